@@ -1,0 +1,170 @@
+//! Which pieces somebody has, a bit each.
+
+use crate::geometry::{Geometry, PieceIndex};
+
+/// A set of pieces of one geometry; on wires the high bit comes first and spare bits are zero (BEP 3, "peer messages").
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Bitfield {
+    bytes: Vec<u8>,
+    pieces: u32,
+}
+
+/// Bytes that are not a bitfield of the geometry.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum BitfieldError {
+    /// The number of bytes is wrong.
+    #[error("a bitfield of {pieces} pieces has {expected} bytes, not {got}")]
+    WrongLength {
+        /// How many pieces there are.
+        pieces: u32,
+        /// How many bytes that makes.
+        expected: usize,
+        /// How many came.
+        got: usize,
+    },
+    /// A bit past the last piece is set.
+    #[error("a bitfield has bits set past its last piece")]
+    SpareBits,
+}
+
+impl Bitfield {
+    /// Makes the empty set.
+    pub fn empty(geometry: &Geometry) -> Self {
+        let pieces = geometry.piece_count();
+        Self { bytes: vec![0; byte_count(pieces)], pieces }
+    }
+
+    /// Makes the set of all pieces.
+    pub fn full(geometry: &Geometry) -> Self {
+        let mut all = Self::empty(geometry);
+        all.bytes.fill(0xff);
+        if let Some(last) = all.bytes.last_mut() {
+            *last = !spare_mask(all.pieces);
+        }
+        all
+    }
+
+    /// Reads a set from its bytes, strictly.
+    pub fn from_bytes(geometry: &Geometry, bytes: Vec<u8>) -> Result<Self, BitfieldError> {
+        let pieces = geometry.piece_count();
+        let expected = byte_count(pieces);
+        if bytes.len() != expected {
+            return Err(BitfieldError::WrongLength { pieces, expected, got: bytes.len() });
+        }
+        if bytes.last().is_some_and(|last| last & spare_mask(pieces) != 0) {
+            return Err(BitfieldError::SpareBits);
+        }
+        Ok(Self { bytes, pieces })
+    }
+
+    /// Returns the bytes, as they go over a wire.
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// Says whether a piece is in the set.
+    pub fn has(&self, piece: PieceIndex) -> bool {
+        let (byte, mask) = place(piece);
+        self.bytes.get(byte).is_some_and(|bits| bits & mask != 0)
+    }
+
+    /// Puts a piece in; says whether it was missing.
+    pub fn insert(&mut self, piece: PieceIndex) -> bool {
+        let (byte, mask) = place(piece);
+        self.bytes.get_mut(byte).is_some_and(|bits| {
+            let was_missing = *bits & mask == 0;
+            *bits |= mask;
+            was_missing
+        })
+    }
+
+    /// Takes a piece out.
+    pub fn remove(&mut self, piece: PieceIndex) {
+        let (byte, mask) = place(piece);
+        if let Some(bits) = self.bytes.get_mut(byte) {
+            *bits &= !mask;
+        }
+    }
+
+    /// Counts the pieces in the set.
+    pub fn count(&self) -> u32 {
+        self.bytes.iter().map(|bits| bits.count_ones()).sum()
+    }
+
+    /// Says whether all pieces are in.
+    pub fn is_full(&self) -> bool {
+        self.count() == self.pieces
+    }
+}
+
+fn byte_count(pieces: u32) -> usize {
+    pieces.div_ceil(8) as usize
+}
+
+fn spare_mask(pieces: u32) -> u8 {
+    match pieces % 8 {
+        0 => 0,
+        used => 0xff >> used,
+    }
+}
+
+fn place(piece: PieceIndex) -> (usize, u8) {
+    (piece.slot() / 8, 0x80 >> (piece.get() % 8))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn geometry(pieces: u32) -> Geometry {
+        Geometry::new(u64::from(pieces) << 14, 1 << 14).unwrap()
+    }
+
+    #[test]
+    fn the_high_bit_comes_first_and_spare_bits_are_refused() {
+        let nine = geometry(9);
+        let mut field = Bitfield::empty(&nine);
+        field.insert(nine.piece(0).unwrap());
+        field.insert(nine.piece(8).unwrap());
+        assert_eq!(field.as_bytes(), [0x80, 0x80]);
+        assert_eq!(Bitfield::from_bytes(&nine, vec![0, 0x40]), Err(BitfieldError::SpareBits));
+        assert!(matches!(Bitfield::from_bytes(&nine, vec![0]), Err(BitfieldError::WrongLength { .. })));
+        assert!(matches!(Bitfield::from_bytes(&nine, vec![0; 3]), Err(BitfieldError::WrongLength { .. })));
+        assert_eq!(Bitfield::full(&nine).as_bytes(), [0xff, 0x80]);
+        assert!(Bitfield::full(&geometry(0)).is_full());
+    }
+
+    proptest! {
+        #[test]
+        fn behaves_like_a_set(pieces in 1u32..70, steps in prop::collection::vec((any::<bool>(), any::<u32>()), 0..80)) {
+            let geometry = geometry(pieces);
+            let (mut field, mut model) = (Bitfield::empty(&geometry), BTreeSet::new());
+            for (put, number) in steps {
+                let piece = geometry.piece(number % pieces).unwrap();
+                if put {
+                    prop_assert_eq!(field.insert(piece), model.insert(piece));
+                } else {
+                    field.remove(piece);
+                    model.remove(&piece);
+                }
+            }
+            for piece in geometry.pieces() {
+                prop_assert_eq!(field.has(piece), model.contains(&piece));
+            }
+            prop_assert_eq!(field.count() as usize, model.len());
+            prop_assert_eq!(field.is_full(), model.len() == pieces as usize);
+            prop_assert_eq!(Bitfield::from_bytes(&geometry, field.as_bytes().to_vec()), Ok(field));
+        }
+
+        #[test]
+        fn no_bytes_panic_the_decoder(pieces in 0u32..70, bytes: Vec<u8>) {
+            if let Ok(field) = Bitfield::from_bytes(&geometry(pieces), bytes) {
+                prop_assert!(field.count() <= pieces);
+            }
+        }
+    }
+}

@@ -1,0 +1,108 @@
+//! The name of a content: its SHA-256.
+
+use std::fmt;
+use std::str::FromStr;
+
+use bincode::{Decode, Encode};
+
+/// The SHA-256 of a whole content, as `sha256sum` prints it: the content's name on the network.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode)]
+pub struct Digest([u8; 32]);
+
+/// A text that is not a digest.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("a digest is 64 hexadecimal digits, as sha256sum prints it")]
+pub struct NotADigest;
+
+impl Digest {
+    /// The digest of no bytes at all.
+    pub const OF_NOTHING: Self = Self([
+        0xe3, 0xb0, 0xc4, 0x42, 0x98, 0xfc, 0x1c, 0x14, 0x9a, 0xfb, 0xf4, 0xc8, 0x99, 0x6f, 0xb9, 0x24, 0x27,
+        0xae, 0x41, 0xe4, 0x64, 0x9b, 0x93, 0x4c, 0xa4, 0x95, 0x99, 0x1b, 0x78, 0x52, 0xb8, 0x55,
+    ]);
+
+    /// Takes 32 bytes for a digest.
+    pub const fn from_bytes(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+
+    /// Returns the 32 bytes.
+    pub const fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+
+    /// Returns the first 12 hexadecimal digits, enough to tell contents apart on a screen.
+    pub fn short(&self) -> String {
+        let mut text = self.to_string();
+        text.truncate(12);
+        text
+    }
+}
+
+impl fmt::Display for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+impl fmt::Debug for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Digest({self})")
+    }
+}
+
+impl FromStr for Digest {
+    type Err = NotADigest;
+
+    /// Reads exactly 64 hexadecimal digits of either case, with nothing around them.
+    fn from_str(text: &str) -> Result<Self, NotADigest> {
+        parse_hex(text).map(Self).ok_or(NotADigest)
+    }
+}
+
+/// Reads exactly 64 hexadecimal digits.
+pub(crate) fn parse_hex(text: &str) -> Option<[u8; 32]> {
+    if text.len() != 64 {
+        return None;
+    }
+    let mut bytes = [0; 32];
+    let mut digits = text.chars().map(|digit| digit.to_digit(16));
+    for byte in &mut bytes {
+        let (high, low) = (digits.next()??, digits.next()??);
+        *byte = u8::try_from(high << 4 | low).ok()?;
+    }
+    Some(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn text_forms_are_parsed_strictly() {
+        let text = Digest::OF_NOTHING.to_string();
+        assert_eq!(text, "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
+        assert_eq!(text.parse(), Ok(Digest::OF_NOTHING));
+        assert_eq!(text.to_uppercase().parse(), Ok(Digest::OF_NOTHING));
+        for bad in
+            [&text[1..], &format!("{text}0"), &format!("0x{}", &text[2..]), &format!(" {}", &text[1..]), ""]
+        {
+            assert_eq!(bad.parse::<Digest>(), Err(NotADigest), "{bad:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn parsing_returns_what_was_shown(bytes: [u8; 32]) {
+            let digest = Digest::from_bytes(bytes);
+            prop_assert_eq!(digest.to_string().parse(), Ok(digest));
+        }
+
+        #[test]
+        fn no_text_panics_the_parser(text: String) {
+            let _ = text.parse::<Digest>();
+        }
+    }
+}

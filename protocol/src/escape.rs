@@ -1,0 +1,144 @@
+//! Makes text from strangers fit to be shown: on a terminal, in a log, in a listing.
+//!
+//! A name that somebody else chose may hold terminal commands, line breaks, or marks that reverse or hide what stands
+//! beside them. Everything of that kind is written out here. Letters that merely look alike are left as they are.
+//!
+//! The escaping is for display only and cannot be undone: a backslash stays a backslash, so that ordinary text stays
+//! as it was, and a name that truly holds the six letters `\u{7f}` looks like one that holds the character. Names
+//! are compared, stored and sent unescaped.
+
+use std::borrow::Cow;
+use std::fmt::Write;
+
+/// The most characters of a text that [`excerpt`] keeps.
+const EXCERPT: usize = 60;
+
+/// Writes out every character that could break the line, command a terminal, reorder the text or hide in it.
+///
+/// Line feed, carriage return and tab become `\n`, `\r` and `\t`; every other one becomes `\u{202e}` with its code
+/// point. Joiners (U+200C, U+200D) and variation selectors stay, since Persian words and emoji need them.
+pub fn display_safe(text: &str) -> Cow<'_, str> {
+    if !text.contains(is_treacherous) {
+        return Cow::Borrowed(text);
+    }
+    let mut shown = String::with_capacity(text.len() + 16);
+    for character in text.chars() {
+        match character {
+            '\n' => shown.push_str("\\n"),
+            '\r' => shown.push_str("\\r"),
+            '\t' => shown.push_str("\\t"),
+            other if is_treacherous(other) => shown.extend(other.escape_unicode()),
+            other => shown.push(other),
+        }
+    }
+    Cow::Owned(shown)
+}
+
+/// Does the same as [`display_safe`] for a name that need not be UTF-8; a byte that is not becomes `\xff`.
+pub fn display_safe_bytes(bytes: &[u8]) -> String {
+    let mut shown = String::with_capacity(bytes.len());
+    for chunk in bytes.utf8_chunks() {
+        shown.push_str(&display_safe(chunk.valid()));
+        for byte in chunk.invalid() {
+            // Writing to a string cannot fail.
+            let _ = write!(shown, "\\x{byte:02x}");
+        }
+    }
+    shown
+}
+
+/// Quotes the beginning of a text, display-safe and at most 60 characters before escaping, for a message.
+pub fn excerpt(text: &str) -> String {
+    match text.char_indices().nth(EXCERPT) {
+        Some((end, _)) => format!("{}…", display_safe(text.get(..end).unwrap_or_default())),
+        None => display_safe(text).into_owned(),
+    }
+}
+
+/// Tells whether a character may not reach a terminal as it is.
+pub(crate) fn is_treacherous(character: char) -> bool {
+    if character.is_ascii() {
+        return character.is_ascii_control();
+    }
+    let noncharacter = u32::from(character) & 0xfffe == 0xfffe;
+    noncharacter
+        || matches!(
+            character,
+            '\u{80}'..='\u{9f}'           // C1 controls
+            | '\u{ad}'                    // soft hyphen
+            | '\u{61c}'                   // Arabic letter mark
+            | '\u{180e}'                  // Mongolian vowel separator
+            | '\u{200b}'                  // zero-width space
+            | '\u{200e}' | '\u{200f}'     // direction marks
+            | '\u{2028}'..='\u{202e}'     // line and paragraph separators, bidi embeddings and overrides
+            | '\u{2060}'..='\u{206f}'     // word joiner, invisible operators, bidi isolates
+            | '\u{fdd0}'..='\u{fdef}'     // noncharacters
+            | '\u{feff}'                  // byte order mark
+            | '\u{fff9}'..='\u{fffb}'     // interlinear annotation
+            | '\u{e0000}'..='\u{e007f}'   // tags
+        )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn ordinary_text_is_borrowed_as_it_is() {
+        for text in ["", "holiday.iso", "a\\b", "naïve – 日本語", "👩\u{200d}🚀 ❤\u{fe0f}", "می\u{200c}خواهم"]
+        {
+            assert!(matches!(display_safe(text), Cow::Borrowed(same) if same == text), "{text}");
+        }
+    }
+
+    #[test]
+    fn controls_are_written_out() {
+        assert_eq!(display_safe("a\nb\tc\rd"), "a\\nb\\tc\\rd");
+        assert_eq!(display_safe("\u{1b}[2J\u{0}\u{7f}\u{9b}"), "\\u{1b}[2J\\u{0}\\u{7f}\\u{9b}");
+    }
+
+    #[test]
+    fn marks_that_reorder_or_hide_are_written_out() {
+        assert_eq!(display_safe("exe.\u{202e}gpj"), "exe.\\u{202e}gpj");
+        let bidi = "\u{202a}\u{202e}\u{2066}\u{2069}\u{200e}\u{200f}\u{61c}";
+        let hiding = "\u{200b}\u{2060}\u{feff}\u{e0041}\u{ffff}\u{10fffe}\u{fdd0}";
+        let breaking = "\u{85}\u{2028}\u{2029}";
+        for mark in [bidi, hiding, breaking].concat().chars() {
+            assert_eq!(display_safe(&mark.to_string()), mark.escape_unicode().to_string());
+        }
+    }
+
+    #[test]
+    fn private_use_characters_stay() {
+        assert_eq!(display_safe("\u{e000}\u{f8ff}"), "\u{e000}\u{f8ff}");
+    }
+
+    #[test]
+    fn bytes_that_are_not_text_are_written_in_hexadecimal() {
+        assert_eq!(display_safe_bytes(b"caf\xe9 \xff\n"), "caf\\xe9 \\xff\\n");
+        assert_eq!(display_safe_bytes("café".as_bytes()), "café");
+    }
+
+    #[test]
+    fn an_excerpt_is_cut_and_escaped() {
+        assert_eq!(excerpt("a\u{7}"), "a\\u{7}");
+        assert_eq!(excerpt(&"é".repeat(61)), format!("{}…", "é".repeat(60)));
+        assert_eq!(excerpt(&"é".repeat(60)), "é".repeat(60));
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_treacherous_is_left(text in any::<String>(), bytes: Vec<u8>) {
+            prop_assert!(!display_safe(&text).contains(is_treacherous));
+            prop_assert!(!display_safe_bytes(&bytes).contains(is_treacherous));
+            prop_assert!(!excerpt(&text).contains(is_treacherous));
+        }
+
+        #[test]
+        fn escaping_twice_changes_nothing(text in any::<String>()) {
+            let once = display_safe(&text).into_owned();
+            prop_assert_eq!(display_safe(&once), once.as_str());
+        }
+    }
+}

@@ -1,0 +1,229 @@
+//! Messages on a stream: a big-endian length of four bytes, then so many bytes of bincode.
+//!
+//! Integers are of fixed width and big-endian, a list's or a text's length is eight bytes, an enum's tag is four, so
+//! every value has exactly one encoding. A body is decoded from a slice whose length was checked, under a limit, and
+//! must be used up by its message.
+
+use bincode::config::{BigEndian, Configuration, Fixint, Limit};
+use bincode::{Decode, Encode};
+
+use crate::limits::MAX_FRAME;
+
+/// The length of a frame's header in bytes.
+pub const HEADER_LEN: usize = 4;
+
+const CONFIG: Configuration<BigEndian, Fixint, Limit<MAX_FRAME>> =
+    bincode::config::standard().with_big_endian().with_fixed_int_encoding().with_limit::<MAX_FRAME>();
+
+/// A stream that is not one of frames, or a message that is none.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum FrameError {
+    /// The header announces more than is allowed, or nothing.
+    #[error("a frame of {length} bytes: at least 1 and at most {limit} are allowed here")]
+    BadLength {
+        /// The length that was announced.
+        length: u32,
+        /// The limit in force.
+        limit: usize,
+    },
+    /// The body is not a message of the protocol.
+    #[error("a malformed message: {reason}")]
+    Malformed {
+        /// What the decoder found.
+        reason: String,
+    },
+    /// The body goes on after its message.
+    #[error("{extra} bytes follow the end of a message")]
+    TrailingBytes {
+        /// How many.
+        extra: usize,
+    },
+    /// A message of ours does not fit a frame.
+    #[error("a message is longer than a frame of {MAX_FRAME} bytes")]
+    TooLong,
+}
+
+/// Appends `message` to `out` as one frame.
+pub fn encode_frame(message: &impl Encode, out: &mut Vec<u8>) -> Result<(), FrameError> {
+    let body = encode_body(message)?;
+    let length = u32::try_from(body.len()).map_err(|_| FrameError::TooLong)?;
+    out.extend_from_slice(&length.to_be_bytes());
+    out.extend_from_slice(&body);
+    Ok(())
+}
+
+/// Encodes `message` without a header.
+pub fn encode_body(message: &impl Encode) -> Result<Vec<u8>, FrameError> {
+    match bincode::encode_to_vec(message, CONFIG) {
+        Ok(body) if body.len() <= MAX_FRAME => Ok(body),
+        _ => Err(FrameError::TooLong),
+    }
+}
+
+/// Decodes the one message that `body` must be.
+pub fn decode_body<M: Decode<()>>(body: &[u8]) -> Result<M, FrameError> {
+    if body.len() > MAX_FRAME {
+        return Err(FrameError::TooLong);
+    }
+    match bincode::decode_from_slice(body, CONFIG) {
+        Ok((message, used)) if used == body.len() => Ok(message),
+        Ok((_, used)) => Err(FrameError::TrailingBytes { extra: body.len().saturating_sub(used) }),
+        Err(error) => Err(FrameError::Malformed { reason: error.to_string() }),
+    }
+}
+
+/// Cuts a stream into frames, however it arrives, and hands out raw bytes where a message says that some follow it.
+#[derive(Debug)]
+pub struct FrameBuffer {
+    data: Vec<u8>,
+    start: usize,
+    limit: usize,
+}
+
+impl FrameBuffer {
+    /// Makes an empty buffer that refuses bodies of more than `limit` bytes.
+    pub const fn with_limit(limit: usize) -> Self {
+        Self { data: Vec::new(), start: 0, limit }
+    }
+
+    /// Changes the limit for the frames to come.
+    pub const fn set_limit(&mut self, limit: usize) {
+        self.limit = limit;
+    }
+
+    /// Takes in what was read from the stream.
+    pub fn extend(&mut self, bytes: &[u8]) {
+        if self.start == self.data.len() {
+            self.data.clear();
+            self.start = 0;
+            // A buffer grown by one large frame is not kept for the small ones after it.
+            self.data.shrink_to(64 << 10);
+        } else if self.start > self.data.len() / 2 {
+            self.data.drain(..self.start);
+            self.start = 0;
+        }
+        self.data.extend_from_slice(bytes);
+    }
+
+    /// Returns the next whole body, if it is there; the error is final.
+    pub fn next_body(&mut self) -> Result<Option<&[u8]>, FrameError> {
+        let rest = self.data.get(self.start..).unwrap_or_default();
+        let Some((header, rest)) = rest.split_first_chunk::<HEADER_LEN>() else { return Ok(None) };
+        let length = u32::from_be_bytes(*header);
+        let body_len = length as usize;
+        if body_len == 0 || body_len > self.limit {
+            return Err(FrameError::BadLength { length, limit: self.limit });
+        }
+        let Some(body) = rest.get(..body_len) else { return Ok(None) };
+        self.start += HEADER_LEN + body_len;
+        Ok(Some(body))
+    }
+
+    /// Returns the next message, if it is there whole; the error is final.
+    pub fn next_message<M: Decode<()>>(&mut self) -> Result<Option<M>, FrameError> {
+        self.next_body()?.map(decode_body).transpose()
+    }
+
+    /// Returns and consumes up to `most` bytes that are no frame: the start of a payload read along with its message.
+    pub fn take_raw(&mut self, most: usize) -> &[u8] {
+        let from = self.start;
+        self.start = self.data.len().min(from.saturating_add(most));
+        self.data.get(from..self.start).unwrap_or_default()
+    }
+
+    /// Says how many bytes wait that were not consumed.
+    pub fn pending(&self) -> usize {
+        self.data.len() - self.start
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn lengths_are_judged_from_the_header_alone() {
+        for (length, fits) in [(0, false), (1, true), (100, true), (101, false), (u32::MAX, false)] {
+            let mut buffer = FrameBuffer::with_limit(100);
+            buffer.extend(&length.to_be_bytes());
+            assert_eq!(buffer.next_body().is_ok(), fits, "{length}");
+        }
+    }
+
+    #[test]
+    fn a_message_must_use_up_its_body() {
+        assert_eq!(decode_body::<u16>(&[1, 2]), Ok(0x0102));
+        assert_eq!(decode_body::<u16>(&[1, 2, 3]), Err(FrameError::TrailingBytes { extra: 1 }));
+        assert!(matches!(decode_body::<u16>(&[1]), Err(FrameError::Malformed { .. })));
+    }
+
+    #[test]
+    fn counts_without_data_are_refused_before_memory_is_taken() {
+        for count in [1 << 20, 1 << 28, 1 << 63, u64::MAX] {
+            let body = u64::to_be_bytes(count);
+            assert!(decode_body::<Vec<[u8; 32]>>(&body).is_err(), "{count}");
+            assert!(decode_body::<String>(&body).is_err(), "{count}");
+        }
+    }
+
+    #[test]
+    fn too_long_a_message_is_not_sent() {
+        assert_eq!(encode_body(&vec![0_u8; MAX_FRAME]), Err(FrameError::TooLong));
+        assert!(encode_body(&vec![0_u8; MAX_FRAME - 8]).is_ok());
+    }
+
+    proptest! {
+        #[test]
+        fn any_cutting_of_a_stream_gives_the_same_messages(
+            messages in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..300), 0..12),
+            cuts in prop::collection::vec(1usize..64, 1..200),
+        ) {
+            let mut stream = Vec::new();
+            for message in &messages {
+                encode_frame(message, &mut stream).unwrap();
+            }
+            let (mut buffer, mut got, mut rest) = (FrameBuffer::with_limit(MAX_FRAME), Vec::new(), stream.as_slice());
+            for cut in cuts.into_iter().cycle() {
+                let (head, tail) = rest.split_at(cut.min(rest.len()));
+                buffer.extend(head);
+                while let Some(message) = buffer.next_message::<Vec<u8>>().unwrap() {
+                    got.push(message);
+                }
+                rest = tail;
+                if rest.is_empty() {
+                    break;
+                }
+            }
+            prop_assert_eq!(got, messages);
+            prop_assert_eq!(buffer.pending(), 0);
+        }
+
+        #[test]
+        fn raw_bytes_between_frames_come_out_as_they_went_in(raw: Vec<u8>, first: u64, second: u64, cut in 1usize..50) {
+            let mut stream = Vec::new();
+            encode_frame(&first, &mut stream).unwrap();
+            stream.extend_from_slice(&raw);
+            encode_frame(&second, &mut stream).unwrap();
+            let mut buffer = FrameBuffer::with_limit(MAX_FRAME);
+            let (mut numbers, mut payload) = (Vec::new(), Vec::new());
+            for part in stream.chunks(cut) {
+                buffer.extend(part);
+                loop {
+                    if numbers.len() == 1 && payload.len() < raw.len() {
+                        payload.extend_from_slice(buffer.take_raw(raw.len() - payload.len()));
+                        if payload.len() < raw.len() {
+                            break;
+                        }
+                    }
+                    match buffer.next_message::<u64>().unwrap() {
+                        Some(number) => numbers.push(number),
+                        None => break,
+                    }
+                }
+            }
+            prop_assert_eq!((numbers, payload), (vec![first, second], raw));
+        }
+    }
+}

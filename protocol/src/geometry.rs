@@ -1,0 +1,245 @@
+//! How a content is cut into pieces and blocks.
+//!
+//! Every index and range from the network passes through a [`Geometry`], and what comes out of it
+//! ([`PieceIndex`], [`Block`]) is inside the content by construction.
+
+use crate::limits::{MAX_BLOCK, MAX_FILE_SIZE};
+
+const SMALLEST_PIECE: u32 = 256 << 10;
+const LARGEST_PIECE: u32 = 16 << 20;
+const COMFORTABLE_COUNT: u64 = 4096;
+
+/// The number of a piece that exists in the geometry it came from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PieceIndex(u32);
+
+impl PieceIndex {
+    /// Returns the number, from 0.
+    pub const fn get(self) -> u32 {
+        self.0
+    }
+
+    /// Returns the number as an index into a table with one entry a piece.
+    pub const fn slot(self) -> usize {
+        self.0 as usize
+    }
+}
+
+/// A range of bytes inside one piece, asked for and sent as a whole.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Block {
+    /// The piece it belongs to.
+    pub piece: PieceIndex,
+    /// Its first byte, counted from the start of the piece.
+    pub begin: u32,
+    /// Its length in bytes, never 0.
+    pub length: u32,
+}
+
+/// The size of a content and the length of its pieces.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Geometry {
+    size: u64,
+    piece_length: u32,
+    pieces: u32,
+}
+
+/// A content that cannot be cut.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum GeometryError {
+    /// The content is larger than the network carries.
+    #[error("a file of {size} bytes is over the limit of {MAX_FILE_SIZE} bytes")]
+    TooLarge {
+        /// The size that was claimed.
+        size: u64,
+    },
+    /// There is no piece of that length, or there would be too many.
+    #[error("pieces of {piece_length} bytes do not fit a file of {size} bytes")]
+    BadPieceLength {
+        /// The size of the content.
+        size: u64,
+        /// The length that was asked for.
+        piece_length: u32,
+    },
+}
+
+/// A range that is not a block of the content.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "no block of {length} bytes at {begin} of piece {piece}: the content has {pieces} pieces of {piece_length} bytes"
+)]
+pub struct NoSuchBlock {
+    /// The piece that was named.
+    pub piece: u32,
+    /// Where in the piece the range begins.
+    pub begin: u32,
+    /// How long it is.
+    pub length: u32,
+    /// How many pieces there are.
+    pub pieces: u32,
+    /// How long a piece is.
+    pub piece_length: u32,
+}
+
+impl Geometry {
+    /// Cuts a content of `size` bytes the way every node of the native dialect does: the length of a piece is the
+    /// smallest power of two from 256 KiB to 16 MiB that gives at most 4096 pieces, or 16 MiB if none does.
+    pub fn native(size: u64) -> Result<Self, GeometryError> {
+        let mut piece_length = SMALLEST_PIECE;
+        while piece_length < LARGEST_PIECE && size.div_ceil(u64::from(piece_length)) > COMFORTABLE_COUNT {
+            piece_length *= 2;
+        }
+        Self::new(size, piece_length)
+    }
+
+    /// Cuts a content of `size` bytes into pieces of `piece_length` bytes; the last piece is the rest.
+    pub fn new(size: u64, piece_length: u32) -> Result<Self, GeometryError> {
+        if size > MAX_FILE_SIZE {
+            return Err(GeometryError::TooLarge { size });
+        }
+        let bad = GeometryError::BadPieceLength { size, piece_length };
+        if piece_length == 0 {
+            return Err(bad);
+        }
+        let pieces = u32::try_from(size.div_ceil(u64::from(piece_length))).map_err(|_| bad)?;
+        Ok(Self { size, piece_length, pieces })
+    }
+
+    /// Returns the content's size in bytes.
+    pub const fn size(&self) -> u64 {
+        self.size
+    }
+
+    /// Returns the length in bytes of every piece but the last.
+    pub const fn piece_length(&self) -> u32 {
+        self.piece_length
+    }
+
+    /// Returns how many pieces there are: none if the content is empty.
+    pub const fn piece_count(&self) -> u32 {
+        self.pieces
+    }
+
+    /// Returns the piece of that number, if there is one.
+    pub fn piece(&self, index: u32) -> Option<PieceIndex> {
+        (index < self.pieces).then_some(PieceIndex(index))
+    }
+
+    /// Returns the last piece, if there is any.
+    pub fn last_piece(&self) -> Option<PieceIndex> {
+        self.pieces.checked_sub(1).map(PieceIndex)
+    }
+
+    /// Returns all pieces in order.
+    pub fn pieces(&self) -> impl Iterator<Item = PieceIndex> + use<> {
+        (0..self.pieces).map(PieceIndex)
+    }
+
+    /// Returns where a piece begins in the content.
+    pub fn piece_offset(&self, piece: PieceIndex) -> u64 {
+        u64::from(piece.0) * u64::from(self.piece_length)
+    }
+
+    /// Returns the length of a piece in bytes.
+    pub fn length_of(&self, piece: PieceIndex) -> u32 {
+        let rest = self.size.saturating_sub(self.piece_offset(piece));
+        u32::try_from(rest).unwrap_or(u32::MAX).min(self.piece_length)
+    }
+
+    /// Returns the blocks of a piece in order: all of `block_length` bytes (at least 1) but the last, which is the rest.
+    pub fn blocks(&self, piece: PieceIndex, block_length: u32) -> impl Iterator<Item = Block> + use<> {
+        let (length, block_length) = (self.length_of(piece), block_length.max(1));
+        (0..length.div_ceil(block_length)).map(move |number| {
+            let begin = number * block_length;
+            Block { piece, begin, length: (length - begin).min(block_length) }
+        })
+    }
+
+    /// Checks a range that a stranger named: inside one piece, not empty, at most [`MAX_BLOCK`] bytes.
+    pub fn block(&self, piece: u32, begin: u32, length: u32) -> Result<Block, NoSuchBlock> {
+        let (pieces, piece_length) = (self.pieces, self.piece_length);
+        let bad = NoSuchBlock { piece, begin, length, pieces, piece_length };
+        let Some(piece) = self.piece(piece) else { return Err(bad) };
+        match begin.checked_add(length) {
+            Some(end) if length > 0 && length <= MAX_BLOCK && end <= self.length_of(piece) => {
+                Ok(Block { piece, begin, length })
+            }
+            _ => Err(bad),
+        }
+    }
+
+    /// Returns where a block begins in the content.
+    pub fn block_offset(&self, block: Block) -> u64 {
+        self.piece_offset(block.piece) + u64::from(block.begin)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn piece_length_depends_on_the_size_alone() {
+        let length = |size| Geometry::native(size).unwrap().piece_length();
+        assert_eq!(length(0), 256 << 10);
+        assert_eq!(length(1 << 30), 256 << 10);
+        assert_eq!(length((1 << 30) + 1), 512 << 10);
+        assert_eq!(length(4 << 30), 1 << 20);
+        assert_eq!(length(64 << 30), 16 << 20);
+        assert_eq!(length(1 << 50), 16 << 20);
+        assert_eq!(Geometry::native((1 << 50) + 1), Err(GeometryError::TooLarge { size: (1 << 50) + 1 }));
+        assert_eq!(Geometry::native(u64::MAX), Err(GeometryError::TooLarge { size: u64::MAX }));
+    }
+
+    #[test]
+    fn an_empty_content_has_no_piece() {
+        let geometry = Geometry::native(0).unwrap();
+        assert_eq!((geometry.piece_count(), geometry.last_piece()), (0, None));
+    }
+
+    #[test]
+    fn ranges_outside_are_refused() {
+        let geometry = Geometry::native((256 << 10) + 10).unwrap();
+        for (piece, begin, length) in [
+            (2, 0, 1),
+            (u32::MAX, 0, 1),
+            (1, 0, 11),
+            (1, 10, 1),
+            (0, u32::MAX, 2),
+            (0, 0, 0),
+            (0, 0, u32::MAX),
+        ] {
+            assert!(geometry.block(piece, begin, length).is_err(), "{piece} {begin} {length}");
+        }
+        assert!(geometry.block(1, 0, 10).is_ok());
+        assert!(Geometry::new(1 << 50, 1).is_err());
+        assert!(Geometry::new(1, 0).is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn pieces_and_blocks_tile_the_content(size in 0u64..200 << 20, shift in 14u32..25) {
+            let geometry = Geometry::new(size, 1 << shift).unwrap();
+            let mut next = 0;
+            for piece in geometry.pieces() {
+                prop_assert_eq!(geometry.piece_offset(piece), next);
+                for block in geometry.blocks(piece, MAX_BLOCK) {
+                    prop_assert_eq!(geometry.block_offset(block), next);
+                    prop_assert_eq!(geometry.block(piece.get(), block.begin, block.length), Ok(block));
+                    next += u64::from(block.length);
+                }
+            }
+            prop_assert_eq!(next, size);
+        }
+
+        #[test]
+        fn an_accepted_range_is_inside(size in 0u64..40 << 20, piece: u32, begin: u32, length: u32) {
+            let geometry = Geometry::native(size).unwrap();
+            if let Ok(block) = geometry.block(piece % 200, begin % (1 << 19), length % (1 << 21)) {
+                prop_assert!(geometry.block_offset(block) + u64::from(block.length) <= size);
+            }
+        }
+    }
+}

@@ -1,0 +1,25 @@
+//! For tests that freeze the bytes of messages.
+
+use std::fmt::{Debug, Write};
+
+use bincode::{Decode, Encode};
+
+use crate::frame::{decode_body, encode_body};
+
+/// Thirty-two bytes of `aa`.
+pub(crate) const AA: &str = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
+
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        write!(text, "{byte:02x}").unwrap();
+        text
+    })
+}
+
+/// Asserts that `message` is encoded as `expected`, hexadecimal digits with blanks anywhere, and decoded from it.
+#[track_caller]
+pub(crate) fn frozen<M: Encode + Decode<()> + PartialEq + Debug>(message: &M, expected: &str) {
+    let bytes = encode_body(message).unwrap();
+    assert_eq!(hex(&bytes), expected.replace([' ', '\n'], ""), "{message:?}");
+    assert_eq!(decode_body::<M>(&bytes).as_ref(), Ok(message));
+}

@@ -1,0 +1,166 @@
+//! The bytes of every message, frozen.
+
+use std::net::SocketAddr;
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::digest::Digest;
+use crate::frame::{decode_body, encode_body};
+use crate::golden::{AA, frozen, hex};
+use crate::node_id::NodeId;
+
+const DIGEST: Digest = Digest::from_bytes([0xaa; 32]);
+const NODE: NodeId = NodeId::from_bytes([0xaa; 32]);
+
+fn file() -> FileRecord {
+    FileRecord { path: "a/b".into(), size: 258, digest: DIGEST, share: Share::Partial }
+}
+
+fn file_bytes() -> String {
+    format!("0000000000000003 612f62 0000000000000102 {AA} 00000001")
+}
+
+fn address() -> SocketAddr {
+    "127.0.0.1:12349".parse().unwrap()
+}
+
+const ADDRESS: &str = "00000000 7f000001 303d";
+
+#[test]
+fn every_request_has_its_bytes() {
+    let hello = Request::Hello { node: NODE, port: 12349, agent: "x/1".into() };
+    frozen(&hello, &format!("00000000 {AA} 303d 0000000000000003 782f31"));
+    frozen(&Request::Proof { signature: [0xaa; 64] }, &format!("00000001 {AA}{AA}"));
+    frozen(&Request::BeginList, "00000002");
+    frozen(
+        &Request::Register { files: vec![file()] },
+        &format!("00000003 0000000000000001 {}", file_bytes()),
+    );
+    frozen(
+        &Request::Unregister { paths: vec!["a/b".into()] },
+        "00000004 0000000000000001 0000000000000003 612f62",
+    );
+    frozen(&Request::EndList, "00000005");
+    frozen(&Request::Renew, "00000006");
+    frozen(
+        &Request::Search { query: "iso".into(), after: None, limit: 20 },
+        "00000007 0000000000000003 69736f 00 0014",
+    );
+    let after = Some(SearchCursor { rank: 3, digest: DIGEST });
+    frozen(
+        &Request::Search { query: "iso".into(), after, limit: 20 },
+        &format!("00000007 0000000000000003 69736f 01 0000000000000003 {AA} 0014"),
+    );
+    frozen(&Request::Locate { digest: DIGEST, limit: 9 }, &format!("00000008 {AA} 0009"));
+    frozen(
+        &Request::Browse { peer: PeerRef::Node(NODE), after: None, limit: 9 },
+        &format!("00000009 00000000 {AA} 00 0009"),
+    );
+    frozen(
+        &Request::Browse { peer: PeerRef::Address(address()), after: Some("a/b".into()), limit: 9 },
+        &format!("00000009 00000001 {ADDRESS} 01 0000000000000003 612f62 0009"),
+    );
+    frozen(&Request::Statistics, "0000000a");
+    frozen(&ToIndex { id: 5, request: Request::Renew }, "0000000000000005 00000006");
+}
+
+#[test]
+fn every_reply_has_its_bytes() {
+    frozen(&Reply::Challenge { nonce: [0xaa; 32] }, &format!("00000000 {AA}"));
+    let list = ListSummary::default();
+    let zeros = "00".repeat(32);
+    frozen(
+        &Reply::Welcome { you: address(), lease: 90, list },
+        &format!("00000001 {ADDRESS} 0000005a 00000000 {zeros}"),
+    );
+    frozen(&Reply::List(list), &format!("00000002 00000000 {zeros}"));
+    let hit = Hit { digest: DIGEST, size: 258, names: vec!["a/b".into()], whole: 2, partial: 1 };
+    frozen(
+        &Reply::Hits { hits: vec![hit], more: None },
+        &format!(
+            "00000003 0000000000000001 {AA} 0000000000000102 0000000000000001 0000000000000003 612f62
+             00000002 00000001 00"
+        ),
+    );
+    let source = Source { node: NODE, address: address(), share: Share::Whole };
+    frozen(
+        &Reply::Sources { sources: vec![source] },
+        &format!("00000004 0000000000000001 {AA} {ADDRESS} 00000000"),
+    );
+    frozen(
+        &Reply::Listing { source: NODE, files: vec![file()], more: true },
+        &format!("00000005 {AA} 0000000000000001 {} 01", file_bytes()),
+    );
+    let statistics =
+        Statistics { online: 1, nodes: 2, files: 3, contents: 4, bytes: 5, searches: 6, uptime: 7 };
+    frozen(
+        &Reply::Statistics(statistics),
+        "00000006 00000001 00000002 0000000000000003 0000000000000004 0000000000000005 0000000000000006
+         0000000000000007",
+    );
+    frozen(&Reply::Refused(Refusal::NoSuchPeer), "00000007 00000007");
+    frozen(
+        &FromIndex::Reply { id: 5, reply: Reply::Refused(Refusal::BadProof) },
+        "00000000 0000000000000005 00000007 00000002",
+    );
+}
+
+#[test]
+fn every_notice_has_its_bytes() {
+    let v6: SocketAddr = "[::1]:12349".parse().unwrap();
+    frozen(
+        &FromIndex::Notice(Notice::Reachable { address: v6 }),
+        "00000001 00000000 00000001 00000000000000000000000000000001 303d",
+    );
+    frozen(
+        &Notice::Unreachable { address: address(), reason: "no".into() },
+        &format!("00000001 {ADDRESS} 0000000000000002 6e6f"),
+    );
+    frozen(&Notice::Replaced, "00000002");
+    frozen(&Notice::ShuttingDown, "00000003");
+    frozen(&Notice::Refused(Refusal::Busy { retry_after: 3 }), "00000004 00000008 00000003");
+}
+
+#[test]
+fn every_refusal_has_its_bytes() {
+    let x = "0000000000000001 78";
+    frozen(&Refusal::Malformed { reason: "x".into() }, &format!("00000000 {x}"));
+    frozen(&Refusal::OutOfOrder { expected: "x".into() }, &format!("00000001 {x}"));
+    frozen(&Refusal::BadProof, "00000002");
+    frozen(&Refusal::BadPort { port: 22 }, "00000003 0016");
+    frozen(&Refusal::BadQuery { reason: "x".into() }, &format!("00000004 {x}"));
+    frozen(&Refusal::BadRecord { path: "x".into(), reason: "x".into() }, &format!("00000005 {x} {x}"));
+    frozen(&Refusal::TooMany { what: "x".into(), limit: 2 }, &format!("00000006 {x} 0000000000000002"));
+    frozen(&Refusal::NoSuchPeer, "00000007");
+    frozen(&Refusal::Busy { retry_after: 3 }, "00000008 00000003");
+    frozen(&Refusal::StoreUnavailable, "00000009");
+}
+
+#[test]
+fn the_text_that_is_signed_is_frozen() {
+    let text = proof_text(&[1; 32], &NODE, 12349);
+    let expected = format!("{} {} {AA} 303d", hex(b"peerdex hello 1\0"), "01".repeat(32));
+    assert_eq!(hex(&text), expected.replace(' ', ""));
+}
+
+proptest! {
+    #[test]
+    fn no_bytes_panic_the_decoders_and_one_value_has_one_encoding(tag in 0u32..12, rest: Vec<u8>) {
+        let mut bytes = tag.to_be_bytes().to_vec();
+        bytes.extend(rest);
+        if let Ok(message) = decode_body::<Request>(&bytes) {
+            prop_assert_eq!(encode_body(&message).unwrap(), bytes.clone());
+        }
+        if let Ok(message) = decode_body::<FromIndex>(&bytes) {
+            prop_assert_eq!(encode_body(&message).unwrap(), bytes.clone());
+        }
+    }
+
+    #[test]
+    fn any_record_survives_its_bytes(path: String, size: u64, digest: [u8; 32], whole: bool) {
+        let share = if whole { Share::Whole } else { Share::Partial };
+        let record = FileRecord { path, size, digest: Digest::from_bytes(digest), share };
+        prop_assert_eq!(decode_body::<FileRecord>(&encode_body(&record).unwrap()), Ok(record));
+    }
+}

@@ -1,0 +1,61 @@
+use bincode::{Decode, Encode};
+
+/// Why the index does not do what was asked. Of those marked final, the connection is closed behind them.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode, thiserror::Error)]
+pub enum Refusal {
+    /// The bytes are no message (final).
+    #[error("the index could not read the message: {reason}")]
+    Malformed {
+        /// What is wrong with them.
+        reason: String,
+    },
+    /// The message is not one for this moment, such as a search before the greeting (final).
+    #[error("the message came out of order: {expected} was expected")]
+    OutOfOrder {
+        /// What was expected.
+        expected: String,
+    },
+    /// The signature is not one of the key that is the node's id (final).
+    #[error("the node could not prove that its identity is its own")]
+    BadProof,
+    /// The listening port is one that no peer may claim (final).
+    #[error("port {port} cannot be registered; choose another one")]
+    BadPort {
+        /// The port.
+        port: u16,
+    },
+    /// The search text could not be understood.
+    #[error("{reason}")]
+    BadQuery {
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A record of a registration cannot be believed; nothing of that registration was taken.
+    #[error("the index refuses {path:?}: {reason}")]
+    BadRecord {
+        /// The path of the record, escaped.
+        path: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// There are more than so many; nothing was taken.
+    #[error("too many {what}: the limit is {limit}")]
+    TooMany {
+        /// Of what.
+        what: String,
+        /// The limit.
+        limit: u64,
+    },
+    /// No node of that id or address is known.
+    #[error("no such peer is known to the index")]
+    NoSuchPeer,
+    /// The index has no room for another connection (final).
+    #[error("the index is full; try again in {retry_after} s")]
+    Busy {
+        /// Seconds to wait.
+        retry_after: u32,
+    },
+    /// The index cannot write to its disk; searches go on.
+    #[error("the index cannot store registrations at the moment; it will be told again")]
+    StoreUnavailable,
+}

@@ -1,0 +1,122 @@
+use std::net::SocketAddr;
+
+use bincode::{Decode, Encode};
+
+use super::{FileRecord, ListSummary, Refusal, SearchCursor, Share};
+use crate::digest::Digest;
+use crate::node_id::NodeId;
+
+/// What the index answers.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub enum Reply {
+    /// To a hello: what the node must sign.
+    Challenge {
+        /// Random bytes, good for this connection alone.
+        nonce: [u8; 32],
+    },
+    /// To a proof: the node is known.
+    Welcome {
+        /// Where the index sees it: the address of its connection, with the port that it claims.
+        you: SocketAddr,
+        /// The node must send something within so many seconds, or it counts as gone.
+        lease: u32,
+        /// What the index still has of its list.
+        list: ListSummary,
+    },
+    /// To a change of the list or a renewal: it is on disk, and this is the list now.
+    List(ListSummary),
+    /// To a search: the most available first.
+    Hits {
+        /// A page of them.
+        hits: Vec<Hit>,
+        /// Where to go on, if there are more.
+        more: Option<SearchCursor>,
+    },
+    /// To a locate: who has it and is there.
+    Sources {
+        /// In random order, so that nobody is asked by everybody.
+        sources: Vec<Source>,
+    },
+    /// To a browse.
+    Listing {
+        /// Whose list it is.
+        source: NodeId,
+        /// A page of it.
+        files: Vec<FileRecord>,
+        /// Whether there are more.
+        more: bool,
+    },
+    /// To a request for statistics.
+    Statistics(Statistics),
+    /// The request is refused.
+    Refused(Refusal),
+}
+
+/// One content that matches a search.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub struct Hit {
+    /// The content.
+    pub digest: Digest,
+    /// Its size in bytes.
+    pub size: u64,
+    /// The paths under which it is shared, those that match first, at most
+    /// [`MAX_HIT_NAMES`](crate::limits::MAX_HIT_NAMES).
+    pub names: Vec<String>,
+    /// How many nodes that are there have all of it.
+    pub whole: u32,
+    /// How many that are there have some of it.
+    pub partial: u32,
+}
+
+/// A node that has a content.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub struct Source {
+    /// Who it is.
+    pub node: NodeId,
+    /// Where it listens.
+    pub address: SocketAddr,
+    /// How much of the content it has.
+    pub share: Share,
+}
+
+/// What an index holds.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Encode, Decode)]
+pub struct Statistics {
+    /// Nodes that are there and reachable.
+    pub online: u32,
+    /// Nodes of which a list is kept.
+    pub nodes: u32,
+    /// Files in those lists.
+    pub files: u64,
+    /// Different contents among them.
+    pub contents: u64,
+    /// The sizes of those contents, added up, in bytes.
+    pub bytes: u64,
+    /// Searches answered since the index was started.
+    pub searches: u64,
+    /// Seconds since the index was started.
+    pub uptime: u64,
+}
+
+/// What the index says unasked.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub enum Notice {
+    /// The node's port was called back and answered: its files are listed from now on.
+    Reachable {
+        /// Where it was reached.
+        address: SocketAddr,
+    },
+    /// The node's port does not answer: its files are kept, but not listed.
+    Unreachable {
+        /// Where it was looked for.
+        address: SocketAddr,
+        /// What happened, in words.
+        reason: String,
+    },
+    /// Another connection greeted with the same identity; this one is closed.
+    Replaced,
+    /// The index is being stopped; this connection is closed.
+    ShuttingDown,
+    /// The connection is closed because of this.
+    Refused(Refusal),
+}

@@ -1,0 +1,26 @@
+//! Every byte that crosses a wire in Peerdex, or is agreed between its programs, as values.
+//!
+//! This crate is pure: it opens no socket and no file, reads no clock and draws no random number. What it refuses,
+//! it refuses as a typed error, and every length, count and depth it reads is checked against [`limits`] before
+//! it is used.
+
+pub mod bitfield;
+pub mod digest;
+pub mod escape;
+pub mod fold;
+pub mod frame;
+pub mod geometry;
+#[cfg(test)]
+mod golden;
+pub mod index;
+pub mod limits;
+pub mod list_hash;
+pub mod manifest;
+pub mod node_id;
+pub mod peer;
+pub mod preamble;
+pub mod probe;
+pub mod query;
+pub mod sha256;
+pub mod share_path;
+pub mod units;

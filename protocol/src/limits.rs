@@ -1,0 +1,55 @@
+//! Every bound on what a stranger may make us hold, in one place.
+
+/// The longest body of a frame, in bytes. A longer one is refused from its header alone.
+pub const MAX_FRAME: usize = 1 << 20;
+
+/// The longest block of content that one request may name, in bytes.
+pub const MAX_BLOCK: u32 = 1 << 20;
+
+/// The largest file that can be shared, in bytes (1 PiB).
+pub const MAX_FILE_SIZE: u64 = 1 << 50;
+
+/// The longest component of a share path, in bytes of UTF-8: what common file systems allow.
+pub const MAX_COMPONENT: usize = 255;
+
+/// The longest share path, in bytes of UTF-8.
+pub const MAX_PATH: usize = 4096;
+
+/// The most components of a share path.
+pub const MAX_PATH_DEPTH: usize = 64;
+
+/// The longest search text, in bytes.
+pub const MAX_QUERY: usize = 1024;
+
+/// The most terms of a search.
+pub const MAX_QUERY_TERMS: usize = 32;
+
+/// The most hits in one page of search results.
+pub const MAX_HITS: u16 = 200;
+
+/// The most names told of one hit.
+pub const MAX_HIT_NAMES: usize = 8;
+
+/// The most sources told of one file.
+pub const MAX_SOURCES: u16 = 200;
+
+/// The most files in one page of a peer's list.
+pub const MAX_LISTING: u16 = 1000;
+
+/// The most files in one registration.
+pub const MAX_BATCH: usize = 1000;
+
+/// The most files that one node may register.
+pub const MAX_FILES_PER_NODE: u32 = 1_000_000;
+
+/// The longest program name and version in a greeting, in bytes.
+pub const MAX_AGENT: usize = 64;
+
+/// The most manifest states in one message (128 KiB).
+pub const MAX_STATES: u32 = 4096;
+
+/// The most block requests that may wait in one channel.
+pub const MAX_REQUESTS: usize = 64;
+
+/// The most contents that may be open at once on one connection, in one direction.
+pub const MAX_CHANNELS: usize = 64;

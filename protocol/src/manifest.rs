@@ -1,0 +1,273 @@
+//! What lets every piece of a content be verified alone, and proves the digest of the whole.
+//!
+//! A manifest holds SHA-256's intermediate state at every boundary between pieces. Piece *i* is right if compressing it
+//! from state *i* gives state *i + 1*; the last piece must end, padded, in the digest itself. So pieces are checked in
+//! any order and in parallel, at the speed of one plain hash, and when all have matched, the whole has the digest: no
+//! second pass over the file is needed.
+//!
+//! The proof is anchored at its end. A forged manifest can make good pieces fail or bad pieces pass for a while, but
+//! never all pieces match: some step from a forged state to a true one would be a preimage of SHA-256.
+
+use crate::digest::Digest;
+use crate::geometry::{Geometry, GeometryError, PieceIndex};
+use crate::sha256::{Hasher, State, sha256};
+
+/// The states between the pieces of one content.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Manifest {
+    digest: Digest,
+    geometry: Geometry,
+    /// The state at the start of piece 1, of piece 2, and so on; piece 0 starts from SHA-256's own.
+    inner: Vec<State>,
+}
+
+/// States that are no manifest of the content.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ManifestError {
+    /// The number of states is not the number of boundaries between pieces.
+    #[error("a manifest of {pieces} pieces does not have {got} states")]
+    WrongCount {
+        /// How many pieces there are.
+        pieces: u32,
+        /// How many states came.
+        got: usize,
+    },
+    /// The pieces do not fill whole SHA-256 blocks.
+    #[error("pieces of {piece_length} bytes cannot be hashed apart")]
+    BadPieceLength {
+        /// The length of a piece.
+        piece_length: u32,
+    },
+    /// The content has another size than was said.
+    #[error("{expected} bytes were announced, but {got} came")]
+    WrongSize {
+        /// The size that was said.
+        expected: u64,
+        /// The size that was found.
+        got: u64,
+    },
+    /// The content cannot be cut.
+    #[error(transparent)]
+    Geometry(#[from] GeometryError),
+}
+
+impl Manifest {
+    /// Takes the states of a content, counted but not yet proven.
+    pub fn from_states(digest: Digest, geometry: Geometry, inner: Vec<State>) -> Result<Self, ManifestError> {
+        let piece_length = geometry.piece_length();
+        if !piece_length.is_multiple_of(64) {
+            return Err(ManifestError::BadPieceLength { piece_length });
+        }
+        if inner.len() != state_count(&geometry) as usize {
+            return Err(ManifestError::WrongCount { pieces: geometry.piece_count(), got: inner.len() });
+        }
+        Ok(Self { digest, geometry, inner })
+    }
+
+    /// Reads the states from the bytes that [`Manifest::state_bytes`] gives.
+    pub fn from_state_bytes(digest: Digest, geometry: Geometry, bytes: &[u8]) -> Result<Self, ManifestError> {
+        let (states, rest) = bytes.as_chunks::<32>();
+        if !rest.is_empty() {
+            return Err(ManifestError::WrongCount { pieces: geometry.piece_count(), got: states.len() + 1 });
+        }
+        Self::from_states(digest, geometry, states.iter().map(State::from_bytes).collect())
+    }
+
+    /// Returns the content's digest.
+    pub const fn digest(&self) -> Digest {
+        self.digest
+    }
+
+    /// Returns how the content is cut.
+    pub const fn geometry(&self) -> &Geometry {
+        &self.geometry
+    }
+
+    /// Returns the states between the pieces, one fewer than there are pieces.
+    pub fn states(&self) -> &[State] {
+        &self.inner
+    }
+
+    /// Returns the states' bytes, 32 each, one after the other.
+    pub fn state_bytes(&self) -> Vec<u8> {
+        self.inner.iter().flat_map(|state| state.to_bytes()).collect()
+    }
+
+    /// Returns the SHA-256 of the states' bytes, by which the manifests of several sources are compared.
+    pub fn id(&self) -> Digest {
+        sha256(&self.state_bytes())
+    }
+
+    /// Says whether the bytes of `parts`, one after the other, are that piece.
+    pub fn is_piece<'a>(&self, piece: PieceIndex, parts: impl IntoIterator<Item = &'a [u8]>) -> bool {
+        let start = match piece.slot().checked_sub(1) {
+            None => Some(State::INITIAL),
+            Some(before) => self.inner.get(before).copied(),
+        };
+        let Some(start) = start else { return false };
+        let mut hasher = Hasher::from_state(start);
+        let mut length = 0;
+        for part in parts {
+            length += part.len() as u64;
+            hasher.update(part);
+        }
+        if length != u64::from(self.geometry.length_of(piece)) {
+            return false;
+        }
+        match self.inner.get(piece.slot()) {
+            Some(end) => hasher.state() == Some(*end),
+            None => hasher.finish(self.geometry.size()) == self.digest,
+        }
+    }
+}
+
+/// Returns how many states a manifest of the geometry has.
+pub fn state_count(geometry: &Geometry) -> u32 {
+    geometry.piece_count().saturating_sub(1)
+}
+
+/// Hashes a content once, front to back, into its manifest.
+#[derive(Debug)]
+pub struct ManifestBuilder {
+    geometry: Geometry,
+    hasher: Hasher,
+    seen: u64,
+    inner: Vec<State>,
+}
+
+impl ManifestBuilder {
+    /// Starts on a content of `size` bytes, cut the native way.
+    pub fn new(size: u64) -> Result<Self, ManifestError> {
+        let geometry = Geometry::native(size)?;
+        Ok(Self { geometry, hasher: Hasher::from_state(State::INITIAL), seen: 0, inner: Vec::new() })
+    }
+
+    /// Takes in the next bytes, cut anyhow.
+    pub fn update(&mut self, mut data: &[u8]) {
+        let piece_length = u64::from(self.geometry.piece_length());
+        while !data.is_empty() {
+            let to_boundary = piece_length - self.seen % piece_length;
+            let taken = usize::try_from(to_boundary).map_or(data.len(), |room| room.min(data.len()));
+            let (head, rest) = data.split_at(taken);
+            self.hasher.update(head);
+            self.seen += head.len() as u64;
+            data = rest;
+            if self.seen.is_multiple_of(piece_length) && self.seen < self.geometry.size() {
+                self.inner.extend(self.hasher.state());
+            }
+        }
+    }
+
+    /// Returns the manifest, if as many bytes came as were announced.
+    pub fn finish(self) -> Result<Manifest, ManifestError> {
+        let expected = self.geometry.size();
+        if self.seen != expected {
+            return Err(ManifestError::WrongSize { expected, got: self.seen });
+        }
+        Manifest::from_states(self.hasher.finish(expected), self.geometry, self.inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// Some bytes that repeat nowhere near a piece boundary.
+    fn content(size: usize) -> Vec<u8> {
+        let mut word = 0x9e37_79b9_u32;
+        (0..size)
+            .map(|_| {
+                word ^= word << 13;
+                word ^= word >> 17;
+                word ^= word << 5;
+                word.to_le_bytes()[0]
+            })
+            .collect()
+    }
+
+    fn manifest_of(data: &[u8], cut: usize) -> Manifest {
+        let mut builder = ManifestBuilder::new(data.len() as u64).unwrap();
+        data.chunks(cut).for_each(|part| builder.update(part));
+        builder.finish().unwrap()
+    }
+
+    fn piece_of<'a>(manifest: &Manifest, data: &'a [u8], piece: PieceIndex) -> &'a [u8] {
+        let from = usize::try_from(manifest.geometry().piece_offset(piece)).unwrap();
+        &data[from..from + manifest.geometry().length_of(piece) as usize]
+    }
+
+    #[test]
+    fn the_chain_ends_in_the_plain_digest_and_takes_every_piece() {
+        let piece = 256 << 10;
+        for size in [0, 1, 63, 64, 65, piece - 1, piece, piece + 1, 3 * piece, 3 * piece + 777] {
+            let data = content(size);
+            let manifest = manifest_of(&data, 10_007);
+            assert_eq!(manifest.digest(), sha256(&data), "{size}");
+            for index in manifest.geometry().pieces() {
+                let bytes = piece_of(&manifest, &data, index);
+                assert!(manifest.is_piece(index, bytes.chunks(999)), "{size} {index:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn announced_and_real_size_must_agree() {
+        let mut builder = ManifestBuilder::new(10).unwrap();
+        builder.update(&[0; 9]);
+        assert_eq!(builder.finish(), Err(ManifestError::WrongSize { expected: 10, got: 9 }));
+        let mut builder = ManifestBuilder::new(10).unwrap();
+        builder.update(&[0; 11]);
+        assert_eq!(builder.finish(), Err(ManifestError::WrongSize { expected: 10, got: 11 }));
+    }
+
+    #[test]
+    fn a_forged_state_is_found_out_by_the_pieces_around_it() {
+        let data = content(1 << 20);
+        let honest = manifest_of(&data, 1 << 20);
+        let mut states = honest.states().to_vec();
+        states[1] = State::INITIAL;
+        let forged = Manifest::from_states(honest.digest(), *honest.geometry(), states).unwrap();
+        let verdicts: Vec<bool> = forged
+            .geometry()
+            .pieces()
+            .map(|piece| forged.is_piece(piece, [piece_of(&forged, &data, piece)]))
+            .collect();
+        assert_eq!(verdicts, [true, false, false, true]);
+        assert_ne!(forged.id(), honest.id());
+    }
+
+    #[test]
+    fn the_number_of_states_is_checked() {
+        let geometry = Geometry::native(1 << 20).unwrap();
+        for count in [0, 2, 4] {
+            let states = vec![State::INITIAL; count];
+            assert!(Manifest::from_states(Digest::OF_NOTHING, geometry, states).is_err(), "{count}");
+        }
+        assert!(Manifest::from_state_bytes(Digest::OF_NOTHING, geometry, &[0; 97]).is_err());
+        assert!(Manifest::from_state_bytes(Digest::OF_NOTHING, geometry, &[0; 96]).is_ok());
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(24))]
+        #[test]
+        fn one_wrong_bit_anywhere_fails_its_piece_and_no_other(size in 1usize..900_000, at: prop::sample::Index, bit in 0u8..8) {
+            let mut data = content(size);
+            let manifest = manifest_of(&data, 65_536);
+            let at = at.index(size);
+            data[at] ^= 1 << bit;
+            for piece in manifest.geometry().pieces() {
+                let hit = at / manifest.geometry().piece_length() as usize == piece.slot();
+                prop_assert_eq!(manifest.is_piece(piece, [piece_of(&manifest, &data, piece)]), !hit);
+            }
+        }
+
+        #[test]
+        fn states_survive_their_bytes(size in 0usize..1_200_000) {
+            let manifest = manifest_of(&content(size), 1 << 16);
+            let again = Manifest::from_state_bytes(manifest.digest(), *manifest.geometry(), &manifest.state_bytes());
+            prop_assert_eq!(again, Ok(manifest));
+        }
+    }
+}

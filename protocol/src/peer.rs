@@ -1,0 +1,125 @@
+//! What two peers say to each other in the native dialect, and the index to a peer that it calls back.
+//!
+//! Both sides send [`PeerMessage::Hello`] first, and may then ask the other for contents. Who asks opens a *channel* for
+//! each content, under a number of its own choice; every message about that content carries the number, whichever side
+//! sends it, and which of the two it is follows from the kind of message:
+//!
+//! | the asking side sends | the sharing side answers |
+//! |---|---|
+//! | [`Open`](PeerMessage::Open) | [`Offer`](PeerMessage::Offer) or [`NotShared`](PeerMessage::NotShared) |
+//! | [`WantManifest`](PeerMessage::WantManifest) | [`ManifestPart`](PeerMessage::ManifestPart) |
+//! | [`Request`](PeerMessage::Request) | [`Block`](PeerMessage::Block) or [`Reject`](PeerMessage::Reject) |
+//! | [`Cancel`](PeerMessage::Cancel), [`Close`](PeerMessage::Close) | |
+//!
+//! So one connection carries any number of contents in both directions. A block's bytes follow its message raw, outside
+//! any frame, so that a sender can pass them from its file to the socket without touching them.
+
+use bincode::{Decode, Encode};
+
+use crate::digest::Digest;
+use crate::node_id::NodeId;
+
+#[cfg(test)]
+mod golden;
+
+/// The number of a content on a connection, chosen by the side that asks for it.
+pub type Channel = u32;
+
+/// A message of the native dialect.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub enum PeerMessage {
+    /// The first message of both sides.
+    Hello {
+        /// Who speaks.
+        node: NodeId,
+        /// The port on which it accepts peers.
+        port: u16,
+    },
+    /// Instead of a hello, by an index: prove that the port is yours. Answered by [`PeerMessage::ProbeAnswer`].
+    Probe {
+        /// Random bytes.
+        challenge: [u8; 32],
+    },
+    /// The answer to a probe, see [`probe_answer`](crate::probe::probe_answer).
+    ProbeAnswer {
+        /// The answer.
+        answer: Digest,
+    },
+    /// Nothing, but the connection is alive.
+    KeepAlive,
+    /// Asks for a content under a new channel.
+    Open {
+        /// Its number.
+        channel: Channel,
+        /// The content.
+        digest: Digest,
+    },
+    /// The content is shared here.
+    Offer {
+        /// The channel.
+        channel: Channel,
+        /// The content's size in bytes, from which the geometry follows.
+        size: u64,
+        /// The [id](crate::manifest::Manifest::id) of the manifest that this side would give.
+        manifest: Digest,
+        /// The pieces that this side has, as a bitfield's bytes; none when it has all.
+        pieces: Option<Vec<u8>>,
+    },
+    /// The content is not shared here, or no longer: the channel is closed.
+    NotShared {
+        /// The channel.
+        channel: Channel,
+    },
+    /// Asks for states of the manifest.
+    WantManifest {
+        /// The channel.
+        channel: Channel,
+        /// The first state wanted; 0 is the state between pieces 0 and 1.
+        first: u32,
+        /// How many, at most [`MAX_STATES`](crate::limits::MAX_STATES).
+        count: u32,
+    },
+    /// States of the manifest, as many as were asked for.
+    ManifestPart {
+        /// The channel.
+        channel: Channel,
+        /// The first of them.
+        first: u32,
+        /// The states.
+        states: Vec<[u8; 32]>,
+    },
+    /// Asks for a block.
+    Request(BlockRef),
+    /// A block: so many raw bytes follow this frame.
+    Block(BlockRef),
+    /// A block that was asked for does not come.
+    Reject(BlockRef),
+    /// A block that was asked for is no longer wanted. Every request has exactly one answer all the same: the block, if it
+    /// was on its way, or a rejection.
+    Cancel(BlockRef),
+    /// One more piece that the sharing side has.
+    Have {
+        /// The channel.
+        channel: Channel,
+        /// The piece.
+        piece: u32,
+    },
+    /// The asking side has no more use for the channel.
+    Close {
+        /// The channel.
+        channel: Channel,
+    },
+}
+
+/// A block of a channel's content, as it stands on the wire.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode)]
+pub struct BlockRef {
+    /// The channel.
+    pub channel: Channel,
+    /// The piece.
+    pub piece: u32,
+    /// Where the block begins in the piece, in bytes.
+    pub begin: u32,
+    /// Its length in bytes.
+    pub length: u32,
+}

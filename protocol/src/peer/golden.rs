@@ -1,0 +1,64 @@
+//! The bytes of every message, frozen.
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::frame::{decode_body, encode_body};
+use crate::golden::{AA, frozen};
+
+const BLOCK: BlockRef = BlockRef { channel: 1, piece: 2, begin: 3, length: 4 };
+
+#[test]
+fn every_message_has_its_bytes() {
+    let digest = Digest::from_bytes([0xaa; 32]);
+    let node = NodeId::from_bytes([0xaa; 32]);
+    frozen(&PeerMessage::Hello { node, port: 12349 }, &format!("00000000 {AA} 303d"));
+    frozen(&PeerMessage::Probe { challenge: [0xaa; 32] }, &format!("00000001 {AA}"));
+    frozen(&PeerMessage::ProbeAnswer { answer: digest }, &format!("00000002 {AA}"));
+    frozen(&PeerMessage::KeepAlive, "00000003");
+    frozen(&PeerMessage::Open { channel: 7, digest }, &format!("00000004 00000007 {AA}"));
+    frozen(
+        &PeerMessage::Offer { channel: 7, size: 258, manifest: digest, pieces: None },
+        &format!("00000005 00000007 0000000000000102 {AA} 00"),
+    );
+    frozen(
+        &PeerMessage::Offer { channel: 7, size: 258, manifest: digest, pieces: Some(vec![0x80]) },
+        &format!("00000005 00000007 0000000000000102 {AA} 01 0000000000000001 80"),
+    );
+    frozen(&PeerMessage::NotShared { channel: 7 }, "00000006 00000007");
+    frozen(
+        &PeerMessage::WantManifest { channel: 7, first: 1, count: 2 },
+        "00000007 00000007 00000001 00000002",
+    );
+    frozen(
+        &PeerMessage::ManifestPart { channel: 7, first: 1, states: vec![[0xaa; 32]] },
+        &format!("00000008 00000007 00000001 0000000000000001 {AA}"),
+    );
+    frozen(&PeerMessage::Request(BLOCK), "00000009 00000001 00000002 00000003 00000004");
+    frozen(&PeerMessage::Block(BLOCK), "0000000a 00000001 00000002 00000003 00000004");
+    frozen(&PeerMessage::Reject(BLOCK), "0000000b 00000001 00000002 00000003 00000004");
+    frozen(&PeerMessage::Cancel(BLOCK), "0000000c 00000001 00000002 00000003 00000004");
+    frozen(&PeerMessage::Have { channel: 7, piece: 2 }, "0000000d 00000007 00000002");
+    frozen(&PeerMessage::Close { channel: 7 }, "0000000e 00000007");
+}
+
+#[test]
+fn what_is_no_message_is_refused() {
+    for bytes in ["0000000f", "ffffffff", "00", "0000000e00", "0000000500000007000000000000010200"] {
+        let bytes: Vec<u8> = (0..bytes.len() / 2)
+            .map(|at| u8::from_str_radix(&bytes[2 * at..2 * at + 2], 16).unwrap())
+            .collect();
+        assert!(decode_body::<PeerMessage>(&bytes).is_err(), "{bytes:?}");
+    }
+}
+
+proptest! {
+    #[test]
+    fn no_bytes_panic_the_decoder_and_one_value_has_one_encoding(tag in 0u32..16, rest: Vec<u8>) {
+        let mut bytes = tag.to_be_bytes().to_vec();
+        bytes.extend(rest);
+        if let Ok(message) = decode_body::<PeerMessage>(&bytes) {
+            prop_assert_eq!(encode_body(&message).unwrap(), bytes);
+        }
+    }
+}

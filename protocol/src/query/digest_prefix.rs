@@ -1,0 +1,150 @@
+use crate::digest::Digest;
+use crate::escape::excerpt;
+use thiserror::Error;
+
+/// The fewest digits worth asking for: fewer would fit too many files.
+const MIN_DIGITS: usize = 4;
+
+/// The digits of a whole digest.
+const MAX_DIGITS: usize = 64;
+
+/// Tells why a text is not the start of a digest.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum DigestPrefixError {
+    /// There are too few or too many digits.
+    #[error("a digest has 64 hexadecimal digits, of which 4 or more are needed, and not {digits}")]
+    Length {
+        /// How many characters there are.
+        digits: usize,
+    },
+    /// Something is not a hexadecimal digit.
+    #[error("`{text}` has characters other than the hexadecimal digits 0-9 and a-f")]
+    NotHexadecimal {
+        /// What was written, shortened and display-safe.
+        text: String,
+    },
+}
+
+/// Holds the first 4 to 64 hexadecimal digits of a digest, as the range of digests that begin with them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DigestPrefix {
+    low: [u8; 32],
+    high: [u8; 32],
+    digits: usize,
+}
+
+impl DigestPrefix {
+    /// Reads hexadecimal digits, in upper or lower case.
+    pub fn parse(text: &str) -> Result<Self, DigestPrefixError> {
+        let digits = text.chars().count();
+        if !(MIN_DIGITS..=MAX_DIGITS).contains(&digits) {
+            return Err(DigestPrefixError::Length { digits });
+        }
+        // One digit a place: those not given are open from 0 to 15.
+        let mut places = [None; MAX_DIGITS];
+        for (place, character) in places.iter_mut().zip(text.chars()) {
+            let not_hexadecimal = || DigestPrefixError::NotHexadecimal { text: excerpt(text) };
+            *place = Some(digit_of(character).ok_or_else(not_hexadecimal)?);
+        }
+        Ok(Self { low: pack(&places, 0x0), high: pack(&places, 0xf), digits })
+    }
+
+    /// Tells whether a digest begins with these digits.
+    pub fn matches(&self, digest: &Digest) -> bool {
+        (self.low..=self.high).contains(digest.as_bytes())
+    }
+
+    /// Gives the lowest and the highest digest that begin with these digits, both inclusive.
+    pub fn range(&self) -> ([u8; 32], [u8; 32]) {
+        (self.low, self.high)
+    }
+
+    /// Gives the number of digits, from 4 to 64.
+    pub fn digits(&self) -> usize {
+        self.digits
+    }
+
+    /// Gives the digest, if all its digits are known.
+    pub fn whole(&self) -> Option<Digest> {
+        (self.digits == MAX_DIGITS).then(|| Digest::from_bytes(self.low))
+    }
+}
+
+fn digit_of(character: char) -> Option<u8> {
+    character.to_digit(16).and_then(|digit| u8::try_from(digit).ok())
+}
+
+/// Packs two digits into each byte, with one given digit in all open places.
+fn pack(places: &[Option<u8>; MAX_DIGITS], open: u8) -> [u8; 32] {
+    let mut bytes = [0; 32];
+    let (pairs, _) = places.as_chunks::<2>();
+    for (byte, [first, second]) in bytes.iter_mut().zip(pairs) {
+        *byte = first.unwrap_or(open) << 4 | second.unwrap_or(open);
+    }
+    bytes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::fmt::Write;
+
+    fn hexadecimal(bytes: &[u8; 32]) -> String {
+        bytes.iter().fold(String::new(), |mut text, byte| {
+            write!(text, "{byte:02x}").unwrap();
+            text
+        })
+    }
+
+    #[test]
+    fn an_odd_number_of_digits_splits_a_byte() {
+        let (low, high) = DigestPrefix::parse("aBcDe").unwrap().range();
+        assert_eq!((&low[..4], low[31]), (&[0xab, 0xcd, 0xe0, 0x00][..], 0x00));
+        assert_eq!((&high[..4], high[31]), (&[0xab, 0xcd, 0xef, 0xff][..], 0xff));
+    }
+
+    #[test]
+    fn a_whole_digest_is_known() {
+        let prefix = DigestPrefix::parse(&"5a".repeat(32)).unwrap();
+        assert_eq!(prefix.whole(), Some(Digest::from_bytes([0x5a; 32])));
+        assert_eq!(prefix.digits(), 64);
+        assert_eq!(DigestPrefix::parse("5a5a").unwrap().whole(), None);
+    }
+
+    #[test]
+    fn what_is_no_start_of_a_digest_is_refused() {
+        for (text, digits) in [("", 0), ("abc", 3), (&*"0".repeat(65), 65)] {
+            assert_eq!(DigestPrefix::parse(text), Err(DigestPrefixError::Length { digits }));
+        }
+        for text in ["abcg", "+abc", "äbcd", "ab d"] {
+            assert_eq!(
+                DigestPrefix::parse(text),
+                Err(DigestPrefixError::NotHexadecimal { text: text.to_owned() })
+            );
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_prefix_matches_as_its_text_does(
+            bytes: [u8; 32],
+            other: [u8; 32],
+            kept in 0_usize..32,
+            digits in 4_usize..=64,
+        ) {
+            let mut near = other;
+            near[..kept].copy_from_slice(&bytes[..kept]);
+            let text = hexadecimal(&bytes);
+            let prefix = DigestPrefix::parse(&text[..digits]).unwrap();
+            prop_assert!(prefix.matches(&Digest::from_bytes(bytes)));
+            let expected = hexadecimal(&near).starts_with(&text[..digits]);
+            prop_assert_eq!(prefix.matches(&Digest::from_bytes(near)), expected);
+        }
+
+        #[test]
+        fn no_text_panics_the_parser(text in any::<String>()) {
+            let _ = DigestPrefix::parse(&text);
+        }
+    }
+}

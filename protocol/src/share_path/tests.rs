@@ -1,0 +1,213 @@
+use super::*;
+use proptest::prelude::*;
+use std::path::Path;
+
+fn fault(text: &str) -> ComponentFault {
+    match SharePath::parse(text) {
+        Err(SharePathError::Component { fault, .. }) => fault,
+        other => panic!("{text:?} gave {other:?}"),
+    }
+}
+
+fn path(text: &str) -> SharePath {
+    SharePath::parse(text).unwrap()
+}
+
+#[test]
+fn plain_names_are_accepted() {
+    let deep = ["a"; MAX_PATH_DEPTH].join("/");
+    let long = "x".repeat(MAX_COMPONENT);
+    for text in [
+        "a",
+        "a/b.iso",
+        "...",
+        "..foo",
+        ".foo",
+        "foo... bar",
+        "a..b",
+        "a/~b",
+        "ab:c",
+        "1:x",
+        "日本語/ü",
+        " a ",
+        "x\u{202e}y",
+        &deep,
+        &long,
+    ] {
+        assert_eq!(path(text).as_str(), text);
+    }
+}
+
+#[test]
+fn what_leads_elsewhere_is_refused() {
+    assert_eq!(SharePath::parse(""), Err(SharePathError::Empty));
+    for absolute in ["/", "/etc/passwd", "//host/share"] {
+        assert!(matches!(SharePath::parse(absolute), Err(SharePathError::Absolute { .. })), "{absolute}");
+    }
+    for home in ["~", "~/x", "~root/x"] {
+        assert!(matches!(SharePath::parse(home), Err(SharePathError::Home { .. })), "{home}");
+    }
+    for climbing in [".", "..", "../x", "a/../b", "a/.", "./a"] {
+        assert_eq!(fault(climbing), ComponentFault::Climbs, "{climbing}");
+    }
+    for drive in ["C:", "C:/x", "c:\\x", "a/Z:b"] {
+        assert_eq!(fault(drive), ComponentFault::Drive, "{drive}");
+    }
+    for backslash in ["\\", "\\\\host\\share", "a\\..\\b", "..\\x"] {
+        assert_eq!(fault(backslash), ComponentFault::Backslash, "{backslash}");
+    }
+}
+
+#[test]
+fn what_is_no_name_is_refused() {
+    for empty in ["a//b", "a/"] {
+        assert_eq!(fault(empty), ComponentFault::Empty, "{empty}");
+    }
+    for blank in [" ", "a/ \u{3000}/b"] {
+        assert_eq!(fault(blank), ComponentFault::Blank, "{blank}");
+    }
+    for character in "\0\n\t\u{1b}\u{7f}\u{85}\u{9b}\u{2028}\u{2029}".chars() {
+        assert_eq!(fault(&format!("a{character}b")), ComponentFault::Control { character });
+    }
+}
+
+#[test]
+fn what_is_too_large_is_refused() {
+    let long = "x".repeat(MAX_COMPONENT + 1);
+    assert_eq!(fault(&long), ComponentFault::TooLong { bytes: MAX_COMPONENT + 1, limit: MAX_COMPONENT });
+    let deep = ["a"; MAX_PATH_DEPTH + 1].join("/");
+    assert!(matches!(SharePath::parse(&deep), Err(SharePathError::TooDeep { depth: 65, .. })));
+    let longest = "x/".repeat(MAX_PATH);
+    assert!(matches!(SharePath::parse(&longest), Err(SharePathError::TooLong { bytes: 8192, .. })));
+}
+
+#[test]
+fn a_message_says_where_and_shows_no_controls() {
+    let message = SharePath::parse("a/b\u{1b}[2J/c").unwrap_err().to_string();
+    assert_eq!(message, "component 2 of the path, `b\\u{1b}[2J`, holds the control character U+001B");
+}
+
+#[test]
+fn a_path_is_taken_apart_and_put_together() {
+    let song = path("music/live/song.mp3");
+    assert_eq!(song.components().collect::<Vec<_>>(), ["music", "live", "song.mp3"]);
+    assert_eq!(song.file_name(), "song.mp3");
+    assert_eq!(song.parent(), Some(path("music/live")));
+    assert_eq!(path("song.mp3").file_name(), "song.mp3");
+    assert_eq!(path("song.mp3").parent(), None);
+    assert_eq!(path("music").join(&path("live/song.mp3")), Ok(song.clone()));
+    let deep = path(&["a"; MAX_PATH_DEPTH].join("/"));
+    assert!(matches!(deep.join(&song), Err(SharePathError::TooDeep { .. })));
+    assert_eq!(String::from(song.clone()), "music/live/song.mp3");
+    assert_eq!(SharePath::try_from("music/live/song.mp3".to_owned()), Ok(song));
+}
+
+#[test]
+fn a_folder_holds_what_lies_below_it_by_whole_components() {
+    let song = path("music/live/song.mp3");
+    assert!(song.starts_with_folder(&path("music")));
+    assert!(song.starts_with_folder(&path("music/live")));
+    assert!(song.starts_with_folder(&song));
+    assert!(!song.starts_with_folder(&path("mus")));
+    assert!(!song.starts_with_folder(&path("music/li")));
+    assert!(!path("music").starts_with_folder(&song));
+}
+
+#[test]
+fn a_path_is_shown_escaped() {
+    assert_eq!(path("a/\u{202e}gpj.exe").to_string(), "a/\\u{202e}gpj.exe");
+}
+
+#[test]
+fn names_become_safe_on_every_system() {
+    for (name, safe) in [
+        ("song.mp3", "song.mp3"),
+        ("a<b>c:d\"e|f?g*h/i\\j", "a_b_c_d_e_f_g_h_i_j"),
+        ("a\nb\u{202e}c", "a_b_c"),
+        ("  name. . ", "name"),
+        ("", "unnamed"),
+        (" .. ", "unnamed"),
+        (".bashrc", "_bashrc"),
+        ("..hidden", "_.hidden"),
+        ("\u{200d}.git", "_.git"),
+        ("~root", "_root"),
+        ("C:", "C_"),
+        ("film.mkv.part", "film.mkv.part_"),
+        ("film.PART.json", "film.PART.json_"),
+        ("part", "part"),
+    ] {
+        assert_eq!(safe_file_name(name), safe, "{name:?}");
+    }
+}
+
+#[test]
+fn device_names_get_an_underscore() {
+    for name in ["CON", "nul.txt", "aux .tar.gz", "LPT9", "COM¹", "com1.part_", "CONIN$", "conout$.x"] {
+        assert_eq!(safe_file_name(name), format!("_{name}"));
+    }
+    assert_eq!(safe_file_name("COM1."), "_COM1");
+    assert_eq!(safe_file_name("aux "), "_aux");
+    for name in ["CONSOLE", "COM10", "COM", "null.txt", "LPTx"] {
+        assert_eq!(safe_file_name(name), name);
+    }
+}
+
+#[test]
+fn long_names_are_cut_and_keep_their_extension() {
+    assert_eq!(safe_file_name(&"x".repeat(200)), "x".repeat(200));
+    assert_eq!(safe_file_name(&"x".repeat(201)), "x".repeat(198));
+    assert_eq!(safe_file_name(&format!("{}.iso", "é".repeat(200))), format!("{}.iso", "é".repeat(97)));
+    assert_eq!(safe_file_name(&format!("a.{}", "y".repeat(300))), format!("a.{}", "y".repeat(196)));
+    // Cutting must not lay bare what was harmless before.
+    assert_eq!(safe_file_name(&format!("con{}x.txt", " ".repeat(200))), "_con.txt");
+    assert_eq!(safe_file_name(&format!("film.part{}x.json", " ".repeat(200))), "film.part.json_");
+}
+
+/// Makes names of the letters that matter here, and long ones among them.
+fn odd_name() -> impl Strategy<Value = String> {
+    prop_oneof![
+        any::<String>(),
+        "[ .~:/\\\\a-cC\u{200d}\u{202e}é]{0,12}",
+        "(con|NUL|com1|lpt²|aux)?[ .]{0,3}[xé ]{0,260}[ .]{0,2}(\\.part)?(\\.json|\\.mp3|\\.part)?",
+    ]
+}
+
+proptest! {
+    #[test]
+    fn no_text_panics_the_parser_and_what_it_accepts_stays(text in odd_name()) {
+        if let Ok(path) = SharePath::parse(&text) {
+            prop_assert_eq!(SharePath::parse(path.as_str()), Ok(path));
+        }
+    }
+
+    #[test]
+    fn no_accepted_path_climbs(text in "[a./\\\\~: ]{1,12}") {
+        if let Ok(path) = SharePath::parse(&text) {
+            let place = Path::new(path.as_str());
+            prop_assert!(place.components().all(|part| matches!(part, std::path::Component::Normal(_))));
+            prop_assert_eq!(place.components().count(), path.components().count());
+        }
+    }
+
+    #[test]
+    fn a_safe_name_is_one_component_and_stays(name in odd_name()) {
+        let safe = safe_file_name(&name);
+        let path = SharePath::parse(&safe);
+        prop_assert!(path.is_ok_and(|path| path.components().count() == 1), "{:?}", safe);
+        prop_assert!(safe.len() <= 200);
+        let lower = safe.to_lowercase();
+        prop_assert!(!lower.starts_with('.') && ![".part", ".part.json"].iter().any(|s| lower.ends_with(s)));
+        prop_assert_eq!(safe_file_name(&safe), safe);
+    }
+
+    #[test]
+    fn a_parent_holds_its_child(text in "[ab]{1,3}(/[ab.]{1,3}){0,4}") {
+        let Ok(path) = SharePath::parse(&text) else { return Ok(()) };
+        if let Some(folder) = path.parent() {
+            prop_assert!(path.starts_with_folder(&folder));
+            if let Ok(name) = SharePath::parse(path.file_name()) {
+                prop_assert_eq!(folder.join(&name), Ok(path));
+            }
+        }
+    }
+}
