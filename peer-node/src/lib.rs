@@ -1,7 +1,14 @@
 //! A peer of a Peerdex network, as a library; the binary is a thin shell around it.
 
+pub mod cli;
+pub mod download;
 pub mod identity;
 pub mod index_client;
 pub mod library;
 pub mod log;
+pub mod native;
+pub mod node;
+pub mod repl;
 pub mod state_dir;
+pub mod swarm;
+pub mod transfers;

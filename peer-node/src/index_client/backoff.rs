@@ -1,0 +1,85 @@
+//! How long to wait before the next attempt to reach the index.
+
+use std::time::Duration;
+
+/// The shortest pause, before the jitter.
+const FIRST: Duration = Duration::from_secs(1);
+
+/// No pause is longer.
+const LONGEST: Duration = Duration::from_secs(60);
+
+/// Pauses that double with every failure and differ from node to node, so that an index that comes back isn't greeted
+/// by everybody at once.
+#[derive(Debug, Clone)]
+pub(super) struct Backoff {
+    first: Duration,
+    longest: Duration,
+    failures: u32,
+}
+
+impl Default for Backoff {
+    fn default() -> Self {
+        Self::between(FIRST, LONGEST)
+    }
+}
+
+impl Backoff {
+    /// Makes pauses of at least `first` and at most `longest`.
+    pub(super) const fn between(first: Duration, longest: Duration) -> Self {
+        Self { first, longest, failures: 0 }
+    }
+
+    /// Counts a failure and returns the pause after it: a step doubled so many times, to which `random` adds up to as
+    /// much again.
+    pub(super) fn pause(&mut self, random: u64) -> Duration {
+        let step = self.first.saturating_mul(1 << self.failures.min(16)).min(self.longest);
+        self.failures = self.failures.saturating_add(1);
+        // 1024 different pauses are jitter enough, and their arithmetic cannot overflow.
+        let share = u32::try_from(random % 1024).unwrap_or(0);
+        let jitter = step / 1024 * share;
+        if step == self.longest { step - jitter / 2 } else { (step + jitter).min(self.longest) }
+    }
+
+    /// Begins with the shortest pause again.
+    pub(super) const fn reset(&mut self) {
+        self.failures = 0;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn the_pauses_double_up_to_the_longest() {
+        let mut backoff = Backoff::default();
+        let pauses: Vec<_> = (0..8).map(|_| backoff.pause(0).as_secs()).collect();
+        assert_eq!(pauses, [1, 2, 4, 8, 16, 32, 60, 60]);
+        backoff.reset();
+        assert_eq!(backoff.pause(0), FIRST);
+    }
+
+    #[test]
+    fn two_nodes_do_not_keep_step() {
+        let (mut one, mut two) = (Backoff::default(), Backoff::default());
+        for _ in 0..10 {
+            assert_ne!(one.pause(1), two.pause(1000));
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn every_pause_is_between_the_shortest_and_the_longest(randoms in prop::collection::vec(any::<u64>(), 1..100)) {
+            let mut backoff = Backoff::default();
+            let mut least = FIRST;
+            for random in randoms {
+                let pause = backoff.pause(random);
+                prop_assert!((FIRST..=LONGEST).contains(&pause), "{pause:?}");
+                prop_assert!(pause >= least, "the pauses do not shrink before the longest is reached");
+                least = (least * 2).min(LONGEST / 2);
+            }
+        }
+    }
+}

@@ -1,0 +1,89 @@
+//! Which addresses from an index may be dialled.
+
+use std::collections::HashSet;
+use std::net::{IpAddr, SocketAddr};
+
+use protocol::index::Source;
+use protocol::node_id::NodeId;
+
+/// Keeps the sources that a node may connect to: not itself, by id or by address, nobody twice, and no address at which
+/// nobody in particular can listen. Addresses of IPv4 in the clothes of IPv6 are undressed.
+pub(super) fn dialable(sources: Vec<Source>, own: NodeId, own_address: Option<SocketAddr>) -> Vec<Source> {
+    let mut seen = HashSet::new();
+    let own_address = own_address.map(undressed);
+    sources
+        .into_iter()
+        .map(|source| Source { address: undressed(source.address), ..source })
+        .filter(|source| source.node != own && Some(source.address) != own_address && may_dial(source.address))
+        .filter(|source| seen.insert(source.node))
+        .collect()
+}
+
+fn undressed(address: SocketAddr) -> SocketAddr {
+    SocketAddr::new(address.ip().to_canonical(), address.port())
+}
+
+fn may_dial(address: SocketAddr) -> bool {
+    let ip = address.ip();
+    let possible = match ip {
+        // 0.0.0.0/8 means "this host", 240.0.0.0/4 is reserved and ends in the broadcast address.
+        IpAddr::V4(ip) => !matches!(ip.octets(), [0 | 240..=255, ..]),
+        IpAddr::V6(_) => true,
+    };
+    possible && address.port() != 0 && !ip.is_multicast() && !ip.is_unspecified()
+}
+
+#[cfg(test)]
+mod tests {
+    use protocol::index::Share;
+
+    use super::*;
+
+    const US: NodeId = NodeId::from_bytes([0; 32]);
+
+    fn source(node: u8, address: &str) -> Source {
+        Source {
+            node: NodeId::from_bytes([node; 32]),
+            address: address.parse().unwrap(),
+            share: Share::Whole,
+        }
+    }
+
+    fn kept(address: &str) -> usize {
+        dialable(vec![source(1, address)], US, Some("10.0.0.1:7".parse().unwrap())).len()
+    }
+
+    #[test]
+    fn addresses_where_nobody_can_listen_are_dropped() {
+        let bad = [
+            "10.0.0.2:0",
+            "0.0.0.0:7",
+            "0.1.2.3:7",
+            "224.0.0.1:7",
+            "255.255.255.255:7",
+            "[::]:7",
+            "[ff02::1]:7",
+            "[::ffff:224.0.0.1]:7",
+            "[::ffff:255.255.255.255]:7",
+        ];
+        for address in bad {
+            assert_eq!(kept(address), 0, "{address}");
+        }
+        for address in ["10.0.0.2:7", "127.0.0.1:7", "[::1]:7", "[2001:db8::1]:7", "10.0.0.1:8"] {
+            assert_eq!(kept(address), 1, "{address}");
+        }
+    }
+
+    #[test]
+    fn we_are_not_a_source_of_our_own() {
+        assert_eq!(kept("10.0.0.1:7"), 0);
+        assert_eq!(kept("[::ffff:10.0.0.1]:7"), 0);
+        assert_eq!(dialable(vec![source(0, "10.0.0.9:7")], US, None), []);
+    }
+
+    #[test]
+    fn nobody_is_told_twice() {
+        let sources = vec![source(1, "10.0.0.2:7"), source(1, "10.0.0.3:7"), source(2, "10.0.0.4:7")];
+        assert_eq!(dialable(sources, US, None), [source(1, "10.0.0.2:7"), source(2, "10.0.0.4:7")]);
+    }
+}

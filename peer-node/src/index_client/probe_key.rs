@@ -1,0 +1,61 @@
+//! What proves to the index that our port is ours.
+
+use std::fmt;
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+use protocol::digest::Digest;
+use protocol::probe::probe_answer;
+
+/// Shares the nonce of the current session at the index between the session, which sets it, and the listener for
+/// peers, which answers the index's calls with it. Without a session there is no answer.
+#[derive(Clone, Default)]
+pub struct ProbeKey {
+    nonce: Arc<Mutex<Option<[u8; 32]>>>,
+}
+
+impl ProbeKey {
+    /// Returns the answer to an index that calls our port back, or nothing when we are at no index.
+    pub fn answer(&self, challenge: &[u8; 32]) -> Option<Digest> {
+        self.nonce.lock().as_ref().map(|nonce| probe_answer(nonce, challenge))
+    }
+
+    /// Sets the nonce for as long as the guard lives.
+    pub(crate) fn hold(&self, nonce: [u8; 32]) -> ProbeKeyGuard {
+        *self.nonce.lock() = Some(nonce);
+        ProbeKeyGuard { key: self.clone() }
+    }
+}
+
+impl fmt::Debug for ProbeKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ProbeKey").field("set", &self.nonce.lock().is_some()).finish()
+    }
+}
+
+/// Clears the nonce when its session ends, however it ends.
+#[derive(Debug)]
+pub(crate) struct ProbeKeyGuard {
+    key: ProbeKey,
+}
+
+impl Drop for ProbeKeyGuard {
+    fn drop(&mut self) {
+        *self.key.nonce.lock() = None;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn answers_are_given_only_while_a_session_lasts() {
+        let key = ProbeKey::default();
+        assert_eq!(key.answer(&[2; 32]), None);
+        let guard = key.hold([1; 32]);
+        assert_eq!(key.clone().answer(&[2; 32]), Some(probe_answer(&[1; 32], &[2; 32])));
+        drop(guard);
+        assert_eq!(key.answer(&[2; 32]), None);
+    }
+}

@@ -1,0 +1,180 @@
+//! A list of files with its summary, as the node shares it or as the index holds it.
+
+use std::borrow::Borrow;
+use std::cmp::Ordering;
+use std::collections::BTreeSet;
+use std::iter::Peekable;
+use std::sync::Arc;
+
+use protocol::index::{FileRecord, ListSummary};
+
+/// A file of a list, told apart by its path alone. Lists that have it in common share it.
+#[derive(Debug, Clone)]
+pub(super) struct Entry(Arc<FileRecord>);
+
+impl Entry {
+    pub(super) fn record(&self) -> &FileRecord {
+        &self.0
+    }
+
+    pub(super) fn path(&self) -> &str {
+        &self.0.path
+    }
+
+    /// Tells whether the whole record is the same, not the path alone.
+    pub(super) fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0) || self.0 == other.0
+    }
+}
+
+impl From<FileRecord> for Entry {
+    fn from(record: FileRecord) -> Self {
+        Self(Arc::new(record))
+    }
+}
+
+impl Borrow<str> for Entry {
+    fn borrow(&self) -> &str {
+        self.path()
+    }
+}
+
+impl Ord for Entry {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.path().cmp(other.path())
+    }
+}
+
+impl PartialOrd for Entry {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl PartialEq for Entry {
+    fn eq(&self, other: &Self) -> bool {
+        self.path() == other.path()
+    }
+}
+
+impl Eq for Entry {}
+
+/// Files in the order of their paths, each path once, and the summary of them all.
+#[derive(Debug, Clone, Default)]
+pub(super) struct ShareList {
+    entries: BTreeSet<Entry>,
+    summary: ListSummary,
+}
+
+impl ShareList {
+    pub(super) const fn summary(&self) -> ListSummary {
+        self.summary
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    pub(super) fn entry(&self, path: &str) -> Option<&Entry> {
+        self.entries.get(path)
+    }
+
+    /// Puts a file in, in the place of one with the same path.
+    pub(super) fn put(&mut self, entry: Entry) {
+        self.summary.add(entry.record());
+        if let Some(old) = self.entries.replace(entry) {
+            self.summary.remove(old.record());
+        }
+    }
+
+    /// Takes a file out, if it is in.
+    pub(super) fn take(&mut self, path: &str) {
+        if let Some(old) = self.entries.take(path) {
+            self.summary.remove(old.record());
+        }
+    }
+
+    /// Pairs this list's files with another's by path, in order: what only one has stands alone.
+    pub(super) fn paired<'a>(&'a self, other: &'a Self) -> Paired<'a, impl Iterator<Item = &'a Entry>> {
+        Paired { ours: self.entries.iter().peekable(), theirs: other.entries.iter().peekable() }
+    }
+}
+
+/// The files of two lists side by side.
+pub(super) struct Paired<'a, I: Iterator<Item = &'a Entry>> {
+    ours: Peekable<I>,
+    theirs: Peekable<I>,
+}
+
+impl<'a, I: Iterator<Item = &'a Entry>> Iterator for Paired<'a, I> {
+    type Item = (Option<&'a Entry>, Option<&'a Entry>);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let order = match (self.ours.peek(), self.theirs.peek()) {
+            (None, None) => return None,
+            (Some(_), None) => Ordering::Less,
+            (None, Some(_)) => Ordering::Greater,
+            (Some(ours), Some(theirs)) => ours.cmp(theirs),
+        };
+        let ours = if order.is_le() { self.ours.next() } else { None };
+        let theirs = if order.is_ge() { self.theirs.next() } else { None };
+        Some((ours, theirs))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use protocol::digest::Digest;
+    use protocol::index::Share;
+
+    use super::*;
+
+    fn record(path: u8, digest: u8) -> FileRecord {
+        FileRecord {
+            path: path.to_string(),
+            size: 1,
+            digest: Digest::from_bytes([digest; 32]),
+            share: Share::Whole,
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn the_summary_is_that_of_the_files_whatever_was_done(
+            steps in prop::collection::vec((any::<bool>(), 0u8..8, 0u8..3), 0..50),
+        ) {
+            let mut list = ShareList::default();
+            for (put, path, digest) in steps {
+                if put {
+                    list.put(record(path, digest).into());
+                } else {
+                    list.take(&path.to_string());
+                }
+            }
+            let mut summary = ListSummary::default();
+            list.entries.iter().for_each(|entry| summary.add(entry.record()));
+            prop_assert_eq!(list.summary(), summary);
+        }
+
+        #[test]
+        fn pairs_cover_both_lists_in_order(ours: Vec<(u8, u8)>, theirs: Vec<(u8, u8)>) {
+            let list = |of: Vec<(u8, u8)>| {
+                let mut list = ShareList::default();
+                of.into_iter().for_each(|(path, digest)| list.put(record(path, digest).into()));
+                list
+            };
+            let (ours, theirs) = (list(ours), list(theirs));
+            let pairs: Vec<_> = ours.paired(&theirs).collect();
+            prop_assert!(pairs.iter().filter_map(|pair| pair.0).eq(&ours.entries));
+            prop_assert!(pairs.iter().filter_map(|pair| pair.1).eq(&theirs.entries));
+            for (one, two) in pairs {
+                prop_assert!(one.is_none() || two.is_none() || one == two);
+            }
+        }
+    }
+}

@@ -1,0 +1,66 @@
+//! Where the client takes the list of shared files from.
+
+use std::time::Duration;
+
+use protocol::index::FileRecord;
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep_until};
+
+/// The least time between two looks at the list, so that a library that hashes a thousand small files a second is not
+/// copied a thousand times.
+const REST: Duration = Duration::from_millis(200);
+
+/// So much more of it for each file, since a look costs as much as the list is long.
+const REST_PER_FILE: Duration = Duration::from_micros(5);
+
+/// What a node shares.
+pub trait Shares: Send + Sync + 'static {
+    /// Lists all files as the index is to know them, in any order.
+    fn records(&self) -> Vec<FileRecord>;
+
+    /// Gives the number of the list's state, which grows with every change. [`Shares::records`] called after a number
+    /// was seen shows at least that state.
+    fn changes(&self) -> watch::Receiver<u64>;
+}
+
+/// The list as it was at one moment.
+#[derive(Debug)]
+pub(super) struct Snapshot {
+    /// The number of its state.
+    pub(super) generation: u64,
+    /// The files.
+    pub(super) records: Vec<FileRecord>,
+}
+
+/// Looks at the list whenever it has changed, but not all the time.
+pub(super) struct ShareFeed {
+    shares: Box<dyn Shares>,
+    changes: watch::Receiver<u64>,
+    rest_until: Instant,
+}
+
+impl ShareFeed {
+    pub(super) fn new(shares: impl Shares) -> Self {
+        let changes = shares.changes();
+        Self { shares: Box::new(shares), changes, rest_until: Instant::now() }
+    }
+
+    /// Looks at the list now.
+    pub(super) fn take(&mut self) -> Snapshot {
+        let generation = *self.changes.borrow_and_update();
+        let records = self.shares.records();
+        let files = u32::try_from(records.len()).unwrap_or(u32::MAX);
+        self.rest_until = Instant::now() + REST + REST_PER_FILE.saturating_mul(files);
+        Snapshot { generation, records }
+    }
+
+    /// Waits for a change and looks at the list; never returns when there can be no more. Cancel safe: a change is
+    /// seen only with the look.
+    pub(super) async fn next(&mut self) -> Snapshot {
+        sleep_until(self.rest_until).await;
+        if self.changes.changed().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+        self.take()
+    }
+}

@@ -1,0 +1,267 @@
+//! The swarm engine: decides which block is asked of which source, and when a source is left.
+//!
+//! It is a pure machine. It knows no socket, no clock and no dialect: whoever drives it tells it what happened
+//! ([`Swarm::source_joined`], [`Swarm::block_arrived`], [`Swarm::piece_checked`], …) and when, and asks it what to do
+//! ([`Swarm::poll`]) until it has nothing more to say. The bytes themselves stay with the driver, which assembles,
+//! verifies and stores them.
+//!
+//! The rules: rarest piece first, ties at random, the last piece before all others (it anchors the manifest); a piece is
+//! filled by one source where that can be, so that a bad one has one culprit; each source gets as many requests in
+//! flight as keep it busy without a queue building up; a block that one source owes for too long is asked of another as
+//! well; a source that stalls, or whose pieces fail twice, is left.
+
+mod active;
+mod choice;
+mod pace;
+mod picker;
+mod random;
+mod rate;
+mod source;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, VecDeque};
+use std::time::{Duration, Instant};
+
+use protocol::geometry::{Block, Geometry, PieceIndex};
+
+use active::ActivePieces;
+use picker::Picker;
+pub use random::Random;
+pub use rate::RateMeter;
+use source::Source;
+pub use source::{Have, LeaveReason, SourceId};
+
+/// How long a source may owe us a block without sending a byte before others are asked for it too.
+const SNUB_AFTER: Duration = Duration::from_secs(3);
+
+/// How long it may owe us a block without sending a byte before it is left.
+const STALL_AFTER: Duration = Duration::from_secs(20);
+
+/// How often the engine wants to be polled while sources owe it something.
+const TICK: Duration = Duration::from_millis(100);
+
+/// What the driver shall do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Action {
+    /// Ask a source for a block.
+    Request {
+        /// Whom.
+        source: SourceId,
+        /// For what.
+        block: Block,
+    },
+    /// Tell a source that a block it was asked for is no longer wanted.
+    Cancel {
+        /// Whom.
+        source: SourceId,
+        /// What.
+        block: Block,
+    },
+    /// All blocks of a piece are here: verify it, store it, and report with [`Swarm::piece_checked`].
+    Check {
+        /// Which.
+        piece: PieceIndex,
+    },
+    /// Part with a source, which the engine has forgotten already.
+    Leave {
+        /// Whom.
+        source: SourceId,
+        /// Why.
+        reason: LeaveReason,
+    },
+}
+
+/// How a driver wants its content fetched.
+#[derive(Debug, Clone, Copy)]
+pub struct SwarmConfig {
+    /// The longest block that may be asked for, in bytes.
+    pub block_length: u32,
+    /// How many bytes of unfinished pieces may be held or under way at once; one piece is always allowed.
+    pub budget: u64,
+    /// Where randomness starts.
+    pub seed: u64,
+}
+
+/// One content on its way here, from any number of sources.
+#[derive(Debug)]
+pub struct Swarm {
+    geometry: Geometry,
+    config: SwarmConfig,
+    picker: Picker,
+    active: ActivePieces,
+    sources: BTreeMap<SourceId, Source>,
+    queue: VecDeque<Action>,
+    next_tick: Option<Instant>,
+}
+
+impl Swarm {
+    /// Starts on a content of which the pieces that `is_here` names are here and verified.
+    pub fn new(geometry: Geometry, config: SwarmConfig, is_here: impl Fn(PieceIndex) -> bool) -> Self {
+        let picker = Picker::new(&geometry, Random::from_seed(config.seed), is_here);
+        let (sources, queue) = (BTreeMap::new(), VecDeque::new());
+        Self { geometry, config, picker, active: ActivePieces::default(), sources, queue, next_tick: None }
+    }
+
+    /// Takes in a source and what it has.
+    pub fn source_joined(&mut self, id: SourceId, have: Have, now: Instant) {
+        self.source_lost(id);
+        self.picker.source_joined(&have);
+        self.sources.insert(id, Source::new(have, now));
+    }
+
+    /// Notes that a source has one more piece.
+    pub fn source_has(&mut self, id: SourceId, piece: PieceIndex) {
+        if self.sources.get_mut(&id).is_some_and(|source| source.have.insert(piece)) {
+            self.picker.piece_gained(piece);
+        }
+    }
+
+    /// Forgets a source; what it owed is asked of others.
+    pub fn source_lost(&mut self, id: SourceId) {
+        if let Some(source) = self.sources.remove(&id) {
+            self.picker.source_left(&source.have);
+            let idle = self.active.forget_source(id);
+            self.put_back(idle);
+        }
+    }
+
+    /// Notes that some bytes of a block that is under way have come from a source.
+    pub fn bytes_arrived(&mut self, id: SourceId, bytes: u64, now: Instant) {
+        if let Some(source) = self.sources.get_mut(&id) {
+            source.progressed(bytes, now);
+        }
+    }
+
+    /// Takes in a whole block, whose bytes were reported with [`Swarm::bytes_arrived`]; says whether it is wanted. If not,
+    /// its bytes are to be dropped.
+    pub fn block_arrived(&mut self, id: SourceId, block: Block, now: Instant) -> bool {
+        let Some(source) = self.sources.get_mut(&id) else { return false };
+        source.answered(block, true, now);
+        let Some(others) = self.active.arrived(id, block) else { return false };
+        for other in others {
+            self.queue.push_back(Action::Cancel { source: other, block });
+        }
+        if self.active.is_complete(block.piece) {
+            self.queue.push_back(Action::Check { piece: block.piece });
+        }
+        true
+    }
+
+    /// Notes that a source will not send a block that it was asked for.
+    pub fn block_rejected(&mut self, id: SourceId, block: Block, now: Instant) {
+        let Some(source) = self.sources.get_mut(&id) else { return };
+        source.answered(block, false, now);
+        if !self.active.is_asked(id, block) {
+            return;
+        }
+        let was_all = source.have.is_all();
+        if source.have.remove(block.piece, &self.geometry) {
+            self.picker.piece_withdrawn(block.piece, &source.have, was_all);
+        }
+        let idle = self.active.released(id, block);
+        self.put_back(idle);
+    }
+
+    /// Takes in the verdict on a piece. Says whose bytes were bad, if that is certain.
+    pub fn piece_checked(&mut self, piece: PieceIndex, good: bool) -> Option<SourceId> {
+        let givers = self.active.finished(piece, good);
+        if good {
+            self.picker.piece_done(piece);
+            return None;
+        }
+        self.picker.put_back(piece);
+        let [culprit] = *givers.as_slice() else { return None };
+        let source = self.sources.get_mut(&culprit)?;
+        if source.struck(piece) {
+            self.leave(culprit, LeaveReason::BadData);
+        }
+        Some(culprit)
+    }
+
+    /// Returns the next thing to do, or nothing until something happens or [`Swarm::deadline`] passes.
+    pub fn poll(&mut self, now: Instant) -> Option<Action> {
+        if self.queue.is_empty() {
+            self.leave_stalled(now);
+        }
+        if self.queue.is_empty() {
+            self.fill_pipelines(now);
+        }
+        let owed = self.sources.values().any(|source| source.owes());
+        self.next_tick = owed.then_some(now + TICK);
+        self.queue.pop_front()
+    }
+
+    /// Returns when to poll again if nothing happens before.
+    pub const fn deadline(&self) -> Option<Instant> {
+        self.next_tick
+    }
+
+    /// Says whether every piece is here.
+    pub fn is_complete(&self) -> bool {
+        self.picker.done_count() == self.geometry.piece_count()
+    }
+
+    /// Counts the pieces that are here and verified.
+    pub fn pieces_done(&self) -> u32 {
+        self.picker.done_count()
+    }
+
+    /// Counts the sources that are sending, or were asked to.
+    pub fn active_sources(&self) -> usize {
+        self.sources.values().filter(|source| source.owes()).count()
+    }
+
+    /// Counts the pieces that are missing and that no source has.
+    pub fn unobtainable(&self) -> usize {
+        if self.sources.values().any(|source| source.have.is_all()) {
+            return 0;
+        }
+        self.picker.missing().filter(|piece| !self.sources.values().any(|source| source.have.has(*piece))).count()
+    }
+
+    /// Returns what a source has given since it joined, in bytes, and its rate in bytes per second.
+    pub fn source_flow(&self, id: SourceId, now: Instant) -> Option<(u64, f64)> {
+        self.sources.get(&id).map(|source| (source.received, source.rate.rate(now)))
+    }
+
+    /// Gives pieces that nobody fills back to the picker.
+    fn put_back(&mut self, pieces: impl IntoIterator<Item = PieceIndex>) {
+        pieces.into_iter().for_each(|piece| self.picker.put_back(piece));
+    }
+
+    fn leave(&mut self, id: SourceId, reason: LeaveReason) {
+        self.source_lost(id);
+        self.queue.push_back(Action::Leave { source: id, reason });
+    }
+
+    fn leave_stalled(&mut self, now: Instant) {
+        let stalled: Vec<SourceId> =
+            self.sources.iter().filter(|(_, source)| source.silent_for(now) >= STALL_AFTER).map(|(id, _)| *id).collect();
+        for id in stalled {
+            self.leave(id, LeaveReason::Stalled);
+        }
+    }
+
+    /// Gives every source that has room its next requests, in turn, so that none is served before the others.
+    fn fill_pipelines(&mut self, now: Instant) {
+        loop {
+            let with_room: Vec<SourceId> =
+                self.sources.iter().filter(|(_, source)| source.has_room()).map(|(id, _)| *id).collect();
+            let before = self.queue.len();
+            for id in with_room {
+                if let Some(block) = self.choose(id, now) {
+                    self.active.asked(id, block, now);
+                    if let Some(source) = self.sources.get_mut(&id) {
+                        source.asked(block, now);
+                    }
+                    self.queue.push_back(Action::Request { source: id, block });
+                }
+            }
+            if self.queue.len() == before {
+                return;
+            }
+        }
+    }
+}

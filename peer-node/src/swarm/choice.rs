@@ -1,0 +1,69 @@
+//! Which block a source that has room is asked for next.
+
+use std::time::{Duration, Instant};
+
+use protocol::geometry::{Block, PieceIndex};
+
+use super::Swarm;
+use super::active::{ActivePiece, Debt};
+use super::source::{Source, SourceId};
+
+/// A block owed for less than this is not asked of a second source, however fast that one is.
+const PATIENCE: Duration = Duration::from_millis(100);
+
+impl Swarm {
+    /// Chooses in this order: go on with a piece that the source fills already or that its filler lost; begin the next
+    /// piece; help with a piece that another fills; ask for a block that another owes for too long.
+    pub(super) fn choose(&mut self, id: SourceId, now: Instant) -> Option<Block> {
+        self.continue_piece(id)
+            .or_else(|| self.begin_piece(id))
+            .or_else(|| self.help_with_piece(id))
+            .or_else(|| self.overtake(id, now))
+    }
+
+    fn continue_piece(&self, id: SourceId) -> Option<Block> {
+        let source = self.sources.get(&id)?;
+        self.wanted_block(source, |_, active| {
+            let sources = active.sources();
+            sources.is_empty() || sources.contains(&id) || sources.iter().all(|other| !self.sources.contains_key(other))
+        })
+    }
+
+    fn begin_piece(&mut self, id: SourceId) -> Option<Block> {
+        let source = self.sources.get(&id)?;
+        let moving = self.active.moving_bytes();
+        let (geometry, budget) = (self.geometry, self.config.budget);
+        let fits = |piece| moving == 0 || moving + u64::from(geometry.length_of(piece)) <= budget;
+        let piece = self.picker.take(|piece| source.may_give(piece) && fits(piece))?;
+        self.active.open(piece, geometry.blocks(piece, self.config.block_length))
+    }
+
+    fn help_with_piece(&self, id: SourceId) -> Option<Block> {
+        let source = self.sources.get(&id)?;
+        self.wanted_block(source, |piece, _| !self.active.is_solo(piece))
+    }
+
+    fn wanted_block(&self, source: &Source, fits: impl Fn(PieceIndex, &ActivePiece) -> bool) -> Option<Block> {
+        self.active.iter().find_map(|(piece, active)| {
+            let block = active.first_wanted()?;
+            (source.may_give(piece) && !source.is_owing(block) && fits(piece, active)).then_some(block)
+        })
+    }
+
+    fn overtake(&self, id: SourceId, now: Instant) -> Option<Block> {
+        let source = self.sources.get(&id)?;
+        let patience = source.pace.shortest().map_or(PATIENCE, |shortest| PATIENCE.max(shortest * 3));
+        let is_late = |debt: &Debt| {
+            let snubbed = self.sources.get(&debt.debtor).is_some_and(|debtor| debtor.is_snubbing(now));
+            let overdue = now.saturating_duration_since(debt.since) >= patience;
+            snubbed || (overdue && !self.active.is_solo(debt.block.piece))
+        };
+        self.active
+            .iter()
+            .filter(|(piece, _)| source.may_give(*piece))
+            .flat_map(|(_, active)| active.debts())
+            .filter(|debt| debt.debtor != id && !source.is_owing(debt.block) && is_late(debt))
+            .min_by_key(|debt| debt.since)
+            .map(|debt| debt.block)
+    }
+}

@@ -1,0 +1,71 @@
+use std::time::{Duration, Instant};
+
+const SLOT: Duration = Duration::from_millis(250);
+const SLOTS: u64 = 12;
+
+/// Measures a flow in bytes per second over the last three seconds.
+#[derive(Debug, Clone)]
+pub struct RateMeter {
+    started: Instant,
+    slots: [u64; SLOTS as usize],
+    current: u64,
+}
+
+impl RateMeter {
+    /// Starts measuring.
+    pub const fn new(now: Instant) -> Self {
+        Self { started: now, slots: [0; SLOTS as usize], current: 0 }
+    }
+
+    /// Counts bytes that went by.
+    pub fn add(&mut self, bytes: u64, now: Instant) {
+        self.advance(now);
+        if let Some(slot) = self.slot(self.current) {
+            *slot = slot.saturating_add(bytes);
+        }
+    }
+
+    /// Returns the rate.
+    pub fn rate(&self, now: Instant) -> f64 {
+        let mut meter = self.clone();
+        meter.advance(now);
+        let bytes: u64 = meter.slots.iter().sum();
+        let window = now.saturating_duration_since(self.started).min(SLOT * 11).max(SLOT);
+        #[expect(clippy::cast_precision_loss, reason = "a rate is shown with three digits")]
+        let bytes = bytes as f64;
+        bytes / window.as_secs_f64()
+    }
+
+    fn slot(&mut self, number: u64) -> Option<&mut u64> {
+        usize::try_from(number % SLOTS).ok().and_then(|at| self.slots.get_mut(at))
+    }
+
+    /// Empties the slots that have passed.
+    fn advance(&mut self, now: Instant) {
+        let elapsed = now.saturating_duration_since(self.started).as_millis() / SLOT.as_millis();
+        let number = u64::try_from(elapsed).unwrap_or(u64::MAX);
+        for stale in (self.current.saturating_add(1)..=number).take(self.slots.len()) {
+            if let Some(slot) = self.slot(stale) {
+                *slot = 0;
+            }
+        }
+        self.current = self.current.max(number);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_steady_flow_is_measured_and_forgotten() {
+        let start = Instant::now();
+        let mut meter = RateMeter::new(start);
+        for step in 0..100 {
+            meter.add(1_000, start + Duration::from_millis(step * 100));
+        }
+        let rate = meter.rate(start + Duration::from_millis(9_950));
+        assert!((9_000.0..11_000.0).contains(&rate), "{rate}");
+        assert!(meter.rate(start + Duration::from_secs(20)) < 1.0);
+    }
+}

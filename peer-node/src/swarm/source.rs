@@ -1,0 +1,144 @@
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use protocol::bitfield::Bitfield;
+use protocol::geometry::{Block, Geometry, PieceIndex};
+use protocol::limits::MAX_REQUESTS;
+
+use super::SNUB_AFTER;
+use super::pace::Pace;
+use super::rate::RateMeter;
+
+/// A source of one content, numbered by the driver.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SourceId(pub u32);
+
+/// Why a source is left.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum LeaveReason {
+    /// It sent pieces that are not the content's.
+    #[error("it sent wrong bytes")]
+    BadData,
+    /// It sent nothing for too long.
+    #[error("it stopped sending")]
+    Stalled,
+}
+
+/// Which pieces a source has.
+#[derive(Debug, Clone)]
+pub enum Have {
+    /// All of them.
+    All,
+    /// Some of them.
+    Some(Bitfield),
+}
+
+impl Have {
+    /// Says whether a piece is among them.
+    pub fn has(&self, piece: PieceIndex) -> bool {
+        match self {
+            Self::All => true,
+            Self::Some(pieces) => pieces.has(piece),
+        }
+    }
+
+    /// Says whether the source is known to have all.
+    pub const fn is_all(&self) -> bool {
+        matches!(self, Self::All)
+    }
+
+    /// Adds a piece; says whether it is new.
+    pub(super) fn insert(&mut self, piece: PieceIndex) -> bool {
+        match self {
+            Self::All => false,
+            Self::Some(pieces) => pieces.insert(piece),
+        }
+    }
+
+    /// Takes a piece out; says whether the source was taken to have it.
+    pub(super) fn remove(&mut self, piece: PieceIndex, geometry: &Geometry) -> bool {
+        if let Self::All = self {
+            *self = Self::Some(Bitfield::full(geometry));
+        }
+        let Self::Some(pieces) = self else { return false };
+        let had = pieces.has(piece);
+        pieces.remove(piece);
+        had
+    }
+}
+
+/// What the engine knows of a source.
+#[derive(Debug)]
+pub(super) struct Source {
+    pub(super) have: Have,
+    pub(super) received: u64,
+    pub(super) rate: RateMeter,
+    pub(super) pace: Pace,
+    /// What it was asked for and has not answered, with the time of the request.
+    in_flight: BTreeMap<Block, Instant>,
+    /// When it last sent something, or was first asked after a pause.
+    heard: Instant,
+    /// The piece of its first failure.
+    struck: Option<PieceIndex>,
+}
+
+impl Source {
+    pub(super) fn new(have: Have, now: Instant) -> Self {
+        let (pace, rate) = (Pace::new(), RateMeter::new(now));
+        Self { have, received: 0, rate, pace, in_flight: BTreeMap::new(), heard: now, struck: None }
+    }
+
+    /// Says whether it may be asked for one more block.
+    pub(super) fn has_room(&self) -> bool {
+        let bytes: u64 = self.in_flight.keys().map(|block| u64::from(block.length)).sum();
+        self.in_flight.len() < MAX_REQUESTS && (self.in_flight.is_empty() || bytes < self.pace.window())
+    }
+
+    pub(super) fn owes(&self) -> bool {
+        !self.in_flight.is_empty()
+    }
+
+    pub(super) fn is_owing(&self, block: Block) -> bool {
+        self.in_flight.contains_key(&block)
+    }
+
+    pub(super) fn asked(&mut self, block: Block, now: Instant) {
+        if self.in_flight.is_empty() {
+            self.heard = now;
+        }
+        self.in_flight.insert(block, now);
+    }
+
+    pub(super) fn progressed(&mut self, bytes: u64, now: Instant) {
+        self.received += bytes;
+        self.rate.add(bytes, now);
+        self.heard = now;
+    }
+
+    pub(super) fn answered(&mut self, block: Block, with_data: bool, now: Instant) {
+        let Some(since) = self.in_flight.remove(&block) else { return };
+        self.heard = now;
+        if with_data {
+            self.pace.took(now.saturating_duration_since(since), u64::from(block.length));
+        }
+    }
+
+    /// Returns how long it has owed us something without sending a byte.
+    pub(super) fn silent_for(&self, now: Instant) -> Duration {
+        if self.owes() { now.saturating_duration_since(self.heard) } else { Duration::ZERO }
+    }
+
+    pub(super) fn is_snubbing(&self, now: Instant) -> bool {
+        self.silent_for(now) >= SNUB_AFTER
+    }
+
+    /// Notes that a piece it alone gave was bad; says whether that was once too often.
+    pub(super) fn struck(&mut self, piece: PieceIndex) -> bool {
+        self.struck.replace(piece).is_some()
+    }
+
+    /// Says whether it may be asked for a piece: it has it, and has not given it wrongly before.
+    pub(super) fn may_give(&self, piece: PieceIndex) -> bool {
+        self.have.has(piece) && self.struck != Some(piece)
+    }
+}

@@ -1,0 +1,112 @@
+//! What goes in and out of a node, as a person is shown it.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use protocol::digest::Digest;
+
+/// The number of a download, from 1, as long as the node runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct DownloadId(pub u32);
+
+/// How far a download has got.
+#[derive(Debug, Clone, PartialEq)]
+pub struct DownloadView {
+    /// Its number.
+    pub id: DownloadId,
+    /// The content.
+    pub digest: Digest,
+    /// The name it will have, or has: relative to the node's folder if it lies in there.
+    pub name: String,
+    /// The content's size in bytes, once known.
+    pub size: Option<u64>,
+    /// What is going on.
+    pub state: DownloadState,
+    /// Verified pieces.
+    pub pieces_done: u32,
+    /// All pieces, once known.
+    pub pieces: u32,
+    /// Bytes in verified pieces.
+    pub bytes_done: u64,
+    /// Bytes per second that come in.
+    pub rate_down: f64,
+    /// Bytes per second of the same content that go out.
+    pub rate_up: f64,
+    /// Sources that are sending.
+    pub sources_active: usize,
+    /// Sources that are known.
+    pub sources_known: usize,
+    /// How long it will take at this rate.
+    pub left: Option<Duration>,
+    /// How long it has taken.
+    pub elapsed: Duration,
+    /// Who gave how much.
+    pub givers: Vec<Giver>,
+}
+
+/// What is going on with a download.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum DownloadState {
+    /// Its turn has not come.
+    Queued,
+    /// Sources are looked for.
+    Looking,
+    /// What lies on disk from an earlier attempt is verified.
+    Checking,
+    /// Pieces come in.
+    Fetching,
+    /// All pieces are verified; the file is made durable and put in its place.
+    Finishing,
+    /// The file is whole.
+    Done {
+        /// Where it lies.
+        location: PathBuf,
+        /// Why it is not named as was asked, if it is not.
+        renamed: Option<String>,
+    },
+    /// It could not be had.
+    Failed {
+        /// Why, and what to do.
+        reason: String,
+    },
+    /// A person stopped it; what came is kept.
+    Cancelled,
+}
+
+impl DownloadState {
+    /// Says whether nothing more will happen.
+    pub const fn is_over(&self) -> bool {
+        matches!(self, Self::Done { .. } | Self::Failed { .. } | Self::Cancelled)
+    }
+}
+
+/// What one source gave to a download.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Giver {
+    /// Where it listens.
+    pub address: SocketAddr,
+    /// Verified and unverified bytes that came from it.
+    pub bytes: u64,
+    /// Bytes per second at the moment.
+    pub rate: f64,
+    /// Why it was left, if it was.
+    pub left: Option<String>,
+}
+
+/// A content that a peer is fetching from this node.
+#[derive(Debug, Clone, PartialEq)]
+pub struct UploadView {
+    /// The peer.
+    pub peer: SocketAddr,
+    /// The content.
+    pub digest: Digest,
+    /// The name under which it is shared here.
+    pub name: String,
+    /// The content's size in bytes.
+    pub size: u64,
+    /// Bytes sent to this peer.
+    pub sent: u64,
+    /// Bytes per second at the moment.
+    pub rate: f64,
+}
