@@ -1,0 +1,192 @@
+//! The node's connection to the index: it keeps the index's idea of our share list right, and asks it questions.
+//!
+//! [`IndexClient`] is a handle on one task, the actor, which greets the index, tells it the list and every change to it
+//! ([`list_sync`]), renews the lease, passes questions on and reconnects when the connection ends. What is decided is
+//! decided in pure parts ([`conversation`], [`list_sync`], [`batch`], [`backoff`]); [`greeting`] and [`session`] move the
+//! bytes. What the index says is a hint: addresses are filtered, words escaped, and content never comes from here.
+
+mod actor;
+mod backoff;
+mod batch;
+mod board;
+mod command;
+mod conversation;
+mod dialable;
+mod error;
+mod greeting;
+mod list_sync;
+mod pending;
+mod plain_words;
+mod probe_key;
+mod round;
+mod session;
+mod session_error;
+mod share_list;
+mod shares;
+mod status;
+mod wanted;
+
+#[cfg(test)]
+mod scripted_index;
+#[cfg(test)]
+mod tests;
+
+pub use error::IndexError;
+pub use probe_key::ProbeKey;
+pub use shares::Shares;
+pub use status::{IndexStatus, Reachability, SyncTrouble};
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use protocol::digest::Digest;
+use protocol::index::{FileRecord, Hit, PeerRef, SearchCursor, Source, Statistics};
+use protocol::limits::{MAX_HITS, MAX_LISTING, MAX_QUERY, MAX_SOURCES};
+use protocol::node_id::NodeId;
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::time::{Instant, timeout_at};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use self::actor::{Actor, Caller};
+use self::backoff::Backoff;
+use self::board::{Board, BoardReader, away_error};
+use self::command::{Answer, Command};
+use self::dialable::dialable;
+use self::list_sync::ListSync;
+use self::pending::CALL_TIMEOUT;
+use self::session::Inputs;
+use self::shares::ShareFeed;
+use crate::identity::Identity;
+
+/// Questions that wait for the actor: as many as a busy prompt and its downloads ask at once. More wait with their
+/// callers.
+const BACKLOG: usize = 32;
+
+/// Where the index is, and what it is told of us.
+#[derive(Debug, Clone)]
+pub struct IndexConfig {
+    /// Its host and port, resolved at every attempt.
+    pub address: String,
+    /// The port on which we accept peers.
+    pub port: u16,
+    /// Our program and its version, for people.
+    pub agent: String,
+}
+
+/// A handle on the connection to the index. All questions are cancel safe: an answer that nobody waits for is dropped.
+/// A question asked while a connection is being made waits for it; without one it fails at once.
+#[derive(Debug, Clone)]
+pub struct IndexClient {
+    commands: mpsc::Sender<Command>,
+    board: BoardReader,
+    changes: watch::Receiver<u64>,
+    node: NodeId,
+}
+
+impl IndexClient {
+    /// Starts the connection as a task of `tracker`, which ends within a second of `cancel`. The library should know
+    /// its files by now: the first thing that the index is told is what it has of them.
+    pub fn start(
+        config: IndexConfig,
+        identity: Arc<Identity>,
+        shares: impl Shares,
+        probe_key: ProbeKey,
+        tracker: &TaskTracker,
+        cancel: CancellationToken,
+    ) -> Self {
+        let caller = Caller { config, identity, probe_key };
+        Self::start_with(caller, shares, Backoff::default(), tracker, cancel)
+    }
+
+    fn start_with(
+        caller: Caller,
+        shares: impl Shares,
+        backoff: Backoff,
+        tracker: &TaskTracker,
+        cancel: CancellationToken,
+    ) -> Self {
+        let (commands, receiver) = mpsc::channel(BACKLOG);
+        let (board, reader) = Board::new();
+        let client =
+            Self { commands, board: reader, changes: shares.changes(), node: caller.identity.node_id() };
+        let inputs = Inputs { commands: receiver, feed: ShareFeed::new(shares) };
+        let actor = Actor { caller, inputs, board, list: ListSync::default(), backoff };
+        tracker.spawn(actor.run(cancel));
+        client
+    }
+
+    /// Returns how things stand, now and whenever it changes.
+    pub fn status(&self) -> watch::Receiver<IndexStatus> {
+        self.board.status.clone()
+    }
+
+    /// Searches everybody's files: a page of at most `limit` hits, the most available first, and where the next page
+    /// begins. The names are the index's words: parse them before they become paths, escape them before they are shown.
+    pub async fn search(
+        &self,
+        query: String,
+        after: Option<SearchCursor>,
+        limit: u16,
+    ) -> Result<(Vec<Hit>, Option<SearchCursor>), IndexError> {
+        if query.len() > MAX_QUERY {
+            return Err(IndexError::TooLong { limit: MAX_QUERY });
+        }
+        self.ask(|answer| Command::Search { query, after, limit: limit.min(MAX_HITS), answer }).await
+    }
+
+    /// Asks who has a content. Neither this node is among the answers nor an address that may not be dialled.
+    pub async fn locate(&self, digest: Digest, limit: u16) -> Result<Vec<Source>, IndexError> {
+        let limit = limit.min(MAX_SOURCES);
+        let sources = self.ask(|answer| Command::Locate { digest, limit, answer }).await?;
+        let own_address = match &*self.board.status.borrow() {
+            IndexStatus::Online { you, .. } => Some(*you),
+            _ => None,
+        };
+        Ok(dialable(sources, self.node, own_address))
+    }
+
+    /// Lists the files of one peer: who it is, a page of its files in the order of their paths, and whether there are
+    /// more, after the last path of this page.
+    pub async fn browse(
+        &self,
+        peer: PeerRef,
+        after: Option<String>,
+        limit: u16,
+    ) -> Result<(NodeId, Vec<FileRecord>, bool), IndexError> {
+        let limit = limit.min(MAX_LISTING);
+        self.ask(|answer| Command::Browse { peer, after, limit, answer }).await
+    }
+
+    /// Asks what the index holds.
+    pub async fn statistics(&self) -> Result<Statistics, IndexError> {
+        self.ask(|answer| Command::Statistics { answer }).await
+    }
+
+    async fn ask<T>(&self, make: impl FnOnce(Answer<T>) -> Command) -> Result<T, IndexError> {
+        if let status @ (IndexStatus::Offline { .. } | IndexStatus::Stopped) = &*self.board.status.borrow() {
+            return Err(away_error(status));
+        }
+        let (answer, answered) = oneshot::channel();
+        let command = make(answer);
+        let asked = async {
+            self.commands.send(command).await.map_err(|_| IndexError::Stopped)?;
+            answered.await.map_err(|_| IndexError::Stopped)?
+        };
+        let deadline = Instant::now() + CALL_TIMEOUT;
+        timeout_at(deadline, asked).await.unwrap_or(Err(IndexError::TimedOut { after: CALL_TIMEOUT }))
+    }
+
+    /// Waits until the index has acknowledged the share list as it is now (or as it came to be since), and has called
+    /// our port back, whatever it found. Waits through failed attempts too, for as long as `deadline`.
+    pub async fn synced(&self, deadline: Duration) -> Result<(), IndexError> {
+        let generation = *self.changes.borrow();
+        let mut board = self.board.clone();
+        let waited = timeout_at(Instant::now() + deadline, board.arrived(generation)).await;
+        waited.unwrap_or_else(|_| Err(self.unsynced(deadline)))
+    }
+
+    fn unsynced(&self, after: Duration) -> IndexError {
+        IndexError::Unsynced { after, why: self.board.status.borrow().to_string() }
+    }
+}

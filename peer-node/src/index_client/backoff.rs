@@ -6,7 +6,7 @@ use std::time::Duration;
 const FIRST: Duration = Duration::from_secs(1);
 
 /// No pause is longer.
-const LONGEST: Duration = Duration::from_secs(60);
+const LONGEST: Duration = Duration::from_mins(1);
 
 /// Pauses that double with every failure and differ from node to node, so that an index that comes back isn't greeted
 /// by everybody at once.
@@ -29,15 +29,14 @@ impl Backoff {
         Self { first, longest, failures: 0 }
     }
 
-    /// Counts a failure and returns the pause after it: a step doubled so many times, to which `random` adds up to as
+    /// Counts a failure and returns the pause after it: a step that doubles each time, to which `random` adds up to as
     /// much again.
     pub(super) fn pause(&mut self, random: u64) -> Duration {
-        let step = self.first.saturating_mul(1 << self.failures.min(16)).min(self.longest);
+        let step = self.first.saturating_mul(1 << self.failures.min(16)).min(self.longest / 2);
         self.failures = self.failures.saturating_add(1);
         // 1024 different pauses are jitter enough, and their arithmetic cannot overflow.
         let share = u32::try_from(random % 1024).unwrap_or(0);
-        let jitter = step / 1024 * share;
-        if step == self.longest { step - jitter / 2 } else { (step + jitter).min(self.longest) }
+        step + step / 1024 * share
     }
 
     /// Begins with the shortest pause again.
@@ -53,10 +52,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_pauses_double_up_to_the_longest() {
+    fn the_pauses_double_up_to_half_the_longest() {
         let mut backoff = Backoff::default();
         let pauses: Vec<_> = (0..8).map(|_| backoff.pause(0).as_secs()).collect();
-        assert_eq!(pauses, [1, 2, 4, 8, 16, 32, 60, 60]);
+        assert_eq!(pauses, [1, 2, 4, 8, 16, 30, 30, 30]);
         backoff.reset();
         assert_eq!(backoff.pause(0), FIRST);
     }

@@ -14,7 +14,9 @@ pub(super) fn dialable(sources: Vec<Source>, own: NodeId, own_address: Option<So
     sources
         .into_iter()
         .map(|source| Source { address: undressed(source.address), ..source })
-        .filter(|source| source.node != own && Some(source.address) != own_address && may_dial(source.address))
+        .filter(|source| {
+            source.node != own && Some(source.address) != own_address && may_dial(source.address)
+        })
         .filter(|source| seen.insert(source.node))
         .collect()
 }

@@ -3,7 +3,6 @@
 use std::borrow::Borrow;
 use std::cmp::Ordering;
 use std::collections::BTreeSet;
-use std::iter::Peekable;
 use std::sync::Arc;
 
 use protocol::index::{FileRecord, ListSummary};
@@ -75,10 +74,6 @@ impl ShareList {
         self.entries.len()
     }
 
-    pub(super) fn is_empty(&self) -> bool {
-        self.entries.is_empty()
-    }
-
     pub(super) fn entry(&self, path: &str) -> Option<&Entry> {
         self.entries.get(path)
     }
@@ -98,32 +93,29 @@ impl ShareList {
         }
     }
 
-    /// Pairs this list's files with another's by path, in order: what only one has stands alone.
-    pub(super) fn paired<'a>(&'a self, other: &'a Self) -> Paired<'a, impl Iterator<Item = &'a Entry>> {
-        Paired { ours: self.entries.iter().peekable(), theirs: other.entries.iter().peekable() }
+    /// The files in the order of their paths.
+    pub(super) const fn entries(&self) -> &BTreeSet<Entry> {
+        &self.entries
     }
 }
 
-/// The files of two lists side by side.
-pub(super) struct Paired<'a, I: Iterator<Item = &'a Entry>> {
-    ours: Peekable<I>,
-    theirs: Peekable<I>,
-}
-
-impl<'a, I: Iterator<Item = &'a Entry>> Iterator for Paired<'a, I> {
-    type Item = (Option<&'a Entry>, Option<&'a Entry>);
-
-    fn next(&mut self) -> Option<Self::Item> {
-        let order = match (self.ours.peek(), self.theirs.peek()) {
+/// Pairs the files of two lists by path, in order: what only one has stands alone.
+pub(super) fn paired<'a>(
+    ours: &'a BTreeSet<Entry>,
+    theirs: &'a BTreeSet<Entry>,
+) -> impl Iterator<Item = (Option<&'a Entry>, Option<&'a Entry>)> {
+    let (mut ours, mut theirs) = (ours.iter().peekable(), theirs.iter().peekable());
+    std::iter::from_fn(move || {
+        let order = match (ours.peek(), theirs.peek()) {
             (None, None) => return None,
             (Some(_), None) => Ordering::Less,
             (None, Some(_)) => Ordering::Greater,
-            (Some(ours), Some(theirs)) => ours.cmp(theirs),
+            (Some(one), Some(two)) => one.cmp(two),
         };
-        let ours = if order.is_le() { self.ours.next() } else { None };
-        let theirs = if order.is_ge() { self.theirs.next() } else { None };
-        Some((ours, theirs))
-    }
+        let one = if order.is_le() { ours.next() } else { None };
+        let two = if order.is_ge() { theirs.next() } else { None };
+        Some((one, two))
+    })
 }
 
 #[cfg(test)]
@@ -169,7 +161,7 @@ mod tests {
                 list
             };
             let (ours, theirs) = (list(ours), list(theirs));
-            let pairs: Vec<_> = ours.paired(&theirs).collect();
+            let pairs: Vec<_> = paired(&ours.entries, &theirs.entries).collect();
             prop_assert!(pairs.iter().filter_map(|pair| pair.0).eq(&ours.entries));
             prop_assert!(pairs.iter().filter_map(|pair| pair.1).eq(&theirs.entries));
             for (one, two) in pairs {

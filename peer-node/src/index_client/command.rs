@@ -1,0 +1,157 @@
+//! What a caller wants of the index, and what may come back.
+
+use protocol::digest::Digest;
+use protocol::index::{FileRecord, Hit, PeerRef, Reply, Request, SearchCursor, Source, Statistics};
+use protocol::limits::{MAX_FILE_SIZE, MAX_HIT_NAMES};
+use protocol::node_id::NodeId;
+use protocol::share_path::SharePath;
+use tokio::sync::oneshot;
+
+use super::IndexError;
+use super::plain_words::plain_refusal;
+use super::session_error::Violation;
+
+/// Where the answer goes.
+pub(super) type Answer<T> = oneshot::Sender<Result<T, IndexError>>;
+
+/// A page of hits, and where the next one begins.
+pub(super) type Hits = (Vec<Hit>, Option<SearchCursor>);
+
+/// A page of a peer's files, and whether there are more.
+pub(super) type Listing = (NodeId, Vec<FileRecord>, bool);
+
+/// A question of the handle.
+#[derive(Debug)]
+pub(super) enum Command {
+    /// [`Request::Search`].
+    Search { query: String, after: Option<SearchCursor>, limit: u16, answer: Answer<Hits> },
+    /// [`Request::Locate`].
+    Locate { digest: Digest, limit: u16, answer: Answer<Vec<Source>> },
+    /// [`Request::Browse`].
+    Browse { peer: PeerRef, after: Option<String>, limit: u16, answer: Answer<Listing> },
+    /// [`Request::Statistics`].
+    Statistics { answer: Answer<Statistics> },
+}
+
+impl Command {
+    /// Makes the request to send.
+    pub(super) fn request(&self) -> Request {
+        match self {
+            Self::Search { query, after, limit, .. } => {
+                Request::Search { query: query.clone(), after: *after, limit: *limit }
+            }
+            Self::Locate { digest, limit, .. } => Request::Locate { digest: *digest, limit: *limit },
+            Self::Browse { peer, after, limit, .. } => {
+                Request::Browse { peer: *peer, after: after.clone(), limit: *limit }
+            }
+            Self::Statistics { .. } => Request::Statistics,
+        }
+    }
+
+    /// Tells whether nobody waits for the answer any longer.
+    pub(super) fn is_abandoned(&self) -> bool {
+        match self {
+            Self::Search { answer, .. } => answer.is_closed(),
+            Self::Locate { answer, .. } => answer.is_closed(),
+            Self::Browse { answer, .. } => answer.is_closed(),
+            Self::Statistics { answer } => answer.is_closed(),
+        }
+    }
+
+    /// Gives the caller its answer, if the reply is one.
+    pub(super) fn answer(self, reply: Reply) -> Result<(), Violation> {
+        match self {
+            Self::Search { limit, answer, .. } => give(answer, hits(reply, limit)),
+            Self::Locate { limit, answer, .. } => give(answer, sources(reply, limit)),
+            Self::Browse { after, limit, answer, .. } => {
+                give(answer, listing(reply, after.as_deref(), limit))
+            }
+            Self::Statistics { answer } => give(
+                answer,
+                match reply {
+                    Reply::Statistics(statistics) => Ok(Ok(statistics)),
+                    other => refusal_or_wrong(other, "statistics"),
+                },
+            ),
+        }
+    }
+
+    /// Tells the caller that there is no answer.
+    pub(super) fn fail(self, error: IndexError) {
+        // A caller that waits no longer needs no error either.
+        match self {
+            Self::Search { answer, .. } => drop(answer.send(Err(error))),
+            Self::Locate { answer, .. } => drop(answer.send(Err(error))),
+            Self::Browse { answer, .. } => drop(answer.send(Err(error))),
+            Self::Statistics { answer } => drop(answer.send(Err(error))),
+        }
+    }
+}
+
+/// What a reply is: an answer, a refusal, or neither.
+type Judged<T> = Result<Result<T, IndexError>, Violation>;
+
+fn give<T>(answer: Answer<T>, judged: Judged<T>) -> Result<(), Violation> {
+    let (told, outcome) = match judged {
+        Ok(told) => (told, Ok(())),
+        Err(violation) => (Err(IndexError::Offline { reason: violation.to_string() }), Err(violation)),
+    };
+    // A caller that waits no longer needs no answer either.
+    drop(answer.send(told));
+    outcome
+}
+
+fn refusal_or_wrong<T>(reply: Reply, asked: &'static str) -> Judged<T> {
+    match reply {
+        Reply::Refused(refusal) => Ok(Err(IndexError::Refused(plain_refusal(refusal)))),
+        _ => Err(Violation::WrongReply { asked }),
+    }
+}
+
+fn within(what: &'static str, got: usize, limit: usize) -> Result<(), Violation> {
+    if got > limit { Err(Violation::TooMuch { what, got, limit }) } else { Ok(()) }
+}
+
+fn hits(reply: Reply, limit: u16) -> Judged<Hits> {
+    let Reply::Hits { mut hits, more } = reply else { return refusal_or_wrong(reply, "hits") };
+    within("hits", hits.len(), limit.into())?;
+    // A page that leads nowhere would be asked for again and again.
+    let more = more.filter(|_| !hits.is_empty());
+    for hit in &mut hits {
+        within("names", hit.names.len(), MAX_HIT_NAMES)?;
+        hit.names.retain(|name| SharePath::parse(name).is_ok());
+    }
+    hits.retain(|hit| {
+        let possible = hit.size <= MAX_FILE_SIZE && (hit.size == 0) == (hit.digest == Digest::OF_NOTHING);
+        possible && !hit.names.is_empty()
+    });
+    Ok(Ok((hits, more)))
+}
+
+fn sources(reply: Reply, limit: u16) -> Judged<Vec<Source>> {
+    let Reply::Sources { sources } = reply else { return refusal_or_wrong(reply, "sources") };
+    within("sources", sources.len(), limit.into())?;
+    Ok(Ok(sources))
+}
+
+fn listing(reply: Reply, after: Option<&str>, limit: u16) -> Judged<Listing> {
+    let Reply::Listing { source, files, more } = reply else { return refusal_or_wrong(reply, "a listing") };
+    within("files", files.len(), limit.into())?;
+    let mut last = after;
+    for file in &files {
+        if last.is_some_and(|last| last >= file.path.as_str()) {
+            return Err(Violation::BadListing { reason: "its paths are not in order" });
+        }
+        if file.check().is_err() {
+            return Err(Violation::BadListing { reason: "a file in it cannot be shared" });
+        }
+        last = Some(&file.path);
+    }
+    if more && files.is_empty() {
+        return Err(Violation::BadListing { reason: "an empty page is followed by more" });
+    }
+    Ok(Ok((source, files, more)))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,248 @@
+//! A session at the index after its greeting: what is sent when, and what the answers mean.
+//!
+//! Owns no socket and reads no clock; the [`session`](super::session) drives it.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use protocol::frame::{FrameError, encode_frame};
+use protocol::index::{FromIndex, Notice, Refusal, Reply, Request, RequestId, ToIndex};
+use tokio::time::Instant;
+
+use super::command::Command;
+use super::greeting::Welcome;
+use super::list_sync::ListSync;
+use super::pending::{Pending, Waiter};
+use super::plain_words::{is_final, plain, plain_refusal};
+use super::session_error::{SessionError, Violation};
+use super::shares::Snapshot;
+use super::{IndexError, IndexStatus, Reachability};
+
+/// An index that neither reads nor answers for so long while it owes us a reply is gone.
+const SILENCE: Duration = Duration::from_secs(30);
+
+/// No reply takes longer, though the index should still move.
+const LONGEST_REPLY: Duration = Duration::from_mins(2);
+
+/// No more is encoded while so many bytes wait to be sent.
+const FULL: usize = 64 << 10;
+
+/// The longest time without a word to the index, so that one that is gone is noticed; its lease may demand less.
+const LONGEST_RENEWAL: Duration = Duration::from_mins(1);
+
+/// The state of a session.
+#[derive(Debug)]
+pub(super) struct Conversation<'a> {
+    list: &'a mut ListSync,
+    pending: Pending,
+    outgoing: Vec<u8>,
+    next_id: RequestId,
+    renewal: Duration,
+    /// When we last said something, or the index last read or answered something.
+    spoke: Instant,
+    moved: Instant,
+    place: Place,
+}
+
+/// Where the index sees us.
+#[derive(Debug)]
+struct Place {
+    you: SocketAddr,
+    reachable: Reachability,
+}
+
+impl<'a> Conversation<'a> {
+    /// Begins behind a welcome.
+    pub(super) fn new(list: &'a mut ListSync, welcome: &Welcome, now: Instant) -> Self {
+        list.welcome(welcome.list);
+        let renewal = Duration::from_secs(welcome.lease.into()) / 3;
+        let mut conversation = Self {
+            list,
+            pending: Pending::default(),
+            outgoing: Vec::new(),
+            next_id: welcome.next_id,
+            renewal: renewal.clamp(Duration::from_secs(1), LONGEST_RENEWAL),
+            spoke: now,
+            moved: now,
+            place: Place { you: welcome.you, reachable: Reachability::Unknown },
+        };
+        if let Some(notice) = &welcome.judged {
+            conversation.judge(notice);
+        }
+        conversation
+    }
+
+    /// Takes over a new look at the library.
+    pub(super) fn share(&mut self, snapshot: Snapshot) {
+        self.list.share(snapshot);
+    }
+
+    /// Tells whether a caller may ask now.
+    pub(super) fn has_room(&self) -> bool {
+        self.outgoing.len() < FULL && self.pending.has_room()
+    }
+
+    /// Asks for a caller.
+    pub(super) fn ask(&mut self, now: Instant, command: Command) {
+        if command.is_abandoned() {
+            return;
+        }
+        match self.send(now, command.request()) {
+            Ok(id) => self.pending.add(id, Waiter::Call(command), now),
+            Err(_) => command.fail(IndexError::TooLong { limit: protocol::limits::MAX_FRAME }),
+        }
+    }
+
+    /// Puts as much of the share list in the outgoing bytes as may wait there, and the renewal when it is due.
+    pub(super) fn fill(&mut self, now: Instant) -> Result<(), SessionError> {
+        while self.outgoing.len() < FULL {
+            let Some(request) = self.list.next(now, self.next_id) else { break };
+            let id = self.send(now, request).map_err(Violation::Frame)?;
+            self.pending.add(id, Waiter::List, now);
+        }
+        if self.spoke + self.renewal <= now && !self.pending.is_renewing() {
+            let id = self.send(now, Request::Renew).map_err(Violation::Frame)?;
+            self.pending.add(id, Waiter::Renewal, now);
+        }
+        Ok(())
+    }
+
+    fn send(&mut self, now: Instant, request: Request) -> Result<RequestId, FrameError> {
+        let id = self.next_id;
+        encode_frame(&ToIndex { id, request }, &mut self.outgoing)?;
+        self.next_id += 1;
+        self.spoke = now;
+        Ok(id)
+    }
+
+    /// The bytes to send next.
+    pub(super) fn outgoing(&self) -> &[u8] {
+        &self.outgoing
+    }
+
+    /// So many of the outgoing bytes went out.
+    pub(super) fn sent(&mut self, now: Instant, bytes: usize) {
+        self.outgoing.drain(..bytes.min(self.outgoing.len()));
+        self.moved = now;
+    }
+
+    /// Takes in a message of the index; an error ends the session.
+    pub(super) fn take_in(&mut self, now: Instant, message: FromIndex) -> Result<(), SessionError> {
+        match message {
+            FromIndex::Reply { id, reply } => {
+                self.moved = now;
+                let waiter = self.pending.answered(id).ok_or(Violation::UnknownReply { id })?;
+                self.answer(now, id, waiter, reply)
+            }
+            FromIndex::Notice(notice) => self.note(notice),
+        }
+    }
+
+    fn answer(
+        &mut self,
+        now: Instant,
+        id: RequestId,
+        waiter: Waiter,
+        reply: Reply,
+    ) -> Result<(), SessionError> {
+        if let Reply::Refused(refusal) = &reply
+            && is_final(refusal)
+        {
+            let refusal = plain_refusal(refusal.clone());
+            if let Waiter::Call(command) = waiter {
+                command.fail(refusal.clone().into());
+            }
+            return Err(SessionError::Refused(refusal));
+        }
+        match (waiter, reply) {
+            (Waiter::Call(command), reply) => command.answer(reply)?,
+            (Waiter::List, Reply::List(summary)) => self.list.acknowledged(now, id, summary),
+            (Waiter::List, Reply::Refused(refusal)) => {
+                self.list.refused(now, id, plain_refusal(refusal)).map_err(SessionError::Refused)?;
+            }
+            (Waiter::Renewal, Reply::List(summary)) => self.list.observed(now, summary),
+            (Waiter::Nobody, _) | (Waiter::Renewal, Reply::Refused(Refusal::StoreUnavailable)) => {}
+            (Waiter::List | Waiter::Renewal, _) => Err(Violation::WrongReply { asked: "our list" })?,
+        }
+        Ok(())
+    }
+
+    fn note(&mut self, notice: Notice) -> Result<(), SessionError> {
+        match notice {
+            Notice::Reachable { .. } | Notice::Unreachable { .. } => self.judge(&notice),
+            Notice::Replaced => return Err(SessionError::Replaced),
+            Notice::ShuttingDown => return Err(SessionError::ShuttingDown),
+            Notice::Refused(refusal) => return Err(SessionError::Refused(plain_refusal(refusal))),
+        }
+        Ok(())
+    }
+
+    fn judge(&mut self, notice: &Notice) {
+        let (address, reachable) = match notice {
+            Notice::Reachable { address } => (address, Reachability::Yes),
+            Notice::Unreachable { address, reason } => (address, Reachability::No { reason: plain(reason) }),
+            Notice::Replaced | Notice::ShuttingDown | Notice::Refused(_) => return,
+        };
+        if self.place.reachable != reachable {
+            match &reachable {
+                Reachability::No { reason } => {
+                    tracing::warn!(%address, reason, "index cannot reach our port");
+                }
+                Reachability::Yes | Reachability::Unknown => {
+                    tracing::info!(%address, "index reached our port");
+                }
+            }
+            self.place.reachable = reachable;
+        }
+    }
+
+    /// When [`Conversation::tick`] is to be called at the latest.
+    pub(super) fn deadline(&self) -> Instant {
+        let renew = Some(self.spoke + self.renewal).filter(|_| !self.pending.is_renewing());
+        // The list is not asked while there is no room for what it says.
+        let list = self.list.deadline().filter(|_| self.outgoing.len() < FULL);
+        let deadlines = [renew, list, self.pending.deadline(), self.silent_at()];
+        // There is always a renewal to come or to be answered, so the last word is never needed.
+        deadlines.into_iter().flatten().min().unwrap_or(self.moved + SILENCE)
+    }
+
+    fn silent_at(&self) -> Option<Instant> {
+        let oldest = self.pending.oldest()?;
+        Some((oldest.max(self.moved) + SILENCE).min(oldest + LONGEST_REPLY))
+    }
+
+    /// Lets time pass; an error ends the session.
+    pub(super) fn tick(&mut self, now: Instant) -> Result<(), SessionError> {
+        self.pending.expire(now);
+        match self.silent_at() {
+            Some(at) if at <= now => {
+                Err(SessionError::Silent { waiting_for: "it owes us a reply", after: SILENCE })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The number of the library's state that the index has acknowledged.
+    pub(super) fn acknowledged_generation(&self) -> Option<u64> {
+        self.list.acknowledged_generation()
+    }
+
+    /// How things stand.
+    pub(super) fn status(&self) -> IndexStatus {
+        IndexStatus::Online {
+            you: self.place.you,
+            reachable: self.place.reachable.clone(),
+            registered: self.list.registered(),
+            synced: self.list.is_synced(),
+            trouble: self.list.trouble(),
+        }
+    }
+
+    /// Ends the session: whoever waits is told.
+    pub(super) fn end(self, error: &IndexError) {
+        self.pending.fail(error);
+    }
+}
+
+#[cfg(test)]
+mod tests;

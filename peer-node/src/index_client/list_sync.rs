@@ -1,0 +1,222 @@
+//! Brings the index's idea of our list to what it should be, and keeps it there.
+
+use std::time::Duration;
+
+use protocol::escape::{display_safe, excerpt};
+use protocol::index::{FileRecord, ListSummary, Refusal, Request, RequestId};
+use tokio::time::Instant;
+
+use super::batch::{Batch, difference};
+use super::round::{Round, Step};
+use super::share_list::ShareList;
+use super::shares::Snapshot;
+use super::status::SyncTrouble;
+use super::wanted::Wanted;
+
+/// How long to wait after the index took no more files, or kept another list than it was told.
+const RETRY: Duration = Duration::from_mins(1);
+
+/// How long to wait at first when the index cannot write to its disk.
+const STORE_RETRY: Duration = Duration::from_secs(5);
+
+/// The longest of these pauses, which double.
+const LONGEST_RETRY: Duration = Duration::from_hours(1);
+
+/// The most files that are left out one by one; an index that refuses more is left alone for a while.
+const MAX_REFUSED: usize = 1000;
+
+/// Decides what to tell the index, in rounds. Owns no socket and reads no clock; outlives the sessions, so that a
+/// node that comes back tells only what has changed.
+#[derive(Debug, Default)]
+pub(super) struct ListSync {
+    wanted: Wanted,
+    /// What the index has by its own word, as far as the round has come; none when that cannot be known.
+    confirmed: Option<ShareList>,
+    round: Option<Round>,
+    trouble: Option<SyncTrouble>,
+    /// No round begins before.
+    hold: Option<Instant>,
+    mismatches: u32,
+    outages: u32,
+}
+
+impl ListSync {
+    /// Takes over a new look at the library, to be told in the next round.
+    pub(super) fn share(&mut self, snapshot: Snapshot) {
+        self.wanted.update(snapshot);
+    }
+
+    /// Begins a session with an index that says what it has of our list.
+    pub(super) fn welcome(&mut self, list: ListSummary) {
+        self.round = None;
+        if list == self.wanted.list().summary() {
+            self.confirmed = Some(self.wanted.list().clone());
+            self.settle();
+        } else if self.confirmed.as_ref().is_some_and(|confirmed| confirmed.summary() != list) {
+            self.confirmed = None;
+        }
+    }
+
+    /// Makes the next request, if there is one to send now; its reply is to be given back with its id.
+    pub(super) fn next(&mut self, now: Instant, id: RequestId) -> Option<Request> {
+        if self.round.is_none() && self.hold.is_none_or(|until| until <= now) {
+            self.round = self.begin();
+        }
+        self.round.as_mut()?.next(id)
+    }
+
+    /// Says when [`ListSync::next`] may have something to send though nothing else happens.
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        self.hold.filter(|_| self.round.is_none() && !self.is_synced())
+    }
+
+    fn begin(&mut self) -> Option<Round> {
+        self.hold = None;
+        let wanted = self.wanted.list();
+        let Some(confirmed) = &self.confirmed else {
+            tracing::debug!(files = wanted.len(), "whole list begun");
+            self.confirmed = Some(ShareList::default());
+            return Some(Round::of_whole_list(difference(&ShareList::default(), wanted)));
+        };
+        if confirmed.summary() == wanted.summary() {
+            return None;
+        }
+        Some(Round::of_changes(difference(confirmed, wanted))).filter(|round| !round.is_over())
+    }
+
+    /// A request of a round was taken, and this is the index's list now.
+    pub(super) fn acknowledged(&mut self, now: Instant, id: RequestId, summary: ListSummary) {
+        let Some(round) = &mut self.round else { return };
+        let step = round.landed(id, Some(summary));
+        if let (Some(Step::Change(batch)), Some(confirmed)) = (step, &mut self.confirmed) {
+            batch.apply(confirmed);
+        }
+        self.end_round(now);
+    }
+
+    /// A renewal was answered, and this is the index's list now.
+    pub(super) fn observed(&mut self, now: Instant, summary: ListSummary) {
+        let differs = self.confirmed.as_ref().is_some_and(|confirmed| confirmed.summary() != summary);
+        if differs && self.round.is_none() && self.hold.is_none() {
+            self.mismatch(now, summary);
+        }
+    }
+
+    /// A request of a round was refused. Gives the refusal back when nothing can be done about it here.
+    pub(super) fn refused(&mut self, now: Instant, id: RequestId, refusal: Refusal) -> Result<(), Refusal> {
+        let Some(round) = &mut self.round else { return Err(refusal) };
+        match (round.landed(id, None), refusal) {
+            (Some(Step::Change(batch)), Refusal::BadRecord { path, reason }) => {
+                self.leave_out(now, batch, path, reason)?;
+            }
+            (Some(Step::Change(_)), Refusal::TooMany { what, limit }) => {
+                tracing::warn!(what, limit, "index takes no more files");
+                round.stop_registering();
+                // The end of a whole list may make room, so what is missing is tried once more after it.
+                self.hold = (!round.is_of_whole_list()).then(|| now + RETRY);
+                self.trouble = Some(SyncTrouble::TooMany { what, limit });
+            }
+            (Some(_), Refusal::StoreUnavailable) => {
+                round.cut_short();
+                let pause = STORE_RETRY.saturating_mul(1 << self.outages.min(6)).min(RETRY);
+                tracing::warn!(?pause, "index cannot store the list");
+                self.outages = self.outages.saturating_add(1);
+                self.hold = Some(now + pause);
+                self.trouble = Some(SyncTrouble::StoreUnavailable);
+            }
+            (_, refusal) => return Err(refusal),
+        }
+        self.end_round(now);
+        Ok(())
+    }
+
+    fn leave_out(
+        &mut self,
+        now: Instant,
+        mut batch: Batch,
+        path: String,
+        reason: String,
+    ) -> Result<(), Refusal> {
+        let is_it = |record: &FileRecord| {
+            let ours = record.path.as_str();
+            ours == path || display_safe(ours) == path || excerpt(ours) == path
+        };
+        let Some(entry) = batch.remove(is_it) else { return Err(Refusal::BadRecord { path, reason }) };
+        tracing::warn!(path = %display_safe(entry.path()), reason, "index refuses a file");
+        self.wanted.refuse(entry);
+        let Some(round) = &mut self.round else { return Ok(()) };
+        if self.wanted.refused() < MAX_REFUSED {
+            round.again(batch);
+        } else {
+            round.stop_registering();
+            self.hold = Some(now + RETRY);
+        }
+        Ok(())
+    }
+
+    fn end_round(&mut self, now: Instant) {
+        let Some(round) = self.round.take_if(|round| round.is_over()) else { return };
+        if round.was_cut_short() {
+            if round.is_of_whole_list() {
+                self.confirmed = None;
+            }
+            return;
+        }
+        let confirmed = self.confirmed.as_ref().map(ShareList::summary);
+        match round.last_summary() {
+            Some(summary) if Some(summary) != confirmed => self.mismatch(now, summary),
+            _ if self.is_synced() => self.settle(),
+            _ => {}
+        }
+    }
+
+    fn settle(&mut self) {
+        tracing::debug!(files = self.registered(), "list is at the index");
+        self.trouble = None;
+        self.hold = None;
+        self.mismatches = 0;
+        self.outages = 0;
+    }
+
+    fn mismatch(&mut self, now: Instant, summary: ListSummary) {
+        let (ours, theirs) = (self.registered(), summary.files);
+        self.confirmed = None;
+        if self.mismatches == 0 {
+            tracing::info!(ours, theirs, "index has another list; sending it whole");
+        } else {
+            let pause = RETRY.saturating_mul(1 << (self.mismatches - 1).min(10)).min(LONGEST_RETRY);
+            tracing::warn!(ours, theirs, ?pause, "index has another list though it was told everything");
+            self.hold = Some(now + pause);
+            self.trouble = Some(SyncTrouble::Mismatch);
+        }
+        self.mismatches = self.mismatches.saturating_add(1);
+    }
+
+    /// Tells whether the index has acknowledged exactly what it should have.
+    pub(super) fn is_synced(&self) -> bool {
+        let wanted = self.wanted.list().summary();
+        self.round.is_none() && self.confirmed.as_ref().is_some_and(|confirmed| confirmed.summary() == wanted)
+    }
+
+    /// The number of the library's state that the index has acknowledged.
+    pub(super) fn acknowledged_generation(&self) -> Option<u64> {
+        self.wanted.generation().filter(|_| self.is_synced())
+    }
+
+    /// How many files the index has acknowledged.
+    pub(super) fn registered(&self) -> u32 {
+        self.confirmed.as_ref().map_or(0, |list| u32::try_from(list.len()).unwrap_or(u32::MAX))
+    }
+
+    /// What keeps the list, or some files of it, from the index.
+    pub(super) fn trouble(&self) -> Option<SyncTrouble> {
+        let refused = || match self.wanted.refused() {
+            0 => None,
+            files => Some(SyncTrouble::Refused { files }),
+        };
+        self.trouble.clone().or_else(refused)
+    }
+}
+
+#[cfg(test)]
+mod tests;

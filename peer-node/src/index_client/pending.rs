@@ -1,0 +1,97 @@
+//! The requests that wait for their replies.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use protocol::index::RequestId;
+use tokio::time::Instant;
+
+use super::IndexError;
+use super::command::Command;
+
+/// How long a caller waits for its answer.
+pub(super) const CALL_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// The most calls that wait at the same time; more wait in the handle's queue.
+const MAX_CALLS: usize = 64;
+
+/// Who waits for a reply.
+#[derive(Debug)]
+pub(super) enum Waiter {
+    /// A caller.
+    Call(Command),
+    /// A caller that gave up; its reply is still due.
+    Nobody,
+    /// The synchronisation of the list.
+    List,
+    /// The lease.
+    Renewal,
+}
+
+#[derive(Debug)]
+struct Entry {
+    waiter: Waiter,
+    asked_at: Instant,
+}
+
+/// The requests of a session that have no reply yet, the oldest first. Bounded by [`MAX_CALLS`], the window of the
+/// list's synchronisation, and the renewals that a lease leaves time for.
+#[derive(Debug, Default)]
+pub(super) struct Pending {
+    entries: BTreeMap<RequestId, Entry>,
+}
+
+impl Pending {
+    pub(super) fn add(&mut self, id: RequestId, waiter: Waiter, asked_at: Instant) {
+        self.entries.insert(id, Entry { waiter, asked_at });
+    }
+
+    /// Takes out who waits for the reply to a request, if it was made and not answered yet.
+    pub(super) fn answered(&mut self, id: RequestId) -> Option<Waiter> {
+        self.entries.remove(&id).map(|entry| entry.waiter)
+    }
+
+    /// Tells whether one more caller may ask.
+    pub(super) fn has_room(&self) -> bool {
+        let calls =
+            self.entries.values().filter(|entry| matches!(entry.waiter, Waiter::Call(_) | Waiter::Nobody));
+        calls.count() < MAX_CALLS
+    }
+
+    pub(super) fn is_renewing(&self) -> bool {
+        self.entries.values().any(|entry| matches!(entry.waiter, Waiter::Renewal))
+    }
+
+    /// When the request was made that waits longest.
+    pub(super) fn oldest(&self) -> Option<Instant> {
+        self.entries.values().next().map(|entry| entry.asked_at)
+    }
+
+    /// When the next caller gives up.
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        let call = self.entries.values().find(|entry| matches!(entry.waiter, Waiter::Call(_)));
+        call.map(|entry| entry.asked_at + CALL_TIMEOUT)
+    }
+
+    /// Tells the callers whose time is over.
+    pub(super) fn expire(&mut self, now: Instant) {
+        for entry in self.entries.values_mut().take_while(|entry| entry.asked_at + CALL_TIMEOUT <= now) {
+            entry.waiter = match std::mem::replace(&mut entry.waiter, Waiter::Nobody) {
+                Waiter::Call(command) => {
+                    command.fail(IndexError::TimedOut { after: CALL_TIMEOUT });
+                    Waiter::Nobody
+                }
+                waiter => waiter,
+            };
+        }
+    }
+
+    /// Tells all callers that there will be no answers.
+    pub(super) fn fail(self, error: &IndexError) {
+        for entry in self.entries.into_values() {
+            if let Waiter::Call(command) = entry.waiter {
+                command.fail(error.clone());
+            }
+        }
+    }
+}

@@ -1,0 +1,144 @@
+//! Why a session at the index ends, or never begins.
+
+use std::io;
+use std::time::Duration;
+
+use protocol::frame::FrameError;
+use protocol::index::{Refusal, RequestId};
+use protocol::preamble::{PreambleError, VERSION};
+
+/// The pause after somebody else came with our identity, who would otherwise be thrown out in turn.
+const REPLACED_PAUSE: Duration = Duration::from_mins(5);
+
+/// The longest pause that an index may ask for.
+const LONGEST_PAUSE: Duration = Duration::from_mins(10);
+
+/// Why a session is over. The words are fit to be shown.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum SessionError {
+    /// No address belongs to the index's name.
+    #[error("cannot find the address of {address}: {source}")]
+    Resolve {
+        /// The name.
+        address: String,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// Nobody listens there, or nobody lets us through.
+    #[error("cannot reach {address}: {source}")]
+    Connect {
+        /// Where the index should be.
+        address: String,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The connection broke.
+    #[error("the connection broke: {0}")]
+    Broken(#[from] io::Error),
+    /// The other side closed the connection without a word.
+    #[error("the index closed the connection{}", if *greeted { "" } else { " before greeting; is it a Peerdex index?" })]
+    Closed {
+        /// Whether it had said that it is an index.
+        greeted: bool,
+    },
+    /// The other side takes too long.
+    #[error("no answer while {waiting_for} for {} s", after.as_secs())]
+    Silent {
+        /// What did not come.
+        waiting_for: &'static str,
+        /// How long it was waited for.
+        after: Duration,
+    },
+    /// The other side broke the protocol.
+    #[error(transparent)]
+    Violation(#[from] Violation),
+    /// The index said no.
+    #[error("{0}")]
+    Refused(Refusal),
+    /// The index let somebody else in with our identity.
+    #[error(
+        "another node with the same identity took over; if it is a copy of this one, give one of them a new \
+         identity"
+    )]
+    Replaced,
+    /// The index is being stopped.
+    #[error("the index was stopped")]
+    ShuttingDown,
+}
+
+/// How the other side broke the protocol.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub(super) enum Violation {
+    /// It is not an index that we can talk to.
+    #[error("{}", preamble_words(.0))]
+    Preamble(#[from] PreambleError),
+    /// It does not send frames.
+    #[error("the index sends {0}")]
+    Frame(#[from] FrameError),
+    /// It answers what was not asked.
+    #[error("the index answers a question {id} that was not asked")]
+    UnknownReply {
+        /// The id it gave.
+        id: RequestId,
+    },
+    /// It answers something else.
+    #[error("the index answers something else than was asked for ({asked})")]
+    WrongReply {
+        /// What was asked for.
+        asked: &'static str,
+    },
+    /// It sends more than was asked for.
+    #[error("the index sends {got} {what} where {limit} were asked for")]
+    TooMuch {
+        /// Of what.
+        what: &'static str,
+        /// How many.
+        got: usize,
+        /// How many it may send.
+        limit: usize,
+    },
+    /// Its listing of a peer's files cannot be one.
+    #[error("the index sends a listing that cannot be true: {reason}")]
+    BadListing {
+        /// What is wrong with it.
+        reason: &'static str,
+    },
+}
+
+fn preamble_words(error: &PreambleError) -> String {
+    match error {
+        PreambleError::NotPeerdex => "what listens there is not a Peerdex index".to_owned(),
+        PreambleError::WrongService { .. } => "a peer listens there, not an index".to_owned(),
+        PreambleError::UnsupportedVersion { theirs } => format!(
+            "unsupported version: the index speaks version {theirs}, we speak version {VERSION}; bring the older of \
+             the two up to date"
+        ),
+    }
+}
+
+impl SessionError {
+    /// Says how long to wait now, where the usual pause would be `usual`.
+    pub(super) fn pause(&self, usual: Duration) -> Duration {
+        match self {
+            Self::Replaced => REPLACED_PAUSE,
+            Self::Refused(Refusal::Busy { retry_after }) => {
+                Duration::from_secs((*retry_after).into()).clamp(usual, LONGEST_PAUSE.max(usual))
+            }
+            _ => usual,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_index_may_ask_for_a_longer_pause_but_not_for_any() {
+        let usual = Duration::from_secs(10);
+        let busy = |retry_after| SessionError::Refused(Refusal::Busy { retry_after }).pause(usual).as_secs();
+        assert_eq!((busy(0), busy(30), busy(u32::MAX)), (10, 30, 600));
+        assert_eq!(SessionError::ShuttingDown.pause(usual), usual);
+        assert_eq!(SessionError::Replaced.pause(usual), REPLACED_PAUSE);
+    }
+}

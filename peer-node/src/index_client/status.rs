@@ -1,0 +1,160 @@
+//! How things stand between this node and the index.
+
+use std::fmt;
+use std::net::SocketAddr;
+
+use tokio::time::Instant;
+
+/// How things stand; `Display` says it in a sentence.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum IndexStatus {
+    /// A connection is being made.
+    Connecting {
+        /// The how manieth attempt since the last connection, from 1.
+        attempt: u32,
+    },
+    /// There is no connection; the next attempt comes by itself.
+    Offline {
+        /// Why, in words fit to be shown.
+        error: String,
+        /// When the next attempt begins.
+        retry_at: Instant,
+    },
+    /// The index knows this node.
+    Online {
+        /// Where the index sees it.
+        you: SocketAddr,
+        /// Whether other peers can reach it there.
+        reachable: Reachability,
+        /// Files that the index has acknowledged.
+        registered: u32,
+        /// Whether these are exactly those that are shared.
+        synced: bool,
+        /// What keeps some of them from the index.
+        trouble: Option<SyncTrouble>,
+    },
+    /// The client was stopped.
+    Stopped,
+}
+
+/// What the index found when it called our port back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reachability {
+    /// It has not said yet.
+    Unknown,
+    /// Our port answers, and our files are listed.
+    Yes,
+    /// Our port does not answer, and our files are not listed.
+    No {
+        /// What happened, in words fit to be shown.
+        reason: String,
+    },
+}
+
+/// Why the index does not have all files that are shared.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SyncTrouble {
+    /// It takes no more of them.
+    TooMany {
+        /// Of what.
+        what: String,
+        /// Its limit.
+        limit: u64,
+    },
+    /// It cannot write to its disk.
+    StoreUnavailable,
+    /// It was told everything and has another list all the same.
+    Mismatch,
+    /// It will not have some of them; the others are registered.
+    Refused {
+        /// How many.
+        files: usize,
+    },
+}
+
+impl fmt::Display for IndexStatus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Connecting { attempt: 1 } => f.write_str("connecting to the index"),
+            Self::Connecting { attempt } => write!(f, "connecting to the index (attempt {attempt})"),
+            Self::Offline { error, retry_at } => {
+                let pause = retry_at.saturating_duration_since(Instant::now()).as_secs_f64().ceil();
+                write!(f, "no connection to the index: {error}; next attempt in {pause} s")
+            }
+            Self::Online { you, reachable, registered, synced, trouble } => {
+                let plural = if *registered == 1 { "" } else { "s" };
+                write!(f, "connected as {you}, {reachable}; {registered} file{plural} registered")?;
+                match (trouble, synced) {
+                    (Some(trouble), _) => write!(f, "; {trouble}"),
+                    (None, true) => Ok(()),
+                    (None, false) => f.write_str(", more on their way"),
+                }
+            }
+            Self::Stopped => f.write_str("the connection to the index is closed for good"),
+        }
+    }
+}
+
+impl fmt::Display for Reachability {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unknown => f.write_str("not called back yet"),
+            Self::Yes => f.write_str("reachable"),
+            Self::No { reason } => write!(f, "not reachable ({reason}), so our files are not listed"),
+        }
+    }
+}
+
+impl fmt::Display for SyncTrouble {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::TooMany { what, limit } => write!(f, "the index takes no more than {limit} {what}"),
+            Self::StoreUnavailable => f.write_str("the index cannot store registrations at the moment"),
+            Self::Mismatch => {
+                f.write_str("the index has another list than it was told; it will be told again")
+            }
+            Self::Refused { files: 1 } => f.write_str("1 file was refused, see the log"),
+            Self::Refused { files } => write!(f, "{files} files were refused, see the log"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    fn online(
+        reachable: Reachability,
+        registered: u32,
+        synced: bool,
+        trouble: Option<SyncTrouble>,
+    ) -> String {
+        let you = "127.0.0.1:12349".parse().unwrap();
+        IndexStatus::Online { you, reachable, registered, synced, trouble }.to_string()
+    }
+
+    #[tokio::test]
+    async fn every_status_is_a_sentence() {
+        assert_eq!(IndexStatus::Connecting { attempt: 1 }.to_string(), "connecting to the index");
+        assert_eq!(IndexStatus::Connecting { attempt: 3 }.to_string(), "connecting to the index (attempt 3)");
+        let retry_at = Instant::now() + Duration::from_secs(5);
+        let offline = IndexStatus::Offline { error: "it is gone".into(), retry_at };
+        assert_eq!(offline.to_string(), "no connection to the index: it is gone; next attempt in 5 s");
+        assert_eq!(
+            online(Reachability::Yes, 1, true, None),
+            "connected as 127.0.0.1:12349, reachable; 1 file registered"
+        );
+        assert_eq!(
+            online(Reachability::Unknown, 2, false, None),
+            "connected as 127.0.0.1:12349, not called back yet; 2 files registered, more on their way"
+        );
+        let no = Reachability::No { reason: "refused".into() };
+        assert_eq!(
+            online(no, 0, true, Some(SyncTrouble::Refused { files: 1 })),
+            "connected as 127.0.0.1:12349, not reachable (refused), so our files are not listed; 0 files \
+             registered; 1 file was refused, see the log"
+        );
+    }
+}
