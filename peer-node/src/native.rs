@@ -1,0 +1,24 @@
+//! The native dialect: connections between peers of our own kind, over which any number of contents go both ways.
+//!
+//! [`Links`] owns the connections; a [`Link`] is one of them, and [`Link::open`] begins to fetch a content over it. What
+//! the other side asks of us is answered from the library without anybody else being involved. Which blocks are asked for
+//! is not decided here.
+
+mod buffers;
+mod fetching;
+mod greeting;
+mod link;
+mod links;
+mod reader;
+mod send_file;
+mod send_queue;
+mod serving;
+mod uploads;
+mod writer;
+
+pub use buffers::{Buffer, BufferPool};
+pub use fetching::SourceEvent;
+pub use greeting::GreetingError;
+pub use link::{FetchChannel, Link};
+pub use links::{DialError, Links, LinksConfig};
+pub use uploads::{Totals, Uploads};

@@ -1,0 +1,184 @@
+//! A whole node: its folder, its library, its connections, put together and taken apart in order.
+
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use protocol::node_id::NodeId;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::download::{Downloads, DownloadsConfig};
+use crate::identity::{Identity, IdentityError};
+use crate::index_client::{IndexClient, IndexConfig, ProbeKey};
+use crate::library::{Library, LibraryError};
+use crate::native::{Links, LinksConfig, Totals};
+use crate::state_dir::{StateDir, StateError};
+use crate::transfers::UploadView;
+
+/// How long the parts of a node may take to stop.
+const STOP_DEADLINE: Duration = Duration::from_secs(4);
+
+/// What a node is started with.
+#[derive(Debug, Clone)]
+pub struct NodeOptions {
+    /// The port on which it accepts peers; 0 for any that is free.
+    pub port: u16,
+    /// The index, as `host:port`.
+    pub index: String,
+    /// The address on which it accepts peers.
+    pub listen_host: IpAddr,
+    /// The folder whose files it shares.
+    pub share_dir: PathBuf,
+}
+
+/// A node that cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// Its folder cannot be used.
+    #[error(transparent)]
+    State(#[from] StateError),
+    /// Its identity cannot be read or made.
+    #[error(transparent)]
+    Identity(#[from] IdentityError),
+    /// What it shares cannot be read.
+    #[error(transparent)]
+    Library(#[from] LibraryError),
+    /// It cannot listen.
+    #[error("cannot listen on {address}: {source}; choose another port or address")]
+    Listen {
+        /// Where.
+        address: SocketAddr,
+        /// Why not.
+        source: io::Error,
+    },
+}
+
+impl StartError {
+    /// Returns the status with which a program ends over it: 75 if another node has the folder (try again later), else 1.
+    pub const fn exit_code(&self) -> u8 {
+        match self {
+            Self::State(StateError::InUse { .. }) => 75,
+            _ => 1,
+        }
+    }
+}
+
+/// A running node.
+#[derive(Debug)]
+pub struct Node {
+    address: SocketAddr,
+    share_dir: PathBuf,
+    identity: Arc<Identity>,
+    state: Arc<StateDir>,
+    library: Library,
+    services: Services,
+    tracker: TaskTracker,
+    cancel: CancellationToken,
+}
+
+/// What a node does beyond sharing.
+#[derive(Debug)]
+struct Services {
+    index: IndexClient,
+    links: Links,
+    downloads: Downloads,
+}
+
+impl Node {
+    /// Starts a node; it goes on by itself whether there is an index or not.
+    pub async fn start(options: NodeOptions) -> Result<Self, StartError> {
+        let wanted = SocketAddr::new(options.listen_host, options.port);
+        let failed = |source| StartError::Listen { address: wanted, source };
+        let state = Arc::new(StateDir::open(&options.share_dir)?);
+        let listener = TcpListener::bind(wanted).await.map_err(failed)?;
+        let address = listener.local_addr().map_err(failed)?;
+        let identity = Arc::new(Identity::load_or_create(&state.identity_key())?);
+        let share_dir = std::fs::canonicalize(&options.share_dir).unwrap_or_else(|_| options.share_dir.clone());
+        let (tracker, cancel) = (TaskTracker::new(), CancellationToken::new());
+        let library = Library::open(Arc::clone(&state), share_dir.clone(), &tracker, cancel.clone()).await?;
+        let probe_key = ProbeKey::default();
+        let links = Links::new(LinksConfig {
+            node: identity.node_id(),
+            port: address.port(),
+            library: library.clone(),
+            probe_key: probe_key.clone(),
+            tracker: tracker.clone(),
+            cancel: cancel.clone(),
+        });
+        tracker.spawn(links.clone().accept(listener));
+        let agent = concat!("peer-node/", env!("CARGO_PKG_VERSION")).to_owned();
+        let config = IndexConfig { address: options.index, port: address.port(), agent };
+        let index =
+            IndexClient::start(config, Arc::clone(&identity), library.clone(), probe_key, &tracker, cancel.clone());
+        let downloads = Downloads::new(DownloadsConfig {
+            root: share_dir.clone(),
+            links: links.clone(),
+            index: index.clone(),
+            library: library.clone(),
+            tracker: tracker.clone(),
+            cancel: cancel.clone(),
+        });
+        tracing::info!(%address, node = %identity.node_id(), folder = %share_dir.display(), "node started");
+        let services = Services { index, links, downloads };
+        Ok(Self { address, share_dir, identity, state, library, services, tracker, cancel })
+    }
+
+    /// Returns where the node accepts peers.
+    pub const fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Returns who the node is.
+    pub fn node_id(&self) -> NodeId {
+        self.identity.node_id()
+    }
+
+    /// Returns the folder whose files it shares, an absolute path.
+    pub fn share_dir(&self) -> &Path {
+        &self.share_dir
+    }
+
+    /// Returns where the node keeps what is its own.
+    pub fn state(&self) -> &StateDir {
+        &self.state
+    }
+
+    /// Returns what it shares.
+    pub const fn library(&self) -> &Library {
+        &self.library
+    }
+
+    /// Returns its connection to the index.
+    pub const fn index(&self) -> &IndexClient {
+        &self.services.index
+    }
+
+    /// Returns its downloads.
+    pub const fn downloads(&self) -> &Downloads {
+        &self.services.downloads
+    }
+
+    /// Returns what others fetch from it.
+    pub fn uploads(&self) -> Vec<UploadView> {
+        self.services.links.uploads().views()
+    }
+
+    /// Returns what it has sent and received since it was started.
+    pub fn totals(&self) -> Totals {
+        self.services.links.totals()
+    }
+
+    /// Stops everything in order: downloads note what they have, connections are closed.
+    pub async fn stop(&self) {
+        self.cancel.cancel();
+        self.tracker.close();
+        if tokio::time::timeout(STOP_DEADLINE, self.tracker.wait()).await.is_err() {
+            tracing::warn!("node stopped before all its tasks had ended");
+        }
+        tracing::info!("node stopped");
+    }
+}

@@ -52,11 +52,14 @@ impl Swarm {
 
     fn overtake(&self, id: SourceId, now: Instant) -> Option<Block> {
         let source = self.sources.get(&id)?;
+        let block_length = self.config.block_length;
         let patience = source.pace.shortest().map_or(PATIENCE, |shortest| PATIENCE.max(shortest * 3));
+        let ours = source.time_for(source.bytes_owed() + u64::from(block_length), now);
         let is_late = |debt: &Debt| {
-            let snubbed = self.sources.get(&debt.debtor).is_some_and(|debtor| debtor.is_snubbing(now));
+            let Some(debtor) = self.sources.get(&debt.debtor) else { return true };
             let overdue = now.saturating_duration_since(debt.since) >= patience;
-            snubbed || (overdue && !self.active.is_solo(debt.block.piece))
+            let is_slower = debtor.time_for(debtor.bytes_owed(), now) >= ours * 2.0;
+            debtor.is_snubbing(now) || (overdue && is_slower && !self.active.is_solo(debt.block.piece))
         };
         self.active
             .iter()

@@ -8,17 +8,21 @@ const LARGEST: u64 = 16 << 20;
 /// A delay this much over twice the shortest one is put down to the scheduler, not to a queue.
 const SLACK: Duration = Duration::from_millis(10);
 
+/// After so many late blocks in a row with the smallest window, the path itself has become longer.
+const LONGER_PATH: u32 = 32;
+
 /// A window of bytes in flight that follows the bandwidth-delay product: it grows with every block that comes without
 /// having waited in a queue, which doubles it in each round trip, and shrinks with every block that has waited long.
 #[derive(Debug, Clone)]
 pub(super) struct Pace {
     window: u64,
     shortest: Option<Duration>,
+    late: u32,
 }
 
 impl Pace {
     pub(super) const fn new() -> Self {
-        Self { window: SMALLEST, shortest: None }
+        Self { window: SMALLEST, shortest: None, late: 0 }
     }
 
     /// Returns how many bytes may be in flight.
@@ -26,20 +30,25 @@ impl Pace {
         self.window
     }
 
-    /// Returns the shortest time that a block took lately.
+    /// Returns the shortest time that a block took.
     pub(super) const fn shortest(&self) -> Option<Duration> {
         self.shortest
     }
 
     /// Takes in how long a block of so many bytes took from its request on.
     pub(super) fn took(&mut self, delay: Duration, bytes: u64) {
-        // The shortest delay is let rise by a hundredth a block, so that a path that became longer is learnt in time.
-        let shortest = self.shortest.map_or(delay, |shortest| delay.min(shortest + shortest / 100));
+        let shortest = self.shortest.map_or(delay, |shortest| shortest.min(delay));
         self.shortest = Some(shortest);
         if delay <= shortest * 2 + SLACK {
             self.window = (self.window + bytes).min(LARGEST);
+            self.late = 0;
         } else if delay > shortest * 4 + SLACK {
+            self.late = if self.window == SMALLEST { self.late + 1 } else { 0 };
             self.window = self.window.saturating_sub(bytes).max(SMALLEST);
+        }
+        if self.late >= LONGER_PATH {
+            self.shortest = Some(delay);
+            self.late = 0;
         }
     }
 }
@@ -53,9 +62,10 @@ mod tests {
     /// Runs a link of `rate` bytes per second and `delay`, always kept full, for some blocks; returns the window.
     fn settle(rate: f64, delay: Duration) -> u64 {
         let mut pace = Pace::new();
+        let alone = Duration::from_secs_f64(BLOCK as f64 / rate) + delay;
+        pace.took(alone, BLOCK);
         for _ in 0..2_000 {
             let queued = Duration::from_secs_f64(pace.window() as f64 / rate);
-            let alone = Duration::from_secs_f64(BLOCK as f64 / rate) + delay;
             pace.took(queued.max(alone), BLOCK);
         }
         pace.window()
@@ -68,6 +78,14 @@ mod tests {
             let product = rate * millis as f64 / 1e3;
             assert!(window as f64 >= product.min(LARGEST as f64), "{rate} {millis}: {window}");
         }
+    }
+
+    #[test]
+    fn a_path_that_becomes_longer_is_learnt() {
+        let mut pace = Pace::new();
+        pace.took(Duration::from_millis(2), BLOCK);
+        (0..200).for_each(|_| pace.took(Duration::from_millis(300), BLOCK));
+        assert!(pace.window() > 8 * BLOCK, "{}", pace.window());
     }
 
     #[test]

@@ -90,8 +90,17 @@ impl Source {
 
     /// Says whether it may be asked for one more block.
     pub(super) fn has_room(&self) -> bool {
-        let bytes: u64 = self.in_flight.keys().map(|block| u64::from(block.length)).sum();
-        self.in_flight.len() < MAX_REQUESTS && (self.in_flight.is_empty() || bytes < self.pace.window())
+        self.in_flight.len() < MAX_REQUESTS && (!self.owes() || self.bytes_owed() < self.pace.window())
+    }
+
+    pub(super) fn bytes_owed(&self) -> u64 {
+        self.in_flight.keys().map(|block| u64::from(block.length)).sum()
+    }
+
+    /// Estimates how many seconds it takes for so many bytes at its present rate.
+    #[expect(clippy::cast_precision_loss, reason = "an estimate")]
+    pub(super) fn time_for(&self, bytes: u64, now: Instant) -> f64 {
+        bytes as f64 / self.rate.rate(now).max(1.0)
     }
 
     pub(super) fn owes(&self) -> bool {

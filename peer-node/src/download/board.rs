@@ -1,0 +1,85 @@
+use std::time::{Duration, Instant};
+
+use protocol::digest::Digest;
+use tokio::sync::watch;
+
+use crate::swarm::RateMeter;
+use crate::transfers::{DownloadId, DownloadState, DownloadView};
+
+/// What a download shows of itself.
+#[derive(Debug)]
+pub(super) struct Board {
+    sender: watch::Sender<DownloadView>,
+    meter: RateMeter,
+    begun: Instant,
+}
+
+impl Board {
+    pub(super) fn new(id: DownloadId, digest: Digest, name: String, size: Option<u64>) -> (Self, watch::Receiver<DownloadView>) {
+        let view = DownloadView {
+            id,
+            digest,
+            name,
+            size,
+            state: DownloadState::Queued,
+            pieces_done: 0,
+            pieces: 0,
+            bytes_done: 0,
+            rate_down: 0.0,
+            rate_up: 0.0,
+            sources_active: 0,
+            sources_known: 0,
+            left: None,
+            elapsed: Duration::ZERO,
+            givers: Vec::new(),
+        };
+        let (sender, receiver) = watch::channel(view);
+        let now = Instant::now();
+        (Self { sender, meter: RateMeter::new(now), begun: now }, receiver)
+    }
+
+    /// Counts bytes that came in.
+    pub(super) fn received(&mut self, bytes: u64, now: Instant) {
+        self.meter.add(bytes, now);
+    }
+
+    /// The download's turn has come: from now on time counts.
+    pub(super) fn begin(&mut self) {
+        self.begun = Instant::now();
+        self.meter = RateMeter::new(self.begun);
+        self.set_state(DownloadState::Looking);
+    }
+
+    pub(super) fn set_state(&self, state: DownloadState) {
+        self.sender.send_if_modified(|view| {
+            let changed = view.state != state;
+            view.state = state;
+            changed
+        });
+    }
+
+    /// Changes what is shown; rates and times follow by themselves.
+    pub(super) fn show(&self, change: impl FnOnce(&mut DownloadView)) {
+        let now = Instant::now();
+        self.sender.send_modify(|view| {
+            change(view);
+            view.elapsed = now.saturating_duration_since(self.begun);
+            view.rate_down = self.meter.rate(now);
+            let missing = view.size.unwrap_or(0).saturating_sub(view.bytes_done);
+            view.left = time_left(missing, view.rate_down);
+        });
+    }
+
+    /// Returns what is shown at the moment.
+    pub(super) fn view(&self) -> DownloadView {
+        self.sender.borrow().clone()
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "an estimate")]
+fn time_left(missing: u64, rate: f64) -> Option<Duration> {
+    if missing == 0 || rate < 1.0 {
+        return None;
+    }
+    Duration::try_from_secs_f64(missing as f64 / rate).ok()
+}

@@ -1,0 +1,151 @@
+//! Which manifest to believe, when sources may lie about it.
+//!
+//! A manifest that was forged cannot be completed (see [`protocol::manifest`]), so a wrong choice costs time and nothing
+//! else. Sources are grouped by the manifest they offer; the largest group is believed as long as a source of it is left.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use protocol::digest::Digest;
+use protocol::geometry::{Geometry, GeometryError};
+use protocol::limits::MAX_STATES;
+use protocol::manifest::{Manifest, ManifestError, state_count};
+use protocol::sha256::State;
+
+use crate::swarm::SourceId;
+
+/// How long a source may take for the next part of its manifest.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// What a source says of a content: its size and the id of its manifest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Offer {
+    pub(super) size: u64,
+    pub(super) manifest: Digest,
+}
+
+/// Returns the offer that most of the sources make; of several such, the one that was made first.
+pub(super) fn best(offers: &BTreeMap<SourceId, Offer>) -> Option<Offer> {
+    let mut counts: Vec<(Offer, usize)> = Vec::new();
+    for offer in offers.values() {
+        match counts.iter_mut().find(|(other, _)| other == offer) {
+            Some((_, count)) => *count += 1,
+            None => counts.push((*offer, 1)),
+        }
+    }
+    let most = counts.iter().map(|(_, count)| *count).max()?;
+    counts.into_iter().find(|(_, count)| *count == most).map(|(offer, _)| offer)
+}
+
+/// A manifest on its way from one source.
+#[derive(Debug)]
+pub(super) struct ManifestFetch {
+    pub(super) source: SourceId,
+    pub(super) offer: Offer,
+    digest: Digest,
+    geometry: Geometry,
+    states: Vec<State>,
+    deadline: Instant,
+}
+
+/// A manifest that a source does not give as it said it would.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub(super) enum NoManifest {
+    #[error("it offered an impossible content: {0}")]
+    Geometry(#[from] GeometryError),
+    #[error("its manifest is unusable: {0}")]
+    Manifest(#[from] ManifestError),
+    #[error("it sent parts of its manifest that it was not asked for")]
+    OutOfPlace,
+    #[error("its manifest is not the one it offered")]
+    NotAsOffered,
+}
+
+impl ManifestFetch {
+    pub(super) fn begin(digest: Digest, source: SourceId, offer: Offer, now: Instant) -> Result<Self, NoManifest> {
+        let geometry = Geometry::native(offer.size)?;
+        Ok(Self { source, offer, digest, geometry, states: Vec::new(), deadline: now + PATIENCE })
+    }
+
+    /// Returns which states to ask for next, first and count, or nothing if all are here.
+    pub(super) fn next(&self) -> Option<(u32, u32)> {
+        let first = u32::try_from(self.states.len()).unwrap_or(u32::MAX);
+        let missing = state_count(&self.geometry).saturating_sub(first);
+        (missing > 0).then_some((first, missing.min(MAX_STATES)))
+    }
+
+    /// Takes in a part, which must be exactly what was asked for.
+    pub(super) fn part(&mut self, first: u32, states: &[[u8; 32]], now: Instant) -> Result<(), NoManifest> {
+        match self.next() {
+            Some((wanted, count)) if wanted == first && count as usize == states.len() => {
+                self.states.extend(states.iter().map(State::from_bytes));
+                self.deadline = now + PATIENCE;
+                Ok(())
+            }
+            _ => Err(NoManifest::OutOfPlace),
+        }
+    }
+
+    /// Returns the manifest once all its states are here.
+    pub(super) fn finish(&self) -> Result<Manifest, NoManifest> {
+        let manifest = Manifest::from_states(self.digest, self.geometry, self.states.clone())?;
+        if manifest.id() == self.offer.manifest { Ok(manifest) } else { Err(NoManifest::NotAsOffered) }
+    }
+
+    pub(super) fn is_overdue(&self, now: Instant) -> bool {
+        now >= self.deadline
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use protocol::manifest::ManifestBuilder;
+
+    use super::*;
+
+    fn manifest(pieces: usize) -> Manifest {
+        let data = vec![7; pieces << 18];
+        let mut builder = ManifestBuilder::new(data.len() as u64).unwrap();
+        builder.update(&data);
+        builder.finish().unwrap()
+    }
+
+    fn fetch_of(manifest: &Manifest, id: Digest) -> ManifestFetch {
+        let offer = Offer { size: manifest.geometry().size(), manifest: id };
+        ManifestFetch::begin(manifest.digest(), SourceId(0), offer, Instant::now()).unwrap()
+    }
+
+    #[test]
+    fn the_largest_group_is_believed_and_of_equals_the_first() {
+        let offer = |tag| Offer { size: 1, manifest: Digest::from_bytes([tag; 32]) };
+        let offers = |tags: &[u8]| {
+            tags.iter().enumerate().map(|(id, tag)| (SourceId(u32::try_from(id).unwrap()), offer(*tag))).collect()
+        };
+        assert_eq!(best(&offers(&[])), None);
+        assert_eq!(best(&offers(&[9, 1])), Some(offer(9)));
+        assert_eq!(best(&offers(&[9, 1, 2, 1])), Some(offer(1)));
+    }
+
+    #[test]
+    fn a_manifest_comes_together_from_its_parts() {
+        let manifest = manifest(5);
+        let mut fetch = fetch_of(&manifest, manifest.id());
+        assert_eq!(fetch.next(), Some((0, 4)));
+        let states: Vec<[u8; 32]> = manifest.states().iter().map(|state| state.to_bytes()).collect();
+        fetch.part(0, &states, Instant::now()).unwrap();
+        assert_eq!((fetch.next(), fetch.finish()), (None, Ok(manifest)));
+    }
+
+    #[test]
+    fn what_was_not_asked_for_or_offered_is_refused() {
+        let manifest = manifest(5);
+        let states: Vec<[u8; 32]> = manifest.states().iter().map(|state| state.to_bytes()).collect();
+        let mut fetch = fetch_of(&manifest, Digest::OF_NOTHING);
+        let now = Instant::now();
+        assert_eq!(fetch.part(1, &states, now), Err(NoManifest::OutOfPlace));
+        assert_eq!(fetch.part(0, &states[1..], now), Err(NoManifest::OutOfPlace));
+        fetch.part(0, &states, now).unwrap();
+        assert_eq!(fetch.part(4, &states, now), Err(NoManifest::OutOfPlace));
+        assert_eq!(fetch.finish(), Err(NoManifest::NotAsOffered));
+    }
+}

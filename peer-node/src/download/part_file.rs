@@ -1,0 +1,198 @@
+use std::fs::{self, File, OpenOptions};
+use std::io;
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use protocol::bitfield::Bitfield;
+use protocol::digest::Digest;
+use protocol::geometry::{Geometry, PieceIndex};
+use protocol::manifest::Manifest;
+use rustix::fs::{CWD, FallocateFlags, OFlags, RenameFlags};
+
+use super::part_record::PartRecord;
+use super::place::{self, Place, PlaceError};
+
+/// A download's bytes while it is not whole: `<name>.part`, with its record beside it.
+///
+/// Everything here reads or writes the disk and belongs on a blocking thread.
+#[derive(Debug)]
+pub(super) struct PartFile {
+    file: File,
+    place: Place,
+    digest: Digest,
+    geometry: Geometry,
+}
+
+/// A part file that cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum PartFileError {
+    #[error(transparent)]
+    Place(#[from] PlaceError),
+    #[error("no room for {size} bytes at {}: {source}; make room and download it again", path.display())]
+    NoRoom { path: PathBuf, size: u64, source: io::Error },
+    #[error("cannot write {}: {source}", path.display())]
+    Io { path: PathBuf, source: io::Error },
+}
+
+impl PartFile {
+    /// Opens the part file of a content, an earlier attempt's if there is one. Returns the pieces that the earlier attempt
+    /// says are in it.
+    pub(super) fn open(
+        root: &Path,
+        target: &Path,
+        digest: Digest,
+        geometry: Geometry,
+    ) -> Result<(Self, Bitfield), PartFileError> {
+        let place = place::find(root, target, &digest)?;
+        let claimed = PartRecord::load(&place.record).and_then(|record| record.pieces(&geometry));
+        let at = |source| PartFileError::Io { path: place.part.clone(), source };
+        let file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .custom_flags(OFlags::NOFOLLOW.bits().cast_signed())
+            .open(&place.part)
+            .map_err(at)?;
+        let metadata = file.metadata().map_err(at)?;
+        if !metadata.is_file() {
+            return Err(at(io::Error::other("it is not a regular file")));
+        }
+        let claimed = claimed.filter(|_| metadata.len() == geometry.size());
+        let part = Self { file, place, digest, geometry };
+        let claimed = claimed.unwrap_or_else(|| Bitfield::empty(&geometry));
+        part.save_record(&claimed).map_err(|source| PartFileError::Io { path: part.place.record.clone(), source })?;
+        part.allocate()?;
+        Ok((part, claimed))
+    }
+
+    /// Takes the room on disk at once, so that a full disk shows now and not later.
+    fn allocate(&self) -> Result<(), PartFileError> {
+        let (path, size) = (self.place.part.clone(), self.geometry.size());
+        let at = |source| PartFileError::Io { path: path.clone(), source };
+        self.file.set_len(size).map_err(at)?;
+        if size == 0 {
+            return Ok(());
+        }
+        match rustix::fs::fallocate(&self.file, FallocateFlags::empty(), 0, size) {
+            Ok(()) => Ok(()),
+            // Some file systems cannot; then room is taken as pieces come.
+            Err(rustix::io::Errno::OPNOTSUPP | rustix::io::Errno::NOSYS) => Ok(()),
+            Err(error @ (rustix::io::Errno::NOSPC | rustix::io::Errno::DQUOT | rustix::io::Errno::FBIG)) => {
+                Err(PartFileError::NoRoom { path, size, source: error.into() })
+            }
+            Err(error) => Err(at(error.into())),
+        }
+    }
+
+    /// Returns the name that the file will have, if nothing takes it before.
+    pub(super) fn target(&self) -> &Path {
+        &self.place.target
+    }
+
+    /// Returns where the file is as long as it is not whole.
+    pub(super) fn path(&self) -> &Path {
+        &self.place.part
+    }
+
+    /// Writes a piece.
+    pub(super) fn write<'a>(&self, piece: PieceIndex, parts: impl IntoIterator<Item = &'a [u8]>) -> io::Result<()> {
+        let mut offset = self.geometry.piece_offset(piece);
+        for part in parts {
+            self.file.write_all_at(part, offset)?;
+            offset += part.len() as u64;
+        }
+        Ok(())
+    }
+
+    /// Says whether a piece on disk is right.
+    pub(super) fn is_right(&self, piece: PieceIndex, manifest: &Manifest) -> bool {
+        let mut bytes = vec![0; self.geometry.length_of(piece) as usize];
+        let read = self.file.read_exact_at(&mut bytes, self.geometry.piece_offset(piece));
+        read.is_ok() && manifest.is_piece(piece, [bytes.as_slice()])
+    }
+
+    /// Notes which pieces are here.
+    pub(super) fn save_record(&self, pieces: &Bitfield) -> io::Result<()> {
+        PartRecord::new(self.digest, self.geometry.size(), pieces).save(&self.place.record)
+    }
+
+    /// Makes the whole file durable and gives it its name, or the next free one. Returns where it lies.
+    pub(super) fn finish(self) -> io::Result<PathBuf> {
+        self.file.sync_all()?;
+        let mut place = self.place;
+        loop {
+            match rename_new(&place.part, &place.target) {
+                Ok(()) => break,
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                    let root = place.target.parent().unwrap_or(Path::new("/")).to_owned();
+                    let free = place::find(&root, &place.target, &self.digest).map_err(io::Error::other)?;
+                    place.target = free.target;
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        let folder = place.target.parent().unwrap_or(Path::new("."));
+        File::open(folder)?.sync_all()?;
+        let _ = fs::remove_file(&place.record);
+        Ok(place.target)
+    }
+}
+
+/// Renames without ever replacing anything.
+fn rename_new(from: &Path, to: &Path) -> io::Result<()> {
+    match rustix::fs::renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE) {
+        Err(rustix::io::Errno::INVAL | rustix::io::Errno::NOSYS) => {
+            // A file system that cannot: a hard link does not replace either.
+            fs::hard_link(from, to)?;
+            fs::remove_file(from)
+        }
+        renamed => Ok(renamed?),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn part(root: &Path) -> (PartFile, Bitfield) {
+        let geometry = Geometry::native(3 << 18).unwrap();
+        PartFile::open(root, &root.join("a.bin"), Digest::from_bytes([7; 32]), geometry).unwrap()
+    }
+
+    #[test]
+    fn nothing_is_visible_under_its_name_before_the_end() {
+        let root = tempfile::tempdir().unwrap();
+        let (part, claimed) = part(root.path());
+        assert_eq!(claimed.count(), 0);
+        let target = part.target().to_owned();
+        for piece in part.geometry.pieces() {
+            part.write(piece, [&[1; 1 << 17][..], &[2; 1 << 17][..]]).unwrap();
+        }
+        assert!(!target.exists());
+        assert_eq!(part.finish().unwrap(), target);
+        assert_eq!(fs::read(&target).unwrap(), [[1; 1 << 17], [2; 1 << 17]].concat().repeat(3));
+        assert_eq!(fs::read_dir(root.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_name_taken_meanwhile_is_left_alone() {
+        let root = tempfile::tempdir().unwrap();
+        let (part, _) = part(root.path());
+        fs::write(root.path().join("a.bin"), "other").unwrap();
+        assert_eq!(part.finish().unwrap(), root.path().join("a (1).bin"));
+        assert_eq!(fs::read(root.path().join("a.bin")).unwrap(), b"other");
+    }
+
+    #[test]
+    fn what_was_noted_is_claimed_again() {
+        let root = tempfile::tempdir().unwrap();
+        let (first, mut pieces) = part(root.path());
+        pieces.insert(first.geometry.piece(1).unwrap());
+        first.save_record(&pieces).unwrap();
+        drop(first);
+        assert_eq!(part(root.path()).1, pieces);
+        fs::write(root.path().join("a.bin.part"), "cut short").unwrap();
+        assert_eq!(part(root.path()).1.count(), 0);
+    }
+}

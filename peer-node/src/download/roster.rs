@@ -1,0 +1,127 @@
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use protocol::node_id::NodeId;
+
+use super::manifest_choice::Offer;
+use crate::native::{FetchChannel, Link};
+use crate::swarm::SourceId;
+use crate::transfers::Giver;
+
+/// The sources of one download: those that are connected, and what became of the others.
+#[derive(Debug, Default)]
+pub(super) struct Roster {
+    last: u32,
+    live: BTreeMap<SourceId, Peer>,
+    absent: HashMap<NodeId, Absent>,
+    given: BTreeMap<SocketAddr, u64>,
+    /// How many the index knew of when it was last asked.
+    pub(super) located: usize,
+}
+
+/// A source that is connected.
+#[derive(Debug)]
+pub(super) struct Peer {
+    pub(super) node: NodeId,
+    pub(super) address: SocketAddr,
+    pub(super) channel: FetchChannel,
+    /// What it said of the content, and which pieces it has: none named means all.
+    pub(super) offer: Option<(Offer, Option<Vec<u8>>)>,
+}
+
+/// A source that is not.
+#[derive(Debug)]
+struct Absent {
+    address: SocketAddr,
+    why: String,
+    /// When it may be tried again, if ever.
+    again: Option<Instant>,
+}
+
+impl Roster {
+    /// Takes in a connected source under a new number.
+    pub(super) fn join(&mut self, link: &Link, open: impl FnOnce(SourceId) -> FetchChannel) -> SourceId {
+        self.last += 1;
+        let id = SourceId(self.last);
+        let (node, address) = (link.node(), link.address());
+        self.absent.remove(&node);
+        self.live.insert(id, Peer { node, address, channel: open(id), offer: None });
+        id
+    }
+
+    /// Parts with a source, for some time or for good.
+    pub(super) fn leave(&mut self, id: SourceId, why: &str, again_in: Option<Duration>, now: Instant) {
+        if let Some(peer) = self.live.remove(&id) {
+            self.absent(peer.node, peer.address, why.to_owned(), again_in.map(|pause| now + pause));
+        }
+    }
+
+    /// Notes that a source could not be had.
+    pub(super) fn absent(&mut self, node: NodeId, address: SocketAddr, why: String, again: Option<Instant>) {
+        self.absent.insert(node, Absent { address, why, again });
+    }
+
+    pub(super) fn get(&self, id: SourceId) -> Option<&Peer> {
+        self.live.get(&id)
+    }
+
+    pub(super) fn get_mut(&mut self, id: SourceId) -> Option<&mut Peer> {
+        self.live.get_mut(&id)
+    }
+
+    pub(super) fn live_count(&self) -> usize {
+        self.live.len()
+    }
+
+    /// Returns what each source that has spoken offers.
+    pub(super) fn offers(&self) -> BTreeMap<SourceId, Offer> {
+        self.live.iter().filter_map(|(id, peer)| Some((*id, peer.offer.as_ref()?.0))).collect()
+    }
+
+    /// Returns the nodes that need not be dialled now.
+    pub(super) fn not_now(&self, now: Instant) -> HashSet<NodeId> {
+        let waiting = self.absent.iter().filter(|(_, absent)| absent.again.is_none_or(|again| again > now));
+        self.live.values().map(|peer| peer.node).chain(waiting.map(|(node, _)| *node)).collect()
+    }
+
+    /// Says whether a source that is absent may come back.
+    pub(super) fn has_hope(&self) -> bool {
+        self.absent.values().any(|absent| absent.again.is_some())
+    }
+
+    pub(super) fn gave(&mut self, id: SourceId, bytes: u64) {
+        if let Some(peer) = self.live.get(&id) {
+            *self.given.entry(peer.address).or_default() += bytes;
+        }
+    }
+
+    pub(super) fn known(&self) -> usize {
+        self.located.max(self.live.len() + self.absent.len())
+    }
+
+    /// Returns who gave how much, with the rates that `rate` knows.
+    pub(super) fn givers(&self, rate: impl Fn(SourceId) -> f64) -> Vec<Giver> {
+        let live = |address| self.live.iter().find(|(_, peer)| peer.address == address);
+        let left = |address| self.absent.values().find(|absent| absent.address == address);
+        let giver = |(address, bytes): (&SocketAddr, &u64)| Giver {
+            address: *address,
+            bytes: *bytes,
+            rate: live(*address).map_or(0.0, |(id, _)| rate(*id)),
+            left: if live(*address).is_some() { None } else { left(*address).map(|absent| absent.why.clone()) },
+        };
+        self.given.iter().map(giver).collect()
+    }
+
+    /// Tells what became of the sources that are absent, a few of them.
+    pub(super) fn fates(&self) -> String {
+        let fates: Vec<String> =
+            self.absent.values().take(5).map(|absent| format!("{}: {}", absent.address, absent.why)).collect();
+        fates.join("; ")
+    }
+
+    /// Parts with everybody.
+    pub(super) fn disband(&mut self) {
+        self.live.clear();
+    }
+}

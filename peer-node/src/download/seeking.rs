@@ -1,0 +1,66 @@
+//! Finding sources: the index is asked, and whoever it names is dialled.
+
+use std::collections::HashSet;
+use std::net::SocketAddr;
+
+use protocol::digest::Digest;
+use protocol::limits::MAX_SOURCES;
+use protocol::node_id::NodeId;
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+
+use crate::index_client::IndexClient;
+use crate::native::{DialError, Link, Links};
+
+/// The most sources dialled at once.
+const MAX_DIALS: usize = 8;
+
+/// What a search for sources comes upon.
+#[derive(Debug)]
+pub(super) enum Sighting {
+    /// The index knows so many.
+    Located(usize),
+    /// One is connected.
+    Reached(Link),
+    /// One could not be connected.
+    Unreachable { node: NodeId, address: SocketAddr, error: DialError },
+    /// The index could not be asked.
+    IndexTrouble(String),
+    /// Everybody was tried.
+    Over,
+}
+
+/// Looks for sources once; those in `skip` are left alone.
+pub(super) async fn seek(
+    index: IndexClient,
+    links: Links,
+    digest: Digest,
+    skip: HashSet<NodeId>,
+    sightings: mpsc::Sender<Sighting>,
+) {
+    match index.locate(digest, MAX_SOURCES).await {
+        Ok(sources) => {
+            let _ = sightings.send(Sighting::Located(sources.len())).await;
+            let mut dials = JoinSet::new();
+            for source in sources.into_iter().filter(|source| !skip.contains(&source.node)) {
+                if dials.len() >= MAX_DIALS {
+                    dials.join_next().await;
+                }
+                dials.spawn(dial(links.clone(), source.node, source.address, sightings.clone()));
+            }
+            while dials.join_next().await.is_some() {}
+        }
+        Err(error) => {
+            let _ = sightings.send(Sighting::IndexTrouble(error.to_string())).await;
+        }
+    }
+    let _ = sightings.send(Sighting::Over).await;
+}
+
+async fn dial(links: Links, node: NodeId, address: SocketAddr, sightings: mpsc::Sender<Sighting>) {
+    let sighting = match links.to(node, address).await {
+        Ok(link) => Sighting::Reached(link),
+        Err(error) => Sighting::Unreachable { node, address, error },
+    };
+    let _ = sightings.send(sighting).await;
+}

@@ -1,0 +1,267 @@
+//! One download, from the wish to the file.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use protocol::digest::Digest;
+use protocol::manifest::{Manifest, ManifestBuilder};
+use tokio::sync::{Semaphore, mpsc, watch};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use super::board::Board;
+use super::manifest_choice::ManifestFetch;
+use super::part_file::{PartFile, PartFileError};
+use super::roster::Roster;
+use super::seeking::{self, Sighting};
+use super::storing::Done;
+use super::{DownloadsConfig, Wanted, log_end, place, storing};
+use crate::native::SourceEvent;
+use crate::swarm::SourceId;
+use crate::transfers::{DownloadId, DownloadState, DownloadView};
+
+mod fetching;
+mod hearing;
+
+use fetching::Fetching;
+
+/// Events of sources that wait to be seen to; their connections pause when it is full.
+const BACKLOG: usize = 256;
+
+/// How often the engine's clock is looked at.
+const TICK: Duration = Duration::from_millis(100);
+
+/// How often what is shown is refreshed, and the record on disk at most.
+const REFRESH: Duration = Duration::from_millis(250);
+const NOTE: Duration = Duration::from_secs(1);
+
+/// The pauses between rounds of looking for sources: they double from the first to the last.
+const SEEK_PAUSES: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30));
+
+/// How long a download that has lost all its sources waits for one to come back.
+const GRACE: Duration = Duration::from_secs(30);
+
+/// A download that did not come to its end.
+#[derive(Debug, thiserror::Error)]
+enum Failure {
+    #[error("stopped; what has come is kept")]
+    Cancelled,
+    #[error("{0}")]
+    NoSources(String),
+    #[error(transparent)]
+    Part(#[from] PartFileError),
+    #[error("cannot write {}: {source}", path.display())]
+    Write { path: PathBuf, source: std::io::Error },
+}
+
+/// How far a download has got.
+#[derive(Debug)]
+enum Stage {
+    /// A manifest is looked for, or on its way.
+    Choosing(Option<ManifestFetch>),
+    /// The part file is being opened and checked.
+    Preparing,
+    /// Pieces come in.
+    Fetching(Box<Fetching>),
+}
+
+/// When sources are looked for.
+#[derive(Debug)]
+struct Seek {
+    rounds: JoinSet<()>,
+    next: Instant,
+    pause: Duration,
+    trouble: Option<String>,
+    /// When there was last a source, or hope for one.
+    hope: Instant,
+}
+
+/// What comes in from outside.
+#[derive(Debug)]
+struct Inbox {
+    events_to: mpsc::Sender<(SourceId, SourceEvent)>,
+    events: mpsc::Receiver<(SourceId, SourceEvent)>,
+    sightings_to: mpsc::Sender<Sighting>,
+    sightings: mpsc::Receiver<Sighting>,
+}
+
+/// The task of one download.
+#[derive(Debug)]
+pub(super) struct Session {
+    wanted: Wanted,
+    config: DownloadsConfig,
+    cancel: CancellationToken,
+    board: Board,
+    roster: Roster,
+    stage: Stage,
+    seek: Seek,
+    jobs: JoinSet<Done>,
+}
+
+impl Session {
+    pub(super) fn new(
+        id: DownloadId,
+        wanted: Wanted,
+        config: DownloadsConfig,
+        cancel: CancellationToken,
+    ) -> (Self, watch::Receiver<DownloadView>) {
+        let target = place::asked_for(&config.root, &wanted.target);
+        let name = target.strip_prefix(&config.root).unwrap_or(&target).to_string_lossy().into_owned();
+        let (board, view) = Board::new(id, wanted.digest, name, wanted.size);
+        let now = Instant::now();
+        let seek = Seek { rounds: JoinSet::new(), next: now, pause: SEEK_PAUSES.0, trouble: None, hope: now };
+        let (roster, jobs) = (Roster::default(), JoinSet::new());
+        (Self { wanted, config, cancel, board, roster, stage: Stage::Choosing(None), seek, jobs }, view)
+    }
+
+    /// Waits for its turn, then fetches.
+    pub(super) async fn run(mut self, places: Arc<Semaphore>) {
+        let cancel = self.cancel.clone();
+        let place = cancel.run_until_cancelled(places.acquire_owned()).await;
+        let outcome = if place.is_some() { self.fetch().await } else { Err(Failure::Cancelled) };
+        let state = match outcome {
+            Ok(state) => state,
+            Err(failure) => {
+                self.put_away().await;
+                match failure {
+                    Failure::Cancelled => DownloadState::Cancelled,
+                    other => DownloadState::Failed { reason: other.to_string() },
+                }
+            }
+        };
+        self.show();
+        self.board.set_state(state);
+        log_end(&self.board.view());
+        self.config.links.buffers().clear();
+    }
+
+    async fn fetch(&mut self) -> Result<DownloadState, Failure> {
+        self.board.begin();
+        tracing::info!(digest = %self.wanted.digest, "download begun");
+        if self.wanted.digest == Digest::OF_NOTHING {
+            return self.make_empty().await;
+        }
+        let (events_to, events) = mpsc::channel(BACKLOG);
+        let (sightings_to, sightings) = mpsc::channel(BACKLOG);
+        let mut inbox = Inbox { events_to, events, sightings_to, sightings };
+        let mut tick = tokio::time::interval(TICK);
+        let (mut shown, mut noted) = (Instant::now(), Instant::now());
+        loop {
+            self.look_for_sources(&inbox)?;
+            self.choose_manifest()?;
+            self.act()?;
+            if self.is_complete() {
+                return self.finish().await;
+            }
+            tokio::select! {
+                Some((source, event)) = inbox.events.recv() => self.hear_all(source, event, &mut inbox),
+                Some(sighting) = inbox.sightings.recv() => self.sighted(sighting, &inbox),
+                Some(done) = self.jobs.join_next(), if !self.jobs.is_empty() => {
+                    if let Ok(done) = done { self.job_done(done)?; }
+                }
+                _ = tick.tick() => {}
+                () = self.cancel.cancelled() => return Err(Failure::Cancelled),
+            }
+            if shown.elapsed() >= REFRESH {
+                shown = Instant::now();
+                self.show();
+            }
+            if noted.elapsed() >= NOTE {
+                noted = Instant::now();
+                self.note();
+            }
+        }
+    }
+
+    /// Begins a round of looking for sources when its time has come, or gives up when there is no hope.
+    fn look_for_sources(&mut self, inbox: &Inbox) -> Result<(), Failure> {
+        let now = Instant::now();
+        while self.seek.rounds.try_join_next().is_some() {}
+        if self.roster.live_count() > 0 || !self.jobs.is_empty() {
+            self.seek.hope = now;
+        }
+        if !self.seek.rounds.is_empty() || now < self.seek.next {
+            let is_hopeless = self.roster.known() > 0 && !self.roster.has_hope() && self.seek.rounds.is_empty();
+            let waited = now.saturating_duration_since(self.seek.hope);
+            let patience = if is_hopeless { SEEK_PAUSES.0 } else { GRACE };
+            return if waited < patience { Ok(()) } else { Err(self.no_sources()) };
+        }
+        self.seek.next = now + self.seek.pause;
+        self.seek.pause = (self.seek.pause * 2).min(SEEK_PAUSES.1);
+        let (index, links) = (self.config.index.clone(), self.config.links.clone());
+        let skip = self.roster.not_now(now);
+        self.seek.rounds.spawn(seeking::seek(index, links, self.wanted.digest, skip, inbox.sightings_to.clone()));
+        Ok(())
+    }
+
+    fn no_sources(&self) -> Failure {
+        let fates = self.roster.fates();
+        let reason = match (&self.seek.trouble, self.roster.known()) {
+            (Some(trouble), 0) => trouble.clone(),
+            (_, 0) => "no source of it is online; try again later".to_owned(),
+            (_, known) => format!("none of the {known} sources could give it ({fates}); what has come is kept"),
+        };
+        Failure::NoSources(reason)
+    }
+
+    fn sighted(&mut self, sighting: Sighting, inbox: &Inbox) {
+        match sighting {
+            Sighting::Located(count) => {
+                self.seek.trouble = None;
+                self.roster.located = count;
+            }
+            Sighting::Reached(link) => {
+                let (digest, events) = (self.wanted.digest, inbox.events_to.clone());
+                self.roster.join(&link, |id| link.open(digest, id, events));
+            }
+            Sighting::Unreachable { node, address, error } => {
+                tracing::info!(%address, %error, "source not reached");
+                let again = Instant::now() + Duration::from_secs(10);
+                self.roster.absent(node, address, error.to_string(), Some(again));
+            }
+            Sighting::IndexTrouble(trouble) => self.seek.trouble = Some(trouble),
+            Sighting::Over => {
+                // Nobody knows of any source: waiting would be for nothing.
+                if self.roster.known() == 0 && matches!(self.stage, Stage::Choosing(_)) {
+                    self.seek.hope = self.seek.hope.checked_sub(GRACE).unwrap_or(self.seek.hope);
+                }
+            }
+        }
+    }
+
+    /// Makes the file that needs no source.
+    async fn make_empty(&mut self) -> Result<DownloadState, Failure> {
+        let (root, target) = (self.config.root.clone(), self.asked_for());
+        let made = tokio::task::spawn_blocking(move || {
+            let manifest = ManifestBuilder::new(0).and_then(ManifestBuilder::finish).ok()?;
+            let digest = manifest.digest();
+            Some((PartFile::open(&root, &target, digest, *manifest.geometry()), manifest))
+        });
+        let Ok(Some((part, manifest))) = made.await else { return Err(Failure::Cancelled) };
+        let (part, _) = part?;
+        self.board.show(|view| view.size = Some(0));
+        self.settle(part, Arc::new(manifest)).await
+    }
+
+    fn asked_for(&self) -> PathBuf {
+        place::asked_for(&self.config.root, &self.wanted.target)
+    }
+
+    /// Puts the finished file in its place and has it shared.
+    async fn settle(&mut self, part: PartFile, manifest: Arc<Manifest>) -> Result<DownloadState, Failure> {
+        self.board.set_state(DownloadState::Finishing);
+        let path = part.path().to_owned();
+        let finished = tokio::task::spawn_blocking(move || part.finish()).await;
+        let finished = finished.unwrap_or_else(|error| Err(std::io::Error::other(error)));
+        let location = finished.map_err(|source| Failure::Write { path, source })?;
+        if let Err(error) = self.config.library.adopt(location.clone(), manifest).await {
+            tracing::warn!(%error, "finished download not shared");
+        }
+        let asked_for = self.asked_for();
+        let renamed = (location != asked_for).then(|| format!("{} is taken by another file", asked_for.display()));
+        let name = location.strip_prefix(&self.config.root).unwrap_or(&location).to_string_lossy().into_owned();
+        self.board.show(|view| view.name = name);
+        Ok(DownloadState::Done { location, renamed })
+    }
+}

@@ -1,0 +1,193 @@
+//! The stage in which pieces come in: carries out what the engine decides.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use protocol::bitfield::Bitfield;
+use protocol::geometry::PieceIndex;
+use protocol::limits::MAX_BLOCK;
+use protocol::manifest::Manifest;
+
+use super::{Done, Failure, PartFile, Session, Stage, storing};
+use crate::download::assembly::Assembly;
+use crate::download::manifest_choice::Offer;
+use crate::swarm::{Action, LeaveReason, Random, Swarm, SwarmConfig};
+use crate::transfers::DownloadState;
+
+/// How many bytes of unfinished pieces one download may hold: enough to keep four fast sources and two cores busy.
+const BUDGET: u64 = 24 << 20;
+
+/// What a download has while pieces come in.
+#[derive(Debug)]
+pub(super) struct Fetching {
+    pub(super) swarm: Swarm,
+    pub(super) offer: Offer,
+    pub(super) manifest: Arc<Manifest>,
+    pub(super) part: Arc<PartFile>,
+    pub(super) assembly: Assembly,
+    here: Bitfield,
+    /// Whether the record on disk is behind.
+    unnoted: bool,
+}
+
+impl Session {
+    /// Carries out all that the engine wants done now.
+    pub(super) fn act(&mut self) -> Result<(), Failure> {
+        let now = Instant::now();
+        while let Stage::Fetching(fetching) = &mut self.stage {
+            let Some(action) = fetching.swarm.poll(now) else { break };
+            match action {
+                Action::Request { source, block } => {
+                    if let Some(peer) = self.roster.get(source) {
+                        peer.channel.request(block);
+                    }
+                }
+                Action::Cancel { source, block } => {
+                    if let Some(peer) = self.roster.get(source) {
+                        peer.channel.cancel(block);
+                    }
+                }
+                Action::Check { piece } => {
+                    let data = fetching.assembly.take(piece);
+                    let (manifest, part) = (Arc::clone(&fetching.manifest), Arc::clone(&fetching.part));
+                    self.jobs.spawn_blocking(move || storing::check(piece, &data, &manifest, &part));
+                }
+                Action::Leave { source, reason } => {
+                    let again = match reason {
+                        LeaveReason::BadData => None,
+                        LeaveReason::Stalled => Some(super::GRACE),
+                    };
+                    if let Some(peer) = self.roster.get(source) {
+                        tracing::warn!(address = %peer.address, %reason, "source left");
+                    }
+                    self.roster.leave(source, &reason.to_string(), again, now);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn is_complete(&self) -> bool {
+        matches!(&self.stage, Stage::Fetching(fetching) if fetching.swarm.is_complete())
+    }
+
+    pub(super) fn job_done(&mut self, done: Done) -> Result<(), Failure> {
+        match done {
+            Done::Prepared { manifest, outcome } => {
+                let (part, here) = outcome?;
+                self.begin_fetching(manifest, part, here);
+            }
+            Done::Checked { piece, outcome } => self.piece_checked(piece, outcome)?,
+            Done::Noted(Ok(())) => {}
+            Done::Noted(Err(error)) => tracing::warn!(%error, "record of a download not written"),
+        }
+        Ok(())
+    }
+
+    fn begin_fetching(&mut self, manifest: Arc<Manifest>, part: PartFile, here: Bitfield) {
+        let geometry = *manifest.geometry();
+        let mut seed = [0; 8];
+        // Without randomness pieces come in the same order everywhere, which is slower and nothing worse.
+        let _ = getrandom::fill(&mut seed);
+        let seed = Random::from_seed(u64::from_be_bytes(seed)).draw();
+        let config = SwarmConfig { block_length: MAX_BLOCK, budget: BUDGET, seed };
+        let swarm = Swarm::new(geometry, config, |piece| here.has(piece));
+        let offer = Offer { size: geometry.size(), manifest: manifest.id() };
+        let (assembly, part) = (Assembly::default(), Arc::new(part));
+        let fetching = Fetching { swarm, offer, manifest, part, assembly, here, unnoted: false };
+        self.stage = Stage::Fetching(Box::new(fetching));
+        self.board.set_state(DownloadState::Fetching);
+        for id in self.roster.offers().into_keys() {
+            self.join_swarm(id);
+        }
+    }
+
+    fn piece_checked(&mut self, piece: PieceIndex, outcome: std::io::Result<bool>) -> Result<(), Failure> {
+        let Stage::Fetching(fetching) = &mut self.stage else { return Ok(()) };
+        let good = outcome.map_err(|source| {
+            let path = fetching.part.path().to_owned();
+            Failure::Write { path, source }
+        })?;
+        let culprit = fetching.swarm.piece_checked(piece, good);
+        if good {
+            tracing::debug!(piece = piece.get(), "piece verified");
+            fetching.here.insert(piece);
+            fetching.unnoted = true;
+        } else {
+            let culprit = culprit.and_then(|id| self.roster.get(id)).map(|peer| peer.address);
+            tracing::warn!(piece = piece.get(), ?culprit, "piece failed its check");
+        }
+        Ok(())
+    }
+
+    /// Notes the pieces that are here on disk, if there are new ones.
+    pub(super) fn note(&mut self) {
+        if let Stage::Fetching(fetching) = &mut self.stage
+            && std::mem::take(&mut fetching.unnoted)
+        {
+            let (part, here) = (Arc::clone(&fetching.part), fetching.here.clone());
+            self.jobs.spawn_blocking(move || storing::note(&part, &here));
+        }
+    }
+
+    /// Shows how far the download has got.
+    pub(super) fn show(&self) {
+        let now = Instant::now();
+        let (roster, uploads) = (&self.roster, self.config.links.uploads());
+        let fetching = match &self.stage {
+            Stage::Fetching(fetching) => Some(fetching),
+            _ => None,
+        };
+        let rate_up = uploads.rate_of(&self.wanted.digest);
+        self.board.show(|view| {
+            view.rate_up = rate_up;
+            view.sources_known = roster.known();
+            let Some(fetching) = fetching else {
+                view.givers = roster.givers(|_| 0.0);
+                return;
+            };
+            let geometry = fetching.manifest.geometry();
+            view.size = Some(geometry.size());
+            view.pieces = geometry.piece_count();
+            view.pieces_done = fetching.swarm.pieces_done();
+            view.bytes_done = bytes_in(&fetching.here, &fetching.manifest);
+            view.sources_active = fetching.swarm.active_sources();
+            view.givers = roster.givers(|id| fetching.swarm.source_flow(id, now).map_or(0.0, |(_, rate)| rate));
+        });
+    }
+
+    /// Ends the stage: all pieces are verified and written.
+    pub(super) async fn finish(&mut self) -> Result<DownloadState, Failure> {
+        while self.jobs.join_next().await.is_some() {}
+        self.show();
+        self.roster.disband();
+        let stage = std::mem::replace(&mut self.stage, Stage::Choosing(None));
+        let Stage::Fetching(fetching) = stage else { return Err(Failure::Cancelled) };
+        let Fetching { manifest, part, .. } = *fetching;
+        match Arc::into_inner(part) {
+            Some(part) => self.settle(part, manifest).await,
+            None => Err(Failure::Cancelled),
+        }
+    }
+
+    /// Waits for what is being written and notes what is here, before the download is left.
+    pub(super) async fn put_away(&mut self) {
+        self.roster.disband();
+        self.seek.rounds.shutdown().await;
+        while let Some(done) = self.jobs.join_next().await {
+            if let Ok(Done::Checked { piece, outcome: Ok(good) }) = done {
+                let _ = self.piece_checked(piece, Ok(good));
+            }
+        }
+        self.note();
+        while self.jobs.join_next().await.is_some() {}
+    }
+}
+
+fn bytes_in(here: &Bitfield, manifest: &Manifest) -> u64 {
+    let geometry = manifest.geometry();
+    let full = u64::from(here.count()) * u64::from(geometry.piece_length());
+    let short = geometry.last_piece().filter(|last| here.has(*last));
+    let missing = short.map_or(0, |last| geometry.piece_length() - geometry.length_of(last));
+    full - u64::from(missing)
+}

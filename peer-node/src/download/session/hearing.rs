@@ -1,0 +1,207 @@
+//! What sources say, and which manifest is believed.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use protocol::bitfield::Bitfield;
+use protocol::peer::BlockRef;
+
+use super::{Failure, Inbox, Session, Stage, storing};
+use crate::download::manifest_choice::{ManifestFetch, NoManifest, Offer, best};
+use crate::native::{Buffer, SourceEvent};
+use crate::swarm::{Have, SourceId};
+use crate::transfers::DownloadState;
+
+/// After how long a source that is gone is tried again, by how it went.
+const AFTER_LOSS: Duration = Duration::from_secs(3);
+const AFTER_REFUSAL: Duration = Duration::from_secs(30);
+
+impl Session {
+    /// Sees to an event and to all that came with it.
+    pub(super) fn hear_all(&mut self, source: SourceId, event: SourceEvent, inbox: &mut Inbox) {
+        self.hear(source, event);
+        while let Ok((source, event)) = inbox.events.try_recv() {
+            self.hear(source, event);
+        }
+    }
+
+    fn hear(&mut self, id: SourceId, event: SourceEvent) {
+        let now = Instant::now();
+        match event {
+            SourceEvent::Offered { size, manifest, pieces } => self.offered(id, Offer { size, manifest }, pieces),
+            SourceEvent::NotShared => self.part_with(id, "it does not share the file any more", Some(AFTER_REFUSAL)),
+            SourceEvent::Lost { reason } => {
+                self.part_with(id, &reason, Some(AFTER_LOSS));
+                self.seek.next = self.seek.next.min(now + AFTER_LOSS);
+            }
+            SourceEvent::ManifestPart { first, states } => {
+                if let Err(error) = self.manifest_part(id, first, &states, now) {
+                    self.part_with(id, &error.to_string(), None);
+                }
+            }
+            SourceEvent::Has { piece } => self.has(id, piece),
+            SourceEvent::Bytes { count } => self.bytes(id, count, now),
+            SourceEvent::Block { reference, data, count } => {
+                self.bytes(id, count, now);
+                self.block(id, reference, data, now);
+            }
+            SourceEvent::Rejected { reference } => {
+                if let Stage::Fetching(fetching) = &mut self.stage
+                    && let Ok(block) =
+                        fetching.manifest.geometry().block(reference.piece, reference.begin, reference.length)
+                {
+                    fetching.swarm.block_rejected(id, block, now);
+                }
+            }
+        }
+    }
+
+    fn bytes(&mut self, id: SourceId, count: u64, now: Instant) {
+        self.board.received(count, now);
+        self.roster.gave(id, count);
+        if let Stage::Fetching(fetching) = &mut self.stage {
+            fetching.swarm.bytes_arrived(id, count, now);
+        }
+    }
+
+    fn block(&mut self, id: SourceId, reference: BlockRef, data: Buffer, now: Instant) {
+        let Stage::Fetching(fetching) = &mut self.stage else { return };
+        let BlockRef { piece, begin, length, .. } = reference;
+        if let Ok(block) = fetching.manifest.geometry().block(piece, begin, length)
+            && fetching.swarm.block_arrived(id, block, now)
+        {
+            fetching.assembly.put(block, data);
+        }
+    }
+
+    fn has(&mut self, id: SourceId, piece: u32) {
+        let Stage::Fetching(fetching) = &mut self.stage else { return };
+        match fetching.manifest.geometry().piece(piece) {
+            Some(piece) => fetching.swarm.source_has(id, piece),
+            None => self.part_with(id, "it claims a piece that does not exist", None),
+        }
+    }
+
+    fn offered(&mut self, id: SourceId, offer: Offer, pieces: Option<Vec<u8>>) {
+        if self.wanted.size.is_some_and(|size| size != offer.size) {
+            self.part_with(id, "it says that the file has another size", None);
+            return;
+        }
+        let Some(peer) = self.roster.get_mut(id) else { return };
+        if peer.offer.replace((offer, pieces)).is_some() {
+            self.part_with(id, "it offered the same file twice", None);
+            return;
+        }
+        self.join_swarm(id);
+    }
+
+    /// Lets a source take part if it offers what the others offer.
+    pub(super) fn join_swarm(&mut self, id: SourceId) {
+        let Stage::Fetching(fetching) = &mut self.stage else { return };
+        let Some((offer, pieces)) = self.roster.get(id).and_then(|peer| peer.offer.clone()) else { return };
+        if offer != fetching.offer {
+            return;
+        }
+        let have = match pieces {
+            None => Ok(Have::All),
+            Some(bytes) => Bitfield::from_bytes(fetching.manifest.geometry(), bytes).map(Have::Some),
+        };
+        match have {
+            Ok(have) => fetching.swarm.source_joined(id, have, Instant::now()),
+            Err(error) => self.part_with(id, &error.to_string(), None),
+        }
+    }
+
+    /// Leaves a source, for some time or for good.
+    pub(super) fn part_with(&mut self, id: SourceId, why: &str, again_in: Option<Duration>) {
+        if let Some(peer) = self.roster.get(id) {
+            tracing::info!(address = %peer.address, why, "source left");
+        }
+        self.roster.leave(id, why, again_in, Instant::now());
+        if let Stage::Fetching(fetching) = &mut self.stage {
+            fetching.swarm.source_lost(id);
+        }
+    }
+
+    /// Sees to it that a manifest is on its way, and is one that a source that is here believes in.
+    pub(super) fn choose_manifest(&mut self) -> Result<(), Failure> {
+        let now = Instant::now();
+        let offers = self.roster.offers();
+        match &self.stage {
+            Stage::Preparing => return Ok(()),
+            Stage::Fetching(fetching) => {
+                let has_believers = offers.values().any(|offer| *offer == fetching.offer);
+                if has_believers || offers.is_empty() || !self.jobs.is_empty() || fetching.swarm.is_complete() {
+                    return Ok(());
+                }
+                tracing::warn!("manifest dropped: nobody who offered it is left");
+                self.stage = Stage::Choosing(None);
+            }
+            Stage::Choosing(Some(fetch)) => {
+                let source = fetch.source;
+                let overdue = fetch.is_overdue(now);
+                if self.roster.get(source).is_some() && !overdue {
+                    return Ok(());
+                }
+                self.stage = Stage::Choosing(None);
+                if overdue {
+                    self.part_with(source, "its manifest did not come", Some(AFTER_REFUSAL));
+                    return Ok(());
+                }
+            }
+            Stage::Choosing(None) => {}
+        }
+        let Some(offer) = best(&offers) else { return Ok(()) };
+        let Some((id, _)) = offers.iter().find(|(_, other)| **other == offer) else { return Ok(()) };
+        match ManifestFetch::begin(self.wanted.digest, *id, offer, now) {
+            Ok(fetch) => self.go_on_with(fetch),
+            Err(error) => self.part_with(*id, &error.to_string(), None),
+        }
+        Ok(())
+    }
+
+    fn manifest_part(
+        &mut self,
+        id: SourceId,
+        first: u32,
+        states: &[[u8; 32]],
+        now: Instant,
+    ) -> Result<(), NoManifest> {
+        let stage = std::mem::replace(&mut self.stage, Stage::Choosing(None));
+        match stage {
+            Stage::Choosing(Some(mut fetch)) if fetch.source == id => {
+                fetch.part(first, states, now)?;
+                self.go_on_with(fetch);
+                Ok(())
+            }
+            other => {
+                self.stage = other;
+                Err(NoManifest::OutOfPlace)
+            }
+        }
+    }
+
+    /// Asks for the next states, or opens the part file if all are here.
+    fn go_on_with(&mut self, fetch: ManifestFetch) {
+        let id = fetch.source;
+        if let Some((first, count)) = fetch.next() {
+            if let Some(peer) = self.roster.get(id) {
+                peer.channel.want_manifest(first, count);
+            }
+            self.stage = Stage::Choosing(Some(fetch));
+            return;
+        }
+        match fetch.finish() {
+            Ok(manifest) => {
+                let (root, target, digest) = (self.config.root.clone(), self.asked_for(), self.wanted.digest);
+                self.jobs.spawn_blocking(move || storing::prepare(&root, &target, digest, Arc::new(manifest)));
+                self.stage = Stage::Preparing;
+                self.board.set_state(DownloadState::Checking);
+            }
+            Err(error) => {
+                self.stage = Stage::Choosing(None);
+                self.part_with(id, &error.to_string(), None);
+            }
+        }
+    }
+}

@@ -1,0 +1,103 @@
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use protocol::digest::Digest;
+use protocol::geometry::Block;
+use protocol::node_id::NodeId;
+use protocol::peer::{BlockRef, Channel, PeerMessage};
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use super::fetching::{FetchTable, SourceEvent};
+use super::send_queue::SendQueue;
+use crate::swarm::SourceId;
+
+/// A connection to another peer; cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Link {
+    pub(super) shared: Arc<LinkState>,
+}
+
+/// What the tasks of a connection and its users share.
+#[derive(Debug)]
+pub(super) struct LinkState {
+    pub(super) node: NodeId,
+    /// Where the other side accepts connections.
+    pub(super) address: SocketAddr,
+    pub(super) queue: SendQueue,
+    pub(super) fetches: FetchTable,
+    pub(super) closed: CancellationToken,
+}
+
+impl Link {
+    /// Returns who is at the other end.
+    pub fn node(&self) -> NodeId {
+        self.shared.node
+    }
+
+    /// Returns where the other side accepts connections.
+    pub fn address(&self) -> SocketAddr {
+        self.shared.address
+    }
+
+    /// Says whether the connection is over.
+    pub fn is_closed(&self) -> bool {
+        self.shared.closed.is_cancelled()
+    }
+
+    /// Asks the other side for a content. What it says comes to `events` under the number `source`, the last of it being
+    /// [`SourceEvent::NotShared`] or [`SourceEvent::Lost`].
+    pub fn open(
+        &self,
+        digest: Digest,
+        source: SourceId,
+        events: mpsc::Sender<(SourceId, SourceEvent)>,
+    ) -> FetchChannel {
+        let channel = self.shared.fetches.open(source, events);
+        self.shared.queue.push(PeerMessage::Open { channel, digest });
+        FetchChannel { link: self.clone(), channel }
+    }
+}
+
+/// A content that is fetched over a link; dropped, it tells the other side that it is of no more use.
+#[derive(Debug)]
+pub struct FetchChannel {
+    link: Link,
+    channel: Channel,
+}
+
+impl FetchChannel {
+    /// Returns the connection.
+    pub const fn link(&self) -> &Link {
+        &self.link
+    }
+
+    /// Asks for states of the manifest.
+    pub fn want_manifest(&self, first: u32, count: u32) {
+        self.link.shared.queue.push(PeerMessage::WantManifest { channel: self.channel, first, count });
+    }
+
+    /// Asks for a block.
+    pub fn request(&self, block: Block) {
+        let reference = self.reference(block);
+        self.link.shared.fetches.asked(reference);
+        self.link.shared.queue.push(PeerMessage::Request(reference));
+    }
+
+    /// Says that a block is no longer wanted; its answer comes all the same.
+    pub fn cancel(&self, block: Block) {
+        self.link.shared.queue.push(PeerMessage::Cancel(self.reference(block)));
+    }
+
+    const fn reference(&self, block: Block) -> BlockRef {
+        let Block { piece, begin, length } = block;
+        BlockRef { channel: self.channel, piece: piece.get(), begin, length }
+    }
+}
+
+impl Drop for FetchChannel {
+    fn drop(&mut self) {
+        self.link.shared.fetches.close(self.channel);
+        self.link.shared.queue.push(PeerMessage::Close { channel: self.channel });
+    }
+}

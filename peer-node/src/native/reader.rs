@@ -1,0 +1,185 @@
+//! Reads what the other side of a connection sends, and sees to it.
+
+use std::io;
+use std::time::{Duration, Instant};
+
+use bytes::BufMut;
+use protocol::frame::{FrameBuffer, FrameError};
+use protocol::geometry::NoSuchBlock;
+use protocol::limits::MAX_FRAME;
+use protocol::peer::{BlockRef, Channel, PeerMessage};
+use tokio::io::AsyncReadExt;
+use tokio::net::tcp::OwnedReadHalf;
+
+use super::buffers::BufferPool;
+use super::fetching::SourceEvent;
+use super::link::Link;
+use super::serving::Serving;
+use super::uploads::Uploads;
+
+/// A quiet connection is kept alive this often, or closed if neither side uses it.
+const QUIET: Duration = Duration::from_secs(60);
+
+/// A connection from which nothing at all came for so long is dead.
+const DEAD: Duration = Duration::from_secs(180);
+
+/// How much is read at a time while messages are expected: little, because what is read of a block behind its message
+/// is copied once more.
+const READ: usize = 4 << 10;
+
+/// How often those who wait for a block are told that it is coming.
+const TELL: Duration = Duration::from_millis(200);
+
+/// A block that comes slower than this for so long ends the connection.
+const SLOWEST: (u64, Duration) = (1 << 10, Duration::from_secs(30));
+
+/// Why a connection ended.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum LinkError {
+    #[error("it broke the protocol: {what}")]
+    Violation { what: &'static str },
+    #[error("it broke the protocol: {0}")]
+    Frame(#[from] FrameError),
+    #[error("it broke the protocol: {0}")]
+    NoSuchBlock(#[from] NoSuchBlock),
+    #[error("the connection broke: {0}")]
+    Io(#[from] io::Error),
+    #[error("nothing came for {} s", DEAD.as_secs())]
+    Dead,
+    #[error("it sends slower than {} B/s", SLOWEST.0)]
+    TooSlow,
+    #[error("the connection was not used any more")]
+    Unused,
+    #[error("it closed the connection")]
+    Closed,
+}
+
+/// The reading half of a connection.
+#[derive(Debug)]
+pub(super) struct Reader {
+    pub(super) stream: OwnedReadHalf,
+    pub(super) buffer: FrameBuffer,
+    pub(super) link: Link,
+    pub(super) serving: Serving,
+    pub(super) buffers: BufferPool,
+    pub(super) uploads: Uploads,
+}
+
+impl Reader {
+    /// Reads until the connection ends, and says why it did.
+    pub(super) async fn run(mut self) -> LinkError {
+        self.buffer.set_limit(MAX_FRAME);
+        loop {
+            if let Err(error) = self.step().await {
+                return error;
+            }
+        }
+    }
+
+    /// Sees to all messages that are here, then waits for more bytes.
+    async fn step(&mut self) -> Result<(), LinkError> {
+        while let Some(message) = self.buffer.next_message()? {
+            self.link.shared.queue.has_room().await;
+            self.handle(message).await?;
+        }
+        let mut bytes = [0; READ];
+        let heard = Instant::now();
+        loop {
+            match tokio::time::timeout(QUIET, self.stream.read(&mut bytes)).await {
+                Ok(Ok(0)) => return Err(LinkError::Closed),
+                Ok(count) => {
+                    self.buffer.extend(bytes.get(..count?).unwrap_or_default());
+                    return Ok(());
+                }
+                Err(_) if heard.elapsed() >= DEAD => return Err(LinkError::Dead),
+                Err(_) if self.serving.is_empty() && self.link.shared.fetches.is_empty() => {
+                    return Err(LinkError::Unused);
+                }
+                Err(_) => self.link.shared.queue.push(PeerMessage::KeepAlive),
+            }
+        }
+    }
+
+    async fn handle(&mut self, message: PeerMessage) -> Result<(), LinkError> {
+        let queue = &self.link.shared.queue;
+        match message {
+            PeerMessage::KeepAlive => {}
+            PeerMessage::Open { channel, digest } => self.serving.open(channel, digest, queue).await?,
+            PeerMessage::WantManifest { channel, first, count } => {
+                self.serving.send_states(channel, first, count, queue)?;
+            }
+            PeerMessage::Request(reference) => self.serving.send_block(reference, queue)?,
+            PeerMessage::Cancel(reference) => Serving::cancel(reference, queue),
+            PeerMessage::Close { channel } => self.serving.close(channel, queue),
+            PeerMessage::Offer { channel, size, manifest, pieces } => {
+                self.tell(channel, SourceEvent::Offered { size, manifest, pieces }).await;
+            }
+            PeerMessage::NotShared { channel } => {
+                self.tell(channel, SourceEvent::NotShared).await;
+                self.link.shared.fetches.close(channel);
+            }
+            PeerMessage::ManifestPart { channel, first, states } => {
+                self.tell(channel, SourceEvent::ManifestPart { first, states }).await;
+            }
+            PeerMessage::Have { channel, piece } => self.tell(channel, SourceEvent::Has { piece }).await,
+            PeerMessage::Reject(reference) => self.rejected(reference).await?,
+            PeerMessage::Block(reference) => self.receive_block(reference).await?,
+            PeerMessage::Hello { .. } | PeerMessage::Probe { .. } | PeerMessage::ProbeAnswer { .. } => {
+                return Err(LinkError::Violation { what: "it greeted twice" });
+            }
+        }
+        Ok(())
+    }
+
+    async fn tell(&self, channel: Channel, event: SourceEvent) {
+        if let Some((source, events)) = self.link.shared.fetches.listener(channel) {
+            // Nobody listens any more: then nobody needs to know.
+            let _ = events.send((source, event)).await;
+        }
+    }
+
+    async fn rejected(&self, reference: BlockRef) -> Result<(), LinkError> {
+        let Some(listener) = self.link.shared.fetches.answered(reference) else {
+            return Err(LinkError::Violation { what: "it rejected what it was not asked for" });
+        };
+        if let Some((source, events)) = listener {
+            let _ = events.send((source, SourceEvent::Rejected { reference })).await;
+        }
+        Ok(())
+    }
+
+    /// Reads a block's bytes straight to their place.
+    async fn receive_block(&mut self, reference: BlockRef) -> Result<(), LinkError> {
+        // Only now is the length believed: it is that of a request of ours.
+        let Some(listener) = self.link.shared.fetches.answered(reference) else {
+            return Err(LinkError::Violation { what: "it sent a block that it was not asked for" });
+        };
+        let length = reference.length as usize;
+        let mut data = self.buffers.take(length);
+        data.vec().extend_from_slice(self.buffer.take_raw(length));
+        let (begun, mut told, mut told_at) = (Instant::now(), 0, Instant::now());
+        while data.bytes().len() < length {
+            let rest = length - data.bytes().len();
+            let mut place = data.vec().limit(rest);
+            if tokio::time::timeout(SLOWEST.1, self.stream.read_buf(&mut place)).await.map_err(|_| LinkError::TooSlow)?? == 0 {
+                return Err(LinkError::Closed);
+            }
+            if told_at.elapsed() >= TELL {
+                let count = data.bytes().len() as u64 - told;
+                if let Some((source, events)) = &listener {
+                    let _ = events.send((*source, SourceEvent::Bytes { count })).await;
+                }
+                (told, told_at) = (told + count, Instant::now());
+                if begun.elapsed() >= SLOWEST.1 && told < SLOWEST.0 * begun.elapsed().as_secs() {
+                    return Err(LinkError::TooSlow);
+                }
+            }
+        }
+        self.uploads.received(length as u64);
+        if let Some((source, events)) = listener {
+            let count = length as u64 - told;
+            let _ = events.send((source, SourceEvent::Block { reference, data, count })).await;
+        }
+        Ok(())
+    }
+}

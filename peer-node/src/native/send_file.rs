@@ -1,0 +1,55 @@
+//! Bytes from a file to a socket.
+
+use std::fs::File;
+use std::io;
+
+use tokio::io::Interest;
+use tokio::net::TcpStream;
+
+/// The most bytes handed to the socket at a time, so that one upload does not keep a runtime thread from the others.
+const STRIDE: usize = 256 << 10;
+
+/// Sends some of the `length` bytes at `offset` of `file`, at least one, and returns how many.
+///
+/// Where the platform has `sendfile`, they go from the page cache to the socket without passing through this program.
+/// Cancel safe: what was not counted was not sent.
+pub(super) async fn send_some(
+    stream: &TcpStream,
+    file: &File,
+    offset: u64,
+    length: u64,
+) -> io::Result<u64> {
+    let count = usize::try_from(length).unwrap_or(STRIDE).min(STRIDE);
+    let sent = stream.async_io(Interest::WRITABLE, || transfer(stream, file, offset, count)).await?;
+    if sent == 0 {
+        return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the file has become shorter"));
+    }
+    Ok(sent as u64)
+}
+
+/// Tells the kernel which bytes of the file will be sent soon, so that they are in memory by then.
+pub(super) fn expect_soon(file: &File, offset: u64, length: u64) {
+    #[cfg(target_os = "linux")]
+    {
+        use rustix::fs::{Advice, fadvise};
+        // Advice only: if it is not taken, the bytes are read when they are sent.
+        let _ = fadvise(file, offset, std::num::NonZero::new(length), Advice::WillNeed);
+    }
+    #[cfg(not(target_os = "linux"))]
+    let _ = (file, offset, length);
+}
+
+#[cfg(target_os = "linux")]
+fn transfer(stream: &TcpStream, file: &File, offset: u64, count: usize) -> io::Result<usize> {
+    let mut offset = offset;
+    Ok(rustix::fs::sendfile(stream, file, Some(&mut offset), count)?)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn transfer(stream: &TcpStream, file: &File, offset: u64, count: usize) -> io::Result<usize> {
+    use std::os::unix::fs::FileExt;
+    let mut bytes = vec![0; count.min(64 << 10)];
+    let read = file.read_at(&mut bytes, offset)?;
+    let bytes = bytes.get(..read).unwrap_or_default();
+    if bytes.is_empty() { Ok(0) } else { stream.try_write(bytes) }
+}

@@ -1,0 +1,123 @@
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
+
+use parking_lot::Mutex;
+use protocol::digest::Digest;
+
+use crate::swarm::RateMeter;
+use crate::transfers::UploadView;
+
+/// What the node has sent and received since it was started, in bytes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Totals {
+    /// Content sent to peers.
+    pub sent: u64,
+    /// Content received from peers.
+    pub received: u64,
+    /// Peers that are connected.
+    pub peers: usize,
+}
+
+/// The contents that peers are fetching from this node, for people to see.
+#[derive(Debug, Clone, Default)]
+pub struct Uploads {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    next: AtomicU64,
+    sent: AtomicU64,
+    received: AtomicU64,
+    open: Mutex<BTreeMap<u64, Arc<Upload>>>,
+}
+
+/// One content that one peer has opened; it disappears from the list when it is dropped.
+#[derive(Debug)]
+pub(super) struct UploadGuard {
+    number: u64,
+    upload: Arc<Upload>,
+    uploads: Uploads,
+}
+
+#[derive(Debug)]
+struct Upload {
+    peer: SocketAddr,
+    digest: Digest,
+    name: String,
+    size: u64,
+    flow: Mutex<(u64, RateMeter)>,
+}
+
+impl Uploads {
+    /// Returns what is going out, the oldest first; contents of which nothing was asked yet are left out.
+    pub fn views(&self) -> Vec<UploadView> {
+        let now = Instant::now();
+        let open: Vec<Arc<Upload>> = self.inner.open.lock().values().cloned().collect();
+        open.iter().map(|upload| upload.view(now)).filter(|view| view.sent > 0).collect()
+    }
+
+    /// Returns the bytes sent and received so far.
+    pub fn totals(&self, peers: usize) -> Totals {
+        let (sent, received) = (&self.inner.sent, &self.inner.received);
+        Totals { sent: sent.load(Ordering::Relaxed), received: received.load(Ordering::Relaxed), peers }
+    }
+
+    /// Returns the rate at which a content goes out to all peers together, in bytes per second.
+    pub fn rate_of(&self, digest: &Digest) -> f64 {
+        self.views().iter().filter(|view| view.digest == *digest).map(|view| view.rate).sum()
+    }
+
+    pub(super) fn received(&self, bytes: u64) {
+        self.inner.received.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    pub(super) fn begin(&self, peer: SocketAddr, digest: Digest, name: String, size: u64) -> UploadGuard {
+        let number = self.inner.next.fetch_add(1, Ordering::Relaxed);
+        let flow = Mutex::new((0, RateMeter::new(Instant::now())));
+        let upload = Arc::new(Upload { peer, digest, name, size, flow });
+        self.inner.open.lock().insert(number, Arc::clone(&upload));
+        UploadGuard { number, upload, uploads: self.clone() }
+    }
+}
+
+impl Upload {
+    fn view(&self, now: Instant) -> UploadView {
+        let (sent, rate) = {
+            let flow = self.flow.lock();
+            (flow.0, flow.1.rate(now))
+        };
+        UploadView {
+            peer: self.peer,
+            digest: self.digest,
+            name: self.name.clone(),
+            size: self.size,
+            sent,
+            rate,
+        }
+    }
+}
+
+impl UploadGuard {
+    /// Counts bytes that were sent.
+    pub(super) fn sent(&self, bytes: u64) {
+        let mut flow = self.upload.flow.lock();
+        flow.0 += bytes;
+        flow.1.add(bytes, Instant::now());
+        drop(flow);
+        self.uploads.inner.sent.fetch_add(bytes, Ordering::Relaxed);
+    }
+}
+
+impl Drop for UploadGuard {
+    fn drop(&mut self) {
+        self.uploads.inner.open.lock().remove(&self.number);
+        let sent = self.upload.flow.lock().0;
+        if sent > 0 {
+            tracing::info!(peer = %self.upload.peer, digest = %self.upload.digest, sent, "upload ended");
+        }
+    }
+}

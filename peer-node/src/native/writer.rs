@@ -1,0 +1,82 @@
+//! Writes what waits in a connection's queue.
+
+use std::io;
+use std::time::Duration;
+
+use protocol::frame::encode_frame;
+use protocol::peer::{BlockRef, PeerMessage};
+use tokio::io::{AsyncWriteExt, Interest};
+use tokio::net::TcpStream;
+use tokio::net::tcp::OwnedWriteHalf;
+
+use super::send_file::{send_some};
+use super::send_queue::{Outgoing, OutgoingBlock, SendQueue};
+
+/// How long the other side may take nothing off our hands.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Writes until the connection breaks or the future is dropped.
+pub(super) async fn write_all(mut stream: OwnedWriteHalf, queue: &SendQueue) -> io::Result<()> {
+    loop {
+        match queue.next().await {
+            Outgoing::Messages(messages) => write_messages(&mut stream, &messages).await?,
+            Outgoing::Block(block) => write_block(&mut stream, block).await?,
+        }
+    }
+}
+
+async fn write_messages(stream: &mut OwnedWriteHalf, messages: &[PeerMessage]) -> io::Result<()> {
+    let mut bytes = Vec::new();
+    for message in messages {
+        encode_frame(message, &mut bytes).map_err(io::Error::other)?;
+    }
+    in_time(stream.write_all(&bytes)).await
+}
+
+/// Writes a block, or its rejection if the file is not any more what it was when it was hashed.
+async fn write_block(stream: &mut OwnedWriteHalf, block: OutgoingBlock) -> io::Result<()> {
+    let OutgoingBlock { reference, file, offset, upload } = block;
+    if !file.is_unchanged() {
+        tracing::warn!(offset, "a shared file has changed; block rejected");
+        return write_messages(stream, &[PeerMessage::Reject(reference)]).await;
+    }
+    let stream: &TcpStream = stream.as_ref();
+    write_header(stream, reference).await?;
+    let mut sent = 0;
+    let length = u64::from(reference.length);
+    while sent < length {
+        let count = in_time(send_some(stream, &file.file, offset + sent, length - sent)).await?;
+        sent += count;
+        upload.sent(count);
+    }
+    tracing::trace!(channel = reference.channel, piece = reference.piece, length, "block sent");
+    Ok(())
+}
+
+/// Writes a block's header, told to be followed by more, so that it makes no packet of its own.
+async fn write_header(stream: &TcpStream, reference: BlockRef) -> io::Result<()> {
+    let mut bytes = Vec::with_capacity(32);
+    encode_frame(&PeerMessage::Block(reference), &mut bytes).map_err(io::Error::other)?;
+    let mut rest = bytes.as_slice();
+    while !rest.is_empty() {
+        let count = in_time(stream.async_io(Interest::WRITABLE, || send_more(stream, rest))).await?;
+        rest = rest.get(count..).unwrap_or_default();
+    }
+    Ok(())
+}
+
+#[cfg(target_os = "linux")]
+fn send_more(stream: &TcpStream, bytes: &[u8]) -> io::Result<usize> {
+    use rustix::net::{SendFlags, send};
+    Ok(send(stream, bytes, SendFlags::MORE | SendFlags::NOSIGNAL)?)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn send_more(stream: &TcpStream, bytes: &[u8]) -> io::Result<usize> {
+    stream.try_write(bytes)
+}
+
+async fn in_time<T>(work: impl Future<Output = io::Result<T>>) -> io::Result<T> {
+    let stuck = || io::Error::new(io::ErrorKind::TimedOut, "the other side reads nothing");
+    tokio::time::timeout(PATIENCE, work).await.unwrap_or_else(|_| Err(stuck()))
+}
