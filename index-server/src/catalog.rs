@@ -1,0 +1,215 @@
+//! What the index knows: which node shares which content under which path.
+//!
+//! The catalog is pure memory. It is changed by the registrar alone, who takes the [`Writes`] that a change amounts to
+//! and brings them to disk; everybody else reads. Who is there at the moment is the [roster](crate::roster)'s concern.
+
+mod content;
+mod file_list;
+mod name;
+mod packing;
+mod record;
+mod restore;
+mod writes;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use protocol::index::{FileRecord, ListSummary, Share};
+use protocol::limits::MAX_FILES_PER_NODE;
+use protocol::node_id::NodeId;
+
+pub(crate) use content::{Content, ContentNo};
+pub(crate) use file_list::FileList;
+pub(crate) use name::NameNo;
+pub(crate) use packing::BlockNo;
+pub(crate) use restore::StoredList;
+pub(crate) use writes::{Header, Writes};
+
+use content::Contents;
+use name::Names;
+
+/// A node's number in memory and on disk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct NodeNo(pub(crate) u32);
+
+/// One shared file as the scan sees it: what, by whom, under which name.
+pub(crate) type Holding = (ContentNo, NodeNo, NameNo);
+
+/// All lists of all nodes, and all contents in them.
+#[derive(Debug, Default)]
+pub(crate) struct Catalog {
+    lists: BTreeMap<NodeNo, FileList>,
+    numbers: HashMap<NodeId, NodeNo>,
+    /// Numbers below the highest that no node has.
+    spare: Vec<NodeNo>,
+    contents: Contents,
+    names: Names,
+    holdings: BTreeMap<Holding, Share>,
+}
+
+/// Why a list is not changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Unchanged {
+    /// The node would share more files than a node may, or the index has no numbers left.
+    TooMany,
+    /// The list was not begun, or was loaded anew since.
+    NotBegun,
+    /// No such node.
+    NoSuchNode,
+}
+
+impl Catalog {
+    /// Returns the number of a node, giving it one if it is new.
+    pub(crate) fn admit(&mut self, id: NodeId) -> Option<NodeNo> {
+        if let Some(number) = self.numbers.get(&id) {
+            return Some(*number);
+        }
+        let next = || match self.lists.last_key_value() {
+            Some((last, _)) => last.0.checked_add(1).map(NodeNo),
+            None => Some(NodeNo(0)),
+        };
+        let number = self.spare.pop().or_else(next)?;
+        self.numbers.insert(id, number);
+        self.lists.insert(number, FileList::new(id));
+        Some(number)
+    }
+
+    /// Drops a node that shares nothing and has nothing on disk.
+    pub(crate) fn forget_if_empty(&mut self, node: NodeNo) {
+        let Some(list) = self.lists.get(&node).filter(|list| list.is_forgettable()) else { return };
+        self.numbers.remove(&list.id());
+        self.lists.remove(&node);
+        self.spare.push(node);
+    }
+
+    fn gather_spare_numbers(&mut self) {
+        self.spare.clear();
+        let mut expected = 0;
+        for number in self.lists.keys() {
+            self.spare.extend((expected..number.0).map(NodeNo));
+            expected = number.0.saturating_add(1);
+        }
+        self.spare.reverse();
+    }
+
+    /// Returns a node's number.
+    pub(crate) fn number(&self, id: &NodeId) -> Option<NodeNo> {
+        self.numbers.get(id).copied()
+    }
+
+    /// Returns a node's list.
+    pub(crate) fn list(&self, node: NodeNo) -> Option<&FileList> {
+        self.lists.get(&node)
+    }
+
+    /// Begins the whole list anew: what is not registered before [`Catalog::end_list`] goes.
+    pub(crate) fn begin_list(&mut self, node: NodeNo) -> Result<(), Unchanged> {
+        self.lists.get_mut(&node).ok_or(Unchanged::NoSuchNode)?.begin();
+        Ok(())
+    }
+
+    /// Takes all of `files`, or none.
+    pub(crate) fn register(&mut self, node: NodeNo, files: &[FileRecord]) -> Result<(), Unchanged> {
+        let list = self.lists.get(&node).ok_or(Unchanged::NoSuchNode)?;
+        let mut fresh: Vec<&str> =
+            files.iter().map(|file| file.path.as_str()).filter(|path| !list.contains(path)).collect();
+        fresh.sort_unstable();
+        fresh.dedup();
+        let room = (MAX_FILES_PER_NODE as usize).saturating_sub(list.len());
+        if fresh.len() > room {
+            return Err(Unchanged::TooMany);
+        }
+        files.iter().try_for_each(|file| self.put(node, file).ok_or(Unchanged::TooMany))
+    }
+
+    /// Takes paths out of a list; those that are not in it are passed over.
+    pub(crate) fn unregister<'a>(
+        &mut self,
+        node: NodeNo,
+        paths: impl IntoIterator<Item = &'a str>,
+    ) -> Result<(), Unchanged> {
+        self.lists.get(&node).ok_or(Unchanged::NoSuchNode)?;
+        for path in paths {
+            self.take(node, path);
+        }
+        Ok(())
+    }
+
+    /// Takes out what was not registered since [`Catalog::begin_list`].
+    pub(crate) fn end_list(&mut self, node: NodeNo) -> Result<(), Unchanged> {
+        let list = self.lists.get_mut(&node).ok_or(Unchanged::NoSuchNode)?;
+        let gone = list.end().ok_or(Unchanged::NotBegun)?;
+        self.unregister(node, gone.iter().map(AsRef::as_ref))
+    }
+
+    /// Returns the list's summary, or nothing if it may not be what is on disk.
+    pub(crate) fn summary(&self, node: NodeNo) -> Option<ListSummary> {
+        self.lists.get(&node).filter(|list| !list.is_doubtful()).map(FileList::summary)
+    }
+
+    /// Says how many nodes have a list with something in it, and how many files are in all of them.
+    pub(crate) fn count_files(&self) -> (u32, u64) {
+        let full = self.lists.values().map(FileList::len).filter(|files| *files > 0);
+        full.fold((0, 0), |(nodes, all), files| (nodes + 1, all + files as u64))
+    }
+
+    /// Returns the table of contents.
+    pub(crate) const fn contents(&self) -> &Contents {
+        &self.contents
+    }
+
+    /// Returns the table of names.
+    pub(crate) const fn names(&self) -> &Names {
+        &self.names
+    }
+
+    /// Walks over all shared files, content by content, from a content on.
+    pub(crate) fn holdings_from(&self, first: ContentNo) -> impl Iterator<Item = (Holding, Share)> {
+        self.holdings.range((first, NodeNo(0), NameNo(0))..).map(|(holding, share)| (*holding, *share))
+    }
+
+    /// Walks over those who hold one content.
+    pub(crate) fn holdings_of(&self, content: ContentNo) -> impl Iterator<Item = (Holding, Share)> {
+        self.holdings_from(content).take_while(move |((other, ..), _)| *other == content)
+    }
+
+    fn put(&mut self, node: NodeNo, file: &FileRecord) -> Option<()> {
+        let list = self.lists.get_mut(&node)?;
+        if list.confirm(file, &self.contents) {
+            return Some(());
+        }
+        // Held before the old entry is let go, so that the name keeps its number and with it its place on disk.
+        let content = self.contents.hold(file.digest, file.size)?;
+        let Some((name, path)) = self.names.hold(&file.path) else {
+            self.contents.release(content);
+            return None;
+        };
+        self.take_entry(node, &file.path, false);
+        self.holdings.insert((content, node, name), file.share);
+        self.lists.get_mut(&node)?.insert(path, name, content, file);
+        Some(())
+    }
+
+    fn take(&mut self, node: NodeNo, path: &str) {
+        self.take_entry(node, path, true);
+    }
+
+    /// Takes a file out; `wholly` is false when another follows under the same path, into the same place on disk.
+    fn take_entry(&mut self, node: NodeNo, path: &str, wholly: bool) -> Option<()> {
+        let list = self.lists.get_mut(&node)?;
+        let (content, name) = list.find(path)?;
+        let digest_and_size = self.contents.get(content)?;
+        list.remove(path, digest_and_size, wholly);
+        self.holdings.remove(&(content, node, name));
+        self.contents.release(content);
+        self.names.release(name);
+        Some(())
+    }
+
+    fn path(&self, name: NameNo) -> Option<&Arc<str>> {
+        self.names.path(name)
+    }
+}

@@ -1,0 +1,153 @@
+//! The files of one node.
+
+use std::collections::BTreeMap;
+use std::ops::Bound;
+use std::sync::Arc;
+
+use protocol::index::{FileRecord, ListSummary, Share};
+use protocol::node_id::NodeId;
+
+use super::content::{Content, Contents};
+use super::packing::Packing;
+use super::{ContentNo, NameNo};
+
+/// What a list says about one path.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Entry {
+    pub(super) content: ContentNo,
+    pub(super) name: NameNo,
+    pub(super) share: Share,
+    /// The count of the list's beginning at which it was last mentioned.
+    stamp: u32,
+}
+
+/// A node's files in the order of their paths, and where each lies on disk.
+#[derive(Debug)]
+pub(crate) struct FileList {
+    id: NodeId,
+    pub(super) files: BTreeMap<Arc<str>, Entry>,
+    pub(super) packing: Packing,
+    summary: ListSummary,
+    /// When the node was last seen, in seconds since 1970.
+    pub(super) last_seen: u64,
+    pub(super) on_disk: OnDisk,
+    /// How often the list was begun anew; whether it is under way now.
+    beginnings: (u32, bool),
+}
+
+/// How far the disk is known to agree with the memory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum OnDisk {
+    /// Nothing of the node is there.
+    Absent,
+    /// Its list is there as it is here.
+    Same,
+    /// A change failed half-way, so that nobody knows.
+    Doubtful,
+}
+
+impl FileList {
+    pub(super) fn new(id: NodeId) -> Self {
+        Self {
+            id,
+            files: BTreeMap::new(),
+            packing: Packing::default(),
+            summary: ListSummary::default(),
+            last_seen: 0,
+            on_disk: OnDisk::Absent,
+            beginnings: (0, false),
+        }
+    }
+
+    /// Says whose list it is.
+    pub(crate) const fn id(&self) -> NodeId {
+        self.id
+    }
+
+    /// Says how many files are in it.
+    pub(crate) fn len(&self) -> usize {
+        self.files.len()
+    }
+
+    /// Sums it up.
+    pub(crate) const fn summary(&self) -> ListSummary {
+        self.summary
+    }
+
+    pub(super) fn is_doubtful(&self) -> bool {
+        self.on_disk == OnDisk::Doubtful
+    }
+
+    pub(super) fn is_forgettable(&self) -> bool {
+        self.files.is_empty() && self.on_disk == OnDisk::Absent
+    }
+
+    pub(super) fn contains(&self, path: &str) -> bool {
+        self.files.contains_key(path)
+    }
+
+    pub(super) fn find(&self, path: &str) -> Option<(ContentNo, NameNo)> {
+        self.files.get(path).map(|entry| (entry.content, entry.name))
+    }
+
+    /// Walks over the files whose paths come after one, in order.
+    pub(super) fn after(&self, path: Option<&str>) -> impl Iterator<Item = (&Arc<str>, &Entry)> {
+        let start = path.map_or(Bound::Unbounded, Bound::Excluded);
+        self.files.range::<str, _>((start, Bound::Unbounded))
+    }
+
+    pub(super) fn begin(&mut self) {
+        self.beginnings = (self.beginnings.0.wrapping_add(1), true);
+    }
+
+    /// Ends what [`FileList::begin`] began, and returns the paths that were not mentioned in between.
+    pub(super) fn end(&mut self) -> Option<Vec<Arc<str>>> {
+        let (stamp, under_way) = self.beginnings;
+        self.beginnings.1 = false;
+        let gone = self.files.iter().filter(|(_, entry)| entry.stamp != stamp);
+        under_way.then(|| gone.map(|(path, _)| Arc::clone(path)).collect())
+    }
+
+    /// Marks a file as mentioned, if it is in the list just like this; says whether it is.
+    pub(super) fn confirm(&mut self, file: &FileRecord, contents: &Contents) -> bool {
+        let stamp = self.beginnings.0;
+        let Some(entry) = self.files.get_mut(file.path.as_str()) else { return false };
+        let same = |content: &Content| content.digest == file.digest && content.size == file.size;
+        if entry.share != file.share || !contents.get(entry.content).is_some_and(same) {
+            return false;
+        }
+        entry.stamp = stamp;
+        true
+    }
+
+    pub(super) fn insert(&mut self, path: Arc<str>, name: NameNo, content: ContentNo, file: &FileRecord) {
+        self.packing.put(name, path.len());
+        self.summary.add(file);
+        let entry = Entry { content, name, share: file.share, stamp: self.beginnings.0 };
+        self.files.insert(path, entry);
+    }
+
+    /// Takes a file out, and out of its place on disk too if `wholly`.
+    pub(super) fn remove(&mut self, path: &str, content: &Content, wholly: bool) {
+        let Some((path, entry)) = self.files.remove_entry(path) else { return };
+        if wholly {
+            self.packing.remove(entry.name);
+        }
+        self.summary.remove(&super::record::record(&path, entry.share, content));
+    }
+
+    /// Enters a file where it lies on disk already.
+    pub(super) fn restore(
+        &mut self,
+        path: Arc<str>,
+        name: NameNo,
+        content: ContentNo,
+        file: &FileRecord,
+        block: super::BlockNo,
+    ) {
+        self.packing.restore(name, path.len(), block);
+        self.summary.add(file);
+        let entry = Entry { content, name, share: file.share, stamp: self.beginnings.0 };
+        self.files.insert(path, entry);
+    }
+}

@@ -1,0 +1,162 @@
+//! How a list lies on disk: cut into blocks of a few KiB, so that a change rewrites little.
+//!
+//! Sizes and places only; what the blocks hold is put together by [`writes`](super::writes). New files join the last
+//! block. A block that empties goes; one that empties to less than a quarter gives what is left to the last one. So all
+//! blocks but the last are at least a quarter full, and a change touches three of them at most.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use super::NameNo;
+
+/// A block's number in its node's list.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct BlockNo(pub(crate) u32);
+
+/// No block is longer, in bytes, unless a single file is. The store's tree keeps up to 16 values on a page, and pages
+/// over 128 KiB lie in files of their own, whose folder it doesn't sync: 17 blocks and their keys must stay below that.
+pub(crate) const BLOCK_LEN: usize = 6 << 10;
+
+/// What a file takes in its block beside its path, in bytes.
+pub(crate) const FILE_OVERHEAD: usize = 49;
+
+/// Which file lies in which block, and which blocks have changed since they were last written.
+#[derive(Debug, Default)]
+pub(crate) struct Packing {
+    blocks: BTreeMap<BlockNo, Block>,
+    home: HashMap<NameNo, BlockNo>,
+    dirty: BTreeSet<BlockNo>,
+}
+
+#[derive(Debug, Default)]
+struct Block {
+    len: usize,
+    files: Vec<(NameNo, usize)>,
+}
+
+impl Packing {
+    /// Finds a place for a file, or marks the place that it has.
+    pub(super) fn put(&mut self, name: NameNo, path_len: usize) {
+        match self.home.get(&name) {
+            Some(block) => {
+                self.dirty.insert(*block);
+            }
+            None => self.append(name, path_len + FILE_OVERHEAD),
+        }
+    }
+
+    /// Takes a file out.
+    pub(super) fn remove(&mut self, name: NameNo) {
+        let Some(number) = self.home.remove(&name) else { return };
+        self.dirty.insert(number);
+        let Some(block) = self.blocks.get_mut(&number) else { return };
+        if let Some(index) = block.files.iter().position(|(other, _)| *other == name) {
+            let (_, len) = block.files.swap_remove(index);
+            block.len = block.len.saturating_sub(len);
+        }
+        let (sparse, empty) = (block.len < BLOCK_LEN / 4, block.files.is_empty());
+        let last = self.blocks.last_key_value().map(|(number, _)| *number);
+        if empty || (sparse && last != Some(number)) {
+            let left = self.blocks.remove(&number).unwrap_or_default().files;
+            for (name, len) in left {
+                self.append(name, len);
+            }
+        }
+    }
+
+    /// Enters a file where it lies already.
+    pub(super) fn restore(&mut self, name: NameNo, path_len: usize, number: BlockNo) {
+        let (block, len) = (self.blocks.entry(number).or_default(), path_len + FILE_OVERHEAD);
+        block.len += len;
+        block.files.push((name, len));
+        self.home.insert(name, number);
+    }
+
+    /// Returns the blocks that changed since this was last called, each with its files; those with none are to go.
+    pub(super) fn take_dirty(&mut self) -> Vec<(BlockNo, Vec<NameNo>)> {
+        let dirty = std::mem::take(&mut self.dirty);
+        dirty.into_iter().map(|number| (number, self.files_in(number))).collect()
+    }
+
+    fn files_in(&self, number: BlockNo) -> Vec<NameNo> {
+        let block = self.blocks.get(&number);
+        block.map(|block| block.files.iter().map(|(name, _)| *name).collect()).unwrap_or_default()
+    }
+
+    fn append(&mut self, name: NameNo, len: usize) {
+        let last = self.blocks.last_key_value();
+        let number = match last {
+            Some((number, block)) if block.len + len <= BLOCK_LEN => *number,
+            // At one new block a second, numbers last for 136 years.
+            Some((number, _)) => BlockNo(number.0.saturating_add(1)),
+            None => BlockNo::default(),
+        };
+        let block = self.blocks.entry(number).or_default();
+        block.len += len;
+        block.files.push((name, len));
+        self.home.insert(name, number);
+        self.dirty.insert(number);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn all_in_order(packing: &Packing) {
+        let last = packing.blocks.last_key_value().map(|(number, _)| *number);
+        for (number, block) in &packing.blocks {
+            let len: usize = block.files.iter().map(|(_, len)| len).sum();
+            assert_eq!(block.len, len);
+            assert!(!block.files.is_empty() && (len <= BLOCK_LEN || block.files.len() == 1), "{block:?}");
+            assert!(Some(*number) == last || len >= BLOCK_LEN / 4, "block {number:?} has {len} bytes");
+            assert!(block.files.iter().all(|(name, _)| packing.home.get(name) == Some(number)));
+        }
+        let files: usize = packing.blocks.values().map(|block| block.files.len()).sum();
+        assert_eq!(files, packing.home.len());
+    }
+
+    #[test]
+    fn one_change_in_a_long_list_touches_one_block() {
+        let mut packing = Packing::default();
+        (0..100_000).for_each(|name| packing.put(NameNo(name), 40));
+        assert!(packing.take_dirty().len() < 2000);
+        packing.put(NameNo(50_000), 40);
+        assert_eq!(packing.take_dirty().len(), 1);
+        packing.put(NameNo(100_000), 40);
+        assert_eq!(packing.take_dirty().len(), 1);
+        packing.remove(NameNo(50_000));
+        assert_eq!(packing.take_dirty().len(), 1);
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_written_is_what_is_there(
+            changes in prop::collection::vec((any::<bool>(), 0u32..200, 1usize..4096), 1..400),
+            writes in prop::collection::vec(any::<bool>(), 400),
+        ) {
+            let mut packing = Packing::default();
+            let mut disk = BTreeMap::new();
+            let mut sizes = HashMap::new();
+            for ((put, name, len), write) in changes.into_iter().zip(writes) {
+                let name = NameNo(name);
+                if put {
+                    let len = *sizes.entry(name).or_insert(len);
+                    packing.put(name, len);
+                } else {
+                    sizes.remove(&name);
+                    packing.remove(name);
+                }
+                all_in_order(&packing);
+                if write {
+                    for (number, files) in packing.take_dirty() {
+                        if files.is_empty() { disk.remove(&number); } else { disk.insert(number, files); }
+                    }
+                    let there: BTreeMap<_, _> = packing.blocks.keys().map(|no| (*no, packing.files_in(*no))).collect();
+                    prop_assert_eq!(&there, &disk);
+                }
+            }
+        }
+    }
+}

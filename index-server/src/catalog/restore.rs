@@ -1,0 +1,79 @@
+//! A catalog made from what lies on disk.
+
+use protocol::index::FileRecord;
+
+use super::file_list::OnDisk;
+use super::{BlockNo, Catalog, FileList, Header, NodeNo};
+
+/// A node's list as it was found on disk.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct StoredList {
+    pub(crate) node: NodeNo,
+    pub(crate) header: Header,
+    pub(crate) blocks: Vec<(BlockNo, Vec<FileRecord>)>,
+}
+
+/// Stored lists that cannot be true together.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Clash {
+    /// A number has two nodes, or a node two numbers.
+    #[error("node number {0} stands for two nodes")]
+    Number(u32),
+    /// The row says something else than the blocks amount to.
+    #[error("the list of node number {0} is not whole")]
+    NotWhole(u32),
+}
+
+impl Catalog {
+    /// Takes over a list from disk, in place of whatever was known of that node.
+    pub(crate) fn restore(&mut self, stored: &StoredList) -> Result<(), Clash> {
+        let (node, id) = (stored.node, stored.header.id);
+        let number_is_free = self.lists.get(&node).is_none_or(|list| list.id() == id);
+        if !number_is_free || self.numbers.get(&id).is_some_and(|number| *number != node) {
+            return Err(Clash::Number(node.0));
+        }
+        self.numbers.insert(id, node);
+        self.lists.entry(node).or_insert_with(|| FileList::new(id));
+        self.empty(node);
+        let blocks = stored.blocks.iter();
+        for (block, file) in blocks.flat_map(|(block, files)| files.iter().map(|file| (*block, file))) {
+            self.restore_file(node, block, file).ok_or(Clash::NotWhole(node.0))?;
+        }
+        let list = self.lists.get_mut(&node).ok_or(Clash::NotWhole(node.0))?;
+        list.last_seen = stored.header.last_seen;
+        list.on_disk = OnDisk::Same;
+        if list.summary() == stored.header.summary { Ok(()) } else { Err(Clash::NotWhole(node.0)) }
+    }
+
+    /// Takes over all lists from disk; of nodes that are not among them, nothing is left but their numbers.
+    pub(crate) fn restore_all(&mut self, stored: &[StoredList]) -> Result<(), Clash> {
+        let known: Vec<NodeNo> = self.lists.keys().copied().collect();
+        known.into_iter().for_each(|node| self.empty(node));
+        let result = stored.iter().try_for_each(|list| self.restore(list));
+        self.gather_spare_numbers();
+        result
+    }
+
+    /// Drops what is known of a node's list, but not the node.
+    fn empty(&mut self, node: NodeNo) {
+        let Some(list) = self.lists.get_mut(&node) else { return };
+        let id = list.id();
+        let old = std::mem::replace(list, FileList::new(id));
+        for entry in old.files.values() {
+            self.holdings.remove(&(entry.content, node, entry.name));
+            self.contents.release(entry.content);
+            self.names.release(entry.name);
+        }
+    }
+
+    fn restore_file(&mut self, node: NodeNo, block: BlockNo, file: &FileRecord) -> Option<()> {
+        if self.lists.get(&node)?.contains(&file.path) {
+            return None;
+        }
+        let content = self.contents.hold(file.digest, file.size)?;
+        let (name, path) = self.names.hold(&file.path)?;
+        self.holdings.insert((content, node, name), file.share);
+        self.lists.get_mut(&node)?.restore(path, name, content, file, block);
+        Some(())
+    }
+}

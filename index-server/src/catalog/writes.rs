@@ -1,0 +1,68 @@
+//! What a change of a list amounts to on disk.
+
+use protocol::index::{FileRecord, ListSummary};
+use protocol::node_id::NodeId;
+
+use super::file_list::OnDisk;
+use super::{BlockNo, Catalog, FileList, NodeNo};
+
+/// A node's row beside its blocks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Header {
+    pub(crate) id: NodeId,
+    pub(crate) summary: ListSummary,
+    /// In seconds since 1970.
+    pub(crate) last_seen: u64,
+}
+
+/// What must be written, all of it or nothing, so that the disk has a node's list as the memory has it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Writes {
+    pub(crate) node: NodeNo,
+    /// None when the list is empty and the row is to go.
+    pub(crate) header: Option<Header>,
+    /// The blocks that changed; those with nothing in them are to go.
+    pub(crate) blocks: Vec<(BlockNo, Vec<FileRecord>)>,
+}
+
+impl Catalog {
+    /// Returns what changed in a node's list since this was last called, if anything did.
+    pub(crate) fn take_writes(&mut self, node: NodeNo, now: u64) -> Option<Writes> {
+        let list = self.lists.get_mut(&node)?;
+        let dirty = list.packing.take_dirty();
+        if dirty.is_empty() {
+            return None;
+        }
+        list.last_seen = now;
+        list.on_disk = if list.len() == 0 { OnDisk::Absent } else { OnDisk::Same };
+        let list = self.lists.get(&node)?;
+        let file = |name| {
+            let path = self.path(name)?;
+            list.files.get(path).and_then(|entry| self.record_of(path, entry))
+        };
+        let blocks = dirty.into_iter().map(|(no, names)| (no, names.into_iter().filter_map(file).collect()));
+        Some(Writes { node, header: list.header(), blocks: blocks.collect() })
+    }
+
+    /// Notes that a node was there, and returns the row that says so, if it has one.
+    pub(crate) fn seen(&mut self, node: NodeNo, now: u64) -> Option<Writes> {
+        let list = self.lists.get_mut(&node)?;
+        list.last_seen = now;
+        let header = list.header().filter(|_| list.on_disk == OnDisk::Same)?;
+        Some(Writes { node, header: Some(header), blocks: Vec::new() })
+    }
+
+    /// Notes that what [`Catalog::take_writes`] gave out may or may not have reached the disk.
+    pub(crate) fn doubt(&mut self, node: NodeNo) {
+        if let Some(list) = self.lists.get_mut(&node) {
+            list.on_disk = OnDisk::Doubtful;
+        }
+    }
+}
+
+impl FileList {
+    fn header(&self) -> Option<Header> {
+        let header = Header { id: self.id(), summary: self.summary(), last_seen: self.last_seen };
+        (self.len() > 0).then_some(header)
+    }
+}

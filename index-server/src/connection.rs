@@ -1,0 +1,179 @@
+//! One client, from its first byte to its last: greets it, then answers its requests one by one.
+//!
+//! A request is read only when the one before is answered, so a client that sends faster than it reads waits for itself.
+
+mod desk;
+mod greeting;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use protocol::escape::display_safe;
+use protocol::index::{FromIndex, Notice, Refusal, Reply, RequestId, ToIndex};
+use tokio::net::TcpStream;
+use tokio::sync::mpsc;
+use tracing::{debug, info, warn};
+
+use crate::caller::{Callee, call_until_reached};
+use crate::directory::Arrival;
+use crate::server::Service;
+use crate::session::{Session, Step, is_final};
+use crate::wire::{Wire, WireError};
+use greeting::Greeted;
+
+/// Notices come one at a time from the caller; a few may wait while a request is being answered.
+const NOTICES: usize = 4;
+
+/// Why a connection ends.
+#[derive(Debug, thiserror::Error)]
+enum Ended {
+    /// The connection itself.
+    #[error(transparent)]
+    Wire(#[from] WireError),
+    /// The client broke the protocol; it has been told.
+    #[error("refused: {0}")]
+    Refused(Refusal),
+    /// It is not a client, or one of another version.
+    #[error("{0}")]
+    Stranger(String),
+    /// The same node has come again.
+    #[error("replaced by a newer connection of the same node")]
+    Replaced,
+    /// The index stops.
+    #[error("the index is being stopped")]
+    Stopping,
+    /// The system has no random numbers, or the catalog no numbers left.
+    #[error("the index has run out of {0}")]
+    Exhausted(&'static str),
+}
+
+/// Serves a client until its connection ends.
+pub(crate) async fn serve(stream: TcpStream, peer: SocketAddr, service: &Arc<Service>) {
+    let mut wire = greeting::wire(stream, service);
+    let greeted = tokio::select! {
+        biased;
+        () = service.stop.cancelled() => Err(Ended::Stopping),
+        greeted = greeting::greet(&mut wire, peer, service) => greeted,
+    };
+    let ended = match greeted {
+        Ok(greeted) => attend(&mut wire, greeted, service).await,
+        Err(ended) => ended,
+    };
+    take_leave(wire, &ended).await;
+    log(&ended);
+}
+
+/// Serves a node that has been welcomed, and signs it off.
+async fn attend(wire: &mut Wire, greeted: Greeted, service: &Arc<Service>) -> Ended {
+    let Greeted { mut session, arrival, callee } = greeted;
+    let (notices, mut inbox) = mpsc::channel(NOTICES);
+    let caller = start_caller(callee, notices, service, &arrival);
+    let _calling = caller.drop_guard();
+    let ended = loop {
+        let result = tokio::select! {
+            biased;
+            () = service.stop.cancelled() => Err(Ended::Stopping),
+            () = arrival.replaced.cancelled() => Err(Ended::Replaced),
+            Some(notice) = inbox.recv() => wire.send(&FromIndex::Notice(notice)).await.map_err(Ended::from),
+            message = wire.next::<ToIndex>() => match message {
+                Ok(message) => answer(wire, message, (&mut session, &arrival), service).await,
+                Err(error) => Err(refuse_unread(wire, error).await),
+            },
+        };
+        if let Err(ended) = result {
+            break ended;
+        }
+    };
+    service.directory.leave(&arrival);
+    service.registrar.left(arrival.node).await;
+    ended
+}
+
+/// Starts calling a node back; ends when the returned token is cancelled.
+fn start_caller(
+    callee: Callee,
+    notices: mpsc::Sender<Notice>,
+    service: &Arc<Service>,
+    arrival: &Arrival,
+) -> tokio_util::sync::CancellationToken {
+    let caller = arrival.replaced.child_token();
+    let (service, token) = (Arc::clone(service), caller.clone());
+    let tasks = service.tasks.clone();
+    tasks.spawn(async move {
+        let (limits, directory) = (&service.limits.calls, service.directory.clone());
+        tokio::select! {
+            () = call_until_reached(callee, directory, (limits, &service.calls), notices) => {}
+            () = token.cancelled() => {}
+        }
+    });
+    caller
+}
+
+/// Answers one request.
+async fn answer(
+    wire: &mut Wire,
+    ToIndex { id, request }: ToIndex,
+    (session, arrival): (&mut Session, &Arrival),
+    service: &Service,
+) -> Result<(), Ended> {
+    let reply = match session.hear(request) {
+        Err(refusal) => return refuse(wire, id, refusal).await,
+        Ok(Step::Change(change)) => desk::list_reply(service.registrar.change(arrival, change).await),
+        Ok(Step::Renew) => {
+            desk::list_reply(service.directory.summary(arrival.node).ok_or(Refusal::StoreUnavailable))
+        }
+        Ok(Step::Answer(question)) => desk::answer(question, service).await,
+        // An open session has neither, and has refused them.
+        Ok(Step::Challenge { .. } | Step::Welcome { .. }) => Reply::Refused(Refusal::NoSuchPeer),
+    };
+    // A change that was taken from an older session is answered by the notice that it is replaced.
+    if arrival.replaced.is_cancelled() {
+        return Err(Ended::Replaced);
+    }
+    Ok(wire.send(&FromIndex::Reply { id, reply }).await?)
+}
+
+/// Tells a client that its request is refused, and whether that ends the connection.
+async fn refuse(wire: &mut Wire, id: RequestId, refusal: Refusal) -> Result<(), Ended> {
+    debug!(%refusal, "refused");
+    wire.send(&FromIndex::Reply { id, reply: Reply::Refused(refusal.clone()) }).await?;
+    if is_final(&refusal) { Err(Ended::Refused(refusal)) } else { Ok(()) }
+}
+
+/// Tells a client that what it sent is no message, if that is what ended the connection.
+async fn refuse_unread(wire: &mut Wire, error: WireError) -> Ended {
+    let WireError::Frame(error) = error else { return error.into() };
+    let refusal = Refusal::Malformed { reason: display_safe(&error.to_string()).into_owned() };
+    match wire.send(&FromIndex::Notice(Notice::Refused(refusal.clone()))).await {
+        Ok(()) => Ended::Refused(refusal),
+        Err(error) => error.into(),
+    }
+}
+
+/// Says a last word where there is one to say, and closes.
+async fn take_leave(mut wire: Wire, ended: &Ended) {
+    let notice = match ended {
+        Ended::Wire(_) => return,
+        Ended::Refused(_) | Ended::Stranger(_) | Ended::Exhausted(_) => None,
+        Ended::Replaced => Some(Notice::Replaced),
+        Ended::Stopping => Some(Notice::ShuttingDown),
+    };
+    if let Some(notice) = notice
+        && wire.send(&FromIndex::Notice(notice)).await.is_err()
+    {
+        return;
+    }
+    wire.farewell().await;
+}
+
+fn log(ended: &Ended) {
+    let reason = ended.to_string();
+    let reason = display_safe(&reason);
+    match ended {
+        Ended::Wire(WireError::Closed | WireError::Broken(_)) | Ended::Stopping => debug!(%reason, "gone"),
+        Ended::Wire(WireError::Silent(_)) | Ended::Replaced => info!(%reason, "gone"),
+        Ended::Wire(_) | Ended::Refused(_) | Ended::Stranger(_) | Ended::Exhausted(_) => {
+            warn!(%reason, "connection closed");
+        }
+    }
+}

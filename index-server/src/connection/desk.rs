@@ -1,0 +1,35 @@
+//! Answers to requests of a node that has been welcomed.
+
+use protocol::index::{ListSummary, Refusal, Reply};
+
+use crate::server::Service;
+use crate::session::Question;
+
+/// Answers a change or a renewal.
+pub(super) fn list_reply(result: Result<ListSummary, Refusal>) -> Reply {
+    result.map_or_else(Reply::Refused, Reply::List)
+}
+
+/// Answers a question.
+pub(super) async fn answer(question: Question, service: &Service) -> Reply {
+    let directory = &service.directory;
+    match question {
+        Question::Search { query, after, limit } if directory.is_small() => {
+            directory.search(query, after, limit)
+        }
+        Question::Search { query, after, limit } => {
+            // The semaphore is never closed; should it be, the search runs all the same.
+            let _permit = service.searches.acquire().await;
+            let directory = directory.clone();
+            let search = tokio::task::spawn_blocking(move || directory.search(query, after, limit));
+            search.await.unwrap_or(Reply::Refused(Refusal::StoreUnavailable))
+        }
+        Question::Locate { digest, limit } => {
+            // Without randomness the order is merely not random.
+            let seed = getrandom::u64().unwrap_or_default();
+            Reply::Sources { sources: directory.locate(digest, limit, seed) }
+        }
+        Question::Browse { peer, after, limit } => directory.browse(peer, after.as_deref(), limit),
+        Question::Statistics => Reply::Statistics(directory.statistics()),
+    }
+}

@@ -1,0 +1,73 @@
+//! Changes of lists, one after the other, each on disk before it is acknowledged.
+//!
+//! An actor on a thread of its own, since disks block. Changes that wait while one is being written are written together
+//! by the next: one sync serves them all. After a failed write nobody knows what the disk has; then changes are refused,
+//! searches go on from memory, and the store is opened anew, with growing pauses, and everything read back from it.
+
+mod actor;
+
+#[cfg(test)]
+mod tests;
+
+use protocol::index::{FileRecord, ListSummary, Refusal};
+use tokio::sync::{mpsc, oneshot};
+use tokio_util::task::TaskTracker;
+
+use crate::catalog::NodeNo;
+use crate::directory::{Arrival, Directory};
+use crate::roster::SessionId;
+use crate::store::Backing;
+use actor::Actor;
+
+/// As many as one commit takes: each connection has one change under way at most, and a full queue makes it wait.
+const BACKLOG: usize = 64;
+
+/// A change of one node's list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Change {
+    Begin,
+    Register(Vec<FileRecord>),
+    Unregister(Vec<String>),
+    End,
+}
+
+#[derive(Debug)]
+enum Command {
+    Change {
+        node: NodeNo,
+        session: SessionId,
+        change: Change,
+        reply: oneshot::Sender<Result<ListSummary, Refusal>>,
+    },
+    Left {
+        node: NodeNo,
+    },
+}
+
+/// The way to the registrar; when all are dropped, it ends.
+#[derive(Debug, Clone)]
+pub(crate) struct Registrar(mpsc::Sender<Command>);
+
+impl Registrar {
+    /// Starts the registrar on a thread that `tracker` waits for.
+    pub(crate) fn start(backing: impl Backing, directory: Directory, tracker: &TaskTracker) -> Self {
+        let (sender, receiver) = mpsc::channel(BACKLOG);
+        let actor = Actor::new(backing, directory, receiver);
+        tracker.spawn_blocking(move || actor.run());
+        Self(sender)
+    }
+
+    /// Changes a list; when this returns a summary, it is what is on disk. Dropped early, the change may yet be made.
+    pub(crate) async fn change(&self, arrival: &Arrival, change: Change) -> Result<ListSummary, Refusal> {
+        let (reply, answer) = oneshot::channel();
+        let command = Command::Change { node: arrival.node, session: arrival.session, change, reply };
+        self.0.send(command).await.map_err(|_| Refusal::StoreUnavailable)?;
+        answer.await.unwrap_or(Err(Refusal::StoreUnavailable))
+    }
+
+    /// Notes that a node has gone.
+    pub(crate) async fn left(&self, node: NodeNo) {
+        // Nobody is left to be told that the registrar has ended.
+        let _ = self.0.send(Command::Left { node }).await;
+    }
+}

@@ -1,0 +1,152 @@
+//! The index as a service: accepts connections, gives each a task, and stops in order.
+
+mod admission;
+mod socket;
+
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use protocol::index::{FromIndex, Notice, Refusal};
+use protocol::preamble::{self, PreambleError, Service as Kind};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tokio::time::{Instant, sleep, timeout_at};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tracing::{Instrument, debug, info, info_span, warn};
+
+use crate::connection;
+use crate::directory::Directory;
+use crate::limits::Limits;
+use crate::registrar::Registrar;
+use crate::store::Store;
+use crate::wire::{Times, Wire};
+use admission::Admission;
+
+/// How long connections may take to end once the index is being stopped, and then the store.
+const STOPPING: Duration = Duration::from_secs(2);
+
+/// The pause after a connection could not be accepted, as when all descriptors are in use.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
+
+/// How many are told at once that there is no room; more are closed without a word.
+const TURNED_AWAY: usize = 64;
+
+/// How long those may take to say who they are, and when they may come again.
+const TURNING_AWAY: Duration = Duration::from_secs(2);
+const RETRY_AFTER: u32 = 30;
+
+/// What all connections share.
+#[derive(Debug)]
+pub(crate) struct Service {
+    pub(crate) directory: Directory,
+    pub(crate) registrar: Registrar,
+    pub(crate) limits: Limits,
+    /// One permit for each call to a node that may be under way.
+    pub(crate) calls: Semaphore,
+    /// One permit for each large search that may be under way: as many as there are processors.
+    pub(crate) searches: Semaphore,
+    pub(crate) tasks: TaskTracker,
+    /// Cancelled when the index is to stop.
+    pub(crate) stop: CancellationToken,
+    /// Cancelled when connections that have not ended by then are dropped.
+    pub(crate) drop: CancellationToken,
+}
+
+/// Serves until `shutdown` is cancelled; then stops accepting, ends what is being answered, tells all nodes, and closes
+/// the store. Takes at most 5 seconds for that.
+pub async fn run(listener: TcpListener, mut store: Store, limits: Limits, shutdown: CancellationToken) {
+    let (connections, keepers) = (TaskTracker::new(), TaskTracker::new());
+    let directory = Directory::new(store.take_catalog());
+    let registrar = Registrar::start(store, directory.clone(), &keepers);
+    let searches = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
+    let service = Arc::new(Service {
+        directory,
+        registrar,
+        calls: Semaphore::new(limits.calls.at_once),
+        limits,
+        searches: Semaphore::new(searches),
+        tasks: connections.clone(),
+        stop: shutdown.clone(),
+        drop: CancellationToken::new(),
+    });
+    tokio::select! {
+        () = accept(listener, &service) => {}
+        () = shutdown.cancelled() => {}
+    }
+    info!("stopping");
+    connections.close();
+    if timeout_at(Instant::now() + STOPPING, connections.wait()).await.is_err() {
+        warn!(left = connections.len(), "dropping connections that did not end in time");
+        service.drop.cancel();
+        connections.wait().await;
+    }
+    // The registrar ends when nobody can ask it anything more.
+    drop(service);
+    keepers.close();
+    if timeout_at(Instant::now() + STOPPING, keepers.wait()).await.is_err() {
+        warn!("the disk takes too long; what was acknowledged is safe");
+    }
+}
+
+async fn accept(listener: TcpListener, service: &Arc<Service>) {
+    let admission = Admission::new(&service.limits);
+    let turned_away = Arc::new(Semaphore::new(TURNED_AWAY));
+    loop {
+        let (stream, peer) = match listener.accept().await {
+            Ok(accepted) => accepted,
+            Err(error) => {
+                warn!(%error, "cannot accept a connection");
+                sleep(ACCEPT_PAUSE).await;
+                continue;
+            }
+        };
+        let peer = socket::canonical(peer);
+        let span = info_span!("client", %peer);
+        if let Err(error) = socket::prepare(&stream) {
+            debug!(parent: &span, %error, "cannot prepare the connection");
+            continue;
+        }
+        let (tasks, service) = (&service.tasks, Arc::clone(service));
+        if let Some(permit) = admission.admit(peer.ip()) {
+            let serve = async move {
+                tokio::select! {
+                    () = connection::serve(stream, peer, &service) => {}
+                    () = service.drop.cancelled() => {}
+                }
+                drop(permit);
+            };
+            tasks.spawn(serve.instrument(span));
+        } else if let Ok(permit) = Arc::clone(&turned_away).try_acquire_owned() {
+            debug!(parent: &span, "no room");
+            tasks.spawn(async move {
+                tokio::select! {
+                    () = turn_away(stream) => {}
+                    () = service.stop.cancelled() => {}
+                }
+                drop(permit);
+            });
+        }
+    }
+}
+
+/// Tells a client that there is no room.
+async fn turn_away(stream: TcpStream) {
+    let times = Times { silence: TURNING_AWAY, frame: TURNING_AWAY, write: TURNING_AWAY };
+    let mut wire = Wire::new(stream, 1, times);
+    let Ok(bytes) = wire.read_preamble().await else { return };
+    let checked = preamble::check(bytes, Kind::Index);
+    if checked == Err(PreambleError::NotPeerdex) {
+        return;
+    }
+    let busy = FromIndex::Notice(Notice::Refused(Refusal::Busy { retry_after: RETRY_AFTER }));
+    if wire.write_raw(&preamble::encode(Kind::Index)).await.is_ok()
+        && checked.is_ok()
+        && wire.send(&busy).await.is_ok()
+    {
+        wire.farewell().await;
+    }
+}

@@ -1,0 +1,259 @@
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+
+use ed25519_dalek::{Signer, SigningKey};
+use protocol::digest::Digest;
+use protocol::frame::{FrameBuffer, encode_frame};
+use protocol::index::{
+    FileRecord, FromIndex, Hit, ListSummary, Notice, Refusal, Reply, Request, Share, Source, ToIndex,
+    proof_text,
+};
+use protocol::limits::MAX_FRAME;
+use protocol::node_id::NodeId;
+use protocol::peer::PeerMessage;
+use protocol::preamble::{self, Service};
+use protocol::probe::probe_answer;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio_util::task::AbortOnDropHandle;
+
+use super::within;
+
+/// A connection to an index on which anything can be said.
+pub(super) struct Client {
+    pub(super) stream: TcpStream,
+    buffer: FrameBuffer,
+    notices: VecDeque<Notice>,
+    id: u64,
+}
+
+/// A node's key and its port, on which it answers the index's call as long as it is held.
+pub(super) struct Node {
+    key: SigningKey,
+    listener: Option<TcpListener>,
+    pub(super) port: u16,
+    answering: Option<AbortOnDropHandle<()>>,
+}
+
+impl Node {
+    pub(super) async fn new(seed: u8) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let key = SigningKey::from_bytes(&[seed; 32]);
+        Self { key, listener: Some(listener), port, answering: None }
+    }
+
+    /// Closes the port: the node can no longer be called.
+    pub(super) fn hang_up(&mut self) {
+        self.listener = None;
+        self.answering = None;
+    }
+
+    pub(super) fn id(&self) -> NodeId {
+        NodeId::from_bytes(self.key.verifying_key().to_bytes())
+    }
+
+    pub(super) fn address(&self) -> SocketAddr {
+        ([127, 0, 0, 1], self.port).into()
+    }
+
+    pub(super) fn hello(&self) -> Request {
+        Request::Hello { node: self.id(), port: self.port, agent: "test".into() }
+    }
+
+    pub(super) fn proof(&self, nonce: &[u8; 32]) -> Request {
+        let signature = self.key.sign(&proof_text(nonce, &self.id(), self.port)).to_bytes();
+        Request::Proof { signature }
+    }
+
+    /// Answers calls for one session from now on.
+    fn answer_calls(&mut self, nonce: [u8; 32]) {
+        let Some(listener) = self.listener.take() else { return };
+        self.answering = Some(AbortOnDropHandle::new(tokio::spawn(async move {
+            loop {
+                let (stream, _) = listener.accept().await.unwrap();
+                answer_call(stream, nonce).await;
+            }
+        })));
+    }
+
+    /// Connects and greets; the list's summary is what the index has kept.
+    pub(super) async fn connect(&mut self, index: SocketAddr) -> (Client, ListSummary) {
+        let mut client = Client::open(index).await;
+        let Reply::Challenge { nonce } = client.ask(self.hello()).await else { panic!("no challenge") };
+        self.answer_calls(nonce);
+        match client.ask(self.proof(&nonce)).await {
+            Reply::Welcome { you, list, .. } => {
+                assert_eq!(you, self.address());
+                (client, list)
+            }
+            other => panic!("no welcome: {other:?}"),
+        }
+    }
+
+    /// Connects, and waits until the index has reached the node's port.
+    pub(super) async fn join(&mut self, index: SocketAddr) -> Client {
+        let (mut client, _) = self.connect(index).await;
+        assert_eq!(client.notice().await, Notice::Reachable { address: self.address() });
+        client
+    }
+}
+
+async fn answer_call(mut stream: TcpStream, nonce: [u8; 32]) {
+    let mut buffer = FrameBuffer::with_limit(MAX_FRAME);
+    let mut bytes = [0; 8];
+    if stream.read_exact(&mut bytes).await.is_err() {
+        return;
+    }
+    assert_eq!(preamble::check(bytes, Service::Peer), Ok(()));
+    stream.write_all(&preamble::encode(Service::Peer)).await.unwrap();
+    let challenge = loop {
+        if let Some(PeerMessage::Probe { challenge }) = buffer.next_message().unwrap() {
+            break challenge;
+        }
+        let mut bytes = [0; 100];
+        let read = stream.read(&mut bytes).await.unwrap();
+        buffer.extend(&bytes[..read]);
+    };
+    let mut answer = Vec::new();
+    encode_frame(&PeerMessage::ProbeAnswer { answer: probe_answer(&nonce, &challenge) }, &mut answer)
+        .unwrap();
+    stream.write_all(&answer).await.unwrap();
+}
+
+impl Client {
+    /// Connects without a word.
+    pub(super) async fn dial(index: SocketAddr) -> Self {
+        let stream = TcpStream::connect(index).await.unwrap();
+        let buffer = FrameBuffer::with_limit(MAX_FRAME);
+        Self { stream, buffer, notices: VecDeque::new(), id: 0 }
+    }
+
+    /// Connects and exchanges preambles.
+    pub(super) async fn open(index: SocketAddr) -> Self {
+        let mut client = Self::dial(index).await;
+        client.say(&preamble::encode(Service::Index)).await;
+        assert_eq!(client.hear(8).await, preamble::encode(Service::Index));
+        client
+    }
+
+    pub(super) async fn say(&mut self, bytes: &[u8]) {
+        within(self.stream.write_all(bytes)).await.unwrap();
+    }
+
+    /// Reads so many bytes.
+    pub(super) async fn hear(&mut self, len: usize) -> Vec<u8> {
+        let mut bytes = vec![0; len];
+        within(self.stream.read_exact(&mut bytes)).await.unwrap();
+        bytes
+    }
+
+    /// Reads until the index closes, and returns how many bytes came.
+    pub(super) async fn hear_out(&mut self) -> usize {
+        let mut bytes = Vec::new();
+        // A reset is a way to close.
+        let _ = within(self.stream.read_to_end(&mut bytes)).await;
+        bytes.len()
+    }
+
+    /// Returns the next message, or nothing when the index has closed.
+    pub(super) async fn message(&mut self) -> Option<FromIndex> {
+        loop {
+            if let Some(message) = self.buffer.next_message().unwrap() {
+                return Some(message);
+            }
+            let mut bytes = [0; 4096];
+            match within(self.stream.read(&mut bytes)).await {
+                Ok(0) | Err(_) => return None,
+                Ok(read) => self.buffer.extend(&bytes[..read]),
+            }
+        }
+    }
+
+    pub(super) async fn send(&mut self, request: Request) -> u64 {
+        self.id += 1;
+        let mut bytes = Vec::new();
+        encode_frame(&ToIndex { id: self.id, request }, &mut bytes).unwrap();
+        self.say(&bytes).await;
+        self.id
+    }
+
+    /// Sends a request and returns its reply; notices that come before it are kept.
+    pub(super) async fn ask(&mut self, request: Request) -> Reply {
+        let sent = self.send(request).await;
+        self.reply(sent).await
+    }
+
+    pub(super) async fn reply(&mut self, sent: u64) -> Reply {
+        loop {
+            match self.message().await.expect("the index has closed the connection") {
+                FromIndex::Notice(notice) => self.notices.push_back(notice),
+                FromIndex::Reply { id, reply } => {
+                    assert_eq!(id, sent);
+                    return reply;
+                }
+            }
+        }
+    }
+
+    pub(super) async fn notice(&mut self) -> Notice {
+        if let Some(notice) = self.notices.pop_front() {
+            return notice;
+        }
+        match self.message().await {
+            Some(FromIndex::Notice(notice)) => notice,
+            other => panic!("no notice: {other:?}"),
+        }
+    }
+
+    pub(super) async fn register(&mut self, files: Vec<FileRecord>) -> ListSummary {
+        self.summary(Request::Register { files }).await
+    }
+
+    pub(super) async fn summary(&mut self, request: Request) -> ListSummary {
+        match self.ask(request).await {
+            Reply::List(summary) => summary,
+            other => panic!("no summary: {other:?}"),
+        }
+    }
+
+    pub(super) async fn search(&mut self, query: &str) -> Vec<Hit> {
+        match self.ask(Request::Search { query: query.into(), after: None, limit: 200 }).await {
+            Reply::Hits { hits, .. } => hits,
+            other => panic!("no hits: {other:?}"),
+        }
+    }
+
+    pub(super) async fn locate(&mut self, digest: Digest) -> Vec<Source> {
+        match self.ask(Request::Locate { digest, limit: 200 }).await {
+            Reply::Sources { sources } => sources,
+            other => panic!("no sources: {other:?}"),
+        }
+    }
+
+    /// Expects that the connection ends here, and nothing more comes.
+    pub(super) async fn ends(mut self) {
+        let more = self.message().await;
+        assert!(more.is_none(), "{more:?}");
+    }
+
+    /// Expects a refusal without a request.
+    pub(super) async fn refusal(&mut self) -> Refusal {
+        match self.notice().await {
+            Notice::Refused(refusal) => refusal,
+            other => panic!("no refusal: {other:?}"),
+        }
+    }
+}
+
+pub(super) fn file(path: &str, content: u8) -> FileRecord {
+    let digest = Digest::from_bytes([content; 32]);
+    FileRecord { path: path.into(), size: 1000 + u64::from(content), digest, share: Share::Whole }
+}
+
+/// Sums up files as a node does.
+pub(super) fn sum(files: &[FileRecord]) -> ListSummary {
+    let mut summary = ListSummary::default();
+    files.iter().for_each(|file| summary.add(file));
+    summary
+}

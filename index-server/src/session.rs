@@ -1,0 +1,180 @@
+//! What a node may say at which moment. Pure: no socket, no clock, and the nonce is an argument.
+//!
+//! A hello, a proof, and then whatever it likes, except that a list that was not begun cannot be ended. What is wrong
+//! is a refusal; [`is_final`] says behind which the connection is closed.
+
+#[cfg(test)]
+mod tests;
+
+use ed25519_dalek::{Signature, VerifyingKey};
+use protocol::digest::Digest;
+use protocol::escape::display_safe;
+use protocol::index::{FileRecord, PeerRef, Refusal, Request, SearchCursor, proof_text};
+use protocol::limits::{MAX_AGENT, MAX_BATCH, MAX_HITS, MAX_LISTING, MAX_SOURCES};
+use protocol::node_id::NodeId;
+use protocol::query::Query;
+
+use crate::registrar::Change;
+
+/// One connection's progress.
+#[derive(Debug)]
+pub(crate) struct Session {
+    nonce: [u8; 32],
+    /// A port that cannot be the node's, since the index itself listens on it.
+    taken_port: Option<u16>,
+    phase: Phase,
+}
+
+#[derive(Debug)]
+enum Phase {
+    Greeting,
+    Proving { node: NodeId, port: u16 },
+    Open { listing: bool },
+}
+
+/// What to do about a request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Step {
+    /// Answer with this challenge.
+    Challenge { nonce: [u8; 32] },
+    /// The node is who it says: welcome it.
+    Welcome { node: NodeId, port: u16 },
+    /// Change its list, and answer with the list's summary.
+    Change(Change),
+    /// Answer with the list's summary.
+    Renew,
+    /// Answer a question.
+    Answer(Question),
+}
+
+/// What can be asked, checked and cut to size.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Question {
+    Search { query: Query, after: Option<SearchCursor>, limit: usize },
+    Locate { digest: Digest, limit: usize },
+    Browse { peer: PeerRef, after: Option<String>, limit: usize },
+    Statistics,
+}
+
+/// Says whether the connection is closed behind a refusal.
+pub(crate) const fn is_final(refusal: &Refusal) -> bool {
+    match refusal {
+        Refusal::Malformed { .. }
+        | Refusal::OutOfOrder { .. }
+        | Refusal::BadProof
+        | Refusal::BadPort { .. }
+        | Refusal::Busy { .. } => true,
+        Refusal::BadQuery { .. }
+        | Refusal::BadRecord { .. }
+        | Refusal::TooMany { .. }
+        | Refusal::NoSuchPeer
+        | Refusal::StoreUnavailable => false,
+    }
+}
+
+impl Session {
+    pub(crate) const fn new(nonce: [u8; 32], taken_port: Option<u16>) -> Self {
+        Self { nonce, taken_port, phase: Phase::Greeting }
+    }
+
+    /// Takes a request and says what to do about it.
+    pub(crate) fn hear(&mut self, request: Request) -> Result<Step, Refusal> {
+        match (&mut self.phase, request) {
+            (Phase::Greeting, Request::Hello { node, port, agent }) => self.hello(node, port, &agent),
+            (Phase::Greeting, _) => Err(out_of_order("a hello")),
+            (Phase::Proving { node, port }, Request::Proof { signature }) => {
+                let (node, port) = (*node, *port);
+                check_proof(&self.nonce, &node, port, &signature)?;
+                self.phase = Phase::Open { listing: false };
+                Ok(Step::Welcome { node, port })
+            }
+            (Phase::Proving { .. }, _) => Err(out_of_order("a proof")),
+            (Phase::Open { .. }, Request::Hello { .. } | Request::Proof { .. }) => {
+                Err(out_of_order("anything but a greeting"))
+            }
+            (Phase::Open { listing }, request) => serve(listing, request),
+        }
+    }
+
+    fn hello(&mut self, node: NodeId, port: u16, agent: &str) -> Result<Step, Refusal> {
+        if agent.len() > MAX_AGENT {
+            return Err(Refusal::Malformed { reason: format!("an agent of more than {MAX_AGENT} bytes") });
+        }
+        if port == 0 || Some(port) == self.taken_port {
+            return Err(Refusal::BadPort { port });
+        }
+        self.phase = Phase::Proving { node, port };
+        Ok(Step::Challenge { nonce: self.nonce })
+    }
+}
+
+fn serve(listing: &mut bool, request: Request) -> Result<Step, Refusal> {
+    let step = match request {
+        Request::BeginList => {
+            *listing = true;
+            Step::Change(Change::Begin)
+        }
+        Request::EndList if !*listing => return Err(out_of_order("the beginning of a list before its end")),
+        Request::EndList => {
+            *listing = false;
+            Step::Change(Change::End)
+        }
+        Request::Register { files } => {
+            check_batch(files.len())?;
+            files.iter().try_for_each(check_file)?;
+            Step::Change(Change::Register(files))
+        }
+        Request::Unregister { paths } => {
+            check_batch(paths.len())?;
+            Step::Change(Change::Unregister(paths))
+        }
+        Request::Renew => Step::Renew,
+        Request::Search { query, after, limit } => {
+            let query =
+                Query::parse(&query).map_err(|error| Refusal::BadQuery { reason: error.to_string() })?;
+            Step::Answer(Question::Search { query, after, limit: clamp(limit, MAX_HITS) })
+        }
+        Request::Locate { digest, limit } => {
+            Step::Answer(Question::Locate { digest, limit: clamp(limit, MAX_SOURCES) })
+        }
+        Request::Browse { peer, after, limit } => {
+            Step::Answer(Question::Browse { peer, after, limit: clamp(limit, MAX_LISTING) })
+        }
+        Request::Statistics => Step::Answer(Question::Statistics),
+        Request::Hello { .. } | Request::Proof { .. } => return Err(out_of_order("anything but a greeting")),
+    };
+    Ok(step)
+}
+
+fn check_proof(nonce: &[u8; 32], node: &NodeId, port: u16, signature: &[u8; 64]) -> Result<(), Refusal> {
+    let key = VerifyingKey::from_bytes(node.as_bytes()).map_err(|_| Refusal::BadProof)?;
+    let text = proof_text(nonce, node, port);
+    key.verify_strict(&text, &Signature::from_bytes(signature)).map_err(|_| Refusal::BadProof)
+}
+
+fn check_batch(len: usize) -> Result<(), Refusal> {
+    let too_many = || Refusal::TooMany { what: "files in one message".into(), limit: MAX_BATCH as u64 };
+    (len <= MAX_BATCH).then_some(()).ok_or_else(too_many)
+}
+
+fn check_file(file: &FileRecord) -> Result<(), Refusal> {
+    let refusal = |error: &dyn std::fmt::Display| {
+        let path = display_safe(shortened(&file.path)).into_owned();
+        Refusal::BadRecord { path, reason: display_safe(&error.to_string()).into_owned() }
+    };
+    file.check().map(drop).map_err(|error| refusal(&error))
+}
+
+/// Cuts a path that goes into a refusal: it need not have passed any check.
+fn shortened(path: &str) -> &str {
+    const MOST: usize = 1024;
+    path.get(..path.floor_char_boundary(MOST)).unwrap_or(path)
+}
+
+fn out_of_order(expected: &str) -> Refusal {
+    Refusal::OutOfOrder { expected: expected.into() }
+}
+
+fn clamp(limit: u16, most: u16) -> usize {
+    usize::from(limit.clamp(1, most))
+}

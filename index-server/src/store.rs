@@ -1,0 +1,105 @@
+//! What the index has on disk: all lists of all nodes.
+//!
+//! In the data folder lie `lock`, held while an index runs; `store/`, a sled database with everything in it; and
+//! [`mark`], which says how far the database must have come. A change is on disk when [`Backing::commit`] returns.
+
+mod engine;
+mod error;
+mod lock;
+mod mark;
+mod rows;
+
+#[cfg(test)]
+mod tests;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+pub use error::StoreError;
+
+use crate::catalog::{Catalog, StoredList, Writes};
+use engine::Engine;
+use lock::Lock;
+use mark::Mark;
+
+/// Where the registrar keeps what it must not lose; a seam, so that its failures can be tried.
+pub(crate) trait Backing: Send + 'static {
+    /// Brings all of `writes` to disk, or none. After an error nobody knows which, until [`Backing::reopen`].
+    fn commit(&mut self, writes: &[Writes]) -> Result<(), StoreError>;
+
+    /// Opens everything anew after an error, and returns what is there.
+    fn reopen(&mut self) -> Result<Vec<StoredList>, StoreError>;
+}
+
+/// The data folder of an index, opened and locked, and what was found in it.
+#[derive(Debug)]
+pub struct Store {
+    dir: PathBuf,
+    // Declared before the lock, so that it is closed before the folder is free for others.
+    engine: Option<Engine>,
+    catalog: Catalog,
+    _lock: Lock,
+}
+
+impl Store {
+    /// Opens a data folder, making it if there is none. Blocks while everything is read.
+    pub fn open(dir: &Path) -> Result<Self, StoreError> {
+        let unwritable = |source| StoreError::Unwritable { path: dir.to_owned(), source };
+        fs::create_dir_all(dir).map_err(unwritable)?;
+        let dir = fs::canonicalize(dir).map_err(unwritable)?;
+        let lock = Lock::take(&dir)?;
+        let (engine, lists) = open_engine(&dir)?;
+        let mut catalog = Catalog::default();
+        catalog.restore_all(&lists).map_err(|clash| StoreError::damaged(&dir, &clash))?;
+        Ok(Self { dir, engine: Some(engine), catalog, _lock: lock })
+    }
+
+    /// Takes out what was found when the store was opened.
+    pub(crate) fn take_catalog(&mut self) -> Catalog {
+        std::mem::take(&mut self.catalog)
+    }
+}
+
+impl Backing for Store {
+    fn commit(&mut self, writes: &[Writes]) -> Result<(), StoreError> {
+        match &mut self.engine {
+            Some(engine) => engine.commit(writes),
+            None => Err(StoreError::Closed),
+        }
+    }
+
+    fn reopen(&mut self) -> Result<Vec<StoredList>, StoreError> {
+        if let Some(engine) = self.engine.take() {
+            engine.close();
+        }
+        let (engine, lists) = open_engine(&self.dir)?;
+        self.engine = Some(engine);
+        Ok(lists)
+    }
+}
+
+impl Drop for Store {
+    fn drop(&mut self) {
+        if let Some(engine) = self.engine.take() {
+            engine.close();
+        }
+    }
+}
+
+/// Opens the database, or makes it where there has never been one. A database that is less than its mark says is
+/// refused, not taken for a new one.
+fn open_engine(dir: &Path) -> Result<(Engine, Vec<StoredList>), StoreError> {
+    let Some(mark) = Mark::open(dir)? else {
+        let (mut engine, lists) = Engine::create(dir)?;
+        engine.keep_mark(Mark::create(dir, engine.commits())?);
+        return Ok((engine, lists));
+    };
+    let (mut engine, lists) = Engine::open(dir)?;
+    if engine.commits() < mark.commits() {
+        let what =
+            format!("it ends with change {}, but change {} was written", engine.commits(), mark.commits());
+        return Err(StoreError::damaged(dir, &what));
+    }
+    engine.keep_mark(mark);
+    Ok((engine, lists))
+}

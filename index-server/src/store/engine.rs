@@ -1,0 +1,250 @@
+//! The database itself: opening, reading everything, and commits that are on disk when they return.
+//!
+//! The database's own flush leaves its data in the device's cache and its file's length unsynced, so a second
+//! descriptor of the same file is synced behind every flush. It panics where it finds damage, so that every call into
+//! it runs where a panic is caught and told as an error.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::io::ErrorKind;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use tracing::warn;
+
+use super::StoreError;
+use super::mark::Mark;
+use super::rows::{self, FORMAT, Key, NodeRow};
+use crate::catalog::{BlockNo, Header, NodeNo, StoredList, Writes};
+use protocol::index::FileRecord;
+
+/// What the database may keep in memory: little, since everything is read once and then lives in the catalog.
+const CACHE: u64 = 32 << 20;
+
+/// How long a database that was just closed in this process may take to let go of its file.
+const LINGER: Duration = Duration::from_secs(3);
+
+/// An open database.
+pub(super) struct Engine {
+    db: sled::Db,
+    file: File,
+    dir: PathBuf,
+    commits: u64,
+    mark: Option<Mark>,
+}
+
+impl std::fmt::Debug for Engine {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Engine")
+            .field("dir", &self.dir)
+            .field("commits", &self.commits)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Engine {
+    /// Opens a database that must be there whole.
+    pub(super) fn open(dir: &Path) -> Result<(Self, Vec<StoredList>), StoreError> {
+        let file = store_dir(dir).join("db");
+        // The database would take a missing or emptied file for a new one.
+        if fs::metadata(&file).map_or(0, |data| data.len()) == 0 {
+            return Err(StoreError::damaged(dir, &format!("{} is missing or empty", file.display())));
+        }
+        let engine = Self::start(dir)?;
+        engine.read_all()
+    }
+
+    /// Makes a database, or completes one whose making was cut short.
+    pub(super) fn create(dir: &Path) -> Result<(Self, Vec<StoredList>), StoreError> {
+        let engine = Self::start(dir)?;
+        let is_new = guard(|| engine.db.is_empty())?;
+        if is_new {
+            let mut batch = sled::Batch::default();
+            batch.insert(&Key::Format.to_bytes(), &FORMAT.to_be_bytes());
+            batch.insert(&Key::Commits.to_bytes(), &0_u64.to_be_bytes());
+            engine.apply(batch)?;
+            File::open(dir).and_then(|dir| dir.sync_all()).map_err(|error| StoreError::failed(&error))?;
+        }
+        engine.read_all()
+    }
+
+    pub(super) const fn commits(&self) -> u64 {
+        self.commits
+    }
+
+    /// Takes charge of the mark that follows this database.
+    pub(super) fn keep_mark(&mut self, mark: Mark) {
+        self.mark = Some(mark);
+    }
+
+    /// Brings all of `writes` to disk, or none.
+    pub(super) fn commit(&mut self, writes: &[Writes]) -> Result<(), StoreError> {
+        let commits = self.commits.saturating_add(1);
+        let mut batch = sled::Batch::default();
+        batch.insert(&Key::Commits.to_bytes(), &commits.to_be_bytes());
+        for write in writes {
+            add(&mut batch, write)?;
+        }
+        self.apply(batch)?;
+        self.commits = commits;
+        if let Some(Err(error)) = self.mark.as_mut().map(|mark| mark.advance(commits)) {
+            // The change itself is safe, and the mark merely older than it could be.
+            warn!(%error, "cannot write the mark of the store");
+        }
+        Ok(())
+    }
+
+    /// Closes the database, whatever state it is in.
+    pub(super) fn close(self) {
+        let Self { db, .. } = self;
+        if let Err(error) = guard(move || drop(db)) {
+            warn!(%error, "the store did not close cleanly");
+        }
+    }
+
+    fn start(dir: &Path) -> Result<Self, StoreError> {
+        let path = store_dir(dir);
+        let unwritable = |source| StoreError::Unwritable { path: path.clone(), source };
+        fs::create_dir_all(&path).map_err(unwritable)?;
+        remove_unfinished_snapshots(&path);
+        let db = open_patiently(dir, &path)?;
+        let file = File::open(path.join("db")).map_err(unwritable)?;
+        Ok(Self { db, file, dir: dir.to_owned(), commits: 0, mark: None })
+    }
+
+    fn apply(&self, batch: sled::Batch) -> Result<(), StoreError> {
+        let apply = || self.db.apply_batch(batch).and_then(|()| self.db.flush());
+        guard(apply)?.map_err(|error| StoreError::failed(&error))?;
+        let sync = || self.file.sync_all().and_then(|()| File::open(store_dir(&self.dir))?.sync_all());
+        sync().map_err(|error| StoreError::failed(&error))
+    }
+
+    fn read_all(mut self) -> Result<(Self, Vec<StoredList>), StoreError> {
+        let found = guard(|| read_rows(&self.db)).map_err(|error| StoreError::damaged(&self.dir, &error))?;
+        let found = found.map_err(|what| StoreError::damaged(&self.dir, &what))?;
+        let format = found.format.ok_or_else(|| StoreError::damaged(&self.dir, &"it says no format"))?;
+        if format != FORMAT {
+            let (path, found) = (self.dir.clone(), format.to_string());
+            return Err(StoreError::UnknownFormat { path, found, known: FORMAT });
+        }
+        self.commits =
+            found.commits.ok_or_else(|| StoreError::damaged(&self.dir, &"it counts no changes"))?;
+        let lists = found.into_lists().map_err(|what| StoreError::damaged(&self.dir, &what))?;
+        Ok((self, lists))
+    }
+}
+
+/// Everything in the database, sorted.
+#[derive(Default)]
+struct Rows {
+    format: Option<u32>,
+    commits: Option<u64>,
+    nodes: BTreeMap<NodeNo, Header>,
+    blocks: BTreeMap<NodeNo, Vec<(BlockNo, Vec<FileRecord>)>>,
+}
+
+impl Rows {
+    fn into_lists(mut self) -> Result<Vec<StoredList>, String> {
+        let mut blocks = |node| self.blocks.remove(&node).unwrap_or_default();
+        let lists: Vec<StoredList> = self
+            .nodes
+            .into_iter()
+            .map(|(node, header)| StoredList { node, header, blocks: blocks(node) })
+            .collect();
+        match self.blocks.first_key_value() {
+            Some((node, _)) => Err(format!("there are files of node number {}, but no such node", node.0)),
+            None => Ok(lists),
+        }
+    }
+}
+
+fn read_rows(db: &sled::Db) -> Result<Rows, String> {
+    let mut rows = Rows::default();
+    for row in db.iter() {
+        let (key, value) = row.map_err(|error| error.to_string())?;
+        let unreadable = || format!("the row {:02x?} cannot be read", key.as_ref());
+        match Key::from_bytes(&key).ok_or_else(unreadable)? {
+            Key::Format => rows.format = Some(rows::decode(&value).ok_or_else(unreadable)?),
+            Key::Commits => rows.commits = Some(rows::decode(&value).ok_or_else(unreadable)?),
+            Key::Node(node) => {
+                let row: NodeRow = rows::decode(&value).ok_or_else(unreadable)?;
+                rows.nodes.insert(node, row.into());
+            }
+            Key::Block(node, block) => {
+                let files = rows::decode_block(&value).ok_or_else(unreadable)?;
+                rows.blocks.entry(node).or_default().push((block, files));
+            }
+        }
+    }
+    Ok(rows)
+}
+
+fn add(batch: &mut sled::Batch, writes: &Writes) -> Result<(), StoreError> {
+    let too_long = || StoreError::Failed { what: "a row is longer than a row may be".into() };
+    let node = Key::Node(writes.node).to_bytes();
+    match &writes.header {
+        Some(header) => batch.insert(&node, rows::encode(&NodeRow::from(header)).ok_or_else(too_long)?),
+        None => batch.remove(&node),
+    }
+    for (block, files) in &writes.blocks {
+        let key = Key::Block(writes.node, *block).to_bytes();
+        if files.is_empty() {
+            batch.remove(&key);
+        } else {
+            batch.insert(&key, rows::encode_block(files).ok_or_else(too_long)?);
+        }
+    }
+    Ok(())
+}
+
+fn store_dir(dir: &Path) -> PathBuf {
+    dir.join("store")
+}
+
+/// The database chokes on snapshots that a crash left half-written.
+fn remove_unfinished_snapshots(store: &Path) {
+    let files = fs::read_dir(store).into_iter().flatten().flatten();
+    for path in files.map(|file| file.path()) {
+        if path.extension().is_some_and(|end| end == "generating") && fs::remove_file(&path).is_err() {
+            warn!(?path, "cannot remove a half-written snapshot");
+        }
+    }
+}
+
+/// Opens the database; waits for one that is still being closed by this very process, since the folder is ours alone.
+fn open_patiently(dir: &Path, path: &Path) -> Result<sled::Db, StoreError> {
+    let patience = Instant::now() + LINGER;
+    loop {
+        let open = || sled::Config::new().path(path).cache_capacity(CACHE).flush_every_ms(None).open();
+        match guard(open).map_err(|error| StoreError::damaged(dir, &error))? {
+            Ok(db) => return Ok(db),
+            Err(sled::Error::Io(error))
+                if error.to_string().contains("lock") && Instant::now() < patience =>
+            {
+                thread::sleep(Duration::from_millis(20));
+            }
+            Err(sled::Error::Io(source)) if is_outer(source.kind()) => {
+                return Err(StoreError::Unwritable { path: path.to_owned(), source });
+            }
+            Err(error) => return Err(StoreError::damaged(dir, &error)),
+        }
+    }
+}
+
+/// Tells trouble with the folder or the disk from trouble with what is in the files.
+fn is_outer(kind: ErrorKind) -> bool {
+    use ErrorKind::{NotFound, PermissionDenied, QuotaExceeded, ReadOnlyFilesystem, StorageFull};
+    matches!(kind, NotFound | PermissionDenied | QuotaExceeded | ReadOnlyFilesystem | StorageFull)
+}
+
+/// Calls into the database and makes an error of a panic in there.
+fn guard<T>(call: impl FnOnce() -> T) -> Result<T, StoreError> {
+    catch_unwind(AssertUnwindSafe(call)).map_err(|panic| {
+        let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+        let text = text.or_else(|| panic.downcast_ref::<String>().cloned());
+        let text = text.unwrap_or_else(|| "it stopped for no reason given".into());
+        StoreError::Failed { what: format!("the database gave up: {}", protocol::escape::excerpt(&text)) }
+    })
+}

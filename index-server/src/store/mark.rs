@@ -1,0 +1,77 @@
+//! How far the database must have come at least.
+//!
+//! The database, opened after damage to its end, drops what it cannot read and goes on as if that had never been
+//! written. The mark is one line in a file of its own: `peerdex index, format 1, change 00000000000000000042`. Its
+//! number is written in place *after* a change has reached the disk, so it is never ahead of an undamaged database.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+
+use super::StoreError;
+use super::rows::FORMAT;
+
+const NAME: &str = "mark";
+const INTRO: &str = "peerdex index, format ";
+const CHANGE: &str = ", change ";
+
+/// The mark of a data folder.
+#[derive(Debug)]
+pub(super) struct Mark {
+    file: File,
+    commits: u64,
+}
+
+impl Mark {
+    /// Opens a data folder's mark, if it has one.
+    pub(super) fn open(dir: &Path) -> Result<Option<Self>, StoreError> {
+        let path = dir.join(NAME);
+        let unwritable = |source| StoreError::Unwritable { path: path.clone(), source };
+        let text = match fs::read(&path) {
+            Ok(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(source) => return Err(unwritable(source)),
+        };
+        let unreadable = || StoreError::damaged(dir, &"its mark cannot be read");
+        let (format, rest) =
+            text.strip_prefix(INTRO).and_then(|text| text.split_once(CHANGE)).ok_or_else(unreadable)?;
+        if format != FORMAT.to_string() {
+            let found = protocol::escape::excerpt(format);
+            return Err(StoreError::UnknownFormat { path: dir.to_owned(), found, known: FORMAT });
+        }
+        let commits =
+            rest.strip_suffix('\n').and_then(|number| number.parse().ok()).ok_or_else(unreadable)?;
+        let file = OpenOptions::new().write(true).open(&path).map_err(unwritable)?;
+        Ok(Some(Self { file, commits }))
+    }
+
+    /// Makes the mark of a data folder whose database is complete.
+    pub(super) fn create(dir: &Path, commits: u64) -> Result<Self, StoreError> {
+        let (path, new) = (dir.join(NAME), dir.join("mark.new"));
+        let create = || {
+            let mut file = File::create(&new)?;
+            file.write_all(line(commits).as_bytes())?;
+            file.sync_all()?;
+            fs::rename(&new, &path)?;
+            File::open(dir)?.sync_all()?;
+            Ok(Self { file, commits })
+        };
+        create().map_err(|source| StoreError::Unwritable { path: path.clone(), source })
+    }
+
+    /// Says how far the database must have come.
+    pub(super) const fn commits(&self) -> u64 {
+        self.commits
+    }
+
+    /// Notes that a change is on disk. The mark itself need not be synced: an older one is also true.
+    pub(super) fn advance(&mut self, commits: u64) -> io::Result<()> {
+        self.commits = commits;
+        self.file.write_all_at(line(commits).as_bytes(), 0)
+    }
+}
+
+fn line(commits: u64) -> String {
+    format!("{INTRO}{FORMAT}{CHANGE}{commits:020}\n")
+}

@@ -1,0 +1,144 @@
+//! The rows of the database, byte by byte.
+//!
+//! A key is nine bytes: a kind, a node's number and a block's number, big-endian. Values are bincode with big-endian
+//! integers of fixed width.
+//!
+//! | kind | node | block | value |
+//! |---|---|---|---|
+//! | 0 | 0 | 0 | the format of the whole database, a `u32` |
+//! | 1 | 0 | 0 | the number of the last change, a `u64` |
+//! | 2 | node | 0 | [`NodeRow`] |
+//! | 3 | node | block | a `Vec` of [`FileRow`], at most about 6 KiB |
+//!
+//! A list's files stand in its blocks in no order. A node whose list is empty has no rows.
+
+use bincode::config::{BigEndian, Configuration, Fixint, Limit};
+use bincode::{Decode, Encode};
+use protocol::digest::Digest;
+use protocol::frame;
+use protocol::index::{FileRecord, ListSummary, Share};
+use protocol::list_hash::ListHash;
+use protocol::node_id::NodeId;
+
+use crate::catalog::{BlockNo, Header, NodeNo};
+
+/// The format that is written, and the only one that is read.
+pub(super) const FORMAT: u32 = 1;
+
+/// The longest value, in bytes.
+const MAX_VALUE: usize = 64 << 10;
+
+const CONFIG: Configuration<BigEndian, Fixint, Limit<MAX_VALUE>> =
+    bincode::config::standard().with_big_endian().with_fixed_int_encoding().with_limit::<MAX_VALUE>();
+
+/// A row's name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Key {
+    Format,
+    Commits,
+    Node(NodeNo),
+    Block(NodeNo, BlockNo),
+}
+
+impl Key {
+    pub(super) fn to_bytes(self) -> [u8; 9] {
+        let (kind, node, block) = match self {
+            Self::Format => (0, 0, 0),
+            Self::Commits => (1, 0, 0),
+            Self::Node(node) => (2, node.0, 0),
+            Self::Block(node, block) => (3, node.0, block.0),
+        };
+        let ([a, b, c, d], [e, f, g, h]) = (node.to_be_bytes(), block.to_be_bytes());
+        [kind, a, b, c, d, e, f, g, h]
+    }
+
+    pub(super) fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        let [kind, a, b, c, d, e, f, g, h] = *bytes.first_chunk::<9>()?;
+        let (node, block) = (NodeNo(u32::from_be_bytes([a, b, c, d])), u32::from_be_bytes([e, f, g, h]));
+        let key = match kind {
+            0 => Self::Format,
+            1 => Self::Commits,
+            2 => Self::Node(node),
+            3 => Self::Block(node, BlockNo(block)),
+            _ => return None,
+        };
+        (key.to_bytes() == bytes).then_some(key)
+    }
+}
+
+/// A node, and what its blocks amount to.
+#[derive(Debug, Encode, Decode)]
+pub(super) struct NodeRow {
+    id: [u8; 32],
+    files: u32,
+    /// The [`ListHash`] of its files.
+    hash: [u8; 32],
+    /// In seconds since 1970.
+    last_seen: u64,
+}
+
+/// One file.
+#[derive(Debug, Encode, Decode)]
+pub(super) struct FileRow {
+    path: String,
+    size: u64,
+    digest: [u8; 32],
+    /// Whether the node has all of it.
+    whole: bool,
+}
+
+impl From<&Header> for NodeRow {
+    fn from(header: &Header) -> Self {
+        let mut hash = [0; 32];
+        for (ours, theirs) in
+            hash.iter_mut().zip(frame::encode_body(&header.summary.hash).unwrap_or_default())
+        {
+            *ours = theirs;
+        }
+        let (id, files) = (*header.id.as_bytes(), header.summary.files);
+        Self { id, files, hash, last_seen: header.last_seen }
+    }
+}
+
+impl From<NodeRow> for Header {
+    fn from(row: NodeRow) -> Self {
+        let hash: ListHash = frame::decode_body(&row.hash).unwrap_or_default();
+        let summary = ListSummary { files: row.files, hash };
+        Self { id: NodeId::from_bytes(row.id), summary, last_seen: row.last_seen }
+    }
+}
+
+impl From<&FileRecord> for FileRow {
+    fn from(file: &FileRecord) -> Self {
+        let (path, digest) = (file.path.clone(), *file.digest.as_bytes());
+        Self { path, size: file.size, digest, whole: file.share == Share::Whole }
+    }
+}
+
+impl From<FileRow> for FileRecord {
+    fn from(row: FileRow) -> Self {
+        let share = if row.whole { Share::Whole } else { Share::Partial };
+        Self { path: row.path, size: row.size, digest: Digest::from_bytes(row.digest), share }
+    }
+}
+
+/// Encodes a value; nothing if it is longer than a value may be.
+pub(super) fn encode(value: &impl Encode) -> Option<Vec<u8>> {
+    bincode::encode_to_vec(value, CONFIG).ok().filter(|bytes| bytes.len() <= MAX_VALUE)
+}
+
+/// Encodes a block.
+pub(super) fn encode_block(files: &[FileRecord]) -> Option<Vec<u8>> {
+    encode(&files.iter().map(FileRow::from).collect::<Vec<_>>())
+}
+
+/// Decodes a value, which must be used up.
+pub(super) fn decode<T: Decode<()>>(bytes: &[u8]) -> Option<T> {
+    let (value, used) = bincode::decode_from_slice(bytes, CONFIG).ok()?;
+    (used == bytes.len()).then_some(value)
+}
+
+/// Decodes a block.
+pub(super) fn decode_block(bytes: &[u8]) -> Option<Vec<FileRecord>> {
+    Some(decode::<Vec<FileRow>>(bytes)?.into_iter().map(FileRecord::from).collect())
+}

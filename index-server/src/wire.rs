@@ -1,0 +1,170 @@
+//! Messages on a socket, each under a deadline.
+
+use std::io;
+use std::net::IpAddr;
+use std::time::Duration;
+
+use bincode::{Decode, Encode};
+use protocol::frame::{FrameBuffer, FrameError, encode_frame};
+use protocol::preamble::PREAMBLE_LEN;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::time::{Instant, timeout, timeout_at};
+
+/// How much is read at once, in bytes.
+const READ_LEN: usize = 16 << 10;
+
+/// How much of what a client still sends is read and dropped when its connection is closed.
+const FAREWELL_LEN: usize = 256 << 10;
+
+/// How long that may take.
+const FAREWELL: Duration = Duration::from_secs(1);
+
+/// Why a connection is over.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum WireError {
+    /// The other side closed it between two messages.
+    #[error("closed by the other side")]
+    Closed,
+    /// The other side closed it within a message.
+    #[error("closed by the other side in the middle of a message")]
+    Truncated,
+    /// The connection broke.
+    #[error("the connection broke: {0}")]
+    Broken(#[from] io::Error),
+    /// Nothing came for too long.
+    #[error("nothing came for {0:?}")]
+    Silent(Duration),
+    /// A message was begun and not ended in time.
+    #[error("a message took longer than {0:?}")]
+    SlowMessage(Duration),
+    /// What was sent was not taken in time.
+    #[error("the other side took nothing for {0:?}")]
+    NotTaken(Duration),
+    /// What came is no message.
+    #[error(transparent)]
+    Frame(#[from] FrameError),
+}
+
+/// A socket that carries messages.
+#[derive(Debug)]
+pub(crate) struct Wire {
+    stream: TcpStream,
+    buffer: FrameBuffer,
+    /// When the message that is half here began.
+    begun: Option<Instant>,
+    /// When the last message was whole.
+    heard: Instant,
+    times: Times,
+}
+
+/// The deadlines of a socket.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Times {
+    /// From one message to the next.
+    pub(crate) silence: Duration,
+    /// From a message's first byte to its last.
+    pub(crate) frame: Duration,
+    /// For a message to be taken.
+    pub(crate) write: Duration,
+}
+
+impl Wire {
+    pub(crate) fn new(stream: TcpStream, frame_limit: usize, times: Times) -> Self {
+        let buffer = FrameBuffer::with_limit(frame_limit);
+        Self { stream, buffer, begun: None, heard: Instant::now(), times }
+    }
+
+    /// Changes the limit for the messages to come.
+    pub(crate) const fn set_frame_limit(&mut self, limit: usize) {
+        self.buffer.set_limit(limit);
+    }
+
+    /// Returns the port on this side of the connection if a host at `address` would be this host.
+    pub(crate) fn port_of_ours(&self, address: IpAddr) -> Option<u16> {
+        let ours = self.stream.local_addr().ok()?;
+        (address.is_loopback() || address == ours.ip().to_canonical()).then_some(ours.port())
+    }
+
+    /// Reads the first bytes of a connection.
+    pub(crate) async fn read_preamble(&mut self) -> Result<[u8; PREAMBLE_LEN], WireError> {
+        let mut bytes = [0; PREAMBLE_LEN];
+        match timeout(self.times.frame, self.stream.read_exact(&mut bytes)).await {
+            Ok(Ok(_)) => Ok(bytes),
+            Ok(Err(error)) if error.kind() == io::ErrorKind::UnexpectedEof => Err(WireError::Closed),
+            Ok(Err(error)) => Err(error.into()),
+            Err(_) => Err(WireError::Silent(self.times.frame)),
+        }
+    }
+
+    /// Writes bytes that are no message.
+    pub(crate) async fn write_raw(&mut self, bytes: &[u8]) -> Result<(), WireError> {
+        match timeout(self.times.write, self.stream.write_all(bytes)).await {
+            Ok(result) => Ok(result?),
+            Err(_) => Err(WireError::NotTaken(self.times.write)),
+        }
+    }
+
+    /// Writes a message.
+    pub(crate) async fn send(&mut self, message: &impl Encode) -> Result<(), WireError> {
+        let mut bytes = Vec::new();
+        encode_frame(message, &mut bytes)?;
+        self.write_raw(&bytes).await
+    }
+
+    /// Reads the next message. Loses nothing when it is dropped early; after an error nothing more can be read.
+    pub(crate) async fn next<M: Decode<()>>(&mut self) -> Result<M, WireError> {
+        loop {
+            if let Some(message) = self.buffer.next_message()? {
+                self.heard = Instant::now();
+                self.begun = None;
+                return Ok(message);
+            }
+            let (deadline, late) = self.deadline();
+            if timeout_at(deadline, self.stream.readable()).await.map_err(|_| late)?.is_ok() {
+                self.fill()?;
+            }
+        }
+    }
+
+    /// Returns when the wait for the next byte ends, and with what.
+    fn deadline(&mut self) -> (Instant, WireError) {
+        if self.buffer.pending() == 0 {
+            return (self.heard + self.times.silence, WireError::Silent(self.times.silence));
+        }
+        let begun = *self.begun.get_or_insert_with(Instant::now);
+        (begun + self.times.frame, WireError::SlowMessage(self.times.frame))
+    }
+
+    fn fill(&mut self) -> Result<(), WireError> {
+        let mut bytes = [0; READ_LEN];
+        match self.stream.try_read(&mut bytes) {
+            Ok(0) if self.buffer.pending() == 0 => Err(WireError::Closed),
+            Ok(0) => Err(WireError::Truncated),
+            Ok(read) => {
+                self.buffer.extend(bytes.get(..read).unwrap_or_default());
+                Ok(())
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Closes the connection so that what was sent last still arrives: a socket closed with unread bytes in it would
+    /// be reset, and the last message lost with it.
+    pub(crate) async fn farewell(mut self) {
+        let (mut scrap, mut left) = ([0; 1024], FAREWELL_LEN);
+        let drain = async {
+            self.stream.shutdown().await?;
+            while left > 0 {
+                match self.stream.read(&mut scrap).await? {
+                    0 => break,
+                    read => left = left.saturating_sub(read),
+                }
+            }
+            Ok::<(), io::Error>(())
+        };
+        // However this ends, the connection is over.
+        let _ = timeout(FAREWELL, drain).await;
+    }
+}
