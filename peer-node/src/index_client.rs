@@ -27,6 +27,8 @@ mod status;
 mod wanted;
 
 #[cfg(test)]
+mod model_list;
+#[cfg(test)]
 mod scripted_index;
 #[cfg(test)]
 mod tests;
@@ -132,12 +134,12 @@ impl IndexClient {
         if query.len() > MAX_QUERY {
             return Err(IndexError::TooLong { limit: MAX_QUERY });
         }
-        self.ask(|answer| Command::Search { query, after, limit: limit.min(MAX_HITS), answer }).await
+        self.ask(|answer| Command::Search { query, after, limit: limit.clamp(1, MAX_HITS), answer }).await
     }
 
     /// Asks who has a content. Neither this node is among the answers nor an address that may not be dialled.
     pub async fn locate(&self, digest: Digest, limit: u16) -> Result<Vec<Source>, IndexError> {
-        let limit = limit.min(MAX_SOURCES);
+        let limit = limit.clamp(1, MAX_SOURCES);
         let sources = self.ask(|answer| Command::Locate { digest, limit, answer }).await?;
         let own_address = match &*self.board.status.borrow() {
             IndexStatus::Online { you, .. } => Some(*you),
@@ -154,7 +156,7 @@ impl IndexClient {
         after: Option<String>,
         limit: u16,
     ) -> Result<(NodeId, Vec<FileRecord>, bool), IndexError> {
-        let limit = limit.min(MAX_LISTING);
+        let limit = limit.clamp(1, MAX_LISTING);
         self.ask(|answer| Command::Browse { peer, after, limit, answer }).await
     }
 

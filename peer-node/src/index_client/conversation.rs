@@ -122,8 +122,10 @@ impl<'a> Conversation<'a> {
 
     /// So many of the outgoing bytes went out.
     pub(super) fn sent(&mut self, now: Instant, bytes: usize) {
-        self.outgoing.drain(..bytes.min(self.outgoing.len()));
-        self.moved = now;
+        if bytes > 0 {
+            self.outgoing.drain(..bytes.min(self.outgoing.len()));
+            self.moved = now;
+        }
     }
 
     /// Takes in a message of the index; an error ends the session.
@@ -158,7 +160,8 @@ impl<'a> Conversation<'a> {
             (Waiter::Call(command), reply) => command.answer(reply)?,
             (Waiter::List, Reply::List(summary)) => self.list.acknowledged(now, id, summary),
             (Waiter::List, Reply::Refused(refusal)) => {
-                self.list.refused(now, id, plain_refusal(refusal)).map_err(SessionError::Refused)?;
+                let refused = self.list.refused(now, id, refusal);
+                refused.map_err(|refusal| SessionError::Refused(plain_refusal(refusal)))?;
             }
             (Waiter::Renewal, Reply::List(summary)) => self.list.observed(now, summary),
             (Waiter::Nobody, _) | (Waiter::Renewal, Reply::Refused(Refusal::StoreUnavailable)) => {}

@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
-use protocol::escape::{display_safe, excerpt};
+use protocol::escape::display_safe;
 use protocol::index::{FileRecord, ListSummary, Refusal, Request, RequestId};
 use tokio::time::Instant;
 
 use super::batch::{Batch, difference};
+use super::plain_words::plain;
 use super::round::{Round, Step};
 use super::share_list::ShareList;
 use super::shares::Snapshot;
@@ -24,6 +25,9 @@ const LONGEST_RETRY: Duration = Duration::from_hours(1);
 
 /// The most files that are left out one by one; an index that refuses more is left alone for a while.
 const MAX_REFUSED: usize = 1000;
+
+/// A path of so many bytes in a refusal may be the beginning of a longer one.
+const CUT_PATH: usize = 256;
 
 /// Decides what to tell the index, in rounds. Owns no socket and reads no clock; outlives the sessions, so that a
 /// node that comes back tells only what has changed.
@@ -110,12 +114,15 @@ impl ListSync {
                 self.leave_out(now, batch, path, reason)?;
             }
             (Some(Step::Change(_)), Refusal::TooMany { what, limit }) => {
+                let what = plain(&what);
                 tracing::warn!(what, limit, "index takes no more files");
                 round.stop_registering();
                 // The end of a whole list may make room, so what is missing is tried once more after it.
                 self.hold = (!round.is_of_whole_list()).then(|| now + RETRY);
                 self.trouble = Some(SyncTrouble::TooMany { what, limit });
             }
+            // Those that flew along with it are refused for the same reason.
+            (Some(_), Refusal::StoreUnavailable) if round.was_cut_short() => {}
             (Some(_), Refusal::StoreUnavailable) => {
                 round.cut_short();
                 let pause = STORE_RETRY.saturating_mul(1 << self.outages.min(6)).min(RETRY);
@@ -138,11 +145,11 @@ impl ListSync {
         reason: String,
     ) -> Result<(), Refusal> {
         let is_it = |record: &FileRecord| {
-            let ours = record.path.as_str();
-            ours == path || display_safe(ours) == path || excerpt(ours) == path
+            let ours = display_safe(&record.path);
+            ours == path || (path.len() >= CUT_PATH && ours.starts_with(&path))
         };
         let Some(entry) = batch.remove(is_it) else { return Err(Refusal::BadRecord { path, reason }) };
-        tracing::warn!(path = %display_safe(entry.path()), reason, "index refuses a file");
+        tracing::warn!(path = %display_safe(entry.path()), reason = plain(&reason), "index refuses a file");
         self.wanted.refuse(entry);
         let Some(round) = &mut self.round else { return Ok(()) };
         if self.wanted.refused() < MAX_REFUSED {

@@ -1,1 +1,140 @@
+//! An index for tests that does what it is told, on loopback.
 
+use std::time::Duration;
+
+use protocol::frame::{FrameBuffer, encode_frame};
+use protocol::index::{FromIndex, ListSummary, Notice, Reply, Request, RequestId, ToIndex};
+use protocol::limits::MAX_FRAME;
+use protocol::preamble::{self, Service};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::time::timeout;
+
+use super::model_list::ModelList;
+
+/// The nonce of every challenge.
+pub(super) const NONCE: [u8; 32] = [7; 32];
+
+/// A test that waits longer has failed.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+pub(super) struct ScriptedIndex {
+    listener: TcpListener,
+}
+
+impl ScriptedIndex {
+    pub(super) async fn bind() -> Self {
+        Self { listener: TcpListener::bind("127.0.0.1:0").await.unwrap() }
+    }
+
+    pub(super) fn address(&self) -> String {
+        self.listener.local_addr().unwrap().to_string()
+    }
+
+    /// Accepts a connection and says nothing.
+    pub(super) async fn accept(&self) -> Guest {
+        let (stream, _) = timeout(PATIENCE, self.listener.accept()).await.expect("nobody comes").unwrap();
+        Guest { stream, frames: FrameBuffer::with_limit(MAX_FRAME), port: 0 }
+    }
+
+    /// Accepts a connection and lets the node in that comes.
+    pub(super) async fn welcome(&self, list: ListSummary) -> Guest {
+        let mut guest = self.accept().await;
+        guest.greet(list).await;
+        guest
+    }
+}
+
+/// A node's connection.
+pub(super) struct Guest {
+    stream: TcpStream,
+    frames: FrameBuffer,
+    port: u16,
+}
+
+impl Guest {
+    pub(super) async fn raw(&mut self, bytes: &[u8]) {
+        self.stream.write_all(bytes).await.unwrap();
+    }
+
+    /// Says nothing more.
+    pub(super) async fn end(&mut self) {
+        self.stream.shutdown().await.unwrap();
+    }
+
+    pub(super) async fn preambles(&mut self) {
+        let mut theirs = [0; 8];
+        timeout(PATIENCE, self.stream.read_exact(&mut theirs)).await.expect("no preamble").unwrap();
+        assert_eq!(theirs, preamble::encode(Service::Index));
+        self.raw(&preamble::encode(Service::Index)).await;
+    }
+
+    pub(super) async fn greet(&mut self, list: ListSummary) {
+        self.preambles().await;
+        let hello = self.next().await;
+        let Request::Hello { port, .. } = hello.request else { panic!("{hello:?}") };
+        self.port = port;
+        self.reply(hello.id, Reply::Challenge { nonce: NONCE }).await;
+        let proof = self.next().await;
+        assert!(matches!(proof.request, Request::Proof { .. }), "{proof:?}");
+        let you = self.you();
+        self.reply(proof.id, Reply::Welcome { you, lease: 90, list }).await;
+    }
+
+    /// Where the node is seen.
+    pub(super) fn you(&self) -> std::net::SocketAddr {
+        let mut you = self.stream.peer_addr().unwrap();
+        you.set_port(self.port);
+        you
+    }
+
+    /// Waits for the next request.
+    pub(super) async fn next(&mut self) -> ToIndex {
+        timeout(PATIENCE, self.next_or_end()).await.expect("no request comes").expect("the node went away")
+    }
+
+    /// Waits until the node closes the connection, whatever it says before.
+    pub(super) async fn gone(&mut self) {
+        timeout(PATIENCE, async { while self.next_or_end().await.is_some() {} })
+            .await
+            .expect("the node stays");
+    }
+
+    async fn next_or_end(&mut self) -> Option<ToIndex> {
+        let mut chunk = vec![0; 64 << 10];
+        loop {
+            if let Some(message) = self.frames.next_message().unwrap() {
+                return Some(message);
+            }
+            match self.stream.read(&mut chunk).await {
+                Ok(0) | Err(_) => return None,
+                Ok(read) => self.frames.extend(&chunk[..read]),
+            }
+        }
+    }
+
+    pub(super) async fn reply(&mut self, id: RequestId, reply: Reply) {
+        self.send(FromIndex::Reply { id, reply }).await;
+    }
+
+    pub(super) async fn notice(&mut self, notice: Notice) {
+        self.send(FromIndex::Notice(notice)).await;
+    }
+
+    async fn send(&mut self, message: FromIndex) {
+        let mut bytes = Vec::new();
+        encode_frame(&message, &mut bytes).unwrap();
+        self.raw(&bytes).await;
+    }
+
+    /// Answers as many requests about the list as an index that keeps `model` would. Gives the requests.
+    pub(super) async fn keep(&mut self, model: &mut ModelList, requests: usize) -> Vec<Request> {
+        let mut seen = Vec::new();
+        while seen.len() < requests {
+            let ToIndex { id, request } = self.next().await;
+            self.reply(id, model.answer(&request)).await;
+            seen.push(request);
+        }
+        seen
+    }
+}

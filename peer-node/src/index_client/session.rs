@@ -73,7 +73,11 @@ impl Line {
                 conversation.tick(now)
             }
             written = writer.write(conversation.outgoing()), if !conversation.outgoing().is_empty() => {
-                conversation.sent(Instant::now(), written?);
+                let written = written?;
+                if written == 0 {
+                    return Err(SessionError::Closed { greeted: true });
+                }
+                conversation.sent(Instant::now(), written);
                 Ok(())
             }
             Some(command) = inputs.commands.recv(), if conversation.has_room() => {

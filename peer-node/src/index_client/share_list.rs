@@ -157,7 +157,9 @@ mod tests {
         fn pairs_cover_both_lists_in_order(ours: Vec<(u8, u8)>, theirs: Vec<(u8, u8)>) {
             let list = |of: Vec<(u8, u8)>| {
                 let mut list = ShareList::default();
-                of.into_iter().for_each(|(path, digest)| list.put(record(path, digest).into()));
+                for (path, digest) in of {
+                    list.put(record(path, digest).into());
+                }
                 list
             };
             let (ours, theirs) = (list(ours), list(theirs));

@@ -1,1 +1,299 @@
+//! The client against an index that does what it is told, over loopback.
 
+use protocol::index::{FileRecord, ListSummary, Notice, Refusal, Reply, Request, Share};
+use protocol::preamble::{self, Service};
+use protocol::probe::probe_answer;
+use tempfile::TempDir;
+
+use super::model_list::{ModelList, ModelShares, file};
+use super::scripted_index::{Guest, NONCE, ScriptedIndex};
+use super::*;
+
+const PATIENCE: Duration = Duration::from_secs(10);
+
+struct Node {
+    client: IndexClient,
+    shares: ModelShares,
+    probe_key: ProbeKey,
+    tracker: TaskTracker,
+    cancel: CancellationToken,
+    _folder: TempDir,
+}
+
+impl Node {
+    fn start(address: String, files: &[(&str, u8)]) -> Self {
+        Self::sharing(address, files.iter().map(|&(path, digest)| file(path, digest)).collect())
+    }
+
+    fn sharing(address: String, files: Vec<FileRecord>) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let identity = Arc::new(Identity::load_or_create(&folder.path().join("key")).unwrap());
+        let config = IndexConfig { address, port: 12349, agent: "test/1".into() };
+        let (shares, probe_key) = (ModelShares::new(files), ProbeKey::default());
+        let (tracker, cancel) = (TaskTracker::new(), CancellationToken::new());
+        let caller = Caller { config, identity, probe_key: probe_key.clone() };
+        let pauses = Backoff::between(Duration::from_millis(20), Duration::from_millis(40));
+        let client = IndexClient::start_with(caller, shares.clone(), pauses, &tracker, cancel.clone());
+        Self { client, shares, probe_key, tracker, cancel, _folder: folder }
+    }
+
+    async fn until(&self, is_it: impl FnMut(&IndexStatus) -> bool) -> IndexStatus {
+        let mut status = self.client.status();
+        let found = tokio::time::timeout(PATIENCE, status.wait_for(is_it)).await;
+        found.expect("the status stays as it is").unwrap().clone()
+    }
+
+    async fn until_offline(&self) -> String {
+        match self.until(|status| matches!(status, IndexStatus::Offline { .. })).await {
+            IndexStatus::Offline { error, .. } => error,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    async fn stop(self) {
+        self.cancel.cancel();
+        self.tracker.close();
+        tokio::time::timeout(Duration::from_secs(1), self.tracker.wait()).await.expect("it does not stop");
+    }
+}
+
+async fn reach(guest: &mut Guest) {
+    let address = guest.you();
+    guest.notice(Notice::Reachable { address }).await;
+}
+
+#[tokio::test]
+async fn a_new_node_tells_its_list_and_is_then_synced() {
+    let index = ScriptedIndex::bind().await;
+    let node = Node::start(index.address(), &[("a", 1), ("b", 2)]);
+    let mut model = ModelList::default();
+    let mut guest = index.welcome(model.summary()).await;
+    assert_eq!(node.probe_key.answer(&[2; 32]), Some(probe_answer(&NONCE, &[2; 32])));
+    let requests = guest.keep(&mut model, 3).await;
+    assert!(matches!(requests[..], [Request::BeginList, Request::Register { .. }, Request::EndList]));
+    assert_eq!(model.summary(), node.shares.summary());
+    let early = node.client.synced(Duration::from_millis(50)).await;
+    assert!(matches!(early, Err(IndexError::Unsynced { .. })), "the port is not judged yet: {early:?}");
+    reach(&mut guest).await;
+    node.client.synced(PATIENCE).await.unwrap();
+    let status = node.client.status().borrow().clone();
+    let you = guest.you();
+    let expected =
+        IndexStatus::Online { you, reachable: Reachability::Yes, registered: 2, synced: true, trouble: None };
+    assert_eq!(status, expected);
+    node.stop().await;
+    guest.gone().await;
+}
+
+#[tokio::test]
+async fn an_index_that_has_the_list_is_told_nothing_until_it_changes() {
+    let index = ScriptedIndex::bind().await;
+    let node = Node::start(index.address(), &[("a", 1)]);
+    let mut model = ModelList::default();
+    model.files.insert("a".into(), file("a", 1));
+    let mut guest = index.welcome(model.summary()).await;
+    let address = guest.you();
+    guest.notice(Notice::Unreachable { address, reason: "refused".into() }).await;
+    node.client.synced(PATIENCE).await.unwrap();
+    node.shares.set(vec![file("a", 2), file("b", 1)]);
+    let files = vec![file("a", 2), file("b", 1)];
+    assert_eq!(guest.keep(&mut model, 1).await, [Request::Register { files }]);
+    node.client.synced(PATIENCE).await.unwrap();
+    node.shares.set(vec![file("b", 1)]);
+    assert_eq!(guest.keep(&mut model, 1).await, [Request::Unregister { paths: vec!["a".into()] }]);
+    node.client.synced(PATIENCE).await.unwrap();
+    node.stop().await;
+}
+
+#[tokio::test]
+async fn a_long_list_arrives_whole_while_questions_are_answered() {
+    let index = ScriptedIndex::bind().await;
+    let path = |n: usize| format!("{n}/{}", "x".repeat(200));
+    let node = Node::sharing(index.address(), (0..20_000).map(|n| file(&path(n), 1)).collect());
+    let mut model = ModelList::default();
+    let mut guest = index.welcome(model.summary()).await;
+    let client = node.client.clone();
+    let question = tokio::spawn(async move { client.statistics().await });
+    let mut requests = 0;
+    while requests < 2 || !model.files.len().eq(&20_000) || model.summary() != node.shares.summary() {
+        let message = guest.next().await;
+        let reply = match message.request {
+            Request::Statistics => Reply::Statistics(Statistics::default()),
+            request => model.answer(&request),
+        };
+        guest.reply(message.id, reply).await;
+        requests += 1;
+    }
+    guest.keep(&mut model, 1).await;
+    question.await.unwrap().unwrap();
+    node.until(|status| matches!(status, IndexStatus::Online { registered: 20_000, synced: true, .. })).await;
+    node.stop().await;
+}
+
+#[tokio::test]
+async fn a_refused_file_is_left_out() {
+    let index = ScriptedIndex::bind().await;
+    let node = Node::start(index.address(), &[("a", 1), ("b", 1)]);
+    let mut model = ModelList::default();
+    model.bad.insert("a".into());
+    let mut guest = index.welcome(ListSummary::default()).await;
+    guest.keep(&mut model, 4).await;
+    assert_eq!(model.files.keys().collect::<Vec<_>>(), ["b"]);
+    reach(&mut guest).await;
+    node.client.synced(PATIENCE).await.unwrap();
+    let told = Some(SyncTrouble::Refused { files: 1 });
+    node.until(|status| matches!(status, IndexStatus::Online { trouble, .. } if *trouble == told)).await;
+    node.stop().await;
+}
+
+#[tokio::test]
+async fn a_lost_connection_is_made_again_and_only_changes_are_told() {
+    let index = ScriptedIndex::bind().await;
+    let node = Node::start(index.address(), &[("a", 1)]);
+    let mut model = ModelList::default();
+    let mut guest = index.welcome(model.summary()).await;
+    guest.keep(&mut model, 3).await;
+    node.until(|status| matches!(status, IndexStatus::Online { synced: true, .. })).await;
+    drop(guest);
+    node.until(|status| !matches!(status, IndexStatus::Online { .. })).await;
+    assert_eq!(node.probe_key.answer(&[2; 32]), None);
+    node.shares.set(vec![file("a", 1), file("b", 1)]);
+    let mut guest = index.welcome(model.summary()).await;
+    assert_eq!(guest.keep(&mut model, 1).await, [Request::Register { files: vec![file("b", 1)] }]);
+    guest.notice(Notice::ShuttingDown).await;
+    assert_eq!(node.until_offline().await, "the index was stopped");
+    index.welcome(model.summary()).await;
+    node.stop().await;
+}
+
+#[tokio::test]
+async fn questions_are_answered_and_sources_filtered() {
+    let index = ScriptedIndex::bind().await;
+    let node = Node::start(index.address(), &[]);
+    let mut guest = index.welcome(ListSummary::default()).await;
+    let (client, digest) = (node.client.clone(), Digest::from_bytes([1; 32]));
+    let question = tokio::spawn(async move { client.locate(digest, u16::MAX).await });
+    let asked = guest.next().await;
+    assert_eq!(asked.request, Request::Locate { digest, limit: MAX_SOURCES });
+    let source = |node: u8, address: &str| Source {
+        node: NodeId::from_bytes([node; 32]),
+        address: address.parse().unwrap(),
+        share: Share::Whole,
+    };
+    let ours = Source { address: guest.you(), ..source(1, "10.0.0.1:1") };
+    let own = Source { node: node.client.node, ..source(1, "10.0.0.1:1") };
+    let sources =
+        vec![ours, own, source(2, "10.0.0.1:0"), source(3, "255.255.255.255:9"), source(4, "10.0.0.4:9")];
+    guest.reply(asked.id, Reply::Sources { sources }).await;
+    assert_eq!(question.await.unwrap().unwrap(), [source(4, "10.0.0.4:9")]);
+    let long = node.client.search("x".repeat(MAX_QUERY + 1), None, 1).await;
+    assert_eq!(long, Err(IndexError::TooLong { limit: MAX_QUERY }));
+    node.stop().await;
+}
+
+#[tokio::test]
+async fn questions_fail_at_once_without_an_index_and_after_the_end() {
+    let index = ScriptedIndex::bind().await;
+    let address = index.address();
+    drop(index);
+    let node = Node::start(address.clone(), &[]);
+    let error = node.until_offline().await;
+    assert!(error.starts_with(&format!("cannot reach {address}: ")), "{error}");
+    let asked = node.client.search("x".into(), None, 1).await.unwrap_err();
+    assert!(matches!(asked, IndexError::Offline { .. }), "{asked:?}");
+    let waited = node.client.synced(Duration::from_millis(50)).await;
+    assert!(matches!(waited, Err(IndexError::Unsynced { .. })));
+    let client = node.client.clone();
+    node.stop().await;
+    assert_eq!(client.statistics().await, Err(IndexError::Stopped));
+    assert_eq!(client.synced(PATIENCE).await, Err(IndexError::Stopped));
+    assert_eq!(*client.status().borrow(), IndexStatus::Stopped);
+}
+
+#[tokio::test]
+async fn a_question_is_failed_when_the_connection_breaks() {
+    let index = ScriptedIndex::bind().await;
+    let node = Node::start(index.address(), &[]);
+    let mut guest = index.welcome(ListSummary::default()).await;
+    let client = node.client.clone();
+    let question = tokio::spawn(async move { client.statistics().await });
+    guest.next().await;
+    drop(guest);
+    let error = question.await.unwrap().unwrap_err();
+    assert_eq!(error, IndexError::Offline { reason: "the index closed the connection".into() });
+    node.stop().await;
+}
+
+#[tokio::test]
+async fn whoever_else_listens_there_is_named() {
+    let other_version = {
+        let mut bytes = preamble::encode(Service::Index);
+        bytes[7] = 9;
+        bytes
+    };
+    for (bytes, expected) in [
+        (&b"HTTP/1.1 400 Bad Request\r\n\r\n"[..], "what listens there is not a Peerdex index"),
+        (&preamble::encode(Service::Peer), "a peer listens there, not an index"),
+        (&other_version, "unsupported version: the index speaks version 9, we speak version 1"),
+        (b"", "the index closed the connection before greeting"),
+    ] {
+        let index = ScriptedIndex::bind().await;
+        let node = Node::start(index.address(), &[]);
+        let mut guest = index.accept().await;
+        guest.raw(bytes).await;
+        guest.end().await;
+        let error = node.until_offline().await;
+        assert!(error.starts_with(expected), "{error}");
+        node.stop().await;
+    }
+}
+
+#[tokio::test]
+async fn garbage_ends_the_session_and_nothing_else() {
+    let index = ScriptedIndex::bind().await;
+    let node = Node::start(index.address(), &[]);
+    let too_long = u32::MAX.to_be_bytes();
+    let no_message = [0, 0, 0, 1, 0xff];
+    let unasked = [0, 0, 0, 20, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 99, 0, 0, 0, 7, 0, 0, 0, 7];
+    for garbage in [&too_long[..], &no_message, &[0; 4], &unasked] {
+        let mut guest = index.welcome(ListSummary::default()).await;
+        guest.raw(garbage).await;
+        guest.gone().await;
+        node.until(|status| matches!(status, IndexStatus::Offline { .. } | IndexStatus::Connecting { .. }))
+            .await;
+    }
+    index.welcome(ListSummary::default()).await;
+    node.stop().await;
+}
+
+#[tokio::test]
+async fn refusals_in_the_greeting_and_a_twin_are_told_plainly() {
+    let index = ScriptedIndex::bind().await;
+    let node = Node::start(index.address(), &[]);
+    let mut guest = index.accept().await;
+    guest.preambles().await;
+    let hello = guest.next().await;
+    guest.reply(hello.id, Reply::Refused(Refusal::BadPort { port: 22 })).await;
+    assert_eq!(node.until_offline().await, "port 22 cannot be registered; choose another one");
+    let mut guest = index.welcome(ListSummary::default()).await;
+    guest.notice(Notice::Replaced).await;
+    let is_twin = |status: &IndexStatus| matches!(status, IndexStatus::Offline { error, .. } if error.contains("same identity"));
+    let IndexStatus::Offline { retry_at, .. } = node.until(is_twin).await else { unreachable!() };
+    assert!(
+        retry_at > Instant::now() + Duration::from_mins(4),
+        "both would throw each other out again and again"
+    );
+    node.stop().await;
+}
+
+#[tokio::test]
+async fn the_client_stops_at_any_moment() {
+    let index = ScriptedIndex::bind().await;
+    let node = Node::start(index.address(), &[("a", 1)]);
+    let mut guest = index.accept().await;
+    guest.preambles().await;
+    guest.next().await;
+    node.stop().await;
+    guest.gone().await;
+    Node::start(index.address(), &[("a", 1)]).stop().await;
+}

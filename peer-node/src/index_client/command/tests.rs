@@ -1,1 +1,84 @@
+use protocol::index::{Refusal, Share};
+use tokio::sync::oneshot::{self, error::TryRecvError};
 
+use super::*;
+
+fn file(path: &str) -> FileRecord {
+    FileRecord { path: path.into(), size: 1, digest: Digest::from_bytes([1; 32]), share: Share::Whole }
+}
+
+fn hit(names: &[&str]) -> Hit {
+    let names = names.iter().map(|&name| name.to_owned()).collect();
+    Hit { digest: Digest::from_bytes([1; 32]), size: 1, names, whole: 1, partial: 0 }
+}
+
+fn search(limit: u16, reply: Reply) -> Result<Hits, Violation> {
+    let (answer, mut answered) = oneshot::channel();
+    Command::Search { query: "x".into(), after: None, limit, answer }.answer(reply)?;
+    Ok(answered.try_recv().unwrap().unwrap())
+}
+
+fn browse(after: Option<&str>, limit: u16, paths: &[&str], more: bool) -> Result<Listing, Violation> {
+    let (answer, mut answered) = oneshot::channel();
+    let source = NodeId::from_bytes([1; 32]);
+    let reply = Reply::Listing { source, files: paths.iter().map(|path| file(path)).collect(), more };
+    let peer = PeerRef::Node(source);
+    Command::Browse { peer, after: after.map(str::to_owned), limit, answer }.answer(reply)?;
+    Ok(answered.try_recv().unwrap().unwrap())
+}
+
+#[test]
+fn hits_that_cannot_be_are_dropped() {
+    let impossible = Hit { size: 0, ..hit(&["a"]) };
+    let enormous = Hit { size: u64::MAX, ..hit(&["a"]) };
+    let hits = vec![hit(&["../x", "a"]), hit(&["/etc/passwd"]), impossible, enormous, hit(&["b"])];
+    let (hits, _) = search(9, Reply::Hits { hits, more: None }).unwrap();
+    assert_eq!(hits, [hit(&["a"]), hit(&["b"])]);
+}
+
+#[test]
+fn pages_have_no_more_than_was_asked_for() {
+    let cursor = SearchCursor { rank: 1, digest: Digest::OF_NOTHING };
+    let page = |hits: usize| Reply::Hits { hits: vec![hit(&["a"]); hits], more: Some(cursor) };
+    assert_eq!(search(2, page(2)).unwrap().1, Some(cursor));
+    assert_eq!(search(2, page(0)).unwrap().1, None, "an empty page is the last");
+    assert_eq!(search(2, page(3)), Err(Violation::TooMuch { what: "hits", got: 3, limit: 2 }));
+    let names = vec!["a"; MAX_HIT_NAMES + 1];
+    assert!(search(2, Reply::Hits { hits: vec![hit(&names)], more: None }).is_err());
+    assert!(browse(None, 1, &["a", "b"], false).is_err());
+}
+
+#[test]
+fn a_listing_is_in_order_and_leads_on() {
+    assert_eq!(browse(Some("a"), 9, &["b", "c"], true).unwrap().1.len(), 2);
+    assert!(!browse(None, 9, &[], false).unwrap().2);
+    for (after, paths) in
+        [(Some("b"), &["b"][..]), (None, &["b", "a"]), (None, &["a", "a"]), (None, &["../a"])]
+    {
+        assert!(matches!(browse(after, 9, paths, false), Err(Violation::BadListing { .. })), "{paths:?}");
+    }
+    assert!(browse(Some("a"), 9, &[], true).is_err());
+}
+
+#[test]
+fn a_refusal_is_an_answer_and_anything_else_is_not() {
+    let (answer, mut answered) = oneshot::channel();
+    let command = Command::Locate { digest: Digest::OF_NOTHING, limit: 1, answer };
+    command.answer(Reply::Refused(Refusal::NoSuchPeer)).unwrap();
+    assert_eq!(answered.try_recv().unwrap(), Err(IndexError::Refused(Refusal::NoSuchPeer)));
+    let (answer, mut answered) = oneshot::channel();
+    let command = Command::Locate { digest: Digest::OF_NOTHING, limit: 1, answer };
+    let violation = command.answer(Reply::Statistics(Statistics::default())).unwrap_err();
+    assert_eq!(violation, Violation::WrongReply { asked: "sources" });
+    assert!(matches!(answered.try_recv(), Ok(Err(IndexError::Offline { .. }))));
+}
+
+#[test]
+fn a_caller_that_is_gone_is_noticed() {
+    let (answer, mut answered) = oneshot::channel();
+    let command = Command::Statistics { answer };
+    assert_eq!((command.is_abandoned(), answered.try_recv()), (false, Err(TryRecvError::Empty)));
+    drop(answered);
+    assert!(command.is_abandoned());
+    command.fail(IndexError::Stopped);
+}

@@ -1,0 +1,116 @@
+//! Shares and an index for tests, as simple as they can be.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+use protocol::digest::Digest;
+use protocol::escape::display_safe;
+use protocol::index::{FileRecord, ListSummary, Refusal, Reply, Request, Share};
+use tokio::sync::watch;
+
+use super::Shares;
+
+/// A file that differs from others by path and by one byte of its digest.
+pub(super) fn file(path: &str, digest: u8) -> FileRecord {
+    FileRecord { path: path.into(), size: 1, digest: Digest::from_bytes([digest; 32]), share: Share::Whole }
+}
+
+/// What an index keeps of one node.
+#[derive(Debug, Default)]
+pub(super) struct ModelList {
+    pub(super) files: BTreeMap<String, FileRecord>,
+    mentioned: Option<BTreeSet<String>>,
+    /// Paths that it will not have.
+    pub(super) bad: BTreeSet<String>,
+    /// It takes no more files than so many, if that is said.
+    pub(super) most: Option<usize>,
+    pub(super) store_fails: bool,
+}
+
+impl ModelList {
+    pub(super) fn summary(&self) -> ListSummary {
+        let mut summary = ListSummary::default();
+        self.files.values().for_each(|file| summary.add(file));
+        summary
+    }
+
+    pub(super) fn answer(&mut self, request: &Request) -> Reply {
+        match self.take_in(request) {
+            Ok(()) => Reply::List(self.summary()),
+            Err(refusal) => Reply::Refused(refusal),
+        }
+    }
+
+    fn take_in(&mut self, request: &Request) -> Result<(), Refusal> {
+        if self.store_fails {
+            return Err(Refusal::StoreUnavailable);
+        }
+        match request {
+            Request::BeginList => self.mentioned = Some(BTreeSet::new()),
+            Request::Register { files } => self.register(files)?,
+            Request::Unregister { paths } => paths.iter().for_each(|path| drop(self.files.remove(path))),
+            Request::EndList => {
+                let mentioned = self.mentioned.take().expect("an end without a beginning");
+                self.files.retain(|path, _| mentioned.contains(path));
+            }
+            Request::Renew => {}
+            other => panic!("{other:?} does not concern the list"),
+        }
+        Ok(())
+    }
+
+    fn register(&mut self, files: &[FileRecord]) -> Result<(), Refusal> {
+        if let Some(bad) = files.iter().find(|file| self.bad.contains(&file.path)) {
+            let path = display_safe(&bad.path).into_owned();
+            return Err(Refusal::BadRecord { path, reason: "not that one".into() });
+        }
+        let more = files.iter().filter(|file| !self.files.contains_key(&file.path)).count();
+        if let Some(most) = self.most
+            && self.files.len() + more > most
+        {
+            return Err(Refusal::TooMany { what: "files".into(), limit: most as u64 });
+        }
+        for file in files {
+            self.files.insert(file.path.clone(), file.clone());
+            if let Some(mentioned) = &mut self.mentioned {
+                mentioned.insert(file.path.clone());
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A list of shares that a test changes.
+#[derive(Debug, Clone)]
+pub(super) struct ModelShares {
+    files: Arc<Mutex<Vec<FileRecord>>>,
+    changes: watch::Sender<u64>,
+}
+
+impl ModelShares {
+    pub(super) fn new(files: Vec<FileRecord>) -> Self {
+        Self { files: Arc::new(Mutex::new(files)), changes: watch::Sender::new(1) }
+    }
+
+    pub(super) fn set(&self, files: Vec<FileRecord>) {
+        *self.files.lock() = files;
+        self.changes.send_modify(|generation| *generation += 1);
+    }
+
+    pub(super) fn summary(&self) -> ListSummary {
+        let mut summary = ListSummary::default();
+        self.files.lock().iter().for_each(|file| summary.add(file));
+        summary
+    }
+}
+
+impl Shares for ModelShares {
+    fn records(&self) -> Vec<FileRecord> {
+        self.files.lock().clone()
+    }
+
+    fn changes(&self) -> watch::Receiver<u64> {
+        self.changes.subscribe()
+    }
+}
