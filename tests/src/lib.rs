@@ -1,1 +1,21 @@
-//! x
+//! The harness of the stories, and the demo: real programs as processes, real sockets on free ports, real files in
+//! temporary folders.
+//!
+//! Every process ends with the guard that started it, every wait has a limit, and nothing here is shared between
+//! stories but the built programs.
+
+pub mod content;
+pub mod demo;
+pub mod eventually;
+pub mod home;
+pub mod hostile_peer;
+pub mod index;
+pub mod index_session;
+pub mod lines;
+pub mod network;
+pub mod peer;
+pub mod process;
+pub mod programs;
+pub mod raw_client;
+pub mod terminal;
+pub mod wire;

@@ -1,0 +1,100 @@
+//! Contents of files: the same bytes for the same seed, and the plain SHA-256 of anything.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::Path;
+
+use protocol::digest::Digest;
+use protocol::index::{FileRecord, Share};
+use protocol::manifest::{Manifest, ManifestBuilder};
+use sha2::Digest as _;
+
+/// The length of a piece of every content up to 1 GiB.
+pub const PIECE: usize = 256 << 10;
+
+/// Bytes and their digest.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Content {
+    /// The bytes.
+    pub bytes: Vec<u8>,
+    /// Their SHA-256, by the `sha2` crate alone.
+    pub digest: Digest,
+}
+
+impl Content {
+    /// Makes `size` bytes that look random and depend on the seed alone.
+    pub fn random(seed: u64, size: usize) -> Self {
+        let mut bytes = vec![0; size];
+        Noise::from_seed(seed).fill(&mut bytes);
+        Self::of(bytes)
+    }
+
+    /// Takes some bytes for a content.
+    pub fn of(bytes: impl Into<Vec<u8>>) -> Self {
+        let bytes = bytes.into();
+        let digest = Digest::from_bytes(sha2::Sha256::digest(&bytes).into());
+        Self { bytes, digest }
+    }
+
+    /// Returns the size in bytes.
+    pub fn size(&self) -> u64 {
+        self.bytes.len() as u64
+    }
+
+    /// Returns the content's true manifest.
+    pub fn manifest(&self) -> Manifest {
+        let mut builder = ManifestBuilder::new(self.size()).expect("a small content");
+        builder.update(&self.bytes);
+        builder.finish().expect("as many bytes as were announced")
+    }
+
+    /// Returns what a node registers that has all of it under `path`.
+    pub fn record(&self, path: &str) -> FileRecord {
+        FileRecord { path: path.into(), size: self.size(), digest: self.digest, share: Share::Whole }
+    }
+}
+
+/// Returns the SHA-256 of a file on disk, by the `sha2` crate alone.
+pub fn digest_of_file(path: &Path) -> io::Result<Digest> {
+    let (mut file, mut hasher, mut buffer) = (File::open(path)?, sha2::Sha256::new(), vec![0; 1 << 20]);
+    loop {
+        match file.read(&mut buffer)? {
+            0 => return Ok(Digest::from_bytes(hasher.finalize().into())),
+            read => hasher.update(&buffer[..read]),
+        }
+    }
+}
+
+/// A stream of bytes that look random (xorshift64*).
+#[derive(Debug, Clone)]
+pub struct Noise(u64);
+
+impl Noise {
+    /// Starts a stream; every seed gives another one.
+    pub const fn from_seed(seed: u64) -> Self {
+        Self(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1)
+    }
+
+    /// Fills `bytes` with the next bytes of the stream.
+    pub fn fill(&mut self, bytes: &mut [u8]) {
+        for chunk in bytes.chunks_mut(8) {
+            self.0 ^= self.0 >> 12;
+            self.0 ^= self.0 << 25;
+            self.0 ^= self.0 >> 27;
+            let word = self.0.wrapping_mul(0x2545_f491_4f6c_dd1d).to_le_bytes();
+            chunk.copy_from_slice(&word[..chunk.len()]);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_same_seed_gives_the_same_bytes_and_another_one_others() {
+        assert_eq!(Content::random(1, 1003), Content::random(1, 1003));
+        assert_ne!(Content::random(1, 1003), Content::random(2, 1003));
+        assert_eq!(Content::of(b"").digest, Digest::OF_NOTHING);
+    }
+}

@@ -1,0 +1,33 @@
+//! Waiting for what will become true, within a limit.
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+const PAUSE: Duration = Duration::from_millis(10);
+
+/// How long a story waits for what should happen soon: long enough for a busy machine.
+pub const SOON: Duration = Duration::from_secs(30);
+
+/// Looks again and again until `look` sees something, and returns it; panics with `what` after `limit`.
+pub fn eventually<T>(what: &str, limit: Duration, look: impl FnMut() -> Option<T>) -> T {
+    within(limit, look).unwrap_or_else(|| panic!("waited {limit:?} in vain: {what}"))
+}
+
+/// Waits until `look` says that it is so; panics with `what` after `limit`.
+pub fn until(what: &str, limit: Duration, mut look: impl FnMut() -> bool) {
+    eventually(what, limit, || look().then_some(()));
+}
+
+/// Looks again and again until `look` sees something or `limit` has passed.
+pub fn within<T>(limit: Duration, mut look: impl FnMut() -> Option<T>) -> Option<T> {
+    let end = Instant::now() + limit;
+    loop {
+        if let Some(seen) = look() {
+            return Some(seen);
+        }
+        if Instant::now() >= end {
+            return None;
+        }
+        thread::sleep(PAUSE);
+    }
+}

@@ -1,0 +1,47 @@
+use std::net::TcpStream;
+use std::sync::atomic::Ordering;
+
+use anyhow::Result;
+use protocol::peer::PeerMessage;
+use protocol::probe::probe_answer;
+
+use super::Stage;
+use crate::wire::Wire;
+
+/// Speaks with whoever connected until one of both has enough.
+pub(super) fn hold(stream: TcpStream, stage: &Stage) {
+    // However it ends, it is the other side's verdict that a story looks at.
+    let _ = speak(stream, stage);
+}
+
+fn speak(stream: TcpStream, stage: &Stage) -> Result<()> {
+    let mut wire = Wire::accept(stream)?;
+    match wire.receive()? {
+        PeerMessage::Probe { challenge } => {
+            return wire.send(&PeerMessage::ProbeAnswer { answer: probe_answer(&stage.nonce, &challenge) });
+        }
+        PeerMessage::Hello { .. } => {
+            wire.send(&PeerMessage::Hello { node: stage.node, port: stage.address.port() })?;
+        }
+        _ => return Ok(()),
+    }
+    let (lie, content) = (stage.lie, &stage.content);
+    loop {
+        let said = match wire.receive()? {
+            PeerMessage::Open { channel, digest } if digest == content.digest => lie.offer(content, channel),
+            PeerMessage::Open { channel, .. } => super::Lie::NotShared.offer(content, channel),
+            PeerMessage::WantManifest { channel, first, count } => {
+                lie.manifest_part(content, channel, first, count)
+            }
+            PeerMessage::Request(block) => {
+                stage.asked.fetch_add(1, Ordering::SeqCst);
+                lie.block(content, block)
+            }
+            _ => continue,
+        };
+        wire.send_raw(&said.bytes)?;
+        if said.hang_up {
+            return Ok(());
+        }
+    }
+}

@@ -1,0 +1,141 @@
+use protocol::frame::encode_frame;
+use protocol::geometry::Geometry;
+use protocol::manifest::state_count;
+use protocol::peer::{BlockRef, PeerMessage};
+use protocol::sha256::sha256;
+
+use crate::content::{Content, Noise, PIECE};
+
+/// What a hostile peer does wrong; all else it does right.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lie {
+    /// Nothing: it serves what it was asked for.
+    None,
+    /// Every block has its bits turned over.
+    WrongBytes,
+    /// Half of a block comes, then the end of the connection.
+    ShortBlock,
+    /// Half of a block comes, then nothing more.
+    Stall,
+    /// Requests get no answer at all.
+    NeverAnswers,
+    /// A block comes that nobody asked for.
+    UnaskedBlock,
+    /// A block comes that is a byte longer than asked.
+    LongerBlock,
+    /// A frame comes that is no message.
+    GarbageFrame,
+    /// The header of a frame of 4 GiB comes.
+    OversizeFrame,
+    /// The manifest has a state too few.
+    ManifestCount,
+    /// The manifest's states are noise, and its id is that of the noise.
+    ManifestStates,
+    /// The manifest's states are noise, and its id is the true one.
+    ManifestId,
+    /// A manifest was promised and never comes.
+    ManifestMissing,
+    /// The size that is offered is a piece more than was registered.
+    OtherSize,
+    /// What was registered is not shared.
+    NotShared,
+    /// Every request is turned down.
+    Rejects,
+}
+
+/// What is said next, and whether the connection ends behind it.
+#[derive(Debug, Default)]
+pub(super) struct Said {
+    pub(super) bytes: Vec<u8>,
+    pub(super) hang_up: bool,
+}
+
+impl Said {
+    fn message(message: &PeerMessage) -> Self {
+        let mut bytes = Vec::new();
+        encode_frame(message, &mut bytes).expect("a short message");
+        Self { bytes, hang_up: false }
+    }
+
+    fn block(block: BlockRef, raw: &[u8]) -> Self {
+        let mut said = Self::message(&PeerMessage::Block(block));
+        said.bytes.extend_from_slice(raw);
+        said
+    }
+}
+
+impl Lie {
+    /// Answers an `Open`.
+    pub(super) fn offer(self, content: &Content, channel: u32) -> Said {
+        if self == Self::NotShared {
+            return Said::message(&PeerMessage::NotShared { channel });
+        }
+        let size = content.size() + if self == Self::OtherSize { PIECE as u64 } else { 0 };
+        let manifest = match self {
+            Self::ManifestStates | Self::OtherSize => sha256(&self.states(content).concat()),
+            _ => content.manifest().id(),
+        };
+        Said::message(&PeerMessage::Offer { channel, size, manifest, pieces: None })
+    }
+
+    /// Answers a `WantManifest`.
+    pub(super) fn manifest_part(self, content: &Content, channel: u32, first: u32, count: u32) -> Said {
+        if self == Self::ManifestMissing {
+            return Said::default();
+        }
+        let states = self.states(content);
+        let (from, short) = (first as usize, usize::from(self == Self::ManifestCount));
+        let upto = states.len().min(from + count as usize).saturating_sub(short).max(from);
+        let states = states.get(from..upto).unwrap_or_default().to_vec();
+        Said::message(&PeerMessage::ManifestPart { channel, first, states })
+    }
+
+    /// The states between the pieces, true or not.
+    fn states(self, content: &Content) -> Vec<[u8; 32]> {
+        if !matches!(self, Self::ManifestStates | Self::ManifestId | Self::OtherSize) {
+            return content.manifest().states().iter().map(|state| state.to_bytes()).collect();
+        }
+        let extra = if self == Self::OtherSize { PIECE as u64 } else { 0 };
+        let geometry = Geometry::native(content.size() + extra).expect("a small content");
+        let mut noise = vec![[0; 32]; state_count(&geometry) as usize];
+        let mut source = Noise::from_seed(4711);
+        for state in &mut noise {
+            source.fill(state);
+        }
+        noise
+    }
+
+    /// Answers a `Request`.
+    pub(super) fn block(self, content: &Content, asked: BlockRef) -> Said {
+        let from = asked.piece as usize * PIECE + asked.begin as usize;
+        let upto = (from + asked.length as usize).min(content.bytes.len());
+        let mut raw = content.bytes.get(from..upto).unwrap_or_default().to_vec();
+        raw.resize(asked.length as usize, 0);
+        let half = raw.len() / 2;
+        match self {
+            Self::WrongBytes => {
+                for byte in &mut raw {
+                    *byte = !*byte;
+                }
+                Said::block(asked, &raw)
+            }
+            Self::ShortBlock => Said { hang_up: true, ..Said::block(asked, &raw[..half]) },
+            Self::Stall => Said::block(asked, &raw[..half]),
+            Self::NeverAnswers => Said::default(),
+            Self::UnaskedBlock => {
+                let piece = u32::from(asked.piece == 0);
+                Said::block(BlockRef { piece, begin: asked.begin + 1, ..asked }, &raw)
+            }
+            Self::LongerBlock => {
+                raw.push(0);
+                Said::block(BlockRef { length: asked.length + 1, ..asked }, &raw)
+            }
+            Self::GarbageFrame => {
+                Said { bytes: [&5_u32.to_be_bytes()[..], &[0xff; 5]].concat(), hang_up: false }
+            }
+            Self::OversizeFrame => Said { bytes: vec![0xff; 4], hang_up: false },
+            Self::Rejects => Said::message(&PeerMessage::Reject(asked)),
+            _ => Said::block(asked, &raw),
+        }
+    }
+}

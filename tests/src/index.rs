@@ -1,0 +1,122 @@
+//! The index server as a process.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use rustix::process::Signal;
+use tempfile::TempDir;
+
+use crate::eventually::{SOON, within};
+use crate::index_session::IndexSession;
+use crate::lines::Lines;
+use crate::process::Process;
+use crate::programs::programs;
+
+/// How long a program may take to stop in order.
+pub const STOP_WITHIN: Duration = Duration::from_secs(5);
+
+const LISTENING: &str = "index-server listening on ";
+
+/// A running index with a data folder of its own, which stays when it is stopped and started again.
+#[derive(Debug)]
+pub struct Index {
+    process: Process,
+    address: SocketAddr,
+    errors: Lines,
+    data: TempDir,
+}
+
+impl Index {
+    /// Starts an index on a free port.
+    pub fn start() -> Self {
+        Self::start_at("127.0.0.1:0")
+    }
+
+    /// Starts an index at an address, on an empty data folder.
+    pub fn start_at(listen: &str) -> Self {
+        let data = tempfile::tempdir().expect("a temporary folder");
+        let (process, address, errors) = launch(listen, data.path());
+        Self { process, address, errors, data }
+    }
+
+    /// Gives where the index listens.
+    pub const fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Gives the data folder.
+    pub fn data_dir(&self) -> &Path {
+        self.data.path()
+    }
+
+    /// Returns what the index has written to its standard error, which is its log.
+    pub fn log(&self) -> String {
+        self.errors.text()
+    }
+
+    /// Greets the index as a node of its own.
+    pub fn session(&self) -> IndexSession {
+        IndexSession::open(self.address).expect("an index that answers")
+    }
+
+    /// Says whether the index runs.
+    pub fn is_running(&mut self) -> bool {
+        self.process.is_running()
+    }
+
+    /// Stops the index by SIGTERM and returns its status, which must come soon.
+    pub fn stop(&mut self) -> Option<i32> {
+        self.signal(Signal::TERM);
+        self.wait(STOP_WITHIN)
+    }
+
+    /// Sends a signal.
+    pub fn signal(&self, signal: Signal) {
+        self.process.signal(signal);
+    }
+
+    /// Waits until the index has ended and returns its status.
+    pub fn wait(&mut self, limit: Duration) -> Option<i32> {
+        self.process.wait(limit).code()
+    }
+
+    /// Ends the index as `kill -9` does.
+    pub fn kill(&mut self) {
+        self.process.kill();
+    }
+
+    /// Starts the index again on the same port and the same data.
+    pub fn restart(&mut self) {
+        self.process.kill();
+        let (process, address, errors) = launch(&self.address.to_string(), self.data.path());
+        assert_eq!(address, self.address);
+        (self.process, self.errors) = (process, errors);
+    }
+}
+
+/// Makes the command of an index.
+pub fn index_server(listen: &str, data: &Path) -> Command {
+    let mut command = Command::new(&programs().index_server);
+    command.args(["--listen", listen, "--data-dir"]).arg(data).env("NO_COLOR", "1");
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+}
+
+fn launch(listen: &str, data: &Path) -> (Process, SocketAddr, Lines) {
+    // A port that was in use a moment ago may need another try.
+    let launched = within(SOON, || {
+        let mut process = Process::spawn("index-server", index_server(listen, data));
+        let output = Lines::of(process.child().stdout.take().expect("a pipe"));
+        let errors = Lines::of(process.child().stderr.take().expect("a pipe"));
+        let Some(line) = output.find(0, SOON, |line| line.starts_with(LISTENING)) else {
+            eprintln!("index-server did not start: {}", errors.text());
+            return None;
+        };
+        let said = output.since(line).swap_remove(0);
+        let address = said.trim_start_matches(LISTENING).parse().expect("an address");
+        Some((process, address, errors))
+    });
+    launched.expect("an index that starts")
+}

@@ -1,0 +1,168 @@
+//! A connection to the index that speaks the protocol by the book: the observer of stories, and the honest half of
+//! hostile peers.
+
+use std::net::{SocketAddr, TcpListener};
+use std::time::Duration;
+
+use anyhow::{Result, bail};
+use ed25519_dalek::{Signer, SigningKey};
+use protocol::digest::Digest;
+use protocol::index::{
+    FileRecord, FromIndex, Hit, ListSummary, Notice, PeerRef, Reply, Request, Source, Statistics, ToIndex,
+    proof_text,
+};
+use protocol::limits::{MAX_BATCH, MAX_HITS, MAX_LISTING, MAX_SOURCES};
+use protocol::node_id::NodeId;
+use protocol::preamble::Service;
+
+use crate::wire::Wire;
+
+/// A session that the index has welcomed.
+#[derive(Debug)]
+pub struct IndexSession {
+    wire: Wire,
+    next_id: u64,
+    /// What the index says unasked, in order.
+    notices: Vec<Notice>,
+    /// What the index said when it welcomed the node.
+    pub welcome: Welcome,
+    /// Holds the port that the session claims, if nobody else does.
+    claimed: Option<TcpListener>,
+}
+
+/// What is in a welcome.
+#[derive(Debug, Clone, Copy)]
+pub struct Welcome {
+    /// The id of the node that was welcomed.
+    pub node: NodeId,
+    /// The nonce, from which probes are answered.
+    pub nonce: [u8; 32],
+    /// Where the index sees the node.
+    pub you: SocketAddr,
+    /// How long the lease lasts.
+    pub lease: Duration,
+    /// What the index has of the node's list.
+    pub list: ListSummary,
+}
+
+/// Makes an ed25519 key from a seed.
+pub fn key(seed: u64) -> SigningKey {
+    let mut bytes = [0; 32];
+    crate::content::Noise::from_seed(seed).fill(&mut bytes);
+    SigningKey::from_bytes(&bytes)
+}
+
+impl IndexSession {
+    /// Greets the index as a new node whose port does not answer: one that only looks.
+    pub fn open(index: SocketAddr) -> Result<Self> {
+        let listener = TcpListener::bind("127.0.0.1:0")?;
+        let port = listener.local_addr()?.port();
+        let (wire, nonce) = Self::hello(index, &key(u64::from(port)), port)?;
+        let mut session = Self::prove(wire, nonce, &key(u64::from(port)), port)?;
+        session.claimed = Some(listener);
+        Ok(session)
+    }
+
+    /// Sends the first message and returns the nonce to prove oneself with.
+    pub fn hello(index: SocketAddr, key: &SigningKey, port: u16) -> Result<(Wire, [u8; 32])> {
+        let mut wire = Wire::connect(index, Service::Index)?;
+        let node = NodeId::from_bytes(key.verifying_key().to_bytes());
+        wire.send(&ToIndex { id: 0, request: Request::Hello { node, port, agent: "story".into() } })?;
+        match wire.receive()? {
+            FromIndex::Reply { id: 0, reply: Reply::Challenge { nonce } } => Ok((wire, nonce)),
+            other => bail!("no challenge, but {other:?}"),
+        }
+    }
+
+    /// Sends the second message and waits for the welcome.
+    pub fn prove(mut wire: Wire, nonce: [u8; 32], key: &SigningKey, port: u16) -> Result<Self> {
+        let node = NodeId::from_bytes(key.verifying_key().to_bytes());
+        let signature = key.sign(&proof_text(&nonce, &node, port)).to_bytes();
+        wire.send(&ToIndex { id: 1, request: Request::Proof { signature } })?;
+        let (you, lease, list) = match wire.receive()? {
+            FromIndex::Reply { id: 1, reply: Reply::Welcome { you, lease, list } } => (you, lease, list),
+            other => bail!("no welcome, but {other:?}"),
+        };
+        let welcome = Welcome { node, nonce, you, lease: Duration::from_secs(u64::from(lease)), list };
+        Ok(Self { wire, next_id: 2, notices: Vec::new(), welcome, claimed: None })
+    }
+
+    /// Asks something and waits for the answer.
+    pub fn call(&mut self, request: Request) -> Result<Reply> {
+        let id = self.next_id;
+        self.next_id += 1;
+        self.wire.send(&ToIndex { id, request })?;
+        loop {
+            match self.wire.receive()? {
+                FromIndex::Reply { id: answered, reply } if answered == id => return Ok(reply),
+                FromIndex::Notice(notice) => self.notices.push(notice),
+                other @ FromIndex::Reply { .. } => bail!("an answer that was not asked for: {other:?}"),
+            }
+        }
+    }
+
+    /// Returns the first thing that the index has said unasked and was not taken yet, waiting for it if need be.
+    pub fn notice(&mut self) -> Result<Notice> {
+        if !self.notices.is_empty() {
+            return Ok(self.notices.remove(0));
+        }
+        match self.wire.receive()? {
+            FromIndex::Notice(notice) => Ok(notice),
+            other @ FromIndex::Reply { .. } => bail!("an answer that was not asked for: {other:?}"),
+        }
+    }
+
+    /// Registers files and waits until they are on the index's disk.
+    pub fn register(&mut self, files: &[FileRecord]) -> Result<()> {
+        for batch in files.chunks(MAX_BATCH) {
+            match self.call(Request::Register { files: batch.to_vec() })? {
+                Reply::List(_) => {}
+                other => bail!("the registration was answered with {other:?}"),
+            }
+        }
+        Ok(())
+    }
+
+    /// Searches and returns the first page.
+    pub fn search(&mut self, query: &str) -> Vec<Hit> {
+        match self.call(Request::Search { query: query.into(), after: None, limit: MAX_HITS }) {
+            Ok(Reply::Hits { hits, .. }) => hits,
+            other => panic!("searching {query:?} gave {other:?}"),
+        }
+    }
+
+    /// Returns who has a content and is there.
+    pub fn sources(&mut self, digest: Digest) -> Vec<Source> {
+        match self.call(Request::Locate { digest, limit: MAX_SOURCES }) {
+            Ok(Reply::Sources { sources }) => sources,
+            other => panic!("locating {digest} gave {other:?}"),
+        }
+    }
+
+    /// Returns the whole list of the peer that listens at `address`; empty if none does.
+    pub fn files_of(&mut self, address: SocketAddr) -> Vec<FileRecord> {
+        let (mut all, mut after) = (Vec::<FileRecord>::new(), None);
+        loop {
+            let peer = PeerRef::Address(address);
+            match self.call(Request::Browse { peer, after: after.take(), limit: MAX_LISTING }) {
+                Ok(Reply::Listing { files, more, .. }) => {
+                    all.extend(files);
+                    if !more {
+                        return all;
+                    }
+                    after = all.last().map(|file| file.path.clone());
+                }
+                Ok(Reply::Refused(_)) => return all,
+                other => panic!("browsing {address} gave {other:?}"),
+            }
+        }
+    }
+
+    /// Returns what the index holds.
+    pub fn statistics(&mut self) -> Statistics {
+        match self.call(Request::Statistics) {
+            Ok(Reply::Statistics(statistics)) => statistics,
+            other => panic!("statistics gave {other:?}"),
+        }
+    }
+}

@@ -1,0 +1,172 @@
+//! A peer as a process in script mode: commands go in line by line, and their output is read back.
+
+use std::io::Write;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::{ChildStdin, Command, Output, Stdio};
+use std::time::Duration;
+
+use rustix::process::Signal;
+
+use crate::eventually::{SOON, eventually, within};
+use crate::index::STOP_WITHIN;
+use crate::lines::Lines;
+use crate::process::Process;
+use crate::programs::programs;
+
+mod answer;
+
+pub use answer::{Answer, Done};
+
+/// How long one command may take.
+pub const COMMAND_WITHIN: Duration = Duration::from_secs(100);
+
+/// A command whose output is known ends the output of the one before it.
+const MARK: &str = "help quit";
+
+/// A running peer.
+#[derive(Debug)]
+pub struct Peer {
+    process: Process,
+    input: Option<ChildStdin>,
+    output: Lines,
+    address: SocketAddr,
+}
+
+impl Peer {
+    /// Starts a peer on a free port.
+    pub fn start(index: SocketAddr, share_dir: &Path) -> Self {
+        Self::start_on(0, index, share_dir)
+    }
+
+    /// Starts a peer on a port and waits until it says where it listens.
+    pub fn start_on(port: u16, index: SocketAddr, share_dir: &Path) -> Self {
+        Self::launch(peer_node(port, index, share_dir))
+    }
+
+    /// Starts a peer from its command.
+    pub fn launch(mut command: Command) -> Self {
+        // One pipe for both, so that errors stay in their places among the output.
+        let (reader, writer) = std::io::pipe().expect("a pipe");
+        command.stdin(Stdio::piped()).stderr(writer.try_clone().expect("a pipe")).stdout(writer);
+        let mut process = Process::spawn("peer-node", command);
+        let input = Some(process.take_stdin());
+        let address = SocketAddr::from(([127, 0, 0, 1], 0));
+        let mut peer = Self { process, input, output: Lines::of(reader), address };
+        peer.address = eventually("the peer to listen", SOON, || peer.say("status").address());
+        peer
+    }
+
+    /// Gives where the peer listens.
+    pub const fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Gives the peer's process.
+    pub const fn process(&mut self) -> &mut Process {
+        &mut self.process
+    }
+
+    /// Gives a command and returns what it printed, once it has ended.
+    pub fn say(&mut self, command: &str) -> Answer {
+        self.say_within(command, COMMAND_WITHIN)
+    }
+
+    /// Gives a command and returns what it printed; panics if it takes longer than `limit`.
+    pub fn say_within(&mut self, command: &str, limit: Duration) -> Answer {
+        let from = self.output.count();
+        self.begin(command);
+        self.finish(command, from, limit)
+    }
+
+    /// Gives a command and does not wait for it; [`Peer::answer`] does.
+    pub fn begin(&mut self, command: &str) -> usize {
+        let from = self.output.count();
+        let input = self.input.as_mut().expect("an open standard input");
+        let written = writeln!(input, "{command}\n{MARK}").and_then(|()| input.flush());
+        written.unwrap_or_else(|error| panic!("cannot say {command:?}: {error}; {}", self.output.text()));
+        from
+    }
+
+    /// Waits for the end of the command that [`Peer::begin`] gave and returns what it printed.
+    pub fn answer(&self, from: usize) -> Answer {
+        self.finish("a command", from, COMMAND_WITHIN)
+    }
+
+    fn finish(&self, command: &str, from: usize, limit: Duration) -> Answer {
+        let mark = self.output.find(from, limit, answer::is_mark).unwrap_or_else(|| {
+            panic!("{command:?} has not ended after {limit:?}: {:#?}", self.output.since(from))
+        });
+        let mut lines = self.output.since(from);
+        lines.truncate(mark - from);
+        Answer(lines)
+    }
+
+    /// Returns everything that the peer has printed.
+    pub fn output(&self) -> String {
+        self.output.text()
+    }
+
+    /// Waits until the peer's own list has so many files.
+    pub fn shares(&mut self, files: usize) {
+        let mut last = Answer(Vec::new());
+        let seen = within(SOON, || {
+            last = self.say("files");
+            (last.files().len() == files).then_some(())
+        });
+        seen.unwrap_or_else(|| panic!("the peer does not come to share {files} files: {last:#?}"));
+    }
+
+    /// Stops the peer by SIGTERM and returns its status, which must come soon.
+    pub fn stop(&mut self) -> Option<i32> {
+        self.process.signal(Signal::TERM);
+        self.process.wait(STOP_WITHIN).code()
+    }
+
+    /// Closes the peer's standard input, as Ctrl-D does, and returns its status.
+    pub fn close(&mut self) -> Option<i32> {
+        self.input = None;
+        self.process.wait(SOON).code()
+    }
+
+    /// Ends the peer as `kill -9` does.
+    pub fn kill(&mut self) {
+        self.process.kill();
+    }
+
+    /// Freezes the peer: its sockets stay, but it does nothing.
+    pub fn freeze(&self) {
+        self.process.signal(Signal::STOP);
+    }
+
+    /// Lets a frozen peer go on.
+    pub fn thaw(&self) {
+        self.process.signal(Signal::CONT);
+    }
+}
+
+/// Makes the command of a peer.
+pub fn peer_node(port: u16, index: SocketAddr, share_dir: &Path) -> Command {
+    let mut command = Command::new(&programs().peer_node);
+    command.arg(port.to_string()).args(["--index", &index.to_string(), "--listen-host", "127.0.0.1"]);
+    command.arg("--share-dir").arg(share_dir).env("NO_COLOR", "1");
+    command
+}
+
+/// Runs a peer with a script for its standard input until it ends by itself.
+pub fn script(index: SocketAddr, share_dir: &Path, commands: &[&str]) -> Output {
+    run(peer_node(0, index, share_dir), &(commands.join("\n") + "\n"))
+}
+
+/// Runs a command with a text for its standard input until it ends by itself.
+pub fn run(mut command: Command, input: &str) -> Output {
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut process = Process::spawn("a script", command);
+    let output = Lines::of(process.child().stdout.take().expect("a pipe"));
+    let errors = Lines::of(process.child().stderr.take().expect("a pipe"));
+    // A program that ends before it has read everything is judged by its status.
+    let _ = process.take_stdin().write_all(input.as_bytes());
+    let status = process.wait(COMMAND_WITHIN);
+    assert!(output.ended(SOON) && errors.ended(SOON), "the pipes end with the process");
+    Output { status, stdout: (output.text() + "\n").into(), stderr: (errors.text() + "\n").into() }
+}

@@ -1,0 +1,133 @@
+use std::net::SocketAddr;
+
+use protocol::digest::Digest;
+
+/// The lines that one command printed, errors among them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answer(pub Vec<String>);
+
+/// A line of `files`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SharedFile {
+    /// Its digest.
+    pub digest: Digest,
+    /// Its path.
+    pub path: String,
+}
+
+/// A line of `search`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FoundFile {
+    /// Its number.
+    pub number: usize,
+    /// Its name.
+    pub name: String,
+    /// Its size in bytes, or as it is shown.
+    pub size: String,
+    /// How many have it.
+    pub sources: String,
+    /// Its digest.
+    pub digest: Digest,
+}
+
+/// The line at the end of a download that went well.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Done {
+    /// Its name.
+    pub name: String,
+    /// Its digest.
+    pub digest: Digest,
+    /// The rate, as it is shown.
+    pub rate: String,
+    /// Who gave how many bytes.
+    pub givers: Vec<(SocketAddr, u64)>,
+}
+
+impl Answer {
+    /// Returns the answer as one text.
+    pub fn text(&self) -> String {
+        self.0.join("\n")
+    }
+
+    /// Says whether a text occurs anywhere.
+    pub fn has(&self, text: &str) -> bool {
+        self.0.iter().any(|line| line.contains(text))
+    }
+
+    /// Returns the lines that are errors, without their beginning.
+    pub fn errors(&self) -> Vec<&str> {
+        self.0.iter().filter_map(|line| line.strip_prefix("error: ")).collect()
+    }
+
+    /// Returns the address in a `status`.
+    pub fn address(&self) -> Option<SocketAddr> {
+        self.0.iter().find_map(|line| {
+            let listens = line.to_lowercase().contains("listen");
+            let words = line.split(|c: char| c.is_whitespace() || c == ',');
+            words.filter(|_| listens).find_map(|word| word.parse().ok())
+        })
+    }
+
+    /// Returns the files in a `files`.
+    pub fn files(&self) -> Vec<SharedFile> {
+        let lines = self.0.iter();
+        lines
+            .filter_map(|line| {
+                let (at, digest) = digest_in(line)?;
+                let mut rest = line.get(at + 64..)?.trim_start().splitn(2, "  ");
+                let (_since, path) = (rest.next()?, rest.next()?.trim_start());
+                Some(SharedFile { digest, path: path.into() })
+            })
+            .collect()
+    }
+
+    /// Returns the hits in a `search` or the files in a `browse`.
+    pub fn hits(&self) -> Vec<FoundFile> {
+        let lines = self.0.iter();
+        lines
+            .filter_map(|line| {
+                let columns: Vec<&str> = line.split('\t').collect();
+                let [number, name, size, rest @ .., digest] = columns.as_slice() else { return None };
+                Some(FoundFile {
+                    number: number.trim().parse().ok()?,
+                    name: (*name).into(),
+                    size: (*size).into(),
+                    sources: rest.first().copied().unwrap_or_default().into(),
+                    digest: digest.parse().ok()?,
+                })
+            })
+            .collect()
+    }
+
+    /// Returns the downloads that went well.
+    pub fn done(&self) -> Vec<Done> {
+        let mut all: Vec<Done> = Vec::new();
+        for line in &self.0 {
+            if let Some(done) = line.strip_prefix("done\t") {
+                let Some((_, digest)) = digest_in(done) else { continue };
+                let column = |at: usize| done.split('\t').nth(at).unwrap_or_default().to_owned();
+                all.push(Done { name: column(0), digest, rate: column(3), givers: Vec::new() });
+            } else if let (Some(giver), Some(done)) = (giver(line), all.last_mut()) {
+                done.givers.push(giver);
+            }
+        }
+        all
+    }
+}
+
+/// Says whether a line is the beginning of what the marking command prints.
+pub(super) fn is_mark(line: &str) -> bool {
+    line.starts_with("quit")
+}
+
+fn digest_in(line: &str) -> Option<(usize, Digest)> {
+    let word = line.split_whitespace().find(|word| word.len() == 64 && word.parse::<Digest>().is_ok())?;
+    Some((line.find(word)?, word.parse().ok()?))
+}
+
+fn giver(line: &str) -> Option<(SocketAddr, u64)> {
+    let mut columns = line.strip_prefix("  ")?.split('\t');
+    let address = columns.next()?.parse().ok()?;
+    let bytes = columns.next()?.strip_suffix(" bytes")?.parse().ok()?;
+    Some((address, bytes))
+}

@@ -1,0 +1,58 @@
+//! A client that says any bytes to any port.
+
+use std::io::{ErrorKind, Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::time::{Duration, Instant};
+
+/// A connection without manners.
+#[derive(Debug)]
+pub struct RawClient {
+    stream: TcpStream,
+}
+
+/// What came back before the connection was over, or the time was up.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Heard {
+    /// The bytes.
+    pub bytes: Vec<u8>,
+    /// Whether the other side closed or broke the connection.
+    pub closed: bool,
+}
+
+impl RawClient {
+    /// Connects.
+    pub fn connect(address: SocketAddr) -> Self {
+        Self { stream: TcpStream::connect(address).expect("a port that accepts") }
+    }
+
+    /// Sends bytes; says whether they could be sent.
+    pub fn send(&mut self, bytes: &[u8]) -> bool {
+        self.stream.write_all(bytes).is_ok()
+    }
+
+    /// Says that nothing more will be sent.
+    pub fn finish(&mut self) {
+        // A connection that is broken already is finished as well.
+        let _ = self.stream.shutdown(Shutdown::Write);
+    }
+
+    /// Reads until the other side closes, or `limit` has passed.
+    pub fn hear(&mut self, limit: Duration) -> Heard {
+        let (end, mut bytes, mut buffer) = (Instant::now() + limit, Vec::new(), [0; 4096]);
+        loop {
+            let left = end.saturating_duration_since(Instant::now()).max(Duration::from_millis(1));
+            self.stream.set_read_timeout(Some(left)).expect("a timeout");
+            match self.stream.read(&mut buffer) {
+                Ok(0) => return Heard { bytes, closed: true },
+                Ok(read) => bytes.extend_from_slice(&buffer[..read]),
+                Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
+                    return Heard { bytes, closed: false };
+                }
+                Err(_) => return Heard { bytes, closed: true },
+            }
+            if Instant::now() >= end {
+                return Heard { bytes, closed: false };
+            }
+        }
+    }
+}

@@ -1,0 +1,32 @@
+//! What Peerdex does for people, told with the real programs.
+
+#[path = "stories/downloads.rs"]
+mod downloads;
+#[path = "stories/folders.rs"]
+mod folders;
+#[path = "stories/hostile_clients.rs"]
+mod hostile_clients;
+#[path = "stories/hostile_sources.rs"]
+mod hostile_sources;
+#[path = "stories/index_restarts.rs"]
+mod index_restarts;
+#[path = "stories/layering.rs"]
+mod layering;
+#[path = "stories/names.rs"]
+mod names;
+#[path = "stories/presence.rs"]
+mod presence;
+#[path = "stories/prompt.rs"]
+mod prompt;
+#[path = "stories/scripts.rs"]
+mod scripts;
+#[path = "stories/searching.rs"]
+mod searching;
+#[path = "stories/sharing.rs"]
+mod sharing;
+#[path = "stories/stopping.rs"]
+mod stopping;
+#[path = "stories/terminal.rs"]
+mod terminal;
+#[path = "stories/troubled_sources.rs"]
+mod troubled_sources;

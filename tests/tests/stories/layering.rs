@@ -1,0 +1,120 @@
+//! Rules that the sources keep: who may use whom, and where the world outside is out of reach.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use serde_json::Value;
+
+const PURE_DEPENDENCIES: [&str; 7] =
+    ["bincode", "serde", "serde_json", "sha1", "sha2", "thiserror", "unicode-normalization"];
+
+/// What reaches for the world outside: a runtime, files, sockets, clocks, chance.
+const IMPURE: [&str; 11] = [
+    "tokio",
+    "std::fs",
+    "std::net::Tcp",
+    "std::net::Udp",
+    "TcpStream",
+    "TcpListener",
+    "UdpSocket",
+    "Instant::now",
+    "SystemTime",
+    "getrandom",
+    "std::process",
+];
+
+const LONGEST_FILE: usize = 400;
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..").canonicalize().expect("the workspace")
+}
+
+/// Lists the normal dependencies of a crate of the workspace.
+fn dependencies(crate_name: &str) -> BTreeSet<String> {
+    let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    cargo.args(["metadata", "--no-deps", "--format-version", "1", "--manifest-path"]);
+    let output = cargo.arg(root().join("Cargo.toml")).output().expect("cargo");
+    let metadata: Value = serde_json::from_slice(&output.stdout).expect("metadata");
+    let packages = metadata["packages"].as_array().expect("packages");
+    let package = packages.iter().find(|package| package["name"] == crate_name).expect("the crate");
+    let all = package["dependencies"].as_array().expect("dependencies").iter();
+    let normal = all.filter(|dependency| dependency["kind"].is_null());
+    normal.map(|dependency| dependency["name"].as_str().expect("a name").to_owned()).collect()
+}
+
+/// Lists every source file below a folder, or that begins with a path.
+fn sources(beginning: &str) -> Vec<PathBuf> {
+    let (mut found, mut folders) = (Vec::new(), vec![root()]);
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(&folder).expect("a folder").flatten() {
+            let (path, name) = (entry.path(), entry.file_name().to_string_lossy().into_owned());
+            if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+                if name != "target" && !name.starts_with('.') {
+                    folders.push(path);
+                }
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                found.push(path);
+            }
+        }
+    }
+    found.retain(|path| {
+        path.strip_prefix(root()).is_ok_and(|path| path.to_string_lossy().starts_with(beginning))
+    });
+    assert!(!found.is_empty(), "no sources begin with {beginning}");
+    found.sort();
+    found
+}
+
+/// Returns a source file without its comments and its unit tests.
+fn code(path: &Path) -> String {
+    let text = fs::read_to_string(path).expect("a readable source");
+    let end = text.find("#[cfg(test)]\nmod tests {").unwrap_or(text.len());
+    let lines = text[..end].lines().map(|line| line.split("//").next().unwrap_or_default());
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+/// Says whether a file is there for unit tests alone.
+fn is_test(path: &Path) -> bool {
+    path.components().any(|part| {
+        let part = part.as_os_str().to_string_lossy();
+        let stem = part.trim_end_matches(".rs");
+        ["tests", "golden", "simulation", "model"].contains(&stem) && part != "tests" || part == "tests.rs"
+    }) || path.strip_prefix(root()).is_ok_and(|path| path.to_string_lossy().contains("/tests/"))
+}
+
+#[test]
+fn the_protocol_depends_on_nothing_that_does_anything() {
+    let allowed = PURE_DEPENDENCIES.map(str::to_owned).into();
+    let found = dependencies("protocol");
+    let extra: Vec<_> = found.difference(&allowed).collect();
+    assert!(extra.is_empty(), "{extra:?}");
+}
+
+#[test]
+fn the_programs_do_not_depend_on_each_other() {
+    assert!(!dependencies("index-server").contains("peer-node"));
+    assert!(!dependencies("peer-node").contains("index-server"));
+}
+
+#[test]
+fn the_protocol_and_the_swarm_engine_touch_nothing_outside() {
+    for path in [sources("protocol/src"), sources("peer-node/src/swarm")].concat() {
+        if is_test(&path) {
+            continue;
+        }
+        let code = code(&path);
+        let found: Vec<_> = IMPURE.iter().filter(|word| code.contains(**word)).collect();
+        assert!(found.is_empty(), "{} names {found:?}", path.display());
+    }
+}
+
+#[test]
+fn files_are_named_after_nouns_and_stay_short() {
+    for path in sources("") {
+        assert!(!path.ends_with("mod.rs"), "{}: foo.rs stands beside foo/", path.display());
+        let lines = fs::read_to_string(&path).expect("a readable source").lines().count();
+        assert!(lines <= LONGEST_FILE, "{} has {lines} lines, more than {LONGEST_FILE}", path.display());
+    }
+}
