@@ -87,8 +87,8 @@ pub struct IndexClient {
 }
 
 impl IndexClient {
-    /// Starts the connection as a task of `tracker`, which ends within a second of `cancel`. The library should know
-    /// its files by now: the first thing that the index is told is what it has of them.
+    /// Starts the connection as a task of `tracker`, which ends within a second of `cancel`. While the shares
+    /// have not settled, what the index still has of them is left alone for a minute.
     pub fn start(
         config: IndexConfig,
         identity: Arc<Identity>,

@@ -23,6 +23,9 @@ const STORE_RETRY: Duration = Duration::from_secs(5);
 /// The longest of these pauses, which double.
 const LONGEST_RETRY: Duration = Duration::from_hours(1);
 
+/// How long the library may take to come to know its files before the index is told what it has of them.
+const PATIENCE: Duration = Duration::from_mins(1);
+
 /// The most files that are left out one by one; an index that refuses more is left alone for a while.
 const MAX_REFUSED: usize = 1000;
 
@@ -36,12 +39,22 @@ pub(super) struct ListSync {
     wanted: Wanted,
     /// What the index has by its own word, as far as the round has come; none when that cannot be known.
     confirmed: Option<ShareList>,
+    /// What it said at the beginning of the session, until it is known what that means.
+    claim: Option<Claim>,
     round: Option<Round>,
     trouble: Option<SyncTrouble>,
     /// No round begins before.
     hold: Option<Instant>,
     mismatches: u32,
     outages: u32,
+}
+
+/// A list that the index says it has.
+#[derive(Debug, Clone, Copy)]
+struct Claim {
+    list: ListSummary,
+    /// Until then, files that are still to be hashed may turn it out to be right.
+    patience: Instant,
 }
 
 impl ListSync {
@@ -51,19 +64,15 @@ impl ListSync {
     }
 
     /// Begins a session with an index that says what it has of our list.
-    pub(super) fn welcome(&mut self, list: ListSummary) {
+    pub(super) fn welcome(&mut self, now: Instant, list: ListSummary) {
         self.round = None;
-        if list == self.wanted.list().summary() {
-            self.confirmed = Some(self.wanted.list().clone());
-            self.settle();
-        } else if self.confirmed.as_ref().is_some_and(|confirmed| confirmed.summary() != list) {
-            self.confirmed = None;
-        }
+        self.claim = Some(Claim { list, patience: now + PATIENCE });
     }
 
     /// Makes the next request, if there is one to send now; its reply is to be given back with its id.
     pub(super) fn next(&mut self, now: Instant, id: RequestId) -> Option<Request> {
-        if self.round.is_none() && self.hold.is_none_or(|until| until <= now) {
+        self.judge_claim(now);
+        if self.round.is_none() && self.claim.is_none() && self.hold.is_none_or(|until| until <= now) {
             self.round = self.begin();
         }
         self.round.as_mut()?.next(id)
@@ -71,7 +80,23 @@ impl ListSync {
 
     /// Says when [`ListSync::next`] may have something to send though nothing else happens.
     pub(super) fn deadline(&self) -> Option<Instant> {
-        self.hold.filter(|_| self.round.is_none() && !self.is_synced())
+        let patience = self.claim.as_ref().map(|claim| claim.patience);
+        patience.or(self.hold.filter(|_| self.round.is_none() && !self.is_synced()))
+    }
+
+    fn judge_claim(&mut self, now: Instant) {
+        let Some(Claim { list, patience }) = self.claim else { return };
+        if list == self.wanted.list().summary() {
+            self.confirmed = Some(self.wanted.list().clone());
+            self.settle();
+        } else if self.confirmed.as_ref().is_none_or(|confirmed| confirmed.summary() != list) {
+            // The files that the index has of us are not taken away only because they are not hashed yet.
+            if list.files > 0 && !self.wanted.is_settled() && now < patience {
+                return;
+            }
+            self.confirmed = None;
+        }
+        self.claim = None;
     }
 
     fn begin(&mut self) -> Option<Round> {
@@ -101,7 +126,7 @@ impl ListSync {
     /// A renewal was answered, and this is the index's list now.
     pub(super) fn observed(&mut self, now: Instant, summary: ListSummary) {
         let differs = self.confirmed.as_ref().is_some_and(|confirmed| confirmed.summary() != summary);
-        if differs && self.round.is_none() && self.hold.is_none() {
+        if differs && self.round.is_none() && self.claim.is_none() && self.hold.is_none() {
             self.mismatch(now, summary);
         }
     }
@@ -202,7 +227,8 @@ impl ListSync {
     /// Tells whether the index has acknowledged exactly what it should have.
     pub(super) fn is_synced(&self) -> bool {
         let wanted = self.wanted.list().summary();
-        self.round.is_none() && self.confirmed.as_ref().is_some_and(|confirmed| confirmed.summary() == wanted)
+        let is_idle = self.round.is_none() && self.claim.is_none();
+        is_idle && self.confirmed.as_ref().is_some_and(|confirmed| confirmed.summary() == wanted)
     }
 
     /// The number of the library's state that the index has acknowledged.
@@ -212,7 +238,11 @@ impl ListSync {
 
     /// How many files the index has acknowledged.
     pub(super) fn registered(&self) -> u32 {
-        self.confirmed.as_ref().map_or(0, |list| u32::try_from(list.len()).unwrap_or(u32::MAX))
+        match (self.claim, &self.confirmed) {
+            (Some(claim), _) => claim.list.files,
+            (None, Some(list)) => u32::try_from(list.len()).unwrap_or(u32::MAX),
+            (None, None) => 0,
+        }
     }
 
     /// What keeps the list, or some files of it, from the index.

@@ -113,4 +113,8 @@ impl Shares for ModelShares {
     fn changes(&self) -> watch::Receiver<u64> {
         self.changes.subscribe()
     }
+
+    fn settled(&self) -> impl Future<Output = ()> + Send + 'static {
+        std::future::ready(())
+    }
 }

@@ -1,10 +1,13 @@
 //! Where the client takes the list of shared files from.
 
+use std::pin::Pin;
 use std::time::Duration;
 
 use protocol::index::FileRecord;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
+
+use crate::library::Library;
 
 /// The least time between two looks at the list, so that a library that hashes a thousand small files a second is not
 /// copied a thousand times.
@@ -21,6 +24,26 @@ pub trait Shares: Send + Sync + 'static {
     /// Gives the number of the list's state, which grows with every change. [`Shares::records`] called after a number
     /// was seen shows at least that state.
     fn changes(&self) -> watch::Receiver<u64>;
+
+    /// Waits until the list is known for the first time: until then, a file that is not in it may yet be shared.
+    fn settled(&self) -> impl Future<Output = ()> + Send + 'static
+    where
+        Self: Sized;
+}
+
+impl Shares for Library {
+    fn records(&self) -> Vec<FileRecord> {
+        self.files().records().collect()
+    }
+
+    fn changes(&self) -> watch::Receiver<u64> {
+        Self::changes(self)
+    }
+
+    fn settled(&self) -> impl Future<Output = ()> + Send + 'static {
+        let library = self.clone();
+        async move { Self::settled(&library).await }
+    }
 }
 
 /// The list as it was at one moment.
@@ -30,6 +53,8 @@ pub(super) struct Snapshot {
     pub(super) generation: u64,
     /// The files.
     pub(super) records: Vec<FileRecord>,
+    /// Whether these are all, as far as the node knows.
+    pub(super) settled: bool,
 }
 
 /// Looks at the list whenever it has changed, but not all the time.
@@ -37,12 +62,14 @@ pub(super) struct ShareFeed {
     shares: Box<dyn Shares>,
     changes: watch::Receiver<u64>,
     rest_until: Instant,
+    /// Until the list is known for the first time.
+    settling: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
 }
 
 impl ShareFeed {
     pub(super) fn new(shares: impl Shares) -> Self {
-        let changes = shares.changes();
-        Self { shares: Box::new(shares), changes, rest_until: Instant::now() }
+        let (changes, settling) = (shares.changes(), Box::pin(shares.settled()));
+        Self { shares: Box::new(shares), changes, rest_until: Instant::now(), settling: Some(settling) }
     }
 
     /// Looks at the list now.
@@ -51,16 +78,30 @@ impl ShareFeed {
         let records = self.shares.records();
         let files = u32::try_from(records.len()).unwrap_or(u32::MAX);
         self.rest_until = Instant::now() + REST + REST_PER_FILE.saturating_mul(files);
-        Snapshot { generation, records }
+        Snapshot { generation, records, settled: self.settling.is_none() }
     }
 
     /// Waits for a change and looks at the list; never returns when there can be no more. Cancel safe: a change is
     /// seen only with the look.
     pub(super) async fn next(&mut self) -> Snapshot {
-        sleep_until(self.rest_until).await;
-        if self.changes.changed().await.is_err() {
-            std::future::pending::<()>().await;
+        tokio::select! {
+            () = settled(&mut self.settling) => self.settling = None,
+            () = changed(self.rest_until, &mut self.changes) => {}
         }
         self.take()
+    }
+}
+
+async fn settled(settling: &mut Option<Pin<Box<dyn Future<Output = ()> + Send>>>) {
+    match settling {
+        Some(settling) => settling.await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn changed(rest_until: Instant, changes: &mut watch::Receiver<u64>) {
+    sleep_until(rest_until).await;
+    if changes.changed().await.is_err() {
+        std::future::pending::<()>().await;
     }
 }

@@ -14,6 +14,7 @@ pub(super) struct Wanted {
     /// Refused as they are; a file that changes is tried again.
     refused: BTreeSet<Entry>,
     generation: Option<u64>,
+    settled: bool,
 }
 
 impl Wanted {
@@ -26,6 +27,11 @@ impl Wanted {
         self.generation
     }
 
+    /// Whether what is not in the list is not shared, or may yet turn up.
+    pub(super) const fn is_settled(&self) -> bool {
+        self.settled
+    }
+
     /// How many files are left out.
     pub(super) fn refused(&self) -> usize {
         self.refused.len()
@@ -34,6 +40,7 @@ impl Wanted {
     /// Takes over a new look at the library. Only what has changed is judged and hashed.
     pub(super) fn update(&mut self, snapshot: Snapshot) {
         self.generation = Some(snapshot.generation);
+        self.settled |= snapshot.settled;
         let fresh: BTreeSet<Entry> = snapshot.records.into_iter().map(Entry::from).collect();
         self.refused.retain(|old| fresh.get(old.path()).is_some_and(|new| new.is(old)));
         let mut changed = Vec::new();
@@ -84,7 +91,7 @@ mod tests {
             digest: Digest::from_bytes([digest; 32]),
             share: Share::Whole,
         };
-        wanted.update(Snapshot { generation, records: files.iter().map(record).collect() });
+        wanted.update(Snapshot { generation, records: files.iter().map(record).collect(), settled: true });
     }
 
     fn paths(wanted: &Wanted) -> Vec<&str> {

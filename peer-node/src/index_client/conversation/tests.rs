@@ -141,7 +141,7 @@ fn no_lease_makes_us_busy_or_silent_for_long() {
 #[test]
 fn answers_of_another_kind_end_the_session() {
     let (mut list, now) = (ListSync::default(), Instant::now());
-    list.share(Snapshot { generation: 1, records: vec![file("a", 1)] });
+    list.share(Snapshot { generation: 1, records: vec![file("a", 1)], settled: true });
     let mut conversation = Conversation::new(&mut list, &welcome(), now);
     let mut answered = ask(&mut conversation, now);
     let wrong = conversation.take_in(now, reply(3, Reply::List(ListSummary::default())));

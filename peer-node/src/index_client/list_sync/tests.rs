@@ -33,12 +33,12 @@ impl Pair {
 
     fn share(&mut self, records: Vec<FileRecord>) {
         self.generation += 1;
-        self.sync.share(Snapshot { generation: self.generation, records });
+        self.sync.share(Snapshot { generation: self.generation, records, settled: true });
     }
 
     fn meet(&mut self) {
         self.flying.clear();
-        self.sync.welcome(self.index.summary());
+        self.sync.welcome(self.now, self.index.summary());
     }
 
     fn send(&mut self) -> bool {
@@ -116,6 +116,37 @@ fn an_unknown_list_is_told_whole_and_then_only_changes() {
     assert_eq!((pair.run(), pair.sync.acknowledged_generation()), (vec![], Some(3)));
     pair.share(vec![]);
     assert_eq!(pair.run(), [unregister(&["b", "c"])]);
+}
+
+#[test]
+fn what_the_index_has_is_left_alone_until_the_library_knows_its_files() {
+    let unsettled = |files: &[(&str, u8)]| {
+        let mut pair = Pair::new(&[]);
+        pair.sync = ListSync::default();
+        let records = files.iter().map(|&(path, digest)| file(path, digest)).collect();
+        pair.sync.share(Snapshot { generation: 1, records, settled: false });
+        pair
+    };
+    let list = [("a", 1), ("b", 2)].map(|(path, digest)| (path.to_owned(), file(path, digest)));
+    let mut pair = unsettled(&[("a", 1)]);
+    pair.index.files.extend(list.clone());
+    pair.meet();
+    assert_eq!(pair.run(), []);
+    assert_eq!((pair.sync.is_synced(), pair.sync.registered()), (false, 2));
+    pair.share(vec![file("a", 1), file("b", 2)]);
+    assert_eq!((pair.run(), pair.sync.is_synced()), (vec![], true));
+
+    let mut pair = unsettled(&[("a", 1)]);
+    pair.index.files.extend(list);
+    pair.meet();
+    assert_eq!(pair.run(), []);
+    assert_eq!(pair.sync.deadline(), Some(pair.now + PATIENCE));
+    pair.pass(PATIENCE);
+    assert_eq!(pair.run().len(), 3, "a library that takes long tells what it has");
+
+    let mut pair = unsettled(&[("a", 1)]);
+    pair.meet();
+    assert_eq!(pair.run().len(), 3, "an index that has nothing has nothing to lose");
 }
 
 #[test]
