@@ -1,8 +1,8 @@
 //! The node's connection to the index: it keeps the index's idea of our share list right, and asks it questions.
 //!
 //! [`IndexClient`] is a handle on one task, the actor, which greets the index, tells it the list and every change to it
-//! ([`list_sync`]), renews the lease, passes questions on and reconnects when the connection ends. What is decided is
-//! decided in pure parts ([`conversation`], [`list_sync`], [`batch`], [`backoff`]); [`greeting`] and [`session`] move the
+//! (`list_sync`), renews the lease, passes questions on and reconnects when the connection ends. What is decided is
+//! decided in pure parts (`conversation`, `list_sync`, `batch`, `backoff`); `greeting` and `session` move the
 //! bytes. What the index says is a hint: addresses are filtered, words escaped, and content never comes from here.
 
 mod actor;

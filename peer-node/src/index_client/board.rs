@@ -31,8 +31,9 @@ impl Board {
 
     /// The session goes on.
     pub(super) fn online(&self, status: IndexStatus, acknowledged: Option<u64>) {
-        change(&self.acknowledged, acknowledged);
+        // In this order, so that whoever waited for the acknowledgement finds the status that goes with it.
         change(&self.status, status);
+        change(&self.acknowledged, acknowledged);
     }
 
     /// There is no session.
