@@ -12,7 +12,8 @@ use protocol::escape::display_safe;
 use protocol::index::{FromIndex, Notice, Refusal, Reply, RequestId, ToIndex};
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
-use tracing::{debug, info, warn};
+use tokio_util::sync::CancellationToken;
+use tracing::{Instrument, debug, info, warn};
 
 use crate::caller::{Callee, call_until_reached};
 use crate::directory::Arrival;
@@ -67,8 +68,7 @@ pub(crate) async fn serve(stream: TcpStream, peer: SocketAddr, service: &Arc<Ser
 async fn attend(wire: &mut Wire, greeted: Greeted, service: &Arc<Service>) -> Ended {
     let Greeted { mut session, arrival, callee } = greeted;
     let (notices, mut inbox) = mpsc::channel(NOTICES);
-    let caller = start_caller(callee, notices, service, &arrival);
-    let _calling = caller.drop_guard();
+    let _calling = start_calling(callee, notices, service).drop_guard();
     let ended = loop {
         let result = tokio::select! {
             biased;
@@ -90,23 +90,18 @@ async fn attend(wire: &mut Wire, greeted: Greeted, service: &Arc<Service>) -> En
 }
 
 /// Starts calling a node back; ends when the returned token is cancelled.
-fn start_caller(
-    callee: Callee,
-    notices: mpsc::Sender<Notice>,
-    service: &Arc<Service>,
-    arrival: &Arrival,
-) -> tokio_util::sync::CancellationToken {
-    let caller = arrival.replaced.child_token();
-    let (service, token) = (Arc::clone(service), caller.clone());
-    let tasks = service.tasks.clone();
-    tasks.spawn(async move {
-        let (limits, directory) = (&service.limits.calls, service.directory.clone());
+fn start_calling(callee: Callee, notices: mpsc::Sender<Notice>, service: &Arc<Service>) -> CancellationToken {
+    let enough = callee.arrival.replaced.child_token();
+    let (shared, token) = (Arc::clone(service), enough.clone());
+    let calling = async move {
+        let (limits, directory) = (&shared.limits.calls, shared.directory.clone());
         tokio::select! {
-            () = call_until_reached(callee, directory, (limits, &service.calls), notices) => {}
+            () = call_until_reached(callee, directory, (limits, &shared.calls), notices) => {}
             () = token.cancelled() => {}
         }
-    });
-    caller
+    };
+    service.tasks.spawn(calling.in_current_span());
+    enough
 }
 
 /// Answers one request.

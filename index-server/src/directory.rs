@@ -17,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::answer;
 use crate::catalog::{Catalog, NodeNo};
+use crate::ranking::Place;
 use crate::roster::{Roster, SessionId};
 use crate::search::Scan;
 
@@ -101,7 +102,7 @@ impl Directory {
             scan.step(&state.catalog, &state.roster, SCAN_STEP);
         }
         let (query, places, more) = scan.finish();
-        let more = places.last().filter(|_| more).map(|last| last.cursor());
+        let more = places.last().filter(|_| more).map(Place::cursor);
         let state = self.0.state.read();
         // A content can have lost its last source since it was found.
         let hit = |content| answer::hit(&state.catalog, &state.roster, &query, content);

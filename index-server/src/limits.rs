@@ -17,6 +17,8 @@ pub struct Limits {
     pub frame: Duration,
     /// How long a client may take to accept an answer.
     pub write: Duration,
+    /// The pauses before a store that failed is opened anew; the last one is repeated.
+    pub reopening: Vec<Duration>,
     /// How nodes are called back.
     pub calls: CallLimits,
 }
@@ -41,6 +43,7 @@ impl Default for Limits {
             greeting: Duration::from_secs(10),
             frame: Duration::from_secs(30),
             write: Duration::from_secs(30),
+            reopening: [1, 5, 15, 60].map(Duration::from_secs).to_vec(),
             calls: CallLimits::default(),
         }
     }

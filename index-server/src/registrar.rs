@@ -9,6 +9,8 @@ mod actor;
 #[cfg(test)]
 mod tests;
 
+use std::time::Duration;
+
 use protocol::index::{FileRecord, ListSummary, Refusal};
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::task::TaskTracker;
@@ -50,9 +52,17 @@ pub(crate) struct Registrar(mpsc::Sender<Command>);
 
 impl Registrar {
     /// Starts the registrar on a thread that `tracker` waits for.
-    pub(crate) fn start(backing: impl Backing, directory: Directory, tracker: &TaskTracker) -> Self {
+    ///
+    /// After a failure, the store is opened anew after the first of `pauses`, after the second if that fails, and so on;
+    /// the last one is repeated.
+    pub(crate) fn start(
+        backing: impl Backing,
+        directory: Directory,
+        pauses: Vec<Duration>,
+        tracker: &TaskTracker,
+    ) -> Self {
         let (sender, receiver) = mpsc::channel(BACKLOG);
-        let actor = Actor::new(backing, directory, receiver);
+        let actor = Actor::new(backing, directory, pauses, receiver);
         tracker.spawn_blocking(move || actor.run());
         Self(sender)
     }

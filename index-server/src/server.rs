@@ -61,7 +61,7 @@ pub(crate) struct Service {
 pub async fn run(listener: TcpListener, mut store: Store, limits: Limits, shutdown: CancellationToken) {
     let (connections, keepers) = (TaskTracker::new(), TaskTracker::new());
     let directory = Directory::new(store.take_catalog());
-    let registrar = Registrar::start(store, directory.clone(), &keepers);
+    let registrar = Registrar::start(store, directory.clone(), limits.reopening.clone(), &keepers);
     let searches = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
     let service = Arc::new(Service {
         directory,

@@ -18,7 +18,7 @@ const READ_LEN: usize = 16 << 10;
 const FAREWELL_LEN: usize = 256 << 10;
 
 /// How long that may take.
-const FAREWELL: Duration = Duration::from_secs(1);
+const FAREWELL: Duration = Duration::from_millis(500);
 
 /// Why a connection is over.
 #[derive(Debug, thiserror::Error)]

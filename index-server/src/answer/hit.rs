@@ -58,6 +58,6 @@ fn names(
         .map(|(_, _, name)| name)
         .take_while(fits)
         .take(MAX_HIT_NAMES)
-        .map(|n| n.to_string())
+        .map(ToString::to_string)
         .collect()
 }

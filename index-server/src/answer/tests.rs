@@ -1,1 +1,175 @@
+use std::collections::BTreeSet;
 
+use protocol::digest::Digest;
+use protocol::frame::encode_body;
+use protocol::index::{FileRecord, FromIndex, Reply, SearchCursor, Share};
+use protocol::limits::{MAX_HIT_NAMES, MAX_HITS, MAX_LISTING};
+use protocol::node_id::NodeId;
+use protocol::query::Query;
+
+use super::*;
+use crate::catalog::{ContentNo, NodeNo};
+use crate::ranking::Place;
+use crate::search::Scan;
+
+#[derive(Default)]
+struct World {
+    catalog: Catalog,
+    roster: Roster,
+}
+
+impl World {
+    /// Adds a node that is there, or one that is not.
+    fn node(&mut self, seed: u8, online: bool, files: &[FileRecord]) -> NodeNo {
+        let node = self.catalog.admit(NodeId::from_bytes([seed; 32])).unwrap();
+        self.catalog.register(node, files).unwrap();
+        if online {
+            let (session, _) = self.roster.enter(node, ([10, 0, 0, seed], 1).into());
+            self.roster.list(node, session);
+        }
+        node
+    }
+
+    fn search(&self, query: &str, after: Option<SearchCursor>, wanted: usize) -> (Vec<Place>, bool) {
+        let mut scan = Scan::new(Query::parse(query).unwrap(), after, wanted);
+        while !scan.is_done() {
+            scan.step(&self.catalog, &self.roster, 3);
+        }
+        let (_, places, more) = scan.finish();
+        (places, more)
+    }
+
+    fn digests(&self, query: &str) -> Vec<u8> {
+        self.search(query, None, 200).0.iter().map(|place| place.digest.as_bytes()[0]).collect()
+    }
+}
+
+fn file(path: &str, digest: u8, share: Share) -> FileRecord {
+    FileRecord { path: path.into(), size: 1, digest: Digest::from_bytes([digest; 32]), share }
+}
+
+fn whole(path: &str, digest: u8) -> FileRecord {
+    file(path, digest, Share::Whole)
+}
+
+#[test]
+fn only_who_is_there_is_found_and_counted_once() {
+    let mut world = World::default();
+    world.node(
+        1,
+        true,
+        &[whole("a/song", 1), whole("b/song copy", 1), file("c/song part", 1, Share::Partial)],
+    );
+    world.node(2, true, &[file("song", 1, Share::Partial), whole("other song", 2)]);
+    world.node(3, false, &[whole("song", 1), whole("song three", 3)]);
+    assert_eq!(world.digests("song"), [1, 2]);
+    assert_eq!(world.digests("three"), [0; 0]);
+    let (places, _) = world.search("song", None, 1);
+    assert_eq!((places[0].available.whole, places[0].available.partial), (1, 1));
+}
+
+#[test]
+fn a_scan_ends_however_many_offline_files_lie_in_its_way() {
+    let mut world = World::default();
+    for seed in 1..50 {
+        world.node(seed, false, &[whole("same", 1), whole("other", 2)]);
+    }
+    world.node(60, true, &[whole("other", 2)]);
+    assert_eq!(world.digests("other"), [2]);
+}
+
+#[test]
+fn pages_follow_each_other() {
+    let mut world = World::default();
+    for seed in 1..=4 {
+        let files: Vec<FileRecord> = (0..seed * 3).map(|no| whole(&format!("file {no}"), no)).collect();
+        world.node(seed, true, &files);
+    }
+    let (mut got, mut after) = (Vec::new(), None);
+    loop {
+        let (places, more) = world.search("file", after, 5);
+        after = places.last().map(Place::cursor);
+        got.extend(places.iter().map(|place| place.digest.as_bytes()[0]));
+        if !more {
+            break;
+        }
+    }
+    assert_eq!(got, (0..12).collect::<Vec<u8>>());
+}
+
+#[test]
+fn matching_names_come_first_then_those_that_most_use() {
+    let mut world = World::default();
+    world.node(1, true, &[whole("rare", 1), whole("track 1", 1)]);
+    world.node(2, true, &[whole("common", 1)]);
+    world.node(3, true, &[whole("common", 1)]);
+    world.node(4, false, &[whole("track of one who is away", 1)]);
+    let hit = hit(&world.catalog, &world.roster, &Query::parse("track").unwrap(), ContentNo(0)).unwrap();
+    assert_eq!(hit.names, ["track 1", "common", "rare"]);
+    assert_eq!((hit.whole, hit.partial), (3, 0));
+}
+
+fn long_path(number: u32) -> String {
+    let component = "x".repeat(250);
+    let folders = vec![component; 16].join("/");
+    format!("{number:06}{folders}")
+}
+
+fn fits(reply: Reply) {
+    assert!(encode_body(&FromIndex::Reply { id: u64::MAX, reply }).is_ok());
+}
+
+#[test]
+fn the_longest_names_still_fit_a_frame() {
+    let mut world = World::default();
+    let hundred: Vec<FileRecord> =
+        (0..u32::from(MAX_HITS)).map(|no| whole(&long_path(no), u8::try_from(no).unwrap())).collect();
+    let short: Vec<FileRecord> = (0..MAX_HITS)
+        .flat_map(|no| (0..9).map(move |copy| whole(&format!("x{no}/{copy}"), u8::try_from(no).unwrap())))
+        .collect();
+    let node = world.node(1, true, &hundred);
+    world.node(2, true, &short);
+    let query = Query::parse("x").unwrap();
+    let (places, _) = world.search("x", None, MAX_HITS.into());
+    let hits: Vec<_> = places
+        .iter()
+        .map(|place| hit(&world.catalog, &world.roster, &query, place.content).unwrap())
+        .collect();
+    assert_eq!(hits.len(), usize::from(MAX_HITS));
+    assert!(hits.iter().all(|hit| !hit.names.is_empty() && hit.names.len() <= MAX_HIT_NAMES));
+    fits(Reply::Hits { hits, more: places.last().map(Place::cursor) });
+
+    let more: Vec<FileRecord> = (200..1000).map(|no| whole(&long_path(no), 0)).collect();
+    world.catalog.register(node, &more).unwrap();
+    let (mut after, mut got) = (None::<String>, 0);
+    loop {
+        let page = listing(&world.catalog, node, after.as_deref(), MAX_LISTING.into());
+        fits(page.clone());
+        let Reply::Listing { files, more, .. } = page else { panic!("no listing") };
+        got += files.len();
+        after = files.last().map(|file| file.path.clone());
+        if !more {
+            break;
+        }
+        assert!(files.len() > 100);
+    }
+    assert_eq!(got, 1000);
+}
+
+#[test]
+fn sources_are_a_sample_that_prefers_whole_copies() {
+    let mut world = World::default();
+    for seed in 1..=60 {
+        let share = if seed <= 10 { Share::Whole } else { Share::Partial };
+        world.node(seed, seed != 10, &[file("x", 1, share)]);
+    }
+    let digest = Digest::from_bytes([1; 32]);
+    let sample = |limit, seed| sources(&world.catalog, &world.roster, digest, (limit, seed));
+    assert_eq!(sample(200, 1).len(), 59);
+    assert_ne!(sample(200, 1), sample(200, 2));
+    let wholes = |seed| sample(20, seed).iter().filter(|source| source.share == Share::Whole).count();
+    assert!((0..20).all(|seed| wholes(seed) == 9));
+    let seen: BTreeSet<_> = (0..100).flat_map(|seed| sample(20, seed)).map(|source| source.node).collect();
+    assert_eq!(seen.len(), 59, "all have their turn");
+    assert!(sources(&world.catalog, &world.roster, Digest::OF_NOTHING, (20, 1)).is_empty());
+}

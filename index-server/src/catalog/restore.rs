@@ -48,7 +48,9 @@ impl Catalog {
     /// Takes over all lists from disk; of nodes that are not among them, nothing is left but their numbers.
     pub(crate) fn restore_all(&mut self, stored: &[StoredList]) -> Result<(), Clash> {
         let known: Vec<NodeNo> = self.lists.keys().copied().collect();
-        known.into_iter().for_each(|node| self.empty(node));
+        for node in known {
+            self.empty(node);
+        }
         let result = stored.iter().try_for_each(|list| self.restore(list));
         self.gather_spare_numbers();
         result

@@ -1,1 +1,218 @@
+//! The catalog against a model that is too simple to be wrong, and against itself after a restart.
 
+use std::collections::{BTreeMap, BTreeSet};
+
+use proptest::prelude::*;
+use protocol::digest::Digest;
+
+use super::*;
+
+type Model = BTreeMap<u8, BTreeMap<String, FileRecord>>;
+type Disk = BTreeMap<NodeNo, (Header, BTreeMap<BlockNo, Vec<FileRecord>>)>;
+
+#[derive(Debug, Clone)]
+enum Deed {
+    Register(u8, Vec<FileRecord>),
+    Unregister(u8, Vec<String>),
+    Anew(u8, Vec<FileRecord>),
+    Restart,
+}
+
+fn file() -> impl Strategy<Value = FileRecord> + Clone {
+    let long = "x".repeat(900);
+    (0u8..30, 0u8..8, 0u64..3, any::<bool>()).prop_map(move |(path, digest, size, whole)| FileRecord {
+        path: format!("{path}/{}", if path % 3 == 0 { &long } else { "É" }),
+        size: size + 1,
+        digest: Digest::from_bytes([digest; 32]),
+        share: if whole { Share::Whole } else { Share::Partial },
+    })
+}
+
+fn deed() -> impl Strategy<Value = Deed> {
+    let (node, files) = (0u8..4, prop::collection::vec(file(), 0..12));
+    prop_oneof![
+        4 => (node.clone(), files.clone()).prop_map(|(node, files)| Deed::Register(node, files)),
+        3 => (node.clone(), files.clone()).prop_map(|(node, files)|
+            Deed::Unregister(node, files.into_iter().map(|file| file.path).collect())),
+        1 => (node, files).prop_map(|(node, files)| Deed::Anew(node, files)),
+        1 => Just(Deed::Restart),
+    ]
+}
+
+fn id(node: u8) -> NodeId {
+    NodeId::from_bytes([node; 32])
+}
+
+/// Does to a disk what the writes say.
+fn write(disk: &mut Disk, writes: Writes) {
+    let Some(header) = writes.header else {
+        let (_, blocks) = disk.remove(&writes.node).unwrap();
+        let gone: BTreeSet<_> =
+            writes.blocks.into_iter().map(|(block, files)| (block, files.is_empty())).collect();
+        assert!(
+            blocks.into_keys().all(|block| gone.contains(&(block, true))),
+            "blocks are left without their node"
+        );
+        return;
+    };
+    let (kept, blocks) = disk.entry(writes.node).or_insert_with(|| (header, BTreeMap::new()));
+    *kept = header;
+    for (block, files) in writes.blocks {
+        if files.is_empty() {
+            blocks.remove(&block);
+        } else {
+            blocks.insert(block, files);
+        }
+    }
+}
+
+fn restart(disk: &Disk) -> Catalog {
+    let lists: Vec<StoredList> = disk
+        .iter()
+        .map(|(node, (header, blocks))| StoredList {
+            node: *node,
+            header: *header,
+            blocks: blocks.clone().into_iter().collect(),
+        })
+        .collect();
+    let mut catalog = Catalog::default();
+    catalog.restore_all(&lists).unwrap();
+    catalog
+}
+
+fn act(catalog: &mut Catalog, model: &mut Model, disk: &mut Disk, deed: Deed) {
+    let number = match deed {
+        Deed::Restart => {
+            *catalog = restart(disk);
+            return;
+        }
+        Deed::Register(node, files) => {
+            let number = catalog.admit(id(node)).unwrap();
+            catalog.register(number, &files).unwrap();
+            model.entry(node).or_default().extend(files.into_iter().map(|file| (file.path.clone(), file)));
+            number
+        }
+        Deed::Unregister(node, paths) => {
+            let number = catalog.admit(id(node)).unwrap();
+            catalog.unregister(number, paths.iter().map(String::as_str)).unwrap();
+            model.entry(node).or_default().retain(|path, _| !paths.contains(path));
+            number
+        }
+        Deed::Anew(node, files) => {
+            let number = catalog.admit(id(node)).unwrap();
+            catalog.begin_list(number).unwrap();
+            catalog.register(number, &files).unwrap();
+            if let Some(writes) = catalog.take_writes(number, 1) {
+                write(disk, writes);
+            }
+            catalog.end_list(number).unwrap();
+            model.insert(node, files.into_iter().map(|file| (file.path.clone(), file)).collect());
+            number
+        }
+    };
+    if let Some(writes) = catalog.take_writes(number, 1) {
+        write(disk, writes);
+    }
+    catalog.forget_if_empty(number);
+}
+
+fn compare(catalog: &Catalog, model: &Model) {
+    let (mut contents, mut holdings) = (BTreeSet::new(), 0);
+    for (node, files) in model {
+        let mut summary = ListSummary::default();
+        for file in files.values() {
+            summary.add(file);
+            contents.insert((file.digest, file.size));
+            holdings += 1;
+        }
+        let Some(number) = catalog.number(&id(*node)) else {
+            assert!(files.is_empty(), "node {node} is forgotten");
+            continue;
+        };
+        assert_eq!(catalog.summary(number), Some(summary));
+        let listed: Vec<FileRecord> = catalog.files_after(number, None).collect();
+        assert_eq!(listed, files.values().cloned().collect::<Vec<_>>());
+        if let Some(first) = listed.first() {
+            assert_eq!(catalog.files_after(number, Some(&first.path)).count(), listed.len() - 1);
+        }
+    }
+    assert_eq!(catalog.contents().len(), contents.len());
+    assert_eq!(catalog.contents().bytes(), contents.iter().map(|(_, size)| size).sum::<u64>());
+    assert_eq!(catalog.holdings_from(ContentNo(0)).count(), holdings);
+    let shares = catalog.holdings_from(ContentNo(0)).all(|((content, node, name), share)| {
+        let (content, path) = (catalog.contents().get(content).unwrap(), catalog.names().path(name).unwrap());
+        let id = catalog.list(node).unwrap().id();
+        let file = &model[&id.as_bytes()[0]][path.as_ref()];
+        (file.digest, file.size, file.share) == (content.digest, content.size, share)
+    });
+    assert!(shares);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 200, ..ProptestConfig::default() })]
+    #[test]
+    fn memory_and_disk_agree_with_the_model_after_any_deeds(deeds in prop::collection::vec(deed(), 0..40)) {
+        let (mut catalog, mut model, mut disk) = (Catalog::default(), Model::new(), Disk::new());
+        for deed in deeds {
+            act(&mut catalog, &mut model, &mut disk, deed);
+            compare(&catalog, &model);
+        }
+        compare(&restart(&disk), &model);
+    }
+}
+
+fn record(path: &str, digest: u8) -> FileRecord {
+    FileRecord { path: path.into(), size: 1, digest: Digest::from_bytes([digest; 32]), share: Share::Whole }
+}
+
+#[test]
+fn what_is_registered_again_as_it_was_is_not_written_again() {
+    let mut catalog = Catalog::default();
+    let node = catalog.admit(id(1)).unwrap();
+    catalog.register(node, &[record("a", 1)]).unwrap();
+    assert!(catalog.take_writes(node, 1).is_some());
+    catalog.register(node, &[record("a", 1)]).unwrap();
+    assert_eq!(catalog.take_writes(node, 1), None);
+}
+
+#[test]
+fn a_list_in_doubt_is_vouched_for_by_nobody_until_it_is_read_back() {
+    let mut catalog = Catalog::default();
+    let node = catalog.admit(id(1)).unwrap();
+    catalog.begin_list(node).unwrap();
+    catalog.register(node, &[record("a", 1)]).unwrap();
+    catalog.take_writes(node, 1);
+    catalog.doubt(node);
+    assert_eq!(catalog.summary(node), None);
+    catalog.forget_if_empty(node);
+    catalog.restore_all(&[]).unwrap();
+    assert_eq!(catalog.summary(node), Some(ListSummary::default()));
+    assert_eq!(catalog.end_list(node), Err(Unchanged::NotBegun));
+}
+
+#[test]
+fn numbers_of_nodes_that_never_shared_are_given_out_again() {
+    let mut catalog = Catalog::default();
+    let numbers: Vec<NodeNo> = (0..4).map(|node| catalog.admit(id(node)).unwrap()).collect();
+    catalog.register(numbers[1], &[record("a", 1)]).unwrap();
+    for number in &numbers {
+        catalog.forget_if_empty(*number);
+    }
+    let again: BTreeSet<NodeNo> = (4..8).map(|node| catalog.admit(id(node)).unwrap()).collect();
+    assert_eq!(again, [0, 2, 3, 4].map(NodeNo).into());
+}
+
+#[test]
+fn stored_lists_that_contradict_each_other_are_not_believed() {
+    let file = record("a", 1);
+    let mut summary = ListSummary::default();
+    summary.add(&file);
+    let header = Header { id: id(1), summary, last_seen: 0 };
+    let list = StoredList { node: NodeNo(3), header, blocks: vec![(BlockNo(0), vec![file.clone()])] };
+    let restore = |lists: &[StoredList]| Catalog::default().restore_all(lists).is_ok();
+    assert!(restore(std::slice::from_ref(&list)));
+    assert!(!restore(&[list.clone(), StoredList { node: NodeNo(4), ..list.clone() }]));
+    assert!(!restore(&[list.clone(), StoredList { header: Header { id: id(2), ..header }, ..list.clone() }]));
+    assert!(!restore(&[StoredList { blocks: vec![], ..list.clone() }]));
+    assert!(!restore(&[StoredList { blocks: vec![(BlockNo(0), vec![file.clone(), file])], ..list }]));
+}

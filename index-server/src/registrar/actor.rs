@@ -13,13 +13,10 @@ use crate::directory::{Directory, State};
 use crate::roster::SessionId;
 use crate::store::{Backing, StoreError};
 
-/// The pauses before the store is opened anew; the last one is repeated.
-const PAUSES: [Duration; 4] =
-    [Duration::from_secs(1), Duration::from_secs(5), Duration::from_secs(15), Duration::from_secs(60)];
-
 pub(super) struct Actor<B> {
     backing: B,
     directory: Directory,
+    pauses: Vec<Duration>,
     commands: mpsc::Receiver<Command>,
     /// Since when the store is out of order: how often it was opened in vain, and when that is tried next.
     broken: Option<(usize, Instant)>,
@@ -32,8 +29,13 @@ struct Waiter {
 }
 
 impl<B: Backing> Actor<B> {
-    pub(super) fn new(backing: B, directory: Directory, commands: mpsc::Receiver<Command>) -> Self {
-        Self { backing, directory, commands, broken: None }
+    pub(super) fn new(
+        backing: B,
+        directory: Directory,
+        pauses: Vec<Duration>,
+        commands: mpsc::Receiver<Command>,
+    ) -> Self {
+        Self { backing, directory, pauses, commands, broken: None }
     }
 
     pub(super) fn run(mut self) {
@@ -107,7 +109,7 @@ impl<B: Backing> Actor<B> {
                 error!(%error, "the store failed; registrations are refused until it is open again");
                 self.directory
                     .change(|state| writes.iter().for_each(|write| state.catalog.doubt(write.node)));
-                self.broken = Some((0, Instant::now() + pause(0)));
+                self.broken = Some((0, self.retry(0)));
             }
         }
     }
@@ -126,15 +128,15 @@ impl<B: Backing> Actor<B> {
             }
             Err(error) => {
                 error!(%error, "the store is still out of order");
-                self.broken = Some((failures + 1, Instant::now() + pause(failures + 1)));
+                self.broken = Some((failures + 1, self.retry(failures + 1)));
             }
         }
     }
-}
 
-fn pause(failures: usize) -> Duration {
-    let [.., last] = PAUSES;
-    PAUSES.get(failures).copied().unwrap_or(last)
+    fn retry(&self, failures: usize) -> Instant {
+        let pause = self.pauses.get(failures).or(self.pauses.last());
+        Instant::now() + pause.copied().unwrap_or(Duration::from_secs(1))
+    }
 }
 
 /// Makes a change in memory and returns what it amounts to on disk, if that is anything.

@@ -66,11 +66,12 @@ impl Drop for Permit {
 /// Returns what an address counts as: nothing for this machine, and its network for an IPv6 host, which has as many
 /// addresses as it likes.
 fn counted(address: IpAddr) -> Option<IpAddr> {
-    match address.to_canonical() {
-        address if address.is_loopback() => None,
-        IpAddr::V6(address) => Some(Ipv6Addr::from_bits(address.to_bits() >> 64 << 64).into()),
-        address @ IpAddr::V4(_) => Some(address),
-    }
+    let address = address.to_canonical();
+    let counted = match address {
+        IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() >> 64 << 64).into(),
+        IpAddr::V4(_) => address,
+    };
+    (!address.is_loopback()).then_some(counted)
 }
 
 #[cfg(test)]

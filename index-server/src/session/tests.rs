@@ -1,1 +1,129 @@
+use ed25519_dalek::{Signer, SigningKey};
+use protocol::index::Share;
 
+use super::*;
+
+const NONCE: [u8; 32] = [5; 32];
+
+fn key() -> SigningKey {
+    SigningKey::from_bytes(&[1; 32])
+}
+
+fn node() -> NodeId {
+    NodeId::from_bytes(key().verifying_key().to_bytes())
+}
+
+fn hello(port: u16) -> Request {
+    Request::Hello { node: node(), port, agent: "test".into() }
+}
+
+fn proof(nonce: &[u8; 32], port: u16) -> Request {
+    Request::Proof { signature: key().sign(&proof_text(nonce, &node(), port)).to_bytes() }
+}
+
+fn open() -> Session {
+    let mut session = Session::new(NONCE, None);
+    assert_eq!(session.hear(hello(7)), Ok(Step::Challenge { nonce: NONCE }));
+    assert_eq!(session.hear(proof(&NONCE, 7)), Ok(Step::Welcome { node: node(), port: 7 }));
+    session
+}
+
+fn file(path: &str) -> FileRecord {
+    FileRecord { path: path.into(), size: 1, digest: Digest::from_bytes([1; 32]), share: Share::Whole }
+}
+
+#[test]
+fn nothing_goes_before_the_greeting_and_no_greeting_after_it() {
+    let out_of_order =
+        |result| matches!(result, Err(refusal @ Refusal::OutOfOrder { .. }) if is_final(&refusal));
+    for request in [Request::Renew, Request::Statistics, Request::EndList, proof(&NONCE, 7)] {
+        assert!(out_of_order(Session::new(NONCE, None).hear(request)));
+    }
+    for request in [Request::Renew, hello(7)] {
+        let mut session = Session::new(NONCE, None);
+        session.hear(hello(7)).unwrap();
+        assert!(out_of_order(session.hear(request)));
+    }
+    for request in [hello(7), proof(&NONCE, 7), Request::EndList] {
+        assert!(out_of_order(open().hear(request)));
+    }
+}
+
+#[test]
+fn a_proof_holds_for_its_key_its_nonce_and_its_port() {
+    for (nonce, port) in [([6; 32], 7), (NONCE, 8)] {
+        let mut session = Session::new(NONCE, None);
+        session.hear(hello(7)).unwrap();
+        assert_eq!(session.hear(proof(&nonce, port)), Err(Refusal::BadProof));
+    }
+    // The neutral element, under which a signature can be made that fits any text.
+    let mut weak = [0; 32];
+    weak[0] = 1;
+    let mut session = Session::new(NONCE, None);
+    let hello = Request::Hello { node: NodeId::from_bytes(weak), port: 7, agent: String::new() };
+    session.hear(hello).unwrap();
+    let mut signature = [0; 64];
+    signature[0] = 1;
+    assert_eq!(session.hear(Request::Proof { signature }), Err(Refusal::BadProof));
+}
+
+#[test]
+fn port_zero_and_the_port_of_the_index_are_refused_and_long_names_too() {
+    for port in [0, 1313] {
+        assert_eq!(Session::new(NONCE, Some(1313)).hear(hello(port)), Err(Refusal::BadPort { port }));
+    }
+    let hello = Request::Hello { node: node(), port: 7, agent: "x".repeat(MAX_AGENT + 1) };
+    assert!(matches!(Session::new(NONCE, None).hear(hello), Err(Refusal::Malformed { .. })));
+}
+
+#[test]
+fn a_registration_with_one_bad_record_is_refused_and_the_record_is_named() {
+    let files = vec![file("good"), file("../\u{1b}[2J")];
+    match open().hear(Request::Register { files }) {
+        Err(Refusal::BadRecord { path, reason }) => {
+            assert_eq!(path, "../\\u{1b}[2J");
+            assert!(!reason.is_empty() && !reason.contains('\u{1b}'));
+        }
+        other => panic!("{other:?}"),
+    }
+    let long = FileRecord { path: "\u{e9}".repeat(10_000), ..file("") };
+    assert!(
+        matches!(open().hear(Request::Register { files: vec![long] }), Err(Refusal::BadRecord { path, .. })
+        if path.len() <= 1024)
+    );
+}
+
+#[test]
+fn batches_and_pages_have_limits() {
+    let too_many = |result| matches!(result, Err(refusal @ Refusal::TooMany { .. }) if !is_final(&refusal));
+    let files = vec![file("x"); MAX_BATCH + 1];
+    assert!(too_many(open().hear(Request::Register { files })));
+    let paths = vec![String::new(); MAX_BATCH + 1];
+    assert!(too_many(open().hear(Request::Unregister { paths })));
+    for (asked, given) in [(0, 1), (5, 5), (u16::MAX, 200)] {
+        let locate = Request::Locate { digest: Digest::OF_NOTHING, limit: asked };
+        let step = Step::Answer(Question::Locate { digest: Digest::OF_NOTHING, limit: given });
+        assert_eq!(open().hear(locate), Ok(step));
+    }
+}
+
+#[test]
+fn a_search_that_is_none_is_refused_but_not_for_good() {
+    for query in ["", " ", &"x".repeat(70_000), "size:>much"] {
+        let search = Request::Search { query: query.into(), after: None, limit: 1 };
+        let refused = open().hear(search);
+        assert!(
+            matches!(&refused, Err(refusal @ Refusal::BadQuery { .. }) if !is_final(refusal)),
+            "{refused:?}"
+        );
+    }
+}
+
+#[test]
+fn a_list_is_ended_once_for_each_beginning() {
+    let mut session = open();
+    assert_eq!(session.hear(Request::BeginList), Ok(Step::Change(Change::Begin)));
+    assert_eq!(session.hear(Request::Renew), Ok(Step::Renew));
+    assert_eq!(session.hear(Request::EndList), Ok(Step::Change(Change::End)));
+    assert!(session.hear(Request::EndList).is_err());
+}

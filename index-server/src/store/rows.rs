@@ -48,13 +48,18 @@ impl Key {
             Self::Node(node) => (2, node.0, 0),
             Self::Block(node, block) => (3, node.0, block.0),
         };
-        let ([a, b, c, d], [e, f, g, h]) = (node.to_be_bytes(), block.to_be_bytes());
-        [kind, a, b, c, d, e, f, g, h]
+        let mut bytes = [kind; 9];
+        let rest = node.to_be_bytes().into_iter().chain(block.to_be_bytes());
+        for (place, byte) in bytes.iter_mut().skip(1).zip(rest) {
+            *place = byte;
+        }
+        bytes
     }
 
     pub(super) fn from_bytes(bytes: &[u8]) -> Option<Self> {
-        let [kind, a, b, c, d, e, f, g, h] = *bytes.first_chunk::<9>()?;
-        let (node, block) = (NodeNo(u32::from_be_bytes([a, b, c, d])), u32::from_be_bytes([e, f, g, h]));
+        let (kind, rest) = bytes.split_first()?;
+        let (node, rest) = rest.split_first_chunk()?;
+        let (node, block) = (NodeNo(u32::from_be_bytes(*node)), u32::from_be_bytes(*rest.first_chunk()?));
         let key = match kind {
             0 => Self::Format,
             1 => Self::Commits,

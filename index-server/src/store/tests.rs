@@ -1,1 +1,182 @@
+use std::fs;
 
+use protocol::digest::Digest;
+use protocol::index::{FileRecord, ListSummary, Share};
+use protocol::node_id::NodeId;
+use tempfile::{TempDir, tempdir};
+
+use super::*;
+use crate::catalog::NodeNo;
+
+fn files(count: u16) -> Vec<FileRecord> {
+    let file = |no: u16| {
+        let [high, low] = no.to_be_bytes();
+        let (path, digest) = (format!("folder/{no}"), Digest::from_bytes([high ^ low ^ 7; 32]));
+        FileRecord { path, size: u64::from(no) + 1, digest, share: Share::Whole }
+    };
+    (0..count).map(file).collect()
+}
+
+/// Registers files as the registrar does.
+fn register(store: &mut Store, catalog: &mut Catalog, files: &[FileRecord]) -> NodeNo {
+    let node = catalog.admit(NodeId::from_bytes([1; 32])).unwrap();
+    for batch in files.chunks(1000) {
+        catalog.register(node, batch).unwrap();
+        store.commit(&[catalog.take_writes(node, 77).unwrap()]).unwrap();
+    }
+    node
+}
+
+fn summary(catalog: &Catalog) -> ListSummary {
+    catalog.number(&NodeId::from_bytes([1; 32])).and_then(|node| catalog.summary(node)).unwrap_or_default()
+}
+
+/// Makes a data folder with so many files of one node, in several commits.
+fn filled(count: u16) -> (TempDir, ListSummary) {
+    let dir = tempdir().unwrap();
+    let mut store = Store::open(dir.path()).unwrap();
+    let mut catalog = store.take_catalog();
+    register(&mut store, &mut catalog, &files(count));
+    (dir, summary(&catalog))
+}
+
+/// Opens a folder, and returns what is kept there.
+fn kept(dir: &Path) -> Result<ListSummary, StoreError> {
+    Store::open(dir).map(|mut store| summary(&store.take_catalog()))
+}
+
+#[test]
+fn what_was_committed_is_there_when_the_store_is_opened_again() {
+    let (dir, written) = filled(3000);
+    assert_eq!(written.files, 3000);
+    let mut store = Store::open(dir.path()).unwrap();
+    let mut catalog = store.take_catalog();
+    assert_eq!(summary(&catalog), written);
+    let node = NodeNo(0);
+    let gone: Vec<String> = (0..2999).map(|no| format!("folder/{no}")).collect();
+    catalog.unregister(node, gone.iter().map(String::as_str)).unwrap();
+    store.commit(&[catalog.take_writes(node, 78).unwrap()]).unwrap();
+    assert_eq!(store.reopen().unwrap().len(), 1);
+    drop(store);
+    assert_eq!(kept(dir.path()).unwrap(), summary(&catalog));
+}
+
+#[test]
+fn a_data_folder_has_one_index_at_a_time() {
+    let dir = tempdir().unwrap();
+    let store = Store::open(dir.path()).unwrap();
+    assert!(matches!(Store::open(dir.path()), Err(StoreError::Locked { .. })));
+    drop(store);
+    assert!(Store::open(dir.path()).is_ok());
+}
+
+#[test]
+fn a_folder_that_cannot_be_made_is_named() {
+    let dir = tempdir().unwrap();
+    let file = dir.path().join("file");
+    fs::write(&file, "x").unwrap();
+    for path in [file.clone(), file.join("below")] {
+        assert!(matches!(Store::open(&path), Err(StoreError::Unwritable { .. })));
+    }
+}
+
+#[test]
+fn a_store_of_another_format_is_refused_in_words() {
+    let (dir, _) = filled(1);
+    fs::write(dir.path().join("mark"), "peerdex index, format 2, change 00000000000000000001\n").unwrap();
+    let error = kept(dir.path()).unwrap_err();
+    assert!(matches!(&error, StoreError::UnknownFormat { found, known: 1, .. } if found == "2"), "{error}");
+    assert!(error.to_string().contains("format 2"));
+}
+
+#[test]
+fn making_a_store_can_be_cut_short_and_tried_again() {
+    let (dir, written) = filled(1);
+    // As if the process had been killed before the mark was made.
+    fs::remove_file(dir.path().join("mark")).unwrap();
+    assert_eq!(kept(dir.path()).unwrap(), written);
+    assert!(dir.path().join("mark").exists());
+    let empty = tempdir().unwrap();
+    fs::create_dir_all(empty.path().join("store/blobs")).unwrap();
+    fs::write(empty.path().join("mark.new"), "peerd").unwrap();
+    assert_eq!(kept(empty.path()).unwrap(), ListSummary::default());
+}
+
+#[test]
+fn a_half_written_snapshot_does_no_harm() {
+    let (dir, written) = filled(10);
+    fs::write(dir.path().join("store/snap.0000000000001234.generating"), b"half").unwrap();
+    assert_eq!(kept(dir.path()).unwrap(), written);
+}
+
+#[test]
+fn a_database_that_is_gone_or_older_than_its_mark_is_damaged_and_left_alone() {
+    type Damage = fn(&Path);
+    let damages: [(&str, Damage); 6] = [
+        ("missing", |db| fs::remove_file(db).unwrap()),
+        ("empty", |db| fs::write(db, "").unwrap()),
+        ("garbage", |db| fs::write(db, vec![0xa5; 300_000]).unwrap()),
+        ("zeros", |db| fs::write(db, vec![0; 300_000]).unwrap()),
+        ("cut in half", |db| {
+            let bytes = fs::read(db).unwrap();
+            fs::write(db, &bytes[..bytes.len() / 2]).unwrap();
+        }),
+        ("without its folder", |db| fs::remove_dir_all(db.parent().unwrap()).unwrap()),
+    ];
+    for (name, damage) in damages {
+        let (dir, _) = filled(3000);
+        for snapshot in fs::read_dir(dir.path().join("store")).unwrap().flatten() {
+            if snapshot.file_name().to_string_lossy().starts_with("snap.") {
+                fs::remove_file(snapshot.path()).unwrap();
+            }
+        }
+        damage(&dir.path().join("store/db"));
+        let opened = kept(dir.path());
+        assert!(matches!(opened, Err(StoreError::Damaged { .. })), "{name}: {opened:?}");
+        let again = kept(dir.path());
+        assert!(matches!(again, Err(StoreError::Damaged { .. })), "{name}, opened again: {again:?}");
+    }
+}
+
+#[test]
+fn an_older_database_in_place_of_the_newest_is_noticed() {
+    let (dir, _) = filled(1);
+    let (db, old) = (dir.path().join("store"), dir.path().join("old"));
+    let copy = |from: &Path, to: &Path| {
+        fs::create_dir_all(to.join("blobs")).unwrap();
+        for file in fs::read_dir(from).unwrap().flatten().filter(|file| file.path().is_file()) {
+            fs::copy(file.path(), to.join(file.file_name())).unwrap();
+        }
+    };
+    copy(&db, &old);
+    let mut store = Store::open(dir.path()).unwrap();
+    let mut catalog = store.take_catalog();
+    register(&mut store, &mut catalog, &files(5));
+    drop(store);
+    fs::remove_dir_all(&db).unwrap();
+    copy(&old, &db);
+    let error = kept(dir.path()).unwrap_err();
+    assert!(error.to_string().contains("change 2 was written"), "{error}");
+}
+
+#[test]
+fn flipped_bytes_are_damage_or_do_no_harm() {
+    let (dir, written) = filled(2000);
+    let whole = fs::read(dir.path().join("store/db")).unwrap();
+    for step in 0..24 {
+        let copy = tempdir().unwrap();
+        fs::create_dir_all(copy.path().join("store/blobs")).unwrap();
+        for name in ["mark", "store/conf"] {
+            fs::copy(dir.path().join(name), copy.path().join(name)).unwrap();
+        }
+        let mut bytes = whole.clone();
+        let place = bytes.len() * step / 24 + step * 37 % 1000;
+        bytes[place] ^= 1 << (step % 8);
+        fs::write(copy.path().join("store/db"), bytes).unwrap();
+        match kept(copy.path()) {
+            Ok(kept) => assert_eq!(kept, written, "byte {place}"),
+            Err(StoreError::Damaged { .. }) => {}
+            Err(other) => panic!("byte {place}: {other}"),
+        }
+    }
+}

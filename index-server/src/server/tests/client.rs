@@ -25,6 +25,8 @@ pub(super) struct Client {
     buffer: FrameBuffer,
     notices: VecDeque<Notice>,
     id: u64,
+    /// What the index challenged it with.
+    nonce: [u8; 32],
 }
 
 /// A node's key and its port, on which it answers the index's call as long as it is held.
@@ -47,6 +49,17 @@ impl Node {
     pub(super) fn hang_up(&mut self) {
         self.listener = None;
         self.answering = None;
+    }
+
+    /// Hands the port over: nobody answers calls unless the caller does.
+    pub(super) fn take_listener(&mut self) -> TcpListener {
+        self.listener.take().unwrap()
+    }
+
+    /// Opens the port again, for the session of `client`.
+    pub(super) async fn listen_again(&mut self, port: u16, client: &Client) {
+        self.listener = Some(TcpListener::bind(("127.0.0.1", port)).await.unwrap());
+        self.answer_calls(client.nonce);
     }
 
     pub(super) fn id(&self) -> NodeId {
@@ -81,6 +94,7 @@ impl Node {
     pub(super) async fn connect(&mut self, index: SocketAddr) -> (Client, ListSummary) {
         let mut client = Client::open(index).await;
         let Reply::Challenge { nonce } = client.ask(self.hello()).await else { panic!("no challenge") };
+        client.nonce = nonce;
         self.answer_calls(nonce);
         match client.ask(self.proof(&nonce)).await {
             Reply::Welcome { you, list, .. } => {
@@ -126,7 +140,7 @@ impl Client {
     pub(super) async fn dial(index: SocketAddr) -> Self {
         let stream = TcpStream::connect(index).await.unwrap();
         let buffer = FrameBuffer::with_limit(MAX_FRAME);
-        Self { stream, buffer, notices: VecDeque::new(), id: 0 }
+        Self { stream, buffer, notices: VecDeque::new(), id: 0, nonce: [0; 32] }
     }
 
     /// Connects and exchanges preambles.
@@ -231,6 +245,12 @@ impl Client {
         }
     }
 
+    /// Greets, and says whether the index has no room.
+    pub(super) async fn turned_away(mut self, node: &Node) -> bool {
+        self.send(node.hello()).await;
+        matches!(self.message().await, None | Some(FromIndex::Notice(Notice::Refused(Refusal::Busy { .. }))))
+    }
+
     /// Expects that the connection ends here, and nothing more comes.
     pub(super) async fn ends(mut self) {
         let more = self.message().await;
@@ -254,6 +274,8 @@ pub(super) fn file(path: &str, content: u8) -> FileRecord {
 /// Sums up files as a node does.
 pub(super) fn sum(files: &[FileRecord]) -> ListSummary {
     let mut summary = ListSummary::default();
-    files.iter().for_each(|file| summary.add(file));
+    for file in files {
+        summary.add(file);
+    }
     summary
 }

@@ -1,5 +1,4 @@
-use protocol::digest::Digest;
-use protocol::index::{FileRecord, ListSummary, PeerRef, Refusal, Reply, Request, Share, Source};
+use protocol::index::{FileRecord, ListSummary, PeerRef, Reply, Request, Share, Source};
 use tempfile::tempdir;
 
 use super::Index;
@@ -36,5 +35,76 @@ async fn what_one_node_registers_another_finds() {
     };
     assert_eq!((statistics.online, statistics.nodes, statistics.files), (2, 1, 2));
     assert_eq!((statistics.contents, statistics.bytes, statistics.searches), (2, 2003, 1));
+    index.stop().await;
+}
+
+#[tokio::test]
+async fn what_was_acknowledged_is_there_after_a_restart() {
+    let dir = tempdir().unwrap();
+    let mut expected = ListSummary::default();
+    for round in 0..3 {
+        let index = Index::start(dir.path()).await;
+        let mut node = Node::new(1).await;
+        let (mut client, list) = node.connect(index.address).await;
+        assert_eq!(list, expected);
+        let files: Vec<FileRecord> = (0..1000).map(|no| file(&format!("{round}/{no}"), round)).collect();
+        client.register(files).await;
+        let gone =
+            (0..500).map(|no| format!("{round}/{no}")).chain(["never there".into(), "../x".into()]).collect();
+        expected = client.summary(Request::Unregister { paths: gone }).await;
+        assert_eq!(expected.files, (u32::from(round) + 1) * 500);
+        index.stop().await;
+    }
+}
+
+#[tokio::test]
+async fn a_list_sent_anew_drops_what_it_does_not_mention_but_only_at_its_end() {
+    let dir = tempdir().unwrap();
+    let index = Index::start(dir.path()).await;
+    let all = [file("a", 1), file("b", 2), file("c", 3)];
+    let mut client = Node::new(1).await.join(index.address).await;
+    client.register(all.to_vec()).await;
+    client.summary(Request::BeginList).await;
+    assert_eq!(client.register(vec![file("b", 2)]).await, sum(&all));
+    drop(client);
+
+    // The connection broke in between: nothing is gone.
+    let mut node = Node::new(1).await;
+    let (mut client, list) = node.connect(index.address).await;
+    assert_eq!(list, sum(&all));
+    client.summary(Request::BeginList).await;
+    client.register(vec![file("b", 2), file("d", 4)]).await;
+    let left = [file("b", 2), file("d", 4)];
+    assert_eq!(client.summary(Request::EndList).await, sum(&left));
+    index.stop().await;
+}
+
+#[tokio::test]
+async fn identical_content_is_one_hit_with_all_its_names() {
+    let dir = tempdir().unwrap();
+    let index = Index::start(dir.path()).await;
+    let mut clients = Vec::new();
+    for (seed, share) in [(1, Share::Whole), (2, Share::Whole), (3, Share::Partial)] {
+        let mut node = Node::new(seed).await;
+        let mut client = node.join(index.address).await;
+        client.register(vec![FileRecord { share, ..file(&format!("copy {seed}"), 7) }]).await;
+        client.register(vec![file(&format!("copy of another, {seed}"), seed)]).await;
+        clients.push((node, client));
+    }
+    let (_, client) = clients.first_mut().unwrap();
+    let hits = client.search("copy").await;
+    let ranks: Vec<(u8, u32, u32)> =
+        hits.iter().map(|hit| (hit.digest.as_bytes()[0], hit.whole, hit.partial)).collect();
+    assert_eq!(ranks, [(7, 2, 1), (1, 1, 0), (2, 1, 0), (3, 1, 0)]);
+    assert_eq!(hits[0].names, ["copy 1", "copy 2", "copy 3"]);
+
+    let page = |after| Request::Search { query: "copy".into(), after, limit: 3 };
+    let Reply::Hits { hits: first, more: Some(more) } = client.ask(page(None)).await else {
+        panic!("no page")
+    };
+    let Reply::Hits { hits: rest, more: None } = client.ask(page(Some(more))).await else {
+        panic!("no page")
+    };
+    assert_eq!([first, rest].concat(), hits);
     index.stop().await;
 }
