@@ -1,0 +1,178 @@
+//! Who this node is: its ed25519 key, made once and kept in the state folder.
+
+use std::fmt;
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+use ed25519_dalek::{Signer, SigningKey};
+use protocol::node_id::NodeId;
+use rustix::fs::{FileType, Mode, OFlags};
+use rustix::io::Errno;
+
+use crate::state_dir::replace_file;
+
+const SEED: usize = 32;
+
+/// The node's secret key and the id that belongs to it.
+pub struct Identity {
+    key: SigningKey,
+}
+
+/// Why there is no identity.
+#[derive(Debug, thiserror::Error)]
+pub enum IdentityError {
+    /// The file does not hold a key.
+    #[error(
+        "{} is not a key of {SEED} bytes: restore it, or remove it to become a new node under a new id",
+        path.display()
+    )]
+    NotAKey {
+        /// Where the key should lie.
+        path: PathBuf,
+    },
+    /// Others on this machine could read or change the key.
+    #[error("{} can be used by others (mode {mode:03o}): run chmod 600 on it", path.display())]
+    Exposed {
+        /// Where the key lies.
+        path: PathBuf,
+        /// Its permissions.
+        mode: u32,
+    },
+    /// The system gives no random numbers.
+    #[error("the system gives no random numbers for a new key: {0}")]
+    NoRandomness(getrandom::Error),
+    /// The key cannot be read or written.
+    #[error("cannot keep the key in {}: {source}", path.display())]
+    Io {
+        /// Where the key should lie.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+}
+
+impl Identity {
+    /// Reads the key at `path`, or makes one and puts it there for good.
+    pub fn load_or_create(path: &Path) -> Result<Self, IdentityError> {
+        let seed = match read(path)? {
+            Some(seed) => seed,
+            None => create(path)?,
+        };
+        Ok(Self { key: SigningKey::from_bytes(&seed) })
+    }
+
+    /// Returns the public half, the node's name on the network.
+    pub fn node_id(&self) -> NodeId {
+        NodeId::from_bytes(self.key.verifying_key().to_bytes())
+    }
+
+    /// Signs a text with the secret half.
+    pub fn sign(&self, text: &[u8]) -> [u8; 64] {
+        self.key.sign(text).to_bytes()
+    }
+}
+
+impl fmt::Debug for Identity {
+    /// Shows the public half alone.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Identity").field(&self.node_id()).finish()
+    }
+}
+
+fn read(path: &Path) -> Result<Option<[u8; SEED]>, IdentityError> {
+    let not_a_key = || IdentityError::NotAKey { path: path.to_owned() };
+    let failed = |source: io::Error| IdentityError::Io { path: path.to_owned(), source };
+    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let file = match rustix::fs::open(path, flags, Mode::empty()) {
+        Ok(file) => File::from(file),
+        Err(Errno::NOENT) => return Ok(None),
+        Err(Errno::LOOP) => return Err(not_a_key()),
+        Err(errno) => return Err(failed(errno.into())),
+    };
+    let stat = rustix::fs::fstat(&file).map_err(|errno| failed(errno.into()))?;
+    if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
+        return Err(not_a_key());
+    }
+    let mode = stat.st_mode & 0o777;
+    if mode & 0o077 != 0 {
+        return Err(IdentityError::Exposed { path: path.to_owned(), mode });
+    }
+    let mut bytes = Vec::with_capacity(SEED + 1);
+    file.take(SEED as u64 + 1).read_to_end(&mut bytes).map_err(failed)?;
+    bytes.try_into().map(Some).map_err(|_| not_a_key())
+}
+
+fn create(path: &Path) -> Result<[u8; SEED], IdentityError> {
+    let mut seed = [0; SEED];
+    getrandom::fill(&mut seed).map_err(IdentityError::NoRandomness)?;
+    replace_file(path, &seed).map_err(|source| IdentityError::Io { path: path.to_owned(), source })?;
+    tracing::info!(path = %path.display(), "made a new identity");
+    Ok(seed)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::{PermissionsExt, symlink};
+
+    use ed25519_dalek::{Signature, VerifyingKey};
+
+    use super::*;
+
+    #[test]
+    fn the_identity_is_made_once_and_then_the_same() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("identity.key");
+        let made = Identity::load_or_create(&path).unwrap();
+        let loaded = Identity::load_or_create(&path).unwrap();
+        assert_eq!(made.node_id(), loaded.node_id());
+        assert_eq!(made.sign(b"text"), loaded.sign(b"text"));
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        let other = Identity::load_or_create(&folder.path().join("other")).unwrap();
+        assert_ne!(made.node_id(), other.node_id());
+    }
+
+    #[test]
+    fn the_node_id_verifies_what_was_signed() {
+        let folder = tempfile::tempdir().unwrap();
+        let identity = Identity::load_or_create(&folder.path().join("key")).unwrap();
+        let public = VerifyingKey::from_bytes(identity.node_id().as_bytes()).unwrap();
+        public.verify_strict(b"text", &Signature::from_bytes(&identity.sign(b"text"))).unwrap();
+    }
+
+    #[test]
+    fn files_of_a_wrong_length_and_links_are_no_keys() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("key");
+        for length in [0, 31, 33, 1000] {
+            fs::write(&path, vec![7; length]).unwrap();
+            fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+            assert!(
+                matches!(Identity::load_or_create(&path), Err(IdentityError::NotAKey { .. })),
+                "{length}"
+            );
+        }
+        let link = folder.path().join("link");
+        symlink(&path, &link).unwrap();
+        assert!(matches!(Identity::load_or_create(&link), Err(IdentityError::NotAKey { .. })));
+    }
+
+    #[test]
+    fn a_key_that_others_can_read_is_refused_with_the_remedy() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("key");
+        Identity::load_or_create(&path).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).unwrap();
+        let error = Identity::load_or_create(&path).unwrap_err();
+        assert!(matches!(error, IdentityError::Exposed { mode: 0o640, .. }));
+        assert!(error.to_string().contains("chmod 600"));
+    }
+
+    #[test]
+    fn the_secret_is_not_shown() {
+        let folder = tempfile::tempdir().unwrap();
+        let identity = Identity::load_or_create(&folder.path().join("key")).unwrap();
+        assert_eq!(format!("{identity:?}"), format!("Identity({:?})", identity.node_id()));
+    }
+}

@@ -1,0 +1,220 @@
+//! What a node shares: the files of its share folder and those registered elsewhere, hashed and kept up to date.
+//!
+//! Owns the knowledge of which file has which content, and all that is remembered of it in the state folder. A task walks
+//! the shared places, follows their changes, has files hashed on blocking threads and publishes immutable [`Listing`]s;
+//! [`Library`] is the handle to it. Who asks for the files, and how they are sent, is no matter of this module.
+//!
+//! A file is listed exactly while it was last seen as it was hashed. Whoever opens one through
+//! [`Library::open_file`] gets that very file or none.
+
+mod actor;
+mod changes;
+mod command;
+mod context;
+mod error;
+mod file_identity;
+mod free_name;
+mod hash_cache;
+mod hash_job;
+mod hashing;
+mod inventory;
+mod listing;
+mod manifest_store;
+mod open_file;
+mod pace;
+mod place;
+mod publisher;
+mod report;
+mod scans;
+mod shares;
+mod shares_error;
+mod stored_path;
+mod walk;
+mod watcher;
+mod work_queue;
+
+#[cfg(test)]
+mod tests;
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use protocol::digest::Digest;
+use protocol::geometry::Geometry;
+use protocol::manifest::Manifest;
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+pub use error::LibraryError;
+pub use file_identity::FileIdentity;
+pub use hashing::Hashing;
+pub use listing::{Listing, SharedFile};
+pub use open_file::{OpenError, OpenFile};
+pub use report::{MAX_SKIPPED, ShareReport, SkipReason, Skipped};
+pub use shares_error::SharesFileError;
+
+use actor::Actor;
+use command::{Adoption, BACKLOG, Command};
+use context::Context;
+use pace::Pace;
+use publisher::{Publisher, ReplyTo, View};
+
+use crate::state_dir::StateDir;
+
+/// A handle to what the node shares; cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Library {
+    context: Arc<Context>,
+    commands: mpsc::Sender<Command>,
+    view: View,
+}
+
+impl Library {
+    /// Begins to share the folder `root` and what was registered before. Returns as soon as what is remembered has been
+    /// read; the files are looked through and hashed by a task on `tracker`, which ends with `cancel`.
+    pub async fn open(
+        state: Arc<StateDir>,
+        root: PathBuf,
+        tracker: &TaskTracker,
+        cancel: CancellationToken,
+    ) -> Result<Self, LibraryError> {
+        Self::open_at(Pace::default(), state, root, tracker, cancel).await
+    }
+
+    async fn open_at(
+        pace: Pace,
+        state: Arc<StateDir>,
+        root: PathBuf,
+        tracker: &TaskTracker,
+        cancel: CancellationToken,
+    ) -> Result<Self, LibraryError> {
+        let (context, shares) = blocking(move || Context::open(state, &root, pace, cancel)).await?;
+        let context = Arc::new(context);
+        let (commands, inbox) = mpsc::channel(BACKLOG);
+        let (publisher, view) = Publisher::new();
+        tracker.spawn(Actor::new(Arc::clone(&context), shares, publisher).run(inbox));
+        Ok(Self { context, commands, view })
+    }
+
+    /// Returns all files that are shared now.
+    pub fn files(&self) -> Arc<Listing> {
+        Arc::clone(&self.view.listing.borrow())
+    }
+
+    /// Tells of every new listing, by a number that grows.
+    pub fn changes(&self) -> watch::Receiver<u64> {
+        self.view.generation.clone()
+    }
+
+    /// Tells how far hashing is.
+    pub fn hashing(&self) -> watch::Receiver<Hashing> {
+        self.view.hashing.clone()
+    }
+
+    /// Waits until everything was looked through and nothing is left to hash, or the node is stopping. Cancel safe.
+    pub async fn settled(&self) {
+        // An error means that the actor has gone.
+        let _ = self.hashing().wait_for(|hashing| hashing.settled).await;
+    }
+
+    /// Shares files and folders, each with all below it, and waits until they are hashed. Those outside the share folder
+    /// are shared where they lie, under their own names, and remembered. Without paths, looks through everything.
+    ///
+    /// Either every path is taken or none. Dropping the future does not take anything back.
+    pub async fn register(&self, paths: Vec<PathBuf>) -> Result<ShareReport, LibraryError> {
+        if paths.is_empty() {
+            return self.ask(|reply| Command::Rescan { reply }).await;
+        }
+        let context = Arc::clone(&self.context);
+        let found = move || paths.iter().map(|path| place::find(&context.root, path)).collect();
+        let places = blocking(found).await?;
+        self.ask(|reply| Command::Register { places, reply }).await
+    }
+
+    /// Stops sharing files and folders, named by what they are called on the network, or by where they lie, relative to
+    /// the working directory or the share folder. It is remembered, and nothing is deleted.
+    ///
+    /// Either every path is taken or none.
+    pub async fn unregister(&self, paths: Vec<PathBuf>) -> Result<ShareReport, LibraryError> {
+        let context = Arc::clone(&self.context);
+        let guessed = move || Ok(paths.iter().map(|path| place::guess(&context.root, path)).collect());
+        let asked = blocking(guessed).await?;
+        self.ask(|reply| Command::Unregister { asked, reply }).await
+    }
+
+    /// Shares a file whose every piece was verified against `manifest`, as it lies there now, without hashing it. One
+    /// outside the share folder is remembered like one that was registered.
+    pub async fn adopt(
+        &self,
+        location: PathBuf,
+        manifest: Arc<Manifest>,
+    ) -> Result<SharedFile, LibraryError> {
+        let context = Arc::clone(&self.context);
+        let adoption = blocking(move || adoption(&context, &location, &manifest)).await?;
+        self.ask(|reply| Command::Adopt { adoption, reply }).await
+    }
+
+    /// Opens a shared file for serving. It is the very file that was hashed; if it has changed, it is looked at again,
+    /// and another file of the same content is tried. Opening is a few system calls that block.
+    pub fn open_file(&self, digest: &Digest) -> Result<OpenFile, OpenError> {
+        let mut fault = OpenError::NotShared;
+        for file in self.files().by_digest(digest) {
+            fault = match OpenFile::open(&file.location, file.identity) {
+                Ok(open) => return Ok(open),
+                Err(fault) => fault,
+            };
+            tracing::debug!(digest = digest.short(), %fault, "cannot serve a file");
+            self.context.changes.touch(file.location.clone());
+        }
+        Err(fault)
+    }
+
+    /// Returns the manifest of a shared content; `None` if it is not shared, or its manifest has been lost and is being
+    /// made again. Reads a file that may be some hundred kilobytes long, unless the manifest was used lately.
+    pub fn manifest(&self, digest: &Digest) -> io::Result<Option<Arc<Manifest>>> {
+        let listing = self.files();
+        let Some(file) = listing.by_digest(digest).next() else { return Ok(None) };
+        let manifest = self.context.manifests.load(*digest, file.size)?;
+        if manifest.is_none() {
+            tracing::warn!(digest = digest.short(), "a manifest is missing; hashing the file again");
+            self.context.changes.doubt(file.location.clone());
+        }
+        Ok(manifest)
+    }
+
+    /// Has the files of a content looked at again, because one was seen to have changed.
+    pub fn suspect(&self, digest: &Digest) {
+        for file in self.files().by_digest(digest) {
+            self.context.changes.touch(file.location.clone());
+        }
+    }
+
+    async fn ask<T>(&self, command: impl FnOnce(ReplyTo<T>) -> Command) -> Result<T, LibraryError> {
+        let (reply, answer) = oneshot::channel();
+        self.commands.send(command(reply)).await.map_err(|_| LibraryError::Stopped)?;
+        answer.await.map_err(|_| LibraryError::Stopped)?
+    }
+}
+
+/// Looks at a finished download and remembers its content.
+fn adoption(context: &Context, location: &Path, manifest: &Arc<Manifest>) -> Result<Adoption, LibraryError> {
+    let failed = |source| LibraryError::Io { path: location.to_owned(), source };
+    let wrong = || LibraryError::WrongContent { path: location.to_owned() };
+    let there = place::absolute(location).map_err(failed)?;
+    let there = there.ok_or_else(|| LibraryError::NotFound { path: location.to_owned() })?;
+    let (_, identity) = file_identity::open_regular(&there).map_err(failed)?.ok_or_else(wrong)?;
+    let geometry = Geometry::native(identity.size).map_err(|_| wrong())?;
+    if *manifest.geometry() != geometry {
+        return Err(wrong());
+    }
+    let since = context.remember(&there, identity, manifest).map_err(failed)?;
+    Ok(Adoption { location: there, identity, digest: manifest.digest(), since })
+}
+
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, LibraryError> + Send + 'static,
+) -> Result<T, LibraryError> {
+    tokio::task::spawn_blocking(work).await.map_err(|_| LibraryError::Stopped)?
+}

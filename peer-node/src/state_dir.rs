@@ -1,1 +1,185 @@
-//! x
+//! The hidden folder inside the share folder, in which a node keeps its own state.
+//!
+//! Owns the folder's existence, its permissions and the lock that keeps a second node out. What the files in it hold is
+//! the business of the modules that write them.
+
+mod replace;
+
+use std::fs::{self, DirBuilder, File};
+use std::io;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{FlockOperation, Mode, OFlags};
+use rustix::io::Errno;
+
+pub(crate) use replace::replace_file;
+
+/// The name of the hidden folder.
+pub const STATE_DIR_NAME: &str = ".peerdex";
+
+/// A node's share folder and the state folder in it, held for this process alone until dropped.
+#[derive(Debug)]
+pub struct StateDir {
+    share_dir: PathBuf,
+    path: PathBuf,
+    /// The lock lasts as long as this file is open.
+    _lock: File,
+}
+
+/// Why a state folder cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum StateError {
+    /// Another node works on the same folder.
+    #[error("{} is in use by another node: stop that one, or give this one a folder of its own", path.display())]
+    InUse {
+        /// The state folder.
+        path: PathBuf,
+    },
+    /// Something else lies where the state folder should be.
+    #[error("{} is not a folder: move it away, it is where the node keeps its state", path.display())]
+    NotAFolder {
+        /// The path of the state folder.
+        path: PathBuf,
+    },
+    /// The folder cannot be made or read.
+    #[error("cannot prepare {}: {source}", path.display())]
+    Io {
+        /// What was being made or opened.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+}
+
+impl StateDir {
+    /// Makes the share folder and the state folder where they are missing, and takes the lock.
+    pub fn open(share_dir: &Path) -> Result<Self, StateError> {
+        let failed = |path: &Path| {
+            let path = path.to_owned();
+            move |source| StateError::Io { path, source }
+        };
+        fs::create_dir_all(share_dir).map_err(failed(share_dir))?;
+        let share_dir = share_dir.canonicalize().map_err(failed(share_dir))?;
+        let path = share_dir.join(STATE_DIR_NAME);
+        match DirBuilder::new().mode(0o700).create(&path) {
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(failed(&path)(error)),
+            _ => {}
+        }
+        let lock = lock(&path)?;
+        for folder in ["manifests", "log"] {
+            let folder = path.join(folder);
+            match DirBuilder::new().mode(0o700).create(&folder) {
+                Err(error) if !folder.is_dir() => return Err(failed(&folder)(error)),
+                _ => {}
+            }
+        }
+        Ok(Self { share_dir, path, _lock: lock })
+    }
+
+    /// Returns the share folder, absolute and without links.
+    pub fn share_dir(&self) -> &Path {
+        &self.share_dir
+    }
+
+    /// Returns the state folder itself.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Returns where the node's secret key lies.
+    pub fn identity_key(&self) -> PathBuf {
+        self.path.join("identity.key")
+    }
+
+    /// Returns where the digests of hashed files are remembered.
+    pub fn hash_cache(&self) -> PathBuf {
+        self.path.join("hashes.jsonl")
+    }
+
+    /// Returns the folder of the manifests.
+    pub fn manifests(&self) -> PathBuf {
+        self.path.join("manifests")
+    }
+
+    /// Returns where the shares outside the folder and the exceptions inside are remembered.
+    pub fn shares(&self) -> PathBuf {
+        self.path.join("shares.json")
+    }
+
+    /// Returns where the prompt's history lies.
+    pub fn history(&self) -> PathBuf {
+        self.path.join("history")
+    }
+
+    /// Returns the folder of the logs.
+    pub fn log_dir(&self) -> PathBuf {
+        self.path.join("log")
+    }
+}
+
+/// Opens the state folder without following a link, closes it to others and locks it.
+fn lock(path: &Path) -> Result<File, StateError> {
+    let failed = |source: Errno| StateError::Io { path: path.to_owned(), source: source.into() };
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let folder = match rustix::fs::open(path, flags, Mode::empty()) {
+        Ok(folder) => folder,
+        Err(Errno::NOTDIR | Errno::LOOP) => return Err(StateError::NotAFolder { path: path.to_owned() }),
+        Err(errno) => return Err(failed(errno)),
+    };
+    rustix::fs::fchmod(&folder, Mode::RWXU).map_err(failed)?;
+    let flags = OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let lock = rustix::fs::openat(&folder, "lock", flags, Mode::RUSR | Mode::WUSR).map_err(failed)?;
+    match rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive) {
+        Ok(()) => Ok(File::from(lock)),
+        Err(Errno::WOULDBLOCK) => Err(StateError::InUse { path: path.to_owned() }),
+        Err(errno) => Err(failed(errno)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::{PermissionsExt, symlink};
+
+    use super::*;
+
+    #[test]
+    fn the_folders_are_made_and_closed_to_others() {
+        let home = tempfile::tempdir().unwrap();
+        let state = StateDir::open(&home.path().join("a/b")).unwrap();
+        assert_eq!(fs::metadata(state.path()).unwrap().permissions().mode() & 0o777, 0o700);
+        assert!(state.manifests().is_dir() && state.log_dir().is_dir());
+        assert_eq!(state.path(), state.share_dir().join(STATE_DIR_NAME));
+    }
+
+    #[test]
+    fn a_second_node_is_refused_until_the_first_has_gone() {
+        let home = tempfile::tempdir().unwrap();
+        let first = StateDir::open(home.path()).unwrap();
+        assert!(matches!(StateDir::open(home.path()), Err(StateError::InUse { .. })));
+        drop(first);
+        StateDir::open(home.path()).unwrap();
+    }
+
+    #[test]
+    fn a_link_or_a_file_in_its_place_is_refused() {
+        let home = tempfile::tempdir().unwrap();
+        let elsewhere = tempfile::tempdir().unwrap();
+        symlink(elsewhere.path(), home.path().join(STATE_DIR_NAME)).unwrap();
+        assert!(matches!(StateDir::open(home.path()), Err(StateError::NotAFolder { .. })));
+        fs::remove_file(home.path().join(STATE_DIR_NAME)).unwrap();
+        fs::write(home.path().join(STATE_DIR_NAME), b"").unwrap();
+        assert!(matches!(StateDir::open(home.path()), Err(StateError::NotAFolder { .. })));
+        assert_eq!(fs::read_dir(elsewhere.path()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn a_folder_left_open_to_others_is_closed() {
+        let home = tempfile::tempdir().unwrap();
+        let path = home.path().join(STATE_DIR_NAME);
+        fs::create_dir(&path).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+        let _state = StateDir::open(home.path()).unwrap();
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o700);
+    }
+}

@@ -1,0 +1,165 @@
+//! The task that knows what is shared: it alone changes the inventory, and publishes what follows.
+
+mod hash;
+mod request;
+mod scan;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::sync::mpsc;
+use tokio::task::{JoinError, JoinSet};
+
+use super::command::Command;
+use super::context::Context;
+use super::hashing::Meter;
+use super::inventory::{Found, Inventory};
+use super::publisher::Publisher;
+use super::scans::Scans;
+use super::shares::Shares;
+use super::work_queue::WorkQueue;
+
+use hash::HashOutcome;
+use request::Waiter;
+use scan::{Notices, ScanOutcome};
+
+/// How many batches of found files may wait for the actor: enough for a walk to go on while one is taken in.
+const FOUND_BACKLOG: usize = 4;
+
+/// How often progress is shown while files are hashed.
+const PROGRESS: Duration = Duration::from_millis(200);
+
+/// The state behind a [`super::Library`].
+pub(super) struct Actor {
+    context: Arc<Context>,
+    shares: Arc<Shares>,
+    inventory: Inventory,
+    queue: WorkQueue,
+    scans: Scans,
+    meter: Meter,
+    publisher: Publisher,
+    waiters: Vec<Waiter>,
+    notices: Notices,
+    tasks: JoinSet<Done>,
+    found: (mpsc::Sender<Vec<Found>>, mpsc::Receiver<Vec<Found>>),
+    /// When the changes gathered so far are looked at.
+    debounced: Option<Instant>,
+    has_cleaned: bool,
+}
+
+/// Blocking work that has ended.
+enum Done {
+    Scan(ScanOutcome),
+    Hash(HashOutcome),
+    Clean,
+}
+
+impl Actor {
+    pub(super) fn new(context: Arc<Context>, shares: Arc<Shares>, publisher: Publisher) -> Self {
+        Self {
+            context,
+            shares,
+            inventory: Inventory::default(),
+            queue: WorkQueue::default(),
+            scans: Scans::new(Instant::now()),
+            meter: Meter::default(),
+            publisher,
+            waiters: Vec::new(),
+            notices: Notices::default(),
+            tasks: JoinSet::new(),
+            found: mpsc::channel(FOUND_BACKLOG),
+            debounced: None,
+            has_cleaned: false,
+        }
+    }
+
+    /// Runs until it is cancelled or every handle is gone, and ends when all its work has.
+    pub(super) async fn run(mut self, mut commands: mpsc::Receiver<Command>) {
+        let (context, cancel) = (Arc::clone(&self.context), self.context.cancel.clone());
+        loop {
+            let wake = self.advance(Instant::now());
+            tokio::select! {
+                () = cancel.cancelled() => break,
+                command = commands.recv() => match command {
+                    Some(command) => self.obey(command).await,
+                    None => break,
+                },
+                Some(found) = self.found.1.recv() => self.observe_all(found),
+                Some(done) = self.tasks.join_next() => self.end(done),
+                () = context.changes.added() => self.debounce(Instant::now()),
+                () = tokio::time::sleep_until(wake.into()) => {}
+            }
+        }
+        self.stop().await;
+    }
+
+    /// Does all that can be done at this moment; returns when there is more to do by itself.
+    fn advance(&mut self, now: Instant) -> Instant {
+        if self.debounced.is_some_and(|due| due <= now) {
+            self.debounced = None;
+            self.take_changes();
+        }
+        self.begin_scan(now);
+        self.begin_hashing(now);
+        self.answer_waiters();
+        let is_at_rest = self.is_at_rest();
+        let pause = self.context.pace.publish;
+        if self.publisher.is_due(&self.inventory, is_at_rest, pause, now) {
+            self.publisher.publish(&self.inventory);
+        }
+        let is_settled = is_at_rest && self.publisher.is_current(&self.inventory);
+        let current = self.meter.current().and_then(|location| self.inventory.path_of(location));
+        let current = current.map(ToString::to_string);
+        self.publisher.show(self.meter.hashing(&self.queue, current, is_settled));
+        if is_settled && !std::mem::replace(&mut self.has_cleaned, true) {
+            self.clean();
+        }
+        let progress = self.meter.is_active().then(|| now + PROGRESS);
+        let publish = self.publisher.due(&self.inventory, is_at_rest, pause);
+        let dues = [self.debounced, self.scans.next_due(), self.queue.next_due(), publish, progress];
+        // Nothing is ever due twice at once, so that the loop cannot spin.
+        dues.into_iter().flatten().min().unwrap_or(now + self.context.pace.rescan)
+    }
+
+    /// Says whether there is nothing to look at and nothing to hash.
+    fn is_at_rest(&self) -> bool {
+        self.scans.is_idle()
+            && self.queue.files_left() == 0
+            && self.debounced.is_none()
+            && self.context.changes.is_empty()
+    }
+
+    /// Gathers changes for a moment, counted from the first.
+    fn debounce(&mut self, now: Instant) {
+        self.debounced.get_or_insert(now + self.context.pace.debounce);
+    }
+
+    fn end(&mut self, done: Result<Done, JoinError>) {
+        match done {
+            Ok(Done::Scan(outcome)) => self.end_scan(&outcome),
+            Ok(Done::Hash(outcome)) => self.end_hashing(outcome),
+            Ok(Done::Clean) => {}
+            Err(error) => tracing::error!(%error, "work on the library failed"),
+        }
+    }
+
+    /// Forgets files that are not shared any more.
+    fn forget(&mut self, locations: Vec<PathBuf>) {
+        for location in locations {
+            self.inventory.remove(&location);
+            self.queue.remove(&location);
+        }
+    }
+
+    async fn stop(mut self) {
+        // A walk that waits to tell what it found must not wait for ever.
+        self.found.1.close();
+        while self.tasks.join_next().await.is_some() {}
+        let context = self.context;
+        let synced = tokio::task::spawn_blocking(move || context.cache.sync()).await;
+        if let Ok(Err(error)) = synced {
+            tracing::warn!(%error, "cannot make the hash cache durable");
+        }
+    }
+}

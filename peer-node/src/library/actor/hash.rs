@@ -1,0 +1,96 @@
+use std::collections::HashSet;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Instant, SystemTime};
+
+use protocol::digest::Digest;
+
+use super::super::file_identity::FileIdentity;
+use super::super::hash_job::{HashFault, hash_file};
+use super::super::report::{Skip, SkipReason, shown};
+use super::super::work_queue::Retry;
+use super::{Actor, Done};
+
+/// What came of hashing one file.
+pub(super) struct HashOutcome {
+    location: PathBuf,
+    identity: FileIdentity,
+    result: Result<(Digest, SystemTime), HashFault>,
+}
+
+impl Actor {
+    /// Has as many files hashed as may be at once.
+    pub(super) fn begin_hashing(&mut self, now: Instant) {
+        while let Some((location, identity)) = self.queue.begin_next(now) {
+            let (context, read) = (Arc::clone(&self.context), self.meter.begin(&location));
+            self.tasks.spawn_blocking(move || {
+                let hashed = hash_file(&location, identity, &read, &context.cancel).map(Arc::new);
+                let result = hashed.and_then(|manifest| {
+                    let since = context.remember(&location, identity, &manifest)?;
+                    Ok((manifest.digest(), since))
+                });
+                Done::Hash(HashOutcome { location, identity, result })
+            });
+        }
+    }
+
+    pub(super) fn end_hashing(&mut self, outcome: HashOutcome) {
+        let HashOutcome { location, identity, result } = outcome;
+        self.queue.end();
+        self.meter.end(&location, result.is_ok().then_some(identity.size));
+        let path = shown(&location);
+        let reason = match result {
+            Ok((digest, since)) => {
+                if self.inventory.confirm(&location, identity, digest, since).is_some() {
+                    tracing::debug!(path, digest = digest.short(), size = identity.size, "hashed a file");
+                    return self.queue.remove(&location);
+                }
+                // It was seen to be another one meanwhile, or is not wanted any more.
+                SkipReason::Changing
+            }
+            Err(HashFault::Gone) => return self.forget(vec![location]),
+            Err(HashFault::Cancelled) => return,
+            Err(HashFault::Size(_)) => SkipReason::OverLimit,
+            Err(HashFault::Changed) => {
+                // Perhaps nobody told.
+                self.context.changes.touch(location.clone());
+                SkipReason::Changing
+            }
+            Err(HashFault::Io(error)) => {
+                tracing::debug!(path, %error, "cannot hash a file");
+                SkipReason::Unreadable(error.kind())
+            }
+        };
+        match self.queue.retry(&location, reason.clone(), Instant::now()) {
+            Retry::Soon => tracing::debug!(path, %reason, "a file will be hashed again soon"),
+            Retry::Aside => self.notices.tell(&Skip { location, reason }),
+            Retry::Dropped => {}
+        }
+    }
+
+    /// Removes what is remembered of files that are no longer there.
+    pub(super) fn clean(&mut self) {
+        let context = Arc::clone(&self.context);
+        let known: HashSet<FileIdentity> = self.inventory.identities().map(without_device).collect();
+        let bases: Vec<PathBuf> = self.shares.bases().map(Into::into).collect();
+        self.tasks.spawn_blocking(move || {
+            // A disk that is not plugged in is no reason to hash it again.
+            let absent: Vec<PathBuf> = bases.into_iter().filter(|base| !base.exists()).collect();
+            let compacted = context.cache.compact(|hashed| {
+                known.contains(&without_device(hashed.identity))
+                    || absent.iter().any(|base| hashed.location.starts_with(base))
+            });
+            let cleaned = compacted.and_then(|_| context.manifests.retain(|| context.cache.digests()));
+            match cleaned {
+                Ok(manifests) => tracing::debug!(manifests, "removed what is not needed any more"),
+                Err(error) => tracing::warn!(%error, "cannot clean up the state folder"),
+            }
+            Done::Clean
+        });
+    }
+}
+
+/// Devices are numbered anew when they are mounted.
+fn without_device(identity: FileIdentity) -> FileIdentity {
+    FileIdentity { dev: 0, ..identity }
+}

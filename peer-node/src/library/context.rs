@@ -1,0 +1,74 @@
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use protocol::manifest::Manifest;
+use tokio_util::sync::CancellationToken;
+
+use super::changes::Changes;
+use super::error::LibraryError;
+use super::file_identity::FileIdentity;
+use super::hash_cache::{HashCache, Hashed};
+use super::manifest_store::ManifestStore;
+use super::pace::Pace;
+use super::shares::{self, Shares};
+use super::watcher::Watcher;
+use crate::state_dir::StateDir;
+
+/// What the handle, the actor and its blocking work have in common.
+#[derive(Debug)]
+pub(super) struct Context {
+    /// Keeps the lock on the state folder.
+    pub(super) state: Arc<StateDir>,
+    /// The share folder, absolute and without links.
+    pub(super) root: PathBuf,
+    pub(super) cache: HashCache,
+    pub(super) manifests: ManifestStore,
+    pub(super) changes: Arc<Changes>,
+    pub(super) watcher: Watcher,
+    pub(super) pace: Pace,
+    pub(super) cancel: CancellationToken,
+}
+
+impl Context {
+    /// Reads what is remembered of the last run. Blocking.
+    pub(super) fn open(
+        state: Arc<StateDir>,
+        root: &Path,
+        pace: Pace,
+        cancel: CancellationToken,
+    ) -> Result<(Self, Arc<Shares>), LibraryError> {
+        let failed = |path: &Path| {
+            let path = path.to_owned();
+            move |source: io::Error| LibraryError::Io { path, source }
+        };
+        let root = root.canonicalize().map_err(failed(root))?;
+        let shares_file = state.shares();
+        let shares = shares::load(root.clone(), &shares_file)
+            .map_err(|source| LibraryError::BadShares { path: shares_file, source })?;
+        let shares = Arc::new(shares);
+        let cache = HashCache::open(&state.hash_cache()).map_err(failed(&state.hash_cache()))?;
+        let manifests = ManifestStore::new(state.manifests());
+        manifests.clean().map_err(failed(&state.manifests()))?;
+        let changes = Arc::new(Changes::default());
+        let watcher = Watcher::new(Arc::clone(&shares), Arc::clone(&changes));
+        Ok((Self { state, root, cache, manifests, changes, watcher, pace, cancel }, shares))
+    }
+
+    /// Remembers that a file has that content, since now unless it was known before. Blocking.
+    pub(super) fn remember(
+        &self,
+        location: &Path,
+        identity: FileIdentity,
+        manifest: &Arc<Manifest>,
+    ) -> io::Result<SystemTime> {
+        let digest = manifest.digest();
+        let known = self.cache.find(location, identity).filter(|(known, _)| *known == digest);
+        let since = known.map_or_else(SystemTime::now, |(_, since)| since);
+        // First here, so that nobody takes the manifest for one that is not needed.
+        self.cache.insert(Hashed { location: location.to_owned(), identity, digest, since })?;
+        self.manifests.save(manifest).inspect_err(|_| self.cache.forget(identity))?;
+        Ok(since)
+    }
+}

@@ -1,0 +1,58 @@
+use std::io;
+use std::path::PathBuf;
+
+use super::report::{SkipReason, shown};
+use super::shares_error::SharesFileError;
+
+/// Why the library cannot do what it is asked to.
+#[derive(Debug, thiserror::Error)]
+pub enum LibraryError {
+    /// There is no such file or folder.
+    #[error("there is no file or folder {}", shown(path))]
+    NotFound {
+        /// The path that was named.
+        path: PathBuf,
+    },
+    /// What was named is of a kind that is never shared.
+    #[error("{} cannot be shared: {reason}", shown(path))]
+    CannotShare {
+        /// The path that was named.
+        path: PathBuf,
+        /// Why not.
+        reason: SkipReason,
+    },
+    /// What was named is not shared anyway.
+    #[error("{} is not shared", shown(path))]
+    NotShared {
+        /// The path that was named.
+        path: PathBuf,
+    },
+    /// What lies there is not the content that was announced.
+    #[error("{} is not the file that was downloaded", shown(path))]
+    WrongContent {
+        /// Where it should lie.
+        path: PathBuf,
+    },
+    /// What was shared before cannot be found out.
+    #[error(
+        "cannot use {}: {source}; repair it, or remove it to share the folder without exceptions",
+        shown(path)
+    )]
+    BadShares {
+        /// The file that tells it.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: SharesFileError,
+    },
+    /// A file of the node's state, or one that was named, cannot be read or written.
+    #[error("cannot use {}: {source}", shown(path))]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The library is no longer at work.
+    #[error("the node is stopping")]
+    Stopped,
+}

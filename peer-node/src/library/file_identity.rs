@@ -1,0 +1,117 @@
+use std::fs::File;
+use std::io;
+use std::os::fd::AsFd;
+use std::path::Path;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use rustix::fs::{FileType, Mode, OFlags, Stat};
+
+/// What tells one state of a file from every other without reading it.
+///
+/// Two looks at a file that find the same identity are taken to have seen the same bytes. A program that rewrites a file
+/// and sets its modification time back is still found out by the change time, which no program can set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct FileIdentity {
+    /// The device it lies on.
+    pub dev: u64,
+    /// Its inode there.
+    pub ino: u64,
+    /// Its size in bytes.
+    pub size: u64,
+    /// When its content last changed, in nanoseconds since 1970.
+    pub mtime_ns: i64,
+    /// When its content, name or permissions last changed, in nanoseconds since 1970.
+    pub ctime_ns: i64,
+}
+
+impl FileIdentity {
+    /// Looks at an open file; `None` if it is not a regular one.
+    pub fn of_file(file: impl AsFd) -> io::Result<Option<Self>> {
+        Ok(Self::of_stat(&rustix::fs::fstat(file)?))
+    }
+
+    /// Takes what the system told of a file; `None` if it is not a regular one.
+    pub(super) fn of_stat(stat: &Stat) -> Option<Self> {
+        (FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile).then(|| Self {
+            dev: stat.st_dev,
+            ino: stat.st_ino,
+            size: u64::try_from(stat.st_size).unwrap_or(0),
+            mtime_ns: nanoseconds(stat.st_mtime, stat.st_mtime_nsec),
+            ctime_ns: nanoseconds(stat.st_ctime, stat.st_ctime_nsec),
+        })
+    }
+
+    /// Returns how long ago the file was last touched; `None` if that lies in the future.
+    pub(super) fn age(&self, now: SystemTime) -> Option<Duration> {
+        let touched = u64::try_from(self.mtime_ns.max(self.ctime_ns)).unwrap_or(0);
+        now.duration_since(UNIX_EPOCH + Duration::from_nanos(touched)).ok()
+    }
+}
+
+fn nanoseconds(seconds: i64, rest: u64) -> i64 {
+    seconds.saturating_mul(1_000_000_000).saturating_add_unsigned(rest)
+}
+
+/// Opens a regular file for reading: follows no link in its last component and never waits for a pipe.
+///
+/// `None` if what lies there is not a regular file.
+pub(super) fn open_regular(location: &Path) -> io::Result<Option<(File, FileIdentity)>> {
+    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+    let file = match rustix::fs::open(location, flags, Mode::empty()) {
+        Ok(file) => File::from(file),
+        // A link; a socket or a device without a driver.
+        Err(rustix::io::Errno::LOOP | rustix::io::Errno::NXIO) => return Ok(None),
+        Err(errno) => return Err(errno.into()),
+    };
+    Ok(FileIdentity::of_file(&file)?.map(|identity| (file, identity)))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    #[test]
+    fn only_regular_files_are_opened_and_nothing_waits() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        fs::write(at("file"), b"content").unwrap();
+        symlink(at("file"), at("link")).unwrap();
+        rustix::fs::mkfifoat(rustix::fs::CWD, at("pipe"), Mode::RWXU).unwrap();
+        let _socket = std::os::unix::net::UnixListener::bind(at("socket")).unwrap();
+        assert_eq!(open_regular(&at("file")).unwrap().unwrap().1.size, 7);
+        for other in [at("link"), at("pipe"), at("socket"), folder.path().into(), "/dev/zero".into()] {
+            assert!(open_regular(&other).unwrap().is_none(), "{other:?}");
+        }
+        assert_eq!(open_regular(&at("none")).unwrap_err().kind(), io::ErrorKind::NotFound);
+    }
+
+    #[test]
+    fn a_rewrite_that_sets_the_time_back_has_another_identity() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("file");
+        fs::write(&path, b"one").unwrap();
+        let (file, before) = open_regular(&path).unwrap().unwrap();
+        let modified = file.metadata().unwrap().modified().unwrap();
+        // Clocks of file systems tick slowly: rewrite until the tick has come.
+        loop {
+            fs::write(&path, b"two").unwrap();
+            File::options().write(true).open(&path).unwrap().set_modified(modified).unwrap();
+            let (_, after) = open_regular(&path).unwrap().unwrap();
+            assert_eq!(after.mtime_ns, before.mtime_ns);
+            if after != before {
+                break;
+            }
+        }
+    }
+
+    #[test]
+    fn a_file_from_the_future_has_no_age() {
+        let identity =
+            FileIdentity { dev: 1, ino: 1, size: 0, mtime_ns: 5_000_000_000, ctime_ns: 4_000_000_000 };
+        assert_eq!(identity.age(UNIX_EPOCH + Duration::from_secs(7)), Some(Duration::from_secs(2)));
+        assert_eq!(identity.age(UNIX_EPOCH), None);
+    }
+}

@@ -1,0 +1,106 @@
+use std::ffi::OsString;
+use std::fs;
+use std::os::unix::ffi::OsStringExt;
+use std::time::{Duration, UNIX_EPOCH};
+
+use super::*;
+
+fn hashed(location: impl Into<PathBuf>, ino: u64, digest: u8) -> Hashed {
+    Hashed {
+        location: location.into(),
+        identity: FileIdentity { dev: 1, ino, size: 5, mtime_ns: -3, ctime_ns: i64::MAX },
+        digest: Digest::from_bytes([digest; 32]),
+        since: UNIX_EPOCH + Duration::from_secs(1_700_000_000),
+    }
+}
+
+fn found(cache: &HashCache, hashed: &Hashed) -> Option<u8> {
+    let (digest, since) = cache.find(&hashed.location, hashed.identity)?;
+    assert_eq!(since, hashed.since);
+    Some(digest.as_bytes()[0])
+}
+
+#[test]
+fn what_was_hashed_is_known_after_a_restart() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("hashes.jsonl");
+    let odd = hashed(OsString::from_vec(b"/caf\xe9/x".to_vec()), 1, 1);
+    let plain = hashed("/s/\"new\nline\"", 2, 2);
+    let cache = HashCache::open(&path).unwrap();
+    cache.insert(odd.clone()).unwrap();
+    cache.insert(plain.clone()).unwrap();
+    for cache in [cache, HashCache::open(&path).unwrap()] {
+        assert_eq!((found(&cache, &odd), found(&cache, &plain)), (Some(1), Some(2)));
+        assert_eq!(found(&cache, &hashed("/s/x", 3, 3)), None);
+    }
+}
+
+#[test]
+fn later_lines_win() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("hashes.jsonl");
+    let cache = HashCache::open(&path).unwrap();
+    cache.insert(hashed("/s/x", 1, 1)).unwrap();
+    cache.insert(hashed("/s/x", 1, 2)).unwrap();
+    drop(cache);
+    assert_eq!(found(&HashCache::open(&path).unwrap(), &hashed("/s/x", 1, 0)), Some(2));
+}
+
+#[test]
+fn a_file_is_known_under_another_name_or_another_device_number_but_not_both() {
+    let folder = tempfile::tempdir().unwrap();
+    let cache = HashCache::open(&folder.path().join("hashes.jsonl")).unwrap();
+    cache.insert(hashed("/s/x", 1, 1)).unwrap();
+    let mut moved = hashed("/s/renamed", 1, 1);
+    assert_eq!(found(&cache, &moved), Some(1));
+    moved.identity.dev = 2;
+    assert_eq!(found(&cache, &moved), None);
+    moved.location = "/s/x".into();
+    assert_eq!(found(&cache, &moved), Some(1));
+}
+
+#[test]
+fn torn_and_foreign_lines_are_passed_over() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("hashes.jsonl");
+    let cache = HashCache::open(&path).unwrap();
+    cache.insert(hashed("/s/a", 1, 1)).unwrap();
+    cache.insert(hashed("/s/b", 2, 2)).unwrap();
+    drop(cache);
+    let whole = fs::read(&path).unwrap();
+    let first = whole.iter().position(|byte| *byte == b'\n').unwrap();
+    for length in first + 1..whole.len() {
+        fs::write(&path, &whole[..length]).unwrap();
+        let cache = HashCache::open(&path).unwrap();
+        assert_eq!(found(&cache, &hashed("/s/a", 1, 0)), Some(1), "{length}");
+        assert_eq!(found(&cache, &hashed("/s/b", 2, 0)), None, "{length}");
+        cache.insert(hashed("/s/c", 3, 3)).unwrap();
+        drop(cache);
+        assert_eq!(found(&HashCache::open(&path).unwrap(), &hashed("/s/c", 3, 0)), Some(3), "{length}");
+    }
+    let mut garbage = b"not json\n{}\n\xff\xfe\n\n[1,2]\n".to_vec();
+    garbage.extend(vec![b'x'; 200_000]);
+    garbage.push(b'\n');
+    garbage.extend(&whole);
+    fs::write(&path, garbage).unwrap();
+    assert_eq!(found(&HashCache::open(&path).unwrap(), &hashed("/s/b", 2, 0)), Some(2));
+}
+
+#[test]
+fn the_file_is_rewritten_when_most_of_it_is_of_no_use() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("hashes.jsonl");
+    let cache = HashCache::open(&path).unwrap();
+    for ino in 0..200 {
+        cache.insert(hashed(format!("/s/{ino}"), ino, 1)).unwrap();
+    }
+    assert!(!cache.compact(|hashed| hashed.identity.ino >= 100).unwrap());
+    assert!(cache.compact(|hashed| hashed.identity.ino >= 150).unwrap());
+    assert_eq!(fs::read_to_string(&path).unwrap().lines().count(), 50);
+    cache.insert(hashed("/s/new", 1000, 2)).unwrap();
+    for cache in [cache, HashCache::open(&path).unwrap()] {
+        assert_eq!(found(&cache, &hashed("/s/149", 149, 0)), None);
+        assert_eq!(found(&cache, &hashed("/s/150", 150, 0)), Some(1));
+        assert_eq!(found(&cache, &hashed("/s/new", 1000, 0)), Some(2));
+    }
+}

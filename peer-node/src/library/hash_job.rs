@@ -1,0 +1,148 @@
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use protocol::manifest::{Manifest, ManifestBuilder, ManifestError};
+use rustix::fs::Advice;
+use tokio_util::sync::CancellationToken;
+
+use super::file_identity::{FileIdentity, open_regular};
+
+/// How much is read at once, in bytes: large enough that system calls cost nothing, small enough for the cache.
+const READ: usize = 256 << 10;
+
+/// Why a file could not be hashed.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum HashFault {
+    /// It is not, or not any more, what was seen.
+    #[error("the file changed while it was hashed")]
+    Changed,
+    /// It is not there.
+    #[error("the file is gone")]
+    Gone,
+    /// The node is stopping.
+    #[error("the node is stopping")]
+    Cancelled,
+    /// The system does not let us read it.
+    #[error("cannot read the file: {0}")]
+    Io(#[from] io::Error),
+    /// It has a size that no file may have.
+    #[error(transparent)]
+    Size(#[from] ManifestError),
+}
+
+/// Hashes a file from front to back, on a blocking thread. What comes out is the manifest of exactly the file that
+/// `identity` stands for: it is looked at before and after, under its name and open.
+///
+/// `read` counts the bytes as they are read.
+pub(super) fn hash_file(
+    location: &Path,
+    identity: FileIdentity,
+    read: &AtomicU64,
+    cancel: &CancellationToken,
+) -> Result<Manifest, HashFault> {
+    let file = open_as_seen(location, identity)?;
+    // Only advice: where it is not taken, reading is slower.
+    let _ = rustix::fs::fadvise(&file, 0, None, Advice::Sequential);
+    let mut builder = ManifestBuilder::new(identity.size)?;
+    let mut buffer = vec![0; READ];
+    let mut total: u64 = 0;
+    loop {
+        if cancel.is_cancelled() {
+            return Err(HashFault::Cancelled);
+        }
+        let length = match (&file).read(&mut buffer) {
+            Ok(0) => break,
+            Ok(length) => length,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            Err(error) => return Err(error.into()),
+        };
+        total += length as u64;
+        // Files of some systems have no size and no end.
+        if total > identity.size {
+            return Err(HashFault::Changed);
+        }
+        read.fetch_add(length as u64, Ordering::Relaxed);
+        builder.update(buffer.get(..length).unwrap_or_default());
+    }
+    if total != identity.size || FileIdentity::of_file(&file)? != Some(identity) {
+        return Err(HashFault::Changed);
+    }
+    open_as_seen(location, identity)?;
+    Ok(builder.finish()?)
+}
+
+fn open_as_seen(location: &Path, identity: FileIdentity) -> Result<File, HashFault> {
+    match open_regular(location) {
+        Ok(Some((file, found))) if found == identity => Ok(file),
+        Ok(Some(_)) => Err(HashFault::Changed),
+        Ok(None) => Err(HashFault::Gone),
+        Err(error) => match error.kind() {
+            io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => Err(HashFault::Gone),
+            _ => Err(error.into()),
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use protocol::sha256::sha256;
+
+    use super::*;
+
+    fn hash(path: &Path, identity: FileIdentity) -> Result<Manifest, HashFault> {
+        hash_file(path, identity, &AtomicU64::new(0), &CancellationToken::new())
+    }
+
+    #[test]
+    fn the_digest_is_that_of_the_content() {
+        let folder = tempfile::tempdir().unwrap();
+        for size in [0, 1, READ - 1, READ, READ + 1, 3 * READ + 5] {
+            let path = folder.path().join(size.to_string());
+            let content = vec![size.to_le_bytes()[0]; size];
+            fs::write(&path, &content).unwrap();
+            let (_, identity) = open_regular(&path).unwrap().unwrap();
+            let read = AtomicU64::new(0);
+            let manifest = hash_file(&path, identity, &read, &CancellationToken::new()).unwrap();
+            assert_eq!(manifest.digest(), sha256(&content));
+            assert_eq!(read.into_inner(), size as u64);
+        }
+    }
+
+    #[test]
+    fn a_file_that_is_not_what_was_seen_is_not_hashed() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("file");
+        fs::write(&path, b"content").unwrap();
+        let (_, identity) = open_regular(&path).unwrap().unwrap();
+        fs::write(&path, b"longer content").unwrap();
+        assert!(matches!(hash(&path, identity), Err(HashFault::Changed)));
+        fs::remove_file(&path).unwrap();
+        assert!(matches!(hash(&path, identity), Err(HashFault::Gone)));
+        std::os::unix::fs::symlink("/etc/passwd", &path).unwrap();
+        assert!(matches!(hash(&path, identity), Err(HashFault::Gone)));
+    }
+
+    #[test]
+    fn a_file_without_a_size_that_has_content_is_not_hashed() {
+        let path = Path::new("/proc/version");
+        let (_, identity) = open_regular(path).unwrap().unwrap();
+        assert_eq!(identity.size, 0);
+        assert!(matches!(hash(path, identity), Err(HashFault::Changed)));
+    }
+
+    #[test]
+    fn a_stop_is_heeded() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("file");
+        fs::write(&path, vec![0; 3 * READ]).unwrap();
+        let (_, identity) = open_regular(&path).unwrap().unwrap();
+        let cancel = CancellationToken::new();
+        cancel.cancel();
+        let hashed = hash_file(&path, identity, &AtomicU64::new(0), &cancel);
+        assert!(matches!(hashed, Err(HashFault::Cancelled)));
+    }
+}

@@ -1,0 +1,90 @@
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use super::work_queue::WorkQueue;
+
+/// How far the library is with hashing.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Hashing {
+    /// How many files are still to be hashed.
+    pub files_left: usize,
+    /// How many bytes are hashed since there was last nothing to do.
+    pub bytes_done: u64,
+    /// How many bytes there are to hash since then.
+    pub bytes_total: u64,
+    /// A file that is being hashed, fit to be shown.
+    pub current: Option<String>,
+    /// Everything was looked through once, and nothing is left to do.
+    pub settled: bool,
+}
+
+/// Counts what is hashed, from one moment with nothing to do to the next.
+#[derive(Debug, Default)]
+pub(super) struct Meter {
+    /// The bytes read so far of every file that is being hashed.
+    active: HashMap<PathBuf, Arc<AtomicU64>>,
+    /// The bytes of the files that were hashed.
+    done: u64,
+}
+
+impl Meter {
+    /// Counts a file as begun; returns the counter for its bytes.
+    pub(super) fn begin(&mut self, location: &Path) -> Arc<AtomicU64> {
+        Arc::clone(self.active.entry(location.to_owned()).insert_entry(Arc::default()).get())
+    }
+
+    /// Counts a file as ended, with its size if it was hashed whole.
+    pub(super) fn end(&mut self, location: &Path, hashed: Option<u64>) {
+        self.active.remove(location);
+        self.done = self.done.saturating_add(hashed.unwrap_or(0));
+    }
+
+    /// Says whether a file is being hashed.
+    pub(super) fn is_active(&self) -> bool {
+        !self.active.is_empty()
+    }
+
+    /// Returns one of the files that are being hashed.
+    pub(super) fn current(&self) -> Option<&Path> {
+        self.active.keys().min().map(PathBuf::as_path)
+    }
+
+    /// Returns how far things are. With nothing to do, the count begins anew.
+    pub(super) fn hashing(&mut self, queue: &WorkQueue, current: Option<String>, settled: bool) -> Hashing {
+        if settled {
+            self.done = 0;
+        }
+        let active = self.active.values().map(|read| read.load(Ordering::Relaxed)).sum::<u64>();
+        let bytes_total = self.done.saturating_add(queue.bytes_left());
+        let bytes_done = self.done.saturating_add(active).min(bytes_total);
+        Hashing { files_left: queue.files_left(), bytes_done, bytes_total, current, settled }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::file_identity::FileIdentity;
+    use super::super::work_queue::When;
+    use super::*;
+
+    #[test]
+    fn bytes_are_counted_from_rest_to_rest() {
+        let (mut queue, mut meter) = (WorkQueue::default(), Meter::default());
+        for (path, size) in [("/a", 100), ("/b", 50)] {
+            let identity = FileIdentity { dev: 1, ino: size, size, mtime_ns: 0, ctime_ns: 0 };
+            queue.add(Path::new(path), identity, When::Last);
+        }
+        meter.begin(Path::new("/a")).store(30, Ordering::Relaxed);
+        assert_eq!(meter.current(), Some(Path::new("/a")));
+        let hashing = meter.hashing(&queue, None, false);
+        assert_eq!((hashing.files_left, hashing.bytes_done, hashing.bytes_total), (2, 30, 150));
+        meter.end(Path::new("/a"), Some(100));
+        queue.remove(Path::new("/a"));
+        let hashing = meter.hashing(&queue, None, false);
+        assert_eq!((hashing.files_left, hashing.bytes_done, hashing.bytes_total), (1, 100, 150));
+        queue.remove(Path::new("/b"));
+        assert_eq!(meter.hashing(&queue, None, true), Hashing { settled: true, ..Hashing::default() });
+    }
+}

@@ -1,0 +1,136 @@
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use protocol::digest::Digest;
+use protocol::index::{FileRecord, Share};
+use protocol::share_path::SharePath;
+
+use super::file_identity::FileIdentity;
+
+/// One file that the node shares: hashed, whole, and as it lay there when it was hashed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SharedFile {
+    /// Its name on the network.
+    pub path: SharePath,
+    /// Where it lies on this machine, absolute.
+    pub location: PathBuf,
+    /// What it looked like when it was hashed.
+    pub identity: FileIdentity,
+    /// Its size in bytes.
+    pub size: u64,
+    /// Its SHA-256.
+    pub digest: Digest,
+    /// Since when it has been shared with this content.
+    pub since: SystemTime,
+}
+
+impl SharedFile {
+    /// Returns the file as it is told to the index.
+    pub fn record(&self) -> FileRecord {
+        FileRecord {
+            path: self.path.as_str().to_owned(),
+            size: self.size,
+            digest: self.digest,
+            share: Share::Whole,
+        }
+    }
+}
+
+/// All files that the node shares at one moment.
+#[derive(Debug, Default)]
+pub struct Listing {
+    /// In the order of their paths.
+    by_path: Vec<Arc<SharedFile>>,
+    /// In the order of their digests, and of their paths where those are equal.
+    by_digest: Vec<Arc<SharedFile>>,
+    total_bytes: u64,
+}
+
+impl Listing {
+    /// Takes files that come in the order of their paths.
+    pub(super) fn from_sorted(by_path: Vec<Arc<SharedFile>>) -> Self {
+        debug_assert!(by_path.is_sorted_by(|a, b| a.path < b.path));
+        let mut by_digest = by_path.clone();
+        // Stable, so that equal digests stay in the order of their paths.
+        by_digest.sort_by_key(|file| file.digest);
+        let total_bytes = by_path.iter().fold(0, |sum: u64, file| sum.saturating_add(file.size));
+        Self { by_path, by_digest, total_bytes }
+    }
+
+    /// Goes through the files in the order of their paths.
+    pub fn iter(&self) -> impl DoubleEndedIterator<Item = &SharedFile> + ExactSizeIterator {
+        self.by_path.iter().map(Arc::as_ref)
+    }
+
+    /// Returns how many files there are.
+    pub fn len(&self) -> usize {
+        self.by_path.len()
+    }
+
+    /// Says whether nothing is shared.
+    pub fn is_empty(&self) -> bool {
+        self.by_path.is_empty()
+    }
+
+    /// Returns the file of that name.
+    pub fn get(&self, path: &SharePath) -> Option<&SharedFile> {
+        let at = self.by_path.binary_search_by(|file| file.path.cmp(path)).ok()?;
+        self.by_path.get(at).map(Arc::as_ref)
+    }
+
+    /// Goes through the files that have that content.
+    pub fn by_digest(&self, digest: &Digest) -> impl Iterator<Item = &SharedFile> + use<'_> {
+        let digest = *digest;
+        let start = self.by_digest.partition_point(|file| file.digest < digest);
+        let rest = self.by_digest.get(start..).unwrap_or_default();
+        rest.iter().map(Arc::as_ref).take_while(move |file| file.digest == digest)
+    }
+
+    /// Returns the sum of all sizes.
+    pub fn total_bytes(&self) -> u64 {
+        self.total_bytes
+    }
+
+    /// Goes through the files as they are told to the index, in the order of their paths.
+    pub fn records(&self) -> impl Iterator<Item = FileRecord> + use<'_> {
+        self.iter().map(SharedFile::record)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn file(path: &str, digest: u8, size: u64) -> Arc<SharedFile> {
+        Arc::new(SharedFile {
+            path: SharePath::parse(path).unwrap(),
+            location: PathBuf::from("/shared").join(path),
+            identity: FileIdentity { dev: 1, ino: 1, size, mtime_ns: 0, ctime_ns: 0 },
+            size,
+            digest: Digest::from_bytes([digest; 32]),
+            since: SystemTime::UNIX_EPOCH,
+        })
+    }
+
+    #[test]
+    fn files_are_found_by_path_and_by_digest() {
+        let files = vec![file("a", 3, 1), file("b/c", 1, 2), file("b/d", 3, 4), file("e", 2, 8)];
+        let listing = Listing::from_sorted(files);
+        assert_eq!((listing.len(), listing.total_bytes()), (4, 15));
+        assert_eq!(listing.get(&SharePath::parse("b/c").unwrap()).unwrap().size, 2);
+        assert_eq!(listing.get(&SharePath::parse("b").unwrap()), None);
+        let with = |digest: u8| -> Vec<&str> {
+            listing.by_digest(&Digest::from_bytes([digest; 32])).map(|file| file.path.as_str()).collect()
+        };
+        assert_eq!((with(3), with(2), with(0), with(9)), (vec!["a", "b/d"], vec!["e"], vec![], vec![]));
+        let paths: Vec<String> = listing.records().map(|record| record.path).collect();
+        assert_eq!(paths, ["a", "b/c", "b/d", "e"]);
+    }
+
+    #[test]
+    fn an_empty_listing_finds_nothing() {
+        let listing = Listing::default();
+        assert!(listing.is_empty() && listing.by_digest(&Digest::OF_NOTHING).next().is_none());
+    }
+}

@@ -1,0 +1,79 @@
+use std::fs::File;
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+
+use super::file_identity::{FileIdentity, open_regular};
+
+/// A shared file, open for serving and checked to be the one that was hashed.
+#[derive(Debug, Clone)]
+pub struct OpenFile {
+    /// The open file.
+    pub file: Arc<File>,
+    /// Its size in bytes.
+    pub size: u64,
+    /// What it looked like when it was hashed.
+    pub identity: FileIdentity,
+}
+
+/// Why a content cannot be served.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// No file with that content is shared.
+    #[error("no file with that content is shared")]
+    NotShared,
+    /// The file is not the one that was hashed; it is being looked at again.
+    #[error("the file has changed since it was hashed")]
+    Changed,
+    /// The file is no longer there.
+    #[error("the file is gone")]
+    Gone,
+    /// The system does not open it.
+    #[error("the file cannot be opened: {0}")]
+    Io(#[from] io::Error),
+}
+
+impl OpenFile {
+    /// Opens the file at `location` if it still has that identity.
+    pub(super) fn open(location: &Path, identity: FileIdentity) -> Result<Self, OpenError> {
+        match open_regular(location) {
+            Ok(Some((file, found))) if found == identity => {
+                Ok(Self { file: Arc::new(file), size: identity.size, identity })
+            }
+            Ok(_) => Err(OpenError::Changed),
+            Err(error) => match error.kind() {
+                io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => Err(OpenError::Gone),
+                _ => Err(OpenError::Io(error)),
+            },
+        }
+    }
+
+    /// Says whether the open file still looks as it did when it was hashed; asked after a read, it vouches for the bytes.
+    pub fn is_unchanged(&self) -> bool {
+        matches!(FileIdentity::of_file(&self.file), Ok(Some(found)) if found == self.identity)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    #[test]
+    fn a_file_is_opened_only_as_it_was_hashed() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("file");
+        fs::write(&path, b"content").unwrap();
+        let (_, identity) = open_regular(&path).unwrap().unwrap();
+        let open = OpenFile::open(&path, identity).unwrap();
+        assert!(open.is_unchanged());
+
+        fs::write(&path, b"other content").unwrap();
+        assert!(!open.is_unchanged());
+        assert!(matches!(OpenFile::open(&path, identity), Err(OpenError::Changed)));
+        fs::remove_file(&path).unwrap();
+        assert!(matches!(OpenFile::open(&path, identity), Err(OpenError::Gone)));
+        assert!(matches!(OpenFile::open(&path.join("below"), identity), Err(OpenError::Gone)));
+    }
+}

@@ -1,0 +1,114 @@
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::sync::{oneshot, watch};
+
+use super::error::LibraryError;
+use super::hashing::Hashing;
+use super::inventory::Inventory;
+use super::listing::{Listing, SharedFile};
+use super::report::ShareReport;
+
+/// A listing is published at most so often that making listings takes one part in this many of the time: then a thousand
+/// files hashed one after the other do not cost a thousand listings of a thousand files.
+const SHARE_OF_TIME: u32 = 10;
+
+/// Where somebody waits for what came of a command.
+pub(super) type ReplyTo<T> = oneshot::Sender<Result<T, LibraryError>>;
+
+/// An answer that is given when the listing shows what it says.
+#[derive(Debug)]
+pub(super) enum Answer {
+    Report(ReplyTo<ShareReport>, ShareReport),
+    Adopted(ReplyTo<SharedFile>, SharedFile),
+}
+
+/// Makes what the actor knows visible: listings, their generation, and progress.
+#[derive(Debug)]
+pub(super) struct Publisher {
+    listing: watch::Sender<Arc<Listing>>,
+    generation: watch::Sender<u64>,
+    hashing: watch::Sender<Hashing>,
+    /// The revision of the inventory that the listing shows.
+    shown: u64,
+    last: Option<Instant>,
+    cost: Duration,
+    answers: Vec<Answer>,
+}
+
+/// What others see of the actor.
+#[derive(Debug, Clone)]
+pub(super) struct View {
+    pub(super) listing: watch::Receiver<Arc<Listing>>,
+    pub(super) generation: watch::Receiver<u64>,
+    pub(super) hashing: watch::Receiver<Hashing>,
+}
+
+impl Publisher {
+    /// Begins with an empty listing, generation 0 and nothing settled.
+    pub(super) fn new() -> (Self, View) {
+        let (listing, listing_view) = watch::channel(Arc::default());
+        let (generation, generation_view) = watch::channel(0);
+        let (hashing, hashing_view) = watch::channel(Hashing::default());
+        let view = View { listing: listing_view, generation: generation_view, hashing: hashing_view };
+        let (shown, last, cost, answers) = (0, None, Duration::ZERO, Vec::new());
+        (Self { listing, generation, hashing, shown, last, cost, answers }, view)
+    }
+
+    /// Gives an answer as soon as what it says is published.
+    pub(super) fn answer(&mut self, answer: Answer) {
+        self.answers.push(answer);
+    }
+
+    /// Returns when the inventory is to be published; `None` if it is already. What somebody waits for, and what is the
+    /// last for now, does not wait for `pause`.
+    pub(super) fn due(&self, inventory: &Inventory, is_last: bool, pause: Duration) -> Option<Instant> {
+        if self.shown == inventory.revision() && self.answers.is_empty() {
+            return None;
+        }
+        let rest = self.cost * SHARE_OF_TIME;
+        let is_hurried = is_last || !self.answers.is_empty() || self.shown == inventory.revision();
+        let last = self.last?;
+        Some(last + if is_hurried { rest } else { rest.max(pause) })
+    }
+
+    /// Says whether something is to be published that may be by now.
+    pub(super) fn is_due(&self, inventory: &Inventory, is_last: bool, pause: Duration, now: Instant) -> bool {
+        let is_stale = self.shown != inventory.revision() || !self.answers.is_empty();
+        is_stale && self.due(inventory, is_last, pause).is_none_or(|due| due <= now)
+    }
+
+    /// Publishes the inventory as it is, and gives the answers that waited for it.
+    pub(super) fn publish(&mut self, inventory: &Inventory) {
+        if self.shown != inventory.revision() {
+            let began = Instant::now();
+            self.listing.send_replace(Arc::new(inventory.listing()));
+            self.generation.send_modify(|generation| *generation += 1);
+            self.shown = inventory.revision();
+            let now = Instant::now();
+            self.cost = now.saturating_duration_since(began);
+            self.last = Some(now);
+        }
+        for answer in self.answers.drain(..) {
+            // Whoever asked may have stopped waiting.
+            let _ = match answer {
+                Answer::Report(reply, report) => reply.send(Ok(report)).map_err(drop),
+                Answer::Adopted(reply, file) => reply.send(Ok(file)).map_err(drop),
+            };
+        }
+    }
+
+    /// Says whether the listing shows the inventory as it is.
+    pub(super) fn is_current(&self, inventory: &Inventory) -> bool {
+        self.shown == inventory.revision()
+    }
+
+    /// Makes progress visible.
+    pub(super) fn show(&self, hashing: Hashing) {
+        self.hashing.send_if_modified(|shown| {
+            let is_new = *shown != hashing;
+            *shown = hashing;
+            is_new
+        });
+    }
+}

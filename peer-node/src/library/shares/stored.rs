@@ -1,0 +1,154 @@
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+use protocol::share_path::SharePath;
+use serde::{Deserialize, Serialize};
+
+use super::super::shares_error::SharesFileError;
+use super::super::stored_path::StoredPath;
+use super::{Mark, Shares};
+use crate::state_dir::replace_file;
+
+/// The form of the file; a higher number is one that this program does not know.
+pub(in super::super) const VERSION: u32 = 1;
+
+/// The longest file that is read, in bytes: far more than anybody registers by hand.
+const MAX_FILE: u64 = 64 << 20;
+
+#[derive(Debug, Serialize, Deserialize)]
+struct StoredShares {
+    version: u32,
+    outside: Vec<StoredPlace>,
+    /// Paths in the share folder are relative to it, so that it can be moved.
+    excluded: Vec<StoredPath>,
+    shared: Vec<StoredPath>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct StoredPlace {
+    location: StoredPath,
+    name: String,
+}
+
+/// Writes the shares down for good.
+pub(in super::super) fn save(shares: &Shares, file: &Path) -> io::Result<()> {
+    let marked = |wanted: Mark| {
+        let places = shares.marks.iter().filter(move |(_, mark)| **mark == wanted);
+        places.map(|(place, _)| place.strip_prefix(&shares.root).unwrap_or(place).into()).collect()
+    };
+    let outside = shares.outside.iter().map(|(location, name)| StoredPlace {
+        location: location.as_path().into(),
+        name: name.as_str().to_owned(),
+    });
+    let stored = StoredShares {
+        version: VERSION,
+        outside: outside.collect(),
+        excluded: marked(Mark::Excluded),
+        shared: marked(Mark::Shared),
+    };
+    let mut json = serde_json::to_vec_pretty(&stored).map_err(io::Error::from)?;
+    json.push(b'\n');
+    replace_file(file, &json)
+}
+
+/// Reads what [`save`] wrote; without a file, the share folder alone is shared.
+pub(in super::super) fn load(root: PathBuf, file: &Path) -> Result<Shares, SharesFileError> {
+    let mut shares = Shares::of_root(root);
+    let mut json = Vec::new();
+    match File::open(file) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(shares),
+        opened => opened?.take(MAX_FILE).read_to_end(&mut json)?,
+    };
+    let stored: StoredShares = serde_json::from_slice(&json)?;
+    if stored.version != VERSION {
+        return Err(SharesFileError::TooNew(stored.version));
+    }
+    for StoredPlace { location, name } in stored.outside {
+        let location = PathBuf::from(location);
+        let name = SharePath::parse(&name).ok().filter(|name| name.parent().is_none());
+        let Some(name) = name.filter(|_| location.is_absolute()) else {
+            return Err(SharesFileError::BadPath(location));
+        };
+        // The share folder may have been moved next to it or into it since.
+        if let Err(reason) = shares.may_share(&location) {
+            tracing::warn!(path = %location.display(), %reason, "a place outside is no longer shared");
+        } else if shares.cover(&location).is_none() {
+            shares.outside.insert(location, name);
+        }
+    }
+    for (mark, places) in [(Mark::Excluded, stored.excluded), (Mark::Shared, stored.shared)] {
+        let places = places.into_iter().map(|place| (shares.root.join(PathBuf::from(place)), mark));
+        shares.marks.extend(places.collect::<Vec<_>>());
+    }
+    Ok(shares)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::ffi::OsString;
+    use std::fs;
+    use std::os::unix::ffi::OsStringExt;
+
+    use super::super::NameOf;
+    use super::*;
+
+    fn some_shares(root: &Path) -> Shares {
+        let mut shares = Shares::of_root(root.to_owned());
+        let odd = PathBuf::from(OsString::from_vec(b"/data/caf\xe9/movies".to_vec()));
+        shares.share(&odd, NameOf::Folder, |_| false).unwrap();
+        shares.unshare(&odd.join("a"));
+        shares.share(&odd.join("a/b"), NameOf::Folder, |_| false).unwrap();
+        shares.unshare(&root.join("x"));
+        shares
+    }
+
+    #[test]
+    fn shares_survive_their_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("shares.json");
+        let shares = some_shares(Path::new("/share"));
+        save(&shares, &file).unwrap();
+        assert_eq!(load("/share".into(), &file).unwrap(), shares);
+        // A share folder that was moved keeps its exceptions.
+        let moved = load("/moved".into(), &file).unwrap();
+        assert!(moved.is_excluded(Path::new("/moved/x")) && !moved.is_excluded(Path::new("/share/x")));
+    }
+
+    #[test]
+    fn without_a_file_the_share_folder_alone_is_shared() {
+        let folder = tempfile::tempdir().unwrap();
+        let shares = load("/share".into(), &folder.path().join("none")).unwrap();
+        assert_eq!(shares, Shares::of_root("/share".into()));
+    }
+
+    #[test]
+    fn a_file_cut_anywhere_is_damage_and_never_fewer_exceptions() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("shares.json");
+        save(&some_shares(Path::new("/share")), &file).unwrap();
+        let whole = fs::read(&file).unwrap();
+        for length in 0..whole.len() - 2 {
+            fs::write(&file, &whole[..length]).unwrap();
+            assert!(matches!(load("/share".into(), &file), Err(SharesFileError::Damaged(_))), "{length}");
+        }
+    }
+
+    #[test]
+    fn what_another_program_wrote_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("shares.json");
+        let refuse = |json: &str| {
+            fs::write(&file, json).unwrap();
+            load("/share".into(), &file).unwrap_err()
+        };
+        let later = r#"{"version":2,"outside":[],"excluded":[],"shared":[]}"#;
+        assert!(matches!(refuse(later), SharesFileError::TooNew(2)));
+        for (location, name) in [("relative", "x"), ("/data/x", "../x"), ("/data/x", "a/b"), ("/data/x", "")]
+        {
+            let place = format!(r#"{{"location":"{location}","name":"{name}"}}"#);
+            let json = format!(r#"{{"version":1,"outside":[{place}],"excluded":[],"shared":[]}}"#);
+            assert!(matches!(refuse(&json), SharesFileError::BadPath(_)), "{location} {name}");
+        }
+    }
+}

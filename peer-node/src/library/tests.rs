@@ -1,0 +1,188 @@
+//! Stories of a whole library in a folder of its own. Nothing sleeps: everything waits for what must come.
+
+mod changing;
+mod registering;
+mod remembering;
+mod serving;
+
+use std::fs;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use protocol::digest::Digest;
+use protocol::sha256::sha256;
+use protocol::share_path::SharePath;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::{Library, LibraryError, Pace, SharedFile};
+use crate::state_dir::StateDir;
+
+/// Far longer than anything takes.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A folder `share`, and whatever lies beside it.
+struct Home {
+    folder: tempfile::TempDir,
+    pace: Pace,
+}
+
+/// A library at work.
+struct Running {
+    library: Library,
+    tracker: TaskTracker,
+    cancel: CancellationToken,
+}
+
+impl Home {
+    fn new() -> Self {
+        let pace = Pace {
+            debounce: Duration::from_millis(5),
+            settle: Duration::ZERO,
+            settle_named: Duration::ZERO,
+            publish: Duration::from_millis(5),
+            rescan: Duration::from_hours(1),
+        };
+        // Not hidden, as temporary folders are by default.
+        let folder = tempfile::Builder::new().prefix("library").tempdir().unwrap();
+        fs::create_dir(folder.path().join("share")).unwrap();
+        Self { folder, pace }
+    }
+
+    fn at(&self, path: &str) -> PathBuf {
+        self.folder.path().canonicalize().unwrap().join(path)
+    }
+
+    fn write(&self, path: &str, content: impl AsRef<[u8]>) {
+        fs::create_dir_all(self.at(path).parent().unwrap()).unwrap();
+        fs::write(self.at(path), content).unwrap();
+    }
+
+    async fn try_open(&self) -> Result<Running, LibraryError> {
+        let state = Arc::new(StateDir::open(&self.at("share")).unwrap());
+        let (tracker, cancel) = (TaskTracker::new(), CancellationToken::new());
+        let library = Library::open_at(self.pace, state, self.at("share"), &tracker, cancel.clone()).await?;
+        Ok(Running { library, tracker, cancel })
+    }
+
+    async fn open(&self) -> Running {
+        self.try_open().await.unwrap()
+    }
+
+    async fn open_settled(&self) -> Running {
+        let running = self.open().await;
+        running.settled().await;
+        running
+    }
+
+    /// Has the memory say that every file has that digest, so that a file that is hashed shows.
+    fn falsify_cache(&self, digest: Digest) {
+        let file = self.at("share/.peerdex/hashes.jsonl");
+        let lines = fs::read_to_string(&file).unwrap();
+        let falsified = lines.lines().map(|line| {
+            let mut line: serde_json::Value = serde_json::from_str(line).unwrap();
+            line["digest"] = digest.to_string().into();
+            format!("{line}\n")
+        });
+        fs::write(&file, falsified.collect::<String>()).unwrap();
+    }
+}
+
+impl Running {
+    async fn settled(&self) {
+        tokio::time::timeout(PATIENCE, self.library.settled()).await.expect("the library settles");
+    }
+
+    /// Waits until the names of all shared files are these.
+    async fn until(&self, names: &[&str]) {
+        self.until_files(|files| files.iter().map(|file| file.path.as_str()).eq(names.iter().copied())).await;
+    }
+
+    async fn until_files(&self, is_it: impl Fn(&[SharedFile]) -> bool) {
+        let mut changes = self.library.changes();
+        let waiting = async {
+            while !is_it(&self.files()) {
+                changes.changed().await.unwrap();
+            }
+        };
+        let is_in_time = tokio::time::timeout(PATIENCE, waiting).await.is_ok();
+        assert!(is_in_time, "at last there is {:?}", self.names());
+    }
+
+    fn files(&self) -> Vec<SharedFile> {
+        self.library.files().iter().cloned().collect()
+    }
+
+    fn names(&self) -> Vec<String> {
+        self.files().iter().map(|file| file.path.as_str().to_owned()).collect()
+    }
+
+    fn digest_of(&self, path: &str) -> Digest {
+        self.library.files().get(&SharePath::parse(path).unwrap()).unwrap().digest
+    }
+
+    async fn stop(self) {
+        self.cancel.cancel();
+        self.tracker.close();
+        tokio::time::timeout(PATIENCE, self.tracker.wait()).await.expect("the library stops");
+    }
+}
+
+/// A digest that no file in these tests has.
+fn false_digest() -> Digest {
+    Digest::from_bytes([0xaa; 32])
+}
+
+#[tokio::test]
+async fn a_folder_is_shared_with_what_lies_in_it() {
+    let home = Home::new();
+    home.write("share/a.txt", "one");
+    home.write("share/b/c d/é 🎈.iso", vec![7; 600_000]);
+    home.write("share/empty", "");
+    home.write("share/.hidden", "no");
+    home.write("share/x.iso.part", "no");
+    std::os::unix::fs::symlink("/etc/passwd", home.at("share/link")).unwrap();
+    let running = home.open_settled().await;
+    assert_eq!(running.names(), ["a.txt", "b/c d/é 🎈.iso", "empty"]);
+    assert_eq!(running.digest_of("a.txt"), sha256(b"one"));
+    assert_eq!(running.digest_of("b/c d/é 🎈.iso"), sha256(&vec![7; 600_000]));
+    assert_eq!(running.digest_of("empty"), Digest::OF_NOTHING);
+    let hashing = running.library.hashing().borrow().clone();
+    assert_eq!((hashing.files_left, hashing.settled), (0, true));
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn a_thousand_files_are_published_in_far_fewer_listings() {
+    let mut home = Home::new();
+    home.pace.publish = Duration::from_millis(250);
+    for number in 0..1000 {
+        home.write(&format!("share/{}/{number}", number % 7), number.to_string());
+    }
+    let running = home.open_settled().await;
+    assert_eq!(running.library.files().len(), 1000);
+    let generations = *running.library.changes().borrow();
+    assert!(generations < 100, "{generations}");
+}
+
+#[tokio::test]
+async fn a_cancelled_library_ends_and_refuses() {
+    let home = Home::new();
+    home.write("share/large", vec![0; 40 << 20]);
+    let running = home.open().await;
+    let library = running.library.clone();
+    running.stop().await;
+    assert!(matches!(library.register(Vec::new()).await, Err(LibraryError::Stopped)));
+    library.settled().await;
+}
+
+#[tokio::test]
+async fn a_library_ends_when_nobody_holds_it() {
+    let home = Home::new();
+    let Running { library, tracker, cancel: _ } = home.open_settled().await;
+    drop(library);
+    tracker.close();
+    tokio::time::timeout(PATIENCE, tracker.wait()).await.unwrap();
+    home.open_settled().await;
+}

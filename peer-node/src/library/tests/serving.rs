@@ -1,0 +1,128 @@
+use std::fs;
+use std::io::Read;
+
+use protocol::manifest::{Manifest, ManifestBuilder};
+
+use super::super::OpenError;
+use super::*;
+
+fn manifest(content: &[u8]) -> Arc<Manifest> {
+    let mut builder = ManifestBuilder::new(content.len() as u64).unwrap();
+    builder.update(content);
+    Arc::new(builder.finish().unwrap())
+}
+
+#[tokio::test]
+async fn a_shared_file_is_opened_by_its_digest() {
+    let home = Home::new();
+    home.write("share/a", "content");
+    let running = home.open_settled().await;
+    let open = running.library.open_file(&sha256(b"content")).unwrap();
+    let mut content = String::new();
+    (&*open.file).read_to_string(&mut content).unwrap();
+    assert_eq!((content.as_str(), open.size, open.is_unchanged()), ("content", 7, true));
+    assert!(matches!(running.library.open_file(&sha256(b"other")), Err(OpenError::NotShared)));
+}
+
+#[tokio::test]
+async fn a_changed_file_is_never_served_and_is_looked_at_again() {
+    let mut home = Home::new();
+    // Nobody but the one who opens it notices in time.
+    home.pace.debounce = Duration::from_secs(1);
+    home.write("share/a", "content");
+    home.write("share/copy", "content");
+    let running = home.open_settled().await;
+    home.write("share/a", "changed");
+    // Another copy takes its place.
+    assert!(running.library.open_file(&sha256(b"content")).is_ok());
+    fs::remove_file(home.at("share/copy")).unwrap();
+    assert!(matches!(
+        running.library.open_file(&sha256(b"content")),
+        Err(OpenError::Changed | OpenError::Gone)
+    ));
+    running.until_files(|files| files.len() == 1 && files[0].digest == sha256(b"changed")).await;
+}
+
+#[tokio::test]
+async fn a_suspected_file_is_looked_at_again() {
+    let home = Home::new();
+    home.write("share/a", "content");
+    let running = home.open_settled().await;
+    running
+        .library
+        .context
+        .watcher
+        .set_shares(Arc::new(super::super::shares::Shares::of_root("/nowhere".into())));
+    home.write("share/a", "changed");
+    running.library.suspect(&sha256(b"content"));
+    running.until_files(|files| files.len() == 1 && files[0].digest == sha256(b"changed")).await;
+}
+
+#[tokio::test]
+async fn manifests_are_kept_and_made_again_when_lost() {
+    let home = Home::new();
+    let content = vec![3; 1_000_000];
+    home.write("share/a", &content);
+    let digest = sha256(&content);
+    home.open_settled().await.stop().await;
+    let file = home.at("share/.peerdex/manifests").join(digest.to_string());
+    assert_eq!(fs::read(&file).unwrap(), manifest(&content).state_bytes());
+    fs::remove_file(&file).unwrap();
+
+    let running = home.open_settled().await;
+    assert_eq!(running.library.manifest(&digest).unwrap(), None);
+    let mut changes = running.library.changes();
+    let found = async {
+        loop {
+            if let Some(found) = running.library.manifest(&digest).unwrap() {
+                return found;
+            }
+            changes.changed().await.unwrap();
+        }
+    };
+    assert_eq!(tokio::time::timeout(PATIENCE, found).await.unwrap(), manifest(&content));
+    assert_eq!(running.library.manifest(&sha256(b"unknown")).unwrap(), None);
+}
+
+#[tokio::test]
+async fn a_download_is_taken_in_without_hashing() {
+    let home = Home::new();
+    let running = home.open_settled().await;
+    // It says that the file has another content, which would not go unnoticed if anybody looked.
+    let claimed = manifest(&vec![1; 600_000]);
+    home.write("share/new/x.iso", vec![2; 600_000]);
+    let file = running.library.adopt(home.at("share/new/x.iso"), Arc::clone(&claimed)).await.unwrap();
+    assert_eq!((file.path.as_str(), file.digest, file.size), ("new/x.iso", claimed.digest(), 600_000));
+    assert!(running.library.open_file(&claimed.digest()).is_ok());
+    assert_eq!(running.library.manifest(&claimed.digest()).unwrap(), Some(Arc::clone(&claimed)));
+    running.library.register(Vec::new()).await.unwrap();
+    assert_eq!(running.digest_of("new/x.iso"), claimed.digest());
+    running.stop().await;
+    let running = home.open_settled().await;
+    assert_eq!(running.digest_of("new/x.iso"), claimed.digest());
+}
+
+#[tokio::test]
+async fn a_download_elsewhere_is_remembered() {
+    let home = Home::new();
+    let running = home.open_settled().await;
+    home.write("downloads/x.iso", "content");
+    let file = running.library.adopt(home.at("downloads/x.iso"), manifest(b"content")).await.unwrap();
+    assert_eq!((file.path.as_str(), file.location), ("x.iso", home.at("downloads/x.iso")));
+    running.stop().await;
+    assert_eq!(home.open_settled().await.names(), ["x.iso"]);
+}
+
+#[tokio::test]
+async fn a_download_that_is_not_there_as_announced_is_refused() {
+    let home = Home::new();
+    let running = home.open_settled().await;
+    home.write("share/x", "short");
+    let adopt =
+        async |path: &str| running.library.adopt(home.at(path), manifest(b"content")).await.unwrap_err();
+    assert!(matches!(adopt("share/x").await, LibraryError::WrongContent { .. }));
+    assert!(matches!(adopt("share").await, LibraryError::WrongContent { .. }));
+    assert!(matches!(adopt("none/x").await, LibraryError::NotFound { .. }));
+    home.write("share/.hidden/x", "content");
+    assert!(matches!(adopt("share/.hidden/x").await, LibraryError::CannotShare { .. }));
+}

@@ -1,0 +1,207 @@
+use std::collections::BTreeMap;
+use std::fs;
+use std::os::unix::fs::symlink;
+
+use super::super::free_name::NameOf;
+use super::*;
+
+#[derive(Default)]
+struct Seen {
+    entered: Vec<PathBuf>,
+    files: Vec<(String, PathBuf)>,
+    skipped: BTreeMap<PathBuf, SkipReason>,
+    stop_after: Option<usize>,
+}
+
+impl Sink for Seen {
+    fn enter(&mut self, folder: &Path) {
+        self.entered.push(folder.to_owned());
+    }
+
+    fn file(&mut self, found: Found) -> ControlFlow<()> {
+        self.files.push((found.path.as_str().to_owned(), found.location));
+        if self.stop_after == Some(self.files.len()) {
+            ControlFlow::Break(())
+        } else {
+            ControlFlow::Continue(())
+        }
+    }
+
+    fn skip(&mut self, skip: Skip) {
+        assert_eq!(self.skipped.insert(skip.location, skip.reason), None);
+    }
+}
+
+struct Tree {
+    /// Its path has no hidden component.
+    home: tempfile::TempDir,
+}
+
+impl Tree {
+    fn new() -> Self {
+        let home = tempfile::Builder::new().prefix("walk").tempdir().unwrap();
+        fs::create_dir(home.path().join("share")).unwrap();
+        Self { home }
+    }
+
+    fn at(&self, path: &str) -> PathBuf {
+        self.home.path().canonicalize().unwrap().join(path)
+    }
+
+    fn write(&self, path: &str) {
+        fs::create_dir_all(self.at(path).parent().unwrap()).unwrap();
+        fs::write(self.at(path), path).unwrap();
+    }
+
+    fn shares(&self) -> Shares {
+        Shares::of_root(self.at("share"))
+    }
+
+    fn walk(&self, shares: &Shares, place: &str) -> Seen {
+        let mut seen = Seen::default();
+        assert!(Walk::new(shares, &mut seen).place(&self.at(place)).is_continue());
+        seen.files.sort();
+        seen
+    }
+}
+
+fn names(seen: &Seen) -> Vec<&str> {
+    seen.files.iter().map(|(name, _)| name.as_str()).collect()
+}
+
+#[test]
+fn files_are_found_with_their_relative_paths() {
+    let tree = Tree::new();
+    for path in ["share/a", "share/b/c/d.iso", "share/naïve 👩‍🚀/x", "elsewhere"] {
+        tree.write(path);
+    }
+    let seen = tree.walk(&tree.shares(), "share");
+    assert_eq!(names(&seen), ["a", "b/c/d.iso", "naïve 👩‍🚀/x"]);
+    assert_eq!(seen.files[1].1, tree.at("share/b/c/d.iso"));
+    assert!(seen.skipped.is_empty());
+    assert_eq!(seen.entered.len(), 4);
+}
+
+#[test]
+fn hidden_linked_special_and_unfinished_files_are_passed_over() {
+    let tree = Tree::new();
+    for path in
+        ["secret/x", "share/.hidden", "share/.git/x", "share/x.part", "share/x.iso.part.json", "share/ok"]
+    {
+        tree.write(path);
+    }
+    tree.write("share/.peerdex/identity.key");
+    symlink(tree.at("secret/x"), tree.at("share/link")).unwrap();
+    symlink(tree.at("secret"), tree.at("share/linked folder")).unwrap();
+    symlink("nowhere", tree.at("share/dangling")).unwrap();
+    rustix::fs::mkfifoat(CWD, tree.at("share/pipe"), Mode::RWXU).unwrap();
+    let _socket = std::os::unix::net::UnixListener::bind(tree.at("share/socket")).unwrap();
+    let seen = tree.walk(&tree.shares(), "share");
+    assert_eq!(names(&seen), ["ok"]);
+    assert_eq!(seen.entered, [tree.at("share")]);
+    let reasons = [
+        (".git", SkipReason::Hidden),
+        (".hidden", SkipReason::Hidden),
+        ("dangling", SkipReason::Link),
+        ("link", SkipReason::Link),
+        ("linked folder", SkipReason::Link),
+        ("pipe", SkipReason::Special),
+        ("socket", SkipReason::Special),
+        ("x.iso.part.json", SkipReason::Unfinished),
+        ("x.part", SkipReason::Unfinished),
+    ];
+    let expected = reasons.map(|(name, reason)| (tree.at("share").join(name), reason));
+    assert_eq!(seen.skipped, BTreeMap::from(expected));
+}
+
+#[test]
+fn names_that_the_network_does_not_take_are_passed_over_with_all_below() {
+    let tree = Tree::new();
+    tree.write("share/ok");
+    tree.write("share/a\\b/inside");
+    tree.write("share/line\nbreak");
+    let odd = tree.at("share").join(OsStr::from_bytes(b"caf\xe9"));
+    fs::write(&odd, b"").unwrap();
+    let seen = tree.walk(&tree.shares(), "share");
+    assert_eq!(names(&seen), ["ok"]);
+    assert_eq!(seen.skipped[&odd], SkipReason::NotText);
+    assert!(matches!(seen.skipped[&tree.at("share/a\\b")], SkipReason::BadName(_)));
+    assert_eq!(seen.skipped.len(), 3);
+}
+
+#[test]
+fn a_tree_deeper_than_any_path_is_cut_off_without_harm() {
+    let tree = Tree::new();
+    let mut folder = open_folder(CWD, tree.at("share")).unwrap();
+    for _ in 0..3000 {
+        rustix::fs::mkdirat(&folder, "d", Mode::RWXU).unwrap();
+        rustix::fs::openat(&folder, "f", OFlags::CREATE | OFlags::WRONLY, Mode::RWXU).unwrap();
+        folder = open_folder(folder.as_fd(), "d").unwrap();
+    }
+    let seen = tree.walk(&tree.shares(), "share");
+    assert_eq!(seen.files.len(), MAX_PATH_DEPTH);
+    assert_eq!(seen.skipped.values().collect::<Vec<_>>(), [&SkipReason::OverLimit]);
+    // The standard library's removal is recursive but takes such a depth.
+    drop(tree);
+}
+
+#[test]
+fn single_places_are_looked_at_alone() {
+    let tree = Tree::new();
+    for path in ["share/a/b", "share/a/c/d", "share/e", "share/.git/x"] {
+        tree.write(path);
+    }
+    symlink(tree.at("share/a"), tree.at("share/link")).unwrap();
+    let shares = tree.shares();
+    assert_eq!(names(&tree.walk(&shares, "share/a")), ["a/b", "a/c/d"]);
+    assert_eq!(names(&tree.walk(&shares, "share/a/c/d")), ["a/c/d"]);
+    for nothing in ["share/none", "share/e/below", "share/link/b", "share/.git/x", "elsewhere"] {
+        assert!(names(&tree.walk(&shares, nothing)).is_empty(), "{nothing}");
+    }
+}
+
+#[test]
+fn registered_places_go_by_their_names() {
+    let tree = Tree::new();
+    for path in ["share/x", "data/movies/old/m", "data/x.iso", "data/other"] {
+        tree.write(path);
+    }
+    let mut shares = tree.shares();
+    shares.share(&tree.at("data/movies"), NameOf::Folder, |_| false).unwrap();
+    let taken = SharePath::parse("x.iso").unwrap();
+    shares.share(&tree.at("data/x.iso"), NameOf::File, |path| *path == taken).unwrap();
+    assert_eq!(names(&tree.walk(&shares, "data/movies")), ["movies/old/m"]);
+    assert_eq!(names(&tree.walk(&shares, "data/movies/old/m")), ["movies/old/m"]);
+    assert_eq!(names(&tree.walk(&shares, "data/x.iso")), ["x (1).iso"]);
+    assert!(names(&tree.walk(&shares, "data/other")).is_empty());
+    for (path, name) in [("data/movies/old/m", "movies/old/m"), ("data/x.iso", "x (1).iso"), ("share/x", "x")]
+    {
+        assert_eq!(shares.path_of(&tree.at(path)).unwrap().as_str(), name);
+    }
+}
+
+#[test]
+fn what_was_unregistered_is_passed_over_in_silence() {
+    let tree = Tree::new();
+    for path in ["share/a/b", "share/a/c/d", "share/e"] {
+        tree.write(path);
+    }
+    let mut shares = tree.shares();
+    shares.unshare(&tree.at("share/a"));
+    let seen = tree.walk(&shares, "share");
+    assert_eq!((names(&seen), seen.skipped.len(), seen.entered.len()), (vec!["e"], 0, 1));
+    shares.share(&tree.at("share/a/c"), NameOf::Folder, |_| false).unwrap();
+    assert_eq!(names(&tree.walk(&shares, "share")), ["a/c/d", "e"]);
+}
+
+#[test]
+fn a_walk_ends_when_it_is_told_to() {
+    let tree = Tree::new();
+    for path in ["share/a", "share/b", "share/c"] {
+        tree.write(path);
+    }
+    let mut seen = Seen { stop_after: Some(2), ..Seen::default() };
+    let shares = tree.shares();
+    assert!(Walk::new(&shares, &mut seen).place(&tree.at("share")).is_break());
+    assert_eq!(seen.files.len(), 2);
+}

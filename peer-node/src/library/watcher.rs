@@ -1,0 +1,163 @@
+use std::path::{Component, Path};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use notify::{Config, Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher as _};
+use parking_lot::{Mutex, RwLock};
+
+use super::changes::Changes;
+use super::report::shown;
+use super::shares::{Shares, is_hidden, is_unfinished};
+
+/// Hears from the system what changes in shared folders.
+///
+/// Folders are watched one by one, as the walk comes to them, so that hidden and excluded ones never are. Where watching
+/// fails, the slow rescan remains.
+#[derive(Debug)]
+pub(super) struct Watcher {
+    system: Mutex<Option<RecommendedWatcher>>,
+    interest: Arc<Interest>,
+    has_warned: AtomicBool,
+}
+
+/// Decides which events matter, and passes those on.
+#[derive(Debug)]
+struct Interest {
+    shares: RwLock<Arc<Shares>>,
+    changes: Arc<Changes>,
+}
+
+impl Watcher {
+    /// Begins to listen; what happens in watched folders is added to `changes`.
+    pub(super) fn new(shares: Arc<Shares>, changes: Arc<Changes>) -> Self {
+        let interest = Arc::new(Interest { shares: RwLock::new(shares), changes });
+        let listener = Arc::clone(&interest);
+        let config = Config::default().with_follow_symlinks(false);
+        let system = RecommendedWatcher::new(move |event| listener.hear(event), config);
+        let system = system.inspect_err(|error| {
+            tracing::warn!(%error, "cannot watch folders; changes are noticed at the next rescan");
+        });
+        Self { system: Mutex::new(system.ok()), interest, has_warned: AtomicBool::new(false) }
+    }
+
+    /// Watches one folder, without those in it. It may be watched already. Waits for the system: not for async code.
+    pub(super) fn watch(&self, folder: &Path) {
+        let Some(system) = &mut *self.system.lock() else { return };
+        let Err(error) = system.watch(folder, RecursiveMode::NonRecursive) else { return };
+        let is_gone = match &error.kind {
+            notify::ErrorKind::PathNotFound => true,
+            notify::ErrorKind::Io(error) => error.kind() == std::io::ErrorKind::NotFound,
+            _ => false,
+        };
+        if !is_gone && !self.has_warned.swap(true, Ordering::Relaxed) {
+            let path = shown(folder);
+            tracing::warn!(%error, path, "cannot watch a folder; changes are noticed at the next rescan");
+        }
+    }
+
+    /// Says what is shared from now on.
+    pub(super) fn set_shares(&self, shares: Arc<Shares>) {
+        *self.interest.shares.write() = shares;
+    }
+}
+
+impl Interest {
+    /// Takes an event, on the system watcher's own thread.
+    fn hear(&self, event: notify::Result<Event>) {
+        let event = match event {
+            Ok(event) => event,
+            Err(error) => {
+                tracing::debug!(%error, "watching failed for a moment; looking at everything");
+                self.changes.touch_all();
+                return;
+            }
+        };
+        if event.need_rescan() {
+            tracing::debug!("too many changes at once; looking at everything");
+            self.changes.touch_all();
+            return;
+        }
+        // Reading a file, as we do ourselves, is no change.
+        if matches!(event.kind, EventKind::Access(_)) {
+            return;
+        }
+        let shares = Arc::clone(&self.shares.read());
+        for path in event.paths {
+            if is_shared(&shares, &path) {
+                self.changes.touch(path);
+            } else {
+                // Something around a registered place.
+                let within = shares.bases().filter(|base| base.starts_with(&path));
+                within.for_each(|base| self.changes.touch(base.to_owned()));
+            }
+        }
+    }
+}
+
+fn is_shared(shares: &Shares, path: &Path) -> bool {
+    let Some(cover) = shares.cover(path) else { return false };
+    let below = path.strip_prefix(cover.base).unwrap_or(path);
+    let is_left_out = |part| {
+        matches!(part, Component::Normal(name) if is_hidden(name)) || !matches!(part, Component::Normal(_))
+    };
+    !below.components().any(is_left_out)
+        && !path.file_name().is_some_and(is_unfinished)
+        && !shares.is_excluded_whole(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use notify::event::{AccessKind, CreateKind, Flag, ModifyKind, RemoveKind};
+
+    use super::super::shares::Shares;
+    use super::*;
+    use crate::library::free_name::NameOf;
+
+    fn touched(events: Vec<notify::Result<Event>>) -> (Vec<String>, bool) {
+        let mut shares = Shares::of_root("/s".into());
+        shares.share(Path::new("/data/x.iso"), NameOf::File, |_| false).unwrap();
+        shares.unshare(Path::new("/s/out"));
+        let interest = Interest { shares: RwLock::new(Arc::new(shares)), changes: Arc::default() };
+        for event in events {
+            interest.hear(event);
+        }
+        let touched = interest.changes.take();
+        (touched.places.iter().map(|place| place.to_str().unwrap().to_owned()).collect(), touched.all)
+    }
+
+    fn event(kind: EventKind, path: &str) -> Event {
+        Event::new(kind).add_path(path.into())
+    }
+
+    #[test]
+    fn events_of_shared_places_are_passed_on() {
+        let create = EventKind::Create(CreateKind::Any);
+        let events = ["/s/a", "/s/b/c", "/data/x.iso", "/s/.peerdex/log/node.log", "/s/.x", "/s/d/.y/z"]
+            .into_iter()
+            .chain(["/s/a.iso.part", "/s/a.iso.part.json", "/s/out/x", "/data/y.iso", "/elsewhere"]);
+        let events = events.map(|path| Ok(event(create, path))).collect();
+        assert_eq!(touched(events), (vec!["/data/x.iso".into(), "/s/a".into(), "/s/b/c".into()], false));
+    }
+
+    #[test]
+    fn reading_is_no_change() {
+        assert_eq!(touched(vec![Ok(event(EventKind::Access(AccessKind::Any), "/s/a"))]), (vec![], false));
+        assert_eq!(
+            touched(vec![Ok(event(EventKind::Modify(ModifyKind::Any), "/s/a"))]),
+            (vec!["/s/a".into()], false)
+        );
+    }
+
+    #[test]
+    fn a_change_around_a_registered_place_concerns_it() {
+        let events = vec![Ok(event(EventKind::Remove(RemoveKind::Any), "/data"))];
+        assert_eq!(touched(events), (vec!["/data/x.iso".into()], false));
+    }
+
+    #[test]
+    fn an_overflow_or_an_error_concerns_everything() {
+        let overflow = Event::new(EventKind::Other).set_flag(Flag::Rescan);
+        assert_eq!(touched(vec![Ok(overflow)]), (vec![], true));
+        assert_eq!(touched(vec![Err(notify::Error::generic("lost"))]), (vec![], true));
+    }
+}

@@ -1,0 +1,159 @@
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use parking_lot::Mutex;
+use rustix::fs::OFlags;
+
+/// The size at which a log is set aside.
+const LIMIT: u64 = 8 << 20;
+
+/// How many logs are kept besides the current one.
+const KEPT: u32 = 4;
+
+/// A log file that is set aside as `.1`, `.2` and so on when it has grown to its limit.
+///
+/// Errors are swallowed: a program must not fail because it cannot say what it does.
+#[derive(Debug)]
+pub(super) struct RotatingFile {
+    path: PathBuf,
+    limit: u64,
+    current: Mutex<Current>,
+}
+
+#[derive(Debug)]
+struct Current {
+    file: File,
+    /// The bytes in the file, or since the last attempt to set it aside that failed.
+    length: u64,
+}
+
+impl RotatingFile {
+    /// Opens the file for appending, making it if needed.
+    pub(super) fn open(path: PathBuf) -> io::Result<Self> {
+        Self::with_limit(path, LIMIT)
+    }
+
+    fn with_limit(path: PathBuf, limit: u64) -> io::Result<Self> {
+        let file = append_to(&path)?;
+        let length = file.metadata()?.len();
+        Ok(Self { path, limit, current: Mutex::new(Current { file, length }) })
+    }
+
+    fn append(&self, line: &[u8]) {
+        let mut current = self.current.lock();
+        if current.length > 0 && current.length.saturating_add(line.len() as u64) > self.limit {
+            if let Ok(file) = set_aside(&self.path).and_then(|()| append_to(&self.path)) {
+                current.file = file;
+            }
+            current.length = 0;
+        }
+        current.length += line.len() as u64;
+        // A full disk loses lines of the log, nothing else.
+        let _ = current.file.write_all(line);
+    }
+}
+
+/// Writes each buffer as one entry of the log; it never fails.
+impl Write for &RotatingFile {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.append(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+fn append_to(path: &Path) -> io::Result<File> {
+    let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed();
+    OpenOptions::new().append(true).create(true).mode(0o600).custom_flags(flags).open(path)
+}
+
+/// Moves every log one number up; the oldest is overwritten.
+fn set_aside(path: &Path) -> io::Result<()> {
+    for number in (1..KEPT).rev() {
+        match fs::rename(numbered(path, number), numbered(path, number + 1)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+    }
+    fs::rename(path, numbered(path, 1))
+}
+
+fn numbered(path: &Path, number: u32) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(format!(".{number}"));
+    name.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    fn contents(folder: &Path) -> Vec<String> {
+        let names: BTreeSet<_> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+        names.iter().map(|path| fs::read_to_string(path).unwrap()).collect()
+    }
+
+    #[test]
+    fn full_logs_are_set_aside_and_the_oldest_is_dropped() {
+        let folder = tempfile::tempdir().unwrap();
+        let log = RotatingFile::with_limit(folder.path().join("node.log"), 10).unwrap();
+        for number in 0..14 {
+            (&log).write_all(format!("{number:04}\n").as_bytes()).unwrap();
+        }
+        let expected = ["0012\n0013\n", "0010\n0011\n", "0008\n0009\n", "0006\n0007\n", "0004\n0005\n"];
+        assert_eq!(contents(folder.path()), expected);
+    }
+
+    #[test]
+    fn a_log_is_continued_after_a_restart() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("node.log");
+        for line in ["12345\n", "678\n", "9\n"] {
+            RotatingFile::with_limit(path.clone(), 10).unwrap().append(line.as_bytes());
+        }
+        assert_eq!(contents(folder.path()), ["9\n", "12345\n678\n"]);
+    }
+
+    #[test]
+    fn a_line_over_the_limit_gets_a_file_of_its_own() {
+        let folder = tempfile::tempdir().unwrap();
+        let log = RotatingFile::with_limit(folder.path().join("node.log"), 10).unwrap();
+        for line in ["a\n", "much longer than that\n", "b\n"] {
+            log.append(line.as_bytes());
+        }
+        assert_eq!(contents(folder.path()), ["b\n", "much longer than that\n", "a\n"]);
+    }
+
+    #[test]
+    fn a_log_that_cannot_be_set_aside_goes_on_in_place() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("node.log");
+        fs::create_dir(numbered(&path, KEPT)).unwrap();
+        fs::write(numbered(&path, KEPT - 1), b"in the way of nothing but that folder").unwrap();
+        let log = RotatingFile::with_limit(path.clone(), 10).unwrap();
+        for line in ["12345678\n", "next\n"] {
+            log.append(line.as_bytes());
+        }
+        assert_eq!(fs::read_to_string(&path).unwrap(), "12345678\nnext\n");
+    }
+
+    #[test]
+    fn a_missing_folder_is_an_error_at_the_start_only() {
+        let folder = tempfile::tempdir().unwrap();
+        assert!(RotatingFile::with_limit(folder.path().join("no/node.log"), 10).is_err());
+        let below = folder.path().join("below");
+        fs::create_dir(&below).unwrap();
+        let log = RotatingFile::with_limit(below.join("node.log"), 10).unwrap();
+        fs::remove_dir_all(&below).unwrap();
+        for _ in 0..5 {
+            log.append(b"12345678\n");
+        }
+    }
+}
