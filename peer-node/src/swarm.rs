@@ -188,7 +188,7 @@ impl Swarm {
         if self.queue.is_empty() {
             self.fill_pipelines(now);
         }
-        let owed = self.sources.values().any(|source| source.owes());
+        let owed = self.sources.values().any(Source::owes);
         self.next_tick = owed.then_some(now + TICK);
         self.queue.pop_front()
     }
@@ -218,7 +218,10 @@ impl Swarm {
         if self.sources.values().any(|source| source.have.is_all()) {
             return 0;
         }
-        self.picker.missing().filter(|piece| !self.sources.values().any(|source| source.have.has(*piece))).count()
+        self.picker
+            .missing()
+            .filter(|piece| !self.sources.values().any(|source| source.have.has(*piece)))
+            .count()
     }
 
     /// Returns what a source has given since it joined, in bytes, and its rate in bytes per second.
@@ -237,8 +240,12 @@ impl Swarm {
     }
 
     fn leave_stalled(&mut self, now: Instant) {
-        let stalled: Vec<SourceId> =
-            self.sources.iter().filter(|(_, source)| source.silent_for(now) >= STALL_AFTER).map(|(id, _)| *id).collect();
+        let stalled: Vec<SourceId> = self
+            .sources
+            .iter()
+            .filter(|(_, source)| source.silent_for(now) >= STALL_AFTER)
+            .map(|(id, _)| *id)
+            .collect();
         for id in stalled {
             self.leave(id, LeaveReason::Stalled);
         }

@@ -15,7 +15,12 @@ pub(super) struct Board {
 }
 
 impl Board {
-    pub(super) fn new(id: DownloadId, digest: Digest, name: String, size: Option<u64>) -> (Self, watch::Receiver<DownloadView>) {
+    pub(super) fn new(
+        id: DownloadId,
+        digest: Digest,
+        name: String,
+        size: Option<u64>,
+    ) -> (Self, watch::Receiver<DownloadView>) {
         let view = DownloadView {
             id,
             digest,

@@ -62,7 +62,12 @@ pub(super) enum NoManifest {
 }
 
 impl ManifestFetch {
-    pub(super) fn begin(digest: Digest, source: SourceId, offer: Offer, now: Instant) -> Result<Self, NoManifest> {
+    pub(super) fn begin(
+        digest: Digest,
+        source: SourceId,
+        offer: Offer,
+        now: Instant,
+    ) -> Result<Self, NoManifest> {
         let geometry = Geometry::native(offer.size)?;
         Ok(Self { source, offer, digest, geometry, states: Vec::new(), deadline: now + PATIENCE })
     }
@@ -119,7 +124,10 @@ mod tests {
     fn the_largest_group_is_believed_and_of_equals_the_first() {
         let offer = |tag| Offer { size: 1, manifest: Digest::from_bytes([tag; 32]) };
         let offers = |tags: &[u8]| {
-            tags.iter().enumerate().map(|(id, tag)| (SourceId(u32::try_from(id).unwrap()), offer(*tag))).collect()
+            tags.iter()
+                .enumerate()
+                .map(|(id, tag)| (SourceId(u32::try_from(id).unwrap()), offer(*tag)))
+                .collect()
         };
         assert_eq!(best(&offers(&[])), None);
         assert_eq!(best(&offers(&[9, 1])), Some(offer(9)));

@@ -61,7 +61,8 @@ impl PartFile {
         let claimed = claimed.filter(|_| metadata.len() == geometry.size());
         let part = Self { file, place, digest, geometry };
         let claimed = claimed.unwrap_or_else(|| Bitfield::empty(&geometry));
-        part.save_record(&claimed).map_err(|source| PartFileError::Io { path: part.place.record.clone(), source })?;
+        part.save_record(&claimed)
+            .map_err(|source| PartFileError::Io { path: part.place.record.clone(), source })?;
         part.allocate()?;
         Ok((part, claimed))
     }
@@ -75,19 +76,13 @@ impl PartFile {
             return Ok(());
         }
         match rustix::fs::fallocate(&self.file, FallocateFlags::empty(), 0, size) {
-            Ok(()) => Ok(()),
             // Some file systems cannot; then room is taken as pieces come.
-            Err(rustix::io::Errno::OPNOTSUPP | rustix::io::Errno::NOSYS) => Ok(()),
+            Ok(()) | Err(rustix::io::Errno::OPNOTSUPP | rustix::io::Errno::NOSYS) => Ok(()),
             Err(error @ (rustix::io::Errno::NOSPC | rustix::io::Errno::DQUOT | rustix::io::Errno::FBIG)) => {
                 Err(PartFileError::NoRoom { path, size, source: error.into() })
             }
             Err(error) => Err(at(error.into())),
         }
-    }
-
-    /// Returns the name that the file will have, if nothing takes it before.
-    pub(super) fn target(&self) -> &Path {
-        &self.place.target
     }
 
     /// Returns where the file is as long as it is not whole.
@@ -96,7 +91,11 @@ impl PartFile {
     }
 
     /// Writes a piece.
-    pub(super) fn write<'a>(&self, piece: PieceIndex, parts: impl IntoIterator<Item = &'a [u8]>) -> io::Result<()> {
+    pub(super) fn write<'a>(
+        &self,
+        piece: PieceIndex,
+        parts: impl IntoIterator<Item = &'a [u8]>,
+    ) -> io::Result<()> {
         let mut offset = self.geometry.piece_offset(piece);
         for part in parts {
             self.file.write_all_at(part, offset)?;
@@ -165,13 +164,14 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         let (part, claimed) = part(root.path());
         assert_eq!(claimed.count(), 0);
-        let target = part.target().to_owned();
+        let target = part.place.target.clone();
+        let halves = [vec![1; 1 << 17], vec![2; 1 << 17]];
         for piece in part.geometry.pieces() {
-            part.write(piece, [&[1; 1 << 17][..], &[2; 1 << 17][..]]).unwrap();
+            part.write(piece, halves.iter().map(Vec::as_slice)).unwrap();
         }
         assert!(!target.exists());
         assert_eq!(part.finish().unwrap(), target);
-        assert_eq!(fs::read(&target).unwrap(), [[1; 1 << 17], [2; 1 << 17]].concat().repeat(3));
+        assert_eq!(fs::read(&target).unwrap(), halves.concat().repeat(3));
         assert_eq!(fs::read_dir(root.path()).unwrap().count(), 1);
     }
 

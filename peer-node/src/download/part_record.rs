@@ -90,7 +90,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("x.part.json");
         let geometry = Geometry::native(5 << 18).unwrap();
-        let record = PartRecord::new(Digest::from_bytes([7; 32]), geometry.size(), &Bitfield::full(&geometry));
+        let record =
+            PartRecord::new(Digest::from_bytes([7; 32]), geometry.size(), &Bitfield::full(&geometry));
         let whole = serde_json::to_vec(&record).unwrap();
         for end in 0..whole.len() {
             fs::write(&path, &whole[..end]).unwrap();

@@ -71,7 +71,9 @@ impl Place {
     }
 
     fn is_usable(&self, digest: &Digest) -> bool {
-        let is_free = |path: &Path| fs::symlink_metadata(path).is_err_and(|error| error.kind() == io::ErrorKind::NotFound);
+        let is_free = |path: &Path| {
+            fs::symlink_metadata(path).is_err_and(|error| error.kind() == io::ErrorKind::NotFound)
+        };
         if !is_free(&self.target) {
             return false;
         }
@@ -123,10 +125,22 @@ mod tests {
         let root = Path::new("/root");
         let place = |name: &str| asked_for(root, &Target::InFolder(name.into()));
         assert_eq!(place("a/b.iso"), Path::new("/root/a/b.iso"));
-        for evil in ["../../etc/passwd", "/etc/passwd", "..", "", ".peerdex/identity.key", "a\\..\\b", "~/.ssh/id", "a/../../b"] {
+        for evil in [
+            "../../etc/passwd",
+            "/etc/passwd",
+            "..",
+            "",
+            ".peerdex/identity.key",
+            "a\\..\\b",
+            "~/.ssh/id",
+            "a/../../b",
+        ] {
             let path = place(evil);
             assert!(path.starts_with(root) && path != root, "{evil:?}: {path:?}");
-            assert!(path.components().all(|part| part.as_os_str() != ".." && part.as_os_str() != ".peerdex"), "{path:?}");
+            assert!(
+                path.components().all(|part| part.as_os_str() != ".." && part.as_os_str() != ".peerdex"),
+                "{path:?}"
+            );
         }
     }
 

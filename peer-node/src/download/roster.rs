@@ -108,15 +108,23 @@ impl Roster {
             address: *address,
             bytes: *bytes,
             rate: live(*address).map_or(0.0, |(id, _)| rate(*id)),
-            left: if live(*address).is_some() { None } else { left(*address).map(|absent| absent.why.clone()) },
+            left: if live(*address).is_some() {
+                None
+            } else {
+                left(*address).map(|absent| absent.why.clone())
+            },
         };
         self.given.iter().map(giver).collect()
     }
 
     /// Tells what became of the sources that are absent, a few of them.
     pub(super) fn fates(&self) -> String {
-        let fates: Vec<String> =
-            self.absent.values().take(5).map(|absent| format!("{}: {}", absent.address, absent.why)).collect();
+        let fates: Vec<String> = self
+            .absent
+            .values()
+            .take(5)
+            .map(|absent| format!("{}: {}", absent.address, absent.why))
+            .collect();
         fates.join("; ")
     }
 

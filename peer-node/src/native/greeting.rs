@@ -112,7 +112,9 @@ pub(super) async fn answer_probe(stream: &mut TcpStream, answer: Digest) -> Resu
     .await
 }
 
-async fn within_deadline<T>(work: impl Future<Output = Result<T, GreetingError>>) -> Result<T, GreetingError> {
+async fn within_deadline<T>(
+    work: impl Future<Output = Result<T, GreetingError>>,
+) -> Result<T, GreetingError> {
     tokio::time::timeout(DEADLINE, work).await.unwrap_or(Err(GreetingError::TimedOut))
 }
 

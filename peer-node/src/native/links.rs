@@ -120,7 +120,9 @@ impl Links {
     /// Returns what was sent and received, and how many peers are connected.
     pub fn totals(&self) -> Totals {
         let slots: Vec<Slot> = self.inner.slots.lock().values().cloned().collect();
-        let is_open = |slot: &Slot| slot.try_lock().is_ok_and(|link| link.as_ref().is_some_and(|link| !link.is_closed()));
+        let is_open = |slot: &Slot| {
+            slot.try_lock().is_ok_and(|link| link.as_ref().is_some_and(|link| !link.is_closed()))
+        };
         self.inner.uploads.totals(slots.iter().filter(|slot| is_open(slot)).count())
     }
 
@@ -269,7 +271,9 @@ impl Links {
 async fn end(state: &LinkState, error: LinkError) {
     let address = state.address;
     match &error {
-        LinkError::Closed | LinkError::Unused | LinkError::Io(_) => tracing::info!(%address, %error, "a peer is gone"),
+        LinkError::Closed | LinkError::Unused | LinkError::Io(_) => {
+            tracing::info!(%address, %error, "a peer is gone");
+        }
         _ => tracing::warn!(%address, %error, "a peer misbehaved and was left"),
     }
     for (source, events) in state.fetches.drain() {
@@ -279,7 +283,8 @@ async fn end(state: &LinkState, error: LinkError) {
 
 fn tune(stream: &TcpStream) {
     let socket = SockRef::from(stream);
-    let keepalive = TcpKeepalive::new().with_time(Duration::from_secs(20)).with_interval(Duration::from_secs(10));
+    let keepalive =
+        TcpKeepalive::new().with_time(Duration::from_secs(20)).with_interval(Duration::from_secs(10));
     // Neither is needed for correctness.
     let _ = socket.set_tcp_nodelay(true);
     let _ = socket.set_tcp_keepalive(&keepalive);

@@ -18,10 +18,10 @@ use super::serving::Serving;
 use super::uploads::Uploads;
 
 /// A quiet connection is kept alive this often, or closed if neither side uses it.
-const QUIET: Duration = Duration::from_secs(60);
+const QUIET: Duration = Duration::from_mins(1);
 
 /// A connection from which nothing at all came for so long is dead.
-const DEAD: Duration = Duration::from_secs(180);
+const DEAD: Duration = Duration::from_mins(3);
 
 /// How much is read at a time while messages are expected: little, because what is read of a block behind its message
 /// is copied once more.
@@ -161,7 +161,11 @@ impl Reader {
         while data.bytes().len() < length {
             let rest = length - data.bytes().len();
             let mut place = data.vec().limit(rest);
-            if tokio::time::timeout(SLOWEST.1, self.stream.read_buf(&mut place)).await.map_err(|_| LinkError::TooSlow)?? == 0 {
+            if tokio::time::timeout(SLOWEST.1, self.stream.read_buf(&mut place))
+                .await
+                .map_err(|_| LinkError::TooSlow)??
+                == 0
+            {
                 return Err(LinkError::Closed);
             }
             if told_at.elapsed() >= TELL {

@@ -13,12 +13,7 @@ const STRIDE: usize = 256 << 10;
 ///
 /// Where the platform has `sendfile`, they go from the page cache to the socket without passing through this program.
 /// Cancel safe: what was not counted was not sent.
-pub(super) async fn send_some(
-    stream: &TcpStream,
-    file: &File,
-    offset: u64,
-    length: u64,
-) -> io::Result<u64> {
+pub(super) async fn send_some(stream: &TcpStream, file: &File, offset: u64, length: u64) -> io::Result<u64> {
     let count = usize::try_from(length).unwrap_or(STRIDE).min(STRIDE);
     let sent = stream.async_io(Interest::WRITABLE, || transfer(stream, file, offset, count)).await?;
     if sent == 0 {

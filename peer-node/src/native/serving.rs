@@ -72,7 +72,13 @@ impl Serving {
     }
 
     /// Sends states of a manifest.
-    pub(super) fn send_states(&self, channel: Channel, first: u32, count: u32, queue: &SendQueue) -> Result<(), LinkError> {
+    pub(super) fn send_states(
+        &self,
+        channel: Channel,
+        first: u32,
+        count: u32,
+        queue: &SendQueue,
+    ) -> Result<(), LinkError> {
         let Some(served) = self.open.get(&channel) else {
             queue.push(PeerMessage::NotShared { channel });
             return Ok(());

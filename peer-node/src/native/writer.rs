@@ -9,7 +9,7 @@ use tokio::io::{AsyncWriteExt, Interest};
 use tokio::net::TcpStream;
 use tokio::net::tcp::OwnedWriteHalf;
 
-use super::send_file::{send_some};
+use super::send_file::send_some;
 use super::send_queue::{Outgoing, OutgoingBlock, SendQueue};
 
 /// How long the other side may take nothing off our hands.

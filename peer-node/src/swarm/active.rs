@@ -174,8 +174,11 @@ impl ActivePieces {
 
     /// Closes a piece that was checked, and returns who gave it.
     pub(super) fn finished(&mut self, piece: PieceIndex, good: bool) -> Vec<SourceId> {
-        let givers: Vec<SourceId> =
-            self.pieces.remove(&piece).map(|active| active.sources().into_iter().collect()).unwrap_or_default();
+        let givers: Vec<SourceId> = self
+            .pieces
+            .remove(&piece)
+            .map(|active| active.sources().into_iter().collect())
+            .unwrap_or_default();
         if good {
             self.solo.remove(&piece);
         } else if givers.len() > 1 {

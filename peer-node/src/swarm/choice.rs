@@ -25,7 +25,9 @@ impl Swarm {
         let source = self.sources.get(&id)?;
         self.wanted_block(source, |_, active| {
             let sources = active.sources();
-            sources.is_empty() || sources.contains(&id) || sources.iter().all(|other| !self.sources.contains_key(other))
+            sources.is_empty()
+                || sources.contains(&id)
+                || sources.iter().all(|other| !self.sources.contains_key(other))
         })
     }
 
@@ -43,7 +45,11 @@ impl Swarm {
         self.wanted_block(source, |piece, _| !self.active.is_solo(piece))
     }
 
-    fn wanted_block(&self, source: &Source, fits: impl Fn(PieceIndex, &ActivePiece) -> bool) -> Option<Block> {
+    fn wanted_block(
+        &self,
+        source: &Source,
+        fits: impl Fn(PieceIndex, &ActivePiece) -> bool,
+    ) -> Option<Block> {
         self.active.iter().find_map(|(piece, active)| {
             let block = active.first_wanted()?;
             (source.may_give(piece) && !source.is_owing(block) && fits(piece, active)).then_some(block)

@@ -60,23 +60,23 @@ mod tests {
     const BLOCK: u64 = 256 << 10;
 
     /// Runs a link of `rate` bytes per second and `delay`, always kept full, for some blocks; returns the window.
-    fn settle(rate: f64, delay: Duration) -> u64 {
+    fn settle(rate: u32, delay: Duration) -> u64 {
+        let time_for = |bytes: u64| Duration::from_secs(bytes) / rate;
         let mut pace = Pace::new();
-        let alone = Duration::from_secs_f64(BLOCK as f64 / rate) + delay;
+        let alone = time_for(BLOCK) + delay;
         pace.took(alone, BLOCK);
         for _ in 0..2_000 {
-            let queued = Duration::from_secs_f64(pace.window() as f64 / rate);
-            pace.took(queued.max(alone), BLOCK);
+            pace.took(time_for(pace.window()).max(alone), BLOCK);
         }
         pace.window()
     }
 
     #[test]
     fn the_window_covers_the_bandwidth_delay_product() {
-        for (rate, millis) in [(10e6, 100), (50e6, 100), (100e6, 20), (1e9, 1)] {
+        for (rate, millis) in [(10_000_000, 100), (50_000_000, 100), (100_000_000, 20), (1_000_000_000, 1)] {
             let window = settle(rate, Duration::from_millis(millis));
-            let product = rate * millis as f64 / 1e3;
-            assert!(window as f64 >= product.min(LARGEST as f64), "{rate} {millis}: {window}");
+            let product = u64::from(rate) * millis / 1000;
+            assert!(window >= product.min(LARGEST), "{rate} {millis}: {window}");
         }
     }
 
@@ -90,6 +90,6 @@ mod tests {
 
     #[test]
     fn a_slow_source_keeps_the_smallest_window() {
-        assert!(settle(1e5, Duration::from_millis(1)) <= SMALLEST + 2 * BLOCK);
+        assert!(settle(100_000, Duration::from_millis(1)) <= SMALLEST + 2 * BLOCK);
     }
 }

@@ -34,7 +34,9 @@ impl Picker {
         // The last piece wins every tie: once it matches, the manifest's last state is proven.
         let ties = geometry
             .pieces()
-            .map(|piece| if Some(piece) == last { 0 } else { u32::try_from(random.draw() >> 32).unwrap_or(0) })
+            .map(
+                |piece| if Some(piece) == last { 0 } else { u32::try_from(random.draw() >> 32).unwrap_or(0) },
+            )
             .collect();
         geometry.pieces().filter(|piece| is_here(*piece)).for_each(|piece| {
             done.insert(piece);

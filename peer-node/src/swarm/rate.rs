@@ -1,20 +1,20 @@
 use std::time::{Duration, Instant};
 
 const SLOT: Duration = Duration::from_millis(250);
-const SLOTS: u64 = 12;
+const SLOTS: usize = 12;
 
 /// Measures a flow in bytes per second over the last three seconds.
 #[derive(Debug, Clone)]
 pub struct RateMeter {
     started: Instant,
-    slots: [u64; SLOTS as usize],
+    slots: [u64; SLOTS],
     current: u64,
 }
 
 impl RateMeter {
     /// Starts measuring.
     pub const fn new(now: Instant) -> Self {
-        Self { started: now, slots: [0; SLOTS as usize], current: 0 }
+        Self { started: now, slots: [0; SLOTS], current: 0 }
     }
 
     /// Counts bytes that went by.
@@ -37,7 +37,7 @@ impl RateMeter {
     }
 
     fn slot(&mut self, number: u64) -> Option<&mut u64> {
-        usize::try_from(number % SLOTS).ok().and_then(|at| self.slots.get_mut(at))
+        usize::try_from(number).ok().and_then(|number| self.slots.get_mut(number % SLOTS))
     }
 
     /// Empties the slots that have passed.

@@ -1,117 +1,16 @@
 //! The engine in simulated swarms, with a clock of their own.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
 use protocol::bitfield::Bitfield;
 
 use super::*;
+use simulation::{Played, simulate};
+
+mod simulation;
 
 const CONFIG: SwarmConfig = SwarmConfig { block_length: 1 << 20, budget: 24 << 20, seed: 1 };
-
-/// A source that the simulation plays.
-#[derive(Debug, Clone)]
-struct Played {
-    have: Have,
-    /// Bytes per second.
-    rate: f64,
-    delay: Duration,
-    /// Whether its bytes are wrong.
-    lies: bool,
-    /// After how many blocks it goes silent.
-    dies_after: usize,
-    queue: VecDeque<Block>,
-    busy_until: Duration,
-    sent: usize,
-}
-
-impl Played {
-    fn honest(rate: f64) -> Self {
-        let (delay, queue) = (Duration::from_millis(5), VecDeque::new());
-        Self { have: Have::All, rate, delay, lies: false, dies_after: usize::MAX, queue, busy_until: Duration::ZERO, sent: 0 }
-    }
-}
-
-/// What happened in a simulation.
-#[derive(Debug, Default)]
-struct Outcome {
-    finished: Option<Duration>,
-    fetched: u64,
-    left: BTreeMap<SourceId, LeaveReason>,
-    history: Vec<(Duration, SourceId, Block)>,
-}
-
-/// Runs a swarm until it is complete, nothing can happen any more, or ten minutes have passed.
-fn simulate(geometry: Geometry, config: SwarmConfig, mut sources: Vec<Played>) -> Outcome {
-    let start = Instant::now();
-    let mut swarm = Swarm::new(geometry, config, |_| false);
-    let mut liars: BTreeMap<Block, bool> = BTreeMap::new();
-    let mut arrivals: BTreeSet<(Duration, u32, Block)> = BTreeSet::new();
-    let mut outcome = Outcome::default();
-    let mut now = Duration::ZERO;
-    for (number, source) in sources.iter().enumerate() {
-        swarm.source_joined(SourceId(u32::try_from(number).unwrap()), source.have.clone(), start);
-    }
-    while now < Duration::from_secs(600) {
-        while let Some(action) = swarm.poll(start + now) {
-            match action {
-                Action::Request { source, block } => {
-                    let played = &mut sources[source.0 as usize];
-                    assert!(played.have.has(block.piece), "asked for what it does not have");
-                    assert!(!played.queue.contains(&block), "asked twice");
-                    played.queue.push_back(block);
-                    outcome.history.push((now, source, block));
-                    if played.sent < played.dies_after {
-                        played.sent += 1;
-                        let begun = played.busy_until.max(now + played.delay);
-                        played.busy_until = begun + Duration::from_secs_f64(f64::from(block.length) / played.rate);
-                        arrivals.insert((played.busy_until + played.delay, source.0, block));
-                    }
-                }
-                Action::Check { piece } => {
-                    let good = geometry.blocks(piece, config.block_length).all(|block| !liars[&block]);
-                    swarm.piece_checked(piece, good);
-                }
-                Action::Leave { source, reason } => {
-                    outcome.left.insert(source, reason);
-                }
-                Action::Cancel { source, block } => {
-                    // What is not being sent yet is not sent at all, and answered with a rejection.
-                    let played = &mut sources[source.0 as usize];
-                    let took = Duration::from_secs_f64(f64::from(block.length) / played.rate);
-                    let waiting = |(at, number, other): &(Duration, u32, Block)| {
-                        *number == source.0 && *other == block && *at > now + took + played.delay
-                    };
-                    if let Some(arrival) = arrivals.iter().find(|arrival| waiting(arrival)).copied() {
-                        arrivals.remove(&arrival);
-                        played.queue.retain(|waiting| *waiting != block);
-                        swarm.block_rejected(source, block, start + now);
-                    }
-                }
-            }
-        }
-        if swarm.is_complete() {
-            outcome.finished = Some(now);
-            return outcome;
-        }
-        let tick = swarm.deadline().map(|deadline| deadline - start);
-        let arrival = arrivals.first().map(|(at, ..)| *at);
-        let Some(next) = [tick, arrival].into_iter().flatten().min() else { return outcome };
-        now = next.max(now);
-        while let Some(first) = arrivals.first().copied().filter(|(at, ..)| *at <= now) {
-            arrivals.remove(&first);
-            let (_, number, block) = first;
-            let played = &mut sources[number as usize];
-            played.queue.retain(|waiting| *waiting != block);
-            outcome.fetched += u64::from(block.length);
-            swarm.bytes_arrived(SourceId(number), u64::from(block.length), start + now);
-            if swarm.block_arrived(SourceId(number), block, start + now) {
-                liars.insert(block, played.lies);
-            }
-        }
-    }
-    outcome
-}
 
 fn native(mib: u64) -> Geometry {
     Geometry::native(mib << 20).unwrap()
@@ -121,7 +20,7 @@ fn native(mib: u64) -> Geometry {
 fn four_sources_are_used_at_their_full_rates() {
     let rates = [10e6, 20e6, 5e6, 40e6];
     let outcome = simulate(native(256), CONFIG, rates.map(Played::honest).to_vec());
-    let ideal = (256 << 20) as f64 / rates.iter().sum::<f64>();
+    let ideal = f64::from(256 << 20) / rates.iter().sum::<f64>();
     let took = outcome.finished.unwrap().as_secs_f64();
     assert!(took < ideal * 1.1, "{took} s of at best {ideal} s");
     assert!(outcome.fetched < (256 << 20) * 102 / 100, "{} bytes fetched", outcome.fetched);
@@ -192,7 +91,9 @@ fn a_rejected_block_is_asked_of_another() {
     while let Some(Action::Request { block, .. }) = swarm.poll(now) {
         asked.push(block);
     }
-    asked.iter().for_each(|block| swarm.block_rejected(SourceId(1), *block, now));
+    for block in &asked {
+        swarm.block_rejected(SourceId(1), *block, now);
+    }
     assert_eq!(swarm.poll(now), None);
     assert_eq!(swarm.unobtainable(), 4);
     swarm.source_joined(SourceId(2), Have::All, now);
@@ -205,9 +106,13 @@ fn the_budget_bounds_what_is_under_way() {
     let geometry = Geometry::native(100 << 30).unwrap();
     let now = Instant::now();
     let mut swarm = Swarm::new(geometry, CONFIG, |_| false);
-    (0..8).for_each(|id| swarm.source_joined(SourceId(id), Have::All, now));
+    for id in 0..8 {
+        swarm.source_joined(SourceId(id), Have::All, now);
+    }
     let pieces: BTreeSet<PieceIndex> = std::iter::from_fn(|| swarm.poll(now))
-        .filter_map(|action| if let Action::Request { block, .. } = action { Some(block.piece) } else { None })
+        .filter_map(
+            |action| if let Action::Request { block, .. } = action { Some(block.piece) } else { None },
+        )
         .collect();
     assert_eq!(pieces.len(), 1, "a second piece of 16 MiB would be over the budget of 24 MiB");
 }

@@ -32,7 +32,7 @@ pub(super) struct Fetching {
 
 impl Session {
     /// Carries out all that the engine wants done now.
-    pub(super) fn act(&mut self) -> Result<(), Failure> {
+    pub(super) fn act(&mut self) {
         let now = Instant::now();
         while let Stage::Fetching(fetching) = &mut self.stage {
             let Some(action) = fetching.swarm.poll(now) else { break };
@@ -64,7 +64,6 @@ impl Session {
                 }
             }
         }
-        Ok(())
     }
 
     pub(super) fn is_complete(&self) -> bool {
@@ -152,7 +151,8 @@ impl Session {
             view.pieces_done = fetching.swarm.pieces_done();
             view.bytes_done = bytes_in(&fetching.here, &fetching.manifest);
             view.sources_active = fetching.swarm.active_sources();
-            view.givers = roster.givers(|id| fetching.swarm.source_flow(id, now).map_or(0.0, |(_, rate)| rate));
+            view.givers =
+                roster.givers(|id| fetching.swarm.source_flow(id, now).map_or(0.0, |(_, rate)| rate));
         });
     }
 

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use protocol::bitfield::Bitfield;
 use protocol::peer::BlockRef;
 
-use super::{Failure, Inbox, Session, Stage, storing};
+use super::{Inbox, Session, Stage, storing};
 use crate::download::manifest_choice::{ManifestFetch, NoManifest, Offer, best};
 use crate::native::{Buffer, SourceEvent};
 use crate::swarm::{Have, SourceId};
@@ -28,8 +28,12 @@ impl Session {
     fn hear(&mut self, id: SourceId, event: SourceEvent) {
         let now = Instant::now();
         match event {
-            SourceEvent::Offered { size, manifest, pieces } => self.offered(id, Offer { size, manifest }, pieces),
-            SourceEvent::NotShared => self.part_with(id, "it does not share the file any more", Some(AFTER_REFUSAL)),
+            SourceEvent::Offered { size, manifest, pieces } => {
+                self.offered(id, Offer { size, manifest }, pieces);
+            }
+            SourceEvent::NotShared => {
+                self.part_with(id, "it does not share the file any more", Some(AFTER_REFUSAL));
+            }
             SourceEvent::Lost { reason } => {
                 self.part_with(id, &reason, Some(AFTER_LOSS));
                 self.seek.next = self.seek.next.min(now + AFTER_LOSS);
@@ -124,15 +128,16 @@ impl Session {
     }
 
     /// Sees to it that a manifest is on its way, and is one that a source that is here believes in.
-    pub(super) fn choose_manifest(&mut self) -> Result<(), Failure> {
+    pub(super) fn choose_manifest(&mut self) {
         let now = Instant::now();
         let offers = self.roster.offers();
         match &self.stage {
-            Stage::Preparing => return Ok(()),
+            Stage::Preparing => return,
             Stage::Fetching(fetching) => {
                 let has_believers = offers.values().any(|offer| *offer == fetching.offer);
-                if has_believers || offers.is_empty() || !self.jobs.is_empty() || fetching.swarm.is_complete() {
-                    return Ok(());
+                if has_believers || offers.is_empty() || !self.jobs.is_empty() || fetching.swarm.is_complete()
+                {
+                    return;
                 }
                 tracing::warn!("manifest dropped: nobody who offered it is left");
                 self.stage = Stage::Choosing(None);
@@ -141,23 +146,22 @@ impl Session {
                 let source = fetch.source;
                 let overdue = fetch.is_overdue(now);
                 if self.roster.get(source).is_some() && !overdue {
-                    return Ok(());
+                    return;
                 }
                 self.stage = Stage::Choosing(None);
                 if overdue {
                     self.part_with(source, "its manifest did not come", Some(AFTER_REFUSAL));
-                    return Ok(());
+                    return;
                 }
             }
             Stage::Choosing(None) => {}
         }
-        let Some(offer) = best(&offers) else { return Ok(()) };
-        let Some((id, _)) = offers.iter().find(|(_, other)| **other == offer) else { return Ok(()) };
+        let Some(offer) = best(&offers) else { return };
+        let Some((id, _)) = offers.iter().find(|(_, other)| **other == offer) else { return };
         match ManifestFetch::begin(self.wanted.digest, *id, offer, now) {
             Ok(fetch) => self.go_on_with(fetch),
             Err(error) => self.part_with(*id, &error.to_string(), None),
         }
-        Ok(())
     }
 
     fn manifest_part(
@@ -194,7 +198,8 @@ impl Session {
         match fetch.finish() {
             Ok(manifest) => {
                 let (root, target, digest) = (self.config.root.clone(), self.asked_for(), self.wanted.digest);
-                self.jobs.spawn_blocking(move || storing::prepare(&root, &target, digest, Arc::new(manifest)));
+                self.jobs
+                    .spawn_blocking(move || storing::prepare(&root, &target, digest, Arc::new(manifest)));
                 self.stage = Stage::Preparing;
                 self.board.set_state(DownloadState::Checking);
             }

@@ -1,0 +1,153 @@
+//! Swarms played out with a clock of their own: sources have rates and delays, lie and die.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::super::*;
+
+/// A source that the simulation plays.
+#[derive(Debug, Clone)]
+pub(super) struct Played {
+    pub(super) have: Have,
+    /// Bytes per second.
+    pub(super) rate: f64,
+    pub(super) delay: Duration,
+    /// Whether its bytes are wrong.
+    pub(super) lies: bool,
+    /// After how many blocks it goes silent.
+    pub(super) dies_after: usize,
+    /// What it was asked for and has not answered.
+    pub(super) owed: BTreeSet<Block>,
+    pub(super) busy_until: Duration,
+}
+
+impl Played {
+    pub(super) fn honest(rate: f64) -> Self {
+        let (delay, owed) = (Duration::from_millis(5), BTreeSet::new());
+        Self {
+            have: Have::All,
+            rate,
+            delay,
+            lies: false,
+            dies_after: usize::MAX,
+            owed,
+            busy_until: Duration::ZERO,
+        }
+    }
+
+    fn time_for(&self, block: Block) -> Duration {
+        Duration::from_secs_f64(f64::from(block.length) / self.rate)
+    }
+}
+
+/// What happened in a simulation.
+#[derive(Debug, Default)]
+pub(super) struct Outcome {
+    pub(super) finished: Option<Duration>,
+    pub(super) fetched: u64,
+    pub(super) left: BTreeMap<SourceId, LeaveReason>,
+    pub(super) history: Vec<(Duration, SourceId, Block)>,
+}
+
+/// A simulation under way.
+struct Simulation {
+    start: Instant,
+    now: Duration,
+    swarm: Swarm,
+    sources: Vec<Played>,
+    /// Blocks that will be here at a known time.
+    arrivals: BTreeSet<(Duration, u32, Block)>,
+    /// Which of the blocks that are here are wrong.
+    wrong: BTreeMap<Block, bool>,
+    outcome: Outcome,
+}
+
+/// Runs a swarm until it is complete, nothing can happen any more, or ten minutes have passed.
+pub(super) fn simulate(geometry: Geometry, config: SwarmConfig, sources: Vec<Played>) -> Outcome {
+    let start = Instant::now();
+    let mut swarm = Swarm::new(geometry, config, |_| false);
+    for (number, source) in sources.iter().enumerate() {
+        swarm.source_joined(SourceId(u32::try_from(number).unwrap()), source.have.clone(), start);
+    }
+    let (arrivals, wrong, outcome) = (BTreeSet::new(), BTreeMap::new(), Outcome::default());
+    let mut simulation = Simulation { start, now: Duration::ZERO, swarm, sources, arrivals, wrong, outcome };
+    while simulation.now < Duration::from_mins(10) && simulation.step() {}
+    simulation.outcome
+}
+
+impl Simulation {
+    fn clock(&self) -> Instant {
+        self.start + self.now
+    }
+
+    /// Does all there is to do now and goes on to the next moment; says whether there is one.
+    fn step(&mut self) -> bool {
+        while let Some(action) = self.swarm.poll(self.clock()) {
+            self.carry_out(&action);
+        }
+        if self.swarm.is_complete() {
+            self.outcome.finished = Some(self.now);
+            return false;
+        }
+        let tick = self.swarm.deadline().map(|deadline| deadline - self.start);
+        let arrival = self.arrivals.first().map(|(at, ..)| *at);
+        let Some(next) = [tick, arrival].into_iter().flatten().min() else { return false };
+        self.now = next.max(self.now);
+        while let Some(first) = self.arrivals.first().copied().filter(|(at, ..)| *at <= self.now) {
+            self.arrivals.remove(&first);
+            self.arrive(first.1, first.2);
+        }
+        true
+    }
+
+    fn carry_out(&mut self, action: &Action) {
+        match action {
+            Action::Request { source, block } => self.request(*source, *block),
+            Action::Cancel { source, block } => self.cancel(*source, *block),
+            Action::Check { piece } => {
+                let (geometry, length) = (self.swarm.geometry, self.swarm.config.block_length);
+                let good = geometry.blocks(*piece, length).all(|block| !self.wrong[&block]);
+                self.swarm.piece_checked(*piece, good);
+            }
+            Action::Leave { source, reason } => {
+                self.outcome.left.insert(*source, *reason);
+            }
+        }
+    }
+
+    fn request(&mut self, source: SourceId, block: Block) {
+        self.outcome.history.push((self.now, source, block));
+        let played = &mut self.sources[source.0 as usize];
+        assert!(played.have.has(block.piece), "asked for what it does not have");
+        assert!(played.owed.insert(block), "asked twice");
+        if played.dies_after > 0 {
+            played.dies_after -= 1;
+            played.busy_until = played.busy_until.max(self.now + played.delay) + played.time_for(block);
+            self.arrivals.insert((played.busy_until + played.delay, source.0, block));
+        }
+    }
+
+    /// What is not being sent yet is not sent at all, and answered with a rejection.
+    fn cancel(&mut self, source: SourceId, block: Block) {
+        let played = &mut self.sources[source.0 as usize];
+        let begun = self.now + played.time_for(block) + played.delay;
+        let waits = |(at, number, other): &&(Duration, u32, Block)| {
+            *number == source.0 && *other == block && *at > begun
+        };
+        if let Some(arrival) = self.arrivals.iter().find(waits).copied() {
+            self.arrivals.remove(&arrival);
+            played.owed.remove(&block);
+            self.swarm.block_rejected(source, block, self.start + self.now);
+        }
+    }
+
+    fn arrive(&mut self, number: u32, block: Block) {
+        let (source, now) = (SourceId(number), self.clock());
+        let played = &mut self.sources[number as usize];
+        played.owed.remove(&block);
+        self.outcome.fetched += u64::from(block.length);
+        self.swarm.bytes_arrived(source, u64::from(block.length), now);
+        if self.swarm.block_arrived(source, block, now) {
+            self.wrong.insert(block, played.lies);
+        }
+    }
+}
