@@ -4,6 +4,7 @@
 //! the other side asks of us is answered from the library without anybody else being involved. Which blocks are asked for
 //! is not decided here.
 
+mod admission;
 mod buffers;
 mod fetching;
 mod greeting;

@@ -1,6 +1,6 @@
 use std::collections::HashMap;
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,10 +9,10 @@ use protocol::node_id::NodeId;
 use protocol::preamble::PreambleError;
 use socket2::{SockRef, TcpKeepalive};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::admission::{Admission, Ticket};
 use super::buffers::BufferPool;
 use super::fetching::{FetchTable, SourceEvent};
 use super::greeting::{self, Greeted, GreetingError, Visitor};
@@ -26,12 +26,6 @@ use crate::index_client::ProbeKey;
 use crate::library::Library;
 
 const CONNECT_DEADLINE: Duration = Duration::from_secs(5);
-
-/// The most connections that others may open to us.
-const MAX_ACCEPTED: usize = 200;
-
-/// The most of them from one address that is not this machine's own.
-const MAX_ACCEPTED_PER_ADDRESS: usize = 16;
 
 /// Of the sizes that the engine's budget allows, so many buffers are kept when no block needs them.
 const SPARE_BUFFERS: usize = 64;
@@ -87,8 +81,7 @@ type Slot = Arc<tokio::sync::Mutex<Option<Link>>>;
 struct Inner {
     config: LinksConfig,
     slots: Mutex<HashMap<NodeId, Slot>>,
-    accepted: Mutex<HashMap<IpAddr, usize>>,
-    places: Arc<Semaphore>,
+    admission: Admission,
     buffers: BufferPool,
     uploads: Uploads,
 }
@@ -99,8 +92,7 @@ impl Links {
         let inner = Inner {
             config,
             slots: Mutex::default(),
-            accepted: Mutex::default(),
-            places: Arc::new(Semaphore::new(MAX_ACCEPTED)),
+            admission: Admission::default(),
             buffers: BufferPool::new(SPARE_BUFFERS),
             uploads: Uploads::default(),
         };
@@ -175,7 +167,7 @@ impl Links {
 
     async fn visit(self, mut stream: TcpStream, from: SocketAddr) {
         let from = SocketAddr::new(from.ip().to_canonical(), from.port());
-        let Some(ticket) = self.admit(from.ip()) else {
+        let Some(ticket) = self.inner.admission.admit(from.ip()) else {
             tracing::warn!(%from, "connection refused: too many");
             return;
         };
@@ -214,17 +206,6 @@ impl Links {
         {
             *place = Some(link);
         }
-    }
-
-    fn admit(&self, from: IpAddr) -> Option<Ticket> {
-        let permit = Arc::clone(&self.inner.places).try_acquire_owned().ok()?;
-        let mut accepted = self.inner.accepted.lock();
-        let count = accepted.entry(from).or_default();
-        if !from.is_loopback() && *count >= MAX_ACCEPTED_PER_ADDRESS {
-            return None;
-        }
-        *count += 1;
-        Some(Ticket { from, links: self.clone(), _permit: permit })
     }
 
     /// Starts the tasks of a connection.
@@ -288,24 +269,4 @@ fn tune(stream: &TcpStream) {
     // Neither is needed for correctness.
     let _ = socket.set_tcp_nodelay(true);
     let _ = socket.set_tcp_keepalive(&keepalive);
-}
-
-/// The place of a connection that somebody else opened.
-#[derive(Debug)]
-struct Ticket {
-    from: IpAddr,
-    links: Links,
-    _permit: OwnedSemaphorePermit,
-}
-
-impl Drop for Ticket {
-    fn drop(&mut self) {
-        let mut accepted = self.links.inner.accepted.lock();
-        if let Some(count) = accepted.get_mut(&self.from) {
-            *count -= 1;
-            if *count == 0 {
-                accepted.remove(&self.from);
-            }
-        }
-    }
 }
