@@ -1,0 +1,96 @@
+//! The program around the library: its options, its signals, and the status it ends with.
+
+mod options;
+mod signals;
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use clap::Parser;
+use tokio::runtime::Runtime;
+
+pub use options::Options;
+pub use signals::{Signals, Stop};
+
+use crate::node::{Node, StartError};
+use crate::repl::{self, Ended};
+
+/// The status of a program whose output nobody reads any more, as if the signal for that had ended it.
+const UNHEARD: u8 = 141;
+
+/// The status after a second Ctrl-C.
+const FORCED: u8 = 130;
+
+/// How long stopping may take; the node itself promises less.
+const STOPPING: Duration = Duration::from_millis(4500);
+
+/// Why the program cannot do its work.
+#[derive(Debug, thiserror::Error)]
+enum Trouble {
+    /// The options make no sense together.
+    #[error(transparent)]
+    Options(#[from] options::OptionsError),
+    /// The node cannot start.
+    #[error(transparent)]
+    Start(#[from] StartError),
+    /// The system does not give what every program needs.
+    #[error("cannot run: {0}")]
+    System(#[from] io::Error),
+}
+
+impl Trouble {
+    const fn exit_code(&self) -> u8 {
+        match self {
+            Self::Options(_) => 2,
+            Self::Start(error) => error.exit_code(),
+            Self::System(_) => 1,
+        }
+    }
+}
+
+/// Runs the program and returns its status.
+pub fn main() -> ExitCode {
+    let options = Options::parse();
+    let code = run(options).unwrap_or_else(|trouble| {
+        // Where there is nobody to tell, the status tells it.
+        let _ = writeln!(io::stderr(), "peer-node: {trouble}");
+        trouble.exit_code()
+    });
+    ExitCode::from(code)
+}
+
+fn run(options: Options) -> Result<u8, Trouble> {
+    let runtime = Runtime::new()?;
+    let code = runtime.block_on(work(options));
+    // What a stopped node leaves behind is at most a call that blocks.
+    runtime.shutdown_background();
+    code
+}
+
+async fn work(options: Options) -> Result<u8, Trouble> {
+    let mut signals = Signals::listen()?;
+    let (verbosity, index) = (options.verbose, options.index.clone());
+    let node = tokio::select! {
+        node = Node::start(options.into_node_options()?) => Arc::new(node?),
+        _ = signals.next() => return Ok(0),
+    };
+    if let Err(error) = crate::log::init(&node.state().log_dir(), verbosity) {
+        let _ = writeln!(io::stderr(), "peer-node: going on without a log: {error}");
+    }
+    let ended = repl::run(&node, &index, &mut signals).await;
+    let stopped = tokio::select! {
+        _ = tokio::time::timeout(STOPPING, node.stop()) => true,
+        () = signals.interrupted() => false,
+    };
+    Ok(if stopped { status(ended?) } else { FORCED })
+}
+
+const fn status(ended: Ended) -> u8 {
+    match ended {
+        Ended::Left { any_failed: false } | Ended::Stopped { any_failed: false } => 0,
+        Ended::Left { any_failed: true } | Ended::Stopped { any_failed: true } => 1,
+        Ended::Unheard => UNHEARD,
+    }
+}

@@ -1,0 +1,88 @@
+//! What a person or a script says to a node, and what they are shown.
+//!
+//! [`run`] is a whole sitting. A line is read on a thread of its own (`input`), becomes a command (`command`), is carried out
+//! (`act`) and shown (`output`, the only place that writes to stdout and stderr). What can be decided without a node, a
+//! terminal or a clock is decided in plain functions: how lines are cut, how tables and progress are laid out, what Tab
+//! offers, what is worth telling unasked.
+
+mod act;
+mod bar;
+mod catalogue;
+mod columns;
+mod command;
+mod conversation;
+mod failure;
+mod greeting;
+mod input;
+mod look;
+mod notices;
+mod numbers;
+mod output;
+mod peers;
+mod progress;
+mod session;
+mod shown;
+mod table;
+mod words;
+
+use std::io::{self, IsTerminal};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::timeout;
+
+pub use conversation::Ended;
+
+use crate::cli::Signals;
+use crate::index_client::IndexStatus;
+use crate::node::Node;
+use conversation::Conversation;
+use greeting::greet;
+use input::{Input, Known, PromptConfig};
+use notices::Notices;
+use output::{Audience, Output};
+use session::Session;
+
+/// How long a script waits at its start for the library and the index.
+const SETTLING: Duration = Duration::from_secs(10);
+
+/// Works with a node until there is nothing more to do: with a person if stdin and stdout are a terminal, and otherwise
+/// with a script. `index` is where the index is, to show it. The node is left running.
+pub async fn run(node: &Arc<Node>, index: &str, signals: &mut Signals) -> io::Result<Ended> {
+    let is_person = io::stdin().is_terminal() && io::stdout().is_terminal();
+    let known = Known::default();
+    let audience = if is_person { Audience::Person } else { Audience::Script };
+    let output = Output::standard(audience);
+    let mut session = Session::new(Arc::clone(node), index.to_owned(), output, known.clone());
+    if !is_person {
+        tokio::select! {
+            () = settle(node) => {}
+            _ = signals.next() => return Ok(Ended::Stopped { any_failed: false }),
+        }
+        return Ok(Conversation::new(session, Input::script()?, signals, None).run().await);
+    }
+    let Ok((told, hashes)) = greet(&mut session).await else { return Ok(Ended::Unheard) };
+    let notices = Notices::new(node, told, hashes);
+    let share_dir = node.share_dir().to_owned();
+    let (input, printer) = Input::prompt(PromptConfig { history: node.state().history(), known, share_dir })?;
+    Ok(Conversation::new(session, input, signals, Some((printer, notices))).run().await)
+}
+
+/// Waits until the files of the folder are shared and the index has acknowledged them or is known to be away.
+async fn settle(node: &Node) {
+    let index = node.index();
+    let ready = async {
+        node.library().settled().await;
+        let mut status = index.status();
+        let is_decided = |status: &IndexStatus| !matches!(status, IndexStatus::Connecting { .. });
+        let is_online = status
+            .wait_for(is_decided)
+            .await
+            .is_ok_and(|status| matches!(*status, IndexStatus::Online { .. }));
+        if is_online {
+            // What is missing is told by `status` to whoever asks.
+            let _ = index.synced(SETTLING).await;
+        }
+    };
+    let _ = timeout(SETTLING, ready).await;
+}

@@ -1,0 +1,105 @@
+use std::net::IpAddr;
+use std::path::PathBuf;
+
+use clap::{ArgAction, Parser};
+
+use crate::node::NodeOptions;
+
+const EXAMPLES: &str = "\
+Examples:
+  peer-node                          shares shared_dirs/12349, index on this machine
+  peer-node 12350 --index host:1313  a second peer, with another index
+  printf 'search iso\\ndownload 1\\n' | peer-node 12350
+                                     a script: status 1 if any command failed
+
+At the prompt, help shows the commands.";
+
+/// A peer: shares a folder, searches everybody's files, fetches one file from many peers at once.
+#[derive(Debug, Clone, Parser)]
+#[command(name = "peer-node", version, about, after_help = EXAMPLES)]
+pub struct Options {
+    /// The port on which peers are accepted; it also names the folder. 0 takes any free one, with --share-dir.
+    #[arg(value_name = "PORT", env = "PEER_NODE_PORT", default_value_t = 12349)]
+    pub port: u16,
+
+    /// Where the index is.
+    #[arg(long, value_name = "HOST:PORT", env = "PEER_NODE_INDEX", default_value = "127.0.0.1:1313", value_parser = host_and_port)]
+    pub index: String,
+
+    /// The address on which peers are accepted: 0.0.0.0 or :: for all.
+    #[arg(long, value_name = "ADDRESS", env = "PEER_NODE_LISTEN_HOST", default_value = "127.0.0.1")]
+    pub listen_host: IpAddr,
+
+    /// The folder that is shared [default: `shared_dirs/PORT`].
+    #[arg(long, value_name = "FOLDER", env = "PEER_NODE_SHARE_DIR")]
+    pub share_dir: Option<PathBuf>,
+
+    /// Shows the log on stderr; twice for more, three times for everything.
+    #[arg(short, long, action = ArgAction::Count)]
+    pub verbose: u8,
+}
+
+/// Options that make no sense together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum OptionsError {
+    /// A folder named after port 0 would be everybody's.
+    #[error("port 0 takes any free port, so the folder cannot be named after it: add --share-dir FOLDER")]
+    NoFolder,
+}
+
+impl Options {
+    /// Returns what the node is started with.
+    pub fn into_node_options(self) -> Result<NodeOptions, OptionsError> {
+        let share_dir = match (self.share_dir, self.port) {
+            (Some(folder), _) => folder,
+            (None, 0) => return Err(OptionsError::NoFolder),
+            (None, port) => PathBuf::from("shared_dirs").join(port.to_string()),
+        };
+        Ok(NodeOptions { port: self.port, index: self.index, listen_host: self.listen_host, share_dir })
+    }
+}
+
+fn host_and_port(text: &str) -> Result<String, String> {
+    let is_port = |port: &str| port.parse::<u16>().is_ok_and(|port| port > 0);
+    match text.rsplit_once(':') {
+        Some((host, port)) if !host.is_empty() && is_port(port) => Ok(text.to_owned()),
+        _ => Err("write HOST:PORT, as in 127.0.0.1:1313".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(arguments: &[&str]) -> Result<Options, clap::Error> {
+        Options::try_parse_from([&["peer-node"], arguments].concat())
+    }
+
+    #[test]
+    fn the_folder_is_named_after_the_port() {
+        let options = parse(&["12350"]).unwrap().into_node_options().unwrap();
+        assert_eq!(options.share_dir, PathBuf::from("shared_dirs/12350"));
+        assert_eq!(parse(&["0"]).unwrap().into_node_options().unwrap_err(), OptionsError::NoFolder);
+        assert!(parse(&["0", "--share-dir", "x"]).unwrap().into_node_options().is_ok());
+    }
+
+    #[test]
+    fn what_cannot_be_is_refused() {
+        for arguments in [
+            &["70000"][..],
+            &["x"],
+            &["--index", "nowhere"],
+            &["--index", "h:0"],
+            &["--index", ":1"],
+            &["--listen-host", "here"],
+            &["1", "2"],
+        ] {
+            assert!(parse(arguments).is_err(), "{arguments:?}");
+        }
+    }
+
+    #[test]
+    fn the_verbosity_is_counted() {
+        assert_eq!(parse(&["-vv"]).unwrap().verbose, 2);
+    }
+}

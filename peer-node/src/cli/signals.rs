@@ -1,0 +1,46 @@
+use std::io;
+
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+/// What a signal asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stop {
+    /// Ctrl-C: break off what is going on.
+    Interrupt,
+    /// SIGTERM, or a terminal that is gone: stop in order.
+    Terminate,
+}
+
+/// The signals that end the program or what it is doing. They are listened for from the beginning, so that a line editor
+/// that borrows one of them gives it back to us.
+#[derive(Debug)]
+pub struct Signals {
+    interrupt: Signal,
+    terminate: Signal,
+    hangup: Signal,
+}
+
+impl Signals {
+    /// Begins to listen; from now on the signals do nothing by themselves.
+    pub fn listen() -> io::Result<Self> {
+        Ok(Self {
+            interrupt: signal(SignalKind::interrupt())?,
+            terminate: signal(SignalKind::terminate())?,
+            hangup: signal(SignalKind::hangup())?,
+        })
+    }
+
+    /// Waits for the next one. Cancel safe.
+    pub async fn next(&mut self) -> Stop {
+        tokio::select! {
+            _ = self.interrupt.recv() => Stop::Interrupt,
+            _ = self.terminate.recv() => Stop::Terminate,
+            _ = self.hangup.recv() => Stop::Terminate,
+        }
+    }
+
+    /// Waits for Ctrl-C alone. Cancel safe.
+    pub async fn interrupted(&mut self) {
+        let _ = self.interrupt.recv().await;
+    }
+}

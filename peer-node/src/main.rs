@@ -1,0 +1,7 @@
+//! The peer as a program.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    peer_node::cli::main()
+}

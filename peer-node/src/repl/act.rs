@@ -1,0 +1,42 @@
+//! Does what commands say.
+
+mod browse;
+mod cancel;
+mod download;
+mod files;
+mod help;
+mod lookup;
+mod pages;
+mod search;
+mod share;
+mod sources;
+mod status;
+mod transfers;
+
+pub(crate) use download::stop_foreground;
+pub(crate) use status::hashing_text;
+
+use super::command::Command;
+use super::failure::Failure;
+use super::session::Session;
+
+/// Carries a command out. When the future is dropped, what it waits for goes on or is stopped by
+/// [`stop_foreground`]; what it has shown stays.
+pub(crate) async fn act(session: &mut Session, command: Command) -> Result<(), Failure> {
+    match command {
+        Command::Register(paths) => share::register(session, &paths).await,
+        Command::Unregister(paths) => share::unregister(session, &paths).await,
+        Command::Files => files::files(session),
+        Command::Search(query) => search::search(session, query).await,
+        Command::More => pages::more(session).await,
+        Command::Sources(item) => sources::sources(session, &item).await,
+        Command::Browse(peer) => browse::browse(session, &peer).await,
+        Command::Download(order) => download::download(session, order).await,
+        Command::Transfers => transfers::transfers(session),
+        Command::Cancel(numbers) => cancel::cancel(session, &numbers).await,
+        Command::Status => status::status(session).await,
+        Command::Help(command) => help::help(session, command.as_deref()),
+        // The conversation ends by itself.
+        Command::Quit => Ok(()),
+    }
+}

@@ -1,0 +1,183 @@
+use std::time::Duration;
+
+use protocol::escape::display_safe;
+use protocol::units::{Rate, Size, Span};
+
+use crate::repl::bar::percent;
+use crate::repl::look::{Look, Style};
+use crate::repl::output::Audience;
+use crate::repl::session::count;
+use crate::transfers::{DownloadState, DownloadView, Giver};
+
+/// Says that a download goes on in the background.
+pub(super) fn begun(view: &DownloadView, audience: Audience) -> String {
+    let (number, name) = (view.id.0, display_safe(&view.name));
+    match audience {
+        Audience::Person => format!("download {number} in the background: {name}"),
+        Audience::Script => format!("started\t{number}\t{name}"),
+    }
+}
+
+/// Says that a download is complete, under which name if not its own, and who gave how much.
+pub(super) fn done(
+    view: &DownloadView,
+    renamed: Option<(&str, &str)>,
+    with_givers: bool,
+    audience: Audience,
+    look: Look,
+) -> Vec<String> {
+    let (name, size) = (display_safe(&view.name), view.size.unwrap_or(view.bytes_done));
+    let (rate, sources) = (Rate(average(size, view.elapsed)), count(givers(view).count() as u64, "source"));
+    let mut lines = Vec::new();
+    match audience {
+        Audience::Script => {
+            lines.push(format!("done\t{name}\t{size}\tsha256 {}\t{rate}\tfrom {sources}", view.digest));
+        }
+        Audience::Person => {
+            let (done, name) = (look.paint(Style::Good, "done"), look.paint(Style::Strong, &name));
+            let (size, span) = (Size(size), Span(view.elapsed));
+            lines.push(format!("{done}  {name}  {size} in {span}, {rate}, from {sources}"));
+            lines.push(look.paint(Style::Faint, &format!("  sha256 {}", view.digest)));
+        }
+    }
+    if let Some((place, why)) = renamed {
+        lines.push(format!("saved as {place}: {}", display_safe(why)));
+    }
+    for giver in givers(view).filter(|_| with_givers || audience == Audience::Script) {
+        lines.push(match audience {
+            Audience::Script => format!("  {}\t{} bytes", giver.address, giver.bytes),
+            Audience::Person => {
+                let left = giver.left.as_deref().map(|why| format!(", left: {}", display_safe(why)));
+                format!("  {:<21}  {:>10}{}", giver.address, Size(giver.bytes), left.unwrap_or_default())
+            }
+        });
+    }
+    lines
+}
+
+/// Says why a download is not complete.
+pub(super) fn problem(view: &DownloadView) -> String {
+    match &view.state {
+        DownloadState::Failed { reason } => format!("{}: {}", display_safe(&view.name), display_safe(reason)),
+        _ => ended(view),
+    }
+}
+
+/// Says that a download was stopped, or how else it ended before it could be.
+pub(in crate::repl::act) fn ended(view: &DownloadView) -> String {
+    let name = display_safe(&view.name);
+    match &view.state {
+        DownloadState::Done { .. } => format!("{name}: complete"),
+        DownloadState::Failed { .. } => problem(view),
+        _ => match view.size {
+            Some(size) => {
+                let percent = percent(view.bytes_done, size);
+                format!(
+                    "{name}: stopped at {percent}%; the part is kept, downloading it again goes on from there"
+                )
+            }
+            None => format!("{name}: stopped"),
+        },
+    }
+}
+
+/// Says what came of many downloads.
+pub(super) fn summary(views: &[DownloadView]) -> String {
+    let done = || views.iter().filter(|view| matches!(view.state, DownloadState::Done { .. }));
+    let bytes: u64 = done().filter_map(|view| view.size).fold(0, u64::saturating_add);
+    let mut peers: Vec<_> = done().flat_map(givers).map(|giver| giver.address).collect();
+    peers.sort_unstable();
+    peers.dedup();
+    let (files, sources) = (count(done().count() as u64, "file"), count(peers.len() as u64, "source"));
+    let failed = views.len() - done().count();
+    let failures = if failed == 0 { String::new() } else { format!("; {failed} not fetched") };
+    format!("{files}, {}, from {sources}{failures}", Size(bytes))
+}
+
+fn givers(view: &DownloadView) -> impl Iterator<Item = &Giver> {
+    view.givers.iter().filter(|giver| giver.bytes > 0)
+}
+
+/// Returns bytes a second; what took no time at all counts as a millisecond.
+fn average(bytes: u64, elapsed: Duration) -> f64 {
+    #[expect(clippy::cast_precision_loss, reason = "a rate that is shown with one decimal")]
+    let bytes = bytes as f64;
+    bytes / elapsed.as_secs_f64().max(0.001)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use protocol::digest::Digest;
+
+    use super::*;
+    use crate::transfers::DownloadId;
+
+    fn view() -> DownloadView {
+        let giver = |port: u16, bytes| Giver {
+            address: ([127, 0, 0, 1], port).into(),
+            bytes,
+            rate: 0.0,
+            left: (port == 2).then(|| "it lied".to_owned()),
+        };
+        DownloadView {
+            id: DownloadId(3),
+            digest: Digest::OF_NOTHING,
+            name: "a\tb".into(),
+            size: Some(4096),
+            state: DownloadState::Done { location: PathBuf::from("/x"), renamed: None },
+            pieces_done: 1,
+            pieces: 1,
+            bytes_done: 4096,
+            rate_down: 0.0,
+            rate_up: 0.0,
+            sources_active: 0,
+            sources_known: 3,
+            left: None,
+            elapsed: Duration::from_secs(2),
+            givers: vec![giver(1, 4000), giver(2, 96), giver(3, 0)],
+        }
+    }
+
+    #[test]
+    fn scripts_are_told_in_tabs() {
+        let digest = Digest::OF_NOTHING;
+        assert_eq!(
+            done(&view(), Some(("c", "a is taken")), true, Audience::Script, Look::PLAIN),
+            [
+                format!("done\ta\\tb\t4096\tsha256 {digest}\t2.0 KiB/s\tfrom 2 sources"),
+                "saved as c: a is taken".to_owned(),
+                "  127.0.0.1:1\t4000 bytes".to_owned(),
+                "  127.0.0.1:2\t96 bytes".to_owned(),
+            ]
+        );
+    }
+
+    #[test]
+    fn people_are_told_who_was_left_and_why() {
+        let lines = done(&view(), None, true, Audience::Person, Look::PLAIN);
+        assert_eq!(lines[0], "done  a\\tb  4.0 KiB in 2 s, 2.0 KiB/s, from 2 sources");
+        assert_eq!(lines[3], "  127.0.0.1:2                  96 B, left: it lied");
+        assert_eq!(done(&view(), None, false, Audience::Person, Look::PLAIN).len(), 2);
+    }
+
+    #[test]
+    fn what_was_stopped_says_how_far_it_came() {
+        let view = DownloadView { state: DownloadState::Cancelled, bytes_done: 1024, ..view() };
+        assert!(ended(&view).starts_with("a\\tb: stopped at 25%; the part is kept"));
+        let failed = DownloadState::Failed { reason: "no\u{7}body has it".into() };
+        assert_eq!(problem(&DownloadView { state: failed, ..view }), "a\\tb: no\\u{7}body has it");
+    }
+
+    #[test]
+    fn many_are_summed_up() {
+        let failed = DownloadView { state: DownloadState::Cancelled, ..view() };
+        assert_eq!(summary(&[view(), view(), failed]), "2 files, 8.0 KiB, from 2 sources; 1 not fetched");
+    }
+
+    #[test]
+    fn no_time_at_all_is_no_rate_beyond_measure() {
+        assert!(average(1, Duration::ZERO).is_finite());
+    }
+}

@@ -1,0 +1,128 @@
+use std::time::Duration;
+
+use tokio::sync::watch;
+
+use super::ending::{done, ended, problem, summary};
+use crate::repl::failure::Failure;
+use crate::repl::progress::{progress_line, summary_line};
+use crate::repl::session::Session;
+use crate::transfers::{DownloadId, DownloadState, DownloadView};
+
+/// How often progress is looked at when nothing else happens.
+const PAUSE: Duration = Duration::from_millis(250);
+
+/// How long downloads that are stopped may take to put their parts in order.
+const STOPPING: Duration = Duration::from_secs(5);
+
+/// Beyond so many downloads in one command, a person is not told of each who gave how much.
+const MANY: usize = 5;
+
+/// Downloads that are waited for together.
+struct Following {
+    /// In the order in which they were asked for.
+    pending: Vec<watch::Receiver<DownloadView>>,
+    over: Vec<DownloadView>,
+    all: usize,
+    failed: usize,
+}
+
+/// Waits until downloads are over and tells of each: scripts in the order in which they were asked for, people as soon as
+/// it is so.
+pub(super) async fn follow(session: &mut Session, ids: &[DownloadId]) -> Result<(), Failure> {
+    let pending: Vec<_> = ids.iter().filter_map(|id| session.node.downloads().watch(*id)).collect();
+    let all = pending.len();
+    let mut following = Following { pending, over: Vec::new(), all, failed: 0 };
+    loop {
+        following.report(session)?;
+        let Some(first) = following.pending.first_mut() else { break };
+        if session.output.wants_live() {
+            following.draw(session);
+            continue;
+        }
+        // A download that ends without a word is stopped with its node; the next report tells of it.
+        let _ = tokio::time::timeout(PAUSE, first.changed()).await;
+    }
+    session.output.clear_live();
+    if all > MANY && session.output.is_for_person() {
+        let text = summary(&following.over);
+        session.output.line(text)?;
+    }
+    if following.failed > 0 { Err(Failure::Told) } else { Ok(()) }
+}
+
+impl Following {
+    /// Tells of those that are over and have not been told of.
+    fn report(&mut self, session: &mut Session) -> Result<(), Failure> {
+        let is_person = session.output.is_for_person();
+        let mut at = 0;
+        while let Some(receiver) = self.pending.get(at) {
+            let is_over = receiver.borrow().state.is_over() || receiver.has_changed().is_err();
+            if !is_over {
+                if !is_person {
+                    break;
+                }
+                at += 1;
+                continue;
+            }
+            let view = self.pending.remove(at).borrow().clone();
+            self.tell(session, &view)?;
+            self.over.push(view);
+        }
+        Ok(())
+    }
+
+    fn tell(&mut self, session: &mut Session, view: &DownloadView) -> Result<(), Failure> {
+        if let DownloadState::Done { location, renamed } = &view.state {
+            let place = session.show_path(location);
+            let renamed = renamed.as_deref().map(|why| (place.as_str(), why));
+            let with_givers = self.all <= MANY;
+            let lines = done(view, renamed, with_givers, session.output.audience(), session.output.look());
+            session.output.lines(lines)?;
+        } else {
+            self.failed += 1;
+            session.output.error(problem(view));
+        }
+        Ok(())
+    }
+
+    fn draw(&self, session: &mut Session) {
+        let (look, width, height) = session.output.live_frame();
+        let views: Vec<DownloadView> = self.pending.iter().map(|view| view.borrow().clone()).collect();
+        let is_at_work = |view: &&DownloadView| self.all == 1 || view.state != DownloadState::Queued;
+        let active = views.iter().filter(is_at_work).take(height.saturating_sub(1).max(1));
+        let mut lines: Vec<String> = active.map(|view| progress_line(view, width, look)).collect();
+        if self.all > 1 {
+            let everything: Vec<DownloadView> = self.over.iter().cloned().chain(views).collect();
+            lines.push(summary_line(&everything, width, look));
+        }
+        session.output.draw(lines);
+    }
+}
+
+/// Stops the downloads that the interrupted command waited for, and tells of each what has become of it.
+pub(crate) async fn stop_foreground(session: &mut Session) -> Result<(), Failure> {
+    let ids = std::mem::take(&mut session.foreground);
+    session.output.clear_live();
+    let mut stopped = Vec::new();
+    for id in ids {
+        if session.node.downloads().cancel(id) {
+            stopped.extend(session.node.downloads().watch(id));
+        }
+    }
+    let all_over = async {
+        for view in &mut stopped {
+            let _ = view.wait_for(|view| view.state.is_over()).await;
+        }
+    };
+    // One that takes longer is still going to stop.
+    let _ = tokio::time::timeout(STOPPING, all_over).await;
+    for view in stopped {
+        let text = ended(&view.borrow());
+        if session.output.is_for_person() {
+            session.output.line(text)?;
+        } else {
+            session.output.error(text);
+        }
+    }
+    Ok(())
+}

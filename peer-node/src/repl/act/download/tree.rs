@@ -1,0 +1,65 @@
+use protocol::index::{FileRecord, PeerRef};
+use protocol::limits::MAX_LISTING;
+use protocol::share_path::SharePath;
+
+use crate::repl::act::lookup::peer;
+use crate::repl::failure::Failure;
+use crate::repl::session::Session;
+use crate::repl::shown::Listed;
+use protocol::escape::excerpt;
+
+/// The most files that one command fetches.
+const MAX_FILES: usize = 20_000;
+
+/// Lists all files below a folder of a peer: the named one, or the one that was browsed last.
+pub(super) async fn tree(
+    session: &mut Session,
+    folder: &str,
+    from: Option<&str>,
+) -> Result<Vec<Listed>, Failure> {
+    let whose = match from {
+        Some(named) => peer(session, named).await?,
+        None => session.peers.browsed()?,
+    };
+    let path = SharePath::parse(folder).map_err(|_| Failure::not_found(&format!("{folder}/")))?;
+    let mut files = Vec::new();
+    let (mut whose, mut after) = (whose, None);
+    loop {
+        let (node, page, more) = session.node.index().browse(whose, after, MAX_LISTING).await?;
+        // The same node for all pages, whoever comes to listen at its address.
+        whose = PeerRef::Node(node);
+        after = page.last().map(|file| file.path.clone());
+        files.extend(page.iter().filter(|file| lies_below(file, &path)).map(Listed::from));
+        if files.len() > MAX_FILES {
+            return Err(Failure::TooMany { what: excerpt(folder), limit: MAX_FILES });
+        }
+        if !more || after.is_none() {
+            break;
+        }
+    }
+    if files.is_empty() { Err(Failure::not_found(&format!("{folder}/"))) } else { Ok(files) }
+}
+
+fn lies_below(file: &FileRecord, folder: &SharePath) -> bool {
+    file.check().is_ok_and(|path| path.starts_with_folder(folder) && path != *folder)
+}
+
+#[cfg(test)]
+mod tests {
+    use protocol::digest::Digest;
+    use protocol::index::Share;
+
+    use super::*;
+
+    #[test]
+    fn only_what_lies_below_the_folder_is_fetched() {
+        let folder = SharePath::parse("music/live").unwrap();
+        let lies = |path: &str| {
+            let file =
+                FileRecord { path: path.into(), size: 0, digest: Digest::OF_NOTHING, share: Share::Whole };
+            lies_below(&file, &folder)
+        };
+        assert!(lies("music/live/a") && lies("music/live/b/c"));
+        assert!(!lies("music/live") && !lies("music/lively/a") && !lies("../music/live/a"));
+    }
+}

@@ -1,0 +1,78 @@
+use std::time::SystemTime;
+
+use jiff::tz::TimeZone;
+use jiff::{Timestamp, Unit};
+use protocol::units::Size;
+
+use crate::library::SharedFile;
+use crate::repl::failure::Failure;
+use crate::repl::look::Style;
+use crate::repl::session::{Session, count};
+use crate::repl::table::{Column, lay_out};
+
+const TABLE: [Column; 4] = [
+    Column::right("size", Style::Plain, 0),
+    Column::left("digest", Style::Faint, 3),
+    Column::left("since", Style::Faint, 2),
+    Column::flexible("path"),
+];
+
+/// Lists what this node shares.
+pub(super) fn files(session: &mut Session) -> Result<(), Failure> {
+    let listing = session.node.library().files();
+    let total = format!("{}, {}", count(listing.len() as u64, "file"), Size(listing.total_bytes()));
+    if !session.output.is_for_person() {
+        let line = |file: &SharedFile| {
+            format!("{}  {}  {}  {}", file.size, file.digest, exactly(file.since), file.path)
+        };
+        session.output.lines(listing.iter().map(line))?;
+        return Ok(session.output.line(total)?);
+    }
+    let row = |file: &SharedFile| {
+        let size = Size(file.size).to_string();
+        [size, file.digest.short(), for_people(file.since), file.path.to_string()]
+    };
+    let rows: Vec<_> = listing.iter().map(row).collect();
+    let (width, look) = (session.output.width(), session.output.look());
+    if !rows.is_empty() {
+        session.output.lines(lay_out(&TABLE, &rows, width, look))?;
+    }
+    session.output.line(look.paint(Style::Faint, &total))?;
+    Ok(())
+}
+
+/// Shows a moment in universal time, to the second.
+fn exactly(moment: SystemTime) -> String {
+    timestamp(moment).to_string()
+}
+
+/// Shows a moment as clocks on the wall do here.
+fn for_people(moment: SystemTime) -> String {
+    timestamp(moment).to_zoned(TimeZone::system()).strftime("%Y-%m-%d %H:%M").to_string()
+}
+
+/// A moment that no calendar has is the beginning of time.
+fn timestamp(moment: SystemTime) -> Timestamp {
+    let timestamp = Timestamp::try_from(moment).unwrap_or(Timestamp::UNIX_EPOCH);
+    timestamp.round(Unit::Second).unwrap_or(Timestamp::UNIX_EPOCH)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn moments_are_shown_to_the_second() {
+        let moment = SystemTime::UNIX_EPOCH + Duration::from_millis(1_763_692_800_400);
+        assert_eq!(exactly(moment), "2025-11-21T02:40:00Z");
+        assert_eq!(for_people(moment).len(), "2025-11-21 02:40".len());
+    }
+
+    #[test]
+    fn a_moment_outside_all_calendars_is_shown_too() {
+        let far = SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(1 << 60)).unwrap();
+        assert_eq!(exactly(far), "1970-01-01T00:00:00Z");
+    }
+}

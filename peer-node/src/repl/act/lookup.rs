@@ -1,0 +1,148 @@
+//! Finds out what the words of a command mean on the network.
+
+use std::time::Duration;
+
+use protocol::digest::Digest;
+use protocol::fold::fold;
+use protocol::index::{Hit, PeerRef};
+use protocol::limits::MAX_HITS;
+
+use super::search;
+use crate::index_client::IndexError;
+use crate::repl::command::Item;
+use crate::repl::failure::Failure;
+use crate::repl::peers::{Named, NoPeer};
+use crate::repl::session::Session;
+use crate::repl::shown::Listed;
+use protocol::escape::excerpt;
+
+/// How long the system may take to find a host.
+const RESOLVE: Duration = Duration::from_secs(5);
+
+/// The most pages of hits in which a name is looked for.
+const MAX_PAGES: usize = 10;
+
+/// Finds the peer that a text names.
+pub(super) async fn peer(session: &Session, text: &str) -> Result<PeerRef, Failure> {
+    let host = match session.peers.find(text)? {
+        Named::Peer(peer) => return Ok(peer),
+        Named::Host(host) => host,
+    };
+    let no_host = |reason: String| NoPeer::NoHost { host: excerpt(&host), reason };
+    let found = tokio::time::timeout(RESOLVE, tokio::net::lookup_host(&host)).await;
+    let mut addresses = found
+        .map_err(|_| no_host(format!("no answer within {} s", RESOLVE.as_secs())))?
+        .map_err(|error| no_host(error.to_string()))?;
+    let address = addresses.next().ok_or_else(|| no_host("it has no address".to_owned()))?;
+    Ok(PeerRef::Address(address))
+}
+
+/// Finds the contents that an item other than a folder stands for.
+pub(super) async fn contents(session: &mut Session, item: &Item) -> Result<Vec<Listed>, Failure> {
+    match item {
+        Item::Hits(numbers) => Ok(session.shown.pick(numbers)?.into_iter().cloned().collect()),
+        Item::Digest(digest) => Ok(vec![by_digest(session, *digest).await]),
+        Item::Name(name) | Item::Folder(name) => Ok(vec![by_name(session, name).await?]),
+    }
+}
+
+/// Returns what is known of a content: its own digest serves as its name if nobody tells another.
+async fn by_digest(session: &Session, digest: Digest) -> Listed {
+    let is_it = |hit: &&Hit| hit.digest == digest;
+    if let Some(listed) = session.shown.hits().iter().find(|hit| hit.digest == digest) {
+        return listed.clone();
+    }
+    // Without an index there may be sources all the same, or the part of an earlier attempt.
+    let found = session.node.index().search(digest.to_string(), None, 1).await;
+    let hits = found.map(|(hits, _)| hits).unwrap_or_default();
+    let unknown = || Listed { digest, size: None, path: digest.to_string() };
+    hits.iter().find(is_it).map_or_else(unknown, Listed::from)
+}
+
+/// Finds the only content of that file name; if there are several, shows them as hits.
+async fn by_name(session: &mut Session, name: &str) -> Result<Listed, Failure> {
+    let hits = named(session, name).await?;
+    match hits.as_slice() {
+        [] => Err(Failure::not_found(name)),
+        [hit] => Ok(chosen(hit, name)),
+        several => {
+            let failure = Failure::Ambiguous { name: excerpt(name), count: several.len() };
+            let failure = session.told(&failure);
+            session.shown.begin();
+            search::show(session, several, None)?;
+            Err(failure)
+        }
+    }
+}
+
+/// Collects the contents that have the name: exactly this one, or else this one but for case and accents.
+async fn named(session: &Session, name: &str) -> Result<Vec<Hit>, IndexError> {
+    let query = query_for(name);
+    let (mut exact, mut folded, mut after) = (Vec::new(), Vec::new(), None);
+    for _ in 0..MAX_PAGES {
+        let (hits, more) = session.node.index().search(query.clone(), after, MAX_HITS).await?;
+        for hit in hits {
+            if hit.names.iter().any(|path| is_named(path, name)) {
+                exact.push(hit);
+            } else if hit.names.iter().any(|path| is_named(&fold(path), &fold(name))) {
+                folded.push(hit);
+            }
+        }
+        after = more;
+        if after.is_none() {
+            break;
+        }
+    }
+    Ok(if exact.is_empty() { folded } else { exact })
+}
+
+/// Tells whether a path ends in a name, which may have folders in it, by whole components.
+fn is_named(path: &str, name: &str) -> bool {
+    path.strip_suffix(name).is_some_and(|before| before.is_empty() || before.ends_with('/'))
+}
+
+/// Asks for the words of a name literally. The search language has no way to write a quote in quotes: a name with one is
+/// asked for in parts.
+fn query_for(name: &str) -> String {
+    let parts = name.split('"').map(str::trim).filter(|part| !part.is_empty());
+    let query: Vec<String> = parts.map(|part| format!("\"{part}\"")).collect();
+    if query.is_empty() { "*".to_owned() } else { query.join(" ") }
+}
+
+/// Takes the path of the hit that was asked for, not the first one.
+fn chosen(hit: &Hit, name: &str) -> Listed {
+    let path = hit.names.iter().find(|path| is_named(path, name)).cloned();
+    let listed = Listed::from(hit);
+    Listed { path: path.unwrap_or_else(|| listed.path.clone()), ..listed }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use protocol::query::Query;
+
+    use super::*;
+
+    #[test]
+    fn names_are_whole_components() {
+        for (path, name, is_one) in [
+            ("a/b.iso", "b.iso", true),
+            ("b.iso", "b.iso", true),
+            ("a/bb.iso", "b.iso", false),
+            ("a/b.iso", "a/b.iso", true),
+            ("b.iso.part", "b.iso", false),
+        ] {
+            assert_eq!(is_named(path, name), is_one, "{path} {name}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_name_is_found_by_the_search_for_it(name in "[a-zA-Zé日'\" .:*-]{1,30}") {
+            let query = Query::parse(&query_for(&name));
+            let query = query.or_else(|_| Query::parse("*")).unwrap();
+            let path = fold(&format!("folder/{name}"));
+            prop_assert!(query.matches(&path, 1, &Digest::OF_NOTHING));
+        }
+    }
+}

@@ -1,0 +1,115 @@
+use protocol::escape::display_safe;
+use protocol::units::{Size, Span};
+use std::time::Duration;
+
+use crate::index_client::IndexStatus;
+use crate::library::Hashing;
+use crate::repl::bar::percent;
+use crate::repl::columns::pad;
+use crate::repl::failure::Failure;
+use crate::repl::look::Style;
+use crate::repl::session::{Session, count, show_path};
+use protocol::index::Statistics;
+
+/// The width of the column of headings.
+const HEADINGS: usize = 11;
+
+/// Shows how things stand.
+pub(super) async fn status(session: &mut Session) -> Result<(), Failure> {
+    let status = session.node.index().status().borrow().clone();
+    let statistics = match status {
+        IndexStatus::Online { .. } => session.node.index().statistics().await.ok(),
+        _ => None,
+    };
+    let mut lines = vec![
+        ("node", session.node.node_id().to_string()),
+        ("listening", session.node.address().to_string()),
+        ("folder", show_path(session.node.share_dir())),
+    ];
+    lines.extend(index_lines(&display_safe(&session.index), &status));
+    lines.extend(statistics.map(|statistics| ("network", network(&statistics))));
+    let files = session.node.library().files();
+    let shared = format!("{}, {}", count(files.len() as u64, "file"), Size(files.total_bytes()));
+    lines.push(("shared", shared));
+    lines.extend(hashing_text(&session.node.library().hashing().borrow()).map(|text| ("hashing", text)));
+    let downloads = count(session.node.downloads().running() as u64, "download");
+    let uploads = count(session.node.uploads().len() as u64, "upload");
+    lines.push(("transfers", format!("{downloads}, {uploads} under way")));
+    let totals = session.node.totals();
+    let (sent, received) = (Size(totals.sent), Size(totals.received));
+    let peers = count(totals.peers as u64, "peer");
+    lines.push(("totals", format!("{sent} sent, {received} received, {peers} connected")));
+
+    let (look, is_person) = (session.output.look(), session.output.is_for_person());
+    let show = |(heading, text): (&str, String)| {
+        if is_person {
+            format!("{}{text}", look.paint(Style::Faint, &pad(heading, HEADINGS)))
+        } else {
+            format!("{heading}\t{text}")
+        }
+    };
+    Ok(session.output.lines(lines.into_iter().map(show))?)
+}
+
+/// Says how the connection to the index is, and how it sees this node.
+fn index_lines(index: &str, status: &IndexStatus) -> Vec<(&'static str, String)> {
+    let IndexStatus::Online { you, reachable, registered, synced, trouble } = status else {
+        return vec![("index", format!("{index}, {status}"))];
+    };
+    let mut known = count(u64::from(*registered), "file");
+    match (trouble, synced) {
+        (Some(trouble), _) => known = format!("{known}; {trouble}"),
+        (None, true) => {}
+        (None, false) => known.push_str(", more on their way"),
+    }
+    vec![
+        ("index", format!("{index}, connected")),
+        ("seen as", format!("{you}, {reachable}")),
+        ("registered", known),
+    ]
+}
+
+fn network(statistics: &Statistics) -> String {
+    format!(
+        "{} online of {}, {} of {} contents, {}; index up for {}",
+        count(u64::from(statistics.online), "peer"),
+        statistics.nodes,
+        count(statistics.files, "file"),
+        statistics.contents,
+        Size(statistics.bytes),
+        Span(Duration::from_secs(statistics.uptime)),
+    )
+}
+
+/// Says how far hashing is, if there is anything to hash.
+pub(crate) fn hashing_text(hashing: &Hashing) -> Option<String> {
+    if hashing.files_left == 0 {
+        return (!hashing.settled).then(|| "looking through the folder".to_owned());
+    }
+    let files = count(hashing.files_left as u64, "file");
+    let done = format!(
+        "{files} left, {}% of {}",
+        percent(hashing.bytes_done, hashing.bytes_total),
+        Size(hashing.bytes_total)
+    );
+    Some(match &hashing.current {
+        Some(current) => format!("hashing: {done}, {}", display_safe(current)),
+        None => format!("hashing: {done}"),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hashing_is_told_while_it_goes_on() {
+        let mut hashing =
+            Hashing { files_left: 2, bytes_done: 1, bytes_total: 4, current: None, settled: false };
+        assert_eq!(hashing_text(&hashing).unwrap(), "hashing: 2 files left, 25% of 4 B");
+        hashing.current = Some("a\u{1b}".into());
+        assert!(hashing_text(&hashing).unwrap().ends_with("4 B, a\\u{1b}"));
+        (hashing.files_left, hashing.settled) = (0, true);
+        assert_eq!(hashing_text(&hashing), None);
+    }
+}

@@ -1,0 +1,102 @@
+use protocol::escape::display_safe;
+use protocol::units::{Rate, Size, Span};
+
+use crate::repl::bar::percent;
+use crate::repl::columns::pad_left;
+use crate::repl::failure::Failure;
+use crate::repl::look::{Look, Style};
+use crate::repl::progress::progress_line;
+use crate::repl::session::Session;
+use crate::repl::table::{Column, lay_out};
+use crate::transfers::{DownloadState, DownloadView, UploadView};
+
+/// Downloads that are over and still shown to a person, the latest ones.
+const MOST_OVER: usize = 10;
+
+const UPLOADS: [Column; 4] = [
+    Column::left("to", Style::Plain, 0),
+    Column::flexible("name"),
+    Column::right("sent", Style::Plain, 1),
+    Column::right("rate", Style::Good, 2),
+];
+
+/// Shows what comes in and goes out.
+pub(super) fn transfers(session: &mut Session) -> Result<(), Failure> {
+    let (downloads, uploads) = (session.node.downloads().views(), session.node.uploads());
+    let (width, look) = (session.output.width(), session.output.look());
+    let lines: Vec<String> = if session.output.is_for_person() {
+        for_person(&downloads, &uploads, width, look)
+    } else {
+        downloads.iter().map(download_line).chain(uploads.iter().map(upload_line)).collect()
+    };
+    if lines.is_empty() {
+        return Ok(session.output.line("no transfers")?);
+    }
+    Ok(session.output.lines(lines)?)
+}
+
+fn for_person(downloads: &[DownloadView], uploads: &[UploadView], width: usize, look: Look) -> Vec<String> {
+    let over = downloads.iter().filter(|view| view.state.is_over()).count();
+    let mut hidden = over.saturating_sub(MOST_OVER);
+    let mut lines = Vec::new();
+    for view in downloads {
+        if hidden > 0 && view.state.is_over() {
+            hidden -= 1;
+            continue;
+        }
+        let number = pad_left(&view.id.0.to_string(), 3);
+        let line = progress_line(view, width.saturating_sub(6), look);
+        lines.push(format!("{} {line}", look.paint(Style::Accent, &number)));
+    }
+    let row = |view: &UploadView| {
+        let name = display_safe(&view.name).into_owned();
+        [view.peer.to_string(), name, Size(view.sent).to_string(), Rate(view.rate).to_string()]
+    };
+    let rows: Vec<_> = uploads.iter().map(row).collect();
+    if !rows.is_empty() {
+        lines.extend(lay_out(&UPLOADS, &rows, width, look));
+    }
+    lines
+}
+
+fn download_line(view: &DownloadView) -> String {
+    let size = view.size.map_or_else(|| "?".to_owned(), |size| size.to_string());
+    let percent = view.size.map_or(0, |size| percent(view.bytes_done, size));
+    let left = view.left.map_or_else(|| "-".to_owned(), |left| Span(left).to_string());
+    format!(
+        "download\t{}\t{}\t{}\t{percent}%\t{}/{size} bytes\t{}\t{}/{} pieces\t{}/{} sources\t{left}",
+        view.id.0,
+        display_safe(&view.name),
+        state(&view.state),
+        view.bytes_done,
+        Rate(view.rate_down),
+        view.pieces_done,
+        view.pieces,
+        view.sources_active,
+        view.sources_known,
+    )
+}
+
+fn upload_line(view: &UploadView) -> String {
+    format!(
+        "upload\t{}\t{}\t{}/{} bytes\t{}",
+        view.peer,
+        display_safe(&view.name),
+        view.sent,
+        view.size,
+        Rate(view.rate)
+    )
+}
+
+const fn state(state: &DownloadState) -> &'static str {
+    match state {
+        DownloadState::Queued => "queued",
+        DownloadState::Looking => "looking",
+        DownloadState::Checking => "checking",
+        DownloadState::Fetching => "fetching",
+        DownloadState::Finishing => "finishing",
+        DownloadState::Done { .. } => "done",
+        DownloadState::Failed { .. } => "failed",
+        DownloadState::Cancelled => "cancelled",
+    }
+}

@@ -1,0 +1,257 @@
+//! What commands there are, for the parser, the help and the completion.
+
+/// A command, without what belongs to it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Verb {
+    Register,
+    Unregister,
+    Files,
+    Search,
+    More,
+    Sources,
+    Browse,
+    Download,
+    Transfers,
+    Cancel,
+    Status,
+    Help,
+    Quit,
+}
+
+/// What there is to say about a command.
+#[derive(Debug)]
+pub(crate) struct Entry {
+    /// Which one it is.
+    pub(crate) verb: Verb,
+    /// Its names, the first the usual one.
+    pub(crate) names: &'static [&'static str],
+    /// What follows its name.
+    pub(crate) usage: &'static str,
+    /// What it does, in a few words.
+    pub(crate) gist: &'static str,
+    /// What else is worth knowing, line by line.
+    pub(crate) details: &'static [&'static str],
+}
+
+/// All commands, in the order of the help.
+pub(crate) const CATALOGUE: [Entry; 13] = [
+    Entry {
+        verb: Verb::Search,
+        names: &["search", "query"],
+        usage: "WORDS…",
+        gist: "finds files that others share, as numbered hits",
+        details: &[
+            "Words and parts of words; all are required, capitals and accents make no difference.",
+            "\"some words\"    exactly this, spaces included",
+            "-word           not this one",
+            "ext:iso         by extension; ext:mp3,flac for any of several",
+            "size:>100M      by size; also size:<=2G and size:100M..2G",
+            "sha256:9f86d0   by the beginning of a digest",
+            "*               everything",
+            "The numbers of the hits serve `download` and `sources` until the next list.",
+        ],
+    },
+    Entry {
+        verb: Verb::More,
+        names: &["more"],
+        usage: "",
+        gist: "shows the next page of the last list",
+        details: &["After a `search` or a `browse`; the numbers go on counting."],
+    },
+    Entry {
+        verb: Verb::Download,
+        names: &["download", "get"],
+        usage: "HIT… | DIGEST | NAME [as PATH] [&]",
+        gist: "fetches files from all who have them, every piece verified",
+        details: &[
+            "download 1 3-5            hits of the last list",
+            "download 9f86d081…        by digest, all 64 digits",
+            "download \"my file.iso\"    by name, if one content has that name",
+            "download 1 as ~/disk.iso  to another place, or under another name",
+            "download music/           a folder of the peer that was browsed last, with its sub-folders",
+            "download music/ from 2    the same, of the second peer in the last list of sources",
+            "download 1 &              in the background, see `transfers`",
+            "Ctrl-C stops it and keeps what has come; the same command goes on from there.",
+        ],
+    },
+    Entry {
+        verb: Verb::Transfers,
+        names: &["transfers"],
+        usage: "",
+        gist: "shows what comes in and what goes out",
+        details: &[],
+    },
+    Entry {
+        verb: Verb::Cancel,
+        names: &["cancel"],
+        usage: "N…",
+        gist: "stops downloads by their number in `transfers`",
+        details: &["What has come is kept; downloading the same again goes on from there."],
+    },
+    Entry {
+        verb: Verb::Sources,
+        names: &["sources"],
+        usage: "HIT | DIGEST | NAME",
+        gist: "shows who has a file, whole or in part",
+        details: &["The numbers of the list serve `browse` and `download … from`."],
+    },
+    Entry {
+        verb: Verb::Browse,
+        names: &["browse"],
+        usage: "PEER",
+        gist: "lists what one peer shares, as numbered hits",
+        details: &["PEER is HOST:PORT, a node id or its beginning, or a number of the last `sources`."],
+    },
+    Entry {
+        verb: Verb::Files,
+        names: &["files"],
+        usage: "",
+        gist: "lists what this node shares",
+        details: &[],
+    },
+    Entry {
+        verb: Verb::Register,
+        names: &["register"],
+        usage: "[PATH…]",
+        gist: "shares files or folders; alone, looks through everything anew",
+        details: &[
+            "What lies outside the node's folder is shared where it lies, and still is after a restart.",
+            "What lies inside is shared by itself. Links, special and hidden files never are.",
+        ],
+    },
+    Entry {
+        verb: Verb::Unregister,
+        names: &["unregister"],
+        usage: "PATH…",
+        gist: "stops sharing files or folders; deletes nothing",
+        details: &[],
+    },
+    Entry {
+        verb: Verb::Status,
+        names: &["status"],
+        usage: "",
+        gist: "shows the index, how others see this node, and totals",
+        details: &[],
+    },
+    Entry {
+        verb: Verb::Help,
+        names: &["help"],
+        usage: "[COMMAND]",
+        gist: "shows this, or more about one command",
+        details: &[],
+    },
+    Entry {
+        verb: Verb::Quit,
+        names: &["quit", "exit"],
+        usage: "",
+        gist: "ends the node; so does Ctrl-D",
+        details: &[],
+    },
+];
+
+/// Finds a command by any of its names.
+pub(crate) fn find(name: &str) -> Option<&'static Entry> {
+    CATALOGUE.iter().find(|entry| entry.names.contains(&name))
+}
+
+/// Finds the command that was probably meant: one that begins like this, or the one with the fewest slips.
+pub(crate) fn nearest(name: &str) -> Option<&'static str> {
+    let name = name.to_lowercase();
+    let letters = name.chars().count();
+    if letters == 0 || letters > 20 {
+        return None;
+    }
+    let names = || CATALOGUE.iter().flat_map(|entry| entry.names.iter().copied());
+    let slips_allowed = if letters <= 3 { 1 } else { 2 };
+    let close = |known: &&str| distance(&name, known) <= slips_allowed;
+    let nearest = names().filter(close).min_by_key(|known| distance(&name, known));
+    names().find(|known| known.starts_with(&name)).or(nearest)
+}
+
+/// Counts the letters to put in, take out, change or swap with their neighbour to make one word of the other.
+fn distance(one: &str, other: &str) -> usize {
+    let other: Vec<char> = other.chars().collect();
+    let mut before: Vec<usize> = Vec::new();
+    let mut above: Vec<usize> = (0..=other.len()).collect();
+    let mut previous = None;
+    for (row, letter) in (1..).zip(one.chars()) {
+        let mut line = vec![row];
+        for (column, target) in other.iter().enumerate() {
+            let at = |line: &[usize], column: usize| line.get(column).copied().unwrap_or(usize::MAX / 2);
+            let changed = at(&above, column) + usize::from(letter != *target);
+            let mut least = changed.min(at(&above, column + 1) + 1).min(at(&line, column) + 1);
+            let swapped = column
+                .checked_sub(1)
+                .filter(|left| previous == Some(*target) && other.get(*left) == Some(&letter));
+            if let Some(left) = swapped {
+                least = least.min(at(&before, left) + 1);
+            }
+            line.push(least);
+        }
+        before = std::mem::replace(&mut above, line);
+        previous = Some(letter);
+    }
+    above.last().copied().unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn commands_are_found_by_all_their_names() {
+        assert_eq!(find("get").unwrap().verb, Verb::Download);
+        assert_eq!(find("query").unwrap().verb, Verb::Search);
+        assert!(find("Get").is_none() && find("").is_none());
+    }
+
+    #[test]
+    fn no_name_stands_for_two_commands() {
+        let mut names: Vec<_> = CATALOGUE.iter().flat_map(|entry| entry.names).collect();
+        let all = names.len();
+        names.sort();
+        names.dedup();
+        assert_eq!(names.len(), all);
+    }
+
+    #[test]
+    fn slips_lead_to_the_nearest_command() {
+        for (typed, meant) in [
+            ("serach", "search"),
+            ("dowload", "download"),
+            ("down", "download"),
+            ("FILES", "files"),
+            ("tranfsers", "transfers"),
+            ("gte", "get"),
+            ("exti", "exit"),
+        ] {
+            assert_eq!(nearest(typed), Some(meant), "{typed}");
+        }
+        assert_eq!(nearest("xyzzy"), None);
+        assert_eq!(nearest(""), None);
+        assert_eq!(nearest(&"s".repeat(10_000)), None);
+    }
+
+    #[test]
+    fn slips_are_counted() {
+        for (one, other, slips) in [
+            ("", "", 0),
+            ("", "abc", 3),
+            ("abc", "", 3),
+            ("abc", "acb", 1),
+            ("abc", "abd", 1),
+            ("ca", "abc", 3),
+        ] {
+            assert_eq!(distance(one, other), slips, "{one} {other}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_name_panics(name in any::<String>()) {
+            let _ = nearest(&name);
+        }
+    }
+}

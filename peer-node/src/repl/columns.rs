@@ -1,0 +1,107 @@
+//! How many columns of a terminal a text takes, and how it is cut to fewer.
+
+use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
+
+/// Counts the columns that a text takes.
+pub(crate) fn columns(text: &str) -> usize {
+    text.width()
+}
+
+/// Cuts a text to at most so many columns. What is left out is taken from the middle, since names begin and end with
+/// what tells them apart, and an ellipsis stands for it.
+pub(crate) fn fit(text: &str, most: usize) -> String {
+    if columns(text) <= most {
+        return text.to_owned();
+    }
+    let Some(room) = most.checked_sub(1) else { return String::new() };
+    let behind = room / 3;
+    let front = beginning(text, room - behind);
+    let end = ending(text.get(front.len()..).unwrap_or_default(), behind);
+    let mut cut = format!("{front}…{end}");
+    // A mark at the seam may have joined what it was not joined with before.
+    while columns(&cut) > most && cut.pop().is_some() {}
+    cut
+}
+
+/// Cuts a text to exactly so many columns: cut, or filled with spaces on the right.
+pub(crate) fn pad(text: &str, width: usize) -> String {
+    let mut padded = fit(text, width);
+    padded.extend(std::iter::repeat_n(' ', width.saturating_sub(columns(&padded))));
+    padded
+}
+
+/// Does the same with the spaces on the left.
+pub(crate) fn pad_left(text: &str, width: usize) -> String {
+    let cut = fit(text, width);
+    let spaces = width.saturating_sub(columns(&cut));
+    format!("{}{cut}", " ".repeat(spaces))
+}
+
+fn beginning(text: &str, most: usize) -> &str {
+    let mut taken = 0;
+    let end = text.char_indices().find(|(_, character)| {
+        taken += width(*character);
+        taken > most
+    });
+    end.map_or(text, |(at, _)| text.get(..at).unwrap_or_default())
+}
+
+fn ending(text: &str, most: usize) -> &str {
+    let mut taken = 0;
+    let mut start = text.len();
+    for (at, character) in text.char_indices().rev() {
+        taken += width(character);
+        if taken > most {
+            break;
+        }
+        // Marks stay with the letter in front of them.
+        if character.width().unwrap_or(0) > 0 {
+            start = at;
+        }
+    }
+    text.get(start..).unwrap_or_default()
+}
+
+/// The most columns that a character adds; a selector of emoji form widens the one in front of it.
+fn width(character: char) -> usize {
+    if character == '\u{fe0f}' { 1 } else { character.width().unwrap_or(0) }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn long_names_keep_their_beginning_and_their_end() {
+        assert_eq!(fit("debian-12.5.0-amd64-netinst.iso", 20), "debian-12.5.0…st.iso");
+        assert_eq!(fit("short.iso", 20), "short.iso");
+        assert_eq!(fit("abcdef", 1), "…");
+        assert_eq!(fit("abcdef", 0), "");
+    }
+
+    #[test]
+    fn wide_letters_count_twice() {
+        assert_eq!(columns("日本語"), 6);
+        assert_eq!(fit("日本語日本語", 7), "日本…語");
+        assert_eq!(pad("日本", 6), "日本  ");
+        assert_eq!(pad_left("日本", 5), " 日本");
+    }
+
+    #[test]
+    fn accents_stay_with_their_letters() {
+        assert_eq!(fit("aaaaaaaaaae\u{301}", 5), "aaa…e\u{301}");
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_cut_fits(text in any::<String>(), emoji in "[a-z❤👩🚀日é\u{fe0f}\u{200d}\u{301}]{0,30}", most in 0_usize..40) {
+            for text in [text, emoji] {
+                prop_assert!(columns(&fit(&text, most)) <= most);
+                prop_assert_eq!(columns(&pad(&text, most)), most);
+                prop_assert_eq!(columns(&pad_left(&text, most)), most);
+            }
+        }
+    }
+}

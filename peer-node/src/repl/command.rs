@@ -1,0 +1,68 @@
+//! What a person can ask for, and how it is read.
+
+mod error;
+mod parse;
+
+use protocol::digest::Digest;
+
+pub(crate) use error::ParseError;
+pub(crate) use parse::parse;
+
+use super::numbers::Numbers;
+
+/// A whole command.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Command {
+    /// Share files or folders, or look through all anew.
+    Register(Vec<String>),
+    /// Stop sharing files or folders.
+    Unregister(Vec<String>),
+    /// List what is shared here.
+    Files,
+    /// Find what others share; the text is as it was typed, quotes included.
+    Search(String),
+    /// The next page of the last list.
+    More,
+    /// Who has a file.
+    Sources(Item),
+    /// What a peer shares.
+    Browse(String),
+    /// Fetch files.
+    Download(Order),
+    /// What comes in and goes out.
+    Transfers,
+    /// Stop downloads.
+    Cancel(Vec<Numbers>),
+    /// How things stand.
+    Status,
+    /// What commands there are, or what one of them does.
+    Help(Option<String>),
+    /// End the node.
+    Quit,
+}
+
+/// What a person names a content by.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Item {
+    /// Hits of the last list.
+    Hits(Numbers),
+    /// The content itself.
+    Digest(Digest),
+    /// Everything below a folder of a peer; the name is without the `/` at its end.
+    Folder(String),
+    /// A file's name.
+    Name(String),
+}
+
+/// What to fetch, and where to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Order {
+    /// What.
+    pub(crate) items: Vec<Item>,
+    /// Where to, if not into the node's folder.
+    pub(crate) destination: Option<String>,
+    /// Of which peer the folder is.
+    pub(crate) from: Option<String>,
+    /// Whether the prompt comes back at once.
+    pub(crate) background: bool,
+}

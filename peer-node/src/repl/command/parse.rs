@@ -1,0 +1,324 @@
+use protocol::digest::Digest;
+use protocol::escape::excerpt;
+use protocol::query::Query;
+
+use super::{Command, Item, Order, ParseError};
+use crate::repl::catalogue::{Entry, Verb, find};
+use crate::repl::numbers::Numbers;
+use crate::repl::words::{Word, split};
+
+/// Reads a line; nothing if it is blank or a comment.
+pub(crate) fn parse(line: &str) -> Result<Option<Command>, ParseError> {
+    // Not the end: it may be an escaped space.
+    let line = line.trim_start();
+    if line.is_empty() || line.starts_with('#') {
+        return Ok(None);
+    }
+    let name = line.split(char::is_whitespace).next().unwrap_or_default();
+    let entry = find(name).ok_or_else(|| ParseError::unknown(name))?;
+    let rest = line.get(name.len()..).unwrap_or_default().trim_start();
+    if entry.verb == Verb::Search {
+        return search(rest).map(Some);
+    }
+    let words = split(rest)?;
+    command(&Line { entry, name, words }).map(Some)
+}
+
+/// Leaves the text to the search language, which has quotes of its own.
+fn search(text: &str) -> Result<Command, ParseError> {
+    let text = text.trim_end();
+    if text == "--more" {
+        return Ok(Command::More);
+    }
+    Query::parse(text)?;
+    Ok(Command::Search(text.to_owned()))
+}
+
+struct Line<'a> {
+    entry: &'static Entry,
+    name: &'a str,
+    words: Vec<Word>,
+}
+
+impl Line<'_> {
+    fn wrong(&self, problem: impl Into<String>) -> ParseError {
+        ParseError::usage(self.entry, self.name, problem)
+    }
+
+    fn texts(&self) -> Vec<String> {
+        self.words.iter().map(|word| word.text.clone()).collect()
+    }
+
+    fn at_least_one(&self, what: &str) -> Result<(), ParseError> {
+        if self.words.is_empty() { Err(self.wrong(format!("{what} is missing"))) } else { Ok(()) }
+    }
+
+    /// Returns the only word, or nothing if there is none.
+    fn at_most_one(&self) -> Result<Option<&Word>, ParseError> {
+        match self.words.as_slice() {
+            [] => Ok(None),
+            [word] => Ok(Some(word)),
+            [_, extra, ..] => Err(self.wrong(format!("{} is too much", excerpt(&extra.text)))),
+        }
+    }
+
+    fn exactly_one(&self, what: &str) -> Result<&Word, ParseError> {
+        self.at_most_one()?.ok_or_else(|| self.wrong(format!("{what} is missing")))
+    }
+
+    /// Returns the command if nothing stands behind its name.
+    fn alone(&self, command: Command) -> Result<Command, ParseError> {
+        match self.words.first() {
+            None => Ok(command),
+            Some(extra) => {
+                let problem = format!("{} takes nothing behind it, not {}", self.name, excerpt(&extra.text));
+                Err(ParseError::Usage { problem, name: self.name.to_owned(), usage: "" })
+            }
+        }
+    }
+}
+
+fn command(line: &Line<'_>) -> Result<Command, ParseError> {
+    match line.entry.verb {
+        Verb::Register => Ok(Command::Register(line.texts())),
+        Verb::Unregister => {
+            line.at_least_one("a path")?;
+            Ok(Command::Unregister(line.texts()))
+        }
+        Verb::Sources => match item(line.exactly_one("a hit, a digest or a name")?)? {
+            Item::Folder(_) => Err(line.wrong("a folder has no sources of its own")),
+            item => Ok(Command::Sources(item)),
+        },
+        Verb::Browse => Ok(Command::Browse(line.exactly_one("a peer")?.text.clone())),
+        Verb::Download => Ok(Command::Download(order(line)?)),
+        Verb::Cancel => {
+            line.at_least_one("a number")?;
+            let number = |word: &Word| match Numbers::parse(&word.text) {
+                Some(numbers) => Ok(numbers?),
+                None => Err(line.wrong(format!("{} is not a number", excerpt(&word.text)))),
+            };
+            Ok(Command::Cancel(line.words.iter().map(number).collect::<Result<_, _>>()?))
+        }
+        Verb::Help => Ok(Command::Help(line.at_most_one()?.map(|word| word.text.clone()))),
+        Verb::Files => line.alone(Command::Files),
+        Verb::More => line.alone(Command::More),
+        Verb::Transfers => line.alone(Command::Transfers),
+        Verb::Status => line.alone(Command::Status),
+        Verb::Quit => line.alone(Command::Quit),
+        // Read before, by its own language.
+        Verb::Search => Ok(Command::Search(line.texts().join(" "))),
+    }
+}
+
+fn order(line: &Line<'_>) -> Result<Order, ParseError> {
+    let mut order = Order { items: Vec::new(), destination: None, from: None, background: false };
+    let mut words = line.words.as_slice();
+    if let [before @ .., last] = words
+        && !last.quoted
+        && last.text == "&"
+    {
+        order.background = true;
+        words = before;
+    }
+    let mut words = words.iter();
+    while let Some(word) = words.next() {
+        match word.text.as_str() {
+            "as" if !word.quoted => {
+                let path = words.next().ok_or_else(|| line.wrong("a path is missing behind as"))?;
+                if order.destination.replace(path.text.clone()).is_some() {
+                    return Err(line.wrong("there are two places to put it"));
+                }
+            }
+            "from" if !word.quoted => {
+                let peer = words.next().ok_or_else(|| line.wrong("a peer is missing behind from"))?;
+                if order.from.replace(peer.text.clone()).is_some() {
+                    return Err(line.wrong("there are two peers to fetch it from"));
+                }
+            }
+            // As shells allow it: `get 1&`.
+            text if !word.quoted && words.len() == 0 && is_numbers_and_ampersand(text) => {
+                order.background = true;
+                let text = text.trim_end_matches('&').to_owned();
+                order.items.push(item(&Word { text, ..word.clone() })?);
+            }
+            _ => order.items.push(item(word)?),
+        }
+    }
+    check(line, order)
+}
+
+fn is_numbers_and_ampersand(text: &str) -> bool {
+    text.strip_suffix('&').is_some_and(|numbers| Numbers::parse(numbers).is_some())
+}
+
+/// Refuses what fits no single file or no folder.
+fn check(line: &Line<'_>, order: Order) -> Result<Order, ParseError> {
+    let is_folder = |item: &Item| matches!(item, Item::Folder(_));
+    if order.items.is_empty() {
+        return Err(line.wrong("what to fetch is missing"));
+    }
+    if order.destination.is_some() && (order.items.len() > 1 || order.items.iter().any(is_folder)) {
+        return Err(line.wrong("only a single file can be given another place with as"));
+    }
+    if order.from.is_some() && !order.items.iter().all(is_folder) {
+        return Err(line.wrong("only a folder, with a / at its end, is fetched from one peer"));
+    }
+    Ok(order)
+}
+
+fn item(word: &Word) -> Result<Item, ParseError> {
+    if !word.quoted {
+        if let Some(numbers) = Numbers::parse(&word.text) {
+            // 64 digits may be a digest with no letter in it.
+            if let Ok(digest) = word.text.parse() {
+                return Ok(Item::Digest(digest));
+            }
+            return Ok(Item::Hits(numbers?));
+        }
+        if let Ok(digest) = word.text.parse::<Digest>() {
+            return Ok(Item::Digest(digest));
+        }
+    }
+    match word.text.strip_suffix('/').map(|folder| folder.trim_end_matches('/')) {
+        Some(folder) if !folder.is_empty() => Ok(Item::Folder(folder.to_owned())),
+        _ => Ok(Item::Name(word.text.clone())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn read(line: &str) -> Command {
+        parse(line).unwrap().unwrap()
+    }
+
+    fn refused(line: &str) -> String {
+        parse(line).unwrap_err().to_string()
+    }
+
+    fn numbers(word: &str) -> Numbers {
+        Numbers::parse(word).unwrap().unwrap()
+    }
+
+    fn plain(items: Vec<Item>) -> Order {
+        Order { items, destination: None, from: None, background: false }
+    }
+
+    #[test]
+    fn blank_lines_and_comments_are_nothing() {
+        for line in ["", "  \t", "# search iso", "  #", "\r"] {
+            assert_eq!(parse(line), Ok(None), "{line:?}");
+        }
+    }
+
+    #[test]
+    fn searches_keep_their_quotes() {
+        assert_eq!(
+            read("search \"two words\" ext:iso -x"),
+            Command::Search("\"two words\" ext:iso -x".into())
+        );
+        assert_eq!(read("query  it's "), Command::Search("it's".into()));
+        assert_eq!(read("search --more"), Command::More);
+        assert!(refused("search").contains("does not say what to find"));
+        assert!(refused("search \"a").contains("not closed"));
+    }
+
+    #[test]
+    fn downloads_are_read_with_all_that_belongs_to_them() {
+        assert_eq!(
+            read("get 1 3-5"),
+            Command::Download(plain(vec![Item::Hits(numbers("1")), Item::Hits(numbers("3-5"))]))
+        );
+        let digest = Digest::OF_NOTHING;
+        assert_eq!(read(&format!("download {digest}")), Command::Download(plain(vec![Item::Digest(digest)])));
+        assert_eq!(
+            read(r#"download "my file.iso" as ~/x.iso"#),
+            Command::Download(Order {
+                destination: Some("~/x.iso".into()),
+                ..plain(vec![Item::Name("my file.iso".into())])
+            })
+        );
+        assert_eq!(
+            read("download music/live// from 127.0.0.1:9 &"),
+            Command::Download(Order {
+                from: Some("127.0.0.1:9".into()),
+                background: true,
+                ..plain(vec![Item::Folder("music/live".into())])
+            })
+        );
+        let background = Order { background: true, ..plain(vec![Item::Hits(numbers("1"))]) };
+        assert_eq!(read("get 1&"), Command::Download(background.clone()));
+        assert_eq!(read("get 1 &"), Command::Download(background));
+    }
+
+    #[test]
+    fn quoted_words_are_names() {
+        for line in [r#"get "1""#, r"get \1", "get '1'"] {
+            assert_eq!(read(line), Command::Download(plain(vec![Item::Name("1".into())])), "{line}");
+        }
+        assert_eq!(read("get 'as'"), Command::Download(plain(vec![Item::Name("as".into())])));
+        assert_eq!(read(r"get \&"), Command::Download(plain(vec![Item::Name("&".into())])));
+        assert_eq!(read("get a&"), Command::Download(plain(vec![Item::Name("a&".into())])));
+        assert_eq!(read("get /"), Command::Download(plain(vec![Item::Name("/".into())])));
+    }
+
+    #[test]
+    fn a_digest_of_digits_alone_is_one() {
+        let digest = Digest::from_bytes([0x11; 32]);
+        assert_eq!(read(&format!("sources {digest}")), Command::Sources(Item::Digest(digest)));
+    }
+
+    #[test]
+    fn what_is_missing_or_too_much_is_told_with_the_usage() {
+        for (line, part) in [
+            ("download", "what to fetch is missing; write: download HIT…"),
+            ("get as x", "what to fetch is missing; write: get HIT…"),
+            ("get 1 as", "a path is missing behind as"),
+            ("get 1 2 as x", "only a single file"),
+            ("get a/ as x", "only a single file"),
+            ("get 1 from 2", "only a folder"),
+            ("get a/ from", "a peer is missing behind from"),
+            ("cancel", "a number is missing; write: cancel N…"),
+            ("cancel x", "x is not a number"),
+            ("sources", "is missing"),
+            ("sources 1 2", "2 is too much"),
+            ("sources a/", "a folder has no sources"),
+            ("unregister", "a path is missing"),
+            ("files now", "files takes nothing behind it, not now"),
+            ("get 0", "begins at 1"),
+            ("get \"a", "not closed"),
+            ("serach iso", "there is no command serach; did you mean search?"),
+            ("xyzzy", "there is no command xyzzy; see help"),
+        ] {
+            assert!(refused(line).contains(part), "{line}: {}", refused(line));
+        }
+    }
+
+    #[test]
+    fn a_message_shows_no_control_characters() {
+        assert!(!refused("\u{1b}[2J").contains('\u{1b}'));
+        assert!(!refused("cancel \u{1b}[2J").contains('\u{1b}'));
+    }
+
+    proptest! {
+        #[test]
+        fn no_line_panics_the_parser(
+            line in any::<String>(),
+            near in "(get|download|search|cancel|help|sources|register) [-0-9a-z\"'\\\\/& ]{0,40}",
+        ) {
+            let _ = parse(&line);
+            let _ = parse(&near);
+        }
+
+        #[test]
+        fn an_escaped_name_is_fetched_by_that_name(name in "[^/]{1,20}") {
+            prop_assume!(!name.trim().is_empty() && Numbers::parse(&name).is_none());
+            prop_assume!(!name.ends_with('&') && name.parse::<Digest>().is_err());
+            let line = format!("get {}", crate::repl::words::escape(&name));
+            prop_assert_eq!(parse(&line), Ok(Some(Command::Download(plain(vec![Item::Name(name)])))));
+        }
+    }
+}

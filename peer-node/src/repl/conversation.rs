@@ -1,0 +1,183 @@
+//! The loop of a sitting: a command comes in, is carried out, and the next one is asked for.
+
+mod ask;
+
+use super::act::{act, stop_foreground};
+use super::command::{Command, parse};
+use super::failure::Failure;
+use super::input::{Heard, Input, Printer};
+use super::notices::{Notice, Notices};
+use super::output::OutputClosed;
+use super::session::Session;
+use crate::cli::{Signals, Stop};
+use crate::index_client::IndexStatus;
+
+/// How a sitting ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ended {
+    /// There were no more commands.
+    Left {
+        /// Whether any of them failed.
+        any_failed: bool,
+    },
+    /// A signal came.
+    Stopped {
+        /// Whether any command failed or was broken off.
+        any_failed: bool,
+    },
+    /// Nobody reads the output any more.
+    Unheard,
+}
+
+/// Whether the sitting goes on.
+enum Next {
+    GoOn,
+    End(Ended),
+}
+
+/// A sitting that goes on.
+pub(crate) struct Conversation<'a> {
+    session: Session,
+    input: Input,
+    signals: &'a mut Signals,
+    /// For people: what prints above the prompt, and what there is to print.
+    printer: Option<(Printer, Notices)>,
+    any_failed: bool,
+    /// Whether the last thing that happened was Ctrl-C at an empty line.
+    was_interrupted: bool,
+}
+
+impl<'a> Conversation<'a> {
+    /// Begins a sitting.
+    pub(crate) fn new(
+        session: Session,
+        input: Input,
+        signals: &'a mut Signals,
+        printer: Option<(Printer, Notices)>,
+    ) -> Self {
+        Self { session, input, signals, printer, any_failed: false, was_interrupted: false }
+    }
+
+    /// Goes on until the end.
+    pub(crate) async fn run(mut self) -> Ended {
+        let ended = loop {
+            self.session.tell_known();
+            self.input.ask(&self.prompt());
+            match self.step().await {
+                Ok(Next::GoOn) => {}
+                Ok(Next::End(ended)) => break ended,
+                Err(OutputClosed) => break Ended::Unheard,
+            }
+        };
+        self.session.output.clear_live();
+        self.input.release();
+        ended
+    }
+
+    fn prompt(&self) -> String {
+        let port = self.session.node.address().port();
+        let is_online = matches!(*self.session.node.index().status().borrow(), IndexStatus::Online { .. });
+        if is_online { format!("peer {port}> ") } else { format!("peer {port} (no index)> ") }
+    }
+
+    fn is_for_person(&self) -> bool {
+        self.session.output.is_for_person()
+    }
+
+    async fn step(&mut self) -> Result<Next, OutputClosed> {
+        let Some(heard) = self.listen().await? else {
+            return Ok(Next::End(Ended::Stopped { any_failed: self.any_failed }));
+        };
+        let was_interrupted = std::mem::take(&mut self.was_interrupted);
+        match heard {
+            Heard::Line(text) => {
+                for line in text.lines() {
+                    if let Next::End(ended) = self.line(line).await? {
+                        return Ok(Next::End(ended));
+                    }
+                }
+                Ok(Next::GoOn)
+            }
+            Heard::Refused(fault) => {
+                self.session.output.error(fault);
+                self.any_failed = true;
+                Ok(Next::GoOn)
+            }
+            Heard::Interrupted => {
+                if was_interrupted {
+                    self.session.output.line("quit or Ctrl-D ends the node")?;
+                }
+                self.was_interrupted = !was_interrupted;
+                Ok(Next::GoOn)
+            }
+            Heard::End => self.leave().await,
+        }
+    }
+
+    /// Waits for a command, and shows meanwhile what happens by itself; nothing if a signal ends the sitting.
+    async fn listen(&mut self) -> Result<Option<Heard>, OutputClosed> {
+        loop {
+            let Self { input, signals, printer, session, .. } = self;
+            let notice = async {
+                match printer {
+                    Some((_, notices)) => notices.next(&mut session.background).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                heard = input.heard() => return Ok(Some(heard)),
+                notice = notice => self.show(&notice)?,
+                stop = signals.next() => match stop {
+                    // The line editor takes the keys of a terminal; where it cannot, the terminal has cleared the line.
+                    Stop::Interrupt if self.is_for_person() => {}
+                    _ => return Ok(None),
+                },
+            }
+        }
+    }
+
+    async fn line(&mut self, line: &str) -> Result<Next, OutputClosed> {
+        let command = match parse(line) {
+            Ok(None) => return Ok(Next::GoOn),
+            Ok(Some(Command::Quit)) => return self.leave().await,
+            Ok(Some(command)) => command,
+            Err(error) => return self.failed(&Failure::Parse(error)),
+        };
+        let stop = tokio::select! {
+            done = act(&mut self.session, command) => {
+                self.session.output.clear_live();
+                return match done {
+                    Ok(()) => Ok(Next::GoOn),
+                    Err(failure) => self.failed(&failure),
+                };
+            }
+            stop = self.signals.next() => stop,
+        };
+        self.any_failed = true;
+        self.session.output.clear_live();
+        let stopping = stop == Stop::Terminate || !self.is_for_person();
+        if stopping {
+            return Ok(Next::End(Ended::Stopped { any_failed: true }));
+        }
+        match stop_foreground(&mut self.session).await {
+            Err(Failure::Closed(closed)) => Err(closed),
+            _ => Ok(Next::GoOn),
+        }
+    }
+
+    fn failed(&mut self, failure: &Failure) -> Result<Next, OutputClosed> {
+        match failure {
+            Failure::Closed(closed) => return Err(*closed),
+            Failure::Told => {}
+            other => self.session.output.error(other),
+        }
+        self.any_failed = true;
+        Ok(Next::GoOn)
+    }
+
+    fn show(&mut self, notice: &Notice) -> Result<(), OutputClosed> {
+        let text = self.session.output.look().paint(notice.style, &notice.text);
+        let printed = self.printer.as_ref().is_some_and(|(printer, _)| printer.print(&text));
+        if printed { Ok(()) } else { self.session.output.line(text) }
+    }
+}

@@ -1,0 +1,67 @@
+use super::{Conversation, Ended, Next};
+use crate::repl::input::Heard;
+use crate::repl::output::OutputClosed;
+use crate::repl::session::count;
+
+impl Conversation<'_> {
+    /// Ends the sitting, unless a person who has transfers under way thinks better of it.
+    pub(super) async fn leave(&mut self) -> Result<Next, OutputClosed> {
+        let (downloads, uploads) =
+            (self.session.node.downloads().running(), self.session.node.uploads().len());
+        if self.is_for_person() {
+            if let Some(question) = question(downloads, uploads) {
+                self.input.ask_aside(&question);
+                match self.listen().await? {
+                    Some(Heard::Line(answer)) if !is_yes(&answer) => return Ok(Next::GoOn),
+                    Some(Heard::Interrupted | Heard::Refused(_)) => return Ok(Next::GoOn),
+                    _ => {}
+                }
+            }
+        } else {
+            self.tell_of_background();
+        }
+        Ok(Next::End(Ended::Left { any_failed: self.any_failed }))
+    }
+
+    /// Tells a script which of its downloads do not come to their end.
+    fn tell_of_background(&mut self) {
+        for view in self.session.node.downloads().views() {
+            if self.session.background.contains(&view.id) && !view.state.is_over() {
+                let name = protocol::escape::display_safe(&view.name);
+                self.session
+                    .output
+                    .error(format!("{name}: not complete at the end of the script; the part is kept"));
+                self.any_failed = true;
+            }
+        }
+    }
+}
+
+/// Asks whether to leave transfers that are under way.
+fn question(downloads: usize, uploads: usize) -> Option<String> {
+    let what = match (downloads, uploads) {
+        (0, 0) => return None,
+        (0, uploads) => count(uploads as u64, "upload"),
+        (downloads, 0) => count(downloads as u64, "download"),
+        (downloads, uploads) => {
+            format!("{} and {}", count(downloads as u64, "download"), count(uploads as u64, "upload"))
+        }
+    };
+    Some(format!("{what} under way; leave all the same? [y/N] "))
+}
+
+fn is_yes(answer: &str) -> bool {
+    matches!(answer.trim().to_lowercase().as_str(), "y" | "yes")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_transfers_are_asked_about_and_only_yes_is_yes() {
+        assert_eq!(question(0, 0), None);
+        assert_eq!(question(1, 2).unwrap(), "1 download and 2 uploads under way; leave all the same? [y/N] ");
+        assert!(is_yes(" Y\n") && is_yes("yes") && !is_yes("") && !is_yes("no"));
+    }
+}

@@ -1,0 +1,78 @@
+use protocol::escape::excerpt;
+
+use super::command::ParseError;
+use super::output::OutputClosed;
+use super::peers::NoPeer;
+use super::shown::NotListed;
+use crate::index_client::IndexError;
+use crate::library::LibraryError;
+
+/// Why a command did not do what was asked.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Failure {
+    /// Nobody reads the output any more.
+    #[error(transparent)]
+    Closed(#[from] OutputClosed),
+    /// It is no command.
+    #[error(transparent)]
+    Parse(#[from] ParseError),
+    /// A number is not in the list.
+    #[error(transparent)]
+    NotListed(#[from] NotListed),
+    /// A peer cannot be made out.
+    #[error(transparent)]
+    NoPeer(#[from] NoPeer),
+    /// The index does not answer, or says no.
+    #[error(transparent)]
+    Index(#[from] IndexError),
+    /// The library says no.
+    #[error(transparent)]
+    Library(#[from] LibraryError),
+    /// Nothing that is asked for is there.
+    #[error("nothing found: {what}")]
+    NotFound {
+        /// What was looked for, display-safe.
+        what: String,
+    },
+    /// A name stands for several contents.
+    #[error("{count} different files are named {name}; take one of these by its number")]
+    Ambiguous {
+        /// The name, display-safe.
+        name: String,
+        /// How many contents have it.
+        count: usize,
+    },
+    /// It is too much for one command.
+    #[error("{what} has more than {limit} files; take its sub-folders one by one")]
+    TooMany {
+        /// The folder, display-safe.
+        what: String,
+        /// The limit.
+        limit: usize,
+    },
+    /// One place was given for several files.
+    #[error("these are {count} files; only a single one can be given another place with as")]
+    SeveralAsOne {
+        /// How many there are.
+        count: usize,
+    },
+    /// There is nothing to stop.
+    #[error("there is no download {number} under way; see transfers")]
+    NoDownload {
+        /// The number that was asked for.
+        number: u32,
+    },
+    /// There is nothing more to show.
+    #[error("the last list has no more pages")]
+    NoMore,
+    /// What went wrong was told when it happened.
+    #[error("not everything went well")]
+    Told,
+}
+
+impl Failure {
+    /// Makes the failure of a search for something.
+    pub(crate) fn not_found(what: &str) -> Self {
+        Self::NotFound { what: excerpt(what) }
+    }
+}

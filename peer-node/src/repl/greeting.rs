@@ -1,0 +1,73 @@
+//! What a person is told first.
+
+use std::time::Duration;
+
+use protocol::escape::display_safe;
+use protocol::units::Size;
+
+use super::act::hashing_text;
+use super::look::Style;
+use super::notices::Told;
+use super::output::OutputClosed;
+use super::session::{Session, count, show_path};
+use crate::index_client::{IndexStatus, Reachability};
+
+/// How long the first lines wait for the index and the library; most of the time both are there at once.
+const PATIENCE: Duration = Duration::from_millis(700);
+
+/// Shows who and where this node is, and returns what was told of the index and whether hashing goes on.
+pub(crate) async fn greet(session: &mut Session) -> Result<(Told, bool), OutputClosed> {
+    let mut index = session.node.index().status();
+    let library = session.node.library().clone();
+    let known = async {
+        library.settled().await;
+        let _ = index.wait_for(is_known).await;
+    };
+    let _ = tokio::time::timeout(PATIENCE, known).await;
+    let look = session.output.look();
+    let status = session.node.index().status().borrow().clone();
+    let hashing = hashing_text(&library.hashing().borrow());
+    let files = library.files();
+    let shared = match &hashing {
+        Some(hashing) => hashing.clone(),
+        None => format!("{}, {}", count(files.len() as u64, "file"), Size(files.total_bytes())),
+    };
+    let (told, text) = told(&status);
+    let title = format!("peer {}", session.node.node_id().short());
+    let index = display_safe(&session.index).into_owned();
+    session.output.lines([
+        format!("{} at {}", look.paint(Style::Strong, &title), session.node.address()),
+        format!("sharing {} ({shared})", show_path(session.node.share_dir())),
+        format!("index {index}: {text}"),
+        look.paint(Style::Faint, "help shows the commands, Ctrl-D leaves"),
+    ])?;
+    Ok((told, hashing.is_some()))
+}
+
+fn is_known(status: &IndexStatus) -> bool {
+    !matches!(
+        status,
+        IndexStatus::Connecting { .. } | IndexStatus::Online { reachable: Reachability::Unknown, .. }
+    )
+}
+
+fn told(status: &IndexStatus) -> (Told, String) {
+    match status {
+        IndexStatus::Online { you, reachable, .. } => {
+            let (reached, text) = match reachable {
+                Reachability::Unknown => (None, format!("connected as {you}")),
+                Reachability::Yes => (Some(true), format!("connected, others can reach this node at {you}")),
+                Reachability::No { .. } => (Some(false), format!("connected as {you}, {reachable}")),
+            };
+            (Told::Online(reached), text)
+        }
+        IndexStatus::Offline { error, .. } => {
+            let error = display_safe(error);
+            (
+                Told::Offline,
+                format!("not connected ({error}); serving without it, and it is tried again by itself"),
+            )
+        }
+        other => (Told::Nothing, other.to_string()),
+    }
+}

@@ -1,0 +1,164 @@
+//! What Tab offers.
+
+mod paths;
+
+use std::path::PathBuf;
+
+use protocol::escape::display_safe;
+
+use super::known::Things;
+use crate::repl::catalogue::{CATALOGUE, Verb, find};
+use crate::repl::columns::fit;
+use crate::repl::words::{Word, escape, scan};
+use paths::paths;
+
+/// The most that is offered at once; the line editor counts them in 16 bits.
+const MAX_OFFERS: usize = 1000;
+
+/// The widest that an offer is shown, in columns.
+const WIDEST: usize = 70;
+
+/// One way to go on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Offer {
+    /// What the person sees.
+    pub(super) shown: String,
+    /// What takes the place of the word under the cursor.
+    pub(super) text: String,
+}
+
+/// Where paths begin.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Folders {
+    /// What `~` stands for.
+    pub(super) home: Option<PathBuf>,
+    /// Where relative paths behind `as` begin.
+    pub(super) share_dir: PathBuf,
+}
+
+/// Returns where the word at the end of what was typed begins, and what it could become.
+pub(super) fn complete(typed: &str, things: &Things, folders: &Folders) -> (usize, Vec<Offer>) {
+    let scanned = scan(typed);
+    let mut words = scanned.words;
+    let goes_on = scanned.open.is_some() || words.last().is_some_and(|word| word.span.end == typed.len());
+    let word = if goes_on { words.pop() } else { None };
+    let word = word.unwrap_or(Word { text: String::new(), quoted: false, span: typed.len()..typed.len() });
+    let mut offers = match words.first() {
+        None => names(&word.text),
+        Some(name) => match find(&name.text) {
+            Some(entry) => arguments(entry.verb, &words, &word, things, folders),
+            None => Vec::new(),
+        },
+    };
+    offers.truncate(MAX_OFFERS);
+    (word.span.start, offers)
+}
+
+fn arguments(verb: Verb, words: &[Word], word: &Word, things: &Things, folders: &Folders) -> Vec<Offer> {
+    let before = words.last().filter(|before| !before.quoted).map(|before| before.text.as_str());
+    match (verb, before) {
+        (Verb::Register | Verb::Unregister, _) => paths(&word.text, None, folders),
+        (Verb::Download, Some("as")) => paths(&word.text, Some(&folders.share_dir), folders),
+        (Verb::Download, Some("from")) | (Verb::Browse, _) => peers(&word.text, things),
+        (Verb::Download | Verb::Sources, _) => hits(word, things),
+        (Verb::Cancel, _) => downloads(&word.text, things),
+        (Verb::Help, _) => names(&word.text),
+        _ => Vec::new(),
+    }
+}
+
+fn names(begun: &str) -> Vec<Offer> {
+    let names = CATALOGUE.iter().flat_map(|entry| entry.names.iter().copied());
+    let mut names: Vec<&str> = names.filter(|name| name.starts_with(begun)).collect();
+    names.sort_unstable();
+    names.into_iter().map(|name| Offer { shown: name.to_owned(), text: format!("{name} ") }).collect()
+}
+
+/// Offers numbers while a number is typed or nothing yet, and otherwise names.
+fn hits(word: &Word, things: &Things) -> Vec<Offer> {
+    let begun = word.text.as_str();
+    if !word.quoted && begun.bytes().all(|byte| byte.is_ascii_digit()) {
+        let numbered = (1_usize..).zip(&things.hits).map(|(number, path)| (number.to_string(), path));
+        return numbered.filter(|(number, _)| number.starts_with(begun)).map(numbered_offer).collect();
+    }
+    let mut names: Vec<&str> = things.hits.iter().filter_map(|path| path.rsplit('/').next()).collect();
+    names.sort_unstable();
+    names.dedup();
+    let fits = |name: &&str| name.starts_with(begun) && display_safe(name) == **name;
+    let offer = |name: &str| Offer { shown: fit(name, WIDEST), text: format!("{} ", escape(name)) };
+    names.into_iter().filter(fits).map(offer).collect()
+}
+
+fn downloads(begun: &str, things: &Things) -> Vec<Offer> {
+    let numbered = things.downloads.iter().map(|(number, name)| (number.to_string(), name));
+    numbered.filter(|(number, _)| number.starts_with(begun)).map(numbered_offer).collect()
+}
+
+fn numbered_offer((number, name): (String, &String)) -> Offer {
+    let shown = fit(&format!("{number}  {}", display_safe(name)), WIDEST);
+    Offer { shown, text: format!("{number} ") }
+}
+
+fn peers(begun: &str, things: &Things) -> Vec<Offer> {
+    let fitting = things.peers.iter().filter(|peer| peer.starts_with(begun));
+    fitting.map(|peer| Offer { shown: peer.clone(), text: format!("{peer} ") }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn things() -> Things {
+        Things {
+            hits: vec!["music/my song.mp3".into(), "debian.iso".into(), "evil\u{1b}[2J.iso".into()],
+            peers: vec!["127.0.0.1:40001".into(), "127.0.0.1:40002".into()],
+            downloads: vec![(4, "debian.iso".into())],
+        }
+    }
+
+    fn offered(typed: &str) -> (usize, Vec<String>) {
+        let (start, offers) = complete(typed, &things(), &Folders::default());
+        (start, offers.into_iter().map(|offer| offer.text).collect())
+    }
+
+    #[test]
+    fn names_of_commands_are_offered() {
+        assert_eq!(offered("se"), (0, vec!["search ".into()]));
+        assert_eq!(offered("help st"), (5, vec!["status ".into()]));
+        assert_eq!(offered("").1.len(), 16);
+        assert_eq!(offered("xyz "), (4, vec![]));
+    }
+
+    #[test]
+    fn hits_are_offered_by_number_or_by_name() {
+        assert_eq!(offered("get "), (4, vec!["1 ".into(), "2 ".into(), "3 ".into()]));
+        assert_eq!(offered("get 1 2"), (6, vec!["2 ".into()]));
+        assert_eq!(offered("get my"), (4, vec!["my\\ song.mp3 ".into()]));
+        assert_eq!(offered("get \"my so"), (4, vec!["my\\ song.mp3 ".into()]));
+        assert_eq!(offered("sources ev"), (8, vec![]));
+    }
+
+    #[test]
+    fn what_is_shown_is_safe() {
+        let (_, offers) = complete("get ", &things(), &Folders::default());
+        assert_eq!(offers[2].shown, "3  evil\\u{1b}[2J.iso");
+    }
+
+    #[test]
+    fn peers_and_downloads_are_offered_where_they_belong() {
+        assert_eq!(offered("browse 127.0.0.1:40002"), (7, vec!["127.0.0.1:40002 ".into()]));
+        assert_eq!(offered("get music/ from ").1.len(), 2);
+        assert_eq!(offered("cancel "), (7, vec!["4 ".into()]));
+    }
+
+    proptest! {
+        #[test]
+        fn no_line_panics_and_the_start_lies_in_it(typed in any::<String>(), near in "(get|register|help) [a-z0-9\"' \\\\]{0,20}") {
+            for typed in [typed, near] {
+                prop_assert!(typed.get(offered(&typed).0..).is_some());
+            }
+        }
+    }
+}

@@ -1,0 +1,74 @@
+use std::ffi::OsStr;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use protocol::escape::display_safe;
+
+use super::{Folders, MAX_OFFERS, Offer};
+use crate::repl::words::escape;
+
+/// The most entries of a folder that are looked at.
+const MAX_ENTRIES: usize = 20_000;
+
+/// Offers the files and folders that begin like this; hidden ones only if the dot was typed. Names that could not be
+/// shown as they are cannot be typed and are not offered.
+pub(super) fn paths(typed: &str, base: Option<&Path>, folders: &Folders) -> Vec<Offer> {
+    let (folder, begun) = typed.split_at(typed.rfind('/').map_or(0, |at| at + 1));
+    let Some(place) = place(folder, base, folders) else { return Vec::new() };
+    let Ok(entries) = fs::read_dir(place) else { return Vec::new() };
+    let mut offers: Vec<Offer> = entries
+        .take(MAX_ENTRIES)
+        .filter_map(|entry| {
+            let entry = entry.ok()?;
+            let name = plain_name(&entry.file_name())?;
+            let is_wanted = name.starts_with(begun) && (!name.starts_with('.') || begun.starts_with('.'));
+            // Asked through links, as the command would.
+            is_wanted.then(|| offer(folder, &name, entry.path().is_dir()))
+        })
+        .take(MAX_OFFERS)
+        .collect();
+    offers.sort_by(|one, other| one.shown.cmp(&other.shown));
+    offers
+}
+
+fn offer(folder: &str, name: &str, is_folder: bool) -> Offer {
+    let (slash, end) = if is_folder { ("/", "/") } else { ("", " ") };
+    Offer { shown: format!("{name}{slash}"), text: format!("{}{end}", escape(&format!("{folder}{name}"))) }
+}
+
+fn plain_name(name: &OsStr) -> Option<String> {
+    let name = name.to_str()?;
+    (display_safe(name) == name).then(|| name.to_owned())
+}
+
+/// Returns the folder to look into.
+fn place(folder: &str, base: Option<&Path>, folders: &Folders) -> Option<PathBuf> {
+    if let Some(below) = folder.strip_prefix("~/") {
+        return folders.home.as_ref().map(|home| home.join(below));
+    }
+    let folder = if folder.is_empty() { Path::new(".") } else { Path::new(folder) };
+    Some(base.map_or_else(|| folder.to_owned(), |base| base.join(folder)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_and_folders_are_offered_escaped() {
+        let home = tempfile::tempdir().unwrap();
+        for name in ["my file.iso", "other", ".hidden", "ev\u{1b}il"] {
+            fs::write(home.path().join(name), b"").unwrap();
+        }
+        fs::create_dir(home.path().join("my folder")).unwrap();
+        let folders = Folders { home: Some(home.path().to_owned()), share_dir: home.path().to_owned() };
+        let texts = |typed: &str, base: Option<&Path>| -> Vec<String> {
+            paths(typed, base, &folders).into_iter().map(|offer| offer.text).collect()
+        };
+        assert_eq!(texts("~/my", None), ["~/my\\ file.iso ", "~/my\\ folder/"]);
+        assert_eq!(texts("~/", None).len(), 3);
+        assert_eq!(texts("~/.", None), ["~/.hidden "]);
+        assert_eq!(texts("oth", Some(home.path())), ["other "]);
+        assert_eq!(texts("/nowhere/at/all/", None), Vec::<String>::new());
+    }
+}

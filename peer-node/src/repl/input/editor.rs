@@ -1,0 +1,73 @@
+use std::io;
+
+use rustyline::config::Configurer;
+use rustyline::error::ReadlineError;
+use rustyline::history::DefaultHistory;
+use rustyline::{CompletionType, Config};
+
+use super::helper::PromptHelper;
+use super::history::{History, MAX_ENTRIES};
+use super::{Heard, Printer, PromptConfig};
+
+/// The line editor and its history.
+pub(super) struct Editor {
+    editor: rustyline::Editor<PromptHelper, DefaultHistory>,
+    history: History,
+}
+
+impl Editor {
+    pub(super) fn new(config: PromptConfig) -> io::Result<Self> {
+        let options = Config::builder()
+            .completion_type(CompletionType::List)
+            .completion_prompt_limit(100)
+            .auto_add_history(false)
+            .build();
+        let mut editor = rustyline::Editor::with_config(options).map_err(io::Error::other)?;
+        editor.set_max_history_size(MAX_ENTRIES).map_err(io::Error::other)?;
+        editor.set_helper(Some(PromptHelper::new(config.known, config.share_dir)));
+        let (history, entries) = History::open(config.history);
+        for entry in entries {
+            editor.add_history_entry(entry).map_err(io::Error::other)?;
+        }
+        Ok(Self { editor, history })
+    }
+
+    /// Returns what prints above the prompt.
+    pub(super) fn printer(&mut self) -> io::Result<Printer> {
+        match self.editor.create_external_printer() {
+            Ok(printer) => Printer::start(printer),
+            // A terminal without cursor movement.
+            Err(_) => Ok(Printer::none()),
+        }
+    }
+
+    /// Reads a line; waits for the person.
+    pub(super) fn read(&mut self, prompt: &str, is_command: bool) -> Heard {
+        if let Some(helper) = self.editor.helper_mut() {
+            helper.is_on = is_command;
+        }
+        match self.editor.readline(prompt) {
+            Ok(line) => {
+                if is_command {
+                    self.remember(&line);
+                }
+                Heard::Line(line)
+            }
+            Err(ReadlineError::Interrupted) => Heard::Interrupted,
+            Err(ReadlineError::Eof) => Heard::End,
+            Err(error) => {
+                tracing::warn!(%error, "prompt ended");
+                Heard::End
+            }
+        }
+    }
+
+    fn remember(&mut self, lines: &str) {
+        for line in lines.lines() {
+            if self.history.add(line) {
+                // In memory alone, this cannot fail.
+                let _ = self.editor.add_history_entry(line);
+            }
+        }
+    }
+}

@@ -1,0 +1,115 @@
+//! The history of the prompt: one command a line, readable by the owner alone.
+
+use std::fs::{self, OpenOptions};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use crate::state_dir::replace_file;
+
+/// The most commands that are remembered.
+pub(super) const MAX_ENTRIES: usize = 1000;
+
+/// The longest command that is remembered, in bytes.
+const MAX_ENTRY: usize = 4096;
+
+/// The most that is read of the file, in bytes.
+const MAX_FILE: u64 = 4 << 20;
+
+/// The file of a history.
+#[derive(Debug)]
+pub(super) struct History {
+    path: PathBuf,
+    last: Option<String>,
+}
+
+impl History {
+    /// Opens the history at `path`, and returns what is remembered, the oldest first. A file that has grown too long is
+    /// written anew; one that cannot be read is an empty history.
+    pub(super) fn open(path: PathBuf) -> (Self, Vec<String>) {
+        let text = read(&path).unwrap_or_default();
+        let all = text.lines().filter(|line| may_be_kept(line)).count();
+        let kept = text.lines().filter(|line| may_be_kept(line)).skip(all.saturating_sub(MAX_ENTRIES));
+        let entries: Vec<String> = kept.map(ToOwned::to_owned).collect();
+        if all > entries.len() {
+            let shortened: String = entries.iter().flat_map(|entry| [entry.as_str(), "\n"]).collect();
+            if let Err(error) = replace_file(&path, shortened.as_bytes()) {
+                tracing::debug!(%error, "history not shortened");
+            }
+        }
+        (Self { path, last: entries.last().cloned() }, entries)
+    }
+
+    /// Remembers a command, unless it is the one before it again; says whether it is new.
+    pub(super) fn add(&mut self, entry: &str) -> bool {
+        if !may_be_kept(entry) || self.last.as_deref() == Some(entry) {
+            return false;
+        }
+        self.last = Some(entry.to_owned());
+        if let Err(error) = append(&self.path, entry) {
+            tracing::debug!(%error, "history not written");
+        }
+        true
+    }
+}
+
+fn may_be_kept(entry: &str) -> bool {
+    !entry.trim().is_empty() && entry.len() <= MAX_ENTRY && !entry.contains(char::is_control)
+}
+
+fn read(path: &Path) -> io::Result<String> {
+    if !fs::symlink_metadata(path)?.is_file() {
+        return Ok(String::new());
+    }
+    let file = fs::File::open(path)?;
+    let mut bytes = Vec::new();
+    let skipped = file.metadata()?.len().saturating_sub(MAX_FILE);
+    let mut file = file;
+    io::Seek::seek(&mut file, io::SeekFrom::Start(skipped))?;
+    file.take(MAX_FILE).read_to_end(&mut bytes)?;
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+fn append(path: &Path, entry: &str) -> io::Result<()> {
+    let mut file = OpenOptions::new().append(true).create(true).mode(0o600).open(path)?;
+    file.write_all(format!("{entry}\n").as_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    #[test]
+    fn commands_are_remembered_by_the_next_prompt() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("history");
+        let (mut history, before) = History::open(path.clone());
+        assert_eq!(before, Vec::<String>::new());
+        assert!(history.add("search iso") && history.add("get 1"));
+        assert!(!history.add("get 1") && !history.add("  ") && !history.add("a\u{1b}b"));
+        assert_eq!(History::open(path.clone()).1, ["search iso", "get 1"]);
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+    }
+
+    #[test]
+    fn the_oldest_are_forgotten() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("history");
+        let long: Vec<String> = (0..MAX_ENTRIES + 10).map(|at| format!("get {at}")).collect();
+        fs::write(&path, long.join("\n")).unwrap();
+        let (_, entries) = History::open(path.clone());
+        assert_eq!((entries.len(), entries[0].as_str()), (MAX_ENTRIES, "get 10"));
+        assert_eq!(fs::read_to_string(&path).unwrap().lines().count(), MAX_ENTRIES);
+    }
+
+    #[test]
+    fn garbage_is_no_reason_not_to_start() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("history");
+        fs::write(&path, b"\xff\xfe\x00\nfiles\n\x1b[2J\n").unwrap();
+        assert_eq!(History::open(path).1, ["files"]);
+        assert_eq!(History::open(folder.path().to_owned()).1, Vec::<String>::new());
+    }
+}

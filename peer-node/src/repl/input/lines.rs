@@ -1,0 +1,132 @@
+//! The lines of a script, within bounds.
+
+use std::io::{self, BufRead};
+
+/// The longest line that is read, in bytes.
+pub(super) const MAX_LINE: usize = 64 * 1024;
+
+/// A line that cannot be a command.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum LineFault {
+    /// It is longer than any command.
+    #[error("the line is longer than {MAX_LINE} bytes and was left out")]
+    TooLong,
+    /// It is not text.
+    #[error("the line is not UTF-8 and was left out")]
+    NotText,
+    /// No path and no name can have this in it.
+    #[error("the line has a NUL in it and was left out")]
+    Nul,
+}
+
+/// Goes through the lines of a stream, without the line feed or carriage return at their ends. A stream that breaks has
+/// ended.
+pub(super) struct Lines<R> {
+    stream: R,
+}
+
+impl<R: BufRead> Lines<R> {
+    pub(super) fn new(stream: R) -> Self {
+        Self { stream }
+    }
+
+    /// Reads on to the end of the line, keeping no more of it than may be in one.
+    fn read(&mut self) -> Option<(Vec<u8>, bool)> {
+        let (mut line, mut is_whole, mut is_any) = (Vec::new(), true, false);
+        loop {
+            let buffer = match self.stream.fill_buf() {
+                Ok(buffer) => buffer,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(_) => &[],
+            };
+            if buffer.is_empty() {
+                return is_any.then_some((line, is_whole));
+            }
+            is_any = true;
+            let end = buffer.iter().position(|byte| *byte == b'\n');
+            let part = buffer.get(..end.unwrap_or(buffer.len())).unwrap_or_default();
+            // One more, for the carriage return.
+            if line.len() + part.len() <= MAX_LINE + 1 {
+                line.extend_from_slice(part);
+            } else {
+                is_whole = false;
+            }
+            let used = part.len() + usize::from(end.is_some());
+            self.stream.consume(used);
+            if end.is_some() {
+                return Some((line, is_whole));
+            }
+        }
+    }
+}
+
+impl<R: BufRead> Iterator for Lines<R> {
+    type Item = Result<String, LineFault>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let (mut line, is_whole) = self.read()?;
+        if line.last() == Some(&b'\r') {
+            line.pop();
+        }
+        if !is_whole || line.len() > MAX_LINE {
+            return Some(Err(LineFault::TooLong));
+        }
+        if line.contains(&0) {
+            return Some(Err(LineFault::Nul));
+        }
+        Some(String::from_utf8(line).map_err(|_| LineFault::NotText))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::BufReader;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn lines(bytes: &[u8]) -> Vec<Result<String, LineFault>> {
+        Lines::new(BufReader::with_capacity(7, bytes)).collect()
+    }
+
+    #[test]
+    fn lines_end_in_any_way() {
+        let line = |text: &str| Ok(text.to_owned());
+        assert_eq!(
+            lines(b"files\nstatus\r\n\nquit"),
+            [line("files"), line("status"), line(""), line("quit")]
+        );
+        assert_eq!(lines(b""), []);
+        assert_eq!(lines(b"\n"), [line("")]);
+    }
+
+    #[test]
+    fn what_is_no_line_is_told_and_the_next_one_read() {
+        let files = Ok("files".to_owned());
+        assert_eq!(lines(b"\xff\nfiles\n"), [Err(LineFault::NotText), files.clone()]);
+        assert_eq!(lines(b"a\0b\nfiles\n"), [Err(LineFault::Nul), files.clone()]);
+        let mut long = vec![b'x'; 10 << 20];
+        long.extend_from_slice(b"\nfiles");
+        assert_eq!(lines(&long), [Err(LineFault::TooLong), files]);
+    }
+
+    #[test]
+    fn the_longest_line_is_read() {
+        for (length, is_read) in [(MAX_LINE, true), (MAX_LINE + 1, false)] {
+            for ending in [&b""[..], b"\n", b"\r\n"] {
+                let text = [vec![b'x'; length].as_slice(), ending].concat();
+                assert_eq!(lines(&text)[0].is_ok(), is_read, "{length}");
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_bytes_panic_and_none_are_read_twice(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+            let parts = bytes.split(|byte| *byte == b'\n').count();
+            let is_ended = bytes.last().is_none_or(|byte| *byte == b'\n');
+            prop_assert_eq!(lines(&bytes).len(), parts - usize::from(is_ended));
+        }
+    }
+}

@@ -1,0 +1,77 @@
+//! Colours, and whether there are any.
+
+use std::env;
+
+/// What a piece of text means, and so how it is coloured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Style {
+    /// Ordinary text.
+    Plain,
+    /// A heading or a name that matters.
+    Strong,
+    /// What one looks at last: digests, hints.
+    Faint,
+    /// What went well, and the full part of a bar.
+    Good,
+    /// What needs attention.
+    Warning,
+    /// What went wrong.
+    Bad,
+    /// Numbers to type, and the prompt.
+    Accent,
+}
+
+/// How a terminal may be written to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Look {
+    /// Whether text is coloured.
+    pub(crate) colour: bool,
+    /// Whether lines can be taken back and drawn anew.
+    pub(crate) redraw: bool,
+}
+
+impl Look {
+    /// Neither colours nor drawing, for scripts.
+    pub(crate) const PLAIN: Self = Self { colour: false, redraw: false };
+
+    /// What the environment allows on a terminal: `NO_COLOR` takes the colours, `TERM=dumb` the drawing as well.
+    pub(crate) fn of_terminal() -> Self {
+        let no_colour = env::var_os("NO_COLOR").is_some_and(|set| !set.is_empty());
+        let dumb = env::var_os("TERM").is_none_or(|term| term.is_empty() || term == "dumb");
+        Self { colour: !no_colour && !dumb, redraw: !dumb }
+    }
+
+    /// Colours a text, if there are colours.
+    pub(crate) fn paint(self, style: Style, text: &str) -> String {
+        match code(style) {
+            Some(code) if self.colour && !text.is_empty() => format!("\u{1b}[{code}m{text}\u{1b}[0m"),
+            _ => text.to_owned(),
+        }
+    }
+}
+
+const fn code(style: Style) -> Option<&'static str> {
+    match style {
+        Style::Plain => None,
+        Style::Strong => Some("1"),
+        Style::Faint => Some("2"),
+        Style::Good => Some("32"),
+        Style::Warning => Some("33"),
+        Style::Bad => Some("31"),
+        Style::Accent => Some("36"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn colours_are_put_only_where_they_are_wanted() {
+        assert_eq!(Look::PLAIN.paint(Style::Bad, "no"), "no");
+        let colourful = Look { colour: true, redraw: true };
+        assert_eq!(colourful.paint(Style::Bad, "no"), "\u{1b}[31mno\u{1b}[0m");
+        assert_eq!(colourful.paint(Style::Plain, "so"), "so");
+        assert_eq!(colourful.paint(Style::Bad, ""), "");
+    }
+}

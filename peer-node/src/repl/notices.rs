@@ -1,0 +1,215 @@
+//! What a person is told although they did not ask.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use protocol::escape::display_safe;
+use tokio::sync::watch;
+
+use crate::download::Downloads;
+use crate::index_client::{IndexStatus, Reachability};
+use crate::library::{Hashing, Library};
+use crate::node::Node;
+use crate::repl::look::Style;
+use crate::repl::session::count;
+use crate::transfers::{DownloadId, DownloadState, DownloadView};
+
+/// How often downloads in the background are looked at.
+const PAUSE: Duration = Duration::from_millis(500);
+
+/// Something that happened by itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Notice {
+    /// How it is coloured.
+    pub(crate) style: Style,
+    /// What is said.
+    pub(crate) text: String,
+}
+
+/// What was told of the index last.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Told {
+    /// Nothing.
+    Nothing,
+    /// That there is no connection.
+    Offline,
+    /// That it knows this node, and whether others can reach it, once that is known.
+    Online(Option<bool>),
+}
+
+/// Watches a node for what is worth telling.
+pub(crate) struct Notices {
+    index: watch::Receiver<IndexStatus>,
+    told: Told,
+    hashing: watch::Receiver<Hashing>,
+    /// Whether the end of hashing is still to be told.
+    hashes: bool,
+    library: Library,
+    downloads: Downloads,
+}
+
+impl Notices {
+    /// Begins with what was told in the greeting.
+    pub(crate) fn new(node: &Arc<Node>, told: Told, hashes: bool) -> Self {
+        Self {
+            index: node.index().status(),
+            told,
+            hashing: node.library().hashing(),
+            hashes,
+            library: node.library().clone(),
+            downloads: node.downloads().clone(),
+        }
+    }
+
+    /// Waits for the next thing to tell. Cancel safe.
+    pub(crate) async fn next(&mut self, background: &mut Vec<DownloadId>) -> Notice {
+        loop {
+            if let Some(text) = self.of_index().or_else(|| self.of_hashing()) {
+                return Notice { style: Style::Warning, text };
+            }
+            if let Some(view) = self.of_downloads(background) {
+                return over(&view);
+            }
+            tokio::select! {
+                Ok(()) = self.index.changed() => {}
+                Ok(()) = self.hashing.changed(), if self.hashes => {}
+                () = tokio::time::sleep(PAUSE) => {}
+            }
+        }
+    }
+
+    fn of_index(&mut self) -> Option<String> {
+        let status = self.index.borrow_and_update().clone();
+        let (told, text) = news(&self.told, &status)?;
+        self.told = told;
+        Some(text)
+    }
+
+    fn of_hashing(&mut self) -> Option<String> {
+        if !self.hashes || !self.hashing.borrow_and_update().settled {
+            return None;
+        }
+        self.hashes = false;
+        Some(format!("hashing is done: {} shared", count(self.library.files().len() as u64, "file")))
+    }
+
+    fn of_downloads(&self, background: &mut Vec<DownloadId>) -> Option<DownloadView> {
+        while let Some(id) = background.first().copied() {
+            match self.downloads.watch(id) {
+                // It is so long over that it has been forgotten.
+                None => {
+                    background.remove(0);
+                }
+                Some(view) if view.borrow().state.is_over() => {
+                    background.remove(0);
+                    return Some(view.borrow().clone());
+                }
+                Some(_) => {
+                    // Each gets its turn.
+                    background.rotate_left(1);
+                    return None;
+                }
+            }
+        }
+        None
+    }
+}
+
+/// Says what has become of a download in the background.
+fn over(view: &DownloadView) -> Notice {
+    let (number, name) = (view.id.0, display_safe(&view.name));
+    let (style, text) = match &view.state {
+        DownloadState::Done { .. } => (Style::Good, format!("download {number} is done: {name}")),
+        DownloadState::Failed { reason } => {
+            (Style::Bad, format!("download {number} failed: {name}: {}", display_safe(reason)))
+        }
+        _ => (Style::Warning, format!("download {number} was stopped: {name}")),
+    };
+    Notice { style, text }
+}
+
+/// Says what is new about the index, and what is told with that.
+pub(crate) fn news(told: &Told, status: &IndexStatus) -> Option<(Told, String)> {
+    match (told, status) {
+        (Told::Online(_), IndexStatus::Offline { error, .. }) => {
+            let error = display_safe(error);
+            let text = format!(
+                "the index is gone ({error}); what is under way goes on, and it is tried again by itself"
+            );
+            Some((Told::Offline, text))
+        }
+        (Told::Nothing, IndexStatus::Offline { error, .. }) => {
+            let text = format!("no index ({}); it is tried again by itself", display_safe(error));
+            Some((Told::Offline, text))
+        }
+        (_, IndexStatus::Online { you, reachable, .. }) => {
+            let reached = match reachable {
+                Reachability::Unknown => None,
+                Reachability::Yes => Some(true),
+                Reachability::No { .. } => Some(false),
+            };
+            // It is about to say; then it is told at once.
+            (reached.is_some() && *told != Told::Online(reached))
+                .then(|| (Told::Online(reached), online(told, *you, reachable)))
+        }
+        _ => None,
+    }
+}
+
+fn online(told: &Told, you: SocketAddr, reachable: &Reachability) -> String {
+    match (told, reachable) {
+        (Told::Online(Some(false)), Reachability::Yes) => format!("others can reach this node at {you} now"),
+        (_, Reachability::No { reason }) => format!(
+            "others cannot reach this node at {you}: {}; its files are not listed, downloads work all the same",
+            display_safe(reason)
+        ),
+        _ => format!("the index is there, and others can reach this node at {you}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::time::Instant;
+
+    use super::*;
+
+    fn online_as(reachable: Reachability) -> IndexStatus {
+        let you = "127.0.0.1:7".parse().unwrap();
+        IndexStatus::Online { you, reachable, registered: 0, synced: true, trouble: None }
+    }
+
+    fn offline() -> IndexStatus {
+        IndexStatus::Offline { error: "it \u{7}is gone".into(), retry_at: Instant::now() }
+    }
+
+    fn text(told: &Told, status: &IndexStatus) -> Option<String> {
+        news(told, status).map(|(_, text)| text)
+    }
+
+    #[tokio::test]
+    async fn the_index_is_told_to_come_and_go_once() {
+        let gone = text(&Told::Online(Some(true)), &offline()).unwrap();
+        assert!(gone.starts_with("the index is gone (it \\u{7}is gone)"), "{gone}");
+        assert_eq!(text(&Told::Offline, &offline()), None);
+        let back = text(&Told::Offline, &online_as(Reachability::Yes)).unwrap();
+        assert_eq!(back, "the index is there, and others can reach this node at 127.0.0.1:7");
+        assert_eq!(text(&Told::Online(Some(true)), &online_as(Reachability::Yes)), None);
+    }
+
+    #[tokio::test]
+    async fn a_port_that_nobody_reaches_is_told_in_plain_words() {
+        assert_eq!(text(&Told::Nothing, &online_as(Reachability::Unknown)), None);
+        let no = online_as(Reachability::No { reason: "refused".into() });
+        let told = text(&Told::Online(None), &no).unwrap();
+        assert!(told.starts_with("others cannot reach this node at 127.0.0.1:7: refused"), "{told}");
+        let now = text(&Told::Online(Some(false)), &online_as(Reachability::Yes)).unwrap();
+        assert_eq!(now, "others can reach this node at 127.0.0.1:7 now");
+    }
+
+    #[tokio::test]
+    async fn connecting_is_no_news() {
+        assert_eq!(text(&Told::Online(Some(true)), &IndexStatus::Connecting { attempt: 1 }), None);
+        assert_eq!(text(&Told::Nothing, &IndexStatus::Stopped), None);
+    }
+}

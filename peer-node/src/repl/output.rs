@@ -1,0 +1,186 @@
+//! The only place from which anything is written to stdout and stderr.
+
+mod live;
+mod screen;
+
+use std::fmt::Display;
+use std::io::{self, IsTerminal, Write};
+use std::time::{Duration, Instant};
+
+use super::look::{Look, Style};
+use live::Live;
+pub(crate) use screen::Screen;
+
+/// Whom the program talks to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Audience {
+    /// A person at a terminal.
+    Person,
+    /// A script: plain and stable lines.
+    Script,
+}
+
+/// Nobody reads what the program says any more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the output is closed")]
+pub(crate) struct OutputClosed;
+
+/// Results on stdout, errors on stderr, and live lines that are drawn anew on whichever of them is a terminal.
+pub(crate) struct Output {
+    audience: Audience,
+    look: Look,
+    stdout: Box<dyn Write + Send>,
+    stderr: Box<dyn Write + Send>,
+    live: Live,
+    screen: Screen,
+    drawn: Option<Instant>,
+}
+
+/// How often live lines are drawn at most.
+const PAUSE: Duration = Duration::from_millis(200);
+
+impl Output {
+    /// Takes the program's own stdout and stderr.
+    pub(crate) fn standard(audience: Audience) -> Self {
+        let (look, screen) = match audience {
+            Audience::Person => (Look::of_terminal(), Screen::Stdout),
+            Audience::Script if io::stderr().is_terminal() => (Look::PLAIN, Screen::Stderr),
+            Audience::Script => (Look::PLAIN, Screen::None),
+        };
+        Self {
+            audience,
+            look,
+            stdout: Box::new(io::stdout()),
+            stderr: Box::new(io::stderr()),
+            live: Live::default(),
+            screen,
+            drawn: None,
+        }
+    }
+
+    /// Returns whom the program talks to.
+    pub(crate) const fn audience(&self) -> Audience {
+        self.audience
+    }
+
+    /// Says whether a person reads.
+    pub(crate) fn is_for_person(&self) -> bool {
+        self.audience == Audience::Person
+    }
+
+    /// Returns how results may be coloured.
+    pub(crate) const fn look(&self) -> Look {
+        self.look
+    }
+
+    /// Returns how wide the results may be; scripts have all the room in the world.
+    pub(crate) fn width(&self) -> usize {
+        match self.audience {
+            Audience::Person => self.screen.size().0,
+            Audience::Script => usize::MAX,
+        }
+    }
+
+    /// Writes a line of results.
+    pub(crate) fn line(&mut self, text: impl Display) -> Result<(), OutputClosed> {
+        self.lines([text])
+    }
+
+    /// Writes lines of results in one go.
+    pub(crate) fn lines(
+        &mut self,
+        lines: impl IntoIterator<Item = impl Display>,
+    ) -> Result<(), OutputClosed> {
+        self.clear_live();
+        let write = || {
+            for line in lines {
+                writeln!(self.stdout, "{line}")?;
+            }
+            self.stdout.flush()
+        };
+        write().map_err(|_: io::Error| OutputClosed)
+    }
+
+    /// Writes an error; that nobody reads those is no reason to stop.
+    pub(crate) fn error(&mut self, text: impl Display) {
+        self.clear_live();
+        let look = if self.is_for_person() && io::stderr().is_terminal() { self.look } else { Look::PLAIN };
+        let _ = writeln!(self.stderr, "{} {text}", look.paint(Style::Bad, "error:"));
+    }
+
+    /// Says whether live lines are of any use at the moment: somebody could see them, and the last ones have stood for a
+    /// while.
+    pub(crate) fn wants_live(&self) -> bool {
+        self.screen != Screen::None
+            && self.live_look().redraw
+            && self.drawn.is_none_or(|drawn| drawn.elapsed() >= PAUSE)
+    }
+
+    /// Returns how live lines are coloured and how many columns and rows there are for them.
+    pub(crate) fn live_frame(&self) -> (Look, usize, usize) {
+        let (width, height) = self.screen.size();
+        // The last column is left alone, where terminals differ about wrapping.
+        (self.live_look(), width.saturating_sub(1).max(1), height.saturating_sub(2).max(1))
+    }
+
+    /// Draws lines in the place of those drawn before.
+    pub(crate) fn draw(&mut self, lines: Vec<String>) {
+        let width = self.screen.size().0;
+        let text = self.live.replace(lines, width);
+        self.write_live(&text);
+        self.drawn = Some(Instant::now());
+    }
+
+    /// Takes the live lines away.
+    pub(crate) fn clear_live(&mut self) {
+        let text = self.live.replace(Vec::new(), self.screen.size().0);
+        self.write_live(&text);
+        self.drawn = None;
+    }
+
+    fn live_look(&self) -> Look {
+        match self.audience {
+            Audience::Person => self.look,
+            Audience::Script => Look::of_terminal(),
+        }
+    }
+
+    fn write_live(&mut self, text: &str) {
+        if text.is_empty() {
+            return;
+        }
+        let target = match self.screen {
+            Screen::Stdout => &mut self.stdout,
+            Screen::Stderr => &mut self.stderr,
+            Screen::None => return,
+        };
+        // Results matter, these do not: if nobody is there, the next result will find out.
+        let _ = target.write_all(text.as_bytes()).and_then(|()| target.flush());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Broken;
+
+    impl Write for Broken {
+        fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+            Err(io::ErrorKind::BrokenPipe.into())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_closed_output_is_told_and_a_closed_stderr_is_not() {
+        let mut output = Output::standard(Audience::Script);
+        output.stdout = Box::new(Broken);
+        output.stderr = Box::new(Broken);
+        output.error("nobody hears this");
+        assert_eq!(output.line("nor this"), Err(OutputClosed));
+    }
+}

@@ -1,0 +1,113 @@
+use std::time::Duration;
+
+use protocol::units::{Rate, Size, Span};
+
+use crate::repl::bar::percent;
+use crate::repl::look::Style;
+use crate::transfers::{DownloadState, DownloadView};
+
+/// One thing said of a download; those with higher ranks are left out first.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Field {
+    pub(super) text: String,
+    pub(super) style: Style,
+    pub(super) rank: u8,
+}
+
+/// The bar goes when only fields up to this rank are left.
+pub(super) const RANK_OF_BAR: u8 = 2;
+
+/// How much room there is for words.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Wording {
+    Full,
+    Brief,
+}
+
+/// Lists what is known of a download that goes on, in the order in which it is shown.
+pub(super) fn fields(view: &DownloadView, wording: Wording) -> Vec<Field> {
+    let mut fields = Vec::with_capacity(8);
+    let mut say = |text: String, style, rank| fields.push(Field { text, style, rank });
+    if let Some(size) = view.size {
+        say(format!("{:>3}%", percent(view.bytes_done, size)), Style::Strong, 0);
+        say(brief(Size(size).to_string(), wording), Style::Plain, 5);
+    }
+    if let Some(doing) = doing(&view.state, wording) {
+        say(doing.to_owned(), Style::Warning, 3);
+    }
+    if view.state == DownloadState::Fetching {
+        let arrow = |sign, rate| format!("{sign}{}", brief(Rate(rate).to_string(), wording));
+        say(arrow('↓', view.rate_down), Style::Good, 2);
+        say(arrow('↑', view.rate_up), Style::Faint, 7);
+    }
+    let (pieces, sources) = match wording {
+        Wording::Full => (" pieces", " sources"),
+        Wording::Brief => ("p", "s"),
+    };
+    if view.pieces > 0 {
+        say(format!("{}/{}{pieces}", view.pieces_done, view.pieces), Style::Plain, 6);
+    }
+    if view.state == DownloadState::Fetching {
+        say(format!("{}/{}{sources}", view.sources_active, view.sources_known), Style::Plain, 4);
+        if let Some(left) = view.left {
+            let left = match wording {
+                Wording::Full => format!("{} left", Span(left)),
+                Wording::Brief => clock(left),
+            };
+            say(left, Style::Accent, 1);
+        }
+    }
+    fields
+}
+
+fn doing(state: &DownloadState, wording: Wording) -> Option<&'static str> {
+    Some(match (state, wording) {
+        (DownloadState::Queued, Wording::Full) => "waiting for its turn",
+        (DownloadState::Queued, Wording::Brief) => "waiting",
+        (DownloadState::Looking, Wording::Full) => "looking for sources",
+        (DownloadState::Looking, Wording::Brief) => "looking",
+        (DownloadState::Checking, Wording::Full) => "checking what is here already",
+        (DownloadState::Checking, Wording::Brief) => "checking",
+        (DownloadState::Finishing, _) => "finishing",
+        _ => return None,
+    })
+}
+
+/// `33.1 MiB/s` becomes `33.1M/s`.
+fn brief(text: String, wording: Wording) -> String {
+    match wording {
+        Wording::Full => text,
+        Wording::Brief => text.replace("iB", "").replace(' ', ""),
+    }
+}
+
+/// `1:05`, `2:01:05`, and in days from a day on.
+fn clock(span: Duration) -> String {
+    let seconds = span.as_secs().saturating_add(u64::from(span.subsec_nanos() > 0));
+    let (hours, minutes, seconds) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
+    match hours {
+        0 => format!("{minutes}:{seconds:02}"),
+        1..24 => format!("{hours}:{minutes:02}:{seconds:02}"),
+        _ => format!("{}d", hours / 24),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn clocks_are_brief() {
+        for (seconds, text) in [(0, "0:00"), (65, "1:05"), (7265, "2:01:05"), (200_000, "2d")] {
+            assert_eq!(clock(Duration::from_secs(seconds)), text);
+        }
+        assert_eq!(clock(Duration::from_millis(1)), "0:01");
+        let _ = clock(Duration::MAX);
+    }
+
+    #[test]
+    fn units_are_brief() {
+        assert_eq!(brief("33.1 MiB/s".into(), Wording::Brief), "33.1M/s");
+        assert_eq!(brief("0 B/s".into(), Wording::Brief), "0B/s");
+    }
+}

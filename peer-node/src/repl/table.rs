@@ -1,0 +1,184 @@
+//! Tables that are as wide as the terminal allows.
+
+use super::columns::{columns, fit, pad, pad_left};
+use super::look::{Look, Style};
+
+/// What stands between two columns.
+const GAP: &str = "  ";
+
+/// The fewest columns of the terminal that the flexible column is cut to before others are left out.
+const LEAST: usize = 12;
+
+/// One column of a table.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Column {
+    /// What stands above it; nothing stands above any if all are empty.
+    pub(crate) head: &'static str,
+    /// How its cells are coloured.
+    pub(crate) style: Style,
+    /// Where its cells stand.
+    pub(crate) side: Side,
+    /// Those with higher figures are left out first when the terminal is narrow; 0 always stays.
+    pub(crate) rank: u8,
+}
+
+/// How the cells of a column are laid out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Side {
+    /// Words.
+    Left,
+    /// Figures.
+    Right,
+    /// Words that may be cut to make room; one column of a table at most.
+    Flexible,
+}
+
+impl Column {
+    /// Makes a column of words.
+    pub(crate) const fn left(head: &'static str, style: Style, rank: u8) -> Self {
+        Self { head, style, side: Side::Left, rank }
+    }
+
+    /// Makes a column of figures.
+    pub(crate) const fn right(head: &'static str, style: Style, rank: u8) -> Self {
+        Self { head, style, side: Side::Right, rank }
+    }
+
+    /// Makes the column that gives way.
+    pub(crate) const fn flexible(head: &'static str) -> Self {
+        Self { head, style: Style::Plain, side: Side::Flexible, rank: 0 }
+    }
+}
+
+/// Lays out rows of cells, which are fit to be shown, as lines of at most `width` columns where that is possible.
+pub(crate) fn lay_out<const N: usize>(
+    table: &[Column; N],
+    rows: &[[String; N]],
+    width: usize,
+    look: Look,
+) -> Vec<String> {
+    let kept = choose(&natural_widths(table, rows), table, width);
+    let has_heads = table.iter().any(|column| !column.head.is_empty());
+    let head = has_heads.then(|| table.map(|column| column.head.to_owned()));
+    let heading = head.iter().map(|cells| line(table, cells, &kept, look, true));
+    heading.chain(rows.iter().map(|cells| line(table, cells, &kept, look, false))).collect()
+}
+
+fn natural_widths<const N: usize>(table: &[Column; N], rows: &[[String; N]]) -> [usize; N] {
+    let mut widths = table.map(|column| columns(column.head));
+    for row in rows {
+        for (width, cell) in widths.iter_mut().zip(row) {
+            *width = columns(cell).max(*width);
+        }
+    }
+    widths
+}
+
+/// Chooses the columns that stay, and their widths.
+fn choose<const N: usize>(natural: &[usize; N], table: &[Column; N], width: usize) -> Vec<(usize, usize)> {
+    let mut kept: Vec<(usize, usize)> = natural.iter().copied().enumerate().collect();
+    let rank = |at: usize| table.get(at).map_or(0, |column| column.rank);
+    let is_flexible = |at: usize| table.get(at).is_some_and(|column| column.side == Side::Flexible);
+    loop {
+        let others: usize = kept.iter().filter(|(at, _)| !is_flexible(*at)).map(|(_, width)| width).sum();
+        let gaps = kept.len().saturating_sub(1) * GAP.len();
+        let room = width.saturating_sub(others + gaps);
+        let wanted = kept.iter().find(|(at, _)| is_flexible(*at)).map_or(0, |(_, width)| *width);
+        let dearest = kept.iter().map(|(at, _)| *at).filter(|at| rank(*at) > 0).max_by_key(|at| rank(*at));
+        match dearest {
+            Some(at) if room < wanted.min(LEAST) || others + gaps > width => {
+                kept.retain(|(kept, _)| *kept != at);
+            }
+            _ => {
+                for (at, width) in &mut kept {
+                    if is_flexible(*at) {
+                        *width = (*width).min(room.max(1));
+                    }
+                }
+                return kept;
+            }
+        }
+    }
+}
+
+fn line<const N: usize>(
+    table: &[Column; N],
+    cells: &[String; N],
+    kept: &[(usize, usize)],
+    look: Look,
+    is_head: bool,
+) -> String {
+    let last = kept.last().map(|(at, _)| *at);
+    let cell = |&(at, width): &(usize, usize)| {
+        let column = table.get(at)?;
+        let cell = cells.get(at)?;
+        let text = match column.side {
+            Side::Right => pad_left(cell, width),
+            // No blanks at the end of a line.
+            Side::Left | Side::Flexible if last == Some(at) => fit(cell, width),
+            Side::Left | Side::Flexible => pad(cell, width),
+        };
+        Some(look.paint(if is_head { Style::Faint } else { column.style }, &text))
+    };
+    kept.iter().filter_map(cell).collect::<Vec<_>>().join(GAP)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const TABLE: [Column; 4] = [
+        Column::right("#", Style::Accent, 0),
+        Column::flexible("name"),
+        Column::right("size", Style::Plain, 1),
+        Column::left("digest", Style::Faint, 2),
+    ];
+
+    fn rows() -> Vec<[String; 4]> {
+        let row = |a: &str, b: &str, c: &str, d: &str| [a, b, c, d].map(ToOwned::to_owned);
+        vec![row("1", "a rather long name.iso", "5 B", "e3b0c44298fc"), row("10", "日本語", "1.5 GiB", "0")]
+    }
+
+    #[test]
+    fn columns_stand_below_each_other() {
+        let lines = lay_out(&TABLE, &rows(), 80, Look::PLAIN);
+        assert_eq!(
+            lines,
+            [
+                " #  name                       size  digest",
+                " 1  a rather long name.iso      5 B  e3b0c44298fc",
+                "10  日本語                  1.5 GiB  0",
+            ]
+        );
+    }
+
+    #[test]
+    fn names_give_way_first_and_then_columns_go() {
+        assert_eq!(lay_out(&TABLE, &rows(), 40, Look::PLAIN)[1], " 1  a rather….iso      5 B  e3b0c44298fc");
+        assert_eq!(lay_out(&TABLE, &rows(), 30, Look::PLAIN)[1], " 1  a rather lo…e.iso      5 B");
+        assert_eq!(lay_out(&TABLE, &rows(), 20, Look::PLAIN)[1], " 1  a rather l…e.iso");
+    }
+
+    #[test]
+    fn colours_take_no_room() {
+        let colourful = Look { colour: true, redraw: true };
+        let line = lay_out(&TABLE, &rows(), 80, colourful).remove(1);
+        assert!(line.starts_with("\u{1b}[36m 1\u{1b}[0m  a rather"), "{line:?}");
+    }
+
+    proptest! {
+        #[test]
+        fn no_line_is_wider_than_the_terminal(
+            names in prop::collection::vec("[a-z日é ]{0,40}", 0..5),
+            width in 8_usize..100,
+        ) {
+            let rows: Vec<_> =
+                names.into_iter().map(|name| ["1".into(), name, "1.5 GiB".into(), "e3b0c44298fc".into()]).collect();
+            for line in lay_out(&TABLE, &rows, width, Look::PLAIN) {
+                prop_assert!(columns(&line) <= width, "{:?}", line);
+            }
+        }
+    }
+}
