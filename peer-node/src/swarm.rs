@@ -94,14 +94,30 @@ pub struct Swarm {
     sources: BTreeMap<SourceId, Source>,
     queue: VecDeque<Action>,
     next_tick: Option<Instant>,
+    /// When it is next looked for blocks that are late: that means looking at all of them.
+    overtaking: Instant,
 }
 
 impl Swarm {
     /// Starts on a content of which the pieces that `is_here` names are here and verified.
-    pub fn new(geometry: Geometry, config: SwarmConfig, is_here: impl Fn(PieceIndex) -> bool) -> Self {
+    pub fn new(
+        geometry: Geometry,
+        config: SwarmConfig,
+        now: Instant,
+        is_here: impl Fn(PieceIndex) -> bool,
+    ) -> Self {
         let picker = Picker::new(&geometry, Random::from_seed(config.seed), is_here);
         let (sources, queue) = (BTreeMap::new(), VecDeque::new());
-        Self { geometry, config, picker, active: ActivePieces::default(), sources, queue, next_tick: None }
+        Self {
+            geometry,
+            config,
+            picker,
+            active: ActivePieces::default(),
+            sources,
+            queue,
+            next_tick: None,
+            overtaking: now,
+        }
     }
 
     /// Takes in a source and what it has.
@@ -253,6 +269,7 @@ impl Swarm {
 
     /// Gives every source that has room its next requests, in turn, so that none is served before the others.
     fn fill_pipelines(&mut self, now: Instant) {
+        let overtakes = now >= self.overtaking;
         loop {
             let with_room: Vec<SourceId> =
                 self.sources.iter().filter(|(_, source)| source.has_room()).map(|(id, _)| *id).collect();
@@ -267,8 +284,11 @@ impl Swarm {
                 }
             }
             if self.queue.len() == before {
-                return;
+                break;
             }
+        }
+        if overtakes {
+            self.overtaking = now + TICK;
         }
     }
 }

@@ -30,29 +30,56 @@ pub(super) struct Debt {
 #[derive(Debug)]
 pub(super) struct ActivePiece {
     blocks: BTreeMap<Block, Progress>,
+    bytes: u64,
+    /// How many of its blocks are [`Progress::Wanted`], and how many [`Progress::Asked`]; counted, because with the small
+    /// blocks of BitTorrent looking through them at every step would cost more than receiving them.
+    wanted: usize,
+    asked: usize,
 }
 
 impl ActivePiece {
-    fn bytes(&self) -> u64 {
-        self.blocks.keys().map(|block| u64::from(block.length)).sum()
+    fn new(blocks: impl Iterator<Item = Block>) -> Self {
+        let blocks: BTreeMap<Block, Progress> = blocks.map(|block| (block, Progress::Wanted)).collect();
+        let bytes = blocks.keys().map(|block| u64::from(block.length)).sum();
+        let wanted = blocks.len();
+        Self { blocks, bytes, wanted, asked: 0 }
     }
 
-    fn is_complete(&self) -> bool {
-        self.blocks.values().all(|progress| matches!(progress, Progress::Here(_)))
+    /// Changes how far a block has got, and the counts with it.
+    fn change<T>(&mut self, block: Block, change: impl FnOnce(&mut Progress) -> T) -> Option<T> {
+        let progress = self.blocks.get_mut(&block)?;
+        let counts = |progress: &Progress| match progress {
+            Progress::Wanted => (1, 0),
+            Progress::Asked(_) => (0, 1),
+            Progress::Here(_) => (0, 0),
+        };
+        let before = counts(progress);
+        let result = change(progress);
+        let after = counts(progress);
+        self.wanted = self.wanted + after.0 - before.0;
+        self.asked = self.asked + after.1 - before.1;
+        Some(result)
+    }
+
+    const fn is_complete(&self) -> bool {
+        self.wanted == 0 && self.asked == 0
     }
 
     /// Says whether nothing of it is here and nobody was asked.
     fn is_untouched(&self) -> bool {
-        self.blocks.values().all(|progress| matches!(progress, Progress::Wanted))
+        self.wanted == self.blocks.len()
     }
 
     /// Says whether some source is filling it, or it waits for its check.
-    fn is_moving(&self) -> bool {
-        self.is_complete() || self.blocks.values().any(|progress| matches!(progress, Progress::Asked(_)))
+    const fn is_moving(&self) -> bool {
+        self.is_complete() || self.asked > 0
     }
 
     /// Returns the first block that nobody was asked for.
     pub(super) fn first_wanted(&self) -> Option<Block> {
+        if self.wanted == 0 {
+            return None;
+        }
         self.blocks.iter().find(|(_, progress)| matches!(progress, Progress::Wanted)).map(|(block, _)| *block)
     }
 
@@ -73,7 +100,8 @@ impl ActivePiece {
 
     /// Returns the blocks that exactly one source owes.
     pub(super) fn debts(&self) -> impl Iterator<Item = Debt> {
-        self.blocks.iter().filter_map(|(block, progress)| match progress {
+        let blocks = if self.asked > 0 { Some(&self.blocks) } else { None };
+        blocks.into_iter().flatten().filter_map(|(block, progress)| match progress {
             Progress::Asked(debtors) => match debtors.as_slice() {
                 [(debtor, since)] => Some(Debt { block: *block, debtor: *debtor, since: *since }),
                 _ => None,
@@ -97,36 +125,36 @@ impl ActivePieces {
     }
 
     pub(super) fn open(&mut self, piece: PieceIndex, blocks: impl Iterator<Item = Block>) -> Option<Block> {
-        let blocks: BTreeMap<Block, Progress> = blocks.map(|block| (block, Progress::Wanted)).collect();
-        let first = blocks.keys().next().copied();
-        self.pieces.insert(piece, ActivePiece { blocks });
+        let active = ActivePiece::new(blocks);
+        let first = active.first_wanted();
+        self.pieces.insert(piece, active);
         first
     }
 
     /// Returns the bytes of all pieces that move; those that wait for a source they lost are not counted, so that they
     /// cannot keep others out for ever.
     pub(super) fn moving_bytes(&self) -> u64 {
-        self.pieces.values().filter(|piece| piece.is_moving()).map(ActivePiece::bytes).sum()
+        self.pieces.values().filter(|piece| piece.is_moving()).map(|piece| piece.bytes).sum()
     }
 
     pub(super) fn is_solo(&self, piece: PieceIndex) -> bool {
         self.solo.contains(&piece)
     }
 
-    fn progress(&mut self, block: Block) -> Option<&mut Progress> {
-        self.pieces.get_mut(&block.piece)?.blocks.get_mut(&block)
+    fn change<T>(&mut self, block: Block, change: impl FnOnce(&mut Progress) -> T) -> Option<T> {
+        self.pieces.get_mut(&block.piece)?.change(block, change)
     }
 
     pub(super) fn asked(&mut self, source: SourceId, block: Block, now: Instant) {
-        match self.progress(block) {
-            Some(Progress::Asked(debtors)) => debtors.push((source, now)),
-            Some(progress @ Progress::Wanted) => *progress = Progress::Asked(vec![(source, now)]),
-            Some(Progress::Here(_)) | None => {}
-        }
+        self.change(block, |progress| match progress {
+            Progress::Asked(debtors) => debtors.push((source, now)),
+            Progress::Wanted => *progress = Progress::Asked(vec![(source, now)]),
+            Progress::Here(_) => {}
+        });
     }
 
-    pub(super) fn is_asked(&mut self, source: SourceId, block: Block) -> bool {
-        match self.progress(block) {
+    pub(super) fn is_asked(&self, source: SourceId, block: Block) -> bool {
+        match self.pieces.get(&block.piece).and_then(|active| active.blocks.get(&block)) {
             Some(Progress::Asked(debtors)) => debtors.iter().any(|(debtor, _)| *debtor == source),
             _ => false,
         }
@@ -134,16 +162,17 @@ impl ActivePieces {
 
     /// Takes in a block. Returns the other sources that owe it, or nothing if it is not wanted.
     pub(super) fn arrived(&mut self, source: SourceId, block: Block) -> Option<Vec<SourceId>> {
-        let progress = self.progress(block)?;
-        let others = match progress {
-            Progress::Here(_) => return None,
-            Progress::Wanted => Vec::new(),
-            Progress::Asked(debtors) => {
-                debtors.iter().map(|(debtor, _)| *debtor).filter(|debtor| *debtor != source).collect()
-            }
-        };
-        *progress = Progress::Here(source);
-        Some(others)
+        self.change(block, |progress| {
+            let others = match progress {
+                Progress::Here(_) => return None,
+                Progress::Wanted => Vec::new(),
+                Progress::Asked(debtors) => {
+                    debtors.iter().map(|(debtor, _)| *debtor).filter(|debtor| *debtor != source).collect()
+                }
+            };
+            *progress = Progress::Here(source);
+            Some(others)
+        })?
     }
 
     pub(super) fn is_complete(&self, piece: PieceIndex) -> bool {
@@ -152,19 +181,15 @@ impl ActivePieces {
 
     /// Forgets that a source owes a block. Returns the piece if nothing of it is left here.
     pub(super) fn released(&mut self, source: SourceId, block: Block) -> Option<PieceIndex> {
-        if let Some(progress) = self.progress(block) {
-            release(progress, source);
-        }
+        self.change(block, |progress| release(progress, source));
         self.drop_untouched(block.piece)
     }
 
     /// Forgets all that a source owes. Returns the pieces of which nothing is left here.
     pub(super) fn forget_source(&mut self, source: SourceId) -> Vec<PieceIndex> {
-        for progress in self.pieces.values_mut().flat_map(|piece| piece.blocks.values_mut()) {
-            release(progress, source);
-        }
-        let pieces: Vec<PieceIndex> = self.pieces.keys().copied().collect();
-        pieces.into_iter().filter_map(|piece| self.drop_untouched(piece)).collect()
+        let blocks: Vec<Block> =
+            self.pieces.values().flat_map(|piece| piece.blocks.keys().copied()).collect();
+        blocks.into_iter().filter_map(|block| self.released(source, block)).collect()
     }
 
     fn drop_untouched(&mut self, piece: PieceIndex) -> Option<PieceIndex> {

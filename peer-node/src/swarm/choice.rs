@@ -15,10 +15,12 @@ impl Swarm {
     /// Chooses in this order: go on with a piece that the source fills already or that its filler lost; begin the next
     /// piece; help with a piece that another fills; ask for a block that another owes for too long.
     pub(super) fn choose(&mut self, id: SourceId, now: Instant) -> Option<Block> {
-        self.continue_piece(id)
-            .or_else(|| self.begin_piece(id))
-            .or_else(|| self.help_with_piece(id))
-            .or_else(|| self.overtake(id, now))
+        let block =
+            self.continue_piece(id).or_else(|| self.begin_piece(id)).or_else(|| self.help_with_piece(id));
+        if block.is_none() && now >= self.overtaking {
+            return self.overtake(id, now);
+        }
+        block
     }
 
     fn continue_piece(&self, id: SourceId) -> Option<Block> {
@@ -34,10 +36,11 @@ impl Swarm {
     fn begin_piece(&mut self, id: SourceId) -> Option<Block> {
         let source = self.sources.get(&id)?;
         let moving = self.active.moving_bytes();
-        let (geometry, budget) = (self.geometry, self.config.budget);
-        let fits = |piece| moving == 0 || moving + u64::from(geometry.length_of(piece)) <= budget;
-        let piece = self.picker.take(|piece| source.may_give(piece) && fits(piece))?;
-        self.active.open(piece, geometry.blocks(piece, self.config.block_length))
+        if moving > 0 && moving + u64::from(self.geometry.piece_length()) > self.config.budget {
+            return None;
+        }
+        let piece = self.picker.take(|piece| source.may_give(piece) && !source.owes_of(piece))?;
+        self.active.open(piece, self.geometry.blocks(piece, self.config.block_length))
     }
 
     fn help_with_piece(&self, id: SourceId) -> Option<Block> {

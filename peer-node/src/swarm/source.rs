@@ -76,6 +76,7 @@ pub(super) struct Source {
     pub(super) pace: Pace,
     /// What it was asked for and has not answered, with the time of the request.
     in_flight: BTreeMap<Block, Instant>,
+    bytes_owed: u64,
     /// When it last sent something, or was first asked after a pause.
     heard: Instant,
     /// The piece of its first failure.
@@ -85,16 +86,16 @@ pub(super) struct Source {
 impl Source {
     pub(super) fn new(have: Have, now: Instant) -> Self {
         let (pace, rate) = (Pace::new(), RateMeter::new(now));
-        Self { have, received: 0, rate, pace, in_flight: BTreeMap::new(), heard: now, struck: None }
+        Self { have, received: 0, rate, pace, in_flight: BTreeMap::new(), bytes_owed: 0, heard: now, struck: None }
     }
 
     /// Says whether it may be asked for one more block.
     pub(super) fn has_room(&self) -> bool {
-        self.in_flight.len() < MAX_REQUESTS && (!self.owes() || self.bytes_owed() < self.pace.window())
+        self.in_flight.len() < MAX_REQUESTS && (!self.owes() || self.bytes_owed < self.pace.window())
     }
 
-    pub(super) fn bytes_owed(&self) -> u64 {
-        self.in_flight.keys().map(|block| u64::from(block.length)).sum()
+    pub(super) const fn bytes_owed(&self) -> u64 {
+        self.bytes_owed
     }
 
     /// Estimates how many seconds it takes for so many bytes at its present rate.
@@ -111,11 +112,19 @@ impl Source {
         self.in_flight.contains_key(&block)
     }
 
+    /// Says whether it owes a block of a piece: one of an earlier attempt, perhaps, that it was told to forget.
+    pub(super) fn owes_of(&self, piece: PieceIndex) -> bool {
+        let first = Block { piece, begin: 0, length: 0 };
+        self.in_flight.range(first..).next().is_some_and(|(block, _)| block.piece == piece)
+    }
+
     pub(super) fn asked(&mut self, block: Block, now: Instant) {
         if self.in_flight.is_empty() {
             self.heard = now;
         }
-        self.in_flight.insert(block, now);
+        if self.in_flight.insert(block, now).is_none() {
+            self.bytes_owed += u64::from(block.length);
+        }
     }
 
     pub(super) fn progressed(&mut self, bytes: u64, now: Instant) {
@@ -126,6 +135,7 @@ impl Source {
 
     pub(super) fn answered(&mut self, block: Block, with_data: bool, now: Instant) {
         let Some(since) = self.in_flight.remove(&block) else { return };
+        self.bytes_owed -= u64::from(block.length);
         self.heard = now;
         if with_data {
             self.pace.took(now.saturating_duration_since(since), u64::from(block.length));

@@ -85,7 +85,7 @@ fn one_seed_gives_one_history_and_another_seed_another() {
 #[test]
 fn a_rejected_block_is_asked_of_another() {
     let (geometry, now) = (native(1), Instant::now());
-    let mut swarm = Swarm::new(geometry, CONFIG, |_| false);
+    let mut swarm = Swarm::new(geometry, CONFIG, now, |_| false);
     swarm.source_joined(SourceId(1), Have::All, now);
     let mut asked = Vec::new();
     while let Some(Action::Request { block, .. }) = swarm.poll(now) {
@@ -105,7 +105,7 @@ fn a_rejected_block_is_asked_of_another() {
 fn the_budget_bounds_what_is_under_way() {
     let geometry = Geometry::native(100 << 30).unwrap();
     let now = Instant::now();
-    let mut swarm = Swarm::new(geometry, CONFIG, |_| false);
+    let mut swarm = Swarm::new(geometry, CONFIG, now, |_| false);
     for id in 0..8 {
         swarm.source_joined(SourceId(id), Have::All, now);
     }

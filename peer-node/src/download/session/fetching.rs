@@ -90,7 +90,7 @@ impl Session {
         let _ = getrandom::fill(&mut seed);
         let seed = Random::from_seed(u64::from_be_bytes(seed)).draw();
         let config = SwarmConfig { block_length: MAX_BLOCK, budget: BUDGET, seed };
-        let swarm = Swarm::new(geometry, config, |piece| here.has(piece));
+        let swarm = Swarm::new(geometry, config, Instant::now(), |piece| here.has(piece));
         let offer = Offer { size: geometry.size(), manifest: manifest.id() };
         let (assembly, part) = (Assembly::default(), Arc::new(part));
         let fetching = Fetching { swarm, offer, manifest, part, assembly, here, unnoted: false };

@@ -64,7 +64,7 @@ struct Simulation {
 /// Runs a swarm until it is complete, nothing can happen any more, or ten minutes have passed.
 pub(super) fn simulate(geometry: Geometry, config: SwarmConfig, sources: Vec<Played>) -> Outcome {
     let start = Instant::now();
-    let mut swarm = Swarm::new(geometry, config, |_| false);
+    let mut swarm = Swarm::new(geometry, config, start, |_| false);
     for (number, source) in sources.iter().enumerate() {
         swarm.source_joined(SourceId(u32::try_from(number).unwrap()), source.have.clone(), start);
     }
