@@ -1,5 +1,6 @@
-use std::fs;
-use std::io;
+use std::ffi::OsString;
+use std::fs::{self, OpenOptions};
+use std::io::{self, Write};
 use std::path::Path;
 
 use protocol::bitfield::Bitfield;
@@ -57,12 +58,20 @@ impl PartRecord {
         if rest.is_empty() { Bitfield::from_bytes(geometry, bytes).ok() } else { None }
     }
 
-    /// Writes the record, whole or not at all.
+    /// Writes the record, whole or not at all. It is a hint, so nothing waits for the disk.
     pub(super) fn save(&self, path: &Path) -> io::Result<()> {
-        let mut temporary = path.as_os_str().to_owned();
-        temporary.push(".new");
-        fs::write(&temporary, serde_json::to_vec(self).map_err(io::Error::other)?)?;
-        fs::rename(&temporary, path)
+        let mut name = OsString::from(".");
+        name.push(path.file_name().unwrap_or_default());
+        name.push(".new");
+        // Hidden, so that it is never shared; made anew, so that nothing is written through a link.
+        let fresh = path.with_file_name(name);
+        match fs::remove_file(&fresh) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+        let mut file = OpenOptions::new().write(true).create_new(true).open(&fresh)?;
+        file.write_all(&serde_json::to_vec(self).map_err(io::Error::other)?)?;
+        fs::rename(&fresh, path)
     }
 }
 
