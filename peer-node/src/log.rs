@@ -6,7 +6,7 @@ use std::io::{self, IsTerminal};
 use std::path::Path;
 use std::sync::Arc;
 
-use tracing_subscriber::filter::{EnvFilter, LevelFilter};
+use tracing_subscriber::filter::EnvFilter;
 use tracing_subscriber::layer::{Layer, SubscriberExt};
 use tracing_subscriber::util::SubscriberInitExt;
 
@@ -17,32 +17,87 @@ use rotating_file::RotatingFile;
 /// The verbosity counts the `-v`: 1 shows info on stderr, 2 debug, 3 trace; from 2 on, the file too has this program's
 /// debug. `RUST_LOG` takes precedence over both. A log that cannot be written never stops or disturbs the program.
 pub fn init(log_dir: &Path, verbosity: u8) -> io::Result<()> {
+    let asked = std::env::var(EnvFilter::DEFAULT_ENV).ok();
+    subscriber(log_dir, verbosity, asked.as_deref())?.try_init().map_err(io::Error::other)
+}
+
+fn subscriber(
+    log_dir: &Path,
+    verbosity: u8,
+    asked: Option<&str>,
+) -> io::Result<impl SubscriberInitExt + use<>> {
     let file = Arc::new(RotatingFile::open(log_dir.join("node.log"))?);
     let file_layer = tracing_subscriber::fmt::layer()
         .with_ansi(false)
         .log_internal_errors(false)
         .with_writer(file)
-        .with_filter(filter(if verbosity >= 2 { "info,peer_node=debug,protocol=debug" } else { "info" }));
+        .with_filter(filter(asked, if verbosity >= 2 { DEBUG } else { "info" }));
     let stderr_layer = (verbosity > 0).then(|| {
-        let colours =
-            io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|set| set.is_empty());
+        let is_coloured = std::env::var_os("NO_COLOR").is_none_or(|set| set.is_empty());
         tracing_subscriber::fmt::layer()
-            .with_ansi(colours)
+            .with_ansi(is_coloured && io::stderr().is_terminal())
             .log_internal_errors(false)
             .with_writer(io::stderr)
-            .with_filter(filter(match verbosity {
-                0 | 1 => "info",
-                2 => "info,peer_node=debug,protocol=debug",
-                _ => "info,peer_node=trace,protocol=trace",
-            }))
+            .with_filter(filter(
+                asked,
+                match verbosity {
+                    0 | 1 => "info",
+                    2 => DEBUG,
+                    _ => "info,peer_node=trace,protocol=trace",
+                },
+            ))
     });
-    tracing_subscriber::registry().with(file_layer).with(stderr_layer).try_init().map_err(io::Error::other)
+    Ok(tracing_subscriber::registry().with(file_layer).with(stderr_layer))
 }
 
-/// Returns what `RUST_LOG` asks for, or else the given directives; what cannot be read in either means info.
-fn filter(otherwise: &str) -> EnvFilter {
-    let asked = std::env::var(EnvFilter::DEFAULT_ENV).ok().filter(|asked| !asked.trim().is_empty());
-    EnvFilter::builder()
-        .with_default_directive(LevelFilter::INFO.into())
-        .parse_lossy(asked.as_deref().unwrap_or(otherwise))
+/// What this program decides, without the libraries under it.
+const DEBUG: &str = "info,peer_node=debug,protocol=debug";
+
+/// Returns what was asked for, or the given directives if that is nothing that can be understood.
+fn filter(asked: Option<&str>, otherwise: &str) -> EnvFilter {
+    let asked = asked.filter(|asked| !asked.trim().is_empty());
+    let asked = asked.and_then(|asked| EnvFilter::builder().parse(asked).ok());
+    asked.unwrap_or_else(|| EnvFilter::new(otherwise))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    fn logged(verbosity: u8, asked: Option<&str>) -> Vec<&'static str> {
+        let folder = tempfile::tempdir().unwrap();
+        let subscriber = subscriber(folder.path(), verbosity, asked).unwrap();
+        tracing::dispatcher::with_default(&subscriber.into(), || {
+            tracing::info!(name = "a\u{1b}[31mb", "an info line");
+            tracing::debug!("a debug line");
+            tracing::info!(target: "elsewhere", "an info line of a library");
+            tracing::debug!(target: "elsewhere", "a debug line of a library");
+        });
+        let text = fs::read_to_string(folder.path().join("node.log")).unwrap();
+        assert!(!text.contains('\u{1b}'), "{text}");
+        let lines =
+            ["an info line name=", "a debug line\n", "info line of a library", "debug line of a library"];
+        lines.into_iter().filter(|line| text.contains(line)).collect()
+    }
+
+    #[test]
+    fn the_file_has_info_and_with_verbosity_our_own_debug() {
+        assert_eq!(logged(0, None), ["an info line name=", "info line of a library"]);
+        let debug = ["an info line name=", "a debug line\n", "info line of a library"];
+        assert_eq!(logged(2, None), debug);
+        assert_eq!(logged(0, Some(" ")), logged(0, Some("=[[")));
+    }
+
+    #[test]
+    fn what_is_asked_for_takes_precedence() {
+        assert_eq!(logged(0, Some("debug")).len(), 4);
+        assert!(logged(2, Some("off")).is_empty());
+    }
+
+    #[test]
+    fn a_log_that_cannot_be_made_is_an_error() {
+        assert!(subscriber(Path::new("/nowhere/at/all"), 0, None).is_err());
+    }
 }

@@ -105,20 +105,21 @@ impl Actor {
         self.answer_waiters();
         let is_at_rest = self.is_at_rest();
         let pause = self.context.pace.publish;
-        if self.publisher.is_due(&self.inventory, is_at_rest, pause, now) {
+        let mut publish = self.publisher.due(&self.inventory, is_at_rest, pause, now);
+        if publish.is_some_and(|due| due <= now) {
             self.publisher.publish(&self.inventory);
+            publish = None;
         }
         let is_settled = is_at_rest && self.publisher.is_current(&self.inventory);
         let current = self.meter.current().and_then(|location| self.inventory.path_of(location));
         let current = current.map(ToString::to_string);
         self.publisher.show(self.meter.hashing(&self.queue, current, is_settled));
         if is_settled && !std::mem::replace(&mut self.has_cleaned, true) {
+            tracing::info!(files = self.inventory.len(), "looked through all that is shared");
             self.clean();
         }
         let progress = self.meter.is_active().then(|| now + PROGRESS);
-        let publish = self.publisher.due(&self.inventory, is_at_rest, pause);
         let dues = [self.debounced, self.scans.next_due(), self.queue.next_due(), publish, progress];
-        // Nothing is ever due twice at once, so that the loop cannot spin.
         dues.into_iter().flatten().min().unwrap_or(now + self.context.pace.rescan)
     }
 
@@ -140,7 +141,11 @@ impl Actor {
             Ok(Done::Scan(outcome)) => self.end_scan(&outcome),
             Ok(Done::Hash(outcome)) => self.end_hashing(outcome),
             Ok(Done::Clean) => {}
-            Err(error) => tracing::error!(%error, "work on the library failed"),
+            Err(error) => {
+                // Rather no node than one that is half alive.
+                tracing::error!(%error, "work on the library failed; stopping");
+                self.context.cancel.cancel();
+            }
         }
     }
 
@@ -149,6 +154,7 @@ impl Actor {
         for location in locations {
             self.inventory.remove(&location);
             self.queue.remove(&location);
+            self.meter.cancel(&location);
         }
     }
 

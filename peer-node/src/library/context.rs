@@ -1,7 +1,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use protocol::manifest::Manifest;
 use tokio_util::sync::CancellationToken;
@@ -65,10 +65,16 @@ impl Context {
     ) -> io::Result<SystemTime> {
         let digest = manifest.digest();
         let known = self.cache.find(location, identity).filter(|(known, _)| *known == digest);
-        let since = known.map_or_else(SystemTime::now, |(_, since)| since);
+        let since = known.map_or_else(this_second, |(_, since)| since);
         // First here, so that nobody takes the manifest for one that is not needed.
         self.cache.insert(Hashed { location: location.to_owned(), identity, digest, since })?;
         self.manifests.save(manifest).inspect_err(|_| self.cache.forget(identity))?;
         Ok(since)
     }
+}
+
+/// Returns the time as exactly as it is remembered.
+fn this_second() -> SystemTime {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    UNIX_EPOCH + Duration::from_secs(since.as_secs())
 }

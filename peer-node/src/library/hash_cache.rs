@@ -45,7 +45,14 @@ struct Inner {
     file: File,
     /// How many lines the file has.
     lines: usize,
-    entries: HashMap<Key, Hashed>,
+    entries: HashMap<Key, Entry>,
+}
+
+#[derive(Debug)]
+struct Entry {
+    hashed: Hashed,
+    /// It was hashed since the file was opened, and is certainly of use.
+    is_new: bool,
 }
 
 /// What of an identity survives that a disk gets another device number, as happens when it is mounted anew.
@@ -74,7 +81,7 @@ impl HashCache {
             lines += 1;
             ends_torn = bytes.last() != Some(&b'\n');
             if let Some(hashed) = line::decode(&bytes) {
-                entries.insert(Key::from(hashed.identity), hashed);
+                entries.insert(Key::from(hashed.identity), Entry { hashed, is_new: false });
             }
             bytes.clear();
         }
@@ -89,7 +96,7 @@ impl HashCache {
     /// Returns what is known of a file that looks like that.
     pub(super) fn find(&self, location: &Path, identity: FileIdentity) -> Option<(Digest, SystemTime)> {
         let inner = self.inner.lock();
-        let hashed = inner.entries.get(&Key::from(identity))?;
+        let Entry { hashed, .. } = inner.entries.get(&Key::from(identity))?;
         let is_it = hashed.identity.dev == identity.dev || hashed.location == location;
         is_it.then_some((hashed.digest, hashed.since))
     }
@@ -98,7 +105,7 @@ impl HashCache {
     pub(super) fn insert(&self, hashed: Hashed) -> io::Result<()> {
         let line = line::encode(&hashed)?;
         let mut inner = self.inner.lock();
-        inner.entries.insert(Key::from(hashed.identity), hashed);
+        inner.entries.insert(Key::from(hashed.identity), Entry { hashed, is_new: true });
         inner.lines += 1;
         inner.file.write_all(&line)
     }
@@ -108,27 +115,28 @@ impl HashCache {
         self.inner.lock().entries.remove(&Key::from(identity));
     }
 
-    /// Rewrites the file without what `is_needed` does not want, if that is more than half of it.
+    /// Rewrites the file without what is older than this run and `is_needed` does not want, if that is more than half.
     pub(super) fn compact(&self, is_needed: impl Fn(&Hashed) -> bool) -> io::Result<bool> {
         let mut inner = self.inner.lock();
-        let needed = inner.entries.values().filter(|hashed| is_needed(hashed)).count();
-        if inner.lines < WORTH_COMPACTING || needed >= inner.lines.div_ceil(2) {
+        let is_kept = |entry: &Entry| entry.is_new || is_needed(&entry.hashed);
+        let kept = inner.entries.values().filter(|entry| is_kept(entry)).count();
+        if inner.lines < WORTH_COMPACTING || kept >= inner.lines.div_ceil(2) {
             return Ok(false);
         }
         let mut bytes = Vec::new();
-        for hashed in inner.entries.values().filter(|hashed| is_needed(hashed)) {
-            bytes.extend(line::encode(hashed)?);
+        for entry in inner.entries.values().filter(|entry| is_kept(entry)) {
+            bytes.extend(line::encode(&entry.hashed)?);
         }
         replace_file(&self.path, &bytes)?;
         inner.file = open_file(&self.path)?;
-        inner.lines = needed;
-        inner.entries.retain(|_, hashed| is_needed(hashed));
+        inner.lines = kept;
+        inner.entries.retain(|_, entry| is_kept(entry));
         Ok(true)
     }
 
     /// Returns the digests of everything that is remembered.
     pub(super) fn digests(&self) -> std::collections::HashSet<Digest> {
-        self.inner.lock().entries.values().map(|hashed| hashed.digest).collect()
+        self.inner.lock().entries.values().map(|entry| entry.hashed.digest).collect()
     }
 
     /// Makes what was remembered durable.

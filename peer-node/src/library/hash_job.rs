@@ -12,6 +12,9 @@ use super::file_identity::{FileIdentity, open_regular};
 /// How much is read at once, in bytes: large enough that system calls cost nothing, small enough for the cache.
 const READ: usize = 256 << 10;
 
+/// After how many reads the file is looked at again: every 64 MiB.
+const LOOK: u64 = 256;
+
 /// Why a file could not be hashed.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum HashFault {
@@ -21,8 +24,8 @@ pub(super) enum HashFault {
     /// It is not there.
     #[error("the file is gone")]
     Gone,
-    /// The node is stopping.
-    #[error("the node is stopping")]
+    /// Nobody wants it any more, or the node is stopping.
+    #[error("nobody wants it any more")]
     Cancelled,
     /// The system does not let us read it.
     #[error("cannot read the file: {0}")]
@@ -48,7 +51,7 @@ pub(super) fn hash_file(
     let mut builder = ManifestBuilder::new(identity.size)?;
     let mut buffer = vec![0; READ];
     let mut total: u64 = 0;
-    loop {
+    for turn in 1_u64.. {
         if cancel.is_cancelled() {
             return Err(HashFault::Cancelled);
         }
@@ -59,8 +62,9 @@ pub(super) fn hash_file(
             Err(error) => return Err(error.into()),
         };
         total += length as u64;
-        // Files of some systems have no size and no end.
-        if total > identity.size {
+        // Files of some systems have no size and no end; others are being written.
+        let is_changed = turn.is_multiple_of(LOOK) && FileIdentity::of_file(&file)? != Some(identity);
+        if total > identity.size || is_changed {
             return Err(HashFault::Changed);
         }
         read.fetch_add(length as u64, Ordering::Relaxed);

@@ -3,6 +3,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use tokio_util::sync::CancellationToken;
+
 use super::work_queue::WorkQueue;
 
 /// How far the library is with hashing.
@@ -20,19 +22,37 @@ pub struct Hashing {
     pub settled: bool,
 }
 
+/// The hashing of one file, as it is seen from both sides.
+#[derive(Debug, Clone)]
+pub(super) struct Active {
+    /// The bytes read so far.
+    pub(super) read: Arc<AtomicU64>,
+    /// Ends it.
+    pub(super) cancel: CancellationToken,
+}
+
 /// Counts what is hashed, from one moment with nothing to do to the next.
 #[derive(Debug, Default)]
 pub(super) struct Meter {
-    /// The bytes read so far of every file that is being hashed.
-    active: HashMap<PathBuf, Arc<AtomicU64>>,
+    /// Every file that is being hashed.
+    active: HashMap<PathBuf, Active>,
     /// The bytes of the files that were hashed.
     done: u64,
 }
 
 impl Meter {
-    /// Counts a file as begun; returns the counter for its bytes.
-    pub(super) fn begin(&mut self, location: &Path) -> Arc<AtomicU64> {
-        Arc::clone(self.active.entry(location.to_owned()).insert_entry(Arc::default()).get())
+    /// Counts a file as begun that `cancel` ends.
+    pub(super) fn begin(&mut self, location: &Path, cancel: CancellationToken) -> Active {
+        let active = Active { read: Arc::default(), cancel };
+        self.active.insert(location.to_owned(), active.clone());
+        active
+    }
+
+    /// Has the hashing of a file end, if it is being hashed.
+    pub(super) fn cancel(&self, location: &Path) {
+        if let Some(active) = self.active.get(location) {
+            active.cancel.cancel();
+        }
     }
 
     /// Counts a file as ended, with its size if it was hashed whole.
@@ -56,7 +76,7 @@ impl Meter {
         if settled {
             self.done = 0;
         }
-        let active = self.active.values().map(|read| read.load(Ordering::Relaxed)).sum::<u64>();
+        let active = self.active.values().map(|active| active.read.load(Ordering::Relaxed)).sum::<u64>();
         let bytes_total = self.done.saturating_add(queue.bytes_left());
         let bytes_done = self.done.saturating_add(active).min(bytes_total);
         Hashing { files_left: queue.files_left(), bytes_done, bytes_total, current, settled }
@@ -76,7 +96,7 @@ mod tests {
             let identity = FileIdentity { dev: 1, ino: size, size, mtime_ns: 0, ctime_ns: 0 };
             queue.add(Path::new(path), identity, When::Last);
         }
-        meter.begin(Path::new("/a")).store(30, Ordering::Relaxed);
+        meter.begin(Path::new("/a"), CancellationToken::new()).read.store(30, Ordering::Relaxed);
         assert_eq!(meter.current(), Some(Path::new("/a")));
         let hashing = meter.hashing(&queue, None, false);
         assert_eq!((hashing.files_left, hashing.bytes_done, hashing.bytes_total), (2, 30, 150));

@@ -172,7 +172,7 @@ impl Inventory {
         }
     }
 
-    /// Says whether the identity is that of a known file.
+    /// Goes through what the known files were last seen as.
     pub(super) fn identities(&self) -> impl Iterator<Item = FileIdentity> {
         self.entries.values().map(|entry| entry.identity)
     }
@@ -180,6 +180,11 @@ impl Inventory {
     /// Returns a number that grows with every change of what would be listed.
     pub(super) fn revision(&self) -> u64 {
         self.revision
+    }
+
+    /// Returns how many files are known, hashed or not.
+    pub(super) fn len(&self) -> usize {
+        self.entries.len()
     }
 
     /// Returns what is listed now.

@@ -9,9 +9,12 @@ use super::inventory::Inventory;
 use super::listing::{Listing, SharedFile};
 use super::report::ShareReport;
 
-/// A listing is published at most so often that making listings takes one part in this many of the time: then a thousand
-/// files hashed one after the other do not cost a thousand listings of a thousand files.
-const SHARE_OF_TIME: u32 = 10;
+/// How long listings rest, in times of what the last one cost to make: so that a thousand files hashed one after the other
+/// do not cost a thousand listings of a thousand files.
+const REST: u32 = 10;
+
+/// The same while somebody waits.
+const SHORT_REST: u32 = 2;
 
 /// Where somebody waits for what came of a command.
 pub(super) type ReplyTo<T> = oneshot::Sender<Result<T, LibraryError>>;
@@ -60,27 +63,26 @@ impl Publisher {
         self.answers.push(answer);
     }
 
-    /// Returns when the inventory is to be published; `None` if it is already. What somebody waits for, and what is the
-    /// last for now, does not wait for `pause`.
-    pub(super) fn due(&self, inventory: &Inventory, is_last: bool, pause: Duration) -> Option<Instant> {
-        if self.shown == inventory.revision() && self.answers.is_empty() {
-            return None;
+    /// Returns when there is something to publish; `None` if everything is published already. What somebody waits for,
+    /// and what is the last for now, does not wait for `pause`.
+    pub(super) fn due(
+        &self,
+        inventory: &Inventory,
+        is_last: bool,
+        pause: Duration,
+        now: Instant,
+    ) -> Option<Instant> {
+        if self.is_current(inventory) {
+            return (!self.answers.is_empty()).then_some(now);
         }
-        let rest = self.cost * SHARE_OF_TIME;
-        let is_hurried = is_last || !self.answers.is_empty() || self.shown == inventory.revision();
-        let last = self.last?;
-        Some(last + if is_hurried { rest } else { rest.max(pause) })
-    }
-
-    /// Says whether something is to be published that may be by now.
-    pub(super) fn is_due(&self, inventory: &Inventory, is_last: bool, pause: Duration, now: Instant) -> bool {
-        let is_stale = self.shown != inventory.revision() || !self.answers.is_empty();
-        is_stale && self.due(inventory, is_last, pause).is_none_or(|due| due <= now)
+        let is_hurried = is_last || !self.answers.is_empty();
+        let rest = if is_hurried { self.cost * SHORT_REST } else { pause.max(self.cost * REST) };
+        Some(self.last.map_or(now, |last| last + rest))
     }
 
     /// Publishes the inventory as it is, and gives the answers that waited for it.
     pub(super) fn publish(&mut self, inventory: &Inventory) {
-        if self.shown != inventory.revision() {
+        if !self.is_current(inventory) {
             let began = Instant::now();
             self.listing.send_replace(Arc::new(inventory.listing()));
             self.generation.send_modify(|generation| *generation += 1);

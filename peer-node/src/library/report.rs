@@ -54,6 +54,9 @@ pub enum SkipReason {
     /// It cannot be read, or what is known about it cannot be stored.
     #[error("it cannot be hashed: {0}")]
     Unreadable(io::ErrorKind),
+    /// The system is out of memory or open files.
+    #[error("the system has no room for more open files; it will be looked at again")]
+    NoRoom,
     /// It kept changing while it was hashed, and is looked at again later.
     #[error("it keeps changing; it will be looked at again")]
     Changing,

@@ -3,28 +3,32 @@
 //! It walks without recursion and holds one open folder a level, so that depth and size of a tree cost nothing; every
 //! step is taken from the folder above and follows no link, so that nobody can lead it elsewhere by swapping a folder.
 
+mod judge;
+
 use std::ffi::{OsStr, OsString};
+use std::io::ErrorKind;
 use std::ops::ControlFlow;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 
-use protocol::limits::{MAX_FILE_SIZE, MAX_PATH_DEPTH};
+use protocol::limits::MAX_PATH_DEPTH;
 use protocol::share_path::SharePath;
-use rustix::fs::{AtFlags, CWD, Dir, FileType, Mode, OFlags, Stat};
+use rustix::fs::{CWD, Dir, FileType};
 use rustix::io::Errno;
 
-use super::file_identity::FileIdentity;
 use super::inventory::Found;
 use super::report::{Skip, SkipReason};
-use super::shares::{Cover, Shares, is_hidden, is_unfinished};
+use super::shares::{Cover, Shares, is_hidden};
 use crate::state_dir::STATE_DIR_NAME;
+
+use judge::{Named, below_path, judge, judge_file, open_folder, refusal};
 
 /// What a walk tells as it goes.
 pub(super) trait Sink {
-    /// It comes to a folder, before it looks into it.
-    fn enter(&mut self, folder: &Path);
-    /// It sees a file that is to be shared. The answer may end the walk.
+    /// It comes to a folder, before it looks into it. The answer may end the walk, as may the next.
+    fn enter(&mut self, folder: &Path) -> ControlFlow<()>;
+    /// It sees a file that is to be shared.
     fn file(&mut self, found: Found) -> ControlFlow<()>;
     /// It passes something over.
     fn skip(&mut self, skip: Skip);
@@ -34,6 +38,8 @@ pub(super) trait Sink {
 pub(super) struct Walk<'a, S> {
     shares: &'a Shares,
     sink: &'a mut S,
+    /// The system was short of something, and it may have missed files that are there.
+    pub(super) has_gaps: bool,
 }
 
 /// A folder that is being read.
@@ -47,7 +53,7 @@ struct Level {
 impl<'a, S: Sink> Walk<'a, S> {
     /// Begins a walk that tells `sink` what it sees.
     pub(super) fn new(shares: &'a Shares, sink: &'a mut S) -> Self {
-        Self { shares, sink }
+        Self { shares, sink, has_gaps: false }
     }
 
     /// Looks at a place and all below it. A place that is not shared, or not there, has nothing.
@@ -61,7 +67,7 @@ impl<'a, S: Sink> Walk<'a, S> {
             // What is not there any more is no news to whoever asked.
             Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => ControlFlow::Continue(()),
             Err(errno) => {
-                self.unreadable(place, errno);
+                self.pass_over(place, refusal(errno));
                 ControlFlow::Continue(())
             }
         }
@@ -87,7 +93,7 @@ impl<'a, S: Sink> Walk<'a, S> {
         let mut folder = open_folder(CWD, anchor)?;
         if cover.name.is_some() {
             // So that a registered file is noticed when it is replaced, and a lost one when it returns.
-            self.sink.enter(anchor);
+            let _ = self.sink.enter(anchor);
         }
         let mut path = cover.name.map(|name| Named::AtBase(name.clone()));
         for name in above {
@@ -105,7 +111,7 @@ impl<'a, S: Sink> Walk<'a, S> {
         match open_folder(CWD, place) {
             Ok(folder) => self.walk(folder, place.to_owned(), None),
             Err(errno) => {
-                self.unreadable(place, errno);
+                self.pass_over(place, refusal(errno));
                 ControlFlow::Continue(())
             }
         }
@@ -114,7 +120,7 @@ impl<'a, S: Sink> Walk<'a, S> {
     /// Goes through a folder and all below it.
     fn walk(&mut self, folder: OwnedFd, location: PathBuf, path: Option<SharePath>) -> ControlFlow<()> {
         let mut levels = Vec::new();
-        self.push(&mut levels, folder, location, path);
+        self.push(&mut levels, folder, location, path)?;
         while let Some(level) = levels.last_mut() {
             let name = match level.dir.read() {
                 None => {
@@ -124,7 +130,7 @@ impl<'a, S: Sink> Walk<'a, S> {
                 Some(Err(errno)) => {
                     let location = level.location.clone();
                     levels.pop();
-                    self.unreadable(&location, errno);
+                    self.pass_over(&location, refusal(errno));
                     continue;
                 }
                 Some(Ok(entry)) => OsString::from_vec(entry.file_name().to_bytes().to_vec()),
@@ -136,7 +142,7 @@ impl<'a, S: Sink> Walk<'a, S> {
             let above = level.path.clone().map(Named::Folder);
             let Ok(folder) = level.dir.fd() else { continue };
             if let Some((folder, path)) = self.look(folder, &name, &location, above.as_ref())? {
-                self.push(&mut levels, folder, location, Some(path));
+                self.push(&mut levels, folder, location, Some(path))?;
             }
         }
         ControlFlow::Continue(())
@@ -180,95 +186,46 @@ impl<'a, S: Sink> Walk<'a, S> {
         match judged {
             Ok(Seen::Folder(folder, path)) => return ControlFlow::Continue(Some((folder, path))),
             Ok(Seen::File(found)) => self.sink.file(found)?,
-            Ok(Seen::Nothing) | Err(SkipReason::Unreadable(std::io::ErrorKind::NotFound)) => {}
-            Err(reason) => self.sink.skip(Skip { location: location.to_owned(), reason }),
+            Ok(Seen::Nothing) => {}
+            Err(reason) => self.pass_over(location, reason),
         }
         ControlFlow::Continue(None)
     }
 
-    fn push(&mut self, levels: &mut Vec<Level>, folder: OwnedFd, location: PathBuf, path: Option<SharePath>) {
+    fn push(
+        &mut self,
+        levels: &mut Vec<Level>,
+        folder: OwnedFd,
+        location: PathBuf,
+        path: Option<SharePath>,
+    ) -> ControlFlow<()> {
         let depth = path.as_ref().map_or(0, |path| path.components().count());
         if depth >= MAX_PATH_DEPTH {
-            self.sink.skip(Skip { location, reason: SkipReason::OverLimit });
-            return;
+            self.pass_over(&location, SkipReason::OverLimit);
+            return ControlFlow::Continue(());
         }
-        self.sink.enter(&location);
+        self.sink.enter(&location)?;
         match Dir::new(folder) {
             Ok(dir) => levels.push(Level { dir, location, path }),
-            Err(errno) => self.unreadable(&location, errno),
+            Err(errno) => self.pass_over(&location, refusal(errno)),
         }
+        ControlFlow::Continue(())
     }
 
-    fn unreadable(&mut self, location: &Path, errno: Errno) {
-        let reason = refusal(errno);
-        if reason != SkipReason::Unreadable(std::io::ErrorKind::NotFound) {
+    fn pass_over(&mut self, location: &Path, reason: SkipReason) {
+        self.has_gaps |= reason == SkipReason::NoRoom;
+        // What went away meanwhile is no news.
+        if reason != SkipReason::Unreadable(ErrorKind::NotFound) {
             self.sink.skip(Skip { location: location.to_owned(), reason });
         }
     }
 }
 
-/// The path on the network of the folder around a name.
-enum Named {
-    /// The name is that of a registered place and is called this instead.
-    AtBase(SharePath),
-    Folder(SharePath),
-}
-
+/// What a name turned out to be.
 enum Seen {
     File(Found),
     Folder(OwnedFd, SharePath),
     Nothing,
-}
-
-/// Finds out what a name is and what it is called on the network.
-fn judge(
-    folder: BorrowedFd<'_>,
-    name: &OsStr,
-    above: Option<&Named>,
-) -> Result<(Stat, SharePath), SkipReason> {
-    if is_hidden(name) && !matches!(above, Some(Named::AtBase(_))) {
-        return Err(SkipReason::Hidden);
-    }
-    let stat = rustix::fs::statat(folder, name, AtFlags::SYMLINK_NOFOLLOW).map_err(refusal)?;
-    match FileType::from_raw_mode(stat.st_mode) {
-        FileType::RegularFile | FileType::Directory => Ok((stat, below_path(above, name)?)),
-        FileType::Symlink => Err(SkipReason::Link),
-        _ => Err(SkipReason::Special),
-    }
-}
-
-fn judge_file(stat: &Stat, name: &OsStr) -> Result<FileIdentity, SkipReason> {
-    if is_unfinished(name) {
-        return Err(SkipReason::Unfinished);
-    }
-    if stat.st_nlink > 1 && stat.st_uid != rustix::process::geteuid().as_raw() {
-        return Err(SkipReason::ForeignLink);
-    }
-    let identity = FileIdentity::of_stat(stat).ok_or(SkipReason::Special)?;
-    if identity.size > MAX_FILE_SIZE { Err(SkipReason::OverLimit) } else { Ok(identity) }
-}
-
-fn below_path(above: Option<&Named>, name: &OsStr) -> Result<SharePath, SkipReason> {
-    let folder = match above {
-        Some(Named::AtBase(path)) => return Ok(path.clone()),
-        Some(Named::Folder(path)) => Some(path),
-        None => None,
-    };
-    let name = std::str::from_utf8(name.as_bytes()).map_err(|_| SkipReason::NotText)?;
-    let text = folder.map_or_else(|| name.to_owned(), |folder| format!("{}/{name}", folder.as_str()));
-    SharePath::try_from(text).map_err(SkipReason::BadName)
-}
-
-fn open_folder(at: BorrowedFd<'_>, name: impl rustix::path::Arg) -> Result<OwnedFd, Errno> {
-    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
-    rustix::fs::openat(at, name, flags, Mode::empty())
-}
-
-fn refusal(errno: Errno) -> SkipReason {
-    match errno {
-        Errno::LOOP => SkipReason::Link,
-        errno => SkipReason::Unreadable(std::io::Error::from(errno).kind()),
-    }
 }
 
 #[cfg(test)]

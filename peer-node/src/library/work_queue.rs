@@ -85,7 +85,7 @@ impl WorkQueue {
             return self.schedule(location, when);
         };
         let is_changed = job.identity != identity;
-        let (stage, failures) = (job.stage, job.failures);
+        let (stage, failures, aside) = (job.stage, job.failures, job.aside.clone());
         let postponed = job.postponed + u32::from(is_changed);
         self.set_aside(location, None);
         if let Some(job) = self.jobs.get_mut(location) {
@@ -94,17 +94,15 @@ impl WorkQueue {
             job.postponed = postponed;
         }
         match (when, stage) {
-            // What runs finds out by itself that the file has changed.
-            (_, Stage::Active) => {}
-            (When::First, _) => {
-                self.schedule(location, when);
-                return;
-            }
-            (_, _) if is_changed && failures < MAX_FAILURES => self.schedule(location, when),
-            (_, _) => {}
+            // What runs finds out by itself that the file has changed; what is ready is in its place.
+            (_, Stage::Active) | (When::Last, Stage::Ready) => {}
+            // Somebody waits for it again.
+            (When::First, _) => return self.schedule(location, when),
+            _ if is_changed && failures < MAX_FAILURES => self.schedule(location, when),
+            _ => {}
         }
         if failures >= MAX_FAILURES || postponed >= MAX_POSTPONED {
-            self.set_aside(location, Some(SkipReason::Changing));
+            self.set_aside(location, aside.or(Some(SkipReason::Changing)));
         }
     }
 

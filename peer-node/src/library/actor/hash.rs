@@ -22,9 +22,10 @@ impl Actor {
     /// Has as many files hashed as may be at once.
     pub(super) fn begin_hashing(&mut self, now: Instant) {
         while let Some((location, identity)) = self.queue.begin_next(now) {
-            let (context, read) = (Arc::clone(&self.context), self.meter.begin(&location));
+            let context = Arc::clone(&self.context);
+            let active = self.meter.begin(&location, context.cancel.child_token());
             self.tasks.spawn_blocking(move || {
-                let hashed = hash_file(&location, identity, &read, &context.cancel).map(Arc::new);
+                let hashed = hash_file(&location, identity, &active.read, &active.cancel).map(Arc::new);
                 let result = hashed.and_then(|manifest| {
                     let since = context.remember(&location, identity, &manifest)?;
                     Ok((manifest.digest(), since))

@@ -24,6 +24,7 @@ const MAX_WARNED: usize = 10_000;
 /// What came of a scan besides the files.
 pub(super) struct ScanOutcome {
     skipped: Vec<Skip>,
+    /// It went to the end, and what it did not see is not there.
     is_whole: bool,
 }
 
@@ -59,7 +60,7 @@ impl Actor {
             let mut courier = Courier { context: &context, found, batch: Vec::new(), skipped: Vec::new() };
             let mut walk = Walk::new(&shares, &mut courier);
             let ended = scan.places.iter().try_for_each(|place| walk.place(place));
-            let is_whole = ended.is_continue() && courier.send().is_continue();
+            let is_whole = ended.is_continue() && !walk.has_gaps && courier.send().is_continue();
             Done::Scan(ScanOutcome { skipped: courier.skipped, is_whole })
         });
     }
@@ -155,16 +156,14 @@ impl Courier<'_> {
 }
 
 impl Sink for Courier<'_> {
-    fn enter(&mut self, folder: &Path) {
+    fn enter(&mut self, folder: &Path) -> ControlFlow<()> {
         // Before it is read, so that nothing is missed in between.
         self.context.watcher.watch(folder);
+        if self.context.cancel.is_cancelled() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     }
 
     fn file(&mut self, found: Found) -> ControlFlow<()> {
         self.batch.push(found);
-        if self.context.cancel.is_cancelled() {
-            return ControlFlow::Break(());
-        }
         if self.batch.len() < BATCH { ControlFlow::Continue(()) } else { self.send() }
     }
 

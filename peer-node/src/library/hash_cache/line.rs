@@ -1,6 +1,7 @@
 use std::io;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use protocol::digest::Digest;
 use protocol::limits::MAX_FILE_SIZE;
 use serde::{Deserialize, Serialize};
 
@@ -41,5 +42,6 @@ pub(super) fn decode(bytes: &[u8]) -> Option<Hashed> {
     let since = UNIX_EPOCH.checked_add(Duration::from_secs(since)).unwrap_or(SystemTime::UNIX_EPOCH);
     let identity = FileIdentity { dev, ino, size, mtime_ns, ctime_ns };
     let hashed = Hashed { location: location.into(), identity, digest: digest.parse().ok()?, since };
-    (hashed.location.is_absolute() && size <= MAX_FILE_SIZE).then_some(hashed)
+    let is_possible = size <= MAX_FILE_SIZE && (size == 0) == (hashed.digest == Digest::OF_NOTHING);
+    (is_possible && hashed.location.is_absolute()).then_some(hashed)
 }

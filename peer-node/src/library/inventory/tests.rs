@@ -1,3 +1,7 @@
+use std::collections::HashMap;
+
+use proptest::prelude::*;
+
 use super::*;
 
 fn identity(version: i64) -> FileIdentity {
@@ -99,4 +103,73 @@ fn names_of_files_and_of_folders_are_taken() {
     assert!(!taken("movie") && !taken("movies/y") && !taken("x"));
     let place = inventory.location_of(&SharePath::parse("movies/x").unwrap());
     assert_eq!(place, Some("/s/movies/x".into()));
+}
+
+/// What may happen to one of a few files, some of which want the same name.
+#[derive(Debug, Clone)]
+enum Event {
+    Seen { version: i64 },
+    Hashed { version: i64 },
+    Doubted,
+    Removed,
+    Swept,
+}
+
+fn event() -> impl Strategy<Value = Event> {
+    prop_oneof![
+        4 => (1..4_i64).prop_map(|version| Event::Seen { version }),
+        4 => (1..4_i64).prop_map(|version| Event::Hashed { version }),
+        1 => Just(Event::Doubted),
+        1 => Just(Event::Removed),
+        1 => Just(Event::Swept),
+    ]
+}
+
+proptest! {
+    #[test]
+    fn a_file_is_listed_exactly_while_it_was_last_seen_as_it_was_hashed(
+        events in prop::collection::vec((0..6_usize, event()), 0..60),
+    ) {
+        let places = ["/s/x", "/s/y", "/s/d/x", "/data/x", "/data/d/x", "/backup/x"];
+        let wanted = ["x", "y", "d/x", "x", "d/x", "x"];
+        let mut inventory = Inventory::default();
+        // What each file was last seen as, and whether that was hashed.
+        let mut model: HashMap<usize, (i64, bool)> = HashMap::new();
+        for (scan, (file, event)) in (1..).zip(events) {
+            let place = Path::new(places[file]);
+            match event {
+                Event::Seen { version } => {
+                    inventory.observe(found(places[file], wanted[file], version), scan);
+                    let state = model.entry(file).or_insert((version, false));
+                    *state = (version, state.1 && state.0 == version);
+                }
+                Event::Hashed { version } => {
+                    confirm(&mut inventory, places[file], version);
+                    if let Some(state) = model.get_mut(&file).filter(|state| state.0 == version) {
+                        state.1 = true;
+                    }
+                }
+                Event::Doubted => {
+                    inventory.doubt(place);
+                    model.entry(file).and_modify(|state| state.1 = false);
+                }
+                Event::Removed => {
+                    inventory.remove(place);
+                    model.remove(&file);
+                }
+                Event::Swept => {
+                    inventory.sweep(place, scan);
+                    model.remove(&file);
+                }
+            }
+            let listing = inventory.listing();
+            let listed: BTreeMap<&Path, i64> =
+                listing.iter().map(|file| (file.location.as_path(), file.identity.mtime_ns)).collect();
+            let expected = model.iter().filter(|(_, state)| state.1);
+            let expected = expected.map(|(file, state)| (Path::new(places[*file]), state.0)).collect();
+            prop_assert_eq!(listed, expected);
+            prop_assert!(listing.iter().is_sorted_by(|a, b| a.path < b.path));
+            prop_assert_eq!(inventory.len(), model.len());
+        }
+    }
 }

@@ -57,6 +57,9 @@ async fn a_renamed_folder_is_not_hashed_again() {
     fs::rename(home.at("share/old"), home.at("share/new")).unwrap();
     running.until(&["new/a", "new/b"]).await;
     assert_eq!(running.digest_of("new/a"), false_digest());
+    // It is followed under its new name too.
+    home.write("share/new/c", "c");
+    running.until(&["new/a", "new/b", "new/c"]).await;
 }
 
 #[tokio::test]

@@ -1,6 +1,9 @@
 use std::collections::BTreeMap;
 use std::fs;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::symlink;
+
+use rustix::fs::{Mode, OFlags};
 
 use super::super::free_name::NameOf;
 use super::*;
@@ -14,8 +17,9 @@ struct Seen {
 }
 
 impl Sink for Seen {
-    fn enter(&mut self, folder: &Path) {
+    fn enter(&mut self, folder: &Path) -> ControlFlow<()> {
         self.entered.push(folder.to_owned());
+        ControlFlow::Continue(())
     }
 
     fn file(&mut self, found: Found) -> ControlFlow<()> {

@@ -1,3 +1,5 @@
+use proptest::prelude::*;
+
 use super::*;
 
 fn identity(size: u64, version: i64) -> FileIdentity {
@@ -110,4 +112,73 @@ fn a_file_that_grows_for_long_is_put_aside_but_hashed_when_it_rests() {
     let aside: Vec<Skip> = queue.aside_beneath(Path::new("/d")).collect();
     assert_eq!(aside, [Skip { location: "/d/log".into(), reason: SkipReason::Changing }]);
     assert!(begin(&mut queue, now + settle).is_some());
+}
+
+#[derive(Debug, Clone)]
+enum Event {
+    Wanted { version: i64, wait: Option<u64>, is_named: bool },
+    Begun,
+    Failed,
+    Removed,
+    Passed { milliseconds: u64 },
+}
+
+fn event() -> impl Strategy<Value = Event> {
+    prop_oneof![
+        5 => (0..3_i64, prop::option::of(0..2000_u64), any::<bool>())
+            .prop_map(|(version, wait, is_named)| Event::Wanted { version, wait, is_named }),
+        5 => Just(Event::Begun),
+        3 => Just(Event::Failed),
+        1 => Just(Event::Removed),
+        2 => (0..40_000_u64).prop_map(|milliseconds| Event::Passed { milliseconds }),
+    ]
+}
+
+proptest! {
+    #[test]
+    fn the_counts_are_those_of_the_jobs_and_every_job_comes_up(
+        events in prop::collection::vec((0..4_u64, event()), 0..80),
+    ) {
+        let (mut queue, mut now) = (WorkQueue::default(), Instant::now());
+        let mut running: Vec<PathBuf> = Vec::new();
+        for (file, event) in events {
+            let place = PathBuf::from(format!("/{file}"));
+            match event {
+                Event::Wanted { version, wait, is_named } => {
+                    let when = match wait {
+                        Some(wait) => When::NotBefore(now + Duration::from_millis(wait)),
+                        None if is_named => When::First,
+                        None => When::Last,
+                    };
+                    queue.add(&place, identity(file * 10 + version.unsigned_abs(), version), when);
+                }
+                Event::Begun => running.extend(queue.begin_next(now).map(|(begun, _)| begun)),
+                Event::Failed => {
+                    if let Some(failed) = running.pop() {
+                        queue.end();
+                        queue.retry(&failed, SkipReason::Changing, now);
+                    }
+                }
+                Event::Removed => queue.remove(&place),
+                Event::Passed { milliseconds } => now += Duration::from_millis(milliseconds),
+            }
+            let waited = queue.jobs.values().filter(|job| job.aside.is_none());
+            prop_assert_eq!(queue.bytes_left(), waited.clone().map(|job| job.identity.size).sum::<u64>());
+            prop_assert_eq!(queue.files_left(), waited.count());
+            let is_delayed = |job: &&Job| matches!(job.stage, Stage::Delayed(..));
+            prop_assert_eq!(queue.delayed.len(), queue.jobs.values().filter(is_delayed).count());
+            prop_assert!(running.len() <= MAX_ACTIVE);
+        }
+        // With time and success, all of them are hashed.
+        now += LONG_PAUSE * 2;
+        loop {
+            while let Some((begun, _)) = queue.begin_next(now) {
+                running.push(begun);
+            }
+            let Some(done) = running.pop() else { break };
+            queue.end();
+            queue.remove(&done);
+        }
+        prop_assert_eq!((queue.jobs.len(), queue.next_due()), (0, None));
+    }
 }

@@ -1,0 +1,79 @@
+use protocol::manifest::ManifestBuilder;
+
+use super::*;
+
+fn manifest(size: usize, fill: u8) -> Arc<Manifest> {
+    let mut builder = ManifestBuilder::new(size as u64).unwrap();
+    builder.update(&vec![fill; size]);
+    Arc::new(builder.finish().unwrap())
+}
+
+fn store(folder: &tempfile::TempDir) -> ManifestStore {
+    ManifestStore::new(folder.path().to_owned())
+}
+
+fn load(store: &ManifestStore, manifest: &Manifest) -> Option<Arc<Manifest>> {
+    store.load(manifest.digest(), manifest.geometry().size()).unwrap()
+}
+
+#[test]
+fn manifests_survive_their_files() {
+    let folder = tempfile::tempdir().unwrap();
+    let kept = manifest(700_000, 1);
+    store(&folder).save(&kept).unwrap();
+    assert_eq!(fs::metadata(folder.path().join(kept.digest().to_string())).unwrap().len(), 64);
+    assert_eq!(load(&store(&folder), &kept), Some(kept));
+    assert_eq!(load(&store(&folder), &manifest(700_000, 2)), None);
+}
+
+#[test]
+fn contents_of_one_piece_need_no_file() {
+    let folder = tempfile::tempdir().unwrap();
+    for size in [0, 1, 256 << 10] {
+        let kept = manifest(size, 1);
+        assert_eq!(load(&store(&folder), &kept), Some(Arc::clone(&kept)), "{size}");
+        store(&folder).save(&kept).unwrap();
+    }
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+}
+
+#[test]
+fn a_manifest_of_a_wrong_length_is_none_and_is_written_anew() {
+    let folder = tempfile::tempdir().unwrap();
+    let kept = manifest(700_000, 1);
+    for length in [0, 1, 32, 63, 65] {
+        fs::write(folder.path().join(kept.digest().to_string()), vec![0; length]).unwrap();
+        assert_eq!(load(&store(&folder), &kept), None, "{length}");
+        store(&folder).save(&kept).unwrap();
+        assert_eq!(load(&store(&folder), &kept).as_ref(), Some(&kept), "{length}");
+    }
+}
+
+#[test]
+fn the_unneeded_and_the_half_written_are_removed() {
+    let folder = tempfile::tempdir().unwrap();
+    let (kept, gone) = (manifest(700_000, 1), manifest(700_000, 2));
+    let store = store(&folder);
+    store.save(&kept).unwrap();
+    store.save(&gone).unwrap();
+    fs::write(folder.path().join("17.new"), b"half").unwrap();
+    store.clean().unwrap();
+    assert_eq!(store.retain(|| HashSet::from([kept.digest()])).unwrap(), 1);
+    let names: Vec<_> =
+        fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(names, [kept.digest().to_string().as_str()]);
+}
+
+#[test]
+fn memory_holds_the_last_used_up_to_a_bound() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = store(&folder);
+    let geometry = Geometry::native(1 << 30).unwrap();
+    for number in 0..MAX_KEPT + 50 {
+        let digest = Digest::from_bytes([u8::try_from(number % 256).unwrap(); 32]);
+        let states = vec![protocol::sha256::State::INITIAL; 4095];
+        store.remember(&Arc::new(Manifest::from_states(digest, geometry, states).unwrap()));
+    }
+    let total: usize = store.recent.lock().iter().map(|kept| size_of_val(kept.states())).sum();
+    assert!(total <= KEPT_BYTES && total > KEPT_BYTES / 2, "{total}");
+}
