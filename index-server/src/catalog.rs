@@ -156,6 +156,11 @@ impl Catalog {
         full.fold((0, 0), |(nodes, all), files| (nodes + 1, all + files as u64))
     }
 
+    /// Says how many files a walk over all of them meets.
+    pub(crate) fn count_holdings(&self) -> usize {
+        self.holdings.len()
+    }
+
     /// Returns the table of contents.
     pub(crate) const fn contents(&self) -> &Contents {
         &self.contents

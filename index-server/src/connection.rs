@@ -3,10 +3,12 @@
 //! A request is read only when the one before is answered, so a client that sends faster than it reads waits for itself.
 
 mod desk;
+mod gate;
 mod greeting;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Instant;
 
 use protocol::escape::display_safe;
 use protocol::index::{FromIndex, Notice, Refusal, Reply, RequestId, ToIndex};
@@ -20,6 +22,7 @@ use crate::directory::Arrival;
 use crate::server::Service;
 use crate::session::{Session, Step, is_final};
 use crate::wire::{Wire, WireError};
+pub(crate) use gate::Gate;
 use greeting::Greeted;
 
 /// Notices come one at a time from the caller; a few may wait while a request is being answered.
@@ -61,7 +64,7 @@ pub(crate) async fn serve(stream: TcpStream, peer: SocketAddr, service: &Arc<Ser
         Err(ended) => ended,
     };
     take_leave(wire, &ended).await;
-    log(&ended);
+    log(&ended, &service.gate);
 }
 
 /// Serves a node that has been welcomed, and signs it off.
@@ -161,14 +164,18 @@ async fn take_leave(mut wire: Wire, ended: &Ended) {
     wire.farewell().await;
 }
 
-fn log(ended: &Ended) {
+fn log(ended: &Ended, gate: &Gate) {
     let reason = ended.to_string();
     let reason = display_safe(&reason);
     match ended {
         Ended::Wire(WireError::Closed | WireError::Broken(_)) | Ended::Stopping => debug!(%reason, "gone"),
         Ended::Wire(WireError::Silent(_)) | Ended::Replaced => info!(%reason, "gone"),
         Ended::Wire(_) | Ended::Refused(_) | Ended::Stranger(_) | Ended::Exhausted(_) => {
-            warn!(%reason, "connection closed");
+            match gate.pass(Instant::now()) {
+                Some(0) => warn!(%reason, "connection closed"),
+                Some(untold) => warn!(%reason, untold, "connection closed"),
+                None => debug!(%reason, "connection closed"),
+            }
         }
     }
 }

@@ -89,9 +89,9 @@ impl Directory {
         self.0.state.read().catalog.summary(node)
     }
 
-    /// Says how many files are shared altogether, which is what a search costs.
+    /// Says whether so little is shared that a search takes no time worth speaking of.
     pub(crate) fn is_small(&self) -> bool {
-        self.0.state.read().catalog.contents().len() < SCAN_STEP / 4
+        self.0.state.read().catalog.count_holdings() < SCAN_STEP / 4
     }
 
     /// Searches; takes a while where much is shared, and lets others in between.

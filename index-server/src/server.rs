@@ -18,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{Instrument, debug, info, info_span, warn};
 
-use crate::connection;
+use crate::connection::{self, Gate};
 use crate::directory::Directory;
 use crate::limits::Limits;
 use crate::registrar::Registrar;
@@ -49,6 +49,8 @@ pub(crate) struct Service {
     pub(crate) calls: Semaphore,
     /// One permit for each large search that may be under way: as many as there are processors.
     pub(crate) searches: Semaphore,
+    /// What keeps the log short when many clients misbehave.
+    pub(crate) gate: Gate,
     pub(crate) tasks: TaskTracker,
     /// Cancelled when the index is to stop.
     pub(crate) stop: CancellationToken,
@@ -69,6 +71,7 @@ pub async fn run(listener: TcpListener, mut store: Store, limits: Limits, shutdo
         calls: Semaphore::new(limits.calls.at_once),
         limits,
         searches: Semaphore::new(searches),
+        gate: Gate::default(),
         tasks: connections.clone(),
         stop: shutdown.clone(),
         drop: CancellationToken::new(),

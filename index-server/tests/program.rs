@@ -1,0 +1,171 @@
+//! The program as a process: its first line, its last status, and what it says when it cannot start.
+
+#![allow(clippy::expect_used, clippy::unwrap_used)]
+
+use std::fs;
+use std::io::{BufRead, BufReader, Read};
+use std::net::TcpStream;
+use std::path::Path;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, kill_process};
+use tempfile::tempdir;
+
+/// Nothing here takes so long unless it has gone wrong.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A running index, killed when dropped.
+struct Index {
+    child: Child,
+    address: String,
+}
+
+fn command(dir: &Path) -> Command {
+    command_on("127.0.0.1:0", dir)
+}
+
+fn command_on(listen: &str, dir: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_index-server"));
+    command.args(["--listen", listen, "--data-dir"]).arg(dir).env("RUST_LOG", "info");
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+}
+
+/// Runs something on a thread, and waits for it only so long.
+fn within<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    let (sender, receiver) = mpsc::channel();
+    thread::spawn(move || sender.send(work()));
+    receiver.recv_timeout(PATIENCE).expect("it takes too long")
+}
+
+impl Index {
+    fn start(dir: &Path) -> Self {
+        let mut child = command(dir).spawn().unwrap();
+        let mut stdout = BufReader::new(child.stdout.take().unwrap());
+        let line = within(move || {
+            let mut line = String::new();
+            stdout.read_line(&mut line).unwrap();
+            line
+        });
+        let address = line.strip_prefix("index-server listening on ").expect(&line).trim_end().to_owned();
+        Self { child, address }
+    }
+
+    fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.child), signal).unwrap();
+    }
+
+    fn wait(mut self) -> (ExitStatus, String) {
+        let mut child = std::mem::replace(&mut self.child, Command::new("true").spawn().unwrap());
+        within(move || {
+            let mut log = String::new();
+            child.stderr.take().unwrap().read_to_string(&mut log).unwrap();
+            (child.wait().unwrap(), log)
+        })
+    }
+}
+
+impl Drop for Index {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Runs an index that cannot start, and returns its status and the one line that it says.
+fn fail(command: &mut Command) -> (i32, String) {
+    let child = command.spawn().unwrap();
+    let output = within(move || child.wait_with_output().unwrap());
+    let text = String::from_utf8(output.stderr).unwrap();
+    assert!(text.starts_with("index-server: ") && text.trim_end().lines().count() == 1, "{text}");
+    assert!(output.stdout.is_empty());
+    (output.status.code().unwrap(), text)
+}
+
+#[test]
+fn it_stops_in_order_when_asked_to_and_not_when_its_terminal_is_closed() {
+    for signal in [Signal::INT, Signal::TERM] {
+        let dir = tempdir().unwrap();
+        let index = Index::start(dir.path());
+        index.signal(Signal::HUP);
+        drop(TcpStream::connect(&index.address).unwrap());
+        index.signal(signal);
+        let (status, log) = index.wait();
+        assert_eq!(status.code(), Some(0), "{log}");
+        assert!(log.contains("stopped") && !log.contains('\u{1b}'), "{log}");
+    }
+}
+
+#[test]
+fn it_survives_that_nobody_reads_what_it_says() {
+    let dir = tempdir().unwrap();
+    let mut child = command(dir.path()).spawn().unwrap();
+    drop(child.stdout.take());
+    let mut stderr = BufReader::new(child.stderr.take().unwrap());
+    let line = within(move || {
+        let mut line = String::new();
+        stderr.read_line(&mut line).unwrap();
+        line
+    });
+    assert!(line.contains("listening"), "{line}");
+    kill_process(Pid::from_child(&child), Signal::TERM).unwrap();
+    assert_eq!(within(move || child.wait().unwrap()).code(), Some(0));
+}
+
+#[test]
+fn a_taken_port_and_a_bad_address_are_told_in_one_line() {
+    let (dir, other) = (tempdir().unwrap(), tempdir().unwrap());
+    let index = Index::start(dir.path());
+    let (status, text) = fail(&mut command_on(&index.address, other.path()));
+    assert!(status == 69 && text.contains(&index.address) && text.contains("taken"), "{text}");
+    assert_eq!(fail(&mut command_on("nowhere", other.path())).0, 64);
+}
+
+#[test]
+fn a_folder_in_use_a_damaged_store_and_a_file_in_the_way_are_told_in_one_line() {
+    let dir = tempdir().unwrap();
+    let index = Index::start(dir.path());
+    let (status, text) = fail(&mut command(dir.path()));
+    assert!(status == 75 && text.contains("in use"), "{text}");
+    drop(index);
+    for damage in [vec![], vec![0xa5; 200_000]] {
+        fs::write(dir.path().join("store/db"), damage).unwrap();
+        let (status, text) = fail(&mut command(dir.path()));
+        assert!(status == 78 && text.contains("damaged"), "{text}");
+    }
+    let file = dir.path().join("file");
+    fs::write(&file, "").unwrap();
+    assert_eq!(fail(&mut command(&file)).0, 73);
+}
+
+#[test]
+fn options_come_from_the_environment_too_and_it_tells_how_to_use_it() {
+    let dir = tempdir().unwrap();
+    let mut child = Command::new(env!("CARGO_BIN_EXE_index-server"))
+        .env("INDEX_SERVER_LISTEN", "127.0.0.1:0")
+        .env("INDEX_SERVER_DATA_DIR", dir.path().join("made"))
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut stdout = BufReader::new(child.stdout.take().unwrap());
+    let line = within(move || {
+        let mut line = String::new();
+        stdout.read_line(&mut line).unwrap();
+        line
+    });
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert!(
+        line.starts_with("index-server listening on 127.0.0.1:") && !line.trim_end().ends_with(":0"),
+        "{line}"
+    );
+    assert!(dir.path().join("made/store/db").exists());
+    for (option, expected) in [("--help", "INDEX_SERVER_LISTEN"), ("--version", "index-server 0")] {
+        let output = Command::new(env!("CARGO_BIN_EXE_index-server")).arg(option).output().unwrap();
+        assert!(output.status.success() && String::from_utf8_lossy(&output.stdout).contains(expected));
+    }
+}
