@@ -9,12 +9,16 @@ use crate::native::{FetchChannel, Link};
 use crate::swarm::SourceId;
 use crate::transfers::Giver;
 
+/// How often a source may be lost, with no piece verified in between, before it is not tried again.
+const MAX_LOSSES: u32 = 3;
+
 /// The sources of one download: those that are connected, and what became of the others.
 #[derive(Debug, Default)]
 pub(super) struct Roster {
     last: u32,
     live: BTreeMap<SourceId, Peer>,
     absent: HashMap<NodeId, Absent>,
+    losses: HashMap<NodeId, u32>,
     given: BTreeMap<SocketAddr, u64>,
     /// How many the index knew of when it was last asked.
     pub(super) located: usize,
@@ -50,11 +54,19 @@ impl Roster {
         id
     }
 
-    /// Parts with a source, for some time or for good.
+    /// Parts with a source, for some time or for good: one that is lost again and again is not tried for ever.
     pub(super) fn leave(&mut self, id: SourceId, why: &str, again_in: Option<Duration>, now: Instant) {
         if let Some(peer) = self.live.remove(&id) {
+            let losses = self.losses.entry(peer.node).or_default();
+            *losses += 1;
+            let again_in = again_in.filter(|_| *losses < MAX_LOSSES);
             self.absent(peer.node, peer.address, why.to_owned(), again_in.map(|pause| now + pause));
         }
+    }
+
+    /// Forgets how often sources were lost, since the download has got further.
+    pub(super) fn forgive(&mut self) {
+        self.losses.clear();
     }
 
     /// Notes that a source could not be had.

@@ -42,6 +42,9 @@ const SEEK_PAUSES: (Duration, Duration) = (Duration::from_secs(1), Duration::fro
 /// How long a download that has lost all its sources waits for one to come back.
 const GRACE: Duration = Duration::from_secs(30);
 
+/// How long sources that are connected may say nothing of use before they count as lost.
+const SILENCE: Duration = Duration::from_secs(30);
+
 /// A download that did not come to its end.
 #[derive(Debug, thiserror::Error)]
 enum Failure {
@@ -73,6 +76,8 @@ struct Seek {
     next: Instant,
     pause: Duration,
     trouble: Option<String>,
+    /// When a source last sent something of use.
+    heard: Instant,
     /// When there was last a source, or hope for one.
     hope: Instant,
 }
@@ -110,7 +115,8 @@ impl Session {
         let name = target.strip_prefix(&config.root).unwrap_or(&target).to_string_lossy().into_owned();
         let (board, view) = Board::new(id, wanted.digest, name, wanted.size);
         let now = Instant::now();
-        let seek = Seek { rounds: JoinSet::new(), next: now, pause: SEEK_PAUSES.0, trouble: None, hope: now };
+        let (rounds, pause) = (JoinSet::new(), SEEK_PAUSES.0);
+        let seek = Seek { rounds, next: now, pause, trouble: None, heard: now, hope: now };
         let (roster, jobs) = (Roster::default(), JoinSet::new());
         (Self { wanted, config, cancel, board, roster, stage: Stage::Choosing(None), seek, jobs }, view)
     }
@@ -146,6 +152,8 @@ impl Session {
         let (sightings_to, sightings) = mpsc::channel(BACKLOG);
         let mut inbox = Inbox { events_to, events, sightings_to, sightings };
         let mut tick = tokio::time::interval(TICK);
+        // It may have waited long for its turn.
+        (self.seek.heard, self.seek.hope) = (Instant::now(), Instant::now());
         let (mut shown, mut noted) = (Instant::now(), Instant::now());
         loop {
             self.look_for_sources(&inbox)?;
@@ -178,7 +186,8 @@ impl Session {
     fn look_for_sources(&mut self, inbox: &Inbox) -> Result<(), Failure> {
         let now = Instant::now();
         while self.seek.rounds.try_join_next().is_some() {}
-        if self.roster.live_count() > 0 || !self.jobs.is_empty() {
+        let is_silent = now.saturating_duration_since(self.seek.heard) > SILENCE;
+        if self.roster.live_count() > 0 && !is_silent || !self.jobs.is_empty() {
             self.seek.hope = now;
         }
         if !self.seek.rounds.is_empty() || now < self.seek.next {

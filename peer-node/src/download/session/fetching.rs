@@ -112,6 +112,7 @@ impl Session {
             tracing::debug!(piece = piece.get(), "piece verified");
             fetching.here.insert(piece);
             fetching.unnoted = true;
+            self.roster.forgive();
         } else {
             let culprit = culprit.and_then(|id| self.roster.get(id)).map(|peer| peer.address);
             tracing::warn!(piece = piece.get(), ?culprit, "piece failed its check");

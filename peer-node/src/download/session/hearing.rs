@@ -27,6 +27,16 @@ impl Session {
 
     fn hear(&mut self, id: SourceId, event: SourceEvent) {
         let now = Instant::now();
+        if matches!(
+            event,
+            SourceEvent::Offered { .. }
+                | SourceEvent::ManifestPart { .. }
+                | SourceEvent::Has { .. }
+                | SourceEvent::Bytes { .. }
+                | SourceEvent::Block { .. }
+        ) {
+            self.seek.heard = now;
+        }
         match event {
             SourceEvent::Offered { size, manifest, pieces } => {
                 self.offered(id, Offer { size, manifest }, pieces);
@@ -150,7 +160,7 @@ impl Session {
                 }
                 self.stage = Stage::Choosing(None);
                 if overdue {
-                    self.part_with(source, "its manifest did not come", Some(AFTER_REFUSAL));
+                    self.part_with(source, "its manifest did not come", None);
                     return;
                 }
             }
