@@ -1,4 +1,5 @@
 use std::collections::{BTreeMap, VecDeque};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -103,6 +104,8 @@ impl WorkQueue {
         }
         if failures >= MAX_FAILURES || postponed >= MAX_POSTPONED {
             self.set_aside(location, aside.or(Some(SkipReason::Changing)));
+        } else if !is_changed {
+            self.set_aside(location, aside);
         }
     }
 
@@ -154,8 +157,10 @@ impl WorkQueue {
         let Some(job) = self.jobs.get_mut(location).filter(|job| job.stage == Stage::Active) else {
             return Retry::Dropped;
         };
-        job.failures += 1;
-        if job.failures < MAX_FAILURES {
+        // What is forbidden stays so until the file changes.
+        let is_forbidden = reason == SkipReason::Unreadable(ErrorKind::PermissionDenied);
+        job.failures += u32::from(!is_forbidden);
+        if job.failures < MAX_FAILURES && !is_forbidden {
             let pause = FIRST_PAUSE * (1 << (job.failures - 1));
             self.schedule(location, When::NotBefore(now + pause));
             return Retry::Soon;

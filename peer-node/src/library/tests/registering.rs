@@ -177,3 +177,29 @@ async fn a_file_without_size_or_end_is_given_up_and_said() {
     // Nobody waits for it.
     running.settled().await;
 }
+
+#[tokio::test]
+async fn what_cannot_be_read_is_told_and_the_rest_is_shared() {
+    use std::os::unix::fs::PermissionsExt;
+    // Nothing is closed to root.
+    if rustix::process::geteuid().is_root() {
+        return;
+    }
+    let home = Home::new();
+    for name in ["ok", "closed file", "closed folder/x"] {
+        home.write(&format!("data/{name}"), name);
+    }
+    let close =
+        |name: &str, mode| fs::set_permissions(home.at(name), fs::Permissions::from_mode(mode)).unwrap();
+    close("data/closed file", 0o000);
+    close("data/closed folder", 0o000);
+    let running = home.open_settled().await;
+    let report = register(&home, &running, &["data"]).await.unwrap();
+    assert_eq!(names(&report), ["data/ok"]);
+    let denied = SkipReason::Unreadable(std::io::ErrorKind::PermissionDenied);
+    assert_eq!(report.skipped.iter().map(|skipped| &skipped.reason).collect::<Vec<_>>(), [&denied, &denied]);
+    // Once it can be, it is.
+    close("data/closed folder", 0o700);
+    close("data/closed file", 0o600);
+    running.until(&["data/closed file", "data/closed folder/x", "data/ok"]).await;
+}

@@ -92,6 +92,20 @@ fn a_file_that_went_away_is_not_begun_or_put_back() {
 }
 
 #[test]
+fn a_forbidden_file_is_put_aside_at_once_and_tried_when_it_changes() {
+    let (mut queue, now) = (WorkQueue::default(), Instant::now());
+    queue.add(Path::new("/a"), identity(1, 1), When::Last);
+    assert!(begin(&mut queue, now).is_some());
+    queue.end();
+    let forbidden = SkipReason::Unreadable(ErrorKind::PermissionDenied);
+    assert_eq!(queue.retry(Path::new("/a"), forbidden, now), Retry::Aside);
+    queue.add(Path::new("/a"), identity(1, 1), When::Last);
+    assert_eq!((begin(&mut queue, now), queue.files_left()), (None, 0));
+    queue.add(Path::new("/a"), identity(1, 2), When::Last);
+    assert_eq!((begin(&mut queue, now).as_deref(), queue.files_left()), (Some("/a"), 1));
+}
+
+#[test]
 fn waiting_is_known_by_place() {
     let mut queue = WorkQueue::default();
     queue.add(Path::new("/d/e/f"), identity(1, 1), When::Last);
