@@ -99,7 +99,7 @@ impl Index {
 /// Makes the command of an index.
 pub fn index_server(listen: &str, data: &Path) -> Command {
     let mut command = Command::new(&programs().index_server);
-    command.args(["--listen", listen, "--data-dir"]).arg(data).env("NO_COLOR", "1");
+    command.args(["--listen", listen, "--data-dir"]).arg(data).env("NO_COLOR", "1").env_remove("RUST_LOG");
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     command
 }
@@ -107,7 +107,9 @@ pub fn index_server(listen: &str, data: &Path) -> Command {
 fn launch(listen: &str, data: &Path) -> (Process, SocketAddr, Lines) {
     // A port that was in use a moment ago may need another try.
     let launched = within(SOON, || {
-        let mut process = Process::spawn("index-server", index_server(listen, data));
+        let mut command = index_server(listen, data);
+        command.arg("--verbose");
+        let mut process = Process::spawn("index-server", command);
         let output = Lines::of(process.child().stdout.take().expect("a pipe"));
         let errors = Lines::of(process.child().stderr.take().expect("a pipe"));
         let Some(line) = output.find(0, SOON, |line| line.starts_with(LISTENING)) else {

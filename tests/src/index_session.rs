@@ -56,9 +56,15 @@ impl IndexSession {
     /// Greets the index as a new node whose port does not answer: one that only looks.
     pub fn open(index: SocketAddr) -> Result<Self> {
         let listener = TcpListener::bind("127.0.0.1:0")?;
+        let key = key(u64::from(listener.local_addr()?.port()));
+        Self::open_as(index, &key, listener)
+    }
+
+    /// Greets the index under a key of one's own, likewise with a port that does not answer.
+    pub fn open_as(index: SocketAddr, key: &SigningKey, listener: TcpListener) -> Result<Self> {
         let port = listener.local_addr()?.port();
-        let (wire, nonce) = Self::hello(index, &key(u64::from(port)), port)?;
-        let mut session = Self::prove(wire, nonce, &key(u64::from(port)), port)?;
+        let (wire, nonce) = Self::hello(index, key, port)?;
+        let mut session = Self::prove(wire, nonce, key, port)?;
         session.claimed = Some(listener);
         Ok(session)
     }

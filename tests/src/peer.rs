@@ -94,11 +94,12 @@ impl Peer {
     }
 
     fn finish(&self, command: &str, from: usize, limit: Duration) -> Answer {
-        let mark = self.output.find(from, limit, answer::is_mark).unwrap_or_else(|| {
+        let [.., last] = answer::MARK_LINES;
+        let end = self.output.find(from, limit, |line| line == last).unwrap_or_else(|| {
             panic!("{command:?} has not ended after {limit:?}: {:#?}", self.output.since(from))
         });
         let mut lines = self.output.since(from);
-        lines.truncate(mark - from);
+        lines.truncate((end + 1 - from).saturating_sub(answer::MARK_LINES.len()));
         Answer(lines)
     }
 

@@ -1,14 +1,19 @@
 //! A peer at a terminal: what a person would see, without a person.
 
 use std::fs::{File, OpenOptions};
-use std::io::Write;
+use std::io::{Read, Write};
 use std::process::{Command, Stdio};
+use std::sync::{Arc, Mutex};
+use std::thread;
 use std::time::Duration;
 
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 
-use crate::lines::Lines;
+use crate::eventually::{SOON, within};
 use crate::process::Process;
+
+/// What the prompt ends in.
+const PROMPT: &str = "> ";
 
 /// A program whose standard streams are a pseudo-terminal.
 #[derive(Debug)]
@@ -16,14 +21,14 @@ pub struct Terminal {
     /// The program.
     pub process: Process,
     keyboard: File,
-    screen: Lines,
+    screen: Arc<Mutex<Vec<u8>>>,
 }
 
 impl Terminal {
     /// Starts a program at a terminal of its own.
     pub fn start(mut command: Command) -> Self {
-        let control =
-            openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC).expect("a terminal");
+        let flags = OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC;
+        let control = openpt(flags).expect("a terminal");
         grantpt(&control).expect("a terminal of ours");
         unlockpt(&control).expect("a terminal of ours");
         let name = ptsname(&control, Vec::new()).expect("the terminal's name").into_string().expect("ASCII");
@@ -32,7 +37,7 @@ impl Terminal {
         command.stdin(copy()).stdout(copy()).stderr(copy()).env("TERM", "xterm");
         let process = Process::spawn("a program at a terminal", command);
         let keyboard = File::from(control);
-        let screen = Lines::of(keyboard.try_clone().expect("a descriptor"));
+        let screen = watch(keyboard.try_clone().expect("a descriptor"));
         Self { process, keyboard, screen }
     }
 
@@ -41,13 +46,50 @@ impl Terminal {
         self.keyboard.write_all(keys.as_bytes()).and_then(|()| self.keyboard.flush()).expect("a terminal");
     }
 
-    /// Waits until a line holds a text; says whether it came.
-    pub fn shows(&self, text: &str, limit: Duration) -> bool {
-        self.screen.find(0, limit, |line| line.contains(text)).is_some()
+    /// Types a command and returns what the screen shows until the next prompt.
+    pub fn enter(&mut self, command: &str) -> String {
+        self.press_for_prompt(&format!("{command}\r"))
     }
 
-    /// Returns everything on the screen so far.
-    pub fn text(&self) -> String {
-        self.screen.text()
+    /// Types keys that end a line, and waits for the next prompt, since until then the terminal itself takes Ctrl-C and
+    /// Ctrl-D; returns what the screen shows until there.
+    pub fn press_for_prompt(&mut self, keys: &str) -> String {
+        let from = self.text().len();
+        self.press(keys);
+        let shown = within(SOON, || {
+            let shown = self.text().get(from..).unwrap_or_default().to_owned();
+            // The line that is being typed is drawn behind the prompt again and again.
+            let (_, after) = shown.split_once('\n')?;
+            after.contains(PROMPT).then_some(shown)
+        });
+        shown.unwrap_or_else(|| panic!("no prompt after {keys:?}: {}", self.text()))
     }
+
+    /// Waits until the screen has shown a text; says whether it came.
+    pub fn shows(&self, text: &str, limit: Duration) -> bool {
+        within(limit, || self.text().contains(text).then_some(())).is_some()
+    }
+
+    /// Waits until the first prompt is there.
+    pub fn is_ready(&self) -> bool {
+        self.shows(PROMPT, SOON)
+    }
+
+    /// Returns everything that was on the screen so far.
+    pub fn text(&self) -> String {
+        String::from_utf8_lossy(&self.screen.lock().expect("no thread panics with it")).into_owned()
+    }
+}
+
+/// Collects what is written to a terminal; the thread ends with the program.
+fn watch(mut control: File) -> Arc<Mutex<Vec<u8>>> {
+    let screen = Arc::<Mutex<Vec<u8>>>::default();
+    let kept = Arc::clone(&screen);
+    thread::spawn(move || {
+        let mut buffer = [0; 4096];
+        while let Ok(read @ 1..) = control.read(&mut buffer) {
+            kept.lock().expect("no thread panics with it").extend_from_slice(&buffer[..read]);
+        }
+    });
+    screen
 }

@@ -6,6 +6,8 @@ mod downloads;
 mod folders;
 #[path = "stories/hostile_clients.rs"]
 mod hostile_clients;
+#[path = "stories/hostile_fetchers.rs"]
+mod hostile_fetchers;
 #[path = "stories/hostile_sources.rs"]
 mod hostile_sources;
 #[path = "stories/index_restarts.rs"]

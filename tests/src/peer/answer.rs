@@ -115,10 +115,8 @@ impl Answer {
     }
 }
 
-/// Says whether a line is the beginning of what the marking command prints.
-pub(super) fn is_mark(line: &str) -> bool {
-    line.starts_with("quit")
-}
+/// What the marking command prints.
+pub(super) const MARK_LINES: [&str; 3] = ["quit", "exit", "  ends the node; so does Ctrl-D"];
 
 fn digest_in(line: &str) -> Option<(usize, Digest)> {
     let word = line.split_whitespace().find(|word| word.len() == 64 && word.parse::<Digest>().is_ok())?;

@@ -48,8 +48,13 @@ fn one_file_comes_from_several_peers_at_once() {
 #[test]
 fn names_with_spaces_accents_and_emoji_are_kept() {
     let mut network = Network::new();
-    let names =
-        ["two words.txt", "Café à la crème.pdf", "日本語 📀 disc.iso", "it's \"quoted\".txt", "-dash.txt"];
+    let names = [
+        "two words.txt",
+        "Café à la crème.pdf",
+        "日本語 📀 disc.iso",
+        "it's (quoted) & 100 %.txt",
+        "-dash.txt",
+    ];
     let contents: Vec<Content> =
         (0..names.len()).map(|seed| Content::random(seed as u64, 1000 + seed)).collect();
     let files: Vec<(&str, &Content)> = names.into_iter().zip(&contents).collect();

@@ -99,7 +99,7 @@ fn many_that_connect_and_say_nothing_disturb_nobody() {
 #[test]
 fn a_greeting_that_drips_in_is_cut_off() {
     let mut network = Network::new();
-    network.node(&[("canary.txt", &Content::random(63, 10))]);
+    let _sharer = network.node(&[("canary.txt", &Content::random(63, 10))]);
     let mut client = RawClient::connect(network.index.address());
     let bytes = preamble::encode(Service::Index);
     // Each byte comes well within what a single read may take; all of them together do not.

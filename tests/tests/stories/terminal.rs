@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use tests::content::{Content, PIECE};
-use tests::eventually::SOON;
+use tests::eventually::{SOON, until};
 use tests::network::Network;
 use tests::peer::peer_node;
 use tests::terminal::Terminal;
@@ -18,17 +18,14 @@ fn a_person_searches_downloads_and_leaves() {
     let node = network.node(&[]);
     drop(node.peer);
     let mut terminal = Terminal::start(peer_node(0, network.index.address(), node.home.path()));
+    assert!(terminal.is_ready(), "{}", terminal.text());
     // The index is found in the background.
-    network.wait_for_hits("disk", 1, SOON);
-    terminal.press("status\r");
-    assert!(terminal.shows("reachable", SOON), "{}", terminal.text());
-    terminal.press("search disk\r");
-    assert!(terminal.shows("disk.iso", SOON), "{}", terminal.text());
-    terminal.press("download 1\r");
-    assert!(terminal.shows(&content.digest.short(), SOON), "{}", terminal.text());
-    tests::eventually::until("the file to be there", SOON, || {
-        node.home.files().get("disk.iso") == Some(&content)
-    });
+    until("the index to have called back", SOON, || terminal.enter("status").contains(", reachable"));
+    let hits = terminal.enter("search disk");
+    assert!(hits.contains("disk.iso"), "{hits}");
+    let download = terminal.enter("download 1");
+    assert!(download.contains(&content.digest.short()), "{download}");
+    assert_eq!(node.home.files().get("disk.iso"), Some(&content));
     terminal.press("quit\r");
     assert_eq!(terminal.process.wait(STOP_WITHIN).code(), Some(0), "{}", terminal.text());
 }
@@ -39,11 +36,12 @@ fn ctrl_d_ends_the_prompt_and_ctrl_c_only_the_line() {
     let node = network.node(&[]);
     drop(node.peer);
     let mut terminal = Terminal::start(peer_node(0, network.index.address(), node.home.path()));
-    terminal.press("help\r");
-    assert!(terminal.shows("transfers", SOON), "{}", terminal.text());
-    terminal.press("search half a li\u{3}");
-    terminal.press("status\r");
-    assert!(terminal.shows("reachable", SOON), "{}", terminal.text());
+    assert!(terminal.is_ready(), "{}", terminal.text());
+    let help = terminal.enter("help");
+    assert!(help.contains("transfers"), "{help}");
+    terminal.press_for_prompt("search half a li\u{3}");
+    let status = terminal.enter("status");
+    assert!(status.contains("folder"), "{status}");
     terminal.press("\u{4}");
     assert_eq!(terminal.process.wait(STOP_WITHIN).code(), Some(0), "{}", terminal.text());
 }
