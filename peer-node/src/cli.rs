@@ -89,8 +89,8 @@ async fn work(options: Options) -> Result<u8, Trouble> {
 
 const fn status(ended: Ended) -> u8 {
     match ended {
-        Ended::Left { any_failed: false } | Ended::Stopped { any_failed: false } => 0,
-        Ended::Left { any_failed: true } | Ended::Stopped { any_failed: true } => 1,
+        Ended::Over { any_failed: false } => 0,
+        Ended::Over { any_failed: true } => 1,
         Ended::Unheard => UNHEARD,
     }
 }

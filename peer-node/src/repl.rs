@@ -57,7 +57,7 @@ pub async fn run(node: &Arc<Node>, index: &str, signals: &mut Signals) -> io::Re
     if !is_person {
         tokio::select! {
             () = settle(node) => {}
-            _ = signals.next() => return Ok(Ended::Stopped { any_failed: false }),
+            _ = signals.next() => return Ok(Ended::Over { any_failed: false }),
         }
         return Ok(Conversation::new(session, Input::script()?, signals, None).run().await);
     }

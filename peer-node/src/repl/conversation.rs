@@ -15,14 +15,9 @@ use crate::index_client::IndexStatus;
 /// How a sitting ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ended {
-    /// There were no more commands.
-    Left {
-        /// Whether any of them failed.
-        any_failed: bool,
-    },
-    /// A signal came.
-    Stopped {
-        /// Whether any command failed or was broken off.
+    /// There were no more commands, or a signal came.
+    Over {
+        /// Whether any command of a script failed or was broken off.
         any_failed: bool,
     },
     /// Nobody reads the output any more.
@@ -30,9 +25,10 @@ pub enum Ended {
 }
 
 /// Whether the sitting goes on.
+#[derive(PartialEq, Eq)]
 enum Next {
     GoOn,
-    End(Ended),
+    End,
 }
 
 /// A sitting that goes on.
@@ -60,18 +56,22 @@ impl<'a> Conversation<'a> {
 
     /// Goes on until the end.
     pub(crate) async fn run(mut self) -> Ended {
-        let ended = loop {
+        let last = loop {
             self.session.tell_known();
             self.input.ask(&self.prompt());
             match self.step().await {
                 Ok(Next::GoOn) => {}
-                Ok(Next::End(ended)) => break ended,
-                Err(OutputClosed) => break Ended::Unheard,
+                last => break last,
             }
         };
         self.session.output.clear_live();
         self.input.release();
-        ended
+        match last {
+            // What a person mistyped is no failure of the program, and a terminal that is gone is their farewell.
+            _ if self.is_for_person() => Ended::Over { any_failed: false },
+            Ok(_) => Ended::Over { any_failed: self.any_failed },
+            Err(OutputClosed) => Ended::Unheard,
+        }
     }
 
     fn prompt(&self) -> String {
@@ -85,15 +85,13 @@ impl<'a> Conversation<'a> {
     }
 
     async fn step(&mut self) -> Result<Next, OutputClosed> {
-        let Some(heard) = self.listen().await? else {
-            return Ok(Next::End(Ended::Stopped { any_failed: self.any_failed }));
-        };
+        let Some(heard) = self.listen().await? else { return Ok(Next::End) };
         let was_interrupted = std::mem::take(&mut self.was_interrupted);
         match heard {
             Heard::Line(text) => {
                 for line in text.lines() {
-                    if let Next::End(ended) = self.line(line).await? {
-                        return Ok(Next::End(ended));
+                    if self.line(line).await? == Next::End {
+                        return Ok(Next::End);
                     }
                 }
                 Ok(Next::GoOn)
@@ -129,7 +127,7 @@ impl<'a> Conversation<'a> {
                 notice = notice => self.show(&notice)?,
                 stop = signals.next() => match stop {
                     // The line editor takes the keys of a terminal; where it cannot, the terminal has cleared the line.
-                    Stop::Interrupt if self.is_for_person() => {}
+                    Stop::Interrupt if self.is_for_person() => self.session.output.line("")?,
                     _ => return Ok(None),
                 },
             }
@@ -155,13 +153,13 @@ impl<'a> Conversation<'a> {
         };
         self.any_failed = true;
         self.session.output.clear_live();
-        let stopping = stop == Stop::Terminate || !self.is_for_person();
-        if stopping {
-            return Ok(Next::End(Ended::Stopped { any_failed: true }));
+        if stop == Stop::Terminate {
+            return Ok(Next::End);
         }
         match stop_foreground(&mut self.session).await {
             Err(Failure::Closed(closed)) => Err(closed),
-            _ => Ok(Next::GoOn),
+            _ if self.is_for_person() => Ok(Next::GoOn),
+            _ => Ok(Next::End),
         }
     }
 

@@ -134,9 +134,7 @@ pub(crate) fn news(told: &Told, status: &IndexStatus) -> Option<(Told, String)> 
     match (told, status) {
         (Told::Online(_), IndexStatus::Offline { error, .. }) => {
             let error = display_safe(error);
-            let text = format!(
-                "the index is gone ({error}); what is under way goes on, and it is tried again by itself"
-            );
+            let text = format!("the index is gone ({error}); it is tried again by itself");
             Some((Told::Offline, text))
         }
         (Told::Nothing, IndexStatus::Offline { error, .. }) => {

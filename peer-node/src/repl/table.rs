@@ -76,7 +76,9 @@ fn natural_widths<const N: usize>(table: &[Column; N], rows: &[[String; N]]) -> 
 
 /// Chooses the columns that stay, and their widths.
 fn choose<const N: usize>(natural: &[usize; N], table: &[Column; N], width: usize) -> Vec<(usize, usize)> {
-    let mut kept: Vec<(usize, usize)> = natural.iter().copied().enumerate().collect();
+    // A column with nothing in it is none.
+    let mut kept: Vec<(usize, usize)> =
+        natural.iter().copied().enumerate().filter(|(_, width)| *width > 0).collect();
     let rank = |at: usize| table.get(at).map_or(0, |column| column.rank);
     let is_flexible = |at: usize| table.get(at).is_some_and(|column| column.side == Side::Flexible);
     loop {
@@ -159,6 +161,14 @@ mod tests {
         assert_eq!(lay_out(&TABLE, &rows(), 40, Look::PLAIN)[1], " 1  a rather….iso      5 B  e3b0c44298fc");
         assert_eq!(lay_out(&TABLE, &rows(), 30, Look::PLAIN)[1], " 1  a rather lo…e.iso      5 B");
         assert_eq!(lay_out(&TABLE, &rows(), 20, Look::PLAIN)[1], " 1  a rather l…e.iso");
+    }
+
+    #[test]
+    fn an_empty_column_is_left_out() {
+        let table =
+            [Column::flexible(""), Column::left("", Style::Plain, 0), Column::left("", Style::Plain, 0)];
+        let rows = [["a", "", "b"].map(ToOwned::to_owned)];
+        assert_eq!(lay_out(&table, &rows, 80, Look::PLAIN), ["a  b"]);
     }
 
     #[test]

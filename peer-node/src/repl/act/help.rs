@@ -1,5 +1,5 @@
 use crate::repl::catalogue::{CATALOGUE, Entry, find};
-use crate::repl::columns::pad;
+use crate::repl::columns::{columns, pad};
 use crate::repl::command::ParseError;
 use crate::repl::failure::Failure;
 use crate::repl::look::{Look, Style};
@@ -16,14 +16,12 @@ pub(super) fn help(session: &mut Session, name: Option<&str>) -> Result<(), Fail
 }
 
 fn overview(width: usize, look: Look) -> Vec<String> {
-    let call = |entry: &Entry| format!("{} {}", entry.names.join(", "), entry.usage).trim_end().to_owned();
-    let widest = CATALOGUE.iter().map(|entry| crate::repl::columns::columns(&call(entry))).max().unwrap_or(0);
+    let widest = CATALOGUE.iter().map(|entry| columns(&call(entry))).max().unwrap_or(0);
+    let longest = CATALOGUE.iter().map(|entry| columns(&gist(entry))).max().unwrap_or(0);
     // Where it would break the lines, the explanation stands below.
-    let longest = CATALOGUE.iter().map(|entry| crate::repl::columns::columns(entry.gist)).max().unwrap_or(0);
     let is_wide = widest + 2 + longest <= width;
     let line = |entry: &Entry| {
-        let call = call(entry);
-        let gist = look.paint(Style::Faint, entry.gist);
+        let (call, gist) = (call(entry), look.paint(Style::Faint, &gist(entry)));
         if is_wide {
             vec![format!("{}  {gist}", look.paint(Style::Strong, &pad(&call, widest)))]
         } else {
@@ -31,6 +29,19 @@ fn overview(width: usize, look: Look) -> Vec<String> {
         }
     };
     CATALOGUE.iter().flat_map(line).collect()
+}
+
+/// Returns the usual name, and the first of the things that can stand behind it.
+fn call(entry: &Entry) -> String {
+    let name = entry.names.first().copied().unwrap_or_default();
+    let usage = entry.usage.split(" | ").next().unwrap_or_default();
+    format!("{name} {usage}").trim_end().to_owned()
+}
+
+/// Returns what the command does, and its other names.
+fn gist(entry: &Entry) -> String {
+    let others = entry.names.iter().skip(1).map(|name| format!(" (also {name})"));
+    others.fold(entry.gist.to_owned(), |gist, other| gist + &other)
 }
 
 fn about(entry: &Entry, look: Look) -> Vec<String> {
@@ -43,7 +54,6 @@ fn about(entry: &Entry, look: Look) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::repl::columns::columns;
 
     #[test]
     fn the_overview_names_every_command_at_any_width() {
@@ -51,13 +61,18 @@ mod tests {
             let text = overview(width, Look::PLAIN).join("\n");
             assert!(CATALOGUE.iter().all(|entry| text.contains(entry.names[0]) && text.contains(entry.gist)));
         }
-        assert!(overview(120, Look::PLAIN).iter().all(|line| columns(line) <= 120));
+        let usual = overview(80, Look::PLAIN);
+        assert_eq!(usual.len(), CATALOGUE.len(), "one line each");
+        assert!(usual.iter().all(|line| columns(line) <= 80));
     }
 
     #[test]
     fn a_command_is_explained_with_all_its_names() {
         let text = about(find("get").unwrap(), Look::PLAIN).join("\n");
         assert!(text.starts_with("download HIT") && text.contains("\nget HIT") && text.contains("3-5"));
+        for entry in &CATALOGUE {
+            assert!(about(entry, Look::PLAIN).iter().all(|line| columns(line) <= 80), "{}", entry.gist);
+        }
         assert!(about(find("quit").unwrap(), Look::PLAIN)[0].starts_with("quit"));
     }
 }

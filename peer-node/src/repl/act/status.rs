@@ -71,11 +71,10 @@ fn index_lines(index: &str, status: &IndexStatus) -> Vec<(&'static str, String)>
 
 fn network(statistics: &Statistics) -> String {
     format!(
-        "{} online of {}, {} of {} contents, {}; index up for {}",
+        "{} online, {}, {}, {}; index up for {}",
         count(u64::from(statistics.online), "peer"),
-        statistics.nodes,
         count(statistics.files, "file"),
-        statistics.contents,
+        count(statistics.contents, "content"),
         Size(statistics.bytes),
         Span(Duration::from_secs(statistics.uptime)),
     )

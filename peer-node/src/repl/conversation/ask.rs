@@ -1,4 +1,4 @@
-use super::{Conversation, Ended, Next};
+use super::{Conversation, Next};
 use crate::repl::input::Heard;
 use crate::repl::output::OutputClosed;
 use crate::repl::session::count;
@@ -20,7 +20,7 @@ impl Conversation<'_> {
         } else {
             self.tell_of_background();
         }
-        Ok(Next::End(Ended::Left { any_failed: self.any_failed }))
+        Ok(Next::End)
     }
 
     /// Tells a script which of its downloads do not come to their end.

@@ -18,11 +18,12 @@ pub(super) fn begun(view: &DownloadView, audience: Audience) -> String {
     }
 }
 
-/// Says that a download is complete, under which name if not its own, and who gave how much.
+/// Says that a download is complete, under which name if not its own, and who gave how much; a person is told in a line
+/// if it is one of many.
 pub(super) fn done(
     view: &DownloadView,
     renamed: Option<(&str, &str)>,
-    with_givers: bool,
+    in_full: bool,
     audience: Audience,
     look: Look,
 ) -> Vec<String> {
@@ -36,14 +37,21 @@ pub(super) fn done(
         Audience::Person => {
             let (done, name) = (look.paint(Style::Good, "done"), look.paint(Style::Strong, &name));
             let (size, span) = (Size(size), Span(view.elapsed));
-            lines.push(format!("{done}  {name}  {size} in {span}, {rate}, from {sources}"));
-            lines.push(look.paint(Style::Faint, &format!("  sha256 {}", view.digest)));
+            if in_full {
+                lines.push(format!("{done}  {name}  {size} in {span}, {rate}, from {sources}"));
+                lines.push(look.paint(Style::Faint, &format!("  sha256 {}", view.digest)));
+            } else {
+                lines.push(format!(
+                    "{done}  {name}  {size}  {}",
+                    look.paint(Style::Faint, &view.digest.short())
+                ));
+            }
         }
     }
     if let Some((place, why)) = renamed {
         lines.push(format!("saved as {place}: {}", display_safe(why)));
     }
-    for giver in givers(view).filter(|_| with_givers || audience == Audience::Script) {
+    for giver in givers(view).filter(|_| in_full || audience == Audience::Script) {
         lines.push(match audience {
             Audience::Script => format!("  {}\t{} bytes", giver.address, giver.bytes),
             Audience::Person => {
@@ -73,7 +81,7 @@ pub(in crate::repl::act) fn ended(view: &DownloadView) -> String {
             Some(size) => {
                 let percent = percent(view.bytes_done, size);
                 format!(
-                    "{name}: stopped at {percent}%; the part is kept, downloading it again goes on from there"
+                    "{name}: stopped at {percent}%; the part is kept, fetched again it goes on from there"
                 )
             }
             None => format!("{name}: stopped"),
@@ -159,7 +167,8 @@ mod tests {
         let lines = done(&view(), None, true, Audience::Person, Look::PLAIN);
         assert_eq!(lines[0], "done  a\\tb  4.0 KiB in 2 s, 2.0 KiB/s, from 2 sources");
         assert_eq!(lines[3], "  127.0.0.1:2                  96 B, left: it lied");
-        assert_eq!(done(&view(), None, false, Audience::Person, Look::PLAIN).len(), 2);
+        let brief = done(&view(), None, false, Audience::Person, Look::PLAIN);
+        assert_eq!(brief, ["done  a\\tb  4.0 KiB  e3b0c44298fc"]);
     }
 
     #[test]

@@ -12,7 +12,7 @@ use crate::transfers::{DownloadId, DownloadState, DownloadView};
 const PAUSE: Duration = Duration::from_millis(250);
 
 /// How long downloads that are stopped may take to put their parts in order.
-const STOPPING: Duration = Duration::from_secs(5);
+const STOPPING: Duration = Duration::from_secs(2);
 
 /// Beyond so many downloads in one command, a person is not told of each who gave how much.
 const MANY: usize = 5;
@@ -75,8 +75,8 @@ impl Following {
         if let DownloadState::Done { location, renamed } = &view.state {
             let place = session.show_path(location);
             let renamed = renamed.as_deref().map(|why| (place.as_str(), why));
-            let with_givers = self.all <= MANY;
-            let lines = done(view, renamed, with_givers, session.output.audience(), session.output.look());
+            let in_full = self.all <= MANY;
+            let lines = done(view, renamed, in_full, session.output.audience(), session.output.look());
             session.output.lines(lines)?;
         } else {
             self.failed += 1;
