@@ -34,6 +34,7 @@ struct Stage {
     nonce: [u8; 32],
     content: Content,
     lie: Lie,
+    opened: AtomicUsize,
     asked: AtomicUsize,
     over: AtomicBool,
     bell: (Mutex<()>, Condvar),
@@ -53,6 +54,7 @@ impl HostilePeer {
             nonce,
             content: content.clone(),
             lie,
+            opened: AtomicUsize::new(0),
             asked: AtomicUsize::new(0),
             over: AtomicBool::new(false),
             bell: (Mutex::new(()), Condvar::new()),
@@ -80,9 +82,15 @@ impl HostilePeer {
         self.stage.address
     }
 
-    /// Says how many blocks the peer was asked for: none, and its lie was never heard.
+    /// Says how many blocks the peer was asked for.
     pub fn asked(&self) -> usize {
         self.stage.asked.load(Ordering::SeqCst)
+    }
+
+    /// Says whether anybody has come so far with the peer that its lie was heard.
+    pub fn was_heard(&self) -> bool {
+        let heard = if self.stage.lie.is_in_blocks() { &self.stage.asked } else { &self.stage.opened };
+        heard.load(Ordering::SeqCst) > 0
     }
 }
 

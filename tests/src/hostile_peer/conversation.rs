@@ -27,7 +27,11 @@ fn speak(stream: TcpStream, stage: &Stage) -> Result<()> {
     }
     let (lie, content) = (stage.lie, &stage.content);
     loop {
-        let said = match wire.receive()? {
+        let message = wire.receive()?;
+        if matches!(message, PeerMessage::Open { .. }) {
+            stage.opened.fetch_add(1, Ordering::SeqCst);
+        }
+        let said = match message {
             PeerMessage::Open { channel, digest } if digest == content.digest => lie.offer(content, channel),
             PeerMessage::Open { channel, .. } => super::Lie::NotShared.offer(content, channel),
             PeerMessage::WantManifest { channel, first, count } => {

@@ -65,6 +65,18 @@ impl Said {
 }
 
 impl Lie {
+    /// Says whether the lie is told when a block is asked for, and not before.
+    pub(super) const fn is_in_blocks(self) -> bool {
+        !matches!(
+            self,
+            Self::ManifestCount
+                | Self::ManifestId
+                | Self::ManifestMissing
+                | Self::OtherSize
+                | Self::NotShared
+        )
+    }
+
     /// Answers an `Open`.
     pub(super) fn offer(self, content: &Content, channel: u32) -> Said {
         if self == Self::NotShared {
