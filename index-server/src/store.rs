@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 pub use error::StoreError;
 
 use crate::catalog::{Catalog, StoredList, Writes};
-use engine::Engine;
+use engine::{Engine, store_dir};
 use lock::Lock;
 use mark::Mark;
 
@@ -90,7 +90,10 @@ impl Drop for Store {
 /// refused, not taken for a new one.
 fn open_engine(dir: &Path) -> Result<(Engine, Vec<StoredList>), StoreError> {
     let Some(mark) = Mark::open(dir)? else {
-        let (mut engine, lists) = Engine::create(dir)?;
+        if !store_dir(dir).exists() {
+            Engine::create(dir)?;
+        }
+        let (mut engine, lists) = Engine::open(dir)?;
         engine.keep_mark(Mark::create(dir, engine.commits())?);
         return Ok((engine, lists));
     };

@@ -30,7 +30,10 @@ const LINGER: Duration = Duration::from_secs(3);
 pub(super) struct Engine {
     db: sled::Db,
     file: File,
+    /// The data folder, for what is said about it.
     dir: PathBuf,
+    /// The database's own folder.
+    path: PathBuf,
     commits: u64,
     mark: Option<Mark>,
 }
@@ -52,22 +55,26 @@ impl Engine {
         if fs::metadata(&file).map_or(0, |data| data.len()) == 0 {
             return Err(StoreError::damaged(dir, &format!("{} is missing or empty", file.display())));
         }
-        let engine = Self::start(dir)?;
-        engine.read_all()
+        Self::start(dir, store_dir(dir))?.read_all()
     }
 
-    /// Makes a database, or completes one whose making was cut short.
-    pub(super) fn create(dir: &Path) -> Result<(Self, Vec<StoredList>), StoreError> {
-        let engine = Self::start(dir)?;
-        let is_new = guard(|| engine.db.is_empty())?;
-        if is_new {
-            let mut batch = sled::Batch::default();
-            batch.insert(&Key::Format.to_bytes(), &FORMAT.to_be_bytes());
-            batch.insert(&Key::Commits.to_bytes(), &0_u64.to_be_bytes());
-            engine.apply(batch)?;
-            File::open(dir).and_then(|dir| dir.sync_all()).map_err(|error| StoreError::failed(&error))?;
+    /// Makes an empty database. It gets its name when it is complete, since one whose making was cut short cannot be
+    /// told from a damaged one.
+    pub(super) fn create(dir: &Path) -> Result<(), StoreError> {
+        let (new, path) = (dir.join("store.new"), store_dir(dir));
+        let unwritable = |source| StoreError::Unwritable { path: new.clone(), source };
+        match fs::remove_dir_all(&new) {
+            Err(error) if error.kind() != ErrorKind::NotFound => return Err(unwritable(error)),
+            _ => fs::create_dir(&new).map_err(unwritable)?,
         }
-        engine.read_all()
+        let engine = Self::start(dir, new.clone())?;
+        let mut batch = sled::Batch::default();
+        batch.insert(&Key::Format.to_bytes(), &FORMAT.to_be_bytes());
+        batch.insert(&Key::Commits.to_bytes(), &0_u64.to_be_bytes());
+        engine.apply(batch)?;
+        engine.close();
+        let rename = || fs::rename(&new, &path).and_then(|()| File::open(dir)?.sync_all());
+        rename().map_err(unwritable)
     }
 
     pub(super) const fn commits(&self) -> u64 {
@@ -104,20 +111,19 @@ impl Engine {
         }
     }
 
-    fn start(dir: &Path) -> Result<Self, StoreError> {
-        let path = store_dir(dir);
-        let unwritable = |source| StoreError::Unwritable { path: path.clone(), source };
-        fs::create_dir_all(&path).map_err(unwritable)?;
+    /// Opens the database in `path`, whatever is in it.
+    fn start(dir: &Path, path: PathBuf) -> Result<Self, StoreError> {
         remove_unfinished_snapshots(&path);
         let db = open_patiently(dir, &path)?;
-        let file = File::open(path.join("db")).map_err(unwritable)?;
-        Ok(Self { db, file, dir: dir.to_owned(), commits: 0, mark: None })
+        let file = File::open(path.join("db"))
+            .map_err(|source| StoreError::Unwritable { path: path.clone(), source })?;
+        Ok(Self { db, file, dir: dir.to_owned(), path, commits: 0, mark: None })
     }
 
     fn apply(&self, batch: sled::Batch) -> Result<(), StoreError> {
         let apply = || self.db.apply_batch(batch).and_then(|()| self.db.flush());
         guard(apply)?.map_err(|error| StoreError::failed(&error))?;
-        let sync = || self.file.sync_all().and_then(|()| File::open(store_dir(&self.dir))?.sync_all());
+        let sync = || self.file.sync_all().and_then(|()| File::open(&self.path)?.sync_all());
         sync().map_err(|error| StoreError::failed(&error))
     }
 
@@ -199,7 +205,8 @@ fn add(batch: &mut sled::Batch, writes: &Writes) -> Result<(), StoreError> {
     Ok(())
 }
 
-fn store_dir(dir: &Path) -> PathBuf {
+/// Returns the folder that a data folder's database has.
+pub(super) fn store_dir(dir: &Path) -> PathBuf {
     dir.join("store")
 }
 

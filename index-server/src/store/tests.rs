@@ -97,7 +97,8 @@ fn making_a_store_can_be_cut_short_and_tried_again() {
     assert_eq!(kept(dir.path()).unwrap(), written);
     assert!(dir.path().join("mark").exists());
     let empty = tempdir().unwrap();
-    fs::create_dir_all(empty.path().join("store/blobs")).unwrap();
+    fs::create_dir_all(empty.path().join("store.new/blobs")).unwrap();
+    fs::write(empty.path().join("store.new/conf"), "").unwrap();
     fs::write(empty.path().join("mark.new"), "peerd").unwrap();
     assert_eq!(kept(empty.path()).unwrap(), ListSummary::default());
 }
