@@ -30,7 +30,7 @@ pub struct Options {
     #[arg(long, value_name = "ADDRESS", env = "PEER_NODE_LISTEN_HOST", default_value = "127.0.0.1")]
     pub listen_host: IpAddr,
 
-    /// The folder that is shared [default: `shared_dirs/PORT`].
+    /// The folder that is shared; without it, a folder named after the port in `shared_dirs`.
     #[arg(long, value_name = "FOLDER", env = "PEER_NODE_SHARE_DIR")]
     pub share_dir: Option<PathBuf>,
 

@@ -2,10 +2,13 @@
 
 mod ask;
 
+use protocol::escape::display_safe;
+
 use super::act::{act, stop_foreground};
 use super::command::{Command, parse};
 use super::failure::Failure;
-use super::input::{Heard, Input, Printer};
+use super::input::{Heard, Input, Printer, QuietKeys};
+use super::look::Style;
 use super::notices::{Notice, Notices};
 use super::output::OutputClosed;
 use super::session::Session;
@@ -88,13 +91,12 @@ impl<'a> Conversation<'a> {
         let Some(heard) = self.listen().await? else { return Ok(Next::End) };
         let was_interrupted = std::mem::take(&mut self.was_interrupted);
         match heard {
-            Heard::Line(text) => {
-                for line in text.lines() {
-                    if self.line(line).await? == Next::End {
-                        return Ok(Next::End);
-                    }
-                }
-                Ok(Next::GoOn)
+            Heard::Line(text) => self.lines(&text).await,
+            Heard::Ahead(text) => {
+                let look = self.session.output.look();
+                let prompt = look.paint(Style::Accent, &self.prompt());
+                self.session.output.line(format!("{prompt}{}", display_safe(&text)))?;
+                self.lines(&text).await
             }
             Heard::Refused(fault) => {
                 self.session.output.error(fault);
@@ -110,6 +112,15 @@ impl<'a> Conversation<'a> {
             }
             Heard::End => self.leave().await,
         }
+    }
+
+    async fn lines(&mut self, text: &str) -> Result<Next, OutputClosed> {
+        for line in text.lines() {
+            if self.line(line).await? == Next::End {
+                return Ok(Next::End);
+            }
+        }
+        Ok(Next::GoOn)
     }
 
     /// Waits for a command, and shows meanwhile what happens by itself; nothing if a signal ends the sitting.
@@ -141,6 +152,7 @@ impl<'a> Conversation<'a> {
             Ok(Some(command)) => command,
             Err(error) => return self.failed(&Failure::Parse(error)),
         };
+        let quiet = if self.is_for_person() { QuietKeys::new() } else { None };
         let stop = tokio::select! {
             done = act(&mut self.session, command) => {
                 self.session.output.clear_live();
@@ -151,6 +163,7 @@ impl<'a> Conversation<'a> {
             }
             stop = self.signals.next() => stop,
         };
+        drop(quiet);
         self.any_failed = true;
         self.session.output.clear_live();
         if stop == Stop::Terminate {

@@ -4,6 +4,7 @@
 //! nothing is read while a command runs. When the program ends, the thread may still wait for a key; it ends with the
 //! process.
 
+mod ahead;
 mod completion;
 mod editor;
 mod helper;
@@ -25,6 +26,7 @@ use tokio::sync::mpsc;
 pub(crate) use known::Known;
 pub(crate) use lines::LineFault;
 pub(crate) use printer::Printer;
+pub(crate) use terminal_mode::QuietKeys;
 
 use lines::Lines;
 use terminal_mode::TerminalMode;
@@ -45,6 +47,8 @@ struct Ask {
 pub(crate) enum Heard {
     /// A line, or several that were pasted at once.
     Line(String),
+    /// A line that was typed before the prompt came, which shows nowhere behind a prompt.
+    Ahead(String),
     /// A line that cannot be a command.
     Refused(LineFault),
     /// Ctrl-C instead of a line.

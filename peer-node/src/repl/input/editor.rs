@@ -5,14 +5,18 @@ use rustyline::error::ReadlineError;
 use rustyline::history::DefaultHistory;
 use rustyline::{CompletionType, Config};
 
+use super::ahead::typed_ahead;
 use super::helper::PromptHelper;
 use super::history::{History, MAX_ENTRIES};
 use super::{Heard, Printer, PromptConfig};
+use crate::repl::look::Look;
 
 /// The line editor and its history.
 pub(super) struct Editor {
-    editor: rustyline::Editor<PromptHelper, DefaultHistory>,
+    inner: rustyline::Editor<PromptHelper, DefaultHistory>,
     history: History,
+    /// Whether lines that were typed ahead are left with the terminal: a line editor without editing gathers its own.
+    gathers: bool,
 }
 
 impl Editor {
@@ -29,12 +33,12 @@ impl Editor {
         for entry in entries {
             editor.add_history_entry(entry).map_err(io::Error::other)?;
         }
-        Ok(Self { editor, history })
+        Ok(Self { inner: editor, history, gathers: Look::of_terminal().redraw })
     }
 
     /// Returns what prints above the prompt.
     pub(super) fn printer(&mut self) -> io::Result<Printer> {
-        match self.editor.create_external_printer() {
+        match self.inner.create_external_printer() {
             Ok(printer) => Printer::start(printer),
             // A terminal without cursor movement.
             Err(_) => Ok(Printer::none()),
@@ -43,10 +47,19 @@ impl Editor {
 
     /// Reads a line; waits for the person.
     pub(super) fn read(&mut self, prompt: &str, is_command: bool) -> Heard {
-        if let Some(helper) = self.editor.helper_mut() {
+        if let Some(helper) = self.inner.helper_mut() {
             helper.is_on = is_command;
         }
-        match self.editor.readline(prompt) {
+        if is_command
+            && self.gathers
+            && let Some(heard) = typed_ahead()
+        {
+            if let Heard::Ahead(line) = &heard {
+                self.remember(line);
+            }
+            return heard;
+        }
+        match self.inner.readline(prompt) {
             Ok(line) => {
                 if is_command {
                     self.remember(&line);
@@ -66,7 +79,7 @@ impl Editor {
         for line in lines.lines() {
             if self.history.add(line) {
                 // In memory alone, this cannot fail.
-                let _ = self.editor.add_history_entry(line);
+                let _ = self.inner.add_history_entry(line);
             }
         }
     }
