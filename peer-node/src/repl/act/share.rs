@@ -51,7 +51,7 @@ pub(super) async fn register(session: &mut Session, paths: &[String]) -> Result<
         });
     }
     if is_person && report.files.is_empty() {
-        lines.push("nothing new to share".to_owned());
+        lines.push("nothing there to share".to_owned());
     }
     session.output.lines(lines)?;
     acknowledged(session).await

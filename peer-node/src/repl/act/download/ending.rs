@@ -78,13 +78,13 @@ pub(in crate::repl::act) fn ended(view: &DownloadView) -> String {
         DownloadState::Done { .. } => format!("{name}: complete"),
         DownloadState::Failed { .. } => problem(view),
         _ => match view.size {
-            Some(size) => {
+            Some(size) if view.bytes_done > 0 => {
                 let percent = percent(view.bytes_done, size);
                 format!(
                     "{name}: stopped at {percent}%; the part is kept, fetched again it goes on from there"
                 )
             }
-            None => format!("{name}: stopped"),
+            _ => format!("{name}: stopped"),
         },
     }
 }
