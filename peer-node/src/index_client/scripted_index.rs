@@ -70,6 +70,11 @@ impl Guest {
     }
 
     pub(super) async fn greet(&mut self, list: ListSummary) {
+        self.greet_with(list, None).await;
+    }
+
+    /// Greets, and says something more in the same breath as the welcome.
+    pub(super) async fn greet_with(&mut self, list: ListSummary, more: Option<fn(&Self) -> Notice>) {
         self.preambles().await;
         let hello = self.next().await;
         let Request::Hello { port, .. } = hello.request else { panic!("{hello:?}") };
@@ -77,8 +82,13 @@ impl Guest {
         self.reply(hello.id, Reply::Challenge { nonce: NONCE }).await;
         let proof = self.next().await;
         assert!(matches!(proof.request, Request::Proof { .. }), "{proof:?}");
-        let you = self.you();
-        self.reply(proof.id, Reply::Welcome { you, lease: 90, list }).await;
+        let reply = Reply::Welcome { you: self.you(), lease: 90, list };
+        let mut bytes = Vec::new();
+        encode_frame(&FromIndex::Reply { id: proof.id, reply }, &mut bytes).unwrap();
+        if let Some(more) = more {
+            encode_frame(&FromIndex::Notice(more(self)), &mut bytes).unwrap();
+        }
+        self.raw(&bytes).await;
     }
 
     /// Where the node is seen.

@@ -37,6 +37,10 @@ impl Line {
         board: &Board,
     ) -> SessionError {
         let mut chunk = vec![0; READ];
+        // What the index said right behind its welcome was read along with it.
+        if let Err(error) = self.take_in(conversation) {
+            return error;
+        }
         loop {
             if let Err(error) = conversation.fill(Instant::now()) {
                 return error;
@@ -65,12 +69,7 @@ impl Line {
                     return Err(SessionError::Closed { greeted: true });
                 }
                 frames.extend(chunk.get(..read).unwrap_or_default());
-                let now = Instant::now();
-                while let Some(message) = frames.next_message().map_err(Violation::from)? {
-                    conversation.take_in(now, message)?;
-                }
-                // An index that chatters must not keep the deadlines from being looked at.
-                conversation.tick(now)
+                self.take_in(conversation)
             }
             written = writer.write(conversation.outgoing()), if !conversation.outgoing().is_empty() => {
                 let written = written?;
@@ -90,6 +89,16 @@ impl Line {
             }
             () = sleep_until(conversation.deadline()) => conversation.tick(Instant::now()),
         }
+    }
+
+    /// Sees to all whole messages that are here.
+    fn take_in(&mut self, conversation: &mut Conversation<'_>) -> Result<(), SessionError> {
+        let now = Instant::now();
+        while let Some(message) = self.frames.next_message().map_err(Violation::from)? {
+            conversation.take_in(now, message)?;
+        }
+        // An index that chatters must not keep the deadlines from being looked at.
+        conversation.tick(now)
     }
 
     /// Closes the connection in order, if the index lets us.

@@ -63,6 +63,17 @@ async fn reach(guest: &mut Guest) {
 }
 
 #[tokio::test]
+async fn what_comes_in_one_breath_with_the_welcome_is_heard() {
+    let index = ScriptedIndex::bind().await;
+    let node = Node::start(index.address(), &[]);
+    let mut guest = index.accept().await;
+    let reached = |guest: &Guest| Notice::Reachable { address: guest.you() };
+    guest.greet_with(ListSummary::default(), Some(reached)).await;
+    node.client.synced(PATIENCE / 2).await.unwrap();
+    node.stop().await;
+}
+
+#[tokio::test]
 async fn a_new_node_tells_its_list_and_is_then_synced() {
     let index = ScriptedIndex::bind().await;
     let node = Node::start(index.address(), &[("a", 1), ("b", 2)]);
