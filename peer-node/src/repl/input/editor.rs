@@ -1,4 +1,5 @@
 use std::io;
+use std::panic::{self, AssertUnwindSafe};
 
 use rustyline::config::Configurer;
 use rustyline::error::ReadlineError;
@@ -8,7 +9,7 @@ use rustyline::{CompletionType, Config};
 use super::ahead::typed_ahead;
 use super::helper::PromptHelper;
 use super::history::{History, MAX_ENTRIES};
-use super::{Heard, Printer, PromptConfig};
+use super::{Heard, LineFault, Printer, PromptConfig};
 use crate::repl::look::Look;
 
 /// The line editor and its history.
@@ -59,7 +60,10 @@ impl Editor {
             }
             return heard;
         }
-        match self.inner.readline(prompt) {
+        // The line editor counts rows in 16 bits and gives up on a paste of megabytes; the node goes on.
+        let read = panic::catch_unwind(AssertUnwindSafe(|| self.inner.readline(prompt)));
+        let Ok(read) = read else { return Heard::Refused(LineFault::TooLong) };
+        match read {
             Ok(line) => {
                 if is_command {
                     self.remember(&line);

@@ -1,0 +1,131 @@
+use proptest::prelude::*;
+
+use super::*;
+
+fn read(line: &str) -> Command {
+    parse(line).unwrap().unwrap()
+}
+
+fn refused(line: &str) -> String {
+    parse(line).unwrap_err().to_string()
+}
+
+fn numbers(word: &str) -> Numbers {
+    Numbers::parse(word).unwrap().unwrap()
+}
+
+fn plain(items: Vec<Item>) -> Order {
+    Order { items, destination: None, from: None, background: false }
+}
+
+#[test]
+fn blank_lines_and_comments_are_nothing() {
+    for line in ["", "  \t", "# search iso", "  #", "\r"] {
+        assert_eq!(parse(line), Ok(None), "{line:?}");
+    }
+}
+
+#[test]
+fn searches_keep_their_quotes() {
+    assert_eq!(read("search \"two words\" ext:iso -x"), Command::Search("\"two words\" ext:iso -x".into()));
+    assert_eq!(read("query  it's "), Command::Search("it's".into()));
+    assert_eq!(read("search --more"), Command::More);
+    assert!(refused("search").contains("does not say what to find"));
+    assert!(refused("search \"a").contains("not closed"));
+}
+
+#[test]
+fn downloads_are_read_with_all_that_belongs_to_them() {
+    assert_eq!(
+        read("get 1 3-5"),
+        Command::Download(plain(vec![Item::Hits(numbers("1")), Item::Hits(numbers("3-5"))]))
+    );
+    let digest = Digest::OF_NOTHING;
+    assert_eq!(read(&format!("download {digest}")), Command::Download(plain(vec![Item::Digest(digest)])));
+    assert_eq!(
+        read(r#"download "my file.iso" as ~/x.iso"#),
+        Command::Download(Order {
+            destination: Some("~/x.iso".into()),
+            ..plain(vec![Item::Name("my file.iso".into())])
+        })
+    );
+    assert_eq!(
+        read("download music/live// from 127.0.0.1:9 &"),
+        Command::Download(Order {
+            from: Some("127.0.0.1:9".into()),
+            background: true,
+            ..plain(vec![Item::Folder("music/live".into())])
+        })
+    );
+    let background = Order { background: true, ..plain(vec![Item::Hits(numbers("1"))]) };
+    assert_eq!(read("get 1&"), Command::Download(background.clone()));
+    assert_eq!(read("get 1 &"), Command::Download(background));
+}
+
+#[test]
+fn quoted_words_are_names() {
+    for line in [r#"get "1""#, r"get \1", "get '1'"] {
+        assert_eq!(read(line), Command::Download(plain(vec![Item::Name("1".into())])), "{line}");
+    }
+    assert_eq!(read("get 'as'"), Command::Download(plain(vec![Item::Name("as".into())])));
+    assert_eq!(read(r"get \&"), Command::Download(plain(vec![Item::Name("&".into())])));
+    assert_eq!(read("get a&"), Command::Download(plain(vec![Item::Name("a&".into())])));
+    assert_eq!(read("get /"), Command::Download(plain(vec![Item::Name("/".into())])));
+}
+
+#[test]
+fn a_digest_of_digits_alone_is_one() {
+    let digest = Digest::from_bytes([0x11; 32]);
+    assert_eq!(read(&format!("sources {digest}")), Command::Sources(Item::Digest(digest)));
+}
+
+#[test]
+fn what_is_missing_or_too_much_is_told_with_the_usage() {
+    for (line, part) in [
+        ("download", "what to fetch is missing; write: download HIT…"),
+        ("get as x", "what to fetch is missing; write: get HIT…"),
+        ("get 1 as", "a path is missing behind as"),
+        ("get 1 2 as x", "only a single file"),
+        ("get a/ as x", "only a single file"),
+        ("get 1 from 2", "only a folder"),
+        ("get a/ from", "a peer is missing behind from"),
+        ("cancel", "a number is missing; write: cancel N…"),
+        ("cancel x", "x is not a number"),
+        ("sources", "is missing"),
+        ("sources 1 2", "2 is too much"),
+        ("sources a/", "a folder has no sources"),
+        ("unregister", "a path is missing"),
+        ("files now", "files takes nothing behind it, not now"),
+        ("get 0", "begins at 1"),
+        ("get \"a", "not closed"),
+        ("serach iso", "there is no command serach; did you mean search?"),
+        ("xyzzy", "there is no command xyzzy; see help"),
+    ] {
+        assert!(refused(line).contains(part), "{line}: {}", refused(line));
+    }
+}
+
+#[test]
+fn a_message_shows_no_control_characters() {
+    assert!(!refused("\u{1b}[2J").contains('\u{1b}'));
+    assert!(!refused("cancel \u{1b}[2J").contains('\u{1b}'));
+}
+
+proptest! {
+    #[test]
+    fn no_line_panics_the_parser(
+        line in any::<String>(),
+        near in "(get|download|search|cancel|help|sources|register) [-0-9a-z\"'\\\\/& ]{0,40}",
+    ) {
+        let _ = parse(&line);
+        let _ = parse(&near);
+    }
+
+    #[test]
+    fn an_escaped_name_is_fetched_by_that_name(name in "[^/]{1,20}") {
+        prop_assume!(!name.trim().is_empty() && Numbers::parse(&name).is_none());
+        prop_assume!(!name.ends_with('&') && name.parse::<Digest>().is_err());
+        let line = format!("get {}", crate::repl::words::escape(&name));
+        prop_assert_eq!(parse(&line), Ok(Some(Command::Download(plain(vec![Item::Name(name)])))));
+    }
+}
