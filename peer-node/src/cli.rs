@@ -16,9 +16,13 @@ pub use signals::{Signals, Stop};
 
 use crate::node::{Node, StartError};
 use crate::repl::{self, Ended};
+use crate::state_dir::{StateDir, StateError};
 
 /// The status of a program whose output nobody reads any more, as if the signal for that had ended it.
 const UNHEARD: u8 = 141;
+
+/// The status if another node works on the folder: try again later.
+const IN_USE: u8 = 75;
 
 /// The status after a second Ctrl-C.
 const FORCED: u8 = 130;
@@ -32,6 +36,9 @@ enum Trouble {
     /// The options make no sense together.
     #[error(transparent)]
     Options(#[from] options::OptionsError),
+    /// Its folder cannot be used.
+    #[error(transparent)]
+    State(#[from] StateError),
     /// The node cannot start.
     #[error(transparent)]
     Start(#[from] StartError),
@@ -44,8 +51,8 @@ impl Trouble {
     const fn exit_code(&self) -> u8 {
         match self {
             Self::Options(_) => 2,
-            Self::Start(error) => error.exit_code(),
-            Self::System(_) => 1,
+            Self::State(StateError::InUse { .. }) => IN_USE,
+            Self::State(_) | Self::Start(_) | Self::System(_) => 1,
         }
     }
 }
@@ -72,13 +79,14 @@ fn run(options: Options) -> Result<u8, Trouble> {
 async fn work(options: Options) -> Result<u8, Trouble> {
     let mut signals = Signals::listen()?;
     let (verbosity, index) = (options.verbose, options.index.clone());
-    let node = tokio::select! {
-        node = Node::start(options.into_node_options()?) => Arc::new(node?),
-        _ = signals.next() => return Ok(0),
-    };
-    if let Err(error) = crate::log::init(&node.state().log_dir(), verbosity) {
+    let state = StateDir::open(&options.folder()?)?;
+    if let Err(error) = crate::log::init(&state.log_dir(), verbosity) {
         let _ = writeln!(io::stderr(), "peer-node: going on without a log: {error}");
     }
+    let node = tokio::select! {
+        node = Node::start(options.into_node_options(), state) => Arc::new(node?),
+        _ = signals.next() => return Ok(0),
+    };
     let ended = repl::run(&node, &index, &mut signals).await;
     let stopped = tokio::select! {
         _ = tokio::time::timeout(STOPPING, node.stop()) => true,

@@ -14,8 +14,8 @@ use rotating_file::RotatingFile;
 
 /// Sends what the program logs to `node.log` in `log_dir`, and to stderr if `verbosity` is not 0.
 ///
-/// The verbosity counts the `-v`: 1 shows info on stderr, 2 debug, 3 trace; from 2 on, the file too has this program's
-/// debug. `RUST_LOG` takes precedence over both. A log that cannot be written never stops or disturbs the program.
+/// The verbosity counts the `-v`: 1 shows info on stderr, 2 debug, 3 trace; the file has this program's debug always, since
+/// that is where each verified piece stands. `RUST_LOG` takes precedence over both. A log that cannot be written never stops or disturbs the program.
 pub fn init(log_dir: &Path, verbosity: u8) -> io::Result<()> {
     let asked = std::env::var(EnvFilter::DEFAULT_ENV).ok();
     subscriber(log_dir, verbosity, asked.as_deref())?.try_init().map_err(io::Error::other)
@@ -31,7 +31,7 @@ fn subscriber(
         .with_ansi(false)
         .log_internal_errors(false)
         .with_writer(file)
-        .with_filter(filter(asked, if verbosity >= 2 { DEBUG } else { "info" }));
+        .with_filter(filter(asked, DEBUG));
     let stderr_layer = (verbosity > 0).then(|| {
         let is_coloured = std::env::var_os("NO_COLOR").is_none_or(|set| set.is_empty());
         tracing_subscriber::fmt::layer()
@@ -83,10 +83,10 @@ mod tests {
     }
 
     #[test]
-    fn the_file_has_info_and_with_verbosity_our_own_debug() {
-        assert_eq!(logged(0, None), ["an info line name=", "info line of a library"]);
-        let debug = ["an info line name=", "a debug line\n", "info line of a library"];
-        assert_eq!(logged(2, None), debug);
+    fn the_file_has_our_own_debug_and_the_info_of_libraries() {
+        let lines = ["an info line name=", "a debug line\n", "info line of a library"];
+        assert_eq!(logged(0, None), lines);
+        assert_eq!(logged(2, None), lines);
         assert_eq!(logged(0, Some(" ")), logged(0, Some("=[[")));
     }
 

@@ -16,7 +16,7 @@ use crate::identity::{Identity, IdentityError};
 use crate::index_client::{IndexClient, IndexConfig, ProbeKey};
 use crate::library::{Library, LibraryError};
 use crate::native::{Links, LinksConfig, Totals};
-use crate::state_dir::{StateDir, StateError};
+use crate::state_dir::StateDir;
 use crate::transfers::UploadView;
 
 /// How long the parts of a node may take to stop.
@@ -31,16 +31,11 @@ pub struct NodeOptions {
     pub index: String,
     /// The address on which it accepts peers.
     pub listen_host: IpAddr,
-    /// The folder whose files it shares.
-    pub share_dir: PathBuf,
 }
 
 /// A node that cannot start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    /// Its folder cannot be used.
-    #[error(transparent)]
-    State(#[from] StateError),
     /// Its identity cannot be read or made.
     #[error(transparent)]
     Identity(#[from] IdentityError),
@@ -55,16 +50,6 @@ pub enum StartError {
         /// Why not.
         source: io::Error,
     },
-}
-
-impl StartError {
-    /// Returns the status with which a program ends over it: 75 if another node has the folder (try again later), else 1.
-    pub const fn exit_code(&self) -> u8 {
-        match self {
-            Self::State(StateError::InUse { .. }) => 75,
-            _ => 1,
-        }
-    }
 }
 
 /// A running node.
@@ -89,15 +74,16 @@ struct Services {
 }
 
 impl Node {
-    /// Starts a node; it goes on by itself whether there is an index or not.
-    pub async fn start(options: NodeOptions) -> Result<Self, StartError> {
+    /// Starts a node in a folder that was opened; it goes on by itself whether there is an index or not.
+    pub async fn start(options: NodeOptions, state: StateDir) -> Result<Self, StartError> {
         let wanted = SocketAddr::new(options.listen_host, options.port);
         let failed = |source| StartError::Listen { address: wanted, source };
-        let state = Arc::new(StateDir::open(&options.share_dir)?);
+        let state = Arc::new(state);
         let listener = TcpListener::bind(wanted).await.map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
         let identity = Arc::new(Identity::load_or_create(&state.identity_key())?);
-        let share_dir = std::fs::canonicalize(&options.share_dir).unwrap_or_else(|_| options.share_dir.clone());
+        let share_dir =
+            std::fs::canonicalize(state.share_dir()).unwrap_or_else(|_| state.share_dir().to_owned());
         let (tracker, cancel) = (TaskTracker::new(), CancellationToken::new());
         let library = Library::open(Arc::clone(&state), share_dir.clone(), &tracker, cancel.clone()).await?;
         let probe_key = ProbeKey::default();
@@ -112,8 +98,14 @@ impl Node {
         tracker.spawn(links.clone().accept(listener));
         let agent = concat!("peer-node/", env!("CARGO_PKG_VERSION")).to_owned();
         let config = IndexConfig { address: options.index, port: address.port(), agent };
-        let index =
-            IndexClient::start(config, Arc::clone(&identity), library.clone(), probe_key, &tracker, cancel.clone());
+        let index = IndexClient::start(
+            config,
+            Arc::clone(&identity),
+            library.clone(),
+            probe_key,
+            &tracker,
+            cancel.clone(),
+        );
         let downloads = Downloads::new(DownloadsConfig {
             root: share_dir.clone(),
             links: links.clone(),

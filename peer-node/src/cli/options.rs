@@ -48,14 +48,18 @@ pub enum OptionsError {
 }
 
 impl Options {
+    /// Returns the folder that the node shares.
+    pub fn folder(&self) -> Result<PathBuf, OptionsError> {
+        match (&self.share_dir, self.port) {
+            (Some(folder), _) => Ok(folder.clone()),
+            (None, 0) => Err(OptionsError::NoFolder),
+            (None, port) => Ok(PathBuf::from("shared_dirs").join(port.to_string())),
+        }
+    }
+
     /// Returns what the node is started with.
-    pub fn into_node_options(self) -> Result<NodeOptions, OptionsError> {
-        let share_dir = match (self.share_dir, self.port) {
-            (Some(folder), _) => folder,
-            (None, 0) => return Err(OptionsError::NoFolder),
-            (None, port) => PathBuf::from("shared_dirs").join(port.to_string()),
-        };
-        Ok(NodeOptions { port: self.port, index: self.index, listen_host: self.listen_host, share_dir })
+    pub fn into_node_options(self) -> NodeOptions {
+        NodeOptions { port: self.port, index: self.index, listen_host: self.listen_host }
     }
 }
 
@@ -77,10 +81,9 @@ mod tests {
 
     #[test]
     fn the_folder_is_named_after_the_port() {
-        let options = parse(&["12350"]).unwrap().into_node_options().unwrap();
-        assert_eq!(options.share_dir, PathBuf::from("shared_dirs/12350"));
-        assert_eq!(parse(&["0"]).unwrap().into_node_options().unwrap_err(), OptionsError::NoFolder);
-        assert!(parse(&["0", "--share-dir", "x"]).unwrap().into_node_options().is_ok());
+        assert_eq!(parse(&["12350"]).unwrap().folder(), Ok(PathBuf::from("shared_dirs/12350")));
+        assert_eq!(parse(&["0"]).unwrap().folder(), Err(OptionsError::NoFolder));
+        assert_eq!(parse(&["0", "--share-dir", "x"]).unwrap().folder(), Ok(PathBuf::from("x")));
     }
 
     #[test]

@@ -36,7 +36,7 @@ pub(super) fn done(
         }
         Audience::Person => {
             let (done, name) = (look.paint(Style::Good, "done"), look.paint(Style::Strong, &name));
-            let (size, span) = (Size(size), Span(view.elapsed));
+            let (size, span) = (Size(size), took(view.elapsed));
             if in_full {
                 lines.push(format!("{done}  {name}  {size} in {span}, {rate}, from {sources}"));
                 lines.push(look.paint(Style::Faint, &format!("  sha256 {}", view.digest)));
@@ -61,6 +61,11 @@ pub(super) fn done(
         });
     }
     lines
+}
+
+/// Tells a time exactly while it is short.
+fn took(time: Duration) -> String {
+    if time < Duration::from_mins(1) { format!("{:.2} s", time.as_secs_f64()) } else { Span(time).to_string() }
 }
 
 /// Says why a download is not complete.
@@ -165,7 +170,7 @@ mod tests {
     #[test]
     fn people_are_told_who_was_left_and_why() {
         let lines = done(&view(), None, true, Audience::Person, Look::PLAIN);
-        assert_eq!(lines[0], "done  a\\tb  4.0 KiB in 2 s, 2.0 KiB/s, from 2 sources");
+        assert_eq!(lines[0], "done  a\\tb  4.0 KiB in 2.00 s, 2.0 KiB/s, from 2 sources");
         assert_eq!(lines[3], "  127.0.0.1:2                  96 B, left: it lied");
         let brief = done(&view(), None, false, Audience::Person, Look::PLAIN);
         assert_eq!(brief, ["done  a\\tb  4.0 KiB  e3b0c44298fc"]);
