@@ -11,6 +11,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Parser;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 use tokio_util::sync::CancellationToken;
@@ -77,6 +78,7 @@ pub fn main() -> ExitCode {
 }
 
 fn start(arguments: &Arguments) -> Result<(), StartError> {
+    allow_many_connections();
     let address = resolve(&arguments.listen)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let listener = runtime.block_on(listen(address))?;
@@ -84,6 +86,13 @@ fn start(arguments: &Arguments) -> Result<(), StartError> {
     let result = runtime.block_on(serve(listener, store, arguments));
     end(runtime);
     result
+}
+
+/// Lets the program open as many descriptors as it may: the usual allowance is a tenth of the connections it serves.
+fn allow_many_connections() {
+    let limit = getrlimit(Resource::Nofile);
+    // If it may not, connections wait until others have ended.
+    let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum });
 }
 
 async fn serve(listener: TcpListener, store: Store, arguments: &Arguments) -> Result<(), StartError> {

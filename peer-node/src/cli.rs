@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Parser;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::runtime::Runtime;
 
 pub use options::Options;
@@ -69,11 +70,19 @@ pub fn main() -> ExitCode {
 }
 
 fn run(options: Options) -> Result<u8, Trouble> {
+    allow_many_descriptors();
     let runtime = Runtime::new()?;
     let code = runtime.block_on(work(options));
     // What a stopped node leaves behind is at most a call that blocks.
     runtime.shutdown_background();
     code
+}
+
+/// Lets the program open as many descriptors as it may: each peer's connection and each file it is sent takes one.
+fn allow_many_descriptors() {
+    let limit = getrlimit(Resource::Nofile);
+    // If it may not, connections wait until others have ended.
+    let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum });
 }
 
 async fn work(options: Options) -> Result<u8, Trouble> {

@@ -65,7 +65,11 @@ pub(super) fn done(
 
 /// Tells a time exactly while it is short.
 fn took(time: Duration) -> String {
-    if time < Duration::from_mins(1) { format!("{:.2} s", time.as_secs_f64()) } else { Span(time).to_string() }
+    if time < Duration::from_mins(1) {
+        format!("{:.2} s", time.as_secs_f64())
+    } else {
+        Span(time).to_string()
+    }
 }
 
 /// Says why a download is not complete.
