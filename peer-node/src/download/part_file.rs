@@ -43,17 +43,9 @@ impl PartFile {
         digest: Digest,
         geometry: Geometry,
     ) -> Result<(Self, Bitfield), PartFileError> {
-        let place = place::find(root, target, &digest)?;
-        let claimed = PartRecord::load(&place.record).and_then(|record| record.pieces(&geometry));
+        let (place, record, file) = open_at_free_place(root, target, &digest)?;
+        let claimed = record.and_then(|record| record.pieces(&geometry));
         let at = |source| PartFileError::Io { path: place.part.clone(), source };
-        let file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .custom_flags(OFlags::NOFOLLOW.bits().cast_signed())
-            .open(&place.part)
-            .map_err(at)?;
         let metadata = file.metadata().map_err(at)?;
         if !metadata.is_file() {
             return Err(at(io::Error::other("it is not a regular file")));
@@ -138,6 +130,32 @@ impl PartFile {
     }
 }
 
+/// Opens the part file at the first place that is free or holds an earlier attempt, and returns that attempt's record.
+fn open_at_free_place(
+    root: &Path,
+    target: &Path,
+    digest: &Digest,
+) -> Result<(Place, Option<PartRecord>, File), PartFileError> {
+    loop {
+        let place = place::find(root, target, digest)?;
+        let record = PartRecord::load(&place.record).filter(|record| record.is_of(digest));
+        let opened = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(record.is_some())
+            .create_new(record.is_none())
+            .truncate(false)
+            .custom_flags(OFlags::NOFOLLOW.bits().cast_signed())
+            .open(&place.part);
+        match opened {
+            Ok(file) => return Ok((place, record, file)),
+            // Another download of the same name has taken the place just now.
+            Err(error) if record.is_none() && error.kind() == io::ErrorKind::AlreadyExists => {}
+            Err(source) => return Err(PartFileError::Io { path: place.part, source }),
+        }
+    }
+}
+
 /// Renames without ever replacing anything.
 fn rename_new(from: &Path, to: &Path) -> io::Result<()> {
     match rustix::fs::renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE) {
@@ -182,6 +200,30 @@ mod tests {
         fs::write(root.path().join("a.bin"), "other").unwrap();
         assert_eq!(part.finish().unwrap(), root.path().join("a (1).bin"));
         assert_eq!(fs::read(root.path().join("a.bin")).unwrap(), b"other");
+    }
+
+    #[test]
+    fn downloads_of_one_name_that_begin_together_do_not_share_a_part_file() {
+        let root = tempfile::tempdir().unwrap();
+        let target = root.path().join("a.bin");
+        let geometry = Geometry::native(1).unwrap();
+        let start = std::sync::Barrier::new(8);
+        let begin = |tag| {
+            start.wait();
+            let digest = Digest::from_bytes([tag; 32]);
+            PartFile::open(root.path(), &target, digest, geometry).unwrap().0.path().to_owned()
+        };
+        let parts: Vec<PathBuf> = std::thread::scope(|scope| {
+            let begun: Vec<_> = (0..8)
+                .map(|tag| {
+                    let begin = &begin;
+                    scope.spawn(move || begin(tag))
+                })
+                .collect();
+            begun.into_iter().map(|thread| thread.join().unwrap()).collect()
+        });
+        let different: std::collections::BTreeSet<&PathBuf> = parts.iter().collect();
+        assert_eq!(different.len(), parts.len());
     }
 
     #[test]
