@@ -44,14 +44,15 @@ struct Absent {
 }
 
 impl Roster {
-    /// Takes in a connected source under a new number.
-    pub(super) fn join(&mut self, link: &Link, open: impl FnOnce(SourceId) -> FetchChannel) -> SourceId {
+    /// Takes in a connected source under a new number; says whether it is still connected.
+    pub(super) fn join(&mut self, link: &Link, open: impl FnOnce(SourceId) -> Option<FetchChannel>) -> bool {
         self.last += 1;
         let id = SourceId(self.last);
+        let Some(channel) = open(id) else { return false };
         let (node, address) = (link.node(), link.address());
         self.absent.remove(&node);
-        self.live.insert(id, Peer { node, address, channel: open(id), offer: None });
-        id
+        self.live.insert(id, Peer { node, address, channel, offer: None });
+        true
     }
 
     /// Parts with a source, for some time or for good: one that is lost again and again is not tried for ever.

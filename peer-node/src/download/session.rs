@@ -25,6 +25,7 @@ mod fetching;
 mod hearing;
 
 use fetching::Fetching;
+use hearing::AFTER_LOSS;
 
 /// Events of sources that wait to be seen to; their connections pause when it is full.
 const BACKLOG: usize = 256;
@@ -231,7 +232,11 @@ impl Session {
             }
             Sighting::Reached(link) => {
                 let (digest, events) = (self.wanted.digest, inbox.events_to.clone());
-                self.roster.join(&link, |id| link.open(digest, id, events));
+                if !self.roster.join(&link, |id| link.open(digest, id, events)) {
+                    let (why, again) = ("the connection broke".to_owned(), Instant::now() + AFTER_LOSS);
+                    self.roster.absent(link.node(), link.address(), why, Some(again));
+                    self.seek.next = self.seek.next.min(again);
+                }
             }
             Sighting::Unreachable { node, address, error } => {
                 tracing::info!(%address, %error, "source not reached");

@@ -75,6 +75,8 @@ pub(super) struct FetchTable {
 struct Channels {
     next: Channel,
     open: HashMap<Channel, Fetch>,
+    /// Whether the connection is over: then nobody would ever hear of a channel again.
+    over: bool,
 }
 
 #[derive(Debug)]
@@ -89,13 +91,17 @@ struct Fetch {
 pub(super) type Listener = Option<(SourceId, Events)>;
 
 impl FetchTable {
-    pub(super) fn open(&self, source: SourceId, events: Events) -> Channel {
+    /// Takes in a channel; nothing if the connection is over.
+    pub(super) fn open(&self, source: SourceId, events: Events) -> Option<Channel> {
         let mut channels = self.channels.lock();
+        if channels.over {
+            return None;
+        }
         let channel = channels.next;
         channels.next = channels.next.wrapping_add(1);
         let fetch = Fetch { listener: Some((source, events)), outstanding: HashSet::new() };
         channels.open.insert(channel, fetch);
-        channel
+        Some(channel)
     }
 
     pub(super) fn asked(&self, reference: BlockRef) {
@@ -138,8 +144,24 @@ impl FetchTable {
         self.channels.lock().open.is_empty()
     }
 
-    /// Forgets all channels and returns who listened to them.
+    /// Forgets all channels, lets none be opened any more, and returns who listened to them.
     pub(super) fn drain(&self) -> Vec<(SourceId, Events)> {
-        self.channels.lock().open.drain().filter_map(|(_, fetch)| fetch.listener).collect()
+        let mut channels = self.channels.lock();
+        channels.over = true;
+        channels.open.drain().filter_map(|(_, fetch)| fetch.listener).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_channel_is_either_told_of_the_end_or_not_opened() {
+        let (events, _) = mpsc::channel(1);
+        let table = FetchTable::default();
+        assert_eq!(table.open(SourceId(1), events.clone()), Some(0));
+        assert_eq!(table.drain().len(), 1);
+        assert_eq!(table.open(SourceId(2), events), None);
     }
 }

@@ -46,16 +46,16 @@ impl Link {
     }
 
     /// Asks the other side for a content. What it says comes to `events` under the number `source`, the last of it being
-    /// [`SourceEvent::NotShared`] or [`SourceEvent::Lost`].
+    /// [`SourceEvent::NotShared`] or [`SourceEvent::Lost`]. Nothing is returned if the connection is over already.
     pub fn open(
         &self,
         digest: Digest,
         source: SourceId,
         events: mpsc::Sender<(SourceId, SourceEvent)>,
-    ) -> FetchChannel {
-        let channel = self.shared.fetches.open(source, events);
+    ) -> Option<FetchChannel> {
+        let channel = self.shared.fetches.open(source, events)?;
         self.shared.queue.push(PeerMessage::Open { channel, digest });
-        FetchChannel { link: self.clone(), channel }
+        Some(FetchChannel { link: self.clone(), channel })
     }
 }
 

@@ -13,7 +13,7 @@ use crate::swarm::{Have, SourceId};
 use crate::transfers::DownloadState;
 
 /// After how long a source that is gone is tried again, by how it went.
-const AFTER_LOSS: Duration = Duration::from_secs(3);
+pub(super) const AFTER_LOSS: Duration = Duration::from_secs(3);
 const AFTER_REFUSAL: Duration = Duration::from_secs(30);
 
 impl Session {
