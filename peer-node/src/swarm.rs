@@ -64,6 +64,11 @@ pub enum Action {
         /// Which.
         piece: PieceIndex,
     },
+    /// Forget the blocks of a piece that nobody goes on with; it will be begun anew.
+    Drop {
+        /// Which.
+        piece: PieceIndex,
+    },
     /// Part with a source, which the engine has forgotten already.
     Leave {
         /// Whom.
@@ -78,7 +83,8 @@ pub enum Action {
 pub struct SwarmConfig {
     /// The longest block that may be asked for, in bytes.
     pub block_length: u32,
-    /// How many bytes of unfinished pieces may be held or under way at once; one piece is always allowed.
+    /// How many bytes of unfinished pieces may be under way at once; one piece is always allowed. As many again may be
+    /// held of pieces that lost their source.
     pub budget: u64,
     /// Where randomness starts.
     pub seed: u64,
@@ -140,6 +146,7 @@ impl Swarm {
             self.picker.source_left(&source.have);
             let idle = self.active.forget_source(id);
             self.put_back(idle);
+            self.drop_stranded();
         }
     }
 
@@ -178,6 +185,7 @@ impl Swarm {
         }
         let idle = self.active.released(id, block);
         self.put_back(idle);
+        self.drop_stranded();
     }
 
     /// Takes in the verdict on a piece. Says whose bytes were bad, if that is certain.
@@ -248,6 +256,15 @@ impl Swarm {
     /// Gives pieces that nobody fills back to the picker.
     fn put_back(&mut self, pieces: impl IntoIterator<Item = PieceIndex>) {
         pieces.into_iter().for_each(|piece| self.picker.put_back(piece));
+    }
+
+    /// Gives up pieces that wait for a source when there are too many: sources that refuse a block of each would otherwise
+    /// have everything else held for ever.
+    fn drop_stranded(&mut self) {
+        while let Some(piece) = self.active.drop_stranded(self.config.budget) {
+            self.picker.put_back(piece);
+            self.queue.push_back(Action::Drop { piece });
+        }
     }
 
     fn leave(&mut self, id: SourceId, reason: LeaveReason) {

@@ -137,6 +137,15 @@ impl ActivePieces {
         self.pieces.values().filter(|piece| piece.is_moving()).map(|piece| piece.bytes).sum()
     }
 
+    /// Forgets one of the pieces that wait for a source they lost, if those are more than so many bytes. Returns which.
+    pub(super) fn drop_stranded(&mut self, budget: u64) -> Option<PieceIndex> {
+        let stranded = || self.pieces.iter().filter(|(_, active)| !active.is_moving());
+        let bytes: u64 = stranded().map(|(_, active)| active.bytes).sum();
+        let piece = stranded().map(|(piece, _)| *piece).next().filter(|_| bytes > budget)?;
+        self.pieces.remove(&piece);
+        Some(piece)
+    }
+
     pub(super) fn is_solo(&self, piece: PieceIndex) -> bool {
         self.solo.contains(&piece)
     }

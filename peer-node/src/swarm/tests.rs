@@ -117,6 +117,31 @@ fn the_budget_bounds_what_is_under_way() {
     assert_eq!(pieces.len(), 1, "a second piece of 16 MiB would be over the budget of 24 MiB");
 }
 
+#[test]
+fn a_source_that_refuses_a_block_of_each_piece_does_not_fill_the_memory() {
+    let geometry = Geometry::native(16 << 30).unwrap();
+    let (now, id, mut held) = (Instant::now(), SourceId(1), BTreeSet::new());
+    let mut swarm = Swarm::new(geometry, CONFIG, now, |_| false);
+    swarm.source_joined(id, Have::All, now);
+    let mut refused = 0;
+    while let Some(action) = swarm.poll(now) {
+        match action {
+            Action::Request { block, .. } if block.begin == 0 => {
+                assert!(swarm.block_arrived(id, block, now));
+                held.insert(block);
+            }
+            Action::Request { block, .. } => {
+                swarm.block_rejected(id, block, now);
+                refused += 1;
+            }
+            Action::Drop { piece } => held.retain(|block| block.piece != piece),
+            other => panic!("{other:?}"),
+        }
+        assert!(held.len() as u64 <= 2 * CONFIG.budget >> 20, "{} blocks held", held.len());
+    }
+    assert!(refused > 1000, "{refused}");
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(48))]
 

@@ -52,6 +52,7 @@ impl Session {
                     let (manifest, part) = (Arc::clone(&fetching.manifest), Arc::clone(&fetching.part));
                     self.jobs.spawn_blocking(move || storing::check(piece, &data, &manifest, &part));
                 }
+                Action::Drop { piece } => drop(fetching.assembly.take(piece)),
                 Action::Leave { source, reason } => {
                     let again = match reason {
                         LeaveReason::BadData => None,

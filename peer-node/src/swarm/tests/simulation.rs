@@ -108,6 +108,7 @@ impl Simulation {
                 let good = geometry.blocks(*piece, length).all(|block| !self.wrong[&block]);
                 self.swarm.piece_checked(*piece, good);
             }
+            Action::Drop { piece } => self.wrong.retain(|block, _| block.piece != *piece),
             Action::Leave { source, reason } => {
                 self.outcome.left.insert(*source, *reason);
             }
