@@ -97,6 +97,8 @@ impl Session {
         let fetching = Fetching { swarm, offer, manifest, part, assembly, here, unnoted: false };
         self.stage = Stage::Fetching(Box::new(fetching));
         self.board.set_state(DownloadState::Fetching);
+        // Nothing was asked of the sources while the part file was checked.
+        self.seek.heard = Instant::now();
         for id in self.roster.offers().into_keys() {
             self.join_swarm(id);
         }

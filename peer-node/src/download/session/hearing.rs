@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use protocol::bitfield::Bitfield;
 use protocol::peer::BlockRef;
 
-use super::{Inbox, Session, Stage, storing};
+use super::{BACKLOG, Inbox, Session, Stage, storing};
 use crate::download::manifest_choice::{ManifestFetch, NoManifest, Offer, best};
 use crate::native::{Buffer, SourceEvent};
 use crate::swarm::{Have, SourceId};
@@ -16,22 +16,26 @@ use crate::transfers::DownloadState;
 pub(super) const AFTER_LOSS: Duration = Duration::from_secs(3);
 const AFTER_REFUSAL: Duration = Duration::from_secs(30);
 
+/// How long those who offered the manifest that is believed may give nothing while others offer another one.
+const BARREN: Duration = Duration::from_secs(25);
+
 impl Session {
-    /// Sees to an event and to all that came with it.
+    /// Sees to an event and to those that came with it; not to all that may come meanwhile, which could go on for ever.
     pub(super) fn hear_all(&mut self, source: SourceId, event: SourceEvent, inbox: &mut Inbox) {
         self.hear(source, event);
-        while let Ok((source, event)) = inbox.events.try_recv() {
+        for _ in 0..BACKLOG {
+            let Ok((source, event)) = inbox.events.try_recv() else { break };
             self.hear(source, event);
         }
     }
 
     fn hear(&mut self, id: SourceId, event: SourceEvent) {
         let now = Instant::now();
+        // That a source has one more piece is not counted: it can say so for ever.
         if matches!(
             event,
             SourceEvent::Offered { .. }
                 | SourceEvent::ManifestPart { .. }
-                | SourceEvent::Has { .. }
                 | SourceEvent::Bytes { .. }
                 | SourceEvent::Block { .. }
         ) {
@@ -144,13 +148,22 @@ impl Session {
         match &self.stage {
             Stage::Preparing => return,
             Stage::Fetching(fetching) => {
-                let has_believers = offers.values().any(|offer| *offer == fetching.offer);
-                if has_believers || offers.is_empty() || !self.jobs.is_empty() || fetching.swarm.is_complete()
-                {
+                let believed = fetching.offer;
+                let has_others = offers.values().any(|offer| *offer != believed);
+                if !has_others || !self.jobs.is_empty() || fetching.swarm.is_complete() {
                     return;
                 }
-                tracing::warn!("manifest dropped: nobody who offered it is left");
+                let believers: Vec<SourceId> =
+                    offers.iter().filter(|(_, offer)| **offer == believed).map(|(id, _)| *id).collect();
+                if !believers.is_empty() && now.saturating_duration_since(self.seek.heard) < BARREN {
+                    return;
+                }
+                tracing::warn!("manifest dropped: nobody who offered it gives anything");
                 self.stage = Stage::Choosing(None);
+                for id in believers {
+                    self.part_with(id, "it gave nothing", Some(AFTER_REFUSAL));
+                }
+                return;
             }
             Stage::Choosing(Some(fetch)) => {
                 let source = fetch.source;
@@ -168,6 +181,8 @@ impl Session {
         }
         let Some(offer) = best(&offers) else { return };
         let Some((id, _)) = offers.iter().find(|(_, other)| **other == offer) else { return };
+        // Every source has its chance, however long those before it said nothing.
+        self.seek.heard = now;
         match ManifestFetch::begin(self.wanted.digest, *id, offer, now) {
             Ok(fetch) => self.go_on_with(fetch),
             Err(error) => self.part_with(*id, &error.to_string(), None),
