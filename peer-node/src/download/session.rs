@@ -161,6 +161,8 @@ impl Session {
             self.choose_manifest();
             self.act();
             if self.is_complete() {
+                // Connections that wait to be heard are not to wait for the disk.
+                drop(inbox);
                 return self.finish().await;
             }
             tokio::select! {
