@@ -4,9 +4,9 @@ use std::time::{Duration, Instant};
 
 use protocol::geometry::{Block, PieceIndex};
 
-use super::Swarm;
 use super::active::{ActivePiece, Debt};
 use super::source::{Source, SourceId};
+use super::{SNUB_AFTER, STALL_AFTER, Swarm};
 
 /// A block owed for less than this is not asked of a second source, however fast that one is.
 const PATIENCE: Duration = Duration::from_millis(100);
@@ -62,13 +62,20 @@ impl Swarm {
     fn overtake(&self, id: SourceId, now: Instant) -> Option<Block> {
         let source = self.sources.get(&id)?;
         let block_length = self.config.block_length;
-        let patience = source.pace.shortest().map_or(PATIENCE, |shortest| PATIENCE.max(shortest * 3));
-        let ours = source.time_for(source.bytes_owed() + u64::from(block_length), now);
+        let shortest = source.pace.shortest();
+        let patience = shortest.map_or(SNUB_AFTER, |shortest| PATIENCE.max(shortest * 3));
+        let measured = source.time_for(source.bytes_owed() + u64::from(block_length), now);
+        // The rate of a source that had nothing to do says nothing of how fast it is.
+        let alone = shortest.unwrap_or(SNUB_AFTER).as_secs_f64();
+        let ours = if source.owes() { measured } else { measured.min(alone) };
         let is_late = |debt: &Debt| {
             let Some(debtor) = self.sources.get(&debt.debtor) else { return true };
-            let overdue = now.saturating_duration_since(debt.since) >= patience;
+            let owed_for = now.saturating_duration_since(debt.since);
+            // A piece that one source shall fill alone is left to it for longer, but not for ever.
+            let is_solo = self.active.is_solo(debt.block.piece);
+            let overdue = owed_for >= if is_solo { patience.max(STALL_AFTER) } else { patience };
             let is_slower = debtor.time_for(debtor.bytes_owed(), now) >= ours * 2.0;
-            debtor.is_snubbing(now) || (overdue && is_slower && !self.active.is_solo(debt.block.piece))
+            debtor.is_snubbing(now) || (overdue && is_slower)
         };
         self.active
             .iter()

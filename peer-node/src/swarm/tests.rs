@@ -137,9 +137,52 @@ fn a_source_that_refuses_a_block_of_each_piece_does_not_fill_the_memory() {
             Action::Drop { piece } => held.retain(|block| block.piece != piece),
             other => panic!("{other:?}"),
         }
-        assert!(held.len() as u64 <= 2 * CONFIG.budget >> 20, "{} blocks held", held.len());
+        assert!(held.len() as u64 <= (2 * CONFIG.budget) >> 20, "{} blocks held", held.len());
     }
     assert!(refused > 1000, "{refused}");
+}
+
+#[test]
+fn a_trickle_does_not_hold_up_a_piece_that_is_to_have_one_giver() {
+    let geometry = Geometry::new(2 << 20, 2 << 20).unwrap();
+    let (start, slow, fast) = (Instant::now(), SourceId(1), SourceId(2));
+    let mut swarm = Swarm::new(geometry, CONFIG, start, |_| false);
+    swarm.source_joined(slow, Have::All, start);
+    let first = geometry.block(0, 0, 1 << 20).unwrap();
+    let second = geometry.block(0, 1 << 20, 1 << 20).unwrap();
+    let asks = |source, block| Some(Action::Request { source, block });
+    assert_eq!(swarm.poll(start), asks(slow, first));
+    swarm.source_joined(fast, Have::All, start);
+    assert_eq!(swarm.poll(start), asks(fast, second));
+    assert!(swarm.block_arrived(slow, first, start) && swarm.block_arrived(fast, second, start));
+    assert_eq!(swarm.poll(start), Some(Action::Check { piece: first.piece }));
+    assert_eq!(swarm.piece_checked(first.piece, false), None, "two had a hand in it");
+    assert_eq!(swarm.poll(start), asks(slow, first));
+    while swarm.poll(start).is_some() {}
+    for second in 1..20 {
+        let now = start + Duration::from_secs(second);
+        swarm.bytes_arrived(slow, 1100, now);
+        assert_eq!(swarm.poll(now), None);
+    }
+    let now = start + STALL_AFTER;
+    swarm.bytes_arrived(slow, 1100, now);
+    assert_eq!(swarm.poll(now), asks(fast, first));
+}
+
+#[test]
+fn a_trickle_does_not_keep_the_only_block_from_a_source_that_comes_later() {
+    let (geometry, start) = (Geometry::native(1 << 18).unwrap(), Instant::now());
+    let mut swarm = Swarm::new(geometry, CONFIG, start, |_| false);
+    swarm.source_joined(SourceId(1), Have::All, start);
+    while swarm.poll(start).is_some() {}
+    swarm.source_joined(SourceId(2), Have::All, start);
+    let mut helped = None;
+    for second in 1..=4 {
+        let now = start + Duration::from_secs(second);
+        swarm.bytes_arrived(SourceId(1), 1100, now);
+        helped = helped.or(swarm.poll(now));
+    }
+    assert!(matches!(helped, Some(Action::Request { source: SourceId(2), .. })), "{helped:?}");
 }
 
 proptest! {
