@@ -86,7 +86,16 @@ pub(super) struct Source {
 impl Source {
     pub(super) fn new(have: Have, now: Instant) -> Self {
         let (pace, rate) = (Pace::new(), RateMeter::new(now));
-        Self { have, received: 0, rate, pace, in_flight: BTreeMap::new(), bytes_owed: 0, heard: now, struck: None }
+        Self {
+            have,
+            received: 0,
+            rate,
+            pace,
+            in_flight: BTreeMap::new(),
+            bytes_owed: 0,
+            heard: now,
+            struck: None,
+        }
     }
 
     /// Says whether it may be asked for one more block.
