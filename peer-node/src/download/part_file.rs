@@ -214,13 +214,13 @@ mod tests {
             PartFile::open(root.path(), &target, digest, geometry).unwrap().0.path().to_owned()
         };
         let parts: Vec<PathBuf> = std::thread::scope(|scope| {
-            let begun: Vec<_> = (0..8)
+            let threads: Vec<_> = (0..8)
                 .map(|tag| {
                     let begin = &begin;
                     scope.spawn(move || begin(tag))
                 })
                 .collect();
-            begun.into_iter().map(|thread| thread.join().unwrap()).collect()
+            threads.into_iter().map(|thread| thread.join().unwrap()).collect()
         });
         let different: std::collections::BTreeSet<&PathBuf> = parts.iter().collect();
         assert_eq!(different.len(), parts.len());
