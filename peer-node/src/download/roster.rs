@@ -130,14 +130,12 @@ impl Roster {
         self.given.iter().map(giver).collect()
     }
 
-    /// Tells what became of the sources that are absent, a few of them.
+    /// Tells what became of the sources, a few of them.
     pub(super) fn fates(&self) -> String {
-        let fates: Vec<String> = self
-            .absent
-            .values()
-            .take(5)
-            .map(|absent| format!("{}: {}", absent.address, absent.why))
-            .collect();
+        let absent = self.absent.values().map(|absent| (absent.address, absent.why.as_str()));
+        let live = self.live.values().map(|peer| (peer.address, "it is connected and gives nothing"));
+        let fates: Vec<String> =
+            absent.chain(live).take(5).map(|(address, why)| format!("{address}: {why}")).collect();
         fates.join("; ")
     }
 
