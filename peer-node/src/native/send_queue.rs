@@ -9,8 +9,11 @@ use tokio::sync::Notify;
 use super::uploads::UploadGuard;
 use crate::library::OpenFile;
 
-/// When so many messages wait, nothing more is read from the other side until it has read some of ours.
+/// When so many messages wait, or longer ones that weigh as much, nothing more is read from the other side until it has read some of ours.
 const CROWDED: usize = 256;
+
+/// So many states of a manifest weigh as much as a message without any: of the longest parts, eight make a crowd.
+const STATES_PER_WEIGHT: usize = 128;
 
 /// A block that will be sent.
 #[derive(Debug)]
@@ -40,12 +43,17 @@ pub(super) struct SendQueue {
 #[derive(Debug, Default)]
 struct Waiting {
     messages: VecDeque<PeerMessage>,
+    /// What the messages weigh.
+    weight: usize,
     blocks: VecDeque<OutgoingBlock>,
 }
 
 impl SendQueue {
     pub(super) fn push(&self, message: PeerMessage) {
-        self.waiting.lock().messages.push_back(message);
+        let mut waiting = self.waiting.lock();
+        waiting.weight += weight(&message);
+        waiting.messages.push_back(message);
+        drop(waiting);
         self.filled.notify_one();
     }
 
@@ -80,7 +88,7 @@ impl SendQueue {
 
     /// Waits until few enough messages wait. Cancel safe.
     pub(super) async fn has_room(&self) {
-        while self.waiting.lock().messages.len() >= CROWDED {
+        while self.waiting.lock().weight >= CROWDED {
             self.drained.notified().await;
         }
     }
@@ -99,11 +107,49 @@ impl SendQueue {
         let mut waiting = self.waiting.lock();
         if !waiting.messages.is_empty() {
             let count = waiting.messages.len().min(CROWDED);
-            let messages = waiting.messages.drain(..count).collect();
+            let messages: Vec<PeerMessage> = waiting.messages.drain(..count).collect();
+            waiting.weight -= messages.iter().map(weight).sum::<usize>();
             drop(waiting);
             self.drained.notify_one();
             return Some(Outgoing::Messages(messages));
         }
         waiting.blocks.pop_front().map(Outgoing::Block)
+    }
+}
+
+fn weight(message: &PeerMessage) -> usize {
+    match message {
+        PeerMessage::ManifestPart { states, .. } => 1 + states.len() / STATES_PER_WEIGHT,
+        _ => 1,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::task::{Context, Poll, Waker};
+
+    use protocol::limits::MAX_STATES;
+
+    use super::*;
+
+    fn has_room(queue: &SendQueue) -> bool {
+        let room = std::pin::pin!(queue.has_room());
+        room.poll(&mut Context::from_waker(Waker::noop())) == Poll::Ready(())
+    }
+
+    #[test]
+    fn a_few_long_messages_are_a_crowd_like_many_short_ones() {
+        let states = vec![[0; 32]; MAX_STATES as usize];
+        let queue = SendQueue::default();
+        let mut parts = 0;
+        while has_room(&queue) {
+            queue.push(PeerMessage::ManifestPart { channel: 0, first: 0, states: states.clone() });
+            parts += 1;
+        }
+        assert_eq!(parts, 8);
+        assert!(matches!(queue.take(), Some(Outgoing::Messages(messages)) if messages.len() == parts));
+        assert!(has_room(&queue));
+        (0..CROWDED).for_each(|_| queue.push(PeerMessage::KeepAlive));
+        assert!(!has_room(&queue));
     }
 }
