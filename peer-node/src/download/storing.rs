@@ -5,9 +5,9 @@ use std::path::Path;
 use std::sync::Arc;
 
 use protocol::bitfield::Bitfield;
-use protocol::digest::Digest;
 use protocol::geometry::PieceIndex;
 use protocol::manifest::Manifest;
+use tokio_util::sync::CancellationToken;
 
 use super::part_file::{PartFile, PartFileError};
 use crate::native::Buffer;
@@ -23,12 +23,21 @@ pub(super) enum Done {
     Noted(io::Result<()>),
 }
 
-/// Opens the part file and verifies what an earlier attempt has left in it.
-pub(super) fn prepare(root: &Path, target: &Path, digest: Digest, manifest: Arc<Manifest>) -> Done {
-    let geometry = *manifest.geometry();
+/// Opens the part file and verifies what an earlier attempt has left in it, which takes long: cancelled, it stops early and
+/// what it says is of no use.
+pub(super) fn prepare(
+    root: &Path,
+    target: &Path,
+    manifest: Arc<Manifest>,
+    cancel: &CancellationToken,
+) -> Done {
+    let (digest, geometry) = (manifest.digest(), *manifest.geometry());
     let outcome = PartFile::open(root, target, digest, geometry).map(|(part, claimed)| {
         let mut right = Bitfield::empty(&geometry);
         for piece in geometry.pieces().filter(|piece| claimed.has(*piece)) {
+            if cancel.is_cancelled() {
+                break;
+            }
             if part.is_right(piece, &manifest) {
                 right.insert(piece);
             } else {
@@ -51,4 +60,34 @@ pub(super) fn check(piece: PieceIndex, data: &[Buffer], manifest: &Manifest, par
 /// Notes which pieces are here.
 pub(super) fn note(part: &PartFile, pieces: &Bitfield) -> Done {
     Done::Noted(part.save_record(pieces))
+}
+
+#[cfg(test)]
+mod tests {
+    use protocol::manifest::ManifestBuilder;
+
+    use super::*;
+
+    #[test]
+    fn a_cancelled_check_leaves_the_record_as_it_was() {
+        let root = tempfile::tempdir().unwrap();
+        let target = root.path().join("a.bin");
+        let data = vec![7; 3 << 18];
+        let mut builder = ManifestBuilder::new(data.len() as u64).unwrap();
+        builder.update(&data);
+        let manifest = Arc::new(builder.finish().unwrap());
+        let geometry = *manifest.geometry();
+        let (part, _) = PartFile::open(root.path(), &target, manifest.digest(), geometry).unwrap();
+        std::fs::write(part.path(), &data).unwrap();
+        part.save_record(&Bitfield::full(&geometry)).unwrap();
+        let cancel = CancellationToken::new();
+        cancel.cancel();
+        let checked =
+            |cancel: &CancellationToken| match prepare(root.path(), &target, Arc::clone(&manifest), cancel) {
+                Done::Prepared { outcome, .. } => outcome.unwrap().1.count(),
+                other => panic!("{other:?}"),
+            };
+        assert_eq!(checked(&cancel), 0);
+        assert_eq!(checked(&CancellationToken::new()), 3);
+    }
 }

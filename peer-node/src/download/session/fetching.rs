@@ -73,6 +73,7 @@ impl Session {
 
     pub(super) fn job_done(&mut self, done: Done) -> Result<(), Failure> {
         match done {
+            Done::Prepared { .. } if self.cancel.is_cancelled() => return Err(Failure::Cancelled),
             Done::Prepared { manifest, outcome } => {
                 let (part, here) = outcome?;
                 self.begin_fetching(manifest, part, here);

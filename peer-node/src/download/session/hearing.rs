@@ -222,9 +222,10 @@ impl Session {
         }
         match fetch.finish() {
             Ok(manifest) => {
-                let (root, target, digest) = (self.config.root.clone(), self.asked_for(), self.wanted.digest);
+                let (root, target, cancel) =
+                    (self.config.root.clone(), self.asked_for(), self.cancel.clone());
                 self.jobs
-                    .spawn_blocking(move || storing::prepare(&root, &target, digest, Arc::new(manifest)));
+                    .spawn_blocking(move || storing::prepare(&root, &target, Arc::new(manifest), &cancel));
                 self.stage = Stage::Preparing;
                 self.board.set_state(DownloadState::Checking);
             }
