@@ -102,13 +102,12 @@ fn numbered(path: &Path, number: u32) -> PathBuf {
 fn make_folders(root: &Path, target: &Path) -> Result<(), PlaceError> {
     let Some(folder) = target.parent() else { return Ok(()) };
     let failed = |source| PlaceError::Folder { folder: folder.to_owned(), source };
-    fs::create_dir_all(folder).map_err(failed)?;
     for above in folder.ancestors().take_while(|above| *above != root && above.starts_with(root)) {
-        if fs::symlink_metadata(above).map_err(failed)?.is_symlink() {
+        if above.is_symlink() {
             return Err(PlaceError::Link { folder: above.to_owned() });
         }
     }
-    Ok(())
+    fs::create_dir_all(folder).map_err(failed)
 }
 
 #[cfg(test)]
@@ -188,5 +187,6 @@ mod tests {
         std::os::unix::fs::symlink(outside.path(), root.path().join("link")).unwrap();
         let found = find(root.path(), &root.path().join("link/a/b"), &DIGEST);
         assert!(matches!(found, Err(PlaceError::Link { .. })));
+        assert_eq!(fs::read_dir(outside.path()).unwrap().count(), 0);
     }
 }
