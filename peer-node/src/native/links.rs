@@ -120,7 +120,11 @@ impl Links {
 
     /// Returns the connection to a peer, making it if there is none. Cancel safe.
     pub async fn to(&self, node: NodeId, address: SocketAddr) -> Result<Link, DialError> {
-        let slot = Arc::clone(self.inner.slots.lock().entry(node).or_default());
+        let slot = {
+            let mut slots = self.inner.slots.lock();
+            forget_unused(&mut slots);
+            Arc::clone(slots.entry(node).or_default())
+        };
         let mut place = slot.lock().await;
         // A link that the other side made serves only if it listens where the index says: its id alone proves nothing.
         if let Some(link) = place.as_ref().filter(|link| !link.is_closed() && link.address() == address) {
@@ -196,10 +200,7 @@ impl Links {
     /// Uses a connection that the other side made for our own purposes too, if there is no other.
     fn adopt(&self, node: NodeId, link: Link) {
         let mut slots = self.inner.slots.lock();
-        slots.retain(|_, slot| {
-            Arc::strong_count(slot) > 1
-                || slot.try_lock().map_or(true, |link| link.as_ref().is_some_and(|link| !link.is_closed()))
-        });
+        forget_unused(&mut slots);
         let slot = slots.entry(node).or_default();
         if let Ok(mut place) = slot.try_lock()
             && place.as_ref().is_none_or(Link::is_closed)
@@ -246,6 +247,14 @@ impl Links {
         });
         link
     }
+}
+
+/// Forgets the places of peers that are neither connected nor being dialled.
+fn forget_unused(slots: &mut HashMap<NodeId, Slot>) {
+    slots.retain(|_, slot| {
+        Arc::strong_count(slot) > 1
+            || slot.try_lock().map_or(true, |link| link.as_ref().is_some_and(|link| !link.is_closed()))
+    });
 }
 
 /// Tells everybody who fetches over a connection that it is over.
