@@ -14,18 +14,19 @@ use super::board::Board;
 use super::manifest_choice::ManifestFetch;
 use super::part_file::{PartFile, PartFileError};
 use super::roster::Roster;
-use super::seeking::{self, Sighting};
+use super::seeking::Sighting;
 use super::storing::Done;
-use super::{DownloadsConfig, Wanted, log_end, place, storing};
+use super::{DownloadsConfig, MAX_ACTIVE, Wanted, log_end, place, storing};
 use crate::native::SourceEvent;
 use crate::swarm::SourceId;
 use crate::transfers::{DownloadId, DownloadState, DownloadView};
 
 mod fetching;
 mod hearing;
+mod looking;
 
 use fetching::Fetching;
-use hearing::AFTER_LOSS;
+use looking::Seek;
 
 /// Events of sources that wait to be seen to; their connections pause when it is full.
 const BACKLOG: usize = 256;
@@ -37,14 +38,8 @@ const TICK: Duration = Duration::from_millis(100);
 const REFRESH: Duration = Duration::from_millis(250);
 const NOTE: Duration = Duration::from_secs(1);
 
-/// The pauses between rounds of looking for sources: they double from the first to the last.
-const SEEK_PAUSES: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30));
-
 /// How long a download that has lost all its sources waits for one to come back.
 const GRACE: Duration = Duration::from_secs(30);
-
-/// How long sources that are connected may say nothing of use before they count as lost.
-const SILENCE: Duration = Duration::from_secs(30);
 
 /// A download that did not come to its end.
 #[derive(Debug, thiserror::Error)]
@@ -68,19 +63,6 @@ enum Stage {
     Preparing,
     /// Pieces come in.
     Fetching(Box<Fetching>),
-}
-
-/// When sources are looked for.
-#[derive(Debug)]
-struct Seek {
-    rounds: JoinSet<()>,
-    next: Instant,
-    pause: Duration,
-    trouble: Option<String>,
-    /// When a source last sent something of use.
-    heard: Instant,
-    /// When there was last a source, or hope for one.
-    hope: Instant,
 }
 
 /// What comes in from outside.
@@ -115,17 +97,14 @@ impl Session {
         let target = place::asked_for(&config.root, &wanted.target);
         let name = target.strip_prefix(&config.root).unwrap_or(&target).to_string_lossy().into_owned();
         let (board, view) = Board::new(id, wanted.digest, name, wanted.size);
-        let now = Instant::now();
-        let (rounds, pause) = (JoinSet::new(), SEEK_PAUSES.0);
-        let seek = Seek { rounds, next: now, pause, trouble: None, heard: now, hope: now };
-        let (roster, jobs) = (Roster::default(), JoinSet::new());
+        let (roster, seek, jobs) = (Roster::default(), Seek::new(Instant::now()), JoinSet::new());
         (Self { wanted, config, cancel, board, roster, stage: Stage::Choosing(None), seek, jobs }, view)
     }
 
     /// Waits for its turn, then fetches.
     pub(super) async fn run(mut self, places: Arc<Semaphore>) {
         let cancel = self.cancel.clone();
-        let place = cancel.run_until_cancelled(places.acquire_owned()).await;
+        let place = cancel.run_until_cancelled(Arc::clone(&places).acquire_owned()).await;
         let outcome = if place.is_some() { self.fetch().await } else { Err(Failure::Cancelled) };
         let state = match outcome {
             Ok(state) => state,
@@ -140,7 +119,11 @@ impl Session {
         self.show();
         self.board.set_state(state);
         log_end(&self.board.view());
-        self.config.links.buffers().clear();
+        drop(place);
+        if places.available_permits() == MAX_ACTIVE {
+            // Nobody fetches any more: an idle node keeps no memory for it.
+            self.config.links.buffers().clear();
+        }
     }
 
     async fn fetch(&mut self) -> Result<DownloadState, Failure> {
@@ -154,7 +137,7 @@ impl Session {
         let mut inbox = Inbox { events_to, events, sightings_to, sightings };
         let mut tick = tokio::time::interval(TICK);
         // It may have waited long for its turn.
-        (self.seek.heard, self.seek.hope) = (Instant::now(), Instant::now());
+        self.seek = Seek::new(Instant::now());
         let (mut shown, mut noted) = (Instant::now(), Instant::now());
         loop {
             self.look_for_sources(&inbox)?;
@@ -181,76 +164,6 @@ impl Session {
             if noted.elapsed() >= NOTE {
                 noted = Instant::now();
                 self.note();
-            }
-        }
-    }
-
-    /// Begins a round of looking for sources when its time has come, or gives up when there is no hope.
-    fn look_for_sources(&mut self, inbox: &Inbox) -> Result<(), Failure> {
-        let now = Instant::now();
-        while self.seek.rounds.try_join_next().is_some() {}
-        let is_silent = now.saturating_duration_since(self.seek.heard) > SILENCE;
-        if self.roster.live_count() > 0 && !is_silent || !self.jobs.is_empty() {
-            self.seek.hope = now;
-        }
-        if !self.seek.rounds.is_empty() || now < self.seek.next {
-            let is_hopeless =
-                self.roster.known() > 0 && !self.roster.has_hope() && self.seek.rounds.is_empty();
-            let waited = now.saturating_duration_since(self.seek.hope);
-            let patience = if is_hopeless { SEEK_PAUSES.0 } else { GRACE };
-            return if waited < patience { Ok(()) } else { Err(self.no_sources()) };
-        }
-        self.seek.next = now + self.seek.pause;
-        self.seek.pause = (self.seek.pause * 2).min(SEEK_PAUSES.1);
-        let (index, links) = (self.config.index.clone(), self.config.links.clone());
-        let skip = self.roster.not_now(now);
-        self.seek.rounds.spawn(seeking::seek(
-            index,
-            links,
-            self.wanted.digest,
-            skip,
-            inbox.sightings_to.clone(),
-        ));
-        Ok(())
-    }
-
-    fn no_sources(&self) -> Failure {
-        let fates = self.roster.fates();
-        let reason = match (&self.seek.trouble, self.roster.known()) {
-            (Some(trouble), 0) => trouble.clone(),
-            (_, 0) => "no source of it is online; try again later".to_owned(),
-            (_, known) => {
-                format!("none of the {known} sources could give it ({fates}); what has come is kept")
-            }
-        };
-        Failure::NoSources(reason)
-    }
-
-    fn sighted(&mut self, sighting: Sighting, inbox: &Inbox) {
-        match sighting {
-            Sighting::Located(count) => {
-                self.seek.trouble = None;
-                self.roster.located = count;
-            }
-            Sighting::Reached(link) => {
-                let (digest, events) = (self.wanted.digest, inbox.events_to.clone());
-                if !self.roster.join(&link, |id| link.open(digest, id, events)) {
-                    let (why, again) = ("the connection broke".to_owned(), Instant::now() + AFTER_LOSS);
-                    self.roster.absent(link.node(), link.address(), why, Some(again));
-                    self.seek.next = self.seek.next.min(again);
-                }
-            }
-            Sighting::Unreachable { node, address, error } => {
-                tracing::info!(%address, %error, "source not reached");
-                let again = Instant::now() + Duration::from_secs(10);
-                self.roster.absent(node, address, error.to_string(), Some(again));
-            }
-            Sighting::IndexTrouble(trouble) => self.seek.trouble = Some(trouble),
-            Sighting::Over => {
-                // Nobody knows of any source: waiting would be for nothing.
-                if self.roster.known() == 0 && matches!(self.stage, Stage::Choosing(_)) {
-                    self.seek.hope = self.seek.hope.checked_sub(GRACE).unwrap_or(self.seek.hope);
-                }
             }
         }
     }

@@ -8,7 +8,7 @@ use protocol::geometry::PieceIndex;
 use protocol::limits::MAX_BLOCK;
 use protocol::manifest::Manifest;
 
-use super::{Done, Failure, PartFile, Session, Stage, storing};
+use super::{Done, Failure, PartFile, PartFileError, Session, Stage, storing};
 use crate::download::assembly::Assembly;
 use crate::download::manifest_choice::Offer;
 use crate::swarm::{Action, LeaveReason, Random, Swarm, SwarmConfig};
@@ -74,15 +74,28 @@ impl Session {
     pub(super) fn job_done(&mut self, done: Done) -> Result<(), Failure> {
         match done {
             Done::Prepared { .. } if self.cancel.is_cancelled() => return Err(Failure::Cancelled),
-            Done::Prepared { manifest, outcome } => {
-                let (part, here) = outcome?;
-                self.begin_fetching(manifest, part, here);
-            }
+            Done::Prepared { manifest, outcome } => match outcome {
+                Ok((part, here)) => self.begin_fetching(manifest, part, here),
+                // Only the sources say how large the file is, and they may lie: those that say this are left.
+                Err(error @ PartFileError::NoRoom { .. }) if self.wanted.size.is_none() => {
+                    self.leave_all_of(manifest.geometry().size(), &error.to_string());
+                }
+                Err(error) => return Err(error.into()),
+            },
             Done::Checked { piece, outcome } => self.piece_checked(piece, outcome)?,
             Done::Noted(Ok(())) => {}
             Done::Noted(Err(error)) => tracing::warn!(%error, "record of a download not written"),
         }
         Ok(())
+    }
+
+    /// Leaves the sources that say that the content has this size.
+    fn leave_all_of(&mut self, size: u64, why: &str) {
+        self.stage = Stage::Choosing(None);
+        let offers = self.roster.offers();
+        for (id, _) in offers.iter().filter(|(_, offer)| offer.size == size) {
+            self.part_with(*id, why, None);
+        }
     }
 
     fn begin_fetching(&mut self, manifest: Arc<Manifest>, part: PartFile, here: Bitfield) {
