@@ -9,7 +9,8 @@ use tokio::sync::Notify;
 use super::uploads::UploadGuard;
 use crate::library::OpenFile;
 
-/// When so many messages wait, or longer ones that weigh as much, nothing more is read from the other side until it has read some of ours.
+/// When so many answers wait, or longer ones that weigh as much, nothing more is read from the other side until it has
+/// read some of them.
 const CROWDED: usize = 256;
 
 /// So many states of a manifest weigh as much as a message without any: of the longest parts, eight make a crowd.
@@ -117,10 +118,13 @@ impl SendQueue {
     }
 }
 
+/// Returns what a message weighs that the other side has caused. Our own questions weigh nothing, since we bound them
+/// ourselves: if they did, two nodes that both ask much could stop reading because of each other.
 fn weight(message: &PeerMessage) -> usize {
     match message {
         PeerMessage::ManifestPart { states, .. } => 1 + states.len() / STATES_PER_WEIGHT,
-        _ => 1,
+        PeerMessage::Offer { .. } | PeerMessage::NotShared { .. } | PeerMessage::Reject(_) => 1,
+        _ => 0,
     }
 }
 
@@ -150,6 +154,8 @@ mod tests {
         assert!(matches!(queue.take(), Some(Outgoing::Messages(messages)) if messages.len() == parts));
         assert!(has_room(&queue));
         (0..CROWDED).for_each(|_| queue.push(PeerMessage::KeepAlive));
+        assert!(has_room(&queue), "our own questions are no crowd");
+        (0..CROWDED).for_each(|_| queue.push(PeerMessage::NotShared { channel: 0 }));
         assert!(!has_room(&queue));
     }
 }
