@@ -45,6 +45,8 @@ pub struct Wanted {
     pub size: Option<u64>,
     /// Where it shall lie.
     pub target: Target,
+    /// Where it shall lie as well: it is fetched once and copied.
+    pub copies: Vec<Target>,
 }
 
 /// Where a download shall lie.

@@ -96,6 +96,14 @@ impl PartFile {
         Ok(())
     }
 
+    /// Copies all bytes of another file, without taking them through this program where the file system can.
+    pub(super) fn fill_from(&self, path: &Path) -> io::Result<()> {
+        let mut from =
+            OpenOptions::new().read(true).custom_flags(OFlags::NOFOLLOW.bits().cast_signed()).open(path)?;
+        io::copy(&mut from, &mut &self.file)?;
+        Ok(())
+    }
+
     /// Says whether a piece on disk is right.
     pub(super) fn is_right(&self, piece: PieceIndex, manifest: &Manifest) -> bool {
         let mut bytes = vec![0; self.geometry.length_of(piece) as usize];

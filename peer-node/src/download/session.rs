@@ -1,6 +1,6 @@
 //! One download, from the wish to the file.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -193,9 +193,8 @@ impl Session {
         let finished = tokio::task::spawn_blocking(move || part.finish()).await;
         let finished = finished.unwrap_or_else(|error| Err(std::io::Error::other(error)));
         let location = finished.map_err(|source| Failure::Write { path, source })?;
-        if let Err(error) = self.config.library.adopt(location.clone(), manifest).await {
-            tracing::warn!(%error, "finished download not shared");
-        }
+        self.share(&location, &manifest).await;
+        self.make_copies(&location, &manifest).await?;
         let asked_for = self.asked_for();
         let renamed =
             (location != asked_for).then(|| format!("{} is taken by another file", asked_for.display()));
@@ -203,5 +202,28 @@ impl Session {
             location.strip_prefix(&self.config.root).unwrap_or(&location).to_string_lossy().into_owned();
         self.board.show(|view| view.name = name);
         Ok(DownloadState::Done { location, renamed })
+    }
+
+    async fn share(&self, location: &Path, manifest: &Arc<Manifest>) {
+        if let Err(error) = self.config.library.adopt(location.to_owned(), Arc::clone(manifest)).await {
+            tracing::warn!(%error, "finished download not shared");
+        }
+    }
+
+    /// Copies the finished file to the other places where it was asked for.
+    async fn make_copies(&self, location: &Path, manifest: &Arc<Manifest>) -> Result<(), Failure> {
+        for target in &self.wanted.copies {
+            let (root, from) = (self.config.root.clone(), location.to_owned());
+            let (target, all) = (place::asked_for(&root, target), Arc::clone(manifest));
+            let copied =
+                tokio::task::spawn_blocking(move || storing::copy(&root, &from, &target, &all)).await;
+            let copy = copied.unwrap_or_else(|error| {
+                let path = location.to_owned();
+                Err(PartFileError::Io { path, source: std::io::Error::other(error) })
+            })?;
+            tracing::info!(copy = %copy.display(), "download copied");
+            self.share(&copy, manifest).await;
+        }
+        Ok(())
     }
 }

@@ -1,7 +1,7 @@
 //! The part of a download that reads and writes the disk: jobs for blocking threads.
 
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use protocol::bitfield::Bitfield;
@@ -55,6 +55,24 @@ pub(super) fn check(piece: PieceIndex, data: &[Buffer], manifest: &Manifest, par
     let outcome =
         if good { part.write(piece, data.iter().map(Buffer::bytes)).map(|()| true) } else { Ok(false) };
     Done::Checked { piece, outcome }
+}
+
+/// Copies a finished file to another place and verifies the copy before it gets its name. Returns where it lies.
+pub(super) fn copy(
+    root: &Path,
+    from: &Path,
+    target: &Path,
+    manifest: &Manifest,
+) -> Result<PathBuf, PartFileError> {
+    let geometry = manifest.geometry();
+    let (part, _) = PartFile::open(root, target, manifest.digest(), *geometry)?;
+    let path = part.path().to_owned();
+    let at = |source| PartFileError::Io { path: path.clone(), source };
+    part.fill_from(from).map_err(at)?;
+    if !geometry.pieces().all(|piece| part.is_right(piece, manifest)) {
+        return Err(at(io::Error::other("the file it is copied from has changed")));
+    }
+    part.finish().map_err(at)
 }
 
 /// Notes which pieces are here.

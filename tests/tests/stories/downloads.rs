@@ -86,6 +86,29 @@ fn a_thousand_small_files_in_sub_folders_come_as_a_tree() {
 }
 
 #[test]
+fn what_occurs_several_times_in_a_tree_is_fetched_once_and_comes_to_all_its_places() {
+    let mut network = Network::new();
+    let (twice, once, empty) =
+        (Content::random(50, 3 * PIECE + 7), Content::random(51, 9), Content::random(52, 0));
+    let files = [
+        ("src/a.bin", &twice),
+        ("src/b/empty.txt", &empty),
+        ("src/b/a copy.bin", &twice),
+        ("src/once.bin", &once),
+        ("src/c/d/empty.txt", &empty),
+    ];
+    let sharer = network.node(&files);
+    let mut fetcher = network.node(&[]);
+    fetcher.peer.say(&format!("browse {}", sharer.peer.address()));
+    let answer = fetcher.peer.say("download src/");
+    assert!(answer.errors().is_empty(), "{:#?}", answer.errors());
+    let fetched: u64 = answer.done().iter().flat_map(|done| &done.givers).map(|(_, bytes)| bytes).sum();
+    assert_eq!(fetched, twice.size() + once.size());
+    assert!(fetcher.home.files() == sharer.home.files(), "the trees differ");
+    network.wait_for_files(fetcher.peer.address(), files.len());
+}
+
+#[test]
 fn who_has_downloaded_a_file_is_a_source_of_it() {
     let mut network = Network::new();
     let content = Content::random(3, 9 * PIECE);

@@ -1,3 +1,6 @@
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+
 use crate::download::{Target, Wanted};
 use crate::repl::act::lookup::contents;
 use crate::repl::command::{Item, Order};
@@ -14,8 +17,7 @@ pub(super) async fn gather(session: &mut Session, order: &Order) -> Result<Vec<W
         match item {
             Item::Folder(folder) => {
                 let files = tree(session, folder, order.from.as_deref()).await?;
-                // The folders stay around the files.
-                chosen.extend(files.iter().map(|listed| wanted(listed, &listed.path)));
+                chosen.extend(once_each(&files));
             }
             item => {
                 let files = contents(session, item).await?;
@@ -30,7 +32,28 @@ pub(super) async fn gather(session: &mut Session, order: &Order) -> Result<Vec<W
 }
 
 fn wanted(listed: &Listed, name: &str) -> Wanted {
-    Wanted { digest: listed.digest, size: listed.size, target: Target::InFolder(name.to_owned()) }
+    let target = Target::InFolder(name.to_owned());
+    Wanted { digest: listed.digest, size: listed.size, target, copies: Vec::new() }
+}
+
+/// Wants the files of a tree, the folders around them included; what occurs several times in it is fetched once.
+fn once_each(files: &[Listed]) -> Vec<Wanted> {
+    let mut chosen: Vec<Wanted> = Vec::with_capacity(files.len());
+    let mut places = HashMap::new();
+    for listed in files {
+        match places.entry(listed.digest) {
+            Entry::Vacant(place) => {
+                place.insert(chosen.len());
+                chosen.push(wanted(listed, &listed.path));
+            }
+            Entry::Occupied(place) => {
+                if let Some(first) = chosen.get_mut(*place.get()) {
+                    first.copies.push(Target::InFolder(listed.path.clone()));
+                }
+            }
+        }
+    }
+    chosen
 }
 
 /// Gives the only file another place.
