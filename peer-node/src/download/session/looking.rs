@@ -73,14 +73,26 @@ impl Session {
 
     fn no_sources(&self) -> Failure {
         let fates = self.roster.fates();
+        let nowhere = self.pieces_nowhere();
         let reason = match (&self.seek.trouble, self.roster.known()) {
             (Some(trouble), 0) => trouble.clone(),
             (_, 0) => "no source of it is online; try again later".to_owned(),
+            (_, known) if nowhere > 0 => format!(
+                "none of the {known} sources has the {nowhere} pieces that are missing ({fates}); what has come is kept"
+            ),
             (_, known) => {
                 format!("none of the {known} sources could give it ({fates}); what has come is kept")
             }
         };
         Failure::NoSources(reason)
+    }
+
+    /// Counts the missing pieces that no source that is connected has, if one is connected.
+    fn pieces_nowhere(&self) -> usize {
+        match &self.stage {
+            Stage::Fetching(fetching) if self.roster.live_count() > 0 => fetching.swarm.unobtainable(),
+            _ => 0,
+        }
     }
 
     pub(super) fn sighted(&mut self, sighting: Sighting, inbox: &Inbox) {
