@@ -12,6 +12,7 @@
 
 mod active;
 mod choice;
+mod choker;
 mod pace;
 mod picker;
 mod random;
@@ -27,6 +28,7 @@ use std::time::{Duration, Instant};
 use protocol::geometry::{Block, Geometry, PieceIndex};
 
 use active::ActivePieces;
+pub use choker::{Choker, PeerKey, Verdict};
 use picker::Picker;
 pub use random::Random;
 pub use rate::RateMeter;

@@ -1,0 +1,164 @@
+//! Who gets a slot and who loses one.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+use std::time::Instant;
+
+use super::contender::{Contender, Merit, Standing, Told};
+use super::{Choker, PeerKey, ROUND, Verdict};
+
+impl Choker {
+    /// Brings the slots into order: takes what is too many, holds a round and passes the optimistic slot on when they
+    /// are due, fills what is free, and says what has changed.
+    pub(super) fn decide(&mut self, now: Instant) {
+        self.disturbed = false;
+        let mut served = Vec::new();
+        self.take_excess();
+        if now >= self.round_due {
+            self.challenge(now, &mut served);
+            self.peers.values_mut().for_each(Contender::end_round);
+            self.round_due = now + ROUND;
+        }
+        if self.rotation_due().is_some_and(|due| now >= due) {
+            // Who has shown itself fast in the optimistic slot does not go back to the end of the queue.
+            self.challenge(now, &mut served);
+            if self.rotation_due().is_some_and(|due| now >= due) {
+                self.rotate(now, &mut served);
+            }
+        }
+        self.fill(now, &mut served);
+        self.say(&served);
+        self.report_places(now);
+    }
+
+    /// Chokes the weakest when there are fewer slots than before.
+    fn take_excess(&mut self) {
+        let excess = self.regular.len().saturating_sub(self.slots);
+        if excess == 0 {
+            return;
+        }
+        let mut weakest: BinaryHeap<_> =
+            self.regular.iter().map(|peer| Reverse((self.merit(*peer), *peer))).collect();
+        for Reverse((_, peer)) in std::iter::from_fn(|| weakest.pop()).take(excess) {
+            self.regular.remove(&peer);
+            self.send_to_queue(peer);
+        }
+    }
+
+    /// Lets all who have no regular slot challenge those who have one, the best against the weakest.
+    fn challenge(&mut self, now: Instant, served: &mut Vec<PeerKey>) {
+        if self.queue.is_empty() {
+            return;
+        }
+        let mut weakest: BinaryHeap<_> = self
+            .regular
+            .iter()
+            .filter(|peer| self.is_challengeable(**peer, now))
+            .map(|peer| Reverse((self.merit(*peer), *peer)))
+            .collect();
+        // Among equals the optimistic one comes first, then whoever has waited longest.
+        let challengers = self.optimistic.map(|peer| (peer, 0)).into_iter().chain(self.queue.places());
+        let mut best: BinaryHeap<_> =
+            challengers.map(|(peer, place)| (self.merit(peer), Reverse(place), peer)).collect();
+        while let (Some(Reverse((held, holder))), Some((merit, _, challenger))) = (weakest.pop(), best.pop())
+        {
+            if !merit.clearly_beats(held) {
+                break;
+            }
+            self.regular.remove(&holder);
+            if self.optimistic == Some(challenger) {
+                self.optimistic = None;
+            } else {
+                self.serve(challenger, now, served);
+            }
+            self.regular.insert(challenger);
+            self.send_to_queue(holder);
+        }
+    }
+
+    /// Gives the optimistic slot to the head of the queue; who had it joins the queue's end.
+    fn rotate(&mut self, now: Instant, served: &mut Vec<PeerKey>) {
+        let (Some(holder), Some(head)) = (self.optimistic, self.queue.head()) else { return };
+        self.serve(head, now, served);
+        self.optimistic = Some(head);
+        self.send_to_queue(holder);
+    }
+
+    /// Gives the free slots to those who wait, in their order.
+    fn fill(&mut self, now: Instant, served: &mut Vec<PeerKey>) {
+        while let Some(head) = self.queue.head() {
+            if self.regular.len() < self.slots {
+                self.regular.insert(head);
+            } else if self.optimistic.is_none() {
+                self.optimistic = Some(head);
+            } else {
+                return;
+            }
+            self.serve(head, now, served);
+        }
+    }
+
+    /// Says first who is choked and then who is served, so that there are never more than there are slots.
+    fn say(&mut self, served: &[PeerKey]) {
+        // Those who came or were choked since the last decision are at the end of the queue and know no place yet.
+        let knows_place = |peer| matches!(self.told(peer), Told::Place(_));
+        let newcomers: Vec<_> =
+            self.queue.places().rev().take_while(|(peer, _)| !knows_place(*peer)).collect();
+        for (peer, place) in newcomers.into_iter().rev() {
+            self.tell(peer, Told::Place(place), Verdict::Choke { peer, place });
+        }
+        for peer in served {
+            if self.told(*peer) != Told::Served {
+                self.tell(*peer, Told::Served, Verdict::Unchoke { peer: *peer });
+            }
+        }
+    }
+
+    fn report_places(&mut self, now: Instant) {
+        if self.queue.report_due().is_none_or(|due| now < due) {
+            return;
+        }
+        let is_new = |peer, place| self.told(peer) != Told::Place(place);
+        let moved: Vec<_> = self.queue.places().filter(|(peer, place)| is_new(*peer, *place)).collect();
+        let any = !moved.is_empty();
+        for (peer, place) in moved {
+            self.tell(peer, Told::Place(place), Verdict::Place { peer, place });
+        }
+        self.queue.reported(any.then_some(now));
+    }
+
+    fn told(&self, peer: PeerKey) -> Told {
+        self.peers.get(&peer).map_or(Told::Nothing, |contender| contender.told)
+    }
+
+    fn tell(&mut self, peer: PeerKey, what: Told, verdict: Verdict) {
+        if let Some(contender) = self.peers.get_mut(&peer) {
+            contender.told = what;
+            self.verdicts.push_back(verdict);
+        }
+    }
+
+    fn merit(&self, peer: PeerKey) -> Merit {
+        self.peers.get(&peer).map(Contender::merit).unwrap_or_default()
+    }
+
+    fn is_challengeable(&self, peer: PeerKey, now: Instant) -> bool {
+        let since = self.peers.get(&peer).and_then(Contender::served_since);
+        since.is_none_or(|since| now.saturating_duration_since(since) >= ROUND)
+    }
+
+    fn serve(&mut self, peer: PeerKey, now: Instant, served: &mut Vec<PeerKey>) {
+        let Some(contender) = self.peers.get_mut(&peer) else { return };
+        if let Some(ticket) = contender.ticket() {
+            self.queue.leave(ticket);
+        }
+        contender.standing = Standing::Served { since: now };
+        served.push(peer);
+    }
+
+    fn send_to_queue(&mut self, peer: PeerKey) {
+        if let Some(contender) = self.peers.get_mut(&peer) {
+            contender.standing = Standing::Waiting { ticket: self.queue.join(peer) };
+        }
+    }
+}
