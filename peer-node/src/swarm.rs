@@ -5,10 +5,12 @@
 //! ([`Swarm::poll`]) until it has nothing more to say. The bytes themselves stay with the driver, which assembles,
 //! verifies and stores them.
 //!
-//! The rules: rarest piece first, ties at random, the last piece before all others (it anchors the manifest); a piece is
-//! filled by one source where that can be, so that a bad one has one culprit; each source gets as many requests in
-//! flight as keep it busy without a queue building up; a block that one source owes for too long is asked of another as
-//! well; a source that stalls, or whose pieces fail twice, is left.
+//! The rules: a random piece first, so that downloaders that begin together soon have something for each other; then the
+//! rarest, ties at random, but the last piece before its equals (it anchors the manifest). A piece is filled by one source
+//! where that can be, so that a bad one has one culprit; each source gets as many requests in flight as keep it busy
+//! without a queue building up, and none while it chokes us. In the endgame, when nothing is left to begin, a block that
+//! one source owes for too long is asked of another as well, and cancelled where it is not needed any more. A source that
+//! stalls, or whose pieces fail twice, is left.
 
 mod active;
 mod choice;
@@ -65,6 +67,13 @@ pub enum Action {
     Check {
         /// Which.
         piece: PieceIndex,
+    },
+    /// Tell a source whether it has anything that is missing here. One that has just joined is taken to have something.
+    Interest {
+        /// Whom.
+        source: SourceId,
+        /// Whether it does.
+        on: bool,
     },
     /// Forget the blocks of a piece that nobody goes on with; it will be begun anew.
     Drop {
@@ -128,17 +137,39 @@ impl Swarm {
         }
     }
 
-    /// Takes in a source and what it has.
-    pub fn source_joined(&mut self, id: SourceId, have: Have, now: Instant) {
+    /// Takes in a source, what it has, and whether it chokes us.
+    pub fn source_joined(&mut self, id: SourceId, have: Have, choked: bool, now: Instant) {
         self.source_lost(id);
         self.picker.source_joined(&have);
-        self.sources.insert(id, Source::new(have, now));
+        let useful = self.picker.missing().filter(|piece| have.has(*piece)).count();
+        self.sources.insert(id, Source::new(have, choked, useful, now));
+        self.show_interest(id);
     }
 
     /// Notes that a source has one more piece.
     pub fn source_has(&mut self, id: SourceId, piece: PieceIndex) {
-        if self.sources.get_mut(&id).is_some_and(|source| source.have.insert(piece)) {
+        let Some(source) = self.sources.get_mut(&id) else { return };
+        if source.have.insert(piece) {
+            source.useful += usize::from(!self.picker.is_done(piece));
             self.picker.piece_gained(piece);
+            self.show_interest(id);
+        }
+    }
+
+    /// Notes that a source serves no requests for now: what it was asked for is asked of others. It answers its requests
+    /// all the same.
+    pub fn source_choked(&mut self, id: SourceId) {
+        let Some(source) = self.sources.get_mut(&id) else { return };
+        source.choked = true;
+        let idle = self.active.forget_source(id, source.owed());
+        self.put_back(idle);
+        self.drop_stranded();
+    }
+
+    /// Notes that a source serves requests again.
+    pub fn source_unchoked(&mut self, id: SourceId) {
+        if let Some(source) = self.sources.get_mut(&id) {
+            source.choked = false;
         }
     }
 
@@ -146,7 +177,7 @@ impl Swarm {
     pub fn source_lost(&mut self, id: SourceId) {
         if let Some(source) = self.sources.remove(&id) {
             self.picker.source_left(&source.have);
-            let idle = self.active.forget_source(id);
+            let idle = self.active.forget_source(id, source.owed());
             self.put_back(idle);
             self.drop_stranded();
         }
@@ -183,18 +214,20 @@ impl Swarm {
         }
         let was_all = source.have.is_all();
         if source.have.remove(block.piece, &self.geometry) {
+            source.useful -= usize::from(!self.picker.is_done(block.piece));
             self.picker.piece_withdrawn(block.piece, &source.have, was_all);
         }
         let idle = self.active.released(id, block);
         self.put_back(idle);
         self.drop_stranded();
+        self.show_interest(id);
     }
 
     /// Takes in the verdict on a piece. Says whose bytes were bad, if that is certain.
     pub fn piece_checked(&mut self, piece: PieceIndex, good: bool) -> Option<SourceId> {
         let givers = self.active.finished(piece, good);
         if good {
-            self.picker.piece_done(piece);
+            self.piece_done(piece);
             return None;
         }
         self.picker.put_back(piece);
@@ -204,6 +237,12 @@ impl Swarm {
             self.leave(culprit, LeaveReason::BadData);
         }
         Some(culprit)
+    }
+
+    /// Notes that a piece that was to be checked could not be stored; it will be fetched again.
+    pub fn piece_not_stored(&mut self, piece: PieceIndex) {
+        self.active.finished(piece, true);
+        self.picker.put_back(piece);
     }
 
     /// Returns the next thing to do, or nothing until something happens or [`Swarm::deadline`] passes.
@@ -253,6 +292,32 @@ impl Swarm {
     /// Returns what a source has given since it joined, in bytes, and its rate in bytes per second.
     pub fn source_flow(&self, id: SourceId, now: Instant) -> Option<(u64, f64)> {
         self.sources.get(&id).map(|source| (source.received, source.rate.rate(now)))
+    }
+
+    fn piece_done(&mut self, piece: PieceIndex) {
+        self.picker.piece_done(piece);
+        let had: Vec<SourceId> =
+            self.sources.iter().filter(|(_, source)| source.have.has(piece)).map(|(id, _)| *id).collect();
+        for id in had {
+            if let Some(source) = self.sources.get_mut(&id) {
+                source.useful -= 1;
+            }
+            self.show_interest(id);
+        }
+    }
+
+    #[cfg(test)]
+    fn is_useless(&self, id: SourceId) -> bool {
+        self.sources.get(&id).is_none_or(|source| source.useful == 0)
+    }
+
+    /// Has a source told when it has begun or ceased to have something that is missing.
+    fn show_interest(&mut self, id: SourceId) {
+        let Some(source) = self.sources.get_mut(&id) else { return };
+        let on = source.useful > 0;
+        if std::mem::replace(&mut source.interest, on) != on {
+            self.queue.push_back(Action::Interest { source: id, on });
+        }
     }
 
     /// Gives pieces that nobody fills back to the picker.

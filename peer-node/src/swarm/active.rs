@@ -194,11 +194,13 @@ impl ActivePieces {
         self.drop_untouched(block.piece)
     }
 
-    /// Forgets all that a source owes. Returns the pieces of which nothing is left here.
-    pub(super) fn forget_source(&mut self, source: SourceId) -> Vec<PieceIndex> {
-        let blocks: Vec<Block> =
-            self.pieces.values().flat_map(|piece| piece.blocks.keys().copied()).collect();
-        blocks.into_iter().filter_map(|block| self.released(source, block)).collect()
+    /// Forgets that a source owes these blocks. Returns the pieces of which nothing is left here.
+    pub(super) fn forget_source(
+        &mut self,
+        source: SourceId,
+        owed: impl Iterator<Item = Block>,
+    ) -> Vec<PieceIndex> {
+        owed.filter_map(|block| self.released(source, block)).collect()
     }
 
     fn drop_untouched(&mut self, piece: PieceIndex) -> Option<PieceIndex> {

@@ -39,7 +39,9 @@ impl Swarm {
         if moving > 0 && moving + u64::from(self.geometry.piece_length()) > self.config.budget {
             return None;
         }
-        let piece = self.picker.take(|piece| source.may_give(piece) && !source.owes_of(piece))?;
+        let fits = |piece| source.may_give(piece) && !source.owes_of(piece);
+        let is_first = moving == 0 && self.picker.done_count() == 0;
+        let piece = if is_first { self.picker.take_random(fits) } else { self.picker.take(fits) }?;
         self.active.open(piece, self.geometry.blocks(piece, self.config.block_length))
     }
 

@@ -8,6 +8,9 @@ use protocol::geometry::{Geometry, PieceIndex};
 use super::random::Random;
 use super::source::Have;
 
+#[cfg(test)]
+mod tests;
+
 /// Where a missing piece stands in the order: the number of sources that have it, then a random tie-breaker.
 type Place = (u32, u32, PieceIndex);
 
@@ -104,6 +107,15 @@ impl Picker {
         Some(place.2)
     }
 
+    /// Takes a random piece that `may_give` accepts out of the order; the last one only if there is no other.
+    pub(super) fn take_random(&mut self, may_give: impl Fn(PieceIndex) -> bool) -> Option<PieceIndex> {
+        let fitting = self.order.iter().filter(|(_, _, piece)| may_give(*piece));
+        let last = self.geometry.last_piece();
+        let place = *fitting.min_by_key(|(_, tie, piece)| (Some(*piece) == last, *tie))?;
+        self.order.remove(&place);
+        Some(place.2)
+    }
+
     /// Puts a piece back that was taken and is not here after all.
     pub(super) fn put_back(&mut self, piece: PieceIndex) {
         if !self.done.has(piece) {
@@ -119,6 +131,10 @@ impl Picker {
     /// Returns the pieces that are not here yet.
     pub(super) fn missing(&self) -> impl Iterator<Item = PieceIndex> {
         self.geometry.pieces().filter(|piece| !self.done.has(*piece))
+    }
+
+    pub(super) fn is_done(&self, piece: PieceIndex) -> bool {
+        self.done.has(piece)
     }
 
     pub(super) fn done_count(&self) -> u32 {

@@ -71,6 +71,12 @@ impl Have {
 #[derive(Debug)]
 pub(super) struct Source {
     pub(super) have: Have,
+    /// How many of the pieces it has are missing here.
+    pub(super) useful: usize,
+    /// Whether it was told that we want something of it.
+    pub(super) interest: bool,
+    /// Whether it serves no requests for now.
+    pub(super) choked: bool,
     pub(super) received: u64,
     pub(super) rate: RateMeter,
     pub(super) pace: Pace,
@@ -84,10 +90,13 @@ pub(super) struct Source {
 }
 
 impl Source {
-    pub(super) fn new(have: Have, now: Instant) -> Self {
+    pub(super) fn new(have: Have, choked: bool, useful: usize, now: Instant) -> Self {
         let (pace, rate) = (Pace::new(), RateMeter::new(now));
         Self {
             have,
+            useful,
+            interest: true,
+            choked,
             received: 0,
             rate,
             pace,
@@ -100,7 +109,14 @@ impl Source {
 
     /// Says whether it may be asked for one more block.
     pub(super) fn has_room(&self) -> bool {
-        self.in_flight.len() < MAX_REQUESTS && (!self.owes() || self.bytes_owed < self.pace.window())
+        !self.choked
+            && self.in_flight.len() < MAX_REQUESTS
+            && (!self.owes() || self.bytes_owed < self.pace.window())
+    }
+
+    /// Returns the blocks that it was asked for and has not answered.
+    pub(super) fn owed(&self) -> impl Iterator<Item = Block> {
+        self.in_flight.keys().copied()
     }
 
     pub(super) const fn bytes_owed(&self) -> u64 {

@@ -52,6 +52,8 @@ impl Session {
                     let (manifest, part) = (Arc::clone(&fetching.manifest), Arc::clone(&fetching.part));
                     self.jobs.spawn_blocking(move || storing::check(piece, &data, &manifest, &part));
                 }
+                // Nobody chokes yet who would want to know.
+                Action::Interest { .. } => {}
                 Action::Drop { piece } => drop(fetching.assembly.take(piece)),
                 Action::Leave { source, reason } => {
                     let again = match reason {

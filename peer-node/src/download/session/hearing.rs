@@ -125,7 +125,7 @@ impl Session {
             Some(bytes) => Bitfield::from_bytes(fetching.manifest.geometry(), bytes).map(Have::Some),
         };
         match have {
-            Ok(have) => fetching.swarm.source_joined(id, have, Instant::now()),
+            Ok(have) => fetching.swarm.source_joined(id, have, false, Instant::now()),
             Err(error) => self.part_with(id, &error.to_string(), None),
         }
     }

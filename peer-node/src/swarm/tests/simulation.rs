@@ -66,7 +66,7 @@ pub(super) fn simulate(geometry: Geometry, config: SwarmConfig, sources: Vec<Pla
     let start = Instant::now();
     let mut swarm = Swarm::new(geometry, config, start, |_| false);
     for (number, source) in sources.iter().enumerate() {
-        swarm.source_joined(SourceId(u32::try_from(number).unwrap()), source.have.clone(), start);
+        swarm.source_joined(SourceId(u32::try_from(number).unwrap()), source.have.clone(), false, start);
     }
     let (arrivals, wrong, outcome) = (BTreeSet::new(), BTreeMap::new(), Outcome::default());
     let mut simulation = Simulation { start, now: Duration::ZERO, swarm, sources, arrivals, wrong, outcome };
@@ -107,6 +107,9 @@ impl Simulation {
                 let (geometry, length) = (self.swarm.geometry, self.swarm.config.block_length);
                 let good = geometry.blocks(*piece, length).all(|block| !self.wrong[&block]);
                 self.swarm.piece_checked(*piece, good);
+            }
+            Action::Interest { source, on } => {
+                assert!(!on && self.swarm.is_useless(*source), "interest in {source:?} is {on}");
             }
             Action::Drop { piece } => self.wrong.retain(|block, _| block.piece != *piece),
             Action::Leave { source, reason } => {
