@@ -1,6 +1,10 @@
 //! SHA-256 that can be stopped and taken up again at any block, which is what a [manifest](crate::manifest) rests on.
 //!
-//! The block function is the `sha2` crate's; only the padding and the cutting into blocks stand here.
+//! The block function is the `sha2` crate's; the padding and the cutting into blocks stand here. One stream is serial by
+//! its nature; [`batch`] hashes several side by side.
+
+pub mod batch;
+pub mod lanes;
 
 use sha2::block_api::compress256;
 
@@ -62,7 +66,14 @@ impl Hasher {
     }
 
     /// Takes in more bytes.
-    pub fn update(&mut self, mut data: &[u8]) {
+    pub fn update(&mut self, data: &[u8]) {
+        let blocks = self.align(data);
+        compress256(&mut self.state.0, blocks);
+    }
+
+    /// Takes in more bytes, but for the whole blocks among them, over which the caller must advance the state before
+    /// anything else is asked of it.
+    fn align<'a>(&mut self, mut data: &'a [u8]) -> &'a [[u8; BLOCK]] {
         if self.tail_len > 0 {
             let free = self.tail.get_mut(self.tail_len..).unwrap_or_default();
             let taken = free.len().min(data.len());
@@ -73,17 +84,16 @@ impl Hasher {
             self.tail_len += taken;
             data = rest;
             if self.tail_len < BLOCK {
-                return;
+                return &[];
             }
             compress256(&mut self.state.0, &[self.tail]);
-            self.tail_len = 0;
         }
         let (blocks, rest) = data.as_chunks::<BLOCK>();
-        compress256(&mut self.state.0, blocks);
         for (to, from) in self.tail.iter_mut().zip(rest) {
             *to = *from;
         }
         self.tail_len = rest.len();
+        blocks
     }
 
     /// Returns the state, if what was taken in so far fills whole blocks.

@@ -1,0 +1,142 @@
+//! Several messages hashed side by side, each from its own state and cut in its own way.
+//!
+//! The messages go in lockstep over the blocks that all of them have at hand; one that is at its end gives its place to
+//! the next. The last of all may have to go alone, at the speed of one stream.
+
+use std::slice;
+
+use sha2::block_api::compress256;
+
+use super::lanes::compress;
+use super::{BLOCK, Hasher, State};
+
+/// How many messages run together at most. Two are nearly as good; the figures stand at the head of [`lanes`](super::lanes).
+const LANES: usize = 4;
+
+/// A hasher and what it is to take in.
+#[derive(Debug, Clone)]
+pub struct Message<'a> {
+    /// Where the bytes go.
+    pub hasher: Hasher,
+    /// The bytes, one part after the other.
+    pub parts: Vec<&'a [u8]>,
+}
+
+/// Lets every hasher take in its parts: the same as [`Hasher::update`] for each of them, in less time.
+pub fn update_all(messages: &mut [Message<'_>]) {
+    let mut waiting = messages.iter_mut();
+    let mut running: Vec<Stream<'_, '_>> = Vec::with_capacity(LANES);
+    loop {
+        running.retain_mut(Stream::advance);
+        while running.len() < LANES {
+            let Some(message) = waiting.next() else { break };
+            let mut stream = Stream::new(message);
+            if stream.advance() {
+                running.push(stream);
+            }
+        }
+        match running.as_mut_slice() {
+            [] => return,
+            [alone] => alone.run(),
+            [first, second] => lockstep([first, second]),
+            [first, second, third] => lockstep([first, second, third]),
+            [first, second, third, fourth, ..] => lockstep([first, second, third, fourth]),
+        }
+    }
+}
+
+/// A message on its way through the block function.
+struct Stream<'m, 'a> {
+    hasher: &'m mut Hasher,
+    parts: slice::Iter<'m, &'a [u8]>,
+    /// Whole blocks that the hasher's state has not been advanced over.
+    blocks: &'a [[u8; BLOCK]],
+}
+
+impl<'m, 'a> Stream<'m, 'a> {
+    fn new(message: &'m mut Message<'a>) -> Self {
+        Self { hasher: &mut message.hasher, parts: message.parts.iter(), blocks: &[] }
+    }
+
+    /// Goes on to the next part if no blocks are at hand; says whether there are any now.
+    fn advance(&mut self) -> bool {
+        while self.blocks.is_empty() {
+            let Some(part) = self.parts.next() else { return false };
+            self.blocks = self.hasher.align(part);
+        }
+        true
+    }
+
+    /// Advances the state over the blocks at hand.
+    fn run(&mut self) {
+        compress256(&mut self.hasher.state.0, self.blocks);
+        self.blocks = &[];
+    }
+}
+
+/// Advances several streams over as many blocks as each of them has at hand.
+fn lockstep<const N: usize>(mut streams: [&mut Stream<'_, '_>; N]) {
+    let mut states: [State; N] = streams.each_ref().map(|stream| stream.hasher.state);
+    let done = compress(&mut states, streams.each_ref().map(|stream| stream.blocks));
+    for (stream, state) in streams.iter_mut().zip(states) {
+        stream.hasher.state = state;
+        stream.blocks = stream.blocks.get(done..).unwrap_or_default();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// A message's first state and its parts.
+    fn message() -> impl Strategy<Value = ([u8; 32], Vec<Vec<u8>>)> {
+        let part = prop_oneof![
+            prop::collection::vec(any::<u8>(), 0..200),
+            (0usize..6, any::<u8>()).prop_map(|(blocks, byte)| vec![byte; blocks * BLOCK]),
+            prop::collection::vec(any::<u8>(), 900..1100),
+        ];
+        (any::<[u8; 32]>(), prop::collection::vec(part, 0..6))
+    }
+
+    proptest! {
+        #[test]
+        fn together_every_message_ends_as_it_does_alone(messages in prop::collection::vec(message(), 0..9)) {
+            let hashers = messages.iter().map(|(state, _)| Hasher::from_state(State::from_bytes(state)));
+            let mut together: Vec<Message<'_>> = hashers
+                .zip(&messages)
+                .map(|(hasher, (_, parts))| Message { hasher, parts: parts.iter().map(Vec::as_slice).collect() })
+                .collect();
+            let mut alone = together.clone();
+            update_all(&mut together);
+            for (ours, Message { hasher, parts }) in together.into_iter().zip(&mut alone) {
+                for part in parts.iter() {
+                    hasher.update(part);
+                }
+                prop_assert_eq!(ours.hasher.state(), hasher.state());
+                let length = parts.iter().map(|part| part.len() as u64).sum();
+                prop_assert_eq!(ours.hasher.finish(length), hasher.clone().finish(length));
+            }
+        }
+
+        #[test]
+        fn together_every_message_gets_the_digest_that_sha2_gives(messages in prop::collection::vec(message(), 1..6)) {
+            use sha2::Digest as _;
+            let mut batch: Vec<Message<'_>> = messages
+                .iter()
+                .map(|(_, parts)| Message {
+                    hasher: Hasher::from_state(State::INITIAL),
+                    parts: parts.iter().map(Vec::as_slice).collect(),
+                })
+                .collect();
+            update_all(&mut batch);
+            for (message, (_, parts)) in batch.into_iter().zip(&messages) {
+                let bytes = parts.concat();
+                let ours = message.hasher.finish(bytes.len() as u64);
+                let theirs: [u8; 32] = sha2::Sha256::digest(&bytes).into();
+                prop_assert_eq!(ours.as_bytes(), &theirs);
+            }
+        }
+    }
+}
