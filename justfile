@@ -25,3 +25,7 @@ test:
 # The whole product on one screen.
 demo *FILE:
     cargo demo -- {{FILE}}
+
+# A transfer beside other programs on this machine: `just bench --size 1GiB --sources 1,2,4`, `just bench --small`.
+bench *ARGS:
+    cargo bench --package tests --bench transfer -- {{ARGS}}

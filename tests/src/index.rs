@@ -46,6 +46,11 @@ impl Index {
         self.address
     }
 
+    /// Gives the id of the index's process.
+    pub fn id(&mut self) -> u32 {
+        self.process.child().id()
+    }
+
     /// Gives the data folder.
     pub fn data_dir(&self) -> &Path {
         self.data.path()

@@ -1,9 +1,10 @@
-//! The harness of the stories, and the demo: real programs as processes, real sockets on free ports, real files in
+//! The harness of the stories, the demo and the benchmark: real programs as processes, real sockets on free ports, real files in
 //! temporary folders.
 //!
 //! Every process ends with the guard that started it, every wait has a limit, and nothing here is shared between
 //! stories but the built programs.
 
+pub mod bench;
 pub mod content;
 pub mod demo;
 pub mod eventually;

@@ -1,0 +1,47 @@
+//! The benchmark of a transfer: ours beside other programs, in turn, with the same bytes on the same machine.
+//!
+//! A *contender* is one way to bring a file from its sources to a folder and to know that it is right. A run starts its
+//! senders, lets the machine come to rest, and measures from the start of the receiving program until the file is
+//! complete and verified. Everything runs on this machine alone and ends with the value that stands for it.
+
+use std::env;
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+mod contender;
+mod cpu_time;
+mod figures;
+mod group;
+mod interrupt;
+mod machine;
+mod measured;
+mod metainfo;
+mod nginx;
+mod options;
+mod original;
+mod receiver;
+mod rounds;
+mod senders;
+mod size;
+mod stage;
+mod table;
+mod tracker;
+mod warmth;
+
+/// Runs the benchmark as the command line says.
+pub fn main() -> ExitCode {
+    let args: Vec<OsString> = env::args_os().collect();
+    if let Some(command) = measured::requested(&args) {
+        return measured::run(command);
+    }
+    let options = options::Options::parse();
+    match rounds::run(&options) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,69 @@
+use std::net::Ipv4Addr;
+use std::path::Path;
+use std::process::Command;
+
+use anyhow::Result;
+
+use super::super::original::NAME;
+use super::super::receiver::Receiver;
+use super::super::senders::Senders;
+use super::super::stage::{Stage, free_port};
+use super::{Contender, not_installed};
+
+/// aria2 as BitTorrent.
+#[derive(Debug)]
+pub(super) struct Aria2Torrent;
+
+const OPTIONS: [&str; 9] = [
+    "--no-conf",
+    "--enable-dht=false",
+    "--enable-dht6=false",
+    "--bt-enable-lpd=false",
+    "--enable-peer-exchange=false",
+    "--bt-max-peers=0",
+    "--disk-cache=64M",
+    "--file-allocation=none",
+    "--async-dns=false",
+];
+
+impl Contender for Aria2Torrent {
+    fn name(&self) -> &'static str {
+        "aria2-torrent"
+    }
+
+    fn about(&self) -> &'static str {
+        "aria2c as BitTorrent, seeders and leecher, until it says that it is complete; SHA-1 pieces of 1 MiB; not synced"
+    }
+
+    fn missing(&self) -> Option<String> {
+        not_installed(&["aria2c"])
+    }
+
+    fn senders(&self, stage: &Stage, count: usize) -> Result<Senders> {
+        stage.tracker.reset(Ipv4Addr::LOCALHOST);
+        let mut senders = Senders::default();
+        for number in 0..count {
+            let mut command = Command::new("aria2c");
+            command.args(OPTIONS).args([
+                "--seed-ratio=0.0",
+                "--bt-seed-unverified=true",
+                "--allow-overwrite=true",
+            ]);
+            command.arg(format!("--listen-port={}", free_port()?));
+            command.arg("-d").arg(stage.home(self.name(), number)?).arg(&stage.torrent);
+            senders.start(command)?;
+        }
+        stage.tracker.wait_for(count, stage.limit)?;
+        Ok(senders)
+    }
+
+    fn receiver(&self, stage: &Stage, _senders: &Senders, _folder: &Path) -> Result<Receiver> {
+        let mut receiver = Receiver::new(&["aria2c"], NAME);
+        receiver.command.extend(OPTIONS.map(Into::into));
+        receiver.command.push(format!("--listen-port={}", free_port()?).into());
+        receiver.command.extend(["--seed-time=0", "--show-console-readout=false", "-d", "."].map(Into::into));
+        receiver.command.push((&stage.torrent).into());
+        receiver.said = Some(("Download complete:", 1));
+        Ok(receiver)
+    }
+}

@@ -1,0 +1,101 @@
+use std::fs;
+use std::net::{IpAddr, Ipv4Addr, UdpSocket};
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+use std::process::Command;
+
+use anyhow::{Context, Result};
+
+use super::super::original::NAME;
+use super::super::receiver::Receiver;
+use super::super::senders::Senders;
+use super::super::stage::{Stage, free_port};
+use super::{Contender, not_installed};
+
+/// Transmission.
+#[derive(Debug)]
+pub(super) struct Transmission;
+
+const PROGRAM: &str = "transmission-cli";
+
+const SETTINGS: &str = r#"{
+    "dht-enabled": false, "lpd-enabled": false, "pex-enabled": false, "utp-enabled": false,
+    "port-forwarding-enabled": false, "rpc-enabled": false, "encryption": 0, "cache-size-mb": 64,
+    "preallocation": 1, "upload-slots-per-torrent": 64, "speed-limit-up-enabled": false,
+    "speed-limit-down-enabled": false, "ratio-limit-enabled": false, "blocklist-enabled": false
+}"#;
+
+/// What it runs once the torrent is complete.
+const FINISHED: &str = "#!/bin/sh\necho transmission: finished\n";
+
+impl Contender for Transmission {
+    fn name(&self) -> &'static str {
+        "transmission"
+    }
+
+    fn about(&self) -> &'static str {
+        "transmission-cli, seeder and leecher, until its script for finished torrents runs; SHA-1 pieces of 1 MiB; not \
+         synced. Its seeder unchokes a new peer every ten seconds, and waiting for that counts. It keeps one peer for \
+         an address, so that several on one machine would be one source"
+    }
+
+    fn missing(&self) -> Option<String> {
+        let address = || {
+            own_address()
+                .is_none()
+                .then(|| "an address other than the loopback's, where it refuses peers".into())
+        };
+        not_installed(&[PROGRAM]).or_else(address)
+    }
+
+    fn most_senders(&self) -> usize {
+        1
+    }
+
+    fn senders(&self, stage: &Stage, count: usize) -> Result<Senders> {
+        stage.tracker.reset(own_address().context("no address")?);
+        let mut senders = Senders::default();
+        for number in 0..count {
+            let own = stage.private(self.name(), &format!("state-{number}"))?;
+            fs::write(own.join("settings.json"), SETTINGS)?;
+            let mut command = Command::new(PROGRAM);
+            command.args(["-M", "-et", "-v", "-p", &free_port()?.to_string()]).arg("-g").arg(own);
+            command.arg("-w").arg(stage.home(self.name(), number)?).arg(&stage.torrent);
+            senders.start(command)?;
+        }
+        stage.tracker.wait_for(count, stage.limit)?;
+        Ok(senders)
+    }
+
+    fn receiver(&self, stage: &Stage, _senders: &Senders, folder: &Path) -> Result<Receiver> {
+        let own = folder.join("own");
+        fs::create_dir(&own)?;
+        fs::write(own.join("settings.json"), SETTINGS)?;
+        let script = own.join("finished");
+        fs::write(&script, FINISHED)?;
+        fs::set_permissions(&script, fs::Permissions::from_mode(0o755))?;
+        let mut receiver =
+            Receiver::new(&[PROGRAM, "-M", "-et", "-p", &free_port()?.to_string(), "-w"], NAME);
+        receiver.command.push(folder.into());
+        receiver.command.extend([
+            "-g".into(),
+            own.into(),
+            "-f".into(),
+            script.into(),
+            (&stage.torrent).into(),
+        ]);
+        receiver.said = Some(("transmission: finished", 1));
+        Ok(receiver)
+    }
+}
+
+/// Finds an address of this machine that is not the loopback's; packets to it do not leave the machine either.
+fn own_address() -> Option<Ipv4Addr> {
+    let socket = UdpSocket::bind("0.0.0.0:0").ok()?;
+    // This sends nothing, it only chooses a route.
+    socket.connect("198.51.100.1:9").ok()?;
+    match socket.local_addr().ok()?.ip() {
+        IpAddr::V4(address) if !address.is_loopback() && !address.is_unspecified() => Some(address),
+        _ => None,
+    }
+}

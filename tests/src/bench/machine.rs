@@ -1,0 +1,59 @@
+//! The facts about the machine that figures depend on.
+
+use std::fs;
+use std::path::Path;
+use std::thread::available_parallelism;
+
+use anyhow::Result;
+
+/// Returns a line for each fact; a fact that cannot be told is said to be unknown.
+pub(super) fn facts(dir: &Path, warmth: &str) -> Result<Vec<(&'static str, String)>> {
+    let cores = available_parallelism()?.to_string();
+    Ok(vec![
+        ("processor", format!("{}, {cores} cores", first(processor()))),
+        ("memory", format!("{}; free pages {warmth}", first(memory()))),
+        ("kernel", read("/proc/sys/kernel/osrelease")),
+        ("files", format!("{} ({})", dir.display(), first(file_system(dir)))),
+        ("congestion control", read("/proc/sys/net/ipv4/tcp_congestion_control")),
+        ("load before", read("/proc/loadavg")),
+    ])
+}
+
+fn first(fact: Option<String>) -> String {
+    fact.unwrap_or_else(|| "unknown".into())
+}
+
+fn read(path: &str) -> String {
+    first(fs::read_to_string(path).ok().map(|text| text.trim().to_owned()))
+}
+
+fn processor() -> Option<String> {
+    field("/proc/cpuinfo", "model name")
+}
+
+fn memory() -> Option<String> {
+    let total = field("/proc/meminfo", "MemTotal")?;
+    let kib: u64 = total.split(' ').next()?.parse().ok()?;
+    Some(format!("{} MiB", kib >> 10))
+}
+
+/// Reads a field of a file of `name: value` lines.
+fn field(path: &str, name: &str) -> Option<String> {
+    let text = fs::read_to_string(path).ok()?;
+    text.lines().find_map(|line| {
+        let (key, value) = line.split_once(':')?;
+        (key.trim() == name).then(|| value.trim().to_owned())
+    })
+}
+
+/// Finds the type of the file system that a folder lies in: that of the longest mount point above it.
+fn file_system(dir: &Path) -> Option<String> {
+    let dir = dir.canonicalize().ok()?;
+    let mounts = fs::read_to_string("/proc/self/mounts").ok()?;
+    let above = mounts.lines().filter_map(|line| {
+        let mut words = line.split(' ').skip(1);
+        let (place, kind) = (words.next()?, words.next()?);
+        dir.starts_with(place).then_some((place.len(), kind))
+    });
+    above.max_by_key(|(length, _)| *length).map(|(_, kind)| kind.to_owned())
+}

@@ -1,0 +1,167 @@
+//! The receiving program of one run, and what it costs.
+
+use std::ffi::OsString;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use rustix::process::{Pid, Signal, kill_process};
+
+use super::cpu_time;
+use super::group::Group;
+use super::interrupt;
+use super::measured::{self, Usage};
+use crate::lines::Lines;
+
+const END_WITHIN: Duration = Duration::from_secs(10);
+const SHOWN_LINES: usize = 12;
+
+/// What a program says when its interpreter has loaded everything and only the transfer is left.
+const READY: &str = "ready";
+
+/// How to receive the original into the folder in which the command runs.
+#[derive(Debug)]
+pub(super) struct Receiver {
+    /// The program and its arguments.
+    pub(super) command: Vec<OsString>,
+    /// What it reads.
+    pub(super) input: Input,
+    /// What it prints when the transfer is over, and how often; without it, it is over when the program has ended.
+    pub(super) said: Option<(&'static str, usize)>,
+    /// What appears in the folder.
+    pub(super) result: PathBuf,
+}
+
+/// What a receiver reads from its standard input.
+#[derive(Debug)]
+pub(super) enum Input {
+    /// Nothing.
+    Nothing,
+    /// A text.
+    Text(String),
+    /// A line once it has said that it is ready; what it has used until then does not count.
+    Go,
+}
+
+/// What a transfer cost its receiver.
+#[derive(Debug)]
+pub(super) struct Received {
+    /// From the start to the end.
+    pub(super) wall: Duration,
+    /// User and system time until the program ended.
+    pub(super) cpu: Duration,
+    /// Peak memory in bytes.
+    pub(super) memory: u64,
+    /// The last line that said that it is over.
+    pub(super) said: Option<String>,
+}
+
+impl Receiver {
+    /// Makes a receiver of words, which is over when it ends.
+    pub(super) fn new(words: &[&str], result: impl Into<PathBuf>) -> Self {
+        let command = words.iter().map(OsString::from).collect();
+        Self { command, input: Input::Nothing, said: None, result: result.into() }
+    }
+
+    /// Runs it in a folder and measures.
+    pub(super) fn measure(&self, folder: &Path, limit: Duration) -> Result<Received> {
+        let mut running = Running::start(self, folder)?;
+        let received = running.follow(self, limit);
+        received.with_context(|| {
+            let lines = running.output.since(running.output.count().saturating_sub(SHOWN_LINES));
+            format!("it printed:\n    {}", lines.join("\n    "))
+        })
+    }
+}
+
+struct Running {
+    group: Group,
+    output: Lines,
+    start: Instant,
+    /// What it had used before it began.
+    before: Duration,
+}
+
+impl Running {
+    fn start(receiver: &Receiver, folder: &Path) -> Result<Self> {
+        let (reader, writer) = std::io::pipe()?;
+        let mut command = measured::command(&receiver.command)?;
+        let input = if matches!(receiver.input, Input::Nothing) { Stdio::null() } else { Stdio::piped() };
+        command.current_dir(folder).stdin(input).stderr(writer.try_clone()?).stdout(writer);
+        let start = Instant::now();
+        let group = Group::spawn(command)?;
+        Ok(Self { group, output: Lines::of(reader), start, before: Duration::ZERO })
+    }
+
+    fn follow(&mut self, receiver: &Receiver, limit: Duration) -> Result<Received> {
+        let mut input = self.group.child().stdin.take();
+        if let (Input::Text(text), Some(mut input)) = (&receiver.input, input.take_if(|_| !receiver.waits()))
+        {
+            input.write_all(text.as_bytes())?;
+        }
+        if let Some(input) = &mut input {
+            self.line(0, limit, |line| line == READY)?.context("it did not become ready")?;
+            self.before = cpu_time::of_trees(&[self.group.id()])?;
+            self.start = Instant::now();
+            input.write_all(b"go\n")?;
+        }
+        let (text, times) = receiver.said.unwrap_or(("\0", 1));
+        let (mut next, mut said) = (0, None);
+        for _ in 0..times {
+            let is_it = |line: &str| line.contains(text) || measured::usage(line).is_some();
+            let found = self.line(next, limit, is_it)?.context("not done in time")?;
+            next = found.0 + 1;
+            said = Some(found.1);
+        }
+        let wall = self.start.elapsed();
+        let said = said.filter(|line| line.contains(text));
+        let usage = self.end(receiver.said.is_some(), said.is_some())?;
+        Ok(Received { wall, cpu: usage.cpu.saturating_sub(self.before), memory: usage.memory, said })
+    }
+
+    /// Waits until the program has ended; one that has said that it is done and does not end is asked to.
+    fn end(&mut self, says: bool, done: bool) -> Result<Usage> {
+        let is_usage = |line: &str| measured::usage(line).is_some();
+        let pid = self.output.since(0).iter().find_map(|line| measured::pid(line));
+        let pid = pid.and_then(|pid| Pid::from_raw(i32::try_from(pid).ok()?)).context("it did not start")?;
+        for (limit, signal) in [
+            (Duration::from_secs(1), Some(Signal::TERM)),
+            (END_WITHIN, Some(Signal::KILL)),
+            (END_WITHIN, None),
+        ] {
+            if let Some((_, line)) = self.line(0, limit, is_usage)? {
+                let usage = measured::usage(&line).context("a line of ours")?;
+                return match (says, done, usage.success) {
+                    (true, false, _) => bail!("it ended without saying that it is done"),
+                    (false, _, false) => bail!("it failed"),
+                    _ => Ok(usage),
+                };
+            }
+            // One that has just ended needs no signal.
+            let _ = signal.map(|signal| kill_process(pid, signal));
+        }
+        bail!("it does not end");
+    }
+
+    fn line(
+        &self,
+        from: usize,
+        limit: Duration,
+        is_it: impl Fn(&str) -> bool,
+    ) -> Result<Option<(usize, String)>> {
+        let found = interrupt::wait(limit, |slice| {
+            let found = self.output.find(from, slice, &is_it);
+            // The pipe may have ended, and then this must not spin.
+            found.map(Some).or_else(|| self.output.ended(Duration::ZERO).then_some(None))
+        })?;
+        Ok(found.flatten().map(|at| (at, self.output.since(at).swap_remove(0))))
+    }
+}
+
+impl Receiver {
+    const fn waits(&self) -> bool {
+        matches!(self.input, Input::Go)
+    }
+}

@@ -1,0 +1,125 @@
+//! Who runs when: in each round everyone once, each round beginning with another one.
+
+use std::env;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+
+use super::contender::{self, Contender};
+use super::figures::{Figures, Sample};
+use super::options::Options;
+use super::stage::Stage;
+use super::warmth::Warmth;
+use super::{interrupt, machine, table};
+use crate::programs::programs;
+
+/// How long the machine rests between the start of the senders and that of the receiver.
+const REST: Duration = Duration::from_millis(500);
+
+/// Runs what the options say, and prints it.
+pub(super) fn run(options: &Options) -> Result<()> {
+    interrupt::listen()?;
+    let all = if options.small { contender::for_small_files() } else { contender::for_a_file() };
+    if options.list {
+        for contender in &all {
+            println!("{:<15} {}", contender.name(), contender.about());
+        }
+        return Ok(());
+    }
+    let contenders = choose(all, &options.only)?;
+    programs();
+    let dir = options.dir.clone().unwrap_or_else(env::temp_dir);
+    let warmth = Warmth::begin(options)?;
+    for (name, fact) in machine::facts(&dir, &warmth.describe())? {
+        println!("{:<19} {fact}", format!("{name}:"));
+    }
+    println!();
+    for contender in &contenders {
+        println!("{:<15} {}", contender.name(), contender.about());
+    }
+    let stage = Stage::set(options, &dir)?;
+    table::print_legend();
+    let sources: &[u8] = if options.small { &[1] } else { &options.sources };
+    for count in sources {
+        let count = usize::from(*count);
+        let figures = measure(&stage, &contenders, count, usize::from(options.runs))?;
+        let what = if options.small { "1000 files of 10 KiB".into() } else { options.size.to_string() };
+        let plural = if count == 1 { "" } else { "s" };
+        let title = format!("{what} from {count} source{plural}");
+        table::print(&title, &contenders, &figures, stage.original.size);
+    }
+    Ok(())
+}
+
+/// Leaves out who was not asked for, and who cannot run here, which is said.
+fn choose(all: Vec<Box<dyn Contender>>, only: &[String]) -> Result<Vec<Box<dyn Contender>>> {
+    if let Some(unknown) = only.iter().find(|name| all.iter().all(|contender| contender.name() != *name)) {
+        bail!("nobody is called {unknown}; --list names all");
+    }
+    let mut chosen = Vec::new();
+    for (number, contender) in all.into_iter().enumerate() {
+        if number > 0 && !only.is_empty() && !only.iter().any(|name| name == contender.name()) {
+            continue;
+        }
+        match contender.missing() {
+            Some(what) => println!("MISSING: {} does not take part, for lack of {what}", contender.name()),
+            None => chosen.push(contender),
+        }
+    }
+    Ok(chosen)
+}
+
+fn measure(
+    stage: &Stage,
+    contenders: &[Box<dyn Contender>],
+    count: usize,
+    runs: usize,
+) -> Result<Vec<Figures>> {
+    let mut figures: Vec<Figures> = contenders.iter().map(|_| Figures::default()).collect();
+    let mut given_up = vec![false; contenders.len()];
+    for round in 0..runs {
+        for place in 0..contenders.len() {
+            let turn = (place + round) % contenders.len();
+            let contender = contenders[turn].as_ref();
+            let mut sample = None;
+            if contender.most_senders() >= count && !given_up[turn] {
+                match once(stage, contender, count, round) {
+                    Ok(run) => sample = Some(run),
+                    Err(error) => {
+                        interrupt::check()?;
+                        given_up[turn] = true;
+                        println!(
+                            "FAILED: {} with {count} sources, round {}: {error:#}",
+                            contender.name(),
+                            round + 1
+                        );
+                    }
+                }
+            }
+            figures[turn].0.push(sample);
+        }
+    }
+    Ok(figures)
+}
+
+/// Lets a contender run once.
+fn once(stage: &Stage, contender: &dyn Contender, count: usize, round: usize) -> Result<Sample> {
+    let folder = stage.run_folder()?;
+    let senders = contender.senders(stage, count).context("its senders did not start")?;
+    let receiver = contender.receiver(stage, &senders, folder.path())?;
+    // What the one before has left to write is not for this one to wait for.
+    rustix::fs::sync();
+    interrupt::pause(REST)?;
+    let before = senders.cpu_time()?;
+    let outcome = receiver.measure(folder.path(), stage.limit)?;
+    let spent = senders.cpu_time()?.saturating_sub(before);
+    let result: PathBuf = folder.path().join(&receiver.result);
+    let right =
+        if round == 0 { stage.original.is_at(&result)? } else { stage.original.has_size_of(&result)? };
+    if !right {
+        bail!("what it received is not the original");
+    }
+    let own_rate = outcome.said.as_deref().and_then(|said| contender.own_rate(said));
+    Ok(Sample { received: outcome, sending: spent, own_rate })
+}

@@ -1,0 +1,41 @@
+//! The running senders of one run.
+
+use std::any::Any;
+use std::net::SocketAddr;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use anyhow::Result;
+
+use super::cpu_time;
+use super::group::Group;
+
+/// Senders that are ready; they end when dropped.
+#[derive(Debug, Default)]
+pub(super) struct Senders {
+    /// Where they are, as far as the receiver must be told.
+    pub(super) addresses: Vec<SocketAddr>,
+    pids: Vec<u32>,
+    alive: Vec<Box<dyn Any>>,
+}
+
+impl Senders {
+    /// Takes over something that runs.
+    pub(super) fn keep(&mut self, pid: u32, running: impl Any) {
+        self.pids.push(pid);
+        self.alive.push(Box::new(running));
+    }
+
+    /// Starts a program whose output nobody reads.
+    pub(super) fn start(&mut self, mut command: Command) -> Result<()> {
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        let group = Group::spawn(command)?;
+        self.keep(group.id(), group);
+        Ok(())
+    }
+
+    /// Returns the processor time that all of them have used so far.
+    pub(super) fn cpu_time(&self) -> Result<Duration> {
+        cpu_time::of_trees(&self.pids)
+    }
+}

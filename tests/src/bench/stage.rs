@@ -1,0 +1,71 @@
+//! Where a benchmark plays: a temporary folder with the original, a home for each sender, a folder for each run.
+
+use std::fs;
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use tempfile::TempDir;
+
+use super::metainfo;
+use super::options::Options;
+use super::original::{NAME, Original};
+use super::tracker::Tracker;
+
+/// The stage; its folder is removed when dropped.
+#[derive(Debug)]
+pub(super) struct Stage {
+    folder: TempDir,
+    /// What is transferred.
+    pub(super) original: Original,
+    /// Tells leechers where seeders are.
+    pub(super) tracker: Tracker,
+    /// The `.torrent` of the original.
+    pub(super) torrent: PathBuf,
+    /// How long one run, or the start of its senders, may take.
+    pub(super) limit: Duration,
+}
+
+impl Stage {
+    /// Makes the folder and the original in it.
+    pub(super) fn set(options: &Options, dir: &Path) -> Result<Self> {
+        let folder = tempfile::Builder::new().prefix("peerdex-transfer-").tempdir_in(dir);
+        let folder = folder.with_context(|| format!("cannot make a folder in {}", dir.display()))?;
+        let tracker = Tracker::start()?;
+        let place = folder.path().join("original");
+        fs::create_dir(&place)?;
+        let (original, torrent) = if options.small {
+            (Original::tree(&place)?, PathBuf::new())
+        } else {
+            let original = Original::file(&place, options.size.0)?;
+            let torrent = metainfo::write(&place.join(NAME), &tracker.announce_url())?;
+            (original, torrent)
+        };
+        Ok(Self { folder, original, tracker, torrent, limit: options.limit() })
+    }
+
+    /// Gives the folder of a contender's sender, which has the original and stays from run to run.
+    pub(super) fn home(&self, contender: &str, number: usize) -> Result<PathBuf> {
+        let home = self.folder.path().join(contender).join(format!("sender-{number}"));
+        self.original.link_into(&home)?;
+        Ok(home)
+    }
+
+    /// Gives a folder of a contender for whatever is not to be shared.
+    pub(super) fn private(&self, contender: &str, name: &str) -> Result<PathBuf> {
+        let place = self.folder.path().join(contender).join(name);
+        fs::create_dir_all(&place)?;
+        Ok(place)
+    }
+
+    /// Makes an empty folder for a run.
+    pub(super) fn run_folder(&self) -> Result<TempDir> {
+        Ok(tempfile::Builder::new().prefix("run-").tempdir_in(self.folder.path())?)
+    }
+}
+
+/// Finds a port that was free a moment ago.
+pub(super) fn free_port() -> Result<u16> {
+    Ok(TcpListener::bind("0.0.0.0:0")?.local_addr()?.port())
+}

@@ -1,0 +1,60 @@
+//! What is printed.
+
+use super::contender::Contender;
+use super::figures::{Figures, Sample};
+
+const GIB: f64 = 1_073_741_824.0;
+const MIB: f64 = 1_048_576.0;
+
+/// Prints a table of all contenders with the same number of sources; the first one is ours.
+#[expect(clippy::cast_precision_loss, reason = "figures of three digits")]
+pub(super) fn print(title: &str, contenders: &[Box<dyn Contender>], all: &[Figures], bytes: u64) {
+    let bytes = bytes as f64;
+    println!("\n{title}");
+    println!(
+        "  {:<15} {:>8} {:>8} {:>8} {:>9} {:>9} {:>9} {:>9} {:>8}  runs",
+        "", "MB/s", "least", "most", "seconds", "sending", "receiving", "memory", "ours is"
+    );
+    for (contender, figures) in contenders.iter().zip(all) {
+        let rate = figures.spread(|sample| Some(bytes / 1e6 / sample.received.wall.as_secs_f64()));
+        let Some(rate) = rate else { continue };
+        let median =
+            |of: &dyn Fn(&Sample) -> f64| figures.spread(|sample| Some(of(sample))).map_or(0.0, |s| s.median);
+        let memory =
+            figures.spread(|sample| Some(sample.received.memory as f64 / MIB)).map_or(0.0, |s| s.most);
+        let ratio = all.first().and_then(|ours| figures.ratio_of(ours)).unwrap_or_default();
+        println!(
+            "  {:<15} {:>8.0} {:>8.0} {:>8.0} {:>9.3} {:>9.2} {:>9.2} {:>9.1} {:>7.2}x  {}",
+            contender.name(),
+            rate.median,
+            rate.least,
+            rate.most,
+            median(&|sample| sample.received.wall.as_secs_f64()),
+            median(&|sample| sample.sending.as_secs_f64()) * GIB / bytes,
+            median(&|sample| sample.received.cpu.as_secs_f64()) * GIB / bytes,
+            memory,
+            ratio,
+            figures.0.iter().flatten().count(),
+        );
+        if let Some(own) = figures.spread(|sample| sample.own_rate) {
+            println!(
+                "  {:<15} {:>8.0} {:>8.0} {:>8.0}",
+                "  by its own line", own.median, own.least, own.most
+            );
+        }
+    }
+}
+
+/// Prints what the columns mean.
+pub(super) fn print_legend() {
+    println!(
+        "\nMB/s: bytes / 10^6 / seconds from the start of the receiving program until the file is complete and verified,"
+    );
+    println!(
+        "the median of all runs; least and most of them. sending, receiving: CPU seconds per GiB, user and system, of all"
+    );
+    println!(
+        "senders and of the receiver. memory: the most that the receiver had resident, in MiB. ours is: how many times as"
+    );
+    println!("fast ours was, the median over the rounds.");
+}

@@ -1,0 +1,94 @@
+//! Free memory that stays backed. A virtual machine may give free pages back to its host, and then touching one anew
+//! costs more than what is done with it; how much of that happens in a run is chance.
+//!
+//! A file in memory is written and then given back but for one page in each [`BLOCK`], so that no block of the size that
+//! is given back to the host is ever free as a whole.
+
+use std::fs::{self, File};
+use std::io::Write as _;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use rustix::fs::{FallocateFlags, MemfdFlags, fallocate, memfd_create};
+
+use super::group::Group;
+use super::interrupt;
+use super::options::Options;
+use super::size::Size;
+use crate::lines::Lines;
+
+const BLOCK: u64 = 2 << 20;
+const PAGE: u64 = 4 << 10;
+const READY_WITHIN: Duration = Duration::from_mins(2);
+
+/// What keeps memory backed until it is dropped.
+#[derive(Debug)]
+pub(super) enum Warmth {
+    /// Nothing.
+    None,
+    /// A page in each block of so many bytes.
+    Held { _pages: File, size: Size },
+    /// A command.
+    Command { _running: Group, line: String },
+}
+
+impl Warmth {
+    /// Warms memory as the options say.
+    pub(super) fn begin(options: &Options) -> Result<Self> {
+        if let Some(command) = &options.keep_warm {
+            return Self::start(command);
+        }
+        let size = match options.warm {
+            Some(size) => size.0,
+            None => free_memory()? / 4 * 3,
+        };
+        if size < BLOCK { Ok(Self::None) } else { Self::hold(size / BLOCK) }
+    }
+
+    fn hold(blocks: u64) -> Result<Self> {
+        let file = File::from(memfd_create("warmth", MemfdFlags::CLOEXEC).context("no file in memory")?);
+        let block = vec![1; usize::try_from(BLOCK)?];
+        for _ in 0..blocks {
+            interrupt::check()?;
+            (&file).write_all(&block).context("cannot warm so much memory")?;
+        }
+        let hole = FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE;
+        for at in 0..blocks {
+            fallocate(&file, hole, at * BLOCK + PAGE, BLOCK - PAGE)?;
+        }
+        Ok(Self::Held { _pages: file, size: Size(blocks * BLOCK) })
+    }
+
+    fn start(line: &str) -> Result<Self> {
+        let mut command = Command::new("sh");
+        command.args(["-c", &format!("exec {line}")]).stdin(Stdio::null()).stdout(Stdio::piped());
+        let mut group = Group::spawn(command)?;
+        let output = Lines::of(group.child().stdout.take().context("no pipe")?);
+        if interrupt::wait(READY_WITHIN, |slice| output.find(0, slice, |_| true))?.is_none() {
+            bail!("{line:?} has not said that it is ready");
+        }
+        Ok(Self::Command { _running: group, line: line.into() })
+    }
+
+    /// Tells in a few words what is done.
+    pub(super) fn describe(&self) -> String {
+        match self {
+            Self::None => "as it is".into(),
+            Self::Held { size, .. } => format!("{:.1} GiB kept backed", gib(size.0)),
+            Self::Command { line, .. } => format!("kept backed by `{line}`"),
+        }
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "shown with one decimal")]
+fn gib(bytes: u64) -> f64 {
+    bytes as f64 / f64::from(1 << 30)
+}
+
+fn free_memory() -> Result<u64> {
+    let about = fs::read_to_string("/proc/meminfo")?;
+    let line = about.lines().find_map(|line| line.strip_prefix("MemFree:"));
+    let kib = line.and_then(|line| line.trim().strip_suffix(" kB")?.trim().parse::<u64>().ok());
+    kib.map(|kib| kib << 10).context("/proc/meminfo does not tell the free memory")
+}
