@@ -11,4 +11,5 @@ pub mod node;
 pub mod repl;
 pub mod state_dir;
 pub mod swarm;
+pub mod throttle;
 pub mod transfers;

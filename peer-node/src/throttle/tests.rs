@@ -1,0 +1,216 @@
+//! What the limits promise, with a clock of their own; and that the shell waits and wakes.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use proptest::prelude::*;
+
+use super::*;
+use bucket::Bucket;
+
+/// Peers that always want more, and are woken late by up to so much.
+struct Crowd {
+    start: Instant,
+    all: Bucket,
+    shares: Vec<Share>,
+    wakes: BTreeSet<(Duration, usize)>,
+    lateness: Duration,
+    draws: u64,
+    /// When which peer passed how many bytes.
+    passed: Vec<(Duration, usize, u64)>,
+}
+
+impl Crowd {
+    fn new(all: Option<u64>, each: Option<u64>, peers: usize, lateness: Duration) -> Self {
+        let start = Instant::now();
+        let shares = (0..peers).map(|_| Share::new(limit(each), start)).collect();
+        let wakes = (0..peers).map(|peer| (Duration::ZERO, peer)).collect();
+        let all = Bucket::new(limit(all), start);
+        Self { start, all, shares, wakes, lateness, draws: 0, passed: Vec::new() }
+    }
+
+    /// Lets all who are due until then pass what they may.
+    fn run(&mut self, until: Duration) {
+        while let Some((time, peer)) = self.wakes.pop_first() {
+            if time > until {
+                self.wakes.insert((time, peer));
+                return;
+            }
+            match self.shares[peer].ask(&mut self.all, 1 << 20, self.start + time) {
+                Leave::Pass(bytes) => {
+                    assert!(bytes > 0);
+                    self.passed.push((time, peer, bytes));
+                    self.wakes.insert((time, peer));
+                }
+                Leave::Wait(next) => {
+                    assert!(next > self.start + time, "a wait for a time that has passed");
+                    let late = self.late();
+                    self.wakes.insert((next - self.start + late, peer));
+                }
+            }
+        }
+    }
+
+    fn late(&mut self) -> Duration {
+        self.draws = self.draws.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        self.lateness * u32::try_from(self.draws >> 60).unwrap() / 16
+    }
+
+    /// Changes the limit for all and wakes everybody.
+    fn change(&mut self, all: u64, time: Duration) {
+        self.all.set_rate(limit(Some(all)), self.start + time);
+        self.wakes = (0..self.shares.len()).map(|peer| (time, peer)).collect();
+    }
+
+    fn sum(&self) -> u64 {
+        self.passed.iter().map(|(.., bytes)| bytes).sum()
+    }
+}
+
+fn limit(rate: Option<u64>) -> Option<NonZeroU64> {
+    rate.and_then(NonZeroU64::new)
+}
+
+/// Says how many bytes a rate is worth in a time.
+fn worth(rate: u64, time: Duration) -> u64 {
+    u64::try_from(u128::from(rate) * time.as_nanos() / 1_000_000_000).unwrap()
+}
+
+/// Asserts that in no window more passes than the rate allows, a twentieth of a second's worth, and what others were late
+/// for.
+fn assert_bounded(passed: &[(Duration, u64)], rate: u64, late: u64) {
+    for (number, (begin, _)) in passed.iter().enumerate() {
+        let mut sum = 0;
+        for (end, bytes) in passed.iter().skip(number) {
+            sum += bytes;
+            let most = worth(rate, end.abs_diff(*begin)) + rate.div_ceil(20) + late + 1;
+            assert!(sum <= most, "{sum} bytes from {begin:?} to {end:?}, at most {most}");
+        }
+    }
+}
+
+/// Returns how many bytes a peer passes in one go at most.
+fn quantum(rate: u64) -> u64 {
+    Bucket::new(limit(Some(rate)), Instant::now()).quantum()
+}
+
+const RATES: std::ops::Range<u64> = 20..50_000_000;
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn a_limit_is_kept_in_every_window_and_reached(
+        rate in RATES, peers in 1usize..6, late in 0u64..20,
+    ) {
+        let mut crowd = Crowd::new(Some(rate), None, peers, Duration::from_millis(late));
+        crowd.run(Duration::from_secs(8));
+        let passed: Vec<_> = crowd.passed.iter().map(|(time, _, bytes)| (*time, *bytes)).collect();
+        assert_bounded(&passed, rate, if late > 0 { quantum(rate) * peers as u64 } else { 0 });
+        prop_assert!(crowd.sum() * 100 >= rate * 8 * 95, "{} of {}", crowd.sum(), rate * 8);
+    }
+
+    #[test]
+    fn each_peer_keeps_and_reaches_its_own_limit(rate in RATES, peers in 1usize..4, late in 0u64..20) {
+        let mut crowd = Crowd::new(Some(rate * 4), Some(rate), peers, Duration::from_millis(late));
+        crowd.run(Duration::from_secs(8));
+        for peer in 0..peers {
+            let own = crowd.passed.iter().filter(|(_, who, _)| *who == peer);
+            let own: Vec<_> = own.map(|(time, _, bytes)| (*time, *bytes)).collect();
+            assert_bounded(&own, rate, if late > 0 { quantum(rate) } else { 0 });
+            let sum: u64 = own.iter().map(|(_, bytes)| bytes).sum();
+            prop_assert!(sum * 100 >= rate * 8 * 95, "{sum} of {}", rate * 8);
+        }
+    }
+
+    #[test]
+    fn those_who_wait_share_evenly(rate in RATES, peers in 2usize..8) {
+        let mut crowd = Crowd::new(Some(rate), None, peers, Duration::ZERO);
+        crowd.run(Duration::from_secs(4));
+        let mut sums = vec![0u64; peers];
+        for (_, peer, bytes) in &crowd.passed {
+            sums[*peer] += bytes;
+            let (most, least) = (sums.iter().max().unwrap(), sums.iter().min().unwrap());
+            prop_assert!(most - least <= quantum(rate), "{sums:?}");
+        }
+    }
+
+    #[test]
+    fn a_changed_limit_holds_from_then_on(before in RATES, after in RATES, peers in 1usize..8) {
+        let change = Duration::from_secs(2);
+        let mut crowd = Crowd::new(Some(before), None, peers, Duration::ZERO);
+        crowd.run(change);
+        crowd.passed.clear();
+        crowd.change(after, change);
+        crowd.run(change * 2);
+        let mut passed: Vec<_> = crowd.passed.iter().map(|(time, _, bytes)| (*time, *bytes)).collect();
+        passed.insert(0, (change, 0));
+        assert_bounded(&passed, after, 0);
+        let slack = quantum(after);
+        prop_assert!((crowd.sum() + slack) * 100 >= after * 2 * 95, "{} of {}", crowd.sum(), after * 2);
+    }
+
+    #[test]
+    fn a_wait_is_short_whatever_the_rate(rate in 1_024u64..10_000_000_000) {
+        let start = Instant::now();
+        let mut all = Bucket::new(limit(Some(rate)), start);
+        let mut share = Share::new(None, start);
+        while let Leave::Pass(_) = share.ask(&mut all, 1 << 20, start) {}
+        let Leave::Wait(time) = share.ask(&mut all, 1 << 20, start) else { panic!("no wait") };
+        prop_assert!(time - start <= Duration::from_millis(51), "{:?}", time - start);
+    }
+}
+
+#[tokio::test]
+async fn without_a_limit_all_passes_at_once() {
+    let mut lane = Throttle::new(None, None).lane();
+    assert_eq!(lane.pass(1 << 30).await, 1 << 30);
+}
+
+#[tokio::test]
+async fn with_a_limit_at_least_the_time_passes_that_the_bytes_are_worth() {
+    let throttle = Throttle::new(limit(Some(1_000_000)), None);
+    let (mut lane, begun) = (throttle.lane(), Instant::now());
+    let mut passed = 0;
+    while passed < 150_000 {
+        passed += lane.pass(1 << 20).await;
+    }
+    assert!(begun.elapsed() >= Duration::from_millis(95), "{:?}", begun.elapsed());
+}
+
+#[tokio::test]
+async fn who_waits_goes_on_when_the_limit_is_lifted() {
+    for of_all in [true, false] {
+        let one = limit(Some(1));
+        let throttle = if of_all { Throttle::new(one, None) } else { Throttle::new(None, one) };
+        let mut lane = throttle.lane();
+        let waits = tokio::spawn(async move {
+            for _ in 0..1_000 {
+                lane.pass(1 << 20).await;
+            }
+        });
+        tokio::task::yield_now().await;
+        if of_all {
+            throttle.set_all(None);
+        } else {
+            throttle.set_each(None);
+        }
+        let ended = tokio::time::timeout(Duration::from_secs(20), waits).await;
+        ended.expect("still waiting").unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_wait_that_is_given_up_again_and_again_comes_to_its_end() {
+    let throttle = Throttle::new(limit(Some(4)), None);
+    let mut lane = throttle.lane();
+    let passed = async {
+        loop {
+            let soon = Duration::from_millis(20);
+            if let Ok(bytes) = tokio::time::timeout(soon, lane.pass(100)).await {
+                return bytes;
+            }
+        }
+    };
+    assert_eq!(tokio::time::timeout(Duration::from_secs(20), passed).await, Ok(1));
+}
