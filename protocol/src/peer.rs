@@ -10,6 +10,11 @@
 //! | [`WantManifest`](PeerMessage::WantManifest) | [`ManifestPart`](PeerMessage::ManifestPart) |
 //! | [`Request`](PeerMessage::Request) | [`Block`](PeerMessage::Block) or [`Reject`](PeerMessage::Reject) |
 //! | [`Cancel`](PeerMessage::Cancel), [`Close`](PeerMessage::Close) | |
+//! | [`Interested`](PeerMessage::Interested), [`NotInterested`](PeerMessage::NotInterested) | |
+//!
+//! A sharing side serves only so many others at once. It tells each, for the whole connection, whether requests are served
+//! ([`PeerMessage::Unchoke`]) or not ([`PeerMessage::Choke`]), as BitTorrent does it (BEP 3, "peer messages"); at the
+//! beginning they are not.
 //!
 //! So one connection carries any number of contents in both directions. A block's bytes follow its message raw, outside
 //! any frame, so that a sender can pass them from its file to the socket without touching them.
@@ -106,6 +111,24 @@ pub enum PeerMessage {
     },
     /// The asking side has no more use for the channel.
     Close {
+        /// The channel.
+        channel: Channel,
+    },
+    /// From now on no request on the connection is served: each is answered by a rejection, also those that wait. Sent
+    /// again when the place changes.
+    Choke {
+        /// Where the asking side stands in the queue for a slot: 1 is next, 0 says that it does not stand in it.
+        place: u32,
+    },
+    /// From now on requests on the connection are served.
+    Unchoke,
+    /// The sharing side has pieces of this content that the asking side wants; so it is as well when a channel is opened.
+    Interested {
+        /// The channel.
+        channel: Channel,
+    },
+    /// The sharing side has nothing of this content at the moment that the asking side wants.
+    NotInterested {
         /// The channel.
         channel: Channel,
     },

@@ -40,11 +40,15 @@ fn every_message_has_its_bytes() {
     frozen(&PeerMessage::Cancel(BLOCK), "0000000c 00000001 00000002 00000003 00000004");
     frozen(&PeerMessage::Have { channel: 7, piece: 2 }, "0000000d 00000007 00000002");
     frozen(&PeerMessage::Close { channel: 7 }, "0000000e 00000007");
+    frozen(&PeerMessage::Choke { place: 3 }, "0000000f 00000003");
+    frozen(&PeerMessage::Unchoke, "00000010");
+    frozen(&PeerMessage::Interested { channel: 7 }, "00000011 00000007");
+    frozen(&PeerMessage::NotInterested { channel: 7 }, "00000012 00000007");
 }
 
 #[test]
 fn what_is_no_message_is_refused() {
-    for bytes in ["0000000f", "ffffffff", "00", "0000000e00", "0000000500000007000000000000010200"] {
+    for bytes in ["00000013", "0000000f", "0000001000", "ffffffff", "00", "0000000e00", "0000000500000007000000000000010200"] {
         let bytes: Vec<u8> = (0..bytes.len() / 2)
             .map(|at| u8::from_str_radix(&bytes[2 * at..2 * at + 2], 16).unwrap())
             .collect();
@@ -54,11 +58,45 @@ fn what_is_no_message_is_refused() {
 
 proptest! {
     #[test]
-    fn no_bytes_panic_the_decoder_and_one_value_has_one_encoding(tag in 0u32..16, rest: Vec<u8>) {
+    fn no_bytes_panic_the_decoder_and_one_value_has_one_encoding(tag in 0u32..20, rest: Vec<u8>) {
         let mut bytes = tag.to_be_bytes().to_vec();
         bytes.extend(rest);
         if let Ok(message) = decode_body::<PeerMessage>(&bytes) {
             prop_assert_eq!(encode_body(&message).unwrap(), bytes);
         }
     }
+
+    #[test]
+    fn what_was_encoded_is_decoded(message in message()) {
+        let bytes = encode_body(&message).unwrap();
+        prop_assert_eq!(decode_body::<PeerMessage>(&bytes), Ok(message));
+    }
+}
+
+/// Any message that peers exchange once they have greeted.
+fn message() -> impl Strategy<Value = PeerMessage> {
+    let digest = any::<[u8; 32]>().prop_map(Digest::from_bytes);
+    let block = any::<(u32, u32, u32, u32)>()
+        .prop_map(|(channel, piece, begin, length)| BlockRef { channel, piece, begin, length });
+    let offer = (any::<(u32, u64, Option<Vec<u8>>)>(), digest.clone())
+        .prop_map(|((channel, size, pieces), manifest)| PeerMessage::Offer { channel, size, manifest, pieces });
+    let part = any::<(u32, u32, Vec<[u8; 32]>)>()
+        .prop_map(|(channel, first, states)| PeerMessage::ManifestPart { channel, first, states });
+    prop_oneof![
+        Just(PeerMessage::KeepAlive),
+        Just(PeerMessage::Unchoke),
+        (any::<u32>(), digest).prop_map(|(channel, digest)| PeerMessage::Open { channel, digest }),
+        offer,
+        part,
+        block.clone().prop_map(PeerMessage::Request),
+        block.clone().prop_map(PeerMessage::Block),
+        block.clone().prop_map(PeerMessage::Reject),
+        block.prop_map(PeerMessage::Cancel),
+        any::<(u32, u32)>().prop_map(|(channel, piece)| PeerMessage::Have { channel, piece }),
+        any::<u32>().prop_map(|place| PeerMessage::Choke { place }),
+        any::<u32>().prop_map(|channel| PeerMessage::Close { channel }),
+        any::<u32>().prop_map(|channel| PeerMessage::NotShared { channel }),
+        any::<u32>().prop_map(|channel| PeerMessage::Interested { channel }),
+        any::<u32>().prop_map(|channel| PeerMessage::NotInterested { channel }),
+    ]
 }
