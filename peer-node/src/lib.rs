@@ -8,6 +8,7 @@ pub mod library;
 pub mod log;
 pub mod native;
 pub mod node;
+pub mod partials;
 pub mod repl;
 pub mod state_dir;
 pub mod swarm;

@@ -1,0 +1,86 @@
+use std::task::{Context, Poll, Waker};
+
+use protocol::manifest::ManifestBuilder;
+use tokio::sync::Notify;
+
+use super::*;
+
+/// A content of so many pieces, all zeros.
+fn manifest(pieces: usize) -> Arc<Manifest> {
+    let mut builder = ManifestBuilder::new((pieces << 18) as u64).unwrap();
+    builder.update(&vec![0; pieces << 18]);
+    Arc::new(builder.finish().unwrap())
+}
+
+fn publish(partials: &Partials, manifest: &Arc<Manifest>, here: &Bitfield) -> Publication {
+    let file = Arc::new(tempfile::tempfile().unwrap());
+    let path = SharePath::parse("films/a.mkv").unwrap();
+    partials.publish(path, Arc::clone(manifest), file, here).0
+}
+
+fn has_rung(bell: &Notify) -> bool {
+    std::pin::pin!(bell.notified()).poll(&mut Context::from_waker(Waker::noop())) == Poll::Ready(())
+}
+
+#[test]
+fn a_content_is_shared_from_its_first_piece_until_its_download_is_over() {
+    let (partials, manifest) = (Partials::default(), manifest(3));
+    let (digest, geometry) = (manifest.digest(), *manifest.geometry());
+    let changes = partials.changes();
+    let publication = publish(&partials, &manifest, &Bitfield::empty(&geometry));
+    assert!(partials.find(&digest).is_none() && partials.records().is_empty());
+    let before = *changes.borrow();
+    publication.verified(geometry.piece(2).unwrap());
+    assert!(*changes.borrow() > before);
+    let partial = partials.find(&digest).unwrap();
+    assert!(partial.has(geometry.piece(2).unwrap()) && !partial.has(geometry.piece(0).unwrap()));
+    let record = partials.records().remove(0);
+    assert_eq!((record.path.as_str(), record.size, record.share), ("films/a.mkv", 3 << 18, Share::Partial));
+    assert!(record.check().is_ok());
+    let before = *changes.borrow();
+    publication.verified(geometry.piece(1).unwrap());
+    assert_eq!(*changes.borrow(), before, "the index need not hear of every piece");
+    drop(publication);
+    assert!(*changes.borrow() > before);
+    assert!(partials.find(&digest).is_none());
+    assert_eq!(partial.standing(), Standing::Withdrawn);
+    assert!(!partial.has(geometry.piece(2).unwrap()));
+}
+
+#[test]
+fn who_follows_learns_every_further_piece_once_and_in_order() {
+    let (partials, manifest) = (Partials::default(), manifest(4));
+    let piece = |number| manifest.geometry().piece(number).unwrap();
+    let mut here = Bitfield::empty(manifest.geometry());
+    here.insert(piece(0));
+    let publication = publish(&partials, &manifest, &here);
+    publication.verified(piece(3));
+    let partial = partials.find(&manifest.digest()).unwrap();
+    let bell = Arc::new(Notify::new());
+    let (seen, mut cursor) = partial.follow(&bell);
+    assert_eq!((seen.as_bytes(), has_rung(&bell)), (&[0x90][..], false));
+    publication.verified(piece(3));
+    assert!(!has_rung(&bell));
+    publication.verified(piece(2));
+    publication.verified(piece(1));
+    assert!(has_rung(&bell));
+    assert_eq!(partial.read(&mut cursor, 1), [piece(2)]);
+    assert_eq!(partial.read(&mut cursor, 9), [piece(1)]);
+    assert_eq!(partial.read(&mut cursor, 9), []);
+    drop(publication);
+    assert!(has_rung(&bell));
+    assert_eq!(partial.standing(), Standing::Whole);
+    assert!(partial.has(piece(2)));
+}
+
+#[test]
+fn a_new_publication_outlives_the_old_one_of_the_same_content() {
+    let (partials, manifest) = (Partials::default(), manifest(1));
+    let full = Bitfield::full(manifest.geometry());
+    let old = publish(&partials, &manifest, &full);
+    let new = publish(&partials, &manifest, &full);
+    drop(old);
+    assert!(partials.find(&manifest.digest()).is_some());
+    drop(new);
+    assert!(partials.find(&manifest.digest()).is_none());
+}
