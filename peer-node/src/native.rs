@@ -1,12 +1,15 @@
 //! The native dialect: connections between peers of our own kind, over which any number of contents go both ways.
 //!
 //! [`Links`] owns the connections; a [`Link`] is one of them, and [`Link::open`] begins to fetch a content over it. What
-//! the other side asks of us is answered from the library without anybody else being involved. Which blocks are asked for
+//! the other side asks of us is answered from the library and the
+//! [`Partials`](crate::partials::Partials) without anybody else being involved. Which blocks are asked for
 //! is not decided here.
 
 mod admission;
 mod buffers;
+mod content;
 mod fetching;
+mod following;
 mod greeting;
 mod link;
 mod links;

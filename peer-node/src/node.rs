@@ -16,6 +16,7 @@ use crate::identity::{Identity, IdentityError};
 use crate::index_client::{IndexClient, IndexConfig, ProbeKey};
 use crate::library::{Library, LibraryError};
 use crate::native::{Links, LinksConfig, Totals};
+use crate::partials::Partials;
 use crate::state_dir::StateDir;
 use crate::transfers::UploadView;
 
@@ -91,6 +92,7 @@ impl Node {
             node: identity.node_id(),
             port: address.port(),
             library: library.clone(),
+            partials: Partials::default(),
             probe_key: probe_key.clone(),
             tracker: tracker.clone(),
             cancel: cancel.clone(),

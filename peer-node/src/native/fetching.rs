@@ -1,6 +1,7 @@
 //! The contents that we fetch over one connection.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 
 use parking_lot::Mutex;
 use protocol::digest::Digest;
@@ -21,7 +22,17 @@ pub enum SourceEvent {
         manifest: Digest,
         /// The pieces that it has, as a bitfield's bytes; none when it has all.
         pieces: Option<Vec<u8>>,
+        /// Whether it serves no request at the moment.
+        choked: bool,
     },
+    /// It serves no request from now on: those that wait will be rejected, each by itself. Said again when the place
+    /// changes, and perhaps before the content was offered.
+    Choked {
+        /// Our place in its queue: 1 is next, 0 says that we are not in it.
+        place: u32,
+    },
+    /// It serves requests from now on.
+    Unchoked,
     /// It does not have the content, or no longer; the channel is closed.
     NotShared,
     /// States of its manifest.
@@ -75,6 +86,10 @@ pub(super) struct FetchTable {
 struct Channels {
     next: Channel,
     open: HashMap<Channel, Fetch>,
+    /// Whether the other side serves us.
+    is_unchoked: bool,
+    /// The place in its queue that it told last.
+    place: Option<u32>,
     /// Whether the connection is over: then nobody would ever hear of a channel again.
     over: bool,
 }
@@ -83,8 +98,8 @@ struct Channels {
 struct Fetch {
     /// Who wants to know; nobody once we have closed the channel.
     listener: Option<(SourceId, Events)>,
-    /// What was asked for and not answered. A closed channel is forgotten only when this is empty.
-    outstanding: HashSet<BlockRef>,
+    /// What was asked for and not answered, with how often. A closed channel is forgotten only when this is empty.
+    outstanding: HashMap<BlockRef, u32>,
 }
 
 /// Somebody who wants a block, or its absence, reported.
@@ -99,14 +114,14 @@ impl FetchTable {
         }
         let channel = channels.next;
         channels.next = channels.next.wrapping_add(1);
-        let fetch = Fetch { listener: Some((source, events)), outstanding: HashSet::new() };
+        let fetch = Fetch { listener: Some((source, events)), outstanding: HashMap::new() };
         channels.open.insert(channel, fetch);
         Some(channel)
     }
 
     pub(super) fn asked(&self, reference: BlockRef) {
         if let Some(fetch) = self.channels.lock().open.get_mut(&reference.channel) {
-            fetch.outstanding.insert(reference);
+            *fetch.outstanding.entry(reference).or_default() += 1;
         }
     }
 
@@ -114,8 +129,11 @@ impl FetchTable {
     pub(super) fn answered(&self, reference: BlockRef) -> Option<Listener> {
         let mut channels = self.channels.lock();
         let fetch = channels.open.get_mut(&reference.channel)?;
-        if !fetch.outstanding.remove(&reference) {
-            return None;
+        let Entry::Occupied(mut asked) = fetch.outstanding.entry(reference) else { return None };
+        // What was cancelled may have been asked for again before the first answer came.
+        *asked.get_mut() -= 1;
+        if *asked.get() == 0 {
+            asked.remove();
         }
         let listener = fetch.listener.clone();
         if listener.is_none() && fetch.outstanding.is_empty() {
@@ -138,6 +156,23 @@ impl FetchTable {
                 channels.open.remove(&channel);
             }
         }
+    }
+
+    /// Says whether the other side serves no request of ours.
+    pub(super) fn is_choked(&self) -> bool {
+        !self.channels.lock().is_unchoked
+    }
+
+    /// Takes in that the other side serves us, or our place in its queue. Returns everybody who is to know; nobody if that
+    /// is nothing new.
+    pub(super) fn stands(&self, place: Option<u32>) -> Vec<(SourceId, Events)> {
+        let mut channels = self.channels.lock();
+        let is_unchoked = place.is_none();
+        if (channels.is_unchoked, channels.place) == (is_unchoked, place) {
+            return Vec::new();
+        }
+        (channels.is_unchoked, channels.place) = (is_unchoked, place);
+        channels.open.values().filter_map(|fetch| fetch.listener.clone()).collect()
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -163,5 +198,31 @@ mod tests {
         assert_eq!(table.open(SourceId(1), events.clone()), Some(0));
         assert_eq!(table.drain().len(), 1);
         assert_eq!(table.open(SourceId(2), events), None);
+    }
+
+    #[test]
+    fn a_request_made_twice_has_two_answers_and_no_third() {
+        let (events, _) = mpsc::channel(1);
+        let table = FetchTable::default();
+        let channel = table.open(SourceId(1), events).unwrap();
+        let reference = BlockRef { channel, piece: 0, begin: 0, length: 1 };
+        table.asked(reference);
+        table.asked(reference);
+        assert!(table.answered(reference).is_some());
+        table.close(channel);
+        assert!(matches!(table.answered(reference), Some(None)));
+        assert!(table.answered(reference).is_none() && table.is_empty());
+    }
+
+    #[test]
+    fn a_standing_is_told_to_all_channels_once() {
+        let (events, _) = mpsc::channel(1);
+        let table = FetchTable::default();
+        (0..2).for_each(|id| assert!(table.open(SourceId(id), events.clone()).is_some()));
+        assert!(table.is_choked());
+        let told: Vec<usize> =
+            [Some(1), Some(1), Some(2), None, None, Some(2)].map(|place| table.stands(place).len()).into();
+        assert_eq!(told, [2, 0, 2, 2, 0, 2]);
+        assert!(table.is_choked());
     }
 }

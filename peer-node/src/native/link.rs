@@ -89,6 +89,17 @@ impl FetchChannel {
         self.link.shared.queue.push(PeerMessage::Cancel(self.reference(block)));
     }
 
+    /// Says whether the other side has anything that is still wanted; so it is taken to be at first. Who wants nothing does
+    /// not stand in the queue of those who want to be served.
+    pub fn interested(&self, is_interested: bool) {
+        let channel = self.channel;
+        self.link.shared.queue.push(if is_interested {
+            PeerMessage::Interested { channel }
+        } else {
+            PeerMessage::NotInterested { channel }
+        });
+    }
+
     const fn reference(&self, block: Block) -> BlockRef {
         let Block { piece, begin, length } = block;
         BlockRef { channel: self.channel, piece: piece.get(), begin, length }

@@ -19,11 +19,12 @@ use super::greeting::{self, Greeted, GreetingError, Visitor};
 use super::link::{Link, LinkState};
 use super::reader::{LinkError, Reader};
 use super::send_queue::SendQueue;
-use super::serving::Serving;
+use super::serving::{Serving, Shop};
 use super::uploads::{Totals, Uploads};
 use super::writer;
 use crate::index_client::ProbeKey;
 use crate::library::Library;
+use crate::partials::Partials;
 
 const CONNECT_DEADLINE: Duration = Duration::from_secs(5);
 
@@ -39,6 +40,8 @@ pub struct LinksConfig {
     pub port: u16,
     /// What we share.
     pub library: Library,
+    /// What we share although it is not all here.
+    pub partials: Partials,
     /// What an index that calls back wants to hear.
     pub probe_key: ProbeKey,
     /// Owns all tasks of connections.
@@ -209,6 +212,11 @@ impl Links {
         }
     }
 
+    fn shop(&self) -> Shop {
+        let LinksConfig { library, partials, .. } = self.inner.config.clone();
+        Shop { library, partials, uploads: self.inner.uploads.clone() }
+    }
+
     /// Starts the tasks of a connection.
     fn run(&self, stream: TcpStream, address: SocketAddr, greeted: Greeted, ticket: Option<Ticket>) -> Link {
         let config = &self.inner.config;
@@ -226,7 +234,7 @@ impl Links {
             stream: read_half,
             buffer: greeted.rest,
             link: link.clone(),
-            serving: Serving::new(config.library.clone(), self.inner.uploads.clone(), address),
+            serving: Serving::new(self.shop()),
             buffers: self.inner.buffers.clone(),
             uploads: self.inner.uploads.clone(),
         };

@@ -104,15 +104,20 @@ impl Reader {
         let queue = &self.link.shared.queue;
         match message {
             PeerMessage::KeepAlive => {}
-            PeerMessage::Open { channel, digest } => self.serving.open(channel, digest, queue).await?,
+            PeerMessage::Open { channel, digest } => self.serving.open(channel, digest, &self.link).await?,
             PeerMessage::WantManifest { channel, first, count } => {
                 self.serving.send_states(channel, first, count, queue)?;
             }
-            PeerMessage::Request(reference) => self.serving.send_block(reference, queue)?,
+            PeerMessage::Request(reference) => self.serving.send_block(reference, queue).await?,
             PeerMessage::Cancel(reference) => Serving::cancel(reference, queue),
             PeerMessage::Close { channel } => self.serving.close(channel, queue),
+            PeerMessage::Interested { channel } => self.serving.interest(channel, true),
+            PeerMessage::NotInterested { channel } => self.serving.interest(channel, false),
+            PeerMessage::Choke { place } => self.standing(Some(place)).await,
+            PeerMessage::Unchoke => self.standing(None).await,
             PeerMessage::Offer { channel, size, manifest, pieces } => {
-                self.tell(channel, SourceEvent::Offered { size, manifest, pieces }).await;
+                let choked = self.link.shared.fetches.is_choked();
+                self.tell(channel, SourceEvent::Offered { size, manifest, pieces, choked }).await;
             }
             PeerMessage::NotShared { channel } => {
                 self.tell(channel, SourceEvent::NotShared).await;
@@ -134,6 +139,14 @@ impl Reader {
     async fn tell(&self, channel: Channel, event: SourceEvent) {
         if let Some((source, events)) = self.link.shared.fetches.listener(channel) {
             // Nobody listens any more: then nobody needs to know.
+            let _ = events.send((source, event)).await;
+        }
+    }
+
+    /// Tells everybody who fetches over the connection whether the other side serves, or their place in its queue.
+    async fn standing(&self, place: Option<u32>) {
+        for (source, events) in self.link.shared.fetches.stands(place) {
+            let event = place.map_or(SourceEvent::Unchoked, |place| SourceEvent::Choked { place });
             let _ = events.send((source, event)).await;
         }
     }

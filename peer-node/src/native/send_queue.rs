@@ -2,12 +2,17 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
+use protocol::digest::Digest;
 use protocol::limits::{MAX_CHANNELS, MAX_REQUESTS};
 use protocol::peer::{BlockRef, Channel, PeerMessage};
 use tokio::sync::Notify;
 
+use super::content::Content;
+use super::following::{Change, Following};
 use super::uploads::UploadGuard;
-use crate::library::OpenFile;
+
+#[cfg(test)]
+mod tests;
 
 /// When so many answers wait, or longer ones that weigh as much, nothing more is read from the other side until it has
 /// read some of them.
@@ -20,7 +25,7 @@ const STATES_PER_WEIGHT: usize = 128;
 #[derive(Debug)]
 pub(super) struct OutgoingBlock {
     pub(super) reference: BlockRef,
-    pub(super) file: Arc<OpenFile>,
+    pub(super) content: Content,
     /// Where the block begins in the file.
     pub(super) offset: u64,
     pub(super) upload: Arc<UploadGuard>,
@@ -33,11 +38,22 @@ pub(super) enum Outgoing {
     Block(OutgoingBlock),
 }
 
+/// What became of a block that was asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Pushed {
+    /// It will be sent.
+    Queued,
+    /// It was rejected, because the other side is choked: for so many times now.
+    Choked { times: u32 },
+    /// Too many wait already.
+    TooMany,
+}
+
 /// What waits to be written to one connection: small messages first, then blocks in the order in which they were asked for.
 #[derive(Debug, Default)]
 pub(super) struct SendQueue {
     waiting: Mutex<Waiting>,
-    filled: Notify,
+    filled: Arc<Notify>,
     drained: Notify,
 }
 
@@ -47,43 +63,108 @@ struct Waiting {
     /// What the messages weigh.
     weight: usize,
     blocks: VecDeque<OutgoingBlock>,
+    /// Partial contents that are followed from now on, or no longer.
+    changes: Vec<Change>,
+    turn: Turn,
+}
+
+/// Whether the other side is served.
+#[derive(Debug, Default)]
+struct Turn {
+    is_unchoked: bool,
+    /// How often it was choked.
+    chokes: u32,
+    /// A place in the queue that it was not told of yet. Only the last counts, however long it does not read.
+    place: Option<u32>,
 }
 
 impl SendQueue {
     pub(super) fn push(&self, message: PeerMessage) {
+        self.waiting.lock().push(message);
+        self.filled.notify_one();
+    }
+
+    /// Offers a content; of a partial one, each piece that comes later is told as well.
+    pub(super) fn offer(&self, channel: Channel, size: u64, manifest: Digest, content: &Content) {
+        let following = match content {
+            Content::Shared(_) => None,
+            Content::Partial(partial) => Some(Following::begin(channel, Arc::clone(partial), &self.filled)),
+        };
         let mut waiting = self.waiting.lock();
-        waiting.weight += weight(&message);
-        waiting.messages.push_back(message);
+        let (pieces, following) = following.unzip();
+        waiting.push(PeerMessage::Offer { channel, size, manifest, pieces });
+        waiting.changes.extend(following.map(Change::Begin));
         drop(waiting);
         self.filled.notify_one();
     }
 
-    /// Queues a block; says no if the other side has asked for too many.
-    pub(super) fn push_block(&self, block: OutgoingBlock) -> bool {
+    /// Serves the other side from now on.
+    pub(super) fn unchoke(&self) {
         let mut waiting = self.waiting.lock();
-        let fits = waiting.blocks.len() < MAX_REQUESTS * MAX_CHANNELS;
-        if fits {
-            waiting.blocks.push_back(block);
-            self.filled.notify_one();
+        if !std::mem::replace(&mut waiting.turn.is_unchoked, true) {
+            waiting.turn.place = None;
+            waiting.push(PeerMessage::Unchoke);
         }
-        fits
+        drop(waiting);
+        self.filled.notify_one();
+    }
+
+    /// Serves the other side no more, and rejects what it has asked for; or tells it of its place if it is not served
+    /// anyway.
+    #[cfg_attr(not(test), expect(dead_code, reason = "the choker will say when"))]
+    pub(super) fn choke(&self, place: u32) {
+        let mut waiting = self.waiting.lock();
+        let mut rejected = VecDeque::new();
+        if std::mem::take(&mut waiting.turn.is_unchoked) {
+            waiting.turn.chokes = waiting.turn.chokes.wrapping_add(1);
+            waiting.push(PeerMessage::Choke { place });
+            rejected = std::mem::take(&mut waiting.blocks);
+            for block in &rejected {
+                waiting.push(PeerMessage::Reject(block.reference));
+            }
+        } else {
+            waiting.turn.place = Some(place);
+        }
+        drop(waiting);
+        drop(rejected);
+        self.filled.notify_one();
+    }
+
+    /// Queues a block, or rejects it if the other side is choked.
+    pub(super) fn push_block(&self, block: OutgoingBlock) -> Pushed {
+        let mut waiting = self.waiting.lock();
+        let pushed = if !waiting.turn.is_unchoked {
+            waiting.push(PeerMessage::Reject(block.reference));
+            Pushed::Choked { times: waiting.turn.chokes }
+        } else if waiting.blocks.len() < MAX_REQUESTS * MAX_CHANNELS {
+            waiting.blocks.push_back(block);
+            Pushed::Queued
+        } else {
+            Pushed::TooMany
+        };
+        drop(waiting);
+        self.filled.notify_one();
+        pushed
     }
 
     /// Takes a block back; says whether it was still waiting.
     pub(super) fn cancel(&self, reference: BlockRef) -> bool {
         let mut waiting = self.waiting.lock();
-        let before = waiting.blocks.len();
-        waiting.blocks.retain(|block| block.reference != reference);
-        waiting.blocks.len() < before
+        let place = waiting.blocks.iter().position(|block| block.reference == reference);
+        let block = place.and_then(|at| waiting.blocks.remove(at));
+        drop(waiting);
+        block.is_some()
     }
 
-    /// Takes all blocks of a channel back.
+    /// Forgets a channel and takes all its blocks back.
     pub(super) fn cancel_channel(&self, channel: Channel) -> Vec<BlockRef> {
         let mut waiting = self.waiting.lock();
         let (gone, kept) = std::mem::take(&mut waiting.blocks)
             .into_iter()
             .partition::<VecDeque<_>, _>(|block| block.reference.channel == channel);
         waiting.blocks = kept;
+        waiting.changes.push(Change::End(channel));
+        drop(waiting);
         gone.into_iter().map(|block| block.reference).collect()
     }
 
@@ -95,26 +176,53 @@ impl SendQueue {
     }
 
     /// Waits for the next thing to write. Cancel safe.
-    pub(super) async fn next(&self) -> Outgoing {
+    pub(super) async fn next(&self, following: &mut Vec<Following>) -> Outgoing {
         loop {
-            if let Some(outgoing) = self.take() {
+            if let Some(outgoing) = self.take(following) {
                 return outgoing;
             }
             self.filled.notified().await;
         }
     }
 
-    fn take(&self) -> Option<Outgoing> {
-        let mut waiting = self.waiting.lock();
-        if !waiting.messages.is_empty() {
-            let count = waiting.messages.len().min(CROWDED);
-            let messages: Vec<PeerMessage> = waiting.messages.drain(..count).collect();
-            waiting.weight -= messages.iter().map(weight).sum::<usize>();
-            drop(waiting);
+    /// What the followed contents have to tell is taken only now that it can be written, so that one who does not read
+    /// costs nothing.
+    fn take(&self, following: &mut Vec<Following>) -> Option<Outgoing> {
+        let (messages, changes) = self.waiting.lock().take_messages();
+        if !messages.is_empty() {
             self.drained.notify_one();
             return Some(Outgoing::Messages(messages));
         }
-        waiting.blocks.pop_front().map(Outgoing::Block)
+        for change in changes {
+            change.apply(following);
+        }
+        let mut news = Vec::new();
+        following.retain_mut(|one| one.tell(CROWDED, &mut news));
+        if !news.is_empty() {
+            return Some(Outgoing::Messages(news));
+        }
+        self.waiting.lock().blocks.pop_front().map(Outgoing::Block)
+    }
+}
+
+impl Waiting {
+    fn push(&mut self, message: PeerMessage) {
+        self.weight += weight(&message);
+        self.messages.push_back(message);
+    }
+
+    /// Takes the oldest messages out; or, behind all of them, the changes in what is followed.
+    fn take_messages(&mut self) -> (Vec<PeerMessage>, Vec<Change>) {
+        if self.messages.is_empty() {
+            let place = self.turn.place.take();
+            let told = place.map(|place| PeerMessage::Choke { place }).into_iter().collect();
+            let changes = if place.is_none() { std::mem::take(&mut self.changes) } else { Vec::new() };
+            return (told, changes);
+        }
+        let count = self.messages.len().min(CROWDED);
+        let messages: Vec<PeerMessage> = self.messages.drain(..count).collect();
+        self.weight -= messages.iter().map(weight).sum::<usize>();
+        (messages, Vec::new())
     }
 }
 
@@ -125,37 +233,5 @@ fn weight(message: &PeerMessage) -> usize {
         PeerMessage::ManifestPart { states, .. } => 1 + states.len() / STATES_PER_WEIGHT,
         PeerMessage::Offer { .. } | PeerMessage::NotShared { .. } | PeerMessage::Reject(_) => 1,
         _ => 0,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::task::{Context, Poll, Waker};
-
-    use protocol::limits::MAX_STATES;
-
-    use super::*;
-
-    fn has_room(queue: &SendQueue) -> bool {
-        let room = std::pin::pin!(queue.has_room());
-        room.poll(&mut Context::from_waker(Waker::noop())) == Poll::Ready(())
-    }
-
-    #[test]
-    fn a_few_long_messages_are_a_crowd_like_many_short_ones() {
-        let states = vec![[0; 32]; MAX_STATES as usize];
-        let queue = SendQueue::default();
-        let mut parts = 0;
-        while has_room(&queue) {
-            queue.push(PeerMessage::ManifestPart { channel: 0, first: 0, states: states.clone() });
-            parts += 1;
-        }
-        assert_eq!(parts, 8);
-        assert!(matches!(queue.take(), Some(Outgoing::Messages(messages)) if messages.len() == parts));
-        assert!(has_room(&queue));
-        (0..CROWDED).for_each(|_| queue.push(PeerMessage::KeepAlive));
-        assert!(has_room(&queue), "our own questions are no crowd");
-        (0..CROWDED).for_each(|_| queue.push(PeerMessage::NotShared { channel: 0 }));
-        assert!(!has_room(&queue));
     }
 }

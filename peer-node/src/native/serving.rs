@@ -1,44 +1,61 @@
 //! What one peer fetches from us over one connection.
 
 use std::collections::HashMap;
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use protocol::digest::Digest;
-use protocol::limits::{MAX_CHANNELS, MAX_STATES};
+use protocol::limits::{MAX_CHANNELS, MAX_REQUESTS, MAX_STATES};
 use protocol::manifest::Manifest;
 use protocol::peer::{BlockRef, Channel, PeerMessage};
 
+use super::content::{self, Content, Found};
+use super::link::Link;
 use super::reader::LinkError;
 use super::send_file::expect_soon;
-use super::send_queue::{OutgoingBlock, SendQueue};
+use super::send_queue::{OutgoingBlock, Pushed, SendQueue};
 use super::uploads::{UploadGuard, Uploads};
-use crate::library::{Library, OpenFile};
+use crate::library::Library;
+use crate::partials::Partials;
 
 /// The contents that the other side has opened.
 #[derive(Debug)]
 pub(super) struct Serving {
-    library: Library,
-    uploads: Uploads,
-    peer: SocketAddr,
+    shop: Shop,
     open: HashMap<Channel, Served>,
+}
+
+/// Where the contents come from, and where it is noted who fetches what.
+#[derive(Debug, Clone)]
+pub(super) struct Shop {
+    pub(super) library: Library,
+    pub(super) partials: Partials,
+    pub(super) uploads: Uploads,
 }
 
 #[derive(Debug)]
 struct Served {
     digest: Digest,
-    file: Arc<OpenFile>,
+    content: Content,
     manifest: Arc<Manifest>,
     upload: Arc<UploadGuard>,
+    is_interested: bool,
+    /// How many requests came in vain, and behind which choke.
+    in_vain: (u32, usize),
 }
 
 impl Serving {
-    pub(super) fn new(library: Library, uploads: Uploads, peer: SocketAddr) -> Self {
-        Self { library, uploads, peer, open: HashMap::new() }
+    pub(super) fn new(shop: Shop) -> Self {
+        Self { shop, open: HashMap::new() }
     }
 
     pub(super) fn is_empty(&self) -> bool {
         self.open.is_empty()
+    }
+
+    #[expect(dead_code, reason = "the choker will ask")]
+    /// Says whether the other side wants something that is here.
+    pub(super) fn is_wanted(&self) -> bool {
+        self.open.values().any(|served| served.is_interested)
     }
 
     /// Opens a content, or says that it is not shared here.
@@ -46,7 +63,7 @@ impl Serving {
         &mut self,
         channel: Channel,
         digest: Digest,
-        queue: &SendQueue,
+        link: &Link,
     ) -> Result<(), LinkError> {
         if self.open.contains_key(&channel) {
             return Err(LinkError::Violation { what: "it opened a channel twice" });
@@ -54,20 +71,26 @@ impl Serving {
         if self.open.len() >= MAX_CHANNELS {
             return Err(LinkError::Violation { what: "it opened too many channels" });
         }
-        let library = self.library.clone();
-        let found = tokio::task::spawn_blocking(move || find(&library, &digest)).await.unwrap_or_default();
-        let Some((file, manifest)) = found else {
-            tracing::debug!(peer = %self.peer, %digest, "content asked for is not shared");
+        let (peer, queue) = (link.address(), &link.shared.queue);
+        let shop = self.shop.clone();
+        let found =
+            tokio::task::spawn_blocking(move || content::find(&shop.library, &shop.partials, &digest)).await;
+        let Ok(Some(found)) = found else {
+            tracing::debug!(%peer, %digest, "content asked for is not shared");
             queue.push(PeerMessage::NotShared { channel });
             return Ok(());
         };
-        let name = self.library.files().by_digest(&digest).next().map(|file| file.path.as_str().to_owned());
-        let upload = self.uploads.begin(self.peer, digest, name.unwrap_or_default(), file.size);
-        tracing::info!(peer = %self.peer, %digest, "content opened by a peer");
-        let (size, manifest_id) = (file.size, manifest.id());
-        queue.push(PeerMessage::Offer { channel, size, manifest: manifest_id, pieces: None });
-        let (file, upload) = (Arc::new(file), Arc::new(upload));
-        self.open.insert(channel, Served { digest, file, manifest, upload });
+        let Found { content, manifest, manifest_id, name } = found;
+        let size = manifest.geometry().size();
+        let upload = Arc::new(self.shop.uploads.begin(peer, digest, name, size));
+        tracing::info!(%peer, %digest, "content opened by a peer");
+        queue.offer(channel, size, manifest_id, &content);
+        queue.unchoke();
+        if let Content::Partial(partial) = &content {
+            partial.visited(link);
+        }
+        let served = Served { digest, content, manifest, upload, is_interested: true, in_vain: (0, 0) };
+        self.open.insert(channel, served);
         Ok(())
     }
 
@@ -92,25 +115,41 @@ impl Serving {
         Ok(())
     }
 
-    /// Queues a block. A range outside the content is refused before anything is read.
-    pub(super) fn send_block(&self, reference: BlockRef, queue: &SendQueue) -> Result<(), LinkError> {
+    /// Queues a block, or its rejection. A range outside the content is refused before anything is read.
+    pub(super) async fn send_block(
+        &mut self,
+        reference: BlockRef,
+        queue: &SendQueue,
+    ) -> Result<(), LinkError> {
         let BlockRef { channel, piece, begin, length } = reference;
-        let Some(served) = self.open.get(&channel) else {
+        let Some(served) = self.open.get_mut(&channel) else {
             queue.push(PeerMessage::Reject(reference));
             return Ok(());
         };
         let geometry = served.manifest.geometry();
         let block = geometry.block(piece, begin, length)?;
-        let offset = geometry.block_offset(block);
-        expect_soon(&served.file.file, offset, u64::from(length));
-        let (file, upload) = (Arc::clone(&served.file), Arc::clone(&served.upload));
-        if !file.is_unchanged() {
-            self.library.suspect(&served.digest);
+        if served.content.is_outdated() && !served.renew(&self.shop.library).await {
+            queue.push(PeerMessage::Reject(reference));
+            self.close(channel, queue);
+            queue.push(PeerMessage::NotShared { channel });
+            return Ok(());
         }
-        if queue.push_block(OutgoingBlock { reference, file, offset, upload }) {
-            Ok(())
-        } else {
-            Err(LinkError::Violation { what: "it asked for too many blocks at once" })
+        if !served.content.has(block.piece) {
+            queue.push(PeerMessage::Reject(reference));
+            return Ok(());
+        }
+        if !served.content.is_valid() {
+            self.shop.library.suspect(&served.digest);
+        }
+        let offset = served.manifest.geometry().block_offset(block);
+        let (content, upload) = (served.content.clone(), Arc::clone(&served.upload));
+        match queue.push_block(OutgoingBlock { reference, content, offset, upload }) {
+            Pushed::Queued => {
+                expect_soon(served.content.file(), offset, u64::from(length));
+                Ok(())
+            }
+            Pushed::Choked { times } => served.asked_in_vain(times),
+            Pushed::TooMany => Err(LinkError::Violation { what: "it asked for too many blocks at once" }),
         }
     }
 
@@ -118,6 +157,13 @@ impl Serving {
     pub(super) fn cancel(reference: BlockRef, queue: &SendQueue) {
         if queue.cancel(reference) {
             queue.push(PeerMessage::Reject(reference));
+        }
+    }
+
+    /// Notes whether the other side wants anything of a content.
+    pub(super) fn interest(&mut self, channel: Channel, is_interested: bool) {
+        if let Some(served) = self.open.get_mut(&channel) {
+            served.is_interested = is_interested;
         }
     }
 
@@ -130,9 +176,28 @@ impl Serving {
     }
 }
 
-/// Opens a shared content and finds its manifest; reads from disk.
-fn find(library: &Library, digest: &Digest) -> Option<(OpenFile, Arc<Manifest>)> {
-    let file = library.open_file(digest).ok()?;
-    let manifest = library.manifest(digest).ok()??;
-    (manifest.geometry().size() == file.size).then_some((file, manifest))
+impl Served {
+    /// Goes on with the library's file now that the content's download is over, so that a change of it is found out. Says
+    /// whether it is shared.
+    async fn renew(&mut self, library: &Library) -> bool {
+        let (library, digest) = (library.clone(), self.digest);
+        let found = tokio::task::spawn_blocking(move || content::find_shared(&library, &digest)).await;
+        let found = found.ok().flatten();
+        let is_shared = found.is_some();
+        if let Some(found) = found {
+            self.content = found.content;
+        }
+        is_shared
+    }
+
+    /// Counts a request that came behind a choke: as many as may have crossed it are no offence.
+    fn asked_in_vain(&mut self, chokes: u32) -> Result<(), LinkError> {
+        let (behind, count) = self.in_vain;
+        let count = if behind == chokes { count + 1 } else { 1 };
+        self.in_vain = (chokes, count);
+        if count > MAX_REQUESTS {
+            return Err(LinkError::Violation { what: "it goes on asking although it is choked" });
+        }
+        Ok(())
+    }
 }

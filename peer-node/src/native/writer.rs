@@ -17,8 +17,9 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Writes until the connection breaks or the future is dropped.
 pub(super) async fn write_all(mut stream: OwnedWriteHalf, queue: &SendQueue) -> io::Result<()> {
+    let mut following = Vec::new();
     loop {
-        match queue.next().await {
+        match queue.next(&mut following).await {
             Outgoing::Messages(messages) => write_messages(&mut stream, &messages).await?,
             Outgoing::Block(block) => write_block(&mut stream, block).await?,
         }
@@ -35,9 +36,9 @@ async fn write_messages(stream: &mut OwnedWriteHalf, messages: &[PeerMessage]) -
 
 /// Writes a block, or its rejection if the file is not any more what it was when it was hashed.
 async fn write_block(stream: &mut OwnedWriteHalf, block: OutgoingBlock) -> io::Result<()> {
-    let OutgoingBlock { reference, file, offset, upload } = block;
-    if !file.is_unchanged() {
-        tracing::warn!(offset, "a shared file has changed; block rejected");
+    let OutgoingBlock { reference, content, offset, upload } = block;
+    if !content.is_valid() {
+        tracing::warn!(offset, "a shared file has changed or is gone; block rejected");
         return write_messages(stream, &[PeerMessage::Reject(reference)]).await;
     }
     let stream: &TcpStream = stream.as_ref();
@@ -45,7 +46,7 @@ async fn write_block(stream: &mut OwnedWriteHalf, block: OutgoingBlock) -> io::R
     let mut sent = 0;
     let length = u64::from(reference.length);
     while sent < length {
-        let count = in_time(send_some(stream, &file.file, offset + sent, length - sent)).await?;
+        let count = in_time(send_some(stream, content.file(), offset + sent, length - sent)).await?;
         sent += count;
         upload.sent(count);
     }

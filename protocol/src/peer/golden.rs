@@ -48,7 +48,15 @@ fn every_message_has_its_bytes() {
 
 #[test]
 fn what_is_no_message_is_refused() {
-    for bytes in ["00000013", "0000000f", "0000001000", "ffffffff", "00", "0000000e00", "0000000500000007000000000000010200"] {
+    for bytes in [
+        "00000013",
+        "0000000f",
+        "0000001000",
+        "ffffffff",
+        "00",
+        "0000000e00",
+        "0000000500000007000000000000010200",
+    ] {
         let bytes: Vec<u8> = (0..bytes.len() / 2)
             .map(|at| u8::from_str_radix(&bytes[2 * at..2 * at + 2], 16).unwrap())
             .collect();
@@ -76,10 +84,15 @@ proptest! {
 /// Any message that peers exchange once they have greeted.
 fn message() -> impl Strategy<Value = PeerMessage> {
     let digest = any::<[u8; 32]>().prop_map(Digest::from_bytes);
-    let block = any::<(u32, u32, u32, u32)>()
-        .prop_map(|(channel, piece, begin, length)| BlockRef { channel, piece, begin, length });
-    let offer = (any::<(u32, u64, Option<Vec<u8>>)>(), digest.clone())
-        .prop_map(|((channel, size, pieces), manifest)| PeerMessage::Offer { channel, size, manifest, pieces });
+    let block = any::<(u32, u32, u32, u32)>().prop_map(|(channel, piece, begin, length)| BlockRef {
+        channel,
+        piece,
+        begin,
+        length,
+    });
+    let offer = (any::<(u32, u64, Option<Vec<u8>>)>(), digest.clone()).prop_map(
+        |((channel, size, pieces), manifest)| PeerMessage::Offer { channel, size, manifest, pieces },
+    );
     let part = any::<(u32, u32, Vec<[u8; 32]>)>()
         .prop_map(|(channel, first, states)| PeerMessage::ManifestPart { channel, first, states });
     prop_oneof![

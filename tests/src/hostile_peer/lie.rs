@@ -87,7 +87,9 @@ impl Lie {
             Self::ManifestStates | Self::OtherSize => sha256(&self.states(content).concat()),
             _ => content.manifest().id(),
         };
-        Said::message(&PeerMessage::Offer { channel, size, manifest, pieces: None })
+        let mut said = Said::message(&PeerMessage::Offer { channel, size, manifest, pieces: None });
+        said.bytes.extend(Said::message(&PeerMessage::Unchoke).bytes);
+        said
     }
 
     /// Answers a `WantManifest`.

@@ -20,11 +20,11 @@ fn greet(peer: SocketAddr) -> Wire {
     wire
 }
 
-/// Returns the next message that is not there just to keep the connection alive.
+/// Returns the next message that is about a content, not about the connection.
 fn next(wire: &mut Wire) -> anyhow::Result<PeerMessage> {
     loop {
         match wire.receive()? {
-            PeerMessage::KeepAlive => {}
+            PeerMessage::KeepAlive | PeerMessage::Choke { .. } | PeerMessage::Unchoke => {}
             message => return Ok(message),
         }
     }
@@ -34,6 +34,11 @@ fn next(wire: &mut Wire) -> anyhow::Result<PeerMessage> {
 fn open(wire: &mut Wire, channel: u32, digest: Digest) -> PeerMessage {
     wire.send(&PeerMessage::Open { channel, digest }).expect("sent");
     next(wire).expect("an answer")
+}
+
+/// Waits for its turn.
+fn wait_for_unchoke(wire: &mut Wire) {
+    while wire.receive::<PeerMessage>().expect("a message") != PeerMessage::Unchoke {}
 }
 
 #[test]
@@ -46,6 +51,7 @@ fn a_shared_file_is_offered_with_its_true_manifest_and_its_true_bytes() {
     let offer =
         PeerMessage::Offer { channel: 7, size: content.size(), manifest: manifest.id(), pieces: None };
     assert_eq!(open(&mut wire, 7, content.digest), offer);
+    wait_for_unchoke(&mut wire);
     wire.send(&PeerMessage::WantManifest { channel: 7, first: 0, count: 3 }).expect("sent");
     let states = manifest.states().iter().map(|state| state.to_bytes()).collect();
     assert_eq!(next(&mut wire).expect("states"), PeerMessage::ManifestPart { channel: 7, first: 0, states });

@@ -42,7 +42,8 @@ impl Session {
             self.seek.heard = now;
         }
         match event {
-            SourceEvent::Offered { size, manifest, pieces } => {
+            SourceEvent::Choked { .. } | SourceEvent::Unchoked => {}
+            SourceEvent::Offered { size, manifest, pieces, .. } => {
                 self.offered(id, Offer { size, manifest }, pieces);
             }
             SourceEvent::NotShared => {

@@ -1,0 +1,90 @@
+//! What is served: a file of the library, or one that is still on its way here.
+
+use std::fs::File;
+use std::sync::Arc;
+
+use protocol::digest::Digest;
+use protocol::geometry::PieceIndex;
+use protocol::manifest::Manifest;
+
+use crate::library::{Library, OpenFile};
+use crate::partials::{Partial, Partials, Standing};
+
+/// The bytes of a content that a peer has opened.
+#[derive(Debug, Clone)]
+pub(super) enum Content {
+    /// A shared file.
+    Shared(Arc<OpenFile>),
+    /// A file of which some pieces are here.
+    Partial(Arc<Partial>),
+}
+
+/// A content with what the other side needs to know of it.
+#[derive(Debug)]
+pub(super) struct Found {
+    pub(super) content: Content,
+    pub(super) manifest: Arc<Manifest>,
+    pub(super) manifest_id: Digest,
+    /// Its name, for people.
+    pub(super) name: String,
+}
+
+impl Content {
+    /// Returns the open file.
+    pub(super) fn file(&self) -> &File {
+        match self {
+            Self::Shared(open) => &open.file,
+            Self::Partial(partial) => partial.file(),
+        }
+    }
+
+    /// Says whether a piece is here.
+    pub(super) fn has(&self, piece: PieceIndex) -> bool {
+        match self {
+            Self::Shared(_) => true,
+            Self::Partial(partial) => partial.has(piece),
+        }
+    }
+
+    /// Says whether the file is still what was verified, as far as that can be seen without reading it.
+    pub(super) fn is_valid(&self) -> bool {
+        match self {
+            Self::Shared(open) => open.is_unchanged(),
+            Self::Partial(partial) => partial.standing() != Standing::Withdrawn,
+        }
+    }
+
+    /// Says whether the content's download is over, so that it is for the library to share it, if anybody does.
+    pub(super) fn is_outdated(&self) -> bool {
+        matches!(self, Self::Partial(partial) if partial.standing() != Standing::Growing)
+    }
+}
+
+/// Looks for a content, in the library first; reads from disk.
+pub(super) fn find(library: &Library, partials: &Partials, digest: &Digest) -> Option<Found> {
+    find_shared(library, digest).or_else(|| find_partial(partials, digest))
+}
+
+/// Looks for a content in the library; reads from disk.
+pub(super) fn find_shared(library: &Library, digest: &Digest) -> Option<Found> {
+    let file = library.open_file(digest).ok()?;
+    let manifest = library.manifest(digest).ok()??;
+    let manifest_id = manifest.id();
+    let name = library.files().by_digest(digest).next().map(|file| file.path.as_str().to_owned());
+    (manifest.geometry().size() == file.size).then(|| Found {
+        content: Content::Shared(Arc::new(file)),
+        manifest,
+        manifest_id,
+        name: name.unwrap_or_default(),
+    })
+}
+
+fn find_partial(partials: &Partials, digest: &Digest) -> Option<Found> {
+    let partial = partials.find(digest)?;
+    Some(Found {
+        manifest: Arc::clone(partial.manifest()),
+        manifest_id: partial.manifest_id(),
+        name: partial.path().as_str().to_owned(),
+        content: Content::Partial(partial),
+    })
+}
