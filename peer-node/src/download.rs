@@ -5,6 +5,8 @@
 
 mod assembly;
 mod board;
+mod checks;
+mod direct;
 mod manifest_choice;
 mod part_file;
 mod part_record;

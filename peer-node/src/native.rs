@@ -20,7 +20,7 @@ mod serving;
 mod uploads;
 mod writer;
 
-pub use buffers::{Buffer, BufferPool};
+pub use buffers::{ALIGNMENT, Buffer, BufferPool};
 pub use fetching::SourceEvent;
 pub use greeting::GreetingError;
 pub use link::{FetchChannel, Link};

@@ -2,6 +2,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use protocol::bitfield::Bitfield;
 use protocol::digest::Digest;
@@ -9,8 +10,12 @@ use protocol::geometry::{Geometry, PieceIndex};
 use protocol::manifest::Manifest;
 use rustix::fs::{CWD, FallocateFlags, OFlags, RenameFlags};
 
+use super::direct::DirectFile;
 use super::part_record::PartRecord;
 use super::place::{self, Place, PlaceError};
+
+/// From this size on, in bytes, pieces are written past the page cache.
+const DIRECT_FROM: u64 = 16 << 20;
 
 /// A download's bytes while it is not whole: `<name>.part`, with its record beside it.
 ///
@@ -18,6 +23,10 @@ use super::place::{self, Place, PlaceError};
 #[derive(Debug)]
 pub(super) struct PartFile {
     file: File,
+    /// The way past the page cache, for contents that are large enough to be worth it.
+    direct: Option<DirectFile>,
+    /// Whether what is written shall stay in the page cache, because others read it again soon.
+    keep_cached: AtomicBool,
     place: Place,
     digest: Digest,
     geometry: Geometry,
@@ -51,7 +60,8 @@ impl PartFile {
             return Err(at(io::Error::other("it is not a regular file")));
         }
         let claimed = claimed.filter(|_| metadata.len() == geometry.size());
-        let part = Self { file, place, digest, geometry };
+        let direct = if geometry.size() >= DIRECT_FROM { DirectFile::of(&file) } else { None };
+        let part = Self { file, direct, keep_cached: AtomicBool::new(false), place, digest, geometry };
         let claimed = claimed.unwrap_or_else(|| Bitfield::empty(&geometry));
         part.save_record(&claimed)
             .map_err(|source| PartFileError::Io { path: part.place.record.clone(), source })?;
@@ -82,13 +92,20 @@ impl PartFile {
         &self.place.part
     }
 
-    /// Writes a piece.
-    pub(super) fn write<'a>(
-        &self,
-        piece: PieceIndex,
-        parts: impl IntoIterator<Item = &'a [u8]>,
-    ) -> io::Result<()> {
+    /// Says whether others read soon what is written from now on, which then stays in memory.
+    pub(super) fn keep_cached(&self, keep: bool) {
+        self.keep_cached.store(keep, Ordering::Relaxed);
+    }
+
+    /// Writes a piece, given in parts.
+    pub(super) fn write(&self, piece: PieceIndex, parts: &[&[u8]]) -> io::Result<()> {
         let mut offset = self.geometry.piece_offset(piece);
+        let direct = self.direct.as_ref().filter(|_| !self.keep_cached.load(Ordering::Relaxed));
+        if let Some(direct) = direct
+            && direct.write(parts, offset)?
+        {
+            return Ok(());
+        }
         for part in parts {
             self.file.write_all_at(part, offset)?;
             offset += part.len() as u64;
@@ -193,7 +210,7 @@ mod tests {
         let target = part.place.target.clone();
         let halves = [vec![1; 1 << 17], vec![2; 1 << 17]];
         for piece in part.geometry.pieces() {
-            part.write(piece, halves.iter().map(Vec::as_slice)).unwrap();
+            part.write(piece, &[&halves[0], &halves[1]]).unwrap();
         }
         assert!(!target.exists());
         assert_eq!(part.finish().unwrap(), target);

@@ -9,6 +9,7 @@ use protocol::geometry::PieceIndex;
 use protocol::manifest::Manifest;
 use tokio_util::sync::CancellationToken;
 
+use super::checks::Gathered;
 use super::part_file::{PartFile, PartFileError};
 use crate::native::Buffer;
 
@@ -17,8 +18,8 @@ use crate::native::Buffer;
 pub(super) enum Done {
     /// The part file is open, and its pieces are known.
     Prepared { manifest: Arc<Manifest>, outcome: Result<(PartFile, Bitfield), PartFileError> },
-    /// A piece was verified and, if it is good, stored.
-    Checked { piece: PieceIndex, outcome: io::Result<bool> },
+    /// Pieces were verified and, if they are good, stored.
+    Checked(Vec<(PieceIndex, io::Result<bool>)>),
     /// The record was written.
     Noted(io::Result<()>),
 }
@@ -49,12 +50,15 @@ pub(super) fn prepare(
     Done::Prepared { manifest, outcome }
 }
 
-/// Verifies a piece and stores it if it is good.
-pub(super) fn check(piece: PieceIndex, data: &[Buffer], manifest: &Manifest, part: &PartFile) -> Done {
-    let good = manifest.is_piece(piece, data.iter().map(Buffer::bytes));
-    let outcome =
-        if good { part.write(piece, data.iter().map(Buffer::bytes)).map(|()| true) } else { Ok(false) };
-    Done::Checked { piece, outcome }
+/// Verifies pieces side by side and stores those that are good.
+pub(super) fn check(pieces: &[Gathered], manifest: &Manifest, part: &PartFile) -> Done {
+    let check = |gathered: &Gathered| {
+        let parts: Vec<&[u8]> = gathered.data.iter().map(Buffer::bytes).collect();
+        let good = manifest.is_piece(gathered.piece, parts.iter().copied());
+        let outcome = if good { part.write(gathered.piece, &parts).map(|()| true) } else { Ok(false) };
+        (gathered.piece, outcome)
+    };
+    Done::Checked(pieces.iter().map(check).collect())
 }
 
 /// Copies a finished file to another place and verifies the copy before it gets its name. Returns where it lies.

@@ -2,6 +2,9 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 
+/// Blocks begin at multiples of this in memory, so that they can go to disk without a copy.
+pub const ALIGNMENT: usize = 4096;
+
 /// Buffers for blocks, used again and again: memory that was touched once need not be touched anew, which on virtual
 /// machines costs more than anything else done to a block.
 #[derive(Debug, Clone)]
@@ -14,6 +17,8 @@ pub struct BufferPool {
 #[derive(Debug)]
 pub struct Buffer {
     bytes: Vec<u8>,
+    /// Where in `bytes` the block begins.
+    start: usize,
     pool: BufferPool,
 }
 
@@ -25,12 +30,24 @@ impl BufferPool {
 
     /// Returns an empty buffer with room for `length` bytes.
     pub fn take(&self, length: usize) -> Buffer {
+        let length = length + ALIGNMENT;
         let spare = {
             let mut spare = self.spare.lock();
             let fitting = spare.iter().rposition(|bytes| bytes.capacity() >= length);
             fitting.map(|at| spare.swap_remove(at))
         };
-        Buffer { bytes: spare.unwrap_or_else(|| Vec::with_capacity(length)), pool: self.clone() }
+        let mut bytes = spare.unwrap_or_else(|| Vec::with_capacity(length));
+        let start = bytes.as_ptr().align_offset(ALIGNMENT).min(ALIGNMENT);
+        bytes.resize(start, 0);
+        Buffer { bytes, start, pool: self.clone() }
+    }
+
+    /// Returns a buffer that holds a copy of some bytes.
+    #[cfg(test)]
+    pub(crate) fn copy_of(&self, bytes: &[u8]) -> Buffer {
+        let mut buffer = self.take(bytes.len());
+        buffer.bytes.extend_from_slice(bytes);
+        buffer
     }
 
     /// Gives the memory of all unused buffers back.
@@ -42,10 +59,10 @@ impl BufferPool {
 impl Buffer {
     /// Returns the bytes read so far.
     pub fn bytes(&self) -> &[u8] {
-        &self.bytes
+        self.bytes.get(self.start..).unwrap_or_default()
     }
 
-    /// Returns the vector to read into.
+    /// Returns the vector to append to.
     pub(super) const fn vec(&mut self) -> &mut Vec<u8> {
         &mut self.bytes
     }
@@ -72,9 +89,10 @@ mod tests {
         let mut first = pool.take(1000);
         first.vec().extend_from_slice(b"old");
         let place = first.bytes().as_ptr();
+        assert!(place.addr().is_multiple_of(ALIGNMENT));
         drop(first);
         let again = pool.take(500);
-        assert_eq!((again.bytes(), again.bytes.as_ptr()), (&b""[..], place));
+        assert_eq!((again.bytes(), again.bytes().as_ptr()), (&b""[..], place));
         drop((again, pool.take(10), pool.take(10), pool.take(10)));
         assert_eq!(pool.spare.lock().len(), 2);
     }

@@ -1,5 +1,6 @@
 //! The stage in which pieces come in: carries out what the engine decides.
 
+use std::io;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -10,6 +11,7 @@ use protocol::manifest::Manifest;
 
 use super::{Done, Failure, PartFile, PartFileError, Session, Stage, storing};
 use crate::download::assembly::Assembly;
+use crate::download::checks::Checks;
 use crate::download::manifest_choice::Offer;
 use crate::swarm::{Action, LeaveReason, Random, Swarm, SwarmConfig};
 use crate::transfers::DownloadState;
@@ -25,6 +27,7 @@ pub(super) struct Fetching {
     pub(super) manifest: Arc<Manifest>,
     pub(super) part: Arc<PartFile>,
     pub(super) assembly: Assembly,
+    checks: Checks,
     here: Bitfield,
     /// Whether the record on disk is behind.
     unnoted: bool,
@@ -49,8 +52,7 @@ impl Session {
                 }
                 Action::Check { piece } => {
                     let data = fetching.assembly.take(piece);
-                    let (manifest, part) = (Arc::clone(&fetching.manifest), Arc::clone(&fetching.part));
-                    self.jobs.spawn_blocking(move || storing::check(piece, &data, &manifest, &part));
+                    fetching.checks.push(piece, data);
                 }
                 // Nobody chokes yet who would want to know.
                 Action::Interest { .. } => {}
@@ -66,6 +68,16 @@ impl Session {
                     self.roster.leave(source, &reason.to_string(), again, now);
                 }
             }
+        }
+        self.check();
+    }
+
+    /// Begins to verify what has come, as far as there is room for it.
+    fn check(&mut self) {
+        let Stage::Fetching(fetching) = &mut self.stage else { return };
+        while let Some(pieces) = fetching.checks.begin() {
+            let (manifest, part) = (Arc::clone(&fetching.manifest), Arc::clone(&fetching.part));
+            self.jobs.spawn_blocking(move || storing::check(&pieces, &manifest, &part));
         }
     }
 
@@ -84,7 +96,7 @@ impl Session {
                 }
                 Err(error) => return Err(error.into()),
             },
-            Done::Checked { piece, outcome } => self.piece_checked(piece, outcome)?,
+            Done::Checked(outcomes) => self.pieces_checked(outcomes)?,
             Done::Noted(Ok(())) => {}
             Done::Noted(Err(error)) => tracing::warn!(%error, "record of a download not written"),
         }
@@ -109,8 +121,8 @@ impl Session {
         let config = SwarmConfig { block_length: MAX_BLOCK, budget: BUDGET, seed };
         let swarm = Swarm::new(geometry, config, Instant::now(), |piece| here.has(piece));
         let offer = Offer { size: geometry.size(), manifest: manifest.id() };
-        let (assembly, part) = (Assembly::default(), Arc::new(part));
-        let fetching = Fetching { swarm, offer, manifest, part, assembly, here, unnoted: false };
+        let (assembly, checks, part) = (Assembly::default(), Checks::default(), Arc::new(part));
+        let fetching = Fetching { swarm, offer, manifest, part, assembly, checks, here, unnoted: false };
         self.stage = Stage::Fetching(Box::new(fetching));
         self.board.set_state(DownloadState::Fetching);
         // Nothing was asked of the sources while the part file was checked.
@@ -120,7 +132,14 @@ impl Session {
         }
     }
 
-    fn piece_checked(&mut self, piece: PieceIndex, outcome: std::io::Result<bool>) -> Result<(), Failure> {
+    fn pieces_checked(&mut self, outcomes: Vec<(PieceIndex, io::Result<bool>)>) -> Result<(), Failure> {
+        if let Stage::Fetching(fetching) = &mut self.stage {
+            fetching.checks.ended();
+        }
+        outcomes.into_iter().try_for_each(|(piece, outcome)| self.piece_checked(piece, outcome))
+    }
+
+    fn piece_checked(&mut self, piece: PieceIndex, outcome: io::Result<bool>) -> Result<(), Failure> {
         let Stage::Fetching(fetching) = &mut self.stage else { return Ok(()) };
         let good = outcome.map_err(|source| {
             let path = fetching.part.path().to_owned();
@@ -158,6 +177,9 @@ impl Session {
             _ => None,
         };
         let rate_up = uploads.rate_of(&self.wanted.digest);
+        if let Some(fetching) = fetching {
+            fetching.part.keep_cached(rate_up > 0.0);
+        }
         self.board.show(|view| {
             view.rate_up = rate_up;
             view.sources_known = roster.known();
@@ -195,8 +217,10 @@ impl Session {
         self.roster.disband();
         self.seek.rounds.shutdown().await;
         while let Some(done) = self.jobs.join_next().await {
-            if let Ok(Done::Checked { piece, outcome: Ok(good) }) = done {
-                let _ = self.piece_checked(piece, Ok(good));
+            if let Ok(Done::Checked(outcomes)) = done {
+                // What could not be written is not noted as being here.
+                let stored = outcomes.into_iter().filter(|(_, outcome)| outcome.is_ok()).collect();
+                let _ = self.pieces_checked(stored);
             }
         }
         self.note();

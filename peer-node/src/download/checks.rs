@@ -1,0 +1,79 @@
+//! Which pieces are verified together.
+
+use protocol::geometry::PieceIndex;
+
+use crate::native::Buffer;
+
+/// How many pieces are verified side by side in one job: two streams keep a core's hashing unit busy, one does not.
+const TOGETHER: usize = 2;
+
+/// How many jobs may be under way: each hashes, which keeps a core busy, and then writes, which mostly waits.
+const AT_ONCE: usize = 8;
+
+/// A piece all of whose blocks are here.
+#[derive(Debug)]
+pub(super) struct Gathered {
+    pub(super) piece: PieceIndex,
+    pub(super) data: Vec<Buffer>,
+}
+
+/// The pieces that wait to be verified.
+///
+/// As long as pieces come faster than they are verified they go in pairs; a lone one waits only while others are under way.
+#[derive(Debug, Default)]
+pub(super) struct Checks {
+    waiting: Vec<Gathered>,
+    under_way: usize,
+}
+
+impl Checks {
+    /// Takes in a piece.
+    pub(super) fn push(&mut self, piece: PieceIndex, data: Vec<Buffer>) {
+        self.waiting.push(Gathered { piece, data });
+    }
+
+    /// Returns the pieces of the next job, if one shall begin now.
+    pub(super) fn begin(&mut self) -> Option<Vec<Gathered>> {
+        let is_worth = self.waiting.len() >= TOGETHER || (self.under_way == 0 && !self.waiting.is_empty());
+        if !is_worth || self.under_way >= AT_ONCE {
+            return None;
+        }
+        self.under_way += 1;
+        Some(self.waiting.drain(..self.waiting.len().min(TOGETHER)).collect())
+    }
+
+    /// Notes that a job has ended.
+    pub(super) const fn ended(&mut self) {
+        self.under_way = self.under_way.saturating_sub(1);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use protocol::geometry::Geometry;
+
+    use super::*;
+
+    #[test]
+    fn pieces_go_in_pairs_while_others_are_under_way_and_alone_when_none_is() {
+        let geometry = Geometry::native(64 << 18).unwrap();
+        let mut checks = Checks::default();
+        let begun = |checks: &mut Checks| checks.begin().map(|job| job.len());
+        let mut pieces = geometry.pieces();
+        let mut push = |checks: &mut Checks| checks.push(pieces.next().unwrap(), Vec::new());
+        assert_eq!(begun(&mut checks), None);
+        push(&mut checks);
+        assert_eq!((begun(&mut checks), begun(&mut checks)), (Some(1), None));
+        push(&mut checks);
+        assert_eq!(begun(&mut checks), None);
+        push(&mut checks);
+        assert_eq!((begun(&mut checks), begun(&mut checks)), (Some(2), None));
+        push(&mut checks);
+        checks.ended();
+        assert_eq!(begun(&mut checks), None);
+        checks.ended();
+        assert_eq!(begun(&mut checks), Some(1));
+        (0..40).for_each(|_| push(&mut checks));
+        assert_eq!(std::iter::from_fn(|| begun(&mut checks)).count(), AT_ONCE - 1);
+    }
+}

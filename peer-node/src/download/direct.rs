@@ -1,0 +1,115 @@
+//! Writing past the page cache.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, IoSlice};
+use std::os::fd::AsRawFd;
+use std::os::unix::fs::OpenOptionsExt;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use rustix::fs::OFlags;
+
+use crate::native::ALIGNMENT;
+
+/// How many direct writes may be under way at once: enough to keep a solid-state disk busy. When a slower disk has that
+/// many to do, the page cache takes what comes meanwhile.
+const AT_ONCE: usize = 8;
+
+/// A second descriptor of a file, whose writes go from memory to the disk as they are.
+///
+/// Through the page cache each byte is copied once more, into memory that on a virtual machine may have to be fetched from
+/// the host first, and all of it is written at the end, when the file is made durable.
+#[derive(Debug)]
+pub(super) struct DirectFile {
+    file: File,
+    under_way: AtomicUsize,
+}
+
+impl DirectFile {
+    /// Opens a file a second time, where the system and the file system can do that.
+    pub(super) fn of(file: &File) -> Option<Self> {
+        // The very same file, whatever has become of its name.
+        let path = format!("/proc/self/fd/{}", file.as_raw_fd());
+        let flags = OFlags::DIRECT.bits().cast_signed();
+        let file = OpenOptions::new().write(true).custom_flags(flags).open(path).ok()?;
+        Some(Self { file, under_way: AtomicUsize::new(0) })
+    }
+
+    /// Writes all parts, one after the other, if they can be written this way at the moment; says whether it did.
+    pub(super) fn write(&self, parts: &[&[u8]], offset: u64) -> io::Result<bool> {
+        let aligned = |part: &&[u8]| {
+            part.as_ptr().addr().is_multiple_of(ALIGNMENT) && part.len().is_multiple_of(ALIGNMENT)
+        };
+        if !offset.is_multiple_of(ALIGNMENT as u64) || !parts.iter().all(aligned) {
+            return Ok(false);
+        }
+        let Some(_turn) = Turn::take(&self.under_way) else { return Ok(false) };
+        let length: usize = parts.iter().map(|part| part.len()).sum();
+        let slices: Vec<IoSlice<'_>> = parts.iter().map(|part| IoSlice::new(part)).collect();
+        match rustix::io::pwritev(&self.file, &slices, offset) {
+            // Whatever was not written is written again, the other way.
+            Ok(written) => Ok(written == length),
+            Err(rustix::io::Errno::INVAL | rustix::io::Errno::OPNOTSUPP) => Ok(false),
+            Err(error) => Err(error.into()),
+        }
+    }
+}
+
+/// The place of one write among those under way; free again when it is dropped.
+struct Turn<'a>(&'a AtomicUsize);
+
+impl<'a> Turn<'a> {
+    fn take(under_way: &'a AtomicUsize) -> Option<Self> {
+        if under_way.fetch_add(1, Ordering::Relaxed) < AT_ONCE {
+            return Some(Self(under_way));
+        }
+        under_way.fetch_sub(1, Ordering::Relaxed);
+        None
+    }
+}
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::FileExt;
+
+    use super::*;
+    use crate::native::BufferPool;
+
+    /// A folder on a disk, as a build folder is; temporary folders may be in memory.
+    fn file() -> File {
+        tempfile::tempfile_in(env!("CARGO_MANIFEST_DIR")).unwrap()
+    }
+
+    #[test]
+    fn what_was_written_directly_is_read_back_and_what_does_not_fit_is_refused() {
+        let file = file();
+        file.set_len(1 << 20).unwrap();
+        let Some(direct) = DirectFile::of(&file) else { return };
+        let content: Vec<u8> = (0..8192u32).map(|byte| byte.to_le_bytes()[0]).collect();
+        let buffer = BufferPool::new(1).copy_of(&content);
+        let bytes = buffer.bytes();
+        if !direct.write(&[&bytes[..4096], &bytes[4096..]], 8192).unwrap() {
+            return;
+        }
+        let mut back = vec![0; 8192];
+        file.read_exact_at(&mut back, 8192).unwrap();
+        assert_eq!(back, bytes);
+        assert!(!direct.write(&[&bytes[..4095]], 0).unwrap());
+        assert!(!direct.write(&[&bytes[1..4097]], 0).unwrap());
+        assert!(!direct.write(&[&bytes[..4096]], 512).unwrap());
+    }
+
+    #[test]
+    fn no_more_than_so_many_are_under_way() {
+        let count = AtomicUsize::new(0);
+        let turns: Vec<Turn<'_>> = (0..AT_ONCE).map(|_| Turn::take(&count).unwrap()).collect();
+        assert!(Turn::take(&count).is_none());
+        drop(turns);
+        assert!(Turn::take(&count).is_some());
+    }
+}
