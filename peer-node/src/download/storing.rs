@@ -52,13 +52,14 @@ pub(super) fn prepare(
 
 /// Verifies pieces side by side and stores those that are good.
 pub(super) fn check(pieces: &[Gathered], manifest: &Manifest, part: &PartFile) -> Done {
-    let check = |gathered: &Gathered| {
-        let parts: Vec<&[u8]> = gathered.data.iter().map(Buffer::bytes).collect();
-        let good = manifest.is_piece(gathered.piece, parts.iter().copied());
-        let outcome = if good { part.write(gathered.piece, &parts).map(|()| true) } else { Ok(false) };
-        (gathered.piece, outcome)
+    let parts: Vec<Vec<&[u8]>> =
+        pieces.iter().map(|gathered| gathered.data.iter().map(Buffer::bytes).collect()).collect();
+    let numbers = || pieces.iter().map(|gathered| gathered.piece);
+    let verdicts = manifest.are_pieces(numbers().zip(parts.iter().map(|parts| parts.iter().copied())));
+    let store = |((piece, parts), good): ((PieceIndex, &Vec<&[u8]>), bool)| {
+        (piece, if good { part.write(piece, parts).map(|()| true) } else { Ok(false) })
     };
-    Done::Checked(pieces.iter().map(check).collect())
+    Done::Checked(numbers().zip(&parts).zip(verdicts).map(store).collect())
 }
 
 /// Copies a finished file to another place and verifies the copy before it gets its name. Returns where it lies.
