@@ -43,6 +43,21 @@ pub(super) fn print(title: &str, contenders: &[Box<dyn Contender>], all: &[Figur
             );
         }
     }
+    print_fastest(contenders, all);
+}
+
+/// Prints which of the others was the fastest, and what ours is to it.
+fn print_fastest(contenders: &[Box<dyn Contender>], all: &[Figures]) {
+    let others = contenders.iter().zip(all).skip(1);
+    let times = others.filter_map(|(contender, figures)| {
+        let time = figures.spread(|sample| Some(sample.received.wall.as_secs_f64()))?;
+        Some((time.median, contender, figures))
+    });
+    let fastest = times.min_by(|(one, ..), (other, ..)| one.total_cmp(other));
+    let Some((_, contender, figures)) = fastest else { return };
+    if let Some(ratio) = all.first().and_then(|ours| figures.ratio_of(ours)) {
+        println!("  The fastest of the others is {}; ours is {ratio:.2} times as fast.", contender.name());
+    }
 }
 
 /// Prints what the columns mean.

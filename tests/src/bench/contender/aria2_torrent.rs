@@ -32,7 +32,8 @@ impl Contender for Aria2Torrent {
     }
 
     fn about(&self) -> &'static str {
-        "aria2c as BitTorrent, seeders and leecher, until it says that it is complete; SHA-1 pieces of 1 MiB; not synced"
+        "aria2c as BitTorrent, seeders and leecher, until it says that it is complete; SHA-1 pieces of 1 MiB; not \
+         synced. It looks at its peers once a second, and waiting for that counts"
     }
 
     fn missing(&self) -> Option<String> {
