@@ -37,7 +37,7 @@ pub(super) struct Options {
     #[arg(long, value_name = "COMMAND")]
     pub(super) keep_warm: Option<String>,
     /// After how many seconds a run is given up.
-    #[arg(long, default_value_t = 120)]
+    #[arg(long, default_value_t = 300)]
     limit: u64,
     /// Names the contenders and ends.
     #[arg(long)]
