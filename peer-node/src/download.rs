@@ -14,6 +14,7 @@ mod place;
 mod roster;
 mod seeking;
 mod session;
+mod standing;
 mod storing;
 
 use std::collections::BTreeMap;
@@ -29,6 +30,7 @@ use tokio_util::task::TaskTracker;
 use crate::index_client::IndexClient;
 use crate::library::Library;
 use crate::native::Links;
+use crate::partials::Partials;
 use crate::transfers::{DownloadId, DownloadState, DownloadView};
 use session::Session;
 
@@ -89,6 +91,8 @@ pub struct DownloadsConfig {
     pub index: IndexClient,
     /// Who shares what has come.
     pub library: Library,
+    /// Who shares what is on its way.
+    pub partials: Partials,
     /// Owns the tasks.
     pub tracker: TaskTracker,
     /// Ends them.

@@ -9,6 +9,7 @@ mod actor;
 mod backoff;
 mod batch;
 mod board;
+mod changes;
 mod command;
 mod conversation;
 mod dialable;
@@ -33,9 +34,10 @@ mod scripted_index;
 #[cfg(test)]
 mod tests;
 
+pub use changes::Changes;
 pub use error::IndexError;
 pub use probe_key::ProbeKey;
-pub use shares::Shares;
+pub use shares::{NodeShares, Shares};
 pub use status::{IndexStatus, Reachability, SyncTrouble};
 
 use std::sync::Arc;
@@ -82,7 +84,7 @@ pub struct IndexConfig {
 pub struct IndexClient {
     commands: mpsc::Sender<Command>,
     board: BoardReader,
-    changes: watch::Receiver<u64>,
+    changes: Changes,
     node: NodeId,
 }
 
@@ -182,7 +184,7 @@ impl IndexClient {
     /// Waits until the index has acknowledged the share list as it is now (or as it came to be since), and has called
     /// our port back, whatever it found. Waits through failed attempts too, for as long as `deadline`.
     pub async fn synced(&self, deadline: Duration) -> Result<(), IndexError> {
-        let generation = *self.changes.borrow();
+        let generation = self.changes.number();
         let mut board = self.board.clone();
         let waited = timeout_at(Instant::now() + deadline, board.arrived(generation)).await;
         waited.unwrap_or_else(|_| Err(self.unsynced(deadline)))

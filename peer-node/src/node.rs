@@ -13,7 +13,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::download::{Downloads, DownloadsConfig};
 use crate::identity::{Identity, IdentityError};
-use crate::index_client::{IndexClient, IndexConfig, ProbeKey};
+use crate::index_client::{IndexClient, IndexConfig, NodeShares, ProbeKey};
 use crate::library::{Library, LibraryError};
 use crate::native::{Links, LinksConfig, Totals};
 use crate::partials::Partials;
@@ -87,12 +87,12 @@ impl Node {
             std::fs::canonicalize(state.share_dir()).unwrap_or_else(|_| state.share_dir().to_owned());
         let (tracker, cancel) = (TaskTracker::new(), CancellationToken::new());
         let library = Library::open(Arc::clone(&state), share_dir.clone(), &tracker, cancel.clone()).await?;
-        let probe_key = ProbeKey::default();
+        let (probe_key, partials) = (ProbeKey::default(), Partials::default());
         let links = Links::new(LinksConfig {
             node: identity.node_id(),
             port: address.port(),
             library: library.clone(),
-            partials: Partials::default(),
+            partials: partials.clone(),
             probe_key: probe_key.clone(),
             tracker: tracker.clone(),
             cancel: cancel.clone(),
@@ -103,7 +103,7 @@ impl Node {
         let index = IndexClient::start(
             config,
             Arc::clone(&identity),
-            library.clone(),
+            NodeShares { library: library.clone(), partials: partials.clone() },
             probe_key,
             &tracker,
             cancel.clone(),
@@ -113,6 +113,7 @@ impl Node {
             links: links.clone(),
             index: index.clone(),
             library: library.clone(),
+            partials,
             tracker: tracker.clone(),
             cancel: cancel.clone(),
         });

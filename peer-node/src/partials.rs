@@ -60,16 +60,16 @@ impl Partials {
         (Publication::new(self.clone(), partial), visitors)
     }
 
-    /// Finds a content of which at least one piece is here.
+    /// Finds a content that is on its way here; there may be no piece of it yet.
     pub fn find(&self, digest: &Digest) -> Option<Arc<Partial>> {
-        self.inner.table.lock().get(digest).filter(|partial| !partial.is_empty()).cloned()
+        self.inner.table.lock().get(digest).cloned()
     }
 
-    /// Lists the contents of which at least one piece is here, as the index is to know them.
+    /// Lists the contents that were announced, as the index is to know them.
     pub fn records(&self) -> Vec<FileRecord> {
         let table = self.inner.table.lock();
-        let shared = table.values().filter(|partial| !partial.is_empty());
-        shared.map(|partial| partial.record()).collect()
+        let announced = table.values().filter(|partial| partial.is_announced());
+        announced.map(|partial| partial.record()).collect()
     }
 
     /// Gives the number of the list's state, which grows with every change of it.

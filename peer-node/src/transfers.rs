@@ -37,6 +37,8 @@ pub struct DownloadView {
     pub sources_active: usize,
     /// Sources that are known.
     pub sources_known: usize,
+    /// Our best place in a source's queue, 1 being next, if all of them make us wait.
+    pub place: Option<u32>,
     /// How long it will take at this rate.
     pub left: Option<Duration>,
     /// How long it has taken.

@@ -34,6 +34,7 @@ impl Board {
             rate_up: 0.0,
             sources_active: 0,
             sources_known: 0,
+            place: None,
             left: None,
             elapsed: Duration::ZERO,
             givers: Vec::new(),

@@ -2,6 +2,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use protocol::bitfield::Bitfield;
@@ -22,7 +23,7 @@ const DIRECT_FROM: u64 = 16 << 20;
 /// Everything here reads or writes the disk and belongs on a blocking thread.
 #[derive(Debug)]
 pub(super) struct PartFile {
-    file: File,
+    file: Arc<File>,
     /// The way past the page cache, for contents that are large enough to be worth it.
     direct: Option<DirectFile>,
     /// Whether what is written shall stay in the page cache, because others read it again soon.
@@ -60,6 +61,7 @@ impl PartFile {
             return Err(at(io::Error::other("it is not a regular file")));
         }
         let claimed = claimed.filter(|_| metadata.len() == geometry.size());
+        let file = Arc::new(file);
         let direct = if geometry.size() >= DIRECT_FROM { DirectFile::of(&file) } else { None };
         let part = Self { file, direct, keep_cached: AtomicBool::new(false), place, digest, geometry };
         let claimed = claimed.unwrap_or_else(|| Bitfield::empty(&geometry));
@@ -92,6 +94,11 @@ impl PartFile {
         &self.place.part
     }
 
+    /// Returns the file for those who read what is verified.
+    pub(super) fn shared(&self) -> Arc<File> {
+        Arc::clone(&self.file)
+    }
+
     /// Says whether others read soon what is written from now on, which then stays in memory.
     pub(super) fn keep_cached(&self, keep: bool) {
         self.keep_cached.store(keep, Ordering::Relaxed);
@@ -117,7 +124,7 @@ impl PartFile {
     pub(super) fn fill_from(&self, path: &Path) -> io::Result<()> {
         let mut from =
             OpenOptions::new().read(true).custom_flags(OFlags::NOFOLLOW.bits().cast_signed()).open(path)?;
-        io::copy(&mut from, &mut &self.file)?;
+        io::copy(&mut from, &mut &*self.file)?;
         Ok(())
     }
 

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use protocol::node_id::NodeId;
 
 use super::manifest_choice::Offer;
+use super::standing::Standing;
 use crate::native::{FetchChannel, Link};
 use crate::swarm::SourceId;
 use crate::transfers::Giver;
@@ -32,6 +33,8 @@ pub(super) struct Peer {
     pub(super) channel: FetchChannel,
     /// What it said of the content, and which pieces it has: none named means all.
     pub(super) offer: Option<(Offer, Option<Vec<u8>>)>,
+    /// Whether it serves us.
+    pub(super) standing: Standing,
 }
 
 /// A source that is not.
@@ -51,7 +54,7 @@ impl Roster {
         let Some(channel) = open(id) else { return false };
         let (node, address) = (link.node(), link.address());
         self.absent.remove(&node);
-        self.live.insert(id, Peer { node, address, channel, offer: None });
+        self.live.insert(id, Peer { node, address, channel, offer: None, standing: Standing::default() });
         true
     }
 
@@ -81,6 +84,24 @@ impl Roster {
 
     pub(super) fn get_mut(&mut self, id: SourceId) -> Option<&mut Peer> {
         self.live.get_mut(&id)
+    }
+
+    pub(super) fn is_live(&self, node: NodeId) -> bool {
+        self.live.values().any(|peer| peer.node == node)
+    }
+
+    /// Says whether we stand in the queue of a source that will serve us in a foreseeable time.
+    pub(super) fn is_queued(&self, now: Instant) -> bool {
+        self.live.values().any(|peer| peer.standing.has_prospect(now))
+    }
+
+    /// Returns our best place in a queue, 1 being next, if all sources make us wait.
+    pub(super) fn place(&self) -> Option<u32> {
+        let serves = |peer: &Peer| peer.offer.is_some() && !peer.standing.is_choked();
+        if self.live.values().any(serves) {
+            return None;
+        }
+        self.live.values().filter_map(|peer| peer.standing.place()).filter(|place| *place > 0).min()
     }
 
     pub(super) fn live_count(&self) -> usize {

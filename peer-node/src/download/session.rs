@@ -24,6 +24,7 @@ use crate::transfers::{DownloadId, DownloadState, DownloadView};
 mod fetching;
 mod hearing;
 mod looking;
+mod sharing;
 
 use fetching::Fetching;
 use looking::Seek;
@@ -141,6 +142,7 @@ impl Session {
         let (mut shown, mut noted) = (Instant::now(), Instant::now());
         loop {
             self.look_for_sources(&inbox)?;
+            self.welcome_visitors(&inbox);
             self.choose_manifest();
             self.act();
             if self.is_complete() {
@@ -160,6 +162,7 @@ impl Session {
             if shown.elapsed() >= REFRESH {
                 shown = Instant::now();
                 self.show();
+                self.announce();
             }
             if noted.elapsed() >= NOTE {
                 noted = Instant::now();

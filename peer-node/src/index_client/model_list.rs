@@ -9,7 +9,7 @@ use protocol::escape::display_safe;
 use protocol::index::{FileRecord, ListSummary, Refusal, Reply, Request, Share};
 use tokio::sync::watch;
 
-use super::Shares;
+use super::{Changes, Shares};
 
 /// A file that differs from others by path and by one byte of its digest.
 pub(super) fn file(path: &str, digest: u8) -> FileRecord {
@@ -110,8 +110,8 @@ impl Shares for ModelShares {
         self.files.lock().clone()
     }
 
-    fn changes(&self) -> watch::Receiver<u64> {
-        self.changes.subscribe()
+    fn changes(&self) -> Changes {
+        Changes::of(self.changes.subscribe())
     }
 
     fn settled(&self) -> impl Future<Output = ()> + Send + 'static {

@@ -4,10 +4,11 @@ use std::pin::Pin;
 use std::time::Duration;
 
 use protocol::index::FileRecord;
-use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 
+use super::changes::Changes;
 use crate::library::Library;
+use crate::partials::Partials;
 
 /// The least time between two looks at the list, so that a library that hashes a thousand small files a second is not
 /// copied a thousand times.
@@ -23,7 +24,7 @@ pub trait Shares: Send + Sync + 'static {
 
     /// Gives the number of the list's state, which grows with every change. [`Shares::records`] called after a number
     /// was seen shows at least that state.
-    fn changes(&self) -> watch::Receiver<u64>;
+    fn changes(&self) -> Changes;
 
     /// Waits until the list is known for the first time: until then, a file that is not in it may yet be shared.
     fn settled(&self) -> impl Future<Output = ()> + Send + 'static
@@ -31,18 +32,31 @@ pub trait Shares: Send + Sync + 'static {
         Self: Sized;
 }
 
-impl Shares for Library {
+/// All that a node shares: whole files, and contents that are on their way here.
+#[derive(Debug, Clone)]
+pub struct NodeShares {
+    /// The files.
+    pub library: Library,
+    /// The contents of which some pieces are here.
+    pub partials: Partials,
+}
+
+impl Shares for NodeShares {
     fn records(&self) -> Vec<FileRecord> {
-        self.files().records().collect()
+        let files = self.library.files();
+        // What has just become whole may still be among the partial ones.
+        let mut partials = self.partials.records();
+        partials.retain(|record| files.by_digest(&record.digest).next().is_none());
+        partials.into_iter().chain(files.records()).collect()
     }
 
-    fn changes(&self) -> watch::Receiver<u64> {
-        Self::changes(self)
+    fn changes(&self) -> Changes {
+        Changes::of_both(self.library.changes(), self.partials.changes())
     }
 
     fn settled(&self) -> impl Future<Output = ()> + Send + 'static {
-        let library = self.clone();
-        async move { Self::settled(&library).await }
+        let library = self.library.clone();
+        async move { library.settled().await }
     }
 }
 
@@ -60,7 +74,7 @@ pub(super) struct Snapshot {
 /// Looks at the list whenever it has changed, but not all the time.
 pub(super) struct ShareFeed {
     shares: Box<dyn Shares>,
-    changes: watch::Receiver<u64>,
+    changes: Changes,
     rest_until: Instant,
     /// Until the list is known for the first time.
     settling: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
@@ -74,7 +88,7 @@ impl ShareFeed {
 
     /// Looks at the list now.
     pub(super) fn take(&mut self) -> Snapshot {
-        let generation = *self.changes.borrow_and_update();
+        let generation = self.changes.look();
         let records = self.shares.records();
         let files = u32::try_from(records.len()).unwrap_or(u32::MAX);
         self.rest_until = Instant::now() + REST + REST_PER_FILE.saturating_mul(files);
@@ -99,9 +113,7 @@ async fn settled(settling: &mut Option<Pin<Box<dyn Future<Output = ()> + Send>>>
     }
 }
 
-async fn changed(rest_until: Instant, changes: &mut watch::Receiver<u64>) {
+async fn changed(rest_until: Instant, changes: &mut Changes) {
     sleep_until(rest_until).await;
-    if changes.changed().await.is_err() {
-        std::future::pending::<()>().await;
-    }
+    changes.changed().await;
 }

@@ -41,6 +41,7 @@ struct Progress {
     /// far it has read.
     log: Vec<PieceIndex>,
     standing: Standing,
+    announced: bool,
     /// Rung at every change.
     followers: Vec<Weak<Notify>>,
 }
@@ -54,7 +55,8 @@ impl Partial {
         visitors: mpsc::Sender<Link>,
     ) -> Self {
         let (log, followers) = (Vec::new(), Vec::new());
-        let progress = Mutex::new(Progress { here, log, standing: Standing::Growing, followers });
+        let progress =
+            Mutex::new(Progress { here, log, standing: Standing::Growing, announced: false, followers });
         let manifest_id = manifest.id();
         Self { path, manifest, manifest_id, file, visitors, progress }
     }
@@ -90,9 +92,9 @@ impl Partial {
         progress.standing != Standing::Withdrawn && progress.here.has(piece)
     }
 
-    /// Says whether no piece is here yet.
-    pub fn is_empty(&self) -> bool {
-        self.progress.lock().here.count() == 0
+    /// Says whether the index is to know of the content.
+    pub fn is_announced(&self) -> bool {
+        self.progress.lock().announced
     }
 
     /// Returns what has become of the content.
@@ -125,16 +127,18 @@ impl Partial {
         let _ = self.visitors.try_send(link.clone());
     }
 
-    /// Notes a piece; says whether it is the first.
-    pub(super) fn verified(&self, piece: PieceIndex) -> bool {
+    /// Notes a piece.
+    pub(super) fn verified(&self, piece: PieceIndex) {
         let mut progress = self.progress.lock();
-        if !progress.here.insert(piece) {
-            return false;
+        if progress.here.insert(piece) {
+            progress.log.push(piece);
+            progress.ring();
         }
-        progress.log.push(piece);
-        progress.ring();
-        // The count costs a look at all pieces, so it is taken only when it can be small.
-        progress.log.len() == 1 && progress.here.count() == 1
+    }
+
+    /// Notes that the index is to know of the content; says whether that is new.
+    pub(super) fn announce(&self) -> bool {
+        !std::mem::replace(&mut self.progress.lock().announced, true)
     }
 
     /// Notes that the download is over.

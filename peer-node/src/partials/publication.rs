@@ -24,7 +24,12 @@ impl Publication {
 
     /// Shares one more piece, which is verified and written.
     pub fn verified(&self, piece: PieceIndex) {
-        if self.partial.verified(piece) {
+        self.partial.verified(piece);
+    }
+
+    /// Has the index told of the content, of which at least one piece is here.
+    pub fn announce(&self) {
+        if self.partial.announce() {
             self.partials.changed();
         }
     }

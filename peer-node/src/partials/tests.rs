@@ -23,14 +23,15 @@ fn has_rung(bell: &Notify) -> bool {
 }
 
 #[test]
-fn a_content_is_shared_from_its_first_piece_until_its_download_is_over() {
+fn a_content_is_told_to_the_index_when_it_is_announced_and_until_its_download_is_over() {
     let (partials, manifest) = (Partials::default(), manifest(3));
     let (digest, geometry) = (manifest.digest(), *manifest.geometry());
     let changes = partials.changes();
     let publication = publish(&partials, &manifest, &Bitfield::empty(&geometry));
-    assert!(partials.find(&digest).is_none() && partials.records().is_empty());
-    let before = *changes.borrow();
+    assert!(partials.find(&digest).is_some() && partials.records().is_empty());
     publication.verified(geometry.piece(2).unwrap());
+    let before = *changes.borrow();
+    publication.announce();
     assert!(*changes.borrow() > before);
     let partial = partials.find(&digest).unwrap();
     assert!(partial.has(geometry.piece(2).unwrap()) && !partial.has(geometry.piece(0).unwrap()));
@@ -39,6 +40,7 @@ fn a_content_is_shared_from_its_first_piece_until_its_download_is_over() {
     assert!(record.check().is_ok());
     let before = *changes.borrow();
     publication.verified(geometry.piece(1).unwrap());
+    publication.announce();
     assert_eq!(*changes.borrow(), before, "the index need not hear of every piece");
     drop(publication);
     assert!(*changes.borrow() > before);

@@ -9,6 +9,7 @@ use protocol::geometry::PieceIndex;
 use protocol::limits::MAX_BLOCK;
 use protocol::manifest::Manifest;
 
+use super::sharing::Sharing;
 use super::{Done, Failure, PartFile, PartFileError, Session, Stage, storing};
 use crate::download::assembly::Assembly;
 use crate::download::checks::Checks;
@@ -28,6 +29,7 @@ pub(super) struct Fetching {
     pub(super) part: Arc<PartFile>,
     pub(super) assembly: Assembly,
     checks: Checks,
+    pub(super) sharing: Option<Sharing>,
     here: Bitfield,
     /// Whether the record on disk is behind.
     unnoted: bool,
@@ -54,8 +56,11 @@ impl Session {
                     let data = fetching.assembly.take(piece);
                     fetching.checks.push(piece, data);
                 }
-                // Nobody chokes yet who would want to know.
-                Action::Interest { .. } => {}
+                Action::Interest { source, on } => {
+                    if let Some(peer) = self.roster.get(source) {
+                        peer.channel.interested(on);
+                    }
+                }
                 Action::Drop { piece } => drop(fetching.assembly.take(piece)),
                 Action::Leave { source, reason } => {
                     let again = match reason {
@@ -122,7 +127,10 @@ impl Session {
         let swarm = Swarm::new(geometry, config, Instant::now(), |piece| here.has(piece));
         let offer = Offer { size: geometry.size(), manifest: manifest.id() };
         let (assembly, checks, part) = (Assembly::default(), Checks::default(), Arc::new(part));
-        let fetching = Fetching { swarm, offer, manifest, part, assembly, checks, here, unnoted: false };
+        let name = self.board.view().name;
+        let sharing = Sharing::begin(&self.config.partials, &name, &manifest, &part, &here);
+        let fetching =
+            Fetching { swarm, offer, manifest, part, assembly, checks, sharing, here, unnoted: false };
         self.stage = Stage::Fetching(Box::new(fetching));
         self.board.set_state(DownloadState::Fetching);
         // Nothing was asked of the sources while the part file was checked.
@@ -149,6 +157,9 @@ impl Session {
         if good {
             tracing::debug!(piece = piece.get(), "piece verified");
             fetching.here.insert(piece);
+            if let Some(sharing) = &fetching.sharing {
+                sharing.publication.verified(piece);
+            }
             fetching.unnoted = true;
             self.roster.forgive();
         } else {
@@ -183,6 +194,7 @@ impl Session {
         self.board.show(|view| {
             view.rate_up = rate_up;
             view.sources_known = roster.known();
+            view.place = roster.place();
             let Some(fetching) = fetching else {
                 view.givers = roster.givers(|_| 0.0);
                 return;
@@ -205,7 +217,8 @@ impl Session {
         self.roster.disband();
         let stage = std::mem::replace(&mut self.stage, Stage::Choosing(None));
         let Stage::Fetching(fetching) = stage else { return Err(Failure::Cancelled) };
-        let Fetching { manifest, part, .. } = *fetching;
+        // Until the library shares the whole, it is shared from here.
+        let Fetching { manifest, part, sharing: _sharing, .. } = *fetching;
         match Arc::into_inner(part) {
             Some(part) => self.settle(part, manifest).await,
             None => Err(Failure::Cancelled),

@@ -42,8 +42,12 @@ impl Session {
             self.seek.heard = now;
         }
         match event {
-            SourceEvent::Choked { .. } | SourceEvent::Unchoked => {}
-            SourceEvent::Offered { size, manifest, pieces, .. } => {
+            SourceEvent::Choked { place } => self.choked(id, Some(place), now),
+            SourceEvent::Unchoked => self.choked(id, None, now),
+            SourceEvent::Offered { size, manifest, pieces, choked } => {
+                if let Some(peer) = self.roster.get_mut(id) {
+                    peer.standing.offered(choked, now);
+                }
                 self.offered(id, Offer { size, manifest }, pieces);
             }
             SourceEvent::NotShared => {
@@ -93,6 +97,18 @@ impl Session {
         }
     }
 
+    /// Takes in that a source has put us in a queue, or serves us.
+    fn choked(&mut self, id: SourceId, place: Option<u32>, now: Instant) {
+        let Some(peer) = self.roster.get_mut(id) else { return };
+        peer.standing.changed(place, now);
+        if let Stage::Fetching(fetching) = &mut self.stage {
+            match place {
+                Some(_) => fetching.swarm.source_choked(id),
+                None => fetching.swarm.source_unchoked(id),
+            }
+        }
+    }
+
     fn has(&mut self, id: SourceId, piece: u32) {
         let Stage::Fetching(fetching) = &mut self.stage else { return };
         match fetching.manifest.geometry().piece(piece) {
@@ -117,7 +133,9 @@ impl Session {
     /// Lets a source take part if it offers what the others offer.
     pub(super) fn join_swarm(&mut self, id: SourceId) {
         let Stage::Fetching(fetching) = &mut self.stage else { return };
-        let Some((offer, pieces)) = self.roster.get(id).and_then(|peer| peer.offer.clone()) else { return };
+        let Some(peer) = self.roster.get(id) else { return };
+        let Some((offer, pieces)) = peer.offer.clone() else { return };
+        let is_choked = peer.standing.is_choked();
         if offer != fetching.offer {
             return;
         }
@@ -126,7 +144,7 @@ impl Session {
             Some(bytes) => Bitfield::from_bytes(fetching.manifest.geometry(), bytes).map(Have::Some),
         };
         match have {
-            Ok(have) => fetching.swarm.source_joined(id, have, false, Instant::now()),
+            Ok(have) => fetching.swarm.source_joined(id, have, is_choked, Instant::now()),
             Err(error) => self.part_with(id, &error.to_string(), None),
         }
     }
@@ -156,7 +174,8 @@ impl Session {
                 }
                 let believers: Vec<SourceId> =
                     offers.iter().filter(|(_, offer)| **offer == believed).map(|(id, _)| *id).collect();
-                if !believers.is_empty() && now.saturating_duration_since(self.seek.heard) < BARREN {
+                let is_barren = now.saturating_duration_since(self.seek.heard) >= BARREN;
+                if !believers.is_empty() && (!is_barren || self.roster.is_queued(now)) {
                     return;
                 }
                 tracing::warn!("manifest dropped: nobody who offered it gives anything");

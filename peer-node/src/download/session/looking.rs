@@ -7,6 +7,7 @@ use tokio::task::JoinSet;
 use super::hearing::AFTER_LOSS;
 use super::{Failure, GRACE, Inbox, Session, Stage};
 use crate::download::seeking::{self, Sighting};
+use crate::native::Link;
 
 /// The pauses between rounds of looking for sources: they double from the first to the last.
 const PAUSES: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30));
@@ -45,7 +46,7 @@ impl Session {
         let now = Instant::now();
         while self.seek.rounds.try_join_next().is_some() {}
         let is_silent = now.saturating_duration_since(self.seek.heard) > SILENCE;
-        let is_served = self.roster.live_count() > 0 && !is_silent;
+        let is_served = self.roster.live_count() > 0 && (!is_silent || self.roster.is_queued(now));
         // At first an honest source may stand behind many that do not answer.
         if is_served || !self.jobs.is_empty() || !self.seek.everybody_dialled {
             self.seek.hope = now;
@@ -101,14 +102,7 @@ impl Session {
                 self.seek.trouble = None;
                 self.roster.located = count;
             }
-            Sighting::Reached(link) => {
-                let (digest, events) = (self.wanted.digest, inbox.events_to.clone());
-                if !self.roster.join(&link, |id| link.open(digest, id, events)) {
-                    let (why, again) = ("the connection broke".to_owned(), Instant::now() + AFTER_LOSS);
-                    self.roster.absent(link.node(), link.address(), why, Some(again));
-                    self.seek.next = self.seek.next.min(again);
-                }
-            }
+            Sighting::Reached(link) => self.reached(&link, inbox),
             Sighting::Unreachable { node, address, error } => {
                 tracing::info!(%address, %error, "source not reached");
                 let again = Instant::now() + AFTER_SILENCE;
@@ -122,6 +116,19 @@ impl Session {
                     self.seek.hope = self.seek.hope.checked_sub(GRACE).unwrap_or(self.seek.hope);
                 }
             }
+        }
+    }
+
+    /// Asks a peer that is connected for the content, unless that was done.
+    pub(super) fn reached(&mut self, link: &Link, inbox: &Inbox) {
+        if self.roster.is_live(link.node()) {
+            return;
+        }
+        let (digest, events) = (self.wanted.digest, inbox.events_to.clone());
+        if !self.roster.join(link, |id| link.open(digest, id, events)) {
+            let (why, again) = ("the connection broke".to_owned(), Instant::now() + AFTER_LOSS);
+            self.roster.absent(link.node(), link.address(), why, Some(again));
+            self.seek.next = self.seek.next.min(again);
         }
     }
 }

@@ -21,6 +21,7 @@ fn view() -> DownloadView {
         rate_up: 1_258_291.0,
         sources_active: 4,
         sources_known: 5,
+        place: None,
         left: Some(Duration::from_secs(50)),
         elapsed: Duration::from_secs(25),
         givers: Vec::new(),
@@ -95,7 +96,7 @@ proptest! {
         width in 1_usize..220,
     ) {
         let view = DownloadView {
-            name, size, state, pieces_done, pieces, bytes_done, rate_down, rate_up, sources_active, sources_known,
+            name, size, state, pieces_done, pieces, bytes_done, rate_down, rate_up, sources_active, sources_known, place: None,
             left, ..view()
         };
         let line = line(&view, width);

@@ -151,6 +151,7 @@ mod tests {
             rate_up: 0.0,
             sources_active: 0,
             sources_known: 3,
+            place: None,
             left: None,
             elapsed: Duration::from_secs(2),
             givers: vec![giver(1, 4000), giver(2, 96), giver(3, 0)],

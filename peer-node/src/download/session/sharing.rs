@@ -1,0 +1,67 @@
+//! A download as a source: what is verified is shared at once, and whoever fetches it may be a source as well.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use protocol::bitfield::Bitfield;
+use protocol::manifest::Manifest;
+use protocol::share_path::{SharePath, safe_file_name};
+
+use super::{Inbox, PartFile, Session, Stage};
+use crate::partials::{Partials, Publication, Visitors};
+
+/// The index is told of a download that takes longer than this: of a short one it would be told twice in a moment, that
+/// some of it is here, and that all is.
+const ANNOUNCE_AFTER: Duration = Duration::from_millis(500);
+
+/// What a download shares before it is whole.
+#[derive(Debug)]
+pub(super) struct Sharing {
+    pub(super) publication: Publication,
+    visitors: Visitors,
+    begun: Instant,
+}
+
+impl Sharing {
+    /// Begins to share the verified pieces of a part file; nothing if it has no name that can be shared.
+    pub(super) fn begin(
+        partials: &Partials,
+        name: &str,
+        manifest: &Arc<Manifest>,
+        part: &PartFile,
+        here: &Bitfield,
+    ) -> Option<Self> {
+        let path = SharePath::parse(name).ok().or_else(|| {
+            let last = name.rsplit('/').next().unwrap_or(name);
+            SharePath::parse(&safe_file_name(last)).ok()
+        })?;
+        let (publication, visitors) = partials.publish(path, Arc::clone(manifest), part.shared(), here);
+        Some(Self { publication, visitors, begun: Instant::now() })
+    }
+}
+
+impl Session {
+    /// Has the index told of what is here, once that is worth it.
+    pub(super) fn announce(&self) {
+        if let Stage::Fetching(fetching) = &self.stage
+            && let Some(sharing) = &fetching.sharing
+            && sharing.begun.elapsed() >= ANNOUNCE_AFTER
+            && fetching.swarm.pieces_done() > 0
+        {
+            sharing.publication.announce();
+        }
+    }
+
+    /// Takes in those who have come to fetch what is here, unless they are sources already or were left.
+    pub(super) fn welcome_visitors(&mut self, inbox: &Inbox) {
+        let now = Instant::now();
+        while let Stage::Fetching(fetching) = &mut self.stage
+            && let Some(sharing) = &mut fetching.sharing
+            && let Ok(link) = sharing.visitors.try_recv()
+        {
+            if !self.roster.not_now(now).contains(&link.node()) {
+                self.reached(&link, inbox);
+            }
+        }
+    }
+}
