@@ -2,28 +2,35 @@
 //!
 //! [`Downloads`] is what everybody else sees. Each download is a task of its own (`session`) that owns its
 //! [`Swarm`](crate::swarm::Swarm), the channels to its sources and its part file, and carries out what the engine decides.
+//! A `queue` says which of them may fetch, and a `ledger` remembers on disk which are to go on after a restart.
 
 mod assembly;
 mod board;
 mod checks;
 mod direct;
+mod ledger;
 mod manifest_choice;
 mod part_file;
 mod part_record;
 mod place;
+mod queue;
+mod room;
 mod roster;
+mod saved;
 mod seeking;
 mod session;
 mod standing;
 mod storing;
+mod table;
+mod turns;
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
 use protocol::digest::Digest;
-use tokio::sync::{Semaphore, watch};
+use protocol::escape::display_safe_bytes;
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -31,17 +38,15 @@ use crate::index_client::IndexClient;
 use crate::library::Library;
 use crate::native::Links;
 use crate::partials::Partials;
-use crate::transfers::{DownloadId, DownloadState, DownloadView};
+use crate::transfers::{DownloadId, DownloadState, DownloadView, Priority};
+use ledger::Ledger;
+use queue::Queue;
+use saved::Listed;
 use session::Session;
-
-/// The most downloads that fetch at once; others wait for their turn.
-const MAX_ACTIVE: usize = 8;
-
-/// The most downloads that are remembered once they are over.
-const MAX_REMEMBERED: usize = 1000;
+use table::Table;
 
 /// A content that somebody wants.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Wanted {
     /// Which.
     pub digest: Digest,
@@ -54,7 +59,7 @@ pub struct Wanted {
 }
 
 /// Where a download shall lie.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Target {
     /// In the node's folder, under this name or share path from the network, made safe component by component.
     InFolder(String),
@@ -85,6 +90,10 @@ pub enum NotStarted {
 pub struct DownloadsConfig {
     /// The node's folder.
     pub root: PathBuf,
+    /// Where those that are to go on after a restart are remembered.
+    pub list: PathBuf,
+    /// How many may fetch at once; others wait for their turn.
+    pub max_active: usize,
     /// Where connections come from.
     pub links: Links,
     /// Who knows the sources.
@@ -108,95 +117,177 @@ pub struct Downloads {
 #[derive(Debug)]
 struct Inner {
     config: DownloadsConfig,
-    places: Arc<Semaphore>,
+    queue: Queue,
+    ledger: Ledger,
     table: Mutex<Table>,
+    /// Why the downloads of the last run do not go on, if so.
+    trouble: Option<String>,
 }
 
-#[derive(Debug, Default)]
-struct Table {
-    last: u32,
-    entries: BTreeMap<DownloadId, Entry>,
-}
-
-#[derive(Debug)]
-struct Entry {
-    digest: Digest,
-    view: watch::Receiver<DownloadView>,
-    cancel: CancellationToken,
+/// What a wish about a download changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Change {
+    /// It is as was wished now.
+    Made,
+    /// It was so already.
+    Needless,
+    /// No such download is under way.
+    NotUnderWay,
 }
 
 impl Downloads {
-    /// Makes a node's downloads, none yet.
-    pub fn new(config: DownloadsConfig) -> Self {
-        let places = Arc::new(Semaphore::new(MAX_ACTIVE));
-        Self { inner: Arc::new(Inner { config, places, table: Mutex::default() }) }
+    /// Makes a node's downloads, and goes on with those that an earlier run has left.
+    pub async fn open(config: DownloadsConfig) -> Self {
+        let file = config.list.clone();
+        let read = tokio::task::spawn_blocking(move || read_list(file)).await;
+        let (listed, file, trouble) = read.unwrap_or_default();
+        let (queue, ledger) = (Queue::new(config.max_active), Ledger::new(file));
+        let (tracker, cancel) = (config.tracker.clone(), config.cancel.clone());
+        let inner = Inner { config, queue, ledger: ledger.clone(), table: Mutex::default(), trouble };
+        let downloads = Self { inner: Arc::new(inner) };
+        for listed in listed {
+            // One that is listed twice goes on once.
+            let _ = downloads.begin(listed, true);
+        }
+        tracker.spawn(ledger.keep(cancel));
+        downloads
     }
 
-    /// Begins a download, or says why not.
+    /// Begins a download, or says why not. One that is under way already is hurried: it goes on if it was paused, and is
+    /// given up like any other if nobody has what it needs.
     pub fn start(&self, wanted: Wanted) -> Result<DownloadId, NotStarted> {
-        let config = &self.inner.config;
-        let digest = wanted.digest;
-        if let Some(file) = config.library.files().by_digest(&digest).next() {
+        let library = &self.inner.config.library;
+        if let Some(file) = library.files().by_digest(&wanted.digest).next() {
             return Err(NotStarted::AlreadyHere { location: file.location.clone() });
         }
-        let mut table = self.inner.table.lock();
-        if let Some(id) = table.running(&digest) {
-            return Err(NotStarted::Running { id });
+        let started = self.begin(Listed { wanted, priority: Priority::Normal, is_paused: false }, false);
+        if let Err(NotStarted::Running { id }) = started {
+            self.inner.queue.hurry(id);
+            self.inner.ledger.set_paused(id, false);
         }
-        table.forget_old();
-        table.last += 1;
-        let id = DownloadId(table.last);
-        let cancel = config.cancel.child_token();
-        let (session, view) = Session::new(id, wanted, config.clone(), cancel.clone());
-        table.entries.insert(id, Entry { digest, view, cancel });
-        drop(table);
-        config.tracker.spawn(session.run(Arc::clone(&self.inner.places)));
+        started
+    }
+
+    fn begin(&self, listed: Listed, is_patient: bool) -> Result<DownloadId, NotStarted> {
+        let Inner { config, queue, ledger, table, .. } = &*self.inner;
+        let (id, session) = table.lock().begin(listed.wanted.digest, |id| {
+            let cancel = config.cancel.child_token();
+            let (session, view) = Session::new(id, listed.wanted.clone(), config.clone(), cancel.clone());
+            (session, view, cancel)
+        })?;
+        let place = queue.join(id, listed.priority, listed.is_paused, is_patient);
+        ledger.put(id, listed);
+        let ledger = ledger.clone();
+        config.tracker.spawn(async move {
+            if session.run(place).await {
+                ledger.strike(id);
+            }
+        });
         Ok(id)
     }
 
     /// Returns all downloads, running and over, in the order in which they were begun.
     pub fn views(&self) -> Vec<DownloadView> {
-        self.inner.table.lock().entries.values().map(|entry| entry.view.borrow().clone()).collect()
+        let ranks = self.inner.queue.ranks();
+        let mut views = self.inner.table.lock().views();
+        for view in &mut views {
+            if let Some(rank) = ranks.get(&view.id) {
+                (view.priority, view.turn) = (rank.priority, rank.place);
+            }
+        }
+        views
+    }
+
+    /// Returns a view with how the download stands among the others, which one that is watched does not tell.
+    pub fn ranked(&self, mut view: DownloadView) -> DownloadView {
+        if let Some(rank) = self.inner.queue.ranks().get(&view.id) {
+            (view.priority, view.turn) = (rank.priority, rank.place);
+        }
+        view
     }
 
     /// Follows one download.
     pub fn watch(&self, id: DownloadId) -> Option<watch::Receiver<DownloadView>> {
-        self.inner.table.lock().entries.get(&id).map(|entry| entry.view.clone())
+        self.inner.table.lock().watch(id)
     }
 
-    /// Stops a download; what has come is kept. Says whether there was anything to stop.
+    /// Gives a download up; what has come is kept. Says whether there was anything to stop.
     pub fn cancel(&self, id: DownloadId) -> bool {
-        let table = self.inner.table.lock();
-        let Some(entry) = table.entries.get(&id).filter(|entry| !entry.is_over()) else { return false };
-        entry.cancel.cancel();
-        true
+        let is_stopped = self.suspend(id);
+        if is_stopped {
+            self.inner.ledger.strike(id);
+        }
+        is_stopped
+    }
+
+    /// Stops a download until the node is started again. Says whether there was anything to stop.
+    pub fn suspend(&self, id: DownloadId) -> bool {
+        let cancel = self.inner.table.lock().cancel_of(id);
+        cancel.as_ref().is_some_and(|cancel| {
+            cancel.cancel();
+            true
+        })
+    }
+
+    /// Lets a download rest and the next one have its turn.
+    pub fn pause(&self, id: DownloadId) -> Change {
+        self.change(id, |inner| {
+            let is_new = inner.queue.pause(id);
+            inner.ledger.set_paused(id, true);
+            is_new
+        })
+    }
+
+    /// Lets a download that rests go on, and one that waits for sources or for room try again at once.
+    pub fn resume(&self, id: DownloadId) -> Change {
+        self.change(id, |inner| {
+            let is_new = inner.queue.resume(id);
+            inner.ledger.set_paused(id, false);
+            is_new
+        })
+    }
+
+    /// Changes which downloads come first. Those that fetch already go on.
+    pub fn prioritise(&self, id: DownloadId, priority: Priority) -> Change {
+        self.change(id, |inner| {
+            let is_new = inner.queue.prioritise(id, priority);
+            inner.ledger.set_priority(id, priority);
+            is_new
+        })
+    }
+
+    fn change(&self, id: DownloadId, change: impl FnOnce(&Inner) -> bool) -> Change {
+        if self.inner.table.lock().cancel_of(id).is_none() {
+            return Change::NotUnderWay;
+        }
+        if change(&self.inner) { Change::Made } else { Change::Needless }
     }
 
     /// Counts the downloads that are not over.
     pub fn running(&self) -> usize {
-        self.inner.table.lock().entries.values().filter(|entry| !entry.is_over()).count()
+        self.inner.table.lock().running()
+    }
+
+    /// Says why the downloads of an earlier run do not go on, if they do not.
+    pub fn trouble(&self) -> Option<&str> {
+        self.inner.trouble.as_deref()
     }
 }
 
-impl Entry {
-    fn is_over(&self) -> bool {
-        let ended = self.view.has_changed().is_err();
-        ended || self.view.borrow().state.is_over()
-    }
-}
-
-impl Table {
-    fn running(&self, digest: &Digest) -> Option<DownloadId> {
-        self.entries.iter().find(|(_, entry)| entry.digest == *digest && !entry.is_over()).map(|(id, _)| *id)
-    }
-
-    fn forget_old(&mut self) {
-        let over = self.entries.iter().filter(|(_, entry)| entry.is_over()).map(|(id, _)| *id);
-        let over: Vec<DownloadId> = over.collect();
-        for id in over.iter().take(over.len().saturating_sub(MAX_REMEMBERED)) {
-            self.entries.remove(id);
-        }
-    }
+/// Reads the list that an earlier run has left. Returns also where the next one is to be written, and what went wrong.
+fn read_list(file: PathBuf) -> (Vec<Listed>, Option<PathBuf>, Option<String>) {
+    let error = match saved::load(&file) {
+        Ok(listed) => return (listed, Some(file), None),
+        Err(error) => error,
+    };
+    let shown = |path: &PathBuf| display_safe_bytes(path.as_os_str().as_encoded_bytes());
+    let (file, what) = match saved::set_aside(&file) {
+        Ok(aside) => (Some(file.clone()), format!("it is kept as {}", shown(&aside))),
+        Err(trouble) => (None, format!("it stays there and none is written ({trouble})")),
+    };
+    let trouble = format!("the list of downloads cannot be used, so none goes on: {error}; {what}");
+    tracing::warn!(trouble, "list of downloads not read");
+    (Vec::new(), file, Some(trouble))
 }
 
 /// How a download ended, for the log.

@@ -54,6 +54,7 @@ pub use listing::{Listing, SharedFile};
 pub use open_file::{OpenError, OpenFile};
 pub use report::{MAX_SKIPPED, ShareReport, SkipReason, Skipped};
 pub use shares_error::SharesFileError;
+pub(crate) use stored_path::StoredPath;
 
 use actor::Actor;
 use command::{Adoption, BACKLOG, Command};

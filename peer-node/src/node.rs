@@ -32,6 +32,8 @@ pub struct NodeOptions {
     pub index: String,
     /// The address on which it accepts peers.
     pub listen_host: IpAddr,
+    /// How many downloads may fetch at once.
+    pub max_active_downloads: usize,
 }
 
 /// A node that cannot start.
@@ -108,15 +110,18 @@ impl Node {
             &tracker,
             cancel.clone(),
         );
-        let downloads = Downloads::new(DownloadsConfig {
+        let downloads = Downloads::open(DownloadsConfig {
             root: share_dir.clone(),
+            list: state.downloads(),
+            max_active: options.max_active_downloads,
             links: links.clone(),
             index: index.clone(),
             library: library.clone(),
             partials,
             tracker: tracker.clone(),
             cancel: cancel.clone(),
-        });
+        })
+        .await;
         tracing::info!(%address, node = %identity.node_id(), folder = %share_dir.display(), "node started");
         let services = Services { index, links, downloads };
         Ok(Self { address, share_dir, identity, state, library, services, tracker, cancel })

@@ -20,6 +20,7 @@ mod numbers;
 mod output;
 mod peers;
 mod progress;
+mod room_news;
 mod session;
 mod shown;
 mod table;
@@ -58,6 +59,9 @@ pub async fn run(node: &Arc<Node>, index: &str, signals: &mut Signals) -> io::Re
         tokio::select! {
             () = settle(node) => {}
             _ = signals.next() => return Ok(Ended::Over { any_failed: false }),
+        }
+        if let Some(trouble) = node.downloads().trouble() {
+            session.output.warning(trouble);
         }
         return Ok(Conversation::new(session, Input::script()?, signals, None).run().await);
     }

@@ -107,6 +107,11 @@ impl StateDir {
         self.path.join("shares.json")
     }
 
+    /// Returns where the downloads that go on after a restart are remembered.
+    pub fn downloads(&self) -> PathBuf {
+        self.path.join("downloads.json")
+    }
+
     /// Returns where the prompt's history lies.
     pub fn history(&self) -> PathBuf {
         self.path.join("history")

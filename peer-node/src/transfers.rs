@@ -23,6 +23,10 @@ pub struct DownloadView {
     pub size: Option<u64>,
     /// What is going on.
     pub state: DownloadState,
+    /// Which of those that wait come first.
+    pub priority: Priority,
+    /// Its place among those that wait for their turn, from 1, if it does.
+    pub turn: Option<usize>,
     /// Verified pieces.
     pub pieces_done: u32,
     /// All pieces, once known.
@@ -47,11 +51,59 @@ pub struct DownloadView {
     pub givers: Vec<Giver>,
 }
 
+/// Which downloads come first when not all may fetch at once.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Priority {
+    /// Before the others.
+    High,
+    /// As they come.
+    #[default]
+    Normal,
+    /// After the others.
+    Low,
+}
+
+impl Priority {
+    /// All of them, the first ones first.
+    pub const ALL: [Self; 3] = [Self::High, Self::Normal, Self::Low];
+
+    /// Returns the priority's name.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::High => "high",
+            Self::Normal => "normal",
+            Self::Low => "low",
+        }
+    }
+
+    /// Finds a priority by its name.
+    pub fn of_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|priority| priority.name() == name)
+    }
+}
+
+/// What a full disk lacks for a download.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Room {
+    /// The folder in which the download lies.
+    pub folder: PathBuf,
+    /// How many bytes more it needs.
+    pub needed: u64,
+    /// How many are free.
+    pub free: u64,
+}
+
 /// What is going on with a download.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum DownloadState {
     /// Its turn has not come.
     Queued,
+    /// A person wants it to rest.
+    Paused,
+    /// Nobody has what is missing; from time to time it looks again.
+    AwaitingSources,
+    /// The disk is full; it goes on by itself when there is room.
+    AwaitingRoom(Room),
     /// Sources are looked for.
     Looking,
     /// What lies on disk from an earlier attempt is verified.
@@ -80,6 +132,16 @@ impl DownloadState {
     /// Says whether nothing more will happen.
     pub const fn is_over(&self) -> bool {
         matches!(self, Self::Done { .. } | Self::Failed { .. } | Self::Cancelled)
+    }
+
+    /// Says whether the download fetches nothing at the moment and may have to wait for its turn.
+    pub const fn may_wait(&self) -> bool {
+        matches!(self, Self::Queued) || self.rests()
+    }
+
+    /// Says whether the download rests, by a person's wish or because it cannot go on now.
+    pub const fn rests(&self) -> bool {
+        matches!(self, Self::Paused | Self::AwaitingSources | Self::AwaitingRoom(_))
     }
 }
 

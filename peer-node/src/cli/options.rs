@@ -34,6 +34,10 @@ pub struct Options {
     #[arg(long, value_name = "FOLDER", env = "PEER_NODE_SHARE_DIR")]
     pub share_dir: Option<PathBuf>,
 
+    /// How many downloads may fetch at once; others wait for their turn.
+    #[arg(long, value_name = "N", env = "PEER_NODE_MAX_ACTIVE_DOWNLOADS", default_value_t = 8, value_parser = at_least_one)]
+    pub max_active_downloads: usize,
+
     /// Shows the log on stderr; twice for more, three times for everything.
     #[arg(short, long, action = ArgAction::Count)]
     pub verbose: u8,
@@ -59,8 +63,18 @@ impl Options {
 
     /// Returns what the node is started with.
     pub fn into_node_options(self) -> NodeOptions {
-        NodeOptions { port: self.port, index: self.index, listen_host: self.listen_host }
+        NodeOptions {
+            port: self.port,
+            index: self.index,
+            listen_host: self.listen_host,
+            max_active_downloads: self.max_active_downloads,
+        }
     }
+}
+
+fn at_least_one(text: &str) -> Result<usize, String> {
+    let number = text.parse().ok().filter(|number| *number > 0);
+    number.ok_or_else(|| "write a number from 1 on".to_owned())
 }
 
 fn host_and_port(text: &str) -> Result<String, String> {
@@ -96,6 +110,8 @@ mod tests {
             &["--index", ":1"],
             &["--listen-host", "here"],
             &["1", "2"],
+            &["--max-active-downloads", "0"],
+            &["--max-active-downloads", "-1"],
         ] {
             assert!(parse(arguments).is_err(), "{arguments:?}");
         }

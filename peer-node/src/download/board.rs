@@ -4,14 +4,17 @@ use protocol::digest::Digest;
 use tokio::sync::watch;
 
 use crate::swarm::RateMeter;
-use crate::transfers::{DownloadId, DownloadState, DownloadView};
+use crate::transfers::{DownloadId, DownloadState, DownloadView, Priority};
 
 /// What a download shows of itself.
 #[derive(Debug)]
 pub(super) struct Board {
     sender: watch::Sender<DownloadView>,
     meter: RateMeter,
-    begun: Instant,
+    /// How long it was at work before its turn came this time.
+    worked: Duration,
+    /// Since when it is at work, while it is.
+    begun: Option<Instant>,
 }
 
 impl Board {
@@ -27,6 +30,8 @@ impl Board {
             name,
             size,
             state: DownloadState::Queued,
+            priority: Priority::Normal,
+            turn: None,
             pieces_done: 0,
             pieces: 0,
             bytes_done: 0,
@@ -40,8 +45,8 @@ impl Board {
             givers: Vec::new(),
         };
         let (sender, receiver) = watch::channel(view);
-        let now = Instant::now();
-        (Self { sender, meter: RateMeter::new(now), begun: now }, receiver)
+        let meter = RateMeter::new(Instant::now());
+        (Self { sender, meter, worked: Duration::ZERO, begun: None }, receiver)
     }
 
     /// Counts bytes that came in.
@@ -50,10 +55,24 @@ impl Board {
     }
 
     /// The download's turn has come: from now on time counts.
-    pub(super) fn begin(&mut self) {
-        self.begun = Instant::now();
-        self.meter = RateMeter::new(self.begun);
-        self.set_state(DownloadState::Looking);
+    pub(super) fn begin(&mut self, state: DownloadState) {
+        let now = Instant::now();
+        self.begun = Some(now);
+        self.meter = RateMeter::new(now);
+        self.set_state(state);
+    }
+
+    /// The turn is over: time does not count until it comes again.
+    pub(super) fn rest(&mut self) {
+        let now = Instant::now();
+        self.worked = self.elapsed(now);
+        self.begun = None;
+        self.meter = RateMeter::new(now);
+        self.show(|view| view.sources_active = 0);
+    }
+
+    fn elapsed(&self, now: Instant) -> Duration {
+        self.worked + self.begun.map_or(Duration::ZERO, |begun| now.saturating_duration_since(begun))
     }
 
     pub(super) fn set_state(&self, state: DownloadState) {
@@ -69,7 +88,7 @@ impl Board {
         let now = Instant::now();
         self.sender.send_modify(|view| {
             change(view);
-            view.elapsed = now.saturating_duration_since(self.begun);
+            view.elapsed = self.elapsed(now);
             view.rate_down = self.meter.rate(now);
             let missing = view.size.unwrap_or(0).saturating_sub(view.bytes_done);
             view.left = time_left(missing, view.rate_down);

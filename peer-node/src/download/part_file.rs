@@ -64,9 +64,12 @@ impl PartFile {
         let file = Arc::new(file);
         let direct = if geometry.size() >= DIRECT_FROM { DirectFile::of(&file) } else { None };
         let part = Self { file, direct, keep_cached: AtomicBool::new(false), place, digest, geometry };
+        let is_noted = claimed.is_some();
         let claimed = claimed.unwrap_or_else(|| Bitfield::empty(&geometry));
-        part.save_record(&claimed)
-            .map_err(|source| PartFileError::Io { path: part.place.record.clone(), source })?;
+        if !is_noted {
+            part.save_record(&claimed)
+                .map_err(|source| PartFileError::Io { path: part.place.record.clone(), source })?;
+        }
         part.allocate()?;
         Ok((part, claimed))
     }
@@ -75,6 +78,7 @@ impl PartFile {
     fn allocate(&self) -> Result<(), PartFileError> {
         let (path, size) = (self.place.part.clone(), self.geometry.size());
         let at = |source| PartFileError::Io { path: path.clone(), source };
+        let before = self.file.metadata().map_err(at)?.len();
         self.file.set_len(size).map_err(at)?;
         if size == 0 {
             return Ok(());
@@ -83,6 +87,8 @@ impl PartFile {
             // Some file systems cannot; then room is taken as pieces come.
             Ok(()) | Err(rustix::io::Errno::OPNOTSUPP | rustix::io::Errno::NOSYS) => Ok(()),
             Err(error @ (rustix::io::Errno::NOSPC | rustix::io::Errno::DQUOT | rustix::io::Errno::FBIG)) => {
+                // What was had of the room goes back: a download that waits for more keeps it from nobody.
+                let _ = self.file.set_len(before);
                 Err(PartFileError::NoRoom { path, size, source: error.into() })
             }
             Err(error) => Err(at(error.into())),

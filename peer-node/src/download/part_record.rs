@@ -1,12 +1,16 @@
 use std::ffi::OsString;
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::Path;
 
 use protocol::bitfield::Bitfield;
 use protocol::digest::Digest;
 use protocol::geometry::Geometry;
+use rustix::fs::OFlags;
 use serde::{Deserialize, Serialize};
+
+use super::room::is_full;
 
 /// The longest record that is read back, in bytes.
 const MAX_RECORD: u64 = 1 << 20;
@@ -59,20 +63,45 @@ impl PartRecord {
     }
 
     /// Writes the record, whole or not at all. It is a hint, so nothing waits for the disk.
+    ///
+    /// On a full disk it is written over the one that is there. That has the same length and differs in nothing but hexadecimal
+    /// digits, so that a mixture of both is a record too, and makes claims that are looked into like any others.
     pub(super) fn save(&self, path: &Path) -> io::Result<()> {
-        let mut name = OsString::from(".");
-        name.push(path.file_name().unwrap_or_default());
-        name.push(".new");
-        // Hidden, so that it is never shared; made anew, so that nothing is written through a link.
-        let fresh = path.with_file_name(name);
-        match fs::remove_file(&fresh) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            _ => {}
+        let json = serde_json::to_vec(self).map_err(io::Error::other)?;
+        match replace(path, &json) {
+            Err(error) if is_full(&error) => {
+                let old = Self::load(path).filter(|old| self.differs_in_pieces_alone(old));
+                old.ok_or(error)?;
+                let flags = OFlags::NOFOLLOW.bits().cast_signed();
+                OpenOptions::new().write(true).custom_flags(flags).open(path)?.write_all_at(&json, 0)
+            }
+            replaced => replaced,
         }
-        let mut file = OpenOptions::new().write(true).create_new(true).open(&fresh)?;
-        file.write_all(&serde_json::to_vec(self).map_err(io::Error::other)?)?;
-        fs::rename(&fresh, path)
     }
+
+    fn differs_in_pieces_alone(&self, other: &Self) -> bool {
+        (&self.digest, self.size, self.pieces.len()) == (&other.digest, other.size, other.pieces.len())
+    }
+}
+
+/// Puts a new file in the place of an old one.
+fn replace(path: &Path, json: &[u8]) -> io::Result<()> {
+    let mut name = OsString::from(".");
+    name.push(path.file_name().unwrap_or_default());
+    name.push(".new");
+    // Hidden, so that it is never shared; made anew, so that nothing is written through a link.
+    let fresh = path.with_file_name(name);
+    match fs::remove_file(&fresh) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let mut file = OpenOptions::new().write(true).create_new(true).open(&fresh)?;
+    let written = file.write_all(json).and_then(|()| fs::rename(&fresh, path));
+    if written.is_err() {
+        // What matters is why it failed.
+        let _ = fs::remove_file(&fresh);
+    }
+    written
 }
 
 #[cfg(test)]

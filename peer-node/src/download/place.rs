@@ -60,6 +60,11 @@ pub(super) fn find(root: &Path, target: &Path, digest: &Digest) -> Result<Place,
         .ok_or_else(|| PlaceError::NoFreeName { target: target.to_owned() })
 }
 
+/// Says whether an earlier attempt at the content has left a part.
+pub(super) fn has_part(root: &Path, target: &Path, digest: &Digest) -> bool {
+    find(root, target, digest).is_ok_and(|place| place.part.is_file())
+}
+
 impl Place {
     fn of(target: &Path) -> Self {
         let with = |suffix: &str| {

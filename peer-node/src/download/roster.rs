@@ -44,6 +44,8 @@ struct Absent {
     why: String,
     /// When it may be tried again, if ever.
     again: Option<Instant>,
+    /// Whether that is for what it did, and not for how often it was lost.
+    is_banned: bool,
 }
 
 impl Roster {
@@ -63,8 +65,10 @@ impl Roster {
         if let Some(peer) = self.live.remove(&id) {
             let losses = self.losses.entry(peer.node).or_default();
             *losses += 1;
-            let again_in = again_in.filter(|_| *losses < MAX_LOSSES);
-            self.absent(peer.node, peer.address, why.to_owned(), again_in.map(|pause| now + pause));
+            let is_banned = again_in.is_none();
+            let again = again_in.filter(|_| *losses < MAX_LOSSES).map(|pause| now + pause);
+            self.absent
+                .insert(peer.node, Absent { address: peer.address, why: why.to_owned(), again, is_banned });
         }
     }
 
@@ -73,9 +77,17 @@ impl Roster {
         self.losses.clear();
     }
 
+    /// Lets all who are absent be tried again, except for those that lied.
+    pub(super) fn pardon(&mut self, now: Instant) {
+        self.losses.clear();
+        for absent in self.absent.values_mut().filter(|absent| !absent.is_banned) {
+            absent.again = Some(now);
+        }
+    }
+
     /// Notes that a source could not be had.
     pub(super) fn absent(&mut self, node: NodeId, address: SocketAddr, why: String, again: Option<Instant>) {
-        self.absent.insert(node, Absent { address, why, again });
+        self.absent.insert(node, Absent { address, why, again, is_banned: false });
     }
 
     pub(super) fn get(&self, id: SourceId) -> Option<&Peer> {

@@ -6,17 +6,19 @@ use std::time::{Duration, Instant};
 
 use protocol::digest::Digest;
 use protocol::manifest::{Manifest, ManifestBuilder};
-use tokio::sync::{Semaphore, mpsc, watch};
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::board::Board;
 use super::manifest_choice::ManifestFetch;
 use super::part_file::{PartFile, PartFileError};
+use super::queue::Place;
 use super::roster::Roster;
 use super::seeking::Sighting;
 use super::storing::Done;
-use super::{DownloadsConfig, MAX_ACTIVE, Wanted, log_end, place, storing};
+use super::turns::Turn;
+use super::{DownloadsConfig, Wanted, log_end, place, room, storing};
 use crate::native::SourceEvent;
 use crate::swarm::SourceId;
 use crate::transfers::{DownloadId, DownloadState, DownloadView};
@@ -24,10 +26,12 @@ use crate::transfers::{DownloadId, DownloadState, DownloadView};
 mod fetching;
 mod hearing;
 mod looking;
+mod resting;
 mod sharing;
 
 use fetching::Fetching;
 use looking::Seek;
+use resting::Rest;
 
 /// Events of sources that wait to be seen to; their connections pause when it is full.
 const BACKLOG: usize = 256;
@@ -64,6 +68,19 @@ enum Stage {
     Preparing,
     /// Pieces come in.
     Fetching(Box<Fetching>),
+    /// The file is whole and shared, and on its way to the other places where it was asked for.
+    Copying { location: PathBuf, manifest: Arc<Manifest> },
+}
+
+impl Failure {
+    /// Returns what could not be written because the disk is full.
+    fn full_at(&self) -> Option<&Path> {
+        match self {
+            Self::Part(error) => room::full_at(error),
+            Self::Write { path, source } => room::is_full(source).then_some(path),
+            Self::Cancelled | Self::NoSources(_) => None,
+        }
+    }
 }
 
 /// What comes in from outside.
@@ -102,11 +119,10 @@ impl Session {
         (Self { wanted, config, cancel, board, roster, stage: Stage::Choosing(None), seek, jobs }, view)
     }
 
-    /// Waits for its turn, then fetches.
-    pub(super) async fn run(mut self, places: Arc<Semaphore>) {
-        let cancel = self.cancel.clone();
-        let place = cancel.run_until_cancelled(Arc::clone(&places).acquire_owned()).await;
-        let outcome = if place.is_some() { self.fetch().await } else { Err(Failure::Cancelled) };
+    /// Waits for its turn, then fetches; says whether that came to an end of which there is nothing to go on with.
+    pub(super) async fn run(mut self, place: Place) -> bool {
+        let mut rest = Rest::new(place);
+        let outcome = self.work(&mut rest).await;
         let state = match outcome {
             Ok(state) => state,
             Err(failure) => {
@@ -117,21 +133,52 @@ impl Session {
                 }
             }
         };
+        let is_final = state != DownloadState::Cancelled;
         self.show();
         self.board.set_state(state);
         log_end(&self.board.view());
-        drop(place);
-        if places.available_permits() == MAX_ACTIVE {
+        rest.place.stand_aside();
+        if rest.place.is_queue_idle() {
             // Nobody fetches any more: an idle node keeps no memory for it.
             self.config.links.buffers().clear();
         }
+        is_final
     }
 
-    async fn fetch(&mut self) -> Result<DownloadState, Failure> {
-        self.board.begin();
+    /// Fetches whenever it is its turn, until the file is whole.
+    async fn work(&mut self, rest: &mut Rest) -> Result<DownloadState, Failure> {
+        if rest.place.is_patient()
+            && let Some(finished) = self.find_finished(&mut rest.place).await?
+        {
+            return Ok(finished);
+        }
+        loop {
+            let fetched = match self.wait_for_turn(&mut rest.place).await {
+                Ok(()) => self.fetch(&mut rest.place).await,
+                Err(failure) => Err(failure),
+            };
+            match fetched {
+                Ok(Some(state)) => return Ok(state),
+                Ok(None) => self.rest(&rest.place).await,
+                Err(failure) => self.overcome(failure, rest).await?,
+            }
+        }
+    }
+
+    /// Fetches until the file is whole, or until the turn is over, which returns nothing.
+    async fn fetch(&mut self, place: &mut Place) -> Result<Option<DownloadState>, Failure> {
+        self.board.begin(match &self.stage {
+            Stage::Choosing(_) => DownloadState::Looking,
+            Stage::Preparing => DownloadState::Checking,
+            Stage::Fetching(_) => DownloadState::Fetching,
+            Stage::Copying { .. } => DownloadState::Finishing,
+        });
         tracing::info!(digest = %self.wanted.digest, "download begun");
+        if matches!(self.stage, Stage::Copying { .. }) {
+            return self.make_copies().await.map(Some);
+        }
         if self.wanted.digest == Digest::OF_NOTHING {
-            return self.make_empty().await;
+            return self.make_empty().await.map(Some);
         }
         let (events_to, events) = mpsc::channel(BACKLOG);
         let (sightings_to, sightings) = mpsc::channel(BACKLOG);
@@ -148,7 +195,7 @@ impl Session {
             if self.is_complete() {
                 // Connections that wait to be heard are not to wait for the disk.
                 drop(inbox);
-                return self.finish().await;
+                return self.finish().await.map(Some);
             }
             tokio::select! {
                 Some((source, event)) = inbox.events.recv() => self.hear_all(source, event, &mut inbox),
@@ -157,6 +204,7 @@ impl Session {
                     if let Ok(done) = done { self.job_done(done)?; }
                 }
                 _ = tick.tick() => {}
+                () = place.changed() => if place.turn() != Turn::Here { return Ok(None) },
                 () = self.cancel.cancelled() => return Err(Failure::Cancelled),
             }
             if shown.elapsed() >= REFRESH {
@@ -197,14 +245,8 @@ impl Session {
         let finished = finished.unwrap_or_else(|error| Err(std::io::Error::other(error)));
         let location = finished.map_err(|source| Failure::Write { path, source })?;
         self.share(&location, &manifest).await;
-        self.make_copies(&location, &manifest).await?;
-        let asked_for = self.asked_for();
-        let renamed =
-            (location != asked_for).then(|| format!("{} is taken by another file", asked_for.display()));
-        let name =
-            location.strip_prefix(&self.config.root).unwrap_or(&location).to_string_lossy().into_owned();
-        self.board.show(|view| view.name = name);
-        Ok(DownloadState::Done { location, renamed })
+        self.stage = Stage::Copying { location, manifest };
+        self.make_copies().await
     }
 
     async fn share(&self, location: &Path, manifest: &Arc<Manifest>) {
@@ -214,19 +256,28 @@ impl Session {
     }
 
     /// Copies the finished file to the other places where it was asked for.
-    async fn make_copies(&self, location: &Path, manifest: &Arc<Manifest>) -> Result<(), Failure> {
-        for target in &self.wanted.copies {
-            let (root, from) = (self.config.root.clone(), location.to_owned());
-            let (target, all) = (place::asked_for(&root, target), Arc::clone(manifest));
+    async fn make_copies(&mut self) -> Result<DownloadState, Failure> {
+        let Stage::Copying { location, manifest } = &self.stage else { return Err(Failure::Cancelled) };
+        let (location, manifest) = (location.clone(), Arc::clone(manifest));
+        while let Some(target) = self.wanted.copies.first() {
+            let (root, from) = (self.config.root.clone(), location.clone());
+            let (target, all) = (place::asked_for(&root, target), Arc::clone(&manifest));
             let copied =
                 tokio::task::spawn_blocking(move || storing::copy(&root, &from, &target, &all)).await;
             let copy = copied.unwrap_or_else(|error| {
-                let path = location.to_owned();
+                let path = location.clone();
                 Err(PartFileError::Io { path, source: std::io::Error::other(error) })
             })?;
             tracing::info!(copy = %copy.display(), "download copied");
-            self.share(&copy, manifest).await;
+            self.share(&copy, &manifest).await;
+            self.wanted.copies.remove(0);
         }
-        Ok(())
+        let asked_for = self.asked_for();
+        let renamed =
+            (location != asked_for).then(|| format!("{} is taken by another file", asked_for.display()));
+        let name =
+            location.strip_prefix(&self.config.root).unwrap_or(&location).to_string_lossy().into_owned();
+        self.board.show(|view| view.name = name);
+        Ok(DownloadState::Done { location, renamed })
     }
 }

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 /// A path as it stands in a state file, lossless: a text where it is UTF-8, else a list of its bytes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged)]
-pub(super) enum StoredPath {
+pub(crate) enum StoredPath {
     Text(String),
     Bytes(Vec<u8>),
 }

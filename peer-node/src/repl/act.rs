@@ -2,11 +2,14 @@
 
 mod browse;
 mod cancel;
+mod chosen;
 mod download;
 mod files;
 mod help;
 mod lookup;
 mod pages;
+mod pausing;
+mod priority;
 mod search;
 mod share;
 mod sources;
@@ -33,6 +36,9 @@ pub(crate) async fn act(session: &mut Session, command: Command) -> Result<(), F
         Command::Browse(peer) => browse::browse(session, &peer).await,
         Command::Download(order) => download::download(session, order).await,
         Command::Transfers => transfers::transfers(session),
+        Command::Pause(chosen) => pausing::pause(session, &chosen).await,
+        Command::Resume(chosen) => pausing::resume(session, &chosen).await,
+        Command::Priority(numbers, priority) => priority::priority(session, &numbers, priority),
         Command::Cancel(numbers) => cancel::cancel(session, &numbers).await,
         Command::Status => status::status(session).await,
         Command::Help(command) => help::help(session, command.as_deref()),

@@ -16,6 +16,9 @@ pub(crate) enum Verb {
     Browse,
     Download,
     Transfers,
+    Pause,
+    Resume,
+    Priority,
     Cancel,
     Status,
     Help,
@@ -38,7 +41,7 @@ pub(crate) struct Entry {
 }
 
 /// All commands, in the order of the help.
-pub(crate) const CATALOGUE: [Entry; 13] = [
+pub(crate) const CATALOGUE: [Entry; 16] = [
     Entry {
         verb: Verb::Search,
         names: &["search", "query"],
@@ -76,6 +79,7 @@ pub(crate) const CATALOGUE: [Entry; 13] = [
             "download music/ from 2    the same of another peer, here the last `sources` 2",
             "download 1 &              in the background, see `transfers`",
             "Ctrl-C stops it and keeps the part; fetched again, it goes on from there.",
+            "What is under way when the node ends goes on when it is started again.",
         ],
     },
     Entry {
@@ -83,14 +87,41 @@ pub(crate) const CATALOGUE: [Entry; 13] = [
         names: &["transfers"],
         usage: "",
         gist: "shows what comes in and what goes out",
-        details: &[],
+        details: &["The numbers of the downloads serve `pause`, `resume`, `priority` and `cancel`."],
+    },
+    Entry {
+        verb: Verb::Pause,
+        names: &["pause"],
+        usage: "N… | all",
+        gist: "lets downloads rest, by their number in `transfers`",
+        details: &[
+            "What is verified stays, and the next in the queue has its turn.",
+            "It stays paused until `resume`, also when the node is started again.",
+        ],
+    },
+    Entry {
+        verb: Verb::Resume,
+        names: &["resume"],
+        usage: "N… | all",
+        gist: "lets paused downloads go on from where they were",
+        details: &["One that waits for sources or for room tries again at once."],
+    },
+    Entry {
+        verb: Verb::Priority,
+        names: &["priority"],
+        usage: "N… high | N… normal | N… low",
+        gist: "says which of the waiting downloads come first",
+        details: &["Those that fetch already go on; `--max-active-downloads` says how many do."],
     },
     Entry {
         verb: Verb::Cancel,
         names: &["cancel"],
         usage: "N…",
         gist: "stops downloads by their number in `transfers`",
-        details: &["What has come is kept; downloading the same again goes on from there."],
+        details: &[
+            "What has come is kept; downloading the same again goes on from there.",
+            "See `pause` for those that you still want.",
+        ],
     },
     Entry {
         verb: Verb::Sources,

@@ -9,6 +9,7 @@ pub(crate) use error::ParseError;
 pub(crate) use parse::parse;
 
 use super::numbers::Numbers;
+use crate::transfers::Priority;
 
 /// A whole command.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,6 +32,12 @@ pub(crate) enum Command {
     Download(Order),
     /// What comes in and goes out.
     Transfers,
+    /// Let downloads rest.
+    Pause(Chosen),
+    /// Let them go on.
+    Resume(Chosen),
+    /// Say which come first.
+    Priority(Vec<Numbers>, Priority),
     /// Stop downloads.
     Cancel(Vec<Numbers>),
     /// How things stand.
@@ -39,6 +46,15 @@ pub(crate) enum Command {
     Help(Option<String>),
     /// End the node.
     Quit,
+}
+
+/// Which downloads a person means.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Chosen {
+    /// All that are under way.
+    All,
+    /// These, by their numbers.
+    Numbers(Vec<Numbers>),
 }
 
 /// What a person names a content by.

@@ -11,6 +11,7 @@ use super::notices::Told;
 use super::output::OutputClosed;
 use super::session::{Session, count, show_path};
 use crate::index_client::{IndexStatus, Reachability};
+use crate::transfers::{DownloadState, DownloadView};
 
 /// How long the first lines wait for the index and the library; most of the time both are there at once.
 const PATIENCE: Duration = Duration::from_millis(700);
@@ -35,13 +36,36 @@ pub(crate) async fn greet(session: &mut Session) -> Result<(Told, bool), OutputC
     let (told, text) = told(&status);
     let title = format!("peer {}", session.node.node_id().short());
     let index = display_safe(&session.index).into_owned();
-    session.output.lines([
+    let mut lines = vec![
         format!("{} at {}", look.paint(Style::Strong, &title), session.node.address()),
         format!("sharing {} ({shared})", show_path(session.node.share_dir())),
         format!("index {index}: {text}"),
-        look.paint(Style::Faint, "help shows the commands, Ctrl-D leaves"),
-    ])?;
+    ];
+    let going_on: Vec<_> = session.node.downloads().views();
+    let going_on = going_on.into_iter().filter(|view| !view.state.is_over()).collect::<Vec<_>>();
+    lines.extend(going_on_text(&going_on));
+    lines.push(look.paint(Style::Faint, "help shows the commands, Ctrl-D leaves"));
+    session.output.lines(lines)?;
+    session.background.extend(going_on.iter().map(|view| view.id));
+    if let Some(trouble) = session.node.downloads().trouble() {
+        session.output.warning(trouble);
+    }
     Ok((told, hashing.is_some()))
+}
+
+/// Says how many downloads of an earlier run go on, if any do.
+fn going_on_text(views: &[DownloadView]) -> Option<String> {
+    let paused = views.iter().filter(|view| view.state == DownloadState::Paused).count() as u64;
+    let others = views.len() as u64 - paused;
+    let go = if others == 1 { "goes" } else { "go" };
+    match (others, paused) {
+        (0, 0) => None,
+        (0, paused) => Some(format!("{} paused; see transfers", count(paused, "download"))),
+        (others, 0) => Some(format!("{} {go} on; see transfers", count(others, "download"))),
+        (others, paused) => {
+            Some(format!("{} {go} on, {paused} paused; see transfers", count(others, "download")))
+        }
+    }
 }
 
 fn is_known(status: &IndexStatus) -> bool {

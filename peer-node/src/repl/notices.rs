@@ -12,6 +12,7 @@ use crate::index_client::{IndexStatus, Reachability};
 use crate::library::{Hashing, Library};
 use crate::node::Node;
 use crate::repl::look::Style;
+use crate::repl::room_news::RoomNews;
 use crate::repl::session::count;
 use crate::transfers::{DownloadId, DownloadState, DownloadView};
 
@@ -47,6 +48,7 @@ pub(crate) struct Notices {
     hashes: bool,
     library: Library,
     downloads: Downloads,
+    room: RoomNews,
 }
 
 impl Notices {
@@ -59,6 +61,7 @@ impl Notices {
             hashes,
             library: node.library().clone(),
             downloads: node.downloads().clone(),
+            room: RoomNews::default(),
         }
     }
 
@@ -68,8 +71,8 @@ impl Notices {
             if let Some(text) = self.of_index().or_else(|| self.of_hashing()) {
                 return Notice { style: Style::Warning, text };
             }
-            if let Some(view) = self.of_downloads(background) {
-                return over(&view);
+            if let Some(notice) = self.of_downloads(background) {
+                return notice;
             }
             tokio::select! {
                 Ok(()) = self.index.changed() => {}
@@ -94,23 +97,22 @@ impl Notices {
         Some(format!("hashing is done: {} shared", count(self.library.files().len() as u64, "file")))
     }
 
-    fn of_downloads(&self, background: &mut Vec<DownloadId>) -> Option<DownloadView> {
-        while let Some(id) = background.first().copied() {
-            match self.downloads.watch(id) {
-                // It is so long over that it has been forgotten.
-                None => {
-                    background.remove(0);
+    fn of_downloads(&mut self, background: &mut Vec<DownloadId>) -> Option<Notice> {
+        let mut at = 0;
+        while let Some(id) = background.get(at).copied() {
+            // What is so long over that it has been forgotten is not told of.
+            let view = self.downloads.watch(id).map(|view| view.borrow().clone());
+            let Some(view) = view.filter(|view| !view.state.is_over()) else {
+                background.remove(at);
+                match self.downloads.watch(id) {
+                    Some(view) => return Some(over(&view.borrow())),
+                    None => continue,
                 }
-                Some(view) if view.borrow().state.is_over() => {
-                    background.remove(0);
-                    return Some(view.borrow().clone());
-                }
-                Some(_) => {
-                    // Each gets its turn.
-                    background.rotate_left(1);
-                    return None;
-                }
+            };
+            if let Some(text) = self.room.of(&view) {
+                return Some(Notice { style: Style::Warning, text });
             }
+            at += 1;
         }
         None
     }

@@ -103,9 +103,18 @@ impl Output {
 
     /// Writes an error; that nobody reads those is no reason to stop.
     pub(crate) fn error(&mut self, text: impl Display) {
+        self.aside(Style::Bad, "error:", &text);
+    }
+
+    /// Writes to stderr what is worth knowing and no failure of a command.
+    pub(crate) fn warning(&mut self, text: impl Display) {
+        self.aside(Style::Warning, "warning:", &text);
+    }
+
+    fn aside(&mut self, style: Style, kind: &str, text: &dyn Display) {
         self.clear_live();
         let look = if self.is_for_person() && io::stderr().is_terminal() { self.look } else { Look::PLAIN };
-        let _ = writeln!(self.stderr, "{} {text}", look.paint(Style::Bad, "error:"));
+        let _ = writeln!(self.stderr, "{} {text}", look.paint(style, kind));
     }
 
     /// Says whether live lines are of any use at the moment: somebody could see them, and the last ones have stood for a

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use protocol::bitfield::Bitfield;
-use protocol::geometry::PieceIndex;
+use protocol::geometry::{Geometry, PieceIndex};
 use protocol::limits::MAX_BLOCK;
 use protocol::manifest::Manifest;
 
@@ -119,12 +119,7 @@ impl Session {
 
     fn begin_fetching(&mut self, manifest: Arc<Manifest>, part: PartFile, here: Bitfield) {
         let geometry = *manifest.geometry();
-        let mut seed = [0; 8];
-        // Without randomness pieces come in the same order everywhere, which is slower and nothing worse.
-        let _ = getrandom::fill(&mut seed);
-        let seed = Random::from_seed(u64::from_be_bytes(seed)).draw();
-        let config = SwarmConfig { block_length: MAX_BLOCK, budget: BUDGET, seed };
-        let swarm = Swarm::new(geometry, config, Instant::now(), |piece| here.has(piece));
+        let swarm = new_swarm(geometry, &here);
         let offer = Offer { size: geometry.size(), manifest: manifest.id() };
         let (assembly, checks, part) = (Assembly::default(), Checks::default(), Arc::new(part));
         let name = self.board.view().name;
@@ -144,7 +139,9 @@ impl Session {
         if let Stage::Fetching(fetching) = &mut self.stage {
             fetching.checks.ended();
         }
-        outcomes.into_iter().try_for_each(|(piece, outcome)| self.piece_checked(piece, outcome))
+        // One that could not be written does not take those beside it along.
+        let checked = outcomes.into_iter().map(|(piece, outcome)| self.piece_checked(piece, outcome));
+        checked.fold(Ok(()), Result::and)
     }
 
     fn piece_checked(&mut self, piece: PieceIndex, outcome: io::Result<bool>) -> Result<(), Failure> {
@@ -225,11 +222,13 @@ impl Session {
         }
     }
 
-    /// Waits for what is being written and notes what is here, before the download is left.
-    pub(super) async fn put_away(&mut self) {
+    /// Parts with everybody, waits for what is being written and begins to note what is here.
+    pub(super) async fn let_go(&mut self) {
         self.roster.disband();
         self.seek.rounds.shutdown().await;
-        while let Some(done) = self.jobs.join_next().await {
+        while matches!(self.stage, Stage::Fetching(_))
+            && let Some(done) = self.jobs.join_next().await
+        {
             if let Ok(Done::Checked(outcomes)) = done {
                 // What could not be written is not noted as being here.
                 let stored = outcomes.into_iter().filter(|(_, outcome)| outcome.is_ok()).collect();
@@ -237,8 +236,31 @@ impl Session {
             }
         }
         self.note();
+    }
+
+    /// Puts everything in order before the download is left.
+    pub(super) async fn put_away(&mut self) {
+        self.let_go().await;
         while self.jobs.join_next().await.is_some() {}
     }
+}
+
+impl Fetching {
+    /// Forgets what is not verified and whoever gave it; all that is not here is fetched anew.
+    pub(super) fn begin_anew(&mut self) {
+        self.swarm = new_swarm(*self.manifest.geometry(), &self.here);
+        self.assembly = Assembly::default();
+        self.checks = Checks::default();
+    }
+}
+
+fn new_swarm(geometry: Geometry, here: &Bitfield) -> Swarm {
+    let mut seed = [0; 8];
+    // Without randomness pieces come in the same order everywhere, which is slower and nothing worse.
+    let _ = getrandom::fill(&mut seed);
+    let seed = Random::from_seed(u64::from_be_bytes(seed)).draw();
+    let config = SwarmConfig { block_length: MAX_BLOCK, budget: BUDGET, seed };
+    Swarm::new(geometry, config, Instant::now(), |piece| here.has(piece))
 }
 
 fn bytes_in(here: &Bitfield, manifest: &Manifest) -> u64 {

@@ -165,7 +165,7 @@ impl Session {
         let now = Instant::now();
         let offers = self.roster.offers();
         match &self.stage {
-            Stage::Preparing => return,
+            Stage::Preparing | Stage::Copying { .. } => return,
             Stage::Fetching(fetching) => {
                 let believed = fetching.offer;
                 let has_others = offers.values().any(|offer| *offer != believed);

@@ -1,5 +1,6 @@
 use std::time::Duration;
 
+use super::chosen::numbered;
 use crate::repl::failure::Failure;
 use crate::repl::numbers::Numbers;
 use crate::repl::session::Session;
@@ -10,26 +11,15 @@ const STOPPING: Duration = Duration::from_secs(5);
 
 /// Stops downloads by their numbers.
 pub(super) async fn cancel(session: &mut Session, numbers: &[Numbers]) -> Result<(), Failure> {
-    let views = session.node.downloads().views();
-    let last = views.last().map_or(0, |view| view.id.0);
-    let mut failure = None;
-    for numbers in numbers {
-        let ids: Vec<u32> = match numbers.up_to(last) {
-            Ok(ids) => ids.collect(),
-            Err(number) => {
-                failure = Some(session.told(&Failure::NoDownload { number }));
-                continue;
-            }
-        };
-        for number in ids {
-            if session.node.downloads().cancel(DownloadId(number)) {
-                wait(session, DownloadId(number)).await?;
-            } else {
-                failure = Some(session.told(&Failure::NoDownload { number }));
-            }
+    let (ids, mut told) = numbered(session, numbers);
+    for id in ids {
+        if session.node.downloads().cancel(id) {
+            wait(session, id).await?;
+        } else {
+            told = Err(session.told(&Failure::NoDownload { number: id.0 }));
         }
     }
-    failure.map_or(Ok(()), Err)
+    told
 }
 
 /// Waits until a download has stopped, and says so.

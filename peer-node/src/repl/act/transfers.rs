@@ -64,16 +64,17 @@ fn download_line(view: &DownloadView) -> String {
     let percent = view.size.map_or(0, |size| percent(view.bytes_done, size));
     let left = view.left.map_or_else(|| "-".to_owned(), |left| Span(left).to_string());
     format!(
-        "download\t{}\t{}\t{}\t{percent}%\t{}/{size} bytes\t{}\t{}/{} pieces\t{}/{} sources\t{left}",
+        "download\t{}\t{}\t{}\t{percent}%\t{}/{size} bytes\t{}\t{}/{} pieces\t{}/{} sources\t{left}\t{}",
         view.id.0,
         display_safe(&view.name),
-        state(&view.state),
+        state(view),
         view.bytes_done,
         Rate(view.rate_down),
         view.pieces_done,
         view.pieces,
         view.sources_active,
         view.sources_known,
+        view.priority.name(),
     )
 }
 
@@ -88,9 +89,14 @@ fn upload_line(view: &UploadView) -> String {
     )
 }
 
-const fn state(state: &DownloadState) -> &'static str {
-    match state {
-        DownloadState::Queued => "queued",
+fn state(view: &DownloadView) -> String {
+    let text = match &view.state {
+        DownloadState::Queued => {
+            return view.turn.map_or_else(|| "queued".to_owned(), |turn| format!("queued {turn}"));
+        }
+        DownloadState::Paused => "paused",
+        DownloadState::AwaitingSources => "waiting for sources",
+        DownloadState::AwaitingRoom(_) => "waiting for room",
         DownloadState::Looking => "looking",
         DownloadState::Checking => "checking",
         DownloadState::Fetching => "fetching",
@@ -98,5 +104,6 @@ const fn state(state: &DownloadState) -> &'static str {
         DownloadState::Done { .. } => "done",
         DownloadState::Failed { .. } => "failed",
         DownloadState::Cancelled => "cancelled",
-    }
+    };
+    text.to_owned()
 }

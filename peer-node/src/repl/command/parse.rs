@@ -2,10 +2,11 @@ use protocol::digest::Digest;
 use protocol::escape::excerpt;
 use protocol::query::Query;
 
-use super::{Command, Item, Order, ParseError};
+use super::{Chosen, Command, Item, Order, ParseError};
 use crate::repl::catalogue::{Entry, Verb, find};
 use crate::repl::numbers::Numbers;
 use crate::repl::words::{Word, split};
+use crate::transfers::Priority;
 
 /// Reads a line; nothing if it is blank or a comment.
 pub(crate) fn parse(line: &str) -> Result<Option<Command>, ParseError> {
@@ -62,6 +63,17 @@ impl Line<'_> {
         }
     }
 
+    fn numbers(&self, words: &[Word]) -> Result<Vec<Numbers>, ParseError> {
+        if words.is_empty() {
+            return Err(self.wrong("a number is missing"));
+        }
+        let number = |word: &Word| match Numbers::parse(&word.text) {
+            Some(numbers) => Ok(numbers?),
+            None => Err(self.wrong(format!("{} is not a number", excerpt(&word.text)))),
+        };
+        words.iter().map(number).collect()
+    }
+
     fn exactly_one(&self, what: &str) -> Result<&Word, ParseError> {
         self.at_most_one()?.ok_or_else(|| self.wrong(format!("{what} is missing")))
     }
@@ -91,13 +103,17 @@ fn command(line: &Line<'_>) -> Result<Command, ParseError> {
         },
         Verb::Browse => Ok(Command::Browse(line.exactly_one("a peer")?.text.clone())),
         Verb::Download => Ok(Command::Download(order(line)?)),
-        Verb::Cancel => {
-            line.at_least_one("a number")?;
-            let number = |word: &Word| match Numbers::parse(&word.text) {
-                Some(numbers) => Ok(numbers?),
-                None => Err(line.wrong(format!("{} is not a number", excerpt(&word.text)))),
+        Verb::Cancel => Ok(Command::Cancel(line.numbers(&line.words)?)),
+        Verb::Pause => Ok(Command::Pause(chosen(line)?)),
+        Verb::Resume => Ok(Command::Resume(chosen(line)?)),
+        Verb::Priority => {
+            let [numbers @ .., last] = line.words.as_slice() else {
+                return Err(line.wrong("a number is missing"));
             };
-            Ok(Command::Cancel(line.words.iter().map(number).collect::<Result<_, _>>()?))
+            let Some(priority) = Priority::of_name(&last.text) else {
+                return Err(line.wrong(format!("{} is not a priority", excerpt(&last.text))));
+            };
+            Ok(Command::Priority(line.numbers(numbers)?, priority))
         }
         Verb::Help => Ok(Command::Help(line.at_most_one()?.map(|word| word.text.clone()))),
         Verb::Files => line.alone(Command::Files),
@@ -107,6 +123,13 @@ fn command(line: &Line<'_>) -> Result<Command, ParseError> {
         Verb::Quit => line.alone(Command::Quit),
         // Read before, by its own language.
         Verb::Search => Ok(Command::Search(line.texts().join(" "))),
+    }
+}
+
+fn chosen(line: &Line<'_>) -> Result<Chosen, ParseError> {
+    match line.words.as_slice() {
+        [only] if only.text == "all" => Ok(Chosen::All),
+        words => Ok(Chosen::Numbers(line.numbers(words)?)),
     }
 }
 

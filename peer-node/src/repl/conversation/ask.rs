@@ -6,8 +6,10 @@ use crate::repl::session::count;
 impl Conversation<'_> {
     /// Ends the sitting, unless a person who has transfers under way thinks better of it.
     pub(super) async fn leave(&mut self) -> Result<Next, OutputClosed> {
-        let (downloads, uploads) =
-            (self.session.node.downloads().running(), self.session.node.uploads().len());
+        let downloads = self.session.node.downloads().views();
+        // Those that rest would not get any further here either.
+        let downloads = downloads.iter().filter(|view| !view.state.is_over() && !view.state.rests()).count();
+        let uploads = self.session.node.uploads().len();
         if self.is_for_person() {
             if let Some(question) = question(downloads, uploads) {
                 self.input.ask_aside(&question);
@@ -28,9 +30,9 @@ impl Conversation<'_> {
         for view in self.session.node.downloads().views() {
             if self.session.background.contains(&view.id) && !view.state.is_over() {
                 let name = protocol::escape::display_safe(&view.name);
-                self.session
-                    .output
-                    .error(format!("{name}: not complete at the end of the script; the part is kept"));
+                self.session.output.error(format!(
+                    "{name}: not complete at the end of the script; it goes on when the node is started again"
+                ));
                 self.any_failed = true;
             }
         }
@@ -47,7 +49,8 @@ fn question(downloads: usize, uploads: usize) -> Option<String> {
             format!("{} and {}", count(downloads as u64, "download"), count(uploads as u64, "upload"))
         }
     };
-    Some(format!("{what} under way; leave all the same? [y/N] "))
+    let later = if downloads > 0 { ", to go on when the node is started again" } else { "" };
+    Some(format!("{what} under way; leave all the same{later}? [y/N] "))
 }
 
 fn is_yes(answer: &str) -> bool {
@@ -61,7 +64,11 @@ mod tests {
     #[test]
     fn only_transfers_are_asked_about_and_only_yes_is_yes() {
         assert_eq!(question(0, 0), None);
-        assert_eq!(question(1, 2).unwrap(), "1 download and 2 uploads under way; leave all the same? [y/N] ");
+        assert_eq!(question(0, 2).unwrap(), "2 uploads under way; leave all the same? [y/N] ");
+        assert_eq!(
+            question(1, 1).unwrap(),
+            "1 download and 1 upload under way; leave all the same, to go on when the node is started again? [y/N] "
+        );
         assert!(is_yes(" Y\n") && is_yes("yes") && !is_yes("") && !is_yes("no"));
     }
 }

@@ -10,6 +10,7 @@ use super::known::Things;
 use crate::repl::catalogue::{CATALOGUE, Verb, find};
 use crate::repl::columns::fit;
 use crate::repl::words::{Word, escape, scan};
+use crate::transfers::Priority;
 use paths::paths;
 
 /// The most that is offered at once; the line editor counts them in 16 bits.
@@ -62,6 +63,13 @@ fn arguments(verb: Verb, words: &[Word], word: &Word, things: &Things, folders: 
         (Verb::Download, Some("from")) | (Verb::Browse, _) => peers(&word.text, things),
         (Verb::Download | Verb::Sources, _) => hits(word, things),
         (Verb::Cancel, _) => downloads(&word.text, things),
+        (Verb::Pause | Verb::Resume, _) => {
+            [downloads(&word.text, things), fixed(&word.text, &["all"])].concat()
+        }
+        (Verb::Priority, _) if words.len() < 2 => downloads(&word.text, things),
+        (Verb::Priority, _) => {
+            [fixed(&word.text, &Priority::ALL.map(Priority::name)), downloads(&word.text, things)].concat()
+        }
         (Verb::Help, _) => names(&word.text),
         _ => Vec::new(),
     }
@@ -92,6 +100,11 @@ fn hits(word: &Word, things: &Things) -> Vec<Offer> {
 fn downloads(begun: &str, things: &Things) -> Vec<Offer> {
     let numbered = things.downloads.iter().map(|(number, name)| (number.to_string(), name));
     numbered.filter(|(number, _)| number.starts_with(begun)).map(numbered_offer).collect()
+}
+
+fn fixed(begun: &str, words: &[&str]) -> Vec<Offer> {
+    let fitting = words.iter().filter(|word| word.starts_with(begun));
+    fitting.map(|word| Offer { shown: (*word).to_owned(), text: format!("{word} ") }).collect()
 }
 
 fn numbered_offer((number, name): (String, &String)) -> Offer {
@@ -127,7 +140,7 @@ mod tests {
     fn names_of_commands_are_offered() {
         assert_eq!(offered("se"), (0, vec!["search ".into()]));
         assert_eq!(offered("help st"), (5, vec!["status ".into()]));
-        assert_eq!(offered("").1.len(), 16);
+        assert_eq!(offered("").1.len(), 19);
         assert_eq!(offered("xyz "), (4, vec![]));
     }
 
@@ -151,6 +164,9 @@ mod tests {
         assert_eq!(offered("browse 127.0.0.1:40002"), (7, vec!["127.0.0.1:40002 ".into()]));
         assert_eq!(offered("get music/ from ").1.len(), 2);
         assert_eq!(offered("cancel "), (7, vec!["4 ".into()]));
+        assert_eq!(offered("pause "), (6, vec!["4 ".into(), "all ".into()]));
+        assert_eq!(offered("priority 4 l"), (11, vec!["low ".into()]));
+        assert_eq!(offered("priority "), (9, vec!["4 ".into()]));
     }
 
     proptest! {

@@ -4,7 +4,7 @@ use protocol::units::{Rate, Size, Span};
 
 use crate::repl::bar::percent;
 use crate::repl::look::Style;
-use crate::transfers::{DownloadState, DownloadView};
+use crate::transfers::{DownloadState, DownloadView, Priority};
 
 /// One thing said of a download; those with higher ranks are left out first.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,8 +32,11 @@ pub(super) fn fields(view: &DownloadView, wording: Wording) -> Vec<Field> {
         say(format!("{:>3}%", percent(view.bytes_done, size)), Style::Strong, 0);
         say(brief(Size(size).to_string(), wording), Style::Plain, 5);
     }
-    if let Some(doing) = doing(&view.state, wording) {
-        say(doing.to_owned(), Style::Warning, 3);
+    if let Some(doing) = doing(view, wording) {
+        say(doing, Style::Warning, 3);
+    }
+    if view.state.may_wait() && view.priority != Priority::Normal {
+        say(format!("{} priority", view.priority.name()), Style::Faint, 8);
     }
     if view.state == DownloadState::Fetching {
         let arrow = |sign, rate| format!("{sign}{}", brief(Rate(rate).to_string(), wording));
@@ -60,17 +63,37 @@ pub(super) fn fields(view: &DownloadView, wording: Wording) -> Vec<Field> {
     fields
 }
 
-fn doing(state: &DownloadState, wording: Wording) -> Option<&'static str> {
-    Some(match (state, wording) {
-        (DownloadState::Queued, Wording::Full) => "waiting for its turn",
-        (DownloadState::Queued, Wording::Brief) => "waiting",
+fn doing(view: &DownloadView, wording: Wording) -> Option<String> {
+    let text = match (&view.state, wording) {
+        (DownloadState::Queued, Wording::Full) => {
+            let place = view.turn.map(|place| format!(", number {place} in the queue"));
+            return Some(format!("waiting for its turn{}", place.unwrap_or_default()));
+        }
+        (DownloadState::Queued, Wording::Brief) => {
+            return Some(view.turn.map_or_else(|| "queued".to_owned(), |place| format!("queued, {place}")));
+        }
+        (DownloadState::Paused, _) => "paused",
+        (DownloadState::AwaitingSources, Wording::Full) => "waiting for sources",
+        (DownloadState::AwaitingSources, Wording::Brief) => "no source",
+        (DownloadState::AwaitingRoom(room), Wording::Full) => {
+            return Some(format!("waiting for room, {} needed, {} free", Size(room.needed), Size(room.free)));
+        }
+        (DownloadState::AwaitingRoom(_), Wording::Brief) => "no room",
+        (DownloadState::Fetching, _) => {
+            let place = view.place.filter(|_| view.sources_active == 0)?;
+            return Some(match wording {
+                Wording::Full => format!("number {place} in a source's queue"),
+                Wording::Brief => format!("in line, {place}"),
+            });
+        }
         (DownloadState::Looking, Wording::Full) => "looking for sources",
         (DownloadState::Looking, Wording::Brief) => "looking",
         (DownloadState::Checking, Wording::Full) => "checking what is here already",
         (DownloadState::Checking, Wording::Brief) => "checking",
         (DownloadState::Finishing, _) => "finishing",
         _ => return None,
-    })
+    };
+    Some(text.to_owned())
 }
 
 /// `33.1 MiB/s` becomes `33.1M/s`.

@@ -14,6 +14,8 @@ fn view() -> DownloadView {
         name: "debian-12.5.0-amd64-netinst.iso".into(),
         size: Some(2_576_980_377),
         state: DownloadState::Fetching,
+        priority: crate::transfers::Priority::Normal,
+        turn: None,
         pieces_done: 812,
         pieces: 2458,
         bytes_done: 851_443_712,

@@ -98,6 +98,13 @@ pub(in crate::repl::act) fn ended(view: &DownloadView) -> String {
     }
 }
 
+/// Says that a download was stopped with the node.
+pub(super) fn suspended(view: &DownloadView) -> String {
+    let (name, size) = (display_safe(&view.name), view.size.unwrap_or(0));
+    let percent = percent(view.bytes_done, size);
+    format!("{name}: stopped at {percent}%; it goes on when the node is started again")
+}
+
 /// Says what came of many downloads.
 pub(super) fn summary(views: &[DownloadView]) -> String {
     let done = || views.iter().filter(|view| matches!(view.state, DownloadState::Done { .. }));
@@ -144,6 +151,8 @@ mod tests {
             name: "a\tb".into(),
             size: Some(4096),
             state: DownloadState::Done { location: PathBuf::from("/x"), renamed: None },
+            priority: crate::transfers::Priority::Normal,
+            turn: None,
             pieces_done: 1,
             pieces: 1,
             bytes_done: 4096,

@@ -2,9 +2,10 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
-use super::ending::{done, ended, problem, summary};
+use super::ending::{done, ended, problem, summary, suspended};
 use crate::repl::failure::Failure;
 use crate::repl::progress::{progress_line, summary_line};
+use crate::repl::room_news::RoomNews;
 use crate::repl::session::Session;
 use crate::transfers::{DownloadId, DownloadState, DownloadView};
 
@@ -24,6 +25,7 @@ struct Following {
     over: Vec<DownloadView>,
     all: usize,
     failed: usize,
+    room: RoomNews,
 }
 
 /// Waits until downloads are over and tells of each: scripts in the order in which they were asked for, people as soon as
@@ -31,9 +33,10 @@ struct Following {
 pub(super) async fn follow(session: &mut Session, ids: &[DownloadId]) -> Result<(), Failure> {
     let pending: Vec<_> = ids.iter().filter_map(|id| session.node.downloads().watch(*id)).collect();
     let all = pending.len();
-    let mut following = Following { pending, over: Vec::new(), all, failed: 0 };
+    let mut following = Following { pending, over: Vec::new(), all, failed: 0, room: RoomNews::default() };
     loop {
         following.report(session)?;
+        following.tell_of_room(session)?;
         let Some(first) = following.pending.first_mut() else { break };
         if session.output.wants_live() {
             following.draw(session);
@@ -71,6 +74,19 @@ impl Following {
         Ok(())
     }
 
+    /// Tells of those that wait for room on the disk.
+    fn tell_of_room(&mut self, session: &mut Session) -> Result<(), Failure> {
+        for view in &self.pending {
+            let Some(text) = self.room.of(&view.borrow()) else { continue };
+            if session.output.is_for_person() {
+                session.output.line(text)?;
+            } else {
+                session.output.warning(text);
+            }
+        }
+        Ok(())
+    }
+
     fn tell(&mut self, session: &mut Session, view: &DownloadView) -> Result<(), Failure> {
         if let DownloadState::Done { location, renamed } = &view.state {
             let place = session.show_path(location);
@@ -87,8 +103,11 @@ impl Following {
 
     fn draw(&self, session: &mut Session) {
         let (look, width, height) = session.output.live_frame();
-        let views: Vec<DownloadView> = self.pending.iter().map(|view| view.borrow().clone()).collect();
-        let is_at_work = |view: &&DownloadView| self.all == 1 || view.state != DownloadState::Queued;
+        let mut views: Vec<DownloadView> = self.pending.iter().map(|view| view.borrow().clone()).collect();
+        if let [only] = views.as_mut_slice() {
+            *only = session.node.downloads().ranked(only.clone());
+        }
+        let is_at_work = |view: &&DownloadView| self.all == 1 || !view.state.may_wait();
         let active = views.iter().filter(is_at_work).take(height.saturating_sub(1).max(1));
         let mut lines: Vec<String> = active.map(|view| progress_line(view, width, look)).collect();
         if self.all > 1 {
@@ -99,13 +118,16 @@ impl Following {
     }
 }
 
-/// Stops the downloads that the interrupted command waited for, and tells of each what has become of it.
+/// Stops the downloads that the interrupted command waited for, and tells of each what has become of it. A script ends with
+/// that, and the node with it; so its downloads go on when the node is started again.
 pub(crate) async fn stop_foreground(session: &mut Session) -> Result<(), Failure> {
     let ids = std::mem::take(&mut session.foreground);
     session.output.clear_live();
     let mut stopped = Vec::new();
+    let is_person = session.output.is_for_person();
     for id in ids {
-        if session.node.downloads().cancel(id) {
+        let downloads = session.node.downloads();
+        if if is_person { downloads.cancel(id) } else { downloads.suspend(id) } {
             stopped.extend(session.node.downloads().watch(id));
         }
     }
@@ -117,11 +139,13 @@ pub(crate) async fn stop_foreground(session: &mut Session) -> Result<(), Failure
     // One that takes longer is still going to stop.
     let _ = tokio::time::timeout(STOPPING, all_over).await;
     for view in stopped {
-        let text = ended(&view.borrow());
-        if session.output.is_for_person() {
-            session.output.line(text)?;
+        let view = view.borrow();
+        if is_person {
+            session.output.line(ended(&view))?;
+        } else if view.state == DownloadState::Cancelled {
+            session.output.error(suspended(&view));
         } else {
-            session.output.error(text);
+            session.output.error(ended(&view));
         }
     }
     Ok(())

@@ -1,0 +1,74 @@
+use std::io;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+
+use super::part_file::PartFileError;
+use super::place::PlaceError;
+use crate::transfers::Room;
+
+/// The unit in which a file's blocks are counted, whatever those of the file system are.
+const BLOCK: u64 = 512;
+
+/// What a download needs at least to go on: its record and a few names.
+const LEAST: u64 = 64 << 10;
+
+/// Says whether a write failed because the disk, or this user's share of it, is full.
+pub(super) fn is_full(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+}
+
+/// Returns what could not be made or written, if that is because the disk is full.
+pub(super) fn full_at(error: &PartFileError) -> Option<&Path> {
+    let (path, source) = match error {
+        PartFileError::Place(PlaceError::Folder { folder: path, source })
+        | PartFileError::NoRoom { path, source, .. }
+        | PartFileError::Io { path, source } => (path, source),
+        PartFileError::Place(_) => return None,
+    };
+    is_full(source).then_some(path)
+}
+
+/// Looks how much room a file of `size` bytes at `path` still needs, and how much there is. Asks the system and so belongs
+/// on a blocking thread.
+pub(super) fn measure(path: &Path, size: u64) -> io::Result<Room> {
+    let taken = path.symlink_metadata().ok().filter(std::fs::Metadata::is_file);
+    let taken = taken.map_or(0, |metadata| metadata.blocks().saturating_mul(BLOCK));
+    let folder = path.ancestors().find(|above| above.is_dir()).unwrap_or(Path::new("/"));
+    let system = rustix::fs::statvfs(folder)?;
+    let free = system.f_bavail.saturating_mul(system.f_frsize);
+    Ok(Room { folder: folder.to_owned(), needed: size.saturating_sub(taken).max(LEAST), free })
+}
+
+impl Room {
+    /// Says whether there is as much as is needed.
+    pub(super) const fn is_enough(&self) -> bool {
+        self.free >= self.needed
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use rustix::io::Errno;
+
+    use super::*;
+
+    #[test]
+    fn what_is_taken_already_is_not_needed_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.part");
+        let before = measure(&path, 1 << 20).unwrap();
+        assert_eq!((before.folder.as_path(), before.needed), (folder.path(), 1 << 20));
+        fs::write(&path, vec![7; 1 << 19]).unwrap();
+        assert!(measure(&path, 1 << 20).unwrap().needed <= 1 << 19);
+        assert_eq!(measure(&folder.path().join("not/made/yet.part"), 1).unwrap().folder, folder.path());
+    }
+
+    #[test]
+    fn a_full_disk_is_told_from_other_trouble() {
+        let error = |errno: Errno| PartFileError::Io { path: "/x".into(), source: errno.into() };
+        assert!(full_at(&error(Errno::NOSPC)).is_some() && full_at(&error(Errno::DQUOT)).is_some());
+        assert!(full_at(&error(Errno::IO)).is_none() && full_at(&error(Errno::FBIG)).is_none());
+    }
+}

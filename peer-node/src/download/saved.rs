@@ -1,0 +1,242 @@
+//! The list of downloads that go on after a restart, as it lies in the state folder: `downloads.json`.
+//!
+//! It says what is wanted and where it shall lie, not how far it has come: that is the business of the part files. It is
+//! replaced as a whole, and read as a whole or not at all. Knows the file's form alone; `ledger` says when it is written.
+
+use std::fs::{self, File};
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+use protocol::limits::MAX_FILE_SIZE;
+use serde::{Deserialize, Serialize};
+
+use super::{Target, Wanted};
+use crate::library::StoredPath;
+use crate::state_dir::replace_file;
+use crate::transfers::Priority;
+
+/// The form of the file; another number is one that this program does not know.
+const VERSION: u32 = 1;
+
+/// The longest file that is read, in bytes: some hundred thousand downloads.
+const MAX_FILE: u64 = 64 << 20;
+
+/// How many names a damaged list is given at most, before it is left where it lies.
+const MAX_ASIDE: u32 = 100;
+
+/// A download that goes on after a restart.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Listed {
+    pub(super) wanted: Wanted,
+    pub(super) priority: Priority,
+    pub(super) is_paused: bool,
+}
+
+/// A list that cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum ListError {
+    #[error("it cannot be read: {0}")]
+    Io(#[from] io::Error),
+    #[error("it is damaged: {0}")]
+    Damaged(#[from] serde_json::Error),
+    #[error("it is damaged: {0} is not possible")]
+    Impossible(&'static str),
+    #[error("another version of this program wrote it, in form {0}")]
+    Unknown(u32),
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct StoredList {
+    version: u32,
+    downloads: Vec<StoredDownload>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct StoredDownload {
+    /// The content's SHA-256, hexadecimal.
+    digest: String,
+    size: Option<u64>,
+    target: StoredTarget,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    copies: Vec<StoredTarget>,
+    priority: String,
+    paused: bool,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum StoredTarget {
+    /// Under this name in the node's folder.
+    InFolder(String),
+    /// At a path of the user's own, under this name if the path is a folder.
+    At(StoredPath, String),
+}
+
+/// Writes the list down for good.
+pub(super) fn save<'a>(file: &Path, downloads: impl Iterator<Item = &'a Listed>) -> io::Result<()> {
+    let list = StoredList { version: VERSION, downloads: downloads.map(StoredDownload::from).collect() };
+    let mut json = serde_json::to_vec(&list).map_err(io::Error::from)?;
+    json.push(b'\n');
+    replace_file(file, &json)
+}
+
+/// Reads what [`save`] wrote; without a file there is nothing to go on with.
+pub(super) fn load(file: &Path) -> Result<Vec<Listed>, ListError> {
+    let mut json = Vec::new();
+    match File::open(file) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        opened => opened?.take(MAX_FILE).read_to_end(&mut json)?,
+    };
+    let list: StoredList = serde_json::from_slice(&json)?;
+    if list.version != VERSION {
+        return Err(ListError::Unknown(list.version));
+    }
+    list.downloads.into_iter().map(Listed::try_from).collect()
+}
+
+/// Gives a list that cannot be used a name under which nothing looks for it, and returns that.
+pub(super) fn set_aside(file: &Path) -> io::Result<PathBuf> {
+    let numbered = |number: u32| {
+        let mut name = file.as_os_str().to_owned();
+        name.push(if number == 0 { ".damaged".to_owned() } else { format!(".damaged-{number}") });
+        PathBuf::from(name)
+    };
+    // The folder is locked, so nobody else takes a name meanwhile.
+    let is_free = |path: &PathBuf| path.symlink_metadata().is_err();
+    let aside = (0..MAX_ASIDE).map(numbered).find(is_free).ok_or(io::ErrorKind::AlreadyExists)?;
+    fs::rename(file, &aside)?;
+    Ok(aside)
+}
+
+impl From<&Listed> for StoredDownload {
+    fn from(listed: &Listed) -> Self {
+        let Wanted { digest, size, target, copies } = &listed.wanted;
+        Self {
+            digest: digest.to_string(),
+            size: *size,
+            target: target.into(),
+            copies: copies.iter().map(StoredTarget::from).collect(),
+            priority: listed.priority.name().to_owned(),
+            paused: listed.is_paused,
+        }
+    }
+}
+
+impl TryFrom<StoredDownload> for Listed {
+    type Error = ListError;
+
+    fn try_from(stored: StoredDownload) -> Result<Self, ListError> {
+        let digest = stored.digest.parse().map_err(|_| ListError::Impossible("a digest in it"))?;
+        if stored.size.is_some_and(|size| size > MAX_FILE_SIZE) {
+            return Err(ListError::Impossible("a size in it"));
+        }
+        let priority =
+            Priority::of_name(&stored.priority).ok_or(ListError::Impossible("a priority in it"))?;
+        let copies = stored.copies.into_iter().map(Target::from).collect();
+        let wanted = Wanted { digest, size: stored.size, target: stored.target.into(), copies };
+        Ok(Self { wanted, priority, is_paused: stored.paused })
+    }
+}
+
+impl From<&Target> for StoredTarget {
+    fn from(target: &Target) -> Self {
+        match target {
+            Target::InFolder(name) => Self::InFolder(name.clone()),
+            Target::At(path, name) => Self::At(path.as_path().into(), name.clone()),
+        }
+    }
+}
+
+impl From<StoredTarget> for Target {
+    fn from(stored: StoredTarget) -> Self {
+        match stored {
+            StoredTarget::InFolder(name) => Self::InFolder(name),
+            StoredTarget::At(path, name) => Self::At(path.into(), name),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::ffi::OsString;
+    use std::os::unix::ffi::OsStringExt;
+
+    use protocol::digest::Digest;
+
+    use super::*;
+
+    fn some() -> Vec<Listed> {
+        let odd = PathBuf::from(OsString::from_vec(b"/data/caf\xe9/".to_vec()));
+        let one = Wanted {
+            digest: Digest::from_bytes([7; 32]),
+            size: Some(12),
+            target: Target::InFolder("a/\u{1b}b.iso".into()),
+            copies: vec![Target::InFolder("c".into()), Target::At("d".into(), "e".into())],
+        };
+        let two = Wanted {
+            digest: Digest::OF_NOTHING,
+            size: None,
+            target: Target::At(odd, "x".into()),
+            copies: vec![],
+        };
+        vec![
+            Listed { wanted: one, priority: Priority::Low, is_paused: true },
+            Listed { wanted: two, priority: Priority::High, is_paused: false },
+        ]
+    }
+
+    #[test]
+    fn a_list_survives_its_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("downloads.json");
+        assert_eq!(load(&file).unwrap(), []);
+        save(&file, some().iter()).unwrap();
+        assert_eq!(load(&file).unwrap(), some());
+    }
+
+    #[test]
+    fn a_list_cut_anywhere_is_damage_and_never_fewer_downloads() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("downloads.json");
+        save(&file, some().iter()).unwrap();
+        let whole = fs::read(&file).unwrap();
+        for length in 0..whole.len() - 1 {
+            fs::write(&file, &whole[..length]).unwrap();
+            assert!(matches!(load(&file), Err(ListError::Damaged(_))), "{length}");
+        }
+    }
+
+    #[test]
+    fn what_this_program_did_not_write_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("downloads.json");
+        save(&file, some().iter()).unwrap();
+        let whole = fs::read_to_string(&file).unwrap();
+        let long = u64::MAX.to_string();
+        for (before, after) in [
+            ("\"version\":1", "\"version\":2"),
+            ("07070707", "0707"),
+            (":12,", &format!(":{long},")),
+            ("\"low\"", "\"lowest\""),
+            ("paused", "stopped"),
+        ] {
+            assert!(whole.contains(before), "{before}");
+            fs::write(&file, whole.replacen(before, after, 1)).unwrap();
+            assert!(load(&file).is_err(), "{after}");
+        }
+    }
+
+    #[test]
+    fn a_damaged_list_is_kept_under_another_name() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("downloads.json");
+        for (content, name) in [("one", "downloads.json.damaged"), ("two", "downloads.json.damaged-1")] {
+            fs::write(&file, content).unwrap();
+            let aside = set_aside(&file).unwrap();
+            assert_eq!((aside.file_name().unwrap().to_str().unwrap(), file.exists()), (name, false));
+            assert_eq!(fs::read_to_string(aside).unwrap(), content);
+        }
+    }
+}

@@ -1,0 +1,92 @@
+use std::collections::{BTreeMap, HashMap};
+
+use protocol::digest::Digest;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+use super::NotStarted;
+use super::session::Session;
+use crate::transfers::{DownloadId, DownloadView};
+
+/// The most downloads that are remembered once they are over, and how many begin between two looks at how many that are,
+/// which take long where there are many.
+const MAX_REMEMBERED: usize = 1000;
+const BETWEEN_LOOKS: u32 = 100;
+
+/// The downloads of this run, by their numbers.
+#[derive(Debug, Default)]
+pub(super) struct Table {
+    last: u32,
+    entries: BTreeMap<DownloadId, Entry>,
+    /// The latest download of each content.
+    latest: HashMap<Digest, DownloadId>,
+}
+
+#[derive(Debug)]
+struct Entry {
+    digest: Digest,
+    view: watch::Receiver<DownloadView>,
+    cancel: CancellationToken,
+}
+
+impl Table {
+    /// Takes in the download that `make` makes under a new number, unless its content is on its way.
+    pub(super) fn begin(
+        &mut self,
+        digest: Digest,
+        make: impl FnOnce(DownloadId) -> (Session, watch::Receiver<DownloadView>, CancellationToken),
+    ) -> Result<(DownloadId, Session), NotStarted> {
+        if let Some(id) = self.latest.get(&digest).copied().filter(|id| self.is_running(*id)) {
+            return Err(NotStarted::Running { id });
+        }
+        self.last += 1;
+        if self.last.is_multiple_of(BETWEEN_LOOKS) {
+            self.forget_old();
+        }
+        let id = DownloadId(self.last);
+        let (session, view, cancel) = make(id);
+        self.entries.insert(id, Entry { digest, view, cancel });
+        self.latest.insert(digest, id);
+        Ok((id, session))
+    }
+
+    pub(super) fn views(&self) -> Vec<DownloadView> {
+        self.entries.values().map(|entry| entry.view.borrow().clone()).collect()
+    }
+
+    pub(super) fn watch(&self, id: DownloadId) -> Option<watch::Receiver<DownloadView>> {
+        self.entries.get(&id).map(|entry| entry.view.clone())
+    }
+
+    /// Returns what stops a download, if it is not over.
+    pub(super) fn cancel_of(&self, id: DownloadId) -> Option<CancellationToken> {
+        self.entries.get(&id).filter(|entry| !entry.is_over()).map(|entry| entry.cancel.clone())
+    }
+
+    pub(super) fn running(&self) -> usize {
+        self.entries.values().filter(|entry| !entry.is_over()).count()
+    }
+
+    fn is_running(&self, id: DownloadId) -> bool {
+        self.entries.get(&id).is_some_and(|entry| !entry.is_over())
+    }
+
+    fn forget_old(&mut self) {
+        let over = self.entries.iter().filter(|(_, entry)| entry.is_over()).map(|(id, _)| *id);
+        let over: Vec<DownloadId> = over.collect();
+        for id in over.iter().take(over.len().saturating_sub(MAX_REMEMBERED)) {
+            if let Some(entry) = self.entries.remove(id)
+                && self.latest.get(&entry.digest) == Some(id)
+            {
+                self.latest.remove(&entry.digest);
+            }
+        }
+    }
+}
+
+impl Entry {
+    fn is_over(&self) -> bool {
+        let ended = self.view.has_changed().is_err();
+        ended || self.view.borrow().state.is_over()
+    }
+}

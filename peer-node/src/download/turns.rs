@@ -1,0 +1,176 @@
+//! Whose turn it is: which downloads fetch, and in which order the others wait.
+//!
+//! Decides and does nothing else: no clock, no task, no lock. Higher priorities come first, and among equals those that
+//! came first. A turn that has begun is not taken away for the sake of another; it ends when its download pauses, stands
+//! aside or leaves. `queue` drives it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::transfers::{DownloadId, Priority};
+
+/// How a download stands in the queue.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Turn {
+    /// Others come first.
+    Waiting,
+    /// It may fetch.
+    Here,
+    /// A person wants it to rest.
+    Paused,
+    /// It cannot go on now, for want of sources or of room, and keeps nobody waiting.
+    Aside,
+}
+
+/// The queue of a node's downloads.
+#[derive(Debug)]
+pub(super) struct Turns {
+    /// How many may fetch at once.
+    places: usize,
+    taken: usize,
+    tickets: u64,
+    standings: BTreeMap<DownloadId, Standing>,
+    /// Those that wait, the next one first.
+    waiting: BTreeSet<(Priority, u64, DownloadId)>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Standing {
+    priority: Priority,
+    /// Drawn at its arrival: the lower came earlier.
+    ticket: u64,
+    turn: Turn,
+}
+
+impl Turns {
+    /// Makes a queue in which so many downloads may fetch at once; at least one always may.
+    pub(super) fn new(places: usize) -> Self {
+        Self {
+            places: places.max(1),
+            taken: 0,
+            tickets: 0,
+            standings: BTreeMap::new(),
+            waiting: BTreeSet::new(),
+        }
+    }
+
+    /// Takes in a download that waits or is paused.
+    pub(super) fn join(&mut self, id: DownloadId, priority: Priority, is_paused: bool) {
+        self.leave(id);
+        self.tickets += 1;
+        let standing = Standing { priority, ticket: self.tickets, turn: Turn::Paused };
+        self.standings.insert(id, standing);
+        if !is_paused {
+            self.turn_to(id, Turn::Waiting);
+        }
+    }
+
+    /// Forgets a download.
+    pub(super) fn leave(&mut self, id: DownloadId) {
+        self.turn_to(id, Turn::Paused);
+        self.standings.remove(&id);
+    }
+
+    /// Gives a free place to whoever is next.
+    pub(super) fn poll(&mut self) -> Option<DownloadId> {
+        if self.taken >= self.places {
+            return None;
+        }
+        let (_, _, id) = self.waiting.first().copied()?;
+        self.turn_to(id, Turn::Here);
+        Some(id)
+    }
+
+    /// Lets a download rest. Says whether that is new.
+    pub(super) fn pause(&mut self, id: DownloadId) -> bool {
+        self.turn(id).is_some_and(|turn| turn != Turn::Paused) && self.turn_to(id, Turn::Paused)
+    }
+
+    /// Lets a download that rests or stands aside wait for its turn, where it stood before. Says whether that is new.
+    pub(super) fn resume(&mut self, id: DownloadId) -> bool {
+        matches!(self.turn(id), Some(Turn::Paused | Turn::Aside)) && self.turn_to(id, Turn::Waiting)
+    }
+
+    /// Lets a download give its place up until it can go on.
+    pub(super) fn stand_aside(&mut self, id: DownloadId) {
+        if matches!(self.turn(id), Some(Turn::Here | Turn::Waiting)) {
+            self.turn_to(id, Turn::Aside);
+        }
+    }
+
+    /// Lets a download that stood aside wait again where it stood before.
+    pub(super) fn go_on(&mut self, id: DownloadId) {
+        if self.turn(id) == Some(Turn::Aside) {
+            self.turn_to(id, Turn::Waiting);
+        }
+    }
+
+    /// Lets a download that stood aside wait again, behind those that are waiting.
+    pub(super) fn come_back(&mut self, id: DownloadId) {
+        if self.turn(id) == Some(Turn::Aside)
+            && let Some(standing) = self.standings.get_mut(&id)
+        {
+            self.tickets += 1;
+            standing.ticket = self.tickets;
+            self.go_on(id);
+        }
+    }
+
+    /// Gives a download another priority. Says whether that is new.
+    pub(super) fn prioritise(&mut self, id: DownloadId, priority: Priority) -> bool {
+        let Some(standing) = self.standings.get_mut(&id).filter(|standing| standing.priority != priority)
+        else {
+            return false;
+        };
+        let was_waiting = self.waiting.remove(&standing.key(id));
+        standing.priority = priority;
+        if was_waiting {
+            self.waiting.insert(standing.key(id));
+        }
+        true
+    }
+
+    /// Returns how a download stands.
+    pub(super) fn turn(&self, id: DownloadId) -> Option<Turn> {
+        self.standings.get(&id).map(|standing| standing.turn)
+    }
+
+    /// Returns all downloads with their priorities.
+    pub(super) fn priorities(&self) -> impl Iterator<Item = (DownloadId, Priority)> {
+        self.standings.iter().map(|(id, standing)| (*id, standing.priority))
+    }
+
+    /// Returns those that wait, the next one first.
+    pub(super) fn waiting(&self) -> impl Iterator<Item = DownloadId> {
+        self.waiting.iter().map(|(_, _, id)| *id)
+    }
+
+    /// Says whether nobody fetches.
+    pub(super) const fn is_idle(&self) -> bool {
+        self.taken == 0
+    }
+
+    fn turn_to(&mut self, id: DownloadId, turn: Turn) -> bool {
+        let Some(standing) = self.standings.get_mut(&id) else { return false };
+        let before = std::mem::replace(&mut standing.turn, turn);
+        match before {
+            Turn::Waiting => _ = self.waiting.remove(&standing.key(id)),
+            Turn::Here => self.taken -= 1,
+            Turn::Paused | Turn::Aside => {}
+        }
+        match turn {
+            Turn::Waiting => _ = self.waiting.insert(standing.key(id)),
+            Turn::Here => self.taken += 1,
+            Turn::Paused | Turn::Aside => {}
+        }
+        true
+    }
+}
+
+impl Standing {
+    const fn key(&self, id: DownloadId) -> (Priority, u64, DownloadId) {
+        (self.priority, self.ticket, id)
+    }
+}
+
+#[cfg(test)]
+mod tests;

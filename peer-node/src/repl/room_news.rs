@@ -1,0 +1,35 @@
+use std::collections::BTreeSet;
+
+use protocol::escape::display_safe;
+use protocol::units::Size;
+
+use super::session::show_path;
+use crate::transfers::{DownloadId, DownloadState, DownloadView};
+
+/// Which downloads were told to wait for room on the disk: each is told of once, and once more when it goes on.
+#[derive(Debug, Default)]
+pub(crate) struct RoomNews {
+    told: BTreeSet<DownloadId>,
+}
+
+impl RoomNews {
+    /// Says what is new about a download, if anything is.
+    pub(crate) fn of(&mut self, view: &DownloadView) -> Option<String> {
+        let (number, name) = (view.id.0, display_safe(&view.name));
+        match &view.state {
+            DownloadState::AwaitingRoom(room) => self.told.insert(view.id).then(|| {
+                let (needed, free) = (Size(room.needed), Size(room.free));
+                let folder = show_path(&room.folder);
+                format!(
+                    "download {number} waits for room: {name} needs {needed} more in {folder}, where {free} are free; \
+                     it goes on by itself when there is room"
+                )
+            }),
+            DownloadState::Queued | DownloadState::Paused | DownloadState::AwaitingSources => None,
+            state => {
+                let is_news = self.told.remove(&view.id) && !state.is_over();
+                is_news.then(|| format!("download {number} goes on, there is room: {name}"))
+            }
+        }
+    }
+}
