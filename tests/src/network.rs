@@ -11,7 +11,7 @@ use crate::eventually::{SOON, eventually, until};
 use crate::home::Home;
 use crate::index::Index;
 use crate::index_session::IndexSession;
-use crate::peer::{Done, Peer};
+use crate::peer::{Done, Peer, peer_node};
 
 /// An index, and one that watches it.
 #[derive(Debug)]
@@ -31,6 +31,12 @@ pub struct Node {
 }
 
 impl Node {
+    /// Starts the peer again, after it has ended in whatever way.
+    pub fn start_again(&mut self, index: SocketAddr) {
+        self.peer.kill();
+        self.peer = Peer::start(index, self.home.path());
+    }
+
     /// Downloads a content by its digest, and holds the file on disk against it.
     pub fn fetch(&mut self, content: &Content) -> Done {
         let answer = self.peer.say(&format!("download {}", content.digest));
@@ -77,6 +83,14 @@ impl Network {
                 Some(eventually("the index to answer", SOON, || IndexSession::open(address).ok()));
         }
         self.observer.as_mut().expect("just made")
+    }
+
+    /// Starts a peer that shares nothing yet, with options of its own.
+    pub fn node_with(&self, options: &[&str]) -> Node {
+        let home = Home::new();
+        let mut command = peer_node(0, self.index.address(), home.path());
+        command.args(options);
+        Node { peer: Peer::launch(command), home }
     }
 
     /// Starts a peer that shares some files, and waits until they can be found.

@@ -4,6 +4,8 @@
 mod downloads;
 #[path = "stories/folders.rs"]
 mod folders;
+#[path = "stories/full_disk.rs"]
+mod full_disk;
 #[path = "stories/hostile_clients.rs"]
 mod hostile_clients;
 #[path = "stories/hostile_fetchers.rs"]
@@ -20,6 +22,10 @@ mod names;
 mod presence;
 #[path = "stories/prompt.rs"]
 mod prompt;
+#[path = "stories/queue.rs"]
+mod queue;
+#[path = "stories/resuming.rs"]
+mod resuming;
 #[path = "stories/scripts.rs"]
 mod scripts;
 #[path = "stories/searching.rs"]

@@ -1,3 +1,4 @@
+use protocol::bitfield::Bitfield;
 use protocol::frame::encode_frame;
 use protocol::geometry::Geometry;
 use protocol::manifest::state_count;
@@ -11,6 +12,8 @@ use crate::content::{Content, Noise, PIECE};
 pub enum Lie {
     /// Nothing: it serves what it was asked for.
     None,
+    /// No lie either: it has the first half of the pieces, and says so.
+    FirstHalf,
     /// Every block has its bits turned over.
     WrongBytes,
     /// Half of a block comes, then the end of the connection.
@@ -64,6 +67,17 @@ impl Said {
     }
 }
 
+/// The bitfield of the first half of the pieces.
+fn first_half(content: &Content) -> Vec<u8> {
+    let geometry = Geometry::native(content.size()).expect("a small content");
+    let mut bitfield = Bitfield::empty(&geometry);
+    let half = geometry.piece_count() as usize / 2;
+    for piece in geometry.pieces().take(half) {
+        bitfield.insert(piece);
+    }
+    bitfield.as_bytes().to_vec()
+}
+
 impl Lie {
     /// Says whether the lie is told when a block is asked for, and not before.
     pub(super) const fn is_in_blocks(self) -> bool {
@@ -87,7 +101,8 @@ impl Lie {
             Self::ManifestStates | Self::OtherSize => sha256(&self.states(content).concat()),
             _ => content.manifest().id(),
         };
-        let mut said = Said::message(&PeerMessage::Offer { channel, size, manifest, pieces: None });
+        let pieces = (self == Self::FirstHalf).then(|| first_half(content));
+        let mut said = Said::message(&PeerMessage::Offer { channel, size, manifest, pieces });
         said.bytes.extend(Said::message(&PeerMessage::Unchoke).bytes);
         said
     }

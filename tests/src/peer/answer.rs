@@ -99,6 +99,12 @@ impl Answer {
             .collect()
     }
 
+    /// Returns what is going on with each download in a `transfers`, in the order of their numbers.
+    pub fn states(&self) -> Vec<String> {
+        let downloads = self.0.iter().filter(|line| line.starts_with("download\t"));
+        downloads.filter_map(|line| line.split('\t').nth(3).map(str::to_owned)).collect()
+    }
+
     /// Returns the downloads that went well.
     pub fn done(&self) -> Vec<Done> {
         let mut all: Vec<Done> = Vec::new();

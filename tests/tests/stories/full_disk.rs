@@ -1,0 +1,176 @@
+//! A disk that is full, and has room again.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use tempfile::{NamedTempFile, TempDir};
+use tests::content::{Content, PIECE};
+use tests::eventually::{SOON, eventually, until};
+use tests::network::{Network, Node};
+use tests::peer::{Peer, peer_node};
+use tests::terminal::Terminal;
+
+/// A small file system; unmounted when dropped.
+struct SmallDisk {
+    folder: TempDir,
+    /// What it lies on, if not in memory.
+    _image: Option<NamedTempFile>,
+}
+
+impl SmallDisk {
+    /// Mounts one in memory, which gives room in advance, if this process may.
+    fn mount(bytes: usize) -> Option<Self> {
+        let folder = tempfile::tempdir().expect("a folder");
+        let size = format!("size={bytes}");
+        let mut mount = Command::new("mount");
+        mount.args(["-t", "tmpfs", "-o", &size, "peerdex-story"]).arg(folder.path());
+        works(mount).then_some(Self { folder, _image: None })
+    }
+
+    /// Mounts one that gives room only as bytes are written, if this process may.
+    fn mount_without_advance(bytes: usize) -> Option<Self> {
+        let folder = tempfile::tempdir().expect("a folder");
+        let image = NamedTempFile::new().expect("a file");
+        image.as_file().set_len(bytes as u64).expect("a sparse file");
+        let (mut format, mut mount) = (Command::new("mkfs.ext2"), Command::new("mount"));
+        format.args(["-q", "-F", "-m", "0"]).arg(image.path());
+        mount.args(["-o", "loop"]).arg(image.path()).arg(folder.path());
+        (works(format) && works(mount)).then_some(Self { folder, _image: Some(image) })
+    }
+
+    fn path(&self) -> PathBuf {
+        self.folder.path().to_owned()
+    }
+
+    /// Takes all room but so many bytes.
+    fn fill_up_to(&self, free: usize) -> PathBuf {
+        let path = self.path().join("filler");
+        let system = rustix::fs::statvfs(self.folder.path()).expect("a file system");
+        let room = usize::try_from(system.f_bavail * system.f_frsize).expect("a small disk");
+        fs::write(&path, vec![1; room.saturating_sub(free)]).expect("room for the filler");
+        path
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        // Lazily, in case a process still has a file open.
+        let unmounted = Command::new("umount").arg("--lazy").arg(self.folder.path()).status();
+        assert!(unmounted.is_ok_and(|status| status.success()), "the small disk stays mounted");
+    }
+}
+
+/// Says whether a command does what it should; if not, the story that needs it is left out, loudly.
+fn works(mut command: Command) -> bool {
+    let works = command.output().is_ok_and(|output| output.status.success());
+    if !works {
+        eprintln!("SKIPPED: {command:?} does not work here, so a full disk is NOT tested");
+    }
+    works
+}
+
+/// Waits until a download would go on after a crash.
+fn wait_until_listed(node: &Node, content: &Content) {
+    until("the download to be listed", SOON, || {
+        let list = node.home.path().join(".peerdex/downloads.json");
+        fs::read_to_string(list).is_ok_and(|list| list.contains(&content.digest.to_string()))
+    });
+}
+
+fn file_is(path: &Path, content: &Content) -> bool {
+    fs::read(path).is_ok_and(|bytes| bytes == content.bytes)
+}
+
+#[test]
+fn a_download_waits_for_room_and_goes_on_by_itself() {
+    let Some(disk) = SmallDisk::mount(64 * PIECE) else { return };
+    let mut network = Network::new();
+    let content = Content::random(230, 40 * PIECE + 9);
+    let _sharer = network.node(&[("big.iso", &content)]);
+    let mut node = network.node(&[]);
+    let filler = disk.fill_up_to(20 * PIECE);
+    node.peer.say("search big");
+    let order = format!("download 1 as {}/", disk.path().display());
+    let asked = node.peer.begin(&order);
+    until("the lack of room to be told", SOON, || node.peer.output().contains("waits for room: "));
+    let told = node.peer.output();
+    assert!(told.contains("needs 10.0 MiB more in") && told.contains("goes on by itself"), "{told}");
+    // What it could not use is not kept from others.
+    fs::write(disk.path().join("other"), vec![2; 10 * PIECE]).expect("the room is free");
+    fs::remove_file(filler).expect("the filler");
+    let answer = node.peer.answer(asked);
+    assert_eq!(answer.done().len(), 1, "{answer:#?}");
+    assert!(file_is(&disk.path().join("big.iso"), &content));
+}
+
+#[test]
+fn a_download_that_waits_for_room_survives_its_node_and_a_person_can_hurry_it() {
+    let Some(disk) = SmallDisk::mount(64 * PIECE) else { return };
+    let mut network = Network::new();
+    let (large, small) = (Content::random(231, 40 * PIECE), Content::random(232, 2 * PIECE));
+    let _sharer = network.node(&[("large.iso", &large), ("small.iso", &small)]);
+    let mut node = network.node(&[]);
+    let filler = disk.fill_up_to(20 * PIECE);
+    let hits = node.peer.say("search large").hits();
+    assert_eq!(hits.len(), 1);
+    node.peer.say(&format!("download 1 as {}/ &", disk.path().display()));
+    let waits = |peer: &mut Peer| peer.say("transfers").states() == ["waiting for room"];
+    until("the download to wait for room", SOON, || waits(&mut node.peer));
+    // Others have room, and their turn.
+    node.fetch(&small);
+    wait_until_listed(&node, &large);
+    node.start_again(network.index.address());
+    until("the download to wait for room again", SOON, || waits(&mut node.peer));
+    fs::remove_file(filler).expect("the filler");
+    node.peer.say("resume 1");
+    until("the download to be done", SOON, || file_is(&disk.path().join("large.iso"), &large));
+}
+
+#[test]
+fn a_person_at_the_prompt_is_told_that_the_disk_is_full() {
+    let Some(disk) = SmallDisk::mount(64 * PIECE) else { return };
+    let mut network = Network::new();
+    let content = Content::random(233, 40 * PIECE);
+    let _sharer = network.node(&[("big.iso", &content)]);
+    let node = network.node(&[]);
+    drop(node.peer);
+    let filler = disk.fill_up_to(20 * PIECE);
+    let mut terminal = Terminal::start(peer_node(0, network.index.address(), node.home.path()));
+    assert!(terminal.is_ready(), "{}", terminal.text());
+    until("the file to be found", SOON, || terminal.enter("search big").contains("big.iso"));
+    terminal.enter(&format!("download 1 as {}/ &", disk.path().display()));
+    assert!(terminal.shows("download 1 waits for room", SOON), "{}", terminal.text());
+    assert!(terminal.enter("transfers").contains("room"), "{}", terminal.text());
+    fs::remove_file(filler).expect("the filler");
+    assert!(terminal.shows("download 1 is done", SOON), "{}", terminal.text());
+    terminal.press("quit\r");
+    terminal.process.wait(Duration::from_secs(10));
+}
+
+#[test]
+fn a_disk_that_fills_while_pieces_come_costs_none_that_is_verified() {
+    let Some(disk) = SmallDisk::mount_without_advance(128 * PIECE) else { return };
+    let mut network = Network::new();
+    let content = Content::random(234, 60 * PIECE + 1);
+    let _sharer = network.node(&[("big.iso", &content)]);
+    let mut node = network.node(&[]);
+    let filler = disk.fill_up_to(30 * PIECE);
+    node.peer.say("search big");
+    node.peer.say(&format!("download 1 as {}/ &", disk.path().display()));
+    let pieces = |peer: &mut Peer| {
+        let transfers = peer.say("transfers");
+        let line = transfers.0.iter().find(|line| line.contains("waiting for room"))?.clone();
+        line.split('\t').find_map(|field| field.strip_suffix("/61 pieces")?.parse::<u32>().ok())
+    };
+    let kept = eventually("the download to wait for room", SOON, || pieces(&mut node.peer));
+    assert!((1..=30).contains(&kept), "{kept} pieces");
+    // Killed meanwhile, it still knows them.
+    wait_until_listed(&node, &content);
+    node.start_again(network.index.address());
+    let again = eventually("the download to wait for room again", SOON, || pieces(&mut node.peer));
+    assert!(again >= kept, "{again} of {kept} pieces");
+    fs::remove_file(filler).expect("the filler");
+    until("the download to be done", SOON, || file_is(&disk.path().join("big.iso"), &content));
+}
