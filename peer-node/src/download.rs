@@ -8,6 +8,7 @@ mod assembly;
 mod board;
 mod checks;
 mod direct;
+mod folder_syncs;
 mod ledger;
 mod manifest_choice;
 mod part_file;
@@ -39,6 +40,7 @@ use crate::library::Library;
 use crate::native::Links;
 use crate::partials::Partials;
 use crate::transfers::{DownloadId, DownloadState, DownloadView, Priority};
+pub use folder_syncs::FolderSyncs;
 use ledger::Ledger;
 use queue::Queue;
 use saved::Listed;
@@ -102,6 +104,8 @@ pub struct DownloadsConfig {
     pub library: Library,
     /// Who shares what is on its way.
     pub partials: Partials,
+    /// Who makes the names of finished files durable.
+    pub folder_syncs: FolderSyncs,
     /// Owns the tasks.
     pub tracker: TaskTracker,
     /// Ends them.

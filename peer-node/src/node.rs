@@ -11,7 +11,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::download::{Downloads, DownloadsConfig};
+use crate::download::{Downloads, DownloadsConfig, FolderSyncs};
 use crate::identity::{Identity, IdentityError};
 use crate::index_client::{IndexClient, IndexConfig, NodeShares, ProbeKey};
 use crate::library::{Library, LibraryError};
@@ -118,6 +118,7 @@ impl Node {
             index: index.clone(),
             library: library.clone(),
             partials,
+            folder_syncs: FolderSyncs::default(),
             tracker: tracker.clone(),
             cancel: cancel.clone(),
         })

@@ -1,4 +1,4 @@
-use std::fs::{self, File, OpenOptions};
+use std::fs::{File, OpenOptions};
 use std::io;
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
@@ -9,11 +9,13 @@ use protocol::bitfield::Bitfield;
 use protocol::digest::Digest;
 use protocol::geometry::{Geometry, PieceIndex};
 use protocol::manifest::Manifest;
-use rustix::fs::{CWD, FallocateFlags, OFlags, RenameFlags};
+use rustix::fs::{FallocateFlags, OFlags};
 
 use super::direct::DirectFile;
 use super::part_record::PartRecord;
 use super::place::{self, Place, PlaceError};
+
+mod naming;
 
 /// From this size on, in bytes, pieces are written past the page cache.
 const DIRECT_FROM: u64 = 16 << 20;
@@ -29,6 +31,8 @@ pub(super) struct PartFile {
     /// Whether what is written shall stay in the page cache, because others read it again soon.
     keep_cached: AtomicBool,
     place: Place,
+    /// Whether it has a name and a record, which a content of one piece does without.
+    is_named: bool,
     digest: Digest,
     geometry: Geometry,
 }
@@ -53,6 +57,12 @@ impl PartFile {
         digest: Digest,
         geometry: Geometry,
     ) -> Result<(Self, Bitfield), PartFileError> {
+        let nothing = Bitfield::empty(&geometry);
+        if geometry.piece_count() <= 1
+            && let Some((place, file)) = open_nameless(root, target, &digest)?
+        {
+            return Ok((Self::new(file, place, false, digest, geometry), nothing));
+        }
         let (place, record, file) = open_at_free_place(root, target, &digest)?;
         let claimed = record.and_then(|record| record.pieces(&geometry));
         let at = |source| PartFileError::Io { path: place.part.clone(), source };
@@ -61,17 +71,21 @@ impl PartFile {
             return Err(at(io::Error::other("it is not a regular file")));
         }
         let claimed = claimed.filter(|_| metadata.len() == geometry.size());
-        let file = Arc::new(file);
-        let direct = if geometry.size() >= DIRECT_FROM { DirectFile::of(&file) } else { None };
-        let part = Self { file, direct, keep_cached: AtomicBool::new(false), place, digest, geometry };
+        let part = Self::new(file, place, true, digest, geometry);
         let is_noted = claimed.is_some();
-        let claimed = claimed.unwrap_or_else(|| Bitfield::empty(&geometry));
+        let claimed = claimed.unwrap_or(nothing);
         if !is_noted {
             part.save_record(&claimed)
                 .map_err(|source| PartFileError::Io { path: part.place.record.clone(), source })?;
         }
         part.allocate()?;
         Ok((part, claimed))
+    }
+
+    fn new(file: File, place: Place, is_named: bool, digest: Digest, geometry: Geometry) -> Self {
+        let direct = if geometry.size() >= DIRECT_FROM { DirectFile::of(&file) } else { None };
+        let (file, keep_cached) = (Arc::new(file), AtomicBool::new(false));
+        Self { file, direct, keep_cached, place, is_named, digest, geometry }
     }
 
     /// Takes the room on disk at once, so that a full disk shows now and not later.
@@ -143,28 +157,27 @@ impl PartFile {
 
     /// Notes which pieces are here.
     pub(super) fn save_record(&self, pieces: &Bitfield) -> io::Result<()> {
+        if !self.is_named {
+            return Ok(());
+        }
         PartRecord::new(self.digest, self.geometry.size(), pieces).save(&self.place.record)
     }
+}
 
-    /// Makes the whole file durable and gives it its name, or the next free one. Returns where it lies.
-    pub(super) fn finish(self) -> io::Result<PathBuf> {
-        self.file.sync_all()?;
-        let mut place = self.place;
-        loop {
-            match rename_new(&place.part, &place.target) {
-                Ok(()) => break,
-                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-                    let root = place.target.parent().unwrap_or(Path::new("/")).to_owned();
-                    let free = place::find(&root, &place.target, &self.digest).map_err(io::Error::other)?;
-                    place.target = free.target;
-                }
-                Err(error) => return Err(error),
-            }
-        }
-        let folder = place.target.parent().unwrap_or(Path::new("."));
-        File::open(folder)?.sync_all()?;
-        let _ = fs::remove_file(&place.record);
-        Ok(place.target)
+/// Opens a file that has no name until it is whole, in the folder of the first free place; nothing where the file system
+/// cannot do that.
+fn open_nameless(
+    root: &Path,
+    target: &Path,
+    digest: &Digest,
+) -> Result<Option<(Place, File)>, PartFileError> {
+    let place = place::find(root, target, digest)?;
+    let folder = place.target.parent().unwrap_or(Path::new("."));
+    let flags = OFlags::TMPFILE.bits().cast_signed();
+    match OpenOptions::new().read(true).write(true).custom_flags(flags).open(folder) {
+        Ok(file) => Ok(Some((place, file))),
+        // Whatever the trouble is, the ordinary way shows whether it is one.
+        Err(_) => Ok(None),
     }
 }
 
@@ -194,20 +207,10 @@ fn open_at_free_place(
     }
 }
 
-/// Renames without ever replacing anything.
-fn rename_new(from: &Path, to: &Path) -> io::Result<()> {
-    match rustix::fs::renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE) {
-        Err(rustix::io::Errno::INVAL | rustix::io::Errno::NOSYS) => {
-            // A file system that cannot: a hard link does not replace either.
-            fs::hard_link(from, to)?;
-            fs::remove_file(from)
-        }
-        renamed => Ok(renamed?),
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     fn part(root: &Path) -> (PartFile, Bitfield) {
@@ -226,9 +229,29 @@ mod tests {
             part.write(piece, &[&halves[0], &halves[1]]).unwrap();
         }
         assert!(!target.exists());
-        assert_eq!(part.finish().unwrap(), target);
+        assert_eq!(part.name().unwrap().settled(), target);
         assert_eq!(fs::read(&target).unwrap(), halves.concat().repeat(3));
         assert_eq!(fs::read_dir(root.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_content_of_one_piece_leaves_no_trace_before_it_is_whole() {
+        let root = tempfile::tempdir().unwrap();
+        let (geometry, target) = (Geometry::native(5).unwrap(), root.path().join("a.bin"));
+        let open =
+            |tag| PartFile::open(root.path(), &target, Digest::from_bytes([tag; 32]), geometry).unwrap().0;
+        for (part, name) in [(open(1), "a.bin"), (open(2), "a (1).bin")] {
+            part.write(geometry.last_piece().unwrap(), &[b"12345"]).unwrap();
+            part.save_record(&Bitfield::full(&geometry)).unwrap();
+            let named = part.name().unwrap();
+            assert_eq!(named.folder(), root.path());
+            assert_eq!(named.settled(), root.path().join(name));
+            assert_eq!(fs::read(root.path().join(name)).unwrap(), b"12345");
+        }
+        let dropped = open(3);
+        dropped.write(geometry.last_piece().unwrap(), &[b"12345"]).unwrap();
+        drop(dropped);
+        assert_eq!(fs::read_dir(root.path()).unwrap().count(), 2);
     }
 
     #[test]
@@ -236,7 +259,7 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         let (part, _) = part(root.path());
         fs::write(root.path().join("a.bin"), "other").unwrap();
-        assert_eq!(part.finish().unwrap(), root.path().join("a (1).bin"));
+        assert_eq!(part.name().unwrap().settled(), root.path().join("a (1).bin"));
         assert_eq!(fs::read(root.path().join("a.bin")).unwrap(), b"other");
     }
 
@@ -244,7 +267,7 @@ mod tests {
     fn downloads_of_one_name_that_begin_together_do_not_share_a_part_file() {
         let root = tempfile::tempdir().unwrap();
         let target = root.path().join("a.bin");
-        let geometry = Geometry::native(1).unwrap();
+        let geometry = Geometry::native(1 << 20).unwrap();
         let start = std::sync::Barrier::new(8);
         let begin = |tag| {
             start.wait();

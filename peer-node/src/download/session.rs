@@ -241,9 +241,11 @@ impl Session {
     async fn settle(&mut self, part: PartFile, manifest: Arc<Manifest>) -> Result<DownloadState, Failure> {
         self.board.set_state(DownloadState::Finishing);
         let path = part.path().to_owned();
-        let finished = tokio::task::spawn_blocking(move || part.finish()).await;
-        let finished = finished.unwrap_or_else(|error| Err(std::io::Error::other(error)));
-        let location = finished.map_err(|source| Failure::Write { path, source })?;
+        let at = |source| Failure::Write { path: path.clone(), source };
+        let named = tokio::task::spawn_blocking(move || part.name()).await;
+        let named = named.unwrap_or_else(|error| Err(std::io::Error::other(error))).map_err(at)?;
+        self.config.folder_syncs.sync(named.folder()).await.map_err(at)?;
+        let location = named.settled();
         self.share(&location, &manifest).await;
         self.stage = Stage::Copying { location, manifest };
         self.make_copies().await

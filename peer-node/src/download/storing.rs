@@ -1,5 +1,6 @@
 //! The part of a download that reads and writes the disk: jobs for blocking threads.
 
+use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -77,7 +78,9 @@ pub(super) fn copy(
     if !geometry.pieces().all(|piece| part.is_right(piece, manifest)) {
         return Err(at(io::Error::other("the file it is copied from has changed")));
     }
-    part.finish().map_err(at)
+    let named = part.name().map_err(at)?;
+    File::open(named.folder()).and_then(|folder| folder.sync_all()).map_err(at)?;
+    Ok(named.settled())
 }
 
 /// Notes which pieces are here.

@@ -1,0 +1,75 @@
+//! How a part file that is whole comes to its name.
+
+use std::fs::{self, File};
+use std::io;
+use std::os::fd::AsRawFd;
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{AtFlags, CWD, RenameFlags};
+
+use super::PartFile;
+use crate::download::place;
+
+impl PartFile {
+    /// Makes the bytes durable and gives the file its name, or the next free one; the name is not durable yet.
+    pub(in crate::download) fn name(self) -> io::Result<Named> {
+        self.file.sync_all()?;
+        let mut place = self.place;
+        loop {
+            let named = if self.is_named {
+                rename_new(&place.part, &place.target)
+            } else {
+                link_new(&self.file, &place.target)
+            };
+            match named {
+                Ok(()) => break,
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                    let root = place.target.parent().unwrap_or(Path::new("/")).to_owned();
+                    let free = place::find(&root, &place.target, &self.digest).map_err(io::Error::other)?;
+                    place.target = free.target;
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(Named { location: place.target, record: self.is_named.then_some(place.record) })
+    }
+}
+
+/// A file that has its name, which still has to be made durable by a sync of its folder.
+#[derive(Debug)]
+pub(in crate::download) struct Named {
+    location: PathBuf,
+    record: Option<PathBuf>,
+}
+
+impl Named {
+    /// Returns the folder that is to be synced.
+    pub(in crate::download) fn folder(&self) -> &Path {
+        self.location.parent().unwrap_or(Path::new("."))
+    }
+
+    /// Ends the download, whose name is durable now. Returns where the file lies.
+    pub(in crate::download) fn settled(self) -> PathBuf {
+        // A record without its part file is no harm.
+        let _ = self.record.map(fs::remove_file);
+        self.location
+    }
+}
+
+/// Gives a file that has no name its first one, without ever replacing anything.
+fn link_new(file: &File, to: &Path) -> io::Result<()> {
+    let from = format!("/proc/self/fd/{}", file.as_raw_fd());
+    Ok(rustix::fs::linkat(CWD, from, CWD, to, AtFlags::SYMLINK_FOLLOW)?)
+}
+
+/// Renames without ever replacing anything.
+fn rename_new(from: &Path, to: &Path) -> io::Result<()> {
+    match rustix::fs::renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE) {
+        Err(rustix::io::Errno::INVAL | rustix::io::Errno::NOSYS) => {
+            // A file system that cannot: a hard link does not replace either.
+            fs::hard_link(from, to)?;
+            fs::remove_file(from)
+        }
+        renamed => Ok(renamed?),
+    }
+}
