@@ -35,14 +35,30 @@ impl Swarm {
 
     fn begin_piece(&mut self, id: SourceId) -> Option<Block> {
         let source = self.sources.get(&id)?;
-        let moving = self.active.moving_bytes();
-        if moving > 0 && moving + u64::from(self.geometry.piece_length()) > self.config.budget {
+        if !self.has_budget() || !self.has_piece_to_begin(source) {
             return None;
         }
         let fits = |piece| source.may_give(piece) && !source.owes_of(piece);
-        let is_first = moving == 0 && self.picker.done_count() == 0;
+        let is_first = self.active.moving_bytes() == 0 && self.picker.done_count() == 0;
         let piece = if is_first { self.picker.take_random(fits) } else { self.picker.take(fits) }?;
         self.active.open(piece, self.geometry.blocks(piece, self.config.block_length))
+    }
+
+    /// Says whether one more piece may be under way.
+    fn has_budget(&self) -> bool {
+        let moving = self.active.moving_bytes();
+        moving == 0 || moving + u64::from(self.geometry.piece_length()) <= self.config.budget
+    }
+
+    /// Says whether a source has a missing piece that is not begun. This is much cheaper than to look for one.
+    fn has_piece_to_begin(&self, source: &Source) -> bool {
+        source.useful > self.active.iter().filter(|(piece, _)| source.have.has(*piece)).count()
+    }
+
+    /// Says whether nothing more can be begun: not even at a source that chokes us now. Before that, to ask for a block twice
+    /// takes from the swarm what it could send somebody else.
+    fn is_endgame(&self) -> bool {
+        !self.has_budget() || !self.sources.values().any(|source| self.has_piece_to_begin(source))
     }
 
     fn help_with_piece(&self, id: SourceId) -> Option<Block> {
@@ -70,6 +86,7 @@ impl Swarm {
         // The rate of a source that had nothing to do says nothing of how fast it is.
         let alone = shortest.unwrap_or(SNUB_AFTER).as_secs_f64();
         let ours = if source.owes() { measured } else { measured.min(alone) };
+        let is_endgame = self.is_endgame();
         let is_late = |debt: &Debt| {
             let Some(debtor) = self.sources.get(&debt.debtor) else { return true };
             let owed_for = now.saturating_duration_since(debt.since);
@@ -77,7 +94,7 @@ impl Swarm {
             let is_solo = self.active.is_solo(debt.block.piece);
             let overdue = owed_for >= if is_solo { patience.max(STALL_AFTER) } else { patience };
             let is_slower = debtor.time_for(debtor.bytes_owed(), now) >= ours * 2.0;
-            debtor.is_snubbing(now) || (overdue && is_slower)
+            debtor.is_snubbing(now) || (is_endgame && overdue && is_slower)
         };
         self.active
             .iter()

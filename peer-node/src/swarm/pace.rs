@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-const SMALLEST: u64 = 1 << 20;
+/// Where a source begins, and the least it is asked for. What waits at a slow source could be asked of others: in a swarm of
+/// peers that begin together, all would wait at the one seed for the same pieces.
+const SMALLEST: u64 = 512 << 10;
 const LARGEST: u64 = 16 << 20;
 
 /// A delay this much over twice the shortest one is put down to the scheduler, not to a queue.

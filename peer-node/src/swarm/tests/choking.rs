@@ -21,7 +21,7 @@ fn a_source_that_chokes_is_asked_for_nothing_until_it_unchokes() {
     swarm.source_joined(ONE, Have::All, true, now);
     assert_eq!(swarm.poll(now), None);
     swarm.source_unchoked(ONE);
-    assert_eq!(asked(&mut swarm, now).len(), 4);
+    assert_eq!(asked(&mut swarm, now).len(), 2);
 }
 
 #[test]
@@ -82,4 +82,29 @@ fn a_piece_that_could_not_be_stored_is_fetched_again_and_nobody_is_blamed() {
         swarm.piece_not_stored(block.piece);
     }
     assert_eq!(asked(&mut swarm, now).len(), 1);
+}
+
+#[test]
+fn nothing_is_asked_for_twice_while_a_choking_source_has_a_piece_to_begin() {
+    let (geometry, start) = (native(1), Instant::now());
+    let only = |piece| {
+        let mut pieces = Bitfield::empty(&geometry);
+        pieces.insert(geometry.piece(piece).unwrap());
+        Have::Some(pieces)
+    };
+    let mut swarm = Swarm::new(geometry, CONFIG, start, |_| false);
+    let choking = SourceId(3);
+    swarm.source_joined(ONE, only(0), false, start);
+    swarm.source_joined(choking, only(1), true, start);
+    assert_eq!(asked(&mut swarm, start).len(), 1);
+    swarm.source_joined(TWO, only(0), false, start);
+    for second in 1..=8 {
+        let now = start + Duration::from_secs(second);
+        swarm.bytes_arrived(ONE, 1100, now);
+        let gone = second == 8;
+        if gone {
+            swarm.source_lost(choking);
+        }
+        assert_eq!(asked(&mut swarm, now).len(), usize::from(gone));
+    }
 }
