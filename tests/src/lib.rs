@@ -18,5 +18,6 @@ pub mod peer;
 pub mod process;
 pub mod programs;
 pub mod raw_client;
+pub mod simulation;
 pub mod terminal;
 pub mod wire;

@@ -32,6 +32,8 @@ mod scripts;
 mod searching;
 #[path = "stories/sharing.rs"]
 mod sharing;
+#[path = "stories/spreading_simulated.rs"]
+mod spreading_simulated;
 #[path = "stories/stopping.rs"]
 mod stopping;
 #[path = "stories/terminal.rs"]

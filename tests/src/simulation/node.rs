@@ -1,0 +1,110 @@
+//! One node: its engine while it fetches, its choker, its uplink and downlink.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use peer_node::swarm::{Choker, Have, PeerKey, SourceId, Swarm, SwarmConfig};
+use protocol::bitfield::Bitfield;
+
+use super::agenda::{LinkId, Message, NodeId};
+use super::plan::{Plan, time_for};
+use super::uplink::Uplink;
+
+/// What the driver of native downloads gives its engine.
+const CONFIG: SwarmConfig = SwarmConfig { block_length: 1 << 20, budget: 24 << 20, seed: 0 };
+
+/// A connection, as one of its ends sees it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Link {
+    pub(super) id: LinkId,
+    /// Whether we serve the other end.
+    pub(super) serves: bool,
+}
+
+/// A node of the network.
+#[derive(Debug)]
+pub(super) struct Node {
+    pub(super) present: bool,
+    pub(super) pieces: Bitfield,
+    /// The engine, until everything is here.
+    pub(super) swarm: Option<Swarm>,
+    pub(super) choker: Choker,
+    pub(super) links: BTreeMap<NodeId, Link>,
+    pub(super) uplink: Uplink,
+    /// Until when the downlink is busy.
+    down_busy: Duration,
+    /// The time for which it has planned to wake up.
+    pub(super) wakes: Option<Duration>,
+}
+
+impl Node {
+    pub(super) fn new(plan: &Plan, has_all: bool, now: Instant) -> Self {
+        let geometry = &plan.geometry;
+        Self {
+            present: true,
+            pieces: if has_all { Bitfield::full(geometry) } else { Bitfield::empty(geometry) },
+            swarm: None,
+            choker: Choker::new(plan.slots, now),
+            links: BTreeMap::new(),
+            uplink: Uplink::default(),
+            down_busy: Duration::ZERO,
+            wakes: None,
+        }
+    }
+
+    /// Begins to fetch what is missing, if anything is.
+    pub(super) fn fetch(&mut self, plan: &Plan, seed: u64, now: Instant) {
+        let here = &self.pieces;
+        let swarm = Swarm::new(plan.geometry, SwarmConfig { seed, ..CONFIG }, now, |piece| here.has(piece));
+        self.swarm = (!swarm.is_complete()).then_some(swarm);
+    }
+
+    /// Takes in a connection to a node that has these pieces, and may want some.
+    pub(super) fn connect(&mut self, to: NodeId, id: LinkId, have: Have, wants: bool, now: Instant) {
+        self.links.insert(to, Link { id, serves: false });
+        if let Some(swarm) = &mut self.swarm {
+            swarm.source_joined(SourceId(to), have, true, now);
+        }
+        if wants {
+            self.choker.interested(PeerKey(to.into()), now);
+        }
+    }
+
+    pub(super) fn disconnect(&mut self, from: NodeId, now: Instant) {
+        self.links.remove(&from);
+        self.uplink.forget(from);
+        self.choker.gone(PeerKey(from.into()), now);
+        if let Some(swarm) = &mut self.swarm {
+            swarm.source_lost(SourceId(from));
+        }
+    }
+
+    /// Says what it has, as a node tells it when it connects.
+    pub(super) fn have(&self) -> Have {
+        if self.swarm.is_some() { Have::Some(self.pieces.clone()) } else { Have::All }
+    }
+
+    /// Returns when bytes are here that reach the downlink now.
+    pub(super) fn receive(&mut self, bytes: u32, rate: u64, now: Duration) -> Duration {
+        let took = time_for(bytes.into(), rate);
+        // They have been coming in while they were sent, unless the downlink was busy.
+        self.down_busy = (self.down_busy + took).max(now);
+        self.down_busy
+    }
+
+    /// Stops serving a peer, and returns what to tell it.
+    pub(super) fn choke(&mut self, peer: NodeId) -> Vec<Message> {
+        let Some(link) = self.links.get_mut(&peer) else { return Vec::new() };
+        if !std::mem::replace(&mut link.serves, false) {
+            return vec![Message::Choke];
+        }
+        let rejected = self.uplink.choke(peer).into_iter().map(Message::Reject);
+        std::iter::once(Message::Choke).chain(rejected).collect()
+    }
+
+    /// Returns when the engine or the choker wants to be asked again.
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        let swarm = self.swarm.as_ref().and_then(Swarm::deadline);
+        [swarm, self.choker.deadline()].into_iter().flatten().min()
+    }
+}
