@@ -108,7 +108,8 @@ impl Choker {
         }
     }
 
-    /// Notes that a peer wants nothing from us any more. It is choked without a verdict.
+    /// Notes that a peer wants nothing from us any more. It loses its slot without a verdict: if it was served, whoever
+    /// drives this has to tell it, or it would take itself for served when it wants something again.
     pub fn not_interested(&mut self, peer: PeerKey, _now: Instant) {
         let Some(contender) = self.peers.get_mut(&peer) else { return };
         match std::mem::take(&mut contender.standing) {
