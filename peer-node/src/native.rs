@@ -8,6 +8,7 @@
 mod admission;
 mod buffers;
 mod content;
+mod dial_error;
 mod fetching;
 mod following;
 mod greeting;
@@ -17,12 +18,15 @@ mod reader;
 mod send_file;
 mod send_queue;
 mod serving;
+mod slots;
+mod tuning;
 mod uploads;
 mod writer;
 
 pub use buffers::{ALIGNMENT, Buffer, BufferPool};
+pub use dial_error::DialError;
 pub use fetching::SourceEvent;
 pub use greeting::GreetingError;
 pub use link::{FetchChannel, Link};
-pub use links::{DialError, Links, LinksConfig};
+pub use links::{Links, LinksConfig};
 pub use uploads::{Totals, Uploads};

@@ -18,10 +18,17 @@ use crate::library::{Library, LibraryError};
 use crate::native::{Links, LinksConfig, Totals};
 use crate::partials::Partials;
 use crate::state_dir::StateDir;
+use crate::throttle::Throttle;
 use crate::transfers::UploadView;
 
 /// How long the parts of a node may take to stop.
 const STOP_DEADLINE: Duration = Duration::from_secs(4);
+
+/// How many peers are served at once, besides one in turn.
+const UPLOAD_SLOTS: usize = 8;
+
+/// How many connections there may be, whoever opens them.
+const MAX_CONNECTIONS: usize = 200;
 
 /// What a node is started with.
 #[derive(Debug, Clone)]
@@ -96,6 +103,10 @@ impl Node {
             library: library.clone(),
             partials: partials.clone(),
             probe_key: probe_key.clone(),
+            upload_slots: UPLOAD_SLOTS,
+            max_connections: MAX_CONNECTIONS,
+            upload: Throttle::new(None, None),
+            download: Throttle::new(None, None),
             tracker: tracker.clone(),
             cancel: cancel.clone(),
         });

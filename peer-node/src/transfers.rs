@@ -173,4 +173,13 @@ pub struct UploadView {
     pub sent: u64,
     /// Bytes per second at the moment.
     pub rate: f64,
+    /// The peer's place in the queue for a slot, 1 being next and 0 not in the queue; none while it is served.
+    pub place: Option<u32>,
+}
+
+impl UploadView {
+    /// Says whether there is anything to tell: something was sent, or the peer waits for it.
+    pub fn is_notable(&self) -> bool {
+        self.sent > 0 || self.place.is_some_and(|place| place > 0)
+    }
 }

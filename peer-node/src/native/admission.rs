@@ -4,46 +4,77 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 
-/// The most connections that others may open to us.
-const MAX_ACCEPTED: usize = 200;
-
-/// The most of them from one address that is not this machine's own.
+/// The most connections that one address may open to us, if it is not this machine's own.
 const MAX_PER_ADDRESS: usize = 16;
 
-/// Counts the connections that others have opened, so that nobody takes all of them.
-#[derive(Debug, Clone, Default)]
+/// One place in so many is kept for connections that we open ourselves: others cannot take all of them.
+const OUR_SHARE: usize = 8;
+
+/// Counts the connections of a node, so that nobody takes all of them.
+#[derive(Debug, Clone)]
 pub(super) struct Admission {
-    counts: Arc<Mutex<HashMap<IpAddr, usize>>>,
+    most: usize,
+    counts: Arc<Mutex<Counts>>,
+}
+
+#[derive(Debug, Default)]
+struct Counts {
+    all: usize,
+    accepted: HashMap<IpAddr, usize>,
 }
 
 /// The place of one connection, free again when it is dropped.
 #[derive(Debug)]
 pub(super) struct Ticket {
-    from: IpAddr,
-    admission: Admission,
+    /// From where it was opened, if not by us.
+    from: Option<IpAddr>,
+    counts: Arc<Mutex<Counts>>,
 }
 
 impl Admission {
+    /// Lets in so many connections at most, whoever opens them.
+    pub(super) fn new(most: usize) -> Self {
+        Self { most, counts: Arc::default() }
+    }
+
+    /// Returns how many connections there may be.
+    pub(super) const fn most(&self) -> usize {
+        self.most
+    }
+
     /// Gives a place to a connection from that address, if there is one.
     pub(super) fn admit(&self, from: IpAddr) -> Option<Ticket> {
         let mut counts = self.counts.lock();
-        let here = counts.get(&from).copied().unwrap_or(0);
-        let all: usize = counts.values().sum();
-        if all >= MAX_ACCEPTED || (here >= MAX_PER_ADDRESS && !from.is_loopback()) {
+        let here = counts.accepted.get(&from).copied().unwrap_or(0);
+        let is_too_many = here >= MAX_PER_ADDRESS && !from.is_loopback();
+        if counts.all >= self.most - self.most / OUR_SHARE || is_too_many {
             return None;
         }
-        counts.insert(from, here + 1);
-        Some(Ticket { from, admission: self.clone() })
+        counts.all += 1;
+        counts.accepted.insert(from, here + 1);
+        Some(Ticket { from: Some(from), counts: Arc::clone(&self.counts) })
+    }
+
+    /// Gives a place to a connection that we open, if there is one.
+    pub(super) fn dial(&self) -> Option<Ticket> {
+        let mut counts = self.counts.lock();
+        if counts.all >= self.most {
+            return None;
+        }
+        counts.all += 1;
+        Some(Ticket { from: None, counts: Arc::clone(&self.counts) })
     }
 }
 
 impl Drop for Ticket {
     fn drop(&mut self) {
-        let mut counts = self.admission.counts.lock();
-        if let Some(count) = counts.get_mut(&self.from) {
+        let mut counts = self.counts.lock();
+        counts.all -= 1;
+        let Some(from) = self.from else { return };
+        if let Some(count) = counts.accepted.get_mut(&from) {
             *count -= 1;
             if *count == 0 {
-                counts.remove(&self.from);
+                counts.accepted.remove(&from);
             }
         }
     }
@@ -55,14 +86,17 @@ mod tests {
 
     #[test]
     fn places_are_bounded_in_all_and_by_address_and_free_again() {
-        let admission = Admission::default();
+        let admission = Admission::new(80);
         let (far, home): (IpAddr, IpAddr) = ([10, 0, 0, 1].into(), [127, 0, 0, 1].into());
         let mut tickets: Vec<Ticket> = std::iter::from_fn(|| admission.admit(far)).collect();
         assert_eq!(tickets.len(), MAX_PER_ADDRESS);
         tickets.extend(std::iter::from_fn(|| admission.admit(home)));
-        assert_eq!(tickets.len(), MAX_ACCEPTED);
+        assert_eq!(tickets.len(), 70);
+        tickets.extend(std::iter::from_fn(|| admission.dial()));
+        assert_eq!(tickets.len(), 80);
         drop(tickets);
-        assert!(admission.counts.lock().is_empty());
+        assert!(admission.counts.lock().accepted.is_empty());
+        assert_eq!(std::iter::from_fn(|| admission.dial()).collect::<Vec<_>>().len(), 80);
         assert!(admission.admit(far).is_some());
     }
 }

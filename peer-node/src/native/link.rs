@@ -24,12 +24,17 @@ pub(super) struct LinkState {
     pub(super) node: NodeId,
     /// Where the other side accepts connections.
     pub(super) address: SocketAddr,
-    pub(super) queue: SendQueue,
+    pub(super) queue: Arc<SendQueue>,
     pub(super) fetches: FetchTable,
     pub(super) closed: CancellationToken,
 }
 
 impl Link {
+    pub(super) fn new(node: NodeId, address: SocketAddr, closed: CancellationToken) -> Self {
+        let (queue, fetches) = (Arc::default(), FetchTable::default());
+        Self { shared: Arc::new(LinkState { node, address, queue, fetches, closed }) }
+    }
+
     /// Returns who is at the other end.
     pub fn node(&self) -> NodeId {
         self.shared.node

@@ -7,24 +7,26 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use protocol::node_id::NodeId;
 use protocol::preamble::PreambleError;
-use socket2::{SockRef, TcpKeepalive};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::admission::{Admission, Ticket};
 use super::buffers::BufferPool;
-use super::fetching::{FetchTable, SourceEvent};
+use super::dial_error::DialError;
+use super::fetching::SourceEvent;
 use super::greeting::{self, Greeted, GreetingError, Visitor};
 use super::link::{Link, LinkState};
 use super::reader::{LinkError, Reader};
-use super::send_queue::SendQueue;
 use super::serving::{Serving, Shop};
+use super::slots::Slots;
+use super::tuning::tune;
 use super::uploads::{Totals, Uploads};
-use super::writer;
+use super::writer::Writer;
 use crate::index_client::ProbeKey;
 use crate::library::Library;
 use crate::partials::Partials;
+use crate::throttle::Throttle;
 
 const CONNECT_DEADLINE: Duration = Duration::from_secs(5);
 
@@ -44,31 +46,18 @@ pub struct LinksConfig {
     pub partials: Partials,
     /// What an index that calls back wants to hear.
     pub probe_key: ProbeKey,
+    /// How many peers are served at once, besides one in turn.
+    pub upload_slots: usize,
+    /// How many connections there may be, whoever opens them.
+    pub max_connections: usize,
+    /// How fast content is sent.
+    pub upload: Throttle,
+    /// How fast content is received.
+    pub download: Throttle,
     /// Owns all tasks of connections.
     pub tracker: TaskTracker,
     /// Ends them.
     pub cancel: CancellationToken,
-}
-
-/// A peer that could not be reached.
-#[derive(Debug, thiserror::Error)]
-pub enum DialError {
-    /// Nothing answers there.
-    #[error("{address} does not answer: {source}")]
-    Connect {
-        /// Where.
-        address: SocketAddr,
-        /// Why.
-        source: io::Error,
-    },
-    /// What answers there is not the peer.
-    #[error("{address}: {source}")]
-    Greeting {
-        /// Where.
-        address: SocketAddr,
-        /// Why.
-        source: GreetingError,
-    },
 }
 
 /// All connections of a node to other peers: one to each, used by everybody; cheap to clone.
@@ -78,24 +67,28 @@ pub struct Links {
 }
 
 /// The one place for a connection to a peer; whoever dials holds it, so that others wait instead of dialling too.
-type Slot = Arc<tokio::sync::Mutex<Option<Link>>>;
+type Place = Arc<tokio::sync::Mutex<Option<Link>>>;
 
 #[derive(Debug)]
 struct Inner {
     config: LinksConfig,
-    slots: Mutex<HashMap<NodeId, Slot>>,
+    places: Mutex<HashMap<NodeId, Place>>,
     admission: Admission,
+    slots: Slots,
     buffers: BufferPool,
     uploads: Uploads,
 }
 
 impl Links {
-    /// Makes a node's connections, none yet.
+    /// Makes a node's connections, none yet. Must be called inside a runtime.
     pub fn new(config: LinksConfig) -> Self {
+        let slots = Slots::new(config.upload_slots);
+        config.tracker.spawn(slots.clone().run(config.cancel.clone()));
         let inner = Inner {
+            places: Mutex::default(),
+            admission: Admission::new(config.max_connections),
+            slots,
             config,
-            slots: Mutex::default(),
-            admission: Admission::default(),
             buffers: BufferPool::new(SPARE_BUFFERS),
             uploads: Uploads::default(),
         };
@@ -107,6 +100,21 @@ impl Links {
         &self.inner.uploads
     }
 
+    /// Changes how many peers are served at once.
+    pub fn set_upload_slots(&self, slots: usize) {
+        self.inner.slots.set(slots);
+    }
+
+    /// Returns the limit on what is sent, which may be changed at any time.
+    pub fn upload_limit(&self) -> &Throttle {
+        &self.inner.config.upload
+    }
+
+    /// Returns the limit on what is received, which may be changed at any time.
+    pub fn download_limit(&self) -> &Throttle {
+        &self.inner.config.download
+    }
+
     /// Returns the buffers that blocks are read into.
     pub fn buffers(&self) -> &BufferPool {
         &self.inner.buffers
@@ -114,21 +122,21 @@ impl Links {
 
     /// Returns what was sent and received, and how many peers are connected.
     pub fn totals(&self) -> Totals {
-        let slots: Vec<Slot> = self.inner.slots.lock().values().cloned().collect();
-        let is_open = |slot: &Slot| {
-            slot.try_lock().is_ok_and(|link| link.as_ref().is_some_and(|link| !link.is_closed()))
+        let places: Vec<Place> = self.inner.places.lock().values().cloned().collect();
+        let is_open = |place: &Place| {
+            place.try_lock().is_ok_and(|link| link.as_ref().is_some_and(|link| !link.is_closed()))
         };
-        self.inner.uploads.totals(slots.iter().filter(|slot| is_open(slot)).count())
+        self.inner.uploads.totals(places.iter().filter(|place| is_open(place)).count())
     }
 
     /// Returns the connection to a peer, making it if there is none. Cancel safe.
     pub async fn to(&self, node: NodeId, address: SocketAddr) -> Result<Link, DialError> {
-        let slot = {
-            let mut slots = self.inner.slots.lock();
-            forget_unused(&mut slots);
-            Arc::clone(slots.entry(node).or_default())
+        let place = {
+            let mut places = self.inner.places.lock();
+            forget_unused(&mut places);
+            Arc::clone(places.entry(node).or_default())
         };
-        let mut place = slot.lock().await;
+        let mut place = place.lock().await;
         // A link that the other side made serves only if it listens where the index says: its id alone proves nothing.
         if let Some(link) = place.as_ref().filter(|link| !link.is_closed() && link.address() == address) {
             return Ok(link.clone());
@@ -139,7 +147,9 @@ impl Links {
     }
 
     async fn dial(&self, node: NodeId, address: SocketAddr) -> Result<Link, DialError> {
-        let config = &self.inner.config;
+        let (config, admission) = (&self.inner.config, &self.inner.admission);
+        let most = admission.most();
+        let ticket = admission.dial().ok_or(DialError::TooMany { address, most })?;
         let connecting = tokio::time::timeout(CONNECT_DEADLINE, TcpStream::connect(address));
         let connected = connecting.await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()));
         let mut stream = connected.map_err(|source| DialError::Connect { address, source })?;
@@ -148,7 +158,7 @@ impl Links {
         });
         let greeted = greeted.map_err(|source| DialError::Greeting { address, source })?;
         tracing::info!(%address, node = %node.short(), "connected to a peer");
-        Ok(self.run(stream, address, greeted, None))
+        Ok(self.run(stream, address, greeted, ticket))
     }
 
     /// Accepts connections until the node is stopped.
@@ -184,7 +194,7 @@ impl Links {
                 let address = SocketAddr::new(from.ip(), greeted.port);
                 tracing::info!(%address, node = %greeted.node.short(), "a peer has connected");
                 let node = greeted.node;
-                let link = self.run(stream, address, greeted, Some(ticket));
+                let link = self.run(stream, address, greeted, ticket);
                 self.adopt(node, link);
             }
             Ok(Visitor::Probe(challenge)) => {
@@ -202,10 +212,10 @@ impl Links {
 
     /// Uses a connection that the other side made for our own purposes too, if there is no other.
     fn adopt(&self, node: NodeId, link: Link) {
-        let mut slots = self.inner.slots.lock();
-        forget_unused(&mut slots);
-        let slot = slots.entry(node).or_default();
-        if let Ok(mut place) = slot.try_lock()
+        let mut places = self.inner.places.lock();
+        forget_unused(&mut places);
+        let place = places.entry(node).or_default();
+        if let Ok(mut place) = place.try_lock()
             && place.as_ref().is_none_or(Link::is_closed)
         {
             *place = Some(link);
@@ -218,29 +228,26 @@ impl Links {
     }
 
     /// Starts the tasks of a connection.
-    fn run(&self, stream: TcpStream, address: SocketAddr, greeted: Greeted, ticket: Option<Ticket>) -> Link {
+    fn run(&self, stream: TcpStream, address: SocketAddr, greeted: Greeted, ticket: Ticket) -> Link {
         let config = &self.inner.config;
-        tune(&stream);
-        let shared = LinkState {
-            node: greeted.node,
-            address,
-            queue: SendQueue::default(),
-            fetches: FetchTable::default(),
-            closed: config.cancel.child_token(),
-        };
-        let link = Link { shared: Arc::new(shared) };
+        tune(&stream, address.ip());
+        let link = Link::new(greeted.node, address, config.cancel.child_token());
+        let claim = Arc::new(self.inner.slots.claim(Arc::clone(&link.shared.queue)));
         let (read_half, write_half) = stream.into_split();
         let reader = Reader {
             stream: read_half,
             buffer: greeted.rest,
             link: link.clone(),
-            serving: Serving::new(self.shop()),
+            serving: Serving::new(self.shop(), Arc::clone(&claim)),
             buffers: self.inner.buffers.clone(),
             uploads: self.inner.uploads.clone(),
+            lane: config.download.lane(),
+            claim: Arc::clone(&claim),
         };
+        let writer = Writer { stream: write_half, lane: config.upload.lane(), claim };
         let state = Arc::clone(&link.shared);
         config.tracker.spawn(async move {
-            let written = state.closed.run_until_cancelled(writer::write_all(write_half, &state.queue)).await;
+            let written = state.closed.run_until_cancelled(writer.run(&state.queue)).await;
             if let Some(Err(error)) = written {
                 tracing::debug!(%address, %error, "writing to a peer failed");
             }
@@ -258,10 +265,10 @@ impl Links {
 }
 
 /// Forgets the places of peers that are neither connected nor being dialled.
-fn forget_unused(slots: &mut HashMap<NodeId, Slot>) {
-    slots.retain(|_, slot| {
-        Arc::strong_count(slot) > 1
-            || slot.try_lock().map_or(true, |link| link.as_ref().is_some_and(|link| !link.is_closed()))
+fn forget_unused(places: &mut HashMap<NodeId, Place>) {
+    places.retain(|_, place| {
+        Arc::strong_count(place) > 1
+            || place.try_lock().map_or(true, |link| link.as_ref().is_some_and(|link| !link.is_closed()))
     });
 }
 
@@ -277,13 +284,4 @@ async fn end(state: &LinkState, error: LinkError) {
     for (source, events) in state.fetches.drain() {
         let _ = events.send((source, SourceEvent::Lost { reason: error.to_string() })).await;
     }
-}
-
-fn tune(stream: &TcpStream) {
-    let socket = SockRef::from(stream);
-    let keepalive =
-        TcpKeepalive::new().with_time(Duration::from_secs(20)).with_interval(Duration::from_secs(10));
-    // Neither is needed for correctness.
-    let _ = socket.set_tcp_nodelay(true);
-    let _ = socket.set_tcp_keepalive(&keepalive);
 }

@@ -1,6 +1,7 @@
 //! Reads what the other side of a connection sends, and sees to it.
 
 use std::io;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::BufMut;
@@ -15,7 +16,9 @@ use super::buffers::BufferPool;
 use super::fetching::SourceEvent;
 use super::link::Link;
 use super::serving::Serving;
+use super::slots::Claim;
 use super::uploads::Uploads;
+use crate::throttle::Lane;
 
 /// A quiet connection is kept alive this often, or closed if neither side uses it.
 const QUIET: Duration = Duration::from_mins(1);
@@ -63,6 +66,8 @@ pub(super) struct Reader {
     pub(super) serving: Serving,
     pub(super) buffers: BufferPool,
     pub(super) uploads: Uploads,
+    pub(super) lane: Lane,
+    pub(super) claim: Arc<Claim>,
 }
 
 impl Reader {
@@ -170,33 +175,67 @@ impl Reader {
         let length = reference.length as usize;
         let mut data = self.buffers.take(length);
         data.vec().extend_from_slice(self.buffer.take_raw(length));
-        let (begun, mut told, mut told_at) = (Instant::now(), 0, Instant::now());
+        let (mut passed, mut progress) = (data.bytes().len(), Progress::begin(Instant::now()));
         while data.bytes().len() < length {
-            let rest = length - data.bytes().len();
-            let mut place = data.vec().limit(rest);
-            if tokio::time::timeout(SLOWEST.1, self.stream.read_buf(&mut place))
-                .await
-                .map_err(|_| LinkError::TooSlow)??
-                == 0
-            {
+            let here = data.bytes().len();
+            if here == passed {
+                let asked = Instant::now();
+                passed += self.lane.pass(length - here).await;
+                progress.paused(asked.elapsed());
+            }
+            let mut place = data.vec().limit(passed - here);
+            let reading = tokio::time::timeout(SLOWEST.1, self.stream.read_buf(&mut place)).await;
+            if reading.map_err(|_| LinkError::TooSlow)?? == 0 {
                 return Err(LinkError::Closed);
             }
-            if told_at.elapsed() >= TELL {
-                let count = data.bytes().len() as u64 - told;
+            if let Some(count) = progress.news(data.bytes().len() as u64, Instant::now())? {
+                self.uploads.received(count);
+                self.claim.received(count);
                 if let Some((source, events)) = &listener {
                     let _ = events.send((*source, SourceEvent::Bytes { count })).await;
                 }
-                (told, told_at) = (told + count, Instant::now());
-                if begun.elapsed() >= SLOWEST.1 && told < SLOWEST.0 * begun.elapsed().as_secs() {
-                    return Err(LinkError::TooSlow);
-                }
             }
         }
-        self.uploads.received(length as u64);
+        let count = length as u64 - progress.told;
+        self.uploads.received(count);
+        self.claim.received(count);
         if let Some((source, events)) = listener {
-            let count = length as u64 - told;
             let _ = events.send((source, SourceEvent::Block { reference, data, count })).await;
         }
         Ok(())
+    }
+}
+
+/// How a block comes in.
+#[derive(Debug)]
+struct Progress {
+    begun: Instant,
+    told_at: Instant,
+    /// The bytes that those who wait for the block know of.
+    told: u64,
+}
+
+impl Progress {
+    const fn begin(now: Instant) -> Self {
+        Self { begun: now, told_at: now, told: 0 }
+    }
+
+    /// Leaves a time out that was no fault of the other side.
+    fn paused(&mut self, time: Duration) {
+        self.begun += time;
+    }
+
+    /// Takes in how many bytes are here; returns how many of them to tell of now.
+    fn news(&mut self, here: u64, now: Instant) -> Result<Option<u64>, LinkError> {
+        if now.saturating_duration_since(self.told_at) < TELL {
+            return Ok(None);
+        }
+        let taken = now.saturating_duration_since(self.begun);
+        if taken >= SLOWEST.1 && here < SLOWEST.0 * taken.as_secs() {
+            return Err(LinkError::TooSlow);
+        }
+        let count = here - self.told;
+        (self.told, self.told_at) = (here, now);
+        Ok(Some(count))
     }
 }

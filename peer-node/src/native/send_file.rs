@@ -7,19 +7,23 @@ use tokio::io::Interest;
 use tokio::net::TcpStream;
 
 /// The most bytes handed to the socket at a time, so that one upload does not keep a runtime thread from the others.
-const STRIDE: usize = 256 << 10;
+pub(super) const STRIDE: usize = 256 << 10;
 
-/// Sends some of the `length` bytes at `offset` of `file`, at least one, and returns how many.
+/// Sends some of the `length` bytes (a [`STRIDE`] at most) at `offset` of `file`, at least one, and returns how many.
 ///
 /// Where the platform has `sendfile`, they go from the page cache to the socket without passing through this program.
 /// Cancel safe: what was not counted was not sent.
-pub(super) async fn send_some(stream: &TcpStream, file: &File, offset: u64, length: u64) -> io::Result<u64> {
-    let count = usize::try_from(length).unwrap_or(STRIDE).min(STRIDE);
-    let sent = stream.async_io(Interest::WRITABLE, || transfer(stream, file, offset, count)).await?;
+pub(super) async fn send_some(
+    stream: &TcpStream,
+    file: &File,
+    offset: u64,
+    length: usize,
+) -> io::Result<usize> {
+    let sent = stream.async_io(Interest::WRITABLE, || transfer(stream, file, offset, length)).await?;
     if sent == 0 {
         return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the file has become shorter"));
     }
-    Ok(sent as u64)
+    Ok(sent)
 }
 
 /// Tells the kernel which bytes of the file will be sent soon, so that they are in memory by then.

@@ -1,5 +1,6 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use parking_lot::Mutex;
 use protocol::digest::Digest;
@@ -55,6 +56,7 @@ pub(super) struct SendQueue {
     waiting: Mutex<Waiting>,
     filled: Arc<Notify>,
     drained: Notify,
+    stand: Arc<Stand>,
 }
 
 #[derive(Debug, Default)]
@@ -66,6 +68,13 @@ struct Waiting {
     /// Partial contents that are followed from now on, or no longer.
     changes: Vec<Change>,
     turn: Turn,
+}
+
+/// Where the other side stands, for people to see.
+#[derive(Debug, Default)]
+pub(super) struct Stand {
+    /// 0 if it is served, otherwise one more than its place.
+    code: AtomicU32,
 }
 
 /// Whether the other side is served.
@@ -98,8 +107,14 @@ impl SendQueue {
         self.filled.notify_one();
     }
 
+    /// Returns where the other side stands.
+    pub(super) const fn stand(&self) -> &Arc<Stand> {
+        &self.stand
+    }
+
     /// Serves the other side from now on.
     pub(super) fn unchoke(&self) {
+        self.stand.set(None);
         let mut waiting = self.waiting.lock();
         if !std::mem::replace(&mut waiting.turn.is_unchoked, true) {
             waiting.turn.place = None;
@@ -111,8 +126,8 @@ impl SendQueue {
 
     /// Serves the other side no more, and rejects what it has asked for; or tells it of its place if it is not served
     /// anyway.
-    #[cfg_attr(not(test), expect(dead_code, reason = "the choker will say when"))]
     pub(super) fn choke(&self, place: u32) {
+        self.stand.set(Some(place));
         let mut waiting = self.waiting.lock();
         let mut rejected = VecDeque::new();
         if std::mem::take(&mut waiting.turn.is_unchoked) {
@@ -187,7 +202,7 @@ impl SendQueue {
 
     /// What the followed contents have to tell is taken only now that it can be written, so that one who does not read
     /// costs nothing.
-    fn take(&self, following: &mut Vec<Following>) -> Option<Outgoing> {
+    pub(super) fn take(&self, following: &mut Vec<Following>) -> Option<Outgoing> {
         let (messages, changes) = self.waiting.lock().take_messages();
         if !messages.is_empty() {
             self.drained.notify_one();
@@ -202,6 +217,17 @@ impl SendQueue {
             return Some(Outgoing::Messages(news));
         }
         self.waiting.lock().blocks.pop_front().map(Outgoing::Block)
+    }
+}
+
+impl Stand {
+    /// Returns the place in the queue, 0 for none in it; nothing if the other side is served.
+    pub(super) fn place(&self) -> Option<u32> {
+        self.code.load(Ordering::Relaxed).checked_sub(1)
+    }
+
+    fn set(&self, place: Option<u32>) {
+        self.code.store(place.map_or(0, |place| place.saturating_add(1)), Ordering::Relaxed);
     }
 }
 
@@ -226,12 +252,16 @@ impl Waiting {
     }
 }
 
-/// Returns what a message weighs that the other side has caused. Our own questions weigh nothing, since we bound them
+/// Returns what a message weighs that the other side has caused, also by changing its mind. Our own questions weigh nothing, since we bound them
 /// ourselves: if they did, two nodes that both ask much could stop reading because of each other.
 fn weight(message: &PeerMessage) -> usize {
     match message {
         PeerMessage::ManifestPart { states, .. } => 1 + states.len() / STATES_PER_WEIGHT,
-        PeerMessage::Offer { .. } | PeerMessage::NotShared { .. } | PeerMessage::Reject(_) => 1,
+        PeerMessage::Offer { .. }
+        | PeerMessage::NotShared { .. }
+        | PeerMessage::Reject(_)
+        | PeerMessage::Choke { .. }
+        | PeerMessage::Unchoke => 1,
         _ => 0,
     }
 }

@@ -13,6 +13,7 @@ use super::link::Link;
 use super::reader::LinkError;
 use super::send_file::expect_soon;
 use super::send_queue::{OutgoingBlock, Pushed, SendQueue};
+use super::slots::Claim;
 use super::uploads::{UploadGuard, Uploads};
 use crate::library::Library;
 use crate::partials::Partials;
@@ -21,7 +22,10 @@ use crate::partials::Partials;
 #[derive(Debug)]
 pub(super) struct Serving {
     shop: Shop,
+    claim: Arc<Claim>,
     open: HashMap<Channel, Served>,
+    /// Whether the other side stands in the queue for a slot, or has one.
+    is_claiming: bool,
 }
 
 /// Where the contents come from, and where it is noted who fetches what.
@@ -44,18 +48,12 @@ struct Served {
 }
 
 impl Serving {
-    pub(super) fn new(shop: Shop) -> Self {
-        Self { shop, open: HashMap::new() }
+    pub(super) fn new(shop: Shop, claim: Arc<Claim>) -> Self {
+        Self { shop, claim, open: HashMap::new(), is_claiming: false }
     }
 
     pub(super) fn is_empty(&self) -> bool {
         self.open.is_empty()
-    }
-
-    #[expect(dead_code, reason = "the choker will ask")]
-    /// Says whether the other side wants something that is here.
-    pub(super) fn is_wanted(&self) -> bool {
-        self.open.values().any(|served| served.is_interested)
     }
 
     /// Opens a content, or says that it is not shared here.
@@ -82,15 +80,15 @@ impl Serving {
         };
         let Found { content, manifest, manifest_id, name } = found;
         let size = manifest.geometry().size();
-        let upload = Arc::new(self.shop.uploads.begin(peer, digest, name, size));
+        let upload = Arc::new(self.shop.uploads.begin(peer, digest, name, size, queue.stand()));
         tracing::info!(%peer, %digest, "content opened by a peer");
         queue.offer(channel, size, manifest_id, &content);
-        queue.unchoke();
         if let Content::Partial(partial) = &content {
             partial.visited(link);
         }
         let served = Served { digest, content, manifest, upload, is_interested: true, in_vain: (0, 0) };
         self.open.insert(channel, served);
+        self.settle();
         Ok(())
     }
 
@@ -164,12 +162,22 @@ impl Serving {
     pub(super) fn interest(&mut self, channel: Channel, is_interested: bool) {
         if let Some(served) = self.open.get_mut(&channel) {
             served.is_interested = is_interested;
+            self.settle();
+        }
+    }
+
+    /// Claims a slot for the other side as long as it wants anything.
+    fn settle(&mut self) {
+        let is_wanting = self.open.values().any(|served| served.is_interested);
+        if std::mem::replace(&mut self.is_claiming, is_wanting) != is_wanting {
+            self.claim.interested(is_wanting);
         }
     }
 
     /// Closes a channel and answers what was still asked for in it.
     pub(super) fn close(&mut self, channel: Channel, queue: &SendQueue) {
         self.open.remove(&channel);
+        self.settle();
         for reference in queue.cancel_channel(channel) {
             queue.push(PeerMessage::Reject(reference));
         }

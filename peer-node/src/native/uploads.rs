@@ -7,6 +7,7 @@ use std::time::Instant;
 use parking_lot::Mutex;
 use protocol::digest::Digest;
 
+use super::send_queue::Stand;
 use crate::swarm::RateMeter;
 use crate::transfers::UploadView;
 
@@ -49,15 +50,17 @@ struct Upload {
     digest: Digest,
     name: String,
     size: u64,
+    stand: Arc<Stand>,
     flow: Mutex<(u64, RateMeter)>,
 }
 
 impl Uploads {
-    /// Returns what is going out, the oldest first; contents of which nothing was asked yet are left out.
+    /// Returns what is going out, the oldest first; contents of which nothing was asked yet
+    /// are left out.
     pub fn views(&self) -> Vec<UploadView> {
         let now = Instant::now();
         let open: Vec<Arc<Upload>> = self.inner.open.lock().values().cloned().collect();
-        open.iter().map(|upload| upload.view(now)).filter(|view| view.sent > 0).collect()
+        open.iter().map(|upload| upload.view(now)).filter(UploadView::is_notable).collect()
     }
 
     /// Returns the bytes sent and received so far.
@@ -75,10 +78,17 @@ impl Uploads {
         self.inner.received.fetch_add(bytes, Ordering::Relaxed);
     }
 
-    pub(super) fn begin(&self, peer: SocketAddr, digest: Digest, name: String, size: u64) -> UploadGuard {
+    pub(super) fn begin(
+        &self,
+        peer: SocketAddr,
+        digest: Digest,
+        name: String,
+        size: u64,
+        stand: &Arc<Stand>,
+    ) -> UploadGuard {
         let number = self.inner.next.fetch_add(1, Ordering::Relaxed);
         let flow = Mutex::new((0, RateMeter::new(Instant::now())));
-        let upload = Arc::new(Upload { peer, digest, name, size, flow });
+        let upload = Arc::new(Upload { peer, digest, name, size, stand: Arc::clone(stand), flow });
         self.inner.open.lock().insert(number, Arc::clone(&upload));
         UploadGuard { number, upload, uploads: self.clone() }
     }
@@ -97,6 +107,7 @@ impl Upload {
             size: self.size,
             sent,
             rate,
+            place: self.stand.place(),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Writes what waits in a connection's queue.
 
 use std::io;
+use std::sync::Arc;
 use std::time::Duration;
 
 use protocol::frame::encode_frame;
@@ -9,20 +10,57 @@ use tokio::io::{AsyncWriteExt, Interest};
 use tokio::net::TcpStream;
 use tokio::net::tcp::OwnedWriteHalf;
 
-use super::send_file::send_some;
+use super::send_file::{STRIDE, send_some};
 use super::send_queue::{Outgoing, OutgoingBlock, SendQueue};
+use super::slots::Claim;
+use crate::throttle::Lane;
 
 /// How long the other side may take nothing off our hands.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Writes until the connection breaks or the future is dropped.
-pub(super) async fn write_all(mut stream: OwnedWriteHalf, queue: &SendQueue) -> io::Result<()> {
-    let mut following = Vec::new();
-    loop {
-        match queue.next(&mut following).await {
-            Outgoing::Messages(messages) => write_messages(&mut stream, &messages).await?,
-            Outgoing::Block(block) => write_block(&mut stream, block).await?,
+/// The writing half of a connection.
+#[derive(Debug)]
+pub(super) struct Writer {
+    pub(super) stream: OwnedWriteHalf,
+    pub(super) lane: Lane,
+    pub(super) claim: Arc<Claim>,
+}
+
+impl Writer {
+    /// Writes until the connection breaks or the future is dropped.
+    pub(super) async fn run(mut self, queue: &SendQueue) -> io::Result<()> {
+        let mut following = Vec::new();
+        loop {
+            match queue.next(&mut following).await {
+                Outgoing::Messages(messages) => write_messages(&mut self.stream, &messages).await?,
+                Outgoing::Block(block) => self.write_block(block).await?,
+            }
         }
+    }
+
+    /// Writes a block, or its rejection if the file is not any more what it was when it was hashed.
+    async fn write_block(&mut self, block: OutgoingBlock) -> io::Result<()> {
+        let OutgoingBlock { reference, content, offset, upload } = block;
+        if !content.is_valid() {
+            tracing::warn!(offset, "a shared file has changed or is gone; block rejected");
+            return write_messages(&mut self.stream, &[PeerMessage::Reject(reference)]).await;
+        }
+        let stream: &TcpStream = self.stream.as_ref();
+        write_header(stream, reference).await?;
+        let length = reference.length as usize;
+        let (mut sent, mut passed) = (0, 0);
+        while sent < length {
+            if sent == passed {
+                passed += self.lane.pass(STRIDE.min(length - sent)).await;
+            }
+            let from = offset + sent as u64;
+            let count = in_time(send_some(stream, content.file(), from, passed - sent)).await?;
+            sent += count;
+            upload.sent(count as u64);
+            self.claim.sent(count as u64);
+        }
+        tracing::trace!(channel = reference.channel, piece = reference.piece, length, "block sent");
+        Ok(())
     }
 }
 
@@ -32,26 +70,6 @@ async fn write_messages(stream: &mut OwnedWriteHalf, messages: &[PeerMessage]) -
         encode_frame(message, &mut bytes).map_err(io::Error::other)?;
     }
     in_time(stream.write_all(&bytes)).await
-}
-
-/// Writes a block, or its rejection if the file is not any more what it was when it was hashed.
-async fn write_block(stream: &mut OwnedWriteHalf, block: OutgoingBlock) -> io::Result<()> {
-    let OutgoingBlock { reference, content, offset, upload } = block;
-    if !content.is_valid() {
-        tracing::warn!(offset, "a shared file has changed or is gone; block rejected");
-        return write_messages(stream, &[PeerMessage::Reject(reference)]).await;
-    }
-    let stream: &TcpStream = stream.as_ref();
-    write_header(stream, reference).await?;
-    let mut sent = 0;
-    let length = u64::from(reference.length);
-    while sent < length {
-        let count = in_time(send_some(stream, content.file(), offset + sent, length - sent)).await?;
-        sent += count;
-        upload.sent(count);
-    }
-    tracing::trace!(channel = reference.channel, piece = reference.piece, length, "block sent");
-    Ok(())
 }
 
 /// Writes a block's header, told to be followed by more, so that it makes no packet of its own.

@@ -50,7 +50,8 @@ fn for_person(downloads: &[DownloadView], uploads: &[UploadView], width: usize, 
     }
     let row = |view: &UploadView| {
         let name = display_safe(&view.name).into_owned();
-        [view.peer.to_string(), name, Size(view.sent).to_string(), Rate(view.rate).to_string()]
+        let rate = view.place.map_or_else(|| Rate(view.rate).to_string(), waiting);
+        [view.peer.to_string(), name, Size(view.sent).to_string(), rate]
     };
     let rows: Vec<_> = uploads.iter().map(row).collect();
     if !rows.is_empty() {
@@ -80,13 +81,19 @@ fn download_line(view: &DownloadView) -> String {
 
 fn upload_line(view: &UploadView) -> String {
     format!(
-        "upload\t{}\t{}\t{}/{} bytes\t{}",
+        "upload\t{}\t{}\t{}/{} bytes\t{}\t{}",
         view.peer,
         display_safe(&view.name),
         view.sent,
         view.size,
-        Rate(view.rate)
+        Rate(view.rate),
+        view.place.map_or_else(|| "served".to_owned(), waiting)
     )
+}
+
+/// Tells the place of a peer that is not served.
+fn waiting(place: u32) -> String {
+    if place == 0 { "idle".to_owned() } else { format!("waits, place {place}") }
 }
 
 fn state(view: &DownloadView) -> String {

@@ -1,0 +1,203 @@
+//! Who of the connected peers is served: drives the [`Choker`] of the node.
+//!
+//! Each connection takes part with a [`Claim`], which counts its bytes without any lock; a task of the node looks at the
+//! counts when the choker wants to decide, and carries its verdicts to the connections' queues. It alone does so, hence
+//! they arrive in the order in which they were made.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use parking_lot::Mutex;
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+
+use super::send_queue::SendQueue;
+use crate::swarm::{Choker, PeerKey, Verdict};
+
+#[cfg(test)]
+mod tests;
+
+/// The least time between two looks at the choker that nothing but the clock asks for.
+const REST: Duration = Duration::from_millis(10);
+
+/// The slots of a node; cheap to clone.
+#[derive(Debug, Clone)]
+pub(super) struct Slots {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    state: Mutex<State>,
+    disturbed: Notify,
+}
+
+#[derive(Debug)]
+struct State {
+    choker: Choker,
+    last: u64,
+    peers: BTreeMap<PeerKey, Entry>,
+    /// Peers that want nothing any more, of whom the choker has no more to say.
+    dismissed: BTreeSet<PeerKey>,
+}
+
+#[derive(Debug)]
+struct Entry {
+    queue: Arc<SendQueue>,
+    flow: Arc<Flow>,
+}
+
+/// What passed on a connection since the choker was last told, in bytes.
+#[derive(Debug, Default)]
+struct Flow {
+    sent: AtomicU64,
+    received: AtomicU64,
+}
+
+/// The claim of one connection to a slot; dropped, it gives the slot back.
+#[derive(Debug)]
+pub(super) struct Claim {
+    slots: Slots,
+    peer: PeerKey,
+    flow: Arc<Flow>,
+}
+
+impl Slots {
+    /// Begins with so many slots, besides the one that goes round.
+    pub(super) fn new(slots: usize) -> Self {
+        let (peers, dismissed) = (BTreeMap::new(), BTreeSet::new());
+        let choker = Choker::new(slots, now());
+        let state = Mutex::new(State { choker, last: 0, peers, dismissed });
+        Self { inner: Arc::new(Inner { state, disturbed: Notify::new() }) }
+    }
+
+    /// Changes the number of slots.
+    pub(super) fn set(&self, slots: usize) {
+        self.disturb(|state| state.choker.set_slots(slots, now()));
+    }
+
+    /// Lets a connection take part, which wants nothing yet.
+    pub(super) fn claim(&self, queue: Arc<SendQueue>) -> Claim {
+        let flow = Arc::new(Flow::default());
+        let mut state = self.inner.state.lock();
+        state.last += 1;
+        let peer = PeerKey(state.last);
+        state.peers.insert(peer, Entry { queue, flow: Arc::clone(&flow) });
+        drop(state);
+        Claim { slots: self.clone(), peer, flow }
+    }
+
+    /// Carries out what the choker decides, until the node is stopped.
+    pub(super) async fn run(self, cancel: CancellationToken) {
+        loop {
+            let deadline = self.step(now());
+            let due = async {
+                match deadline {
+                    Some(deadline) => tokio::time::sleep_until(deadline.max(now() + REST).into()).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                () = cancel.cancelled() => return,
+                () = self.inner.disturbed.notified() => {}
+                () = due => {}
+            }
+        }
+    }
+
+    /// Tells the choker what passed and the connections what it decides. Returns when it wants to be asked again.
+    fn step(&self, now: Instant) -> Option<Instant> {
+        let mut state = self.inner.state.lock();
+        let orders = state.decide(now);
+        let deadline = state.choker.deadline();
+        drop(state);
+        for (queue, verdict) in orders {
+            match verdict {
+                Some(Verdict::Unchoke { .. }) => queue.unchoke(),
+                Some(Verdict::Choke { place, .. } | Verdict::Place { place, .. }) => queue.choke(place),
+                None => queue.choke(0),
+            }
+        }
+        deadline
+    }
+
+    fn disturb(&self, change: impl FnOnce(&mut State)) {
+        change(&mut self.inner.state.lock());
+        self.inner.disturbed.notify_one();
+    }
+}
+
+impl State {
+    /// Returns what is to be told to whom, in order; no verdict stands for a peer that wants nothing any more.
+    fn decide(&mut self, now: Instant) -> Vec<(Arc<SendQueue>, Option<Verdict>)> {
+        for (peer, entry) in &self.peers {
+            let (sent, received) = entry.flow.take();
+            if sent > 0 {
+                self.choker.sent(*peer, sent, now);
+            }
+            if received > 0 {
+                self.choker.received(*peer, received, now);
+            }
+        }
+        let verdicts: Vec<Verdict> = std::iter::from_fn(|| self.choker.poll(now)).collect();
+        // Who has come back in the meantime needs to hear only the verdict.
+        for verdict in &verdicts {
+            self.dismissed.remove(&verdict.peer());
+        }
+        let dismissed = std::mem::take(&mut self.dismissed).into_iter().map(|peer| (peer, None));
+        let judged = verdicts.into_iter().map(|verdict| (verdict.peer(), Some(verdict)));
+        dismissed
+            .chain(judged)
+            .filter_map(|(peer, verdict)| Some((Arc::clone(&self.peers.get(&peer)?.queue), verdict)))
+            .collect()
+    }
+}
+
+impl Flow {
+    fn take(&self) -> (u64, u64) {
+        (self.sent.swap(0, Ordering::Relaxed), self.received.swap(0, Ordering::Relaxed))
+    }
+}
+
+impl Claim {
+    /// Notes whether the peer wants anything from us.
+    pub(super) fn interested(&self, is_interested: bool) {
+        let peer = self.peer;
+        self.slots.disturb(|state| {
+            if is_interested {
+                state.choker.interested(peer, now());
+            } else {
+                state.choker.not_interested(peer, now());
+                state.dismissed.insert(peer);
+            }
+        });
+    }
+
+    /// Counts bytes of content that were sent to the peer.
+    pub(super) fn sent(&self, bytes: u64) {
+        self.flow.sent.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    /// Counts bytes of content that came from the peer.
+    pub(super) fn received(&self, bytes: u64) {
+        self.flow.received.fetch_add(bytes, Ordering::Relaxed);
+    }
+}
+
+impl Drop for Claim {
+    fn drop(&mut self) {
+        let peer = self.peer;
+        self.slots.disturb(|state| {
+            state.choker.gone(peer, now());
+            state.peers.remove(&peer);
+            state.dismissed.remove(&peer);
+        });
+    }
+}
+
+/// Reads the clock that the runtime's timers go by.
+fn now() -> Instant {
+    tokio::time::Instant::now().into_std()
+}
