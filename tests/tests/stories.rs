@@ -36,6 +36,8 @@ mod sharing;
 mod spreading_simulated;
 #[path = "stories/stopping.rs"]
 mod stopping;
+#[path = "stories/swarming.rs"]
+mod swarming;
 #[path = "stories/terminal.rs"]
 mod terminal;
 #[path = "stories/troubled_sources.rs"]

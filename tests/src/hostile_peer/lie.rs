@@ -44,6 +44,14 @@ pub enum Lie {
     NotShared,
     /// Every request is turned down.
     Rejects,
+    /// Nobody is ever served; requests are answered as if they were.
+    Chokes,
+    /// Only the pieces with even numbers are there, as the offer says, which is no lie.
+    EvenPieces,
+    /// Only the pieces with odd numbers are there, as the offer says, which is no lie.
+    OddPieces,
+    /// A piece that does not exist is said to have come.
+    ImpossiblePiece,
 }
 
 /// What is said next, and whether the connection ends behind it.
@@ -67,17 +75,6 @@ impl Said {
     }
 }
 
-/// The bitfield of the first half of the pieces.
-fn first_half(content: &Content) -> Vec<u8> {
-    let geometry = Geometry::native(content.size()).expect("a small content");
-    let mut bitfield = Bitfield::empty(&geometry);
-    let half = geometry.piece_count() as usize / 2;
-    for piece in geometry.pieces().take(half) {
-        bitfield.insert(piece);
-    }
-    bitfield.as_bytes().to_vec()
-}
-
 impl Lie {
     /// Says whether the lie is told when a block is asked for, and not before.
     pub(super) const fn is_in_blocks(self) -> bool {
@@ -88,6 +85,8 @@ impl Lie {
                 | Self::ManifestMissing
                 | Self::OtherSize
                 | Self::NotShared
+                | Self::Chokes
+                | Self::ImpossiblePiece
         )
     }
 
@@ -101,10 +100,37 @@ impl Lie {
             Self::ManifestStates | Self::OtherSize => sha256(&self.states(content).concat()),
             _ => content.manifest().id(),
         };
-        let pieces = (self == Self::FirstHalf).then(|| first_half(content));
+        let pieces = self.pieces(content);
         let mut said = Said::message(&PeerMessage::Offer { channel, size, manifest, pieces });
-        said.bytes.extend(Said::message(&PeerMessage::Unchoke).bytes);
+        let turn = match self {
+            Self::Chokes => PeerMessage::Choke { place: 1 },
+            _ => PeerMessage::Unchoke,
+        };
+        said.bytes.extend(Said::message(&turn).bytes);
+        if self == Self::ImpossiblePiece {
+            said.bytes.extend(Said::message(&PeerMessage::Have { channel, piece: u32::MAX }).bytes);
+        }
         said
+    }
+
+    /// Says whether one of so many pieces is there at all.
+    const fn has(self, piece: u32, pieces: u32) -> bool {
+        match self {
+            Self::FirstHalf => piece < pieces / 2,
+            Self::EvenPieces => piece.is_multiple_of(2),
+            Self::OddPieces => !piece.is_multiple_of(2),
+            _ => true,
+        }
+    }
+
+    /// The pieces that are there, as a bitfield's bytes, if they are not all.
+    fn pieces(self, content: &Content) -> Option<Vec<u8>> {
+        let geometry = Geometry::native(content.size()).expect("a small content");
+        let mut pieces = Bitfield::empty(&geometry);
+        for piece in geometry.pieces().filter(|piece| self.has(piece.get(), geometry.piece_count())) {
+            pieces.insert(piece);
+        }
+        (!pieces.is_full()).then(|| pieces.as_bytes().to_vec())
     }
 
     /// Answers a `WantManifest`.
@@ -163,6 +189,9 @@ impl Lie {
                 Said { bytes: [&5_u32.to_be_bytes()[..], &[0xff; 5]].concat(), hang_up: false }
             }
             Self::OversizeFrame => Said { bytes: vec![0xff; 4], hang_up: false },
+            Self::EvenPieces | Self::OddPieces if !self.has(asked.piece, u32::MAX) => {
+                Said::message(&PeerMessage::Reject(asked))
+            }
             Self::Rejects => Said::message(&PeerMessage::Reject(asked)),
             _ => Said::block(asked, &raw),
         }
