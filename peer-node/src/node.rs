@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
+use std::num::NonZeroU64;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,12 +25,6 @@ use crate::transfers::UploadView;
 /// How long the parts of a node may take to stop.
 const STOP_DEADLINE: Duration = Duration::from_secs(4);
 
-/// How many peers are served at once, besides one in turn.
-const UPLOAD_SLOTS: usize = 8;
-
-/// How many connections there may be, whoever opens them.
-const MAX_CONNECTIONS: usize = 200;
-
 /// What a node is started with.
 #[derive(Debug, Clone)]
 pub struct NodeOptions {
@@ -41,6 +36,14 @@ pub struct NodeOptions {
     pub listen_host: IpAddr,
     /// How many downloads may fetch at once.
     pub max_active_downloads: usize,
+    /// How many bytes a second all peers together may be sent; none for no limit.
+    pub max_upload_rate: Option<NonZeroU64>,
+    /// How many bytes a second may be fetched from all peers together.
+    pub max_download_rate: Option<NonZeroU64>,
+    /// How many peers are served at once, besides one in turn.
+    pub upload_slots: usize,
+    /// How many connections to other peers there may be, whoever opens them.
+    pub max_connections: usize,
 }
 
 /// A node that cannot start.
@@ -103,10 +106,10 @@ impl Node {
             library: library.clone(),
             partials: partials.clone(),
             probe_key: probe_key.clone(),
-            upload_slots: UPLOAD_SLOTS,
-            max_connections: MAX_CONNECTIONS,
-            upload: Throttle::new(None, None),
-            download: Throttle::new(None, None),
+            upload_slots: options.upload_slots,
+            max_connections: options.max_connections,
+            upload: Throttle::new(options.max_upload_rate, None),
+            download: Throttle::new(options.max_download_rate, None),
             tracker: tracker.clone(),
             cancel: cancel.clone(),
         });
@@ -177,6 +180,16 @@ impl Node {
     /// Returns what others fetch from it.
     pub fn uploads(&self) -> Vec<UploadView> {
         self.services.links.uploads().views()
+    }
+
+    /// Returns the limit on what is sent, which may be changed at any time.
+    pub fn upload_limit(&self) -> &Throttle {
+        self.services.links.upload_limit()
+    }
+
+    /// Returns the limit on what is fetched, which may be changed at any time.
+    pub fn download_limit(&self) -> &Throttle {
+        self.services.links.download_limit()
     }
 
     /// Returns what it has sent and received since it was started.

@@ -16,6 +16,8 @@ mod hostile_sources;
 mod index_restarts;
 #[path = "stories/layering.rs"]
 mod layering;
+#[path = "stories/limits.rs"]
+mod limits;
 #[path = "stories/names.rs"]
 mod names;
 #[path = "stories/presence.rs"]

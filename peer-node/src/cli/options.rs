@@ -1,7 +1,9 @@
 use std::net::IpAddr;
+use std::num::NonZeroU64;
 use std::path::PathBuf;
 
 use clap::{ArgAction, Parser};
+use protocol::units::parse_size;
 
 use crate::node::NodeOptions;
 
@@ -38,6 +40,22 @@ pub struct Options {
     #[arg(long, value_name = "N", env = "PEER_NODE_MAX_ACTIVE_DOWNLOADS", default_value_t = 8, value_parser = at_least_one)]
     pub max_active_downloads: usize,
 
+    /// How fast all peers together may be sent content: bytes a second, as in 10M. Without it, as fast as possible.
+    #[arg(long, value_name = "RATE", env = "PEER_NODE_MAX_UPLOAD_RATE", value_parser = rate)]
+    pub max_upload_rate: Option<NonZeroU64>,
+
+    /// How fast content may be fetched, from all peers together.
+    #[arg(long, value_name = "RATE", env = "PEER_NODE_MAX_DOWNLOAD_RATE", value_parser = rate)]
+    pub max_download_rate: Option<NonZeroU64>,
+
+    /// How many peers are served at once, besides one in turn; others wait.
+    #[arg(long, value_name = "N", env = "PEER_NODE_UPLOAD_SLOTS", default_value_t = 8, value_parser = at_least_one)]
+    pub upload_slots: usize,
+
+    /// How many connections to other peers there may be.
+    #[arg(long, value_name = "N", env = "PEER_NODE_MAX_CONNECTIONS", default_value_t = 200, value_parser = at_least_one)]
+    pub max_connections: usize,
+
     /// Shows the log on stderr; twice for more, three times for everything.
     #[arg(short, long, action = ArgAction::Count)]
     pub verbose: u8,
@@ -68,8 +86,18 @@ impl Options {
             index: self.index,
             listen_host: self.listen_host,
             max_active_downloads: self.max_active_downloads,
+            max_upload_rate: self.max_upload_rate,
+            max_download_rate: self.max_download_rate,
+            upload_slots: self.upload_slots,
+            max_connections: self.max_connections,
         }
     }
+}
+
+fn rate(text: &str) -> Result<NonZeroU64, String> {
+    let rate = parse_size(text.trim_end_matches("/s")).map_err(|error| error.to_string())?;
+    NonZeroU64::new(rate)
+        .ok_or_else(|| "with a rate of 0 nothing would pass; leave the option out".to_owned())
 }
 
 fn at_least_one(text: &str) -> Result<usize, String> {
@@ -111,10 +139,22 @@ mod tests {
             &["--listen-host", "here"],
             &["1", "2"],
             &["--max-active-downloads", "0"],
+            &["--upload-slots", "0"],
+            &["--max-connections", "none"],
+            &["--max-upload-rate", "0"],
+            &["--max-download-rate", "fast"],
             &["--max-active-downloads", "-1"],
         ] {
             assert!(parse(arguments).is_err(), "{arguments:?}");
         }
+    }
+
+    #[test]
+    fn rates_have_units() {
+        let options = parse(&["--max-upload-rate", "10M", "--max-download-rate", "512K/s"]).unwrap();
+        let rates = (options.max_upload_rate, options.max_download_rate);
+        assert_eq!(rates, (NonZeroU64::new(10 << 20), NonZeroU64::new(512 << 10)));
+        assert_eq!(parse(&[]).unwrap().max_upload_rate, None);
     }
 
     #[test]

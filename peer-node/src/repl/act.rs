@@ -6,6 +6,7 @@ mod chosen;
 mod download;
 mod files;
 mod help;
+mod limit;
 mod lookup;
 mod pages;
 mod pausing;
@@ -39,6 +40,7 @@ pub(crate) async fn act(session: &mut Session, command: Command) -> Result<(), F
         Command::Pause(chosen) => pausing::pause(session, &chosen).await,
         Command::Resume(chosen) => pausing::resume(session, &chosen).await,
         Command::Priority(numbers, priority) => priority::priority(session, &numbers, priority),
+        Command::Limit(change) => limit::limit(session, change),
         Command::Cancel(numbers) => cancel::cancel(session, &numbers).await,
         Command::Status => status::status(session).await,
         Command::Help(command) => help::help(session, command.as_deref()),

@@ -20,6 +20,7 @@ pub(crate) enum Verb {
     Resume,
     Priority,
     Cancel,
+    Limit,
     Status,
     Help,
     Quit,
@@ -41,7 +42,7 @@ pub(crate) struct Entry {
 }
 
 /// All commands, in the order of the help.
-pub(crate) const CATALOGUE: [Entry; 16] = [
+pub(crate) const CATALOGUE: [Entry; 17] = [
     Entry {
         verb: Verb::Search,
         names: &["search", "query"],
@@ -121,6 +122,17 @@ pub(crate) const CATALOGUE: [Entry; 16] = [
         details: &[
             "What has come is kept; downloading the same again goes on from there.",
             "See `pause` for those that you still want.",
+        ],
+    },
+    Entry {
+        verb: Verb::Limit,
+        names: &["limit"],
+        usage: "up RATE | down RATE | up off | down off",
+        gist: "limits how fast all peers together send or fetch",
+        details: &[
+            "limit up 10M     sends at most 10 MiB a second; K, M and G are powers of 1024",
+            "limit down off   fetches as fast as it can",
+            "Alone it shows the limits. They hold at once, and until the node ends.",
         ],
     },
     Entry {

@@ -3,6 +3,8 @@
 mod error;
 mod parse;
 
+use std::num::NonZeroU64;
+
 use protocol::digest::Digest;
 
 pub(crate) use error::ParseError;
@@ -40,12 +42,23 @@ pub(crate) enum Command {
     Priority(Vec<Numbers>, Priority),
     /// Stop downloads.
     Cancel(Vec<Numbers>),
+    /// Show or change how fast bytes pass; no number is no limit.
+    Limit(Option<(Direction, Option<NonZeroU64>)>),
     /// How things stand.
     Status,
     /// What commands there are, or what one of them does.
     Help(Option<String>),
     /// End the node.
     Quit,
+}
+
+/// Which way bytes pass.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Direction {
+    /// To others.
+    Up,
+    /// From others.
+    Down,
 }
 
 /// Which downloads a person means.

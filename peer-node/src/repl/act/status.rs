@@ -2,6 +2,7 @@ use protocol::escape::display_safe;
 use protocol::units::{Size, Span};
 use std::time::Duration;
 
+use super::limit::limits_text;
 use crate::index_client::IndexStatus;
 use crate::library::Hashing;
 use crate::repl::bar::percent;
@@ -35,6 +36,7 @@ pub(super) async fn status(session: &mut Session) -> Result<(), Failure> {
     let downloads = count(session.node.downloads().running() as u64, "download");
     let uploads = count(session.node.uploads().len() as u64, "upload");
     lines.push(("transfers", format!("{downloads}, {uploads} under way")));
+    lines.extend(limits_text(&session.node).map(|text| ("limits", text)));
     let totals = session.node.totals();
     let (sent, received) = (Size(totals.sent), Size(totals.received));
     let peers = count(totals.peers as u64, "peer");

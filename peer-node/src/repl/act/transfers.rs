@@ -1,6 +1,7 @@
 use protocol::escape::display_safe;
 use protocol::units::{Rate, Size, Span};
 
+use super::limit::limits_text;
 use crate::repl::bar::percent;
 use crate::repl::columns::pad_left;
 use crate::repl::failure::Failure;
@@ -24,8 +25,9 @@ const UPLOADS: [Column; 4] = [
 pub(super) fn transfers(session: &mut Session) -> Result<(), Failure> {
     let (downloads, uploads) = (session.node.downloads().views(), session.node.uploads());
     let (width, look) = (session.output.width(), session.output.look());
+    let limits = limits_text(&session.node).map(|text| look.paint(Style::Faint, &text));
     let lines: Vec<String> = if session.output.is_for_person() {
-        for_person(&downloads, &uploads, width, look)
+        for_person(&downloads, &uploads, width, look).into_iter().chain(limits).collect()
     } else {
         downloads.iter().map(download_line).chain(uploads.iter().map(upload_line)).collect()
     };

@@ -1,5 +1,6 @@
 use protocol::escape::excerpt;
 use protocol::query::QueryError;
+use protocol::units::SizeError;
 
 use crate::repl::catalogue::{Entry, nearest};
 use crate::repl::numbers::NumbersError;
@@ -32,6 +33,9 @@ pub(crate) enum ParseError {
     /// Numbers that cannot be.
     #[error(transparent)]
     Numbers(#[from] NumbersError),
+    /// A rate that cannot be.
+    #[error(transparent)]
+    Rate(#[from] SizeError),
     /// The search is none.
     #[error(transparent)]
     Query(#[from] QueryError),

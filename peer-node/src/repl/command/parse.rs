@@ -1,8 +1,11 @@
+use std::num::NonZeroU64;
+
 use protocol::digest::Digest;
 use protocol::escape::excerpt;
 use protocol::query::Query;
+use protocol::units::parse_size;
 
-use super::{Chosen, Command, Item, Order, ParseError};
+use super::{Chosen, Command, Direction, Item, Order, ParseError};
 use crate::repl::catalogue::{Entry, Verb, find};
 use crate::repl::numbers::Numbers;
 use crate::repl::words::{Word, split};
@@ -106,6 +109,7 @@ fn command(line: &Line<'_>) -> Result<Command, ParseError> {
         Verb::Cancel => Ok(Command::Cancel(line.numbers(&line.words)?)),
         Verb::Pause => Ok(Command::Pause(chosen(line)?)),
         Verb::Resume => Ok(Command::Resume(chosen(line)?)),
+        Verb::Limit => Ok(Command::Limit(limit(line)?)),
         Verb::Priority => {
             let [numbers @ .., last] = line.words.as_slice() else {
                 return Err(line.wrong("a number is missing"));
@@ -131,6 +135,26 @@ fn chosen(line: &Line<'_>) -> Result<Chosen, ParseError> {
         [only] if only.text == "all" => Ok(Chosen::All),
         words => Ok(Chosen::Numbers(line.numbers(words)?)),
     }
+}
+
+fn limit(line: &Line<'_>) -> Result<Option<(Direction, Option<NonZeroU64>)>, ParseError> {
+    let (direction, rate) = match line.words.as_slice() {
+        [] => return Ok(None),
+        [direction, rate] => (direction, rate.text.trim_end_matches("/s")),
+        [_] => return Err(line.wrong("a rate is missing")),
+        [_, _, extra, ..] => return Err(line.wrong(format!("{} is too much", excerpt(&extra.text)))),
+    };
+    let direction = match direction.text.as_str() {
+        "up" => Direction::Up,
+        "down" => Direction::Down,
+        other => return Err(line.wrong(format!("{} is neither up nor down", excerpt(other)))),
+    };
+    if rate == "off" {
+        return Ok(Some((direction, None)));
+    }
+    let rate = NonZeroU64::new(parse_size(rate)?);
+    let rate = rate.ok_or_else(|| line.wrong("with a rate of 0 nothing would pass; no limit is off"))?;
+    Ok(Some((direction, Some(rate))))
 }
 
 fn order(line: &Line<'_>) -> Result<Order, ParseError> {

@@ -70,6 +70,8 @@ fn arguments(verb: Verb, words: &[Word], word: &Word, things: &Things, folders: 
         (Verb::Priority, _) => {
             [fixed(&word.text, &Priority::ALL.map(Priority::name)), downloads(&word.text, things)].concat()
         }
+        (Verb::Limit, _) if words.len() < 2 => fixed(&word.text, &["up", "down"]),
+        (Verb::Limit, _) => fixed(&word.text, &["off"]),
         (Verb::Help, _) => names(&word.text),
         _ => Vec::new(),
     }
@@ -140,7 +142,7 @@ mod tests {
     fn names_of_commands_are_offered() {
         assert_eq!(offered("se"), (0, vec!["search ".into()]));
         assert_eq!(offered("help st"), (5, vec!["status ".into()]));
-        assert_eq!(offered("").1.len(), 19);
+        assert_eq!(offered("").1.len(), 20);
         assert_eq!(offered("xyz "), (4, vec![]));
     }
 

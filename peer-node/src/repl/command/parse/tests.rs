@@ -19,6 +19,28 @@ fn plain(items: Vec<Item>) -> Order {
 }
 
 #[test]
+fn limits_are_read() {
+    let rate = |rate| Some(NonZeroU64::new(rate).unwrap());
+    assert_eq!(parse("limit"), Ok(Some(Command::Limit(None))));
+    assert_eq!(parse("limit up 10M/s"), Ok(Some(Command::Limit(Some((Direction::Up, rate(10 << 20)))))));
+    assert_eq!(parse("limit down off"), Ok(Some(Command::Limit(Some((Direction::Down, None))))));
+    for wrong in ["limit up", "limit up 0", "limit sideways 1M", "limit up 1M 2M", "limit up fast"] {
+        assert!(parse(wrong).is_err(), "{wrong}");
+    }
+}
+
+#[test]
+fn downloads_are_chosen_by_numbers_or_all_together() {
+    let one = || vec![Numbers::parse("1").unwrap().unwrap()];
+    assert_eq!(parse("pause all"), Ok(Some(Command::Pause(Chosen::All))));
+    assert_eq!(parse("resume 1"), Ok(Some(Command::Resume(Chosen::Numbers(one())))));
+    assert_eq!(parse("priority 1 high"), Ok(Some(Command::Priority(one(), Priority::High))));
+    for wrong in ["pause", "pause all 1", "resume x", "priority 1", "priority high", "priority 1 highest"] {
+        assert!(parse(wrong).is_err(), "{wrong}");
+    }
+}
+
+#[test]
 fn blank_lines_and_comments_are_nothing() {
     for line in ["", "  \t", "# search iso", "  #", "\r"] {
         assert_eq!(parse(line), Ok(None), "{line:?}");
