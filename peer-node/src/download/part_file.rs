@@ -35,6 +35,8 @@ pub(super) struct PartFile {
     is_named: bool,
     digest: Digest,
     geometry: Geometry,
+    /// What an earlier attempt says is in it.
+    claimed: Bitfield,
 }
 
 /// A part file that cannot be used.
@@ -70,10 +72,10 @@ impl PartFile {
         if !metadata.is_file() {
             return Err(at(io::Error::other("it is not a regular file")));
         }
-        let claimed = claimed.filter(|_| metadata.len() == geometry.size());
-        let part = Self::new(file, place, true, digest, geometry);
         let is_noted = claimed.is_some();
         let claimed = claimed.unwrap_or(nothing);
+        let mut part = Self::new(file, place, true, digest, geometry);
+        part.claimed.clone_from(&claimed);
         if !is_noted {
             part.save_record(&claimed)
                 .map_err(|source| PartFileError::Io { path: part.place.record.clone(), source })?;
@@ -85,7 +87,8 @@ impl PartFile {
     fn new(file: File, place: Place, is_named: bool, digest: Digest, geometry: Geometry) -> Self {
         let direct = if geometry.size() >= DIRECT_FROM { DirectFile::of(&file) } else { None };
         let (file, keep_cached) = (Arc::new(file), AtomicBool::new(false));
-        Self { file, direct, keep_cached, place, is_named, digest, geometry }
+        let claimed = Bitfield::empty(&geometry);
+        Self { file, direct, keep_cached, place, is_named, digest, geometry, claimed }
     }
 
     /// Takes the room on disk at once, so that a full disk shows now and not later.
@@ -150,18 +153,29 @@ impl PartFile {
 
     /// Says whether a piece on disk is right.
     pub(super) fn is_right(&self, piece: PieceIndex, manifest: &Manifest) -> bool {
-        let mut bytes = vec![0; self.geometry.length_of(piece) as usize];
-        let read = self.file.read_exact_at(&mut bytes, self.geometry.piece_offset(piece));
-        read.is_ok() && manifest.is_piece(piece, [bytes.as_slice()])
+        is_right(&self.file, piece, manifest)
     }
 
-    /// Notes which pieces are here.
+    /// Notes which pieces are here. What was claimed before stays claimed: if a piece has failed its check, that may have been
+    /// the fault of a forged manifest.
     pub(super) fn save_record(&self, pieces: &Bitfield) -> io::Result<()> {
         if !self.is_named {
             return Ok(());
         }
-        PartRecord::new(self.digest, self.geometry.size(), pieces).save(&self.place.record)
+        let mut all = pieces.clone();
+        for piece in self.geometry.pieces().filter(|piece| self.claimed.has(*piece)) {
+            all.insert(piece);
+        }
+        PartRecord::new(self.digest, self.geometry.size(), &all).save(&self.place.record)
     }
+}
+
+/// Says whether a piece in a file is right.
+pub(super) fn is_right(file: &File, piece: PieceIndex, manifest: &Manifest) -> bool {
+    let geometry = manifest.geometry();
+    let mut bytes = vec![0; geometry.length_of(piece) as usize];
+    let read = file.read_exact_at(&mut bytes, geometry.piece_offset(piece));
+    read.is_ok() && manifest.is_piece(piece, [bytes.as_slice()])
 }
 
 /// Opens a file that has no name until it is whole, in the folder of the first free place; nothing where the file system
@@ -296,6 +310,10 @@ mod tests {
         drop(first);
         assert_eq!(part(root.path()).1, pieces);
         fs::write(root.path().join("a.bin.part"), "cut short").unwrap();
-        assert_eq!(part(root.path()).1.count(), 0);
+        let (again, claimed) = part(root.path());
+        assert_eq!(claimed, pieces);
+        assert_eq!(fs::metadata(again.path()).unwrap().len(), again.geometry.size());
+        again.save_record(&Bitfield::empty(&again.geometry)).unwrap();
+        assert_eq!(part(root.path()).1, pieces, "a claim is not withdrawn");
     }
 }

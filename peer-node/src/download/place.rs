@@ -65,6 +65,17 @@ pub(super) fn has_part(root: &Path, target: &Path, digest: &Digest) -> bool {
     find(root, target, digest).is_ok_and(|place| place.part.is_file())
 }
 
+/// Returns the places from `target` on, up to the first free one, that nothing has but a part without a usable record.
+pub(super) fn orphans(target: &Path) -> impl Iterator<Item = Place> {
+    let places = (0..MAX_TRIES).map(|number| Place::of(&numbered(target, number)));
+    let taken = places.take_while(|place| !(is_free(&place.target) && is_free(&place.part)));
+    taken.filter(|place| is_free(&place.target) && PartRecord::load(&place.record).is_none())
+}
+
+fn is_free(path: &Path) -> bool {
+    fs::symlink_metadata(path).is_err_and(|error| error.kind() == io::ErrorKind::NotFound)
+}
+
 impl Place {
     fn of(target: &Path) -> Self {
         let with = |suffix: &str| {
@@ -76,9 +87,6 @@ impl Place {
     }
 
     fn is_usable(&self, digest: &Digest) -> bool {
-        let is_free = |path: &Path| {
-            fs::symlink_metadata(path).is_err_and(|error| error.kind() == io::ErrorKind::NotFound)
-        };
         if !is_free(&self.target) {
             return false;
         }

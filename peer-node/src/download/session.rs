@@ -39,9 +39,8 @@ const BACKLOG: usize = 256;
 /// How often the engine's clock is looked at.
 const TICK: Duration = Duration::from_millis(100);
 
-/// How often what is shown is refreshed, and the record on disk at most.
+/// How often what is shown is refreshed.
 const REFRESH: Duration = Duration::from_millis(250);
-const NOTE: Duration = Duration::from_secs(1);
 
 /// How long a download that has lost all its sources waits for one to come back.
 const GRACE: Duration = Duration::from_secs(30);
@@ -186,7 +185,7 @@ impl Session {
         let mut tick = tokio::time::interval(TICK);
         // It may have waited long for its turn.
         self.seek = Seek::new(Instant::now());
-        let (mut shown, mut noted) = (Instant::now(), Instant::now());
+        let mut shown = Instant::now();
         loop {
             self.look_for_sources(&inbox)?;
             self.welcome_visitors(&inbox);
@@ -212,10 +211,7 @@ impl Session {
                 self.show();
                 self.announce();
             }
-            if noted.elapsed() >= NOTE {
-                noted = Instant::now();
-                self.note();
-            }
+            self.note_if_due();
         }
     }
 

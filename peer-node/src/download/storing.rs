@@ -11,6 +11,7 @@ use protocol::manifest::Manifest;
 use tokio_util::sync::CancellationToken;
 
 use super::checks::Gathered;
+use super::orphan;
 use super::part_file::{PartFile, PartFileError};
 use crate::native::Buffer;
 
@@ -34,6 +35,7 @@ pub(super) fn prepare(
     cancel: &CancellationToken,
 ) -> Done {
     let (digest, geometry) = (manifest.digest(), *manifest.geometry());
+    orphan::adopt(root, target, &manifest, cancel);
     let outcome = PartFile::open(root, target, digest, geometry).map(|(part, claimed)| {
         let mut right = Bitfield::empty(&geometry);
         for piece in geometry.pieces().filter(|piece| claimed.has(*piece)) {

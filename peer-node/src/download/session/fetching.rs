@@ -14,6 +14,7 @@ use super::{Done, Failure, PartFile, PartFileError, Session, Stage, storing};
 use crate::download::assembly::Assembly;
 use crate::download::checks::Checks;
 use crate::download::manifest_choice::Offer;
+use crate::download::notes::Notes;
 use crate::swarm::{Action, LeaveReason, Random, Swarm, SwarmConfig};
 use crate::transfers::DownloadState;
 
@@ -31,8 +32,7 @@ pub(super) struct Fetching {
     checks: Checks,
     pub(super) sharing: Option<Sharing>,
     here: Bitfield,
-    /// Whether the record on disk is behind.
-    unnoted: bool,
+    pub(super) notes: Notes,
 }
 
 impl Session {
@@ -102,8 +102,14 @@ impl Session {
                 Err(error) => return Err(error.into()),
             },
             Done::Checked(outcomes) => self.pieces_checked(outcomes)?,
-            Done::Noted(Ok(())) => {}
-            Done::Noted(Err(error)) => tracing::warn!(%error, "record of a download not written"),
+            Done::Noted(outcome) => {
+                if let Stage::Fetching(fetching) = &mut self.stage {
+                    fetching.notes.ended();
+                }
+                if let Err(error) = outcome {
+                    tracing::warn!(%error, "record of a download not written");
+                }
+            }
         }
         Ok(())
     }
@@ -124,8 +130,8 @@ impl Session {
         let (assembly, checks, part) = (Assembly::default(), Checks::default(), Arc::new(part));
         let name = self.board.view().name;
         let sharing = Sharing::begin(&self.config.partials, &name, &manifest, &part, &here);
-        let fetching =
-            Fetching { swarm, offer, manifest, part, assembly, checks, sharing, here, unnoted: false };
+        let notes = Notes::new(Instant::now());
+        let fetching = Fetching { swarm, offer, manifest, part, assembly, checks, sharing, here, notes };
         self.stage = Stage::Fetching(Box::new(fetching));
         self.board.set_state(DownloadState::Fetching);
         // Nothing was asked of the sources while the part file was checked.
@@ -157,7 +163,7 @@ impl Session {
             if let Some(sharing) = &fetching.sharing {
                 sharing.publication.verified(piece);
             }
-            fetching.unnoted = true;
+            fetching.notes.verified(u64::from(fetching.manifest.geometry().length_of(piece)));
             self.roster.forgive();
         } else {
             let culprit = culprit.and_then(|id| self.roster.get(id)).map(|peer| peer.address);
@@ -166,10 +172,17 @@ impl Session {
         Ok(())
     }
 
+    /// Notes the pieces that are here on disk if the record is far behind.
+    pub(super) fn note_if_due(&mut self) {
+        if matches!(&self.stage, Stage::Fetching(fetching) if fetching.notes.is_due(Instant::now())) {
+            self.note();
+        }
+    }
+
     /// Notes the pieces that are here on disk, if there are new ones.
     pub(super) fn note(&mut self) {
         if let Stage::Fetching(fetching) = &mut self.stage
-            && std::mem::take(&mut fetching.unnoted)
+            && fetching.notes.begin(Instant::now())
         {
             let (part, here) = (Arc::clone(&fetching.part), fetching.here.clone());
             self.jobs.spawn_blocking(move || storing::note(&part, &here));
@@ -229,10 +242,14 @@ impl Session {
         while matches!(self.stage, Stage::Fetching(_))
             && let Some(done) = self.jobs.join_next().await
         {
-            if let Ok(Done::Checked(outcomes)) = done {
-                // What could not be written is not noted as being here.
-                let stored = outcomes.into_iter().filter(|(_, outcome)| outcome.is_ok()).collect();
-                let _ = self.pieces_checked(stored);
+            match done {
+                Ok(Done::Checked(outcomes)) => {
+                    // What could not be written is not noted as being here.
+                    let stored = outcomes.into_iter().filter(|(_, outcome)| outcome.is_ok()).collect();
+                    let _ = self.pieces_checked(stored);
+                }
+                Ok(noted @ Done::Noted(_)) => drop(self.job_done(noted)),
+                _ => {}
             }
         }
         self.note();

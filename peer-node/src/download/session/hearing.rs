@@ -178,6 +178,11 @@ impl Session {
                 if !believers.is_empty() && (!is_barren || self.roster.is_queued(now)) {
                     return;
                 }
+                // What is verified so far is looked into again with the next one.
+                self.note();
+                if !self.jobs.is_empty() {
+                    return;
+                }
                 tracing::warn!("manifest dropped: nobody who offered it gives anything");
                 self.stage = Stage::Choosing(None);
                 for id in believers {
