@@ -11,6 +11,8 @@ mod direct;
 mod folder_syncs;
 mod ledger;
 mod manifest_choice;
+mod notes;
+mod orphan;
 mod part_file;
 mod part_record;
 mod place;

@@ -53,7 +53,10 @@ pub(super) fn done(
     }
     for giver in givers(view).filter(|_| in_full || audience == Audience::Script) {
         lines.push(match audience {
-            Audience::Script => format!("  {}\t{} bytes", giver.address, giver.bytes),
+            Audience::Script => {
+                let left = giver.left.as_deref().map(|why| format!("\tleft: {}", display_safe(why)));
+                format!("  {}\t{} bytes{}", giver.address, giver.bytes, left.unwrap_or_default())
+            }
             Audience::Person => {
                 let left = giver.left.as_deref().map(|why| format!(", left: {}", display_safe(why)));
                 format!("  {:<21}  {:>10}{}", giver.address, Size(giver.bytes), left.unwrap_or_default())
@@ -176,7 +179,7 @@ mod tests {
                 format!("done\ta\\tb\t4096\tsha256 {digest}\t2.0 KiB/s\tfrom 2 sources"),
                 "saved as c: a is taken".to_owned(),
                 "  127.0.0.1:1\t4000 bytes".to_owned(),
-                "  127.0.0.1:2\t96 bytes".to_owned(),
+                "  127.0.0.1:2\t96 bytes\tleft: it lied".to_owned(),
             ]
         );
     }
