@@ -37,6 +37,19 @@ impl Node {
         self.peer = Peer::start(index, self.home.path());
     }
 
+    /// Starts the peer again on the port it had, with options of its own.
+    pub fn start_again_with(&mut self, index: SocketAddr, options: &[&str]) {
+        self.peer.kill();
+        let mut command = peer_node(self.peer.address().port(), index, self.home.path());
+        command.args(options);
+        self.peer = Peer::launch(command);
+    }
+
+    /// Returns how much content the peer has sent since it was started, in bytes, to about 50 KiB.
+    pub fn sent(&mut self) -> u64 {
+        self.peer.say("status").sent().expect("totals in a status")
+    }
+
     /// Downloads a content by its digest, and holds the file on disk against it.
     pub fn fetch(&mut self, content: &Content) -> Done {
         let answer = self.peer.say(&format!("download {}", content.digest));
@@ -95,11 +108,18 @@ impl Network {
 
     /// Starts a peer that shares some files, and waits until they can be found.
     pub fn node(&mut self, files: &[(&str, &Content)]) -> Node {
+        self.sharer(files, &[])
+    }
+
+    /// Starts a peer that shares some files like [`Network::node`], with options of its own.
+    pub fn sharer(&mut self, files: &[(&str, &Content)], options: &[&str]) -> Node {
         let home = Home::new();
         for (path, content) in files {
             home.put(path, content);
         }
-        let peer = Peer::start(self.index.address(), home.path());
+        let mut command = peer_node(0, self.index.address(), home.path());
+        command.args(options);
+        let peer = Peer::launch(command);
         self.wait_for_files(peer.address(), files.len());
         Node { peer, home }
     }

@@ -1,5 +1,7 @@
 //! What Peerdex does for people, told with the real programs.
 
+#[path = "stories/damaged_parts.rs"]
+mod damaged_parts;
 #[path = "stories/downloads.rs"]
 mod downloads;
 #[path = "stories/folders.rs"]
@@ -20,6 +22,8 @@ mod layering;
 mod limits;
 #[path = "stories/names.rs"]
 mod names;
+#[path = "stories/poisoning.rs"]
+mod poisoning;
 #[path = "stories/presence.rs"]
 mod presence;
 #[path = "stories/prompt.rs"]

@@ -34,6 +34,8 @@ pub enum Lie {
     ManifestCount,
     /// The manifest's states are noise, and its id is that of the noise.
     ManifestStates,
+    /// The manifest's states are noise up to the middle and true from there, and its id is theirs.
+    ManifestFirstHalf,
     /// The manifest's states are noise, and its id is the true one.
     ManifestId,
     /// A manifest was promised and never comes.
@@ -97,7 +99,9 @@ impl Lie {
         }
         let size = content.size() + if self == Self::OtherSize { PIECE as u64 } else { 0 };
         let manifest = match self {
-            Self::ManifestStates | Self::OtherSize => sha256(&self.states(content).concat()),
+            Self::ManifestStates | Self::ManifestFirstHalf | Self::OtherSize => {
+                sha256(&self.states(content).concat())
+            }
             _ => content.manifest().id(),
         };
         let pieces = self.pieces(content);
@@ -147,8 +151,12 @@ impl Lie {
 
     /// The states between the pieces, true or not.
     fn states(self, content: &Content) -> Vec<[u8; 32]> {
-        if !matches!(self, Self::ManifestStates | Self::ManifestId | Self::OtherSize) {
-            return content.manifest().states().iter().map(|state| state.to_bytes()).collect();
+        let truth = || content.manifest().states().iter().map(|state| state.to_bytes()).collect();
+        if !matches!(
+            self,
+            Self::ManifestStates | Self::ManifestFirstHalf | Self::ManifestId | Self::OtherSize
+        ) {
+            return truth();
         }
         let extra = if self == Self::OtherSize { PIECE as u64 } else { 0 };
         let geometry = Geometry::native(content.size() + extra).expect("a small content");
@@ -156,6 +164,11 @@ impl Lie {
         let mut source = Noise::from_seed(4711);
         for state in &mut noise {
             source.fill(state);
+        }
+        if self == Self::ManifestFirstHalf {
+            let (half, truth): (_, Vec<[u8; 32]>) = (noise.len() / 2, truth());
+            noise.truncate(half);
+            noise.extend(truth.into_iter().skip(half));
         }
         noise
     }

@@ -1,6 +1,7 @@
 use std::net::SocketAddr;
 
 use protocol::digest::Digest;
+use protocol::units::parse_size;
 
 /// The lines that one command printed, errors among them.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,6 +42,20 @@ pub struct Done {
     pub rate: String,
     /// Who gave how many bytes.
     pub givers: Vec<(SocketAddr, u64)>,
+    /// Who of them was left, and why.
+    pub left: Vec<(SocketAddr, String)>,
+}
+
+impl Done {
+    /// Returns how many bytes all have given.
+    pub fn given(&self) -> u64 {
+        self.givers.iter().map(|(_, bytes)| bytes).sum()
+    }
+
+    /// Returns how many bytes one has given.
+    pub fn given_by(&self, address: SocketAddr) -> u64 {
+        self.givers.iter().filter(|(giver, _)| *giver == address).map(|(_, bytes)| bytes).sum()
+    }
 }
 
 impl Answer {
@@ -105,6 +120,18 @@ impl Answer {
         downloads.filter_map(|line| line.split('\t').nth(3).map(str::to_owned)).collect()
     }
 
+    /// Returns how many bytes of the first download in a `transfers` are here and verified.
+    pub fn bytes_here(&self) -> Option<u64> {
+        let line = self.0.iter().find(|line| line.starts_with("download\t"))?;
+        line.split('\t').nth(5)?.split('/').next()?.parse().ok()
+    }
+
+    /// Returns how much content has been sent, by the totals in a `status`.
+    pub fn sent(&self) -> Option<u64> {
+        let totals = self.0.iter().find_map(|line| line.strip_prefix("totals\t"))?;
+        parse_size(totals.split(" sent").next()?).ok()
+    }
+
     /// Returns the downloads that went well.
     pub fn done(&self) -> Vec<Done> {
         let mut all: Vec<Done> = Vec::new();
@@ -112,9 +139,17 @@ impl Answer {
             if let Some(done) = line.strip_prefix("done\t") {
                 let Some((_, digest)) = digest_in(done) else { continue };
                 let column = |at: usize| done.split('\t').nth(at).unwrap_or_default().to_owned();
-                all.push(Done { name: column(0), digest, rate: column(3), givers: Vec::new() });
-            } else if let (Some(giver), Some(done)) = (giver(line), all.last_mut()) {
-                done.givers.push(giver);
+                all.push(Done {
+                    name: column(0),
+                    digest,
+                    rate: column(3),
+                    givers: Vec::new(),
+                    left: Vec::new(),
+                });
+            } else if let (Some((address, bytes)), Some(done)) = (giver(line), all.last_mut()) {
+                done.givers.push((address, bytes));
+                let why = line.split_once("\tleft: ").map(|(_, why)| (address, why.to_owned()));
+                done.left.extend(why);
             }
         }
         all
