@@ -1,9 +1,13 @@
 //! What Peerdex does for people, told with the real programs.
 
+#[path = "stories/crashes.rs"]
+mod crashes;
 #[path = "stories/damaged_parts.rs"]
 mod damaged_parts;
 #[path = "stories/downloads.rs"]
 mod downloads;
+#[path = "stories/faults.rs"]
+mod faults;
 #[path = "stories/folders.rs"]
 mod folders;
 #[path = "stories/full_disk.rs"]
@@ -38,6 +42,8 @@ mod scripts;
 mod searching;
 #[path = "stories/sharing.rs"]
 mod sharing;
+#[path = "stories/spreading.rs"]
+mod spreading;
 #[path = "stories/spreading_simulated.rs"]
 mod spreading_simulated;
 #[path = "stories/stopping.rs"]
