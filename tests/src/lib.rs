@@ -19,5 +19,6 @@ pub mod process;
 pub mod programs;
 pub mod raw_client;
 pub mod simulation;
+pub mod spreading;
 pub mod terminal;
 pub mod wire;

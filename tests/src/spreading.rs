@@ -1,0 +1,101 @@
+//! Measures how a file spreads from one source that sends slowly to peers that all want it: with real programs, on this
+//! machine alone.
+
+use std::process::ExitCode;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use clap::Parser;
+use protocol::units::{Rate, Size, parse_size};
+
+use crate::content::Content;
+use crate::network::{Network, Node};
+
+/// How many times as long as the source alone would need the last peer may take.
+const TARGET: f64 = 1.3;
+
+/// Measures how a file spreads from one source to peers that fetch it together, and prints when each has it.
+#[derive(Debug, Parser)]
+#[command(name = "spreading_processes", about)]
+struct Options {
+    /// The size of the file.
+    #[arg(long, default_value = "200MB", value_parser = bytes)]
+    size: u64,
+    /// How fast the source sends, a second.
+    #[arg(long, default_value = "20MB", value_parser = bytes)]
+    rate: u64,
+    /// How many peers want the file.
+    #[arg(long, default_value_t = 8, value_parser = clap::value_parser!(u8).range(1..=32))]
+    peers: u8,
+    /// How often it is measured.
+    #[arg(long, default_value_t = 3)]
+    runs: u16,
+    /// What cargo gives to every benchmark.
+    #[arg(long, hide = true)]
+    bench: bool,
+}
+
+fn bytes(text: &str) -> Result<u64, String> {
+    parse_size(text).map_err(|error| error.to_string())
+}
+
+/// Runs the benchmark as the command line says.
+pub fn main() -> ExitCode {
+    let options = Options::parse();
+    let needed = seconds(options.size, options.rate);
+    let (size, rate) = (Size(options.size), Rate(as_float(options.rate)));
+    println!("{size} from one source at {rate}, which takes {needed:.2} s, to {} peers", options.peers);
+    let content = Content::random(options.size, usize::try_from(options.size).expect("a size in memory"));
+    for run in 1..=options.runs {
+        let (times, sent) = spread(&content, &options);
+        let ratios: Vec<String> =
+            times.iter().map(|time| format!("{:.2}", time.as_secs_f64() / needed)).collect();
+        let last = times.last().map_or(0.0, |time| time.as_secs_f64() / needed);
+        let verdict = if last <= TARGET { "within" } else { "beyond" };
+        println!(
+            "run {run}: complete after {} of the source's time ({verdict} {TARGET}); the source sent the file {:.2} times",
+            ratios.join(" "),
+            as_float(sent) / as_float(options.size)
+        );
+    }
+    ExitCode::SUCCESS
+}
+
+/// Lets the file spread once; returns when each peer had it, in order, and how many bytes the source sent.
+fn spread(content: &Content, options: &Options) -> (Vec<Duration>, u64) {
+    let mut network = Network::new();
+    let rate = options.rate.to_string();
+    let mut source = network.sharer(&[("random.bin", content)], &["--max-upload-rate", &rate]);
+    let nodes: Vec<Node> = (0..options.peers).map(|_| network.node(&[])).collect();
+    let begun = Instant::now();
+    let fetched: Vec<(Node, Duration)> = thread::scope(|scope| {
+        let fetch = |mut node: Node| {
+            let answer =
+                node.peer.say_within(&format!("download {}", content.digest), Duration::from_hours(1));
+            let took = begun.elapsed();
+            assert_eq!(answer.done().len(), 1, "{answer:#?}");
+            (node, took)
+        };
+        let threads: Vec<_> = nodes.into_iter().map(|node| scope.spawn(move || fetch(node))).collect();
+        threads.into_iter().map(|thread| thread.join().expect("a download")).collect()
+    });
+    let sent = source.sent();
+    let mut times: Vec<Duration> = fetched
+        .iter()
+        .map(|(node, took)| {
+            node.has(content);
+            *took
+        })
+        .collect();
+    times.sort_unstable();
+    (times, sent)
+}
+
+fn seconds(bytes: u64, rate: u64) -> f64 {
+    as_float(bytes) / as_float(rate)
+}
+
+#[expect(clippy::cast_precision_loss, reason = "figures that are shown with two decimals")]
+fn as_float(bytes: u64) -> f64 {
+    bytes as f64
+}
