@@ -15,11 +15,11 @@ pub(crate) struct RoomNews {
 impl RoomNews {
     /// Says what is new about a download, if anything is.
     pub(crate) fn of(&mut self, view: &DownloadView) -> Option<String> {
-        let (number, name) = (view.id.0, display_safe(&view.name));
+        let number = view.id.0;
         match &view.state {
             DownloadState::AwaitingRoom(room) => self.told.insert(view.id).then(|| {
                 let (needed, free) = (Size(room.needed), Size(room.free));
-                let folder = show_path(&room.folder);
+                let (folder, name) = (show_path(&room.folder), display_safe(&view.name));
                 format!(
                     "download {number} waits for room: {name} needs {needed} more in {folder}, where {free} are free; \
                      it goes on by itself when there is room"
@@ -28,7 +28,9 @@ impl RoomNews {
             DownloadState::Queued | DownloadState::Paused | DownloadState::AwaitingSources => None,
             state => {
                 let is_news = self.told.remove(&view.id) && !state.is_over();
-                is_news.then(|| format!("download {number} goes on, there is room: {name}"))
+                is_news.then(|| {
+                    format!("download {number} goes on, there is room: {}", display_safe(&view.name))
+                })
             }
         }
     }

@@ -1,4 +1,4 @@
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 
@@ -26,6 +26,8 @@ struct Following {
     all: usize,
     failed: usize,
     room: RoomNews,
+    /// When the downloads were last looked through for news of room: they may be a thousand.
+    looked: Instant,
 }
 
 /// Waits until downloads are over and tells of each: scripts in the order in which they were asked for, people as soon as
@@ -33,7 +35,8 @@ struct Following {
 pub(super) async fn follow(session: &mut Session, ids: &[DownloadId]) -> Result<(), Failure> {
     let pending: Vec<_> = ids.iter().filter_map(|id| session.node.downloads().watch(*id)).collect();
     let all = pending.len();
-    let mut following = Following { pending, over: Vec::new(), all, failed: 0, room: RoomNews::default() };
+    let (room, looked) = (RoomNews::default(), Instant::now());
+    let mut following = Following { pending, over: Vec::new(), all, failed: 0, room, looked };
     loop {
         following.report(session)?;
         following.tell_of_room(session)?;
@@ -76,6 +79,10 @@ impl Following {
 
     /// Tells of those that wait for room on the disk.
     fn tell_of_room(&mut self, session: &mut Session) -> Result<(), Failure> {
+        if self.looked.elapsed() < PAUSE {
+            return Ok(());
+        }
+        self.looked = Instant::now();
         for view in &self.pending {
             let Some(text) = self.room.of(&view.borrow()) else { continue };
             if session.output.is_for_person() {
