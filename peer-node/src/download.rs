@@ -48,6 +48,10 @@ use queue::Queue;
 use saved::Listed;
 use session::Session;
 use table::Table;
+use turns::Load;
+
+/// Contents of at most so many bytes are small: they are a single piece.
+const SMALL: u64 = 256 << 10;
 
 /// A content that somebody wants.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -181,7 +185,9 @@ impl Downloads {
             let (session, view) = Session::new(id, listed.wanted.clone(), config.clone(), cancel.clone());
             (session, view, cancel)
         })?;
-        let place = queue.join(id, listed.priority, listed.is_paused, is_patient);
+        let is_small = listed.wanted.size.is_some_and(|size| size <= SMALL);
+        let load = if is_small { Load::Small } else { Load::Full };
+        let place = queue.join(id, listed.priority, load, listed.is_paused, is_patient);
         ledger.put(id, listed);
         let ledger = ledger.clone();
         config.tracker.spawn(async move {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 use tokio::sync::watch;
 
-use super::turns::{Turn, Turns};
+use super::turns::{Load, Turn, Turns};
 use crate::transfers::{DownloadId, Priority};
 
 /// The queue of a node's downloads, as their tasks see it; cheap to clone.
@@ -55,13 +55,14 @@ impl Queue {
         &self,
         id: DownloadId,
         priority: Priority,
+        load: Load,
         is_paused: bool,
         is_patient: bool,
     ) -> Place {
         let turn = if is_paused { Turn::Paused } else { Turn::Waiting };
         let (sender, word) = watch::channel(Word { turn, is_patient });
         self.change(|inner| {
-            inner.turns.join(id, priority, is_paused);
+            inner.turns.join(id, priority, load, is_paused);
             inner.words.insert(id, sender);
         });
         Place { id, queue: self.clone(), word }
@@ -201,7 +202,7 @@ mod tests {
     use super::*;
 
     fn join(queue: &Queue, number: u32) -> Place {
-        queue.join(DownloadId(number), Priority::Normal, false, true)
+        queue.join(DownloadId(number), Priority::Normal, Load::Full, false, true)
     }
 
     #[tokio::test]
@@ -230,7 +231,7 @@ mod tests {
     #[test]
     fn one_that_is_waited_for_goes_on_and_loses_its_patience() {
         let queue = Queue::new(1);
-        let place = queue.join(DownloadId(1), Priority::Normal, true, true);
+        let place = queue.join(DownloadId(1), Priority::Normal, Load::Full, true, true);
         assert_eq!((place.turn(), place.is_patient()), (Turn::Paused, true));
         queue.hurry(DownloadId(1));
         assert_eq!((place.turn(), place.is_patient()), (Turn::Here, false));

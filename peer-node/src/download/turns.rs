@@ -1,7 +1,7 @@
 //! Whose turn it is: which downloads fetch, and in which order the others wait.
 //!
 //! Decides and does nothing else: no clock, no task, no lock. Higher priorities come first, and among equals those that
-//! came first. A turn that has begun is not taken away for the sake of another; it ends when its download pauses, stands
+//! came first. Small contents take a quarter of a place, since all their time goes into waiting for answers. A turn that has begun is not taken away for the sake of another; it ends when its download pauses, stands
 //! aside or leaves. `queue` drives it.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -21,11 +21,32 @@ pub(super) enum Turn {
     Aside,
 }
 
+/// How much of a node's attention a download takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Load {
+    /// A whole place.
+    Full,
+    /// Less, for a content that comes in one answer.
+    Small,
+}
+
+impl Load {
+    const PLACE: usize = 4;
+
+    /// Returns how many quarters of a place it takes.
+    const fn quarters(self) -> usize {
+        match self {
+            Self::Full => Self::PLACE,
+            Self::Small => 1,
+        }
+    }
+}
+
 /// The queue of a node's downloads.
 #[derive(Debug)]
 pub(super) struct Turns {
-    /// How many may fetch at once.
-    places: usize,
+    /// How many quarters of places there are.
+    quarters: usize,
     taken: usize,
     tickets: u64,
     standings: BTreeMap<DownloadId, Standing>,
@@ -39,13 +60,14 @@ struct Standing {
     /// Drawn at its arrival: the lower came earlier.
     ticket: u64,
     turn: Turn,
+    load: Load,
 }
 
 impl Turns {
     /// Makes a queue in which so many downloads may fetch at once; at least one always may.
     pub(super) fn new(places: usize) -> Self {
         Self {
-            places: places.max(1),
+            quarters: places.max(1).saturating_mul(Load::PLACE),
             taken: 0,
             tickets: 0,
             standings: BTreeMap::new(),
@@ -54,10 +76,10 @@ impl Turns {
     }
 
     /// Takes in a download that waits or is paused.
-    pub(super) fn join(&mut self, id: DownloadId, priority: Priority, is_paused: bool) {
+    pub(super) fn join(&mut self, id: DownloadId, priority: Priority, load: Load, is_paused: bool) {
         self.leave(id);
         self.tickets += 1;
-        let standing = Standing { priority, ticket: self.tickets, turn: Turn::Paused };
+        let standing = Standing { priority, ticket: self.tickets, turn: Turn::Paused, load };
         self.standings.insert(id, standing);
         if !is_paused {
             self.turn_to(id, Turn::Waiting);
@@ -72,10 +94,10 @@ impl Turns {
 
     /// Gives a free place to whoever is next.
     pub(super) fn poll(&mut self) -> Option<DownloadId> {
-        if self.taken >= self.places {
+        let (_, _, id) = self.waiting.first().copied()?;
+        if self.taken + self.standings.get(&id)?.load.quarters() > self.quarters {
             return None;
         }
-        let (_, _, id) = self.waiting.first().copied()?;
         self.turn_to(id, Turn::Here);
         Some(id)
     }
@@ -154,12 +176,12 @@ impl Turns {
         let before = std::mem::replace(&mut standing.turn, turn);
         match before {
             Turn::Waiting => _ = self.waiting.remove(&standing.key(id)),
-            Turn::Here => self.taken -= 1,
+            Turn::Here => self.taken -= standing.load.quarters(),
             Turn::Paused | Turn::Aside => {}
         }
         match turn {
             Turn::Waiting => _ = self.waiting.insert(standing.key(id)),
-            Turn::Here => self.taken += 1,
+            Turn::Here => self.taken += standing.load.quarters(),
             Turn::Paused | Turn::Aside => {}
         }
         true

@@ -6,10 +6,15 @@ fn id(number: u32) -> DownloadId {
     DownloadId(number)
 }
 
+/// Every third download of the property test is a small one.
+fn load(number: u32) -> Load {
+    if number.is_multiple_of(3) { Load::Small } else { Load::Full }
+}
+
 fn turns(places: usize, downloads: u32) -> Turns {
     let mut turns = Turns::new(places);
     for number in 1..=downloads {
-        turns.join(id(number), Priority::Normal, false);
+        turns.join(id(number), Priority::Normal, Load::Full, false);
     }
     turns
 }
@@ -68,6 +73,20 @@ fn who_stood_aside_comes_back_behind_those_that_wait() {
     turns.pause(id(1));
     turns.come_back(id(1));
     assert_eq!(turns.turn(id(1)), Some(Turn::Paused));
+}
+
+#[test]
+fn small_ones_share_a_place_and_none_overtakes_a_large_one_that_waits() {
+    let mut turns = turns(1, 0);
+    for (number, load) in [(1, Load::Small), (2, Load::Small), (3, Load::Full), (4, Load::Small)] {
+        turns.join(id(number), Priority::Normal, load, false);
+    }
+    assert_eq!(begun(&mut turns), [1, 2]);
+    turns.leave(id(1));
+    turns.leave(id(2));
+    assert_eq!(begun(&mut turns), [3]);
+    turns.leave(id(3));
+    assert_eq!(begun(&mut turns), [4]);
 }
 
 #[test]
@@ -143,13 +162,20 @@ impl Model {
         }
     }
 
+    /// Counts the quarters of places that are taken.
+    fn taken(&self) -> usize {
+        let here = self.downloads.iter().filter(|(_, _, turn)| *turn == Turn::Here);
+        here.map(|(number, _, _)| load(*number).quarters()).sum()
+    }
+
     fn next(&mut self, places: usize) -> Option<u32> {
-        if self.downloads.iter().filter(|(_, _, turn)| *turn == Turn::Here).count() >= places {
-            return None;
-        }
+        let taken = self.taken();
         let waiting = self.downloads.iter_mut().filter(|(_, _, turn)| *turn == Turn::Waiting);
         // Of equals the first is the least.
         let (number, _, turn) = waiting.min_by_key(|(_, priority, _)| *priority)?;
+        if taken + load(*number).quarters() > places * 4 {
+            return None;
+        }
         *turn = Turn::Here;
         Some(*number)
     }
@@ -163,7 +189,7 @@ proptest! {
             model.apply(number, &step);
             let id = id(number);
             match step {
-                Step::Join(priority, is_paused) => turns.join(id, priority, is_paused),
+                Step::Join(priority, is_paused) => turns.join(id, priority, load(number), is_paused),
                 Step::Leave => turns.leave(id),
                 Step::Pause => _ = turns.pause(id),
                 Step::Resume => _ = turns.resume(id),
@@ -176,8 +202,7 @@ proptest! {
             for (number, _, turn) in &model.downloads {
                 prop_assert_eq!(turns.turn(DownloadId(*number)), Some(*turn));
             }
-            let here = model.downloads.iter().filter(|(_, _, turn)| *turn == Turn::Here).count();
-            prop_assert!(here <= places && turns.is_idle() == (here == 0));
+            prop_assert!(model.taken() <= places * 4 && turns.is_idle() == (model.taken() == 0));
         }
     }
 }
