@@ -98,6 +98,13 @@ impl Roster {
         self.live.get_mut(&id)
     }
 
+    /// Notes that a source has one more piece than it offered, whether it takes part by now or not.
+    pub(super) fn gained(&mut self, id: SourceId, piece: u32) {
+        if let Some((_, Some(pieces))) = self.live.get_mut(&id).and_then(|peer| peer.offer.as_mut()) {
+            note_piece(pieces, piece);
+        }
+    }
+
     pub(super) fn is_live(&self, node: NodeId) -> bool {
         self.live.values().any(|peer| peer.node == node)
     }
@@ -136,8 +143,9 @@ impl Roster {
         self.absent.values().any(|absent| absent.again.is_some())
     }
 
-    pub(super) fn gave(&mut self, id: SourceId, bytes: u64) {
-        if let Some(peer) = self.live.get(&id) {
+    pub(super) fn gave(&mut self, id: SourceId, bytes: u64, now: Instant) {
+        if let Some(peer) = self.live.get_mut(&id) {
+            peer.standing.gave(now);
             *self.given.entry(peer.address).or_default() += bytes;
         }
     }
@@ -175,5 +183,26 @@ impl Roster {
     /// Parts with everybody.
     pub(super) fn disband(&mut self) {
         self.live.clear();
+    }
+}
+
+/// Puts a piece into a bitfield as it came from a source; one that does not fit in shows when the source takes part.
+fn note_piece(pieces: &mut [u8], piece: u32) {
+    if let Some(byte) = usize::try_from(piece / 8).ok().and_then(|at| pieces.get_mut(at)) {
+        *byte |= 0x80 >> (piece % 8);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_piece_that_a_source_has_gained_is_in_what_it_offered() {
+        let mut pieces = vec![0b1000_0000, 0];
+        for piece in [0, 2, 8, 15, 16, u32::MAX] {
+            note_piece(&mut pieces, piece);
+        }
+        assert_eq!(pieces, [0b1010_0000, 0b1000_0001]);
     }
 }

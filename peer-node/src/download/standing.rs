@@ -9,42 +9,49 @@ const LAST_PLACE: u32 = 1000;
 /// How we stand with a source: whether it serves us, and if not, our place in its queue.
 #[derive(Debug, Default)]
 pub(super) struct Standing {
-    /// The place, and since when; nothing while it serves us.
-    queued: Option<(u32, Instant)>,
-    is_choked: bool,
+    /// The place, 0 for none in the queue; nothing while it serves us.
+    place: Option<u32>,
+    /// The foremost place since it last sent us something, and since when: one that sends us back and forth, or says that
+    /// it serves us and sends nothing, raises no new hope.
+    foremost: Option<(u32, Instant)>,
 }
 
 impl Standing {
     /// Takes in what the source's offer says of it.
     pub(super) fn offered(&mut self, is_choked: bool, now: Instant) {
-        self.is_choked = is_choked;
-        self.queued = if is_choked { self.queued.or(Some((1, now))) } else { None };
+        if is_choked != self.is_choked() {
+            self.changed(is_choked.then_some(1), now);
+        }
     }
 
     /// Takes in a new place in the queue, or that there is none any more.
     pub(super) fn changed(&mut self, place: Option<u32>, now: Instant) {
-        self.is_choked = place.is_some();
-        self.queued = match (self.queued, place) {
-            // Only who comes forward waits with new hope.
-            (Some((before, since)), Some(place)) if place >= before => Some((place, since)),
-            (_, place) => place.map(|place| (place, now)),
-        };
+        self.place = place;
+        // Only who comes forward waits with new hope.
+        let ahead = |place: &u32| *place > 0 && self.foremost.is_none_or(|(foremost, _)| *place < foremost);
+        if let Some(place) = place.filter(ahead) {
+            self.foremost = Some((place, now));
+        }
+    }
+
+    /// Takes in that the source has sent something.
+    pub(super) fn gave(&mut self, now: Instant) {
+        self.foremost = self.place.filter(|place| *place > 0).map(|place| (place, now));
     }
 
     pub(super) const fn is_choked(&self) -> bool {
-        self.is_choked
+        self.place.is_some()
     }
 
     /// Returns the place in the queue, 1 being next; nothing while the source serves us.
-    pub(super) fn place(&self) -> Option<u32> {
-        self.queued.map(|(place, _)| place)
+    pub(super) const fn place(&self) -> Option<u32> {
+        self.place
     }
 
     /// Says whether our turn may still be expected to come.
     pub(super) fn has_prospect(&self, now: Instant) -> bool {
-        self.queued.is_some_and(|(place, since)| {
-            (1..=LAST_PLACE).contains(&place) && now.saturating_duration_since(since) < TURN * (place + 1)
-        })
+        let (Some(place), Some((_, since))) = (self.place, self.foremost) else { return false };
+        (1..=LAST_PLACE).contains(&place) && now.saturating_duration_since(since) < TURN * (place + 1)
     }
 }
 
@@ -65,6 +72,24 @@ mod tests {
         assert!(standing.has_prospect(start + TURN * 4));
         standing.changed(None, start + TURN * 4);
         assert_eq!((standing.place(), standing.has_prospect(start)), (None, false));
+    }
+
+    #[test]
+    fn a_source_that_sends_us_back_and_forth_is_not_waited_for_for_ever() {
+        let start = Instant::now();
+        for between in [None, Some(0), Some(1000)] {
+            let mut standing = Standing::default();
+            standing.offered(true, start);
+            for turn in 1..=3 {
+                standing.changed(between, start + TURN * turn);
+                standing.changed(Some(1), start + TURN * turn);
+            }
+            assert!(!standing.has_prospect(start + TURN * 3), "{between:?}");
+            standing.changed(None, start + TURN * 4);
+            standing.gave(start + TURN * 4);
+            standing.changed(Some(2), start + TURN * 5);
+            assert!(standing.has_prospect(start + TURN * 7), "it has sent something");
+        }
     }
 
     #[test]

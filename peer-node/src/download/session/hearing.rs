@@ -81,7 +81,7 @@ impl Session {
 
     fn bytes(&mut self, id: SourceId, count: u64, now: Instant) {
         self.board.received(count, now);
-        self.roster.gave(id, count);
+        self.roster.gave(id, count, now);
         if let Stage::Fetching(fetching) = &mut self.stage {
             fetching.swarm.bytes_arrived(id, count, now);
         }
@@ -110,6 +110,8 @@ impl Session {
     }
 
     fn has(&mut self, id: SourceId, piece: u32) {
+        // It takes part later perhaps: a manifest may still be on its way, or the part file be checked.
+        self.roster.gained(id, piece);
         let Stage::Fetching(fetching) = &mut self.stage else { return };
         match fetching.manifest.geometry().piece(piece) {
             Some(piece) => fetching.swarm.source_has(id, piece),
