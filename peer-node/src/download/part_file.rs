@@ -117,6 +117,11 @@ impl PartFile {
         &self.place.part
     }
 
+    /// Returns where the file shall be once it is whole.
+    pub(super) fn target(&self) -> &Path {
+        &self.place.target
+    }
+
     /// Returns the file for those who read what is verified.
     pub(super) fn shared(&self) -> Arc<File> {
         Arc::clone(&self.file)
@@ -189,7 +194,8 @@ fn open_nameless(
     let folder = place.target.parent().unwrap_or(Path::new("."));
     let flags = OFlags::TMPFILE.bits().cast_signed();
     match OpenOptions::new().read(true).write(true).custom_flags(flags).open(folder) {
-        Ok(file) => Ok(Some((place, file))),
+        // Without a way to its name it would never get one.
+        Ok(file) => Ok(naming::descriptor(&file).exists().then_some((place, file))),
         // Whatever the trouble is, the ordinary way shows whether it is one.
         Err(_) => Ok(None),
     }

@@ -58,8 +58,12 @@ impl Named {
 
 /// Gives a file that has no name its first one, without ever replacing anything.
 fn link_new(file: &File, to: &Path) -> io::Result<()> {
-    let from = format!("/proc/self/fd/{}", file.as_raw_fd());
-    Ok(rustix::fs::linkat(CWD, from, CWD, to, AtFlags::SYMLINK_FOLLOW)?)
+    Ok(rustix::fs::linkat(CWD, descriptor(file), CWD, to, AtFlags::SYMLINK_FOLLOW)?)
+}
+
+/// Returns the path of an open file that has no other; nothing is there where the system has no `/proc`.
+pub(super) fn descriptor(file: &File) -> PathBuf {
+    format!("/proc/self/fd/{}", file.as_raw_fd()).into()
 }
 
 /// Renames without ever replacing anything.

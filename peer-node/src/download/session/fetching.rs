@@ -128,8 +128,8 @@ impl Session {
         let swarm = new_swarm(geometry, &here);
         let offer = Offer { size: geometry.size(), manifest: manifest.id() };
         let (assembly, checks, part) = (Assembly::default(), Checks::default(), Arc::new(part));
-        let name = self.board.view().name;
-        let sharing = Sharing::begin(&self.config.partials, &name, &manifest, &part, &here);
+        let Session { config, .. } = &*self;
+        let sharing = Sharing::begin(&config.partials, &config.root, &manifest, &part, &here);
         let notes = Notes::new(Instant::now());
         let fetching = Fetching { swarm, offer, manifest, part, assembly, checks, sharing, here, notes };
         self.stage = Stage::Fetching(Box::new(fetching));

@@ -1,5 +1,6 @@
 //! A download as a source: what is verified is shared at once, and whoever fetches it may be a source as well.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -26,18 +27,25 @@ impl Sharing {
     /// Begins to share the verified pieces of a part file; nothing if it has no name that can be shared.
     pub(super) fn begin(
         partials: &Partials,
-        name: &str,
+        root: &Path,
         manifest: &Arc<Manifest>,
         part: &PartFile,
         here: &Bitfield,
     ) -> Option<Self> {
-        let path = SharePath::parse(name).ok().or_else(|| {
-            let last = name.rsplit('/').next().unwrap_or(name);
-            SharePath::parse(&safe_file_name(last)).ok()
-        })?;
+        let path = shared_as(root, part.target())?;
         let (publication, visitors) = partials.publish(path, Arc::clone(manifest), part.shared(), here);
         Some(Self { publication, visitors, begun: Instant::now() })
     }
+}
+
+/// Returns the path under which a file that will lie at `target` is shared until it does. It is the one that it will have:
+/// of two contents with one path the index would know one alone.
+fn shared_as(root: &Path, target: &Path) -> Option<SharePath> {
+    let name = target.strip_prefix(root).unwrap_or(target).to_string_lossy();
+    SharePath::parse(&name).ok().or_else(|| {
+        let last = name.rsplit('/').next().unwrap_or(&name);
+        SharePath::parse(&safe_file_name(last)).ok()
+    })
 }
 
 impl Session {
@@ -63,5 +71,28 @@ impl Session {
                 self.reached(&link, inbox);
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use protocol::digest::Digest;
+    use protocol::geometry::Geometry;
+
+    use super::*;
+
+    #[test]
+    fn of_two_contents_with_one_name_each_is_shared_under_its_own() {
+        let root = tempfile::tempdir().unwrap();
+        let geometry = Geometry::native(3 << 18).unwrap();
+        let target = root.path().join("films/a.iso");
+        let path_of = |tag| {
+            let digest = Digest::from_bytes([tag; 32]);
+            let (part, _) = PartFile::open(root.path(), &target, digest, geometry).unwrap();
+            shared_as(root.path(), part.target()).unwrap().as_str().to_owned()
+        };
+        assert_eq!((path_of(1), path_of(2)), ("films/a.iso".into(), "films/a (1).iso".into()));
+        let outside = shared_as(root.path(), Path::new("/elsewhere/b.iso")).unwrap();
+        assert_eq!(outside.as_str(), "b.iso");
     }
 }
