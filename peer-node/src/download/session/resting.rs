@@ -177,10 +177,13 @@ impl Session {
         self.roster.pardon(Instant::now());
         self.board.set_state(DownloadState::AwaitingSources);
         let (mut status, mut pause) = (self.config.index.status(), pause);
+        let mut was_online = is_online(&status.borrow());
         while place.turn() == Turn::Aside {
-            let was_online = is_online(&status.borrow_and_update());
             let back = async {
-                let is_back = |status: &IndexStatus| !was_online && is_online(status);
+                let is_back = |status: &IndexStatus| {
+                    let is_online = is_online(status);
+                    !std::mem::replace(&mut was_online, is_online) && is_online
+                };
                 if status.wait_for(is_back).await.is_err() {
                     std::future::pending::<()>().await;
                 }
