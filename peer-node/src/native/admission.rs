@@ -1,10 +1,11 @@
 use std::collections::HashMap;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 use std::sync::Arc;
 
 use parking_lot::Mutex;
 
-/// The most connections that one address may open to us, if it is not this machine's own.
+/// The most connections that one address may open to us, if it is not this machine's own. Of IPv6 it is the network that
+/// counts (/64): whoever has one has all its addresses.
 const MAX_PER_ADDRESS: usize = 16;
 
 /// One place in so many is kept for connections that we open ourselves: others cannot take all of them.
@@ -26,7 +27,7 @@ struct Counts {
 /// The place of one connection, free again when it is dropped.
 #[derive(Debug)]
 pub(super) struct Ticket {
-    /// From where it was opened, if not by us.
+    /// From where it was opened, if not by us; see [`household`].
     from: Option<IpAddr>,
     counts: Arc<Mutex<Counts>>,
 }
@@ -44,9 +45,11 @@ impl Admission {
 
     /// Gives a place to a connection from that address, if there is one.
     pub(super) fn admit(&self, from: IpAddr) -> Option<Ticket> {
+        let is_here = from.is_loopback();
+        let from = household(from);
         let mut counts = self.counts.lock();
         let here = counts.accepted.get(&from).copied().unwrap_or(0);
-        let is_too_many = here >= MAX_PER_ADDRESS && !from.is_loopback();
+        let is_too_many = here >= MAX_PER_ADDRESS && !is_here;
         if counts.all >= self.most - self.most / OUR_SHARE || is_too_many {
             return None;
         }
@@ -63,6 +66,14 @@ impl Admission {
         }
         counts.all += 1;
         Some(Ticket { from: None, counts: Arc::clone(&self.counts) })
+    }
+}
+
+/// Returns what stands for all addresses that whoever has this one has as well.
+const fn household(address: IpAddr) -> IpAddr {
+    match address {
+        IpAddr::V4(_) => address,
+        IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() >> 64 << 64)),
     }
 }
 
@@ -98,5 +109,16 @@ mod tests {
         assert!(admission.counts.lock().accepted.is_empty());
         assert_eq!(std::iter::from_fn(|| admission.dial()).collect::<Vec<_>>().len(), 80);
         assert!(admission.admit(far).is_some());
+    }
+
+    #[test]
+    fn one_network_of_ipv6_counts_as_one_address() {
+        let admission = Admission::new(800);
+        let from = |network: u16, host| IpAddr::from([0x2001, 0xdb8, 0, network, 0, 0, 0, host]);
+        let tickets: Vec<Ticket> = (0..100).filter_map(|host| admission.admit(from(1, host))).collect();
+        assert_eq!(tickets.len(), MAX_PER_ADDRESS);
+        assert!(admission.admit(from(2, 0)).is_some());
+        drop(tickets);
+        assert!(admission.counts.lock().accepted.is_empty());
     }
 }
