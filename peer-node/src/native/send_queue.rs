@@ -180,7 +180,14 @@ impl SendQueue {
         waiting.blocks = kept;
         waiting.changes.push(Change::End(channel));
         drop(waiting);
+        // Otherwise what was followed would be held until there is something else to write.
+        self.filled.notify_one();
         gone.into_iter().map(|block| block.reference).collect()
+    }
+
+    #[cfg(test)]
+    pub(super) fn changes_waiting(&self) -> usize {
+        self.waiting.lock().changes.len()
     }
 
     /// Waits until few enough messages wait. Cancel safe.
@@ -204,12 +211,12 @@ impl SendQueue {
     /// costs nothing.
     pub(super) fn take(&self, following: &mut Vec<Following>) -> Option<Outgoing> {
         let (messages, changes) = self.waiting.lock().take_messages();
+        for change in changes {
+            change.apply(following);
+        }
         if !messages.is_empty() {
             self.drained.notify_one();
             return Some(Outgoing::Messages(messages));
-        }
-        for change in changes {
-            change.apply(following);
         }
         let mut news = Vec::new();
         following.retain_mut(|one| one.tell(CROWDED, &mut news));
@@ -237,18 +244,19 @@ impl Waiting {
         self.messages.push_back(message);
     }
 
-    /// Takes the oldest messages out; or, behind all of them, the changes in what is followed.
+    /// Takes the oldest messages out; and with the last of them the changes in what is followed, so that a flood of both
+    /// leaves neither behind.
     fn take_messages(&mut self) -> (Vec<PeerMessage>, Vec<Change>) {
-        if self.messages.is_empty() {
-            let place = self.turn.place.take();
-            let told = place.map(|place| PeerMessage::Choke { place }).into_iter().collect();
-            let changes = if place.is_none() { std::mem::take(&mut self.changes) } else { Vec::new() };
-            return (told, changes);
-        }
-        let count = self.messages.len().min(CROWDED);
-        let messages: Vec<PeerMessage> = self.messages.drain(..count).collect();
-        self.weight -= messages.iter().map(weight).sum::<usize>();
-        (messages, Vec::new())
+        let messages: Vec<PeerMessage> = if self.messages.is_empty() {
+            self.turn.place.take().map(|place| PeerMessage::Choke { place }).into_iter().collect()
+        } else {
+            let count = self.messages.len().min(CROWDED);
+            let messages: Vec<PeerMessage> = self.messages.drain(..count).collect();
+            self.weight -= messages.iter().map(weight).sum::<usize>();
+            messages
+        };
+        let changes = if self.messages.is_empty() { std::mem::take(&mut self.changes) } else { Vec::new() };
+        (messages, changes)
     }
 }
 

@@ -176,7 +176,10 @@ impl Serving {
 
     /// Closes a channel and answers what was still asked for in it.
     pub(super) fn close(&mut self, channel: Channel, queue: &SendQueue) {
-        self.open.remove(&channel);
+        // Of one that is not open nothing waits, and nothing is to be noted, however often it is closed.
+        if self.open.remove(&channel).is_none() {
+            return;
+        }
         self.settle();
         for reference in queue.cancel_channel(channel) {
             queue.push(PeerMessage::Reject(reference));
@@ -207,5 +210,31 @@ impl Served {
             return Err(LinkError::Violation { what: "it goes on asking although it is choked" });
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio_util::sync::CancellationToken;
+    use tokio_util::task::TaskTracker;
+
+    use super::super::slots::Slots;
+    use super::*;
+    use crate::state_dir::StateDir;
+
+    #[tokio::test]
+    async fn closing_what_is_not_open_costs_nothing_however_often() {
+        let home = tempfile::tempdir().unwrap();
+        let (tracker, cancel) = (TaskTracker::new(), CancellationToken::new());
+        let state = Arc::new(StateDir::open(home.path()).unwrap());
+        let library = Library::open(state, home.path().to_owned(), &tracker, cancel.clone()).await.unwrap();
+        let shop = Shop { library, partials: Partials::default(), uploads: Uploads::default() };
+        let queue = Arc::<SendQueue>::default();
+        let mut serving = Serving::new(shop, Arc::new(Slots::new(1).claim(Arc::clone(&queue))));
+        (0..1000).for_each(|channel| serving.close(channel, &queue));
+        assert_eq!(queue.changes_waiting(), 0);
+        cancel.cancel();
+        tracker.close();
+        tracker.wait().await;
     }
 }

@@ -135,3 +135,33 @@ fn a_withdrawn_content_closes_its_channel_and_a_whole_one_does_not() {
         assert!(following.is_empty() && content.is_outdated());
     }
 }
+
+#[test]
+fn who_opens_and_closes_all_the_time_leaves_nothing_behind() {
+    let (_publication, content, manifest) = partial();
+    let (queue, mut following) = (SendQueue::default(), Vec::new());
+    for channel in 0..1000 {
+        queue.offer(channel, 4 << 18, manifest.id(), &content);
+        queue.cancel_channel(channel);
+        // There is always something else to write as well.
+        assert!(matches!(queue.take(&mut following), Some(Outgoing::Messages(_))));
+        assert!(queue.waiting.lock().changes.is_empty() && following.is_empty());
+    }
+}
+
+#[tokio::test]
+async fn a_closed_channel_lets_go_of_its_content_though_nothing_is_written() {
+    let (_publication, content, manifest) = partial();
+    let (queue, mut following) = (SendQueue::default(), Vec::new());
+    queue.offer(5, 4 << 18, manifest.id(), &content);
+    queue.next(&mut following).await;
+    assert_eq!(following.len(), 1);
+    {
+        let task = &mut Context::from_waker(Waker::noop());
+        let mut next = std::pin::pin!(queue.next(&mut following));
+        assert!(next.as_mut().poll(task).is_pending());
+        queue.cancel_channel(5);
+        assert!(next.as_mut().poll(task).is_pending());
+    }
+    assert!(following.is_empty());
+}
