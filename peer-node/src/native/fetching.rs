@@ -49,7 +49,8 @@ pub enum SourceEvent {
     },
     /// Some bytes of a block that takes long.
     Bytes {
-        /// How many, since this was last said.
+        /// How many, since this was last said: 0 if what was asked for waits behind another content's block, so that its
+        /// not coming says nothing of the source.
         count: u64,
     },
     /// A whole block that it was asked for.
@@ -175,6 +176,20 @@ impl FetchTable {
         channels.open.values().filter_map(|fetch| fetch.listener.clone()).collect()
     }
 
+    /// Tells all who wait for an answer that it is held up by a block on the same connection, but for the one whose block
+    /// it is.
+    pub(super) fn excuse(&self, besides: Option<Channel>) {
+        for (channel, fetch) in &self.channels.lock().open {
+            if Some(*channel) != besides
+                && !fetch.outstanding.is_empty()
+                && let Some((source, events)) = &fetch.listener
+            {
+                // Where there is no room there is more than enough to hear.
+                let _ = events.try_send((*source, SourceEvent::Bytes { count: 0 }));
+            }
+        }
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.channels.lock().open.is_empty()
     }
@@ -212,6 +227,22 @@ mod tests {
         table.close(channel);
         assert!(matches!(table.answered(reference), Some(None)));
         assert!(table.answered(reference).is_none() && table.is_empty());
+    }
+
+    #[test]
+    fn who_waits_behind_the_block_of_another_content_hears_that_it_is_so() {
+        let (events, mut heard) = mpsc::channel(8);
+        let table = FetchTable::default();
+        let channels: Vec<Channel> =
+            (0..3).map(|id| table.open(SourceId(id), events.clone()).unwrap()).collect();
+        for channel in &channels[..2] {
+            table.asked(BlockRef { channel: *channel, piece: 0, begin: 0, length: 1 });
+        }
+        table.excuse(Some(channels[0]));
+        assert!(matches!(heard.try_recv(), Ok((SourceId(1), SourceEvent::Bytes { count: 0 }))));
+        assert!(heard.try_recv().is_err());
+        table.excuse(None);
+        assert_eq!(std::iter::from_fn(|| heard.try_recv().ok()).count(), 2);
     }
 
     #[test]

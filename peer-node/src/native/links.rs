@@ -244,10 +244,11 @@ impl Links {
             lane: config.download.lane(),
             claim: Arc::clone(&claim),
         };
-        let writer = Writer { stream: write_half, lane: config.upload.lane(), claim };
         let state = Arc::clone(&link.shared);
+        let lane = config.upload.lane();
+        let writer = Writer { stream: write_half, state: Arc::clone(&state), lane, claim };
         config.tracker.spawn(async move {
-            let written = state.closed.run_until_cancelled(writer.run(&state.queue)).await;
+            let written = state.closed.run_until_cancelled(writer.run()).await;
             if let Some(Err(error)) = written {
                 tracing::debug!(%address, %error, "writing to a peer failed");
             }

@@ -175,13 +175,15 @@ impl Reader {
         let length = reference.length as usize;
         let mut data = self.buffers.take(length);
         data.vec().extend_from_slice(self.buffer.take_raw(length));
-        let (mut passed, mut progress) = (data.bytes().len(), Progress::begin(Instant::now()));
-        while data.bytes().len() < length {
+        // What came with the message is counted as well: small files come like that as a whole.
+        let (mut passed, mut progress) = (0, Progress::begin(Instant::now()));
+        while passed < length || data.bytes().len() < length {
             let here = data.bytes().len();
-            if here == passed {
+            if here >= passed {
                 let asked = Instant::now();
-                passed += self.lane.pass(length - here).await;
+                passed += self.lane.pass(length - passed).await;
                 progress.paused(asked.elapsed());
+                continue;
             }
             let mut place = data.vec().limit(passed - here);
             let reading = tokio::time::timeout(SLOWEST.1, self.stream.read_buf(&mut place)).await;
@@ -193,6 +195,10 @@ impl Reader {
                 self.claim.received(count);
                 if let Some((source, events)) = &listener {
                     let _ = events.send((*source, SourceEvent::Bytes { count })).await;
+                }
+                self.link.shared.fetches.excuse(Some(reference.channel));
+                if progress.is_long(Instant::now()) {
+                    self.link.shared.queue.push(PeerMessage::KeepAlive);
                 }
             }
         }
@@ -213,16 +219,27 @@ struct Progress {
     told_at: Instant,
     /// The bytes that those who wait for the block know of.
     told: u64,
+    /// When the other side last heard of us, as far as is known here.
+    alive_at: Instant,
 }
 
 impl Progress {
     const fn begin(now: Instant) -> Self {
-        Self { begun: now, told_at: now, told: 0 }
+        Self { begun: now, told_at: now, told: 0, alive_at: now }
     }
 
     /// Leaves a time out that was no fault of the other side.
     fn paused(&mut self, time: Duration) {
         self.begun += time;
+    }
+
+    /// Says whether the other side, which may hear nothing else while its block comes in, is to know that we are alive.
+    fn is_long(&mut self, now: Instant) -> bool {
+        let is_long = now.saturating_duration_since(self.alive_at) >= QUIET;
+        if is_long {
+            self.alive_at = now;
+        }
+        is_long
     }
 
     /// Takes in how many bytes are here; returns how many of them to tell of now.
@@ -237,5 +254,27 @@ impl Progress {
         let count = here - self.told;
         (self.told, self.told_at) = (here, now);
         Ok(Some(count))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_block_that_takes_minutes_keeps_the_connection_alive_now_and_then() {
+        let begun = Instant::now();
+        let mut progress = Progress::begin(begun);
+        let told = (0..1800).filter(|tenths| progress.is_long(begun + Duration::from_millis(tenths * 100)));
+        assert_eq!(told.count(), 2);
+    }
+
+    #[test]
+    fn what_a_limit_holds_back_is_not_put_down_to_the_other_side() {
+        let begun = Instant::now();
+        let mut progress = Progress::begin(begun);
+        progress.paused(Duration::from_secs(590));
+        assert!(progress.news(10 << 10, begun + Duration::from_mins(10)).is_ok());
+        assert!(progress.news(11 << 10, begun + Duration::from_secs(640)).is_err());
     }
 }

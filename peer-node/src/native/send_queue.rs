@@ -190,6 +190,11 @@ impl SendQueue {
         self.waiting.lock().changes.len()
     }
 
+    /// Says whether messages wait to be written.
+    pub(super) fn has_messages(&self) -> bool {
+        !self.waiting.lock().messages.is_empty()
+    }
+
     /// Waits until few enough messages wait. Cancel safe.
     pub(super) async fn has_room(&self) {
         while self.waiting.lock().weight >= CROWDED {

@@ -2,7 +2,7 @@
 
 use std::io;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use protocol::frame::encode_frame;
 use protocol::peer::{BlockRef, PeerMessage};
@@ -10,28 +10,33 @@ use tokio::io::{AsyncWriteExt, Interest};
 use tokio::net::TcpStream;
 use tokio::net::tcp::OwnedWriteHalf;
 
+use super::link::LinkState;
 use super::send_file::{STRIDE, send_some};
-use super::send_queue::{Outgoing, OutgoingBlock, SendQueue};
+use super::send_queue::{Outgoing, OutgoingBlock};
 use super::slots::Claim;
 use crate::throttle::Lane;
 
 /// How long the other side may take nothing off our hands.
 const PATIENCE: Duration = Duration::from_secs(30);
 
+/// How often those whose questions wait behind a block are told so.
+const TELL: Duration = Duration::from_secs(1);
+
 /// The writing half of a connection.
 #[derive(Debug)]
 pub(super) struct Writer {
     pub(super) stream: OwnedWriteHalf,
+    pub(super) state: Arc<LinkState>,
     pub(super) lane: Lane,
     pub(super) claim: Arc<Claim>,
 }
 
 impl Writer {
     /// Writes until the connection breaks or the future is dropped.
-    pub(super) async fn run(mut self, queue: &SendQueue) -> io::Result<()> {
+    pub(super) async fn run(mut self) -> io::Result<()> {
         let mut following = Vec::new();
         loop {
-            match queue.next(&mut following).await {
+            match self.state.queue.next(&mut following).await {
                 Outgoing::Messages(messages) => write_messages(&mut self.stream, &messages).await?,
                 Outgoing::Block(block) => self.write_block(block).await?,
             }
@@ -48,7 +53,7 @@ impl Writer {
         let stream: &TcpStream = self.stream.as_ref();
         write_header(stream, reference).await?;
         let length = reference.length as usize;
-        let (mut sent, mut passed) = (0, 0);
+        let (mut sent, mut passed, mut told) = (0, 0, Instant::now());
         while sent < length {
             if sent == passed {
                 passed += self.lane.pass(STRIDE.min(length - sent)).await;
@@ -58,6 +63,13 @@ impl Writer {
             sent += count;
             upload.sent(count as u64);
             self.claim.sent(count as u64);
+            if told.elapsed() >= TELL {
+                told = Instant::now();
+                // Our requests may be among what waits: that they are not answered is no fault of the other side.
+                if self.state.queue.has_messages() {
+                    self.state.fetches.excuse(None);
+                }
+            }
         }
         tracing::trace!(channel = reference.channel, piece = reference.piece, length, "block sent");
         Ok(())

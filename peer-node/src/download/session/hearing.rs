@@ -81,7 +81,9 @@ impl Session {
 
     fn bytes(&mut self, id: SourceId, count: u64, now: Instant) {
         self.board.received(count, now);
-        self.roster.gave(id, count, now);
+        if count > 0 {
+            self.roster.gave(id, count, now);
+        }
         if let Stage::Fetching(fetching) = &mut self.stage {
             fetching.swarm.bytes_arrived(id, count, now);
         }
