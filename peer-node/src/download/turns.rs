@@ -1,8 +1,9 @@
 //! Whose turn it is: which downloads fetch, and in which order the others wait.
 //!
 //! Decides and does nothing else: no clock, no task, no lock. Higher priorities come first, and among equals those that
-//! came first. Small contents take a quarter of a place, since all their time goes into waiting for answers. A turn that has begun is not taken away for the sake of another; it ends when its download pauses, stands
-//! aside or leaves. `queue` drives it.
+//! came first. Small contents take a quarter of a place, since all their time goes into waiting for answers. A turn that has
+//! begun is not taken away for the sake of another; it ends when its download pauses, stands aside or leaves. `queue` drives
+//! it.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 const SMALLEST: u64 = 512 << 10;
 const LARGEST: u64 = 16 << 20;
 
-/// A delay this much over twice the shortest one is put down to the scheduler, not to a queue.
+/// A delay this much over half as long again as the shortest one is put down to the scheduler, not to a queue.
 const SLACK: Duration = Duration::from_millis(10);
 
 /// After so many late blocks in a row with the smallest window, the path itself has become longer.
@@ -41,10 +41,11 @@ impl Pace {
     pub(super) fn took(&mut self, delay: Duration, bytes: u64) {
         let shortest = self.shortest.map_or(delay, |shortest| shortest.min(delay));
         self.shortest = Some(shortest);
-        if delay <= shortest * 2 + SLACK {
+        // With two blocks in flight at a slow source, the second takes twice as long: that is queue enough.
+        if delay <= shortest * 3 / 2 + SLACK {
             self.window = (self.window + bytes).min(LARGEST);
             self.late = 0;
-        } else if delay > shortest * 4 + SLACK {
+        } else if delay > shortest * 3 + SLACK {
             self.late = if self.window == SMALLEST { self.late + 1 } else { 0 };
             self.window = self.window.saturating_sub(bytes).max(SMALLEST);
         }
