@@ -60,12 +60,12 @@ impl FromStr for Digest {
     }
 }
 
-/// Reads exactly 64 hexadecimal digits.
-pub(crate) fn parse_hex(text: &str) -> Option<[u8; 32]> {
-    if text.len() != 64 {
+/// Reads exactly two hexadecimal digits a byte.
+pub(crate) fn parse_hex<const BYTES: usize>(text: &str) -> Option<[u8; BYTES]> {
+    if text.len() != 2 * BYTES {
         return None;
     }
-    let mut bytes = [0; 32];
+    let mut bytes = [0; BYTES];
     let mut digits = text.chars().map(|digit| digit.to_digit(16));
     for byte in &mut bytes {
         let (high, low) = (digits.next()??, digits.next()??);

@@ -13,6 +13,7 @@ pub mod geometry;
 #[cfg(test)]
 mod golden;
 pub mod index;
+pub mod infohash;
 pub mod limits;
 pub mod list_hash;
 pub mod manifest;

@@ -1,0 +1,93 @@
+//! The name of a torrent: the SHA-1 of its `info` dictionary.
+
+use std::fmt;
+use std::str::FromStr;
+
+use bincode::{Decode, Encode};
+use sha1::{Digest as _, Sha1};
+
+use crate::digest::parse_hex;
+
+/// The SHA-1 of a torrent's `info` dictionary, byte by byte as it stands in the `.torrent` (BEP 3).
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode)]
+pub struct Infohash([u8; 20]);
+
+/// A text that is not an infohash.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("an infohash is 40 hexadecimal digits")]
+pub struct NotAnInfohash;
+
+impl Infohash {
+    /// Takes 20 bytes for an infohash.
+    pub const fn from_bytes(bytes: [u8; 20]) -> Self {
+        Self(bytes)
+    }
+
+    /// Hashes an `info` dictionary: the original bytes, from its `d` to its `e`.
+    pub fn of(info: &[u8]) -> Self {
+        Self(Sha1::digest(info).into())
+    }
+
+    /// Returns the 20 bytes.
+    pub const fn as_bytes(&self) -> &[u8; 20] {
+        &self.0
+    }
+}
+
+impl fmt::Display for Infohash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+impl fmt::Debug for Infohash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Infohash({self})")
+    }
+}
+
+impl FromStr for Infohash {
+    type Err = NotAnInfohash;
+
+    /// Reads exactly 40 hexadecimal digits of either case, with nothing around them.
+    fn from_str(text: &str) -> Result<Self, NotAnInfohash> {
+        parse_hex(text).map(Self).ok_or(NotAnInfohash)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn it_is_the_sha1_of_the_bytes() {
+        let of_nothing = "da39a3ee5e6b4b0d3255bfef95601890afd80709";
+        assert_eq!(Infohash::of(b"").to_string(), of_nothing);
+        assert_eq!(of_nothing.to_uppercase().parse(), Ok(Infohash::of(b"")));
+    }
+
+    #[test]
+    fn text_forms_are_parsed_strictly() {
+        let text = Infohash::of(b"de").to_string();
+        for bad in
+            [&text[1..], &format!("{text}0"), &format!("0x{}", &text[2..]), &format!(" {}", &text[1..]), ""]
+        {
+            assert_eq!(bad.parse::<Infohash>(), Err(NotAnInfohash), "{bad:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn parsing_returns_what_was_shown(bytes: [u8; 20]) {
+            let infohash = Infohash::from_bytes(bytes);
+            prop_assert_eq!(infohash.to_string().parse(), Ok(infohash));
+        }
+
+        #[test]
+        fn no_text_panics_the_parser(text: String) {
+            let _ = text.parse::<Infohash>();
+        }
+    }
+}
