@@ -35,7 +35,7 @@ use picker::Picker;
 pub use random::Random;
 pub use rate::RateMeter;
 use source::Source;
-pub use source::{Have, LeaveReason, SourceId};
+pub use source::{Have, LeaveReason, SourceId, SourceIds};
 
 /// How long a source may owe us a block without sending a byte before others are asked for it too.
 const SNUB_AFTER: Duration = Duration::from_secs(3);
@@ -94,6 +94,8 @@ pub enum Action {
 pub struct SwarmConfig {
     /// The longest block that may be asked for, in bytes.
     pub block_length: u32,
+    /// How many blocks one source may owe at once, at least 1.
+    pub max_requests: usize,
     /// How many bytes of unfinished pieces may be under way at once; one piece is always allowed. As many again may be
     /// held of pieces that lost their source.
     pub budget: u64,
@@ -355,8 +357,9 @@ impl Swarm {
     fn fill_pipelines(&mut self, now: Instant) {
         let overtakes = now >= self.overtaking;
         loop {
+            let may = |source: &Source| source.has_room(self.config.max_requests);
             let with_room: Vec<SourceId> =
-                self.sources.iter().filter(|(_, source)| source.has_room()).map(|(id, _)| *id).collect();
+                self.sources.iter().filter(|(_, source)| may(source)).map(|(id, _)| *id).collect();
             let before = self.queue.len();
             for id in with_room {
                 if let Some(block) = self.choose(id, now) {

@@ -7,7 +7,7 @@ use protocol::node_id::NodeId;
 use super::manifest_choice::Offer;
 use super::standing::Standing;
 use crate::native::{FetchChannel, Link};
-use crate::swarm::SourceId;
+use crate::swarm::{SourceId, SourceIds};
 use crate::transfers::Giver;
 
 /// How often a source may be lost, with no piece verified in between, before it is not tried again.
@@ -16,7 +16,7 @@ const MAX_LOSSES: u32 = 3;
 /// The sources of one download: those that are connected, and what became of the others.
 #[derive(Debug, Default)]
 pub(super) struct Roster {
-    last: u32,
+    ids: SourceIds,
     live: BTreeMap<SourceId, Peer>,
     absent: HashMap<NodeId, Absent>,
     losses: HashMap<NodeId, u32>,
@@ -51,8 +51,7 @@ struct Absent {
 impl Roster {
     /// Takes in a connected source under a new number; says whether it is still connected.
     pub(super) fn join(&mut self, link: &Link, open: impl FnOnce(SourceId) -> Option<FetchChannel>) -> bool {
-        self.last += 1;
-        let id = SourceId(self.last);
+        let id = self.ids.next();
         let Some(channel) = open(id) else { return false };
         let (node, address) = (link.node(), link.address());
         self.absent.remove(&node);

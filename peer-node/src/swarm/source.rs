@@ -1,9 +1,10 @@
 use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use protocol::bitfield::Bitfield;
 use protocol::geometry::{Block, Geometry, PieceIndex};
-use protocol::limits::MAX_REQUESTS;
 
 use super::SNUB_AFTER;
 use super::pace::Pace;
@@ -12,6 +13,17 @@ use super::rate::RateMeter;
 /// A source of one content, numbered by the driver.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SourceId(pub u32);
+
+/// Numbers the sources of one content, whoever finds them; its clones count together.
+#[derive(Debug, Clone, Default)]
+pub struct SourceIds(Arc<AtomicU32>);
+
+impl SourceIds {
+    /// Returns a number that was not given before.
+    pub fn next(&self) -> SourceId {
+        SourceId(self.0.fetch_add(1, Ordering::Relaxed))
+    }
+}
 
 /// Why a source is left.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -107,10 +119,10 @@ impl Source {
         }
     }
 
-    /// Says whether it may be asked for one more block.
-    pub(super) fn has_room(&self) -> bool {
+    /// Says whether it may be asked for one more block, when it may owe so many.
+    pub(super) fn has_room(&self, max_requests: usize) -> bool {
         !self.choked
-            && self.in_flight.len() < MAX_REQUESTS
+            && self.in_flight.len() < max_requests
             && (!self.owes() || self.bytes_owed < self.pace.window())
     }
 

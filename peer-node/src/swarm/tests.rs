@@ -11,7 +11,8 @@ use simulation::{Played, simulate};
 mod choking;
 mod simulation;
 
-const CONFIG: SwarmConfig = SwarmConfig { block_length: 1 << 20, budget: 24 << 20, seed: 1 };
+const CONFIG: SwarmConfig =
+    SwarmConfig { block_length: 1 << 20, max_requests: 64, budget: 24 << 20, seed: 1 };
 
 fn native(mib: u64) -> Geometry {
     Geometry::native(mib << 20).unwrap()

@@ -5,13 +5,15 @@ use std::time::{Duration, Instant};
 
 use peer_node::swarm::{Choker, Have, PeerKey, SourceId, Swarm, SwarmConfig};
 use protocol::bitfield::Bitfield;
+use protocol::limits::{MAX_BLOCK, MAX_REQUESTS};
 
 use super::agenda::{LinkId, Message, NodeId};
 use super::plan::{Plan, time_for};
 use super::uplink::Uplink;
 
 /// What the driver of native downloads gives its engine.
-const CONFIG: SwarmConfig = SwarmConfig { block_length: 1 << 20, budget: 24 << 20, seed: 0 };
+const CONFIG: SwarmConfig =
+    SwarmConfig { block_length: MAX_BLOCK, max_requests: MAX_REQUESTS, budget: 24 << 20, seed: 0 };
 
 /// A connection, as one of its ends sees it.
 #[derive(Debug, Clone, Copy)]

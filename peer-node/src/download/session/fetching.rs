@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use protocol::bitfield::Bitfield;
 use protocol::geometry::{Geometry, PieceIndex};
-use protocol::limits::MAX_BLOCK;
+use protocol::limits::{MAX_BLOCK, MAX_REQUESTS};
 use protocol::manifest::Manifest;
 
 use super::sharing::Sharing;
@@ -276,7 +276,8 @@ fn new_swarm(geometry: Geometry, here: &Bitfield) -> Swarm {
     // Without randomness pieces come in the same order everywhere, which is slower and nothing worse.
     let _ = getrandom::fill(&mut seed);
     let seed = Random::from_seed(u64::from_be_bytes(seed)).draw();
-    let config = SwarmConfig { block_length: MAX_BLOCK, budget: BUDGET, seed };
+    let (block_length, max_requests) = (MAX_BLOCK, MAX_REQUESTS);
+    let config = SwarmConfig { block_length, max_requests, budget: BUDGET, seed };
     Swarm::new(geometry, config, Instant::now(), |piece| here.has(piece))
 }
 
