@@ -42,6 +42,7 @@ use crate::library::Library;
 use crate::native::Links;
 use crate::partials::Partials;
 use crate::transfers::{DownloadId, DownloadState, DownloadView, Priority};
+use crate::transport::Transport;
 pub use folder_syncs::FolderSyncs;
 use ledger::Ledger;
 use queue::Queue;
@@ -102,6 +103,8 @@ pub struct DownloadsConfig {
     pub list: PathBuf,
     /// How many may fetch at once; others wait for their turn.
     pub max_active: usize,
+    /// What connections share.
+    pub transport: Transport,
     /// Where connections come from.
     pub links: Links,
     /// Who knows the sources.

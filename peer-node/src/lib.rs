@@ -2,6 +2,7 @@
 
 pub mod cli;
 pub mod download;
+mod front_door;
 pub mod identity;
 pub mod index_client;
 pub mod library;
@@ -14,3 +15,4 @@ pub mod state_dir;
 pub mod swarm;
 pub mod throttle;
 pub mod transfers;
+pub mod transport;

@@ -5,8 +5,6 @@
 //! [`Partials`](crate::partials::Partials) without anybody else being involved. Which blocks are asked for
 //! is not decided here.
 
-mod admission;
-mod buffers;
 mod content;
 mod dial_error;
 mod fetching;
@@ -15,18 +13,12 @@ mod greeting;
 mod link;
 mod links;
 mod reader;
-mod send_file;
 mod send_queue;
 mod serving;
-mod slots;
-mod tuning;
-mod uploads;
 mod writer;
 
-pub use buffers::{ALIGNMENT, Buffer, BufferPool};
 pub use dial_error::DialError;
 pub use fetching::SourceEvent;
 pub use greeting::GreetingError;
 pub use link::{FetchChannel, Link};
 pub use links::{Links, LinksConfig};
-pub use uploads::{Totals, Uploads};

@@ -13,14 +13,16 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::download::{Downloads, DownloadsConfig, FolderSyncs};
+use crate::front_door::FrontDoor;
 use crate::identity::{Identity, IdentityError};
 use crate::index_client::{IndexClient, IndexConfig, NodeShares, ProbeKey};
 use crate::library::{Library, LibraryError};
-use crate::native::{Links, LinksConfig, Totals};
+use crate::native::{Links, LinksConfig};
 use crate::partials::Partials;
 use crate::state_dir::StateDir;
 use crate::throttle::Throttle;
 use crate::transfers::UploadView;
+use crate::transport::{Totals, Transport, TransportConfig};
 
 /// How long the parts of a node may take to stop.
 const STOP_DEADLINE: Duration = Duration::from_secs(4);
@@ -44,6 +46,17 @@ pub struct NodeOptions {
     pub upload_slots: usize,
     /// How many connections to other peers there may be, whoever opens them.
     pub max_connections: usize,
+}
+
+impl NodeOptions {
+    fn bounds(&self) -> TransportConfig {
+        TransportConfig {
+            upload_slots: self.upload_slots,
+            max_connections: self.max_connections,
+            upload: Throttle::new(self.max_upload_rate, None),
+            download: Throttle::new(self.max_download_rate, None),
+        }
+    }
 }
 
 /// A node that cannot start.
@@ -82,6 +95,7 @@ pub struct Node {
 #[derive(Debug)]
 struct Services {
     index: IndexClient,
+    transport: Transport,
     links: Links,
     downloads: Downloads,
 }
@@ -99,6 +113,7 @@ impl Node {
             std::fs::canonicalize(state.share_dir()).unwrap_or_else(|_| state.share_dir().to_owned());
         let (tracker, cancel) = (TaskTracker::new(), CancellationToken::new());
         let library = Library::open(Arc::clone(&state), share_dir.clone(), &tracker, cancel.clone()).await?;
+        let transport = Transport::new(options.bounds(), &tracker, cancel.clone());
         let (probe_key, partials) = (ProbeKey::default(), Partials::default());
         let links = Links::new(LinksConfig {
             node: identity.node_id(),
@@ -106,14 +121,17 @@ impl Node {
             library: library.clone(),
             partials: partials.clone(),
             probe_key: probe_key.clone(),
-            upload_slots: options.upload_slots,
-            max_connections: options.max_connections,
-            upload: Throttle::new(options.max_upload_rate, None),
-            download: Throttle::new(options.max_download_rate, None),
+            transport: transport.clone(),
             tracker: tracker.clone(),
             cancel: cancel.clone(),
         });
-        tracker.spawn(links.clone().accept(listener));
+        let door = FrontDoor {
+            transport: transport.clone(),
+            links: links.clone(),
+            tracker: tracker.clone(),
+            cancel: cancel.clone(),
+        };
+        tracker.spawn(door.keep(listener));
         let agent = concat!("peer-node/", env!("CARGO_PKG_VERSION")).to_owned();
         let config = IndexConfig { address: options.index, port: address.port(), agent };
         let index = IndexClient::start(
@@ -128,6 +146,7 @@ impl Node {
             root: share_dir.clone(),
             list: state.downloads(),
             max_active: options.max_active_downloads,
+            transport: transport.clone(),
             links: links.clone(),
             index: index.clone(),
             library: library.clone(),
@@ -138,7 +157,7 @@ impl Node {
         })
         .await;
         tracing::info!(%address, node = %identity.node_id(), folder = %share_dir.display(), "node started");
-        let services = Services { index, links, downloads };
+        let services = Services { index, transport, links, downloads };
         Ok(Self { address, share_dir, identity, state, library, services, tracker, cancel })
     }
 
@@ -179,22 +198,23 @@ impl Node {
 
     /// Returns what others fetch from it.
     pub fn uploads(&self) -> Vec<UploadView> {
-        self.services.links.uploads().views()
+        self.services.transport.uploads().views()
     }
 
     /// Returns the limit on what is sent, which may be changed at any time.
     pub fn upload_limit(&self) -> &Throttle {
-        self.services.links.upload_limit()
+        self.services.transport.upload_limit()
     }
 
     /// Returns the limit on what is fetched, which may be changed at any time.
     pub fn download_limit(&self) -> &Throttle {
-        self.services.links.download_limit()
+        self.services.transport.download_limit()
     }
 
     /// Returns what it has sent and received since it was started.
     pub fn totals(&self) -> Totals {
-        self.services.links.totals()
+        let Services { transport, links, .. } = &self.services;
+        transport.uploads().totals(links.connected())
     }
 
     /// Stops everything in order: downloads note what they have, connections are closed.

@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 
 use protocol::geometry::{Block, PieceIndex};
 
-use crate::native::Buffer;
+use crate::transport::Buffer;
 
 /// The blocks of unfinished pieces, as they came. The engine's budget bounds how many there are.
 #[derive(Debug, Default)]

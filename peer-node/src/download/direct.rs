@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use rustix::fs::OFlags;
 
-use crate::native::ALIGNMENT;
+use crate::transport::ALIGNMENT;
 
 /// How many direct writes may be under way at once: enough to keep a solid-state disk busy. When a slower disk has that
 /// many to do, the page cache takes what comes meanwhile.
@@ -78,7 +78,7 @@ mod tests {
     use std::os::unix::fs::FileExt;
 
     use super::*;
-    use crate::native::BufferPool;
+    use crate::transport::BufferPool;
 
     /// A folder on a disk, as a build folder is; temporary folders may be in memory.
     fn file() -> File {

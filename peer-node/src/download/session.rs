@@ -139,7 +139,7 @@ impl Session {
         rest.place.stand_aside();
         if rest.place.is_queue_idle() {
             // Nobody fetches any more: an idle node keeps no memory for it.
-            self.config.links.buffers().clear();
+            self.config.transport.buffers().clear();
         }
         is_final
     }

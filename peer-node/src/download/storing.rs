@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 use super::checks::Gathered;
 use super::orphan;
 use super::part_file::{PartFile, PartFileError};
-use crate::native::Buffer;
+use crate::transport::Buffer;
 
 /// A job that is done.
 #[derive(Debug)]

@@ -8,8 +8,8 @@ use protocol::digest::Digest;
 use protocol::peer::{BlockRef, Channel};
 use tokio::sync::mpsc;
 
-use super::buffers::Buffer;
 use crate::swarm::SourceId;
+use crate::transport::Buffer;
 
 /// What a source says about a content, or what becomes of it.
 #[derive(Debug)]

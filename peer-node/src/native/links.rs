@@ -7,31 +7,23 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use protocol::node_id::NodeId;
 use protocol::preamble::PreambleError;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpStream;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::admission::{Admission, Ticket};
-use super::buffers::BufferPool;
 use super::dial_error::DialError;
 use super::fetching::SourceEvent;
 use super::greeting::{self, Greeted, GreetingError, Visitor};
 use super::link::{Link, LinkState};
 use super::reader::{LinkError, Reader};
 use super::serving::{Serving, Shop};
-use super::slots::Slots;
-use super::tuning::tune;
-use super::uploads::{Totals, Uploads};
 use super::writer::Writer;
 use crate::index_client::ProbeKey;
 use crate::library::Library;
 use crate::partials::Partials;
-use crate::throttle::Throttle;
+use crate::transport::{Ticket, Transport, Turn, tune};
 
 const CONNECT_DEADLINE: Duration = Duration::from_secs(5);
-
-/// Of the sizes that the engine's budget allows, so many buffers are kept when no block needs them.
-const SPARE_BUFFERS: usize = 64;
 
 /// What the connections of a node need to know of it.
 #[derive(Debug, Clone)]
@@ -46,14 +38,8 @@ pub struct LinksConfig {
     pub partials: Partials,
     /// What an index that calls back wants to hear.
     pub probe_key: ProbeKey,
-    /// How many peers are served at once, besides one in turn.
-    pub upload_slots: usize,
-    /// How many connections there may be, whoever opens them.
-    pub max_connections: usize,
-    /// How fast content is sent.
-    pub upload: Throttle,
-    /// How fast content is received.
-    pub download: Throttle,
+    /// What they share with those of other dialects.
+    pub transport: Transport,
     /// Owns all tasks of connections.
     pub tracker: TaskTracker,
     /// Ends them.
@@ -73,60 +59,21 @@ type Place = Arc<tokio::sync::Mutex<Option<Link>>>;
 struct Inner {
     config: LinksConfig,
     places: Mutex<HashMap<NodeId, Place>>,
-    admission: Admission,
-    slots: Slots,
-    buffers: BufferPool,
-    uploads: Uploads,
 }
 
 impl Links {
-    /// Makes a node's connections, none yet. Must be called inside a runtime.
+    /// Makes a node's connections, none yet.
     pub fn new(config: LinksConfig) -> Self {
-        let slots = Slots::new(config.upload_slots);
-        config.tracker.spawn(slots.clone().run(config.cancel.clone()));
-        let inner = Inner {
-            places: Mutex::default(),
-            admission: Admission::new(config.max_connections),
-            slots,
-            config,
-            buffers: BufferPool::new(SPARE_BUFFERS),
-            uploads: Uploads::default(),
-        };
-        Self { inner: Arc::new(inner) }
+        Self { inner: Arc::new(Inner { config, places: Mutex::default() }) }
     }
 
-    /// Returns what is going out.
-    pub fn uploads(&self) -> &Uploads {
-        &self.inner.uploads
-    }
-
-    /// Changes how many peers are served at once.
-    pub fn set_upload_slots(&self, slots: usize) {
-        self.inner.slots.set(slots);
-    }
-
-    /// Returns the limit on what is sent, which may be changed at any time.
-    pub fn upload_limit(&self) -> &Throttle {
-        &self.inner.config.upload
-    }
-
-    /// Returns the limit on what is received, which may be changed at any time.
-    pub fn download_limit(&self) -> &Throttle {
-        &self.inner.config.download
-    }
-
-    /// Returns the buffers that blocks are read into.
-    pub fn buffers(&self) -> &BufferPool {
-        &self.inner.buffers
-    }
-
-    /// Returns what was sent and received, and how many peers are connected.
-    pub fn totals(&self) -> Totals {
+    /// Counts the peers that are connected.
+    pub fn connected(&self) -> usize {
         let places: Vec<Place> = self.inner.places.lock().values().cloned().collect();
         let is_open = |place: &Place| {
             place.try_lock().is_ok_and(|link| link.as_ref().is_some_and(|link| !link.is_closed()))
         };
-        self.inner.uploads.totals(places.iter().filter(|place| is_open(place)).count())
+        places.iter().filter(|place| is_open(place)).count()
     }
 
     /// Returns the connection to a peer, making it if there is none. Cancel safe.
@@ -147,7 +94,8 @@ impl Links {
     }
 
     async fn dial(&self, node: NodeId, address: SocketAddr) -> Result<Link, DialError> {
-        let (config, admission) = (&self.inner.config, &self.inner.admission);
+        let config = &self.inner.config;
+        let admission = config.transport.admission();
         let most = admission.most();
         let ticket = admission.dial().ok_or(DialError::TooMany { address, most })?;
         let connecting = tokio::time::timeout(CONNECT_DEADLINE, TcpStream::connect(address));
@@ -161,33 +109,8 @@ impl Links {
         Ok(self.run(stream, address, greeted, ticket))
     }
 
-    /// Accepts connections until the node is stopped.
-    pub async fn accept(self, listener: TcpListener) {
-        let cancel = self.inner.config.cancel.clone();
-        while let Some(accepted) = cancel.run_until_cancelled(listener.accept()).await {
-            match accepted {
-                Ok((stream, from)) => {
-                    let visited = self.clone();
-                    self.inner.config.tracker.spawn(async move {
-                        let cancel = visited.inner.config.cancel.clone();
-                        cancel.run_until_cancelled_owned(visited.visit(stream, from)).await;
-                    });
-                }
-                Err(error) => {
-                    tracing::warn!(%error, "connection not accepted");
-                    // Out of descriptors, most likely: some will be free again.
-                    tokio::time::sleep(Duration::from_millis(200)).await;
-                }
-            }
-        }
-    }
-
-    async fn visit(self, mut stream: TcpStream, from: SocketAddr) {
-        let from = SocketAddr::new(from.ip().to_canonical(), from.port());
-        let Some(ticket) = self.inner.admission.admit(from.ip()) else {
-            tracing::warn!(%from, "connection refused: too many");
-            return;
-        };
+    /// Hears out somebody who has connected to us.
+    pub(crate) async fn visit(&self, mut stream: TcpStream, from: SocketAddr, ticket: Ticket) {
         let config = &self.inner.config;
         match greeting::hear(&mut stream, config.node, config.port).await {
             Ok(Visitor::Peer(greeted)) => {
@@ -223,8 +146,8 @@ impl Links {
     }
 
     fn shop(&self) -> Shop {
-        let LinksConfig { library, partials, .. } = self.inner.config.clone();
-        Shop { library, partials, uploads: self.inner.uploads.clone() }
+        let LinksConfig { library, partials, transport, .. } = self.inner.config.clone();
+        Shop { library, partials, uploads: transport.uploads().clone() }
     }
 
     /// Starts the tasks of a connection.
@@ -232,20 +155,22 @@ impl Links {
         let config = &self.inner.config;
         tune(&stream, address.ip());
         let link = Link::new(greeted.node, address, config.cancel.child_token());
-        let claim = Arc::new(self.inner.slots.claim(Arc::clone(&link.shared.queue)));
+        let transport = &config.transport;
+        let turn = Arc::clone(&link.shared.queue) as Arc<dyn Turn>;
+        let claim = Arc::new(transport.slots().claim(turn));
         let (read_half, write_half) = stream.into_split();
         let reader = Reader {
             stream: read_half,
             buffer: greeted.rest,
             link: link.clone(),
             serving: Serving::new(self.shop(), Arc::clone(&claim)),
-            buffers: self.inner.buffers.clone(),
-            uploads: self.inner.uploads.clone(),
-            lane: config.download.lane(),
+            buffers: transport.buffers().clone(),
+            uploads: transport.uploads().clone(),
+            lane: transport.download_limit().lane(),
             claim: Arc::clone(&claim),
         };
         let state = Arc::clone(&link.shared);
-        let lane = config.upload.lane();
+        let lane = transport.upload_limit().lane();
         let writer = Writer { stream: write_half, state: Arc::clone(&state), lane, claim };
         config.tracker.spawn(async move {
             let written = state.closed.run_until_cancelled(writer.run()).await;

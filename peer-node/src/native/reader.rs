@@ -12,13 +12,11 @@ use protocol::peer::{BlockRef, Channel, PeerMessage};
 use tokio::io::AsyncReadExt;
 use tokio::net::tcp::OwnedReadHalf;
 
-use super::buffers::BufferPool;
 use super::fetching::SourceEvent;
 use super::link::Link;
 use super::serving::Serving;
-use super::slots::Claim;
-use super::uploads::Uploads;
 use crate::throttle::Lane;
+use crate::transport::{BufferPool, Claim, Uploads};
 
 /// A quiet connection is kept alive this often, or closed if neither side uses it.
 const QUIET: Duration = Duration::from_mins(1);

@@ -1,6 +1,5 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
 
 use parking_lot::Mutex;
 use protocol::digest::Digest;
@@ -10,7 +9,7 @@ use tokio::sync::Notify;
 
 use super::content::Content;
 use super::following::{Change, Following};
-use super::uploads::UploadGuard;
+use crate::transport::{Stand, Turn, UploadGuard};
 
 #[cfg(test)]
 mod tests;
@@ -67,19 +66,12 @@ struct Waiting {
     blocks: VecDeque<OutgoingBlock>,
     /// Partial contents that are followed from now on, or no longer.
     changes: Vec<Change>,
-    turn: Turn,
-}
-
-/// Where the other side stands, for people to see.
-#[derive(Debug, Default)]
-pub(super) struct Stand {
-    /// 0 if it is served, otherwise one more than its place.
-    code: AtomicU32,
+    stance: Stance,
 }
 
 /// Whether the other side is served.
 #[derive(Debug, Default)]
-struct Turn {
+struct Stance {
     is_unchoked: bool,
     /// How often it was choked.
     chokes: u32,
@@ -112,45 +104,12 @@ impl SendQueue {
         &self.stand
     }
 
-    /// Serves the other side from now on.
-    pub(super) fn unchoke(&self) {
-        self.stand.set(None);
-        let mut waiting = self.waiting.lock();
-        if !std::mem::replace(&mut waiting.turn.is_unchoked, true) {
-            waiting.turn.place = None;
-            waiting.push(PeerMessage::Unchoke);
-        }
-        drop(waiting);
-        self.filled.notify_one();
-    }
-
-    /// Serves the other side no more, and rejects what it has asked for; or tells it of its place if it is not served
-    /// anyway.
-    pub(super) fn choke(&self, place: u32) {
-        self.stand.set(Some(place));
-        let mut waiting = self.waiting.lock();
-        let mut rejected = VecDeque::new();
-        if std::mem::take(&mut waiting.turn.is_unchoked) {
-            waiting.turn.chokes = waiting.turn.chokes.wrapping_add(1);
-            waiting.push(PeerMessage::Choke { place });
-            rejected = std::mem::take(&mut waiting.blocks);
-            for block in &rejected {
-                waiting.push(PeerMessage::Reject(block.reference));
-            }
-        } else {
-            waiting.turn.place = Some(place);
-        }
-        drop(waiting);
-        drop(rejected);
-        self.filled.notify_one();
-    }
-
     /// Queues a block, or rejects it if the other side is choked.
     pub(super) fn push_block(&self, block: OutgoingBlock) -> Pushed {
         let mut waiting = self.waiting.lock();
-        let pushed = if !waiting.turn.is_unchoked {
+        let pushed = if !waiting.stance.is_unchoked {
             waiting.push(PeerMessage::Reject(block.reference));
-            Pushed::Choked { times: waiting.turn.chokes }
+            Pushed::Choked { times: waiting.stance.chokes }
         } else if waiting.blocks.len() < MAX_REQUESTS * MAX_CHANNELS {
             waiting.blocks.push_back(block);
             Pushed::Queued
@@ -232,14 +191,36 @@ impl SendQueue {
     }
 }
 
-impl Stand {
-    /// Returns the place in the queue, 0 for none in it; nothing if the other side is served.
-    pub(super) fn place(&self) -> Option<u32> {
-        self.code.load(Ordering::Relaxed).checked_sub(1)
+impl Turn for SendQueue {
+    fn unchoke(&self) {
+        self.stand.set(None);
+        let mut waiting = self.waiting.lock();
+        if !std::mem::replace(&mut waiting.stance.is_unchoked, true) {
+            waiting.stance.place = None;
+            waiting.push(PeerMessage::Unchoke);
+        }
+        drop(waiting);
+        self.filled.notify_one();
     }
 
-    fn set(&self, place: Option<u32>) {
-        self.code.store(place.map_or(0, |place| place.saturating_add(1)), Ordering::Relaxed);
+    /// Rejects what the other side has asked for, if it was served until now.
+    fn choke(&self, place: u32) {
+        self.stand.set(Some(place));
+        let mut waiting = self.waiting.lock();
+        let mut rejected = VecDeque::new();
+        if std::mem::take(&mut waiting.stance.is_unchoked) {
+            waiting.stance.chokes = waiting.stance.chokes.wrapping_add(1);
+            waiting.push(PeerMessage::Choke { place });
+            rejected = std::mem::take(&mut waiting.blocks);
+            for block in &rejected {
+                waiting.push(PeerMessage::Reject(block.reference));
+            }
+        } else {
+            waiting.stance.place = Some(place);
+        }
+        drop(waiting);
+        drop(rejected);
+        self.filled.notify_one();
     }
 }
 
@@ -253,7 +234,7 @@ impl Waiting {
     /// leaves neither behind.
     fn take_messages(&mut self) -> (Vec<PeerMessage>, Vec<Change>) {
         let messages: Vec<PeerMessage> = if self.messages.is_empty() {
-            self.turn.place.take().map(|place| PeerMessage::Choke { place }).into_iter().collect()
+            self.stance.place.take().map(|place| PeerMessage::Choke { place }).into_iter().collect()
         } else {
             let count = self.messages.len().min(CROWDED);
             let messages: Vec<PeerMessage> = self.messages.drain(..count).collect();

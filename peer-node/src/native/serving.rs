@@ -11,12 +11,10 @@ use protocol::peer::{BlockRef, Channel, PeerMessage};
 use super::content::{self, Content, Found};
 use super::link::Link;
 use super::reader::LinkError;
-use super::send_file::expect_soon;
 use super::send_queue::{OutgoingBlock, Pushed, SendQueue};
-use super::slots::Claim;
-use super::uploads::{UploadGuard, Uploads};
 use crate::library::Library;
 use crate::partials::Partials;
+use crate::transport::{Claim, UploadGuard, Uploads, expect_soon};
 
 /// The contents that the other side has opened.
 #[derive(Debug)]
@@ -218,9 +216,9 @@ mod tests {
     use tokio_util::sync::CancellationToken;
     use tokio_util::task::TaskTracker;
 
-    use super::super::slots::Slots;
     use super::*;
     use crate::state_dir::StateDir;
+    use crate::transport::{Slots, Turn};
 
     #[tokio::test]
     async fn closing_what_is_not_open_costs_nothing_however_often() {
@@ -230,7 +228,8 @@ mod tests {
         let library = Library::open(state, home.path().to_owned(), &tracker, cancel.clone()).await.unwrap();
         let shop = Shop { library, partials: Partials::default(), uploads: Uploads::default() };
         let queue = Arc::<SendQueue>::default();
-        let mut serving = Serving::new(shop, Arc::new(Slots::new(1).claim(Arc::clone(&queue))));
+        let mut serving =
+            Serving::new(shop, Arc::new(Slots::new(1).claim(Arc::clone(&queue) as Arc<dyn Turn>)));
         (0..1000).for_each(|channel| serving.close(channel, &queue));
         assert_eq!(queue.changes_waiting(), 0);
         cancel.cancel();

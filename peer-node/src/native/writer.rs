@@ -11,10 +11,9 @@ use tokio::net::TcpStream;
 use tokio::net::tcp::OwnedWriteHalf;
 
 use super::link::LinkState;
-use super::send_file::{STRIDE, send_some};
 use super::send_queue::{Outgoing, OutgoingBlock};
-use super::slots::Claim;
 use crate::throttle::Lane;
+use crate::transport::{Claim, STRIDE, send_some};
 
 /// How long the other side may take nothing off our hands.
 const PATIENCE: Duration = Duration::from_secs(30);

@@ -192,7 +192,7 @@ impl Session {
     /// Shows how far the download has got.
     pub(super) fn show(&self) {
         let now = Instant::now();
-        let (roster, uploads) = (&self.roster, self.config.links.uploads());
+        let (roster, uploads) = (&self.roster, self.config.transport.uploads());
         let fetching = match &self.stage {
             Stage::Fetching(fetching) => Some(fetching),
             _ => None,

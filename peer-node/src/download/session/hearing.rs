@@ -8,9 +8,10 @@ use protocol::peer::BlockRef;
 
 use super::{BACKLOG, Inbox, Session, Stage, storing};
 use crate::download::manifest_choice::{ManifestFetch, NoManifest, Offer, best};
-use crate::native::{Buffer, SourceEvent};
+use crate::native::SourceEvent;
 use crate::swarm::{Have, SourceId};
 use crate::transfers::DownloadState;
+use crate::transport::Buffer;
 
 /// After how long a source that is gone is tried again, by how it went.
 pub(super) const AFTER_LOSS: Duration = Duration::from_secs(3);

@@ -132,7 +132,7 @@ impl Session {
         self.show();
         self.board.rest();
         if place.is_queue_idle() {
-            self.config.links.buffers().clear();
+            self.config.transport.buffers().clear();
         }
     }
 

@@ -5,9 +5,9 @@ use protocol::limits::MAX_STATES;
 use protocol::manifest::{Manifest, ManifestBuilder};
 use protocol::share_path::SharePath;
 
-use super::super::uploads::Uploads;
 use super::*;
 use crate::partials::{Partials, Publication};
+use crate::transport::Uploads;
 
 fn has_room(queue: &SendQueue) -> bool {
     let room = std::pin::pin!(queue.has_room());

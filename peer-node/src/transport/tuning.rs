@@ -10,7 +10,7 @@ use tokio::net::TcpStream;
 const NEAR: [&str; 2] = ["cubic", "reno"];
 
 /// Sets up the socket of a connection to that address. None of it is needed for correctness.
-pub(super) fn tune(stream: &TcpStream, peer: IpAddr) {
+pub(crate) fn tune(stream: &TcpStream, peer: IpAddr) {
     let socket = SockRef::from(stream);
     let keepalive =
         TcpKeepalive::new().with_time(Duration::from_secs(20)).with_interval(Duration::from_secs(10));

@@ -1,20 +1,44 @@
-use std::collections::VecDeque;
-
-use protocol::peer::PeerMessage;
-
-use super::super::send_queue::Outgoing;
 use super::*;
 
-/// A connection, and what it was told.
+/// What a connection was told, with what it knew already left out.
+#[derive(Debug, Default)]
+struct Ear {
+    told: Mutex<(bool, Vec<Told>)>,
+    heard: Notify,
+}
+
+#[derive(Debug, PartialEq)]
+enum Told {
+    Unchoked,
+    Choked(u32),
+}
+
+impl Turn for Ear {
+    fn unchoke(&self) {
+        let mut told = self.told.lock();
+        if !std::mem::replace(&mut told.0, true) {
+            told.1.push(Told::Unchoked);
+        }
+        drop(told);
+        self.heard.notify_one();
+    }
+
+    fn choke(&self, place: u32) {
+        let mut told = self.told.lock();
+        told.0 = false;
+        told.1.push(Told::Choked(place));
+    }
+}
+
 struct Peer {
-    queue: Arc<SendQueue>,
+    ear: Arc<Ear>,
     claim: Claim,
 }
 
 impl Peer {
     fn of(slots: &Slots) -> Self {
-        let queue = Arc::<SendQueue>::default();
-        Self { claim: slots.claim(Arc::clone(&queue)), queue }
+        let ear = Arc::<Ear>::default();
+        Self { claim: slots.claim(Arc::clone(&ear) as Arc<dyn Turn>), ear }
     }
 
     fn wanting(slots: &Slots) -> Self {
@@ -23,12 +47,8 @@ impl Peer {
         peer
     }
 
-    fn told(&self) -> VecDeque<PeerMessage> {
-        let mut told = VecDeque::new();
-        while let Some(Outgoing::Messages(messages)) = self.queue.take(&mut Vec::new()) {
-            told.extend(messages);
-        }
-        told
+    fn told(&self) -> Vec<Told> {
+        std::mem::take(&mut self.ear.told.lock().1)
     }
 }
 
@@ -41,9 +61,9 @@ fn who_wants_nothing_gets_no_slot_and_the_others_their_place() {
     assert_eq!(idle.told(), []);
     let told: Vec<_> = wanting.iter().map(Peer::told).collect();
     // One by its merit, one in turn.
-    assert_eq!(told.iter().filter(|told| **told == [PeerMessage::Unchoke]).count(), 2, "{told:?}");
+    assert_eq!(told.iter().filter(|told| **told == [Told::Unchoked]).count(), 2, "{told:?}");
     for place in 1..=2 {
-        assert!(told.contains(&[PeerMessage::Choke { place }].into()), "{told:?}");
+        assert!(told.contains(&vec![Told::Choked(place)]), "{told:?}");
     }
 }
 
@@ -52,17 +72,17 @@ fn one_that_leaves_makes_room_for_the_next() {
     let slots = Slots::new(1);
     let (first, second, third) = (Peer::wanting(&slots), Peer::wanting(&slots), Peer::wanting(&slots));
     slots.step(now());
-    assert_eq!((first.told(), second.told()), ([PeerMessage::Unchoke].into(), [PeerMessage::Unchoke].into()));
-    assert_eq!(third.told(), [PeerMessage::Choke { place: 1 }]);
+    assert_eq!((first.told(), second.told()), (vec![Told::Unchoked], vec![Told::Unchoked]));
+    assert_eq!(third.told(), [Told::Choked(1)]);
     drop(first.claim);
     slots.step(now());
-    assert_eq!(third.told(), [PeerMessage::Unchoke]);
+    assert_eq!(third.told(), [Told::Unchoked]);
     second.claim.interested(false);
     slots.step(now());
-    assert_eq!(second.told(), [PeerMessage::Choke { place: 0 }]);
+    assert_eq!(second.told(), [Told::Choked(0)]);
     second.claim.interested(true);
     slots.step(now());
-    assert_eq!(second.told(), [PeerMessage::Unchoke]);
+    assert_eq!(second.told(), [Told::Unchoked]);
 }
 
 #[test]
@@ -70,7 +90,7 @@ fn one_that_changes_its_mind_and_back_is_told_nothing() {
     let slots = Slots::new(1);
     let peer = Peer::wanting(&slots);
     slots.step(now());
-    assert_eq!(peer.told(), [PeerMessage::Unchoke]);
+    assert_eq!(peer.told(), [Told::Unchoked]);
     for _ in 0..1000 {
         peer.claim.interested(false);
         peer.claim.interested(true);
@@ -86,14 +106,13 @@ fn without_slots_the_one_that_goes_round_serves_everybody() {
     let mut served = BTreeSet::new();
     for seconds in 0..200 {
         slots.step(begun + Duration::from_secs(seconds));
-        let unchoked =
-            peers.iter().enumerate().filter(|(_, peer)| peer.told().contains(&PeerMessage::Unchoke));
+        let unchoked = peers.iter().enumerate().filter(|(_, peer)| peer.told().contains(&Told::Unchoked));
         served.extend(unchoked.map(|(number, _)| number));
     }
     assert_eq!(served.len(), 3);
     slots.set(3);
     slots.step(begun + Duration::from_secs(201));
-    assert_eq!(peers.iter().filter(|peer| peer.told().contains(&PeerMessage::Unchoke)).count(), 2);
+    assert_eq!(peers.iter().filter(|peer| peer.told().contains(&Told::Unchoked)).count(), 2);
 }
 
 #[tokio::test]
@@ -103,8 +122,8 @@ async fn the_task_serves_by_itself_and_ends_with_the_node() {
     let peer = Peer::of(&slots);
     tokio::task::yield_now().await;
     peer.claim.interested(true);
-    let told = peer.queue.next(&mut Vec::new()).await;
-    assert!(matches!(told, Outgoing::Messages(messages) if messages == [PeerMessage::Unchoke]));
+    peer.ear.heard.notified().await;
+    assert_eq!(peer.told(), [Told::Unchoked]);
     cancel.cancel();
     task.await.unwrap();
 }

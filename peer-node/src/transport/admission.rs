@@ -13,7 +13,7 @@ const OUR_SHARE: usize = 8;
 
 /// Counts the connections of a node, so that nobody takes all of them.
 #[derive(Debug, Clone)]
-pub(super) struct Admission {
+pub(crate) struct Admission {
     most: usize,
     counts: Arc<Mutex<Counts>>,
 }
@@ -26,7 +26,7 @@ struct Counts {
 
 /// The place of one connection, free again when it is dropped.
 #[derive(Debug)]
-pub(super) struct Ticket {
+pub struct Ticket {
     /// From where it was opened, if not by us; see [`household`].
     from: Option<IpAddr>,
     counts: Arc<Mutex<Counts>>,
@@ -34,17 +34,17 @@ pub(super) struct Ticket {
 
 impl Admission {
     /// Lets in so many connections at most, whoever opens them.
-    pub(super) fn new(most: usize) -> Self {
+    pub(crate) fn new(most: usize) -> Self {
         Self { most, counts: Arc::default() }
     }
 
     /// Returns how many connections there may be.
-    pub(super) const fn most(&self) -> usize {
+    pub(crate) const fn most(&self) -> usize {
         self.most
     }
 
     /// Gives a place to a connection from that address, if there is one.
-    pub(super) fn admit(&self, from: IpAddr) -> Option<Ticket> {
+    pub(crate) fn admit(&self, from: IpAddr) -> Option<Ticket> {
         let is_here = from.is_loopback();
         let from = household(from);
         let mut counts = self.counts.lock();
@@ -59,7 +59,7 @@ impl Admission {
     }
 
     /// Gives a place to a connection that we open, if there is one.
-    pub(super) fn dial(&self) -> Option<Ticket> {
+    pub(crate) fn dial(&self) -> Option<Ticket> {
         let mut counts = self.counts.lock();
         if counts.all >= self.most {
             return None;

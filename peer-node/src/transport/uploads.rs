@@ -7,7 +7,7 @@ use std::time::Instant;
 use parking_lot::Mutex;
 use protocol::digest::Digest;
 
-use super::send_queue::Stand;
+use super::stand::Stand;
 use crate::swarm::RateMeter;
 use crate::transfers::UploadView;
 
@@ -38,7 +38,7 @@ struct Inner {
 
 /// One content that one peer has opened; it disappears from the list when it is dropped.
 #[derive(Debug)]
-pub(super) struct UploadGuard {
+pub(crate) struct UploadGuard {
     number: u64,
     upload: Arc<Upload>,
     uploads: Uploads,
@@ -74,11 +74,11 @@ impl Uploads {
         self.views().iter().filter(|view| view.digest == *digest).map(|view| view.rate).sum()
     }
 
-    pub(super) fn received(&self, bytes: u64) {
+    pub(crate) fn received(&self, bytes: u64) {
         self.inner.received.fetch_add(bytes, Ordering::Relaxed);
     }
 
-    pub(super) fn begin(
+    pub(crate) fn begin(
         &self,
         peer: SocketAddr,
         digest: Digest,
@@ -114,7 +114,7 @@ impl Upload {
 
 impl UploadGuard {
     /// Counts bytes that were sent.
-    pub(super) fn sent(&self, bytes: u64) {
+    pub(crate) fn sent(&self, bytes: u64) {
         let mut flow = self.upload.flow.lock();
         flow.0 += bytes;
         flow.1.add(bytes, Instant::now());

@@ -63,7 +63,7 @@ impl Buffer {
     }
 
     /// Returns the vector to append to.
-    pub(super) const fn vec(&mut self) -> &mut Vec<u8> {
+    pub(crate) const fn vec(&mut self) -> &mut Vec<u8> {
         &mut self.bytes
     }
 }

@@ -1,10 +1,11 @@
 //! Who of the connected peers is served: drives the [`Choker`] of the node.
 //!
 //! Each connection takes part with a [`Claim`], which counts its bytes without any lock; a task of the node looks at the
-//! counts when the choker wants to decide, and carries its verdicts to the connections' queues. It alone does so, hence
+//! counts when the choker wants to decide, and carries its verdicts to the connections. It alone does so, hence
 //! they arrive in the order in which they were made.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Debug;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -13,7 +14,6 @@ use parking_lot::Mutex;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
-use super::send_queue::SendQueue;
 use crate::swarm::{Choker, PeerKey, Verdict};
 
 #[cfg(test)]
@@ -22,9 +22,18 @@ mod tests;
 /// The least time between two looks at the choker that nothing but the clock asks for.
 const REST: Duration = Duration::from_millis(10);
 
+/// A connection whose other side may be served or not.
+pub(crate) trait Turn: Debug + Send + Sync {
+    /// Serves the other side from now on.
+    fn unchoke(&self);
+
+    /// Serves the other side no more; or tells it of its place in the queue, 0 for none, if it is not served anyway.
+    fn choke(&self, place: u32);
+}
+
 /// The slots of a node; cheap to clone.
 #[derive(Debug, Clone)]
-pub(super) struct Slots {
+pub(crate) struct Slots {
     inner: Arc<Inner>,
 }
 
@@ -45,7 +54,7 @@ struct State {
 
 #[derive(Debug)]
 struct Entry {
-    queue: Arc<SendQueue>,
+    turn: Arc<dyn Turn>,
     flow: Arc<Flow>,
 }
 
@@ -58,7 +67,7 @@ struct Flow {
 
 /// The claim of one connection to a slot; dropped, it gives the slot back.
 #[derive(Debug)]
-pub(super) struct Claim {
+pub(crate) struct Claim {
     slots: Slots,
     peer: PeerKey,
     flow: Arc<Flow>,
@@ -66,7 +75,7 @@ pub(super) struct Claim {
 
 impl Slots {
     /// Begins with so many slots, besides the one that goes round.
-    pub(super) fn new(slots: usize) -> Self {
+    pub(crate) fn new(slots: usize) -> Self {
         let (peers, dismissed) = (BTreeMap::new(), BTreeSet::new());
         let choker = Choker::new(slots, now());
         let state = Mutex::new(State { choker, last: 0, peers, dismissed });
@@ -74,23 +83,23 @@ impl Slots {
     }
 
     /// Changes the number of slots.
-    pub(super) fn set(&self, slots: usize) {
+    pub(crate) fn set(&self, slots: usize) {
         self.disturb(|state| state.choker.set_slots(slots, now()));
     }
 
     /// Lets a connection take part, which wants nothing yet.
-    pub(super) fn claim(&self, queue: Arc<SendQueue>) -> Claim {
+    pub(crate) fn claim(&self, turn: Arc<dyn Turn>) -> Claim {
         let flow = Arc::new(Flow::default());
         let mut state = self.inner.state.lock();
         state.last += 1;
         let peer = PeerKey(state.last);
-        state.peers.insert(peer, Entry { queue, flow: Arc::clone(&flow) });
+        state.peers.insert(peer, Entry { turn, flow: Arc::clone(&flow) });
         drop(state);
         Claim { slots: self.clone(), peer, flow }
     }
 
     /// Carries out what the choker decides, until the node is stopped.
-    pub(super) async fn run(self, cancel: CancellationToken) {
+    pub(crate) async fn run(self, cancel: CancellationToken) {
         loop {
             let deadline = self.step(now());
             let due = async {
@@ -113,11 +122,11 @@ impl Slots {
         let orders = state.decide(now);
         let deadline = state.choker.deadline();
         drop(state);
-        for (queue, verdict) in orders {
+        for (turn, verdict) in orders {
             match verdict {
-                Some(Verdict::Unchoke { .. }) => queue.unchoke(),
-                Some(Verdict::Choke { place, .. } | Verdict::Place { place, .. }) => queue.choke(place),
-                None => queue.choke(0),
+                Some(Verdict::Unchoke { .. }) => turn.unchoke(),
+                Some(Verdict::Choke { place, .. } | Verdict::Place { place, .. }) => turn.choke(place),
+                None => turn.choke(0),
             }
         }
         deadline
@@ -131,7 +140,7 @@ impl Slots {
 
 impl State {
     /// Returns what is to be told to whom, in order; no verdict stands for a peer that wants nothing any more.
-    fn decide(&mut self, now: Instant) -> Vec<(Arc<SendQueue>, Option<Verdict>)> {
+    fn decide(&mut self, now: Instant) -> Vec<(Arc<dyn Turn>, Option<Verdict>)> {
         for (peer, entry) in &self.peers {
             let (sent, received) = entry.flow.take();
             if sent > 0 {
@@ -150,7 +159,7 @@ impl State {
         let judged = verdicts.into_iter().map(|verdict| (verdict.peer(), Some(verdict)));
         dismissed
             .chain(judged)
-            .filter_map(|(peer, verdict)| Some((Arc::clone(&self.peers.get(&peer)?.queue), verdict)))
+            .filter_map(|(peer, verdict)| Some((Arc::clone(&self.peers.get(&peer)?.turn), verdict)))
             .collect()
     }
 }
@@ -163,7 +172,7 @@ impl Flow {
 
 impl Claim {
     /// Notes whether the peer wants anything from us.
-    pub(super) fn interested(&self, is_interested: bool) {
+    pub(crate) fn interested(&self, is_interested: bool) {
         let peer = self.peer;
         self.slots.disturb(|state| {
             if is_interested {
@@ -176,12 +185,12 @@ impl Claim {
     }
 
     /// Counts bytes of content that were sent to the peer.
-    pub(super) fn sent(&self, bytes: u64) {
+    pub(crate) fn sent(&self, bytes: u64) {
         self.flow.sent.fetch_add(bytes, Ordering::Relaxed);
     }
 
     /// Counts bytes of content that came from the peer.
-    pub(super) fn received(&self, bytes: u64) {
+    pub(crate) fn received(&self, bytes: u64) {
         self.flow.received.fetch_add(bytes, Ordering::Relaxed);
     }
 }

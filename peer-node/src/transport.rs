@@ -1,0 +1,113 @@
+//! What the connections of all dialects share: who is let in, who is served and how fast, sockets, buffers, and what is shown.
+//!
+//! A node has one [`Transport`]. It leaves alone what is said on a connection.
+
+mod admission;
+mod buffers;
+mod send_file;
+mod slots;
+mod stand;
+mod tuning;
+mod uploads;
+
+use std::sync::Arc;
+
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+pub(crate) use admission::Admission;
+pub use admission::Ticket;
+pub use buffers::{ALIGNMENT, Buffer, BufferPool};
+pub(crate) use send_file::{STRIDE, expect_soon, send_some};
+pub(crate) use slots::{Claim, Slots, Turn};
+pub(crate) use stand::Stand;
+pub(crate) use tuning::tune;
+pub(crate) use uploads::UploadGuard;
+pub use uploads::{Totals, Uploads};
+
+use crate::throttle::Throttle;
+
+/// Of the sizes that the engine's budget allows, so many buffers are kept when no block needs them.
+const SPARE_BUFFERS: usize = 64;
+
+/// How a node's connections are bounded.
+#[derive(Debug, Clone)]
+pub struct TransportConfig {
+    /// How many peers are served at once, besides one in turn.
+    pub upload_slots: usize,
+    /// How many connections there may be, whoever opens them.
+    pub max_connections: usize,
+    /// How fast content is sent.
+    pub upload: Throttle,
+    /// How fast content is received.
+    pub download: Throttle,
+}
+
+/// What a node's connections share; cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Transport {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    upload: Throttle,
+    download: Throttle,
+    admission: Admission,
+    slots: Slots,
+    buffers: BufferPool,
+    uploads: Uploads,
+}
+
+impl Transport {
+    /// Makes what a node's connections share. The task that gives the slots away is the tracker's, and ends with the token.
+    /// Must be called inside a runtime.
+    pub fn new(config: TransportConfig, tracker: &TaskTracker, cancel: CancellationToken) -> Self {
+        let slots = Slots::new(config.upload_slots);
+        tracker.spawn(slots.clone().run(cancel));
+        let inner = Inner {
+            upload: config.upload,
+            download: config.download,
+            admission: Admission::new(config.max_connections),
+            slots,
+            buffers: BufferPool::new(SPARE_BUFFERS),
+            uploads: Uploads::default(),
+        };
+        Self { inner: Arc::new(inner) }
+    }
+
+    /// Returns the limit on what is sent, which may be changed at any time.
+    pub fn upload_limit(&self) -> &Throttle {
+        &self.inner.upload
+    }
+
+    /// Returns the limit on what is received, which may be changed at any time.
+    pub fn download_limit(&self) -> &Throttle {
+        &self.inner.download
+    }
+
+    /// Returns the buffers that blocks are read into.
+    pub fn buffers(&self) -> &BufferPool {
+        &self.inner.buffers
+    }
+
+    /// Returns what is going out.
+    pub fn uploads(&self) -> &Uploads {
+        &self.inner.uploads
+    }
+
+    /// Changes how many peers are served at once.
+    pub fn set_upload_slots(&self, slots: usize) {
+        self.inner.slots.set(slots);
+    }
+
+    /// Returns who may connect.
+    pub(crate) fn admission(&self) -> &Admission {
+        &self.inner.admission
+    }
+
+    /// Returns who is served.
+    pub(crate) fn slots(&self) -> &Slots {
+        &self.inner.slots
+    }
+}
