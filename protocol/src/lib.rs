@@ -4,6 +4,7 @@
 //! it refuses as a typed error, and every length, count and depth it reads is checked against [`limits`] before
 //! it is used.
 
+pub mod bencode;
 pub mod bitfield;
 pub mod digest;
 pub mod escape;

@@ -53,3 +53,6 @@ pub const MAX_REQUESTS: usize = 64;
 
 /// The most contents that may be open at once on one connection, in one direction.
 pub const MAX_CHANNELS: usize = 64;
+
+/// The most lists and dictionaries inside each other in a bencoded document.
+pub const MAX_BENCODE_DEPTH: usize = 100;
