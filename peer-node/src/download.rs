@@ -307,12 +307,12 @@ fn read_list(file: PathBuf) -> (Vec<Listed>, Option<PathBuf>, Option<String>) {
 
 /// How a download ended, for the log.
 fn log_end(view: &DownloadView) {
-    let (name, digest) = (&view.name, &view.digest);
+    let (name, content) = (&view.name, &view.content);
     match &view.state {
         DownloadState::Done { location, .. } => {
-            tracing::info!(%digest, location = %location.display(), "download ended: complete");
+            tracing::info!(%content, location = %location.display(), "download ended: complete");
         }
-        DownloadState::Failed { reason } => tracing::warn!(%digest, name, reason, "download ended: failed"),
-        _ => tracing::info!(%digest, name, "download ended: cancelled"),
+        DownloadState::Failed { reason } => tracing::warn!(%content, name, reason, "download ended: failed"),
+        _ => tracing::info!(%content, name, "download ended: cancelled"),
     }
 }

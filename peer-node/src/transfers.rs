@@ -1,14 +1,49 @@
 //! What goes in and out of a node, as a person is shown it.
 
+use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use protocol::digest::Digest;
+use protocol::infohash::Infohash;
 
 /// The number of a download, from 1, as long as the node runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct DownloadId(pub u32);
+
+/// What is transferred.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum ContentId {
+    /// A file, by its SHA-256.
+    File(Digest),
+    /// A torrent.
+    Torrent(Infohash),
+}
+
+impl fmt::Display for ContentId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File(digest) => digest.fmt(f),
+            Self::Torrent(infohash) => infohash.fmt(f),
+        }
+    }
+}
+
+impl ContentId {
+    /// Returns what the digits are.
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::File(_) => "sha256",
+            Self::Torrent(_) => "infohash",
+        }
+    }
+
+    /// Returns the first digits, for people to tell contents apart.
+    pub fn short(&self) -> String {
+        self.to_string().chars().take(12).collect()
+    }
+}
 
 /// How far a download has got.
 #[derive(Debug, Clone, PartialEq)]
@@ -16,7 +51,7 @@ pub struct DownloadView {
     /// Its number.
     pub id: DownloadId,
     /// The content.
-    pub digest: Digest,
+    pub content: ContentId,
     /// The name it will have, or has: relative to the node's folder if it lies in there.
     pub name: String,
     /// The content's size in bytes, once known.
@@ -164,7 +199,7 @@ pub struct UploadView {
     /// The peer.
     pub peer: SocketAddr,
     /// The content.
-    pub digest: Digest,
+    pub content: ContentId,
     /// The name under which it is shared here.
     pub name: String,
     /// The content's size in bytes.

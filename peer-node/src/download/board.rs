@@ -1,10 +1,9 @@
 use std::time::{Duration, Instant};
 
-use protocol::digest::Digest;
 use tokio::sync::watch;
 
 use crate::swarm::RateMeter;
-use crate::transfers::{DownloadId, DownloadState, DownloadView, Priority};
+use crate::transfers::{ContentId, DownloadId, DownloadState, DownloadView, Priority};
 
 /// What a download shows of itself.
 #[derive(Debug)]
@@ -20,13 +19,13 @@ pub(super) struct Board {
 impl Board {
     pub(super) fn new(
         id: DownloadId,
-        digest: Digest,
+        content: ContentId,
         name: String,
         size: Option<u64>,
     ) -> (Self, watch::Receiver<DownloadView>) {
         let view = DownloadView {
             id,
-            digest,
+            content,
             name,
             size,
             state: DownloadState::Queued,

@@ -21,7 +21,7 @@ use super::turns::Turn;
 use super::{DownloadsConfig, Wanted, log_end, place, room, storing};
 use crate::native::SourceEvent;
 use crate::swarm::SourceId;
-use crate::transfers::{DownloadId, DownloadState, DownloadView};
+use crate::transfers::{ContentId, DownloadId, DownloadState, DownloadView};
 
 mod fetching;
 mod hearing;
@@ -113,7 +113,7 @@ impl Session {
     ) -> (Self, watch::Receiver<DownloadView>) {
         let target = place::asked_for(&config.root, &wanted.target);
         let name = target.strip_prefix(&config.root).unwrap_or(&target).to_string_lossy().into_owned();
-        let (board, view) = Board::new(id, wanted.digest, name, wanted.size);
+        let (board, view) = Board::new(id, ContentId::File(wanted.digest), name, wanted.size);
         let (roster, seek, jobs) = (Roster::default(), Seek::new(Instant::now()), JoinSet::new());
         (Self { wanted, config, cancel, board, roster, stage: Stage::Choosing(None), seek, jobs }, view)
     }

@@ -14,6 +14,7 @@ use super::reader::LinkError;
 use super::send_queue::{OutgoingBlock, Pushed, SendQueue};
 use crate::library::Library;
 use crate::partials::Partials;
+use crate::transfers::ContentId;
 use crate::transport::{Claim, UploadGuard, Uploads, expect_soon};
 
 /// The contents that the other side has opened.
@@ -78,7 +79,8 @@ impl Serving {
         };
         let Found { content, manifest, manifest_id, name } = found;
         let size = manifest.geometry().size();
-        let upload = Arc::new(self.shop.uploads.begin(peer, digest, name, size, queue.stand()));
+        let upload =
+            Arc::new(self.shop.uploads.begin(peer, ContentId::File(digest), name, size, queue.stand()));
         tracing::info!(%peer, %digest, "content opened by a peer");
         queue.offer(channel, size, manifest_id, &content);
         if let Content::Partial(partial) = &content {

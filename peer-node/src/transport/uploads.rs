@@ -5,11 +5,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use parking_lot::Mutex;
-use protocol::digest::Digest;
 
 use super::stand::Stand;
 use crate::swarm::RateMeter;
-use crate::transfers::UploadView;
+use crate::transfers::{ContentId, UploadView};
 
 /// What the node has sent and received since it was started, in bytes.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -47,7 +46,7 @@ pub(crate) struct UploadGuard {
 #[derive(Debug)]
 struct Upload {
     peer: SocketAddr,
-    digest: Digest,
+    content: ContentId,
     name: String,
     size: u64,
     stand: Arc<Stand>,
@@ -70,8 +69,8 @@ impl Uploads {
     }
 
     /// Returns the rate at which a content goes out to all peers together, in bytes per second.
-    pub fn rate_of(&self, digest: &Digest) -> f64 {
-        self.views().iter().filter(|view| view.digest == *digest).map(|view| view.rate).sum()
+    pub fn rate_of(&self, content: ContentId) -> f64 {
+        self.views().iter().filter(|view| view.content == content).map(|view| view.rate).sum()
     }
 
     pub(crate) fn received(&self, bytes: u64) {
@@ -81,14 +80,14 @@ impl Uploads {
     pub(crate) fn begin(
         &self,
         peer: SocketAddr,
-        digest: Digest,
+        content: ContentId,
         name: String,
         size: u64,
         stand: &Arc<Stand>,
     ) -> UploadGuard {
         let number = self.inner.next.fetch_add(1, Ordering::Relaxed);
         let flow = Mutex::new((0, RateMeter::new(Instant::now())));
-        let upload = Arc::new(Upload { peer, digest, name, size, stand: Arc::clone(stand), flow });
+        let upload = Arc::new(Upload { peer, content, name, size, stand: Arc::clone(stand), flow });
         self.inner.open.lock().insert(number, Arc::clone(&upload));
         UploadGuard { number, upload, uploads: self.clone() }
     }
@@ -102,7 +101,7 @@ impl Upload {
         };
         UploadView {
             peer: self.peer,
-            digest: self.digest,
+            content: self.content,
             name: self.name.clone(),
             size: self.size,
             sent,
@@ -128,7 +127,7 @@ impl Drop for UploadGuard {
         self.uploads.inner.open.lock().remove(&self.number);
         let sent = self.upload.flow.lock().0;
         if sent > 0 {
-            tracing::info!(peer = %self.upload.peer, digest = %self.upload.digest, sent, "upload ended");
+            tracing::info!(peer = %self.upload.peer, content = %self.upload.content, sent, "upload ended");
         }
     }
 }

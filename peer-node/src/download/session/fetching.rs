@@ -16,7 +16,7 @@ use crate::download::checks::Checks;
 use crate::download::manifest_choice::Offer;
 use crate::download::notes::Notes;
 use crate::swarm::{Action, LeaveReason, Random, Swarm, SwarmConfig};
-use crate::transfers::DownloadState;
+use crate::transfers::{ContentId, DownloadState};
 
 /// How many bytes of unfinished pieces one download may hold: enough to keep four fast sources and two cores busy.
 const BUDGET: u64 = 24 << 20;
@@ -197,7 +197,7 @@ impl Session {
             Stage::Fetching(fetching) => Some(fetching),
             _ => None,
         };
-        let rate_up = uploads.rate_of(&self.wanted.digest);
+        let rate_up = uploads.rate_of(ContentId::File(self.wanted.digest));
         if let Some(fetching) = fetching {
             fetching.part.keep_cached(rate_up > 0.0);
         }

@@ -7,6 +7,7 @@ use protocol::share_path::SharePath;
 
 use super::*;
 use crate::partials::{Partials, Publication};
+use crate::transfers::ContentId;
 use crate::transport::Uploads;
 
 fn has_room(queue: &SendQueue) -> bool {
@@ -51,8 +52,13 @@ fn partial() -> (Publication, Content, Arc<Manifest>) {
 
 fn block(content: &Content, channel: Channel, begin: u32) -> OutgoingBlock {
     let digest = Digest::OF_NOTHING;
-    let upload =
-        Uploads::default().begin(([127, 0, 0, 1], 1).into(), digest, String::new(), 0, &Arc::default());
+    let upload = Uploads::default().begin(
+        ([127, 0, 0, 1], 1).into(),
+        ContentId::File(digest),
+        String::new(),
+        0,
+        &Arc::default(),
+    );
     let reference = BlockRef { channel, piece: 0, begin, length: 1 };
     OutgoingBlock { reference, content: content.clone(), offset: 0, upload: Arc::new(upload) }
 }

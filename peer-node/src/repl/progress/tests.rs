@@ -5,12 +5,12 @@ use proptest::prelude::*;
 use protocol::digest::Digest;
 
 use super::*;
-use crate::transfers::DownloadId;
+use crate::transfers::{ContentId, DownloadId};
 
 fn view() -> DownloadView {
     DownloadView {
         id: DownloadId(1),
-        digest: Digest::OF_NOTHING,
+        content: ContentId::File(Digest::OF_NOTHING),
         name: "debian-12.5.0-amd64-netinst.iso".into(),
         size: Some(2_576_980_377),
         state: DownloadState::Fetching,

@@ -32,18 +32,19 @@ pub(super) fn done(
     let mut lines = Vec::new();
     match audience {
         Audience::Script => {
-            lines.push(format!("done\t{name}\t{size}\tsha256 {}\t{rate}\tfrom {sources}", view.digest));
+            let (kind, content) = (view.content.kind(), view.content);
+            lines.push(format!("done\t{name}\t{size}\t{kind} {content}\t{rate}\tfrom {sources}"));
         }
         Audience::Person => {
             let (done, name) = (look.paint(Style::Good, "done"), look.paint(Style::Strong, &name));
             let (size, span) = (Size(size), took(view.elapsed));
             if in_full {
                 lines.push(format!("{done}  {name}  {size} in {span}, {rate}, from {sources}"));
-                lines.push(look.paint(Style::Faint, &format!("  sha256 {}", view.digest)));
+                lines.push(look.paint(Style::Faint, &format!("  {} {}", view.content.kind(), view.content)));
             } else {
                 lines.push(format!(
                     "{done}  {name}  {size}  {}",
-                    look.paint(Style::Faint, &view.digest.short())
+                    look.paint(Style::Faint, &view.content.short())
                 ));
             }
         }
@@ -139,7 +140,7 @@ mod tests {
     use protocol::digest::Digest;
 
     use super::*;
-    use crate::transfers::DownloadId;
+    use crate::transfers::{ContentId, DownloadId};
 
     fn view() -> DownloadView {
         let giver = |port: u16, bytes| Giver {
@@ -150,7 +151,7 @@ mod tests {
         };
         DownloadView {
             id: DownloadId(3),
-            digest: Digest::OF_NOTHING,
+            content: ContentId::File(Digest::OF_NOTHING),
             name: "a\tb".into(),
             size: Some(4096),
             state: DownloadState::Done { location: PathBuf::from("/x"), renamed: None },
