@@ -18,6 +18,7 @@ pub mod infohash;
 pub mod limits;
 pub mod list_hash;
 pub mod manifest;
+pub mod metainfo;
 pub mod node_id;
 pub mod peer;
 pub mod preamble;

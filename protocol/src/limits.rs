@@ -56,3 +56,18 @@ pub const MAX_CHANNELS: usize = 64;
 
 /// The most lists and dictionaries inside each other in a bencoded document.
 pub const MAX_BENCODE_DEPTH: usize = 100;
+
+/// The largest `.torrent` that is read, in bytes (32 MiB).
+pub const MAX_TORRENT: usize = 32 << 20;
+
+/// The longest piece of a torrent, in bytes (64 MiB).
+pub const MAX_TORRENT_PIECE: u32 = 64 << 20;
+
+/// The most files in a torrent.
+pub const MAX_TORRENT_FILES: usize = 1_000_000;
+
+/// The most trackers that are taken from a torrent, and so the most tiers.
+pub const MAX_TRACKERS: usize = 100;
+
+/// The longest address of a tracker, in bytes.
+pub const MAX_TRACKER_URL: usize = 2048;

@@ -1,0 +1,158 @@
+//! Metainfo: what a `.torrent` says (BEP 3, "metainfo files"; BEP 12, 27 and 47 for tiers, `private` and padding).
+//!
+//! A [`Metainfo`] exists only if the whole of it was judged: its pieces fit its size, its size fits its files, each file
+//! has a path that cannot leave its folder and that no other file has. The infohash is made of the bytes of `info` as they
+//! stand there, whatever else is odd about them. A [`Draft`] is the way back: it writes a `.torrent`, the `info` of which
+//! is the one that mktorrent makes of the same content.
+//!
+//! What a torrent of version 2 (BEP 52) adds is left alone: a hybrid is read as the version 1 that it also is, and one
+//! that is not version 1 at all is refused.
+
+mod draft;
+mod error;
+mod fields;
+mod files;
+mod info;
+mod notes;
+mod path;
+#[cfg(test)]
+mod tests;
+mod text;
+mod trackers;
+
+pub use draft::{Draft, DraftContent, DraftFile, DraftNotes};
+pub use error::{FilesFault, MetainfoError, PathFault, PiecesFault};
+pub use files::FileSpan;
+
+use sha1::{Digest as _, Sha1};
+
+use crate::bencode::{BencodeError, parse, parse_lenient};
+use crate::digest::Digest;
+use crate::geometry::{Geometry, PieceIndex};
+use crate::infohash::Infohash;
+use crate::limits::MAX_TORRENT;
+use info::Info;
+use notes::Notes;
+
+/// What a `.torrent` says, judged whole.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Metainfo {
+    bytes: Vec<u8>,
+    info: Info,
+    tiers: Vec<Vec<String>>,
+    notes: Notes,
+    irregularity: Option<BencodeError>,
+}
+
+impl Metainfo {
+    /// Reads a `.torrent` and judges it, or says what is wrong with it.
+    pub fn parse(bytes: &[u8]) -> Result<Self, MetainfoError> {
+        if bytes.len() > MAX_TORRENT {
+            return Err(MetainfoError::TooLarge { bytes: bytes.len() });
+        }
+        let (root, irregularity) = match parse(bytes) {
+            Ok(root) => (root, None),
+            Err(error) => (parse_lenient(bytes)?, Some(error)),
+        };
+        let [info, announce, announce_list] =
+            fields::known(root, "the torrent", ["info", "announce", "announce-list"])?;
+        let info = Info::read(info.ok_or(MetainfoError::Missing { key: "info" })?)?;
+        let notes = Notes::read(root, info.is_single_file)?;
+        let tiers = trackers::tiers(announce, announce_list)?;
+        Ok(Self { bytes: bytes.to_vec(), info, tiers, notes, irregularity })
+    }
+
+    /// Returns the torrent's name on the network: the SHA-1 of the original bytes of `info`.
+    pub const fn infohash(&self) -> Infohash {
+        self.info.infohash
+    }
+
+    /// Returns the whole `.torrent` as it was.
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// Returns the name of the file, or of the folder that holds the files: a single component.
+    pub fn name(&self) -> &str {
+        &self.info.name
+    }
+
+    /// Returns how the content is cut; the content is all files, one behind the other.
+    pub const fn geometry(&self) -> &Geometry {
+        &self.info.geometry
+    }
+
+    /// Returns the SHA-1 that a piece must have.
+    pub fn piece_hash(&self, piece: PieceIndex) -> [u8; 20] {
+        let hashes = self.bytes.get(self.info.hashes.clone()).unwrap_or_default();
+        hashes.as_chunks().0.get(piece.slot()).copied().unwrap_or_default()
+    }
+
+    /// Tells whether the bytes, given in parts one behind the other, are those of the piece.
+    pub fn is_piece<'a>(&self, piece: PieceIndex, parts: impl IntoIterator<Item = &'a [u8]>) -> bool {
+        let mut hasher = Sha1::new();
+        let mut length = 0u64;
+        for part in parts {
+            hasher.update(part);
+            length += part.len() as u64;
+        }
+        length == u64::from(self.info.geometry.length_of(piece))
+            && <[u8; 20]>::from(hasher.finalize()) == self.piece_hash(piece)
+    }
+
+    /// Returns the files in the order in which the content holds them.
+    pub fn files(&self) -> &[FileSpan] {
+        &self.info.files
+    }
+
+    /// Tells whether the content is one file that lies in no folder of the torrent's.
+    pub const fn is_single_file(&self) -> bool {
+        self.info.is_single_file
+    }
+
+    /// Tells whether peers may come from the torrent's trackers alone (BEP 27).
+    pub const fn is_private(&self) -> bool {
+        self.info.is_private
+    }
+
+    /// Tells whether it is a torrent of version 2 as well, of which version 1 is used.
+    pub const fn is_hybrid(&self) -> bool {
+        self.info.is_hybrid
+    }
+
+    /// Returns the trackers' addresses: those of `announce-list` by tier, or `announce` as the only one. At most
+    /// [`MAX_TRACKERS`](crate::limits::MAX_TRACKERS); no tier is empty, and no address stands twice.
+    pub fn tiers(&self) -> &[Vec<String>] {
+        &self.tiers
+    }
+
+    /// Returns the SHA-256 that the torrent's maker says the only file has: a hint, which nothing has proven.
+    pub const fn digest(&self) -> Option<Digest> {
+        self.notes.digest
+    }
+
+    /// Returns the maker's remark.
+    pub fn comment(&self) -> Option<&str> {
+        self.notes.comment.as_deref()
+    }
+
+    /// Returns the name of the program that made it.
+    pub fn created_by(&self) -> Option<&str> {
+        self.notes.created_by.as_deref()
+    }
+
+    /// Returns when it was made, in seconds since 1970.
+    pub const fn creation_date(&self) -> Option<u64> {
+        self.notes.creation_date
+    }
+
+    /// Returns the encoding that its maker says its texts have.
+    pub fn encoding(&self) -> Option<&str> {
+        self.notes.encoding.as_deref()
+    }
+
+    /// Returns what keeps it from being canonical bencode, if anything does.
+    pub const fn irregularity(&self) -> Option<BencodeError> {
+        self.irregularity
+    }
+}

@@ -1,0 +1,101 @@
+use std::ops::Range;
+
+use super::error::{FilesFault, MetainfoError, PiecesFault};
+use super::files::{self, FileSpan};
+use super::{fields, path, text};
+use crate::bencode::Value;
+use crate::geometry::Geometry;
+use crate::infohash::Infohash;
+use crate::limits::{MAX_FILE_SIZE, MAX_TORRENT_PIECE};
+
+const KEYS: [&str; 9] = [
+    "name",
+    "name.utf-8",
+    "piece length",
+    "pieces",
+    "length",
+    "files",
+    "private",
+    "meta version",
+    "file tree",
+];
+
+/// What the `info` dictionary says: the content.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Info {
+    pub(super) infohash: Infohash,
+    pub(super) name: String,
+    pub(super) geometry: Geometry,
+    /// Where in the torrent the hashes of the pieces stand.
+    pub(super) hashes: Range<usize>,
+    pub(super) files: Vec<FileSpan>,
+    pub(super) is_single_file: bool,
+    pub(super) is_private: bool,
+    pub(super) is_hybrid: bool,
+}
+
+impl Info {
+    pub(super) fn read(info: Value<'_>) -> Result<Self, MetainfoError> {
+        let [name, name_utf8, piece_length, pieces, length, list, private, version, tree] =
+            fields::known(info, "info", KEYS)?;
+        if pieces.is_none() && (version.is_some() || tree.is_some()) {
+            return Err(MetainfoError::VersionTwo);
+        }
+        let name = torrent_name(name, name_utf8)?;
+        let files = match (length, list) {
+            (Some(_), Some(_)) => return Err(FilesFault::LengthAndFiles.into()),
+            (None, Some(_)) => files::read(&name, fields::list(list, "files")?)?,
+            (_, None) => vec![files::single(&name, fields::integer(length, "length")?)?],
+        };
+        let size = files.last().map_or(0, |last| last.offset + last.length);
+        let geometry = geometry(size, fields::integer(piece_length, "piece length")?)?;
+        Ok(Self {
+            infohash: Infohash::of(info.span()),
+            name,
+            hashes: hashes(pieces, &geometry)?,
+            geometry,
+            files,
+            is_single_file: length.is_some(),
+            is_private: private.is_some() && fields::integer(private, "private")? != 0,
+            is_hybrid: version.is_some() || tree.is_some(),
+        })
+    }
+}
+
+/// Returns the torrent's name, which is one component that is fit for a path.
+fn torrent_name(name: Option<Value<'_>>, utf8: Option<Value<'_>>) -> Result<String, MetainfoError> {
+    let name = match utf8.and_then(|name| name.as_text()).filter(|name| !name.is_empty()) {
+        Some(name) => name.into(),
+        None => text::text(fields::bytes(name, "name")?),
+    };
+    path::join([&*name]).map_err(MetainfoError::Name)?;
+    Ok(name.into_owned())
+}
+
+fn geometry(size: u64, length: i64) -> Result<Geometry, MetainfoError> {
+    if size == 0 {
+        return Err(FilesFault::NoContent.into());
+    }
+    let piece_length = u32::try_from(length).ok().filter(|length| (1..=MAX_TORRENT_PIECE).contains(length));
+    let piece_length = piece_length.ok_or(PiecesFault::Length { length })?;
+    Geometry::new(size, piece_length).map_err(|_| {
+        // More pieces than can be counted, so certainly more than there are hashes.
+        let expected = size.min(MAX_FILE_SIZE).div_ceil(piece_length.into());
+        PiecesFault::Count { found: 0, expected, size, piece_length }.into()
+    })
+}
+
+/// Returns where the hashes stand, of which there must be one a piece.
+fn hashes(pieces: Option<Value<'_>>, geometry: &Geometry) -> Result<Range<usize>, MetainfoError> {
+    let bytes = fields::bytes(pieces, "pieces")?;
+    if !bytes.len().is_multiple_of(20) {
+        return Err(PiecesFault::Ragged { bytes: bytes.len() }.into());
+    }
+    let (found, expected) = (bytes.len() / 20, geometry.piece_count());
+    if found as u64 != u64::from(expected) {
+        let (size, piece_length) = (geometry.size(), geometry.piece_length());
+        return Err(PiecesFault::Count { found, expected: expected.into(), size, piece_length }.into());
+    }
+    let end = pieces.map_or(0, |pieces| pieces.at() + pieces.span().len());
+    Ok(end - bytes.len()..end)
+}

@@ -1,0 +1,180 @@
+use super::*;
+
+fn with(path: &[&str], value: impl Into<Tree>) -> Tree {
+    let mut torrent = single();
+    set(&mut torrent, path, Some(value.into()));
+    torrent
+}
+
+fn without(path: &[&str]) -> Tree {
+    let mut torrent = single();
+    set(&mut torrent, path, None);
+    torrent
+}
+
+#[test]
+fn what_must_be_there_is_missed() {
+    assert_eq!(refusal(&without(&["info"])), "the torrent has no `info`");
+    for key in ["name", "piece length", "pieces", "length"] {
+        assert_eq!(refusal(&without(&["info", key])), format!("the torrent has no `{key}`"));
+    }
+    assert_eq!(refusal(&multi([Tree::dictionary([("length", 1u32.into())])])), "the torrent has no `path`");
+}
+
+#[test]
+fn what_is_of_the_wrong_kind_is_named_with_its_place() {
+    let list = || Tree::list([]);
+    assert_eq!(refusal(&Tree::from("x")), "`the torrent` at byte 0 is a string where a dictionary belongs");
+    assert_eq!(refusal(&with(&["info"], 1u32)), "`info` at byte 50 is an integer where a dictionary belongs");
+    for (key, value, expected) in [
+        ("name", list(), "a string"),
+        ("piece length", "x".into(), "an integer"),
+        ("pieces", 5u32.into(), "a string"),
+        ("length", "50000".into(), "an integer"),
+        ("private", "1".into(), "an integer"),
+    ] {
+        let refusal = refusal(&with(&["info", key], value));
+        assert!(refusal.starts_with(&format!("`{key}` at byte ")) && refusal.contains(expected), "{refusal}");
+    }
+    assert!(refusal(&with(&["announce"], 1u32)).starts_with("`announce` at byte 11"));
+    assert!(refusal(&with(&["announce-list"], 1u32)).starts_with("`announce-list`"));
+    assert!(refusal(&multi([Tree::from("x")])).starts_with("`files`"));
+}
+
+#[test]
+fn absurd_piece_lengths_are_refused() {
+    for length in [0, -1, i64::MIN, (64 << 20) + 1, 1 << 30, i64::MAX] {
+        let refusal = refusal(&with(&["info", "piece length"], length));
+        assert!(refusal.contains(&format!("a piece length of {length} bytes")), "{refusal}");
+    }
+    for (length, pieces) in [(1i64, 50_000), (15, 3_334), (16_385, 4), (64 << 20, 1)] {
+        let mut torrent = with(&["info", "piece length"], length);
+        set(&mut torrent, &["info", "pieces"], Some(vec![1; 20 * pieces].into()));
+        assert!(read(&torrent).is_ok(), "{length}");
+    }
+}
+
+#[test]
+fn hashes_that_do_not_fit_are_refused() {
+    let message = |bytes: usize| refusal(&with(&["info", "pieces"], vec![1; bytes]));
+    assert_eq!(message(79), "its pieces cannot be: 79 bytes of hashes, which is no multiple of 20");
+    for bytes in [0, 60, 100] {
+        let found = bytes / 20;
+        let expected =
+            format!("its pieces cannot be: {found} hashes, where 50000 bytes in pieces of 16384 have 4");
+        assert_eq!(message(bytes), expected);
+    }
+    let mut torrent = with(&["info", "length"], 1i64 << 50);
+    set(&mut torrent, &["info", "piece length"], Some(1u32.into()));
+    assert!(refusal(&torrent).contains("80 bytes of hashes") || refusal(&torrent).contains("hashes, where"));
+}
+
+#[test]
+fn sizes_that_cannot_be_are_refused() {
+    assert_eq!(refusal(&with(&["info", "length"], -1i64)), "its files cannot be: file 1 has a length of -1");
+    assert_eq!(refusal(&with(&["info", "length"], 0i64)), "its files cannot be: they have no bytes at all");
+    let too_large = "more than 1125899906842624 bytes together";
+    assert!(refusal(&with(&["info", "length"], i64::MAX)).contains(too_large));
+    let overflowing = multi((0..3).map(|number| entry(i64::MAX, &[&number.to_string()])));
+    assert!(refusal(&overflowing).contains("up to file 1"));
+    let sum = multi([entry(1 << 50, &["a"]), entry(1, &["b"])]);
+    assert_eq!(refusal(&sum), format!("its files cannot be: up to file 2 they have {too_large}"));
+    assert!(refusal(&multi([entry(1, &["a"]), entry(-5, &["b"])])).contains("file 2 has a length of -5"));
+    assert!(refusal(&multi([entry(0, &["a"]), entry(0, &["b"])])).contains("no bytes at all"));
+}
+
+#[test]
+fn lists_of_files_that_cannot_be_are_refused() {
+    assert_eq!(refusal(&multi([])), "its files cannot be: the list of files is empty");
+    assert!(refusal(&with(&["info", "files"], Tree::list([entry(1, &["a"])]))).contains("both `length`"));
+    let many = multi((0..=1_000_000).map(|_| entry(0, &["x"])));
+    assert_eq!(refusal(&many), "its files cannot be: more than 1000000 files");
+}
+
+#[test]
+fn paths_that_lead_elsewhere_or_nowhere_are_refused() {
+    let long = "x".repeat(256);
+    let bottom = vec!["a"; 64];
+    for (path, reason) in [
+        (&[][..], "no path"),
+        (&[""], "a name without letters"),
+        (&["a", ""], "a name without letters"),
+        (&["."], "not a name but a step"),
+        (&[".."], "not a name but a step"),
+        (&["a", "..", "..", "b"], "not a name but a step"),
+        (&["/etc", "x"], "the name `/etc` holds a `/`"),
+        (&["a/b"], "holds a `/`"),
+        (&["../x"], "holds a `/`"),
+        (&["a\\..\\b"], "a backslash"),
+        (&["C:\\x"], "a drive letter"),
+        (&["nul"], "reserved for a device"),
+        (&["a", "COM7"], "reserved for a device"),
+        (&["a\0b"], "control character U+0000"),
+        (&["a\nb"], "control character U+000A"),
+        (&["  "], "nothing but white space"),
+        (&[&long], "has 256 bytes"),
+        (&bottom, "65 components"),
+    ] {
+        let refusal = refusal(&multi([entry(1, &["good"]), entry(1, path)]));
+        assert!(refusal.starts_with("file 2 cannot be: ") && refusal.contains(reason), "{path:?}: {refusal}");
+    }
+    let long = vec!["y".repeat(250); 17];
+    let long: Vec<_> = long.iter().map(String::as_str).collect();
+    assert!(refusal(&multi([entry(1, &long)])).contains("at most 4096"));
+}
+
+#[test]
+fn names_that_are_none_are_refused() {
+    let long = "x".repeat(1 << 16);
+    for name in ["", ".", "..", "/", "a/b", "/etc/passwd", "\0", "   ", "~root", "aux", "a\u{1b}[2J", &long] {
+        let refusal = refusal(&with(&["info", "name"], name));
+        assert!(refusal.starts_with("its name cannot be: "), "{name:?}: {refusal}");
+        assert!(!refusal.contains(|c: char| c.is_control()), "{refusal:?}");
+        assert!(refusal.len() < 300, "{refusal}");
+    }
+    assert!(read(&with(&["info", "name"], "aux.c")).is_ok());
+}
+
+#[test]
+fn two_files_in_one_place_are_refused() {
+    let twice = multi([entry(1, &["a"]), entry(1, &["b"]), entry(2, &["a"])]);
+    assert_eq!(refusal(&twice), "file 3 cannot be: `album/a` is at the same place as file 1");
+    let alike = multi([entry(1, &["a?"]), entry(1, &["a*"])]);
+    assert_eq!(refusal(&alike), "file 2 cannot be: `album/a*` is at the same place as file 1");
+    let folder = multi([entry(1, &["a", "b"]), entry(1, &["a-b"]), entry(1, &["a"]), entry(1, &["a b"])]);
+    assert_eq!(refusal(&folder), "file 3 cannot be: `album/a` is also the folder that holds file 1");
+}
+
+#[test]
+fn keys_that_stand_twice_are_refused() {
+    let single = String::from_utf8(single().encode().iter().map(|byte| byte & 0x7f).collect()).unwrap();
+    let twice = single.replace("4:name5:a.iso", "4:name5:a.iso4:name5:b.iso");
+    let message = Metainfo::parse(twice.as_bytes()).unwrap_err().to_string();
+    assert_eq!(message, "`name` stands there twice, the second time at byte 85");
+    let info = single.find("4:info").unwrap();
+    let twice = format!("{}{}", &single[..single.len() - 1], &single[info..]);
+    assert!(
+        Metainfo::parse(twice.as_bytes()).unwrap_err().to_string().starts_with("`info` stands there twice")
+    );
+}
+
+#[test]
+fn version_2_alone_is_refused_in_words() {
+    let mut torrent = with(&["info", "meta version"], 2u32);
+    for key in ["pieces", "length"] {
+        set(&mut torrent, &["info", key], None);
+    }
+    set(&mut torrent, &["info", "file tree"], Some(Tree::dictionary([])));
+    assert_eq!(read(&torrent), Err(MetainfoError::VersionTwo));
+}
+
+#[test]
+fn what_is_no_bencode_or_too_long_is_refused() {
+    assert_eq!(
+        Metainfo::parse(b"").unwrap_err().to_string(),
+        "not a torrent: the document breaks off at byte 0"
+    );
+    let html = Metainfo::parse(b"<html>").unwrap_err().to_string();
+    assert_eq!(html, "not a torrent: no value begins with `<` at byte 0");
+    assert!(matches!(Metainfo::parse(&vec![b'l'; (32 << 20) + 1]), Err(MetainfoError::TooLarge { .. })));
+}

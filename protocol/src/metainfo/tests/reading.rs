@@ -1,0 +1,187 @@
+use super::*;
+
+#[test]
+fn a_single_file_is_read() {
+    let metainfo = read(&single()).unwrap();
+    assert_eq!((metainfo.name(), metainfo.is_single_file()), ("a.iso", true));
+    assert_eq!((metainfo.geometry().size(), metainfo.geometry().piece_count()), (50_000, 4));
+    let [file] = metainfo.files() else { panic!("{:?}", metainfo.files()) };
+    assert_eq!((file.path.as_str(), file.offset, file.length), ("a.iso", 0, 50_000));
+    assert_eq!(metainfo.tiers(), [["http://127.0.0.1:6969/announce"]]);
+    assert_eq!(metainfo.bytes(), single().encode());
+    assert!(!metainfo.is_private() && !metainfo.is_hybrid());
+    assert_eq!(metainfo.irregularity(), None);
+}
+
+#[test]
+fn several_files_lie_one_behind_the_other_in_a_folder() {
+    let files = [entry(5, &["b"]), entry(0, &["empty"]), entry(7, &["cd 1", "a.flac"])];
+    let metainfo = read(&multi(files)).unwrap();
+    let spans: Vec<_> =
+        metainfo.files().iter().map(|file| (file.path.as_str(), file.offset, file.length)).collect();
+    assert_eq!(spans, [("album/b", 0, 5), ("album/empty", 5, 0), ("album/cd 1/a.flac", 5, 7)]);
+    assert_eq!((metainfo.geometry().size(), metainfo.is_single_file()), (12, false));
+}
+
+#[test]
+fn the_infohash_is_made_of_the_original_bytes() {
+    let bytes = single().encode();
+    let start = bytes.windows(7).position(|window| window == b"d6:leng").unwrap();
+    let expected = Infohash::of(&bytes[start..bytes.len() - 1]);
+    assert_eq!(read(&single()).unwrap().infohash(), expected);
+}
+
+#[test]
+fn unsorted_keys_and_trailing_bytes_are_read_and_told() {
+    let info = b"d4:name1:x6:lengthi3e12:piece lengthi1e6:pieces60:".as_slice();
+    let info = [info, &[1; 60], b"e"].concat();
+    let torrent = [b"d4:info".as_slice(), &info, b"e\n"].concat();
+    let metainfo = Metainfo::parse(&torrent).unwrap();
+    assert_eq!(metainfo.infohash(), Infohash::of(&info));
+    assert_eq!(metainfo.irregularity().unwrap().at, 17);
+    assert_eq!(metainfo.bytes(), torrent);
+    assert!(metainfo.tiers().is_empty());
+}
+
+#[test]
+fn a_piece_is_known_by_its_sha1() {
+    let mut torrent = single();
+    let content = vec![3u8; 20_000];
+    let hashes: Vec<u8> = content.chunks(16_384).flat_map(|piece| Sha1::digest(piece).to_vec()).collect();
+    set(&mut torrent, &["info", "length"], Some(20_000u64.into()));
+    set(&mut torrent, &["info", "pieces"], Some(hashes.into()));
+    let metainfo = read(&torrent).unwrap();
+    let [first, last] = metainfo.geometry().pieces().collect::<Vec<_>>()[..] else { panic!("two pieces") };
+    assert!(metainfo.is_piece(first, [&content[..16_384]]));
+    assert!(metainfo.is_piece(first, [&content[..5], &[], &content[5..16_384]]));
+    assert!(metainfo.is_piece(last, [&content[16_384..]]));
+    assert!(!metainfo.is_piece(last, [&content[16_383..]]));
+    assert!(!metainfo.is_piece(first, []));
+    let mut changed = content[..16_384].to_vec();
+    changed[9] ^= 1;
+    assert!(!metainfo.is_piece(first, [&*changed]));
+}
+
+#[test]
+fn trackers_stand_in_tiers_and_the_list_goes_before_the_single_one() {
+    let mut torrent = single();
+    let tier = |addresses: &[&str]| Tree::list(addresses.iter().map(|address| (*address).into()));
+    let list = [
+        tier(&["http://a/announce", "udp://b:1/"]),
+        tier(&["no address", "http://x y/", "http://a/announce", "http://\u{1b}/"]),
+        tier(&[]),
+        "https://c/".into(),
+    ];
+    set(&mut torrent, &["announce-list"], Some(Tree::list(list)));
+    let metainfo = read(&torrent).unwrap();
+    assert_eq!(metainfo.tiers(), [vec!["http://a/announce", "udp://b:1/"], vec!["https://c/"]]);
+
+    set(&mut torrent, &["announce-list"], Some(Tree::list([])));
+    assert_eq!(read(&torrent).unwrap().tiers(), [["http://127.0.0.1:6969/announce"]]);
+
+    let many = (0..100_000).map(|number| tier(&[&format!("http://{number}/")]));
+    set(&mut torrent, &["announce-list"], Some(Tree::list(many)));
+    assert_eq!(read(&torrent).unwrap().tiers().len(), 100);
+}
+
+#[test]
+fn texts_beside_the_content_are_read() {
+    let mut torrent = single();
+    let digest = Digest::OF_NOTHING;
+    for (key, value) in [
+        ("comment", Tree::from("für dich")),
+        ("created by", "mktorrent 1.1".into()),
+        ("creation date", 1_700_000_000u64.into()),
+        ("encoding", "UTF-8".into()),
+        ("sha256", digest.to_string().as_str().into()),
+    ] {
+        set(&mut torrent, &[key], Some(value));
+    }
+    set(&mut torrent, &["info", "private"], Some(1u32.into()));
+    let metainfo = read(&torrent).unwrap();
+    assert_eq!((metainfo.comment(), metainfo.created_by()), (Some("für dich"), Some("mktorrent 1.1")));
+    assert_eq!((metainfo.creation_date(), metainfo.encoding()), (Some(1_700_000_000), Some("UTF-8")));
+    assert_eq!((metainfo.digest(), metainfo.is_private()), (Some(digest), true));
+}
+
+#[test]
+fn texts_that_are_odd_are_left_out() {
+    let mut torrent = multi([entry(1, &["a"])]);
+    for (key, value) in [
+        ("comment", Tree::Integer(3)),
+        ("creation date", (-1i64).into()),
+        ("sha256", Digest::OF_NOTHING.to_string().as_str().into()),
+    ] {
+        set(&mut torrent, &[key], Some(value));
+    }
+    let metainfo = read(&torrent).unwrap();
+    assert_eq!((metainfo.comment(), metainfo.creation_date(), metainfo.digest()), (None, None, None));
+}
+
+#[test]
+fn names_that_are_not_utf8_are_converted_and_those_that_are_preferred() {
+    let mut torrent = single();
+    set(&mut torrent, &["info", "name"], Some(b"caf\xe9 \x93x\x94".to_vec().into()));
+    assert_eq!(read(&torrent).unwrap().name(), "café “x”");
+    set(&mut torrent, &["info", "name.utf-8"], Some("日本".into()));
+    assert_eq!(read(&torrent).unwrap().name(), "日本");
+
+    let mut file = entry(1, &[]);
+    set(&mut file, &["path"], Some(Tree::list([b"\xff".to_vec().into()])));
+    assert_eq!(read(&multi([file.clone()])).unwrap().files()[0].path.as_str(), "album/ÿ");
+    set(&mut file, &["path.utf-8"], Some(Tree::list(["ü".into()])));
+    assert_eq!(read(&multi([file])).unwrap().files()[0].path.as_str(), "album/ü");
+}
+
+#[test]
+fn padding_is_known_and_links_are_left_out() {
+    let mut padding = entry(3, &[".pad", "3"]);
+    set(&mut padding, &["attr"], Some("p".into()));
+    let mut link = entry(0, &["link"]);
+    set(&mut link, &["attr"], Some("l".into()));
+    set(&mut link, &["symlink path"], Some(Tree::list(["..".into()])));
+    let old = entry(3, &["_____padding_file_0_if you see this file, update____"]);
+    let files = [entry(1, &["a"]), padding.clone(), link, padding, old, entry(1, &["b"])];
+    let metainfo = read(&multi(files)).unwrap();
+    let shown: Vec<_> =
+        metainfo.files().iter().map(|file| (file.path.as_str(), file.offset, file.is_padding)).collect();
+    let pad = "album/.pad/3";
+    let expected =
+        [("album/a", 0, false), (pad, 1, true), (pad, 4, true), (pad, 7, true), ("album/b", 10, false)];
+    assert_eq!(shown, expected);
+}
+
+#[test]
+fn a_hybrid_is_read_as_version_1() {
+    let mut torrent = single();
+    set(&mut torrent, &["info", "meta version"], Some(2u32.into()));
+    set(&mut torrent, &["info", "file tree"], Some(Tree::dictionary([])));
+    assert!(read(&torrent).unwrap().is_hybrid());
+}
+
+#[test]
+fn paths_that_differ_by_case_are_two() {
+    assert!(read(&multi([entry(1, &["README"]), entry(1, &["readme"])])).is_ok());
+}
+
+#[test]
+fn a_draft_is_read_as_what_it_says() {
+    let tiers = vec![vec!["http://a/".to_owned(), "http://b/".to_owned()], vec!["udp://c:1/".to_owned()]];
+    let file = |path: &[&str], length| DraftFile {
+        path: path.iter().map(|name| (*name).to_owned()).collect(),
+        length,
+    };
+    let draft = Draft {
+        name: "album".to_owned(),
+        piece_length: 4,
+        content: DraftContent::Files(vec![file(&["x"], 3), file(&["d", "y"], 4)]),
+        private: true,
+        tiers: tiers.clone(),
+        notes: DraftNotes { creation_date: Some(5), ..DraftNotes::default() },
+    };
+    let metainfo = Metainfo::parse(&draft.encode(&[[1; 20], [2; 20]]).unwrap()).unwrap();
+    assert_eq!((metainfo.tiers(), metainfo.is_private()), (&*tiers, true));
+    assert_eq!((metainfo.files().len(), metainfo.files()[1].path.as_str()), (2, "album/d/y"));
+    assert_eq!(metainfo.piece_hash(metainfo.geometry().piece(1).unwrap()), [2; 20]);
+    assert!(matches!(draft.encode(&[[1; 20]]), Err(MetainfoError::Pieces(PiecesFault::Count { .. }))));
+}
