@@ -7,7 +7,6 @@
 mod assembly;
 mod board;
 mod checks;
-mod direct;
 mod folder_syncs;
 mod ledger;
 mod manifest_choice;

@@ -12,6 +12,7 @@ pub mod node;
 pub mod partials;
 pub mod repl;
 pub mod state_dir;
+mod storage;
 pub mod swarm;
 pub mod throttle;
 pub mod transfers;

@@ -11,14 +11,11 @@ use protocol::geometry::{Geometry, PieceIndex};
 use protocol::manifest::Manifest;
 use rustix::fs::{FallocateFlags, OFlags};
 
-use super::direct::DirectFile;
 use super::part_record::PartRecord;
 use super::place::{self, Place, PlaceError};
+use crate::storage::{DIRECT_FROM, DirectFile};
 
 mod naming;
-
-/// From this size on, in bytes, pieces are written past the page cache.
-const DIRECT_FROM: u64 = 16 << 20;
 
 /// A download's bytes while it is not whole: `<name>.part`, with its record beside it.
 ///

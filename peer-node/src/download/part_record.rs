@@ -1,19 +1,12 @@
-use std::ffi::OsString;
-use std::fs::{self, OpenOptions};
-use std::io::{self, Write};
-use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::io;
 use std::path::Path;
 
 use protocol::bitfield::Bitfield;
 use protocol::digest::Digest;
 use protocol::geometry::Geometry;
-use rustix::fs::OFlags;
 use serde::{Deserialize, Serialize};
 
-use super::room::is_full;
-
-/// The longest record that is read back, in bytes.
-const MAX_RECORD: u64 = 1 << 20;
+use crate::storage::{load_record, pieces_from_digits, pieces_to_digits, save_record};
 
 /// What `<name>.part.json` says of the part file beside it. It is a claim: pieces are hashed before they count.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -31,18 +24,12 @@ impl PartRecord {
     const VERSION: u32 = 1;
 
     pub(super) fn new(digest: Digest, size: u64, pieces: &Bitfield) -> Self {
-        let digits = pieces.as_bytes().iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().concat();
-        Self { version: Self::VERSION, digest: digest.to_string(), size, pieces: digits }
+        Self { version: Self::VERSION, digest: digest.to_string(), size, pieces: pieces_to_digits(pieces) }
     }
 
     /// Reads a record; nothing if there is none that can be understood.
     pub(super) fn load(path: &Path) -> Option<Self> {
-        let metadata = fs::symlink_metadata(path).ok()?;
-        if !metadata.is_file() || metadata.len() > MAX_RECORD {
-            return None;
-        }
-        let record: Self = serde_json::from_slice(&fs::read(path).ok()?).ok()?;
-        (record.version == Self::VERSION).then_some(record)
+        load_record(path).filter(|record: &Self| record.version == Self::VERSION)
     }
 
     /// Says whether the part file is one of this content.
@@ -52,31 +39,15 @@ impl PartRecord {
 
     /// Returns the pieces that the record claims, if it is one of this geometry.
     pub(super) fn pieces(&self, geometry: &Geometry) -> Option<Bitfield> {
-        if self.size != geometry.size() {
-            return None;
-        }
-        let digits: Vec<u8> =
-            self.pieces.chars().map(|digit| digit.to_digit(16)?.try_into().ok()).collect::<Option<_>>()?;
-        let (pairs, rest) = digits.as_chunks::<2>();
-        let bytes = pairs.iter().map(|[high, low]| high << 4 | low).collect();
-        if rest.is_empty() { Bitfield::from_bytes(geometry, bytes).ok() } else { None }
+        (self.size == geometry.size()).then(|| pieces_from_digits(geometry, &self.pieces)).flatten()
     }
 
-    /// Writes the record, whole or not at all. It is a hint, so nothing waits for the disk.
+    /// Writes the record, whole or not at all.
     ///
-    /// On a full disk it is written over the one that is there. That has the same length and differs in nothing but hexadecimal
-    /// digits, so that a mixture of both is a record too, and makes claims that are looked into like any others.
+    /// On a full disk it goes over the one that is there. That differs in nothing but hexadecimal digits, and what a mixture of
+    /// both claims is looked into like any other claim.
     pub(super) fn save(&self, path: &Path) -> io::Result<()> {
-        let json = serde_json::to_vec(self).map_err(io::Error::other)?;
-        match replace(path, &json) {
-            Err(error) if is_full(&error) => {
-                let old = Self::load(path).filter(|old| self.differs_in_pieces_alone(old));
-                old.ok_or(error)?;
-                let flags = OFlags::NOFOLLOW.bits().cast_signed();
-                OpenOptions::new().write(true).custom_flags(flags).open(path)?.write_all_at(&json, 0)
-            }
-            replaced => replaced,
-        }
+        save_record(path, self, |old| self.differs_in_pieces_alone(old))
     }
 
     fn differs_in_pieces_alone(&self, other: &Self) -> bool {
@@ -84,28 +55,10 @@ impl PartRecord {
     }
 }
 
-/// Puts a new file in the place of an old one.
-fn replace(path: &Path, json: &[u8]) -> io::Result<()> {
-    let mut name = OsString::from(".");
-    name.push(path.file_name().unwrap_or_default());
-    name.push(".new");
-    // Hidden, so that it is never shared; made anew, so that nothing is written through a link.
-    let fresh = path.with_file_name(name);
-    match fs::remove_file(&fresh) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        _ => {}
-    }
-    let mut file = OpenOptions::new().write(true).create_new(true).open(&fresh)?;
-    let written = file.write_all(json).and_then(|()| fs::rename(&fresh, path));
-    if written.is_err() {
-        // What matters is why it failed.
-        let _ = fs::remove_file(&fresh);
-    }
-    written
-}
-
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     #[test]

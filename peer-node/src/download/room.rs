@@ -4,6 +4,7 @@ use std::path::Path;
 
 use super::part_file::PartFileError;
 use super::place::PlaceError;
+use crate::storage::is_full;
 use crate::transfers::Room;
 
 /// The unit in which a file's blocks are counted, whatever those of the file system are.
@@ -11,11 +12,6 @@ const BLOCK: u64 = 512;
 
 /// What a download needs at least to go on: its record and a few names.
 const LEAST: u64 = 64 << 10;
-
-/// Says whether a write failed because the disk, or this user's share of it, is full.
-pub(super) fn is_full(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
-}
 
 /// Returns what could not be made or written, if that is because the disk is full.
 pub(super) fn full_at(error: &PartFileError) -> Option<&Path> {

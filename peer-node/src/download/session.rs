@@ -20,6 +20,7 @@ use super::storing::Done;
 use super::turns::Turn;
 use super::{DownloadsConfig, Wanted, log_end, place, room, storing};
 use crate::native::SourceEvent;
+use crate::storage::is_full;
 use crate::swarm::SourceId;
 use crate::transfers::{ContentId, DownloadId, DownloadState, DownloadView};
 
@@ -76,7 +77,7 @@ impl Failure {
     fn full_at(&self) -> Option<&Path> {
         match self {
             Self::Part(error) => room::full_at(error),
-            Self::Write { path, source } => room::is_full(source).then_some(path),
+            Self::Write { path, source } => is_full(source).then_some(path),
             Self::Cancelled | Self::NoSources(_) => None,
         }
     }

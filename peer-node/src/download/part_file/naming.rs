@@ -5,10 +5,11 @@ use std::io;
 use std::os::fd::AsRawFd;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{AtFlags, CWD, RenameFlags};
+use rustix::fs::{AtFlags, CWD};
 
 use super::PartFile;
 use crate::download::place;
+use crate::storage::rename_new;
 
 impl PartFile {
     /// Makes the bytes durable and gives the file its name, or the next free one; the name is not durable yet.
@@ -17,7 +18,7 @@ impl PartFile {
         let mut place = self.place;
         loop {
             let named = if self.is_named {
-                rename_new(&place.part, &place.target)
+                rename_new((CWD, &place.part), (CWD, &place.target))
             } else {
                 link_new(&self.file, &place.target)
             };
@@ -64,16 +65,4 @@ fn link_new(file: &File, to: &Path) -> io::Result<()> {
 /// Returns the path of an open file that has no other; nothing is there where the system has no `/proc`.
 pub(super) fn descriptor(file: &File) -> PathBuf {
     format!("/proc/self/fd/{}", file.as_raw_fd()).into()
-}
-
-/// Renames without ever replacing anything.
-fn rename_new(from: &Path, to: &Path) -> io::Result<()> {
-    match rustix::fs::renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE) {
-        Err(rustix::io::Errno::INVAL | rustix::io::Errno::NOSYS) => {
-            // A file system that cannot: a hard link does not replace either.
-            fs::hard_link(from, to)?;
-            fs::remove_file(from)
-        }
-        renamed => Ok(renamed?),
-    }
 }

@@ -14,19 +14,22 @@ use crate::transport::ALIGNMENT;
 /// many to do, the page cache takes what comes meanwhile.
 const AT_ONCE: usize = 8;
 
+/// How many pieces of memory the system takes in one call.
+const MAX_SLICES: usize = 1024;
+
 /// A second descriptor of a file, whose writes go from memory to the disk as they are.
 ///
 /// Through the page cache each byte is copied once more, into memory that on a virtual machine may have to be fetched from
 /// the host first, and all of it is written at the end, when the file is made durable.
 #[derive(Debug)]
-pub(super) struct DirectFile {
+pub(crate) struct DirectFile {
     file: File,
     under_way: AtomicUsize,
 }
 
 impl DirectFile {
     /// Opens a file a second time, where the system and the file system can do that.
-    pub(super) fn of(file: &File) -> Option<Self> {
+    pub(crate) fn of(file: &File) -> Option<Self> {
         // The very same file, whatever has become of its name.
         let path = format!("/proc/self/fd/{}", file.as_raw_fd());
         let flags = OFlags::DIRECT.bits().cast_signed();
@@ -35,7 +38,7 @@ impl DirectFile {
     }
 
     /// Writes all parts, one after the other, if they can be written this way at the moment; says whether it did.
-    pub(super) fn write(&self, parts: &[&[u8]], offset: u64) -> io::Result<bool> {
+    pub(crate) fn write(&self, parts: &[&[u8]], offset: u64) -> io::Result<bool> {
         let aligned = |part: &&[u8]| {
             part.as_ptr().addr().is_multiple_of(ALIGNMENT) && part.len().is_multiple_of(ALIGNMENT)
         };
@@ -43,14 +46,18 @@ impl DirectFile {
             return Ok(false);
         }
         let Some(_turn) = Turn::take(&self.under_way) else { return Ok(false) };
-        let length: usize = parts.iter().map(|part| part.len()).sum();
-        let slices: Vec<IoSlice<'_>> = parts.iter().map(|part| IoSlice::new(part)).collect();
-        match rustix::io::pwritev(&self.file, &slices, offset) {
-            // Whatever was not written is written again, the other way.
-            Ok(written) => Ok(written == length),
-            Err(rustix::io::Errno::INVAL | rustix::io::Errno::OPNOTSUPP) => Ok(false),
-            Err(error) => Err(error.into()),
+        let mut offset = offset;
+        for parts in parts.chunks(MAX_SLICES) {
+            let length: usize = parts.iter().map(|part| part.len()).sum();
+            let slices: Vec<IoSlice<'_>> = parts.iter().map(|part| IoSlice::new(part)).collect();
+            match rustix::io::pwritev(&self.file, &slices, offset) {
+                Ok(written) if written == length => offset += length as u64,
+                // Whatever was not written is written again, the other way.
+                Ok(_) | Err(rustix::io::Errno::INVAL | rustix::io::Errno::OPNOTSUPP) => return Ok(false),
+                Err(error) => return Err(error.into()),
+            }
         }
+        Ok(true)
     }
 }
 

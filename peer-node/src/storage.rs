@@ -1,0 +1,22 @@
+//! What downloads of both dialects ask of the disk: writes past the page cache, names that replace nothing, records that are
+//! there whole or not at all.
+//!
+//! Nothing here knows what is written, or where it belongs. Everything waits for the disk and belongs on a blocking thread.
+
+mod direct;
+mod naming;
+mod record;
+
+use std::io;
+
+pub(crate) use direct::DirectFile;
+pub(crate) use naming::rename_new;
+pub(crate) use record::{load_record, pieces_from_digits, pieces_to_digits, save_record};
+
+/// From this size on, in bytes, files are written past the page cache.
+pub(crate) const DIRECT_FROM: u64 = 16 << 20;
+
+/// Says whether a write failed because the disk, or this user's share of it, is full.
+pub(crate) fn is_full(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+}
