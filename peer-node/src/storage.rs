@@ -11,7 +11,7 @@ use std::io;
 
 pub(crate) use direct::DirectFile;
 pub(crate) use naming::rename_new;
-pub(crate) use record::{load_record, pieces_from_digits, pieces_to_digits, save_record};
+pub(crate) use record::{load_record, pieces_from_digits, pieces_to_digits, remove_record, save_record};
 
 /// From this size on, in bytes, files are written past the page cache.
 pub(crate) const DIRECT_FROM: u64 = 16 << 20;

@@ -9,6 +9,7 @@ use protocol::share_path::{SharePath, safe_file_name};
 
 use super::Target;
 use super::part_record::PartRecord;
+use crate::storage::remove_record;
 
 /// How many names are tried.
 const MAX_TRIES: u32 = 500;
@@ -70,6 +71,14 @@ pub(super) fn orphans(target: &Path) -> impl Iterator<Item = Place> {
     let places = (0..MAX_TRIES).map(|number| Place::of(&numbered(target, number)));
     let taken = places.take_while(|place| !(is_free(&place.target) && is_free(&place.part)));
     taken.filter(|place| is_free(&place.target) && PartRecord::load(&place.record).is_none())
+}
+
+/// Removes the record of a content that has its name already: a kill came between the name and the end.
+pub(super) fn tidy(location: &Path, digest: &Digest) {
+    let Place { part, record, .. } = Place::of(location);
+    if is_free(&part) && PartRecord::load(&record).is_some_and(|record| record.is_of(digest)) {
+        remove_record(&record);
+    }
 }
 
 fn is_free(path: &Path) -> bool {
@@ -191,6 +200,24 @@ mod tests {
         fs::write(&place.part, "x").unwrap();
         assert_eq!(find(root.path(), &target, &DIGEST).unwrap(), place);
         assert_ne!(find(root.path(), &target, &Digest::OF_NOTHING).unwrap(), place);
+    }
+
+    #[test]
+    fn a_record_that_outlived_its_part_is_removed_and_no_other() {
+        let root = tempfile::tempdir().unwrap();
+        let place = Place::of(&root.path().join("a.iso"));
+        let record = PartRecord::new(DIGEST, 1, &Bitfield::empty(&Geometry::native(1).unwrap()));
+        record.save(&place.record).unwrap();
+        let hidden = root.path().join(".a.iso.part.json.new");
+        fs::write(&hidden, "cut sh").unwrap();
+        tidy(&place.target, &Digest::OF_NOTHING);
+        assert!(place.record.exists());
+        fs::write(&place.part, "x").unwrap();
+        tidy(&place.target, &DIGEST);
+        assert!(place.record.exists());
+        fs::remove_file(&place.part).unwrap();
+        tidy(&place.target, &DIGEST);
+        assert!(!place.record.exists() && !hidden.exists());
     }
 
     #[test]

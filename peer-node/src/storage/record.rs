@@ -2,7 +2,7 @@ use std::ffi::OsString;
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use protocol::bitfield::Bitfield;
 use protocol::geometry::Geometry;
@@ -59,13 +59,24 @@ pub(crate) fn pieces_from_digits(geometry: &Geometry, digits: &str) -> Option<Bi
     if rest.is_empty() { Bitfield::from_bytes(geometry, bytes).ok() } else { None }
 }
 
-/// Puts a new file in the place of an old one.
-fn replace(path: &Path, json: &[u8]) -> io::Result<()> {
+/// Removes a record, and what a kill may have left of the next one. Without its part file it is no harm.
+pub(crate) fn remove_record(path: &Path) {
+    let _ = fs::remove_file(path);
+    let _ = fs::remove_file(fresh(path));
+}
+
+/// Returns where a record is written before it takes its place: hidden, so that it is never shared.
+fn fresh(path: &Path) -> PathBuf {
     let mut name = OsString::from(".");
     name.push(path.file_name().unwrap_or_default());
     name.push(".new");
-    // Hidden, so that it is never shared; made anew, so that nothing is written through a link.
-    let fresh = path.with_file_name(name);
+    path.with_file_name(name)
+}
+
+/// Puts a new file in the place of an old one.
+fn replace(path: &Path, json: &[u8]) -> io::Result<()> {
+    // Made anew, so that nothing is written through a link.
+    let fresh = fresh(path);
     match fs::remove_file(&fresh) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
         _ => {}

@@ -1,6 +1,6 @@
 //! How a part file that is whole comes to its name.
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::io;
 use std::os::fd::AsRawFd;
 use std::path::{Path, PathBuf};
@@ -9,7 +9,7 @@ use rustix::fs::{AtFlags, CWD};
 
 use super::PartFile;
 use crate::download::place;
-use crate::storage::rename_new;
+use crate::storage::{remove_record, rename_new};
 
 impl PartFile {
     /// Makes the bytes durable and gives the file its name, or the next free one; the name is not durable yet.
@@ -51,8 +51,9 @@ impl Named {
 
     /// Ends the download, whose name is durable now. Returns where the file lies.
     pub(in crate::download) fn settled(self) -> PathBuf {
-        // A record without its part file is no harm.
-        let _ = self.record.map(fs::remove_file);
+        if let Some(record) = &self.record {
+            remove_record(record);
+        }
         self.location
     }
 }

@@ -74,6 +74,8 @@ impl Session {
             return Ok(None);
         };
         self.board.show(|view| (view.size, view.bytes_done) = (Some(size), size));
+        let named = location.clone();
+        let _ = tokio::task::spawn_blocking(move || place::tidy(&named, &digest)).await;
         let root = self.config.root.clone();
         let is_made = |place: PathBuf| files.by_digest(&digest).any(|file| file.location == place);
         self.wanted.copies.retain(|copy| !is_made(place::asked_for(&root, copy)));
