@@ -6,6 +6,7 @@
 
 pub mod bencode;
 pub mod bitfield;
+pub mod bittorrent;
 pub mod digest;
 pub mod escape;
 pub mod fold;

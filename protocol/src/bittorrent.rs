@@ -1,0 +1,24 @@
+//! What two peers say to each other in the BitTorrent dialect (BEP 3, "peer protocol"; BEP 6, "fast extension").
+//!
+//! A connection begins with a [`Handshake`] of each side, about one torrent; then come [`Message`]s, each with its length
+//! before it. A [`Decoder`] finds them in a stream and judges every length by what the message is, before anything of it
+//! is kept. Of a block only the head is a message here: its bytes are handed on as they come.
+//!
+//! | part | spoken |
+//! |---|---|
+//! | BEP 3, peer protocol | all of it |
+//! | BEP 6, fast extension | all messages are understood; no suggestions and no allowed fast pieces are sent |
+//! | BEP 10, extension protocol | not announced; its messages are skipped, as all unknown ones |
+
+mod clients;
+mod decoder;
+#[cfg(test)]
+mod golden;
+mod handshake;
+mod message;
+mod peer_id;
+
+pub use decoder::{Decoder, Item, MessageError};
+pub use handshake::{HANDSHAKE_LEN, HEAD_LEN, Handshake, HandshakeError, Reserved};
+pub use message::{BlockSpec, Message, block_head};
+pub use peer_id::PeerId;

@@ -1,0 +1,117 @@
+//! The names of clients, read from their ids (BEP 20).
+
+/// The two letters of ids like `-TR4060-`, with what they stand for.
+const AZUREUS: [(&[u8; 2], &str); 30] = [
+    (b"7T", "aTorrent"),
+    (b"AZ", "Vuze"),
+    (b"BC", "BitComet"),
+    (b"BI", "BiglyBT"),
+    (b"BT", "BitTorrent"),
+    (b"DE", "Deluge"),
+    (b"FD", "Free Download Manager"),
+    (b"FW", "FrostWire"),
+    (b"HL", "Halite"),
+    (b"KT", "KTorrent"),
+    (b"LT", "libtorrent"),
+    (b"MR", "Miro"),
+    (b"PI", "PicoTorrent"),
+    (b"PX", "Peerdex"),
+    (b"SD", "Thunder"),
+    (b"SY", "Synology"),
+    (b"TB", "Torch"),
+    (b"TL", "Tribler"),
+    (b"TR", "Transmission"),
+    (b"TX", "Tixati"),
+    (b"UE", "µTorrent Embedded"),
+    (b"UM", "µTorrent Mac"),
+    (b"UT", "µTorrent"),
+    (b"UW", "µTorrent Web"),
+    (b"WW", "WebTorrent"),
+    (b"XL", "Xunlei"),
+    (b"lt", "rTorrent"),
+    (b"qB", "qBittorrent"),
+    (b"rQ", "rqbit"),
+    (b"st", "SharkTorrent"),
+];
+
+/// The beginnings of ids like `A2-1-37-0-`.
+const DASHED: [(&[u8], &str); 2] = [(b"A2-", "aria2"), (b"M", "BitTorrent")];
+
+/// Returns a client's name and version, if the id is of a known kind.
+pub(super) fn name(id: &[u8; 20]) -> Option<String> {
+    azureus(id).or_else(|| dashed(id))
+}
+
+fn azureus(id: &[u8; 20]) -> Option<String> {
+    let [b'-', first, second, version @ .., _] = id.first_chunk::<8>()? else { return None };
+    if id.get(7) != Some(&b'-') || !first.is_ascii_alphanumeric() || !second.is_ascii_alphanumeric() {
+        return None;
+    }
+    let code = [*first, *second];
+    let known = AZUREUS.iter().find(|(other, _)| **other == code);
+    let name =
+        known.map_or_else(|| String::from_utf8_lossy(&code).into_owned(), |(_, name)| (*name).to_owned());
+    let numbers: Option<Vec<u8>> = version.iter().map(|digit| number(*digit)).collect();
+    Some(with_version(name, &numbers?))
+}
+
+/// Reads one place of a version: digits, then letters that go on from ten.
+const fn number(digit: u8) -> Option<u8> {
+    match digit {
+        b'0'..=b'9' => Some(digit - b'0'),
+        b'A'..=b'Z' => Some(digit - b'A' + 10),
+        b'a'..=b'z' => Some(digit - b'a' + 36),
+        _ => None,
+    }
+}
+
+fn with_version(name: String, numbers: &[u8]) -> String {
+    // Two places at least, so that 4.0 does not read as 4.
+    let used = numbers.iter().rposition(|number| *number != 0).map_or(2, |last| (last + 1).max(2));
+    let places: Vec<String> = numbers.iter().take(used).map(u8::to_string).collect();
+    if numbers.iter().all(|number| *number == 0) { name } else { format!("{name} {}", places.join(".")) }
+}
+
+fn dashed(id: &[u8; 20]) -> Option<String> {
+    let (name, rest) = DASHED.iter().find_map(|(start, name)| Some((name, id.strip_prefix(*start)?)))?;
+    let text: String = rest.iter().map(|byte| char::from(*byte)).collect();
+    let mut numbers = Vec::new();
+    for part in text.split('-').take(3) {
+        numbers.push(part.parse::<u8>().ok()?);
+    }
+    Some(with_version((*name).to_owned(), &numbers))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::super::PeerId;
+
+    fn shown(id: &str) -> String {
+        let mut bytes = [b'x'; 20];
+        bytes[..id.len()].copy_from_slice(id.as_bytes());
+        PeerId::from_bytes(bytes).to_string()
+    }
+
+    #[test]
+    fn clients_are_known_by_their_ids() {
+        assert_eq!(shown("-TR4060-"), "Transmission 4.0.6");
+        assert_eq!(shown("-LT20B0-"), "libtorrent 2.0.11");
+        assert_eq!(shown("-qB5000-"), "qBittorrent 5.0");
+        assert_eq!(shown("A2-1-37-0-"), "aria2 1.37");
+        assert_eq!(shown("M7-10-5--"), "BitTorrent 7.10.5");
+        assert_eq!(shown("-ZZ1230-"), "ZZ 1.2.3");
+        assert_eq!(shown("hello\x1b[2J"), "hello");
+        assert_eq!(shown("\x1b[2J"), "unknown client");
+        assert_eq!(PeerId::ours([0xff; 12]).to_string(), "Peerdex 0.1");
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_an_id_holds_its_name_can_be_shown(bytes: [u8; 20]) {
+            let shown = PeerId::from_bytes(bytes).to_string();
+            prop_assert!(!shown.is_empty() && !shown.chars().any(char::is_control));
+        }
+    }
+}

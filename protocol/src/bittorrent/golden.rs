@@ -1,0 +1,64 @@
+//! The bytes of the dialect as they stand in its specifications: they must never change.
+
+use super::{BlockSpec, Handshake, HandshakeError, Message, PeerId, Reserved, block_head};
+use crate::infohash::Infohash;
+
+const BLOCK: BlockSpec = BlockSpec { piece: 1, begin: 0x4000, length: 0x2000 };
+
+fn bytes_of(hex: &str) -> Vec<u8> {
+    (0..hex.len()).step_by(2).map(|at| u8::from_str_radix(&hex[at..at + 2], 16).unwrap()).collect()
+}
+
+#[test]
+fn every_message_has_its_bytes() {
+    for (message, expected) in [
+        (Message::KeepAlive, "00000000"),
+        (Message::Choke, "0000000100"),
+        (Message::Unchoke, "0000000101"),
+        (Message::Interested, "0000000102"),
+        (Message::NotInterested, "0000000103"),
+        (Message::Have { piece: 0x01_02_03_04 }, "000000050401020304"),
+        (Message::Bitfield(&[0xff, 0x80]), "0000000305ff80"),
+        (Message::Request(BLOCK), "0000000d06000000010000400000002000"),
+        (Message::Cancel(BLOCK), "0000000d08000000010000400000002000"),
+        (Message::Port(6881), "00000003091ae1"),
+        (Message::Suggest { piece: 7 }, "000000050d00000007"),
+        (Message::HaveAll, "000000010e"),
+        (Message::HaveNone, "000000010f"),
+        (Message::Reject(BLOCK), "0000000d10000000010000400000002000"),
+        (Message::AllowedFast { piece: 7 }, "000000051100000007"),
+    ] {
+        let mut bytes = Vec::new();
+        message.encode(&mut bytes);
+        assert_eq!(bytes, bytes_of(expected), "{message:?}");
+    }
+    assert_eq!(block_head(BLOCK), *bytes_of("00002009070000000100004000"));
+}
+
+#[test]
+fn a_handshake_has_its_bytes() {
+    let handshake = Handshake {
+        reserved: Reserved::ours(),
+        infohash: Infohash::from_bytes([0xab; 20]),
+        peer_id: PeerId::ours(*b"abcdefghijkl"),
+    };
+    let bytes = handshake.encode();
+    let mut expected = b"\x13BitTorrent protocol\0\0\0\0\0\0\0\x04".to_vec();
+    expected.extend([0xab; 20]);
+    expected.extend(b"-PX0100-abcdefghijkl");
+    assert_eq!(bytes, *expected);
+    let head = bytes.first_chunk().unwrap();
+    assert_eq!(Handshake::decode_head(head), Ok((Reserved::ours(), handshake.infohash)));
+    assert!(Reserved::ours().has_fast() && !Reserved::default().has_fast());
+}
+
+#[test]
+fn another_protocol_is_not_taken_for_this_one() {
+    for beginning in
+        [&b"\x14BitTorrent protocol "[..], b"\x13bittorrent protocol", b"GET / HTTP/1.1\r\nHost", &[0; 20]]
+    {
+        let mut head = [0; 48];
+        head[..beginning.len()].copy_from_slice(beginning);
+        assert_eq!(Handshake::decode_head(&head), Err(HandshakeError));
+    }
+}

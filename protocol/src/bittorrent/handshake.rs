@@ -1,0 +1,74 @@
+use super::PeerId;
+use crate::infohash::Infohash;
+
+/// How every handshake begins.
+const PROTOCOL: [u8; 20] = *b"\x13BitTorrent protocol";
+
+/// The length of a handshake in bytes.
+pub const HANDSHAKE_LEN: usize = 68;
+
+/// The length of a handshake without its peer id: enough to know what it is about, and to answer it.
+pub const HEAD_LEN: usize = 48;
+
+/// The first message of both sides (BEP 3, "peer protocol").
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Handshake {
+    /// What the sender speaks besides the original protocol.
+    pub reserved: Reserved,
+    /// The torrent that the connection is about.
+    pub infohash: Infohash,
+    /// Who speaks.
+    pub peer_id: PeerId,
+}
+
+/// The eight bytes of a handshake in which clients announce what they speak.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Reserved([u8; 8]);
+
+/// Bytes that are not the beginning of a handshake.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("it does not speak the BitTorrent protocol")]
+pub struct HandshakeError;
+
+impl Handshake {
+    /// Returns the 68 bytes.
+    pub fn encode(&self) -> [u8; HANDSHAKE_LEN] {
+        let mut bytes = [0; HANDSHAKE_LEN];
+        let parts = [&PROTOCOL[..], &self.reserved.0, self.infohash.as_bytes(), self.peer_id.as_bytes()];
+        for (place, byte) in bytes.iter_mut().zip(parts.into_iter().flatten()) {
+            *place = *byte;
+        }
+        bytes
+    }
+
+    /// Reads all but the peer id, which some send only when they were answered.
+    pub fn decode_head(head: &[u8; HEAD_LEN]) -> Result<(Reserved, Infohash), HandshakeError> {
+        let (protocol, rest) = head.split_first_chunk::<20>().ok_or(HandshakeError)?;
+        let (reserved, rest) = rest.split_first_chunk::<8>().ok_or(HandshakeError)?;
+        let infohash = rest.first_chunk::<20>().ok_or(HandshakeError)?;
+        if *protocol != PROTOCOL {
+            return Err(HandshakeError);
+        }
+        Ok((Reserved(*reserved), Infohash::from_bytes(*infohash)))
+    }
+}
+
+impl Reserved {
+    const FAST: (usize, u8) = (7, 0x04);
+
+    /// Returns what this program announces.
+    pub const fn ours() -> Self {
+        Self([0, 0, 0, 0, 0, 0, 0, Self::FAST.1])
+    }
+
+    /// Takes eight bytes of a handshake.
+    pub const fn from_bytes(bytes: [u8; 8]) -> Self {
+        Self(bytes)
+    }
+
+    /// Says whether the fast extension is spoken (BEP 6).
+    pub fn has_fast(self) -> bool {
+        let (byte, bit) = Self::FAST;
+        self.0.get(byte).is_some_and(|bits| bits & bit != 0)
+    }
+}
