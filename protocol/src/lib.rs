@@ -27,4 +27,5 @@ pub mod probe;
 pub mod query;
 pub mod sha256;
 pub mod share_path;
+pub mod tracker;
 pub mod units;

@@ -80,3 +80,21 @@ pub const MAX_WIRE_REQUESTS: usize = 512;
 
 /// The longest message of the BitTorrent dialect that is skipped because it is not known, in bytes.
 pub const MAX_SKIPPED_MESSAGE: u32 = 1 << 20;
+
+/// The longest answer of a tracker, in bytes, after it was unpacked.
+pub const MAX_TRACKER_REPLY: usize = 1 << 20;
+
+/// The longest query that a tracker is asked with, in bytes: room for the most torrents of a scrape.
+pub const MAX_TRACKER_QUERY: usize = 8 << 10;
+
+/// The most peers read of one answer of a tracker.
+pub const MAX_TRACKED_PEERS: usize = 2000;
+
+/// The most torrents that are scraped at once: what fits a datagram (BEP 15).
+pub const MAX_SCRAPED: usize = 74;
+
+/// The longest refusal or warning of a tracker, in characters.
+pub const MAX_TRACKER_WORDS: usize = 256;
+
+/// The longest id that a tracker may want to be given back, in bytes.
+pub const MAX_TRACKER_ID: usize = 512;

@@ -1,0 +1,39 @@
+//! Reading fields of fixed length from a datagram.
+
+use super::DatagramError;
+
+/// What is left to read of a datagram.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Fields<'a> {
+    rest: &'a [u8],
+    length: usize,
+}
+
+impl<'a> Fields<'a> {
+    pub(super) const fn new(datagram: &'a [u8]) -> Self {
+        Self { rest: datagram, length: datagram.len() }
+    }
+
+    pub(super) fn array<const N: usize>(&mut self) -> Result<[u8; N], DatagramError> {
+        let (array, rest) =
+            self.rest.split_first_chunk().ok_or(DatagramError::BreaksOff { length: self.length })?;
+        self.rest = rest;
+        Ok(*array)
+    }
+
+    pub(super) fn u64(&mut self) -> Result<u64, DatagramError> {
+        self.array().map(u64::from_be_bytes)
+    }
+
+    pub(super) fn u32(&mut self) -> Result<u32, DatagramError> {
+        self.array().map(u32::from_be_bytes)
+    }
+
+    pub(super) fn u16(&mut self) -> Result<u16, DatagramError> {
+        self.array().map(u16::from_be_bytes)
+    }
+
+    pub(super) const fn rest(&self) -> &'a [u8] {
+        self.rest
+    }
+}

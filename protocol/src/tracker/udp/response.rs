@@ -1,0 +1,141 @@
+use std::net::SocketAddr;
+
+use super::fields::Fields;
+use super::{DatagramError, action};
+use crate::limits::{MAX_SCRAPED, MAX_TRACKED_PEERS};
+use crate::tracker::{Scraped, compact, words};
+
+/// Which addresses an answer holds: those of the family over which it comes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Family {
+    /// IPv4.
+    V4,
+    /// IPv6.
+    V6,
+}
+
+impl Family {
+    /// Returns the family of an address.
+    pub const fn of(address: &SocketAddr) -> Self {
+        match address {
+            SocketAddr::V4(_) => Self::V4,
+            SocketAddr::V6(_) => Self::V6,
+        }
+    }
+}
+
+/// The answer of a tracker over UDP.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum UdpResponse {
+    /// Gives a connection id.
+    Connect {
+        /// The number of the question.
+        transaction: u32,
+        /// The id for the next minute.
+        connection: u64,
+    },
+    /// Answers an announcement.
+    Announce {
+        /// The number of the question.
+        transaction: u32,
+        /// The seconds until the next announcement, as the tracker said.
+        interval: u32,
+        /// How many peers do not have the whole content yet.
+        leechers: u32,
+        /// How many peers have it.
+        seeders: u32,
+        /// Peers of the torrent.
+        peers: Vec<SocketAddr>,
+    },
+    /// Answers a scrape: one entry for each torrent, in the order of the question.
+    Scrape {
+        /// The number of the question.
+        transaction: u32,
+        /// The counts.
+        torrents: Vec<Scraped>,
+    },
+    /// Refuses.
+    Error {
+        /// The number of the question.
+        transaction: u32,
+        /// The tracker's words, unescaped and cut short.
+        message: String,
+    },
+}
+
+impl UdpResponse {
+    /// Returns the number of the question.
+    pub const fn transaction(&self) -> u32 {
+        match self {
+            Self::Connect { transaction, .. }
+            | Self::Announce { transaction, .. }
+            | Self::Scrape { transaction, .. }
+            | Self::Error { transaction, .. } => *transaction,
+        }
+    }
+
+    /// Writes the datagram; of peers, those of `family`.
+    pub fn encode(&self, family: Family) -> Vec<u8> {
+        let mut out = Vec::new();
+        match self {
+            Self::Connect { transaction, connection } => {
+                put(&mut out, &[action::CONNECT, *transaction]);
+                out.extend_from_slice(&connection.to_be_bytes());
+            }
+            Self::Announce { transaction, interval, leechers, seeders, peers } => {
+                put(&mut out, &[action::ANNOUNCE, *transaction, *interval, *leechers, *seeders]);
+                let peers = peers.iter().copied();
+                out.extend_from_slice(&match family {
+                    Family::V4 => compact::write_v4(peers),
+                    Family::V6 => compact::write_v6(peers),
+                });
+            }
+            Self::Scrape { transaction, torrents } => {
+                put(&mut out, &[action::SCRAPE, *transaction]);
+                for counts in torrents.iter().take(MAX_SCRAPED) {
+                    put(&mut out, &[counts.complete, counts.downloaded, counts.incomplete]);
+                }
+            }
+            Self::Error { transaction, message } => {
+                put(&mut out, &[action::ERROR, *transaction]);
+                out.extend_from_slice(message.as_bytes());
+            }
+        }
+        out
+    }
+
+    /// Reads a datagram that came over `family`.
+    pub fn decode(datagram: &[u8], family: Family) -> Result<Self, DatagramError> {
+        let mut fields = Fields::new(datagram);
+        let (kind, transaction) = (fields.u32()?, fields.u32()?);
+        match kind {
+            action::CONNECT => Ok(Self::Connect { transaction, connection: fields.u64()? }),
+            action::ANNOUNCE => {
+                let (interval, leechers, seeders) = (fields.u32()?, fields.u32()?, fields.u32()?);
+                let peers = match family {
+                    Family::V4 => compact::read_v4(fields.rest()).take(MAX_TRACKED_PEERS).collect(),
+                    Family::V6 => compact::read_v6(fields.rest()).take(MAX_TRACKED_PEERS).collect(),
+                };
+                Ok(Self::Announce { transaction, interval, leechers, seeders, peers })
+            }
+            action::SCRAPE => {
+                let entries = fields.rest().as_chunks::<12>().0.iter().take(MAX_SCRAPED);
+                let torrents = entries.map(|entry| counts(entry)).collect::<Result<_, _>>()?;
+                Ok(Self::Scrape { transaction, torrents })
+            }
+            action::ERROR => Ok(Self::Error { transaction, message: words::cut(fields.rest()) }),
+            action => Err(DatagramError::UnknownAction { action }),
+        }
+    }
+}
+
+fn put(out: &mut Vec<u8>, numbers: &[u32]) {
+    for number in numbers {
+        out.extend_from_slice(&number.to_be_bytes());
+    }
+}
+
+fn counts(entry: &[u8]) -> Result<Scraped, DatagramError> {
+    let mut fields = Fields::new(entry);
+    Ok(Scraped { complete: fields.u32()?, downloaded: fields.u32()?, incomplete: fields.u32()? })
+}

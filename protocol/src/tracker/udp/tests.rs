@@ -1,0 +1,111 @@
+use proptest::prelude::*;
+
+use super::*;
+use crate::infohash::Infohash;
+use crate::tracker::Scraped;
+use crate::tracker::tests::{address, request};
+
+fn question() -> impl Strategy<Value = UdpRequest> {
+    let announce = (any::<u64>(), any::<u32>(), request()).prop_map(|(connection, transaction, request)| {
+        let request = crate::tracker::AnnounceRequest {
+            compact: true,
+            no_peer_id: true,
+            tracker_id: None,
+            numwant: request.numwant.map(|count| count >> 1),
+            key: request.key.filter(|key| *key != 0),
+            ip: request.ip.filter(|ip| ip.is_ipv4() && !ip.is_unspecified()),
+            ..request
+        };
+        UdpRequest::Announce { connection, transaction, request }
+    });
+    let hashes = prop::collection::vec(any::<[u8; 20]>().prop_map(Infohash::from_bytes), 0..75);
+    let scrape = (any::<u64>(), any::<u32>(), hashes).prop_map(|(connection, transaction, infohashes)| {
+        UdpRequest::Scrape { connection, transaction, infohashes }
+    });
+    prop_oneof![any::<u32>().prop_map(|transaction| UdpRequest::Connect { transaction }), announce, scrape]
+}
+
+fn scraped() -> impl Strategy<Value = Scraped> {
+    any::<(u32, u32, u32)>().prop_map(|(complete, downloaded, incomplete)| Scraped {
+        complete,
+        downloaded,
+        incomplete,
+    })
+}
+
+fn answer(v6: bool) -> impl Strategy<Value = UdpResponse> {
+    let peers = prop::collection::vec(address(), 0..20);
+    let announce = (any::<[u32; 4]>(), peers).prop_map(move |(numbers, mut peers)| {
+        let [transaction, interval, leechers, seeders] = numbers;
+        peers.retain(|address| address.is_ipv6() == v6);
+        UdpResponse::Announce { transaction, interval, leechers, seeders, peers }
+    });
+    let scrape = (any::<u32>(), prop::collection::vec(scraped(), 0..75))
+        .prop_map(|(transaction, torrents)| UdpResponse::Scrape { transaction, torrents });
+    prop_oneof![
+        any::<(u32, u64)>()
+            .prop_map(|(transaction, connection)| UdpResponse::Connect { transaction, connection }),
+        (any::<u32>(), ".{0,200}")
+            .prop_map(|(transaction, message)| UdpResponse::Error { transaction, message }),
+        announce,
+        scrape
+    ]
+}
+
+#[test]
+fn a_request_for_a_connection_is_as_in_the_specification() {
+    let datagram = UdpRequest::Connect { transaction: 0x0102_0304 }.encode();
+    assert_eq!(datagram, b"\x00\x00\x04\x17\x27\x10\x19\x80\x00\x00\x00\x00\x01\x02\x03\x04");
+}
+
+#[test]
+fn another_protocol_gets_no_connection() {
+    let mut datagram = UdpRequest::Connect { transaction: 7 }.encode();
+    datagram[0] = 1;
+    assert_eq!(UdpRequest::decode(&datagram), Err(DatagramError::OtherProtocol));
+    datagram[11] = 9;
+    assert_eq!(UdpRequest::decode(&datagram), Err(DatagramError::UnknownAction { action: 9 }));
+}
+
+#[test]
+fn half_an_entry_at_the_end_of_an_answer_is_left_out() {
+    let peers = vec!["1.2.3.4:5".parse().unwrap()];
+    let whole = UdpResponse::Announce { transaction: 1, interval: 2, leechers: 3, seeders: 4, peers };
+    let mut datagram = whole.encode(Family::V4);
+    assert_eq!(datagram.len(), 26);
+    datagram.extend_from_slice(&[9; 5]);
+    assert_eq!(UdpResponse::decode(&datagram, Family::V4), Ok(whole));
+}
+
+proptest! {
+    #[test]
+    fn decoding_a_question_returns_what_was_asked(question in question()) {
+        prop_assert_eq!(UdpRequest::decode(&question.encode()), Ok(question));
+    }
+
+    #[test]
+    fn decoding_an_answer_returns_what_was_answered(
+        (family, answer) in prop_oneof![
+            answer(false).prop_map(|answer| (Family::V4, answer)),
+            answer(true).prop_map(|answer| (Family::V6, answer)),
+        ],
+    ) {
+        prop_assert_eq!(UdpResponse::decode(&answer.encode(family), family), Ok(answer));
+    }
+
+    #[test]
+    fn a_question_that_breaks_off_is_refused(question in question(), cut in 0..16usize) {
+        let datagram = question.encode();
+        prop_assert!(UdpRequest::decode(&datagram[..cut]).is_err());
+    }
+
+    #[test]
+    fn no_datagram_panics_a_decoder(action in 0u8..5, bytes: Vec<u8>) {
+        for family in [Family::V4, Family::V6] {
+            let _ = UdpResponse::decode(&bytes, family);
+            let _ = UdpResponse::decode(&[&[0, 0, 0, action], bytes.as_slice()].concat(), family);
+        }
+        let _ = UdpRequest::decode(&bytes);
+        let _ = UdpRequest::decode(&[&[0; 11], [action].as_slice(), &bytes].concat());
+    }
+}
