@@ -2,6 +2,7 @@
 
 mod options;
 mod signals;
+mod torrent;
 
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -12,8 +13,9 @@ use clap::Parser;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::runtime::Runtime;
 
-pub use options::Options;
+pub use options::{Command, Options};
 pub use signals::{Signals, Stop};
+pub use torrent::TorrentCommand;
 
 use crate::node::{Node, StartError};
 use crate::repl::{self, Ended};
@@ -43,6 +45,9 @@ enum Trouble {
     /// The node cannot start.
     #[error(transparent)]
     Start(#[from] StartError),
+    /// What was to be done with a torrent failed.
+    #[error(transparent)]
+    Torrent(#[from] torrent::TorrentTrouble),
     /// The system does not give what every program needs.
     #[error("cannot run: {0}")]
     System(#[from] io::Error),
@@ -53,6 +58,7 @@ impl Trouble {
         match self {
             Self::Options(_) => 2,
             Self::State(StateError::InUse { .. }) => IN_USE,
+            Self::Torrent(trouble) => trouble.exit_code(),
             Self::State(_) | Self::Start(_) | Self::System(_) => 1,
         }
     }
@@ -71,6 +77,9 @@ pub fn main() -> ExitCode {
 
 fn run(options: Options) -> Result<u8, Trouble> {
     allow_many_descriptors();
+    if let Some(Command::Torrent(command)) = options.command {
+        return Ok(torrent::run(&command)?);
+    }
     let runtime = Runtime::new()?;
     let code = runtime.block_on(work(options));
     // What a stopped node leaves behind is at most a call that blocks.

@@ -15,5 +15,6 @@ pub mod state_dir;
 mod storage;
 pub mod swarm;
 pub mod throttle;
+pub mod torrent;
 pub mod transfers;
 pub mod transport;

@@ -6,24 +6,24 @@
 //! offers, what is worth telling unasked.
 
 mod act;
-mod bar;
+pub(crate) mod bar;
 mod catalogue;
-mod columns;
+pub(crate) mod columns;
 mod command;
 mod conversation;
 mod failure;
 mod greeting;
 mod input;
-mod look;
+pub(crate) mod look;
 mod notices;
 mod numbers;
-mod output;
+pub(crate) mod output;
 mod peers;
 mod progress;
 mod room_news;
 mod session;
 mod shown;
-mod table;
+pub(crate) mod table;
 mod words;
 
 use std::io::{self, IsTerminal};

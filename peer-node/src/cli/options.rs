@@ -2,9 +2,10 @@ use std::net::IpAddr;
 use std::num::NonZeroU64;
 use std::path::PathBuf;
 
-use clap::{ArgAction, Parser};
+use clap::{ArgAction, Parser, Subcommand};
 use protocol::units::parse_size;
 
+use super::torrent::TorrentCommand;
 use crate::node::NodeOptions;
 
 const EXAMPLES: &str = "\
@@ -13,13 +14,18 @@ Examples:
   peer-node 12350 --index host:1313  a second peer, with another index
   printf 'search iso\\ndownload 1\\n' | peer-node 12350
                                      a script: status 1 if any command failed
+  peer-node torrent show a.torrent   what a torrent says
 
 At the prompt, help shows the commands.";
 
 /// A peer: shares a folder, searches everybody's files, fetches one file from many peers at once.
 #[derive(Debug, Clone, Parser)]
-#[command(name = "peer-node", version, about, after_help = EXAMPLES)]
+#[command(name = "peer-node", version, about, after_help = EXAMPLES, args_conflicts_with_subcommands = true)]
 pub struct Options {
+    /// What to do instead of running a node.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+
     /// The port on which peers are accepted; it also names the folder. 0 takes any free one, with --share-dir.
     #[arg(value_name = "PORT", env = "PEER_NODE_PORT", default_value_t = 12349)]
     pub port: u16,
@@ -59,6 +65,14 @@ pub struct Options {
     /// Shows the log on stderr; twice for more, three times for everything.
     #[arg(short, long, action = ArgAction::Count)]
     pub verbose: u8,
+}
+
+/// What the program can do besides running a node.
+#[derive(Debug, Clone, Subcommand)]
+pub enum Command {
+    /// Looks into, makes and checks torrents.
+    #[command(subcommand)]
+    Torrent(TorrentCommand),
 }
 
 /// Options that make no sense together.
@@ -155,6 +169,17 @@ mod tests {
         let rates = (options.max_upload_rate, options.max_download_rate);
         assert_eq!(rates, (NonZeroU64::new(10 << 20), NonZeroU64::new(512 << 10)));
         assert_eq!(parse(&[]).unwrap().max_upload_rate, None);
+    }
+
+    #[test]
+    fn a_command_stands_alone() {
+        assert!(matches!(parse(&["torrent", "show", "x"]).unwrap().command, Some(Command::Torrent(_))));
+        assert!(parse(&["12350"]).unwrap().command.is_none());
+        for arguments in
+            [&["12350", "torrent", "show", "x"][..], &["-v", "torrent", "show", "x"], &["torrent"]]
+        {
+            assert!(parse(arguments).is_err(), "{arguments:?}");
+        }
     }
 
     #[test]

@@ -31,12 +31,12 @@ pub(super) fn single(name: &str, length: i64) -> Result<FileSpan, MetainfoError>
 
 /// Reads the list of files; symbolic links (BEP 47) are left out.
 pub(super) fn read(name: &str, list: Items<'_>) -> Result<Vec<FileSpan>, MetainfoError> {
+    if list.clone().take(MAX_TORRENT_FILES + 1).count() > MAX_TORRENT_FILES {
+        return Err(FilesFault::TooMany.into());
+    }
     let mut files: Vec<FileSpan> = Vec::new();
     let mut offset = 0;
     for (number, entry) in (1..).zip(list) {
-        if number > MAX_TORRENT_FILES {
-            return Err(FilesFault::TooMany.into());
-        }
         if let Some(file) = file(name, number, entry, offset)? {
             offset += file.length;
             files.push(file);

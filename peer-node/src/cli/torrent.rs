@@ -1,0 +1,49 @@
+//! The commands for torrents that need no node: they read, work and end.
+
+mod show;
+
+use std::io::{self, IsTerminal};
+
+use clap::Subcommand;
+
+use super::UNHEARD;
+use crate::repl::output::{Audience, Output, OutputClosed};
+use crate::torrent::dot_torrent::DotTorrentError;
+use show::ShowOptions;
+
+/// What to do with torrents.
+#[derive(Debug, Clone, Subcommand)]
+pub enum TorrentCommand {
+    /// Shows what a torrent says: names, sizes, hashes, trackers, files.
+    Show(ShowOptions),
+}
+
+/// Why a command for torrents failed.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum TorrentTrouble {
+    /// The torrent cannot be used.
+    #[error(transparent)]
+    DotTorrent(#[from] DotTorrentError),
+    /// Nobody reads what is said.
+    #[error(transparent)]
+    Unheard(#[from] OutputClosed),
+}
+
+impl TorrentTrouble {
+    /// Returns the status with which the program ends.
+    pub(super) const fn exit_code(&self) -> u8 {
+        match self {
+            Self::Unheard(_) => UNHEARD,
+            Self::DotTorrent(_) => 1,
+        }
+    }
+}
+
+/// Carries a command out and returns the program's status. Blocks.
+pub(super) fn run(command: &TorrentCommand) -> Result<u8, TorrentTrouble> {
+    let audience = if io::stdout().is_terminal() { Audience::Person } else { Audience::Script };
+    let mut output = Output::standard(audience);
+    match command {
+        TorrentCommand::Show(options) => show::run(options, &mut output),
+    }
+}

@@ -1,0 +1,38 @@
+mod json;
+mod text;
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::TorrentTrouble;
+use crate::repl::output::Output;
+use crate::torrent::dot_torrent;
+
+const EXAMPLES: &str = "\
+Examples:
+  peer-node torrent show debian.iso.torrent
+  peer-node torrent show debian.iso.torrent --json | jq .infohash";
+
+/// What is to be shown, and how.
+#[derive(Debug, Clone, Args)]
+#[command(after_help = EXAMPLES)]
+pub struct ShowOptions {
+    /// The torrent; - reads it from stdin.
+    #[arg(value_name = "FILE.torrent")]
+    pub torrent: PathBuf,
+
+    /// Writes JSON, for programs.
+    #[arg(long)]
+    pub json: bool,
+}
+
+pub(super) fn run(options: &ShowOptions, output: &mut Output) -> Result<u8, TorrentTrouble> {
+    let metainfo = dot_torrent::read(&options.torrent)?;
+    if options.json {
+        output.line(json::json(&metainfo))?;
+    } else {
+        output.lines(text::lines(&metainfo, output.look()))?;
+    }
+    Ok(0)
+}

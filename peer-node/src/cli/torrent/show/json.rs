@@ -1,0 +1,36 @@
+use protocol::metainfo::{FileSpan, Metainfo};
+use serde_json::{Value, json};
+
+/// Writes what a torrent says as JSON. Texts stand there as the torrent has them, unescaped but for what JSON demands.
+pub(super) fn json(metainfo: &Metainfo) -> String {
+    let geometry = metainfo.geometry();
+    let value = json!({
+        "name": metainfo.name(),
+        "infohash": metainfo.infohash().to_string(),
+        "size": geometry.size(),
+        "piece_length": geometry.piece_length(),
+        "pieces": geometry.piece_count(),
+        "private": metainfo.is_private(),
+        "single_file": metainfo.is_single_file(),
+        "hybrid": metainfo.is_hybrid(),
+        "trackers": metainfo.tiers(),
+        "created_by": metainfo.created_by(),
+        "creation_date": metainfo.creation_date(),
+        "comment": metainfo.comment(),
+        "encoding": metainfo.encoding(),
+        "sha256": metainfo.digest().map(|digest| digest.to_string()),
+        "irregularity": metainfo.irregularity().map(|error| error.to_string()),
+        "files": (1..).zip(metainfo.files()).map(file).collect::<Vec<_>>(),
+    });
+    format!("{value:#}")
+}
+
+fn file((number, file): (usize, &FileSpan)) -> Value {
+    json!({
+        "number": number,
+        "path": file.path.as_str(),
+        "length": file.length,
+        "offset": file.offset,
+        "padding": file.is_padding,
+    })
+}

@@ -1,0 +1,87 @@
+use jiff::Timestamp;
+use protocol::escape::display_safe;
+use protocol::metainfo::{FileSpan, Metainfo};
+use protocol::units::Size;
+
+use crate::repl::look::{Look, Style};
+
+/// Lays out what a torrent says, line by line, for people.
+pub(super) fn lines(metainfo: &Metainfo, look: Look) -> Vec<String> {
+    let mut lines = vec![look.paint(Style::Strong, &display_safe(metainfo.name()))];
+    lines.extend(facts(metainfo).into_iter().map(|(name, text)| fact(name, &text, look)));
+    lines.extend(trackers(metainfo, look));
+    lines.extend(files(metainfo, look));
+    lines
+}
+
+fn fact(name: &str, text: &str, look: Look) -> String {
+    format!("  {}{text}", look.paint(Style::Faint, &format!("{name:<14}")))
+}
+
+fn facts(metainfo: &Metainfo) -> Vec<(&'static str, String)> {
+    let geometry = metainfo.geometry();
+    let size = geometry.size();
+    let piece_length = u64::from(geometry.piece_length());
+    let yes_or_no = |yes| if yes { "yes" } else { "no" }.to_owned();
+    let mut facts = vec![
+        ("infohash", metainfo.infohash().to_string()),
+        ("size", exact_size(size)),
+        ("pieces", format!("{} of {}", geometry.piece_count(), exact_size(piece_length))),
+        ("private", yes_or_no(metainfo.is_private())),
+    ];
+    let text = |text: &str| display_safe(text).into_owned();
+    facts.extend(metainfo.creation_date().map(|date| ("created", time(date))));
+    facts.extend(metainfo.created_by().map(|program| ("created by", text(program))));
+    facts.extend(metainfo.comment().map(|comment| ("comment", text(comment))));
+    facts.extend(metainfo.encoding().map(|encoding| ("encoding", text(encoding))));
+    facts.extend(metainfo.digest().map(|digest| ("sha256", format!("{digest} (claimed)"))));
+    if metainfo.is_hybrid() {
+        facts.push(("version", "1 and 2, used as 1".to_owned()));
+    }
+    facts.extend(metainfo.irregularity().map(|error| ("irregular", format!("{error}; read all the same"))));
+    facts
+}
+
+/// Shows a size for people and to the byte.
+fn exact_size(bytes: u64) -> String {
+    if bytes < 1024 { format!("{bytes} B") } else { format!("{} ({bytes} bytes)", Size(bytes)) }
+}
+
+fn time(seconds: u64) -> String {
+    let time = i64::try_from(seconds).ok().and_then(|seconds| Timestamp::from_second(seconds).ok());
+    time.map_or_else(|| format!("{seconds} s after 1970"), |time| time.strftime("%F %T UTC").to_string())
+}
+
+fn trackers(metainfo: &Metainfo, look: Look) -> Vec<String> {
+    let tiers = metainfo.tiers();
+    if tiers.is_empty() {
+        return vec![fact("trackers", "none", look)];
+    }
+    let mut lines = vec![look.paint(Style::Strong, "trackers")];
+    for (number, tier) in (1..).zip(tiers) {
+        for (place, address) in tier.iter().enumerate() {
+            let name = if place == 0 { format!("tier {number}") } else { String::new() };
+            lines.push(fact(&name, &display_safe(address), look));
+        }
+    }
+    lines
+}
+
+fn files(metainfo: &Metainfo, look: Look) -> Vec<String> {
+    let files = metainfo.files();
+    let padding = files.iter().filter(|file| file.is_padding).count();
+    let mut heading = "files".to_owned();
+    if padding > 0 {
+        heading = format!(
+            "files, and {padding} of padding that {} not written",
+            if padding == 1 { "is" } else { "are" }
+        );
+    }
+    let digits = files.len().to_string().len();
+    let line = |(number, file): (usize, &FileSpan)| {
+        let number = look.paint(Style::Accent, &format!("{number:>digits$}"));
+        format!("  {number}  {:>10}  {}", Size(file.length).to_string(), file.path)
+    };
+    let shown = (1..).zip(files).filter(|(_, file)| !file.is_padding).map(line);
+    [look.paint(Style::Strong, &heading)].into_iter().chain(shown).collect()
+}

@@ -1,0 +1,67 @@
+//! Reads a `.torrent` from the disk.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+use protocol::escape::display_safe;
+use protocol::limits::MAX_TORRENT;
+use protocol::metainfo::{Metainfo, MetainfoError};
+
+/// Why a `.torrent` cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum DotTorrentError {
+    /// The file cannot be read.
+    #[error("cannot read {}: {error}", display_safe(&path.to_string_lossy()))]
+    Unreadable {
+        /// Which file.
+        path: PathBuf,
+        /// What the system says.
+        error: io::Error,
+    },
+    /// What it says cannot be.
+    #[error("{}: {fault}", display_safe(&path.to_string_lossy()))]
+    Refused {
+        /// Which file.
+        path: PathBuf,
+        /// What is wrong with it.
+        fault: MetainfoError,
+    },
+}
+
+/// Reads and judges a `.torrent`; `-` is what comes on stdin. Blocks.
+pub fn read(path: &Path) -> Result<Metainfo, DotTorrentError> {
+    let bytes = bytes(path).map_err(|error| DotTorrentError::Unreadable { path: path.to_owned(), error })?;
+    Metainfo::parse(&bytes).map_err(|fault| DotTorrentError::Refused { path: path.to_owned(), fault })
+}
+
+/// Reads no more than tells that a file is too long.
+fn bytes(path: &Path) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    let source: Box<dyn Read> =
+        if path == Path::new("-") { Box::new(io::stdin()) } else { Box::new(File::open(path)?) };
+    source.take(MAX_TORRENT as u64 + 1).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    #[test]
+    fn a_fault_is_told_with_the_file_it_is_in() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("bad\n.torrent");
+        fs::write(&path, "d4:infode").unwrap();
+        let error = read(&path).unwrap_err().to_string();
+        assert!(
+            error.ends_with("/bad\\n.torrent: not a torrent: the document breaks off at byte 9"),
+            "{error}"
+        );
+        let error = read(&folder.path().join("none")).unwrap_err().to_string();
+        assert!(error.starts_with("cannot read /") && error.contains("No such file"), "{error}");
+        assert!(matches!(read(folder.path()), Err(DotTorrentError::Unreadable { .. })));
+    }
+}
