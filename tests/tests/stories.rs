@@ -52,5 +52,7 @@ mod stopping;
 mod swarming;
 #[path = "stories/terminal.rs"]
 mod terminal;
+#[path = "stories/torrent_foreigners.rs"]
+mod torrent_foreigners;
 #[path = "stories/troubled_sources.rs"]
 mod troubled_sources;

@@ -1,14 +1,14 @@
 //! Who takes part.
 
-use std::env;
 use std::fmt::Debug;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::Result;
 
 use super::receiver::Receiver;
 use super::senders::Senders;
 use super::stage::Stage;
+use crate::foreign::find;
 
 mod aria2;
 mod aria2_torrent;
@@ -76,10 +76,4 @@ pub(super) fn for_small_files() -> Vec<Box<dyn Contender>> {
 fn not_installed(programs: &[&str]) -> Option<String> {
     let missing: Vec<&str> = programs.iter().copied().filter(|program| find(program).is_none()).collect();
     (!missing.is_empty()).then(|| missing.join(", "))
-}
-
-/// Finds a program on the `PATH`.
-fn find(program: &str) -> Option<PathBuf> {
-    let folders = env::var_os("PATH")?;
-    env::split_paths(&folders).map(|folder| folder.join(program)).find(|path| path.is_file())
 }

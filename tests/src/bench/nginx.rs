@@ -11,14 +11,15 @@ use rustix::process::geteuid;
 
 use super::interrupt;
 use super::senders::Senders;
-use super::stage::{Stage, free_port};
+use super::stage::Stage;
+use crate::free_port::free_port;
 
 /// Starts so many servers of the original.
 pub(super) fn start(stage: &Stage, count: usize) -> Result<Senders> {
     let mut senders = Senders::default();
     for number in 0..count {
         let (home, own) = (stage.home("nginx", number)?, stage.private("nginx", &format!("state-{number}"))?);
-        let address = SocketAddr::from(([127, 0, 0, 1], free_port()?));
+        let address = SocketAddr::from(([127, 0, 0, 1], free_port()));
         let place = own.join("nginx.conf");
         fs::write(&place, configuration(&home, &own, address))?;
         let mut command = Command::new("nginx");

@@ -1,7 +1,6 @@
 //! Where a benchmark plays: a temporary folder with the original, a home for each sender, a folder for each run.
 
 use std::fs;
-use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -63,9 +62,4 @@ impl Stage {
     pub(super) fn run_folder(&self) -> Result<TempDir> {
         Ok(tempfile::Builder::new().prefix("run-").tempdir_in(self.folder.path())?)
     }
-}
-
-/// Finds a port that was free a moment ago.
-pub(super) fn free_port() -> Result<u16> {
-    Ok(TcpListener::bind("0.0.0.0:0")?.local_addr()?.port())
 }

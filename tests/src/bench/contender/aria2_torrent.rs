@@ -7,8 +7,9 @@ use anyhow::Result;
 use super::super::original::NAME;
 use super::super::receiver::Receiver;
 use super::super::senders::Senders;
-use super::super::stage::{Stage, free_port};
+use super::super::stage::Stage;
 use super::{Contender, not_installed};
+use crate::free_port::free_port;
 
 /// aria2 as BitTorrent.
 #[derive(Debug)]
@@ -50,7 +51,7 @@ impl Contender for Aria2Torrent {
                 "--bt-seed-unverified=true",
                 "--allow-overwrite=true",
             ]);
-            command.arg(format!("--listen-port={}", free_port()?));
+            command.arg(format!("--listen-port={}", free_port()));
             command.arg("-d").arg(stage.home(self.name(), number)?).arg(&stage.torrent);
             senders.start(command)?;
         }
@@ -61,7 +62,7 @@ impl Contender for Aria2Torrent {
     fn receiver(&self, stage: &Stage, _senders: &Senders, _folder: &Path) -> Result<Receiver> {
         let mut receiver = Receiver::new(&["aria2c"], NAME);
         receiver.command.extend(OPTIONS.map(Into::into));
-        receiver.command.push(format!("--listen-port={}", free_port()?).into());
+        receiver.command.push(format!("--listen-port={}", free_port()).into());
         receiver.command.extend(["--seed-time=0", "--show-console-readout=false", "-d", "."].map(Into::into));
         receiver.command.push((&stage.torrent).into());
         receiver.said = Some(("Download complete:", 1));

@@ -9,8 +9,9 @@ use anyhow::{Context, Result};
 use super::super::original::NAME;
 use super::super::receiver::{Input, Receiver};
 use super::super::senders::Senders;
-use super::super::stage::{Stage, free_port};
+use super::super::stage::Stage;
 use super::{Contender, find};
+use crate::free_port::free_port;
 
 /// rqbit.
 #[derive(Debug)]
@@ -44,7 +45,7 @@ impl Contender for Rqbit {
         let mut senders = Senders::default();
         for number in 0..count {
             let mut command = Command::new(program().context("no rqbit")?);
-            let port = free_port()?.to_string();
+            let port = free_port().to_string();
             command.args(OPTIONS).args(["--listen-port", &port, "--announce-port", &port]);
             command.args(["download", "--disable-http-api", "--overwrite", "-o"]);
             command.arg(stage.home(self.name(), number)?).arg(&stage.torrent);
@@ -57,7 +58,7 @@ impl Contender for Rqbit {
     fn receiver(&self, stage: &Stage, _senders: &Senders, folder: &Path) -> Result<Receiver> {
         let mut command: Vec<OsString> = vec![program().context("no rqbit")?.into()];
         command.extend(OPTIONS.map(Into::into));
-        command.extend(["--listen-port".into(), free_port()?.to_string().into()]);
+        command.extend(["--listen-port".into(), free_port().to_string().into()]);
         command.extend(["download", "--disable-http-api", "-e", "-o"].map(Into::into));
         command.extend([folder.into(), (&stage.torrent).into()]);
         Ok(Receiver { command, input: Input::Nothing, said: None, result: NAME.into() })

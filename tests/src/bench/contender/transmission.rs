@@ -9,8 +9,9 @@ use anyhow::{Context, Result};
 use super::super::original::NAME;
 use super::super::receiver::Receiver;
 use super::super::senders::Senders;
-use super::super::stage::{Stage, free_port};
+use super::super::stage::Stage;
 use super::{Contender, not_installed};
+use crate::free_port::free_port;
 
 /// Transmission.
 #[derive(Debug)]
@@ -59,7 +60,7 @@ impl Contender for Transmission {
             let own = stage.private(self.name(), &format!("state-{number}"))?;
             fs::write(own.join("settings.json"), SETTINGS)?;
             let mut command = Command::new(PROGRAM);
-            command.args(["-M", "-et", "-v", "-p", &free_port()?.to_string()]).arg("-g").arg(own);
+            command.args(["-M", "-et", "-v", "-p", &free_port().to_string()]).arg("-g").arg(own);
             command.arg("-w").arg(stage.home(self.name(), number)?).arg(&stage.torrent);
             senders.start(command)?;
         }
@@ -74,8 +75,7 @@ impl Contender for Transmission {
         let script = own.join("finished");
         fs::write(&script, FINISHED)?;
         fs::set_permissions(&script, fs::Permissions::from_mode(0o755))?;
-        let mut receiver =
-            Receiver::new(&[PROGRAM, "-M", "-et", "-p", &free_port()?.to_string(), "-w"], NAME);
+        let mut receiver = Receiver::new(&[PROGRAM, "-M", "-et", "-p", &free_port().to_string(), "-w"], NAME);
         receiver.command.push(folder.into());
         receiver.command.extend([
             "-g".into(),

@@ -1,0 +1,66 @@
+use std::path::Path;
+use std::process::Command;
+
+use super::running::SaysSo;
+use super::{Client, Running, find};
+use crate::free_port::free_port;
+
+/// aria2.
+#[derive(Debug)]
+pub struct Aria2;
+
+const PROGRAM: &str = "aria2c";
+
+const OPTIONS: [&str; 12] = [
+    "--no-conf",
+    "--enable-dht=false",
+    "--enable-dht6=false",
+    "--bt-enable-lpd=false",
+    "--enable-peer-exchange=false",
+    "--disable-ipv6=true",
+    "--interface=127.0.0.1",
+    "--file-allocation=none",
+    "--async-dns=false",
+    "--show-console-readout=false",
+    "--check-integrity=true",
+    // It seeds without an end.
+    "--seed-ratio=0.0",
+];
+
+impl Aria2 {
+    /// Finds it.
+    pub fn find() -> Option<Self> {
+        find(PROGRAM).map(|_| Self)
+    }
+
+    /// Says whether a line is that of `echo`, which it runs with a number of 16 digits, a count and a path once all is
+    /// here.
+    fn is_complete(line: &str) -> bool {
+        let mut words = line.split(' ');
+        let number = words.next().unwrap_or_default();
+        number.len() == 16 && number.bytes().all(|digit| digit.is_ascii_hexdigit()) && words.count() >= 2
+    }
+}
+
+impl Client for Aria2 {
+    fn name(&self) -> &'static str {
+        "aria2"
+    }
+
+    fn join(&self, torrent: &Path, folder: &Path) -> Running {
+        let own = tempfile::tempdir().expect("a temporary folder");
+        let mut command = Command::new(PROGRAM);
+        command.args(OPTIONS).arg(format!("--listen-port={}", free_port()));
+        let echo = find("echo").expect("a program that every system has");
+        command.arg(format!("--on-bt-download-complete={}", echo.display()));
+        command.arg("--dir").arg(folder).arg(torrent);
+        Running::start(self.name(), command, own, Box::new(SaysSo(Self::is_complete)))
+    }
+
+    fn infohash(&self, torrent: &Path) -> String {
+        let output = Command::new(PROGRAM).args(["--no-conf", "--show-files"]).arg(torrent).output();
+        let text = String::from_utf8_lossy(&output.expect("a program that was found").stdout).into_owned();
+        let hash = text.lines().find_map(|line| line.strip_prefix("Info Hash: "));
+        hash.unwrap_or_else(|| panic!("aria2 does not read {}: {text}", torrent.display())).trim().to_owned()
+    }
+}

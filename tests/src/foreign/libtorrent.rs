@@ -1,0 +1,55 @@
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use super::running::SaysSo;
+use super::{Client, Running};
+
+/// libtorrent (rasterbar), through its Python bindings.
+#[derive(Debug)]
+pub struct Libtorrent {
+    python: &'static str,
+}
+
+const PROGRAM: &str = include_str!("take_part.py");
+
+/// The first is often one that a person has chosen, and lacks what the system's packages bring to the second.
+const PYTHONS: [&str; 2] = ["python3", "/usr/bin/python3"];
+
+fn run(python: &str, program: &str) -> Command {
+    let mut command = Command::new(python);
+    command.args(["-c", program]).stdin(Stdio::null());
+    command
+}
+
+impl Libtorrent {
+    /// Finds it.
+    pub fn find() -> Option<Self> {
+        let has_it = |python: &&str| {
+            let mut command = run(python, "import libtorrent");
+            command.stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok_and(|status| status.success())
+        };
+        PYTHONS.into_iter().find(has_it).map(|python| Self { python })
+    }
+}
+
+impl Client for Libtorrent {
+    fn name(&self) -> &'static str {
+        "libtorrent"
+    }
+
+    fn join(&self, torrent: &Path, folder: &Path) -> Running {
+        let own = tempfile::tempdir().expect("a temporary folder");
+        let mut command = run(self.python, PROGRAM);
+        command.arg("join").arg(torrent).arg(folder);
+        Running::start(self.name(), command, own, Box::new(SaysSo(|line| line == "complete")))
+    }
+
+    fn infohash(&self, torrent: &Path) -> String {
+        let output = run(self.python, PROGRAM).arg("show").arg(torrent).output();
+        let output = output.expect("a program that was found");
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        let hash = text.lines().find_map(|line| line.strip_prefix("infohash "));
+        let said = String::from_utf8_lossy(&output.stderr);
+        hash.unwrap_or_else(|| panic!("libtorrent does not read {}: {said}", torrent.display())).to_owned()
+    }
+}

@@ -1,0 +1,57 @@
+use std::fs;
+use std::net::SocketAddr;
+use std::os::unix::fs::PermissionsExt as _;
+use std::process::{Command, Stdio};
+
+use protocol::infohash::Infohash;
+use rustix::process::Signal;
+use tempfile::TempDir;
+
+use super::{find, scrape};
+use crate::eventually::{SOON, until};
+use crate::free_port::free_port;
+use crate::process::Process;
+
+/// opentracker, which speaks HTTP and UDP on the same port.
+#[derive(Debug)]
+pub struct Opentracker {
+    process: Process,
+    address: SocketAddr,
+    folder: TempDir,
+}
+
+const PROGRAM: &str = "opentracker";
+const LIST: &str = "allowed";
+
+impl Opentracker {
+    /// Starts it, if it is installed.
+    pub fn find() -> Option<Self> {
+        find(PROGRAM).map(|_| Self::start())
+    }
+
+    fn start() -> Self {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        // Started by root it goes on as nobody, and has to find its list all the same.
+        fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).expect("a folder of ours");
+        fs::write(folder.path().join(LIST), "").expect("a file");
+        let address = SocketAddr::from(([127, 0, 0, 1], free_port()));
+        let port = address.port().to_string();
+        let mut command = Command::new(PROGRAM);
+        command.args(["-i", "127.0.0.1", "-p", &port, "-P", &port, "-w", LIST, "-d"]).arg(folder.path());
+        command.current_dir(folder.path()).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        Self { process: Process::spawn(PROGRAM, command), address, folder }
+    }
+
+    /// Gives where it listens.
+    pub const fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Lets it serve a torrent, which it does for those on a list only, and waits until it does.
+    pub fn allow(&self, infohash: Infohash) {
+        let list = self.folder.path().join(LIST);
+        fs::write(&list, format!("{infohash}\n")).expect("a file");
+        until("opentracker to answer", SOON, || scrape::answers(self.address));
+        self.process.signal(Signal::HUP);
+    }
+}

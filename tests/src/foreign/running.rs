@@ -1,0 +1,84 @@
+use std::fmt::Debug;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use tempfile::TempDir;
+
+use crate::eventually::within;
+use crate::lines::Lines;
+use crate::process::Process;
+
+/// How long a client may take for a few megabytes: some look at their peers every ten seconds only.
+pub const COMPLETE_WITHIN: Duration = Duration::from_secs(100);
+
+/// A client that takes part in a torrent; it ends when dropped.
+#[derive(Debug)]
+pub struct Running {
+    name: String,
+    process: Process,
+    output: Lines,
+    watch: Box<dyn Watch>,
+    // What the program keeps for itself goes last.
+    _own: TempDir,
+}
+
+/// How to see that a client has everything.
+pub trait Watch: Debug {
+    /// Looks.
+    fn is_complete(&self, output: &Lines) -> bool;
+
+    /// Looks for more that a message could tell.
+    fn more(&self) -> String {
+        String::new()
+    }
+}
+
+/// A line of its output tells.
+#[derive(Debug)]
+pub struct SaysSo(pub fn(&str) -> bool);
+
+impl Watch for SaysSo {
+    fn is_complete(&self, output: &Lines) -> bool {
+        output.since(0).iter().any(|line| self.0(line))
+    }
+}
+
+impl Running {
+    /// Starts a program with a folder for what it keeps for itself.
+    pub fn start(name: &str, mut command: Command, own: TempDir, watch: Box<dyn Watch>) -> Self {
+        let (reader, writer) = std::io::pipe().expect("a pipe");
+        command.stdin(Stdio::null()).stderr(writer.try_clone().expect("a pipe")).stdout(writer);
+        // Whatever it writes without being asked stays in its own folder.
+        command.env("HOME", own.path());
+        let process = Process::spawn(name, command);
+        Self { name: name.into(), process, output: Lines::of(reader), watch, _own: own }
+    }
+
+    /// Gives its process.
+    pub const fn process(&mut self) -> &mut Process {
+        &mut self.process
+    }
+
+    /// Gives what it prints.
+    pub const fn output(&self) -> &Lines {
+        &self.output
+    }
+
+    /// Says whether it has everything.
+    pub fn is_complete(&self) -> bool {
+        self.watch.is_complete(&self.output)
+    }
+
+    /// Waits until it has everything; panics with all that it printed if that takes too long.
+    pub fn wait_complete(&mut self) {
+        let complete = within(COMPLETE_WITHIN, || {
+            let complete = self.is_complete();
+            (complete || !self.process.is_running()).then_some(complete)
+        });
+        // One that ends when it is complete may have said so in between.
+        if !complete.unwrap_or(false) && !self.is_complete() {
+            let (name, said, more) = (&self.name, self.output.text(), self.watch.more());
+            panic!("{name} is not complete after {COMPLETE_WITHIN:?}:\n{said}\n{more}");
+        }
+    }
+}

@@ -1,0 +1,28 @@
+//! Ports for programs that cannot choose one themselves.
+
+use std::net::{Ipv4Addr, TcpListener, UdpSocket};
+use std::process;
+use std::sync::atomic::{AtomicU16, Ordering};
+
+/// Below these are services, above them the ports that systems give to outgoing connections.
+const FIRST: u16 = 20_000;
+const COUNT: u16 = 12_000;
+
+static NEXT: AtomicU16 = AtomicU16::new(0);
+
+/// Finds a port that is free for TCP and UDP and that nobody else in this process is given.
+///
+/// It is outside the range of outgoing connections, so that none of them takes it before the program does.
+pub fn free_port() -> u16 {
+    // Programs that run side by side begin at different ports.
+    let offset = process::id().wrapping_mul(997) % u32::from(COUNT);
+    for _ in 0..COUNT {
+        let number = u32::from(NEXT.fetch_add(1, Ordering::Relaxed)) + offset;
+        let port = FIRST + u16::try_from(number % u32::from(COUNT)).expect("less than the count");
+        let place = (Ipv4Addr::UNSPECIFIED, port);
+        if TcpListener::bind(place).is_ok() && UdpSocket::bind(place).is_ok() {
+            return port;
+        }
+    }
+    panic!("no port is free from {FIRST} on");
+}

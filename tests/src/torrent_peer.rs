@@ -1,0 +1,82 @@
+//! Our own program as a BitTorrent client, told by its command line.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::Command;
+
+use crate::eventually::SOON;
+use crate::foreign::{Client, Running, SaysSo};
+use crate::programs::programs;
+
+/// The `torrent` commands of `peer-node`, with options of a story's own.
+#[derive(Debug, Default, Clone, Copy)]
+pub struct TorrentPeer {
+    /// What comes behind the other options.
+    pub options: &'static [&'static str],
+}
+
+impl TorrentPeer {
+    /// Makes the command of `torrent download` or `torrent seed`.
+    pub fn command(self, verb: &str, torrent: &Path, folder: &Path) -> Command {
+        let mut command = peer_torrent(verb);
+        command.arg(torrent).arg("--dir").arg(folder);
+        command.args(["--port", "0", "--listen-host", "127.0.0.1"]).args(self.options);
+        command
+    }
+
+    /// Starts a command.
+    pub fn start(self, verb: &str, torrent: &Path, folder: &Path) -> Running {
+        let own = tempfile::tempdir().expect("a temporary folder");
+        let command = self.command(verb, torrent, folder);
+        let is_done = |line: &str| line.starts_with("done");
+        Running::start("peer-node torrent", command, own, Box::new(SaysSo(is_done)))
+    }
+}
+
+/// Makes a command of `peer-node torrent`.
+pub fn peer_torrent(verb: &str) -> Command {
+    let mut command = Command::new(&programs().peer_node);
+    command.args(["torrent", verb]).env("NO_COLOR", "1").env_remove("RUST_LOG");
+    command
+}
+
+/// Makes a `.torrent` with our program.
+pub fn create(content: &Path, announce: &str, torrent: &Path, options: &[&str]) {
+    let mut command = peer_torrent("create");
+    command.arg(content).args(["--announce", announce, "--output"]).arg(torrent).args(options);
+    let output = command.output().expect("a program that was built");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+/// Reads where one of ours listens out of what it prints.
+pub fn address(running: &Running) -> SocketAddr {
+    let output = running.output();
+    let line = output.find(0, SOON, |line| line.starts_with("listening "));
+    let line = line.unwrap_or_else(|| panic!("it does not listen: {}", output.text()));
+    let said = output.since(line).swap_remove(0);
+    let address = said.trim_start_matches("listening ").parse();
+    address.unwrap_or_else(|_| panic!("no address: {said}"))
+}
+
+impl Client for TorrentPeer {
+    fn name(&self) -> &'static str {
+        "ours"
+    }
+
+    fn join(&self, torrent: &Path, folder: &Path) -> Running {
+        self.start("download", torrent, folder)
+    }
+
+    fn seed(&self, torrent: &Path, folder: &Path) -> Running {
+        self.start("seed", torrent, folder)
+    }
+
+    fn infohash(&self, torrent: &Path) -> String {
+        let output = peer_torrent("show").arg("--json").arg(torrent).output();
+        let output = output.expect("a program that was built");
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        let shown: Option<serde_json::Value> = serde_json::from_str(&text).ok();
+        let infohash = shown.as_ref().and_then(|shown| shown.get("infohash")?.as_str());
+        infohash.unwrap_or_else(|| panic!("no infohash: {text}")).to_owned()
+    }
+}
