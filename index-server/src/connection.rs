@@ -120,6 +120,7 @@ async fn answer(
         Ok(Step::Renew) => {
             desk::list_reply(service.directory.summary(arrival.node).ok_or(Refusal::StoreUnavailable))
         }
+        Ok(Step::Offer(offer)) => desk::offers_reply(service.directory.offer(arrival, offer), service),
         Ok(Step::Answer(question)) => desk::answer(question, service).await,
         // An open session has neither, and has refused them.
         Ok(Step::Challenge { .. } | Step::Welcome { .. }) => Reply::Refused(Refusal::NoSuchPeer),

@@ -1,6 +1,6 @@
-//! The one owner of the catalog and the roster, shared by all connections.
+//! The one owner of the catalog, the roster and the offers, shared by all connections.
 //!
-//! Everybody reads; connections write the roster, and the registrar alone writes the catalog's lists. The lock is held
+//! Everybody reads; connections write the roster and the offers, and the registrar alone writes the catalog's lists. The lock is held
 //! for the length of a function in here and never across an await.
 
 use std::net::SocketAddr;
@@ -10,16 +10,21 @@ use std::time::Instant;
 
 use parking_lot::RwLock;
 use protocol::digest::Digest;
-use protocol::index::{Hit, ListSummary, PeerRef, Refusal, Reply, SearchCursor, Source, Statistics};
+use protocol::index::{
+    Hit, ListSummary, PeerRef, Refusal, Reply, SearchCursor, Source, Statistics, TorrentHint,
+};
+use protocol::infohash::Infohash;
 use protocol::node_id::NodeId;
 use protocol::query::Query;
 use tokio_util::sync::CancellationToken;
 
 use crate::answer;
 use crate::catalog::{Catalog, NodeNo};
+use crate::offers::Offers;
 use crate::ranking::Place;
 use crate::roster::{Roster, SessionId};
 use crate::search::Scan;
+use crate::session::Offer;
 
 /// How many files a search looks at before it lets others at the catalog: a millisecond's worth or so.
 const SCAN_STEP: usize = 8192;
@@ -35,11 +40,12 @@ struct Shared {
     started: Instant,
 }
 
-/// The catalog and the roster, which are only ever locked together.
+/// The catalog, the roster and the offers, which are only ever locked together.
 #[derive(Debug, Default)]
 pub(crate) struct State {
     pub(crate) catalog: Catalog,
     pub(crate) roster: Roster,
+    pub(crate) offers: Offers,
 }
 
 /// A node's session, as the directory knows it.
@@ -55,7 +61,7 @@ pub(crate) struct Arrival {
 
 impl Directory {
     pub(crate) fn new(catalog: Catalog) -> Self {
-        let state = RwLock::new(State { catalog, roster: Roster::default() });
+        let state = RwLock::new(State { catalog, ..State::default() });
         Self(Arc::new(Shared { state, searches: AtomicU64::new(0), started: Instant::now() }))
     }
 
@@ -69,6 +75,8 @@ impl Directory {
         let mut state = self.0.state.write();
         let node = state.catalog.admit(id)?;
         let (session, replaced) = state.roster.enter(node, address);
+        // It makes its offers anew in every session.
+        state.offers.forget(node);
         // A list that may not be on disk is not promised: the node then sends it again.
         let list = state.catalog.summary(node).unwrap_or_default();
         Some(Arrival { node, session, replaced, list })
@@ -81,7 +89,33 @@ impl Directory {
 
     /// Notes that a session has ended.
     pub(crate) fn leave(&self, arrival: &Arrival) {
-        self.0.state.write().roster.leave(arrival.node, arrival.session);
+        let mut state = self.0.state.write();
+        if state.roster.is_current(arrival.node, arrival.session) {
+            state.offers.forget(arrival.node);
+        }
+        state.roster.leave(arrival.node, arrival.session);
+    }
+
+    /// Changes what a session's node offers, and says how many torrents that are now.
+    pub(crate) fn offer(&self, arrival: &Arrival, offer: Offer) -> Result<u32, Refusal> {
+        let mut state = self.0.state.write();
+        if !state.roster.is_current(arrival.node, arrival.session) {
+            return Ok(0);
+        }
+        match offer {
+            Offer::Make(hint) => state.offers.make(arrival.node, hint),
+            Offer::Withdraw(infohash) => Ok(state.offers.withdraw(arrival.node, &infohash)),
+        }
+    }
+
+    /// Returns what a torrent is said to stand for.
+    pub(crate) fn find_torrent(&self, infohash: &Infohash) -> Vec<TorrentHint> {
+        self.0.state.read().offers.find(infohash)
+    }
+
+    /// Returns the torrents that are said to stand for a content.
+    pub(crate) fn torrents_of(&self, digest: &Digest) -> Vec<TorrentHint> {
+        self.0.state.read().offers.of(digest)
     }
 
     /// Returns the list's summary, or nothing if it may not be what is on disk.

@@ -11,6 +11,7 @@ mod catalog;
 mod connection;
 mod directory;
 mod limits;
+mod offers;
 pub mod program;
 mod ranking;
 mod registrar;

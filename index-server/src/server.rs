@@ -9,7 +9,7 @@ mod tests;
 use std::sync::Arc;
 use std::time::Duration;
 
-use protocol::index::{FromIndex, Notice, Refusal};
+use protocol::index::{FromIndex, Notice, Refusal, TrackerPlace};
 use protocol::preamble::{self, PreambleError, Service as Kind};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
@@ -45,6 +45,8 @@ pub(crate) struct Service {
     pub(crate) directory: Directory,
     pub(crate) registrar: Registrar,
     pub(crate) limits: Limits,
+    /// Where the tracker is, for the nodes.
+    pub(crate) tracker_place: Option<TrackerPlace>,
     /// One permit for each call to a node that may be under way.
     pub(crate) calls: Semaphore,
     /// One permit for each large search that may be under way: as many as there are processors.
@@ -68,6 +70,7 @@ pub async fn run(listener: TcpListener, mut store: Store, limits: Limits, shutdo
     let service = Arc::new(Service {
         directory,
         registrar,
+        tracker_place: None,
         calls: Semaphore::new(limits.calls.at_once),
         limits,
         searches: Semaphore::new(searches),

@@ -9,7 +9,8 @@ mod tests;
 use ed25519_dalek::{Signature, VerifyingKey};
 use protocol::digest::Digest;
 use protocol::escape::display_safe;
-use protocol::index::{FileRecord, PeerRef, Refusal, Request, SearchCursor, proof_text};
+use protocol::index::{FileRecord, PeerRef, Refusal, Request, SearchCursor, TorrentHint, proof_text};
+use protocol::infohash::Infohash;
 use protocol::limits::{MAX_AGENT, MAX_BATCH, MAX_HITS, MAX_LISTING, MAX_SOURCES};
 use protocol::node_id::NodeId;
 use protocol::query::Query;
@@ -43,6 +44,8 @@ pub(crate) enum Step {
     Change(Change),
     /// Answer with the list's summary.
     Renew,
+    /// Change what torrents it offers, and answer with their number.
+    Offer(Offer),
     /// Answer a question.
     Answer(Question),
 }
@@ -53,7 +56,16 @@ pub(crate) enum Question {
     Search { query: Query, after: Option<SearchCursor>, limit: usize },
     Locate { digest: Digest, limit: usize },
     Browse { peer: PeerRef, after: Option<String>, limit: usize },
+    FindTorrent { infohash: Infohash },
+    TorrentsOf { digest: Digest },
     Statistics,
+}
+
+/// What becomes of a node's offer of a torrent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Offer {
+    Make(TorrentHint),
+    Withdraw(Infohash),
 }
 
 /// Says whether the connection is closed behind a refusal.
@@ -141,6 +153,13 @@ fn serve(listing: &mut bool, request: Request) -> Result<Step, Refusal> {
             Step::Answer(Question::Browse { peer, after, limit: clamp(limit, MAX_LISTING) })
         }
         Request::Statistics => Step::Answer(Question::Statistics),
+        Request::OfferTorrent { hint } => {
+            hint.check().map_err(|error| bad_record(&hint.name, &error))?;
+            Step::Offer(Offer::Make(hint))
+        }
+        Request::WithdrawTorrent { infohash } => Step::Offer(Offer::Withdraw(infohash)),
+        Request::FindTorrent { infohash } => Step::Answer(Question::FindTorrent { infohash }),
+        Request::TorrentsOf { digest } => Step::Answer(Question::TorrentsOf { digest }),
         Request::Hello { .. } | Request::Proof { .. } => return Err(out_of_order("anything but a greeting")),
     };
     Ok(step)
@@ -158,11 +177,12 @@ fn check_batch(len: usize) -> Result<(), Refusal> {
 }
 
 fn check_file(file: &FileRecord) -> Result<(), Refusal> {
-    let refusal = |error: &dyn std::fmt::Display| {
-        let path = display_safe(shortened(&file.path)).into_owned();
-        Refusal::BadRecord { path, reason: display_safe(&error.to_string()).into_owned() }
-    };
-    file.check().map(drop).map_err(|error| refusal(&error))
+    file.check().map(drop).map_err(|error| bad_record(&file.path, &error))
+}
+
+fn bad_record(path: &str, error: &dyn std::fmt::Display) -> Refusal {
+    let path = display_safe(shortened(path)).into_owned();
+    Refusal::BadRecord { path, reason: display_safe(&error.to_string()).into_owned() }
 }
 
 /// Cuts a path that goes into a refusal: it need not have passed any check.

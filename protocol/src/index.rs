@@ -8,6 +8,7 @@ mod record;
 mod refusal;
 mod reply;
 mod request;
+mod torrent;
 
 #[cfg(test)]
 mod golden;
@@ -16,6 +17,7 @@ pub use record::{FileRecord, ListSummary, RecordError, SearchCursor, Share};
 pub use refusal::Refusal;
 pub use reply::{Hit, Notice, Reply, Source, Statistics};
 pub use request::{PeerRef, Request, proof_text};
+pub use torrent::{HintError, TorrentHint, TrackerPlace};
 
 use bincode::{Decode, Encode};
 

@@ -98,3 +98,9 @@ pub const MAX_TRACKER_WORDS: usize = 256;
 
 /// The longest id that a tracker may want to be given back, in bytes.
 pub const MAX_TRACKER_ID: usize = 512;
+
+/// The most torrents that one node may offer at the index.
+pub const MAX_TORRENTS_PER_NODE: u32 = 10_000;
+
+/// The most torrents told of in one answer of the index.
+pub const MAX_TORRENT_HINTS: usize = 8;

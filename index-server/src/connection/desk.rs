@@ -10,6 +10,14 @@ pub(super) fn list_reply(result: Result<ListSummary, Refusal>) -> Reply {
     result.map_or_else(Reply::Refused, Reply::List)
 }
 
+/// Answers an offer of a torrent or the end of one.
+pub(super) fn offers_reply(result: Result<u32, Refusal>, service: &Service) -> Reply {
+    match result {
+        Ok(torrents) => Reply::Offers { torrents, tracker: service.tracker_place.clone() },
+        Err(refusal) => Reply::Refused(refusal),
+    }
+}
+
 /// Answers a question.
 pub(super) async fn answer(question: Question, service: &Service) -> Reply {
     let directory = &service.directory;
@@ -30,6 +38,8 @@ pub(super) async fn answer(question: Question, service: &Service) -> Reply {
             Reply::Sources { sources: directory.locate(digest, limit, seed) }
         }
         Question::Browse { peer, after, limit } => directory.browse(peer, after.as_deref(), limit),
+        Question::FindTorrent { infohash } => Reply::Torrents { hints: directory.find_torrent(&infohash) },
+        Question::TorrentsOf { digest } => Reply::Torrents { hints: directory.torrents_of(&digest) },
         Question::Statistics => Reply::Statistics(directory.statistics()),
     }
 }

@@ -90,7 +90,7 @@ impl<B: Backing> Actor<B> {
     /// Notes that a node has gone; one that never shared anything is forgotten.
     fn part(&self, node: NodeNo, now: u64) -> Option<Writes> {
         let is_broken = self.broken.is_some();
-        self.directory.change(|State { catalog, roster }| {
+        self.directory.change(|State { catalog, roster, .. }| {
             if is_broken || roster.is_present(node) {
                 return None;
             }
@@ -141,7 +141,7 @@ impl<B: Backing> Actor<B> {
 
 /// Makes a change in memory and returns what it amounts to on disk, if that is anything.
 fn apply(
-    State { catalog, roster }: &mut State,
+    State { catalog, roster, .. }: &mut State,
     (node, session): (NodeNo, SessionId),
     change: &Change,
     now: u64,

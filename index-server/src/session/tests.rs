@@ -127,3 +127,27 @@ fn a_list_is_ended_once_for_each_beginning() {
     assert_eq!(session.hear(Request::EndList), Ok(Step::Change(Change::End)));
     assert!(session.hear(Request::EndList).is_err());
 }
+
+#[test]
+fn an_offer_of_a_torrent_that_cannot_be_is_refused_by_its_name() {
+    let hint = TorrentHint {
+        infohash: Infohash::from_bytes([1; 20]),
+        digest: Digest::from_bytes([2; 32]),
+        name: "a.iso".into(),
+        piece_length: 1 << 18,
+    };
+    let offer = |hint: &TorrentHint| open().hear(Request::OfferTorrent { hint: hint.clone() });
+    assert_eq!(offer(&hint), Ok(Step::Offer(Offer::Make(hint.clone()))));
+    for bad in [
+        TorrentHint { name: "../\u{1b}".into(), ..hint.clone() },
+        TorrentHint { piece_length: 0, ..hint.clone() },
+        TorrentHint { name: "x".repeat(100_000), ..hint },
+    ] {
+        let refused = offer(&bad);
+        assert!(
+            matches!(&refused, Err(refusal @ Refusal::BadRecord { path, .. })
+                if !is_final(refusal) && !path.contains('\u{1b}') && path.len() <= 1024),
+            "{refused:?}"
+        );
+    }
+}

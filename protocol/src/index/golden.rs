@@ -8,6 +8,7 @@ use super::*;
 use crate::digest::Digest;
 use crate::frame::{decode_body, encode_body};
 use crate::golden::{AA, frozen, hex};
+use crate::infohash::Infohash;
 use crate::node_id::NodeId;
 
 const DIGEST: Digest = Digest::from_bytes([0xaa; 32]);
@@ -23,6 +24,17 @@ fn file_bytes() -> String {
 
 fn address() -> SocketAddr {
     "127.0.0.1:12349".parse().unwrap()
+}
+
+const INFOHASH: Infohash = Infohash::from_bytes([0xbb; 20]);
+const BB: &str = "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb";
+
+fn hint() -> TorrentHint {
+    TorrentHint { infohash: INFOHASH, digest: DIGEST, name: "a.b".into(), piece_length: 1 << 18 }
+}
+
+fn hint_bytes() -> String {
+    format!("{BB} {AA} 0000000000000003 612e62 00040000")
 }
 
 const ADDRESS: &str = "00000000 7f000001 303d";
@@ -62,6 +74,10 @@ fn every_request_has_its_bytes() {
         &format!("00000009 00000001 {ADDRESS} 01 0000000000000003 612f62 0009"),
     );
     frozen(&Request::Statistics, "0000000a");
+    frozen(&Request::OfferTorrent { hint: hint() }, &format!("0000000b {}", hint_bytes()));
+    frozen(&Request::WithdrawTorrent { infohash: INFOHASH }, &format!("0000000c {BB}"));
+    frozen(&Request::FindTorrent { infohash: INFOHASH }, &format!("0000000d {BB}"));
+    frozen(&Request::TorrentsOf { digest: DIGEST }, &format!("0000000e {AA}"));
     frozen(&ToIndex { id: 5, request: Request::Renew }, "0000000000000005 00000006");
 }
 
@@ -107,6 +123,19 @@ fn every_reply_has_its_bytes() {
 }
 
 #[test]
+fn every_reply_about_torrents_has_its_bytes() {
+    frozen(&Reply::Offers { torrents: 2, tracker: None }, "00000008 00000002 00");
+    let port = Some(TrackerPlace::Port(6969));
+    frozen(&Reply::Offers { torrents: 2, tracker: port }, "00000008 00000002 01 00000000 1b39");
+    let url = Some(TrackerPlace::Url("udp://t".into()));
+    frozen(
+        &Reply::Offers { torrents: 2, tracker: url },
+        "00000008 00000002 01 00000001 0000000000000007 7564703a2f2f74",
+    );
+    frozen(&Reply::Torrents { hints: vec![hint()] }, &format!("00000009 0000000000000001 {}", hint_bytes()));
+}
+
+#[test]
 fn every_notice_has_its_bytes() {
     let v6: SocketAddr = "[::1]:12349".parse().unwrap();
     frozen(
@@ -146,7 +175,7 @@ fn the_text_that_is_signed_is_frozen() {
 
 proptest! {
     #[test]
-    fn no_bytes_panic_the_decoders_and_one_value_has_one_encoding(tag in 0u32..12, rest: Vec<u8>) {
+    fn no_bytes_panic_the_decoders_and_one_value_has_one_encoding(tag in 0u32..16, rest: Vec<u8>) {
         let mut bytes = tag.to_be_bytes().to_vec();
         bytes.extend(rest);
         if let Ok(message) = decode_body::<Request>(&bytes) {

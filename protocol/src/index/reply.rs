@@ -2,7 +2,7 @@ use std::net::SocketAddr;
 
 use bincode::{Decode, Encode};
 
-use super::{FileRecord, ListSummary, Refusal, SearchCursor, Share};
+use super::{FileRecord, ListSummary, Refusal, SearchCursor, Share, TorrentHint, TrackerPlace};
 use crate::digest::Digest;
 use crate::node_id::NodeId;
 
@@ -50,6 +50,18 @@ pub enum Reply {
     Statistics(Statistics),
     /// The request is refused.
     Refused(Refusal),
+    /// To an offer of a torrent or the end of one.
+    Offers {
+        /// How many torrents the node offers now.
+        torrents: u32,
+        /// Where other clients ask for them, if the index is a tracker.
+        tracker: Option<TrackerPlace>,
+    },
+    /// To a question for torrents.
+    Torrents {
+        /// Those that most nodes offer first, at most [`MAX_TORRENT_HINTS`](crate::limits::MAX_TORRENT_HINTS).
+        hints: Vec<TorrentHint>,
+    },
 }
 
 /// One content that matches a search.

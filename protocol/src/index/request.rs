@@ -2,8 +2,9 @@ use std::net::SocketAddr;
 
 use bincode::{Decode, Encode};
 
-use super::{FileRecord, SearchCursor};
+use super::{FileRecord, SearchCursor, TorrentHint};
 use crate::digest::Digest;
+use crate::infohash::Infohash;
 use crate::node_id::NodeId;
 
 /// What a node asks of the index.
@@ -66,6 +67,27 @@ pub enum Request {
     },
     /// What the index holds altogether.
     Statistics,
+    /// The node can make a torrent, and offers its content to whoever asks the index's tracker for it. Good until it is
+    /// withdrawn or the node is gone; offering it again changes nothing.
+    OfferTorrent {
+        /// The torrent.
+        hint: TorrentHint,
+    },
+    /// The node offers a torrent no longer; one that it did not offer is ignored.
+    WithdrawTorrent {
+        /// The torrent.
+        infohash: Infohash,
+    },
+    /// Which contents a torrent is said to stand for.
+    FindTorrent {
+        /// The torrent.
+        infohash: Infohash,
+    },
+    /// Which torrents are said to stand for a content.
+    TorrentsOf {
+        /// The content.
+        digest: Digest,
+    },
 }
 
 /// How a person names a peer.

@@ -1,0 +1,145 @@
+use bincode::{Decode, Encode};
+
+use crate::digest::Digest;
+use crate::infohash::Infohash;
+use crate::limits::{MAX_COMPONENT, MAX_TORRENT_PIECE, MAX_TRACKER_URL};
+use crate::share_path::{SharePath, SharePathError};
+
+/// Which content a torrent of one file stands for, by the word of the nodes that offer it.
+///
+/// It is a hint: a torrent of one file is a function of its content, name and piece length, so whoever has the content
+/// makes it again and compares the infohash. [`TorrentHint::check`] says whether it is possible at all.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode)]
+pub struct TorrentHint {
+    /// The torrent.
+    pub infohash: Infohash,
+    /// Its content.
+    pub digest: Digest,
+    /// The file's name in the torrent: one component of a path.
+    pub name: String,
+    /// The length of the torrent's pieces in bytes.
+    pub piece_length: u32,
+}
+
+/// A hint that is refused.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum HintError {
+    /// The name is none that a file can have.
+    #[error(transparent)]
+    Name(#[from] SharePathError),
+    /// The name is a path of several components.
+    #[error("the name of a torrent of one file has no folders")]
+    Folders,
+    /// No torrent has such pieces.
+    #[error("pieces of {piece_length} bytes; they have 1 to {MAX_TORRENT_PIECE}")]
+    PieceLength {
+        /// The length that was claimed.
+        piece_length: u32,
+    },
+    /// A torrent has content.
+    #[error("the digest is that of nothing, and a torrent of nothing has no pieces")]
+    Empty,
+}
+
+impl TorrentHint {
+    /// Judges the hint whole.
+    pub fn check(&self) -> Result<(), HintError> {
+        if self.name.len() <= MAX_COMPONENT && self.name.contains('/') {
+            return Err(HintError::Folders);
+        }
+        SharePath::parse(&self.name)?;
+        if self.piece_length == 0 || self.piece_length > MAX_TORRENT_PIECE {
+            return Err(HintError::PieceLength { piece_length: self.piece_length });
+        }
+        if self.digest == Digest::OF_NOTHING {
+            return Err(HintError::Empty);
+        }
+        Ok(())
+    }
+}
+
+/// Where the index's tracker is.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub enum TrackerPlace {
+    /// At the host of the index, on this port, under `/announce`. The node knows the host better than the index does:
+    /// it is the one that it has dialled.
+    Port(u16),
+    /// At this announce URL.
+    Url(String),
+}
+
+impl TrackerPlace {
+    /// Writes the announce URL, for a node that reached the index at `host`, a name or an address. Gives nothing if the
+    /// index's own URL is none that may be announced to, or shown.
+    pub fn url(&self, host: &str) -> Option<String> {
+        let url = match self {
+            Self::Port(port) if host.contains(':') && !host.starts_with('[') => {
+                format!("http://[{host}]:{port}/announce")
+            }
+            Self::Port(port) => format!("http://{host}:{port}/announce"),
+            Self::Url(url) => url.clone(),
+        };
+        let is_tracker = ["http://", "https://", "udp://"].iter().any(|scheme| {
+            url.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme))
+                && url.len() > scheme.len()
+        });
+        let is_plain = url.len() <= MAX_TRACKER_URL && url.bytes().all(|byte| byte.is_ascii_graphic());
+        (is_tracker && is_plain).then_some(url)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn hint() -> TorrentHint {
+        TorrentHint {
+            infohash: Infohash::from_bytes([1; 20]),
+            digest: Digest::from_bytes([2; 32]),
+            name: "a b.iso".into(),
+            piece_length: 1 << 18,
+        }
+    }
+
+    #[test]
+    fn a_hint_is_judged_by_name_piece_length_and_digest() {
+        assert_eq!(hint().check(), Ok(()));
+        for name in ["", "..", "a\0b", "a\\b", &"x".repeat(256)] {
+            assert!(
+                matches!(TorrentHint { name: name.into(), ..hint() }.check(), Err(HintError::Name(_))),
+                "{name}"
+            );
+        }
+        for name in ["a/b", "/a", "../a"] {
+            assert_eq!(TorrentHint { name: name.into(), ..hint() }.check(), Err(HintError::Folders));
+        }
+        for piece_length in [0, (64 << 20) + 1, u32::MAX] {
+            let refused = TorrentHint { piece_length, ..hint() }.check();
+            assert_eq!(refused, Err(HintError::PieceLength { piece_length }));
+        }
+        assert_eq!(TorrentHint { digest: Digest::OF_NOTHING, ..hint() }.check(), Err(HintError::Empty));
+    }
+
+    #[test]
+    fn a_port_becomes_a_url_at_the_host_that_was_dialled() {
+        let at = |host| TrackerPlace::Port(6969).url(host);
+        assert_eq!(at("index.example").as_deref(), Some("http://index.example:6969/announce"));
+        assert_eq!(at("10.0.0.1").as_deref(), Some("http://10.0.0.1:6969/announce"));
+        assert_eq!(at("::1").as_deref(), Some("http://[::1]:6969/announce"));
+        assert_eq!(at("[::1]").as_deref(), Some("http://[::1]:6969/announce"));
+    }
+
+    #[test]
+    fn a_url_that_commands_a_terminal_or_names_no_tracker_is_none() {
+        let url = |text: &str| TrackerPlace::Url(text.into()).url("h");
+        for good in ["http://t/announce", "HTTPS://t:1/a?key=1", "udp://t:1"] {
+            assert_eq!(url(good).as_deref(), Some(good));
+        }
+        let long = format!("http://{}", "x".repeat(MAX_TRACKER_URL));
+        for bad in
+            ["", "http://", "file:///etc/passwd", "http://t/\u{1b}[2J", "http://t/ a", "http://t\r\n", &long]
+        {
+            assert_eq!(url(bad), None, "{bad}");
+        }
+    }
+}
