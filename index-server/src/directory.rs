@@ -3,6 +3,7 @@
 //! Everybody reads; connections write the roster and the offers, and the registrar alone writes the catalog's lists. The lock is held
 //! for the length of a function in here and never across an await.
 
+use std::collections::HashSet;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -11,7 +12,7 @@ use std::time::Instant;
 use parking_lot::RwLock;
 use protocol::digest::Digest;
 use protocol::index::{
-    Hit, ListSummary, PeerRef, Refusal, Reply, SearchCursor, Source, Statistics, TorrentHint,
+    Hit, ListSummary, PeerRef, Refusal, Reply, SearchCursor, Share, Source, Statistics, TorrentHint,
 };
 use protocol::infohash::Infohash;
 use protocol::node_id::NodeId;
@@ -149,6 +150,19 @@ impl Directory {
     pub(crate) fn locate(&self, digest: Digest, limit: usize, seed: u64) -> Vec<Source> {
         let state = self.0.state.read();
         answer::sources(&state.catalog, &state.roster, digest, (limit, seed))
+    }
+
+    /// Returns where the nodes are that have the content of a torrent whole and are there, in an order that `seed`
+    /// decides: whatever nodes say what the content is, if they differ.
+    pub(crate) fn seeds_of(&self, infohash: &Infohash, limit: usize, seed: u64) -> Vec<SocketAddr> {
+        let state = self.0.state.read();
+        let mut digests: Vec<Digest> = state.offers.find(infohash).iter().map(|hint| hint.digest).collect();
+        digests.sort_unstable();
+        digests.dedup();
+        let sources = |digest| answer::sources(&state.catalog, &state.roster, digest, (limit, seed));
+        let whole = digests.into_iter().flat_map(sources).filter(|source| source.share == Share::Whole);
+        let mut told = HashSet::new();
+        whole.map(|source| source.address).filter(|address| told.insert(*address)).take(limit).collect()
     }
 
     /// Lists a page of the files of a node that is there.

@@ -21,6 +21,53 @@ pub struct Limits {
     pub reopening: Vec<Duration>,
     /// How nodes are called back.
     pub calls: CallLimits,
+    /// What the tracker grants.
+    pub tracker: TrackerLimits,
+}
+
+/// What the tracker grants its clients.
+#[derive(Debug, Clone)]
+pub struct TrackerLimits {
+    /// The most connections at once.
+    pub connections: usize,
+    /// The most connections at once from one address; loopback is not counted.
+    pub connections_per_address: usize,
+    /// How long a connection lasts, however busy it is.
+    pub connection: Duration,
+    /// How long a request may take from its beginning, or the wait for one, to its last byte.
+    pub request: Duration,
+    /// How often an address may ask.
+    pub rate: RequestRate,
+    /// How often clients are asked to announce themselves.
+    pub interval: Duration,
+    /// How often they may at most.
+    pub min_interval: Duration,
+    /// Who is remembered.
+    pub swarms: SwarmLimits,
+}
+
+/// So many requests a second, and more for a moment.
+#[derive(Debug, Clone, Copy)]
+pub struct RequestRate {
+    /// In the long run.
+    pub per_second: u32,
+    /// So many may come at once.
+    pub burst: u32,
+}
+
+/// How many peers of torrents are remembered, and for how long.
+#[derive(Debug, Clone, Copy)]
+pub struct SwarmLimits {
+    /// In all.
+    pub peers: usize,
+    /// Of one torrent.
+    pub peers_per_torrent: usize,
+    /// At one address, or in one network of IPv6.
+    pub peers_per_address: usize,
+    /// Of one torrent at one address.
+    pub peers_per_torrent_and_address: usize,
+    /// A peer that announces nothing for so long is gone.
+    pub lifetime: Duration,
 }
 
 /// How the index finds out whether a node can be reached.
@@ -45,6 +92,7 @@ impl Default for Limits {
             write: Duration::from_secs(30),
             reopening: [1, 5, 15, 60].map(Duration::from_secs).to_vec(),
             calls: CallLimits::default(),
+            tracker: TrackerLimits::default(),
         }
     }
 }
@@ -56,5 +104,37 @@ impl Default for CallLimits {
             timeout: Duration::from_secs(5),
             pauses: [5, 15, 60, 300].map(Duration::from_secs).to_vec(),
         }
+    }
+}
+
+impl TrackerLimits {
+    /// Asks clients to announce themselves so often, and remembers them as long as that takes twice and a minute.
+    #[must_use]
+    pub fn with_interval(mut self, interval: Duration) -> Self {
+        self.interval = interval;
+        self.swarms.lifetime = interval.saturating_mul(2).saturating_add(Duration::from_mins(1));
+        self
+    }
+}
+
+impl Default for TrackerLimits {
+    fn default() -> Self {
+        let limits = Self {
+            connections: 4096,
+            connections_per_address: 128,
+            connection: Duration::from_mins(1),
+            request: Duration::from_secs(10),
+            rate: RequestRate { per_second: 100, burst: 1000 },
+            interval: Duration::ZERO,
+            min_interval: Duration::from_mins(1),
+            swarms: SwarmLimits {
+                peers: 200_000,
+                peers_per_torrent: 10_000,
+                peers_per_address: 2000,
+                peers_per_torrent_and_address: 64,
+                lifetime: Duration::ZERO,
+            },
+        };
+        limits.with_interval(Duration::from_mins(5))
     }
 }

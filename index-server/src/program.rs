@@ -17,18 +17,44 @@ use tokio::runtime::Runtime;
 use tokio_util::sync::CancellationToken;
 use tracing::info;
 
+use crate::server::{Listeners, TrackerListener};
 use crate::store::{Store, StoreError};
 use arguments::Arguments;
 
 /// How long threads that hang on a disk may keep the program from ending.
 const LAST_PAUSE: Duration = Duration::from_millis(200);
 
+/// An option that names an address to listen on.
+#[derive(Debug, Clone, Copy)]
+enum ListenOption {
+    Listen,
+    Tracker,
+}
+
+impl ListenOption {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Listen => "--listen",
+            Self::Tracker => "--tracker",
+        }
+    }
+
+    const fn usual_port(self) -> u16 {
+        match self {
+            Self::Listen => 1313,
+            Self::Tracker => 6969,
+        }
+    }
+}
+
 /// Why the program does not run; each kind ends it with a status of its own, taken from `sysexits.h`.
 #[derive(Debug, thiserror::Error)]
 enum StartError {
-    /// `--listen` names no address.
-    #[error("{address:?} is not an address to listen on; write one such as 127.0.0.1:1313")]
+    /// An option names no address.
+    #[error("{address:?} is not an address to listen on; write one such as 127.0.0.1:{}", .option.usual_port())]
     BadAddress {
+        /// Which option.
+        option: ListenOption,
         /// What it names.
         address: String,
     },
@@ -79,11 +105,10 @@ pub fn main() -> ExitCode {
 
 fn start(arguments: &Arguments) -> Result<(), StartError> {
     allow_many_connections();
-    let address = resolve(&arguments.listen)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    let listener = runtime.block_on(listen(address))?;
+    let listeners = runtime.block_on(listen_all(arguments))?;
     let store = panics::unlogged(|| Store::open(&arguments.data_dir))?;
-    let result = runtime.block_on(serve(listener, store, arguments));
+    let result = runtime.block_on(serve(listeners, store, arguments));
     end(runtime);
     result
 }
@@ -95,16 +120,21 @@ fn allow_many_connections() {
     let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum });
 }
 
-async fn serve(listener: TcpListener, store: Store, arguments: &Arguments) -> Result<(), StartError> {
+async fn serve(listeners: Listeners, store: Store, arguments: &Arguments) -> Result<(), StartError> {
     let shutdown = CancellationToken::new();
     let signals = signals::watch(shutdown.clone())?;
-    let address = listener.local_addr()?;
+    let address = listeners.nodes.local_addr()?;
     // Whoever started this may have closed its end already.
     let _ = writeln!(io::stdout(), "index-server listening on {address}");
-    let _ = io::stdout().flush();
     info!(%address, data_dir = %arguments.data_dir.display(), "listening");
+    if let Some(tracker) = &listeners.tracker {
+        let address = tracker.listener.local_addr()?;
+        let _ = writeln!(io::stdout(), "index-server tracker listening on {address}");
+        info!(%address, url = tracker.url, "tracker listening");
+    }
+    let _ = io::stdout().flush();
     tokio::select! {
-        () = crate::run(listener, store, arguments.limits(), shutdown) => {}
+        () = crate::run(listeners, store, arguments.limits(), shutdown) => {}
         () = signals => {}
     }
     info!("stopped");
@@ -115,16 +145,25 @@ fn end(runtime: Runtime) {
     runtime.shutdown_timeout(LAST_PAUSE);
 }
 
-fn resolve(text: &str) -> Result<SocketAddr, StartError> {
-    let bad = || StartError::BadAddress { address: text.to_owned() };
-    text.to_socket_addrs().map_err(|_| bad())?.next().ok_or_else(bad)
+async fn listen_all(arguments: &Arguments) -> Result<Listeners, StartError> {
+    let nodes = listen(ListenOption::Listen, &arguments.listen).await?;
+    let tracker = match &arguments.tracker {
+        Some(address) => {
+            let listener = listen(ListenOption::Tracker, address).await?;
+            Some(TrackerListener { listener, url: arguments.tracker_url.clone() })
+        }
+        None => None,
+    };
+    Ok(Listeners { nodes, tracker })
 }
 
-async fn listen(address: SocketAddr) -> Result<TcpListener, StartError> {
+async fn listen(option: ListenOption, text: &str) -> Result<TcpListener, StartError> {
+    let bad = || StartError::BadAddress { option, address: text.to_owned() };
+    let address = text.to_socket_addrs().map_err(|_| bad())?.next().ok_or_else(bad)?;
     TcpListener::bind(address).await.map_err(|error| {
         let reason = match error.kind() {
             io::ErrorKind::AddrInUse => {
-                "the port is taken; stop who has it or choose another with --listen".into()
+                format!("the port is taken; stop who has it or choose another with {}", option.name())
             }
             io::ErrorKind::AddrNotAvailable => "the address is not one of this machine".into(),
             io::ErrorKind::PermissionDenied => "only the administrator may use that port".into(),

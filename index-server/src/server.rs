@@ -23,14 +23,16 @@ use crate::directory::Directory;
 use crate::limits::Limits;
 use crate::registrar::Registrar;
 use crate::store::Store;
+use crate::tracker;
 use crate::wire::{Times, Wire};
-use admission::Admission;
+pub(crate) use admission::Admission;
+pub(crate) use socket::{canonical, network, prepare};
 
 /// How long connections may take to end once the index is being stopped, and then the store.
 const STOPPING: Duration = Duration::from_secs(2);
 
 /// The pause after a connection could not be accepted, as when all descriptors are in use.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
+pub(crate) const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
 
 /// How many are told at once that there is no room; more are closed without a word.
 const TURNED_AWAY: usize = 64;
@@ -38,6 +40,24 @@ const TURNED_AWAY: usize = 64;
 /// How long those may take to say who they are, and when they may come again.
 const TURNING_AWAY: Duration = Duration::from_secs(2);
 const RETRY_AFTER: u32 = 30;
+
+/// Where the index listens.
+#[derive(Debug)]
+pub struct Listeners {
+    /// For nodes.
+    pub nodes: TcpListener,
+    /// For BitTorrent clients, if the index is a tracker.
+    pub tracker: Option<TrackerListener>,
+}
+
+/// Where the tracker listens.
+#[derive(Debug)]
+pub struct TrackerListener {
+    /// The socket.
+    pub listener: TcpListener,
+    /// The announce URL that nodes are told; without it they are told the socket's port.
+    pub url: Option<String>,
+}
 
 /// What all connections share.
 #[derive(Debug)]
@@ -62,7 +82,7 @@ pub(crate) struct Service {
 
 /// Serves until `shutdown` is cancelled; then stops accepting, ends what is being answered, tells all nodes, and closes
 /// the store. Takes at most 5 seconds for that.
-pub async fn run(listener: TcpListener, mut store: Store, limits: Limits, shutdown: CancellationToken) {
+pub async fn run(listeners: Listeners, mut store: Store, limits: Limits, shutdown: CancellationToken) {
     let (connections, keepers) = (TaskTracker::new(), TaskTracker::new());
     let directory = Directory::new(store.take_catalog());
     let registrar = Registrar::start(store, directory.clone(), limits.reopening.clone(), &keepers);
@@ -70,7 +90,7 @@ pub async fn run(listener: TcpListener, mut store: Store, limits: Limits, shutdo
     let service = Arc::new(Service {
         directory,
         registrar,
-        tracker_place: None,
+        tracker_place: listeners.tracker.as_ref().and_then(TrackerListener::place),
         calls: Semaphore::new(limits.calls.at_once),
         limits,
         searches: Semaphore::new(searches),
@@ -80,7 +100,8 @@ pub async fn run(listener: TcpListener, mut store: Store, limits: Limits, shutdo
         drop: CancellationToken::new(),
     });
     tokio::select! {
-        () = accept(listener, &service) => {}
+        () = accept(listeners.nodes, &service) => {}
+        () = track(listeners.tracker, &service) => {}
         () = shutdown.cancelled() => {}
     }
     info!("stopping");
@@ -98,8 +119,26 @@ pub async fn run(listener: TcpListener, mut store: Store, limits: Limits, shutdo
     }
 }
 
+impl TrackerListener {
+    fn place(&self) -> Option<TrackerPlace> {
+        match &self.url {
+            Some(url) => Some(TrackerPlace::Url(url.clone())),
+            None => self.listener.local_addr().ok().map(|address| TrackerPlace::Port(address.port())),
+        }
+    }
+}
+
+/// Serves the clients of the tracker, or nobody.
+async fn track(listener: Option<TrackerListener>, service: &Arc<Service>) {
+    match listener {
+        Some(TrackerListener { listener, .. }) => tracker::serve(listener, service).await,
+        None => std::future::pending().await,
+    }
+}
+
 async fn accept(listener: TcpListener, service: &Arc<Service>) {
-    let admission = Admission::new(&service.limits);
+    let limits = &service.limits;
+    let admission = Admission::new(limits.connections, limits.connections_per_address);
     let turned_away = Arc::new(Semaphore::new(TURNED_AWAY));
     loop {
         let (stream, peer) = match listener.accept().await {
@@ -110,9 +149,9 @@ async fn accept(listener: TcpListener, service: &Arc<Service>) {
                 continue;
             }
         };
-        let peer = socket::canonical(peer);
+        let peer = canonical(peer);
         let span = info_span!("client", %peer);
-        if let Err(error) = socket::prepare(&stream) {
+        if let Err(error) = prepare(&stream) {
             debug!(parent: &span, %error, "cannot prepare the connection");
             continue;
         }

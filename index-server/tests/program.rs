@@ -3,7 +3,7 @@
 #![allow(clippy::expect_used, clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::fs;
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -122,6 +122,34 @@ fn a_taken_port_and_a_bad_address_are_told_in_one_line() {
     let (status, text) = fail(&mut command_on(&index.address, other.path()));
     assert!(status == 69 && text.contains(&index.address) && text.contains("taken"), "{text}");
     assert_eq!(fail(&mut command_on("nowhere", other.path())).0, 64);
+    let (status, text) = fail(command(other.path()).args(["--tracker", &index.address]));
+    assert!(status == 69 && text.contains("--tracker"), "{text}");
+    let (status, text) = fail(command(other.path()).args(["--tracker", "nowhere"]));
+    assert!(status == 64 && text.contains("127.0.0.1:6969"), "{text}");
+}
+
+#[test]
+fn a_tracker_says_where_it_listens_after_the_index() {
+    let dir = tempdir().unwrap();
+    let mut child = command(dir.path()).args(["--tracker", "127.0.0.1:0"]).spawn().unwrap();
+    let mut stdout = BufReader::new(child.stdout.take().unwrap());
+    let lines = within(move || {
+        let (mut first, mut second) = (String::new(), String::new());
+        stdout.read_line(&mut first).unwrap();
+        stdout.read_line(&mut second).unwrap();
+        (first, second)
+    });
+    let address = lines.1.strip_prefix("index-server tracker listening on ").expect(&lines.1).trim_end();
+    let mut stream = TcpStream::connect(address).unwrap();
+    stream.write_all(b"GET /announce HTTP/1.0\r\n\r\n").unwrap();
+    let heard = within(move || {
+        let mut heard = String::new();
+        stream.read_to_string(&mut heard).unwrap();
+        heard
+    });
+    assert!(heard.ends_with("d14:failure reason25:no info_hash in the querye"), "{heard}");
+    kill_process(Pid::from_child(&child), Signal::TERM).unwrap();
+    assert_eq!(within(move || child.wait().unwrap()).code(), Some(0));
 }
 
 #[test]

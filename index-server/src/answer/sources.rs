@@ -4,6 +4,7 @@ use protocol::digest::Digest;
 use protocol::index::{Share, Source};
 
 use crate::catalog::{Catalog, NodeNo};
+use crate::random::Random;
 use crate::roster::Roster;
 
 /// Returns at most `limit` of the listed nodes that have a content, in an order that `seed` decides. If not all fit,
@@ -15,12 +16,12 @@ pub(crate) fn sources(
     (limit, seed): (usize, u64),
 ) -> Vec<Source> {
     let mut nodes = holders(catalog, roster, digest);
-    let mut random = Random(seed);
-    shuffle(&mut nodes, &mut random);
+    let mut random = Random::from_seed(seed);
+    random.shuffle(&mut nodes);
     if nodes.len() > limit {
         nodes.sort_by_key(|(_, share)| *share);
         nodes.truncate(limit);
-        shuffle(&mut nodes, &mut random);
+        random.shuffle(&mut nodes);
     }
     let source = |(node, share)| {
         Some(Source { node: catalog.list(node)?.id(), address: roster.address(node)?, share })
@@ -39,25 +40,4 @@ fn holders(catalog: &Catalog, roster: &Roster, digest: Digest) -> Vec<(NodeNo, S
     nodes.sort_unstable();
     nodes.dedup_by_key(|(node, _)| *node);
     nodes
-}
-
-/// `SplitMix64`: nothing here needs to be hard to guess, only spread.
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, bound: usize) -> usize {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut word = self.0;
-        word = (word ^ (word >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        word = (word ^ (word >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        word ^= word >> 31;
-        let bound = u64::try_from(bound).unwrap_or(u64::MAX).max(1);
-        usize::try_from(word % bound).unwrap_or_default()
-    }
-}
-
-fn shuffle<T>(items: &mut [T], random: &mut Random) {
-    for end in (1..items.len()).rev() {
-        items.swap(end, random.below(end + 1));
-    }
 }

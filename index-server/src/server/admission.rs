@@ -1,16 +1,16 @@
 //! How many connections there may be, altogether and from one address.
 
 use std::collections::HashMap;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
 
-use crate::limits::Limits;
+use super::socket::network;
 
 /// Counts connections.
 #[derive(Debug)]
-pub(super) struct Admission {
+pub(crate) struct Admission {
     counts: Arc<Mutex<Counts>>,
     most: usize,
     most_per_address: usize,
@@ -24,19 +24,18 @@ struct Counts {
 
 /// The right to one connection; given back when dropped.
 #[derive(Debug)]
-pub(super) struct Permit {
+pub(crate) struct Permit {
     counts: Arc<Mutex<Counts>>,
     address: Option<IpAddr>,
 }
 
 impl Admission {
-    pub(super) fn new(limits: &Limits) -> Self {
-        let (most, most_per_address) = (limits.connections, limits.connections_per_address);
+    pub(crate) fn new(most: usize, most_per_address: usize) -> Self {
         Self { counts: Arc::default(), most, most_per_address }
     }
 
     /// Lets a connection in, if there is room.
-    pub(super) fn admit(&self, address: IpAddr) -> Option<Permit> {
+    pub(crate) fn admit(&self, address: IpAddr) -> Option<Permit> {
         let address = counted(address);
         let mut counts = self.counts.lock();
         let here = address.and_then(|address| counts.by_address.get(&address)).copied().unwrap_or_default();
@@ -63,24 +62,14 @@ impl Drop for Permit {
     }
 }
 
-/// Returns what an address counts as: nothing for this machine, and its network for an IPv6 host, which has as many
-/// addresses as it likes.
+/// Returns what an address counts as: nothing for this machine.
 fn counted(address: IpAddr) -> Option<IpAddr> {
-    let address = address.to_canonical();
-    let counted = match address {
-        IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() >> 64 << 64).into(),
-        IpAddr::V4(_) => address,
-    };
-    (!address.is_loopback()).then_some(counted)
+    (!address.to_canonical().is_loopback()).then_some(network(address))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn admission(connections: usize, connections_per_address: usize) -> Admission {
-        Admission::new(&Limits { connections, connections_per_address, ..Limits::default() })
-    }
 
     fn ip(text: &str) -> IpAddr {
         text.parse().unwrap()
@@ -88,7 +77,7 @@ mod tests {
 
     #[test]
     fn there_is_room_for_so_many_and_again_when_one_has_gone() {
-        let admission = admission(2, 9);
+        let admission = Admission::new(2, 9);
         let one = admission.admit(ip("127.0.0.1"));
         let two = admission.admit(ip("192.0.2.1"));
         assert!(one.is_some() && two.is_some() && admission.admit(ip("192.0.2.2")).is_none());
@@ -98,7 +87,7 @@ mod tests {
 
     #[test]
     fn one_address_does_not_take_all_the_room_unless_it_is_this_machine() {
-        let admission = admission(100, 2);
+        let admission = Admission::new(100, 2);
         let held: Vec<_> = (0..3).map(|_| admission.admit(ip("192.0.2.1"))).collect();
         assert_eq!(held.iter().filter(|permit| permit.is_some()).count(), 2);
         assert!(admission.admit(ip("::ffff:192.0.2.1")).is_none());

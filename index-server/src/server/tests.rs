@@ -5,6 +5,7 @@ mod greeting;
 mod hostile;
 mod lists;
 mod presence;
+mod tracker;
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -15,6 +16,7 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
+use super::{Listeners, TrackerListener};
 use crate::limits::{CallLimits, Limits};
 use crate::store::Store;
 
@@ -34,11 +36,16 @@ impl Index {
     }
 
     async fn start_with(dir: &Path, limits: Limits) -> Self {
+        Self::start_tracking(dir, limits, None).await
+    }
+
+    async fn start_tracking(dir: &Path, limits: Limits, tracker: Option<TrackerListener>) -> Self {
         let dir = dir.to_owned();
         let store = tokio::task::spawn_blocking(move || Store::open(&dir)).await.unwrap().unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let (address, stop) = (listener.local_addr().unwrap(), CancellationToken::new());
-        let running = tokio::spawn(crate::run(listener, store, limits, stop.clone()));
+        let running =
+            tokio::spawn(crate::run(Listeners { nodes: listener, tracker }, store, limits, stop.clone()));
         Self { address, stop, running }
     }
 

@@ -1,0 +1,225 @@
+use std::net::{Ipv6Addr, SocketAddr};
+use std::time::Duration;
+
+use protocol::index::{Reply, Request, TorrentHint, TrackerPlace};
+use protocol::infohash::Infohash;
+use protocol::tracker::{AnnounceReply, AnnounceRequest};
+use tempfile::tempdir;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::time::Instant;
+
+use super::client::{Node, file};
+use super::{Index, within};
+use crate::limits::{Limits, RequestRate, TrackerLimits};
+use crate::server::TrackerListener;
+
+const TORRENT: Infohash = Infohash::from_bytes([3; 20]);
+
+async fn start(limits: TrackerLimits) -> (Index, SocketAddr, tempfile::TempDir) {
+    let dir = tempdir().unwrap();
+    let listener = TcpListener::bind((Ipv6Addr::UNSPECIFIED, 0)).await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let limits = Limits { tracker: limits, ..super::limits() };
+    let tracker = TrackerListener { listener, url: None };
+    let index = Index::start_tracking(dir.path(), limits, Some(tracker)).await;
+    (index, ([127, 0, 0, 1], port).into(), dir)
+}
+
+fn announce(port: u16) -> String {
+    let request = AnnounceRequest {
+        infohash: TORRENT,
+        peer_id: [b'x'; 20],
+        port,
+        uploaded: 0,
+        downloaded: 0,
+        left: 5,
+        event: None,
+        numwant: None,
+        compact: true,
+        no_peer_id: false,
+        key: None,
+        tracker_id: None,
+        ip: None,
+    };
+    format!("GET /announce?{} HTTP/1.1\r\nHost: t\r\n\r\n", request.query())
+}
+
+/// Says something and hears what comes until the tracker closes.
+async fn converse(tracker: SocketAddr, text: &str) -> String {
+    let mut stream = TcpStream::connect(tracker).await.unwrap();
+    // Who is refused may be closed before it has said everything.
+    let _ = stream.write_all(text.as_bytes()).await;
+    let mut heard = Vec::new();
+    let _ = within(stream.read_to_end(&mut heard)).await;
+    String::from_utf8_lossy(&heard).into_owned()
+}
+
+/// Asks for peers on a connection that is closed behind the answer.
+async fn peers(tracker: SocketAddr, port: u16) -> Vec<SocketAddr> {
+    let mut stream = TcpStream::connect(tracker).await.unwrap();
+    let request = announce(port).replace("Host: t", "Host: t\r\nConnection: close");
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut heard = Vec::new();
+    within(stream.read_to_end(&mut heard)).await.unwrap();
+    let body = heard.windows(4).position(|bytes| bytes == b"\r\n\r\n").unwrap() + 4;
+    let reply = AnnounceReply::parse(&heard[body..]).unwrap().unwrap();
+    let mut peers: Vec<_> = reply.peers.into_iter().map(|peer| peer.address).collect();
+    peers.sort_unstable();
+    peers
+}
+
+#[tokio::test]
+async fn clients_of_either_kind_of_address_meet() {
+    let (index, tracker, _dir) = start(TrackerLimits::default()).await;
+    let tracker6 = SocketAddr::from((Ipv6Addr::LOCALHOST, tracker.port()));
+    assert_eq!(peers(tracker, 1000).await, []);
+    assert_eq!(peers(tracker6, 2000).await, ["127.0.0.1:1000".parse().unwrap()]);
+    let six: SocketAddr = "[::1]:2000".parse().unwrap();
+    assert_eq!(peers(tracker, 1000).await, [six]);
+    assert_eq!(peers(tracker, 3000).await, ["127.0.0.1:1000".parse().unwrap(), six]);
+    index.stop().await;
+}
+
+#[tokio::test]
+async fn a_node_that_offers_a_torrent_is_found_by_clients_as_long_as_it_is_there() {
+    let (index, tracker, _dir) = start(TrackerLimits::default()).await;
+    let mut node = Node::new(1).await;
+    let mut client = node.join(index.address).await;
+    let record = file("a.iso", 5);
+    let digest = record.digest;
+    client.register(vec![record]).await;
+    assert_eq!(peers(tracker, 1).await, []);
+    let hint = TorrentHint { infohash: TORRENT, digest, name: "a.iso".into(), piece_length: 1 << 18 };
+    let offered = client.ask(Request::OfferTorrent { hint: hint.clone() }).await;
+    let place = Some(TrackerPlace::Port(tracker.port()));
+    assert_eq!(offered, Reply::Offers { torrents: 1, tracker: place.clone() });
+    assert_eq!(peers(tracker, 1).await, [node.address()]);
+    let mut other = Node::new(2).await.join(index.address).await;
+    let found = Reply::Torrents { hints: vec![hint.clone()] };
+    assert_eq!(other.ask(Request::FindTorrent { infohash: TORRENT }).await, found);
+    assert_eq!(other.ask(Request::TorrentsOf { digest }).await, found);
+    let withdrawn = client.ask(Request::WithdrawTorrent { infohash: TORRENT }).await;
+    assert_eq!(withdrawn, Reply::Offers { torrents: 0, tracker: place });
+    assert_eq!(peers(tracker, 1).await, []);
+    client.ask(Request::OfferTorrent { hint }).await;
+    drop(client);
+    let nothing = Reply::Torrents { hints: vec![] };
+    within(async {
+        while other.ask(Request::FindTorrent { infohash: TORRENT }).await != nothing {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    assert_eq!(peers(tracker, 1).await, []);
+    index.stop().await;
+}
+
+#[tokio::test]
+async fn an_index_that_is_no_tracker_takes_offers_all_the_same() {
+    let dir = tempdir().unwrap();
+    let index = Index::start(dir.path()).await;
+    let mut client = Node::new(1).await.join(index.address).await;
+    let digest = file("a", 1).digest;
+    let hint = TorrentHint { infohash: TORRENT, digest, name: "a".into(), piece_length: 1 };
+    let offered = client.ask(Request::OfferTorrent { hint }).await;
+    assert_eq!(offered, Reply::Offers { torrents: 1, tracker: None });
+    index.stop().await;
+}
+
+#[tokio::test]
+async fn several_questions_go_over_one_connection_in_one_breath() {
+    let (index, tracker, _dir) = start(TrackerLimits::default()).await;
+    let last = announce(3).replace("Host: t", "Host: t\r\nConnection: close");
+    let heard = converse(tracker, &[&announce(1), &announce(2), &*last].concat()).await;
+    assert_eq!(heard.matches("HTTP/1.1 200 OK").count(), 3, "{heard}");
+    index.stop().await;
+}
+
+#[tokio::test]
+async fn what_is_no_question_is_answered_briefly_and_goes_no_further() {
+    let (index, tracker, _dir) = start(TrackerLimits::default()).await;
+    let long = "x".repeat(20_000);
+    let header = format!("X: {}\r\n", "y".repeat(100));
+    for (text, expected) in [
+        ("GET / HTTP/1.0\r\n\r\n".to_owned(), "404"),
+        ("GET /../announce HTTP/1.0\r\n\r\n".into(), "404"),
+        ("POST /announce HTTP/1.0\r\n\r\n".into(), "405"),
+        ("GET /announce HTTP/1.1\r\nHost: t\r\nContent-Length: 5\r\n\r\nhello".into(), "413"),
+        ("GET /announce HTTP/1.1\r\nHost: t\r\nContent-Length: 99999999999\r\n\r\n".into(), "413"),
+        ("GET /announce HTTP/1.1\r\nHost: t\r\nTransfer-Encoding: chunked\r\n\r\n".into(), "413"),
+        (format!("GET /announce?{long} HTTP/1.0\r\n\r\n"), "414|431|failure reason"),
+        (format!("GET /announce HTTP/1.0\r\n{}\r\n", header.repeat(100)), "431"),
+        ("BitTorrent protocol\r\n\r\n".into(), "400"),
+        ("\u{16}\u{3}\u{1}\u{2}".repeat(10_000), "400|"),
+        ("GET /announce HTTP/1.0\r\n\r\n".into(), "failure reason"),
+        ("GET /scrape HTTP/1.0\r\n\r\n".into(), "failure reason"),
+        ("GET /announce?info_hash=%zz&peer_id=1&port=1 HTTP/1.0\r\n\r\n".into(), "failure reason"),
+    ] {
+        let heard = converse(tracker, &text).await;
+        let expected: Vec<&str> = expected.split('|').collect();
+        assert!(expected.iter().any(|word| heard.contains(word)), "{text:.60}: {heard}");
+        assert!(heard.len() < 400, "{heard}");
+    }
+    assert_eq!(peers(tracker, 1).await, []);
+    index.stop().await;
+}
+
+#[tokio::test]
+async fn who_sends_slowly_says_nothing_or_takes_no_answers_is_reaped() {
+    let limits = TrackerLimits {
+        request: Duration::from_millis(200),
+        connection: Duration::from_millis(600),
+        ..TrackerLimits::default()
+    };
+    let (index, tracker, _dir) = start(limits).await;
+    let mut silent = TcpStream::connect(tracker).await.unwrap();
+    let mut halfway = TcpStream::connect(tracker).await.unwrap();
+    halfway.write_all(b"GET /announce?info_hash=").await.unwrap();
+    let mut idle = TcpStream::connect(tracker).await.unwrap();
+    idle.write_all(announce(1).as_bytes()).await.unwrap();
+    for stream in [&mut silent, &mut halfway, &mut idle] {
+        let mut heard = Vec::new();
+        let _ = within(stream.read_to_end(&mut heard)).await;
+    }
+    let mut deaf = TcpStream::connect(tracker).await.unwrap();
+    let begun = Instant::now();
+    let (request, mut sent) = (announce(2), 0_usize);
+    // It never reads, until what it sends is not taken any more, or the connection is broken.
+    while sent < 100_000_000 {
+        match within(deaf.write(request.as_bytes())).await {
+            Ok(bytes) if bytes > 0 => sent += bytes,
+            _ => break,
+        }
+    }
+    assert!(sent < 100_000_000 && begun.elapsed() < Duration::from_secs(15), "{sent}");
+    assert!(!peers(tracker, 3).await.is_empty());
+    index.stop().await;
+}
+
+#[tokio::test]
+async fn requests_above_the_rate_are_refused_with_a_reason() {
+    let rate = RequestRate { per_second: 1, burst: 20 };
+    let (index, tracker, _dir) = start(TrackerLimits { rate, ..TrackerLimits::default() }).await;
+    let text = announce(1).repeat(50) + "GET / HTTP/1.0\r\n\r\n";
+    let heard = converse(tracker, &text).await;
+    let refused = heard.matches("too many requests from your address").count();
+    assert!((28..=30).contains(&refused), "{refused}");
+    index.stop().await;
+}
+
+#[tokio::test]
+async fn there_is_room_for_so_many_connections_and_the_tracker_ends_them_when_it_stops() {
+    let (index, tracker, _dir) = start(TrackerLimits { connections: 2, ..TrackerLimits::default() }).await;
+    let mut held = [TcpStream::connect(tracker).await.unwrap(), TcpStream::connect(tracker).await.unwrap()];
+    for stream in &mut held {
+        stream.write_all(announce(1).as_bytes()).await.unwrap();
+        assert!(within(stream.read(&mut [0; 1000])).await.unwrap() > 0);
+    }
+    assert_eq!(converse(tracker, &announce(1)).await, "");
+    let begun = Instant::now();
+    index.stop().await;
+    assert!(begun.elapsed() < Duration::from_secs(4));
+    let [mut one, _] = held;
+    assert_eq!(within(one.read(&mut [0; 10])).await.unwrap_or(0), 0);
+}

@@ -1,0 +1,59 @@
+//! Requests and answers as HTTP.
+
+use std::net::SocketAddr;
+use std::time::Instant;
+
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::body::{Body, Incoming};
+use hyper::header::{ALLOW, CONNECTION, CONTENT_TYPE, HeaderValue};
+use hyper::{Method, Request, Response, StatusCode};
+use protocol::tracker::Failure;
+use tracing::debug;
+
+use super::Tracker;
+
+/// Answers a request. What is wrong with a question is told as clients expect it: as an answer that is a failure.
+pub(super) fn answer(
+    tracker: &Tracker,
+    from: SocketAddr,
+    request: &Request<Incoming>,
+) -> Response<Full<Bytes>> {
+    if request.body().size_hint().exact() != Some(0) {
+        return closing(plain(StatusCode::PAYLOAD_TOO_LARGE, "a question to a tracker has no body\n"));
+    }
+    let path = request.uri().path();
+    if !matches!(path, "/announce" | "/scrape") {
+        return plain(StatusCode::NOT_FOUND, "this is a tracker: /announce or /scrape\n");
+    }
+    if request.method() != Method::GET {
+        let mut response = plain(StatusCode::METHOD_NOT_ALLOWED, "only GET\n");
+        response.headers_mut().insert(ALLOW, HeaderValue::from_static("GET"));
+        return closing(response);
+    }
+    let (query, now) = (request.uri().query().unwrap_or_default(), Instant::now());
+    let answered = tracker.admit(now, from).and_then(|()| match path {
+        // Without randomness the peers are merely not random.
+        "/announce" => tracker.announce(now, from, query, getrandom::u64().unwrap_or_default()),
+        _ => tracker.scrape(from, query),
+    });
+    let body = answered.unwrap_or_else(|failure| {
+        let Failure { reason } = &failure;
+        debug!(reason, "refused");
+        failure.encode()
+    });
+    plain(StatusCode::OK, body)
+}
+
+fn plain(status: StatusCode, body: impl Into<Bytes>) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::new(body.into()));
+    *response.status_mut() = status;
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain"));
+    response
+}
+
+/// Ends the connection behind a response, so that nobody reads what else was sent.
+fn closing(mut response: Response<Full<Bytes>>) -> Response<Full<Bytes>> {
+    response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    response
+}

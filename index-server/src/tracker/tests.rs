@@ -1,0 +1,195 @@
+//! What the tracker answers, without HTTP.
+
+use std::time::Duration;
+
+use protocol::digest::Digest;
+use protocol::index::{FileRecord, Share, TorrentHint};
+use protocol::node_id::NodeId;
+
+use super::*;
+use crate::catalog::Catalog;
+use crate::session::Offer;
+
+const TORRENT: Infohash = Infohash::from_bytes([3; 20]);
+
+struct World {
+    directory: Directory,
+    tracker: Tracker,
+    now: Instant,
+}
+
+fn address(host: u8, port: u16) -> SocketAddr {
+    ([10, 0, 0, host], port).into()
+}
+
+fn request(port: u16) -> AnnounceRequest {
+    AnnounceRequest {
+        infohash: TORRENT,
+        peer_id: [b'x'; 20],
+        port,
+        uploaded: 0,
+        downloaded: 0,
+        left: 5,
+        event: Some(Event::Started),
+        numwant: None,
+        compact: true,
+        no_peer_id: false,
+        key: None,
+        tracker_id: None,
+        ip: Some(address(200, 1).ip()),
+    }
+}
+
+impl World {
+    fn new() -> Self {
+        let directory = Directory::new(Catalog::default());
+        let tracker = Tracker::new(directory.clone(), TrackerLimits::default());
+        Self { directory, tracker, now: Instant::now() }
+    }
+
+    fn announce(&self, host: u8, request: &AnnounceRequest) -> AnnounceReply {
+        let answer = self.tracker.announce(self.now, address(host, 50_000), &request.query(), 7);
+        AnnounceReply::parse(&answer.unwrap()).unwrap().unwrap()
+    }
+
+    fn peers(&self, host: u8, request: &AnnounceRequest) -> Vec<SocketAddr> {
+        let mut peers: Vec<_> =
+            self.announce(host, request).peers.into_iter().map(|peer| peer.address).collect();
+        peers.sort_unstable();
+        peers
+    }
+
+    fn failure(&self, query: &str) -> String {
+        self.tracker.announce(self.now, address(1, 1), query, 7).unwrap_err().reason
+    }
+
+    fn scraped(&self) -> Scraped {
+        let query = ScrapeRequest { infohashes: vec![TORRENT] }.query();
+        let answer = self.tracker.scrape(address(99, 1), &query).unwrap();
+        ScrapeReply::parse(&answer).unwrap().unwrap().torrents[0].1
+    }
+
+    /// Lets a node in that shares a content, and has been reached.
+    fn node(&self, host: u8, share: Share) -> crate::directory::Arrival {
+        let arrival = self.directory.arrive(NodeId::from_bytes([host; 32]), address(host, 7000)).unwrap();
+        let file = FileRecord { path: "a".into(), size: 1, digest: Digest::from_bytes([9; 32]), share };
+        self.directory.change(|state| state.catalog.register(arrival.node, &[file])).unwrap();
+        self.directory.list(&arrival);
+        arrival
+    }
+
+    fn offer(&self, arrival: &crate::directory::Arrival) {
+        let digest = Digest::from_bytes([9; 32]);
+        let hint = TorrentHint { infohash: TORRENT, digest, name: "a".into(), piece_length: 1 };
+        self.directory.offer(arrival, Offer::Make(hint)).unwrap();
+    }
+}
+
+#[test]
+fn clients_find_each_other_where_they_connect_from_and_nowhere_else() {
+    let world = World::new();
+    assert_eq!(world.peers(1, &request(1000)), []);
+    assert_eq!(world.peers(2, &request(2000)), [address(1, 1000)]);
+    let reply = world.announce(1, &request(1000));
+    assert_eq!(reply.peers, [TrackedPeer { address: address(2, 2000), peer_id: None }]);
+    assert_eq!((reply.interval, reply.min_interval), (300, Some(60)));
+    assert_eq!((reply.complete, reply.incomplete), (Some(0), Some(2)));
+    let long = world.announce(1, &AnnounceRequest { compact: false, ..request(1000) });
+    assert_eq!(long.peers[0].peer_id, Some([b'x'; 20]));
+}
+
+#[test]
+fn a_seed_gets_no_seeds_and_nobody_more_than_wanted() {
+    let world = World::new();
+    let seed = |port| AnnounceRequest { left: 0, ..request(port) };
+    for host in 1..100 {
+        world.announce(host, &seed(1));
+    }
+    assert_eq!(world.peers(100, &seed(1)), []);
+    assert_eq!(world.peers(101, &request(1)).len(), 50);
+    for (numwant, given) in [(0, 0), (10, 10), (60, 60), (1_000_000, 100)] {
+        let asked = AnnounceRequest { numwant: Some(numwant), ..request(1) };
+        assert_eq!(world.peers(101, &asked).len(), given, "{numwant}");
+    }
+    assert_eq!(world.peers(100, &seed(1)), [address(101, 1)]);
+}
+
+#[test]
+fn who_stops_is_gone_and_gets_nobody() {
+    let world = World::new();
+    world.announce(1, &request(1));
+    world.announce(2, &request(2));
+    let stopped = AnnounceRequest { event: Some(Event::Stopped), ..request(1) };
+    assert_eq!(world.peers(1, &stopped), []);
+    assert_eq!(world.peers(2, &request(2)), []);
+}
+
+#[test]
+fn who_takes_no_connections_is_told_of_others_but_not_to_them() {
+    let world = World::new();
+    world.announce(1, &request(1));
+    assert_eq!(world.peers(2, &request(0)), [address(1, 1)]);
+    assert_eq!(world.peers(1, &request(1)), []);
+}
+
+#[test]
+fn nodes_that_share_all_of_an_offered_content_are_seeds() {
+    let world = World::new();
+    let (whole, partial) = (world.node(1, Share::Whole), world.node(2, Share::Partial));
+    assert_eq!(world.peers(9, &request(1)), []);
+    world.offer(&partial);
+    assert_eq!(world.peers(9, &request(1)), [address(1, 7000)]);
+    assert_eq!(world.scraped(), Scraped { complete: 1, downloaded: 0, incomplete: 1 });
+    // A node that announces itself as well is one seed, and a seed is not told of it.
+    let seed = AnnounceRequest { left: 0, ..request(7000) };
+    assert_eq!(world.peers(1, &seed), [address(9, 1)]);
+    assert_eq!(world.peers(9, &request(1)), [address(1, 7000)]);
+    assert_eq!(world.scraped(), Scraped { complete: 1, downloaded: 0, incomplete: 1 });
+    world.announce(1, &AnnounceRequest { event: Some(Event::Stopped), ..seed });
+    assert_eq!(world.peers(9, &request(1)), [address(1, 7000)]);
+    world.directory.leave(&whole);
+    assert_eq!(world.peers(9, &request(1)), []);
+    world.node(1, Share::Whole);
+    world.directory.leave(&partial);
+    assert_eq!(world.peers(9, &request(1)), [], "nobody offers it any longer");
+}
+
+#[test]
+fn nodes_and_clients_share_the_places_of_an_answer() {
+    let world = World::new();
+    for host in 1..50 {
+        world.offer(&world.node(host, Share::Whole));
+        world.announce(host + 100, &request(1));
+    }
+    let asked = AnnounceRequest { numwant: Some(40), ..request(1) };
+    let peers = world.peers(99, &asked);
+    let nodes = peers.iter().filter(|peer| peer.port() == 7000).count();
+    assert!(peers.len() == 40 && (5..35).contains(&nodes), "{nodes} of {}", peers.len());
+}
+
+#[test]
+fn what_is_wrong_with_a_question_is_said() {
+    let world = World::new();
+    assert!(world.failure("").contains("info_hash"), "{}", world.failure(""));
+    assert!(world.failure("info_hash=abc&peer_id=x&port=1").contains("info_hash"));
+    let everything = world.tracker.scrape(address(1, 1), "").unwrap_err();
+    assert!(everything.reason.contains("name the torrents"));
+    assert!(world.swarms_are_empty());
+}
+
+#[test]
+fn who_asks_too_often_waits() {
+    let world = World::new();
+    let refused = (0..1100).filter_map(|_| world.tracker.admit(world.now, address(1, 1)).err());
+    let refused: Vec<Failure> = refused.collect();
+    assert_eq!(refused.len(), 100);
+    assert!(refused[0].reason.contains("too many requests"));
+    assert!(world.tracker.admit(world.now, address(2, 1)).is_ok());
+    assert!(world.tracker.admit(world.now + Duration::from_millis(11), address(1, 2)).is_ok());
+}
+
+impl World {
+    fn swarms_are_empty(&self) -> bool {
+        self.tracker.swarms.lock().counts(&TORRENT) == swarms::Counts::default()
+    }
+}
