@@ -4,14 +4,18 @@
 //! Nothing here knows what is written, or where it belongs. Everything waits for the disk and belongs on a blocking thread.
 
 mod direct;
+mod locking;
 mod naming;
 mod record;
+mod writing;
 
 use std::io;
 
 pub(crate) use direct::DirectFile;
+pub(crate) use locking::{lock, unlock};
 pub(crate) use naming::rename_new;
 pub(crate) use record::{load_record, pieces_from_digits, pieces_to_digits, remove_record, save_record};
+pub(crate) use writing::write_parts_at;
 
 /// From this size on, in bytes, files are written past the page cache.
 pub(crate) const DIRECT_FROM: u64 = 16 << 20;

@@ -5,3 +5,5 @@
 //! download.
 
 pub mod dot_torrent;
+pub mod files;
+pub mod selection;

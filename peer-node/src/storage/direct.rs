@@ -8,14 +8,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use rustix::fs::OFlags;
 
+use super::writing::MAX_SLICES;
 use crate::transport::ALIGNMENT;
 
 /// How many direct writes may be under way at once: enough to keep a solid-state disk busy. When a slower disk has that
 /// many to do, the page cache takes what comes meanwhile.
 const AT_ONCE: usize = 8;
-
-/// How many pieces of memory the system takes in one call.
-const MAX_SLICES: usize = 1024;
 
 /// A second descriptor of a file, whose writes go from memory to the disk as they are.
 ///

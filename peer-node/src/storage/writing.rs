@@ -1,0 +1,47 @@
+use std::fs::File;
+use std::io::{self, IoSlice};
+
+/// How many pieces of memory the system takes in one call.
+pub(super) const MAX_SLICES: usize = 1024;
+
+/// Writes all parts, one after the other, through the page cache.
+pub(crate) fn write_parts_at(file: &File, parts: &[&[u8]], mut offset: u64) -> io::Result<()> {
+    for parts in parts.chunks(MAX_SLICES) {
+        let mut slices: Vec<IoSlice<'_>> = parts.iter().map(|part| IoSlice::new(part)).collect();
+        let mut rest = slices.as_mut_slice();
+        // Takes away slices at the front that have nothing in them.
+        IoSlice::advance_slices(&mut rest, 0);
+        while !rest.is_empty() {
+            match rustix::io::pwritev(file, rest, offset) {
+                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                Ok(written) => {
+                    offset += written as u64;
+                    IoSlice::advance_slices(&mut rest, written);
+                }
+                Err(rustix::io::Errno::INTR) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::FileExt;
+
+    use super::*;
+
+    #[test]
+    fn more_parts_than_the_system_takes_at_once_are_written() {
+        let file = tempfile::tempfile().unwrap();
+        let content: Vec<u8> = (0..3000u32).flat_map(u32::to_le_bytes).collect();
+        let mut parts: Vec<&[u8]> = content.chunks(4).collect();
+        parts.insert(0, &[]);
+        parts.push(&[]);
+        write_parts_at(&file, &parts, 7).unwrap();
+        let mut back = vec![0; content.len()];
+        file.read_exact_at(&mut back, 7).unwrap();
+        assert_eq!(back, content);
+    }
+}

@@ -1,0 +1,52 @@
+//! Where the bytes of a block lie, for those who send them.
+
+use std::fs::File;
+use std::sync::Arc;
+
+use protocol::geometry::Block;
+
+use super::TorrentFiles;
+use super::handles::Lying;
+use super::layout;
+use crate::library::FileIdentity;
+
+/// Some bytes of a block.
+#[derive(Debug, Clone)]
+pub enum Segment {
+    /// Bytes of a file.
+    File {
+        /// Which.
+        file: Arc<File>,
+        /// Where in it they begin.
+        offset: u64,
+        /// How many there are.
+        length: usize,
+    },
+    /// Bytes that lie nowhere, since they are all 0.
+    Zeros {
+        /// How many there are.
+        length: usize,
+    },
+}
+
+impl TorrentFiles {
+    /// Returns where the bytes of a block lie, in order; nothing if a file is not what it was.
+    pub fn segments(&self, block: Block) -> Option<Vec<Segment>> {
+        let segment = |span: layout::Span| {
+            if span.is_padding {
+                return Some(Segment::Zeros { length: span.length });
+            }
+            let (file, lying) = self.reader(span.file).ok()??;
+            if let Lying::Named(then) = lying {
+                let now = FileIdentity::of_file(&file).ok()??;
+                let is_whole =
+                    self.metainfo.files().get(span.file).is_some_and(|file| file.length == now.size);
+                if now != then || !is_whole {
+                    return None;
+                }
+            }
+            Some(Segment::File { file, offset: span.offset, length: span.length })
+        };
+        layout::spans_of_block(&self.metainfo, block).map(segment).collect()
+    }
+}

@@ -1,0 +1,179 @@
+//! Giving files their names when they are whole.
+
+use std::collections::BTreeSet;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use protocol::bitfield::Bitfield;
+use protocol::metainfo::{FileSpan, Metainfo};
+
+use super::folder::Open;
+use super::handles::Lying;
+use super::place::numbered;
+use super::{FilesError, TorrentFiles, layout};
+use crate::library::FileIdentity;
+use crate::storage::remove_record;
+
+/// From so many files on their bytes are made durable all at once, with everything else on the file system.
+const MANY: usize = 8;
+
+/// How many names are tried for a file whose own one is taken.
+const MAX_TRIES: u32 = 500;
+
+/// Which files are still to get their names.
+#[derive(Debug)]
+pub(super) struct Settling {
+    /// The pieces that were counted.
+    counted: Bitfield,
+    /// How many pieces of each file were not.
+    missing: Vec<u32>,
+    due: Batch,
+    is_over: bool,
+}
+
+/// What is to be done, in this order.
+#[derive(Debug, Default)]
+struct Batch {
+    /// Files that are whole and have no name yet, some of which may be as they should be already.
+    files: Vec<usize>,
+    /// Folders whose names are not durable yet.
+    folders: BTreeSet<PathBuf>,
+    /// Files that have got their names since that was told.
+    named: Vec<PathBuf>,
+}
+
+impl Settling {
+    pub(super) fn new(metainfo: &Metainfo) -> Self {
+        let pieces =
+            |file: &FileSpan| u32::try_from(layout::pieces_of(metainfo, file).len()).unwrap_or(u32::MAX);
+        let missing: Vec<u32> = metainfo.files().iter().map(pieces).collect();
+        let is_empty = |number: &usize| missing.get(*number) == Some(&0);
+        let due = Batch { files: (0..missing.len()).filter(is_empty).collect(), ..Batch::default() };
+        Self { counted: Bitfield::empty(metainfo.geometry()), missing, due, is_over: false }
+    }
+
+    /// Says whether nothing is left to be noted or named.
+    pub(super) const fn is_over(&self) -> bool {
+        self.is_over
+    }
+
+    /// Counts the pieces that are new, and takes what is to be done.
+    fn take(&mut self, metainfo: &Metainfo, here: &Bitfield) -> Batch {
+        let bytes = here.as_bytes().iter().zip(self.counted.as_bytes());
+        let changed: Vec<u32> = (0u32..)
+            .zip(bytes)
+            .filter(|(_, (now, then))| **now & !**then != 0)
+            .map(|(at, _)| at * 8)
+            .collect();
+        let numbers = changed.into_iter().flat_map(|first| first..first + 8);
+        for piece in numbers.filter_map(|number| metainfo.geometry().piece(number)) {
+            if !here.has(piece) || !self.counted.insert(piece) {
+                continue;
+            }
+            for span in layout::spans_of_piece(metainfo, piece) {
+                if let Some(missing) = self.missing.get_mut(span.file) {
+                    *missing = missing.saturating_sub(1);
+                    if *missing == 0 {
+                        self.due.files.push(span.file);
+                    }
+                }
+            }
+        }
+        std::mem::take(&mut self.due)
+    }
+}
+
+impl TorrentFiles {
+    /// Gives each file that is whole its name, after its bytes were made durable, and makes the name durable too. Once all
+    /// pieces are here the record goes. Returns the files that are new under their names, with where they lie.
+    ///
+    /// What fails is tried again next time. It costs next to nothing when there is nothing to do.
+    pub fn settle(&self, here: &Bitfield) -> Result<Vec<PathBuf>, FilesError> {
+        let mut batch = self.settling.lock().take(&self.metainfo, here);
+        batch.files.retain(|number| self.is_to_be_named(*number));
+        let settled = self.settle_batch(&mut batch);
+        let named = if settled.is_ok() { std::mem::take(&mut batch.named) } else { Vec::new() };
+        {
+            let mut settling = self.settling.lock();
+            settling.is_over = settled.is_ok() && here.is_full();
+            settling.due.files.append(&mut batch.files);
+            settling.due.folders.append(&mut batch.folders);
+            settling.due.named.append(&mut batch.named);
+        }
+        settled?;
+        if here.is_full() {
+            remove_record(&self.place.record);
+            self.place.unlock();
+        }
+        Ok(named)
+    }
+
+    fn is_to_be_named(&self, number: usize) -> bool {
+        let Some(file) = self.metainfo.files().get(number).filter(|file| !file.is_padding) else {
+            return false;
+        };
+        match self.handles.lying(number) {
+            Lying::Named(_) => false,
+            Lying::Part { .. } => true,
+            Lying::Absent => file.length == 0 && self.selection.has(number),
+        }
+    }
+
+    fn settle_batch(&self, batch: &mut Batch) -> Result<(), FilesError> {
+        let is_many = batch.files.len() >= MANY;
+        if is_many {
+            self.place.folder.sync_file_system().map_err(FilesError::at(self.location()))?;
+        }
+        while let Some((number, file)) =
+            batch.files.last().and_then(|number| Some((*number, self.metainfo.files().get(*number)?)))
+        {
+            let at = FilesError::at(&self.outside(&self.part_of(file)));
+            let path = self.name(number, file, !is_many).map_err(at)?;
+            batch.files.pop();
+            batch.folders.extend(path.ancestors().skip(1).map(Path::to_owned));
+            batch.named.push(self.outside(&path));
+        }
+        while let Some(folder) = batch.folders.last() {
+            let synced = self.place.folder.child(folder).and_then(|folder| folder.sync());
+            synced.map_err(FilesError::at(&self.outside(folder)))?;
+            batch.folders.pop_last();
+        }
+        Ok(())
+    }
+
+    /// Gives a file its name, or the next free one, and returns it.
+    fn name(&self, number: usize, file: &FileSpan, is_to_be_synced: bool) -> io::Result<PathBuf> {
+        let (wanted, part) = (self.path_of(number, file), self.part_of(file));
+        let folder = &self.place.folder;
+        let is_empty = self.handles.lying(number) == Lying::Absent;
+        let open =
+            if is_empty { folder.open_file(&part, Open::New) } else { folder.open_file(&part, Open::Write) };
+        let opened = open?;
+        if opened.metadata()?.len() != file.length {
+            // Something has changed it; what is too long can be helped, what is too short fails when it is verified again.
+            opened.set_len(file.length)?;
+        }
+        if is_to_be_synced {
+            opened.sync_all()?;
+        }
+        let stem = wanted.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        for try_number in 0..MAX_TRIES {
+            let path = wanted.with_file_name(numbered(stem, try_number, true));
+            match folder.rename_new(&part, &path) {
+                Ok(()) => {
+                    let identity = FileIdentity::of_file(&opened)?;
+                    let identity = identity.ok_or_else(|| io::Error::other("it is not a regular file"))?;
+                    self.handles.moved(
+                        number,
+                        Lying::Named(identity),
+                        (path != wanted).then(|| path.clone()),
+                    );
+                    return Ok(path);
+                }
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Err(io::ErrorKind::AlreadyExists.into())
+    }
+}

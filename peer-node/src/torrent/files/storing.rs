@@ -1,0 +1,127 @@
+//! Writing pieces that were verified.
+
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::sync::atomic::Ordering;
+
+use protocol::bitfield::Bitfield;
+use protocol::geometry::PieceIndex;
+use protocol::metainfo::FileSpan;
+
+use super::TorrentFiles;
+use super::folder::Open;
+use super::handles::{Lying, Opened};
+use super::layout::{self, Span};
+use super::record::Record;
+use crate::storage::write_parts_at;
+use crate::transfers::Room;
+
+/// What a download needs at least to go on: its record and a few names.
+const LEAST: u64 = 64 << 10;
+
+/// The unit in which a file's blocks are counted, whatever those of the file system are.
+const BLOCK: u64 = 512;
+
+impl TorrentFiles {
+    /// Verifies a piece, given in parts, and writes it where it belongs; false if it is not the piece.
+    pub fn store(&self, piece: PieceIndex, parts: &[&[u8]]) -> io::Result<bool> {
+        if !self.metainfo.is_piece(piece, parts.iter().copied()) {
+            return Ok(false);
+        }
+        self.write(piece, parts)?;
+        Ok(true)
+    }
+
+    /// Notes which pieces are here. Nothing waits for the disk: it is a claim, which is looked into before it counts.
+    pub fn note(&self, here: &Bitfield) -> io::Result<()> {
+        if self.settling.lock().is_over() {
+            return Ok(());
+        }
+        Record::new(&self.metainfo, here).save(&self.place.record)
+    }
+
+    /// Looks how much room the wanted files still need, and how much there is.
+    pub fn room(&self) -> io::Result<Room> {
+        let free = self.place.folder.free()?;
+        let mut needed = 0u64;
+        for (number, file) in self.metainfo.files().iter().enumerate() {
+            let missing = match self.handles.lying(number) {
+                _ if file.is_padding || !self.selection.has(number) => 0,
+                Lying::Named(_) => 0,
+                Lying::Absent => file.length,
+                Lying::Part { .. } => file.length.saturating_sub(self.taken(number)?),
+            };
+            needed = needed.saturating_add(missing);
+        }
+        let folder =
+            if self.place.only_file.is_some() { self.location().parent() } else { Some(self.location()) };
+        let folder = folder.unwrap_or(self.location()).to_owned();
+        Ok(Room { folder, needed: needed.max(LEAST), free })
+    }
+
+    fn taken(&self, number: usize) -> io::Result<u64> {
+        use std::os::unix::fs::MetadataExt;
+        let Some((file, _)) = self.reader(number)? else { return Ok(0) };
+        Ok(file.metadata()?.blocks().saturating_mul(BLOCK))
+    }
+
+    /// Writes a piece that is right.
+    pub(super) fn write(&self, piece: PieceIndex, parts: &[&[u8]]) -> io::Result<()> {
+        let spans: Vec<Span> = layout::spans_of_piece(&self.metainfo, piece).collect();
+        let cut = layout::cut(parts, spans.iter().map(|span| span.length));
+        for (span, parts) in spans.into_iter().zip(cut) {
+            if let Some(file) = self.metainfo.files().get(span.file).filter(|file| !file.is_padding) {
+                self.write_span(span, file, &parts)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn write_span(&self, span: Span, file: &FileSpan, parts: &[&[u8]]) -> io::Result<()> {
+        if matches!(self.handles.lying(span.file), Lying::Named(_)) {
+            let named = self.reader(span.file)?.map(|(named, _)| named);
+            if named.is_some_and(|named| has(&named, parts, span.offset).unwrap_or(false)) {
+                return Ok(());
+            }
+            self.displace(span.file, file)?;
+        }
+        let Opened { file, direct, .. } = self.writer(span.file, file)?;
+        let direct = direct.filter(|_| !self.keep_cached.load(Ordering::Relaxed));
+        match direct.map(|direct| direct.write(parts, span.offset)) {
+            Some(Ok(true)) => Ok(()),
+            Some(Err(error)) => Err(error),
+            Some(Ok(false)) | None => write_parts_at(&file, parts, span.offset),
+        }
+    }
+
+    /// Begins a part with the bytes of a file that has its name but turns out not to be the torrent's. The file itself is
+    /// left as it is.
+    fn displace(&self, number: usize, file: &FileSpan) -> io::Result<()> {
+        let (path, part) = (self.path_of(number, file), self.part_of(file));
+        tracing::warn!(file = %self.outside(&path).display(), "file of a torrent is not what it was");
+        let mut named = self.place.folder.open_file(&path, Open::Read)?;
+        let mut copy = self.place.folder.open_file(&part, Open::New)?;
+        if let Err(error) = io::copy(&mut named, &mut copy) {
+            // Half a copy is of no use, and would stand in the way of the next attempt.
+            let _ = self.place.folder.remove_file(&part);
+            return Err(error);
+        }
+        self.handles.moved(number, Lying::Part { is_sized: false }, None);
+        Ok(())
+    }
+}
+
+/// Says whether a file has these bytes.
+fn has(file: &File, parts: &[&[u8]], mut offset: u64) -> io::Result<bool> {
+    let mut found = Vec::new();
+    for part in parts {
+        found.resize(part.len(), 0);
+        file.read_exact_at(&mut found, offset)?;
+        if found != *part {
+            return Ok(false);
+        }
+        offset += part.len() as u64;
+    }
+    Ok(true)
+}

@@ -1,0 +1,154 @@
+//! What holds of the files of a torrent, whatever way its bytes come and whatever lies there before.
+
+mod existing;
+mod layouts;
+mod resuming;
+mod selecting;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use protocol::bitfield::Bitfield;
+use protocol::geometry::PieceIndex;
+use protocol::metainfo::{Draft, DraftContent, DraftFile, DraftNotes, Metainfo};
+use sha1::{Digest as _, Sha1};
+use tokio_util::sync::CancellationToken;
+
+use super::{FilesError, TorrentFiles};
+use crate::torrent::selection::Selection;
+
+/// A torrent and its content.
+struct Original {
+    metainfo: Arc<Metainfo>,
+    bytes: Vec<u8>,
+}
+
+/// Makes bytes that repeat nowhere.
+fn noise(length: usize, seed: u32) -> Vec<u8> {
+    let mut state = seed | 1;
+    let mut next = || {
+        state ^= state << 13;
+        state ^= state >> 17;
+        state ^= state << 5;
+        state.to_le_bytes()[1]
+    };
+    (0..length).map(|_| next()).collect()
+}
+
+impl Original {
+    /// Makes a torrent named `t` of files with these paths and lengths; of a single file if its path is empty.
+    fn of(files: &[(&str, usize)], piece_length: u32) -> Self {
+        let total = files.iter().map(|(_, length)| length).sum();
+        let bytes = noise(total, u32::try_from(total).unwrap().wrapping_mul(7919));
+        let content = match files {
+            [("", length)] => DraftContent::Single(*length as u64),
+            _ => DraftContent::Files(
+                files
+                    .iter()
+                    .map(|(path, length)| DraftFile {
+                        path: path.split('/').map(Into::into).collect(),
+                        length: *length as u64,
+                    })
+                    .collect(),
+            ),
+        };
+        Self::of_content("t", content, piece_length, bytes)
+    }
+
+    fn of_content(name: &str, content: DraftContent, piece_length: u32, bytes: Vec<u8>) -> Self {
+        let hashes: Vec<[u8; 20]> =
+            bytes.chunks(piece_length as usize).map(|piece| Sha1::digest(piece).into()).collect();
+        let (tiers, notes) = (Vec::new(), DraftNotes::default());
+        let draft = Draft { name: name.into(), piece_length, content, private: false, tiers, notes };
+        let metainfo = Arc::new(Metainfo::parse(&draft.encode(&hashes).unwrap()).unwrap());
+        Self { metainfo, bytes }
+    }
+
+    fn piece(&self, piece: PieceIndex) -> &[u8] {
+        let geometry = self.metainfo.geometry();
+        let start = usize::try_from(geometry.piece_offset(piece)).unwrap();
+        &self.bytes[start..start + geometry.length_of(piece) as usize]
+    }
+
+    /// Returns each file's path below the download folder, and its bytes.
+    fn files(&self) -> impl Iterator<Item = (PathBuf, &[u8])> {
+        self.metainfo.files().iter().filter(|file| !file.is_padding).map(|file| {
+            let start = usize::try_from(file.offset).unwrap();
+            let bytes = &self.bytes[start..start + usize::try_from(file.length).unwrap()];
+            (file.path.safe_components().collect(), bytes)
+        })
+    }
+
+    /// Puts the whole content into a folder.
+    fn put(&self, dir: &Path) {
+        for (path, bytes) in self.files() {
+            let path = dir.join(path);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, bytes).unwrap();
+        }
+    }
+
+    fn open_selected(&self, dir: &Path, selection: &Selection) -> (TorrentFiles, Bitfield) {
+        TorrentFiles::open(dir, &self.metainfo, selection, &CancellationToken::new(), &|_| ()).unwrap()
+    }
+
+    fn open(&self, dir: &Path) -> (TorrentFiles, Bitfield) {
+        self.open_selected(dir, &Selection::all())
+    }
+
+    fn refused(&self, dir: &Path) -> FilesError {
+        TorrentFiles::open(dir, &self.metainfo, &Selection::all(), &CancellationToken::new(), &|_| ())
+            .unwrap_err()
+    }
+
+    /// Stores the pieces of these numbers that are not here.
+    fn store(&self, files: &TorrentFiles, here: &mut Bitfield, pieces: impl IntoIterator<Item = u32>) {
+        for piece in pieces.into_iter().filter_map(|number| self.metainfo.geometry().piece(number)) {
+            if here.insert(piece) {
+                let (head, tail) = self.piece(piece).split_at(self.piece(piece).len() / 3);
+                assert!(files.store(piece, &[head, tail]).unwrap(), "{piece:?}");
+            }
+        }
+    }
+
+    fn all(&self) -> std::ops::Range<u32> {
+        0..self.metainfo.geometry().piece_count()
+    }
+
+    /// Asserts that the whole content lies in a folder, and nothing else.
+    fn assert_whole(&self, dir: &Path) {
+        let found = everything(dir);
+        let right: Vec<(PathBuf, Vec<u8>)> = {
+            let mut files: Vec<_> = self.files().map(|(path, bytes)| (path, bytes.to_vec())).collect();
+            files.sort();
+            files
+        };
+        let names =
+            |files: &[(PathBuf, Vec<u8>)]| files.iter().map(|(path, _)| path.clone()).collect::<Vec<_>>();
+        assert_eq!(names(&found), names(&right));
+        assert!(found == right, "the bytes differ");
+    }
+}
+
+/// Returns every file below a folder with its bytes, in the order of their paths.
+fn everything(dir: &Path) -> Vec<(PathBuf, Vec<u8>)> {
+    let (mut found, mut folders) = (Vec::new(), vec![dir.to_owned()]);
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap().flatten() {
+            if entry.file_type().unwrap().is_dir() {
+                folders.push(entry.path());
+            } else {
+                let path = entry.path().strip_prefix(dir).unwrap().to_owned();
+                let link = fs::read_link(entry.path()).map(|to| to.into_os_string().into_encoded_bytes());
+                found.push((path, link.unwrap_or_else(|_| fs::read(entry.path()).unwrap())));
+            }
+        }
+    }
+    found.sort();
+    found
+}
+
+fn names(dir: &Path) -> Vec<String> {
+    everything(dir).into_iter().map(|(path, _)| path.to_string_lossy().into_owned()).collect()
+}

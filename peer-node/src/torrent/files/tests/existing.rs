@@ -1,0 +1,150 @@
+use std::os::unix::fs::symlink;
+
+use super::*;
+
+fn original() -> Original {
+    Original::of(&[("a", 250), ("b/c", 120), ("d", 330)], 100)
+}
+
+#[test]
+fn content_that_is_there_already_is_used_as_it_is() {
+    for original in [original(), Original::of(&[("", 700)], 100)] {
+        let folder = tempfile::tempdir().unwrap();
+        original.put(folder.path());
+        let (files, here) = original.open(folder.path());
+        assert!(here.is_full());
+        assert!(files.settle(&here).unwrap().is_empty());
+        original.assert_whole(folder.path());
+    }
+}
+
+#[test]
+fn files_that_are_there_are_used_and_the_others_fetched() {
+    let folder = tempfile::tempdir().unwrap();
+    let original = original();
+    original.put(folder.path());
+    fs::remove_file(folder.path().join("t/b/c")).unwrap();
+    let (files, mut here) = original.open(folder.path());
+    assert_eq!(here.count(), 5);
+    original.store(&files, &mut here, original.all());
+    assert_eq!(files.settle(&here).unwrap(), [folder.path().join("t/b/c")]);
+    original.assert_whole(folder.path());
+}
+
+#[test]
+fn a_folder_with_other_content_is_left_alone_and_what_is_right_in_it_copied() {
+    type Change = fn(&Path);
+    let changes: [(Change, u32); 5] = [
+        (|folder| fs::write(folder.join("d"), [0; 330]).unwrap(), 3),
+        (|folder| fs::write(folder.join("d"), [0; 7]).unwrap(), 0),
+        (|folder| fs::create_dir(folder.join("d.part")).unwrap(), 7),
+        (
+            |folder| {
+                fs::remove_dir_all(folder.join("b")).unwrap();
+                symlink("/etc", folder.join("b")).unwrap();
+            },
+            0,
+        ),
+        (
+            |folder| {
+                fs::remove_file(folder.join("d")).unwrap();
+                fs::create_dir(folder.join("d")).unwrap();
+            },
+            0,
+        ),
+    ];
+    for (number, (change, copied)) in changes.into_iter().enumerate() {
+        let folder = tempfile::tempdir().unwrap();
+        let original = original();
+        original.put(folder.path());
+        change(&folder.path().join("t"));
+        let before = everything(&folder.path().join("t"));
+        let (files, mut here) = original.open(folder.path());
+        assert_eq!(here.count(), copied, "{number}");
+        if number == 2 {
+            continue;
+        }
+        assert_eq!(files.location(), folder.path().join("t (1)"), "{number}");
+        original.store(&files, &mut here, original.all());
+        files.settle(&here).unwrap();
+        assert!(everything(&folder.path().join("t")) == before);
+        for (path, bytes) in original.files() {
+            let path = folder.path().join("t (1)").join(path.strip_prefix("t").unwrap());
+            assert_eq!(fs::read(path).unwrap(), bytes);
+        }
+        drop(files);
+        assert!(original.open(folder.path()).1.is_full(), "{number}");
+    }
+}
+
+#[test]
+fn a_single_file_with_other_content_is_left_alone_and_what_is_right_in_it_copied() {
+    let folder = tempfile::tempdir().unwrap();
+    let original = Original::of_content("t.iso", DraftContent::Single(700), 100, noise(700, 5));
+    let mut damaged = original.bytes.clone();
+    damaged[333] ^= 1;
+    fs::write(folder.path().join("t.iso"), &damaged).unwrap();
+    let (files, mut here) = original.open(folder.path());
+    assert_eq!((here.count(), files.location()), (6, folder.path().join("t (1).iso").as_path()));
+    original.store(&files, &mut here, original.all());
+    files.settle(&here).unwrap();
+    assert_eq!(fs::read(folder.path().join("t (1).iso")).unwrap(), original.bytes);
+    assert_eq!(fs::read(folder.path().join("t.iso")).unwrap(), damaged);
+}
+
+#[test]
+fn a_folder_of_somebody_elses_is_not_mixed_with() {
+    let folder = tempfile::tempdir().unwrap();
+    let original = original();
+    fs::create_dir(folder.path().join("t")).unwrap();
+    assert_eq!(original.open(folder.path()).0.location(), folder.path().join("t"));
+    fs::remove_file(folder.path().join("t.part.json")).unwrap();
+    fs::write(folder.path().join("t/mine"), "x").unwrap();
+    assert_eq!(original.open(folder.path()).0.location(), folder.path().join("t (1)"));
+    assert_eq!(names(&folder.path().join("t")), ["mine"]);
+}
+
+#[test]
+fn a_file_that_only_a_fetched_piece_proves_wrong_is_left_as_it_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let original = Original::of(&[("a", 230), ("small", 20), ("d", 330)], 100);
+    original.put(folder.path());
+    fs::remove_file(folder.path().join("t/d")).unwrap();
+    fs::write(folder.path().join("t/small"), [0; 20]).unwrap();
+    let (files, mut here) = original.open(folder.path());
+    assert_eq!((here.count(), files.location()), (2, folder.path().join("t").as_path()));
+    original.store(&files, &mut here, original.all());
+    assert_eq!(files.settle(&here).unwrap().len(), 2);
+    assert_eq!(names(folder.path()), ["t/a", "t/d", "t/small", "t/small (1)"]);
+    assert_eq!(fs::read(folder.path().join("t/small")).unwrap(), [0; 20]);
+    assert_eq!(fs::read(folder.path().join("t/small (1)")).unwrap(), original.bytes[230..250]);
+}
+
+#[test]
+fn a_name_taken_meanwhile_is_left_alone() {
+    for (original, new) in [(Original::of(&[("", 700)], 100), "t (1)"), (original(), "t/a (1)")] {
+        let folder = tempfile::tempdir().unwrap();
+        let (files, mut here) = original.open(folder.path());
+        original.store(&files, &mut here, original.all());
+        let taken = folder.path().join(if new == "t (1)" { "t" } else { "t/a" });
+        fs::write(&taken, "mine").unwrap();
+        assert!(files.settle(&here).unwrap().contains(&folder.path().join(new)));
+        assert_eq!(fs::read(taken).unwrap(), b"mine");
+    }
+}
+
+#[test]
+fn a_folder_that_turns_into_a_link_is_an_error_and_nothing_is_written_through_it() {
+    let (folder, outside) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let original = original();
+    let (files, mut here) = original.open(folder.path());
+    original.store(&files, &mut here, [0, 1]);
+    symlink(outside.path(), folder.path().join("t/b")).unwrap();
+    let third = original.metainfo.geometry().piece(2).unwrap();
+    assert!(files.store(third, &[original.piece(third)]).is_err());
+    assert!(names(outside.path()).is_empty());
+    fs::remove_file(folder.path().join("t/b")).unwrap();
+    original.store(&files, &mut here, original.all());
+    files.settle(&here).unwrap();
+    original.assert_whole(folder.path());
+}

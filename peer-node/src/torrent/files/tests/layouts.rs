@@ -1,0 +1,164 @@
+use std::os::unix::fs::FileExt;
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::torrent::files::FileCondition::{Damaged, Missing, Whole, WrongLength};
+use crate::torrent::files::reading::Segment;
+
+/// Reads a piece the way it is sent to others, in blocks.
+fn read(files: &TorrentFiles, original: &Original, piece: PieceIndex) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    for block in original.metainfo.geometry().blocks(piece, 1000) {
+        for segment in files.segments(block).unwrap() {
+            let (Segment::File { length, .. } | Segment::Zeros { length }) = segment;
+            let start = bytes.len();
+            bytes.resize(start + length, 0);
+            if let Segment::File { file, offset, .. } = segment {
+                file.read_exact_at(&mut bytes[start..], offset).unwrap();
+            }
+        }
+    }
+    bytes
+}
+
+#[test]
+fn padding_is_zeros_that_lie_nowhere() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut bytes = noise(70, 9);
+    bytes.resize(100, 0);
+    bytes.extend(noise(50, 3));
+    let file =
+        |path: &[&str], length| DraftFile { path: path.iter().map(|&name| name.into()).collect(), length };
+    let content =
+        DraftContent::Files(vec![file(&["a"], 70), file(&["_____padding_file_0"], 30), file(&["b"], 50)]);
+    let original = Original::of_content("t", content, 100, bytes);
+    let (files, mut here) = original.open(folder.path());
+    original.store(&files, &mut here, original.all());
+    assert_eq!(files.settle(&here).unwrap().len(), 2);
+    assert_eq!(names(folder.path()), ["t/a", "t/b"]);
+    let first = original.metainfo.geometry().piece(0).unwrap();
+    assert_eq!(read(&files, &original, first), original.piece(first));
+    assert!(original.open(folder.path()).1.is_full());
+}
+
+#[test]
+fn a_piece_that_is_wrong_is_not_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let original = Original::of(&[("a", 100)], 64);
+    let (files, mut here) = original.open(folder.path());
+    let first = original.metainfo.geometry().piece(0).unwrap();
+    assert!(
+        !files.store(first, &[&[0; 64]]).unwrap() && !files.store(first, &[&original.bytes[..63]]).unwrap()
+    );
+    assert_eq!(names(folder.path()), ["t.part.json"]);
+    original.store(&files, &mut here, original.all());
+    files.settle(&here).unwrap();
+    original.assert_whole(folder.path());
+}
+
+#[test]
+fn a_file_gets_its_name_with_its_last_piece_and_is_told_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let original = Original::of(&[("a", 150), ("none", 0), ("b", 100)], 100);
+    let (files, mut here) = original.open(folder.path());
+    original.store(&files, &mut here, [0]);
+    assert_eq!(files.settle(&here).unwrap(), [folder.path().join("t/none")]);
+    original.store(&files, &mut here, [1]);
+    assert_eq!(files.settle(&here).unwrap(), [folder.path().join("t/a")]);
+    assert_eq!(names(folder.path()), ["t/a", "t/b.part", "t/none", "t.part.json"]);
+    original.store(&files, &mut here, [2]);
+    assert_eq!(files.settle(&here).unwrap(), [folder.path().join("t/b")]);
+    assert!(files.settle(&here).unwrap().is_empty());
+    files.note(&here).unwrap();
+    original.assert_whole(folder.path());
+}
+
+#[test]
+fn a_file_that_has_changed_is_not_given_to_others() {
+    let folder = tempfile::tempdir().unwrap();
+    let original = Original::of(&[("a", 100), ("b", 100)], 100);
+    original.put(folder.path());
+    let files = TorrentFiles::open_complete(folder.path(), &original.metainfo).unwrap();
+    let geometry = original.metainfo.geometry();
+    let blocks = [0, 1].map(|number| geometry.block(number, 10, 20).unwrap());
+    assert!(blocks.iter().all(|block| files.segments(*block).is_some()));
+    fs::write(folder.path().join("t/b"), [7; 100]).unwrap();
+    assert!(files.segments(blocks[0]).is_some() && files.segments(blocks[1]).is_none());
+}
+
+#[test]
+fn what_lies_there_is_told_file_by_file_and_left_as_it_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let original = Original::of(&[("a", 100), (".b", 100), ("c", 100), ("d", 100), ("aux.x", 100)], 100);
+    original.put(folder.path());
+    let at = |name: &str| folder.path().join("t").join(name);
+    fs::rename(at("_b"), at(".b")).unwrap();
+    fs::write(at("a"), [0; 100]).unwrap();
+    fs::write(at("c"), [0; 7]).unwrap();
+    fs::remove_file(at("d")).unwrap();
+    let before = everything(folder.path());
+    let files = TorrentFiles::open_complete(folder.path(), &original.metainfo).unwrap();
+    let right =
+        files.check(&Bitfield::full(original.metainfo.geometry()), &CancellationToken::new(), &|_| ());
+    let conditions: Vec<_> = files.reports(&right).into_iter().map(|report| report.condition).collect();
+    assert_eq!(conditions, [Damaged, Whole, WrongLength { found: 7 }, Missing, Whole]);
+    assert!(everything(folder.path()) == before);
+    let elsewhere = TorrentFiles::open_complete(&folder.path().join("t"), &original.metainfo);
+    assert!(matches!(elsewhere, Err(FilesError::NotThere { .. })));
+}
+
+#[test]
+fn more_files_than_are_kept_open_come_out_right() {
+    let folder = tempfile::tempdir().unwrap();
+    let paths: Vec<String> = (0..500).map(|number| format!("{}/{number}", number % 7)).collect();
+    let files: Vec<(&str, usize)> =
+        paths.iter().zip(1..).map(|(path, length)| (path.as_str(), length)).collect();
+    let original = Original::of(&files, 1 << 14);
+    let (files, mut here) = original.open(folder.path());
+    original.store(&files, &mut here, original.all().rev());
+    assert_eq!(files.settle(&here).unwrap().len(), 500);
+    original.assert_whole(folder.path());
+    for piece in original.metainfo.geometry().pieces() {
+        assert_eq!(read(&files, &original, piece), original.piece(piece));
+    }
+}
+
+/// Lengths of files, a length of pieces, an order in which pieces come and after how many the program ends each time.
+fn histories() -> impl Strategy<Value = (Vec<usize>, u32, u64, Vec<usize>)> {
+    let lengths = prop::collection::vec(prop_oneof![0..5usize, 0..400usize, Just(128)], 1..12);
+    let lengths = lengths.prop_filter("content", |lengths| lengths.iter().any(|length| *length > 0));
+    (lengths, 1..200u32, any::<u64>(), prop::collection::vec(0..20usize, 0..4))
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+    #[test]
+    fn pieces_in_any_order_and_through_any_restarts_give_the_original(
+        (lengths, piece_length, seed, runs) in histories()
+    ) {
+        let folder = tempfile::tempdir().unwrap();
+        let paths: Vec<String> = (0..lengths.len()).map(|number| format!("{}/{number}", number % 3)).collect();
+        let listed: Vec<(&str, usize)> = paths.iter().map(String::as_str).zip(lengths).collect();
+        let original = Original::of(&listed, piece_length);
+        let mut order: Vec<u32> = original.all().collect();
+        order.sort_by_key(|piece| (u64::from(*piece) + 1).wrapping_mul(seed | 1).rotate_left(17));
+        for run in runs {
+            let (files, mut here) = original.open(folder.path());
+            let missing: Vec<u32> =
+                order.iter().copied().filter(|number| !here.has(original.metainfo.geometry().piece(*number).unwrap())).collect();
+            original.store(&files, &mut here, missing.into_iter().take(run));
+            files.note(&here).unwrap();
+            if seed % 2 == 0 {
+                files.settle(&here).unwrap();
+            }
+            drop(files);
+            let again = original.open(folder.path()).1;
+            prop_assert_eq!(again, here);
+        }
+        let (files, mut here) = original.open(folder.path());
+        original.store(&files, &mut here, order);
+        files.settle(&here).unwrap();
+        original.assert_whole(folder.path());
+    }
+}

@@ -1,0 +1,157 @@
+use super::*;
+
+fn original() -> Original {
+    Original::of(&[("a", 250), ("b/c", 120), ("d", 330)], 100)
+}
+
+/// Leaves a download with pieces 0, 1, 3 and 5 behind.
+fn begun(dir: &Path, original: &Original) -> Bitfield {
+    let (files, mut here) = original.open(dir);
+    original.store(&files, &mut here, [0, 1, 3, 5]);
+    files.note(&here).unwrap();
+    here
+}
+
+#[test]
+fn what_was_damaged_meanwhile_is_fetched_again_and_nothing_else() {
+    type Damage = fn(&Path);
+    let damages: [(Damage, u32); 5] = [
+        (|part| fs::write(part, [0; 330]).unwrap(), 2),
+        (|part| fs::write(part, []).unwrap(), 2),
+        (|part| fs::OpenOptions::new().write(true).open(part).unwrap().set_len(200).unwrap(), 3),
+        (|part| fs::OpenOptions::new().write(true).open(part).unwrap().set_len(5000).unwrap(), 4),
+        (|part| fs::remove_file(part).unwrap(), 2),
+    ];
+    for (damage, left) in damages {
+        let folder = tempfile::tempdir().unwrap();
+        let original = original();
+        begun(folder.path(), &original);
+        damage(&folder.path().join("t/d.part"));
+        let (files, mut here) = original.open(folder.path());
+        assert_eq!(here.count(), left);
+        original.store(&files, &mut here, original.all());
+        files.settle(&here).unwrap();
+        original.assert_whole(folder.path());
+    }
+}
+
+#[test]
+fn a_record_that_is_lost_or_lies_costs_no_piece() {
+    let original = original();
+    let record = |pieces: &str| {
+        format!(
+            r#"{{"version":1,"infohash":"{}","size":700,"pieces":"{pieces}"}}"#,
+            original.metainfo.infohash()
+        )
+    };
+    for (json, left) in [
+        (None, 4),
+        (Some("garbage".to_owned()), 4),
+        (Some(record("fe")), 4),
+        (Some(record("ffff")), 4),
+        (Some(record("c0")), 2),
+        (Some(record("02")), 0),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        let here = begun(folder.path(), &original);
+        let path = folder.path().join("t.part.json");
+        match &json {
+            Some(json) => fs::write(&path, json).unwrap(),
+            None => fs::remove_file(&path).unwrap(),
+        }
+        let (files, again) = original.open(folder.path());
+        assert_eq!(again.count(), left, "{json:?}");
+        assert!(left < 4 || again == here);
+        assert_eq!(files.location(), folder.path().join("t"));
+    }
+}
+
+#[test]
+fn another_torrents_part_is_left_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let (mine, other) = (original(), Original::of(&[("a", 250), ("b/c", 121)], 100));
+    begun(folder.path(), &other);
+    let before = everything(&folder.path().join("t"));
+    let (files, mut here) = mine.open(folder.path());
+    assert_eq!((here.count(), files.location()), (0, folder.path().join("t (1)").as_path()));
+    mine.store(&files, &mut here, mine.all());
+    files.settle(&here).unwrap();
+    assert!(everything(&folder.path().join("t")) == before);
+    drop(files);
+    assert_eq!(other.open(folder.path()).1.count(), 3);
+    let (files, here) = mine.open(folder.path());
+    assert!(here.is_full());
+    assert_eq!(files.location(), folder.path().join("t (1)"));
+}
+
+#[test]
+fn a_crash_between_any_two_steps_of_settling_loses_nothing() {
+    // Whole parts with their record; some files named; all named with the record; all named without it.
+    for steps in 0..4 {
+        let folder = tempfile::tempdir().unwrap();
+        let original = original();
+        let (files, mut here) = original.open(folder.path());
+        original.store(&files, &mut here, original.all());
+        files.note(&here).unwrap();
+        drop(files);
+        let rename = |name: &str| {
+            let name = folder.path().join("t").join(name);
+            fs::rename(
+                name.with_file_name(format!("{}.part", name.file_name().unwrap().to_str().unwrap())),
+                name,
+            )
+            .unwrap();
+        };
+        ["a"].into_iter().take(steps).for_each(rename);
+        ["b/c", "d"].into_iter().take(if steps > 1 { 2 } else { 0 }).for_each(rename);
+        if steps == 3 {
+            fs::remove_file(folder.path().join("t.part.json")).unwrap();
+        }
+        let (files, here) = original.open(folder.path());
+        assert!(here.is_full(), "{steps}");
+        files.settle(&here).unwrap();
+        original.assert_whole(folder.path());
+    }
+}
+
+#[test]
+fn two_downloads_of_one_torrent_do_not_share_a_place() {
+    for original in [original(), Original::of(&[("", 700)], 100)] {
+        let folder = tempfile::tempdir().unwrap();
+        let (files, _) = original.open(folder.path());
+        assert!(matches!(original.refused(folder.path()), FilesError::InUse { .. }));
+        drop(files);
+        original.open(folder.path());
+    }
+}
+
+#[test]
+fn the_part_of_a_download_by_digest_is_gone_on_with_if_it_is_of_the_same_content() {
+    let original = Original::of(&[("", 700)], 100);
+    for (bytes, place, count) in [(&original.bytes[..450], "t", 4), (&[9; 700][..], "t (1)", 0)] {
+        let folder = tempfile::tempdir().unwrap();
+        let digest = "ab".repeat(32);
+        let record = format!(r#"{{"version":1,"digest":"{digest}","size":700,"pieces":"c0"}}"#);
+        fs::write(folder.path().join("t.part"), bytes).unwrap();
+        fs::write(folder.path().join("t.part.json"), record).unwrap();
+        let (files, mut here) = original.open(folder.path());
+        assert_eq!((here.count(), files.location()), (count, folder.path().join(place).as_path()));
+        original.store(&files, &mut here, original.all());
+        assert_eq!(files.settle(&here).unwrap(), [folder.path().join(place)]);
+        assert_eq!(fs::read(folder.path().join(place)).unwrap(), original.bytes);
+    }
+}
+
+#[test]
+fn one_that_is_cancelled_says_so_and_changes_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let original = original();
+    begun(folder.path(), &original);
+    let before = everything(folder.path());
+    let cancel = CancellationToken::new();
+    cancel.cancel();
+    let cancelled =
+        TorrentFiles::open(folder.path(), &original.metainfo, &Selection::all(), &cancel, &|_| ());
+    assert!(matches!(cancelled, Err(FilesError::Cancelled)));
+    assert!(everything(folder.path()) == before);
+}
