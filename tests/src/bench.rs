@@ -17,7 +17,6 @@ mod group;
 mod interrupt;
 mod machine;
 mod measured;
-mod metainfo;
 mod nginx;
 mod options;
 mod original;

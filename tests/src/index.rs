@@ -18,14 +18,17 @@ use crate::programs::programs;
 pub const STOP_WITHIN: Duration = Duration::from_secs(5);
 
 const LISTENING: &str = "index-server listening on ";
+const TRACKER: &str = "index-server tracker listening on ";
 
 /// A running index with a data folder of its own, which stays when it is stopped and started again.
 #[derive(Debug)]
 pub struct Index {
     process: Process,
     address: SocketAddr,
+    output: Lines,
     errors: Lines,
     data: TempDir,
+    options: Vec<String>,
 }
 
 impl Index {
@@ -36,14 +39,28 @@ impl Index {
 
     /// Starts an index at an address, on an empty data folder.
     pub fn start_at(listen: &str) -> Self {
+        Self::start_with(listen, &[])
+    }
+
+    /// Starts an index at an address, on an empty data folder, with options of its own.
+    pub fn start_with(listen: &str, options: &[&str]) -> Self {
         let data = tempfile::tempdir().expect("a temporary folder");
-        let (process, address, errors) = launch(listen, data.path());
-        Self { process, address, errors, data }
+        let options: Vec<String> = options.iter().copied().map(String::from).collect();
+        let Launched { process, address, output, errors } = launch(listen, data.path(), &options);
+        Self { process, address, output, errors, data, options }
     }
 
     /// Gives where the index listens.
     pub const fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Gives where the index is a tracker, if it was told to be one.
+    pub fn tracker(&self) -> SocketAddr {
+        let line =
+            self.output.find(0, SOON, |line| line.starts_with(TRACKER)).expect("an index that is a tracker");
+        let said = self.output.since(line).swap_remove(0);
+        said.trim_start_matches(TRACKER).parse().expect("an address")
     }
 
     /// Gives the id of the index's process.
@@ -95,9 +112,9 @@ impl Index {
     /// Starts the index again on the same port and the same data.
     pub fn restart(&mut self) {
         self.process.kill();
-        let (process, address, errors) = launch(&self.address.to_string(), self.data.path());
-        assert_eq!(address, self.address);
-        (self.process, self.errors) = (process, errors);
+        let launched = launch(&self.address.to_string(), self.data.path(), &self.options);
+        assert_eq!(launched.address, self.address);
+        (self.process, self.output, self.errors) = (launched.process, launched.output, launched.errors);
     }
 }
 
@@ -109,11 +126,18 @@ pub fn index_server(listen: &str, data: &Path) -> Command {
     command
 }
 
-fn launch(listen: &str, data: &Path) -> (Process, SocketAddr, Lines) {
+struct Launched {
+    process: Process,
+    address: SocketAddr,
+    output: Lines,
+    errors: Lines,
+}
+
+fn launch(listen: &str, data: &Path, options: &[String]) -> Launched {
     // A port that was in use a moment ago may need another try.
     let launched = within(SOON, || {
         let mut command = index_server(listen, data);
-        command.arg("--verbose");
+        command.arg("--verbose").args(options);
         let mut process = Process::spawn("index-server", command);
         let output = Lines::of(process.child().stdout.take().expect("a pipe"));
         let errors = Lines::of(process.child().stderr.take().expect("a pipe"));
@@ -123,7 +147,7 @@ fn launch(listen: &str, data: &Path) -> (Process, SocketAddr, Lines) {
         };
         let said = output.since(line).swap_remove(0);
         let address = said.trim_start_matches(LISTENING).parse().expect("an address");
-        Some((process, address, errors))
+        Some(Launched { process, address, output, errors })
     });
     launched.expect("an index that starts")
 }

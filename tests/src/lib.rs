@@ -20,6 +20,7 @@ pub mod peer;
 pub mod process;
 pub mod programs;
 pub mod raw_client;
+pub mod seeder_tracker;
 pub mod simulation;
 pub mod spreading;
 pub mod terminal;

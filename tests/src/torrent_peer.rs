@@ -9,23 +9,27 @@ use crate::foreign::{Client, Running, SaysSo};
 use crate::programs::programs;
 
 /// The `torrent` commands of `peer-node`, with options of a story's own.
-#[derive(Debug, Default, Clone, Copy)]
+#[derive(Debug, Default, Clone)]
 pub struct TorrentPeer {
-    /// What comes behind the other options.
-    pub options: &'static [&'static str],
+    options: Vec<String>,
 }
 
 impl TorrentPeer {
+    /// Adds options to those that every story needs.
+    pub fn with(options: &[&str]) -> Self {
+        Self { options: options.iter().copied().map(String::from).collect() }
+    }
+
     /// Makes the command of `torrent download` or `torrent seed`.
-    pub fn command(self, verb: &str, torrent: &Path, folder: &Path) -> Command {
+    pub fn command(&self, verb: &str, torrent: &Path, folder: &Path) -> Command {
         let mut command = peer_torrent(verb);
         command.arg(torrent).arg("--dir").arg(folder);
-        command.args(["--port", "0", "--listen-host", "127.0.0.1"]).args(self.options);
+        command.args(["--port", "0", "--listen-host", "127.0.0.1"]).args(&self.options);
         command
     }
 
     /// Starts a command.
-    pub fn start(self, verb: &str, torrent: &Path, folder: &Path) -> Running {
+    pub fn start(&self, verb: &str, torrent: &Path, folder: &Path) -> Running {
         let own = tempfile::tempdir().expect("a temporary folder");
         let command = self.command(verb, torrent, folder);
         let is_done = |line: &str| line.starts_with("done");

@@ -7,10 +7,13 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use tempfile::TempDir;
 
-use super::metainfo;
 use super::options::Options;
 use super::original::{NAME, Original};
 use super::tracker::Tracker;
+use crate::foreign::write_torrent;
+
+/// The length of a piece of the torrent.
+const TORRENT_PIECE: u64 = 1 << 20;
 
 /// The stage; its folder is removed when dropped.
 #[derive(Debug)]
@@ -38,7 +41,7 @@ impl Stage {
             (Original::tree(&place)?, PathBuf::new())
         } else {
             let original = Original::file(&place, options.size.0)?;
-            let torrent = metainfo::write(&place.join(NAME), &tracker.announce_url())?;
+            let torrent = write_torrent(&place.join(NAME), &tracker.announce_url(), TORRENT_PIECE)?;
             (original, torrent)
         };
         Ok(Self { folder, original, tracker, torrent, limit: options.limit() })

@@ -1,7 +1,31 @@
-use std::fs;
-use std::path::Path;
+use std::fs::{self, File};
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
 
+use anyhow::{Context, Result};
 use protocol::infohash::Infohash;
+use sha1::{Digest as _, Sha1};
+
+/// Writes the `.torrent` of a file (BEP 3) beside it and returns where it is.
+pub fn write_torrent(file: &Path, announce: &str, piece_length: u64) -> Result<PathBuf> {
+    let name = file.file_name().and_then(|name| name.to_str()).context("a file without a name")?;
+    let (mut reader, mut piece, mut pieces, mut size) = (File::open(file)?, Vec::new(), Vec::new(), 0);
+    while reader.by_ref().take(piece_length).read_to_end(&mut piece)? > 0 {
+        pieces.extend_from_slice(&Sha1::digest(&piece));
+        size += piece.len();
+        piece.clear();
+    }
+    let mut text = format!("d8:announce{}:{announce}4:infod6:lengthi{size}e", announce.len()).into_bytes();
+    text.extend(
+        format!("4:name{}:{name}12:piece lengthi{piece_length}e6:pieces{}:", name.len(), pieces.len())
+            .bytes(),
+    );
+    text.extend(pieces);
+    text.extend(b"ee");
+    let path = file.with_extension("torrent");
+    fs::write(&path, text)?;
+    Ok(path)
+}
 
 /// Reads the infohash out of a `.torrent` with nothing but a walk over its bytes, so that no reader is judged by itself.
 pub fn infohash_of(torrent: &Path) -> Infohash {

@@ -1,10 +1,11 @@
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use protocol::infohash::Infohash;
 
 use super::running::Running;
-use super::{Client, Mktorrent, SwarmTracker, infohash_of};
-use crate::content::Content;
+use super::{Client, Mktorrent, SwarmTracker, infohash_of, write_torrent};
+use crate::content::{Content, PIECE};
 use crate::home::Home;
 
 /// Which files a torrent has.
@@ -79,6 +80,14 @@ impl Scene {
         })
     }
 
+    /// Makes a file and its torrent with no program at all, and a tracker that is told of seeders.
+    pub fn by_hand(seed: u64) -> Self {
+        Self::made(Layout::File, seed, SwarmTracker::within(), |content, url, torrent| {
+            let made = write_torrent(content, url, PIECE as u64).expect("a file that was just written");
+            fs::rename(made, torrent).expect("a folder of ours");
+        })
+    }
+
     /// Makes files, and a torrent of them by whatever makes one of a path, an announce URL and its own path.
     pub fn made(
         layout: Layout,
@@ -114,12 +123,29 @@ impl Scene {
         Member { running, home }
     }
 
+    /// Starts a client that has everything, and waits until a tracker of this process knows it.
+    pub fn seed_alone(&self, client: &dyn Client) -> Member {
+        let home = self.whole();
+        let running = client.seed(&self.torrent, home.path());
+        self.tracker.wait_for_seeders(1);
+        Member { running, home }
+    }
+
     /// Starts a client that has nothing, and waits until the tracker knows so many in all.
     pub fn fetch(&self, client: &dyn Client, peers: u64) -> Member {
-        let home = Home::new();
-        let running = client.join(&self.torrent, home.path());
+        let member = self.fetch_unseen(client);
         self.tracker.wait_for(self.infohash, |known| known.complete + known.incomplete == peers);
-        Member { running, home }
+        member
+    }
+
+    /// Starts a client that has nothing, and does not wait for anything.
+    pub fn fetch_unseen(&self, client: &dyn Client) -> Member {
+        self.go_on(client, Home::new())
+    }
+
+    /// Starts a client that has what lies in a folder.
+    pub fn go_on(&self, client: &dyn Client, home: Home) -> Member {
+        Member { running: client.join(&self.torrent, home.path()), home }
     }
 
     /// Waits until a client has everything, and holds its folder against the original.
@@ -136,6 +162,13 @@ impl Scene {
             let here = found.get(path).map(|content| content.digest);
             assert_eq!(here, Some(content.digest), "{path} among {:?}", found.keys());
         }
+    }
+
+    /// Says that a folder of ours has the files, those with nothing in them too, and nothing else.
+    pub fn is_tidy(&self, home: &Home) {
+        let expected: Vec<&String> = self.files.iter().map(|(path, _)| path).collect();
+        let found = home.files();
+        assert_eq!(found.keys().collect::<Vec<_>>(), expected);
     }
 
     /// Gives the files with their paths.

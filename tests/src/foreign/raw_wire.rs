@@ -1,0 +1,95 @@
+use std::io::{Read as _, Write as _};
+use std::net::{SocketAddr, TcpStream};
+use std::time::Duration;
+
+use anyhow::{Result, ensure};
+use protocol::infohash::Infohash;
+
+/// How long one read or write may take.
+const PATIENCE: Duration = Duration::from_mins(2);
+
+/// Longer than anything that is expected.
+const MAX_MESSAGE: usize = 1 << 20;
+
+/// A connection that speaks BitTorrent as far as it wants to.
+#[derive(Debug)]
+pub struct RawWire {
+    stream: TcpStream,
+}
+
+/// A message with its number; none is a keep-alive.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RawMessage {
+    /// The number.
+    pub id: u8,
+    /// What follows it.
+    pub payload: Vec<u8>,
+}
+
+impl RawMessage {
+    /// Reads the numbers of a payload.
+    pub fn numbers(&self) -> Vec<u32> {
+        let words = self.payload.as_chunks().0;
+        words.iter().map(|word: &[u8; 4]| u32::from_be_bytes(*word)).collect()
+    }
+}
+
+impl RawWire {
+    /// Connects.
+    pub fn connect(address: SocketAddr) -> Result<Self> {
+        Self::over(TcpStream::connect_timeout(&address, PATIENCE)?)
+    }
+
+    /// Takes a connection.
+    pub fn over(stream: TcpStream) -> Result<Self> {
+        stream.set_read_timeout(Some(PATIENCE))?;
+        stream.set_write_timeout(Some(PATIENCE))?;
+        stream.set_nodelay(true)?;
+        Ok(Self { stream })
+    }
+
+    /// Gives the handshake of a peer that understands nothing beyond BEP 3.
+    pub fn handshake(infohash: Infohash, peer_id: [u8; 20]) -> Vec<u8> {
+        [b"\x13BitTorrent protocol\0\0\0\0\0\0\0\0".as_slice(), infohash.as_bytes(), &peer_id].concat()
+    }
+
+    /// Reads a handshake and returns the infohash and the peer's id.
+    pub fn read_handshake(&mut self) -> Result<(Infohash, [u8; 20])> {
+        let mut bytes = [0; 68];
+        self.stream.read_exact(&mut bytes)?;
+        ensure!(bytes.starts_with(b"\x13BitTorrent protocol"), "another protocol");
+        let infohash = Infohash::from_bytes(bytes[28..48].try_into()?);
+        Ok((infohash, bytes[48..].try_into()?))
+    }
+
+    /// Sends bytes as they are.
+    pub fn send_raw(&mut self, bytes: &[u8]) -> Result<()> {
+        Ok(self.stream.write_all(bytes)?)
+    }
+
+    /// Sends a message.
+    pub fn send(&mut self, id: u8, payload: &[u8]) -> Result<()> {
+        self.send_raw(&message(id, payload))
+    }
+
+    /// Waits for the next message that is no keep-alive; an error is the end of the connection.
+    pub fn receive(&mut self) -> Result<RawMessage> {
+        loop {
+            let mut head = [0; 4];
+            self.stream.read_exact(&mut head)?;
+            let length = u32::from_be_bytes(head) as usize;
+            ensure!(length <= MAX_MESSAGE, "a message of {length} bytes");
+            if length > 0 {
+                let mut bytes = vec![0; length];
+                self.stream.read_exact(&mut bytes)?;
+                return Ok(RawMessage { id: bytes[0], payload: bytes.split_off(1) });
+            }
+        }
+    }
+}
+
+/// Puts a message together.
+pub fn message(id: u8, payload: &[u8]) -> Vec<u8> {
+    let length = u32::try_from(payload.len() + 1).expect("a short message");
+    [&length.to_be_bytes(), [id].as_slice(), payload].concat()
+}

@@ -1,0 +1,130 @@
+//! A BitTorrent tracker for one torrent: it tells every leecher where the seeders are (BEP 3, BEP 23).
+
+use std::collections::BTreeSet;
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::thread;
+use std::time::Duration;
+
+use anyhow::Result;
+
+const REQUEST_WITHIN: Duration = Duration::from_secs(2);
+const MAX_REQUEST: u64 = 8 << 10;
+
+/// A running tracker; its thread ends with the program.
+#[derive(Debug)]
+pub struct SeederTracker {
+    address: SocketAddr,
+    known: Arc<Mutex<Known>>,
+}
+
+#[derive(Debug)]
+struct Known {
+    host: Ipv4Addr,
+    seeders: BTreeSet<u16>,
+}
+
+impl SeederTracker {
+    /// Starts on a free port of the loopback.
+    pub fn start() -> Result<Self> {
+        let listener = TcpListener::bind("127.0.0.1:0")?;
+        let address = listener.local_addr()?;
+        let known = Arc::new(Mutex::new(Known { host: Ipv4Addr::LOCALHOST, seeders: BTreeSet::new() }));
+        let shared = Arc::clone(&known);
+        thread::spawn(move || {
+            for stream in listener.incoming().flatten() {
+                // Who asks wrongly is not answered, and asks again.
+                let _ = answer(stream, &shared);
+            }
+        });
+        Ok(Self { address, known })
+    }
+
+    /// Gives the address that goes into a `.torrent`.
+    pub fn announce_url(&self) -> String {
+        format!("http://{}/announce", self.address)
+    }
+
+    /// Forgets all seeders; the next ones are at `host`.
+    pub fn reset(&self, host: Ipv4Addr) {
+        *lock(&self.known) = Known { host, seeders: BTreeSet::new() };
+    }
+
+    /// Notes a seeder without its asking.
+    pub fn note(&self, port: u16) {
+        lock(&self.known).seeders.insert(port);
+    }
+
+    /// Says how many seeders have announced themselves as complete.
+    pub fn seeders(&self) -> usize {
+        lock(&self.known).seeders.len()
+    }
+}
+
+fn lock(known: &Mutex<Known>) -> MutexGuard<'_, Known> {
+    known.lock().expect("no thread panics while it holds the seeders")
+}
+
+fn answer(mut stream: TcpStream, known: &Mutex<Known>) -> Result<()> {
+    stream.set_read_timeout(Some(REQUEST_WITHIN))?;
+    stream.set_write_timeout(Some(REQUEST_WITHIN))?;
+    let mut request = String::new();
+    let mut reader = BufReader::new(stream.try_clone()?).take(MAX_REQUEST);
+    reader.read_line(&mut request)?;
+    let mut header = String::from("-");
+    while !header.trim().is_empty() {
+        header.clear();
+        reader.read_line(&mut header)?;
+    }
+    let body = reply(&request, &mut lock(known));
+    write!(stream, "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: {}\r\n", body.len())?;
+    stream.write_all(b"Connection: close\r\n\r\n")?;
+    stream.write_all(&body)?;
+    Ok(())
+}
+
+/// Notes a seeder; tells anyone else all seeders.
+fn reply(request: &str, known: &mut Known) -> Vec<u8> {
+    let query =
+        request.split(' ').nth(1).and_then(|path| path.split_once('?')).map_or("", |(_, query)| query);
+    let value = |key: &str| {
+        let mut pairs = query.split('&').filter_map(|pair| pair.split_once('='));
+        pairs.find(|(name, _)| *name == key).map(|(_, value)| value)
+    };
+    let complete = value("left") == Some("0");
+    let port = value("port").and_then(|port| port.parse().ok());
+    let mut peers = Vec::new();
+    match port {
+        Some(port) if complete && value("event") == Some("stopped") => drop(known.seeders.remove(&port)),
+        Some(port) if complete => drop(known.seeders.insert(port)),
+        _ => {
+            for seeder in &known.seeders {
+                peers.extend(known.host.octets());
+                peers.extend(seeder.to_be_bytes());
+            }
+        }
+    }
+    let mut body =
+        format!("d8:completei{}e8:intervali1800e5:peers{}:", known.seeders.len(), peers.len()).into_bytes();
+    body.extend(peers);
+    body.push(b'e');
+    body
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_leecher_is_told_of_the_seeders_and_a_seeder_of_nobody() {
+        let mut known = Known { host: Ipv4Addr::LOCALHOST, seeders: BTreeSet::new() };
+        let nobody = b"d8:completei1e8:intervali1800e5:peers0:e";
+        assert_eq!(reply("GET /announce?port=258&left=0 HTTP/1.1", &mut known), nobody);
+        let one = b"d8:completei1e8:intervali1800e5:peers6:\x7f\x00\x00\x01\x01\x02e";
+        assert_eq!(reply("GET /announce?left=7&port=9 HTTP/1.1", &mut known), one);
+        assert_eq!(reply("nonsense", &mut known), one);
+        reply("GET /announce?port=258&left=0&event=stopped HTTP/1.1", &mut known);
+        assert!(known.seeders.is_empty());
+    }
+}
