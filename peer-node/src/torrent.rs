@@ -6,4 +6,5 @@
 
 pub mod dot_torrent;
 pub mod files;
+pub mod make;
 pub mod selection;

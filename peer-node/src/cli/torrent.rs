@@ -1,6 +1,10 @@
 //! The commands for torrents that need no node: they read, work and end.
 
+mod bar;
+mod create;
 mod show;
+mod tracker_url;
+mod written;
 
 use std::io::{self, IsTerminal};
 
@@ -9,13 +13,18 @@ use clap::Subcommand;
 use super::UNHEARD;
 use crate::repl::output::{Audience, Output, OutputClosed};
 use crate::torrent::dot_torrent::DotTorrentError;
+use crate::torrent::make::MakeError;
+use create::CreateOptions;
 use show::ShowOptions;
+use written::WriteError;
 
 /// What to do with torrents.
 #[derive(Debug, Clone, Subcommand)]
 pub enum TorrentCommand {
     /// Shows what a torrent says: names, sizes, hashes, trackers, files.
     Show(ShowOptions),
+    /// Makes a torrent of a file or folder.
+    Create(CreateOptions),
 }
 
 /// Why a command for torrents failed.
@@ -24,6 +33,12 @@ pub(super) enum TorrentTrouble {
     /// The torrent cannot be used.
     #[error(transparent)]
     DotTorrent(#[from] DotTorrentError),
+    /// There is no torrent of what was named.
+    #[error(transparent)]
+    Make(#[from] MakeError),
+    /// The torrent cannot be put where it belongs.
+    #[error(transparent)]
+    Write(#[from] WriteError),
     /// Nobody reads what is said.
     #[error(transparent)]
     Unheard(#[from] OutputClosed),
@@ -34,7 +49,7 @@ impl TorrentTrouble {
     pub(super) const fn exit_code(&self) -> u8 {
         match self {
             Self::Unheard(_) => UNHEARD,
-            Self::DotTorrent(_) => 1,
+            Self::DotTorrent(_) | Self::Make(_) | Self::Write(_) => 1,
         }
     }
 }
@@ -43,7 +58,10 @@ impl TorrentTrouble {
 pub(super) fn run(command: &TorrentCommand) -> Result<u8, TorrentTrouble> {
     let audience = if io::stdout().is_terminal() { Audience::Person } else { Audience::Script };
     let mut output = Output::standard(audience);
-    match command {
+    let ended = match command {
         TorrentCommand::Show(options) => show::run(options, &mut output),
-    }
+        TorrentCommand::Create(options) => create::run(options, &mut output),
+    };
+    output.clear_live();
+    ended
 }

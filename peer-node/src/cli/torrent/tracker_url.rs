@@ -1,0 +1,46 @@
+//! Reads the addresses of trackers as people type them.
+
+use protocol::limits::MAX_TRACKER_URL;
+
+/// The trackers of one tier, of which each is as good as the other.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tier(pub(super) Vec<String>);
+
+/// Reads addresses with commas between them.
+pub(super) fn tier(text: &str) -> Result<Tier, String> {
+    text.split(',')
+        .map(|address| check(address).map(|()| address.to_owned()))
+        .collect::<Result<_, _>>()
+        .map(Tier)
+}
+
+fn check(address: &str) -> Result<(), String> {
+    if address.len() > MAX_TRACKER_URL {
+        return Err(format!("an address has at most {MAX_TRACKER_URL} bytes"));
+    }
+    let rest = ["http://", "https://", "udp://"].iter().find_map(|scheme| address.strip_prefix(scheme));
+    let rest = rest.filter(|rest| rest.bytes().all(|byte| byte.is_ascii_graphic()));
+    let host = rest.and_then(|rest| rest.split(['/', '?', ':']).next());
+    match host {
+        Some(host) if !host.is_empty() => Ok(()),
+        _ => Err("write an address as in http://127.0.0.1:6969/announce or udp://127.0.0.1:6969".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_have_a_scheme_and_a_host() {
+        let both = tier("http://a/announce,udp://b:6969").unwrap();
+        assert_eq!(both.0, ["http://a/announce", "udp://b:6969"]);
+        assert!(tier("https://[::1]:80/announce?key=1").is_ok());
+        let long = format!("http://a/{}", "x".repeat(MAX_TRACKER_URL));
+        for bad in
+            ["", "a", "ftp://a/", "http://", "http:///x", "http://a b/", "http://ä/", "http://a,", &long]
+        {
+            assert!(tier(bad).is_err(), "{bad}");
+        }
+    }
+}

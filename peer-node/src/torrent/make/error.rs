@@ -1,0 +1,65 @@
+use std::io;
+use std::path::{Path, PathBuf};
+
+use protocol::escape::display_safe;
+use protocol::metainfo::MetainfoError;
+
+/// Why there is no torrent of a file or folder.
+#[derive(Debug, thiserror::Error)]
+pub enum MakeError {
+    /// A file or folder cannot be read.
+    #[error("cannot read {}: {error}", shown(path))]
+    Unreadable {
+        /// Which one.
+        path: PathBuf,
+        /// What the system says.
+        error: io::Error,
+    },
+    /// What was named is neither a file nor a folder.
+    #[error("{} is neither a file nor a folder", shown(path))]
+    NoContent {
+        /// What was named.
+        path: PathBuf,
+    },
+    /// The folder has no bytes in it.
+    #[error("{} has no bytes in it, and a torrent needs some", shown(path))]
+    Empty {
+        /// Which file or folder.
+        path: PathBuf,
+    },
+    /// A name is not UTF-8, which names in torrents are.
+    #[error("the name of {} is not UTF-8, as names in torrents are: rename it", shown(path))]
+    NotText {
+        /// What has that name.
+        path: PathBuf,
+    },
+    /// A file was changed meanwhile.
+    #[error("{} was changed while it was read: try again when nobody writes to it", shown(path))]
+    Changed {
+        /// Which file.
+        path: PathBuf,
+    },
+    /// The torrent would be longer than any that is read.
+    #[error("{pieces} pieces of {piece_length} bytes are too many for a torrent: choose longer pieces")]
+    TooManyPieces {
+        /// How many there would be.
+        pieces: u64,
+        /// The length of a piece.
+        piece_length: u32,
+    },
+    /// What the torrent would say is nothing that may stand in one.
+    #[error("no torrent can be made of {}: {fault}", shown(path))]
+    Refused {
+        /// Of which file or folder.
+        path: PathBuf,
+        /// What is wrong.
+        fault: MetainfoError,
+    },
+    /// It was broken off.
+    #[error("broken off")]
+    Cancelled,
+}
+
+fn shown(path: &Path) -> String {
+    display_safe(&path.to_string_lossy()).into_owned()
+}

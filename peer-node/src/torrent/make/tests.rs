@@ -1,0 +1,149 @@
+use std::ffi::OsStr;
+use std::fs;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::symlink;
+use std::os::unix::net::UnixListener;
+use std::path::Path;
+
+use protocol::digest::Digest;
+use protocol::metainfo::Metainfo;
+use sha2::{Digest as _, Sha256};
+use tempfile::TempDir;
+
+use super::*;
+
+fn folder(files: &[(&str, usize)]) -> TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    for (path, length) in files {
+        let path = folder.path().join("album").join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        let bytes: Vec<u8> = (0..*length).map(|at| (at * 7 + at / 251).to_le_bytes()[0]).collect();
+        fs::write(path, bytes).unwrap();
+    }
+    folder
+}
+
+fn make(path: &Path, wish: &Wish) -> Result<Metainfo, MakeError> {
+    let bytes = Plan::of(path, None)?.make(wish, &CancellationToken::new(), &mut |_| {})?;
+    Ok(Metainfo::parse(&bytes).unwrap())
+}
+
+fn small_pieces() -> Wish {
+    Wish { piece_length: Some(16 << 10), ..Wish::default() }
+}
+
+#[test]
+fn every_piece_of_the_content_has_its_hash() {
+    let folder = folder(&[("b", 40_000), ("a/x", 1), ("a-b", 0), ("a/y", 70_000), ("c", 16 << 10)]);
+    let metainfo = make(&folder.path().join("album"), &small_pieces()).unwrap();
+    let paths: Vec<_> = metainfo.files().iter().map(|file| file.path.as_str()).collect();
+    assert_eq!(paths, ["album/a-b", "album/a/x", "album/a/y", "album/b", "album/c"]);
+    let content: Vec<u8> =
+        paths.iter().flat_map(|path| fs::read(folder.path().join(path)).unwrap()).collect();
+    assert_eq!(metainfo.geometry().size(), content.len() as u64);
+    for (piece, bytes) in metainfo.geometry().pieces().zip(content.chunks(16 << 10)) {
+        assert!(metainfo.is_piece(piece, [bytes]), "{piece:?}");
+    }
+    assert_eq!(metainfo.digest(), None);
+}
+
+#[test]
+fn a_single_file_is_named_by_its_sha256_too() {
+    let folder = folder(&[("b", 100_000)]);
+    let path = folder.path().join("album/b");
+    let wish = Wish { name: Some("other".to_owned()), private: true, ..small_pieces() };
+    let metainfo = make(&path, &wish).unwrap();
+    let digest = Digest::from_bytes(Sha256::digest(fs::read(&path).unwrap()).into());
+    assert_eq!((metainfo.name(), metainfo.digest()), ("other", Some(digest)));
+    assert!(metainfo.is_single_file() && metainfo.is_private());
+    assert_eq!(metainfo.geometry().piece_count(), 7);
+    let other = make(&path, &Wish { creation_date: Some(1), ..wish }).unwrap();
+    assert_eq!(other.infohash(), metainfo.infohash());
+    assert_eq!(other.creation_date(), Some(1));
+}
+
+#[test]
+fn links_and_special_files_are_left_out_and_told() {
+    let folder = folder(&[("a", 5), ("sub/b", 5), ("old.torrent", 9)]);
+    let album = folder.path().join("album");
+    symlink("a", album.join("link")).unwrap();
+    symlink("..", album.join("sub/up")).unwrap();
+    let socket = UnixListener::bind(album.join("socket")).unwrap();
+    let plan = Plan::of(&album, Some(&album.join("old.torrent"))).unwrap();
+    drop(socket);
+    let left_out: Vec<_> = plan
+        .left_out()
+        .iter()
+        .map(|left| {
+            (left.path.strip_prefix(album.canonicalize().unwrap()).unwrap().to_str().unwrap(), left.why)
+        })
+        .collect();
+    let expected =
+        [("link", Why::Link), ("old.torrent", Why::Output), ("socket", Why::Special), ("sub/up", Why::Link)];
+    assert_eq!(left_out, expected);
+    assert_eq!((plan.file_count(), plan.size()), (2, 10));
+}
+
+#[test]
+fn a_link_that_was_named_is_followed() {
+    let folder = folder(&[("a", 5)]);
+    let link = folder.path().join("link");
+    symlink("album", &link).unwrap();
+    assert_eq!(Plan::of(&link, None).unwrap().name(), "album");
+}
+
+#[test]
+fn what_has_no_bytes_is_no_torrent() {
+    let folder = folder(&[("empty", 0), ("nested/empty", 0)]);
+    let album = folder.path().join("album");
+    for path in [album.clone(), album.join("empty")] {
+        assert!(matches!(Plan::of(&path, None), Err(MakeError::Empty { .. })), "{path:?}");
+    }
+    assert!(matches!(Plan::of(&album.join("none"), None), Err(MakeError::Unreadable { .. })));
+    assert!(matches!(Plan::of(Path::new("/dev/null"), None), Err(MakeError::NoContent { .. })));
+}
+
+#[test]
+fn names_that_no_torrent_may_hold_are_told_before_anything_is_read() {
+    let folder = folder(&[("a\nb", 5)]);
+    let album = folder.path().join("album");
+    let mut read = false;
+    let plan = Plan::of(&album, None).unwrap();
+    let made = plan.make(&Wish::default(), &CancellationToken::new(), &mut |_| read = true);
+    assert!(matches!(made, Err(MakeError::Refused { .. })) && !read);
+    let message = made.unwrap_err().to_string();
+    assert!(message.contains("file 1 cannot be") && !message.contains('\n'), "{message}");
+
+    fs::write(album.join(OsStr::from_bytes(b"\xff")), "x").unwrap();
+    assert!(matches!(Plan::of(&album, None), Err(MakeError::NotText { .. })));
+}
+
+#[test]
+fn a_file_that_changes_meanwhile_ends_it() {
+    let folder = folder(&[("a", 100_000), ("b", 100_000)]);
+    let album = folder.path().join("album");
+    for length in [99_999, 0, 100_001] {
+        let plan = Plan::of(&album, None).unwrap();
+        let file = fs::OpenOptions::new().write(true).open(album.join("b")).unwrap();
+        file.set_len(length).unwrap();
+        let made = plan.make(&small_pieces(), &CancellationToken::new(), &mut |_| {});
+        assert!(matches!(made, Err(MakeError::Changed { .. })), "{length}: {made:?}");
+        file.set_len(100_000).unwrap();
+    }
+}
+
+#[test]
+fn it_can_be_broken_off() {
+    let folder = folder(&[("a", 100_000)]);
+    let cancel = CancellationToken::new();
+    let plan = Plan::of(&folder.path().join("album"), None).unwrap();
+    let made = plan.make(&small_pieces(), &cancel, &mut |_| cancel.cancel());
+    assert!(matches!(made, Err(MakeError::Cancelled)));
+}
+
+#[test]
+fn pieces_are_as_long_as_natively() {
+    assert_eq!(hashing::suitable_piece_length(1), 256 << 10);
+    assert_eq!(hashing::suitable_piece_length(4 << 30), 1 << 20);
+    assert_eq!(hashing::suitable_piece_length(u64::MAX), 16 << 20);
+}
