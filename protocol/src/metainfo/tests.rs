@@ -1,3 +1,4 @@
+mod frozen;
 mod lies;
 mod properties;
 mod reading;
