@@ -4,6 +4,7 @@ mod bar;
 mod create;
 mod show;
 mod tracker_url;
+mod verify;
 mod written;
 
 use std::io::{self, IsTerminal};
@@ -13,9 +14,11 @@ use clap::Subcommand;
 use super::UNHEARD;
 use crate::repl::output::{Audience, Output, OutputClosed};
 use crate::torrent::dot_torrent::DotTorrentError;
+use crate::torrent::files::FilesError;
 use crate::torrent::make::MakeError;
 use create::CreateOptions;
 use show::ShowOptions;
+use verify::VerifyOptions;
 use written::WriteError;
 
 /// What to do with torrents.
@@ -25,6 +28,8 @@ pub enum TorrentCommand {
     Show(ShowOptions),
     /// Makes a torrent of a file or folder.
     Create(CreateOptions),
+    /// Hashes what lies on disk and says which files are whole.
+    Verify(VerifyOptions),
 }
 
 /// Why a command for torrents failed.
@@ -36,6 +41,9 @@ pub(super) enum TorrentTrouble {
     /// There is no torrent of what was named.
     #[error(transparent)]
     Make(#[from] MakeError),
+    /// The content's files cannot be used.
+    #[error(transparent)]
+    Files(#[from] FilesError),
     /// The torrent cannot be put where it belongs.
     #[error(transparent)]
     Write(#[from] WriteError),
@@ -49,7 +57,7 @@ impl TorrentTrouble {
     pub(super) const fn exit_code(&self) -> u8 {
         match self {
             Self::Unheard(_) => UNHEARD,
-            Self::DotTorrent(_) | Self::Make(_) | Self::Write(_) => 1,
+            Self::DotTorrent(_) | Self::Make(_) | Self::Files(_) | Self::Write(_) => 1,
         }
     }
 }
@@ -61,6 +69,7 @@ pub(super) fn run(command: &TorrentCommand) -> Result<u8, TorrentTrouble> {
     let ended = match command {
         TorrentCommand::Show(options) => show::run(options, &mut output),
         TorrentCommand::Create(options) => create::run(options, &mut output),
+        TorrentCommand::Verify(options) => verify::run(options, &mut output),
     };
     output.clear_live();
     ended
