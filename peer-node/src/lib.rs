@@ -1,5 +1,6 @@
 //! A peer of a Peerdex network, as a library; the binary is a thin shell around it.
 
+pub mod bittorrent;
 pub mod cli;
 pub mod download;
 mod front_door;

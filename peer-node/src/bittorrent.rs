@@ -1,0 +1,37 @@
+//! The BitTorrent dialect: connections to any client of the world, each about one torrent (BEP 3, BEP 6).
+//!
+//! [`Wires`] owns the connections. Whoever has a torrent, or wants it, lets it take part ([`Wires::join`]), says where its
+//! bytes lie ([`Offering`]), and hears of every [`Wire`], whoever opened it, by [`WireEvent`]s. What the other side asks of
+//! us is answered here without anybody else being involved. Which blocks are asked for is not decided here.
+
+mod asked;
+mod ending;
+mod event;
+mod gathering;
+mod greeting;
+mod hearing;
+mod inbox;
+mod intake;
+mod membership;
+mod news;
+mod offering;
+mod reader;
+mod resolver;
+mod running;
+mod send_queue;
+mod serving;
+mod theirs;
+mod torrent;
+mod wire;
+mod wire_error;
+mod wires;
+mod writer;
+
+pub use event::WireEvent;
+pub use greeting::GreetingError;
+pub use membership::{AlreadyHere, Membership};
+pub use offering::{Offering, PieceBytes, Segment};
+pub use resolver::Resolver;
+pub use wire::Wire;
+pub use wire_error::WireError;
+pub use wires::{Wires, WiresConfig};

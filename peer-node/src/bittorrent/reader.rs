@@ -1,0 +1,122 @@
+//! Reads what the other side of a connection sends.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use protocol::bittorrent::Decoder;
+use tokio::io::AsyncReadExt;
+use tokio::net::tcp::OwnedReadHalf;
+
+use super::ending::{DEAD, Ending};
+use super::event::WireEvent;
+use super::hearing::Hearing;
+use super::inbox::Inbox;
+use super::torrent::Listener;
+use crate::throttle::Lane;
+use crate::transport::{Claim, Uploads};
+
+/// How often it is looked at a connection from which nothing comes.
+const QUIET: Duration = Duration::from_secs(10);
+
+/// A peer that has not said what it has is taken to have nothing after this time.
+const SILENCE: Duration = Duration::from_secs(2);
+
+/// The reading half of a connection.
+#[derive(Debug)]
+pub(super) struct Reader {
+    pub(super) stream: OwnedReadHalf,
+    pub(super) decoder: Decoder,
+    pub(super) inbox: Inbox,
+    pub(super) hearing: Hearing,
+    pub(super) listener: Listener,
+    pub(super) lane: Lane,
+    pub(super) claim: Arc<Claim>,
+    pub(super) uploads: Uploads,
+    /// When something was last read.
+    pub(super) heard: Instant,
+}
+
+impl Reader {
+    /// Reads until the connection ends, and says why it did.
+    pub(super) async fn run(&mut self) -> Ending {
+        loop {
+            if let Err(ending) = self.step().await {
+                return ending;
+            }
+        }
+    }
+
+    /// Tells that the connection is over.
+    pub(super) async fn end(mut self, ending: &Ending) {
+        self.hearing.join();
+        self.tell_all().await;
+        let (reason, again) = (ending.to_string(), ending.is_worth_another_try());
+        self.listener.tell(WireEvent::Lost { reason, again }).await;
+    }
+
+    /// Reads some bytes and sees to all that is here.
+    async fn step(&mut self) -> Result<(), Ending> {
+        self.hearing.wire.queue.has_room().await;
+        self.read().await?;
+        let heard = self.hear_all();
+        let received = self.hearing.received();
+        if received > 0 {
+            self.inbox.passed(received);
+            self.claim.received(received as u64);
+            self.uploads.received(received as u64);
+        }
+        // What came before an offence was honest.
+        self.tell_all().await;
+        heard
+    }
+
+    /// Waits for bytes, or for something else to see to.
+    async fn read(&mut self) -> Result<(), Ending> {
+        let wire = &self.hearing.wire;
+        let expects_blocks = self.decoder.is_in_block() || wire.asked.lock().is_owed();
+        if expects_blocks && self.inbox.credit() == 0 {
+            let begun = Instant::now();
+            self.inbox.may_pass(self.lane.pass(Inbox::MOST).await);
+            self.hearing.intake.paused(begun.elapsed());
+        }
+        let patience = if self.hearing.has_joined() { QUIET } else { SILENCE };
+        let room = self.inbox.room(expects_blocks);
+        let read = tokio::select! {
+            read = tokio::time::timeout(patience, self.stream.read(room)) => read,
+            () = wire.rejecting.notified() => return Ok(()),
+        };
+        let now = Instant::now();
+        match read {
+            Ok(Ok(0)) => return Err(Ending::Closed),
+            Ok(count) => {
+                self.inbox.filled(count?);
+                self.heard = now;
+            }
+            Err(_) if now.saturating_duration_since(self.heard) >= DEAD => return Err(Ending::Dead),
+            Err(_) => {
+                self.hearing.join();
+                self.inbox.shrink();
+            }
+        }
+        self.hearing.intake.check(now)
+    }
+
+    /// Sees to all that is here whole.
+    fn hear_all(&mut self) -> Result<(), Ending> {
+        let Self { inbox, decoder, hearing, .. } = self;
+        let heard = inbox.consume(|input| {
+            while let Some(item) = decoder.next(input)? {
+                hearing.hear(item)?;
+            }
+            Ok(())
+        });
+        hearing.reject();
+        heard
+    }
+
+    async fn tell_all(&mut self) {
+        for event in self.hearing.news.take(Instant::now()) {
+            self.listener.tell(event).await;
+        }
+    }
+}

@@ -1,0 +1,201 @@
+//! Writes what waits in a connection's queue.
+
+use std::io;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use protocol::bittorrent::Message;
+use protocol::geometry::Block;
+use tokio::io::AsyncWriteExt;
+use tokio::net::tcp::OwnedWriteHalf;
+
+use super::ending::Ending;
+use super::event::WireEvent;
+use super::gathering::gather;
+use super::offering::Offering;
+use super::torrent::Listener;
+use super::wire::WireState;
+use crate::throttle::Lane;
+use crate::transport::{Claim, UploadGuard};
+
+/// How long the other side may take nothing off our hands.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// When nothing was written for so long, the other side is told that we are alive; BEP 3 speaks of two minutes.
+const KEEP_ALIVE: Duration = Duration::from_secs(110);
+
+/// How many bytes of blocks are read and written at once.
+const BATCH: usize = 256 << 10;
+
+/// If a batch takes longer than this, the next is a single block, so that messages and changes of mind need not wait.
+const LONG: Duration = Duration::from_millis(50);
+
+/// How often those whose requests wait behind blocks are told so.
+const TELL: Duration = Duration::from_secs(1);
+
+/// How many pieces are looked at at once, to tell a peer of them.
+const NEWS: usize = 1024;
+
+/// The writing half of a connection.
+#[derive(Debug)]
+pub(super) struct Writer {
+    pub(super) stream: OwnedWriteHalf,
+    pub(super) wire: Arc<WireState>,
+    pub(super) listener: Listener,
+    pub(super) claim: Arc<Claim>,
+    pub(super) upload: UploadGuard,
+    pub(super) stride: Stride,
+    /// How far the peer was told of what is here.
+    pub(super) cursor: usize,
+}
+
+/// How much of the blocks that wait may be sent at once.
+#[derive(Debug)]
+pub(super) struct Stride {
+    lane: Lane,
+    /// The bytes that the limit lets pass already.
+    credit: usize,
+    /// The most that is read and written at once.
+    batch: usize,
+}
+
+impl Writer {
+    /// Writes until the connection ends, and says why it did.
+    pub(super) async fn run(mut self) -> Ending {
+        let mut out = Vec::new();
+        loop {
+            match self.step(&mut out).await {
+                Ok(()) => out.clear(),
+                Err(ending) => return ending,
+            }
+            if out.capacity() > 2 * BATCH {
+                out = Vec::new();
+            }
+        }
+    }
+
+    /// Writes what there is, or waits for something.
+    async fn step(&mut self, out: &mut Vec<u8>) -> Result<(), Ending> {
+        self.wire.queue.take_messages(out);
+        self.tell_news(out)?;
+        let blocks = self.stride.take_blocks(&self.wire);
+        if out.is_empty() && blocks.is_empty() {
+            out.shrink_to(0);
+            self.wait().await;
+            return Ok(());
+        }
+        let offering = Arc::clone(&self.listener.torrent.offering);
+        if let Err(error) = gather(&offering, &blocks, out) {
+            tracing::warn!(torrent = %offering.infohash(), %error, "files cannot be served; torrent withdrawn");
+            offering.withdraw();
+            for block in blocks {
+                self.wire.queue.reject(block);
+            }
+            return Ok(self.write(out, 0).await?);
+        }
+        let begun = Instant::now();
+        self.write(out, blocks.iter().map(|block| block.length as usize).sum()).await?;
+        if !blocks.is_empty() {
+            self.stride.took(begun.elapsed());
+        }
+        Ok(())
+    }
+
+    /// Adds the pieces that have come since, for a peer that lacks them.
+    fn tell_news(&mut self, out: &mut Vec<u8>) -> Result<(), Ending> {
+        let offering = &self.listener.torrent.offering;
+        let is_clean = out.is_empty();
+        loop {
+            let news = offering.read(&mut self.cursor, NEWS);
+            let theirs = self.wire.theirs.lock();
+            for piece in news.iter().filter(|piece| !theirs.has(**piece)) {
+                Message::Have { piece: piece.get() }.encode(out);
+            }
+            drop(theirs);
+            if !news.is_empty() && self.wire.is_sated(offering) {
+                return Err(Ending::Sated);
+            }
+            if news.len() < NEWS || is_clean && !out.is_empty() {
+                break;
+            }
+        }
+        if offering.is_withdrawn() && !self.wire.peer.greeted.has_fast {
+            return Err(Ending::Withdrawn);
+        }
+        Ok(())
+    }
+
+    /// Waits until there may be something to write.
+    async fn wait(&mut self) {
+        let queue = &self.wire.queue;
+        let Some((first, most)) = queue.blocks_waiting(self.stride.batch) else {
+            if tokio::time::timeout(KEEP_ALIVE, queue.bell().notified()).await.is_err() {
+                queue.push(Message::KeepAlive);
+            }
+            return;
+        };
+        // Enough for one block at least; messages need not wait for that.
+        tokio::select! {
+            () = self.stride.earn(first, most) => {}
+            () = queue.bell().notified() => {}
+        }
+    }
+
+    /// Writes all bytes, so many of which are content.
+    async fn write(&mut self, bytes: &[u8], content: usize) -> io::Result<()> {
+        let (mut written, mut counted, mut told) = (0, 0, Instant::now());
+        while let Some(rest) = bytes.get(written..).filter(|rest| !rest.is_empty()) {
+            let stuck = || io::Error::new(io::ErrorKind::TimedOut, "the other side reads nothing");
+            let writing = tokio::time::timeout(PATIENCE, self.stream.write(rest));
+            written += writing.await.map_err(|_| stuck())??;
+            // Heads and messages are little beside the blocks, so a share is exact enough until all is written.
+            let share = content * written / bytes.len();
+            self.claim.sent((share - counted) as u64);
+            self.upload.sent((share - counted) as u64);
+            counted = share;
+            if told.elapsed() >= TELL {
+                told = Instant::now();
+                // Our requests may be among what waits: that they are not answered is no fault of the other side.
+                if self.wire.queue.has_messages() && self.wire.asked.lock().is_owed() {
+                    self.listener.try_tell(WireEvent::Bytes { count: 0 });
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Stride {
+    pub(super) const fn new(lane: Lane) -> Self {
+        Self { lane, credit: 0, batch: BATCH }
+    }
+
+    /// Takes the blocks that may be sent now.
+    fn take_blocks(&mut self, wire: &WireState) -> Vec<Block> {
+        if self.credit == 0 {
+            return Vec::new();
+        }
+        let blocks = wire.queue.take_blocks(self.credit, self.batch);
+        self.credit -= blocks.iter().map(|block| block.length as usize).sum::<usize>().min(self.credit);
+        blocks
+    }
+
+    /// Waits until the limit lets so many bytes pass, and has it let pass as many as can be used. Cancel safe.
+    async fn earn(&mut self, least: usize, most: usize) {
+        while self.credit < least {
+            self.credit += self.lane.pass(most.saturating_sub(self.credit)).await;
+        }
+    }
+
+    /// Takes in how long a batch took.
+    fn took(&mut self, time: Duration) {
+        self.batch = if time > LONG { 1 } else { (self.batch * 2).clamp(16 << 10, BATCH) };
+    }
+}
+
+impl WireState {
+    /// Says whether neither side can give the other anything any more.
+    pub(super) fn is_sated(&self, offering: &Offering) -> bool {
+        self.theirs.lock().is_full() && offering.is_complete()
+    }
+}
