@@ -6,7 +6,6 @@
 //! bytes. What the index says is a hint: addresses are filtered, words escaped, and content never comes from here.
 
 mod actor;
-mod backoff;
 mod batch;
 mod board;
 mod changes;
@@ -53,7 +52,6 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use self::actor::{Actor, Caller};
-use self::backoff::Backoff;
 use self::board::{Board, BoardReader, away_error};
 use self::command::{Answer, Command};
 use self::dialable::dialable;
@@ -61,6 +59,7 @@ use self::list_sync::ListSync;
 use self::pending::CALL_TIMEOUT;
 use self::session::Inputs;
 use self::shares::ShareFeed;
+use crate::backoff::Backoff;
 use crate::identity::Identity;
 
 /// Questions that wait for the actor: as many as a busy prompt and its downloads ask at once. More wait with their

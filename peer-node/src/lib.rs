@@ -1,5 +1,7 @@
 //! A peer of a Peerdex network, as a library; the binary is a thin shell around it.
 
+mod addresses;
+mod backoff;
 pub mod bittorrent;
 pub mod cli;
 pub mod download;

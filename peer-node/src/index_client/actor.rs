@@ -6,7 +6,6 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
-use super::backoff::Backoff;
 use super::board::Board;
 use super::conversation::Conversation;
 use super::greeting::{Greeted, greet};
@@ -15,6 +14,7 @@ use super::probe_key::ProbeKey;
 use super::session::{Inputs, Line};
 use super::session_error::SessionError;
 use super::{IndexConfig, IndexError, IndexStatus};
+use crate::backoff::Backoff;
 use crate::identity::Identity;
 
 /// A session of this length shows that the index is well, and the pauses begin anew.

@@ -1,10 +1,12 @@
 //! Which addresses from an index may be dialled.
 
 use std::collections::HashSet;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 
 use protocol::index::Source;
 use protocol::node_id::NodeId;
+
+use crate::addresses::{may_dial, undressed};
 
 /// Keeps the sources that a node may connect to: not itself, by id or by address, nobody twice, and no address at which
 /// nobody in particular can listen. Addresses of IPv4 in the clothes of IPv6 are undressed.
@@ -19,20 +21,6 @@ pub(super) fn dialable(sources: Vec<Source>, own: NodeId, own_address: Option<So
         })
         .filter(|source| seen.insert(source.node))
         .collect()
-}
-
-fn undressed(address: SocketAddr) -> SocketAddr {
-    SocketAddr::new(address.ip().to_canonical(), address.port())
-}
-
-fn may_dial(address: SocketAddr) -> bool {
-    let ip = address.ip();
-    let possible = match ip {
-        // 0.0.0.0/8 means "this host", 240.0.0.0/4 is reserved and ends in the broadcast address.
-        IpAddr::V4(ip) => !matches!(ip.octets(), [0 | 240..=255, ..]),
-        IpAddr::V6(_) => true,
-    };
-    possible && address.port() != 0 && !ip.is_multicast() && !ip.is_unspecified()
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! How long to wait before the next attempt to reach the index.
+//! How long to wait before the next attempt to reach a server.
 
 use std::time::Duration;
 
@@ -8,10 +8,10 @@ const FIRST: Duration = Duration::from_secs(1);
 /// No pause is longer.
 const LONGEST: Duration = Duration::from_mins(1);
 
-/// Pauses that double with every failure and differ from node to node, so that an index that comes back isn't greeted
-/// by everybody at once.
+/// Pauses that double with every failure and differ from node to node, so that a server that comes back isn't greeted by
+/// everybody at once.
 #[derive(Debug, Clone)]
-pub(super) struct Backoff {
+pub(crate) struct Backoff {
     first: Duration,
     longest: Duration,
     failures: u32,
@@ -25,13 +25,13 @@ impl Default for Backoff {
 
 impl Backoff {
     /// Makes pauses of at least `first` and at most `longest`.
-    pub(super) const fn between(first: Duration, longest: Duration) -> Self {
+    pub(crate) const fn between(first: Duration, longest: Duration) -> Self {
         Self { first, longest, failures: 0 }
     }
 
     /// Counts a failure and returns the pause after it: a step that doubles each time, to which `random` adds up to as
     /// much again.
-    pub(super) fn pause(&mut self, random: u64) -> Duration {
+    pub(crate) fn pause(&mut self, random: u64) -> Duration {
         let step = self.first.saturating_mul(1 << self.failures.min(16)).min(self.longest / 2);
         self.failures = self.failures.saturating_add(1);
         // 1024 different pauses are jitter enough, and their arithmetic cannot overflow.
@@ -40,7 +40,7 @@ impl Backoff {
     }
 
     /// Begins with the shortest pause again.
-    pub(super) const fn reset(&mut self) {
+    pub(crate) const fn reset(&mut self) {
         self.failures = 0;
     }
 }

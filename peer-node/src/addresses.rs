@@ -1,0 +1,61 @@
+//! What an address says of who can be behind it.
+
+use std::net::{IpAddr, SocketAddr};
+
+/// Undresses an address of IPv4 in the clothes of IPv6.
+pub(crate) fn undressed(address: SocketAddr) -> SocketAddr {
+    SocketAddr::new(address.ip().to_canonical(), address.port())
+}
+
+/// Says whether somebody can listen there; the address is undressed.
+pub(crate) fn may_dial(address: SocketAddr) -> bool {
+    let ip = address.ip();
+    let possible = match ip {
+        // 0.0.0.0/8 means "this host", 240.0.0.0/4 is reserved and ends in the broadcast address.
+        IpAddr::V4(ip) => !matches!(ip.octets(), [0 | 240..=255, ..]),
+        IpAddr::V6(_) => true,
+    };
+    possible && address.port() != 0 && !ip.is_multicast() && !ip.is_unspecified()
+}
+
+/// Says whether an address is of this machine or of this link only: loopback and link-local, where services listen that
+/// trust whoever reaches them.
+pub(crate) fn is_at_home(ip: IpAddr) -> bool {
+    match ip.to_canonical() {
+        IpAddr::V4(ip) => ip.is_loopback() || ip.is_link_local() || ip.is_unspecified(),
+        IpAddr::V6(ip) => ip.is_loopback() || ip.is_unicast_link_local() || ip.is_unspecified(),
+    }
+}
+
+/// Says whether an address is of no network that everybody can reach: at home, private, or shared by the customers of a
+/// provider.
+pub(crate) fn is_private(ip: IpAddr) -> bool {
+    is_at_home(ip)
+        || match ip.to_canonical() {
+            IpAddr::V4(ip) => ip.is_private() || matches!(ip.octets(), [100, 64..=127, ..]),
+            IpAddr::V6(ip) => ip.is_unique_local(),
+        }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn home_is_private_and_the_world_is_not() {
+        for home in
+            ["127.0.0.1", "127.9.9.9", "::1", "169.254.169.254", "fe80::1", "::ffff:127.0.0.1", "0.0.0.0"]
+        {
+            let ip = home.parse().unwrap();
+            assert!(is_at_home(ip) && is_private(ip), "{home}");
+        }
+        for private in ["10.0.0.1", "172.16.0.1", "192.168.1.1", "100.64.0.1", "fd00::1", "::ffff:10.0.0.1"] {
+            let ip = private.parse().unwrap();
+            assert!(!is_at_home(ip) && is_private(ip), "{private}");
+        }
+        for global in ["1.1.1.1", "100.63.0.1", "172.32.0.1", "2001:db8::1", "::ffff:8.8.8.8"] {
+            let ip = global.parse().unwrap();
+            assert!(!is_at_home(ip) && !is_private(ip), "{global}");
+        }
+    }
+}
