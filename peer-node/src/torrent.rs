@@ -4,6 +4,7 @@
 //! from one. Files are touched here and nowhere else in the dialect; who drives it is a command of the program or a
 //! download.
 
+pub mod announcer;
 pub mod dot_torrent;
 pub mod files;
 pub mod make;

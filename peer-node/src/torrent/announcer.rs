@@ -1,0 +1,190 @@
+//! Announces a torrent to its trackers, and hears from them of other peers.
+//!
+//! [`Announcer`] is a handle on one task, the actor, for one torrent that takes part. Whom it asks when is decided in
+//! `schedule`, which is pure; `client` asks: `http` and `udp` move the bytes, `host` and `tracker_address` decide where a
+//! torrent may make us ask. What a tracker says is a hint: addresses are filtered, words escaped, numbers bounded.
+//! Peers are dialled by whoever drives this, the torrent's session.
+
+mod actor;
+mod client;
+mod hints;
+mod host;
+mod http;
+mod pacing;
+mod patience;
+mod schedule;
+#[cfg(test)]
+mod tests;
+mod tiers;
+mod tracker_address;
+mod tracker_error;
+mod trust;
+mod udp;
+mod view;
+
+pub use view::{TrackerState, TrackerView};
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use protocol::bittorrent::PeerId;
+use protocol::infohash::Infohash;
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinHandle;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use self::actor::{Actor, Participant, Wishes};
+use self::client::TrackerClient;
+use self::pacing::Pacing;
+use self::patience::Patience;
+use self::schedule::Schedule;
+use self::trust::Trust;
+
+/// Events that wait for the session: an answer makes three at most, and there are a few answers a minute at most.
+const BACKLOG: usize = 64;
+
+/// Says what is announced where.
+#[derive(Debug, Clone)]
+pub struct AnnounceConfig {
+    /// The torrent.
+    pub infohash: Infohash,
+    /// Who we are to BitTorrent.
+    pub peer_id: PeerId,
+    /// The port on which we take connections.
+    pub port: u16,
+    /// The trackers, as the torrent has them (BEP 12).
+    pub tiers: Vec<Vec<String>>,
+    /// How things stand at the start. With nothing left, no tracker is ever told that the torrent was completed.
+    pub stats: AnnounceStats,
+    /// What waits for the task.
+    pub tracker: TaskTracker,
+    /// Ends the announcements, within three seconds.
+    pub cancel: CancellationToken,
+}
+
+/// What a tracker is told of a torrent, in bytes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct AnnounceStats {
+    /// Sent since the torrent takes part.
+    pub uploaded: u64,
+    /// Fetched since the torrent takes part.
+    pub downloaded: u64,
+    /// Still lacking.
+    pub left: u64,
+}
+
+/// What comes of announcing. Trackers are named by scheme, host and port, all words are fit for a screen.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AnnounceEvent {
+    /// Peers that a tracker told of: at most 200, none of them an address at which nobody can listen.
+    Peers(Vec<SocketAddr>),
+    /// A tracker refused, or could not be asked.
+    Failure {
+        /// Which one.
+        tracker: String,
+        /// Why.
+        reason: String,
+        /// In how long it is asked again.
+        retry_in: Duration,
+    },
+    /// A tracker has a word for the person; or it can never be asked, and neither can any other.
+    Warning {
+        /// Which one.
+        tracker: String,
+        /// Its words.
+        text: String,
+    },
+    /// A tracker answered.
+    Announced {
+        /// Which one.
+        tracker: String,
+        /// How many peers have the whole content, if it says.
+        seeders: Option<u32>,
+        /// How many do not have it yet, if it says.
+        leechers: Option<u32>,
+    },
+}
+
+/// A handle on the announcements of one torrent. They end when it is stopped or dropped.
+#[derive(Debug)]
+pub struct Announcer {
+    wishes: watch::Sender<Wishes>,
+    board: watch::Receiver<Vec<TrackerView>>,
+    task: JoinHandle<()>,
+}
+
+impl Announcer {
+    /// Starts as a task of `config.tracker`. The first announcement is made at once. Events that nobody takes are lost.
+    pub fn start(config: AnnounceConfig) -> (Self, mpsc::Receiver<AnnounceEvent>) {
+        Self::start_with(config, Pacing::default(), Patience::default(), Trust::System)
+    }
+
+    fn start_with(
+        config: AnnounceConfig,
+        pacing: Pacing,
+        patience: Patience,
+        trust: Trust,
+    ) -> (Self, mpsc::Receiver<AnnounceEvent>) {
+        let AnnounceConfig { infohash, peer_id, port, tiers, stats, tracker, cancel } = config;
+        let is_complete = stats.left == 0;
+        let schedule = Schedule::new(&tiers, pacing, is_complete, random(), Instant::now());
+        let [a, b, c, d, ..] = random().to_be_bytes();
+        let key = u32::from_be_bytes([a, b, c, d]);
+        let (wishes, to_follow) = watch::channel(Wishes { stats, ..Wishes::default() });
+        let (events, receiver) = mpsc::channel(BACKLOG);
+        let (board, reader) = watch::channel(schedule.views());
+        let actor = Actor {
+            participant: Participant { infohash, peer_id: *peer_id.as_bytes(), port, key },
+            schedule,
+            client: Arc::new(TrackerClient::new(patience, trust)),
+            patience,
+            wishes: to_follow,
+            events,
+            board,
+            peers_wanted: 0,
+        };
+        let task = tracker.spawn(actor.run(cancel));
+        (Self { wishes, board: reader, task }, receiver)
+    }
+
+    /// Notes how things stand, for the next announcement.
+    pub fn report(&self, stats: AnnounceStats) {
+        // Nothing is announced because of it, so that the actor need not look.
+        self.wishes.send_if_modified(|wishes| {
+            wishes.stats = stats;
+            false
+        });
+    }
+
+    /// Says that the torrent has become complete, which the trackers hear once, at once. Report that nothing is left before.
+    pub fn completed(&self) {
+        self.wishes.send_modify(|wishes| wishes.is_complete = true);
+    }
+
+    /// Asks for peers as soon as a tracker allows it.
+    pub fn want_peers(&self) {
+        self.wishes.send_modify(|wishes| wishes.peers_wanted = wishes.peers_wanted.wrapping_add(1));
+    }
+
+    /// Tells the trackers that we take part no longer, waiting for them three seconds at most. Whoever stops waiting for this
+    /// does not keep it from happening.
+    pub async fn stop(self) {
+        self.wishes.send_modify(|wishes| wishes.stops = true);
+        if let Err(error) = self.task.await {
+            tracing::error!(%error, "the announcer broke down");
+        }
+    }
+
+    /// Tells how the trackers stand, in the order in which they are asked.
+    pub fn views(&self) -> Vec<TrackerView> {
+        self.board.borrow().clone()
+    }
+}
+
+fn random() -> u64 {
+    // Without randomness everybody asks the trackers of a tier in the same order, and nothing else is lost.
+    getrandom::u64().unwrap_or(0)
+}

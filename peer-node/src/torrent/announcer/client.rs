@@ -1,0 +1,148 @@
+//! Asks a tracker, over whatever it is spoken to.
+
+use std::future::Future;
+use std::net::SocketAddr;
+use std::pin::pin;
+use std::time::Duration;
+
+use protocol::tracker::udp::Family;
+use protocol::tracker::{AnnounceReply, AnnounceRequest};
+use tokio::time::timeout;
+
+use super::host::Host;
+use super::http::HttpClient;
+use super::patience::Patience;
+use super::tracker_address::TrackerAddress;
+use super::tracker_error::TrackerError;
+use super::trust::Trust;
+use super::udp::UdpClient;
+use crate::addresses::is_at_home;
+
+/// Asks trackers of all kinds. Everything it waits for has a deadline.
+#[derive(Debug)]
+pub(super) struct TrackerClient {
+    patience: Patience,
+    http: HttpClient,
+    udp: UdpClient,
+}
+
+impl TrackerClient {
+    pub(super) fn new(patience: Patience, trust: Trust) -> Self {
+        Self { patience, http: HttpClient::new(patience, trust), udp: UdpClient::new(patience) }
+    }
+
+    /// Announces. A tracker with addresses of IPv4 and of IPv6 is asked over both, so that it knows both of ours
+    /// (BEP 7); one answer is enough.
+    pub(super) async fn announce(
+        &self,
+        tracker: &TrackerAddress,
+        request: &AnnounceRequest,
+    ) -> Result<AnnounceReply, TrackerError> {
+        let host = self.find(tracker).await?;
+        let is_public = host.is_public();
+        let over = |family: Family, addresses: Vec<SocketAddr>| async move {
+            tracing::debug!(%tracker, ?family, event = ?request.event, "announcing");
+            match tracker {
+                TrackerAddress::Http(url) => self.http.announce(url, addresses, is_public, request).await,
+                TrackerAddress::Udp { .. } => self.udp.announce(&addresses, request).await,
+            }
+        };
+        let mut reply = match (host.v4.is_empty(), host.v6.is_empty()) {
+            (false, false) => {
+                let (v4, v6) = (over(Family::V4, host.v4), over(Family::V6, host.v6));
+                either(v4, v6, self.patience.other_family).await?
+            }
+            (_, true) => over(Family::V4, host.v4).await?,
+            (true, _) => over(Family::V6, host.v6).await?,
+        };
+        if is_public {
+            // It cannot know who is on our machine.
+            reply.peers.retain(|peer| !is_at_home(peer.address.ip()));
+        }
+        Ok(reply)
+    }
+
+    async fn find(&self, tracker: &TrackerAddress) -> Result<Host, TrackerError> {
+        match tracker {
+            TrackerAddress::Http(url) => {
+                let (name, port) =
+                    (url.host_str().unwrap_or_default(), url.port_or_known_default().unwrap_or(0));
+                Host::find(name, port, self.patience.name).await?.outside(tracker, url.path())
+            }
+            // What is sent first is fixed and nothing that another service takes for a command.
+            TrackerAddress::Udp { host, port } => Host::find(host, *port, self.patience.name).await,
+        }
+    }
+}
+
+/// Waits for an answer over either family; once there is one, for the other a little longer.
+async fn either<F>(v4: F, v6: F, patience: Duration) -> Result<AnnounceReply, TrackerError>
+where
+    F: Future<Output = Result<AnnounceReply, TrackerError>>,
+{
+    let (v4, v6) = (pin!(v4), pin!(v6));
+    let (mut v4, mut v6) = (v4, v6);
+    let (first, other) = tokio::select! {
+        first = &mut v4 => (first, v6),
+        first = &mut v6 => (first, v4),
+    };
+    match first {
+        Err(error) => other.await.map_err(|_| error),
+        Ok(first) => match timeout(patience, other).await {
+            Ok(Ok(second)) => Ok(joined(first, second)),
+            _ => Ok(first),
+        },
+    }
+}
+
+fn joined(mut first: AnnounceReply, second: AnnounceReply) -> AnnounceReply {
+    first.interval = first.interval.max(second.interval);
+    first.min_interval = first.min_interval.max(second.min_interval);
+    first.complete = first.complete.max(second.complete);
+    first.incomplete = first.incomplete.max(second.incomplete);
+    first.peers.extend(second.peers);
+    first.warning = first.warning.or(second.warning);
+    first.tracker_id = first.tracker_id.or(second.tracker_id);
+    first
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::{pending, ready};
+
+    use protocol::tracker::TrackedPeer;
+
+    use super::*;
+
+    type Answer = std::pin::Pin<Box<dyn Future<Output = Result<AnnounceReply, TrackerError>>>>;
+
+    fn answers(interval: u32, address: &str) -> Answer {
+        let peers = vec![TrackedPeer { address: address.parse().unwrap(), peer_id: None }];
+        Box::pin(ready(Ok(AnnounceReply { interval, peers, ..AnnounceReply::default() })))
+    }
+
+    fn fails(host: &str) -> Answer {
+        Box::pin(ready(Err(TrackerError::UnknownHost { host: host.to_owned() })))
+    }
+
+    #[tokio::test]
+    async fn the_answers_of_both_families_are_one() {
+        let patience = Duration::from_millis(10);
+        let reply = either(answers(60, "1.2.3.4:5"), answers(90, "[::1]:6"), patience).await.unwrap();
+        assert_eq!((reply.interval, reply.peers.len()), (90, 2));
+    }
+
+    #[tokio::test]
+    async fn one_family_is_enough() {
+        let patience = Duration::from_millis(10);
+        for (v4, v6) in [
+            (answers(60, "1.2.3.4:5"), Box::pin(pending()) as Answer),
+            (Box::pin(pending()), answers(60, "1.2.3.4:5")),
+            (answers(60, "1.2.3.4:5"), fails("six")),
+            (fails("four"), answers(60, "1.2.3.4:5")),
+        ] {
+            assert_eq!(either(v4, v6, patience).await.unwrap().peers.len(), 1);
+        }
+        assert!(either(fails("four"), fails("six"), patience).await.is_err());
+    }
+}

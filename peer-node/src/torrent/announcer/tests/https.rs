@@ -1,0 +1,77 @@
+use std::net::Ipv4Addr;
+use std::sync::Arc;
+
+use rcgen::{CertificateParams, KeyPair, date_time_ymd};
+use rustls::ServerConfig;
+use rustls::crypto::ring;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+use tokio_rustls::TlsAcceptor;
+
+use super::scripted::{path, response};
+use super::*;
+
+/// A tracker with TLS, and the certificate that vouches for it.
+struct Secure {
+    port: u16,
+    certificate: CertificateDer<'static>,
+    _tasks: JoinSet<()>,
+}
+
+impl Secure {
+    async fn start(name: &str, last_year: i32) -> Self {
+        let key = KeyPair::generate().unwrap();
+        let mut params = CertificateParams::new(vec![name.to_owned()]).unwrap();
+        params.not_before = date_time_ymd(2000, 1, 1);
+        params.not_after = date_time_ymd(last_year, 1, 1);
+        let certificate = params.self_signed(&key).unwrap().der().clone();
+        let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der()));
+        let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(vec![certificate.clone()], key)
+            .unwrap();
+        let acceptor = TlsAcceptor::from(Arc::new(config));
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let mut tasks = JoinSet::new();
+        tasks.spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                let Ok(mut stream) = acceptor.accept(stream).await else { continue };
+                let _ = path(&mut stream).await;
+                let answer = response("200 OK", "", &reply(&["10.0.0.1:6881"]).encode(true, true));
+                let _ = stream.write_all(&answer).await;
+                let _ = stream.shutdown().await;
+            }
+        });
+        Self { port, certificate, _tasks: tasks }
+    }
+
+    async fn ask(&self, trust: Trust) -> Result<AnnounceReply, TrackerError> {
+        let url = format!("https://127.0.0.1:{}/announce", self.port);
+        let address = TrackerAddress::parse(&url).unwrap();
+        TrackerClient::new(Patience::default(), trust).announce(&address, &request()).await
+    }
+}
+
+#[tokio::test]
+async fn a_tracker_with_a_certificate_that_is_trusted_is_asked() {
+    let tracker = Secure::start("127.0.0.1", 4000).await;
+    let trust = Trust::Only(tracker.certificate.clone());
+    assert_eq!(tracker.ask(trust).await.unwrap(), reply(&["10.0.0.1:6881"]));
+}
+
+#[tokio::test]
+async fn certificates_that_prove_nothing_are_refused() {
+    let unknown = Secure::start("127.0.0.1", 4000).await;
+    let said = unknown.ask(Trust::System).await.unwrap_err().to_string();
+    assert!(said.contains("certificate"), "{said}");
+    for (name, last_year) in [("tracker.example", 4000), ("127.0.0.1", 2001)] {
+        let tracker = Secure::start(name, last_year).await;
+        let said = tracker.ask(Trust::Only(tracker.certificate.clone())).await.unwrap_err().to_string();
+        assert!(said.contains("certificate"), "{name} {last_year}: {said}");
+    }
+}

@@ -1,0 +1,99 @@
+//! With a tracker of the world outside, if it is installed.
+
+use std::fs::{self, Permissions};
+use std::net::{Ipv4Addr, SocketAddr};
+use std::os::unix::fs::PermissionsExt;
+use std::process::Stdio;
+
+use protocol::bittorrent::PeerId;
+use tempfile::TempDir;
+use tokio::net::TcpListener;
+use tokio::process::{Child, Command};
+use tokio::time::{sleep, timeout};
+
+use super::announcing::config;
+use super::*;
+use crate::torrent::announcer::{AnnounceConfig, AnnounceEvent, AnnounceStats, Announcer};
+
+/// The tracker while it runs, and its folder.
+struct Opentracker {
+    port: u16,
+    _child: Child,
+    _folder: TempDir,
+}
+
+/// Starts it on a port that was free a moment ago, if it is installed.
+async fn opentracker() -> Option<Opentracker> {
+    let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap().local_addr().unwrap().port();
+    let folder = tempfile::tempdir().unwrap();
+    let probe = Infohash::from_bytes([0xcd; 20]);
+    // Started by root it goes on as nobody. As it is built for Debian, it serves the torrents of a list only.
+    fs::set_permissions(folder.path(), Permissions::from_mode(0o755)).unwrap();
+    fs::write(folder.path().join("allowed"), format!("{}\n{probe}\n", request().infohash)).unwrap();
+    let text = port.to_string();
+    let started = Command::new("opentracker")
+        .args(["-i", "127.0.0.1", "-p", &text, "-P", &text, "-w", "allowed", "-d"])
+        .arg(folder.path())
+        .current_dir(folder.path())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .kill_on_drop(true)
+        .spawn();
+    let Ok(child) = started else {
+        println!("SKIPPED: opentracker is not installed");
+        return None;
+    };
+    let address = TrackerAddress::parse(&format!("http://127.0.0.1:{port}/announce")).unwrap();
+    let probe = AnnounceRequest { infohash: probe, ..request() };
+    let client = TrackerClient::new(impatient(), Trust::System);
+    let up = async {
+        while client.announce(&address, &probe).await.is_err() {
+            sleep(Duration::from_millis(20)).await;
+        }
+    };
+    timeout(Duration::from_secs(20), up).await.expect("opentracker answers");
+    Some(Opentracker { port, _child: child, _folder: folder })
+}
+
+/// Starts to announce, and returns the peers that the tracker tells of first.
+async fn peers(url: &str, port: u16, left: u64) -> (Announcer, Option<Vec<SocketAddr>>) {
+    let peer_id = PeerId::ours([u8::try_from(port % 256).unwrap(); 12]);
+    let config = AnnounceConfig { peer_id, port, ..config(&[&[url]], left) };
+    let (announcer, mut events) = Announcer::start(config);
+    let mut found = None;
+    loop {
+        match events.recv().await.expect("an event") {
+            AnnounceEvent::Peers(peers) => found = Some(peers),
+            AnnounceEvent::Announced { .. } => return (announcer, found),
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+async fn two_peers_meet(url: impl Fn(u16) -> String) {
+    let Some(tracker) = opentracker().await else { return };
+    let url = url(tracker.port);
+    let (seeder, _) = peers(&url, 7001, 0).await;
+    seeder.report(AnnounceStats { uploaded: 5, ..AnnounceStats::default() });
+    let (leecher, found) = peers(&url, 7002, 10).await;
+    assert_eq!(found, Some(vec![([127, 0, 0, 1], 7001).into()]));
+    let view = leecher.views().remove(0);
+    assert_eq!((view.seeders, view.leechers), (Some(1), Some(1)));
+    leecher.report(AnnounceStats::default());
+    leecher.completed();
+    seeder.stop().await;
+    leecher.stop().await;
+    let (last, found) = peers(&url, 7003, 10).await;
+    assert_eq!(found, None, "both have taken their leave");
+    last.stop().await;
+}
+
+#[tokio::test]
+async fn peers_meet_at_a_real_tracker_over_http() {
+    two_peers_meet(|port| format!("http://127.0.0.1:{port}/announce")).await;
+}
+
+#[tokio::test]
+async fn peers_meet_at_a_real_tracker_over_udp() {
+    two_peers_meet(|port| format!("udp://127.0.0.1:{port}")).await;
+}
