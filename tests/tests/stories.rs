@@ -52,6 +52,8 @@ mod stopping;
 mod swarming;
 #[path = "stories/terminal.rs"]
 mod terminal;
+#[path = "stories/torrent_acceptance.rs"]
+mod torrent_acceptance;
 #[path = "stories/torrent_foreigners.rs"]
 mod torrent_foreigners;
 #[path = "stories/troubled_sources.rs"]

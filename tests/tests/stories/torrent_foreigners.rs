@@ -1,7 +1,7 @@
 //! The programs of other people meet each other as these stories set them up, so that a story that fails with ours does
 //! not fail for the stage.
 
-use tests::foreign::{Layout, Mktorrent, Scene, SwarmTracker, client, skip};
+use tests::foreign::{Layout, Mktorrent, RawPeer, Scene, SwarmTracker, WireLie, client, skip};
 
 /// One has a torrent, another one fetches it.
 fn pass_on(layout: Layout, tracker: Option<SwarmTracker>, from: &str, to: &str) {
@@ -22,4 +22,14 @@ fn aria2_fetches_a_folder_from_libtorrent_by_http() {
 #[test]
 fn libtorrent_fetches_a_file_from_transmission_by_udp() {
     pass_on(Layout::File, SwarmTracker::opentracker_by_udp(), "transmission", "libtorrent");
+}
+
+#[test]
+fn aria2_fetches_a_file_from_a_scripted_peer_that_does_not_lie() {
+    let Some(aria2) = client("aria2") else { return };
+    let scene = Scene::by_hand(901);
+    let honest = RawPeer::join(&scene, WireLie::None);
+    let mut fetching = scene.fetch_unseen(&*aria2);
+    scene.completes(&mut fetching);
+    assert!(honest.was_heard() && honest.asked() > 49);
 }
