@@ -15,6 +15,7 @@ mod dialable;
 mod error;
 mod greeting;
 mod list_sync;
+mod offers;
 mod pending;
 mod plain_words;
 mod probe_key;
@@ -24,6 +25,7 @@ mod session_error;
 mod share_list;
 mod shares;
 mod status;
+mod torrents;
 mod wanted;
 
 #[cfg(test)]
@@ -38,6 +40,7 @@ pub use error::IndexError;
 pub use probe_key::ProbeKey;
 pub use shares::{NodeShares, Shares};
 pub use status::{IndexStatus, Reachability, SyncTrouble};
+pub use torrents::Offered;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -56,6 +59,7 @@ use self::board::{Board, BoardReader, away_error};
 use self::command::{Answer, Command};
 use self::dialable::dialable;
 use self::list_sync::ListSync;
+use self::offers::OfferBook;
 use self::pending::CALL_TIMEOUT;
 use self::session::Inputs;
 use self::shares::ShareFeed;
@@ -85,6 +89,9 @@ pub struct IndexClient {
     board: BoardReader,
     changes: Changes,
     node: NodeId,
+    /// The index's host and port as we were told them.
+    address: Arc<str>,
+    offers: OfferBook,
 }
 
 impl IndexClient {
@@ -111,10 +118,17 @@ impl IndexClient {
     ) -> Self {
         let (commands, receiver) = mpsc::channel(BACKLOG);
         let (board, reader) = Board::new();
-        let client =
-            Self { commands, board: reader, changes: shares.changes(), node: caller.identity.node_id() };
+        let client = Self {
+            commands,
+            board: reader,
+            changes: shares.changes(),
+            node: caller.identity.node_id(),
+            address: caller.config.address.as_str().into(),
+            offers: OfferBook::default(),
+        };
         let inputs = Inputs { commands: receiver, feed: ShareFeed::new(shares) };
-        let actor = Actor { caller, inputs, board, list: ListSync::default(), backoff };
+        let offers = client.offers.clone();
+        let actor = Actor { caller, inputs, board, list: ListSync::default(), offers, backoff };
         tracker.spawn(actor.run(cancel));
         client
     }

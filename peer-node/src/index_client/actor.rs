@@ -10,6 +10,7 @@ use super::board::Board;
 use super::conversation::Conversation;
 use super::greeting::{Greeted, greet};
 use super::list_sync::ListSync;
+use super::offers::OfferBook;
 use super::probe_key::ProbeKey;
 use super::session::{Inputs, Line};
 use super::session_error::SessionError;
@@ -26,6 +27,7 @@ pub(super) struct Actor {
     pub(super) inputs: Inputs,
     pub(super) board: Board,
     pub(super) list: ListSync,
+    pub(super) offers: OfferBook,
     pub(super) backoff: Backoff,
 }
 
@@ -80,6 +82,7 @@ impl Actor {
         tracing::info!(you = %welcome.you, lease = welcome.lease, "welcome at the index");
         self.list.share(self.inputs.feed.take());
         let mut conversation = Conversation::new(&mut self.list, &welcome, began);
+        conversation.repeat(self.offers.repeat());
         let mut line = Line { stream, frames };
         let ended = tokio::select! {
             () = cancel.cancelled() => None,

@@ -1,8 +1,11 @@
 //! What a caller wants of the index, and what may come back.
 
 use protocol::digest::Digest;
-use protocol::index::{FileRecord, Hit, PeerRef, Reply, Request, SearchCursor, Source, Statistics};
-use protocol::limits::{MAX_FILE_SIZE, MAX_HIT_NAMES};
+use protocol::index::{
+    FileRecord, Hit, PeerRef, Reply, Request, SearchCursor, Source, Statistics, TorrentHint, TrackerPlace,
+};
+use protocol::infohash::Infohash;
+use protocol::limits::{MAX_FILE_SIZE, MAX_HIT_NAMES, MAX_TORRENT_HINTS};
 use protocol::node_id::NodeId;
 use protocol::share_path::SharePath;
 use tokio::sync::oneshot;
@@ -31,6 +34,14 @@ pub(super) enum Command {
     Browse { peer: PeerRef, after: Option<String>, limit: u16, answer: Answer<Listing> },
     /// [`Request::Statistics`].
     Statistics { answer: Answer<Statistics> },
+    /// [`Request::OfferTorrent`].
+    Offer { hint: TorrentHint, answer: Answer<Option<TrackerPlace>> },
+    /// [`Request::WithdrawTorrent`].
+    Withdraw { infohash: Infohash, answer: Answer<()> },
+    /// [`Request::FindTorrent`].
+    FindTorrent { infohash: Infohash, answer: Answer<Vec<TorrentHint>> },
+    /// [`Request::TorrentsOf`].
+    TorrentsOf { digest: Digest, answer: Answer<Vec<TorrentHint>> },
 }
 
 impl Command {
@@ -45,16 +56,23 @@ impl Command {
                 Request::Browse { peer: *peer, after: after.clone(), limit: *limit }
             }
             Self::Statistics { .. } => Request::Statistics,
+            Self::Offer { hint, .. } => Request::OfferTorrent { hint: hint.clone() },
+            Self::Withdraw { infohash, .. } => Request::WithdrawTorrent { infohash: *infohash },
+            Self::FindTorrent { infohash, .. } => Request::FindTorrent { infohash: *infohash },
+            Self::TorrentsOf { digest, .. } => Request::TorrentsOf { digest: *digest },
         }
     }
 
-    /// Tells whether nobody waits for the answer any longer.
+    /// Tells whether nobody waits for the answer any longer, and nothing else would come of it either.
     pub(super) fn is_abandoned(&self) -> bool {
         match self {
             Self::Search { answer, .. } => answer.is_closed(),
             Self::Locate { answer, .. } => answer.is_closed(),
             Self::Browse { answer, .. } => answer.is_closed(),
             Self::Statistics { answer } => answer.is_closed(),
+            // These change something at the index.
+            Self::Offer { .. } | Self::Withdraw { .. } => false,
+            Self::FindTorrent { answer, .. } | Self::TorrentsOf { answer, .. } => answer.is_closed(),
         }
     }
 
@@ -73,6 +91,11 @@ impl Command {
                     other => refusal_or_wrong(other, "statistics"),
                 },
             ),
+            Self::Offer { answer, .. } => give(answer, offers(reply)),
+            Self::Withdraw { answer, .. } => give(answer, offers(reply).map(|taken| taken.map(drop))),
+            Self::FindTorrent { answer, .. } | Self::TorrentsOf { answer, .. } => {
+                give(answer, torrents(reply))
+            }
         }
     }
 
@@ -84,6 +107,11 @@ impl Command {
             Self::Locate { answer, .. } => drop(answer.send(Err(error))),
             Self::Browse { answer, .. } => drop(answer.send(Err(error))),
             Self::Statistics { answer } => drop(answer.send(Err(error))),
+            Self::Offer { answer, .. } => drop(answer.send(Err(error))),
+            Self::Withdraw { answer, .. } => drop(answer.send(Err(error))),
+            Self::FindTorrent { answer, .. } | Self::TorrentsOf { answer, .. } => {
+                drop(answer.send(Err(error)));
+            }
         }
     }
 }
@@ -132,6 +160,18 @@ fn sources(reply: Reply, limit: u16) -> Judged<Vec<Source>> {
     let Reply::Sources { sources } = reply else { return refusal_or_wrong(reply, "sources") };
     within("sources", sources.len(), limit.into())?;
     Ok(Ok(sources))
+}
+
+fn offers(reply: Reply) -> Judged<Option<TrackerPlace>> {
+    let Reply::Offers { tracker, .. } = reply else { return refusal_or_wrong(reply, "an offer") };
+    Ok(Ok(tracker))
+}
+
+fn torrents(reply: Reply) -> Judged<Vec<TorrentHint>> {
+    let Reply::Torrents { mut hints } = reply else { return refusal_or_wrong(reply, "torrents") };
+    within("torrents", hints.len(), MAX_TORRENT_HINTS)?;
+    hints.retain(|hint| hint.check().is_ok());
+    Ok(Ok(hints))
 }
 
 fn listing(reply: Reply, after: Option<&str>, limit: u16) -> Judged<Listing> {

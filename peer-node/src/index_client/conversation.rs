@@ -12,6 +12,7 @@ use tokio::time::Instant;
 use super::command::Command;
 use super::greeting::Welcome;
 use super::list_sync::ListSync;
+use super::offers::Repetition;
 use super::pending::{Pending, Waiter};
 use super::plain_words::{is_final, plain, plain_refusal};
 use super::session_error::{SessionError, Violation};
@@ -34,6 +35,7 @@ const LONGEST_RENEWAL: Duration = Duration::from_mins(1);
 #[derive(Debug)]
 pub(super) struct Conversation<'a> {
     list: &'a mut ListSync,
+    offers: Repetition,
     pending: Pending,
     outgoing: Vec<u8>,
     next_id: RequestId,
@@ -58,6 +60,7 @@ impl<'a> Conversation<'a> {
         let renewal = Duration::from_secs(welcome.lease.into()) / 3;
         let mut conversation = Self {
             list,
+            offers: Repetition::default(),
             pending: Pending::default(),
             outgoing: Vec::new(),
             next_id: welcome.next_id,
@@ -70,6 +73,11 @@ impl<'a> Conversation<'a> {
             conversation.judge(notice);
         }
         conversation
+    }
+
+    /// Takes over the offers that the index is to be told of once more.
+    pub(super) fn repeat(&mut self, offers: Repetition) {
+        self.offers = offers;
     }
 
     /// Takes over a new look at the library.
@@ -93,12 +101,18 @@ impl<'a> Conversation<'a> {
         }
     }
 
-    /// Puts as much of the share list in the outgoing bytes as may wait there, and the renewal when it is due.
+    /// Puts as much of the share list and of the offers in the outgoing bytes as may wait there, and the renewal when it
+    /// is due.
     pub(super) fn fill(&mut self, now: Instant) -> Result<(), SessionError> {
         while self.outgoing.len() < FULL {
             let Some(request) = self.list.next(now, self.next_id) else { break };
             let id = self.send(now, request).map_err(Violation::Frame)?;
             self.pending.add(id, Waiter::List, now);
+        }
+        while self.outgoing.len() < FULL {
+            let Some(request) = self.offers.next() else { break };
+            let id = self.send(now, request).map_err(Violation::Frame)?;
+            self.pending.add(id, Waiter::Offer, now);
         }
         if self.spoke + self.renewal <= now && !self.pending.is_renewing() {
             let id = self.send(now, Request::Renew).map_err(Violation::Frame)?;
@@ -164,6 +178,9 @@ impl<'a> Conversation<'a> {
                 refused.map_err(|refusal| SessionError::Refused(plain_refusal(refusal)))?;
             }
             (Waiter::Renewal, Reply::List(summary)) => self.list.observed(now, summary),
+            (Waiter::Offer, Reply::Offers { .. }) => self.offers.answered(None),
+            (Waiter::Offer, Reply::Refused(refusal)) => self.offers.answered(Some(refusal)),
+            (Waiter::Offer, _) => Err(Violation::WrongReply { asked: "an offer" })?,
             (Waiter::Nobody, _) | (Waiter::Renewal, Reply::Refused(Refusal::StoreUnavailable)) => {}
             (Waiter::List | Waiter::Renewal, _) => Err(Violation::WrongReply { asked: "our list" })?,
         }

@@ -24,6 +24,8 @@ pub(super) enum Waiter {
     Nobody,
     /// The synchronisation of the list.
     List,
+    /// An offer that is made anew.
+    Offer,
     /// The lease.
     Renewal,
 }
@@ -34,8 +36,8 @@ struct Entry {
     asked_at: Instant,
 }
 
-/// The requests of a session that have no reply yet, the oldest first. Bounded by [`MAX_CALLS`], the window of the
-/// list's synchronisation, and the renewals that a lease leaves time for.
+/// The requests of a session that have no reply yet, the oldest first. Bounded by [`MAX_CALLS`], the windows of the
+/// list's synchronisation and of offers made anew, and the renewals that a lease leaves time for.
 #[derive(Debug, Default)]
 pub(super) struct Pending {
     entries: BTreeMap<RequestId, Entry>,

@@ -1,0 +1,121 @@
+//! The torrents that the index is to know of, and who tells it again when it has forgotten them.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+use protocol::index::{Refusal, Request, TorrentHint};
+use protocol::infohash::Infohash;
+use protocol::limits::MAX_TORRENTS_PER_NODE;
+
+use super::plain_words::plain_refusal;
+
+/// The most repeated offers that wait for their replies.
+const WINDOW: usize = 32;
+
+/// What is offered, whether there is an index or not. A clone is another hand on the same book.
+#[derive(Debug, Clone, Default)]
+pub(super) struct OfferBook(Arc<Mutex<BTreeMap<Infohash, TorrentHint>>>);
+
+impl OfferBook {
+    /// Enters an offer in place of an earlier one of the same torrent, if there is room.
+    pub(super) fn enter(&self, hint: &TorrentHint) -> Result<(), Refusal> {
+        let mut offers = self.0.lock();
+        if offers.len() >= MAX_TORRENTS_PER_NODE as usize && !offers.contains_key(&hint.infohash) {
+            let limit = MAX_TORRENTS_PER_NODE.into();
+            return Err(Refusal::TooMany { what: "torrents offered by one node".into(), limit });
+        }
+        offers.insert(hint.infohash, hint.clone());
+        Ok(())
+    }
+
+    /// Strikes an offer out.
+    pub(super) fn strike(&self, infohash: &Infohash) {
+        self.0.lock().remove(infohash);
+    }
+
+    /// Makes all offers anew, in a session in which the index knows of none.
+    pub(super) fn repeat(&self) -> Repetition {
+        let queue = self.0.lock().keys().copied().collect();
+        Repetition { book: self.clone(), queue, flying: 0 }
+    }
+
+    fn find(&self, infohash: &Infohash) -> Option<TorrentHint> {
+        self.0.lock().get(infohash).cloned()
+    }
+}
+
+/// The offers that are still to be made anew in a session.
+#[derive(Debug, Default)]
+pub(super) struct Repetition {
+    book: OfferBook,
+    queue: VecDeque<Infohash>,
+    flying: usize,
+}
+
+impl Repetition {
+    /// Makes the next request, if one may be sent now.
+    pub(super) fn next(&mut self) -> Option<Request> {
+        while self.flying < WINDOW {
+            let infohash = self.queue.pop_front()?;
+            // It may have been struck out since.
+            if let Some(hint) = self.book.find(&infohash) {
+                self.flying += 1;
+                return Some(Request::OfferTorrent { hint });
+            }
+        }
+        None
+    }
+
+    /// An offer was taken or refused.
+    pub(super) fn answered(&mut self, refusal: Option<Refusal>) {
+        self.flying = self.flying.saturating_sub(1);
+        if let Some(refusal) = refusal {
+            tracing::warn!(refusal = %plain_refusal(refusal), "index does not take the offer of a torrent");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use protocol::digest::Digest;
+
+    use super::*;
+
+    fn hint(number: u32) -> TorrentHint {
+        let mut bytes = [0; 20];
+        bytes[..4].copy_from_slice(&number.to_be_bytes());
+        let digest = Digest::from_bytes([1; 32]);
+        TorrentHint { infohash: Infohash::from_bytes(bytes), digest, name: "x".into(), piece_length: 1 }
+    }
+
+    #[test]
+    fn what_is_in_the_book_is_offered_anew_a_few_at_a_time() {
+        let book = OfferBook::default();
+        for number in 0..40 {
+            book.enter(&hint(number)).unwrap();
+        }
+        let mut repetition = book.repeat();
+        let offered: Vec<_> = std::iter::from_fn(|| repetition.next()).collect();
+        assert_eq!(offered.len(), WINDOW);
+        assert_eq!(offered[0], Request::OfferTorrent { hint: hint(0) });
+        book.strike(&hint(33).infohash);
+        for _ in 0..WINDOW {
+            repetition.answered(Some(Refusal::NoSuchPeer));
+        }
+        let rest: Vec<_> = std::iter::from_fn(|| repetition.next()).collect();
+        assert_eq!((rest.len(), &rest[1]), (7, &Request::OfferTorrent { hint: hint(34) }));
+    }
+
+    #[test]
+    fn the_book_is_full_at_some_point_but_what_is_in_it_can_change() {
+        let book = OfferBook::default();
+        for number in 0..MAX_TORRENTS_PER_NODE {
+            book.enter(&hint(number)).unwrap();
+        }
+        assert!(matches!(book.enter(&hint(u32::MAX)), Err(Refusal::TooMany { .. })));
+        book.enter(&TorrentHint { name: "y".into(), ..hint(0) }).unwrap();
+        book.strike(&hint(0).infohash);
+        book.enter(&hint(u32::MAX)).unwrap();
+    }
+}

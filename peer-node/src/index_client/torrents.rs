@@ -1,0 +1,62 @@
+//! What the index knows of torrents: the questions of the handle.
+
+use protocol::digest::Digest;
+use protocol::escape::display_safe;
+use protocol::index::{Refusal, TorrentHint};
+use protocol::infohash::Infohash;
+
+use super::command::Command;
+use super::{IndexClient, IndexError};
+
+/// What the index says to an offer that it took.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Offered {
+    /// The announce URL of the index's tracker, if it is one: printable, and of a kind that can be announced to.
+    pub tracker: Option<String>,
+}
+
+impl IndexClient {
+    /// Offers a torrent that this node can make of a content. The offer is made again after every reconnection until it
+    /// is withdrawn: also when this fails because there is no connection, or no answer, but not when it is refused.
+    pub async fn offer_torrent(&self, hint: TorrentHint) -> Result<Offered, IndexError> {
+        hint.check().map_err(|error| Refusal::BadRecord {
+            path: display_safe(&hint.name).into_owned(),
+            reason: display_safe(&error.to_string()).into_owned(),
+        })?;
+        self.offers.enter(&hint)?;
+        let infohash = hint.infohash;
+        let answered = self.ask(|answer| Command::Offer { hint, answer }).await;
+        if matches!(answered, Err(IndexError::Refused(_))) {
+            self.offers.strike(&infohash);
+        }
+        let tracker = answered?.and_then(|place| place.url(self.index_host()));
+        Ok(Offered { tracker })
+    }
+
+    /// Withdraws an offer. What fails is the telling alone: it is not made again in any case, and the index forgets it when
+    /// the connection ends.
+    pub async fn withdraw_torrent(&self, infohash: Infohash) -> Result<(), IndexError> {
+        self.offers.strike(&infohash);
+        self.ask(|answer| Command::Withdraw { infohash, answer }).await
+    }
+
+    /// Asks which contents a torrent stands for: at most [`MAX_TORRENT_HINTS`](protocol::limits::MAX_TORRENT_HINTS) words
+    /// of strangers, that of most nodes first. Who believes one makes the torrent of it and compares the infohash.
+    pub async fn find_torrent(&self, infohash: Infohash) -> Result<Vec<TorrentHint>, IndexError> {
+        let mut hints = self.ask(|answer| Command::FindTorrent { infohash, answer }).await?;
+        hints.retain(|hint| hint.infohash == infohash);
+        Ok(hints)
+    }
+
+    /// Asks which torrents stand for a content, likewise.
+    pub async fn torrents_of(&self, digest: Digest) -> Result<Vec<TorrentHint>, IndexError> {
+        let mut hints = self.ask(|answer| Command::TorrentsOf { digest, answer }).await?;
+        hints.retain(|hint| hint.digest == digest);
+        Ok(hints)
+    }
+
+    /// The host that was dialled, without the port.
+    fn index_host(&self) -> &str {
+        self.address.rsplit_once(':').map_or(&self.address, |(host, _)| host)
+    }
+}
