@@ -4,27 +4,30 @@
 //! [`Swarm`](crate::swarm::Swarm), the channels to its sources and its part file, and carries out what the engine decides.
 //! A `queue` says which of them may fetch, and a `ledger` remembers on disk which are to go on after a restart.
 
-mod assembly;
-mod board;
-mod checks;
+pub(crate) mod assembly;
+pub(crate) mod board;
+pub(crate) mod checks;
 mod folder_syncs;
 mod ledger;
+mod listed;
 mod manifest_choice;
-mod notes;
+pub(crate) mod notes;
 mod orphan;
 mod part_file;
 mod part_record;
 mod place;
-mod queue;
+pub(crate) mod queue;
 mod room;
 mod roster;
 mod saved;
-mod seeking;
+pub(crate) mod seeking;
 mod session;
 mod standing;
 mod storing;
 mod table;
-mod turns;
+mod takeover;
+mod torrents;
+pub(crate) mod turns;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -40,14 +43,16 @@ use crate::index_client::IndexClient;
 use crate::library::Library;
 use crate::native::Links;
 use crate::partials::Partials;
-use crate::transfers::{DownloadId, DownloadState, DownloadView, Priority};
+use crate::torrent::TorrentConfig;
+use crate::transfers::{ContentId, DownloadId, DownloadState, DownloadView, Priority};
 use crate::transport::Transport;
 pub use folder_syncs::FolderSyncs;
 use ledger::Ledger;
+use listed::{Item, Listed};
 use queue::Queue;
-use saved::Listed;
 use session::Session;
 use table::Table;
+pub use torrents::{TorrentError, WantedTorrent};
 use turns::Load;
 
 /// Contents of at most so many bytes are small: they are a single piece.
@@ -112,6 +117,10 @@ pub struct DownloadsConfig {
     pub library: Library,
     /// Who shares what is on its way.
     pub partials: Partials,
+    /// How torrents come to their peers.
+    pub torrents: TorrentConfig,
+    /// Where the `.torrent` files of those that go on are kept.
+    pub torrent_dir: PathBuf,
     /// Who makes the names of finished files durable.
     pub folder_syncs: FolderSyncs,
     /// Owns the tasks.
@@ -158,8 +167,7 @@ impl Downloads {
         let inner = Inner { config, queue, ledger: ledger.clone(), table: Mutex::default(), trouble };
         let downloads = Self { inner: Arc::new(inner) };
         for listed in listed {
-            // One that is listed twice goes on once.
-            let _ = downloads.begin(listed, true);
+            downloads.go_on_with(listed).await;
         }
         tracker.spawn(ledger.keep(cancel));
         downloads
@@ -167,12 +175,14 @@ impl Downloads {
 
     /// Begins a download, or says why not. One that is under way already is hurried: it goes on if it was paused, and is
     /// given up like any other if nobody has what it needs.
-    pub fn start(&self, wanted: Wanted) -> Result<DownloadId, NotStarted> {
+    pub fn start(&self, wanted: &Wanted) -> Result<DownloadId, NotStarted> {
         let library = &self.inner.config.library;
         if let Some(file) = library.files().by_digest(&wanted.digest).next() {
             return Err(NotStarted::AlreadyHere { location: file.location.clone() });
         }
-        let started = self.begin(Listed { wanted, priority: Priority::Normal, is_paused: false }, false);
+        let listed =
+            Listed { item: Item::File(wanted.clone()), priority: Priority::Normal, is_paused: false };
+        let started = self.begin(wanted, listed, false);
         if let Err(NotStarted::Running { id }) = started {
             self.inner.queue.hurry(id);
             self.inner.ledger.set_paused(id, false);
@@ -180,14 +190,22 @@ impl Downloads {
         started
     }
 
-    fn begin(&self, listed: Listed, is_patient: bool) -> Result<DownloadId, NotStarted> {
+    async fn go_on_with(&self, listed: Listed) {
+        // One that is listed twice goes on once.
+        match listed.item.clone() {
+            Item::File(wanted) => drop(self.begin(&wanted, listed, true)),
+            Item::Torrent(torrent) => self.go_on_with_torrent(torrent, listed).await,
+        }
+    }
+
+    fn begin(&self, wanted: &Wanted, listed: Listed, is_patient: bool) -> Result<DownloadId, NotStarted> {
         let Inner { config, queue, ledger, table, .. } = &*self.inner;
-        let (id, session) = table.lock().begin(listed.wanted.digest, |id| {
+        let (id, session) = table.lock().begin(vec![ContentId::File(wanted.digest)], |id| {
             let cancel = config.cancel.child_token();
-            let (session, view) = Session::new(id, listed.wanted.clone(), config.clone(), cancel.clone());
+            let (session, view) = Session::new(id, wanted.clone(), config.clone(), cancel.clone());
             (session, view, cancel)
         })?;
-        let is_small = listed.wanted.size.is_some_and(|size| size <= SMALL);
+        let is_small = wanted.size.is_some_and(|size| size <= SMALL);
         let load = if is_small { Load::Small } else { Load::Full };
         let place = queue.join(id, listed.priority, load, listed.is_paused, is_patient);
         ledger.put(id, listed);

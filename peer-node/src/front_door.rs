@@ -7,17 +7,26 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::bittorrent::Wires;
 use crate::native::Links;
 use crate::transport::Transport;
 
 /// How long to wait when no connection can be accepted: out of descriptors, most likely; some will be free again.
 const PAUSE: Duration = Duration::from_millis(200);
 
+/// How long somebody who has connected may take for the first byte.
+const DEADLINE: Duration = Duration::from_secs(10);
+
+/// The first byte of a BitTorrent handshake: the length of the protocol's name (BEP 3). No native connection begins so.
+const BITTORRENT: u8 = 19;
+
 /// Who comes in, and to whom they are shown.
 #[derive(Debug, Clone)]
 pub(crate) struct FrontDoor {
     pub(crate) transport: Transport,
-    pub(crate) links: Links,
+    /// The native dialect, where it is spoken.
+    pub(crate) links: Option<Links>,
+    pub(crate) wires: Wires,
     pub(crate) tracker: TaskTracker,
     pub(crate) cancel: CancellationToken,
 }
@@ -48,6 +57,17 @@ impl FrontDoor {
             tracing::warn!(%from, "connection refused: too many");
             return;
         };
-        self.links.visit(stream, from, ticket).await;
+        match (first_byte(&stream).await, self.links) {
+            (Some(BITTORRENT), _) => self.wires.visit(stream, from, ticket).await,
+            (Some(_), Some(links)) => links.visit(stream, from, ticket).await,
+            _ => tracing::warn!(%from, "connection refused: a stranger"),
+        }
     }
+}
+
+/// Looks at the first byte without taking it.
+async fn first_byte(stream: &TcpStream) -> Option<u8> {
+    let mut first = [0];
+    let looked = tokio::time::timeout(DEADLINE, stream.peek(&mut first)).await;
+    (looked.ok()?.ok()? == 1).then_some(first[0])
 }

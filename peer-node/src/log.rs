@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use tracing_subscriber::filter::EnvFilter;
 use tracing_subscriber::layer::{Layer, SubscriberExt};
+use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt;
 
 use rotating_file::RotatingFile;
@@ -21,18 +22,18 @@ pub fn init(log_dir: &Path, verbosity: u8) -> io::Result<()> {
     subscriber(log_dir, verbosity, asked.as_deref())?.try_init().map_err(io::Error::other)
 }
 
-fn subscriber(
-    log_dir: &Path,
-    verbosity: u8,
-    asked: Option<&str>,
-) -> io::Result<impl SubscriberInitExt + use<>> {
-    let file = Arc::new(RotatingFile::open(log_dir.join("node.log"))?);
-    let file_layer = tracing_subscriber::fmt::layer()
-        .with_ansi(false)
-        .log_internal_errors(false)
-        .with_writer(file)
-        .with_filter(filter(asked, DEBUG));
-    let stderr_layer = (verbosity > 0).then(|| {
+/// Sends what the program logs to stderr, if `verbosity` is not 0; for commands that have no folder of their own.
+pub fn init_stderr(verbosity: u8) {
+    let asked = std::env::var(EnvFilter::DEFAULT_ENV).ok();
+    // Only one of a process's logs can be the first.
+    let _ = tracing_subscriber::registry().with(stderr_layer(verbosity, asked.as_deref())).try_init();
+}
+
+fn stderr_layer<S>(verbosity: u8, asked: Option<&str>) -> Option<impl Layer<S> + use<S>>
+where
+    S: tracing::Subscriber + for<'a> LookupSpan<'a>,
+{
+    (verbosity > 0).then(|| {
         let is_coloured = std::env::var_os("NO_COLOR").is_none_or(|set| set.is_empty());
         tracing_subscriber::fmt::layer()
             .with_ansi(is_coloured && io::stderr().is_terminal())
@@ -46,8 +47,21 @@ fn subscriber(
                     _ => "info,peer_node=trace,protocol=trace",
                 },
             ))
-    });
-    Ok(tracing_subscriber::registry().with(file_layer).with(stderr_layer))
+    })
+}
+
+fn subscriber(
+    log_dir: &Path,
+    verbosity: u8,
+    asked: Option<&str>,
+) -> io::Result<impl SubscriberInitExt + use<>> {
+    let file = Arc::new(RotatingFile::open(log_dir.join("node.log"))?);
+    let file_layer = tracing_subscriber::fmt::layer()
+        .with_ansi(false)
+        .log_internal_errors(false)
+        .with_writer(file)
+        .with_filter(filter(asked, DEBUG));
+    Ok(tracing_subscriber::registry().with(file_layer).with(stderr_layer(verbosity, asked)))
 }
 
 /// What this program decides, without the libraries under it.

@@ -1,5 +1,7 @@
 //! A whole node: its folder, its library, its connections, put together and taken apart in order.
 
+mod services;
+
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroU64;
@@ -12,17 +14,16 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::download::{Downloads, DownloadsConfig, FolderSyncs};
-use crate::front_door::FrontDoor;
+use crate::download::Downloads;
 use crate::identity::{Identity, IdentityError};
-use crate::index_client::{IndexClient, IndexConfig, NodeShares, ProbeKey};
+use crate::index_client::IndexClient;
 use crate::library::{Library, LibraryError};
-use crate::native::{Links, LinksConfig};
-use crate::partials::Partials;
 use crate::state_dir::StateDir;
 use crate::throttle::Throttle;
+use crate::torrent::offers::Offers;
 use crate::transfers::UploadView;
-use crate::transport::{Totals, Transport, TransportConfig};
+use crate::transport::{Totals, TransportConfig};
+use services::{Ground, Services};
 
 /// How long the parts of a node may take to stop.
 const STOP_DEADLINE: Duration = Duration::from_secs(4);
@@ -91,15 +92,6 @@ pub struct Node {
     cancel: CancellationToken,
 }
 
-/// What a node does beyond sharing.
-#[derive(Debug)]
-struct Services {
-    index: IndexClient,
-    transport: Transport,
-    links: Links,
-    downloads: Downloads,
-}
-
 impl Node {
     /// Starts a node in a folder that was opened; it goes on by itself whether there is an index or not.
     pub async fn start(options: NodeOptions, state: StateDir) -> Result<Self, StartError> {
@@ -113,51 +105,17 @@ impl Node {
             std::fs::canonicalize(state.share_dir()).unwrap_or_else(|_| state.share_dir().to_owned());
         let (tracker, cancel) = (TaskTracker::new(), CancellationToken::new());
         let library = Library::open(Arc::clone(&state), share_dir.clone(), &tracker, cancel.clone()).await?;
-        let transport = Transport::new(options.bounds(), &tracker, cancel.clone());
-        let (probe_key, partials) = (ProbeKey::default(), Partials::default());
-        let links = Links::new(LinksConfig {
-            node: identity.node_id(),
-            port: address.port(),
+        let ground = Ground {
+            address,
+            share_dir: share_dir.clone(),
+            identity: Arc::clone(&identity),
+            state: Arc::clone(&state),
             library: library.clone(),
-            partials: partials.clone(),
-            probe_key: probe_key.clone(),
-            transport: transport.clone(),
-            tracker: tracker.clone(),
-            cancel: cancel.clone(),
-        });
-        let door = FrontDoor {
-            transport: transport.clone(),
-            links: links.clone(),
             tracker: tracker.clone(),
             cancel: cancel.clone(),
         };
-        tracker.spawn(door.keep(listener));
-        let agent = concat!("peer-node/", env!("CARGO_PKG_VERSION")).to_owned();
-        let config = IndexConfig { address: options.index, port: address.port(), agent };
-        let index = IndexClient::start(
-            config,
-            Arc::clone(&identity),
-            NodeShares { library: library.clone(), partials: partials.clone() },
-            probe_key,
-            &tracker,
-            cancel.clone(),
-        );
-        let downloads = Downloads::open(DownloadsConfig {
-            root: share_dir.clone(),
-            list: state.downloads(),
-            max_active: options.max_active_downloads,
-            transport: transport.clone(),
-            links: links.clone(),
-            index: index.clone(),
-            library: library.clone(),
-            partials,
-            folder_syncs: FolderSyncs::default(),
-            tracker: tracker.clone(),
-            cancel: cancel.clone(),
-        })
-        .await;
+        let services = Services::start(options, listener, ground).await;
         tracing::info!(%address, node = %identity.node_id(), folder = %share_dir.display(), "node started");
-        let services = Services { index, transport, links, downloads };
         Ok(Self { address, share_dir, identity, state, library, services, tracker, cancel })
     }
 
@@ -196,6 +154,11 @@ impl Node {
         &self.services.downloads
     }
 
+    /// Returns the torrents of its files.
+    pub const fn offers(&self) -> &Offers {
+        &self.services.offers
+    }
+
     /// Returns what others fetch from it.
     pub fn uploads(&self) -> Vec<UploadView> {
         self.services.transport.uploads().views()
@@ -213,8 +176,8 @@ impl Node {
 
     /// Returns what it has sent and received since it was started.
     pub fn totals(&self) -> Totals {
-        let Services { transport, links, .. } = &self.services;
-        transport.uploads().totals(links.connected())
+        let Services { transport, links, wires, .. } = &self.services;
+        transport.uploads().totals(links.connected() + wires.connected())
     }
 
     /// Stops everything in order: downloads note what they have, connections are closed.

@@ -32,7 +32,9 @@ use std::time::Duration;
 
 use tokio::time::timeout;
 
+pub(crate) use act::done_lines;
 pub use conversation::Ended;
+pub(crate) use progress::progress_line;
 
 use crate::cli::Signals;
 use crate::index_client::IndexStatus;

@@ -112,6 +112,11 @@ impl StateDir {
         self.path.join("downloads.json")
     }
 
+    /// Returns where the `.torrent` files of torrents that go on after a restart lie.
+    pub fn torrents(&self) -> PathBuf {
+        self.path.join("torrents")
+    }
+
     /// Returns where the prompt's history lies.
     pub fn history(&self) -> PathBuf {
         self.path.join("history")

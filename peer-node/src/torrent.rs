@@ -7,5 +7,16 @@
 pub mod announcer;
 pub mod dot_torrent;
 pub mod files;
+mod fresh_peer_id;
 pub mod make;
+pub mod offers;
+mod peer_book;
 pub mod selection;
+pub(crate) mod session;
+pub mod solo;
+mod translation;
+mod wish;
+
+pub(crate) use fresh_peer_id::fresh_peer_id;
+pub use session::{Bridge, TorrentConfig};
+pub use wish::{Afterwards, Place, Wish};

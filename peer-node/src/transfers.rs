@@ -72,6 +72,8 @@ pub struct DownloadView {
     pub rate_down: f64,
     /// Bytes per second of the same content that go out.
     pub rate_up: f64,
+    /// Bytes of a torrent that were given to others.
+    pub bytes_given: u64,
     /// Sources that are sending.
     pub sources_active: usize,
     /// Sources that are known.
@@ -84,6 +86,8 @@ pub struct DownloadView {
     pub elapsed: Duration,
     /// Who gave how much.
     pub givers: Vec<Giver>,
+    /// What troubles it although it goes on: a tracker that does not answer, say.
+    pub trouble: Option<String>,
 }
 
 /// Which downloads come first when not all may fetch at once.
@@ -147,6 +151,11 @@ pub enum DownloadState {
     Fetching,
     /// All pieces are verified; the file is made durable and put in its place.
     Finishing,
+    /// All is here, and given to others until a person stops it or enough was given.
+    Seeding {
+        /// Where it lies.
+        location: PathBuf,
+    },
     /// The file is whole.
     Done {
         /// Where it lies.
@@ -167,6 +176,11 @@ impl DownloadState {
     /// Says whether nothing more will happen.
     pub const fn is_over(&self) -> bool {
         matches!(self, Self::Done { .. } | Self::Failed { .. } | Self::Cancelled)
+    }
+
+    /// Says whether there is nothing more to wait for: it is over, or all is here and given to others.
+    pub const fn is_settled(&self) -> bool {
+        self.is_over() || matches!(self, Self::Seeding { .. })
     }
 
     /// Says whether the download fetches nothing at the moment and may have to wait for its turn.

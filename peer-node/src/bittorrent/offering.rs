@@ -1,5 +1,6 @@
 use std::fmt::Debug;
 use std::fs::File;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 
 use parking_lot::Mutex;
@@ -41,6 +42,8 @@ pub struct Offering {
     metainfo: Arc<Metainfo>,
     bytes: Arc<dyn PieceBytes>,
     progress: Mutex<Progress>,
+    /// The bytes that were sent to all peers together.
+    sent: AtomicU64,
 }
 
 #[derive(Debug)]
@@ -60,7 +63,16 @@ impl Offering {
     pub fn new(metainfo: Arc<Metainfo>, here: &Bitfield, bytes: Arc<dyn PieceBytes>) -> Self {
         let (here, count) = (here.clone(), here.count());
         let progress = Progress { here, count, log: Vec::new(), is_withdrawn: false, bells: Vec::new() };
-        Self { metainfo, bytes, progress: Mutex::new(progress) }
+        Self { metainfo, bytes, progress: Mutex::new(progress), sent: AtomicU64::new(0) }
+    }
+
+    /// Returns how many bytes of it were sent to all peers together.
+    pub fn sent(&self) -> u64 {
+        self.sent.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn gave(&self, bytes: u64) {
+        self.sent.fetch_add(bytes, Ordering::Relaxed);
     }
 
     /// Returns the torrent.

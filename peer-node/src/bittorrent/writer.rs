@@ -152,6 +152,7 @@ impl Writer {
             let share = content * written / bytes.len();
             self.claim.sent((share - counted) as u64);
             self.upload.sent((share - counted) as u64);
+            self.listener.torrent.offering.gave((share - counted) as u64);
             counted = share;
             if told.elapsed() >= TELL {
                 told = Instant::now();

@@ -108,13 +108,13 @@ impl Options {
     }
 }
 
-fn rate(text: &str) -> Result<NonZeroU64, String> {
+pub(super) fn rate(text: &str) -> Result<NonZeroU64, String> {
     let rate = parse_size(text.trim_end_matches("/s")).map_err(|error| error.to_string())?;
     NonZeroU64::new(rate)
         .ok_or_else(|| "with a rate of 0 nothing would pass; leave the option out".to_owned())
 }
 
-fn at_least_one(text: &str) -> Result<usize, String> {
+pub(super) fn at_least_one(text: &str) -> Result<usize, String> {
     let number = text.parse().ok().filter(|number| *number > 0);
     number.ok_or_else(|| "write a number from 1 on".to_owned())
 }

@@ -2,12 +2,16 @@
 
 mod bar;
 mod create;
+mod download;
+mod seed;
 mod show;
+mod taking_part;
 mod tracker_url;
 mod verify;
 mod written;
 
 use std::io::{self, IsTerminal};
+use std::net::SocketAddr;
 
 use clap::Subcommand;
 
@@ -16,7 +20,10 @@ use crate::repl::output::{Audience, Output, OutputClosed};
 use crate::torrent::dot_torrent::DotTorrentError;
 use crate::torrent::files::FilesError;
 use crate::torrent::make::MakeError;
+use crate::torrent::selection::SelectionError;
 use create::CreateOptions;
+use download::DownloadOptions;
+use seed::SeedOptions;
 use show::ShowOptions;
 use verify::VerifyOptions;
 use written::WriteError;
@@ -30,6 +37,10 @@ pub enum TorrentCommand {
     Create(CreateOptions),
     /// Hashes what lies on disk and says which files are whole.
     Verify(VerifyOptions),
+    /// Fetches a torrent, verifying every piece.
+    Download(DownloadOptions),
+    /// Gives a torrent whose files are whole to others.
+    Seed(SeedOptions),
 }
 
 /// Why a command for torrents failed.
@@ -47,6 +58,20 @@ pub(super) enum TorrentTrouble {
     /// The torrent cannot be put where it belongs.
     #[error(transparent)]
     Write(#[from] WriteError),
+    /// There is no such file in it.
+    #[error(transparent)]
+    Selection(#[from] SelectionError),
+    /// Peers cannot be accepted.
+    #[error("cannot listen on {address}: {source}; choose another port or address")]
+    Listen {
+        /// Where.
+        address: SocketAddr,
+        /// Why not.
+        source: io::Error,
+    },
+    /// The system does not give what every program needs.
+    #[error("cannot run: {0}")]
+    System(io::Error),
     /// Nobody reads what is said.
     #[error(transparent)]
     Unheard(#[from] OutputClosed),
@@ -57,7 +82,13 @@ impl TorrentTrouble {
     pub(super) const fn exit_code(&self) -> u8 {
         match self {
             Self::Unheard(_) => UNHEARD,
-            Self::DotTorrent(_) | Self::Make(_) | Self::Files(_) | Self::Write(_) => 1,
+            Self::Selection(_) => 2,
+            Self::DotTorrent(_)
+            | Self::Make(_)
+            | Self::Files(_)
+            | Self::Write(_)
+            | Self::Listen { .. }
+            | Self::System(_) => 1,
         }
     }
 }
@@ -70,6 +101,8 @@ pub(super) fn run(command: &TorrentCommand) -> Result<u8, TorrentTrouble> {
         TorrentCommand::Show(options) => show::run(options, &mut output),
         TorrentCommand::Create(options) => create::run(options, &mut output),
         TorrentCommand::Verify(options) => verify::run(options, &mut output),
+        TorrentCommand::Download(options) => download::run(options, &mut output),
+        TorrentCommand::Seed(options) => seed::run(options, &mut output),
     };
     output.clear_live();
     ended

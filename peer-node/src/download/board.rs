@@ -7,7 +7,7 @@ use crate::transfers::{ContentId, DownloadId, DownloadState, DownloadView, Prior
 
 /// What a download shows of itself.
 #[derive(Debug)]
-pub(super) struct Board {
+pub(crate) struct Board {
     sender: watch::Sender<DownloadView>,
     meter: RateMeter,
     /// How long it was at work before its turn came this time.
@@ -17,7 +17,7 @@ pub(super) struct Board {
 }
 
 impl Board {
-    pub(super) fn new(
+    pub(crate) fn new(
         id: DownloadId,
         content: ContentId,
         name: String,
@@ -36,12 +36,14 @@ impl Board {
             bytes_done: 0,
             rate_down: 0.0,
             rate_up: 0.0,
+            bytes_given: 0,
             sources_active: 0,
             sources_known: 0,
             place: None,
             left: None,
             elapsed: Duration::ZERO,
             givers: Vec::new(),
+            trouble: None,
         };
         let (sender, receiver) = watch::channel(view);
         let meter = RateMeter::new(Instant::now());
@@ -49,12 +51,12 @@ impl Board {
     }
 
     /// Counts bytes that came in.
-    pub(super) fn received(&mut self, bytes: u64, now: Instant) {
+    pub(crate) fn received(&mut self, bytes: u64, now: Instant) {
         self.meter.add(bytes, now);
     }
 
     /// The download's turn has come: from now on time counts.
-    pub(super) fn begin(&mut self, state: DownloadState) {
+    pub(crate) fn begin(&mut self, state: DownloadState) {
         let now = Instant::now();
         self.begun = Some(now);
         self.meter = RateMeter::new(now);
@@ -62,7 +64,7 @@ impl Board {
     }
 
     /// The turn is over: time does not count until it comes again.
-    pub(super) fn rest(&mut self) {
+    pub(crate) fn rest(&mut self) {
         let now = Instant::now();
         self.worked = self.elapsed(now);
         self.begun = None;
@@ -74,7 +76,7 @@ impl Board {
         self.worked + self.begun.map_or(Duration::ZERO, |begun| now.saturating_duration_since(begun))
     }
 
-    pub(super) fn set_state(&self, state: DownloadState) {
+    pub(crate) fn set_state(&self, state: DownloadState) {
         self.sender.send_if_modified(|view| {
             let changed = view.state != state;
             view.state = state;
@@ -83,7 +85,7 @@ impl Board {
     }
 
     /// Changes what is shown; rates and times follow by themselves.
-    pub(super) fn show(&self, change: impl FnOnce(&mut DownloadView)) {
+    pub(crate) fn show(&self, change: impl FnOnce(&mut DownloadView)) {
         let now = Instant::now();
         self.sender.send_modify(|view| {
             change(view);
@@ -95,7 +97,7 @@ impl Board {
     }
 
     /// Returns what is shown at the moment.
-    pub(super) fn view(&self) -> DownloadView {
+    pub(crate) fn view(&self) -> DownloadView {
         self.sender.borrow().clone()
     }
 }

@@ -16,28 +16,28 @@ const AT_ONCE: usize = 8;
 
 /// A piece all of whose blocks are here.
 #[derive(Debug)]
-pub(super) struct Gathered {
-    pub(super) piece: PieceIndex,
-    pub(super) data: Vec<Buffer>,
+pub(crate) struct Gathered {
+    pub(crate) piece: PieceIndex,
+    pub(crate) data: Vec<Buffer>,
 }
 
 /// The pieces that wait to be verified.
 ///
 /// As long as pieces come faster than they are verified they go in pairs; a lone one waits only while others are under way.
 #[derive(Debug, Default)]
-pub(super) struct Checks {
+pub(crate) struct Checks {
     waiting: Vec<Gathered>,
     under_way: usize,
 }
 
 impl Checks {
     /// Takes in a piece.
-    pub(super) fn push(&mut self, piece: PieceIndex, data: Vec<Buffer>) {
+    pub(crate) fn push(&mut self, piece: PieceIndex, data: Vec<Buffer>) {
         self.waiting.push(Gathered { piece, data });
     }
 
     /// Returns the pieces of the next job, if one shall begin now.
-    pub(super) fn begin(&mut self) -> Option<Vec<Gathered>> {
+    pub(crate) fn begin(&mut self) -> Option<Vec<Gathered>> {
         let is_worth = self.waiting.len() >= TOGETHER || (self.under_way == 0 && !self.waiting.is_empty());
         if !is_worth || self.under_way >= AT_ONCE {
             return None;
@@ -47,7 +47,7 @@ impl Checks {
     }
 
     /// Notes that a job has ended.
-    pub(super) const fn ended(&mut self) {
+    pub(crate) const fn ended(&mut self) {
         self.under_way = self.under_way.saturating_sub(1);
     }
 }

@@ -7,7 +7,8 @@ use parking_lot::Mutex;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
-use super::saved::{self, Listed};
+use super::listed::{Item, Listed};
+use super::saved;
 use crate::transfers::{DownloadId, Priority};
 
 /// How long changes are collected before they are written together.
@@ -48,6 +49,11 @@ impl Ledger {
             downloads.insert(id, Arc::new(listed));
             true
         });
+    }
+
+    /// Returns what a download that is listed is.
+    pub(super) fn item(&self, id: DownloadId) -> Option<Item> {
+        self.inner.list.lock().downloads.get(&id).map(|listed| listed.item.clone())
     }
 
     /// Notes whether a download is paused.
@@ -130,7 +136,7 @@ mod tests {
     fn listed(tag: u8) -> Listed {
         let target = Target::InFolder(format!("{tag}"));
         let wanted = Wanted { digest: Digest::from_bytes([tag; 32]), size: None, target, copies: Vec::new() };
-        Listed { wanted, priority: Priority::Normal, is_paused: false }
+        Listed { item: Item::File(wanted), priority: Priority::Normal, is_paused: false }
     }
 
     #[tokio::test]

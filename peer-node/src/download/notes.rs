@@ -8,7 +8,7 @@ const MOST: u64 = 8 << 20;
 
 /// Says when the record of a part is written: never twice at once, and not after every piece.
 #[derive(Debug)]
-pub(super) struct Notes {
+pub(crate) struct Notes {
     /// How many bytes are verified that the record does not know of.
     behind: u64,
     is_writing: bool,
@@ -16,22 +16,22 @@ pub(super) struct Notes {
 }
 
 impl Notes {
-    pub(super) const fn new(now: Instant) -> Self {
+    pub(crate) const fn new(now: Instant) -> Self {
         Self { behind: 0, is_writing: false, last: now }
     }
 
     /// Takes in that so many bytes more are verified.
-    pub(super) const fn verified(&mut self, bytes: u64) {
+    pub(crate) const fn verified(&mut self, bytes: u64) {
         self.behind += bytes;
     }
 
     /// Says whether the record is far enough behind to be written.
-    pub(super) fn is_due(&self, now: Instant) -> bool {
+    pub(crate) fn is_due(&self, now: Instant) -> bool {
         self.behind >= MOST || now.saturating_duration_since(self.last) >= AFTER
     }
 
     /// Says whether there is something to write and nothing being written, which it then takes to be begun.
-    pub(super) const fn begin(&mut self, now: Instant) -> bool {
+    pub(crate) const fn begin(&mut self, now: Instant) -> bool {
         if self.is_writing || self.behind == 0 {
             return false;
         }
@@ -40,7 +40,7 @@ impl Notes {
     }
 
     /// Notes that the record is written.
-    pub(super) const fn ended(&mut self) {
+    pub(crate) const fn ended(&mut self) {
         self.is_writing = false;
     }
 }

@@ -9,7 +9,7 @@ use crate::transfers::{DownloadId, Priority};
 
 /// The queue of a node's downloads, as their tasks see it; cheap to clone.
 #[derive(Debug, Clone)]
-pub(super) struct Queue {
+pub(crate) struct Queue {
     inner: Arc<Mutex<Inner>>,
 }
 
@@ -29,7 +29,7 @@ struct Word {
 
 /// What is asked of the queue for one download, and how that download stands; leaves the queue when dropped.
 #[derive(Debug)]
-pub(super) struct Place {
+pub(crate) struct Place {
     id: DownloadId,
     queue: Queue,
     word: watch::Receiver<Word>,
@@ -37,21 +37,21 @@ pub(super) struct Place {
 
 /// How a download stands among the others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Rank {
-    pub(super) priority: Priority,
+pub(crate) struct Rank {
+    pub(crate) priority: Priority,
     /// How many come before it and itself, if it waits.
-    pub(super) place: Option<usize>,
+    pub(crate) place: Option<usize>,
 }
 
 impl Queue {
     /// Makes an empty queue in which so many fetch at once.
-    pub(super) fn new(places: usize) -> Self {
+    pub(crate) fn new(places: usize) -> Self {
         let inner = Inner { turns: Turns::new(places), words: HashMap::new() };
         Self { inner: Arc::new(Mutex::new(inner)) }
     }
 
     /// Takes in a download.
-    pub(super) fn join(
+    pub(crate) fn join(
         &self,
         id: DownloadId,
         priority: Priority,
@@ -69,22 +69,22 @@ impl Queue {
     }
 
     /// Lets a download rest. Says whether that is new.
-    pub(super) fn pause(&self, id: DownloadId) -> bool {
+    pub(crate) fn pause(&self, id: DownloadId) -> bool {
         self.change_turn(id, |turns| turns.pause(id))
     }
 
     /// Lets a download go on, or try again what it waits for. Says whether that is new.
-    pub(super) fn resume(&self, id: DownloadId) -> bool {
+    pub(crate) fn resume(&self, id: DownloadId) -> bool {
         self.change_turn(id, |turns| turns.resume(id))
     }
 
     /// Gives a download another priority. Says whether that is new.
-    pub(super) fn prioritise(&self, id: DownloadId, priority: Priority) -> bool {
+    pub(crate) fn prioritise(&self, id: DownloadId, priority: Priority) -> bool {
         self.change_turn(id, |turns| turns.prioritise(id, priority))
     }
 
     /// Somebody waits for a download now: it goes on at once, and is given up if nobody has it.
-    pub(super) fn hurry(&self, id: DownloadId) {
+    pub(crate) fn hurry(&self, id: DownloadId) {
         self.change(|inner| {
             if let Some(word) = inner.words.get(&id) {
                 word.send_modify(|word| word.is_patient = false);
@@ -95,7 +95,7 @@ impl Queue {
     }
 
     /// Returns how all downloads stand.
-    pub(super) fn ranks(&self) -> HashMap<DownloadId, Rank> {
+    pub(crate) fn ranks(&self) -> HashMap<DownloadId, Rank> {
         let inner = self.inner.lock();
         let rank = |(id, priority)| (id, Rank { priority, place: None });
         let mut ranks: HashMap<_, _> = inner.turns.priorities().map(rank).collect();
@@ -108,7 +108,7 @@ impl Queue {
     }
 
     /// Says whether nobody fetches.
-    pub(super) fn is_idle(&self) -> bool {
+    pub(crate) fn is_idle(&self) -> bool {
         self.inner.lock().turns.is_idle()
     }
 
@@ -141,23 +141,23 @@ impl Inner {
 
 impl Place {
     /// Returns how the download stands.
-    pub(super) fn turn(&self) -> Turn {
+    pub(crate) fn turn(&self) -> Turn {
         self.word.borrow().turn
     }
 
     /// Says whether the download waits for sources as long as it takes.
-    pub(super) fn is_patient(&self) -> bool {
+    pub(crate) fn is_patient(&self) -> bool {
         self.word.borrow().is_patient
     }
 
     /// Waits until the download stands differently. Cancel safe.
-    pub(super) async fn changed(&mut self) {
+    pub(crate) async fn changed(&mut self) {
         // The queue lives at least as long as this does.
         let _ = self.word.changed().await;
     }
 
     /// Gives the turn up until the download can go on.
-    pub(super) fn stand_aside(&mut self) {
+    pub(crate) fn stand_aside(&mut self) {
         self.queue.change_turn(self.id, |turns| {
             turns.stand_aside(self.id);
             true
@@ -167,7 +167,7 @@ impl Place {
     }
 
     /// Waits for a turn again, where it stood before.
-    pub(super) fn go_on(&self) {
+    pub(crate) fn go_on(&self) {
         self.queue.change_turn(self.id, |turns| {
             turns.go_on(self.id);
             true
@@ -175,7 +175,7 @@ impl Place {
     }
 
     /// Waits for a turn again, behind those that wait.
-    pub(super) fn come_back(&self) {
+    pub(crate) fn come_back(&self) {
         self.queue.change_turn(self.id, |turns| {
             turns.come_back(self.id);
             true
@@ -183,7 +183,7 @@ impl Place {
     }
 
     /// Says whether nobody fetches.
-    pub(super) fn is_queue_idle(&self) -> bool {
+    pub(crate) fn is_queue_idle(&self) -> bool {
         self.queue.is_idle()
     }
 }

@@ -37,7 +37,7 @@ pub(super) fn measure(path: &Path, size: u64) -> io::Result<Room> {
 
 impl Room {
     /// Says whether there is as much as is needed.
-    pub(super) const fn is_enough(&self) -> bool {
+    pub(crate) const fn is_enough(&self) -> bool {
         self.free >= self.needed
     }
 }

@@ -10,27 +10,23 @@ use std::path::{Path, PathBuf};
 use protocol::limits::MAX_FILE_SIZE;
 use serde::{Deserialize, Serialize};
 
+use super::listed::{Item, Listed, ListedTorrent};
 use super::{Target, Wanted};
 use crate::library::StoredPath;
 use crate::state_dir::replace_file;
 use crate::transfers::Priority;
 
 /// The form of the file; another number is one that this program does not know.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
+
+/// The form before there were torrents in it, which is read as well.
+const WITHOUT_TORRENTS: u32 = 1;
 
 /// The longest file that is read, in bytes: some hundred thousand downloads.
 const MAX_FILE: u64 = 64 << 20;
 
 /// How many names a damaged list is given at most, before it is left where it lies.
 const MAX_ASIDE: u32 = 100;
-
-/// A download that goes on after a restart.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Listed {
-    pub(super) wanted: Wanted,
-    pub(super) priority: Priority,
-    pub(super) is_paused: bool,
-}
 
 /// A list that cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -50,6 +46,8 @@ pub(super) enum ListError {
 struct StoredList {
     version: u32,
     downloads: Vec<StoredDownload>,
+    #[serde(default)]
+    torrents: Vec<StoredTorrent>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -66,6 +64,20 @@ struct StoredDownload {
 }
 
 #[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct StoredTorrent {
+    /// Hexadecimal.
+    infohash: String,
+    folder: StoredPath,
+    /// Which files are wanted, if not all.
+    select: Option<String>,
+    seed: bool,
+    ratio: Option<f64>,
+    priority: String,
+    paused: bool,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum StoredTarget {
     /// Under this name in the node's folder.
@@ -76,7 +88,13 @@ enum StoredTarget {
 
 /// Writes the list down for good.
 pub(super) fn save<'a>(file: &Path, downloads: impl Iterator<Item = &'a Listed>) -> io::Result<()> {
-    let list = StoredList { version: VERSION, downloads: downloads.map(StoredDownload::from).collect() };
+    let mut list = StoredList { version: VERSION, downloads: Vec::new(), torrents: Vec::new() };
+    for listed in downloads {
+        match &listed.item {
+            Item::File(wanted) => list.downloads.push(StoredDownload::new(wanted, listed)),
+            Item::Torrent(torrent) => list.torrents.push(StoredTorrent::new(torrent, listed)),
+        }
+    }
     let mut json = serde_json::to_vec(&list).map_err(io::Error::from)?;
     json.push(b'\n');
     replace_file(file, &json)
@@ -90,10 +108,11 @@ pub(super) fn load(file: &Path) -> Result<Vec<Listed>, ListError> {
         opened => opened?.take(MAX_FILE).read_to_end(&mut json)?,
     };
     let list: StoredList = serde_json::from_slice(&json)?;
-    if list.version != VERSION {
+    if ![VERSION, WITHOUT_TORRENTS].contains(&list.version) {
         return Err(ListError::Unknown(list.version));
     }
-    list.downloads.into_iter().map(Listed::try_from).collect()
+    let files = list.downloads.into_iter().map(Listed::try_from);
+    files.chain(list.torrents.into_iter().map(Listed::try_from)).collect()
 }
 
 /// Gives a list that cannot be used a name under which nothing looks for it, and returns that.
@@ -110,9 +129,9 @@ pub(super) fn set_aside(file: &Path) -> io::Result<PathBuf> {
     Ok(aside)
 }
 
-impl From<&Listed> for StoredDownload {
-    fn from(listed: &Listed) -> Self {
-        let Wanted { digest, size, target, copies } = &listed.wanted;
+impl StoredDownload {
+    fn new(wanted: &Wanted, listed: &Listed) -> Self {
+        let Wanted { digest, size, target, copies } = wanted;
         Self {
             digest: digest.to_string(),
             size: *size,
@@ -124,6 +143,40 @@ impl From<&Listed> for StoredDownload {
     }
 }
 
+impl StoredTorrent {
+    fn new(torrent: &ListedTorrent, listed: &Listed) -> Self {
+        let ListedTorrent { infohash, folder, select, seed, ratio } = torrent;
+        Self {
+            infohash: infohash.to_string(),
+            folder: folder.as_path().into(),
+            select: select.clone(),
+            seed: *seed,
+            ratio: *ratio,
+            priority: listed.priority.name().to_owned(),
+            paused: listed.is_paused,
+        }
+    }
+}
+
+impl TryFrom<StoredTorrent> for Listed {
+    type Error = ListError;
+
+    fn try_from(stored: StoredTorrent) -> Result<Self, ListError> {
+        let infohash = stored.infohash.parse().map_err(|_| ListError::Impossible("an infohash in it"))?;
+        if stored.ratio.is_some_and(|ratio| !ratio.is_finite() || ratio < 0.0) {
+            return Err(ListError::Impossible("a ratio in it"));
+        }
+        let priority = priority(&stored.priority)?;
+        let StoredTorrent { folder, select, seed, ratio, paused, .. } = stored;
+        let item = Item::Torrent(ListedTorrent { infohash, folder: folder.into(), select, seed, ratio });
+        Ok(Self { item, priority, is_paused: paused })
+    }
+}
+
+fn priority(name: &str) -> Result<Priority, ListError> {
+    Priority::of_name(name).ok_or(ListError::Impossible("a priority in it"))
+}
+
 impl TryFrom<StoredDownload> for Listed {
     type Error = ListError;
 
@@ -132,11 +185,10 @@ impl TryFrom<StoredDownload> for Listed {
         if stored.size.is_some_and(|size| size > MAX_FILE_SIZE) {
             return Err(ListError::Impossible("a size in it"));
         }
-        let priority =
-            Priority::of_name(&stored.priority).ok_or(ListError::Impossible("a priority in it"))?;
+        let priority = priority(&stored.priority)?;
         let copies = stored.copies.into_iter().map(Target::from).collect();
         let wanted = Wanted { digest, size: stored.size, target: stored.target.into(), copies };
-        Ok(Self { wanted, priority, is_paused: stored.paused })
+        Ok(Self { item: Item::File(wanted), priority, is_paused: stored.paused })
     }
 }
 
@@ -164,6 +216,7 @@ mod tests {
     use std::os::unix::ffi::OsStringExt;
 
     use protocol::digest::Digest;
+    use protocol::infohash::Infohash;
 
     use super::*;
 
@@ -181,9 +234,17 @@ mod tests {
             target: Target::At(odd, "x".into()),
             copies: vec![],
         };
+        let torrent = ListedTorrent {
+            infohash: Infohash::from_bytes([9; 20]),
+            folder: "/data".into(),
+            select: Some("1,3-5".into()),
+            seed: true,
+            ratio: Some(1.5),
+        };
         vec![
-            Listed { wanted: one, priority: Priority::Low, is_paused: true },
-            Listed { wanted: two, priority: Priority::High, is_paused: false },
+            Listed { item: Item::File(one), priority: Priority::Low, is_paused: true },
+            Listed { item: Item::File(two), priority: Priority::High, is_paused: false },
+            Listed { item: Item::Torrent(torrent), priority: Priority::Normal, is_paused: false },
         ]
     }
 
@@ -216,8 +277,10 @@ mod tests {
         let whole = fs::read_to_string(&file).unwrap();
         let long = u64::MAX.to_string();
         for (before, after) in [
-            ("\"version\":1", "\"version\":2"),
+            ("\"version\":2", "\"version\":3"),
             ("07070707", "0707"),
+            ("09090909", "0909"),
+            ("1.5", "-1.5"),
             (":12,", &format!(":{long},")),
             ("\"low\"", "\"lowest\""),
             ("paused", "stopped"),

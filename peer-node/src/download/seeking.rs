@@ -17,7 +17,7 @@ const MAX_DIALS: usize = 8;
 
 /// What a search for sources comes upon.
 #[derive(Debug)]
-pub(super) enum Sighting {
+pub(crate) enum Sighting {
     /// The index knows so many.
     Located(usize),
     /// One is connected.
@@ -31,7 +31,7 @@ pub(super) enum Sighting {
 }
 
 /// Looks for sources once; those in `skip` are left alone.
-pub(super) async fn seek(
+pub(crate) async fn seek(
     index: IndexClient,
     links: Links,
     digest: Digest,

@@ -1,12 +1,10 @@
 use std::collections::{BTreeMap, HashMap};
 
-use protocol::digest::Digest;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::NotStarted;
-use super::session::Session;
-use crate::transfers::{DownloadId, DownloadView};
+use crate::transfers::{ContentId, DownloadId, DownloadView};
 
 /// The most downloads that are remembered once they are over, and how many begin between two looks at how many that are,
 /// which take long where there are many.
@@ -19,24 +17,25 @@ pub(super) struct Table {
     last: u32,
     entries: BTreeMap<DownloadId, Entry>,
     /// The latest download of each content.
-    latest: HashMap<Digest, DownloadId>,
+    latest: HashMap<ContentId, DownloadId>,
 }
 
 #[derive(Debug)]
 struct Entry {
-    digest: Digest,
+    names: Vec<ContentId>,
     view: watch::Receiver<DownloadView>,
     cancel: CancellationToken,
 }
 
 impl Table {
-    /// Takes in the download that `make` makes under a new number, unless its content is on its way.
-    pub(super) fn begin(
+    /// Takes in the download that `make` makes under a new number, unless its content is on its way. A content may be known
+    /// by several names, the first of which is its own.
+    pub(super) fn begin<Session>(
         &mut self,
-        digest: Digest,
+        names: Vec<ContentId>,
         make: impl FnOnce(DownloadId) -> (Session, watch::Receiver<DownloadView>, CancellationToken),
     ) -> Result<(DownloadId, Session), NotStarted> {
-        if let Some(id) = self.latest.get(&digest).copied().filter(|id| self.is_running(*id)) {
+        if let Some(id) = names.iter().find_map(|name| self.running_one(name)) {
             return Err(NotStarted::Running { id });
         }
         self.last += 1;
@@ -45,9 +44,14 @@ impl Table {
         }
         let id = DownloadId(self.last);
         let (session, view, cancel) = make(id);
-        self.entries.insert(id, Entry { digest, view, cancel });
-        self.latest.insert(digest, id);
+        self.latest.extend(names.iter().map(|name| (*name, id)));
+        self.entries.insert(id, Entry { names, view, cancel });
         Ok((id, session))
+    }
+
+    /// Returns the download of a content that is not over.
+    pub(super) fn running_one(&self, name: &ContentId) -> Option<DownloadId> {
+        self.latest.get(name).copied().filter(|id| self.is_running(*id))
     }
 
     pub(super) fn views(&self) -> Vec<DownloadView> {
@@ -75,10 +79,11 @@ impl Table {
         let over = self.entries.iter().filter(|(_, entry)| entry.is_over()).map(|(id, _)| *id);
         let over: Vec<DownloadId> = over.collect();
         for id in over.iter().take(over.len().saturating_sub(MAX_REMEMBERED)) {
-            if let Some(entry) = self.entries.remove(id)
-                && self.latest.get(&entry.digest) == Some(id)
-            {
-                self.latest.remove(&entry.digest);
+            let names = self.entries.remove(id).map(|entry| entry.names).unwrap_or_default();
+            for name in names {
+                if self.latest.get(&name) == Some(id) {
+                    self.latest.remove(&name);
+                }
             }
         }
     }

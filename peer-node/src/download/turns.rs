@@ -11,7 +11,7 @@ use crate::transfers::{DownloadId, Priority};
 
 /// How a download stands in the queue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Turn {
+pub(crate) enum Turn {
     /// Others come first.
     Waiting,
     /// It may fetch.
@@ -24,7 +24,7 @@ pub(super) enum Turn {
 
 /// How much of a node's attention a download takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Load {
+pub(crate) enum Load {
     /// A whole place.
     Full,
     /// Less, for a content that comes in one answer.
@@ -45,7 +45,7 @@ impl Load {
 
 /// The queue of a node's downloads.
 #[derive(Debug)]
-pub(super) struct Turns {
+pub(crate) struct Turns {
     /// How many quarters of places there are.
     quarters: usize,
     taken: usize,
@@ -66,7 +66,7 @@ struct Standing {
 
 impl Turns {
     /// Makes a queue in which so many downloads may fetch at once; at least one always may.
-    pub(super) fn new(places: usize) -> Self {
+    pub(crate) fn new(places: usize) -> Self {
         Self {
             quarters: places.max(1).saturating_mul(Load::PLACE),
             taken: 0,
@@ -77,7 +77,7 @@ impl Turns {
     }
 
     /// Takes in a download that waits or is paused.
-    pub(super) fn join(&mut self, id: DownloadId, priority: Priority, load: Load, is_paused: bool) {
+    pub(crate) fn join(&mut self, id: DownloadId, priority: Priority, load: Load, is_paused: bool) {
         self.leave(id);
         self.tickets += 1;
         let standing = Standing { priority, ticket: self.tickets, turn: Turn::Paused, load };
@@ -88,13 +88,13 @@ impl Turns {
     }
 
     /// Forgets a download.
-    pub(super) fn leave(&mut self, id: DownloadId) {
+    pub(crate) fn leave(&mut self, id: DownloadId) {
         self.turn_to(id, Turn::Paused);
         self.standings.remove(&id);
     }
 
     /// Gives a free place to whoever is next.
-    pub(super) fn poll(&mut self) -> Option<DownloadId> {
+    pub(crate) fn poll(&mut self) -> Option<DownloadId> {
         let (_, _, id) = self.waiting.first().copied()?;
         if self.taken + self.standings.get(&id)?.load.quarters() > self.quarters {
             return None;
@@ -104,31 +104,31 @@ impl Turns {
     }
 
     /// Lets a download rest. Says whether that is new.
-    pub(super) fn pause(&mut self, id: DownloadId) -> bool {
+    pub(crate) fn pause(&mut self, id: DownloadId) -> bool {
         self.turn(id).is_some_and(|turn| turn != Turn::Paused) && self.turn_to(id, Turn::Paused)
     }
 
     /// Lets a download that rests or stands aside wait for its turn, where it stood before. Says whether that is new.
-    pub(super) fn resume(&mut self, id: DownloadId) -> bool {
+    pub(crate) fn resume(&mut self, id: DownloadId) -> bool {
         matches!(self.turn(id), Some(Turn::Paused | Turn::Aside)) && self.turn_to(id, Turn::Waiting)
     }
 
     /// Lets a download give its place up until it can go on.
-    pub(super) fn stand_aside(&mut self, id: DownloadId) {
+    pub(crate) fn stand_aside(&mut self, id: DownloadId) {
         if matches!(self.turn(id), Some(Turn::Here | Turn::Waiting)) {
             self.turn_to(id, Turn::Aside);
         }
     }
 
     /// Lets a download that stood aside wait again where it stood before.
-    pub(super) fn go_on(&mut self, id: DownloadId) {
+    pub(crate) fn go_on(&mut self, id: DownloadId) {
         if self.turn(id) == Some(Turn::Aside) {
             self.turn_to(id, Turn::Waiting);
         }
     }
 
     /// Lets a download that stood aside wait again, behind those that are waiting.
-    pub(super) fn come_back(&mut self, id: DownloadId) {
+    pub(crate) fn come_back(&mut self, id: DownloadId) {
         if self.turn(id) == Some(Turn::Aside)
             && let Some(standing) = self.standings.get_mut(&id)
         {
@@ -139,7 +139,7 @@ impl Turns {
     }
 
     /// Gives a download another priority. Says whether that is new.
-    pub(super) fn prioritise(&mut self, id: DownloadId, priority: Priority) -> bool {
+    pub(crate) fn prioritise(&mut self, id: DownloadId, priority: Priority) -> bool {
         let Some(standing) = self.standings.get_mut(&id).filter(|standing| standing.priority != priority)
         else {
             return false;
@@ -153,22 +153,22 @@ impl Turns {
     }
 
     /// Returns how a download stands.
-    pub(super) fn turn(&self, id: DownloadId) -> Option<Turn> {
+    pub(crate) fn turn(&self, id: DownloadId) -> Option<Turn> {
         self.standings.get(&id).map(|standing| standing.turn)
     }
 
     /// Returns all downloads with their priorities.
-    pub(super) fn priorities(&self) -> impl Iterator<Item = (DownloadId, Priority)> {
+    pub(crate) fn priorities(&self) -> impl Iterator<Item = (DownloadId, Priority)> {
         self.standings.iter().map(|(id, standing)| (*id, standing.priority))
     }
 
     /// Returns those that wait, the next one first.
-    pub(super) fn waiting(&self) -> impl Iterator<Item = DownloadId> {
+    pub(crate) fn waiting(&self) -> impl Iterator<Item = DownloadId> {
         self.waiting.iter().map(|(_, _, id)| *id)
     }
 
     /// Says whether nobody fetches.
-    pub(super) const fn is_idle(&self) -> bool {
+    pub(crate) const fn is_idle(&self) -> bool {
         self.taken == 0
     }
 

@@ -15,9 +15,10 @@ mod search;
 mod share;
 mod sources;
 mod status;
+mod torrent;
 mod transfers;
 
-pub(crate) use download::stop_foreground;
+pub(crate) use download::{done_lines, stop_foreground};
 pub(crate) use status::hashing_text;
 
 use super::command::Command;
@@ -42,6 +43,7 @@ pub(crate) async fn act(session: &mut Session, command: Command) -> Result<(), F
         Command::Priority(numbers, priority) => priority::priority(session, &numbers, priority),
         Command::Limit(change) => limit::limit(session, change),
         Command::Cancel(numbers) => cancel::cancel(session, &numbers).await,
+        Command::Torrent(order) => torrent::torrent(session, order).await,
         Command::Status => status::status(session).await,
         Command::Help(command) => help::help(session, command.as_deref()),
         // The conversation ends by itself.

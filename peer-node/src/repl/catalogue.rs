@@ -21,6 +21,7 @@ pub(crate) enum Verb {
     Priority,
     Cancel,
     Limit,
+    Torrent,
     Status,
     Help,
     Quit,
@@ -42,7 +43,7 @@ pub(crate) struct Entry {
 }
 
 /// All commands, in the order of the help.
-pub(crate) const CATALOGUE: [Entry; 17] = [
+pub(crate) const CATALOGUE: [Entry; 18] = [
     Entry {
         verb: Verb::Search,
         names: &["search", "query"],
@@ -133,6 +134,22 @@ pub(crate) const CATALOGUE: [Entry; 17] = [
             "limit up 10M     sends at most 10 MiB a second; K, M and G are powers of 1024",
             "limit down off   fetches as fast as it can",
             "Alone it shows the limits. They hold at once, and until the node ends.",
+        ],
+    },
+    Entry {
+        verb: Verb::Torrent,
+        names: &["torrent"],
+        usage: "add FILE | create HIT",
+        gist: "fetches and gives a torrent, or makes one",
+        details: &[
+            "torrent add x.torrent           fetches it, then gives it until `cancel`",
+            "torrent add x.torrent only 1,3  some of its files, as `torrent show` lists them",
+            "torrent add x.torrent as ~/iso  into another folder than the node's",
+            "torrent add x.torrent &         in the background, see `transfers`",
+            "torrent create 1                for a file that is shared here, as NAME.torrent:",
+            "                                BitTorrent clients get it from all who share it",
+            "torrent create 1 as a.torrent   the same under another name",
+            "What is under way when the node ends goes on when it is started again.",
         ],
     },
     Entry {

@@ -44,12 +44,37 @@ pub(crate) enum Command {
     Cancel(Vec<Numbers>),
     /// Show or change how fast bytes pass; no number is no limit.
     Limit(Option<(Direction, Option<NonZeroU64>)>),
+    /// Take part in torrents, or make them.
+    Torrent(TorrentOrder),
     /// How things stand.
     Status,
     /// What commands there are, or what one of them does.
     Help(Option<String>),
     /// End the node.
     Quit,
+}
+
+/// What to do with a torrent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum TorrentOrder {
+    /// Fetch what a `.torrent` describes, and give it to others.
+    Add {
+        /// The path of the `.torrent`.
+        file: String,
+        /// Which of its files are wanted, if not all.
+        only: Option<String>,
+        /// The folder for it, if not the node's.
+        folder: Option<String>,
+        /// Whether not to wait for it.
+        background: bool,
+    },
+    /// Make a `.torrent` for a shared file, and give the file.
+    Create {
+        /// Which file.
+        item: Item,
+        /// The path of the `.torrent`, if not named after the file.
+        path: Option<String>,
+    },
 }
 
 /// Which way bytes pass.

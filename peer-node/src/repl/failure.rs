@@ -1,11 +1,17 @@
-use protocol::escape::excerpt;
+use std::io;
+use std::path::PathBuf;
+
+use protocol::escape::{display_safe, excerpt};
 
 use super::command::ParseError;
 use super::output::OutputClosed;
 use super::peers::NoPeer;
 use super::shown::NotListed;
+use crate::download::TorrentError;
 use crate::index_client::IndexError;
 use crate::library::LibraryError;
+use crate::torrent::dot_torrent::DotTorrentError;
+use crate::torrent::offers::OfferError;
 
 /// Why a command did not do what was asked.
 #[derive(Debug, thiserror::Error)]
@@ -61,6 +67,23 @@ pub(crate) enum Failure {
     NoDownload {
         /// The number that was asked for.
         number: u32,
+    },
+    /// A `.torrent` cannot be used.
+    #[error(transparent)]
+    DotTorrent(#[from] DotTorrentError),
+    /// A torrent cannot be begun.
+    #[error(transparent)]
+    Torrent(#[from] TorrentError),
+    /// A file cannot be given as a torrent.
+    #[error(transparent)]
+    Offer(#[from] OfferError),
+    /// A file cannot be written.
+    #[error("cannot write {}: {source}", display_safe(&path.to_string_lossy()))]
+    Unwritable {
+        /// Where.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
     },
     /// There is nothing more to show.
     #[error("the last list has no more pages")]

@@ -102,7 +102,7 @@ impl Notices {
         while let Some(id) = background.get(at).copied() {
             // What is so long over that it has been forgotten is not told of.
             let view = self.downloads.watch(id).map(|view| view.borrow().clone());
-            let Some(view) = view.filter(|view| !view.state.is_over()) else {
+            let Some(view) = view.filter(|view| !view.state.is_settled()) else {
                 background.remove(at);
                 match self.downloads.watch(id) {
                     Some(view) => return Some(over(&view.borrow())),
@@ -123,6 +123,9 @@ fn over(view: &DownloadView) -> Notice {
     let (number, name) = (view.id.0, display_safe(&view.name));
     let (style, text) = match &view.state {
         DownloadState::Done { .. } => (Style::Good, format!("download {number} is done: {name}")),
+        DownloadState::Seeding { .. } => {
+            (Style::Good, format!("download {number} is done and given to others: {name}"))
+        }
         DownloadState::Failed { reason } => {
             (Style::Bad, format!("download {number} failed: {name}: {}", display_safe(reason)))
         }

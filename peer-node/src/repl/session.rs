@@ -46,7 +46,7 @@ impl Session {
         let hits = self.shown.hits().iter().map(|hit| hit.path.clone()).take(1000).collect();
         let peers = self.peers.addresses().map(|address| address.to_string()).collect();
         let views = self.node.downloads().views();
-        let running = views.into_iter().filter(|view| !view.state.is_over());
+        let running = views.into_iter().filter(|view| !view.state.is_settled());
         let downloads = running.map(|view| (view.id.0, view.name)).collect();
         self.known.change(|things| (things.hits, things.peers, things.downloads) = (hits, peers, downloads));
     }

@@ -11,6 +11,7 @@ use crate::repl::failure::Failure;
 use crate::repl::session::Session;
 use crate::transfers::DownloadId;
 
+pub(crate) use ending::done as done_lines;
 pub(super) use ending::ended;
 pub(crate) use follow::stop_foreground;
 
@@ -20,7 +21,16 @@ use gather::gather;
 pub(super) async fn download(session: &mut Session, order: Order) -> Result<(), Failure> {
     let chosen = gather(session, &order).await?;
     let ids = begin(session, chosen)?;
-    if order.background {
+    go_on_with(session, ids, order.background).await
+}
+
+/// Waits for downloads that have begun, unless they are to go to the background.
+pub(super) async fn go_on_with(
+    session: &mut Session,
+    ids: Vec<DownloadId>,
+    background: bool,
+) -> Result<(), Failure> {
+    if background {
         return send_to_background(session, &ids);
     }
     session.foreground.clone_from(&ids);
@@ -34,7 +44,7 @@ pub(super) async fn download(session: &mut Session, order: Order) -> Result<(), 
 fn begin(session: &mut Session, chosen: Vec<Wanted>) -> Result<Vec<DownloadId>, Failure> {
     let mut ids: Vec<DownloadId> = Vec::with_capacity(chosen.len());
     for wanted in chosen {
-        match session.node.downloads().start(wanted) {
+        match session.node.downloads().start(&wanted) {
             Ok(id) => ids.push(id),
             Err(NotStarted::AlreadyHere { location }) => {
                 let place = session.show_path(&location);

@@ -110,6 +110,7 @@ fn state(view: &DownloadView) -> String {
         DownloadState::Checking => "checking",
         DownloadState::Fetching => "fetching",
         DownloadState::Finishing => "finishing",
+        DownloadState::Seeding { .. } => "seeding",
         DownloadState::Done { .. } => "done",
         DownloadState::Failed { .. } => "failed",
         DownloadState::Cancelled => "cancelled",

@@ -1,3 +1,5 @@
+mod torrent;
+
 use std::num::NonZeroU64;
 
 use protocol::digest::Digest;
@@ -10,6 +12,7 @@ use crate::repl::catalogue::{Entry, Verb, find};
 use crate::repl::numbers::Numbers;
 use crate::repl::words::{Word, split};
 use crate::transfers::Priority;
+use torrent::torrent;
 
 /// Reads a line; nothing if it is blank or a comment.
 pub(crate) fn parse(line: &str) -> Result<Option<Command>, ParseError> {
@@ -110,6 +113,7 @@ fn command(line: &Line<'_>) -> Result<Command, ParseError> {
         Verb::Pause => Ok(Command::Pause(chosen(line)?)),
         Verb::Resume => Ok(Command::Resume(chosen(line)?)),
         Verb::Limit => Ok(Command::Limit(limit(line)?)),
+        Verb::Torrent => Ok(Command::Torrent(torrent(line)?)),
         Verb::Priority => {
             let [numbers @ .., last] = line.words.as_slice() else {
                 return Err(line.wrong("a number is missing"));

@@ -8,7 +8,8 @@ impl Conversation<'_> {
     pub(super) async fn leave(&mut self) -> Result<Next, OutputClosed> {
         let downloads = self.session.node.downloads().views();
         // Those that rest would not get any further here either.
-        let downloads = downloads.iter().filter(|view| !view.state.is_over() && !view.state.rests()).count();
+        let downloads =
+            downloads.iter().filter(|view| !view.state.is_settled() && !view.state.rests()).count();
         let uploads = self.session.node.uploads().len();
         if self.is_for_person() {
             if let Some(question) = question(downloads, uploads) {
@@ -28,7 +29,7 @@ impl Conversation<'_> {
     /// Tells a script which of its downloads do not come to their end.
     fn tell_of_background(&mut self) {
         for view in self.session.node.downloads().views() {
-            if self.session.background.contains(&view.id) && !view.state.is_over() {
+            if self.session.background.contains(&view.id) && !view.state.is_settled() {
                 let name = protocol::escape::display_safe(&view.name);
                 self.session.output.error(format!(
                     "{name}: not complete at the end of the script; it goes on when the node is started again"

@@ -4,7 +4,7 @@ use protocol::units::{Rate, Size, Span};
 
 use crate::repl::bar::percent;
 use crate::repl::look::Style;
-use crate::transfers::{DownloadState, DownloadView, Priority};
+use crate::transfers::{ContentId, DownloadState, DownloadView, Priority};
 
 /// One thing said of a download; those with higher ranks are left out first.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,15 +38,23 @@ pub(super) fn fields(view: &DownloadView, wording: Wording) -> Vec<Field> {
     if view.state.may_wait() && view.priority != Priority::Normal {
         say(format!("{} priority", view.priority.name()), Style::Faint, 8);
     }
+    let arrow = |sign, rate| format!("{sign}{}", brief(Rate(rate).to_string(), wording));
     if view.state == DownloadState::Fetching {
-        let arrow = |sign, rate| format!("{sign}{}", brief(Rate(rate).to_string(), wording));
         say(arrow('↓', view.rate_down), Style::Good, 2);
         say(arrow('↑', view.rate_up), Style::Faint, 7);
     }
-    let (pieces, sources) = match wording {
-        Wording::Full => (" pieces", " sources"),
-        Wording::Brief => ("p", "s"),
+    let is_torrent = matches!(view.content, ContentId::Torrent(_));
+    let (pieces, sources) = match (wording, is_torrent) {
+        (Wording::Full, false) => (" pieces", " sources"),
+        (Wording::Full, true) => (" pieces", " peers"),
+        (Wording::Brief, _) => ("p", "s"),
     };
+    if matches!(view.state, DownloadState::Seeding { .. }) {
+        say(arrow('↑', view.rate_up), Style::Good, 2);
+        say(format!("{} given", brief(Size(view.bytes_given).to_string(), wording)), Style::Plain, 6);
+        say(format!("{}{sources}", view.sources_active), Style::Plain, 4);
+        return fields;
+    }
     if view.pieces > 0 {
         say(format!("{}/{}{pieces}", view.pieces_done, view.pieces), Style::Plain, 6);
     }
@@ -91,6 +99,7 @@ fn doing(view: &DownloadView, wording: Wording) -> Option<String> {
         (DownloadState::Checking, Wording::Full) => "checking what is here already",
         (DownloadState::Checking, Wording::Brief) => "checking",
         (DownloadState::Finishing, _) => "finishing",
+        (DownloadState::Seeding { .. }, _) => "seeding",
         _ => return None,
     };
     Some(text.to_owned())

@@ -21,6 +21,8 @@ fn view() -> DownloadView {
         bytes_done: 851_443_712,
         rate_down: 34_707_866.0,
         rate_up: 1_258_291.0,
+        bytes_given: 0,
+        trouble: None,
         sources_active: 4,
         sources_known: 5,
         place: None,

@@ -1,37 +1,15 @@
 //! Where the bytes of a block lie, for those who send them.
 
-use std::fs::File;
-use std::sync::Arc;
-
 use protocol::geometry::Block;
 
 use super::TorrentFiles;
 use super::handles::Lying;
 use super::layout;
+use crate::bittorrent::{PieceBytes, Segment};
 use crate::library::FileIdentity;
 
-/// Some bytes of a block.
-#[derive(Debug, Clone)]
-pub enum Segment {
-    /// Bytes of a file.
-    File {
-        /// Which.
-        file: Arc<File>,
-        /// Where in it they begin.
-        offset: u64,
-        /// How many there are.
-        length: usize,
-    },
-    /// Bytes that lie nowhere, since they are all 0.
-    Zeros {
-        /// How many there are.
-        length: usize,
-    },
-}
-
-impl TorrentFiles {
-    /// Returns where the bytes of a block lie, in order; nothing if a file is not what it was.
-    pub fn segments(&self, block: Block) -> Option<Vec<Segment>> {
+impl PieceBytes for TorrentFiles {
+    fn segments(&self, block: Block) -> Option<Vec<Segment>> {
         let segment = |span: layout::Span| {
             if span.is_padding {
                 return Some(Segment::Zeros { length: span.length });

@@ -20,7 +20,7 @@ pub(super) fn begun(view: &DownloadView, audience: Audience) -> String {
 
 /// Says that a download is complete, under which name if not its own, and who gave how much; a person is told in a line
 /// if it is one of many.
-pub(super) fn done(
+pub(crate) fn done(
     view: &DownloadView,
     renamed: Option<(&str, &str)>,
     in_full: bool,
@@ -89,6 +89,7 @@ pub(in crate::repl::act) fn ended(view: &DownloadView) -> String {
     let name = display_safe(&view.name);
     match &view.state {
         DownloadState::Done { .. } => format!("{name}: complete"),
+        _ if view.size == Some(view.bytes_done) => format!("{name}: stopped; all of it is here"),
         DownloadState::Failed { .. } => problem(view),
         _ => match view.size {
             Some(size) if view.bytes_done > 0 => {
@@ -111,7 +112,9 @@ pub(super) fn suspended(view: &DownloadView) -> String {
 
 /// Says what came of many downloads.
 pub(super) fn summary(views: &[DownloadView]) -> String {
-    let done = || views.iter().filter(|view| matches!(view.state, DownloadState::Done { .. }));
+    let is_here =
+        |state: &DownloadState| matches!(state, DownloadState::Done { .. } | DownloadState::Seeding { .. });
+    let done = || views.iter().filter(|view| is_here(&view.state));
     let bytes: u64 = done().filter_map(|view| view.size).fold(0, u64::saturating_add);
     let mut peers: Vec<_> = done().flat_map(givers).map(|giver| giver.address).collect();
     peers.sort_unstable();
@@ -162,6 +165,8 @@ mod tests {
             bytes_done: 4096,
             rate_down: 0.0,
             rate_up: 0.0,
+            bytes_given: 0,
+            trouble: None,
             sources_active: 0,
             sources_known: 3,
             place: None,

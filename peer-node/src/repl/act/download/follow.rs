@@ -62,7 +62,7 @@ impl Following {
         let is_person = session.output.is_for_person();
         let mut at = 0;
         while let Some(receiver) = self.pending.get(at) {
-            let is_over = receiver.borrow().state.is_over() || receiver.has_changed().is_err();
+            let is_over = receiver.borrow().state.is_settled() || receiver.has_changed().is_err();
             if !is_over {
                 if !is_person {
                     break;
@@ -95,9 +95,15 @@ impl Following {
     }
 
     fn tell(&mut self, session: &mut Session, view: &DownloadView) -> Result<(), Failure> {
-        if let DownloadState::Done { location, renamed } = &view.state {
-            let place = session.show_path(location);
-            let renamed = renamed.as_deref().map(|why| (place.as_str(), why));
+        let renamed = match &view.state {
+            DownloadState::Done { location, renamed } => {
+                Some(renamed.as_deref().map(|why| (session.show_path(location), why)))
+            }
+            DownloadState::Seeding { .. } => Some(None),
+            _ => None,
+        };
+        if let Some(renamed) = renamed {
+            let renamed = renamed.as_ref().map(|(place, why)| (place.as_str(), *why));
             let in_full = self.all <= MANY;
             let lines = done(view, renamed, in_full, session.output.audience(), session.output.look());
             session.output.lines(lines)?;

@@ -3,8 +3,8 @@ use std::os::unix::fs::FileExt;
 use proptest::prelude::*;
 
 use super::*;
+use crate::bittorrent::{PieceBytes, Segment};
 use crate::torrent::files::FileCondition::{Damaged, Missing, Whole, WrongLength};
-use crate::torrent::files::reading::Segment;
 
 /// Reads a piece the way it is sent to others, in blocks.
 fn read(files: &TorrentFiles, original: &Original, piece: PieceIndex) -> Vec<u8> {

@@ -1,0 +1,182 @@
+//! Runs one torrent until its end or a signal, and shows how it goes.
+
+use std::net::{IpAddr, SocketAddr};
+use std::num::NonZeroU64;
+use std::time::Duration;
+
+use clap::{ArgAction, Args};
+use protocol::escape::display_safe;
+use protocol::units::Size;
+use tokio::runtime::Runtime;
+
+use super::TorrentTrouble;
+use crate::cli::options::{at_least_one, rate};
+use crate::cli::{FORCED, Signals, Stop};
+use crate::repl::output::Output;
+use crate::repl::{done_lines, progress_line};
+use crate::throttle::Throttle;
+use crate::torrent::Wish;
+use crate::torrent::solo::Solo;
+use crate::transfers::{DownloadState, DownloadView};
+use crate::transport::TransportConfig;
+
+/// How often what is shown is looked at.
+const PAUSE: Duration = Duration::from_millis(250);
+
+/// The status after Ctrl-C, if not everything that was wanted is here.
+const INTERRUPTED: u8 = 130;
+
+/// How a torrent comes to peers.
+#[derive(Debug, Clone, Args)]
+pub struct PartOptions {
+    /// The port on which peers are accepted; 0 takes any that is free.
+    #[arg(long, value_name = "PORT", default_value_t = 0)]
+    pub port: u16,
+
+    /// The address on which peers are accepted.
+    #[arg(long, value_name = "ADDRESS", default_value = "0.0.0.0")]
+    pub listen_host: IpAddr,
+
+    /// A peer to try besides those that trackers name; may be repeated.
+    #[arg(long = "peer", value_name = "ADDRESS:PORT")]
+    pub peers: Vec<SocketAddr>,
+
+    /// How fast all peers together may be sent: bytes a second, as in 10M.
+    #[arg(long, value_name = "RATE", value_parser = rate)]
+    pub max_upload_rate: Option<NonZeroU64>,
+
+    /// How fast may be fetched, from all peers together.
+    #[arg(long, value_name = "RATE", value_parser = rate)]
+    pub max_download_rate: Option<NonZeroU64>,
+
+    /// How many peers are served at once, besides one in turn; others wait.
+    #[arg(long, value_name = "N", default_value_t = 8, value_parser = at_least_one)]
+    pub upload_slots: usize,
+
+    /// How many connections there may be.
+    #[arg(long, value_name = "N", default_value_t = 200, value_parser = at_least_one)]
+    pub max_connections: usize,
+
+    /// Shows the log on stderr; twice for more, three times for everything.
+    #[arg(short, long, action = ArgAction::Count)]
+    pub verbose: u8,
+}
+
+/// Reads how many times the size is to be given.
+pub(super) fn ratio(text: &str) -> Result<f64, String> {
+    let ratio = text.parse().ok().filter(|ratio: &f64| ratio.is_finite() && *ratio >= 0.0);
+    ratio.ok_or_else(|| "write how many times the size is to be given, as in 1.5".to_owned())
+}
+
+/// Takes part in a torrent until its end or a signal; returns the program's status.
+pub(super) fn take_part(
+    wish: Wish,
+    options: &PartOptions,
+    output: &mut Output,
+) -> Result<u8, TorrentTrouble> {
+    crate::log::init_stderr(options.verbose);
+    let runtime = Runtime::new().map_err(TorrentTrouble::System)?;
+    let code = runtime.block_on(follow(wish, options, output));
+    // What is left is at most a call that blocks.
+    runtime.shutdown_background();
+    code
+}
+
+async fn follow(wish: Wish, options: &PartOptions, output: &mut Output) -> Result<u8, TorrentTrouble> {
+    let mut signals = Signals::listen().map_err(TorrentTrouble::System)?;
+    let listen = SocketAddr::new(options.listen_host, options.port);
+    let bounds = TransportConfig {
+        upload_slots: options.upload_slots,
+        max_connections: options.max_connections,
+        upload: Throttle::new(options.max_upload_rate, None),
+        download: Throttle::new(options.max_download_rate, None),
+    };
+    let metainfo = wish.metainfo.clone();
+    let solo = Solo::start(wish, listen, bounds).await;
+    let mut solo = solo.map_err(|source| TorrentTrouble::Listen { address: listen, source })?;
+    let (name, size) = (display_safe(metainfo.name()).into_owned(), metainfo.geometry().size());
+    if output.is_for_person() {
+        output.line(format!("{name}  {}  infohash {}", Size(size), metainfo.infohash()))?;
+        output.line(format!("listening on {}", solo.address()))?;
+    } else {
+        output.line(format!("torrent\t{}\t{name}\t{size}", metainfo.infohash()))?;
+        output.line(format!("listening {}", solo.address()))?;
+    }
+    let followed = watch(&mut solo, &mut signals, output).await;
+    output.clear_live();
+    let stopped = tokio::select! {
+        () = solo.stop() => true,
+        () = signals.interrupted() => false,
+    };
+    if stopped { followed } else { Ok(FORCED) }
+}
+
+/// Shows how it goes until it is over or a signal comes.
+async fn watch(solo: &mut Solo, signals: &mut Signals, output: &mut Output) -> Result<u8, TorrentTrouble> {
+    let mut told = Told::default();
+    loop {
+        let view = solo.view().borrow_and_update().clone();
+        if let Some(status) = told.tell(&view, output)? {
+            return Ok(status);
+        }
+        if output.wants_live() {
+            let (look, width, _) = output.live_frame();
+            output.draw(vec![progress_line(&view, width, look)]);
+        }
+        tokio::select! {
+            changed = tokio::time::timeout(PAUSE, solo.view().changed()) => {
+                if let Ok(Err(_)) = changed {
+                    // The task is gone, and with it whoever could say more.
+                    let view = solo.view().borrow().clone();
+                    return Ok(told.tell(&view, output)?.unwrap_or(1));
+                }
+            }
+            stop = signals.next() => {
+                let is_whole = matches!(view.state, DownloadState::Seeding { .. });
+                return Ok(match stop {
+                    Stop::Interrupt if !is_whole => INTERRUPTED,
+                    _ => 0,
+                });
+            }
+        }
+    }
+}
+
+/// What was said so far.
+#[derive(Debug, Default)]
+struct Told {
+    done: bool,
+    trouble: Option<String>,
+}
+
+impl Told {
+    /// Says what is new; returns the status if it is over.
+    fn tell(&mut self, view: &DownloadView, output: &mut Output) -> Result<Option<u8>, TorrentTrouble> {
+        if self.trouble != view.trouble {
+            self.trouble.clone_from(&view.trouble);
+            if let Some(trouble) = &self.trouble {
+                output.warning(display_safe(trouble));
+            }
+        }
+        match &view.state {
+            DownloadState::Done { .. } | DownloadState::Seeding { .. } => {
+                let is_new = !std::mem::replace(&mut self.done, true);
+                let (audience, look) = (output.audience(), output.look());
+                match &view.state {
+                    DownloadState::Seeding { location } if is_new && view.givers.is_empty() => {
+                        output.line(format!("seeding\t{}", display_safe(&location.to_string_lossy())))?;
+                    }
+                    _ if is_new => output.lines(done_lines(view, None, true, audience, look))?,
+                    _ => {}
+                }
+                Ok(view.state.is_over().then_some(0))
+            }
+            DownloadState::Failed { reason } => {
+                output.error(display_safe(reason));
+                Ok(Some(1))
+            }
+            DownloadState::Cancelled => Ok(Some(1)),
+            _ => Ok(None),
+        }
+    }
+}

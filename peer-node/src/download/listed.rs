@@ -1,0 +1,36 @@
+use std::path::PathBuf;
+
+use protocol::infohash::Infohash;
+
+use super::Wanted;
+use crate::transfers::Priority;
+
+/// A download that goes on after a restart.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Listed {
+    pub(super) item: Item,
+    pub(super) priority: Priority,
+    pub(super) is_paused: bool,
+}
+
+/// What is downloaded.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Item {
+    /// A file, by its digest.
+    File(Wanted),
+    /// A torrent, whose `.torrent` is kept in the state folder.
+    Torrent(ListedTorrent),
+}
+
+/// A torrent that goes on after a restart.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct ListedTorrent {
+    pub(super) infohash: Infohash,
+    /// The folder that holds the torrent's file or folder.
+    pub(super) folder: PathBuf,
+    /// Which files are wanted, if not all.
+    pub(super) select: Option<String>,
+    /// Whether it is given to others once it is whole, and until how many times its size was.
+    pub(super) seed: bool,
+    pub(super) ratio: Option<f64>,
+}

@@ -1,0 +1,173 @@
+//! Torrents among the downloads: they wait for their turn, rest and go on like any others.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use protocol::digest::Digest;
+use protocol::infohash::Infohash;
+use protocol::metainfo::{Metainfo, MetainfoError};
+
+use super::listed::{Item, Listed, ListedTorrent};
+use super::turns::Load;
+use super::{Downloads, Inner, NotStarted};
+use crate::state_dir::replace_file;
+use crate::torrent::selection::{Selection, SelectionError};
+use crate::torrent::session::Session;
+use crate::torrent::{Afterwards, Place, Wish};
+use crate::transfers::{ContentId, DownloadId, Priority};
+
+/// A torrent that somebody wants.
+#[derive(Debug, Clone)]
+pub struct WantedTorrent {
+    /// Which.
+    pub metainfo: Arc<Metainfo>,
+    /// The folder that shall hold its file or folder, relative to the node's folder.
+    pub folder: PathBuf,
+    /// Which files are wanted, if not all.
+    pub select: Option<String>,
+    /// What comes once it is whole.
+    pub afterwards: Afterwards,
+}
+
+/// A torrent that cannot be begun.
+#[derive(Debug, thiserror::Error)]
+pub enum TorrentError {
+    /// It is under way.
+    #[error(transparent)]
+    NotStarted(#[from] NotStarted),
+    /// There is no such file in it.
+    #[error(transparent)]
+    Selection(#[from] SelectionError),
+    /// Its `.torrent` cannot be kept for later.
+    #[error("cannot write {}: {source}", path.display())]
+    NotKept {
+        /// Where.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+}
+
+/// Why a torrent does not go on.
+#[derive(Debug, thiserror::Error)]
+enum NotKept {
+    #[error("its .torrent cannot be read: {0}")]
+    Unreadable(#[from] io::Error),
+    #[error("its .torrent is damaged: {0}")]
+    Damaged(#[from] MetainfoError),
+    #[error("its .torrent is another one's")]
+    Another,
+    #[error(transparent)]
+    NotStarted(#[from] TorrentError),
+}
+
+impl Downloads {
+    /// Begins a torrent, or says why not.
+    pub async fn add(&self, wanted: WantedTorrent) -> Result<DownloadId, TorrentError> {
+        let infohash = wanted.metainfo.infohash();
+        self.keep(&wanted.metainfo).await?;
+        let digest = self.digest_of(&wanted.metainfo).await;
+        let (seed, ratio) = match wanted.afterwards {
+            Afterwards::End => (false, None),
+            Afterwards::Seed { ratio } => (true, ratio),
+        };
+        let taken_over = match digest {
+            Some(digest) => self.take_over(digest, wanted.metainfo.name()).await,
+            None => None,
+        };
+        let folder = taken_over.unwrap_or_else(|| self.inner.config.root.join(&wanted.folder));
+        let select = wanted.select.clone();
+        let torrent = ListedTorrent { infohash, folder, select, seed, ratio };
+        let item = Item::Torrent(torrent.clone());
+        let listed = Listed { item, priority: Priority::Normal, is_paused: false };
+        self.begin_torrent(wanted.metainfo, digest, &torrent, listed)
+    }
+
+    /// Goes on with a torrent of an earlier run.
+    pub(super) async fn go_on_with_torrent(&self, torrent: ListedTorrent, listed: Listed) {
+        let (infohash, path) = (torrent.infohash, self.kept_at(torrent.infohash));
+        let read = tokio::task::spawn_blocking(move || read(&path, infohash)).await;
+        let read = read.unwrap_or_else(|error| Err(io::Error::other(error).into()));
+        let begun = read.and_then(|metainfo| {
+            // The index may not be there yet: what the torrent itself says is enough for now.
+            let digest = metainfo.digest().filter(|_| metainfo.is_single_file());
+            Ok(self.begin_torrent(metainfo, digest, &torrent, listed)?)
+        });
+        if let Err(error) = begun {
+            tracing::warn!(%infohash, %error, "torrent does not go on");
+        }
+    }
+
+    fn begin_torrent(
+        &self,
+        metainfo: Arc<Metainfo>,
+        digest: Option<Digest>,
+        torrent: &ListedTorrent,
+        listed: Listed,
+    ) -> Result<DownloadId, TorrentError> {
+        let selection = match &torrent.select {
+            Some(text) => Selection::parse(text, &metainfo)?,
+            None => Selection::all(),
+        };
+        let place = Place::Fetch { folder: torrent.folder.clone(), selection };
+        let afterwards =
+            if torrent.seed { Afterwards::Seed { ratio: torrent.ratio } } else { Afterwards::End };
+        let wish = Wish { metainfo, digest, place, afterwards, peers: Vec::new() };
+        Ok(self.launch(wish, Some(listed))?)
+    }
+
+    /// Gives a file of the library as a torrent, as long as this run lasts.
+    pub(crate) fn give(&self, wish: Wish) -> Result<DownloadId, NotStarted> {
+        self.launch(wish, None)
+    }
+
+    fn launch(&self, wish: Wish, listed: Option<Listed>) -> Result<DownloadId, NotStarted> {
+        let Inner { config, queue, ledger, table, .. } = &*self.inner;
+        let (infohash, path) = (wish.metainfo.infohash(), self.kept_at(wish.metainfo.infohash()));
+        let file = wish.digest.map(ContentId::File);
+        let names = std::iter::once(ContentId::Torrent(infohash)).chain(file).collect();
+        let (id, session) = table.lock().begin(names, |id| {
+            let cancel = config.cancel.child_token();
+            let (session, view) = Session::new(id, wish, config.torrents.clone(), cancel.clone());
+            (session, view, cancel)
+        })?;
+        let (priority, is_paused) =
+            listed.as_ref().map_or((Priority::Normal, false), |listed| (listed.priority, listed.is_paused));
+        let place = queue.join(id, priority, Load::Full, is_paused, true);
+        let is_listed = listed.is_some();
+        if let Some(listed) = listed {
+            ledger.put(id, listed);
+        }
+        let ledger = ledger.clone();
+        config.tracker.spawn(async move {
+            if session.run(place).await && is_listed {
+                ledger.strike(id);
+                // What stays is small and no harm.
+                let _ = tokio::fs::remove_file(path).await;
+            }
+        });
+        Ok(id)
+    }
+
+    fn kept_at(&self, infohash: Infohash) -> PathBuf {
+        self.inner.config.torrent_dir.join(format!("{infohash}.torrent"))
+    }
+
+    /// Keeps a `.torrent` for the next run.
+    async fn keep(&self, metainfo: &Arc<Metainfo>) -> Result<(), TorrentError> {
+        let (path, metainfo) = (self.kept_at(metainfo.infohash()), Arc::clone(metainfo));
+        let at = path.clone();
+        let kept = tokio::task::spawn_blocking(move || {
+            path.parent().map_or(Ok(()), std::fs::create_dir_all)?;
+            replace_file(&path, metainfo.bytes())
+        });
+        let kept = kept.await.unwrap_or_else(|error| Err(io::Error::other(error)));
+        kept.map_err(|source| TorrentError::NotKept { path: at, source })
+    }
+}
+
+fn read(path: &Path, infohash: Infohash) -> Result<Arc<Metainfo>, NotKept> {
+    let metainfo = Metainfo::parse(&std::fs::read(path)?)?;
+    if metainfo.infohash() == infohash { Ok(Arc::new(metainfo)) } else { Err(NotKept::Another) }
+}

@@ -1,0 +1,134 @@
+//! What a node does beyond sharing: connections of both dialects, the index, downloads.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::NodeOptions;
+use crate::bittorrent::{Wires, WiresConfig};
+use crate::download::{Downloads, DownloadsConfig, FolderSyncs};
+use crate::front_door::FrontDoor;
+use crate::identity::Identity;
+use crate::index_client::{IndexClient, IndexConfig, NodeShares, ProbeKey};
+use crate::library::Library;
+use crate::native::{Links, LinksConfig};
+use crate::partials::Partials;
+use crate::state_dir::StateDir;
+use crate::torrent::offers::Offers;
+use crate::torrent::{Bridge, TorrentConfig, fresh_peer_id};
+use crate::transport::Transport;
+
+/// What the services stand on.
+#[derive(Debug, Clone)]
+pub(super) struct Ground {
+    pub(super) address: SocketAddr,
+    pub(super) share_dir: PathBuf,
+    pub(super) identity: Arc<Identity>,
+    pub(super) state: Arc<StateDir>,
+    pub(super) library: Library,
+    pub(super) tracker: TaskTracker,
+    pub(super) cancel: CancellationToken,
+}
+
+/// The services of a node.
+#[derive(Debug)]
+pub(super) struct Services {
+    pub(super) index: IndexClient,
+    pub(super) transport: Transport,
+    pub(super) links: Links,
+    pub(super) wires: Wires,
+    pub(super) downloads: Downloads,
+    pub(super) offers: Offers,
+}
+
+impl Services {
+    /// Starts them all; from then on peers are accepted.
+    pub(super) async fn start(options: NodeOptions, listener: TcpListener, ground: Ground) -> Self {
+        let transport = Transport::new(options.bounds(), &ground.tracker, ground.cancel.clone());
+        let (probe_key, partials) = (ProbeKey::default(), Partials::default());
+        let links = ground.links(&transport, &partials, &probe_key);
+        let wires = Wires::new(WiresConfig {
+            peer_id: fresh_peer_id(),
+            transport: transport.clone(),
+            tracker: ground.tracker.clone(),
+            cancel: ground.cancel.clone(),
+        });
+        let door = FrontDoor {
+            transport: transport.clone(),
+            links: Some(links.clone()),
+            wires: wires.clone(),
+            tracker: ground.tracker.clone(),
+            cancel: ground.cancel.clone(),
+        };
+        ground.tracker.spawn(door.keep(listener));
+        let index = ground.index(options.index, &partials, probe_key);
+        let config = DownloadsConfig {
+            root: ground.share_dir.clone(),
+            list: ground.state.downloads(),
+            max_active: options.max_active_downloads,
+            transport: transport.clone(),
+            links: links.clone(),
+            index: index.clone(),
+            library: ground.library.clone(),
+            partials,
+            torrents: TorrentConfig {
+                wires: wires.clone(),
+                transport: transport.clone(),
+                port: ground.address.port(),
+                bridge: Some(Bridge { links: links.clone(), index: index.clone() }),
+                tracker: ground.tracker.clone(),
+            },
+            torrent_dir: ground.state.torrents(),
+            folder_syncs: FolderSyncs::default(),
+            tracker: ground.tracker.clone(),
+            cancel: ground.cancel.clone(),
+        };
+        let downloads = Downloads::open(config).await;
+        let offers = ground.offers(&index, &downloads, &wires);
+        Self { index, transport, links, wires, downloads, offers }
+    }
+}
+
+impl Ground {
+    fn links(&self, transport: &Transport, partials: &Partials, probe_key: &ProbeKey) -> Links {
+        Links::new(LinksConfig {
+            node: self.identity.node_id(),
+            port: self.address.port(),
+            library: self.library.clone(),
+            partials: partials.clone(),
+            probe_key: probe_key.clone(),
+            transport: transport.clone(),
+            tracker: self.tracker.clone(),
+            cancel: self.cancel.clone(),
+        })
+    }
+
+    fn offers(&self, index: &IndexClient, downloads: &Downloads, wires: &Wires) -> Offers {
+        let offers = Offers::new(
+            self.state.torrents().join("offered"),
+            self.library.clone(),
+            index.clone(),
+            downloads.clone(),
+            wires.clone(),
+            self.cancel.clone(),
+        );
+        wires.set_resolver(Arc::new(offers.clone()));
+        let (recalled, cancel) = (offers.clone().recall(), self.cancel.clone());
+        self.tracker.spawn(async move {
+            cancel.run_until_cancelled(recalled).await;
+        });
+        offers
+    }
+
+    fn index(&self, address: String, partials: &Partials, probe_key: ProbeKey) -> IndexClient {
+        let agent = concat!("peer-node/", env!("CARGO_PKG_VERSION")).to_owned();
+        let config = IndexConfig { address, port: self.address.port(), agent };
+        let shares = NodeShares { library: self.library.clone(), partials: partials.clone() };
+        let identity = Arc::clone(&self.identity);
+        IndexClient::start(config, identity, shares, probe_key, &self.tracker, self.cancel.clone())
+    }
+}

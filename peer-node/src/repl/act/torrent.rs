@@ -1,0 +1,85 @@
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use protocol::escape::display_safe;
+use protocol::share_path::safe_file_name;
+
+use super::download::go_on_with;
+use super::lookup::contents;
+use crate::download::{NotStarted, TorrentError, WantedTorrent};
+use crate::repl::command::{Item, TorrentOrder};
+use crate::repl::failure::Failure;
+use crate::repl::session::{Session, home, user_path};
+use crate::torrent::{Afterwards, dot_torrent};
+
+/// Takes part in a torrent, or makes one.
+pub(super) async fn torrent(session: &mut Session, order: TorrentOrder) -> Result<(), Failure> {
+    match order {
+        TorrentOrder::Add { file, only, folder, background } => {
+            add(session, &file, only, folder, background).await
+        }
+        TorrentOrder::Create { item, path } => create(session, &item, path).await,
+    }
+}
+
+async fn add(
+    session: &mut Session,
+    file: &str,
+    select: Option<String>,
+    folder: Option<String>,
+    background: bool,
+) -> Result<(), Failure> {
+    let path = user_path(file, home().as_deref());
+    let read = tokio::task::spawn_blocking(move || dot_torrent::read(&path)).await;
+    let metainfo = Arc::new(read.map_err(|_| Failure::Told)??);
+    let folder = folder.map_or_else(PathBuf::new, |folder| user_path(&folder, home().as_deref()));
+    let wanted = WantedTorrent { metainfo, folder, select, afterwards: Afterwards::Seed { ratio: None } };
+    let id = match session.node.downloads().add(wanted).await {
+        Ok(id) => id,
+        Err(TorrentError::NotStarted(NotStarted::Running { id })) => {
+            if session.output.is_for_person() {
+                session.output.line(format!("under way already, as download {}", id.0))?;
+            }
+            id
+        }
+        Err(error) => return Err(error.into()),
+    };
+    go_on_with(session, vec![id], background).await
+}
+
+/// Makes a `.torrent` for each of some shared files.
+async fn create(session: &mut Session, item: &Item, path: Option<String>) -> Result<(), Failure> {
+    let files = contents(session, item).await?;
+    if path.is_some() && files.len() > 1 {
+        return Err(Failure::SeveralAsOne { count: files.len() });
+    }
+    for listed in files {
+        let made = session.node.offers().create(listed.digest).await?;
+        let name = format!("{}.torrent", safe_file_name(made.metainfo.name()));
+        let path = path.as_deref().map_or_else(|| name.into(), |path| user_path(path, home().as_deref()));
+        let bytes = made.metainfo.bytes().to_vec();
+        let at = path.clone();
+        let written = tokio::task::spawn_blocking(move || write_new(&at, &bytes)).await;
+        written
+            .map_err(|_| Failure::Told)?
+            .map_err(|source| Failure::Unwritable { path: path.clone(), source })?;
+        let (infohash, shown) =
+            (made.metainfo.infohash(), display_safe(&path.to_string_lossy()).into_owned());
+        match &made.tracker {
+            Ok(url) => {
+                session.output.line(format!("made\t{shown}\tinfohash {infohash}\t{}", display_safe(url)))?;
+            }
+            Err(why) => {
+                session.output.line(format!("made\t{shown}\tinfohash {infohash}\twithout a tracker"))?;
+                session.output.warning(format!("it names no tracker: {why}"));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Writes a file that was not there.
+fn write_new(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    let mut file = std::fs::File::create_new(path)?;
+    std::io::Write::write_all(&mut file, bytes)
+}

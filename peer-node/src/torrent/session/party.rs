@@ -1,0 +1,254 @@
+//! What the torrent has while it takes part in its swarm, and how it comes to peers.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use protocol::geometry::{Block, PieceIndex};
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+
+use super::natives::{NativeInbox, Natives};
+use super::{Failure, Session, Store};
+use crate::bittorrent::{Membership, Offering, Wire, WireError, WireEvent};
+use crate::download::assembly::Assembly;
+use crate::download::checks::Checks;
+use crate::download::notes::Notes;
+use crate::swarm::{Random, SourceId, SourceIds, Swarm, SwarmConfig};
+use crate::torrent::announcer::{AnnounceConfig, AnnounceEvent, Announcer};
+use crate::torrent::peer_book::Parting;
+use crate::transfers::DownloadState;
+
+/// Events of peers that wait to be seen to; their connections pause when it is full.
+pub(super) const BACKLOG: usize = 256;
+
+/// The length of a block, in bytes: what all clients ask for (BEP 3).
+pub(super) const BLOCK: u32 = 16 << 10;
+
+/// How many requests one peer may be sent ahead: what common clients queue (250 in libtorrent), so that none is lost.
+const MAX_REQUESTS: usize = 250;
+
+/// How many bytes of unfinished pieces may be held.
+const BUDGET: u64 = 24 << 20;
+
+/// How many connections the torrent opens by itself, and how many at a time; others may open more.
+const ENOUGH: usize = 40;
+const DIALS_AT_ONCE: usize = 8;
+
+/// With fewer peers than this trackers are asked for more.
+const FEW: usize = 8;
+
+/// How often they are, at most, as far as the torrent goes; trackers set limits of their own.
+const ASK_AGAIN: Duration = Duration::from_secs(30);
+
+/// How far the torrent has got.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Phase {
+    /// Pieces come in.
+    Fetching,
+    /// All that is wanted is verified and is put in its place.
+    Finishing,
+    /// It is whole, and given to others.
+    Seeding,
+}
+
+/// A connected peer.
+#[derive(Debug)]
+pub(super) struct Live {
+    pub(super) wire: Wire,
+    pub(super) address: SocketAddr,
+}
+
+/// What the torrent has while it takes part.
+#[derive(Debug)]
+pub(super) struct Party {
+    pub(super) phase: Phase,
+    pub(super) swarm: Swarm,
+    pub(super) assembly: Assembly,
+    pub(super) checks: Checks,
+    pub(super) notes: Notes,
+    pub(super) live: BTreeMap<SourceId, Live>,
+    pub(super) offering: Arc<Offering>,
+    pub(super) membership: Arc<Membership>,
+    pub(super) events: mpsc::Receiver<(SourceId, WireEvent)>,
+    pub(super) announcer: Announcer,
+    pub(super) announces: mpsc::Receiver<AnnounceEvent>,
+    pub(super) dials: JoinSet<(SocketAddr, Result<(), WireError>)>,
+    pub(super) natives: Option<Natives>,
+    pub(super) native_inbox: Option<NativeInbox>,
+    pub(super) is_settled: bool,
+    asked: Instant,
+}
+
+impl Party {
+    /// Asks a source for a block.
+    pub(super) fn request(&self, source: SourceId, block: Block) {
+        match (self.live.get(&source), &self.natives) {
+            (Some(peer), _) => peer.wire.request(block),
+            (None, Some(natives)) => natives.request(source, block),
+            (None, None) => {}
+        }
+    }
+
+    /// Tells a source that a block is not wanted any more.
+    pub(super) fn cancel(&self, source: SourceId, block: Block) {
+        match (self.live.get(&source), &self.natives) {
+            (Some(peer), _) => peer.wire.cancel(block),
+            (None, Some(natives)) => natives.cancel(source, block),
+            (None, None) => {}
+        }
+    }
+
+    /// Tells a source whether it has anything that is wanted.
+    pub(super) fn interested(&self, source: SourceId, on: bool) {
+        match (self.live.get(&source), &self.natives) {
+            (Some(peer), _) => peer.wire.interested(on),
+            (None, Some(natives)) => natives.interested(source, on),
+            (None, None) => {}
+        }
+    }
+
+    /// Returns where a source listens, or called from.
+    pub(super) fn address(&self, source: SourceId) -> Option<SocketAddr> {
+        let native = || self.natives.as_ref()?.address(source);
+        self.live.get(&source).map(|peer| peer.address).or_else(native)
+    }
+
+    /// Returns the connected sources of both kinds.
+    pub(super) fn sources(&self) -> impl Iterator<Item = SourceId> {
+        let natives = self.natives.iter().flat_map(Natives::sources);
+        self.live.keys().copied().chain(natives)
+    }
+
+    /// Counts the connected sources of both kinds.
+    pub(super) fn connected(&self) -> usize {
+        self.live.len() + self.natives.as_ref().map_or(0, Natives::len)
+    }
+}
+
+impl Session {
+    /// Joins the swarm.
+    pub(super) fn begin(&mut self) -> Result<Party, Failure> {
+        let now = Instant::now();
+        let metainfo = Arc::clone(&self.wish.metainfo);
+        let store = self.store.as_ref().ok_or(Failure::Cancelled)?;
+        let offering = Arc::new(Offering::new(Arc::clone(&metainfo), &store.here, Arc::clone(&store.bytes)));
+        let (events_to, events) = mpsc::channel(BACKLOG);
+        let ids = SourceIds::default();
+        let wires = &self.config.wires;
+        let membership =
+            wires.join(Arc::clone(&offering), ids.clone(), events_to).map_err(|_| Failure::Taken)?;
+        let (announcer, said) = Announcer::start(AnnounceConfig {
+            infohash: metainfo.infohash(),
+            peer_id: wires.peer_id(),
+            port: self.config.port,
+            tiers: metainfo.tiers().to_vec(),
+            stats: self.stats(self.uploaded),
+            tracker: self.config.tracker.clone(),
+            cancel: self.cancel.clone(),
+        });
+        self.book.disband(now);
+        self.wish.peers.iter().for_each(|peer| self.book.learn(*peer, now));
+        let swarm = new_swarm(store, metainfo.geometry(), now);
+        let state = if swarm.is_complete() { DownloadState::Finishing } else { DownloadState::Fetching };
+        self.board.begin(state);
+        let bridge = self.config.bridge.clone().zip(self.wish.digest);
+        let (natives, native_inbox) = bridge
+            .and_then(|(bridge, digest)| Natives::new(bridge, digest, metainfo.geometry(), ids, now))
+            .unzip();
+        let party = Party {
+            phase: Phase::Fetching,
+            swarm,
+            assembly: Assembly::default(),
+            checks: Checks::default(),
+            notes: Notes::new(now),
+            live: BTreeMap::new(),
+            offering,
+            membership: Arc::new(membership),
+            events,
+            announcer,
+            announces: said,
+            dials: JoinSet::new(),
+            natives,
+            native_inbox,
+            is_settled: false,
+            asked: now,
+        };
+        self.report(&party);
+        Ok(party)
+    }
+
+    /// Leaves the swarm: nothing is asked for any more, what was verified is noted.
+    pub(super) async fn part(&mut self, party: Party) {
+        self.report(&party);
+        self.uploaded = self.given(&party);
+        let Party { membership, announcer, mut dials, mut notes, .. } = party;
+        dials.shutdown().await;
+        // Nobody else holds it now, so its connections are closed.
+        drop(membership);
+        self.config.tracker.spawn(announcer.stop());
+        while let Some(done) = self.jobs.join_next().await {
+            if let Ok(done) = done {
+                self.late_job(done, &mut notes);
+            }
+        }
+        self.save(&mut notes).await;
+        self.book.disband(Instant::now());
+        self.board.rest();
+    }
+
+    /// Dials peers that are known and not connected, as long as there are not enough.
+    pub(super) fn dial(&mut self, party: &mut Party) {
+        let now = Instant::now();
+        while party.dials.len() < DIALS_AT_ONCE && party.live.len() + party.dials.len() < ENOUGH {
+            let Some(address) = self.book.next(now) else { break };
+            let membership = Arc::clone(&party.membership);
+            party.dials.spawn(async move { (address, membership.dial(address).await) });
+        }
+        let is_short = party.phase == Phase::Fetching && party.live.len() < FEW;
+        if is_short && now.saturating_duration_since(party.asked) >= ASK_AGAIN {
+            party.asked = now;
+            party.announcer.want_peers();
+        }
+    }
+
+    /// Takes in what became of a dial.
+    pub(super) fn dialled(&mut self, (address, outcome): (SocketAddr, Result<(), WireError>)) {
+        let Err(error) = outcome else { return };
+        tracing::debug!(%address, %error, "peer not reached");
+        let parting = if error.is_worth_another_try() { Parting::Soon } else { Parting::Useless };
+        self.book.parted(address, parting, Instant::now());
+    }
+
+    /// Takes in what a tracker said.
+    pub(super) fn announced(&mut self, event: AnnounceEvent) {
+        let now = Instant::now();
+        match event {
+            AnnounceEvent::Peers(peers) => peers.into_iter().for_each(|peer| self.book.learn(peer, now)),
+            AnnounceEvent::Announced { tracker, seeders, leechers } => {
+                tracing::info!(tracker, ?seeders, ?leechers, "announced");
+                self.board.show(|view| view.trouble = None);
+            }
+            AnnounceEvent::Warning { tracker, text } => {
+                tracing::warn!(tracker, text, "tracker warns");
+                self.board.show(|view| view.trouble = Some(format!("tracker {tracker} warns: {text}")));
+            }
+            AnnounceEvent::Failure { tracker, reason, retry_in } => {
+                tracing::warn!(tracker, reason, ?retry_in, "announce failed");
+                self.board.show(|view| view.trouble = Some(format!("tracker {tracker}: {reason}")));
+            }
+        }
+    }
+}
+
+/// Makes the engine: pieces that nobody wants are taken to be here.
+fn new_swarm(store: &Store, geometry: &protocol::geometry::Geometry, now: Instant) -> Swarm {
+    let mut seed = [0; 8];
+    // Without randomness pieces come in the same order everywhere, which is slower and nothing worse.
+    let _ = getrandom::fill(&mut seed);
+    let seed = Random::from_seed(u64::from_be_bytes(seed)).draw();
+    let config = SwarmConfig { block_length: BLOCK, max_requests: MAX_REQUESTS, budget: BUDGET, seed };
+    let is_needless = |piece: PieceIndex| store.here.has(piece) || !store.wanted.has(piece);
+    Swarm::new(*geometry, config, now, is_needless)
+}

@@ -1,0 +1,79 @@
+//! What a torrent does while it may not or cannot take part: it waits for its turn, or for room on the disk.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::{Failure, Session};
+use crate::download::queue::Place;
+use crate::download::turns::Turn;
+use crate::storage::is_full;
+use crate::transfers::{DownloadState, Room};
+
+/// How often a full disk is looked at.
+const LOOK: Duration = Duration::from_secs(3);
+
+impl Session {
+    /// Waits until the torrent may take part.
+    pub(super) async fn wait_for_turn(&mut self, place: &mut Place) -> Result<(), Failure> {
+        loop {
+            match place.turn() {
+                Turn::Here => return Ok(()),
+                Turn::Paused => self.board.set_state(DownloadState::Paused),
+                Turn::Waiting => self.board.set_state(DownloadState::Queued),
+                Turn::Aside => {
+                    place.come_back();
+                    continue;
+                }
+            }
+            tokio::select! {
+                () = place.changed() => {}
+                () = self.cancel.cancelled() => return Err(Failure::Cancelled),
+            }
+        }
+    }
+
+    /// Waits for what was missing when the torrent could not go on, if there is any use in waiting.
+    pub(super) async fn overcome(&mut self, failure: Failure, place: &mut Place) -> Result<(), Failure> {
+        let is_for_room = match &failure {
+            Failure::Write(error) => is_full(error),
+            Failure::Files(error) => error.full_at().is_some(),
+            _ => false,
+        };
+        if !is_for_room {
+            return Err(failure);
+        }
+        tracing::warn!(infohash = %self.wish.metainfo.infohash(), "torrent waits for room");
+        place.stand_aside();
+        while place.turn() == Turn::Aside {
+            if let Some(room) = self.room().await {
+                self.board.set_state(DownloadState::AwaitingRoom(room));
+            }
+            tokio::select! {
+                () = tokio::time::sleep(LOOK) => {}
+                () = place.changed() => {}
+                () = self.cancel.cancelled() => return Err(Failure::Cancelled),
+            }
+            if self.room().await.is_none_or(|room| room.is_enough()) {
+                place.come_back();
+            }
+        }
+        Ok(())
+    }
+
+    /// Finds out whether there is room for what is missing.
+    pub(super) async fn ensure_room(&self) -> Result<(), Failure> {
+        match self.room().await {
+            Some(room) if !room.is_enough() => Err(Failure::Write(std::io::ErrorKind::StorageFull.into())),
+            _ => Ok(()),
+        }
+    }
+
+    /// Looks how much room is needed and how much there is; nothing where that cannot be told or nothing is needed.
+    async fn room(&self) -> Option<Room> {
+        let store = self.store.as_ref()?;
+        let geometry = self.wish.metainfo.geometry();
+        let (here, all) = store.wanted_bytes(geometry);
+        let files = Arc::clone(store.files.as_ref().filter(|_| here < all)?);
+        tokio::task::spawn_blocking(move || files.room()).await.ok()?.ok()
+    }
+}

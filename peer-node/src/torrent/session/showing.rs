@@ -1,0 +1,101 @@
+//! What the torrent shows of itself: to people, and to its trackers.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::time::Instant;
+
+use super::Session;
+use super::party::Party;
+use crate::torrent::announcer::AnnounceStats;
+use crate::transfers::{ContentId, Giver};
+
+/// The most peers whose gifts are remembered.
+const MAX_GIVERS: usize = 200;
+
+/// Who gave how much.
+#[derive(Debug, Default)]
+pub(super) struct Givers {
+    peers: BTreeMap<SocketAddr, Gift>,
+}
+
+#[derive(Debug, Default)]
+struct Gift {
+    bytes: u64,
+    /// Why the peer was left, if it was.
+    left: Option<String>,
+}
+
+impl Givers {
+    pub(super) fn joined(&mut self, address: SocketAddr) {
+        if self.peers.len() < MAX_GIVERS || self.peers.contains_key(&address) {
+            self.peers.entry(address).or_default().left = None;
+        }
+    }
+
+    pub(super) fn gave(&mut self, address: SocketAddr, bytes: u64) {
+        if let Some(gift) = self.peers.get_mut(&address) {
+            gift.bytes += bytes;
+        }
+    }
+
+    pub(super) fn left(&mut self, address: SocketAddr, why: &str) {
+        if let Some(gift) = self.peers.get_mut(&address) {
+            gift.left = Some(why.to_owned());
+        }
+        // Who gave nothing makes room for others.
+        self.peers.retain(|_, gift| gift.bytes > 0 || gift.left.is_none());
+    }
+
+    fn views(&self, rate: impl Fn(SocketAddr) -> f64) -> Vec<Giver> {
+        let view = |(address, gift): (&SocketAddr, &Gift)| {
+            let (address, bytes, left) = (*address, gift.bytes, gift.left.clone());
+            Giver { address, bytes, rate: if left.is_none() { rate(address) } else { 0.0 }, left }
+        };
+        self.peers.iter().filter(|(_, gift)| gift.bytes > 0).map(view).collect()
+    }
+}
+
+impl Session {
+    /// Shows how far the torrent has got.
+    pub(super) fn show(&self, party: &Party) {
+        let (now, metainfo) = (Instant::now(), &self.wish.metainfo);
+        let geometry = metainfo.geometry();
+        let Some(store) = &self.store else { return };
+        let (here, all) = store.wanted_bytes(geometry);
+        let content = ContentId::Torrent(metainfo.infohash());
+        let rate_of = |address| {
+            let ids = party.sources().filter(|id| party.address(*id) == Some(address));
+            ids.filter_map(|id| party.swarm.source_flow(id, now)).map(|(_, rate)| rate).sum()
+        };
+        let rate_up = self.config.transport.uploads().rate_of(content);
+        let done =
+            geometry.pieces().filter(|piece| store.wanted.has(*piece) && store.here.has(*piece)).count();
+        let givers = self.givers.views(rate_of);
+        self.board.show(|view| {
+            (view.size, view.bytes_done) = (Some(all), here);
+            (view.pieces, view.pieces_done) = (store.wanted.count(), u32::try_from(done).unwrap_or(u32::MAX));
+            (view.sources_active, view.sources_known) =
+                (party.connected(), self.book.known().max(party.connected()));
+            (view.rate_up, view.bytes_given) = (rate_up, self.given(party));
+            view.givers = givers;
+        });
+        self.report(party);
+    }
+
+    /// Tells the trackers how far the torrent has got.
+    pub(super) fn report(&self, party: &Party) {
+        party.announcer.report(self.stats(self.given(party)));
+    }
+
+    /// Returns how far the torrent has got: all of it counts, also what is not wanted here (BEP 3, "left").
+    pub(super) fn stats(&self, uploaded: u64) -> AnnounceStats {
+        let geometry = self.wish.metainfo.geometry();
+        let here = self.store.as_ref().map_or(0, |store| store.bytes_here(geometry));
+        AnnounceStats { uploaded, downloaded: self.downloaded, left: geometry.size() - here }
+    }
+
+    /// Counts the bytes that were given.
+    pub(super) fn given(&self, party: &Party) -> u64 {
+        self.uploaded + party.offering.sent()
+    }
+}
