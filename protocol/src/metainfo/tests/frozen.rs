@@ -3,14 +3,16 @@
 use super::*;
 
 /// Made by mktorrent 1.1 with `-d -p -l 15` and two tiers of trackers.
-const MKTORRENT: &[u8] = b"d8:announce30:http://127.0.0.1:6969/announce13:announce-listll30:http://127.0.0.1:6969/announc\
+const MKTORRENT: &[u8] =
+    b"d8:announce30:http://127.0.0.1:6969/announce13:announce-listll30:http://127.0.0.1:6969/announc\
     e30:http://127.0.0.2:6969/announceel20:udp://127.0.0.3:6969ee7:comment8:a remark10:created by1\
     3:mktorrent 1.14:infod5:filesld6:lengthi6e4:pathl5:a.txteed6:lengthi7e4:pathl3:sub5:b.txteee4:\
     name4:pair12:piece lengthi32768e6:pieces20:\x93 ,#\xed\xaa]\x7f\x0aT~\x8c\x84r\x9d\xf0\x87\xf6\
     \xb8\xa77:privatei1eee";
 
 /// Made by libtorrent 2.1 of the same two files, as version 1 and 2.
-const HYBRID: &[u8] = b"d8:announce30:http://127.0.0.1:6969/announce10:created by10:libtorrent4:infod9:file treed5:a.t\
+const HYBRID: &[u8] =
+    b"d8:announce30:http://127.0.0.1:6969/announce10:created by10:libtorrent4:infod9:file treed5:a.t\
     xtd0:d6:lengthi6e11:pieces root32:X\x91\xb5\xb5\"\xd5\xdf\x08m\x0f\xf0\xb1\x10\xfb\xd9\xd2\x1b\
     \xb4\xfcqc\xaf4\xd0\x82\x86\xa2\xe8F\xf6\xbe\x03ee3:subd5:b.txtd0:d6:lengthi7e11:pieces root32\
     :\x15)l\xbdue\xd6\xb3X?\xcf\xe1\xd9\"F\xcb\xe2{\xd9\xb7\xc5\x86'\x84\xc7\x8f\x11v\xc3\xb6\"\
@@ -21,7 +23,8 @@ const HYBRID: &[u8] = b"d8:announce30:http://127.0.0.1:6969/announce10:created b
     rsdee";
 
 /// Made by libtorrent 2.1 as version 2 alone.
-const SECOND: &[u8] = b"d8:announce30:http://127.0.0.1:6969/announce10:created by10:libtorrent4:infod9:file treed5:a.t\
+const SECOND: &[u8] =
+    b"d8:announce30:http://127.0.0.1:6969/announce10:created by10:libtorrent4:infod9:file treed5:a.t\
     xtd0:d6:lengthi6e11:pieces root32:X\x91\xb5\xb5\"\xd5\xdf\x08m\x0f\xf0\xb1\x10\xfb\xd9\xd2\x1b\
     \xb4\xfcqc\xaf4\xd0\x82\x86\xa2\xe8F\xf6\xbe\x03ee3:subd5:b.txtd0:d6:lengthi7e11:pieces root32\
     :\x15)l\xbdue\xd6\xb3X?\xcf\xe1\xd9\"F\xcb\xe2{\xd9\xb7\xc5\x86'\x84\xc7\x8f\x11v\xc3\xb6\"\
