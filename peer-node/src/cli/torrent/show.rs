@@ -1,4 +1,5 @@
 mod json;
+mod other_keys;
 mod text;
 
 use std::path::PathBuf;

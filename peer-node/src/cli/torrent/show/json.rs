@@ -1,6 +1,8 @@
 use protocol::metainfo::{FileSpan, Metainfo};
 use serde_json::{Value, json};
 
+use super::other_keys::other_keys;
+
 /// Writes what a torrent says as JSON. Texts stand there as the torrent has them, unescaped but for what JSON demands.
 pub(super) fn json(metainfo: &Metainfo) -> String {
     let geometry = metainfo.geometry();
@@ -20,6 +22,7 @@ pub(super) fn json(metainfo: &Metainfo) -> String {
         "encoding": metainfo.encoding(),
         "sha256": metainfo.digest().map(|digest| digest.to_string()),
         "irregularity": metainfo.irregularity().map(|error| error.to_string()),
+        "other_keys": other_keys(metainfo.bytes()),
         "files": (1..).zip(metainfo.files()).map(file).collect::<Vec<_>>(),
     });
     format!("{value:#}")

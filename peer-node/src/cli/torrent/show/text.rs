@@ -3,6 +3,7 @@ use protocol::escape::display_safe;
 use protocol::metainfo::{FileSpan, Metainfo};
 use protocol::units::Size;
 
+use super::other_keys::other_keys;
 use crate::repl::look::{Look, Style};
 
 /// Lays out what a torrent says, line by line, for people.
@@ -37,6 +38,10 @@ fn facts(metainfo: &Metainfo) -> Vec<(&'static str, String)> {
     facts.extend(metainfo.digest().map(|digest| ("sha256", format!("{digest} (claimed)"))));
     if metainfo.is_hybrid() {
         facts.push(("version", "1 and 2, used as 1".to_owned()));
+    }
+    let other_keys = other_keys(metainfo.bytes());
+    if !other_keys.is_empty() {
+        facts.push(("not used", other_keys.join(", ")));
     }
     facts.extend(metainfo.irregularity().map(|error| ("irregular", format!("{error}; read all the same"))));
     facts

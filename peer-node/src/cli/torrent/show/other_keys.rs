@@ -1,0 +1,61 @@
+use protocol::bencode::{Value, parse_lenient};
+use protocol::escape::excerpt;
+
+/// The most keys that are named.
+const MOST: usize = 20;
+
+/// What is shown of the torrent itself.
+const KNOWN: [&str; 9] = [
+    "announce",
+    "announce-list",
+    "comment",
+    "comment.utf-8",
+    "created by",
+    "creation date",
+    "encoding",
+    "info",
+    "sha256",
+];
+
+/// What is shown of `info`, or follows from it.
+const KNOWN_INSIDE: [&str; 9] = [
+    "files",
+    "file tree",
+    "length",
+    "meta version",
+    "name",
+    "name.utf-8",
+    "piece length",
+    "pieces",
+    "private",
+];
+
+/// Names the keys of a torrent that mean nothing here, those inside `info` with `info.` in front; display-safe.
+pub(super) fn other_keys(torrent: &[u8]) -> Vec<String> {
+    let Ok(root) = parse_lenient(torrent) else { return Vec::new() };
+    let outside = unknown(Some(root), &KNOWN, "");
+    let inside = unknown(root.get("info"), &KNOWN_INSIDE, "info.");
+    outside.chain(inside).take(MOST).collect()
+}
+
+fn unknown<'a>(
+    dictionary: Option<Value<'a>>,
+    known: &'a [&str],
+    before: &'a str,
+) -> impl Iterator<Item = String> + use<'a> {
+    let entries = dictionary.and_then(|dictionary| dictionary.as_dictionary()).into_iter().flatten();
+    let keys = entries.map(|(key, _)| key).filter(|key| !known.iter().any(|known| known.as_bytes() == *key));
+    keys.map(move |key| format!("{before}{}", excerpt(&String::from_utf8_lossy(key))))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_that_mean_nothing_here_are_named_and_harmless() {
+        let torrent = b"d8:announce1:x4:infod4:name1:x6:source1:ye5:nodesle3:a\x1b[i1ee";
+        assert_eq!(other_keys(torrent), ["nodes", "a\\u{1b}[", "info.source"]);
+        assert!(other_keys(b"").is_empty());
+    }
+}
