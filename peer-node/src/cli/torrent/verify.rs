@@ -5,6 +5,7 @@ use clap::Args;
 use parking_lot::Mutex;
 use protocol::bitfield::Bitfield;
 use protocol::escape::display_safe;
+use protocol::geometry::PieceIndex;
 use protocol::metainfo::Metainfo;
 use tokio_util::sync::CancellationToken;
 
@@ -39,8 +40,12 @@ pub(super) fn run(options: &VerifyOptions, output: &mut Output) -> Result<u8, To
     let files = TorrentFiles::open_complete(&options.dir, &metainfo)?;
     let right = check(&files, &metainfo, output);
     let reports = files.reports(&right);
+    let spoiled = spoiled(&reports, &metainfo);
     let look = output.look();
-    output.lines(reports.iter().map(|report| line(report, &metainfo, look)))?;
+    output.lines(reports.iter().map(|report| {
+        let own = own_faults(report, &metainfo, &right, &spoiled);
+        line(report, own, &metainfo, look)
+    }))?;
     let whole = reports.iter().filter(|report| report.condition == FileCondition::Whole).count();
     let (pieces, all) = (right.count(), metainfo.geometry().piece_count());
     output.line(format_args!("{whole} of {} files whole, {pieces} of {all} pieces right", reports.len()))?;
@@ -61,10 +66,38 @@ fn check(files: &TorrentFiles, metainfo: &Metainfo, output: &mut Output) -> Bitf
     files.check(&Bitfield::full(geometry), &CancellationToken::new(), &progress)
 }
 
-fn line(report: &FileReport, metainfo: &Metainfo, look: Look) -> String {
+/// Returns the pieces that have bytes of a file which is not there as a whole: they say nothing about other files.
+fn spoiled(reports: &[FileReport], metainfo: &Metainfo) -> Bitfield {
+    let mut spoiled = Bitfield::empty(metainfo.geometry());
+    for report in reports {
+        if !matches!(report.condition, FileCondition::Whole | FileCondition::Damaged) {
+            for piece in pieces_of(report, metainfo) {
+                spoiled.insert(piece);
+            }
+        }
+    }
+    spoiled
+}
+
+/// Counts the wrong pieces of a file that are its own fault.
+fn own_faults(report: &FileReport, metainfo: &Metainfo, right: &Bitfield, spoiled: &Bitfield) -> usize {
+    pieces_of(report, metainfo).filter(|piece| !right.has(*piece) && !spoiled.has(*piece)).count()
+}
+
+fn pieces_of(report: &FileReport, metainfo: &Metainfo) -> impl Iterator<Item = PieceIndex> {
+    let geometry = *metainfo.geometry();
+    let span = metainfo.files().get(report.number).filter(|file| file.length > 0);
+    let number =
+        move |byte: u64| u32::try_from(byte / u64::from(geometry.piece_length())).unwrap_or(u32::MAX);
+    let numbers = span.map(|file| number(file.offset)..=number(file.offset + file.length - 1));
+    numbers.into_iter().flatten().filter_map(move |number| geometry.piece(number))
+}
+
+fn line(report: &FileReport, own_faults: usize, metainfo: &Metainfo, look: Look) -> String {
     let (style, word, more) = match report.condition {
         FileCondition::Whole => (Style::Good, "whole", String::new()),
-        FileCondition::Damaged => (Style::Bad, "damaged", wrong_pieces(report)),
+        FileCondition::Damaged if own_faults == 0 => (Style::Warning, "unproven", faults(report, 0)),
+        FileCondition::Damaged => (Style::Bad, "damaged", faults(report, own_faults)),
         FileCondition::WrongLength { found } => {
             (Style::Bad, "damaged", format!(": {found} bytes where {} belong", report.length))
         }
@@ -78,8 +111,15 @@ fn line(report: &FileReport, metainfo: &Metainfo, look: Look) -> String {
     format!("{}{path}{more}", look.paint(style, &format!("{word:<12}")))
 }
 
-fn wrong_pieces(report: &FileReport) -> String {
-    let wrong = report.pieces.saturating_sub(report.right);
-    let verb = if wrong == 1 { "is" } else { "are" };
-    format!(": {wrong} of {} pieces {verb} wrong, or another file spoils them", report.pieces)
+/// Says how many pieces of a file are wrong, and how many cannot be told because of other files.
+fn faults(report: &FileReport, own: usize) -> String {
+    let all = report.pieces;
+    let shared = (report.pieces.saturating_sub(report.right) as usize).saturating_sub(own);
+    let verb = |count| if count == 1 { "is" } else { "are" };
+    let other = "with a file that is not as it has to be";
+    match (own, shared) {
+        (0, _) => format!(": {shared} of {all} pieces {} shared {other}", verb(shared)),
+        (_, 0) => format!(": {own} of {all} pieces {} wrong", verb(own)),
+        _ => format!(": {own} of {all} pieces {} wrong, {shared} shared {other}", verb(own)),
+    }
 }
