@@ -19,6 +19,9 @@ use super::wire::{Wire, WireState};
 /// So many rejections of what was not asked for are let pass: clients differ in what they reject.
 const MAX_STRAY_REJECTIONS: u32 = 1024;
 
+/// So often a peer may name pieces without a new one among them: each time all its pieces are looked at.
+const MAX_REPETITIONS: u32 = 16;
+
 /// What one connection has said so far.
 #[derive(Debug)]
 pub(super) struct Hearing {
@@ -35,9 +38,8 @@ pub(super) struct Hearing {
 pub(super) struct Standing {
     /// Whether the peer was announced to those who fetch.
     has_joined: bool,
-    /// Whether the time is over in which it may say all at once what it has.
-    has_spoken: bool,
     stray_rejections: u32,
+    repetitions: u32,
     /// Bytes of blocks that have come since this was last asked.
     received: usize,
 }
@@ -75,7 +77,7 @@ impl Hearing {
         match item {
             Item::Message(message) => self.message(message),
             Item::Block(head) => {
-                self.speak();
+                self.join();
                 let wire = Arc::clone(&self.wire);
                 self.intake.begin(head, self.offering.geometry(), &mut wire.asked.lock(), Instant::now())
             }
@@ -106,7 +108,7 @@ impl Hearing {
                 self.fast()?;
                 return self.has_pieces(Bitfield::empty(self.offering.geometry()));
             }
-            _ => self.speak(),
+            _ => self.join(),
         }
         match message {
             Message::Choke => self.choked(true),
@@ -139,24 +141,30 @@ impl Hearing {
         Err(Ending::Violation { what: "it speaks the fast extension, which it has not announced" })
     }
 
-    /// Notes that the other side has said something: it has had its chance to say all at once what it has.
-    fn speak(&mut self) {
-        self.standing.has_spoken = true;
-        self.join();
+    fn has_pieces(&mut self, pieces: Bitfield) -> Result<(), Ending> {
+        if self.standing.has_joined {
+            self.gains(&pieces)?;
+        } else {
+            self.wire.theirs.lock().set(pieces);
+            self.join();
+        }
+        self.sated()
     }
 
-    fn has_pieces(&mut self, pieces: Bitfield) -> Result<(), Ending> {
-        if std::mem::replace(&mut self.standing.has_spoken, true) {
-            return Err(Ending::Violation { what: "it said in the middle which pieces it has" });
+    /// Takes in pieces that it names later, as aria2 does where there would be many single ones to name.
+    fn gains(&mut self, pieces: &Bitfield) -> Result<(), Ending> {
+        let mut theirs = self.wire.theirs.lock();
+        let named = self.offering.geometry().pieces().filter(|piece| pieces.has(*piece));
+        let gained: Vec<PieceIndex> = named.filter(|piece| theirs.insert(*piece)).collect();
+        drop(theirs);
+        self.standing.repetitions += u32::from(gained.is_empty());
+        for piece in gained {
+            self.news.push(WireEvent::Has { piece });
         }
-        if self.standing.has_joined {
-            for piece in self.offering.geometry().pieces().filter(|piece| pieces.has(*piece)) {
-                self.news.push(WireEvent::Has { piece });
-            }
+        if self.standing.repetitions > MAX_REPETITIONS {
+            return Err(Ending::Violation { what: "it goes on saying what it has" });
         }
-        self.wire.theirs.lock().set(pieces);
-        self.join();
-        self.sated()
+        Ok(())
     }
 
     fn has_piece(&mut self, piece: u32) -> Result<(), Ending> {
