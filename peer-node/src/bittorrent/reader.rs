@@ -72,12 +72,10 @@ impl Reader {
 
     /// Waits for bytes, or for something else to see to.
     async fn read(&mut self) -> Result<(), Ending> {
-        let wire = &self.hearing.wire;
+        let wire = Arc::clone(&self.hearing.wire);
         let expects_blocks = self.decoder.is_in_block() || wire.asked.lock().is_owed();
-        if expects_blocks && self.inbox.credit() == 0 {
-            let begun = Instant::now();
-            self.inbox.may_pass(self.lane.pass(Inbox::MOST).await);
-            self.hearing.intake.paused(begun.elapsed());
+        if expects_blocks {
+            self.earn().await;
         }
         let patience = if self.hearing.has_joined() { QUIET } else { SILENCE };
         let room = self.inbox.room(expects_blocks);
@@ -99,6 +97,17 @@ impl Reader {
             }
         }
         self.hearing.intake.check(now)
+    }
+
+    /// Has the limit let blocks pass: as many bytes as can be used if that needs no waiting, otherwise some.
+    async fn earn(&mut self) {
+        let (begun, credit) = (Instant::now(), self.inbox.credit());
+        tokio::select! {
+            biased;
+            passed = self.lane.pass(Inbox::MOST.saturating_sub(credit)) => self.inbox.may_pass(passed),
+            () = std::future::ready(()), if credit > 0 => {}
+        }
+        self.hearing.intake.paused(begun.elapsed());
     }
 
     /// Sees to all that is here whole.

@@ -53,7 +53,8 @@ impl Serving {
             if !self.has_fast {
                 return Err(Ending::Violation { what: "it asked for a piece that is not here" });
             }
-            return self.asked_in_vain(0, block);
+            self.queue.reject(block);
+            return self.count_in_vain(self.in_vain.0);
         }
         match self.queue.push_block(block) {
             Pushed::Queued => {
@@ -81,13 +82,8 @@ impl Serving {
         Ok(block?)
     }
 
-    /// Rejects a block that is not here, though not for ever.
-    fn asked_in_vain(&mut self, times: u32, block: Block) -> Result<(), Ending> {
-        self.queue.reject(block);
-        self.count_in_vain(times)
-    }
-
-    /// Counts a request that came behind a choke: as many as may have crossed it are no offence.
+    /// Counts a request that came behind a choke, or for what is not here: as many as may have crossed a choke are no
+    /// offence.
     fn count_in_vain(&mut self, chokes: u32) -> Result<(), Ending> {
         let (behind, count) = self.in_vain;
         let count = if behind == chokes { count + 1 } else { 1 };
