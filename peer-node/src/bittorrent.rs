@@ -20,6 +20,8 @@ mod resolver;
 mod running;
 mod send_queue;
 mod serving;
+#[cfg(test)]
+mod tests;
 mod theirs;
 mod torrent;
 mod wire;

@@ -9,6 +9,9 @@ use tokio::sync::Notify;
 
 use crate::transport::{Stand, Turn};
 
+#[cfg(test)]
+mod tests;
+
 /// When so many bytes of answers wait, nothing more is read from the other side until it has read some of them.
 const CROWDED: usize = 64 << 10;
 

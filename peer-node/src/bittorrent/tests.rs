@@ -1,0 +1,8 @@
+//! Two nodes in one process over loopback, and peers that do not keep to the rules.
+
+mod exchange;
+mod fetch;
+mod hostile;
+mod node;
+mod scripted;
+mod serving;

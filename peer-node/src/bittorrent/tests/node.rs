@@ -1,0 +1,172 @@
+use std::fs::File;
+use std::net::SocketAddr;
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+use std::sync::Arc;
+
+use protocol::bitfield::Bitfield;
+use protocol::bittorrent::PeerId;
+use protocol::geometry::{Block, PieceIndex};
+use protocol::metainfo::{Draft, DraftContent, DraftNotes, Metainfo};
+use sha1::{Digest as _, Sha1};
+use tokio::net::TcpListener;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::bittorrent::{Membership, Offering, PieceBytes, Segment, WireEvent, Wires, WiresConfig};
+use crate::swarm::{SourceId, SourceIds};
+use crate::throttle::Throttle;
+use crate::transport::{Transport, TransportConfig};
+
+/// Makes bytes that compress and repeat badly.
+pub(super) fn content(length: usize) -> Vec<u8> {
+    let mut state = 0x9e37_79b9_7f4a_7c15_u64;
+    let mut bytes = Vec::with_capacity(length + 8);
+    while bytes.len() < length {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        bytes.extend((state ^ state >> 33).to_le_bytes());
+    }
+    bytes.truncate(length);
+    bytes
+}
+
+/// Makes a torrent of one file.
+pub(super) fn torrent(content: &[u8], piece_length: u32) -> Arc<Metainfo> {
+    let hashes: Vec<[u8; 20]> =
+        content.chunks(piece_length as usize).map(|piece| Sha1::digest(piece).into()).collect();
+    let draft = Draft {
+        name: "content".to_owned(),
+        piece_length,
+        content: DraftContent::Single(content.len() as u64),
+        private: false,
+        tiers: Vec::new(),
+        notes: DraftNotes::default(),
+    };
+    Arc::new(Metainfo::parse(&draft.encode(&hashes).unwrap()).unwrap())
+}
+
+/// A file in which the content lies from its first byte on.
+#[derive(Debug)]
+struct Plain {
+    file: Arc<File>,
+    metainfo: Arc<Metainfo>,
+}
+
+impl PieceBytes for Plain {
+    fn segments(&self, block: Block) -> Option<Vec<Segment>> {
+        let (file, offset) = (Arc::clone(&self.file), self.metainfo.geometry().block_offset(block));
+        Some(vec![Segment::File { file, offset, length: block.length as usize }])
+    }
+}
+
+/// A node with one torrent.
+#[derive(Debug)]
+pub(super) struct Node {
+    pub(super) metainfo: Arc<Metainfo>,
+    pub(super) address: SocketAddr,
+    pub(super) wires: Wires,
+    pub(super) transport: Transport,
+    pub(super) membership: Membership,
+    pub(super) events: mpsc::Receiver<(SourceId, WireEvent)>,
+    file: Arc<File>,
+    tracker: TaskTracker,
+    cancel: CancellationToken,
+}
+
+impl Node {
+    /// Starts a node that has the first `pieces` pieces of a content.
+    pub(super) async fn start(
+        dir: &Path,
+        number: u8,
+        content: &[u8],
+        metainfo: &Arc<Metainfo>,
+        pieces: u32,
+    ) -> Self {
+        let path = dir.join(format!("content-{number}"));
+        let file = File::options().read(true).write(true).create_new(true).open(path).unwrap();
+        let (mut here, geometry) = (Bitfield::empty(metainfo.geometry()), *metainfo.geometry());
+        for piece in geometry.pieces().take(pieces as usize) {
+            here.insert(piece);
+            let (from, length) = (geometry.piece_offset(piece), geometry.length_of(piece) as usize);
+            let from_slot = usize::try_from(from).unwrap();
+            file.write_all_at(&content[from_slot..from_slot + length], from).unwrap();
+        }
+        Self::begin(Arc::new(file), number, Arc::clone(metainfo), &here).await
+    }
+
+    async fn begin(file: Arc<File>, number: u8, metainfo: Arc<Metainfo>, here: &Bitfield) -> Self {
+        let (tracker, cancel) = (TaskTracker::new(), CancellationToken::new());
+        let config = TransportConfig {
+            upload_slots: 8,
+            max_connections: 100,
+            upload: Throttle::new(None, None),
+            download: Throttle::new(None, None),
+        };
+        let transport = Transport::new(config, &tracker, cancel.clone());
+        let peer_id = PeerId::ours([number; 12]);
+        let wires = Wires::new(WiresConfig {
+            peer_id,
+            transport: transport.clone(),
+            tracker: tracker.clone(),
+            cancel: cancel.clone(),
+        });
+        let bytes = Plain { file: Arc::clone(&file), metainfo: Arc::clone(&metainfo) };
+        let offering = Arc::new(Offering::new(Arc::clone(&metainfo), here, Arc::new(bytes)));
+        let (sender, events) = mpsc::channel(64);
+        let membership = wires.join(offering, SourceIds::default(), sender).unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        tracker.spawn(accept(listener, wires.clone(), transport.clone(), cancel.clone()));
+        Self { metainfo, address, wires, transport, membership, events, file, tracker, cancel }
+    }
+
+    pub(super) fn offering(&self) -> &Arc<Offering> {
+        self.membership.offering()
+    }
+
+    /// Writes a piece to its place and offers it.
+    pub(super) fn store(&self, piece: PieceIndex, bytes: &[u8]) {
+        let offset = self.metainfo.geometry().piece_offset(piece);
+        self.file.write_all_at(bytes, offset).unwrap();
+        self.offering().verified(piece);
+    }
+
+    /// Makes the file shorter than the torrent says.
+    pub(super) fn truncate(&self) {
+        self.file.set_len(1).unwrap();
+    }
+
+    /// Returns the next event, which must come soon.
+    pub(super) async fn event(&mut self) -> WireEvent {
+        let next = tokio::time::timeout(std::time::Duration::from_secs(20), self.events.recv());
+        next.await.expect("an event in time").expect("an event").1
+    }
+
+    /// Waits for the end of a connection, and says why it ended and whether it is worth another try.
+    pub(super) async fn lost(&mut self) -> (String, bool) {
+        loop {
+            if let WireEvent::Lost { reason, again } = self.event().await {
+                return (reason, again);
+            }
+        }
+    }
+
+    /// Stops the node; all its tasks must end.
+    pub(super) async fn stop(self) {
+        drop((self.membership, self.events));
+        self.cancel.cancel();
+        self.tracker.close();
+        tokio::time::timeout(std::time::Duration::from_secs(20), self.tracker.wait())
+            .await
+            .expect("all tasks end");
+    }
+}
+
+async fn accept(listener: TcpListener, wires: Wires, transport: Transport, cancel: CancellationToken) {
+    while let Some(Ok((stream, from))) = cancel.run_until_cancelled(listener.accept()).await {
+        if let Some(ticket) = transport.admission().admit(from.ip()) {
+            wires.visit(stream, from, ticket).await;
+        }
+    }
+}
