@@ -24,8 +24,10 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// When nothing was written for so long, the other side is told that we are alive; BEP 3 speaks of two minutes.
 const KEEP_ALIVE: Duration = Duration::from_secs(110);
 
-/// How many bytes of blocks are read and written at once.
-const BATCH: usize = 256 << 10;
+/// How many bytes of blocks are read and written at once. Measured for blocks of 16 KiB over loopback, CPU seconds per GiB of the
+/// sender and of the receiver: 0.43 and 0.47 like this, 0.46 and 0.57 with twice as much, 0.52 and 0.57 with half; 0.78 and 0.88
+/// with a `sendfile` behind each head, which saves a copy and costs two calls a block.
+const BATCH: usize = 128 << 10;
 
 /// If a batch takes longer than this, the next is a single block, so that messages and changes of mind need not wait.
 const LONG: Duration = Duration::from_millis(50);
@@ -68,7 +70,7 @@ impl Writer {
                 Ok(()) => out.clear(),
                 Err(ending) => return ending,
             }
-            if out.capacity() > 2 * BATCH {
+            if out.capacity() > 4 * BATCH {
                 out = Vec::new();
             }
         }
