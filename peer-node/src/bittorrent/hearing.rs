@@ -158,9 +158,7 @@ impl Hearing {
         let gained: Vec<PieceIndex> = named.filter(|piece| theirs.insert(*piece)).collect();
         drop(theirs);
         self.standing.repetitions += u32::from(gained.is_empty());
-        for piece in gained {
-            self.news.push(WireEvent::Has { piece });
-        }
+        self.news.gained(gained);
         if self.standing.repetitions > MAX_REPETITIONS {
             return Err(Ending::Violation { what: "it goes on saying what it has" });
         }
@@ -171,7 +169,7 @@ impl Hearing {
         let piece = existing(self.offering.geometry(), piece)?;
         // It can say the same for ever: nobody needs to hear that.
         if self.wire.theirs.lock().insert(piece) {
-            self.news.push(WireEvent::Has { piece });
+            self.news.gained([piece]);
             return self.sated();
         }
         Ok(())

@@ -49,8 +49,11 @@ impl Inbox {
         let mut rest = self.bytes.get(..self.filled).unwrap_or_default();
         let seen = see(&mut rest);
         let kept = rest.len();
-        self.bytes.copy_within(self.filled - kept..self.filled, 0);
-        self.filled = kept;
+        // A long bitfield that comes byte by byte stays where it is.
+        if kept < self.filled {
+            self.bytes.copy_within(self.filled - kept..self.filled, 0);
+            self.filled = kept;
+        }
         seen
     }
 

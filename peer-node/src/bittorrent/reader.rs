@@ -11,6 +11,7 @@ use super::ending::{DEAD, Ending};
 use super::event::WireEvent;
 use super::hearing::Hearing;
 use super::inbox::Inbox;
+use super::news::Entry;
 use super::torrent::Listener;
 use crate::throttle::Lane;
 use crate::transport::{Claim, Uploads};
@@ -124,8 +125,15 @@ impl Reader {
     }
 
     async fn tell_all(&mut self) {
-        for event in self.hearing.news.take(Instant::now()) {
-            self.listener.tell(event).await;
+        for entry in self.hearing.news.take(Instant::now()) {
+            match entry {
+                Entry::Event(event) => self.listener.tell(event).await,
+                Entry::Gained(pieces) => {
+                    for piece in pieces {
+                        self.listener.tell(WireEvent::Has { piece }).await;
+                    }
+                }
+            }
         }
     }
 }

@@ -25,6 +25,9 @@ fn say(messages: &[Message<'_>]) -> Vec<u8> {
     bytes
 }
 
+/// Says whether a dial has failed as it should.
+type IsExpected = fn(&WireError) -> bool;
+
 /// What peers without and with the fast extension may not say, and why they are left.
 fn lies() -> Vec<(bool, Vec<u8>, &'static str)> {
     let block = spec(0, 0, BLOCK);
@@ -148,7 +151,7 @@ async fn what_answers_in_our_name_or_for_another_torrent_is_no_peer() {
     assert!(matches!(node.membership.dial(node.address).await, Err(WireError::Ourselves { .. })));
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    let answers: [(&[u8], fn(&WireError) -> bool); 3] = [
+    let answers: [(&[u8], IsExpected); 3] = [
         (&handshake(Infohash::from_bytes([7; 20]), true, 7), |error| {
             matches!(error, WireError::Greeting { source: GreetingError::OtherTorrent, .. })
         }),
