@@ -64,14 +64,30 @@ impl Handles {
 
     /// Notes that a file lies there otherwise than before, perhaps elsewhere.
     pub(super) fn moved(&self, file: usize, lying: Lying, path: Option<PathBuf>) {
+        self.0.lock().moved(file, lying, path);
+    }
+
+    /// Moves a file while nobody opens it, so that whoever looks for it finds it at its old place or at its new one.
+    pub(super) fn move_file(
+        &self,
+        file: usize,
+        path: Option<PathBuf>,
+        work: impl FnOnce() -> io::Result<Lying>,
+    ) -> io::Result<()> {
         let mut state = self.0.lock();
-        state.open.remove(&file);
-        state.set(file, lying);
-        state.paths.extend(path.map(|path| (file, path)));
+        let lying = work()?;
+        state.moved(file, lying, path);
+        Ok(())
     }
 }
 
 impl State {
+    fn moved(&mut self, file: usize, lying: Lying, path: Option<PathBuf>) {
+        self.open.remove(&file);
+        self.set(file, lying);
+        self.paths.extend(path.map(|path| (file, path)));
+    }
+
     fn lying(&self, file: usize) -> Lying {
         self.lying.get(file).copied().unwrap_or(Lying::Absent)
     }
@@ -101,7 +117,11 @@ impl State {
 impl TorrentFiles {
     /// Returns where a file has its name, below the torrent's folder.
     pub(super) fn path_of(&self, number: usize, file: &FileSpan) -> PathBuf {
-        if let Some(path) = self.handles.0.lock().paths.get(&number) {
+        self.path_in(&self.handles.0.lock(), number, file)
+    }
+
+    fn path_in(&self, state: &State, number: usize, file: &FileSpan) -> PathBuf {
+        if let Some(path) = state.paths.get(&number) {
             return path.clone();
         }
         self.place.only_file.clone().unwrap_or_else(|| layout::safe_path(file))
@@ -116,12 +136,11 @@ impl TorrentFiles {
     /// Returns a file to read from, and how it lies there; nothing if it is absent.
     pub(super) fn reader(&self, number: usize) -> io::Result<Option<(Arc<File>, Lying)>> {
         let Some(file) = self.metainfo.files().get(number) else { return Ok(None) };
-        let (path, part) = (self.path_of(number, file), self.part_of(file));
         let mut state = self.handles.0.lock();
         let (lying, path) = match state.lying(number) {
             Lying::Absent => return Ok(None),
-            named @ Lying::Named(_) => (named, path),
-            part_lies @ Lying::Part { .. } => (part_lies, part),
+            named @ Lying::Named(_) => (named, self.path_in(&state, number, file)),
+            part_lies @ Lying::Part { .. } => (part_lies, self.part_of(file)),
         };
         if let Some(opened) = state.opened(number) {
             return Ok(Some((opened.file, lying)));

@@ -159,17 +159,13 @@ impl TorrentFiles {
         let stem = wanted.file_name().and_then(|name| name.to_str()).unwrap_or_default();
         for try_number in 0..MAX_TRIES {
             let path = wanted.with_file_name(numbered(stem, try_number, true));
-            match folder.rename_new(&part, &path) {
-                Ok(()) => {
-                    let identity = FileIdentity::of_file(&opened)?;
-                    let identity = identity.ok_or_else(|| io::Error::other("it is not a regular file"))?;
-                    self.handles.moved(
-                        number,
-                        Lying::Named(identity),
-                        (path != wanted).then(|| path.clone()),
-                    );
-                    return Ok(path);
-                }
+            let renamed = self.handles.move_file(number, (path != wanted).then(|| path.clone()), || {
+                folder.rename_new(&part, &path)?;
+                let identity = FileIdentity::of_file(&opened)?;
+                identity.map(Lying::Named).ok_or_else(|| io::Error::other("it is not a regular file"))
+            });
+            match renamed {
+                Ok(()) => return Ok(path),
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
                 Err(error) => return Err(error),
             }

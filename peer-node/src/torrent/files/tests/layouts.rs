@@ -1,4 +1,6 @@
 use std::os::unix::fs::FileExt;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
 
 use proptest::prelude::*;
 
@@ -160,5 +162,33 @@ proptest! {
         original.store(&files, &mut here, order);
         files.settle(&here).unwrap();
         original.assert_whole(folder.path());
+    }
+}
+
+#[test]
+fn files_can_be_read_while_they_get_their_names() {
+    let names: Vec<String> = (0..200).map(|number| format!("f{number}")).collect();
+    let files: Vec<(&str, usize)> = names.iter().map(|name| (name.as_str(), 64)).collect();
+    let original = Original::of(&files, 64);
+    for _ in 0..10 {
+        let folder = tempfile::tempdir().unwrap();
+        let (files, mut here) = original.open(folder.path());
+        original.store(&files, &mut here, original.all());
+        let is_over = AtomicBool::new(false);
+        let lost = thread::scope(|scope| {
+            let reader = scope.spawn(|| {
+                let geometry = original.metainfo.geometry();
+                let mut lost = 0;
+                while !is_over.load(Ordering::Relaxed) {
+                    let blocks = geometry.pieces().flat_map(|piece| geometry.blocks(piece, 64));
+                    lost += blocks.filter(|block| files.segments(*block).is_none()).count();
+                }
+                lost
+            });
+            files.settle(&here).unwrap();
+            is_over.store(true, Ordering::Relaxed);
+            reader.join().unwrap()
+        });
+        assert_eq!(lost, 0, "blocks are there all the time");
     }
 }
