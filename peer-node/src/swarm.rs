@@ -12,14 +12,17 @@
 //! one source owes for too long is asked of another as well, and cancelled where it is not needed any more. A source that
 //! stalls, or whose pieces fail twice, is left.
 
+mod action;
 mod active;
 mod choice;
 mod choker;
+mod overtaking;
 mod pace;
 mod picker;
 mod random;
 mod rate;
 mod source;
+mod turns;
 
 #[cfg(test)]
 mod tests;
@@ -29,13 +32,15 @@ use std::time::{Duration, Instant};
 
 use protocol::geometry::{Block, Geometry, PieceIndex};
 
-use active::ActivePieces;
+pub use action::Action;
+use active::{ActivePieces, Arrival};
 pub use choker::{Choker, PeerKey, Verdict};
 use picker::Picker;
 pub use random::Random;
 pub use rate::RateMeter;
 use source::Source;
 pub use source::{Have, LeaveReason, SourceId, SourceIds};
+use turns::Turns;
 
 /// How long a source may owe us a block without sending a byte before others are asked for it too.
 const SNUB_AFTER: Duration = Duration::from_secs(3);
@@ -45,49 +50,6 @@ const STALL_AFTER: Duration = Duration::from_secs(20);
 
 /// How often the engine wants to be polled while sources owe it something.
 const TICK: Duration = Duration::from_millis(100);
-
-/// What the driver shall do.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Action {
-    /// Ask a source for a block.
-    Request {
-        /// Whom.
-        source: SourceId,
-        /// For what.
-        block: Block,
-    },
-    /// Tell a source that a block it was asked for is no longer wanted.
-    Cancel {
-        /// Whom.
-        source: SourceId,
-        /// What.
-        block: Block,
-    },
-    /// All blocks of a piece are here: verify it, store it, and report with [`Swarm::piece_checked`].
-    Check {
-        /// Which.
-        piece: PieceIndex,
-    },
-    /// Tell a source whether it has anything that is missing here. One that has just joined is taken to have something.
-    Interest {
-        /// Whom.
-        source: SourceId,
-        /// Whether it does.
-        on: bool,
-    },
-    /// Forget the blocks of a piece that nobody goes on with; it will be begun anew.
-    Drop {
-        /// Which.
-        piece: PieceIndex,
-    },
-    /// Part with a source, which the engine has forgotten already.
-    Leave {
-        /// Whom.
-        source: SourceId,
-        /// Why.
-        reason: LeaveReason,
-    },
-}
 
 /// How a driver wants its content fetched.
 #[derive(Debug, Clone, Copy)]
@@ -111,10 +73,11 @@ pub struct Swarm {
     picker: Picker,
     active: ActivePieces,
     sources: BTreeMap<SourceId, Source>,
+    turns: Turns,
     queue: VecDeque<Action>,
     next_tick: Option<Instant>,
-    /// When it is next looked for blocks that are late: that means looking at all of them.
-    overtaking: Instant,
+    /// When it is next looked for what is late: that means looking at all that is owed.
+    next_look: Instant,
 }
 
 impl Swarm {
@@ -126,25 +89,19 @@ impl Swarm {
         is_here: impl Fn(PieceIndex) -> bool,
     ) -> Self {
         let picker = Picker::new(&geometry, Random::from_seed(config.seed), is_here);
-        let (sources, queue) = (BTreeMap::new(), VecDeque::new());
-        Self {
-            geometry,
-            config,
-            picker,
-            active: ActivePieces::default(),
-            sources,
-            queue,
-            next_tick: None,
-            overtaking: now,
-        }
+        let (active, sources, turns) = (ActivePieces::default(), BTreeMap::new(), Turns::default());
+        let (queue, next_tick, next_look) = (VecDeque::new(), None, now);
+        Self { geometry, config, picker, active, sources, turns, queue, next_tick, next_look }
     }
 
     /// Takes in a source, what it has, and whether it chokes us.
     pub fn source_joined(&mut self, id: SourceId, have: Have, choked: bool, now: Instant) {
         self.source_lost(id);
+        let have = have.or_all();
         self.picker.source_joined(&have);
-        let useful = self.picker.missing().filter(|piece| have.has(*piece)).count();
-        self.sources.insert(id, Source::new(have, choked, useful, now));
+        let useful = self.picker.useful(&have);
+        self.sources.insert(id, Source::new(have, choked, useful, self.config.block_length, now));
+        self.turns.may_have_room(id);
         self.show_interest(id);
     }
 
@@ -154,6 +111,7 @@ impl Swarm {
         if source.have.insert(piece) {
             source.useful += usize::from(!self.picker.is_done(piece));
             self.picker.piece_gained(piece);
+            self.turns.may_ask(id);
             self.show_interest(id);
         }
     }
@@ -163,15 +121,15 @@ impl Swarm {
     pub fn source_choked(&mut self, id: SourceId) {
         let Some(source) = self.sources.get_mut(&id) else { return };
         source.choked = true;
-        let idle = self.active.forget_source(id, source.owed());
-        self.put_back(idle);
-        self.drop_stranded();
+        let owed = source.blocks_owed();
+        self.release(id, owed);
     }
 
     /// Notes that a source serves requests again.
     pub fn source_unchoked(&mut self, id: SourceId) {
         if let Some(source) = self.sources.get_mut(&id) {
             source.choked = false;
+            self.turns.may_have_room(id);
         }
     }
 
@@ -179,9 +137,8 @@ impl Swarm {
     pub fn source_lost(&mut self, id: SourceId) {
         if let Some(source) = self.sources.remove(&id) {
             self.picker.source_left(&source.have);
-            let idle = self.active.forget_source(id, source.owed());
-            self.put_back(idle);
-            self.drop_stranded();
+            self.turns.gone(id);
+            self.release(id, source.blocks_owed());
         }
     }
 
@@ -197,8 +154,9 @@ impl Swarm {
     pub fn block_arrived(&mut self, id: SourceId, block: Block, now: Instant) -> bool {
         let Some(source) = self.sources.get_mut(&id) else { return false };
         source.answered(block, true, now);
-        let Some(others) = self.active.arrived(id, block) else { return false };
-        for other in others {
+        self.turns.may_have_room(id);
+        let Arrival::Wanted { also_owed_by } = self.active.arrived(id, block) else { return false };
+        if let Some(other) = also_owed_by {
             self.queue.push_back(Action::Cancel { source: other, block });
         }
         if self.active.is_complete(block.piece) {
@@ -211,6 +169,7 @@ impl Swarm {
     pub fn block_rejected(&mut self, id: SourceId, block: Block, now: Instant) {
         let Some(source) = self.sources.get_mut(&id) else { return };
         source.answered(block, false, now);
+        self.turns.may_have_room(id);
         if !self.active.is_asked(id, block) {
             return;
         }
@@ -219,15 +178,14 @@ impl Swarm {
             source.useful -= usize::from(!self.picker.is_done(block.piece));
             self.picker.piece_withdrawn(block.piece, &source.have, was_all);
         }
-        let idle = self.active.released(id, block);
-        self.put_back(idle);
-        self.drop_stranded();
+        self.release(id, vec![block]);
         self.show_interest(id);
     }
 
     /// Takes in the verdict on a piece. Says whose bytes were bad, if that is certain.
     pub fn piece_checked(&mut self, piece: PieceIndex, good: bool) -> Option<SourceId> {
         let givers = self.active.finished(piece, good);
+        self.turns.may_ask_all();
         if good {
             self.piece_done(piece);
             return None;
@@ -244,20 +202,20 @@ impl Swarm {
     /// Notes that a piece that was to be checked could not be stored; it will be fetched again.
     pub fn piece_not_stored(&mut self, piece: PieceIndex) {
         self.active.finished(piece, true);
+        self.turns.may_ask_all();
         self.picker.put_back(piece);
     }
 
     /// Returns the next thing to do, or nothing until something happens or [`Swarm::deadline`] passes.
     pub fn poll(&mut self, now: Instant) -> Option<Action> {
         if self.queue.is_empty() {
-            self.leave_stalled(now);
+            self.decide(now);
         }
-        if self.queue.is_empty() {
-            self.fill_pipelines(now);
+        let action = self.queue.pop_front();
+        if action.is_none() {
+            self.next_tick = self.sources.values().any(Source::owes).then_some(now + TICK);
         }
-        let owed = self.sources.values().any(Source::owes);
-        self.next_tick = owed.then_some(now + TICK);
-        self.queue.pop_front()
+        action
     }
 
     /// Returns when to poll again if nothing happens before.
@@ -296,15 +254,24 @@ impl Swarm {
         self.sources.get(&id).map(|source| (source.received, source.rate.rate(now)))
     }
 
+    fn decide(&mut self, now: Instant) {
+        let is_time_to_look = now >= self.next_look;
+        if is_time_to_look {
+            self.next_look = now + TICK;
+            self.leave_stalled(now);
+        }
+        self.fill_pipelines(now);
+        if is_time_to_look {
+            self.overtake(now);
+        }
+    }
+
     fn piece_done(&mut self, piece: PieceIndex) {
         self.picker.piece_done(piece);
-        let had: Vec<SourceId> =
-            self.sources.iter().filter(|(_, source)| source.have.has(piece)).map(|(id, _)| *id).collect();
-        for id in had {
-            if let Some(source) = self.sources.get_mut(&id) {
-                source.useful -= 1;
-            }
-            self.show_interest(id);
+        for (id, source) in self.sources.iter_mut().filter(|(_, source)| source.have.has(piece)) {
+            source.useful -= 1;
+            let change = source.interest_changed();
+            self.queue.extend(change.map(|on| Action::Interest { source: *id, on }));
         }
     }
 
@@ -315,67 +282,29 @@ impl Swarm {
 
     /// Has a source told when it has begun or ceased to have something that is missing.
     fn show_interest(&mut self, id: SourceId) {
-        let Some(source) = self.sources.get_mut(&id) else { return };
-        let on = source.useful > 0;
-        if std::mem::replace(&mut source.interest, on) != on {
-            self.queue.push_back(Action::Interest { source: id, on });
+        let change = self.sources.get_mut(&id).and_then(Source::interest_changed);
+        self.queue.extend(change.map(|on| Action::Interest { source: id, on }));
+    }
+
+    /// Lets blocks that a source owes be asked of others, and gives pieces of which nothing is here back to the picker.
+    ///
+    /// Pieces that wait for a source are given up when there are too many: sources that refuse a block of each would
+    /// otherwise have everything else held for ever.
+    fn release(&mut self, id: SourceId, owed: Vec<Block>) {
+        for block in owed {
+            if let Some(piece) = self.active.released(id, block) {
+                self.picker.put_back(piece);
+            }
         }
-    }
-
-    /// Gives pieces that nobody fills back to the picker.
-    fn put_back(&mut self, pieces: impl IntoIterator<Item = PieceIndex>) {
-        pieces.into_iter().for_each(|piece| self.picker.put_back(piece));
-    }
-
-    /// Gives up pieces that wait for a source when there are too many: sources that refuse a block of each would otherwise
-    /// have everything else held for ever.
-    fn drop_stranded(&mut self) {
         while let Some(piece) = self.active.drop_stranded(self.config.budget) {
             self.picker.put_back(piece);
             self.queue.push_back(Action::Drop { piece });
         }
+        self.turns.may_ask_all();
     }
 
     fn leave(&mut self, id: SourceId, reason: LeaveReason) {
         self.source_lost(id);
         self.queue.push_back(Action::Leave { source: id, reason });
-    }
-
-    fn leave_stalled(&mut self, now: Instant) {
-        let stalled: Vec<SourceId> = self
-            .sources
-            .iter()
-            .filter(|(_, source)| source.silent_for(now) >= STALL_AFTER)
-            .map(|(id, _)| *id)
-            .collect();
-        for id in stalled {
-            self.leave(id, LeaveReason::Stalled);
-        }
-    }
-
-    /// Gives every source that has room its next requests, in turn, so that none is served before the others.
-    fn fill_pipelines(&mut self, now: Instant) {
-        let overtakes = now >= self.overtaking;
-        loop {
-            let may = |source: &Source| source.has_room(self.config.max_requests);
-            let with_room: Vec<SourceId> =
-                self.sources.iter().filter(|(_, source)| may(source)).map(|(id, _)| *id).collect();
-            let before = self.queue.len();
-            for id in with_room {
-                if let Some(block) = self.choose(id, now) {
-                    self.active.asked(id, block, now);
-                    if let Some(source) = self.sources.get_mut(&id) {
-                        source.asked(block, now);
-                    }
-                    self.queue.push_back(Action::Request { source: id, block });
-                }
-            }
-            if self.queue.len() == before {
-                break;
-            }
-        }
-        if overtakes {
-            self.overtaking = now + TICK;
-        }
     }
 }

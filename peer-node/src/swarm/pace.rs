@@ -5,6 +5,9 @@ use std::time::Duration;
 /// Where a source begins, and the least it is asked for. What waits at a slow source could be asked of others: in a swarm of
 /// peers that begin together, all would wait at the one seed for the same pieces.
 const SMALLEST: u64 = 512 << 10;
+
+/// With small blocks it is so many of them: 512 KiB would take a peer of 20 KB/s half a minute.
+const FEWEST_BLOCKS: u64 = 4;
 const LARGEST: u64 = 16 << 20;
 
 /// A delay this much over half as long again as the shortest one is put down to the scheduler, not to a queue.
@@ -17,14 +20,16 @@ const LONGER_PATH: u32 = 32;
 /// having waited in a queue, which doubles it in each round trip, and shrinks with every block that has waited long.
 #[derive(Debug, Clone)]
 pub(super) struct Pace {
+    smallest: u64,
     window: u64,
     shortest: Option<Duration>,
     late: u32,
 }
 
 impl Pace {
-    pub(super) const fn new() -> Self {
-        Self { window: SMALLEST, shortest: None, late: 0 }
+    pub(super) fn new(block_length: u32) -> Self {
+        let smallest = SMALLEST.min(FEWEST_BLOCKS * u64::from(block_length));
+        Self { smallest, window: smallest, shortest: None, late: 0 }
     }
 
     /// Returns how many bytes may be in flight.
@@ -46,8 +51,8 @@ impl Pace {
             self.window = (self.window + bytes).min(LARGEST);
             self.late = 0;
         } else if delay > shortest * 3 + SLACK {
-            self.late = if self.window == SMALLEST { self.late + 1 } else { 0 };
-            self.window = self.window.saturating_sub(bytes).max(SMALLEST);
+            self.late = if self.window == self.smallest { self.late + 1 } else { 0 };
+            self.window = self.window.saturating_sub(bytes).max(self.smallest);
         }
         if self.late >= LONGER_PATH {
             self.shortest = Some(delay);
@@ -65,7 +70,7 @@ mod tests {
     /// Runs a link of `rate` bytes per second and `delay`, always kept full, for some blocks; returns the window.
     fn settle(rate: u32, delay: Duration) -> u64 {
         let time_for = |bytes: u64| Duration::from_secs(bytes) / rate;
-        let mut pace = Pace::new();
+        let mut pace = Pace::new(1 << 20);
         let alone = time_for(BLOCK) + delay;
         pace.took(alone, BLOCK);
         for _ in 0..2_000 {
@@ -85,7 +90,7 @@ mod tests {
 
     #[test]
     fn a_path_that_becomes_longer_is_learnt() {
-        let mut pace = Pace::new();
+        let mut pace = Pace::new(1 << 20);
         pace.took(Duration::from_millis(2), BLOCK);
         (0..200).for_each(|_| pace.took(Duration::from_millis(300), BLOCK));
         assert!(pace.window() > 8 * BLOCK, "{}", pace.window());

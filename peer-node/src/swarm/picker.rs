@@ -1,18 +1,15 @@
 //! Which missing piece comes next: the rarest.
 
-use std::collections::BTreeSet;
-
 use protocol::bitfield::Bitfield;
 use protocol::geometry::{Geometry, PieceIndex};
 
 use super::random::Random;
 use super::source::Have;
+use order::Order;
 
+mod order;
 #[cfg(test)]
 mod tests;
-
-/// Where a missing piece stands in the order: the number of sources that have it, then a random tie-breaker.
-type Place = (u32, u32, PieceIndex);
 
 /// Keeps the missing pieces in the order in which they shall be fetched.
 ///
@@ -20,72 +17,42 @@ type Place = (u32, u32, PieceIndex);
 /// that has some pieces costs a step for each.
 #[derive(Debug)]
 pub(super) struct Picker {
-    /// The missing pieces that nobody was asked for, the next one first.
-    order: BTreeSet<Place>,
-    /// For each piece, how many of the sources that do not have everything have it.
-    rarity: Vec<u32>,
-    /// For each piece, its tie-breaker.
-    ties: Vec<u32>,
+    order: Order,
     done: Bitfield,
+    done_count: u32,
     geometry: Geometry,
 }
 
 impl Picker {
-    pub(super) fn new(geometry: &Geometry, mut random: Random, is_here: impl Fn(PieceIndex) -> bool) -> Self {
-        let mut done = Bitfield::empty(geometry);
-        let last = geometry.last_piece();
-        // The last piece wins every tie: once it matches, the manifest's last state is proven.
-        let ties = geometry
-            .pieces()
-            .map(
-                |piece| if Some(piece) == last { 0 } else { u32::try_from(random.draw() >> 32).unwrap_or(0) },
-            )
-            .collect();
-        geometry.pieces().filter(|piece| is_here(*piece)).for_each(|piece| {
-            done.insert(piece);
-        });
-        let rarity = vec![0; geometry.piece_count() as usize];
-        let mut picker = Self { order: BTreeSet::new(), rarity, ties, done, geometry: *geometry };
-        picker.order = picker.missing().map(|piece| picker.place(piece)).collect();
-        picker
-    }
-
-    fn place(&self, piece: PieceIndex) -> Place {
-        let at = |table: &[u32]| table.get(piece.slot()).copied().unwrap_or(0);
-        (at(&self.rarity), at(&self.ties), piece)
-    }
-
-    /// Changes a piece's rarity and, if it waits, its place.
-    fn shift(&mut self, piece: PieceIndex, change: impl Fn(u32) -> u32) {
-        let waits = self.order.remove(&self.place(piece));
-        if let Some(rarity) = self.rarity.get_mut(piece.slot()) {
-            *rarity = change(*rarity);
+    pub(super) fn new(geometry: &Geometry, random: Random, is_here: impl Fn(PieceIndex) -> bool) -> Self {
+        let (mut order, mut done) = (Order::new(geometry, random), Bitfield::empty(geometry));
+        for piece in geometry.pieces() {
+            if is_here(piece) {
+                done.insert(piece);
+            } else {
+                order.insert(piece);
+            }
         }
-        if waits {
-            self.order.insert(self.place(piece));
-        }
+        let done_count = done.count();
+        Self { order, done, done_count, geometry: *geometry }
     }
 
     pub(super) fn piece_gained(&mut self, piece: PieceIndex) {
-        self.shift(piece, |rarity| rarity.saturating_add(1));
-    }
-
-    fn piece_lost(&mut self, piece: PieceIndex) {
-        self.shift(piece, |rarity| rarity.saturating_sub(1));
+        self.order.gained(piece);
     }
 
     pub(super) fn source_joined(&mut self, have: &Have) {
-        self.each(have, Self::piece_gained);
+        self.each(have, Order::gained);
     }
 
     pub(super) fn source_left(&mut self, have: &Have) {
-        self.each(have, Self::piece_lost);
+        self.each(have, Order::lost);
     }
 
-    fn each(&mut self, have: &Have, change: impl Fn(&mut Self, PieceIndex)) {
+    fn each(&mut self, have: &Have, change: impl Fn(&mut Order, PieceIndex)) {
         if let Have::Some(pieces) = have {
             for piece in self.geometry.pieces().filter(|piece| pieces.has(*piece)) {
-                change(self, piece);
+                change(&mut self.order, piece);
             }
         }
     }
@@ -96,36 +63,48 @@ impl Picker {
         if was_all {
             self.source_joined(left);
         } else {
-            self.piece_lost(piece);
+            self.order.lost(piece);
         }
     }
 
-    /// Takes the next piece that `may_give` accepts out of the order.
-    pub(super) fn take(&mut self, may_give: impl Fn(PieceIndex) -> bool) -> Option<PieceIndex> {
-        let place = *self.order.iter().find(|(_, _, piece)| may_give(*piece))?;
-        self.order.remove(&place);
-        Some(place.2)
+    /// Takes the next piece out of the order that a source has and `may_give` accepts.
+    pub(super) fn take(&mut self, have: &Have, may_give: impl Fn(PieceIndex) -> bool) -> Option<PieceIndex> {
+        let fits = |piece: &PieceIndex| have.has(*piece) && may_give(*piece);
+        let next = self.order.iter(!have.is_all()).find(fits)?;
+        // The last piece wins every tie: once it matches, a native manifest's last state is proven.
+        let last = self.geometry.last_piece().filter(|last| {
+            self.order.waits(*last) && self.order.rarity(*last) == self.order.rarity(next) && fits(last)
+        });
+        let piece = last.unwrap_or(next);
+        self.order.remove(piece);
+        Some(piece)
     }
 
-    /// Takes a random piece that `may_give` accepts out of the order; the last one only if there is no other.
-    pub(super) fn take_random(&mut self, may_give: impl Fn(PieceIndex) -> bool) -> Option<PieceIndex> {
-        let fitting = self.order.iter().filter(|(_, _, piece)| may_give(*piece));
+    /// Takes a random piece out of the order that a source has and `may_give` accepts; the last one only if there is no
+    /// other.
+    pub(super) fn take_random(
+        &mut self,
+        have: &Have,
+        may_give: impl Fn(PieceIndex) -> bool,
+    ) -> Option<PieceIndex> {
         let last = self.geometry.last_piece();
-        let place = *fitting.min_by_key(|(_, tie, piece)| (Some(*piece) == last, *tie))?;
-        self.order.remove(&place);
-        Some(place.2)
+        let fits = |piece: &PieceIndex| have.has(*piece) && may_give(*piece);
+        let other = self.order.iter_from_anywhere().find(|piece| Some(*piece) != last && fits(piece));
+        let piece = other.or_else(|| last.filter(|last| self.order.waits(*last) && fits(last)))?;
+        self.order.remove(piece);
+        Some(piece)
     }
 
     /// Puts a piece back that was taken and is not here after all.
     pub(super) fn put_back(&mut self, piece: PieceIndex) {
         if !self.done.has(piece) {
-            self.order.insert(self.place(piece));
+            self.order.insert(piece);
         }
     }
 
     pub(super) fn piece_done(&mut self, piece: PieceIndex) {
-        self.order.remove(&self.place(piece));
-        self.done.insert(piece);
+        self.order.remove(piece);
+        self.done_count += u32::from(self.done.insert(piece));
     }
 
     /// Returns the pieces that are not here yet.
@@ -133,11 +112,19 @@ impl Picker {
         self.geometry.pieces().filter(|piece| !self.done.has(*piece))
     }
 
+    /// Counts the pieces that are not here yet and that a source has.
+    pub(super) fn useful(&self, have: &Have) -> usize {
+        match have {
+            Have::All => (self.geometry.piece_count() - self.done_count) as usize,
+            Have::Some(pieces) => self.missing().filter(|piece| pieces.has(*piece)).count(),
+        }
+    }
+
     pub(super) fn is_done(&self, piece: PieceIndex) -> bool {
         self.done.has(piece)
     }
 
     pub(super) fn done_count(&self) -> u32 {
-        self.done.count()
+        self.done_count
     }
 }

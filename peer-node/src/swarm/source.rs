@@ -59,6 +59,14 @@ impl Have {
         matches!(self, Self::All)
     }
 
+    /// Says the same in fewer words: whoever has all pieces of some has all.
+    pub(super) fn or_all(self) -> Self {
+        match self {
+            Self::Some(pieces) if pieces.is_full() => Self::All,
+            have => have,
+        }
+    }
+
     /// Adds a piece; says whether it is new.
     pub(super) fn insert(&mut self, piece: PieceIndex) -> bool {
         match self {
@@ -86,12 +94,14 @@ pub(super) struct Source {
     /// How many of the pieces it has are missing here.
     pub(super) useful: usize,
     /// Whether it was told that we want something of it.
-    pub(super) interest: bool,
+    interest: bool,
     /// Whether it serves no requests for now.
     pub(super) choked: bool,
     pub(super) received: u64,
     pub(super) rate: RateMeter,
     pub(super) pace: Pace,
+    /// The piece it was last asked for a block of.
+    pub(super) filling: Option<PieceIndex>,
     /// What it was asked for and has not answered, with the time of the request.
     in_flight: BTreeMap<Block, Instant>,
     bytes_owed: u64,
@@ -102,8 +112,8 @@ pub(super) struct Source {
 }
 
 impl Source {
-    pub(super) fn new(have: Have, choked: bool, useful: usize, now: Instant) -> Self {
-        let (pace, rate) = (Pace::new(), RateMeter::new(now));
+    pub(super) fn new(have: Have, choked: bool, useful: usize, block_length: u32, now: Instant) -> Self {
+        let (pace, rate) = (Pace::new(block_length), RateMeter::new(now));
         Self {
             have,
             useful,
@@ -112,11 +122,18 @@ impl Source {
             received: 0,
             rate,
             pace,
+            filling: None,
             in_flight: BTreeMap::new(),
             bytes_owed: 0,
             heard: now,
             struck: None,
         }
+    }
+
+    /// Says whether it is to be told that we want something of it, or nothing more, if that has changed.
+    pub(super) fn interest_changed(&mut self) -> Option<bool> {
+        let on = self.useful > 0;
+        (std::mem::replace(&mut self.interest, on) != on).then_some(on)
     }
 
     /// Says whether it may be asked for one more block, when it may owe so many.
@@ -126,9 +143,13 @@ impl Source {
             && (!self.owes() || self.bytes_owed < self.pace.window())
     }
 
-    /// Returns the blocks that it was asked for and has not answered.
-    pub(super) fn owed(&self) -> impl Iterator<Item = Block> {
-        self.in_flight.keys().copied()
+    /// Returns the blocks that it was asked for and has not answered, with the time of the request.
+    pub(super) fn owed(&self) -> impl Iterator<Item = (Block, Instant)> {
+        self.in_flight.iter().map(|(block, since)| (*block, *since))
+    }
+
+    pub(super) fn blocks_owed(&self) -> Vec<Block> {
+        self.in_flight.keys().copied().collect()
     }
 
     pub(super) const fn bytes_owed(&self) -> u64 {
@@ -159,6 +180,7 @@ impl Source {
         if self.in_flight.is_empty() {
             self.heard = now;
         }
+        self.filling = Some(block.piece);
         if self.in_flight.insert(block, now).is_none() {
             self.bytes_owed += u64::from(block.length);
         }

@@ -1,5 +1,7 @@
 //! The picker against a model that counts everything anew at every step.
 
+use std::collections::BTreeSet;
+
 use proptest::prelude::*;
 
 use super::*;
@@ -14,6 +16,7 @@ enum Step {
     Gains(usize, u32),
     Withdraws(usize, u32),
     Take(u32),
+    TakeOf(usize, u32),
     TakeRandom(u32),
     PutBack(usize),
     Done(usize),
@@ -26,6 +29,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         any::<(usize, u32)>().prop_map(|(source, piece)| Step::Gains(source, piece)),
         any::<(usize, u32)>().prop_map(|(source, piece)| Step::Withdraws(source, piece)),
         any::<u32>().prop_map(Step::Take),
+        any::<(usize, u32)>().prop_map(|(source, mask)| Step::TakeOf(source, mask)),
         any::<u32>().prop_map(Step::TakeRandom),
         any::<usize>().prop_map(Step::PutBack),
         any::<usize>().prop_map(Step::Done),
@@ -63,8 +67,9 @@ impl Model {
     }
 
     /// Says whether a piece is one that may be taken next under a mask of what is acceptable.
-    fn may_follow(&self, taken: Option<PieceIndex>, mask: u32, rarest: bool) -> bool {
-        let fitting = || self.waiting.iter().filter(|piece| mask >> piece.get() & 1 == 1);
+    fn may_follow(&self, taken: Option<PieceIndex>, have: &Have, mask: u32, rarest: bool) -> bool {
+        let fits = |piece: PieceIndex| have.has(piece) && mask >> piece.get() & 1 == 1;
+        let fitting = || self.waiting.iter().filter(|piece| fits(**piece));
         match taken {
             None => fitting().next().is_none(),
             Some(taken) => {
@@ -72,6 +77,13 @@ impl Model {
                 fitting().any(|piece| *piece == taken) && (!rarest || least == Some(self.rarity(taken)))
             }
         }
+    }
+
+    /// Says whether no piece was preferred to the last one if that was as rare.
+    fn anchors(&self, taken: Option<PieceIndex>, have: &Have, mask: u32) -> bool {
+        let (Some(taken), Some(last)) = (taken, self.geometry.last_piece()) else { return true };
+        let could = self.waiting.contains(&last) && have.has(last) && mask >> last.get() & 1 == 1;
+        taken == last || !could || self.rarity(last) > self.rarity(taken)
     }
 }
 
@@ -121,14 +133,13 @@ fn play(picker: &mut Picker, model: &mut Model, step: &Step) -> Result<(), TestC
             }
         }
         Step::Take(mask) | Step::TakeRandom(mask) => {
-            let rarest = matches!(step, Step::Take(_));
-            let fits = |piece: PieceIndex| mask >> piece.get() & 1 == 1;
-            let taken = if rarest { picker.take(fits) } else { picker.take_random(fits) };
-            prop_assert!(model.may_follow(taken, mask, rarest), "{taken:?} of {:?}", model.waiting);
-            if let Some(taken) = taken {
-                model.waiting.remove(&taken);
+            return take(picker, model, &Have::All, mask, matches!(step, Step::Take(_)));
+        }
+        Step::TakeOf(place, mask) => {
+            if let Some(place) = at(place, model.sources.len()) {
+                let have = model.sources[place].clone();
+                return take(picker, model, &have, mask, true);
             }
-            model.taken.extend(taken);
         }
         Step::PutBack(place) => {
             if let Some(place) = at(place, model.taken.len()) {
@@ -145,5 +156,23 @@ fn play(picker: &mut Picker, model: &mut Model, step: &Step) -> Result<(), TestC
             }
         }
     }
+    Ok(())
+}
+
+fn take(
+    picker: &mut Picker,
+    model: &mut Model,
+    have: &Have,
+    mask: u32,
+    rarest: bool,
+) -> Result<(), TestCaseError> {
+    let fits = |piece: PieceIndex| mask >> piece.get() & 1 == 1;
+    let taken = if rarest { picker.take(have, fits) } else { picker.take_random(have, fits) };
+    prop_assert!(model.may_follow(taken, have, mask, rarest), "{taken:?} of {:?}", model.waiting);
+    prop_assert!(!rarest || model.anchors(taken, have, mask), "the last goes before its equals");
+    if let Some(taken) = taken {
+        model.waiting.remove(&taken);
+    }
+    model.taken.extend(taken);
     Ok(())
 }

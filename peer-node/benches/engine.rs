@@ -1,0 +1,188 @@
+//! What the swarm engine alone costs, without sockets, hashes and disks: `cargo bench -p peer-node --bench engine`.
+//!
+//! Each download is 1 GiB from sources that answer at once, in order, sixteen blocks at a time, as one read of a fast
+//! connection brings them; the engine is told of each block and asked what to do next. Every figure is the best of
+//! a few samples, in CPU time where the kernel counts it (Linux), and includes what the sources do: some 50 ns.
+
+#![allow(clippy::print_stdout, reason = "a benchmark's result is what it prints")]
+#![allow(clippy::expect_used, reason = "a benchmark that cannot begin has nothing to say")]
+#![allow(clippy::cast_precision_loss, reason = "the figures have three digits")]
+
+use std::collections::{BTreeMap, VecDeque};
+use std::time::{Duration, Instant};
+
+use peer_node::swarm::{Action, Have, Random, SourceId, Swarm, SwarmConfig};
+use protocol::bitfield::Bitfield;
+use protocol::geometry::{Block, Geometry};
+
+const SIZE: u64 = 1 << 30;
+const CONFIG: SwarmConfig =
+    SwarmConfig { block_length: 16 << 10, max_requests: 250, budget: 32 << 20, seed: 1 };
+
+/// How many blocks make a sample, and how many samples are taken. The best one counts.
+const SAMPLE: usize = 60_000;
+const SAMPLES: usize = 3;
+
+/// How many blocks one read brings at most.
+const READ: usize = 16;
+
+/// How long the bytes of a whole read take in the engine's time.
+const READ_TAKES: Duration = Duration::from_micros(100);
+
+fn main() {
+    let counts = [1, 4, 50, 200];
+    for (half, what) in [(false, "everything"), (true, "a random half")] {
+        println!("Nanoseconds of the engine for each block, from sources that have {what}:\n");
+        println!("{:30}{}", "sources", counts.map(|count| format!("{count:>8}")).concat());
+        for (block, piece) in [
+            (16 << 10, 16 << 10),
+            (16 << 10, 256 << 10),
+            (16 << 10, 1 << 20),
+            (16 << 10, 4 << 20),
+            (16 << 10, 16 << 20),
+            (1 << 20, 1 << 20),
+            (1 << 20, 16 << 20),
+        ] {
+            let costs = counts.map(|count| format!("{:8.0}", cost_of_download(piece, block, count, half)));
+            println!("{:6} KiB in {:6} KiB       {}", block >> 10, piece >> 10, costs.concat());
+        }
+        println!();
+    }
+    println!("Microseconds for each, with 200 sources that have half of 65,536 pieces:\n");
+    many_pieces();
+}
+
+/// A download whose sources do at once what they are asked.
+struct Played {
+    swarm: Swarm,
+    asked: BTreeMap<SourceId, VecDeque<Block>>,
+    now: Instant,
+    requests: usize,
+}
+
+impl Played {
+    fn new(geometry: &Geometry, block_length: u32, haves: &[Have]) -> Self {
+        let now = Instant::now();
+        let config = SwarmConfig { block_length, ..CONFIG };
+        let mut swarm = Swarm::new(*geometry, config, now, |_| false);
+        let mut asked = BTreeMap::new();
+        for (id, have) in (0..).map(SourceId).zip(haves) {
+            swarm.source_joined(id, have.clone(), false, now);
+            asked.insert(id, VecDeque::new());
+        }
+        Self { swarm, asked, now, requests: 0 }
+    }
+
+    fn obey(&mut self) {
+        while let Some(action) = self.swarm.poll(self.now) {
+            match action {
+                Action::Request { source, block } => {
+                    self.requests += 1;
+                    self.asked.get_mut(&source).expect("a source").push_back(block);
+                }
+                Action::Cancel { source, block } => {
+                    let asked = self.asked.get_mut(&source).expect("a source");
+                    asked.retain(|other| *other != block);
+                    self.swarm.block_rejected(source, block, self.now);
+                }
+                Action::Check { piece } => {
+                    self.swarm.piece_checked(piece, true);
+                }
+                Action::Interest { .. } | Action::Drop { .. } => {}
+                Action::Leave { source, reason } => unreachable!("{source:?} is left: {reason}"),
+            }
+        }
+    }
+
+    /// Lets the sources send in turn until everything is here.
+    fn finish(mut self) -> usize {
+        let sources: Vec<SourceId> = self.asked.keys().copied().collect();
+        self.obey();
+        while !self.swarm.is_complete() {
+            for id in &sources {
+                let asked = self.asked.get_mut(id).expect("a source");
+                let read: Vec<Block> = asked.drain(..asked.len().min(READ)).collect();
+                let bytes = read.iter().map(|block| u64::from(block.length)).sum();
+                self.now += READ_TAKES;
+                if bytes > 0 {
+                    self.swarm.bytes_arrived(*id, bytes, self.now);
+                }
+                for block in read {
+                    self.swarm.block_arrived(*id, block, self.now);
+                }
+                self.obey();
+            }
+        }
+        self.requests
+    }
+}
+
+/// Returns the nanoseconds of CPU time that the engine takes for each block.
+fn cost_of_download(piece_length: u32, block_length: u32, sources: u32, half: bool) -> f64 {
+    let geometry = Geometry::new(SIZE, piece_length).expect("pieces that fit");
+    let mut random = Random::from_seed(7);
+    let haves: Vec<Have> = (0..sources)
+        .map(
+            |source| if half && source > 0 { Have::Some(half_of(&geometry, &mut random)) } else { Have::All },
+        )
+        .collect();
+    let sample = || {
+        let (mut requests, mut passed) = (0, 0.0);
+        while requests < SAMPLE {
+            let played = Played::new(&geometry, block_length, &haves);
+            let from = cpu_seconds();
+            requests += played.finish();
+            passed += cpu_seconds() - from;
+        }
+        passed * 1e9 / requests as f64
+    };
+    std::iter::repeat_with(sample).take(SAMPLES).fold(f64::INFINITY, f64::min)
+}
+
+/// Prints what it costs that sources come, tell what they have, and go.
+fn many_pieces() {
+    let geometry = Geometry::new(SIZE, 16 << 10).expect("pieces that fit");
+    let mut random = Random::from_seed(7);
+    let halves: Vec<(SourceId, Bitfield)> =
+        (0..200).map(|id| (SourceId(id), half_of(&geometry, &mut random))).collect();
+    let now = Instant::now();
+    let mut swarm = Swarm::new(geometry, CONFIG, now, |_| false);
+    let time = |what: &str, run: &mut dyn FnMut() -> usize| {
+        let from = cpu_seconds();
+        let count = run();
+        println!("{what:30}{:10.3}", (cpu_seconds() - from) * 1e6 / count as f64);
+    };
+    time("sources that join", &mut || {
+        for (id, half) in &halves {
+            swarm.source_joined(*id, Have::Some(half.clone()), false, now);
+        }
+        halves.len()
+    });
+    while swarm.poll(now).is_some() {}
+    time("pieces that they gain", &mut || {
+        let gained = halves.iter().flat_map(|(id, half)| {
+            geometry.pieces().filter(|piece| !half.has(*piece)).map(|piece| (*id, piece))
+        });
+        gained.map(|(id, piece)| swarm.source_has(id, piece)).count()
+    });
+    time("sources that are lost", &mut || halves.iter().map(|(id, _)| swarm.source_lost(*id)).count());
+}
+
+fn half_of(geometry: &Geometry, random: &mut Random) -> Bitfield {
+    let mut half = Bitfield::empty(geometry);
+    for piece in geometry.pieces().filter(|_| random.draw() >> 63 == 1) {
+        half.insert(piece);
+    }
+    half
+}
+
+/// Returns what the kernel has counted for this thread, or else the time of day.
+fn cpu_seconds() -> f64 {
+    let counted = || {
+        let text = std::fs::read_to_string("/proc/thread-self/schedstat").ok()?;
+        let nanoseconds: f64 = text.split(' ').next()?.parse().ok()?;
+        Some(nanoseconds / 1e9)
+    };
+    let time = || std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default().as_secs_f64();
+    counted().unwrap_or_else(time)
+}
