@@ -267,6 +267,9 @@ impl Swarm {
     }
 
     fn piece_done(&mut self, piece: PieceIndex) {
+        if self.picker.is_done(piece) {
+            return;
+        }
         self.picker.piece_done(piece);
         for (id, source) in self.sources.iter_mut().filter(|(_, source)| source.have.has(piece)) {
             source.useful -= 1;

@@ -29,6 +29,17 @@ fn four_sources_are_used_at_their_full_rates() {
 }
 
 #[test]
+fn two_hundred_slow_sources_of_small_blocks_are_used_at_their_full_rates() {
+    let geometry = Geometry::new(64 << 20, 256 << 10).unwrap();
+    let config = SwarmConfig { block_length: 16 << 10, max_requests: 250, ..CONFIG };
+    let outcome = simulate(geometry, config, vec![Played::honest(4e4); 200]);
+    let ideal = f64::from(64 << 20) / (200.0 * 4e4);
+    let took = outcome.finished.unwrap().as_secs_f64();
+    assert!(took < ideal * 1.4, "{took} s of at best {ideal} s");
+    assert!(outcome.fetched < (64 << 20) * 105 / 100, "{} bytes fetched", outcome.fetched);
+}
+
+#[test]
 fn a_very_slow_source_does_not_hold_up_the_end() {
     let outcome = simulate(native(64), CONFIG, vec![Played::honest(20e6), Played::honest(2e4)]);
     assert!(outcome.finished.unwrap() < Duration::from_secs(5), "{:?}", outcome.finished);
