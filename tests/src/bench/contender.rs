@@ -2,6 +2,7 @@
 
 use std::fmt::Debug;
 use std::path::Path;
+use std::rc::Rc;
 
 use anyhow::Result;
 
@@ -13,8 +14,10 @@ use crate::foreign::find;
 mod aria2;
 mod aria2_torrent;
 mod curl;
+mod fed;
 mod libtorrent;
 mod ours;
+mod ours_torrent;
 mod rqbit;
 mod small;
 mod transmission;
@@ -49,17 +52,42 @@ pub(super) trait Contender: Debug {
 
 /// Returns all for one large file, ours first.
 pub(super) fn for_a_file() -> Vec<Box<dyn Contender>> {
-    vec![
-        Box::new(ours::Ours),
+    [
+        Box::new(ours::Ours) as Box<dyn Contender>,
         Box::new(curl::Curl { piped: false }),
         Box::new(curl::Curl { piped: true }),
         Box::new(aria2::Aria2 { own_check: true }),
         Box::new(aria2::Aria2 { own_check: false }),
+    ]
+    .into_iter()
+    .chain(for_a_torrent())
+    .collect()
+}
+
+/// Returns all who speak BitTorrent, each with seeders of its own kind, ours first.
+pub(super) fn for_a_torrent() -> Vec<Box<dyn Contender>> {
+    vec![
+        Box::new(ours_torrent::OursTorrent),
         Box::new(aria2_torrent::Aria2Torrent),
         Box::new(transmission::Transmission),
         Box::new(rqbit::Rqbit),
         Box::new(libtorrent::Libtorrent),
     ]
+}
+
+/// Returns all who speak BitTorrent, ours first, all with seeders of one of them.
+pub(super) fn for_a_torrent_from(seeders: &str) -> Option<Vec<Box<dyn Contender>>> {
+    let seeders: Rc<dyn Contender> =
+        for_a_torrent().into_iter().find(|contender| contender.name() == seeders)?.into();
+    // Transmission refuses peers on the loopback, where the seeders of the others are.
+    let fetchers = for_a_torrent().into_iter().filter(|fetcher| {
+        let is_transmission = fetcher.name() == transmission::NAMED;
+        !is_transmission || seeders.name() == transmission::NAMED
+    });
+    let fed = fetchers.map(|fetcher| -> Box<dyn Contender> {
+        Box::new(fed::Fed { seeders: Rc::clone(&seeders), fetcher })
+    });
+    Some(fed.collect())
 }
 
 /// Returns all for many small files, ours first.

@@ -26,6 +26,9 @@ pub(super) struct Options {
     /// Where the files lie; by default the folder for temporary files. `/dev/shm` takes the disk out of the picture.
     #[arg(long)]
     pub(super) dir: Option<PathBuf>,
+    /// BitTorrent alone, and all from the seeders of one contender after the other; `own` is each from its own.
+    #[arg(long, value_delimiter = ',', value_name = "NAME", conflicts_with = "small")]
+    pub(super) seeders: Vec<String>,
     /// 1,000 files of 10 KiB from one source instead of one large file.
     #[arg(long)]
     pub(super) small: bool,

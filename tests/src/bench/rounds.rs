@@ -20,14 +20,11 @@ const REST: Duration = Duration::from_millis(500);
 /// Runs what the options say, and prints it.
 pub(super) fn run(options: &Options) -> Result<()> {
     interrupt::listen()?;
-    let all = if options.small { contender::for_small_files() } else { contender::for_a_file() };
+    let fields = fields(options)?;
     if options.list {
-        for contender in &all {
-            println!("{:<15} {}", contender.name(), contender.about());
-        }
+        fields.iter().for_each(Field::introduce);
         return Ok(());
     }
-    let contenders = choose(all, &options.only)?;
     programs();
     let dir = options.dir.clone().unwrap_or_else(env::temp_dir);
     let warmth = Warmth::begin(options)?;
@@ -35,21 +32,52 @@ pub(super) fn run(options: &Options) -> Result<()> {
         println!("{:<19} {fact}", format!("{name}:"));
     }
     println!();
-    for contender in &contenders {
-        println!("{:<15} {}", contender.name(), contender.about());
-    }
+    fields.iter().take(1).for_each(Field::introduce);
     let stage = Stage::set(options, &dir)?;
     table::print_legend();
     let sources: &[u8] = if options.small { &[1] } else { &options.sources };
-    for count in sources {
-        let count = usize::from(*count);
-        let figures = measure(&stage, &contenders, count, usize::from(options.runs))?;
+    for (field, count) in fields.iter().flat_map(|field| sources.iter().map(move |count| (field, *count))) {
+        let contenders = &field.contenders;
+        let count = usize::from(count);
+        let figures = measure(&stage, contenders, count, usize::from(options.runs))?;
         let what = if options.small { "1000 files of 10 KiB".into() } else { options.size.to_string() };
         let plural = if count == 1 { "" } else { "s" };
-        let title = format!("{what} from {count} source{plural}");
-        table::print(&title, &contenders, &figures, stage.original.size);
+        let title = format!("{what} from {count} {}{plural}", field.sources);
+        table::print(&title, contenders, &figures, stage.original.size);
     }
     Ok(())
+}
+
+/// Those that are compared in one table, and what they fetch from.
+struct Field {
+    contenders: Vec<Box<dyn Contender>>,
+    sources: String,
+}
+
+impl Field {
+    fn introduce(&self) {
+        for contender in &self.contenders {
+            println!("{:<15} {}", contender.name(), contender.about());
+        }
+    }
+}
+
+fn fields(options: &Options) -> Result<Vec<Field>> {
+    let field = |all, sources: String| Ok(Field { contenders: choose(all, &options.only)?, sources });
+    if options.small {
+        return Ok(vec![field(contender::for_small_files(), "source".into())?]);
+    }
+    if options.seeders.is_empty() {
+        return Ok(vec![field(contender::for_a_file(), "source".into())?]);
+    }
+    let seeders = options.seeders.iter().map(|seeders| {
+        let all = match seeders.as_str() {
+            "own" => Some(contender::for_a_torrent()),
+            seeders => contender::for_a_torrent_from(seeders),
+        };
+        field(all.with_context(|| format!("nobody seeds as {seeders}"))?, format!("{seeders} seeder"))
+    });
+    seeders.collect()
 }
 
 /// Leaves out who was not asked for, and who cannot run here, which is said.

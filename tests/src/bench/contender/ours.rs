@@ -40,16 +40,21 @@ impl Contender for Ours {
     }
 
     fn own_rate(&self, said: &str) -> Option<f64> {
-        let rate = said.split('\t').find_map(|column| column.trim().strip_suffix("iB/s"))?;
-        let (number, unit) = rate.split_once(' ')?;
-        let factor = f64::from(match unit {
-            "K" => 1 << 10,
-            "M" => 1 << 20,
-            "G" => 1 << 30,
-            _ => return None,
-        });
-        Some(number.parse::<f64>().ok()? * factor / 1e6)
+        own_rate(said)
     }
+}
+
+/// Reads the rate in MB/s out of a `done` line of ours.
+pub(super) fn own_rate(said: &str) -> Option<f64> {
+    let rate = said.split('\t').find_map(|column| column.trim().strip_suffix("iB/s"))?;
+    let (number, unit) = rate.split_once(' ')?;
+    let factor = f64::from(match unit {
+        "K" => 1 << 10,
+        "M" => 1 << 20,
+        "G" => 1 << 30,
+        _ => return None,
+    });
+    Some(number.parse::<f64>().ok()? * factor / 1e6)
 }
 
 /// Makes a new peer that follows a script, until it has said so often that something is done.

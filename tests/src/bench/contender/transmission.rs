@@ -17,6 +17,9 @@ use crate::free_port::free_port;
 #[derive(Debug)]
 pub(super) struct Transmission;
 
+/// What it is called.
+pub(super) const NAMED: &str = "transmission";
+
 const PROGRAM: &str = "transmission-cli";
 
 const SETTINGS: &str = r#"{
@@ -31,7 +34,7 @@ const FINISHED: &str = "#!/bin/sh\necho transmission: finished\n";
 
 impl Contender for Transmission {
     fn name(&self) -> &'static str {
-        "transmission"
+        NAMED
     }
 
     fn about(&self) -> &'static str {
