@@ -58,7 +58,7 @@ pub struct RequestRate {
 /// How many peers of torrents are remembered, and for how long.
 #[derive(Debug, Clone, Copy)]
 pub struct SwarmLimits {
-    /// In all.
+    /// In all; each takes up to 1.6 KiB, if it is alone in its torrent.
     pub peers: usize,
     /// Of one torrent.
     pub peers_per_torrent: usize,
@@ -128,7 +128,7 @@ impl Default for TrackerLimits {
             interval: Duration::ZERO,
             min_interval: Duration::from_mins(1),
             swarms: SwarmLimits {
-                peers: 200_000,
+                peers: 100_000,
                 peers_per_torrent: 10_000,
                 peers_per_address: 2000,
                 peers_per_torrent_and_address: 64,

@@ -121,7 +121,8 @@ impl AnnounceRequest {
             left: left(pairs)?,
             event: Event::ALL.into_iter().find(|known| event == Some(known.as_str())),
             numwant: numwant.filter(|count| *count >= 0).map(|count| count.try_into().unwrap_or(u32::MAX)),
-            compact: pairs.flag("compact")?,
+            // BEP 23 suggests that form unless the other is asked for.
+            compact: pairs.one("compact")? != Some("0"),
             no_peer_id: pairs.flag("no_peer_id")?,
             key: key.and_then(|key| u32::from_str_radix(&key, 16).ok()),
             tracker_id: pairs.bytes("trackerid")?.filter(|id| id.len() <= MAX_TRACKER_ID),

@@ -104,6 +104,14 @@ fn what_clients_say_oddly_counts_as_not_said() {
 }
 
 #[test]
+fn the_short_form_is_given_unless_the_long_one_is_asked_for() {
+    for (said, compact) in [("&compact=1", true), ("&compact=0", false), ("&compact=yes", true), ("", true)] {
+        let request = AnnounceRequest::from_query(&QUESTION.replace("&compact=1", said)).unwrap();
+        assert_eq!(request.compact, compact, "{said}");
+    }
+}
+
+#[test]
 fn a_refusal_is_told_apart_from_an_answer() {
     let failure = Failure { reason: "torrent not registered".to_owned() };
     assert_eq!(failure.encode(), b"d14:failure reason22:torrent not registerede");
