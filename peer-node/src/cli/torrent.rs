@@ -105,5 +105,9 @@ pub(super) fn run(command: &TorrentCommand) -> Result<u8, TorrentTrouble> {
         TorrentCommand::Seed(options) => seed::run(options, &mut output),
     };
     output.clear_live();
-    ended
+    match ended {
+        // Whoever has closed the output knows.
+        Err(TorrentTrouble::Unheard(_)) => Ok(UNHEARD),
+        ended => ended,
+    }
 }
