@@ -54,6 +54,8 @@ mod swarming;
 mod terminal;
 #[path = "stories/torrent_acceptance.rs"]
 mod torrent_acceptance;
+#[path = "stories/torrent_files.rs"]
+mod torrent_files;
 #[path = "stories/torrent_foreigners.rs"]
 mod torrent_foreigners;
 #[path = "stories/troubled_sources.rs"]

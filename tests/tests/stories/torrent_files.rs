@@ -1,0 +1,151 @@
+//! Torrents made, shown and verified with the program alone.
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Output};
+
+use serde_json::Value;
+use tests::content::Content;
+use tests::home::Home;
+use tests::programs::programs;
+
+const TRACKER: &str = "http://127.0.0.1:6969/announce";
+
+/// Runs `peer-node torrent` with arguments, in a folder.
+fn torrent(folder: &Path, arguments: &[&str]) -> Output {
+    let mut command = Command::new(&programs().peer_node);
+    command.arg("torrent").args(arguments).current_dir(folder).output().expect("the program")
+}
+
+/// Runs it and returns what it says; it has to end well.
+fn said(folder: &Path, arguments: &[&str]) -> String {
+    let output = torrent(folder, arguments);
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{arguments:?}: {errors}");
+    String::from_utf8(output.stdout).expect("UTF-8")
+}
+
+/// Runs it and returns what it complains about; it has to end with that status.
+fn complaint(folder: &Path, arguments: &[&str], status: i32) -> String {
+    let output = torrent(folder, arguments);
+    assert_eq!(output.status.code(), Some(status), "{arguments:?}: {output:?}");
+    String::from_utf8(output.stderr).expect("UTF-8")
+}
+
+fn shown(folder: &Path, torrent: &str) -> Value {
+    serde_json::from_str(&said(folder, &["show", torrent, "--json"])).expect("JSON")
+}
+
+/// A folder with an album of files in folders: some share pieces, one is empty, some have names that are not ASCII.
+fn album() -> Home {
+    let home = Home::new();
+    for (number, (path, size)) in [
+        ("album/b.flac", 700_000),
+        ("album/a.flac", 1),
+        ("album/Über/ß 1.flac", 300_001),
+        ("album/a-b/x", 40),
+        ("album/a/x", 524_288),
+        ("album/.hidden", 9),
+        ("album/empty", 0),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        home.put(path, &Content::random(900 + number as u64, size));
+    }
+    home
+}
+
+#[test]
+fn a_torrent_that_was_made_is_shown_and_its_content_verified() {
+    let home = album();
+    let folder = home.path();
+    let made =
+        said(folder, &["create", "album", "--announce", TRACKER, "--comment", "für dich", "--private"]);
+    let shown = shown(folder, "album.torrent");
+    assert_eq!((&shown["name"], &shown["private"]), (&"album".into(), &true.into()));
+    assert_eq!((&shown["comment"], &shown["size"]), (&"für dich".into(), &1_524_339.into()));
+    assert_eq!((&shown["trackers"][0][0], &shown["piece_length"]), (&TRACKER.into(), &(256 << 10).into()));
+    let infohash = shown["infohash"].as_str().expect("an infohash");
+    assert!(made.contains(infohash), "{made}");
+    let text = said(folder, &["show", "album.torrent"]);
+    for part in ["album/Über/ß 1.flac", "512.0 KiB", infohash, "für dich", TRACKER, "private       yes"] {
+        assert!(text.contains(part), "{part} is not in {text}");
+    }
+    let verified = said(folder, &["verify", "album.torrent"]);
+    assert!(verified.ends_with("7 of 7 files whole, 6 of 6 pieces right\n"), "{verified}");
+}
+
+#[test]
+fn what_is_damaged_or_missing_is_told_file_by_file_and_left_as_it_is() {
+    let home = album();
+    let folder = home.path();
+    said(folder, &["create", "album", "--piece-length", "16K"]);
+    let elsewhere = Home::new();
+    let moved = elsewhere.path().join("album");
+    fs::rename(folder.join("album"), &moved).expect("a folder moved");
+    let dir = elsewhere.path().to_str().expect("UTF-8");
+    assert!(complaint(folder, &["verify", "album.torrent"], 1).contains("there is nothing at"));
+
+    let mut bytes = fs::read(moved.join("b.flac")).expect("a file");
+    bytes[350_000] ^= 1;
+    fs::write(moved.join("b.flac"), &bytes).expect("a file");
+    fs::remove_file(moved.join("empty")).expect("a file");
+    fs::write(moved.join("a-b/x"), "short").expect("a file");
+    let output = torrent(folder, &["verify", "album.torrent", "--dir", dir]);
+    let told = String::from_utf8(output.stdout).expect("UTF-8");
+    assert_eq!(output.status.code(), Some(1), "{told}");
+    let line = |path: &str| told.lines().find(|line| line.contains(path)).expect("a line a file").to_owned();
+    assert!(line("album/b.flac").starts_with("damaged     album/b.flac: 1 of 43 pieces is wrong"), "{told}");
+    assert!(line("album/empty").starts_with("missing"), "{told}");
+    assert!(line("album/a-b/x").ends_with("5 bytes where 40 belong"), "{told}");
+    assert!(line("album/a/x").starts_with("unproven    album/a/x: 1 of 33 pieces is shared"), "{told}");
+    assert!(line("album/Über").starts_with("whole"), "{told}");
+    assert_eq!(fs::read(moved.join("b.flac")).expect("a file"), bytes);
+    assert!(!moved.join("empty").exists());
+}
+
+#[test]
+fn links_and_special_files_are_left_out_and_nothing_is_replaced_unasked() {
+    let home = album();
+    let folder = home.path();
+    std::os::unix::fs::symlink("b.flac", folder.join("album/link")).expect("a link");
+    let output = torrent(folder, &["create", "album"]);
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && errors.contains("album/link (a symbolic link)"), "{errors}");
+    assert_eq!(shown(folder, "album.torrent")["files"].as_array().map(Vec::len), Some(7));
+
+    let before = fs::read(folder.join("album.torrent")).expect("a torrent");
+    let error = complaint(folder, &["create", "album", "--private"], 1);
+    assert!(error.contains("album.torrent is there already") && error.contains("--force"), "{error}");
+    assert_eq!(fs::read(folder.join("album.torrent")).expect("a torrent"), before);
+    said(folder, &["create", "album", "--private", "--force"]);
+    assert_ne!(fs::read(folder.join("album.torrent")).expect("a torrent"), before);
+}
+
+#[test]
+fn what_cannot_be_a_torrent_is_refused_with_the_reason() {
+    let home = Home::new();
+    let folder = home.path();
+    home.put("empty/empty", &Content::random(1, 0));
+    fs::write(folder.join("page.torrent"), "<html>").expect("a file");
+    fs::write(
+        folder.join("up.torrent"),
+        "d4:infod6:lengthi1e4:name2:..12:piece lengthi1e6:pieces20:aaaaaaaaaaaaaaaaaaaaee",
+    )
+    .expect("a file");
+    for (arguments, status, reason) in [
+        (&["create", "empty"][..], 1, "has no bytes in it"),
+        (&["create", "nowhere"], 1, "No such file"),
+        (&["create", "empty", "--piece-length", "100K"], 2, "power of two"),
+        (&["create", "empty", "--announce", "ftp://x/"], 2, "http://127.0.0.1:6969/announce"),
+        (&["show", "nowhere"], 1, "No such file"),
+        (&["show", "page.torrent"], 1, "page.torrent: not a torrent: no value begins with `<` at byte 0"),
+        (&["verify", "up.torrent"], 1, "its name cannot be: "),
+        (&["show"], 2, "FILE.torrent"),
+        (&["destroy"], 2, "unrecognized"),
+    ] {
+        let error = complaint(folder, arguments, status);
+        assert!(error.contains(reason), "{arguments:?}: {error}");
+    }
+}
