@@ -52,6 +52,11 @@ pub trait Client: Debug {
         true
     }
 
+    /// Says whether it asks trackers over UDP.
+    fn has_udp(&self) -> bool {
+        true
+    }
+
     /// Says which infohash it reads out of a `.torrent`.
     fn infohash(&self, torrent: &Path) -> String;
 }

@@ -58,5 +58,13 @@ mod torrent_acceptance;
 mod torrent_files;
 #[path = "stories/torrent_foreigners.rs"]
 mod torrent_foreigners;
+#[path = "stories/torrent_interop.rs"]
+mod torrent_interop;
+#[path = "stories/torrent_liars.rs"]
+mod torrent_liars;
+#[path = "stories/torrent_life.rs"]
+mod torrent_life;
+#[path = "stories/torrent_mixed.rs"]
+mod torrent_mixed;
 #[path = "stories/troubled_sources.rs"]
 mod troubled_sources;

@@ -57,6 +57,11 @@ impl Client for Aria2 {
         Running::start(self.name(), command, own, Box::new(SaysSo(Self::is_complete)))
     }
 
+    fn has_udp(&self) -> bool {
+        // It opens the socket for that together with the DHT alone.
+        false
+    }
+
     fn infohash(&self, torrent: &Path) -> String {
         let output = Command::new(PROGRAM).args(["--no-conf", "--show-files"]).arg(torrent).output();
         let text = String::from_utf8_lossy(&output.expect("a program that was found").stdout).into_owned();

@@ -26,7 +26,7 @@ pub enum WireLie {
     ShortBitfield,
     /// Its bitfield says that it has pieces behind the last.
     SpareBits,
-    /// A second bitfield follows the first.
+    /// A second bitfield follows the first, which some do instead of naming many pieces.
     SecondBitfield,
     /// It has a piece that does not exist.
     ImpossiblePiece,
