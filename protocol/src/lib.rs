@@ -7,6 +7,7 @@
 pub mod bencode;
 pub mod bitfield;
 pub mod bittorrent;
+pub mod block_hash;
 pub mod digest;
 pub mod escape;
 pub mod fold;
@@ -25,6 +26,7 @@ pub mod peer;
 pub mod preamble;
 pub mod probe;
 pub mod query;
+pub mod sha1;
 pub mod sha256;
 pub mod share_path;
 pub mod tracker;

@@ -8,9 +8,9 @@
 //! The proof is anchored at its end. A forged manifest can make good pieces fail or bad pieces pass for a while, but
 //! never all pieces match: some step from a forged state to a true one would be a preimage of SHA-256.
 
+use crate::block_hash::batch::{Message, update_all};
 use crate::digest::Digest;
 use crate::geometry::{Geometry, GeometryError, PieceIndex};
-use crate::sha256::batch::{Message, update_all};
 use crate::sha256::{Hasher, State, sha256};
 
 /// The states between the pieces of one content.
@@ -117,14 +117,18 @@ impl Manifest {
     }
 
     /// Makes a piece ready to be hashed from the state it begins with.
-    fn message<'a>(&self, piece: PieceIndex, parts: impl IntoIterator<Item = &'a [u8]>) -> Message<'a> {
+    fn message<'a>(
+        &self,
+        piece: PieceIndex,
+        parts: impl IntoIterator<Item = &'a [u8]>,
+    ) -> Message<'a, State> {
         let before = piece.slot().checked_sub(1).and_then(|before| self.inner.get(before));
         let hasher = Hasher::from_state(before.copied().unwrap_or(State::INITIAL));
         Message { hasher, parts: parts.into_iter().collect() }
     }
 
     /// Says whether a piece that was hashed has its length and ended in the state that it must.
-    fn ends(&self, piece: PieceIndex, Message { hasher, parts }: Message<'_>) -> bool {
+    fn ends(&self, piece: PieceIndex, Message { hasher, parts }: Message<'_, State>) -> bool {
         let length: u64 = parts.iter().map(|part| part.len() as u64).sum();
         if piece.get() >= self.geometry.piece_count() || length != u64::from(self.geometry.length_of(piece)) {
             return false;

@@ -24,13 +24,12 @@ pub use draft::{Draft, DraftContent, DraftFile, DraftNotes};
 pub use error::{FilesFault, MetainfoError, PathFault, PiecesFault};
 pub use files::FileSpan;
 
-use sha1::{Digest as _, Sha1};
-
 use crate::bencode::{BencodeError, parse, parse_lenient};
 use crate::digest::Digest;
 use crate::geometry::{Geometry, PieceIndex};
 use crate::infohash::Infohash;
 use crate::limits::MAX_TORRENT;
+use crate::sha1::sha1_all;
 use info::Info;
 use notes::Notes;
 
@@ -90,14 +89,24 @@ impl Metainfo {
 
     /// Tells whether the bytes, given in parts one behind the other, are those of the piece.
     pub fn is_piece<'a>(&self, piece: PieceIndex, parts: impl IntoIterator<Item = &'a [u8]>) -> bool {
-        let mut hasher = Sha1::new();
-        let mut length = 0u64;
-        for part in parts {
-            hasher.update(part);
-            length += part.len() as u64;
-        }
-        length == u64::from(self.info.geometry.length_of(piece))
-            && <[u8; 20]>::from(hasher.finalize()) == self.piece_hash(piece)
+        self.are_pieces([(piece, parts)]) == [true]
+    }
+
+    /// Says of each piece whether the bytes of its parts, one after the other, are that piece. Several at once take much
+    /// less time than one by one, because they are hashed side by side: from two to four at once is best.
+    pub fn are_pieces<'a, P>(&self, pieces: impl IntoIterator<Item = (PieceIndex, P)>) -> Vec<bool>
+    where
+        P: IntoIterator<Item = &'a [u8]>,
+    {
+        let (indexes, messages): (Vec<_>, Vec<Vec<&[u8]>>) =
+            pieces.into_iter().map(|(piece, parts)| (piece, parts.into_iter().collect())).unzip();
+        let lengths: Vec<usize> =
+            messages.iter().map(|parts| parts.iter().map(|part| part.len()).sum()).collect();
+        let hashes = sha1_all(messages).into_iter().zip(lengths);
+        let is_right = |(piece, (hash, length)): (PieceIndex, ([u8; 20], usize))| {
+            length == self.info.geometry.length_of(piece) as usize && hash == self.piece_hash(piece)
+        };
+        indexes.into_iter().zip(hashes).map(is_right).collect()
     }
 
     /// Returns the files in the order in which the content holds them.

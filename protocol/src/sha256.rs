@@ -1,21 +1,29 @@
 //! SHA-256 that can be stopped and taken up again at any block, which is what a [manifest](crate::manifest) rests on.
 //!
-//! The block function is the `sha2` crate's; the padding and the cutting into blocks stand here. One stream is serial by
-//! its nature; [`batch`] hashes several side by side.
+//! The block function is the `sha2` crate's, or that of [`lanes`] for several messages at once.
 
-pub mod batch;
 pub mod lanes;
 
 use sha2::block_api::compress256;
 
+use crate::block_hash::{self, BlockState};
 use crate::digest::Digest;
 
-/// The bytes that SHA-256 takes in at a time.
-pub const BLOCK: usize = 64;
+pub use crate::block_hash::BLOCK;
 
 /// SHA-256's intermediate state after some whole blocks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct State([u32; 8]);
+
+impl BlockState for State {
+    fn advance(&mut self, blocks: &[[u8; BLOCK]]) {
+        compress256(&mut self.0, blocks);
+    }
+
+    fn advance_all<const N: usize>(states: &mut [Self; N], runs: [&[[u8; BLOCK]]; N]) -> usize {
+        lanes::compress(states, runs)
+    }
+}
 
 impl State {
     /// The state before the first byte (FIPS 180-4, 5.3.3).
@@ -51,68 +59,13 @@ impl State {
     }
 }
 
-/// Hashes a stream of bytes from a given state on, whatever way the stream is cut.
-#[derive(Debug, Clone)]
-pub struct Hasher {
-    state: State,
-    tail: [u8; BLOCK],
-    tail_len: usize,
-}
+/// Hashes a stream of bytes from a given state on.
+pub type Hasher = block_hash::Hasher<State>;
 
 impl Hasher {
-    /// Starts from `state`.
-    pub const fn from_state(state: State) -> Self {
-        Self { state, tail: [0; BLOCK], tail_len: 0 }
-    }
-
-    /// Takes in more bytes.
-    pub fn update(&mut self, data: &[u8]) {
-        let blocks = self.align(data);
-        compress256(&mut self.state.0, blocks);
-    }
-
-    /// Takes in more bytes, but for the whole blocks among them, over which the caller must advance the state before
-    /// anything else is asked of it.
-    fn align<'a>(&mut self, mut data: &'a [u8]) -> &'a [[u8; BLOCK]] {
-        if self.tail_len > 0 {
-            let free = self.tail.get_mut(self.tail_len..).unwrap_or_default();
-            let taken = free.len().min(data.len());
-            let (head, rest) = data.split_at(taken);
-            for (to, from) in free.iter_mut().zip(head) {
-                *to = *from;
-            }
-            self.tail_len += taken;
-            data = rest;
-            if self.tail_len < BLOCK {
-                return &[];
-            }
-            compress256(&mut self.state.0, &[self.tail]);
-        }
-        let (blocks, rest) = data.as_chunks::<BLOCK>();
-        for (to, from) in self.tail.iter_mut().zip(rest) {
-            *to = *from;
-        }
-        self.tail_len = rest.len();
-        blocks
-    }
-
-    /// Returns the state, if what was taken in so far fills whole blocks.
-    pub fn state(&self) -> Option<State> {
-        (self.tail_len == 0).then_some(self.state)
-    }
-
     /// Pads and returns the digest of a message of `length` bytes in all, those before the first state included.
-    pub fn finish(mut self, length: u64) -> Digest {
-        let bits = length.wrapping_mul(8).to_be_bytes();
-        let mut padding = [0; BLOCK + 8];
-        if let Some(first) = padding.first_mut() {
-            *first = 0x80;
-        }
-        // One 0x80, then zeros up to 8 bytes short of a block's end.
-        let zeros = (BLOCK + BLOCK - 8 - 1 - self.tail_len) % BLOCK;
-        self.update(padding.get(..=zeros).unwrap_or_default());
-        self.update(&bits);
-        Digest::from_bytes(self.state.to_bytes())
+    pub fn finish(self, length: u64) -> Digest {
+        Digest::from_bytes(self.last_state(length).to_bytes())
     }
 }
 

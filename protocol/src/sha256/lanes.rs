@@ -8,8 +8,8 @@
 //! 0.69, two lanes 0.39, three 0.41, four 0.38. Two keep the unit nearly full; the words of more do not all fit into the
 //! registers.
 //!
-//! This is the one file with `unsafe` in it, for one call: of a function that needs instructions which the line before
-//! has asked for.
+//! This file and its like for SHA-1 are the two with `unsafe` in them, each for one call: of a function that needs instructions
+//! which the line before has asked for.
 
 use sha2::block_api::compress256;
 

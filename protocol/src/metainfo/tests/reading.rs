@@ -1,3 +1,5 @@
+use sha1::{Digest as _, Sha1};
+
 use super::*;
 
 #[test]

@@ -5,27 +5,25 @@
 
 use std::slice;
 
-use sha2::block_api::compress256;
+use super::{BLOCK, BlockState, Hasher};
 
-use super::lanes::compress;
-use super::{BLOCK, Hasher, State};
-
-/// How many messages run together at most. Two are nearly as good; the figures stand at the head of [`lanes`](super::lanes).
+/// How many messages run together at most. Two are nearly as good; the figures stand at the heads of
+/// [`sha256::lanes`](crate::sha256::lanes) and [`sha1::lanes`](crate::sha1::lanes).
 const LANES: usize = 4;
 
 /// A hasher and what it is to take in.
 #[derive(Debug, Clone)]
-pub struct Message<'a> {
+pub struct Message<'a, S> {
     /// Where the bytes go.
-    pub hasher: Hasher,
+    pub hasher: Hasher<S>,
     /// The bytes, one part after the other.
     pub parts: Vec<&'a [u8]>,
 }
 
 /// Lets every hasher take in its parts: the same as [`Hasher::update`] for each of them, in less time.
-pub fn update_all(messages: &mut [Message<'_>]) {
+pub fn update_all<S: BlockState>(messages: &mut [Message<'_, S>]) {
     let mut waiting = messages.iter_mut();
-    let mut running: Vec<Stream<'_, '_>> = Vec::with_capacity(LANES);
+    let mut running: Vec<Stream<'_, '_, S>> = Vec::with_capacity(LANES);
     loop {
         running.retain_mut(Stream::advance);
         while running.len() < LANES {
@@ -46,15 +44,15 @@ pub fn update_all(messages: &mut [Message<'_>]) {
 }
 
 /// A message on its way through the block function.
-struct Stream<'m, 'a> {
-    hasher: &'m mut Hasher,
+struct Stream<'m, 'a, S> {
+    hasher: &'m mut Hasher<S>,
     parts: slice::Iter<'m, &'a [u8]>,
     /// Whole blocks that the hasher's state has not been advanced over.
     blocks: &'a [[u8; BLOCK]],
 }
 
-impl<'m, 'a> Stream<'m, 'a> {
-    fn new(message: &'m mut Message<'a>) -> Self {
+impl<'m, 'a, S: BlockState> Stream<'m, 'a, S> {
+    fn new(message: &'m mut Message<'a, S>) -> Self {
         Self { hasher: &mut message.hasher, parts: message.parts.iter(), blocks: &[] }
     }
 
@@ -69,15 +67,15 @@ impl<'m, 'a> Stream<'m, 'a> {
 
     /// Advances the state over the blocks at hand.
     fn run(&mut self) {
-        compress256(&mut self.hasher.state.0, self.blocks);
+        self.hasher.state.advance(self.blocks);
         self.blocks = &[];
     }
 }
 
 /// Advances several streams over as many blocks as each of them has at hand.
-fn lockstep<const N: usize>(mut streams: [&mut Stream<'_, '_>; N]) {
-    let mut states: [State; N] = streams.each_ref().map(|stream| stream.hasher.state);
-    let done = compress(&mut states, streams.each_ref().map(|stream| stream.blocks));
+fn lockstep<S: BlockState, const N: usize>(mut streams: [&mut Stream<'_, '_, S>; N]) {
+    let mut states: [S; N] = streams.each_ref().map(|stream| stream.hasher.state);
+    let done = S::advance_all(&mut states, streams.each_ref().map(|stream| stream.blocks));
     for (stream, state) in streams.iter_mut().zip(states) {
         stream.hasher.state = state;
         stream.blocks = stream.blocks.get(done..).unwrap_or_default();
@@ -89,6 +87,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::sha256::State;
 
     /// A message's first state and its parts.
     fn message() -> impl Strategy<Value = ([u8; 32], Vec<Vec<u8>>)> {
@@ -104,7 +103,7 @@ mod tests {
         #[test]
         fn together_every_message_ends_as_it_does_alone(messages in prop::collection::vec(message(), 0..9)) {
             let hashers = messages.iter().map(|(state, _)| Hasher::from_state(State::from_bytes(state)));
-            let mut together: Vec<Message<'_>> = hashers
+            let mut together: Vec<Message<'_, State>> = hashers
                 .zip(&messages)
                 .map(|(hasher, (_, parts))| Message { hasher, parts: parts.iter().map(Vec::as_slice).collect() })
                 .collect();
@@ -123,7 +122,7 @@ mod tests {
         #[test]
         fn together_every_message_gets_the_digest_that_sha2_gives(messages in prop::collection::vec(message(), 1..6)) {
             use sha2::Digest as _;
-            let mut batch: Vec<Message<'_>> = messages
+            let mut batch: Vec<Message<'_, State>> = messages
                 .iter()
                 .map(|(_, parts)| Message {
                     hasher: Hasher::from_state(State::INITIAL),
