@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 use super::part_file::is_right;
 use super::part_record::PartRecord;
 use super::place::{self, Place};
+use crate::storage::lock;
 
 /// Gives a part of this content that has lost its record, or has one that cannot be understood, a new record. It claims all
 /// pieces, since each is hashed before it counts. A part is one of this content if a piece in it is; somebody else's file is
@@ -23,6 +24,10 @@ pub(super) fn adopt(root: &Path, target: &Path, manifest: &Manifest, cancel: &Ca
     }
     for Place { part, record, .. } in place::orphans(target) {
         let Some(file) = open(&part) else { continue };
+        // One that a torrent is being downloaded to has an owner, and a record that says nothing here.
+        if !lock(&file).unwrap_or(true) {
+            continue;
+        }
         let mut pieces = manifest.geometry().pieces().take_while(|_| !cancel.is_cancelled());
         if !pieces.any(|piece| is_right(&file, piece, manifest)) {
             continue;
