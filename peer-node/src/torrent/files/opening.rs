@@ -195,14 +195,16 @@ fn survey(place: &Place, file: &FileSpan) -> io::Result<Option<Lying>> {
         return Ok(Some(Lying::Absent));
     }
     let path = place.only_file.clone().unwrap_or_else(|| layout::safe_path(file));
-    match place.folder.look(&path)? {
-        Found::File(identity) if identity.size == file.length => return Ok(Some(Lying::Named(identity))),
-        Found::Nothing => {}
-        _ => return Ok(None),
+    let target = place.folder.look(&path)?;
+    if let Found::File(identity) = target
+        && identity.size == file.length
+    {
+        return Ok(Some(Lying::Named(identity)));
     }
     Ok(match place.folder.look(&with_suffix(&path, ".part"))? {
+        // If its name was taken meanwhile, it gets another one.
         Found::File(_) => Some(Lying::Part { is_sized: false }),
-        Found::Nothing => Some(Lying::Absent),
+        Found::Nothing if target == Found::Nothing => Some(Lying::Absent),
         _ => None,
     })
 }

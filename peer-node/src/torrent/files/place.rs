@@ -72,19 +72,17 @@ pub(super) fn candidates(dir: &Path, base: &Folder, metainfo: &Metainfo) -> io::
 }
 
 fn kind_of_file(base: &Folder, name: &Path, metainfo: &Metainfo, owner: Owner) -> io::Result<Option<Kind>> {
-    let is_taken = match base.look(name)? {
-        Found::File(identity) if identity.size == metainfo.geometry().size() => true,
-        Found::Nothing => false,
-        _ => return Ok(None),
-    };
+    let target = base.look(name)?;
     let part = match base.look(&with_suffix(name, ".part"))? {
         Found::File(_) => true,
         Found::Nothing => false,
         _ => return Ok(None),
     };
     Ok(match owner {
-        Owner::This(claimed) => Some(Kind::Ours(claimed)),
-        _ if is_taken => Some(Kind::Found),
+        // What has taken the name meanwhile is no reason to begin anew: the file gets another one.
+        Owner::This(claimed) if part || target == Found::Nothing => Some(Kind::Ours(claimed)),
+        _ if is_whole(target, metainfo) => Some(Kind::Found),
+        _ if target != Found::Nothing => None,
         Owner::Nobody if !part => Some(Kind::Fresh),
         Owner::Nobody | Owner::Unknown if part => Some(Kind::Found),
         Owner::Digest(digest) if part && metainfo.digest().is_none_or(|hint| hint == digest) => {
@@ -92,6 +90,11 @@ fn kind_of_file(base: &Folder, name: &Path, metainfo: &Metainfo, owner: Owner) -
         }
         _ => None,
     })
+}
+
+/// Says whether a file of the only file's length has its name.
+fn is_whole(target: Found, metainfo: &Metainfo) -> bool {
+    matches!(target, Found::File(identity) if identity.size == metainfo.geometry().size())
 }
 
 fn kind_of_folder(base: &Folder, name: &Path, owner: Owner) -> io::Result<Option<Kind>> {

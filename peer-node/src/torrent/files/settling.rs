@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use protocol::bitfield::Bitfield;
 use protocol::metainfo::{FileSpan, Metainfo};
 
-use super::folder::Open;
+use super::folder::{Folder, Open};
 use super::handles::Lying;
 use super::place::numbered;
 use super::{FilesError, TorrentFiles, layout};
@@ -124,21 +124,35 @@ impl TorrentFiles {
         if is_many {
             self.place.folder.sync_file_system().map_err(FilesError::at(self.location()))?;
         }
-        while let Some((number, file)) =
-            batch.files.last().and_then(|number| Some((*number, self.metainfo.files().get(*number)?)))
-        {
-            let at = FilesError::at(&self.outside(&self.part_of(file)));
-            let path = self.name(number, file, !is_many).map_err(at)?;
-            batch.files.pop();
-            batch.folders.extend(path.ancestors().skip(1).map(Path::to_owned));
-            batch.named.push(self.outside(&path));
+        let mut failure = None;
+        for number in std::mem::take(&mut batch.files) {
+            let Some(file) = self.metainfo.files().get(number) else { continue };
+            match self.name(number, file, !is_many) {
+                Ok(path) => {
+                    batch.folders.extend(path.ancestors().skip(1).map(Path::to_owned));
+                    batch.named.push(self.outside(&path));
+                }
+                Err(error) => {
+                    batch.files.push(number);
+                    failure.get_or_insert(FilesError::at(&self.outside(&self.part_of(file)))(error));
+                }
+            }
         }
         while let Some(folder) = batch.folders.last() {
-            let synced = self.place.folder.child(folder).and_then(|folder| folder.sync());
-            synced.map_err(FilesError::at(&self.outside(folder)))?;
+            self.sync_folder(folder).map_err(FilesError::at(&self.outside(folder)))?;
             batch.folders.pop_last();
         }
-        Ok(())
+        failure.map_or(Ok(()), Err)
+    }
+
+    /// Makes the names in a folder durable; with those in the torrent's own folder also that folder's name.
+    fn sync_folder(&self, folder: &Path) -> io::Result<()> {
+        self.place.folder.child(folder)?.sync()?;
+        let is_own = folder.as_os_str().is_empty() && self.place.only_file.is_none();
+        match self.location().parent().filter(|_| is_own) {
+            Some(above) => Folder::open(above)?.sync(),
+            None => Ok(()),
+        }
     }
 
     /// Gives a file its name, or the next free one, and returns it.
@@ -146,12 +160,15 @@ impl TorrentFiles {
         let (wanted, part) = (self.path_of(number, file), self.part_of(file));
         let folder = &self.place.folder;
         let is_empty = self.handles.lying(number) == Lying::Absent;
-        let open =
-            if is_empty { folder.open_file(&part, Open::New) } else { folder.open_file(&part, Open::Write) };
-        let opened = open?;
-        if opened.metadata()?.len() != file.length {
-            // Something has changed it; what is too long can be helped, what is too short fails when it is verified again.
-            opened.set_len(file.length)?;
+        if is_empty {
+            // One that an attempt that failed has left does as well.
+            drop(folder.open_file(&part, Open::New));
+        }
+        let opened = folder.open_file(&part, Open::Write)?;
+        match opened.metadata()?.len() {
+            longer if longer > file.length => opened.set_len(file.length)?,
+            shorter if shorter < file.length => return Err(io::Error::other("something has cut it short")),
+            _ => {}
         }
         if is_to_be_synced {
             opened.sync_all()?;

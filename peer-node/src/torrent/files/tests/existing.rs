@@ -1,4 +1,8 @@
 use std::os::unix::fs::symlink;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use proptest::prelude::*;
+use rustix::fs::{CWD, RenameFlags};
 
 use super::*;
 
@@ -134,6 +138,43 @@ fn a_name_taken_meanwhile_is_left_alone() {
 }
 
 #[test]
+fn a_name_taken_between_two_attempts_costs_nothing_that_has_come() {
+    for (original, taken, new) in
+        [(Original::of(&[("", 700)], 100), "t", "t (1)"), (original(), "t/a", "t/a (1)")]
+    {
+        let folder = tempfile::tempdir().unwrap();
+        let (files, mut here) = original.open(folder.path());
+        original.store(&files, &mut here, 0..2);
+        files.note(&here).unwrap();
+        drop(files);
+        fs::write(folder.path().join(taken), "mine").unwrap();
+        let (files, mut here) = original.open(folder.path());
+        assert_eq!(here.count(), 2);
+        original.store(&files, &mut here, original.all());
+        assert!(files.settle(&here).unwrap().contains(&folder.path().join(new)));
+        assert_eq!(fs::read(folder.path().join(taken)).unwrap(), b"mine");
+    }
+}
+
+#[test]
+fn a_part_that_is_cut_short_at_the_last_moment_gets_no_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let original = original();
+    let (files, mut here) = original.open(folder.path());
+    original.store(&files, &mut here, original.all());
+    files.note(&here).unwrap();
+    fs::OpenOptions::new().write(true).open(folder.path().join("t/d.part")).unwrap().set_len(7).unwrap();
+    assert!(files.settle(&here).is_err());
+    assert!(files.settle(&here).is_err() && !folder.path().join("t/d").exists());
+    drop(files);
+    let (files, mut here) = original.open(folder.path());
+    assert_eq!(here.count(), 3);
+    original.store(&files, &mut here, original.all());
+    files.settle(&here).unwrap();
+    original.assert_whole(folder.path());
+}
+
+#[test]
 fn a_folder_that_turns_into_a_link_is_an_error_and_nothing_is_written_through_it() {
     let (folder, outside) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let original = original();
@@ -147,4 +188,104 @@ fn a_folder_that_turns_into_a_link_is_an_error_and_nothing_is_written_through_it
     original.store(&files, &mut here, original.all());
     files.settle(&here).unwrap();
     original.assert_whole(folder.path());
+}
+
+#[test]
+fn a_folder_that_is_swapped_with_a_link_all_the_time_never_leads_out() {
+    let (folder, outside) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let paths: Vec<String> = (0..200).map(|number| format!("b/{number}")).collect();
+    let listed: Vec<(&str, usize)> = paths.iter().map(|path| (path.as_str(), 50)).collect();
+    let original = Original::of(&listed, 50);
+    let (files, here) = original.open(folder.path());
+    let (inside, link) = (folder.path().join("t/b"), folder.path().join("link"));
+    fs::create_dir(&inside).unwrap();
+    symlink(outside.path(), &link).unwrap();
+    let is_over = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !is_over.load(Ordering::Relaxed) {
+                rustix::fs::renameat_with(CWD, &inside, CWD, &link, RenameFlags::EXCHANGE).unwrap();
+            }
+        });
+        for piece in original.metainfo.geometry().pieces().filter(|piece| !here.has(*piece)) {
+            // Whether it works is chance.
+            let _ = files.store(piece, &[original.piece(piece)]);
+        }
+        let _ = files.settle(&Bitfield::full(original.metainfo.geometry()));
+        is_over.store(true, Ordering::Relaxed);
+    });
+    assert!(names(outside.path()).is_empty());
+}
+
+/// How a file lies there before a download begins.
+#[derive(Debug, Clone, Copy)]
+enum Before {
+    Absent,
+    Whole,
+    Damaged,
+    Short,
+    Part,
+    DamagedPart,
+}
+
+fn befores() -> impl Strategy<Value = Vec<(usize, Before)>> {
+    use Before::{Absent, Damaged, DamagedPart, Part, Short, Whole};
+    let before = prop_oneof![
+        4 => Just(Absent), 6 => Just(Whole), 1 => Just(Damaged), 1 => Just(Short), 3 => Just(Part), 1 => Just(DamagedPart)
+    ];
+    prop::collection::vec((1..300usize, before), 1..8)
+}
+
+fn lay(dir: &Path, original: &Original, befores: &[(usize, Before)]) {
+    for ((path, bytes), (_, before)) in original.files().zip(befores) {
+        let path = dir.join(path);
+        let part = path.with_file_name(format!("{}.part", path.file_name().unwrap().to_str().unwrap()));
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        let damaged: Vec<u8> = bytes.iter().map(|byte| byte ^ 1).collect();
+        match before {
+            Before::Absent => {}
+            Before::Whole => fs::write(path, bytes).unwrap(),
+            Before::Damaged => fs::write(path, damaged).unwrap(),
+            Before::Short => fs::write(path, &bytes[1..]).unwrap(),
+            Before::Part => fs::write(part, bytes).unwrap(),
+            Before::DamagedPart => fs::write(part, damaged).unwrap(),
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(96))]
+    #[test]
+    fn whatever_is_there_before_stays_and_the_content_comes_whole(
+        befores in befores(), piece_length in 20..200u32, is_ours: bool
+    ) {
+        let folder = tempfile::tempdir().unwrap();
+        let paths: Vec<String> = (0..befores.len()).map(|number| format!("{}/{number}", number % 2)).collect();
+        let listed: Vec<(&str, usize)> =
+            paths.iter().map(String::as_str).zip(befores.iter().map(|(length, _)| *length)).collect();
+        let original = Original::of(&listed, piece_length);
+        if is_ours {
+            let (files, _) = original.open(folder.path());
+            files.note(&Bitfield::full(original.metainfo.geometry())).unwrap();
+        }
+        lay(folder.path(), &original, &befores);
+        let before = everything(&folder.path().join("t"));
+        let (files, mut here) = original.open(folder.path());
+        original.store(&files, &mut here, original.all());
+        files.settle(&here).unwrap();
+        let location = files.location().to_owned();
+        let is_elsewhere = location != folder.path().join("t");
+        let after = everything(&folder.path().join("t"));
+        for (path, bytes) in before {
+            let is_part = path.extension().is_some_and(|extension| extension == "part");
+            if is_elsewhere || !is_part {
+                prop_assert!(after.contains(&(path.clone(), bytes)), "{:?} was changed", path);
+            }
+        }
+        for (path, bytes) in original.files() {
+            let path = location.join(path.strip_prefix("t").unwrap());
+            let other = path.with_file_name(format!("{} (1)", path.file_name().unwrap().to_str().unwrap()));
+            prop_assert!([&path, &other].into_iter().any(|path| fs::read(path).is_ok_and(|found| found == bytes)), "{:?}", path);
+        }
+    }
 }
