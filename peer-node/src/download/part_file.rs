@@ -13,7 +13,7 @@ use rustix::fs::{FallocateFlags, OFlags};
 
 use super::part_record::PartRecord;
 use super::place::{self, Place, PlaceError};
-use crate::storage::{DIRECT_FROM, DirectFile, lock};
+use crate::storage::{DIRECT_FROM, DirectFile};
 
 mod naming;
 
@@ -216,11 +216,7 @@ fn open_at_free_place(
             .custom_flags(OFlags::NOFOLLOW.bits().cast_signed())
             .open(&place.part);
         match opened {
-            Ok(file) => {
-                // Tells those who would download a torrent to the same part. Where it cannot be had, nothing is lost.
-                let _ = lock(&file);
-                return Ok((place, record, file));
-            }
+            Ok(file) => return Ok((place, record, file)),
             // Another download of the same name has taken the place just now.
             Err(error) if record.is_none() && error.kind() == io::ErrorKind::AlreadyExists => {}
             Err(source) => return Err(PartFileError::Io { path: place.part, source }),

@@ -164,11 +164,11 @@ impl Session {
 
 /// Verifies pieces and stores those that are right.
 fn check(pieces: &[Gathered], files: &TorrentFiles) -> Vec<(PieceIndex, io::Result<bool>)> {
-    let store = |gathered: &Gathered| {
-        let parts: Vec<&[u8]> = gathered.data.iter().map(Buffer::bytes).collect();
-        (gathered.piece, files.store(gathered.piece, &parts))
-    };
-    pieces.iter().map(store).collect()
+    let mut given: Vec<(PieceIndex, Vec<&[u8]>)> = Vec::with_capacity(pieces.len());
+    for Gathered { piece, data } in pieces {
+        given.push((*piece, data.iter().map(Buffer::bytes).collect()));
+    }
+    pieces.iter().map(|gathered| gathered.piece).zip(files.store_all(&given)).collect()
 }
 
 fn warn_of(noted: io::Result<()>) {
