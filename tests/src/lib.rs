@@ -4,6 +4,7 @@
 //! Every process ends with the guard that started it, every wait has a limit, and nothing here is shared between
 //! stories but the built programs.
 
+pub mod announcer;
 pub mod bench;
 pub mod content;
 pub mod demo;

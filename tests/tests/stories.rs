@@ -20,6 +20,8 @@ mod hostile_fetchers;
 mod hostile_sources;
 #[path = "stories/index_restarts.rs"]
 mod index_restarts;
+#[path = "stories/index_tracker.rs"]
+mod index_tracker;
 #[path = "stories/layering.rs"]
 mod layering;
 #[path = "stories/limits.rs"]

@@ -1,0 +1,235 @@
+//! The index as a BitTorrent tracker.
+
+use std::io::{Read as _, Write as _};
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use protocol::index::{Reply, Request, TorrentHint, TrackerPlace};
+use protocol::infohash::Infohash;
+use protocol::tracker::{AnnounceRequest, Event, Scraped};
+use tests::announcer::{Announcer, leecher};
+use tests::content::Content;
+use tests::eventually::{SOON, until};
+use tests::foreign::{Layout, Mktorrent, Scene, SwarmTracker, client, skip};
+use tests::index::Index;
+use tests::network::Network;
+use tests::programs::programs;
+
+const TORRENT: Infohash = Infohash::from_bytes([7; 20]);
+
+fn tracking() -> (Index, Announcer) {
+    let index = Index::start_with("127.0.0.1:0", &["--tracker", "127.0.0.1:0"]);
+    let announcer = Announcer::new(index.tracker());
+    (index, announcer)
+}
+
+fn address(text: &str) -> SocketAddr {
+    text.parse().expect("an address")
+}
+
+/// One has a torrent, another one fetches it, and only our tracker tells them of each other.
+fn pass_on(layout: Layout, from: &str, to: &str) {
+    let Some(mktorrent) = Mktorrent::find() else { return skip("mktorrent") };
+    let (Some(from), Some(to)) = (client(from), client(to)) else { return };
+    let scene = Scene::by_mktorrent(&mktorrent, layout, 700, SwarmTracker::index());
+    let _seeding = scene.seed(&*from, 1);
+    let mut fetching = scene.fetch(&*to, 2);
+    scene.completes(&mut fetching);
+}
+
+#[test]
+fn aria2_fetches_a_folder_from_transmission() {
+    pass_on(Layout::Folder, "transmission", "aria2");
+}
+
+#[test]
+fn libtorrent_fetches_a_file_from_aria2() {
+    pass_on(Layout::File, "aria2", "libtorrent");
+}
+
+#[test]
+fn clients_come_complete_and_go_and_are_counted() {
+    let (mut index, announcer) = tracking();
+    let other = Announcer::from(index.tracker(), [127, 0, 0, 2]);
+    assert_eq!(announcer.peers(&leecher(TORRENT, 1000)), []);
+    assert_eq!(other.peers(&leecher(TORRENT, 2000)), [address("127.0.0.1:1000")]);
+    let complete = AnnounceRequest { left: 0, event: Some(Event::Completed), ..leecher(TORRENT, 1000) };
+    assert_eq!(announcer.peers(&complete), [address("127.0.0.2:2000")]);
+    assert_eq!(announcer.scrape(TORRENT), Scraped { complete: 1, downloaded: 1, incomplete: 1 });
+    let stopped = AnnounceRequest { event: Some(Event::Stopped), ..leecher(TORRENT, 2000) };
+    assert_eq!(other.peers(&stopped), []);
+    assert_eq!(announcer.scrape(TORRENT), Scraped { complete: 1, downloaded: 1, incomplete: 0 });
+    assert_eq!(index.stop(), Some(0));
+}
+
+#[test]
+fn clients_of_ipv6_and_ipv4_meet_in_either_form() {
+    let index = Index::start_with("127.0.0.1:0", &["--tracker", "[::]:0"]);
+    let port = index.tracker().port();
+    let four = Announcer::new(SocketAddr::from(([127, 0, 0, 1], port)));
+    let six = Announcer::new(SocketAddr::new(std::net::Ipv6Addr::LOCALHOST.into(), port));
+    assert_eq!(six.peers(&leecher(TORRENT, 1000)), []);
+    assert_eq!(four.peers(&leecher(TORRENT, 2000)), [address("[::1]:1000")]);
+    assert_eq!(six.peers(&leecher(TORRENT, 1000)), [address("127.0.0.1:2000")]);
+    let long = AnnounceRequest { compact: false, no_peer_id: false, ..leecher(TORRENT, 3000) };
+    let reply = four.announce(&long).expect("no refusal");
+    let mut peers: Vec<_> = reply.peers.iter().map(|peer| (peer.address, peer.peer_id)).collect();
+    peers.sort_unstable();
+    let id = Some(leecher(TORRENT, 1).peer_id);
+    assert_eq!(peers, [(address("127.0.0.1:2000"), id), (address("[::1]:1000"), id)]);
+}
+
+#[test]
+fn nodes_that_share_an_offered_content_are_peers_of_its_torrent() {
+    let (index, announcer) = tracking();
+    let (mut network, content) = (Network::around(index), Content::random(701, 100_000));
+    let mut node = network.node(&[("some file.bin", &content)]);
+    let mut session = network.index.session();
+    let hint = TorrentHint {
+        infohash: TORRENT,
+        digest: content.digest,
+        name: "some file.bin".into(),
+        piece_length: 1 << 15,
+    };
+    assert_eq!(announcer.peers(&leecher(TORRENT, 1000)), []);
+    let offered = session.call(Request::OfferTorrent { hint: hint.clone() }).expect("an answer");
+    let tracker = Some(TrackerPlace::Port(network.index.tracker().port()));
+    assert_eq!(offered, Reply::Offers { torrents: 1, tracker });
+    assert_eq!(announcer.peers(&leecher(TORRENT, 1000)), [node.peer.address()]);
+    assert_eq!(announcer.scrape(TORRENT), Scraped { complete: 1, downloaded: 0, incomplete: 1 });
+    let mut other = network.index.session();
+    let found = other.call(Request::FindTorrent { infohash: TORRENT }).expect("an answer");
+    assert_eq!(found, Reply::Torrents { hints: vec![hint] });
+    node.peer.stop();
+    until("the node to be gone", SOON, || announcer.peers(&leecher(TORRENT, 1000)).is_empty());
+    drop(session);
+    let nothing = Reply::Torrents { hints: vec![] };
+    until("the offer to be gone", SOON, || {
+        other.call(Request::TorrentsOf { digest: content.digest }).expect("an answer") == nothing
+    });
+    assert_eq!(network.index.stop(), Some(0));
+}
+
+#[test]
+fn questions_that_are_none_are_refused_with_a_reason_and_do_no_harm() {
+    let (mut index, announcer) = tracking();
+    let query = leecher(TORRENT, 1000).query();
+    let hash = "info_hash=%07%07%07%07%07%07%07%07%07%07%07%07%07%07%07%07%07%07%07%07";
+    for (query, reason) in [
+        (String::new(), "info_hash"),
+        (query.replace("info_hash", "infohash"), "info_hash"),
+        (query.replace("%07", "%7"), "info_hash"),
+        (query.replacen("%07", "%zz", 1), "info_hash"),
+        (query.replacen("%07", "", 1), "20"),
+        (query.replace("port=1000", "port=65536"), "port"),
+        (query.replace("port=1000", "port=-1"), "port"),
+        (query.replace("port=1000", ""), "port"),
+        (query.replace("left=1", "left=99999999999999999999"), "left"),
+        (format!("{query}&{hash}"), "info_hash"),
+        (format!("{query}&x={}", "y".repeat(9000)), "bytes"),
+    ] {
+        let body = announcer.get(&format!("/announce?{query}")).expect("an answer");
+        let text = String::from_utf8_lossy(&body).into_owned();
+        assert!(text.starts_with("d14:failure reason") && text.contains(reason), "{query:.80}: {text}");
+        assert!(body.len() < 200, "{text}");
+    }
+    let everything = announcer.get("/scrape").expect("an answer");
+    assert!(String::from_utf8_lossy(&everything).contains("name the torrents"));
+    let many = announcer.get(&format!("/scrape?{}", [hash; 75].join("&"))).expect("an answer");
+    assert!(String::from_utf8_lossy(&many).contains("more than 74"));
+    assert_eq!(announcer.peers(&leecher(TORRENT, 2000)), []);
+    assert!(!index.log().contains("internal error"), "{}", index.log());
+    assert_eq!(index.stop(), Some(0));
+}
+
+#[test]
+fn who_sends_slowly_keeps_nobody_else_waiting_and_is_reaped() {
+    let (mut index, announcer) = tracking();
+    let begun = Instant::now();
+    let slow = || {
+        let mut stream = announcer.connect().expect("a connection");
+        stream.write_all(b"GET /announce?info_hash=").expect("a connection");
+        stream
+    };
+    let mut held: Vec<_> = (0..100).map(|_| slow()).collect();
+    for _ in 0..100 {
+        announcer.peers(&leecher(TORRENT, 1000));
+        // A byte now and then makes no request. On a slow machine some are gone by now.
+        for stream in &mut held {
+            let _ = stream.write_all(b"%");
+        }
+    }
+    for mut stream in held {
+        let mut rest = Vec::new();
+        // A reset is a way to close.
+        let _ = stream.read_to_end(&mut rest);
+        assert!(rest.len() < 300);
+    }
+    assert!(begun.elapsed() < Duration::from_secs(40), "{:?}", begun.elapsed());
+    assert_eq!(index.stop(), Some(0));
+}
+
+/// Announces different torrents one after the other, and says how many announces were taken.
+fn flood(announcer: Announcer, torrents: u32) -> u32 {
+    let (mut stream, mut taken) = (announcer.connect().expect("a connection"), 0);
+    for number in 0..torrents {
+        let mut infohash = [1; 20];
+        infohash[..4].copy_from_slice(&number.to_be_bytes());
+        let query = leecher(Infohash::from_bytes(infohash), 1000).query();
+        let request = format!("GET /announce?{query} HTTP/1.1\r\nHost: t\r\n\r\n");
+        let mut answer = [0; 2000];
+        let mut read = 0;
+        // A connection lasts a minute, and so may the flood.
+        while read == 0 {
+            let sent = stream.write_all(request.as_bytes());
+            read = sent.and_then(|()| stream.read(&mut answer)).unwrap_or_default();
+            if read == 0 {
+                stream = announcer.connect().expect("a connection");
+            }
+        }
+        let text = String::from_utf8_lossy(&answer[..read]);
+        assert!(text.starts_with("HTTP/1.1 200 OK"), "{text}");
+        taken += u32::from(!text.contains("too many requests"));
+    }
+    taken
+}
+
+#[test]
+fn a_flood_of_torrents_from_one_address_is_bounded_and_others_are_served() {
+    let (mut index, flooder) = tracking();
+    let others = Announcer::from(index.tracker(), [127, 0, 0, 2]);
+    assert_eq!(others.peers(&leecher(TORRENT, 2000)), []);
+    let begun = Instant::now();
+    let taken = flood(flooder, 10_000);
+    // A thousand may come at once, and then a hundred a second.
+    let allowed = 1000 + 100 * (begun.elapsed().as_secs() + 1);
+    assert!((1000..=allowed).contains(&u64::from(taken)), "{taken} in {:?}", begun.elapsed());
+    assert_eq!(others.peers(&leecher(TORRENT, 3000)), [address("127.0.0.2:2000")]);
+    let memory = std::fs::read_to_string(format!("/proc/{}/statm", index.id())).expect("a process");
+    let pages: usize = memory.split(' ').nth(1).and_then(|pages| pages.parse().ok()).expect("a number");
+    assert!(pages * 4 < 100 << 10, "{pages} pages");
+    assert_eq!(index.stop(), Some(0));
+}
+
+#[test]
+fn a_restarted_tracker_knows_nobody_until_they_announce_themselves_again() {
+    let (mut index, announcer) = tracking();
+    announcer.peers(&leecher(TORRENT, 1000));
+    index.restart();
+    let announcer = Announcer::new(index.tracker());
+    assert_eq!(announcer.peers(&leecher(TORRENT, 2000)), []);
+    assert_eq!(announcer.peers(&leecher(TORRENT, 1000)), [address("127.0.0.1:2000")]);
+}
+
+#[test]
+fn options_for_a_tracker_that_cannot_be_are_refused() {
+    for options in [
+        &["--tracker-url", "http://t/announce"][..],
+        &["--tracker", "127.0.0.1:0", "--tracker-url", "file:///x"],
+        &["--tracker", "127.0.0.1:0", "--tracker-interval", "0"],
+    ] {
+        let mut command = std::process::Command::new(&programs().index_server);
+        let output = command.args(options).output().expect("a program");
+        assert_eq!(output.status.code(), Some(2), "{options:?}");
+    }
+}
