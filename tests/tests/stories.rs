@@ -68,5 +68,9 @@ mod torrent_liars;
 mod torrent_life;
 #[path = "stories/torrent_mixed.rs"]
 mod torrent_mixed;
+#[path = "stories/torrent_prompt.rs"]
+mod torrent_prompt;
+#[path = "stories/torrent_strangers.rs"]
+mod torrent_strangers;
 #[path = "stories/troubled_sources.rs"]
 mod troubled_sources;
