@@ -11,6 +11,9 @@ use crate::swarm::{Have, SourceId};
 use crate::torrent::peer_book::Parting;
 use crate::transport::Buffer;
 
+/// So many requests in a row a peer may turn down: what may be under way when it chokes us, four times.
+const MAX_REJECTIONS: usize = 1000;
+
 impl Session {
     /// Sees to an event and to those that came with it; not to all that may come meanwhile, which could go on for ever.
     pub(super) fn hear_all(&mut self, id: SourceId, event: WireEvent, party: &mut Party) {
@@ -31,13 +34,24 @@ impl Session {
             WireEvent::Bytes { count } => self.bytes(id, count, party, now),
             WireEvent::Blocks { blocks, count } => {
                 self.bytes(id, count, party, now);
+                if let Some(peer) = party.live.get_mut(&id) {
+                    peer.rejections = 0;
+                }
                 for (block, data) in blocks {
                     party.block(id, block, data, now);
                 }
             }
             WireEvent::Rejected(blocks) => {
+                let peer = party.live.get_mut(&id);
+                let rejections = peer.map_or(0, |peer| {
+                    peer.rejections += blocks.len();
+                    peer.rejections
+                });
                 for block in blocks {
                     party.swarm.block_rejected(id, block, now);
+                }
+                if rejections > MAX_REJECTIONS {
+                    self.leave(party, id, "it gives nothing of what it is asked for", Parting::Useless);
                 }
             }
             WireEvent::Lost { reason, again } => {
@@ -57,7 +71,7 @@ impl Session {
         tracing::info!(%address, client = wire.client(), inbound = wire.is_inbound(), "peer joined");
         // The engine takes a new source to be told that it has something of use.
         wire.interested(!party.swarm.is_complete());
-        party.live.insert(id, Live { wire, address });
+        party.live.insert(id, Live { wire, address, rejections: 0 });
         party.swarm.source_joined(id, have, choked, Instant::now());
         self.givers.joined(address);
     }
@@ -78,7 +92,7 @@ impl Session {
             return self.leave_native(id, why, parting == Parting::Banned, party);
         }
         party.swarm.source_lost(id);
-        let Some(Live { wire, address }) = party.live.remove(&id) else { return };
+        let Some(Live { wire, address, .. }) = party.live.remove(&id) else { return };
         if parting == Parting::Banned {
             tracing::warn!(%address, why, "peer left for good");
         } else {

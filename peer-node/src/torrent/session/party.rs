@@ -39,8 +39,9 @@ const DIALS_AT_ONCE: usize = 8;
 /// With fewer peers than this trackers are asked for more.
 const FEW: usize = 8;
 
-/// How often they are, at most, as far as the torrent goes; trackers set limits of their own.
-const ASK_AGAIN: Duration = Duration::from_secs(30);
+/// The pauses before they are asked again, as far as the torrent goes; trackers set limits of their own. While nobody at all
+/// is connected they double from the first to the last.
+const ASK_AGAIN: (Duration, Duration) = (Duration::from_secs(30), Duration::from_mins(30));
 
 /// How far the torrent has got.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,6 +59,8 @@ pub(super) enum Phase {
 pub(super) struct Live {
     pub(super) wire: Wire,
     pub(super) address: SocketAddr,
+    /// How many requests it has turned down since it last gave a block.
+    pub(super) rejections: usize,
 }
 
 /// What the torrent has while it takes part.
@@ -79,6 +82,8 @@ pub(super) struct Party {
     pub(super) native_inbox: Option<NativeInbox>,
     pub(super) is_settled: bool,
     asked: Instant,
+    /// How long to wait before trackers are asked for more peers again.
+    patience: Duration,
 }
 
 impl Party {
@@ -174,6 +179,7 @@ impl Session {
             native_inbox,
             is_settled: false,
             asked: now,
+            patience: ASK_AGAIN.0,
         };
         self.report(&party);
         Ok(party)
@@ -206,9 +212,15 @@ impl Session {
             let membership = Arc::clone(&party.membership);
             party.dials.spawn(async move { (address, membership.dial(address).await) });
         }
-        let is_short = party.phase == Phase::Fetching && party.live.len() < FEW;
-        if is_short && now.saturating_duration_since(party.asked) >= ASK_AGAIN {
+        if !party.live.is_empty() {
+            party.patience = ASK_AGAIN.0;
+        }
+        // Who has everything looks for others as well: they may be unable to call here.
+        let enough = if party.phase == Phase::Fetching { FEW } else { 1 };
+        let is_due = now.saturating_duration_since(party.asked) >= party.patience;
+        if party.live.len() < enough && is_due {
             party.asked = now;
+            party.patience = (party.patience * 2).min(ASK_AGAIN.1);
             party.announcer.want_peers();
         }
     }
