@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use super::*;
 
 fn name() -> impl Strategy<Value = String> {
-    "[a-zA-Z0-9äß日][a-zA-Z0-9 äß日._-]{0,20}x"
+    "[a-zA-Z0-9äß日][a-zA-Z0-9 äß日._-]{0,20}xy"
 }
 
 prop_compose! {
