@@ -75,8 +75,8 @@ pub const MAX_TRACKER_URL: usize = 2048;
 /// The longest block of the BitTorrent dialect, in bytes: what clients in the wild ask for at most.
 pub const MAX_WIRE_BLOCK: u32 = 128 << 10;
 
-/// The most blocks of the BitTorrent dialect that one peer may be waiting for.
-pub const MAX_WIRE_REQUESTS: usize = 512;
+/// The most blocks of the BitTorrent dialect that one peer may be waiting for: as many as libtorrent queues.
+pub const MAX_WIRE_REQUESTS: usize = 2000;
 
 /// The longest message of the BitTorrent dialect that is skipped because it is not known, in bytes.
 pub const MAX_SKIPPED_MESSAGE: u32 = 1 << 20;

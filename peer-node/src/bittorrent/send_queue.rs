@@ -22,7 +22,7 @@ pub(super) enum Pushed {
     Queued,
     /// The other side is choked: for so many times now.
     Choked { times: u32 },
-    /// Too many wait already.
+    /// Too many wait already: it is rejected.
     TooMany,
 }
 
@@ -74,7 +74,7 @@ impl SendQueue {
         &self.filled
     }
 
-    /// Queues a block, or rejects it if the other side is choked.
+    /// Queues a block, or rejects it if the other side is choked or waits for too many.
     pub(super) fn push_block(&self, block: Block) -> Pushed {
         let mut waiting = self.waiting.lock();
         if !waiting.is_unchoked {
@@ -84,6 +84,8 @@ impl SendQueue {
             return Pushed::Choked { times };
         }
         if waiting.blocks.len() >= MAX_WIRE_REQUESTS {
+            drop(waiting);
+            self.reject(block);
             return Pushed::TooMany;
         }
         waiting.blocks.push_back(block);
