@@ -99,10 +99,9 @@ async fn who_asks_for_too_many_blocks_at_once_has_the_rest_rejected() {
     peer.send(&say(&vec![Message::Request(asked); 3000])).await;
     let (mut blocks, mut rejections) = (0, 0);
     while blocks + rejections < 3000 {
-        match peer.next().await.unwrap() {
-            Said::Block(block, _) => blocks += usize::from(block == asked),
-            said => rejections += usize::from(said == Message::Reject(asked).into()),
-        }
+        let said = peer.next().await.unwrap();
+        rejections += usize::from(said == Message::Reject(asked).into());
+        blocks += usize::from(matches!(said, Said::Block(block, _) if block == asked));
     }
     assert!(blocks >= MAX_WIRE_REQUESTS && rejections > 0, "{blocks} blocks, {rejections} rejections");
     node.stop().await;
