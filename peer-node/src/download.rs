@@ -8,6 +8,7 @@ pub(crate) mod assembly;
 pub(crate) mod board;
 pub(crate) mod checks;
 mod folder_syncs;
+pub(crate) mod fresh_seed;
 mod ledger;
 mod listed;
 mod manifest_choice;

@@ -13,9 +13,10 @@ use super::sharing::Sharing;
 use super::{Done, Failure, PartFile, PartFileError, Session, Stage, storing};
 use crate::download::assembly::Assembly;
 use crate::download::checks::Checks;
+use crate::download::fresh_seed::fresh_seed;
 use crate::download::manifest_choice::Offer;
 use crate::download::notes::Notes;
-use crate::swarm::{Action, LeaveReason, Random, Swarm, SwarmConfig};
+use crate::swarm::{Action, LeaveReason, Swarm, SwarmConfig};
 use crate::transfers::{ContentId, DownloadState};
 
 /// How many bytes of unfinished pieces one download may hold: enough to keep four fast sources and two cores busy.
@@ -272,12 +273,12 @@ impl Fetching {
 }
 
 fn new_swarm(geometry: Geometry, here: &Bitfield) -> Swarm {
-    let mut seed = [0; 8];
-    // Without randomness pieces come in the same order everywhere, which is slower and nothing worse.
-    let _ = getrandom::fill(&mut seed);
-    let seed = Random::from_seed(u64::from_be_bytes(seed)).draw();
-    let (block_length, max_requests) = (MAX_BLOCK, MAX_REQUESTS);
-    let config = SwarmConfig { block_length, max_requests, budget: BUDGET, seed };
+    let config = SwarmConfig {
+        block_length: MAX_BLOCK,
+        max_requests: MAX_REQUESTS,
+        budget: BUDGET,
+        seed: fresh_seed(),
+    };
     Swarm::new(geometry, config, Instant::now(), |piece| here.has(piece))
 }
 

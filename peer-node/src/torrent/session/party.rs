@@ -14,8 +14,9 @@ use super::{Failure, Session, Store};
 use crate::bittorrent::{Membership, Offering, Wire, WireError, WireEvent};
 use crate::download::assembly::Assembly;
 use crate::download::checks::Checks;
+use crate::download::fresh_seed::fresh_seed;
 use crate::download::notes::Notes;
-use crate::swarm::{Random, SourceId, SourceIds, Swarm, SwarmConfig};
+use crate::swarm::{SourceId, SourceIds, Swarm, SwarmConfig};
 use crate::torrent::announcer::{AnnounceConfig, AnnounceEvent, Announcer};
 use crate::torrent::peer_book::Parting;
 use crate::transfers::DownloadState;
@@ -256,10 +257,7 @@ impl Session {
 
 /// Makes the engine: pieces that nobody wants are taken to be here.
 fn new_swarm(store: &Store, geometry: &protocol::geometry::Geometry, now: Instant) -> Swarm {
-    let mut seed = [0; 8];
-    // Without randomness pieces come in the same order everywhere, which is slower and nothing worse.
-    let _ = getrandom::fill(&mut seed);
-    let seed = Random::from_seed(u64::from_be_bytes(seed)).draw();
+    let seed = fresh_seed();
     let config = SwarmConfig { block_length: BLOCK, max_requests: MAX_REQUESTS, budget: BUDGET, seed };
     let is_needless = |piece: PieceIndex| store.here.has(piece) || !store.wanted.has(piece);
     Swarm::new(*geometry, config, now, is_needless)
