@@ -5,7 +5,8 @@
 //! may know which content it is, and the torrent is made and compared before anything is given. What was made is kept, and
 //! offered again after a restart.
 
-use std::collections::HashMap;
+mod refused;
+
 use std::io;
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
@@ -22,16 +23,13 @@ use tokio_util::sync::CancellationToken;
 use super::dot_torrent;
 use super::make::{self, MakeError, Plan};
 use super::wish::{Afterwards, Place, Wish};
+use refused::Refused;
 use crate::bittorrent::{Resolver, Wires};
 use crate::download::{Downloads, NotStarted};
 use crate::index_client::{IndexClient, IndexError};
 use crate::library::Library;
 use crate::state_dir::replace_file;
 use crate::transfers::DownloadId;
-
-/// How long a torrent that could not be made is not tried again, and how many such are remembered.
-const REFUSED_FOR: Duration = Duration::from_mins(1);
-const MAX_REFUSED: usize = 1000;
 
 /// How long it may take until a torrent that was begun takes part.
 const JOINING: Duration = Duration::from_secs(5);
@@ -97,7 +95,7 @@ struct Inner {
     cancel: CancellationToken,
     /// Held while a torrent is made, so that strangers cannot have many made at once.
     making: tokio::sync::Mutex<()>,
-    refused: Mutex<HashMap<Infohash, Instant>>,
+    refused: Mutex<Refused>,
 }
 
 impl Offers {
@@ -232,14 +230,8 @@ impl Offers {
         Err(OfferError::NotShared)
     }
 
-    fn is_refused(&self, infohash: Infohash) -> bool {
-        let mut refused = self.inner.refused.lock();
-        refused.retain(|_, since| since.elapsed() < REFUSED_FOR);
-        refused.contains_key(&infohash) || refused.len() >= MAX_REFUSED
-    }
-
     async fn resolve(&self, infohash: Infohash) -> bool {
-        if self.is_refused(infohash) {
+        if self.inner.refused.lock().has(infohash, Instant::now()) {
             return false;
         }
         if let Err(error) = self.find(infohash).await {
