@@ -105,6 +105,13 @@ impl Swarm {
         self.show_interest(id);
     }
 
+    /// Notes that fewer requests may wait at a source than at others.
+    pub fn source_takes(&mut self, id: SourceId, most: usize) {
+        if let Some(source) = self.sources.get_mut(&id) {
+            source.takes(most);
+        }
+    }
+
     /// Notes that a source has one more piece.
     pub fn source_has(&mut self, id: SourceId, piece: PieceIndex) {
         let Some(source) = self.sources.get_mut(&id) else { return };

@@ -105,6 +105,8 @@ pub(super) struct Source {
     /// What it was asked for and has not answered, with the time of the request.
     in_flight: BTreeMap<Block, Instant>,
     bytes_owed: u64,
+    /// How many requests may wait there, if that is less than at others.
+    most: usize,
     /// When it last sent something, or was first asked after a pause.
     heard: Instant,
     /// The piece of its first failure.
@@ -125,6 +127,7 @@ impl Source {
             filling: None,
             in_flight: BTreeMap::new(),
             bytes_owed: 0,
+            most: usize::MAX,
             heard: now,
             struck: None,
         }
@@ -136,10 +139,15 @@ impl Source {
         (std::mem::replace(&mut self.interest, on) != on).then_some(on)
     }
 
+    /// Notes how many requests may wait there.
+    pub(super) const fn takes(&mut self, most: usize) {
+        self.most = most;
+    }
+
     /// Says whether it may be asked for one more block, when it may owe so many.
     pub(super) fn has_room(&self, max_requests: usize) -> bool {
         !self.choked
-            && self.in_flight.len() < max_requests
+            && self.in_flight.len() < max_requests.min(self.most)
             && (!self.owes() || self.bytes_owed < self.pace.window())
     }
 

@@ -1,6 +1,6 @@
 //! The engine in simulated swarms, with a clock of their own.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use proptest::prelude::*;
 use protocol::bitfield::Bitfield;
@@ -37,6 +37,31 @@ fn two_hundred_slow_sources_of_small_blocks_are_used_at_their_full_rates() {
     let took = outcome.finished.unwrap().as_secs_f64();
     assert!(took < ideal * 1.4, "{took} s of at best {ideal} s");
     assert!(outcome.fetched < (64 << 20) * 105 / 100, "{} bytes fetched", outcome.fetched);
+}
+
+#[test]
+fn a_source_at_which_fewer_requests_may_wait_is_asked_for_no_more() {
+    let (geometry, now) = (Geometry::new(64 << 20, 1 << 20).unwrap(), Instant::now());
+    let config = SwarmConfig { block_length: 16 << 10, max_requests: 250, ..CONFIG };
+    let mut swarm = Swarm::new(geometry, config, now, |_| false);
+    let id = SourceId(0);
+    swarm.source_joined(id, Have::All, false, now);
+    swarm.source_takes(id, 64);
+    let (mut waiting, mut most) = (VecDeque::new(), 0);
+    while !swarm.is_complete() {
+        while let Some(action) = swarm.poll(now) {
+            match action {
+                Action::Request { block, .. } => waiting.push_back(block),
+                Action::Check { piece } => drop(swarm.piece_checked(piece, true)),
+                _ => {}
+            }
+        }
+        most = most.max(waiting.len());
+        if let Some(block) = waiting.pop_front() {
+            swarm.block_arrived(id, block, now);
+        }
+    }
+    assert_eq!(most, 64);
 }
 
 #[test]

@@ -23,13 +23,13 @@ use tokio_util::sync::CancellationToken;
 use super::dot_torrent;
 use super::make::{self, MakeError, Plan};
 use super::wish::{Afterwards, Place, Wish};
-use refused::Refused;
 use crate::bittorrent::{Resolver, Wires};
 use crate::download::{Downloads, NotStarted};
 use crate::index_client::{IndexClient, IndexError};
 use crate::library::Library;
 use crate::state_dir::replace_file;
 use crate::transfers::DownloadId;
+use refused::Refused;
 
 /// How long it may take until a torrent that was begun takes part.
 const JOINING: Duration = Duration::from_secs(5);

@@ -165,19 +165,22 @@ impl Session {
             if let Some(state) = self.advance(party, place) {
                 return Ok(Some(state));
             }
-            self.dial(party);
             Self::look_for_natives(party);
             tokio::select! {
                 Some((id, event)) = party.events.recv() => self.hear_all(id, event, party),
-                Some(event) = party.announces.recv() => self.announced(event),
+                Some(event) = party.announces.recv() => {
+                    self.announced(event);
+                    self.dial(party);
+                }
                 news = NativeInbox::next(&mut party.native_inbox) => self.native_news(news, party),
                 Some(dialled) = party.dials.join_next(), if !party.dials.is_empty() => {
                     if let Ok(dialled) = dialled { self.dialled(dialled); }
+                    self.dial(party);
                 }
                 Some(done) = self.jobs.join_next(), if !self.jobs.is_empty() => {
                     if let Ok(done) = done { self.job_done(done, party)?; }
                 }
-                _ = tick.tick() => {}
+                _ = tick.tick() => self.dial(party),
                 () = place.changed() => if must_rest(party, place) { return Ok(None) },
                 () = self.cancel.cancelled() => return Err(Failure::Cancelled),
             }
@@ -194,6 +197,7 @@ impl Session {
         match party.phase {
             Phase::Fetching if party.swarm.is_complete() && self.jobs.is_empty() => {
                 party.phase = Phase::Finishing;
+                Self::leave_natives(party);
                 self.board.set_state(DownloadState::Finishing);
                 self.settle(party);
                 None

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use protocol::bitfield::Bitfield;
 use protocol::digest::Digest;
 use protocol::geometry::{Block, Geometry};
+use protocol::limits::MAX_REQUESTS;
 use protocol::node_id::NodeId;
 use protocol::peer::BlockRef;
 use tokio::sync::mpsc;
@@ -199,6 +200,15 @@ impl Natives {
 }
 
 impl Session {
+    /// Parts with all native sources once nothing is missing any more.
+    pub(super) fn leave_natives(party: &mut Party) {
+        party.native_inbox = None;
+        let natives = party.natives.take();
+        for id in natives.iter().flat_map(Natives::sources) {
+            party.swarm.source_lost(id);
+        }
+    }
+
     /// Looks for native sources as long as pieces are missing.
     pub(super) fn look_for_natives(party: &mut Party) {
         if let (Some(natives), Phase::Fetching) = (&mut party.natives, party.phase) {
@@ -285,6 +295,7 @@ impl Session {
         tracing::info!(address = %peer.address, "node joined");
         self.givers.joined(peer.address);
         party.swarm.source_joined(id, have, choked, Instant::now());
+        party.swarm.source_takes(id, MAX_REQUESTS);
     }
 
     /// Parts with a node, for some time or for good.

@@ -205,7 +205,8 @@ impl Session {
         self.board.rest();
     }
 
-    /// Dials peers that are known and not connected, as long as there are not enough.
+    /// Dials peers that are known and not connected, as long as there are not enough. It looks at all that are known, so it
+    /// is for ticks and news of peers, not for every block.
     pub(super) fn dial(&mut self, party: &mut Party) {
         let now = Instant::now();
         while party.dials.len() < DIALS_AT_ONCE && party.live.len() + party.dials.len() < ENOUGH {
