@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use protocol::bittorrent::block_head;
 use protocol::geometry::Block;
+use rustix::io::Errno;
 
 use super::offering::{Offering, Segment};
 
@@ -28,7 +29,7 @@ fn try_gather(offering: &Offering, blocks: &[Block], out: &mut Vec<u8>) -> io::R
     for block in blocks {
         room.take(13).copy_from_slice(&block_head((*block).into()));
         let mut left = block.length as usize;
-        for segment in offering.segments(*block).ok_or_else(changed)? {
+        for segment in offering.segments(*block)?.ok_or_else(changed)? {
             match segment {
                 Segment::File { file, offset, length } => {
                     left = left.checked_sub(length).ok_or_else(changed)?;
@@ -49,6 +50,12 @@ fn try_gather(offering: &Offering, blocks: &[Block], out: &mut Vec<u8>) -> io::R
         }
     }
     run.read()
+}
+
+/// Says whether an error is one of the system's, which lacks something at the moment, and not one of the file.
+pub(super) fn is_passing(error: &io::Error) -> bool {
+    let passing = [Errno::MFILE, Errno::NFILE, Errno::NOMEM, Errno::INTR, Errno::AGAIN];
+    Errno::from_io_error(error).is_some_and(|errno| passing.contains(&errno))
 }
 
 /// Where the rest of the blocks goes.

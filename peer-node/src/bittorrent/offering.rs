@@ -1,5 +1,6 @@
 use std::fmt::Debug;
 use std::fs::File;
+use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 
@@ -14,7 +15,7 @@ use tokio::sync::Notify;
 pub trait PieceBytes: Debug + Send + Sync {
     /// Returns where the bytes of a block lie, one behind the other; nothing if they are not there any more, or not what
     /// was verified. Called for every block, so it should be quick; a block may also be a whole piece.
-    fn segments(&self, block: Block) -> Option<Vec<Segment>>;
+    fn segments(&self, block: Block) -> io::Result<Option<Vec<Segment>>>;
 }
 
 /// Some bytes of a block.
@@ -135,7 +136,7 @@ impl Offering {
     }
 
     /// Returns where the bytes of a block lie.
-    pub(super) fn segments(&self, block: Block) -> Option<Vec<Segment>> {
+    pub(super) fn segments(&self, block: Block) -> io::Result<Option<Vec<Segment>>> {
         self.bytes.segments(block)
     }
 

@@ -101,7 +101,8 @@ impl Serving {
             return;
         }
         let whole = Block { piece, begin: 0, length: self.offering.geometry().length_of(piece) };
-        for segment in self.offering.segments(whole).unwrap_or_default() {
+        // What cannot be found now is found, or missed, when it is its turn.
+        for segment in self.offering.segments(whole).ok().flatten().unwrap_or_default() {
             if let Segment::File { file, offset, length } = segment {
                 expect_soon(&file, offset, length as u64);
             }

@@ -11,7 +11,7 @@ use tokio::net::tcp::OwnedWriteHalf;
 
 use super::ending::Ending;
 use super::event::WireEvent;
-use super::gathering::gather;
+use super::gathering::{gather, is_passing};
 use super::offering::Offering;
 use super::torrent::Listener;
 use super::wire::WireState;
@@ -31,6 +31,9 @@ const BATCH: usize = 128 << 10;
 
 /// If a batch takes longer than this, the next is a single block, so that messages and changes of mind need not wait.
 const LONG: Duration = Duration::from_millis(50);
+
+/// How long nothing is read after the system could not read, or open, a file.
+const AFTER_FAILURE: Duration = Duration::from_millis(200);
 
 /// How often those whose requests wait behind blocks are told so.
 const TELL: Duration = Duration::from_secs(1);
@@ -88,12 +91,7 @@ impl Writer {
         }
         let offering = Arc::clone(&self.listener.torrent.offering);
         if let Err(error) = gather(&offering, &blocks, out) {
-            tracing::warn!(torrent = %offering.infohash(), %error, "files cannot be served; torrent withdrawn");
-            offering.withdraw();
-            for block in blocks {
-                self.wire.queue.reject(block);
-            }
-            return Ok(self.write(out, 0).await?);
+            return self.give_nothing(error, blocks, out).await;
         }
         let begun = Instant::now();
         self.write(out, blocks.iter().map(|block| block.length as usize).sum()).await?;
@@ -101,6 +99,26 @@ impl Writer {
             self.stride.took(begun.elapsed());
         }
         Ok(())
+    }
+
+    /// Answers blocks that cannot be read: for now, or for good if it is the files' fault.
+    async fn give_nothing(&mut self, error: io::Error, blocks: Vec<Block>, out: &[u8]) -> Result<(), Ending> {
+        let offering = &self.listener.torrent.offering;
+        let is_passing = is_passing(&error);
+        if is_passing {
+            tracing::warn!(torrent = %offering.infohash(), %error, "files cannot be served at the moment");
+            // Whoever is told asks again at once.
+            tokio::time::sleep(AFTER_FAILURE).await;
+        } else {
+            tracing::warn!(torrent = %offering.infohash(), %error, "files cannot be served; torrent withdrawn");
+            offering.withdraw();
+        }
+        for block in blocks {
+            self.wire.queue.reject(block);
+        }
+        self.write(out, 0).await?;
+        // Others cannot be told, and would wait for ever.
+        if is_passing && !self.wire.peer.greeted.has_fast { Err(error.into()) } else { Ok(()) }
     }
 
     /// Adds the pieces that have come since, for a peer that lacks them.

@@ -1,8 +1,10 @@
 use std::fs::File;
+use std::io;
 use std::net::SocketAddr;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use protocol::bitfield::Bitfield;
 use protocol::bittorrent::PeerId;
@@ -51,12 +53,17 @@ pub(super) fn torrent(content: &[u8], piece_length: u32) -> Arc<Metainfo> {
 struct Plain {
     file: Arc<File>,
     metainfo: Arc<Metainfo>,
+    /// Whether the system has no descriptor left.
+    is_exhausted: Arc<AtomicBool>,
 }
 
 impl PieceBytes for Plain {
-    fn segments(&self, block: Block) -> Option<Vec<Segment>> {
+    fn segments(&self, block: Block) -> io::Result<Option<Vec<Segment>>> {
+        if self.is_exhausted.load(Ordering::SeqCst) {
+            return Err(rustix::io::Errno::MFILE.into());
+        }
         let (file, offset) = (Arc::clone(&self.file), self.metainfo.geometry().block_offset(block));
-        Some(vec![Segment::File { file, offset, length: block.length as usize }])
+        Ok(Some(vec![Segment::File { file, offset, length: block.length as usize }]))
     }
 }
 
@@ -70,6 +77,7 @@ pub(super) struct Node {
     pub(super) membership: Membership,
     pub(super) events: mpsc::Receiver<(SourceId, WireEvent)>,
     file: Arc<File>,
+    is_exhausted: Arc<AtomicBool>,
     tracker: TaskTracker,
     cancel: CancellationToken,
 }
@@ -111,14 +119,19 @@ impl Node {
             tracker: tracker.clone(),
             cancel: cancel.clone(),
         });
-        let bytes = Plain { file: Arc::clone(&file), metainfo: Arc::clone(&metainfo) };
+        let is_exhausted = Arc::<AtomicBool>::default();
+        let bytes = Plain {
+            file: Arc::clone(&file),
+            metainfo: Arc::clone(&metainfo),
+            is_exhausted: Arc::clone(&is_exhausted),
+        };
         let offering = Arc::new(Offering::new(Arc::clone(&metainfo), here, Arc::new(bytes)));
         let (sender, events) = mpsc::channel(64);
         let membership = wires.join(offering, SourceIds::default(), sender).unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         tracker.spawn(accept(listener, wires.clone(), transport.clone(), cancel.clone()));
-        Self { metainfo, address, wires, transport, membership, events, file, tracker, cancel }
+        Self { metainfo, address, wires, transport, membership, events, file, is_exhausted, tracker, cancel }
     }
 
     pub(super) fn offering(&self) -> &Arc<Offering> {
@@ -135,6 +148,11 @@ impl Node {
     /// Makes the file shorter than the torrent says.
     pub(super) fn truncate(&self) {
         self.file.set_len(1).unwrap();
+    }
+
+    /// Lets the system have no descriptor left, or some again.
+    pub(super) fn exhaust(&self, on: bool) {
+        self.is_exhausted.store(on, Ordering::SeqCst);
     }
 
     /// Returns the next event, which must come soon.

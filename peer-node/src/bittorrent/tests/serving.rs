@@ -1,3 +1,4 @@
+use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 
@@ -104,6 +105,35 @@ async fn a_file_that_is_not_what_it_was_is_served_no_more() {
 }
 
 #[tokio::test]
+async fn a_system_that_lacks_descriptors_for_a_moment_costs_a_moment_and_no_torrent() {
+    for has_fast in [true, false] {
+        let dir = tempfile::tempdir().unwrap();
+        let content = content(LENGTH);
+        let metainfo = torrent(&content, 64 << 10);
+        let mut node = Node::start(dir.path(), 1, &content, &metainfo, 9).await;
+        let mut peer = Scripted::connect(&node, has_fast, 7).await;
+        peer.say(Message::Interested).await;
+        peer.hears(Message::Unchoke).await;
+        node.exhaust(true);
+        peer.say(Message::Request(spec(1, 0, BLOCK))).await;
+        if has_fast {
+            peer.hears(Message::Reject(spec(1, 0, BLOCK))).await;
+        } else {
+            peer.is_left().await;
+            assert!(node.lost().await.1, "it may come again");
+            peer = Scripted::connect(&node, has_fast, 8).await;
+            peer.say(Message::Interested).await;
+            peer.hears(Message::Unchoke).await;
+        }
+        node.exhaust(false);
+        peer.say(Message::Request(spec(1, 0, BLOCK))).await;
+        let expected = content[65536..][..BLOCK as usize].to_vec();
+        assert_eq!(peer.next().await, Some(Said::Block(spec(1, 0, BLOCK), expected)));
+        node.stop().await;
+    }
+}
+
+#[tokio::test]
 async fn every_request_is_answered_also_where_the_wire_has_no_answer() {
     let dir = tempfile::tempdir().unwrap();
     let content = content(LENGTH);
@@ -196,8 +226,8 @@ async fn a_peer_that_says_nothing_takes_part_all_the_same() {
 struct Nowhere;
 
 impl PieceBytes for Nowhere {
-    fn segments(&self, _block: Block) -> Option<Vec<Segment>> {
-        None
+    fn segments(&self, _block: Block) -> io::Result<Option<Vec<Segment>>> {
+        Ok(None)
     }
 }
 

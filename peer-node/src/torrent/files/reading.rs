@@ -1,5 +1,7 @@
 //! Where the bytes of a block lie, for those who send them.
 
+use std::io;
+
 use protocol::geometry::Block;
 
 use super::TorrentFiles;
@@ -9,21 +11,20 @@ use crate::bittorrent::{PieceBytes, Segment};
 use crate::library::FileIdentity;
 
 impl PieceBytes for TorrentFiles {
-    fn segments(&self, block: Block) -> Option<Vec<Segment>> {
+    fn segments(&self, block: Block) -> io::Result<Option<Vec<Segment>>> {
         let segment = |span: layout::Span| {
             if span.is_padding {
-                return Some(Segment::Zeros { length: span.length });
+                return Ok(Some(Segment::Zeros { length: span.length }));
             }
-            let (file, lying) = self.reader(span.file).ok()??;
+            let Some((file, lying)) = self.reader(span.file)? else { return Ok(None) };
             if let Lying::Named(then) = lying {
-                let now = FileIdentity::of_file(&file).ok()??;
-                let is_whole =
-                    self.metainfo.files().get(span.file).is_some_and(|file| file.length == now.size);
-                if now != then || !is_whole {
-                    return None;
+                let now = FileIdentity::of_file(&file)?;
+                let length = self.metainfo.files().get(span.file).map(|file| file.length);
+                if now != Some(then) || length != Some(then.size) {
+                    return Ok(None);
                 }
             }
-            Some(Segment::File { file, offset: span.offset, length: span.length })
+            Ok(Some(Segment::File { file, offset: span.offset, length: span.length }))
         };
         layout::spans_of_block(&self.metainfo, block).map(segment).collect()
     }

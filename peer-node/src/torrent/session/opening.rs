@@ -57,10 +57,10 @@ struct SharedFile {
 }
 
 impl PieceBytes for SharedFile {
-    fn segments(&self, block: Block) -> Option<Vec<Segment>> {
+    fn segments(&self, block: Block) -> io::Result<Option<Vec<Segment>>> {
         let (offset, length) = (self.geometry.block_offset(block), block.length as usize);
         let file = Arc::clone(&self.file.file);
-        self.file.is_unchanged().then(|| vec![Segment::File { file, offset, length }])
+        Ok(self.file.is_unchanged().then(|| vec![Segment::File { file, offset, length }]))
     }
 }
 
@@ -85,7 +85,7 @@ impl Session {
         if self.cancel.is_cancelled() {
             return Err(Failure::Cancelled);
         }
-        let (store, missing) = opened.map_err(|error| Failure::Write(std::io::Error::other(error)))??;
+        let (store, missing) = opened.map_err(|error| Failure::Write(io::Error::other(error)))??;
         if let (Place::Whole { folder }, 1..) = (&self.wish.place, missing) {
             let folder = protocol::escape::display_safe_bytes(folder.as_os_str().as_encoded_bytes());
             return Err(Failure::NotWhole { missing, all: geometry.piece_count(), folder });

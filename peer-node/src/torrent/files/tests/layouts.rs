@@ -12,7 +12,7 @@ use crate::torrent::files::FileCondition::{Damaged, Missing, Whole, WrongLength}
 fn read(files: &TorrentFiles, original: &Original, piece: PieceIndex) -> Vec<u8> {
     let mut bytes = Vec::new();
     for block in original.metainfo.geometry().blocks(piece, 1000) {
-        for segment in files.segments(block).unwrap() {
+        for segment in files.segments(block).unwrap().unwrap() {
             let (Segment::File { length, .. } | Segment::Zeros { length }) = segment;
             let start = bytes.len();
             bytes.resize(start + length, 0);
@@ -84,9 +84,9 @@ fn a_file_that_has_changed_is_not_given_to_others() {
     let files = TorrentFiles::open_complete(folder.path(), &original.metainfo).unwrap();
     let geometry = original.metainfo.geometry();
     let blocks = [0, 1].map(|number| geometry.block(number, 10, 20).unwrap());
-    assert!(blocks.iter().all(|block| files.segments(*block).is_some()));
+    assert!(blocks.iter().all(|block| files.segments(*block).unwrap().is_some()));
     fs::write(folder.path().join("t/b"), [7; 100]).unwrap();
-    assert!(files.segments(blocks[0]).is_some() && files.segments(blocks[1]).is_none());
+    assert!(files.segments(blocks[0]).unwrap().is_some() && files.segments(blocks[1]).unwrap().is_none());
 }
 
 #[test]
@@ -181,7 +181,7 @@ fn files_can_be_read_while_they_get_their_names() {
                 let mut lost = 0;
                 while !is_over.load(Ordering::Relaxed) {
                     let blocks = geometry.pieces().flat_map(|piece| geometry.blocks(piece, 64));
-                    lost += blocks.filter(|block| files.segments(*block).is_none()).count();
+                    lost += blocks.filter(|block| files.segments(*block).unwrap().is_none()).count();
                 }
                 lost
             });
