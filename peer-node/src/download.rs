@@ -142,6 +142,8 @@ struct Inner {
     queue: Queue,
     ledger: Ledger,
     table: Mutex<Table>,
+    /// Held while the `.torrent` of one that goes on is written or removed.
+    kept: tokio::sync::Mutex<()>,
     /// Why the downloads of the last run do not go on, if so.
     trouble: Option<String>,
 }
@@ -165,7 +167,8 @@ impl Downloads {
         let (listed, file, trouble) = read.unwrap_or_default();
         let (queue, ledger) = (Queue::new(config.max_active), Ledger::new(file));
         let (tracker, cancel) = (config.tracker.clone(), config.cancel.clone());
-        let inner = Inner { config, queue, ledger: ledger.clone(), table: Mutex::default(), trouble };
+        let (table, kept) = (Mutex::default(), tokio::sync::Mutex::default());
+        let inner = Inner { config, queue, ledger: ledger.clone(), table, kept, trouble };
         let downloads = Self { inner: Arc::new(inner) };
         for listed in listed {
             downloads.go_on_with(listed).await;
@@ -246,11 +249,12 @@ impl Downloads {
 
     /// Gives a download up; what has come is kept. Says whether there was anything to stop.
     pub fn cancel(&self, id: DownloadId) -> bool {
-        let is_stopped = self.suspend(id);
-        if is_stopped {
+        let is_running = self.inner.table.lock().cancel_of(id).is_some();
+        if is_running {
+            // First, so that its end finds it struck.
             self.inner.ledger.strike(id);
         }
-        is_stopped
+        self.suspend(id)
     }
 
     /// Stops a download until the node is started again. Says whether there was anything to stop.

@@ -52,6 +52,9 @@ pub struct DownloadView {
     pub id: DownloadId,
     /// The content.
     pub content: ContentId,
+    /// The SHA-256 of the file: of a torrent's what it is said to be, and once all is here what it is, as far as that is
+    /// known.
+    pub digest: Option<Digest>,
     /// The name it will have, or has: relative to the node's folder if it lies in there.
     pub name: String,
     /// The content's size in bytes, once known.
@@ -100,6 +103,16 @@ pub enum Priority {
     Normal,
     /// After the others.
     Low,
+}
+
+impl DownloadView {
+    /// Says whether a content is what is downloaded.
+    pub fn is_of(&self, content: &ContentId) -> bool {
+        match content {
+            ContentId::File(digest) => self.digest == Some(*digest),
+            ContentId::Torrent(_) => self.content == *content,
+        }
+    }
 }
 
 impl Priority {
@@ -181,6 +194,11 @@ impl DownloadState {
     /// Says whether there is nothing more to wait for: it is over, or all is here and given to others.
     pub const fn is_settled(&self) -> bool {
         self.is_over() || matches!(self, Self::Seeding { .. })
+    }
+
+    /// Says whether all is here.
+    pub const fn is_here(&self) -> bool {
+        matches!(self, Self::Done { .. } | Self::Seeding { .. })
     }
 
     /// Says whether the download fetches nothing at the moment and may have to wait for its turn.

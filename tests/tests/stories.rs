@@ -56,6 +56,8 @@ mod swarming;
 mod terminal;
 #[path = "stories/torrent_acceptance.rs"]
 mod torrent_acceptance;
+#[path = "stories/torrent_bridge.rs"]
+mod torrent_bridge;
 #[path = "stories/torrent_files.rs"]
 mod torrent_files;
 #[path = "stories/torrent_foreigners.rs"]

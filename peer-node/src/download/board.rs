@@ -23,9 +23,14 @@ impl Board {
         name: String,
         size: Option<u64>,
     ) -> (Self, watch::Receiver<DownloadView>) {
+        let digest = match content {
+            ContentId::File(digest) => Some(digest),
+            ContentId::Torrent(_) => None,
+        };
         let view = DownloadView {
             id,
             content,
+            digest,
             name,
             size,
             state: DownloadState::Queued,

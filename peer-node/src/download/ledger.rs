@@ -66,6 +66,14 @@ impl Ledger {
         self.change_one(id, |listed| std::mem::replace(&mut listed.priority, priority) != priority);
     }
 
+    /// Notes how many bytes of a torrent were given to others.
+    pub(super) fn set_given(&self, id: DownloadId, bytes: u64) {
+        self.change_one(id, |listed| match &mut listed.item {
+            Item::Torrent(torrent) => std::mem::replace(&mut torrent.given, bytes) != bytes,
+            Item::File(_) => false,
+        });
+    }
+
     /// Strikes a download that is done or given up.
     pub(super) fn strike(&self, id: DownloadId) {
         self.change(|downloads| downloads.remove(&id).is_some());

@@ -33,4 +33,6 @@ pub(super) struct ListedTorrent {
     /// Whether it is given to others once it is whole, and until how many times its size was.
     pub(super) seed: bool,
     pub(super) ratio: Option<f64>,
+    /// How many bytes of it were given to others.
+    pub(super) given: u64,
 }

@@ -73,6 +73,8 @@ struct StoredTorrent {
     select: Option<String>,
     seed: bool,
     ratio: Option<f64>,
+    #[serde(default)]
+    given: u64,
     priority: String,
     paused: bool,
 }
@@ -145,13 +147,14 @@ impl StoredDownload {
 
 impl StoredTorrent {
     fn new(torrent: &ListedTorrent, listed: &Listed) -> Self {
-        let ListedTorrent { infohash, folder, select, seed, ratio } = torrent;
+        let ListedTorrent { infohash, folder, select, seed, ratio, given } = torrent;
         Self {
             infohash: infohash.to_string(),
             folder: folder.as_path().into(),
             select: select.clone(),
             seed: *seed,
             ratio: *ratio,
+            given: *given,
             priority: listed.priority.name().to_owned(),
             paused: listed.is_paused,
         }
@@ -167,9 +170,9 @@ impl TryFrom<StoredTorrent> for Listed {
             return Err(ListError::Impossible("a ratio in it"));
         }
         let priority = priority(&stored.priority)?;
-        let StoredTorrent { folder, select, seed, ratio, paused, .. } = stored;
-        let item = Item::Torrent(ListedTorrent { infohash, folder: folder.into(), select, seed, ratio });
-        Ok(Self { item, priority, is_paused: paused })
+        let StoredTorrent { folder, select, seed, ratio, given, paused, .. } = stored;
+        let torrent = ListedTorrent { infohash, folder: folder.into(), select, seed, ratio, given };
+        Ok(Self { item: Item::Torrent(torrent), priority, is_paused: paused })
     }
 }
 
@@ -240,6 +243,7 @@ mod tests {
             select: Some("1,3-5".into()),
             seed: true,
             ratio: Some(1.5),
+            given: 77,
         };
         vec![
             Listed { item: Item::File(one), priority: Priority::Low, is_paused: true },

@@ -49,9 +49,10 @@ impl Table {
         Ok((id, session))
     }
 
-    /// Returns the download of a content that is not over.
+    /// Returns the download of a content that is not over. A torrent that has turned out to be another content is none of it.
     pub(super) fn running_one(&self, name: &ContentId) -> Option<DownloadId> {
-        self.latest.get(name).copied().filter(|id| self.is_running(*id))
+        let is_of = |entry: &&Entry| !entry.is_over() && entry.view.borrow().is_of(name);
+        self.latest.get(name).copied().filter(|id| self.entries.get(id).as_ref().is_some_and(is_of))
     }
 
     pub(super) fn views(&self) -> Vec<DownloadView> {
@@ -71,20 +72,21 @@ impl Table {
         self.entries.values().filter(|entry| !entry.is_over()).count()
     }
 
-    fn is_running(&self, id: DownloadId) -> bool {
-        self.entries.get(&id).is_some_and(|entry| !entry.is_over())
+    /// Forgets a download.
+    pub(super) fn forget(&mut self, id: DownloadId) {
+        let names = self.entries.remove(&id).map(|entry| entry.names).unwrap_or_default();
+        for name in names {
+            if self.latest.get(&name) == Some(&id) {
+                self.latest.remove(&name);
+            }
+        }
     }
 
     fn forget_old(&mut self) {
         let over = self.entries.iter().filter(|(_, entry)| entry.is_over()).map(|(id, _)| *id);
         let over: Vec<DownloadId> = over.collect();
         for id in over.iter().take(over.len().saturating_sub(MAX_REMEMBERED)) {
-            let names = self.entries.remove(id).map(|entry| entry.names).unwrap_or_default();
-            for name in names {
-                if self.latest.get(&name) == Some(id) {
-                    self.latest.remove(&name);
-                }
-            }
+            self.forget(*id);
         }
     }
 }

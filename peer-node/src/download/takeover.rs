@@ -1,18 +1,22 @@
 //! A native download whose content is wanted as a torrent as well: the torrent goes on with its part file.
 
+use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use protocol::digest::Digest;
 use protocol::metainfo::Metainfo;
 use protocol::share_path::safe_file_name;
 
-use super::listed::Item;
-use super::{Downloads, Wanted, place};
 use rustix::fs::CWD;
 
+use super::listed::Item;
+use super::place::{self, Place};
+use super::{Downloads, Wanted};
 use crate::storage::{remove_record, rename_new};
-use crate::transfers::ContentId;
+use crate::torrent::files::claim_part;
+use crate::transfers::{ContentId, DownloadState};
 
 /// How long the index may take to say which content a torrent is.
 const ASKING: Duration = Duration::from_secs(2);
@@ -36,42 +40,132 @@ impl Downloads {
     }
 
     /// Stops the native download of a content, if there is one, so that a torrent of the same content goes on with what it
-    /// has. Returns the folder in which that lies.
-    pub(super) async fn take_over(&self, digest: Digest, name: &str) -> Option<PathBuf> {
+    /// has, in its place. Returns the folder in which that lies.
+    pub(super) async fn take_over(&self, digest: Digest, metainfo: &Arc<Metainfo>) -> Option<PathBuf> {
         let (id, mut view) = {
             let table = self.inner.table.lock();
             let id = table.running_one(&ContentId::File(digest))?;
             (id, table.watch(id)?)
         };
         let Item::File(wanted) = self.inner.ledger.item(id)? else { return None };
-        self.inner.ledger.strike(id);
+        if !wanted.copies.is_empty() {
+            // A torrent makes no copies.
+            return None;
+        }
         self.suspend(id);
         let over = view.wait_for(|view| view.state.is_over());
-        let _ = tokio::time::timeout(SETTLING, over).await.ok()?;
-        tracing::info!(%digest, "native download goes on as a torrent");
-        let (root, name) = (self.inner.config.root.clone(), safe_file_name(name));
-        tokio::task::spawn_blocking(move || hand_over(&root, &wanted, &name.into())).await.ok()?
+        let is_stopped =
+            tokio::time::timeout(SETTLING, over).await.ok()?.ok()?.state == DownloadState::Cancelled;
+        self.inner.ledger.strike(id);
+        if is_stopped {
+            // It is the torrent from now on.
+            self.inner.table.lock().forget(id);
+        }
+        tracing::info!(%digest, infohash = %metainfo.infohash(), "native download goes on as a torrent");
+        let (root, metainfo) = (self.inner.config.root.clone(), Arc::clone(metainfo));
+        tokio::task::spawn_blocking(move || hand_over(&root, &wanted, &metainfo)).await.ok()?
     }
 }
 
-/// Gives a part file the name under which a torrent looks for it. Returns the folder in which it lies.
-fn hand_over(root: &Path, wanted: &Wanted, name: &PathBuf) -> Option<PathBuf> {
+/// Gives what a download has left to a torrent. Returns the folder in which it lies.
+fn hand_over(root: &Path, wanted: &Wanted, metainfo: &Metainfo) -> Option<PathBuf> {
     let target = place::asked_for(root, &wanted.target);
     let folder = target.parent()?.to_owned();
     let found = place::find(root, &target, &wanted.digest).ok()?;
-    if found.part.is_file() {
-        let mut part = folder.join(name).into_os_string();
-        part.push(".part");
-        let renamed = if found.part.as_os_str() == part {
-            Ok(())
-        } else {
-            rename_new((CWD, &found.part), (CWD, Path::new(&part)))
-        };
-        match renamed {
-            Ok(()) => remove_record(&found.record),
-            // Then it is fetched anew.
-            Err(error) => tracing::warn!(%error, "part of a download not taken over"),
-        }
+    if found.part.is_file()
+        && let Err(error) = give(&found, &folder, metainfo)
+    {
+        // Then it is fetched anew.
+        tracing::warn!(%error, "part of a download not taken over");
     }
     Some(folder)
+}
+
+/// Gives a part file the name and the record under which a torrent looks for it.
+fn give(found: &Place, folder: &Path, metainfo: &Metainfo) -> io::Result<()> {
+    let mut part = folder.join(safe_file_name(metainfo.name())).into_os_string();
+    part.push(".part");
+    let is_named = found.part.as_os_str() == part;
+    if !is_named {
+        rename_new((CWD, &found.part), (CWD, Path::new(&part)))?;
+    }
+    claim_part(folder, metainfo)?;
+    if !is_named {
+        remove_record(&found.record);
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use protocol::bitfield::Bitfield;
+    use protocol::geometry::Geometry;
+    use protocol::metainfo::{Draft, DraftContent, DraftNotes};
+    use protocol::sha1::sha1_all;
+    use tokio_util::sync::CancellationToken;
+
+    use super::super::Target;
+    use super::super::part_file::PartFile;
+    use super::*;
+    use crate::torrent::files::TorrentFiles;
+    use crate::torrent::selection::Selection;
+
+    const PIECE: usize = 1 << 20;
+
+    /// Begins a native download of three MiB of which so many of the native pieces are here, and hands it over to a torrent with
+    /// larger pieces; returns how many of those are here, and what lies in the folder.
+    fn handed_over(native_name: &str, native_pieces: usize) -> (u32, Vec<String>) {
+        let root = tempfile::tempdir().unwrap();
+        let content: Vec<u8> = (0..3 * PIECE).map(|at| (at % 251).to_le_bytes()[0]).collect();
+        let draft = Draft {
+            name: "torrent.bin".into(),
+            piece_length: 1 << 20,
+            content: DraftContent::Single(content.len() as u64),
+            private: false,
+            tiers: Vec::new(),
+            notes: DraftNotes::default(),
+        };
+        let hashes = sha1_all(content.chunks(PIECE).map(|piece| vec![piece]).collect::<Vec<_>>());
+        let metainfo = Arc::new(Metainfo::parse(&draft.encode(&hashes).unwrap()).unwrap());
+        let digest = Digest::from_bytes([7; 32]);
+        let target = Target::InFolder(native_name.into());
+        let wanted = Wanted { digest, size: None, target, copies: Vec::new() };
+        let geometry = Geometry::native(content.len() as u64).unwrap();
+        let at = root.path().join(native_name);
+        let (part, _) = PartFile::open(root.path(), &at, digest, geometry).unwrap();
+        let mut here = Bitfield::empty(&geometry);
+        for piece in geometry.pieces().take(native_pieces) {
+            let start = usize::try_from(geometry.piece_offset(piece)).unwrap();
+            part.write(piece, &[&content[start..start + geometry.length_of(piece) as usize]]).unwrap();
+            here.insert(piece);
+        }
+        part.save_record(&here).unwrap();
+        drop(part);
+        let folder = hand_over(root.path(), &wanted, &metainfo).unwrap();
+        let cancel = CancellationToken::new();
+        let (_files, here) =
+            TorrentFiles::open(&folder, &metainfo, &Selection::all(), &cancel, &|_| {}).unwrap();
+        let mut names: Vec<String> = std::fs::read_dir(folder)
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
+        names.sort();
+        (here.count(), names)
+    }
+
+    #[test]
+    fn a_torrent_goes_on_with_the_part_of_a_native_download_whatever_its_name() {
+        let left = ["torrent.bin.part", "torrent.bin.part.json"].map(str::to_owned);
+        for name in ["torrent.bin", "native.bin"] {
+            assert_eq!(handed_over(name, 9), (2, left.to_vec()), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_part_with_no_whole_piece_of_the_torrent_is_gone_on_with_too() {
+        let left = ["torrent.bin.part", "torrent.bin.part.json"].map(str::to_owned);
+        for pieces in [0, 1] {
+            assert_eq!(handed_over("torrent.bin", pieces), (0, left.to_vec()), "{pieces}");
+        }
+    }
 }

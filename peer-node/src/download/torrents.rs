@@ -3,6 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use protocol::digest::Digest;
 use protocol::infohash::Infohash;
@@ -16,6 +17,9 @@ use crate::torrent::selection::{Selection, SelectionError};
 use crate::torrent::session::Session;
 use crate::torrent::{Afterwards, Place, Wish};
 use crate::transfers::{ContentId, DownloadId, Priority};
+
+/// How often it is noted how much of a torrent was given.
+const COUNTING: Duration = Duration::from_secs(10);
 
 /// A torrent that somebody wants.
 #[derive(Debug, Clone)]
@@ -63,9 +67,17 @@ enum NotKept {
 }
 
 impl Downloads {
-    /// Begins a torrent, or says why not.
+    /// Begins a torrent, or says why not. One that is under way already goes on if it was paused.
     pub async fn add(&self, wanted: WantedTorrent) -> Result<DownloadId, TorrentError> {
         let infohash = wanted.metainfo.infohash();
+        // Before anything is touched.
+        selection(wanted.select.as_deref(), &wanted.metainfo)?;
+        let _kept = self.inner.kept.lock().await;
+        let running = self.inner.table.lock().running_one(&ContentId::Torrent(infohash));
+        if let Some(id) = running {
+            self.resume(id);
+            return Err(NotStarted::Running { id }.into());
+        }
         self.keep(&wanted.metainfo).await?;
         let digest = self.digest_of(&wanted.metainfo).await;
         let (seed, ratio) = match wanted.afterwards {
@@ -73,12 +85,12 @@ impl Downloads {
             Afterwards::Seed { ratio } => (true, ratio),
         };
         let taken_over = match digest {
-            Some(digest) => self.take_over(digest, wanted.metainfo.name()).await,
+            Some(digest) => self.take_over(digest, &wanted.metainfo).await,
             None => None,
         };
         let folder = taken_over.unwrap_or_else(|| self.inner.config.root.join(&wanted.folder));
         let select = wanted.select.clone();
-        let torrent = ListedTorrent { infohash, folder, select, seed, ratio };
+        let torrent = ListedTorrent { infohash, folder, select, seed, ratio, given: 0 };
         let item = Item::Torrent(torrent.clone());
         let listed = Listed { item, priority: Priority::Normal, is_paused: false };
         self.begin_torrent(wanted.metainfo, digest, &torrent, listed)
@@ -106,31 +118,28 @@ impl Downloads {
         torrent: &ListedTorrent,
         listed: Listed,
     ) -> Result<DownloadId, TorrentError> {
-        let selection = match &torrent.select {
-            Some(text) => Selection::parse(text, &metainfo)?,
-            None => Selection::all(),
-        };
+        let selection = selection(torrent.select.as_deref(), &metainfo)?;
         let place = Place::Fetch { folder: torrent.folder.clone(), selection };
         let afterwards =
             if torrent.seed { Afterwards::Seed { ratio: torrent.ratio } } else { Afterwards::End };
         let wish = Wish { metainfo, digest, place, afterwards, peers: Vec::new() };
-        Ok(self.launch(wish, Some(listed))?)
+        Ok(self.launch(wish, torrent.given, Some(listed))?)
     }
 
     /// Gives a file of the library as a torrent, as long as this run lasts.
     pub(crate) fn give(&self, wish: Wish) -> Result<DownloadId, NotStarted> {
-        self.launch(wish, None)
+        self.launch(wish, 0, None)
     }
 
-    fn launch(&self, wish: Wish, listed: Option<Listed>) -> Result<DownloadId, NotStarted> {
+    fn launch(&self, wish: Wish, given: u64, listed: Option<Listed>) -> Result<DownloadId, NotStarted> {
         let Inner { config, queue, ledger, table, .. } = &*self.inner;
-        let (infohash, path) = (wish.metainfo.infohash(), self.kept_at(wish.metainfo.infohash()));
+        let infohash = wish.metainfo.infohash();
         let file = wish.digest.map(ContentId::File);
         let names = std::iter::once(ContentId::Torrent(infohash)).chain(file).collect();
         let (id, session) = table.lock().begin(names, |id| {
             let cancel = config.cancel.child_token();
             let (session, view) = Session::new(id, wish, config.torrents.clone(), cancel.clone());
-            (session, view, cancel)
+            (session.having_given(given), view, cancel)
         })?;
         let (priority, is_paused) =
             listed.as_ref().map_or((Priority::Normal, false), |listed| (listed.priority, listed.is_paused));
@@ -139,15 +148,44 @@ impl Downloads {
         if let Some(listed) = listed {
             ledger.put(id, listed);
         }
-        let ledger = ledger.clone();
+        let downloads = self.clone();
         config.tracker.spawn(async move {
-            if session.run(place).await && is_listed {
-                ledger.strike(id);
-                // What stays is small and no harm.
-                let _ = tokio::fs::remove_file(path).await;
+            let is_final = {
+                let run = session.run(place);
+                tokio::pin!(run);
+                downloads.keep_count(id, run).await
+            };
+            if is_final {
+                downloads.inner.ledger.strike(id);
+            }
+            // One that was stopped with the node is still listed.
+            if is_listed && downloads.inner.ledger.item(id).is_none() {
+                downloads.forget(infohash).await;
             }
         });
         Ok(id)
+    }
+
+    /// Notes from time to time, until a torrent has run, how much of it was given; returns what the run does.
+    async fn keep_count<Run: Future + Unpin>(&self, id: DownloadId, mut run: Run) -> Run::Output {
+        loop {
+            let ran = tokio::time::timeout(COUNTING, &mut run).await;
+            if let Some(view) = self.watch(id) {
+                self.inner.ledger.set_given(id, view.borrow().bytes_given);
+            }
+            if let Ok(ran) = ran {
+                return ran;
+            }
+        }
+    }
+
+    /// Removes the `.torrent` of one that does not go on, unless it was begun again meanwhile.
+    async fn forget(&self, infohash: Infohash) {
+        let _kept = self.inner.kept.lock().await;
+        if self.inner.table.lock().running_one(&ContentId::Torrent(infohash)).is_none() {
+            // What stays is small and no harm.
+            let _ = tokio::fs::remove_file(self.kept_at(infohash)).await;
+        }
     }
 
     fn kept_at(&self, infohash: Infohash) -> PathBuf {
@@ -165,6 +203,10 @@ impl Downloads {
         let kept = kept.await.unwrap_or_else(|error| Err(io::Error::other(error)));
         kept.map_err(|source| TorrentError::NotKept { path: at, source })
     }
+}
+
+fn selection(text: Option<&str>, metainfo: &Metainfo) -> Result<Selection, SelectionError> {
+    text.map_or_else(|| Ok(Selection::all()), |text| Selection::parse(text, metainfo))
 }
 
 fn read(path: &Path, infohash: Infohash) -> Result<Arc<Metainfo>, NotKept> {

@@ -79,7 +79,11 @@ impl Services {
                 wires: wires.clone(),
                 transport: transport.clone(),
                 port: ground.address.port(),
-                bridge: Some(Bridge { links: links.clone(), index: index.clone() }),
+                bridge: Some(Bridge {
+                    links: links.clone(),
+                    index: index.clone(),
+                    library: ground.library.clone(),
+                }),
                 tracker: ground.tracker.clone(),
             },
             torrent_dir: ground.state.torrents(),

@@ -20,13 +20,15 @@ mod storing;
 #[cfg(test)]
 mod tests;
 
-use std::path::Path;
+use std::io;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use parking_lot::Mutex;
 use protocol::bitfield::Bitfield;
 use protocol::metainfo::Metainfo;
+use protocol::share_path::safe_file_name;
 
 pub use error::FilesError;
 pub use report::{FileCondition, FileReport};
@@ -34,6 +36,7 @@ pub use report::{FileCondition, FileReport};
 use super::selection::Selection;
 use handles::Handles;
 use place::Place;
+use record::Record;
 use settling::Settling;
 
 /// The files of a torrent.
@@ -69,19 +72,33 @@ impl TorrentFiles {
         &self.place.location
     }
 
+    /// Returns where the torrent's folder lies, or its only file, which may have got another name than its own. Does not wait.
+    pub fn lies_at(&self) -> PathBuf {
+        match self.metainfo.files().first().filter(|_| self.place.only_file.is_some()) {
+            Some(file) => self.outside(&self.path_of(0, file)),
+            None => self.location().to_owned(),
+        }
+    }
+
     /// Says whether others read soon what is written from now on, which then stays in memory. Does not wait.
     pub fn keep_cached(&self, keep: bool) {
         self.keep_cached.store(keep, Ordering::Relaxed);
     }
 
     /// Returns a path below the torrent's folder as those outside see it.
-    fn outside(&self, path: &Path) -> std::path::PathBuf {
+    fn outside(&self, path: &Path) -> PathBuf {
         if self.place.only_file.is_some() {
             self.place.location.with_file_name(path)
         } else {
             self.place.location.join(path)
         }
     }
+}
+
+/// Notes that the part of a torrent's only file is the torrent's, whoever has begun it: what is in it is looked into.
+pub(crate) fn claim_part(folder: &Path, metainfo: &Metainfo) -> io::Result<()> {
+    let name = place::numbered(&safe_file_name(metainfo.name()), 0, true);
+    Record::unread(metainfo).save(&folder.join(place::with_suffix(&name, ".part.json")))
 }
 
 fn wanted_pieces(metainfo: &Metainfo, selection: &Selection) -> Bitfield {

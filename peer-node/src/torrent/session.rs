@@ -10,6 +10,7 @@ mod natives;
 mod opening;
 mod party;
 mod resting;
+mod sharing;
 mod showing;
 
 use std::io;
@@ -35,6 +36,7 @@ pub use natives::Bridge;
 use natives::NativeInbox;
 use opening::Store;
 use party::{Party, Phase};
+use sharing::Shared;
 use showing::Givers;
 
 /// How often the engine's clock is looked at.
@@ -81,6 +83,7 @@ enum Done {
     Checked(Vec<(PieceIndex, io::Result<bool>)>),
     Noted(io::Result<()>),
     Settled(Result<(), FilesError>),
+    Shared(Shared),
 }
 
 /// The task of one torrent.
@@ -109,10 +112,18 @@ impl Session {
         let metainfo = &wish.metainfo;
         let (content, name) = (ContentId::Torrent(metainfo.infohash()), metainfo.name().to_owned());
         let (board, view) = Board::new(id, content, name, Some(metainfo.geometry().size()));
+        board.show(|view| view.digest = wish.digest);
         let (book, givers) = (PeerBook::default(), Givers::default());
         let jobs = JoinSet::new();
         let (store, downloaded, uploaded) = (None, 0, 0);
         (Self { wish, config, cancel, board, book, givers, store, downloaded, uploaded, jobs }, view)
+    }
+
+    /// Counts bytes that an earlier run has given.
+    pub(crate) fn having_given(mut self, bytes: u64) -> Self {
+        self.uploaded = bytes;
+        self.board.show(|view| view.bytes_given = bytes);
+        self
     }
 
     /// Takes part whenever it may; says whether that came to an end of which there is nothing to go on with.

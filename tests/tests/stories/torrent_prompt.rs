@@ -32,6 +32,19 @@ fn a_torrent_is_paused_and_goes_on_like_any_download() {
 }
 
 #[test]
+fn a_paused_torrent_that_is_added_again_goes_on() {
+    let (network, scene) = (Network::new(), Scene::by_hand(974));
+    let _honest = RawPeer::join(&scene, WireLie::None);
+    let mut node = network.node_with(&["--max-download-rate", "1M"]);
+    add(&mut node, &scene);
+    assert!(node.peer.say("pause 1").errors().is_empty());
+    until("the pause", SOON, || node.peer.say("transfers").states() == ["paused"]);
+    assert!(node.peer.say("limit down off").errors().is_empty());
+    add(&mut node, &scene);
+    wait_until_here(&node, &scene);
+}
+
+#[test]
 fn a_torrent_that_is_complete_is_given_on_the_port_of_the_node() {
     let (network, scene) = (Network::new(), Scene::by_hand(971));
     let honest = RawPeer::join(&scene, WireLie::None);
@@ -67,6 +80,9 @@ fn a_torrent_that_is_cancelled_is_no_longer_a_transfer() {
     let mut node = network.node_with(&[]);
     add(&mut node, &scene);
     until("half of it to be here", SOON, || node.peer.say("transfers").has("24/49 pieces"));
+    let kept = node.home.path().join(format!(".peerdex/torrents/{}.torrent", scene.infohash));
+    assert!(kept.exists());
     assert!(node.peer.say("cancel 1").errors().is_empty());
     until("the end", SOON, || node.peer.say("transfers").states() == ["cancelled"]);
+    until("its .torrent to be gone", SOON, || !kept.exists());
 }

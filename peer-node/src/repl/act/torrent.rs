@@ -4,7 +4,7 @@ use std::sync::Arc;
 use protocol::escape::display_safe;
 use protocol::share_path::safe_file_name;
 
-use super::download::go_on_with;
+use super::download::{Awaited, go_on_with};
 use super::lookup::contents;
 use crate::download::{NotStarted, TorrentError, WantedTorrent};
 use crate::repl::command::{Item, TorrentOrder};
@@ -44,7 +44,7 @@ async fn add(
         }
         Err(error) => return Err(error.into()),
     };
-    go_on_with(session, vec![id], background).await
+    go_on_with(session, vec![Awaited { id, file: None }], background).await
 }
 
 /// Makes a `.torrent` for each of some shared files.

@@ -11,6 +11,7 @@ fn view() -> DownloadView {
     DownloadView {
         id: DownloadId(1),
         content: ContentId::File(Digest::OF_NOTHING),
+        digest: Some(Digest::OF_NOTHING),
         name: "debian-12.5.0-amd64-netinst.iso".into(),
         size: Some(2_576_980_377),
         state: DownloadState::Fetching,

@@ -55,6 +55,11 @@ impl Record {
         }
     }
 
+    /// Makes the record of a part of which nobody knows what is in it.
+    pub(super) fn unread(metainfo: &Metainfo) -> Self {
+        Self { pieces: String::new(), ..Self::new(metainfo, &Bitfield::empty(metainfo.geometry())) }
+    }
+
     /// Writes the record, whole or not at all.
     pub(super) fn save(&self, path: &Path) -> io::Result<()> {
         save_record(path, self, |old: &Self| {

@@ -66,6 +66,10 @@ impl Session {
             }
             Done::Settled(outcome) => {
                 outcome?;
+                party.is_settled = party.phase == Phase::Finishing && !self.share();
+            }
+            Done::Shared(shared) => {
+                self.shared(shared);
                 party.is_settled = party.phase == Phase::Finishing;
             }
         }
@@ -117,6 +121,7 @@ impl Session {
                 warn_of(outcome);
             }
             Done::Settled(Ok(())) => {}
+            Done::Shared(shared) => self.shared(shared),
             Done::Settled(Err(error)) => tracing::warn!(%error, "files not put in their places"),
         }
     }

@@ -20,6 +20,7 @@ use super::Session;
 use super::party::{BACKLOG, BLOCK, Party, Phase};
 use crate::download::seeking::{Sighting, seek};
 use crate::index_client::IndexClient;
+use crate::library::Library;
 use crate::native::{FetchChannel, Link, Links, SourceEvent};
 use crate::swarm::{SourceId, SourceIds};
 use crate::torrent::translation::Translation;
@@ -30,13 +31,15 @@ const PAUSES: (Duration, Duration) = (Duration::from_secs(1), Duration::from_sec
 /// How long a node that was of no use is left alone.
 const LEFT_ALONE: Duration = Duration::from_secs(30);
 
-/// How native nodes are found and reached.
+/// How native nodes are found and reached, and how what has come is shared with them.
 #[derive(Debug, Clone)]
 pub struct Bridge {
     /// Where native connections come from.
     pub links: Links,
     /// Who knows the sources.
     pub index: IndexClient,
+    /// Who shares what is whole.
+    pub library: Library,
 }
 
 /// The native sources of one torrent.
@@ -177,7 +180,7 @@ impl Natives {
         self.absent.retain(|_, until| until.is_none_or(|until| until > now));
         let connected = self.peers.values().map(|peer| peer.node);
         let skip: HashSet<NodeId> = self.absent.keys().copied().chain(connected).collect();
-        let Bridge { links, index } = self.bridge.clone();
+        let Bridge { links, index, .. } = self.bridge.clone();
         self.rounds.spawn(seek(index, links, self.digest, skip, self.sightings_to.clone()));
     }
 

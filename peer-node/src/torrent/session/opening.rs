@@ -1,5 +1,6 @@
 //! Where the bytes of the torrent lie, and which of them are right.
 
+use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -26,6 +27,8 @@ pub(super) struct Store {
     /// The pieces of the selected files.
     pub(super) wanted: Bitfield,
     pub(super) location: PathBuf,
+    /// Whether it was not whole, and has not been looked at as a file since then.
+    pub(super) is_new: bool,
 }
 
 impl Store {
@@ -91,6 +94,10 @@ impl Session {
             return Err(Failure::NotWhole { missing, all: geometry.piece_count(), folder });
         }
         tracing::info!(infohash = %self.wish.metainfo.infohash(), pieces = store.here.count(), "torrent opened");
+        if !store.is_new {
+            // What it was said to be counts no more, and what it is nobody has found out.
+            self.board.show(|view| view.digest = None);
+        }
         self.store = Some(store);
         Ok(())
     }
@@ -113,19 +120,21 @@ impl Session {
                 Place::Shared { location, file } => {
                     let (here, wanted) = (Bitfield::full(&geometry), Bitfield::full(&geometry));
                     let bytes = Arc::new(SharedFile { file, geometry });
-                    return Ok((Store { files: None, bytes, here, wanted, location }, 0));
+                    return Ok((Store { files: None, bytes, here, wanted, location, is_new: false }, 0));
                 }
             };
             let missing = geometry.piece_count() - here.count();
             let files = Arc::new(files);
             let (wanted, location) = (files.wanted().clone(), files.location().to_owned());
             let bytes = Arc::clone(&files) as Arc<dyn PieceBytes>;
-            Ok((Store { files: Some(files), bytes, here, wanted, location }, missing))
+            let is_new = missing > 0;
+            Ok((Store { files: Some(files), bytes, here, wanted, location, is_new }, missing))
         })
     }
 
     /// Returns where the torrent's file or folder lies.
     pub(super) fn location(&self) -> PathBuf {
-        self.store.as_ref().map(|store| store.location.clone()).unwrap_or_default()
+        let Some(store) = &self.store else { return PathBuf::new() };
+        store.files.as_ref().map_or_else(|| store.location.clone(), |files| files.lies_at())
     }
 }

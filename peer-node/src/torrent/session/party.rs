@@ -242,15 +242,15 @@ impl Session {
             AnnounceEvent::Peers(peers) => peers.into_iter().for_each(|peer| self.book.learn(peer, now)),
             AnnounceEvent::Announced { tracker, seeders, leechers } => {
                 tracing::info!(tracker, ?seeders, ?leechers, "announced");
-                self.board.show(|view| view.trouble = None);
+                self.show_trouble(None);
             }
             AnnounceEvent::Warning { tracker, text } => {
                 tracing::warn!(tracker, text, "tracker warns");
-                self.board.show(|view| view.trouble = Some(format!("tracker {tracker} warns: {text}")));
+                self.show_trouble(Some(format!("tracker {tracker} warns: {text}")));
             }
             AnnounceEvent::Failure { tracker, reason, retry_in } => {
                 tracing::warn!(tracker, reason, ?retry_in, "announce failed");
-                self.board.show(|view| view.trouble = Some(format!("tracker {tracker}: {reason}")));
+                self.show_trouble(Some(format!("tracker {tracker}: {reason}")));
             }
         }
     }

@@ -84,6 +84,15 @@ pub(super) fn problem(view: &DownloadView) -> String {
     }
 }
 
+/// Says that a torrent is complete and not the file that it was said to be.
+pub(super) fn another(view: &DownloadView) -> String {
+    let what = match view.digest {
+        Some(digest) => format!("another file than was said, sha256 {digest}"),
+        None => "and whether it is that file could not be found out".to_owned(),
+    };
+    format!("{}: the torrent is complete, {what}; say it again to fetch the file", display_safe(&view.name))
+}
+
 /// Says that a download was stopped, or how else it ended before it could be.
 pub(in crate::repl::act) fn ended(view: &DownloadView) -> String {
     let name = display_safe(&view.name);
@@ -112,9 +121,7 @@ pub(super) fn suspended(view: &DownloadView) -> String {
 
 /// Says what came of many downloads.
 pub(super) fn summary(views: &[DownloadView]) -> String {
-    let is_here =
-        |state: &DownloadState| matches!(state, DownloadState::Done { .. } | DownloadState::Seeding { .. });
-    let done = || views.iter().filter(|view| is_here(&view.state));
+    let done = || views.iter().filter(|view| view.state.is_here());
     let bytes: u64 = done().filter_map(|view| view.size).fold(0, u64::saturating_add);
     let mut peers: Vec<_> = done().flat_map(givers).map(|giver| giver.address).collect();
     peers.sort_unstable();
@@ -155,6 +162,7 @@ mod tests {
         DownloadView {
             id: DownloadId(3),
             content: ContentId::File(Digest::OF_NOTHING),
+            digest: Some(Digest::OF_NOTHING),
             name: "a\tb".into(),
             size: Some(4096),
             state: DownloadState::Done { location: PathBuf::from("/x"), renamed: None },

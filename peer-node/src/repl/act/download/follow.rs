@@ -1,13 +1,16 @@
 use std::time::{Duration, Instant};
 
+use protocol::digest::Digest;
+use protocol::escape::display_safe;
 use tokio::sync::watch;
 
-use super::ending::{done, ended, problem, summary, suspended};
+use super::Awaited;
+use super::ending::{another, done, ended, problem, summary, suspended};
 use crate::repl::failure::Failure;
 use crate::repl::progress::{progress_line, summary_line};
 use crate::repl::room_news::RoomNews;
 use crate::repl::session::Session;
-use crate::transfers::{DownloadId, DownloadState, DownloadView};
+use crate::transfers::{DownloadState, DownloadView};
 
 /// How often progress is looked at when nothing else happens.
 const PAUSE: Duration = Duration::from_millis(250);
@@ -21,7 +24,7 @@ const MANY: usize = 5;
 /// Downloads that are waited for together.
 struct Following {
     /// In the order in which they were asked for.
-    pending: Vec<watch::Receiver<DownloadView>>,
+    pending: Vec<Pending>,
     over: Vec<DownloadView>,
     all: usize,
     failed: usize,
@@ -30,10 +33,21 @@ struct Following {
     looked: Instant,
 }
 
+/// A download that is not over.
+struct Pending {
+    view: watch::Receiver<DownloadView>,
+    /// The file that it shall bring.
+    file: Option<Digest>,
+}
+
 /// Waits until downloads are over and tells of each: scripts in the order in which they were asked for, people as soon as
 /// it is so.
-pub(super) async fn follow(session: &mut Session, ids: &[DownloadId]) -> Result<(), Failure> {
-    let pending: Vec<_> = ids.iter().filter_map(|id| session.node.downloads().watch(*id)).collect();
+pub(super) async fn follow(session: &mut Session, awaited: &[Awaited]) -> Result<(), Failure> {
+    let watch = |awaited: &Awaited| {
+        let view = session.node.downloads().watch(awaited.id)?;
+        Some(Pending { view, file: awaited.file })
+    };
+    let pending: Vec<_> = awaited.iter().filter_map(watch).collect();
     let all = pending.len();
     let (room, looked) = (RoomNews::default(), Instant::now());
     let mut following = Following { pending, over: Vec::new(), all, failed: 0, room, looked };
@@ -46,7 +60,7 @@ pub(super) async fn follow(session: &mut Session, ids: &[DownloadId]) -> Result<
             continue;
         }
         // A download that ends without a word is stopped with its node; the next report tells of it.
-        let _ = tokio::time::timeout(PAUSE, first.changed()).await;
+        let _ = tokio::time::timeout(PAUSE, first.view.changed()).await;
     }
     session.output.clear_live();
     if all > MANY && session.output.is_for_person() {
@@ -61,8 +75,8 @@ impl Following {
     fn report(&mut self, session: &mut Session) -> Result<(), Failure> {
         let is_person = session.output.is_for_person();
         let mut at = 0;
-        while let Some(receiver) = self.pending.get(at) {
-            let is_over = receiver.borrow().state.is_settled() || receiver.has_changed().is_err();
+        while let Some(Pending { view, .. }) = self.pending.get(at) {
+            let is_over = view.borrow().state.is_settled() || view.has_changed().is_err();
             if !is_over {
                 if !is_person {
                     break;
@@ -70,8 +84,9 @@ impl Following {
                 at += 1;
                 continue;
             }
-            let view = self.pending.remove(at).borrow().clone();
-            self.tell(session, &view)?;
+            let Pending { view, file } = self.pending.remove(at);
+            let view = view.borrow().clone();
+            self.tell(session, &view, file)?;
             self.over.push(view);
         }
         Ok(())
@@ -83,7 +98,7 @@ impl Following {
             return Ok(());
         }
         self.looked = Instant::now();
-        for view in &self.pending {
+        for Pending { view, .. } in &self.pending {
             let Some(text) = self.room.of(&view.borrow()) else { continue };
             if session.output.is_for_person() {
                 session.output.line(text)?;
@@ -94,8 +109,19 @@ impl Following {
         Ok(())
     }
 
-    fn tell(&mut self, session: &mut Session, view: &DownloadView) -> Result<(), Failure> {
+    fn tell(
+        &mut self,
+        session: &mut Session,
+        view: &DownloadView,
+        file: Option<Digest>,
+    ) -> Result<(), Failure> {
         let renamed = match &view.state {
+            // A torrent that was said to be the file.
+            state if state.is_here() && file.is_some_and(|file| view.digest != Some(file)) => {
+                self.failed += 1;
+                session.output.error(another(view));
+                return Ok(());
+            }
             DownloadState::Done { location, renamed } => {
                 Some(renamed.as_deref().map(|why| (session.show_path(location), why)))
             }
@@ -107,6 +133,9 @@ impl Following {
             let in_full = self.all <= MANY;
             let lines = done(view, renamed, in_full, session.output.audience(), session.output.look());
             session.output.lines(lines)?;
+            if let Some(trouble) = &view.trouble {
+                session.output.warning(display_safe(trouble));
+            }
         } else {
             self.failed += 1;
             session.output.error(problem(view));
@@ -116,7 +145,8 @@ impl Following {
 
     fn draw(&self, session: &mut Session) {
         let (look, width, height) = session.output.live_frame();
-        let mut views: Vec<DownloadView> = self.pending.iter().map(|view| view.borrow().clone()).collect();
+        let mut views: Vec<DownloadView> =
+            self.pending.iter().map(|pending| pending.view.borrow().clone()).collect();
         if let [only] = views.as_mut_slice() {
             *only = session.node.downloads().ranked(only.clone());
         }
