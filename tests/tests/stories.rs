@@ -58,6 +58,8 @@ mod terminal;
 mod torrent_acceptance;
 #[path = "stories/torrent_bridge.rs"]
 mod torrent_bridge;
+#[path = "stories/torrent_create.rs"]
+mod torrent_create;
 #[path = "stories/torrent_files.rs"]
 mod torrent_files;
 #[path = "stories/torrent_foreigners.rs"]

@@ -77,6 +77,12 @@ pub(crate) enum Failure {
     /// A file cannot be given as a torrent.
     #[error(transparent)]
     Offer(#[from] OfferError),
+    /// Something of that name is there.
+    #[error("{} is there already: choose another name with `as FILE`", display_safe(&path.to_string_lossy()))]
+    Exists {
+        /// Where.
+        path: PathBuf,
+    },
     /// A file cannot be written.
     #[error("cannot write {}: {source}", display_safe(&path.to_string_lossy()))]
     Unwritable {

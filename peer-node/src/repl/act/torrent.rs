@@ -1,3 +1,5 @@
+use std::fs;
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -9,7 +11,9 @@ use super::lookup::contents;
 use crate::download::{NotStarted, TorrentError, WantedTorrent};
 use crate::repl::command::{Item, TorrentOrder};
 use crate::repl::failure::Failure;
+use crate::repl::look::Style;
 use crate::repl::session::{Session, home, user_path};
+use crate::torrent::offers::Made;
 use crate::torrent::{Afterwards, dot_torrent};
 
 /// Takes part in a torrent, or makes one.
@@ -60,26 +64,36 @@ async fn create(session: &mut Session, item: &Item, path: Option<String>) -> Res
         let bytes = made.metainfo.bytes().to_vec();
         let at = path.clone();
         let written = tokio::task::spawn_blocking(move || write_new(&at, &bytes)).await;
-        written
-            .map_err(|_| Failure::Told)?
-            .map_err(|source| Failure::Unwritable { path: path.clone(), source })?;
-        let (infohash, shown) =
-            (made.metainfo.infohash(), display_safe(&path.to_string_lossy()).into_owned());
-        match &made.tracker {
-            Ok(url) => {
-                session.output.line(format!("made\t{shown}\tinfohash {infohash}\t{}", display_safe(url)))?;
-            }
-            Err(why) => {
-                session.output.line(format!("made\t{shown}\tinfohash {infohash}\twithout a tracker"))?;
-                session.output.warning(format!("it names no tracker: {why}"));
-            }
-        }
+        written.map_err(|_| Failure::Told)??;
+        tell(session, &made, &path)?;
     }
     Ok(())
 }
 
-/// Writes a file that was not there.
-fn write_new(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
-    let mut file = std::fs::File::create_new(path)?;
-    std::io::Write::write_all(&mut file, bytes)
+/// Says what was made.
+fn tell(session: &mut Session, made: &Made, path: &Path) -> Result<(), Failure> {
+    let (infohash, path) = (made.metainfo.infohash(), display_safe(&path.to_string_lossy()).into_owned());
+    let tracker = made.tracker.as_ref().map_or("without a tracker".into(), |url| display_safe(url));
+    if session.output.is_for_person() {
+        let made = session.output.look().paint(Style::Good, "made");
+        session.output.line(format!("{made}  {path}"))?;
+        session.output.line(format!("  infohash {infohash}"))?;
+        session.output.line(format!("  {tracker}"))?;
+    } else {
+        session.output.line(format!("made\t{path}\tinfohash {infohash}\t{tracker}"))?;
+    }
+    if let Err(why) = &made.tracker {
+        session.output.warning(format!("it names no tracker: {why}"));
+    }
+    Ok(())
+}
+
+/// Writes a file that was not there. One that says the same already is as good.
+fn write_new(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
+    let written = fs::File::create_new(path).and_then(|mut file| file.write_all(bytes));
+    written.or_else(|error| match error.kind() {
+        io::ErrorKind::AlreadyExists if fs::read(path).is_ok_and(|there| there == bytes) => Ok(()),
+        io::ErrorKind::AlreadyExists => Err(Failure::Exists { path: path.to_owned() }),
+        _ => Err(Failure::Unwritable { path: path.to_owned(), source: error }),
+    })
 }
