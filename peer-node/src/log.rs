@@ -6,7 +6,7 @@ use std::io::{self, IsTerminal};
 use std::path::Path;
 use std::sync::Arc;
 
-use tracing_subscriber::filter::EnvFilter;
+use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::{Layer, SubscriberExt};
 use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt;
@@ -18,13 +18,13 @@ use rotating_file::RotatingFile;
 /// The verbosity counts the `-v`: 1 shows info on stderr, 2 debug, 3 trace; the file has this program's debug always, since
 /// that is where each verified piece stands. `RUST_LOG` takes precedence over both. A log that cannot be written never stops or disturbs the program.
 pub fn init(log_dir: &Path, verbosity: u8) -> io::Result<()> {
-    let asked = std::env::var(EnvFilter::DEFAULT_ENV).ok();
+    let asked = std::env::var(ASKED).ok();
     subscriber(log_dir, verbosity, asked.as_deref())?.try_init().map_err(io::Error::other)
 }
 
 /// Sends what the program logs to stderr, if `verbosity` is not 0; for commands that have no folder of their own.
 pub fn init_stderr(verbosity: u8) {
-    let asked = std::env::var(EnvFilter::DEFAULT_ENV).ok();
+    let asked = std::env::var(ASKED).ok();
     // Only one of a process's logs can be the first.
     let _ = tracing_subscriber::registry().with(stderr_layer(verbosity, asked.as_deref())).try_init();
 }
@@ -64,14 +64,16 @@ fn subscriber(
     Ok(tracing_subscriber::registry().with(file_layer).with(stderr_layer(verbosity, asked)))
 }
 
+/// Where a person asks for a log of another kind: `debug`, or `warn,peer_node::swarm=trace`.
+const ASKED: &str = "RUST_LOG";
+
 /// What this program decides, without the libraries under it.
 const DEBUG: &str = "info,peer_node=debug,protocol=debug";
 
 /// Returns what was asked for, or the given directives if that is nothing that can be understood.
-fn filter(asked: Option<&str>, otherwise: &str) -> EnvFilter {
+fn filter(asked: Option<&str>, otherwise: &str) -> Targets {
     let asked = asked.filter(|asked| !asked.trim().is_empty());
-    let asked = asked.and_then(|asked| EnvFilter::builder().parse(asked).ok());
-    asked.unwrap_or_else(|| EnvFilter::new(otherwise))
+    asked.and_then(|asked| asked.parse().ok()).unwrap_or_else(|| otherwise.parse().unwrap_or_default())
 }
 
 #[cfg(test)]

@@ -28,7 +28,8 @@ pub fn build(quiet: bool) -> Result<Programs> {
     let folder = profile_folder(&own).context("this program does not lie in a target folder of cargo's")?;
     let target = folder.parent().context("the target folder has no parent")?;
     let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    cargo.args(["build", "--package", "index-server", "--package", "peer-node", "--bins"]);
+    // All of the workspace, so that the libraries are those that its tests are built with.
+    cargo.args(["build", "--workspace", "--bins"]);
     cargo.arg("--manifest-path").arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("../Cargo.toml"));
     cargo.arg("--target-dir").arg(target).stdin(Stdio::null());
     match folder.file_name().and_then(|name| name.to_str()) {
