@@ -5,13 +5,16 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use protocol::bitfield::Bitfield;
 use protocol::digest::Digest;
+use protocol::geometry::Geometry;
 use protocol::metainfo::Metainfo;
 use protocol::share_path::safe_file_name;
 
 use rustix::fs::CWD;
 
 use super::listed::Item;
+use super::part_record::PartRecord;
 use super::place::{self, Place};
 use super::{Downloads, Wanted};
 use crate::storage::{remove_record, rename_new};
@@ -23,6 +26,15 @@ const ASKING: Duration = Duration::from_secs(2);
 
 /// How long a download may take to put its part in order.
 const SETTLING: Duration = Duration::from_secs(10);
+
+/// What a download has left to the torrent that goes on with it.
+#[derive(Debug)]
+pub(super) struct Left {
+    /// Where its part lies.
+    pub(super) folder: PathBuf,
+    /// The native pieces that are in it, as its record says.
+    pub(super) pieces: Option<Bitfield>,
+}
 
 impl Downloads {
     /// Finds out the SHA-256 of a torrent's content: from the `.torrent` itself, or from the index. It is a hint.
@@ -40,8 +52,8 @@ impl Downloads {
     }
 
     /// Stops the native download of a content, if there is one, so that a torrent of the same content goes on with what it
-    /// has, in its place. Returns the folder in which that lies.
-    pub(super) async fn take_over(&self, digest: Digest, metainfo: &Arc<Metainfo>) -> Option<PathBuf> {
+    /// has, in its place. Returns what it has left.
+    pub(super) async fn take_over(&self, digest: Digest, metainfo: &Arc<Metainfo>) -> Option<Left> {
         let (id, mut view) = {
             let table = self.inner.table.lock();
             let id = table.running_one(&ContentId::File(digest))?;
@@ -67,18 +79,25 @@ impl Downloads {
     }
 }
 
-/// Gives what a download has left to a torrent. Returns the folder in which it lies.
-fn hand_over(root: &Path, wanted: &Wanted, metainfo: &Metainfo) -> Option<PathBuf> {
+/// Gives what a download has left to a torrent.
+fn hand_over(root: &Path, wanted: &Wanted, metainfo: &Metainfo) -> Option<Left> {
     let target = place::asked_for(root, &wanted.target);
     let folder = target.parent()?.to_owned();
     let found = place::find(root, &target, &wanted.digest).ok()?;
-    if found.part.is_file()
-        && let Err(error) = give(&found, &folder, metainfo)
-    {
-        // Then it is fetched anew.
-        tracing::warn!(%error, "part of a download not taken over");
+    if !found.part.is_file() {
+        return Some(Left { folder, pieces: None });
     }
-    Some(folder)
+    let native = Geometry::native(metainfo.geometry().size()).ok();
+    let pieces =
+        native.zip(PartRecord::load(&found.record)).and_then(|(native, record)| record.pieces(&native));
+    match give(&found, &folder, metainfo) {
+        Ok(()) => Some(Left { folder, pieces }),
+        Err(error) => {
+            // Then it is fetched anew.
+            tracing::warn!(%error, "part of a download not taken over");
+            Some(Left { folder, pieces: None })
+        }
+    }
 }
 
 /// Gives a part file the name and the record under which a torrent looks for it.
@@ -98,8 +117,6 @@ fn give(found: &Place, folder: &Path, metainfo: &Metainfo) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use protocol::bitfield::Bitfield;
-    use protocol::geometry::Geometry;
     use protocol::metainfo::{Draft, DraftContent, DraftNotes};
     use protocol::sha1::sha1_all;
     use tokio_util::sync::CancellationToken;
@@ -141,7 +158,9 @@ mod tests {
         }
         part.save_record(&here).unwrap();
         drop(part);
-        let folder = hand_over(root.path(), &wanted, &metainfo).unwrap();
+        let left = hand_over(root.path(), &wanted, &metainfo).unwrap();
+        assert_eq!(left.pieces, Some(here));
+        let folder = left.folder;
         let cancel = CancellationToken::new();
         let (_files, here) =
             TorrentFiles::open(&folder, &metainfo, &Selection::all(), &cancel, &|_| {}).unwrap();

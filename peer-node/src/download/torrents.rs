@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use protocol::bitfield::Bitfield;
 use protocol::digest::Digest;
 use protocol::infohash::Infohash;
 use protocol::metainfo::{Metainfo, MetainfoError};
@@ -84,16 +85,19 @@ impl Downloads {
             Afterwards::End => (false, None),
             Afterwards::Seed { ratio } => (true, ratio),
         };
-        let taken_over = match digest {
+        let left = match digest {
             Some(digest) => self.take_over(digest, &wanted.metainfo).await,
             None => None,
         };
-        let folder = taken_over.unwrap_or_else(|| self.inner.config.root.join(&wanted.folder));
+        let (folder, pieces) = left.map_or_else(
+            || (self.inner.config.root.join(&wanted.folder), None),
+            |left| (left.folder, left.pieces),
+        );
         let select = wanted.select.clone();
         let torrent = ListedTorrent { infohash, folder, select, seed, ratio, given: 0 };
         let item = Item::Torrent(torrent.clone());
         let listed = Listed { item, priority: Priority::Normal, is_paused: false };
-        self.begin_torrent(wanted.metainfo, digest, &torrent, listed)
+        self.begin_torrent(wanted.metainfo, digest, &torrent, pieces, listed)
     }
 
     /// Goes on with a torrent of an earlier run.
@@ -104,7 +108,7 @@ impl Downloads {
         let begun = read.and_then(|metainfo| {
             // The index may not be there yet: what the torrent itself says is enough for now.
             let digest = metainfo.digest().filter(|_| metainfo.is_single_file());
-            Ok(self.begin_torrent(metainfo, digest, &torrent, listed)?)
+            Ok(self.begin_torrent(metainfo, digest, &torrent, None, listed)?)
         });
         if let Err(error) = begun {
             tracing::warn!(%infohash, %error, "torrent does not go on");
@@ -116,6 +120,7 @@ impl Downloads {
         metainfo: Arc<Metainfo>,
         digest: Option<Digest>,
         torrent: &ListedTorrent,
+        left: Option<Bitfield>,
         listed: Listed,
     ) -> Result<DownloadId, TorrentError> {
         let selection = selection(torrent.select.as_deref(), &metainfo)?;
@@ -123,15 +128,22 @@ impl Downloads {
         let afterwards =
             if torrent.seed { Afterwards::Seed { ratio: torrent.ratio } } else { Afterwards::End };
         let wish = Wish { metainfo, digest, place, afterwards, peers: Vec::new() };
-        Ok(self.launch(wish, torrent.given, Some(listed))?)
+        let given = torrent.given;
+        Ok(self.launch(wish, Some(listed), |session| session.having_given(given).with_fragments(left))?)
     }
 
     /// Gives a file of the library as a torrent, as long as this run lasts.
     pub(crate) fn give(&self, wish: Wish) -> Result<DownloadId, NotStarted> {
-        self.launch(wish, 0, None)
+        self.launch(wish, None, |session| session)
     }
 
-    fn launch(&self, wish: Wish, given: u64, listed: Option<Listed>) -> Result<DownloadId, NotStarted> {
+    /// Begins a torrent after `prepare` has had its way with it.
+    fn launch(
+        &self,
+        wish: Wish,
+        listed: Option<Listed>,
+        prepare: impl FnOnce(Session) -> Session,
+    ) -> Result<DownloadId, NotStarted> {
         let Inner { config, queue, ledger, table, .. } = &*self.inner;
         let infohash = wish.metainfo.infohash();
         let file = wish.digest.map(ContentId::File);
@@ -139,7 +151,7 @@ impl Downloads {
         let (id, session) = table.lock().begin(names, |id| {
             let cancel = config.cancel.child_token();
             let (session, view) = Session::new(id, wish, config.torrents.clone(), cancel.clone());
-            (session.having_given(given), view, cancel)
+            (prepare(session), view, cancel)
         })?;
         let (priority, is_paused) =
             listed.as_ref().map_or((Priority::Normal, false), |listed| (listed.priority, listed.is_paused));

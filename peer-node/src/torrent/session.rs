@@ -5,6 +5,7 @@
 //! verified survives a rest.
 
 mod fetching;
+mod fragments;
 mod hearing;
 mod natives;
 mod opening;
@@ -16,7 +17,7 @@ mod showing;
 use std::io;
 use std::time::{Duration, Instant};
 
-use protocol::geometry::PieceIndex;
+use protocol::geometry::{Block, PieceIndex};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -30,8 +31,9 @@ use crate::download::board::Board;
 use crate::download::queue::Place;
 use crate::download::turns::Turn;
 use crate::transfers::{ContentId, DownloadId, DownloadState, DownloadView};
-use crate::transport::Transport;
+use crate::transport::{Buffer, Transport};
 
+use fragments::Fragments;
 pub use natives::Bridge;
 use natives::NativeInbox;
 use opening::Store;
@@ -84,6 +86,7 @@ enum Done {
     Noted(io::Result<()>),
     Settled(Result<(), FilesError>),
     Shared(Shared),
+    Read(Vec<(Block, Buffer)>),
 }
 
 /// The task of one torrent.
@@ -96,6 +99,7 @@ pub(crate) struct Session {
     book: PeerBook,
     givers: Givers,
     store: Option<Store>,
+    fragments: Option<Fragments>,
     /// Bytes that came, and bytes that were sent before the present party.
     downloaded: u64,
     uploaded: u64,
@@ -115,8 +119,11 @@ impl Session {
         board.show(|view| view.digest = wish.digest);
         let (book, givers) = (PeerBook::default(), Givers::default());
         let jobs = JoinSet::new();
-        let (store, downloaded, uploaded) = (None, 0, 0);
-        (Self { wish, config, cancel, board, book, givers, store, downloaded, uploaded, jobs }, view)
+        let (store, fragments, downloaded, uploaded) = (None, None, 0, 0);
+        (
+            Self { wish, config, cancel, board, book, givers, store, fragments, downloaded, uploaded, jobs },
+            view,
+        )
     }
 
     /// Counts bytes that an earlier run has given.

@@ -21,7 +21,10 @@ impl Session {
         let now = Instant::now();
         while let Some(action) = party.swarm.poll(now) {
             match action {
-                Action::Request { source, block } => party.request(source, block),
+                Action::Request { source, block } => {
+                    self.read_fragments(block.piece);
+                    party.request(source, block);
+                }
                 Action::Cancel { source, block } => party.cancel(source, block),
                 Action::Interest { source, on } => party.interested(source, on),
                 Action::Check { piece } => {
@@ -68,6 +71,7 @@ impl Session {
                 outcome?;
                 party.is_settled = party.phase == Phase::Finishing && !self.share();
             }
+            Done::Read(blocks) => self.fragments_read(blocks, party),
             Done::Shared(shared) => {
                 self.shared(shared);
                 party.is_settled = party.phase == Phase::Finishing;
@@ -120,7 +124,7 @@ impl Session {
                 notes.ended();
                 warn_of(outcome);
             }
-            Done::Settled(Ok(())) => {}
+            Done::Settled(Ok(())) | Done::Read(_) => {}
             Done::Shared(shared) => self.shared(shared),
             Done::Settled(Err(error)) => tracing::warn!(%error, "files not put in their places"),
         }

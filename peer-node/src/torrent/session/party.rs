@@ -69,6 +69,7 @@ pub(super) struct Live {
 pub(super) struct Party {
     pub(super) phase: Phase,
     pub(super) swarm: Swarm,
+    pub(super) ids: SourceIds,
     pub(super) assembly: Assembly,
     pub(super) checks: Checks,
     pub(super) notes: Notes,
@@ -161,11 +162,12 @@ impl Session {
         self.board.begin(state);
         let bridge = self.config.bridge.clone().zip(self.wish.digest);
         let (natives, native_inbox) = bridge
-            .and_then(|(bridge, digest)| Natives::new(bridge, digest, metainfo.geometry(), ids, now))
+            .and_then(|(bridge, digest)| Natives::new(bridge, digest, metainfo.geometry(), ids.clone(), now))
             .unzip();
         let party = Party {
             phase: Phase::Fetching,
             swarm,
+            ids,
             assembly: Assembly::default(),
             checks: Checks::default(),
             notes: Notes::new(now),

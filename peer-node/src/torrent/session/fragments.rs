@@ -1,0 +1,132 @@
+//! What is here of pieces that are not whole: a native download that was taken over has left it, cut as it cuts.
+//!
+//! It is read when somebody is first asked for a block of the piece around it, and verified with that piece. If the piece
+//! fails, all of it is fetched.
+
+use std::collections::BTreeSet;
+use std::os::unix::fs::FileExt;
+use std::sync::Arc;
+use std::time::Instant;
+
+use protocol::bitfield::Bitfield;
+use protocol::geometry::{Block, Geometry, PieceIndex};
+
+use super::party::{BLOCK, Party};
+use super::{Done, Session};
+use crate::bittorrent::{PieceBytes, Segment};
+use crate::swarm::Have;
+use crate::torrent::files::TorrentFiles;
+use crate::transport::{Buffer, BufferPool};
+
+/// Native pieces that are here, and the torrent's pieces for which they were used.
+#[derive(Debug)]
+pub(super) struct Fragments {
+    native: Geometry,
+    pieces: Bitfield,
+    used: BTreeSet<PieceIndex>,
+}
+
+impl Fragments {
+    pub(super) const fn new(native: Geometry, pieces: Bitfield) -> Self {
+        Self { native, pieces, used: BTreeSet::new() }
+    }
+
+    /// Returns the blocks of a piece that are here, the first time that this is asked.
+    fn take(&mut self, torrent: &Geometry, piece: PieceIndex) -> Vec<Block> {
+        if !self.used.insert(piece) {
+            return Vec::new();
+        }
+        let blocks = torrent.blocks(piece, BLOCK);
+        blocks.filter(|block| self.has(torrent.block_offset(*block), block.length)).collect()
+    }
+
+    fn has(&self, offset: u64, length: u32) -> bool {
+        let unit = u64::from(self.native.piece_length());
+        let last = (offset + u64::from(length.max(1)) - 1) / unit;
+        let is_here = |number: u64| {
+            let piece = u32::try_from(number).ok().and_then(|number| self.native.piece(number));
+            piece.is_some_and(|piece| self.pieces.has(piece))
+        };
+        (offset / unit..=last).all(is_here)
+    }
+}
+
+impl Session {
+    /// Takes in which native pieces another download has left in the part.
+    pub(crate) fn with_fragments(mut self, left: Option<Bitfield>) -> Self {
+        let native = Geometry::native(self.wish.metainfo.geometry().size()).ok();
+        self.fragments = native.zip(left).map(|(native, left)| Fragments::new(native, left));
+        self
+    }
+
+    /// Has read what is here of a piece that is begun.
+    pub(super) fn read_fragments(&mut self, piece: PieceIndex) {
+        let Some(fragments) = &mut self.fragments else { return };
+        let blocks = fragments.take(self.wish.metainfo.geometry(), piece);
+        let files = self.store.as_ref().and_then(|store| store.files.as_ref());
+        let Some(files) = files.filter(|_| !blocks.is_empty()) else { return };
+        let (files, buffers) = (Arc::clone(files), self.config.transport.buffers().clone());
+        self.jobs.spawn_blocking(move || Done::Read(read(&blocks, &files, &buffers)));
+    }
+
+    /// Takes in what was here of a piece, as if from a source that has nothing else.
+    pub(super) fn fragments_read(&self, blocks: Vec<(Block, Buffer)>, party: &mut Party) {
+        let (id, now) = (party.ids.next(), Instant::now());
+        let nothing = Bitfield::empty(self.wish.metainfo.geometry());
+        party.swarm.source_joined(id, Have::Some(nothing), true, now);
+        for (block, data) in blocks {
+            party.block(id, block, data, now);
+        }
+        party.swarm.source_lost(id);
+    }
+}
+
+/// Reads blocks; those that cannot be read are fetched like others.
+fn read(blocks: &[Block], files: &TorrentFiles, buffers: &BufferPool) -> Vec<(Block, Buffer)> {
+    let read_one = |block: &Block| {
+        let segments = files.segments(*block).ok()??;
+        let [Segment::File { file, offset, length }] = segments.as_slice() else { return None };
+        let mut buffer = buffers.take(*length);
+        let bytes = buffer.vec();
+        let start = bytes.len();
+        bytes.resize(start + length, 0);
+        file.read_exact_at(bytes.get_mut(start..)?, *offset).ok()?;
+        Some((*block, buffer))
+    };
+    blocks.iter().filter_map(read_one).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_here_of_a_larger_piece_is_used_once() {
+        let (torrent, native) =
+            (Geometry::new(3 << 20, 1 << 20).unwrap(), Geometry::native(3 << 20).unwrap());
+        let mut pieces = Bitfield::empty(&native);
+        for number in [1, 3, 4] {
+            pieces.insert(native.piece(number).unwrap());
+        }
+        let mut fragments = Fragments::new(native, pieces);
+        let mut taken = |number| {
+            let blocks = fragments.take(&torrent, torrent.piece(number).unwrap());
+            blocks.iter().map(|block| block.begin / BLOCK).collect::<Vec<_>>()
+        };
+        assert_eq!(taken(0), (16..32).chain(48..64).collect::<Vec<_>>());
+        assert_eq!(taken(1), (0..16).collect::<Vec<_>>());
+        assert_eq!((taken(2), taken(0)), (vec![], vec![]));
+    }
+
+    #[test]
+    fn a_block_across_two_native_pieces_needs_both() {
+        let (torrent, native) =
+            (Geometry::new(1 << 20, 100_000).unwrap(), Geometry::native(1 << 20).unwrap());
+        let mut pieces = Bitfield::empty(&native);
+        pieces.insert(native.piece(0).unwrap());
+        let mut fragments = Fragments::new(native, pieces);
+        // Piece 2 goes from 200,000 to 300,000, and the native one ends at 262,144.
+        let blocks = fragments.take(&torrent, torrent.piece(2).unwrap());
+        assert_eq!(blocks.iter().map(|block| block.begin / BLOCK).collect::<Vec<_>>(), [0, 1, 2]);
+    }
+}
