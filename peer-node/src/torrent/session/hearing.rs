@@ -43,10 +43,7 @@ impl Session {
             }
             WireEvent::Rejected(blocks) => {
                 let peer = party.live.get_mut(&id);
-                let rejections = peer.map_or(0, |peer| {
-                    peer.rejections += blocks.len();
-                    peer.rejections
-                });
+                let rejections = peer.map_or(0, |peer| peer.rejected(blocks.len()));
                 for block in blocks {
                     party.swarm.block_rejected(id, block, now);
                 }
@@ -71,7 +68,7 @@ impl Session {
         tracing::info!(%address, client = wire.client(), inbound = wire.is_inbound(), "peer joined");
         // The engine takes a new source to be told that it has something of use.
         wire.interested(!party.swarm.is_complete());
-        party.live.insert(id, Live { wire, address, rejections: 0 });
+        party.live.insert(id, Live::new(wire, address));
         party.swarm.source_joined(id, have, choked, Instant::now());
         self.givers.joined(address);
     }
@@ -99,7 +96,9 @@ impl Session {
             tracing::info!(%address, why, "peer gone");
         }
         wire.close();
-        self.givers.left(address, why);
+        // Once all is here it is no fault to go.
+        let is_over = party.swarm.is_complete() && parting != Parting::Banned;
+        self.givers.left(address, (!is_over).then_some(why));
         // Of a peer that dialled us it is not known where it listens; between two that are complete there is nothing to do.
         let parting = match (parting, party.phase) {
             (Parting::Soon, Phase::Seeding) => Parting::Useless,

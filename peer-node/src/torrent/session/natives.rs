@@ -307,7 +307,7 @@ impl Session {
         let natives = party.natives.as_mut();
         if let Some(address) = natives.and_then(|natives| natives.leave(id, for_good, Instant::now())) {
             tracing::info!(%address, why, for_good, "node left");
-            self.givers.left(address, why);
+            self.givers.left(address, Some(why));
         }
     }
 }

@@ -62,6 +62,8 @@ pub(super) struct Live {
     pub(super) address: SocketAddr,
     /// How many requests it has turned down since it last gave a block.
     pub(super) rejections: usize,
+    /// How many requests were taken back; for these comes a rejection as well.
+    pub(super) taken_back: usize,
 }
 
 /// What the torrent has while it takes part.
@@ -88,6 +90,21 @@ pub(super) struct Party {
     patience: Duration,
 }
 
+impl Live {
+    /// Makes the entry of a peer that has just come.
+    pub(super) const fn new(wire: Wire, address: SocketAddr) -> Self {
+        Self { wire, address, rejections: 0, taken_back: 0 }
+    }
+
+    /// Counts requests that were rejected; returns how many the peer has turned down since it last gave a block.
+    pub(super) fn rejected(&mut self, count: usize) -> usize {
+        let own = self.taken_back.min(count);
+        self.taken_back -= own;
+        self.rejections += count - own;
+        self.rejections
+    }
+}
+
 impl Party {
     /// Asks a source for a block.
     pub(super) fn request(&self, source: SourceId, block: Block) {
@@ -99,9 +116,12 @@ impl Party {
     }
 
     /// Tells a source that a block is not wanted any more.
-    pub(super) fn cancel(&self, source: SourceId, block: Block) {
-        match (self.live.get(&source), &self.natives) {
-            (Some(peer), _) => peer.wire.cancel(block),
+    pub(super) fn cancel(&mut self, source: SourceId, block: Block) {
+        match (self.live.get_mut(&source), &self.natives) {
+            (Some(peer), _) => {
+                peer.taken_back += 1;
+                peer.wire.cancel(block);
+            }
             (None, Some(natives)) => natives.cancel(source, block),
             (None, None) => {}
         }

@@ -21,6 +21,7 @@ pub(super) struct Givers {
 #[derive(Debug, Default)]
 struct Gift {
     bytes: u64,
+    is_here: bool,
     /// Why the peer was left, if it was.
     left: Option<String>,
 }
@@ -28,7 +29,8 @@ struct Gift {
 impl Givers {
     pub(super) fn joined(&mut self, address: SocketAddr) {
         if self.peers.len() < MAX_GIVERS || self.peers.contains_key(&address) {
-            self.peers.entry(address).or_default().left = None;
+            let gift = self.peers.entry(address).or_default();
+            (gift.is_here, gift.left) = (true, None);
         }
     }
 
@@ -38,18 +40,19 @@ impl Givers {
         }
     }
 
-    pub(super) fn left(&mut self, address: SocketAddr, why: &str) {
+    /// Notes that a peer is gone, and why if that matters to anybody.
+    pub(super) fn left(&mut self, address: SocketAddr, why: Option<&str>) {
         if let Some(gift) = self.peers.get_mut(&address) {
-            gift.left = Some(why.to_owned());
+            (gift.is_here, gift.left) = (false, why.map(str::to_owned));
         }
         // Who gave nothing makes room for others.
-        self.peers.retain(|_, gift| gift.bytes > 0 || gift.left.is_none());
+        self.peers.retain(|_, gift| gift.bytes > 0 || gift.is_here);
     }
 
     fn views(&self, rate: impl Fn(SocketAddr) -> f64) -> Vec<Giver> {
         let view = |(address, gift): (&SocketAddr, &Gift)| {
             let (address, bytes, left) = (*address, gift.bytes, gift.left.clone());
-            Giver { address, bytes, rate: if left.is_none() { rate(address) } else { 0.0 }, left }
+            Giver { address, bytes, rate: if gift.is_here { rate(address) } else { 0.0 }, left }
         };
         self.peers.iter().filter(|(_, gift)| gift.bytes > 0).map(view).collect()
     }
