@@ -18,6 +18,7 @@ mod list_sync;
 mod offers;
 mod pending;
 mod plain_words;
+mod postponed;
 mod probe_key;
 mod round;
 mod session;

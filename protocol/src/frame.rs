@@ -119,6 +119,12 @@ impl FrameBuffer {
         Ok(Some(body))
     }
 
+    /// Returns the length of the next body, as its header announces it, if that is here.
+    pub fn announced(&self) -> Option<usize> {
+        let header = self.data.get(self.start..)?.first_chunk::<HEADER_LEN>()?;
+        Some(u32::from_be_bytes(*header) as usize)
+    }
+
     /// Returns the next message, if it is there whole; the error is final.
     pub fn next_message<M: Decode<()>>(&mut self) -> Result<Option<M>, FrameError> {
         self.next_body()?.map(decode_body).transpose()
@@ -129,6 +135,13 @@ impl FrameBuffer {
         let from = self.start;
         self.start = self.data.len().min(from.saturating_add(most));
         self.data.get(from..self.start).unwrap_or_default()
+    }
+
+    /// Gives the memory of an empty buffer back, for a stream that may be silent for long.
+    pub fn release(&mut self) {
+        if self.pending() == 0 {
+            (self.data, self.start) = (Vec::new(), 0);
+        }
     }
 
     /// Says how many bytes wait that were not consumed.
@@ -147,7 +160,10 @@ mod tests {
     fn lengths_are_judged_from_the_header_alone() {
         for (length, fits) in [(0, false), (1, true), (100, true), (101, false), (u32::MAX, false)] {
             let mut buffer = FrameBuffer::with_limit(100);
-            buffer.extend(&length.to_be_bytes());
+            buffer.extend(&length.to_be_bytes()[..3]);
+            assert_eq!(buffer.announced(), None);
+            buffer.extend(&length.to_be_bytes()[3..]);
+            assert_eq!(buffer.announced(), Some(length as usize));
             assert_eq!(buffer.next_body().is_ok(), fits, "{length}");
         }
     }

@@ -83,6 +83,7 @@ impl Actor {
         self.list.share(self.inputs.feed.take());
         let mut conversation = Conversation::new(&mut self.list, &welcome, began);
         conversation.repeat(self.offers.repeat());
+        conversation.spread(random());
         let mut line = Line { stream, frames };
         let ended = tokio::select! {
             () = cancel.cancelled() => None,

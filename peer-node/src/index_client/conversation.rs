@@ -15,6 +15,7 @@ use super::list_sync::ListSync;
 use super::offers::Repetition;
 use super::pending::{Pending, Waiter};
 use super::plain_words::{is_final, plain, plain_refusal};
+use super::postponed::Postponed;
 use super::session_error::{SessionError, Violation};
 use super::shares::Snapshot;
 use super::{IndexError, IndexStatus, Reachability};
@@ -37,6 +38,7 @@ pub(super) struct Conversation<'a> {
     list: &'a mut ListSync,
     offers: Repetition,
     pending: Pending,
+    postponed: Postponed,
     outgoing: Vec<u8>,
     next_id: RequestId,
     renewal: Duration,
@@ -62,6 +64,7 @@ impl<'a> Conversation<'a> {
             list,
             offers: Repetition::default(),
             pending: Pending::default(),
+            postponed: Postponed::default(),
             outgoing: Vec::new(),
             next_id: welcome.next_id,
             renewal: renewal.clamp(Duration::from_secs(1), LONGEST_RENEWAL),
@@ -80,6 +83,11 @@ impl<'a> Conversation<'a> {
         self.offers = offers;
     }
 
+    /// Gives the pauses that the index asks for a spread of their own.
+    pub(super) fn spread(&mut self, seed: u64) {
+        self.postponed.spread(seed);
+    }
+
     /// Takes over a new look at the library.
     pub(super) fn share(&mut self, snapshot: Snapshot) {
         self.list.share(snapshot);
@@ -87,16 +95,20 @@ impl<'a> Conversation<'a> {
 
     /// Tells whether a caller may ask now.
     pub(super) fn has_room(&self) -> bool {
-        self.outgoing.len() < FULL && self.pending.has_room()
+        self.outgoing.len() < FULL && self.pending.has_room() && !self.postponed.is_waiting()
     }
 
     /// Asks for a caller.
     pub(super) fn ask(&mut self, now: Instant, command: Command) {
+        self.ask_since(now, command, now);
+    }
+
+    fn ask_since(&mut self, now: Instant, command: Command, asked_at: Instant) {
         if command.is_abandoned() {
             return;
         }
         match self.send(now, command.request()) {
-            Ok(id) => self.pending.add(id, Waiter::Call(command), now),
+            Ok(id) => self.pending.add(id, Waiter::Call(command), asked_at),
             Err(_) => command.fail(IndexError::TooLong { limit: protocol::limits::MAX_FRAME }),
         }
     }
@@ -109,10 +121,14 @@ impl<'a> Conversation<'a> {
             let id = self.send(now, request).map_err(Violation::Frame)?;
             self.pending.add(id, Waiter::List, now);
         }
-        while self.outgoing.len() < FULL {
-            let Some(request) = self.offers.next() else { break };
-            let id = self.send(now, request).map_err(Violation::Frame)?;
-            self.pending.add(id, Waiter::Offer, now);
+        for (command, asked_at) in self.postponed.due(now) {
+            self.ask_since(now, command, asked_at);
+        }
+        while self.outgoing.len() < FULL && !self.postponed.is_waiting() {
+            let Some(hint) = self.offers.next() else { break };
+            let infohash = hint.infohash;
+            let id = self.send(now, Request::OfferTorrent { hint }).map_err(Violation::Frame)?;
+            self.pending.add(id, Waiter::Offer(infohash), now);
         }
         if self.spoke + self.renewal <= now && !self.pending.is_renewing() {
             let id = self.send(now, Request::Renew).map_err(Violation::Frame)?;
@@ -147,8 +163,15 @@ impl<'a> Conversation<'a> {
         match message {
             FromIndex::Reply { id, reply } => {
                 self.moved = now;
-                let waiter = self.pending.answered(id).ok_or(Violation::UnknownReply { id })?;
-                self.answer(now, id, waiter, reply)
+                let (waiter, asked_at) = self.pending.answered(id).ok_or(Violation::UnknownReply { id })?;
+                match reply {
+                    Reply::Refused(Refusal::TooFast { retry_after }) => {
+                        let pause = Duration::from_millis(retry_after.into());
+                        self.postpone(now, (id, asked_at), waiter, pause);
+                        Ok(())
+                    }
+                    reply => self.answer(now, id, waiter, reply),
+                }
             }
             FromIndex::Notice(notice) => self.note(notice),
         }
@@ -178,13 +201,33 @@ impl<'a> Conversation<'a> {
                 refused.map_err(|refusal| SessionError::Refused(plain_refusal(refusal)))?;
             }
             (Waiter::Renewal, Reply::List(summary)) => self.list.observed(now, summary),
-            (Waiter::Offer, Reply::Offers { .. }) => self.offers.answered(None),
-            (Waiter::Offer, Reply::Refused(refusal)) => self.offers.answered(Some(refusal)),
-            (Waiter::Offer, _) => Err(Violation::WrongReply { asked: "an offer" })?,
+            (Waiter::Offer(_), Reply::Offers { .. }) => self.offers.answered(None),
+            (Waiter::Offer(_), Reply::Refused(refusal)) => self.offers.answered(Some(refusal)),
+            (Waiter::Offer(_), _) => Err(Violation::WrongReply { asked: "an offer" })?,
             (Waiter::Nobody, _) | (Waiter::Renewal, Reply::Refused(Refusal::StoreUnavailable)) => {}
             (Waiter::List | Waiter::Renewal, _) => Err(Violation::WrongReply { asked: "our list" })?,
         }
         Ok(())
+    }
+
+    /// Does what the index wants later after a pause.
+    fn postpone(
+        &mut self,
+        now: Instant,
+        (id, asked_at): (RequestId, Instant),
+        waiter: Waiter,
+        pause: Duration,
+    ) {
+        match waiter {
+            Waiter::Call(command) => self.postponed.call(now, command, asked_at, pause),
+            Waiter::List => self.list.postponed(id, self.postponed.after(now, pause)),
+            Waiter::Offer(infohash) => {
+                self.offers.again(infohash);
+                self.postponed.wait(now, pause);
+            }
+            // The next one is due soon anyway, and what was said kept the lease.
+            Waiter::Nobody | Waiter::Renewal => {}
+        }
     }
 
     fn note(&mut self, notice: Notice) -> Result<(), SessionError> {
@@ -221,7 +264,7 @@ impl<'a> Conversation<'a> {
         let renew = Some(self.spoke + self.renewal).filter(|_| !self.pending.is_renewing());
         // The list is not asked while there is no room for what it says.
         let list = self.list.deadline().filter(|_| self.outgoing.len() < FULL);
-        let deadlines = [renew, list, self.pending.deadline(), self.silent_at()];
+        let deadlines = [renew, list, self.pending.deadline(), self.postponed.deadline(), self.silent_at()];
         // There is always a renewal to come or to be answered, so the last word is never needed.
         deadlines.into_iter().flatten().min().unwrap_or(self.moved + SILENCE)
     }
@@ -261,6 +304,7 @@ impl<'a> Conversation<'a> {
     /// Ends the session: whoever waits is told.
     pub(super) fn end(self, error: &IndexError) {
         self.pending.fail(error);
+        self.postponed.fail(error);
     }
 }
 

@@ -45,6 +45,8 @@ pub(super) struct ListSync {
     trouble: Option<SyncTrouble>,
     /// No round begins before.
     hold: Option<Instant>,
+    /// The index wants nothing more of a round before.
+    slow_until: Option<Instant>,
     mismatches: u32,
     outages: u32,
 }
@@ -66,12 +68,17 @@ impl ListSync {
     /// Begins a session with an index that says what it has of our list.
     pub(super) fn welcome(&mut self, now: Instant, list: ListSummary) {
         self.round = None;
+        self.slow_until = None;
         self.claim = Some(Claim { list, patience: now + PATIENCE });
     }
 
     /// Makes the next request, if there is one to send now; its reply is to be given back with its id.
     pub(super) fn next(&mut self, now: Instant, id: RequestId) -> Option<Request> {
         self.judge_claim(now);
+        self.slow_until.take_if(|until| *until <= now);
+        if self.slow_until.is_some() {
+            return None;
+        }
         if self.round.is_none() && self.claim.is_none() && self.hold.is_none_or(|until| until <= now) {
             self.round = self.begin();
         }
@@ -81,7 +88,8 @@ impl ListSync {
     /// Says when [`ListSync::next`] may have something to send though nothing else happens.
     pub(super) fn deadline(&self) -> Option<Instant> {
         let patience = self.claim.as_ref().map(|claim| claim.patience);
-        patience.or(self.hold.filter(|_| self.round.is_none() && !self.is_synced()))
+        let hold = self.hold.filter(|_| self.round.is_none() && !self.is_synced());
+        self.slow_until.or(patience).or(hold)
     }
 
     fn judge_claim(&mut self, now: Instant) {
@@ -129,6 +137,17 @@ impl ListSync {
         if differs && self.round.is_none() && self.claim.is_none() && self.hold.is_none() {
             self.mismatch(now, summary);
         }
+    }
+
+    /// A request of a round is to be sent again after a pause.
+    pub(super) fn postponed(&mut self, id: RequestId, until: Instant) {
+        let Some(round) = &mut self.round else { return };
+        if let Some(step) = round.landed(id, None)
+            && !round.was_cut_short()
+        {
+            round.postpone(step);
+        }
+        self.slow_until = self.slow_until.max(Some(until));
     }
 
     /// A request of a round was refused. Gives the refusal back when nothing can be done about it here.

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use parking_lot::Mutex;
-use protocol::index::{Refusal, Request, TorrentHint};
+use protocol::index::{Refusal, TorrentHint};
 use protocol::infohash::Infohash;
 use protocol::limits::MAX_TORRENTS_PER_NODE;
 
@@ -54,17 +54,23 @@ pub(super) struct Repetition {
 }
 
 impl Repetition {
-    /// Makes the next request, if one may be sent now.
-    pub(super) fn next(&mut self) -> Option<Request> {
+    /// Gives the next offer, if one may be made now.
+    pub(super) fn next(&mut self) -> Option<TorrentHint> {
         while self.flying < WINDOW {
             let infohash = self.queue.pop_front()?;
             // It may have been struck out since.
             if let Some(hint) = self.book.find(&infohash) {
                 self.flying += 1;
-                return Some(Request::OfferTorrent { hint });
+                return Some(hint);
             }
         }
         None
+    }
+
+    /// An offer is to be made once more.
+    pub(super) fn again(&mut self, infohash: Infohash) {
+        self.flying = self.flying.saturating_sub(1);
+        self.queue.push_back(infohash);
     }
 
     /// An offer was taken or refused.
@@ -98,13 +104,15 @@ mod tests {
         let mut repetition = book.repeat();
         let offered: Vec<_> = std::iter::from_fn(|| repetition.next()).collect();
         assert_eq!(offered.len(), WINDOW);
-        assert_eq!(offered[0], Request::OfferTorrent { hint: hint(0) });
+        assert_eq!(offered[0], hint(0));
         book.strike(&hint(33).infohash);
         for _ in 0..WINDOW {
             repetition.answered(Some(Refusal::NoSuchPeer));
         }
+        repetition.again(hint(0).infohash);
         let rest: Vec<_> = std::iter::from_fn(|| repetition.next()).collect();
-        assert_eq!((rest.len(), &rest[1]), (7, &Request::OfferTorrent { hint: hint(34) }));
+        assert_eq!(rest.last(), Some(&hint(0)));
+        assert_eq!((rest.len(), &rest[1]), (8, &hint(34)));
     }
 
     #[test]

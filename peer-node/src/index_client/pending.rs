@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use protocol::index::RequestId;
+use protocol::infohash::Infohash;
 use tokio::time::Instant;
 
 use super::IndexError;
@@ -25,7 +26,7 @@ pub(super) enum Waiter {
     /// The synchronisation of the list.
     List,
     /// An offer that is made anew.
-    Offer,
+    Offer(Infohash),
     /// The lease.
     Renewal,
 }
@@ -48,9 +49,9 @@ impl Pending {
         self.entries.insert(id, Entry { waiter, asked_at });
     }
 
-    /// Takes out who waits for the reply to a request, if it was made and not answered yet.
-    pub(super) fn answered(&mut self, id: RequestId) -> Option<Waiter> {
-        self.entries.remove(&id).map(|entry| entry.waiter)
+    /// Takes out who waits for the reply to a request and since when, if it was made and not answered yet.
+    pub(super) fn answered(&mut self, id: RequestId) -> Option<(Waiter, Instant)> {
+        self.entries.remove(&id).map(|entry| (entry.waiter, entry.asked_at))
     }
 
     /// Tells whether one more caller may ask.

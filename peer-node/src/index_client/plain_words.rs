@@ -24,10 +24,12 @@ pub(super) fn plain_refusal(refusal: Refusal) -> Refusal {
             Refusal::BadRecord { path: plain(&path), reason: plain(&reason) }
         }
         Refusal::TooMany { what, limit } => Refusal::TooMany { what: plain(&what), limit },
+        Refusal::NotAllowed { what } => Refusal::NotAllowed { what: plain(&what) },
         Refusal::BadProof
         | Refusal::BadPort { .. }
         | Refusal::NoSuchPeer
         | Refusal::Busy { .. }
+        | Refusal::TooFast { .. }
         | Refusal::StoreUnavailable => refusal,
     }
 }
@@ -41,6 +43,7 @@ pub(super) const fn is_final(refusal: &Refusal) -> bool {
             | Refusal::BadProof
             | Refusal::BadPort { .. }
             | Refusal::Busy { .. }
+            | Refusal::NotAllowed { .. }
     )
 }
 

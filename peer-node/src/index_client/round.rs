@@ -50,6 +50,8 @@ impl Round {
     pub(super) fn next(&mut self, id: RequestId) -> Option<Request> {
         let request = match self.queue.front()? {
             _ if self.flying.len() >= WINDOW => return None,
+            // What overtook the beginning would not count as mentioned.
+            _ if self.flying.values().any(|step| matches!(step, Step::Begin)) => return None,
             Step::Begin => Request::BeginList,
             Step::Change(batch) => batch.request(),
             // What was refused until now is sent again without the offending file, and must come before the end.
@@ -72,6 +74,11 @@ impl Round {
         if !batch.is_empty() {
             self.queue.push_front(Step::Change(batch));
         }
+    }
+
+    /// Takes a step back that the index wants later.
+    pub(super) fn postpone(&mut self, step: Step) {
+        self.queue.push_front(step);
     }
 
     /// Registers no more; what else is in the queue is still sent.

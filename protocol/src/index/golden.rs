@@ -164,6 +164,8 @@ fn every_refusal_has_its_bytes() {
     frozen(&Refusal::NoSuchPeer, "00000007");
     frozen(&Refusal::Busy { retry_after: 3 }, "00000008 00000003");
     frozen(&Refusal::StoreUnavailable, "00000009");
+    frozen(&Refusal::TooFast { retry_after: 3 }, "0000000a 00000003");
+    frozen(&Refusal::NotAllowed { what: "x".into() }, &format!("0000000b {x}"));
 }
 
 #[test]

@@ -58,4 +58,16 @@ pub enum Refusal {
     /// The index cannot write to its disk; searches go on.
     #[error("the index cannot store registrations at the moment; it will be told again")]
     StoreUnavailable,
+    /// The node, or all at its address together, ask for more in a second than they may; nothing was done.
+    #[error("too many requests; try again in {} s", f64::from(*.retry_after) / 1000.0)]
+    TooFast {
+        /// Milliseconds to wait.
+        retry_after: u32,
+    },
+    /// The index does not serve this address or this node (final).
+    #[error("the index does not serve this {what}")]
+    NotAllowed {
+        /// Whether it is the address or the node.
+        what: String,
+    },
 }

@@ -205,3 +205,39 @@ fn a_question_too_long_for_a_frame_fails_alone() {
         sent(&mut conversation, now).iter().any(|message| matches!(message.request, Request::Locate { .. }))
     );
 }
+
+fn too_fast(id: RequestId, retry_after: u32) -> FromIndex {
+    reply(id, Reply::Refused(Refusal::TooFast { retry_after }))
+}
+
+#[test]
+fn a_question_that_comes_too_soon_is_asked_again_after_the_pause_and_holds_back_others() {
+    let (mut list, mut now) = (ListSync::default(), Instant::now());
+    let mut conversation = Conversation::new(&mut list, &welcome(), now);
+    let mut answer = ask(&mut conversation, now);
+    assert_eq!(sent(&mut conversation, now).len(), 1);
+    conversation.take_in(now, too_fast(3, 2000)).unwrap();
+    assert!(!conversation.has_room());
+    let again_at = conversation.deadline();
+    assert!((2000..=4000).contains(&(again_at - now).as_millis()), "{:?}", again_at - now);
+    now += Duration::from_millis(1999);
+    assert!(sent(&mut conversation, now).is_empty());
+    now = again_at;
+    assert!(matches!(sent(&mut conversation, now)[..], [ToIndex { id: 4, request: Request::Statistics }]));
+    assert!(conversation.has_room());
+    conversation.take_in(now, reply(4, statistics())).unwrap();
+    assert_eq!(answer.try_recv().unwrap(), Ok(Statistics::default()));
+}
+
+#[test]
+fn a_caller_is_told_at_once_when_the_pause_would_be_too_long_for_it() {
+    let (mut list, now) = (ListSync::default(), Instant::now());
+    let mut conversation = Conversation::new(&mut list, &welcome(), now);
+    let mut answer = ask(&mut conversation, now);
+    sent(&mut conversation, now);
+    conversation.take_in(now, too_fast(3, u32::MAX)).unwrap();
+    let refused = answer.try_recv().unwrap();
+    assert_eq!(refused, Err(Refusal::TooFast { retry_after: u32::MAX }.into()));
+    // And the index cannot silence us for weeks.
+    assert!(conversation.deadline() - now <= Duration::from_mins(2));
+}

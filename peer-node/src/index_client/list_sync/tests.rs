@@ -356,3 +356,31 @@ proptest! {
         prop_assert!(pair.sync.is_synced());
     }
 }
+
+#[test]
+fn an_index_that_wants_the_list_slower_gets_it_whole_all_the_same() {
+    let names: Vec<String> = (0..9500).map(|number| format!("{number:05}")).collect();
+    let files: Vec<(&str, u8)> = names.iter().map(|name| (name.as_str(), 1)).collect();
+    let mut pair = Pair::new(&files);
+    pair.index.files.insert("old".into(), file("old", 9));
+    pair.meet();
+    // Every third request comes too soon, the first one among them.
+    for turn in 0.. {
+        while pair.send() {}
+        let Some((id, _)) = pair.flying.front() else {
+            let Some(later) = pair.sync.deadline() else { break };
+            pair.now = later;
+            continue;
+        };
+        if turn % 3 == 0 {
+            let until = pair.now + Duration::from_secs(1);
+            pair.sync.postponed(*id, until);
+            pair.flying.pop_front();
+        } else {
+            pair.land();
+        }
+        assert!(turn < 1000, "it never ends");
+    }
+    assert_eq!((pair.known().len(), pair.sync.is_synced()), (9500, true));
+    assert!(!pair.index.files.contains_key("old"));
+}
