@@ -53,7 +53,9 @@ impl From<WireError> for CallError {
             WireError::Silent(after) | WireError::SlowMessage(after) | WireError::NotTaken(after) => {
                 Self::TimedOut(after)
             }
-            WireError::Closed | WireError::Truncated | WireError::Frame(_) => Self::Stranger,
+            WireError::Closed | WireError::Truncated | WireError::Crowded | WireError::Frame(_) => {
+                Self::Stranger
+            }
         }
     }
 }

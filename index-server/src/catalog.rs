@@ -9,6 +9,7 @@ mod name;
 mod packing;
 mod record;
 mod restore;
+mod unseen;
 mod writes;
 
 #[cfg(test)]
@@ -113,16 +114,24 @@ impl Catalog {
 
     /// Takes all of `files`, or none.
     pub(crate) fn register(&mut self, node: NodeNo, files: &[FileRecord]) -> Result<(), Unchanged> {
+        self.has_room_for(node, files, MAX_FILES_PER_NODE)?;
+        files.iter().try_for_each(|file| self.put(node, file).ok_or(Unchanged::TooMany))
+    }
+
+    /// Says whether a node may share `files` too, if it may share so many in all.
+    pub(crate) fn has_room_for(
+        &self,
+        node: NodeNo,
+        files: &[FileRecord],
+        most: u32,
+    ) -> Result<(), Unchanged> {
         let list = self.lists.get(&node).ok_or(Unchanged::NoSuchNode)?;
         let mut fresh: Vec<&str> =
             files.iter().map(|file| file.path.as_str()).filter(|path| !list.contains(path)).collect();
         fresh.sort_unstable();
         fresh.dedup();
-        let room = (MAX_FILES_PER_NODE as usize).saturating_sub(list.len());
-        if fresh.len() > room {
-            return Err(Unchanged::TooMany);
-        }
-        files.iter().try_for_each(|file| self.put(node, file).ok_or(Unchanged::TooMany))
+        let room = (most as usize).saturating_sub(list.len());
+        if fresh.len() > room { Err(Unchanged::TooMany) } else { Ok(()) }
     }
 
     /// Takes paths out of a list; those that are not in it are passed over.

@@ -6,12 +6,13 @@ mod desk;
 mod gate;
 mod greeting;
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Instant;
 
 use protocol::escape::display_safe;
 use protocol::index::{FromIndex, Notice, Refusal, Reply, RequestId, ToIndex};
+use protocol::node_id::NodeId;
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -19,7 +20,8 @@ use tracing::{Instrument, debug, info, warn};
 
 use crate::caller::{Callee, call_until_reached};
 use crate::directory::Arrival;
-use crate::server::Service;
+use crate::quotas::Kind;
+use crate::server::{Allowance, RETRY_AFTER, Service};
 use crate::session::{Session, Step, is_final};
 use crate::wire::{Wire, WireError};
 pub(crate) use gate::Gate;
@@ -52,7 +54,7 @@ enum Ended {
 }
 
 /// Serves a client until its connection ends.
-pub(crate) async fn serve(stream: TcpStream, peer: SocketAddr, service: &Arc<Service>) {
+pub(crate) async fn serve(stream: TcpStream, peer: SocketAddr, allowance: Allowance, service: &Arc<Service>) {
     let mut wire = greeting::wire(stream, service);
     let greeted = tokio::select! {
         biased;
@@ -60,7 +62,10 @@ pub(crate) async fn serve(stream: TcpStream, peer: SocketAddr, service: &Arc<Ser
         greeted = greeting::greet(&mut wire, peer, service) => greeted,
     };
     let ended = match greeted {
-        Ok(greeted) => attend(&mut wire, greeted, service).await,
+        Ok(greeted) => {
+            wire.share(allowance);
+            attend(&mut wire, greeted, service).await
+        }
         Err(ended) => ended,
     };
     take_leave(wire, &ended).await;
@@ -69,7 +74,9 @@ pub(crate) async fn serve(stream: TcpStream, peer: SocketAddr, service: &Arc<Ser
 
 /// Serves a node that has been welcomed, and signs it off.
 async fn attend(wire: &mut Wire, greeted: Greeted, service: &Arc<Service>) -> Ended {
-    let Greeted { mut session, arrival, callee } = greeted;
+    let Greeted { mut session, id, arrival, callee } = greeted;
+    let who = (id, callee.address.ip());
+    let mut access = service.access.changes();
     let (notices, mut inbox) = mpsc::channel(NOTICES);
     let _calling = start_calling(callee, notices, service).drop_guard();
     let ended = loop {
@@ -77,10 +84,11 @@ async fn attend(wire: &mut Wire, greeted: Greeted, service: &Arc<Service>) -> En
             biased;
             () = service.stop.cancelled() => Err(Ended::Stopping),
             () = arrival.replaced.cancelled() => Err(Ended::Replaced),
+            () = access.next() => judge_again(wire, who, service).await,
             Some(notice) = inbox.recv() => wire.send(&FromIndex::Notice(notice)).await.map_err(Ended::from),
             message = wire.next::<ToIndex>() => match message {
-                Ok(message) => answer(wire, message, (&mut session, &arrival), service).await,
-                Err(error) => Err(refuse_unread(wire, error).await),
+                Ok(message) => answer(wire, message, (&mut session, &arrival, who), service).await,
+                Err(error) => Err(refuse_unread(wire, error, service).await),
             },
         };
         if let Err(ended) = result {
@@ -90,6 +98,19 @@ async fn attend(wire: &mut Wire, greeted: Greeted, service: &Arc<Service>) -> En
     service.directory.leave(&arrival);
     service.registrar.left(arrival.node).await;
     ended
+}
+
+/// Ends a connection whose node or address is served no longer.
+async fn judge_again(
+    wire: &mut Wire,
+    (id, address): (NodeId, IpAddr),
+    service: &Service,
+) -> Result<(), Ended> {
+    let judged = service.access.judge_address(address).and_then(|()| service.access.judge_node(&id));
+    let Err(refusal) = judged else { return Ok(()) };
+    service.metrics.refusals.count(&refusal);
+    wire.send(&FromIndex::Notice(Notice::Refused(refusal.clone()))).await?;
+    Err(Ended::Refused(refusal))
 }
 
 /// Starts calling a node back; ends when the returned token is cancelled.
@@ -111,11 +132,13 @@ fn start_calling(callee: Callee, notices: mpsc::Sender<Notice>, service: &Arc<Se
 async fn answer(
     wire: &mut Wire,
     ToIndex { id, request }: ToIndex,
-    (session, arrival): (&mut Session, &Arrival),
+    (session, arrival, who): (&mut Session, &Arrival, (NodeId, IpAddr)),
     service: &Service,
 ) -> Result<(), Ended> {
-    let reply = match session.hear(request) {
-        Err(refusal) => return refuse(wire, id, refusal).await,
+    let (begun, kind) = (Instant::now(), Kind::of(&request));
+    let step = service.quotas.admit(begun, who, kind).and_then(|()| session.hear(request));
+    let reply = match step {
+        Err(refusal) => return refuse(wire, id, refusal, service).await,
         Ok(Step::Change(change)) => desk::list_reply(service.registrar.change(arrival, change).await),
         Ok(Step::Renew) => {
             desk::list_reply(service.directory.summary(arrival.node).ok_or(Refusal::StoreUnavailable))
@@ -129,20 +152,38 @@ async fn answer(
     if arrival.replaced.is_cancelled() {
         return Err(Ended::Replaced);
     }
+    if let Reply::Refused(refusal) = &reply {
+        service.metrics.refusals.count(refusal);
+    }
+    let metrics = &service.metrics;
+    let histogram = match kind {
+        Kind::Registration => &metrics.registrations,
+        Kind::Search => &metrics.searches,
+        Kind::Question => &metrics.questions,
+    };
+    histogram.record(begun.elapsed());
     Ok(wire.send(&FromIndex::Reply { id, reply }).await?)
 }
 
 /// Tells a client that its request is refused, and whether that ends the connection.
-async fn refuse(wire: &mut Wire, id: RequestId, refusal: Refusal) -> Result<(), Ended> {
+async fn refuse(wire: &mut Wire, id: RequestId, refusal: Refusal, service: &Service) -> Result<(), Ended> {
     debug!(%refusal, "refused");
+    service.metrics.refusals.count(&refusal);
     wire.send(&FromIndex::Reply { id, reply: Reply::Refused(refusal.clone()) }).await?;
     if is_final(&refusal) { Err(Ended::Refused(refusal)) } else { Ok(()) }
 }
 
-/// Tells a client that what it sent is no message, if that is what ended the connection.
-async fn refuse_unread(wire: &mut Wire, error: WireError) -> Ended {
-    let WireError::Frame(error) = error else { return error.into() };
-    let refusal = Refusal::Malformed { reason: display_safe(&error.to_string()).into_owned() };
+/// Tells a client that what it sent is no message, or that there is no room for it, if that is what ended the
+/// connection.
+async fn refuse_unread(wire: &mut Wire, error: WireError, service: &Service) -> Ended {
+    let refusal = match error {
+        WireError::Frame(error) => {
+            Refusal::Malformed { reason: display_safe(&error.to_string()).into_owned() }
+        }
+        WireError::Crowded => Refusal::Busy { retry_after: RETRY_AFTER },
+        error => return error.into(),
+    };
+    service.metrics.refusals.count(&refusal);
     match wire.send(&FromIndex::Notice(Notice::Refused(refusal.clone()))).await {
         Ok(()) => Ended::Refused(refusal),
         Err(error) => error.into(),

@@ -1,21 +1,27 @@
-//! Connections of clients: accepted within bounds, served for a while, ended in order.
+//! HTTP connections: accepted within bounds, served for a while, ended in order. What a request is answered is said by
+//! who listens: the [tracker](crate::tracker) or the [metrics](crate::metrics).
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::pin::pin;
-use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::body::Incoming;
+use hyper::header::{CONNECTION, CONTENT_TYPE, HeaderValue};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
+use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::{sleep, timeout};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 use tracing::{Instrument, debug, info_span, warn};
 
-use super::Tracker;
-use super::http::answer;
-use crate::server::{ACCEPT_PAUSE, Admission, Service, canonical, prepare};
+use crate::limits::HttpLimits;
+use crate::server::{ACCEPT_PAUSE, Admission, Bounds, canonical, prepare};
 
 /// The most bytes of a request, and of those behind it that are read with it.
 const BUFFER: usize = 16 << 10;
@@ -26,16 +32,41 @@ const HEADERS: usize = 64;
 /// How long the last answer of a connection may take.
 const FAREWELL: Duration = Duration::from_secs(2);
 
-/// Serves clients until it is dropped; the connections end with the service.
-pub(crate) async fn serve(listener: TcpListener, service: &Arc<Service>) {
-    let limits = &service.limits.tracker;
-    let tracker = Arc::new(Tracker::new(service.directory.clone(), limits.clone()));
-    let admission = Admission::new(limits.connections, limits.connections_per_address);
+/// The two ends of a connection.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Ends {
+    /// Where the client is.
+    pub(crate) from: SocketAddr,
+    /// Which address of ours it has called.
+    pub(crate) to: SocketAddr,
+}
+
+/// What connections go by.
+#[derive(Debug, Clone)]
+pub(crate) struct Terms {
+    /// The service's name in the log.
+    pub(crate) name: &'static str,
+    pub(crate) limits: HttpLimits,
+    pub(crate) tasks: TaskTracker,
+    /// Cancelled when the connections are to end.
+    pub(crate) stop: CancellationToken,
+    /// Cancelled when those that have not ended by then are dropped.
+    pub(crate) drop: CancellationToken,
+}
+
+/// Serves clients until it is dropped; the connections end by their terms.
+pub(crate) async fn serve<A>(listener: TcpListener, terms: Terms, answer: A)
+where
+    A: Fn(Ends, &Request<Incoming>) -> Response<Full<Bytes>> + Clone + Send + Sync + 'static,
+{
+    let Terms { name, limits, .. } = &terms;
+    let (most, most_per_address) = (limits.connections, limits.connections_per_address);
+    let admission = Admission::new(Bounds { most, most_per_address, bytes: (0, 0), loopback_counts: false });
     loop {
         let (stream, from) = match listener.accept().await {
             Ok(accepted) => accepted,
             Err(error) => {
-                warn!(%error, "tracker cannot accept a connection");
+                warn!(service = name, %error, "cannot accept a connection");
                 sleep(ACCEPT_PAUSE).await;
                 continue;
             }
@@ -43,27 +74,31 @@ pub(crate) async fn serve(listener: TcpListener, service: &Arc<Service>) {
         let from = canonical(from);
         // Who is not let in, or is gone already, is merely closed: clients come again by themselves.
         let Some(permit) = admission.admit(from.ip()) else { continue };
-        if prepare(&stream).is_err() {
-            continue;
-        }
-        let (tracker, shared) = (Arc::clone(&tracker), Arc::clone(service));
-        let connection = async move {
-            tokio::select! {
-                () = attend(stream, from, tracker, &shared) => {}
-                () = shared.drop.cancelled() => {}
+        let (Ok(()), Ok(to)) = (prepare(&stream), stream.local_addr()) else { continue };
+        let (ends, answer, terms) = (Ends { from, to: canonical(to) }, answer.clone(), terms.clone());
+        let span = info_span!("http client", service = name, %from);
+        terms.tasks.clone().spawn(
+            async move {
+                tokio::select! {
+                    () = attend(stream, |request| answer(ends, request), &terms) => {}
+                    () = terms.drop.cancelled() => {}
+                }
+                drop(permit);
             }
-            drop(permit);
-        };
-        service.tasks.spawn(connection.instrument(info_span!("tracker client", %from)));
+            .instrument(span),
+        );
     }
 }
 
 /// Serves one connection. It ends when the client ends it, begins a request and does not finish it in time, has been
-/// here for long enough, or when the index stops.
-async fn attend(stream: TcpStream, from: SocketAddr, tracker: Arc<Tracker>, service: &Service) {
-    let limits = tracker.limits.clone();
-    let respond = service_fn(move |request| {
-        let response = answer(&tracker, from, &request);
+/// here for long enough, or when the service stops.
+async fn attend<A>(stream: TcpStream, answer: A, terms: &Terms)
+where
+    A: Fn(&Request<Incoming>) -> Response<Full<Bytes>>,
+{
+    let limits = &terms.limits;
+    let respond = service_fn(|request| {
+        let response = answer(&request);
         async move { Ok::<_, Infallible>(response) }
     });
     let mut builder = http1::Builder::new();
@@ -73,7 +108,7 @@ async fn attend(stream: TcpStream, from: SocketAddr, tracker: Arc<Tracker>, serv
     let ended = tokio::select! {
         ended = connection.as_mut() => Some(ended),
         () = sleep(limits.connection) => None,
-        () = service.stop.cancelled() => None,
+        () = terms.stop.cancelled() => None,
     };
     let ended = if let Some(ended) = ended {
         ended
@@ -85,4 +120,18 @@ async fn attend(stream: TcpStream, from: SocketAddr, tracker: Arc<Tracker>, serv
     if let Err(error) = ended {
         debug!(%error, "connection closed");
     }
+}
+
+/// Makes a response of plain text.
+pub(crate) fn plain(status: StatusCode, body: impl Into<Bytes>) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::new(body.into()));
+    *response.status_mut() = status;
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain"));
+    response
+}
+
+/// Ends the connection behind a response, so that nobody reads what else was sent.
+pub(crate) fn closing(mut response: Response<Full<Bytes>>) -> Response<Full<Bytes>> {
+    response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    response
 }

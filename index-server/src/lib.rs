@@ -6,16 +6,21 @@
 //! them on disk in the `store` before it answers) does it. The `caller` finds out which nodes can be reached. The
 //! `tracker` serves BitTorrent clients, of which the rest knows nothing.
 
+mod access;
 mod answer;
 mod caller;
 mod catalog;
 mod connection;
 mod directory;
+mod http;
 mod limits;
+mod metrics;
 mod offers;
 pub mod program;
+mod quotas;
 mod random;
 mod ranking;
+mod rates;
 mod registrar;
 mod roster;
 mod search;
@@ -26,6 +31,8 @@ mod store;
 mod tracker;
 mod wire;
 
-pub use limits::{CallLimits, Limits, RequestRate, SwarmLimits, TrackerLimits};
-pub use server::{Listeners, TrackerListener, run};
+pub use access::{Access, AccessError, AccessFiles};
+pub use limits::{CallLimits, Limits, QuotaLimits, RequestRate, SwarmLimits, TrackerLimits};
+pub use metrics::Metrics;
+pub use server::{Conditions, Listeners, TrackerListener, run};
 pub use store::{Store, StoreError};

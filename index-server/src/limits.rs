@@ -2,6 +2,11 @@
 
 use std::time::Duration;
 
+use protocol::limits::MAX_FILES_PER_NODE;
+
+/// Descriptors that are no connections: the store, its folder and lock, the sockets that listen, the runtime's own.
+const OWN_DESCRIPTORS: usize = 32;
+
 /// The limits of a running index.
 #[derive(Debug, Clone)]
 pub struct Limits {
@@ -23,6 +28,43 @@ pub struct Limits {
     pub calls: CallLimits,
     /// What the tracker grants.
     pub tracker: TrackerLimits,
+    /// How much each may ask for.
+    pub quotas: QuotaLimits,
+    /// The list of a node that was not seen for so long is forgotten.
+    pub forget_after: Duration,
+}
+
+/// How much each node, and all nodes at an address together, may ask for.
+#[derive(Debug, Clone)]
+pub struct QuotaLimits {
+    /// Changes of its list that a node may make.
+    pub registrations: RequestRate,
+    /// Searches and other questions that it may ask.
+    pub questions: RequestRate,
+    /// All nodes at an address together may do so many times as much as one.
+    pub nodes_per_address: u32,
+    /// Files that a node may share, up to [`MAX_FILES_PER_NODE`](protocol::limits::MAX_FILES_PER_NODE).
+    pub files_per_node: u32,
+    /// Bytes of long messages that may be in memory: those that are being read or answered, and answers that are not
+    /// taken yet.
+    pub bytes_in_flight: usize,
+    /// So many of them of one address.
+    pub bytes_in_flight_per_address: usize,
+    /// Whether the limits by address and the rates apply to this machine too.
+    pub loopback_counts: bool,
+}
+
+/// What an HTTP service grants its clients.
+#[derive(Debug, Clone)]
+pub(crate) struct HttpLimits {
+    /// The most connections at once.
+    pub(crate) connections: usize,
+    /// The most connections at once from one address; loopback is not counted.
+    pub(crate) connections_per_address: usize,
+    /// How long a connection lasts, however busy it is.
+    pub(crate) connection: Duration,
+    /// How long a request may take from its beginning, or the wait for one, to its last byte.
+    pub(crate) request: Duration,
 }
 
 /// What the tracker grants its clients.
@@ -93,7 +135,51 @@ impl Default for Limits {
             reopening: [1, 5, 15, 60].map(Duration::from_secs).to_vec(),
             calls: CallLimits::default(),
             tracker: TrackerLimits::default(),
+            quotas: QuotaLimits::default(),
+            forget_after: Duration::from_hours(30 * 24),
         }
+    }
+}
+
+impl Limits {
+    /// Keeps all connections together below the number of descriptors that the process may have open, so that there is
+    /// always one to turn somebody away with, and some for the store.
+    #[must_use]
+    pub fn within(mut self, descriptors: usize) -> Self {
+        let few = (descriptors / 16).max(1);
+        self.calls.at_once = self.calls.at_once.min(few);
+        self.tracker.connections = self.tracker.connections.min(descriptors / 4);
+        let others = OWN_DESCRIPTORS + self.calls.at_once + 2 * few + self.tracker.connections;
+        self.connections = self.connections.min(descriptors.saturating_sub(others).max(1));
+        self
+    }
+}
+
+impl Default for QuotaLimits {
+    fn default() -> Self {
+        Self {
+            registrations: RequestRate { per_second: 100, burst: 5000 },
+            questions: RequestRate { per_second: 1000, burst: 20_000 },
+            nodes_per_address: 20,
+            files_per_node: MAX_FILES_PER_NODE,
+            bytes_in_flight: 64 << 20,
+            bytes_in_flight_per_address: 8 << 20,
+            loopback_counts: false,
+        }
+    }
+}
+
+impl RequestRate {
+    /// Grants so many times as much.
+    pub(crate) const fn times(self, times: u32) -> Self {
+        Self { per_second: self.per_second.saturating_mul(times), burst: self.burst.saturating_mul(times) }
+    }
+
+    /// Grants so much a second and keeps the proportion of what may come at once.
+    #[must_use]
+    pub fn with_per_second(self, per_second: u32) -> Self {
+        let times = self.burst.checked_div(self.per_second).unwrap_or(1);
+        Self { per_second, burst: per_second.saturating_mul(times) }
     }
 }
 
@@ -108,6 +194,15 @@ impl Default for CallLimits {
 }
 
 impl TrackerLimits {
+    pub(crate) const fn http(&self) -> HttpLimits {
+        HttpLimits {
+            connections: self.connections,
+            connections_per_address: self.connections_per_address,
+            connection: self.connection,
+            request: self.request,
+        }
+    }
+
     /// Asks clients to announce themselves so often, and remembers them as long as that takes twice and a minute.
     #[must_use]
     pub fn with_interval(mut self, interval: Duration) -> Self {
@@ -136,5 +231,26 @@ impl Default for TrackerLimits {
             },
         };
         limits.with_interval(Duration::from_mins(5))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn few_descriptors_leave_room_for_what_is_no_connection() {
+        let few = Limits::default().within(64);
+        let used = few.connections + few.tracker.connections + few.calls.at_once;
+        assert!(few.connections >= 1 && used + OWN_DESCRIPTORS + 8 <= 64, "{few:?}");
+        let many = Limits::default().within(20_000);
+        assert_eq!((many.connections, many.calls.at_once), (10_000, 64));
+        assert_eq!(Limits::default().within(0).connections, 1);
+    }
+
+    #[test]
+    fn a_rate_keeps_its_proportion() {
+        let rate = RequestRate { per_second: 100, burst: 5000 }.with_per_second(3);
+        assert_eq!((rate.per_second, rate.burst), (3, 150));
     }
 }

@@ -5,21 +5,26 @@
 //! searches go on from memory, and the store is opened anew, with growing pauses, and everything read back from it.
 
 mod actor;
+mod forgetting;
 
 #[cfg(test)]
 mod tests;
 
-use std::time::Duration;
+use std::sync::Arc;
 
 use protocol::index::{FileRecord, ListSummary, Refusal};
 use tokio::sync::{mpsc, oneshot};
+use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 
 use crate::catalog::NodeNo;
 use crate::directory::{Arrival, Directory};
+use crate::limits::Limits;
+use crate::metrics::Metrics;
 use crate::roster::SessionId;
 use crate::store::Backing;
 use actor::Actor;
+use forgetting::Forgetting;
 
 /// As many as one commit takes: each connection has one change under way at most, and a full queue makes it wait.
 const BACKLOG: usize = 64;
@@ -53,16 +58,25 @@ pub(crate) struct Registrar(mpsc::Sender<Command>);
 impl Registrar {
     /// Starts the registrar on a thread that `tracker` waits for.
     ///
-    /// After a failure, the store is opened anew after the first of `pauses`, after the second if that fails, and so on;
-    /// the last one is repeated.
+    /// After a failure, the store is opened anew after the first of the limits' pauses, after the second if that fails,
+    /// and so on; the last one is repeated.
     pub(crate) fn start(
         backing: impl Backing,
         directory: Directory,
-        pauses: Vec<Duration>,
+        (limits, metrics): (&Limits, Arc<Metrics>),
         tracker: &TaskTracker,
     ) -> Self {
         let (sender, receiver) = mpsc::channel(BACKLOG);
-        let actor = Actor::new(backing, directory, pauses, receiver);
+        let actor = Actor {
+            backing,
+            directory,
+            pauses: limits.reopening.clone(),
+            files_per_node: limits.quotas.files_per_node,
+            metrics,
+            commands: receiver,
+            broken: None,
+            forgetting: Forgetting::start(limits.forget_after, Instant::now()),
+        };
         tracker.spawn_blocking(move || actor.run());
         Self(sender)
     }

@@ -18,14 +18,17 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{Instrument, debug, info, info_span, warn};
 
+use crate::access::Access;
 use crate::connection::{self, Gate};
 use crate::directory::Directory;
 use crate::limits::Limits;
+use crate::metrics::{Condition, Metrics};
+use crate::quotas::Quotas;
 use crate::registrar::Registrar;
 use crate::store::Store;
 use crate::tracker;
 use crate::wire::{Times, Wire};
-pub(crate) use admission::Admission;
+pub(crate) use admission::{Admission, Allowance, Bounds, Room};
 pub(crate) use socket::{canonical, network, prepare};
 
 /// How long connections may take to end once the index is being stopped, and then the store.
@@ -39,7 +42,7 @@ const TURNED_AWAY: usize = 64;
 
 /// How long those may take to say who they are, and when they may come again.
 const TURNING_AWAY: Duration = Duration::from_secs(2);
-const RETRY_AFTER: u32 = 30;
+pub(crate) const RETRY_AFTER: u32 = 30;
 
 /// Where the index listens.
 #[derive(Debug)]
@@ -59,12 +62,26 @@ pub struct TrackerListener {
     pub url: Option<String>,
 }
 
+/// What the index goes by.
+#[derive(Debug, Default)]
+pub struct Conditions {
+    /// What it grants.
+    pub limits: Limits,
+    /// Whom it serves.
+    pub access: Access,
+    /// Where it counts.
+    pub metrics: Arc<Metrics>,
+}
+
 /// What all connections share.
 #[derive(Debug)]
 pub(crate) struct Service {
     pub(crate) directory: Directory,
     pub(crate) registrar: Registrar,
     pub(crate) limits: Limits,
+    pub(crate) access: Access,
+    pub(crate) quotas: Quotas,
+    pub(crate) metrics: Arc<Metrics>,
     /// Where the tracker is, for the nodes.
     pub(crate) tracker_place: Option<TrackerPlace>,
     /// One permit for each call to a node that may be under way.
@@ -82,29 +99,41 @@ pub(crate) struct Service {
 
 /// Serves until `shutdown` is cancelled; then stops accepting, ends what is being answered, tells all nodes, and closes
 /// the store. Takes at most 5 seconds for that.
-pub async fn run(listeners: Listeners, mut store: Store, limits: Limits, shutdown: CancellationToken) {
+pub async fn run(
+    listeners: Listeners,
+    mut store: Store,
+    conditions: Conditions,
+    shutdown: CancellationToken,
+) {
+    let Conditions { limits, access, metrics } = conditions;
     let (connections, keepers) = (TaskTracker::new(), TaskTracker::new());
     let directory = Directory::new(store.take_catalog());
-    let registrar = Registrar::start(store, directory.clone(), limits.reopening.clone(), &keepers);
+    metrics.watch(directory.clone());
+    let registrar = Registrar::start(store, directory.clone(), (&limits, Arc::clone(&metrics)), &keepers);
     let searches = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
     let service = Arc::new(Service {
         directory,
         registrar,
         tracker_place: listeners.tracker.as_ref().and_then(TrackerListener::place),
         calls: Semaphore::new(limits.calls.at_once),
+        quotas: Quotas::new(&limits.quotas),
         limits,
+        access,
+        metrics: Arc::clone(&metrics),
         searches: Semaphore::new(searches),
         gate: Gate::default(),
         tasks: connections.clone(),
         stop: shutdown.clone(),
         drop: CancellationToken::new(),
     });
+    metrics.note(Condition::Ready);
     tokio::select! {
         () = accept(listeners.nodes, &service) => {}
         () = track(listeners.tracker, &service) => {}
         () = shutdown.cancelled() => {}
     }
     info!("stopping");
+    metrics.note(Condition::Stopping);
     connections.close();
     if timeout_at(Instant::now() + STOPPING, connections.wait()).await.is_err() {
         warn!(left = connections.len(), "dropping connections that did not end in time");
@@ -138,8 +167,8 @@ async fn track(listener: Option<TrackerListener>, service: &Arc<Service>) {
 
 async fn accept(listener: TcpListener, service: &Arc<Service>) {
     let limits = &service.limits;
-    let admission = Admission::new(limits.connections, limits.connections_per_address);
-    let turned_away = Arc::new(Semaphore::new(TURNED_AWAY));
+    let admission = Admission::new(Bounds::of(limits));
+    let turned_away = Arc::new(Semaphore::new(TURNED_AWAY.min(limits.calls.at_once)));
     loop {
         let (stream, peer) = match listener.accept().await {
             Ok(accepted) => accepted,
@@ -156,30 +185,40 @@ async fn accept(listener: TcpListener, service: &Arc<Service>) {
             continue;
         }
         let (tasks, service) = (&service.tasks, Arc::clone(service));
-        if let Some(permit) = admission.admit(peer.ip()) {
-            let serve = async move {
-                tokio::select! {
-                    () = connection::serve(stream, peer, &service) => {}
-                    () = service.drop.cancelled() => {}
-                }
-                drop(permit);
-            };
-            tasks.spawn(serve.instrument(span));
-        } else if let Ok(permit) = Arc::clone(&turned_away).try_acquire_owned() {
-            debug!(parent: &span, "no room");
-            tasks.spawn(async move {
-                tokio::select! {
-                    () = turn_away(stream) => {}
-                    () = service.stop.cancelled() => {}
-                }
-                drop(permit);
-            });
+        let admitted = service
+            .access
+            .judge_address(peer.ip())
+            .and_then(|()| admission.admit(peer.ip()).ok_or(Refusal::Busy { retry_after: RETRY_AFTER }));
+        match admitted {
+            Ok(permit) => {
+                let serve = async move {
+                    let _counted = service.metrics.connections.count();
+                    tokio::select! {
+                        () = connection::serve(stream, peer, permit.allowance(), &service) => {}
+                        () = service.drop.cancelled() => {}
+                    }
+                    drop(permit);
+                };
+                tasks.spawn(serve.instrument(span));
+            }
+            Err(refusal) => {
+                debug!(parent: &span, %refusal, "turned away");
+                service.metrics.refusals.count(&refusal);
+                let Ok(permit) = Arc::clone(&turned_away).try_acquire_owned() else { continue };
+                tasks.spawn(async move {
+                    tokio::select! {
+                        () = turn_away(stream, refusal) => {}
+                        () = service.stop.cancelled() => {}
+                    }
+                    drop(permit);
+                });
+            }
         }
     }
 }
 
-/// Tells a client that there is no room.
-async fn turn_away(stream: TcpStream) {
+/// Tells a client why it is not let in.
+async fn turn_away(stream: TcpStream, refusal: Refusal) {
     let times = Times { silence: TURNING_AWAY, frame: TURNING_AWAY, write: TURNING_AWAY };
     let mut wire = Wire::new(stream, 1, times);
     let Ok(bytes) = wire.read_preamble().await else { return };
@@ -187,10 +226,10 @@ async fn turn_away(stream: TcpStream) {
     if checked == Err(PreambleError::NotPeerdex) {
         return;
     }
-    let busy = FromIndex::Notice(Notice::Refused(Refusal::Busy { retry_after: RETRY_AFTER }));
+    let refused = FromIndex::Notice(Notice::Refused(refusal));
     if wire.write_raw(&preamble::encode(Kind::Index)).await.is_ok()
         && checked.is_ok()
-        && wire.send(&busy).await.is_ok()
+        && wire.send(&refused).await.is_ok()
     {
         wire.farewell().await;
     }

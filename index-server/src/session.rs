@@ -75,11 +75,13 @@ pub(crate) const fn is_final(refusal: &Refusal) -> bool {
         | Refusal::OutOfOrder { .. }
         | Refusal::BadProof
         | Refusal::BadPort { .. }
-        | Refusal::Busy { .. } => true,
+        | Refusal::Busy { .. }
+        | Refusal::NotAllowed { .. } => true,
         Refusal::BadQuery { .. }
         | Refusal::BadRecord { .. }
         | Refusal::TooMany { .. }
         | Refusal::NoSuchPeer
+        | Refusal::TooFast { .. }
         | Refusal::StoreUnavailable => false,
     }
 }

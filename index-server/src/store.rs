@@ -5,6 +5,8 @@
 
 mod engine;
 mod error;
+mod export;
+mod import;
 mod lock;
 mod mark;
 mod rows;
@@ -16,6 +18,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 pub use error::StoreError;
+pub(crate) use export::export;
+pub(crate) use import::{Import, read_lines};
 
 use crate::catalog::{Catalog, StoredList, Writes};
 use engine::{Engine, store_dir};
@@ -52,6 +56,31 @@ impl Store {
         let mut catalog = Catalog::default();
         catalog.restore_all(&lists).map_err(|clash| StoreError::damaged(&dir, &clash))?;
         Ok(Self { dir, engine: Some(engine), catalog, _lock: lock })
+    }
+
+    /// Opens the store of a data folder that must have one, and returns what is in it and the number of its last change.
+    pub(crate) fn read(dir: &Path) -> Result<(Vec<StoredList>, u64), StoreError> {
+        if !store_dir(dir).exists() {
+            return Err(StoreError::Missing { path: dir.to_owned() });
+        }
+        let _lock = Lock::take(dir)?;
+        let (engine, lists) = open_engine(dir)?;
+        let commits = engine.commits();
+        engine.close();
+        Ok((lists, commits))
+    }
+
+    /// Makes a store with some lists in it, all or none, in a data folder that has none.
+    pub(crate) fn create(dir: &Path, lists: &[Writes]) -> Result<(), StoreError> {
+        fs::create_dir_all(dir).map_err(|source| StoreError::Unwritable { path: dir.to_owned(), source })?;
+        let _lock = Lock::take(dir)?;
+        if store_dir(dir).exists() || Mark::open(dir)?.is_some() {
+            return Err(StoreError::NotEmpty { path: dir.to_owned() });
+        }
+        Engine::create(dir, lists)?;
+        let (engine, _) = open_engine(dir)?;
+        engine.close();
+        Ok(())
     }
 
     /// Takes out what was found when the store was opened.
@@ -91,7 +120,7 @@ impl Drop for Store {
 fn open_engine(dir: &Path) -> Result<(Engine, Vec<StoredList>), StoreError> {
     let Some(mark) = Mark::open(dir)? else {
         if !store_dir(dir).exists() {
-            Engine::create(dir)?;
+            Engine::create(dir, &[])?;
         }
         let (mut engine, lists) = Engine::open(dir)?;
         engine.keep_mark(Mark::create(dir, engine.commits())?);

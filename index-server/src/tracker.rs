@@ -5,29 +5,41 @@
 //! [`directory`](crate::directory) lists them. [`serve`] drives it; what a request means is decided by [`Tracker`],
 //! which knows no HTTP.
 
-mod connection;
 mod http;
-mod rates;
 mod swarms;
 #[cfg(test)]
 mod tests;
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 use std::time::Instant;
 
+use hyper::Request;
+use hyper::body::Incoming;
 use parking_lot::Mutex;
 use protocol::infohash::Infohash;
 use protocol::tracker::{
     AnnounceReply, AnnounceRequest, Event, Failure, ScrapeReply, ScrapeRequest, Scraped, TrackedPeer,
 };
+use tokio::net::TcpListener;
 
 use crate::directory::Directory;
+use crate::http::{Ends, Terms};
 use crate::limits::TrackerLimits;
 use crate::random::Random;
-use crate::server::network;
-pub(crate) use connection::serve;
-use rates::Rates;
+use crate::rates::Rates;
+use crate::server::{Service, network};
 use swarms::{Announcement, Change, Peer, Swarms, is_near_enough};
+
+/// Serves clients until it is dropped; the connections end with the service.
+pub(crate) async fn serve(listener: TcpListener, service: &Arc<Service>) {
+    let limits = &service.limits.tracker;
+    let tracker = Arc::new(Tracker::new(service.directory.clone(), limits.clone()));
+    let (tasks, stop, drop) = (service.tasks.clone(), service.stop.clone(), service.drop.clone());
+    let terms = Terms { name: "tracker", limits: limits.http(), tasks, stop, drop };
+    let answer = move |ends: Ends, request: &Request<Incoming>| http::answer(&tracker, ends.from, request);
+    crate::http::serve(listener, terms, answer).await;
+}
 
 /// How many nodes that have a torrent's content are counted.
 const NODES: usize = 1000;
@@ -42,7 +54,7 @@ pub(crate) struct Tracker {
     directory: Directory,
     limits: TrackerLimits,
     swarms: Mutex<Swarms>,
-    rates: Mutex<Rates>,
+    rates: Mutex<Rates<IpAddr>>,
 }
 
 impl Tracker {

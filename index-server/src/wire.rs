@@ -11,8 +11,13 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout, timeout_at};
 
+use crate::server::{Allowance, Room};
+
 /// How much is read at once, in bytes.
 const READ_LEN: usize = 16 << 10;
+
+/// A message of up to so many bytes needs no room of its own.
+const SHORT: usize = 16 << 10;
 
 /// How much of what a client still sends is read and dropped when its connection is closed.
 const FAREWELL_LEN: usize = 256 << 10;
@@ -38,6 +43,9 @@ pub(crate) enum WireError {
     /// A message was begun and not ended in time.
     #[error("a message took longer than {0:?}")]
     SlowMessage(Duration),
+    /// There was no room for a long message.
+    #[error("too many long messages are under way")]
+    Crowded,
     /// What was sent was not taken in time.
     #[error("the other side took nothing for {0:?}")]
     NotTaken(Duration),
@@ -56,6 +64,10 @@ pub(crate) struct Wire {
     /// When the last message was whole.
     heard: Instant,
     times: Times,
+    /// What it shares with other connections, if it may carry long messages.
+    allowance: Option<Allowance>,
+    /// For the message that is being read or answered, if it is a long one.
+    room: Option<Room>,
 }
 
 /// The deadlines of a socket.
@@ -72,7 +84,12 @@ pub(crate) struct Times {
 impl Wire {
     pub(crate) fn new(stream: TcpStream, frame_limit: usize, times: Times) -> Self {
         let buffer = FrameBuffer::with_limit(frame_limit);
-        Self { stream, buffer, begun: None, heard: Instant::now(), times }
+        Self { stream, buffer, begun: None, heard: Instant::now(), times, allowance: None, room: None }
+    }
+
+    /// Lets long messages pass as far as there is room for them.
+    pub(crate) fn share(&mut self, allowance: Allowance) {
+        self.allowance = Some(allowance);
     }
 
     /// Changes the limit for the messages to come.
@@ -105,15 +122,32 @@ impl Wire {
         }
     }
 
-    /// Writes a message.
+    /// Writes a message. One that is long and is not taken at once may wait only while there is room.
     pub(crate) async fn send(&mut self, message: &impl Encode) -> Result<(), WireError> {
+        // The request that is being answered is not needed any more.
+        self.room = None;
         let mut bytes = Vec::new();
         encode_frame(message, &mut bytes)?;
-        self.write_raw(&bytes).await
+        let taken = match self.stream.try_write(&bytes) {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => 0,
+            taken => taken?,
+        };
+        let rest = bytes.get(taken..).unwrap_or_default();
+        let _room = match &self.allowance {
+            Some(allowance) if rest.len() > SHORT => {
+                Some(allowance.room_now(rest.len()).ok_or(WireError::Crowded)?)
+            }
+            _ => None,
+        };
+        self.write_raw(rest).await
     }
 
     /// Reads the next message. Loses nothing when it is dropped early; after an error nothing more can be read.
     pub(crate) async fn next<M: Decode<()>>(&mut self) -> Result<M, WireError> {
+        if self.buffer.pending() == 0 {
+            self.room = None;
+            self.buffer.release();
+        }
         loop {
             if let Some(message) = self.buffer.next_message()? {
                 self.heard = Instant::now();
@@ -121,6 +155,12 @@ impl Wire {
                 return Ok(message);
             }
             let (deadline, late) = self.deadline();
+            if let (None, Some(allowance), Some(length)) =
+                (&self.room, &self.allowance, self.buffer.announced().filter(|length| *length > SHORT))
+            {
+                let room = timeout_at(deadline, allowance.room(length)).await;
+                self.room = Some(room.map_err(|_| WireError::Crowded)?);
+            }
             if timeout_at(deadline, self.stream.readable()).await.map_err(|_| late)?.is_ok() {
                 self.fill()?;
             }

@@ -23,6 +23,7 @@ const GREETING_LEN: usize = 1024;
 /// A node that has been welcomed.
 pub(super) struct Greeted {
     pub(super) session: Session,
+    pub(super) id: NodeId,
     pub(super) arrival: Arrival,
     pub(super) callee: Callee,
 }
@@ -46,9 +47,13 @@ struct Proven {
 /// Greets a client.
 pub(super) async fn greet(wire: &mut Wire, peer: SocketAddr, service: &Service) -> Result<Greeted, Ended> {
     let limit = service.limits.greeting;
-    let proven =
-        timeout(limit, identify(wire, peer)).await.unwrap_or(Err(WireError::Silent(limit).into()))?;
+    let proven = timeout(limit, identify(wire, peer, service))
+        .await
+        .unwrap_or(Err(WireError::Silent(limit).into()))?;
     let Proven { session, nonce, node, address, id } = proven;
+    if let Err(refusal) = service.access.judge_node(&node) {
+        refuse(wire, id, refusal, service).await?;
+    }
     let arrival = service.directory.arrive(node, address).ok_or(Ended::Exhausted("node numbers"))?;
     let lease = u32::try_from(service.limits.lease.as_secs()).unwrap_or(u32::MAX);
     info!(node = %node.short(), port = address.port(), files = arrival.list.files, "welcome");
@@ -60,10 +65,10 @@ pub(super) async fn greet(wire: &mut Wire, peer: SocketAddr, service: &Service) 
         return Err(error.into());
     }
     let callee = Callee { arrival: arrival.clone(), address, nonce };
-    Ok(Greeted { session, arrival, callee })
+    Ok(Greeted { session, id: node, arrival, callee })
 }
 
-async fn identify(wire: &mut Wire, peer: SocketAddr) -> Result<Proven, Ended> {
+async fn identify(wire: &mut Wire, peer: SocketAddr, service: &Service) -> Result<Proven, Ended> {
     swap_preambles(wire).await?;
     let mut nonce = [0; 32];
     getrandom::fill(&mut nonce).map_err(|_| Ended::Exhausted("random numbers"))?;
@@ -71,7 +76,7 @@ async fn identify(wire: &mut Wire, peer: SocketAddr) -> Result<Proven, Ended> {
     loop {
         let ToIndex { id, request } = match wire.next().await {
             Ok(message) => message,
-            Err(error) => return Err(refuse_unread(wire, error).await),
+            Err(error) => return Err(refuse_unread(wire, error, service).await),
         };
         match session.hear(request) {
             Ok(Step::Challenge { nonce }) => {
@@ -82,7 +87,7 @@ async fn identify(wire: &mut Wire, peer: SocketAddr) -> Result<Proven, Ended> {
             }
             // Nothing else gets past a session that is not open.
             Ok(_) => return Err(Ended::Refused(Refusal::OutOfOrder { expected: "a greeting".into() })),
-            Err(refusal) => refuse(wire, id, refusal).await?,
+            Err(refusal) => refuse(wire, id, refusal, service).await?,
         }
     }
 }

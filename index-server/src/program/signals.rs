@@ -2,27 +2,52 @@ use std::io;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
-use tracing::{info, warn};
+use tracing::{error, info, warn};
+
+use crate::access::Access;
+
+/// A second signal to stop, before the first was done with.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Impatience {
+    /// The status that such an end has: 128 and the signal's number.
+    pub(super) status: u8,
+}
 
 /// Cancels `shutdown` at the first signal to stop; the returned future ends at the second. A closed terminal is no
-/// reason to stop.
-pub(super) fn watch(shutdown: CancellationToken) -> io::Result<impl Future<Output = ()>> {
+/// reason to stop: that signal has the lists of whom the index serves read again.
+pub(super) fn watch(
+    shutdown: CancellationToken,
+    access: Access,
+) -> io::Result<impl Future<Output = Impatience> + Send + 'static> {
     let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
-    let hangup = signal(SignalKind::hangup())?;
+    let mut hangup = signal(SignalKind::hangup())?;
     Ok(async move {
-        // Held so that the signal stays caught.
-        let _hangup = hangup;
-        either(&mut interrupt, &mut terminate).await;
+        loop {
+            tokio::select! {
+                _ = either(&mut interrupt, &mut terminate) => break,
+                _ = hangup.recv() => read_again(&access).await,
+            }
+        }
         info!("asked to stop");
         shutdown.cancel();
-        either(&mut interrupt, &mut terminate).await;
+        let status = either(&mut interrupt, &mut terminate).await;
         warn!("asked again, stopping at once");
+        Impatience { status }
     })
 }
 
-async fn either(interrupt: &mut Signal, terminate: &mut Signal) {
+async fn read_again(access: &Access) {
+    let access = access.clone();
+    match tokio::task::spawn_blocking(move || access.read_again()).await {
+        Ok(Ok(())) => info!("read the lists of whom to serve again"),
+        Ok(Err(error)) => error!(%error, "keeps the lists of whom to serve as they were"),
+        Err(error) => error!(%error, "cannot read the lists of whom to serve"),
+    }
+}
+
+async fn either(interrupt: &mut Signal, terminate: &mut Signal) -> u8 {
     tokio::select! {
-        _ = interrupt.recv() => {}
-        _ = terminate.recv() => {}
+        _ = interrupt.recv() => 130,
+        _ = terminate.recv() => 143,
     }
 }

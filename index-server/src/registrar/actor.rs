@@ -1,3 +1,5 @@
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, SystemTime};
 
 use protocol::index::{ListSummary, Refusal};
@@ -7,19 +9,24 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, timeout_at};
 use tracing::{debug, error, info};
 
+use super::forgetting::{Forgetting, Times};
 use super::{BACKLOG, Change, Command};
 use crate::catalog::{NodeNo, Unchanged, Writes};
 use crate::directory::{Directory, State};
+use crate::metrics::{Condition, Metrics};
 use crate::roster::SessionId;
 use crate::store::{Backing, StoreError};
 
 pub(super) struct Actor<B> {
-    backing: B,
-    directory: Directory,
-    pauses: Vec<Duration>,
-    commands: mpsc::Receiver<Command>,
+    pub(super) backing: B,
+    pub(super) directory: Directory,
+    pub(super) pauses: Vec<Duration>,
+    pub(super) files_per_node: u32,
+    pub(super) metrics: Arc<Metrics>,
+    pub(super) commands: mpsc::Receiver<Command>,
     /// Since when the store is out of order: how often it was opened in vain, and when that is tried next.
-    broken: Option<(usize, Instant)>,
+    pub(super) broken: Option<(usize, Instant)>,
+    pub(super) forgetting: Forgetting,
 }
 
 /// Somebody who waits for the commit of what was changed for them.
@@ -29,26 +36,16 @@ struct Waiter {
 }
 
 impl<B: Backing> Actor<B> {
-    pub(super) fn new(
-        backing: B,
-        directory: Directory,
-        pauses: Vec<Duration>,
-        commands: mpsc::Receiver<Command>,
-    ) -> Self {
-        Self { backing, directory, pauses, commands, broken: None }
-    }
-
     pub(super) fn run(mut self) {
         let runtime = Handle::current();
         loop {
-            let next = match self.broken {
-                None => Ok(self.commands.blocking_recv()),
-                Some((_, retry)) => runtime.block_on(async { timeout_at(retry, self.commands.recv()).await }),
-            };
-            match next {
+            let until = self.broken.map_or(self.forgetting.due(), |(_, retry)| retry);
+            // A timer needs the runtime, even to be made.
+            match runtime.block_on(async { timeout_at(until, self.commands.recv()).await }) {
                 Ok(Some(first)) => self.serve(first),
                 Ok(None) => return,
-                Err(_) => self.mend(),
+                Err(_) if self.broken.is_some() => self.mend(),
+                Err(_) => self.forget(),
             }
         }
     }
@@ -69,7 +66,9 @@ impl<B: Backing> Actor<B> {
                     let _ = reply.send(Err(Refusal::StoreUnavailable));
                 }
                 Command::Change { node, session, change, reply } => {
-                    let result = self.directory.change(|state| apply(state, (node, session), &change, now));
+                    let most = self.files_per_node;
+                    let result =
+                        self.directory.change(|state| apply(state, (node, session), &change, (now, most)));
                     match result {
                         Ok(write) => {
                             writes.extend(write);
@@ -99,14 +98,51 @@ impl<B: Backing> Actor<B> {
         })
     }
 
+    /// Forgets the lists of nodes that were not seen for long, and notes which of the others are there.
+    fn forget(&mut self) {
+        let now = unix_time();
+        let Some(times) = self.forgetting.look(Instant::now(), now) else { return };
+        let unseen = self.directory.change(|state| state.catalog.unseen_since(times.stale));
+        for group in unseen.chunks(BACKLOG) {
+            let writes: Vec<Writes> =
+                group.iter().filter_map(|node| self.look_at(*node, now, &times)).collect();
+            self.commit(&writes);
+            self.directory.change(|state| group.iter().for_each(|node| state.catalog.forget_if_empty(*node)));
+            if self.broken.is_some() {
+                return;
+            }
+        }
+    }
+
+    /// Notes that a node is there, or forgets it if it was not there for too long.
+    fn look_at(&self, node: NodeNo, now: u64, times: &Times) -> Option<Writes> {
+        self.directory.change(|State { catalog, roster, .. }| {
+            if roster.is_present(node) {
+                return catalog.seen(node, now);
+            }
+            if !catalog.is_unseen_since(node, times.forgotten) {
+                return None;
+            }
+            info!(node = %catalog.list(node)?.id().short(), "forgets a node that was not seen for long");
+            catalog.clear_list(node).ok()?;
+            catalog.take_writes(node, now)
+        })
+    }
+
     fn commit(&mut self, writes: &[Writes]) {
         if writes.is_empty() {
             return;
         }
+        let begun = Instant::now();
         match self.backing.commit(writes) {
-            Ok(()) => debug!(lists = writes.len(), "committed"),
+            Ok(()) => {
+                self.metrics.commits.record(begun.elapsed());
+                debug!(lists = writes.len(), "committed");
+            }
             Err(error) => {
                 error!(%error, "the store failed; registrations are refused until it is open again");
+                self.metrics.store_errors.fetch_add(1, Ordering::Relaxed);
+                self.metrics.note(Condition::Broken);
                 self.directory
                     .change(|state| writes.iter().for_each(|write| state.catalog.doubt(write.node)));
                 self.broken = Some((0, self.retry(0)));
@@ -124,10 +160,12 @@ impl<B: Backing> Actor<B> {
         match restored {
             Ok(()) => {
                 info!("the store is open again");
+                self.metrics.note(Condition::Ready);
                 self.broken = None;
             }
             Err(error) => {
                 error!(%error, "the store is still out of order");
+                self.metrics.store_errors.fetch_add(1, Ordering::Relaxed);
                 self.broken = Some((failures + 1, self.retry(failures + 1)));
             }
         }
@@ -144,7 +182,7 @@ fn apply(
     State { catalog, roster, .. }: &mut State,
     (node, session): (NodeNo, SessionId),
     change: &Change,
-    now: u64,
+    (now, most): (u64, u32),
 ) -> Result<Option<Writes>, Refusal> {
     if !roster.is_current(node, session) {
         // The connection is being closed with the reason; this answer is not sent.
@@ -152,12 +190,17 @@ fn apply(
     }
     let result = match change {
         Change::Begin => catalog.begin_list(node),
-        Change::Register(files) => catalog.register(node, files),
+        Change::Register(files) => {
+            // The catalog keeps to the limit of all nodes by itself.
+            let room =
+                if most < MAX_FILES_PER_NODE { catalog.has_room_for(node, files, most) } else { Ok(()) };
+            room.and_then(|()| catalog.register(node, files))
+        }
         Change::Unregister(paths) => catalog.unregister(node, paths.iter().map(String::as_str)),
         Change::End => catalog.end_list(node),
     };
     let refusal = |unchanged| match unchanged {
-        Unchanged::TooMany => Refusal::TooMany { what: "files".into(), limit: u64::from(MAX_FILES_PER_NODE) },
+        Unchanged::TooMany => Refusal::TooMany { what: "files".into(), limit: u64::from(most) },
         // The list was read back from disk since it was begun, and forgot what had been mentioned.
         Unchanged::NotBegun => Refusal::StoreUnavailable,
         Unchanged::NoSuchNode => Refusal::NoSuchPeer,

@@ -1,5 +1,4 @@
 use std::collections::VecDeque;
-use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::Mutex;
@@ -61,8 +60,8 @@ fn file(path: &str) -> FileRecord {
 
 fn start() -> (Registrar, Directory, Disk, TaskTracker) {
     let (disk, directory, tasks) = (Disk::default(), Directory::new(Catalog::default()), TaskTracker::new());
-    let registrar =
-        Registrar::start(disk.clone(), directory.clone(), vec![Duration::from_millis(10)], &tasks);
+    let limits = Limits { reopening: vec![Duration::from_millis(10)], ..Limits::default() };
+    let registrar = Registrar::start(disk.clone(), directory.clone(), (&limits, Arc::default()), &tasks);
     (registrar, directory, disk, tasks)
 }
 
@@ -155,4 +154,47 @@ async fn a_node_that_has_gone_is_remembered_by_its_files_alone() {
     assert!(
         commits.last().unwrap().iter().all(|writes| writes.node == sharer.node && writes.header.is_some())
     );
+}
+
+#[tokio::test]
+async fn who_was_not_seen_for_long_is_forgotten_and_who_is_there_is_not() {
+    let (disk, directory, tasks) = (Disk::default(), Directory::new(Catalog::default()), TaskTracker::new());
+    let limits = Limits { forget_after: Duration::from_millis(1100), ..Limits::default() };
+    let metrics = Arc::<Metrics>::default();
+    let registrar = Registrar::start(disk.clone(), directory.clone(), (&limits, metrics), &tasks);
+    let (here, gone) = (arrive(&directory, 1), arrive(&directory, 2));
+    for arrival in [&here, &gone] {
+        registrar.change(arrival, Change::Register(vec![file("a")])).await.unwrap();
+    }
+    directory.leave(&gone);
+    registrar.left(gone.node).await;
+    let known = |node| directory.change(|state| state.catalog.number(&NodeId::from_bytes([node; 32])));
+    let mut pause = tokio::time::interval(Duration::from_millis(10));
+    let forgotten = async {
+        while known(2).is_some() {
+            pause.tick().await;
+        }
+    };
+    timeout(Duration::from_secs(20), forgotten).await.unwrap();
+    assert_eq!((known(1), directory.summary(here.node).unwrap().files), (Some(here.node), 1));
+    let writes: Vec<Writes> = disk.0.lock().commits.iter().flatten().cloned().collect();
+    let row = |writes: &&Writes| writes.node == gone.node && writes.header.is_none();
+    assert_eq!(writes.iter().filter(row).count(), 1);
+    end(registrar, tasks).await;
+}
+
+#[tokio::test]
+async fn a_node_shares_no_more_files_than_it_may() {
+    let (disk, directory, tasks) = (Disk::default(), Directory::new(Catalog::default()), TaskTracker::new());
+    let quotas = crate::limits::QuotaLimits { files_per_node: 2, ..Limits::default().quotas };
+    let limits = Limits { quotas, ..Limits::default() };
+    let registrar = Registrar::start(disk, directory.clone(), (&limits, Arc::default()), &tasks);
+    let node = arrive(&directory, 1);
+    let register = |paths: &[&str]| {
+        registrar.change(&node, Change::Register(paths.iter().map(|path| file(path)).collect()))
+    };
+    assert_eq!(register(&["a", "b"]).await.unwrap().files, 2);
+    assert_eq!(register(&["b", "c"]).await, Err(Refusal::TooMany { what: "files".into(), limit: 2 }));
+    assert_eq!(register(&["b"]).await.unwrap().files, 2);
+    end(registrar, tasks).await;
 }

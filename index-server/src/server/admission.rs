@@ -1,25 +1,63 @@
-//! How many connections there may be, altogether and from one address.
+//! How many connections there may be, altogether and from one address, and how much they may have in memory.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::socket::network;
+use crate::limits::Limits;
+
+/// Bytes are counted in these.
+const UNIT: usize = 1 << 10;
 
 /// Counts connections.
 #[derive(Debug)]
 pub(crate) struct Admission {
     counts: Arc<Mutex<Counts>>,
-    most: usize,
-    most_per_address: usize,
+    bounds: Bounds,
+    bytes: Arc<Semaphore>,
+}
+
+/// What is let in.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Bounds {
+    /// The most connections.
+    pub(crate) most: usize,
+    /// The most of one address.
+    pub(crate) most_per_address: usize,
+    /// The most bytes of long messages in memory, of all connections and of those of one address.
+    pub(crate) bytes: (usize, usize),
+    /// Whether this machine is an address like others.
+    pub(crate) loopback_counts: bool,
+}
+
+impl Bounds {
+    /// Takes them from what the index grants nodes.
+    pub(crate) const fn of(limits: &Limits) -> Self {
+        let quotas = &limits.quotas;
+        Self {
+            most: limits.connections,
+            most_per_address: limits.connections_per_address,
+            bytes: (quotas.bytes_in_flight, quotas.bytes_in_flight_per_address),
+            loopback_counts: quotas.loopback_counts,
+        }
+    }
 }
 
 #[derive(Debug, Default)]
 struct Counts {
     all: usize,
-    by_address: HashMap<IpAddr, usize>,
+    by_address: HashMap<IpAddr, Here>,
+}
+
+/// What comes from one address.
+#[derive(Debug)]
+struct Here {
+    connections: usize,
+    bytes: Arc<Semaphore>,
 }
 
 /// The right to one connection; given back when dropped.
@@ -27,26 +65,62 @@ struct Counts {
 pub(crate) struct Permit {
     counts: Arc<Mutex<Counts>>,
     address: Option<IpAddr>,
+    allowance: Allowance,
 }
 
+/// What a connection shares with others: room for long messages.
+#[derive(Debug, Clone)]
+pub(crate) struct Allowance {
+    all: Arc<Semaphore>,
+    here: Option<Arc<Semaphore>>,
+}
+
+/// Room for a long message; given back when dropped.
+#[derive(Debug)]
+pub(crate) struct Room(
+    #[expect(dead_code, reason = "held for what its drop does")] [Option<OwnedSemaphorePermit>; 2],
+);
+
 impl Admission {
-    pub(crate) fn new(most: usize, most_per_address: usize) -> Self {
-        Self { counts: Arc::default(), most, most_per_address }
+    pub(crate) fn new(bounds: Bounds) -> Self {
+        Self { counts: Arc::default(), bounds, bytes: units(bounds.bytes.0) }
     }
 
     /// Lets a connection in, if there is room.
     pub(crate) fn admit(&self, address: IpAddr) -> Option<Permit> {
-        let address = counted(address);
+        let address = self.counted(address);
         let mut counts = self.counts.lock();
-        let here = address.and_then(|address| counts.by_address.get(&address)).copied().unwrap_or_default();
-        if counts.all >= self.most || here >= self.most_per_address {
+        if counts.all >= self.bounds.most {
             return None;
         }
+        let here = match address {
+            None => None,
+            Some(address) => {
+                let fresh = || Here { connections: 0, bytes: units(self.bounds.bytes.1) };
+                let here = counts.by_address.entry(address).or_insert_with(fresh);
+                if here.connections >= self.bounds.most_per_address {
+                    return None;
+                }
+                here.connections += 1;
+                Some(Arc::clone(&here.bytes))
+            }
+        };
         counts.all += 1;
-        if let Some(address) = address {
-            counts.by_address.insert(address, here + 1);
-        }
-        Some(Permit { counts: Arc::clone(&self.counts), address })
+        let allowance = Allowance { all: Arc::clone(&self.bytes), here };
+        Some(Permit { counts: Arc::clone(&self.counts), address, allowance })
+    }
+
+    /// Returns what an address counts as: nothing for this machine, unless it is to.
+    fn counted(&self, address: IpAddr) -> Option<IpAddr> {
+        let counts = self.bounds.loopback_counts || !address.to_canonical().is_loopback();
+        counts.then_some(network(address))
+    }
+}
+
+impl Permit {
+    /// Returns what the connection shares with others.
+    pub(crate) fn allowance(&self) -> Allowance {
+        self.allowance.clone()
     }
 }
 
@@ -56,50 +130,40 @@ impl Drop for Permit {
         counts.all = counts.all.saturating_sub(1);
         let Some(address) = self.address else { return };
         match counts.by_address.get_mut(&address) {
-            Some(here) if *here > 1 => *here -= 1,
+            Some(here) if here.connections > 1 => here.connections -= 1,
             _ => drop(counts.by_address.remove(&address)),
         }
     }
 }
 
-/// Returns what an address counts as: nothing for this machine.
-fn counted(address: IpAddr) -> Option<IpAddr> {
-    (!address.to_canonical().is_loopback()).then_some(network(address))
+impl Allowance {
+    /// Waits for room for so many bytes. Cancel safe.
+    pub(crate) async fn room(&self, bytes: usize) -> Room {
+        // In this order everywhere, so that nobody waits for somebody who waits. Neither is ever closed.
+        let here = match &self.here {
+            Some(here) => Arc::clone(here).acquire_many_owned(permits(bytes)).await.ok(),
+            None => None,
+        };
+        Room([here, Arc::clone(&self.all).acquire_many_owned(permits(bytes)).await.ok()])
+    }
+
+    /// Takes room for so many bytes, if it is there.
+    pub(crate) fn room_now(&self, bytes: usize) -> Option<Room> {
+        let here = match &self.here {
+            Some(here) => Some(Arc::clone(here).try_acquire_many_owned(permits(bytes)).ok()?),
+            None => None,
+        };
+        Some(Room([here, Some(Arc::clone(&self.all).try_acquire_many_owned(permits(bytes)).ok()?)]))
+    }
+}
+
+fn units(bytes: usize) -> Arc<Semaphore> {
+    Arc::new(Semaphore::new((bytes / UNIT).clamp(1, Semaphore::MAX_PERMITS)))
+}
+
+fn permits(bytes: usize) -> u32 {
+    u32::try_from(bytes.div_ceil(UNIT)).unwrap_or(u32::MAX)
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn ip(text: &str) -> IpAddr {
-        text.parse().unwrap()
-    }
-
-    #[test]
-    fn there_is_room_for_so_many_and_again_when_one_has_gone() {
-        let admission = Admission::new(2, 9);
-        let one = admission.admit(ip("127.0.0.1"));
-        let two = admission.admit(ip("192.0.2.1"));
-        assert!(one.is_some() && two.is_some() && admission.admit(ip("192.0.2.2")).is_none());
-        drop(one);
-        assert!(admission.admit(ip("192.0.2.2")).is_some());
-    }
-
-    #[test]
-    fn one_address_does_not_take_all_the_room_unless_it_is_this_machine() {
-        let admission = Admission::new(100, 2);
-        let held: Vec<_> = (0..3).map(|_| admission.admit(ip("192.0.2.1"))).collect();
-        assert_eq!(held.iter().filter(|permit| permit.is_some()).count(), 2);
-        assert!(admission.admit(ip("::ffff:192.0.2.1")).is_none());
-        let network: Vec<_> = (1..4).map(|host| admission.admit(ip(&format!("2001:db8::{host}")))).collect();
-        assert_eq!(network.iter().filter(|permit| permit.is_some()).count(), 2);
-        assert!(admission.admit(ip("2001:db8:0:1::1")).is_some());
-        let local: Vec<_> = (0..50).map(|_| admission.admit(ip("127.0.0.1"))).collect();
-        assert!(local.iter().all(Option::is_some));
-        drop((held, network));
-        assert!(admission.admit(ip("192.0.2.1")).is_some());
-        drop(local);
-        let counts = admission.counts.lock();
-        assert!(counts.by_address.is_empty() && counts.all == 0);
-    }
-}
+mod tests;

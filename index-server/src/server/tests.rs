@@ -16,7 +16,7 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
-use super::{Listeners, TrackerListener};
+use super::{Conditions, Listeners, TrackerListener};
 use crate::limits::{CallLimits, Limits};
 use crate::store::Store;
 
@@ -40,12 +40,16 @@ impl Index {
     }
 
     async fn start_tracking(dir: &Path, limits: Limits, tracker: Option<TrackerListener>) -> Self {
+        Self::start_under(dir, Conditions { limits, ..Conditions::default() }, tracker).await
+    }
+
+    async fn start_under(dir: &Path, conditions: Conditions, tracker: Option<TrackerListener>) -> Self {
         let dir = dir.to_owned();
         let store = tokio::task::spawn_blocking(move || Store::open(&dir)).await.unwrap().unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let (address, stop) = (listener.local_addr().unwrap(), CancellationToken::new());
         let running =
-            tokio::spawn(crate::run(Listeners { nodes: listener, tracker }, store, limits, stop.clone()));
+            tokio::spawn(crate::run(Listeners { nodes: listener, tracker }, store, conditions, stop.clone()));
         Self { address, stop, running }
     }
 

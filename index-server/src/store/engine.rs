@@ -23,6 +23,9 @@ use protocol::index::FileRecord;
 /// What the database may keep in memory: little, since everything is read once and then lives in the catalog.
 const CACHE: u64 = 32 << 20;
 
+/// So many lists are written at a time when a database is made of them.
+const GROUP: usize = 16;
+
 /// How long a database that was just closed in this process may take to let go of its file.
 const LINGER: Duration = Duration::from_secs(3);
 
@@ -30,10 +33,10 @@ const LINGER: Duration = Duration::from_secs(3);
 pub(super) struct Engine {
     db: sled::Db,
     file: File,
+    /// The database's folder; open all the time, so that syncing it needs no descriptor when there is none left.
+    folder: File,
     /// The data folder, for what is said about it.
     dir: PathBuf,
-    /// The database's own folder.
-    path: PathBuf,
     commits: u64,
     mark: Option<Mark>,
 }
@@ -58,20 +61,23 @@ impl Engine {
         Self::start(dir, store_dir(dir))?.read_all()
     }
 
-    /// Makes an empty database. It gets its name when it is complete, since one whose making was cut short cannot be
+    /// Makes a database with some lists in it. It gets its name when it is complete, since one whose making was cut short cannot be
     /// told from a damaged one.
-    pub(super) fn create(dir: &Path) -> Result<(), StoreError> {
+    pub(super) fn create(dir: &Path, lists: &[Writes]) -> Result<(), StoreError> {
         let (new, path) = (dir.join("store.new"), store_dir(dir));
         let unwritable = |source| StoreError::Unwritable { path: new.clone(), source };
         match fs::remove_dir_all(&new) {
             Err(error) if error.kind() != ErrorKind::NotFound => return Err(unwritable(error)),
             _ => fs::create_dir(&new).map_err(unwritable)?,
         }
-        let engine = Self::start(dir, new.clone())?;
+        let mut engine = Self::start(dir, new.clone())?;
         let mut batch = sled::Batch::default();
         batch.insert(&Key::Format.to_bytes(), &FORMAT.to_be_bytes());
         batch.insert(&Key::Commits.to_bytes(), &0_u64.to_be_bytes());
         engine.apply(batch)?;
+        for group in lists.chunks(GROUP) {
+            engine.commit(group)?;
+        }
         engine.close();
         let rename = || fs::rename(&new, &path).and_then(|()| File::open(dir)?.sync_all());
         rename().map_err(unwritable)
@@ -115,15 +121,15 @@ impl Engine {
     fn start(dir: &Path, path: PathBuf) -> Result<Self, StoreError> {
         remove_unfinished_snapshots(&path);
         let db = open_patiently(dir, &path)?;
-        let file = File::open(path.join("db"))
-            .map_err(|source| StoreError::Unwritable { path: path.clone(), source })?;
-        Ok(Self { db, file, dir: dir.to_owned(), path, commits: 0, mark: None })
+        let files = File::open(path.join("db")).and_then(|file| Ok((file, File::open(&path)?)));
+        let (file, folder) = files.map_err(|source| StoreError::Unwritable { path, source })?;
+        Ok(Self { db, file, folder, dir: dir.to_owned(), commits: 0, mark: None })
     }
 
     fn apply(&self, batch: sled::Batch) -> Result<(), StoreError> {
         let apply = || self.db.apply_batch(batch).and_then(|()| self.db.flush());
         guard(apply)?.map_err(|error| StoreError::failed(&error))?;
-        let sync = || self.file.sync_all().and_then(|()| File::open(&self.path)?.sync_all());
+        let sync = || self.file.sync_all().and_then(|()| self.folder.sync_all());
         sync().map_err(|error| StoreError::failed(&error))
     }
 

@@ -44,6 +44,18 @@ pub enum StoreError {
         /// The one format that this program reads.
         known: u32,
     },
+    /// There is no store to look at.
+    #[error("there is no store in {path:?}; name the data folder of an index with --data-dir")]
+    Missing {
+        /// The data folder.
+        path: PathBuf,
+    },
+    /// There is a store where a new one was to be made.
+    #[error("there is a store in {path:?} already; choose an empty data folder")]
+    NotEmpty {
+        /// The data folder.
+        path: PathBuf,
+    },
     /// The disk does not take a change.
     #[error("cannot write to the store: {what}")]
     Failed {

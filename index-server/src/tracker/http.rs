@@ -6,12 +6,13 @@ use std::time::Instant;
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::body::{Body, Incoming};
-use hyper::header::{ALLOW, CONNECTION, CONTENT_TYPE, HeaderValue};
+use hyper::header::{ALLOW, HeaderValue};
 use hyper::{Method, Request, Response, StatusCode};
 use protocol::tracker::Failure;
 use tracing::debug;
 
 use super::Tracker;
+use crate::http::{closing, plain};
 
 /// Answers a request. What is wrong with a question is told as clients expect it: as an answer that is a failure.
 pub(super) fn answer(
@@ -43,17 +44,4 @@ pub(super) fn answer(
         failure.encode()
     });
     plain(StatusCode::OK, body)
-}
-
-fn plain(status: StatusCode, body: impl Into<Bytes>) -> Response<Full<Bytes>> {
-    let mut response = Response::new(Full::new(body.into()));
-    *response.status_mut() = status;
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain"));
-    response
-}
-
-/// Ends the connection behind a response, so that nobody reads what else was sent.
-fn closing(mut response: Response<Full<Bytes>>) -> Response<Full<Bytes>> {
-    response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
-    response
 }

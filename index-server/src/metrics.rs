@@ -1,0 +1,96 @@
+//! What the index counts of itself, for whoever watches it: numbers as Prometheus reads them, and whether it is well.
+//!
+//! Everybody counts in the one [`Metrics`] with atomics; [`page`] writes them down and [`http`](self::http) serves them.
+
+mod histogram;
+mod host;
+mod http;
+mod page;
+mod refusals;
+
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+
+use crate::directory::Directory;
+pub(crate) use histogram::Histogram;
+pub(crate) use http::serve;
+pub(crate) use refusals::Refusals;
+
+/// Everything that is counted.
+#[derive(Debug, Default)]
+pub struct Metrics {
+    pub(crate) connections: Gauge,
+    pub(crate) registrations: Histogram,
+    pub(crate) searches: Histogram,
+    pub(crate) questions: Histogram,
+    pub(crate) commits: Histogram,
+    pub(crate) store_errors: AtomicU64,
+    pub(crate) refusals: Refusals,
+    condition: AtomicU8,
+    /// What is counted in it is asked for when the numbers are.
+    directory: OnceLock<Directory>,
+}
+
+/// How the index is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum Condition {
+    /// It reads its store.
+    Loading,
+    /// All is well.
+    Ready,
+    /// Its store is out of order: it answers questions and takes no registrations.
+    Broken,
+    /// It is being stopped.
+    Stopping,
+}
+
+impl Metrics {
+    /// Notes how the index is; one that is being stopped stays so.
+    pub(crate) fn note(&self, condition: Condition) {
+        let raise = |now| (now != Condition::Stopping as u8).then_some(condition as u8);
+        // Nothing to do where it is being stopped.
+        let _ = self.condition.fetch_update(Ordering::Relaxed, Ordering::Relaxed, raise);
+    }
+
+    pub(crate) fn condition(&self) -> Condition {
+        match self.condition.load(Ordering::Relaxed) {
+            0 => Condition::Loading,
+            1 => Condition::Ready,
+            2 => Condition::Broken,
+            _ => Condition::Stopping,
+        }
+    }
+
+    /// Takes in what knows the nodes and their files.
+    pub(crate) fn watch(&self, directory: Directory) {
+        // A second index in one process would go uncounted.
+        let _ = self.directory.set(directory);
+    }
+}
+
+/// Something that goes up and down.
+#[derive(Debug, Default)]
+pub(crate) struct Gauge(AtomicU64);
+
+impl Gauge {
+    /// Counts one more until the returned value is dropped.
+    pub(crate) fn count(&self) -> Counted<'_> {
+        self.0.fetch_add(1, Ordering::Relaxed);
+        Counted(self)
+    }
+
+    fn value(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// One that is counted.
+#[derive(Debug)]
+pub(crate) struct Counted<'a>(&'a Gauge);
+
+impl Drop for Counted<'_> {
+    fn drop(&mut self) {
+        self.0.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}

@@ -1,0 +1,74 @@
+use std::fmt::{self, Write};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+/// The upper bounds of the buckets, in microseconds.
+const BOUNDS: [u64; 16] = [
+    50, 100, 250, 500, 1000, 2500, 5000, 10_000, 25_000, 50_000, 100_000, 250_000, 500_000, 1_000_000,
+    5_000_000, 10_000_000,
+];
+
+/// How long something took, how often.
+#[derive(Debug, Default)]
+pub(crate) struct Histogram {
+    /// Those that took at most as long as the bound, and longer than the one before it.
+    counts: [AtomicU64; BOUNDS.len()],
+    /// Those that took longer than any bound.
+    beyond: AtomicU64,
+    /// All times together, in microseconds.
+    sum: AtomicU64,
+}
+
+impl Histogram {
+    /// Counts one that took so long.
+    pub(crate) fn record(&self, took: Duration) {
+        let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
+        let place = BOUNDS.iter().position(|bound| micros <= *bound);
+        place
+            .and_then(|place| self.counts.get(place))
+            .unwrap_or(&self.beyond)
+            .fetch_add(1, Ordering::Relaxed);
+        self.sum.fetch_add(micros, Ordering::Relaxed);
+    }
+
+    /// Writes it down as Prometheus reads it.
+    pub(super) fn write(&self, out: &mut String, name: &str, help: &str) -> fmt::Result {
+        writeln!(out, "# HELP {name} {help}\n# TYPE {name} histogram")?;
+        let mut count = 0;
+        for (bound, here) in BOUNDS.iter().zip(&self.counts) {
+            count += here.load(Ordering::Relaxed);
+            let bound = Duration::from_micros(*bound).as_secs_f64();
+            writeln!(out, "{name}_bucket{{le=\"{bound}\"}} {count}")?;
+        }
+        count += self.beyond.load(Ordering::Relaxed);
+        let sum = Duration::from_micros(self.sum.load(Ordering::Relaxed)).as_secs_f64();
+        writeln!(out, "{name}_bucket{{le=\"+Inf\"}} {count}\n{name}_sum {sum}\n{name}_count {count}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_bucket_counts_all_that_took_no_longer() {
+        let histogram = Histogram::default();
+        for micros in [50, 51, 2_000_000, 60_000_000] {
+            histogram.record(Duration::from_micros(micros));
+        }
+        let mut text = String::new();
+        histogram.write(&mut text, "x", "Help.").unwrap();
+        for line in [
+            "x_bucket{le=\"0.00005\"} 1",
+            "x_bucket{le=\"0.0001\"} 2",
+            "x_bucket{le=\"1\"} 2",
+            "x_bucket{le=\"5\"} 3",
+            "x_bucket{le=\"10\"} 3",
+            "x_bucket{le=\"+Inf\"} 4",
+            "x_sum 62.000101",
+            "x_count 4",
+        ] {
+            assert!(text.lines().any(|have| have == line), "{line}\n{text}");
+        }
+    }
+}

@@ -1,0 +1,80 @@
+//! Which names of this machine a request may use: a page in somebody's browser that has had its own name pointed here
+//! uses another. Pure.
+
+use std::net::IpAddr;
+
+use hyper::header::HOST;
+use hyper::{HeaderMap, Uri};
+
+/// Says whether a request names the address it came to, `localhost` if that is a loopback address, or one of `names`.
+pub(super) fn is_ours(uri: &Uri, headers: &HeaderMap, to: IpAddr, names: &[String]) -> bool {
+    let mut hosts = headers.get_all(HOST).iter();
+    let (Some(host), None) = (hosts.next().and_then(|host| host.to_str().ok()), hosts.next()) else {
+        return false;
+    };
+    let is_ours = |host: &str| {
+        let name = without_port(host);
+        let address = name.strip_prefix('[').and_then(|name| name.strip_suffix(']')).unwrap_or(name);
+        match address.parse::<IpAddr>() {
+            Ok(address) => address == to,
+            Err(_) => {
+                (to.is_loopback() && name.eq_ignore_ascii_case("localhost"))
+                    || names.iter().any(|known| name.eq_ignore_ascii_case(known))
+            }
+        }
+    };
+    is_ours(host) && uri.authority().is_none_or(|authority| is_ours(authority.as_str()))
+}
+
+/// Takes the port off a host.
+fn without_port(host: &str) -> &str {
+    match host.rsplit_once(':') {
+        Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) && !name.ends_with(':') => name,
+        _ => host,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use hyper::header::HeaderValue;
+
+    use super::*;
+
+    fn judge(to: &str, hosts: &[&str], uri: &str) -> bool {
+        let mut headers = HeaderMap::new();
+        for host in hosts {
+            headers.append(HOST, HeaderValue::from_str(host).unwrap());
+        }
+        is_ours(&uri.parse().unwrap(), &headers, to.parse().unwrap(), &["index.example".to_owned()])
+    }
+
+    #[test]
+    fn the_address_that_was_called_localhost_on_loopback_and_names_that_were_given_are_ours() {
+        for host in ["127.0.0.1", "127.0.0.1:9313", "localhost", "LOCALHOST:1", "index.example:80"] {
+            assert!(judge("127.0.0.1", &[host], "/metrics"), "{host}");
+        }
+        assert!(judge("::1", &["[::1]:9313"], "/") && judge("10.0.0.1", &["10.0.0.1:9313"], "/"));
+        assert!(judge("127.0.0.1", &["localhost"], "http://localhost:9313/metrics"));
+    }
+
+    #[test]
+    fn other_names_and_addresses_none_and_two_are_not() {
+        for host in [
+            "evil.example",
+            "127.0.0.1.evil.example",
+            "localhost.evil",
+            "localhost.",
+            "10.0.0.1",
+            "[::1%lo]",
+            "",
+            "127.0.0.1:80:80",
+            "user@localhost",
+            "[127.0.0.1]x",
+        ] {
+            assert!(!judge("127.0.0.1", &[host], "/metrics"), "{host}");
+        }
+        assert!(!judge("127.0.0.1", &[], "/") && !judge("127.0.0.1", &["localhost", "localhost"], "/"));
+        assert!(!judge("10.0.0.1", &["localhost"], "/"));
+        assert!(!judge("127.0.0.1", &["localhost"], "http://evil.example/metrics"));
+    }
+}

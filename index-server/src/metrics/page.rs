@@ -1,0 +1,74 @@
+//! The numbers as text, in the format that Prometheus reads (version 0.0.4).
+
+use std::fmt::{self, Write};
+use std::sync::atomic::Ordering;
+
+use super::{Condition, Metrics};
+
+/// Writes everything down.
+pub(super) fn page(metrics: &Metrics) -> String {
+    let mut out = String::with_capacity(8 << 10);
+    // Writing to a string does not fail.
+    let _ = write_all(&mut out, metrics);
+    out
+}
+
+fn write_all(out: &mut String, metrics: &Metrics) -> fmt::Result {
+    let ready = u64::from(metrics.condition() == Condition::Ready);
+    number(out, ("gauge", "index_ready"), "Whether registrations are taken.", ready)?;
+    number(out, ("gauge", "index_connections"), "Connections of nodes.", metrics.connections.value())?;
+    if let Some(directory) = metrics.directory.get() {
+        let counts = directory.statistics();
+        let nodes = u64::from(counts.nodes);
+        number(
+            out,
+            ("gauge", "index_nodes_online"),
+            "Nodes that are there and reachable.",
+            counts.online.into(),
+        )?;
+        number(out, ("gauge", "index_nodes"), "Nodes of which a list is kept.", nodes)?;
+        number(out, ("gauge", "index_files"), "Different contents in those lists.", counts.contents)?;
+        number(out, ("gauge", "index_file_bytes"), "Their sizes together.", counts.bytes)?;
+        number(
+            out,
+            ("gauge", "index_sources"),
+            "Files in those lists: every copy of every file.",
+            counts.files,
+        )?;
+        number(out, ("counter", "index_uptime_seconds"), "Seconds since the start.", counts.uptime)?;
+    }
+    let histograms = [
+        (
+            &metrics.registrations,
+            "index_registration_seconds",
+            "Changes of lists, from the request to the answer.",
+        ),
+        (&metrics.searches, "index_search_seconds", "Searches, from the request to the answer."),
+        (&metrics.questions, "index_question_seconds", "Other requests, from the request to the answer."),
+        (&metrics.commits, "index_commit_seconds", "Commits of the store that succeeded."),
+    ];
+    for (histogram, name, help) in histograms {
+        histogram.write(out, name, help)?;
+    }
+    let errors = metrics.store_errors.load(Ordering::Relaxed);
+    number(
+        out,
+        ("counter", "index_store_errors_total"),
+        "Commits and openings of the store that failed.",
+        errors,
+    )?;
+    heading(out, ("counter", "index_refusals_total"), "What was refused, by reason.")?;
+    for (reason, count) in metrics.refusals.counts() {
+        writeln!(out, "index_refusals_total{{reason=\"{reason}\"}} {count}")?;
+    }
+    Ok(())
+}
+
+fn number(out: &mut String, (kind, name): (&str, &str), help: &str, value: u64) -> fmt::Result {
+    heading(out, (kind, name), help)?;
+    writeln!(out, "{name} {value}")
+}
+
+fn heading(out: &mut String, (kind, name): (&str, &str), help: &str) -> fmt::Result {
+    writeln!(out, "# HELP {name} {help}\n# TYPE {name} {kind}")
+}

@@ -1,0 +1,90 @@
+//! What is done with a store that no index runs on.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, BufReader, BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+use crate::catalog::{Catalog, StoredList};
+use crate::store::{Import, Store, StoreError, export, read_lines};
+
+/// Why it is not done.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum UpkeepError {
+    /// The store.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The file that is to be written or read.
+    #[error("{path:?}: {source}")]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// What is to be imported.
+    #[error("{0}")]
+    BadLines(String),
+}
+
+/// Reads the whole store and says what is in it.
+pub(super) fn check(dir: &Path) -> Result<String, UpkeepError> {
+    let (lists, commits) = Store::read(dir)?;
+    let catalog = sound(dir, &lists)?;
+    let ((nodes, files), contents) = (catalog.count_files(), catalog.contents().len());
+    Ok(format!(
+        "the store in {} is sound: {nodes} nodes, {files} files, {contents} contents, change {commits}",
+        dir.display()
+    ))
+}
+
+/// Writes everything in the store to a file, or the standard output.
+pub(super) fn export_to(dir: &Path, file: &Path) -> Result<(), UpkeepError> {
+    let (lists, _) = Store::read(dir)?;
+    sound(dir, &lists)?;
+    let failed = |source| UpkeepError::File { path: file.to_owned(), source };
+    if is_standard(file) {
+        return export(lists, &mut BufWriter::new(io::stdout().lock())).map_err(failed);
+    }
+    let mut out = BufWriter::new(OpenOptions::new().write(true).create_new(true).open(file).map_err(failed)?);
+    export(lists, &mut out).and_then(|()| out.get_ref().sync_all()).map_err(failed)
+}
+
+/// Makes a store of a file, or of the standard input, and says what is in it.
+pub(super) fn import_from(dir: &Path, file: &Path) -> Result<String, UpkeepError> {
+    let failed = |source| UpkeepError::File { path: file.to_owned(), source };
+    let import = if is_standard(file) {
+        read_lines(io::stdin().lock())
+    } else {
+        File::open(file).and_then(|file| read_lines(BufReader::new(file)))
+    };
+    let Import { lists, files, bad, bad_lines } = import.map_err(failed)?;
+    if bad_lines > 0 {
+        let told = bad.iter().map(|(line, reason)| format!("line {line}: {reason}\n"));
+        let told: String = told.collect();
+        return Err(UpkeepError::BadLines(format!(
+            "{told}nothing was imported: {bad_lines} lines are wrong"
+        )));
+    }
+    Store::create(dir, &lists)?;
+    Ok(format!("imported {} nodes and {files} files into {}", lists.len(), dir.display()))
+}
+
+/// Judges what stands in a store as if it came from a node.
+fn sound(dir: &Path, lists: &[StoredList]) -> Result<Catalog, StoreError> {
+    let damaged = |what: String| StoreError::Damaged { path: dir.to_owned(), what };
+    let mut catalog = Catalog::default();
+    catalog.restore_all(lists).map_err(|clash| damaged(clash.to_string()))?;
+    for file in lists.iter().flat_map(|list| &list.blocks).flat_map(|(_, files)| files) {
+        file.check().map_err(|error| damaged(format!("a file in it cannot be one: {error}")))?;
+    }
+    Ok(catalog)
+}
+
+fn is_standard(file: &Path) -> bool {
+    file.as_os_str() == "-"
+}
+
+/// Says something on the standard output; whoever started this may have closed its end already.
+pub(super) fn say(text: &str) {
+    let _ = writeln!(io::stdout(), "{text}");
+}

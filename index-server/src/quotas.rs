@@ -1,0 +1,148 @@
+//! Who asks for more in a second than it may: nodes, and all nodes at an address together.
+
+use std::net::IpAddr;
+use std::time::Instant;
+
+use parking_lot::Mutex;
+use protocol::index::{Refusal, Request};
+use protocol::node_id::NodeId;
+
+use crate::limits::{QuotaLimits, RequestRate};
+use crate::rates::Rates;
+use crate::server::network;
+
+/// What a request counts as.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// A change of a list, which the disk must take.
+    Registration,
+    /// A search.
+    Search,
+    /// Anything else that costs nothing but an answer.
+    Question,
+}
+
+impl Kind {
+    pub(crate) const fn of(request: &Request) -> Self {
+        match request {
+            Request::BeginList | Request::Register { .. } | Request::Unregister { .. } | Request::EndList => {
+                Self::Registration
+            }
+            Request::Search { .. } => Self::Search,
+            Request::Hello { .. }
+            | Request::Proof { .. }
+            | Request::Renew
+            | Request::Locate { .. }
+            | Request::Browse { .. }
+            | Request::Statistics
+            | Request::OfferTorrent { .. }
+            | Request::WithdrawTorrent { .. }
+            | Request::FindTorrent { .. }
+            | Request::TorrentsOf { .. } => Self::Question,
+        }
+    }
+}
+
+/// Counts the requests of all nodes.
+#[derive(Debug)]
+pub(crate) struct Quotas {
+    registrations: Mutex<Buckets>,
+    questions: Mutex<Buckets>,
+    loopback_counts: bool,
+}
+
+/// One kind of requests.
+#[derive(Debug)]
+struct Buckets {
+    by_node: Rates<NodeId>,
+    by_address: Rates<IpAddr>,
+}
+
+impl Buckets {
+    fn new(rate: RequestRate, nodes_per_address: u32) -> Mutex<Self> {
+        let by_address = Rates::new(rate.times(nodes_per_address));
+        Mutex::new(Self { by_node: Rates::new(rate), by_address })
+    }
+}
+
+impl Quotas {
+    pub(crate) fn new(limits: &QuotaLimits) -> Self {
+        Self {
+            registrations: Buckets::new(limits.registrations, limits.nodes_per_address),
+            questions: Buckets::new(limits.questions, limits.nodes_per_address),
+            loopback_counts: limits.loopback_counts,
+        }
+    }
+
+    /// Counts a request of a node, or says when to make it again.
+    pub(crate) fn admit(
+        &self,
+        now: Instant,
+        (node, address): (NodeId, IpAddr),
+        kind: Kind,
+    ) -> Result<(), Refusal> {
+        if address.is_loopback() && !self.loopback_counts {
+            return Ok(());
+        }
+        let buckets = if kind == Kind::Registration { &self.registrations } else { &self.questions };
+        let mut buckets = buckets.lock();
+        let passed = buckets.by_node.pass(now, node);
+        let passed = passed.and_then(|()| buckets.by_address.pass(now, network(address)));
+        passed.map_err(|wait| {
+            let retry_after = u32::try_from(wait.as_millis()).unwrap_or(u32::MAX).saturating_add(1);
+            Refusal::TooFast { retry_after }
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    fn quotas(loopback_counts: bool) -> Quotas {
+        let rate = RequestRate { per_second: 10, burst: 5 };
+        let limits = QuotaLimits {
+            registrations: rate,
+            questions: rate,
+            nodes_per_address: 2,
+            ..QuotaLimits::default()
+        };
+        Quotas::new(&QuotaLimits { loopback_counts, ..limits })
+    }
+
+    fn node(number: u8) -> NodeId {
+        NodeId::from_bytes([number; 32])
+    }
+
+    #[test]
+    fn a_node_and_its_address_each_have_their_share_and_are_told_when_to_come_again() {
+        let (quotas, now) = (quotas(false), Instant::now());
+        let here: IpAddr = "192.0.2.1".parse().unwrap();
+        let passed = |now, who, kind| (0..100).filter(|_| quotas.admit(now, who, kind).is_ok()).count();
+        assert_eq!(passed(now, (node(1), here), Kind::Registration), 5);
+        assert_eq!(
+            quotas.admit(now, (node(1), here), Kind::Registration),
+            Err(Refusal::TooFast { retry_after: 101 })
+        );
+        // Questions are counted apart, searches among them.
+        assert_eq!(passed(now, (node(1), here), Kind::Search), 5);
+        assert_eq!(passed(now, (node(1), here), Kind::Question), 0);
+        assert_eq!(passed(now, (node(2), here), Kind::Registration), 5);
+        assert_eq!(passed(now, (node(3), here), Kind::Registration), 0);
+        let elsewhere = "192.0.2.2".parse().unwrap();
+        assert_eq!(passed(now, (node(4), elsewhere), Kind::Registration), 5);
+        assert_eq!(passed(now + Duration::from_millis(101), (node(1), here), Kind::Registration), 1);
+    }
+
+    #[test]
+    fn this_machine_counts_only_if_it_is_to() {
+        let now = Instant::now();
+        for (counts, passed) in [(false, 100), (true, 5)] {
+            let quotas = quotas(counts);
+            let who = (node(1), "127.0.0.1".parse().unwrap());
+            assert_eq!((0..100).filter(|_| quotas.admit(now, who, Kind::Search).is_ok()).count(), passed);
+        }
+    }
+}

@@ -1,0 +1,176 @@
+//! Lists from lines of JSON, as [`export`](super::export) writes them: each line is judged, and either all of them make a
+//! store or none.
+
+use std::collections::HashSet;
+use std::io::{self, BufRead, Read};
+
+use protocol::digest::Digest;
+use protocol::escape::display_safe;
+use protocol::index::{FileRecord, Share};
+use protocol::limits::MAX_BATCH;
+use protocol::node_id::NodeId;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use super::export::{FileLine, Head, NodeLine, VERSION};
+use crate::catalog::{Catalog, NodeNo, Unchanged, Writes};
+
+/// The longest line, in bytes: a path of which each byte is escaped, and the rest.
+const MAX_LINE: u64 = 64 << 10;
+
+/// So many bad lines are told one by one.
+const TOLD: usize = 20;
+
+/// What came of some lines.
+#[derive(Debug, Default)]
+pub(crate) struct Import {
+    /// What is to be written.
+    pub(crate) lists: Vec<Writes>,
+    /// How many files are in it.
+    pub(crate) files: u64,
+    /// Lines that are wrong: their numbers, from 1, and what is wrong with them. The first few only.
+    pub(crate) bad: Vec<(u64, String)>,
+    /// How many are wrong in all.
+    pub(crate) bad_lines: u64,
+}
+
+/// Reads all lines.
+pub(crate) fn read_lines(mut input: impl BufRead) -> io::Result<Import> {
+    let mut judge = Judge::default();
+    let mut bytes = Vec::new();
+    loop {
+        bytes.clear();
+        if input.by_ref().take(MAX_LINE).read_until(b'\n', &mut bytes)? == 0 {
+            break;
+        }
+        judge.line += 1;
+        let judged = match bytes.strip_suffix(b"\n") {
+            Some(line) => judge.hear(line),
+            None if bytes.len() as u64 == MAX_LINE => {
+                input.skip_until(b'\n')?;
+                Err(format!("it is longer than {MAX_LINE} bytes"))
+            }
+            None => Err("it is cut off".to_owned()),
+        };
+        judged.unwrap_or_else(|reason| judge.complain(&reason));
+    }
+    Ok(judge.finish())
+}
+
+/// What was read so far.
+#[derive(Default)]
+struct Judge {
+    line: u64,
+    head: Option<Head>,
+    catalog: Catalog,
+    node: Option<Node>,
+    nodes: HashSet<NodeId>,
+    import: Import,
+}
+
+/// The node whose files are being read.
+struct Node {
+    number: NodeNo,
+    last_seen: u64,
+    announced: u32,
+    paths: HashSet<String>,
+    batch: Vec<FileRecord>,
+    line: u64,
+}
+
+impl Judge {
+    fn hear(&mut self, line: &[u8]) -> Result<(), String> {
+        let value: Value = serde_json::from_slice(line).map_err(|error| error.to_string())?;
+        if self.line == 1 {
+            let head: Head = read(value)?;
+            if head.index_export != VERSION {
+                let found = head.index_export;
+                return Err(format!("an export of version {found}; this program reads version {VERSION}"));
+            }
+            self.head = Some(head);
+            return Ok(());
+        }
+        if value.get("node").is_some() { self.hear_node(&read(value)?) } else { self.hear_file(read(value)?) }
+    }
+
+    fn hear_node(&mut self, line: &NodeLine) -> Result<(), String> {
+        self.end_node();
+        let id: NodeId = line.node.parse().map_err(|error| format!("{error}"))?;
+        if !self.nodes.insert(id) {
+            return Err(format!("node {id} occurs twice"));
+        }
+        let number = self.catalog.admit(id).ok_or("there are too many nodes")?;
+        self.node = Some(Node {
+            number,
+            last_seen: line.last_seen,
+            announced: line.files,
+            paths: HashSet::new(),
+            batch: Vec::new(),
+            line: self.line,
+        });
+        Ok(())
+    }
+
+    fn hear_file(&mut self, line: FileLine) -> Result<(), String> {
+        let FileLine { path, size, digest, whole } = line;
+        let digest: Digest = digest.parse().map_err(|error| format!("{error}"))?;
+        let share = if whole { Share::Whole } else { Share::Partial };
+        let file = FileRecord { path, size, digest, share };
+        file.check().map_err(|error| error.to_string())?;
+        let node = self.node.as_mut().ok_or("a file of no node")?;
+        if !node.paths.insert(file.path.clone()) {
+            return Err("the path occurs twice".into());
+        }
+        node.batch.push(file);
+        self.import.files += 1;
+        if node.batch.len() >= MAX_BATCH { flush(&mut self.catalog, node) } else { Ok(()) }
+    }
+
+    /// Takes over the node that was being read.
+    fn end_node(&mut self) {
+        let Some(mut node) = self.node.take() else { return };
+        let flushed = flush(&mut self.catalog, &mut node);
+        let complete = node.paths.len() as u64 == u64::from(node.announced);
+        let told =
+            format!("the node of line {} has {} files, not {}", node.line, node.paths.len(), node.announced);
+        let judged = flushed.and(complete.then_some(()).ok_or(told));
+        judged.unwrap_or_else(|reason| self.complain(&reason));
+        self.import.lists.extend(self.catalog.take_writes(node.number, node.last_seen));
+    }
+
+    fn complain(&mut self, reason: &str) {
+        self.import.bad_lines += 1;
+        if self.import.bad.len() < TOLD {
+            self.import.bad.push((self.line, display_safe(reason).into_owned()));
+        }
+    }
+
+    fn finish(mut self) -> Import {
+        self.end_node();
+        let (nodes, files) = (self.nodes.len() as u64, self.import.files);
+        match self.head.take() {
+            None if self.line == 0 => self.complain("there are no lines"),
+            Some(head) if (head.nodes, head.files) != (nodes, files) => self.complain(&format!(
+                "the lines end with {nodes} nodes and {files} files, not {} and {}",
+                head.nodes, head.files
+            )),
+            _ => {}
+        }
+        self.import
+    }
+}
+
+fn flush(catalog: &mut Catalog, node: &mut Node) -> Result<(), String> {
+    let files = std::mem::take(&mut node.batch);
+    catalog.register(node.number, &files).map_err(|unchanged| match unchanged {
+        Unchanged::TooMany => "the node shares more files than a node may".into(),
+        Unchanged::NotBegun | Unchanged::NoSuchNode => "the node cannot be entered".into(),
+    })
+}
+
+fn read<T: DeserializeOwned>(value: Value) -> Result<T, String> {
+    serde_json::from_value(value).map_err(|error| error.to_string())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,103 @@
+use protocol::index::ListSummary;
+use tempfile::tempdir;
+
+use super::super::{Store, export};
+use super::*;
+use crate::catalog::StoredList;
+
+const NODE: &str = "0101010101010101010101010101010101010101010101010101010101010101";
+const DIGEST: &str = "0202020202020202020202020202020202020202020202020202020202020202";
+
+fn head(nodes: u32, files: u32) -> String {
+    format!("{{\"index_export\":1,\"nodes\":{nodes},\"files\":{files}}}")
+}
+
+fn node(id: &str, files: u32) -> String {
+    format!("{{\"node\":\"{id}\",\"last_seen\":77,\"files\":{files}}}")
+}
+
+fn file(path: &str) -> String {
+    format!("{{\"path\":\"{path}\",\"size\":5,\"digest\":\"{DIGEST}\",\"whole\":true}}")
+}
+
+fn import(lines: &[String]) -> Import {
+    let text: String = lines.iter().flat_map(|line| [line, "\n"]).collect();
+    read_lines(text.as_bytes()).unwrap()
+}
+
+fn lines(lists: Vec<StoredList>) -> Vec<u8> {
+    let mut out = Vec::new();
+    export(lists, &mut out).unwrap();
+    out
+}
+
+#[test]
+fn what_is_exported_and_imported_is_exported_alike() {
+    let first = tempdir().unwrap();
+    {
+        let mut store = Store::open(first.path()).unwrap();
+        let mut catalog = store.take_catalog();
+        for (seed, count) in [(9, 3000_u16), (3, 1), (200, 40)] {
+            let number = catalog.admit(NodeId::from_bytes([seed; 32])).unwrap();
+            let file = |at: u16| FileRecord {
+                path: format!("a \"folder\"/é/{at}"),
+                size: u64::from(at) + 1,
+                digest: Digest::from_bytes([at.to_be_bytes()[1] | 1; 32]),
+                share: if at.is_multiple_of(3) { Share::Partial } else { Share::Whole },
+            };
+            for batch in (0..count).map(file).collect::<Vec<_>>().chunks(700) {
+                catalog.register(number, batch).unwrap();
+            }
+            let writes = catalog.take_writes(number, 1000 + u64::from(seed)).unwrap();
+            super::super::Backing::commit(&mut store, &[writes]).unwrap();
+        }
+    }
+    let exported = lines(Store::read(first.path()).unwrap().0);
+    assert_eq!(exported.split(|byte| *byte == b'\n').count() - 1, 1 + 3 + 3041);
+    let imported = read_lines(&exported[..]).unwrap();
+    assert_eq!((imported.bad, imported.files), (vec![], 3041));
+    let second = tempdir().unwrap();
+    Store::create(second.path(), &imported.lists).unwrap();
+    assert_eq!(lines(Store::read(second.path()).unwrap().0), exported);
+    assert!(Store::create(second.path(), &[]).unwrap_err().to_string().contains("already"));
+    assert_eq!(lines(Store::read(second.path()).unwrap().0), exported);
+    let summary: ListSummary = Store::read(second.path()).unwrap().0[0].header.summary;
+    assert!(summary.files > 0);
+}
+
+#[test]
+fn each_bad_line_is_told_with_its_number() {
+    let good = [head(1, 1), node(NODE, 1), file("a")];
+    assert_eq!(import(&good).bad, []);
+    let second_node = NODE.replace('1', "3");
+    let cases: [(usize, Vec<String>, &str); 12] = [
+        (1, vec![], "no lines"),
+        (1, vec![good[0].replace(":1,", ":2,")], "version 2"),
+        (1, vec!["{}".into(), node(NODE, 0)], "index_export"),
+        (2, vec![head(0, 0), "nonsense".into()], "expected"),
+        (2, vec![head(0, 0), file("a")], "no node"),
+        (2, vec![head(0, 0), node("12", 0)], "64 hexadecimal"),
+        (3, vec![head(1, 0), node(NODE, 0), node(NODE, 0)], "twice"),
+        (3, vec![head(1, 1), node(NODE, 1), file("../a")], "path"),
+        (3, vec![head(1, 1), node(NODE, 1), file("a").replace(":5", ":0")], "0 bytes"),
+        (4, vec![head(1, 1), node(NODE, 1), file("a"), file("a")], "twice"),
+        (4, vec![head(2, 1), node(NODE, 2), file("a"), node(&second_node, 0)], "has 1 files, not 2"),
+        (3, vec![head(2, 1), node(NODE, 1), file("a")], "not 2 and 1"),
+    ];
+    for (line, lines, reason) in cases {
+        let import = import(&lines);
+        let number = (line as u64).min(lines.len() as u64);
+        assert!(
+            import.bad.iter().any(|(at, why)| *at == number && why.contains(reason)),
+            "{lines:?}: {:?}",
+            import.bad
+        );
+    }
+    let cut = format!("{}\n{}", head(1, 0), node(NODE, 0));
+    assert_eq!(read_lines(cut.as_bytes()).unwrap().bad[0], (2, "it is cut off".into()));
+    let long = format!("{}\n{}\n{}\n", head(1, 0), "x".repeat(200_000), node(NODE, 0));
+    let long = read_lines(long.as_bytes()).unwrap().bad;
+    assert!(matches!(&long[..], [(2, reason)] if reason.contains("longer")), "{long:?}");
+    let many = import(&vec!["\u{1b}[2J".to_owned(); 100]);
+    assert_eq!((many.bad.len(), many.bad_lines), (20, 100));
+}
