@@ -85,6 +85,13 @@ impl Noise {
             chunk.copy_from_slice(&word[..chunk.len()]);
         }
     }
+
+    /// Draws the next number below `bound`; 0 if there is none.
+    pub fn below(&mut self, bound: u64) -> u64 {
+        let mut bytes = [0; 8];
+        self.fill(&mut bytes);
+        u64::from_le_bytes(bytes) % bound.max(1)
+    }
 }
 
 #[cfg(test)]

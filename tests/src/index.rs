@@ -1,14 +1,14 @@
 //! The index server as a process.
 
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use rustix::process::Signal;
 use tempfile::TempDir;
 
-use crate::eventually::{SOON, within};
+use crate::eventually::{SOON, until, within};
 use crate::index_session::IndexSession;
 use crate::lines::Lines;
 use crate::process::Process;
@@ -27,7 +27,9 @@ pub struct Index {
     address: SocketAddr,
     output: Lines,
     errors: Lines,
-    data: TempDir,
+    data: PathBuf,
+    /// Holds the data folder, if it is the index's own.
+    _folder: Option<TempDir>,
     options: Vec<String>,
 }
 
@@ -44,10 +46,19 @@ impl Index {
 
     /// Starts an index at an address, on an empty data folder, with options of its own.
     pub fn start_with(listen: &str, options: &[&str]) -> Self {
-        let data = tempfile::tempdir().expect("a temporary folder");
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        Self::launch(folder.path().to_owned(), Some(folder), listen, options)
+    }
+
+    /// Starts an index at an address, on a data folder that is somebody else's.
+    pub fn start_on(data: &Path, listen: &str, options: &[&str]) -> Self {
+        Self::launch(data.to_owned(), None, listen, options)
+    }
+
+    fn launch(data: PathBuf, folder: Option<TempDir>, listen: &str, options: &[&str]) -> Self {
         let options: Vec<String> = options.iter().copied().map(String::from).collect();
-        let Launched { process, address, output, errors } = launch(listen, data.path(), &options);
-        Self { process, address, output, errors, data, options }
+        let Launched { process, address, output, errors } = launch(listen, &data, &options);
+        Self { process, address, output, errors, data, _folder: folder, options }
     }
 
     /// Gives where the index listens.
@@ -70,7 +81,7 @@ impl Index {
 
     /// Gives the data folder.
     pub fn data_dir(&self) -> &Path {
-        self.data.path()
+        &self.data
     }
 
     /// Returns what the index has written to its standard error, which is its log.
@@ -99,6 +110,14 @@ impl Index {
         self.process.signal(signal);
     }
 
+    /// Stops the index where it is, as SIGSTOP does: from then on it acknowledges nothing.
+    pub fn freeze(&mut self) {
+        self.signal(Signal::STOP);
+        let stat = format!("/proc/{}/stat", self.id());
+        let is_frozen = || std::fs::read_to_string(&stat).is_ok_and(|stat| stat.contains(") T "));
+        until("the index to stand still", SOON, is_frozen);
+    }
+
     /// Waits until the index has ended and returns its status.
     pub fn wait(&mut self, limit: Duration) -> Option<i32> {
         self.process.wait(limit).code()
@@ -112,7 +131,7 @@ impl Index {
     /// Starts the index again on the same port and the same data.
     pub fn restart(&mut self) {
         self.process.kill();
-        let launched = launch(&self.address.to_string(), self.data.path(), &self.options);
+        let launched = launch(&self.address.to_string(), &self.data, &self.options);
         assert_eq!(launched.address, self.address);
         (self.process, self.output, self.errors) = (launched.process, launched.output, launched.errors);
     }

@@ -18,6 +18,8 @@ mod hostile_clients;
 mod hostile_fetchers;
 #[path = "stories/hostile_sources.rs"]
 mod hostile_sources;
+#[path = "stories/index_crashes.rs"]
+mod index_crashes;
 #[path = "stories/index_restarts.rs"]
 mod index_restarts;
 #[path = "stories/index_tracker.rs"]

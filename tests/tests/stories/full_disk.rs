@@ -1,75 +1,15 @@
 //! A disk that is full, and has room again.
 
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::path::Path;
 use std::time::Duration;
 
-use tempfile::{NamedTempFile, TempDir};
 use tests::content::{Content, PIECE};
 use tests::eventually::{SOON, eventually, until};
 use tests::network::{Network, Node};
 use tests::peer::{Peer, peer_node};
+use tests::small_disk::SmallDisk;
 use tests::terminal::Terminal;
-
-/// A small file system; unmounted when dropped.
-struct SmallDisk {
-    folder: TempDir,
-    /// What it lies on, if not in memory.
-    _image: Option<NamedTempFile>,
-}
-
-impl SmallDisk {
-    /// Mounts one in memory, which gives room in advance, if this process may.
-    fn mount(bytes: usize) -> Option<Self> {
-        let folder = tempfile::tempdir().expect("a folder");
-        let size = format!("size={bytes}");
-        let mut mount = Command::new("mount");
-        mount.args(["-t", "tmpfs", "-o", &size, "peerdex-story"]).arg(folder.path());
-        works(mount).then_some(Self { folder, _image: None })
-    }
-
-    /// Mounts one that gives room only as bytes are written, if this process may.
-    fn mount_without_advance(bytes: usize) -> Option<Self> {
-        let folder = tempfile::tempdir().expect("a folder");
-        let image = NamedTempFile::new().expect("a file");
-        image.as_file().set_len(bytes as u64).expect("a sparse file");
-        let (mut format, mut mount) = (Command::new("mkfs.ext2"), Command::new("mount"));
-        format.args(["-q", "-F", "-m", "0"]).arg(image.path());
-        mount.args(["-o", "loop"]).arg(image.path()).arg(folder.path());
-        (works(format) && works(mount)).then_some(Self { folder, _image: Some(image) })
-    }
-
-    fn path(&self) -> PathBuf {
-        self.folder.path().to_owned()
-    }
-
-    /// Takes all room but so many bytes.
-    fn fill_up_to(&self, free: usize) -> PathBuf {
-        let path = self.path().join("filler");
-        let system = rustix::fs::statvfs(self.folder.path()).expect("a file system");
-        let room = usize::try_from(system.f_bavail * system.f_frsize).expect("a small disk");
-        fs::write(&path, vec![1; room.saturating_sub(free)]).expect("room for the filler");
-        path
-    }
-}
-
-impl Drop for SmallDisk {
-    fn drop(&mut self) {
-        // Lazily, in case a process still has a file open.
-        let unmounted = Command::new("umount").arg("--lazy").arg(self.folder.path()).status();
-        assert!(unmounted.is_ok_and(|status| status.success()), "the small disk stays mounted");
-    }
-}
-
-/// Says whether a command does what it should; if not, the story that needs it is left out, loudly.
-fn works(mut command: Command) -> bool {
-    let works = command.output().is_ok_and(|output| output.status.success());
-    if !works {
-        eprintln!("SKIPPED: {command:?} does not work here, so a full disk is NOT tested");
-    }
-    works
-}
 
 /// Waits until a download would go on after a crash.
 fn wait_until_listed(node: &Node, content: &Content) {

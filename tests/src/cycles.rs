@@ -1,0 +1,31 @@
+//! How often a story repeats what it does, and its random moments.
+
+use std::env;
+use std::time::Duration;
+
+use crate::content::Noise;
+use crate::eventually::within;
+
+/// Returns how often to repeat: as often as `STORY_CYCLES` says, or `usual` times.
+pub fn cycles(usual: u32) -> u32 {
+    env::var("STORY_CYCLES").ok().and_then(|cycles| cycles.parse().ok()).unwrap_or(usual)
+}
+
+/// Random moments of a seed that is said, so that a failure can be repeated.
+#[derive(Debug, Clone)]
+pub struct Moments(Noise);
+
+impl Moments {
+    /// Begins with the seed that `STORY_SEED` gives, or `usual`.
+    pub fn start(usual: u64) -> Self {
+        let seed = env::var("STORY_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(usual);
+        eprintln!("STORY_SEED={seed}");
+        Self(Noise::from_seed(seed))
+    }
+
+    /// Lets a random time pass, up to `most`.
+    pub fn pass(&mut self, most: Duration) {
+        let millis = u64::try_from(most.as_millis()).unwrap_or(u64::MAX);
+        within(Duration::from_millis(self.0.below(millis)), || None::<()>);
+    }
+}
