@@ -29,3 +29,24 @@ demo *FILE:
 # A transfer beside other programs on this machine: `just bench --size 1GiB --sources 1,2,4`, `just bench --small`.
 bench *ARGS:
     cargo bench --package tests --bench transfer -- {{ARGS}}
+
+# Kills an index under load, so many times; what it acknowledged must be there each time.
+index-kills CYCLES="1000":
+    STORY_CYCLES={{CYCLES}} cargo test --package tests --test stories survives_kill_9 -- --nocapture
+
+# Cuts the power of an index's disk under load, so many times (as root: it mounts an image).
+index-power-cuts CYCLES="200":
+    STORY_CYCLES={{CYCLES}} cargo test --package tests --test stories survives_a_power_cut -- --nocapture
+
+# Crowds at an index: idle ones, ones that drip, ones that come back after a restart.
+index-crowds MANY="10000" BACK="1000":
+    cargo build --release --package index-server --package peer-node
+    STORY_CROWD={{MANY}} cargo test --release --package tests --test stories index_crowds::many -- --nocapture --test-threads 1
+    STORY_CROWD={{BACK}} cargo test --release --package tests --test stories index_crowds::a_crowd -- --nocapture
+
+# Feeds every decoder with what libFuzzer makes up, each for so many seconds (needs cargo-fuzz).
+fuzz SECONDS="60":
+    for target in protocol/fuzz/targets/*.rs; do \
+        name=$(basename $target .rs); \
+        (cd protocol && RUSTC_BOOTSTRAP=1 cargo fuzz run $name -- -max_total_time={{SECONDS}} -max_len=4096) || exit 1; \
+    done

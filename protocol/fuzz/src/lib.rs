@@ -1,0 +1,218 @@
+//! Every decoder of the protocol, fed with any bytes: none may panic, and what has one encoding must encode to what was
+//! decoded. Driven by the fuzz targets, and by an ordinary test over the files in `corpus`.
+
+use protocol::bencode;
+use protocol::bitfield::Bitfield;
+use protocol::bittorrent::{Decoder, HEAD_LEN, Handshake};
+use protocol::frame::{FrameBuffer, decode_body, encode_body};
+use protocol::geometry::Geometry;
+use protocol::index::{FromIndex, ToIndex};
+use protocol::manifest::Manifest;
+use protocol::metainfo::Metainfo;
+use protocol::peer::PeerMessage;
+use protocol::preamble::{self, Service};
+use protocol::query::Query;
+use protocol::share_path::{SharePath, safe_file_name};
+use protocol::tracker::udp::{Family, UdpRequest, UdpResponse};
+use protocol::tracker::{AnnounceReply, AnnounceRequest, ScrapeReply, ScrapeRequest};
+use protocol::units::parse_size;
+
+/// What is fed with bytes.
+pub type Target = fn(&[u8]);
+
+/// All targets, each under the name of its file and of its folder in the corpus.
+pub const ALL: [(&str, Target); 14] = [
+    ("frames", frames),
+    ("index_requests", index_requests),
+    ("index_replies", index_replies),
+    ("peer_messages", peer_messages),
+    ("manifests", manifests),
+    ("bencode", bencoded),
+    ("metainfo", metainfo),
+    ("peer_wire", peer_wire),
+    ("tracker_queries", tracker_queries),
+    ("tracker_replies", tracker_replies),
+    ("scrape_replies", scrape_replies),
+    ("udp_tracker", udp_tracker),
+    ("queries", queries),
+    ("share_paths", share_paths),
+];
+
+/// A stream of frames, in pieces whose length the first byte gives, behind a preamble.
+pub fn frames(bytes: &[u8]) {
+    let Some((step, stream)) = bytes.split_first() else { return };
+    if let Some(head) = stream.first_chunk() {
+        let _ = preamble::check(*head, Service::Index);
+    }
+    let (mut cut, mut whole) = (FrameBuffer::with_limit(1 << 10), FrameBuffer::with_limit(1 << 10));
+    let mut bodies = Vec::new();
+    'stream: for part in stream.chunks(usize::from(*step).max(1)) {
+        cut.extend(part);
+        loop {
+            match cut.next_body() {
+                Ok(Some(body)) => bodies.push(body.to_vec()),
+                Ok(None) => break,
+                Err(_) => break 'stream,
+            }
+        }
+    }
+    whole.extend(stream);
+    for body in bodies {
+        assert_eq!(whole.next_body(), Ok(Some(&body[..])));
+    }
+}
+
+/// What a node sends an index.
+pub fn index_requests(bytes: &[u8]) {
+    if let Ok(message) = decode_body::<ToIndex>(bytes) {
+        assert_eq!(encode_body(&message).as_deref(), Ok(bytes));
+        if let protocol::index::Request::Register { files } = message.request {
+            files.iter().for_each(|file| drop(file.check()));
+        }
+    }
+}
+
+/// What an index sends a node.
+pub fn index_replies(bytes: &[u8]) {
+    if let Ok(message) = decode_body::<FromIndex>(bytes) {
+        assert_eq!(encode_body(&message).as_deref(), Ok(bytes));
+    }
+}
+
+/// What nodes send each other.
+pub fn peer_messages(bytes: &[u8]) {
+    if let Ok(message) = decode_body::<PeerMessage>(bytes) {
+        assert_eq!(encode_body(&message).as_deref(), Ok(bytes));
+    }
+}
+
+/// A manifest, and a bitfield of the same content.
+pub fn manifests(bytes: &[u8]) {
+    let Some((size, rest)) = bytes.split_first_chunk() else { return };
+    let Ok(geometry) = Geometry::native(u64::from_be_bytes(*size)) else { return };
+    if let Some((digest, states)) = rest.split_first_chunk() {
+        let digest = protocol::digest::Digest::from_bytes(*digest);
+        if let Ok(manifest) = Manifest::from_state_bytes(digest, geometry, states) {
+            assert_eq!(manifest.state_bytes(), states);
+        }
+    }
+    if let Ok(bitfield) = Bitfield::from_bytes(&geometry, rest.to_vec()) {
+        assert_eq!(bitfield.as_bytes(), rest);
+    }
+}
+
+/// A bencoded document.
+pub fn bencoded(bytes: &[u8]) {
+    let strict = bencode::parse(bytes);
+    let lenient = bencode::parse_lenient(bytes);
+    assert!(strict.is_err() || lenient.is_ok());
+    for value in [strict, lenient].into_iter().flatten() {
+        walk(&value);
+    }
+}
+
+fn walk(value: &bencode::Value<'_>) {
+    let _ = (value.as_integer(), value.as_unsigned(), value.as_bytes(), value.as_text(), value.get("info"));
+    value.as_list().into_iter().flatten().for_each(|item| walk(&item));
+    value.as_dictionary().into_iter().flatten().for_each(|(_, item)| walk(&item));
+}
+
+/// A `.torrent`.
+pub fn metainfo(bytes: &[u8]) {
+    let Ok(metainfo) = Metainfo::parse(bytes) else { return };
+    assert!(!metainfo.name().is_empty());
+    let _ = (metainfo.tiers(), metainfo.comment(), metainfo.created_by(), metainfo.encoding());
+    for file in metainfo.files() {
+        let _ = format!("{file:?}");
+    }
+}
+
+/// What a BitTorrent client sends: a handshake and messages, in pieces whose length the first byte gives.
+pub fn peer_wire(bytes: &[u8]) {
+    let Some((step, stream)) = bytes.split_first() else { return };
+    if let Some(head) = stream.first_chunk::<HEAD_LEN>() {
+        let _ = Handshake::decode_head(head);
+    }
+    let Ok(geometry) = Geometry::new(100_000, 16_384) else { return };
+    let (mut decoder, mut kept) = (Decoder::new(&geometry), Vec::new());
+    for part in stream.chunks(usize::from(*step).max(1)) {
+        kept.extend_from_slice(part);
+        let mut input = &kept[..];
+        loop {
+            match decoder.next(&mut input) {
+                Ok(Some(_)) => {}
+                Ok(None) => break,
+                Err(_) => return,
+            }
+        }
+        let left = input.len();
+        kept.drain(..kept.len() - left);
+        assert!(left < 64, "{left} bytes of less than a message are kept");
+    }
+}
+
+/// What a client asks a tracker over HTTP.
+pub fn tracker_queries(bytes: &[u8]) {
+    let Ok(text) = str::from_utf8(bytes) else { return };
+    if let Ok(request) = AnnounceRequest::from_query(text) {
+        assert!(AnnounceRequest::from_query(&request.query()).is_ok());
+    }
+    if let Ok(request) = ScrapeRequest::from_query(text) {
+        assert!(ScrapeRequest::from_query(&request.query()).is_ok());
+    }
+}
+
+/// What a tracker answers an announce over HTTP.
+pub fn tracker_replies(bytes: &[u8]) {
+    if let Ok(Ok(reply)) = AnnounceReply::parse(bytes) {
+        for (compact, short) in [(true, true), (false, true), (false, false)] {
+            assert!(AnnounceReply::parse(&reply.encode(compact, short)).is_ok());
+        }
+    }
+}
+
+/// What a tracker answers a scrape over HTTP.
+pub fn scrape_replies(bytes: &[u8]) {
+    if let Ok(Ok(reply)) = ScrapeReply::parse(bytes) {
+        assert!(ScrapeReply::parse(&reply.encode()).is_ok());
+    }
+}
+
+/// Datagrams of clients and trackers.
+pub fn udp_tracker(bytes: &[u8]) {
+    if let Ok(request) = UdpRequest::decode(bytes) {
+        assert_eq!(UdpRequest::decode(&request.encode()), Ok(request));
+    }
+    for family in [Family::V4, Family::V6] {
+        if let Ok(response) = UdpResponse::decode(bytes, family) {
+            let _ = UdpResponse::decode(&response.encode(family), family);
+        }
+    }
+}
+
+/// Search texts and sizes.
+pub fn queries(bytes: &[u8]) {
+    let Ok(text) = str::from_utf8(bytes) else { return };
+    let _ = parse_size(text);
+    let _ =
+        (text.parse::<protocol::digest::Digest>().is_ok(), text.parse::<protocol::node_id::NodeId>().is_ok());
+    if let Ok(query) = Query::parse(text) {
+        let digest = protocol::digest::Digest::from_bytes([7; 32]);
+        let _ = (query.matches(text, 1000, &digest), query.words(), query.digest_prefix());
+        assert!(query.hash_words().count() <= protocol::limits::MAX_QUERY_TERMS);
+    }
+}
+
+/// Paths that are shared, and names that are made safe.
+pub fn share_paths(bytes: &[u8]) {
+    let Ok(text) = str::from_utf8(bytes) else { return };
+    let safe = safe_file_name(text);
+    assert!(!safe.is_empty() && safe != "." && safe != ".." && !safe.contains(['/', '\0']), "{safe:?}");
+    let Ok(path) = SharePath::parse(text) else { return };
+    assert!(
+        !text.starts_with('/')
+            && path.components().all(|part| !part.is_empty() && part != ".." && part != ".")
+    );
+    assert!(path.safe_components().all(|part| !part.is_empty() && part != ".."));
+    assert!(SharePath::parse(path.as_str()).is_ok() && !path.file_name().is_empty());
+}
