@@ -100,9 +100,12 @@ impl Access {
         allowed.then_some(()).ok_or_else(|| Refusal::NotAllowed { what: "node".into() })
     }
 
-    /// Returns what tells of changes to the lists.
+    /// Returns what tells of changes to the lists, and at first at once.
     pub(crate) fn changes(&self) -> AccessChanges {
-        AccessChanges(self.lists.subscribe())
+        let mut lists = self.lists.subscribe();
+        // Whoever watches was judged before; what changed in between counts as well.
+        lists.mark_changed();
+        AccessChanges(lists)
     }
 }
 

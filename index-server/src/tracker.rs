@@ -14,8 +14,8 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Instant;
 
-use hyper::Request;
 use hyper::body::Incoming;
+use hyper::{Request, StatusCode};
 use parking_lot::Mutex;
 use protocol::infohash::Infohash;
 use protocol::tracker::{
@@ -24,7 +24,7 @@ use protocol::tracker::{
 use tokio::net::TcpListener;
 
 use crate::directory::Directory;
-use crate::http::{Ends, Terms};
+use crate::http::{Ends, Terms, closing, plain};
 use crate::limits::TrackerLimits;
 use crate::random::Random;
 use crate::rates::Rates;
@@ -37,7 +37,11 @@ pub(crate) async fn serve(listener: TcpListener, service: &Arc<Service>) {
     let tracker = Arc::new(Tracker::new(service.directory.clone(), limits.clone()));
     let (tasks, stop, drop) = (service.tasks.clone(), service.stop.clone(), service.drop.clone());
     let terms = Terms { name: "tracker", limits: limits.http(), tasks, stop, drop };
-    let answer = move |ends: Ends, request: &Request<Incoming>| http::answer(&tracker, ends.from, request);
+    let access = service.access.clone();
+    let answer = move |ends: Ends, request: &Request<Incoming>| match access.judge_address(ends.from.ip()) {
+        Ok(()) => http::answer(&tracker, ends.from, request),
+        Err(refusal) => closing(plain(StatusCode::FORBIDDEN, format!("{refusal}\n"))),
+    };
     crate::http::serve(listener, terms, answer).await;
 }
 

@@ -197,3 +197,96 @@ fn options_come_from_the_environment_too_and_it_tells_how_to_use_it() {
         assert!(output.status.success() && String::from_utf8_lossy(&output.stdout).contains(expected));
     }
 }
+
+/// Runs a command on a data folder, feeding it something, and returns its status and what it said.
+fn tend(dir: &Path, arguments: &[&str], input: &[u8]) -> (i32, String, String) {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_index-server"))
+        .args(arguments)
+        .arg("--data-dir")
+        .arg(dir)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    // One that does not read is told so by its status.
+    let _ = child.stdin.take().unwrap().write_all(input);
+    let output = within(move || child.wait_with_output().unwrap());
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    (output.status.code().unwrap(), text(output.stdout), text(output.stderr))
+}
+
+#[test]
+fn a_second_signal_ends_it_at_once_with_a_status_of_its_own() {
+    let dir = tempdir().unwrap();
+    let index = Index::start(dir.path());
+    // A client that does not leave keeps the index for as long as it may take to stop in order.
+    let _client = TcpStream::connect(&index.address).unwrap();
+    index.signal(Signal::INT);
+    index.signal(Signal::TERM);
+    let (status, log) = index.wait();
+    // If it was quicker than the second signal, it has stopped in order.
+    assert!(matches!(status.code(), Some(0 | 130 | 143)), "{status} {log}");
+    assert_eq!(status.code() == Some(0), !log.contains("at once"), "{status} {log}");
+}
+
+#[test]
+fn it_stops_in_order_from_its_first_moment_on() {
+    let dir = tempdir().unwrap();
+    let mut child = command(dir.path()).args(["--metrics", "127.0.0.1:0"]).spawn().unwrap();
+    let mut stdout = BufReader::new(child.stdout.take().unwrap());
+    let line = within(move || {
+        let mut line = String::new();
+        stdout.read_line(&mut line).unwrap();
+        line
+    });
+    // This is said before the store is read.
+    assert!(line.starts_with("index-server metrics listening on 127.0.0.1:"), "{line}");
+    kill_process(Pid::from_child(&child), Signal::TERM).unwrap();
+    assert_eq!(within(move || child.wait().unwrap()).code(), Some(0));
+    assert_eq!(tend(dir.path(), &["check"], b"").0, 0);
+}
+
+#[test]
+fn a_store_that_is_not_in_use_is_checked_exported_and_imported() {
+    let (dir, other) = (tempdir().unwrap(), tempdir().unwrap());
+    let (status, _, error) = tend(dir.path(), &["check"], b"");
+    assert!(status == 66 && error.contains("no store"), "{error}");
+    let (node, digest) = ("0a".repeat(32), "0b".repeat(32));
+    let lines = format!(
+        "{{\"index_export\":1,\"nodes\":1,\"files\":1}}\n{{\"node\":\"{node}\",\"last_seen\":7,\"files\":1}}\n\
+         {{\"path\":\"a/b\",\"size\":3,\"digest\":\"{digest}\",\"whole\":true}}\n"
+    );
+    let bad = lines.replace("a/b", "../b");
+    let (status, _, error) = tend(dir.path(), &["import", "-"], bad.as_bytes());
+    assert!(status == 65 && error.contains("line 3: ") && error.contains("nothing was imported"), "{error}");
+    let (status, said, error) = tend(dir.path(), &["import", "-"], lines.as_bytes());
+    assert!(status == 0 && said.contains("1 nodes and 1 files"), "{said}{error}");
+    assert_eq!(tend(dir.path(), &["import", "-"], lines.as_bytes()).0, 73);
+    let (status, said, error) = tend(dir.path(), &["check"], b"");
+    assert!(status == 0 && said.contains("is sound: 1 nodes, 1 files, 1 contents"), "{said}{error}");
+    let file = other.path().join("lines");
+    let path = file.to_str().unwrap();
+    assert_eq!(tend(dir.path(), &["export", path], b"").0, 0);
+    assert_eq!(fs::read_to_string(&file).unwrap(), lines);
+    assert_eq!(tend(dir.path(), &["export", path], b"").0, 74, "what is there is not replaced");
+    assert_eq!(tend(other.path(), &["import", path], b"").0, 0);
+    assert_eq!(tend(other.path(), &["export", "-"], b"").1, lines);
+    let index = Index::start(dir.path());
+    for task in [&["check"][..], &["export", "-"], &["import", path]] {
+        let (status, _, error) = tend(dir.path(), task, b"");
+        assert!(status == 75 && error.contains("in use"), "{error}");
+    }
+    drop(index);
+}
+
+#[test]
+fn a_list_of_whom_to_serve_that_cannot_be_used_is_told_with_its_line() {
+    let dir = tempdir().unwrap();
+    let list = dir.path().join("list");
+    let (status, text) = fail(command(dir.path()).arg("--allow").arg(&list));
+    assert!(status == 66 && text.contains("list"), "{text}");
+    fs::write(&list, "10.0.0.0/8\n10.0.0.0/99\n").unwrap();
+    let (status, text) = fail(command(dir.path()).arg("--deny").arg(&list));
+    assert!(status == 65 && text.contains("line 2"), "{text}");
+}
