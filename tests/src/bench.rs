@@ -11,7 +11,7 @@ use std::process::ExitCode;
 use clap::Parser as _;
 
 mod contender;
-mod cpu_time;
+pub(crate) mod cpu_time;
 mod figures;
 mod group;
 mod interrupt;

@@ -11,6 +11,12 @@ pub fn cycles(usual: u32) -> u32 {
     env::var("STORY_CYCLES").ok().and_then(|cycles| cycles.parse().ok()).unwrap_or(usual)
 }
 
+/// Returns how many take part: as many as `STORY_CROWD` says, or `usual`; and whether it was said.
+pub fn crowd(usual: usize) -> (usize, bool) {
+    let said = env::var("STORY_CROWD").ok().and_then(|crowd| crowd.parse().ok());
+    (said.unwrap_or(usual), said.is_some())
+}
+
 /// Random moments of a seed that is said, so that a failure can be repeated.
 #[derive(Debug, Clone)]
 pub struct Moments(Noise);

@@ -8,9 +8,11 @@ use std::time::Duration;
 use rustix::process::Signal;
 use tempfile::TempDir;
 
+use crate::bench::cpu_time;
 use crate::eventually::{SOON, until, within};
 use crate::index_session::IndexSession;
 use crate::lines::Lines;
+use crate::metrics::Metrics;
 use crate::process::Process;
 use crate::programs::programs;
 
@@ -19,6 +21,7 @@ pub const STOP_WITHIN: Duration = Duration::from_secs(5);
 
 const LISTENING: &str = "index-server listening on ";
 const TRACKER: &str = "index-server tracker listening on ";
+const METRICS: &str = "index-server metrics listening on ";
 
 /// A running index with a data folder of its own, which stays when it is stopped and started again.
 #[derive(Debug)]
@@ -55,6 +58,29 @@ impl Index {
         Self::launch(data.to_owned(), None, listen, options)
     }
 
+    /// Starts an index on an empty data folder that may have only so many descriptors.
+    pub fn start_within(descriptors: u32, options: &[&str]) -> Self {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let options: Vec<String> = options.iter().copied().map(String::from).collect();
+        let Launched { process, address, output, errors } = launch_by(|| {
+            let program = index_server("127.0.0.1:0", folder.path());
+            let mut command = Command::new("sh");
+            command.args(["-c", &format!("ulimit -n {descriptors} && exec \"$0\" \"$@\"")]);
+            command.arg(program.get_program()).args(program.get_args()).args(&options);
+            piped(&mut command);
+            command
+        });
+        Self {
+            process,
+            address,
+            output,
+            errors,
+            data: folder.path().to_owned(),
+            _folder: Some(folder),
+            options,
+        }
+    }
+
     fn launch(data: PathBuf, folder: Option<TempDir>, listen: &str, options: &[&str]) -> Self {
         let options: Vec<String> = options.iter().copied().map(String::from).collect();
         let Launched { process, address, output, errors } = launch(listen, &data, &options);
@@ -68,10 +94,31 @@ impl Index {
 
     /// Gives where the index is a tracker, if it was told to be one.
     pub fn tracker(&self) -> SocketAddr {
+        self.said_address(TRACKER)
+    }
+
+    /// Gives where the index tells its numbers, if it was told to.
+    pub fn metrics(&self) -> Metrics {
+        Metrics::at(self.said_address(METRICS))
+    }
+
+    fn said_address(&self, words: &str) -> SocketAddr {
         let line =
-            self.output.find(0, SOON, |line| line.starts_with(TRACKER)).expect("an index that is a tracker");
+            self.output.find(0, SOON, |line| line.starts_with(words)).expect("an index that says where");
         let said = self.output.since(line).swap_remove(0);
-        said.trim_start_matches(TRACKER).parse().expect("an address")
+        said.trim_start_matches(words).parse().expect("an address")
+    }
+
+    /// Returns how much processor time the index has used.
+    pub fn processor_time(&mut self) -> std::time::Duration {
+        cpu_time::of_trees(&[self.id()]).expect("a process")
+    }
+
+    /// Returns how much memory the index has, in bytes.
+    pub fn memory(&mut self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.id())).expect("a process");
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("a size");
+        line.trim().trim_end_matches(" kB").parse::<u64>().expect("a number") << 10
     }
 
     /// Gives the id of the index's process.
@@ -140,9 +187,14 @@ impl Index {
 /// Makes the command of an index.
 pub fn index_server(listen: &str, data: &Path) -> Command {
     let mut command = Command::new(&programs().index_server);
-    command.args(["--listen", listen, "--data-dir"]).arg(data).env("NO_COLOR", "1").env_remove("RUST_LOG");
-    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command.args(["--listen", listen, "--data-dir"]).arg(data);
+    piped(&mut command);
     command
+}
+
+fn piped(command: &mut Command) {
+    command.env("NO_COLOR", "1").env_remove("RUST_LOG");
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
 }
 
 struct Launched {
@@ -153,10 +205,17 @@ struct Launched {
 }
 
 fn launch(listen: &str, data: &Path, options: &[String]) -> Launched {
-    // A port that was in use a moment ago may need another try.
-    let launched = within(SOON, || {
+    launch_by(|| {
         let mut command = index_server(listen, data);
         command.arg("--verbose").args(options);
+        command
+    })
+}
+
+fn launch_by(command: impl Fn() -> Command) -> Launched {
+    // A port that was in use a moment ago may need another try.
+    let launched = within(SOON, || {
+        let command = command();
         let mut process = Process::spawn("index-server", command);
         let output = Lines::of(process.child().stdout.take().expect("a pipe"));
         let errors = Lines::of(process.child().stderr.take().expect("a pipe"));

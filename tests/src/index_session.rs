@@ -69,6 +69,13 @@ impl IndexSession {
         Ok(session)
     }
 
+    /// Greets the index as a node of its own with a port on which nobody listens, and holds no port.
+    pub fn open_idle(index: SocketAddr, seed: u64) -> Result<Self> {
+        let (key, port) = (key(seed), 1);
+        let (wire, nonce) = Self::hello(index, &key, port)?;
+        Self::prove(wire, nonce, &key, port)
+    }
+
     /// Sends the first message and returns the nonce to prove oneself with.
     pub fn hello(index: SocketAddr, key: &SigningKey, port: u16) -> Result<(Wire, [u8; 32])> {
         let mut wire = Wire::connect(index, Service::Index)?;

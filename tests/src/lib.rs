@@ -7,6 +7,7 @@
 pub mod announcer;
 pub mod bench;
 pub mod content;
+pub mod crowd;
 pub mod cycles;
 pub mod demo;
 pub mod eventually;
@@ -18,6 +19,7 @@ pub mod index;
 pub mod index_load;
 pub mod index_session;
 pub mod lines;
+pub mod metrics;
 pub mod network;
 pub mod peer;
 pub mod process;

@@ -8,8 +8,7 @@ use tempfile::{NamedTempFile, TempDir};
 
 /// What ends an ext4 file system as a power cut does: nothing more reaches the disk, not even its log
 /// (`EXT4_IOC_SHUTDOWN` with `EXT4_GOING_FLAGS_NOLOGFLUSH`).
-const CUT: &str =
-    r#"open(my $disk, "<", $ARGV[0]) or die $!; ioctl($disk, 0x8004587d, pack("I", 2)) or die $!"#;
+const CUT: &str = r#"open(my $disk, "<", $ARGV[0]) or die $!; my $how = pack("I", 2); ioctl($disk, 0x8004587d, $how) or die $!"#;
 
 /// A small file system; unmounted when dropped.
 #[derive(Debug)]

@@ -20,6 +20,12 @@ mod hostile_fetchers;
 mod hostile_sources;
 #[path = "stories/index_crashes.rs"]
 mod index_crashes;
+#[path = "stories/index_crowds.rs"]
+mod index_crowds;
+#[path = "stories/index_limits.rs"]
+mod index_limits;
+#[path = "stories/index_metrics.rs"]
+mod index_metrics;
 #[path = "stories/index_restarts.rs"]
 mod index_restarts;
 #[path = "stories/index_tracker.rs"]

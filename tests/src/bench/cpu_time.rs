@@ -17,7 +17,7 @@ struct Used {
 }
 
 /// Returns the user and system time that some processes and all below them have used so far.
-pub(super) fn of_trees(roots: &[u32]) -> Result<Duration> {
+pub(crate) fn of_trees(roots: &[u32]) -> Result<Duration> {
     let all: Vec<Used> = fs::read_dir("/proc")
         .context("no /proc")?
         .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())

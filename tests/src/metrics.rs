@@ -1,0 +1,50 @@
+//! What an index tells of itself over HTTP.
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+
+use crate::eventually::SOON;
+
+/// Where an index tells its numbers.
+#[derive(Debug, Clone, Copy)]
+pub struct Metrics(SocketAddr);
+
+/// An answer over HTTP.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answer {
+    /// Its status.
+    pub status: u16,
+    /// What it says.
+    pub body: String,
+}
+
+impl Metrics {
+    /// Takes an address for one.
+    pub const fn at(address: SocketAddr) -> Self {
+        Self(address)
+    }
+
+    /// Asks for a page by the index's own name.
+    pub fn page(&self, path: &str) -> Answer {
+        self.ask(&format!("GET {path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n", self.0))
+    }
+
+    /// Says anything, and reads until the index closes.
+    pub fn ask(&self, request: &str) -> Answer {
+        let mut stream = TcpStream::connect(self.0).expect("a port that accepts");
+        stream.set_read_timeout(Some(SOON)).expect("a timeout");
+        stream.write_all(request.as_bytes()).expect("sent");
+        let mut text = String::new();
+        stream.read_to_string(&mut text).expect("an answer");
+        let (head, body) = text.split_once("\r\n\r\n").expect("a head and a body");
+        let status = head.split(' ').nth(1).and_then(|status| status.parse().ok()).expect("a status");
+        Answer { status, body: body.to_owned() }
+    }
+
+    /// Returns a number by its name, with its labels if it has any.
+    pub fn number(&self, name: &str) -> f64 {
+        let page = self.page("/metrics").body;
+        let line = page.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+        line.and_then(|number| number.parse().ok()).unwrap_or_else(|| panic!("no {name} in\n{page}"))
+    }
+}

@@ -1,0 +1,176 @@
+//! Crowds at an index: a few hundred in the usual run, as many as `STORY_CROWD` says otherwise.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use peer_node::identity::Identity;
+use peer_node::index_client::{Changes, IndexClient, IndexConfig, IndexStatus, ProbeKey, Shares};
+use protocol::index::FileRecord;
+use tests::content::Content;
+use tests::crowd::{Dripper, Latencies};
+use tests::cycles::crowd;
+use tests::eventually::{SOON, until, within};
+use tests::index::Index;
+use tests::index_session::IndexSession;
+use tests::raw_client::RawClient;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+const MIB: u64 = 1 << 20;
+
+#[test]
+fn many_idle_connections_take_little_memory() {
+    let (many, said) = crowd(300);
+    let mut index = Index::start_with("127.0.0.1:0", &["--max-connections", "12000"]);
+    let before = index.memory();
+    let begun = Instant::now();
+    let sessions: Vec<IndexSession> = (0..many)
+        .map(|number| IndexSession::open_idle(index.address(), 60_000 + number as u64).expect("a welcome"))
+        .collect();
+    let took = begun.elapsed();
+    let mut observer = index.session();
+    observer.search("nothing");
+    let after = index.memory();
+    let each = (after - before) / many as u64;
+    eprintln!("{many} idle connections in {took:?}: {} KiB, {each} bytes each", after >> 10);
+    assert!(after <= before + 4 * MIB + many as u64 * (8 << 10), "{before} and then {after} bytes");
+    if said && many <= 10_000 {
+        assert!(after <= 100 * MIB, "{after} bytes");
+    }
+    drop(sessions);
+}
+
+#[test]
+fn many_that_drip_are_cut_off_in_time_and_searches_go_on() {
+    let (many, said) = crowd(300);
+    let options = ["--max-connections", "12000", "--metrics", "127.0.0.1:0"];
+    let index = Index::start_with("127.0.0.1:0", &options);
+    let mut honest = index.session();
+    let files: Vec<FileRecord> =
+        (0..1000).map(|at| Content::random(at, 20).record(&format!("some folder/a file {at}.iso"))).collect();
+    honest.register(&files).expect("acknowledged");
+    let (mut drippers, metrics) = (Vec::new(), index.metrics());
+    let (mut latencies, begun, mut next) = (Latencies::default(), Instant::now(), Instant::now());
+    let mut connected = None;
+    while connected.is_none() || !drippers.is_empty() {
+        latencies.measure(|| honest.search("file iso"));
+        if connected.is_none() {
+            let number = drippers.len();
+            drippers.extend(
+                (number..many.min(number + 100)).map(|number| Dripper::connect(index.address(), number)),
+            );
+            connected = (drippers.len() == many).then(Instant::now);
+        }
+        if next.elapsed() >= Duration::from_millis(900) {
+            next = Instant::now();
+            drippers.retain_mut(Dripper::drip);
+        }
+        assert!(begun.elapsed() < Duration::from_mins(2), "{} are still there", drippers.len());
+    }
+    let reaped = connected.map(|at| at.elapsed()).unwrap_or_default();
+    let (count, p99) = (latencies.count(), latencies.percentile(99));
+    eprintln!(
+        "{many} drip: all cut off {reaped:?} after the last came; {count} searches meanwhile, p99 {p99:?}"
+    );
+    // The greeting may take 10 seconds.
+    assert!(reaped < Duration::from_secs(20), "{reaped:?}");
+    assert!(p99 < Duration::from_millis(if said { 50 } else { 500 }), "{p99:?}");
+    until("the connections to be gone", SOON, || metrics.number("index_connections") < 1.5);
+}
+
+#[test]
+fn an_index_with_few_descriptors_serves_those_it_has_and_burns_no_processor() {
+    let mut index = Index::start_within(64, &["--metrics", "127.0.0.1:0"]);
+    let mut honest = index.session();
+    let metrics = index.metrics();
+    let crowd: Vec<RawClient> = (0..1000).map(|_| RawClient::connect(index.address())).collect();
+    let before = index.processor_time();
+    let begun = Instant::now();
+    let mut latencies = Latencies::default();
+    // Through the greeting's deadline, when one part of the crowd follows the other.
+    within(Duration::from_secs(12), || {
+        latencies.measure(|| honest.search("nothing"));
+        None::<()>
+    });
+    let file = Content::random(1, 10).record("a file");
+    honest.register(&[file]).expect("acknowledged");
+    let (used, took) = (index.processor_time() - before, begun.elapsed());
+    eprintln!(
+        "{used:?} of {took:?} used, {} searches, p99 {:?}",
+        latencies.count(),
+        latencies.percentile(99)
+    );
+    assert!(used < took / 4, "{used:?} of {took:?}");
+    assert!(metrics.page("/healthz").status == 200 && index.is_running());
+    drop(crowd);
+    until("others to be served", SOON, || IndexSession::open(index.address()).is_ok());
+}
+
+/// A few files that do not change.
+struct Still {
+    files: Vec<FileRecord>,
+    changes: watch::Sender<u64>,
+}
+
+impl Shares for Still {
+    fn records(&self) -> Vec<FileRecord> {
+        self.files.clone()
+    }
+
+    fn changes(&self) -> Changes {
+        Changes::of(self.changes.subscribe())
+    }
+
+    fn settled(&self) -> impl Future<Output = ()> + Send + 'static {
+        std::future::ready(())
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_crowd_is_back_soon_after_its_index_was_restarted_and_sends_no_list_again() {
+    let (many, _) = crowd(40);
+    let mut index = Index::start_with("127.0.0.1:0", &["--metrics", "127.0.0.1:0"]);
+    let folder = tempfile::tempdir().expect("a folder");
+    let (tasks, cancel) = (TaskTracker::new(), CancellationToken::new());
+    let clients: Vec<IndexClient> = (0..many)
+        .map(|number| {
+            let identity = Identity::load_or_create(&folder.path().join(number.to_string())).expect("a key");
+            let file =
+                |at: usize| Content::of(format!("{number} {at}")).record(&format!("{number}/{at}.txt"));
+            let shares = Still { files: (0..20).map(file).collect(), changes: watch::Sender::new(1) };
+            let config = IndexConfig { address: index.address().to_string(), port: 1, agent: "crowd".into() };
+            let (identity, key) = (Arc::new(identity), ProbeKey::default());
+            IndexClient::start(config, identity, shares, key, &tasks, cancel.clone())
+        })
+        .collect();
+    for client in &clients {
+        client.synced(Duration::from_mins(2)).await.expect("registered");
+    }
+    let files = f64::from(u32::try_from(many).expect("a crowd")) * 20.0;
+    assert!((index.metrics().number("index_sources") - files).abs() < 0.5);
+    index.restart();
+    let begun = Instant::now();
+    for client in &clients {
+        let mut status = client.status();
+        let back = status.wait_for(|status| matches!(status, IndexStatus::Online { synced: true, .. }));
+        tokio::time::timeout(Duration::from_mins(2), back).await.expect("back in time").expect("a client");
+    }
+    // Some may not have noticed yet that they were away.
+    let metrics = index.metrics();
+    let nodes = f64::from(u32::try_from(many).expect("a crowd"));
+    until("all to be connected", Duration::from_mins(1), || {
+        metrics.number("index_connections") > nodes - 0.5
+    });
+    for client in &clients {
+        client.synced(Duration::from_mins(1)).await.expect("registered as before");
+    }
+    let took = begun.elapsed();
+    let sent = metrics.number("index_registration_seconds_count");
+    eprintln!("{many} nodes back after {took:?}, {sent} changes of lists sent");
+    assert!(took < Duration::from_secs(30), "{took:?}");
+    assert!(sent < 0.5, "{sent} changes of lists were sent");
+    cancel.cancel();
+    tasks.close();
+    tasks.wait().await;
+}

@@ -1,0 +1,108 @@
+//! What an index tells of itself over HTTP, to whom, and what its lists of whom to serve do.
+
+use std::fs;
+use std::net::TcpListener;
+
+use protocol::index::{Notice, Refusal, Reply, Request};
+use rustix::process::Signal;
+use tests::content::Content;
+use tests::eventually::{SOON, until};
+use tests::index::Index;
+use tests::index_session::{IndexSession, key};
+
+const METRICS: [&str; 2] = ["--metrics", "127.0.0.1:0"];
+
+#[test]
+fn the_numbers_follow_what_happens() {
+    let index = Index::start_with("127.0.0.1:0", &METRICS);
+    let metrics = index.metrics();
+    assert_eq!((metrics.page("/healthz").status, metrics.page("/readyz").status), (200, 200));
+    let mut session = index.session();
+    let files: Vec<_> = (0..3).map(|at| Content::random(at, 10).record(&format!("{at}"))).collect();
+    session.register(&files).expect("acknowledged");
+    let same = Content::random(0, 10).record("the same");
+    session.register(&[same]).expect("acknowledged");
+    session.search("nothing");
+    let refused = session.call(Request::Search { query: String::new(), after: None, limit: 1 });
+    assert!(matches!(refused, Ok(Reply::Refused(Refusal::BadQuery { .. }))), "{refused:?}");
+    for (name, number) in [
+        ("index_ready", 1.0),
+        ("index_connections", 1.0),
+        ("index_nodes", 1.0),
+        ("index_files", 3.0),
+        ("index_sources", 4.0),
+        ("index_registration_seconds_count", 2.0),
+        ("index_search_seconds_count", 1.0),
+        ("index_commit_seconds_count", 2.0),
+        ("index_commit_seconds_bucket{le=\"+Inf\"}", 2.0),
+        ("index_store_errors_total", 0.0),
+        ("index_refusals_total{reason=\"bad_query\"}", 1.0),
+    ] {
+        assert!((metrics.number(name) - number).abs() < 0.5, "{name} is {}", metrics.number(name));
+    }
+    drop(session);
+    until("the connection to be gone", SOON, || metrics.number("index_connections") < 0.5);
+}
+
+#[test]
+fn the_numbers_are_told_only_to_who_uses_a_name_of_this_machine_and_only_asks() {
+    let index =
+        Index::start_with("127.0.0.1:0", &["--metrics", "127.0.0.1:0", "--metrics-host", "index.example"]);
+    let metrics = index.metrics();
+    let ask =
+        |host: &str, line: &str| metrics.ask(&format!("{line}\r\n{host}Connection: close\r\n\r\n")).status;
+    for (host, status) in [
+        ("Host: localhost\r\n", 200),
+        ("Host: index.example:9313\r\n", 200),
+        ("Host: evil.example\r\n", 421),
+        ("Host: 127.0.0.1.evil.example\r\n", 421),
+        ("Host: localhost.\r\n", 421),
+        ("", 421),
+        ("Host: localhost\r\nHost: evil.example\r\n", 421),
+    ] {
+        assert_eq!(ask(host, "GET /metrics HTTP/1.1"), status, "{host}");
+    }
+    let host = "Host: localhost\r\n";
+    assert_eq!(ask(host, "GET http://evil.example/metrics HTTP/1.1"), 421);
+    assert_eq!(ask(host, "POST /metrics HTTP/1.1"), 405);
+    assert_eq!(ask("Host: localhost\r\nContent-Length: 5\r\n", "GET /metrics HTTP/1.1"), 413);
+    assert_eq!(ask(host, "GET /../etc/passwd HTTP/1.1"), 404);
+    assert_eq!(ask(host, "GET /%2e%2e/metrics HTTP/1.1"), 404);
+}
+
+#[test]
+fn whom_an_index_serves_stands_in_files_that_are_read_again_at_sighup() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let deny = folder.path().join("deny");
+    fs::write(&deny, "# nobody here\n127.0.0.0/8\n").expect("a list");
+    let deny_option = deny.to_str().expect("a plain path");
+    let index = Index::start_with("127.0.0.1:0", &["--deny", deny_option]);
+    let open = || {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        IndexSession::open_as(index.address(), &key(77), listener)
+    };
+    let error = format!("{:?}", open().expect_err("nobody is served"));
+    assert!(error.contains("NotAllowed"), "{error}");
+    fs::write(&deny, "").expect("a list");
+    index.signal(Signal::HUP);
+    until("the address to be served", SOON, || open().is_ok());
+    let mut session = open().expect("a welcome");
+    // A list with a mistake changes nothing, and is told with the number of its line.
+    fs::write(&deny, format!("{}\nnonsense\n", session.welcome.node)).expect("a list");
+    index.signal(Signal::HUP);
+    until("the mistake to be told", SOON, || index.log().contains("line 2"));
+    assert!(matches!(session.call(Request::Renew), Ok(Reply::List(_))));
+    fs::write(&deny, format!("{}\n", session.welcome.node)).expect("a list");
+    index.signal(Signal::HUP);
+    let refused = loop {
+        match session.notice() {
+            Ok(Notice::Refused(refusal)) => break refusal,
+            Ok(_) => {}
+            Err(error) => panic!("closed without a word: {error}"),
+        }
+    };
+    assert_eq!(refused, Refusal::NotAllowed { what: "node".into() });
+    let error = format!("{:?}", open().expect_err("the node is not served"));
+    assert!(error.contains("NotAllowed"), "{error}");
+    assert!(index.session().call(Request::Renew).is_ok(), "others are");
+}
