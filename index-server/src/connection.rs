@@ -211,7 +211,8 @@ fn log(ended: &Ended, gate: &Gate) {
     let reason = display_safe(&reason);
     match ended {
         Ended::Wire(WireError::Closed | WireError::Broken(_)) | Ended::Stopping => debug!(%reason, "gone"),
-        Ended::Wire(WireError::Silent(_)) | Ended::Replaced => info!(%reason, "gone"),
+        Ended::Replaced => info!(%reason, "gone"),
+        // Among them those who never said who they are, of whom there may be thousands.
         Ended::Wire(_) | Ended::Refused(_) | Ended::Stranger(_) | Ended::Exhausted(_) => {
             match gate.pass(Instant::now()) {
                 Some(0) => warn!(%reason, "connection closed"),

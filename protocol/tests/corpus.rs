@@ -1,6 +1,7 @@
 //! Every file that fuzzing found worth keeping, and those it began with, through its decoder.
 
 #![allow(clippy::disallowed_methods, reason = "a test reads its files")]
+#![allow(unreachable_pub, reason = "the targets are a library of their own, for the fuzzer")]
 
 #[path = "../fuzz/src/lib.rs"]
 mod targets;
