@@ -5,10 +5,14 @@
 
 mod content;
 mod file_list;
+mod holding;
+mod keeping;
 mod name;
 mod packing;
+mod peaks;
 mod record;
 mod restore;
+mod title;
 mod unseen;
 mod writes;
 
@@ -18,26 +22,28 @@ mod tests;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use protocol::index::{FileRecord, ListSummary, Share};
+use protocol::index::{FileRecord, ListSummary};
 use protocol::limits::MAX_FILES_PER_NODE;
 use protocol::node_id::NodeId;
 
 pub(crate) use content::{Content, ContentNo};
 pub(crate) use file_list::FileList;
+pub(crate) use holding::Holding;
 pub(crate) use name::NameNo;
 pub(crate) use packing::BlockNo;
 pub(crate) use restore::StoredList;
+pub(crate) use title::TitleNo;
 pub(crate) use writes::{Header, Writes};
 
+use crate::words::Words;
 use content::Contents;
+use holding::Holdings;
 use name::Names;
+use title::Titles;
 
 /// A node's number in memory and on disk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct NodeNo(pub(crate) u32);
-
-/// One shared file as the scan sees it: what, by whom, under which name.
-pub(crate) type Holding = (ContentNo, NodeNo, NameNo);
 
 /// All lists of all nodes, and all contents in them.
 #[derive(Debug, Default)]
@@ -48,7 +54,9 @@ pub(crate) struct Catalog {
     spare: Vec<NodeNo>,
     contents: Contents,
     names: Names,
-    holdings: BTreeMap<Holding, Share>,
+    holdings: Holdings,
+    titles: Titles,
+    words: Words,
 }
 
 /// Why a list is not changed.
@@ -165,11 +173,6 @@ impl Catalog {
         full.fold((0, 0), |(nodes, all), files| (nodes + 1, all + files as u64))
     }
 
-    /// Says how many files a walk over all of them meets.
-    pub(crate) fn count_holdings(&self) -> usize {
-        self.holdings.len()
-    }
-
     /// Returns the table of contents.
     pub(crate) const fn contents(&self) -> &Contents {
         &self.contents
@@ -180,14 +183,25 @@ impl Catalog {
         &self.names
     }
 
-    /// Walks over all shared files, content by content, from a content on.
-    pub(crate) fn holdings_from(&self, first: ContentNo) -> impl Iterator<Item = (Holding, Share)> {
-        self.holdings.range((first, NodeNo(0), NameNo(0))..).map(|(holding, share)| (*holding, *share))
+    /// Returns the table of titles.
+    pub(crate) const fn titles(&self) -> &Titles {
+        &self.titles
+    }
+
+    /// Returns the words of all titles.
+    pub(crate) const fn words(&self) -> &Words {
+        &self.words
     }
 
     /// Walks over those who hold one content.
-    pub(crate) fn holdings_of(&self, content: ContentNo) -> impl Iterator<Item = (Holding, Share)> {
-        self.holdings_from(content).take_while(move |((other, ..), _)| *other == content)
+    pub(crate) fn holdings_of(&self, content: ContentNo) -> impl Iterator<Item = Holding> {
+        self.holdings.of(content)
+    }
+
+    /// Walks over all shared files.
+    #[cfg(test)]
+    pub(crate) fn all_holdings(&self) -> impl Iterator<Item = Holding> {
+        self.holdings.all()
     }
 
     fn put(&mut self, node: NodeNo, file: &FileRecord) -> Option<()> {
@@ -195,14 +209,11 @@ impl Catalog {
         if list.confirm(file, &self.contents) {
             return Some(());
         }
+        let listed = list.is_listed();
         // Held before the old entry is let go, so that the name keeps its number and with it its place on disk.
-        let content = self.contents.hold(file.digest, file.size)?;
-        let Some((name, path)) = self.names.hold(&file.path) else {
-            self.contents.release(content);
-            return None;
-        };
+        let (content, name, path) = self.hold(file)?;
         self.take_entry(node, &file.path, false);
-        self.holdings.insert((content, node, name), file.share);
+        self.enter((content, node, name), &path, file.share, listed)?;
         self.lists.get_mut(&node)?.insert(path, name, content, file);
         Some(())
     }
@@ -214,12 +225,10 @@ impl Catalog {
     /// Takes a file out; `wholly` is false when another follows under the same path, into the same place on disk.
     fn take_entry(&mut self, node: NodeNo, path: &str, wholly: bool) -> Option<()> {
         let list = self.lists.get_mut(&node)?;
-        let (content, name) = list.find(path)?;
-        let digest_and_size = self.contents.get(content)?;
+        let entry = list.find(path)?;
+        let digest_and_size = self.contents.get(entry.content)?;
         list.remove(path, digest_and_size, wholly);
-        self.holdings.remove(&(content, node, name));
-        self.contents.release(content);
-        self.names.release(name);
+        self.leave(node, &entry);
         Some(())
     }
 

@@ -7,28 +7,30 @@ use std::collections::HashSet;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use parking_lot::RwLock;
+use parking_lot::{RwLock, RwLockWriteGuard};
 use protocol::digest::Digest;
-use protocol::index::{
-    Hit, ListSummary, PeerRef, Refusal, Reply, SearchCursor, Share, Source, Statistics, TorrentHint,
-};
+use protocol::index::{Hit, ListSummary, PeerRef, Refusal, Reply, Share, Source, Statistics, TorrentHint};
 use protocol::infohash::Infohash;
 use protocol::node_id::NodeId;
-use protocol::query::Query;
 use tokio_util::sync::CancellationToken;
 
 use crate::answer;
 use crate::catalog::{Catalog, NodeNo};
 use crate::offers::Offers;
-use crate::ranking::Place;
 use crate::roster::{Roster, SessionId};
-use crate::search::Scan;
+use crate::search::Search;
 use crate::session::Offer;
 
-/// How many files a search looks at before it lets others at the catalog: a millisecond's worth or so.
-const SCAN_STEP: usize = 8192;
+/// How many titles a search goes through before it lets others at the catalog: less than a millisecond's worth.
+const SEARCH_STEP: usize = 8192;
+
+/// How long a search may take; then it tells what it has found.
+const SEARCH_TIME: Duration = Duration::from_millis(50);
+
+/// How many files of a node that comes or goes are gone through before others are let at the catalog.
+const SETTLE_STEP: usize = 256;
 
 /// What everybody knows together.
 #[derive(Debug, Clone)]
@@ -80,12 +82,28 @@ impl Directory {
         state.offers.forget(node);
         // A list that may not be on disk is not promised: the node then sends it again.
         let list = state.catalog.summary(node).unwrap_or_default();
+        drop(state);
+        // Until it is reached at its new address, it is no source.
+        self.settle(node);
         Some(Arrival { node, session, replaced, list })
     }
 
     /// Notes that a session's node answers at its address.
     pub(crate) fn list(&self, arrival: &Arrival) {
         self.0.state.write().roster.list(arrival.node, arrival.session);
+        self.settle(arrival.node);
+    }
+
+    /// Brings a node's files in line with whether it is listed.
+    fn settle(&self, node: NodeNo) {
+        let mut done = false;
+        while !done {
+            let mut state = self.0.state.write();
+            let listed = state.roster.is_listed(node);
+            state.catalog.set_listed(node, listed);
+            done = state.catalog.settle(node, SETTLE_STEP);
+            RwLockWriteGuard::unlock_fair(state);
+        }
     }
 
     /// Notes that a session has ended.
@@ -95,6 +113,8 @@ impl Directory {
             state.offers.forget(arrival.node);
         }
         state.roster.leave(arrival.node, arrival.session);
+        drop(state);
+        self.settle(arrival.node);
     }
 
     /// Changes what a session's node offers, and says how many torrents that are now.
@@ -124,26 +144,31 @@ impl Directory {
         self.0.state.read().catalog.summary(node)
     }
 
-    /// Says whether so little is shared that a search takes no time worth speaking of.
-    pub(crate) fn is_small(&self) -> bool {
-        self.0.state.read().catalog.count_holdings() < SCAN_STEP / 4
+    /// Goes on with a search, for less than a millisecond.
+    pub(crate) fn advance(&self, search: &mut Search) {
+        search.step(&self.0.state.read().catalog, SEARCH_STEP);
     }
 
-    /// Searches; takes a while where much is shared, and lets others in between.
-    pub(crate) fn search(&self, query: Query, after: Option<SearchCursor>, wanted: usize) -> Reply {
-        let mut scan = Scan::new(query, after, wanted);
-        while !scan.is_done() {
-            let state = self.0.state.read();
-            scan.step(&state.catalog, &state.roster, SCAN_STEP);
+    /// Goes on with a search until it is done, or its time is up.
+    pub(crate) fn complete(&self, search: &mut Search) {
+        let end = Instant::now() + SEARCH_TIME;
+        while !search.is_done() && Instant::now() < end {
+            self.advance(search);
         }
-        let (query, places, more) = scan.finish();
-        let more = places.last().filter(|_| more).map(Place::cursor);
+    }
+
+    /// Tells what a search has found.
+    pub(crate) fn tell(&self, search: Search) -> Reply {
+        let timed_out = !search.is_done();
+        let (query, places, more, told) = search.finish();
         let state = self.0.state.read();
         // A content can have lost its last source since it was found.
-        let hit = |content| answer::hit(&state.catalog, &state.roster, &query, content);
-        let hits: Vec<Hit> = places.iter().filter_map(|place| hit(place.content)).collect();
+        let hits: Vec<Hit> =
+            places.iter().filter_map(|place| answer::hit(&state.catalog, &query, place)).collect();
+        let contents = places.iter().filter_map(|place| state.catalog.contents().get(place.content));
+        let cursor = if more { told.with(contents) } else { None };
         self.0.searches.fetch_add(1, Ordering::Relaxed);
-        Reply::Hits { hits, more }
+        Reply::Hits { hits, cut: timed_out || (more && cursor.is_none()), more: cursor }
     }
 
     /// Returns who has a content and is there, in an order that `seed` decides.

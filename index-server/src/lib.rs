@@ -28,8 +28,11 @@ mod server;
 mod session;
 mod slab;
 mod store;
+mod text_table;
+mod told;
 mod tracker;
 mod wire;
+mod words;
 
 pub use access::{Access, AccessError, AccessFiles};
 pub use limits::{CallLimits, Limits, QuotaLimits, RequestRate, SwarmLimits, TrackerLimits};

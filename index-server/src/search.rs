@@ -1,128 +1,212 @@
-//! Finds contents by a query: for now by looking at every shared file.
+//! Finds contents by a query: the best first, by how well their names fit and how available they are.
 //!
-//! A scan is cut into steps, so that nobody who waits for the catalog waits for a whole scan. Whatever changes between
-//! two steps is seen by the later one or not at all; a page of results promises no more.
+//! A search goes through the titles that may fit, best fit first, and ends when it has as many hits as are wanted. Titles that
+//! are no more available than the worst of those are passed over, block by block. It is cut into steps, so that nobody who waits for the catalog waits for a whole search;
+//! whatever changes between two steps is seen by the later one or not at all. Pure: whoever drives it decides when
+//! it has taken too long.
 
-use protocol::index::{SearchCursor, Share};
-use protocol::query::Query;
+mod fit;
+mod route;
 
-use crate::catalog::{Catalog, ContentNo, Holding, NameNo, NodeNo};
-use crate::ranking::{Availability, Best, Place};
-use crate::roster::Roster;
+#[cfg(test)]
+mod scan;
+#[cfg(test)]
+mod tests;
+
+use std::collections::HashSet;
+
+use protocol::digest::Digest;
+use protocol::fold::fold;
+use protocol::index::SearchCursor;
+use protocol::query::{HashWord, Query};
+
+use crate::catalog::{Catalog, ContentNo, NameNo, TitleNo};
+use crate::ranking::{Best, Place};
+use crate::told::Told;
+use crate::words::WordNo;
+pub(crate) use fit::Fit;
+use fit::open;
+use route::{Route, Source};
+
+/// What the plan of a way costs, and the look at a name, beside the step to the next title.
+const PLANNING: usize = 64;
+const LOOK: usize = 8;
 
 /// A search under way.
 #[derive(Debug)]
-pub(crate) struct Scan {
+pub(crate) struct Search {
     query: Query,
-    after: Option<SearchCursor>,
+    told: Told,
+    wanted: usize,
+    /// What fits better than what is looked for now, in order.
+    found: Vec<Place>,
     best: Best,
-    next: Option<ContentNo>,
+    /// Contents that were offered to the best already.
+    offered: HashSet<ContentNo>,
+    /// How well titles fit that are looked for now; none when everything has been looked for.
+    fit: Option<Fit>,
+    route: Option<Route>,
 }
 
-impl Scan {
-    /// Begins a search for the first `wanted` contents after the end of a page.
-    pub(crate) fn new(query: Query, after: Option<SearchCursor>, wanted: usize) -> Self {
-        Self { query, after, best: Best::new(wanted), next: Some(ContentNo(0)) }
+impl Search {
+    /// Begins a search for the first `wanted` contents that were not told yet.
+    pub(crate) fn new(query: Query, after: Option<&SearchCursor>, wanted: usize) -> Self {
+        let (found, best) = (Vec::new(), Best::new(wanted));
+        let (offered, told) = (HashSet::new(), Told::new(after));
+        Self { query, told, wanted, found, best, offered, fit: Some(Fit::Words), route: None }
     }
 
-    /// Says whether everything has been looked at.
+    /// Says whether everything has been looked at that could matter.
     pub(crate) const fn is_done(&self) -> bool {
-        self.next.is_none()
+        self.fit.is_none()
     }
 
-    /// Looks at about `budget` files more.
-    pub(crate) fn step(&mut self, catalog: &Catalog, roster: &Roster, budget: usize) {
-        let Some(first) = self.next.take() else { return };
-        let (mut group, mut current) = (None::<Group>, None);
-        for (looked_at, (holding, share)) in catalog.holdings_from(first).enumerate() {
-            if current != Some(holding.0) {
-                self.close(group.take(), catalog);
-                if looked_at >= budget {
-                    self.next = Some(holding.0);
-                    return;
+    /// Looks at about `budget` titles more.
+    pub(crate) fn step(&mut self, catalog: &Catalog, budget: usize) {
+        let mut left = budget;
+        while left > 0
+            && let Some(fit) = self.fit
+        {
+            let mut route = self.route.take().unwrap_or_else(|| {
+                left = left.saturating_sub(PLANNING);
+                Route::plan(&self.query, fit, catalog)
+            });
+            self.follow(&mut route, catalog, &mut left);
+            if route.sources.is_empty() {
+                self.end_fit(fit);
+            } else {
+                self.route = Some(route);
+            }
+        }
+    }
+
+    /// Ends the search: the query, the results in order, whether there are more, and what has been told with them.
+    pub(crate) fn finish(mut self) -> (Query, Vec<Place>, bool, Told) {
+        self.take_best();
+        let more = self.found.len() > self.wanted;
+        self.found.truncate(self.wanted);
+        (self.query, self.found, more, self.told)
+    }
+
+    fn take_best(&mut self) {
+        let best = std::mem::replace(&mut self.best, Best::new(0));
+        self.found.extend(best.into_places());
+    }
+
+    /// Goes on with what fits less well, unless there is enough.
+    fn end_fit(&mut self, fit: Fit) {
+        self.take_best();
+        let mut words =
+            self.query.words().iter().map(String::as_str).chain(self.query.hash_words().map(HashWord::word));
+        let can_fit_less = words.any(|word| open(word) != [false, false]);
+        let missing = (self.wanted + 1).saturating_sub(self.found.len());
+        self.fit = fit.next().filter(|_| can_fit_less && missing > 0);
+        self.best = Best::new(missing.saturating_sub(1));
+    }
+
+    /// Follows a route until it ends or nothing is left of the budget.
+    fn follow(&mut self, route: &mut Route, catalog: &Catalog, left: &mut usize) {
+        while *left > 0
+            && let Some(source) = route.sources.last_mut()
+        {
+            let ended = match source {
+                Source::Digests { from, name, high } => self.next_digest((from, name, *high), catalog, left),
+                Source::Everything => {
+                    let titles = |number| Some(number);
+                    self.walk(titles, (&mut route.next, &route.filters), catalog, left)
                 }
-                current = Some(holding.0);
+                Source::Word(word) => match catalog.words().titles(*word) {
+                    Some(titles) => {
+                        let titles = |number| titles.next_from(number);
+                        self.walk(titles, (&mut route.next, &route.filters), catalog, left)
+                    }
+                    None => true,
+                },
+            };
+            if ended {
+                route.sources.pop();
+                route.next = 0;
             }
-            if roster.is_listed(holding.1) {
-                let group = group.get_or_insert_with(|| Group::new(holding.0));
-                group.count(holding.1, share);
-                group.try_name(holding.2, |name| self.is_match(catalog, (holding.0, holding.1, name)));
+        }
+    }
+
+    /// Goes through titles in the order of their numbers; says whether it came to their end.
+    fn walk(
+        &mut self,
+        next_title: impl Fn(u32) -> Option<u32>,
+        (next, filters): (&mut u32, &[Vec<WordNo>]),
+        catalog: &Catalog,
+        left: &mut usize,
+    ) -> bool {
+        while *left > 0 {
+            *left -= 1;
+            let Some(number) = next_title(*next) else { return true };
+            let Some(open) = catalog.titles().above(number, self.best.floor()) else { return true };
+            if open > number {
+                *next = open;
+                continue;
+            }
+            let contains = |words: &Vec<_>| {
+                words.iter().any(|word| catalog.words().titles(*word).is_some_and(|set| set.contains(number)))
+            };
+            if filters.iter().all(contains) {
+                self.look_at(TitleNo(number), catalog, left);
+            }
+            *next = number.saturating_add(1);
+        }
+        false
+    }
+
+    /// Goes through the titles of the next content of a range of digests.
+    fn next_digest(
+        &mut self,
+        (from, name, high): (&mut (Digest, u64), &mut NameNo, Digest),
+        catalog: &Catalog,
+        left: &mut usize,
+    ) -> bool {
+        let Some((key, content)) = catalog.contents().first_in(*from, high) else { return true };
+        if key != *from {
+            (*from, *name) = (key, NameNo(0));
+        }
+        for number in catalog.titles().of(content, *name) {
+            if *left == 0 {
+                return false;
+            }
+            self.look_at(number, catalog, left);
+            if let Some(title) = catalog.titles().get(number) {
+                *name = NameNo(title.name.0.saturating_add(1));
             }
         }
-        self.close(group, catalog);
+        *name = NameNo(0);
+        from.1 = from.1.saturating_add(1);
+        *left = left.saturating_sub(1);
+        false
     }
 
-    /// Ends the search: the results in order, and whether there are more.
-    pub(crate) fn finish(self) -> (Query, Vec<Place>, bool) {
-        let (places, more) = self.best.into_page();
-        (self.query, places, more)
-    }
-
-    fn is_match(&self, catalog: &Catalog, (content, _, name): Holding) -> bool {
-        let (Some(content), Some(folded)) = (catalog.contents().get(content), catalog.names().folded(name))
-        else {
-            return false;
-        };
-        self.query.matches(folded, content.size, &content.digest)
-    }
-
-    fn close(&mut self, group: Option<Group>, catalog: &Catalog) {
-        let Some(group) = group.filter(|group| group.matched) else { return };
-        let Some(content) = catalog.contents().get(group.content) else { return };
-        let place = Place { available: group.available, digest: content.digest, content: group.content };
-        if self.after.is_none_or(|after| place.is_after(&after)) {
-            self.best.offer(place);
+    /// Looks at a title itself, and takes its content for a hit if it is one.
+    fn look_at(&mut self, number: TitleNo, catalog: &Catalog, left: &mut usize) {
+        let Some(title) = catalog.titles().get(number) else { return };
+        let Some(content) = catalog.contents().get(title.content) else { return };
+        if title.listed() == 0
+            || content.available.rank() <= self.best.floor()
+            || self.offered.contains(&title.content)
+        {
+            return;
         }
-    }
-}
-
-/// What the sources of one content amount to, source by source.
-#[derive(Debug)]
-struct Group {
-    content: ContentNo,
-    available: Availability,
-    last_node: Option<(NodeNo, Share)>,
-    last_name: Option<NameNo>,
-    matched: bool,
-}
-
-impl Group {
-    fn new(content: ContentNo) -> Self {
-        let available = Availability::default();
-        Self { content, available, last_node: None, last_name: None, matched: false }
-    }
-
-    /// Counts a node once, however many files of it have the content, and as whole if any of them is.
-    fn count(&mut self, node: NodeNo, share: Share) {
-        match (self.last_node, share) {
-            (Some((last, Share::Whole)), _) if last == node => return,
-            (Some((last, Share::Partial)), Share::Partial) if last == node => return,
-            (Some((last, Share::Partial)), Share::Whole) if last == node => {
-                self.available.partial = self.available.partial.saturating_sub(1);
-                self.available.whole += 1;
+        *left = left.saturating_sub(LOOK);
+        let Some(path) = catalog.names().path(title.name) else { return };
+        let folded = fold(path);
+        let fits = self.query.matches(&folded, content.size, &content.digest)
+            && Some(Fit::of(&self.query, &folded, &content.digest)) == self.fit;
+        if fits {
+            self.offered.insert(title.content);
+            if !self.told.has(content) {
+                self.best.offer(Place {
+                    available: content.available,
+                    content: title.content,
+                    title: number,
+                });
             }
-            (_, Share::Whole) => self.available.whole += 1,
-            (_, Share::Partial) => self.available.partial += 1,
-        }
-        self.last_node = Some((node, share));
-    }
-
-    /// Tries a name, unless one has matched or it is the one tried last, as when many share a file as they got it.
-    fn try_name(&mut self, name: NameNo, is_match: impl FnOnce(NameNo) -> bool) {
-        if !self.matched && self.last_name != Some(name) {
-            self.last_name = Some(name);
-            self.matched = is_match(name);
         }
     }
-}
-
-/// Counts the sources of one content that are there.
-pub(crate) fn availability(catalog: &Catalog, roster: &Roster, content: ContentNo) -> Availability {
-    let mut group = Group::new(content);
-    for ((_, node, _), share) in catalog.holdings_of(content) {
-        if roster.is_listed(node) {
-            group.count(node, share);
-        }
-    }
-    group.available
 }

@@ -11,7 +11,7 @@ use protocol::digest::Digest;
 use protocol::escape::display_safe;
 use protocol::index::{FileRecord, PeerRef, Refusal, Request, SearchCursor, TorrentHint, proof_text};
 use protocol::infohash::Infohash;
-use protocol::limits::{MAX_AGENT, MAX_BATCH, MAX_HITS, MAX_LISTING, MAX_SOURCES};
+use protocol::limits::{MAX_AGENT, MAX_BATCH, MAX_HITS, MAX_LISTING, MAX_SOURCES, MAX_TOLD};
 use protocol::node_id::NodeId;
 use protocol::query::Query;
 
@@ -146,6 +146,9 @@ fn serve(listing: &mut bool, request: Request) -> Result<Step, Refusal> {
         Request::Search { query, after, limit } => {
             let query =
                 Query::parse(&query).map_err(|error| Refusal::BadQuery { reason: error.to_string() })?;
+            if after.as_ref().is_some_and(|after| after.told.len() > MAX_TOLD) {
+                return Err(Refusal::TooMany { what: "hits of one search".into(), limit: MAX_TOLD as u64 });
+            }
             Step::Answer(Question::Search { query, after, limit: clamp(limit, MAX_HITS) })
         }
         Request::Locate { digest, limit } => {

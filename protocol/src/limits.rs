@@ -27,6 +27,9 @@ pub const MAX_QUERY_TERMS: usize = 32;
 /// The most hits in one page of search results.
 pub const MAX_HITS: u16 = 200;
 
+/// The most hits that all pages of one search tell: a cursor of so many takes 128 KiB.
+pub const MAX_TOLD: usize = 16_384;
+
 /// The most names told of one hit.
 pub const MAX_HIT_NAMES: usize = 8;
 

@@ -86,6 +86,14 @@ impl Query {
         })
     }
 
+    /// Lists the endings, with their dots and folded, of which the path of every match has one from each list.
+    pub fn extensions(&self) -> impl Iterator<Item = &[String]> {
+        self.required.iter().filter_map(|term| match term {
+            Term::Extension(endings) => Some(endings.as_slice()),
+            _ => None,
+        })
+    }
+
     /// Gives what the digest of every match begins with; the longest, if the search names several.
     pub fn digest_prefix(&self) -> Option<&DigestPrefix> {
         let prefixes = self.required.iter().filter_map(|term| match term {

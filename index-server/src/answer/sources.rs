@@ -33,8 +33,8 @@ fn holders(catalog: &Catalog, roster: &Roster, digest: Digest) -> Vec<(NodeNo, S
     let contents = catalog.contents().with_digest(digest);
     let holdings = contents.flat_map(|content| catalog.holdings_of(content));
     let mut nodes: Vec<(NodeNo, Share)> = holdings
-        .filter(|((_, node, _), _)| roster.is_listed(*node))
-        .map(|((_, node, _), share)| (node, share))
+        .filter(|holding| roster.is_listed(holding.node()))
+        .map(|holding| (holding.node(), holding.share()))
         .collect();
     // A whole copy sorts before a partial one, so it is the one that stays.
     nodes.sort_unstable();

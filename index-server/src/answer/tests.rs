@@ -2,15 +2,14 @@ use std::collections::BTreeSet;
 
 use protocol::digest::Digest;
 use protocol::frame::encode_body;
-use protocol::index::{FileRecord, FromIndex, Reply, SearchCursor, Share};
-use protocol::limits::{MAX_HIT_NAMES, MAX_HITS, MAX_LISTING};
+use protocol::index::{FileRecord, FromIndex, Hit, Reply, SearchCursor, Share};
+use protocol::limits::{MAX_HIT_NAMES, MAX_HITS, MAX_LISTING, MAX_TOLD};
 use protocol::node_id::NodeId;
 use protocol::query::Query;
 
 use super::*;
-use crate::catalog::{ContentNo, NodeNo};
-use crate::ranking::Place;
-use crate::search::Scan;
+use crate::catalog::NodeNo;
+use crate::search::Search;
 
 #[derive(Default)]
 struct World {
@@ -26,21 +25,30 @@ impl World {
         if online {
             let (session, _) = self.roster.enter(node, ([10, 0, 0, seed], 1).into());
             self.roster.list(node, session);
+            self.catalog.set_listed(node, true);
+            while !self.catalog.settle(node, 100) {}
         }
         node
     }
 
-    fn search(&self, query: &str, after: Option<SearchCursor>, wanted: usize) -> (Vec<Place>, bool) {
-        let mut scan = Scan::new(Query::parse(query).unwrap(), after, wanted);
-        while !scan.is_done() {
-            scan.step(&self.catalog, &self.roster, 3);
+    fn search(
+        &self,
+        query: &str,
+        after: Option<&SearchCursor>,
+        wanted: usize,
+    ) -> (Vec<Hit>, Option<SearchCursor>) {
+        let mut search = Search::new(Query::parse(query).unwrap(), after, wanted);
+        while !search.is_done() {
+            search.step(&self.catalog, 3);
         }
-        let (_, places, more) = scan.finish();
-        (places, more)
+        let (query, places, more, told) = search.finish();
+        let contents = places.iter().map(|place| self.catalog.contents().get(place.content).unwrap());
+        let cursor = told.with(contents).filter(|_| more);
+        (places.iter().map(|place| hit(&self.catalog, &query, place).unwrap()).collect(), cursor)
     }
 
     fn digests(&self, query: &str) -> Vec<u8> {
-        self.search(query, None, 200).0.iter().map(|place| place.digest.as_bytes()[0]).collect()
+        self.search(query, None, 200).0.iter().map(|hit| hit.digest.as_bytes()[0]).collect()
     }
 }
 
@@ -64,12 +72,12 @@ fn only_who_is_there_is_found_and_counted_once() {
     world.node(3, false, &[whole("song", 1), whole("song three", 3)]);
     assert_eq!(world.digests("song"), [1, 2]);
     assert_eq!(world.digests("three"), [0; 0]);
-    let (places, _) = world.search("song", None, 1);
-    assert_eq!((places[0].available.whole, places[0].available.partial), (1, 1));
+    let (hits, _) = world.search("song", None, 1);
+    assert_eq!((hits[0].whole, hits[0].partial), (1, 1));
 }
 
 #[test]
-fn a_scan_ends_however_many_offline_files_lie_in_its_way() {
+fn a_search_ends_however_many_offline_files_lie_in_its_way() {
     let mut world = World::default();
     for seed in 1..50 {
         world.node(seed, false, &[whole("same", 1), whole("other", 2)]);
@@ -85,12 +93,12 @@ fn pages_follow_each_other() {
         let files: Vec<FileRecord> = (0..seed * 3).map(|no| whole(&format!("file {no}"), no)).collect();
         world.node(seed, true, &files);
     }
-    let (mut got, mut after) = (Vec::new(), None);
+    let (mut got, mut after) = (Vec::new(), None::<SearchCursor>);
     loop {
-        let (places, more) = world.search("file", after, 5);
-        after = places.last().map(Place::cursor);
-        got.extend(places.iter().map(|place| place.digest.as_bytes()[0]));
-        if !more {
+        let (hits, more) = world.search("file", after.as_ref(), 5);
+        got.extend(hits.iter().map(|hit| hit.digest.as_bytes()[0]));
+        after = more;
+        if after.is_none() {
             break;
         }
     }
@@ -104,7 +112,8 @@ fn matching_names_come_first_then_those_that_most_use() {
     world.node(2, true, &[whole("common", 1)]);
     world.node(3, true, &[whole("common", 1)]);
     world.node(4, false, &[whole("track of one who is away", 1)]);
-    let hit = hit(&world.catalog, &world.roster, &Query::parse("track").unwrap(), ContentNo(0)).unwrap();
+    let (mut hits, _) = world.search("track", None, 1);
+    let hit = hits.remove(0);
     assert_eq!(hit.names, ["track 1", "common", "rare"]);
     assert_eq!((hit.whole, hit.partial), (3, 0));
 }
@@ -129,15 +138,10 @@ fn the_longest_names_still_fit_a_frame() {
         .collect();
     let node = world.node(1, true, &hundred);
     world.node(2, true, &short);
-    let query = Query::parse("x").unwrap();
-    let (places, _) = world.search("x", None, MAX_HITS.into());
-    let hits: Vec<_> = places
-        .iter()
-        .map(|place| hit(&world.catalog, &world.roster, &query, place.content).unwrap())
-        .collect();
+    let (hits, _) = world.search("x", None, MAX_HITS.into());
     assert_eq!(hits.len(), usize::from(MAX_HITS));
     assert!(hits.iter().all(|hit| !hit.names.is_empty() && hit.names.len() <= MAX_HIT_NAMES));
-    fits(Reply::Hits { hits, more: places.last().map(Place::cursor) });
+    fits(Reply::Hits { hits, more: Some(SearchCursor { told: vec![0; MAX_TOLD] }), cut: true });
 
     let more: Vec<FileRecord> = (200..1000).map(|no| whole(&long_path(no), 0)).collect();
     world.catalog.register(node, &more).unwrap();

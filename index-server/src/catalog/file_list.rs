@@ -17,8 +17,19 @@ pub(super) struct Entry {
     pub(super) content: ContentNo,
     pub(super) name: NameNo,
     pub(super) share: Share,
+    /// Whether it counts as one of a listed node.
+    pub(super) listed: bool,
     /// The count of the list's beginning at which it was last mentioned.
     stamp: u32,
+}
+
+/// Whether a list's node is listed, and how far its files agree with that.
+#[derive(Debug, Clone, Default)]
+struct Listing {
+    listed: bool,
+    unsettled: bool,
+    /// The last file that agrees, while they are being gone through.
+    settled: Option<Arc<str>>,
 }
 
 /// A node's files in the order of their paths, and where each lies on disk.
@@ -33,6 +44,7 @@ pub(crate) struct FileList {
     pub(super) on_disk: OnDisk,
     /// How often the list was begun anew; whether it is under way now.
     beginnings: (u32, bool),
+    listing: Listing,
 }
 
 /// How far the disk is known to agree with the memory.
@@ -56,6 +68,7 @@ impl FileList {
             last_seen: 0,
             on_disk: OnDisk::Absent,
             beginnings: (0, false),
+            listing: Listing::default(),
         }
     }
 
@@ -86,8 +99,46 @@ impl FileList {
         self.files.contains_key(path)
     }
 
-    pub(super) fn find(&self, path: &str) -> Option<(ContentNo, NameNo)> {
-        self.files.get(path).map(|entry| (entry.content, entry.name))
+    pub(super) fn find(&self, path: &str) -> Option<Entry> {
+        self.files.get(path).copied()
+    }
+
+    /// Returns an empty list in the place of this one.
+    pub(super) fn emptied(&self) -> Self {
+        let listing = Listing { listed: self.listing.listed, ..Listing::default() };
+        Self { listing, ..Self::new(self.id) }
+    }
+
+    /// Says whether the node is listed, and with it what is entered from now on.
+    pub(super) const fn is_listed(&self) -> bool {
+        self.listing.listed
+    }
+
+    pub(super) fn set_listed(&mut self, listed: bool) {
+        if self.listing.listed != listed {
+            self.listing = Listing { listed, unsettled: true, settled: None };
+        }
+    }
+
+    /// Goes through so many files; returns whether the node is listed, the files that did not agree with that and do
+    /// now, and whether all do.
+    pub(super) fn settle(&mut self, most: usize) -> (bool, Vec<Entry>, bool) {
+        let Listing { listed, unsettled, settled } = self.listing.clone();
+        if !unsettled {
+            return (listed, Vec::new(), true);
+        }
+        let start = settled.as_deref().map_or(Bound::Unbounded, Bound::Excluded);
+        let (mut changed, mut last) = (Vec::new(), None);
+        for (path, entry) in self.files.range_mut::<str, _>((start, Bound::Unbounded)).take(most) {
+            last = Some(Arc::clone(path));
+            if entry.listed != listed {
+                entry.listed = listed;
+                changed.push(*entry);
+            }
+        }
+        let done = last.is_none();
+        self.listing = Listing { listed, unsettled: !done, settled: last };
+        (listed, changed, done)
     }
 
     /// Walks over the files whose paths come after one, in order.
@@ -123,8 +174,12 @@ impl FileList {
     pub(super) fn insert(&mut self, path: Arc<str>, name: NameNo, content: ContentNo, file: &FileRecord) {
         self.packing.put(name, path.len());
         self.summary.add(file);
-        let entry = Entry { content, name, share: file.share, stamp: self.beginnings.0 };
+        let entry = self.entry(content, name, file.share);
         self.files.insert(path, entry);
+    }
+
+    const fn entry(&self, content: ContentNo, name: NameNo, share: Share) -> Entry {
+        Entry { content, name, share, listed: self.listing.listed, stamp: self.beginnings.0 }
     }
 
     /// Takes a file out, and out of its place on disk too if `wholly`.
@@ -147,7 +202,7 @@ impl FileList {
     ) {
         self.packing.restore(name, path.len(), block);
         self.summary.add(file);
-        let entry = Entry { content, name, share: file.share, stamp: self.beginnings.0 };
+        let entry = self.entry(content, name, file.share);
         self.files.insert(path, entry);
     }
 }

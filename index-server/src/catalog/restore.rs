@@ -59,22 +59,18 @@ impl Catalog {
     /// Drops what is known of a node's list, but not the node.
     fn empty(&mut self, node: NodeNo) {
         let Some(list) = self.lists.get_mut(&node) else { return };
-        let id = list.id();
-        let old = std::mem::replace(list, FileList::new(id));
+        let empty = list.emptied();
+        let old = std::mem::replace(list, empty);
         for entry in old.files.values() {
-            self.holdings.remove(&(entry.content, node, entry.name));
-            self.contents.release(entry.content);
-            self.names.release(entry.name);
+            self.leave(node, entry);
         }
     }
 
     fn restore_file(&mut self, node: NodeNo, block: BlockNo, file: &FileRecord) -> Option<()> {
-        if self.lists.get(&node)?.contains(&file.path) {
-            return None;
-        }
-        let content = self.contents.hold(file.digest, file.size)?;
-        let (name, path) = self.names.hold(&file.path)?;
-        self.holdings.insert((content, node, name), file.share);
+        let list = self.lists.get(&node).filter(|list| !list.contains(&file.path))?;
+        let listed = list.is_listed();
+        let (content, name, path) = self.hold(file)?;
+        self.enter((content, node, name), &path, file.share, listed)?;
         self.lists.get_mut(&node)?.restore(path, name, content, file, block);
         Some(())
     }

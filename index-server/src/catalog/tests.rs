@@ -4,8 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
 use protocol::digest::Digest;
+use protocol::index::Share;
 
 use super::*;
+use crate::ranking::Availability;
 
 type Model = BTreeMap<u8, BTreeMap<String, FileRecord>>;
 type Disk = BTreeMap<NodeNo, (Header, BTreeMap<BlockNo, Vec<FileRecord>>)>;
@@ -15,6 +17,7 @@ enum Deed {
     Register(u8, Vec<FileRecord>),
     Unregister(u8, Vec<String>),
     Anew(u8, Vec<FileRecord>),
+    List(u8, bool),
     Restart,
 }
 
@@ -34,7 +37,8 @@ fn deed() -> impl Strategy<Value = Deed> {
         4 => (node.clone(), files.clone()).prop_map(|(node, files)| Deed::Register(node, files)),
         3 => (node.clone(), files.clone()).prop_map(|(node, files)|
             Deed::Unregister(node, files.into_iter().map(|file| file.path).collect())),
-        1 => (node, files).prop_map(|(node, files)| Deed::Anew(node, files)),
+        1 => (node.clone(), files).prop_map(|(node, files)| Deed::Anew(node, files)),
+        2 => (node, any::<bool>()).prop_map(|(node, listed)| Deed::List(node, listed)),
         1 => Just(Deed::Restart),
     ]
 }
@@ -85,6 +89,12 @@ fn act(catalog: &mut Catalog, model: &mut Model, disk: &mut Disk, deed: Deed) {
         Deed::Restart => {
             *catalog = restart(disk);
             return;
+        }
+        Deed::List(node, listed) => {
+            let number = catalog.admit(id(node)).unwrap();
+            catalog.set_listed(number, listed);
+            catalog.settle(number, 3);
+            number
         }
         Deed::Register(node, files) => {
             let number = catalog.admit(id(node)).unwrap();
@@ -138,14 +148,46 @@ fn compare(catalog: &Catalog, model: &Model) {
     }
     assert_eq!(catalog.contents().len(), contents.len());
     assert_eq!(catalog.contents().bytes(), contents.iter().map(|(_, size)| size).sum::<u64>());
-    assert_eq!(catalog.holdings_from(ContentNo(0)).count(), holdings);
-    let shares = catalog.holdings_from(ContentNo(0)).all(|((content, node, name), share)| {
-        let (content, path) = (catalog.contents().get(content).unwrap(), catalog.names().path(name).unwrap());
-        let id = catalog.list(node).unwrap().id();
+    assert_eq!(catalog.all_holdings().count(), holdings);
+    for holding in catalog.all_holdings() {
+        let content = catalog.contents().get(holding.content()).unwrap();
+        let path = catalog.names().path(holding.name()).unwrap();
+        let id = catalog.list(holding.node()).unwrap().id();
         let file = &model[&id.as_bytes()[0]][path.as_ref()];
-        (file.digest, file.size, file.share) == (content.digest, content.size, share)
-    });
-    assert!(shares);
+        assert_eq!((file.digest, file.size, file.share), (content.digest, content.size, holding.share()));
+    }
+    compare_counts(catalog);
+}
+
+/// Counts again what the tables count as they go.
+fn compare_counts(catalog: &Catalog) {
+    let mut offers = BTreeMap::<(ContentNo, NodeNo), Share>::new();
+    let mut listed = BTreeMap::<(ContentNo, NameNo), u32>::new();
+    for holding in catalog.all_holdings() {
+        let count = listed.entry((holding.content(), holding.name())).or_default();
+        if holding.is_listed() {
+            *count += 1;
+            let best = offers.entry((holding.content(), holding.node())).or_insert(holding.share());
+            *best = holding.share().min(*best);
+        }
+    }
+    let mut available = BTreeMap::<ContentNo, Availability>::new();
+    for ((content, _), share) in offers {
+        *available.entry(content).or_default().of(share) += 1;
+    }
+    let mut titles = 0;
+    for ((content, name), count) in listed {
+        let number = catalog.titles().number(content, name).unwrap();
+        let title = catalog.titles().get(number).unwrap();
+        assert_eq!((title.content, title.name, title.listed()), (content, name, count));
+        let availability = available.get(&content).copied().unwrap_or_default();
+        assert_eq!(catalog.contents().get(content).unwrap().available, availability);
+        if let Some(below) = availability.rank().checked_sub(1) {
+            assert_eq!(catalog.titles().above(number.0, below), Some(number.0), "no search passes it over");
+        }
+        titles += 1;
+    }
+    assert_eq!(catalog.titles().of_all().count(), titles);
 }
 
 proptest! {

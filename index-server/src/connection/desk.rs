@@ -2,6 +2,7 @@
 
 use protocol::index::{ListSummary, Refusal, Reply};
 
+use crate::search::Search;
 use crate::server::Service;
 use crate::session::Question;
 
@@ -22,15 +23,8 @@ pub(super) fn offers_reply(result: Result<u32, Refusal>, service: &Service) -> R
 pub(super) async fn answer(question: Question, service: &Service) -> Reply {
     let directory = &service.directory;
     match question {
-        Question::Search { query, after, limit } if directory.is_small() => {
-            directory.search(query, after, limit)
-        }
         Question::Search { query, after, limit } => {
-            // The semaphore is never closed; should it be, the search runs all the same.
-            let _permit = service.searches.acquire().await;
-            let directory = directory.clone();
-            let search = tokio::task::spawn_blocking(move || directory.search(query, after, limit));
-            search.await.unwrap_or(Reply::Refused(Refusal::StoreUnavailable))
+            search(Search::new(query, after.as_ref(), limit), service).await
         }
         Question::Locate { digest, limit } => {
             // Without randomness the order is merely not random.
@@ -42,4 +36,21 @@ pub(super) async fn answer(question: Question, service: &Service) -> Reply {
         Question::TorrentsOf { digest } => Reply::Torrents { hints: directory.torrents_of(&digest) },
         Question::Statistics => Reply::Statistics(directory.statistics()),
     }
+}
+
+/// Searches: at once, or on a thread of its own if there is much to look through.
+async fn search(mut search: Search, service: &Service) -> Reply {
+    let directory = &service.directory;
+    directory.advance(&mut search);
+    if search.is_done() {
+        return directory.tell(search);
+    }
+    // The semaphore is never closed; should it be, the search runs all the same.
+    let _permit = service.searches.acquire().await;
+    let directory = directory.clone();
+    let complete = move || {
+        directory.complete(&mut search);
+        directory.tell(search)
+    };
+    tokio::task::spawn_blocking(complete).await.unwrap_or(Reply::Refused(Refusal::StoreUnavailable))
 }

@@ -5,7 +5,7 @@ use protocol::index::{
     FileRecord, Hit, PeerRef, Reply, Request, SearchCursor, Source, Statistics, TorrentHint, TrackerPlace,
 };
 use protocol::infohash::Infohash;
-use protocol::limits::{MAX_FILE_SIZE, MAX_HIT_NAMES, MAX_TORRENT_HINTS};
+use protocol::limits::{MAX_FILE_SIZE, MAX_HIT_NAMES, MAX_TOLD, MAX_TORRENT_HINTS};
 use protocol::node_id::NodeId;
 use protocol::share_path::SharePath;
 use tokio::sync::oneshot;
@@ -141,10 +141,11 @@ fn within(what: &'static str, got: usize, limit: usize) -> Result<(), Violation>
 }
 
 fn hits(reply: Reply, limit: u16) -> Judged<Hits> {
-    let Reply::Hits { mut hits, more } = reply else { return refusal_or_wrong(reply, "hits") };
+    let Reply::Hits { mut hits, more, .. } = reply else { return refusal_or_wrong(reply, "hits") };
     within("hits", hits.len(), limit.into())?;
     // A page that leads nowhere would be asked for again and again.
     let more = more.filter(|_| !hits.is_empty());
+    within("hits told", more.as_ref().map_or(0, |more| more.told.len()), MAX_TOLD)?;
     for hit in &mut hits {
         within("names", hit.names.len(), MAX_HIT_NAMES)?;
         hit.names.retain(|name| SharePath::parse(name).is_ok());

@@ -59,10 +59,10 @@ fn every_request_has_its_bytes() {
         &Request::Search { query: "iso".into(), after: None, limit: 20 },
         "00000007 0000000000000003 69736f 00 0014",
     );
-    let after = Some(SearchCursor { rank: 3, digest: DIGEST });
+    let after = Some(SearchCursor { told: vec![3] });
     frozen(
         &Request::Search { query: "iso".into(), after, limit: 20 },
-        &format!("00000007 0000000000000003 69736f 01 0000000000000003 {AA} 0014"),
+        "00000007 0000000000000003 69736f 01 0000000000000001 0000000000000003 0014",
     );
     frozen(&Request::Locate { digest: DIGEST, limit: 9 }, &format!("00000008 {AA} 0009"));
     frozen(
@@ -93,10 +93,10 @@ fn every_reply_has_its_bytes() {
     frozen(&Reply::List(list), &format!("00000002 00000000 {zeros}"));
     let hit = Hit { digest: DIGEST, size: 258, names: vec!["a/b".into()], whole: 2, partial: 1 };
     frozen(
-        &Reply::Hits { hits: vec![hit], more: None },
+        &Reply::Hits { hits: vec![hit], more: Some(SearchCursor { told: vec![3] }), cut: true },
         &format!(
             "00000003 0000000000000001 {AA} 0000000000000102 0000000000000001 0000000000000003 612f62
-             00000002 00000001 00"
+             00000002 00000001 01 0000000000000001 0000000000000003 01"
         ),
     );
     let source = Source { node: NODE, address: address(), share: Share::Whole };

@@ -86,13 +86,12 @@ impl ListSummary {
     }
 }
 
-/// Where a page of search results ended: the place of its last hit in the order of results.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Encode, Decode)]
+/// Where a page of search results ended: what was told so far. The order of results changes with who comes and goes,
+/// so that no place in it would do. For the index alone to read; at most [`MAX_TOLD`](crate::limits::MAX_TOLD) marks.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
 pub struct SearchCursor {
-    /// The rank of the last hit.
-    pub rank: u64,
-    /// Its digest.
-    pub digest: Digest,
+    /// A mark for each hit.
+    pub told: Vec<u64>,
 }
 
 #[cfg(test)]

@@ -25,12 +25,14 @@ pub enum Reply {
     },
     /// To a change of the list or a renewal: it is on disk, and this is the list now.
     List(ListSummary),
-    /// To a search: the most available first.
+    /// To a search: what fits best first, and of what fits as well the most available first.
     Hits {
         /// A page of them.
         hits: Vec<Hit>,
         /// Where to go on, if there are more.
         more: Option<SearchCursor>,
+        /// Whether the search was cut off, by time or by number, so that there may be more all the same.
+        cut: bool,
     },
     /// To a locate: who has it and is there.
     Sources {

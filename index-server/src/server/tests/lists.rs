@@ -99,10 +99,10 @@ async fn identical_content_is_one_hit_with_all_its_names() {
     assert_eq!(hits[0].names, ["copy 1", "copy 2", "copy 3"]);
 
     let page = |after| Request::Search { query: "copy".into(), after, limit: 3 };
-    let Reply::Hits { hits: first, more: Some(more) } = client.ask(page(None)).await else {
+    let Reply::Hits { hits: first, more: Some(more), cut: false } = client.ask(page(None)).await else {
         panic!("no page")
     };
-    let Reply::Hits { hits: rest, more: None } = client.ask(page(Some(more))).await else {
+    let Reply::Hits { hits: rest, more: None, cut: false } = client.ask(page(Some(more))).await else {
         panic!("no page")
     };
     assert_eq!([first, rest].concat(), hits);

@@ -32,19 +32,22 @@ fn hits_that_cannot_be_are_dropped() {
     let impossible = Hit { size: 0, ..hit(&["a"]) };
     let enormous = Hit { size: u64::MAX, ..hit(&["a"]) };
     let hits = vec![hit(&["../x", "a"]), hit(&["/etc/passwd"]), impossible, enormous, hit(&["b"])];
-    let (hits, _) = search(9, Reply::Hits { hits, more: None }).unwrap();
+    let (hits, _) = search(9, Reply::Hits { hits, more: None, cut: false }).unwrap();
     assert_eq!(hits, [hit(&["a"]), hit(&["b"])]);
 }
 
 #[test]
 fn pages_have_no_more_than_was_asked_for() {
-    let cursor = SearchCursor { rank: 1, digest: Digest::OF_NOTHING };
-    let page = |hits: usize| Reply::Hits { hits: vec![hit(&["a"]); hits], more: Some(cursor) };
-    assert_eq!(search(2, page(2)).unwrap().1, Some(cursor));
+    let cursor = SearchCursor { told: vec![1] };
+    let page = |hits: usize| {
+        let more = Some(cursor.clone());
+        Reply::Hits { hits: vec![hit(&["a"]); hits], more, cut: false }
+    };
+    assert_eq!(search(2, page(2)).unwrap().1, Some(cursor.clone()));
     assert_eq!(search(2, page(0)).unwrap().1, None, "an empty page is the last");
     assert_eq!(search(2, page(3)), Err(Violation::TooMuch { what: "hits", got: 3, limit: 2 }));
     let names = vec!["a"; MAX_HIT_NAMES + 1];
-    assert!(search(2, Reply::Hits { hits: vec![hit(&names)], more: None }).is_err());
+    assert!(search(2, Reply::Hits { hits: vec![hit(&names)], more: None, cut: false }).is_err());
     assert!(browse(None, 1, &["a", "b"], false).is_err());
 }
 

@@ -1,0 +1,102 @@
+//! What follows from a file for the tables: its content, its name, its title, the words of that, and who offers it.
+
+use std::sync::Arc;
+
+use protocol::fold::fold;
+use protocol::index::{FileRecord, Share};
+
+use super::file_list::Entry;
+use super::holding::Holding;
+use super::title::TitleNo;
+use super::{Catalog, ContentNo, NameNo, NodeNo};
+
+/// A file as the tables have it.
+pub(super) type Key = (ContentNo, NodeNo, NameNo);
+
+impl Catalog {
+    /// Counts one more file with a content and a name; [`Catalog::enter`] is to follow.
+    pub(super) fn hold(&mut self, file: &FileRecord) -> Option<(ContentNo, NameNo, Arc<str>)> {
+        let content = self.contents.hold(file.digest, file.size)?;
+        let Some((name, path)) = self.names.hold(&file.path) else {
+            self.contents.release(content);
+            return None;
+        };
+        Some((content, name, path))
+    }
+
+    /// Enters what is held, as a file of a node.
+    pub(super) fn enter(&mut self, key: Key, path: &str, share: Share, listed: bool) -> Option<()> {
+        let (content, _, name) = key;
+        let (title, is_new) = self.titles.hold(content, name)?;
+        if is_new {
+            let before = self.contents.peak(content);
+            self.contents.name(content, true);
+            self.titles.rerank(content, None, before, &self.contents);
+            self.words.insert(&fold(path), title.0);
+        }
+        self.exchange(title, None, Some(Holding::new(key, share, listed)));
+        self.titles.raise(title, &self.contents);
+        Some(())
+    }
+
+    /// Strikes off an entry of a node's list, and forgets what no other file needs.
+    pub(super) fn leave(&mut self, node: NodeNo, entry: &Entry) {
+        let (content, name) = (entry.content, entry.name);
+        let Some(title) = self.titles.number(content, name) else { return };
+        let holding = Holding::new((content, node, name), entry.share, entry.listed);
+        self.exchange(title, Some(holding), None);
+        if let Some(gone) = self.titles.release(content, name) {
+            let before = self.contents.peak(content);
+            self.contents.name(content, false);
+            self.titles.rerank(content, Some(gone), before, &self.contents);
+            if let Some(path) = self.names.path(name) {
+                self.words.remove(&fold(path), gone.0);
+            }
+        }
+        self.contents.release(content);
+        self.names.release(name);
+    }
+
+    /// Says of a node that it is listed or not; [`Catalog::settle`] is to follow until it is done.
+    pub(crate) fn set_listed(&mut self, node: NodeNo, listed: bool) {
+        if let Some(list) = self.lists.get_mut(&node) {
+            list.set_listed(listed);
+        }
+    }
+
+    /// Brings at most so many files of a node in line with whether it is listed; says whether all are.
+    pub(crate) fn settle(&mut self, node: NodeNo, most: usize) -> bool {
+        let Some(list) = self.lists.get_mut(&node) else { return true };
+        let (listed, changed, done) = list.settle(most);
+        for entry in changed {
+            let key = (entry.content, node, entry.name);
+            if let Some(title) = self.titles.number(entry.content, entry.name) {
+                let [before, after] = [!listed, listed].map(|listed| Holding::new(key, entry.share, listed));
+                self.exchange(title, Some(before), Some(after));
+            }
+        }
+        done
+    }
+
+    /// Puts one holding in the place of another of the same file.
+    fn exchange(&mut self, title: TitleNo, before: Option<Holding>, after: Option<Holding>) {
+        let Some(holding) = before.or(after) else { return };
+        let (content, node) = (holding.content(), holding.node());
+        let (offered, peak) = (self.holdings.offered(content, node), self.contents.peak(content));
+        if let Some(before) = before {
+            self.holdings.remove(before);
+        }
+        if let Some(after) = after {
+            self.holdings.insert(after);
+        }
+        let counts = |holding: Option<Holding>| holding.is_some_and(Holding::is_listed);
+        if counts(before) != counts(after) {
+            self.titles.list(title, counts(after));
+        }
+        let offers = self.holdings.offered(content, node);
+        if offers != offered {
+            self.contents.shift(content, offered, offers);
+            self.titles.rerank(content, None, peak, &self.contents);
+        }
+    }
+}

@@ -1,0 +1,133 @@
+//! Contents under names: what a search finds.
+
+use std::collections::BTreeMap;
+use std::num::NonZeroU32;
+
+use super::content::Contents;
+use super::peaks::Peaks;
+use super::{ContentNo, NameNo};
+use crate::slab::Slab;
+
+/// A title's number in memory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct TitleNo(pub(crate) u32);
+
+/// A content under one of its names.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Title {
+    pub(crate) content: ContentNo,
+    pub(crate) name: NameNo,
+    /// How many files of all lists are this.
+    uses: NonZeroU32,
+    /// How many of them are of listed nodes.
+    listed: u32,
+}
+
+impl Title {
+    /// Says how many files of listed nodes are this.
+    pub(crate) const fn listed(&self) -> u32 {
+        self.listed
+    }
+}
+
+/// All titles, by number and by what they are, and how available they are at most, block by block.
+#[derive(Debug, Default)]
+pub(crate) struct Titles {
+    table: Slab<Title>,
+    numbers: BTreeMap<(ContentNo, NameNo), TitleNo>,
+    peaks: Peaks,
+}
+
+impl Titles {
+    /// Counts one more file, and returns its title's number and whether the title is new.
+    pub(super) fn hold(&mut self, content: ContentNo, name: NameNo) -> Option<(TitleNo, bool)> {
+        if let Some(number) = self.numbers.get(&(content, name)) {
+            let title = self.table.get_mut(number.0)?;
+            title.uses = title.uses.checked_add(1)?;
+            return Some((*number, false));
+        }
+        let title = Title { content, name, uses: NonZeroU32::MIN, listed: 0 };
+        let number = TitleNo(self.table.insert(title)?);
+        self.numbers.insert((content, name), number);
+        Some((number, true))
+    }
+
+    /// Counts one less; a title that no file has is forgotten, and its number returned.
+    pub(super) fn release(&mut self, content: ContentNo, name: NameNo) -> Option<TitleNo> {
+        let number = *self.numbers.get(&(content, name))?;
+        let title = self.table.get_mut(number.0)?;
+        if let Some(uses) = NonZeroU32::new(title.uses.get() - 1) {
+            title.uses = uses;
+            return None;
+        }
+        self.numbers.remove(&(content, name));
+        self.table.remove(number.0);
+        Some(number)
+    }
+
+    /// Counts a file of a listed node in or out.
+    pub(super) fn list(&mut self, number: TitleNo, listed: bool) {
+        if let Some(title) = self.table.get_mut(number.0) {
+            title.listed = if listed { title.listed + 1 } else { title.listed.saturating_sub(1) };
+        }
+    }
+
+    /// Notes that a new title is there.
+    pub(super) fn raise(&mut self, number: TitleNo, contents: &Contents) {
+        if let Some(title) = self.table.get(number.0) {
+            self.peaks.raise(number.0, contents.peak(title.content));
+        }
+    }
+
+    /// Notes that a content's peak has changed, or that of a title that is gone.
+    pub(super) fn rerank(
+        &mut self,
+        content: ContentNo,
+        gone: Option<TitleNo>,
+        before: u64,
+        contents: &Contents,
+    ) {
+        let Self { table, numbers, peaks } = self;
+        let peak_of = |number| table.get(number).map_or(0, |title| contents.peak(title.content));
+        if let Some(gone) = gone {
+            peaks.lower(gone.0, before, peak_of);
+        }
+        let after = contents.peak(content);
+        if after == before {
+            return;
+        }
+        for (_, number) in numbers.range((content, NameNo(0))..=(content, NameNo(u32::MAX))) {
+            if after > before {
+                peaks.raise(number.0, after);
+            } else {
+                peaks.lower(number.0, before, peak_of);
+            }
+        }
+    }
+
+    /// Returns a title.
+    pub(crate) fn get(&self, number: TitleNo) -> Option<&Title> {
+        self.table.get(number.0)
+    }
+
+    /// Returns the number of a content under a name.
+    pub(super) fn number(&self, content: ContentNo, name: NameNo) -> Option<TitleNo> {
+        self.numbers.get(&(content, name)).copied()
+    }
+
+    /// Walks over the titles of a content from a name on, in the order of the names' numbers.
+    pub(crate) fn of(&self, content: ContentNo, first: NameNo) -> impl Iterator<Item = TitleNo> {
+        self.numbers.range((content, first)..=(content, NameNo(u32::MAX))).map(|(_, number)| *number)
+    }
+
+    /// Walks over all titles.
+    #[cfg(test)]
+    pub(super) fn of_all(&self) -> impl Iterator<Item = TitleNo> {
+        self.numbers.values().copied()
+    }
+
+    /// Returns the lowest number not below another whose title may be more available than `rank`.
+    pub(crate) fn above(&self, from: u32, rank: u64) -> Option<u32> {
+        self.peaks.above(from, rank)
+    }
+}

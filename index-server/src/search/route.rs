@@ -1,0 +1,118 @@
+//! Where the titles are looked for that may fit a query.
+//!
+//! Everything that a query requires says which words its titles have; the requirement with the fewest titles is
+//! followed, and the others are held against each title on the way.
+
+use protocol::digest::Digest;
+use protocol::query::{DigestPrefix, Query};
+
+use super::fit::{Fit, open};
+use crate::catalog::{Catalog, NameNo};
+use crate::words::{Piece, Stand, WordNo, words};
+
+/// No more words than this are put together to follow a requirement, or looked at to find them: it has so many titles
+/// then that all titles are gone through instead.
+const MOST_WORDS: usize = 4096;
+
+/// A requirement of no more words than this is held against titles word by word.
+const FEW_WORDS: usize = 8;
+
+/// Somewhere to find titles.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Source {
+    /// All titles there are.
+    Everything,
+    /// Those that contain a word.
+    Word(WordNo),
+    /// Those whose digest lies in a range: from a content and one of its names on.
+    Digests { from: (Digest, u64), name: NameNo, high: Digest },
+}
+
+/// The way to the titles that may fit as well as one fit says.
+#[derive(Debug)]
+pub(super) struct Route {
+    /// What is still to be gone through, the next one last.
+    pub(super) sources: Vec<Source>,
+    /// The number of the title from which the next source is gone through.
+    pub(super) next: u32,
+    /// Of each of these, a title must contain a word.
+    pub(super) filters: Vec<Vec<WordNo>>,
+}
+
+impl Route {
+    /// Finds the shortest way.
+    pub(super) fn plan(query: &Query, fit: Fit, catalog: &Catalog) -> Self {
+        let mut ways: Vec<(usize, Vec<Source>)> = Vec::new();
+        let mut filters: Vec<Vec<WordNo>> = Vec::new();
+        if let Some(prefix) = query.digest_prefix() {
+            ways.push(with_digest(prefix, catalog));
+        }
+        for hash in query.hash_words() {
+            let found = pieces(hash.word(), fit).first().and_then(|piece| find(piece, catalog));
+            if let Some(found) = found {
+                let ((weight, sources), by_digest) =
+                    (with_words(&found, catalog), with_digest(hash.prefix(), catalog));
+                ways.push((weight + by_digest.0, [sources, by_digest.1].concat()));
+            }
+        }
+        let required = query.words().iter().flat_map(|word| pieces(word, fit));
+        let alternatives = query.extensions().filter_map(|endings| with_endings(endings, catalog));
+        for found in required.filter_map(|piece| find(&piece, catalog)).chain(alternatives) {
+            ways.push(with_words(&found, catalog));
+            if found.len() <= FEW_WORDS {
+                filters.push(found);
+            }
+        }
+        let shortest = ways.into_iter().min_by_key(|(weight, _)| *weight);
+        let (_, sources) = shortest.unwrap_or_else(|| (0, vec![Source::Everything]));
+        if let [Source::Word(followed)] = *sources {
+            filters.retain(|words| **words != [followed]);
+        }
+        Self { sources, next: 0, filters }
+    }
+}
+
+/// Says which pieces stand how in a title that fits a word of a query that well.
+fn pieces(word: &str, fit: Fit) -> Vec<Piece> {
+    let [before, behind] = open(word);
+    let texts: Vec<&str> = words(word).collect();
+    let last = texts.len().saturating_sub(1);
+    let piece = |(index, text): (usize, &&str)| {
+        let may_begin_before = index == 0 && before && fit == Fit::Parts;
+        let may_end_behind = index == last && behind && fit != Fit::Words;
+        let stand = match (may_begin_before, may_end_behind) {
+            (false, false) => Stand::Whole,
+            (false, true) => Stand::Beginning,
+            (true, false) => Stand::End,
+            (true, true) => Stand::Inside,
+        };
+        Piece { text: (*text).to_owned(), stand }
+    };
+    texts.iter().enumerate().map(piece).collect()
+}
+
+fn find(piece: &Piece, catalog: &Catalog) -> Option<Vec<WordNo>> {
+    catalog.words().find(piece, MOST_WORDS)
+}
+
+/// Finds the last words of some endings, of which a title has one; nothing if an ending has no word.
+fn with_endings(endings: &[String], catalog: &Catalog) -> Option<Vec<WordNo>> {
+    let mut found = Vec::new();
+    for ending in endings {
+        let text = words(ending).last()?.to_owned();
+        found.extend(find(&Piece { text, stand: Stand::Whole }, catalog)?);
+    }
+    Some(found)
+}
+
+fn with_words(found: &[WordNo], catalog: &Catalog) -> (usize, Vec<Source>) {
+    let titles = |word: &WordNo| catalog.words().titles(*word).map_or(0, crate::words::NumberSet::len);
+    (found.iter().map(titles).sum(), found.iter().map(|word| Source::Word(*word)).collect())
+}
+
+fn with_digest(prefix: &DigestPrefix, catalog: &Catalog) -> (usize, Vec<Source>) {
+    let (low, high) = prefix.range();
+    let (low, high) = (Digest::from_bytes(low), Digest::from_bytes(high));
+    let weight = catalog.contents().count_in(low, high, MOST_WORDS);
+    (weight, vec![Source::Digests { from: (low, 0), name: NameNo(0), high }])
+}

@@ -1,0 +1,24 @@
+//! The search that looks at every shared file: too simple to be wrong, and what the other one is held against.
+
+use std::collections::BTreeMap;
+
+use protocol::fold::fold;
+use protocol::query::Query;
+
+use super::Fit;
+use crate::catalog::{Catalog, ContentNo};
+
+/// Returns all contents that a query finds, each with how well its best name fits.
+pub(crate) fn scan(catalog: &Catalog, query: &Query) -> BTreeMap<ContentNo, Fit> {
+    let mut found = BTreeMap::new();
+    for holding in catalog.all_holdings() {
+        let content = catalog.contents().get(holding.content()).unwrap();
+        let folded = fold(catalog.names().path(holding.name()).unwrap());
+        if holding.is_listed() && query.matches(&folded, content.size, &content.digest) {
+            let fit = Fit::of(query, &folded, &content.digest);
+            let best = found.entry(holding.content()).or_insert(fit);
+            *best = fit.min(*best);
+        }
+    }
+    found
+}

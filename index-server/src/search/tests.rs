@@ -1,0 +1,174 @@
+//! The search against the scan of everything, while nodes come and go and change their lists.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use proptest::prelude::*;
+use protocol::digest::Digest;
+use protocol::index::{FileRecord, Share};
+use protocol::node_id::NodeId;
+
+use super::scan::scan;
+use super::*;
+use crate::catalog::NodeNo;
+
+const NODES: u8 = 4;
+
+#[derive(Debug, Clone)]
+enum Deed {
+    Register(u8, Vec<FileRecord>),
+    Unregister(u8, Vec<String>),
+    List(u8, bool),
+}
+
+/// What is known by its digest and size, whatever numbers come and go.
+type Identity = (Digest, u64);
+
+fn path() -> impl Strategy<Value = String> {
+    "(ab|Ba|日本|É)?[ab1]{1,3}([ ./-](abba|aB|b|本|1a)){0,2}(\\.b|\\.tar\\.a)?"
+}
+
+fn file() -> impl Strategy<Value = FileRecord> {
+    (path(), 0_u8..40, 1_u64..3, any::<bool>()).prop_map(|(path, digest, size, whole)| FileRecord {
+        path,
+        size,
+        digest: Digest::from_bytes([digest.wrapping_mul(7); 32]),
+        share: if whole { Share::Whole } else { Share::Partial },
+    })
+}
+
+fn deed() -> impl Strategy<Value = Deed> {
+    let node = 0..NODES;
+    prop_oneof![
+        3 => (node.clone(), prop::collection::vec(file(), 1..12)).prop_map(|(node, files)| Deed::Register(node, files)),
+        1 => (node.clone(), prop::collection::vec(path(), 1..12)).prop_map(|(node, paths)| Deed::Unregister(node, paths)),
+        2 => (node, prop::bool::weighted(0.7)).prop_map(|(node, listed)| Deed::List(node, listed)),
+    ]
+}
+
+fn query() -> impl Strategy<Value = String> {
+    let term = prop_oneof![
+        6 => "[ab1É日本]{1,3}",
+        2 => "\"[ab]{0,2}[ .-][ab]{0,2}\"",
+        1 => "ext:(b|a|tar\\.a|b,a)",
+        1 => "size:[12]",
+        1 => "sha256:(0707|0e0e|1515)",
+        1 => "(07070707|abababab)",
+        1 => "-[ab1]{2}",
+        1 => Just("*".to_owned()),
+        1 => Just("-".to_owned()),
+    ];
+    prop::collection::vec(term, 1..4).prop_map(|terms| terms.join(" "))
+}
+
+fn act(catalog: &mut Catalog, deed: &Deed) {
+    let number = |catalog: &mut Catalog, node: &u8| catalog.admit(NodeId::from_bytes([*node; 32])).unwrap();
+    match deed {
+        Deed::Register(node, files) => {
+            let node = number(catalog, node);
+            catalog.register(node, files).unwrap();
+        }
+        Deed::Unregister(node, paths) => {
+            let node = number(catalog, node);
+            catalog.unregister(node, paths.iter().map(String::as_str)).unwrap();
+        }
+        Deed::List(node, listed) => {
+            let node: NodeNo = number(catalog, node);
+            catalog.set_listed(node, *listed);
+            while !catalog.settle(node, 5) {}
+        }
+    }
+}
+
+fn found(catalog: &Catalog, query: &Query) -> BTreeMap<Identity, Fit> {
+    let identity =
+        |(content, fit)| (catalog.contents().get(content).map(|it| (it.digest, it.size)).unwrap(), fit);
+    scan(catalog, query).into_iter().map(identity).collect()
+}
+
+/// Tells one page, in steps of so many titles.
+fn page(
+    catalog: &Catalog,
+    query: &Query,
+    after: Option<&SearchCursor>,
+    (wanted, budget): (usize, usize),
+) -> (Vec<Identity>, Option<SearchCursor>) {
+    let mut search = Search::new(query.clone(), after, wanted);
+    while !search.is_done() {
+        search.step(catalog, budget);
+    }
+    let (_, places, more, told) = search.finish();
+    let contents: Vec<_> =
+        places.iter().map(|place| catalog.contents().get(place.content).unwrap()).collect();
+    let cursor = told.with(contents.iter().copied()).filter(|_| more);
+    (contents.iter().map(|content| (content.digest, content.size)).collect(), cursor)
+}
+
+/// Tells all pages, with some deeds behind each.
+fn pages(
+    catalog: &mut Catalog,
+    query: &Query,
+    sizes: (usize, usize),
+    mut deeds: impl FnMut(&mut Catalog),
+) -> Vec<Identity> {
+    let (mut all, mut after) = (Vec::new(), None);
+    loop {
+        let (hits, more) = page(catalog, query, after.as_ref(), sizes);
+        all.extend(hits);
+        if more.is_none() {
+            return all;
+        }
+        after = more;
+        deeds(catalog);
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 300, ..ProptestConfig::default() })]
+
+    #[test]
+    fn it_finds_what_a_scan_finds_in_order(
+        deeds in prop::collection::vec(deed(), 1..30),
+        queries in prop::collection::vec(query(), 10),
+        sizes in (1_usize..8, 1_usize..40),
+    ) {
+        let mut catalog = Catalog::default();
+        deeds.iter().for_each(|deed| act(&mut catalog, deed));
+        for query in queries.iter().filter_map(|query| Query::parse(query).ok()) {
+            let expected = found(&catalog, &query);
+            let got = pages(&mut catalog, &query, sizes, |_| {});
+            let distinct: BTreeSet<Identity> = got.iter().copied().collect();
+            prop_assert_eq!(distinct.len(), got.len());
+            prop_assert!(distinct.iter().eq(expected.keys()), "{:?}: {:?} but {:?}", query, got, expected);
+            let place = |(digest, size): &Identity| {
+                let (_, content) = catalog.contents().first_in((*digest, *size), *digest).unwrap();
+                let rank = catalog.contents().get(content).unwrap().available.rank();
+                (expected[&(*digest, *size)], std::cmp::Reverse(rank))
+            };
+            prop_assert!(got.iter().map(place).is_sorted(), "{:?}: {:?}", query, got);
+        }
+    }
+
+    #[test]
+    fn pages_tell_nothing_twice_and_all_that_is_there_all_the_time(
+        before in prop::collection::vec(deed(), 1..30),
+        between in prop::collection::vec(deed(), 0..30),
+        query in query(),
+        sizes in (1_usize..4, 1_usize..40),
+    ) {
+        let Ok(query) = Query::parse(&query) else { return Ok(()) };
+        let mut catalog = Catalog::default();
+        before.iter().for_each(|deed| act(&mut catalog, deed));
+        let mut always = found(&catalog, &query);
+        let mut rest = between.iter();
+        let got = pages(&mut catalog, &query, sizes, |catalog| {
+            for deed in rest.by_ref().take(2) {
+                act(catalog, deed);
+                let now = found(catalog, &query);
+                always.retain(|identity, _| now.contains_key(identity));
+            }
+        });
+        let distinct: BTreeSet<Identity> = got.iter().copied().collect();
+        prop_assert_eq!(distinct.len(), got.len());
+        prop_assert!(always.keys().all(|identity| distinct.contains(identity)), "{:?} but {:?}", got, always);
+    }
+}

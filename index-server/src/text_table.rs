@@ -1,0 +1,97 @@
+//! Texts under small numbers, each kept once, found by its number and by itself.
+
+use std::hash::{BuildHasher, RandomState};
+use std::sync::Arc;
+
+use hashbrown::HashTable;
+
+use crate::slab::Slab;
+
+/// Texts, each with a value. The way from a text to its number costs five bytes a place: the table of a million texts
+/// would have 50 MB more if it held a second pointer to each.
+#[derive(Debug)]
+pub(crate) struct TextTable<T> {
+    texts: Slab<(Arc<str>, T)>,
+    numbers: HashTable<u32>,
+    /// Seeded at random, so that nobody can choose texts that all fall into one place.
+    hasher: RandomState,
+}
+
+impl<T> Default for TextTable<T> {
+    fn default() -> Self {
+        Self { texts: Slab::default(), numbers: HashTable::new(), hasher: RandomState::new() }
+    }
+}
+
+impl<T> TextTable<T> {
+    /// Returns the number of a text.
+    pub(crate) fn find(&self, text: &str) -> Option<u32> {
+        let is_it = |number: &u32| self.texts.get(*number).is_some_and(|(other, _)| **other == *text);
+        self.numbers.find(self.hasher.hash_one(text), is_it).copied()
+    }
+
+    /// Puts a text in that is not in, or returns nothing when all numbers are taken.
+    pub(crate) fn insert(&mut self, text: Arc<str>, value: T) -> Option<u32> {
+        let Self { texts, numbers, hasher } = self;
+        let hash = hasher.hash_one(&*text);
+        let number = texts.insert((text, value))?;
+        let hash_of = |number: &u32| texts.get(*number).map_or(0, |(text, _)| hasher.hash_one(&**text));
+        numbers.insert_unique(hash, number, hash_of);
+        Some(number)
+    }
+
+    /// Returns the text under a number.
+    pub(crate) fn text(&self, number: u32) -> Option<&Arc<str>> {
+        self.texts.get(number).map(|(text, _)| text)
+    }
+
+    /// Returns the value under a number.
+    pub(crate) fn get(&self, number: u32) -> Option<&T> {
+        self.texts.get(number).map(|(_, value)| value)
+    }
+
+    /// Returns the value under a number, to be changed.
+    pub(crate) fn get_mut(&mut self, number: u32) -> Option<&mut T> {
+        self.texts.get_mut(number).map(|(_, value)| value)
+    }
+
+    /// Takes a text out and frees its number.
+    pub(crate) fn remove(&mut self, number: u32) -> Option<(Arc<str>, T)> {
+        let (text, value) = self.texts.remove(number)?;
+        if let Ok(entry) = self.numbers.find_entry(self.hasher.hash_one(&*text), |other| *other == number) {
+            entry.remove();
+        }
+        Some((text, value))
+    }
+
+    /// Says how many texts are in.
+    #[cfg(test)]
+    pub(crate) fn len(&self) -> usize {
+        self.texts.len()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_is_found_until_it_is_taken_out_and_its_number_is_used_again() {
+        let mut table = TextTable::default();
+        assert_eq!((table.insert("a".into(), 1), table.insert("b".into(), 2)), (Some(0), Some(1)));
+        assert_eq!((table.find("a"), table.find("b"), table.find("c")), (Some(0), Some(1), None));
+        assert_eq!(table.remove(0), Some(("a".into(), 1)));
+        assert_eq!((table.find("a"), table.remove(0), table.len()), (None, None, 1));
+        assert_eq!((table.insert("c".into(), 3), table.find("c")), (Some(0), Some(0)));
+        assert_eq!((table.text(0).map(|text| &**text), table.get(0)), (Some("c"), Some(&3)));
+    }
+
+    #[test]
+    fn growing_loses_nothing() {
+        let mut table = TextTable::default();
+        for number in 0..5000_u32 {
+            assert_eq!(table.insert(number.to_string().into(), number), Some(number));
+        }
+        assert!((0..5000).all(|number: u32| table.find(&number.to_string()) == Some(number)));
+    }
+}

@@ -1,0 +1,72 @@
+//! The inverted index: which words there are, and which titles contain each.
+//!
+//! A million names have some hundred thousand different words. So a part of a word is looked for among the words, by
+//! their [`grams`](grams::Grams), and the titles of those that contain it are put together; titles themselves have no
+//! grams. The index is exact: what is taken out of the catalog is taken out of it at once.
+
+mod grams;
+mod number_set;
+mod piece;
+
+#[cfg(test)]
+mod tests;
+
+use crate::text_table::TextTable;
+use grams::Grams;
+pub(crate) use number_set::NumberSet;
+pub(crate) use piece::{Piece, Stand, words};
+
+/// A word's number in memory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct WordNo(pub(crate) u32);
+
+/// All words of all titles.
+#[derive(Debug, Default)]
+pub(crate) struct Words {
+    table: TextTable<NumberSet>,
+    grams: Grams,
+}
+
+impl Words {
+    /// Enters a title under all words of its folded path.
+    pub(crate) fn insert(&mut self, folded: &str, title: u32) {
+        for word in words(folded) {
+            let number = self.table.find(word).or_else(|| {
+                let number = self.table.insert(word.into(), NumberSet::default())?;
+                self.grams.insert(word, number);
+                Some(number)
+            });
+            if let Some(titles) = number.and_then(|number| self.table.get_mut(number)) {
+                titles.insert(title);
+            }
+        }
+    }
+
+    /// Strikes a title off; words that stand in no other are forgotten.
+    pub(crate) fn remove(&mut self, folded: &str, title: u32) {
+        for word in words(folded) {
+            let Some(number) = self.table.find(word) else { continue };
+            let Some(titles) = self.table.get_mut(number) else { continue };
+            titles.remove(title);
+            if titles.len() == 0 {
+                self.table.remove(number);
+                self.grams.remove(word, number);
+            }
+        }
+    }
+
+    /// Returns the titles that contain a word.
+    pub(crate) fn titles(&self, word: WordNo) -> Option<&NumberSet> {
+        self.table.get(word.0)
+    }
+
+    /// Returns the words in which a piece stands as it should; nothing if more than `most` would have to be looked at.
+    pub(crate) fn find(&self, piece: &Piece, most: usize) -> Option<Vec<WordNo>> {
+        if piece.stand == Stand::Whole {
+            return Some(self.table.find(&piece.text).map(WordNo).into_iter().collect());
+        }
+        let mut found = self.grams.candidates(piece, most)?;
+        found.retain(|number| self.table.text(*number).is_some_and(|word| piece.is_in(word)));
+        Some(found.into_iter().map(WordNo).collect())
+    }
+}

@@ -1,0 +1,60 @@
+use std::collections::BTreeMap;
+
+use proptest::prelude::*;
+
+use super::*;
+
+fn texts(index: &Words, piece: &Piece) -> Option<Vec<String>> {
+    let mut found: Vec<String> = index
+        .find(piece, usize::MAX)?
+        .into_iter()
+        .map(|word| index.table.text(word.0).unwrap().to_string())
+        .collect();
+    found.sort_unstable();
+    Some(found)
+}
+
+fn stand() -> impl Strategy<Value = Stand> {
+    prop_oneof![Just(Stand::Whole), Just(Stand::Beginning), Just(Stand::End), Just(Stand::Inside)]
+}
+
+#[test]
+fn words_are_runs_of_letters_and_digits() {
+    let text = "music/01 - señor_x (live).tar.gz 日本";
+    assert_eq!(words(text).collect::<Vec<_>>(), ["music", "01", "señor", "x", "live", "tar", "gz", "日本"]);
+}
+
+proptest! {
+    #[test]
+    fn pieces_are_found_as_if_every_word_was_looked_at(
+        titles in prop::collection::vec("[ab日]{1,4}( [ab日]{1,4}){0,3}", 1..20),
+        gone in prop::collection::vec(any::<bool>(), 20),
+        pieces in prop::collection::vec(("[ab日]{1,4}", stand()), 10),
+    ) {
+        let (mut index, mut model) = (Words::default(), BTreeMap::<&str, Vec<u32>>::new());
+        for (title, number) in titles.iter().zip(0..) {
+            index.insert(title, number);
+        }
+        for ((title, number), gone) in titles.iter().zip(0..).zip(gone) {
+            if gone {
+                index.remove(title, number);
+            } else {
+                words(title).for_each(|word| model.entry(word).or_default().push(number));
+            }
+        }
+        prop_assert_eq!(index.table.len(), model.len());
+        for (text, stand) in pieces {
+            let piece = Piece { text, stand };
+            let expected: Vec<&str> = model.keys().copied().filter(|word| piece.is_in(word)).collect();
+            match texts(&index, &piece) {
+                Some(found) => prop_assert_eq!(found, expected),
+                None => prop_assert_eq!(piece.text.chars().count(), 1),
+            }
+        }
+        for (word, mut expected) in model {
+            expected.dedup();
+            let number = index.table.find(word).unwrap();
+            prop_assert_eq!(index.titles(WordNo(number)).unwrap().iter().collect::<Vec<_>>(), expected);
+        }
+    }
+}

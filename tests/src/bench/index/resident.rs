@@ -1,0 +1,21 @@
+use std::fs;
+
+/// Returns how many bytes of memory a process has now, and had at most.
+pub(super) fn resident(process: u32) -> Option<(u64, u64)> {
+    let status = fs::read_to_string(format!("/proc/{process}/status")).ok()?;
+    let field = |name: &str| {
+        let line = status.lines().find_map(|line| line.strip_prefix(name))?;
+        let kib: u64 = line.trim_start_matches(':').trim().trim_end_matches(" kB").parse().ok()?;
+        Some(kib << 10)
+    };
+    Some((field("VmRSS")?, field("VmHWM")?))
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn this_process_has_some_memory() {
+        let (now, most) = super::resident(std::process::id()).expect("/proc");
+        assert!(now > 1 << 20 && most >= now / 2);
+    }
+}
