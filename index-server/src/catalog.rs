@@ -94,7 +94,8 @@ impl Catalog {
         self.spare.push(node);
     }
 
-    fn gather_spare_numbers(&mut self) {
+    /// Finds out which numbers no node has, behind lists that were restored one by one.
+    pub(crate) fn gather_spare_numbers(&mut self) {
         self.spare.clear();
         let mut expected = 0;
         for number in self.lists.keys() {

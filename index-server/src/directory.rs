@@ -70,7 +70,11 @@ impl Directory {
 
     /// Changes anything; for the registrar.
     pub(crate) fn change<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
-        change(&mut self.0.state.write())
+        let mut state = self.0.state.write();
+        let changed = change(&mut state);
+        // Searches that wait go first, however soon the next change comes.
+        RwLockWriteGuard::unlock_fair(state);
+        changed
     }
 
     /// Enters a node that has proven who it is.

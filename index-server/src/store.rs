@@ -16,15 +16,20 @@ mod tests;
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::mpsc::sync_channel;
+use std::thread;
 
 pub use error::StoreError;
 pub(crate) use export::export;
 pub(crate) use import::{Import, read_lines};
 
 use crate::catalog::{Catalog, StoredList, Writes};
-use engine::{Engine, store_dir};
+use engine::{Engine, Take, store_dir};
 use lock::Lock;
 use mark::Mark;
+
+/// How many lists may have been read that the catalog does not have yet: a few MiB.
+const LISTS_READ_AHEAD: usize = 16;
 
 /// Where the registrar keeps what it must not lose; a seam, so that its failures can be tried.
 pub(crate) trait Backing: Send + 'static {
@@ -52,9 +57,22 @@ impl Store {
         fs::create_dir_all(dir).map_err(unwritable)?;
         let dir = fs::canonicalize(dir).map_err(unwritable)?;
         let lock = Lock::take(&dir)?;
-        let (engine, lists) = open_engine(&dir)?;
         let mut catalog = Catalog::default();
-        catalog.restore_all(&lists).map_err(|clash| StoreError::damaged(&dir, &clash))?;
+        let engine = thread::scope(|scope| {
+            // One thread reads while the other puts the catalog together.
+            let (sender, lists) = sync_channel(LISTS_READ_AHEAD);
+            let dir = dir.as_path();
+            let reading = scope.spawn(move || {
+                let unwanted = |_| "its lists contradict each other".to_owned();
+                open_engine(dir, &mut |list| sender.send(list).map_err(unwanted))
+            });
+            let restored = lists.iter().try_for_each(|list| catalog.restore(&list));
+            drop(lists);
+            let engine = reading.join().map_err(|_| StoreError::Failed { what: "reading it failed".into() })?;
+            restored.map_err(|clash| StoreError::damaged(dir, &clash))?;
+            engine
+        })?;
+        catalog.gather_spare_numbers();
         Ok(Self { dir, engine: Some(engine), catalog, _lock: lock })
     }
 
@@ -64,7 +82,11 @@ impl Store {
             return Err(StoreError::Missing { path: dir.to_owned() });
         }
         let _lock = Lock::take(dir)?;
-        let (engine, lists) = open_engine(dir)?;
+        let mut lists = Vec::new();
+        let engine = open_engine(dir, &mut |list| {
+            lists.push(list);
+            Ok(())
+        })?;
         let commits = engine.commits();
         engine.close();
         Ok((lists, commits))
@@ -78,7 +100,7 @@ impl Store {
             return Err(StoreError::NotEmpty { path: dir.to_owned() });
         }
         Engine::create(dir, lists)?;
-        let (engine, _) = open_engine(dir)?;
+        let engine = open_engine(dir, &mut |_| Ok(()))?;
         engine.close();
         Ok(())
     }
@@ -101,7 +123,11 @@ impl Backing for Store {
         if let Some(engine) = self.engine.take() {
             engine.close();
         }
-        let (engine, lists) = open_engine(&self.dir)?;
+        let mut lists = Vec::new();
+        let engine = open_engine(&self.dir, &mut |list| {
+            lists.push(list);
+            Ok(())
+        })?;
         self.engine = Some(engine);
         Ok(lists)
     }
@@ -117,21 +143,21 @@ impl Drop for Store {
 
 /// Opens the database, or makes it where there has never been one. A database that is less than its mark says is
 /// refused, not taken for a new one.
-fn open_engine(dir: &Path) -> Result<(Engine, Vec<StoredList>), StoreError> {
+fn open_engine(dir: &Path, take: &mut Take<'_>) -> Result<Engine, StoreError> {
     let Some(mark) = Mark::open(dir)? else {
         if !store_dir(dir).exists() {
             Engine::create(dir, &[])?;
         }
-        let (mut engine, lists) = Engine::open(dir)?;
+        let mut engine = Engine::open(dir, take)?;
         engine.keep_mark(Mark::create(dir, engine.commits())?);
-        return Ok((engine, lists));
+        return Ok(engine);
     };
-    let (mut engine, lists) = Engine::open(dir)?;
+    let mut engine = Engine::open(dir, take)?;
     if engine.commits() < mark.commits() {
         let what =
             format!("it ends with change {}, but change {} was written", engine.commits(), mark.commits());
         return Err(StoreError::damaged(dir, &what));
     }
     engine.keep_mark(mark);
-    Ok((engine, lists))
+    Ok(engine)
 }

@@ -30,7 +30,8 @@ pub(crate) struct Packing {
 #[derive(Debug, Default)]
 struct Block {
     len: usize,
-    files: Vec<(NameNo, usize)>,
+    /// Each with its length in bytes.
+    files: Vec<(NameNo, u32)>,
 }
 
 impl Packing {
@@ -51,14 +52,14 @@ impl Packing {
         let Some(block) = self.blocks.get_mut(&number) else { return };
         if let Some(index) = block.files.iter().position(|(other, _)| *other == name) {
             let (_, len) = block.files.swap_remove(index);
-            block.len = block.len.saturating_sub(len);
+            block.len = block.len.saturating_sub(len as usize);
         }
         let (sparse, empty) = (block.len < BLOCK_LEN / 4, block.files.is_empty());
         let last = self.blocks.last_key_value().map(|(number, _)| *number);
         if empty || (sparse && last != Some(number)) {
             let left = self.blocks.remove(&number).unwrap_or_default().files;
             for (name, len) in left {
-                self.append(name, len);
+                self.append(name, len as usize);
             }
         }
     }
@@ -67,7 +68,7 @@ impl Packing {
     pub(super) fn restore(&mut self, name: NameNo, path_len: usize, number: BlockNo) {
         let (block, len) = (self.blocks.entry(number).or_default(), path_len + FILE_OVERHEAD);
         block.len += len;
-        block.files.push((name, len));
+        block.files.push((name, u32::try_from(len).unwrap_or(u32::MAX)));
         self.home.insert(name, number);
     }
 
@@ -92,7 +93,7 @@ impl Packing {
         };
         let block = self.blocks.entry(number).or_default();
         block.len += len;
-        block.files.push((name, len));
+        block.files.push((name, u32::try_from(len).unwrap_or(u32::MAX)));
         self.home.insert(name, number);
         self.dirty.insert(number);
     }
@@ -107,7 +108,7 @@ mod tests {
     fn all_in_order(packing: &Packing) {
         let last = packing.blocks.last_key_value().map(|(number, _)| *number);
         for (number, block) in &packing.blocks {
-            let len: usize = block.files.iter().map(|(_, len)| len).sum();
+            let len: usize = block.files.iter().map(|(_, len)| *len as usize).sum();
             assert_eq!(block.len, len);
             assert!(!block.files.is_empty() && (len <= BLOCK_LEN || block.files.len() == 1), "{block:?}");
             assert!(Some(*number) == last || len >= BLOCK_LEN / 4, "block {number:?} has {len} bytes");

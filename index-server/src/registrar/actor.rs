@@ -3,7 +3,6 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, SystemTime};
 
 use protocol::index::{ListSummary, Refusal};
-use protocol::limits::MAX_FILES_PER_NODE;
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, timeout_at};
@@ -16,6 +15,9 @@ use crate::directory::{Directory, State};
 use crate::metrics::{Condition, Metrics};
 use crate::roster::SessionId;
 use crate::store::{Backing, StoreError};
+
+/// How many files are entered before others are let at the catalog.
+const STEP: usize = 64;
 
 pub(super) struct Actor<B> {
     pub(super) backing: B,
@@ -66,9 +68,7 @@ impl<B: Backing> Actor<B> {
                     let _ = reply.send(Err(Refusal::StoreUnavailable));
                 }
                 Command::Change { node, session, change, reply } => {
-                    let most = self.files_per_node;
-                    let result =
-                        self.directory.change(|state| apply(state, (node, session), &change, (now, most)));
+                    let result = self.change((node, session), &change, now);
                     match result {
                         Ok(write) => {
                             writes.extend(write);
@@ -84,6 +84,36 @@ impl<B: Backing> Actor<B> {
             // Who has gone in the meantime needs no answer.
             let _ = reply.send(self.directory.summary(node).ok_or(Refusal::StoreUnavailable));
         }
+    }
+
+    /// Makes a change in memory and returns what it amounts to on disk, if that is anything. Many files are entered a few
+    /// at a time, so that searches come in between.
+    fn change(
+        &self,
+        (node, session): (NodeNo, SessionId),
+        change: &Change,
+        now: u64,
+    ) -> Result<Option<Writes>, Refusal> {
+        let most = self.files_per_node;
+        let refusal = |unchanged| refusal(unchanged, most);
+        self.directory.change(|state| {
+            is_current(state, (node, session))?;
+            let result = match change {
+                Change::Begin => state.catalog.begin_list(node),
+                Change::Register(files) => state.catalog.has_room_for(node, files, most),
+                Change::Unregister(paths) => {
+                    state.catalog.unregister(node, paths.iter().map(String::as_str))
+                }
+                Change::End => state.catalog.end_list(node),
+            };
+            result.map_err(refusal)
+        })?;
+        if let Change::Register(files) = change {
+            for part in files.chunks(STEP) {
+                self.directory.change(|state| state.catalog.register(node, part).map_err(refusal))?;
+            }
+        }
+        Ok(self.directory.change(|state| state.catalog.take_writes(node, now)))
     }
 
     /// Notes that a node has gone; one that never shared anything is forgotten.
@@ -177,36 +207,18 @@ impl<B: Backing> Actor<B> {
     }
 }
 
-/// Makes a change in memory and returns what it amounts to on disk, if that is anything.
-fn apply(
-    State { catalog, roster, .. }: &mut State,
-    (node, session): (NodeNo, SessionId),
-    change: &Change,
-    (now, most): (u64, u32),
-) -> Result<Option<Writes>, Refusal> {
-    if !roster.is_current(node, session) {
-        // The connection is being closed with the reason; this answer is not sent.
-        return Err(Refusal::NoSuchPeer);
-    }
-    let result = match change {
-        Change::Begin => catalog.begin_list(node),
-        Change::Register(files) => {
-            // The catalog keeps to the limit of all nodes by itself.
-            let room =
-                if most < MAX_FILES_PER_NODE { catalog.has_room_for(node, files, most) } else { Ok(()) };
-            room.and_then(|()| catalog.register(node, files))
-        }
-        Change::Unregister(paths) => catalog.unregister(node, paths.iter().map(String::as_str)),
-        Change::End => catalog.end_list(node),
-    };
-    let refusal = |unchanged| match unchanged {
+fn is_current(state: &State, (node, session): (NodeNo, SessionId)) -> Result<(), Refusal> {
+    // If not, the connection is being closed with the reason; this answer is not sent.
+    state.roster.is_current(node, session).then_some(()).ok_or(Refusal::NoSuchPeer)
+}
+
+fn refusal(unchanged: Unchanged, most: u32) -> Refusal {
+    match unchanged {
         Unchanged::TooMany => Refusal::TooMany { what: "files".into(), limit: u64::from(most) },
         // The list was read back from disk since it was begun, and forgot what had been mentioned.
         Unchanged::NotBegun => Refusal::StoreUnavailable,
         Unchanged::NoSuchNode => Refusal::NoSuchPeer,
-    };
-    result.map_err(refusal)?;
-    Ok(catalog.take_writes(node, now))
+    }
 }
 
 fn unix_time() -> u64 {

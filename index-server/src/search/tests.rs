@@ -172,3 +172,46 @@ proptest! {
         prop_assert!(always.keys().all(|identity| distinct.contains(identity)), "{:?} but {:?}", got, always);
     }
 }
+
+/// Shares so many files of one node.
+fn shared(names: impl Iterator<Item = String>) -> Catalog {
+    let mut catalog = Catalog::default();
+    let node = catalog.admit(NodeId::from_bytes([1; 32])).unwrap();
+    catalog.set_listed(node, true);
+    for (path, number) in names.zip(0_u64..) {
+        let mut digest = [0; 32];
+        digest[..8].copy_from_slice(&number.to_be_bytes());
+        let file = FileRecord { path, size: 1, digest: Digest::from_bytes(digest), share: Share::Whole };
+        catalog.register(node, &[file]).unwrap();
+    }
+    catalog
+}
+
+/// Counts the titles that a search goes through, in steps of one.
+fn cost(catalog: &Catalog, query: &str) -> usize {
+    let mut steps = 0;
+    let mut search = Search::new(Query::parse(query).unwrap(), None, 20);
+    while !search.is_done() {
+        search.step(catalog, 1);
+        steps += 1;
+    }
+    steps
+}
+
+#[test]
+fn a_word_of_every_name_costs_no_more_than_a_page() {
+    let catalog = shared((0..20_000).map(|number| format!("same/{number}.same")));
+    for query in ["same", "am", "ext:same", "*", "same -other", "\"/\""] {
+        let cost = cost(&catalog, query);
+        assert!(cost < 100, "{query} costs {cost}");
+    }
+}
+
+#[test]
+fn what_is_rare_is_not_looked_for_among_what_is_common() {
+    let catalog = shared((0..20_000).map(|number| format!("same/{number}.{}", if number == 7777 { "iso" } else { "bin" })));
+    for query in ["same ext:iso", "same iso", "777", "ame bin 77.", "same nothing", "sha256:0000000000001e61"] {
+        let cost = cost(&catalog, query);
+        assert!(cost < 500, "{query} costs {cost}");
+    }
+}

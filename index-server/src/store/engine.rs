@@ -51,14 +51,15 @@ impl std::fmt::Debug for Engine {
 }
 
 impl Engine {
-    /// Opens a database that must be there whole.
-    pub(super) fn open(dir: &Path) -> Result<(Self, Vec<StoredList>), StoreError> {
+    /// Opens a database that must be there whole, and hands over its lists one by one: all of them together would take
+    /// as much memory again as the catalog.
+    pub(super) fn open(dir: &Path, take: &mut Take<'_>) -> Result<Self, StoreError> {
         let file = store_dir(dir).join("db");
         // The database would take a missing or emptied file for a new one.
         if fs::metadata(&file).map_or(0, |data| data.len()) == 0 {
             return Err(StoreError::damaged(dir, &format!("{} is missing or empty", file.display())));
         }
-        Self::start(dir, store_dir(dir))?.read_all()
+        Self::start(dir, store_dir(dir))?.read_all(take)
     }
 
     /// Makes a database with some lists in it. It gets its name when it is complete, since one whose making was cut short cannot be
@@ -133,8 +134,9 @@ impl Engine {
         sync().map_err(|error| StoreError::failed(&error))
     }
 
-    fn read_all(mut self) -> Result<(Self, Vec<StoredList>), StoreError> {
-        let found = guard(|| read_rows(&self.db)).map_err(|error| StoreError::damaged(&self.dir, &error))?;
+    fn read_all(mut self, take: &mut Take<'_>) -> Result<Self, StoreError> {
+        let found =
+            guard(|| read_rows(&self.db, take)).map_err(|error| StoreError::damaged(&self.dir, &error))?;
         let found = found.map_err(|what| StoreError::damaged(&self.dir, &what))?;
         let format = found.format.ok_or_else(|| StoreError::damaged(&self.dir, &"it says no format"))?;
         if format != FORMAT {
@@ -143,42 +145,62 @@ impl Engine {
         }
         self.commits =
             found.commits.ok_or_else(|| StoreError::damaged(&self.dir, &"it counts no changes"))?;
-        let lists = found.into_lists().map_err(|what| StoreError::damaged(&self.dir, &what))?;
-        Ok((self, lists))
+        Ok(self)
     }
 }
 
-/// Everything in the database, sorted.
+/// Who takes over the lists of a database; says what is wrong with one.
+pub(super) type Take<'a> = dyn FnMut(StoredList) -> Result<(), String> + 'a;
+
+/// What is in the database beside the lists, and what is needed to put these together.
 #[derive(Default)]
 struct Rows {
     format: Option<u32>,
     commits: Option<u64>,
     nodes: BTreeMap<NodeNo, Header>,
-    blocks: BTreeMap<NodeNo, Vec<(BlockNo, Vec<FileRecord>)>>,
+    /// The list whose blocks are being read.
+    list: Option<StoredList>,
 }
 
 impl Rows {
-    fn into_lists(mut self) -> Result<Vec<StoredList>, String> {
-        let mut blocks = |node| self.blocks.remove(&node).unwrap_or_default();
-        let lists: Vec<StoredList> = self
-            .nodes
-            .into_iter()
-            .map(|(node, header)| StoredList { node, header, blocks: blocks(node) })
-            .collect();
-        match self.blocks.first_key_value() {
-            Some((node, _)) => Err(format!("there are files of node number {}, but no such node", node.0)),
-            None => Ok(lists),
+    fn add_block(
+        &mut self,
+        node: NodeNo,
+        block: (BlockNo, Vec<FileRecord>),
+        take: &mut Take<'_>,
+    ) -> Result<(), String> {
+        if self.list.as_ref().is_none_or(|list| list.node != node) {
+            self.list.take().map_or(Ok(()), &mut *take)?;
+            let no_node = || format!("there are files of node number {}, but no such node", node.0);
+            let header = self.nodes.remove(&node).ok_or_else(no_node)?;
+            self.list = Some(StoredList { node, header, blocks: Vec::new() });
         }
+        if let Some(list) = &mut self.list {
+            list.blocks.push(block);
+        }
+        Ok(())
+    }
+
+    fn end(&mut self, take: &mut Take<'_>) -> Result<(), String> {
+        self.list.take().map_or(Ok(()), &mut *take)?;
+        let empty = std::mem::take(&mut self.nodes).into_iter();
+        empty.map(|(node, header)| StoredList { node, header, blocks: Vec::new() }).try_for_each(take)
     }
 }
 
-fn read_rows(db: &sled::Db) -> Result<Rows, String> {
+/// Reads rows in the order of their keys: the format, the nodes, the blocks of each node.
+fn read_rows(db: &sled::Db, take: &mut Take<'_>) -> Result<Rows, String> {
     let mut rows = Rows::default();
     for row in db.iter() {
         let (key, value) = row.map_err(|error| error.to_string())?;
         let unreadable = || format!("the row {:02x?} cannot be read", key.as_ref());
         match Key::from_bytes(&key).ok_or_else(unreadable)? {
-            Key::Format => rows.format = Some(rows::decode(&value).ok_or_else(unreadable)?),
+            Key::Format => {
+                rows.format = Some(rows::decode(&value).ok_or_else(unreadable)?);
+                if rows.format != Some(FORMAT) {
+                    return Ok(rows);
+                }
+            }
             Key::Commits => rows.commits = Some(rows::decode(&value).ok_or_else(unreadable)?),
             Key::Node(node) => {
                 let row: NodeRow = rows::decode(&value).ok_or_else(unreadable)?;
@@ -186,10 +208,11 @@ fn read_rows(db: &sled::Db) -> Result<Rows, String> {
             }
             Key::Block(node, block) => {
                 let files = rows::decode_block(&value).ok_or_else(unreadable)?;
-                rows.blocks.entry(node).or_default().push((block, files));
+                rows.add_block(node, (block, files), take)?;
             }
         }
     }
+    rows.end(take)?;
     Ok(rows)
 }
 

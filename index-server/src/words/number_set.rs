@@ -1,18 +1,13 @@
 //! A set of numbers: small where few are in it, quick where many are.
 
+mod chunks;
+
 use std::num::NonZeroU32;
+
+use chunks::Chunks;
 
 /// From so many numbers on, a set is cut into chunks.
 const MANY: usize = 512;
-
-/// A chunk has the numbers that agree in all but this many low bits.
-const CHUNK_BITS: u32 = 16;
-
-/// A chunk with more numbers than this is a bitmap of 8 KiB; with fewer than half of it, a list again.
-const DENSE: usize = 2048;
-
-/// The words of a bitmap.
-const WORDS: usize = 1 << (CHUNK_BITS - 6);
 
 /// A set of numbers in order. Most words stand in few names: up to three numbers take nothing beside the set itself.
 #[derive(Debug)]
@@ -20,20 +15,6 @@ pub(crate) enum NumberSet {
     Few([Option<NonZeroU32>; 3]),
     Some(Vec<u32>),
     Many(Box<Chunks>),
-}
-
-/// A large set.
-#[derive(Debug, Default)]
-pub(crate) struct Chunks {
-    len: usize,
-    /// By their high bits, none empty.
-    chunks: Vec<(u16, Chunk)>,
-}
-
-#[derive(Debug)]
-enum Chunk {
-    Sparse(Vec<u16>),
-    Dense { len: usize, bits: Box<[u64; WORDS]> },
 }
 
 impl Default for NumberSet {
@@ -45,15 +26,6 @@ impl Default for NumberSet {
 /// Numbers are kept one higher, which leaves the zero for "none".
 fn stored(number: u32) -> Option<NonZeroU32> {
     number.checked_add(1).and_then(NonZeroU32::new)
-}
-
-fn split(number: u32) -> (u16, u16) {
-    let [a, b, c, d] = number.to_be_bytes();
-    (u16::from_be_bytes([a, b]), u16::from_be_bytes([c, d]))
-}
-
-fn join(high: u16, low: u16) -> u32 {
-    u32::from(high) << CHUNK_BITS | u32::from(low)
 }
 
 impl NumberSet {
@@ -151,132 +123,6 @@ impl NumberSet {
         let after = |number: &u32| number.checked_add(1).and_then(|next| self.next_from(next));
         std::iter::successors(self.next_from(0), after)
     }
-}
-
-impl Chunks {
-    fn insert(&mut self, number: u32) {
-        let (high, low) = split(number);
-        let place = match self.chunks.binary_search_by_key(&high, |(high, _)| *high) {
-            Ok(place) => place,
-            Err(place) => {
-                self.chunks.insert(place, (high, Chunk::Sparse(Vec::new())));
-                place
-            }
-        };
-        if self.chunks.get_mut(place).is_some_and(|(_, chunk)| chunk.insert(low)) {
-            self.len += 1;
-        }
-    }
-
-    fn remove(&mut self, number: u32) {
-        let (high, low) = split(number);
-        let Ok(place) = self.chunks.binary_search_by_key(&high, |(high, _)| *high) else { return };
-        let Some((_, chunk)) = self.chunks.get_mut(place) else { return };
-        if chunk.remove(low) {
-            self.len = self.len.saturating_sub(1);
-        }
-        if chunk.next_from(0).is_none() {
-            self.chunks.remove(place);
-        }
-    }
-
-    fn next_from(&self, number: u32) -> Option<u32> {
-        let (high, low) = split(number);
-        let first = self.chunks.partition_point(|(other, _)| *other < high);
-        let mut rest = self.chunks.get(first..)?.iter();
-        let (found, chunk) = rest.next()?;
-        let from = if *found == high { low } else { 0 };
-        if let Some(low) = chunk.next_from(from) {
-            return Some(join(*found, low));
-        }
-        let (found, chunk) = rest.next()?;
-        chunk.next_from(0).map(|low| join(*found, low))
-    }
-
-    fn list(&self) -> Vec<u32> {
-        let mut list = Vec::with_capacity(self.len);
-        let mut next = self.next_from(0);
-        while let Some(number) = next {
-            list.push(number);
-            next = number.checked_add(1).and_then(|number| self.next_from(number));
-        }
-        list
-    }
-}
-
-impl Chunk {
-    fn insert(&mut self, low: u16) -> bool {
-        match self {
-            Self::Sparse(list) => {
-                let Err(place) = list.binary_search(&low) else { return false };
-                list.insert(place, low);
-                if list.len() > DENSE {
-                    let mut bits = Box::new([0; WORDS]);
-                    for low in list.iter() {
-                        flip(&mut bits, *low, true);
-                    }
-                    *self = Self::Dense { len: list.len(), bits };
-                }
-                true
-            }
-            Self::Dense { len, bits } => {
-                let is_new = flip(bits, low, true);
-                *len += usize::from(is_new);
-                is_new
-            }
-        }
-    }
-
-    fn remove(&mut self, low: u16) -> bool {
-        match self {
-            Self::Sparse(list) => {
-                let Ok(place) = list.binary_search(&low) else { return false };
-                list.remove(place);
-                true
-            }
-            Self::Dense { len, bits } => {
-                let was_in = flip(bits, low, false);
-                *len -= usize::from(was_in);
-                if *len < DENSE / 2 {
-                    let all =
-                        std::iter::successors(next_bit(bits, 0), |low| next_bit(bits, low.checked_add(1)?));
-                    *self = Self::Sparse(all.collect());
-                }
-                was_in
-            }
-        }
-    }
-
-    fn next_from(&self, low: u16) -> Option<u16> {
-        match self {
-            Self::Sparse(list) => list.get(list.partition_point(|other| *other < low)).copied(),
-            Self::Dense { bits, .. } => next_bit(bits, low),
-        }
-    }
-}
-
-/// Sets a bit and says whether that changed it.
-fn flip(bits: &mut [u64; WORDS], low: u16, set: bool) -> bool {
-    let Some(word) = bits.get_mut(usize::from(low >> 6)) else { return false };
-    let mask = 1 << (low & 63);
-    let changes = (*word & mask != 0) != set;
-    if changes {
-        *word ^= mask;
-    }
-    changes
-}
-
-/// Finds the first bit that is set at a place or behind it.
-fn next_bit(bits: &[u64; WORDS], low: u16) -> Option<u16> {
-    let mut masked = u64::MAX << (low & 63);
-    for index in (low >> 6)..=(u16::MAX >> 6) {
-        let word = bits.get(usize::from(index))? & masked;
-        if word != 0 {
-            return u16::try_from(word.trailing_zeros()).ok().map(|bit| index << 6 | bit);
-        }
-        masked = u64::MAX;
-    }
-    None
 }
 
 #[cfg(test)]

@@ -49,7 +49,7 @@ impl Command {
     pub(super) fn request(&self) -> Request {
         match self {
             Self::Search { query, after, limit, .. } => {
-                Request::Search { query: query.clone(), after: *after, limit: *limit }
+                Request::Search { query: query.clone(), after: after.clone(), limit: *limit }
             }
             Self::Locate { digest, limit, .. } => Request::Locate { digest: *digest, limit: *limit },
             Self::Browse { peer, after, limit, .. } => {

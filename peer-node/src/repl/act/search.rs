@@ -31,8 +31,9 @@ pub(super) async fn page(
     after: Option<SearchCursor>,
 ) -> Result<(), Failure> {
     let limit = if session.output.is_for_person() { PERSONS_PAGE } else { MAX_HITS };
+    let is_first = after.is_none();
     let (hits, more) = session.node.index().search(query.clone(), after, limit).await?;
-    if hits.is_empty() && after.is_none() {
+    if hits.is_empty() && is_first {
         return Ok(session.output.line("no hits")?);
     }
     show(session, &hits, more.map(|after| Next::Search { query, after }))
