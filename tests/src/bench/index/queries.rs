@@ -53,7 +53,7 @@ impl Kind {
             Self::TwoWords => format!("{} {}", word(draw), word(draw)),
             Self::PartOfWord => word(draw).chars().skip(1).take(4).collect(),
             Self::TwoLetters => word(draw).chars().skip(1).take(2).collect(),
-            Self::NothingFound => (0..6).map(|_| *draw.one_of(&["q", "x", "z", "vv", "jj"])).collect(),
+            Self::NothingFound => (0..6).map(|_| draw.one_of(&["q", "x", "z", "vv", "jj"])).collect(),
             Self::StartOfDigest => {
                 let digest = file.digest.to_string();
                 format!("sha256:{}", &digest[..10])
@@ -77,8 +77,8 @@ impl Queries {
         files.extend(lists.of_node(options.nodes - 1 - node, 0));
         let make = |kind: Kind| {
             let texts = (0..count).map(|_| {
-                let draw = &mut draw;
-                kind.text(lists, draw.one_of(&files), draw)
+                let file = usize::try_from(draw.below(files.len() as u64)).expect("an index");
+                kind.text(lists, &files[file], &mut draw)
             });
             (kind, texts.collect())
         };

@@ -28,8 +28,8 @@ impl Draw {
     }
 
     /// Draws one of some things.
-    pub(super) fn one_of<'a, T>(&mut self, things: &'a [T]) -> &'a T {
-        &things[usize::try_from(self.below(things.len() as u64)).expect("an index")]
+    pub(super) fn one_of<T: Copy>(&mut self, things: &[T]) -> T {
+        things[usize::try_from(self.below(things.len() as u64)).expect("an index")]
     }
 }
 
