@@ -26,7 +26,7 @@ use protocol::index::{FileRecord, ListSummary};
 use protocol::limits::MAX_FILES_PER_NODE;
 use protocol::node_id::NodeId;
 
-pub(crate) use content::{Content, ContentNo};
+pub(crate) use content::{Content, ContentNo, Start, start};
 pub(crate) use file_list::FileList;
 pub(crate) use holding::Holding;
 pub(crate) use name::NameNo;

@@ -11,7 +11,9 @@ use std::time::{Duration, Instant};
 
 use parking_lot::{RwLock, RwLockWriteGuard};
 use protocol::digest::Digest;
-use protocol::index::{Hit, ListSummary, PeerRef, Refusal, Reply, Share, Source, Statistics, TorrentHint};
+use protocol::index::{
+    Hit, ListSummary, PeerRef, Refusal, Reply, SearchCursor, Share, Source, Statistics, TorrentHint,
+};
 use protocol::infohash::Infohash;
 use protocol::node_id::NodeId;
 use tokio_util::sync::CancellationToken;
@@ -19,9 +21,11 @@ use tokio_util::sync::CancellationToken;
 use crate::answer;
 use crate::catalog::{Catalog, NodeNo};
 use crate::offers::Offers;
+use crate::ranking::Place;
 use crate::roster::{Roster, SessionId};
 use crate::search::Search;
 use crate::session::Offer;
+use crate::told::Told;
 
 /// How many titles a search goes through before it lets others at the catalog: less than a millisecond's worth.
 const SEARCH_STEP: usize = 8192;
@@ -165,14 +169,17 @@ impl Directory {
     pub(crate) fn tell(&self, search: Search) -> Reply {
         let timed_out = !search.is_done();
         let (query, places, more, told) = search.finish();
-        let state = self.0.state.read();
-        // A content can have lost its last source since it was found.
-        let hits: Vec<Hit> =
-            places.iter().filter_map(|place| answer::hit(&state.catalog, &query, place)).collect();
-        let contents = places.iter().filter_map(|place| state.catalog.contents().get(place.content));
-        let cursor = if more { told.with(contents) } else { None };
+        // Others come in between; a content can have lost its last source since it was found.
+        let hit = |place| answer::hit(&self.0.state.read().catalog, &query, place);
+        let hits: Vec<Hit> = places.iter().filter_map(hit).collect();
+        let cursor = if more { self.cursor(told, &places) } else { None };
         self.0.searches.fetch_add(1, Ordering::Relaxed);
         Reply::Hits { hits, cut: timed_out || (more && cursor.is_none()), more: cursor }
+    }
+
+    fn cursor(&self, told: Told, places: &[Place]) -> Option<SearchCursor> {
+        let state = self.0.state.read();
+        told.with(places.iter().filter_map(|place| state.catalog.contents().get(place.content)))
     }
 
     /// Returns who has a content and is there, in an order that `seed` decides.

@@ -15,12 +15,11 @@ mod tests;
 
 use std::collections::HashSet;
 
-use protocol::digest::Digest;
 use protocol::fold::fold;
 use protocol::index::SearchCursor;
 use protocol::query::{HashWord, Query};
 
-use crate::catalog::{Catalog, ContentNo, NameNo, TitleNo};
+use crate::catalog::{Catalog, ContentNo, NameNo, Start, TitleNo};
 use crate::ranking::{Best, Place};
 use crate::told::Told;
 use crate::words::WordNo;
@@ -28,9 +27,11 @@ pub(crate) use fit::Fit;
 use fit::open;
 use route::{Route, Source};
 
-/// What the plan of a way costs, and the look at a name, beside the step to the next title.
-const PLANNING: usize = 64;
+/// What the plan of a way costs, and the look at a name, beside the step to the next title; and how many bytes of the
+/// name cost as much as a step.
+const PLANNING: usize = 1024;
 const LOOK: usize = 8;
+const LOOK_BYTES: usize = 8;
 
 /// A search under way.
 #[derive(Debug)]
@@ -157,18 +158,18 @@ impl Search {
         false
     }
 
-    /// Goes through the titles of the next content of a range of digests.
+    /// Goes through the titles of the next content in the order of digests.
     fn next_digest(
         &mut self,
-        (from, name, high): (&mut (Digest, u64), &mut NameNo, Digest),
+        (from, name, high): (&mut (Start, ContentNo), &mut NameNo, Start),
         catalog: &Catalog,
         left: &mut usize,
     ) -> bool {
-        let Some((key, content)) = catalog.contents().first_in(*from, high) else { return true };
-        if key != *from {
-            (*from, *name) = (key, NameNo(0));
+        let Some(next) = catalog.contents().next_in_order(*from, high) else { return true };
+        if next != *from {
+            (*from, *name) = (next, NameNo(0));
         }
-        for number in catalog.titles().of(content, *name) {
+        for number in catalog.titles().of(next.1, *name) {
             if *left == 0 {
                 return false;
             }
@@ -178,7 +179,7 @@ impl Search {
             }
         }
         *name = NameNo(0);
-        from.1 = from.1.saturating_add(1);
+        from.1 = ContentNo(next.1.0.saturating_add(1));
         *left = left.saturating_sub(1);
         false
     }
@@ -193,8 +194,8 @@ impl Search {
         {
             return;
         }
-        *left = left.saturating_sub(LOOK);
         let Some(path) = catalog.names().path(title.name) else { return };
+        *left = left.saturating_sub(LOOK + path.len() / LOOK_BYTES);
         let folded = fold(path);
         let fits = self.query.matches(&folded, content.size, &content.digest)
             && Some(Fit::of(&self.query, &folded, &content.digest)) == self.fit;

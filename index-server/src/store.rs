@@ -68,7 +68,8 @@ impl Store {
             });
             let restored = lists.iter().try_for_each(|list| catalog.restore(&list));
             drop(lists);
-            let engine = reading.join().map_err(|_| StoreError::Failed { what: "reading it failed".into() })?;
+            let engine =
+                reading.join().map_err(|_| StoreError::Failed { what: "reading it failed".into() })?;
             restored.map_err(|clash| StoreError::damaged(dir, &clash))?;
             engine
         })?;

@@ -16,7 +16,7 @@ use crate::ranking::Place;
 const NAMES_LEN: usize = (MAX_FRAME - 8 * MAX_TOLD) / MAX_HITS as usize - 200;
 
 /// No more different names of one content are weighed against each other.
-const NAMES_WEIGHED: usize = 1000;
+const NAMES_WEIGHED: usize = 100;
 
 /// Describes a content that was found by one of its titles: the names that match first, and among them those that most
 /// nodes use.

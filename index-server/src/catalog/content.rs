@@ -1,8 +1,10 @@
 //! The contents that somebody shares.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
+use std::hash::{BuildHasher, RandomState};
 use std::num::NonZeroU32;
 
+use hashbrown::HashTable;
 use protocol::digest::Digest;
 use protocol::index::Share;
 
@@ -32,33 +34,60 @@ pub(crate) struct Content {
 const CROWDED: u32 = 1024;
 
 impl Content {
+    fn hash(&self, hasher: &RandomState) -> u64 {
+        hasher.hash_one((self.digest.as_bytes(), self.size))
+    }
+
     /// Returns how available searches are to take it for until they look at it itself.
     pub(super) fn peak(&self) -> u64 {
         if self.names > CROWDED { u64::MAX } else { self.available.rank() }
     }
 }
 
-/// All contents, by number and by digest.
+/// The first four bytes of a digest: enough to tell almost all contents apart.
+pub(crate) type Start = u32;
+
+/// Returns how a digest starts.
+pub(crate) fn start(digest: &Digest) -> Start {
+    digest.as_bytes().first_chunk().copied().map_or(0, Start::from_be_bytes)
+}
+
+/// All contents, by number, by digest and size, and in the order in which their digests start. Digests stand in the table
+/// alone: the ways to them take a third of what they would take with digests in them.
 #[derive(Debug, Default)]
 pub(crate) struct Contents {
     table: Slab<Content>,
-    by_digest: BTreeMap<(Digest, u64), ContentNo>,
+    numbers: HashTable<u32>,
+    hasher: RandomState,
+    in_order: BTreeSet<(Start, ContentNo)>,
     bytes: u128,
 }
 
 impl Contents {
     /// Counts one more file with a content, and returns the content's number.
     pub(super) fn hold(&mut self, digest: Digest, size: u64) -> Option<ContentNo> {
-        if let Some(number) = self.by_digest.get(&(digest, size)) {
+        if let Some(number) = self.find(&digest, size) {
             let content = self.table.get_mut(number.0)?;
             content.uses = content.uses.checked_add(1)?;
-            return Some(*number);
+            return Some(number);
         }
         let (uses, available) = (NonZeroU32::MIN, Availability::default());
-        let number = ContentNo(self.table.insert(Content { digest, size, uses, names: 0, available })?);
-        self.by_digest.insert((digest, size), number);
+        let number = self.table.insert(Content { digest, size, uses, names: 0, available })?;
+        let Self { table, numbers, hasher, .. } = self;
+        let hash_of = |number: &u32| table.get(*number).map_or(0, |content| content.hash(hasher));
+        numbers.insert_unique(hash_of(&number), number, hash_of);
+        self.in_order.insert((start(&digest), ContentNo(number)));
         self.bytes += u128::from(size);
-        Some(number)
+        Some(ContentNo(number))
+    }
+
+    /// Returns the number of a content.
+    pub(crate) fn find(&self, digest: &Digest, size: u64) -> Option<ContentNo> {
+        let is_it = |number: &u32| {
+            self.table.get(*number).is_some_and(|content| content.digest == *digest && content.size == size)
+        };
+        let hash = self.hasher.hash_one((digest.as_bytes(), size));
+        self.numbers.find(hash, is_it).copied().map(ContentNo)
     }
 
     /// Counts one less; a content that nobody has is forgotten.
@@ -68,10 +97,12 @@ impl Contents {
             content.uses = uses;
             return;
         }
-        let (digest, size) = (content.digest, content.size);
-        self.bytes = self.bytes.saturating_sub(u128::from(size));
-        self.by_digest.remove(&(digest, size));
-        self.table.remove(number.0);
+        let Some(content) = self.table.remove(number.0) else { return };
+        self.bytes = self.bytes.saturating_sub(u128::from(content.size));
+        self.in_order.remove(&(start(&content.digest), number));
+        if let Ok(entry) = self.numbers.find_entry(content.hash(&self.hasher), |other| *other == number.0) {
+            entry.remove();
+        }
     }
 
     /// Counts a name of a content in or out.
@@ -105,17 +136,20 @@ impl Contents {
 
     /// Returns the contents with a digest: one for each size that is claimed.
     pub(crate) fn with_digest(&self, digest: Digest) -> impl Iterator<Item = ContentNo> {
-        self.by_digest.range((digest, 0)..=(digest, u64::MAX)).map(|(_, number)| *number)
+        let start = start(&digest);
+        let near = self.in_order.range((start, ContentNo(0))..=(start, ContentNo(u32::MAX)));
+        let numbers = near.map(|(_, number)| *number);
+        numbers.filter(move |number| self.get(*number).is_some_and(|content| content.digest == digest))
     }
 
-    /// Returns the first content of a range of digests and sizes, and what it has of both.
-    pub(crate) fn first_in(&self, low: (Digest, u64), high: Digest) -> Option<((Digest, u64), ContentNo)> {
-        self.by_digest.range(low..=(high, u64::MAX)).next().map(|(key, number)| (*key, *number))
+    /// Returns the first content not before another whose digest starts no higher than with `high`.
+    pub(crate) fn next_in_order(&self, from: (Start, ContentNo), high: Start) -> Option<(Start, ContentNo)> {
+        self.in_order.range(from..=(high, ContentNo(u32::MAX))).next().copied()
     }
 
-    /// Counts the contents in a range of digests, but no more than `most`.
-    pub(crate) fn count_in(&self, low: Digest, high: Digest, most: usize) -> usize {
-        self.by_digest.range((low, 0)..=(high, u64::MAX)).take(most).count()
+    /// Counts the contents whose digests start between two, but no more than `most`.
+    pub(crate) fn count_between(&self, low: Start, high: Start, most: usize) -> usize {
+        self.in_order.range((low, ContentNo(0))..=(high, ContentNo(u32::MAX))).take(most).count()
     }
 
     /// Says how many contents there are.

@@ -101,9 +101,7 @@ impl<B: Backing> Actor<B> {
             let result = match change {
                 Change::Begin => state.catalog.begin_list(node),
                 Change::Register(files) => state.catalog.has_room_for(node, files, most),
-                Change::Unregister(paths) => {
-                    state.catalog.unregister(node, paths.iter().map(String::as_str))
-                }
+                Change::Unregister(paths) => state.catalog.unregister(node, paths.iter().map(String::as_str)),
                 Change::End => state.catalog.end_list(node),
             };
             result.map_err(refusal)

@@ -3,6 +3,9 @@
 use protocol::digest::Digest;
 use protocol::query::Query;
 
+/// In no more places than this a word is looked at in one name.
+const PLACES: usize = 64;
+
 /// How well a name fits; the better, the earlier.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Fit {
@@ -33,12 +36,13 @@ impl Fit {
         words.chain(hashes).max().unwrap_or(Self::Words)
     }
 
-    /// Says how well a word fits where it fits best.
+    /// Says how well a word fits where it fits best, or in the first of very many places.
     fn of_word(folded: &str, word: &str) -> Self {
         let [open_before, open_behind] = open(word);
         let mut best = Self::Parts;
         let mut from = 0;
-        while let Some(found) = folded.get(from..).and_then(|rest| rest.find(word)) {
+        for _ in 0..PLACES {
+            let Some(found) = folded.get(from..).and_then(|rest| rest.find(word)) else { break };
             let (start, end) = (from + found, from + found + word.len());
             let before = folded.get(..start).and_then(|text| text.chars().next_back());
             let behind = folded.get(end..).and_then(|text| text.chars().next());

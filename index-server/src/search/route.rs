@@ -3,16 +3,24 @@
 //! Everything that a query requires says which words its titles have; the requirement with the fewest titles is
 //! followed, and the others are held against each title on the way.
 
+use std::cmp::Reverse;
+
 use protocol::digest::Digest;
 use protocol::query::{DigestPrefix, Query};
 
 use super::fit::{Fit, open};
-use crate::catalog::{Catalog, NameNo};
+use crate::catalog::{Catalog, ContentNo, NameNo, Start, start};
 use crate::words::{Piece, Stand, WordNo, words};
 
 /// No more words than this are put together to follow a requirement, or looked at to find them: it has so many titles
 /// then that all titles are gone through instead.
 const MOST_WORDS: usize = 4096;
+
+/// So many pieces are looked for among the words of which they may be parts, the longest ones.
+const MOST_PARTS: usize = 4;
+
+/// So many requirements are held against each title, beside the look at its name.
+const MOST_FILTERS: usize = 4;
 
 /// A requirement of no more words than this is held against titles word by word.
 const FEW_WORDS: usize = 8;
@@ -24,8 +32,8 @@ pub(super) enum Source {
     Everything,
     /// Those that contain a word.
     Word(WordNo),
-    /// Those whose digest lies in a range: from a content and one of its names on.
-    Digests { from: (Digest, u64), name: NameNo, high: Digest },
+    /// Those whose digest starts with up to `high`: from a content and one of its names on.
+    Digests { from: (Start, ContentNo), name: NameNo, high: Start },
 }
 
 /// The way to the titles that may fit as well as one fit says.
@@ -43,7 +51,7 @@ impl Route {
     /// Finds the shortest way.
     pub(super) fn plan(query: &Query, fit: Fit, catalog: &Catalog) -> Self {
         let mut ways: Vec<(usize, Vec<Source>)> = Vec::new();
-        let mut filters: Vec<Vec<WordNo>> = Vec::new();
+        let mut filters: Vec<(usize, Vec<WordNo>)> = Vec::new();
         if let Some(prefix) = query.digest_prefix() {
             ways.push(with_digest(prefix, catalog));
         }
@@ -55,21 +63,34 @@ impl Route {
                 ways.push((weight + by_digest.0, [sources, by_digest.1].concat()));
             }
         }
-        let required = query.words().iter().flat_map(|word| pieces(word, fit));
         let alternatives = query.extensions().filter_map(|endings| with_endings(endings, catalog));
-        for found in required.filter_map(|piece| find(&piece, catalog)).chain(alternatives) {
-            ways.push(with_words(&found, catalog));
+        for found in required(query, fit).iter().filter_map(|piece| find(piece, catalog)).chain(alternatives)
+        {
+            let (weight, sources) = with_words(&found, catalog);
+            ways.push((weight, sources));
             if found.len() <= FEW_WORDS {
-                filters.push(found);
+                filters.push((weight, found));
             }
         }
         let shortest = ways.into_iter().min_by_key(|(weight, _)| *weight);
         let (_, sources) = shortest.unwrap_or_else(|| (0, vec![Source::Everything]));
         if let [Source::Word(followed)] = *sources {
-            filters.retain(|words| **words != [followed]);
+            filters.retain(|(_, words)| **words != [followed]);
         }
-        Self { sources, next: 0, filters }
+        filters.sort_by_key(|(weight, _)| *weight);
+        filters.truncate(MOST_FILTERS);
+        Self { sources, next: 0, filters: filters.into_iter().map(|(_, words)| words).collect() }
     }
+}
+
+/// Returns the pieces that stand in every title that fits that well; of parts of words only a few.
+fn required(query: &Query, fit: Fit) -> Vec<Piece> {
+    let all = query.words().iter().flat_map(|word| pieces(word, fit));
+    let (mut whole, mut parts): (Vec<Piece>, Vec<Piece>) = all.partition(|piece| piece.stand == Stand::Whole);
+    parts.sort_by_key(|piece| Reverse(piece.text.len()));
+    parts.truncate(MOST_PARTS);
+    whole.append(&mut parts);
+    whole
 }
 
 /// Says which pieces stand how in a title that fits a word of a query that well.
@@ -112,7 +133,7 @@ fn with_words(found: &[WordNo], catalog: &Catalog) -> (usize, Vec<Source>) {
 
 fn with_digest(prefix: &DigestPrefix, catalog: &Catalog) -> (usize, Vec<Source>) {
     let (low, high) = prefix.range();
-    let (low, high) = (Digest::from_bytes(low), Digest::from_bytes(high));
-    let weight = catalog.contents().count_in(low, high, MOST_WORDS);
-    (weight, vec![Source::Digests { from: (low, 0), name: NameNo(0), high }])
+    let [low, high] = [low, high].map(|digest| start(&Digest::from_bytes(digest)));
+    let weight = catalog.contents().count_between(low, high, MOST_WORDS);
+    (weight, vec![Source::Digests { from: (low, ContentNo(0)), name: NameNo(0), high }])
 }

@@ -140,7 +140,7 @@ proptest! {
             prop_assert_eq!(distinct.len(), got.len());
             prop_assert!(distinct.iter().eq(expected.keys()), "{:?}: {:?} but {:?}", query, got, expected);
             let place = |(digest, size): &Identity| {
-                let (_, content) = catalog.contents().first_in((*digest, *size), *digest).unwrap();
+                let content = catalog.contents().find(digest, *size).unwrap();
                 let rank = catalog.contents().get(content).unwrap().available.rank();
                 (expected[&(*digest, *size)], std::cmp::Reverse(rank))
             };
@@ -203,14 +203,17 @@ fn a_word_of_every_name_costs_no_more_than_a_page() {
     let catalog = shared((0..20_000).map(|number| format!("same/{number}.same")));
     for query in ["same", "am", "ext:same", "*", "same -other", "\"/\""] {
         let cost = cost(&catalog, query);
-        assert!(cost < 100, "{query} costs {cost}");
+        assert!(cost < 150, "{query} costs {cost}");
     }
 }
 
 #[test]
 fn what_is_rare_is_not_looked_for_among_what_is_common() {
-    let catalog = shared((0..20_000).map(|number| format!("same/{number}.{}", if number == 7777 { "iso" } else { "bin" })));
-    for query in ["same ext:iso", "same iso", "777", "ame bin 77.", "same nothing", "sha256:0000000000001e61"] {
+    let catalog = shared(
+        (0..20_000).map(|number| format!("same/{number}.{}", if number == 7777 { "iso" } else { "bin" })),
+    );
+    for query in ["same ext:iso", "same iso", "777", "ame bin 77.", "same nothing", "sha256:0000000000001e61"]
+    {
         let cost = cost(&catalog, query);
         assert!(cost < 500, "{query} costs {cost}");
     }

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
-use protocol::index::Request;
+use protocol::index::{FileRecord, Request};
 use protocol::limits::MAX_BATCH;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::runtime::{Builder, Runtime};
@@ -63,7 +63,8 @@ impl Crowd {
     /// the acknowledgements.
     pub(super) fn register(&self, lists: &Lists, options: &Options) -> Result<(u64, Duration, Timed)> {
         // Made before the clock starts.
-        let orders: Vec<Vec<Frame>> = (0..options.nodes).map(|node| registrations(lists, node, 0)).collect();
+        let frames = |node| registrations(lists, node, 0).into_iter().map(|(_, frame)| frame).collect();
+        let orders: Vec<Vec<Frame>> = (0..options.nodes).map(frames).collect();
         let registering = async {
             let mut all = JoinSet::new();
             for (node, frames) in self.nodes.iter().cloned().zip(orders) {
@@ -81,27 +82,26 @@ impl Crowd {
         self.stop.store(false, Ordering::Relaxed);
         self.registered.store(0, Ordering::Relaxed);
         let busy = options.busy.min(options.nodes);
+        let rate = f64::from(options.rate) / f64::from(busy.max(1));
         for (number, node) in (0..busy).zip(&self.nodes) {
             let editions = [1, 2].map(|edition| registrations(lists, number, edition));
             let (node, stop, registered) =
                 (node.clone(), Arc::clone(&self.stop), Arc::clone(&self.registered));
-            // Each its share of the rate, in messages of many files.
-            let pause = match options.rate {
-                0 => Duration::ZERO,
-                rate => Duration::from_secs_f64(
-                    f64::from(busy) * f64::from(u32::try_from(MAX_BATCH).expect("small")) / f64::from(rate),
-                ),
-            };
             let work = async move {
-                let mut next = Deadline::now() + pause * number / busy.max(1);
-                for frame in editions.iter().cycle().flatten() {
+                let begun = Deadline::now();
+                let mut done = 0.0;
+                for (files, frame) in editions.iter().cycle().flatten() {
+                    // Each has its share of the rate; they don't begin all at once.
+                    if rate > 0.0 {
+                        let due = (done + f64::from(*files) * f64::from(number) / f64::from(busy)) / rate;
+                        sleep_until(begun + Duration::from_secs_f64(due)).await;
+                    }
                     if stop.load(Ordering::Relaxed) {
                         break;
                     }
-                    sleep_until(next).await;
-                    next += pause;
                     give_order(&node, vec![frame.clone()]).await?;
-                    registered.fetch_add(1, Ordering::Relaxed);
+                    done += f64::from(*files);
+                    registered.fetch_add(u64::from(*files), Ordering::Relaxed);
                 }
                 Ok(())
             };
@@ -111,11 +111,11 @@ impl Crowd {
 
     /// Ends that, and returns how many files were registered meanwhile.
     pub(super) fn stop_registering(&mut self) -> Result<u64> {
-        let batches = self.registered.load(Ordering::Relaxed);
+        let files = self.registered.load(Ordering::Relaxed);
         self.stop.store(true, Ordering::Relaxed);
         let busy = std::mem::take(&mut self.busy);
         self.runtime.block_on(busy.join_all()).into_iter().collect::<Result<Vec<()>>>()?;
-        Ok(batches * MAX_BATCH as u64)
+        Ok(files)
     }
 }
 
@@ -125,9 +125,12 @@ async fn give_order(node: &mpsc::Sender<Order>, frames: Vec<Frame>) -> Result<Ve
     answer.await.context("a node could not register")
 }
 
-fn registrations(lists: &Lists, node: u32, edition: u32) -> Vec<Frame> {
-    let files = lists.of_node(node, edition);
-    files.chunks(MAX_BATCH).map(|files| frame(Request::Register { files: files.to_vec() })).collect()
+/// Makes the messages that register a list, each with the number of its files.
+fn registrations(lists: &Lists, node: u32, edition: u32) -> Vec<(u32, Frame)> {
+    let message = |files: &[FileRecord]| {
+        (u32::try_from(files.len()).expect("a batch"), frame(Request::Register { files: files.to_vec() }))
+    };
+    lists.of_node(node, edition).chunks(MAX_BATCH).map(message).collect()
 }
 
 /// Lets this process have as many sockets as it may: two for each node.

@@ -125,8 +125,7 @@ impl Lists {
 
     fn photo(&self, draw: &mut Draw) -> String {
         let (year, month, day) = (2003 + draw.below(23), 1 + draw.below(12), 1 + draw.below(28));
-        let (maker, end) =
-            draw.one_of(&[("IMG_", "jpg"), ("DSC", "JPG"), ("PXL_", "jpg"), ("IMG_", "HEIC")]);
+        let (maker, end) = draw.one_of(&[("IMG_", "jpg"), ("DSC", "JPG"), ("PXL_", "jpg"), ("IMG_", "HEIC")]);
         let (place, number) = (self.title(draw, 2, " "), draw.below(100_000));
         format!("Photos/{year}-{month:02}-{day:02} {place}/{maker}{number:05}.{end}")
     }
