@@ -139,8 +139,8 @@ impl IndexClient {
         self.board.status.clone()
     }
 
-    /// Searches everybody's files: a page of at most `limit` hits, the most available first, and where the next page
-    /// begins. The names are the index's words: parse them before they become paths, escape them before they are shown.
+    /// Searches everybody's files: a page of at most `limit` hits, what fits best and is most available first, and what
+    /// asks for the next page. The names are the index's words: parse them before they become paths, escape them before they are shown.
     pub async fn search(
         &self,
         query: String,

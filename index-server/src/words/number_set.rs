@@ -55,7 +55,10 @@ impl NumberSet {
                 *self = Self::Some(list);
             }
             Self::Some(list) => {
-                if let Err(place) = list.binary_search(&number) {
+                // New titles have the highest numbers, mostly.
+                if list.last().is_none_or(|last| *last < number) {
+                    list.push(number);
+                } else if let Err(place) = list.binary_search(&number) {
                     list.insert(place, number);
                 }
                 if list.len() >= MANY {

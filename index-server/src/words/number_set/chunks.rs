@@ -87,8 +87,12 @@ impl Chunk {
     fn insert(&mut self, low: u16) -> bool {
         match self {
             Self::Sparse(list) => {
-                let Err(place) = list.binary_search(&low) else { return false };
-                list.insert(place, low);
+                if list.last().is_none_or(|last| *last < low) {
+                    list.push(low);
+                } else {
+                    let Err(place) = list.binary_search(&low) else { return false };
+                    list.insert(place, low);
+                }
                 if list.len() > DENSE {
                     let mut bits = Box::new([0; WORDS]);
                     for low in list.iter() {

@@ -70,7 +70,7 @@ impl Link {
         loop {
             match self.next().await? {
                 FromIndex::Reply { reply, .. } => return Ok(reply),
-                FromIndex::Notice(Notice::Reachable { .. }) => {}
+                FromIndex::Notice(Notice::Reachable { .. } | Notice::Unreachable { .. }) => {}
                 FromIndex::Notice(notice) => bail!("the index says {notice:?}"),
             }
         }
