@@ -113,7 +113,9 @@ mod tests {
         ) {
             let mut places: Vec<Place> = all.into_iter().zip(0..).map(|(counts, no)| place(counts, no)).collect();
             let mut best = Best::new(wanted);
-            places.iter().for_each(|place| best.offer(*place));
+            for place in &places {
+                best.offer(*place);
+            }
             places.sort_unstable();
             places.truncate(wanted + 1);
             prop_assert_eq!(best.floor(), places.get(wanted).map_or(0, |last| last.available.rank()));

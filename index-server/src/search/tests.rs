@@ -132,7 +132,9 @@ proptest! {
         sizes in (1_usize..8, 1_usize..40),
     ) {
         let mut catalog = Catalog::default();
-        deeds.iter().for_each(|deed| act(&mut catalog, deed));
+        for deed in &deeds {
+            act(&mut catalog, deed);
+        }
         for query in queries.iter().filter_map(|query| Query::parse(query).ok()) {
             let expected = found(&catalog, &query);
             let got = pages(&mut catalog, &query, sizes, |_| {});
@@ -157,7 +159,9 @@ proptest! {
     ) {
         let Ok(query) = Query::parse(&query) else { return Ok(()) };
         let mut catalog = Catalog::default();
-        before.iter().for_each(|deed| act(&mut catalog, deed));
+        for deed in &before {
+            act(&mut catalog, deed);
+        }
         let mut always = found(&catalog, &query);
         let mut rest = between.iter();
         let got = pages(&mut catalog, &query, sizes, |catalog| {

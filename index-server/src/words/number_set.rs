@@ -63,7 +63,9 @@ impl NumberSet {
                 }
                 if list.len() >= MANY {
                     let mut chunks = Chunks::default();
-                    list.iter().for_each(|number| chunks.insert(*number));
+                    for number in list.iter() {
+                        chunks.insert(*number);
+                    }
                     *self = Self::Many(Box::new(chunks));
                 }
             }
@@ -86,7 +88,9 @@ impl NumberSet {
                 }
                 if list.len() <= 2 {
                     let mut few = Self::default();
-                    list.iter().for_each(|number| few.insert(*number));
+                    for number in list.iter() {
+                        few.insert(*number);
+                    }
                     *self = few;
                 } else if list.len() < list.capacity() / 4 {
                     list.shrink_to(list.len() * 2);

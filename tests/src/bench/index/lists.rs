@@ -39,7 +39,9 @@ impl Lists {
                 }
                 let draw = &mut Draw::new(self.seed, number << 16 | u64::from(edition) << 1 | 1);
                 let mut digest = [0; 32];
-                digest.chunks_mut(8).for_each(|part| part.copy_from_slice(&draw.number().to_be_bytes()));
+                for part in digest.chunks_mut(8) {
+                    part.copy_from_slice(&draw.number().to_be_bytes());
+                }
                 let size = draw.number() >> (24 + draw.below(30));
                 FileRecord {
                     path,
