@@ -110,7 +110,7 @@ impl Index {
     }
 
     /// Returns how much processor time the index has used.
-    pub fn processor_time(&mut self) -> std::time::Duration {
+    pub fn processor_time(&mut self) -> Duration {
         cpu_time::of_trees(&[self.id()]).expect("a process")
     }
 

@@ -80,7 +80,7 @@ impl Registrant {
         match self.noise.below(4) {
             0 => {
                 let paths: Vec<String> = (0..count).map(|_| self.path()).collect();
-                paths.iter().for_each(|path| drop(files.remove(path)));
+                files.retain(|path, _| !paths.contains(path));
                 vec![(Request::Unregister { paths }, files)]
             }
             1 => {
@@ -133,6 +133,8 @@ pub fn under_load(nodes: &mut [Registrant], index: SocketAddr, fault: impl FnOnc
 
 fn sum(files: &Files) -> ListSummary {
     let mut summary = ListSummary::default();
-    files.values().for_each(|file| summary.add(file));
+    for file in files.values() {
+        summary.add(file);
+    }
     summary
 }

@@ -62,9 +62,9 @@ fn run(options: &Options) -> Result<()> {
     say_times("one connection, nothing else", &time_searches(index.address(), &queries)?);
     crowd.keep_registering(&lists, options);
     let before = Instant::now();
-    let times = time_searches(index.address(), &queries)?;
+    let beside = time_searches(index.address(), &queries)?;
     let (files, took) = (crowd.stop_registering()?, before.elapsed());
-    say_times("one connection, while others register", &times);
+    say_times("one connection, while others register", &beside);
     println!("meanwhile {} nodes registered {:.0} files/s", options.busy, per_second(files, took));
     say_memory("after more registrations", index.id())?;
     let (searches, timed) = count_searches(index.address(), &queries, options)?;

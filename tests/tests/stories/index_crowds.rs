@@ -95,7 +95,7 @@ fn an_index_with_few_descriptors_serves_those_it_has_and_burns_no_processor() {
     });
     let file = Content::random(1, 10).record("a file");
     honest.register(&[file]).expect("acknowledged");
-    let (used, took) = (index.processor_time() - before, begun.elapsed());
+    let (used, took) = (index.processor_time().saturating_sub(before), begun.elapsed());
     eprintln!(
         "{used:?} of {took:?} used, {} searches, p99 {:?}",
         latencies.count(),
