@@ -47,7 +47,7 @@ proptest! {
             let piece = Piece { text, stand };
             let expected: Vec<&str> = model.keys().copied().filter(|word| piece.is_in(word)).collect();
             let found = texts(&index, &piece);
-            prop_assert_eq!(found.is_none(), piece.text.chars().count() == 1);
+            prop_assert!(found.is_some() || piece.text.chars().count() == 1);
             prop_assert!(found.is_none_or(|found| found == expected));
         }
         for (word, mut expected) in model {
