@@ -33,7 +33,7 @@ use std::time::{Duration, Instant};
 use protocol::geometry::{Block, Geometry, PieceIndex};
 
 pub use action::Action;
-use active::{ActivePieces, Arrival};
+use active::{ActivePiece, ActivePieces, Arrival};
 pub use choker::{Choker, PeerKey, Verdict};
 use picker::Picker;
 pub use random::Random;
@@ -168,6 +168,11 @@ impl Swarm {
         }
         if self.active.is_complete(block.piece) {
             self.queue.push_back(Action::Check { piece: block.piece });
+            for giver in self.active.get(block.piece).into_iter().flat_map(ActivePiece::sources) {
+                if let Some(giver) = self.sources.get_mut(&giver) {
+                    giver.tried();
+                }
+            }
         }
         true
     }
@@ -191,8 +196,7 @@ impl Swarm {
 
     /// Takes in the verdict on a piece. Says whose bytes were bad, if that is certain.
     pub fn piece_checked(&mut self, piece: PieceIndex, good: bool) -> Option<SourceId> {
-        let givers = self.active.finished(piece, good);
-        self.turns.may_ask_all();
+        let givers = self.close(piece, Some(good));
         if good {
             self.piece_done(piece);
             return None;
@@ -208,9 +212,21 @@ impl Swarm {
 
     /// Notes that a piece that was to be checked could not be stored; it will be fetched again.
     pub fn piece_not_stored(&mut self, piece: PieceIndex) {
-        self.active.finished(piece, true);
-        self.turns.may_ask_all();
+        self.close(piece, None);
         self.picker.put_back(piece);
+    }
+
+    /// Closes a piece with the verdict on it, if there is one; returns who gave it.
+    fn close(&mut self, piece: PieceIndex, good: Option<bool>) -> Vec<SourceId> {
+        let givers = self.active.finished(piece, good.unwrap_or(true));
+        for giver in &givers {
+            if let Some(source) = self.sources.get_mut(giver) {
+                source.judged(good);
+                self.turns.may_have_room(*giver);
+            }
+        }
+        self.turns.may_ask_all();
+        givers
     }
 
     /// Returns the next thing to do, or nothing until something happens or [`Swarm::deadline`] passes.

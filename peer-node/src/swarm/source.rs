@@ -10,6 +10,10 @@ use super::SNUB_AFTER;
 use super::pace::Pace;
 use super::rate::RateMeter;
 
+/// So many pieces of a source may wait for their verdict before it is asked for more, as long as none was good: however
+/// late verdicts come, a liar sends little more than it takes to know it.
+const MOST_ON_TRIAL: usize = 2;
+
 /// A source of one content, numbered by the driver.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SourceId(pub u32);
@@ -111,6 +115,10 @@ pub(super) struct Source {
     heard: Instant,
     /// The piece of its first failure.
     struck: Option<PieceIndex>,
+    /// Whether the last verdict on a piece that it gave was good.
+    proven: bool,
+    /// How many whole pieces that it had a hand in wait for their verdict.
+    on_trial: usize,
 }
 
 impl Source {
@@ -130,6 +138,8 @@ impl Source {
             most: usize::MAX,
             heard: now,
             struck: None,
+            proven: false,
+            on_trial: 0,
         }
     }
 
@@ -149,6 +159,18 @@ impl Source {
         !self.choked
             && self.in_flight.len() < max_requests.min(self.most)
             && (!self.owes() || self.bytes_owed < self.pace.window())
+            && (self.proven || self.on_trial < MOST_ON_TRIAL)
+    }
+
+    /// Notes that a piece that it had a hand in waits for its verdict.
+    pub(super) const fn tried(&mut self) {
+        self.on_trial += 1;
+    }
+
+    /// Takes in the verdict on a piece that it had a hand in, if there was one.
+    pub(super) fn judged(&mut self, good: Option<bool>) {
+        self.on_trial = self.on_trial.saturating_sub(1);
+        self.proven = good.unwrap_or(self.proven);
     }
 
     /// Returns the blocks that it was asked for and has not answered, with the time of the request.

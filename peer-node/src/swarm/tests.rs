@@ -89,6 +89,36 @@ fn only_the_liar_is_left_and_it_costs_little() {
 }
 
 #[test]
+fn however_late_verdicts_come_a_source_that_never_gave_a_good_piece_sends_little() {
+    let (geometry, now) = (native(256), Instant::now());
+    let config = SwarmConfig { block_length: 64 << 10, ..CONFIG };
+    let mut swarm = Swarm::new(geometry, config, now, |_| false);
+    swarm.source_joined(SourceId(0), Have::All, false, now);
+    let (mut asked, mut waiting, mut on_trial) = (0, VecDeque::new(), VecDeque::new());
+    loop {
+        while let Some(action) = swarm.poll(now) {
+            match action {
+                Action::Request { block, .. } => {
+                    asked += u64::from(block.length);
+                    waiting.push_back(block);
+                }
+                Action::Check { piece } => on_trial.push_back(piece),
+                _ => {}
+            }
+        }
+        // All that was asked for comes before the next verdict.
+        if let Some(block) = waiting.pop_front() {
+            swarm.block_arrived(SourceId(0), block, now);
+        } else if let Some(piece) = on_trial.pop_front() {
+            swarm.piece_checked(piece, false);
+        } else {
+            break;
+        }
+    }
+    assert!(!swarm.is_complete() && asked <= 3 << 20, "{asked} bytes asked of a liar");
+}
+
+#[test]
 fn without_an_honest_source_nothing_is_ever_complete() {
     let liar = Played { lies: true, ..Played::honest(20e6) };
     let outcome = simulate(native(16), CONFIG, vec![liar.clone(), liar]);
