@@ -192,7 +192,7 @@ pub(crate) const CATALOGUE: [Entry; 18] = [
     },
     Entry {
         verb: Verb::Status,
-        names: &["status", "stats"],
+        names: &["status"],
         usage: "",
         gist: "shows how the index and others see this node, and totals",
         details: &[],
