@@ -38,6 +38,8 @@ mod limits;
 mod names;
 #[path = "stories/poisoning.rs"]
 mod poisoning;
+#[path = "stories/power_cuts.rs"]
+mod power_cuts;
 #[path = "stories/presence.rs"]
 mod presence;
 #[path = "stories/prompt.rs"]

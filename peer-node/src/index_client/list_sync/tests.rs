@@ -58,6 +58,12 @@ impl Pair {
         Some(request)
     }
 
+    /// Sends the beginning of a list, which nothing overtakes.
+    fn begin(&mut self) {
+        assert!(self.send() && !self.send());
+        assert_eq!(self.land(), Some(Request::BeginList));
+    }
+
     /// Goes on until nothing more is sent, and tells what was.
     fn run(&mut self) -> Vec<Request> {
         let mut sent = Vec::new();
@@ -177,10 +183,11 @@ fn a_window_of_batches_is_in_flight_and_the_end_waits_for_all() {
     let mut pair = Pair::new(&[]);
     pair.share((0..20_000).map(|n| file(&n.to_string(), 1)).collect());
     pair.meet();
+    pair.begin();
     while pair.send() {}
     assert_eq!(pair.flying.len(), WINDOW);
     let sent = pair.run();
-    assert_eq!((sent.len(), pair.index.files.len()), (22, 20_000));
+    assert_eq!((sent.len(), pair.index.files.len()), (21, 20_000));
     assert_eq!(sent.last(), Some(&Request::EndList));
     assert!(pair.sync.is_synced());
 }
@@ -206,7 +213,8 @@ fn a_file_is_known_by_the_beginning_of_a_long_path() {
     let long = vec!["x".repeat(200); 8].join("/");
     let mut pair = Pair::new(&[("a", 1), (&long, 1)]);
     pair.meet();
-    assert!(pair.send() && pair.send());
+    pair.begin();
+    assert!(pair.send());
     let refusal = |path: &str| Refusal::BadRecord { path: path.into(), reason: "x".into() };
     assert!(pair.sync.refused(pair.now, 2, refusal(&long[..1024])).is_ok());
     assert_eq!(pair.sync.trouble(), Some(SyncTrouble::Refused { files: 1 }));
@@ -216,7 +224,8 @@ fn a_file_is_known_by_the_beginning_of_a_long_path() {
 fn a_refusal_of_a_file_that_was_never_sent_is_not_believed() {
     let mut pair = Pair::new(&[("a", 1)]);
     pair.meet();
-    assert!(pair.send() && pair.send());
+    pair.begin();
+    assert!(pair.send());
     let refusal = Refusal::BadRecord { path: "other".into(), reason: "x".into() };
     assert_eq!(pair.sync.refused(pair.now, 2, refusal.clone()), Err(refusal));
 }
@@ -267,7 +276,7 @@ fn an_index_without_a_store_is_told_later_with_growing_pauses() {
     let mut pair = Pair::new(&[("a", 1)]);
     pair.index.store_fails = true;
     pair.meet();
-    assert_eq!(pair.run().len(), 2);
+    assert_eq!(pair.run().len(), 1);
     assert_eq!(pair.sync.trouble(), Some(SyncTrouble::StoreUnavailable));
     let mut pauses = Vec::new();
     for _ in 0..6 {
