@@ -3,12 +3,22 @@
 use std::net::{Ipv4Addr, TcpListener, UdpSocket};
 use std::process;
 use std::sync::atomic::{AtomicU16, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Below these are services, above them the ports that systems give to outgoing connections.
 const FIRST: u16 = 20_000;
 const COUNT: u16 = 12_000;
 
 static NEXT: AtomicU16 = AtomicU16::new(0);
+
+/// Held while a port is tried, and while a process is started: until it becomes another program, a child has our sockets
+/// open, and would keep a port that was only tried.
+static TRYING: Mutex<()> = Mutex::new(());
+
+/// Lets no port be tried while the returned value lives.
+pub(crate) fn nothing_tried() -> MutexGuard<'static, ()> {
+    TRYING.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 /// Finds a port that is free for TCP and UDP and that nobody else in this process is given.
 ///
@@ -20,6 +30,7 @@ pub fn free_port() -> u16 {
         let number = u32::from(NEXT.fetch_add(1, Ordering::Relaxed)) + offset;
         let port = FIRST + u16::try_from(number % u32::from(COUNT)).expect("less than the count");
         let place = (Ipv4Addr::UNSPECIFIED, port);
+        let _alone = nothing_tried();
         if TcpListener::bind(place).is_ok() && UdpSocket::bind(place).is_ok() {
             return port;
         }

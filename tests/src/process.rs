@@ -7,6 +7,7 @@ use std::time::Duration;
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::eventually::within;
+use crate::free_port::nothing_tried;
 
 /// A running program; killed and reaped when dropped.
 #[derive(Debug)]
@@ -23,7 +24,10 @@ impl Process {
 
     /// Starts a program, if it can be started.
     pub fn try_spawn(name: &str, mut command: Command) -> io::Result<Self> {
-        let child = command.spawn()?;
+        let child = {
+            let _alone = nothing_tried();
+            command.spawn()?
+        };
         // The command goes here, and with it our copies of the pipes' far ends.
         drop(command);
         Ok(Self { name: name.into(), child })

@@ -8,7 +8,7 @@ use rustix::process::Signal;
 use tempfile::TempDir;
 
 use super::{find, scrape};
-use crate::eventually::{SOON, until};
+use crate::eventually::{SOON, eventually};
 use crate::free_port::free_port;
 use crate::process::Process;
 
@@ -22,6 +22,7 @@ pub struct Opentracker {
 
 const PROGRAM: &str = "opentracker";
 const LIST: &str = "allowed";
+const MAX_STARTS: usize = 3;
 
 impl Opentracker {
     /// Starts it, if it is installed.
@@ -29,7 +30,27 @@ impl Opentracker {
         find(PROGRAM).map(|_| Self::start())
     }
 
+    /// Starts it on a port that another program has not taken in the meantime.
     fn start() -> Self {
+        let started = (0..MAX_STARTS).find_map(|_| {
+            let mut tracker = Self::spawn();
+            tracker.comes_up().then_some(tracker)
+        });
+        started.unwrap_or_else(|| panic!("{PROGRAM} has not come up in {MAX_STARTS} starts"))
+    }
+
+    /// Waits until it answers; false if it ends instead.
+    fn comes_up(&mut self) -> bool {
+        eventually("opentracker to answer", SOON, || {
+            if scrape::answers(self.address) {
+                Some(true)
+            } else {
+                (!self.process.is_running()).then_some(false)
+            }
+        })
+    }
+
+    fn spawn() -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
         // Started by root it goes on as nobody, and has to find its list all the same.
         fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).expect("a folder of ours");
@@ -47,11 +68,10 @@ impl Opentracker {
         self.address
     }
 
-    /// Lets it serve a torrent, which it does for those on a list only, and waits until it does.
+    /// Lets it serve a torrent, which it does for those on a list only.
     pub fn allow(&self, infohash: Infohash) {
         let list = self.folder.path().join(LIST);
         fs::write(&list, format!("{infohash}\n")).expect("a file");
-        until("opentracker to answer", SOON, || scrape::answers(self.address));
         self.process.signal(Signal::HUP);
     }
 }
