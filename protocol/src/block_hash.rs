@@ -5,6 +5,8 @@
 //! side.
 
 pub mod batch;
+#[cfg(target_arch = "x86_64")]
+pub(crate) mod registers;
 
 use std::fmt::Debug;
 

@@ -42,12 +42,12 @@ fn one_by_one<const N: usize>(states: &mut [State; N], runs: &[&[[u8; BLOCK]]; N
 #[cfg(target_arch = "x86_64")]
 mod sha_ni {
     use std::arch::x86_64::{
-        __m128i, _mm_add_epi32, _mm_extract_epi32, _mm_set_epi32, _mm_set_epi64x, _mm_setzero_si128,
-        _mm_sha1msg1_epu32, _mm_sha1msg2_epu32, _mm_sha1nexte_epu32, _mm_sha1rnds4_epu32, _mm_shuffle_epi8,
-        _mm_xor_si128,
+        __m128i, _mm_add_epi32, _mm_set_epi64x, _mm_setzero_si128, _mm_sha1msg1_epu32, _mm_sha1msg2_epu32,
+        _mm_sha1nexte_epu32, _mm_sha1rnds4_epu32, _mm_xor_si128,
     };
 
     use super::{BLOCK, State};
+    use crate::block_hash::registers::{array, load, vector};
 
     /// One stream in registers: its state, four words in one and the fifth, from which the next rounds make theirs, in
     /// another; and the next 16 words of its schedule.
@@ -71,10 +71,12 @@ mod sha_ni {
             lane.abcd = vector([*d, *c, *b, *a]);
             lane.e = vector([0, 0, 0, *e]);
         }
+        // Words are big-endian, and the first stands highest.
+        let order = _mm_set_epi64x(0x0001_0203_0405_0607, 0x0809_0a0b_0c0d_0e0f);
         for number in 0..common {
             for (lane, run) in lanes.iter_mut().zip(runs) {
                 if let Some(block) = run.get(number) {
-                    load(lane, block);
+                    load(&mut lane.words, block, order);
                 }
             }
             block(&mut lanes);
@@ -152,40 +154,6 @@ mod sha_ni {
         let [first, second, third, fourth] = lane.words;
         let partial = _mm_xor_si128(_mm_sha1msg1_epu32(first, second), third);
         lane.words = [second, third, fourth, _mm_sha1msg2_epu32(partial, fourth)];
-    }
-
-    /// Takes a block's words, which are big-endian, as the first of the schedule, the first word highest.
-    #[inline]
-    #[target_feature(enable = "sha,ssse3,sse4.1")]
-    fn load(lane: &mut Lane, block: &[u8; BLOCK]) {
-        let reversed = _mm_set_epi64x(0x0001_0203_0405_0607, 0x0809_0a0b_0c0d_0e0f);
-        let (quarters, _) = block.as_chunks::<16>();
-        for (words, quarter) in lane.words.iter_mut().zip(quarters) {
-            if let ([low, high], _) = quarter.as_chunks::<8>() {
-                // Together one load of 16 bytes.
-                let bytes = _mm_set_epi64x(i64::from_le_bytes(*high), i64::from_le_bytes(*low));
-                *words = _mm_shuffle_epi8(bytes, reversed);
-            }
-        }
-    }
-
-    #[inline]
-    #[target_feature(enable = "sha,ssse3,sse4.1")]
-    fn vector([first, second, third, fourth]: [u32; 4]) -> __m128i {
-        let [first, second, third, fourth] =
-            [first.cast_signed(), second.cast_signed(), third.cast_signed(), fourth.cast_signed()];
-        _mm_set_epi32(fourth, third, second, first)
-    }
-
-    #[inline]
-    #[target_feature(enable = "sha,ssse3,sse4.1")]
-    fn array(vector: __m128i) -> [u32; 4] {
-        [
-            _mm_extract_epi32::<0>(vector).cast_unsigned(),
-            _mm_extract_epi32::<1>(vector).cast_unsigned(),
-            _mm_extract_epi32::<2>(vector).cast_unsigned(),
-            _mm_extract_epi32::<3>(vector).cast_unsigned(),
-        ]
     }
 }
 

@@ -42,12 +42,12 @@ fn one_by_one<const N: usize>(states: &mut [State; N], runs: &[&[[u8; BLOCK]]; N
 #[cfg(target_arch = "x86_64")]
 mod sha_ni {
     use std::arch::x86_64::{
-        __m128i, _mm_add_epi32, _mm_alignr_epi8, _mm_extract_epi32, _mm_set_epi32, _mm_set_epi64x,
-        _mm_setzero_si128, _mm_sha256msg1_epu32, _mm_sha256msg2_epu32, _mm_sha256rnds2_epu32,
-        _mm_shuffle_epi8, _mm_shuffle_epi32,
+        __m128i, _mm_add_epi32, _mm_alignr_epi8, _mm_set_epi64x, _mm_setzero_si128, _mm_sha256msg1_epu32,
+        _mm_sha256msg2_epu32, _mm_sha256rnds2_epu32, _mm_shuffle_epi32,
     };
 
     use super::{BLOCK, State};
+    use crate::block_hash::registers::{array, load, vector};
 
     /// The constants of the rounds (FIPS 180-4, 4.2.2), four for each step, four steps for each turn of the schedule.
     #[rustfmt::skip]
@@ -83,10 +83,12 @@ mod sha_ni {
             lane.abef = vector([*f, *e, *b, *a]);
             lane.cdgh = vector([*h, *g, *d, *c]);
         }
+        // Words are big-endian.
+        let order = _mm_set_epi64x(0x0c0d_0e0f_0809_0a0b, 0x0405_0607_0001_0203);
         for number in 0..common {
             for (lane, run) in lanes.iter_mut().zip(runs) {
                 if let Some(block) = run.get(number) {
-                    load(lane, block);
+                    load(&mut lane.words, block, order);
                 }
             }
             block(&mut lanes);
@@ -143,40 +145,6 @@ mod sha_ni {
         let [first, second, third, fourth] = lane.words;
         let partial = _mm_add_epi32(_mm_sha256msg1_epu32(first, second), _mm_alignr_epi8::<4>(fourth, third));
         lane.words = [second, third, fourth, _mm_sha256msg2_epu32(partial, fourth)];
-    }
-
-    /// Takes a block's words, which are big-endian, as the first of the schedule.
-    #[inline]
-    #[target_feature(enable = "sha,sse4.1")]
-    fn load(lane: &mut Lane, block: &[u8; BLOCK]) {
-        let reversed = _mm_set_epi64x(0x0c0d_0e0f_0809_0a0b, 0x0405_0607_0001_0203);
-        let (quarters, _) = block.as_chunks::<16>();
-        for (words, quarter) in lane.words.iter_mut().zip(quarters) {
-            if let ([low, high], _) = quarter.as_chunks::<8>() {
-                // Together one load of 16 bytes.
-                let bytes = _mm_set_epi64x(i64::from_le_bytes(*high), i64::from_le_bytes(*low));
-                *words = _mm_shuffle_epi8(bytes, reversed);
-            }
-        }
-    }
-
-    #[inline]
-    #[target_feature(enable = "sha,sse4.1")]
-    fn vector([first, second, third, fourth]: [u32; 4]) -> __m128i {
-        let [first, second, third, fourth] =
-            [first.cast_signed(), second.cast_signed(), third.cast_signed(), fourth.cast_signed()];
-        _mm_set_epi32(fourth, third, second, first)
-    }
-
-    #[inline]
-    #[target_feature(enable = "sha,sse4.1")]
-    fn array(vector: __m128i) -> [u32; 4] {
-        [
-            _mm_extract_epi32::<0>(vector).cast_unsigned(),
-            _mm_extract_epi32::<1>(vector).cast_unsigned(),
-            _mm_extract_epi32::<2>(vector).cast_unsigned(),
-            _mm_extract_epi32::<3>(vector).cast_unsigned(),
-        ]
     }
 }
 
