@@ -15,10 +15,6 @@ pub(super) struct Fetch {
     swarm: Swarm,
     wires: HashMap<SourceId, Wire>,
     pieces: HashMap<PieceIndex, Vec<(Block, Buffer)>>,
-    /// Whether pieces are hashed and written.
-    stores: bool,
-    pub(super) events: u64,
-    pub(super) bytes: u64,
 }
 
 impl Fetch {
@@ -27,17 +23,11 @@ impl Fetch {
         let here = node.offering().here();
         let swarm = Swarm::new(*node.metainfo.geometry(), config, Instant::now(), |piece| here.has(piece));
         let (wires, pieces) = (HashMap::new(), HashMap::new());
-        Self { node, swarm, wires, pieces, stores: true, events: 0, bytes: 0 }
-    }
-
-    /// Drops what comes, to measure the connection alone.
-    pub(super) fn without_storing(mut self) -> Self {
-        self.stores = false;
-        self
+        Self { node, swarm, wires, pieces }
     }
 
     /// Fetches until everything is here, and returns the node.
-    pub(super) async fn finish(mut self) -> (Node, u64) {
+    pub(super) async fn finish(mut self) -> Node {
         while !self.swarm.is_complete() {
             self.act();
             let tick = Duration::from_millis(100);
@@ -49,7 +39,7 @@ impl Fetch {
                 }
             }
         }
-        (self.node, self.events)
+        self.node
     }
 
     fn act(&mut self) {
@@ -68,17 +58,14 @@ impl Fetch {
     fn check(&mut self, piece: PieceIndex) {
         let mut blocks = self.pieces.remove(&piece).unwrap();
         blocks.sort_by_key(|(block, _)| block.begin);
-        if self.stores {
-            assert!(self.node.metainfo.is_piece(piece, blocks.iter().map(|(_, data)| data.bytes())));
-            let bytes: Vec<u8> = blocks.iter().flat_map(|(_, data)| data.bytes()).copied().collect();
-            self.node.store(piece, &bytes);
-        }
+        assert!(self.node.metainfo.is_piece(piece, blocks.iter().map(|(_, data)| data.bytes())));
+        let bytes: Vec<u8> = blocks.iter().flat_map(|(_, data)| data.bytes()).copied().collect();
+        self.node.store(piece, &bytes);
         self.swarm.piece_checked(piece, true);
     }
 
     fn hear(&mut self, source: SourceId, event: WireEvent) {
         let now = Instant::now();
-        self.events += 1;
         match event {
             WireEvent::Joined { wire, have, choked } => {
                 wire.interested(true);
@@ -90,7 +77,6 @@ impl Fetch {
             WireEvent::Unchoked => self.swarm.source_unchoked(source),
             WireEvent::Bytes { count } => self.swarm.bytes_arrived(source, count, now),
             WireEvent::Blocks { blocks, count } => {
-                self.bytes += count;
                 self.swarm.bytes_arrived(source, count, now);
                 for (block, data) in blocks {
                     if self.swarm.block_arrived(source, block, now) {

@@ -202,7 +202,7 @@ async fn peers_that_dial_each_other_at_once_keep_one_connection() {
     let seed = Node::start(dir.path(), 1, &content, &metainfo, 10).await;
     let fetcher = Node::start(dir.path(), 2, &content, &metainfo, 0).await;
     let _ = tokio::join!(seed.membership.dial(fetcher.address), fetcher.membership.dial(seed.address));
-    let (fetcher, _) = Fetch::new(fetcher).finish().await;
+    let fetcher = Fetch::new(fetcher).finish().await;
     fetcher.stop().await;
     seed.stop().await;
 }
