@@ -37,6 +37,7 @@ mod scripted_index;
 mod tests;
 
 pub use changes::Changes;
+pub use command::SearchPage;
 pub use error::IndexError;
 pub use probe_key::ProbeKey;
 pub use shares::{NodeShares, Shares};
@@ -47,7 +48,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use protocol::digest::Digest;
-use protocol::index::{FileRecord, Hit, PeerRef, SearchCursor, Source, Statistics};
+use protocol::index::{FileRecord, PeerRef, SearchCursor, Source, Statistics};
 use protocol::limits::{MAX_HITS, MAX_LISTING, MAX_QUERY, MAX_SOURCES};
 use protocol::node_id::NodeId;
 use tokio::sync::{mpsc, oneshot, watch};
@@ -146,7 +147,7 @@ impl IndexClient {
         query: String,
         after: Option<SearchCursor>,
         limit: u16,
-    ) -> Result<(Vec<Hit>, Option<SearchCursor>), IndexError> {
+    ) -> Result<SearchPage, IndexError> {
         if query.len() > MAX_QUERY {
             return Err(IndexError::TooLong { limit: MAX_QUERY });
         }

@@ -17,8 +17,16 @@ use super::session_error::Violation;
 /// Where the answer goes.
 pub(super) type Answer<T> = oneshot::Sender<Result<T, IndexError>>;
 
-/// A page of hits, and where the next one begins.
-pub(super) type Hits = (Vec<Hit>, Option<SearchCursor>);
+/// A page of a search.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct SearchPage {
+    /// The hits, the best first.
+    pub hits: Vec<Hit>,
+    /// Where the next page begins; none if this is the last.
+    pub more: Option<SearchCursor>,
+    /// Whether the index cut the search off, so that there may be more all the same.
+    pub is_cut: bool,
+}
 
 /// A page of a peer's files, and whether there are more.
 pub(super) type Listing = (NodeId, Vec<FileRecord>, bool);
@@ -27,7 +35,7 @@ pub(super) type Listing = (NodeId, Vec<FileRecord>, bool);
 #[derive(Debug)]
 pub(super) enum Command {
     /// [`Request::Search`].
-    Search { query: String, after: Option<SearchCursor>, limit: u16, answer: Answer<Hits> },
+    Search { query: String, after: Option<SearchCursor>, limit: u16, answer: Answer<SearchPage> },
     /// [`Request::Locate`].
     Locate { digest: Digest, limit: u16, answer: Answer<Vec<Source>> },
     /// [`Request::Browse`].
@@ -140,8 +148,8 @@ fn within(what: &'static str, got: usize, limit: usize) -> Result<(), Violation>
     if got > limit { Err(Violation::TooMuch { what, got, limit }) } else { Ok(()) }
 }
 
-fn hits(reply: Reply, limit: u16) -> Judged<Hits> {
-    let Reply::Hits { mut hits, more, .. } = reply else { return refusal_or_wrong(reply, "hits") };
+fn hits(reply: Reply, limit: u16) -> Judged<SearchPage> {
+    let Reply::Hits { mut hits, more, cut: is_cut } = reply else { return refusal_or_wrong(reply, "hits") };
     within("hits", hits.len(), limit.into())?;
     // A page that leads nowhere would be asked for again and again.
     let more = more.filter(|_| !hits.is_empty());
@@ -154,7 +162,7 @@ fn hits(reply: Reply, limit: u16) -> Judged<Hits> {
         let possible = hit.size <= MAX_FILE_SIZE && (hit.size == 0) == (hit.digest == Digest::OF_NOTHING);
         possible && !hit.names.is_empty()
     });
-    Ok(Ok((hits, more)))
+    Ok(Ok(SearchPage { hits, more, is_cut }))
 }
 
 fn sources(reply: Reply, limit: u16) -> Judged<Vec<Source>> {

@@ -12,7 +12,7 @@ fn hit(names: &[&str]) -> Hit {
     Hit { digest: Digest::from_bytes([1; 32]), size: 1, names, whole: 1, partial: 0 }
 }
 
-fn search(limit: u16, reply: Reply) -> Result<Hits, Violation> {
+fn search(limit: u16, reply: Reply) -> Result<SearchPage, Violation> {
     let (answer, mut answered) = oneshot::channel();
     Command::Search { query: "x".into(), after: None, limit, answer }.answer(reply)?;
     Ok(answered.try_recv().unwrap().unwrap())
@@ -32,7 +32,8 @@ fn hits_that_cannot_be_are_dropped() {
     let impossible = Hit { size: 0, ..hit(&["a"]) };
     let enormous = Hit { size: u64::MAX, ..hit(&["a"]) };
     let hits = vec![hit(&["../x", "a"]), hit(&["/etc/passwd"]), impossible, enormous, hit(&["b"])];
-    let (hits, _) = search(9, Reply::Hits { hits, more: None, cut: false }).unwrap();
+    let SearchPage { hits, is_cut, .. } = search(9, Reply::Hits { hits, more: None, cut: true }).unwrap();
+    assert!(is_cut);
     assert_eq!(hits, [hit(&["a"]), hit(&["b"])]);
 }
 
@@ -43,8 +44,8 @@ fn pages_have_no_more_than_was_asked_for() {
         let more = Some(cursor.clone());
         Reply::Hits { hits: vec![hit(&["a"]); hits], more, cut: false }
     };
-    assert_eq!(search(2, page(2)).unwrap().1, Some(cursor.clone()));
-    assert_eq!(search(2, page(0)).unwrap().1, None, "an empty page is the last");
+    assert_eq!(search(2, page(2)).unwrap().more, Some(cursor.clone()));
+    assert_eq!(search(2, page(0)).unwrap().more, None, "an empty page is the last");
     assert_eq!(search(2, page(3)), Err(Violation::TooMuch { what: "hits", got: 3, limit: 2 }));
     let names = vec!["a"; MAX_HIT_NAMES + 1];
     assert!(search(2, Reply::Hits { hits: vec![hit(&names)], more: None, cut: false }).is_err());

@@ -8,7 +8,7 @@ use protocol::index::{Hit, PeerRef};
 use protocol::limits::MAX_HITS;
 
 use super::search;
-use crate::index_client::IndexError;
+use crate::index_client::{IndexError, SearchPage};
 use crate::repl::command::Item;
 use crate::repl::failure::Failure;
 use crate::repl::peers::{Named, NoPeer};
@@ -54,7 +54,7 @@ async fn by_digest(session: &Session, digest: Digest) -> Listed {
     }
     // Without an index there may be sources all the same, or the part of an earlier attempt.
     let found = session.node.index().search(digest.to_string(), None, 1).await;
-    let hits = found.map(|(hits, _)| hits).unwrap_or_default();
+    let hits = found.unwrap_or_default().hits;
     let unknown = || Listed { digest, size: None, path: digest.to_string() };
     hits.iter().find(is_it).map_or_else(unknown, Listed::from)
 }
@@ -80,7 +80,8 @@ async fn named(session: &Session, name: &str) -> Result<Vec<Hit>, IndexError> {
     let query = query_for(name);
     let (mut exact, mut folded, mut after) = (Vec::new(), Vec::new(), None);
     for _ in 0..MAX_PAGES {
-        let (hits, more) = session.node.index().search(query.clone(), after, MAX_HITS).await?;
+        let SearchPage { hits, more, .. } =
+            session.node.index().search(query.clone(), after, MAX_HITS).await?;
         for hit in hits {
             if hit.names.iter().any(|path| is_named(path, name)) {
                 exact.push(hit);

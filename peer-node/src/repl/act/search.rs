@@ -4,6 +4,7 @@ use protocol::limits::MAX_HITS;
 use protocol::units::Size;
 
 use super::pages::{MORE, PERSONS_PAGE};
+use crate::index_client::SearchPage;
 use crate::repl::failure::Failure;
 use crate::repl::look::Style;
 use crate::repl::session::Session;
@@ -17,6 +18,9 @@ const TABLE: [Column; 5] = [
     Column::right("sources", Style::Good, 2),
     Column::left("digest", Style::Faint, 3),
 ];
+
+/// What is said when the index has not looked at everything.
+const CUT: &str = "the index has cut the search off, there may be more: narrow it down";
 
 /// Finds what others share and shows the first page.
 pub(super) async fn search(session: &mut Session, query: String) -> Result<(), Failure> {
@@ -32,11 +36,16 @@ pub(super) async fn page(
 ) -> Result<(), Failure> {
     let limit = if session.output.is_for_person() { PERSONS_PAGE } else { MAX_HITS };
     let is_first = after.is_none();
-    let (hits, more) = session.node.index().search(query.clone(), after, limit).await?;
+    let SearchPage { hits, more, is_cut } = session.node.index().search(query.clone(), after, limit).await?;
     if hits.is_empty() && is_first {
-        return Ok(session.output.line("no hits")?);
+        session.output.line("no hits")?;
+    } else {
+        show(session, &hits, more.map(|after| Next::Search { query, after }))?;
     }
-    show(session, &hits, more.map(|after| Next::Search { query, after }))
+    if is_cut {
+        session.output.warning(CUT);
+    }
+    Ok(())
 }
 
 /// Shows hits as the current list, or as its next page.
