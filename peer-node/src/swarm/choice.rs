@@ -14,6 +14,7 @@ impl Swarm {
         while let Some(id) = self.turns.next() {
             if !self.has_room(id) {
                 self.turns.is_full(id);
+                self.sources.get_mut(&id).into_iter().for_each(Source::sate);
             } else if let Some(block) = self.choose(id) {
                 self.request(id, block, now);
             } else {

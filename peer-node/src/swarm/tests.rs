@@ -40,6 +40,34 @@ fn two_hundred_slow_sources_of_small_blocks_are_used_at_their_full_rates() {
 }
 
 #[test]
+fn a_source_is_asked_for_many_blocks_at_a_time() {
+    let (geometry, now) = (Geometry::new(64 << 20, 1 << 20).unwrap(), Instant::now());
+    let config = SwarmConfig { block_length: 16 << 10, max_requests: 40, ..CONFIG };
+    let mut swarm = Swarm::new(geometry, config, now, |_| false);
+    let id = SourceId(0);
+    swarm.source_joined(id, Have::All, false, now);
+    let mut waiting = VecDeque::new();
+    let ask = |swarm: &mut Swarm, waiting: &mut VecDeque<Block>| {
+        let before = waiting.len();
+        while let Some(action) = swarm.poll(now) {
+            match action {
+                Action::Request { block, .. } => waiting.push_back(block),
+                Action::Check { piece } => drop(swarm.piece_checked(piece, true)),
+                _ => {}
+            }
+        }
+        waiting.len() - before
+    };
+    let mut batches = Vec::new();
+    for _ in 0..200 {
+        batches.extend(Some(ask(&mut swarm, &mut waiting)).filter(|count| *count > 0));
+        let block = waiting.pop_front().unwrap();
+        swarm.block_arrived(id, block, now);
+    }
+    assert!(batches.iter().rev().take(10).all(|count| *count == 11), "{batches:?}");
+}
+
+#[test]
 fn a_source_at_which_fewer_requests_may_wait_is_asked_for_no_more() {
     let (geometry, now) = (Geometry::new(64 << 20, 1 << 20).unwrap(), Instant::now());
     let config = SwarmConfig { block_length: 16 << 10, max_requests: 250, ..CONFIG };
