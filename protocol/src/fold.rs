@@ -2,8 +2,7 @@
 //!
 //! Both sides fold the same way: the names when they are indexed, the words when they are searched for.
 
-use unicode_normalization::UnicodeNormalization;
-use unicode_normalization::char::is_combining_mark;
+use unicode_normalization::char::{decompose_compatible, is_combining_mark};
 
 /// Folds a text for searching: compatibility-decomposed, without combining marks, in lower case, and with the
 /// letters that have no decomposition spelled plainly (`ß` as `ss`, `ø` as `o`, `æ` as `ae`).
@@ -12,18 +11,39 @@ use unicode_normalization::char::is_combining_mark;
 /// not a combining mark is kept in some form; a text of marks alone becomes empty. The result may be longer than the
 /// text, but only in proportion to it: one character becomes at most 18 (U+FDFA does).
 pub fn fold(text: &str) -> String {
-    if text.is_ascii() {
-        return text.to_ascii_lowercase();
-    }
     let mut folded = String::with_capacity(text.len());
-    let letters = text.nfkd().filter(|mark| !is_combining_mark(*mark)).flat_map(char::to_lowercase);
-    for letter in letters {
+    fold_into(text, &mut folded);
+    folded
+}
+
+/// Folds a text as [`fold`] does, into the place of what is in `folded`.
+pub fn fold_into(text: &str, folded: &mut String) {
+    folded.clear();
+    if text.is_ascii() {
+        folded.push_str(text);
+        folded.make_ascii_lowercase();
+        return;
+    }
+    // Letter by letter: what depends on its neighbours when a text is decomposed is the order of marks alone.
+    for letter in text.chars() {
+        if letter.is_ascii() {
+            folded.push(letter.to_ascii_lowercase());
+        } else {
+            decompose_compatible(letter, |part| fold_part(part, folded));
+        }
+    }
+}
+
+fn fold_part(part: char, folded: &mut String) {
+    if is_combining_mark(part) {
+        return;
+    }
+    for letter in part.to_lowercase() {
         match plain_spelling(letter) {
             Some(plain) => folded.push_str(plain),
             None => folded.push(letter),
         }
     }
-    folded
 }
 
 /// Spells a lower-case letter that no decomposition reaches, as people without its key type it.
@@ -49,6 +69,8 @@ fn plain_spelling(letter: char) -> Option<&'static str> {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+    use unicode_normalization::UnicodeNormalization;
+    use unicode_normalization::char::canonical_combining_class;
 
     #[test]
     fn case_and_accents_fold_away() {
@@ -83,7 +105,22 @@ mod tests {
         }
     }
 
+    #[test]
+    fn only_marks_change_places_when_a_text_is_decomposed() {
+        let moves = |part: &char| canonical_combining_class(*part) != 0;
+        assert!(('\0'..=char::MAX).filter(moves).all(is_combining_mark));
+    }
+
     proptest! {
+        #[test]
+        fn folding_letter_by_letter_is_folding_the_whole(text in any::<String>(), before in any::<String>()) {
+            let mut whole = String::new();
+            text.nfkd().for_each(|part| fold_part(part, &mut whole));
+            let mut folded = before;
+            fold_into(&text, &mut folded);
+            prop_assert_eq!(folded, whole);
+        }
+
         #[test]
         fn folding_twice_is_folding_once(text in any::<String>()) {
             let once = fold(&text);
