@@ -15,7 +15,7 @@ mod tests;
 
 use std::collections::HashSet;
 
-use protocol::fold::fold;
+use protocol::fold::fold_into;
 use protocol::index::SearchCursor;
 use protocol::query::{HashWord, Query};
 
@@ -47,6 +47,8 @@ pub(crate) struct Search {
     /// How well titles fit that are looked for now; none when everything has been looked for.
     fit: Option<Fit>,
     route: Option<Route>,
+    /// Holds the path that is being looked at.
+    folded: String,
 }
 
 impl Search {
@@ -54,7 +56,8 @@ impl Search {
     pub(crate) fn new(query: Query, after: Option<&SearchCursor>, wanted: usize) -> Self {
         let (found, best) = (Vec::new(), Best::new(wanted));
         let (offered, told) = (HashSet::new(), Told::new(after));
-        Self { query, told, wanted, found, best, offered, fit: Some(Fit::Words), route: None }
+        let (fit, route, folded) = (Some(Fit::Words), None, String::new());
+        Self { query, told, wanted, found, best, offered, fit, route, folded }
     }
 
     /// Says whether everything has been looked at that could matter.
@@ -110,25 +113,43 @@ impl Search {
         while *left > 0
             && let Some(source) = route.sources.last_mut()
         {
+            let rest = (&mut route.next, route.filters.as_slice());
             let ended = match source {
                 Source::Digests { from, name, high } => self.next_digest((from, name, *high), catalog, left),
-                Source::Everything => {
-                    let titles = |number| Some(number);
-                    self.walk(titles, (&mut route.next, &route.filters), catalog, left)
-                }
-                Source::Word(word) => match catalog.words().titles(*word) {
-                    Some(titles) => {
-                        let titles = |number| titles.next_from(number);
-                        self.walk(titles, (&mut route.next, &route.filters), catalog, left)
-                    }
-                    None => true,
-                },
+                Source::Everything => self.walk(Some, rest, catalog, left),
+                Source::Words(words) => self.next_word(words, rest, catalog, left),
             };
             if ended {
                 route.sources.pop();
-                route.next = 0;
             }
         }
+    }
+
+    /// Goes through the titles of the next word; says whether it was the last one, or none that is left matters.
+    fn next_word(
+        &mut self,
+        words: &mut Vec<WordNo>,
+        (next, filters): (&mut u32, &[Vec<WordNo>]),
+        catalog: &Catalog,
+        left: &mut usize,
+    ) -> bool {
+        let titles = |word: &WordNo| catalog.words().titles(*word);
+        if let Some(set) = words.last().and_then(titles) {
+            let also =
+                filters.iter().find_map(|words| if let [word] = **words { titles(&word) } else { None });
+            let rest = (&mut *next, filters);
+            let ended = match also {
+                Some(also) => self.walk(|number| set.meet_from(also, number), rest, catalog, left),
+                None => self.walk(|number| set.next_from(number), rest, catalog, left),
+            };
+            if !ended {
+                return false;
+            }
+        }
+        words.pop();
+        *next = 0;
+        // What is left may be thousands of words whose titles could not be among the best any more.
+        words.is_empty() || catalog.titles().above(0, self.best.floor()).is_none()
     }
 
     /// Goes through titles in the order of their numbers; says whether it came to their end.
@@ -196,9 +217,9 @@ impl Search {
         }
         let Some(path) = catalog.names().path(title.name) else { return };
         *left = left.saturating_sub(LOOK + path.len() / LOOK_BYTES);
-        let folded = fold(path);
-        let fits = self.query.matches(&folded, content.size, &content.digest)
-            && Some(Fit::of(&self.query, &folded, &content.digest)) == self.fit;
+        fold_into(path, &mut self.folded);
+        let fits = self.query.matches(&self.folded, content.size, &content.digest)
+            && Some(Fit::of(&self.query, &self.folded, &content.digest)) == self.fit;
         if fits {
             self.offered.insert(title.content);
             if !self.told.has(content) {

@@ -65,8 +65,10 @@ impl Words {
         if piece.stand == Stand::Whole {
             return Some(self.table.find(&piece.text).map(WordNo).into_iter().collect());
         }
-        let mut found = self.grams.candidates(piece, most)?;
-        found.retain(|number| self.table.text(*number).is_some_and(|word| piece.is_in(word)));
+        let (mut found, all_fit) = self.grams.candidates(piece, most)?;
+        if !all_fit {
+            found.retain(|number| self.table.text(*number).is_some_and(|word| piece.is_in(word)));
+        }
         Some(found.into_iter().map(WordNo).collect())
     }
 }

@@ -31,14 +31,20 @@ pub(crate) fn hit(catalog: &Catalog, query: &Query, place: &Place) -> Option<Hit
 }
 
 fn names(catalog: &Catalog, query: &Query, (place, content): (&Place, &Content)) -> Vec<String> {
+    // The title may have gone since it was found, and its number been given to another.
+    let listed = |title| {
+        let title = catalog.titles().get(title)?;
+        (title.content == place.content && title.listed() > 0).then_some(title)
+    };
+    if content.has_one_name()
+        && let Some(path) = listed(place.title).and_then(|title| catalog.names().path(title.name))
+    {
+        return vec![path.to_string()];
+    }
     let titles = catalog.titles().of(place.content, NameNo(0)).take(NAMES_WEIGHED);
     let others = titles.filter(|title| *title != place.title);
     let weigh = |title| {
-        // The title may have gone since it was found, and its number been given to another.
-        let title = catalog
-            .titles()
-            .get(title)
-            .filter(|title| title.content == place.content && title.listed() > 0)?;
+        let title = listed(title)?;
         let path = catalog.names().path(title.name)?;
         let matches = query.matches(&fold(path), content.size, &content.digest);
         Some((Reverse(matches), Reverse(title.listed()), path))

@@ -38,6 +38,11 @@ impl Content {
         hasher.hash_one((self.digest.as_bytes(), self.size))
     }
 
+    /// Says whether it has one name only.
+    pub(crate) const fn has_one_name(&self) -> bool {
+        self.names == 1
+    }
+
     /// Returns how available searches are to take it for until they look at it itself.
     pub(super) fn peak(&self) -> u64 {
         if self.names > CROWDED { u64::MAX } else { self.available.rank() }

@@ -30,8 +30,8 @@ const FEW_WORDS: usize = 8;
 pub(super) enum Source {
     /// All titles there are.
     Everything,
-    /// Those that contain a word.
-    Word(WordNo),
+    /// Those that contain one of some words, the last word first.
+    Words(Vec<WordNo>),
     /// Those whose digest starts with up to `high`: from a content and one of its names on.
     Digests { from: (Start, ContentNo), name: NameNo, high: Start },
 }
@@ -50,37 +50,48 @@ pub(super) struct Route {
 impl Route {
     /// Finds the shortest way.
     pub(super) fn plan(query: &Query, fit: Fit, catalog: &Catalog) -> Self {
-        let mut ways: Vec<(usize, Vec<Source>)> = Vec::new();
-        let mut filters: Vec<(usize, Vec<WordNo>)> = Vec::new();
-        if let Some(prefix) = query.digest_prefix() {
-            ways.push(with_digest(prefix, catalog));
-        }
-        for hash in query.hash_words() {
-            let found = pieces(hash.word(), fit).first().and_then(|piece| find(piece, catalog));
-            if let Some(found) = found {
-                let ((weight, sources), by_digest) =
-                    (with_words(&found, catalog), with_digest(hash.prefix(), catalog));
-                ways.push((weight + by_digest.0, [sources, by_digest.1].concat()));
-            }
-        }
+        let mut shortest = by_digest(query, fit, catalog);
         let alternatives = query.extensions().filter_map(|endings| with_endings(endings, catalog));
-        for found in required(query, fit).iter().filter_map(|piece| find(piece, catalog)).chain(alternatives)
-        {
-            let (weight, sources) = with_words(&found, catalog);
-            ways.push((weight, sources));
-            if found.len() <= FEW_WORDS {
-                filters.push((weight, found));
+        let pieces = required(query, fit);
+        let mut found: Vec<Vec<WordNo>> =
+            pieces.iter().filter_map(|piece| find(piece, catalog)).chain(alternatives).collect();
+        // Few words have few titles, mostly; and what is the only way need not be weighed.
+        found.sort_by_key(Vec::len);
+        let is_only = shortest.is_none() && found.len() == 1;
+        let mut filters: Vec<(usize, Vec<WordNo>)> = Vec::new();
+        for words in found {
+            let is_filter = words.len() <= FEW_WORDS && !is_only;
+            let most = shortest.as_ref().map_or(usize::MAX, |(weight, _)| *weight);
+            let weight =
+                if is_only { 0 } else { weigh(&words, catalog, if is_filter { usize::MAX } else { most }) };
+            if is_filter {
+                filters.push((weight, words.clone()));
+            }
+            if weight < most {
+                shortest = Some((weight, vec![Source::Words(words)]));
             }
         }
-        let shortest = ways.into_iter().min_by_key(|(weight, _)| *weight);
         let (_, sources) = shortest.unwrap_or_else(|| (0, vec![Source::Everything]));
-        if let [Source::Word(followed)] = *sources {
-            filters.retain(|(_, words)| **words != [followed]);
+        if let [Source::Words(followed)] = sources.as_slice() {
+            filters.retain(|(_, words)| words != followed);
         }
         filters.sort_by_key(|(weight, _)| *weight);
         filters.truncate(MOST_FILTERS);
         Self { sources, next: 0, filters: filters.into_iter().map(|(_, words)| words).collect() }
     }
+}
+
+/// Finds the shortest way through what a query says of digests, if it says something.
+fn by_digest(query: &Query, fit: Fit, catalog: &Catalog) -> Option<(usize, Vec<Source>)> {
+    let whole = query.digest_prefix().map(|prefix| with_digest(prefix, catalog));
+    let hashes = query.hash_words().filter_map(|hash| {
+        let words = find(pieces(hash.word(), fit).first()?, catalog)?;
+        let (weight, mut sources) = with_digest(hash.prefix(), catalog);
+        let weight = weight + weigh(&words, catalog, usize::MAX);
+        sources.push(Source::Words(words));
+        Some((weight, sources))
+    });
+    whole.into_iter().chain(hashes).min_by_key(|(weight, _)| *weight)
 }
 
 /// Returns the pieces that stand in every title that fits that well; of parts of words only a few.
@@ -126,9 +137,16 @@ fn with_endings(endings: &[String], catalog: &Catalog) -> Option<Vec<WordNo>> {
     Some(found)
 }
 
-fn with_words(found: &[WordNo], catalog: &Catalog) -> (usize, Vec<Source>) {
-    let titles = |word: &WordNo| catalog.words().titles(*word).map_or(0, crate::words::NumberSet::len);
-    (found.iter().map(titles).sum(), found.iter().map(|word| Source::Word(*word)).collect())
+/// Counts the titles of some words, but stops when there are at least `most`.
+fn weigh(words: &[WordNo], catalog: &Catalog, most: usize) -> usize {
+    let mut weight = 0;
+    for word in words {
+        if weight >= most {
+            break;
+        }
+        weight += catalog.words().titles(*word).map_or(0, crate::words::NumberSet::len);
+    }
+    weight
 }
 
 fn with_digest(prefix: &DigestPrefix, catalog: &Catalog) -> (usize, Vec<Source>) {

@@ -15,6 +15,9 @@ type Gram = u64;
 
 const CHAR_BITS: u32 = 21;
 
+/// The words of the rarest gram of a piece are looked for among those of no more of its other grams.
+const MOST_SETS: usize = 3;
+
 /// All grams of all words.
 #[derive(Debug, Default)]
 pub(super) struct Grams {
@@ -63,21 +66,31 @@ impl Grams {
         }
     }
 
-    /// Returns numbers of words, among which are all that contain a piece as it is to stand in them; nothing if it is
-    /// too short to look for, or there are more than `most`.
-    pub(super) fn candidates(&self, piece: &Piece, most: usize) -> Option<Vec<u32>> {
+    /// Returns numbers of words, among which are all that contain a piece as it is to stand in them, and whether that is
+    /// true of all of them; nothing if it is too short to look for, or there are more than `most`.
+    pub(super) fn candidates(&self, piece: &Piece, most: usize) -> Option<(Vec<u32>, bool)> {
         let before = (piece.stand == Stand::Beginning).then_some(EDGE);
         let behind = (piece.stand == Stand::End).then_some(EDGE);
         let chars: Vec<char> = before.into_iter().chain(piece.text.chars()).chain(behind).collect();
         match *chars {
             [] | [_] => None,
-            [first, second] => self.with_pair([first, second], most),
+            [first, second] => Some((self.with_pair([first, second], most)?, true)),
             _ => {
                 let mut sets: Vec<Option<&NumberSet>> =
                     grams(chars.iter().copied()).map(|gram| self.words.get(&gram)).collect();
                 sets.sort_unstable_by_key(|set| set.map_or(0, NumberSet::len));
-                let Some(rarest) = sets.first().copied().flatten() else { return Some(Vec::new()) };
-                (rarest.len() <= most).then(|| rarest.iter().collect())
+                let (rarest, others) = sets.split_first()?;
+                let Some(rarest) = rarest else { return Some((Vec::new(), true)) };
+                // A word lies somewhere in memory, the numbers of a set side by side.
+                let in_others =
+                    |word: &u32| others.iter().take(MOST_SETS).flatten().all(|set| set.contains(*word));
+                if rarest.len() > most {
+                    return None;
+                }
+                let mut found = Vec::with_capacity(rarest.len());
+                rarest.list_into(&mut found);
+                found.retain(in_others);
+                Some((found, others.is_empty()))
             }
         }
     }
@@ -94,7 +107,7 @@ impl Grams {
             if found.len() + words.len() > most {
                 return None;
             }
-            found.extend(words.iter());
+            words.list_into(&mut found);
         }
         found.sort_unstable();
         found.dedup();

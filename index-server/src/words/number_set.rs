@@ -1,6 +1,7 @@
 //! A set of numbers: small where few are in it, quick where many are.
 
 mod chunks;
+mod meeting;
 
 use std::num::NonZeroU32;
 
@@ -122,6 +123,15 @@ impl NumberSet {
             }
             Self::Some(list) => list.get(list.partition_point(|other| *other < number)).copied(),
             Self::Many(chunks) => chunks.next_from(number),
+        }
+    }
+
+    /// Adds all numbers to a list, in order.
+    pub(crate) fn list_into(&self, list: &mut Vec<u32>) {
+        match self {
+            Self::Few(_) => list.extend(self.iter()),
+            Self::Some(numbers) => list.extend_from_slice(numbers),
+            Self::Many(chunks) => chunks.list_into(list),
         }
     }
 

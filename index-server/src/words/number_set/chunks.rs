@@ -1,5 +1,7 @@
 //! A large set of numbers: a list or a bitmap for each 65,536 that agree in their high bits.
 
+use std::cmp::Ordering;
+
 /// A chunk has the numbers that agree in all but this many low bits.
 const CHUNK_BITS: u32 = 16;
 
@@ -74,12 +76,50 @@ impl Chunks {
 
     pub(super) fn list(&self) -> Vec<u32> {
         let mut list = Vec::with_capacity(self.len);
-        let mut next = self.next_from(0);
-        while let Some(number) = next {
-            list.push(number);
-            next = number.checked_add(1).and_then(|number| self.next_from(number));
-        }
+        self.list_into(&mut list);
         list
+    }
+
+    pub(super) fn list_into(&self, list: &mut Vec<u32>) {
+        for (high, chunk) in &self.chunks {
+            match chunk {
+                Chunk::Sparse(lows) => list.extend(lows.iter().map(|low| join(*high, *low))),
+                Chunk::Dense { bits, .. } => {
+                    let mut first = join(*high, 0);
+                    for word in bits.iter() {
+                        let mut left = *word;
+                        while left != 0 {
+                            list.push(first + left.trailing_zeros());
+                            left &= left - 1;
+                        }
+                        first = first.saturating_add(64);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Returns the lowest number not below another that is in both.
+    pub(super) fn next_in_both(&self, other: &Self, number: u32) -> Option<u32> {
+        let (high, low) = split(number);
+        let first = self.chunks.partition_point(|(other, _)| *other < high);
+        let mut others = other.chunks.get(other.chunks.partition_point(|(other, _)| *other < high)..)?;
+        for (here, chunk) in self.chunks.get(first..)? {
+            while let Some(((there, _), rest)) = others.split_first()
+                && there < here
+            {
+                others = rest;
+            }
+            let ((there, other), rest) = others.split_first()?;
+            if here == there {
+                others = rest;
+                let from = if *here == high { low } else { 0 };
+                if let Some(low) = chunk.next_in_both(other, from) {
+                    return Some(join(*here, low));
+                }
+            }
+        }
+        None
     }
 }
 
@@ -138,6 +178,38 @@ impl Chunk {
     }
 }
 
+impl Chunk {
+    fn next_in_both(&self, other: &Self, low: u16) -> Option<u16> {
+        let (list, other) = match (self, other) {
+            (Self::Dense { bits, .. }, Self::Dense { bits: others, .. }) => {
+                return next_common_bit(bits, others, low);
+            }
+            (Self::Sparse(list), other) | (other, Self::Sparse(list)) => (list, other),
+        };
+        let mut rest = list.get(list.partition_point(|other| *other < low)..)?;
+        match other {
+            Self::Dense { bits, .. } => rest.iter().copied().find(|low| is_set(bits, *low)),
+            Self::Sparse(others) => {
+                let mut others = others.get(others.partition_point(|other| *other < low)..)?;
+                while let (Some((first, behind)), Some((other, others_behind))) =
+                    (rest.split_first(), others.split_first())
+                {
+                    match first.cmp(other) {
+                        Ordering::Less => rest = behind,
+                        Ordering::Greater => others = others_behind,
+                        Ordering::Equal => return Some(*first),
+                    }
+                }
+                None
+            }
+        }
+    }
+}
+
+fn is_set(bits: &[u64; WORDS], low: u16) -> bool {
+    bits.get(usize::from(low >> 6)).is_some_and(|word| word & 1 << (low & 63) != 0)
+}
+
 /// Sets a bit and says whether that changed it.
 fn flip(bits: &mut [u64; WORDS], low: u16, set: bool) -> bool {
     let Some(word) = bits.get_mut(usize::from(low >> 6)) else { return false };
@@ -151,9 +223,18 @@ fn flip(bits: &mut [u64; WORDS], low: u16, set: bool) -> bool {
 
 /// Finds the first bit that is set at a place or behind it.
 fn next_bit(bits: &[u64; WORDS], low: u16) -> Option<u16> {
+    first_bit(bits.iter().copied(), low)
+}
+
+/// Finds the first bit that is set in both at a place or behind it.
+fn next_common_bit(bits: &[u64; WORDS], others: &[u64; WORDS], low: u16) -> Option<u16> {
+    first_bit(bits.iter().zip(others).map(|(word, other)| word & other), low)
+}
+
+fn first_bit(words: impl Iterator<Item = u64>, low: u16) -> Option<u16> {
     let mut masked = u64::MAX << (low & 63);
-    for index in (low >> 6)..=(u16::MAX >> 6) {
-        let word = bits.get(usize::from(index))? & masked;
+    for (index, word) in (low >> 6..).zip(words.skip(usize::from(low >> 6))) {
+        let word = word & masked;
         if word != 0 {
             return u16::try_from(word.trailing_zeros()).ok().map(|bit| index << 6 | bit);
         }
