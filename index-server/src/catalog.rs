@@ -156,11 +156,16 @@ impl Catalog {
         Ok(())
     }
 
-    /// Takes out what was not registered since [`Catalog::begin_list`].
+    /// Returns what was not registered since [`Catalog::begin_list`].
+    pub(crate) fn unmentioned(&self, node: NodeNo) -> Result<Vec<Arc<str>>, Unchanged> {
+        let list = self.lists.get(&node).ok_or(Unchanged::NoSuchNode)?;
+        list.unmentioned().ok_or(Unchanged::NotBegun)
+    }
+
+    /// Ends what [`Catalog::begin_list`] began; what was not mentioned is to be taken out.
     pub(crate) fn end_list(&mut self, node: NodeNo) -> Result<(), Unchanged> {
-        let list = self.lists.get_mut(&node).ok_or(Unchanged::NoSuchNode)?;
-        let gone = list.end().ok_or(Unchanged::NotBegun)?;
-        self.unregister(node, gone.iter().map(AsRef::as_ref))
+        self.lists.get_mut(&node).ok_or(Unchanged::NoSuchNode)?.end();
+        Ok(())
     }
 
     /// Returns the list's summary, or nothing if it may not be what is on disk.

@@ -23,7 +23,7 @@ use crate::directory::Arrival;
 use crate::quotas::Kind;
 use crate::server::{Allowance, RETRY_AFTER, Service};
 use crate::session::{Session, Step, is_final};
-use crate::wire::{Wire, WireError};
+use crate::wire::{Body, Wire, WireError};
 pub(crate) use gate::Gate;
 use greeting::Greeted;
 
@@ -86,8 +86,8 @@ async fn attend(wire: &mut Wire, greeted: Greeted, service: &Arc<Service>) -> En
             () = arrival.replaced.cancelled() => Err(Ended::Replaced),
             () = access.next() => judge_again(wire, who, service).await,
             Some(notice) = inbox.recv() => wire.send(&FromIndex::Notice(notice)).await.map_err(Ended::from),
-            message = wire.next::<ToIndex>() => match message {
-                Ok(message) => answer(wire, message, (&mut session, &arrival, who), service).await,
+            body = wire.next_body() => match body {
+                Ok(body) => answer(wire, body, (&mut session, &arrival, who), service).await,
                 Err(error) => Err(refuse_unread(wire, error, service).await),
             },
         };
@@ -128,15 +128,55 @@ fn start_calling(callee: Callee, notices: mpsc::Sender<Notice>, service: &Arc<Se
     enough
 }
 
+/// What a message is, and what to do about it.
+struct Heard {
+    id: RequestId,
+    kind: Kind,
+    step: Result<Step, Refusal>,
+}
+
+/// Takes a message apart and judges it; a long one is the clerk's work.
+async fn hear(
+    body: Body,
+    session: &mut Session,
+    who: (NodeId, IpAddr),
+    service: &Arc<Service>,
+) -> Result<Heard, WireError> {
+    if !body.is_long() {
+        return judge(body, session, who, service);
+    }
+    let (mut own, shared) = (session.clone(), Arc::clone(service));
+    let judging = move || (judge(body, &mut own, who, &shared), own);
+    // Without a clerk the index is being stopped.
+    let (heard, after) = service.clerk.run(judging).await.ok_or(WireError::Closed)?;
+    *session = after;
+    heard
+}
+
+fn judge(
+    body: Body,
+    session: &mut Session,
+    who: (NodeId, IpAddr),
+    service: &Service,
+) -> Result<Heard, WireError> {
+    let ToIndex { id, request } = body.decode()?;
+    let kind = Kind::of(&request);
+    let step = service.quotas.admit(Instant::now(), who, kind).and_then(|()| session.hear(request));
+    Ok(Heard { id, kind, step })
+}
+
 /// Answers one request.
 async fn answer(
     wire: &mut Wire,
-    ToIndex { id, request }: ToIndex,
+    body: Body,
     (session, arrival, who): (&mut Session, &Arrival, (NodeId, IpAddr)),
-    service: &Service,
+    service: &Arc<Service>,
 ) -> Result<(), Ended> {
-    let (begun, kind) = (Instant::now(), Kind::of(&request));
-    let step = service.quotas.admit(begun, who, kind).and_then(|()| session.hear(request));
+    let begun = Instant::now();
+    let Heard { id, kind, step } = match hear(body, session, who, service).await {
+        Ok(heard) => heard,
+        Err(error) => return Err(refuse_unread(wire, error, service).await),
+    };
     let reply = match step {
         Err(refusal) => return refuse(wire, id, refusal, service).await,
         Ok(Step::Change(change)) => desk::list_reply(service.registrar.change(arrival, change).await),

@@ -9,11 +9,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use parking_lot::{RwLock, RwLockWriteGuard};
+use parking_lot::{RwLock, RwLockReadGuard, RwLockWriteGuard};
 use protocol::digest::Digest;
-use protocol::index::{
-    Hit, ListSummary, PeerRef, Refusal, Reply, SearchCursor, Share, Source, Statistics, TorrentHint,
-};
+use protocol::index::{ListSummary, PeerRef, Refusal, Reply, Share, Source, Statistics, TorrentHint};
 use protocol::infohash::Infohash;
 use protocol::node_id::NodeId;
 use tokio_util::sync::CancellationToken;
@@ -21,17 +19,18 @@ use tokio_util::sync::CancellationToken;
 use crate::answer;
 use crate::catalog::{Catalog, NodeNo};
 use crate::offers::Offers;
-use crate::ranking::Place;
 use crate::roster::{Roster, SessionId};
 use crate::search::Search;
 use crate::session::Offer;
-use crate::told::Told;
 
 /// How many titles a search goes through before it lets others at the catalog: less than a millisecond's worth.
 const SEARCH_STEP: usize = 8192;
 
 /// How long a search may take; then it tells what it has found.
 const SEARCH_TIME: Duration = Duration::from_millis(50);
+
+/// How long hits are told before others are let at the catalog.
+const TELLING: Duration = Duration::from_micros(200);
 
 /// How many files of a node that comes or goes are gone through before others are let at the catalog.
 const SETTLE_STEP: usize = 256;
@@ -70,6 +69,11 @@ impl Directory {
     pub(crate) fn new(catalog: Catalog) -> Self {
         let state = RwLock::new(State { catalog, ..State::default() });
         Self(Arc::new(Shared { state, searches: AtomicU64::new(0), started: Instant::now() }))
+    }
+
+    /// Looks at anything; for the registrar.
+    pub(crate) fn look<T>(&self, look: impl FnOnce(&State) -> T) -> T {
+        look(&self.0.state.read())
     }
 
     /// Changes anything; for the registrar.
@@ -152,34 +156,43 @@ impl Directory {
         self.0.state.read().catalog.summary(node)
     }
 
-    /// Goes on with a search, for less than a millisecond.
-    pub(crate) fn advance(&self, search: &mut Search) {
-        search.step(&self.0.state.read().catalog, SEARCH_STEP);
+    /// Goes on with a search for less than a millisecond, and tells what it has found if that was all.
+    pub(crate) fn advance(&self, mut search: Box<Search>) -> Result<Reply, Box<Search>> {
+        let state = self.0.state.read();
+        search.step(&state.catalog, SEARCH_STEP);
+        if search.is_done() { Ok(self.tell(*search, state)) } else { Err(search) }
     }
 
-    /// Goes on with a search until it is done, or its time is up.
-    pub(crate) fn complete(&self, search: &mut Search) {
+    /// Goes on with a search until it is done, or its time is up, and tells what it has found.
+    pub(crate) fn complete(&self, mut search: Box<Search>) -> Reply {
         let end = Instant::now() + SEARCH_TIME;
-        while !search.is_done() && Instant::now() < end {
-            self.advance(search);
+        while Instant::now() < end {
+            match self.advance(search) {
+                Ok(reply) => return reply,
+                Err(unfinished) => search = unfinished,
+            }
         }
+        self.tell(*search, self.0.state.read())
     }
 
-    /// Tells what a search has found.
-    pub(crate) fn tell(&self, search: Search) -> Reply {
+    /// Tells what a search has found. Others come in between where that takes long; a content can have lost its last
+    /// source by then.
+    fn tell(&self, search: Search, mut state: RwLockReadGuard<'_, State>) -> Reply {
         let timed_out = !search.is_done();
         let (query, places, more, told) = search.finish();
-        // Others come in between; a content can have lost its last source since it was found.
-        let hit = |place| answer::hit(&self.0.state.read().catalog, &query, place);
-        let hits: Vec<Hit> = places.iter().filter_map(hit).collect();
-        let cursor = if more { self.cursor(told, &places) } else { None };
+        let (mut hits, mut begun) = (Vec::with_capacity(places.len()), Instant::now());
+        for place in &places {
+            hits.extend(answer::hit(&state.catalog, &query, place));
+            if begun.elapsed() >= TELLING {
+                RwLockReadGuard::bump(&mut state);
+                begun = Instant::now();
+            }
+        }
+        let contents = || places.iter().filter_map(|place| state.catalog.contents().get(place.content));
+        let cursor = if more { told.with(contents()) } else { None };
+        drop(state);
         self.0.searches.fetch_add(1, Ordering::Relaxed);
         Reply::Hits { hits, cut: timed_out || (more && cursor.is_none()), more: cursor }
-    }
-
-    fn cursor(&self, told: Told, places: &[Place]) -> Option<SearchCursor> {
-        let state = self.0.state.read();
-        told.with(places.iter().filter_map(|place| state.catalog.contents().get(place.content)))
     }
 
     /// Returns who has a content and is there, in an order that `seed` decides.

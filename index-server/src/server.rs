@@ -19,6 +19,7 @@ use tokio_util::task::TaskTracker;
 use tracing::{Instrument, debug, info, info_span, warn};
 
 use crate::access::Access;
+use crate::clerk::Clerk;
 use crate::connection::{self, Gate};
 use crate::directory::Directory;
 use crate::limits::Limits;
@@ -78,6 +79,7 @@ pub struct Conditions {
 pub(crate) struct Service {
     pub(crate) directory: Directory,
     pub(crate) registrar: Registrar,
+    pub(crate) clerk: Clerk,
     pub(crate) limits: Limits,
     pub(crate) access: Access,
     pub(crate) quotas: Quotas,
@@ -114,6 +116,7 @@ pub async fn run(
     let service = Arc::new(Service {
         directory,
         registrar,
+        clerk: Clerk::start(&keepers),
         tracker_place: listeners.tracker.as_ref().and_then(TrackerListener::place),
         calls: Semaphore::new(limits.calls.at_once),
         quotas: Quotas::new(&limits.quotas),

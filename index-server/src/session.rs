@@ -18,7 +18,7 @@ use protocol::query::Query;
 use crate::registrar::Change;
 
 /// One connection's progress.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Session {
     nonce: [u8; 32],
     /// A port that cannot be the node's, since the index itself listens on it.
@@ -26,7 +26,7 @@ pub(crate) struct Session {
     phase: Phase,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 enum Phase {
     Greeting,
     Proving { node: NodeId, port: u16 },

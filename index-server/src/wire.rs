@@ -5,10 +5,11 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use bincode::{Decode, Encode};
-use protocol::frame::{FrameBuffer, FrameError, encode_frame};
+use protocol::frame::{FrameBuffer, FrameError, decode_body, encode_frame};
 use protocol::preamble::PREAMBLE_LEN;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
+use tokio::task::yield_now;
 use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::server::{Allowance, Room};
@@ -81,6 +82,22 @@ pub(crate) struct Times {
     pub(crate) write: Duration,
 }
 
+/// A message that was read and is not decoded yet.
+#[derive(Debug)]
+pub(crate) struct Body(Vec<u8>);
+
+impl Body {
+    /// Says whether it takes noticeable time to decode.
+    pub(crate) const fn is_long(&self) -> bool {
+        self.0.len() > SHORT
+    }
+
+    /// Decodes the message that it must be.
+    pub(crate) fn decode<M: Decode<()>>(self) -> Result<M, FrameError> {
+        decode_body(&self.0)
+    }
+}
+
 impl Wire {
     pub(crate) fn new(stream: TcpStream, frame_limit: usize, times: Times) -> Self {
         let buffer = FrameBuffer::with_limit(frame_limit);
@@ -144,15 +161,23 @@ impl Wire {
 
     /// Reads the next message. Loses nothing when it is dropped early; after an error nothing more can be read.
     pub(crate) async fn next<M: Decode<()>>(&mut self) -> Result<M, WireError> {
+        Ok(self.next_body().await?.decode()?)
+    }
+
+    /// Reads the next message and leaves it as it came. Loses nothing when it is dropped early; after an error nothing
+    /// more can be read.
+    pub(crate) async fn next_body(&mut self) -> Result<Body, WireError> {
         if self.buffer.pending() == 0 {
             self.room = None;
             self.buffer.release();
         }
         loop {
-            if let Some(message) = self.buffer.next_message()? {
+            if let Some(body) = self.buffer.next_body()? {
+                let body = Body(body.to_vec());
+                self.buffer.release();
                 self.heard = Instant::now();
                 self.begun = None;
-                return Ok(message);
+                return Ok(body);
             }
             let (deadline, late) = self.deadline();
             if let (None, Some(allowance), Some(length)) =
@@ -163,6 +188,10 @@ impl Wire {
             }
             if timeout_at(deadline, self.stream.readable()).await.map_err(|_| late)?.is_ok() {
                 self.fill()?;
+            }
+            if self.room.is_some() {
+                // A long message comes in many parts, and short ones of others go between them.
+                yield_now().await;
             }
         }
     }

@@ -151,10 +151,14 @@ impl FileList {
         self.beginnings = (self.beginnings.0.wrapping_add(1), true);
     }
 
-    /// Ends what [`FileList::begin`] began, and returns the paths that were not mentioned in between.
-    pub(super) fn end(&mut self) -> Option<Vec<Arc<str>>> {
-        let (stamp, under_way) = self.beginnings;
+    /// Ends what [`FileList::begin`] began.
+    pub(super) const fn end(&mut self) {
         self.beginnings.1 = false;
+    }
+
+    /// Returns the paths that were not mentioned since the list was begun, if it was.
+    pub(super) fn unmentioned(&self) -> Option<Vec<Arc<str>>> {
+        let (stamp, under_way) = self.beginnings;
         let gone = self.files.iter().filter(|(_, entry)| entry.stamp != stamp);
         under_way.then(|| gone.map(|(path, _)| Arc::clone(path)).collect())
     }

@@ -115,7 +115,9 @@ fn act(catalog: &mut Catalog, model: &mut Model, disk: &mut Disk, deed: Deed) {
             if let Some(writes) = catalog.take_writes(number, 1) {
                 write(disk, writes);
             }
+            let gone = catalog.unmentioned(number).unwrap();
             catalog.end_list(number).unwrap();
+            catalog.unregister(number, gone.iter().map(AsRef::as_ref)).unwrap();
             model.insert(node, files.into_iter().map(|file| (file.path.clone(), file)).collect());
             number
         }
@@ -229,7 +231,7 @@ fn a_list_in_doubt_is_vouched_for_by_nobody_until_it_is_read_back() {
     catalog.forget_if_empty(node);
     catalog.restore_all(&[]).unwrap();
     assert_eq!(catalog.summary(node), Some(ListSummary::default()));
-    assert_eq!(catalog.end_list(node), Err(Unchanged::NotBegun));
+    assert_eq!(catalog.unmentioned(node), Err(Unchanged::NotBegun));
 }
 
 #[test]

@@ -1,6 +1,8 @@
 //! Nodes that were last seen long ago.
 
-use super::{Catalog, NodeNo, Unchanged};
+use std::sync::Arc;
+
+use super::{Catalog, NodeNo};
 
 impl Catalog {
     /// Returns the nodes that share something and were last noted as seen before a time.
@@ -14,9 +16,9 @@ impl Catalog {
         self.lists.get(&node).is_some_and(|list| list.len() > 0 && list.last_seen < time)
     }
 
-    /// Takes everything out of a list.
-    pub(crate) fn clear_list(&mut self, node: NodeNo) -> Result<(), Unchanged> {
-        self.begin_list(node)?;
-        self.end_list(node)
+    /// Returns all paths of a node's list, in order.
+    pub(crate) fn paths(&self, node: NodeNo) -> Vec<Arc<str>> {
+        let files = self.lists.get(&node).map(|list| list.after(None)).into_iter().flatten();
+        files.map(|(path, _)| Arc::clone(path)).collect()
     }
 }

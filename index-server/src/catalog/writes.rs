@@ -4,7 +4,7 @@ use protocol::index::{FileRecord, ListSummary};
 use protocol::node_id::NodeId;
 
 use super::file_list::OnDisk;
-use super::{BlockNo, Catalog, FileList, NodeNo};
+use super::{BlockNo, Catalog, FileList, NameNo, NodeNo};
 
 /// A node's row beside its blocks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,9 +25,14 @@ pub(crate) struct Writes {
     pub(crate) blocks: Vec<(BlockNo, Vec<FileRecord>)>,
 }
 
+/// The blocks of a list that changed, with the names in them.
+#[derive(Debug)]
+pub(crate) struct Changed(Vec<(BlockNo, Vec<NameNo>)>);
+
 impl Catalog {
-    /// Returns what changed in a node's list since this was last called, if anything did.
-    pub(crate) fn take_writes(&mut self, node: NodeNo, now: u64) -> Option<Writes> {
+    /// Returns which blocks of a node's list changed since this was last called, if any did;
+    /// [`Catalog::writes`] is to follow before anything else is changed in it.
+    pub(crate) fn take_changed(&mut self, node: NodeNo, now: u64) -> Option<Changed> {
         let list = self.lists.get_mut(&node)?;
         let dirty = list.packing.take_dirty();
         if dirty.is_empty() {
@@ -35,13 +40,24 @@ impl Catalog {
         }
         list.last_seen = now;
         list.on_disk = if list.len() == 0 { OnDisk::Absent } else { OnDisk::Same };
+        Some(Changed(dirty))
+    }
+
+    /// Puts together what changed.
+    pub(crate) fn writes(&self, node: NodeNo, Changed(blocks): Changed) -> Option<Writes> {
         let list = self.lists.get(&node)?;
         let file = |name| {
             let path = self.path(name)?;
             list.files.get(path).and_then(|entry| self.record_of(path, entry))
         };
-        let blocks = dirty.into_iter().map(|(no, names)| (no, names.into_iter().filter_map(file).collect()));
+        let blocks = blocks.into_iter().map(|(no, names)| (no, names.into_iter().filter_map(file).collect()));
         Some(Writes { node, header: list.header(), blocks: blocks.collect() })
+    }
+
+    /// Does both at once.
+    pub(crate) fn take_writes(&mut self, node: NodeNo, now: u64) -> Option<Writes> {
+        let changed = self.take_changed(node, now)?;
+        self.writes(node, changed)
     }
 
     /// Notes that a node was there, and returns the row that says so, if it has one.

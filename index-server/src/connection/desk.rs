@@ -39,18 +39,14 @@ pub(super) async fn answer(question: Question, service: &Service) -> Reply {
 }
 
 /// Searches: at once, or on a thread of its own if there is much to look through.
-async fn search(mut search: Search, service: &Service) -> Reply {
-    let directory = &service.directory;
-    directory.advance(&mut search);
-    if search.is_done() {
-        return directory.tell(search);
-    }
+async fn search(search: Search, service: &Service) -> Reply {
+    let search = match service.directory.advance(Box::new(search)) {
+        Ok(reply) => return reply,
+        Err(unfinished) => unfinished,
+    };
     // The semaphore is never closed; should it be, the search runs all the same.
     let _permit = service.searches.acquire().await;
-    let directory = directory.clone();
-    let complete = move || {
-        directory.complete(&mut search);
-        directory.tell(search)
-    };
+    let directory = service.directory.clone();
+    let complete = move || directory.complete(search);
     tokio::task::spawn_blocking(complete).await.unwrap_or(Reply::Refused(Refusal::StoreUnavailable))
 }

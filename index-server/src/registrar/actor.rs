@@ -2,7 +2,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, SystemTime};
 
-use protocol::index::{ListSummary, Refusal};
+use protocol::index::{FileRecord, ListSummary, Refusal};
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, timeout_at};
@@ -13,11 +13,13 @@ use super::{BACKLOG, Change, Command};
 use crate::catalog::{NodeNo, Unchanged, Writes};
 use crate::directory::{Directory, State};
 use crate::metrics::{Condition, Metrics};
+use crate::priority;
 use crate::roster::SessionId;
 use crate::store::{Backing, StoreError};
 
-/// How many files are entered before others are let at the catalog.
-const STEP: usize = 64;
+/// How many files are entered or taken out before others are let at the catalog: less than a quarter of a millisecond's
+/// worth.
+const STEP: usize = 16;
 
 pub(super) struct Actor<B> {
     pub(super) backing: B,
@@ -39,6 +41,7 @@ struct Waiter {
 
 impl<B: Backing> Actor<B> {
     pub(super) fn run(mut self) {
+        priority::lower();
         let runtime = Handle::current();
         loop {
             let until = self.broken.map_or(self.forgetting.due(), |(_, retry)| retry);
@@ -86,8 +89,8 @@ impl<B: Backing> Actor<B> {
         }
     }
 
-    /// Makes a change in memory and returns what it amounts to on disk, if that is anything. Many files are entered a few
-    /// at a time, so that searches come in between.
+    /// Makes a change in memory and returns what it amounts to on disk, if that is anything. Many files are gone through
+    /// a few at a time, so that searches come in between.
     fn change(
         &self,
         (node, session): (NodeNo, SessionId),
@@ -96,22 +99,40 @@ impl<B: Backing> Actor<B> {
     ) -> Result<Option<Writes>, Refusal> {
         let most = self.files_per_node;
         let refusal = |unchanged| refusal(unchanged, most);
-        self.directory.change(|state| {
-            is_current(state, (node, session))?;
-            let result = match change {
-                Change::Begin => state.catalog.begin_list(node),
-                Change::Register(files) => state.catalog.has_room_for(node, files, most),
-                Change::Unregister(paths) => state.catalog.unregister(node, paths.iter().map(String::as_str)),
-                Change::End => state.catalog.end_list(node),
-            };
-            result.map_err(refusal)
-        })?;
-        if let Change::Register(files) = change {
-            for part in files.chunks(STEP) {
-                self.directory.change(|state| state.catalog.register(node, part).map_err(refusal))?;
-            }
-        }
-        Ok(self.directory.change(|state| state.catalog.take_writes(node, now)))
+        self.directory.look(|state| is_current(state, (node, session)))?;
+        let changed = match change {
+            Change::Begin => self.directory.change(|state| state.catalog.begin_list(node)),
+            Change::Register(files) => self.enter(node, files),
+            Change::Unregister(paths) => self.strike_off(node, paths),
+            Change::End => self.end_list(node),
+        };
+        changed.map_err(refusal)?;
+        Ok(self.take_writes(node, now))
+    }
+
+    fn enter(&self, node: NodeNo, files: &[FileRecord]) -> Result<(), Unchanged> {
+        self.directory.look(|state| state.catalog.has_room_for(node, files, self.files_per_node))?;
+        files
+            .chunks(STEP)
+            .try_for_each(|part| self.directory.change(|state| state.catalog.register(node, part)))
+    }
+
+    fn strike_off(&self, node: NodeNo, paths: &[impl AsRef<str>]) -> Result<(), Unchanged> {
+        paths.chunks(STEP).try_for_each(|part| {
+            self.directory.change(|state| state.catalog.unregister(node, part.iter().map(AsRef::as_ref)))
+        })
+    }
+
+    fn end_list(&self, node: NodeNo) -> Result<(), Unchanged> {
+        let gone = self.directory.look(|state| state.catalog.unmentioned(node))?;
+        self.directory.change(|state| state.catalog.end_list(node))?;
+        self.strike_off(node, &gone)
+    }
+
+    /// Takes what changed in a node's list, and puts it together while others read.
+    fn take_writes(&self, node: NodeNo, now: u64) -> Option<Writes> {
+        let changed = self.directory.change(|state| state.catalog.take_changed(node, now))?;
+        self.directory.look(|state| state.catalog.writes(node, changed))
     }
 
     /// Notes that a node has gone; one that never shared anything is forgotten.
@@ -144,17 +165,30 @@ impl<B: Backing> Actor<B> {
 
     /// Notes that a node is there, or forgets it if it was not there for too long.
     fn look_at(&self, node: NodeNo, now: u64, times: &Times) -> Option<Writes> {
-        self.directory.change(|State { catalog, roster, .. }| {
-            if roster.is_present(node) {
-                return catalog.seen(node, now);
+        let is_old = |State { catalog, roster, .. }: &State| {
+            !roster.is_present(node) && catalog.is_unseen_since(node, times.forgotten)
+        };
+        let (id, mut gone) = self.directory.look(|state| {
+            let paths = if is_old(state) { state.catalog.paths(node) } else { Vec::new() };
+            Some((state.catalog.list(node)?.id(), paths))
+        })?;
+        let last = gone.split_off(gone.len().saturating_sub(STEP));
+        let begun = self.directory.change(|state| {
+            if state.roster.is_present(node) {
+                return Err(state.catalog.seen(node, now));
             }
-            if !catalog.is_unseen_since(node, times.forgotten) {
-                return None;
+            if !is_old(state) {
+                return Err(None);
             }
-            info!(node = %catalog.list(node)?.id().short(), "forgets a node that was not seen for long");
-            catalog.clear_list(node).ok()?;
-            catalog.take_writes(node, now)
-        })
+            // From here on the node is told that its list is another one, should it come while the rest goes.
+            state.catalog.unregister(node, last.iter().map(AsRef::as_ref)).map_err(|_| None)
+        });
+        if let Err(writes) = begun {
+            return writes;
+        }
+        info!(node = %id.short(), "forgets a node that was not seen for long");
+        self.strike_off(node, &gone).ok()?;
+        self.take_writes(node, now)
     }
 
     fn commit(&mut self, writes: &[Writes]) {
