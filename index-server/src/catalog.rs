@@ -5,6 +5,7 @@
 
 mod content;
 mod file_list;
+mod filling;
 mod holding;
 mod keeping;
 mod name;
@@ -31,7 +32,7 @@ pub(crate) use file_list::FileList;
 pub(crate) use holding::Holding;
 pub(crate) use name::NameNo;
 pub(crate) use packing::BlockNo;
-pub(crate) use restore::StoredList;
+pub(crate) use restore::{StoredList, WholeList};
 pub(crate) use title::TitleNo;
 pub(crate) use writes::{Header, Writes};
 

@@ -29,7 +29,7 @@ use lock::Lock;
 use mark::Mark;
 
 /// How many lists may have been read that the catalog does not have yet: a few MiB.
-const LISTS_READ_AHEAD: usize = 16;
+const LISTS_READ_AHEAD: usize = 32;
 
 /// Where the registrar keeps what it must not lose; a seam, so that its failures can be tried.
 pub(crate) trait Backing: Send + 'static {
@@ -57,23 +57,21 @@ impl Store {
         fs::create_dir_all(dir).map_err(unwritable)?;
         let dir = fs::canonicalize(dir).map_err(unwritable)?;
         let lock = Lock::take(&dir)?;
-        let mut catalog = Catalog::default();
-        let engine = thread::scope(|scope| {
-            // One thread reads while the other puts the catalog together.
+        let (catalog, engine) = thread::scope(|scope| {
+            // One thread reads while others put the catalog together.
             let (sender, lists) = sync_channel(LISTS_READ_AHEAD);
             let dir = dir.as_path();
             let reading = scope.spawn(move || {
-                let unwanted = |_| "its lists contradict each other".to_owned();
-                open_engine(dir, &mut |list| sender.send(list).map_err(unwanted))
+                open_engine(dir, &mut |list, left| {
+                    let list = list.verify().map_err(|clash| clash.to_string())?;
+                    sender.send((list, left)).map_err(|_| "its lists contradict each other".to_owned())
+                })
             });
-            let restored = lists.iter().try_for_each(|list| catalog.restore(&list));
-            drop(lists);
+            let catalog = Catalog::of(lists);
             let engine =
                 reading.join().map_err(|_| StoreError::Failed { what: "reading it failed".into() })?;
-            restored.map_err(|clash| StoreError::damaged(dir, &clash))?;
-            engine
+            Ok((catalog.map_err(|clash| StoreError::damaged(dir, &clash))?, engine?))
         })?;
-        catalog.gather_spare_numbers();
         Ok(Self { dir, engine: Some(engine), catalog, _lock: lock })
     }
 
@@ -84,7 +82,7 @@ impl Store {
         }
         let _lock = Lock::take(dir)?;
         let mut lists = Vec::new();
-        let engine = open_engine(dir, &mut |list| {
+        let engine = open_engine(dir, &mut |list, _| {
             lists.push(list);
             Ok(())
         })?;
@@ -101,7 +99,7 @@ impl Store {
             return Err(StoreError::NotEmpty { path: dir.to_owned() });
         }
         Engine::create(dir, lists)?;
-        let engine = open_engine(dir, &mut |_| Ok(()))?;
+        let engine = open_engine(dir, &mut |_, _| Ok(()))?;
         engine.close();
         Ok(())
     }
@@ -125,7 +123,7 @@ impl Backing for Store {
             engine.close();
         }
         let mut lists = Vec::new();
-        let engine = open_engine(&self.dir, &mut |list| {
+        let engine = open_engine(&self.dir, &mut |list, _| {
             lists.push(list);
             Ok(())
         })?;

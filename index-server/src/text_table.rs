@@ -30,14 +30,31 @@ impl<T> TextTable<T> {
         self.numbers.find(self.hasher.hash_one(text), is_it).copied()
     }
 
-    /// Puts a text in that is not in, or returns nothing when all numbers are taken.
-    pub(crate) fn insert(&mut self, text: Arc<str>, value: T) -> Option<u32> {
+    /// Returns the number of a text, which is put in with a value if it is not in, and whether it was. Returns nothing
+    /// when all numbers are taken.
+    pub(crate) fn enter(&mut self, text: &str, value: impl FnOnce() -> T) -> Option<(u32, bool)> {
         let Self { texts, numbers, hasher } = self;
-        let hash = hasher.hash_one(&*text);
-        let number = texts.insert((text, value))?;
+        let hash = hasher.hash_one(text);
+        let is_it = |number: &u32| texts.get(*number).is_some_and(|(other, _)| **other == *text);
+        if let Some(number) = numbers.find(hash, is_it) {
+            return Some((*number, false));
+        }
+        let number = texts.insert((text.into(), value()))?;
         let hash_of = |number: &u32| texts.get(*number).map_or(0, |(text, _)| hasher.hash_one(&**text));
         numbers.insert_unique(hash, number, hash_of);
-        Some(number)
+        Some((number, true))
+    }
+
+    /// Makes room for so many more texts.
+    pub(crate) fn reserve(&mut self, more: usize) {
+        let Self { texts, numbers, hasher } = self;
+        numbers.reserve(more, |number| texts.get(*number).map_or(0, |(text, _)| hasher.hash_one(&**text)));
+    }
+
+    /// Gives room back that is not needed.
+    pub(crate) fn shrink(&mut self) {
+        let Self { texts, numbers, hasher } = self;
+        numbers.shrink_to_fit(|number| texts.get(*number).map_or(0, |(text, _)| hasher.hash_one(&**text)));
     }
 
     /// Returns the text under a number.
@@ -78,11 +95,12 @@ mod tests {
     #[test]
     fn a_text_is_found_until_it_is_taken_out_and_its_number_is_used_again() {
         let mut table = TextTable::default();
-        assert_eq!((table.insert("a".into(), 1), table.insert("b".into(), 2)), (Some(0), Some(1)));
+        assert_eq!((table.enter("a", || 1), table.enter("b", || 2)), (Some((0, true)), Some((1, true))));
+        assert_eq!(table.enter("b", || 3), Some((1, false)));
         assert_eq!((table.find("a"), table.find("b"), table.find("c")), (Some(0), Some(1), None));
         assert_eq!(table.remove(0), Some(("a".into(), 1)));
         assert_eq!((table.find("a"), table.remove(0), table.len()), (None, None, 1));
-        assert_eq!((table.insert("c".into(), 3), table.find("c")), (Some(0), Some(0)));
+        assert_eq!((table.enter("c", || 3), table.find("c")), (Some((0, true)), Some(0)));
         assert_eq!((table.text(0).map(|text| &**text), table.get(0)), (Some("c"), Some(&3)));
     }
 
@@ -90,7 +108,7 @@ mod tests {
     fn growing_loses_nothing() {
         let mut table = TextTable::default();
         for number in 0..5000_u32 {
-            assert_eq!(table.insert(number.to_string().into(), number), Some(number));
+            assert_eq!(table.enter(&number.to_string(), || number), Some((number, true)));
         }
         assert!((0..5000).all(|number: u32| table.find(&number.to_string()) == Some(number)));
     }

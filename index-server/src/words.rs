@@ -4,6 +4,7 @@
 //! their [`grams`](grams::Grams), and the titles of those that contain it are put together; titles themselves have no
 //! grams. The index is exact: what is taken out of the catalog is taken out of it at once.
 
+mod filling;
 mod grams;
 mod number_set;
 mod piece;
@@ -12,6 +13,7 @@ mod piece;
 mod tests;
 
 use crate::text_table::TextTable;
+pub(crate) use filling::Filling;
 use grams::Grams;
 pub(crate) use number_set::NumberSet;
 pub(crate) use piece::{Piece, Stand, words};
@@ -31,15 +33,19 @@ impl Words {
     /// Enters a title under all words of its folded path.
     pub(crate) fn insert(&mut self, folded: &str, title: u32) {
         for word in words(folded) {
-            let number = self.table.find(word).or_else(|| {
-                let number = self.table.insert(word.into(), NumberSet::default())?;
-                self.grams.insert(word, number);
-                Some(number)
-            });
-            if let Some(titles) = number.and_then(|number| self.table.get_mut(number)) {
+            if let Some(titles) = self.number(word).and_then(|number| self.table.get_mut(number)) {
                 titles.insert(title);
             }
         }
+    }
+
+    /// Returns a word's number, giving it one if it is new.
+    fn number(&mut self, word: &str) -> Option<u32> {
+        let (number, is_new) = self.table.enter(word, NumberSet::default)?;
+        if is_new {
+            self.grams.insert(word, number);
+        }
+        Some(number)
     }
 
     /// Strikes a title off; words that stand in no other are forgotten.

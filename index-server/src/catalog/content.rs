@@ -34,6 +34,10 @@ pub(crate) struct Content {
 const CROWDED: u32 = 1024;
 
 impl Content {
+    fn is(&self, digest: &Digest, size: u64) -> bool {
+        self.digest == *digest && self.size == size
+    }
+
     fn hash(&self, hasher: &RandomState) -> u64 {
         hasher.hash_one((self.digest.as_bytes(), self.size))
     }
@@ -71,26 +75,49 @@ pub(crate) struct Contents {
 impl Contents {
     /// Counts one more file with a content, and returns the content's number.
     pub(super) fn hold(&mut self, digest: Digest, size: u64) -> Option<ContentNo> {
-        if let Some(number) = self.find(&digest, size) {
-            let content = self.table.get_mut(number.0)?;
+        let (number, is_new) = self.hold_unordered(digest, size)?;
+        if is_new {
+            self.in_order.insert((start(&digest), number));
+        }
+        Some(number)
+    }
+
+    /// Does that, but leaves the order to [`Contents::put_in_order`]. Says whether the content is new.
+    pub(super) fn hold_unordered(&mut self, digest: Digest, size: u64) -> Option<(ContentNo, bool)> {
+        let Self { table, numbers, hasher, .. } = self;
+        let hash = hasher.hash_one((digest.as_bytes(), size));
+        let is_it = |number: &u32| table.get(*number).is_some_and(|content| content.is(&digest, size));
+        if let Some(number) = numbers.find(hash, is_it).copied() {
+            let content = table.get_mut(number)?;
             content.uses = content.uses.checked_add(1)?;
-            return Some(number);
+            return Some((ContentNo(number), false));
         }
         let (uses, available) = (NonZeroU32::MIN, Availability::default());
-        let number = self.table.insert(Content { digest, size, uses, names: 0, available })?;
-        let Self { table, numbers, hasher, .. } = self;
+        let number = table.insert(Content { digest, size, uses, names: 0, available })?;
         let hash_of = |number: &u32| table.get(*number).map_or(0, |content| content.hash(hasher));
-        numbers.insert_unique(hash_of(&number), number, hash_of);
-        self.in_order.insert((start(&digest), ContentNo(number)));
+        numbers.insert_unique(hash, number, hash_of);
         self.bytes += u128::from(size);
-        Some(ContentNo(number))
+        Some((ContentNo(number), true))
+    }
+
+    /// Puts all contents in the order in which their digests start, and gives room back that is not needed.
+    pub(super) fn put_in_order(&mut self) {
+        let Self { table, numbers, hasher, in_order, .. } = self;
+        *in_order =
+            table.iter().map(|(number, content)| (start(&content.digest), ContentNo(number))).collect();
+        numbers.shrink_to_fit(|number| table.get(*number).map_or(0, |content| content.hash(hasher)));
+    }
+
+    /// Makes room for so many more contents.
+    pub(super) fn reserve(&mut self, more: usize) {
+        let Self { table, numbers, hasher, .. } = self;
+        numbers.reserve(more, |number| table.get(*number).map_or(0, |content| content.hash(hasher)));
     }
 
     /// Returns the number of a content.
+    #[cfg(test)]
     pub(crate) fn find(&self, digest: &Digest, size: u64) -> Option<ContentNo> {
-        let is_it = |number: &u32| {
-            self.table.get(*number).is_some_and(|content| content.digest == *digest && content.size == size)
-        };
+        let is_it = |number: &u32| self.table.get(*number).is_some_and(|content| content.is(digest, size));
         let hash = self.hasher.hash_one((digest.as_bytes(), size));
         self.numbers.find(hash, is_it).copied().map(ContentNo)
     }

@@ -23,6 +23,16 @@ pub(super) struct Entry {
     stamp: u32,
 }
 
+/// A file as it lies on disk, known to the tables.
+#[derive(Debug)]
+pub(super) struct Row {
+    pub(super) path: Arc<str>,
+    pub(super) name: NameNo,
+    pub(super) content: ContentNo,
+    pub(super) share: Share,
+    pub(super) block: super::BlockNo,
+}
+
 /// Whether a list's node is listed, and how far its files agree with that.
 #[derive(Debug, Clone, Default)]
 struct Listing {
@@ -193,6 +203,15 @@ impl FileList {
             self.packing.remove(entry.name);
         }
         self.summary.remove(&super::record::record(&path, entry.share, content));
+    }
+
+    /// Fills the list, which is empty, with what lies on disk already.
+    pub(super) fn fill(&mut self, rows: Vec<Row>, (summary, last_seen): (ListSummary, u64)) {
+        self.packing.fill(rows.iter().map(|row| (row.name, row.path.len(), row.block)));
+        let entry = |row: Row| (row.path, self.entry(row.content, row.name, row.share));
+        // Sorts them and fills one page of the tree after the other.
+        self.files = rows.into_iter().map(entry).collect();
+        (self.summary, self.last_seen, self.on_disk) = (summary, last_seen, OnDisk::Same);
     }
 
     /// Enters a file where it lies on disk already.

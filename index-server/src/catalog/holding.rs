@@ -64,12 +64,12 @@ impl Holdings {
     /// The names that can be held.
     pub(super) const NAMES: u32 = PARTIAL;
 
-    pub(super) fn insert(&mut self, holding: Holding) {
-        self.0.insert(holding);
-    }
-
-    pub(super) fn remove(&mut self, holding: Holding) {
-        self.0.remove(&holding);
+    /// Puts one holding in the place of another.
+    pub(super) fn exchange(&mut self, before: Option<Holding>, after: Option<Holding>) {
+        if let Some(before) = before {
+            self.0.remove(&before);
+        }
+        self.0.extend(after);
     }
 
     /// Walks over those who hold a content, node by node.

@@ -26,17 +26,25 @@ impl Catalog {
 
     /// Enters what is held, as a file of a node.
     pub(super) fn enter(&mut self, key: Key, path: &str, share: Share, listed: bool) -> Option<()> {
+        let (title, is_new) = self.enter_title(key, share, listed)?;
+        if is_new {
+            self.words.insert(&fold(path), title.0);
+        }
+        Some(())
+    }
+
+    /// Does that but for the words, and says whether the title is new, so that they must follow.
+    pub(super) fn enter_title(&mut self, key: Key, share: Share, listed: bool) -> Option<(TitleNo, bool)> {
         let (content, _, name) = key;
         let (title, is_new) = self.titles.hold(content, name)?;
         if is_new {
             let before = self.contents.peak(content);
             self.contents.name(content, true);
             self.titles.rerank(content, None, before, &self.contents);
-            self.words.insert(&fold(path), title.0);
         }
         self.exchange(title, None, Some(Holding::new(key, share, listed)));
         self.titles.raise(title, &self.contents);
-        Some(())
+        Some((title, is_new))
     }
 
     /// Strikes off an entry of a node's list, and forgets what no other file needs.
@@ -80,16 +88,16 @@ impl Catalog {
 
     /// Puts one holding in the place of another of the same file.
     fn exchange(&mut self, title: TitleNo, before: Option<Holding>, after: Option<Holding>) {
+        let counts = |holding: Option<Holding>| holding.is_some_and(Holding::is_listed);
+        if !counts(before) && !counts(after) {
+            // Nobody can tell what is offered from what is not, and so it is not looked for.
+            self.holdings.exchange(before, after);
+            return;
+        }
         let Some(holding) = before.or(after) else { return };
         let (content, node) = (holding.content(), holding.node());
         let (offered, peak) = (self.holdings.offered(content, node), self.contents.peak(content));
-        if let Some(before) = before {
-            self.holdings.remove(before);
-        }
-        if let Some(after) = after {
-            self.holdings.insert(after);
-        }
-        let counts = |holding: Option<Holding>| holding.is_some_and(Holding::is_listed);
+        self.holdings.exchange(before, after);
         if counts(before) != counts(after) {
             self.titles.list(title, counts(after));
         }

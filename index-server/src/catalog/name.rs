@@ -17,13 +17,24 @@ pub(crate) struct Names(TextTable<u32>);
 impl Names {
     /// Counts one more file under a path, and returns the path's number and its one copy.
     pub(super) fn hold(&mut self, path: &str) -> Option<(NameNo, Arc<str>)> {
-        let number = match self.0.find(path) {
-            Some(number) => number,
-            None => self.0.insert(path.into(), 0).filter(|number| *number < Holdings::NAMES)?,
-        };
+        let (number, is_new) = self.0.enter(path, || 0)?;
+        if is_new && number >= Holdings::NAMES {
+            self.0.remove(number);
+            return None;
+        }
         let uses = self.0.get_mut(number)?;
         *uses = uses.checked_add(1)?;
         Some((NameNo(number), Arc::clone(self.0.text(number)?)))
+    }
+
+    /// Makes room for so many more paths.
+    pub(super) fn reserve(&mut self, more: usize) {
+        self.0.reserve(more);
+    }
+
+    /// Gives room back that is not needed.
+    pub(super) fn shrink(&mut self) {
+        self.0.shrink();
     }
 
     /// Counts one less; a path that nobody uses is forgotten.

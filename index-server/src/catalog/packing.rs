@@ -72,6 +72,14 @@ impl Packing {
         self.home.insert(name, number);
     }
 
+    /// Enters many files where they lie already, with the lengths of their paths.
+    pub(super) fn fill(&mut self, files: impl ExactSizeIterator<Item = (NameNo, usize, BlockNo)>) {
+        self.home.reserve(files.len());
+        for (name, path_len, number) in files {
+            self.restore(name, path_len, number);
+        }
+    }
+
     /// Returns the blocks that changed since this was last called, each with its files; those with none are to go.
     pub(super) fn take_dirty(&mut self) -> Vec<(BlockNo, Vec<NameNo>)> {
         let dirty = std::mem::take(&mut self.dirty);

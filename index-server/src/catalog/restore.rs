@@ -1,6 +1,7 @@
 //! A catalog made from what lies on disk.
 
-use protocol::index::FileRecord;
+use protocol::index::{FileRecord, ListSummary};
+use protocol::node_id::NodeId;
 
 use super::file_list::OnDisk;
 use super::{BlockNo, Catalog, FileList, Header, NodeNo};
@@ -11,6 +12,25 @@ pub(crate) struct StoredList {
     pub(crate) node: NodeNo,
     pub(crate) header: Header,
     pub(crate) blocks: Vec<(BlockNo, Vec<FileRecord>)>,
+}
+
+/// A list whose files amount to what its row says.
+#[derive(Debug)]
+pub(crate) struct WholeList(StoredList);
+
+impl StoredList {
+    /// Adds up the files.
+    pub(crate) fn verify(self) -> Result<WholeList, Clash> {
+        let mut summary = ListSummary::default();
+        self.blocks.iter().flat_map(|(_, files)| files).for_each(|file| summary.add(file));
+        if summary == self.header.summary { Ok(WholeList(self)) } else { Err(Clash::NotWhole(self.node.0)) }
+    }
+}
+
+impl WholeList {
+    pub(super) fn into_inner(self) -> StoredList {
+        self.0
+    }
 }
 
 /// Stored lists that cannot be true together.
@@ -28,11 +48,7 @@ impl Catalog {
     /// Takes over a list from disk, in place of whatever was known of that node.
     pub(crate) fn restore(&mut self, stored: &StoredList) -> Result<(), Clash> {
         let (node, id) = (stored.node, stored.header.id);
-        let number_is_free = self.lists.get(&node).is_none_or(|list| list.id() == id);
-        if !number_is_free || self.numbers.get(&id).is_some_and(|number| *number != node) {
-            return Err(Clash::Number(node.0));
-        }
-        self.numbers.insert(id, node);
+        self.claim(node, id)?;
         self.lists.entry(node).or_insert_with(|| FileList::new(id));
         self.empty(node);
         let blocks = stored.blocks.iter();
@@ -54,6 +70,16 @@ impl Catalog {
         let result = stored.iter().try_for_each(|list| self.restore(list));
         self.gather_spare_numbers();
         result
+    }
+
+    /// Gives a node its number, unless either belongs to another.
+    pub(super) fn claim(&mut self, node: NodeNo, id: NodeId) -> Result<(), Clash> {
+        let number_is_free = self.lists.get(&node).is_none_or(|list| list.id() == id);
+        if !number_is_free || self.numbers.get(&id).is_some_and(|number| *number != node) {
+            return Err(Clash::Number(node.0));
+        }
+        self.numbers.insert(id, node);
+        Ok(())
     }
 
     /// Drops what is known of a node's list, but not the node.

@@ -4,10 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
 use protocol::digest::Digest;
+use protocol::fold::fold;
 use protocol::index::Share;
 
+use super::restore::Clash;
 use super::*;
 use crate::ranking::Availability;
+use crate::words::{Piece, Stand, words};
 
 type Model = BTreeMap<u8, BTreeMap<String, FileRecord>>;
 type Disk = BTreeMap<NodeNo, (Header, BTreeMap<BlockNo, Vec<FileRecord>>)>;
@@ -18,7 +21,8 @@ enum Deed {
     Unregister(u8, Vec<String>),
     Anew(u8, Vec<FileRecord>),
     List(u8, bool),
-    Restart,
+    /// At once, or list by list.
+    Restart(bool),
 }
 
 fn file() -> impl Strategy<Value = FileRecord> + Clone {
@@ -39,7 +43,7 @@ fn deed() -> impl Strategy<Value = Deed> {
             Deed::Unregister(node, files.into_iter().map(|file| file.path).collect())),
         1 => (node.clone(), files).prop_map(|(node, files)| Deed::Anew(node, files)),
         2 => (node, any::<bool>()).prop_map(|(node, listed)| Deed::List(node, listed)),
-        1 => Just(Deed::Restart),
+        1 => any::<bool>().prop_map(Deed::Restart),
     ]
 }
 
@@ -70,7 +74,19 @@ fn write(disk: &mut Disk, writes: Writes) {
     }
 }
 
-fn restart(disk: &Disk) -> Catalog {
+fn at_once(lists: Vec<StoredList>) -> Result<Catalog, Clash> {
+    let files = 10 * lists.len() as u64;
+    Catalog::of(
+        lists
+            .into_iter()
+            .map(StoredList::verify)
+            .collect::<Result<Vec<_>, _>>()?
+            .into_iter()
+            .map(|list| (list, files)),
+    )
+}
+
+fn restart(disk: &Disk, all_at_once: bool) -> Catalog {
     let lists: Vec<StoredList> = disk
         .iter()
         .map(|(node, (header, blocks))| StoredList {
@@ -79,6 +95,9 @@ fn restart(disk: &Disk) -> Catalog {
             blocks: blocks.clone().into_iter().collect(),
         })
         .collect();
+    if all_at_once {
+        return at_once(lists).unwrap();
+    }
     let mut catalog = Catalog::default();
     catalog.restore_all(&lists).unwrap();
     catalog
@@ -86,8 +105,8 @@ fn restart(disk: &Disk) -> Catalog {
 
 fn act(catalog: &mut Catalog, model: &mut Model, disk: &mut Disk, deed: Deed) {
     let number = match deed {
-        Deed::Restart => {
-            *catalog = restart(disk);
+        Deed::Restart(at_once) => {
+            *catalog = restart(disk, at_once);
             return;
         }
         Deed::List(node, listed) => {
@@ -157,7 +176,15 @@ fn compare(catalog: &Catalog, model: &Model) {
         let id = catalog.list(holding.node()).unwrap().id();
         let file = &model[&id.as_bytes()[0]][path.as_ref()];
         assert_eq!((file.digest, file.size, file.share), (content.digest, content.size, holding.share()));
+        assert_eq!(catalog.contents().find(&file.digest, file.size), Some(holding.content()));
+        assert!(catalog.contents().with_digest(file.digest).any(|content| content == holding.content()));
+        let title = catalog.titles().number(holding.content(), holding.name()).unwrap();
+        for text in words(&fold(path)).map(str::to_owned) {
+            let found = catalog.words().find(&Piece { text, stand: Stand::Whole }, 1).unwrap();
+            assert!(catalog.words().titles(found[0]).unwrap().contains(title.0));
+        }
     }
+    assert_eq!(catalog.contents().count_between(0, Start::MAX, usize::MAX), contents.len());
     compare_counts(catalog);
 }
 
@@ -201,7 +228,9 @@ proptest! {
             act(&mut catalog, &mut model, &mut disk, deed);
             compare(&catalog, &model);
         }
-        compare(&restart(&disk), &model);
+        for at_once in [false, true] {
+            compare(&restart(&disk, at_once), &model);
+        }
     }
 }
 
@@ -253,7 +282,11 @@ fn stored_lists_that_contradict_each_other_are_not_believed() {
     summary.add(&file);
     let header = Header { id: id(1), summary, last_seen: 0 };
     let list = StoredList { node: NodeNo(3), header, blocks: vec![(BlockNo(0), vec![file.clone()])] };
-    let restore = |lists: &[StoredList]| Catalog::default().restore_all(lists).is_ok();
+    let restore = |lists: &[StoredList]| {
+        let restored = Catalog::default().restore_all(lists).is_ok();
+        assert_eq!(at_once(lists.to_vec()).is_ok(), restored);
+        restored
+    };
     assert!(restore(std::slice::from_ref(&list)));
     assert!(!restore(&[list.clone(), StoredList { node: NodeNo(4), ..list.clone() }]));
     assert!(!restore(&[list.clone(), StoredList { header: Header { id: id(2), ..header }, ..list.clone() }]));

@@ -1,6 +1,7 @@
 //! Contents under names: what a search finds.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::num::NonZeroU32;
 
 use super::content::Contents;
@@ -41,15 +42,19 @@ pub(crate) struct Titles {
 impl Titles {
     /// Counts one more file, and returns its title's number and whether the title is new.
     pub(super) fn hold(&mut self, content: ContentNo, name: NameNo) -> Option<(TitleNo, bool)> {
-        if let Some(number) = self.numbers.get(&(content, name)) {
-            let title = self.table.get_mut(number.0)?;
-            title.uses = title.uses.checked_add(1)?;
-            return Some((*number, false));
+        match self.numbers.entry((content, name)) {
+            Entry::Occupied(known) => {
+                let title = self.table.get_mut(known.get().0)?;
+                title.uses = title.uses.checked_add(1)?;
+                Some((*known.get(), false))
+            }
+            Entry::Vacant(place) => {
+                let title = Title { content, name, uses: NonZeroU32::MIN, listed: 0 };
+                let number = TitleNo(self.table.insert(title)?);
+                place.insert(number);
+                Some((number, true))
+            }
         }
-        let title = Title { content, name, uses: NonZeroU32::MIN, listed: 0 };
-        let number = TitleNo(self.table.insert(title)?);
-        self.numbers.insert((content, name), number);
-        Some((number, true))
     }
 
     /// Counts one less; a title that no file has is forgotten, and its number returned.

@@ -149,8 +149,9 @@ impl Engine {
     }
 }
 
-/// Who takes over the lists of a database; says what is wrong with one.
-pub(super) type Take<'a> = dyn FnMut(StoredList) -> Result<(), String> + 'a;
+/// Who takes over the lists of a database, each with the number of files in it and in those behind it; says what is
+/// wrong with one.
+pub(super) type Take<'a> = dyn FnMut(StoredList, u64) -> Result<(), String> + 'a;
 
 /// What is in the database beside the lists, and what is needed to put these together.
 #[derive(Default)]
@@ -158,6 +159,8 @@ struct Rows {
     format: Option<u32>,
     commits: Option<u64>,
     nodes: BTreeMap<NodeNo, Header>,
+    /// How many files are in the lists that were not taken over yet.
+    left: u64,
     /// The list whose blocks are being read.
     list: Option<StoredList>,
 }
@@ -170,7 +173,7 @@ impl Rows {
         take: &mut Take<'_>,
     ) -> Result<(), String> {
         if self.list.as_ref().is_none_or(|list| list.node != node) {
-            self.list.take().map_or(Ok(()), &mut *take)?;
+            self.hand_over(take)?;
             let no_node = || format!("there are files of node number {}, but no such node", node.0);
             let header = self.nodes.remove(&node).ok_or_else(no_node)?;
             self.list = Some(StoredList { node, header, blocks: Vec::new() });
@@ -181,10 +184,19 @@ impl Rows {
         Ok(())
     }
 
+    fn hand_over(&mut self, take: &mut Take<'_>) -> Result<(), String> {
+        let Some(list) = self.list.take() else { return Ok(()) };
+        let left = self.left;
+        self.left = left.saturating_sub(list.header.summary.files.into());
+        take(list, left)
+    }
+
     fn end(&mut self, take: &mut Take<'_>) -> Result<(), String> {
-        self.list.take().map_or(Ok(()), &mut *take)?;
+        self.hand_over(take)?;
         let empty = std::mem::take(&mut self.nodes).into_iter();
-        empty.map(|(node, header)| StoredList { node, header, blocks: Vec::new() }).try_for_each(take)
+        empty
+            .map(|(node, header)| StoredList { node, header, blocks: Vec::new() })
+            .try_for_each(|list| take(list, 0))
     }
 }
 
@@ -204,7 +216,9 @@ fn read_rows(db: &sled::Db, take: &mut Take<'_>) -> Result<Rows, String> {
             Key::Commits => rows.commits = Some(rows::decode(&value).ok_or_else(unreadable)?),
             Key::Node(node) => {
                 let row: NodeRow = rows::decode(&value).ok_or_else(unreadable)?;
-                rows.nodes.insert(node, row.into());
+                let header = Header::from(row);
+                rows.left = rows.left.saturating_add(header.summary.files.into());
+                rows.nodes.insert(node, header);
             }
             Key::Block(node, block) => {
                 let files = rows::decode_block(&value).ok_or_else(unreadable)?;

@@ -74,6 +74,22 @@ impl NumberSet {
         }
     }
 
+    /// Puts numbers in that are in order and, mostly, higher than those that are in.
+    pub(super) fn append(&mut self, numbers: impl IntoIterator<Item = u32>) {
+        let mut numbers = numbers.into_iter();
+        if let Self::Many(chunks) = self {
+            chunks.append(numbers);
+            return;
+        }
+        while let Some(number) = numbers.next() {
+            self.insert(number);
+            if let Self::Many(chunks) = self {
+                chunks.append(numbers);
+                return;
+            }
+        }
+    }
+
     /// Takes a number out.
     pub(crate) fn remove(&mut self, number: u32) {
         match self {
@@ -166,7 +182,12 @@ mod tests {
         fn it_is_what_a_tree_is(runs in runs(), probes in prop::collection::vec(0_u32..1_500_000, 20)) {
             let (mut set, mut model) = (NumberSet::default(), BTreeSet::new());
             for (put, start, count, step) in runs {
-                for number in (0..count).map(|no| start + no * step) {
+                let numbers = (0..count).map(|no| start + no * step);
+                if put && step % 2 == 0 {
+                    set.append(numbers.clone());
+                    model.extend(numbers.clone());
+                }
+                for number in numbers {
                     if put { set.insert(number); model.insert(number); }
                     else { set.remove(number); model.remove(&number); }
                 }

@@ -49,6 +49,17 @@ impl Chunks {
         }
     }
 
+    /// Puts numbers in whose chunks are likely to be the same as those of the numbers before them.
+    pub(super) fn append(&mut self, numbers: impl Iterator<Item = u32>) {
+        for number in numbers {
+            let (high, low) = split(number);
+            match self.chunks.last_mut() {
+                Some((last, chunk)) if *last == high => self.len += usize::from(chunk.insert(low)),
+                _ => self.insert(number),
+            }
+        }
+    }
+
     pub(super) fn remove(&mut self, number: u32) {
         let (high, low) = split(number);
         let Ok(place) = self.chunks.binary_search_by_key(&high, |(high, _)| *high) else { return };
