@@ -53,7 +53,10 @@ fn run(options: &Options) -> Result<()> {
         return export(&lists, options, path);
     }
     let arguments: Vec<&str> = options.index.iter().map(String::as_str).collect();
-    let mut index = Index::start_with("127.0.0.1:0", &arguments);
+    let mut index = match &options.data_dir {
+        Some(folder) => Index::start_on(folder, "127.0.0.1:0", &arguments),
+        None => Index::start_with("127.0.0.1:0", &arguments),
+    };
     println!("{} files of {} nodes, seed {}", options.files, options.nodes, options.seed);
     let mut crowd = Crowd::connect(index.address(), options.nodes)?;
     register(&mut crowd, &lists, options)?;

@@ -36,6 +36,9 @@ pub(super) struct Options {
     /// Everything is made from this number.
     #[arg(long, default_value_t = 1)]
     pub(super) seed: u64,
+    /// The data folder of the index, which stays; without it, one that goes with the benchmark.
+    #[arg(long, value_name = "FOLDER")]
+    pub(super) data_dir: Option<PathBuf>,
     /// An option for the index, as in `--index=--max-connections=100`.
     #[arg(long, value_name = "OPTION", allow_hyphen_values = true)]
     pub(super) index: Vec<String>,
