@@ -7,7 +7,8 @@ use tracing::debug;
 /// want it.
 const BEHIND: i32 = 5;
 
-/// Lets the calling thread give way to others for as long as it lives.
+/// Lets the calling thread give way to others for as long as it lives. Not for a thread that locks what others wait for:
+/// they would wait for the processor with it.
 pub(crate) fn lower() {
     // On Linux a priority is a thread's own. Without it, all is as before, only slower.
     if let Err(error) = setpriority_process(None, BEHIND) {

@@ -13,7 +13,6 @@ use super::{BACKLOG, Change, Command};
 use crate::catalog::{NodeNo, Unchanged, Writes};
 use crate::directory::{Directory, State};
 use crate::metrics::{Condition, Metrics};
-use crate::priority;
 use crate::roster::SessionId;
 use crate::store::{Backing, StoreError};
 
@@ -41,7 +40,6 @@ struct Waiter {
 
 impl<B: Backing> Actor<B> {
     pub(super) fn run(mut self) {
-        priority::lower();
         let runtime = Handle::current();
         loop {
             let until = self.broken.map_or(self.forgetting.due(), |(_, retry)| retry);
