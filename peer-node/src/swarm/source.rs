@@ -96,6 +96,13 @@ impl Have {
     }
 }
 
+/// Whether a source was asked for all that it may owe, and for nothing since.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Appetite {
+    Open,
+    Sated,
+}
+
 /// What the engine knows of a source.
 #[derive(Debug)]
 pub(super) struct Source {
@@ -114,8 +121,7 @@ pub(super) struct Source {
     /// What it was asked for and has not answered, with the time of the request.
     in_flight: BTreeMap<Block, Instant>,
     bytes_owed: u64,
-    /// Whether it was asked for all that it may owe, and for nothing since.
-    is_sated: bool,
+    appetite: Appetite,
     /// How many requests may wait there, if that is less than at others.
     most: usize,
     /// When it last sent something, or was first asked after a pause.
@@ -142,7 +148,7 @@ impl Source {
             filling: None,
             in_flight: BTreeMap::new(),
             bytes_owed: 0,
-            is_sated: false,
+            appetite: Appetite::Open,
             most: usize::MAX,
             heard: now,
             struck: None,
@@ -165,7 +171,7 @@ impl Source {
     /// Says whether it may be asked for one more block, when it may owe so many.
     pub(super) fn has_room(&self, max_requests: usize) -> bool {
         let (mut requests, mut bytes) = (max_requests.min(self.most), self.pace.window());
-        if self.is_sated {
+        if self.appetite == Appetite::Sated {
             requests -= requests / REFILL;
             bytes -= bytes / REFILL as u64;
         }
@@ -177,7 +183,7 @@ impl Source {
 
     /// Notes that it was asked for all that it may owe.
     pub(super) const fn sate(&mut self) {
-        self.is_sated = true;
+        self.appetite = Appetite::Sated;
     }
 
     /// Notes that a piece that it had a hand in waits for its verdict.
@@ -228,7 +234,7 @@ impl Source {
         if self.in_flight.is_empty() {
             self.heard = now;
         }
-        self.is_sated = false;
+        self.appetite = Appetite::Open;
         self.filling = Some(block.piece);
         if self.in_flight.insert(block, now).is_none() {
             self.bytes_owed += u64::from(block.length);
