@@ -185,6 +185,9 @@ impl Wire {
             {
                 let room = timeout_at(deadline, allowance.room(length)).await;
                 self.room = Some(room.map_err(|_| WireError::Crowded)?);
+                // Who had to wait is not late for that.
+                self.begun = Some(Instant::now());
+                continue;
             }
             if timeout_at(deadline, self.stream.readable()).await.map_err(|_| late)?.is_ok() {
                 self.fill()?;
