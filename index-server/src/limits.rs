@@ -162,8 +162,8 @@ impl Default for QuotaLimits {
             questions: RequestRate { per_second: 1000, burst: 20_000 },
             nodes_per_address: 20,
             files_per_node: MAX_FILES_PER_NODE,
-            bytes_in_flight: 64 << 20,
-            bytes_in_flight_per_address: 8 << 20,
+            bytes_in_flight: 16 << 20,
+            bytes_in_flight_per_address: 2 << 20,
             loopback_counts: false,
         }
     }

@@ -112,7 +112,7 @@ struct QuotaArguments {
     files_per_node: u32,
 
     /// Memory for long messages under way, in MiB; an eighth of it for one address
-    #[arg(long, value_name = "MIB", env = "INDEX_SERVER_MEMORY_IN_FLIGHT", default_value_t = 64)]
+    #[arg(long, value_name = "MIB", env = "INDEX_SERVER_MEMORY_IN_FLIGHT", default_value_t = 16)]
     #[arg(value_parser = clap::value_parser!(u32).range(8..=65_536))]
     memory_in_flight: u32,
 
