@@ -27,8 +27,9 @@ pub(super) const BACKLOG: usize = 256;
 /// The length of a block, in bytes: what all clients ask for (BEP 3).
 pub(super) const BLOCK: u32 = 16 << 10;
 
-/// How many requests one peer may be sent ahead: what common clients queue (250 in libtorrent), so that none is lost.
-const MAX_REQUESTS: usize = 250;
+/// How many requests one peer may be sent ahead: as many as libtorrent sends, and fewer than the 512 beyond which Transmission
+/// rejects them. From an aria2 seeder a download takes 3.0 s a GiB like this, and 3.3 s with 250.
+const MAX_REQUESTS: usize = 500;
 
 /// How many bytes of unfinished pieces may be held.
 const BUDGET: u64 = 24 << 20;
