@@ -44,6 +44,11 @@ index-crowds MANY="10000" BACK="1000":
     STORY_CROWD={{MANY}} cargo test --release --package tests --test stories index_crowds::many -- --nocapture --test-threads 1
     STORY_CROWD={{BACK}} cargo test --release --package tests --test stories index_crowds::a_crowd -- --nocapture
 
+# The same names and queries in an index, in a plain scan, in SQLite's FTS5 and in PostgreSQL's pg_trgm.
+index-beside NAMES="target/names.txt":
+    cargo bench --package tests --bench index -- --export {{absolute_path(NAMES)}}
+    python3 tests/benches/beside_index.py {{NAMES}}
+
 # Feeds every decoder with what libFuzzer makes up, each for so many seconds (needs cargo-fuzz).
 fuzz SECONDS="60":
     for target in protocol/fuzz/targets/*.rs; do \
