@@ -44,6 +44,14 @@ impl Bitfield {
         all
     }
 
+    /// Reads a set from its bytes; bits past the last piece mean nothing, where a dialect lets them.
+    pub fn masked(geometry: &Geometry, mut bytes: Vec<u8>) -> Result<Self, BitfieldError> {
+        if let Some(last) = bytes.get_mut(byte_count(geometry.piece_count()).saturating_sub(1)) {
+            *last &= !spare_mask(geometry.piece_count());
+        }
+        Self::from_bytes(geometry, bytes)
+    }
+
     /// Reads a set from its bytes, strictly.
     pub fn from_bytes(geometry: &Geometry, bytes: Vec<u8>) -> Result<Self, BitfieldError> {
         let pieces = geometry.piece_count();
@@ -135,6 +143,11 @@ mod tests {
         assert!(matches!(Bitfield::from_bytes(&nine, vec![0]), Err(BitfieldError::WrongLength { .. })));
         assert!(matches!(Bitfield::from_bytes(&nine, vec![0; 3]), Err(BitfieldError::WrongLength { .. })));
         assert_eq!(Bitfield::full(&nine).as_bytes(), [0xff, 0x80]);
+        assert_eq!(Bitfield::masked(&nine, vec![0xff; 2]), Ok(Bitfield::full(&nine)));
+        for length in [0, 1, 3] {
+            let wrong = Bitfield::masked(&nine, vec![0xff; length]);
+            assert!(matches!(wrong, Err(BitfieldError::WrongLength { .. })));
+        }
         assert!(Bitfield::full(&geometry(0)).is_full());
     }
 

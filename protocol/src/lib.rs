@@ -8,6 +8,7 @@ pub mod bencode;
 pub mod bitfield;
 pub mod bittorrent;
 pub mod block_hash;
+pub mod configured;
 pub mod digest;
 pub mod escape;
 pub mod fold;

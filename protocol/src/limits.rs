@@ -107,3 +107,18 @@ pub const MAX_TORRENTS_PER_NODE: u32 = 10_000;
 
 /// The most torrents told of in one answer of the index.
 pub const MAX_TORRENT_HINTS: usize = 8;
+
+/// The longest piece of a configured swarm, in bytes (64 MiB): an unfinished one is held in memory.
+pub const MAX_CONFIGURED_PIECE: u32 = 64 << 20;
+
+/// The most pieces of a configured swarm: a bitfield then has 256 KiB.
+pub const MAX_CONFIGURED_PIECES: u32 = 2 << 20;
+
+/// The most peers of a configured swarm; each is connected to all others.
+pub const MAX_CONFIGURED_PEERS: usize = 1000;
+
+/// The longest interval of a configured swarm, in seconds (a day).
+pub const MAX_CONFIGURED_INTERVAL: u32 = 86_400;
+
+/// The largest file that configures a swarm, in bytes.
+pub const MAX_CONFIG: usize = 1 << 20;

@@ -4,6 +4,7 @@
 use protocol::bencode;
 use protocol::bitfield::Bitfield;
 use protocol::bittorrent::{Decoder, HEAD_LEN, Handshake};
+use protocol::configured;
 use protocol::frame::{FrameBuffer, decode_body, encode_body};
 use protocol::geometry::Geometry;
 use protocol::index::{FromIndex, ToIndex};
@@ -21,7 +22,7 @@ use protocol::units::parse_size;
 pub type Target = fn(&[u8]);
 
 /// All targets, each under the name of its file and of its folder in the corpus.
-pub const ALL: [(&str, Target); 14] = [
+pub const ALL: [(&str, Target); 16] = [
     ("frames", frames),
     ("index_requests", index_requests),
     ("index_replies", index_replies),
@@ -30,6 +31,8 @@ pub const ALL: [(&str, Target); 14] = [
     ("bencode", bencoded),
     ("metainfo", metainfo),
     ("peer_wire", peer_wire),
+    ("configured_wire", configured_wire),
+    ("configured_files", configured_files),
     ("tracker_queries", tracker_queries),
     ("tracker_replies", tracker_replies),
     ("scrape_replies", scrape_replies),
@@ -150,6 +153,52 @@ pub fn peer_wire(bytes: &[u8]) {
         let left = input.len();
         kept.drain(..kept.len() - left);
         assert!(left < 64, "{left} bytes of less than a message are kept");
+    }
+}
+
+/// What a peer of a configured swarm sends in either framing: a handshake and messages, in pieces whose length the first byte
+/// gives.
+pub fn configured_wire(bytes: &[u8]) {
+    let Some((step, stream)) = bytes.split_first() else { return };
+    if let Some(head) = stream.first_chunk::<{ configured::HANDSHAKE_LEN }>()
+        && let Ok(handshake) = configured::Handshake::decode(head)
+    {
+        assert_eq!(handshake.encode(), *head);
+    }
+    let Ok(geometry) = Geometry::new(100_000, 16_384) else { return };
+    let told = stream.first_chunk().and_then(|head| configured::Framing::of_first_message(*head, &geometry));
+    for framing in [configured::Framing::Inclusive, configured::Framing::Exclusive] {
+        let (mut decoder, mut kept) = (configured::Decoder::new(geometry, framing), Vec::new());
+        let mut is_first = true;
+        'stream: for part in stream.chunks(usize::from(*step).max(1)) {
+            kept.extend_from_slice(part);
+            let mut input = &kept[..];
+            loop {
+                match decoder.next(&mut input) {
+                    Ok(Some(configured::Item::Message(message))) => {
+                        assert!(!std::mem::take(&mut is_first) || told == Some(framing), "{message:?}");
+                    }
+                    Ok(Some(_)) => is_first = false,
+                    Ok(None) => break,
+                    Err(_) => break 'stream,
+                }
+            }
+            let left = input.len();
+            kept.drain(..kept.len() - left);
+            assert!(left < decoder.longest_head(), "{left} bytes of less than a message are kept");
+        }
+    }
+}
+
+/// The files that configure a swarm.
+pub fn configured_files(bytes: &[u8]) {
+    match configured::Common::parse(bytes) {
+        Ok(common) => assert!(common.geometry.piece_count() > 0 && !common.file_name().contains('/')),
+        Err(error) => assert!(!error.faults.is_empty() && !error.to_string().is_empty()),
+    }
+    match configured::PeerList::parse(bytes) {
+        Ok(list) => assert!(list.peers().iter().all(|peer| list.find(peer.id) == Some(peer))),
+        Err(error) => assert!(!error.faults.is_empty() && !error.to_string().is_empty()),
     }
 }
 

@@ -1,0 +1,41 @@
+use super::PeerId;
+
+/// How every handshake begins: 18 characters and ten zero bytes.
+const HEADER: [u8; 28] = *b"P2PFILESHARINGPROJ\0\0\0\0\0\0\0\0\0\0";
+
+/// The length of a handshake in bytes.
+pub const HANDSHAKE_LEN: usize = 32;
+
+/// The first thing that each side sends, without waiting for the other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Handshake {
+    /// Who sends it.
+    pub peer_id: PeerId,
+}
+
+/// Bytes that are no handshake.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("it does not begin with P2PFILESHARINGPROJ and ten zero bytes")]
+pub struct HandshakeError;
+
+impl Handshake {
+    /// Returns the 32 bytes.
+    pub fn encode(&self) -> [u8; HANDSHAKE_LEN] {
+        let mut bytes = [0; HANDSHAKE_LEN];
+        let number = self.peer_id.0.to_be_bytes();
+        for (place, byte) in bytes.iter_mut().zip(HEADER.into_iter().chain(number)) {
+            *place = byte;
+        }
+        bytes
+    }
+
+    /// Reads the 32 bytes.
+    pub fn decode(bytes: &[u8; HANDSHAKE_LEN]) -> Result<Self, HandshakeError> {
+        let (header, rest) = bytes.split_first_chunk::<28>().ok_or(HandshakeError)?;
+        let number = rest.first_chunk().ok_or(HandshakeError)?;
+        if *header != HEADER {
+            return Err(HandshakeError);
+        }
+        Ok(Self { peer_id: PeerId(u32::from_be_bytes(*number)) })
+    }
+}

@@ -1,0 +1,117 @@
+use std::fmt;
+
+use super::PeerId;
+use crate::geometry::PieceIndex;
+
+/// What a peer writes into its log, in the exact words of the dialect; shown without the time, which stands before it as
+/// `[Time]: `.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogLine {
+    /// Whose log it is.
+    pub us: PeerId,
+    /// What happened.
+    pub event: LogEvent,
+}
+
+/// What happened to a peer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LogEvent {
+    /// It has connected to another one.
+    Connects(PeerId),
+    /// Another one has connected to it.
+    Connected(PeerId),
+    /// Those that it serves for what they give are others now.
+    Preferred(Vec<PeerId>),
+    /// The one that it serves by lot is another one now.
+    Optimistic(PeerId),
+    /// Another one serves it from now on.
+    Unchoked(PeerId),
+    /// Another one serves it no more.
+    Choked(PeerId),
+    /// Another one has a piece more.
+    Have(PeerId, PieceIndex),
+    /// Another one wants something of it.
+    Interested(PeerId),
+    /// Another one wants nothing of it.
+    NotInterested(PeerId),
+    /// A piece has come and is stored.
+    Downloaded {
+        /// Which.
+        piece: PieceIndex,
+        /// From whom.
+        from: PeerId,
+        /// How many pieces it has now.
+        count: u32,
+    },
+    /// All pieces are here.
+    Complete,
+}
+
+impl fmt::Display for LogLine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let us = self.us;
+        match &self.event {
+            LogEvent::Connects(peer) => write!(f, "Peer {us} makes a connection to Peer {peer}."),
+            LogEvent::Connected(peer) => write!(f, "Peer {us} is connected from Peer {peer}."),
+            LogEvent::Preferred(peers) => {
+                write!(f, "Peer {us} has the preferred neighbors ")?;
+                for (place, peer) in peers.iter().enumerate() {
+                    write!(f, "{}{peer}", if place > 0 { "," } else { "" })?;
+                }
+                f.write_str(".")
+            }
+            LogEvent::Optimistic(peer) => {
+                write!(f, "Peer {us} has the optimistically unchoked neighbor {peer}.")
+            }
+            LogEvent::Unchoked(peer) => write!(f, "Peer {us} is unchoked by {peer}."),
+            LogEvent::Choked(peer) => write!(f, "Peer {us} is choked by {peer}."),
+            LogEvent::Have(peer, piece) => {
+                let piece = piece.get();
+                write!(f, "Peer {us} received the 'have' message from {peer} for the piece {piece}.")
+            }
+            LogEvent::Interested(peer) => {
+                write!(f, "Peer {us} received the 'interested' message from {peer}.")
+            }
+            LogEvent::NotInterested(peer) => {
+                write!(f, "Peer {us} received the 'not interested' message from {peer}.")
+            }
+            LogEvent::Downloaded { piece, from, count } => {
+                let piece = piece.get();
+                write!(f, "Peer {us} has downloaded the piece {piece} from {from}. ")?;
+                write!(f, "Now the number of pieces it has is {count}.")
+            }
+            LogEvent::Complete => write!(f, "Peer {us} has downloaded the complete file."),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::geometry::Geometry;
+
+    #[test]
+    fn every_line_has_its_words() {
+        let geometry = Geometry::new(100, 10).unwrap();
+        let (piece, peer) = (geometry.piece(5).unwrap(), PeerId(1002));
+        for (event, expected) in [
+            (LogEvent::Connects(peer), "makes a connection to Peer 1002."),
+            (LogEvent::Connected(peer), "is connected from Peer 1002."),
+            (LogEvent::Preferred(vec![peer, PeerId(7)]), "has the preferred neighbors 1002,7."),
+            (LogEvent::Optimistic(peer), "has the optimistically unchoked neighbor 1002."),
+            (LogEvent::Unchoked(peer), "is unchoked by 1002."),
+            (LogEvent::Choked(peer), "is choked by 1002."),
+            (LogEvent::Have(peer, piece), "received the 'have' message from 1002 for the piece 5."),
+            (LogEvent::Interested(peer), "received the 'interested' message from 1002."),
+            (LogEvent::NotInterested(peer), "received the 'not interested' message from 1002."),
+            (
+                LogEvent::Downloaded { piece, from: peer, count: 3 },
+                "has downloaded the piece 5 from 1002. Now the number of pieces it has is 3.",
+            ),
+            (LogEvent::Complete, "has downloaded the complete file."),
+        ] {
+            let line = LogLine { us: PeerId(1001), event };
+            assert_eq!(line.to_string(), format!("Peer 1001 {expected}"));
+        }
+    }
+}
