@@ -11,13 +11,19 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant};
 
-use peer_node::swarm::{Action, Have, Random, SourceId, Swarm, SwarmConfig};
+use peer_node::swarm::{Action, Have, Order, Random, SourceId, Swarm, SwarmConfig};
 use protocol::bitfield::Bitfield;
 use protocol::geometry::{Block, Geometry};
 
 const SIZE: u64 = 1 << 30;
-const CONFIG: SwarmConfig =
-    SwarmConfig { block_length: 16 << 10, max_requests: 250, budget: 32 << 20, seed: 1 };
+const CONFIG: SwarmConfig = SwarmConfig {
+    block_length: 16 << 10,
+    max_requests: 250,
+    budget: 32 << 20,
+    order: Order::Rarest,
+    overtakes: true,
+    seed: 1,
+};
 
 /// How many blocks make a sample, and how many samples are taken. The best one counts.
 const SAMPLE: usize = 60_000;

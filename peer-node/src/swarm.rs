@@ -10,7 +10,8 @@
 //! where that can be, so that a bad one has one culprit; each source gets as many requests in flight as keep it busy
 //! without a queue building up, and none while it chokes us. In the endgame, when nothing is left to begin, a block that
 //! one source owes for too long is asked of another as well, and cancelled where it is not needed any more. A source that
-//! stalls, or whose pieces fail twice, is left.
+//! stalls, or whose pieces fail twice, is left. Where a driver's world knows neither rarity nor endgame, its [`SwarmConfig`]
+//! says so.
 
 mod action;
 mod active;
@@ -34,7 +35,7 @@ use protocol::geometry::{Block, Geometry, PieceIndex};
 
 pub use action::Action;
 use active::{ActivePiece, ActivePieces, Arrival};
-pub use choker::{Choker, PeerKey, Verdict};
+pub use choker::{Choker, ChokerConfig, Contest, PeerKey, Verdict};
 use picker::Picker;
 pub use random::Random;
 pub use rate::RateMeter;
@@ -61,8 +62,21 @@ pub struct SwarmConfig {
     /// How many bytes of unfinished pieces may be under way at once; one piece is always allowed. As many again may be
     /// held of pieces that lost their source.
     pub budget: u64,
+    /// In which order pieces are begun.
+    pub order: Order,
+    /// Whether a block that one source owes for too long is asked of another as well. Not where requests cannot be taken back.
+    pub overtakes: bool,
     /// Where randomness starts.
     pub seed: u64,
+}
+
+/// In which order pieces are begun.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Order {
+    /// A random one first, and then those that the fewest sources have.
+    Rarest,
+    /// As chance has it.
+    Random,
 }
 
 /// One content on its way here, from any number of sources.
@@ -284,7 +298,7 @@ impl Swarm {
             self.leave_stalled(now);
         }
         self.fill_pipelines(now);
-        if is_time_to_look {
+        if is_time_to_look && self.config.overtakes {
             self.overtake(now);
         }
     }

@@ -6,7 +6,7 @@ use protocol::geometry::Block;
 
 use super::active::ActivePiece;
 use super::source::{Source, SourceId};
-use super::{Action, Swarm};
+use super::{Action, Order, Swarm};
 
 impl Swarm {
     /// Gives every source that has room its next requests, in turn, so that none is served before the others.
@@ -59,10 +59,15 @@ impl Swarm {
         }
         let fits = |piece| source.may_give(piece) && !source.owes_of(piece);
         let is_first = self.active.moving_bytes() == 0 && self.picker.done_count() == 0;
-        let piece = if is_first {
-            self.picker.take_random(&source.have, fits)
-        } else {
-            self.picker.take(&source.have, fits)
+        let piece = match self.config.order {
+            Order::Random => self.picker.take_random(&source.have, fits),
+            Order::Rarest if is_first => {
+                // The last one proves a manifest: everybody's first would otherwise be the same.
+                let last = self.geometry.last_piece();
+                let other = self.picker.take_random(&source.have, |piece| Some(piece) != last && fits(piece));
+                other.or_else(|| self.picker.take_random(&source.have, fits))
+            }
+            Order::Rarest => self.picker.take(&source.have, fits),
         }?;
         self.active.open(&self.geometry, piece, self.config.block_length)
     }

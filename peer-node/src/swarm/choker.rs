@@ -21,11 +21,46 @@ use std::time::{Duration, Instant};
 use contender::{Contender, Standing, Told};
 use queue::Queue;
 
-/// How often the regular slots are given anew, and how long a slot is kept at least.
+use super::random::Random;
+
+/// How often the regular slots are given anew, and how long a slot is kept at least (BEP 3).
 const ROUND: Duration = Duration::from_secs(10);
 
 /// How long the optimistic slot is kept while somebody waits.
 const OPTIMISTIC: Duration = Duration::from_secs(30);
+
+/// How slots are given.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ChokerConfig {
+    /// How many regular slots there are; the optimistic one comes on top.
+    pub slots: usize,
+    /// How often the regular slots are given anew.
+    pub round: Duration,
+    /// How long the optimistic slot is kept while somebody waits.
+    pub optimistic: Duration,
+    /// Who gets them.
+    pub contest: Contest,
+}
+
+/// Who gets a slot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Contest {
+    /// Whoever has one keeps it until somebody else is clearly better; among equals the first comes first.
+    Kept,
+    /// Each round all are given anew, to those who gave most since the last one; among equals, and for the optimistic
+    /// slot, lots are drawn.
+    Lots {
+        /// Where randomness starts.
+        seed: u64,
+    },
+}
+
+impl ChokerConfig {
+    /// Returns what suits a node that serves many contents.
+    pub const fn of_node(slots: usize) -> Self {
+        Self { slots, round: ROUND, optimistic: OPTIMISTIC, contest: Contest::Kept }
+    }
+}
 
 /// A peer, numbered by the driver.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -67,7 +102,8 @@ impl Verdict {
 /// Who is served, who waits, and what is known of them.
 #[derive(Debug)]
 pub struct Choker {
-    slots: usize,
+    config: ChokerConfig,
+    lots: Random,
     peers: BTreeMap<PeerKey, Contender>,
     regular: BTreeSet<PeerKey>,
     optimistic: Option<PeerKey>,
@@ -79,10 +115,15 @@ pub struct Choker {
 }
 
 impl Choker {
-    /// Starts with so many regular slots; the optimistic one comes on top.
-    pub const fn new(slots: usize, now: Instant) -> Self {
+    /// Starts serving nobody.
+    pub const fn new(config: ChokerConfig, now: Instant) -> Self {
+        let seed = match config.contest {
+            Contest::Lots { seed } => seed,
+            Contest::Kept => 0,
+        };
         Self {
-            slots,
+            config,
+            lots: Random::from_seed(seed),
             peers: BTreeMap::new(),
             regular: BTreeSet::new(),
             optimistic: None,
@@ -95,7 +136,7 @@ impl Choker {
 
     /// Changes the number of regular slots. If it is less than before, the weakest lose theirs at once.
     pub const fn set_slots(&mut self, slots: usize, _now: Instant) {
-        self.slots = slots;
+        self.config.slots = slots;
         self.disturbed = true;
     }
 
@@ -141,6 +182,21 @@ impl Choker {
         self.peers.entry(peer).or_default().received.add(bytes);
     }
 
+    /// Forgets who gave what: it earns nothing any more where nothing is wanted any more.
+    pub fn forget_received(&mut self) {
+        self.peers.values_mut().for_each(Contender::forget_received);
+    }
+
+    /// Returns who has a regular slot.
+    pub fn regular(&self) -> impl Iterator<Item = PeerKey> {
+        self.regular.iter().copied()
+    }
+
+    /// Returns who has the optimistic slot.
+    pub const fn optimistic(&self) -> Option<PeerKey> {
+        self.optimistic
+    }
+
     /// Returns the next thing to tell a peer, or nothing until something happens or [`Choker::deadline`] passes.
     pub fn poll(&mut self, now: Instant) -> Option<Verdict> {
         let is_due = self.disturbed || self.deadline().is_some_and(|deadline| now >= deadline);
@@ -161,6 +217,6 @@ impl Choker {
     /// Returns when the optimistic slot passes on: never while nobody waits for it.
     fn rotation_due(&self) -> Option<Instant> {
         let holder = self.peers.get(&self.optimistic?)?;
-        holder.served_since().filter(|_| !self.queue.is_empty()).map(|since| since + OPTIMISTIC)
+        holder.served_since().filter(|_| !self.queue.is_empty()).map(|since| since + self.config.optimistic)
     }
 }

@@ -80,17 +80,13 @@ impl Picker {
         Some(piece)
     }
 
-    /// Takes a random piece out of the order that a source has and `may_give` accepts; the last one only if there is no
-    /// other.
+    /// Takes a random piece out of the order that a source has and `may_give` accepts.
     pub(super) fn take_random(
         &mut self,
         have: &Have,
         may_give: impl Fn(PieceIndex) -> bool,
     ) -> Option<PieceIndex> {
-        let last = self.geometry.last_piece();
-        let fits = |piece: &PieceIndex| have.has(*piece) && may_give(*piece);
-        let other = self.order.iter_from_anywhere().find(|piece| Some(*piece) != last && fits(piece));
-        let piece = other.or_else(|| last.filter(|last| self.order.waits(*last) && fits(last)))?;
+        let piece = self.order.iter_from_anywhere().find(|piece| have.has(*piece) && may_give(*piece))?;
         self.order.remove(piece);
         Some(piece)
     }

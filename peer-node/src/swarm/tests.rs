@@ -9,10 +9,17 @@ use super::*;
 use simulation::{Played, simulate};
 
 mod choking;
+mod orders;
 mod simulation;
 
-const CONFIG: SwarmConfig =
-    SwarmConfig { block_length: 1 << 20, max_requests: 64, budget: 24 << 20, seed: 1 };
+const CONFIG: SwarmConfig = SwarmConfig {
+    block_length: 1 << 20,
+    max_requests: 64,
+    budget: 24 << 20,
+    order: Order::Rarest,
+    overtakes: true,
+    seed: 1,
+};
 
 fn native(mib: u64) -> Geometry {
     Geometry::native(mib << 20).unwrap()

@@ -14,7 +14,7 @@ use parking_lot::Mutex;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
-use crate::swarm::{Choker, PeerKey, Verdict};
+use crate::swarm::{Choker, ChokerConfig, PeerKey, Verdict};
 
 #[cfg(test)]
 mod tests;
@@ -77,7 +77,7 @@ impl Slots {
     /// Begins with so many slots, besides the one that goes round.
     pub(crate) fn new(slots: usize) -> Self {
         let (peers, dismissed) = (BTreeMap::new(), BTreeSet::new());
-        let choker = Choker::new(slots, now());
+        let choker = Choker::new(ChokerConfig::of_node(slots), now());
         let state = Mutex::new(State { choker, last: 0, peers, dismissed });
         Self { inner: Arc::new(Inner { state, disturbed: Notify::new() }) }
     }

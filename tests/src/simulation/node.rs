@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use peer_node::swarm::{Choker, Have, PeerKey, SourceId, Swarm, SwarmConfig};
+use peer_node::swarm::{Choker, ChokerConfig, Have, Order, PeerKey, SourceId, Swarm, SwarmConfig};
 use protocol::bitfield::Bitfield;
 use protocol::limits::{MAX_BLOCK, MAX_REQUESTS};
 
@@ -12,8 +12,14 @@ use super::plan::{Plan, time_for};
 use super::uplink::Uplink;
 
 /// What the driver of native downloads gives its engine.
-const CONFIG: SwarmConfig =
-    SwarmConfig { block_length: MAX_BLOCK, max_requests: MAX_REQUESTS, budget: 24 << 20, seed: 0 };
+const CONFIG: SwarmConfig = SwarmConfig {
+    block_length: MAX_BLOCK,
+    max_requests: MAX_REQUESTS,
+    budget: 24 << 20,
+    order: Order::Rarest,
+    overtakes: true,
+    seed: 0,
+};
 
 /// A connection, as one of its ends sees it.
 #[derive(Debug, Clone, Copy)]
@@ -46,7 +52,7 @@ impl Node {
             present: true,
             pieces: if has_all { Bitfield::full(geometry) } else { Bitfield::empty(geometry) },
             swarm: None,
-            choker: Choker::new(plan.slots, now),
+            choker: Choker::new(ChokerConfig::of_node(plan.slots), now),
             links: BTreeMap::new(),
             uplink: Uplink::default(),
             down_busy: Duration::ZERO,

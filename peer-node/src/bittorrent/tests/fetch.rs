@@ -5,7 +5,7 @@ use protocol::geometry::{Block, PieceIndex};
 
 use super::node::Node;
 use crate::bittorrent::{Wire, WireEvent};
-use crate::swarm::{Action, SourceId, Swarm, SwarmConfig};
+use crate::swarm::{Action, Order, SourceId, Swarm, SwarmConfig};
 use crate::transport::Buffer;
 
 /// Fetches what a node lacks from whoever is connected to it.
@@ -19,7 +19,14 @@ pub(super) struct Fetch {
 
 impl Fetch {
     pub(super) fn new(node: Node) -> Self {
-        let config = SwarmConfig { block_length: 16 << 10, max_requests: 250, budget: 64 << 20, seed: 1 };
+        let config = SwarmConfig {
+            block_length: 16 << 10,
+            max_requests: 250,
+            budget: 64 << 20,
+            order: Order::Rarest,
+            overtakes: true,
+            seed: 1,
+        };
         let here = node.offering().here();
         let swarm = Swarm::new(*node.metainfo.geometry(), config, Instant::now(), |piece| here.has(piece));
         let (wires, pieces) = (HashMap::new(), HashMap::new());

@@ -16,7 +16,7 @@ use crate::download::checks::Checks;
 use crate::download::fresh_seed::fresh_seed;
 use crate::download::manifest_choice::Offer;
 use crate::download::notes::Notes;
-use crate::swarm::{Action, LeaveReason, Swarm, SwarmConfig};
+use crate::swarm::{Action, LeaveReason, Order, Swarm, SwarmConfig};
 use crate::transfers::{ContentId, DownloadState};
 
 /// How many bytes of unfinished pieces one download may hold: enough to keep four fast sources and two cores busy.
@@ -277,6 +277,8 @@ fn new_swarm(geometry: Geometry, here: &Bitfield) -> Swarm {
         block_length: MAX_BLOCK,
         max_requests: MAX_REQUESTS,
         budget: BUDGET,
+        order: Order::Rarest,
+        overtakes: true,
         seed: fresh_seed(),
     };
     Swarm::new(geometry, config, Instant::now(), |piece| here.has(piece))

@@ -5,6 +5,7 @@ use proptest::prelude::*;
 use super::*;
 use watch::Watch;
 
+mod lots;
 mod watch;
 
 /// What happens in a history.
@@ -37,7 +38,7 @@ const D: PeerKey = PeerKey(4);
 #[test]
 fn who_comes_gets_a_free_slot_at_once_or_a_place() {
     let start = Instant::now();
-    let mut choker = Choker::new(1, start);
+    let mut choker = Choker::new(ChokerConfig::of_node(1), start);
     for peer in [A, B, C, D] {
         choker.interested(peer, start);
     }
@@ -53,7 +54,7 @@ fn who_comes_gets_a_free_slot_at_once_or_a_place() {
 #[test]
 fn the_optimistic_slot_passes_on_after_thirty_seconds() {
     let start = Instant::now();
-    let mut choker = Choker::new(0, start);
+    let mut choker = Choker::new(ChokerConfig::of_node(0), start);
     for peer in [A, B, C] {
         choker.interested(peer, start);
     }
@@ -71,7 +72,7 @@ fn the_optimistic_slot_passes_on_after_thirty_seconds() {
 fn who_gives_clearly_more_takes_the_slot_of_who_gives_least() {
     for (given, takes) in [(1_150, false), (1_300, true)] {
         let start = Instant::now();
-        let mut choker = Choker::new(1, start);
+        let mut choker = Choker::new(ChokerConfig::of_node(1), start);
         for peer in [A, B, C] {
             choker.interested(peer, start);
         }
@@ -87,7 +88,7 @@ fn who_gives_clearly_more_takes_the_slot_of_who_gives_least() {
 #[test]
 fn where_nobody_gives_the_fastest_taker_is_served_on() {
     let start = Instant::now();
-    let mut choker = Choker::new(1, start);
+    let mut choker = Choker::new(ChokerConfig::of_node(1), start);
     for peer in [A, B, C] {
         choker.interested(peer, start);
     }
@@ -105,7 +106,7 @@ fn where_nobody_gives_the_fastest_taker_is_served_on() {
 #[test]
 fn a_long_queue_is_not_told_of_every_departure() {
     let start = Instant::now();
-    let mut choker = Choker::new(4, start);
+    let mut choker = Choker::new(ChokerConfig::of_node(4), start);
     for peer in 0..1_000 {
         choker.interested(PeerKey(peer), start);
     }
@@ -123,7 +124,7 @@ fn a_long_queue_is_not_told_of_every_departure() {
 #[test]
 fn a_node_that_nobody_wants_anything_from_need_not_wake_up() {
     let start = Instant::now();
-    let mut choker = Choker::new(4, start);
+    let mut choker = Choker::new(ChokerConfig::of_node(4), start);
     choker.received(A, 1_000, start);
     assert_eq!(choker.deadline(), None);
     choker.interested(A, start);

@@ -16,7 +16,7 @@ use crate::download::assembly::Assembly;
 use crate::download::checks::Checks;
 use crate::download::fresh_seed::fresh_seed;
 use crate::download::notes::Notes;
-use crate::swarm::{SourceId, SourceIds, Swarm, SwarmConfig};
+use crate::swarm::{Order, SourceId, SourceIds, Swarm, SwarmConfig};
 use crate::torrent::announcer::{AnnounceConfig, AnnounceEvent, Announcer};
 use crate::torrent::peer_book::Parting;
 use crate::transfers::DownloadState;
@@ -282,7 +282,14 @@ impl Session {
 /// Makes the engine: pieces that nobody wants are taken to be here.
 fn new_swarm(store: &Store, geometry: &protocol::geometry::Geometry, now: Instant) -> Swarm {
     let seed = fresh_seed();
-    let config = SwarmConfig { block_length: BLOCK, max_requests: MAX_REQUESTS, budget: BUDGET, seed };
+    let config = SwarmConfig {
+        block_length: BLOCK,
+        max_requests: MAX_REQUESTS,
+        budget: BUDGET,
+        order: Order::Rarest,
+        overtakes: true,
+        seed,
+    };
     let is_needless = |piece: PieceIndex| store.here.has(piece) || !store.wanted.has(piece);
     Swarm::new(*geometry, config, now, is_needless)
 }

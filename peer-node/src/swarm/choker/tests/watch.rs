@@ -34,7 +34,7 @@ impl Watch {
     pub(super) fn new(slots: usize) -> Self {
         let start = Instant::now();
         let (interested, history) = (BTreeMap::new(), Vec::new());
-        let choker = Choker::new(slots, start);
+        let choker = Choker::new(ChokerConfig::of_node(slots), start);
         Self { start, now: Duration::ZERO, slots, choker, interested, reported: None, history }
     }
 

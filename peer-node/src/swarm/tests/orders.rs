@@ -1,0 +1,71 @@
+//! Worlds in which pieces are asked for whole, one at a time, by chance and of one source each.
+
+use super::*;
+
+/// A content of 20 pieces, each of which is one block.
+fn swarm(seed: u64, now: Instant) -> Swarm {
+    let geometry = Geometry::new(20 << 14, 1 << 14).unwrap();
+    let config = SwarmConfig {
+        block_length: 1 << 14,
+        max_requests: 1,
+        order: Order::Random,
+        overtakes: false,
+        seed,
+        ..CONFIG
+    };
+    Swarm::new(geometry, config, now, |_| false)
+}
+
+fn requests(swarm: &mut Swarm, now: Instant) -> Vec<(SourceId, Block)> {
+    let actions = std::iter::from_fn(|| swarm.poll(now));
+    let asked = actions.filter_map(|action| match action {
+        Action::Request { source, block } => Some((source, block)),
+        _ => None,
+    });
+    asked.collect()
+}
+
+/// Fetches all from one source; returns the pieces in the order in which they were asked for.
+fn fetch(seed: u64) -> Vec<u32> {
+    let now = Instant::now();
+    let (mut swarm, mut order) = (swarm(seed, now), Vec::new());
+    swarm.source_joined(SourceId(1), Have::All, false, now);
+    while !swarm.is_complete() {
+        let [(id, block)] = *requests(&mut swarm, now) else { panic!("one request at a time") };
+        order.push(block.piece.get());
+        swarm.bytes_arrived(id, block.length.into(), now);
+        assert!(swarm.block_arrived(id, block, now));
+        swarm.piece_checked(block.piece, true);
+    }
+    order
+}
+
+#[test]
+fn chance_prefers_no_piece() {
+    let (mut firsts, mut lasts) = (BTreeSet::new(), BTreeSet::new());
+    for seed in 0..300 {
+        let order = fetch(seed);
+        assert_eq!(order.len(), 20);
+        firsts.insert(order[0]);
+        lasts.insert(order[19]);
+    }
+    assert!(firsts.len() == 20 && lasts.len() == 20, "{firsts:?} {lasts:?}");
+}
+
+#[test]
+fn what_one_source_owes_is_not_asked_of_another_where_that_is_not_wanted() {
+    let now = Instant::now();
+    let mut swarm = swarm(1, now);
+    let mut piece = Bitfield::empty(&swarm.geometry);
+    piece.insert(swarm.geometry.last_piece().unwrap());
+    for id in [1, 2] {
+        swarm.source_joined(SourceId(id), Have::Some(piece.clone()), false, now);
+    }
+    let asked = requests(&mut swarm, now);
+    assert_eq!(asked.len(), 1);
+    assert!(requests(&mut swarm, now + SNUB_AFTER * 2).is_empty());
+    swarm.source_choked(asked[0].0);
+    swarm.block_rejected(asked[0].0, asked[0].1, now);
+    let again = requests(&mut swarm, now + SNUB_AFTER * 2);
+    assert!(again.len() == 1 && again[0].0 != asked[0].0 && again[0].1 == asked[0].1);
+}
