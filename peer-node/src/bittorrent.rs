@@ -4,7 +4,6 @@
 //! bytes lie ([`Offering`]), and hears of every [`Wire`], whoever opened it, by [`WireEvent`]s. What the other side asks of
 //! us is answered here without anybody else being involved. Which blocks are asked for is not decided here.
 
-mod asked;
 mod ending;
 mod event;
 mod gathering;
@@ -22,7 +21,6 @@ mod send_queue;
 mod serving;
 #[cfg(test)]
 mod tests;
-mod theirs;
 mod torrent;
 mod wire;
 mod wire_error;

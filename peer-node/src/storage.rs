@@ -3,6 +3,7 @@
 //!
 //! Nothing here knows what is written, or where it belongs. Everything waits for the disk and belongs on a blocking thread.
 
+mod allocation;
 mod direct;
 mod locking;
 mod naming;
@@ -11,6 +12,7 @@ mod writing;
 
 use std::io;
 
+pub(crate) use allocation::allocate;
 pub(crate) use direct::DirectFile;
 pub(crate) use locking::{lock, unlock};
 pub(crate) use naming::rename_new;

@@ -19,6 +19,8 @@ pub enum ContentId {
     File(Digest),
     /// A torrent.
     Torrent(Infohash),
+    /// The file of a closed group, which has no name but the one that the group has agreed on.
+    Agreed,
 }
 
 impl fmt::Display for ContentId {
@@ -26,6 +28,7 @@ impl fmt::Display for ContentId {
         match self {
             Self::File(digest) => digest.fmt(f),
             Self::Torrent(infohash) => infohash.fmt(f),
+            Self::Agreed => f.write_str("agreed"),
         }
     }
 }
@@ -36,6 +39,7 @@ impl ContentId {
         match self {
             Self::File(_) => "sha256",
             Self::Torrent(_) => "infohash",
+            Self::Agreed => "content",
         }
     }
 
@@ -110,7 +114,7 @@ impl DownloadView {
     pub fn is_of(&self, content: &ContentId) -> bool {
         match content {
             ContentId::File(digest) => self.digest == Some(*digest),
-            ContentId::Torrent(_) => self.content == *content,
+            ContentId::Torrent(_) | ContentId::Agreed => self.content == *content,
         }
     }
 }

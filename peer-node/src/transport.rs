@@ -1,12 +1,15 @@
-//! What the connections of all dialects share: who is let in, who is served and how fast, sockets, buffers, and what is shown.
+//! What the connections of all dialects share: who is let in, who is served and how fast, sockets, buffers, what was asked of
+//! a peer and what it has, and what is shown.
 //!
 //! A node has one [`Transport`]. It leaves alone what is said on a connection.
 
 mod admission;
+mod asked;
 mod buffers;
 mod send_file;
 mod slots;
 mod stand;
+mod theirs;
 mod tuning;
 mod uploads;
 
@@ -17,10 +20,12 @@ use tokio_util::task::TaskTracker;
 
 pub(crate) use admission::Admission;
 pub use admission::Ticket;
+pub(crate) use asked::{Answer, Asked, Step};
 pub use buffers::{ALIGNMENT, Buffer, BufferPool};
 pub(crate) use send_file::{STRIDE, expect_soon, send_some};
 pub(crate) use slots::{Claim, Slots, Turn};
 pub(crate) use stand::Stand;
+pub(crate) use theirs::Theirs;
 pub(crate) use tuning::tune;
 pub(crate) use uploads::UploadGuard;
 pub use uploads::{Totals, Uploads};

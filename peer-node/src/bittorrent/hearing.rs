@@ -7,7 +7,6 @@ use protocol::bitfield::Bitfield;
 use protocol::bittorrent::{BlockSpec, Item, Message};
 use protocol::geometry::{Geometry, PieceIndex};
 
-use super::asked::Answer;
 use super::ending::Ending;
 use super::event::WireEvent;
 use super::intake::Intake;
@@ -15,6 +14,7 @@ use super::news::News;
 use super::offering::Offering;
 use super::serving::Serving;
 use super::wire::{Wire, WireState};
+use crate::transport::Answer;
 
 /// So many rejections of what was not asked for are let pass: clients differ in what they reject.
 const MAX_STRAY_REJECTIONS: u32 = 1024;

@@ -5,9 +5,8 @@ use std::time::{Duration, Instant};
 use protocol::bittorrent::BlockSpec;
 use protocol::geometry::{Block, Geometry};
 
-use super::asked::{Answer, Asked};
 use super::ending::{Ending, SLOWEST};
-use crate::transport::{Buffer, BufferPool};
+use crate::transport::{Answer, Asked, Buffer, BufferPool};
 
 /// The block that is coming in, if any is.
 #[derive(Debug)]

@@ -8,11 +8,10 @@ use protocol::geometry::{Block, Geometry};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
-use super::asked::{Asked, Step};
 use super::ending::Ending;
 use super::greeting::Greeted;
 use super::send_queue::SendQueue;
-use super::theirs::Theirs;
+use crate::transport::{Asked, Step, Theirs};
 
 /// A connection to a peer, about one torrent; cheap to clone.
 ///

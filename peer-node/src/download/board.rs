@@ -25,7 +25,7 @@ impl Board {
     ) -> (Self, watch::Receiver<DownloadView>) {
         let digest = match content {
             ContentId::File(digest) => Some(digest),
-            ContentId::Torrent(_) => None,
+            ContentId::Torrent(_) | ContentId::Agreed => None,
         };
         let view = DownloadView {
             id,

@@ -9,11 +9,11 @@ use protocol::bitfield::Bitfield;
 use protocol::digest::Digest;
 use protocol::geometry::{Geometry, PieceIndex};
 use protocol::manifest::Manifest;
-use rustix::fs::{FallocateFlags, OFlags};
+use rustix::fs::OFlags;
 
 use super::part_record::PartRecord;
 use super::place::{self, Place, PlaceError};
-use crate::storage::{DIRECT_FROM, DirectFile};
+use crate::storage::{DIRECT_FROM, DirectFile, allocate, is_full};
 
 mod naming;
 
@@ -93,20 +93,14 @@ impl PartFile {
         let (path, size) = (self.place.part.clone(), self.geometry.size());
         let at = |source| PartFileError::Io { path: path.clone(), source };
         let before = self.file.metadata().map_err(at)?.len();
-        self.file.set_len(size).map_err(at)?;
-        if size == 0 {
-            return Ok(());
-        }
-        match rustix::fs::fallocate(&self.file, FallocateFlags::empty(), 0, size) {
-            // Some file systems cannot; then room is taken as pieces come.
-            Ok(()) | Err(rustix::io::Errno::OPNOTSUPP | rustix::io::Errno::NOSYS) => Ok(()),
-            Err(error @ (rustix::io::Errno::NOSPC | rustix::io::Errno::DQUOT | rustix::io::Errno::FBIG)) => {
-                // What was had of the room goes back: a download that waits for more keeps it from nobody.
-                let _ = self.file.set_len(before);
-                Err(PartFileError::NoRoom { path, size, source: error.into() })
+        allocate(&self.file, size).map_err(|source| {
+            if !is_full(&source) && source.kind() != io::ErrorKind::FileTooLarge {
+                return at(source);
             }
-            Err(error) => Err(at(error.into())),
-        }
+            // What was had of the room goes back: a download that waits for more keeps it from nobody.
+            let _ = self.file.set_len(before);
+            PartFileError::NoRoom { path: path.clone(), size, source }
+        })
     }
 
     /// Returns where the file is as long as it is not whole.

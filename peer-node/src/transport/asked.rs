@@ -13,7 +13,7 @@ const MAX_TAKEN_BACK: usize = 2048;
 /// and not all clients that speak that reject what was cancelled. Such requests are answered here instead, and what comes
 /// for them later is let pass.
 #[derive(Debug)]
-pub(super) struct Asked {
+pub(crate) struct Asked {
     has_fast: bool,
     is_choked: bool,
     /// In the order in which they were made, which is mostly that of the answers.
@@ -25,7 +25,7 @@ pub(super) struct Asked {
 
 /// What is to be done about a request that is to be made or taken back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Step {
+pub(crate) enum Step {
     /// Tell the other side.
     Say,
     /// Whoever waits for it is to be told that it is rejected.
@@ -38,7 +38,7 @@ pub(super) enum Step {
 
 /// What to think of a block, or of a rejection, that comes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Answer {
+pub(crate) enum Answer {
     /// It answers a request.
     Wanted,
     /// It answers one that was taken back.
@@ -48,13 +48,13 @@ pub(super) enum Answer {
 }
 
 impl Asked {
-    pub(super) fn new(has_fast: bool) -> Self {
+    pub(crate) fn new(has_fast: bool) -> Self {
         let (open, taken_back) = (VecDeque::new(), VecDeque::new());
         Self { has_fast, is_choked: true, open, taken_back, rejected: Vec::new() }
     }
 
     /// Notes a request that is to be made.
-    pub(super) fn ask(&mut self, block: Block) -> Step {
+    pub(crate) fn ask(&mut self, block: Block) -> Step {
         // A peer without the fast extension drops what comes behind its choke without a word.
         if self.is_choked && !self.has_fast {
             self.rejected.push(block);
@@ -65,7 +65,7 @@ impl Asked {
     }
 
     /// Notes that a block is no longer wanted.
-    pub(super) fn cancel(&mut self, block: Block) -> Step {
+    pub(crate) fn cancel(&mut self, block: Block) -> Step {
         if !remove(&mut self.open, block) {
             return Step::Nothing;
         }
@@ -74,7 +74,7 @@ impl Asked {
     }
 
     /// Takes in that a block comes, or is rejected.
-    pub(super) fn answered(&mut self, block: Block) -> Answer {
+    pub(crate) fn answered(&mut self, block: Block) -> Answer {
         if remove(&mut self.open, block) {
             Answer::Wanted
         } else if remove(&mut self.taken_back, block) {
@@ -85,7 +85,7 @@ impl Asked {
     }
 
     /// Notes that the other side serves nothing, or again; says whether that is new.
-    pub(super) fn choked(&mut self, is_choked: bool) -> bool {
+    pub(crate) fn choked(&mut self, is_choked: bool) -> bool {
         if self.is_choked == is_choked {
             return false;
         }
@@ -98,17 +98,17 @@ impl Asked {
         true
     }
 
-    pub(super) const fn is_choked(&self) -> bool {
+    pub(crate) const fn is_choked(&self) -> bool {
         self.is_choked
     }
 
     /// Says whether the other side owes any block.
-    pub(super) fn is_owed(&self) -> bool {
+    pub(crate) fn is_owed(&self) -> bool {
         !self.open.is_empty()
     }
 
     /// Returns the rejections that nobody was told of yet.
-    pub(super) fn take_rejected(&mut self) -> Vec<Block> {
+    pub(crate) fn take_rejected(&mut self) -> Vec<Block> {
         std::mem::take(&mut self.rejected)
     }
 

@@ -5,7 +5,7 @@ use crate::swarm::Have;
 
 /// The pieces that a peer has, as far as it has said.
 #[derive(Debug)]
-pub(super) struct Theirs {
+pub(crate) struct Theirs {
     pieces: Bitfield,
     count: u32,
     all: u32,
@@ -13,35 +13,35 @@ pub(super) struct Theirs {
 
 impl Theirs {
     /// Begins with none.
-    pub(super) fn none(geometry: &Geometry) -> Self {
+    pub(crate) fn none(geometry: &Geometry) -> Self {
         Self { pieces: Bitfield::empty(geometry), count: 0, all: geometry.piece_count() }
     }
 
     /// Takes in which pieces it has.
-    pub(super) fn set(&mut self, pieces: Bitfield) {
+    pub(crate) fn set(&mut self, pieces: Bitfield) {
         self.count = pieces.count();
         self.pieces = pieces;
     }
 
     /// Takes in one more piece; says whether it is new.
-    pub(super) fn insert(&mut self, piece: PieceIndex) -> bool {
+    pub(crate) fn insert(&mut self, piece: PieceIndex) -> bool {
         let is_new = self.pieces.insert(piece);
         self.count += u32::from(is_new);
         is_new
     }
 
     /// Says whether it has a piece.
-    pub(super) fn has(&self, piece: PieceIndex) -> bool {
+    pub(crate) fn has(&self, piece: PieceIndex) -> bool {
         self.pieces.has(piece)
     }
 
     /// Says whether it has all.
-    pub(super) const fn is_full(&self) -> bool {
+    pub(crate) const fn is_full(&self) -> bool {
         self.count == self.all
     }
 
     /// Returns them as the engine knows them.
-    pub(super) fn have(&self) -> Have {
+    pub(crate) fn have(&self) -> Have {
         if self.is_full() { Have::All } else { Have::Some(self.pieces.clone()) }
     }
 }

@@ -43,10 +43,10 @@ pub(super) fn fields(view: &DownloadView, wording: Wording) -> Vec<Field> {
         say(arrow('↓', view.rate_down), Style::Good, 2);
         say(arrow('↑', view.rate_up), Style::Faint, 7);
     }
-    let is_torrent = matches!(view.content, ContentId::Torrent(_));
-    let (pieces, sources) = match (wording, is_torrent) {
-        (Wording::Full, false) => (" pieces", " sources"),
-        (Wording::Full, true) => (" pieces", " peers"),
+    let is_native = matches!(view.content, ContentId::File(_));
+    let (pieces, sources) = match (wording, is_native) {
+        (Wording::Full, true) => (" pieces", " sources"),
+        (Wording::Full, false) => (" pieces", " peers"),
         (Wording::Brief, _) => ("p", "s"),
     };
     if matches!(view.state, DownloadState::Seeding { .. }) {
