@@ -2,6 +2,7 @@
 
 mod options;
 mod signals;
+mod swarm;
 mod torrent;
 
 use std::io::{self, Write};
@@ -15,6 +16,7 @@ use tokio::runtime::Runtime;
 
 pub use options::{Command, Options};
 pub use signals::{Signals, Stop};
+pub use swarm::SwarmOptions;
 pub use torrent::TorrentCommand;
 
 use crate::node::{Node, StartError};
@@ -48,6 +50,9 @@ enum Trouble {
     /// What was to be done with a torrent failed.
     #[error(transparent)]
     Torrent(#[from] torrent::TorrentTrouble),
+    /// A peer of a configured swarm failed.
+    #[error(transparent)]
+    Swarm(#[from] swarm::SwarmTrouble),
     /// The system does not give what every program needs.
     #[error("cannot run: {0}")]
     System(#[from] io::Error),
@@ -59,6 +64,7 @@ impl Trouble {
             Self::Options(_) => 2,
             Self::State(StateError::InUse { .. }) => IN_USE,
             Self::Torrent(trouble) => trouble.exit_code(),
+            Self::Swarm(trouble) => trouble.exit_code(),
             Self::State(_) | Self::Start(_) | Self::System(_) => 1,
         }
     }
@@ -77,8 +83,10 @@ pub fn main() -> ExitCode {
 
 fn run(options: Options) -> Result<u8, Trouble> {
     allow_many_descriptors();
-    if let Some(Command::Torrent(command)) = options.command {
-        return Ok(torrent::run(&command)?);
+    match &options.command {
+        Some(Command::Torrent(command)) => return Ok(torrent::run(command)?),
+        Some(Command::Swarm(command)) => return Ok(swarm::run(command)?),
+        None => {}
     }
     let runtime = Runtime::new()?;
     let code = runtime.block_on(work(options));

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{ArgAction, Parser, Subcommand};
 use protocol::units::parse_size;
 
+use super::swarm::SwarmOptions;
 use super::torrent::TorrentCommand;
 use crate::node::NodeOptions;
 
@@ -15,6 +16,7 @@ Examples:
   printf 'search iso\\ndownload 1\\n' | peer-node 12350
                                      a script: status 1 if any command failed
   peer-node torrent show a.torrent   what a torrent says
+  peer-node swarm start-all          the group of ./Common.cfg and ./PeerInfo.cfg
 
 At the prompt, help shows the commands.";
 
@@ -73,6 +75,8 @@ pub enum Command {
     /// Looks into, makes and checks torrents.
     #[command(subcommand)]
     Torrent(TorrentCommand),
+    /// Takes part in a configured swarm: a closed group, listed in PeerInfo.cfg, that spreads one file.
+    Swarm(SwarmOptions),
 }
 
 /// Options that make no sense together.

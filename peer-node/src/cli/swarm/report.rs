@@ -1,0 +1,113 @@
+use std::fmt;
+
+use crate::transfers::{ContentId, DownloadId, DownloadState, DownloadView, Priority};
+
+/// How far a peer is, as a line that it writes for who has started it.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Report {
+    is_here: bool,
+    pieces_done: u32,
+    pieces: u32,
+    bytes_done: u64,
+    rate_down: f64,
+    rate_up: f64,
+    bytes_given: u64,
+    peers: usize,
+}
+
+impl Report {
+    pub(super) const fn of(view: &DownloadView) -> Self {
+        Self {
+            is_here: view.state.is_here(),
+            pieces_done: view.pieces_done,
+            pieces: view.pieces,
+            bytes_done: view.bytes_done,
+            rate_down: view.rate_down,
+            rate_up: view.rate_up,
+            bytes_given: view.bytes_given,
+            peers: view.sources_known,
+        }
+    }
+
+    /// Reads a line; nothing if it is another one.
+    pub(super) fn parse(line: &str) -> Option<Self> {
+        let mut words = line.strip_prefix("progress\t")?.split('\t');
+        let mut next = || words.next();
+        Some(Self {
+            is_here: next()? == "1",
+            pieces_done: next()?.parse().ok()?,
+            pieces: next()?.parse().ok()?,
+            bytes_done: next()?.parse().ok()?,
+            rate_down: next()?.parse().ok()?,
+            rate_up: next()?.parse().ok()?,
+            bytes_given: next()?.parse().ok()?,
+            peers: next()?.parse().ok()?,
+        })
+    }
+
+    /// Returns what a person is shown of it, under a name.
+    pub(super) fn view(&self, name: String, size: u64, state: DownloadState) -> DownloadView {
+        let (pieces_done, pieces, bytes_done) = (self.pieces_done, self.pieces, self.bytes_done);
+        let (rate_down, rate_up, bytes_given) = (self.rate_down, self.rate_up, self.bytes_given);
+        DownloadView {
+            id: DownloadId(1),
+            content: ContentId::Agreed,
+            digest: None,
+            name,
+            size: Some(size),
+            state,
+            priority: Priority::Normal,
+            turn: None,
+            pieces_done,
+            pieces,
+            bytes_done,
+            rate_down,
+            rate_up,
+            bytes_given,
+            sources_active: self.peers,
+            sources_known: self.peers,
+            place: None,
+            left: None,
+            elapsed: std::time::Duration::ZERO,
+            givers: Vec::new(),
+            trouble: None,
+        }
+    }
+
+    /// Returns whether the peer has the whole file.
+    pub(super) const fn is_here(&self) -> bool {
+        self.is_here
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { pieces_done, pieces, bytes_done, rate_down, rate_up, bytes_given, peers, .. } = self;
+        let here = u8::from(self.is_here);
+        write!(f, "progress\t{here}\t{pieces_done}\t{pieces}\t{bytes_done}")?;
+        write!(f, "\t{rate_down:.0}\t{rate_up:.0}\t{bytes_given}\t{peers}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_reported_is_read_and_nothing_else() {
+        let report = Report {
+            is_here: true,
+            pieces_done: 3,
+            pieces: 4,
+            bytes_done: 5,
+            rate_down: 6.0,
+            rate_up: 7.0,
+            bytes_given: 8,
+            peers: 9,
+        };
+        assert_eq!(Report::parse(&report.to_string()), Some(report));
+        for line in ["", "done\tx\t1", "progress\t1\t2", "progress\t1\tx\t1\t1\t1\t1\t1\t1"] {
+            assert_eq!(Report::parse(line), None, "{line}");
+        }
+    }
+}

@@ -1,0 +1,96 @@
+use protocol::configured::{Common, PeerId, PeerList};
+
+use super::*;
+
+/// A group of two, of which the first has a file of 25 bytes in pieces of 10.
+fn plan(dir: &Path) -> Plan {
+    let common = b"NumberOfPreferredNeighbors 1\nUnchokingInterval 1\nOptimisticUnchokingInterval 1\n\
+        FileName a.bin\nFileSize 25\nPieceSize 10";
+    let list = PeerList::parse(b"1 localhost 1001 1\n2 localhost 1002 0").unwrap();
+    Plan { common: Common::parse(common).unwrap(), list, dir: dir.to_owned(), framing: None }
+}
+
+fn open(plan: &Plan, id: u32) -> Result<(Files, Bitfield), FilesError> {
+    Files::open(plan, plan.list.find(PeerId(id)).unwrap())
+}
+
+#[test]
+fn the_file_of_a_seed_is_found_in_either_folder_and_has_its_size() {
+    for folder in ["peer_1", "1"] {
+        let dir = tempfile::tempdir().unwrap();
+        let plan = plan(dir.path());
+        assert!(matches!(open(&plan, 1), Err(FilesError::NoFile { .. })));
+        let path = dir.path().join(folder).join("a.bin");
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(&path, [7; 24]).unwrap();
+        assert!(matches!(open(&plan, 1), Err(FilesError::WrongSize { expected: 25, got: 24, .. })));
+        fs::write(&path, [7; 25]).unwrap();
+        let (files, here) = open(&plan, 1).unwrap();
+        assert!(here.is_full());
+        files.settle().unwrap();
+        assert!(path.exists());
+        fs::remove_file(&path).unwrap();
+        fs::create_dir(&path).unwrap();
+        assert!(matches!(open(&plan, 1), Err(FilesError::NotFile(_))));
+    }
+}
+
+#[test]
+fn what_was_noted_is_here_again_and_the_file_has_its_name_only_at_the_end() {
+    let dir = tempfile::tempdir().unwrap();
+    let plan = plan(dir.path());
+    let geometry = plan.common.geometry;
+    let (files, mut here) = open(&plan, 2).unwrap();
+    assert!(matches!(open(&plan, 2), Err(FilesError::InUse(_))));
+    assert_eq!(here.count(), 0);
+    for (number, length) in [(0, 10), (2, 5)] {
+        let piece = geometry.piece(number).unwrap();
+        files.store(piece, &[&vec![7; length]]).unwrap();
+        here.insert(piece);
+    }
+    files.note(&here).unwrap();
+    drop(files);
+    let (files, again) = open(&plan, 2).unwrap();
+    assert_eq!(again, here);
+    assert!(!files.target().exists());
+    files.store(geometry.piece(1).unwrap(), &[&[7; 4], &[7; 6]]).unwrap();
+    files.settle().unwrap();
+    assert_eq!(fs::read(files.target()).unwrap(), [7; 25]);
+    assert_eq!(fs::read_dir(dir.path().join("peer_2")).unwrap().count(), 1);
+    drop(files);
+    assert!(open(&plan, 2).unwrap().1.is_full());
+}
+
+#[test]
+fn a_note_counts_only_for_the_file_of_which_it_speaks() {
+    let dir = tempfile::tempdir().unwrap();
+    let plan = plan(dir.path());
+    let part = dir.path().join("peer_2/a.bin.part");
+    let noted = |plan: &Plan| {
+        let (files, _) = open(plan, 2).unwrap();
+        files.note(&Bitfield::full(&plan.common.geometry)).unwrap();
+    };
+    noted(&plan);
+    fs::remove_file(&part).unwrap();
+    assert_eq!(open(&plan, 2).unwrap().1.count(), 0, "the part is another one");
+    noted(&plan);
+    fs::rename(&part, dir.path().join("kept")).unwrap();
+    fs::copy(dir.path().join("kept"), &part).unwrap();
+    assert_eq!(open(&plan, 2).unwrap().1.count(), 0, "the part is a copy");
+    noted(&plan);
+    File::options().write(true).open(&part).unwrap().set_len(24).unwrap();
+    assert_eq!(open(&plan, 2).unwrap().1.count(), 0, "the part is shorter");
+    noted(&plan);
+    let mut other = plan.clone();
+    other.common.geometry = Geometry::new(25, 9).unwrap();
+    assert_eq!(open(&other, 2).unwrap().1.count(), 0, "the pieces are others");
+    noted(&plan);
+    assert_eq!(open(&plan, 2).unwrap().1.count(), 3);
+    let note = dir.path().join("peer_2/a.bin.part.json");
+    let whole = fs::read(&note).unwrap();
+    for end in 0..whole.len() {
+        noted(&plan);
+        fs::write(&note, whole.get(..end).unwrap()).unwrap();
+        assert_eq!(open(&plan, 2).unwrap().1.count(), 0, "cut at {end}");
+    }
+}

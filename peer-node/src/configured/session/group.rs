@@ -1,0 +1,110 @@
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use protocol::configured::{Framing, PeerId, PeerList};
+
+use super::neighbour::Neighbour;
+use crate::swarm::{SourceId, SourceIds};
+
+/// How long it is listened when everybody has the file: some want to be told so once more.
+const LINGER: Duration = Duration::from_secs(1);
+
+/// How long those who are not connected then, and have not heard of it, may take to connect.
+const GRACE: Duration = Duration::from_secs(5);
+
+/// The other peers, as far as they are known.
+#[derive(Debug, Default)]
+pub(super) struct Group {
+    ids: SourceIds,
+    neighbours: BTreeMap<SourceId, Neighbour>,
+    /// Who has the whole file.
+    whole: BTreeSet<PeerId>,
+    /// Who was told that we have it.
+    told: BTreeSet<PeerId>,
+    /// What lengths count at some of them, where that came as a surprise.
+    framings: BTreeMap<PeerId, Framing>,
+}
+
+impl Group {
+    /// Numbers a connection that is to come.
+    pub(super) fn next_id(&self) -> SourceId {
+        self.ids.next()
+    }
+
+    /// Takes a neighbour in. What it has it will say.
+    pub(super) fn insert(&mut self, id: SourceId, neighbour: Neighbour) {
+        self.whole.remove(&neighbour.peer);
+        self.neighbours.insert(id, neighbour);
+    }
+
+    pub(super) fn remove(&mut self, id: SourceId) -> Option<Neighbour> {
+        self.neighbours.remove(&id)
+    }
+
+    /// Closes all connections.
+    pub(super) fn clear(&mut self) {
+        self.neighbours.clear();
+    }
+
+    pub(super) fn get(&self, id: SourceId) -> Option<&Neighbour> {
+        self.neighbours.get(&id)
+    }
+
+    pub(super) fn get_mut(&mut self, id: SourceId) -> Option<&mut Neighbour> {
+        self.neighbours.get_mut(&id)
+    }
+
+    /// Finds the connection to a peer.
+    pub(super) fn find(&self, peer: PeerId) -> Option<SourceId> {
+        self.neighbours.iter().find(|(_, neighbour)| neighbour.peer == peer).map(|(id, _)| *id)
+    }
+
+    pub(super) fn neighbours_mut(&mut self) -> impl Iterator<Item = &mut Neighbour> {
+        self.neighbours.values_mut()
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.neighbours.len()
+    }
+
+    /// Returns how many bytes of content were sent to all since this was last asked.
+    pub(super) fn sent(&self) -> u64 {
+        self.neighbours.values().map(|neighbour| neighbour.link.sent()).sum()
+    }
+
+    /// Notes that a peer has the whole file.
+    pub(super) fn is_whole(&mut self, peer: PeerId) {
+        self.whole.insert(peer);
+    }
+
+    /// Notes that a peer was told that we have the whole file.
+    pub(super) fn told(&mut self, peer: PeerId) {
+        self.told.insert(peer);
+    }
+
+    /// Notes that all who are connected were told that we have the whole file.
+    pub(super) fn told_everybody(&mut self) {
+        self.told.extend(self.neighbours.values().map(|neighbour| neighbour.peer));
+    }
+
+    /// Says whether everybody but us has the whole file.
+    pub(super) fn is_whole_but(&self, us: PeerId, list: &PeerList) -> bool {
+        list.others(us).all(|peer| self.whole.contains(&peer.id))
+    }
+
+    /// Says whether, so long after everybody had the file, nobody needs us any more.
+    pub(super) fn is_over(&self, us: PeerId, list: &PeerList, since: Duration) -> bool {
+        let has_told_all = list.others(us).all(|peer| self.told.contains(&peer.id));
+        (has_told_all && (since >= LINGER || self.neighbours.is_empty())) || since >= GRACE
+    }
+
+    /// Notes what lengths count at a peer that was taken to speak otherwise.
+    pub(super) fn speaks(&mut self, peer: PeerId, framing: Framing) {
+        self.framings.insert(peer, framing);
+    }
+
+    /// Returns what lengths count at a peer, if that came as a surprise once.
+    pub(super) fn framing(&self, peer: PeerId) -> Option<Framing> {
+        self.framings.get(&peer).copied()
+    }
+}
