@@ -1,5 +1,13 @@
 //! What Peerdex does for people, told with the real programs.
 
+#[path = "stories/configured_foreigners.rs"]
+mod configured_foreigners;
+#[path = "stories/configured_mistakes.rs"]
+mod configured_mistakes;
+#[path = "stories/configured_strangers.rs"]
+mod configured_strangers;
+#[path = "stories/configured_swarms.rs"]
+mod configured_swarms;
 #[path = "stories/crashes.rs"]
 mod crashes;
 #[path = "stories/damaged_parts.rs"]

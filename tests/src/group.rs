@@ -1,0 +1,109 @@
+//! A closed group of peers in a temporary folder: its files, its programs, and what they write down.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use tempfile::TempDir;
+
+use crate::content::Content;
+use crate::foreign::{Running, SaysSo};
+use crate::free_port::free_port;
+use crate::home::Home;
+use crate::programs::programs;
+
+/// The name of the file that is spread.
+pub const FILE: &str = "TheFile.dat";
+
+/// The number of the first peer; the others follow.
+pub const FIRST: u32 = 1001;
+
+/// A group with its folder.
+#[derive(Debug)]
+pub struct Group {
+    home: Home,
+    content: Content,
+    ports: Vec<u16>,
+}
+
+impl Group {
+    /// Makes a group that spreads a content in pieces of that length; of its peers those marked have it. The folders and files
+    /// are there, the programs are not started.
+    pub fn new(content: Content, piece: u32, has_file: &[bool]) -> Self {
+        let (home, ports) = (Home::new(), has_file.iter().map(|_| free_port()).collect::<Vec<_>>());
+        let common = format!(
+            "NumberOfPreferredNeighbors 2\nUnchokingInterval 1 \nOptimisticUnchokingInterval 2\n\
+             FileName {FILE}\nFileSize {}\nPieceSize {piece}",
+            content.size()
+        );
+        let line =
+            |(id, (port, has)): (u32, (&u16, &bool))| format!("{id} localhost {port} {} \n", u8::from(*has));
+        let list: String = (FIRST..).zip(ports.iter().zip(has_file)).map(line).collect();
+        fs::write(home.path().join("Common.cfg"), common).expect("a file");
+        fs::write(home.path().join("PeerInfo.cfg"), list.trim_end()).expect("a file");
+        for (id, _) in (FIRST..).zip(has_file).filter(|(_, has)| **has) {
+            home.put(&format!("peer_{id}/{FILE}"), &content);
+        }
+        Self { home, content, ports }
+    }
+
+    /// Returns its folder.
+    pub fn path(&self) -> &Path {
+        self.home.path()
+    }
+
+    /// Returns the content.
+    pub const fn content(&self) -> &Content {
+        &self.content
+    }
+
+    /// Returns where a peer is listed to listen.
+    pub fn port(&self, id: u32) -> u16 {
+        self.ports[(id - FIRST) as usize]
+    }
+
+    /// Makes the command of a peer, or of all.
+    pub fn command(&self, who: &str, options: &[&str]) -> Command {
+        let mut command = Command::new(&programs().peer_node);
+        command.args(["swarm", who, "--dir"]).arg(self.path()).args(options);
+        command.env("NO_COLOR", "1").env_remove("RUST_LOG");
+        command
+    }
+
+    /// Starts a peer.
+    pub fn start(&self, id: u32, options: &[&str]) -> Running {
+        let options = [&["-v"], options].concat();
+        let command = self.command(&id.to_string(), &options);
+        let is_done: fn(&str) -> bool = |line| line.starts_with("done");
+        let own = TempDir::new().expect("a temporary folder");
+        Running::start(&format!("peer {id}"), command, own, Box::new(SaysSo(is_done)))
+    }
+
+    /// Returns where the file of a peer is, once it is whole.
+    pub fn file(&self, id: u32) -> PathBuf {
+        self.path().join(format!("peer_{id}/{FILE}"))
+    }
+
+    /// Panics unless a peer has the file, and nothing else in its folder.
+    pub fn assert_whole(&self, id: u32) {
+        let bytes = fs::read(self.file(id)).expect("the file of a peer");
+        assert!(bytes == self.content.bytes, "the file of peer {id} is another one");
+        let folder = self.file(id).parent().expect("a folder").to_owned();
+        assert_eq!(fs::read_dir(folder).expect("a folder").count(), 1, "something else lies beside it");
+    }
+
+    /// Returns the lines of a peer's log without their times, whose form is checked.
+    pub fn log(&self, id: u32) -> Vec<String> {
+        let path = self.path().join(format!("log_peer_{id}.log"));
+        let text = fs::read_to_string(path).expect("the log of a peer");
+        text.lines().map(|line| without_time(line).to_owned()).collect()
+    }
+}
+
+/// Takes the time from a line, which must have the form `[2026-11-21 22:19:24]: …`.
+fn without_time(line: &str) -> &str {
+    let (time, rest) = line.split_once("]: ").unwrap_or_else(|| panic!("no time: {line}"));
+    let digits = time.strip_prefix('[').expect("a bracket").replace(|c: char| c.is_ascii_digit(), "0");
+    assert_eq!(digits, "0000-00-00 00:00:00", "{line}");
+    rest
+}

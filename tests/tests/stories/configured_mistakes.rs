@@ -1,0 +1,120 @@
+//! Wrong configurations: each is refused before anybody is spoken with, and the message says where and why.
+
+use std::fs;
+use std::process::Output;
+
+use tests::content::Content;
+use tests::group::{FILE, Group};
+
+fn group() -> Group {
+    Group::new(Content::random(610, 100_000), 16 << 10, &[true, false])
+}
+
+/// Runs a peer that cannot begin; returns its status and what it complains of.
+fn refused(group: &Group, who: &str) -> (Option<i32>, String) {
+    let Output { status, stdout, stderr } =
+        group.command(who, &[]).output().expect("a program that was built");
+    assert!(stdout.is_empty(), "{}", String::from_utf8_lossy(&stdout));
+    (status.code(), String::from_utf8_lossy(&stderr).into_owned())
+}
+
+/// Changes a part of a file.
+fn change(group: &Group, file: &str, from: &str, to: &str) {
+    let path = group.path().join(file);
+    let text = fs::read_to_string(&path).expect("a file");
+    assert!(text.contains(from), "{text}");
+    fs::write(&path, text.replace(from, to)).expect("a file");
+}
+
+#[test]
+fn files_that_configure_nothing_are_refused_with_line_and_reason() {
+    for (file, from, to, reason) in [
+        ("Common.cfg", "PieceSize", "PeaceSize", "Common.cfg:6: unknown key \"PeaceSize\""),
+        ("Common.cfg", "PieceSize 16384", "", "Common.cfg: PieceSize is missing"),
+        ("Common.cfg", "PieceSize 16384", "PieceSize 0", "Common.cfg:6: PieceSize must be at least 1"),
+        (
+            "Common.cfg",
+            "FileSize 100000",
+            "FileSize many",
+            "Common.cfg:5: FileSize is not a number: \"many\"",
+        ),
+        (
+            "Common.cfg",
+            "UnchokingInterval 1 \n",
+            "FileName x\n",
+            "Common.cfg:4: FileName stands in line 2 already",
+        ),
+        ("Common.cfg", FILE, "../secret", "Common.cfg:4: FileName is not the plain name of a file"),
+        (
+            "PeerInfo.cfg",
+            "1002 localhost",
+            "1001 localhost",
+            "PeerInfo.cfg:2: peer 1001 stands in line 1 already",
+        ),
+        ("PeerInfo.cfg", "1002 localhost", "1002 0.0.0.0", "PeerInfo.cfg:2: the host is neither a name nor"),
+        (
+            "PeerInfo.cfg",
+            "1002 localhost",
+            "1002",
+            "PeerInfo.cfg:2: a peer's line is `id host port has_file`",
+        ),
+    ] {
+        let group = group();
+        change(&group, file, from, to);
+        for who in ["1002", "start-all"] {
+            let (status, complaint) = refused(&group, who);
+            assert_eq!(status, Some(2), "{to}");
+            assert!(complaint.contains(reason), "{to}: {complaint}");
+        }
+        assert!(!group.path().join("peer_1002").exists());
+    }
+}
+
+#[test]
+fn faults_in_both_files_are_told_at_once() {
+    let group = group();
+    change(&group, "Common.cfg", "PieceSize 16384", "PieceSize 0");
+    change(&group, "Common.cfg", "FileSize 100000", "FileSize 1e5");
+    change(&group, "PeerInfo.cfg", "1002 localhost", "1002 0.0.0.0");
+    let (_, complaint) = refused(&group, "1001");
+    for fault in ["Common.cfg:5: ", "Common.cfg:6: ", "PeerInfo.cfg:2: "] {
+        assert!(complaint.contains(fault), "{complaint}");
+    }
+}
+
+#[test]
+fn files_that_are_not_there_and_peers_that_are_not_listed_are_named() {
+    let group = group();
+    let (status, complaint) = refused(&group, "1009");
+    assert_eq!(status, Some(2));
+    assert!(
+        complaint.contains("peer 1009 is not listed in ") && complaint.contains("1001, 1002"),
+        "{complaint}"
+    );
+    fs::remove_file(group.path().join("Common.cfg")).expect("a file");
+    let (status, complaint) = refused(&group, "1002");
+    assert_eq!(status, Some(2));
+    assert!(complaint.contains("cannot read ") && complaint.contains("Common.cfg"), "{complaint}");
+}
+
+#[test]
+fn a_seed_without_its_file_or_with_one_of_another_size_does_not_begin() {
+    let group = group();
+    change(&group, "Common.cfg", "FileSize 100000", "FileSize 100001");
+    let (status, complaint) = refused(&group, "1001");
+    assert_eq!(status, Some(1));
+    assert!(complaint.contains("has 100000 bytes, but FileSize is 100001"), "{complaint}");
+    fs::remove_file(group.file(1001)).expect("a file");
+    let (status, complaint) = refused(&group, "1001");
+    assert_eq!(status, Some(1));
+    assert!(complaint.contains("peer 1001 has the file, says the list, but it is neither at"), "{complaint}");
+}
+
+#[test]
+fn a_port_that_is_taken_is_told() {
+    let group = group();
+    let _taken = std::net::TcpListener::bind(("127.0.0.1", group.port(1002))).expect("a free port");
+    let (status, complaint) = refused(&group, "1002");
+    assert_eq!(status, Some(1));
+    assert!(complaint.contains("cannot listen on localhost:"), "{complaint}");
+}

@@ -1,0 +1,153 @@
+//! Groups of our own programs spread a file of 20 MB.
+
+use std::process::Stdio;
+use std::time::Duration;
+
+use rustix::process::Signal;
+use tests::content::Content;
+use tests::eventually::{SOON, until};
+use tests::foreign::Running;
+use tests::group::{FIRST, Group};
+use tests::lines::Lines;
+use tests::process::Process;
+
+/// How long a group may take for 20 MB.
+const SPREAD_WITHIN: Duration = Duration::from_mins(1);
+
+const PIECE: u32 = 16 << 10;
+const SIZE: usize = 20_000_000;
+const PIECES: usize = SIZE.div_ceil(PIECE as usize);
+
+fn group(seed: u64, has_file: &[bool]) -> Group {
+    Group::new(Content::random(seed, SIZE), PIECE, has_file)
+}
+
+/// Waits for the end of a peer, which must be one in peace.
+fn ends_well(running: &mut Running) {
+    let status = running.process().wait(SPREAD_WITHIN);
+    assert!(status.success(), "{status}: {}", running.output().text());
+}
+
+/// Checks what a peer that began with nothing has written down.
+fn assert_log(group: &Group, id: u32, before: &[u32], after: &[u32]) {
+    let log = group.log(id);
+    let count = |text: &str| log.iter().filter(|line| line.contains(text)).count();
+    for other in before {
+        assert_eq!(count(&format!("Peer {id} makes a connection to Peer {other}.")), 1);
+    }
+    for other in after {
+        assert_eq!(count(&format!("Peer {id} is connected from Peer {other}.")), 1);
+    }
+    assert_eq!(count(" has downloaded the piece "), PIECES);
+    assert_eq!(count(&format!("Now the number of pieces it has is {PIECES}.")), 1);
+    assert_eq!(count(&format!("Peer {id} has downloaded the complete file.")), 1);
+    assert!(count("is unchoked by") > 0 && count("received the 'not interested' message from") > 0);
+}
+
+#[test]
+fn three_peers_have_the_file_of_one() {
+    let group = group(600, &[true, false, false]);
+    let mut peers: Vec<Running> = (FIRST..FIRST + 3).map(|id| group.start(id, &[])).collect();
+    peers.iter_mut().for_each(ends_well);
+    for id in FIRST..FIRST + 3 {
+        group.assert_whole(id);
+    }
+    assert_log(&group, 1002, &[1001], &[1003]);
+    assert_log(&group, 1003, &[1001, 1002], &[]);
+    let haves = group.log(1002).iter().filter(|line| line.contains("'have' message from 1003")).count();
+    assert_eq!(haves, PIECES);
+    let seed = group.log(1001);
+    assert!(seed.iter().any(|line| line.starts_with("Peer 1001 has the preferred neighbors 1002")));
+    assert!(!seed.iter().any(|line| line.contains("complete file")));
+}
+
+#[test]
+fn six_peers_have_the_file_of_two_and_are_started_and_shown_together() {
+    let group = group(601, &[true, false, false, true, false, false]);
+    let mut command = group.command("start-all", &[]);
+    command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut all = Process::spawn("start-all", command);
+    let said = Lines::of(all.child().stdout.take().expect("a pipe"));
+    let complained = Lines::of(all.child().stderr.take().expect("a pipe"));
+    let status = all.wait(SPREAD_WITHIN);
+    assert!(status.success(), "{status}: {} {}", said.text(), complained.text());
+    let lines = said.since(0);
+    for id in FIRST..FIRST + 6 {
+        group.assert_whole(id);
+        for word in ["done", "ended"] {
+            let told = lines.iter().filter(|line| line.starts_with(&format!("{id}\t{word}"))).count();
+            assert_eq!(told, 1, "{id} {word}: {lines:?}");
+        }
+    }
+    assert_log(&group, 1003, &[1001, 1002], &[1004, 1005, 1006]);
+    assert!(group.log(1001).iter().any(|line| line.contains("has the optimistically unchoked neighbor")));
+}
+
+#[test]
+fn one_that_starts_late_is_waited_for() {
+    let group = group(602, &[true, false, false]);
+    let (mut second, mut seed) = (group.start(1002, &[]), group.start(1001, &[]));
+    second.wait_complete();
+    assert!(seed.process().is_running() && second.process().is_running());
+    let mut third = group.start(1003, &[]);
+    for peer in [&mut seed, &mut second, &mut third] {
+        ends_well(peer);
+    }
+    group.assert_whole(1003);
+    assert_log(&group, 1003, &[1001, 1002], &[]);
+}
+
+#[test]
+fn one_that_is_killed_goes_on_from_the_pieces_it_has() {
+    let group = Group::new(Content::random(603, 100_000_000), PIECE, &[true, false, false]);
+    let mut seed = group.start(1001, &[]);
+    let mut second = group.start(1002, &[]);
+    let note = group.path().join("peer_1002/TheFile.dat.part.json");
+    until("the second peer notes what it has", SOON, || note.exists());
+    second.process().kill();
+    let before = count_downloaded(&group);
+    let mut third = group.start(1003, &[]);
+    let mut again = group.start(1002, &[]);
+    for peer in [&mut seed, &mut again, &mut third] {
+        ends_well(peer);
+    }
+    group.assert_whole(1002);
+    let output = again.output().text();
+    let here = output.lines().find_map(|line| line.strip_prefix("here\t")).expect("pieces that are here");
+    let here: usize = here.split('\t').next().and_then(|count| count.parse().ok()).expect("a number");
+    let fetched_again = count_downloaded(&group) - before;
+    let pieces = 100_000_000_usize.div_ceil(PIECE as usize);
+    assert!(here > 0 && fetched_again == pieces - here, "{here} here, {before} and {fetched_again} fetched");
+}
+
+fn count_downloaded(group: &Group) -> usize {
+    group.log(1002).iter().filter(|line| line.contains(" has downloaded the piece ")).count()
+}
+
+#[test]
+fn ctrl_c_ends_a_peer_or_all_of_them_and_what_has_come_is_kept() {
+    let group = group(604, &[true, false]);
+    let mut lonely = group.start(1002, &[]);
+    until("it is at work", SOON, || lonely.output().text().contains("swarm\t1002"));
+    lonely.process().signal(Signal::INT);
+    assert_eq!(lonely.process().wait(SOON).code(), Some(130));
+    let mut command = group.command("start-all", &["--framing", "exclusive"]);
+    command.stdout(Stdio::piped()).stderr(Stdio::null());
+    // Nobody has the file for long: the second is stopped before.
+    std::fs::write(
+        group.path().join("PeerInfo.cfg"),
+        format!(
+            "1001 localhost {} 1\n1002 localhost {} 0\n1003 192.0.2.1 6000 0",
+            group.port(1001),
+            group.port(1002)
+        ),
+    )
+    .expect("a list");
+    let mut all = Process::spawn("start-all", command);
+    let said = Lines::of(all.child().stdout.take().expect("a pipe"));
+    assert!(said.find(0, SOON, |line| line.starts_with("1002\tdone")).is_some(), "{}", said.text());
+    assert!(all.is_running(), "the third has not the file");
+    all.signal(Signal::INT);
+    assert_eq!(all.wait(SOON).code(), Some(130));
+    group.assert_whole(1002);
+}
