@@ -18,6 +18,7 @@ pub mod geometry;
 mod golden;
 pub mod index;
 pub mod infohash;
+pub mod lan;
 pub mod limits;
 pub mod list_hash;
 pub mod manifest;

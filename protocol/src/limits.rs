@@ -122,3 +122,24 @@ pub const MAX_CONFIGURED_INTERVAL: u32 = 86_400;
 
 /// The largest file that configures a swarm, in bytes.
 pub const MAX_CONFIG: usize = 1 << 20;
+
+/// The longest name of a chunk of the LAN dialect, in bytes: two of them, a digest and who speaks fit a datagram.
+pub const MAX_CHUNK_NAME: usize = 128;
+
+/// The most chunks that a file is cut into in the LAN dialect.
+pub const MAX_CHUNK_COUNT: u16 = 1000;
+
+/// The longest announcement of the LAN dialect that is read, in bytes: programs in the wild do not split theirs.
+pub const MAX_ANNOUNCEMENT: usize = 8 << 10;
+
+/// The longest announcement of the LAN dialect that is sent, in bytes: as much as programs in the wild read.
+pub const MAX_ANNOUNCEMENT_SENT: usize = 1024;
+
+/// The most chunks, digests or contents read of one announcement of the LAN dialect.
+pub const MAX_ANNOUNCED: usize = 512;
+
+/// The longest request of the LAN dialect, in bytes.
+pub const MAX_CHUNK_REQUEST: usize = 1024;
+
+/// The most addresses kept of one chunk of the LAN dialect.
+pub const MAX_CHUNK_HOLDERS: usize = 32;

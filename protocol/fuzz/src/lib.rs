@@ -8,6 +8,7 @@ use protocol::configured;
 use protocol::frame::{FrameBuffer, decode_body, encode_body};
 use protocol::geometry::Geometry;
 use protocol::index::{FromIndex, ToIndex};
+use protocol::lan::{Announcement, DictionaryLine, RequestReader};
 use protocol::manifest::Manifest;
 use protocol::metainfo::Metainfo;
 use protocol::peer::PeerMessage;
@@ -22,7 +23,7 @@ use protocol::units::parse_size;
 pub type Target = fn(&[u8]);
 
 /// All targets, each under the name of its file and of its folder in the corpus.
-pub const ALL: [(&str, Target); 16] = [
+pub const ALL: [(&str, Target); 17] = [
     ("frames", frames),
     ("index_requests", index_requests),
     ("index_replies", index_replies),
@@ -39,6 +40,7 @@ pub const ALL: [(&str, Target); 16] = [
     ("udp_tracker", udp_tracker),
     ("queries", queries),
     ("share_paths", share_paths),
+    ("lan_chunks", lan_chunks),
 ];
 
 /// A stream of frames, in pieces whose length the first byte gives, behind a preamble.
@@ -266,4 +268,26 @@ pub fn share_paths(bytes: &[u8]) {
     );
     assert!(path.safe_components().all(|part| !part.is_empty() && part != ".."));
     assert!(SharePath::parse(path.as_str()).is_ok() && !path.file_name().is_empty());
+}
+
+/// Announcements, requests and dictionaries of the LAN dialect.
+pub fn lan_chunks(bytes: &[u8]) {
+    if let Ok(announcement) = Announcement::decode(bytes) {
+        for datagram in announcement.datagrams() {
+            assert!(datagram.len() <= protocol::limits::MAX_ANNOUNCEMENT_SENT);
+            assert!(Announcement::decode(&datagram).is_ok());
+        }
+    }
+    let mut reader = RequestReader::default();
+    for byte in bytes {
+        if !matches!(reader.push(&[*byte]), Ok(None)) {
+            break;
+        }
+    }
+    let Ok(text) = str::from_utf8(bytes) else { return };
+    for line in text.lines() {
+        if let Ok(line) = line.parse::<DictionaryLine>() {
+            assert_eq!(line.to_string().parse(), Ok(line));
+        }
+    }
 }

@@ -1,0 +1,40 @@
+//! The LAN dialect: chunks of files told by broadcast and fetched over plain TCP, with no server and no hashes.
+//!
+//! Owns what stands in the datagrams, in the requests and in the text files that its programs keep, and how a file is cut
+//! into chunks. Sockets, clocks and files are the business of who drives it. "Chunk" is this dialect's own word: what is cut
+//! here has no digest by itself; between programs of ours an extra key of the announcement carries digests ([`Card`]).
+//!
+//! | what | how it looks |
+//! |---|---|
+//! | announcement, a UDP broadcast | `{"chunks": ["forest_1", "forest_2"]}` |
+//! | request, the first bytes on a TCP connection | `{"requested_content": "forest_1"}` |
+//! | reply | the chunk's bytes, then the end of the stream; none at all if the chunk is not there |
+
+mod announcement;
+mod card;
+mod chunk_name;
+mod cut;
+mod dictionary;
+#[cfg(test)]
+mod golden;
+mod log_line;
+mod request;
+#[cfg(test)]
+mod tests;
+
+pub use announcement::{Announcement, AnnouncementError};
+pub use card::{Card, Cookie};
+pub use chunk_name::{ChunkName, ChunkNameError};
+pub use cut::{ChunkCount, Cut};
+pub use dictionary::{DictionaryLine, DictionaryLineError};
+pub use log_line::{cannot_line, download_line, upload_line};
+pub use request::{RequestError, RequestReader, encode_request};
+
+/// The UDP port on which announcements are heard, if nobody says otherwise.
+pub const ANNOUNCE_PORT: u16 = 5001;
+
+/// The TCP port on which chunks are asked for, if nobody says otherwise.
+pub const CHUNK_PORT: u16 = 5000;
+
+/// The seconds between two announcements, if nobody says otherwise.
+pub const PERIOD: u32 = 60;

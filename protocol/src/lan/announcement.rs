@@ -1,0 +1,102 @@
+mod split;
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::card::quoted;
+use super::{Card, ChunkName};
+use crate::escape::excerpt;
+use crate::limits::{MAX_ANNOUNCED, MAX_ANNOUNCEMENT, MAX_ANNOUNCEMENT_SENT};
+
+/// What one datagram says: who sends it has these chunks.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Announcement {
+    /// The chunks.
+    pub chunks: Vec<ChunkName>,
+    /// What programs of ours say besides.
+    pub card: Option<Card>,
+}
+
+/// A datagram that is not an announcement.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum AnnouncementError {
+    /// It is longer than any that is read.
+    #[error("it is longer than {MAX_ANNOUNCEMENT} bytes")]
+    TooLong,
+    /// It is not JSON, or not an object with chunks.
+    #[error("it is not an announcement in JSON: {0}")]
+    Malformed(String),
+    /// It names too many chunks.
+    #[error("it names more than {MAX_ANNOUNCED} chunks")]
+    TooMany,
+}
+
+/// Everything else in the object is skipped, however it looks.
+#[derive(Deserialize)]
+struct Raw {
+    chunks: Value,
+    peerdex: Option<Value>,
+}
+
+impl Announcement {
+    /// Reads a datagram. Names that cannot be those of chunks are left out.
+    ///
+    /// The chunks are a list of names, or an object: of one whose keys are names these are taken, otherwise its values, be they
+    /// names or lists of names.
+    pub fn decode(bytes: &[u8]) -> Result<Self, AnnouncementError> {
+        if bytes.len() > MAX_ANNOUNCEMENT {
+            return Err(AnnouncementError::TooLong);
+        }
+        let malformed = |error: serde_json::Error| AnnouncementError::Malformed(excerpt(&error.to_string()));
+        // A list would be taken for the fields in their order.
+        if bytes.trim_ascii_start().first().is_some_and(|first| *first != b'{') {
+            return Err(AnnouncementError::Malformed("it is not an object".to_owned()));
+        }
+        let raw: Raw = serde_json::from_slice(bytes).map_err(malformed)?;
+        let mut chunks = Vec::new();
+        match &raw.chunks {
+            Value::Array(names) => names.iter().try_for_each(|name| take(name, &mut chunks))?,
+            Value::Object(entries) => {
+                for (key, value) in entries {
+                    match (key.parse(), value) {
+                        (Ok(name), _) => keep(name, &mut chunks)?,
+                        (Err(_), Value::Array(names)) => {
+                            names.iter().try_for_each(|name| take(name, &mut chunks))?;
+                        }
+                        (Err(_), value) => take(value, &mut chunks)?,
+                    }
+                }
+            }
+            _ => return Err(AnnouncementError::Malformed("the chunks are no list".to_owned())),
+        }
+        Ok(Self { chunks, card: raw.peerdex.and_then(Card::read) })
+    }
+
+    /// Writes it as one datagram, as Python's `json.dumps` would.
+    pub fn encode(&self) -> Vec<u8> {
+        let names: Vec<String> = self.chunks.iter().map(|name| quoted(name.as_str())).collect();
+        let card = self.card.as_ref().map(|card| format!(", \"peerdex\": {}", card.write()));
+        format!("{{\"chunks\": [{}]{}}}", names.join(", "), card.unwrap_or_default()).into_bytes()
+    }
+
+    /// Writes it as datagrams of at most [`MAX_ANNOUNCEMENT_SENT`] bytes, since programs in the wild read no more of one. Who
+    /// speaks stands in each of them, and a chunk's digest beside its name. One that says nothing gives none.
+    pub fn datagrams(self) -> Vec<Vec<u8>> {
+        split::split(self, MAX_ANNOUNCEMENT_SENT)
+    }
+}
+
+fn take(name: &Value, chunks: &mut Vec<ChunkName>) -> Result<(), AnnouncementError> {
+    match name.as_str().map(str::parse) {
+        Some(Ok(name)) => keep(name, chunks),
+        _ => Ok(()),
+    }
+}
+
+fn keep(name: ChunkName, chunks: &mut Vec<ChunkName>) -> Result<(), AnnouncementError> {
+    if chunks.len() >= MAX_ANNOUNCED {
+        return Err(AnnouncementError::TooMany);
+    }
+    chunks.push(name);
+    Ok(())
+}

@@ -1,0 +1,126 @@
+use std::collections::BTreeMap;
+use std::fmt;
+use std::str::FromStr;
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::ChunkName;
+use crate::digest::{Digest, parse_hex};
+use crate::limits::MAX_ANNOUNCED;
+use crate::node_id::NodeId;
+
+/// The version of the card that is written and read here. One of another version is ignored, like any unknown key.
+const VERSION: u64 = 1;
+
+/// What the announcements of one run of a program have in common, drawn at random when it starts: so it knows its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Cookie([u8; 8]);
+
+/// A text that is not a cookie.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a cookie is 16 hexadecimal digits")]
+pub struct NotACookie;
+
+impl Cookie {
+    /// Takes 8 random bytes for a cookie.
+    pub const fn from_bytes(bytes: [u8; 8]) -> Self {
+        Self(bytes)
+    }
+}
+
+impl fmt::Display for Cookie {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+impl FromStr for Cookie {
+    type Err = NotACookie;
+
+    fn from_str(text: &str) -> Result<Self, NotACookie> {
+        parse_hex(text).map(Self).ok_or(NotACookie)
+    }
+}
+
+/// The extra key of announcements of ours: `"peerdex": {"version": 1, "cookie": …}`. Everything in it is a claim. A node that
+/// shows one with its id answers searches in the native dialect.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Card {
+    /// Which run of which program speaks.
+    pub cookie: Cookie,
+    /// Which node speaks, and the port on which it accepts peers; none if it is no node.
+    pub node: Option<(NodeId, u16)>,
+    /// The digests of chunks that are announced.
+    pub digests: BTreeMap<ChunkName, Digest>,
+    /// Contents that the node shares, not necessarily all.
+    pub contents: Vec<Digest>,
+}
+
+#[derive(Deserialize)]
+struct Raw {
+    version: u64,
+    cookie: String,
+    node: Option<String>,
+    port: Option<u16>,
+    #[serde(default)]
+    digests: BTreeMap<String, String>,
+    #[serde(default)]
+    contents: Vec<String>,
+}
+
+impl Card {
+    /// Makes a card that says no more than who speaks.
+    pub const fn of(cookie: Cookie) -> Self {
+        Self { cookie, node: None, digests: BTreeMap::new(), contents: Vec::new() }
+    }
+
+    /// Returns the same card without what differs between the datagrams of one announcement.
+    pub(super) const fn without_lists(&self) -> Self {
+        Self { cookie: self.cookie, node: self.node, digests: BTreeMap::new(), contents: Vec::new() }
+    }
+
+    /// Reads a card; what is not one, or is one of another version, is none.
+    pub(super) fn read(value: Value) -> Option<Self> {
+        let raw: Raw = serde_json::from_value(value).ok()?;
+        if raw.version != VERSION || raw.digests.len() > MAX_ANNOUNCED || raw.contents.len() > MAX_ANNOUNCED {
+            return None;
+        }
+        let node = match (raw.node, raw.port) {
+            (Some(node), Some(port)) if port != 0 => Some((node.parse().ok()?, port)),
+            (None, None) => None,
+            _ => return None,
+        };
+        let digest = |(name, digest): (String, String)| Some((name.parse().ok()?, digest.parse().ok()?));
+        Some(Self {
+            cookie: raw.cookie.parse().ok()?,
+            node,
+            digests: raw.digests.into_iter().map(digest).collect::<Option<_>>()?,
+            contents: raw.contents.iter().map(|digest| digest.parse().ok()).collect::<Option<_>>()?,
+        })
+    }
+
+    /// Writes it as the value of its key.
+    pub(super) fn write(&self) -> String {
+        let node = self.node.map(|(node, port)| format!(", \"node\": \"{node}\", \"port\": {port}"));
+        let pairs =
+            self.digests.iter().map(|(name, digest)| format!("{}: \"{digest}\"", quoted(name.as_str())));
+        let contents = self.contents.iter().map(|digest| format!("\"{digest}\""));
+        let list = |key: &str, items: Vec<String>, [open, close]: [char; 2]| match items.as_slice() {
+            [] => String::new(),
+            items => format!(", \"{key}\": {open}{}{close}", items.join(", ")),
+        };
+        format!(
+            "{{\"version\": {VERSION}, \"cookie\": \"{}\"{}{}{}}}",
+            self.cookie,
+            node.unwrap_or_default(),
+            list("digests", pairs.collect(), ['{', '}']),
+            list("contents", contents.collect(), ['[', ']']),
+        )
+    }
+}
+
+/// Writes a text as JSON.
+pub(super) fn quoted(text: &str) -> String {
+    Value::from(text).to_string()
+}

@@ -1,0 +1,66 @@
+use std::num::NonZeroU16;
+use std::ops::Range;
+
+use crate::limits::MAX_CHUNK_COUNT;
+
+/// Into how many chunks files are cut: from 1 to [`MAX_CHUNK_COUNT`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ChunkCount(NonZeroU16);
+
+impl ChunkCount {
+    /// Takes a number for a count, if it can be one.
+    pub fn new(count: u16) -> Option<Self> {
+        NonZeroU16::new(count).filter(|count| count.get() <= MAX_CHUNK_COUNT).map(Self)
+    }
+
+    /// Returns the number.
+    pub const fn get(self) -> u16 {
+        self.0.get()
+    }
+}
+
+impl Default for ChunkCount {
+    /// Five, as the programs in the wild do it.
+    fn default() -> Self {
+        Self(NonZeroU16::MIN.saturating_add(4))
+    }
+}
+
+/// How a file is cut: into chunks of `ceil(size / count)` bytes, of which the last is the rest. A file too small for so many
+/// gives fewer, and none of them is empty.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Cut {
+    size: u64,
+    chunk: u64,
+}
+
+impl Cut {
+    /// Cuts a file of `size` bytes.
+    pub fn new(size: u64, count: ChunkCount) -> Self {
+        Self { size, chunk: size.div_ceil(u64::from(count.get())).max(1) }
+    }
+
+    /// Returns how many chunks there are; an empty file has none.
+    pub fn chunks(&self) -> u16 {
+        // At most the count that the file was cut with.
+        u16::try_from(self.size.div_ceil(self.chunk)).unwrap_or(u16::MAX)
+    }
+
+    /// Returns which bytes of the file a chunk holds; the first chunk is 1.
+    pub fn range(&self, number: u16) -> Option<Range<u64>> {
+        let start = u64::from(number.checked_sub(1)?).checked_mul(self.chunk)?;
+        (start < self.size).then(|| start..self.size.min(start.saturating_add(self.chunk)))
+    }
+
+    /// Says whether chunks of these lengths, in order, are all chunks of some file.
+    pub fn is_whole(lengths: &[u64], count: ChunkCount) -> bool {
+        let Some(size) = lengths.iter().try_fold(0_u64, |sum, length| sum.checked_add(*length)) else {
+            return false;
+        };
+        let cut = Self::new(size, count);
+        usize::from(cut.chunks()) == lengths.len()
+            && (1..).zip(lengths).all(|(number, length)| {
+                cut.range(number).is_some_and(|range| range.end - range.start == *length)
+            })
+    }
+}

@@ -1,0 +1,235 @@
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::digest::Digest;
+use crate::limits::{
+    MAX_ANNOUNCED, MAX_ANNOUNCEMENT, MAX_ANNOUNCEMENT_SENT, MAX_CHUNK_COUNT, MAX_CHUNK_HOLDERS,
+    MAX_CHUNK_NAME, MAX_CHUNK_REQUEST,
+};
+use crate::node_id::NodeId;
+
+fn decode(text: &str) -> Result<Vec<String>, AnnouncementError> {
+    let announcement = Announcement::decode(text.as_bytes())?;
+    Ok(announcement.chunks.iter().map(|name| name.as_str().to_owned()).collect())
+}
+
+#[test]
+fn what_cannot_be_a_chunk_is_refused() {
+    let long = format!("{}_1", "x".repeat(MAX_CHUNK_NAME));
+    for bad in [
+        "", "_1", "a", "a_", "a_0", "a_01", "a_+1", "a_1001", "a_99999", "a_x", "../a_1", "a/b_1", "/a_1",
+        ".a_1", "a\n_1", "a\\b_1", "C:a_1", "~a_1", " _1", "a_1 ", &long,
+    ] {
+        assert!(bad.parse::<ChunkName>().is_err(), "{bad:?}");
+    }
+    for (good, file, number) in [("a_1", "a", 1), ("a_b_12", "a_b", 12), ("xx: y_1000", "xx: y", 1000)] {
+        let name: ChunkName = good.parse().unwrap();
+        assert_eq!((name.file(), name.number()), (file, number));
+    }
+}
+
+#[test]
+fn a_files_extension_is_left_out() {
+    let named = |file: &str| ChunkName::of_file(file, 3).map(|name| name.as_str().to_owned());
+    assert_eq!(named("forest.png"), Ok("forest_3".into()));
+    assert_eq!(named("a.tar.gz"), Ok("a.tar_3".into()));
+    assert_eq!(named("forest"), Ok("forest_3".into()));
+    assert!(named(".hidden").is_err());
+}
+
+#[test]
+fn files_are_cut_into_five_and_small_ones_into_fewer() {
+    let lengths = |size: u64| {
+        let cut = Cut::new(size, ChunkCount::default());
+        let ranges = (1..=cut.chunks()).map(|number| cut.range(number).unwrap());
+        ranges.map(|range| range.end - range.start).collect::<Vec<_>>()
+    };
+    assert_eq!(lengths(0), Vec::<u64>::new());
+    assert_eq!(lengths(3), [1, 1, 1]);
+    assert_eq!(lengths(6), [2, 2, 2]);
+    assert_eq!(lengths(11), [3, 3, 3, 2]);
+    assert_eq!(lengths(17), [4, 4, 4, 4, 1]);
+    assert_eq!(lengths(100), [20; 5]);
+    assert_eq!(lengths(101), [21, 21, 21, 21, 17]);
+    assert!(ChunkCount::new(0).is_none() && ChunkCount::new(1001).is_none());
+}
+
+#[test]
+fn lists_objects_and_extra_keys_are_read() {
+    assert_eq!(decode(r#"{"chunks":["a_1","a_2"]}"#).unwrap(), ["a_1", "a_2"]);
+    assert_eq!(decode(r#"{"chunks":{"a_1":"x","a_2":null}}"#).unwrap(), ["a_1", "a_2"]);
+    assert_eq!(decode(r#"{"chunks":{"a":["a_1","a_2"]}}"#).unwrap(), ["a_1", "a_2"]);
+    assert_eq!(decode(r#"{"chunks":{"1":"a_1","2":"a_2"}}"#).unwrap(), ["a_1", "a_2"]);
+    assert_eq!(decode(r#"{"user":"ann","chunks":["a_1"],"x":{"y":[1e3]}}"#).unwrap(), ["a_1"]);
+    assert_eq!(decode(r#"{"chunks":["../a_1", 7, null, ["a_2"], "a_3"]}"#).unwrap(), ["a_3"]);
+    assert_eq!(decode(" {\"chunks\":[]} \n").unwrap(), Vec::<String>::new());
+}
+
+#[test]
+fn what_is_no_announcement_is_told_apart() {
+    let many = format!("{{\"chunks\":[{}]}}", vec!["\"a_1\""; MAX_ANNOUNCED + 1].join(","));
+    assert_eq!(decode(&many), Err(AnnouncementError::TooMany));
+    let long = format!("{{\"chunks\":[]}}{}", " ".repeat(MAX_ANNOUNCEMENT));
+    assert_eq!(decode(&long), Err(AnnouncementError::TooLong));
+    let deep = format!("{{\"chunks\":{}{}}}", "[".repeat(1000), "]".repeat(1000));
+    for bad in [
+        "",
+        "x",
+        "[]",
+        "[[\"a_1\"], null]",
+        "{}",
+        "{\"chunks\":7}",
+        "{\"chunks\":[]}x",
+        "{\"chunks\":[1e999]}",
+        "{\"chunks\":[NaN]}",
+        "{\"chunks\":[\"\\ud800\"]}",
+        "\u{feff}{\"chunks\":[]}",
+        "{\"chunks\":[],\"chunks\":[]}",
+        &deep,
+    ] {
+        assert!(matches!(decode(bad), Err(AnnouncementError::Malformed(_))), "{bad:.40}");
+    }
+    assert!(matches!(Announcement::decode(b"\xff\xfe"), Err(AnnouncementError::Malformed(_))));
+}
+
+#[test]
+fn a_card_that_is_none_is_ignored() {
+    for card in [
+        "7",
+        "{}",
+        r#"{"version":2,"cookie":"0102030405060708"}"#,
+        r#"{"version":1,"cookie":"x"}"#,
+        r#"{"version":1,"cookie":"0102030405060708","port":0}"#,
+        r#"{"version":1,"cookie":"0102030405060708","port":1}"#,
+        r#"{"version":1,"cookie":"0102030405060708","digests":{"a_1":"x"}}"#,
+    ] {
+        let text = format!("{{\"chunks\":[\"a_1\"],\"peerdex\":{card}}}");
+        let read = Announcement::decode(text.as_bytes()).unwrap();
+        assert_eq!((read.chunks.len(), read.card), (1, None), "{card}");
+    }
+}
+
+#[test]
+fn requests_come_in_parts_and_end() {
+    let mut reader = RequestReader::default();
+    let (last, rest) = br#"{"x": 1, "requested_content": "a_1"}"#.split_last().unwrap();
+    for byte in rest {
+        assert_eq!(reader.push(&[*byte]), Ok(None));
+    }
+    assert_eq!(reader.push(&[*last]).unwrap().unwrap().as_str(), "a_1");
+    let push = |text: &[u8]| RequestReader::default().push(text);
+    assert!(matches!(push(b"GET / HTTP/1.1"), Err(RequestError::Malformed(_))));
+    assert!(matches!(push(br#"{"requested_content": "../x_1"}"#), Err(RequestError::Name(_))));
+    assert!(matches!(push(br#"{"requested_content": 7}"#), Err(RequestError::Malformed(_))));
+    assert_eq!(push(&[b' '; MAX_CHUNK_REQUEST + 1]), Err(RequestError::TooLong));
+    assert_eq!(push(b""), Ok(None));
+}
+
+#[test]
+fn lines_that_are_none_are_refused() {
+    let crowd = vec!["1.2.3.4"; MAX_CHUNK_HOLDERS + 1].join(", ");
+    for bad in
+        ["", "a_1", "a_1:1.2.3.4", "a: 1.2.3.4", "a_1: ", "a_1: x", "a_1: 1.2.3.4,", &format!("a_1: {crowd}")]
+    {
+        assert!(bad.parse::<DictionaryLine>().is_err(), "{bad:?}");
+    }
+}
+
+fn chunk_name() -> impl Strategy<Value = ChunkName> {
+    let text = ("[a-zA-Z0-9é\"_ :,-]{1,100}", 1..=MAX_CHUNK_COUNT);
+    text.prop_filter_map("a name", |(file, number)| format!("{file}_{number}").parse().ok())
+}
+
+fn card() -> impl Strategy<Value = Card> {
+    let digest = any::<[u8; 32]>().prop_map(Digest::from_bytes);
+    let node = prop::option::of((any::<[u8; 32]>().prop_map(NodeId::from_bytes), 1_u16..));
+    (any::<[u8; 8]>(), node, prop::collection::vec(digest, 0..40)).prop_map(|(cookie, node, contents)| Card {
+        node,
+        contents,
+        ..Card::of(Cookie::from_bytes(cookie))
+    })
+}
+
+fn announcement() -> impl Strategy<Value = Announcement> {
+    let chunks = prop::collection::btree_map(chunk_name(), prop::option::of(any::<[u8; 32]>()), 0..60);
+    (chunks, prop::option::of(card())).prop_map(|(chunks, mut card)| {
+        if let Some(card) = &mut card {
+            let digests = chunks
+                .iter()
+                .filter_map(|(name, digest)| Some((name.clone(), Digest::from_bytes((*digest)?))));
+            card.digests = digests.collect();
+        }
+        Announcement { chunks: chunks.into_keys().collect(), card }
+    })
+}
+
+proptest! {
+    #[test]
+    fn the_datagrams_say_together_what_the_announcement_says(whole in announcement()) {
+        let datagrams = whole.clone().datagrams();
+        prop_assert_eq!(datagrams.is_empty(), whole.chunks.is_empty() && whole.card.is_none());
+        let (mut chunks, mut digests, mut contents) = (Vec::new(), BTreeMap::new(), Vec::new());
+        for datagram in datagrams {
+            prop_assert!(datagram.len() <= MAX_ANNOUNCEMENT_SENT);
+            let part = Announcement::decode(&datagram).unwrap();
+            chunks.extend(part.chunks);
+            let cookie = part.card.as_ref().map(|card| (card.cookie, card.node));
+            prop_assert_eq!(cookie, whole.card.as_ref().map(|card| (card.cookie, card.node)));
+            if let Some(card) = part.card {
+                digests.extend(card.digests);
+                contents.extend(card.contents);
+            }
+        }
+        prop_assert_eq!(chunks, whole.chunks);
+        let said = whole.card.map(|card| (card.digests, card.contents)).unwrap_or_default();
+        prop_assert_eq!((digests, contents), said);
+    }
+
+    #[test]
+    fn no_bytes_panic_a_reader(bytes: Vec<u8>, text in any::<String>()) {
+        let _ = Announcement::decode(&bytes);
+        let _ = RequestReader::default().push(&bytes);
+        let _ = text.parse::<DictionaryLine>();
+        let _ = text.parse::<ChunkName>();
+    }
+
+    #[test]
+    fn a_request_is_read_however_it_is_cut(name in chunk_name(), cut in 1_usize..40) {
+        let (mut reader, mut read) = (RequestReader::default(), None);
+        for part in encode_request(&name).chunks(cut) {
+            prop_assert_eq!(read, None);
+            read = reader.push(part).unwrap();
+        }
+        prop_assert_eq!(read, Some(name));
+    }
+
+    #[test]
+    fn a_line_is_read_as_it_was_written(
+        chunk in chunk_name(),
+        holders in prop::collection::vec(any::<[u8; 4]>().prop_map(IpAddr::from), 1..=MAX_CHUNK_HOLDERS),
+    ) {
+        let line = DictionaryLine { chunk, holders };
+        prop_assert_eq!(line.to_string().parse(), Ok(line));
+    }
+
+    #[test]
+    fn chunks_lie_side_by_side_and_are_known_to_be_all(size in 0_u64..=1 << 50, small in 0_u64..400, count in 1..=20_u16) {
+        let count = ChunkCount::new(count).unwrap();
+        for size in [size, small] {
+            let cut = Cut::new(size, count);
+            let (mut end, mut lengths) = (0, Vec::new());
+            for number in 1..=cut.chunks() {
+                let range = cut.range(number).unwrap();
+                prop_assert!(range.start == end && range.end > end);
+                end = range.end;
+                lengths.push(range.end - range.start);
+            }
+            prop_assert_eq!(end, size);
+            prop_assert!(cut.chunks() <= count.get() && cut.range(cut.chunks() + 1).is_none());
+            prop_assert!(Cut::is_whole(&lengths, count));
+        }
+    }
+}
