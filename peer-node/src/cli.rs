@@ -1,5 +1,7 @@
 //! The program around the library: its options, its signals, and the status it ends with.
 
+mod doctor;
+mod lan;
 mod options;
 mod signals;
 mod swarm;
@@ -14,6 +16,8 @@ use clap::Parser;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::runtime::Runtime;
 
+pub use doctor::DoctorOptions;
+pub use lan::{LanCommand, LanOptions, NeighbourOptions, NoRandomness};
 pub use options::{Command, Options};
 pub use signals::{Signals, Stop};
 pub use swarm::SwarmOptions;
@@ -53,6 +57,9 @@ enum Trouble {
     /// A peer of a configured swarm failed.
     #[error(transparent)]
     Swarm(#[from] swarm::SwarmTrouble),
+    /// A program of the LAN dialect failed.
+    #[error(transparent)]
+    Lan(#[from] lan::LanTrouble),
     /// The system does not give what every program needs.
     #[error("cannot run: {0}")]
     System(#[from] io::Error),
@@ -65,7 +72,7 @@ impl Trouble {
             Self::State(StateError::InUse { .. }) => IN_USE,
             Self::Torrent(trouble) => trouble.exit_code(),
             Self::Swarm(trouble) => trouble.exit_code(),
-            Self::State(_) | Self::Start(_) | Self::System(_) => 1,
+            Self::State(_) | Self::Start(_) | Self::Lan(_) | Self::System(_) => 1,
         }
     }
 }
@@ -86,10 +93,16 @@ fn run(options: Options) -> Result<u8, Trouble> {
     match &options.command {
         Some(Command::Torrent(command)) => return Ok(torrent::run(command)?),
         Some(Command::Swarm(command)) => return Ok(swarm::run(command)?),
-        None => {}
+        Some(Command::Lan(lan)) => return Ok(lan::run(lan)?),
+        Some(Command::Doctor(_)) | None => {}
     }
     let runtime = Runtime::new()?;
-    let code = runtime.block_on(work(options));
+    let code = runtime.block_on(async {
+        match options.command.clone() {
+            Some(Command::Doctor(doctor)) => doctor::run(doctor).await,
+            _ => work(options).await,
+        }
+    });
     // What a stopped node leaves behind is at most a call that blocks.
     runtime.shutdown_background();
     code
@@ -105,12 +118,13 @@ fn allow_many_descriptors() {
 async fn work(options: Options) -> Result<u8, Trouble> {
     let mut signals = Signals::listen()?;
     let (verbosity, index) = (options.verbose, options.index.clone());
-    let state = StateDir::open(&options.folder()?)?;
+    let (folder, options) = (options.folder()?, options.into_node_options()?);
+    let state = StateDir::open(&folder)?;
     if let Err(error) = crate::log::init(&state.log_dir(), verbosity) {
         let _ = writeln!(io::stderr(), "peer-node: going on without a log: {error}");
     }
     let node = tokio::select! {
-        node = Node::start(options.into_node_options(), state) => Arc::new(node?),
+        node = Node::start(options, state) => Arc::new(node?),
         _ = signals.next() => return Ok(0),
     };
     let ended = repl::run(&node, &index, &mut signals).await;

@@ -40,6 +40,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::finder::Finder;
 use crate::index_client::IndexClient;
 use crate::library::Library;
 use crate::native::Links;
@@ -50,7 +51,9 @@ use crate::transport::Transport;
 pub use folder_syncs::FolderSyncs;
 use ledger::Ledger;
 use listed::{Item, Listed};
+pub(crate) use place::numbered;
 use queue::Queue;
+pub(crate) use room::free_room;
 use session::Session;
 use table::Table;
 pub use torrents::{TorrentError, WantedTorrent};
@@ -112,8 +115,10 @@ pub struct DownloadsConfig {
     pub transport: Transport,
     /// Where connections come from.
     pub links: Links,
-    /// Who knows the sources.
+    /// Who knows what torrents stand for.
     pub index: IndexClient,
+    /// Who knows the sources.
+    pub finder: Finder,
     /// Who shares what has come.
     pub library: Library,
     /// Who shares what is on its way.

@@ -49,6 +49,7 @@ use tokio_util::task::TaskTracker;
 
 pub use error::LibraryError;
 pub use file_identity::FileIdentity;
+pub(crate) use file_identity::open_regular;
 pub use hashing::Hashing;
 pub use listing::{Listing, SharedFile};
 pub use open_file::{OpenError, OpenFile};
@@ -205,7 +206,7 @@ fn adoption(context: &Context, location: &Path, manifest: &Arc<Manifest>) -> Res
     let wrong = || LibraryError::WrongContent { path: location.to_owned() };
     let there = place::absolute(location).map_err(failed)?;
     let there = there.ok_or_else(|| LibraryError::NotFound { path: location.to_owned() })?;
-    let (_, identity) = file_identity::open_regular(&there).map_err(failed)?.ok_or_else(wrong)?;
+    let (_, identity) = open_regular(&there).map_err(failed)?.ok_or_else(wrong)?;
     let geometry = Geometry::native(identity.size).map_err(|_| wrong())?;
     if *manifest.geometry() != geometry {
         return Err(wrong());

@@ -11,7 +11,7 @@ use tracing_subscriber::layer::{Layer, SubscriberExt};
 use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt;
 
-use rotating_file::RotatingFile;
+pub(crate) use rotating_file::RotatingFile;
 
 /// Sends what the program logs to `node.log` in `log_dir`, and to stderr if `verbosity` is not 0.
 ///

@@ -13,6 +13,7 @@ mod greeting;
 mod link;
 mod links;
 mod reader;
+mod searching;
 mod send_queue;
 mod serving;
 mod writer;

@@ -15,8 +15,10 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::download::Downloads;
+use crate::finder::Finder;
 use crate::identity::{Identity, IdentityError};
 use crate::index_client::IndexClient;
+use crate::lan::{Neighbours, Settings};
 use crate::library::{Library, LibraryError};
 use crate::state_dir::StateDir;
 use crate::throttle::Throttle;
@@ -47,6 +49,10 @@ pub struct NodeOptions {
     pub upload_slots: usize,
     /// How many connections to other peers there may be, whoever opens them.
     pub max_connections: usize,
+    /// How nodes of the local network are found, or would be.
+    pub(crate) lan: Settings,
+    /// Whether they are to be found.
+    pub finds_neighbours: bool,
 }
 
 impl NodeOptions {
@@ -87,6 +93,7 @@ pub struct Node {
     identity: Arc<Identity>,
     state: Arc<StateDir>,
     library: Library,
+    lan: Settings,
     services: Services,
     tracker: TaskTracker,
     cancel: CancellationToken,
@@ -114,9 +121,10 @@ impl Node {
             tracker: tracker.clone(),
             cancel: cancel.clone(),
         };
+        let lan = options.lan.clone();
         let services = Services::start(options, listener, ground).await;
         tracing::info!(%address, node = %identity.node_id(), folder = %share_dir.display(), "node started");
-        Ok(Self { address, share_dir, identity, state, library, services, tracker, cancel })
+        Ok(Self { address, share_dir, identity, state, library, lan, services, tracker, cancel })
     }
 
     /// Returns where the node accepts peers.
@@ -147,6 +155,21 @@ impl Node {
     /// Returns its connection to the index.
     pub const fn index(&self) -> &IndexClient {
         &self.services.index
+    }
+
+    /// Returns what asks everybody who may know of a content.
+    pub const fn finder(&self) -> &Finder {
+        &self.services.finder
+    }
+
+    /// Returns how nodes of the local network are found, or would be.
+    pub(crate) const fn lan_settings(&self) -> &Settings {
+        &self.lan
+    }
+
+    /// Returns the nodes that are heard on the local network, if they are listened for.
+    pub(crate) const fn neighbours(&self) -> Option<&Neighbours> {
+        self.services.neighbours.as_ref()
     }
 
     /// Returns its downloads.

@@ -32,7 +32,7 @@ use std::time::Duration;
 
 use tokio::time::timeout;
 
-pub(crate) use act::done_lines;
+pub(crate) use act::{done_lines, show_findings};
 pub use conversation::Ended;
 pub(crate) use progress::progress_line;
 

@@ -11,6 +11,7 @@
 //! | [`Request`](PeerMessage::Request) | [`Block`](PeerMessage::Block) or [`Reject`](PeerMessage::Reject) |
 //! | [`Cancel`](PeerMessage::Cancel), [`Close`](PeerMessage::Close) | |
 //! | [`Interested`](PeerMessage::Interested), [`NotInterested`](PeerMessage::NotInterested) | |
+//! | [`Search`](PeerMessage::Search), without a channel | [`Found`](PeerMessage::Found) |
 //!
 //! A sharing side serves only so many others at once. It tells each, for the whole connection, whether requests are served
 //! ([`PeerMessage::Unchoke`]) or not ([`PeerMessage::Choke`]), as BitTorrent does it (BEP 3, "peer messages"); at the
@@ -22,6 +23,7 @@
 use bincode::{Decode, Encode};
 
 use crate::digest::Digest;
+use crate::index::FileRecord;
 use crate::node_id::NodeId;
 
 #[cfg(test)]
@@ -131,6 +133,25 @@ pub enum PeerMessage {
     NotInterested {
         /// The channel.
         channel: Channel,
+    },
+    /// Asks for files whose names match. Only to nodes whose [card](crate::lan::Card) says that they answer: others take it for
+    /// a violation.
+    Search {
+        /// The number that the answer repeats.
+        number: u32,
+        /// The text, as [`Query`](crate::query::Query) reads it.
+        query: String,
+        /// At most [`MAX_HITS`](crate::limits::MAX_HITS).
+        limit: u16,
+    },
+    /// The answer to a search: files that are shared here.
+    Found {
+        /// The search's number.
+        number: u32,
+        /// At most as many as were asked for.
+        files: Vec<FileRecord>,
+        /// Whether there may be more.
+        more: bool,
     },
 }
 

@@ -9,6 +9,7 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 mod aria2;
+pub mod lan_peer;
 mod libtorrent;
 mod mktorrent;
 mod opentracker;

@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use clap::{ArgAction, Parser, Subcommand};
 use protocol::units::parse_size;
 
+use super::doctor::DoctorOptions;
+use super::lan::{LanOptions, NeighbourOptions, NoRandomness};
 use super::swarm::SwarmOptions;
 use super::torrent::TorrentCommand;
 use crate::node::NodeOptions;
@@ -17,6 +19,7 @@ Examples:
                                      a script: status 1 if any command failed
   peer-node torrent show a.torrent   what a torrent says
   peer-node swarm start-all          the group of ./Common.cfg and ./PeerInfo.cfg
+  peer-node lan                      chunks of files on the local network, without a server
 
 At the prompt, help shows the commands.";
 
@@ -64,6 +67,10 @@ pub struct Options {
     #[arg(long, value_name = "N", env = "PEER_NODE_MAX_CONNECTIONS", default_value_t = 200, value_parser = at_least_one)]
     pub max_connections: usize,
 
+    /// How nodes of the local network are found.
+    #[command(flatten)]
+    pub neighbours: NeighbourOptions,
+
     /// Shows the log on stderr; twice for more, three times for everything.
     #[arg(short, long, action = ArgAction::Count)]
     pub verbose: u8,
@@ -77,6 +84,10 @@ pub enum Command {
     Torrent(TorrentCommand),
     /// Takes part in a configured swarm: a closed group, listed in PeerInfo.cfg, that spreads one file.
     Swarm(SwarmOptions),
+    /// Gives and fetches chunks of files on the local network, without any server.
+    Lan(LanOptions),
+    /// Looks for what keeps a node from working well, and says what to do.
+    Doctor(DoctorOptions),
 }
 
 /// Options that make no sense together.
@@ -85,6 +96,9 @@ pub enum OptionsError {
     /// A folder named after port 0 would be everybody's.
     #[error("port 0 takes any free port, so the folder cannot be named after it: add --share-dir FOLDER")]
     NoFolder,
+    /// The system gives no random numbers.
+    #[error(transparent)]
+    NoRandomness(#[from] NoRandomness),
 }
 
 impl Options {
@@ -98,8 +112,9 @@ impl Options {
     }
 
     /// Returns what the node is started with.
-    pub fn into_node_options(self) -> NodeOptions {
-        NodeOptions {
+    pub fn into_node_options(self) -> Result<NodeOptions, OptionsError> {
+        let lan = self.neighbours.settings(self.listen_host)?;
+        Ok(NodeOptions {
             port: self.port,
             index: self.index,
             listen_host: self.listen_host,
@@ -108,7 +123,9 @@ impl Options {
             max_download_rate: self.max_download_rate,
             upload_slots: self.upload_slots,
             max_connections: self.max_connections,
-        }
+            lan,
+            finds_neighbours: self.neighbours.lan,
+        })
     }
 }
 

@@ -107,7 +107,7 @@ impl Place {
 }
 
 /// Returns the path with ` (number)` before its extension, or as it is for 0.
-fn numbered(path: &Path, number: u32) -> PathBuf {
+pub(crate) fn numbered(path: &Path, number: u32) -> PathBuf {
     if number == 0 {
         return path.to_owned();
     }

@@ -30,9 +30,14 @@ pub(super) fn measure(path: &Path, size: u64) -> io::Result<Room> {
     let taken = path.symlink_metadata().ok().filter(std::fs::Metadata::is_file);
     let taken = taken.map_or(0, |metadata| metadata.blocks().saturating_mul(BLOCK));
     let folder = path.ancestors().find(|above| above.is_dir()).unwrap_or(Path::new("/"));
-    let system = rustix::fs::statvfs(folder)?;
-    let free = system.f_bavail.saturating_mul(system.f_frsize);
+    let free = free_room(folder)?;
     Ok(Room { folder: folder.to_owned(), needed: size.saturating_sub(taken).max(LEAST), free })
+}
+
+/// Says how many bytes there is room for in a folder.
+pub(crate) fn free_room(folder: &Path) -> io::Result<u64> {
+    let system = rustix::fs::statvfs(folder)?;
+    Ok(system.f_bavail.saturating_mul(system.f_frsize))
 }
 
 impl Room {

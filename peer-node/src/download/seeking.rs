@@ -1,4 +1,4 @@
-//! Finding sources: the index is asked, and whoever it names is dialled.
+//! Finding sources: the index is asked, and the nodes that are heard, and whoever they name is dialled.
 
 use std::collections::HashSet;
 use std::net::SocketAddr;
@@ -9,7 +9,7 @@ use protocol::node_id::NodeId;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
-use crate::index_client::IndexClient;
+use crate::finder::Finder;
 use crate::native::{DialError, Link, Links};
 
 /// The most sources dialled at once.
@@ -18,13 +18,13 @@ const MAX_DIALS: usize = 8;
 /// What a search for sources comes upon.
 #[derive(Debug)]
 pub(crate) enum Sighting {
-    /// The index knows so many.
+    /// So many are known.
     Located(usize),
     /// One is connected.
     Reached(Link),
     /// One could not be connected.
     Unreachable { node: NodeId, address: SocketAddr, error: DialError },
-    /// The index could not be asked.
+    /// Nobody could be asked.
     IndexTrouble(String),
     /// Everybody was tried.
     Over,
@@ -32,13 +32,13 @@ pub(crate) enum Sighting {
 
 /// Looks for sources once; those in `skip` are left alone.
 pub(crate) async fn seek(
-    index: IndexClient,
+    finder: Finder,
     links: Links,
     digest: Digest,
     skip: HashSet<NodeId>,
     sightings: mpsc::Sender<Sighting>,
 ) {
-    match index.locate(digest, MAX_SOURCES).await {
+    match finder.locate(digest, MAX_SOURCES).await {
         Ok(sources) => {
             let _ = sightings.send(Sighting::Located(sources.len())).await;
             let mut dials = JoinSet::new();

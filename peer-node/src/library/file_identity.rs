@@ -55,7 +55,7 @@ fn nanoseconds(seconds: i64, rest: u64) -> i64 {
 /// Opens a regular file for reading: follows no link in its last component and never waits for a pipe.
 ///
 /// `None` if what lies there is not a regular file.
-pub(super) fn open_regular(location: &Path) -> io::Result<Option<(File, FileIdentity)>> {
+pub(crate) fn open_regular(location: &Path) -> io::Result<Option<(File, FileIdentity)>> {
     let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
     let file = match rustix::fs::open(location, flags, Mode::empty()) {
         Ok(file) => File::from(file),

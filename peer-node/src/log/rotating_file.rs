@@ -16,7 +16,7 @@ const KEPT: u32 = 4;
 ///
 /// Errors are swallowed: a program must not fail because it cannot say what it does.
 #[derive(Debug)]
-pub(super) struct RotatingFile {
+pub(crate) struct RotatingFile {
     path: PathBuf,
     limit: u64,
     current: Mutex<Current>,
@@ -31,7 +31,7 @@ struct Current {
 
 impl RotatingFile {
     /// Opens the file for appending, making it if needed.
-    pub(super) fn open(path: PathBuf) -> io::Result<Self> {
+    pub(crate) fn open(path: PathBuf) -> io::Result<Self> {
         Self::with_limit(path, LIMIT)
     }
 
@@ -41,7 +41,8 @@ impl RotatingFile {
         Ok(Self { path, limit, current: Mutex::new(Current { file, length }) })
     }
 
-    fn append(&self, line: &[u8]) {
+    /// Adds a line, with its end.
+    pub(crate) fn append(&self, line: &[u8]) {
         let mut current = self.current.lock();
         if current.length > 0 && current.length.saturating_add(line.len() as u64) > self.limit {
             if let Ok(file) = set_aside(&self.path).and_then(|()| append_to(&self.path)) {

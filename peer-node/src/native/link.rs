@@ -9,6 +9,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use super::fetching::{FetchTable, SourceEvent};
+use super::searching::{Answered, SearchTable};
 use super::send_queue::SendQueue;
 use crate::swarm::SourceId;
 
@@ -26,13 +27,14 @@ pub(super) struct LinkState {
     pub(super) address: SocketAddr,
     pub(super) queue: Arc<SendQueue>,
     pub(super) fetches: FetchTable,
+    pub(super) searches: SearchTable,
     pub(super) closed: CancellationToken,
 }
 
 impl Link {
     pub(super) fn new(node: NodeId, address: SocketAddr, closed: CancellationToken) -> Self {
-        let (queue, fetches) = (Arc::default(), FetchTable::default());
-        Self { shared: Arc::new(LinkState { node, address, queue, fetches, closed }) }
+        let (queue, fetches, searches) = (Arc::default(), FetchTable::default(), SearchTable::default());
+        Self { shared: Arc::new(LinkState { node, address, queue, fetches, searches, closed }) }
     }
 
     /// Returns who is at the other end.
@@ -48,6 +50,14 @@ impl Link {
     /// Says whether the connection is over.
     pub fn is_closed(&self) -> bool {
         self.shared.closed.is_cancelled()
+    }
+
+    /// Asks the other side, which must be one that answers, for files whose names match; nothing if the connection ends or too
+    /// many are under way. It waits as long as the other side takes. Cancel safe.
+    pub(crate) async fn search(&self, query: &str, limit: u16) -> Option<Answered> {
+        let (number, answered) = self.shared.searches.begin(limit)?;
+        self.shared.queue.push(PeerMessage::Search { number, query: query.to_owned(), limit });
+        self.shared.closed.run_until_cancelled(answered).await?.ok()
     }
 
     /// Asks the other side for a content. What it says comes to `events` under the number `source`, the last of it being

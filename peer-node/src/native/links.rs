@@ -36,6 +36,8 @@ pub struct LinksConfig {
     pub library: Library,
     /// What we share although it is not all here.
     pub partials: Partials,
+    /// Whether searches of other peers are answered; otherwise they find nothing.
+    pub is_searchable: bool,
     /// What an index that calls back wants to hear.
     pub probe_key: ProbeKey,
     /// What they share with those of other dialects.
@@ -146,8 +148,8 @@ impl Links {
     }
 
     fn shop(&self) -> Shop {
-        let LinksConfig { library, partials, transport, .. } = self.inner.config.clone();
-        Shop { library, partials, uploads: transport.uploads().clone() }
+        let LinksConfig { library, partials, is_searchable, transport, .. } = self.inner.config.clone();
+        Shop { library, partials, is_searchable, uploads: transport.uploads().clone() }
     }
 
     /// Starts the tasks of a connection.

@@ -132,6 +132,12 @@ impl Reader {
             PeerMessage::Have { channel, piece } => self.tell(channel, SourceEvent::Has { piece }).await,
             PeerMessage::Reject(reference) => self.rejected(reference).await?,
             PeerMessage::Block(reference) => self.receive_block(reference).await?,
+            PeerMessage::Search { number, query, limit } => {
+                self.serving.search((number, query, limit), queue).await?;
+            }
+            PeerMessage::Found { number, files, more } => {
+                self.link.shared.searches.answered(number, (files, more))?;
+            }
             PeerMessage::Hello { .. } | PeerMessage::Probe { .. } | PeerMessage::ProbeAnswer { .. } => {
                 return Err(LinkError::Violation { what: "it greeted twice" });
             }

@@ -21,6 +21,9 @@ const CROWDED: usize = 256;
 /// So many states of a manifest weigh as much as a message without any: of the longest parts, eight make a crowd.
 const STATES_PER_WEIGHT: usize = 128;
 
+/// So many files of an answer to a search weigh as much as a message without any.
+const FILES_PER_WEIGHT: usize = 8;
+
 /// A block that will be sent.
 #[derive(Debug)]
 pub(super) struct OutgoingBlock {
@@ -251,6 +254,7 @@ impl Waiting {
 fn weight(message: &PeerMessage) -> usize {
     match message {
         PeerMessage::ManifestPart { states, .. } => 1 + states.len() / STATES_PER_WEIGHT,
+        PeerMessage::Found { files, .. } => 1 + files.len() / FILES_PER_WEIGHT,
         PeerMessage::Offer { .. }
         | PeerMessage::NotShared { .. }
         | PeerMessage::Reject(_)

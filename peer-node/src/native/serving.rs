@@ -2,20 +2,26 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use protocol::digest::Digest;
-use protocol::limits::{MAX_CHANNELS, MAX_REQUESTS, MAX_STATES};
+use protocol::limits::{MAX_CHANNELS, MAX_HITS, MAX_QUERY, MAX_REQUESTS, MAX_STATES};
 use protocol::manifest::Manifest;
 use protocol::peer::{BlockRef, Channel, PeerMessage};
 
 use super::content::{self, Content, Found};
 use super::link::Link;
 use super::reader::LinkError;
+use super::searching::{self, Answered};
 use super::send_queue::{OutgoingBlock, Pushed, SendQueue};
+use crate::lan::Pace;
 use crate::library::Library;
 use crate::partials::Partials;
 use crate::transfers::ContentId;
 use crate::transport::{Claim, UploadGuard, Uploads, expect_soon};
+
+/// How often one side of a connection may search; beyond that nothing is found.
+const SEARCHES: Pace = Pace { each: Duration::from_millis(100), burst: 50 };
 
 /// The contents that the other side has opened.
 #[derive(Debug)]
@@ -25,6 +31,8 @@ pub(super) struct Serving {
     open: HashMap<Channel, Served>,
     /// Whether the other side stands in the queue for a slot, or has one.
     is_claiming: bool,
+    /// When the other side's budget of searches will be whole again.
+    searches: Option<Instant>,
 }
 
 /// Where the contents come from, and where it is noted who fetches what.
@@ -32,6 +40,8 @@ pub(super) struct Serving {
 pub(super) struct Shop {
     pub(super) library: Library,
     pub(super) partials: Partials,
+    /// Whether searches are answered.
+    pub(super) is_searchable: bool,
     pub(super) uploads: Uploads,
 }
 
@@ -48,11 +58,33 @@ struct Served {
 
 impl Serving {
     pub(super) fn new(shop: Shop, claim: Arc<Claim>) -> Self {
-        Self { shop, claim, open: HashMap::new(), is_claiming: false }
+        Self { shop, claim, open: HashMap::new(), is_claiming: false, searches: None }
     }
 
     pub(super) fn is_empty(&self) -> bool {
         self.open.is_empty()
+    }
+
+    /// Answers a search.
+    pub(super) async fn search(
+        &mut self,
+        (number, query, limit): (u32, String, u16),
+        queue: &SendQueue,
+    ) -> Result<(), LinkError> {
+        if query.len() > MAX_QUERY || limit == 0 || limit > MAX_HITS {
+            return Err(LinkError::Violation { what: "it sent a search that is over the limits" });
+        }
+        let budget = SEARCHES.spend(self.searches, Instant::now());
+        let found = if self.shop.is_searchable && budget.is_some() {
+            self.searches = budget;
+            let shop = self.shop.clone();
+            let found = tokio::task::spawn_blocking(move || searching::answer(&shop, &query, limit)).await;
+            found.unwrap_or_default()
+        } else {
+            Answered::default()
+        };
+        queue.push(PeerMessage::Found { number, files: found.0, more: found.1 });
+        Ok(())
     }
 
     /// Opens a content, or says that it is not shared here.
@@ -228,7 +260,8 @@ mod tests {
         let (tracker, cancel) = (TaskTracker::new(), CancellationToken::new());
         let state = Arc::new(StateDir::open(home.path()).unwrap());
         let library = Library::open(state, home.path().to_owned(), &tracker, cancel.clone()).await.unwrap();
-        let shop = Shop { library, partials: Partials::default(), uploads: Uploads::default() };
+        let (partials, uploads) = (Partials::default(), Uploads::default());
+        let shop = Shop { library, partials, is_searchable: false, uploads };
         let queue = Arc::<SendQueue>::default();
         let mut serving =
             Serving::new(shop, Arc::new(Slots::new(1).claim(Arc::clone(&queue) as Arc<dyn Turn>)));

@@ -11,9 +11,11 @@ use tokio_util::task::TaskTracker;
 use super::NodeOptions;
 use crate::bittorrent::{Wires, WiresConfig};
 use crate::download::{Downloads, DownloadsConfig, FolderSyncs};
+use crate::finder::Finder;
 use crate::front_door::FrontDoor;
 use crate::identity::Identity;
 use crate::index_client::{IndexClient, IndexConfig, NodeShares, ProbeKey};
+use crate::lan::{Neighbours, NeighboursConfig, Settings};
 use crate::library::Library;
 use crate::native::{Links, LinksConfig};
 use crate::partials::Partials;
@@ -38,6 +40,8 @@ pub(super) struct Ground {
 #[derive(Debug)]
 pub(super) struct Services {
     pub(super) index: IndexClient,
+    pub(super) finder: Finder,
+    pub(super) neighbours: Option<Neighbours>,
     pub(super) transport: Transport,
     pub(super) links: Links,
     pub(super) wires: Wires,
@@ -50,7 +54,7 @@ impl Services {
     pub(super) async fn start(options: NodeOptions, listener: TcpListener, ground: Ground) -> Self {
         let transport = Transport::new(options.bounds(), &ground.tracker, ground.cancel.clone());
         let (probe_key, partials) = (ProbeKey::default(), Partials::default());
-        let links = ground.links(&transport, &partials, &probe_key);
+        let links = ground.links(&transport, &partials, (&probe_key, options.finds_neighbours));
         let wires = Wires::new(WiresConfig {
             peer_id: fresh_peer_id(),
             transport: transport.clone(),
@@ -66,6 +70,8 @@ impl Services {
         };
         ground.tracker.spawn(door.keep(listener));
         let index = ground.index(options.index, &partials, probe_key);
+        let neighbours = options.finds_neighbours.then(|| ground.neighbours(options.lan, &links));
+        let finder = Finder::new(index.clone(), neighbours.clone());
         let config = DownloadsConfig {
             root: ground.share_dir.clone(),
             list: ground.state.downloads(),
@@ -73,6 +79,7 @@ impl Services {
             transport: transport.clone(),
             links: links.clone(),
             index: index.clone(),
+            finder: finder.clone(),
             library: ground.library.clone(),
             partials,
             torrents: TorrentConfig {
@@ -81,7 +88,7 @@ impl Services {
                 port: ground.address.port(),
                 bridge: Some(Bridge {
                     links: links.clone(),
-                    index: index.clone(),
+                    finder: finder.clone(),
                     library: ground.library.clone(),
                 }),
                 tracker: ground.tracker.clone(),
@@ -93,17 +100,34 @@ impl Services {
         };
         let downloads = Downloads::open(config).await;
         let offers = ground.offers(&index, &downloads, &wires);
-        Self { index, transport, links, wires, downloads, offers }
+        Self { index, finder, neighbours, transport, links, wires, downloads, offers }
     }
 }
 
 impl Ground {
-    fn links(&self, transport: &Transport, partials: &Partials, probe_key: &ProbeKey) -> Links {
+    fn neighbours(&self, settings: Settings, links: &Links) -> Neighbours {
+        let config = NeighboursConfig {
+            settings,
+            node: self.identity.node_id(),
+            port: self.address.port(),
+            library: self.library.clone(),
+            links: links.clone(),
+        };
+        Neighbours::start(config, &self.tracker, &self.cancel)
+    }
+
+    fn links(
+        &self,
+        transport: &Transport,
+        partials: &Partials,
+        (probe_key, is_searchable): (&ProbeKey, bool),
+    ) -> Links {
         Links::new(LinksConfig {
             node: self.identity.node_id(),
             port: self.address.port(),
             library: self.library.clone(),
             partials: partials.clone(),
+            is_searchable,
             probe_key: probe_key.clone(),
             transport: transport.clone(),
             tracker: self.tracker.clone(),

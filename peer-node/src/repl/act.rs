@@ -3,6 +3,7 @@
 mod browse;
 mod cancel;
 mod chosen;
+mod doctor;
 mod download;
 mod files;
 mod help;
@@ -18,6 +19,7 @@ mod status;
 mod torrent;
 mod transfers;
 
+pub(crate) use doctor::show_findings;
 pub(crate) use download::{done_lines, stop_foreground};
 pub(crate) use status::hashing_text;
 
@@ -44,6 +46,7 @@ pub(crate) async fn act(session: &mut Session, command: Command) -> Result<(), F
         Command::Limit(change) => limit::limit(session, change),
         Command::Cancel(numbers) => cancel::cancel(session, &numbers).await,
         Command::Torrent(order) => torrent::torrent(session, order).await,
+        Command::Doctor => doctor::doctor(session).await,
         Command::Status => status::status(session).await,
         Command::Help(command) => help::help(session, command.as_deref()),
         // The conversation ends by itself.

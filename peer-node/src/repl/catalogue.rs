@@ -23,6 +23,7 @@ pub(crate) enum Verb {
     Limit,
     Torrent,
     Status,
+    Doctor,
     Help,
     Quit,
 }
@@ -43,7 +44,7 @@ pub(crate) struct Entry {
 }
 
 /// All commands, in the order of the help.
-pub(crate) const CATALOGUE: [Entry; 18] = [
+pub(crate) const CATALOGUE: [Entry; 19] = [
     Entry {
         verb: Verb::Search,
         names: &["search", "query"],
@@ -196,6 +197,13 @@ pub(crate) const CATALOGUE: [Entry; 18] = [
         usage: "",
         gist: "shows how the index and others see this node, and totals",
         details: &[],
+    },
+    Entry {
+        verb: Verb::Doctor,
+        names: &["doctor"],
+        usage: "",
+        gist: "looks for what keeps this node from working well, and says what to do",
+        details: &["The index, our port from outside, networks, broadcasts, clock, free space, open files."],
     },
     Entry {
         verb: Verb::Help,

@@ -48,6 +48,8 @@ pub(crate) enum Command {
     Torrent(TorrentOrder),
     /// How things stand.
     Status,
+    /// What keeps the node from working well.
+    Doctor,
     /// What commands there are, or what one of them does.
     Help(Option<String>),
     /// End the node.

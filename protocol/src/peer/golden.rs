@@ -5,6 +5,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::frame::{decode_body, encode_body};
 use crate::golden::{AA, frozen};
+use crate::index::Share;
 
 const BLOCK: BlockRef = BlockRef { channel: 1, piece: 2, begin: 3, length: 4 };
 
@@ -44,12 +45,21 @@ fn every_message_has_its_bytes() {
     frozen(&PeerMessage::Unchoke, "00000010");
     frozen(&PeerMessage::Interested { channel: 7 }, "00000011 00000007");
     frozen(&PeerMessage::NotInterested { channel: 7 }, "00000012 00000007");
+    frozen(
+        &PeerMessage::Search { number: 7, query: "iso".into(), limit: 200 },
+        "00000013 00000007 0000000000000003 69736f 00c8",
+    );
+    let files = vec![FileRecord { path: "a".into(), size: 258, digest, share: Share::Whole }];
+    frozen(
+        &PeerMessage::Found { number: 7, files, more: true },
+        &format!("00000014 00000007 0000000000000001 0000000000000001 61 0000000000000102 {AA} 00000000 01"),
+    );
 }
 
 #[test]
 fn what_is_no_message_is_refused() {
     for bytes in [
-        "00000013",
+        "00000015",
         "0000000f",
         "0000001000",
         "ffffffff",
@@ -66,7 +76,7 @@ fn what_is_no_message_is_refused() {
 
 proptest! {
     #[test]
-    fn no_bytes_panic_the_decoder_and_one_value_has_one_encoding(tag in 0u32..20, rest: Vec<u8>) {
+    fn no_bytes_panic_the_decoder_and_one_value_has_one_encoding(tag in 0u32..22, rest: Vec<u8>) {
         let mut bytes = tag.to_be_bytes().to_vec();
         bytes.extend(rest);
         if let Ok(message) = decode_body::<PeerMessage>(&bytes) {

@@ -60,10 +60,10 @@ impl Session {
         }
         self.seek.next = now + self.seek.pause;
         self.seek.pause = (self.seek.pause * 2).min(PAUSES.1);
-        let (index, links) = (self.config.index.clone(), self.config.links.clone());
+        let (finder, links) = (self.config.finder.clone(), self.config.links.clone());
         let skip = self.roster.not_now(now);
         self.seek.rounds.spawn(seeking::seek(
-            index,
+            finder,
             links,
             self.wanted.digest,
             skip,

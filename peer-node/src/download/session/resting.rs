@@ -204,7 +204,7 @@ impl Session {
     }
 
     async fn is_somebody_there(&self) -> bool {
-        let located = self.config.index.locate(self.wanted.digest, MAX_SOURCES);
+        let located = self.config.finder.locate(self.wanted.digest, MAX_SOURCES);
         let Some(Ok(sources)) = self.cancel.run_until_cancelled(located).await else { return false };
         let not_now = self.roster.not_now(Instant::now());
         sources.iter().any(|source| !not_now.contains(&source.node))

@@ -53,7 +53,7 @@ async fn by_digest(session: &Session, digest: Digest) -> Listed {
         return listed.clone();
     }
     // Without an index there may be sources all the same, or the part of an earlier attempt.
-    let found = session.node.index().search(digest.to_string(), None, 1).await;
+    let found = session.node.finder().search(digest.to_string(), None, 1).await;
     let hits = found.unwrap_or_default().hits;
     let unknown = || Listed { digest, size: None, path: digest.to_string() };
     hits.iter().find(is_it).map_or_else(unknown, Listed::from)
@@ -81,7 +81,7 @@ async fn named(session: &Session, name: &str) -> Result<Vec<Hit>, IndexError> {
     let (mut exact, mut folded, mut after) = (Vec::new(), Vec::new(), None);
     for _ in 0..MAX_PAGES {
         let SearchPage { hits, more, .. } =
-            session.node.index().search(query.clone(), after, MAX_HITS).await?;
+            session.node.finder().search(query.clone(), after, MAX_HITS).await?;
         for hit in hits {
             if hit.names.iter().any(|path| is_named(path, name)) {
                 exact.push(hit);

@@ -19,7 +19,7 @@ const TABLE: [Column; 4] = [
 pub(super) async fn sources(session: &mut Session, item: &Item) -> Result<(), Failure> {
     let mut all = Vec::new();
     for content in contents(session, item).await? {
-        for source in session.node.index().locate(content.digest, MAX_SOURCES).await? {
+        for source in session.node.finder().locate(content.digest, MAX_SOURCES).await? {
             if !all.contains(&source) {
                 all.push(source);
             }

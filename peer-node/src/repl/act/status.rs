@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::limit::limits_text;
 use crate::index_client::IndexStatus;
 use crate::library::Hashing;
+use crate::node::Node;
 use crate::repl::bar::percent;
 use crate::repl::columns::pad;
 use crate::repl::failure::Failure;
@@ -28,6 +29,7 @@ pub(super) async fn status(session: &mut Session) -> Result<(), Failure> {
         ("folder", show_path(session.node.share_dir())),
     ];
     lines.extend(index_lines(&display_safe(&session.index), &status));
+    lines.extend(neighbours_text(&session.node).map(|text| ("lan", text)));
     lines.extend(statistics.map(|statistics| ("network", network(&statistics))));
     let files = session.node.library().files();
     let shared = format!("{}, {}", count(files.len() as u64, "file"), Size(files.total_bytes()));
@@ -69,6 +71,16 @@ fn index_lines(index: &str, status: &IndexStatus) -> Vec<(&'static str, String)>
         ("seen as", format!("{you}, {reachable}")),
         ("registered", known),
     ]
+}
+
+/// Says how many nodes are heard on the local network, or why none can be; nothing if they are not listened for.
+fn neighbours_text(node: &Node) -> Option<String> {
+    let neighbours = node.neighbours()?;
+    let heard = format!("{} heard", count(neighbours.count() as u64, "node"));
+    Some(match neighbours.trouble() {
+        Some(trouble) => format!("{heard}; {}", display_safe(&trouble)),
+        None => heard,
+    })
 }
 
 fn network(statistics: &Statistics) -> String {

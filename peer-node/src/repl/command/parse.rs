@@ -128,6 +128,7 @@ fn command(line: &Line<'_>) -> Result<Command, ParseError> {
         Verb::More => line.alone(Command::More),
         Verb::Transfers => line.alone(Command::Transfers),
         Verb::Status => line.alone(Command::Status),
+        Verb::Doctor => line.alone(Command::Doctor),
         Verb::Quit => line.alone(Command::Quit),
         // Read before, by its own language.
         Verb::Search => Ok(Command::Search(line.texts().join(" "))),

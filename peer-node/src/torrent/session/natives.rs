@@ -19,7 +19,7 @@ use tokio::task::JoinSet;
 use super::Session;
 use super::party::{BACKLOG, BLOCK, Party, Phase};
 use crate::download::seeking::{Sighting, seek};
-use crate::index_client::IndexClient;
+use crate::finder::Finder;
 use crate::library::Library;
 use crate::native::{FetchChannel, Link, Links, SourceEvent};
 use crate::swarm::{SourceId, SourceIds};
@@ -37,7 +37,7 @@ pub struct Bridge {
     /// Where native connections come from.
     pub links: Links,
     /// Who knows the sources.
-    pub index: IndexClient,
+    pub finder: Finder,
     /// Who shares what is whole.
     pub library: Library,
 }
@@ -180,8 +180,8 @@ impl Natives {
         self.absent.retain(|_, until| until.is_none_or(|until| until > now));
         let connected = self.peers.values().map(|peer| peer.node);
         let skip: HashSet<NodeId> = self.absent.keys().copied().chain(connected).collect();
-        let Bridge { links, index, .. } = self.bridge.clone();
-        self.rounds.spawn(seek(index, links, self.digest, skip, self.sightings_to.clone()));
+        let Bridge { links, finder, .. } = self.bridge.clone();
+        self.rounds.spawn(seek(finder, links, self.digest, skip, self.sightings_to.clone()));
     }
 
     fn reached(&mut self, link: &Link) {

@@ -1,0 +1,79 @@
+//! The doctor as a program: a node is started, looked at, and stopped again.
+
+use std::io::{self, IsTerminal};
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser};
+
+use super::{Options, Signals, Trouble, UNHEARD};
+use crate::doctor::{Verdict, examine};
+use crate::index_client::IndexStatus;
+use crate::index_client::Reachability;
+use crate::node::Node;
+use crate::repl::output::{Audience, Output};
+use crate::repl::show_findings;
+use crate::state_dir::StateDir;
+
+const EXAMPLES: &str = "\
+Examples:
+  peer-node doctor --index host:1313 --listen-host 0.0.0.0
+  peer-node doctor --share-dir /tmp/elsewhere 12350
+
+A node that runs already has a doctor at its own prompt. Status 0: nothing is wrong; 1: something is.";
+
+/// How long the index may take to answer and to call back.
+const PATIENCE: Duration = Duration::from_secs(8);
+
+/// The node that is looked at.
+#[derive(Debug, Clone, Args)]
+#[command(after_help = EXAMPLES)]
+pub struct DoctorOptions {
+    /// The port on which peers are to be accepted.
+    #[arg(value_name = "PORT", env = "PEER_NODE_PORT", default_value_t = 12349)]
+    pub port: u16,
+
+    /// Where the index is.
+    #[arg(long, value_name = "HOST:PORT", env = "PEER_NODE_INDEX", default_value = "127.0.0.1:1313")]
+    pub index: String,
+
+    /// The address on which peers are to be accepted.
+    #[arg(long, value_name = "ADDRESS", env = "PEER_NODE_LISTEN_HOST", default_value = "127.0.0.1")]
+    pub listen_host: IpAddr,
+
+    /// The folder that is to be shared; without it, a folder named after the port in `shared_dirs`.
+    #[arg(long, value_name = "FOLDER", env = "PEER_NODE_SHARE_DIR")]
+    pub share_dir: Option<PathBuf>,
+}
+
+/// Looks at a node and returns the program's status.
+pub(super) async fn run(doctor: DoctorOptions) -> Result<u8, Trouble> {
+    let mut signals = Signals::listen()?;
+    let DoctorOptions { port, index, listen_host, share_dir } = doctor;
+    let shown = index.clone();
+    let options = Options { port, index, listen_host, share_dir, ..Options::parse_from(["peer-node"]) };
+    let (folder, options) = (options.folder()?, options.into_node_options()?);
+    let node = Node::start(options, StateDir::open(&folder)?).await?;
+    let looked = async {
+        let mut status = node.index().status();
+        let is_decided = |status: &IndexStatus| match status {
+            IndexStatus::Online { reachable, .. } => *reachable != Reachability::Unknown,
+            IndexStatus::Connecting { .. } => false,
+            IndexStatus::Offline { .. } | IndexStatus::Stopped => true,
+        };
+        let _ = tokio::time::timeout(PATIENCE, status.wait_for(is_decided)).await;
+        examine(&node, &shown).await
+    };
+    let findings = tokio::select! {
+        findings = looked => Some(findings),
+        _ = signals.next() => None,
+    };
+    node.stop().await;
+    let Some(findings) = findings else { return Ok(super::FORCED) };
+    let audience = if io::stdout().is_terminal() { Audience::Person } else { Audience::Script };
+    if show_findings(&mut Output::standard(audience), &findings).is_err() {
+        return Ok(UNHEARD);
+    }
+    Ok(u8::from(findings.iter().any(|finding| finding.verdict == Verdict::Ill)))
+}

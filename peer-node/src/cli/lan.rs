@@ -1,0 +1,257 @@
+//! The programs of the LAN dialect: announcing, discovering, downloading and uploading chunks, each alone or all at once.
+
+mod neighbour_options;
+mod options;
+mod prompt;
+
+use std::io::{self, IsTerminal};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use protocol::escape::display_safe;
+use protocol::units::Size;
+use tokio::runtime::Runtime;
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+
+pub use neighbour_options::{NeighbourOptions, NoRandomness};
+pub use options::{LanCommand, LanOptions};
+
+use neighbour_options::fresh_cookie;
+
+use super::{FORCED, Signals, Stop, UNHEARD};
+use crate::lan::{
+    Bell, ChunkFolder, DownloadError, Downloaded, FolderError, News, Settings, announce, announcing_socket,
+    chunk_listener, discover, download, hearing_socket, upload,
+};
+use crate::repl::output::{Audience, Output, OutputClosed};
+use prompt::{Prompt, Said};
+
+/// News that wait to be shown: as many as one datagram may bring.
+const BACKLOG: usize = 512;
+
+/// Why a program of the LAN dialect cannot do its work.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum LanTrouble {
+    /// The folder, or a file that was to be cut, cannot be used.
+    #[error(transparent)]
+    Folder(#[from] FolderError),
+    /// A port cannot be had.
+    #[error(
+        "cannot listen on {address}: {source}; another program may have the port, choose another with {option}"
+    )]
+    Listen { address: SocketAddr, option: &'static str, source: io::Error },
+    /// What was asked for could not be had.
+    #[error(transparent)]
+    Download(#[from] DownloadError),
+    /// The system does not give what every program needs.
+    #[error("cannot run: {0}")]
+    System(#[from] io::Error),
+    /// Nobody reads what is said.
+    #[error(transparent)]
+    Unheard(#[from] OutputClosed),
+}
+
+/// Carries a command out and returns the program's status. Blocks.
+pub(super) fn run(options: &LanOptions) -> Result<u8, LanTrouble> {
+    crate::log::init_stderr(options.shared.verbose);
+    let audience = if io::stdout().is_terminal() { Audience::Person } else { Audience::Script };
+    let mut output = Output::standard(audience);
+    let runtime = Runtime::new()?;
+    let ended = runtime.block_on(work(options, &mut output));
+    // What is left is at most a call that blocks.
+    runtime.shutdown_background();
+    match ended {
+        // Whoever has closed the output knows.
+        Err(LanTrouble::Unheard(_)) => Ok(UNHEARD),
+        ended => ended,
+    }
+}
+
+async fn work(options: &LanOptions, output: &mut Output) -> Result<u8, LanTrouble> {
+    let mut signals = Signals::listen()?;
+    let settings = options.settings()?;
+    let folder = Arc::new(ChunkFolder::open(&options.shared.dir)?);
+    let (news, mut heard) = mpsc::channel(BACKLOG);
+    let mut parts = Parts { folder, settings, bell: Bell::default(), news, tasks: JoinSet::new() };
+    let mut prompt = Prompt::silent();
+    match &options.command {
+        Some(LanCommand::Announce { files }) => parts.announce(files, output).await?,
+        Some(LanCommand::Discover) => parts.discover(output)?,
+        Some(LanCommand::Upload) => parts.upload(output)?,
+        Some(LanCommand::Download { name }) => {
+            return fetch_one(&parts, name, &mut heard, &mut signals, output).await;
+        }
+        None => {
+            parts.announce(&options.shared.files, output).await?;
+            parts.discover(output)?;
+            parts.upload(output)?;
+            prompt = Prompt::of_stdin()?;
+        }
+    }
+    loop {
+        tokio::select! {
+            Some(news) = heard.recv() => show(output, &news)?,
+            stop = signals.next() => return Ok(status(stop)),
+            Some(said) = prompt.next() => match said {
+                Said::Name(name) => {
+                    if let Some(status) = go_on_with(&parts, &name, &mut heard, &mut signals, output).await? {
+                        return Ok(status);
+                    }
+                }
+                Said::TooLong => output.error("that is too long for a name"),
+            },
+        }
+    }
+}
+
+const fn status(stop: Stop) -> u8 {
+    match stop {
+        Stop::Interrupt => FORCED,
+        Stop::Terminate => 0,
+    }
+}
+
+/// What is running.
+struct Parts {
+    folder: Arc<ChunkFolder>,
+    settings: Settings,
+    bell: Bell,
+    news: mpsc::Sender<News>,
+    tasks: JoinSet<()>,
+}
+
+impl Parts {
+    async fn announce(&mut self, files: &[PathBuf], output: &mut Output) -> Result<(), LanTrouble> {
+        for file in files {
+            let (folder, path, count) = (Arc::clone(&self.folder), file.clone(), self.settings.count);
+            let cut = tokio::task::spawn_blocking(move || folder.cut(&path, count)).await;
+            let chunks = cut.map_err(io::Error::other)??;
+            let path = file.to_string_lossy();
+            output.line(format!("cut {} into {} chunks", display_safe(&path), chunks.len()))?;
+        }
+        let socket = announcing_socket(self.settings.host)
+            .map_err(|source| listen_error((self.settings.host.into(), 0), "--listen-host", source))?;
+        let (folder, settings) = (Arc::clone(&self.folder), self.settings.clone());
+        self.tasks.spawn(announce(socket, folder, settings, Arc::clone(&self.bell), self.news.clone()));
+        Ok(())
+    }
+
+    fn discover(&mut self, output: &mut Output) -> Result<(), LanTrouble> {
+        let port = self.settings.announce_port;
+        let socket = hearing_socket(port)
+            .map_err(|source| listen_error(([0, 0, 0, 0].into(), port), "--announce-port", source))?;
+        output.line(format!("listening for announcements on port {port}"))?;
+        let (folder, settings) = (Arc::clone(&self.folder), self.settings.clone());
+        self.tasks.spawn(discover(socket, folder, settings, self.news.clone()));
+        Ok(())
+    }
+
+    fn upload(&mut self, output: &mut Output) -> Result<(), LanTrouble> {
+        let place = (self.settings.host.into(), self.settings.chunk_port);
+        let listener =
+            chunk_listener(&self.settings).map_err(|source| listen_error(place, "--chunk-port", source))?;
+        output.line(format!("giving chunks on {}", SocketAddr::from(place)))?;
+        self.tasks.spawn(upload(listener, Arc::clone(&self.folder), self.news.clone()));
+        Ok(())
+    }
+}
+
+fn listen_error(place: (std::net::IpAddr, u16), option: &'static str, source: io::Error) -> LanTrouble {
+    LanTrouble::Listen { address: place.into(), option, source }
+}
+
+fn show(output: &mut Output, news: &News) -> Result<(), OutputClosed> {
+    let text = news.to_string();
+    if news.is_warning() {
+        output.warning(display_safe(&text));
+        return Ok(());
+    }
+    output.line(display_safe(&text))
+}
+
+/// Fetches one file and ends.
+async fn fetch_one(
+    parts: &Parts,
+    name: &str,
+    heard: &mut mpsc::Receiver<News>,
+    signals: &mut Signals,
+    output: &mut Output,
+) -> Result<u8, LanTrouble> {
+    match fetch(parts, name, heard, signals, output).await? {
+        Ok(downloaded) => {
+            tell(&downloaded, output)?;
+            Ok(0)
+        }
+        Err(Ended::Stopped(stop)) => Ok(status(stop)),
+        Err(Ended::Failed(DownloadError::Missing(lines))) => {
+            output.lines(lines.lines())?;
+            Ok(1)
+        }
+        Err(Ended::Failed(error)) => Err(error.into()),
+    }
+}
+
+/// Fetches a file while everything else goes on; returns a status if that is to end.
+async fn go_on_with(
+    parts: &Parts,
+    name: &str,
+    heard: &mut mpsc::Receiver<News>,
+    signals: &mut Signals,
+    output: &mut Output,
+) -> Result<Option<u8>, LanTrouble> {
+    match fetch(parts, name, heard, signals, output).await? {
+        Ok(downloaded) => {
+            tell(&downloaded, output)?;
+            parts.bell.notify_one();
+        }
+        Err(Ended::Stopped(stop)) => return Ok(Some(status(stop))),
+        Err(Ended::Failed(DownloadError::Missing(lines))) => output.lines(lines.lines())?,
+        Err(Ended::Failed(error)) => output.error(display_safe(&error.to_string())),
+    }
+    Ok(None)
+}
+
+/// Why nothing was fetched.
+enum Ended {
+    Stopped(Stop),
+    Failed(DownloadError),
+}
+
+async fn fetch(
+    parts: &Parts,
+    name: &str,
+    heard: &mut mpsc::Receiver<News>,
+    signals: &mut Signals,
+    output: &mut Output,
+) -> Result<Result<Downloaded, Ended>, LanTrouble> {
+    let fetching = download(&parts.folder, name, &parts.settings, &parts.news);
+    tokio::pin!(fetching);
+    let fetched = loop {
+        tokio::select! {
+            biased;
+            Some(news) = heard.recv() => show(output, &news)?,
+            stop = signals.next() => return Ok(Err(Ended::Stopped(stop))),
+            fetched = &mut fetching => break fetched,
+        }
+    };
+    while let Ok(news) = heard.try_recv() {
+        show(output, &news)?;
+    }
+    Ok(fetched.map_err(Ended::Failed))
+}
+
+/// Says what is here, and how far it is to be trusted.
+fn tell(downloaded: &Downloaded, output: &mut Output) -> Result<(), OutputClosed> {
+    let Downloaded { path, size, digest, is_verified } = downloaded;
+    let path = path.to_string_lossy();
+    output.lines([
+        format!("done\t{}\t{}\tsha256 {digest}", display_safe(&path), Size(*size)),
+        if *is_verified {
+            "every chunk is what its sharer announced".to_owned()
+        } else {
+            "not verified: there are no hashes on this wire, so the file is only as trustworthy as the network; compare the sha256 with the sharer's".to_owned()
+        },
+    ])
+}

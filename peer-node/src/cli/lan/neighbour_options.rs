@@ -1,0 +1,62 @@
+use std::net::{IpAddr, Ipv4Addr};
+use std::time::Duration;
+
+use clap::Args;
+use protocol::lan::{ANNOUNCE_PORT, CHUNK_PORT, ChunkCount, Cookie, PERIOD};
+
+use super::options::{port, seconds};
+use crate::lan::Settings;
+
+/// How a node finds others on the local network.
+#[derive(Debug, Clone, Args)]
+pub struct NeighbourOptions {
+    /// Finds other nodes on the local network too, with or without an index; as far as --listen-host lets them in.
+    #[arg(long, env = "PEER_NODE_LAN")]
+    pub lan: bool,
+
+    /// The UDP port on which nodes hear each other, with --lan.
+    #[arg(long, value_name = "PORT", env = "PEER_NODE_LAN_PORT", default_value_t = ANNOUNCE_PORT, value_parser = port)]
+    pub lan_port: u16,
+
+    /// The seconds between two announcements of this node, with --lan.
+    #[arg(long, value_name = "SECONDS", env = "PEER_NODE_LAN_PERIOD", default_value_t = f64::from(PERIOD), value_parser = seconds)]
+    pub lan_period: f64,
+
+    /// Where this node announces itself, with --lan; without it, to everybody on every network of this machine.
+    #[arg(long, value_name = "ADDRESS", env = "PEER_NODE_LAN_BROADCAST")]
+    pub lan_broadcast: Option<Ipv4Addr>,
+}
+
+/// The system gives no random numbers, by which this node would know its own announcements.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the system gives no random numbers; leave out --lan, or try again")]
+pub struct NoRandomness;
+
+impl NeighbourOptions {
+    /// Returns how others are found, if they are to be. A node on loopback finds those of this machine.
+    pub(crate) fn settings(&self, listen_host: IpAddr) -> Result<Settings, NoRandomness> {
+        let host = match listen_host.to_canonical() {
+            IpAddr::V4(host) => host,
+            IpAddr::V6(host) if host.is_loopback() => Ipv4Addr::LOCALHOST,
+            IpAddr::V6(_) => Ipv4Addr::UNSPECIFIED,
+        };
+        let own_machine = host.is_loopback().then_some(Ipv4Addr::new(127, 255, 255, 255));
+        Ok(Settings {
+            announce_port: self.lan_port,
+            chunk_port: CHUNK_PORT,
+            period: Duration::from_secs_f64(self.lan_period),
+            count: ChunkCount::default(),
+            broadcast: self.lan_broadcast.or(own_machine),
+            host,
+            max_size: 0,
+            cookie: fresh_cookie()?,
+        })
+    }
+}
+
+/// Draws what a run knows its own announcements by.
+pub(super) fn fresh_cookie() -> Result<Cookie, NoRandomness> {
+    let mut bytes = [0; 8];
+    getrandom::fill(&mut bytes).map_err(|_| NoRandomness)?;
+    Ok(Cookie::from_bytes(bytes))
+}

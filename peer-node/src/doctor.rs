@@ -1,0 +1,25 @@
+//! Looks for what keeps a node from working well, and says what to do about each thing.
+//!
+//! [`examine`] asks a running node and the system; what an answer means is decided in plain functions beside it. Nothing is
+//! changed. The prompt's `doctor` and the program's show the same findings.
+
+mod finding;
+mod machine;
+mod network;
+mod reach;
+
+pub(crate) use finding::{Finding, Verdict};
+
+use crate::node::Node;
+
+/// Looks at everything. The network is given some time to answer, a few seconds altogether.
+pub(crate) async fn examine(node: &Node, index: &str) -> Vec<Finding> {
+    let status = node.index().status().borrow().clone();
+    let mut findings = vec![reach::index(index, &status), reach::port(node.address(), &status)];
+    findings.extend(network::interfaces());
+    findings.push(network::broadcasts(node).await);
+    findings.push(machine::clock(std::time::SystemTime::now()));
+    findings.push(machine::room(node.share_dir()));
+    findings.push(machine::descriptors());
+    findings
+}

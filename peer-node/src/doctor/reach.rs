@@ -1,0 +1,76 @@
+use std::net::SocketAddr;
+
+use super::Finding;
+use crate::index_client::{IndexStatus, Reachability};
+
+/// Says whether the index can be used.
+pub(super) fn index(index: &str, status: &IndexStatus) -> Finding {
+    let seen = format!("{index}: {status}");
+    match status {
+        IndexStatus::Online { trouble: None, .. } => Finding::well("index", seen),
+        IndexStatus::Online { .. } => {
+            Finding::doubtful("index", seen, "not all files are listed; see status")
+        }
+        _ => Finding::ill(
+            "index",
+            seen,
+            "check --index HOST:PORT, that index-server runs there, and that no firewall is between; until then --lan finds nodes of this network",
+        ),
+    }
+}
+
+/// Says whether others can call this node, as the index has tried.
+pub(super) fn port(own: SocketAddr, status: &IndexStatus) -> Finding {
+    let what = "port";
+    let port = own.port();
+    if let IndexStatus::Online { reachable: Reachability::No { reason }, you, .. } = status {
+        let remedy = format!(
+            "let connections to TCP port {port} in, here and on a router between, or choose another port"
+        );
+        return Finding::ill(what, format!("{you} does not answer the index: {reason}"), remedy);
+    }
+    if own.ip().is_loopback() {
+        let remedy = "--listen-host 0.0.0.0 lets others in, --listen-host :: those with IPv6 too";
+        return Finding::doubtful(what, format!("{own} is for this machine alone"), remedy);
+    }
+    match status {
+        IndexStatus::Online { reachable: Reachability::Yes, you, .. } => {
+            Finding::well(what, format!("{you} answers when the index calls it"))
+        }
+        _ => Finding::doubtful(
+            what,
+            format!("{own}: nobody has tried it from outside"),
+            "an index tries it when it is there",
+        ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::doctor::Verdict;
+
+    fn online(reachable: Reachability) -> IndexStatus {
+        let you = "10.0.0.7:12349".parse().unwrap();
+        IndexStatus::Online { you, reachable, registered: 1, synced: true, trouble: None }
+    }
+
+    #[test]
+    fn every_state_has_a_verdict_and_what_is_wrong_a_remedy() {
+        let (all, own) = ("0.0.0.0:12349".parse().unwrap(), "127.0.0.1:12349".parse().unwrap());
+        let no = Reachability::No { reason: "refused".into() };
+        assert_eq!(index("h:1", &online(no.clone())).verdict, Verdict::Well);
+        assert_eq!(index("h:1", &IndexStatus::Stopped).verdict, Verdict::Ill);
+        for (place, status, verdict) in [
+            (all, online(Reachability::Yes), Verdict::Well),
+            (own, online(Reachability::Yes), Verdict::Doubtful),
+            (all, online(Reachability::Unknown), Verdict::Doubtful),
+            (all, IndexStatus::Stopped, Verdict::Doubtful),
+            (own, online(no), Verdict::Ill),
+        ] {
+            let found = port(place, &status);
+            assert_eq!(found.verdict, verdict, "{found:?}");
+            assert_eq!(found.remedy.is_none(), verdict == Verdict::Well);
+        }
+    }
+}

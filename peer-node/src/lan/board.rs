@@ -1,0 +1,121 @@
+//! What was heard, as it stands in the folder: who has which chunk, and which digests were announced with them.
+
+use std::collections::{BTreeMap, HashMap};
+use std::fs::File;
+use std::io::{self, Read};
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+
+use protocol::digest::Digest;
+use protocol::lan::{ChunkName, DictionaryLine};
+
+use super::Sightings;
+use crate::state_dir::replace_file;
+
+/// Where it stands who has which chunk.
+const DICTIONARY: &str = "content_dictionary.txt";
+
+/// Where the digests stand that programs of ours announce: `cherry_1: 192.168.1.7 9f86…`, one a line.
+const DIGESTS: &str = "chunk_digests.txt";
+
+/// The most that is read of either, in bytes.
+const MAX_FILE: u64 = 8 << 20;
+
+/// Who was heard to have which chunks.
+#[derive(Debug, Default)]
+pub(super) struct Board {
+    holders: BTreeMap<ChunkName, Vec<IpAddr>>,
+    digests: HashMap<(ChunkName, IpAddr), Digest>,
+}
+
+impl Board {
+    /// Reads what the folder says; lines that cannot be read are skipped. Nothing was heard if there is no file.
+    pub(super) fn load(folder: &Path) -> io::Result<Self> {
+        let mut board = Self::default();
+        for line in read(&folder.join(DICTIONARY))?.lines() {
+            match line.parse::<DictionaryLine>() {
+                Ok(line) => drop(board.holders.insert(line.chunk, line.holders)),
+                Err(error) => tracing::warn!(%error, "a line of the dictionary was skipped"),
+            }
+        }
+        let digests = read(&folder.join(DIGESTS))?;
+        board.digests = digests.lines().filter_map(digest).collect();
+        Ok(board)
+    }
+
+    /// Writes what was heard, each file as a whole.
+    pub(super) fn save(folder: &Path, sightings: &Sightings) -> io::Result<()> {
+        let dictionary: String = sightings.lines().map(|line| format!("{line}\n")).collect();
+        let digests = sightings
+            .digests()
+            .map(|(chunk, address, digest)| format!("{}: {address} {digest}\n", chunk.as_str()));
+        replace_file(&folder.join(DIGESTS), digests.collect::<String>().as_bytes())?;
+        replace_file(&folder.join(DICTIONARY), dictionary.as_bytes())
+    }
+
+    /// Returns where the dictionary lies.
+    pub(super) fn place(folder: &Path) -> PathBuf {
+        folder.join(DICTIONARY)
+    }
+
+    /// Returns who has announced a chunk, in the order in which they are to be asked.
+    pub(super) fn holders(&self, chunk: &ChunkName) -> &[IpAddr] {
+        self.holders.get(chunk).map(Vec::as_slice).unwrap_or_default()
+    }
+
+    /// Returns the digest that an address has announced.
+    pub(super) fn digest(&self, chunk: &ChunkName, holder: IpAddr) -> Option<Digest> {
+        self.digests.get(&(chunk.clone(), holder)).copied()
+    }
+
+    /// Says whether nobody was heard to have any chunk of a file.
+    pub(super) fn knows(&self, file: &str) -> bool {
+        self.holders.keys().any(|chunk| chunk.file() == file)
+    }
+}
+
+fn digest(line: &str) -> Option<((ChunkName, IpAddr), Digest)> {
+    let (chunk, rest) = line.rsplit_once(": ")?;
+    let (address, digest) = rest.split_once(' ')?;
+    Some(((chunk.parse().ok()?, address.parse().ok()?), digest.parse().ok()?))
+}
+
+fn read(path: &Path) -> io::Result<String> {
+    let mut bytes = Vec::new();
+    match File::open(path) {
+        Ok(file) => file.take(MAX_FILE).read_to_end(&mut bytes)?,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => 0,
+        Err(error) => return Err(error),
+    };
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, Instant};
+
+    use protocol::lan::{Announcement, Card, Cookie};
+
+    use super::*;
+
+    #[test]
+    fn what_is_written_is_read_back_and_a_broken_line_harms_no_other() {
+        let home = tempfile::tempdir().unwrap();
+        assert!(!Board::load(home.path()).unwrap().knows("a"));
+        let chunk: ChunkName = "a_1".parse().unwrap();
+        let (address, digest) = ("10.0.0.7".parse().unwrap(), Digest::from_bytes([7; 32]));
+        let mut card = Card::of(Cookie::from_bytes([1; 8]));
+        card.digests.insert(chunk.clone(), digest);
+        let mut sightings = Sightings::new(Duration::from_secs(9));
+        let said = Announcement { chunks: vec![chunk.clone()], card: Some(card) };
+        sightings.hear(address, said, Instant::now());
+        Board::save(home.path(), &sightings).unwrap();
+        let text = std::fs::read_to_string(Board::place(home.path())).unwrap();
+        assert_eq!(text, "a_1: 10.0.0.7\n");
+        std::fs::write(Board::place(home.path()), format!("broken\n{text}")).unwrap();
+        let board = Board::load(home.path()).unwrap();
+        assert_eq!(board.holders(&chunk), [address]);
+        assert_eq!(board.digest(&chunk, address), Some(digest));
+        assert!(board.knows("a") && !board.knows("b"));
+    }
+}

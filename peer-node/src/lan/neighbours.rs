@@ -1,0 +1,140 @@
+//! The nodes of our own kind that are heard on the local network, and what they answer when they are asked.
+//!
+//! One task announces this node, one hears others; [`Neighbours`] is the handle on both and asks those who were heard over the
+//! native dialect. An announcement is a hint: it is let in by a [`Gate`](super::Gate), kept in a table of bounded size, and
+//! nothing but its source address is believed. What comes from a neighbour is verified like everything else.
+
+mod hearing;
+mod table;
+mod voice;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use parking_lot::Mutex;
+use protocol::digest::Digest;
+use protocol::index::FileRecord;
+use protocol::node_id::NodeId;
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::Settings;
+use crate::library::Library;
+use crate::native::Links;
+use table::Table;
+
+/// How long those who are asked may take.
+const ANSWER: Duration = Duration::from_secs(3);
+
+/// How many are asked at once.
+const AT_ONCE: usize = 16;
+
+/// How long a node counts as there after it was heard, in periods; and at least so long.
+const LIFETIME: (u32, Duration) = (3, Duration::from_secs(10));
+
+/// What the neighbours' tasks work with.
+#[derive(Debug, Clone)]
+pub(crate) struct NeighboursConfig {
+    /// Ports, period, addresses.
+    pub(crate) settings: Settings,
+    /// Who we are.
+    pub(crate) node: NodeId,
+    /// The port on which we accept peers.
+    pub(crate) port: u16,
+    /// What we announce.
+    pub(crate) library: Library,
+    /// Over which others are asked.
+    pub(crate) links: Links,
+}
+
+/// A node, where it listens, and what it says that it shares.
+#[derive(Debug)]
+pub(crate) struct Sighted {
+    pub(crate) node: NodeId,
+    pub(crate) address: SocketAddr,
+    pub(crate) files: Vec<FileRecord>,
+}
+
+/// A handle on the nodes that are heard; cheap to clone.
+#[derive(Debug, Clone)]
+pub(crate) struct Neighbours {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    config: NeighboursConfig,
+    table: Mutex<Table>,
+    trouble: Mutex<Option<String>>,
+}
+
+impl Neighbours {
+    /// Starts the tasks. A port that cannot be had is told by [`Neighbours::trouble`]; the node works on without.
+    pub(crate) fn start(config: NeighboursConfig, tracker: &TaskTracker, cancel: &CancellationToken) -> Self {
+        let lifetime = config.settings.period.saturating_mul(LIFETIME.0).max(LIFETIME.1);
+        let shared =
+            Arc::new(Shared { config, table: Mutex::new(Table::new(lifetime)), trouble: Mutex::default() });
+        let neighbours = Self { shared };
+        let (voice, ear) = (neighbours.clone().speak(), neighbours.clone().listen());
+        let (muted, deafened) = (cancel.clone(), cancel.clone());
+        tracker.spawn(async move { muted.run_until_cancelled(voice).await });
+        tracker.spawn(async move { deafened.run_until_cancelled(ear).await });
+        neighbours
+    }
+
+    /// Counts the nodes that were heard lately.
+    pub(crate) fn count(&self) -> usize {
+        self.shared.table.lock().count(Instant::now())
+    }
+
+    /// Says what keeps nodes from hearing each other, if anything does.
+    pub(crate) fn trouble(&self) -> Option<String> {
+        self.shared.trouble.lock().clone()
+    }
+
+    /// Returns the nodes that have announced a content.
+    pub(crate) fn announced(&self, digest: &Digest) -> Vec<(NodeId, SocketAddr)> {
+        self.shared.table.lock().announced(digest, Instant::now())
+    }
+
+    /// Asks all nodes that were heard for files whose names match; those who do not answer in time are left out. Cancel safe.
+    pub(crate) async fn ask(&self, query: &str, limit: u16) -> Vec<Sighted> {
+        let askable = self.shared.table.lock().askable(Instant::now());
+        let (room, mut asked) = (Arc::new(Semaphore::new(AT_ONCE)), JoinSet::new());
+        for (node, address) in askable {
+            let (neighbours, room, query) = (self.clone(), Arc::clone(&room), query.to_owned());
+            asked.spawn(async move {
+                let _turn = room.acquire().await.ok()?;
+                neighbours.ask_one(node, address, &query, limit).await
+            });
+        }
+        let mut found = Vec::new();
+        while let Some(answered) = asked.join_next().await {
+            found.extend(answered.ok().flatten());
+        }
+        found.sort_by_key(|sighted| sighted.node);
+        found
+    }
+
+    async fn ask_one(&self, node: NodeId, address: SocketAddr, query: &str, limit: u16) -> Option<Sighted> {
+        let asking = async {
+            let link = self.shared.config.links.to(node, address).await.ok()?;
+            link.search(query, limit).await
+        };
+        let Some((files, _)) = timeout(ANSWER, asking).await.ok().flatten() else {
+            tracing::debug!(%address, "a neighbour does not answer");
+            self.shared.table.lock().failed(address, Instant::now());
+            return None;
+        };
+        Some(Sighted { node, address, files })
+    }
+
+    fn note_trouble(&self, what: String) {
+        tracing::warn!(what, "trouble on the local network");
+        *self.shared.trouble.lock() = Some(what);
+    }
+}

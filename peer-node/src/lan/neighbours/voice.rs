@@ -1,0 +1,57 @@
+use std::time::Duration;
+
+use protocol::lan::{Announcement, Card};
+
+use super::Neighbours;
+use crate::lan::announcing_socket;
+use crate::lan::socket::targets;
+
+/// The most contents announced in one round: some ten datagrams. The next round goes on where this one ended.
+const CONTENTS: usize = 128;
+
+/// The pause between two datagrams.
+const PAUSE: Duration = Duration::from_millis(25);
+
+impl Neighbours {
+    /// Announces this node again and again.
+    pub(super) async fn speak(self) {
+        let config = &self.shared.config;
+        let settings = &config.settings;
+        let socket = match announcing_socket(settings.host) {
+            Ok(socket) => socket,
+            Err(error) => return self.note_trouble(format!("this node cannot announce itself: {error}")),
+        };
+        let mut next = 0;
+        loop {
+            let listing = config.library.files();
+            if next >= listing.len() {
+                next = 0;
+            }
+            let contents = listing.iter().skip(next).take(CONTENTS).map(|file| file.digest).collect();
+            next += CONTENTS;
+            let announcement =
+                Announcement { chunks: Vec::new(), card: Some(Card { contents, ..self.card() }) };
+            let (mut sent, mut failure) = (0, None);
+            for datagram in announcement.datagrams() {
+                for target in targets(settings) {
+                    match socket.send_to(&datagram, target).await {
+                        Ok(_) => sent += 1,
+                        Err(error) => failure = Some(format!("no announcement to {target}: {error}")),
+                    }
+                }
+                tokio::time::sleep(PAUSE).await;
+            }
+            match failure {
+                Some(failure) if sent == 0 => self.note_trouble(failure),
+                _ => *self.shared.trouble.lock() = None,
+            }
+            tokio::time::sleep(settings.period).await;
+        }
+    }
+
+    /// Returns what says no more than who we are.
+    pub(super) fn card(&self) -> Card {
+        let config = &self.shared.config;
+        Card { node: Some((config.node, config.port)), ..Card::of(config.settings.cookie) }
+    }
+}

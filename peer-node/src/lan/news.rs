@@ -1,0 +1,71 @@
+use std::fmt;
+use std::io;
+use std::net::{IpAddr, SocketAddrV4};
+use std::time::Duration;
+
+use protocol::lan::ChunkName;
+
+/// What the parts have to tell whoever started them.
+#[derive(Debug)]
+pub(crate) enum News {
+    /// Chunks are announced.
+    Announcing { chunks: usize, to: Vec<SocketAddrV4>, period: Duration },
+    /// An announcement could not be sent.
+    NotSent { to: SocketAddrV4, error: io::Error },
+    /// There is more than is announced.
+    TooMany { announced: usize },
+    /// A chunk, or somebody who has it, was heard of for the first time.
+    Heard { chunk: ChunkName, from: IpAddr },
+    /// A datagram was refused.
+    Refused { from: IpAddr, reason: String },
+    /// A chunk was fetched.
+    Downloaded { chunk: ChunkName, from: IpAddr, bytes: u64, is_verified: bool },
+    /// A chunk is here from before.
+    Here { chunk: ChunkName },
+    /// Somebody did not give a chunk.
+    NotGiven { chunk: ChunkName, from: IpAddr, reason: String },
+    /// A chunk was given.
+    Uploaded { chunk: ChunkName, to: IpAddr },
+    /// Something does not work at the moment.
+    Trouble { what: String },
+}
+
+impl News {
+    /// Says whether it belongs on stderr.
+    pub(crate) const fn is_warning(&self) -> bool {
+        matches!(
+            self,
+            Self::NotSent { .. }
+                | Self::TooMany { .. }
+                | Self::Refused { .. }
+                | Self::NotGiven { .. }
+                | Self::Trouble { .. }
+        )
+    }
+}
+
+impl fmt::Display for News {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Announcing { chunks, to, period } => {
+                let to: Vec<String> = to.iter().map(ToString::to_string).collect();
+                let (to, seconds) = (to.join(", "), period.as_secs_f64());
+                write!(f, "announcing {chunks} chunks to {to} every {seconds} s")
+            }
+            Self::NotSent { to, error } => write!(f, "no announcement to {to}: {error}; trying again"),
+            Self::TooMany { announced } => {
+                write!(f, "the folder has too many chunks: only {announced} are announced")
+            }
+            Self::Heard { chunk, from } => write!(f, "heard {chunk} at {from}"),
+            Self::Refused { from, reason } => write!(f, "a datagram from {from} was refused: {reason}"),
+            Self::Downloaded { chunk, from, bytes, is_verified } => {
+                let how = if *is_verified { "verified" } else { "not verified" };
+                write!(f, "{chunk} downloaded from {from}, {bytes} bytes, {how}")
+            }
+            Self::Here { chunk } => write!(f, "{chunk} is here already"),
+            Self::NotGiven { chunk, from, reason } => write!(f, "{from} did not give {chunk}: {reason}"),
+            Self::Uploaded { chunk, to } => write!(f, "{chunk} sent to {to}"),
+            Self::Trouble { what } => f.write_str(what),
+        }
+    }
+}

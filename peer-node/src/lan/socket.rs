@@ -1,0 +1,130 @@
+//! The sockets of the LAN dialect, and where broadcasts go.
+
+use std::fmt;
+use std::fs;
+use std::io;
+use std::net::{Ipv4Addr, SocketAddrV4};
+
+use socket2::{Domain, Socket, Type};
+use tokio::net::{TcpListener, TcpSocket, UdpSocket};
+
+use super::Settings;
+
+/// How many connections may wait to be accepted.
+const BACKLOG: u32 = 64;
+
+/// Where the kernel lists its routes.
+const ROUTES: &str = "/proc/net/route";
+
+/// Makes the socket that announcements are sent from.
+pub(crate) fn announcing_socket(host: Ipv4Addr) -> io::Result<UdpSocket> {
+    let socket = Socket::new(Domain::IPV4, Type::DGRAM, None)?;
+    socket.set_broadcast(true)?;
+    bound(&socket, SocketAddrV4::new(host, 0))?;
+    UdpSocket::from_std(socket.into())
+}
+
+/// Makes a socket on which announcements are heard, beside others of this machine that do the same.
+pub(crate) fn hearing_socket(port: u16) -> io::Result<UdpSocket> {
+    let socket = Socket::new(Domain::IPV4, Type::DGRAM, None)?;
+    socket.set_reuse_address(true)?;
+    socket.set_reuse_port(true)?;
+    socket.set_broadcast(true)?;
+    bound(&socket, SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, port))?;
+    UdpSocket::from_std(socket.into())
+}
+
+fn bound(socket: &Socket, address: SocketAddrV4) -> io::Result<()> {
+    socket.set_nonblocking(true)?;
+    socket.bind(&address.into())
+}
+
+/// Listens for requests.
+pub(crate) fn chunk_listener(settings: &Settings) -> io::Result<TcpListener> {
+    let socket = TcpSocket::new_v4()?;
+    socket.set_reuseaddr(true)?;
+    socket.bind(SocketAddrV4::new(settings.host, settings.chunk_port).into())?;
+    socket.listen(BACKLOG)
+}
+
+/// Returns where announcements go: what was asked for, or everybody on every network that is reached without a router. The
+/// address for all networks reaches one only, so it serves where no other is known.
+pub(crate) fn targets(settings: &Settings) -> Vec<SocketAddrV4> {
+    let mut hosts = match settings.broadcast {
+        Some(broadcast) => vec![broadcast],
+        None => networks().into_iter().map(|network| network.broadcast).collect(),
+    };
+    if hosts.is_empty() {
+        hosts.push(Ipv4Addr::BROADCAST);
+    }
+    hosts.into_iter().map(|host| SocketAddrV4::new(host, settings.announce_port)).collect()
+}
+
+/// A network that this machine is in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Network {
+    interface: String,
+    address: Ipv4Addr,
+    bits: u32,
+    broadcast: Ipv4Addr,
+}
+
+impl fmt::Display for Network {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} in {}/{}, everybody is {}", self.interface, self.address, self.bits, self.broadcast)
+    }
+}
+
+/// The most networks that are told.
+const MAX_NETWORKS: usize = 16;
+
+/// Lists the networks of this machine that have broadcasts.
+pub(crate) fn networks() -> Vec<Network> {
+    read_networks(&fs::read_to_string(ROUTES).unwrap_or_default())
+}
+
+fn read_networks(routes: &str) -> Vec<Network> {
+    let mut found: Vec<Network> = Vec::new();
+    for route in routes.lines().skip(1) {
+        let fields: Vec<&str> = route.split_whitespace().collect();
+        let [interface, network, router, _, _, _, _, mask, ..] = fields.as_slice() else { continue };
+        let read = |text: &str| u32::from_str_radix(text, 16).map(u32::from_be).ok();
+        let (Some(network), Some(0), Some(mask)) = (read(network), read(router), read(mask)) else {
+            continue;
+        };
+        let (broadcast, bits) = (Ipv4Addr::from_bits(network | !mask), mask.leading_ones());
+        let is_known = found.iter().any(|known| known.broadcast == broadcast);
+        // A network of one or two has no such address, and the default route is no network.
+        if bits < 31 && mask != 0 && !is_known && found.len() < MAX_NETWORKS {
+            let (interface, address) = ((*interface).to_owned(), Ipv4Addr::from_bits(network));
+            found.push(Network { interface, address, bits, broadcast });
+        }
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_network_without_a_router_is_told() {
+        let head = "Iface\tDestination\tGateway\tFlags\tRefCnt\tUse\tMetric\tMask\tMTU\tWindow\tIRTT\n";
+        let routes = format!(
+            "{head}eth0\t00000000\t0101A8C0\t0003\t0\t0\t0\t00000000\t0\t0\t0\n\
+             eth0\t0001A8C0\t00000000\t0001\t0\t0\t0\t00FFFFFF\t0\t0\t0\n\
+             tun0\t0100000A\t00000000\t0005\t0\t0\t0\tFFFFFFFF\t0\t0\t0\n\
+             eth1\t0000000A\t00000000\t0001\t0\t0\t0\t000000FF\t0\t0\t0\nbroken\n"
+        );
+        // The kernel writes addresses as numbers of the machine's own.
+        if cfg!(target_endian = "little") {
+            let shown: Vec<String> = read_networks(&routes).iter().map(ToString::to_string).collect();
+            let expected = [
+                "eth0 in 192.168.1.0/24, everybody is 192.168.1.255",
+                "eth1 in 10.0.0.0/8, everybody is 10.255.255.255",
+            ];
+            assert_eq!(shown, expected);
+        }
+        assert_eq!((read_networks(head), read_networks("")), (Vec::new(), Vec::new()));
+    }
+}

@@ -1,0 +1,135 @@
+use std::fs::File;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use protocol::lan::{ChunkName, RequestError, RequestReader, upload_line};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+
+use super::downloader::append;
+use super::{ChunkFolder, News};
+use crate::library::FileIdentity;
+use crate::local_time::local_time;
+use crate::transport::{Admission, STRIDE, send_some};
+
+/// The most connections.
+const MAX_CONNECTIONS: usize = 64;
+
+/// How long a request may take.
+const REQUEST: Duration = Duration::from_secs(10);
+
+/// How long somebody may take nothing off our hands.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// How long to wait for the other side's end, so that what is on its way to it is not lost.
+const LINGER: Duration = Duration::from_secs(2);
+
+/// The pause when no connection can be accepted.
+const PAUSE: Duration = Duration::from_millis(200);
+
+/// Where it stands what was given.
+const LOG: &str = "upload_log.txt";
+
+/// Why a request was not answered.
+#[derive(Debug, thiserror::Error)]
+enum UploadError {
+    #[error(transparent)]
+    Request(#[from] RequestError),
+    #[error("{0}")]
+    Io(#[from] io::Error),
+    #[error("the request took too long")]
+    Late,
+    #[error("the other side reads nothing")]
+    Stuck,
+    #[error("the chunk was changed while it was sent")]
+    Changed,
+}
+
+/// Gives the chunks of a folder to whoever asks, until the future is dropped.
+pub(crate) async fn upload(listener: TcpListener, folder: Arc<ChunkFolder>, news: mpsc::Sender<News>) {
+    let (mut tasks, admission) = (JoinSet::new(), Admission::new(MAX_CONNECTIONS));
+    loop {
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            Some(_) = tasks.join_next() => continue,
+        };
+        match accepted {
+            Ok((stream, from)) => {
+                let Some(ticket) = admission.admit(from.ip()) else {
+                    tracing::warn!(%from, "connection refused: too many");
+                    continue;
+                };
+                let (folder, news) = (Arc::clone(&folder), news.clone());
+                tasks.spawn(async move {
+                    serve(stream, from, &folder, &news).await;
+                    drop(ticket);
+                });
+            }
+            Err(error) => {
+                tracing::warn!(%error, "connection not accepted");
+                tokio::time::sleep(PAUSE).await;
+            }
+        }
+    }
+}
+
+async fn serve(
+    mut stream: TcpStream,
+    from: SocketAddr,
+    folder: &Arc<ChunkFolder>,
+    news: &mpsc::Sender<News>,
+) {
+    match answer(&mut stream, folder).await {
+        Ok(Some(chunk)) => {
+            append(folder, LOG, &upload_line(&local_time(), &chunk, from.ip()));
+            let _ = news.send(News::Uploaded { chunk, to: from.ip() }).await;
+        }
+        // No bytes at all: that is how it is said.
+        Ok(None) => tracing::debug!(%from, "chunk asked for is not here"),
+        Err(error) => tracing::info!(%from, %error, "request not answered"),
+    }
+}
+
+/// Answers one request; returns the chunk that was sent.
+async fn answer(stream: &mut TcpStream, folder: &Arc<ChunkFolder>) -> Result<Option<ChunkName>, UploadError> {
+    let asked = tokio::time::timeout(REQUEST, request(stream)).await;
+    let Some(chunk) = asked.map_err(|_| UploadError::Late)?? else { return Ok(None) };
+    let (folder, wanted) = (Arc::clone(folder), chunk.clone());
+    let opened = tokio::task::spawn_blocking(move || folder.open_chunk(&wanted)).await;
+    let Some((file, identity)) = opened.map_err(io::Error::other)?? else { return Ok(None) };
+    send(stream, &file, identity).await?;
+    stream.shutdown().await?;
+    let mut rest = [0; 256];
+    let _ = tokio::time::timeout(LINGER, stream.read(&mut rest)).await;
+    Ok(Some(chunk))
+}
+
+async fn request(stream: &mut TcpStream) -> Result<Option<ChunkName>, UploadError> {
+    let (mut reader, mut bytes) = (RequestReader::default(), [0; 1024]);
+    loop {
+        let count = stream.read(&mut bytes).await?;
+        if count == 0 {
+            return Ok(None);
+        }
+        if let Some(chunk) = reader.push(bytes.get(..count).unwrap_or_default())? {
+            return Ok(Some(chunk));
+        }
+    }
+}
+
+async fn send(stream: &TcpStream, file: &File, identity: FileIdentity) -> Result<(), UploadError> {
+    let mut sent = 0;
+    while sent < identity.size {
+        let length = usize::try_from(identity.size - sent).unwrap_or(STRIDE);
+        let sending = tokio::time::timeout(PATIENCE, send_some(stream, file, sent, length));
+        sent += sending.await.map_err(|_| UploadError::Stuck)?? as u64;
+    }
+    match FileIdentity::of_file(file)? {
+        Some(found) if found == identity => Ok(()),
+        _ => Err(UploadError::Changed),
+    }
+}

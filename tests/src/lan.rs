@@ -1,0 +1,169 @@
+//! The programs of the LAN dialect, on loopback's broadcast address or in networks of their own.
+
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{ChildStdin, Command, Stdio};
+
+use rustix::process::Signal;
+use tempfile::TempDir;
+
+use crate::content::Content;
+use crate::eventually::{SOON, until};
+use crate::free_port::free_port;
+use crate::lines::Lines;
+use crate::process::Process;
+use crate::programs::programs;
+
+/// Where everybody on loopback is told.
+pub const EVERYBODY: &str = "127.255.255.255";
+
+/// The ports of one story, so that stories do not hear each other.
+#[derive(Debug, Clone, Copy)]
+pub struct Wire {
+    /// The UDP port of announcements.
+    pub announce_port: u16,
+    /// The TCP port of chunks.
+    pub chunk_port: u16,
+}
+
+impl Default for Wire {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Wire {
+    /// Finds ports that nobody uses.
+    pub fn new() -> Self {
+        Self { announce_port: free_port(), chunk_port: free_port() }
+    }
+
+    /// Adds the options that every program of a story needs.
+    fn options(self, command: &mut Command, folder: &Path) {
+        command.arg("--dir").arg(folder).args(["--period", "0.5"]);
+        command.args(["--announce-port", &self.announce_port.to_string()]);
+        command.args(["--chunk-port", &self.chunk_port.to_string()]);
+        command.env("NO_COLOR", "1").env_remove("RUST_LOG");
+    }
+
+    /// Makes a command on loopback, of a peer with an address of its own.
+    pub fn command(self, host: &str, folder: &Path, arguments: &[&str]) -> Command {
+        let mut command = Command::new(&programs().peer_node);
+        command.arg("lan").args(arguments).args(["--listen-host", host, "--broadcast", EVERYBODY]);
+        self.options(&mut command, folder);
+        command
+    }
+
+    /// Makes a command in a network namespace, with the addresses that it finds there.
+    pub fn command_in(self, namespace: &str, folder: &Path, arguments: &[&str]) -> Command {
+        let mut command = Command::new("ip");
+        command.args(["netns", "exec", namespace]).arg(&programs().peer_node).arg("lan").args(arguments);
+        self.options(&mut command, folder);
+        command
+    }
+}
+
+/// A running program of the LAN dialect and its folder.
+#[derive(Debug)]
+pub struct LanPeer {
+    process: Process,
+    input: Option<ChildStdin>,
+    output: Lines,
+    home: TempDir,
+}
+
+impl LanPeer {
+    /// Starts a program in a folder of its own, made with `make`.
+    pub fn start(home: TempDir, mut command: Command) -> Self {
+        let (reader, writer) = std::io::pipe().expect("a pipe");
+        command.stdin(Stdio::piped()).stderr(writer.try_clone().expect("a pipe")).stdout(writer);
+        let mut process = Process::spawn("peer-node lan", command);
+        let input = Some(process.take_stdin());
+        Self { process, input, output: Lines::of(reader), home }
+    }
+
+    /// Starts all parts at once on loopback, with a file to announce.
+    pub fn all(wire: Wire, host: &str, file: Option<(&str, &Content)>) -> Self {
+        let home = tempfile::tempdir().expect("a folder");
+        let arguments = put(&home, file);
+        let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+        let command = wire.command(host, &home.path().join("lan"), &arguments);
+        Self::start(home, command)
+    }
+
+    /// Starts all parts at once in a namespace, with a file to announce.
+    pub fn all_in(wire: Wire, namespace: &str, file: Option<(&str, &Content)>) -> Self {
+        let home = tempfile::tempdir().expect("a folder");
+        let arguments = put(&home, file);
+        let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+        let command = wire.command_in(namespace, &home.path().join("lan"), &arguments);
+        Self::start(home, command)
+    }
+
+    /// Returns a place in the folder of chunks.
+    pub fn place(&self, name: &str) -> PathBuf {
+        self.home.path().join("lan").join(name)
+    }
+
+    /// Reads a file of the folder; nothing if it is not there.
+    pub fn text(&self, name: &str) -> String {
+        fs::read_to_string(self.place(name)).unwrap_or_default()
+    }
+
+    /// Returns what was printed.
+    pub fn output(&self) -> String {
+        self.output.text()
+    }
+
+    /// Waits until a line was printed that has a text in it.
+    pub fn wait_for(&self, text: &str) {
+        let found = self.output.find(0, SOON, |line| line.contains(text));
+        assert!(found.is_some(), "{text:?} is not said: {}", self.output());
+    }
+
+    /// Waits until the dictionary has so many chunks of a file.
+    pub fn hears(&self, file: &str, chunks: usize) {
+        until(&format!("{chunks} chunks of {file}"), SOON, || {
+            let dictionary = self.text("content_dictionary.txt");
+            dictionary.lines().filter(|line| line.starts_with(&format!("{file}_"))).count() == chunks
+        });
+    }
+
+    /// Types a name, as a person does who wants a file.
+    pub fn type_name(&mut self, name: &str) {
+        let input = self.input.as_mut().expect("an open standard input");
+        writeln!(input, "{name}").and_then(|()| input.flush()).expect("somebody reads");
+    }
+
+    /// Says whether a file of the folder has a content.
+    pub fn has(&self, name: &str, content: &Content) -> bool {
+        fs::read(self.place(name)).is_ok_and(|bytes| bytes == content.bytes)
+    }
+
+    /// Sends Ctrl-C and returns the status.
+    pub fn interrupt(&mut self) -> Option<i32> {
+        self.process.signal(Signal::INT);
+        self.process.wait(SOON).code()
+    }
+
+    /// Waits for the end and returns the status.
+    pub fn wait(&mut self) -> Option<i32> {
+        let status = self.process.wait(SOON).code();
+        assert!(self.output.ended(SOON), "the pipe ends with the process");
+        status
+    }
+
+    /// Says whether it runs.
+    pub fn is_running(&mut self) -> bool {
+        self.process.is_running()
+    }
+}
+
+/// Writes a file beside the folder of chunks; returns the options that announce it.
+fn put(home: &TempDir, file: Option<(&str, &Content)>) -> Vec<String> {
+    let Some((name, content)) = file else { return Vec::new() };
+    let path = home.path().join(name);
+    fs::write(&path, &content.bytes).expect("a file");
+    vec!["--file".to_owned(), path.to_string_lossy().into_owned()]
+}

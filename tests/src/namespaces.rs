@@ -1,0 +1,76 @@
+//! A local network of a story's own: network namespaces on a bridge.
+
+use std::process::{self, Command};
+use std::sync::atomic::{AtomicU32, Ordering};
+
+static NEXT: AtomicU32 = AtomicU32::new(0);
+
+/// Some hosts on one network, `10.99.0.1` and so on, and nothing else; taken apart when dropped.
+#[derive(Debug)]
+pub struct Namespaces {
+    switch: String,
+    hosts: Vec<String>,
+}
+
+impl Namespaces {
+    /// Makes a network, if this process may; otherwise says loudly that the story is left out.
+    pub fn new(hosts: u8) -> Option<Self> {
+        let prefix = format!("pdx{}-{}", process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
+        let mut network = Self { switch: format!("{prefix}-sw"), hosts: Vec::new() };
+        let switch = network.switch.clone();
+        if !ip(&["netns", "add", &switch]) {
+            eprintln!(
+                "SKIPPED: no network namespace can be made here, so a network of several hosts is NOT tested"
+            );
+            return None;
+        }
+        let mut works = ip(&["-n", &switch, "link", "add", "bridge", "type", "bridge"])
+            && ip(&["-n", &switch, "link", "set", "bridge", "up"]);
+        for number in 1..=hosts {
+            let (host, port) = (format!("{prefix}-{number}"), format!("port{number}"));
+            works = works && ip(&["netns", "add", &host]);
+            network.hosts.push(host.clone());
+            works = works
+                && ip(&[
+                    "-n", &switch, "link", "add", &port, "type", "veth", "peer", "name", "lan0", "netns",
+                    &host,
+                ])
+                && ip(&["-n", &switch, "link", "set", &port, "master", "bridge", "up"])
+                && ip(&[
+                    "-n",
+                    &host,
+                    "addr",
+                    "add",
+                    &format!("10.99.0.{number}/24"),
+                    "brd",
+                    "+",
+                    "dev",
+                    "lan0",
+                ])
+                && ip(&["-n", &host, "link", "set", "lan0", "up"])
+                && ip(&["-n", &host, "link", "set", "lo", "up"]);
+        }
+        if !works {
+            eprintln!("SKIPPED: no bridge can be made here, so a network of several hosts is NOT tested");
+            return None;
+        }
+        Some(network)
+    }
+
+    /// Returns the name of a host's namespace; the first is 0.
+    pub fn host(&self, number: usize) -> &str {
+        &self.hosts[number]
+    }
+}
+
+impl Drop for Namespaces {
+    fn drop(&mut self) {
+        for name in self.hosts.iter().chain([&self.switch]) {
+            let _ = ip(&["netns", "delete", name]);
+        }
+    }
+}
+
+fn ip(arguments: &[&str]) -> bool {
+    Command::new("ip").args(arguments).output().is_ok_and(|output| output.status.success())
+}
