@@ -12,6 +12,8 @@ mod configured_swarms;
 mod crashes;
 #[path = "stories/damaged_parts.rs"]
 mod damaged_parts;
+#[path = "stories/doctor.rs"]
+mod doctor;
 #[path = "stories/downloads.rs"]
 mod downloads;
 #[path = "stories/faults.rs"]
@@ -38,6 +40,10 @@ mod index_metrics;
 mod index_restarts;
 #[path = "stories/index_tracker.rs"]
 mod index_tracker;
+#[path = "stories/lan_chunks.rs"]
+mod lan_chunks;
+#[path = "stories/lan_nodes.rs"]
+mod lan_nodes;
 #[path = "stories/layering.rs"]
 mod layering;
 #[path = "stories/limits.rs"]
