@@ -245,7 +245,7 @@ fn impossible_orders_are_refused_with_a_reason() {
     let home = tempfile::tempdir().expect("a folder");
     for (arguments, status, reason) in [
         (&["download", "nobody"][..], 1, "nobody was heard to have nobody"),
-        (&["download", "../x"], 1, "is not the name of a file"),
+        (&["download", "../x"], 1, "is not a name but a step within the folders"),
         (&["announce", "/no/such/file"], 1, "cannot use /no/such/file"),
         (&["announce", "--chunks", "0"], 2, "write a number from 1 to 1000"),
         (&["discover", "--announce-port", "0"], 2, "write a number from 1 to 65535"),
