@@ -3,7 +3,7 @@
 //!
 //! Each part works on one [`ChunkFolder`] and nothing else: what is heard stands in files there, so that the parts can be
 //! programs of their own. What is said and heard is judged in `protocol::lan`; who is believed how often, and how much is
-//! kept, is decided here ([`Sightings`], [`Gate`]). The programs around it are in `cli/lan.rs`.
+//! kept, is decided here ([`Sightings`], and a [`Gate`](crate::gate::Gate)). The programs around it are in `cli/lan.rs`.
 
 mod announcer;
 mod board;
@@ -12,7 +12,6 @@ mod downloader;
 mod fetch;
 mod folder;
 mod folder_error;
-mod gate;
 mod merge;
 mod neighbours;
 mod news;
@@ -31,7 +30,5 @@ pub(crate) use settings::{Bell, Settings};
 pub(crate) use socket::{announcing_socket, chunk_listener, hearing_socket, networks, targets};
 pub(crate) use uploader::upload;
 
-use gate::Gate;
-pub(crate) use gate::Pace;
 pub(crate) use neighbours::{Neighbours, NeighboursConfig, Sighted};
 use sightings::Sightings;

@@ -9,6 +9,7 @@ mod doctor;
 pub mod download;
 pub mod finder;
 mod front_door;
+mod gate;
 pub mod identity;
 pub mod index_client;
 mod lan;

@@ -1,6 +1,7 @@
 //! What was heard, as it stands in the folder: who has which chunk, and which digests were announced with them.
 
 use std::collections::{BTreeMap, HashMap};
+use std::fmt::Write;
 use std::fs::File;
 use std::io::{self, Read};
 use std::net::IpAddr;
@@ -43,16 +44,6 @@ impl Board {
         Ok(board)
     }
 
-    /// Writes what was heard, each file as a whole.
-    pub(super) fn save(folder: &Path, sightings: &Sightings) -> io::Result<()> {
-        let dictionary: String = sightings.lines().map(|line| format!("{line}\n")).collect();
-        let digests = sightings
-            .digests()
-            .map(|(chunk, address, digest)| format!("{}: {address} {digest}\n", chunk.as_str()));
-        replace_file(&folder.join(DIGESTS), digests.collect::<String>().as_bytes())?;
-        replace_file(&folder.join(DICTIONARY), dictionary.as_bytes())
-    }
-
     /// Returns where the dictionary lies.
     pub(super) fn place(folder: &Path) -> PathBuf {
         folder.join(DICTIONARY)
@@ -68,9 +59,35 @@ impl Board {
         self.digests.get(&(chunk.clone(), holder)).copied()
     }
 
-    /// Says whether nobody was heard to have any chunk of a file.
+    /// Says whether anybody was heard to have a chunk of a file.
     pub(super) fn knows(&self, file: &str) -> bool {
         self.holders.keys().any(|chunk| chunk.file() == file)
+    }
+}
+
+/// What was heard, as it is going to stand in the folder.
+pub(super) struct Page {
+    dictionary: String,
+    digests: String,
+}
+
+impl Page {
+    pub(super) fn of(sightings: &Sightings) -> Self {
+        let (mut dictionary, mut digests) = (String::new(), String::new());
+        for line in sightings.lines() {
+            // A string takes everything.
+            let _ = writeln!(dictionary, "{line}");
+        }
+        for (chunk, address, digest) in sightings.digests() {
+            let _ = writeln!(digests, "{}: {address} {digest}", chunk.as_str());
+        }
+        Self { dictionary, digests }
+    }
+
+    /// Writes each file as a whole. Waits for the disk and belongs on a blocking thread.
+    pub(super) fn save(&self, folder: &Path) -> io::Result<()> {
+        replace_file(&folder.join(DIGESTS), self.digests.as_bytes())?;
+        replace_file(&folder.join(DICTIONARY), self.dictionary.as_bytes())
     }
 }
 
@@ -109,7 +126,7 @@ mod tests {
         let mut sightings = Sightings::new(Duration::from_secs(9));
         let said = Announcement { chunks: vec![chunk.clone()], card: Some(card) };
         sightings.hear(address, said, Instant::now());
-        Board::save(home.path(), &sightings).unwrap();
+        Page::of(&sightings).save(home.path()).unwrap();
         let text = std::fs::read_to_string(Board::place(home.path())).unwrap();
         assert_eq!(text, "a_1: 10.0.0.7\n");
         std::fs::write(Board::place(home.path()), format!("broken\n{text}")).unwrap();

@@ -8,15 +8,10 @@ use tokio::net::UdpSocket;
 use tokio::sync::mpsc;
 use tokio::time::MissedTickBehavior;
 
-use super::board::Board;
-use super::gate::Pace;
-use super::{ChunkFolder, Gate, News, Settings, Sightings};
-
-/// How often datagrams of one address are read; ours sends 40 a second.
-const ONE: Pace = Pace { each: Duration::from_millis(20), burst: 100 };
-
-/// How often datagrams are read at all.
-const ALL: Pace = Pace { each: Duration::from_micros(2500), burst: 400 };
+use super::board::{Board, Page};
+use super::settings::DATAGRAMS;
+use super::{ChunkFolder, News, Settings, Sightings};
+use crate::gate::{Gate, Pace};
 
 /// How often refused datagrams are told of, of one address and of all.
 const COMPLAINTS: [Pace; 2] =
@@ -25,12 +20,6 @@ const COMPLAINTS: [Pace; 2] =
 /// How often what was heard is written at most.
 const WRITE: Duration = Duration::from_millis(500);
 
-/// For so many periods it counts that somebody was heard, and never for less than [`LEAST`].
-const PERIODS: u32 = 3;
-
-/// See [`PERIODS`].
-const LEAST: Duration = Duration::from_secs(10);
-
 /// Hears announcements and keeps what they say in the folder, until the future is dropped.
 pub(crate) async fn discover(
     socket: UdpSocket,
@@ -38,11 +27,10 @@ pub(crate) async fn discover(
     settings: Settings,
     news: mpsc::Sender<News>,
 ) {
-    let lifetime = settings.period.saturating_mul(PERIODS).max(LEAST);
     let mut ear = Ear {
-        gate: Gate::new(ONE, ALL),
+        gate: Gate::new(DATAGRAMS[0], DATAGRAMS[1]),
         complaints: Gate::new(COMPLAINTS[0], COMPLAINTS[1]),
-        sightings: Sightings::new(lifetime),
+        sightings: Sightings::new(settings.lifetime()),
         settings,
         news,
     };
@@ -111,9 +99,10 @@ impl Ear {
     }
 }
 
-async fn save(folder: &ChunkFolder, ear: &Ear) {
-    // A few files of kilobytes: not worth a thread and a copy.
-    if let Err(error) = Board::save(folder.path(), &ear.sightings) {
+async fn save(folder: &Arc<ChunkFolder>, ear: &Ear) {
+    let (page, place) = (Page::of(&ear.sightings), folder.path().to_owned());
+    let saved = tokio::task::spawn_blocking(move || page.save(&place)).await;
+    if let Err(error) = saved.unwrap_or_else(|error| Err(std::io::Error::other(error))) {
         let what = format!("cannot write {}: {error}", Board::place(folder.path()).display());
         let _ = ear.news.try_send(News::Trouble { what });
     }

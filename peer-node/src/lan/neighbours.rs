@@ -1,7 +1,7 @@
 //! The nodes of our own kind that are heard on the local network, and what they answer when they are asked.
 //!
 //! One task announces this node, one hears others; [`Neighbours`] is the handle on both and asks those who were heard over the
-//! native dialect. An announcement is a hint: it is let in by a [`Gate`](super::Gate), kept in a table of bounded size, and
+//! native dialect. An announcement is a hint: it is let in by a [`Gate`](crate::gate::Gate), kept in a table of bounded size, and
 //! nothing but its source address is believed. What comes from a neighbour is verified like everything else.
 
 mod hearing;
@@ -18,7 +18,7 @@ use protocol::index::FileRecord;
 use protocol::node_id::NodeId;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
-use tokio::time::timeout;
+use tokio::time::{timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -27,14 +27,14 @@ use crate::library::Library;
 use crate::native::Links;
 use table::Table;
 
-/// How long those who are asked may take.
+/// How long one that is asked may take.
 const ANSWER: Duration = Duration::from_secs(3);
+
+/// How long all together may take: a crowd of made-up nodes is not waited for one after the other.
+const ANSWERS: Duration = Duration::from_secs(5);
 
 /// How many are asked at once.
 const AT_ONCE: usize = 16;
-
-/// How long a node counts as there after it was heard, in periods; and at least so long.
-const LIFETIME: (u32, Duration) = (3, Duration::from_secs(10));
 
 /// What the neighbours' tasks work with.
 #[derive(Debug, Clone)]
@@ -75,7 +75,7 @@ struct Shared {
 impl Neighbours {
     /// Starts the tasks. A port that cannot be had is told by [`Neighbours::trouble`]; the node works on without.
     pub(crate) fn start(config: NeighboursConfig, tracker: &TaskTracker, cancel: &CancellationToken) -> Self {
-        let lifetime = config.settings.period.saturating_mul(LIFETIME.0).max(LIFETIME.1);
+        let lifetime = config.settings.lifetime();
         let shared =
             Arc::new(Shared { config, table: Mutex::new(Table::new(lifetime)), trouble: Mutex::default() });
         let neighbours = Self { shared };
@@ -113,7 +113,8 @@ impl Neighbours {
             });
         }
         let mut found = Vec::new();
-        while let Some(answered) = asked.join_next().await {
+        let deadline = Instant::now() + ANSWERS;
+        while let Ok(Some(answered)) = timeout_at(deadline.into(), asked.join_next()).await {
             found.extend(answered.ok().flatten());
         }
         found.sort_by_key(|sighted| sighted.node);

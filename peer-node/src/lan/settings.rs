@@ -5,8 +5,19 @@ use std::time::Duration;
 use protocol::lan::{ChunkCount, Cookie};
 use tokio::sync::Notify;
 
+use crate::gate::Pace;
+
 /// Rung when the folder has chunks that were not announced yet.
 pub(crate) type Bell = Arc<Notify>;
+
+/// How often datagrams of one address are read, and of all; a sender of ours pauses for 25 ms between two.
+pub(super) const DATAGRAMS: [Pace; 2] = [
+    Pace { each: Duration::from_millis(20), burst: 100 },
+    Pace { each: Duration::from_micros(2500), burst: 400 },
+];
+
+/// How long it counts that somebody was heard, in periods; and at least so long.
+const LIFETIME: (u32, Duration) = (3, Duration::from_secs(10));
 
 /// How the programs of the LAN dialect work.
 #[derive(Debug, Clone)]
@@ -27,4 +38,11 @@ pub(crate) struct Settings {
     pub(crate) max_size: u64,
     /// What our own announcements are known by.
     pub(crate) cookie: Cookie,
+}
+
+impl Settings {
+    /// Returns how long it counts that somebody was heard.
+    pub(super) fn lifetime(&self) -> Duration {
+        self.period.saturating_mul(LIFETIME.0).max(LIFETIME.1)
+    }
 }

@@ -38,10 +38,10 @@ impl Sightings {
     /// is new.
     pub(crate) fn hear(&mut self, from: IpAddr, said: Announcement, now: Instant) -> (Vec<ChunkName>, bool) {
         let (mut news, mut is_changed) = (Vec::new(), false);
+        let mut pairs: usize = self.per_address.values().sum();
         let digests = said.card.map(|card| card.digests).unwrap_or_default();
         for name in said.chunks {
             let digest = digests.get(&name).copied();
-            let pairs: usize = self.per_address.values().sum();
             let known = self.chunks.get_mut(&name).map(|holders| (holders.len(), holders));
             if let Some((_, holders)) = known
                 && let Some(holder) = holders.iter_mut().find(|holder| holder.address == from)
@@ -57,6 +57,7 @@ impl Sightings {
             }
             self.chunks.entry(name.clone()).or_default().push(Holder { address: from, digest, heard: now });
             *self.per_address.entry(from).or_default() += 1;
+            pairs += 1;
             news.push(name);
         }
         (news, is_changed)

@@ -87,9 +87,9 @@ fn read_networks(routes: &str) -> Vec<Network> {
     let mut found: Vec<Network> = Vec::new();
     for route in routes.lines().skip(1) {
         let fields: Vec<&str> = route.split_whitespace().collect();
-        let [interface, network, router, _, _, _, _, mask, ..] = fields.as_slice() else { continue };
+        let [interface, network, gateway, _, _, _, _, mask, ..] = fields.as_slice() else { continue };
         let read = |text: &str| u32::from_str_radix(text, 16).map(u32::from_be).ok();
-        let (Some(network), Some(0), Some(mask)) = (read(network), read(router), read(mask)) else {
+        let (Some(network), Some(0), Some(mask)) = (read(network), read(gateway), read(mask)) else {
             continue;
         };
         let (broadcast, bits) = (Ipv4Addr::from_bits(network | !mask), mask.leading_ones());

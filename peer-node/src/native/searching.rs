@@ -13,6 +13,7 @@ use tokio::sync::oneshot;
 
 use super::reader::LinkError;
 use super::serving::Shop;
+use crate::library::SharedFile;
 
 /// How long one search may look at names.
 const BUDGET: Duration = Duration::from_millis(50);
@@ -30,7 +31,7 @@ pub(super) type Answered = (Vec<FileRecord>, bool);
 pub(super) fn answer(shop: &Shop, text: &str, limit: u16) -> Answered {
     let (limit, listing) = (usize::from(limit.min(MAX_HITS)), shop.library.files());
     if let Ok(digest) = text.trim().parse::<Digest>() {
-        let whole = listing.by_digest(&digest).take(limit).map(|file| file.record());
+        let whole = listing.by_digest(&digest).take(limit).map(SharedFile::record);
         let partial = shop.partials.find(&digest).map(|partial| FileRecord {
             path: partial.path().as_str().to_owned(),
             size: partial.manifest().geometry().size(),

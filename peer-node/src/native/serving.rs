@@ -14,7 +14,7 @@ use super::link::Link;
 use super::reader::LinkError;
 use super::searching::{self, Answered};
 use super::send_queue::{OutgoingBlock, Pushed, SendQueue};
-use crate::lan::Pace;
+use crate::gate::Pace;
 use crate::library::Library;
 use crate::partials::Partials;
 use crate::transfers::ContentId;

@@ -202,8 +202,11 @@ pub(crate) const CATALOGUE: [Entry; 19] = [
         verb: Verb::Doctor,
         names: &["doctor"],
         usage: "",
-        gist: "looks for what keeps this node from working well, and says what to do",
-        details: &["The index, our port from outside, networks, broadcasts, clock, free space, open files."],
+        gist: "says what keeps this node from working well",
+        details: &[
+            "Index, port from outside, networks, broadcasts, clock, free space, open files;",
+            "with what to do about each.",
+        ],
     },
     Entry {
         verb: Verb::Help,

@@ -216,7 +216,7 @@ fn no_datagram_disturbs_who_listens() {
         br#"{"chunks": [], "chunks": ["a_1"]}"#,
         br#"{"chunks": ["a_1"], "peerdex": {"version": 1, "cookie": "\ud800"}}"#,
         &[b' '; 9000],
-        &[b'{'; 65_507],
+        &vec![b'{'; 65_507],
     ] {
         hostile.say(datagram);
     }

@@ -8,14 +8,9 @@ use tokio::net::UdpSocket;
 use super::Neighbours;
 use super::table::Heard;
 use crate::addresses::may_dial;
-use crate::lan::gate::{Gate, Pace};
+use crate::gate::{Gate, Pace};
 use crate::lan::hearing_socket;
-
-/// How often datagrams of one address are read, and of all.
-const DATAGRAMS: [Pace; 2] = [
-    Pace { each: Duration::from_millis(20), burst: 100 },
-    Pace { each: Duration::from_micros(2500), burst: 400 },
-];
+use crate::lan::settings::DATAGRAMS;
 
 /// How often one address is answered, and all.
 const ANSWERS: [Pace; 2] =

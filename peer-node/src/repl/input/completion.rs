@@ -142,7 +142,7 @@ mod tests {
     fn names_of_commands_are_offered() {
         assert_eq!(offered("se"), (0, vec!["search ".into()]));
         assert_eq!(offered("help st"), (5, vec!["status ".into()]));
-        assert_eq!(offered("").1.len(), 21);
+        assert_eq!(offered("").1.len(), 22);
         assert_eq!(offered("xyz "), (4, vec![]));
     }
 

@@ -1,3 +1,6 @@
+//! How often something may happen: of one kind ([`Pace`]), or from one address and from all together ([`Gate`]). It knows no
+//! clock: whoever asks says what time it is.
+
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
@@ -78,7 +81,7 @@ mod tests {
         let (mut gate, now) = (Gate::new(ONE, ALL), Instant::now());
         assert_eq!((0..100).filter(|_| gate.admits(address(1), now)).count(), 5);
         assert!(gate.admits(address(2), now), "another is not affected");
-        let later = now + Duration::from_millis(1000);
+        let later = now + Duration::from_secs(1);
         assert_eq!((0..100).filter(|_| gate.admits(address(1), later)).count(), 5);
         let admitted = (0..1000).filter(|tick| gate.admits(address(1), later + Duration::from_millis(*tick)));
         assert_eq!(admitted.count(), 9);
