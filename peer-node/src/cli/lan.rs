@@ -87,6 +87,9 @@ async fn work(options: &LanOptions, output: &mut Output) -> Result<u8, LanTroubl
             parts.announce(&options.shared.files, output).await?;
             parts.discover(output)?;
             parts.upload(output)?;
+            if output.is_for_person() {
+                output.line("the name of a file here, without its extension, fetches it; Ctrl-C ends")?;
+            }
             prompt = Prompt::of_stdin()?;
         }
     }

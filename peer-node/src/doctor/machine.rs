@@ -19,8 +19,8 @@ const FEW: u64 = 1024;
 /// Judges the clock, by itself: the index does not tell its own.
 pub(super) fn clock(now: SystemTime) -> Finding {
     let since = now.duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
-    let seen =
-        Timestamp::try_from(now).map_or_else(|_| "beyond all calendars".to_owned(), |time| time.to_string());
+    let seen = Timestamp::try_from(now)
+        .map_or_else(|_| "beyond all calendars".to_owned(), |time| format!("{time:.0}"));
     if (YEARS.0..YEARS.1).contains(&since.as_secs()) {
         return Finding::well("clock", seen);
     }

@@ -1,4 +1,4 @@
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
 use protocol::lan::Announcement;
@@ -9,8 +9,8 @@ use super::Neighbours;
 use super::table::Heard;
 use crate::addresses::may_dial;
 use crate::gate::{Gate, Pace};
-use crate::lan::hearing_socket;
 use crate::lan::settings::DATAGRAMS;
+use crate::lan::{announcing_socket, hearing_socket, targets};
 
 /// How often one address is answered, and all.
 const ANSWERS: [Pace; 2] =
@@ -22,9 +22,11 @@ const PAUSE: Duration = Duration::from_millis(500);
 impl Neighbours {
     /// Hears other nodes.
     pub(super) async fn listen(self) {
-        let port = self.shared.config.settings.announce_port;
-        let socket = match hearing_socket(port) {
-            Ok(socket) => socket,
+        let settings = &self.shared.config.settings;
+        let port = settings.announce_port;
+        let sockets = hearing_socket(port).and_then(|socket| Ok((socket, announcing_socket(settings.host)?)));
+        let (socket, voice) = match sockets {
+            Ok(sockets) => sockets,
             Err(error) => {
                 return self.note_trouble(format!(
                     "other nodes cannot be heard: port {port}: {error}; choose another with --lan-port"
@@ -43,7 +45,7 @@ impl Neighbours {
             if may_dial(from) && gate.admits(from.ip(), now) {
                 let bytes = bytes.get(..count).unwrap_or_default();
                 if self.hear(bytes, from, now) == Heard::New && answers.admits(from.ip(), now) {
-                    self.answer(&socket, bytes.len(), from).await;
+                    self.answer(&voice, bytes.len(), from.ip()).await;
                 }
             }
         }
@@ -71,12 +73,24 @@ impl Neighbours {
 
     /// Tells a newcomer who we are, so that it need not wait for our next round: never more than it has sent, and only to where
     /// announcements are heard.
-    async fn answer(&self, socket: &UdpSocket, most: usize, from: SocketAddr) {
+    async fn answer(&self, voice: &UdpSocket, most: usize, newcomer: IpAddr) {
         let bare = Announcement { chunks: Vec::new(), card: Some(self.card()) }.encode();
-        if bare.len() <= most {
-            let place = SocketAddr::new(from.ip(), self.shared.config.settings.announce_port);
-            // It will hear us the next time.
-            let _ = socket.send_to(&bare, place).await;
+        if bare.len() > most {
+            return;
         }
+        let settings = &self.shared.config.settings;
+        let everybody = targets(settings).into_iter().next().map(SocketAddr::from);
+        let place = match everybody {
+            // What goes to one address of this machine is heard by one of its nodes only, by whichever.
+            Some(everybody) if is_own(newcomer) => everybody,
+            _ => SocketAddr::new(newcomer, settings.announce_port),
+        };
+        // It will hear us the next time.
+        let _ = voice.send_to(&bare, place).await;
     }
+}
+
+/// Says whether an address is one of this machine's: only such a one can be bound.
+fn is_own(address: IpAddr) -> bool {
+    std::net::UdpSocket::bind((address, 0)).is_ok()
 }
