@@ -1,8 +1,8 @@
 //! One torrent: fetches what is wanted of it, and gives it to others.
 //!
 //! A task owns it all: the storage, the engine, the connections' numbers and the table of known peers. It joins the torrent's
-//! connections ([`Wires`]) and its trackers ([`Announcer`]) while it takes part, and parts with them while it rests. What is
-//! verified survives a rest.
+//! connections ([`Wires`]) and its trackers ([`Announcer`](super::announcer::Announcer)) while it takes part, and parts with
+//! them while it rests. What is verified survives a rest.
 
 mod fetching;
 mod fragments;
