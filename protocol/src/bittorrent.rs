@@ -8,10 +8,11 @@
 //! |---|---|
 //! | BEP 3, peer protocol | all of it |
 //! | BEP 6, fast extension | all messages are understood; no suggestions and no allowed fast pieces are sent |
-//! | BEP 10, extension protocol | not announced; its messages are skipped, as all unknown ones |
+//! | BEP 10, extension protocol | its handshake, for the requests that may wait; no extension is announced, the messages of all are ignored |
 
 mod clients;
 mod decoder;
+mod extended;
 #[cfg(test)]
 mod golden;
 mod handshake;
@@ -19,6 +20,7 @@ mod message;
 mod peer_id;
 
 pub use decoder::{Decoder, Item, MessageError};
+pub use extended::ExtendedHandshake;
 pub use handshake::{HANDSHAKE_LEN, HEAD_LEN, Handshake, HandshakeError, Reserved};
 pub use message::{BlockSpec, Message, block_head};
 pub use peer_id::PeerId;

@@ -81,6 +81,9 @@ pub const MAX_WIRE_BLOCK: u32 = 128 << 10;
 /// The most blocks of the BitTorrent dialect that one peer may be waiting for: as many as libtorrent queues.
 pub const MAX_WIRE_REQUESTS: usize = 2000;
 
+/// The longest message of an extension of the BitTorrent dialect that is looked at, in bytes; a longer one is skipped.
+pub const MAX_EXTENDED: u32 = 16 << 10;
+
 /// The longest message of the BitTorrent dialect that is skipped because it is not known, in bytes.
 pub const MAX_SKIPPED_MESSAGE: u32 = 1 << 20;
 

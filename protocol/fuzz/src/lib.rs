@@ -3,12 +3,13 @@
 
 use protocol::bencode;
 use protocol::bitfield::Bitfield;
-use protocol::bittorrent::{Decoder, HEAD_LEN, Handshake};
+use protocol::bittorrent::{Decoder, ExtendedHandshake, HEAD_LEN, Handshake, Item, Message};
 use protocol::configured;
 use protocol::frame::{FrameBuffer, decode_body, encode_body};
 use protocol::geometry::Geometry;
 use protocol::index::{FromIndex, ToIndex};
 use protocol::lan::{Announcement, DictionaryLine, RequestReader};
+use protocol::limits::MAX_EXTENDED;
 use protocol::manifest::Manifest;
 use protocol::metainfo::Metainfo;
 use protocol::peer::PeerMessage;
@@ -147,6 +148,9 @@ pub fn peer_wire(bytes: &[u8]) {
         let mut input = &kept[..];
         loop {
             match decoder.next(&mut input) {
+                Ok(Some(Item::Message(Message::Extended { body, .. }))) => {
+                    let _ = ExtendedHandshake::decode(body);
+                }
                 Ok(Some(_)) => {}
                 Ok(None) => break,
                 Err(_) => return,
@@ -154,7 +158,7 @@ pub fn peer_wire(bytes: &[u8]) {
         }
         let left = input.len();
         kept.drain(..kept.len() - left);
-        assert!(left < 64, "{left} bytes of less than a message are kept");
+        assert!(left < 64 + MAX_EXTENDED as usize, "{left} bytes of less than a message are kept");
     }
 }
 

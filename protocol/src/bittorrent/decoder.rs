@@ -1,7 +1,7 @@
 use super::message::id;
 use super::{BlockSpec, Message};
 use crate::geometry::Geometry;
-use crate::limits::{MAX_SKIPPED_MESSAGE, MAX_WIRE_BLOCK};
+use crate::limits::{MAX_EXTENDED, MAX_SKIPPED_MESSAGE, MAX_WIRE_BLOCK};
 
 #[cfg(test)]
 mod tests;
@@ -42,7 +42,7 @@ pub enum Item<'a> {
 /// Finds the messages in what one side of a connection sends, however it arrives.
 ///
 /// It holds nothing of the stream: bytes that it does not consume, less than a message, are to be offered again with
-/// those that follow. Of unknown messages nothing needs to be kept at all.
+/// those that follow. Of messages that are unknown, or of an extension and too long, nothing needs to be kept at all.
 #[derive(Debug)]
 pub struct Decoder {
     /// How long a bitfield of the torrent is, in bytes.
@@ -138,6 +138,7 @@ enum Kind {
     Spec,
     Bitfield,
     Block,
+    Extended,
 }
 
 impl Kind {
@@ -154,7 +155,9 @@ impl Kind {
             id::PIECE if length > BLOCK_HEAD && length <= BLOCK_HEAD + MAX_WIRE_BLOCK => {
                 (Self::Block, length)
             }
-            id::PIECE => return Err(MessageError::WrongLength { id, length }),
+            id::EXTENDED if length > MAX_EXTENDED => return Ok(None),
+            id::EXTENDED if length > 1 => (Self::Extended, length),
+            id::PIECE | id::EXTENDED => return Err(MessageError::WrongLength { id, length }),
             _ => return Ok(None),
         };
         if length == expected { Ok(Some(kind)) } else { Err(MessageError::WrongLength { id, length }) }
@@ -190,6 +193,10 @@ fn read(id: u8, kind: Kind, body: &[u8], length: u32) -> Option<Item<'_>> {
             }
         }
         Kind::Bitfield => Message::Bitfield(body),
+        Kind::Extended => {
+            let (&extension, body) = body.split_first()?;
+            Message::Extended { extension, body }
+        }
         Kind::Block => {
             let (piece, begin) = body.split_first_chunk()?;
             let (piece, begin) = (u32::from_be_bytes(*piece), u32::from_be_bytes(*begin.first_chunk()?));

@@ -27,6 +27,7 @@ fn every_message_has_its_bytes() {
         (Message::HaveNone, "000000010f"),
         (Message::Reject(BLOCK), "0000000d10000000010000400000002000"),
         (Message::AllowedFast { piece: 7 }, "000000051100000007"),
+        (Message::Extended { extension: 3, body: b"de" }, "0000000414036465"),
     ] {
         let mut bytes = Vec::new();
         message.encode(&mut bytes);
@@ -43,13 +44,14 @@ fn a_handshake_has_its_bytes() {
         peer_id: PeerId::ours(*b"abcdefghijkl"),
     };
     let bytes = handshake.encode();
-    let mut expected = b"\x13BitTorrent protocol\0\0\0\0\0\0\0\x04".to_vec();
+    let mut expected = b"\x13BitTorrent protocol\0\0\0\0\0\x10\0\x04".to_vec();
     expected.extend([0xab; 20]);
     expected.extend(b"-PX0100-abcdefghijkl");
     assert_eq!(bytes, *expected);
     let head = bytes.first_chunk().unwrap();
     assert_eq!(Handshake::decode_head(head), Ok((Reserved::ours(), handshake.infohash)));
-    assert!(Reserved::ours().has_fast() && !Reserved::default().has_fast());
+    let (ours, none) = (Reserved::ours(), Reserved::default());
+    assert!(ours.has_fast() && ours.has_extended() && !none.has_fast() && !none.has_extended());
 }
 
 #[test]

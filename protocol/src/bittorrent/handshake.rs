@@ -54,11 +54,12 @@ impl Handshake {
 }
 
 impl Reserved {
+    const EXTENDED: (usize, u8) = (5, 0x10);
     const FAST: (usize, u8) = (7, 0x04);
 
     /// Returns what this program announces.
     pub const fn ours() -> Self {
-        Self([0, 0, 0, 0, 0, 0, 0, Self::FAST.1])
+        Self([0, 0, 0, 0, 0, Self::EXTENDED.1, 0, Self::FAST.1])
     }
 
     /// Takes eight bytes of a handshake.
@@ -68,7 +69,15 @@ impl Reserved {
 
     /// Says whether the fast extension is spoken (BEP 6).
     pub fn has_fast(self) -> bool {
-        let (byte, bit) = Self::FAST;
+        self.has(Self::FAST)
+    }
+
+    /// Says whether the extension protocol is spoken (BEP 10).
+    pub fn has_extended(self) -> bool {
+        self.has(Self::EXTENDED)
+    }
+
+    fn has(self, (byte, bit): (usize, u8)) -> bool {
         self.0.get(byte).is_some_and(|bits| bits & bit != 0)
     }
 }

@@ -53,6 +53,15 @@ pub enum Message<'a> {
         /// Which.
         piece: u32,
     },
+    /// A message of an extension (BEP 10).
+    Extended {
+        /// Which: by the number that its receiver has given it, or [`ExtendedHandshake::ID`].
+        ///
+        /// [`ExtendedHandshake::ID`]: super::ExtendedHandshake::ID
+        extension: u8,
+        /// What it says.
+        body: &'a [u8],
+    },
 }
 
 /// The number that says what a message is.
@@ -72,6 +81,7 @@ pub(super) mod id {
     pub(in super::super) const HAVE_NONE: u8 = 15;
     pub(in super::super) const REJECT: u8 = 16;
     pub(in super::super) const ALLOWED_FAST: u8 = 17;
+    pub(in super::super) const EXTENDED: u8 = 20;
 }
 
 impl Message<'_> {
@@ -93,6 +103,7 @@ impl Message<'_> {
             Self::HaveNone => put(out, id::HAVE_NONE, &[]),
             Self::Reject(block) => put(out, id::REJECT, &block.encode()),
             Self::AllowedFast { piece } => put(out, id::ALLOWED_FAST, &piece.to_be_bytes()),
+            Self::Extended { extension, body } => put(out, id::EXTENDED, &[&[extension], body].concat()),
         }
     }
 }
@@ -109,7 +120,7 @@ pub fn block_head(block: BlockSpec) -> [u8; 13] {
 }
 
 fn put(out: &mut Vec<u8>, id: u8, body: &[u8]) {
-    // Only a bitfield is longer than a few bytes, and the geometry has bounded it.
+    // Only a bitfield may be long, and the geometry has bounded it.
     let length = u32::try_from(body.len()).unwrap_or(u32::MAX).saturating_add(1);
     out.extend_from_slice(&length.to_be_bytes());
     out.push(id);

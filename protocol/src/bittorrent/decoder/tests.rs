@@ -42,7 +42,8 @@ fn read_in_parts(decoder: &mut Decoder, stream: &[u8], cuts: &[usize]) -> Result
             break;
         }
     }
-    assert!(kept.len() < 4 + 1 + 12 || kept.len() < 5 + decoder.bitfield as usize);
+    let most = MAX_EXTENDED.max(12).max(decoder.bitfield);
+    assert!(kept.len() < 5 + most as usize);
     Ok(found)
 }
 
@@ -65,6 +66,7 @@ fn message() -> impl Strategy<Value = Sent> {
         block.clone().prop_map(Message::Request),
         block.clone().prop_map(Message::Cancel),
         block.prop_map(Message::Reject),
+        any::<u8>().prop_map(|extension| Message::Extended { extension, body: b"d1:mdee" }),
     ];
     let small = small.prop_map(|message| {
         let mut bytes = Vec::new();
@@ -92,6 +94,7 @@ fn lengths_are_judged_by_what_a_message_is_before_it_is_there() {
         (&[0, 0, 0, 14, 6], MessageError::WrongLength { id: 6, length: 14 }),
         (&[0, 0, 0, 9, 7], MessageError::WrongLength { id: 7, length: 9 }),
         (&[0, 0, 0, 8, 7], MessageError::WrongLength { id: 7, length: 8 }),
+        (&[0, 0, 0, 1, 20], MessageError::WrongLength { id: 20, length: 1 }),
         (&[0, 2, 0, 10, 7], MessageError::WrongLength { id: 7, length: (128 << 10) + 10 }),
     ] {
         assert_eq!(decoder(24).next(&mut &*head), Err(error), "{head:?}");
@@ -111,7 +114,7 @@ fn a_block_begins_as_soon_as_its_head_is_there() {
 }
 
 #[test]
-fn unknown_messages_are_skipped_and_not_kept() {
+fn unknown_messages_and_long_ones_of_extensions_are_skipped_and_not_kept() {
     let mut stream = vec![0, 0x10, 0, 0, 20];
     stream.extend(vec![1; (1 << 20) - 1]);
     stream.extend([0, 0, 0, 1, 255]);

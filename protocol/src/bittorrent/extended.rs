@@ -1,0 +1,66 @@
+use crate::bencode::{BencodeError, Tree, parse_lenient};
+
+/// What a client says of itself in the handshake of the extension protocol (BEP 10), as far as it matters here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct ExtendedHandshake {
+    /// How many requests may wait there; more may be dropped or rejected (`reqq`).
+    pub requests: Option<usize>,
+}
+
+impl ExtendedHandshake {
+    /// The extension that it is a message of.
+    pub const ID: u8 = 0;
+
+    /// Returns the document that says it. No extension is named: the other side has none to speak.
+    pub fn encode(&self) -> Vec<u8> {
+        let text = |text: &str| Tree::Bytes(text.into());
+        let version = concat!("Peerdex ", env!("CARGO_PKG_VERSION"));
+        let requests = self.requests.and_then(|requests| i64::try_from(requests).ok());
+        let entries = [("m", Tree::dictionary([])), ("v", text(version))];
+        let requests = requests.map(|requests| ("reqq", Tree::Integer(requests)));
+        Tree::dictionary(entries.into_iter().chain(requests)).encode()
+    }
+
+    /// Reads a document. What it says besides, rightly or wrongly, is passed over; that no request may wait is not believed.
+    pub fn decode(document: &[u8]) -> Result<Self, BencodeError> {
+        let requests = parse_lenient(document)?.get("reqq").and_then(|requests| requests.as_unsigned());
+        let requests = requests.filter(|requests| *requests > 0);
+        Ok(Self { requests: requests.map(|requests| usize::try_from(requests).unwrap_or(usize::MAX)) })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_said_is_what_is_heard() {
+        let ours = ExtendedHandshake { requests: Some(2000) };
+        assert_eq!(ours.encode(), b"d1:mde4:reqqi2000e1:v13:Peerdex 0.1.0e");
+        assert_eq!(ExtendedHandshake::decode(&ours.encode()), Ok(ours));
+        assert_eq!(
+            ExtendedHandshake::decode(&ExtendedHandshake::default().encode()),
+            Ok(ExtendedHandshake::default())
+        );
+    }
+
+    #[test]
+    fn what_clients_of_the_world_say_is_heard() {
+        let transmission =
+            b"d1:ei0e1:md6:ut_pexi1ee1:pi51413e4:reqqi512e11:upload_onlyi1e1:v18:Transmission 3.00 e";
+        assert_eq!(ExtendedHandshake::decode(transmission).unwrap().requests, Some(512));
+        assert_eq!(ExtendedHandshake::decode(b"d1:v5:aria21:md6:ut_pexi1eee").unwrap().requests, None);
+    }
+
+    #[test]
+    fn a_count_that_makes_no_sense_is_not_believed() {
+        for nonsense in ["i0e", "i-5e", "3:512", "le", "i99999999999999999999e"] {
+            let document = format!("d4:reqq{nonsense}e");
+            let heard = ExtendedHandshake::decode(document.as_bytes());
+            assert!(heard.is_err() || heard == Ok(ExtendedHandshake::default()), "{nonsense}: {heard:?}");
+        }
+        assert!(ExtendedHandshake::decode(b"d4:reqqi5e").is_err() && ExtendedHandshake::decode(b"").is_err());
+        let many = ExtendedHandshake::decode(b"d4:reqqi9000000000000000000ee").unwrap();
+        assert_eq!(many.requests, Some(9_000_000_000_000_000_000));
+    }
+}
