@@ -98,6 +98,8 @@ mod torrent_life;
 mod torrent_mixed;
 #[path = "stories/torrent_prompt.rs"]
 mod torrent_prompt;
+#[path = "stories/torrent_requests.rs"]
+mod torrent_requests;
 #[path = "stories/torrent_strangers.rs"]
 mod torrent_strangers;
 #[path = "stories/troubled_sources.rs"]

@@ -23,6 +23,11 @@ pub enum WireEvent {
         /// Which.
         piece: PieceIndex,
     },
+    /// It has said how many requests may wait there.
+    Takes {
+        /// How many.
+        requests: usize,
+    },
     /// It serves no request from now on. What it still owes is rejected, at once or piece by piece.
     Choked,
     /// It serves requests from now on.

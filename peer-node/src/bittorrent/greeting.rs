@@ -36,6 +36,13 @@ pub enum GreetingError {
 pub(super) struct Greeted {
     pub(super) peer_id: PeerId,
     pub(super) has_fast: bool,
+    pub(super) has_extended: bool,
+}
+
+impl Greeted {
+    fn new(peer_id: PeerId, reserved: Reserved) -> Self {
+        Self { peer_id, has_fast: reserved.has_fast(), has_extended: reserved.has_extended() }
+    }
 }
 
 /// Greets the peer that we connected to.
@@ -51,7 +58,7 @@ pub(super) async fn greet(
             return Err(GreetingError::OtherTorrent);
         }
         let peer_id = read_peer_id(stream).await?;
-        Ok(Greeted { peer_id, has_fast: reserved.has_fast() })
+        Ok(Greeted::new(peer_id, reserved))
     })
     .await
 }
@@ -68,7 +75,7 @@ pub(super) async fn hear<T>(
         // Some say who they are only now.
         stream.write_all(&ours(infohash, us)).await?;
         let peer_id = read_peer_id(stream).await?;
-        Ok((Greeted { peer_id, has_fast: reserved.has_fast() }, found))
+        Ok((Greeted::new(peer_id, reserved), found))
     })
     .await
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use protocol::bitfield::Bitfield;
-use protocol::bittorrent::{BlockSpec, Item, Message};
+use protocol::bittorrent::{BlockSpec, ExtendedHandshake, Item, Message};
 use protocol::geometry::{Geometry, PieceIndex};
 
 use super::ending::Ending;
@@ -40,6 +40,8 @@ pub(super) struct Standing {
     has_joined: bool,
     stray_rejections: u32,
     repetitions: u32,
+    /// How many requests may wait there, as far as it has said.
+    takes: Option<usize>,
     /// Bytes of blocks that have come since this was last asked.
     received: usize,
 }
@@ -62,6 +64,9 @@ impl Hearing {
         let wire = Wire { shared: Arc::clone(&self.wire) };
         let (have, choked) = (self.wire.theirs.lock().have(), self.wire.asked.lock().is_choked());
         self.news.push(WireEvent::Joined { wire, have, choked });
+        if let Some(requests) = self.standing.takes {
+            self.news.push(WireEvent::Takes { requests });
+        }
     }
 
     /// Has those told who wait for blocks that will not come.
@@ -96,6 +101,12 @@ impl Hearing {
         match message {
             // Neither says anything of the torrent.
             Message::KeepAlive | Message::Port(_) => return Ok(()),
+            Message::Extended { extension, body } => {
+                if extension == ExtendedHandshake::ID {
+                    self.presented(body);
+                }
+                return Ok(());
+            }
             Message::Bitfield(bytes) => {
                 let pieces = Bitfield::from_bytes(self.offering.geometry(), bytes.to_vec())?;
                 return self.has_pieces(pieces);
@@ -128,7 +139,8 @@ impl Hearing {
             | Message::Port(_)
             | Message::Bitfield(_)
             | Message::HaveAll
-            | Message::HaveNone => {}
+            | Message::HaveNone
+            | Message::Extended { .. } => {}
         }
         Ok(())
     }
@@ -139,6 +151,22 @@ impl Hearing {
             return Ok(());
         }
         Err(Ending::Violation { what: "it speaks the fast extension, which it has not announced" })
+    }
+
+    /// Takes in what the other side says of itself. It is no fault to say it in other words, or again.
+    fn presented(&mut self, document: &[u8]) {
+        let said = match ExtendedHandshake::decode(document) {
+            Ok(said) => said,
+            Err(error) => {
+                let address = self.wire.peer.address;
+                return tracing::debug!(%address, %error, "extended handshake not understood");
+            }
+        };
+        // Clients that limit the requests say so here: Transmission, libtorrent and others do, aria2 takes any number.
+        let requests = said.requests.unwrap_or(usize::MAX);
+        if self.standing.takes.replace(requests) != Some(requests) && self.standing.has_joined {
+            self.news.push(WireEvent::Takes { requests });
+        }
     }
 
     fn has_pieces(&mut self, pieces: Bitfield) -> Result<(), Ending> {

@@ -2,7 +2,8 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use protocol::bitfield::Bitfield;
-use protocol::bittorrent::{Decoder, Message};
+use protocol::bittorrent::{Decoder, ExtendedHandshake, Message};
+use protocol::limits::MAX_WIRE_REQUESTS;
 use tokio::net::TcpStream;
 
 use super::hearing::{Hearing, Standing};
@@ -33,6 +34,7 @@ impl Running<'_> {
         let Some(listener) = self.torrent.take_in(&wire, self.config.peer_id) else { return false };
         tune(&stream, peer.address.ip());
         let (here, cursor) = offering.follow(wire.queue.bell());
+        present(&wire);
         tell_pieces(&wire, &here);
         let claim = Arc::new(self.config.transport.slots().claim(Arc::clone(&wire.queue) as Arc<dyn Turn>));
         let (read_half, write_half) = stream.into_split();
@@ -103,6 +105,14 @@ impl Running<'_> {
             uploads: transport.uploads().clone(),
             heard: now,
         }
+    }
+}
+
+/// Says how many requests may wait here, if the other side can hear it.
+fn present(wire: &WireState) {
+    if wire.peer.greeted.has_extended {
+        let ours = ExtendedHandshake { requests: Some(MAX_WIRE_REQUESTS) };
+        wire.queue.push(Message::Extended { extension: ExtendedHandshake::ID, body: &ours.encode() });
     }
 }
 

@@ -4,5 +4,6 @@ mod exchange;
 mod fetch;
 mod hostile;
 mod node;
+mod presenting;
 mod scripted;
 mod serving;

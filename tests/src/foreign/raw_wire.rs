@@ -72,6 +72,14 @@ impl RawWire {
         self.send_raw(&message(id, payload))
     }
 
+    /// Says whether nothing comes for that time.
+    pub fn is_quiet_for(&mut self, time: Duration) -> bool {
+        self.stream.set_read_timeout(Some(time)).expect("a time that is not 0");
+        let nothing = self.stream.peek(&mut [0]).is_err();
+        self.stream.set_read_timeout(Some(PATIENCE)).expect("as above");
+        nothing
+    }
+
     /// Waits for the next message that is no keep-alive; an error is the end of the connection.
     pub fn receive(&mut self) -> Result<RawMessage> {
         loop {

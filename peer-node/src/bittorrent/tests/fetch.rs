@@ -80,6 +80,7 @@ impl Fetch {
                 self.swarm.source_joined(source, have, choked, now);
             }
             WireEvent::Has { piece } => self.swarm.source_has(source, piece),
+            WireEvent::Takes { requests } => self.swarm.source_takes(source, requests),
             WireEvent::Choked => self.swarm.source_choked(source),
             WireEvent::Unchoked => self.swarm.source_unchoked(source),
             WireEvent::Bytes { count } => self.swarm.bytes_arrived(source, count, now),

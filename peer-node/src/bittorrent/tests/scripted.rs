@@ -35,15 +35,28 @@ pub(super) struct Scripted {
 
 /// Returns a handshake for a node's torrent.
 pub(super) fn handshake(infohash: Infohash, has_fast: bool, number: u8) -> [u8; 68] {
-    let reserved = if has_fast { Reserved::ours() } else { Reserved::default() };
+    handshake_with(infohash, speaking(has_fast), number)
+}
+
+/// Returns what a client announces that speaks the fast extension, or nothing besides the original protocol.
+fn speaking(has_fast: bool) -> Reserved {
+    Reserved::from_bytes([0, 0, 0, 0, 0, 0, 0, if has_fast { 4 } else { 0 }])
+}
+
+fn handshake_with(infohash: Infohash, reserved: Reserved, number: u8) -> [u8; 68] {
     Handshake { reserved, infohash, peer_id: PeerId::ours([number; 12]) }.encode()
 }
 
 impl Scripted {
     /// Connects to a node and greets it.
     pub(super) async fn connect(node: &Node, has_fast: bool, number: u8) -> Self {
+        Self::connect_as(node, speaking(has_fast), number).await
+    }
+
+    /// Connects to a node and greets it as a client that announces this.
+    pub(super) async fn connect_as(node: &Node, reserved: Reserved, number: u8) -> Self {
         let stream = TcpStream::connect(node.address).await.unwrap();
-        Self::greet(stream, node, has_fast, number).await
+        Self::greet(stream, node, reserved, number).await
     }
 
     /// Has a node connect, and greets it.
@@ -52,15 +65,15 @@ impl Scripted {
         let address = listener.local_addr().unwrap();
         let answered = async {
             let (stream, _) = listener.accept().await.unwrap();
-            Self::greet(stream, node, has_fast, number).await
+            Self::greet(stream, node, speaking(has_fast), number).await
         };
         let (dialled, scripted) = tokio::join!(node.membership.dial(address), answered);
         dialled.unwrap();
         scripted
     }
 
-    async fn greet(mut stream: TcpStream, node: &Node, has_fast: bool, number: u8) -> Self {
-        stream.write_all(&handshake(node.metainfo.infohash(), has_fast, number)).await.unwrap();
+    async fn greet(mut stream: TcpStream, node: &Node, reserved: Reserved, number: u8) -> Self {
+        stream.write_all(&handshake_with(node.metainfo.infohash(), reserved, number)).await.unwrap();
         let mut theirs = [0; 68];
         stream.read_exact(&mut theirs).await.unwrap();
         Self { stream, decoder: Decoder::new(node.metainfo.geometry()), unread: Vec::new() }

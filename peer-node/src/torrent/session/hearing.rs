@@ -5,14 +5,14 @@ use std::time::Instant;
 use protocol::geometry::Block;
 
 use super::Session;
-use super::party::{BACKLOG, Live, Party, Phase};
+use super::party::{BACKLOG, Live, MAX_REQUESTS, Party, Phase, USUAL_REQUESTS};
 use crate::bittorrent::{Wire, WireEvent};
 use crate::swarm::{Have, SourceId};
 use crate::torrent::peer_book::Parting;
 use crate::transport::Buffer;
 
 /// So many requests in a row a peer may turn down: what may be under way when it chokes us, four times.
-const MAX_REJECTIONS: usize = 1000;
+const MAX_REJECTIONS: usize = 4 * MAX_REQUESTS;
 
 impl Session {
     /// Sees to an event and to those that came with it; not to all that may come meanwhile, which could go on for ever.
@@ -29,6 +29,7 @@ impl Session {
         match event {
             WireEvent::Joined { wire, have, choked } => self.joined(id, wire, have, choked, party),
             WireEvent::Has { piece } => party.swarm.source_has(id, piece),
+            WireEvent::Takes { requests } => party.swarm.source_takes(id, requests),
             WireEvent::Choked => party.swarm.source_choked(id),
             WireEvent::Unchoked => party.swarm.source_unchoked(id),
             WireEvent::Bytes { count } => self.bytes(id, count, party, now),
@@ -70,6 +71,7 @@ impl Session {
         wire.interested(!party.swarm.is_complete());
         party.live.insert(id, Live::new(wire, address));
         party.swarm.source_joined(id, have, choked, Instant::now());
+        party.swarm.source_takes(id, USUAL_REQUESTS);
         self.givers.joined(address);
     }
 

@@ -1,0 +1,67 @@
+//! How many requests wait at a BitTorrent peer: as many as it says may wait there.
+
+use std::net::TcpListener;
+use std::time::Duration;
+
+use tests::foreign::{RawMessage, RawWire, Scene};
+use tests::torrent_peer::TorrentPeer;
+
+const UNCHOKE: u8 = 1;
+const INTERESTED: u8 = 2;
+const REQUEST: u8 = 6;
+const PIECE: u8 = 7;
+const HAVE_ALL: u8 = 14;
+const EXTENDED: u8 = 20;
+
+/// The length of the blocks that are asked for.
+const BLOCK: usize = 16 << 10;
+
+/// How long a peer may keep requests back that it is going to send.
+const QUIET: Duration = Duration::from_secs(1);
+
+/// Greets whoever connects as a peer that has all and takes so many requests, and begins to serve.
+fn greet(wire: &mut RawWire, scene: &Scene, takes: usize) {
+    wire.read_handshake().expect("a handshake");
+    let mut handshake = RawWire::handshake(scene.infohash, *b"-RP0001-story client");
+    (handshake[25], handshake[27]) = (0x10, 0x04);
+    wire.send_raw(&handshake).expect("a connection");
+    let document = format!("\0d1:md6:ut_pexi1ee4:reqqi{takes}e1:v10:RawWire 1.e");
+    wire.send(EXTENDED, document.as_bytes()).expect("a connection");
+    wire.send(HAVE_ALL, &[]).expect("a connection");
+    while wire.receive().expect("a message").id != INTERESTED {}
+    wire.send(UNCHOKE, &[]).expect("a connection");
+}
+
+/// Waits until so many requests are there.
+fn requests(wire: &mut RawWire, count: usize) -> Vec<RawMessage> {
+    let messages = std::iter::repeat_with(|| wire.receive().expect("a request"));
+    messages.filter(|message| message.id == REQUEST).take(count).collect()
+}
+
+#[test]
+fn a_peer_is_asked_for_no_more_at_once_than_it_says_may_wait() {
+    const TAKES: usize = 2;
+    let scene = Scene::by_hand(990);
+    let [(_, content)] = scene.files() else { panic!("a scene of a single file") };
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = listener.local_addr().expect("an address").to_string();
+    let mut fetcher = scene.fetch_unseen(&TorrentPeer::with(&["--peer", &address]));
+    let (stream, _) = listener.accept().expect("a connection");
+    let mut wire = RawWire::over(stream).expect("a connection");
+    greet(&mut wire, &scene, TAKES);
+    let mut left = content.bytes.len().div_ceil(BLOCK);
+    let mut waiting = requests(&mut wire, TAKES);
+    assert!(wire.is_quiet_for(QUIET), "more than {TAKES} requests wait");
+    while !waiting.is_empty() {
+        for request in &waiting {
+            let &[piece, begin, length] = request.numbers().as_slice() else { panic!("a request") };
+            let at = piece as usize * tests::content::PIECE + begin as usize;
+            let head = [piece, begin].map(u32::to_be_bytes).concat();
+            let block = &content.bytes[at..at + length as usize];
+            wire.send(PIECE, &[&head, block].concat()).expect("a connection");
+        }
+        left -= waiting.len();
+        waiting = requests(&mut wire, TAKES.min(left));
+    }
+    scene.completes(&mut fetcher);
+}
