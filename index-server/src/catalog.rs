@@ -38,6 +38,7 @@ pub(crate) use writes::{Header, Writes};
 
 use crate::words::Words;
 use content::Contents;
+use file_list::Entry;
 use holding::Holdings;
 use name::Names;
 use title::Titles;
@@ -219,24 +220,29 @@ impl Catalog {
         let listed = list.is_listed();
         // Held before the old entry is let go, so that the name keeps its number and with it its place on disk.
         let (content, name, path) = self.hold(file)?;
-        self.take_entry(node, &file.path, false);
+        let block = self.take_entry(node, &file.path).map(|entry| entry.block);
         self.enter((content, node, name), &path, file.share, listed)?;
-        self.lists.get_mut(&node)?.insert(path, name, content, file);
+        self.lists.get_mut(&node)?.insert(path, (content, name), file, block);
         Some(())
     }
 
-    fn take(&mut self, node: NodeNo, path: &str) {
-        self.take_entry(node, path, true);
+    fn take(&mut self, node: NodeNo, path: &str) -> Option<()> {
+        let Entry { name, block, .. } = self.take_entry(node, path)?;
+        let list = self.lists.get_mut(&node)?;
+        for (moved, block) in list.packing.remove(name, block) {
+            list.move_to(self.names.path(moved)?, block);
+        }
+        Some(())
     }
 
-    /// Takes a file out; `wholly` is false when another follows under the same path, into the same place on disk.
-    fn take_entry(&mut self, node: NodeNo, path: &str, wholly: bool) -> Option<()> {
+    /// Takes a file out, but leaves its place on disk to another that may follow under the same path.
+    fn take_entry(&mut self, node: NodeNo, path: &str) -> Option<Entry> {
         let list = self.lists.get_mut(&node)?;
         let entry = list.find(path)?;
         let digest_and_size = self.contents.get(entry.content)?;
-        list.remove(path, digest_and_size, wholly);
+        list.remove(path, digest_and_size);
         self.leave(node, &entry);
-        Some(())
+        Some(entry)
     }
 
     fn path(&self, name: NameNo) -> Option<&Arc<str>> {

@@ -9,18 +9,20 @@ use protocol::node_id::NodeId;
 
 use super::content::{Content, Contents};
 use super::packing::Packing;
-use super::{ContentNo, NameNo};
+use super::{BlockNo, ContentNo, NameNo};
 
 /// What a list says about one path.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Entry {
     pub(super) content: ContentNo,
     pub(super) name: NameNo,
+    /// Where it lies on disk.
+    pub(super) block: BlockNo,
     pub(super) share: Share,
     /// Whether it counts as one of a listed node.
     pub(super) listed: bool,
     /// The count of the list's beginning at which it was last mentioned.
-    stamp: u32,
+    stamp: u16,
 }
 
 /// A file as it lies on disk, known to the tables.
@@ -30,7 +32,7 @@ pub(super) struct Row {
     pub(super) name: NameNo,
     pub(super) content: ContentNo,
     pub(super) share: Share,
-    pub(super) block: super::BlockNo,
+    pub(super) block: BlockNo,
 }
 
 /// Whether a list's node is listed, and how far its files agree with that.
@@ -42,7 +44,7 @@ struct Listing {
     settled: Option<Arc<str>>,
 }
 
-/// A node's files in the order of their paths, and where each lies on disk.
+/// A node's files in the order of their paths, and how they lie on disk.
 #[derive(Debug)]
 pub(crate) struct FileList {
     id: NodeId,
@@ -53,7 +55,7 @@ pub(crate) struct FileList {
     pub(super) last_seen: u64,
     pub(super) on_disk: OnDisk,
     /// How often the list was begun anew; whether it is under way now.
-    beginnings: (u32, bool),
+    beginnings: (u16, bool),
     listing: Listing,
 }
 
@@ -158,7 +160,12 @@ impl FileList {
     }
 
     pub(super) fn begin(&mut self) {
-        self.beginnings = (self.beginnings.0.wrapping_add(1), true);
+        let (beginnings, _) = self.beginnings;
+        if beginnings == u16::MAX {
+            // Counted from the start again, before which nothing was mentioned.
+            self.files.values_mut().for_each(|entry| entry.stamp = 0);
+        }
+        self.beginnings = (beginnings.checked_add(1).unwrap_or(1), true);
     }
 
     /// Ends what [`FileList::begin`] began.
@@ -185,30 +192,43 @@ impl FileList {
         true
     }
 
-    pub(super) fn insert(&mut self, path: Arc<str>, name: NameNo, content: ContentNo, file: &FileRecord) {
-        self.packing.put(name, path.len());
+    /// Puts a file in, into the block in which it lies already if there is one.
+    pub(super) fn insert(
+        &mut self,
+        path: Arc<str>,
+        (content, name): (ContentNo, NameNo),
+        file: &FileRecord,
+        block: Option<BlockNo>,
+    ) {
+        let block = self.packing.put(name, path.len(), block);
         self.summary.add(file);
-        let entry = self.entry(content, name, file.share);
+        let entry = self.entry(content, name, file.share, block);
         self.files.insert(path, entry);
     }
 
-    const fn entry(&self, content: ContentNo, name: NameNo, share: Share) -> Entry {
-        Entry { content, name, share, listed: self.listing.listed, stamp: self.beginnings.0 }
+    const fn entry(&self, content: ContentNo, name: NameNo, share: Share, block: BlockNo) -> Entry {
+        Entry { content, name, block, share, listed: self.listing.listed, stamp: self.beginnings.0 }
     }
 
-    /// Takes a file out, and out of its place on disk too if `wholly`.
-    pub(super) fn remove(&mut self, path: &str, content: &Content, wholly: bool) {
+    /// Takes a file out, but leaves it its place on disk.
+    pub(super) fn remove(&mut self, path: &str, content: &Content) {
         let Some((path, entry)) = self.files.remove_entry(path) else { return };
-        if wholly {
-            self.packing.remove(entry.name);
-        }
         self.summary.remove(&super::record::record(&path, entry.share, content));
+    }
+
+    /// Notes that a file has moved on disk.
+    pub(super) fn move_to(&mut self, path: &str, block: BlockNo) {
+        if let Some(entry) = self.files.get_mut(path) {
+            entry.block = block;
+        }
     }
 
     /// Fills the list, which is empty, with what lies on disk already.
     pub(super) fn fill(&mut self, rows: Vec<Row>, (summary, last_seen): (ListSummary, u64)) {
-        self.packing.fill(rows.iter().map(|row| (row.name, row.path.len(), row.block)));
-        let entry = |row: Row| (row.path, self.entry(row.content, row.name, row.share));
+        for row in &rows {
+            self.packing.restore(row.name, row.path.len(), row.block);
+        }
+        let entry = |row: Row| (row.path, self.entry(row.content, row.name, row.share, row.block));
         // Sorts them and fills one page of the tree after the other.
         self.files = rows.into_iter().map(entry).collect();
         (self.summary, self.last_seen, self.on_disk) = (summary, last_seen, OnDisk::Same);
@@ -221,11 +241,11 @@ impl FileList {
         name: NameNo,
         content: ContentNo,
         file: &FileRecord,
-        block: super::BlockNo,
+        block: BlockNo,
     ) {
         self.packing.restore(name, path.len(), block);
         self.summary.add(file);
-        let entry = self.entry(content, name, file.share);
+        let entry = self.entry(content, name, file.share, block);
         self.files.insert(path, entry);
     }
 }

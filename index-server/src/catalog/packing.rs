@@ -4,7 +4,7 @@
 //! block. A block that empties goes; one that empties to less than a quarter gives what is left to the last one. So all
 //! blocks but the last are at least a quarter full, and a change touches three of them at most.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::NameNo;
 
@@ -19,11 +19,11 @@ pub(crate) const BLOCK_LEN: usize = 6 << 10;
 /// What a file takes in its block beside its path, in bytes.
 pub(crate) const FILE_OVERHEAD: usize = 49;
 
-/// Which file lies in which block, and which blocks have changed since they were last written.
+/// Which files lie in which block, and which blocks have changed since they were last written. In which block a file lies
+/// is written down with the file, and nowhere else.
 #[derive(Debug, Default)]
 pub(crate) struct Packing {
     blocks: BTreeMap<BlockNo, Block>,
-    home: HashMap<NameNo, BlockNo>,
     dirty: BTreeSet<BlockNo>,
 }
 
@@ -35,33 +35,32 @@ struct Block {
 }
 
 impl Packing {
-    /// Finds a place for a file, or marks the place that it has.
-    pub(super) fn put(&mut self, name: NameNo, path_len: usize) {
-        match self.home.get(&name) {
+    /// Marks the block in which a file lies, or finds one for it; returns which it is.
+    pub(super) fn put(&mut self, name: NameNo, path_len: usize, block: Option<BlockNo>) -> BlockNo {
+        match block {
             Some(block) => {
-                self.dirty.insert(*block);
+                self.dirty.insert(block);
+                block
             }
             None => self.append(name, path_len + FILE_OVERHEAD),
         }
     }
 
-    /// Takes a file out.
-    pub(super) fn remove(&mut self, name: NameNo) {
-        let Some(number) = self.home.remove(&name) else { return };
+    /// Takes a file out of its block. Returns which files lie in another one now, and in which.
+    pub(super) fn remove(&mut self, name: NameNo, number: BlockNo) -> Vec<(NameNo, BlockNo)> {
         self.dirty.insert(number);
-        let Some(block) = self.blocks.get_mut(&number) else { return };
+        let Some(block) = self.blocks.get_mut(&number) else { return Vec::new() };
         if let Some(index) = block.files.iter().position(|(other, _)| *other == name) {
             let (_, len) = block.files.swap_remove(index);
             block.len = block.len.saturating_sub(len as usize);
         }
         let (sparse, empty) = (block.len < BLOCK_LEN / 4, block.files.is_empty());
         let last = self.blocks.last_key_value().map(|(number, _)| *number);
-        if empty || (sparse && last != Some(number)) {
-            let left = self.blocks.remove(&number).unwrap_or_default().files;
-            for (name, len) in left {
-                self.append(name, len as usize);
-            }
+        if !empty && (!sparse || last == Some(number)) {
+            return Vec::new();
         }
+        let left = self.blocks.remove(&number).unwrap_or_default().files;
+        left.into_iter().map(|(name, len)| (name, self.append(name, len as usize))).collect()
     }
 
     /// Enters a file where it lies already.
@@ -69,15 +68,6 @@ impl Packing {
         let (block, len) = (self.blocks.entry(number).or_default(), path_len + FILE_OVERHEAD);
         block.len += len;
         block.files.push((name, u32::try_from(len).unwrap_or(u32::MAX)));
-        self.home.insert(name, number);
-    }
-
-    /// Enters many files where they lie already, with the lengths of their paths.
-    pub(super) fn fill(&mut self, files: impl ExactSizeIterator<Item = (NameNo, usize, BlockNo)>) {
-        self.home.reserve(files.len());
-        for (name, path_len, number) in files {
-            self.restore(name, path_len, number);
-        }
     }
 
     /// Returns the blocks that changed since this was last called, each with its files; those with none are to go.
@@ -91,7 +81,7 @@ impl Packing {
         block.map(|block| block.files.iter().map(|(name, _)| *name).collect()).unwrap_or_default()
     }
 
-    fn append(&mut self, name: NameNo, len: usize) {
+    fn append(&mut self, name: NameNo, len: usize) -> BlockNo {
         let last = self.blocks.last_key_value();
         let number = match last {
             Some((number, block)) if block.len + len <= BLOCK_LEN => *number,
@@ -102,40 +92,44 @@ impl Packing {
         let block = self.blocks.entry(number).or_default();
         block.len += len;
         block.files.push((name, u32::try_from(len).unwrap_or(u32::MAX)));
-        self.home.insert(name, number);
         self.dirty.insert(number);
+        number
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashMap;
+
     use proptest::prelude::*;
 
     use super::*;
 
-    fn all_in_order(packing: &Packing) {
+    fn all_in_order(packing: &Packing, homes: &HashMap<NameNo, (BlockNo, usize)>) {
         let last = packing.blocks.last_key_value().map(|(number, _)| *number);
         for (number, block) in &packing.blocks {
             let len: usize = block.files.iter().map(|(_, len)| *len as usize).sum();
             assert_eq!(block.len, len);
             assert!(!block.files.is_empty() && (len <= BLOCK_LEN || block.files.len() == 1), "{block:?}");
             assert!(Some(*number) == last || len >= BLOCK_LEN / 4, "block {number:?} has {len} bytes");
-            assert!(block.files.iter().all(|(name, _)| packing.home.get(name) == Some(number)));
+            assert!(
+                block.files.iter().all(|(name, _)| homes.get(name).map(|(home, _)| home) == Some(number))
+            );
         }
         let files: usize = packing.blocks.values().map(|block| block.files.len()).sum();
-        assert_eq!(files, packing.home.len());
+        assert_eq!(files, homes.len());
     }
 
     #[test]
     fn one_change_in_a_long_list_touches_one_block() {
         let mut packing = Packing::default();
-        (0..100_000).for_each(|name| packing.put(NameNo(name), 40));
+        let homes: Vec<BlockNo> = (0..100_000).map(|name| packing.put(NameNo(name), 40, None)).collect();
         assert!(packing.take_dirty().len() < 2000);
-        packing.put(NameNo(50_000), 40);
+        packing.put(NameNo(50_000), 40, Some(homes[50_000]));
         assert_eq!(packing.take_dirty().len(), 1);
-        packing.put(NameNo(100_000), 40);
+        packing.put(NameNo(100_000), 40, None);
         assert_eq!(packing.take_dirty().len(), 1);
-        packing.remove(NameNo(50_000));
+        packing.remove(NameNo(50_000), homes[50_000]);
         assert_eq!(packing.take_dirty().len(), 1);
     }
 
@@ -147,17 +141,20 @@ mod tests {
         ) {
             let mut packing = Packing::default();
             let mut disk = BTreeMap::new();
-            let mut sizes = HashMap::new();
+            let mut homes: HashMap<NameNo, (BlockNo, usize)> = HashMap::new();
             for ((put, name, len), write) in changes.into_iter().zip(writes) {
                 let name = NameNo(name);
                 if put {
-                    let len = *sizes.entry(name).or_insert(len);
-                    packing.put(name, len);
-                } else {
-                    sizes.remove(&name);
-                    packing.remove(name);
+                    let home = homes.get(&name).copied();
+                    let len = home.map_or(len, |(_, len)| len);
+                    let block = packing.put(name, len, home.map(|(block, _)| block));
+                    homes.insert(name, (block, len));
+                } else if let Some((home, _)) = homes.remove(&name) {
+                    for (moved, block) in packing.remove(name, home) {
+                        homes.entry(moved).and_modify(|home| home.0 = block);
+                    }
                 }
-                all_in_order(&packing);
+                all_in_order(&packing, &homes);
                 if write {
                     for (number, files) in packing.take_dirty() {
                         if files.is_empty() { disk.remove(&number); } else { disk.insert(number, files); }
