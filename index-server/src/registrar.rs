@@ -1,10 +1,12 @@
 //! Changes of lists, one after the other, each on disk before it is acknowledged.
 //!
-//! An actor on a thread of its own, since disks block. Changes that wait while one is being written are written together
-//! by the next: one sync serves them all. After a failed write nobody knows what the disk has; then changes are refused,
-//! searches go on from memory, and the store is opened anew, with growing pauses, and everything read back from it.
+//! An actor on a thread of its own, and another for the disk. Changes that are made in memory while others are being written
+//! are written together by the next commit: one sync serves them all. After a failed write nobody knows what the disk has;
+//! then these and all later changes are refused, searches go on from memory, and the store is opened anew, with growing
+//! pauses, and everything read back from it.
 
 mod actor;
+mod committer;
 mod forgetting;
 
 #[cfg(test)]
@@ -24,6 +26,7 @@ use crate::metrics::Metrics;
 use crate::roster::SessionId;
 use crate::store::Backing;
 use actor::Actor;
+use committer::{Committer, Group};
 use forgetting::Forgetting;
 
 /// As many as one commit takes: each connection has one change under way at most, and a full queue makes it wait.
@@ -68,7 +71,8 @@ impl Registrar {
     ) -> Self {
         let (sender, receiver) = mpsc::channel(BACKLOG);
         let actor = Actor {
-            backing,
+            committer: Committer::Idle(backing),
+            gathered: Group::default(),
             directory,
             pauses: limits.reopening.clone(),
             files_per_node: limits.quotas.files_per_node,

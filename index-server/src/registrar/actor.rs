@@ -2,12 +2,13 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, SystemTime};
 
-use protocol::index::{FileRecord, ListSummary, Refusal};
+use protocol::index::{FileRecord, Refusal};
 use tokio::runtime::Handle;
-use tokio::sync::{mpsc, oneshot};
-use tokio::time::{Instant, timeout_at};
+use tokio::sync::mpsc;
+use tokio::time::{Instant, sleep_until};
 use tracing::{debug, error, info};
 
+use super::committer::{Committed, Committer, Group, Waiter};
 use super::forgetting::{Forgetting, Times};
 use super::{BACKLOG, Change, Command};
 use crate::catalog::{NodeNo, Unchanged, Writes};
@@ -21,7 +22,9 @@ use crate::store::{Backing, StoreError};
 const STEP: usize = 16;
 
 pub(super) struct Actor<B> {
-    pub(super) backing: B,
+    pub(super) committer: Committer<B>,
+    /// What was changed since the commit that is under way began.
+    pub(super) gathered: Group,
     pub(super) directory: Directory,
     pub(super) pauses: Vec<Duration>,
     pub(super) files_per_node: u32,
@@ -32,58 +35,124 @@ pub(super) struct Actor<B> {
     pub(super) forgetting: Forgetting,
 }
 
-/// Somebody who waits for the commit of what was changed for them.
-struct Waiter {
-    node: NodeNo,
-    reply: oneshot::Sender<Result<ListSummary, Refusal>>,
+/// What the actor turns to next.
+enum Event {
+    Asked(Command),
+    Committed(Committed),
+    /// It is time to open the store anew, or to forget.
+    Due,
+    /// Nobody can ask any more.
+    Alone,
 }
 
 impl<B: Backing> Actor<B> {
     pub(super) fn run(mut self) {
         let runtime = Handle::current();
         loop {
-            let until = self.broken.map_or(self.forgetting.due(), |(_, retry)| retry);
             // A timer needs the runtime, even to be made.
-            match runtime.block_on(async { timeout_at(until, self.commands.recv()).await }) {
-                Ok(Some(first)) => self.serve(first),
-                Ok(None) => return,
-                Err(_) if self.broken.is_some() => self.mend(),
-                Err(_) => self.forget(),
+            match runtime.block_on(self.next()) {
+                Event::Asked(command) => self.take(command),
+                Event::Committed(committed) => self.conclude(committed),
+                Event::Due if self.broken.is_some() => self.mend(),
+                Event::Due => self.forget(),
+                Event::Alone => return self.settle(),
+            }
+            self.hand_over();
+        }
+    }
+
+    async fn next(&mut self) -> Event {
+        let (until, busy) =
+            (self.broken.map_or(self.forgetting.due(), |(_, retry)| retry), self.committer.is_busy());
+        tokio::select! {
+            biased;
+            committed = self.committer.committed(), if busy => Event::Committed(committed),
+            command = self.commands.recv(), if !self.gathered.is_full() => {
+                command.map_or(Event::Alone, Event::Asked)
+            }
+            () = sleep_until(until), if !busy => Event::Due,
+        }
+    }
+
+    /// Makes a change in memory; it is answered when it is on disk.
+    fn take(&mut self, command: Command) {
+        let now = unix_time();
+        match command {
+            Command::Left { node } => self.part(node, now),
+            Command::Change { reply, .. } if self.broken.is_some() => {
+                let _ = reply.send(Err(Refusal::StoreUnavailable));
+            }
+            Command::Change { node, session, change, reply } => {
+                match self.change((node, session), &change, now) {
+                    Ok(writes) => {
+                        let summary = self.directory.summary(node);
+                        self.gathered.add(writes, Waiter { summary, reply });
+                    }
+                    // Who has gone in the meantime needs no answer.
+                    Err(refusal) => drop(reply.send(Err(refusal))),
+                }
             }
         }
     }
 
-    fn serve(&mut self, first: Command) {
-        let mut group = vec![first];
-        while group.len() < BACKLOG
+    /// Gives what was gathered to the disk, and before that what still waits, unless the disk is busy.
+    fn hand_over(&mut self) {
+        if self.committer.is_busy() || self.gathered.is_empty() {
+            return;
+        }
+        while !self.gathered.is_full()
             && let Ok(next) = self.commands.try_recv()
         {
-            group.push(next);
+            self.take(next);
         }
-        let now = unix_time();
-        let (mut writes, mut waiters) = (Vec::new(), Vec::new());
-        for command in group {
-            match command {
-                Command::Left { node } => writes.extend(self.part(node, now)),
-                Command::Change { reply, .. } if self.broken.is_some() => {
-                    let _ = reply.send(Err(Refusal::StoreUnavailable));
-                }
-                Command::Change { node, session, change, reply } => {
-                    let result = self.change((node, session), &change, now);
-                    match result {
-                        Ok(write) => {
-                            writes.extend(write);
-                            waiters.push(Waiter { node, reply });
-                        }
-                        Err(refusal) => drop(reply.send(Err(refusal))),
-                    }
-                }
-            }
+        let group = std::mem::take(&mut self.gathered);
+        if let Some(committed) = self.committer.start(group) {
+            self.conclude(committed);
         }
-        self.commit(&writes);
-        for Waiter { node, reply } in waiters {
+    }
+
+    /// Waits until everything that was changed is on disk, or cannot get there.
+    fn settle(&mut self) {
+        self.hand_over();
+        while self.committer.is_busy() {
+            let committed = Handle::current().block_on(self.committer.committed());
+            self.conclude(committed);
+            self.hand_over();
+        }
+    }
+
+    /// Answers those whose changes are on disk.
+    fn conclude(&mut self, Committed { group, result, took }: Committed) {
+        if let Err(error) = result {
+            return self.fail(group, &error);
+        }
+        if let Some(took) = took {
+            self.metrics.commits.record(took);
+            debug!(lists = group.writes.len(), "committed");
+        }
+        if !group.left.is_empty() {
+            self.directory.change(|State { catalog, roster, .. }| {
+                let absent = group.left.iter().filter(|node| !roster.is_present(**node));
+                absent.for_each(|node| catalog.forget_if_empty(*node));
+            });
+        }
+        for Waiter { summary, reply } in group.waiters {
             // Who has gone in the meantime needs no answer.
-            let _ = reply.send(self.directory.summary(node).ok_or(Refusal::StoreUnavailable));
+            let _ = reply.send(summary.ok_or(Refusal::StoreUnavailable));
+        }
+    }
+
+    /// Refuses what was not committed, and what was changed since.
+    fn fail(&mut self, group: Group, error: &StoreError) {
+        error!(%error, "the store failed; registrations are refused until it is open again");
+        self.metrics.store_errors.fetch_add(1, Ordering::Relaxed);
+        self.metrics.note(Condition::Broken);
+        self.broken = Some((0, self.retry(0)));
+        for Group { writes, waiters, .. } in [group, std::mem::take(&mut self.gathered)] {
+            self.directory.change(|state| writes.iter().for_each(|write| state.catalog.doubt(write.node)));
+            for Waiter { reply, .. } in waiters {
+                let _ = reply.send(Err(Refusal::StoreUnavailable));
+            }
         }
     }
 
@@ -133,16 +202,19 @@ impl<B: Backing> Actor<B> {
         self.directory.look(|state| state.catalog.writes(node, changed))
     }
 
-    /// Notes that a node has gone; one that never shared anything is forgotten.
-    fn part(&self, node: NodeNo, now: u64) -> Option<Writes> {
-        let is_broken = self.broken.is_some();
-        self.directory.change(|State { catalog, roster, .. }| {
-            if is_broken || roster.is_present(node) {
-                return None;
-            }
-            catalog.forget_if_empty(node);
-            catalog.seen(node, now)
-        })
+    /// Notes that a node has gone; one that never shared anything is forgotten, once everything of it is on disk.
+    fn part(&mut self, node: NodeNo, now: u64) {
+        if self.broken.is_some() {
+            return;
+        }
+        let writes =
+            self.directory.change(
+                |State { catalog, roster, .. }| {
+                    if roster.is_present(node) { None } else { catalog.seen(node, now) }
+                },
+            );
+        self.gathered.writes.extend(writes);
+        self.gathered.left.push(node);
     }
 
     /// Forgets the lists of nodes that were not seen for long, and notes which of the others are there.
@@ -150,11 +222,12 @@ impl<B: Backing> Actor<B> {
         let now = unix_time();
         let Some(times) = self.forgetting.look(Instant::now(), now) else { return };
         let unseen = self.directory.change(|state| state.catalog.unseen_since(times.stale));
-        for group in unseen.chunks(BACKLOG) {
+        for nodes in unseen.chunks(BACKLOG) {
             let writes: Vec<Writes> =
-                group.iter().filter_map(|node| self.look_at(*node, now, &times)).collect();
-            self.commit(&writes);
-            self.directory.change(|state| group.iter().for_each(|node| state.catalog.forget_if_empty(*node)));
+                nodes.iter().filter_map(|node| self.look_at(*node, now, &times)).collect();
+            self.gathered.writes.extend(writes);
+            self.gathered.left.extend(nodes);
+            self.settle();
             if self.broken.is_some() {
                 return;
             }
@@ -189,31 +262,10 @@ impl<B: Backing> Actor<B> {
         self.take_writes(node, now)
     }
 
-    fn commit(&mut self, writes: &[Writes]) {
-        if writes.is_empty() {
-            return;
-        }
-        let begun = Instant::now();
-        match self.backing.commit(writes) {
-            Ok(()) => {
-                self.metrics.commits.record(begun.elapsed());
-                debug!(lists = writes.len(), "committed");
-            }
-            Err(error) => {
-                error!(%error, "the store failed; registrations are refused until it is open again");
-                self.metrics.store_errors.fetch_add(1, Ordering::Relaxed);
-                self.metrics.note(Condition::Broken);
-                self.directory
-                    .change(|state| writes.iter().for_each(|write| state.catalog.doubt(write.node)));
-                self.broken = Some((0, self.retry(0)));
-            }
-        }
-    }
-
     /// Opens the store anew and reads everything back from it.
     fn mend(&mut self) {
         let Some((failures, _)) = self.broken else { return };
-        let restored = self.backing.reopen().and_then(|lists| {
+        let restored = self.committer.reopen().and_then(|lists| {
             let restore = self.directory.change(|state| state.catalog.restore_all(&lists));
             restore.map_err(|clash| StoreError::Failed { what: clash.to_string() })
         });

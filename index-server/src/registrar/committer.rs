@@ -1,0 +1,115 @@
+//! Changes on their way to the disk: one commit at a time, on another thread, so that the next changes are made meanwhile.
+
+use std::panic::resume_unwind;
+use std::time::{Duration, Instant};
+
+use protocol::index::{ListSummary, Refusal};
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+
+use super::BACKLOG;
+use crate::catalog::{NodeNo, StoredList, Writes};
+use crate::store::{Backing, StoreError};
+
+/// No more files are gathered for one commit, or they would take much memory at once: a few MiB.
+const MOST_FILES: usize = 8192;
+
+/// Changes that are committed together.
+#[derive(Default)]
+pub(super) struct Group {
+    pub(super) writes: Vec<Writes>,
+    pub(super) waiters: Vec<Waiter>,
+    /// Nodes that have gone, to be forgotten if they share nothing.
+    pub(super) left: Vec<NodeNo>,
+    files: usize,
+}
+
+/// Somebody who waits for the commit of what was changed for them.
+pub(super) struct Waiter {
+    /// What the list amounts to with their change, but not with what came behind it.
+    pub(super) summary: Option<ListSummary>,
+    pub(super) reply: oneshot::Sender<Result<ListSummary, Refusal>>,
+}
+
+impl Group {
+    pub(super) fn add(&mut self, writes: Option<Writes>, waiter: Waiter) {
+        if let Some(writes) = writes {
+            self.files += writes.blocks.iter().map(|(_, files)| files.len()).sum::<usize>();
+            self.writes.push(writes);
+        }
+        self.waiters.push(waiter);
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.writes.is_empty() && self.waiters.is_empty() && self.left.is_empty()
+    }
+
+    pub(super) fn is_full(&self) -> bool {
+        self.waiters.len() + self.left.len() >= BACKLOG || self.files >= MOST_FILES
+    }
+}
+
+/// A group whose commit has ended.
+pub(super) struct Committed {
+    pub(super) group: Group,
+    pub(super) result: Result<(), StoreError>,
+    /// How long it took, if there was anything to write.
+    pub(super) took: Option<Duration>,
+}
+
+/// Who brings groups to disk.
+pub(super) enum Committer<B> {
+    Idle(B),
+    Busy(JoinHandle<(B, Committed)>),
+    /// The runtime has ended.
+    Gone,
+}
+
+impl<B: Backing> Committer<B> {
+    pub(super) const fn is_busy(&self) -> bool {
+        matches!(self, Self::Busy(_))
+    }
+
+    /// Begins a commit, unless there is nothing to write. May only be called when no other is under way.
+    pub(super) fn start(&mut self, group: Group) -> Option<Committed> {
+        if group.writes.is_empty() {
+            return Some(Committed { group, result: Ok(()), took: None });
+        }
+        let Self::Idle(mut backing) = std::mem::replace(self, Self::Gone) else {
+            return Some(Committed { group, result: Err(StoreError::Closed), took: None });
+        };
+        *self = Self::Busy(tokio::task::spawn_blocking(move || {
+            let begun = Instant::now();
+            let result = backing.commit(&group.writes);
+            (backing, Committed { group, result, took: Some(begun.elapsed()) })
+        }));
+        None
+    }
+
+    /// Waits for the end of the commit that is under way; if there is none, it never returns. Dropped early, nothing is
+    /// lost.
+    pub(super) async fn committed(&mut self) -> Committed {
+        let Self::Busy(commit) = self else { return std::future::pending().await };
+        match commit.await {
+            Ok((backing, committed)) => {
+                *self = Self::Idle(backing);
+                committed
+            }
+            Err(error) => {
+                *self = Self::Gone;
+                if let Ok(panic) = error.try_into_panic() {
+                    resume_unwind(panic);
+                }
+                Committed { group: Group::default(), result: Err(StoreError::Closed), took: None }
+            }
+        }
+    }
+
+    /// Opens the store anew and returns what is there.
+    pub(super) fn reopen(&mut self) -> Result<Vec<StoredList>, StoreError> {
+        match self {
+            Self::Idle(backing) => backing.reopen(),
+            Self::Busy(_) | Self::Gone => Err(StoreError::Closed),
+        }
+    }
+}
