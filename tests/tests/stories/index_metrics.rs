@@ -16,7 +16,8 @@ const METRICS: [&str; 2] = ["--metrics", "127.0.0.1:0"];
 fn the_numbers_follow_what_happens() {
     let index = Index::start_with("127.0.0.1:0", &METRICS);
     let metrics = index.metrics();
-    assert_eq!((metrics.page("/healthz").status, metrics.page("/readyz").status), (200, 200));
+    assert_eq!(metrics.page("/healthz").status, 200);
+    until("the index to be ready", SOON, || metrics.page("/readyz").status == 200);
     let mut session = index.session();
     let files: Vec<_> = (0..3).map(|at| Content::random(at, 10).record(&format!("{at}"))).collect();
     session.register(&files).expect("acknowledged");
