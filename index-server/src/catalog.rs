@@ -38,7 +38,7 @@ pub(crate) use writes::{Header, Writes};
 
 use crate::words::Words;
 use content::Contents;
-use file_list::Entry;
+use file_list::{Confirmed, Entry};
 use holding::Holdings;
 use name::Names;
 use title::Titles;
@@ -137,6 +137,10 @@ impl Catalog {
         most: u32,
     ) -> Result<(), Unchanged> {
         let list = self.lists.get(&node).ok_or(Unchanged::NoSuchNode)?;
+        // Nothing needs to be looked for where all would fit, were they all new.
+        if list.len() + files.len() <= most as usize {
+            return Ok(());
+        }
         let mut fresh: Vec<&str> =
             files.iter().map(|file| file.path.as_str()).filter(|path| !list.contains(path)).collect();
         fresh.sort_unstable();
@@ -214,13 +218,15 @@ impl Catalog {
 
     fn put(&mut self, node: NodeNo, file: &FileRecord) -> Option<()> {
         let list = self.lists.get_mut(&node)?;
-        if list.confirm(file, &self.contents) {
-            return Some(());
-        }
+        let is_new = match list.confirm(file, &self.contents) {
+            Confirmed::Same => return Some(()),
+            Confirmed::Other => false,
+            Confirmed::Absent => true,
+        };
         let listed = list.is_listed();
         // Held before the old entry is let go, so that the name keeps its number and with it its place on disk.
         let (content, name, path) = self.hold(file)?;
-        let block = self.take_entry(node, &file.path).map(|entry| entry.block);
+        let block = if is_new { None } else { self.take_entry(node, &file.path).map(|entry| entry.block) };
         self.enter((content, node, name), &path, file.share, listed)?;
         self.lists.get_mut(&node)?.insert(path, (content, name), file, block);
         Some(())

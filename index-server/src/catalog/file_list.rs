@@ -25,6 +25,17 @@ pub(super) struct Entry {
     stamp: u16,
 }
 
+/// What a list says of a file that is registered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Confirmed {
+    /// It is in the list just like this.
+    Same,
+    /// Something else is in the list under its path.
+    Other,
+    /// Nothing is.
+    Absent,
+}
+
 /// A file as it lies on disk, known to the tables.
 #[derive(Debug)]
 pub(super) struct Row {
@@ -180,16 +191,16 @@ impl FileList {
         under_way.then(|| gone.map(|(path, _)| Arc::clone(path)).collect())
     }
 
-    /// Marks a file as mentioned, if it is in the list just like this; says whether it is.
-    pub(super) fn confirm(&mut self, file: &FileRecord, contents: &Contents) -> bool {
+    /// Marks a file as mentioned, if it is in the list just like this.
+    pub(super) fn confirm(&mut self, file: &FileRecord, contents: &Contents) -> Confirmed {
         let stamp = self.beginnings.0;
-        let Some(entry) = self.files.get_mut(file.path.as_str()) else { return false };
+        let Some(entry) = self.files.get_mut(file.path.as_str()) else { return Confirmed::Absent };
         let same = |content: &Content| content.digest == file.digest && content.size == file.size;
         if entry.share != file.share || !contents.get(entry.content).is_some_and(same) {
-            return false;
+            return Confirmed::Other;
         }
         entry.stamp = stamp;
-        true
+        Confirmed::Same
     }
 
     /// Puts a file in, into the block in which it lies already if there is one.
