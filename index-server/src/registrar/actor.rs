@@ -67,10 +67,10 @@ impl<B: Backing> Actor<B> {
         tokio::select! {
             biased;
             committed = self.committer.committed(), if busy => Event::Committed(committed),
+            () = sleep_until(until), if !busy => Event::Due,
             command = self.commands.recv(), if !self.gathered.is_full() => {
                 command.map_or(Event::Alone, Event::Asked)
             }
-            () = sleep_until(until), if !busy => Event::Due,
         }
     }
 

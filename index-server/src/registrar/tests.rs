@@ -128,6 +128,30 @@ async fn what_fails_is_never_acknowledged_and_the_store_is_opened_again() {
 }
 
 #[tokio::test]
+async fn what_is_changed_while_a_commit_fails_is_refused_too() {
+    let (registrar, directory, disk, tasks) = start();
+    let (one, other) = (arrive(&directory, 1), arrive(&directory, 2));
+    let (release, held) = std::sync::mpsc::channel();
+    {
+        let mut disk = disk.0.lock();
+        disk.failures.push_back(true);
+        (disk.held, disk.shut) = (Some(held), true);
+    }
+    let register = |arrival| registrar.change(arrival, Change::Register(vec![file("a")]));
+    let entered = async {
+        while directory.summary(other.node).is_none_or(|list| list.files == 0) {
+            tokio::task::yield_now().await;
+        }
+        drop(release);
+    };
+    let (first, second, ()) = tokio::join!(register(&one), register(&other), entered);
+    assert_eq!((first, second), (Err(Refusal::StoreUnavailable), Err(Refusal::StoreUnavailable)));
+    assert_eq!((directory.summary(one.node), directory.summary(other.node)), (None, None));
+    assert_eq!(disk.0.lock().commits.len(), 1);
+    end(registrar, tasks).await;
+}
+
+#[tokio::test]
 async fn an_older_session_changes_nothing_any_more() {
     let (registrar, directory, disk, tasks) = start();
     let old = arrive(&directory, 1);
