@@ -43,7 +43,7 @@ pub struct QuotaLimits {
     pub questions: RequestRate,
     /// All nodes at an address together may do so many times as much as one.
     pub nodes_per_address: u32,
-    /// Files that a node may share, up to [`MAX_FILES_PER_NODE`](protocol::limits::MAX_FILES_PER_NODE).
+    /// Files that a node may share, up to [`MAX_FILES_PER_NODE`].
     pub files_per_node: u32,
     /// Bytes of long messages that may be in memory: those that are being read or answered, and answers that are not
     /// taken yet.

@@ -1,6 +1,6 @@
 //! What the index counts of itself, for whoever watches it: numbers as Prometheus reads them, and whether it is well.
 //!
-//! Everybody counts in the one [`Metrics`] with atomics; [`page`] writes them down and [`http`](self::http) serves them.
+//! Everybody counts in the one [`Metrics`] with atomics; [`page`] writes them down and [`http`] serves them.
 
 mod histogram;
 mod host;
