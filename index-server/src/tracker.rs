@@ -1,6 +1,6 @@
 //! The index as a BitTorrent tracker: who takes part in which torrent, for any client, over HTTP (BEP 3, 7, 23, 48).
 //!
-//! Clients announce themselves and are remembered in [`swarms`](self::swarms), in memory. Of a torrent that nodes offer
+//! Clients announce themselves and are remembered in [`swarms`], in memory. Of a torrent that nodes offer
 //! at the index, the nodes that share the whole of its content count as seeds too, as long as the
 //! [`directory`](crate::directory) lists them. [`serve`] drives it; what a request means is decided by [`Tracker`],
 //! which knows no HTTP.

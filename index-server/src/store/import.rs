@@ -1,4 +1,4 @@
-//! Lists from lines of JSON, as [`export`](super::export) writes them: each line is judged, and either all of them make a
+//! Lists from lines of JSON, as [`export`](mod@super::export) writes them: each line is judged, and either all of them make a
 //! store or none.
 
 use std::collections::HashSet;
