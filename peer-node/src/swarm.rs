@@ -34,7 +34,7 @@ use std::time::{Duration, Instant};
 use protocol::geometry::{Block, Geometry, PieceIndex};
 
 pub use action::Action;
-use active::{ActivePiece, ActivePieces, Arrival};
+use active::{ActivePieces, Arrival};
 pub use choker::{Choker, ChokerConfig, Contest, PeerKey, Verdict};
 use picker::Picker;
 pub use random::Random;
@@ -182,11 +182,6 @@ impl Swarm {
         }
         if self.active.is_complete(block.piece) {
             self.queue.push_back(Action::Check { piece: block.piece });
-            for giver in self.active.get(block.piece).into_iter().flat_map(ActivePiece::sources) {
-                if let Some(giver) = self.sources.get_mut(&giver) {
-                    giver.tried();
-                }
-            }
         }
         true
     }
@@ -235,7 +230,7 @@ impl Swarm {
         let givers = self.active.finished(piece, good.unwrap_or(true));
         for giver in &givers {
             if let Some(source) = self.sources.get_mut(giver) {
-                source.judged(good);
+                good.into_iter().for_each(|good| source.judged(good));
                 self.turns.may_have_room(*giver);
             }
         }

@@ -45,6 +45,12 @@ impl ActivePieces {
         self.open.iter().filter_map(|piece| self.pieces.get(piece))
     }
 
+    /// Counts the pieces that move and that a source has a hand in.
+    pub(super) fn moved_by(&self, source: SourceId) -> usize {
+        let has_hand = |active: &&ActivePiece| active.is_moving() && active.is_given_by(source);
+        self.pieces.values().filter(has_hand).count()
+    }
+
     /// Begins a piece, and returns its first block.
     pub(super) fn open(
         &mut self,

@@ -8,6 +8,11 @@ use super::active::ActivePiece;
 use super::source::{Source, SourceId};
 use super::{Action, Order, Swarm};
 
+/// A source has a hand in no more than so many pieces on their way while the last verdict on it was not good. However late
+/// verdicts come, a liar is asked for no more than these and the one that the first verdict lets it begin: the second makes
+/// it known.
+const MOST_ON_TRIAL: usize = 2;
+
 impl Swarm {
     /// Gives every source that has room its next requests, in turn, so that none is served before the others.
     pub(super) fn fill_pipelines(&mut self, now: Instant) {
@@ -38,15 +43,21 @@ impl Swarm {
     /// Chooses in this order: go on with a piece that the source fills already or that its filler lost; begin the next
     /// piece; help with a piece that another fills.
     fn choose(&mut self, id: SourceId) -> Option<Block> {
-        self.continue_piece(id).or_else(|| self.begin_piece(id)).or_else(|| self.help_with_piece(id))
+        let may_join = self.may_join(id);
+        let other = |swarm: &mut Self| swarm.begin_piece(id).or_else(|| swarm.help_with_piece(id));
+        self.continue_piece(id, may_join).or_else(|| may_join.then(|| other(self)).flatten())
     }
 
-    fn continue_piece(&self, id: SourceId) -> Option<Block> {
+    /// Says whether a source may have a hand in one more piece.
+    pub(super) fn may_join(&self, id: SourceId) -> bool {
+        let is_proven = self.sources.get(&id).is_some_and(Source::is_proven);
+        is_proven || self.active.moved_by(id) < MOST_ON_TRIAL
+    }
+
+    fn continue_piece(&self, id: SourceId, may_join: bool) -> Option<Block> {
         let source = self.sources.get(&id)?;
-        let fits = |active: &ActivePiece| {
-            active.sources().any(|other| other == id)
-                || active.sources().all(|other| !self.sources.contains_key(&other))
-        };
+        let is_lost = |active: &ActivePiece| active.sources().all(|other| !self.sources.contains_key(&other));
+        let fits = |active: &ActivePiece| active.is_given_by(id) || (may_join && is_lost(active));
         // All but the first block of a piece are found at once.
         let last = source.filling.and_then(|piece| self.active.get(piece)).filter(|active| fits(active));
         last.and_then(|active| wanted_of(source, active)).or_else(|| self.wanted_block(source, fits))

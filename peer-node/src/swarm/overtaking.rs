@@ -61,9 +61,12 @@ impl Swarm {
             let block_length = self.config.block_length;
             Rival::new(id, source, block_length, now)
         });
+        let may_join = self.may_join(id);
         let place = rival.and_then(|rival| {
+            let may_give =
+                |piece| may_join || self.active.get(piece).is_some_and(|active| active.is_given_by(id));
             let is_late = |debt: &Debt| rival.steps_in(debt, self.active.is_solo(debt.block.piece), now);
-            debts.iter().position(is_late)
+            debts.iter().position(|debt| may_give(debt.block.piece) && is_late(debt))
         });
         let Some(place) = place else { return false };
         let debt = debts.remove(place);

@@ -10,10 +10,6 @@ use super::SNUB_AFTER;
 use super::pace::Pace;
 use super::rate::RateMeter;
 
-/// So many pieces of a source may wait for their verdict before it is asked for more, as long as none was good: however
-/// late verdicts come, a liar sends little more than it takes to know it.
-const MOST_ON_TRIAL: usize = 2;
-
 /// Whoever was asked for all that it may owe is asked again when it has answered one part in so many: requests that go out
 /// together cost both sides few system calls and the other one few wake-ups. From four rqbit seeders a download takes 2.1 s
 /// a GiB like this, and 2.4 s with a new request for every block that comes.
@@ -128,10 +124,8 @@ pub(super) struct Source {
     heard: Instant,
     /// The piece of its first failure.
     struck: Option<PieceIndex>,
-    /// Whether the last verdict on a piece that it gave was good.
+    /// Whether the last verdict on a piece that it had a hand in was good.
     proven: bool,
-    /// How many whole pieces that it had a hand in wait for their verdict.
-    on_trial: usize,
 }
 
 impl Source {
@@ -153,7 +147,6 @@ impl Source {
             heard: now,
             struck: None,
             proven: false,
-            on_trial: 0,
         }
     }
 
@@ -175,10 +168,7 @@ impl Source {
             requests -= requests / REFILL;
             bytes -= bytes / REFILL as u64;
         }
-        !self.choked
-            && self.in_flight.len() < requests
-            && (!self.owes() || self.bytes_owed < bytes)
-            && (self.proven || self.on_trial < MOST_ON_TRIAL)
+        !self.choked && self.in_flight.len() < requests && (!self.owes() || self.bytes_owed < bytes)
     }
 
     /// Notes that it was asked for all that it may owe.
@@ -186,15 +176,14 @@ impl Source {
         self.appetite = Appetite::Sated;
     }
 
-    /// Notes that a piece that it had a hand in waits for its verdict.
-    pub(super) const fn tried(&mut self) {
-        self.on_trial += 1;
+    /// Takes in the verdict on a piece that it had a hand in.
+    pub(super) const fn judged(&mut self, good: bool) {
+        self.proven = good;
     }
 
-    /// Takes in the verdict on a piece that it had a hand in, if there was one.
-    pub(super) fn judged(&mut self, good: Option<bool>) {
-        self.on_trial = self.on_trial.saturating_sub(1);
-        self.proven = good.unwrap_or(self.proven);
+    /// Says whether the last verdict on a piece that it had a hand in was good.
+    pub(super) const fn is_proven(&self) -> bool {
+        self.proven
     }
 
     /// Returns the blocks that it was asked for and has not answered, with the time of the request.

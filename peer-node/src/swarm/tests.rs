@@ -123,13 +123,15 @@ fn only_the_liar_is_left_and_it_costs_little() {
     assert!(outcome.fetched < (256 << 20) * 102 / 100, "{} bytes fetched", outcome.fetched);
 }
 
-#[test]
-fn however_late_verdicts_come_a_source_that_never_gave_a_good_piece_sends_little() {
-    let (geometry, now) = (native(256), Instant::now());
-    let config = SwarmConfig { block_length: 64 << 10, ..CONFIG };
+/// Has a source give nothing but bad pieces of 1 MiB, each with its verdict so many blocks after its last one. Returns how much
+/// it was asked for.
+fn asked_of_a_liar(lateness: &[usize]) -> u64 {
+    let (geometry, now) = (Geometry::new(64 << 20, 1 << 20).unwrap(), Instant::now());
+    let config = SwarmConfig { block_length: 16 << 10, ..CONFIG };
     let mut swarm = Swarm::new(geometry, config, now, |_| false);
     swarm.source_joined(SourceId(0), Have::All, false, now);
-    let (mut asked, mut waiting, mut on_trial) = (0, VecDeque::new(), VecDeque::new());
+    let (mut asked, mut came, mut waiting) = (0, 0, VecDeque::new());
+    let (mut on_trial, mut lateness) = (VecDeque::new(), lateness.iter().cycle());
     loop {
         while let Some(action) = swarm.poll(now) {
             match action {
@@ -137,20 +139,26 @@ fn however_late_verdicts_come_a_source_that_never_gave_a_good_piece_sends_little
                     asked += u64::from(block.length);
                     waiting.push_back(block);
                 }
-                Action::Check { piece } => on_trial.push_back(piece),
+                Action::Check { piece } => on_trial.push_back((piece, came + lateness.next().unwrap())),
                 _ => {}
             }
         }
-        // All that was asked for comes before the next verdict.
-        if let Some(block) = waiting.pop_front() {
-            swarm.block_arrived(SourceId(0), block, now);
-        } else if let Some(piece) = on_trial.pop_front() {
+        let due = on_trial.pop_front_if(|(_, due)| *due <= came || waiting.is_empty());
+        if let Some((piece, _)) = due {
             swarm.piece_checked(piece, false);
+        } else if let Some(block) = waiting.pop_front() {
+            came += 1;
+            swarm.block_arrived(SourceId(0), block, now);
         } else {
-            break;
+            assert!(!swarm.is_complete());
+            return asked;
         }
     }
-    assert!(!swarm.is_complete() && asked <= 3 << 20, "{asked} bytes asked of a liar");
+}
+
+#[test]
+fn a_verdict_that_comes_between_two_pieces_has_a_liar_asked_for_no_more() {
+    assert!(asked_of_a_liar(&[100, 200]) <= 3 << 20);
 }
 
 #[test]
@@ -301,6 +309,13 @@ fn a_trickle_does_not_keep_the_only_block_from_a_source_that_comes_later() {
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(48))]
+
+    #[test]
+    fn however_late_verdicts_come_a_source_that_never_gave_a_good_piece_sends_little(
+        lateness in prop::collection::vec(0usize..300, 1..8),
+    ) {
+        prop_assert!(asked_of_a_liar(&lateness) <= 3 << 20);
+    }
 
     /// Whatever the sources are like, the download ends if every piece is to be had from an honest, living one.
     #[test]

@@ -85,6 +85,11 @@ impl ActivePiece {
         self.shares.iter().map(|(source, _)| *source)
     }
 
+    /// Says whether a source gave blocks of it or owes some.
+    pub(in crate::swarm) fn is_given_by(&self, source: SourceId) -> bool {
+        self.sources().any(|other| other == source)
+    }
+
     /// Returns who owes a block: one source, and perhaps a second one.
     pub(super) fn debtors(&self, block: Block) -> Option<(SourceId, Option<SourceId>)> {
         match self.blocks.get(self.slot(block)?)? {
