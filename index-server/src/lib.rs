@@ -14,6 +14,7 @@ mod clerk;
 mod connection;
 mod directory;
 mod http;
+mod keyed;
 mod limits;
 mod metrics;
 mod offers;

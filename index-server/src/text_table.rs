@@ -1,10 +1,11 @@
 //! Texts under small numbers, each kept once, found by its number and by itself.
 
-use std::hash::{BuildHasher, RandomState};
+use std::hash::BuildHasher as _;
 use std::sync::Arc;
 
 use hashbrown::HashTable;
 
+use crate::keyed::Keyed;
 use crate::slab::Slab;
 
 /// Texts, each with a value. The way from a text to its number costs five bytes a place: the table of a million texts
@@ -13,13 +14,12 @@ use crate::slab::Slab;
 pub(crate) struct TextTable<T> {
     texts: Slab<(Arc<str>, T)>,
     numbers: HashTable<u32>,
-    /// Seeded at random, so that nobody can choose texts that all fall into one place.
-    hasher: RandomState,
+    hasher: Keyed,
 }
 
 impl<T> Default for TextTable<T> {
     fn default() -> Self {
-        Self { texts: Slab::default(), numbers: HashTable::new(), hasher: RandomState::new() }
+        Self { texts: Slab::default(), numbers: HashTable::new(), hasher: Keyed::default() }
     }
 }
 

@@ -1,13 +1,14 @@
 //! The contents that somebody shares.
 
 use std::collections::BTreeSet;
-use std::hash::{BuildHasher, RandomState};
+use std::hash::BuildHasher as _;
 use std::num::NonZeroU32;
 
 use hashbrown::HashTable;
 use protocol::digest::Digest;
 use protocol::index::Share;
 
+use crate::keyed::Keyed;
 use crate::ranking::Availability;
 use crate::slab::Slab;
 
@@ -38,7 +39,7 @@ impl Content {
         self.digest == *digest && self.size == size
     }
 
-    fn hash(&self, hasher: &RandomState) -> u64 {
+    fn hash(&self, hasher: &Keyed) -> u64 {
         hasher.hash_one((self.digest.as_bytes(), self.size))
     }
 
@@ -67,7 +68,7 @@ pub(crate) fn start(digest: &Digest) -> Start {
 pub(crate) struct Contents {
     table: Slab<Content>,
     numbers: HashTable<u32>,
-    hasher: RandomState,
+    hasher: Keyed,
     in_order: BTreeSet<(Start, ContentNo)>,
     bytes: u128,
 }

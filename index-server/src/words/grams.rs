@@ -6,6 +6,7 @@ use std::collections::{BTreeSet, HashMap};
 
 use super::number_set::NumberSet;
 use super::piece::{Piece, Stand};
+use crate::keyed::Keyed;
 
 /// Stands before and behind a word: no word contains it.
 const EDGE: char = '\0';
@@ -21,7 +22,7 @@ const MOST_SETS: usize = 3;
 /// All grams of all words.
 #[derive(Debug, Default)]
 pub(super) struct Grams {
-    words: HashMap<Gram, NumberSet>,
+    words: HashMap<Gram, NumberSet, Keyed>,
     /// The same grams in order, for parts of two characters.
     order: BTreeSet<Gram>,
 }
