@@ -15,6 +15,7 @@ mod record;
 mod restore;
 mod title;
 mod unseen;
+mod wording;
 mod writes;
 
 #[cfg(test)]
@@ -125,6 +126,14 @@ impl Catalog {
 
     /// Takes all of `files`, or none.
     pub(crate) fn register(&mut self, node: NodeNo, files: &[FileRecord]) -> Result<(), Unchanged> {
+        let registered = self.register_unworded(node, files);
+        self.complete_words();
+        registered
+    }
+
+    /// Does that, but a search for words need not find what is new until these are
+    /// [completed](Catalog::complete_words).
+    pub(crate) fn register_unworded(&mut self, node: NodeNo, files: &[FileRecord]) -> Result<(), Unchanged> {
         self.has_room_for(node, files, MAX_FILES_PER_NODE)?;
         files.iter().try_for_each(|file| self.put(node, file).ok_or(Unchanged::TooMany))
     }
@@ -227,7 +236,7 @@ impl Catalog {
         // Held before the old entry is let go, so that the name keeps its number and with it its place on disk.
         let (content, name, path) = self.hold(file)?;
         let block = if is_new { None } else { self.take_entry(node, &file.path).map(|entry| entry.block) };
-        self.enter((content, node, name), &path, file.share, listed)?;
+        self.enter((content, node, name), file.share, listed)?;
         self.lists.get_mut(&node)?.insert(path, (content, name), file, block);
         Some(())
     }

@@ -5,6 +5,7 @@
 //! grams. The index is exact: what is taken out of the catalog is taken out of it at once.
 
 mod filling;
+mod gathering;
 mod grams;
 mod number_set;
 mod piece;
@@ -14,6 +15,7 @@ mod tests;
 
 use crate::text_table::TextTable;
 pub(crate) use filling::Filling;
+pub(crate) use gathering::Gathering;
 use grams::Grams;
 pub(crate) use number_set::NumberSet;
 pub(crate) use piece::{Piece, Stand, words};
@@ -27,16 +29,29 @@ pub(crate) struct WordNo(pub(crate) u32);
 pub(crate) struct Words {
     table: TextTable<NumberSet>,
     grams: Grams,
+    /// Titles whose words are still to be entered, and some of those that were to be and are gone.
+    awaited: Vec<u32>,
 }
 
 impl Words {
     /// Enters a title under all words of its folded path.
+    #[cfg(test)]
     pub(crate) fn insert(&mut self, folded: &str, title: u32) {
         for word in words(folded) {
             if let Some(titles) = self.number(word).and_then(|number| self.table.get_mut(number)) {
                 titles.insert(title);
             }
         }
+    }
+
+    /// Notes that a title's words are still to be entered.
+    pub(crate) fn put_off(&mut self, title: u32) {
+        self.awaited.push(title);
+    }
+
+    /// Returns the titles whose words are to be entered now.
+    pub(crate) fn take_awaited(&mut self) -> Vec<u32> {
+        std::mem::take(&mut self.awaited)
     }
 
     /// Returns a word's number, giving it one if it is new.
@@ -48,7 +63,7 @@ impl Words {
         Some(number)
     }
 
-    /// Strikes a title off; words that stand in no other are forgotten.
+    /// Strikes a title off, if it was entered; words that stand in no other are forgotten.
     pub(crate) fn remove(&mut self, folded: &str, title: u32) {
         for word in words(folded) {
             let Some(number) = self.table.find(word) else { continue };

@@ -68,6 +68,7 @@ impl Catalog {
             self.empty(node);
         }
         let result = stored.iter().try_for_each(|list| self.restore(list));
+        self.complete_words();
         self.gather_spare_numbers();
         result
     }
@@ -96,7 +97,7 @@ impl Catalog {
         let list = self.lists.get(&node).filter(|list| !list.contains(&file.path))?;
         let listed = list.is_listed();
         let (content, name, path) = self.hold(file)?;
-        self.enter((content, node, name), &path, file.share, listed)?;
+        self.enter((content, node, name), file.share, listed)?;
         self.lists.get_mut(&node)?.restore(path, name, content, file, block);
         Some(())
     }
