@@ -140,10 +140,13 @@ struct AccessArguments {
 
 impl Arguments {
     pub(super) fn limits(&self) -> Limits {
+        let tracker = TrackerLimits::default().with_interval(Duration::from_secs(self.tracker_interval));
+        // No descriptors are kept for the connections of a tracker that there is not.
+        let its_connections = if self.tracker.is_some() { tracker.connections } else { 0 };
         Limits {
             connections: self.max_connections,
             connections_per_address: self.max_connections_per_address,
-            tracker: TrackerLimits::default().with_interval(Duration::from_secs(self.tracker_interval)),
+            tracker: TrackerLimits { connections: its_connections, ..tracker },
             quotas: self.quotas.limits(),
             forget_after: Duration::from_hours(24 * self.quotas.forget_after),
             ..Limits::default()
@@ -200,6 +203,16 @@ mod tests {
         let arguments = parse(&["export", "-", "--data-dir", "there"]).unwrap();
         assert!(matches!(&arguments.task, Some(Task::Export { file }) if file.as_os_str() == "-"));
         assert_eq!(arguments.data_dir, PathBuf::from("there"));
+    }
+
+    #[test]
+    fn descriptors_are_kept_for_a_tracker_only_if_there_is_one() {
+        let connections = |options: &[&str]| {
+            let arguments = Arguments::try_parse_from([&["index-server"], options].concat()).unwrap();
+            let limits = arguments.limits().within(1024);
+            (limits.connections, limits.tracker.connections)
+        };
+        assert_eq!((connections(&[]), connections(&["--tracker", "[::]:6969"])), ((800, 0), (544, 256)));
     }
 
     #[test]
