@@ -119,8 +119,8 @@ impl<B: Backing> Actor<B> {
         }
     }
 
-    /// Enters the words of all titles that are new: with those of up to 8,192 files at once, a word is looked for a third as
-    /// often as file by file.
+    /// Enters the words of all titles that are new. With those of up to 8,192 files at once a word is looked for less often than
+    /// file by file: 117,000 instead of 112,000 files are registered in a second.
     fn enter_words(&self) {
         let titles = self.directory.change(|state| state.catalog.take_unworded());
         if titles.is_empty() {
