@@ -230,7 +230,9 @@ impl Swarm {
         let givers = self.active.finished(piece, good.unwrap_or(true));
         for giver in &givers {
             if let Some(source) = self.sources.get_mut(giver) {
-                good.into_iter().for_each(|good| source.judged(good));
+                if let Some(good) = good {
+                    source.judged(good);
+                }
                 self.turns.may_have_room(*giver);
             }
         }
