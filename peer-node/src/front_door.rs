@@ -9,10 +9,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::bittorrent::Wires;
 use crate::native::Links;
-use crate::transport::Transport;
-
-/// How long to wait when no connection can be accepted: out of descriptors, most likely; some will be free again.
-const PAUSE: Duration = Duration::from_millis(200);
+use crate::transport::{Ticket, Transport, accept_all};
 
 /// How long somebody who has connected may take for the first byte.
 const DEADLINE: Duration = Duration::from_secs(10);
@@ -34,29 +31,11 @@ pub(crate) struct FrontDoor {
 impl FrontDoor {
     /// Accepts connections until the node is stopped.
     pub(crate) async fn keep(self, listener: TcpListener) {
-        while let Some(accepted) = self.cancel.run_until_cancelled(listener.accept()).await {
-            match accepted {
-                Ok((stream, from)) => {
-                    let door = self.clone();
-                    self.tracker.spawn(async move {
-                        let cancel = door.cancel.clone();
-                        cancel.run_until_cancelled_owned(door.let_in(stream, from)).await;
-                    });
-                }
-                Err(error) => {
-                    tracing::warn!(%error, "connection not accepted");
-                    tokio::time::sleep(PAUSE).await;
-                }
-            }
-        }
+        let let_in = |stream, from, ticket| self.clone().let_in(stream, from, ticket);
+        accept_all(listener, self.transport.admission(), (&self.tracker, &self.cancel), let_in).await;
     }
 
-    async fn let_in(self, stream: TcpStream, from: SocketAddr) {
-        let from = SocketAddr::new(from.ip().to_canonical(), from.port());
-        let Some(ticket) = self.transport.admission().admit(from.ip()) else {
-            tracing::warn!(%from, "connection refused: too many");
-            return;
-        };
+    async fn let_in(self, stream: TcpStream, from: SocketAddr, ticket: Ticket) {
         match (first_byte(&stream).await, self.links) {
             (Some(BITTORRENT), _) => self.wires.visit(stream, from, ticket).await,
             (Some(_), Some(links)) => links.visit(stream, from, ticket).await,

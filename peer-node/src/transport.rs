@@ -6,6 +6,7 @@
 mod admission;
 mod asked;
 mod buffers;
+mod entrance;
 mod send_file;
 mod slots;
 mod stand;
@@ -22,6 +23,7 @@ pub(crate) use admission::Admission;
 pub use admission::Ticket;
 pub(crate) use asked::{Answer, Asked, Step};
 pub use buffers::{ALIGNMENT, Buffer, BufferPool};
+pub(crate) use entrance::accept_all;
 pub(crate) use send_file::{STRIDE, expect_soon, send_some};
 pub(crate) use slots::{Claim, Slots, Turn};
 pub(crate) use stand::Stand;

@@ -2,7 +2,6 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
 use protocol::configured::PeerId;
 use tokio::net::{TcpListener, TcpStream};
@@ -13,10 +12,7 @@ use tokio_util::task::TaskTracker;
 use super::greeting::greet;
 use super::link::Greeted;
 use super::plan::Plan;
-use crate::transport::Admission;
-
-/// How long to wait when no connection can be accepted: out of descriptors, most likely; some will be free again.
-const PAUSE: Duration = Duration::from_millis(200);
+use crate::transport::{Admission, Ticket, accept_all};
 
 /// How many connections may be there that have not said who they are: as many as there are peers, and some strangers.
 const STRANGERS: usize = 64;
@@ -46,30 +42,12 @@ impl Door {
 
     /// Accepts connections until the peer is stopped.
     pub(super) async fn keep(self, listener: TcpListener) {
-        while let Some(accepted) = self.cancel.run_until_cancelled(listener.accept()).await {
-            match accepted {
-                Ok((stream, from)) => {
-                    let door = self.clone();
-                    self.tracker.spawn(async move {
-                        let cancel = door.cancel.clone();
-                        cancel.run_until_cancelled_owned(door.let_in(stream, from)).await;
-                    });
-                }
-                Err(error) => {
-                    tracing::warn!(%error, "connection not accepted");
-                    tokio::time::sleep(PAUSE).await;
-                }
-            }
-        }
+        let let_in = |stream, from, ticket| self.clone().let_in(stream, from, ticket);
+        accept_all(listener, &self.admission, (&self.tracker, &self.cancel), let_in).await;
     }
 
-    async fn let_in(self, mut stream: TcpStream, from: SocketAddr) {
-        let address = SocketAddr::new(from.ip().to_canonical(), from.port());
-        // The place counts as long as it is not known who has come: neighbours are as many as are listed.
-        let Some(_ticket) = self.admission.admit(address.ip()) else {
-            tracing::warn!(%address, "connection refused: too many");
-            return;
-        };
+    /// Hears who has come. The place counts until that is known: neighbours are as many as are listed.
+    async fn let_in(self, mut stream: TcpStream, address: SocketAddr, _place: Ticket) {
         match greet(&mut stream, self.us, |said| self.judge(said)).await {
             Ok(peer) => {
                 let closed = self.cancel.child_token();

@@ -8,13 +8,14 @@ use protocol::lan::{ChunkName, RequestError, RequestReader, upload_line};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
-use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 use super::downloader::append;
 use super::{ChunkFolder, News};
 use crate::library::FileIdentity;
 use crate::local_time::local_time;
-use crate::transport::{Admission, STRIDE, send_some};
+use crate::transport::{Admission, STRIDE, Ticket, accept_all, send_some};
 
 /// The most connections.
 const MAX_CONNECTIONS: usize = 64;
@@ -27,9 +28,6 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 /// How long to wait for the other side's end, so that what is on its way to it is not lost.
 const LINGER: Duration = Duration::from_secs(2);
-
-/// The pause when no connection can be accepted.
-const PAUSE: Duration = Duration::from_millis(200);
 
 /// Where it stands what was given.
 const LOG: &str = "upload_log.txt";
@@ -51,41 +49,23 @@ enum UploadError {
 
 /// Gives the chunks of a folder to whoever asks, until the future is dropped.
 pub(crate) async fn upload(listener: TcpListener, folder: Arc<ChunkFolder>, news: mpsc::Sender<News>) {
-    let (mut tasks, admission) = (JoinSet::new(), Admission::new(MAX_CONNECTIONS));
-    loop {
-        let accepted = tokio::select! {
-            accepted = listener.accept() => accepted,
-            Some(_) = tasks.join_next() => continue,
-        };
-        match accepted {
-            Ok((stream, from)) => {
-                let Some(ticket) = admission.admit(from.ip()) else {
-                    tracing::warn!(%from, "connection refused: too many");
-                    continue;
-                };
-                let (folder, news) = (Arc::clone(&folder), news.clone());
-                tasks.spawn(async move {
-                    serve(stream, from, &folder, &news).await;
-                    drop(ticket);
-                });
-            }
-            Err(error) => {
-                tracing::warn!(%error, "connection not accepted");
-                tokio::time::sleep(PAUSE).await;
-            }
-        }
-    }
+    let (tracker, cancel, admission) =
+        (TaskTracker::new(), CancellationToken::new(), Admission::new(MAX_CONNECTIONS));
+    // Connections end with whoever accepts them.
+    let _open = cancel.clone().drop_guard();
+    let visit = |stream, from, place| serve(stream, from, place, (Arc::clone(&folder), news.clone()));
+    accept_all(listener, &admission, (&tracker, &cancel), visit).await;
 }
 
 async fn serve(
     mut stream: TcpStream,
     from: SocketAddr,
-    folder: &Arc<ChunkFolder>,
-    news: &mpsc::Sender<News>,
+    _place: Ticket,
+    (folder, news): (Arc<ChunkFolder>, mpsc::Sender<News>),
 ) {
-    match answer(&mut stream, folder).await {
+    match answer(&mut stream, &folder).await {
         Ok(Some(chunk)) => {
-            append(folder, LOG, &upload_line(&local_time(), &chunk, from.ip()));
+            append(&folder, LOG, &upload_line(&local_time(), &chunk, from.ip()));
             let _ = news.send(News::Uploaded { chunk, to: from.ip() }).await;
         }
         // No bytes at all: that is how it is said.
