@@ -60,6 +60,24 @@ fn gives_to(options: impl Fn(bool) -> Vec<&'static str>, play: impl Fn(&Group, &
     }
 }
 
+/// Connects to a seed of ours and waits for its bitfield, without a word after the handshake.
+fn call(group: &Group, exclusive: bool) -> RawNeighbour {
+    let mut peer = RawNeighbour::connect(group.port(1001), exclusive);
+    peer.greet(1002);
+    assert_eq!(peer.greeted(), 1001);
+    peer.expect(kind::BITFIELD, &[ALL]);
+    peer
+}
+
+/// Fetches all from a seed of ours, which ends then.
+fn take_all(group: &Group, mut peer: RawNeighbour, ours: Running) {
+    peer.send(kind::INTERESTED, &[]);
+    peer.expect(kind::UNCHOKE, &[]);
+    fetch(group, &mut peer);
+    peer.ended();
+    ends_well(ours);
+}
+
 fn auto(_exclusive: bool) -> Vec<&'static str> {
     Vec::new()
 }
@@ -136,37 +154,20 @@ fn one_that_says_nothing_before_it_has_our_bitfield() {
 fn one_that_says_nothing_is_spoken_to_in_the_framing_of_most() {
     let group = group();
     let ours = group.start(1001, &[]);
-    let mut peer = RawNeighbour::connect(group.port(1001), false);
-    peer.greet(1002);
-    peer.greeted();
-    peer.expect(kind::BITFIELD, &[ALL]);
-    peer.send(kind::INTERESTED, &[]);
-    peer.expect(kind::UNCHOKE, &[]);
-    fetch(&group, &mut peer);
-    peer.ended();
-    ends_well(ours);
+    let peer = call(&group, false);
+    take_all(&group, peer, ours);
 }
 
 #[test]
 fn one_that_is_slow_to_show_another_framing_is_met_in_it_the_next_time() {
     let group = group();
     let ours = group.start(1001, &[]);
-    let mut peer = RawNeighbour::connect(group.port(1001), false);
-    peer.greet(1002);
-    peer.greeted();
-    peer.expect(kind::BITFIELD, &[ALL]);
+    let mut peer = call(&group, false);
     // `00 00 00 00 02`: interested, exclusive.
     peer.send_raw(&[0, 0, 0, 0, kind::INTERESTED]);
     peer.is_left();
-    let mut peer = RawNeighbour::connect(group.port(1001), true);
-    peer.greet(1002);
-    peer.greeted();
-    peer.expect(kind::BITFIELD, &[ALL]);
-    peer.send(kind::INTERESTED, &[]);
-    peer.expect(kind::UNCHOKE, &[]);
-    fetch(&group, &mut peer);
-    peer.ended();
-    ends_well(ours);
+    let peer = call(&group, true);
+    take_all(&group, peer, ours);
 }
 
 #[test]
