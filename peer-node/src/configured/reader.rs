@@ -47,6 +47,13 @@ pub(super) enum Heard {
     Lost(Ending),
 }
 
+impl Heard {
+    /// Says whether it is something of which every occurrence has a line in the log.
+    pub(super) const fn is_written_down(&self) -> bool {
+        matches!(self, Self::Choke | Self::Unchoke | Self::Interested | Self::NotInterested | Self::Have(_))
+    }
+}
+
 /// The reading half of a connection.
 #[derive(Debug)]
 pub(super) struct Reader {

@@ -135,7 +135,7 @@ impl Session {
             us,
             swarm,
             choker: Choker::new(choking, now),
-            group: Group::default(),
+            group: Group::new(geometry.piece_count()),
             store: Store::new(files, here, now),
             log,
             board,

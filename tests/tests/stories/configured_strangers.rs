@@ -1,5 +1,7 @@
 //! Who connects to a peer and says wrong things is shown the door, and the peer goes on giving to its group.
 
+use std::time::{Duration, Instant};
+
 use tests::content::Content;
 use tests::eventually::SOON;
 use tests::foreign::Running;
@@ -91,4 +93,31 @@ fn pieces_that_do_not_exist_end_a_connection() {
 #[test]
 fn pieces_that_nobody_asked_for_end_a_connection() {
     is_left_after(|peer| peer.send(kind::PIECE, &[[0; 4].as_slice(), &[7; 1000]].concat()));
+}
+
+#[test]
+fn who_says_on_and_on_what_has_to_be_written_down_is_left() {
+    let group = group();
+    let _seed = group.start(1001, &[]);
+    let mut peer = RawNeighbour::connect(group.port(1001), false);
+    peer.greet(1002);
+    peer.greeted();
+    peer.send(kind::BITFIELD, &[0]);
+    let both = [0, 0, 0, 1, kind::UNCHOKE, 0, 0, 0, 1, kind::CHOKE];
+    peer.send_raw(&both.repeat(60_000));
+    peer.is_left();
+    assert!(group.log(1001).len() < 20_000, "{} lines", group.log(1001).len());
+}
+
+#[test]
+fn who_says_again_and_again_that_it_has_all_is_left_before_it_costs_much() {
+    let group = Group::new(Content::random(621, 2_000_000), 1, &[true, false, false]);
+    let _seed = group.start(1001, &[]);
+    let mut peer = RawNeighbour::connect(group.port(1001), false);
+    peer.greet(1002);
+    peer.greeted();
+    let begun = Instant::now();
+    peer.send_raw(&[0, 0, 0, 1, kind::DONE].repeat(10_002));
+    peer.is_left();
+    assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
 }

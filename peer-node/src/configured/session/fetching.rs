@@ -32,11 +32,7 @@ impl Session {
                 Action::Drop { piece } => self.store.forget(piece),
                 // Nothing is asked of two, and the dialect has no word for it.
                 Action::Cancel { .. } => {}
-                Action::Leave { source, .. } => {
-                    if let Some(neighbour) = self.group.get(source) {
-                        neighbour.link.end(Ending::Stalled);
-                    }
-                }
+                Action::Leave { source, .. } => self.group.end(source, Ending::Stalled),
             }
         }
         self.group.neighbours_mut().for_each(super::neighbour::Neighbour::tell_interest);

@@ -1,9 +1,11 @@
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use protocol::configured::{Framing, PeerId, PeerList};
 
 use super::neighbour::Neighbour;
+use crate::configured::ending::Ending;
+use crate::gate::Pace;
 use crate::swarm::{SourceId, SourceIds};
 
 /// How long it is listened when everybody has the file: some want to be told so once more.
@@ -12,8 +14,15 @@ const LINGER: Duration = Duration::from_secs(1);
 /// How long those who are not connected then, and have not heard of it, may take to connect.
 const GRACE: Duration = Duration::from_secs(5);
 
+/// What a peer may say of what has to be written down, besides so much for every piece: so many lines at once, and then one more
+/// each time.
+const LINES: Pace = Pace { each: Duration::from_millis(100), burst: 10_000 };
+
+/// So many lines there may be for every piece: honest programs have cause for about three, and again when they are started anew.
+const LINES_A_PIECE: u32 = 8;
+
 /// The other peers, as far as they are known.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Group {
     ids: SourceIds,
     neighbours: BTreeMap<SourceId, Neighbour>,
@@ -23,9 +32,33 @@ pub(super) struct Group {
     told: BTreeSet<PeerId>,
     /// What lengths count at some of them, where that came as a surprise.
     framings: BTreeMap<PeerId, Framing>,
+    lines: Pace,
+    /// When what each may say will be whole again.
+    said: BTreeMap<PeerId, Instant>,
 }
 
 impl Group {
+    /// Begins without anybody, for a content of so many pieces.
+    pub(super) fn new(pieces: u32) -> Self {
+        let burst = LINES.burst.saturating_add(pieces.saturating_mul(LINES_A_PIECE));
+        Self {
+            ids: SourceIds::default(),
+            neighbours: BTreeMap::new(),
+            whole: BTreeSet::new(),
+            told: BTreeSet::new(),
+            framings: BTreeMap::new(),
+            lines: Pace { burst, ..LINES },
+            said: BTreeMap::new(),
+        }
+    }
+
+    /// Counts something that a peer says and that has to be written down, over all its connections; says whether it is still as
+    /// much as anybody honest says.
+    pub(super) fn may_say(&mut self, peer: PeerId, now: Instant) -> bool {
+        let whole = self.lines.spend(self.said.get(&peer).copied(), now);
+        whole.map(|whole| self.said.insert(peer, whole)).is_some()
+    }
+
     /// Numbers a connection that is to come.
     pub(super) fn next_id(&self) -> SourceId {
         self.ids.next()
@@ -39,6 +72,13 @@ impl Group {
 
     pub(super) fn remove(&mut self, id: SourceId) -> Option<Neighbour> {
         self.neighbours.remove(&id)
+    }
+
+    /// Ends a connection at once.
+    pub(super) fn end(&self, id: SourceId, ending: Ending) {
+        if let Some(neighbour) = self.get(id) {
+            neighbour.link.end(ending);
+        }
     }
 
     /// Closes all connections.

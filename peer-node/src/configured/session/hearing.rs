@@ -22,6 +22,11 @@ impl Session {
     /// Begins with a connection; one that there was to the same peer is over.
     pub(super) fn met(&mut self, greeted: Greeted) {
         let (peer, now, geometry) = (greeted.peer, Instant::now(), self.plan.common.geometry);
+        if !self.group.may_say(peer, now) {
+            tracing::warn!(%peer, address = %greeted.address, "connection refused: it has said too much");
+            greeted.closed.cancel();
+            return;
+        }
         tracing::info!(%peer, address = %greeted.address, inbound = greeted.is_inbound, "peer joined");
         if let Some(old) = self.group.find(peer) {
             self.lost(old, &Ending::Replaced);
@@ -50,8 +55,12 @@ impl Session {
 
     fn hear(&mut self, id: SourceId, heard: Heard) {
         let now = Instant::now();
+        let Some(peer) = self.group.get(id).map(|neighbour| neighbour.peer) else { return };
+        if heard.is_written_down() && !self.group.may_say(peer, now) {
+            let what = "it goes on saying what has to be written down";
+            return self.group.end(id, Ending::Violation { what });
+        }
         let Some(neighbour) = self.group.get_mut(id) else { return };
-        let peer = neighbour.peer;
         match heard {
             Heard::Choke => self.choked(id, now),
             Heard::Unchoke => self.unchoked(id),
@@ -75,7 +84,12 @@ impl Session {
             }
             Heard::Done => {
                 neighbour.waits_for_done();
-                self.has(id, self.plan.common.geometry.pieces());
+                // To look at all pieces takes time, and of one that has all it leads to nothing.
+                if neighbour.theirs.is_full() {
+                    self.repeats(id);
+                } else {
+                    self.has(id, self.plan.common.geometry.pieces());
+                }
                 self.answer_done(id);
             }
             Heard::Request(piece) => self.requested(id, piece),
