@@ -9,6 +9,7 @@ mod hearing;
 mod neighbour;
 mod parting;
 mod store;
+mod waiting;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -93,6 +94,8 @@ pub(super) struct Session {
     links: Common,
     phase: Phase,
     chosen: Chosen,
+    /// Since when it does not go on because others are missing.
+    alone_since: Option<Instant>,
 }
 
 impl Session {
@@ -142,6 +145,7 @@ impl Session {
             links,
             phase,
             chosen: Chosen::default(),
+            alone_since: None,
             plan,
         };
         (session, Inbox { met, events }, met_sender, view)
@@ -231,7 +235,7 @@ impl Session {
         let (pieces, pieces_done) = (self.plan.common.geometry.piece_count(), self.swarm.pieces_done());
         let bytes_done = self.store.bytes_here();
         let (active, known) = (self.swarm.active_sources(), self.group.len());
-        let is_fetching = self.phase == Phase::Fetching;
+        let (is_fetching, awaited) = (self.phase == Phase::Fetching, self.awaited(now));
         self.board.show(|view| {
             (view.pieces_done, view.pieces) = (pieces_done, pieces);
             view.bytes_done = bytes_done;
@@ -239,6 +243,7 @@ impl Session {
             view.rate_up = rate_up;
             view.sources_active = if is_fetching { active } else { known };
             view.sources_known = known;
+            view.trouble = awaited;
         });
     }
 }

@@ -98,6 +98,19 @@ fn one_that_starts_late_is_waited_for() {
 }
 
 #[test]
+fn one_that_nobody_answers_says_whom_it_waits_for() {
+    let group = Group::new(Content::random(605, 100_000), PIECE, &[true, false]);
+    for (lonely, missing) in [(1001, 1002), (1002, 1001)] {
+        let mut waiting = group.start(lonely, &[]);
+        let word = format!("waiting\tnot connected: {missing}");
+        let told = waiting.output().find(0, SOON, |line| line == word);
+        assert!(told.is_some(), "{}", waiting.output().text());
+        waiting.process().signal(Signal::INT);
+        assert_eq!(waiting.process().wait(SOON).code(), Some(130));
+    }
+}
+
+#[test]
 fn one_that_is_killed_goes_on_from_the_pieces_it_has() {
     let group = Group::new(Content::random(603, 100_000_000), PIECE, &[true, false, false]);
     let mut seed = group.start(1001, &[]);

@@ -1,6 +1,6 @@
 //! Runs one peer until its end or a signal, and shows how it goes.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use protocol::configured::ListedPeer;
 use protocol::escape::display_safe;
@@ -16,6 +16,9 @@ use crate::transfers::{DownloadState, DownloadView};
 
 /// How often what is shown is looked at.
 const PAUSE: Duration = Duration::from_millis(250);
+
+/// How long it is waited for others before that is said again.
+const AGAIN: Duration = Duration::from_mins(1);
 
 /// The status after Ctrl-C.
 const INTERRUPTED: u8 = 130;
@@ -47,7 +50,7 @@ pub(super) async fn run(
             format!("here\t{found}\t{pieces}")
         })?;
     }
-    let told = Told { had_it: found == pieces, whole: false };
+    let told = Told { had_it: found == pieces, whole: false, waiting: None };
     let watched = watch(&mut peer, &mut signals, reports, told, output).await;
     output.clear_live();
     let stopped = tokio::select! {
@@ -103,6 +106,8 @@ struct Told {
     had_it: bool,
     /// Whether it was said that the file is here.
     whole: bool,
+    /// Whom it was said to wait for, and when.
+    waiting: Option<(String, Instant)>,
 }
 
 impl Told {
@@ -111,6 +116,9 @@ impl Told {
         let is_person = output.is_for_person();
         if view.state.is_here() && !std::mem::replace(&mut self.whole, true) {
             output.line(whole_line(view, is_person, self.had_it))?;
+        }
+        if let Some(line) = self.waiting(view, is_person) {
+            output.line(line)?;
         }
         match &view.state {
             DownloadState::Done { .. } => {
@@ -124,6 +132,21 @@ impl Told {
             DownloadState::Cancelled => Ok(Some(1)),
             _ => Ok(None),
         }
+    }
+
+    /// Returns what is to be said of those it waits for, if they are others than before or it was not said for long.
+    fn waiting(&mut self, view: &DownloadView, is_person: bool) -> Option<String> {
+        let missing = view.trouble.as_ref()?;
+        let is_known = |(said, when): &(String, Instant)| said == missing && when.elapsed() < AGAIN;
+        if self.waiting.as_ref().is_some_and(is_known) {
+            return None;
+        }
+        self.waiting = Some((missing.clone(), Instant::now()));
+        Some(if is_person {
+            format!("waiting  {missing}; they begin later or have ended, Ctrl-C ends this one too")
+        } else {
+            format!("waiting\t{missing}")
+        })
     }
 }
 

@@ -99,6 +99,10 @@ impl Group {
         self.neighbours.iter().find(|(_, neighbour)| neighbour.peer == peer).map(|(id, _)| *id)
     }
 
+    pub(super) fn neighbours(&self) -> impl Iterator<Item = &Neighbour> {
+        self.neighbours.values()
+    }
+
     pub(super) fn neighbours_mut(&mut self) -> impl Iterator<Item = &mut Neighbour> {
         self.neighbours.values_mut()
     }
@@ -117,6 +121,11 @@ impl Group {
         self.whole.insert(peer);
     }
 
+    /// Says whether a peer is known to have the whole file.
+    pub(super) fn has_whole(&self, peer: PeerId) -> bool {
+        self.whole.contains(&peer)
+    }
+
     /// Notes that a peer was told that we have the whole file.
     pub(super) fn told(&mut self, peer: PeerId) {
         self.told.insert(peer);
@@ -129,7 +138,7 @@ impl Group {
 
     /// Says whether everybody but us has the whole file.
     pub(super) fn is_whole_but(&self, us: PeerId, list: &PeerList) -> bool {
-        list.others(us).all(|peer| self.whole.contains(&peer.id))
+        list.others(us).all(|peer| self.has_whole(peer.id))
     }
 
     /// Says whether, so long after everybody had the file, nobody needs us any more.

@@ -59,6 +59,11 @@ impl Neighbour {
         self.interest.wanted = on;
     }
 
+    /// Says whether it has anything that is wanted.
+    pub(super) const fn is_wanted(&self) -> bool {
+        self.interest.wanted
+    }
+
     /// Notes that it has to hear whether it has anything that is wanted, even if that has not changed.
     pub(super) const fn owes_answer(&mut self) {
         self.interest.is_owed = true;
