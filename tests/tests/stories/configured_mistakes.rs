@@ -1,10 +1,13 @@
 //! Wrong configurations: each is refused before anybody is spoken with, and the message says where and why.
 
 use std::fs;
-use std::process::Output;
+use std::process::{Output, Stdio};
 
 use tests::content::Content;
+use tests::eventually::SOON;
 use tests::group::{FILE, Group};
+use tests::lines::Lines;
+use tests::process::Process;
 
 fn group() -> Group {
     Group::new(Content::random(610, 100_000), 16 << 10, &[true, false])
@@ -117,4 +120,22 @@ fn a_port_that_is_taken_is_told() {
     let (status, complaint) = refused(&group, "1002");
     assert_eq!(status, Some(1));
     assert!(complaint.contains("cannot listen on localhost:"), "{complaint}");
+}
+
+#[test]
+fn one_that_cannot_begin_ends_those_that_were_started_with_it() {
+    let group = Group::new(Content::random(611, 100_000), 16 << 10, &[true, false, false]);
+    let _taken = std::net::TcpListener::bind(("127.0.0.1", group.port(1002))).expect("a free port");
+    let mut command = group.command("start-all", &[]);
+    command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut all = Process::spawn("start-all", command);
+    let said = Lines::of(all.child().stdout.take().expect("a pipe"));
+    let complained = Lines::of(all.child().stderr.take().expect("a pipe"));
+    assert_eq!(all.wait(SOON).code(), Some(1), "{} {}", said.text(), complained.text());
+    assert!(said.ended(SOON) && complained.ended(SOON), "the pipes end with the process");
+    let (said, complained) = (said.text(), complained.text());
+    assert!(said.contains("1001\tstopped") && said.contains("1003\tstopped"), "{said}");
+    let last = complained.lines().last().expect("a complaint");
+    assert!(last.contains("peer 1002 cannot begin: cannot listen on localhost:"), "{complained}");
+    assert!(last.contains("the others were stopped"), "{complained}");
 }

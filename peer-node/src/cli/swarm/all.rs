@@ -1,50 +1,43 @@
 //! Starts all peers whose host is this machine, each in a process of its own, and shows them together until the end.
 
-use std::env;
-use std::io;
-use std::process::{ExitStatus, Stdio};
+mod company;
+
 use std::time::Duration;
 
 use protocol::configured::PeerId;
 use protocol::escape::display_safe;
-use rustix::process::{Pid, Signal, kill_process};
-use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
-use tokio::process::{Child, Command};
-use tokio::sync::mpsc;
-use tokio::task::JoinSet;
 
+use super::one::status;
 use super::report::Report;
 use super::{SwarmOptions, SwarmTrouble};
 use crate::cli::{FORCED, Signals, Stop};
 use crate::configured::{Plan, is_here};
-use crate::repl::output::Output;
+use crate::repl::output::{Output, OutputClosed};
 use crate::repl::progress_line;
 use crate::transfers::DownloadState;
+use company::{Company, News, Started};
 
 /// How often what is shown is drawn.
 const PAUSE: Duration = Duration::from_millis(250);
 
-/// Lines of all peers that wait to be seen to; peers pause when it is full.
-const BACKLOG: usize = 256;
-
-/// The status after Ctrl-C.
-const INTERRUPTED: u8 = 130;
-
-/// A peer in a process of its own.
-#[derive(Debug)]
-struct Started {
-    id: PeerId,
-    pid: Option<Pid>,
-    report: Option<Report>,
-    /// How it ended, if it has.
-    ended: Option<u8>,
+/// What is kept an eye on.
+struct Watch<'a> {
+    plan: &'a Plan,
+    output: &'a mut Output,
+    company: Company,
+    /// Why all are being stopped, if they are.
+    stopping: Option<Why>,
 }
 
-/// What comes from the processes.
-#[derive(Debug)]
-enum News {
-    Said(PeerId, String),
-    Complained(PeerId, String),
+/// Why all are stopped before everybody has the file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Why {
+    /// A signal came.
+    Told(Stop),
+    /// That one could not begin, so the others would wait for it for ever.
+    Missing(PeerId),
+    /// Nobody reads what is said.
+    Unheard,
 }
 
 pub(super) async fn run(
@@ -53,157 +46,162 @@ pub(super) async fn run(
     output: &mut Output,
 ) -> Result<u8, SwarmTrouble> {
     let mut signals = Signals::listen()?;
-    let (sender, mut news) = mpsc::channel(BACKLOG);
-    let (mut peers, mut ends) = (Vec::new(), JoinSet::new());
-    for peer in plan.list.peers() {
-        if !is_here(&peer.host).await {
-            tracing::info!(id = %peer.id, host = peer.host, "peer of another machine");
-            continue;
-        }
-        let child = start(options, peer.id)?;
-        let pid = child.id().and_then(|pid| i32::try_from(pid).ok()).and_then(Pid::from_raw);
-        peers.push(Started { id: peer.id, pid, report: None, ended: None });
-        attend(peer.id, child, &sender, &mut ends);
-    }
-    drop(sender);
-    if peers.is_empty() {
+    let here = tokio::select! {
+        here = of_this_machine(plan) => here,
+        stop = signals.next() => return Ok(status(stop)),
+    };
+    if here.is_empty() {
         return Err(SwarmTrouble::NobodyHere(options.peers_path()));
     }
-    let mut stopped: Option<Stop> = None;
-    let mut tick = tokio::time::interval(PAUSE);
-    while peers.iter().any(|peer| peer.ended.is_none()) {
-        tokio::select! {
-            biased;
-            stop = signals.next() => {
-                pass_on(&peers, stop);
-                if stopped.replace(stop) == Some(Stop::Interrupt) && stop == Stop::Interrupt {
-                    return Ok(FORCED);
-                }
-            }
-            Some(news) = news.recv() => hear(news, &mut peers, output)?,
-            Some(end) = ends.join_next(), if !ends.is_empty() => {
-                if let Ok((id, status)) = end { has_ended(id, status, stopped.is_some(), &mut peers, output)?; }
-            }
-            _ = tick.tick() => draw(plan, &peers, output),
+    let mut watch = Watch { plan, output, company: Company::new(), stopping: None };
+    for id in here {
+        if let Err(error) = watch.company.start(options, id) {
+            watch.output.error(format!("peer {id} cannot be started: {error}"));
+            watch.stop(Why::Missing(id), Stop::Interrupt);
+            break;
         }
     }
-    Ok(match stopped {
-        Some(Stop::Interrupt) => INTERRUPTED,
-        Some(Stop::Terminate) => 0,
-        None => u8::from(peers.iter().any(|peer| peer.ended != Some(0))),
-    })
+    watch.keep(&mut signals).await
 }
 
-/// Starts a peer. Ctrl-C at the terminal is for us, who pass it on.
-fn start(options: &SwarmOptions, id: PeerId) -> io::Result<Child> {
-    let mut command = Command::new(env::current_exe()?);
-    command.args(["swarm", &id.to_string(), "--report", "--dir"]).arg(&options.dir);
-    command.arg("--common").arg(options.common_path()).arg("--peers").arg(options.peers_path());
-    let framing = format!("{:?}", options.framing).to_ascii_lowercase();
-    command.args(["--framing", &framing]).args((0..options.verbose).map(|_| "-v"));
-    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    command.process_group(0).kill_on_drop(true).spawn()
-}
-
-/// Has all told that a process says, and how it ends when it has said all.
-fn attend(
-    id: PeerId,
-    mut child: Child,
-    sender: &mpsc::Sender<News>,
-    ends: &mut JoinSet<(PeerId, io::Result<ExitStatus>)>,
-) {
-    let (out, err) = (child.stdout.take(), child.stderr.take());
-    let (said, complained) = (sender.clone(), sender.clone());
-    ends.spawn(async move {
-        let saying = tell_lines(out, |line| said.send(News::Said(id, line)));
-        let complaining = tell_lines(err, |line| complained.send(News::Complained(id, line)));
-        tokio::join!(saying, complaining);
-        (id, child.wait().await)
-    });
-}
-
-async fn tell_lines<F>(pipe: Option<impl AsyncRead + Unpin>, tell: impl Fn(String) -> F)
-where
-    F: Future<Output = Result<(), mpsc::error::SendError<News>>>,
-{
-    let Some(pipe) = pipe else { return };
-    let mut lines = BufReader::new(pipe).lines();
-    while let Ok(Some(line)) = lines.next_line().await {
-        if tell(line).await.is_err() {
-            return;
+/// Returns the peers whose host is this machine.
+async fn of_this_machine(plan: &Plan) -> Vec<PeerId> {
+    let mut here = Vec::new();
+    for peer in plan.list.peers() {
+        if is_here(&peer.host).await {
+            here.push(peer.id);
+        } else {
+            tracing::info!(id = %peer.id, host = peer.host, "peer of another machine");
         }
     }
+    here
 }
 
-fn pass_on(peers: &[Started], stop: Stop) {
-    let signal = match stop {
-        Stop::Interrupt => Signal::INT,
-        Stop::Terminate => Signal::TERM,
-    };
-    for pid in peers.iter().filter(|peer| peer.ended.is_none()).filter_map(|peer| peer.pid) {
-        // One that has just ended needs no signal.
-        let _ = kill_process(pid, signal);
-    }
-}
-
-fn hear(news: News, peers: &mut [Started], output: &mut Output) -> Result<(), SwarmTrouble> {
-    match news {
-        News::Said(id, line) => {
-            if let Some(report) = Report::parse(&line) {
-                if let Some(peer) = peers.iter_mut().find(|peer| peer.id == id) {
-                    peer.report = Some(report);
+impl Watch<'_> {
+    /// Goes on until all have ended; returns the status.
+    async fn keep(mut self, signals: &mut Signals) -> Result<u8, SwarmTrouble> {
+        let mut tick = tokio::time::interval(PAUSE);
+        while self.company.is_at_work() {
+            tokio::select! {
+                biased;
+                stop = signals.next() => {
+                    if self.stopping == Some(Why::Told(Stop::Interrupt)) && stop == Stop::Interrupt {
+                        return Ok(FORCED);
+                    }
+                    self.stop(Why::Told(stop), stop);
                 }
-            } else if let Some((word @ ("done" | "here"), rest)) = line.split_once('\t') {
+                Some(news) = self.company.next() => {
+                    if self.hear(news).is_err() && self.stopping.is_none() {
+                        self.stop(Why::Unheard, Stop::Interrupt);
+                    }
+                }
+                _ = tick.tick() => self.draw(),
+            }
+        }
+        match self.stopping {
+            Some(Why::Told(stop)) => Ok(status(stop)),
+            Some(Why::Unheard) => Err(OutputClosed.into()),
+            Some(Why::Missing(id)) => {
+                self.lament(id);
+                Ok(1)
+            }
+            None => Ok(u8::from(self.company.peers.iter().any(|peer| peer.ended != Some(0)))),
+        }
+    }
+
+    /// Has all end in order.
+    fn stop(&mut self, why: Why, stop: Stop) {
+        self.stopping = Some(why);
+        self.company.signal(stop);
+    }
+
+    fn hear(&mut self, news: News) -> Result<(), OutputClosed> {
+        match news {
+            News::Said(id, line) => self.said(id, &line)?,
+            News::Complained(id, line) => {
+                self.output.warning(format!("peer {id}: {}", display_safe(&line)));
+                if let Some(peer) = self.company.find(id) {
+                    peer.complaint = Some(line);
+                }
+            }
+            News::Ended(id, status) => self.has_ended(id, status)?,
+        }
+        Ok(())
+    }
+
+    fn said(&mut self, id: PeerId, line: &str) -> Result<(), OutputClosed> {
+        let Some(peer) = self.company.find(id) else { return Ok(()) };
+        if let Some(report) = Report::parse(line) {
+            peer.report = Some(report);
+            return Ok(());
+        }
+        match line.split_once('\t') {
+            Some(("swarm", _)) => peer.has_begun = true,
+            Some((word @ ("done" | "here" | "waiting"), rest)) => {
                 let rest = display_safe(rest).replace("\\t", "\t");
-                output.line(if output.is_for_person() {
+                self.output.line(if self.output.is_for_person() {
                     format!("peer {id}  {word}  {}", rest.split('\t').next().unwrap_or_default())
                 } else {
                     format!("{id}\t{word}\t{rest}")
                 })?;
             }
+            _ => {}
         }
-        News::Complained(id, line) => output.warning(format!("peer {id}: {}", display_safe(&line))),
+        Ok(())
     }
-    Ok(())
-}
 
-fn has_ended(
-    id: PeerId,
-    status: io::Result<ExitStatus>,
-    was_stopped: bool,
-    peers: &mut [Started],
-    output: &mut Output,
-) -> Result<(), SwarmTrouble> {
-    // Whoever was ended by a signal has none.
-    let status = status.ok().and_then(|status| status.code()).and_then(|code| u8::try_from(code).ok());
-    peers.iter_mut().filter(|peer| peer.id == id).for_each(|peer| peer.ended = Some(status.unwrap_or(255)));
-    let is_person = output.is_for_person();
-    let how = |word| if is_person { format!("peer {id}  {word}") } else { format!("{id}\t{word}") };
-    match status {
-        Some(0) => output.line(how("ended"))?,
-        _ if was_stopped => output.line(how("stopped"))?,
-        Some(status) => output.error(format!("peer {id} ended with status {status}")),
-        None => output.error(format!("peer {id} was killed")),
+    fn has_ended(&mut self, id: PeerId, status: Option<u8>) -> Result<(), OutputClosed> {
+        let Some(peer) = self.company.find(id) else { return Ok(()) };
+        peer.ended = Some(status.unwrap_or(255));
+        let has_begun = peer.has_begun;
+        let is_person = self.output.is_for_person();
+        let how = |word| if is_person { format!("peer {id}  {word}") } else { format!("{id}\t{word}") };
+        match status {
+            Some(0) => self.output.line(how("ended")),
+            _ if self.stopping.is_some() => self.output.line(how("stopped")),
+            _ => {
+                let what = status
+                    .map_or_else(|| "was killed".to_owned(), |status| format!("ended with status {status}"));
+                self.output.error(format!("peer {id} {what}"));
+                if has_begun {
+                    self.output
+                        .warning(format!("the others wait for it: peer-node swarm {id} starts it again"));
+                } else {
+                    self.stop(Why::Missing(id), Stop::Interrupt);
+                }
+                Ok(())
+            }
+        }
     }
-    Ok(())
-}
 
-fn draw(plan: &Plan, peers: &[Started], output: &mut Output) {
-    if !output.wants_live() {
-        return;
+    /// Says who could not begin and why, once everything else was said.
+    fn lament(&mut self, id: PeerId) {
+        let complaint = self.company.find(id).and_then(|peer| peer.complaint.take());
+        let complaint =
+            complaint.as_deref().map_or("see above", |line| line.strip_prefix("peer-node: ").unwrap_or(line));
+        self.output.error(format!(
+            "peer {id} cannot begin: {}; the others were stopped, and go on from what they have when all are started again",
+            display_safe(complaint)
+        ));
     }
-    let (look, width, height) = output.live_frame();
-    let size = plan.common.geometry.size();
-    let line = |peer: &Started| {
-        let report = peer.report.as_ref()?;
-        let location = plan.dir.clone();
-        let state = match peer.ended {
-            Some(0) => DownloadState::Done { location, renamed: None },
-            Some(_) => DownloadState::Failed { reason: "see above".to_owned() },
-            None if report.is_here() => DownloadState::Seeding { location },
-            None => DownloadState::Fetching,
+
+    fn draw(&mut self) {
+        if !self.output.wants_live() {
+            return;
+        }
+        let (look, width, height) = self.output.live_frame();
+        let (size, dir) = (self.plan.common.geometry.size(), &self.plan.dir);
+        let line = |peer: &Started| {
+            let report = peer.report.as_ref()?;
+            let location = dir.clone();
+            let state = match peer.ended {
+                Some(0) => DownloadState::Done { location, renamed: None },
+                Some(_) => DownloadState::Failed { reason: "see above".to_owned() },
+                None if report.is_here() => DownloadState::Seeding { location },
+                None => DownloadState::Fetching,
+            };
+            Some(progress_line(&report.view(peer.id.to_string(), size, state), width, look))
         };
-        Some(progress_line(&report.view(peer.id.to_string(), size, state), width, look))
-    };
-    output.draw(peers.iter().filter_map(line).take(height).collect());
+        self.output.draw(self.company.peers.iter().filter_map(line).take(height).collect());
+    }
 }

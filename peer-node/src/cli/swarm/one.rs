@@ -60,7 +60,8 @@ pub(super) async fn run(
     if stopped { watched } else { Ok(FORCED) }
 }
 
-const fn status(stop: Stop) -> u8 {
+/// Returns the status after a signal.
+pub(super) const fn status(stop: Stop) -> u8 {
     match stop {
         Stop::Interrupt => INTERRUPTED,
         Stop::Terminate => 0,

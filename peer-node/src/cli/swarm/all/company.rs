@@ -1,0 +1,128 @@
+use std::env;
+use std::io;
+use std::process::{ExitStatus, Stdio};
+
+use protocol::configured::PeerId;
+use rustix::process::{Pid, Signal, kill_process};
+use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
+use tokio::process::{Child, Command};
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+
+use crate::cli::Stop;
+use crate::cli::swarm::SwarmOptions;
+use crate::cli::swarm::report::Report;
+
+/// Lines of all peers that wait to be seen to; peers pause when it is full.
+const BACKLOG: usize = 256;
+
+/// A peer in a process of its own.
+#[derive(Debug)]
+pub(super) struct Started {
+    pub(super) id: PeerId,
+    pid: Option<Pid>,
+    pub(super) report: Option<Report>,
+    /// Whether it has begun as one of the group.
+    pub(super) has_begun: bool,
+    /// What it complained of last.
+    pub(super) complaint: Option<String>,
+    /// How it ended, if it has.
+    pub(super) ended: Option<u8>,
+}
+
+/// What comes from the processes.
+#[derive(Debug)]
+pub(super) enum News {
+    Said(PeerId, String),
+    Complained(PeerId, String),
+    /// It has said all, and ended with that status; with none if a signal has ended it.
+    Ended(PeerId, Option<u8>),
+}
+
+/// The peers that were started; killed when it is dropped before they have ended.
+#[derive(Debug)]
+pub(super) struct Company {
+    pub(super) peers: Vec<Started>,
+    sender: mpsc::Sender<News>,
+    news: mpsc::Receiver<News>,
+    attendants: JoinSet<()>,
+}
+
+impl Company {
+    pub(super) fn new() -> Self {
+        let (sender, news) = mpsc::channel(BACKLOG);
+        Self { peers: Vec::new(), sender, news, attendants: JoinSet::new() }
+    }
+
+    /// Starts one more.
+    pub(super) fn start(&mut self, options: &SwarmOptions, id: PeerId) -> io::Result<()> {
+        let child = spawn(options, id)?;
+        let pid = child.id().and_then(|pid| i32::try_from(pid).ok()).and_then(Pid::from_raw);
+        let started = Started { id, pid, report: None, has_begun: false, complaint: None, ended: None };
+        self.peers.push(started);
+        self.attendants.spawn(attend(id, child, self.sender.clone()));
+        Ok(())
+    }
+
+    /// Says whether any of them has not ended.
+    pub(super) fn is_at_work(&self) -> bool {
+        self.peers.iter().any(|peer| peer.ended.is_none())
+    }
+
+    /// Waits for what one of them says or does next. Cancel safe.
+    pub(super) async fn next(&mut self) -> Option<News> {
+        self.news.recv().await
+    }
+
+    pub(super) fn find(&mut self, id: PeerId) -> Option<&mut Started> {
+        self.peers.iter_mut().find(|peer| peer.id == id)
+    }
+
+    /// Passes a signal on to those who have not ended.
+    pub(super) fn signal(&self, stop: Stop) {
+        let signal = match stop {
+            Stop::Interrupt => Signal::INT,
+            Stop::Terminate => Signal::TERM,
+        };
+        for pid in self.peers.iter().filter(|peer| peer.ended.is_none()).filter_map(|peer| peer.pid) {
+            // One that has just ended needs no signal.
+            let _ = kill_process(pid, signal);
+        }
+    }
+}
+
+/// Starts a peer. Ctrl-C at the terminal is for us, who pass it on.
+fn spawn(options: &SwarmOptions, id: PeerId) -> io::Result<Child> {
+    let mut command = Command::new(env::current_exe()?);
+    command.args(["swarm", &id.to_string(), "--report", "--dir"]).arg(&options.dir);
+    command.arg("--common").arg(options.common_path()).arg("--peers").arg(options.peers_path());
+    let framing = format!("{:?}", options.framing).to_ascii_lowercase();
+    command.args(["--framing", &framing]).args((0..options.verbose).map(|_| "-v"));
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command.process_group(0).kill_on_drop(true).spawn()
+}
+
+/// Tells all that a process says, and how it ends when it has said all.
+async fn attend(id: PeerId, mut child: Child, news: mpsc::Sender<News>) {
+    let (out, err) = (child.stdout.take(), child.stderr.take());
+    let saying = tell_lines(out, |line| news.send(News::Said(id, line)));
+    let complaining = tell_lines(err, |line| news.send(News::Complained(id, line)));
+    tokio::join!(saying, complaining);
+    let code = |status: ExitStatus| status.code().and_then(|code| u8::try_from(code).ok());
+    let status = child.wait().await.ok().and_then(code);
+    // Who does not listen any more has stopped everything.
+    let _ = news.send(News::Ended(id, status)).await;
+}
+
+async fn tell_lines<F>(pipe: Option<impl AsyncRead + Unpin>, tell: impl Fn(String) -> F)
+where
+    F: Future<Output = Result<(), mpsc::error::SendError<News>>>,
+{
+    let Some(pipe) = pipe else { return };
+    let mut lines = BufReader::new(pipe).lines();
+    while let Ok(Some(line)) = lines.next_line().await {
+        if tell(line).await.is_err() {
+            return;
+        }
+    }
+}
