@@ -12,6 +12,7 @@ mod downloader;
 mod fetch;
 mod folder;
 mod folder_error;
+mod fresh;
 mod merge;
 mod neighbours;
 mod news;

@@ -11,6 +11,7 @@ use tokio::sync::mpsc;
 
 use super::board::Board;
 use super::fetch::{FetchError, fetch};
+use super::fresh::Fresh;
 use super::merge::Merged;
 use super::{ChunkFolder, FolderError, News, Settings};
 use crate::addresses::may_dial;
@@ -76,7 +77,8 @@ pub(crate) async fn download(
     settings: &Settings,
     news: &mpsc::Sender<News>,
 ) -> Result<Downloaded, DownloadError> {
-    let board = Board::load(folder.path())?;
+    let home = folder.path().to_owned();
+    let board = on_disk(move || Ok(Board::load(&home)?)).await?;
     let first: ChunkName = format!("{name}_1").parse()?;
     if !board.knows(name) {
         return Err(DownloadError::Unknown { name: excerpt(name), place: Board::place(folder.path()) });
@@ -119,9 +121,9 @@ impl Task<'_> {
             if !may_dial(SocketAddr::new(*holder, self.settings.chunk_port)) {
                 continue;
             }
-            match fetch(self.settings, (chunk, *holder), announced, room, fresh.clone()).await {
+            match fetch(self.settings, (chunk, *holder), announced, room, &fresh).await {
                 Ok(fetched) => {
-                    self.folder.settle(&fresh, chunk)?;
+                    self.settle(fresh, chunk).await?;
                     self.note(chunk, *holder);
                     let (bytes, is_verified) = (fetched.bytes, fetched.is_verified);
                     let (chunk, from) = (chunk.clone(), *holder);
@@ -130,8 +132,6 @@ impl Task<'_> {
                     return Ok(Some(Had { chunk, bytes, is_verified, is_new: true }));
                 }
                 Err(error) => {
-                    // What has come of it is of no use.
-                    let _ = fs::remove_file(&fresh);
                     if let FetchError::Own { path, source } = error {
                         return Err(FolderError::Io { path, source }.into());
                     }
@@ -146,13 +146,11 @@ impl Task<'_> {
     /// Looks whether a chunk is in the folder. It must be what was announced, as far as anybody has said what that is.
     async fn here(&self, chunk: &ChunkName) -> Result<Option<Had>, DownloadError> {
         let (folder, wanted) = (Arc::clone(self.folder), chunk.clone());
-        let found = tokio::task::spawn_blocking(move || {
+        let found = on_disk(move || {
             let Some((_, identity)) = folder.open_chunk(&wanted)? else { return Ok(None) };
             Ok(folder.digest(&wanted)?.map(|digest| (identity.size, digest)))
         });
-        let Some((bytes, digest)) = found.await.unwrap_or_else(|error| Err(io::Error::other(error)))? else {
-            return Ok(None);
-        };
+        let Some((bytes, digest)) = found.await? else { return Ok(None) };
         let announced = |holder: &IpAddr| Some((*holder, self.board.digest(chunk, *holder)?));
         let announced: Vec<_> = self.board.holders(chunk).iter().filter_map(announced).collect();
         let is_verified = announced.iter().any(|(_, said)| *said == digest);
@@ -186,13 +184,25 @@ impl Task<'_> {
     async fn merge(&self, name: &str, had: &[Had]) -> Result<Merged, DownloadError> {
         let (folder, name) = (Arc::clone(self.folder), name.to_owned());
         let chunks: Vec<ChunkName> = had.iter().map(|had| had.chunk.clone()).collect();
-        let merged = tokio::task::spawn_blocking(move || folder.merge(&name, &chunks)).await;
-        Ok(merged.map_err(io::Error::other)??)
+        on_disk(move || Ok(folder.merge(&name, &chunks)?)).await
+    }
+
+    /// Gives what was fetched its name.
+    async fn settle(&self, fresh: Fresh, chunk: &ChunkName) -> Result<(), DownloadError> {
+        let (folder, chunk) = (Arc::clone(self.folder), chunk.clone());
+        on_disk(move || Ok(folder.settle(&fresh, &chunk)?)).await
     }
 
     fn note(&self, chunk: &ChunkName, from: IpAddr) {
         append(self.folder, LOG, &download_line(&local_time(), chunk, from));
     }
+}
+
+/// Waits for what waits for the disk.
+async fn on_disk<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, DownloadError> + Send + 'static,
+) -> Result<T, DownloadError> {
+    tokio::task::spawn_blocking(work).await.map_err(io::Error::other)?
 }
 
 /// Adds a line to a log in the folder. A log that cannot be written keeps nobody from working.

@@ -11,7 +11,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream};
 
 use super::Settings;
-use super::folder::{STRIDE, create_fresh};
+use super::folder::STRIDE;
+use super::fresh::Fresh;
 
 /// How long somebody may take to accept a connection.
 const CONNECT: Duration = Duration::from_secs(5);
@@ -56,15 +57,15 @@ pub(super) async fn fetch(
     (chunk, from): (&ChunkName, IpAddr),
     announced: Option<Digest>,
     most: u64,
-    to: PathBuf,
+    to: &Fresh,
 ) -> Result<Fetched, FetchError> {
     let address = SocketAddr::new(from, settings.chunk_port);
     let connecting = tokio::time::timeout(CONNECT, connect(settings, address)).await;
     let mut stream =
         connecting.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())).map_err(FetchError::Connect)?;
-    let own = |path: PathBuf| move |source| FetchError::Own { path, source };
+    let own = |source| FetchError::Own { path: to.path().to_owned(), source };
     stream.write_all(&encode_request(chunk)).await.map_err(FetchError::Broken)?;
-    let mut sink = Sink::new(&to).map_err(own(to.clone()))?;
+    let mut sink = Sink::new(to).map_err(own)?;
     let (mut bytes, mut begun) = (0_u64, (Instant::now(), 0_u64));
     loop {
         sink.buffer.reserve(STRIDE.saturating_sub(sink.buffer.len()));
@@ -84,13 +85,13 @@ pub(super) async fn fetch(
             begun = (Instant::now(), bytes);
         }
         if sink.buffer.len() >= STRIDE {
-            sink = sink.drained().await.map_err(own(to.clone()))?;
+            sink = sink.drained().await.map_err(own)?;
         }
     }
     if bytes == 0 {
         return Err(FetchError::HasNot);
     }
-    let digest = sink.finish().await.map_err(own(to))?;
+    let digest = sink.finish().await.map_err(own)?;
     if announced.is_some_and(|announced| announced != digest) {
         return Err(FetchError::WrongDigest);
     }
@@ -113,8 +114,8 @@ struct Sink {
 }
 
 impl Sink {
-    fn new(path: &std::path::Path) -> io::Result<Self> {
-        Ok(Self { file: create_fresh(path)?, hasher: Sha256::new(), buffer: Vec::new() })
+    fn new(fresh: &Fresh) -> io::Result<Self> {
+        Ok(Self { file: fresh.create()?, hasher: Sha256::new(), buffer: Vec::new() })
     }
 
     fn drain(&mut self) -> io::Result<()> {

@@ -1,8 +1,7 @@
 use std::collections::HashMap;
 use std::ffi::OsStr;
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::io::{self, Read, Seek, SeekFrom, Write};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use parking_lot::Mutex;
@@ -12,6 +11,7 @@ use rustix::fs::CWD;
 use sha2::{Digest as _, Sha256};
 
 use super::FolderError;
+use super::fresh::Fresh;
 use crate::library::{FileIdentity, open_regular};
 use crate::storage::rename_new;
 
@@ -95,7 +95,7 @@ impl ChunkFolder {
             let range = cut.range(number).unwrap_or_default();
             let fresh = self.fresh(chunk.as_str().as_ref());
             let copied = copy(&mut file, range.start, range.end - range.start, &fresh);
-            copied.map_err(FolderError::io(&fresh))?;
+            copied.map_err(FolderError::io(fresh.path()))?;
             self.settle(&fresh, &chunk)?;
             names.push(chunk);
         }
@@ -103,12 +103,13 @@ impl ChunkFolder {
     }
 
     /// Gives a written chunk its name; one that is there already stays, and must be the same.
-    pub(super) fn settle(&self, fresh: &Path, chunk: &ChunkName) -> Result<(), FolderError> {
+    pub(super) fn settle(&self, fresh: &Fresh, chunk: &ChunkName) -> Result<(), FolderError> {
         let target = self.path.join(chunk.as_str());
-        let outcome = match rename_new((CWD, fresh), (CWD, &target)) {
-            Ok(()) => return Ok(()),
+        match rename_new((CWD, fresh.path()), (CWD, &target)) {
+            Ok(()) => Ok(()),
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-                let is_same = || Ok::<_, io::Error>(self.digest(chunk)? == Some(hash(File::open(fresh)?)?));
+                let is_same =
+                    || Ok::<_, io::Error>(self.digest(chunk)? == Some(hash(File::open(fresh.path())?)?));
                 match is_same() {
                     Ok(true) => Ok(()),
                     Ok(false) => Err(FolderError::Taken { chunk: chunk.clone() }),
@@ -116,33 +117,18 @@ impl ChunkFolder {
                 }
             }
             Err(error) => Err(FolderError::io(target)(error)),
-        };
-        // What is not to stay is of no use to anybody.
-        let _ = fs::remove_file(fresh);
-        outcome
+        }
     }
 
-    /// Returns the name under which something is written until it is whole; no chunk can have it.
-    pub(super) fn fresh(&self, name: &OsStr) -> PathBuf {
-        let mut hidden = OsStr::new(".").to_owned();
-        hidden.push(name);
-        hidden.push(".new");
-        self.path.join(hidden)
+    /// Returns where something is written until it is whole and has that name.
+    pub(super) fn fresh(&self, name: &OsStr) -> Fresh {
+        Fresh::of(&self.path, name)
     }
 }
 
-/// Makes a file that is written until it is whole, in the place of one that was left behind.
-pub(super) fn create_fresh(path: &Path) -> io::Result<File> {
-    match fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        _ => {}
-    }
-    OpenOptions::new().write(true).create_new(true).mode(0o644).open(path)
-}
-
-fn copy(from: &mut File, start: u64, length: u64, to: &Path) -> io::Result<()> {
+fn copy(from: &mut File, start: u64, length: u64, to: &Fresh) -> io::Result<()> {
     from.seek(SeekFrom::Start(start))?;
-    let mut fresh = create_fresh(to)?;
+    let mut fresh = to.create()?;
     if io::copy(&mut from.take(length), &mut fresh)? < length {
         return Err(io::Error::other("the file became shorter while it was read"));
     }

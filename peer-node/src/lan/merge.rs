@@ -8,7 +8,8 @@ use protocol::lan::ChunkName;
 use rustix::fs::CWD;
 use sha2::{Digest as _, Sha256};
 
-use super::folder::{STRIDE, create_fresh, hash};
+use super::folder::{STRIDE, hash};
+use super::fresh::Fresh;
 use super::{ChunkFolder, FolderError};
 use crate::download::numbered;
 use crate::storage::rename_new;
@@ -32,18 +33,16 @@ impl ChunkFolder {
     /// the name stays; if it is the same, that is it.
     pub(super) fn merge(&self, name: &str, chunks: &[ChunkName]) -> Result<Merged, FolderError> {
         let fresh = self.fresh(OsStr::new(name));
-        let written = self.write_merged(&fresh, chunks).map_err(FolderError::io(&fresh))?;
+        let written = self.write_merged(&fresh, chunks).map_err(FolderError::io(fresh.path()))?;
         let (size, digest, is_picture) = written;
         let target = self.path().join(if is_picture { format!("{name}.png") } else { name.to_owned() });
         for number in 0..MAX_TRIES {
             let path = numbered(&target, number);
-            match rename_new((CWD, &fresh), (CWD, &path)) {
+            match rename_new((CWD, fresh.path()), (CWD, &path)) {
                 Ok(()) => return Ok(Merged { path, size, digest }),
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
                     let is_file = fs::symlink_metadata(&path).is_ok_and(|metadata| metadata.is_file());
                     if is_file && File::open(&path).and_then(hash).is_ok_and(|found| found == digest) {
-                        // The fresh one is not needed.
-                        let _ = fs::remove_file(&fresh);
                         return Ok(Merged { path, size, digest });
                     }
                 }
@@ -54,8 +53,8 @@ impl ChunkFolder {
     }
 
     /// Writes the chunks one after the other; returns the size, the digest, and whether it is a picture.
-    fn write_merged(&self, fresh: &std::path::Path, chunks: &[ChunkName]) -> io::Result<(u64, Digest, bool)> {
-        let (mut file, mut hasher, mut size) = (create_fresh(fresh)?, Sha256::new(), 0);
+    fn write_merged(&self, fresh: &Fresh, chunks: &[ChunkName]) -> io::Result<(u64, Digest, bool)> {
+        let (mut file, mut hasher, mut size) = (fresh.create()?, Sha256::new(), 0);
         let (mut buffer, mut beginning) = (vec![0; STRIDE], Vec::new());
         for chunk in chunks {
             let opened = self.open_chunk(chunk)?;
