@@ -78,12 +78,13 @@ impl ChunkFolder {
 
     /// Cuts a file into chunks and puts them into the folder; returns their names.
     pub(crate) fn cut(&self, path: &Path, count: ChunkCount) -> Result<Vec<ChunkName>, FolderError> {
-        let mut file = File::open(path).map_err(FolderError::io(path))?;
-        let metadata = file.metadata().map_err(FolderError::io(path))?;
-        if !metadata.is_file() {
+        // A link is followed, a pipe is not waited for.
+        let opened =
+            path.canonicalize().and_then(|path| open_regular(&path)).map_err(FolderError::io(path))?;
+        let Some((mut file, identity)) = opened else {
             return Err(FolderError::NotAFile { path: path.to_owned() });
-        }
-        let cut = Cut::new(metadata.len(), count);
+        };
+        let cut = Cut::new(identity.size, count);
         if cut.chunks() == 0 {
             return Err(FolderError::Empty { path: path.to_owned() });
         }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::net::{IpAddr, SocketAddr};
+use std::process::Command;
 
 use tests::content::Content;
 use tests::eventually::{SOON, until};
@@ -255,6 +256,24 @@ fn impossible_orders_are_refused_with_a_reason() {
         assert_eq!(code, Some(status), "{arguments:?}: {said}");
         assert!(said.contains(reason), "{arguments:?}: {said}");
     }
+}
+
+#[test]
+fn a_pipe_is_not_waited_for() {
+    let (wire, home) = (Wire::new(), tempfile::tempdir().expect("a folder"));
+    let pipe = home.path().join("pipe.txt");
+    let made = Command::new("mkfifo").arg(&pipe).status().expect("mkfifo");
+    assert!(made.success());
+    let mut ours = LanPeer::start(
+        home,
+        wire.command(
+            "127.0.0.3",
+            pipe.with_file_name("lan").as_path(),
+            &["announce", &pipe.to_string_lossy()],
+        ),
+    );
+    assert_eq!(ours.wait(), Some(1), "{}", ours.output());
+    assert!(ours.output().contains("is not a file"), "{}", ours.output());
 }
 
 #[test]
