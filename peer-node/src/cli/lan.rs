@@ -75,24 +75,14 @@ async fn work(options: &LanOptions, output: &mut Output) -> Result<u8, LanTroubl
     let folder = Arc::new(ChunkFolder::open(&options.shared.dir)?);
     let (news, mut heard) = mpsc::channel(BACKLOG);
     let mut parts = Parts { folder, settings, bell: Bell::default(), news, tasks: JoinSet::new() };
-    let mut prompt = Prompt::silent();
-    match &options.command {
-        Some(LanCommand::Announce { files }) => parts.announce(files, output).await?,
-        Some(LanCommand::Discover) => parts.discover(output)?,
-        Some(LanCommand::Upload) => parts.upload(output)?,
-        Some(LanCommand::Download { name }) => {
-            return fetch_one(&parts, name, &mut heard, &mut signals, output).await;
-        }
-        None => {
-            parts.announce(&options.shared.files, output).await?;
-            parts.discover(output)?;
-            parts.upload(output)?;
-            if output.is_for_person() {
-                output.line("the name of a file here, without its extension, fetches it; Ctrl-C ends")?;
-            }
-            prompt = Prompt::of_stdin()?;
-        }
+    if let Some(LanCommand::Download { name }) = &options.command {
+        return fetch_one(&parts, name, &mut heard, &mut signals, output).await;
     }
+    // To cut a large file takes time.
+    let mut prompt = tokio::select! {
+        prompt = parts.begin(options, output) => prompt?,
+        stop = signals.next() => return Ok(status(stop)),
+    };
     loop {
         tokio::select! {
             Some(news) = heard.recv() => show(output, &news)?,
@@ -126,6 +116,26 @@ struct Parts {
 }
 
 impl Parts {
+    /// Begins with what was asked for, but for a download; returns where names are typed, if they are.
+    async fn begin(&mut self, options: &LanOptions, output: &mut Output) -> Result<Prompt, LanTrouble> {
+        match &options.command {
+            Some(LanCommand::Announce { files }) => self.announce(files, output).await?,
+            Some(LanCommand::Discover) => self.discover(output)?,
+            Some(LanCommand::Upload) => self.upload(output)?,
+            Some(LanCommand::Download { .. }) => {}
+            None => {
+                self.announce(&options.shared.files, output).await?;
+                self.discover(output)?;
+                self.upload(output)?;
+                if output.is_for_person() {
+                    output.line("the name of a file here, without its extension, fetches it; Ctrl-C ends")?;
+                }
+                return Ok(Prompt::of_stdin()?);
+            }
+        }
+        Ok(Prompt::silent())
+    }
+
     async fn announce(&mut self, files: &[PathBuf], output: &mut Output) -> Result<(), LanTrouble> {
         for file in files {
             let (folder, path, count) = (Arc::clone(&self.folder), file.clone(), self.settings.count);

@@ -277,6 +277,19 @@ fn a_pipe_is_not_waited_for() {
 }
 
 #[test]
+fn ctrl_c_is_heard_while_a_large_file_is_cut() {
+    let (wire, home) = (Wire::new(), tempfile::tempdir().expect("a folder"));
+    let file = home.path().join("large.bin");
+    fs::File::create(&file).and_then(|file| file.set_len(1 << 30)).expect("a file");
+    let folder = file.with_file_name("lan");
+    let command = wire.command("127.0.0.3", &folder, &["announce", &file.to_string_lossy()]);
+    let mut ours = LanPeer::start(home, command);
+    until("it to begin", SOON, || fs::read_dir(&folder).is_ok_and(|entries| entries.count() > 0));
+    assert_eq!(ours.interrupt(), Some(130));
+    assert!(!folder.join("large_5").exists(), "it was not heard before the end");
+}
+
+#[test]
 fn five_hosts_on_a_network_of_their_own_find_and_fetch_a_file() {
     let Some(network) = Namespaces::new(5) else { return };
     let (wire, content) = (Wire::new(), Content::random(406, 250_000));
