@@ -33,6 +33,7 @@ pub(crate) async fn discover(
         sightings: Sightings::new(settings.lifetime()),
         settings,
         news,
+        is_failing: false,
     };
     // A longer one shows itself by filling the last byte.
     let mut bytes = vec![0; MAX_ANNOUNCEMENT + 1];
@@ -48,8 +49,9 @@ pub(crate) async fn discover(
             }
             _ = ticks.tick() => {
                 is_changed |= ear.sightings.forget(Instant::now());
-                if std::mem::take(&mut is_changed) {
-                    save(&folder, &ear).await;
+                if is_changed {
+                    // What could not be written is tried again.
+                    is_changed = !ear.save(&folder).await;
                 }
             }
         }
@@ -63,6 +65,8 @@ struct Ear {
     sightings: Sightings,
     settings: Settings,
     news: mpsc::Sender<News>,
+    /// Whether what was heard could not be written the last time, which is told once.
+    is_failing: bool,
 }
 
 impl Ear {
@@ -97,13 +101,17 @@ impl Ear {
             let _ = self.news.try_send(News::Heard { chunk, from });
         }
     }
-}
-
-async fn save(folder: &Arc<ChunkFolder>, ear: &Ear) {
-    let (page, place) = (Page::of(&ear.sightings), folder.path().to_owned());
-    let saved = tokio::task::spawn_blocking(move || page.save(&place)).await;
-    if let Err(error) = saved.unwrap_or_else(|error| Err(std::io::Error::other(error))) {
-        let what = format!("cannot write {}: {error}", Board::place(folder.path()).display());
-        let _ = ear.news.try_send(News::Trouble { what });
+    /// Writes what was heard; says whether that could be done.
+    async fn save(&mut self, folder: &Arc<ChunkFolder>) -> bool {
+        let (page, place) = (Page::of(&self.sightings), folder.path().to_owned());
+        let saved = tokio::task::spawn_blocking(move || page.save(&place)).await;
+        let saved = saved.unwrap_or_else(|error| Err(std::io::Error::other(error)));
+        let was_failing = std::mem::replace(&mut self.is_failing, saved.is_err());
+        let Err(error) = saved else { return true };
+        if !was_failing {
+            let what = format!("cannot write {}: {error}", Board::place(folder.path()).display());
+            let _ = self.news.try_send(News::Trouble { what });
+        }
+        false
     }
 }

@@ -290,6 +290,21 @@ fn ctrl_c_is_heard_while_a_large_file_is_cut() {
 }
 
 #[test]
+fn what_could_not_be_written_down_is_written_when_it_can_be() {
+    let (wire, home) = (Wire::new(), tempfile::tempdir().expect("a folder"));
+    let in_the_way = home.path().join("lan/content_dictionary.txt");
+    fs::create_dir_all(&in_the_way).expect("a folder");
+    let command = wire.command("127.0.0.3", &home.path().join("lan"), &["discover"]);
+    let ours = LanPeer::start(home, command);
+    ours.wait_for("listening for announcements");
+    let foreign = ForeignLanPeer::start(wire, "127.0.0.9".parse().expect("an address"), BTreeMap::new());
+    foreign.announce(&["fir_1"]);
+    ours.wait_for("cannot write ");
+    fs::remove_dir(&in_the_way).expect("an empty folder");
+    ours.hears("fir", 1);
+}
+
+#[test]
 fn five_hosts_on_a_network_of_their_own_find_and_fetch_a_file() {
     let Some(network) = Namespaces::new(5) else { return };
     let (wire, content) = (Wire::new(), Content::random(406, 250_000));
