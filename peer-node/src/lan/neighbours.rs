@@ -15,6 +15,7 @@ use std::time::{Duration, Instant};
 use parking_lot::Mutex;
 use protocol::digest::Digest;
 use protocol::index::FileRecord;
+use protocol::limits::{MAX_HITS, MAX_QUERY};
 use protocol::node_id::NodeId;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
@@ -69,7 +70,16 @@ pub(crate) struct Neighbours {
 struct Shared {
     config: NeighboursConfig,
     table: Mutex<Table>,
-    trouble: Mutex<Option<String>>,
+    trouble: Mutex<Trouble>,
+}
+
+/// What keeps nodes from hearing each other.
+#[derive(Debug, Default)]
+struct Trouble {
+    /// Why this node is not heard at the moment.
+    voice: Option<String>,
+    /// Why this node does not hear others.
+    ear: Option<String>,
 }
 
 impl Neighbours {
@@ -93,7 +103,10 @@ impl Neighbours {
 
     /// Says what keeps nodes from hearing each other, if anything does.
     pub(crate) fn trouble(&self) -> Option<String> {
-        self.shared.trouble.lock().clone()
+        let trouble = self.shared.trouble.lock();
+        let told: Vec<&str> =
+            [&trouble.ear, &trouble.voice].into_iter().flatten().map(String::as_str).collect();
+        (!told.is_empty()).then(|| told.join("; "))
     }
 
     /// Returns the nodes that have announced a content.
@@ -101,8 +114,13 @@ impl Neighbours {
         self.shared.table.lock().announced(digest, Instant::now())
     }
 
-    /// Asks all nodes that were heard for files whose names match; those who do not answer in time are left out. Cancel safe.
+    /// Asks all nodes that were heard for files whose names match; those who do not answer in time are left out. Nobody is asked
+    /// what is longer than a query may be: they would take it for a violation. Cancel safe.
     pub(crate) async fn ask(&self, query: &str, limit: u16) -> Vec<Sighted> {
+        if query.len() > MAX_QUERY {
+            return Vec::new();
+        }
+        let limit = limit.clamp(1, MAX_HITS);
         let askable = self.shared.table.lock().askable(Instant::now());
         let (room, mut asked) = (Arc::new(Semaphore::new(AT_ONCE)), JoinSet::new());
         for (node, address) in askable {
@@ -134,8 +152,18 @@ impl Neighbours {
         Some(Sighted { node, address, files })
     }
 
-    fn note_trouble(&self, what: String) {
-        tracing::warn!(what, "trouble on the local network");
-        *self.shared.trouble.lock() = Some(what);
+    /// Notes why this node is not heard, or that it is.
+    fn note_voice(&self, why: Option<String>) {
+        let mut trouble = self.shared.trouble.lock();
+        if let Some(what) = why.as_ref().filter(|_| trouble.voice != why) {
+            tracing::warn!(what, "trouble on the local network");
+        }
+        trouble.voice = why;
+    }
+
+    /// Notes why this node hears nobody.
+    fn note_deafness(&self, why: String) {
+        tracing::warn!(what = why, "trouble on the local network");
+        self.shared.trouble.lock().ear = Some(why);
     }
 }

@@ -1,5 +1,6 @@
 //! Nodes that find each other on the local network, with no index and with one.
 
+use std::fs;
 use std::net::{SocketAddr, UdpSocket};
 use std::process::Command;
 
@@ -102,6 +103,32 @@ fn a_node_without_the_option_neither_answers_nor_hears() {
     let mut deaf = Peer::launch(peer_node(0, place, home.path()));
     let answer = deaf.say("search calm");
     assert!(answer.hits().is_empty() && !answer.errors().is_empty(), "{answer:#?}");
+}
+
+#[test]
+fn a_name_that_is_too_long_costs_nobody_a_connection() {
+    let (port, place) = (free_port(), nowhere());
+    let content = Content::random(425, PIECE);
+    let sharer = node(port, place, &[("calm.iso", &content)]);
+    let mut fetcher = node(port, place, &[]);
+    find_and_fetch(&mut fetcher.peer, "calm");
+    let answer = fetcher.peer.say(&format!("download {}", "x".repeat(1100)));
+    assert!(answer.has("that is too long"), "{answer:#?}");
+    let log = fs::read_to_string(sharer.home.path().join(".peerdex/log/node.log")).expect("a log");
+    assert!(log.contains("peer") && !log.contains("over the limits"), "{log}");
+}
+
+#[test]
+fn that_nobody_can_be_heard_is_told_for_as_long_as_it_is_so() {
+    let (port, place) = (free_port(), nowhere());
+    let taken = UdpSocket::bind(("0.0.0.0", port)).expect("a free port");
+    taken.set_read_timeout(Some(SOON)).expect("a timeout");
+    let mut deaf = node(port, place, &[]);
+    for _ in 0..3 {
+        taken.recv(&mut [0; 1024]).expect("an announcement");
+    }
+    let status = deaf.peer.say("status");
+    assert!(status.has(&format!("other nodes cannot be heard: port {port}")), "{status:#?}");
 }
 
 #[test]

@@ -28,7 +28,7 @@ impl Neighbours {
         let (socket, voice) = match sockets {
             Ok(sockets) => sockets,
             Err(error) => {
-                return self.note_trouble(format!(
+                return self.note_deafness(format!(
                     "other nodes cannot be heard: port {port}: {error}; choose another with --lan-port"
                 ));
             }

@@ -19,7 +19,7 @@ impl Neighbours {
         let settings = &config.settings;
         let socket = match announcing_socket(settings.host) {
             Ok(socket) => socket,
-            Err(error) => return self.note_trouble(format!("this node cannot announce itself: {error}")),
+            Err(error) => return self.note_voice(Some(format!("this node cannot announce itself: {error}"))),
         };
         let mut next = 0;
         loop {
@@ -41,10 +41,7 @@ impl Neighbours {
                 }
                 tokio::time::sleep(PAUSE).await;
             }
-            match failure {
-                Some(failure) if sent == 0 => self.note_trouble(failure),
-                _ => *self.shared.trouble.lock() = None,
-            }
+            self.note_voice(failure.filter(|_| sent == 0));
             tokio::time::sleep(settings.period).await;
         }
     }
