@@ -65,10 +65,13 @@ impl Receiver {
         Self { command, input: Input::Nothing, said: None, result: result.into() }
     }
 
-    /// Runs it in a folder and measures.
-    pub(super) fn measure(&self, folder: &Path, limit: Duration) -> Result<Received> {
+    /// Runs it in a folder, after a rest, and measures.
+    pub(super) fn measure(&self, folder: &Path, limit: Duration, rest: Duration) -> Result<Received> {
+        if !self.waits() {
+            interrupt::pause(rest)?;
+        }
         let mut running = Running::start(self, folder)?;
-        let received = running.follow(self, limit);
+        let received = running.follow(self, limit, rest);
         received.with_context(|| {
             let lines = running.output.since(running.output.count().saturating_sub(SHOWN_LINES));
             format!("it printed:\n    {}", lines.join("\n    "))
@@ -95,7 +98,7 @@ impl Running {
         Ok(Self { group, output: Lines::of(reader), start, before: Duration::ZERO })
     }
 
-    fn follow(&mut self, receiver: &Receiver, limit: Duration) -> Result<Received> {
+    fn follow(&mut self, receiver: &Receiver, limit: Duration, rest: Duration) -> Result<Received> {
         let mut input = self.group.child().stdin.take();
         if let (Input::Text(text), Some(mut input)) = (&receiver.input, input.take_if(|_| !receiver.waits()))
         {
@@ -103,6 +106,7 @@ impl Running {
         }
         if let Some(input) = &mut input {
             self.line(0, limit, |line| line == READY)?.context("it did not become ready")?;
+            interrupt::pause(rest)?;
             self.before = cpu_time::of_trees(&[self.group.id()])?;
             self.start = Instant::now();
             input.write_all(b"go\n")?;

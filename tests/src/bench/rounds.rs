@@ -14,8 +14,13 @@ use super::warmth::Warmth;
 use super::{interrupt, machine, table};
 use crate::programs::programs;
 
-/// How long the machine rests between the start of the senders and that of the receiver.
+/// How long the machine rests at least between the start of the senders and that of the transfer.
 const REST: Duration = Duration::from_millis(500);
+
+/// How often a sender may look at its door: aria2c, when it has nothing else to do, once a second. The rounds come at moments
+/// spread evenly over that time, and all programs of a round at the same one; otherwise one that needs a fifth of a second
+/// to load, which does not count, would find the door open every time a fifth of a second earlier than the others.
+const DOOR: Duration = Duration::from_secs(1);
 
 /// Runs what the options say, and prints it.
 pub(super) fn run(options: &Options) -> Result<()> {
@@ -112,7 +117,7 @@ fn measure(
             let contender = contenders[turn].as_ref();
             let mut sample = None;
             if contender.most_senders() >= count && !given_up[turn] {
-                match once(stage, contender, count, round) {
+                match once(stage, contender, count, round, rest(round, runs)) {
                     Ok(run) => sample = Some(run),
                     Err(error) => {
                         interrupt::check()?;
@@ -131,16 +136,27 @@ fn measure(
     Ok(figures)
 }
 
+/// Says how long the machine rests in a round.
+fn rest(round: usize, runs: usize) -> Duration {
+    let part = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
+    REST + DOOR * part(round) / part(runs)
+}
+
 /// Lets a contender run once.
-fn once(stage: &Stage, contender: &dyn Contender, count: usize, round: usize) -> Result<Sample> {
+fn once(
+    stage: &Stage,
+    contender: &dyn Contender,
+    count: usize,
+    round: usize,
+    rest: Duration,
+) -> Result<Sample> {
     let folder = stage.run_folder()?;
     let senders = contender.senders(stage, count).context("its senders did not start")?;
     let receiver = contender.receiver(stage, &senders, folder.path())?;
     // What the one before has left to write is not for this one to wait for.
     rustix::fs::sync();
-    interrupt::pause(REST)?;
     let before = senders.cpu_time()?;
-    let outcome = receiver.measure(folder.path(), stage.limit)?;
+    let outcome = receiver.measure(folder.path(), stage.limit, rest)?;
     let spent = senders.cpu_time()?.saturating_sub(before);
     let result: PathBuf = folder.path().join(&receiver.result);
     let right =
