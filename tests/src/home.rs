@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
@@ -46,10 +47,17 @@ impl Home {
 
     /// Lists what a person sees in the folder: every file that is not hidden, by its relative path, with its content.
     pub fn files(&self) -> BTreeMap<String, Content> {
+        // A file that was there when the folder was listed may have another name when it is to be read.
+        (0..100).find_map(|_| self.listed()).expect("a folder in which not everything changes all the time")
+    }
+
+    /// Lists it, unless something disappears meanwhile.
+    fn listed(&self) -> Option<BTreeMap<String, Content>> {
         let (mut found, mut folders) = (BTreeMap::new(), vec![self.0.path().to_owned()]);
         while let Some(folder) = folders.pop() {
-            for entry in fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("an entry")) {
-                let (path, kind) = (entry.path(), entry.file_type().expect("a kind"));
+            for entry in there(fs::read_dir(folder))? {
+                let entry = entry.expect("an entry");
+                let (path, kind) = (entry.path(), there(entry.file_type())?);
                 if entry.file_name().as_encoded_bytes().starts_with(b".") {
                     continue;
                 }
@@ -57,11 +65,19 @@ impl Home {
                     folders.push(path);
                 } else if kind.is_file() {
                     let relative = path.strip_prefix(self.0.path()).expect("below the folder");
-                    let content = Content::of(fs::read(&path).expect("a readable file"));
+                    let content = Content::of(there(fs::read(&path))?);
                     found.insert(relative.to_string_lossy().into_owned(), content);
                 }
             }
         }
-        found
+        Some(found)
+    }
+}
+
+/// Returns what was found, and nothing if it is not there any more.
+fn there<T>(found: io::Result<T>) -> Option<T> {
+    match found {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+        found => Some(found.expect("what can be read")),
     }
 }
