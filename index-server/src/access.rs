@@ -114,11 +114,12 @@ impl Access {
 pub(crate) struct AccessChanges(watch::Receiver<Lists>);
 
 impl AccessChanges {
-    /// Waits for the next change. Cancel safe.
-    pub(crate) async fn next(&mut self) {
+    /// Waits for the next change.
+    pub(crate) async fn next(mut self) -> Self {
         if self.0.changed().await.is_err() {
             std::future::pending::<()>().await;
         }
+        self
     }
 }
 

@@ -7,6 +7,7 @@ mod gate;
 mod greeting;
 
 use std::net::{IpAddr, SocketAddr};
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -76,15 +77,20 @@ pub(crate) async fn serve(stream: TcpStream, peer: SocketAddr, allowance: Allowa
 async fn attend(wire: &mut Wire, greeted: Greeted, service: &Arc<Service>) -> Ended {
     let Greeted { mut session, id, arrival, callee } = greeted;
     let who = (id, callee.address.ip());
-    let mut access = service.access.changes();
+    let (stopping, replaced) = (service.stop.cancelled(), arrival.replaced.cancelled());
+    let (mut stopping, mut replaced) = (pin!(stopping), pin!(replaced));
+    let mut access = pin!(service.access.changes().next());
     let (notices, mut inbox) = mpsc::channel(NOTICES);
     let _calling = start_calling(callee, notices, service).drop_guard();
     let ended = loop {
         let result = tokio::select! {
             biased;
-            () = service.stop.cancelled() => Err(Ended::Stopping),
-            () = arrival.replaced.cancelled() => Err(Ended::Replaced),
-            () = access.next() => judge_again(wire, who, service).await,
+            () = &mut stopping => Err(Ended::Stopping),
+            () = &mut replaced => Err(Ended::Replaced),
+            changes = &mut access => {
+                access.set(changes.next());
+                judge_again(wire, who, service).await
+            }
             Some(notice) = inbox.recv() => wire.send(&FromIndex::Notice(notice)).await.map_err(Ended::from),
             body = wire.next_body() => match body {
                 Ok(body) => answer(wire, body, (&mut session, &arrival, who), service).await,

@@ -20,6 +20,7 @@ use protocol::index::SearchCursor;
 use protocol::query::{HashWord, Query};
 
 use crate::catalog::{Catalog, ContentNo, NameNo, Start, TitleNo};
+use crate::keyed::Keyed;
 use crate::ranking::{Best, Place};
 use crate::told::Told;
 use crate::words::WordNo;
@@ -43,7 +44,7 @@ pub(crate) struct Search {
     found: Vec<Place>,
     best: Best,
     /// Contents that were offered to the best already.
-    offered: HashSet<ContentNo>,
+    offered: HashSet<ContentNo, Keyed>,
     /// How well titles fit that are looked for now; none when everything has been looked for.
     fit: Option<Fit>,
     route: Option<Route>,
@@ -55,7 +56,7 @@ impl Search {
     /// Begins a search for the first `wanted` contents that were not told yet.
     pub(crate) fn new(query: Query, after: Option<&SearchCursor>, wanted: usize) -> Self {
         let (found, best) = (Vec::new(), Best::new(wanted));
-        let (offered, told) = (HashSet::new(), Told::new(after));
+        let (offered, told) = (HashSet::default(), Told::new(after));
         let (fit, route, folded) = (Some(Fit::Words), None, String::new());
         Self { query, told, wanted, found, best, offered, fit, route, folded }
     }

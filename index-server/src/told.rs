@@ -40,8 +40,10 @@ impl Told {
 /// Returns the first eight bytes of a hash of digest and size: nobody can claim a content that has the mark of another,
 /// as the digests themselves could be claimed.
 fn mark(content: &Content) -> u64 {
-    let mut bytes = content.digest.as_bytes().to_vec();
-    bytes.extend_from_slice(&content.size.to_be_bytes());
+    let mut bytes = [0; 40];
+    let (digest, size) = bytes.split_at_mut(32);
+    digest.copy_from_slice(content.digest.as_bytes());
+    size.copy_from_slice(&content.size.to_be_bytes());
     let hash = sha256(&bytes);
     let (first, _) = hash.as_bytes().split_first_chunk().unwrap_or((&[0; 8], &[]));
     u64::from_be_bytes(*first)

@@ -1,13 +1,17 @@
 //! Messages on a socket, each under a deadline.
 
+use std::future::poll_fn;
 use std::io;
+use std::mem::MaybeUninit;
 use std::net::IpAddr;
+use std::pin::Pin;
+use std::task::{Poll, ready};
 use std::time::Duration;
 
 use bincode::{Decode, Encode};
 use protocol::frame::{FrameBuffer, FrameError, decode_body, encode_frame};
 use protocol::preamble::PREAMBLE_LEN;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead as _, AsyncReadExt, AsyncWriteExt, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::task::yield_now;
 use tokio::time::{Instant, timeout, timeout_at};
@@ -16,6 +20,9 @@ use crate::server::{Allowance, Room};
 
 /// How much is read at once, in bytes.
 const READ_LEN: usize = 16 << 10;
+
+/// What most messages to clients take at most, in bytes: those with a page of hits.
+const ANSWER_LEN: usize = 4 << 10;
 
 /// A message of up to so many bytes needs no room of its own.
 const SHORT: usize = 16 << 10;
@@ -143,7 +150,7 @@ impl Wire {
     pub(crate) async fn send(&mut self, message: &impl Encode) -> Result<(), WireError> {
         // The request that is being answered is not needed any more.
         self.room = None;
-        let mut bytes = Vec::new();
+        let mut bytes = Vec::with_capacity(ANSWER_LEN);
         encode_frame(message, &mut bytes)?;
         let taken = match self.stream.try_write(&bytes) {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => 0,
@@ -189,9 +196,7 @@ impl Wire {
                 self.begun = Some(Instant::now());
                 continue;
             }
-            if timeout_at(deadline, self.stream.readable()).await.map_err(|_| late)?.is_ok() {
-                self.fill()?;
-            }
+            timeout_at(deadline, self.fill()).await.map_err(|_| late)??;
             if self.room.is_some() {
                 // A long message comes in many parts, and short ones of others go between them.
                 yield_now().await;
@@ -208,18 +213,24 @@ impl Wire {
         (begun + self.times.frame, WireError::SlowMessage(self.times.frame))
     }
 
-    fn fill(&mut self) -> Result<(), WireError> {
-        let mut bytes = [0; READ_LEN];
-        match self.stream.try_read(&mut bytes) {
-            Ok(0) if self.buffer.pending() == 0 => Err(WireError::Closed),
-            Ok(0) => Err(WireError::Truncated),
-            Ok(read) => {
-                self.buffer.extend(bytes.get(..read).unwrap_or_default());
-                Ok(())
-            }
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(()),
-            Err(error) => Err(error.into()),
-        }
+    /// Takes in what has come, or what comes next. Loses nothing when it is dropped early.
+    async fn fill(&mut self) -> Result<(), WireError> {
+        let Self { stream, buffer, .. } = self;
+        poll_fn(|context| {
+            // Here only while something is read: most connections wait.
+            let mut room = [const { MaybeUninit::uninit() }; READ_LEN];
+            let mut read = ReadBuf::uninit(&mut room);
+            ready!(Pin::new(&mut *stream).poll_read(context, &mut read))?;
+            Poll::Ready(match read.filled() {
+                [] if buffer.pending() == 0 => Err(WireError::Closed),
+                [] => Err(WireError::Truncated),
+                bytes => {
+                    buffer.extend(bytes);
+                    Ok(())
+                }
+            })
+        })
+        .await
     }
 
     /// Closes the connection so that what was sent last still arrives: a socket closed with unread bytes in it would

@@ -45,10 +45,18 @@ pub enum FrameError {
 
 /// Appends `message` to `out` as one frame.
 pub fn encode_frame(message: &impl Encode, out: &mut Vec<u8>) -> Result<(), FrameError> {
-    let body = encode_body(message)?;
-    let length = u32::try_from(body.len()).map_err(|_| FrameError::TooLong)?;
-    out.extend_from_slice(&length.to_be_bytes());
-    out.extend_from_slice(&body);
+    let start = out.len();
+    out.extend_from_slice(&[0; HEADER_LEN]);
+    let length = match bincode::encode_into_std_write(message, out, CONFIG) {
+        Ok(length) if length <= MAX_FRAME => u32::try_from(length).map_err(|_| FrameError::TooLong)?,
+        _ => {
+            out.truncate(start);
+            return Err(FrameError::TooLong);
+        }
+    };
+    if let Some(header) = out.get_mut(start..).and_then(<[u8]>::first_chunk_mut) {
+        *header = length.to_be_bytes();
+    }
     Ok(())
 }
 
@@ -188,6 +196,9 @@ mod tests {
     fn too_long_a_message_is_not_sent() {
         assert_eq!(encode_body(&vec![0_u8; MAX_FRAME]), Err(FrameError::TooLong));
         assert!(encode_body(&vec![0_u8; MAX_FRAME - 8]).is_ok());
+        let mut out = vec![1];
+        assert_eq!(encode_frame(&vec![0_u8; MAX_FRAME], &mut out), Err(FrameError::TooLong));
+        assert_eq!(out, [1]);
     }
 
     proptest! {

@@ -39,7 +39,7 @@ fn names(catalog: &Catalog, query: &Query, (place, content): (&Place, &Content))
     if content.has_one_name()
         && let Some(path) = listed(place.title).and_then(|title| catalog.names().path(title.name))
     {
-        return vec![path.to_string()];
+        return vec![String::from(&**path)];
     }
     let titles = catalog.titles().of(place.content, NameNo(0)).take(NAMES_WEIGHED);
     let others = titles.filter(|title| *title != place.title);
@@ -62,6 +62,6 @@ fn names(catalog: &Catalog, query: &Query, (place, content): (&Place, &Content))
         .map(|(_, _, name)| name)
         .take_while(fits)
         .take(MAX_HIT_NAMES)
-        .map(ToString::to_string)
+        .map(|name| String::from(&**name))
         .collect()
 }

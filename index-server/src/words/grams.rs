@@ -82,15 +82,15 @@ impl Grams {
                 sets.sort_unstable_by_key(|set| set.map_or(0, NumberSet::len));
                 let (rarest, others) = sets.split_first()?;
                 let Some(rarest) = rarest else { return Some((Vec::new(), true)) };
-                // A word lies somewhere in memory, the numbers of a set side by side.
-                let in_others =
-                    |word: &u32| others.iter().take(MOST_SETS).flatten().all(|set| set.contains(*word));
                 if rarest.len() > most {
                     return None;
                 }
                 let mut found = Vec::with_capacity(rarest.len());
                 rarest.list_into(&mut found);
-                found.retain(in_others);
+                // A word lies somewhere in memory, the numbers of a set side by side.
+                for other in others.iter().take(MOST_SETS).flatten() {
+                    other.retain_in(&mut found);
+                }
                 Some((found, others.is_empty()))
             }
         }

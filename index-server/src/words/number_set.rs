@@ -127,7 +127,7 @@ impl NumberSet {
         match self {
             Self::Few(few) => stored(number).is_some_and(|number| few.contains(&Some(number))),
             Self::Some(list) => list.binary_search(&number).is_ok(),
-            Self::Many(chunks) => chunks.next_from(number) == Some(number),
+            Self::Many(chunks) => chunks.contains(number),
         }
     }
 

@@ -2,6 +2,8 @@
 
 use std::cmp::Ordering;
 
+use super::meeting::not_below;
+
 /// A chunk has the numbers that agree in all but this many low bits.
 const CHUNK_BITS: u32 = 16;
 
@@ -70,6 +72,37 @@ impl Chunks {
         if chunk.next_from(0).is_none() {
             self.chunks.remove(place);
         }
+    }
+
+    pub(super) fn contains(&self, number: u32) -> bool {
+        let (high, low) = split(number);
+        let place = self.chunks.binary_search_by_key(&high, |(high, _)| *high);
+        place.ok().and_then(|place| self.chunks.get(place)).is_some_and(|(_, chunk)| chunk.contains(low))
+    }
+
+    /// Leaves only those numbers in a list, which is in order, that are in.
+    pub(super) fn retain_in(&self, list: &mut Vec<u32>) {
+        let mut chunks = self.chunks.iter();
+        let mut current = chunks.next();
+        let mut lows: &[u16] = &[];
+        let mut opened = None;
+        list.retain(|number| {
+            let (high, low) = split(*number);
+            while current.is_some_and(|(other, _)| *other < high) {
+                current = chunks.next();
+            }
+            match current {
+                Some((other, Chunk::Dense { bits, .. })) => *other == high && is_set(bits, low),
+                Some((other, Chunk::Sparse(all))) if *other == high => {
+                    if opened.replace(high) != Some(high) {
+                        lows = all;
+                    }
+                    lows = not_below(lows, &low);
+                    lows.first() == Some(&low)
+                }
+                _ => false,
+            }
+        });
     }
 
     pub(super) fn next_from(&self, number: u32) -> Option<u32> {
@@ -178,6 +211,13 @@ impl Chunk {
                 }
                 was_in
             }
+        }
+    }
+
+    fn contains(&self, low: u16) -> bool {
+        match self {
+            Self::Sparse(list) => list.binary_search(&low).is_ok(),
+            Self::Dense { bits, .. } => is_set(bits, low),
         }
     }
 

@@ -13,6 +13,33 @@ impl NumberSet {
         let there = other.next_from(here)?;
         if here == there { Some(here) } else { self.next_from(there) }
     }
+
+    /// Leaves only those numbers in a list, which is in order, that are in the set.
+    pub(crate) fn retain_in(&self, list: &mut Vec<u32>) {
+        match self {
+            Self::Few(_) => list.retain(|number| self.contains(*number)),
+            Self::Some(numbers) => {
+                let mut rest = numbers.as_slice();
+                list.retain(|number| {
+                    rest = not_below(rest, number);
+                    rest.first() == Some(number)
+                });
+            }
+            Self::Many(chunks) => chunks.retain_in(list),
+        }
+    }
+}
+
+/// Returns the end of a list in order from the first number on that is not below another; quick if that is near.
+pub(super) fn not_below<'a, T: Ord>(list: &'a [T], least: &T) -> &'a [T] {
+    let is_below = |number: &T| number < least;
+    let mut reach = 1;
+    while list.get(reach - 1).is_some_and(is_below) {
+        reach *= 2;
+    }
+    let rest = list.get(reach / 2..).unwrap_or_default();
+    let near = rest.get(..reach - reach / 2).unwrap_or(rest);
+    rest.get(near.partition_point(is_below)..).unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -56,6 +83,13 @@ mod tests {
                     (None, truth) => prop_assert_eq!(truth, None),
                 }
             }
+        }
+
+        #[test]
+        fn a_list_keeps_what_is_in_the_set_too(one in numbers(), other in numbers()) {
+            let mut list: Vec<u32> = one.iter().copied().collect();
+            set_of(&other).retain_in(&mut list);
+            prop_assert!(list.iter().eq(one.intersection(&other)));
         }
 
         #[test]
