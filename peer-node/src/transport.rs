@@ -28,7 +28,7 @@ pub(crate) use send_file::{STRIDE, expect_soon, send_some};
 pub(crate) use slots::{Claim, Slots, Turn};
 pub(crate) use stand::Stand;
 pub(crate) use theirs::Theirs;
-pub(crate) use tuning::tune;
+pub(crate) use tuning::{take_little, tune};
 pub(crate) use uploads::UploadGuard;
 pub use uploads::{Totals, Uploads};
 

@@ -17,7 +17,7 @@ use super::wire::{Peer, WireState};
 use super::wires::WiresConfig;
 use super::writer::{Stride, Writer};
 use crate::transfers::ContentId;
-use crate::transport::{Claim, Ticket, Turn, tune};
+use crate::transport::{Claim, Ticket, Turn, take_little, tune};
 
 /// Starts the tasks of a torrent's connections.
 #[derive(Debug, Clone, Copy)]
@@ -33,6 +33,7 @@ impl Running<'_> {
         let wire = Arc::new(WireState::new(peer, offering.geometry(), self.torrent.closed.child_token()));
         let Some(listener) = self.torrent.take_in(&wire, self.config.peer_id) else { return false };
         tune(&stream, peer.address.ip());
+        take_little(&stream, peer.address.ip());
         let (here, cursor) = offering.follow(wire.queue.bell());
         present(&wire);
         tell_pieces(&wire, &here);

@@ -9,6 +9,9 @@ use tokio::net::TcpStream;
 /// The congestion controls for near peers, the best first. What a machine has and allows differs.
 const NEAR: [&str; 2] = ["cubic", "reno"];
 
+/// The receive buffer of a connection on this machine, in bytes; the system doubles it.
+const LITTLE: usize = 64 << 10;
+
 /// Sets up the socket of a connection to that address. None of it is needed for correctness.
 pub(crate) fn tune(stream: &TcpStream, peer: IpAddr) {
     let socket = SockRef::from(stream);
@@ -33,6 +36,17 @@ fn speed_up(socket: &SockRef<'_>, peer: IpAddr) {
             Ok(()) => return,
             Err(error) => tracing::debug!(%peer, name, %error, "congestion control not taken"),
         }
+    }
+}
+
+/// Keeps the receive buffer of a connection to a program on this machine small, if that may send with a congestion control
+/// that paces. It has something under way all the time then, so it waits for room instead of for its timer, and sends
+/// what has gathered meanwhile. Measured with 1 GiB from four rqbit, whose sockets have BBR: 1.92 s instead of 2.13, and 1.33
+/// instead of 1.87 CPU seconds of the four; buffers of 256 KiB and more change nothing. The buffer is full again within microseconds
+/// here; on a real network it would have to hold what is on its way, so it is left to the system there.
+pub(crate) fn take_little(stream: &TcpStream, peer: IpAddr) {
+    if peer.to_canonical().is_loopback() {
+        let _ = SockRef::from(stream).set_recv_buffer_size(LITTLE);
     }
 }
 
