@@ -18,8 +18,11 @@ const MAX_PER_ADDRESS: usize = 8;
 /// Below are ports of other services, which nobody is to be made to call.
 const LOWEST_PORT: u16 = 1024;
 
-/// How long a node that did not answer is left alone.
-const AFTER_FAILURE: Duration = Duration::from_secs(30);
+/// How long a node that did not answer is left alone: the first time, and each time twice as long, at most.
+const AFTER_FAILURE: [Duration; 2] = [Duration::from_secs(2), Duration::from_secs(30)];
+
+/// A failure so long ago does not count any more.
+const FORGIVEN: Duration = Duration::from_mins(1);
 
 /// What became of a card.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,7 +49,14 @@ struct Neighbour {
     contents: HashSet<Digest>,
     since: Instant,
     heard: Instant,
-    failed: Option<Instant>,
+    failed: Option<Failure>,
+}
+
+/// That a node did not answer, and how long it is left alone for that.
+#[derive(Debug, Clone, Copy)]
+struct Failure {
+    at: Instant,
+    pause: Duration,
 }
 
 impl Table {
@@ -97,7 +107,7 @@ impl Table {
     pub(super) fn askable(&mut self, now: Instant) -> Vec<(NodeId, SocketAddr)> {
         self.forget(now);
         let is_well = |neighbour: &Neighbour| {
-            neighbour.failed.is_none_or(|failed| now.saturating_duration_since(failed) >= AFTER_FAILURE)
+            neighbour.failed.is_none_or(|failed| now.saturating_duration_since(failed.at) >= failed.pause)
         };
         let mut all: Vec<_> = self.nodes.iter().filter(|(_, neighbour)| is_well(neighbour)).collect();
         all.sort_by_key(|(address, neighbour)| (neighbour.since, **address));
@@ -118,7 +128,10 @@ impl Table {
     /// Notes that a node did not answer.
     pub(super) fn failed(&mut self, address: SocketAddr, now: Instant) {
         if let Some(neighbour) = self.nodes.get_mut(&address) {
-            neighbour.failed = Some(now);
+            let [first, most] = AFTER_FAILURE;
+            let last = neighbour.failed.filter(|last| now.saturating_duration_since(last.at) < FORGIVEN);
+            let pause = last.map_or(first, |last| last.pause.saturating_mul(2).min(most));
+            neighbour.failed = Some(Failure { at: now, pause });
         }
     }
 }
@@ -154,8 +167,30 @@ mod tests {
         );
         table.failed(SocketAddr::new(ip(1), 2000), now);
         assert_eq!(table.announced(&digest, now), []);
-        assert_eq!(table.announced(&digest, now + AFTER_FAILURE).len(), 1);
+        assert_eq!(table.announced(&digest, now + AFTER_FAILURE[0]).len(), 1);
         assert_eq!(table.count(now + LIFETIME), 0);
+    }
+
+    #[test]
+    fn who_fails_again_is_left_alone_for_longer_and_in_time_forgiven() {
+        let (mut table, mut now) = (Table::new(LIFETIME), Instant::now());
+        let address = SocketAddr::new(ip(1), 2000);
+        let mut pauses = Vec::new();
+        for _ in 0..7 {
+            table.hear(ip(1), &card(1, 2000, vec![]), now);
+            table.failed(address, now);
+            let pause = (0..100).find(|second| {
+                let then = now + Duration::from_secs(*second);
+                !table.askable(then).is_empty()
+            });
+            pauses.push(pause.unwrap());
+            now += Duration::from_secs(if pauses.len() == 6 {
+                FORGIVEN.as_secs()
+            } else {
+                *pauses.last().unwrap()
+            });
+        }
+        assert_eq!(pauses, [2, 4, 8, 16, 30, 30, 2]);
     }
 
     #[test]

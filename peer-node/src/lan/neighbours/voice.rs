@@ -12,6 +12,10 @@ const CONTENTS: usize = 128;
 /// The pause between two datagrams.
 const PAUSE: Duration = Duration::from_millis(25);
 
+/// After so long the first round is repeated, then after twice as long, until that is the period: a network that has just come
+/// up loses datagrams, and nobody would hear of this node for a whole period.
+const AGAIN: Duration = Duration::from_secs(1);
+
 impl Neighbours {
     /// Announces this node again and again.
     pub(super) async fn speak(self) {
@@ -21,7 +25,7 @@ impl Neighbours {
             Ok(socket) => socket,
             Err(error) => return self.note_voice(Some(format!("this node cannot announce itself: {error}"))),
         };
-        let mut next = 0;
+        let (mut next, mut again) = (0, AGAIN);
         loop {
             let listing = config.library.files();
             if next >= listing.len() {
@@ -42,7 +46,8 @@ impl Neighbours {
                 tokio::time::sleep(PAUSE).await;
             }
             self.note_voice(failure.filter(|_| sent == 0));
-            tokio::time::sleep(settings.period).await;
+            tokio::time::sleep(again.min(settings.period)).await;
+            again = again.saturating_mul(2);
         }
     }
 
