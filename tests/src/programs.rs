@@ -28,8 +28,17 @@ pub fn build(quiet: bool) -> Result<Programs> {
     let folder = profile_folder(&own).context("this program does not lie in a target folder of cargo's")?;
     let target = folder.parent().context("the target folder has no parent")?;
     let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    // All of the workspace, so that the libraries are those that its tests are built with.
+    // All of the workspace, so that the libraries are those that its tests are built with; and without what cargo told this
+    // program of its package, since `ring` and all that uses it would be built anew for that.
     cargo.args(["build", "--workspace", "--bins"]);
+    for (name, _) in env::vars_os() {
+        if name
+            .to_str()
+            .is_some_and(|name| name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_"))
+        {
+            cargo.env_remove(name);
+        }
+    }
     cargo.arg("--manifest-path").arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("../Cargo.toml"));
     cargo.arg("--target-dir").arg(target).stdin(Stdio::null());
     match folder.file_name().and_then(|name| name.to_str()) {
