@@ -88,6 +88,7 @@ impl Words {
         }
         let (mut found, all_fit) = self.grams.candidates(piece, most)?;
         if !all_fit {
+            self.table.bring_near(&found);
             found.retain(|number| self.table.text(*number).is_some_and(|word| piece.is_in(word)));
         }
         Some(found.into_iter().map(WordNo).collect())
