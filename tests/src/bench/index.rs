@@ -21,7 +21,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result};
 use clap::Parser as _;
 
-use super::machine;
+use super::machine::{self, Processors};
 use crate::index::Index;
 use asking::{Timed, count_searches, time_searches};
 use crowd::Crowd;
@@ -62,17 +62,20 @@ fn run(options: &Options) -> Result<()> {
     register(&mut crowd, &lists, options)?;
     say_memory("after the registrations", index.id())?;
     let queries = Queries::new(&lists, options, TIMES);
-    say_times("one connection, nothing else", &time_searches(index.address(), &queries)?);
+    let processors = Processors::now();
+    say_times("one connection, nothing else", &time_searches(index.address(), &queries)?, processors);
     crowd.keep_registering(&lists, options);
-    let before = Instant::now();
+    let (before, processors) = (Instant::now(), Processors::now());
     let beside = time_searches(index.address(), &queries)?;
     let (files, took) = (crowd.stop_registering()?, before.elapsed());
-    say_times("one connection, while others register", &beside);
+    say_times("one connection, while others register", &beside, processors);
     println!("meanwhile {} nodes registered {:.0} files/s", options.busy, per_second(files, took));
     say_memory("after more registrations", index.id())?;
+    let processors = Processors::now();
     let (searches, timed) = count_searches(index.address(), &queries, options)?;
-    let seconds = Duration::from_secs(options.seconds);
-    println!("{} connections: {:.0} searches/s, {timed}", options.connections, per_second(searches, seconds));
+    let rate = per_second(searches, Duration::from_secs(options.seconds));
+    println!("{} connections: {rate:.0} searches/s, {timed}", options.connections);
+    say_stolen(processors);
     say_memory("after all searches", index.id())?;
     drop(crowd);
     restart(&mut index)
@@ -105,13 +108,18 @@ fn say_memory(when: &str, process: u32) -> Result<()> {
     Ok(())
 }
 
-fn say_times(what: &str, times: &[(Timed, f64)]) {
+fn say_times(what: &str, times: &[(Timed, f64)], before: Option<Processors>) {
     println!("searches over {what}:");
     for (kind, (timed, hits)) in KINDS.iter().zip(times) {
         println!("  {:<18} {timed}; {hits:.1} hits", kind.name());
     }
     let all = Timed::join(times.iter().map(|(timed, _)| timed));
     println!("  {:<18} {all}", "all");
+    say_stolen(before);
+}
+
+fn say_stolen(before: Option<Processors>) {
+    println!("  of the processors' time, the host gave {} to others", Processors::stolen_since(before));
 }
 
 /// Writes the names and the queries to files, for other programs to be measured with.

@@ -19,6 +19,32 @@ pub(super) fn facts(dir: &Path, warmth: &str) -> Result<Vec<(&'static str, Strin
     ])
 }
 
+/// The processors' time as far as it has gone: all of it, and what the host of a virtual machine gave to others.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Processors {
+    all: u64,
+    stolen: u64,
+}
+
+impl Processors {
+    /// Looks at it now; nothing where the system does not tell.
+    pub(super) fn now() -> Option<Self> {
+        let text = fs::read_to_string("/proc/stat").ok()?;
+        let times = text.lines().next()?.split_whitespace().skip(1).take(8);
+        let times: Vec<u64> = times.map_while(|time| time.parse().ok()).collect();
+        Some(Self { all: times.iter().sum(), stolen: *times.get(7)? })
+    }
+
+    /// Says how much of it the host has given to others since an earlier look.
+    pub(super) fn stolen_since(before: Option<Self>) -> String {
+        let share = || {
+            let (before, now) = (before?, Self::now()?);
+            (1000 * (now.stolen - before.stolen)).checked_div(now.all - before.all)
+        };
+        share().map_or("unknown".into(), |share| format!("{}.{} %", share / 10, share % 10))
+    }
+}
+
 fn first(fact: Option<String>) -> String {
     fact.unwrap_or_else(|| "unknown".into())
 }
