@@ -92,7 +92,8 @@ pub(crate) async fn call_until_reached(
     for attempt in 0_usize.. {
         // The semaphore is never closed.
         let permit = calls.acquire().await;
-        let result = call(&callee, limits.timeout).await;
+        // In a place of its own: thousands may wait for their next attempt.
+        let result = Box::pin(call(&callee, limits.timeout)).await;
         drop(permit);
         let Err(error) = result else {
             directory.list(&callee.arrival);

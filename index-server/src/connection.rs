@@ -60,7 +60,7 @@ pub(crate) async fn serve(stream: TcpStream, peer: SocketAddr, allowance: Allowa
     let greeted = tokio::select! {
         biased;
         () = service.stop.cancelled() => Err(Ended::Stopping),
-        greeted = greeting::greet(&mut wire, peer, service) => greeted,
+        greeted = Box::pin(greeting::greet(&mut wire, peer, service)) => greeted,
     };
     let ended = match greeted {
         Ok(greeted) => {
@@ -69,11 +69,12 @@ pub(crate) async fn serve(stream: TcpStream, peer: SocketAddr, allowance: Allowa
         }
         Err(ended) => ended,
     };
-    take_leave(wire, &ended).await;
+    Box::pin(take_leave(wire, &ended)).await;
     log(&ended, &service.gate);
 }
 
-/// Serves a node that has been welcomed, and signs it off.
+/// Serves a node that has been welcomed, and signs it off. What it does for a request has a place of its own as long as that
+/// takes: thousands of connections wait, and each would keep room for it.
 async fn attend(wire: &mut Wire, greeted: Greeted, service: &Arc<Service>) -> Ended {
     let Greeted { mut session, id, arrival, callee } = greeted;
     let who = (id, callee.address.ip());
@@ -89,12 +90,12 @@ async fn attend(wire: &mut Wire, greeted: Greeted, service: &Arc<Service>) -> En
             () = &mut replaced => Err(Ended::Replaced),
             changes = &mut access => {
                 access.set(changes.next());
-                judge_again(wire, who, service).await
+                Box::pin(judge_again(wire, who, service)).await
             }
             Some(notice) = inbox.recv() => wire.send(&FromIndex::Notice(notice)).await.map_err(Ended::from),
             body = wire.next_body() => match body {
-                Ok(body) => answer(wire, body, (&mut session, &arrival, who), service).await,
-                Err(error) => Err(refuse_unread(wire, error, service).await),
+                Ok(body) => Box::pin(answer(wire, body, (&mut session, &arrival, who), service)).await,
+                Err(error) => Err(Box::pin(refuse_unread(wire, error, service)).await),
             },
         };
         if let Err(ended) = result {
