@@ -118,15 +118,19 @@ impl Directory {
         }
     }
 
-    /// Notes that a session has ended.
+    /// Notes that a session has ended, and that its node's files are to be had there no longer.
     pub(crate) fn leave(&self, arrival: &Arrival) {
+        self.sign_off(arrival);
+        self.settle(arrival.node);
+    }
+
+    /// Notes that a session has ended.
+    pub(crate) fn sign_off(&self, arrival: &Arrival) {
         let mut state = self.0.state.write();
         if state.roster.is_current(arrival.node, arrival.session) {
             state.offers.forget(arrival.node);
         }
         state.roster.leave(arrival.node, arrival.session);
-        drop(state);
-        self.settle(arrival.node);
     }
 
     /// Changes what a session's node offers, and says how many torrents that are now.
