@@ -49,7 +49,7 @@ const SNUB_AFTER: Duration = Duration::from_secs(3);
 /// How long it may owe us a block without sending a byte before it is left.
 const STALL_AFTER: Duration = Duration::from_secs(20);
 
-/// How often the engine wants to be polled while sources owe it something.
+/// How often the engine wants to be polled while sources owe it something or rest.
 const TICK: Duration = Duration::from_millis(100);
 
 /// How a driver wants its content fetched.
@@ -203,6 +203,19 @@ impl Swarm {
         self.show_interest(id);
     }
 
+    /// Notes that a source turns a request down, though it may have the piece: after a rest it is asked again, unless it has
+    /// given nothing after several of them.
+    pub fn block_turned_down(&mut self, id: SourceId, block: Block, now: Instant) {
+        let is_asked = self.active.is_asked(id, block);
+        let Some(source) = self.sources.get_mut(&id) else { return };
+        if is_asked && source.turned_down(now) {
+            source.answered(block, false, now);
+            self.release(id, vec![block]);
+        } else {
+            self.block_rejected(id, block, now);
+        }
+    }
+
     /// Takes in the verdict on a piece. Says whose bytes were bad, if that is certain.
     pub fn piece_checked(&mut self, piece: PieceIndex, good: bool) -> Option<SourceId> {
         let givers = self.close(piece, Some(good));
@@ -247,7 +260,8 @@ impl Swarm {
         }
         let action = self.queue.pop_front();
         if action.is_none() {
-            self.next_tick = self.sources.values().any(Source::owes).then_some(now + TICK);
+            let is_waiting = self.sources.values().any(|source| source.owes() || source.rests());
+            self.next_tick = is_waiting.then_some(now + TICK);
         }
         action
     }
@@ -293,6 +307,9 @@ impl Swarm {
         if is_time_to_look {
             self.next_look = now + TICK;
             self.leave_stalled(now);
+            let rested =
+                self.sources.iter_mut().filter_map(|(id, source)| source.has_rested(now).then_some(*id));
+            rested.for_each(|id| self.turns.may_have_room(id));
         }
         self.fill_pipelines(now);
         if is_time_to_look && self.config.overtakes {

@@ -15,6 +15,12 @@ use super::rate::RateMeter;
 /// a GiB like this, and 2.4 s with a new request for every block that comes.
 const REFILL: usize = 4;
 
+/// How long a source that has turned a request down is asked for nothing: it may have too many waiting.
+const REST: Duration = Duration::from_millis(500);
+
+/// After so many rests without a block a source is taken not to have what it turns down.
+const MOST_RESTS: u32 = 8;
+
 /// A source of one content, numbered by the driver.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SourceId(pub u32);
@@ -122,6 +128,9 @@ pub(super) struct Source {
     most: usize,
     /// When it last sent something, or was first asked after a pause.
     heard: Instant,
+    /// Until when it is asked for nothing, and how often that was since it last gave a block.
+    rest: Option<Instant>,
+    rests: u32,
     /// The piece of its first failure.
     struck: Option<PieceIndex>,
     /// Whether the last verdict on a piece that it had a hand in was good.
@@ -145,6 +154,8 @@ impl Source {
             appetite: Appetite::Open,
             most: usize::MAX,
             heard: now,
+            rest: None,
+            rests: 0,
             struck: None,
             proven: false,
         }
@@ -168,7 +179,27 @@ impl Source {
             requests -= requests / REFILL;
             bytes -= bytes / REFILL as u64;
         }
-        !self.choked && self.in_flight.len() < requests && (!self.owes() || self.bytes_owed < bytes)
+        let is_ready = !self.choked && self.rest.is_none();
+        is_ready && self.in_flight.len() < requests && (!self.owes() || self.bytes_owed < bytes)
+    }
+
+    /// Lets it rest after it has turned a request down; says whether it may have what it was asked for all the same.
+    pub(super) fn turned_down(&mut self, now: Instant) -> bool {
+        if self.rest.is_none() {
+            self.rest = Some(now + REST);
+            self.rests = self.rests.saturating_add(1);
+        }
+        self.rests <= MOST_RESTS
+    }
+
+    /// Says whether it rests.
+    pub(super) const fn rests(&self) -> bool {
+        self.rest.is_some()
+    }
+
+    /// Ends its rest if that is over; says whether it is.
+    pub(super) fn has_rested(&mut self, now: Instant) -> bool {
+        self.rest.take_if(|until| *until <= now).is_some()
     }
 
     /// Notes that it was asked for all that it may owe.
@@ -241,6 +272,7 @@ impl Source {
         self.bytes_owed -= u64::from(block.length);
         self.heard = now;
         if with_data {
+            self.rests = 0;
             self.pace.took(now.saturating_duration_since(since), u64::from(block.length));
         }
     }

@@ -11,6 +11,7 @@ const INTERESTED: u8 = 2;
 const REQUEST: u8 = 6;
 const PIECE: u8 = 7;
 const HAVE_ALL: u8 = 14;
+const REJECT: u8 = 16;
 const EXTENDED: u8 = 20;
 
 /// The length of the blocks that are asked for.
@@ -38,6 +39,15 @@ fn requests(wire: &mut RawWire, count: usize) -> Vec<RawMessage> {
     messages.filter(|message| message.id == REQUEST).take(count).collect()
 }
 
+/// Sends what is asked for.
+fn serve(wire: &mut RawWire, content: &[u8], request: &RawMessage) {
+    let &[piece, begin, length] = request.numbers().as_slice() else { panic!("a request") };
+    let at = piece as usize * tests::content::PIECE + begin as usize;
+    let head = [piece, begin].map(u32::to_be_bytes).concat();
+    let block = &content[at..at + length as usize];
+    wire.send(PIECE, &[&head, block].concat()).expect("a connection");
+}
+
 #[test]
 fn a_peer_is_asked_for_no_more_at_once_than_it_says_may_wait() {
     const TAKES: usize = 2;
@@ -53,15 +63,35 @@ fn a_peer_is_asked_for_no_more_at_once_than_it_says_may_wait() {
     let mut waiting = requests(&mut wire, TAKES);
     assert!(wire.is_quiet_for(QUIET), "more than {TAKES} requests wait");
     while !waiting.is_empty() {
-        for request in &waiting {
-            let &[piece, begin, length] = request.numbers().as_slice() else { panic!("a request") };
-            let at = piece as usize * tests::content::PIECE + begin as usize;
-            let head = [piece, begin].map(u32::to_be_bytes).concat();
-            let block = &content.bytes[at..at + length as usize];
-            wire.send(PIECE, &[&head, block].concat()).expect("a connection");
-        }
+        waiting.iter().for_each(|request| serve(&mut wire, &content.bytes, request));
         left -= waiting.len();
         waiting = requests(&mut wire, TAKES.min(left));
+    }
+    scene.completes(&mut fetcher);
+}
+
+#[test]
+fn what_the_only_peer_turns_down_is_asked_of_it_again() {
+    let scene = Scene::by_hand(991);
+    let [(_, content)] = scene.files() else { panic!("a scene of a single file") };
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = listener.local_addr().expect("an address").to_string();
+    let mut fetcher = scene.fetch_unseen(&TorrentPeer::with(&["--peer", &address]));
+    let (stream, _) = listener.accept().expect("a connection");
+    let mut wire = RawWire::over(stream).expect("a connection");
+    greet(&mut wire, &scene, 4);
+    let (mut left, mut to_turn_down) = (content.bytes.len().div_ceil(BLOCK), 3);
+    while left > 0 {
+        let request = requests(&mut wire, 1).remove(0);
+        // One of its last pieces too, when nothing else is left to ask for.
+        if to_turn_down > usize::from(left > 1) {
+            to_turn_down -= 1;
+            let same = request.numbers().iter().flat_map(|number| number.to_be_bytes()).collect::<Vec<_>>();
+            wire.send(REJECT, &same).expect("a connection");
+        } else {
+            serve(&mut wire, &content.bytes, &request);
+            left -= 1;
+        }
     }
     scene.completes(&mut fetcher);
 }

@@ -94,7 +94,7 @@ impl Fetch {
             }
             WireEvent::Rejected(blocks) => {
                 for block in blocks {
-                    self.swarm.block_rejected(source, block, now);
+                    self.swarm.block_turned_down(source, block, now);
                 }
             }
             WireEvent::Lost { .. } => self.swarm.source_lost(source),

@@ -69,3 +69,50 @@ fn what_one_source_owes_is_not_asked_of_another_where_that_is_not_wanted() {
     let again = requests(&mut swarm, now + SNUB_AFTER * 2);
     assert!(again.len() == 1 && again[0].0 != asked[0].0 && again[0].1 == asked[0].1);
 }
+
+#[test]
+fn what_the_only_source_turns_down_is_asked_of_it_again_after_a_rest() {
+    let mut now = Instant::now();
+    let mut swarm = swarm(1, now);
+    swarm.source_joined(SourceId(1), Have::All, false, now);
+    let mut turned_down = 0;
+    while !swarm.is_complete() {
+        let asked = requests(&mut swarm, now);
+        if asked.is_empty() {
+            now = swarm.deadline().expect("a rest ends");
+        }
+        for (id, block) in asked {
+            // Every third, in turn with others that it sends.
+            if turned_down < 5 && block.piece.get() % 3 == 0 {
+                turned_down += 1;
+                swarm.block_turned_down(id, block, now);
+                assert!(requests(&mut swarm, now).is_empty(), "asked without a rest");
+            } else {
+                swarm.bytes_arrived(id, block.length.into(), now);
+                assert!(swarm.block_arrived(id, block, now));
+                swarm.piece_checked(block.piece, true);
+            }
+        }
+    }
+    assert_eq!(turned_down, 5);
+}
+
+#[test]
+fn a_source_that_turns_everything_down_is_asked_for_little_and_then_for_nothing() {
+    let begun = Instant::now();
+    let (mut now, mut asked) = (begun, 0);
+    let mut swarm = swarm(1, now);
+    swarm.source_joined(SourceId(1), Have::All, false, now);
+    loop {
+        for (id, block) in requests(&mut swarm, now) {
+            asked += 1;
+            swarm.block_turned_down(id, block, now);
+        }
+        match swarm.deadline() {
+            Some(next) => now = next,
+            None => break,
+        }
+    }
+    assert!(swarm.is_useless(SourceId(1)) && swarm.unobtainable() == 20);
+    assert!(asked <= 50 && now < begun + Duration::from_secs(30), "{asked} in {:?}", now - begun);
+}

@@ -46,7 +46,7 @@ impl Session {
                 let peer = party.live.get_mut(&id);
                 let rejections = peer.map_or(0, |peer| peer.rejected(blocks.len()));
                 for block in blocks {
-                    party.swarm.block_rejected(id, block, now);
+                    party.swarm.block_turned_down(id, block, now);
                 }
                 if rejections > MAX_REJECTIONS {
                     self.leave(party, id, "it gives nothing of what it is asked for", Parting::Useless);
