@@ -63,7 +63,9 @@ fn a_peer_is_asked_for_no_more_at_once_than_it_says_may_wait() {
     let mut waiting = requests(&mut wire, TAKES);
     assert!(wire.is_quiet_for(QUIET), "more than {TAKES} requests wait");
     while !waiting.is_empty() {
-        waiting.iter().for_each(|request| serve(&mut wire, &content.bytes, request));
+        for request in &waiting {
+            serve(&mut wire, &content.bytes, request);
+        }
         left -= waiting.len();
         waiting = requests(&mut wire, TAKES.min(left));
     }
