@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 
-use crate::eventually::within;
+use crate::eventually::{SOON, within};
 use crate::lines::Lines;
 use crate::process::Process;
 
@@ -69,16 +69,20 @@ impl Running {
         self.watch.is_complete(&self.output)
     }
 
-    /// Waits until it has everything; panics with all that it printed if that takes too long.
+    /// Waits until it has everything; panics with all that it printed if that takes too long, or it ends before.
     pub fn wait_complete(&mut self) {
-        let complete = within(COMPLETE_WITHIN, || {
-            let complete = self.is_complete();
-            (complete || !self.process.is_running()).then_some(complete)
+        let is_running = within(COMPLETE_WITHIN, || {
+            let is_running = self.process.is_running();
+            (!is_running || self.is_complete()).then_some(is_running)
         });
-        // One that ends when it is complete may have said so in between.
-        if !complete.unwrap_or(false) && !self.is_complete() {
+        if is_running == Some(false) {
+            // What it said at its end is still on its way.
+            self.output.ended(SOON);
+        }
+        if !self.is_complete() {
             let (name, said, more) = (&self.name, self.output.text(), self.watch.more());
-            panic!("{name} is not complete after {COMPLETE_WITHIN:?}:\n{said}\n{more}");
+            let fate = if is_running.is_some() { "ended too soon" } else { "takes too long" };
+            panic!("{name} {fate}:\n{said}\n{more}");
         }
     }
 }
