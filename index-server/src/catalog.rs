@@ -37,6 +37,7 @@ pub(crate) use restore::{StoredList, WholeList};
 pub(crate) use title::TitleNo;
 pub(crate) use writes::{Header, Writes};
 
+use crate::near;
 use crate::words::Words;
 use content::Contents;
 use file_list::{Confirmed, Entry};
@@ -214,14 +215,15 @@ impl Catalog {
         &self.words
     }
 
-    /// Touches what some titles are, so that the processor fetches it from memory for all of them at once and not for one
-    /// after the other.
+    /// Fetches what there is to know of some titles from memory at once.
     pub(crate) fn bring_near(&self, titles: &[TitleNo]) {
         let places = || titles.iter().filter_map(|number| self.titles.get(*number));
         let first_byte = |title: &Title| self.names.path(title.name)?.as_bytes().first().copied();
-        near(places().map(|title| u64::from(title.content.0)));
-        near(places().filter_map(|title| self.contents.get(title.content)).map(|content| content.size));
-        near(places().filter_map(first_byte).map(u64::from));
+        let low_byte = |number: u64| number.to_le_bytes()[0];
+        near::bring_near(places().map(|title| low_byte(title.content.0.into())));
+        let contents = places().filter_map(|title| self.contents.get(title.content));
+        near::bring_near(contents.map(|content| low_byte(content.size)));
+        near::bring_near(places().filter_map(first_byte));
     }
 
     /// Walks over those who hold one content.
@@ -273,9 +275,4 @@ impl Catalog {
     fn path(&self, name: NameNo) -> Option<&Arc<str>> {
         self.names.path(name)
     }
-}
-
-/// Reads numbers that need not wait for each other.
-fn near(numbers: impl Iterator<Item = u64>) {
-    std::hint::black_box(numbers.fold(0, |all, number| all ^ number));
 }

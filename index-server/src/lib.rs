@@ -17,6 +17,7 @@ mod http;
 mod keyed;
 mod limits;
 mod metrics;
+mod near;
 mod offers;
 mod priority;
 pub mod program;

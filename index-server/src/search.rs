@@ -52,6 +52,8 @@ pub(crate) struct Search {
     /// How well titles fit that are looked for now; none when everything has been looked for.
     fit: Option<Fit>,
     route: Option<Route>,
+    /// Holds the titles that are looked at next.
+    gathered: Vec<TitleNo>,
     /// Holds the path that is being looked at.
     folded: String,
 }
@@ -61,8 +63,9 @@ impl Search {
     pub(crate) fn new(query: Query, after: Option<&SearchCursor>, wanted: usize) -> Self {
         let (found, best) = (Vec::new(), Best::new(wanted));
         let (offered, told) = (HashSet::default(), Told::new(after));
-        let (fit, route, folded) = (Some(Fit::Words), None, String::new());
-        Self { query, told, wanted, found, best, offered, fit, route, folded }
+        let (fit, route) = (Some(Fit::Words), None);
+        let (gathered, folded) = (Vec::with_capacity(AT_ONCE), String::new());
+        Self { query, told, wanted, found, best, offered, fit, route, gathered, folded }
     }
 
     /// Says whether everything has been looked at that could matter.
@@ -165,28 +168,26 @@ impl Search {
         catalog: &Catalog,
         left: &mut usize,
     ) -> bool {
-        let mut some = Vec::with_capacity(AT_ONCE);
-        while *left > 0 {
-            let ended = self.gather(&next_title, (next, filters), catalog, left, &mut some);
-            catalog.bring_near(&some);
-            some.drain(..).for_each(|title| self.look_at(title, catalog, left));
-            if ended {
-                return true;
-            }
+        let mut ended = false;
+        while *left > 0 && !ended {
+            ended = self.gather(&next_title, (next, filters), catalog, left);
+            let mut gathered = std::mem::take(&mut self.gathered);
+            catalog.bring_near(&gathered);
+            gathered.drain(..).for_each(|title| self.look_at(title, catalog, left));
+            self.gathered = gathered;
         }
-        false
+        ended
     }
 
     /// Gathers some titles that may be hits; says whether these are the last ones.
     fn gather(
-        &self,
+        &mut self,
         next_title: impl Fn(u32) -> Option<u32>,
         (next, filters): (&mut u32, &[Vec<WordNo>]),
         catalog: &Catalog,
         left: &mut usize,
-        some: &mut Vec<TitleNo>,
     ) -> bool {
-        while *left > 0 && some.len() < AT_ONCE {
+        while *left > 0 && self.gathered.len() < AT_ONCE {
             *left -= 1;
             let Some(number) = next_title(*next) else { return true };
             let Some(open) = catalog.titles().above(number, self.best.floor()) else { return true };
@@ -198,7 +199,7 @@ impl Search {
                 words.iter().any(|word| catalog.words().titles(*word).is_some_and(|set| set.contains(number)))
             };
             if filters.iter().all(contains) {
-                some.push(TitleNo(number));
+                self.gathered.push(TitleNo(number));
             }
             *next = number.saturating_add(1);
         }
