@@ -10,7 +10,8 @@
 //! where that can be, so that a bad one has one culprit; each source gets as many requests in flight as keep it busy
 //! without a queue building up, and none while it chokes us. In the endgame, when nothing is left to begin, a block that
 //! one source owes for too long is asked of another as well, and cancelled where it is not needed any more. A source that
-//! stalls, or whose pieces fail twice, is left. Where a driver's world knows neither rarity nor endgame, its [`SwarmConfig`]
+//! turns a request down without a word on whether it has the piece rests for half a second, and is asked again. A source
+//! that stalls, whose pieces fail twice, or that turns everything down for several such rests, is left. Where a driver's world knows neither rarity nor endgame, its [`SwarmConfig`]
 //! says so.
 
 mod action;
@@ -206,13 +207,16 @@ impl Swarm {
     /// Notes that a source turns a request down, though it may have the piece: after a rest it is asked again, unless it has
     /// given nothing after several of them.
     pub fn block_turned_down(&mut self, id: SourceId, block: Block, now: Instant) {
-        let is_asked = self.active.is_asked(id, block);
         let Some(source) = self.sources.get_mut(&id) else { return };
-        if is_asked && source.turned_down(now) {
-            source.answered(block, false, now);
-            self.release(id, vec![block]);
-        } else {
-            self.block_rejected(id, block, now);
+        source.answered(block, false, now);
+        self.turns.may_have_room(id);
+        if !self.active.is_asked(id, block) {
+            return;
+        }
+        let is_patient = source.turned_down(now);
+        self.release(id, vec![block]);
+        if !is_patient {
+            self.leave(id, LeaveReason::Refusing);
         }
     }
 

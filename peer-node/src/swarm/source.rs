@@ -18,7 +18,7 @@ const REFILL: usize = 4;
 /// How long a source that has turned a request down is asked for nothing: it may have too many waiting.
 const REST: Duration = Duration::from_millis(500);
 
-/// After so many rests without a block a source is taken not to have what it turns down.
+/// After so many rests without a block a source is left.
 const MOST_RESTS: u32 = 8;
 
 /// A source of one content, numbered by the driver.
@@ -45,6 +45,9 @@ pub enum LeaveReason {
     /// It sent nothing for too long.
     #[error("it stopped sending")]
     Stalled,
+    /// It turned down all that it was asked for, for too long.
+    #[error("it turns all requests down")]
+    Refusing,
 }
 
 /// Which pieces a source has.
@@ -183,7 +186,7 @@ impl Source {
         is_ready && self.in_flight.len() < requests && (!self.owes() || self.bytes_owed < bytes)
     }
 
-    /// Lets it rest after it has turned a request down; says whether it may have what it was asked for all the same.
+    /// Lets it rest after it has turned a request down; says whether it has not done that too often.
     pub(super) fn turned_down(&mut self, now: Instant) -> bool {
         if self.rest.is_none() {
             self.rest = Some(now + REST);

@@ -3,7 +3,7 @@
 use std::net::TcpListener;
 use std::time::Duration;
 
-use tests::foreign::{RawMessage, RawWire, Scene};
+use tests::foreign::{Member, RawMessage, RawWire, Scene};
 use tests::torrent_peer::TorrentPeer;
 
 const UNCHOKE: u8 = 1;
@@ -48,17 +48,34 @@ fn serve(wire: &mut RawWire, content: &[u8], request: &RawMessage) {
     wire.send(PIECE, &[&head, block].concat()).expect("a connection");
 }
 
+/// Rejects what is asked for, if the connection still is there.
+fn turn_down(wire: &mut RawWire, request: &RawMessage) {
+    let same = request.numbers().iter().flat_map(|number| number.to_be_bytes()).collect::<Vec<_>>();
+    drop(wire.send(REJECT, &same));
+}
+
+/// Starts a download that has one peer, whoever accepts connections here.
+fn begin(scene: &Scene) -> (Member, TcpListener) {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = listener.local_addr().expect("an address").to_string();
+    (scene.fetch_unseen(&TorrentPeer::with(&["--peer", &address])), listener)
+}
+
+/// Accepts a connection as a peer that has all and takes so many requests.
+fn accept(listener: &TcpListener, scene: &Scene, takes: usize) -> RawWire {
+    let (stream, _) = listener.accept().expect("a connection");
+    let mut wire = RawWire::over(stream).expect("a connection");
+    greet(&mut wire, scene, takes);
+    wire
+}
+
 #[test]
 fn a_peer_is_asked_for_no_more_at_once_than_it_says_may_wait() {
     const TAKES: usize = 2;
     let scene = Scene::by_hand(990);
     let [(_, content)] = scene.files() else { panic!("a scene of a single file") };
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-    let address = listener.local_addr().expect("an address").to_string();
-    let mut fetcher = scene.fetch_unseen(&TorrentPeer::with(&["--peer", &address]));
-    let (stream, _) = listener.accept().expect("a connection");
-    let mut wire = RawWire::over(stream).expect("a connection");
-    greet(&mut wire, &scene, TAKES);
+    let (mut fetcher, listener) = begin(&scene);
+    let mut wire = accept(&listener, &scene, TAKES);
     let mut left = content.bytes.len().div_ceil(BLOCK);
     let mut waiting = requests(&mut wire, TAKES);
     assert!(wire.is_quiet_for(QUIET), "more than {TAKES} requests wait");
@@ -76,24 +93,38 @@ fn a_peer_is_asked_for_no_more_at_once_than_it_says_may_wait() {
 fn what_the_only_peer_turns_down_is_asked_of_it_again() {
     let scene = Scene::by_hand(991);
     let [(_, content)] = scene.files() else { panic!("a scene of a single file") };
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-    let address = listener.local_addr().expect("an address").to_string();
-    let mut fetcher = scene.fetch_unseen(&TorrentPeer::with(&["--peer", &address]));
-    let (stream, _) = listener.accept().expect("a connection");
-    let mut wire = RawWire::over(stream).expect("a connection");
-    greet(&mut wire, &scene, 4);
+    let (mut fetcher, listener) = begin(&scene);
+    let mut wire = accept(&listener, &scene, 4);
     let (mut left, mut to_turn_down) = (content.bytes.len().div_ceil(BLOCK), 3);
     while left > 0 {
         let request = requests(&mut wire, 1).remove(0);
         // One of its last pieces too, when nothing else is left to ask for.
         if to_turn_down > usize::from(left > 1) {
             to_turn_down -= 1;
-            let same = request.numbers().iter().flat_map(|number| number.to_be_bytes()).collect::<Vec<_>>();
-            wire.send(REJECT, &same).expect("a connection");
+            turn_down(&mut wire, &request);
         } else {
             serve(&mut wire, &content.bytes, &request);
             left -= 1;
         }
+    }
+    scene.completes(&mut fetcher);
+}
+
+#[test]
+fn an_only_peer_that_turns_everything_down_is_left_and_dialled_again() {
+    let scene = Scene::by_hand(992);
+    let [(_, content)] = scene.files() else { panic!("a scene of a single file") };
+    let (mut fetcher, listener) = begin(&scene);
+    let mut wire = accept(&listener, &scene, 4);
+    while let Ok(message) = wire.receive() {
+        if message.id == REQUEST {
+            turn_down(&mut wire, &message);
+        }
+    }
+    let mut wire = accept(&listener, &scene, 4);
+    for _ in 0..content.bytes.len().div_ceil(BLOCK) {
+        let request = requests(&mut wire, 1).remove(0);
+        serve(&mut wire, &content.bytes, &request);
     }
     scene.completes(&mut fetcher);
 }

@@ -66,7 +66,7 @@ impl Session {
                 Action::Leave { source, reason } => {
                     let again = match reason {
                         LeaveReason::BadData => None,
-                        LeaveReason::Stalled => Some(super::GRACE),
+                        LeaveReason::Stalled | LeaveReason::Refusing => Some(super::GRACE),
                     };
                     if let Some(peer) = self.roster.get(source) {
                         tracing::warn!(address = %peer.address, %reason, "source left");

@@ -98,21 +98,22 @@ fn what_the_only_source_turns_down_is_asked_of_it_again_after_a_rest() {
 }
 
 #[test]
-fn a_source_that_turns_everything_down_is_asked_for_little_and_then_for_nothing() {
+fn a_source_that_turns_everything_down_is_asked_for_little_and_then_left() {
     let begun = Instant::now();
     let (mut now, mut asked) = (begun, 0);
     let mut swarm = swarm(1, now);
     swarm.source_joined(SourceId(1), Have::All, false, now);
-    loop {
-        for (id, block) in requests(&mut swarm, now) {
-            asked += 1;
-            swarm.block_turned_down(id, block, now);
+    let reason = loop {
+        match swarm.poll(now) {
+            Some(Action::Request { source, block }) => {
+                asked += 1;
+                swarm.block_turned_down(source, block, now);
+            }
+            Some(Action::Leave { reason, .. }) => break reason,
+            Some(_) => {}
+            None => now = swarm.deadline().expect("a rest ends"),
         }
-        match swarm.deadline() {
-            Some(next) => now = next,
-            None => break,
-        }
-    }
-    assert!(swarm.is_useless(SourceId(1)) && swarm.unobtainable() == 20);
-    assert!(asked <= 50 && now < begun + Duration::from_secs(30), "{asked} in {:?}", now - begun);
+    };
+    assert_eq!((reason, swarm.unobtainable()), (LeaveReason::Refusing, 20));
+    assert!(asked <= 10 && now < begun + Duration::from_secs(10), "{asked} in {:?}", now - begun);
 }

@@ -35,7 +35,7 @@ impl Session {
                 Action::Leave { source, reason } => {
                     let parting = match reason {
                         LeaveReason::BadData => Parting::Banned,
-                        LeaveReason::Stalled => Parting::Soon,
+                        LeaveReason::Stalled | LeaveReason::Refusing => Parting::Soon,
                     };
                     self.leave(party, source, &reason.to_string(), parting);
                 }
