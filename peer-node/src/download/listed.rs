@@ -1,5 +1,6 @@
 use std::path::PathBuf;
 
+use protocol::digest::Digest;
 use protocol::infohash::Infohash;
 
 use super::Wanted;
@@ -26,6 +27,8 @@ pub(super) enum Item {
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct ListedTorrent {
     pub(super) infohash: Infohash,
+    /// The SHA-256 that its content was said to have when it was begun.
+    pub(super) digest: Option<Digest>,
     /// The folder that holds the torrent's file or folder.
     pub(super) folder: PathBuf,
     /// Which files are wanted, if not all.

@@ -7,6 +7,7 @@ use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
+use protocol::digest::Digest;
 use protocol::limits::MAX_FILE_SIZE;
 use serde::{Deserialize, Serialize};
 
@@ -68,6 +69,9 @@ struct StoredDownload {
 struct StoredTorrent {
     /// Hexadecimal.
     infohash: String,
+    /// The SHA-256 that its content was said to have, if any, hexadecimal.
+    #[serde(default)]
+    digest: Option<String>,
     folder: StoredPath,
     /// Which files are wanted, if not all.
     select: Option<String>,
@@ -147,9 +151,10 @@ impl StoredDownload {
 
 impl StoredTorrent {
     fn new(torrent: &ListedTorrent, listed: &Listed) -> Self {
-        let ListedTorrent { infohash, folder, select, seed, ratio, given } = torrent;
+        let ListedTorrent { infohash, digest, folder, select, seed, ratio, given } = torrent;
         Self {
             infohash: infohash.to_string(),
+            digest: digest.as_ref().map(Digest::to_string),
             folder: folder.as_path().into(),
             select: select.clone(),
             seed: *seed,
@@ -166,14 +171,19 @@ impl TryFrom<StoredTorrent> for Listed {
 
     fn try_from(stored: StoredTorrent) -> Result<Self, ListError> {
         let infohash = stored.infohash.parse().map_err(|_| ListError::Impossible("an infohash in it"))?;
+        let digest = stored.digest.as_deref().map(digest).transpose()?;
         if stored.ratio.is_some_and(|ratio| !ratio.is_finite() || ratio < 0.0) {
             return Err(ListError::Impossible("a ratio in it"));
         }
         let priority = priority(&stored.priority)?;
         let StoredTorrent { folder, select, seed, ratio, given, paused, .. } = stored;
-        let torrent = ListedTorrent { infohash, folder: folder.into(), select, seed, ratio, given };
+        let torrent = ListedTorrent { infohash, digest, folder: folder.into(), select, seed, ratio, given };
         Ok(Self { item: Item::Torrent(torrent), priority, is_paused: paused })
     }
+}
+
+fn digest(text: &str) -> Result<Digest, ListError> {
+    text.parse().map_err(|_| ListError::Impossible("a digest in it"))
 }
 
 fn priority(name: &str) -> Result<Priority, ListError> {
@@ -184,7 +194,7 @@ impl TryFrom<StoredDownload> for Listed {
     type Error = ListError;
 
     fn try_from(stored: StoredDownload) -> Result<Self, ListError> {
-        let digest = stored.digest.parse().map_err(|_| ListError::Impossible("a digest in it"))?;
+        let digest = digest(&stored.digest)?;
         if stored.size.is_some_and(|size| size > MAX_FILE_SIZE) {
             return Err(ListError::Impossible("a size in it"));
         }
@@ -218,7 +228,6 @@ mod tests {
     use std::ffi::OsString;
     use std::os::unix::ffi::OsStringExt;
 
-    use protocol::digest::Digest;
     use protocol::infohash::Infohash;
 
     use super::*;
@@ -239,6 +248,7 @@ mod tests {
         };
         let torrent = ListedTorrent {
             infohash: Infohash::from_bytes([9; 20]),
+            digest: Some(Digest::from_bytes([8; 32])),
             folder: "/data".into(),
             select: Some("1,3-5".into()),
             seed: true,
@@ -284,6 +294,7 @@ mod tests {
             ("\"version\":2", "\"version\":3"),
             ("07070707", "0707"),
             ("09090909", "0909"),
+            ("08080808", "0808"),
             ("1.5", "-1.5"),
             (":12,", &format!(":{long},")),
             ("\"low\"", "\"lowest\""),

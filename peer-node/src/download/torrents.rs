@@ -6,7 +6,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use protocol::bitfield::Bitfield;
-use protocol::digest::Digest;
 use protocol::infohash::Infohash;
 use protocol::metainfo::{Metainfo, MetainfoError};
 
@@ -94,10 +93,10 @@ impl Downloads {
             |left| (left.folder, left.pieces),
         );
         let select = wanted.select.clone();
-        let torrent = ListedTorrent { infohash, folder, select, seed, ratio, given: 0 };
+        let torrent = ListedTorrent { infohash, digest, folder, select, seed, ratio, given: 0 };
         let item = Item::Torrent(torrent.clone());
         let listed = Listed { item, priority: Priority::Normal, is_paused: false };
-        self.begin_torrent(wanted.metainfo, digest, &torrent, pieces, listed)
+        self.begin_torrent(wanted.metainfo, &torrent, pieces, listed)
     }
 
     /// Goes on with a torrent of an earlier run.
@@ -105,11 +104,7 @@ impl Downloads {
         let (infohash, path) = (torrent.infohash, self.kept_at(torrent.infohash));
         let read = tokio::task::spawn_blocking(move || read(&path, infohash)).await;
         let read = read.unwrap_or_else(|error| Err(io::Error::other(error).into()));
-        let begun = read.and_then(|metainfo| {
-            // The index may not be there yet: what the torrent itself says is enough for now.
-            let digest = metainfo.digest().filter(|_| metainfo.is_single_file());
-            Ok(self.begin_torrent(metainfo, digest, &torrent, None, listed)?)
-        });
+        let begun = read.and_then(|metainfo| Ok(self.begin_torrent(metainfo, &torrent, None, listed)?));
         if let Err(error) = begun {
             tracing::warn!(%infohash, %error, "torrent does not go on");
         }
@@ -118,7 +113,6 @@ impl Downloads {
     fn begin_torrent(
         &self,
         metainfo: Arc<Metainfo>,
-        digest: Option<Digest>,
         torrent: &ListedTorrent,
         left: Option<Bitfield>,
         listed: Listed,
@@ -127,8 +121,9 @@ impl Downloads {
         let place = Place::Fetch { folder: torrent.folder.clone(), selection };
         let afterwards =
             if torrent.seed { Afterwards::Seed { ratio: torrent.ratio } } else { Afterwards::End };
-        let wish = Wish { metainfo, digest, place, afterwards, peers: Vec::new() };
         let given = torrent.given;
+        let digest = torrent.digest.or_else(|| metainfo.digest()).filter(|_| metainfo.is_single_file());
+        let wish = Wish { metainfo, digest, place, afterwards, peers: Vec::new() };
         Ok(self.launch(wish, Some(listed), |session| session.having_given(given).with_fragments(left))?)
     }
 

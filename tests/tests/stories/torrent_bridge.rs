@@ -7,6 +7,7 @@ use protocol::index::{Reply, Request, TorrentHint};
 use tests::content::{Content, PIECE};
 use tests::eventually::{SOON, until};
 use tests::foreign::{Layout, RawPeer, Scene, SwarmTracker, WireLie};
+use tests::index_session::IndexSession;
 use tests::network::{Network, Node};
 use tests::peer::Answer;
 use tests::torrent_peer::{TorrentPeer, address, create};
@@ -30,6 +31,17 @@ fn content(scene: &Scene) -> &Content {
 
 fn add(scene: &Scene) -> String {
     format!("torrent add \"{}\"", scene.torrent.display())
+}
+
+/// Tells the index what content a torrent has, as long as the session lasts.
+fn offer(network: &Network, scene: &Scene) -> IndexSession {
+    let mut session = network.index.session();
+    let (name, digest) = (Layout::File.name().into(), content(scene).digest);
+    let piece_length = u32::try_from(PIECE).expect("256 KiB");
+    let hint = TorrentHint { infohash: scene.infohash, digest, name, piece_length };
+    let offered = session.call(Request::OfferTorrent { hint }).expect("an answer");
+    assert!(matches!(offered, Reply::Offers { .. }), "{offered:?}");
+    session
 }
 
 /// Says how many bytes somebody gave, by the lines behind `done`.
@@ -67,17 +79,28 @@ fn a_torrent_is_fed_by_nodes_and_by_bittorrent_clients() {
 #[test]
 fn nodes_are_found_by_what_the_index_knows_of_a_torrent() {
     let (mut network, scene) = (Network::new(), Scene::by_hand(1001));
-    let digest = content(&scene).digest;
     let native = network.node(&[("a.bin", content(&scene))]);
-    let mut session = network.index.session();
-    let piece_length = u32::try_from(PIECE).expect("256 KiB");
-    let hint =
-        TorrentHint { infohash: scene.infohash, digest, name: Layout::File.name().into(), piece_length };
-    let offered = session.call(Request::OfferTorrent { hint }).expect("an answer");
-    assert!(matches!(offered, Reply::Offers { .. }), "{offered:?}");
+    let _offering = offer(&network, &scene);
     let mut node = network.node_with(&[]);
     let answer = node.peer.say(&add(&scene));
     assert_eq!(given(&answer, native.peer.address()), content(&scene).size(), "{answer:#?}");
+    has_it_once(&mut network, &mut node, &scene, 2);
+}
+
+#[test]
+fn what_the_index_knew_of_a_torrent_is_known_after_a_restart_without_it() {
+    let (mut network, scene) = (Network::new(), Scene::by_hand(1005));
+    let native = network.sharer(&[("a.bin", content(&scene))], &SLOWLY);
+    let offering = offer(&network, &scene);
+    let mut node = network.node_with(&[]);
+    node.peer.say(&format!("{} &", add(&scene)));
+    until("a part of it", SOON, || node.peer.say("transfers").bytes_here() >= Some(2 * MIB));
+    drop(offering);
+    node.start_again(network.index.address());
+    let digest = content(&scene).digest;
+    let answer = node.peer.say(&format!("download {digest}"));
+    assert!(answer.errors().is_empty() && answer.has("done\t"), "{answer:#?}");
+    assert!(given(&answer, native.peer.address()) < content(&scene).size() - MIB, "{answer:#?}");
     has_it_once(&mut network, &mut node, &scene, 2);
 }
 
