@@ -11,8 +11,8 @@
 //! without a queue building up, and none while it chokes us. In the endgame, when nothing is left to begin, a block that
 //! one source owes for too long is asked of another as well, and cancelled where it is not needed any more. A source that
 //! turns a request down without a word on whether it has the piece rests for half a second, and is asked again. A source
-//! that stalls, whose pieces fail twice, or that turns everything down for several such rests, is left. Where a driver's world knows neither rarity nor endgame, its [`SwarmConfig`]
-//! says so.
+//! that stalls, whose pieces fail twice, or that turns everything down for several such rests, is left. Where a driver's
+//! world knows neither rarity nor endgame, its [`SwarmConfig`] says so.
 
 mod action;
 mod active;
@@ -213,9 +213,9 @@ impl Swarm {
         if !self.active.is_asked(id, block) {
             return;
         }
-        let is_patient = source.turned_down(now);
+        let may_stay = source.turned_down(now);
         self.release(id, vec![block]);
-        if !is_patient {
+        if !may_stay {
             self.leave(id, LeaveReason::Refusing);
         }
     }

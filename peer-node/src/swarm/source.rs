@@ -186,7 +186,7 @@ impl Source {
         is_ready && self.in_flight.len() < requests && (!self.owes() || self.bytes_owed < bytes)
     }
 
-    /// Lets it rest after it has turned a request down; says whether it has not done that too often.
+    /// Lets it rest after it has turned a request down; says whether it may stay: it has not done that too often.
     pub(super) fn turned_down(&mut self, now: Instant) -> bool {
         if self.rest.is_none() {
             self.rest = Some(now + REST);
