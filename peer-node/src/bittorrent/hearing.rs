@@ -16,6 +16,10 @@ use super::serving::Serving;
 use super::wire::{Wire, WireState};
 use crate::transport::Answer;
 
+/// Of each so many requests that a peer says may wait one is not made: Transmission rejects the last of its 512, and lets up
+/// to ten seconds pass before it sends the rejection.
+const SPARED: usize = 256;
+
 /// So many rejections of what was not asked for are let pass: clients differ in what they reject.
 const MAX_STRAY_REJECTIONS: u32 = 1024;
 
@@ -163,7 +167,7 @@ impl Hearing {
             }
         };
         // Clients that limit the requests say so here: Transmission, libtorrent and others do, aria2 takes any number.
-        let requests = said.requests.unwrap_or(usize::MAX);
+        let requests = said.requests.map_or(usize::MAX, |requests| requests - requests / SPARED);
         if self.standing.takes.replace(requests) != Some(requests) && self.standing.has_joined {
             self.news.push(WireEvent::Takes { requests });
         }

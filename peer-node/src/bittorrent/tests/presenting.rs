@@ -51,6 +51,9 @@ async fn what_a_peer_takes_is_told_behind_its_coming_and_when_it_changes() {
     present(&mut peer, ExtendedHandshake::ID, b"rubbish").await;
     present(&mut peer, ExtendedHandshake::ID, b"d4:reqqi50ee").await;
     assert_eq!(told(&mut node).await, 50);
+    // Of many not quite all.
+    present(&mut peer, ExtendedHandshake::ID, b"d4:reqqi512ee").await;
+    assert_eq!(told(&mut node).await, 510);
     node.stop().await;
 }
 
