@@ -189,12 +189,10 @@ impl Swarm {
 
     /// Notes that a source will not send a block that it was asked for.
     pub fn block_rejected(&mut self, id: SourceId, block: Block, now: Instant) {
-        let Some(source) = self.sources.get_mut(&id) else { return };
-        source.answered(block, false, now);
-        self.turns.may_have_room(id);
-        if !self.active.is_asked(id, block) {
+        if !self.answered_without(id, block, now) {
             return;
         }
+        let Some(source) = self.sources.get_mut(&id) else { return };
         let was_all = source.have.is_all();
         if source.have.remove(block.piece, &self.geometry) {
             source.useful -= usize::from(!self.picker.is_done(block.piece));
@@ -207,17 +205,22 @@ impl Swarm {
     /// Notes that a source turns a request down, though it may have the piece: after a rest it is asked again, unless it has
     /// given nothing after several of them.
     pub fn block_turned_down(&mut self, id: SourceId, block: Block, now: Instant) {
-        let Some(source) = self.sources.get_mut(&id) else { return };
-        source.answered(block, false, now);
-        self.turns.may_have_room(id);
-        if !self.active.is_asked(id, block) {
+        if !self.answered_without(id, block, now) {
             return;
         }
-        let may_stay = source.turned_down(now);
+        let may_stay = self.sources.get_mut(&id).is_some_and(|source| source.turned_down(now));
         self.release(id, vec![block]);
         if !may_stay {
             self.leave(id, LeaveReason::Refusing);
         }
+    }
+
+    /// Takes in an answer without a block; says whether the block is still wanted of that source.
+    fn answered_without(&mut self, id: SourceId, block: Block, now: Instant) -> bool {
+        let Some(source) = self.sources.get_mut(&id) else { return false };
+        source.answered(block, false, now);
+        self.turns.may_have_room(id);
+        self.active.is_asked(id, block)
     }
 
     /// Takes in the verdict on a piece. Says whose bytes were bad, if that is certain.
