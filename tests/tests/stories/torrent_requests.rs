@@ -3,6 +3,7 @@
 use std::net::TcpListener;
 use std::time::Duration;
 
+use tests::eventually::{SOON, eventually};
 use tests::foreign::{Member, RawMessage, RawWire, Scene};
 use tests::torrent_peer::TorrentPeer;
 
@@ -57,13 +58,15 @@ fn turn_down(wire: &mut RawWire, request: &RawMessage) {
 /// Starts a download that has one peer, whoever accepts connections here.
 fn begin(scene: &Scene) -> (Member, TcpListener) {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    listener.set_nonblocking(true).expect("a socket");
     let address = listener.local_addr().expect("an address").to_string();
     (scene.fetch_unseen(&TorrentPeer::with(&["--peer", &address])), listener)
 }
 
 /// Accepts a connection as a peer that has all and takes so many requests.
 fn accept(listener: &TcpListener, scene: &Scene, takes: usize) -> RawWire {
-    let (stream, _) = listener.accept().expect("a connection");
+    let (stream, _) = eventually("a connection", SOON, || listener.accept().ok());
+    stream.set_nonblocking(false).expect("a socket");
     let mut wire = RawWire::over(stream).expect("a connection");
     greet(&mut wire, scene, takes);
     wire
