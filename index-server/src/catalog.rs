@@ -7,6 +7,7 @@ mod content;
 mod file_list;
 mod filling;
 mod holding;
+mod indexing;
 mod keeping;
 mod name;
 mod packing;
@@ -15,7 +16,6 @@ mod record;
 mod restore;
 mod title;
 mod unseen;
-mod wording;
 mod writes;
 
 #[cfg(test)]
@@ -31,6 +31,7 @@ use protocol::node_id::NodeId;
 pub(crate) use content::{Content, ContentNo, Start, start};
 pub(crate) use file_list::FileList;
 pub(crate) use holding::Holding;
+pub(crate) use indexing::Fresh;
 pub(crate) use name::NameNo;
 pub(crate) use packing::BlockNo;
 pub(crate) use restore::{StoredList, WholeList};
@@ -61,6 +62,8 @@ pub(crate) struct Catalog {
     holdings: Holdings,
     titles: Titles,
     words: Words,
+    /// Titles that searches do not go by yet, and some of those that they were to go by and are gone.
+    unindexed: Vec<TitleNo>,
 }
 
 /// Why a list is not changed.
@@ -127,14 +130,13 @@ impl Catalog {
 
     /// Takes all of `files`, or none.
     pub(crate) fn register(&mut self, node: NodeNo, files: &[FileRecord]) -> Result<(), Unchanged> {
-        let registered = self.register_unworded(node, files);
-        self.complete_words();
+        let registered = self.register_unindexed(node, files);
+        self.complete_index();
         registered
     }
 
-    /// Does that, but a search for words need not find what is new until these are
-    /// [completed](Catalog::complete_words).
-    pub(crate) fn register_unworded(&mut self, node: NodeNo, files: &[FileRecord]) -> Result<(), Unchanged> {
+    /// Does that, but searches need not find what is new until the index is [complete](Catalog::complete_index).
+    pub(crate) fn register_unindexed(&mut self, node: NodeNo, files: &[FileRecord]) -> Result<(), Unchanged> {
         self.has_room_for(node, files, MAX_FILES_PER_NODE)?;
         files.iter().try_for_each(|file| self.put(node, file).ok_or(Unchanged::TooMany))
     }
@@ -226,6 +228,12 @@ impl Catalog {
         near::bring_near(places().filter_map(first_byte));
     }
 
+    /// Fetches from memory at once what registering looks at.
+    pub(crate) fn bring_files_near(&self, files: &[FileRecord]) {
+        self.contents.bring_near(files);
+        self.names.bring_near(files);
+    }
+
     /// Walks over those who hold one content.
     pub(crate) fn holdings_of(&self, content: ContentNo) -> impl Iterator<Item = Holding> {
         self.holdings.of(content)
@@ -239,7 +247,10 @@ impl Catalog {
 
     fn put(&mut self, node: NodeNo, file: &FileRecord) -> Option<()> {
         let list = self.lists.get_mut(&node)?;
-        let is_new = match list.confirm(file, &self.contents) {
+        // What is in no list is not looked for in this one, name by name.
+        let confirmed =
+            if self.names.has(&file.path) { list.confirm(file, &self.contents) } else { Confirmed::Absent };
+        let is_new = match confirmed {
             Confirmed::Same => return Some(()),
             Confirmed::Other => false,
             Confirmed::Absent => true,

@@ -63,6 +63,11 @@ impl<T> TextTable<T> {
         self.texts.get(number).map(|(text, _)| text)
     }
 
+    /// Fetches at once from memory what [`TextTable::enter`] looks at.
+    pub(crate) fn bring_places_near<'a>(&self, texts: impl Iterator<Item = &'a str>) {
+        near::bring_near(texts.map(|text| near::read_at(&self.numbers, self.hasher.hash_one(text))));
+    }
+
     /// Fetches some texts from memory at once: the index answers 1.09 times as many searches when it looks through words
     /// like this.
     pub(crate) fn bring_near(&self, numbers: &[u32]) {

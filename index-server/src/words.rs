@@ -29,8 +29,6 @@ pub(crate) struct WordNo(pub(crate) u32);
 pub(crate) struct Words {
     table: TextTable<NumberSet>,
     grams: Grams,
-    /// Titles whose words are still to be entered, and some of those that were to be and are gone.
-    awaited: Vec<u32>,
 }
 
 impl Words {
@@ -42,16 +40,6 @@ impl Words {
                 titles.insert(title);
             }
         }
-    }
-
-    /// Notes that a title's words are still to be entered.
-    pub(crate) fn put_off(&mut self, title: u32) {
-        self.awaited.push(title);
-    }
-
-    /// Returns the titles whose words are to be entered now.
-    pub(crate) fn take_awaited(&mut self) -> Vec<u32> {
-        std::mem::take(&mut self.awaited)
     }
 
     /// Returns a word's number, giving it one if it is new.

@@ -6,9 +6,10 @@ use std::num::NonZeroU32;
 
 use hashbrown::HashTable;
 use protocol::digest::Digest;
-use protocol::index::Share;
+use protocol::index::{FileRecord, Share};
 
 use crate::keyed::Keyed;
+use crate::near;
 use crate::ranking::Availability;
 use crate::slab::Slab;
 
@@ -74,35 +75,43 @@ pub(crate) struct Contents {
 }
 
 impl Contents {
-    /// Counts one more file with a content, and returns the content's number.
+    /// Counts one more file with a content, and returns the content's number; one that is new has no place in the order yet.
     pub(super) fn hold(&mut self, digest: Digest, size: u64) -> Option<ContentNo> {
-        let (number, is_new) = self.hold_unordered(digest, size)?;
-        if is_new {
-            self.in_order.insert((start(&digest), number));
-        }
-        Some(number)
-    }
-
-    /// Does that, but leaves the order to [`Contents::put_in_order`]. Says whether the content is new.
-    pub(super) fn hold_unordered(&mut self, digest: Digest, size: u64) -> Option<(ContentNo, bool)> {
         let Self { table, numbers, hasher, .. } = self;
         let hash = hasher.hash_one((digest.as_bytes(), size));
         let is_it = |number: &u32| table.get(*number).is_some_and(|content| content.is(&digest, size));
         if let Some(number) = numbers.find(hash, is_it).copied() {
             let content = table.get_mut(number)?;
             content.uses = content.uses.checked_add(1)?;
-            return Some((ContentNo(number), false));
+            return Some(ContentNo(number));
         }
         let (uses, available) = (NonZeroU32::MIN, Availability::default());
         let number = table.insert(Content { digest, size, uses, names: 0, available })?;
         let hash_of = |number: &u32| table.get(*number).map_or(0, |content| content.hash(hasher));
         numbers.insert_unique(hash, number, hash_of);
         self.bytes += u128::from(size);
-        Some((ContentNo(number), true))
+        Some(ContentNo(number))
     }
 
-    /// Puts all contents in the order in which their digests start, and gives room back that is not needed.
-    pub(super) fn put_in_order(&mut self) {
+    /// Fetches at once from memory what [`Contents::hold`] looks at.
+    pub(super) fn bring_near(&self, files: &[FileRecord]) {
+        let hashes = files.iter().map(|file| self.hasher.hash_one((file.digest.as_bytes(), file.size)));
+        near::bring_near(hashes.map(|hash| near::read_at(&self.numbers, hash)));
+    }
+
+    /// Returns where a content belongs in the order in which digests start.
+    pub(super) fn place(&self, number: ContentNo) -> Option<(Start, ContentNo)> {
+        self.get(number).map(|content| (start(&content.digest), number))
+    }
+
+    /// Gives contents their places; those that have them already may be among them. Five million contents are entered with
+    /// less than half of the work if neighbours come one after the other.
+    pub(super) fn put_in_order(&mut self, places: impl Iterator<Item = (Start, ContentNo)>) {
+        self.in_order.extend(places);
+    }
+
+    /// Gives all contents their places, and gives room back that is not needed.
+    pub(super) fn put_all_in_order(&mut self) {
         let Self { table, numbers, hasher, in_order, .. } = self;
         *in_order =
             table.iter().map(|(number, content)| (start(&content.digest), ContentNo(number))).collect();

@@ -92,7 +92,7 @@ impl Filling {
     }
 
     fn take_file(&mut self, node: NodeNo, block: BlockNo, file: &FileRecord) -> Option<Row> {
-        let (content, _) = self.catalog.contents.hold_unordered(file.digest, file.size)?;
+        let content = self.catalog.contents.hold(file.digest, file.size)?;
         let (name, path) = self.catalog.names.hold(&file.path)?;
         let (title, is_new) = self.catalog.enter_title((content, node, name), file.share, false)?;
         if is_new {
@@ -116,7 +116,7 @@ impl Filling {
 
     fn finish(mut self) -> Catalog {
         self.hand_over();
-        self.catalog.contents.put_in_order();
+        self.catalog.contents.put_all_in_order();
         self.catalog.names.shrink();
         self.catalog.gather_spare_numbers();
         self.catalog

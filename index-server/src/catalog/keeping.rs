@@ -24,16 +24,16 @@ impl Catalog {
         Some((content, name, path))
     }
 
-    /// Enters what is held, as a file of a node; the words of new titles are put off.
+    /// Enters what is held, as a file of a node; a new title is to be indexed.
     pub(super) fn enter(&mut self, key: Key, share: Share, listed: bool) -> Option<()> {
         let (title, is_new) = self.enter_title(key, share, listed)?;
         if is_new {
-            self.words.put_off(title.0);
+            self.unindexed.push(title);
         }
         Some(())
     }
 
-    /// Does that, but only says whether the title is new, so that words must follow.
+    /// Does that, but only says whether the title is new, so that it must be indexed.
     pub(super) fn enter_title(&mut self, key: Key, share: Share, listed: bool) -> Option<(TitleNo, bool)> {
         let (content, _, name) = key;
         let (title, is_new) = self.titles.hold(content, name)?;

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use protocol::index::FileRecord;
+
 use super::holding::Holdings;
 use crate::text_table::TextTable;
 
@@ -25,6 +27,16 @@ impl Names {
         let uses = self.0.get_mut(number)?;
         *uses = uses.checked_add(1)?;
         Some((NameNo(number), Arc::clone(self.0.text(number)?)))
+    }
+
+    /// Says whether a path is in any list.
+    pub(super) fn has(&self, path: &str) -> bool {
+        self.0.find(path).is_some()
+    }
+
+    /// Fetches at once from memory what [`Names::hold`] looks at.
+    pub(super) fn bring_near(&self, files: &[FileRecord]) {
+        self.0.bring_places_near(files.iter().map(|file| file.path.as_str()));
     }
 
     /// Makes room for so many more paths.

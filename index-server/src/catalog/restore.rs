@@ -68,7 +68,7 @@ impl Catalog {
             self.empty(node);
         }
         let result = stored.iter().try_for_each(|list| self.restore(list));
-        self.complete_words();
+        self.complete_index();
         self.gather_spare_numbers();
         result
     }

@@ -117,7 +117,7 @@ fn act(catalog: &mut Catalog, model: &mut Model, disk: &mut Disk, deed: Deed) {
         }
         Deed::Register(node, files) => {
             let number = catalog.admit(id(node)).unwrap();
-            catalog.register_unworded(number, &files).unwrap();
+            catalog.register_unindexed(number, &files).unwrap();
             model.entry(node).or_default().extend(files.into_iter().map(|file| (file.path.clone(), file)));
             number
         }
@@ -234,10 +234,10 @@ proptest! {
         deeds in prop::collection::vec((deed(), any::<bool>()), 0..40),
     ) {
         let (mut catalog, mut model, mut disk) = (Catalog::default(), Model::new(), Disk::new());
-        for (deed, words_follow) in deeds {
+        for (deed, is_indexed) in deeds {
             act(&mut catalog, &mut model, &mut disk, deed);
-            if words_follow {
-                catalog.complete_words();
+            if is_indexed {
+                catalog.complete_index();
                 compare(&catalog, &model);
             }
         }

@@ -11,20 +11,20 @@ use tracing::{debug, error, info};
 use super::committer::{Committed, Committer, Group, Waiter};
 use super::forgetting::{Forgetting, Times};
 use super::{BACKLOG, Change, Command};
-use crate::catalog::{NodeNo, Unchanged, Writes};
+use crate::catalog::{Fresh, NodeNo, Unchanged, Writes};
 use crate::directory::{Directory, State};
 use crate::metrics::{Condition, Metrics};
 use crate::roster::SessionId;
 use crate::store::{Backing, StoreError};
-use crate::words::Gathering;
 
 /// How many files are entered or taken out before others are let at the catalog: less than a quarter of a millisecond's
 /// worth.
 const STEP: usize = 16;
 
-/// Of how many titles words are gathered, and at how many places words are entered, before others are: less than that.
+/// Of how many titles it is gathered what searches go by, and how much of that is entered, before others are let at the
+/// catalog: less than that.
 const TITLES_STEP: usize = 64;
-const WORDS_STEP: usize = 128;
+const INDEX_STEP: usize = 128;
 
 pub(super) struct Actor<B> {
     pub(super) committer: Committer<B>,
@@ -113,25 +113,25 @@ impl<B: Backing> Actor<B> {
         let group = std::mem::take(&mut self.gathered);
         let committed = self.committer.start(group);
         // While the disk is busy. Nobody is answered before.
-        self.enter_words();
+        self.index_new();
         if let Some(committed) = committed {
             self.conclude(committed);
         }
     }
 
-    /// Enters the words of all titles that are new. With those of up to 8,192 files at once a word is looked for less often than
+    /// Lets searches find all titles that are new. With those of up to 8,192 files at once a word is looked for less often than
     /// file by file: 117,000 instead of 112,000 files are registered in a second.
-    fn enter_words(&self) {
-        let titles = self.directory.change(|state| state.catalog.take_unworded());
+    fn index_new(&self) {
+        let titles = self.directory.change(|state| state.catalog.take_unindexed());
         if titles.is_empty() {
             return;
         }
-        let mut words = Gathering::default();
+        let mut fresh = Fresh::default();
         for titles in titles.chunks(TITLES_STEP) {
-            self.directory.look(|state| state.catalog.gather(titles, &mut words));
+            self.directory.look(|state| fresh.gather(titles, &state.catalog));
         }
-        words.sort();
-        while !self.directory.change(|state| state.catalog.enter_words(&mut words, WORDS_STEP)) {}
+        fresh.sort();
+        while !self.directory.change(|state| state.catalog.index(&mut fresh, INDEX_STEP)) {}
     }
 
     /// Waits until everything that was changed is on disk, or cannot get there.
@@ -202,9 +202,10 @@ impl<B: Backing> Actor<B> {
 
     fn enter(&self, node: NodeNo, files: &[FileRecord]) -> Result<(), Unchanged> {
         self.directory.look(|state| state.catalog.has_room_for(node, files, self.files_per_node))?;
-        files
-            .chunks(STEP)
-            .try_for_each(|part| self.directory.change(|state| state.catalog.register_unworded(node, part)))
+        files.chunks(STEP).try_for_each(|part| {
+            self.directory.look(|state| state.catalog.bring_files_near(part));
+            self.directory.change(|state| state.catalog.register_unindexed(node, part))
+        })
     }
 
     fn strike_off(&self, node: NodeNo, paths: &[impl AsRef<str>]) -> Result<(), Unchanged> {

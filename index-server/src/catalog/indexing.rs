@@ -1,0 +1,67 @@
+//! What searches go by, and what follows from titles: their words, and the places of their contents in order.
+//!
+//! Both are entered with less work for many titles than for one. So they are put off, and entered together, in steps between
+//! which others read. A title that goes in the meantime needs no care: it is not among those of any word.
+
+use protocol::fold::fold;
+
+use super::{Catalog, ContentNo, Start, TitleNo};
+use crate::words::Gathering;
+
+/// So many titles are indexed at a time, where nobody waits.
+const TITLES: usize = 8192;
+
+/// What is to be entered for new titles.
+#[derive(Debug, Default)]
+pub(crate) struct Fresh {
+    words: Gathering,
+    places: Vec<(Start, ContentNo)>,
+}
+
+impl Fresh {
+    /// Adds what is to be entered for those of some titles that are still there.
+    pub(crate) fn gather(&mut self, titles: &[TitleNo], catalog: &Catalog) {
+        for number in titles {
+            let Some(title) = catalog.titles.get(*number) else { continue };
+            self.places.extend(catalog.contents.place(title.content));
+            if let Some(path) = catalog.names.path(title.name) {
+                self.words.insert(&fold(path), number.0);
+            }
+        }
+    }
+
+    /// Puts what was added in order, to be entered.
+    pub(crate) fn sort(&mut self) {
+        self.places.sort_unstable();
+        self.words.sort();
+    }
+}
+
+impl Catalog {
+    /// Returns the titles that are still to be indexed. They are to be [gathered](Fresh::gather) and
+    /// [entered](Catalog::index) before any title changes.
+    pub(crate) fn take_unindexed(&mut self) -> Vec<TitleNo> {
+        std::mem::take(&mut self.unindexed)
+    }
+
+    /// Enters what was gathered and sorted, so many words of titles or places of contents at most; says whether these were the
+    /// last.
+    pub(crate) fn index(&mut self, fresh: &mut Fresh, most: usize) -> bool {
+        if fresh.places.is_empty() {
+            return fresh.words.enter(&mut self.words, most);
+        }
+        let next = fresh.places.len().saturating_sub(most);
+        self.contents.put_in_order(fresh.places.drain(next..));
+        false
+    }
+
+    /// Indexes all titles that are still to be.
+    pub(crate) fn complete_index(&mut self) {
+        let (titles, mut fresh) = (self.take_unindexed(), Fresh::default());
+        for titles in titles.chunks(TITLES) {
+            fresh.gather(titles, self);
+            fresh.sort();
+            while !self.index(&mut fresh, usize::MAX) {}
+        }
+    }
+}
