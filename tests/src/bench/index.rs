@@ -23,7 +23,7 @@ use clap::Parser as _;
 
 use super::machine::{self, Processors};
 use crate::index::Index;
-use asking::{Timed, count_searches, time_searches};
+use asking::{Timed, count_searches, time_searches, time_searches_beside};
 use crowd::Crowd;
 use lists::Lists;
 use options::Options;
@@ -59,9 +59,11 @@ fn run(options: &Options) -> Result<()> {
     };
     println!("{} files of {} nodes, seed {}", options.files, options.nodes, options.seed);
     let mut crowd = Crowd::connect(index.address(), options.nodes)?;
-    register(&mut crowd, &lists, options)?;
-    say_memory("after the registrations", index.id())?;
     let queries = Queries::new(&lists, options, TIMES);
+    let registering = || register(&mut crowd, &lists, options);
+    let ((), beside) = time_searches_beside(index.address(), &queries, registering)?;
+    println!("searches now and then meanwhile: {beside}");
+    say_memory("after the registrations", index.id())?;
     let processors = Processors::now();
     say_times("one connection, nothing else", &time_searches(index.address(), &queries)?, processors);
     crowd.keep_registering(&lists, options);

@@ -2,7 +2,10 @@
 
 use std::fmt;
 use std::net::SocketAddr;
+use std::panic::resume_unwind;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
@@ -14,6 +17,9 @@ use super::node::{Frame, Link, frame};
 use super::options::Options;
 use super::queries::Queries;
 use crate::index_session::IndexSession;
+
+/// So long after an answer the next search follows where they are not to take time from anything else.
+const NOW_AND_THEN: Duration = Duration::from_millis(10);
 
 /// How long something took, many times over.
 #[derive(Debug, Default)]
@@ -66,6 +72,35 @@ pub(super) fn time_searches(index: SocketAddr, queries: &Queries) -> Result<Vec<
         (Timed::of(times), hits)
     };
     Ok(times.into_iter().map(average).collect())
+}
+
+/// Asks now and then over one connection while something else is done; returns what that says and how long the answers took.
+pub(super) fn time_searches_beside<T>(
+    index: SocketAddr,
+    queries: &Queries,
+    work: impl FnOnce() -> Result<T>,
+) -> Result<(T, Timed)> {
+    let ended = AtomicBool::new(false);
+    thread::scope(|scope| {
+        let searches = scope.spawn(|| {
+            let (mut session, mut times) = (IndexSession::open(index)?, Vec::new());
+            for query in queries.mixed().cycle() {
+                if ended.load(Ordering::Relaxed) {
+                    break;
+                }
+                let request = Request::Search { query: query.into(), after: None, limit: queries.hits };
+                let begun = Instant::now();
+                let Reply::Hits { .. } = session.call(request)? else { bail!("a search was refused") };
+                times.push(begun.elapsed());
+                thread::sleep(NOW_AND_THEN);
+            }
+            Ok(Timed::of(times))
+        });
+        let done = work();
+        ended.store(true, Ordering::Relaxed);
+        let times = searches.join().unwrap_or_else(|panic| resume_unwind(panic))?;
+        Ok((done?, times))
+    })
 }
 
 /// Asks over many connections, on each as soon as the answer before has come; returns how many were answered.

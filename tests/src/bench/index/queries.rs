@@ -91,7 +91,7 @@ impl Queries {
     }
 
     /// Gives them all, the kinds in turn.
-    pub(super) fn mixed(&self) -> impl Iterator<Item = &str> {
+    pub(super) fn mixed(&self) -> impl Iterator<Item = &str> + Clone {
         let count = self.kinds.first().map_or(0, |(_, texts)| texts.len());
         (0..count).flat_map(|number| self.kinds.iter().map(move |(_, texts)| texts[number].as_str()))
     }
