@@ -1,15 +1,20 @@
 //! Values under small numbers that are used again once they are free.
 
+/// Values lie on pages of so many, so that a table grows without being moved as a whole while others wait: 60 MB of it would
+/// be, at a million contents.
+const PAGE: usize = 4096;
+
 /// A table of values under numbers from 0 up; a number given back is the next to be given out.
 #[derive(Debug)]
 pub(crate) struct Slab<T> {
-    slots: Vec<Option<T>>,
+    /// All full but the last.
+    pages: Vec<Vec<Option<T>>>,
     free: Vec<u32>,
 }
 
 impl<T> Default for Slab<T> {
     fn default() -> Self {
-        Self { slots: Vec::new(), free: Vec::new() }
+        Self { pages: Vec::new(), free: Vec::new() }
     }
 }
 
@@ -17,39 +22,52 @@ impl<T> Slab<T> {
     /// Puts a value in and returns its number, or nothing when all numbers are taken.
     pub(crate) fn insert(&mut self, value: T) -> Option<u32> {
         if let Some(number) = self.free.pop() {
-            *self.slots.get_mut(number as usize)? = Some(value);
+            *self.slot(number)? = Some(value);
             return Some(number);
         }
-        let number = u32::try_from(self.slots.len()).ok()?;
-        self.slots.push(Some(value));
+        let number = u32::try_from(self.slots()).ok()?;
+        if self.pages.last().is_none_or(|page| page.len() == PAGE) {
+            self.pages.push(Vec::new());
+        }
+        self.pages.last_mut()?.push(Some(value));
         Some(number)
     }
 
     /// Returns the value under a number.
     pub(crate) fn get(&self, number: u32) -> Option<&T> {
-        self.slots.get(number as usize)?.as_ref()
+        let number = number as usize;
+        self.pages.get(number / PAGE)?.get(number % PAGE)?.as_ref()
     }
 
     /// Returns the value under a number, to be changed.
     pub(crate) fn get_mut(&mut self, number: u32) -> Option<&mut T> {
-        self.slots.get_mut(number as usize)?.as_mut()
+        self.slot(number)?.as_mut()
     }
 
     /// Walks over all values, in the order of their numbers.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (u32, &T)> {
-        (0..).zip(&self.slots).filter_map(|(number, slot)| Some((number, slot.as_ref()?)))
+        (0..).zip(self.pages.iter().flatten()).filter_map(|(number, slot)| Some((number, slot.as_ref()?)))
     }
 
     /// Takes a value out and frees its number.
     pub(crate) fn remove(&mut self, number: u32) -> Option<T> {
-        let value = self.slots.get_mut(number as usize)?.take()?;
+        let value = self.slot(number)?.take()?;
         self.free.push(number);
         Some(value)
     }
 
     /// Says how many values are in.
     pub(crate) fn len(&self) -> usize {
-        self.slots.len() - self.free.len()
+        self.slots() - self.free.len()
+    }
+
+    fn slots(&self) -> usize {
+        self.pages.last().map_or(0, |last| (self.pages.len() - 1) * PAGE + last.len())
+    }
+
+    fn slot(&mut self, number: u32) -> Option<&mut Option<T>> {
+        let number = number as usize;
+        self.pages.get_mut(number / PAGE)?.get_mut(number % PAGE)
     }
 }
 
@@ -64,5 +82,18 @@ mod tests {
         assert_eq!((slab.remove(0), slab.remove(0)), (Some('a'), None));
         assert_eq!((slab.len(), slab.get(0), slab.get(1)), (1, None, Some(&'b')));
         assert_eq!((slab.insert('c'), slab.insert('d'), slab.len()), (Some(0), Some(2), 3));
+    }
+
+    #[test]
+    fn values_stay_under_their_numbers_page_after_page() {
+        let mut slab = Slab::default();
+        let count = u32::try_from(2 * PAGE + 1).unwrap();
+        assert!((0..count).all(|number| slab.insert(number) == Some(number)));
+        let gone = [0, 4095, 4096, count - 1];
+        assert!(gone.iter().all(|number| slab.remove(*number) == Some(*number)));
+        assert_eq!((slab.len(), slab.iter().count()), (2 * PAGE - 3, 2 * PAGE - 3));
+        assert!(slab.iter().all(|(number, value)| number == *value && !gone.contains(value)));
+        assert!(gone.iter().rev().all(|number| slab.insert(*number) == Some(*number)));
+        assert_eq!((slab.insert(count), slab.get(count + 1)), (Some(count), None));
     }
 }
