@@ -18,6 +18,7 @@ mod keyed;
 mod limits;
 mod metrics;
 mod near;
+mod numbers;
 mod offers;
 mod priority;
 pub mod program;

@@ -4,12 +4,11 @@ use std::collections::BTreeSet;
 use std::hash::BuildHasher as _;
 use std::num::NonZeroU32;
 
-use hashbrown::HashTable;
 use protocol::digest::Digest;
 use protocol::index::{FileRecord, Share};
 
 use crate::keyed::Keyed;
-use crate::near;
+use crate::numbers::{Meaning, Numbers};
 use crate::ranking::Availability;
 use crate::slab::Slab;
 
@@ -31,6 +30,16 @@ pub(crate) struct Content {
     pub(crate) available: Availability,
 }
 
+impl Meaning for Slab<Content> {
+    fn hash(&self, number: u32, hasher: &Keyed) -> u64 {
+        self.get(number).map_or(0, |content| hasher.hash_one((content.digest.as_bytes(), content.size)))
+    }
+
+    fn byte(&self, number: u32) -> u8 {
+        self.get(number).map_or(0, |content| content.size.to_le_bytes()[0])
+    }
+}
+
 /// A content with more names than this counts as available as can be where searches pass over what is not available
 /// enough, so that nobody has to tell all its names when a node comes or goes.
 const CROWDED: u32 = 1024;
@@ -38,10 +47,6 @@ const CROWDED: u32 = 1024;
 impl Content {
     fn is(&self, digest: &Digest, size: u64) -> bool {
         self.digest == *digest && self.size == size
-    }
-
-    fn hash(&self, hasher: &Keyed) -> u64 {
-        hasher.hash_one((self.digest.as_bytes(), self.size))
     }
 
     /// Says whether it has one name only.
@@ -68,8 +73,7 @@ pub(crate) fn start(digest: &Digest) -> Start {
 #[derive(Debug, Default)]
 pub(crate) struct Contents {
     table: Slab<Content>,
-    numbers: HashTable<u32>,
-    hasher: Keyed,
+    numbers: Numbers,
     in_order: BTreeSet<(Start, ContentNo)>,
     bytes: u128,
 }
@@ -77,26 +81,23 @@ pub(crate) struct Contents {
 impl Contents {
     /// Counts one more file with a content, and returns the content's number; one that is new has no place in the order yet.
     pub(super) fn hold(&mut self, digest: Digest, size: u64) -> Option<ContentNo> {
-        let Self { table, numbers, hasher, .. } = self;
-        let hash = hasher.hash_one((digest.as_bytes(), size));
-        let is_it = |number: &u32| table.get(*number).is_some_and(|content| content.is(&digest, size));
-        if let Some(number) = numbers.find(hash, is_it).copied() {
-            let content = table.get_mut(number)?;
+        let hash = self.numbers.hash((digest.as_bytes(), size));
+        if let Some(ContentNo(number)) = self.find_hashed(hash, &digest, size) {
+            let content = self.table.get_mut(number)?;
             content.uses = content.uses.checked_add(1)?;
             return Some(ContentNo(number));
         }
         let (uses, available) = (NonZeroU32::MIN, Availability::default());
-        let number = table.insert(Content { digest, size, uses, names: 0, available })?;
-        let hash_of = |number: &u32| table.get(*number).map_or(0, |content| content.hash(hasher));
-        numbers.insert_unique(hash, number, hash_of);
+        let number = self.table.insert(Content { digest, size, uses, names: 0, available })?;
+        self.numbers.insert(hash, number, &self.table);
         self.bytes += u128::from(size);
         Some(ContentNo(number))
     }
 
     /// Fetches at once from memory what [`Contents::hold`] looks at.
     pub(super) fn bring_near(&self, files: &[FileRecord]) {
-        let hashes = files.iter().map(|file| self.hasher.hash_one((file.digest.as_bytes(), file.size)));
-        near::bring_near(hashes.map(|hash| near::read_at(&self.numbers, hash)));
+        let hash = |file: &FileRecord| self.numbers.hash((file.digest.as_bytes(), file.size));
+        self.numbers.bring_near(files.iter().map(hash));
     }
 
     /// Returns where a content belongs in the order in which digests start.
@@ -112,24 +113,20 @@ impl Contents {
 
     /// Gives all contents their places, and gives room back that is not needed.
     pub(super) fn put_all_in_order(&mut self) {
-        let Self { table, numbers, hasher, in_order, .. } = self;
-        *in_order =
-            table.iter().map(|(number, content)| (start(&content.digest), ContentNo(number))).collect();
-        numbers.shrink_to_fit(|number| table.get(*number).map_or(0, |content| content.hash(hasher)));
+        let place = |(number, content): (u32, &Content)| (start(&content.digest), ContentNo(number));
+        self.in_order = self.table.iter().map(place).collect();
+        self.numbers.shrink(&self.table);
     }
 
     /// Makes room for so many more contents.
     pub(super) fn reserve(&mut self, more: usize) {
-        let Self { table, numbers, hasher, .. } = self;
-        numbers.reserve(more, |number| table.get(*number).map_or(0, |content| content.hash(hasher)));
+        self.numbers.reserve(more, &self.table);
     }
 
     /// Returns the number of a content.
     #[cfg(test)]
     pub(crate) fn find(&self, digest: &Digest, size: u64) -> Option<ContentNo> {
-        let is_it = |number: &u32| self.table.get(*number).is_some_and(|content| content.is(digest, size));
-        let hash = self.hasher.hash_one((digest.as_bytes(), size));
-        self.numbers.find(hash, is_it).copied().map(ContentNo)
+        self.find_hashed(self.numbers.hash((digest.as_bytes(), size)), digest, size)
     }
 
     /// Counts one less; a content that nobody has is forgotten.
@@ -142,9 +139,8 @@ impl Contents {
         let Some(content) = self.table.remove(number.0) else { return };
         self.bytes = self.bytes.saturating_sub(u128::from(content.size));
         self.in_order.remove(&(start(&content.digest), number));
-        if let Ok(entry) = self.numbers.find_entry(content.hash(&self.hasher), |other| *other == number.0) {
-            entry.remove();
-        }
+        let hash = self.numbers.hash((content.digest.as_bytes(), content.size));
+        self.numbers.remove(hash, number.0);
     }
 
     /// Counts a name of a content in or out.
@@ -197,6 +193,11 @@ impl Contents {
     /// Says how many contents there are.
     pub(crate) fn len(&self) -> usize {
         self.table.len()
+    }
+
+    fn find_hashed(&self, hash: u64, digest: &Digest, size: u64) -> Option<ContentNo> {
+        let is_it = |number| self.table.get(number).is_some_and(|content| content.is(digest, size));
+        self.numbers.find(hash, is_it).map(ContentNo)
     }
 
     /// Adds up their sizes.

@@ -1,0 +1,95 @@
+//! Numbers, found by what they stand for.
+
+use std::hash::{BuildHasher as _, Hash};
+
+use hashbrown::HashTable;
+
+use crate::keyed::Keyed;
+use crate::near;
+
+/// A table grows in so many parts, each by itself. As a whole it kept searches waiting for up to 0.12 s at a million files, and for
+/// 0.66 s at five million.
+const PARTS: usize = 1024;
+
+/// Numbers under the hashes of what they stand for, which lies somewhere else. That takes five bytes a place.
+#[derive(Debug)]
+pub(crate) struct Numbers {
+    parts: Vec<HashTable<u32>>,
+    hasher: Keyed,
+}
+
+/// What numbers stand for.
+pub(crate) trait Meaning {
+    /// Hashes what a number stands for.
+    fn hash(&self, number: u32, hasher: &Keyed) -> u64;
+
+    /// Returns any byte of what is hashed.
+    fn byte(&self, number: u32) -> u8;
+}
+
+impl Default for Numbers {
+    fn default() -> Self {
+        Self { parts: (0..PARTS).map(|_| HashTable::new()).collect(), hasher: Keyed::default() }
+    }
+}
+
+impl Numbers {
+    /// Hashes what a number is to stand for.
+    pub(crate) fn hash(&self, value: impl Hash) -> u64 {
+        self.hasher.hash_one(value)
+    }
+
+    /// Returns the number under a hash that stands for what is meant.
+    pub(crate) fn find(&self, hash: u64, is_it: impl Fn(u32) -> bool) -> Option<u32> {
+        self.parts.get(part(hash))?.find(hash, |number| is_it(*number)).copied()
+    }
+
+    /// Puts a number in that is not in.
+    pub(crate) fn insert(&mut self, hash: u64, number: u32, all: &impl Meaning) {
+        let Some(numbers) = self.parts.get_mut(part(hash)) else { return };
+        if numbers.len() == numbers.capacity() {
+            near::bring_near(numbers.iter().map(|number| all.byte(*number)));
+        }
+        numbers.insert_unique(hash, number, |number| all.hash(*number, &self.hasher));
+    }
+
+    /// Takes a number out.
+    pub(crate) fn remove(&mut self, hash: u64, number: u32) {
+        let Some(numbers) = self.parts.get_mut(part(hash)) else { return };
+        if let Ok(entry) = numbers.find_entry(hash, |other| *other == number) {
+            entry.remove();
+        }
+    }
+
+    /// Fetches at once from memory where some hashes lead.
+    pub(crate) fn bring_near(&self, hashes: impl Iterator<Item = u64>) {
+        near::bring_near(hashes.filter_map(|hash| read_at(self.parts.get(part(hash))?, hash)));
+    }
+
+    /// Makes room for so many more numbers.
+    pub(crate) fn reserve(&mut self, more: usize, all: &impl Meaning) {
+        for numbers in &mut self.parts {
+            numbers.reserve(more / PARTS, |number| all.hash(*number, &self.hasher));
+        }
+    }
+
+    /// Gives room back that is not needed.
+    pub(crate) fn shrink(&mut self, all: &impl Meaning) {
+        for numbers in &mut self.parts {
+            numbers.shrink_to_fit(|number| all.hash(*number, &self.hasher));
+        }
+    }
+}
+
+/// Returns in which part a hash is. A part goes by the lowest bits and by the highest seven.
+fn part(hash: u64) -> usize {
+    usize::try_from(hash >> 40).unwrap_or_default() % PARTS
+}
+
+/// Reads what lies in a table where a hash leads: there it is looked for, and there something new will be put.
+fn read_at(numbers: &HashTable<u32>, hash: u64) -> Option<u8> {
+    let first = usize::try_from(hash).unwrap_or_default() & (numbers.num_buckets() - 1);
+    // Of the places beside it, in the same line of memory, one is full.
+    let full = (0..8).find_map(|place| numbers.get_bucket(first ^ place))?;
+    full.to_le_bytes().first().copied()
+}
