@@ -10,6 +10,7 @@ mod holding;
 mod indexing;
 mod keeping;
 mod name;
+mod order;
 mod packing;
 mod peaks;
 mod record;

@@ -1,12 +1,13 @@
 //! The contents that somebody shares.
 
-use std::collections::BTreeSet;
 use std::hash::BuildHasher as _;
+use std::iter::successors;
 use std::num::NonZeroU32;
 
 use protocol::digest::Digest;
 use protocol::index::{FileRecord, Share};
 
+use super::order::{Order, Place};
 use crate::keyed::Keyed;
 use crate::numbers::{Meaning, Numbers};
 use crate::ranking::Availability;
@@ -74,7 +75,7 @@ pub(crate) fn start(digest: &Digest) -> Start {
 pub(crate) struct Contents {
     table: Slab<Content>,
     numbers: Numbers,
-    in_order: BTreeSet<(Start, ContentNo)>,
+    order: Order,
     bytes: u128,
 }
 
@@ -101,20 +102,28 @@ impl Contents {
     }
 
     /// Returns where a content belongs in the order in which digests start.
-    pub(super) fn place(&self, number: ContentNo) -> Option<(Start, ContentNo)> {
+    pub(super) fn place(&self, number: ContentNo) -> Option<Place> {
         self.get(number).map(|content| (start(&content.digest), number))
     }
 
-    /// Gives contents their places; those that have them already may be among them. Five million contents are entered with
-    /// less than half of the work if neighbours come one after the other.
-    pub(super) fn put_in_order(&mut self, places: impl Iterator<Item = (Start, ContentNo)>) {
-        self.in_order.extend(places);
+    /// Gives contents their places, which are sorted; those that have them already may be among them.
+    /// [`Contents::settle_order`] is to follow.
+    pub(super) fn put_in_order(&mut self, places: Vec<Place>) {
+        self.order.add(places);
+    }
+
+    /// Brings so many places at most further where they are found quickly; says whether all are.
+    pub(super) fn settle_order(&mut self, most: usize) -> bool {
+        let Self { table, order, .. } = self;
+        order.settle(most, |(begins, number)| {
+            table.get(number.0).is_some_and(|content| start(&content.digest) == begins)
+        })
     }
 
     /// Gives all contents their places, and gives room back that is not needed.
     pub(super) fn put_all_in_order(&mut self) {
         let place = |(number, content): (u32, &Content)| (start(&content.digest), ContentNo(number));
-        self.in_order = self.table.iter().map(place).collect();
+        self.order = Order::of(self.table.iter().map(place).collect());
         self.numbers.shrink(&self.table);
     }
 
@@ -138,7 +147,7 @@ impl Contents {
         }
         let Some(content) = self.table.remove(number.0) else { return };
         self.bytes = self.bytes.saturating_sub(u128::from(content.size));
-        self.in_order.remove(&(start(&content.digest), number));
+        self.order.forget();
         let hash = self.numbers.hash((content.digest.as_bytes(), content.size));
         self.numbers.remove(hash, number.0);
     }
@@ -175,19 +184,21 @@ impl Contents {
     /// Returns the contents with a digest: one for each size that is claimed.
     pub(crate) fn with_digest(&self, digest: Digest) -> impl Iterator<Item = ContentNo> {
         let start = start(&digest);
-        let near = self.in_order.range((start, ContentNo(0))..=(start, ContentNo(u32::MAX)));
-        let numbers = near.map(|(_, number)| *number);
+        let next = move |number| self.order.next((start, ContentNo(number)), start).map(|(_, number)| number);
+        let after = move |number: &ContentNo| number.0.checked_add(1).and_then(next);
+        let numbers = successors(next(0), after);
         numbers.filter(move |number| self.get(*number).is_some_and(|content| content.digest == digest))
     }
 
-    /// Returns the first content not before another whose digest starts no higher than with `high`.
-    pub(crate) fn next_in_order(&self, from: (Start, ContentNo), high: Start) -> Option<(Start, ContentNo)> {
-        self.in_order.range(from..=(high, ContentNo(u32::MAX))).next().copied()
+    /// Returns the place of the next content not before another whose digest starts no higher than with `high`; that may be
+    /// a content that is gone, and its number another's.
+    pub(crate) fn next_in_order(&self, from: Place, high: Start) -> Option<Place> {
+        self.order.next(from, high)
     }
 
-    /// Counts the contents whose digests start between two, but no more than `most`.
-    pub(crate) fn count_between(&self, low: Start, high: Start, most: usize) -> usize {
-        self.in_order.range((low, ContentNo(0))..=(high, ContentNo(u32::MAX))).take(most).count()
+    /// Counts the contents whose digests start between two, and perhaps some that are gone.
+    pub(crate) fn count_between(&self, low: Start, high: Start) -> usize {
+        self.order.count_between(low, high)
     }
 
     /// Says how many contents there are.

@@ -5,17 +5,21 @@
 
 use protocol::fold::fold;
 
-use super::{Catalog, ContentNo, Start, TitleNo};
+use super::order::Place;
+use super::{Catalog, TitleNo};
 use crate::words::Gathering;
 
 /// So many titles are indexed at a time, where nobody waits.
 const TITLES: usize = 8192;
 
+/// So many places of contents are brought further with less work than a word is entered.
+const PLACES_TO_A_WORD: usize = 16;
+
 /// What is to be entered for new titles.
 #[derive(Debug, Default)]
 pub(crate) struct Fresh {
     words: Gathering,
-    places: Vec<(Start, ContentNo)>,
+    places: Vec<Place>,
 }
 
 impl Fresh {
@@ -44,15 +48,14 @@ impl Catalog {
         std::mem::take(&mut self.unindexed)
     }
 
-    /// Enters what was gathered and sorted, so many words of titles or places of contents at most; says whether these were the
-    /// last.
+    /// Enters what was gathered and sorted, so many words of titles at most; says whether these were the last.
     pub(crate) fn index(&mut self, fresh: &mut Fresh, most: usize) -> bool {
-        if fresh.places.is_empty() {
-            return fresh.words.enter(&mut self.words, most);
+        if !fresh.places.is_empty() {
+            self.contents.put_in_order(std::mem::take(&mut fresh.places));
+            return false;
         }
-        let next = fresh.places.len().saturating_sub(most);
-        self.contents.put_in_order(fresh.places.drain(next..));
-        false
+        self.contents.settle_order(most.saturating_mul(PLACES_TO_A_WORD))
+            && fresh.words.enter(&mut self.words, most)
     }
 
     /// Indexes all titles that are still to be.

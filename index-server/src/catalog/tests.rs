@@ -177,7 +177,9 @@ fn compare(catalog: &Catalog, model: &Model) {
         let file = &model[&id.as_bytes()[0]][path.as_ref()];
         assert_eq!((file.digest, file.size, file.share), (content.digest, content.size, holding.share()));
         assert_eq!(catalog.contents().find(&file.digest, file.size), Some(holding.content()));
-        assert!(catalog.contents().with_digest(file.digest).any(|content| content == holding.content()));
+        let same =
+            catalog.contents().with_digest(file.digest).filter(|content| *content == holding.content());
+        assert_eq!(same.count(), 1);
         let title = catalog.titles().number(holding.content(), holding.name()).unwrap();
         for text in words(&fold(path)).map(str::to_owned) {
             let piece = Piece { text, stand: Stand::Whole };
@@ -187,7 +189,7 @@ fn compare(catalog: &Catalog, model: &Model) {
             assert!(titles.iter().all(|title| contains(catalog, TitleNo(title), &piece.text)));
         }
     }
-    assert_eq!(catalog.contents().count_between(0, Start::MAX, usize::MAX), contents.len());
+    assert!(catalog.contents().count_between(0, Start::MAX) >= contents.len());
     compare_counts(catalog);
 }
 

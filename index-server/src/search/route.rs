@@ -152,6 +152,6 @@ fn weigh(words: &[WordNo], catalog: &Catalog, most: usize) -> usize {
 fn with_digest(prefix: &DigestPrefix, catalog: &Catalog) -> (usize, Vec<Source>) {
     let (low, high) = prefix.range();
     let [low, high] = [low, high].map(|digest| start(&Digest::from_bytes(digest)));
-    let weight = catalog.contents().count_between(low, high, MOST_WORDS);
+    let weight = catalog.contents().count_between(low, high);
     (weight, vec![Source::Digests { from: (low, ContentNo(0)), name: NameNo(0), high }])
 }
