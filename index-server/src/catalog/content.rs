@@ -13,6 +13,14 @@ use crate::numbers::{Meaning, Numbers};
 use crate::ranking::Availability;
 use crate::slab::Slab;
 
+/// A content with more names than this counts as available as can be where searches pass over what is not available
+/// enough, so that nobody has to tell all its names when a node comes or goes.
+const CROWDED: u32 = 1024;
+
+/// So many contents whose digests start alike are looked at for one digest. There are hardly ever two, unless somebody wants to
+/// keep the index busy.
+const MOST_ALIKE: usize = 256;
+
 /// A content's number in memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct ContentNo(pub(crate) u32);
@@ -40,10 +48,6 @@ impl Meaning for Slab<Content> {
         self.get(number).map_or(0, |content| content.size.to_le_bytes()[0])
     }
 }
-
-/// A content with more names than this counts as available as can be where searches pass over what is not available
-/// enough, so that nobody has to tell all its names when a node comes or goes.
-const CROWDED: u32 = 1024;
 
 impl Content {
     fn is(&self, digest: &Digest, size: u64) -> bool {
@@ -181,13 +185,17 @@ impl Contents {
         self.table.get(number.0)
     }
 
-    /// Returns the contents with a digest: one for each size that is claimed.
-    pub(crate) fn with_digest(&self, digest: Digest) -> impl Iterator<Item = ContentNo> {
+    /// Returns the contents with a digest, one for each size that is claimed: those from a number on, and then the others.
+    /// Where very many claim to start alike, some are left out; which ones depends on that number.
+    pub(crate) fn with_digest(&self, digest: Digest, first: ContentNo) -> impl Iterator<Item = ContentNo> {
         let start = start(&digest);
         let next = move |number| self.order.next((start, ContentNo(number)), start).map(|(_, number)| number);
         let after = move |number: &ContentNo| number.0.checked_add(1).and_then(next);
-        let numbers = successors(next(0), after);
-        numbers.filter(move |number| self.get(*number).is_some_and(|content| content.digest == digest))
+        let others = successors(next(0), after).take_while(move |number| *number < first);
+        let numbers = successors(next(first.0), after).chain(others);
+        numbers
+            .take(MOST_ALIKE)
+            .filter(move |number| self.get(*number).is_some_and(|content| content.digest == digest))
     }
 
     /// Returns the place of the next content not before another whose digest starts no higher than with `high`; that may be

@@ -72,10 +72,20 @@ impl Holdings {
         self.0.extend(after);
     }
 
-    /// Walks over those who hold a content, node by node.
+    /// Walks over the nodes that hold a content, each with the holding that counts: under however many names it has it, the
+    /// others are passed over at once.
     pub(super) fn of(&self, content: ContentNo) -> impl Iterator<Item = Holding> {
-        let first = Holding { content, node: NodeNo(0), rest: 0 };
-        self.0.range(first..).take_while(move |holding| holding.content == content).copied()
+        let from = move |node| self.0.range(Holding { content, node, rest: 0 }..);
+        let (mut holdings, mut last) = (from(NodeNo(0)), None);
+        std::iter::from_fn(move || {
+            let mut next = holdings.next()?;
+            if last == Some(next.node) {
+                holdings = from(NodeNo(next.node.0.checked_add(1)?));
+                next = holdings.next()?;
+            }
+            last = Some(next.node);
+            (next.content == content).then_some(*next)
+        })
     }
 
     /// Says how much of a content a node offers, while it is listed.

@@ -177,9 +177,10 @@ fn compare(catalog: &Catalog, model: &Model) {
         let file = &model[&id.as_bytes()[0]][path.as_ref()];
         assert_eq!((file.digest, file.size, file.share), (content.digest, content.size, holding.share()));
         assert_eq!(catalog.contents().find(&file.digest, file.size), Some(holding.content()));
-        let same =
-            catalog.contents().with_digest(file.digest).filter(|content| *content == holding.content());
-        assert_eq!(same.count(), 1);
+        for first in [ContentNo(0), holding.content(), ContentNo(u32::MAX)] {
+            let same = catalog.contents().with_digest(file.digest, first);
+            assert_eq!(same.filter(|content| *content == holding.content()).count(), 1);
+        }
         let title = catalog.titles().number(holding.content(), holding.name()).unwrap();
         for text in words(&fold(path)).map(str::to_owned) {
             let piece = Piece { text, stand: Stand::Whole };
