@@ -125,12 +125,14 @@ async fn give_order(node: &mpsc::Sender<Order>, frames: Vec<Frame>) -> Result<Ve
     answer.await.context("a node could not register")
 }
 
-/// Makes the messages that register a list, each with the number of its files.
+/// Makes the messages that register a list, in the order in which nodes send it, each with the number of its files.
 fn registrations(lists: &Lists, node: u32, edition: u32) -> Vec<(u32, Frame)> {
     let message = |files: &[FileRecord]| {
         (u32::try_from(files.len()).expect("a batch"), frame(Request::Register { files: files.to_vec() }))
     };
-    lists.of_node(node, edition).chunks(MAX_BATCH).map(message).collect()
+    let mut files = lists.of_node(node, edition);
+    files.sort_unstable_by(|one, other| one.path.cmp(&other.path));
+    files.chunks(MAX_BATCH).map(message).collect()
 }
 
 /// Lets this process have as many sockets as it may: two for each node.
