@@ -142,6 +142,13 @@ impl Catalog {
         files.iter().try_for_each(|file| self.put(node, file).ok_or(Unchanged::TooMany))
     }
 
+    /// Gives back what a list takes more than it must, if it is not long.
+    pub(crate) fn pack(&mut self, node: NodeNo) {
+        if let Some(list) = self.lists.get_mut(&node) {
+            list.pack();
+        }
+    }
+
     /// Says whether a node may share `files` too, if it may share so many in all.
     pub(crate) fn has_room_for(
         &self,

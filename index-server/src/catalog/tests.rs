@@ -118,6 +118,7 @@ fn act(catalog: &mut Catalog, model: &mut Model, disk: &mut Disk, deed: Deed) {
         Deed::Register(node, files) => {
             let number = catalog.admit(id(node)).unwrap();
             catalog.register_unindexed(number, &files).unwrap();
+            catalog.pack(number);
             model.entry(node).or_default().extend(files.into_iter().map(|file| (file.path.clone(), file)));
             number
         }

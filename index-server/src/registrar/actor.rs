@@ -205,7 +205,9 @@ impl<B: Backing> Actor<B> {
         files.chunks(STEP).try_for_each(|part| {
             self.directory.look(|state| state.catalog.bring_files_near(part));
             self.directory.change(|state| state.catalog.register_unindexed(node, part))
-        })
+        })?;
+        self.directory.change(|state| state.catalog.pack(node));
+        Ok(())
     }
 
     fn strike_off(&self, node: NodeNo, paths: &[impl AsRef<str>]) -> Result<(), Unchanged> {
