@@ -236,6 +236,19 @@ impl Catalog {
         near::bring_near(places().filter_map(first_byte));
     }
 
+    /// Returns the first of some files whose content a node shares with another size already. Only one can be true, and whoever
+    /// claimed a million of them would keep all busy who look for that content.
+    pub(crate) fn contradiction<'a>(&self, node: NodeNo, files: &'a [FileRecord]) -> Option<&'a FileRecord> {
+        files.iter().find(|file| {
+            let is_other = |content: &ContentNo| {
+                self.contents.get(*content).is_some_and(|content| content.size != file.size)
+            };
+            let mut others = self.contents.with_digest(file.digest).filter(is_other);
+            // What lies under this very path is replaced.
+            others.any(|content| self.holdings.has_other(content, node, self.names.find(&file.path)))
+        })
+    }
+
     /// Fetches from memory at once what registering looks at.
     pub(crate) fn bring_files_near(&self, files: &[FileRecord]) {
         self.contents.bring_near(files);
@@ -256,8 +269,11 @@ impl Catalog {
     fn put(&mut self, node: NodeNo, file: &FileRecord) -> Option<()> {
         let list = self.lists.get_mut(&node)?;
         // What is in no list is not looked for in this one, name by name: at five million files that saves 3 of 100 parts.
-        let confirmed =
-            if self.names.has(&file.path) { list.confirm(file, &self.contents) } else { Confirmed::Absent };
+        let confirmed = if self.names.find(&file.path).is_some() {
+            list.confirm(file, &self.contents)
+        } else {
+            Confirmed::Absent
+        };
         let is_new = match confirmed {
             Confirmed::Same => return Some(()),
             Confirmed::Other => false,

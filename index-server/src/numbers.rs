@@ -7,8 +7,8 @@ use hashbrown::HashTable;
 use crate::keyed::Keyed;
 use crate::near;
 
-/// A table grows in so many parts, each by itself. As a whole it kept searches waiting for up to 0.12 s at a million files, and for
-/// 0.66 s at five million.
+/// A table grows in so many parts, each by itself. As a whole it kept searches waiting for up to 0.12 s at a million files,
+/// and for 0.66 s at five million.
 const PARTS: usize = 1024;
 
 /// Numbers under the hashes of what they stand for, which lies somewhere else. That takes five bytes a place.
@@ -42,6 +42,11 @@ impl Numbers {
     /// Returns the number under a hash that stands for what is meant.
     pub(crate) fn find(&self, hash: u64, is_it: impl Fn(u32) -> bool) -> Option<u32> {
         self.parts.get(part(hash))?.find(hash, |number| is_it(*number)).copied()
+    }
+
+    /// Returns the numbers under a hash, of which all are to be looked at.
+    pub(crate) fn all(&self, hash: u64) -> impl Iterator<Item = u32> {
+        self.parts.get(part(hash)).into_iter().flat_map(move |numbers| numbers.iter_hash(hash).copied())
     }
 
     /// Puts a number in that is not in.
@@ -81,7 +86,7 @@ impl Numbers {
     }
 }
 
-/// Returns in which part a hash is. A part goes by the lowest bits and by the highest seven.
+/// Returns in which part a hash is. Within it, a place is found by the lowest bits of the hash and its seven highest.
 fn part(hash: u64) -> usize {
     usize::try_from(hash >> 40).unwrap_or_default() % PARTS
 }
@@ -89,7 +94,7 @@ fn part(hash: u64) -> usize {
 /// Reads what lies in a table where a hash leads: there it is looked for, and there something new will be put.
 fn read_at(numbers: &HashTable<u32>, hash: u64) -> Option<u8> {
     let first = usize::try_from(hash).unwrap_or_default() & (numbers.num_buckets() - 1);
-    // Of the places beside it, in the same line of memory, one is full.
+    // Of the places beside it, in the same line of memory, one is full almost always.
     let full = (0..8).find_map(|place| numbers.get_bucket(first ^ place))?;
     full.to_le_bytes().first().copied()
 }

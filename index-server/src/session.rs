@@ -6,6 +6,8 @@
 #[cfg(test)]
 mod tests;
 
+use std::collections::HashMap;
+
 use ed25519_dalek::{Signature, VerifyingKey};
 use protocol::digest::Digest;
 use protocol::escape::display_safe;
@@ -15,6 +17,7 @@ use protocol::limits::{MAX_AGENT, MAX_BATCH, MAX_HITS, MAX_LISTING, MAX_SOURCES,
 use protocol::node_id::NodeId;
 use protocol::query::Query;
 
+use crate::keyed::Keyed;
 use crate::registrar::Change;
 
 /// One connection's progress.
@@ -136,6 +139,7 @@ fn serve(listing: &mut bool, request: Request) -> Result<Step, Refusal> {
         Request::Register { files } => {
             check_batch(files.len())?;
             files.iter().try_for_each(check_file)?;
+            check_sizes(&files)?;
             Step::Change(Change::Register(files))
         }
         Request::Unregister { paths } => {
@@ -183,6 +187,18 @@ fn check_batch(len: usize) -> Result<(), Refusal> {
 
 fn check_file(file: &FileRecord) -> Result<(), Refusal> {
     file.check().map(drop).map_err(|error| bad_record(&file.path, &error))
+}
+
+/// Refuses files of which two give one content two sizes.
+fn check_sizes(files: &[FileRecord]) -> Result<(), Refusal> {
+    let mut sizes = HashMap::with_capacity_and_hasher(files.len(), Keyed::default());
+    let other = files.iter().find(|file| *sizes.entry(file.digest).or_insert(file.size) != file.size);
+    other.map_or(Ok(()), |file| Err(two_sizes(&file.path)))
+}
+
+/// Refuses a file whose content the node shares with another size.
+pub(crate) fn two_sizes(path: &str) -> Refusal {
+    bad_record(path, &"this node shares the same content with another size, and only one can be true")
 }
 
 fn bad_record(path: &str, error: &dyn std::fmt::Display) -> Refusal {

@@ -3,9 +3,12 @@
 use protocol::digest::Digest;
 use protocol::index::{Share, Source};
 
-use crate::catalog::{Catalog, ContentNo, NodeNo};
+use crate::catalog::{Catalog, NodeNo};
 use crate::random::Random;
 use crate::roster::Roster;
+
+/// Of no more nodes than this a sample is made; going through them takes a millisecond.
+const MOST_HOLDINGS: usize = 16_384;
 
 /// Returns at most `limit` of the listed nodes that have a content, in an order that `seed` decides. If not all fit,
 /// those that have all of it come before those that have some of it.
@@ -15,8 +18,8 @@ pub(crate) fn sources(
     digest: Digest,
     (limit, seed): (usize, u64),
 ) -> Vec<Source> {
+    let mut nodes = holders(catalog, roster, digest);
     let mut random = Random::from_seed(seed);
-    let mut nodes = holders(catalog, roster, digest, &mut random);
     random.shuffle(&mut nodes);
     if nodes.len() > limit {
         nodes.sort_by_key(|(_, share)| *share);
@@ -29,11 +32,9 @@ pub(crate) fn sources(
     nodes.into_iter().filter_map(source).collect()
 }
 
-fn holders(catalog: &Catalog, roster: &Roster, digest: Digest, random: &mut Random) -> Vec<(NodeNo, Share)> {
-    let contents = catalog.contents();
-    let first = u32::try_from(random.below(contents.len())).map_or(ContentNo(0), ContentNo);
-    let sizes = contents.with_digest(digest, first);
-    let holdings = sizes.flat_map(|content| catalog.holdings_of(content));
+fn holders(catalog: &Catalog, roster: &Roster, digest: Digest) -> Vec<(NodeNo, Share)> {
+    let contents = catalog.contents().with_digest(digest);
+    let holdings = contents.flat_map(|content| catalog.holdings_of(content)).take(MOST_HOLDINGS);
     let mut nodes: Vec<(NodeNo, Share)> = holdings
         .filter(|holding| roster.is_listed(holding.node()))
         .map(|holding| (holding.node(), holding.share()))

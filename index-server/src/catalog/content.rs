@@ -1,7 +1,6 @@
 //! The contents that somebody shares.
 
 use std::hash::BuildHasher as _;
-use std::iter::successors;
 use std::num::NonZeroU32;
 
 use protocol::digest::Digest;
@@ -16,10 +15,6 @@ use crate::slab::Slab;
 /// A content with more names than this counts as available as can be where searches pass over what is not available
 /// enough, so that nobody has to tell all its names when a node comes or goes.
 const CROWDED: u32 = 1024;
-
-/// So many contents whose digests start alike are looked at for one digest. There are hardly ever two, unless somebody wants to
-/// keep the index busy.
-const MOST_ALIKE: usize = 256;
 
 /// A content's number in memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -41,11 +36,11 @@ pub(crate) struct Content {
 
 impl Meaning for Slab<Content> {
     fn hash(&self, number: u32, hasher: &Keyed) -> u64 {
-        self.get(number).map_or(0, |content| hasher.hash_one((content.digest.as_bytes(), content.size)))
+        self.get(number).map_or(0, |content| hasher.hash_one(content.digest))
     }
 
     fn byte(&self, number: u32) -> u8 {
-        self.get(number).map_or(0, |content| content.size.to_le_bytes()[0])
+        self.get(number).and_then(|content| content.digest.as_bytes().first().copied()).unwrap_or_default()
     }
 }
 
@@ -73,7 +68,7 @@ pub(crate) fn start(digest: &Digest) -> Start {
     digest.as_bytes().first_chunk().copied().map_or(0, Start::from_be_bytes)
 }
 
-/// All contents, by number, by digest and size, and in the order in which their digests start. Digests stand in the table
+/// All contents, by number, by digest, and in the order in which their digests start. Digests stand in the table
 /// alone: the ways to them take a third of what they would take with digests in them.
 #[derive(Debug, Default)]
 pub(crate) struct Contents {
@@ -86,7 +81,7 @@ pub(crate) struct Contents {
 impl Contents {
     /// Counts one more file with a content, and returns the content's number; one that is new has no place in the order yet.
     pub(super) fn hold(&mut self, digest: Digest, size: u64) -> Option<ContentNo> {
-        let hash = self.numbers.hash((digest.as_bytes(), size));
+        let hash = self.numbers.hash(digest);
         if let Some(ContentNo(number)) = self.find_hashed(hash, &digest, size) {
             let content = self.table.get_mut(number)?;
             content.uses = content.uses.checked_add(1)?;
@@ -101,8 +96,7 @@ impl Contents {
 
     /// Fetches at once from memory what [`Contents::hold`] looks at.
     pub(super) fn bring_near(&self, files: &[FileRecord]) {
-        let hash = |file: &FileRecord| self.numbers.hash((file.digest.as_bytes(), file.size));
-        self.numbers.bring_near(files.iter().map(hash));
+        self.numbers.bring_near(files.iter().map(|file| self.numbers.hash(file.digest)));
     }
 
     /// Returns where a content belongs in the order in which digests start.
@@ -139,7 +133,7 @@ impl Contents {
     /// Returns the number of a content.
     #[cfg(test)]
     pub(crate) fn find(&self, digest: &Digest, size: u64) -> Option<ContentNo> {
-        self.find_hashed(self.numbers.hash((digest.as_bytes(), size)), digest, size)
+        self.find_hashed(self.numbers.hash(digest), digest, size)
     }
 
     /// Counts one less; a content that nobody has is forgotten.
@@ -152,8 +146,7 @@ impl Contents {
         let Some(content) = self.table.remove(number.0) else { return };
         self.bytes = self.bytes.saturating_sub(u128::from(content.size));
         self.order.forget();
-        let hash = self.numbers.hash((content.digest.as_bytes(), content.size));
-        self.numbers.remove(hash, number.0);
+        self.numbers.remove(self.numbers.hash(content.digest), number.0);
     }
 
     /// Counts a name of a content in or out.
@@ -185,17 +178,10 @@ impl Contents {
         self.table.get(number.0)
     }
 
-    /// Returns the contents with a digest, one for each size that is claimed: those from a number on, and then the others.
-    /// Where very many claim to start alike, some are left out; which ones depends on that number.
-    pub(crate) fn with_digest(&self, digest: Digest, first: ContentNo) -> impl Iterator<Item = ContentNo> {
-        let start = start(&digest);
-        let next = move |number| self.order.next((start, ContentNo(number)), start).map(|(_, number)| number);
-        let after = move |number: &ContentNo| number.0.checked_add(1).and_then(next);
-        let others = successors(next(0), after).take_while(move |number| *number < first);
-        let numbers = successors(next(first.0), after).chain(others);
-        numbers
-            .take(MOST_ALIKE)
-            .filter(move |number| self.get(*number).is_some_and(|content| content.digest == digest))
+    /// Returns the contents with a digest, one for each size that is claimed.
+    pub(crate) fn with_digest(&self, digest: Digest) -> impl Iterator<Item = ContentNo> {
+        let numbers = self.numbers.all(self.numbers.hash(digest)).map(ContentNo);
+        numbers.filter(move |number| self.get(*number).is_some_and(|content| content.digest == digest))
     }
 
     /// Returns the place of the next content not before another whose digest starts no higher than with `high`; that may be

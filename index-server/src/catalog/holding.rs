@@ -88,6 +88,13 @@ impl Holdings {
         })
     }
 
+    /// Says whether a node holds a content, under another name than one.
+    pub(super) fn has_other(&self, content: ContentNo, node: NodeNo, name: Option<NameNo>) -> bool {
+        let all = self.0.range(Holding { content, node, rest: 0 }..);
+        let own = all.take_while(|holding| holding.content == content && holding.node == node);
+        own.take(2).any(|holding| Some(NameNo(holding.rest & !(UNLISTED | PARTIAL))) != name)
+    }
+
     /// Says how much of a content a node offers, while it is listed.
     pub(super) fn offered(&self, content: ContentNo, node: NodeNo) -> Option<Share> {
         let first = Holding { content, node, rest: 0 };

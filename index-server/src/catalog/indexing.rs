@@ -37,6 +37,7 @@ impl Fresh {
     /// Puts what was added in order, to be entered.
     pub(crate) fn sort(&mut self) {
         self.places.sort_unstable();
+        self.places.dedup();
         self.words.sort();
     }
 }

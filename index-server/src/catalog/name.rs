@@ -29,9 +29,9 @@ impl Names {
         Some((NameNo(number), Arc::clone(self.0.text(number)?)))
     }
 
-    /// Says whether a path is in any list.
-    pub(super) fn has(&self, path: &str) -> bool {
-        self.0.find(path).is_some()
+    /// Returns the number of a path, if it is in any list.
+    pub(super) fn find(&self, path: &str) -> Option<NameNo> {
+        self.0.find(path).map(NameNo)
     }
 
     /// Fetches at once from memory what [`Names::hold`] looks at.

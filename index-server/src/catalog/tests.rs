@@ -86,20 +86,19 @@ fn at_once(lists: Vec<StoredList>) -> Result<Catalog, Clash> {
     )
 }
 
+fn lists(disk: &Disk) -> Vec<StoredList> {
+    let list = |(node, (header, blocks)): (&NodeNo, &(Header, BTreeMap<BlockNo, Vec<FileRecord>>))| {
+        StoredList { node: *node, header: *header, blocks: blocks.clone().into_iter().collect() }
+    };
+    disk.iter().map(list).collect()
+}
+
 fn restart(disk: &Disk, all_at_once: bool) -> Catalog {
-    let lists: Vec<StoredList> = disk
-        .iter()
-        .map(|(node, (header, blocks))| StoredList {
-            node: *node,
-            header: *header,
-            blocks: blocks.clone().into_iter().collect(),
-        })
-        .collect();
     if all_at_once {
-        return at_once(lists).unwrap();
+        return at_once(lists(disk)).unwrap();
     }
     let mut catalog = Catalog::default();
-    catalog.restore_all(&lists).unwrap();
+    catalog.restore_all(&lists(disk)).unwrap();
     catalog
 }
 
@@ -178,10 +177,8 @@ fn compare(catalog: &Catalog, model: &Model) {
         let file = &model[&id.as_bytes()[0]][path.as_ref()];
         assert_eq!((file.digest, file.size, file.share), (content.digest, content.size, holding.share()));
         assert_eq!(catalog.contents().find(&file.digest, file.size), Some(holding.content()));
-        for first in [ContentNo(0), holding.content(), ContentNo(u32::MAX)] {
-            let same = catalog.contents().with_digest(file.digest, first);
-            assert_eq!(same.filter(|content| *content == holding.content()).count(), 1);
-        }
+        let same = catalog.contents().with_digest(file.digest);
+        assert_eq!(same.filter(|content| *content == holding.content()).count(), 1);
         let title = catalog.titles().number(holding.content(), holding.name()).unwrap();
         for text in words(&fold(path)).map(str::to_owned) {
             let piece = Piece { text, stand: Stand::Whole };
@@ -309,4 +306,37 @@ fn stored_lists_that_contradict_each_other_are_not_believed() {
     assert!(!restore(&[list.clone(), StoredList { header: Header { id: id(2), ..header }, ..list.clone() }]));
     assert!(!restore(&[StoredList { blocks: vec![], ..list.clone() }]));
     assert!(!restore(&[StoredList { blocks: vec![(BlockNo(0), vec![file.clone(), file])], ..list }]));
+}
+
+#[test]
+fn a_node_shares_a_content_with_one_size_and_others_may_say_another() {
+    let mut catalog = Catalog::default();
+    let [one, other] = [1, 2].map(|seed| catalog.admit(id(seed)).unwrap());
+    let with_size = |path: &str, size| FileRecord { size, ..record(path, 1) };
+    catalog.register(one, &[with_size("a", 5)]).unwrap();
+    let contradicts = |catalog: &Catalog, node, files: &[FileRecord]| {
+        catalog.contradiction(node, files).map(|file| file.path.clone())
+    };
+    assert_eq!(contradicts(&catalog, one, &[with_size("b", 5), with_size("c", 6)]), Some("c".to_owned()));
+    assert_eq!(contradicts(&catalog, one, &[with_size("a", 6)]), None, "it is replaced");
+    assert_eq!(contradicts(&catalog, other, &[with_size("a", 6)]), None);
+    catalog.register(one, &[with_size("b", 5)]).unwrap();
+    assert!(catalog.contradiction(one, &[with_size("a", 6)]).is_some(), "\"b\" has the other size still");
+}
+
+#[test]
+fn what_was_not_indexed_when_the_store_failed_is_found_once_it_is_read_again() {
+    let (mut catalog, mut disk) = (Catalog::default(), Disk::new());
+    let node = catalog.admit(id(1)).unwrap();
+    let files = [record("kept one", 1), record("kept two", 2)];
+    catalog.register_unindexed(node, &files).unwrap();
+    write(&mut disk, catalog.take_writes(node, 1).unwrap());
+    catalog.register_unindexed(node, &[record("lost", 3)]).unwrap();
+    catalog.restore_all(&lists(&disk)).unwrap();
+    let model = Model::from([(1, files.map(|file| (file.path.clone(), file)).into())]);
+    compare(&catalog, &model);
+    assert_eq!(
+        catalog.words().find(&Piece { text: "lost".into(), stand: Stand::Whole }, 9),
+        Some(Vec::new())
+    );
 }

@@ -15,6 +15,7 @@ use crate::catalog::{Fresh, NodeNo, Unchanged, Writes};
 use crate::directory::{Directory, State};
 use crate::metrics::{Condition, Metrics};
 use crate::roster::SessionId;
+use crate::session::two_sizes;
 use crate::store::{Backing, StoreError};
 
 /// How many files are entered or taken out before others are let at the catalog: less than a quarter of a millisecond's
@@ -123,9 +124,6 @@ impl<B: Backing> Actor<B> {
     /// file by file: 117,000 instead of 112,000 files are registered in a second.
     fn index_new(&self) {
         let titles = self.directory.change(|state| state.catalog.take_unindexed());
-        if titles.is_empty() {
-            return;
-        }
         let mut fresh = Fresh::default();
         for titles in titles.chunks(TITLES_STEP) {
             self.directory.look(|state| fresh.gather(titles, &state.catalog));
@@ -191,23 +189,34 @@ impl<B: Backing> Actor<B> {
         let refusal = |unchanged| refusal(unchanged, most);
         self.directory.look(|state| is_current(state, (node, session)))?;
         let changed = match change {
-            Change::Begin => self.directory.change(|state| state.catalog.begin_list(node)),
+            Change::Begin => self.directory.change(|state| state.catalog.begin_list(node)).map_err(refusal),
             Change::Register(files) => self.enter(node, files),
-            Change::Unregister(paths) => self.strike_off(node, paths),
-            Change::End => self.end_list(node),
+            Change::Unregister(paths) => self.strike_off(node, paths).map_err(refusal),
+            Change::End => self.end_list(node).map_err(refusal),
         };
-        changed.map_err(refusal)?;
+        changed?;
         Ok(self.take_writes(node, now))
     }
 
-    fn enter(&self, node: NodeNo, files: &[FileRecord]) -> Result<(), Unchanged> {
-        self.directory.look(|state| state.catalog.has_room_for(node, files, self.files_per_node))?;
-        files.chunks(STEP).try_for_each(|part| {
-            self.directory.look(|state| state.catalog.bring_files_near(part));
-            self.directory.change(|state| state.catalog.register_unindexed(node, part))
-        })?;
+    fn enter(&self, node: NodeNo, files: &[FileRecord]) -> Result<(), Refusal> {
+        let refusal = |unchanged| refusal(unchanged, self.files_per_node);
+        let has_room =
+            self.directory.look(|state| state.catalog.has_room_for(node, files, self.files_per_node));
+        has_room.map_err(refusal)?;
+        let contradiction = files.chunks(STEP).find_map(|part| {
+            self.directory.look(|state| {
+                state.catalog.bring_files_near(part);
+                state.catalog.contradiction(node, part)
+            })
+        });
+        if let Some(file) = contradiction {
+            return Err(two_sizes(&file.path));
+        }
+        let mut parts = files.chunks(STEP);
+        let entered = parts
+            .try_for_each(|part| self.directory.change(|state| state.catalog.register_unindexed(node, part)));
         self.directory.change(|state| state.catalog.pack(node));
-        Ok(())
+        entered.map_err(refusal)
     }
 
     fn strike_off(&self, node: NodeNo, paths: &[impl AsRef<str>]) -> Result<(), Unchanged> {

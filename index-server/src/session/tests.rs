@@ -94,6 +94,15 @@ fn a_registration_with_one_bad_record_is_refused_and_the_record_is_named() {
 }
 
 #[test]
+fn a_registration_that_gives_one_content_two_sizes_is_refused() {
+    let with_size = |path, size| FileRecord { size, ..file(path) };
+    let register = |files| open().hear(Request::Register { files });
+    assert!(register(vec![with_size("a", 5), with_size("b", 5)]).is_ok());
+    let refused = register(vec![with_size("a", 5), with_size("b", 6)]);
+    assert!(matches!(refused, Err(Refusal::BadRecord { path, .. }) if path == "b"));
+}
+
+#[test]
 fn batches_and_pages_have_limits() {
     let too_many = |result| matches!(result, Err(refusal @ Refusal::TooMany { .. }) if !is_final(&refusal));
     let files = vec![file("x"); MAX_BATCH + 1];

@@ -4,7 +4,6 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::panic::resume_unwind;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -12,6 +11,7 @@ use anyhow::{Result, bail};
 use protocol::index::{Reply, Request};
 use tokio::runtime::Builder;
 use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
 
 use super::node::{Frame, Link, frame};
 use super::options::Options;
@@ -80,12 +80,12 @@ pub(super) fn time_searches_beside<T>(
     queries: &Queries,
     work: impl FnOnce() -> Result<T>,
 ) -> Result<(T, Timed)> {
-    let ended = AtomicBool::new(false);
+    let ended = CancellationToken::new();
     thread::scope(|scope| {
         let searches = scope.spawn(|| {
             let (mut session, mut times) = (IndexSession::open(index)?, Vec::new());
             for query in queries.mixed().cycle() {
-                if ended.load(Ordering::Relaxed) {
+                if ended.is_cancelled() {
                     break;
                 }
                 let request = Request::Search { query: query.into(), after: None, limit: queries.hits };
@@ -96,8 +96,9 @@ pub(super) fn time_searches_beside<T>(
             }
             Ok(Timed::of(times))
         });
+        let ending = ended.clone().drop_guard();
         let done = work();
-        ended.store(true, Ordering::Relaxed);
+        drop(ending);
         let times = searches.join().unwrap_or_else(|panic| resume_unwind(panic))?;
         Ok((done?, times))
     })
