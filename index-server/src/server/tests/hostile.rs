@@ -85,6 +85,14 @@ async fn a_refused_question_or_registration_leaves_the_connection_and_the_list()
         files: vec![file("d", 2), protocol::index::FileRecord { size: 0, ..file("e", 5) }],
     };
     assert!(matches!(client.ask(impossible).await, Reply::Refused(Refusal::BadRecord { .. })));
+    let known = file("a", 1);
+    let other_size = protocol::index::FileRecord { size: known.size + 1, ..file("f", 1) };
+    let Reply::Refused(Refusal::BadRecord { path, .. }) =
+        client.ask(Request::Register { files: vec![file("g", 3), other_size] }).await
+    else {
+        panic!("not refused")
+    };
+    assert_eq!(path, "f");
     let search = Request::Search { query: String::new(), after: None, limit: 1 };
     assert!(matches!(client.ask(search).await, Reply::Refused(Refusal::BadQuery { .. })));
     let nobody = protocol::index::PeerRef::Address(([127, 0, 0, 1], 9).into());
