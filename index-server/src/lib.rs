@@ -8,6 +8,7 @@
 
 mod access;
 mod answer;
+mod bad_record;
 mod caller;
 mod catalog;
 mod clerk;

@@ -34,7 +34,7 @@ const PLANNING: usize = 1024;
 const LOOK: usize = 8;
 const LOOK_BYTES: usize = 8;
 
-/// What it costs to find the next content in the order of digests, through all runs of places.
+/// What finding the next content in the order of digests is taken to cost: it is looked for in each of some ten runs.
 const NEXT_DIGEST: usize = 16;
 
 /// So many titles are gathered before the first is looked at. What there is to know of each lies in four places, far from each

@@ -10,13 +10,13 @@ use std::collections::HashMap;
 
 use ed25519_dalek::{Signature, VerifyingKey};
 use protocol::digest::Digest;
-use protocol::escape::display_safe;
 use protocol::index::{FileRecord, PeerRef, Refusal, Request, SearchCursor, TorrentHint, proof_text};
 use protocol::infohash::Infohash;
 use protocol::limits::{MAX_AGENT, MAX_BATCH, MAX_HITS, MAX_LISTING, MAX_SOURCES, MAX_TOLD};
 use protocol::node_id::NodeId;
 use protocol::query::Query;
 
+use crate::bad_record::{bad_record, two_sizes};
 use crate::keyed::Keyed;
 use crate::registrar::Change;
 
@@ -194,22 +194,6 @@ fn check_sizes(files: &[FileRecord]) -> Result<(), Refusal> {
     let mut sizes = HashMap::with_capacity_and_hasher(files.len(), Keyed::default());
     let other = files.iter().find(|file| *sizes.entry(file.digest).or_insert(file.size) != file.size);
     other.map_or(Ok(()), |file| Err(two_sizes(&file.path)))
-}
-
-/// Refuses a file whose content the node shares with another size.
-pub(crate) fn two_sizes(path: &str) -> Refusal {
-    bad_record(path, &"this node shares the same content with another size, and only one can be true")
-}
-
-fn bad_record(path: &str, error: &dyn std::fmt::Display) -> Refusal {
-    let path = display_safe(shortened(path)).into_owned();
-    Refusal::BadRecord { path, reason: display_safe(&error.to_string()).into_owned() }
-}
-
-/// Cuts a path that goes into a refusal: it need not have passed any check.
-fn shortened(path: &str) -> &str {
-    const MOST: usize = 1024;
-    path.get(..path.floor_char_boundary(MOST)).unwrap_or(path)
 }
 
 fn out_of_order(expected: &str) -> Refusal {

@@ -7,7 +7,7 @@ use crate::catalog::{Catalog, NodeNo};
 use crate::random::Random;
 use crate::roster::Roster;
 
-/// Of no more nodes than this a sample is made; going through them takes a millisecond.
+/// A sample is made of no more holdings than this, so that one question has an end however many claim to have a content.
 const MOST_HOLDINGS: usize = 16_384;
 
 /// Returns at most `limit` of the listed nodes that have a content, in an order that `seed` decides. If not all fit,

@@ -1,8 +1,8 @@
 //! Contents in the order in which their digests start.
 //!
 //! They lie in sorted runs, each at least twice as long as the next. What is new is a run of its own, and is merged with
-//! those that are no longer. So a place is moved a few times, from memory in order to memory in order: with five million of them
-//! in a tree, each of which is looked for from its root, a file took a tenth more time.
+//! those that are no longer. So a place is moved a few times, from memory in order to memory in order: with five million of
+//! them in a tree, in which each is looked for from the root, a file took a seventh more time.
 
 use super::{ContentNo, Start};
 
@@ -72,9 +72,8 @@ impl Order {
 
     /// Counts the places that start between two.
     pub(super) fn count_between(&self, low: Start, high: Start) -> usize {
-        let before = |run: &[Place], end: Place| run.partition_point(|place| *place <= end);
         let between = |run: &Vec<Place>| {
-            let end = before(run, (high, ContentNo(u32::MAX)));
+            let end = run.partition_point(|(start, _)| *start <= high);
             end.saturating_sub(run.partition_point(|(start, _)| *start < low))
         };
         self.runs.iter().map(between).sum()

@@ -11,11 +11,11 @@ use tracing::{debug, error, info};
 use super::committer::{Committed, Committer, Group, Waiter};
 use super::forgetting::{Forgetting, Times};
 use super::{BACKLOG, Change, Command};
+use crate::bad_record::two_sizes;
 use crate::catalog::{Fresh, NodeNo, Unchanged, Writes};
 use crate::directory::{Directory, State};
 use crate::metrics::{Condition, Metrics};
 use crate::roster::SessionId;
-use crate::session::two_sizes;
 use crate::store::{Backing, StoreError};
 
 /// How many files are entered or taken out before others are let at the catalog: less than a quarter of a millisecond's

@@ -222,3 +222,15 @@ fn what_is_rare_is_not_looked_for_among_what_is_common() {
         assert!(cost < 500, "{query} costs {cost}");
     }
 }
+
+#[test]
+fn each_name_of_one_content_is_a_step_of_its_own() {
+    let mut catalog = Catalog::default();
+    let node = catalog.admit(NodeId::from_bytes([1; 32])).unwrap();
+    catalog.set_listed(node, true);
+    let digest = Digest::from_bytes([7; 32]);
+    let file = |number| FileRecord { path: format!("name {number}"), size: 1, digest, share: Share::Whole };
+    catalog.register(node, &(0..1000).map(file).collect::<Vec<_>>()).unwrap();
+    let cost = cost(&catalog, "sha256:0707");
+    assert!((1000..1100).contains(&cost), "1,000 names cost {cost}");
+}
