@@ -33,6 +33,7 @@ fn main() {
     report("2 lanes", || in_lanes::<2>(&pieces));
     report("3 lanes", || in_lanes::<3>(&pieces));
     report("4 lanes", || in_lanes::<4>(&pieces));
+    report("8 lanes", || in_lanes::<8>(&pieces));
 }
 
 fn in_lanes<const N: usize>(pieces: &[&[[u8; BLOCK]]]) {

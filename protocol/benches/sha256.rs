@@ -40,7 +40,7 @@ fn main() {
     let indexed: Vec<(PieceIndex, &[u8])> = manifest.geometry().pieces().zip(data.chunks(PIECE)).collect();
 
     let mut lines = Vec::new();
-    for (count, kind) in [(4, "hot"), (pieces.len(), "64 MiB distinct")] {
+    for (count, kind) in [(8, "hot"), (pieces.len(), "64 MiB distinct")] {
         let (pieces, _) = pieces.split_at(count);
         let (indexed, _) = indexed.split_at(count);
         let manifest = &manifest;
@@ -49,7 +49,8 @@ fn main() {
         lines.push(line(format!("2 lanes, {kind}"), move |bytes| in_lanes::<2>(pieces, bytes)));
         lines.push(line(format!("3 lanes, {kind}"), move |bytes| in_lanes::<3>(pieces, bytes)));
         lines.push(line(format!("4 lanes, {kind}"), move |bytes| in_lanes::<4>(pieces, bytes)));
-        for together in 1..=4 {
+        lines.push(line(format!("8 lanes, {kind}"), move |bytes| in_lanes::<8>(pieces, bytes)));
+        for together in [1, 2, 3, 4, 8] {
             let name = format!("manifest, {together} at once, {kind}");
             lines.push(line(name, move |bytes| checked(manifest, indexed, together, bytes)));
         }

@@ -2,6 +2,8 @@
 //!
 //! The block function is the `sha1` crate's, or that of [`lanes`] for several messages at once.
 
+#[cfg(target_arch = "x86_64")]
+mod avx512;
 pub mod lanes;
 
 use sha1::block_api::compress;
@@ -29,6 +31,8 @@ impl State {
 }
 
 impl BlockState for State {
+    const WIDE_FROM: usize = 4;
+
     fn advance(&mut self, blocks: &[[u8; BLOCK]]) {
         compress(&mut self.0, blocks);
     }

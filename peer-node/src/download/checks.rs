@@ -1,14 +1,15 @@
 //! Which pieces are verified together.
 
+use protocol::block_hash::batch::worth_together;
 use protocol::geometry::PieceIndex;
 
 use crate::transport::Buffer;
 
-/// From how many pieces on they are verified side by side: two streams keep a core's hashing unit busy, one does not
-/// (0.39 against 0.69 CPU seconds per GiB).
-const TOGETHER: usize = 2;
+/// The most bytes that are kept waiting to be verified side by side, unless two pieces have more: a third of what a download
+/// holds, so that others can come meanwhile.
+const MOST_BYTES: usize = 8 << 20;
 
-/// The most pieces in one job; with more, others would wait for their turn to be written.
+/// The most pieces in one job if two go together; with more, others would wait for their turn to be written.
 const MOST: usize = 4;
 
 /// How many jobs may be under way: each hashes, which keeps a core busy, and then writes, which mostly waits.
@@ -23,14 +24,28 @@ pub(crate) struct Gathered {
 
 /// The pieces that wait to be verified.
 ///
-/// As long as pieces come faster than they are verified they go in pairs; a lone one waits only while others are under way.
-#[derive(Debug, Default)]
+/// As long as pieces come faster than they are verified they go by twos or more; what comes slower waits only while others are
+/// under way.
+#[derive(Debug)]
 pub(crate) struct Checks {
     waiting: Vec<Gathered>,
     under_way: usize,
+    /// From how many pieces on a job begins though others are under way.
+    together: usize,
 }
 
 impl Checks {
+    /// Verifies pieces of that length by as many as this machine hashes best.
+    pub(crate) fn new(piece_length: u32) -> Self {
+        Self::by(worth_together().min(MOST_BYTES / (piece_length as usize).max(1)))
+    }
+
+    /// Has pieces go by so many, but two at least.
+    pub(crate) const fn by(together: usize) -> Self {
+        let together = if together < 2 { 2 } else { together };
+        Self { waiting: Vec::new(), under_way: 0, together }
+    }
+
     /// Takes in a piece.
     pub(crate) fn push(&mut self, piece: PieceIndex, data: Vec<Buffer>) {
         self.waiting.push(Gathered { piece, data });
@@ -38,12 +53,12 @@ impl Checks {
 
     /// Returns the pieces of the next job, if one shall begin now.
     pub(crate) fn begin(&mut self) -> Option<Vec<Gathered>> {
-        let is_worth = self.waiting.len() >= TOGETHER || (self.under_way == 0 && !self.waiting.is_empty());
+        let is_worth = self.waiting.len() >= self.together || (self.under_way == 0 && !self.waiting.is_empty());
         if !is_worth || self.under_way >= AT_ONCE {
             return None;
         }
         self.under_way += 1;
-        Some(self.waiting.drain(..self.waiting.len().min(MOST)).collect())
+        Some(self.waiting.drain(..self.waiting.len().min(self.together.max(MOST))).collect())
     }
 
     /// Notes that a job has ended.
@@ -61,7 +76,7 @@ mod tests {
     #[test]
     fn pieces_go_in_pairs_while_others_are_under_way_and_alone_when_none_is() {
         let geometry = Geometry::native(64 << 18).unwrap();
-        let mut checks = Checks::default();
+        let mut checks = Checks::by(2);
         let begun = |checks: &mut Checks| checks.begin().map(|job| job.len());
         let mut pieces = geometry.pieces();
         let mut push = |checks: &mut Checks| checks.push(pieces.next().unwrap(), Vec::new());

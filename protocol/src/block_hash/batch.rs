@@ -2,14 +2,20 @@
 //!
 //! The messages go in lockstep over the blocks that all of them have at hand; one that is at its end gives its place to
 //! the next. The last of all may have to go alone, at the speed of one stream.
+//!
+//! What it costs stands at the heads of [`sha256::lanes`](crate::sha256::lanes) and [`sha1::lanes`](crate::sha1::lanes).
 
 use std::slice;
 
-use super::{BLOCK, BlockState, Hasher};
+use super::{BLOCK, BlockState, Hasher, WIDE, is_wide};
 
-/// How many messages run together at most. Two are nearly as good; the figures stand at the heads of
-/// [`sha256::lanes`](crate::sha256::lanes) and [`sha1::lanes`](crate::sha1::lanes).
+/// How many messages run together at most where eight do not. Two are nearly as good.
 const LANES: usize = 4;
+
+/// Returns how many messages it is worth while to hash side by side on this machine: with more they take hardly less time.
+pub fn worth_together() -> usize {
+    if is_wide() { WIDE } else { 2 }
+}
 
 /// A hasher and what it is to take in.
 #[derive(Debug, Clone)]
@@ -22,11 +28,12 @@ pub struct Message<'a, S> {
 
 /// Lets every hasher take in its parts: the same as [`Hasher::update`] for each of them, in less time.
 pub fn update_all<S: BlockState>(messages: &mut [Message<'_, S>]) {
-    let mut waiting = messages.iter_mut();
-    let mut running: Vec<Stream<'_, '_, S>> = Vec::with_capacity(LANES);
+    let (mut waiting, is_wide) = (messages.iter_mut(), is_wide());
+    let most = if is_wide { WIDE } else { LANES };
+    let mut running: Vec<Stream<'_, '_, S>> = Vec::with_capacity(most);
     loop {
         running.retain_mut(Stream::advance);
-        while running.len() < LANES {
+        while running.len() < most {
             let Some(message) = waiting.next() else { break };
             let mut stream = Stream::new(message);
             if stream.advance() {
@@ -38,6 +45,7 @@ pub fn update_all<S: BlockState>(messages: &mut [Message<'_, S>]) {
             [alone] => alone.run(),
             [first, second] => lockstep([first, second]),
             [first, second, third] => lockstep([first, second, third]),
+            several if is_wide && several.len() >= S::WIDE_FROM => lockstep_wide(several),
             [first, second, third, fourth, ..] => lockstep([first, second, third, fourth]),
         }
     }
@@ -76,6 +84,21 @@ impl<'m, 'a, S: BlockState> Stream<'m, 'a, S> {
 fn lockstep<S: BlockState, const N: usize>(mut streams: [&mut Stream<'_, '_, S>; N]) {
     let mut states: [S; N] = streams.each_ref().map(|stream| stream.hasher.state);
     let done = S::advance_all(&mut states, streams.each_ref().map(|stream| stream.blocks));
+    for (stream, state) in streams.iter_mut().zip(states) {
+        stream.hasher.state = state;
+        stream.blocks = stream.blocks.get(done..).unwrap_or_default();
+    }
+}
+
+/// Advances up to eight streams over as many blocks as each of them has at hand, in the time that eight take.
+fn lockstep_wide<S: BlockState>(streams: &mut [Stream<'_, '_, S>]) {
+    let Some(first) = streams.first() else { return };
+    // Where there is no stream, the first goes along once more.
+    let (mut states, mut runs) = ([first.hasher.state; WIDE], [first.blocks; WIDE]);
+    for ((state, run), stream) in states.iter_mut().zip(&mut runs).zip(streams.iter()) {
+        (*state, *run) = (stream.hasher.state, stream.blocks);
+    }
+    let done = S::advance_all(&mut states, runs);
     for (stream, state) in streams.iter_mut().zip(states) {
         stream.hasher.state = state;
         stream.blocks = stream.blocks.get(done..).unwrap_or_default();

@@ -10,11 +10,26 @@
 //! The one `unsafe` call here is of a function that needs instructions which the line before has asked for.
 
 use super::State;
+#[cfg(target_arch = "x86_64")]
+use super::avx512;
 use crate::block_hash::BLOCK;
+#[cfg(target_arch = "x86_64")]
+use crate::block_hash::columns;
 
 /// Advances each state over its own blocks, as many as the shortest run has; returns how many that is.
 pub fn compress<const N: usize>(states: &mut [State; N], runs: [&[[u8; BLOCK]]; N]) -> usize {
     let common = runs.iter().map(|run| run.len()).min().unwrap_or(0);
+    #[cfg(target_arch = "x86_64")]
+    if let (Ok(states), Ok(runs)) = (states.as_mut_slice().try_into(), runs.as_slice().try_into())
+        && columns::are_fast()
+    {
+        // SAFETY: the function's only demand is that the processor has what `are_fast` has asked it for.
+        #[expect(unsafe_code, reason = "no safe call is possible of what needs features found at run time")]
+        unsafe {
+            avx512::compress(states, runs, common);
+        }
+        return common;
+    }
     #[cfg(target_arch = "x86_64")]
     if std::arch::is_x86_feature_detected!("sha")
         && std::arch::is_x86_feature_detected!("ssse3")
@@ -176,13 +191,14 @@ mod tests {
     proptest! {
         #[test]
         fn any_number_of_lanes_ends_where_sha1_does(
-            seeds: [[u32; 5]; 4],
-            messages in prop::collection::vec(prop::collection::vec(any::<[u8; BLOCK]>(), 0..20), 4)
+            seeds: [[u32; 5]; 8],
+            messages in prop::collection::vec(prop::collection::vec(any::<[u8; BLOCK]>(), 0..20), 8)
         ) {
-            let [first, second, third, _] = seeds;
+            let [first, second, third, fourth, ..] = seeds;
             advance_like_sha1([first], &messages);
             advance_like_sha1([first, second], &messages);
             advance_like_sha1([first, second, third], &messages);
+            advance_like_sha1([first, second, third, fourth], &messages);
             advance_like_sha1(seeds, &messages);
         }
     }

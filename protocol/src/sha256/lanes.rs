@@ -13,11 +13,26 @@
 
 use sha2::block_api::compress256;
 
+#[cfg(target_arch = "x86_64")]
+use super::avx512;
 use super::{BLOCK, State};
+#[cfg(target_arch = "x86_64")]
+use crate::block_hash::columns;
 
 /// Advances each state over its own blocks, as many as the shortest run has; returns how many that is.
 pub fn compress<const N: usize>(states: &mut [State; N], runs: [&[[u8; BLOCK]]; N]) -> usize {
     let common = runs.iter().map(|run| run.len()).min().unwrap_or(0);
+    #[cfg(target_arch = "x86_64")]
+    if let (Ok(states), Ok(runs)) = (states.as_mut_slice().try_into(), runs.as_slice().try_into())
+        && columns::are_fast()
+    {
+        // SAFETY: the function's only demand is that the processor has what `are_fast` has asked it for.
+        #[expect(unsafe_code, reason = "no safe call is possible of what needs features found at run time")]
+        unsafe {
+            avx512::compress(states, runs, common);
+        }
+        return common;
+    }
     #[cfg(target_arch = "x86_64")]
     if std::arch::is_x86_feature_detected!("sha") && std::arch::is_x86_feature_detected!("sse4.1") {
         // SAFETY: the function's only demand is that the processor has these two features, and it was asked for both.
@@ -47,20 +62,8 @@ mod sha_ni {
     };
 
     use super::{BLOCK, State};
+    use crate::sha256::CONSTANTS;
     use crate::block_hash::registers::{array, load, vector};
-
-    /// The constants of the rounds (FIPS 180-4, 4.2.2), four for each step, four steps for each turn of the schedule.
-    #[rustfmt::skip]
-    static CONSTANTS: [[[u32; 4]; 4]; 4] = [
-        [[0x428a_2f98, 0x7137_4491, 0xb5c0_fbcf, 0xe9b5_dba5], [0x3956_c25b, 0x59f1_11f1, 0x923f_82a4, 0xab1c_5ed5],
-         [0xd807_aa98, 0x1283_5b01, 0x2431_85be, 0x550c_7dc3], [0x72be_5d74, 0x80de_b1fe, 0x9bdc_06a7, 0xc19b_f174]],
-        [[0xe49b_69c1, 0xefbe_4786, 0x0fc1_9dc6, 0x240c_a1cc], [0x2de9_2c6f, 0x4a74_84aa, 0x5cb0_a9dc, 0x76f9_88da],
-         [0x983e_5152, 0xa831_c66d, 0xb003_27c8, 0xbf59_7fc7], [0xc6e0_0bf3, 0xd5a7_9147, 0x06ca_6351, 0x1429_2967]],
-        [[0x27b7_0a85, 0x2e1b_2138, 0x4d2c_6dfc, 0x5338_0d13], [0x650a_7354, 0x766a_0abb, 0x81c2_c92e, 0x9272_2c85],
-         [0xa2bf_e8a1, 0xa81a_664b, 0xc24b_8b70, 0xc76c_51a3], [0xd192_e819, 0xd699_0624, 0xf40e_3585, 0x106a_a070]],
-        [[0x19a4_c116, 0x1e37_6c08, 0x2748_774c, 0x34b0_bcb5], [0x391c_0cb3, 0x4ed8_aa4a, 0x5b9c_ca4f, 0x682e_6ff3],
-         [0x748f_82ee, 0x78a5_636f, 0x84c8_7814, 0x8cc7_0208], [0x90be_fffa, 0xa450_6ceb, 0xbef9_a3f7, 0xc671_78f2]],
-    ];
 
     /// One stream in registers: its state in the order that the instructions want, and the next 16 words of its schedule.
     #[derive(Clone, Copy)]
@@ -170,12 +173,13 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_number_of_lanes_ends_where_sha2_does(seeds: [[u32; 8]; 4],
-                                                    messages in prop::collection::vec(run_of_blocks(), 4)) {
-            let [first, second, third, _] = seeds;
+        fn any_number_of_lanes_ends_where_sha2_does(seeds: [[u32; 8]; 8],
+                                                    messages in prop::collection::vec(run_of_blocks(), 8)) {
+            let [first, second, third, fourth, ..] = seeds;
             advance_like_sha2([first], &messages);
             advance_like_sha2([first, second], &messages);
             advance_like_sha2([first, second, third], &messages);
+            advance_like_sha2([first, second, third, fourth], &messages);
             advance_like_sha2(seeds, &messages);
         }
     }

@@ -128,7 +128,7 @@ impl Session {
         let geometry = *manifest.geometry();
         let swarm = new_swarm(geometry, &here);
         let offer = Offer { size: geometry.size(), manifest: manifest.id() };
-        let (assembly, checks, part) = (Assembly::default(), Checks::default(), Arc::new(part));
+        let (assembly, checks, part) = (Assembly::default(), Checks::new(geometry.piece_length()), Arc::new(part));
         let Session { config, .. } = &*self;
         let sharing = Sharing::begin(&config.partials, &config.root, &manifest, &part, &here);
         let notes = Notes::new(Instant::now());
@@ -268,7 +268,7 @@ impl Fetching {
     pub(super) fn begin_anew(&mut self) {
         self.swarm = new_swarm(*self.manifest.geometry(), &self.here);
         self.assembly = Assembly::default();
-        self.checks = Checks::default();
+        self.checks = Checks::new(self.manifest.geometry().piece_length());
     }
 }
 

@@ -195,7 +195,7 @@ impl Session {
             swarm,
             ids,
             assembly: Assembly::default(),
-            checks: Checks::default(),
+            checks: Checks::new(metainfo.geometry().piece_length()),
             notes: Notes::new(now),
             live: BTreeMap::new(),
             offering,

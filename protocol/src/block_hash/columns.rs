@@ -1,0 +1,122 @@
+//! Eight words in a register of x86-64, one of each of eight streams, for rounds that are plain arithmetic.
+//!
+//! All of it is safe: who calls has found the instructions, or says so.
+
+use std::arch::x86_64::{
+    __m256i, _mm256_add_epi32, _mm256_extract_epi32, _mm256_permute2x128_si256, _mm256_set_epi32,
+    _mm256_set_epi64x, _mm256_setzero_si256, _mm256_shuffle_epi8, _mm256_unpackhi_epi32, _mm256_unpackhi_epi64,
+    _mm256_unpacklo_epi32, _mm256_unpacklo_epi64,
+};
+
+use super::{BLOCK, WIDE};
+
+/// One word of each stream.
+pub(crate) type Column = __m256i;
+
+/// 16 words of the schedule of each stream, by four.
+pub(crate) type Schedule = [[Column; 4]; 4];
+
+/// Functions of three bits, as tables of what they give (FIPS 180-4, 4.1).
+pub(crate) const CHOICE: i32 = 0b1100_1010;
+pub(crate) const PARITY: i32 = 0b1001_0110;
+pub(crate) const MAJORITY: i32 = 0b1110_1000;
+
+/// Says whether the processor has what this takes: registers of 256 bits, and AVX-512's rotations and three-way logic for them.
+pub(crate) fn are_fast() -> bool {
+    std::arch::is_x86_feature_detected!("avx2")
+        && std::arch::is_x86_feature_detected!("avx512f")
+        && std::arch::is_x86_feature_detected!("avx512vl")
+}
+
+/// Advances the state of each stream over so many of its blocks; `rounds` are those over one block of each.
+#[inline]
+#[target_feature(enable = "avx2,avx512f,avx512vl")]
+pub(crate) fn advance<const N: usize>(
+    mut states: [&mut [u32; N]; WIDE],
+    runs: &[&[[u8; BLOCK]]; WIDE],
+    blocks: usize,
+    rounds: impl Fn([Column; N], Schedule) -> [Column; N],
+) {
+    let mut columns = [_mm256_setzero_si256(); N];
+    for (number, column) in columns.iter_mut().enumerate() {
+        *column = gather(states.each_ref().map(|state| state.get(number).copied().unwrap_or_default()));
+    }
+    for number in 0..blocks {
+        let blocks = runs.map(|run| run.get(number).unwrap_or(&[0; BLOCK]));
+        let mixed = rounds(columns, load(blocks));
+        for (column, mixed) in columns.iter_mut().zip(mixed) {
+            *column = _mm256_add_epi32(*column, mixed);
+        }
+    }
+    for (number, column) in columns.into_iter().enumerate() {
+        for (state, word) in states.iter_mut().zip(scatter(column)) {
+            if let Some(place) = state.get_mut(number) {
+                *place = word;
+            }
+        }
+    }
+}
+
+/// Puts a word of each stream into a register, that of the first stream lowest.
+#[inline]
+#[target_feature(enable = "avx2")]
+fn gather(words: [u32; WIDE]) -> Column {
+    let [a, b, c, d, e, f, g, h] = words.map(u32::cast_signed);
+    _mm256_set_epi32(h, g, f, e, d, c, b, a)
+}
+
+/// Takes the words out of a register.
+#[inline]
+#[target_feature(enable = "avx2")]
+fn scatter(column: Column) -> [u32; WIDE] {
+    [
+        _mm256_extract_epi32::<0>(column),
+        _mm256_extract_epi32::<1>(column),
+        _mm256_extract_epi32::<2>(column),
+        _mm256_extract_epi32::<3>(column),
+        _mm256_extract_epi32::<4>(column),
+        _mm256_extract_epi32::<5>(column),
+        _mm256_extract_epi32::<6>(column),
+        _mm256_extract_epi32::<7>(column),
+    ]
+    .map(i32::cast_unsigned)
+}
+
+/// Takes a block of each stream: the first words of its schedule.
+#[inline]
+#[target_feature(enable = "avx2")]
+fn load(blocks: [&[u8; BLOCK]; WIDE]) -> Schedule {
+    let half =
+        |number: usize| transpose(blocks.map(|block| row(block.as_chunks().0.get(number).unwrap_or(&[0; 32]))));
+    let ([a, b, c, d, e, f, g, h], [i, j, k, l, m, n, o, p]) = (half(0), half(1));
+    [[a, b, c, d], [e, f, g, h], [i, j, k, l], [m, n, o, p]]
+}
+
+/// Takes eight big-endian words of one stream.
+#[inline]
+#[target_feature(enable = "avx2")]
+fn row(bytes: &[u8; 32]) -> __m256i {
+    let ([a, b, c, d], _) = bytes.as_chunks::<8>() else { return _mm256_setzero_si256() };
+    let [a, b, c, d] = [a, b, c, d].map(|two| i64::from_le_bytes(*two));
+    // Within each half of the register.
+    let (low, high) = (0x0405_0607_0001_0203, 0x0c0d_0e0f_0809_0a0b);
+    // The first is one load of 32 bytes.
+    _mm256_shuffle_epi8(_mm256_set_epi64x(d, c, b, a), _mm256_set_epi64x(high, low, high, low))
+}
+
+/// Makes columns of rows.
+#[inline]
+#[target_feature(enable = "avx2")]
+fn transpose([a, b, c, d, e, f, g, h]: [__m256i; WIDE]) -> [Column; WIDE] {
+    let twos = |x, y| (_mm256_unpacklo_epi32(x, y), _mm256_unpackhi_epi32(x, y));
+    let fours = |x, y| (_mm256_unpacklo_epi64(x, y), _mm256_unpackhi_epi64(x, y));
+    // A register of these has words of two places, one in each half.
+    let quarters = |a, b, c, d| {
+        let ((ab, ab_after), (cd, cd_after)) = (twos(a, b), twos(c, d));
+        (fours(ab, cd), fours(ab_after, cd_after))
+    };
+    let (((p, q), (r, s)), ((t, u), (v, w))) = (quarters(a, b, c, d), quarters(e, f, g, h));
+    let low = |x, y| _mm256_permute2x128_si256::<0x20>(x, y);
+    let high = |x, y| _mm256_permute2x128_si256::<0x31>(x, y);
+    [low(p, t), low(q, u), low(r, v), low(s, w), high(p, t), high(q, u), high(r, v), high(s, w)]
+}

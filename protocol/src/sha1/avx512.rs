@@ -1,0 +1,70 @@
+//! The rounds of SHA-1 over eight streams in lockstep, a word of each in a register.
+//!
+//! They are made of the additions, rotations and three-way logic of AVX-512 in registers of 256 bits.
+
+use std::arch::x86_64::{
+    _mm256_add_epi32, _mm256_rol_epi32, _mm256_set1_epi32, _mm256_ternarylogic_epi32, _mm256_xor_si256,
+};
+
+use super::State;
+use crate::block_hash::columns::{CHOICE, Column, MAJORITY, PARITY, Schedule, advance};
+use crate::block_hash::{BLOCK, WIDE};
+
+/// A state of each stream.
+type States = [Column; 5];
+
+/// Advances each state over so many of its blocks.
+#[target_feature(enable = "avx2,avx512f,avx512vl")]
+pub(super) fn compress(states: &mut [State; WIDE], runs: &[&[[u8; BLOCK]]; WIDE], blocks: usize) {
+    advance(states.each_mut().map(|State(words)| words), runs, blocks, |states, schedule| rounds(states, schedule));
+}
+
+/// The 80 rounds over a block of each stream.
+#[inline]
+#[target_feature(enable = "avx2,avx512f,avx512vl")]
+fn rounds(mut states: States, mut schedule: Schedule) -> States {
+    twenty::<CHOICE, 0x5a82_7999>(&mut states, &mut schedule);
+    twenty::<PARITY, 0x6ed9_eba1>(&mut states, &mut schedule);
+    twenty::<MAJORITY, 0x8f1b_bcdc>(&mut states, &mut schedule);
+    twenty::<PARITY, 0xca62_c1d6>(&mut states, &mut schedule);
+    states
+}
+
+/// Twenty rounds, with one function and constant.
+#[inline]
+#[target_feature(enable = "avx2,avx512f,avx512vl")]
+fn twenty<const FUNCTION: i32, const CONSTANT: u32>(states: &mut States, schedule: &mut Schedule) {
+    let constant = _mm256_set1_epi32(CONSTANT.cast_signed());
+    four::<FUNCTION>(states, constant, schedule);
+    four::<FUNCTION>(states, constant, schedule);
+    four::<FUNCTION>(states, constant, schedule);
+    four::<FUNCTION>(states, constant, schedule);
+    four::<FUNCTION>(states, constant, schedule);
+}
+
+/// Four rounds, after which the next four words of the schedule stand behind the others, and the first four are gone.
+#[inline]
+#[target_feature(enable = "avx2,avx512f,avx512vl")]
+fn four<const FUNCTION: i32>(states: &mut States, constant: Column, schedule: &mut Schedule) {
+    let [first, second, third, fourth] = *schedule;
+    for word in first {
+        round::<FUNCTION>(states, _mm256_add_epi32(word, constant));
+    }
+    let ([a, b, c, d], [e, f, ..], [i, j, k, l], [_, n, o, p]) = (first, second, third, fourth);
+    let next = |w, x, y, z| {
+        let three = _mm256_ternarylogic_epi32::<PARITY>(w, x, y);
+        _mm256_rol_epi32::<1>(_mm256_xor_si256(three, z))
+    };
+    let q = next(a, c, i, n);
+    *schedule = [second, third, fourth, [q, next(b, d, j, o), next(c, e, k, p), next(d, f, l, q)]];
+}
+
+/// One round, with its word of the schedule and its constant added up.
+#[inline]
+#[target_feature(enable = "avx2,avx512f,avx512vl")]
+fn round<const FUNCTION: i32>(states: &mut States, word: Column) {
+    let [a, b, c, d, e] = *states;
+    let mixed = _mm256_ternarylogic_epi32::<FUNCTION>(b, c, d);
+    let sum = _mm256_add_epi32(_mm256_add_epi32(e, word), mixed);
+    *states = [_mm256_add_epi32(sum, _mm256_rol_epi32::<5>(a)), a, _mm256_rol_epi32::<30>(b), c, d];
+}

@@ -1,0 +1,88 @@
+//! The rounds of SHA-256 over eight streams in lockstep, a word of each in a register.
+//!
+//! They are made of the additions, rotations and three-way logic of AVX-512 in registers of 256 bits.
+
+use std::arch::x86_64::{
+    _mm256_add_epi32, _mm256_ror_epi32, _mm256_set1_epi32, _mm256_srli_epi32, _mm256_ternarylogic_epi32,
+};
+
+use super::{CONSTANTS, State};
+use crate::block_hash::columns::{CHOICE, Column, MAJORITY, PARITY, Schedule, advance};
+use crate::block_hash::{BLOCK, WIDE};
+
+/// A state of each stream.
+type States = [Column; 8];
+
+/// Advances each state over so many of its blocks.
+#[target_feature(enable = "avx2,avx512f,avx512vl")]
+pub(super) fn compress(states: &mut [State; WIDE], runs: &[&[[u8; BLOCK]]; WIDE], blocks: usize) {
+    advance(states.each_mut().map(|State(words)| words), runs, blocks, |states, schedule| rounds(states, schedule));
+}
+
+/// The 64 rounds over a block of each stream.
+#[inline]
+#[target_feature(enable = "avx2,avx512f,avx512vl")]
+fn rounds(mut states: States, mut schedule: Schedule) -> States {
+    let [turns @ .., last] = &CONSTANTS;
+    for turn in turns {
+        sixteen::<true>(&mut states, turn, &mut schedule);
+    }
+    sixteen::<false>(&mut states, last, &mut schedule);
+    states
+}
+
+/// Sixteen rounds; the schedule goes on meanwhile unless they are the last.
+#[inline]
+#[target_feature(enable = "avx2,avx512f,avx512vl")]
+fn sixteen<const GOES_ON: bool>(states: &mut States, constants: &[[u32; 4]; 4], schedule: &mut Schedule) {
+    for constants in constants {
+        four::<GOES_ON>(states, *constants, schedule);
+    }
+}
+
+/// Four rounds, after which the next four words of the schedule stand behind the others, and the first four are gone.
+#[inline]
+#[target_feature(enable = "avx2,avx512f,avx512vl")]
+fn four<const GOES_ON: bool>(states: &mut States, constants: [u32; 4], schedule: &mut Schedule) {
+    let [first, second, third, fourth] = *schedule;
+    for (word, constant) in first.into_iter().zip(constants) {
+        round(states, _mm256_add_epi32(word, _mm256_set1_epi32(constant.cast_signed())));
+    }
+    *schedule = [second, third, fourth, first];
+    if GOES_ON {
+        let ([a, b, c, d], [e, ..], [_, j, k, l], [m, _, o, p]) = (first, second, third, fourth);
+        let next = |w, x, y, z| {
+            let (x, z) = (small_sigma::<7, 18, 3>(x), small_sigma::<17, 19, 10>(z));
+            _mm256_add_epi32(_mm256_add_epi32(w, x), _mm256_add_epi32(y, z))
+        };
+        let (q, r) = (next(a, b, j, o), next(b, c, k, p));
+        *schedule = [second, third, fourth, [q, r, next(c, d, l, q), next(d, e, m, r)]];
+    }
+}
+
+/// One round, with its word of the schedule and its constant added up.
+#[inline]
+#[target_feature(enable = "avx2,avx512f,avx512vl")]
+fn round(states: &mut States, word: Column) {
+    let [a, b, c, d, e, f, g, h] = *states;
+    let chosen = _mm256_add_epi32(_mm256_ternarylogic_epi32::<CHOICE>(e, f, g), big_sigma::<6, 11, 25>(e));
+    let one = _mm256_add_epi32(_mm256_add_epi32(h, word), chosen);
+    let other = _mm256_add_epi32(_mm256_ternarylogic_epi32::<MAJORITY>(a, b, c), big_sigma::<2, 13, 22>(a));
+    *states = [_mm256_add_epi32(one, other), a, b, c, _mm256_add_epi32(d, one), e, f, g];
+}
+
+/// Three rotations of a word, together.
+#[inline]
+#[target_feature(enable = "avx2,avx512f,avx512vl")]
+fn big_sigma<const A: i32, const B: i32, const C: i32>(word: Column) -> Column {
+    let (a, b, c) = (_mm256_ror_epi32::<A>(word), _mm256_ror_epi32::<B>(word), _mm256_ror_epi32::<C>(word));
+    _mm256_ternarylogic_epi32::<PARITY>(a, b, c)
+}
+
+/// Two rotations and a shift of a word, together.
+#[inline]
+#[target_feature(enable = "avx2,avx512f,avx512vl")]
+fn small_sigma<const A: i32, const B: i32, const C: i32>(word: Column) -> Column {
+    let (a, b, c) = (_mm256_ror_epi32::<A>(word), _mm256_ror_epi32::<B>(word), _mm256_srli_epi32::<C>(word));
+    _mm256_ternarylogic_epi32::<PARITY>(a, b, c)
+}
