@@ -105,7 +105,8 @@ impl Manifest {
     }
 
     /// Says of each piece whether the bytes of its parts, one after the other, are that piece. Several at once take much
-    /// less time than one by one, because they are hashed side by side: from two to four at once is best.
+    /// less time than one by one, because they are hashed side by side; of how many that is true says
+    /// [`worth_together`](crate::block_hash::batch::worth_together).
     pub fn are_pieces<'a, P>(&self, pieces: impl IntoIterator<Item = (PieceIndex, P)>) -> Vec<bool>
     where
         P: IntoIterator<Item = &'a [u8]>,

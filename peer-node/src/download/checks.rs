@@ -35,14 +35,13 @@ pub(crate) struct Checks {
 }
 
 impl Checks {
-    /// Verifies pieces of that length by as many as this machine hashes best.
+    /// Has pieces of that length go by as many as this machine hashes best, if these are not too many bytes.
     pub(crate) fn new(piece_length: u32) -> Self {
-        Self::by(worth_together().min(MOST_BYTES / (piece_length as usize).max(1)))
+        Self::by(worth_together().min(MOST_BYTES / (piece_length as usize).max(1)).max(2))
     }
 
-    /// Has pieces go by so many, but two at least.
+    /// Has pieces go by so many.
     pub(crate) const fn by(together: usize) -> Self {
-        let together = if together < 2 { 2 } else { together };
         Self { waiting: Vec::new(), under_way: 0, together }
     }
 
@@ -53,7 +52,8 @@ impl Checks {
 
     /// Returns the pieces of the next job, if one shall begin now.
     pub(crate) fn begin(&mut self) -> Option<Vec<Gathered>> {
-        let is_worth = self.waiting.len() >= self.together || (self.under_way == 0 && !self.waiting.is_empty());
+        let is_worth =
+            self.waiting.len() >= self.together || (self.under_way == 0 && !self.waiting.is_empty());
         if !is_worth || self.under_way >= AT_ONCE {
             return None;
         }
@@ -72,6 +72,29 @@ mod tests {
     use protocol::geometry::Geometry;
 
     use super::*;
+
+    #[test]
+    fn as_many_go_together_as_are_hashed_best_unless_they_are_long() {
+        let together = |length| Checks::new(length).together;
+        assert_eq!(together(256 << 10), worth_together());
+        assert_eq!((together(4 << 20), together(16 << 20)), (2, 2));
+        assert!(together(1 << 20) << 20 <= MOST_BYTES);
+    }
+
+    #[test]
+    fn a_job_begins_beside_others_when_as_many_are_here_as_go_together() {
+        let geometry = Geometry::native(64 << 18).unwrap();
+        let mut checks = Checks::by(8);
+        for (number, piece) in geometry.pieces().take(20).enumerate() {
+            checks.push(piece, Vec::new());
+            let begun = match number {
+                0 => Some(1),
+                8 | 16 => Some(8),
+                _ => None,
+            };
+            assert_eq!(checks.begin().map(|job| job.len()), begun);
+        }
+    }
 
     #[test]
     fn pieces_go_in_pairs_while_others_are_under_way_and_alone_when_none_is() {

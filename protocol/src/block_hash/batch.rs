@@ -124,7 +124,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn together_every_message_ends_as_it_does_alone(messages in prop::collection::vec(message(), 0..9)) {
+        fn together_every_message_ends_as_it_does_alone(messages in prop::collection::vec(message(), 0..13)) {
             let hashers = messages.iter().map(|(state, _)| Hasher::from_state(State::from_bytes(state)));
             let mut together: Vec<Message<'_, State>> = hashers
                 .zip(&messages)

@@ -2,10 +2,12 @@
 //!
 //! All of it is safe: who calls has found the instructions, or says so.
 
+#![expect(clippy::many_single_char_names, reason = "eight streams and sixteen words want short names")]
+
 use std::arch::x86_64::{
     __m256i, _mm256_add_epi32, _mm256_extract_epi32, _mm256_permute2x128_si256, _mm256_set_epi32,
-    _mm256_set_epi64x, _mm256_setzero_si256, _mm256_shuffle_epi8, _mm256_unpackhi_epi32, _mm256_unpackhi_epi64,
-    _mm256_unpacklo_epi32, _mm256_unpacklo_epi64,
+    _mm256_set_epi64x, _mm256_setzero_si256, _mm256_shuffle_epi8, _mm256_unpackhi_epi32,
+    _mm256_unpackhi_epi64, _mm256_unpacklo_epi32, _mm256_unpacklo_epi64,
 };
 
 use super::{BLOCK, WIDE};
@@ -86,8 +88,9 @@ fn scatter(column: Column) -> [u32; WIDE] {
 #[inline]
 #[target_feature(enable = "avx2")]
 fn load(blocks: [&[u8; BLOCK]; WIDE]) -> Schedule {
-    let half =
-        |number: usize| transpose(blocks.map(|block| row(block.as_chunks().0.get(number).unwrap_or(&[0; 32]))));
+    let half = |number: usize| {
+        transpose(blocks.map(|block| row(block.as_chunks().0.get(number).unwrap_or(&[0; 32]))))
+    };
     let ([a, b, c, d, e, f, g, h], [i, j, k, l, m, n, o, p]) = (half(0), half(1));
     [[a, b, c, d], [e, f, g, h], [i, j, k, l], [m, n, o, p]]
 }

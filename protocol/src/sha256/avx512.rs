@@ -16,7 +16,9 @@ type States = [Column; 8];
 /// Advances each state over so many of its blocks.
 #[target_feature(enable = "avx2,avx512f,avx512vl")]
 pub(super) fn compress(states: &mut [State; WIDE], runs: &[&[[u8; BLOCK]]; WIDE], blocks: usize) {
-    advance(states.each_mut().map(|State(words)| words), runs, blocks, |states, schedule| rounds(states, schedule));
+    advance(states.each_mut().map(|State(words)| words), runs, blocks, |states, schedule| {
+        rounds(states, schedule)
+    });
 }
 
 /// The 64 rounds over a block of each stream.
@@ -44,23 +46,26 @@ fn sixteen<const GOES_ON: bool>(states: &mut States, constants: &[[u32; 4]; 4], 
 #[inline]
 #[target_feature(enable = "avx2,avx512f,avx512vl")]
 fn four<const GOES_ON: bool>(states: &mut States, constants: [u32; 4], schedule: &mut Schedule) {
-    let [first, second, third, fourth] = *schedule;
-    for (word, constant) in first.into_iter().zip(constants) {
+    // Each is named after its first word.
+    let [w0, w4, w8, w12] = *schedule;
+    for (word, constant) in w0.into_iter().zip(constants) {
         round(states, _mm256_add_epi32(word, _mm256_set1_epi32(constant.cast_signed())));
     }
-    *schedule = [second, third, fourth, first];
+    *schedule = [w4, w8, w12, w0];
     if GOES_ON {
-        let ([a, b, c, d], [e, ..], [_, j, k, l], [m, _, o, p]) = (first, second, third, fourth);
-        let next = |w, x, y, z| {
-            let (x, z) = (small_sigma::<7, 18, 3>(x), small_sigma::<17, 19, 10>(z));
-            _mm256_add_epi32(_mm256_add_epi32(w, x), _mm256_add_epi32(y, z))
+        let next = |before16, before15, before7, before2| {
+            let (far, near) = (small_sigma::<7, 18, 3>(before15), small_sigma::<17, 19, 10>(before2));
+            _mm256_add_epi32(_mm256_add_epi32(before16, far), _mm256_add_epi32(before7, near))
         };
-        let (q, r) = (next(a, b, j, o), next(b, c, k, p));
-        *schedule = [second, third, fourth, [q, r, next(c, d, l, q), next(d, e, m, r)]];
+        let w16 = next(w0[0], w0[1], w8[1], w12[2]);
+        let w17 = next(w0[1], w0[2], w8[2], w12[3]);
+        *schedule =
+            [w4, w8, w12, [w16, w17, next(w0[2], w0[3], w8[3], w16), next(w0[3], w4[0], w12[0], w17)]];
     }
 }
 
 /// One round, with its word of the schedule and its constant added up.
+#[expect(clippy::many_single_char_names, reason = "they are the words' names in the standard")]
 #[inline]
 #[target_feature(enable = "avx2,avx512f,avx512vl")]
 fn round(states: &mut States, word: Column) {

@@ -128,7 +128,8 @@ impl Session {
         let geometry = *manifest.geometry();
         let swarm = new_swarm(geometry, &here);
         let offer = Offer { size: geometry.size(), manifest: manifest.id() };
-        let (assembly, checks, part) = (Assembly::default(), Checks::new(geometry.piece_length()), Arc::new(part));
+        let (assembly, checks, part) =
+            (Assembly::default(), Checks::new(geometry.piece_length()), Arc::new(part));
         let Session { config, .. } = &*self;
         let sharing = Sharing::begin(&config.partials, &config.root, &manifest, &part, &here);
         let notes = Notes::new(Instant::now());

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
 
 use protocol::bitfield::Bitfield;
+use protocol::block_hash::batch::worth_together;
 use protocol::geometry::PieceIndex;
 use tokio_util::sync::CancellationToken;
 
@@ -15,9 +16,6 @@ use super::layout;
 
 /// How many bytes a thread verifies before it takes the next ones: long enough for the system to read ahead.
 const RUN: u32 = 8 << 20;
-
-/// How many pieces a thread hashes side by side: two streams keep a core's hashing unit busy, one does not.
-const TOGETHER: usize = 2;
 
 /// The most threads that verify; more would wait for the disk.
 const MOST_THREADS: usize = 8;
@@ -34,12 +32,13 @@ impl TorrentFiles {
         let geometry = self.metainfo.geometry();
         let claims: Vec<PieceIndex> = geometry.pieces().filter(|piece| claimed.has(*piece)).collect();
         let run = (RUN / geometry.piece_length()).max(1) as usize;
+        let together = worth_together().min(run);
         let runs: Vec<&[PieceIndex]> = claims.chunks(run).collect();
         let (next, looked_at) = (AtomicU32::new(0), AtomicU32::new(0));
         let work = || {
-            let (mut right, mut buffers) = (Vec::new(), [const { Vec::new() }; TOGETHER]);
+            let (mut right, mut buffers) = (Vec::new(), vec![Vec::new(); together]);
             while let Some(run) = runs.get(next.fetch_add(1, Ordering::Relaxed) as usize) {
-                for pieces in run.chunks(TOGETHER) {
+                for pieces in run.chunks(together) {
                     if cancel.is_cancelled() {
                         return right;
                     }
@@ -67,7 +66,7 @@ impl TorrentFiles {
     }
 
     /// Returns those of a few pieces that are right on disk.
-    fn right_ones(&self, pieces: &[PieceIndex], buffers: &mut [Vec<u8>; TOGETHER]) -> Vec<PieceIndex> {
+    fn right_ones(&self, pieces: &[PieceIndex], buffers: &mut [Vec<u8>]) -> Vec<PieceIndex> {
         let read = |(piece, bytes): (&PieceIndex, &mut Vec<u8>)| match self.read_piece(*piece, bytes) {
             Ok(is_there) => is_there,
             Err(error) => {

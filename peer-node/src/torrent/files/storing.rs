@@ -34,7 +34,7 @@ impl TorrentFiles {
     }
 
     /// Verifies pieces side by side, each given in parts, and writes those that are right where they belong; says of each
-    /// whether it was the piece. From two to four at once take least time.
+    /// whether it was the piece.
     pub fn store_all(&self, pieces: &[(PieceIndex, Vec<&[u8]>)]) -> Vec<io::Result<bool>> {
         let given = pieces.iter().map(|(piece, parts)| (*piece, parts.iter().copied()));
         let verdicts = self.metainfo.are_pieces(given).into_iter();
