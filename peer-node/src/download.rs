@@ -29,6 +29,7 @@ mod table;
 mod takeover;
 mod torrents;
 pub(crate) mod turns;
+pub(crate) mod verification;
 
 use std::path::PathBuf;
 use std::sync::Arc;

@@ -22,6 +22,13 @@ pub(crate) struct Gathered {
     pub(crate) data: Vec<Buffer>,
 }
 
+impl Gathered {
+    /// Returns its bytes, one part after the other.
+    pub(crate) fn parts(&self) -> Vec<&[u8]> {
+        self.data.iter().map(Buffer::bytes).collect()
+    }
+}
+
 /// The pieces that wait to be verified.
 ///
 /// As long as pieces come faster than they are verified they go by twos or more; what comes slower waits only while others are

@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 use super::checks::Gathered;
 use super::orphan;
 use super::part_file::{PartFile, PartFileError};
-use crate::transport::Buffer;
+use super::verification::{Outcome, PieceStore};
 
 /// A job that is done.
 #[derive(Debug)]
@@ -21,7 +21,7 @@ pub(super) enum Done {
     /// The part file is open, and its pieces are known.
     Prepared { manifest: Arc<Manifest>, outcome: Result<(PartFile, Bitfield), PartFileError> },
     /// Pieces were verified and, if they are good, stored.
-    Checked(Vec<(PieceIndex, io::Result<bool>)>),
+    Checked(Vec<Outcome>),
     /// The record was written.
     Noted(io::Result<()>),
 }
@@ -53,16 +53,21 @@ pub(super) fn prepare(
     Done::Prepared { manifest, outcome }
 }
 
-/// Verifies pieces side by side and stores those that are good.
-pub(super) fn check(pieces: &[Gathered], manifest: &Manifest, part: &PartFile) -> Done {
-    let parts: Vec<Vec<&[u8]>> =
-        pieces.iter().map(|gathered| gathered.data.iter().map(Buffer::bytes).collect()).collect();
-    let numbers = || pieces.iter().map(|gathered| gathered.piece);
-    let verdicts = manifest.are_pieces(numbers().zip(parts.iter().map(|parts| parts.iter().copied())));
-    let store = |((piece, parts), good): ((PieceIndex, &Vec<&[u8]>), bool)| {
-        (piece, if good { part.write(piece, parts).map(|()| true) } else { Ok(false) })
-    };
-    Done::Checked(numbers().zip(&parts).zip(verdicts).map(store).collect())
+/// Where the pieces of a download go.
+#[derive(Debug)]
+pub(super) struct Pieces {
+    pub(super) manifest: Arc<Manifest>,
+    pub(super) part: Arc<PartFile>,
+}
+
+impl PieceStore for Pieces {
+    fn are_right(&self, pieces: &[Gathered]) -> Vec<bool> {
+        self.manifest.are_pieces(pieces.iter().map(|gathered| (gathered.piece, gathered.parts())))
+    }
+
+    fn write_piece(&self, piece: PieceIndex, parts: &[&[u8]]) -> io::Result<()> {
+        self.part.write(piece, parts)
+    }
 }
 
 /// Copies a finished file to another place and verifies the copy before it gets its name. Returns where it lies.

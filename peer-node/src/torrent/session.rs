@@ -17,7 +17,7 @@ mod showing;
 use std::io;
 use std::time::{Duration, Instant};
 
-use protocol::geometry::{Block, PieceIndex};
+use protocol::geometry::Block;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -30,6 +30,7 @@ use crate::bittorrent::Wires;
 use crate::download::board::Board;
 use crate::download::queue::Place;
 use crate::download::turns::Turn;
+use crate::download::verification::Outcome;
 use crate::transfers::{ContentId, DownloadId, DownloadState, DownloadView};
 use crate::transport::{Buffer, Transport};
 
@@ -82,7 +83,7 @@ enum Failure {
 /// What a job on a blocking thread has done.
 #[derive(Debug)]
 enum Done {
-    Checked(Vec<(PieceIndex, io::Result<bool>)>),
+    Checked(Vec<Outcome>),
     Noted(io::Result<()>),
     Settled(Result<(), FilesError>),
     Shared(Shared),

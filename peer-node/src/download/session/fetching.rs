@@ -16,6 +16,7 @@ use crate::download::checks::Checks;
 use crate::download::fresh_seed::fresh_seed;
 use crate::download::manifest_choice::Offer;
 use crate::download::notes::Notes;
+use crate::download::verification::{Outcome, verify_and_write};
 use crate::swarm::{Action, LeaveReason, Order, Swarm, SwarmConfig};
 use crate::transfers::{ContentId, DownloadState};
 
@@ -83,7 +84,8 @@ impl Session {
         let Stage::Fetching(fetching) = &mut self.stage else { return };
         while let Some(pieces) = fetching.checks.begin() {
             let (manifest, part) = (Arc::clone(&fetching.manifest), Arc::clone(&fetching.part));
-            self.jobs.spawn_blocking(move || storing::check(&pieces, &manifest, &part));
+            let store = Arc::new(storing::Pieces { manifest, part });
+            self.jobs.spawn(async { Done::Checked(verify_and_write(pieces, store).await) });
         }
     }
 
@@ -143,7 +145,7 @@ impl Session {
         }
     }
 
-    fn pieces_checked(&mut self, outcomes: Vec<(PieceIndex, io::Result<bool>)>) -> Result<(), Failure> {
+    fn pieces_checked(&mut self, outcomes: Vec<Outcome>) -> Result<(), Failure> {
         if let Stage::Fetching(fetching) = &mut self.stage {
             fetching.checks.ended();
         }

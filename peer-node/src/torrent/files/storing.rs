@@ -14,6 +14,8 @@ use super::folder::Open;
 use super::handles::{Lying, Opened};
 use super::layout::{self, Span};
 use super::record::Record;
+use crate::download::checks::Gathered;
+use crate::download::verification::PieceStore;
 use crate::storage::write_parts_at;
 use crate::transfers::Room;
 
@@ -31,17 +33,6 @@ impl TorrentFiles {
         }
         self.write(piece, parts)?;
         Ok(true)
-    }
-
-    /// Verifies pieces side by side, each given in parts, and writes those that are right where they belong; says of each
-    /// whether it was the piece.
-    pub fn store_all(&self, pieces: &[(PieceIndex, Vec<&[u8]>)]) -> Vec<io::Result<bool>> {
-        let given = pieces.iter().map(|(piece, parts)| (*piece, parts.iter().copied()));
-        let verdicts = self.metainfo.are_pieces(given).into_iter();
-        let store = |((piece, parts), good): (&(PieceIndex, Vec<&[u8]>), bool)| {
-            if good { self.write(*piece, parts).map(|()| true) } else { Ok(false) }
-        };
-        pieces.iter().zip(verdicts).map(store).collect()
     }
 
     /// Notes which pieces are here. Nothing waits for the disk: it is a claim, which is looked into before it counts.
@@ -120,6 +111,16 @@ impl TorrentFiles {
         }
         self.handles.moved(number, Lying::Part { is_sized: false }, None);
         Ok(())
+    }
+}
+
+impl PieceStore for TorrentFiles {
+    fn are_right(&self, pieces: &[Gathered]) -> Vec<bool> {
+        self.metainfo.are_pieces(pieces.iter().map(|gathered| (gathered.piece, gathered.parts())))
+    }
+
+    fn write_piece(&self, piece: PieceIndex, parts: &[&[u8]]) -> io::Result<()> {
+        self.write(piece, parts)
     }
 }
 

@@ -8,12 +8,11 @@ use protocol::geometry::PieceIndex;
 
 use super::party::{Party, Phase};
 use super::{Done, Failure, Session};
-use crate::download::checks::Gathered;
 use crate::download::notes::Notes;
+use crate::download::verification::verify_and_write;
 use crate::swarm::{Action, LeaveReason};
 use crate::torrent::files::TorrentFiles;
 use crate::torrent::peer_book::Parting;
-use crate::transport::Buffer;
 
 impl Session {
     /// Carries out all that the engine wants done now.
@@ -49,7 +48,7 @@ impl Session {
         let Some(files) = self.store.as_ref().and_then(|store| store.files.as_ref()) else { return };
         while let Some(pieces) = party.checks.begin() {
             let files = Arc::clone(files);
-            self.jobs.spawn_blocking(move || Done::Checked(check(&pieces, &files)));
+            self.jobs.spawn(async { Done::Checked(verify_and_write(pieces, files).await) });
         }
     }
 
@@ -169,15 +168,6 @@ impl Session {
         let store = self.store.as_ref()?;
         Some((Arc::clone(store.files.as_ref()?), store.here.clone()))
     }
-}
-
-/// Verifies pieces and stores those that are right.
-fn check(pieces: &[Gathered], files: &TorrentFiles) -> Vec<(PieceIndex, io::Result<bool>)> {
-    let mut given: Vec<(PieceIndex, Vec<&[u8]>)> = Vec::with_capacity(pieces.len());
-    for Gathered { piece, data } in pieces {
-        given.push((*piece, data.iter().map(Buffer::bytes).collect()));
-    }
-    pieces.iter().map(|gathered| gathered.piece).zip(files.store_all(&given)).collect()
 }
 
 fn warn_of(noted: io::Result<()>) {

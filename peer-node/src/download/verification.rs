@@ -1,0 +1,111 @@
+//! Verifies pieces side by side, and writes those that are right.
+
+use std::io;
+use std::sync::Arc;
+
+use protocol::geometry::PieceIndex;
+use tokio::task::{JoinHandle, spawn_blocking};
+
+use super::checks::Gathered;
+
+/// How many pieces of a job are written one after the other, with the others written beside them: one disk is kept busy by a few
+/// writes at a time, another one needs as many as there can be.
+const IN_A_ROW: usize = 2;
+
+/// What a piece has turned out to be: whether it is right, and if so, whether it could be written.
+pub(crate) type Outcome = (PieceIndex, io::Result<bool>);
+
+/// Where pieces go. Its functions are called on blocking threads.
+pub(crate) trait PieceStore: Send + Sync + 'static {
+    /// Says of each piece whether it is right.
+    fn are_right(&self, pieces: &[Gathered]) -> Vec<bool>;
+
+    /// Writes a piece that is right.
+    fn write_piece(&self, piece: PieceIndex, parts: &[&[u8]]) -> io::Result<()>;
+}
+
+/// Verifies pieces and writes those that are right. Begun, it goes on though nobody waits for it.
+pub(crate) async fn verify_and_write<S: PieceStore>(pieces: Vec<Gathered>, store: Arc<S>) -> Vec<Outcome> {
+    let verified = spawn_blocking(move || verify(pieces, &store)).await;
+    let Ok((mut outcomes, others)) = verified else { return Vec::new() };
+    for other in others {
+        outcomes.extend(other.await.unwrap_or_default());
+    }
+    outcomes
+}
+
+/// Verifies all pieces, writes some of them and has the others written meanwhile.
+fn verify<S: PieceStore>(
+    pieces: Vec<Gathered>,
+    store: &Arc<S>,
+) -> (Vec<Outcome>, Vec<JoinHandle<Vec<Outcome>>>) {
+    let verdicts = store.are_right(&pieces);
+    let mut verified: Vec<(Gathered, bool)> = pieces.into_iter().zip(verdicts).collect();
+    let mut others = Vec::new();
+    while verified.len() > IN_A_ROW {
+        let (store, last) = (Arc::clone(store), verified.split_off(verified.len() - IN_A_ROW));
+        others.push(spawn_blocking(move || write(last, &*store)));
+    }
+    (write(verified, &**store), others)
+}
+
+fn write<S: PieceStore>(verified: Vec<(Gathered, bool)>, store: &S) -> Vec<Outcome> {
+    let write_one = |(gathered, good): (Gathered, bool)| {
+        let written = if good { store.write_piece(gathered.piece, &gathered.parts()) } else { Ok(()) };
+        (gathered.piece, written.map(|()| good))
+    };
+    verified.into_iter().map(write_one).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use parking_lot::Mutex;
+    use protocol::geometry::Geometry;
+
+    use super::*;
+    use crate::transport::BufferPool;
+
+    /// Takes pieces whose bytes are their numbers, but for number 3, which it cannot write.
+    #[derive(Default)]
+    struct Picky(Mutex<BTreeSet<u32>>);
+
+    impl PieceStore for Picky {
+        fn are_right(&self, pieces: &[Gathered]) -> Vec<bool> {
+            let is_right =
+                |gathered: &Gathered| gathered.parts().concat() == gathered.piece.get().to_be_bytes();
+            pieces.iter().map(is_right).collect()
+        }
+
+        fn write_piece(&self, piece: PieceIndex, _: &[&[u8]]) -> io::Result<()> {
+            if piece.get() == 3 {
+                return Err(io::ErrorKind::StorageFull.into());
+            }
+            assert!(self.0.lock().insert(piece.get()), "written twice");
+            Ok(())
+        }
+    }
+
+    #[tokio::test]
+    async fn what_is_right_is_written_once_and_everything_has_its_outcome() {
+        let (geometry, pool) = (Geometry::native(64 << 18).unwrap(), BufferPool::new(0));
+        for count in 1..=9 {
+            let gathered = |piece: PieceIndex| {
+                let said = if piece.get() == 5 { 0 } else { piece.get() };
+                let bytes = said.to_be_bytes();
+                Gathered { piece, data: bytes.chunks(3).map(|part| pool.copy_of(part)).collect() }
+            };
+            let store = Arc::new(Picky::default());
+            let pieces = geometry.pieces().take(count).map(gathered).collect();
+            let mut outcomes = verify_and_write(pieces, Arc::clone(&store)).await;
+            outcomes.sort_by_key(|(piece, _)| *piece);
+            let said: Vec<Option<bool>> = outcomes.into_iter().map(|(_, outcome)| outcome.ok()).collect();
+            let right = (0..count).map(|number| (number != 3).then_some(number != 5)).collect::<Vec<_>>();
+            assert_eq!(said, right);
+            let written =
+                (0..u32::try_from(count).unwrap()).filter(|number| ![3, 5].contains(number)).collect();
+            assert_eq!(*store.0.lock(), written);
+        }
+    }
+}
