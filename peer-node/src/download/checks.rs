@@ -27,6 +27,11 @@ impl Gathered {
     pub(crate) fn parts(&self) -> Vec<&[u8]> {
         self.data.iter().map(Buffer::bytes).collect()
     }
+
+    /// Returns how many bytes it has.
+    pub(crate) fn bytes(&self) -> usize {
+        self.data.iter().map(|part| part.bytes().len()).sum()
+    }
 }
 
 /// The pieces that wait to be verified.

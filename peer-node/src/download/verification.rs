@@ -8,9 +8,10 @@ use tokio::task::{JoinHandle, spawn_blocking};
 
 use super::checks::Gathered;
 
-/// How many pieces of a job are written one after the other, with the others written beside them: one disk is kept busy by a few
-/// writes at a time, another one needs as many as there can be.
-const IN_A_ROW: usize = 2;
+/// How many bytes of a job are written one after the other; the others are written beside them. A disk far away needs several
+/// writes under way, but of these there are to be no more than go past the page cache: with every two of eight pieces of 256 KiB
+/// written on their own, downloads from four nodes had two thirds of their speed.
+const IN_A_ROW: usize = 2 << 20;
 
 /// What a piece has turned out to be: whether it is right, and if so, whether it could be written.
 pub(crate) type Outcome = (PieceIndex, io::Result<bool>);
@@ -41,9 +42,11 @@ fn verify<S: PieceStore>(
 ) -> (Vec<Outcome>, Vec<JoinHandle<Vec<Outcome>>>) {
     let verdicts = store.are_right(&pieces);
     let mut verified: Vec<(Gathered, bool)> = pieces.into_iter().zip(verdicts).collect();
+    let longest = verified.iter().map(|(gathered, _)| gathered.bytes()).max().unwrap_or(0);
+    let in_a_row = (IN_A_ROW / longest.max(1)).max(1);
     let mut others = Vec::new();
-    while verified.len() > IN_A_ROW {
-        let (store, last) = (Arc::clone(store), verified.split_off(verified.len() - IN_A_ROW));
+    while verified.len() > in_a_row {
+        let (store, last) = (Arc::clone(store), verified.split_off(verified.len() - in_a_row));
         others.push(spawn_blocking(move || write(last, &*store)));
     }
     (write(verified, &**store), others)
