@@ -40,7 +40,7 @@ fn main() {
     let indexed: Vec<(PieceIndex, &[u8])> = manifest.geometry().pieces().zip(data.chunks(PIECE)).collect();
 
     let mut lines = Vec::new();
-    for (count, kind) in [(8, "hot"), (pieces.len(), "64 MiB distinct")] {
+    for (count, kind) in [(4, "hot"), (pieces.len(), "64 MiB distinct")] {
         let (pieces, _) = pieces.split_at(count);
         let (indexed, _) = indexed.split_at(count);
         let manifest = &manifest;

@@ -16,20 +16,20 @@ use std::fmt::Debug;
 pub const BLOCK: usize = 64;
 
 /// How many streams go together where the processor computes with a word of each at once.
-pub const WIDE: usize = 8;
+pub(crate) const WIDE: usize = 8;
 
 /// Says whether the processor computes with words of eight streams at once.
 fn is_wide() -> bool {
     #[cfg(target_arch = "x86_64")]
-    return columns::are_fast();
+    return columns::are_supported();
     #[cfg(not(target_arch = "x86_64"))]
     false
 }
 
 /// A hash function's intermediate state after some whole blocks.
 pub trait BlockState: Copy + Debug + Eq {
-    /// From how many streams on they are best advanced as eight, where the processor does that.
-    const WIDE_FROM: usize;
+    /// Returns from how many streams on they are best advanced as eight, where the processor does that.
+    fn wide_from() -> usize;
 
     /// Advances the state over some blocks.
     fn advance(&mut self, blocks: &[[u8; BLOCK]]);

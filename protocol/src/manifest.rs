@@ -105,8 +105,8 @@ impl Manifest {
     }
 
     /// Says of each piece whether the bytes of its parts, one after the other, are that piece. Several at once take much
-    /// less time than one by one, because they are hashed side by side; of how many that is true says
-    /// [`worth_together`](crate::block_hash::batch::worth_together).
+    /// less time than one by one, because they are hashed side by side;
+    /// [`worth_together`](crate::block_hash::batch::worth_together) says how many are best.
     pub fn are_pieces<'a, P>(&self, pieces: impl IntoIterator<Item = (PieceIndex, P)>) -> Vec<bool>
     where
         P: IntoIterator<Item = &'a [u8]>,

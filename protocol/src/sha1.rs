@@ -31,7 +31,9 @@ impl State {
 }
 
 impl BlockState for State {
-    const WIDE_FROM: usize = 4;
+    fn wide_from() -> usize {
+        lanes::wide_from()
+    }
 
     fn advance(&mut self, blocks: &[[u8; BLOCK]]) {
         compress(&mut self.0, blocks);
@@ -42,8 +44,8 @@ impl BlockState for State {
     }
 }
 
-/// Hashes messages, each given in parts. Several at once take much less time than one by one; of how
-/// many that is true says [`worth_together`](crate::block_hash::batch::worth_together).
+/// Hashes messages, each given in parts. Several at once take much less time than one by one;
+/// [`worth_together`](crate::block_hash::batch::worth_together) says how many are best.
 pub fn sha1_all<'a>(messages: impl IntoIterator<Item = Vec<&'a [u8]>>) -> Vec<[u8; 20]> {
     let begin = |parts| Message { hasher: Hasher::from_state(State::INITIAL), parts };
     let mut messages: Vec<Message<'a, State>> = messages.into_iter().map(begin).collect();

@@ -13,8 +13,8 @@ use crate::digest::Digest;
 
 pub use crate::block_hash::BLOCK;
 
-#[cfg(target_arch = "x86_64")]
 /// The constants of the rounds (FIPS 180-4, 4.2.2), four for each step, four steps for each turn of the schedule.
+#[cfg(target_arch = "x86_64")]
 #[rustfmt::skip]
 static CONSTANTS: [[[u32; 4]; 4]; 4] = [
     [[0x428a_2f98, 0x7137_4491, 0xb5c0_fbcf, 0xe9b5_dba5], [0x3956_c25b, 0x59f1_11f1, 0x923f_82a4, 0xab1c_5ed5],
@@ -32,7 +32,9 @@ static CONSTANTS: [[[u32; 4]; 4]; 4] = [
 pub struct State([u32; 8]);
 
 impl BlockState for State {
-    const WIDE_FROM: usize = 5;
+    fn wide_from() -> usize {
+        lanes::wide_from()
+    }
 
     fn advance(&mut self, blocks: &[[u8; BLOCK]]) {
         compress256(&mut self.0, blocks);

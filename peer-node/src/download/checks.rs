@@ -5,12 +5,12 @@ use protocol::geometry::PieceIndex;
 
 use crate::transport::Buffer;
 
-/// The most bytes that are kept waiting to be verified side by side, unless two pieces have more: a third of what a download
-/// holds, so that others can come meanwhile.
-const MOST_BYTES: usize = 8 << 20;
+/// How many bytes of pieces a job waits for at most, unless two pieces have more. With less, torrents of 1 MiB pieces cost a
+/// quarter more CPU time (4 MiB: 1.10 instead of 0.88 seconds per GiB from four seeders); with more, little could come meanwhile.
+const BYTES_TOGETHER: usize = 8 << 20;
 
-/// The most pieces in one job if two go together; with more, others would wait for their turn to be written.
-const MOST: usize = 4;
+/// The most pieces in a job that waits for fewer.
+const MOST_BESIDES: usize = 4;
 
 /// How many jobs may be under way: each hashes, which keeps a core busy, and then writes, which mostly waits.
 const AT_ONCE: usize = 8;
@@ -49,11 +49,15 @@ pub(crate) struct Checks {
 impl Checks {
     /// Has pieces of that length go by as many as this machine hashes best, if these are not too many bytes.
     pub(crate) fn new(piece_length: u32) -> Self {
-        Self::by(worth_together().min(MOST_BYTES / (piece_length as usize).max(1)).max(2))
+        Self::by(together(worth_together(), piece_length))
     }
 
-    /// Has pieces go by so many.
-    pub(crate) const fn by(together: usize) -> Self {
+    /// Has pieces go by twos: for those that are only stored.
+    pub(crate) const fn in_pairs() -> Self {
+        Self::by(2)
+    }
+
+    const fn by(together: usize) -> Self {
         Self { waiting: Vec::new(), under_way: 0, together }
     }
 
@@ -70,13 +74,18 @@ impl Checks {
             return None;
         }
         self.under_way += 1;
-        Some(self.waiting.drain(..self.waiting.len().min(self.together.max(MOST))).collect())
+        Some(self.waiting.drain(..self.waiting.len().min(self.together.max(MOST_BESIDES))).collect())
     }
 
     /// Notes that a job has ended.
     pub(crate) const fn ended(&mut self) {
         self.under_way = self.under_way.saturating_sub(1);
     }
+}
+
+/// Returns how many pieces of that length go together where so many are hashed best.
+fn together(best: usize, piece_length: u32) -> usize {
+    best.min(BYTES_TOGETHER / (piece_length as usize).max(1)).max(2)
 }
 
 #[cfg(test)]
@@ -87,10 +96,19 @@ mod tests {
 
     #[test]
     fn as_many_go_together_as_are_hashed_best_unless_they_are_long() {
-        let together = |length| Checks::new(length).together;
-        assert_eq!(together(256 << 10), worth_together());
-        assert_eq!((together(4 << 20), together(16 << 20)), (2, 2));
-        assert!(together(1 << 20) << 20 <= MOST_BYTES);
+        let of_mebibytes = |mebibytes: u32| together(8, mebibytes << 20);
+        assert_eq!((together(8, 256 << 10), of_mebibytes(1), of_mebibytes(2), of_mebibytes(3)), (8, 8, 4, 2));
+        assert_eq!((of_mebibytes(16), together(2, 256 << 10), together(2, 64 << 20)), (2, 2, 2));
+    }
+
+    #[test]
+    fn what_waits_when_nothing_is_under_way_goes_as_far_as_it_goes_together() {
+        let geometry = Geometry::native(64 << 18).unwrap();
+        for (together, waiting, job) in [(8, 5, 5), (8, 20, 8), (2, 3, 3), (2, 20, 4)] {
+            let mut checks = Checks::by(together);
+            geometry.pieces().take(waiting).for_each(|piece| checks.push(piece, Vec::new()));
+            assert_eq!(checks.begin().map(|pieces| pieces.len()), Some(job));
+        }
     }
 
     #[test]
@@ -111,7 +129,7 @@ mod tests {
     #[test]
     fn pieces_go_in_pairs_while_others_are_under_way_and_alone_when_none_is() {
         let geometry = Geometry::native(64 << 18).unwrap();
-        let mut checks = Checks::by(2);
+        let mut checks = Checks::in_pairs();
         let begun = |checks: &mut Checks| checks.begin().map(|job| job.len());
         let mut pieces = geometry.pieces();
         let mut push = |checks: &mut Checks| checks.push(pieces.next().unwrap(), Vec::new());

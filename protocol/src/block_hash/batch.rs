@@ -9,10 +9,10 @@ use std::slice;
 
 use super::{BLOCK, BlockState, Hasher, WIDE, is_wide};
 
-/// How many messages run together at most where eight do not. Two are nearly as good.
+/// How many messages run together at most where eight do not.
 const LANES: usize = 4;
 
-/// Returns how many messages it is worth while to hash side by side on this machine: with more they take hardly less time.
+/// Returns how many messages are best hashed side by side on this machine: with more of them they take hardly less time.
 pub fn worth_together() -> usize {
     if is_wide() { WIDE } else { 2 }
 }
@@ -28,8 +28,12 @@ pub struct Message<'a, S> {
 
 /// Lets every hasher take in its parts: the same as [`Hasher::update`] for each of them, in less time.
 pub fn update_all<S: BlockState>(messages: &mut [Message<'_, S>]) {
-    let (mut waiting, is_wide) = (messages.iter_mut(), is_wide());
-    let most = if is_wide { WIDE } else { LANES };
+    update_by(messages, if is_wide() { WIDE } else { LANES });
+}
+
+/// Does so with at most so many at a time: [`WIDE`] or [`LANES`].
+fn update_by<S: BlockState>(messages: &mut [Message<'_, S>], most: usize) {
+    let mut waiting = messages.iter_mut();
     let mut running: Vec<Stream<'_, '_, S>> = Vec::with_capacity(most);
     loop {
         running.retain_mut(Stream::advance);
@@ -43,10 +47,10 @@ pub fn update_all<S: BlockState>(messages: &mut [Message<'_, S>]) {
         match running.as_mut_slice() {
             [] => return,
             [alone] => alone.run(),
-            [first, second] => lockstep([first, second]),
-            [first, second, third] => lockstep([first, second, third]),
-            several if is_wide && several.len() >= S::WIDE_FROM => lockstep_wide(several),
-            [first, second, third, fourth, ..] => lockstep([first, second, third, fourth]),
+            several if most == WIDE && several.len() >= S::wide_from() => lockstep::<S, WIDE>(several),
+            two @ [_, _] => lockstep::<S, 2>(two),
+            three @ [_, _, _] => lockstep::<S, 3>(three),
+            more => lockstep::<S, 4>(more),
         }
     }
 }
@@ -80,21 +84,11 @@ impl<'m, 'a, S: BlockState> Stream<'m, 'a, S> {
     }
 }
 
-/// Advances several streams over as many blocks as each of them has at hand.
-fn lockstep<S: BlockState, const N: usize>(mut streams: [&mut Stream<'_, '_, S>; N]) {
-    let mut states: [S; N] = streams.each_ref().map(|stream| stream.hasher.state);
-    let done = S::advance_all(&mut states, streams.each_ref().map(|stream| stream.blocks));
-    for (stream, state) in streams.iter_mut().zip(states) {
-        stream.hasher.state = state;
-        stream.blocks = stream.blocks.get(done..).unwrap_or_default();
-    }
-}
-
-/// Advances up to eight streams over as many blocks as each of them has at hand, in the time that eight take.
-fn lockstep_wide<S: BlockState>(streams: &mut [Stream<'_, '_, S>]) {
+/// Advances the first `N` streams, if there are so many, over as many blocks as each of them has at hand.
+fn lockstep<S: BlockState, const N: usize>(streams: &mut [Stream<'_, '_, S>]) {
     let Some(first) = streams.first() else { return };
     // Where there is no stream, the first goes along once more.
-    let (mut states, mut runs) = ([first.hasher.state; WIDE], [first.blocks; WIDE]);
+    let (mut states, mut runs) = ([first.hasher.state; N], [first.blocks; N]);
     for ((state, run), stream) in states.iter_mut().zip(&mut runs).zip(streams.iter()) {
         (*state, *run) = (stream.hasher.state, stream.blocks);
     }
@@ -130,15 +124,18 @@ mod tests {
                 .zip(&messages)
                 .map(|(hasher, (_, parts))| Message { hasher, parts: parts.iter().map(Vec::as_slice).collect() })
                 .collect();
-            let mut alone = together.clone();
-            update_all(&mut together);
-            for (ours, Message { hasher, parts }) in together.into_iter().zip(&mut alone) {
+            let (mut by_four, mut alone) = (together.clone(), together.clone());
+            update_by(&mut together, WIDE);
+            update_by(&mut by_four, LANES);
+            for ((ours, by_four), Message { hasher, parts }) in together.into_iter().zip(by_four).zip(&mut alone) {
                 for part in parts.iter() {
                     hasher.update(part);
                 }
                 prop_assert_eq!(ours.hasher.state(), hasher.state());
+                prop_assert_eq!(by_four.hasher.state(), hasher.state());
                 let length = parts.iter().map(|part| part.len() as u64).sum();
-                prop_assert_eq!(ours.hasher.finish(length), hasher.clone().finish(length));
+                let right = hasher.clone().finish(length);
+                prop_assert_eq!((ours.hasher.finish(length), by_four.hasher.finish(length)), (right, right));
             }
         }
 

@@ -18,32 +18,41 @@ pub(crate) type Column = __m256i;
 /// 16 words of the schedule of each stream, by four.
 pub(crate) type Schedule = [[Column; 4]; 4];
 
-/// Functions of three bits, as tables of what they give (FIPS 180-4, 4.1).
+// Functions of three bits (FIPS 180-4, 4.1), as tables: bit 4x + 2y + z is what x, y and z give.
+
+/// y if x, otherwise z.
 pub(crate) const CHOICE: i32 = 0b1100_1010;
+
+/// Whether one or all of them are set.
 pub(crate) const PARITY: i32 = 0b1001_0110;
+
+/// Whether two at least are set.
 pub(crate) const MAJORITY: i32 = 0b1110_1000;
 
 /// Says whether the processor has what this takes: registers of 256 bits, and AVX-512's rotations and three-way logic for them.
-pub(crate) fn are_fast() -> bool {
+/// The functions here and in the two files named `avx512.rs` enable these three features and no others.
+pub(crate) fn are_supported() -> bool {
     std::arch::is_x86_feature_detected!("avx2")
         && std::arch::is_x86_feature_detected!("avx512f")
         && std::arch::is_x86_feature_detected!("avx512vl")
 }
 
-/// Advances the state of each stream over so many of its blocks; `rounds` are those over one block of each.
+/// Advances the state of each stream over the blocks that they have in `common`, which no run has fewer of; `rounds` are those
+/// over one block of each.
 #[inline]
 #[target_feature(enable = "avx2,avx512f,avx512vl")]
 pub(crate) fn advance<const N: usize>(
     mut states: [&mut [u32; N]; WIDE],
     runs: &[&[[u8; BLOCK]]; WIDE],
-    blocks: usize,
+    common: usize,
     rounds: impl Fn([Column; N], Schedule) -> [Column; N],
 ) {
+    debug_assert!(runs.iter().all(|run| run.len() >= common), "a run is too short");
     let mut columns = [_mm256_setzero_si256(); N];
     for (number, column) in columns.iter_mut().enumerate() {
         *column = gather(states.each_ref().map(|state| state.get(number).copied().unwrap_or_default()));
     }
-    for number in 0..blocks {
+    for number in 0..common {
         let blocks = runs.map(|run| run.get(number).unwrap_or(&[0; BLOCK]));
         let mixed = rounds(columns, load(blocks));
         for (column, mixed) in columns.iter_mut().zip(mixed) {
@@ -101,10 +110,11 @@ fn load(blocks: [&[u8; BLOCK]; WIDE]) -> Schedule {
 fn row(bytes: &[u8; 32]) -> __m256i {
     let ([a, b, c, d], _) = bytes.as_chunks::<8>() else { return _mm256_setzero_si256() };
     let [a, b, c, d] = [a, b, c, d].map(|two| i64::from_le_bytes(*two));
-    // Within each half of the register.
+    // Together one load of 32 bytes.
+    let bytes = _mm256_set_epi64x(d, c, b, a);
+    // Each word's bytes the other way round; places count within each half of the register.
     let (low, high) = (0x0405_0607_0001_0203, 0x0c0d_0e0f_0809_0a0b);
-    // The first is one load of 32 bytes.
-    _mm256_shuffle_epi8(_mm256_set_epi64x(d, c, b, a), _mm256_set_epi64x(high, low, high, low))
+    _mm256_shuffle_epi8(bytes, _mm256_set_epi64x(high, low, high, low))
 }
 
 /// Makes columns of rows.

@@ -13,10 +13,11 @@ use crate::block_hash::{BLOCK, WIDE};
 /// A state of each stream.
 type States = [Column; 5];
 
-/// Advances each state over so many of its blocks.
+/// Advances each state over the blocks that the runs have in `common`.
 #[target_feature(enable = "avx2,avx512f,avx512vl")]
-pub(super) fn compress(states: &mut [State; WIDE], runs: &[&[[u8; BLOCK]]; WIDE], blocks: usize) {
-    advance(states.each_mut().map(|State(words)| words), runs, blocks, |states, schedule| {
+pub(super) fn compress(states: &mut [State; WIDE], runs: &[&[[u8; BLOCK]]; WIDE], common: usize) {
+    // A function with target features is not one that can be passed on; a closure is.
+    advance(states.each_mut().map(|State(words)| words), runs, common, |states, schedule| {
         rounds(states, schedule)
     });
 }

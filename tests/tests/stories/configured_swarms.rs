@@ -57,7 +57,7 @@ fn three_peers_have_the_file_of_one() {
     let haves = group.log(1002).iter().filter(|line| line.contains("'have' message from 1003")).count();
     assert_eq!(haves, PIECES);
     let seed = group.log(1001);
-    // Whom it serves first is who says first that it is interested; the other has the second place.
+    // Who says first that it is interested is preferred at once; the other may come by the optimistic place.
     let preferred = seed.iter().find_map(|line| line.strip_prefix("Peer 1001 has the preferred neighbors "));
     assert!(matches!(preferred, Some("1002." | "1003." | "1002,1003.")), "{seed:#?}");
     assert!(!seed.iter().any(|line| line.contains("complete file")));

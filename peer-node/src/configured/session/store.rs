@@ -47,7 +47,7 @@ impl Store {
             here,
             bytes_here,
             assembly: Assembly::default(),
-            checks: Checks::by(2),
+            checks: Checks::in_pairs(),
             notes: Notes::new(now),
             givers: BTreeMap::new(),
             given: RateMeter::new(now),

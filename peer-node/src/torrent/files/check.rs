@@ -33,6 +33,7 @@ impl TorrentFiles {
         let claims: Vec<PieceIndex> = geometry.pieces().filter(|piece| claimed.has(*piece)).collect();
         let run = (RUN / geometry.piece_length()).max(1) as usize;
         let together = worth_together().min(run);
+        let run = run - run % together;
         let runs: Vec<&[PieceIndex]> = claims.chunks(run).collect();
         let (next, looked_at) = (AtomicU32::new(0), AtomicU32::new(0));
         let work = || {
