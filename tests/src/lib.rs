@@ -34,5 +34,6 @@ pub mod simulation;
 pub mod small_disk;
 pub mod spreading;
 pub mod terminal;
+pub mod tls_front;
 pub mod torrent_peer;
 pub mod wire;

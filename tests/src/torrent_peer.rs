@@ -1,7 +1,7 @@
 //! Our own program as a BitTorrent client, told by its command line.
 
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::eventually::SOON;
@@ -12,12 +12,19 @@ use crate::programs::programs;
 #[derive(Debug, Default, Clone)]
 pub struct TorrentPeer {
     options: Vec<String>,
+    /// The file of the certificates that it trusts, if not those that the system has.
+    trusted: Option<PathBuf>,
 }
 
 impl TorrentPeer {
     /// Adds options to those that every story needs.
     pub fn with(options: &[&str]) -> Self {
-        Self { options: options.iter().copied().map(String::from).collect() }
+        Self { options: options.iter().copied().map(String::from).collect(), trusted: None }
+    }
+
+    /// Trusts the certificates of a file, and no others.
+    pub fn trusting(certificates: &Path) -> Self {
+        Self { trusted: Some(certificates.into()), ..Self::default() }
     }
 
     /// Makes the command of `torrent download` or `torrent seed`.
@@ -25,6 +32,7 @@ impl TorrentPeer {
         let mut command = peer_torrent(verb);
         command.arg(torrent).arg("--dir").arg(folder);
         command.args(["--port", "0", "--listen-host", "127.0.0.1"]).args(&self.options);
+        command.envs(self.trusted.iter().map(|file| ("SSL_CERT_FILE", file)));
         command
     }
 

@@ -88,6 +88,8 @@ mod torrent_create;
 mod torrent_files;
 #[path = "stories/torrent_foreigners.rs"]
 mod torrent_foreigners;
+#[path = "stories/torrent_https.rs"]
+mod torrent_https;
 #[path = "stories/torrent_interop.rs"]
 mod torrent_interop;
 #[path = "stories/torrent_liars.rs"]

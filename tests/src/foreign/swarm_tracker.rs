@@ -1,4 +1,5 @@
 use std::net::SocketAddr;
+use std::path::PathBuf;
 
 use protocol::infohash::Infohash;
 
@@ -6,6 +7,7 @@ use super::{Opentracker, Scrape};
 use crate::eventually::{SOON, until, within};
 use crate::index::Index;
 use crate::seeder_tracker::SeederTracker;
+use crate::tls_front::TlsFront;
 
 /// A tracker, whoever made it.
 #[derive(Debug)]
@@ -19,6 +21,7 @@ enum Program {
     Opentracker(Opentracker),
     Index(Index),
     Within(SeederTracker),
+    Secure(Index, TlsFront),
 }
 
 impl SwarmTracker {
@@ -43,6 +46,14 @@ impl SwarmTracker {
         Self { program: Program::Index(index), url }
     }
 
+    /// Starts an index that is a tracker too, to be asked over HTTPS.
+    pub fn index_over_https() -> Self {
+        let index = Index::start_with("127.0.0.1:0", &["--tracker", "127.0.0.1:0"]);
+        let front = TlsFront::start(index.tracker());
+        let url = format!("https://{}/announce", front.address());
+        Self { program: Program::Secure(index, front), url }
+    }
+
     /// Starts one in this process that tells of the seeders it is told of.
     pub fn within() -> Self {
         let tracker = SeederTracker::start().expect("a free port");
@@ -60,6 +71,12 @@ impl SwarmTracker {
         if let Program::Opentracker(program) = &self.program {
             program.allow(infohash);
         }
+    }
+
+    /// Gives the file with the certificate of one that is asked over HTTPS.
+    pub fn certificate(&self) -> PathBuf {
+        let Program::Secure(_, front) = &self.program else { panic!("{self:?} has no certificate") };
+        front.certificate().to_owned()
     }
 
     fn within_this_process(&self) -> &SeederTracker {
@@ -80,7 +97,7 @@ impl SwarmTracker {
     fn scrape(&self, infohash: Infohash) -> Option<Scrape> {
         match &self.program {
             Program::Opentracker(program) => Scrape::ask(program.address(), infohash),
-            Program::Index(index) => Scrape::ask(index.tracker(), infohash),
+            Program::Index(index) | Program::Secure(index, _) => Scrape::ask(index.tracker(), infohash),
             Program::Within(_) => None,
         }
     }
