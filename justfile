@@ -30,6 +30,10 @@ demo *FILE:
 bench *ARGS:
     cargo bench --package tests --bench transfer -- {{ARGS}}
 
+# Downloads over emulated long lines beside curl and aria2 (as root): `just long-lines bbr,100ms`; all cells take up to three hours.
+long-lines *ARGS:
+    cargo bench --package tests --bench long_lines -- {{ARGS}}
+
 # Kills an index under load, so many times; what it acknowledged must be there each time.
 index-kills CYCLES="1000":
     STORY_CYCLES={{CYCLES}} cargo test --package tests --test stories survives_kill_9 -- --nocapture

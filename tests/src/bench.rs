@@ -16,6 +16,7 @@ mod figures;
 mod group;
 pub mod index;
 mod interrupt;
+pub mod long_lines;
 mod machine;
 mod measured;
 mod nginx;

@@ -16,6 +16,14 @@ pub struct Programs {
     pub peer_node: PathBuf,
 }
 
+impl Programs {
+    /// Returns those that lie in a folder.
+    pub fn in_folder(folder: &Path) -> Self {
+        let program = |name: &str| folder.join(format!("{name}{}", env::consts::EXE_SUFFIX));
+        Self { index_server: program("index-server"), peer_node: program("peer-node") }
+    }
+}
+
 /// Returns the programs, built in the profile of the running one the first time they are asked for.
 pub fn programs() -> &'static Programs {
     static BUILT: OnceLock<Programs> = OnceLock::new();
@@ -53,9 +61,7 @@ pub fn build(quiet: bool) -> Result<Programs> {
     if !status.success() {
         bail!("cargo could not build index-server and peer-node ({status})");
     }
-    let suffix = env::consts::EXE_SUFFIX;
-    let program = |name: &str| folder.join(format!("{name}{suffix}"));
-    Ok(Programs { index_server: program("index-server"), peer_node: program("peer-node") })
+    Ok(Programs::in_folder(&folder))
 }
 
 /// The folder that cargo puts a profile's programs in: that of this one, or the one around `deps`.

@@ -22,6 +22,8 @@ mod rqbit;
 mod small;
 mod transmission;
 
+pub(super) use aria2_torrent::OPTIONS as ARIA2_TORRENT_OPTIONS;
+
 /// One way to transfer a file, or a folder of small ones.
 pub(super) trait Contender: Debug {
     /// Its name on the command line and in the table.

@@ -37,7 +37,8 @@ pub(super) fn start(stage: &Stage, count: usize) -> Result<Senders> {
     Ok(senders)
 }
 
-fn configuration(home: &Path, own: &Path, address: SocketAddr) -> String {
+/// Writes the configuration of a server of what lies in `home`, which keeps what it needs in `own`.
+pub(super) fn configuration(home: &Path, own: &Path, address: SocketAddr) -> String {
     // Workers of a server that root starts belong to somebody who may not read the folder.
     let user = if geteuid().is_root() { "user root;" } else { "" };
     let own = own.display();

@@ -15,7 +15,8 @@ use crate::free_port::free_port;
 #[derive(Debug)]
 pub(super) struct Aria2Torrent;
 
-const OPTIONS: [&str; 9] = [
+/// What keeps it to the trackers of the torrent, and its reports short.
+pub(in crate::bench) const OPTIONS: [&str; 9] = [
     "--no-conf",
     "--enable-dht=false",
     "--enable-dht6=false",

@@ -1,0 +1,226 @@
+use std::fmt;
+use std::time::Duration;
+
+use crate::long_line::{Congestion, Line};
+
+/// How long the lines of all sources together need for the file, in seconds.
+pub(super) const CARRIED_IN: u32 = 4;
+
+const MBIT: u64 = 1_000_000;
+
+/// Round-trip times of one source, in milliseconds; the longest is about that of a line around half the world.
+const ROUND_TRIPS: [u64; 3] = [10, 100, 250];
+
+/// Packets lost in each direction, per million.
+const LOSSES: [u32; 3] = [0, 1000, 10_000];
+
+/// Rates of one source, in Mbit/s.
+const RATES: [u64; 3] = [20, 100, 400];
+
+/// Rates in Mbit/s and round-trip times in milliseconds of four unequal sources.
+const FOUR: [(u64, u64); 4] = [(40, 20), (20, 50), (10, 90), (5, 130)];
+
+/// The receiver's rate, and that of the index, in Mbit/s.
+const FAST: u64 = 1000;
+
+/// The delay of the lines of the index, and of a receiver with several sources.
+const NEAR: Duration = Duration::from_millis(1);
+
+/// Everything that distinguishes one measurement from another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Cell {
+    pub(super) dialect: Dialect,
+    pub(super) sources: Sources,
+    pub(super) addresses: Addresses,
+    pub(super) congestion: Congestion,
+    /// Packets lost in each direction on a source's line, per million.
+    pub(super) loss: u32,
+}
+
+/// How content is transferred.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Dialect {
+    Native,
+    BitTorrent,
+}
+
+/// Who has the content.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Sources {
+    /// One, with a round-trip time in milliseconds and a rate in Mbit/s.
+    One { round_trip: u64, rate: u64 },
+    /// Those of [`FOUR`].
+    Four,
+}
+
+/// Which addresses the hosts have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Addresses {
+    Private,
+    Public,
+}
+
+impl Cell {
+    /// Returns all cells: every line for one source with private addresses, and the other kinds at 100 ms and 100 Mbit/s.
+    pub(super) fn all() -> Vec<Self> {
+        let usual = Sources::One { round_trip: 100, rate: 100 };
+        let kinds = [
+            (Dialect::Native, usual, Addresses::Public),
+            (Dialect::Native, Sources::Four, Addresses::Private),
+            (Dialect::BitTorrent, usual, Addresses::Private),
+            (Dialect::BitTorrent, Sources::Four, Addresses::Private),
+        ];
+        let mut all = Vec::new();
+        for congestion in [Congestion::Bbr, Congestion::Cubic] {
+            for round_trip in ROUND_TRIPS {
+                for rate in RATES {
+                    let sources = Sources::One { round_trip, rate };
+                    let lines = LOSSES.map(|loss| Self {
+                        dialect: Dialect::Native,
+                        sources,
+                        addresses: Addresses::Private,
+                        congestion,
+                        loss,
+                    });
+                    all.extend(lines);
+                }
+            }
+            for (dialect, sources, addresses) in kinds {
+                all.extend(LOSSES.map(|loss| Self { dialect, sources, addresses, congestion, loss }));
+            }
+        }
+        all
+    }
+
+    /// Returns the words by which the cell is chosen.
+    pub(super) fn words(self) -> Vec<String> {
+        let dialect = match self.dialect {
+            Dialect::Native => "native",
+            Dialect::BitTorrent => "bittorrent",
+        };
+        let addresses = match self.addresses {
+            Addresses::Private => "private",
+            Addresses::Public => "public",
+        };
+        let mut words = vec![dialect.into(), addresses.into(), self.congestion.name().into()];
+        match self.sources {
+            Sources::One { round_trip, rate } => {
+                words.extend(["one".into(), format!("{round_trip}ms"), format!("{rate}mbit")]);
+            }
+            Sources::Four => words.push("four".into()),
+        }
+        words.push(format!("{}%", self.loss_percent()));
+        words
+    }
+
+    /// Returns the loss in percent, as text.
+    pub(super) fn loss_percent(self) -> String {
+        (f64::from(self.loss) / 10_000.0).to_string()
+    }
+
+    /// Returns how often each contender runs by default.
+    pub(super) fn runs(self) -> u16 {
+        match self.sources {
+            Sources::One { round_trip: 100, rate: 100 } | Sources::Four => 5,
+            Sources::One { .. } => 3,
+        }
+    }
+
+    /// Returns the size of the file in bytes.
+    pub(super) fn size(self) -> u64 {
+        self.rate() / 8 * u64::from(CARRIED_IN)
+    }
+
+    /// Returns the rate of all sources together in bits per second.
+    fn rate(self) -> u64 {
+        match self.sources {
+            Sources::One { rate, .. } => rate * MBIT,
+            Sources::Four => FOUR.iter().map(|(rate, _)| rate * MBIT).sum(),
+        }
+    }
+
+    /// Returns the round-trip time; of several sources, the mean.
+    pub(super) fn round_trip(self) -> Duration {
+        match self.sources {
+            Sources::One { round_trip, .. } => Duration::from_millis(round_trip),
+            Sources::Four => {
+                let all: u64 = FOUR.iter().map(|(_, round_trip)| round_trip * 1000).sum();
+                Duration::from_micros(all / FOUR.len() as u64)
+            }
+        }
+    }
+
+    /// Returns the first three bytes of all addresses: of a private network, or of one for documentation.
+    pub(super) const fn network(self) -> [u8; 3] {
+        match self.addresses {
+            Addresses::Private => [10, 99, 0],
+            Addresses::Public => [198, 51, 100],
+        }
+    }
+
+    /// Returns the number of sources.
+    pub(super) const fn source_count(self) -> usize {
+        match self.sources {
+            Sources::One { .. } => 1,
+            Sources::Four => FOUR.len(),
+        }
+    }
+
+    /// Returns the lines of the hosts: the index, the sources, the receiver.
+    pub(super) fn lines(self) -> Vec<Line> {
+        let fast = |delay, round_trip| Line::new(FAST * MBIT, delay, round_trip);
+        let source = |rate, round_trip, delay| Line::new(rate * MBIT, delay, round_trip).losing(self.loss);
+        let mut lines = vec![fast(NEAR, self.round_trip())];
+        match self.sources {
+            Sources::One { round_trip, rate } => {
+                let round_trip = Duration::from_millis(round_trip);
+                lines.push(source(rate, round_trip, round_trip / 4));
+                lines.push(fast(round_trip / 4, round_trip));
+            }
+            Sources::Four => {
+                for (rate, round_trip) in FOUR {
+                    let round_trip = Duration::from_millis(round_trip);
+                    lines.push(source(rate, round_trip, (round_trip / 2).saturating_sub(NEAR)));
+                }
+                lines.push(fast(NEAR, self.round_trip()));
+            }
+        }
+        lines
+    }
+}
+
+impl fmt::Display for Cell {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.words().join(","))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn every_cell_is_there_once_and_has_a_name_of_its_own() {
+        let all = Cell::all();
+        let names: BTreeSet<String> = all.iter().map(Cell::to_string).collect();
+        assert_eq!((all.len(), names.len()), (2 * (27 + 12), all.len()));
+        assert!(names.contains("native,private,bbr,one,100ms,100mbit,0.1%"), "{names:?}");
+    }
+
+    #[test]
+    fn two_delays_make_half_a_round_trip_and_four_sources_have_their_own() {
+        for cell in Cell::all() {
+            let lines = cell.lines();
+            let (sources, receiver) = (&lines[1..lines.len() - 1], lines[lines.len() - 1]);
+            let trips: Vec<Duration> = sources.iter().map(|line| 2 * (line.delay + receiver.delay)).collect();
+            match cell.sources {
+                Sources::One { .. } => assert_eq!(trips, [cell.round_trip()]),
+                Sources::Four => assert_eq!(trips, [20, 50, 90, 130].map(Duration::from_millis)),
+            }
+            let rate: u64 = sources.iter().map(|line| line.up).sum();
+            assert_eq!(cell.size() * 8 / rate, u64::from(CARRIED_IN));
+        }
+    }
+}

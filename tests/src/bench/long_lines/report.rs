@@ -1,0 +1,161 @@
+//! What is printed about a cell and about all of them.
+
+use serde_json::{Value, json};
+
+use super::cell::Cell;
+use super::contender::Contender;
+use super::result::{Measured, Series};
+use super::verdict::Requirement;
+
+/// A cell with its figures and its verdict.
+#[derive(Debug)]
+pub(super) struct Report {
+    cell: Cell,
+    measured: Measured,
+    requirement: Option<Requirement>,
+}
+
+impl Report {
+    /// Judges what was measured in a cell.
+    pub(super) fn new(cell: Cell, measured: Measured) -> Self {
+        let requirement = Requirement::of(cell, |contender| measured.median(contender));
+        Self { cell, measured, requirement }
+    }
+
+    /// Returns whether ours meets what is required; none if it cannot be told.
+    fn verdict(&self) -> Option<bool> {
+        let required = self.requirement.as_ref()?;
+        Some(required.is_met_by(self.measured.median(Contender::ours(self.cell))?))
+    }
+
+    fn verdict_text(&self) -> String {
+        let ours = self.measured.median(Contender::ours(self.cell));
+        match (&self.requirement, ours, self.verdict()) {
+            (Some(required), Some(ours), Some(true)) => {
+                format!("at most {:.2} s ({}): met, {:.2} s", required.seconds, required.rule, ours)
+            }
+            (Some(required), Some(ours), _) => {
+                let over = ours - required.seconds;
+                format!("at most {:.2} s ({}): MISSED by {over:.2} s", required.seconds, required.rule)
+            }
+            _ => "not judged: a contender has no figures".into(),
+        }
+    }
+
+    /// Prints the cell's table.
+    pub(super) fn print(&self) {
+        println!("  {:<13} {:>7} {:>7} {:>7} {:>7}  runs", "", "median", "least", "most", "first");
+        for runs in &self.measured.all {
+            for failure in &runs.failures {
+                println!("  {:<13} FAILED: {failure}", runs.contender.name());
+            }
+            let Some(seconds) = runs.seconds() else { continue };
+            let first = runs.first().map_or_else(|| "-".into(), |first| format!("{first:.2}"));
+            let cut = if runs.cut() > 0 { format!(", {} stopped", runs.cut()) } else { String::new() };
+            println!(
+                "  {:<13} {:>7.2} {:>7.2} {:>7.2} {first:>7}  {}{cut}",
+                runs.contender.name(),
+                seconds.median,
+                seconds.least,
+                seconds.most,
+                runs.runs.len(),
+            );
+        }
+        println!("  required: {}", self.verdict_text());
+        let (most, worst) = self.measured.lateness();
+        println!(
+            "  load {}, host took {}; 99 % of packets at most {:.2} ms late, the latest {:.1} ms",
+            self.measured.load,
+            self.measured.stolen,
+            most.as_secs_f64() * 1000.0,
+            worst.as_secs_f64() * 1000.0
+        );
+    }
+
+    /// Returns everything as JSON.
+    pub(super) fn json(&self) -> Value {
+        let (late, latest) = self.measured.lateness();
+        let contenders: Vec<Value> = self.measured.all.iter().map(contender_json).collect();
+        json!({
+            "cell": self.cell.to_string(),
+            "bytes": self.cell.size(),
+            "contenders": contenders,
+            "required": self.requirement.as_ref().map(|required| required.seconds),
+            "rule": self.requirement.as_ref().map(|required| required.rule),
+            "met": self.verdict(),
+            "load": self.measured.load,
+            "stolen": self.measured.stolen,
+            "late_99_percent": late.as_secs_f64(),
+            "latest": latest.as_secs_f64(),
+        })
+    }
+
+    /// Returns a row of the table for the documentation.
+    fn markdown(&self) -> String {
+        let shown = |contenders: &[Contender]| {
+            let found = contenders.iter().find_map(|contender| self.runs_of(*contender));
+            found.map_or_else(|| "-".into(), in_words)
+        };
+        let verdict = match self.verdict() {
+            Some(true) => "met",
+            Some(false) => "**missed**",
+            None => "-",
+        };
+        let required = self
+            .requirement
+            .as_ref()
+            .map_or_else(|| "-".into(), |required| format!("{:.2}", required.seconds));
+        format!(
+            "| {} | {} | {} | {} | {required} | {verdict} |",
+            self.cell.words().join(" "),
+            shown(&[Contender::Ours, Contender::OursTorrent]),
+            shown(&[Contender::Curl]),
+            shown(&[Contender::Aria2, Contender::Aria2Torrent]),
+        )
+    }
+
+    fn runs_of(&self, contender: Contender) -> Option<&Series> {
+        self.measured.all.iter().find(|runs| runs.contender == contender && !runs.runs.is_empty())
+    }
+}
+
+fn in_words(runs: &Series) -> String {
+    runs.seconds().map_or_else(String::new, |seconds| {
+        format!("{:.2} ({:.2} to {:.2})", seconds.median, seconds.least, seconds.most)
+    })
+}
+
+fn contender_json(runs: &Series) -> Value {
+    json!({
+        "name": runs.contender.name(),
+        "seconds": runs.runs.iter().map(|run| run.took.as_secs_f64()).collect::<Vec<_>>(),
+        "median": runs.seconds().map(|seconds| seconds.median),
+        "first": runs.first(),
+        "stopped": runs.cut(),
+        "failures": runs.failures,
+    })
+}
+
+/// Prints in how many cells ours meets what is required, and names the others.
+pub(super) fn summarise(reports: &[Report]) {
+    let count = |verdict| reports.iter().filter(|report| report.verdict() == verdict).count();
+    println!(
+        "\n{} cells: {} met, {} missed, {} not judged",
+        reports.len(),
+        count(Some(true)),
+        count(Some(false)),
+        count(None)
+    );
+    for report in reports.iter().filter(|report| report.verdict() == Some(false)) {
+        println!("  missed  {}  {}", report.cell, report.verdict_text());
+    }
+}
+
+/// Prints a table of all cells, for the documentation.
+pub(super) fn print_markdown(reports: &[Report]) {
+    println!("\n| seconds, median (least to most) | Peerdex | curl | aria2c | at most | |");
+    println!("|---|---|---|---|--:|---|");
+    for report in reports {
+        println!("{}", report.markdown());
+    }
+}

@@ -1,0 +1,117 @@
+//! Hosts on long lines: each is a network namespace with one TUN device, and one thread carries packets between the devices
+//! with a rate in each direction, a delay, random loss and a bounded queue.
+//!
+//! Nothing but `/dev/net/tun` and the right to make namespaces is needed; no traffic leaves the machine.
+
+use std::net::Ipv4Addr;
+use std::path::Path;
+use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::{fs, process};
+
+use anyhow::{Context, Result, bail};
+use rustix::process::geteuid;
+
+mod carrier;
+mod congestion;
+mod emulator;
+mod line;
+mod meter;
+mod namespace;
+mod timeliness;
+
+pub use congestion::Congestion;
+pub use line::Line;
+pub use meter::{Meter, Reading};
+pub use timeliness::Timeliness;
+
+use carrier::Carrier;
+use emulator::Emulator;
+use namespace::Namespace;
+
+static NEXT: AtomicU32 = AtomicU32::new(0);
+
+/// A running network of hosts on long lines; removed when dropped.
+#[derive(Debug)]
+pub struct LongLines {
+    // The devices go before the namespaces they are in.
+    carrier: Carrier,
+    hosts: Vec<(Namespace, Ipv4Addr)>,
+    meter: Arc<Meter>,
+}
+
+/// Returns why this process cannot make long lines, if it cannot.
+pub fn obstacle() -> Option<String> {
+    if !geteuid().is_root() {
+        return Some("network namespaces need root".into());
+    }
+    if !Path::new("/dev/net/tun").exists() {
+        return Some("there is no /dev/net/tun".into());
+    }
+    Namespace::make("pdl-probe", process::id()).err().map(|error| format!("{error:#}"))
+}
+
+impl LongLines {
+    /// Makes a host for each line. The first host has the address `network`.1, the next one `network`.2 and so on, where
+    /// `network` gives the first three bytes; all of them use one congestion control by default.
+    pub fn new(network: [u8; 3], lines: &[Line], congestion: Congestion) -> Result<Self> {
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        let [a, b, c] = network;
+        let (mut hosts, mut devices) = (Vec::new(), Vec::new());
+        for (host, _) in (1..).zip(lines) {
+            let namespace = Namespace::make(&format!("pdl{number}-{host}"), process::id())?;
+            let address = Ipv4Addr::new(a, b, c, host);
+            devices.push(namespace.add_device(address)?);
+            congestion.set_in(&namespace)?;
+            hosts.push((namespace, address));
+        }
+        let placed = hosts.iter().map(|(_, address)| *address).zip(lines.iter().copied());
+        let meter = Arc::new(Meter::default());
+        let carrier = Carrier::start(Emulator::new(placed, u64::from(number)), devices, Arc::clone(&meter))?;
+        Ok(Self { carrier, hosts, meter })
+    }
+
+    /// Returns the address of a host; the first is 0.
+    pub fn address(&self, host: usize) -> Ipv4Addr {
+        self.hosts[host].1
+    }
+
+    /// Makes a command that runs a program on a host.
+    pub fn command(&self, host: usize, program: &Path) -> Command {
+        let mut command = Command::new("ip");
+        command.args(["netns", "exec", self.hosts[host].0.name()]).arg(program);
+        command
+    }
+
+    /// Runs a closure in a thread that belongs to a host: its sockets are the host's.
+    pub fn inside<T: Send>(&self, host: usize, run: impl FnOnce() -> T + Send) -> Result<T> {
+        self.hosts[host].0.inside(run)
+    }
+
+    /// Returns what is measured on the lines.
+    pub fn meter(&self) -> &Meter {
+        &self.meter
+    }
+
+    /// Returns true if the thread that carries packets is still at work.
+    pub fn carries(&self) -> bool {
+        self.carrier.is_running()
+    }
+}
+
+/// Returns a setting of TCP as the system has it, such as `tcp_rmem`.
+pub fn tcp_setting(name: &str) -> Result<String> {
+    let path = format!("/proc/sys/net/ipv4/{name}");
+    let text = fs::read_to_string(&path).with_context(|| format!("cannot read {path}"))?;
+    Ok(text.split_whitespace().collect::<Vec<_>>().join(" "))
+}
+
+/// Runs `ip` and reports what it writes if it fails.
+fn ip(arguments: &[&str]) -> Result<()> {
+    let output = Command::new("ip").args(arguments).output().context("cannot run ip")?;
+    if !output.status.success() {
+        bail!("ip {}: {}", arguments.join(" "), String::from_utf8_lossy(&output.stderr).trim());
+    }
+    Ok(())
+}

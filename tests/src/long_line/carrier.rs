@@ -1,0 +1,113 @@
+//! The thread that carries packets from device to device.
+
+use std::num::NonZeroU64;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::process::setpriority_process;
+use rustix::thread::{gettid, set_current_timer_slack};
+use tun_rs::SyncDevice;
+
+use super::emulator::Emulator;
+use super::meter::Meter;
+
+/// How long the thread sleeps at most, so that it ends soon after it is asked to.
+const LONGEST_SLEEP: Duration = Duration::from_millis(20);
+
+/// Packets read from one device before the others and what is due get their turn.
+const BATCH: usize = 32;
+
+/// As long as the longest packet that a device passes on.
+const BUFFER: usize = 64 << 10;
+
+/// Ahead of the programs under test: a late packet looks like a longer line.
+const PRIORITY: i32 = -15;
+
+/// The running thread; ends when dropped.
+#[derive(Debug)]
+pub(super) struct Carrier {
+    ended: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Carrier {
+    /// Starts to carry packets between devices, in the order of the emulator's hosts.
+    pub(super) fn start(emulator: Emulator, devices: Vec<SyncDevice>, meter: Arc<Meter>) -> Result<Self> {
+        for device in &devices {
+            device.set_nonblocking(true).context("cannot make a device non-blocking")?;
+        }
+        let ended = Arc::new(AtomicBool::new(false));
+        let asked = Arc::clone(&ended);
+        let thread = thread::Builder::new().name("long-lines".into()).spawn(move || {
+            // Without these the lines are somewhat less exact, which is measured.
+            let _ = setpriority_process(Some(gettid()), PRIORITY);
+            let _ = set_current_timer_slack(NonZeroU64::new(1));
+            Carrying { emulator, devices, meter, start: Instant::now() }.run(&asked);
+        })?;
+        Ok(Self { ended, thread: Some(thread) })
+    }
+
+    /// Returns true if the thread has not ended.
+    pub(super) fn is_running(&self) -> bool {
+        self.thread.as_ref().is_some_and(|thread| !thread.is_finished())
+    }
+}
+
+impl Drop for Carrier {
+    fn drop(&mut self) {
+        self.ended.store(true, Ordering::Relaxed);
+        // One that has panicked has printed why.
+        let _ = self.thread.take().map(JoinHandle::join);
+    }
+}
+
+struct Carrying {
+    emulator: Emulator,
+    devices: Vec<SyncDevice>,
+    meter: Arc<Meter>,
+    start: Instant,
+}
+
+impl Carrying {
+    fn run(&mut self, ended: &AtomicBool) {
+        let mut buffer = vec![0; BUFFER];
+        while !ended.load(Ordering::Relaxed) {
+            self.sleep();
+            for host in 0..self.devices.len() {
+                self.read(host, &mut buffer);
+            }
+            self.deliver();
+        }
+    }
+
+    /// Sleeps until a device has a packet or one arrives.
+    fn sleep(&self) {
+        let next = self.emulator.next().map(|at| at.saturating_sub(self.start.elapsed()));
+        let wait = next.unwrap_or(LONGEST_SLEEP).min(LONGEST_SLEEP);
+        let wait = Timespec { tv_sec: 0, tv_nsec: wait.subsec_nanos().into() };
+        let mut polled: Vec<_> =
+            self.devices.iter().map(|device| PollFd::new(device, PollFlags::IN)).collect();
+        // An interrupted wait is repeated by the loop.
+        let _ = poll(&mut polled, Some(&wait));
+    }
+
+    fn read(&mut self, host: usize, buffer: &mut [u8]) {
+        for _ in 0..BATCH {
+            let Ok(length) = self.devices[host].recv(buffer) else { return };
+            self.emulator.send(self.start.elapsed(), host, &buffer[..length]);
+        }
+    }
+
+    fn deliver(&mut self) {
+        while let Some(arrival) = self.emulator.arrived(self.start.elapsed()) {
+            let late = self.start.elapsed().saturating_sub(arrival.at);
+            self.meter.count(arrival.from, arrival.to, arrival.bytes.len(), late);
+            // A packet that the receiver's system does not take is lost, as on any line.
+            let _ = self.devices[arrival.to].send(&arrival.bytes);
+        }
+    }
+}

@@ -1,0 +1,201 @@
+//! When each packet arrives, and which never do. Knows no device and no clock.
+
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, HashMap};
+use std::net::Ipv4Addr;
+use std::time::Duration;
+
+use super::line::{Line, Transmitter};
+use crate::content::Noise;
+
+const SHORTEST_PACKET: usize = 20;
+const DESTINATION: usize = 16;
+const MILLION: u64 = 1_000_000;
+
+/// The state of all lines.
+#[derive(Debug)]
+pub(super) struct Emulator {
+    ends: Vec<End>,
+    by_address: HashMap<Ipv4Addr, usize>,
+    travelling: BinaryHeap<Reverse<Packet>>,
+    count: u64,
+    noise: Noise,
+}
+
+#[derive(Debug)]
+struct End {
+    line: Line,
+    up: Transmitter,
+    down: Transmitter,
+}
+
+/// A packet on its way; ordered by what happens first.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Packet {
+    at: Duration,
+    number: u64,
+    stage: Stage,
+    from: usize,
+    to: usize,
+    bytes: Vec<u8>,
+}
+
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Stage {
+    /// Reaches the queue of the receiver's line.
+    Queue,
+    /// Reaches the receiver.
+    Arrival,
+}
+
+/// A packet that is to be delivered.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Arrival {
+    /// When.
+    pub(super) at: Duration,
+    /// The host that sent it.
+    pub(super) from: usize,
+    /// The host it is for.
+    pub(super) to: usize,
+    /// The packet, from its IP header on.
+    pub(super) bytes: Vec<u8>,
+}
+
+impl Emulator {
+    /// Connects hosts; the seed decides which packets are lost.
+    pub(super) fn new(hosts: impl Iterator<Item = (Ipv4Addr, Line)>, seed: u64) -> Self {
+        let (mut ends, mut by_address) = (Vec::new(), HashMap::new());
+        for (address, line) in hosts {
+            by_address.insert(address, ends.len());
+            let (up, down) = (Transmitter::new(line.up, line.queue), Transmitter::new(line.down, line.queue));
+            ends.push(End { line, up, down });
+        }
+        Self { ends, by_address, travelling: BinaryHeap::new(), count: 0, noise: Noise::from_seed(seed) }
+    }
+
+    /// Takes a packet from a host. What is not IPv4, for nobody here, lost or too much is dropped.
+    pub(super) fn send(&mut self, now: Duration, from: usize, bytes: &[u8]) {
+        let Some(to) = self.receiver(bytes) else { return };
+        let left = self.ends[from].up.transmit(now, bytes.len());
+        let Some(left) = left else { return };
+        if self.is_lost(from) || self.is_lost(to) {
+            return;
+        }
+        let at = left + self.ends[from].line.delay + self.ends[to].line.delay;
+        self.travel(Packet { at, number: 0, stage: Stage::Queue, from, to, bytes: bytes.into() });
+    }
+
+    /// Returns when there is something to do next.
+    pub(super) fn next(&self) -> Option<Duration> {
+        self.travelling.peek().map(|Reverse(packet)| packet.at)
+    }
+
+    /// Takes the next packet that has arrived by now.
+    pub(super) fn arrived(&mut self, now: Duration) -> Option<Arrival> {
+        while self.next().is_some_and(|at| at <= now) {
+            let Reverse(Packet { at, stage, from, to, bytes, .. }) = self.travelling.pop()?;
+            match stage {
+                Stage::Arrival => return Some(Arrival { at, from, to, bytes }),
+                Stage::Queue => {
+                    if let Some(at) = self.ends[to].down.transmit(at, bytes.len()) {
+                        self.travel(Packet { at, number: 0, stage: Stage::Arrival, from, to, bytes });
+                    }
+                }
+            }
+        }
+        None
+    }
+
+    fn travel(&mut self, packet: Packet) {
+        self.count += 1;
+        self.travelling.push(Reverse(Packet { number: self.count, ..packet }));
+    }
+
+    fn receiver(&self, bytes: &[u8]) -> Option<usize> {
+        if bytes.len() < SHORTEST_PACKET || bytes[0] >> 4 != 4 {
+            return None;
+        }
+        let address: [u8; 4] = bytes.get(DESTINATION..)?.first_chunk().copied()?;
+        self.by_address.get(&Ipv4Addr::from(address)).copied()
+    }
+
+    fn is_lost(&mut self, host: usize) -> bool {
+        let loss = u64::from(self.ends[host].line.loss);
+        loss > 0 && self.noise.below(MILLION) < loss
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FAST: u64 = 1_000_000_000;
+
+    fn ms(ms: u64) -> Duration {
+        Duration::from_millis(ms)
+    }
+
+    fn between(sender: Line, receiver: Line) -> Emulator {
+        let hosts = [sender, receiver].into_iter().zip(1..);
+        Emulator::new(hosts.map(|(line, host)| (Ipv4Addr::new(10, 0, 0, host), line)), 1)
+    }
+
+    fn packet(to: u8, length: usize) -> Vec<u8> {
+        let mut bytes = vec![0; length];
+        bytes[0] = 0x45;
+        bytes[DESTINATION..SHORTEST_PACKET].copy_from_slice(&[10, 0, 0, to]);
+        bytes
+    }
+
+    fn arrivals(emulator: &mut Emulator) -> Vec<Arrival> {
+        std::iter::from_fn(|| emulator.arrived(Duration::MAX)).collect()
+    }
+
+    #[test]
+    fn a_packet_takes_its_time_on_both_lines() {
+        let sender = Line::new(12_000_000, ms(20), ms(0));
+        let mut emulator = between(sender, Line::new(6_000_000, ms(30), ms(0)));
+        emulator.send(ms(100), 0, &packet(2, 1500));
+        assert_eq!(emulator.arrived(ms(152)), None);
+        let at = arrivals(&mut emulator)[0].at;
+        assert_eq!(at, ms(100 + 1 + 20 + 30 + 2), "sent, two delays, received");
+    }
+
+    #[test]
+    fn the_slower_line_decides_the_rate_and_order_is_kept() {
+        let fast = Line::new(FAST, ms(5), ms(0));
+        let mut emulator = between(fast, Line::new(12_000_000, ms(5), ms(0)));
+        for length in 1400..1420 {
+            emulator.send(ms(0), 0, &packet(2, length));
+        }
+        let all = arrivals(&mut emulator);
+        assert!(all.windows(2).all(|two| two[0].bytes.len() + 1 == two[1].bytes.len()));
+        let bytes: u64 = all.iter().skip(1).map(|arrival| arrival.bytes.len() as u64).sum();
+        let took = all[19].at.saturating_sub(all[0].at);
+        let nanos = u64::try_from(took.as_nanos()).expect("a short time");
+        assert!(nanos.abs_diff(bytes * 8 * 1000 / 12) < 20, "{nanos} ns for {bytes} bytes");
+    }
+
+    #[test]
+    fn as_many_packets_are_lost_as_was_asked_for() {
+        let sender = Line::new(FAST, ms(1), ms(0)).losing(10_000);
+        let mut emulator = between(sender, Line::new(FAST, ms(1), ms(0)));
+        let mut arrived = 0;
+        for number in 0..100_000 {
+            emulator.send(ms(number), 0, &packet(2, 100));
+            emulator.send(ms(number), 1, &packet(1, 100));
+            arrived += arrivals(&mut emulator).len();
+        }
+        let lost = 200_000 - arrived;
+        assert!((1800..2200).contains(&lost), "{lost} of 200,000 lost, 1 % in each direction");
+    }
+
+    #[test]
+    fn what_nobody_here_can_receive_is_dropped() {
+        let mut emulator = between(Line::new(FAST, ms(1), ms(0)), Line::new(FAST, ms(1), ms(0)));
+        emulator.send(ms(0), 0, &packet(9, 100));
+        emulator.send(ms(0), 0, &[0x45]);
+        emulator.send(ms(0), 0, &[0x60; 100]);
+        assert_eq!(emulator.next(), None);
+    }
+}

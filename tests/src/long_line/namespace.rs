@@ -1,0 +1,68 @@
+use std::fs::File;
+use std::net::Ipv4Addr;
+use std::os::fd::AsFd as _;
+use std::panic;
+use std::thread;
+
+use anyhow::{Context, Result};
+use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
+use tun_rs::{DeviceBuilder, SyncDevice};
+
+use super::ip;
+
+const DEVICE: &str = "line0";
+
+/// Packets that may wait for the emulator; its own queues are the ones that should drop.
+const DEVICE_QUEUE: &str = "10000";
+
+/// A network namespace; deleted when dropped.
+#[derive(Debug)]
+pub(super) struct Namespace(String);
+
+impl Namespace {
+    /// Makes a namespace whose name begins with `prefix`; `process` keeps those of several processes apart.
+    pub(super) fn make(prefix: &str, process: u32) -> Result<Self> {
+        let name = format!("{prefix}-{process}");
+        ip(&["netns", "add", &name]).context("no network namespace can be made")?;
+        let namespace = Self(name);
+        ip(&["-n", namespace.name(), "link", "set", "lo", "up"])?;
+        Ok(namespace)
+    }
+
+    /// Returns its name.
+    pub(super) fn name(&self) -> &str {
+        &self.0
+    }
+
+    /// Gives the namespace its only way out, a TUN device, and an address whose neighbours share the first three bytes.
+    pub(super) fn add_device(&self, address: Ipv4Addr) -> Result<SyncDevice> {
+        let device = self.inside(|| DeviceBuilder::new().name(DEVICE).build_sync())?;
+        let device = device.context("no TUN device can be made")?;
+        let name = self.name();
+        ip(&["-n", name, "address", "add", &format!("{address}/24"), "dev", DEVICE])?;
+        ip(&["-n", name, "link", "set", DEVICE, "txqueuelen", DEVICE_QUEUE, "up"])?;
+        Ok(device)
+    }
+
+    /// Runs a closure in a thread that belongs to the namespace.
+    pub(super) fn inside<T: Send>(&self, run: impl FnOnce() -> T + Send) -> Result<T> {
+        let path = format!("/run/netns/{}", self.0);
+        let file = File::open(&path).with_context(|| format!("cannot open {path}"))?;
+        thread::scope(|scope| {
+            let inside = scope.spawn(|| {
+                move_into_link_name_space(file.as_fd(), Some(LinkNameSpaceType::Network))?;
+                Ok(run())
+            });
+            inside.join().unwrap_or_else(|reason| panic::resume_unwind(reason))
+        })
+    }
+}
+
+impl Drop for Namespace {
+    fn drop(&mut self) {
+        // One that cannot be deleted is left for the administrator, who sees its name.
+        if let Err(error) = ip(&["netns", "delete", &self.0]) {
+            eprintln!("{error:#}");
+        }
+    }
+}

@@ -1,0 +1,57 @@
+use std::time::Duration;
+
+const BUCKETS: usize = 32;
+
+/// How late packets were delivered: what the machine adds to the delays that were asked for.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Timeliness {
+    /// Packets by the number of binary digits of their lateness in microseconds.
+    counts: [u64; BUCKETS],
+    worst: Duration,
+}
+
+impl Timeliness {
+    /// Counts a packet.
+    pub(super) fn count(&mut self, late: Duration) {
+        let digits = u128::BITS - late.as_micros().leading_zeros();
+        self.counts[(digits as usize).min(BUCKETS - 1)] += 1;
+        self.worst = self.worst.max(late);
+    }
+
+    /// Returns the longest lateness.
+    pub const fn worst(&self) -> Duration {
+        self.worst
+    }
+
+    /// Returns a time within which `share` of a thousand packets were delivered, a power of two in microseconds.
+    pub fn within(&self, share: u64) -> Duration {
+        let all: u64 = self.counts.iter().sum();
+        let mut seen = 0;
+        for (digits, count) in (0..).zip(self.counts) {
+            seen += count;
+            if seen * 1000 >= all * share {
+                return Duration::from_micros(1 << digits).min(self.worst);
+            }
+        }
+        self.worst
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn most_packets_are_told_from_the_worst() {
+        let mut timeliness = Timeliness::default();
+        for _ in 0..995 {
+            timeliness.count(Duration::from_micros(50));
+        }
+        for _ in 0..5 {
+            timeliness.count(Duration::from_millis(7));
+        }
+        assert_eq!(timeliness.within(990), Duration::from_micros(64));
+        assert_eq!(timeliness.within(1000), Duration::from_millis(7));
+        assert_eq!(timeliness.worst(), Duration::from_millis(7));
+    }
+}
