@@ -7,7 +7,7 @@ use std::env;
 use std::path::Path;
 use std::process::ExitCode;
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 use clap::Parser as _;
 
 use super::{interrupt, machine};
@@ -55,7 +55,11 @@ fn run(options: &Options) -> Result<()> {
         return Ok(());
     }
     interrupt::listen()?;
-    let programs = options.programs.as_deref().map_or_else(|| programs().clone(), Programs::in_folder);
+    let programs = match &options.programs {
+        // The receiving programs run in folders of their own.
+        Some(folder) => Programs::in_folder(&folder.canonicalize().context("no programs")?),
+        None => programs().clone(),
+    };
     let dir = options.dir.clone().unwrap_or_else(env::temp_dir);
     print_facts(&dir)?;
     let contenders = contenders(options)?;

@@ -1,6 +1,7 @@
 //! The thread that carries packets from device to device.
 
 use std::num::NonZeroU64;
+use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
@@ -24,7 +25,10 @@ const BATCH: usize = 32;
 /// As long as the longest packet that a device passes on.
 const BUFFER: usize = 64 << 10;
 
-/// Ahead of the programs under test: a late packet looks like a longer line.
+/// A real-time priority: a packet that waits for a processor looks like one on a longer line.
+const REAL_TIME: &str = "10";
+
+/// The priority where there is no real time.
 const PRIORITY: i32 = -15;
 
 /// The running thread; ends when dropped.
@@ -43,9 +47,7 @@ impl Carrier {
         let ended = Arc::new(AtomicBool::new(false));
         let asked = Arc::clone(&ended);
         let thread = thread::Builder::new().name("long-lines".into()).spawn(move || {
-            // Without these the lines are somewhat less exact, which is measured.
-            let _ = setpriority_process(Some(gettid()), PRIORITY);
-            let _ = set_current_timer_slack(NonZeroU64::new(1));
+            hurry();
             Carrying { emulator, devices, meter, start: Instant::now() }.run(&asked);
         })?;
         Ok(Self { ended, thread: Some(thread) })
@@ -62,6 +64,17 @@ impl Drop for Carrier {
         self.ended.store(true, Ordering::Relaxed);
         // One that has panicked has printed why.
         let _ = self.thread.take().map(JoinHandle::join);
+    }
+}
+
+/// Puts this thread ahead of the programs under test. Without that the lines are less exact, which is measured.
+fn hurry() {
+    let _ = set_current_timer_slack(NonZeroU64::new(1));
+    let thread = gettid();
+    let number = thread.as_raw_nonzero().to_string();
+    let change = Command::new("chrt").args(["--fifo", "--pid", REAL_TIME, &number]).output();
+    if !change.is_ok_and(|output| output.status.success()) {
+        let _ = setpriority_process(Some(thread), PRIORITY);
     }
 }
 
