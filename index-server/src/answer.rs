@@ -9,7 +9,7 @@ mod tests;
 
 pub(crate) use hit::hit;
 pub(crate) use listing::listing;
-pub(crate) use sources::sources;
+pub(crate) use sources::{some_sources, sources};
 
 use protocol::index::Statistics;
 

@@ -4,10 +4,10 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use protocol::frame::FrameError;
+use protocol::frame::{FrameError, encode_frame};
 use protocol::index::Notice;
 use protocol::peer::PeerMessage;
-use protocol::preamble::{self, PreambleError, Service};
+use protocol::preamble::{self, PreambleError, Service, Version};
 use protocol::probe::probe_answer;
 use tokio::net::TcpStream;
 use tokio::sync::{Semaphore, mpsc};
@@ -20,6 +20,9 @@ use crate::wire::{Times, Wire, WireError};
 
 /// The longest answer to a probe, in bytes: it has 36.
 const ANSWER_LEN: usize = 64;
+
+/// The version in which nodes are called.
+const VERSION: Version = Version::One;
 
 /// Why a node is not listed, in words for its owner.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
@@ -115,6 +118,10 @@ pub(crate) async fn call_until_reached(
     }
 }
 
+const fn other_version(theirs: u16) -> CallError {
+    CallError::OtherVersion { theirs, ours: VERSION.number() }
+}
+
 /// Calls a node once.
 async fn call(callee: &Callee, limit: Duration) -> Result<(), CallError> {
     timeout(limit, converse(callee, limit)).await.unwrap_or(Err(CallError::TimedOut(limit)))
@@ -130,17 +137,18 @@ async fn converse(callee: &Callee, limit: Duration) -> Result<(), CallError> {
     }
     stream.set_nodelay(true)?;
     let mut wire = Wire::new(stream, ANSWER_LEN, Times { silence: limit, frame: limit, write: limit });
-    wire.write_raw(&preamble::encode(Service::Peer)).await?;
+    // Every node accepts version 1, and its probe needs no features. Both messages go out together, which saves a round trip.
+    let mut opening = preamble::encode(Service::Peer, VERSION).to_vec();
+    encode_frame(&PeerMessage::Probe { challenge }, &mut opening).map_err(WireError::from)?;
+    wire.write_raw(&opening).await?;
     match preamble::check(wire.read_preamble().await?, Service::Peer) {
-        Ok(()) => {}
-        Err(PreambleError::UnsupportedVersion { theirs }) => {
-            return Err(CallError::OtherVersion { theirs, ours: preamble::VERSION });
-        }
+        Ok(VERSION) => {}
+        Ok(other) => return Err(other_version(other.number())),
+        Err(PreambleError::UnsupportedVersion { theirs }) => return Err(other_version(theirs)),
         Err(PreambleError::NotPeerdex | PreambleError::WrongService { .. }) => {
             return Err(CallError::Stranger);
         }
     }
-    wire.send(&PeerMessage::Probe { challenge }).await?;
     let expected = PeerMessage::ProbeAnswer { answer: probe_answer(&callee.nonce, &challenge) };
     match wire.next::<PeerMessage>().await {
         Ok(answer) if answer == expected => Ok(()),

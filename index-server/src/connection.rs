@@ -12,8 +12,9 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use protocol::escape::display_safe;
-use protocol::index::{FromIndex, Notice, Refusal, Reply, RequestId, ToIndex};
+use protocol::index::{Decoded, FromIndex, Notice, Refusal, Reply, RequestId, ToIndex};
 use protocol::node_id::NodeId;
+use protocol::preamble::Version;
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -171,10 +172,26 @@ fn judge(
     who: (NodeId, IpAddr),
     service: &Service,
 ) -> Result<Heard, WireError> {
-    let ToIndex { id, request } = body.decode()?;
+    let (id, request) = match decode(body, session.version())? {
+        Decoded::Known(ToIndex { id, request }) => (id, request),
+        Decoded::Unknown { id, kind: unknown } => {
+            let kind = Kind::Question;
+            let admitted = service.quotas.admit(Instant::now(), who, kind);
+            let step = admitted.and(Err(Refusal::Unsupported { kind: unknown }));
+            return Ok(Heard { id, kind, step });
+        }
+    };
     let kind = Kind::of(&request);
     let step = service.quotas.admit(Instant::now(), who, kind).and_then(|()| session.hear(request));
     Ok(Heard { id, kind, step })
+}
+
+/// Decodes a request. In version 1 a request of an unknown kind is malformed.
+fn decode(body: Body, version: Version) -> Result<Decoded, WireError> {
+    match version {
+        Version::One => Ok(Decoded::Known(body.decode()?)),
+        Version::Two => Ok(body.decode_request()?),
+    }
 }
 
 /// Answers one request.

@@ -11,8 +11,11 @@ use std::time::{Duration, Instant};
 
 use parking_lot::{RwLock, RwLockReadGuard, RwLockWriteGuard};
 use protocol::digest::Digest;
-use protocol::index::{ListSummary, PeerRef, Refusal, Reply, Share, Source, Statistics, TorrentHint};
+use protocol::index::{
+    HitWithSources, ListSummary, PeerRef, Refusal, Reply, Share, Source, Statistics, TorrentHint,
+};
 use protocol::infohash::Infohash;
+use protocol::limits::MAX_SOURCED_HITS;
 use protocol::node_id::NodeId;
 use tokio_util::sync::CancellationToken;
 
@@ -34,6 +37,15 @@ const TELLING: Duration = Duration::from_micros(200);
 
 /// How many files of a node that comes or goes are gone through before others are let at the catalog.
 const SETTLE_STEP: usize = 256;
+
+/// What a page of search results consists of.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum PageShape {
+    /// Hits alone.
+    Hits,
+    /// Hits, the first with some of their sources in an order that `seed` decides.
+    WithSources { seed: u64 },
+}
 
 /// What everybody knows together.
 #[derive(Debug, Clone)]
@@ -161,32 +173,39 @@ impl Directory {
     }
 
     /// Goes on with a search for less than a millisecond, and tells what it has found if that was all.
-    pub(crate) fn advance(&self, mut search: Box<Search>) -> Result<Reply, Box<Search>> {
+    pub(crate) fn advance(&self, mut search: Box<Search>, shape: PageShape) -> Result<Reply, Box<Search>> {
         let state = self.0.state.read();
         search.step(&state.catalog, SEARCH_STEP);
-        if search.is_done() { Ok(self.tell(*search, state)) } else { Err(search) }
+        if search.is_done() { Ok(self.tell(*search, shape, state)) } else { Err(search) }
     }
 
     /// Goes on with a search until it is done, or its time is up, and tells what it has found.
-    pub(crate) fn complete(&self, mut search: Box<Search>) -> Reply {
+    pub(crate) fn complete(&self, mut search: Box<Search>, shape: PageShape) -> Reply {
         let end = Instant::now() + SEARCH_TIME;
         while Instant::now() < end {
-            match self.advance(search) {
+            match self.advance(search, shape) {
                 Ok(reply) => return reply,
                 Err(unfinished) => search = unfinished,
             }
         }
-        self.tell(*search, self.0.state.read())
+        self.tell(*search, shape, self.0.state.read())
     }
 
-    /// Tells what a search has found. Others come in between where that takes long; a content can have lost its last
-    /// source by then.
-    fn tell(&self, search: Search, mut state: RwLockReadGuard<'_, State>) -> Reply {
+    /// Makes the page of what a search has found. Others get the lock in between where that takes long; a content can have lost
+    /// its last source by then.
+    fn tell(&self, search: Search, shape: PageShape, mut state: RwLockReadGuard<'_, State>) -> Reply {
         let timed_out = !search.is_done();
         let (query, places, more, told) = search.finish();
         let (mut hits, mut begun) = (Vec::with_capacity(places.len()), Instant::now());
         for place in &places {
-            hits.extend(answer::hit(&state.catalog, &query, place));
+            let Some(hit) = answer::hit(&state.catalog, &query, place) else { continue };
+            let sources = match shape {
+                PageShape::WithSources { seed } if hits.len() < MAX_SOURCED_HITS => {
+                    answer::some_sources(&state.catalog, &state.roster, hit.digest, seed)
+                }
+                _ => Vec::new(),
+            };
+            hits.push(HitWithSources { hit, sources });
             if begun.elapsed() >= TELLING {
                 RwLockReadGuard::bump(&mut state);
                 begun = Instant::now();
@@ -196,7 +215,14 @@ impl Directory {
         let cursor = if more { told.with(contents()) } else { None };
         drop(state);
         self.0.searches.fetch_add(1, Ordering::Relaxed);
-        Reply::Hits { hits, cut: timed_out || (more && cursor.is_none()), more: cursor }
+        let cut = timed_out || (more && cursor.is_none());
+        match shape {
+            PageShape::WithSources { .. } => Reply::HitsWithSources { hits, more: cursor, cut },
+            PageShape::Hits => {
+                let hits = hits.into_iter().map(|sourced| sourced.hit).collect();
+                Reply::Hits { hits, more: cursor, cut }
+            }
+        }
     }
 
     /// Returns who has a content and is there, in an order that `seed` decides.

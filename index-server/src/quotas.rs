@@ -28,8 +28,9 @@ impl Kind {
             Request::BeginList | Request::Register { .. } | Request::Unregister { .. } | Request::EndList => {
                 Self::Registration
             }
-            Request::Search { .. } => Self::Search,
+            Request::Search { .. } | Request::SearchWithSources { .. } => Self::Search,
             Request::Hello { .. }
+            | Request::Greet { .. }
             | Request::Proof { .. }
             | Request::Renew
             | Request::Locate { .. }

@@ -230,10 +230,8 @@ async fn turn_away(stream: TcpStream, refusal: Refusal) {
         return;
     }
     let refused = FromIndex::Notice(Notice::Refused(refusal));
-    if wire.write_raw(&preamble::encode(Kind::Index)).await.is_ok()
-        && checked.is_ok()
-        && wire.send(&refused).await.is_ok()
-    {
+    let ours = preamble::encode(Kind::Index, preamble::answer_version(&checked));
+    if wire.write_raw(&ours).await.is_ok() && checked.is_ok() && wire.send(&refused).await.is_ok() {
         wire.farewell().await;
     }
 }

@@ -1,6 +1,6 @@
 //! What a node may say at which moment. Pure: no socket, no clock, and the nonce is an argument.
 //!
-//! A hello, a proof, and then whatever it likes, except that a list that was not begun cannot be ended. What is wrong
+//! A greeting, a proof, and then whatever it likes, except that a list that was not begun cannot be ended. What is wrong
 //! is a refusal; [`is_final`] says behind which the connection is closed.
 
 #[cfg(test)]
@@ -10,10 +10,12 @@ use std::collections::HashMap;
 
 use ed25519_dalek::{Signature, VerifyingKey};
 use protocol::digest::Digest;
+use protocol::features::IndexFeatures;
 use protocol::index::{FileRecord, PeerRef, Refusal, Request, SearchCursor, TorrentHint, proof_text};
 use protocol::infohash::Infohash;
 use protocol::limits::{MAX_AGENT, MAX_BATCH, MAX_HITS, MAX_LISTING, MAX_SOURCES, MAX_TOLD};
 use protocol::node_id::NodeId;
+use protocol::preamble::Version;
 use protocol::query::Query;
 
 use crate::bad_record::{bad_record, two_sizes};
@@ -23,9 +25,12 @@ use crate::registrar::Change;
 /// One connection's progress.
 #[derive(Debug, Clone)]
 pub(crate) struct Session {
+    version: Version,
     nonce: [u8; 32],
     /// A port that cannot be the node's, since the index itself listens on it.
     taken_port: Option<u16>,
+    /// What the node announced in its greeting.
+    features: IndexFeatures,
     phase: Phase,
 }
 
@@ -56,7 +61,7 @@ pub(crate) enum Step {
 /// What can be asked, checked and cut to size.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Question {
-    Search { query: Query, after: Option<SearchCursor>, limit: usize },
+    Search { query: Query, after: Option<SearchCursor>, limit: usize, with_sources: bool },
     Locate { digest: Digest, limit: usize },
     Browse { peer: PeerRef, after: Option<String>, limit: usize },
     FindTorrent { infohash: Infohash },
@@ -85,20 +90,39 @@ pub(crate) const fn is_final(refusal: &Refusal) -> bool {
         | Refusal::TooMany { .. }
         | Refusal::NoSuchPeer
         | Refusal::TooFast { .. }
-        | Refusal::StoreUnavailable => false,
+        | Refusal::StoreUnavailable
+        | Refusal::Unsupported { .. } => false,
     }
 }
 
 impl Session {
-    pub(crate) const fn new(nonce: [u8; 32], taken_port: Option<u16>) -> Self {
-        Self { nonce, taken_port, phase: Phase::Greeting }
+    pub(crate) const fn new(version: Version, nonce: [u8; 32], taken_port: Option<u16>) -> Self {
+        Self { version, nonce, taken_port, features: IndexFeatures::NONE, phase: Phase::Greeting }
+    }
+
+    /// Returns the version that the node speaks.
+    pub(crate) const fn version(&self) -> Version {
+        self.version
+    }
+
+    /// Returns what the node announced in its greeting.
+    pub(crate) const fn features(&self) -> IndexFeatures {
+        self.features
     }
 
     /// Takes a request and says what to do about it.
     pub(crate) fn hear(&mut self, request: Request) -> Result<Step, Refusal> {
         match (&mut self.phase, request) {
-            (Phase::Greeting, Request::Hello { node, port, agent }) => self.hello(node, port, &agent),
-            (Phase::Greeting, _) => Err(out_of_order("a hello")),
+            (Phase::Greeting, Request::Hello { node, port, agent }) if self.version == Version::One => {
+                self.hello(node, port, &agent)
+            }
+            (Phase::Greeting, Request::Greet { node, port, agent, features })
+                if self.version >= Version::Two =>
+            {
+                self.features = features;
+                self.hello(node, port, &agent)
+            }
+            (Phase::Greeting, _) => Err(out_of_order("a greeting")),
             (Phase::Proving { node, port }, Request::Proof { signature }) => {
                 let (node, port) = (*node, *port);
                 check_proof(&self.nonce, &node, port, &signature)?;
@@ -106,9 +130,6 @@ impl Session {
                 Ok(Step::Welcome { node, port })
             }
             (Phase::Proving { .. }, _) => Err(out_of_order("a proof")),
-            (Phase::Open { .. }, Request::Hello { .. } | Request::Proof { .. }) => {
-                Err(out_of_order("anything but a greeting"))
-            }
             (Phase::Open { listing }, request) => serve(listing, request),
         }
     }
@@ -147,14 +168,8 @@ fn serve(listing: &mut bool, request: Request) -> Result<Step, Refusal> {
             Step::Change(Change::Unregister(paths))
         }
         Request::Renew => Step::Renew,
-        Request::Search { query, after, limit } => {
-            let query =
-                Query::parse(&query).map_err(|error| Refusal::BadQuery { reason: error.to_string() })?;
-            if after.as_ref().is_some_and(|after| after.told.len() > MAX_TOLD) {
-                return Err(Refusal::TooMany { what: "hits of one search".into(), limit: MAX_TOLD as u64 });
-            }
-            Step::Answer(Question::Search { query, after, limit: clamp(limit, MAX_HITS) })
-        }
+        Request::Search { query, after, limit } => search(&query, after, limit, false)?,
+        Request::SearchWithSources { query, after, limit } => search(&query, after, limit, true)?,
         Request::Locate { digest, limit } => {
             Step::Answer(Question::Locate { digest, limit: clamp(limit, MAX_SOURCES) })
         }
@@ -169,9 +184,19 @@ fn serve(listing: &mut bool, request: Request) -> Result<Step, Refusal> {
         Request::WithdrawTorrent { infohash } => Step::Offer(Offer::Withdraw(infohash)),
         Request::FindTorrent { infohash } => Step::Answer(Question::FindTorrent { infohash }),
         Request::TorrentsOf { digest } => Step::Answer(Question::TorrentsOf { digest }),
-        Request::Hello { .. } | Request::Proof { .. } => return Err(out_of_order("anything but a greeting")),
+        Request::Hello { .. } | Request::Greet { .. } | Request::Proof { .. } => {
+            return Err(out_of_order("anything but a greeting"));
+        }
     };
     Ok(step)
+}
+
+fn search(query: &str, after: Option<SearchCursor>, limit: u16, with_sources: bool) -> Result<Step, Refusal> {
+    let query = Query::parse(query).map_err(|error| Refusal::BadQuery { reason: error.to_string() })?;
+    if after.as_ref().is_some_and(|after| after.told.len() > MAX_TOLD) {
+        return Err(Refusal::TooMany { what: "hits of one search".into(), limit: MAX_TOLD as u64 });
+    }
+    Ok(Step::Answer(Question::Search { query, after, limit: clamp(limit, MAX_HITS), with_sources }))
 }
 
 fn check_proof(nonce: &[u8; 32], node: &NodeId, port: u16, signature: &[u8; 64]) -> Result<(), Refusal> {

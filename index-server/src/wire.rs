@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use bincode::{Decode, Encode};
 use protocol::frame::{FrameBuffer, FrameError, decode_body, encode_frame};
+use protocol::index::{Decoded, ToIndex};
 use protocol::preamble::PREAMBLE_LEN;
 use tokio::io::{AsyncRead as _, AsyncReadExt, AsyncWriteExt, ReadBuf};
 use tokio::net::TcpStream;
@@ -102,6 +103,11 @@ impl Body {
     /// Decodes the message that it must be.
     pub(crate) fn decode<M: Decode<()>>(self) -> Result<M, FrameError> {
         decode_body(&self.0)
+    }
+
+    /// Decodes the request of version 2 that it must be.
+    pub(crate) fn decode_request(self) -> Result<Decoded, FrameError> {
+        ToIndex::decode(&self.0)
     }
 }
 

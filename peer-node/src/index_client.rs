@@ -41,13 +41,14 @@ pub use command::SearchPage;
 pub use error::IndexError;
 pub use probe_key::ProbeKey;
 pub use shares::{NodeShares, Shares};
-pub use status::{IndexStatus, Reachability, SyncTrouble};
+pub use status::{AboutIndex, IndexStatus, Reachability, SyncTrouble};
 pub use torrents::Offered;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use protocol::digest::Digest;
+use protocol::features::IndexFeatures;
 use protocol::index::{FileRecord, PeerRef, SearchCursor, Source, Statistics};
 use protocol::limits::{MAX_HITS, MAX_LISTING, MAX_QUERY, MAX_SOURCES};
 use protocol::node_id::NodeId;
@@ -138,6 +139,14 @@ impl IndexClient {
     /// Returns how things stand, now and whenever it changes.
     pub fn status(&self) -> watch::Receiver<IndexStatus> {
         self.board.status.clone()
+    }
+
+    /// Returns the optional features of the index; none while there is no connection.
+    pub fn features(&self) -> IndexFeatures {
+        match &*self.board.status.borrow() {
+            IndexStatus::Online { about, .. } => about.features,
+            _ => IndexFeatures::NONE,
+        }
     }
 
     /// Searches everybody's files: a page of at most `limit` hits, what fits best and is most available first, and what

@@ -12,6 +12,7 @@ mod following;
 mod greeting;
 mod link;
 mod links;
+mod older_peers;
 mod reader;
 mod searching;
 mod send_queue;

@@ -5,6 +5,7 @@
 //! must be used up by its message.
 
 use bincode::config::{BigEndian, Configuration, Fixint, Limit};
+use bincode::error::DecodeError;
 use bincode::{Decode, Encode};
 
 use crate::limits::MAX_FRAME;
@@ -78,6 +79,13 @@ pub fn decode_body<M: Decode<()>>(body: &[u8]) -> Result<M, FrameError> {
         Ok((_, used)) => Err(FrameError::TrailingBytes { extra: body.len().saturating_sub(used) }),
         Err(error) => Err(FrameError::Malformed { reason: error.to_string() }),
     }
+}
+
+/// Returns true if `kind` is the number of a variant of the enum `M`, whatever its fields.
+pub fn is_known_kind<M: Decode<()>>(kind: u32) -> bool {
+    // Nothing but the number is there to be decoded, so the error is about the number or about missing fields.
+    let decoded = bincode::decode_from_slice::<M, _>(&kind.to_be_bytes(), CONFIG);
+    !matches!(decoded, Err(DecodeError::UnexpectedVariant { .. }))
 }
 
 /// Cuts a stream into frames, however it arrives, and hands out raw bytes where a message says that some follow it.

@@ -11,6 +11,7 @@ pub mod block_hash;
 pub mod configured;
 pub mod digest;
 pub mod escape;
+pub mod features;
 pub mod fold;
 pub mod frame;
 pub mod geometry;

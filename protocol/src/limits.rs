@@ -36,6 +36,12 @@ pub const MAX_HIT_NAMES: usize = 8;
 /// The most sources told of one file.
 pub const MAX_SOURCES: u16 = 200;
 
+/// The first hits of a page that carry sources.
+pub const MAX_SOURCED_HITS: usize = 20;
+
+/// The most sources carried by one hit: as many as a download dials at first.
+pub const MAX_HIT_SOURCES: usize = 8;
+
 /// The most files in one page of a peer's list.
 pub const MAX_LISTING: u16 = 1000;
 
@@ -53,6 +59,9 @@ pub const MAX_STATES: u32 = 4096;
 
 /// The most block requests that may wait in one channel.
 pub const MAX_REQUESTS: usize = 64;
+
+/// The most messages of unknown kinds that are answered on one connection; later ones are ignored.
+pub const MAX_UNSUPPORTED: u32 = 64;
 
 /// The most contents that may be open at once on one connection, in one direction.
 pub const MAX_CHANNELS: usize = 64;

@@ -1,12 +1,13 @@
 //! What two peers say to each other in the native dialect, and the index to a peer that it calls back.
 //!
-//! Both sides send [`PeerMessage::Hello`] first, and may then ask the other for contents. Who asks opens a *channel* for
-//! each content, under a number of its own choice; every message about that content carries the number, whichever side
-//! sends it, and which of the two it is follows from the kind of message:
+//! Both sides send [`PeerMessage::Greet`] first (in version 1 [`PeerMessage::Hello`]), and may then ask the other for contents; in
+//! version 2 the caller may do so directly behind its greeting. The asking side opens a *channel* for each content, under a number
+//! of its own choice; every message about that content carries the number, whichever side sends it, and which of the two it is
+//! follows from the kind of message:
 //!
 //! | the asking side sends | the sharing side answers |
 //! |---|---|
-//! | [`Open`](PeerMessage::Open) | [`Offer`](PeerMessage::Offer) or [`NotShared`](PeerMessage::NotShared) |
+//! | [`Open`](PeerMessage::Open), [`OpenWithManifest`](PeerMessage::OpenWithManifest) | [`Offer`](PeerMessage::Offer) or [`NotShared`](PeerMessage::NotShared) |
 //! | [`WantManifest`](PeerMessage::WantManifest) | [`ManifestPart`](PeerMessage::ManifestPart) |
 //! | [`Request`](PeerMessage::Request) | [`Block`](PeerMessage::Block) or [`Reject`](PeerMessage::Reject) |
 //! | [`Cancel`](PeerMessage::Cancel), [`Close`](PeerMessage::Close) | |
@@ -18,11 +19,14 @@
 //! beginning they are not.
 //!
 //! So one connection carries any number of contents in both directions. A block's bytes follow its message raw, outside
-//! any frame, so that a sender can pass them from its file to the socket without touching them.
+//! any frame, so that a sender can pass them from its file to the socket without touching them. No other message is followed by raw
+//! bytes, so that a message of an unknown kind can be skipped.
 
 use bincode::{Decode, Encode};
 
 use crate::digest::Digest;
+use crate::features::PeerFeatures;
+use crate::frame::is_known_kind;
 use crate::index::FileRecord;
 use crate::node_id::NodeId;
 
@@ -35,7 +39,7 @@ pub type Channel = u32;
 /// A message of the native dialect.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
 pub enum PeerMessage {
-    /// The first message of both sides.
+    /// The first message of both sides in version 1.
     Hello {
         /// Who speaks.
         node: NodeId,
@@ -153,6 +157,38 @@ pub enum PeerMessage {
         /// Whether there may be more.
         more: bool,
     },
+    /// The first message of both sides in version 2.
+    Greet {
+        /// Who speaks.
+        node: NodeId,
+        /// The port on which it accepts peers.
+        port: u16,
+        /// What it understands.
+        features: PeerFeatures,
+    },
+    /// The answer to a message of a kind that is not known here; the connection goes on. Only in version 2.
+    Unsupported {
+        /// The number of the kind.
+        kind: u32,
+    },
+    /// The same as an open, and the first states of the manifest are to follow the offer in a
+    /// [`ManifestPart`](PeerMessage::ManifestPart). Only in version 2.
+    OpenWithManifest {
+        /// The number of the channel.
+        channel: Channel,
+        /// The content.
+        digest: Digest,
+        /// How many states at most; fewer come if the manifest has fewer, and no part at all if it has none.
+        states: u32,
+    },
+}
+
+impl PeerMessage {
+    /// Returns the number of the kind of a message that this crate does not know.
+    pub fn unknown_kind(body: &[u8]) -> Option<u32> {
+        let kind = u32::from_be_bytes(*body.first_chunk()?);
+        (!is_known_kind::<Self>(kind)).then_some(kind)
+    }
 }
 
 /// A block of a channel's content, as it stands on the wire.

@@ -1,10 +1,41 @@
-//! The first eight bytes each side of a connection sends: what it is, and which version it speaks.
+//! The first eight bytes that each side of a connection sends: what is called, and the version of the protocol.
 //!
-//! They never change, so that any two versions understand at least why they do not understand each other. Whoever
-//! accepts a connection answers a good preamble with its own, and anything else with nothing at all.
+//! Their layout never changes, so that any two versions can learn each other's number. A listener answers a valid preamble with
+//! its own and anything else with nothing. It accepts every [`Version`] and answers with the version of the caller; a version that
+//! it does not know is answered with [`Version::LATEST`], and the connection is closed.
+//!
+//! From version 2 on, the caller sends its greeting directly behind its preamble, and greetings carry
+//! [feature bits](crate::features).
 
-/// The version of the native protocols that this crate speaks.
-pub const VERSION: u16 = 1;
+/// A version of the native protocols that this crate speaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Version {
+    /// That of release 0.1.0: no features, and an unknown message is a violation.
+    One,
+    /// Greetings with features; an unknown message is answered as unsupported.
+    Two,
+}
+
+impl Version {
+    /// The newest version.
+    pub const LATEST: Self = Self::Two;
+
+    /// Returns the number on the wire.
+    pub const fn number(self) -> u16 {
+        match self {
+            Self::One => 1,
+            Self::Two => 2,
+        }
+    }
+
+    const fn of_number(number: u16) -> Option<Self> {
+        match number {
+            1 => Some(Self::One),
+            2 => Some(Self::Two),
+            _ => None,
+        }
+    }
+}
 
 /// The length of a preamble in bytes.
 pub const PREAMBLE_LEN: usize = 8;
@@ -50,8 +81,11 @@ pub enum PreambleError {
         /// What the other side said.
         got: Service,
     },
-    /// Another version.
-    #[error("unsupported version: the other side speaks version {theirs}, we speak version {VERSION}")]
+    /// A version that is not spoken here.
+    #[error(
+        "unsupported version: the other side speaks version {theirs}, this program versions 1 to {}",
+        Version::LATEST.number()
+    )]
     UnsupportedVersion {
         /// The other side's version.
         theirs: u16,
@@ -59,14 +93,14 @@ pub enum PreambleError {
 }
 
 /// Makes the preamble of a connection to, or from, a `service`.
-pub const fn encode(service: Service) -> [u8; PREAMBLE_LEN] {
+pub const fn encode(service: Service, version: Version) -> [u8; PREAMBLE_LEN] {
     let [p, d, e, x] = MAGIC;
-    let [high, low] = VERSION.to_be_bytes();
+    let [high, low] = version.number().to_be_bytes();
     [p, d, e, x, service.tag(), 0, high, low]
 }
 
-/// Checks the other side's preamble.
-pub const fn check(bytes: [u8; PREAMBLE_LEN], expected: Service) -> Result<(), PreambleError> {
+/// Checks the other side's preamble and returns its version.
+pub const fn check(bytes: [u8; PREAMBLE_LEN], expected: Service) -> Result<Version, PreambleError> {
     let [b'P', b'D', b'E', b'X', tag, 0, high, low] = bytes else { return Err(PreambleError::NotPeerdex) };
     let got = match tag {
         b'I' => Service::Index,
@@ -77,10 +111,18 @@ pub const fn check(bytes: [u8; PREAMBLE_LEN], expected: Service) -> Result<(), P
         return Err(PreambleError::WrongService { expected, got });
     }
     let theirs = u16::from_be_bytes([high, low]);
-    if theirs != VERSION {
-        return Err(PreambleError::UnsupportedVersion { theirs });
+    match Version::of_number(theirs) {
+        Some(version) => Ok(version),
+        None => Err(PreambleError::UnsupportedVersion { theirs }),
     }
-    Ok(())
+}
+
+/// Returns the version with which a listener answers a preamble that was checked.
+pub const fn answer_version(checked: &Result<Version, PreambleError>) -> Version {
+    match checked {
+        Ok(version) => *version,
+        Err(_) => Version::LATEST,
+    }
 }
 
 #[cfg(test)]
@@ -91,18 +133,21 @@ mod tests {
 
     #[test]
     fn the_bytes_are_frozen() {
-        assert_eq!(&encode(Service::Index), b"PDEXI\0\0\x01");
-        assert_eq!(&encode(Service::Peer), b"PDEXP\0\0\x01");
+        assert_eq!(&encode(Service::Index, Version::One), b"PDEXI\0\0\x01");
+        assert_eq!(&encode(Service::Peer, Version::One), b"PDEXP\0\0\x01");
+        assert_eq!(&encode(Service::Index, Version::Two), b"PDEXI\0\0\x02");
+        assert_eq!(&encode(Service::Peer, Version::Two), b"PDEXP\0\0\x02");
     }
 
     #[test]
     fn strangers_wrong_programs_and_other_versions_are_told_apart() {
         let check = |bytes: &[u8; 8]| check(*bytes, Service::Index);
-        assert_eq!(check(b"PDEXI\0\0\x01"), Ok(()));
+        assert_eq!(check(b"PDEXI\0\0\x01"), Ok(Version::One));
+        assert_eq!(check(b"PDEXI\0\0\x02"), Ok(Version::Two));
         assert_eq!(check(b"GET / HT"), Err(PreambleError::NotPeerdex));
         assert_eq!(check(b"PDEXI\x01\0\x01"), Err(PreambleError::NotPeerdex));
         assert!(matches!(check(b"PDEXP\0\0\x01"), Err(PreambleError::WrongService { .. })));
-        for theirs in [0, 2, 255, u16::MAX] {
+        for theirs in [0, 3, 255, u16::MAX] {
             let [high, low] = theirs.to_be_bytes();
             let bytes = [b'P', b'D', b'E', b'X', b'I', 0, high, low];
             assert_eq!(
@@ -112,10 +157,20 @@ mod tests {
         }
     }
 
+    #[test]
+    fn a_listener_answers_with_the_version_of_the_caller() {
+        let answer = |bytes: &[u8; 8]| answer_version(&check(*bytes, Service::Index));
+        assert_eq!(answer(b"PDEXI\0\0\x01"), Version::One);
+        assert_eq!(answer(b"PDEXI\0\0\x02"), Version::Two);
+        assert_eq!(answer(b"PDEXI\0\0\x09"), Version::LATEST);
+        assert_eq!(answer(b"PDEXP\0\0\x01"), Version::LATEST);
+    }
+
     proptest! {
         #[test]
-        fn only_our_own_preamble_is_accepted(bytes: [u8; 8]) {
-            prop_assert_eq!(check(bytes, Service::Peer).is_ok(), bytes == encode(Service::Peer));
+        fn only_our_own_preambles_are_accepted(bytes: [u8; 8]) {
+            let is_ours = [Version::One, Version::Two].map(|version| encode(Service::Peer, version)).contains(&bytes);
+            prop_assert_eq!(check(bytes, Service::Peer).is_ok(), is_ours);
         }
     }
 }

@@ -4,7 +4,7 @@ use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
-use protocol::preamble::{self, Service};
+use protocol::preamble::{self, Service, Version};
 
 /// A connection that takes its time.
 #[derive(Debug)]
@@ -19,7 +19,7 @@ impl Dripper {
     pub fn connect(index: SocketAddr, number: usize) -> Self {
         let stream = TcpStream::connect(index).expect("a port that accepts");
         stream.set_nonblocking(true).expect("a socket");
-        let mut rest = preamble::encode(Service::Index).to_vec();
+        let mut rest = preamble::encode(Service::Index, Version::One).to_vec();
         rest.extend([0, 0, 3, 0xff]);
         rest.reverse();
         if number.is_multiple_of(2) {

@@ -4,11 +4,13 @@ use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
+use protocol::features::PeerFeatures;
 use protocol::frame::{FrameBuffer, encode_frame};
 use protocol::limits::MAX_FRAME;
+use protocol::node_id::NodeId;
 use protocol::peer::PeerMessage;
-use protocol::preamble::{self, PREAMBLE_LEN, Service};
+use protocol::preamble::{self, PREAMBLE_LEN, Service, Version};
 
 /// How long one read or write may take.
 const PATIENCE: Duration = Duration::from_mins(1);
@@ -16,36 +18,43 @@ const PATIENCE: Duration = Duration::from_mins(1);
 /// A connection behind its preambles.
 #[derive(Debug)]
 pub struct Wire {
+    version: Version,
     stream: TcpStream,
     frames: FrameBuffer,
 }
 
 impl Wire {
-    /// Connects to a service and exchanges preambles.
+    /// Connects to a service and exchanges preambles of version 1.
     pub fn connect(address: SocketAddr, service: Service) -> Result<Self> {
+        Self::connect_version(address, service, Version::One)
+    }
+
+    /// Connects to a service and exchanges preambles.
+    pub fn connect_version(address: SocketAddr, service: Service, version: Version) -> Result<Self> {
         let stream = TcpStream::connect_timeout(&address, PATIENCE).context("cannot connect")?;
-        let mut wire = Self::over(stream)?;
-        wire.send_raw(&preamble::encode(service))?;
-        wire.expect_preamble(service)?;
+        let mut wire = Self::over(stream, version)?;
+        wire.send_raw(&preamble::encode(service, version))?;
+        let answered = wire.expect_preamble(service)?;
+        ensure!(answered == version, "the answer to {version:?} is {answered:?}");
         Ok(wire)
     }
 
-    /// Accepts a connection to a peer and exchanges preambles.
+    /// Accepts a connection to a peer and exchanges preambles, in the version of the caller.
     pub fn accept(stream: TcpStream) -> Result<Self> {
-        let mut wire = Self::over(stream)?;
-        wire.expect_preamble(Service::Peer)?;
-        wire.send_raw(&preamble::encode(Service::Peer))?;
+        let mut wire = Self::over(stream, Version::LATEST)?;
+        wire.version = wire.expect_preamble(Service::Peer)?;
+        wire.send_raw(&preamble::encode(Service::Peer, wire.version))?;
         Ok(wire)
     }
 
-    fn over(stream: TcpStream) -> Result<Self> {
+    fn over(stream: TcpStream, version: Version) -> Result<Self> {
         stream.set_read_timeout(Some(PATIENCE))?;
         stream.set_write_timeout(Some(PATIENCE))?;
         stream.set_nodelay(true)?;
-        Ok(Self { stream, frames: FrameBuffer::with_limit(MAX_FRAME) })
+        Ok(Self { version, stream, frames: FrameBuffer::with_limit(MAX_FRAME) })
     }
 
-    fn expect_preamble(&mut self, service: Service) -> Result<()> {
+    fn expect_preamble(&mut self, service: Service) -> Result<Version> {
         let mut bytes = [0; PREAMBLE_LEN];
         self.stream.read_exact(&mut bytes).context("no preamble")?;
         Ok(preamble::check(bytes, service)?)
@@ -87,8 +96,16 @@ impl Wire {
     }
 
     /// Greets the peer at the other end and returns its greeting.
-    pub fn greet(&mut self, node: protocol::node_id::NodeId, port: u16) -> Result<PeerMessage> {
-        self.send(&PeerMessage::Hello { node, port })?;
+    pub fn greet(&mut self, node: NodeId, port: u16) -> Result<PeerMessage> {
+        self.send_greeting(node, port)?;
         self.receive()
+    }
+
+    /// Sends the greeting of the connection's version, without any features.
+    pub fn send_greeting(&mut self, node: NodeId, port: u16) -> Result<()> {
+        self.send(&match self.version {
+            Version::One => PeerMessage::Hello { node, port },
+            Version::Two => PeerMessage::Greet { node, port, features: PeerFeatures::NONE },
+        })
     }
 }

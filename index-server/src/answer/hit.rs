@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use protocol::fold::fold;
 use protocol::index::Hit;
-use protocol::limits::{MAX_FRAME, MAX_HIT_NAMES, MAX_HITS, MAX_TOLD};
+use protocol::limits::{MAX_FRAME, MAX_HIT_NAMES, MAX_HIT_SOURCES, MAX_HITS, MAX_SOURCED_HITS, MAX_TOLD};
 use protocol::query::Query;
 
 use crate::catalog::{Catalog, Content, NameNo};
@@ -13,7 +13,12 @@ use crate::ranking::Place;
 
 /// What the names of one hit may take, in bytes, so that a full page fits a frame with its cursor; the first name always
 /// fits.
-const NAMES_LEN: usize = (MAX_FRAME - 8 * MAX_TOLD) / MAX_HITS as usize - 200;
+const NAMES_LEN: usize = (MAX_FRAME - 8 * MAX_TOLD) / MAX_HITS as usize - REST_LEN;
+
+/// What is set aside for the rest of a hit, in bytes: its fields, and its share of the sources of the page.
+const REST_LEN: usize = 200;
+const _: () =
+    assert!(MAX_SOURCED_HITS * MAX_HIT_SOURCES * 64 + MAX_HITS as usize * 80 < MAX_HITS as usize * REST_LEN);
 
 /// No more different names of one content are weighed against each other.
 const NAMES_WEIGHED: usize = 100;

@@ -2,6 +2,7 @@
 
 use protocol::index::{ListSummary, Refusal, Reply};
 
+use crate::directory::PageShape;
 use crate::search::Search;
 use crate::server::Service;
 use crate::session::Question;
@@ -23,13 +24,12 @@ pub(super) fn offers_reply(result: Result<u32, Refusal>, service: &Service) -> R
 pub(super) async fn answer(question: Question, service: &Service) -> Reply {
     let directory = &service.directory;
     match question {
-        Question::Search { query, after, limit } => {
-            search(Search::new(query, after.as_ref(), limit), service).await
+        Question::Search { query, after, limit, with_sources } => {
+            let shape = if with_sources { PageShape::WithSources { seed: seed() } } else { PageShape::Hits };
+            search(Search::new(query, after.as_ref(), limit), shape, service).await
         }
         Question::Locate { digest, limit } => {
-            // Without randomness the order is merely not random.
-            let seed = getrandom::u64().unwrap_or_default();
-            Reply::Sources { sources: directory.locate(digest, limit, seed) }
+            Reply::Sources { sources: directory.locate(digest, limit, seed()) }
         }
         Question::Browse { peer, after, limit } => directory.browse(peer, after.as_deref(), limit),
         Question::FindTorrent { infohash } => Reply::Torrents { hints: directory.find_torrent(&infohash) },
@@ -38,15 +38,21 @@ pub(super) async fn answer(question: Question, service: &Service) -> Reply {
     }
 }
 
+/// Returns a seed for the order of sources.
+fn seed() -> u64 {
+    // Without randomness the order is merely not random.
+    getrandom::u64().unwrap_or_default()
+}
+
 /// Searches: at once, or on a thread of its own if there is much to look through.
-async fn search(search: Search, service: &Service) -> Reply {
-    let search = match service.directory.advance(Box::new(search)) {
+async fn search(search: Search, shape: PageShape, service: &Service) -> Reply {
+    let search = match service.directory.advance(Box::new(search), shape) {
         Ok(reply) => return reply,
         Err(unfinished) => unfinished,
     };
     // The semaphore is never closed; should it be, the search runs all the same.
     let _permit = service.searches.acquire().await;
     let directory = service.directory.clone();
-    let complete = move || directory.complete(search);
+    let complete = move || directory.complete(search, shape);
     tokio::task::spawn_blocking(complete).await.unwrap_or(Reply::Refused(Refusal::StoreUnavailable))
 }

@@ -1,11 +1,13 @@
-//! The beginning of a connection: preambles, hello, challenge, proof, welcome, all within one deadline.
+//! The beginning of a connection: preambles, greeting, challenge, proof, welcome, all within one deadline.
 
 use std::net::SocketAddr;
+use std::time::SystemTime;
 
+use protocol::features::IndexFeatures;
 use protocol::index::{FromIndex, Refusal, Reply, RequestId, ToIndex};
 use protocol::limits::MAX_FRAME;
 use protocol::node_id::NodeId;
-use protocol::preamble::{self, PreambleError, Service as Kind};
+use protocol::preamble::{self, PreambleError, Service as Kind, Version};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tracing::info;
@@ -19,6 +21,9 @@ use crate::wire::{Times, Wire, WireError};
 
 /// The longest message of somebody who has not proven who it is, in bytes.
 const GREETING_LEN: usize = 1024;
+
+/// The features that this index announces.
+const FEATURES: IndexFeatures = IndexFeatures::SEARCH_WITH_SOURCES;
 
 /// A node that has been welcomed.
 pub(super) struct Greeted {
@@ -56,7 +61,8 @@ pub(super) async fn greet(wire: &mut Wire, peer: SocketAddr, service: &Service) 
     }
     let arrival = service.directory.arrive(node, address).ok_or(Ended::Exhausted("node numbers"))?;
     let lease = u32::try_from(service.limits.lease.as_secs()).unwrap_or(u32::MAX);
-    info!(node = %node.short(), port = address.port(), files = arrival.list.files, "welcome");
+    let (files, features) = (arrival.list.files, session.features());
+    info!(node = %node.short(), port = address.port(), files, ?features, "welcome");
     let reply = Reply::Welcome { you: address, lease, list: arrival.list };
     wire.set_frame_limit(MAX_FRAME);
     if let Err(error) = wire.send(&FromIndex::Reply { id, reply }).await {
@@ -69,10 +75,10 @@ pub(super) async fn greet(wire: &mut Wire, peer: SocketAddr, service: &Service) 
 }
 
 async fn identify(wire: &mut Wire, peer: SocketAddr, service: &Service) -> Result<Proven, Ended> {
-    swap_preambles(wire).await?;
+    let version = swap_preambles(wire).await?;
     let mut nonce = [0; 32];
     getrandom::fill(&mut nonce).map_err(|_| Ended::Exhausted("random numbers"))?;
-    let mut session = Session::new(nonce, wire.port_of_ours(peer.ip()));
+    let mut session = Session::new(version, nonce, wire.port_of_ours(peer.ip()));
     loop {
         let ToIndex { id, request } = match wire.next().await {
             Ok(message) => message,
@@ -80,7 +86,7 @@ async fn identify(wire: &mut Wire, peer: SocketAddr, service: &Service) -> Resul
         };
         match session.hear(request) {
             Ok(Step::Challenge { nonce }) => {
-                wire.send(&FromIndex::Reply { id, reply: Reply::Challenge { nonce } }).await?;
+                wire.send(&FromIndex::Reply { id, reply: challenge(version, nonce) }).await?;
             }
             Ok(Step::Welcome { node, port }) => {
                 return Ok(Proven { session, nonce, node, address: SocketAddr::new(peer.ip(), port), id });
@@ -92,11 +98,25 @@ async fn identify(wire: &mut Wire, peer: SocketAddr, service: &Service) -> Resul
     }
 }
 
-/// Reads the client's preamble and answers it with ours, unless it is a stranger's, who gets no answer at all.
-async fn swap_preambles(wire: &mut Wire) -> Result<(), Ended> {
+/// Returns the answer to a greeting of a version.
+fn challenge(version: Version, nonce: [u8; 32]) -> Reply {
+    match version {
+        Version::One => Reply::Challenge { nonce },
+        Version::Two => Reply::Greeting { nonce, features: FEATURES, time: seconds_since_1970() },
+    }
+}
+
+/// Returns the time of this machine, 0 if its clock stands before 1970.
+fn seconds_since_1970() -> u64 {
+    SystemTime::UNIX_EPOCH.elapsed().map_or(0, |elapsed| elapsed.as_secs())
+}
+
+/// Reads the client's preamble and answers it with ours, unless it is a stranger's, who gets no answer at all. Returns the
+/// version of the connection.
+async fn swap_preambles(wire: &mut Wire) -> Result<Version, Ended> {
     let checked = preamble::check(wire.read_preamble().await?, Kind::Index);
     if checked != Err(PreambleError::NotPeerdex) {
-        wire.write_raw(&preamble::encode(Kind::Index)).await?;
+        wire.write_raw(&preamble::encode(Kind::Index, preamble::answer_version(&checked))).await?;
     }
     checked.map_err(|error| Ended::Stranger(error.to_string()))
 }

@@ -3,7 +3,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use protocol::index::Refusal;
 
 /// The reasons, in the order of their counts.
-const REASONS: [&str; 12] = [
+const REASONS: [&str; 13] = [
     "malformed",
     "out_of_order",
     "bad_proof",
@@ -16,6 +16,7 @@ const REASONS: [&str; 12] = [
     "store_unavailable",
     "too_fast",
     "not_allowed",
+    "unsupported",
 ];
 
 /// How often something was refused, by reason.
@@ -49,5 +50,6 @@ const fn place(refusal: &Refusal) -> usize {
         Refusal::StoreUnavailable => 9,
         Refusal::TooFast { .. } => 10,
         Refusal::NotAllowed { .. } => 11,
+        Refusal::Unsupported { .. } => 12,
     }
 }

@@ -22,7 +22,7 @@ fn proof(nonce: &[u8; 32], port: u16) -> Request {
 }
 
 fn open() -> Session {
-    let mut session = Session::new(NONCE, None);
+    let mut session = Session::new(Version::One, NONCE, None);
     assert_eq!(session.hear(hello(7)), Ok(Step::Challenge { nonce: NONCE }));
     assert_eq!(session.hear(proof(&NONCE, 7)), Ok(Step::Welcome { node: node(), port: 7 }));
     session
@@ -37,10 +37,10 @@ fn nothing_goes_before_the_greeting_and_no_greeting_after_it() {
     let out_of_order =
         |result| matches!(result, Err(refusal @ Refusal::OutOfOrder { .. }) if is_final(&refusal));
     for request in [Request::Renew, Request::Statistics, Request::EndList, proof(&NONCE, 7)] {
-        assert!(out_of_order(Session::new(NONCE, None).hear(request)));
+        assert!(out_of_order(Session::new(Version::One, NONCE, None).hear(request)));
     }
     for request in [Request::Renew, hello(7)] {
-        let mut session = Session::new(NONCE, None);
+        let mut session = Session::new(Version::One, NONCE, None);
         session.hear(hello(7)).unwrap();
         assert!(out_of_order(session.hear(request)));
     }
@@ -50,16 +50,29 @@ fn nothing_goes_before_the_greeting_and_no_greeting_after_it() {
 }
 
 #[test]
+fn a_greeting_of_version_2_announces_features() {
+    let features = IndexFeatures::from_bits(6);
+    let greet = || Request::Greet { node: node(), port: 7, agent: "test".into(), features };
+    let mut session = Session::new(Version::Two, NONCE, None);
+    assert_eq!(session.hear(greet()), Ok(Step::Challenge { nonce: NONCE }));
+    assert_eq!(session.features(), features);
+    for (version, greeting) in [(Version::One, greet()), (Version::Two, hello(7))] {
+        let refused = Session::new(version, NONCE, None).hear(greeting);
+        assert!(matches!(refused, Err(Refusal::OutOfOrder { .. })), "{refused:?}");
+    }
+}
+
+#[test]
 fn a_proof_holds_for_its_key_its_nonce_and_its_port() {
     for (nonce, port) in [([6; 32], 7), (NONCE, 8)] {
-        let mut session = Session::new(NONCE, None);
+        let mut session = Session::new(Version::One, NONCE, None);
         session.hear(hello(7)).unwrap();
         assert_eq!(session.hear(proof(&nonce, port)), Err(Refusal::BadProof));
     }
     // The neutral element, under which a signature can be made that fits any text.
     let mut weak = [0; 32];
     weak[0] = 1;
-    let mut session = Session::new(NONCE, None);
+    let mut session = Session::new(Version::One, NONCE, None);
     let hello = Request::Hello { node: NodeId::from_bytes(weak), port: 7, agent: String::new() };
     session.hear(hello).unwrap();
     let mut signature = [0; 64];
@@ -70,10 +83,13 @@ fn a_proof_holds_for_its_key_its_nonce_and_its_port() {
 #[test]
 fn port_zero_and_the_port_of_the_index_are_refused_and_long_names_too() {
     for port in [0, 1313] {
-        assert_eq!(Session::new(NONCE, Some(1313)).hear(hello(port)), Err(Refusal::BadPort { port }));
+        assert_eq!(
+            Session::new(Version::One, NONCE, Some(1313)).hear(hello(port)),
+            Err(Refusal::BadPort { port })
+        );
     }
     let hello = Request::Hello { node: node(), port: 7, agent: "x".repeat(MAX_AGENT + 1) };
-    assert!(matches!(Session::new(NONCE, None).hear(hello), Err(Refusal::Malformed { .. })));
+    assert!(matches!(Session::new(Version::One, NONCE, None).hear(hello), Err(Refusal::Malformed { .. })));
 }
 
 #[test]

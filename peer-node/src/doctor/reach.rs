@@ -49,10 +49,18 @@ pub(super) fn port(own: SocketAddr, status: &IndexStatus) -> Finding {
 mod tests {
     use super::*;
     use crate::doctor::Verdict;
+    use crate::index_client::AboutIndex;
 
     fn online(reachable: Reachability) -> IndexStatus {
         let you = "10.0.0.7:12349".parse().unwrap();
-        IndexStatus::Online { you, reachable, registered: 1, synced: true, trouble: None }
+        IndexStatus::Online {
+            you,
+            reachable,
+            registered: 1,
+            synced: true,
+            trouble: None,
+            about: AboutIndex::default(),
+        }
     }
 
     #[test]

@@ -18,6 +18,7 @@ use super::plain_words::{is_final, plain, plain_refusal};
 use super::postponed::Postponed;
 use super::session_error::{SessionError, Violation};
 use super::shares::Snapshot;
+use super::status::AboutIndex;
 use super::{IndexError, IndexStatus, Reachability};
 
 /// An index that neither reads nor answers for so long while it owes us a reply is gone.
@@ -46,6 +47,7 @@ pub(super) struct Conversation<'a> {
     spoke: Instant,
     moved: Instant,
     place: Place,
+    about: AboutIndex,
 }
 
 /// Where the index sees us.
@@ -71,6 +73,7 @@ impl<'a> Conversation<'a> {
             spoke: now,
             moved: now,
             place: Place { you: welcome.you, reachable: Reachability::Unknown },
+            about: welcome.about,
         };
         if let Some(notice) = &welcome.judged {
             conversation.judge(notice);
@@ -298,6 +301,7 @@ impl<'a> Conversation<'a> {
             registered: self.list.registered(),
             synced: self.list.is_synced(),
             trouble: self.list.trouble(),
+            about: self.about,
         }
     }
 

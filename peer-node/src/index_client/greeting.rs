@@ -2,12 +2,13 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
+use protocol::features::IndexFeatures;
 use protocol::frame::{FrameBuffer, encode_frame};
 use protocol::index::{FromIndex, ListSummary, Notice, Reply, Request, RequestId, ToIndex, proof_text};
 use protocol::limits::{MAX_AGENT, MAX_FRAME};
-use protocol::preamble::{self, PREAMBLE_LEN, Service};
+use protocol::preamble::{self, PREAMBLE_LEN, Service, Version};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpStream, lookup_host};
 use tokio::time::timeout;
@@ -16,6 +17,7 @@ use super::IndexConfig;
 use super::plain_words::plain_refusal;
 use super::probe_key::{ProbeKey, ProbeKeyGuard};
 use super::session_error::{SessionError, Violation};
+use super::status::AboutIndex;
 use crate::identity::Identity;
 
 /// How long the index has to accept a connection.
@@ -26,6 +28,9 @@ const ANSWER: Duration = Duration::from_secs(10);
 
 /// How much is read at once.
 pub(super) const READ: usize = 64 << 10;
+
+/// The features that this node announces to an index.
+const FEATURES: IndexFeatures = IndexFeatures::NONE;
 
 /// A connection on which the node is known.
 pub(super) struct Greeted {
@@ -45,32 +50,64 @@ pub(super) struct Welcome {
     pub(super) lease: u32,
     /// What it has of our list.
     pub(super) list: ListSummary,
+    /// What it announced.
+    pub(super) about: AboutIndex,
     /// What it found when it called our port, if it said so already.
     pub(super) judged: Option<Notice>,
     /// The id for the next request.
     pub(super) next_id: RequestId,
 }
 
-/// Connects, says hello and proves who we are.
+/// Connects, greets the index and proves who we are. An index of version 1 is called a second time in its own version; that is
+/// not remembered, because connections to an index are rare and it may be upgraded at any time.
 pub(super) async fn greet(
     config: &IndexConfig,
     identity: &Identity,
     probe_key: &ProbeKey,
 ) -> Result<Greeted, SessionError> {
-    let mut stream = connect(&config.address).await?;
-    exchange_preambles(&mut stream).await?;
-    let mut greeting = Greeting { stream, frames: FrameBuffer::with_limit(MAX_FRAME), judged: None };
+    match greet_in(Version::LATEST, config, identity, probe_key).await {
+        Err(error) if suggests_version_1(&error) => greet_in(Version::One, config, identity, probe_key).await,
+        greeted => greeted,
+    }
+}
+
+/// Returns true if the index may be one that speaks only version 1. It answers a later version with its own preamble and closes;
+/// a reset can overtake the preamble.
+fn suggests_version_1(error: &SessionError) -> bool {
+    match error {
+        SessionError::Violation(Violation::OtherVersion { theirs }) => *theirs == Version::One,
+        SessionError::Broken(error) => error.kind() == io::ErrorKind::ConnectionReset,
+        _ => false,
+    }
+}
+
+async fn greet_in(
+    version: Version,
+    config: &IndexConfig,
+    identity: &Identity,
+    probe_key: &ProbeKey,
+) -> Result<Greeted, SessionError> {
     let node = identity.node_id();
-    let hello = Request::Hello { node, port: config.port, agent: short_agent(&config.agent) };
-    let Reply::Challenge { nonce } = greeting.ask(1, hello).await? else {
-        return Err(Violation::WrongReply { asked: "a challenge" }.into());
+    let stream = connect(&config.address).await?;
+    let mut greeting = Greeting { stream, frames: FrameBuffer::with_limit(MAX_FRAME), judged: None };
+    let (port, agent) = (config.port, short_agent(&config.agent));
+    let hello = match version {
+        Version::One => Request::Hello { node, port, agent },
+        Version::Two => Request::Greet { node, port, agent, features: FEATURES },
+    };
+    let (nonce, about) = match greeting.open(version, hello).await? {
+        Reply::Challenge { nonce } if version == Version::One => (nonce, AboutIndex::default()),
+        Reply::Greeting { nonce, features, time } if version >= Version::Two => {
+            (nonce, AboutIndex { features, clock_ahead: clock_ahead(time) })
+        }
+        _ => return Err(Violation::WrongReply { asked: "a challenge" }.into()),
     };
     let key = probe_key.hold(nonce);
     let signature = identity.sign(&proof_text(&nonce, &node, config.port));
     let Reply::Welcome { you, lease, list } = greeting.ask(2, Request::Proof { signature }).await? else {
         return Err(Violation::WrongReply { asked: "a welcome" }.into());
     };
-    let welcome = Welcome { you, lease, list, judged: greeting.judged, next_id: 3 };
+    let welcome = Welcome { you, lease, list, about, judged: greeting.judged, next_id: 3 };
     Ok(Greeted { stream: greeting.stream, frames: greeting.frames, welcome, key })
 }
 
@@ -89,19 +126,24 @@ async fn connect(address: &str) -> Result<TcpStream, SessionError> {
     Ok(stream)
 }
 
-async fn exchange_preambles(stream: &mut TcpStream) -> Result<(), SessionError> {
-    let exchange = async {
-        stream.write_all(&preamble::encode(Service::Index)).await?;
-        let mut theirs = [0; PREAMBLE_LEN];
-        match stream.read_exact(&mut theirs).await {
-            Ok(_) => Ok(preamble::check(theirs, Service::Index).map_err(Violation::from)?),
-            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
-                Err(SessionError::Closed { greeted: false })
-            }
-            Err(error) => Err(error.into()),
-        }
-    };
-    in_time("it should greet", exchange).await
+/// Returns by how many seconds the index's clock is ahead of ours, rounded; the time of the answer is on our side.
+fn clock_ahead(time: u64) -> Option<i64> {
+    let ours = SystemTime::UNIX_EPOCH.elapsed().ok()?.as_secs();
+    i64::try_from(time).ok()?.checked_sub(i64::try_from(ours).ok()?)
+}
+
+async fn read_preamble(stream: &mut TcpStream, version: Version) -> Result<(), SessionError> {
+    let mut theirs = [0; PREAMBLE_LEN];
+    let read = stream.read_exact(&mut theirs).await;
+    read.map_err(|error| match error.kind() {
+        io::ErrorKind::UnexpectedEof => SessionError::Closed { greeted: false },
+        _ => error.into(),
+    })?;
+    let answered = preamble::check(theirs, Service::Index).map_err(Violation::from)?;
+    if answered != version {
+        return Err(Violation::OtherVersion { theirs: answered }.into());
+    }
+    Ok(())
 }
 
 async fn in_time<T>(
@@ -125,6 +167,18 @@ struct Greeting {
 }
 
 impl Greeting {
+    /// Sends the preamble and the first request together.
+    async fn open(&mut self, version: Version, request: Request) -> Result<Reply, SessionError> {
+        in_time("it should greet", async {
+            let mut bytes = preamble::encode(Service::Index, version).to_vec();
+            encode_frame(&ToIndex { id: 1, request }, &mut bytes).map_err(Violation::from)?;
+            self.stream.write_all(&bytes).await?;
+            read_preamble(&mut self.stream, version).await?;
+            self.answer(1).await
+        })
+        .await
+    }
+
     async fn ask(&mut self, id: RequestId, request: Request) -> Result<Reply, SessionError> {
         in_time("it should answer our greeting", async {
             let mut bytes = Vec::new();

@@ -30,7 +30,8 @@ pub(super) fn plain_refusal(refusal: Refusal) -> Refusal {
         | Refusal::NoSuchPeer
         | Refusal::Busy { .. }
         | Refusal::TooFast { .. }
-        | Refusal::StoreUnavailable => refusal,
+        | Refusal::StoreUnavailable
+        | Refusal::Unsupported { .. } => refusal,
     }
 }
 

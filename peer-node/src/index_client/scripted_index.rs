@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
+use protocol::features::IndexFeatures;
 use protocol::frame::{FrameBuffer, encode_frame};
 use protocol::index::{FromIndex, ListSummary, Notice, Reply, Request, RequestId, ToIndex};
 use protocol::limits::MAX_FRAME;
-use protocol::preamble::{self, Service};
+use protocol::preamble::{self, Service, Version};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;
@@ -14,6 +15,12 @@ use super::model_list::ModelList;
 
 /// The nonce of every challenge.
 pub(super) const NONCE: [u8; 32] = [7; 32];
+
+/// What the index announces.
+pub(super) const FEATURES: IndexFeatures = IndexFeatures::from_bits(1 << 63);
+
+/// What its clock shows.
+pub(super) const TIME: u64 = 1000;
 
 /// A test that waits longer has failed.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -34,7 +41,7 @@ impl ScriptedIndex {
     /// Accepts a connection and says nothing.
     pub(super) async fn accept(&self) -> Guest {
         let (stream, _) = timeout(PATIENCE, self.listener.accept()).await.expect("nobody comes").unwrap();
-        Guest { stream, frames: FrameBuffer::with_limit(MAX_FRAME), port: 0 }
+        Guest { stream, frames: FrameBuffer::with_limit(MAX_FRAME), port: 0, version: Version::Two }
     }
 
     /// Accepts a connection and lets the node in that comes.
@@ -50,6 +57,8 @@ pub(super) struct Guest {
     stream: TcpStream,
     frames: FrameBuffer,
     port: u16,
+    /// The version that the index speaks with this node.
+    pub(super) version: Version,
 }
 
 impl Guest {
@@ -65,8 +74,8 @@ impl Guest {
     pub(super) async fn preambles(&mut self) {
         let mut theirs = [0; 8];
         timeout(PATIENCE, self.stream.read_exact(&mut theirs)).await.expect("no preamble").unwrap();
-        assert_eq!(theirs, preamble::encode(Service::Index));
-        self.raw(&preamble::encode(Service::Index)).await;
+        assert_eq!(theirs, preamble::encode(Service::Index, self.version));
+        self.raw(&preamble::encode(Service::Index, self.version)).await;
     }
 
     pub(super) async fn greet(&mut self, list: ListSummary) {
@@ -77,9 +86,18 @@ impl Guest {
     pub(super) async fn greet_with(&mut self, list: ListSummary, more: Option<fn(&Self) -> Notice>) {
         self.preambles().await;
         let hello = self.next().await;
-        let Request::Hello { port, .. } = hello.request else { panic!("{hello:?}") };
-        self.port = port;
-        self.reply(hello.id, Reply::Challenge { nonce: NONCE }).await;
+        let challenge = match (self.version, hello.request) {
+            (Version::One, Request::Hello { port, .. }) => {
+                self.port = port;
+                Reply::Challenge { nonce: NONCE }
+            }
+            (Version::Two, Request::Greet { port, .. }) => {
+                self.port = port;
+                Reply::Greeting { nonce: NONCE, features: FEATURES, time: TIME }
+            }
+            (version, request) => panic!("{request:?} in {version:?}"),
+        };
+        self.reply(hello.id, challenge).await;
         let proof = self.next().await;
         assert!(matches!(proof.request, Request::Proof { .. }), "{proof:?}");
         let reply = Reply::Welcome { you: self.you(), lease: 90, list };

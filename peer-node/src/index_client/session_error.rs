@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use protocol::frame::FrameError;
 use protocol::index::{Refusal, RequestId};
-use protocol::preamble::{PreambleError, VERSION};
+use protocol::preamble::{PreambleError, Version};
 
 /// The pause after somebody else came with our identity, who would otherwise be thrown out in turn.
 const REPLACED_PAUSE: Duration = Duration::from_mins(5);
@@ -72,6 +72,12 @@ pub(super) enum Violation {
     /// It is not an index that we can talk to.
     #[error("{}", preamble_words(.0))]
     Preamble(#[from] PreambleError),
+    /// It answers with a version that it was not called with.
+    #[error("{}", version_words(theirs.number()))]
+    OtherVersion {
+        /// Its version.
+        theirs: Version,
+    },
     /// It does not send frames.
     #[error("the index sends {0}")]
     Frame(#[from] FrameError),
@@ -109,11 +115,16 @@ fn preamble_words(error: &PreambleError) -> String {
     match error {
         PreambleError::NotPeerdex => "what listens there is not a Peerdex index".to_owned(),
         PreambleError::WrongService { .. } => "a peer listens there, not an index".to_owned(),
-        PreambleError::UnsupportedVersion { theirs } => format!(
-            "unsupported version: the index speaks version {theirs}, we speak version {VERSION}; bring the older of \
-             the two up to date"
-        ),
+        PreambleError::UnsupportedVersion { theirs } => version_words(*theirs),
     }
+}
+
+fn version_words(theirs: u16) -> String {
+    let latest = Version::LATEST.number();
+    format!(
+        "unsupported version: the index speaks version {theirs}, this program versions 1 to {latest}; upgrade the older \
+         of the two"
+    )
 }
 
 impl SessionError {

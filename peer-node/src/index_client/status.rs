@@ -3,6 +3,7 @@
 use std::fmt;
 use std::net::SocketAddr;
 
+use protocol::features::IndexFeatures;
 use tokio::time::Instant;
 
 /// How things stand; `Display` says it in a sentence.
@@ -32,9 +33,21 @@ pub enum IndexStatus {
         synced: bool,
         /// What keeps some of them from the index.
         trouble: Option<SyncTrouble>,
+        /// What the index announced about itself.
+        about: AboutIndex,
     },
     /// The client was stopped.
     Stopped,
+}
+
+/// What an index announced in its greeting; an index of version 1 announces nothing.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct AboutIndex {
+    /// The optional features that it understands.
+    pub features: IndexFeatures,
+    /// The seconds by which its clock was ahead of ours when it was connected, give or take the round trip; negative if it was
+    /// behind.
+    pub clock_ahead: Option<i64>,
 }
 
 /// What the index found when it called our port back.
@@ -81,7 +94,7 @@ impl fmt::Display for IndexStatus {
                 let pause = retry_at.saturating_duration_since(Instant::now()).as_secs_f64().ceil();
                 write!(f, "no connection to the index: {error}; next attempt in {pause} s")
             }
-            Self::Online { you, reachable, registered, synced, trouble } => {
+            Self::Online { you, reachable, registered, synced, trouble, .. } => {
                 let plural = if *registered == 1 { "" } else { "s" };
                 write!(f, "connected as {you}, {reachable}; {registered} file{plural} registered")?;
                 match (trouble, synced) {
@@ -132,7 +145,8 @@ mod tests {
         trouble: Option<SyncTrouble>,
     ) -> String {
         let you = "127.0.0.1:12349".parse().unwrap();
-        IndexStatus::Online { you, reachable, registered, synced, trouble }.to_string()
+        let about = AboutIndex::default();
+        IndexStatus::Online { you, reachable, registered, synced, trouble, about }.to_string()
     }
 
     #[tokio::test]

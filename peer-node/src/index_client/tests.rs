@@ -6,12 +6,12 @@ use protocol::index::{
     FileRecord, ListSummary, Notice, Refusal, Reply, Request, Share, TorrentHint, TrackerPlace,
 };
 use protocol::infohash::Infohash;
-use protocol::preamble::{self, Service};
+use protocol::preamble::{self, Service, Version};
 use protocol::probe::probe_answer;
 use tempfile::TempDir;
 
 use super::model_list::{ModelList, ModelShares, file};
-use super::scripted_index::{Guest, NONCE, ScriptedIndex};
+use super::scripted_index::{FEATURES, Guest, NONCE, ScriptedIndex};
 use super::*;
 
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -93,10 +93,14 @@ async fn a_new_node_tells_its_list_and_is_then_synced() {
     reach(&mut guest).await;
     node.client.synced(PATIENCE).await.unwrap();
     let status = node.client.status().borrow().clone();
-    let you = guest.you();
-    let expected =
-        IndexStatus::Online { you, reachable: Reachability::Yes, registered: 2, synced: true, trouble: None };
+    let IndexStatus::Online { about, .. } = &status else { panic!("{status:?}") };
+    let (you, about) = (guest.you(), *about);
+    let (reachable, registered) = (Reachability::Yes, 2);
+    let expected = IndexStatus::Online { you, reachable, registered, synced: true, trouble: None, about };
     assert_eq!(status, expected);
+    assert_eq!(about.features, FEATURES);
+    assert!(about.clock_ahead.is_some_and(|ahead| ahead < -1_000_000_000), "{about:?}");
+    assert_eq!(node.client.features(), FEATURES);
     node.stop().await;
     guest.gone().await;
 }
@@ -243,14 +247,14 @@ async fn a_question_is_failed_when_the_connection_breaks() {
 #[tokio::test]
 async fn whoever_else_listens_there_is_named() {
     let other_version = {
-        let mut bytes = preamble::encode(Service::Index);
+        let mut bytes = preamble::encode(Service::Index, Version::LATEST);
         bytes[7] = 9;
         bytes
     };
     for (bytes, expected) in [
         (&b"HTTP/1.1 400 Bad Request\r\n\r\n"[..], "what listens there is not a Peerdex index"),
-        (&preamble::encode(Service::Peer), "a peer listens there, not an index"),
-        (&other_version, "unsupported version: the index speaks version 9, we speak version 1"),
+        (&preamble::encode(Service::Peer, Version::LATEST), "a peer listens there, not an index"),
+        (&other_version, "unsupported version: the index speaks version 9, this program versions 1 to 2"),
         (b"", "the index closed the connection before greeting"),
     ] {
         let index = ScriptedIndex::bind().await;
@@ -262,6 +266,21 @@ async fn whoever_else_listens_there_is_named() {
         assert!(error.starts_with(expected), "{error}");
         node.stop().await;
     }
+}
+
+#[tokio::test]
+async fn an_index_of_version_1_is_called_again_in_its_version() {
+    let index = ScriptedIndex::bind().await;
+    let node = Node::start(index.address(), &[]);
+    let mut guest = index.accept().await;
+    guest.raw(&preamble::encode(Service::Index, Version::One)).await;
+    guest.end().await;
+    let mut guest = index.accept().await;
+    guest.version = Version::One;
+    guest.greet(ListSummary::default()).await;
+    node.until(|status| matches!(status, IndexStatus::Online { .. })).await;
+    assert_eq!(node.client.features(), IndexFeatures::NONE);
+    node.stop().await;
 }
 
 #[tokio::test]

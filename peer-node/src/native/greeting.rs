@@ -4,12 +4,16 @@ use std::io;
 use std::time::Duration;
 
 use protocol::digest::Digest;
+use protocol::features::PeerFeatures;
 use protocol::frame::{FrameBuffer, FrameError, encode_frame};
 use protocol::node_id::NodeId;
 use protocol::peer::PeerMessage;
-use protocol::preamble::{self, PREAMBLE_LEN, PreambleError, Service};
+use protocol::preamble::{self, PREAMBLE_LEN, PreambleError, Service, Version};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
+
+/// The features that this node announces.
+const FEATURES: PeerFeatures = PeerFeatures::NONE;
 
 /// How long the other side may take for its part.
 const DEADLINE: Duration = Duration::from_secs(10);
@@ -23,6 +27,9 @@ pub enum GreetingError {
     /// Other software, or another version of ours.
     #[error(transparent)]
     Preamble(#[from] PreambleError),
+    /// The other side answers with a version that it was not called with.
+    #[error("the other side speaks version {} of the protocol", .0.number())]
+    OtherVersion(Version),
     /// Bytes that are no message.
     #[error(transparent)]
     Frame(#[from] FrameError),
@@ -43,11 +50,43 @@ pub enum GreetingError {
     Io(#[from] io::Error),
 }
 
+impl GreetingError {
+    /// Returns true if the other side may be one that speaks only version 1. Such a listener answers a later version with its own
+    /// preamble and closes; the reset that follows can overtake the preamble.
+    pub(super) fn suggests_version_1(&self) -> bool {
+        match self {
+            Self::OtherVersion(version) => *version == Version::One,
+            Self::Io(error) => error.kind() == io::ErrorKind::ConnectionReset,
+            _ => false,
+        }
+    }
+}
+
+/// Who we are to other peers.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Us {
+    pub(super) node: NodeId,
+    /// Where we accept connections.
+    pub(super) port: u16,
+}
+
+impl Us {
+    const fn greeting(self, version: Version) -> PeerMessage {
+        let Self { node, port } = self;
+        match version {
+            Version::One => PeerMessage::Hello { node, port },
+            Version::Two => PeerMessage::Greet { node, port, features: FEATURES },
+        }
+    }
+}
+
 /// Who is at the other end, and what it has sent beyond its greeting.
 #[derive(Debug)]
 pub(super) struct Greeted {
+    pub(super) version: Version,
     pub(super) node: NodeId,
     pub(super) port: u16,
+    pub(super) features: PeerFeatures,
     pub(super) rest: FrameBuffer,
 }
 
@@ -60,46 +99,72 @@ pub(super) enum Visitor {
     Probe([u8; 32]),
 }
 
-/// Greets the peer that we connected to.
-pub(super) async fn greet(stream: &mut TcpStream, us: NodeId, port: u16) -> Result<Greeted, GreetingError> {
+/// Greets the peer that we connected to, in a version. What is in `opening` is sent together with the greeting; only version 2
+/// allows that.
+pub(super) async fn greet(
+    stream: &mut TcpStream,
+    us: Us,
+    version: Version,
+    opening: Option<&PeerMessage>,
+) -> Result<Greeted, GreetingError> {
+    debug_assert!(opening.is_none() || version >= Version::Two, "version 1 waits for the other greeting");
     within_deadline(async {
-        let mut hello = preamble::encode(Service::Peer).to_vec();
-        encode_frame(&PeerMessage::Hello { node: us, port }, &mut hello)?;
-        stream.write_all(&hello).await?;
+        let mut bytes = preamble::encode(Service::Peer, version).to_vec();
+        encode_frame(&us.greeting(version), &mut bytes)?;
+        if let Some(opening) = opening {
+            encode_frame(opening, &mut bytes)?;
+        }
+        stream.write_all(&bytes).await?;
         let mut theirs = [0; PREAMBLE_LEN];
         stream.read_exact(&mut theirs).await?;
-        preamble::check(theirs, Service::Peer)?;
-        match first_message(stream).await? {
-            (PeerMessage::Hello { node, .. }, _) if node == us => Err(GreetingError::Ourselves),
-            (PeerMessage::Hello { node, port }, rest) => Ok(Greeted { node, port, rest }),
-            _ => Err(GreetingError::NotAGreeting),
+        let answered = preamble::check(theirs, Service::Peer)?;
+        if answered != version {
+            return Err(GreetingError::OtherVersion(answered));
         }
+        let (message, rest) = first_message(stream).await?;
+        greeted(us, version, message, rest)
     })
     .await
 }
 
-/// Hears out somebody who connected to us; strangers get no answer at all.
-pub(super) async fn hear(stream: &mut TcpStream, us: NodeId, port: u16) -> Result<Visitor, GreetingError> {
+/// Receives the greeting of somebody who connected to us and answers it; strangers get no answer at all.
+pub(super) async fn receive(stream: &mut TcpStream, us: Us) -> Result<Visitor, GreetingError> {
     within_deadline(async {
         let mut theirs = [0; PREAMBLE_LEN];
         stream.read_exact(&mut theirs).await?;
-        let verdict = preamble::check(theirs, Service::Peer);
-        if verdict == Err(PreambleError::NotPeerdex) {
+        let checked = preamble::check(theirs, Service::Peer);
+        if checked == Err(PreambleError::NotPeerdex) {
             return Err(PreambleError::NotPeerdex.into());
         }
-        stream.write_all(&preamble::encode(Service::Peer)).await?;
-        verdict?;
-        match first_message(stream).await? {
-            (PeerMessage::Hello { node, .. }, _) if node == us => Err(GreetingError::Ourselves),
-            (PeerMessage::Hello { node, port: theirs }, rest) => {
-                send(stream, &PeerMessage::Hello { node: us, port }).await?;
-                Ok(Visitor::Peer(Greeted { node, port: theirs, rest }))
-            }
-            (PeerMessage::Probe { challenge }, _) => Ok(Visitor::Probe(challenge)),
-            _ => Err(GreetingError::NotAGreeting),
+        stream.write_all(&preamble::encode(Service::Peer, preamble::answer_version(&checked))).await?;
+        let version = checked?;
+        let (message, rest) = first_message(stream).await?;
+        if let PeerMessage::Probe { challenge } = message {
+            return Ok(Visitor::Probe(challenge));
         }
+        let greeted = greeted(us, version, message, rest)?;
+        send(stream, &us.greeting(version)).await?;
+        Ok(Visitor::Peer(greeted))
     })
     .await
+}
+
+/// Takes the first message of the other side for its greeting.
+fn greeted(
+    us: Us,
+    version: Version,
+    message: PeerMessage,
+    rest: FrameBuffer,
+) -> Result<Greeted, GreetingError> {
+    let (node, port, features) = match (version, message) {
+        (Version::One, PeerMessage::Hello { node, port }) => (node, port, PeerFeatures::NONE),
+        (Version::Two, PeerMessage::Greet { node, port, features }) => (node, port, features),
+        _ => return Err(GreetingError::NotAGreeting),
+    };
+    if node == us.node {
+        return Err(GreetingError::Ourselves);
+    }
+    Ok(Greeted { version, node, port, features, rest })
 }
 
 /// Answers an index's probe.
@@ -138,3 +203,6 @@ async fn first_message(stream: &mut TcpStream) -> Result<(PeerMessage, FrameBuff
         buffer.extend(bytes.get(..count).unwrap_or_default());
     }
 }
+
+#[cfg(test)]
+mod tests;

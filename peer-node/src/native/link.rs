@@ -2,13 +2,16 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use protocol::digest::Digest;
+use protocol::features::PeerFeatures;
 use protocol::geometry::Block;
 use protocol::node_id::NodeId;
 use protocol::peer::{BlockRef, Channel, PeerMessage};
+use protocol::preamble::Version;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use super::fetching::{FetchTable, SourceEvent};
+use super::greeting::Greeted;
 use super::searching::{Answered, SearchTable};
 use super::send_queue::SendQueue;
 use crate::swarm::SourceId;
@@ -23,6 +26,9 @@ pub struct Link {
 #[derive(Debug)]
 pub(super) struct LinkState {
     pub(super) node: NodeId,
+    pub(super) version: Version,
+    /// What the other side announced in its greeting; nothing in version 1.
+    pub(super) features: PeerFeatures,
     /// Where the other side accepts connections.
     pub(super) address: SocketAddr,
     pub(super) queue: Arc<SendQueue>,
@@ -32,14 +38,28 @@ pub(super) struct LinkState {
 }
 
 impl Link {
-    pub(super) fn new(node: NodeId, address: SocketAddr, closed: CancellationToken) -> Self {
-        let (queue, fetches, searches) = (Arc::default(), FetchTable::default(), SearchTable::default());
-        Self { shared: Arc::new(LinkState { node, address, queue, fetches, searches, closed }) }
+    pub(super) fn new(greeted: &Greeted, address: SocketAddr, closed: CancellationToken) -> Self {
+        let state = LinkState {
+            node: greeted.node,
+            version: greeted.version,
+            features: greeted.features,
+            address,
+            queue: Arc::default(),
+            fetches: FetchTable::default(),
+            searches: SearchTable::default(),
+            closed,
+        };
+        Self { shared: Arc::new(state) }
     }
 
     /// Returns who is at the other end.
     pub fn node(&self) -> NodeId {
         self.shared.node
+    }
+
+    /// Returns the optional features that the other side understands.
+    pub fn features(&self) -> PeerFeatures {
+        self.shared.features
     }
 
     /// Returns where the other side accepts connections.

@@ -2,19 +2,20 @@ use std::collections::HashMap;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 use protocol::node_id::NodeId;
-use protocol::preamble::PreambleError;
+use protocol::preamble::{PreambleError, Version};
 use tokio::net::TcpStream;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::dial_error::DialError;
 use super::fetching::SourceEvent;
-use super::greeting::{self, Greeted, GreetingError, Visitor};
+use super::greeting::{self, Greeted, GreetingError, Us, Visitor};
 use super::link::{Link, LinkState};
+use super::older_peers::OlderPeers;
 use super::reader::{LinkError, Reader};
 use super::serving::{Serving, Shop};
 use super::writer::Writer;
@@ -61,12 +62,13 @@ type Place = Arc<tokio::sync::Mutex<Option<Link>>>;
 struct Inner {
     config: LinksConfig,
     places: Mutex<HashMap<NodeId, Place>>,
+    older_peers: Mutex<OlderPeers>,
 }
 
 impl Links {
     /// Makes a node's connections, none yet.
     pub fn new(config: LinksConfig) -> Self {
-        Self { inner: Arc::new(Inner { config, places: Mutex::default() }) }
+        Self { inner: Arc::new(Inner { config, places: Mutex::default(), older_peers: Mutex::default() }) }
     }
 
     /// Counts the peers that are connected.
@@ -100,24 +102,58 @@ impl Links {
         let admission = config.transport.admission();
         let most = admission.most();
         let ticket = admission.dial().ok_or(DialError::TooMany { address, most })?;
-        let connecting = tokio::time::timeout(CONNECT_DEADLINE, TcpStream::connect(address));
-        let connected = connecting.await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()));
-        let mut stream = connected.map_err(|source| DialError::Connect { address, source })?;
-        let greeted = greeting::greet(&mut stream, config.node, config.port).await.and_then(|greeted| {
-            if greeted.node == node { Ok(greeted) } else { Err(GreetingError::WrongNode) }
-        });
-        let greeted = greeted.map_err(|source| DialError::Greeting { address, source })?;
-        tracing::info!(%address, node = %node.short(), "connected to a peer");
+        let version = self.inner.older_peers.lock().version_of(&address, Instant::now());
+        let (stream, greeted) = match self.call(node, address, version).await {
+            Err(DialError::Greeting { source, .. })
+                if version > Version::One && source.suggests_version_1() =>
+            {
+                let called = self.call(node, address, Version::One).await?;
+                tracing::debug!(%address, "the peer speaks version 1 of the protocol");
+                self.inner.older_peers.lock().remember(address, Instant::now());
+                called
+            }
+            called => called?,
+        };
+        let version = greeted.version.number();
+        tracing::info!(%address, node = %node.short(), version, "connected to a peer");
         Ok(self.run(stream, address, greeted, ticket))
     }
 
-    /// Hears out somebody who has connected to us.
+    /// Connects to a peer and greets it in a version.
+    async fn call(
+        &self,
+        node: NodeId,
+        address: SocketAddr,
+        version: Version,
+    ) -> Result<(TcpStream, Greeted), DialError> {
+        let connecting = tokio::time::timeout(CONNECT_DEADLINE, TcpStream::connect(address));
+        let connected = connecting.await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()));
+        let mut stream = connected.map_err(|source| DialError::Connect { address, source })?;
+        let _ = stream.set_nodelay(true);
+        let greeted = greeting::greet(&mut stream, self.us(), version, None).await.and_then(|greeted| {
+            if greeted.node == node { Ok(greeted) } else { Err(GreetingError::WrongNode) }
+        });
+        let greeted = greeted.map_err(|source| DialError::Greeting { address, source })?;
+        Ok((stream, greeted))
+    }
+
+    fn us(&self) -> Us {
+        let LinksConfig { node, port, .. } = self.inner.config;
+        Us { node, port }
+    }
+
+    /// Receives the greeting of somebody who has connected to us, and serves them.
     pub(crate) async fn visit(&self, mut stream: TcpStream, from: SocketAddr, ticket: Ticket) {
         let config = &self.inner.config;
-        match greeting::hear(&mut stream, config.node, config.port).await {
+        let _ = stream.set_nodelay(true);
+        match greeting::receive(&mut stream, self.us()).await {
             Ok(Visitor::Peer(greeted)) => {
                 let address = SocketAddr::new(from.ip(), greeted.port);
-                tracing::info!(%address, node = %greeted.node.short(), "a peer has connected");
+                if greeted.version > Version::One {
+                    self.inner.older_peers.lock().forget(&address);
+                }
+                let version = greeted.version.number();
+                tracing::info!(%address, node = %greeted.node.short(), version, "a peer has connected");
                 let node = greeted.node;
                 let link = self.run(stream, address, greeted, ticket);
                 self.adopt(node, link);
@@ -156,7 +192,7 @@ impl Links {
     fn run(&self, stream: TcpStream, address: SocketAddr, greeted: Greeted, ticket: Ticket) -> Link {
         let config = &self.inner.config;
         tune(&stream, address.ip());
-        let link = Link::new(greeted.node, address, config.cancel.child_token());
+        let link = Link::new(&greeted, address, config.cancel.child_token());
         let transport = &config.transport;
         let turn = Arc::clone(&link.shared.queue) as Arc<dyn Turn>;
         let claim = Arc::new(transport.slots().claim(turn));
@@ -170,6 +206,7 @@ impl Links {
             uploads: transport.uploads().clone(),
             lane: transport.download_limit().lane(),
             claim: Arc::clone(&claim),
+            unsupported: 0,
         };
         let state = Arc::clone(&link.shared);
         let lane = transport.upload_limit().lane();

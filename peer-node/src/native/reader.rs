@@ -5,10 +5,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::BufMut;
-use protocol::frame::{FrameBuffer, FrameError};
+use protocol::frame::{FrameBuffer, FrameError, decode_body};
 use protocol::geometry::NoSuchBlock;
-use protocol::limits::MAX_FRAME;
+use protocol::limits::{MAX_FRAME, MAX_UNSUPPORTED};
 use protocol::peer::{BlockRef, Channel, PeerMessage};
+use protocol::preamble::Version;
 use tokio::io::AsyncReadExt;
 use tokio::net::tcp::OwnedReadHalf;
 
@@ -55,6 +56,12 @@ pub(super) enum LinkError {
     Closed,
 }
 
+/// A message as it was received.
+enum Received {
+    Known(PeerMessage),
+    Unknown { kind: u32 },
+}
+
 /// The reading half of a connection.
 #[derive(Debug)]
 pub(super) struct Reader {
@@ -66,6 +73,8 @@ pub(super) struct Reader {
     pub(super) uploads: Uploads,
     pub(super) lane: Lane,
     pub(super) claim: Arc<Claim>,
+    /// How many messages of unknown kinds were answered.
+    pub(super) unsupported: u32,
 }
 
 impl Reader {
@@ -81,9 +90,12 @@ impl Reader {
 
     /// Sees to all messages that are here, then waits for more bytes.
     async fn step(&mut self) -> Result<(), LinkError> {
-        while let Some(message) = self.buffer.next_message()? {
+        while let Some(received) = self.next_message()? {
             self.link.shared.queue.has_room().await;
-            self.handle(message).await?;
+            match received {
+                Received::Known(message) => self.handle(message).await?,
+                Received::Unknown { kind } => self.unsupported(kind),
+            }
         }
         let mut bytes = [0; READ];
         let heard = Instant::now();
@@ -103,11 +115,35 @@ impl Reader {
         }
     }
 
+    /// Returns the next message that is here whole. In version 1 a message of an unknown kind is a violation.
+    fn next_message(&mut self) -> Result<Option<Received>, FrameError> {
+        let version = self.link.shared.version;
+        let Some(body) = self.buffer.next_body()? else { return Ok(None) };
+        match decode_body(body) {
+            Ok(message) => Ok(Some(Received::Known(message))),
+            Err(error) => match PeerMessage::unknown_kind(body) {
+                Some(kind) if version >= Version::Two => Ok(Some(Received::Unknown { kind })),
+                _ => Err(error),
+            },
+        }
+    }
+
+    /// Answers a message of an unknown kind, or ignores it if there were too many.
+    fn unsupported(&mut self, kind: u32) {
+        if self.unsupported < MAX_UNSUPPORTED {
+            self.unsupported += 1;
+            tracing::debug!(kind, "message of an unknown kind");
+            self.link.shared.queue.push(PeerMessage::Unsupported { kind });
+        }
+    }
+
     async fn handle(&mut self, message: PeerMessage) -> Result<(), LinkError> {
         let queue = &self.link.shared.queue;
         match message {
             PeerMessage::KeepAlive => {}
-            PeerMessage::Open { channel, digest } => self.serving.open(channel, digest, &self.link).await?,
+            PeerMessage::Open { channel, digest } => {
+                self.serving.open(channel, digest, 0, &self.link).await?;
+            }
             PeerMessage::WantManifest { channel, first, count } => {
                 self.serving.send_states(channel, first, count, queue)?;
             }
@@ -138,8 +174,22 @@ impl Reader {
             PeerMessage::Found { number, files, more } => {
                 self.link.shared.searches.answered(number, (files, more))?;
             }
-            PeerMessage::Hello { .. } | PeerMessage::Probe { .. } | PeerMessage::ProbeAnswer { .. } => {
+            PeerMessage::Hello { .. }
+            | PeerMessage::Greet { .. }
+            | PeerMessage::Probe { .. }
+            | PeerMessage::ProbeAnswer { .. } => {
                 return Err(LinkError::Violation { what: "it greeted twice" });
+            }
+            PeerMessage::OpenWithManifest { .. } | PeerMessage::Unsupported { .. }
+                if self.link.shared.version == Version::One =>
+            {
+                return Err(LinkError::Violation { what: "it sent a message of version 2 in version 1" });
+            }
+            PeerMessage::OpenWithManifest { channel, digest, states } => {
+                self.serving.open(channel, digest, states, &self.link).await?;
+            }
+            PeerMessage::Unsupported { kind } => {
+                tracing::debug!(kind, "the peer does not support a message of ours");
             }
         }
         Ok(())

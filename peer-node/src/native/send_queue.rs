@@ -259,7 +259,8 @@ fn weight(message: &PeerMessage) -> usize {
         | PeerMessage::NotShared { .. }
         | PeerMessage::Reject(_)
         | PeerMessage::Choke { .. }
-        | PeerMessage::Unchoke => 1,
+        | PeerMessage::Unchoke
+        | PeerMessage::Unsupported { .. } => 1,
         _ => 0,
     }
 }

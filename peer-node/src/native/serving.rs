@@ -87,11 +87,13 @@ impl Serving {
         Ok(())
     }
 
-    /// Opens a content, or says that it is not shared here.
+    /// Opens a content and sends the offer, and up to `states` of the first states of its manifest, or that the content is not
+    /// shared here.
     pub(super) async fn open(
         &mut self,
         channel: Channel,
         digest: Digest,
+        states: u32,
         link: &Link,
     ) -> Result<(), LinkError> {
         if self.open.contains_key(&channel) {
@@ -115,6 +117,15 @@ impl Serving {
             Arc::new(self.shop.uploads.begin(peer, ContentId::File(digest), name, size, queue.stand()));
         tracing::info!(%peer, %digest, "content opened by a peer");
         queue.offer(channel, size, manifest_id, &content);
+        let first_states: Vec<[u8; 32]> = manifest
+            .states()
+            .iter()
+            .take(states.min(MAX_STATES) as usize)
+            .map(|state| state.to_bytes())
+            .collect();
+        if !first_states.is_empty() {
+            queue.push(PeerMessage::ManifestPart { channel, first: 0, states: first_states });
+        }
         if let Content::Partial(partial) = &content {
             partial.visited(link);
         }

@@ -176,10 +176,18 @@ mod tests {
     use tokio::time::Instant;
 
     use super::*;
+    use crate::index_client::AboutIndex;
 
     fn online_as(reachable: Reachability) -> IndexStatus {
         let you = "127.0.0.1:7".parse().unwrap();
-        IndexStatus::Online { you, reachable, registered: 0, synced: true, trouble: None }
+        IndexStatus::Online {
+            you,
+            reachable,
+            registered: 0,
+            synced: true,
+            trouble: None,
+            about: AboutIndex::default(),
+        }
     }
 
     fn offline() -> IndexStatus {

@@ -36,7 +36,7 @@ mod tests {
     #[test]
     fn what_is_said_is_what_is_heard() {
         let ours = ExtendedHandshake { requests: Some(2000) };
-        assert_eq!(ours.encode(), b"d1:mde4:reqqi2000e1:v13:Peerdex 0.1.0e");
+        assert_eq!(ours.encode(), b"d1:mde4:reqqi2000e1:v13:Peerdex 0.2.0e");
         assert_eq!(ExtendedHandshake::decode(&ours.encode()), Ok(ours));
         assert_eq!(
             ExtendedHandshake::decode(&ExtendedHandshake::default().encode()),

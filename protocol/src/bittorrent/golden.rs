@@ -46,7 +46,7 @@ fn a_handshake_has_its_bytes() {
     let bytes = handshake.encode();
     let mut expected = b"\x13BitTorrent protocol\0\0\0\0\0\x10\0\x04".to_vec();
     expected.extend([0xab; 20]);
-    expected.extend(b"-PX0100-abcdefghijkl");
+    expected.extend(b"-PX0200-abcdefghijkl");
     assert_eq!(bytes, *expected);
     let head = bytes.first_chunk().unwrap();
     assert_eq!(Handshake::decode_head(head), Ok((Reserved::ours(), handshake.infohash)));

@@ -3,7 +3,7 @@ use std::fmt;
 use super::clients;
 
 /// How our own ids begin: client and version, as most clients write it (BEP 20).
-const OURS: [u8; 8] = *b"-PX0100-";
+const OURS: [u8; 8] = *b"-PX0200-";
 
 /// Who a peer of the BitTorrent dialect says it is: 20 bytes that last as long as its run (BEP 3, `peer_id`).
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -70,4 +70,10 @@ pub enum Refusal {
         /// Whether it is the address or the node.
         what: String,
     },
+    /// The index does not know this kind of request. Only on connections of version 2.
+    #[error("the index does not support requests of kind {kind}; it may be an older release")]
+    Unsupported {
+        /// The number of the kind.
+        kind: u32,
+    },
 }

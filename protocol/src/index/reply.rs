@@ -4,6 +4,7 @@ use bincode::{Decode, Encode};
 
 use super::{FileRecord, ListSummary, Refusal, SearchCursor, Share, TorrentHint, TrackerPlace};
 use crate::digest::Digest;
+use crate::features::IndexFeatures;
 use crate::node_id::NodeId;
 
 /// What the index answers.
@@ -64,6 +65,34 @@ pub enum Reply {
         /// Those that most nodes offer first, at most [`MAX_TORRENT_HINTS`](crate::limits::MAX_TORRENT_HINTS).
         hints: Vec<TorrentHint>,
     },
+    /// To a greeting of version 2: what the node must sign, and what the index is.
+    Greeting {
+        /// Random bytes, good for this connection alone.
+        nonce: [u8; 32],
+        /// What the index understands.
+        features: IndexFeatures,
+        /// The index's clock: seconds since 1970.
+        time: u64,
+    },
+    /// To a search with sources, ordered like [`Reply::Hits`].
+    HitsWithSources {
+        /// A page of them.
+        hits: Vec<HitWithSources>,
+        /// Where to go on, if there are more.
+        more: Option<SearchCursor>,
+        /// Whether the search was cut off, by time or by number, so that there may be more all the same.
+        cut: bool,
+    },
+}
+
+/// One content that matches a search, and where it can be fetched.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub struct HitWithSources {
+    /// The hit.
+    pub hit: Hit,
+    /// Some of its sources in random order, at most [`MAX_HIT_SOURCES`](crate::limits::MAX_HIT_SOURCES); none for hits after the
+    /// first [`MAX_SOURCED_HITS`](crate::limits::MAX_SOURCED_HITS).
+    pub sources: Vec<Source>,
 }
 
 /// One content that matches a search.

@@ -4,13 +4,14 @@ use bincode::{Decode, Encode};
 
 use super::{FileRecord, SearchCursor, TorrentHint};
 use crate::digest::Digest;
+use crate::features::IndexFeatures;
 use crate::infohash::Infohash;
 use crate::node_id::NodeId;
 
 /// What a node asks of the index.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
 pub enum Request {
-    /// The first message: who is here. Answered by a challenge.
+    /// The first message of version 1: who is here. Answered by a challenge.
     Hello {
         /// The node's public key.
         node: NodeId,
@@ -87,6 +88,27 @@ pub enum Request {
     TorrentsOf {
         /// The content.
         digest: Digest,
+    },
+    /// The first message of version 2: who is here. Answered by a greeting.
+    Greet {
+        /// The node's public key.
+        node: NodeId,
+        /// The port on which it accepts peers.
+        port: u16,
+        /// The program and its version, for people.
+        agent: String,
+        /// What the node understands.
+        features: IndexFeatures,
+    },
+    /// The same as a search; the first hits carry some of their sources. Only to an index that announced
+    /// [`IndexFeatures::SEARCH_WITH_SOURCES`].
+    SearchWithSources {
+        /// The text, as [`Query`](crate::query::Query) reads it.
+        query: String,
+        /// Where the page before ended.
+        after: Option<SearchCursor>,
+        /// At most [`MAX_HITS`](crate::limits::MAX_HITS).
+        limit: u16,
     },
 }
 

@@ -20,20 +20,25 @@ fn speak(stream: TcpStream, stage: &Stage) -> Result<()> {
         PeerMessage::Probe { challenge } => {
             return wire.send(&PeerMessage::ProbeAnswer { answer: probe_answer(&stage.nonce, &challenge) });
         }
-        PeerMessage::Hello { .. } => {
-            wire.send(&PeerMessage::Hello { node: stage.node, port: stage.address.port() })?;
+        PeerMessage::Hello { .. } | PeerMessage::Greet { .. } => {
+            wire.send_greeting(stage.node, stage.address.port())?;
         }
         _ => return Ok(()),
     }
     let (lie, content) = (stage.lie, &stage.content);
     loop {
         let message = wire.receive()?;
-        if matches!(message, PeerMessage::Open { .. }) {
+        if matches!(message, PeerMessage::Open { .. } | PeerMessage::OpenWithManifest { .. }) {
             stage.opened.fetch_add(1, Ordering::SeqCst);
         }
         let said = match message {
             PeerMessage::Open { channel, digest } if digest == content.digest => lie.offer(content, channel),
-            PeerMessage::Open { channel, .. } => super::Lie::NotShared.offer(content, channel),
+            PeerMessage::OpenWithManifest { channel, digest, states } if digest == content.digest => {
+                lie.offer_with_manifest(content, channel, states)
+            }
+            PeerMessage::Open { channel, .. } | PeerMessage::OpenWithManifest { channel, .. } => {
+                super::Lie::NotShared.offer(content, channel)
+            }
             PeerMessage::WantManifest { channel, first, count } => {
                 lie.manifest_part(content, channel, first, count)
             }

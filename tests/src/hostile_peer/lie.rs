@@ -117,6 +117,15 @@ impl Lie {
         said
     }
 
+    /// Answers an `OpenWithManifest`.
+    pub(super) fn offer_with_manifest(self, content: &Content, channel: u32, states: u32) -> Said {
+        let mut said = self.offer(content, channel);
+        if !said.hang_up && !self.states(content).is_empty() {
+            said.bytes.extend(self.manifest_part(content, channel, 0, states).bytes);
+        }
+        said
+    }
+
     /// Says whether one of so many pieces is there at all.
     const fn has(self, piece: u32, pieces: u32) -> bool {
         match self {
@@ -199,7 +208,8 @@ impl Lie {
                 Said::block(BlockRef { length: asked.length + 1, ..asked }, &raw)
             }
             Self::GarbageFrame => {
-                Said { bytes: [&5_u32.to_be_bytes()[..], &[0xff; 5]].concat(), hang_up: false }
+                // A KeepAlive with a byte too many.
+                Said { bytes: [&5_u32.to_be_bytes()[..], &[0, 0, 0, 3, 0xff]].concat(), hang_up: false }
             }
             Self::OversizeFrame => Said { bytes: vec![0xff; 4], hang_up: false },
             Self::EvenPieces | Self::OddPieces if !self.has(asked.piece, u32::MAX) => {

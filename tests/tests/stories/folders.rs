@@ -92,7 +92,7 @@ fn a_data_folder_in_use_by_another_index_is_refused() {
 #[test]
 fn both_programs_say_their_version_and_their_options() {
     for program in [&programs().index_server, &programs().peer_node] {
-        for (option, expected) in [("--version", "0.1.0"), ("--help", "--listen")] {
+        for (option, expected) in [("--version", env!("CARGO_PKG_VERSION")), ("--help", "--listen")] {
             let mut command = Command::new(program);
             command.arg(option);
             let output = run(command, "");

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use protocol::index::{Notice, Refusal, Reply, Request, ToIndex};
 use protocol::limits::MAX_FRAME;
-use protocol::preamble::{self, Service};
+use protocol::preamble::{self, Service, Version};
 use tests::content::{Content, Noise, PIECE};
 use tests::eventually::SOON;
 use tests::network::Network;
@@ -41,13 +41,14 @@ fn strangers_get_no_answer_from_either_port() {
 #[test]
 fn another_version_is_told_ours_and_nothing_else() {
     let network = Network::new();
-    for version in [0_u16, 2, 255] {
+    for version in [0_u16, 3, 255] {
         let mut client = RawClient::connect(network.index.address());
-        let mut bytes = preamble::encode(Service::Index);
+        let ours = preamble::encode(Service::Index, Version::LATEST);
+        let mut bytes = ours;
         bytes[6..].copy_from_slice(&version.to_be_bytes());
         client.send(&bytes);
         let heard = client.hear(CLOSED_WITHIN);
-        assert_eq!((heard.bytes, heard.closed), (preamble::encode(Service::Index).to_vec(), true));
+        assert_eq!((heard.bytes, heard.closed), (ours.to_vec(), true));
     }
 }
 
@@ -71,7 +72,7 @@ fn garbage_oversized_frames_and_half_messages_disturb_nobody() {
     {
         for tail in &tails {
             let mut client = RawClient::connect(port);
-            client.send(&preamble::encode(service));
+            client.send(&preamble::encode(service, Version::One));
             client.send(tail);
             client.finish();
             let heard = client.hear(CLOSED_WITHIN);
@@ -101,7 +102,7 @@ fn a_greeting_that_drips_in_is_cut_off() {
     let mut network = Network::new();
     let _sharer = network.node(&[("canary.txt", &Content::random(63, 10))]);
     let mut client = RawClient::connect(network.index.address());
-    let bytes = preamble::encode(Service::Index);
+    let bytes = preamble::encode(Service::Index, Version::One);
     // Each byte comes well within what a single read may take; all of them together do not.
     let mut closed = false;
     for byte in bytes.iter().chain([0; 32].iter()) {

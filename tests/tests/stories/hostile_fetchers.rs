@@ -4,9 +4,10 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use protocol::digest::Digest;
+use protocol::limits::MAX_UNSUPPORTED;
 use protocol::node_id::NodeId;
 use protocol::peer::{BlockRef, PeerMessage};
-use protocol::preamble::Service;
+use protocol::preamble::{Service, Version};
 use tests::content::{Content, PIECE};
 use tests::eventually::{SOON, eventually, until};
 use tests::network::Network;
@@ -152,6 +153,51 @@ fn messages_about_channels_that_are_not_open_cost_at_most_their_connection() {
         assert!(matches!(open(&mut wire, 1, content.digest), PeerMessage::Offer { .. }), "after {message:?}");
     }
     network.node(&[]).fetch(&content);
+}
+
+#[test]
+fn unknown_messages_end_a_connection_in_version_1_alone() {
+    let mut network = Network::new();
+    let content = Content::random(163, 100);
+    let sharer = network.node(&[("a.bin", &content)]);
+    let unknown = [&6_u32.to_be_bytes()[..], &300_u32.to_be_bytes(), &[7, 7]].concat();
+    let mut wire = greet(sharer.peer.address());
+    wire.send_raw(&unknown).expect("sent");
+    assert!(next(&mut wire).is_err(), "version 1 knows no later messages");
+
+    let node = NodeId::from_bytes([9; 32]);
+    let mut wire = Wire::connect_version(sharer.peer.address(), Service::Peer, Version::Two).expect("a port");
+    let greeting = wire.greet(node, 40_000).expect("a greeting");
+    assert!(matches!(greeting, PeerMessage::Greet { port, .. } if port == sharer.peer.address().port()));
+    // Many more than are answered; the connection goes on all the same.
+    for _ in 0..3 * MAX_UNSUPPORTED {
+        wire.send_raw(&unknown).expect("sent");
+    }
+    for _ in 0..MAX_UNSUPPORTED {
+        assert_eq!(next(&mut wire).expect("an answer"), PeerMessage::Unsupported { kind: 300 });
+    }
+    assert!(matches!(open(&mut wire, 1, content.digest), PeerMessage::Offer { .. }));
+}
+
+#[test]
+fn an_offer_brings_the_manifest_that_was_asked_for_with_it() {
+    let mut network = Network::new();
+    let content = Content::random(164, 4 * PIECE);
+    let sharer = network.node(&[("a.bin", &content)]);
+    let mut wire = Wire::connect_version(sharer.peer.address(), Service::Peer, Version::Two).expect("a port");
+    wire.greet(NodeId::from_bytes([9; 32]), 40_000).expect("a greeting");
+    let digest = content.digest;
+    let truth: Vec<[u8; 32]> = content.manifest().states().iter().map(|state| state.to_bytes()).collect();
+    for (channel, states) in [(1, 2), (2, u32::MAX)] {
+        wire.send(&PeerMessage::OpenWithManifest { channel, digest, states }).expect("sent");
+        assert!(matches!(next(&mut wire), Ok(PeerMessage::Offer { .. })));
+        let states = truth.iter().take(states as usize).copied().collect();
+        assert_eq!(next(&mut wire).expect("states"), PeerMessage::ManifestPart { channel, first: 0, states });
+    }
+    wire.send(&PeerMessage::OpenWithManifest { channel: 3, digest, states: 0 }).expect("sent");
+    assert!(matches!(next(&mut wire), Ok(PeerMessage::Offer { .. })));
+    wire.send(&PeerMessage::WantManifest { channel: 3, first: 0, count: 1 }).expect("sent");
+    assert!(matches!(next(&mut wire), Ok(PeerMessage::ManifestPart { channel: 3, .. })));
 }
 
 #[test]

@@ -3,6 +3,7 @@ use std::net::SocketAddr;
 
 use ed25519_dalek::{Signer, SigningKey};
 use protocol::digest::Digest;
+use protocol::features::IndexFeatures;
 use protocol::frame::{FrameBuffer, encode_frame};
 use protocol::index::{
     FileRecord, FromIndex, Hit, ListSummary, Notice, Refusal, Reply, Request, Share, Source, ToIndex,
@@ -11,7 +12,7 @@ use protocol::index::{
 use protocol::limits::MAX_FRAME;
 use protocol::node_id::NodeId;
 use protocol::peer::PeerMessage;
-use protocol::preamble::{self, Service};
+use protocol::preamble::{self, Service, Version};
 use protocol::probe::probe_answer;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -74,6 +75,12 @@ impl Node {
         Request::Hello { node: self.id(), port: self.port, agent: "test".into() }
     }
 
+    /// The greeting of version 2.
+    pub(super) fn greet(&self) -> Request {
+        let features = IndexFeatures::from_bits(1 << 63);
+        Request::Greet { node: self.id(), port: self.port, agent: "test".into(), features }
+    }
+
     pub(super) fn proof(&self, nonce: &[u8; 32]) -> Request {
         let signature = self.key.sign(&proof_text(nonce, &self.id(), self.port)).to_bytes();
         Request::Proof { signature }
@@ -119,8 +126,8 @@ async fn answer_call(mut stream: TcpStream, nonce: [u8; 32]) {
     if stream.read_exact(&mut bytes).await.is_err() {
         return;
     }
-    assert_eq!(preamble::check(bytes, Service::Peer), Ok(()));
-    stream.write_all(&preamble::encode(Service::Peer)).await.unwrap();
+    assert_eq!(preamble::check(bytes, Service::Peer), Ok(Version::One));
+    stream.write_all(&preamble::encode(Service::Peer, Version::One)).await.unwrap();
     let challenge = loop {
         if let Some(PeerMessage::Probe { challenge }) = buffer.next_message().unwrap() {
             break challenge;
@@ -145,9 +152,14 @@ impl Client {
 
     /// Connects and exchanges preambles.
     pub(super) async fn open(index: SocketAddr) -> Self {
+        Self::open_version(index, Version::One).await
+    }
+
+    /// Connects and exchanges preambles of a version.
+    pub(super) async fn open_version(index: SocketAddr, version: Version) -> Self {
         let mut client = Self::dial(index).await;
-        client.say(&preamble::encode(Service::Index)).await;
-        assert_eq!(client.hear(8).await, preamble::encode(Service::Index));
+        client.say(&preamble::encode(Service::Index, version)).await;
+        assert_eq!(client.hear(8).await, preamble::encode(Service::Index, version));
         client
     }
 

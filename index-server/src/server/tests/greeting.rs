@@ -1,5 +1,9 @@
-use protocol::index::{Notice, Refusal, Reply, Request};
-use protocol::preamble::{self, Service};
+use std::time::SystemTime;
+
+use protocol::features::IndexFeatures;
+use protocol::frame::encode_frame;
+use protocol::index::{Notice, Refusal, Reply, Request, ToIndex};
+use protocol::preamble::{self, Service, Version};
 use tempfile::tempdir;
 
 use super::client::{Client, Node, file, sum};
@@ -36,12 +40,78 @@ async fn port_zero_and_the_port_of_the_index_cannot_be_claimed() {
 async fn another_version_and_another_program_hear_who_this_is_and_nothing_more() {
     let dir = tempdir().unwrap();
     let index = Index::start(dir.path()).await;
-    for hello in [*b"PDEXI\0\0\0", *b"PDEXI\0\0\x02", *b"PDEXI\0\xff\xff", preamble::encode(Service::Peer)] {
+    let peer = preamble::encode(Service::Peer, Version::One);
+    for hello in [*b"PDEXI\0\0\0", *b"PDEXI\0\0\x03", *b"PDEXI\0\xff\xff", peer] {
         let mut client = Client::dial(index.address).await;
         client.say(&hello).await;
-        assert_eq!(client.hear(8).await, preamble::encode(Service::Index));
+        assert_eq!(client.hear(8).await, preamble::encode(Service::Index, Version::LATEST));
         client.ends().await;
     }
+    index.stop().await;
+}
+
+#[tokio::test]
+async fn a_greeting_of_version_2_is_answered_with_features_and_time() {
+    let dir = tempdir().unwrap();
+    let index = Index::start(dir.path()).await;
+    let node = Node::new(1).await;
+    // Everything up to the answer to the proof in one write each.
+    let mut client = Client::dial(index.address).await;
+    let mut opening = preamble::encode(Service::Index, Version::Two).to_vec();
+    encode_frame(&ToIndex { id: 1, request: node.greet() }, &mut opening).unwrap();
+    client.say(&opening).await;
+    assert_eq!(client.hear(8).await, preamble::encode(Service::Index, Version::Two));
+    let Reply::Greeting { nonce, features, time } = client.reply(1).await else { panic!("no greeting") };
+    assert!(features.contains(IndexFeatures::SEARCH_WITH_SOURCES));
+    assert!(time.abs_diff(SystemTime::UNIX_EPOCH.elapsed().unwrap().as_secs()) < 60);
+    let mut requests = Vec::new();
+    let search = Request::SearchWithSources { query: "x".into(), after: None, limit: 9 };
+    for (id, request) in [(2, node.proof(&nonce)), (3, search), (4, Request::Renew)] {
+        encode_frame(&ToIndex { id, request }, &mut requests).unwrap();
+    }
+    client.say(&requests).await;
+    assert!(matches!(client.reply(2).await, Reply::Welcome { .. }));
+    let nothing = Reply::HitsWithSources { hits: Vec::new(), more: None, cut: false };
+    assert_eq!(client.reply(3).await, nothing);
+    assert!(matches!(client.reply(4).await, Reply::List(_)));
+    index.stop().await;
+}
+
+#[tokio::test]
+async fn each_version_has_its_own_greeting() {
+    let dir = tempdir().unwrap();
+    let index = Index::start(dir.path()).await;
+    let node = Node::new(1).await;
+    for (version, greeting) in [(Version::One, node.greet()), (Version::Two, node.hello())] {
+        let mut client = Client::open_version(index.address, version).await;
+        assert!(matches!(client.ask(greeting).await, Reply::Refused(Refusal::OutOfOrder { .. })));
+        client.ends().await;
+    }
+    index.stop().await;
+}
+
+#[tokio::test]
+async fn an_unknown_request_is_unsupported_in_version_2_and_malformed_in_1() {
+    let dir = tempdir().unwrap();
+    let index = Index::start(dir.path()).await;
+    let unknown = |id: u64| [&[0, 0, 0, 14][..], &id.to_be_bytes(), &[0, 0, 1, 0, 7, 7]].concat();
+    let mut old = Node::new(1).await.join(index.address).await;
+    old.say(&unknown(9)).await;
+    assert!(matches!(old.refusal().await, Refusal::Malformed { .. }));
+    old.ends().await;
+
+    let node = Node::new(2).await;
+    let mut new = Client::open_version(index.address, Version::Two).await;
+    let Reply::Greeting { nonce, .. } = new.ask(node.greet()).await else { panic!("no greeting") };
+    assert!(matches!(new.ask(node.proof(&nonce)).await, Reply::Welcome { .. }));
+    for id in [70, 71] {
+        new.say(&unknown(id)).await;
+        assert_eq!(new.reply(id).await, Reply::Refused(Refusal::Unsupported { kind: 256 }));
+    }
+    // What is damaged is refused for good all the same.
+    new.say(&[0, 0, 0, 13, 0, 0, 0, 0, 0, 0, 0, 72, 0, 0, 0, 6, 0]).await;
+    assert!(matches!(new.refusal().await, Refusal::Malformed { .. }));
+    new.ends().await;
     index.stop().await;
 }
 

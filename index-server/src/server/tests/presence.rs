@@ -1,7 +1,7 @@
 use std::time::Duration;
 
-use protocol::index::{FromIndex, Notice, Refusal, Reply, Request};
-use protocol::preamble::{self, Service};
+use protocol::index::{FromIndex, HitWithSources, Notice, Refusal, Reply, Request};
+use protocol::preamble::{self, Service, Version};
 use tempfile::tempdir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
@@ -54,7 +54,7 @@ async fn a_port_that_belongs_to_something_else_is_not_listed() {
     let dir = tempdir().unwrap();
     let calls = CallLimits { timeout: Duration::from_millis(300), ..limits().calls };
     let index = Index::start_with(dir.path(), Limits { calls, ..limits() }).await;
-    let mut lie = preamble::encode(Service::Peer).to_vec();
+    let mut lie = preamble::encode(Service::Peer, Version::One).to_vec();
     // A probe's answer with nothing in it, and the raw banners of other programs.
     lie.extend([0, 0, 0, 36, 0, 0, 0, 2]);
     lie.extend([0; 32]);
@@ -135,5 +135,29 @@ async fn a_stopping_index_says_so_and_finishes_what_it_is_answering() {
     let index = Index::start(dir.path()).await;
     let (_client, list) = Node::new(1).await.connect(index.address).await;
     assert_eq!(list, sum(&acknowledged));
+    index.stop().await;
+}
+
+#[tokio::test]
+async fn hits_carry_sources_that_are_there_and_no_others() {
+    let dir = tempdir().unwrap();
+    let index = Index::start(dir.path()).await;
+    let (mut sharer, mut gone, mut seeker) = (Node::new(1).await, Node::new(2).await, Node::new(3).await);
+    let (mut sharing, mut leaving) = (sharer.join(index.address).await, gone.join(index.address).await);
+    sharing.register(vec![file("song", 1)]).await;
+    leaving.register(vec![file("song", 1)]).await;
+    let mut seeking = seeker.join(index.address).await;
+    until_hits(&mut seeking, "song", 1).await;
+    drop(leaving);
+    let request = || Request::SearchWithSources { query: "song".into(), after: None, limit: 9 };
+    let addresses = loop {
+        let Reply::HitsWithSources { hits, .. } = seeking.ask(request()).await else { panic!("no hits") };
+        let [HitWithSources { hit, sources }] = hits.as_slice() else { panic!("{hits:?}") };
+        assert_eq!(hit.whole as usize, sources.len());
+        if sources.len() == 1 {
+            break sources.iter().map(|source| source.address).collect::<Vec<_>>();
+        }
+    };
+    assert_eq!(addresses, [sharer.address()]);
     index.stop().await;
 }

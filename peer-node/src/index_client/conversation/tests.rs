@@ -13,6 +13,7 @@ fn welcome() -> Welcome {
         you: "10.0.0.1:7".parse().unwrap(),
         lease: 90,
         list: ListSummary::default(),
+        about: AboutIndex::default(),
         judged: None,
         next_id: 3,
     }

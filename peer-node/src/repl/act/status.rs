@@ -57,7 +57,7 @@ pub(super) async fn status(session: &mut Session) -> Result<(), Failure> {
 
 /// Says how the connection to the index is, and how it sees this node.
 fn index_lines(index: &str, status: &IndexStatus) -> Vec<(&'static str, String)> {
-    let IndexStatus::Online { you, reachable, registered, synced, trouble } = status else {
+    let IndexStatus::Online { you, reachable, registered, synced, trouble, .. } = status else {
         return vec![("index", format!("{index}, {status}"))];
     };
     let mut known = count(u64::from(*registered), "file");

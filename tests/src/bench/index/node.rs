@@ -10,7 +10,7 @@ use protocol::index::{FromIndex, Notice, Reply, Request, ToIndex, proof_text};
 use protocol::limits::MAX_FRAME;
 use protocol::node_id::NodeId;
 use protocol::peer::PeerMessage;
-use protocol::preamble::{self, PREAMBLE_LEN, Service};
+use protocol::preamble::{self, PREAMBLE_LEN, Service, Version};
 use protocol::probe::probe_answer;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
@@ -43,7 +43,7 @@ pub(super) struct Link {
 impl Link {
     async fn over(mut stream: TcpStream, service: Service) -> Result<Self> {
         stream.set_nodelay(true)?;
-        stream.write_all(&preamble::encode(service)).await?;
+        stream.write_all(&preamble::encode(service, Version::One)).await?;
         let mut bytes = [0; PREAMBLE_LEN];
         stream.read_exact(&mut bytes).await?;
         preamble::check(bytes, service)?;

@@ -1,0 +1,73 @@
+use tokio::net::TcpListener;
+
+use super::*;
+
+fn us(number: u8) -> Us {
+    Us { node: NodeId::from_bytes([number; 32]), port: u16::from(number) }
+}
+
+async fn pair() -> (TcpStream, TcpStream) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let dialled = TcpStream::connect(listener.local_addr().unwrap());
+    let (accepted, dialled) = tokio::join!(listener.accept(), dialled);
+    (accepted.unwrap().0, dialled.unwrap())
+}
+
+#[tokio::test]
+async fn two_nodes_greet_in_either_version() {
+    for (version, features) in [(Version::One, PeerFeatures::NONE), (Version::Two, FEATURES)] {
+        let (mut accepted, mut dialled) = pair().await;
+        let (visitor, greeted) =
+            tokio::join!(receive(&mut accepted, us(1)), greet(&mut dialled, us(2), version, None));
+        let Ok(Visitor::Peer(visitor)) = visitor else { panic!("{visitor:?}") };
+        assert_eq!((visitor.node, visitor.port), (us(2).node, 2));
+        assert_eq!((visitor.version, visitor.features), (version, features));
+        let greeted = greeted.unwrap();
+        assert_eq!((greeted.node, greeted.port), (us(1).node, 1));
+        assert_eq!((greeted.version, greeted.features), (version, features));
+    }
+}
+
+#[tokio::test]
+async fn what_comes_with_the_greeting_is_there_behind_it() {
+    let (mut accepted, mut dialled) = pair().await;
+    let open = PeerMessage::OpenWithManifest { channel: 0, digest: Digest::from_bytes([3; 32]), states: 4 };
+    let (visitor, _) =
+        tokio::join!(receive(&mut accepted, us(1)), greet(&mut dialled, us(2), Version::Two, Some(&open)));
+    let Ok(Visitor::Peer(mut visitor)) = visitor else { panic!("{visitor:?}") };
+    assert_eq!(visitor.rest.next_message(), Ok(Some(open)));
+    assert_eq!(visitor.rest.pending(), 0);
+}
+
+#[tokio::test]
+async fn a_listener_of_version_1_is_recognised() {
+    let (mut accepted, mut dialled) = pair().await;
+    let old = async {
+        // It closes with the greeting unread, so that its preamble and a reset arrive together.
+        let mut theirs = [0; PREAMBLE_LEN];
+        accepted.read_exact(&mut theirs).await.unwrap();
+        accepted.write_all(&preamble::encode(Service::Peer, Version::One)).await.unwrap();
+        drop(accepted);
+    };
+    let (greeted, ()) = tokio::join!(greet(&mut dialled, us(2), Version::Two, None), old);
+    let error = greeted.unwrap_err();
+    assert!(error.suggests_version_1(), "{error}");
+    assert!(!GreetingError::NotAGreeting.suggests_version_1());
+    assert!(!GreetingError::OtherVersion(Version::Two).suggests_version_1());
+}
+
+#[tokio::test]
+async fn the_greeting_of_one_version_is_none_of_the_other() {
+    for (version, message) in [
+        (Version::One, us(2).greeting(Version::Two)),
+        (Version::Two, us(2).greeting(Version::One)),
+        (Version::Two, PeerMessage::KeepAlive),
+    ] {
+        let (mut accepted, mut dialled) = pair().await;
+        let mut bytes = preamble::encode(Service::Peer, version).to_vec();
+        encode_frame(&message, &mut bytes).unwrap();
+        dialled.write_all(&bytes).await.unwrap();
+        let refused = receive(&mut accepted, us(1)).await;
+        assert!(matches!(refused, Err(GreetingError::NotAGreeting)), "{refused:?}");
+    }
+}

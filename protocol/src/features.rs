@@ -1,0 +1,88 @@
+//! Sets of optional protocol features, announced in the greetings of version 2.
+//!
+//! Each side announces the features that it understands. A message or an enum variant that belongs to a feature is sent only to a
+//! side that announced the feature. Unknown bits are kept and have no effect, so a newer program can announce more.
+//!
+//! A new feature takes the next free bit, is listed in `docs/protocol.md`, and never changes its meaning.
+
+use std::fmt;
+
+use bincode::{Decode, Encode};
+
+macro_rules! feature_set {
+    ($(#[$attribute:meta])* $name:ident { $($(#[$feature_attribute:meta])* $feature:ident = $bit:literal,)* }) => {
+        $(#[$attribute])*
+        #[derive(Clone, Copy, PartialEq, Eq, Hash, Default, Encode, Decode)]
+        pub struct $name(u64);
+
+        impl $name {
+            /// No feature: what a side of version 1 is taken to announce.
+            pub const NONE: Self = Self(0);
+            $($(#[$feature_attribute])* pub const $feature: Self = Self(1 << $bit);)*
+
+            /// Makes a set from its bits on the wire, unknown ones included.
+            pub const fn from_bits(bits: u64) -> Self {
+                Self(bits)
+            }
+
+            /// Returns the bits on the wire.
+            pub const fn bits(self) -> u64 {
+                self.0
+            }
+
+            /// Returns the set extended by another one.
+            #[must_use]
+            pub const fn with(self, other: Self) -> Self {
+                Self(self.0 | other.0)
+            }
+
+            /// Returns true if every feature of `other` is in the set.
+            pub const fn contains(self, other: Self) -> bool {
+                self.0 & other.0 == other.0
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, concat!(stringify!($name), "({:#x})"), self.0)
+            }
+        }
+    };
+}
+
+feature_set! {
+    /// Optional features of the dialect between two peers.
+    PeerFeatures {}
+}
+
+feature_set! {
+    /// Optional features of the dialect between a node and an index; both sides announce theirs.
+    IndexFeatures {
+        /// The index answers [`Request::SearchWithSources`](crate::index::Request::SearchWithSources).
+        SEARCH_WITH_SOURCES = 0,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::golden::frozen;
+
+    #[test]
+    fn unknown_bits_are_kept_and_have_no_effect() {
+        let unknown = IndexFeatures::from_bits(1 << 63);
+        let features = IndexFeatures::SEARCH_WITH_SOURCES.with(unknown);
+        assert_eq!(features.bits(), 1 << 63 | 1);
+        assert!(features.contains(IndexFeatures::SEARCH_WITH_SOURCES) && features.contains(unknown));
+        assert!(!unknown.contains(IndexFeatures::SEARCH_WITH_SOURCES));
+        assert!(!IndexFeatures::SEARCH_WITH_SOURCES.contains(features));
+        assert!(unknown.contains(IndexFeatures::NONE));
+    }
+
+    #[test]
+    fn sets_and_bits_are_frozen() {
+        frozen(&PeerFeatures::from_bits(258), "0000000000000102");
+        frozen(&IndexFeatures::SEARCH_WITH_SOURCES, "0000000000000001");
+        assert_eq!(format!("{:?}", PeerFeatures::from_bits(17)), "PeerFeatures(0x11)");
+    }
+}
