@@ -30,7 +30,7 @@ demo *FILE:
 bench *ARGS:
     cargo bench --package tests --bench transfer -- {{ARGS}}
 
-# Downloads over emulated long lines beside curl and aria2 (as root): `just long-lines bbr,100ms`; all cells take up to three hours.
+# Downloads over emulated long lines beside curl and aria2 (as root): `just long-lines bbr,100ms`. All cells take up to three hours.
 long-lines *ARGS:
     cargo bench --package tests --bench long_lines -- {{ARGS}}
 

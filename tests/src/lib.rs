@@ -11,6 +11,7 @@ pub mod crowd;
 pub mod cycles;
 pub mod demo;
 pub mod eventually;
+pub mod far_network;
 pub mod foreign;
 pub mod free_port;
 pub mod group;

@@ -49,7 +49,9 @@ pub fn obstacle() -> Option<String> {
     if !Path::new("/dev/net/tun").exists() {
         return Some("there is no /dev/net/tun".into());
     }
-    Namespace::make("pdl-probe", process::id()).err().map(|error| format!("{error:#}"))
+    let number = NEXT.fetch_add(1, Ordering::Relaxed);
+    let probe = Namespace::make(&format!("pdl{number}-probe"), process::id());
+    probe.err().map(|error| format!("{error:#}"))
 }
 
 impl LongLines {

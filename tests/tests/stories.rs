@@ -48,6 +48,8 @@ mod lan_nodes;
 mod layering;
 #[path = "stories/limits.rs"]
 mod limits;
+#[path = "stories/long_lines.rs"]
+mod long_lines;
 #[path = "stories/names.rs"]
 mod names;
 #[path = "stories/poisoning.rs"]

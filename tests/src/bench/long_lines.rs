@@ -88,7 +88,7 @@ fn run(options: &Options) -> Result<()> {
     }
     report::summarise(&reports);
     if options.output.markdown {
-        report::print_markdown(&reports);
+        print!("{}", report::markdown(&reports));
     }
     Ok(())
 }

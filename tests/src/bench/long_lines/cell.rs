@@ -94,6 +94,11 @@ impl Cell {
 
     /// Returns the words by which the cell is chosen.
     pub(super) fn words(self) -> Vec<String> {
+        [self.kind(), self.line()].concat()
+    }
+
+    /// Returns the words that do not concern the line of a source.
+    pub(super) fn kind(self) -> Vec<String> {
         let dialect = match self.dialect {
             Dialect::Native => "native",
             Dialect::BitTorrent => "bittorrent",
@@ -102,20 +107,22 @@ impl Cell {
             Addresses::Private => "private",
             Addresses::Public => "public",
         };
-        let mut words = vec![dialect.into(), addresses.into(), self.congestion.name().into()];
-        match self.sources {
-            Sources::One { round_trip, rate } => {
-                words.extend(["one".into(), format!("{round_trip}ms"), format!("{rate}mbit")]);
-            }
-            Sources::Four => words.push("four".into()),
-        }
-        words.push(format!("{}%", self.loss_percent()));
-        words
+        let sources = match self.sources {
+            Sources::One { .. } => "one",
+            Sources::Four => "four",
+        };
+        [dialect, addresses, self.congestion.name(), sources].map(String::from).to_vec()
     }
 
-    /// Returns the loss in percent, as text.
-    pub(super) fn loss_percent(self) -> String {
-        (f64::from(self.loss) / 10_000.0).to_string()
+    /// Returns the words that concern the line of a source; those of several unequal ones are not named.
+    pub(super) fn line(self) -> Vec<String> {
+        let loss = format!("{}%", f64::from(self.loss) / 10_000.0);
+        match self.sources {
+            Sources::One { round_trip, rate } => {
+                vec![format!("{round_trip}ms"), format!("{rate}mbit"), loss]
+            }
+            Sources::Four => vec![loss],
+        }
     }
 
     /// Returns how often each contender runs by default.

@@ -18,7 +18,7 @@ pub(super) struct Run {
 }
 
 /// All runs of a contender in a cell.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Series {
     pub(super) contender: Contender,
     pub(super) runs: Vec<Run>,
