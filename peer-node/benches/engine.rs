@@ -18,6 +18,7 @@ use protocol::geometry::{Block, Geometry};
 const SIZE: u64 = 1 << 30;
 const CONFIG: SwarmConfig = SwarmConfig {
     block_length: 16 << 10,
+    least_block: 16 << 10,
     max_requests: 250,
     budget: 32 << 20,
     order: Order::Rarest,

@@ -58,6 +58,8 @@ const TICK: Duration = Duration::from_millis(100);
 pub struct SwarmConfig {
     /// The longest block that may be asked for, in bytes.
     pub block_length: u32,
+    /// The shortest block that pieces are cut into for slow sources, in bytes; as long as the longest where blocks have one length.
+    pub least_block: u32,
     /// How many blocks one source may owe at once, at least 1.
     pub max_requests: usize,
     /// How many bytes of unfinished pieces may be under way at once; one piece is always allowed. As many again may be
@@ -124,6 +126,13 @@ impl Swarm {
     pub fn source_takes(&mut self, id: SourceId, most: usize) {
         if let Some(source) = self.sources.get_mut(&id) {
             source.takes(most);
+        }
+    }
+
+    /// Takes in the round-trip time of the path to a source.
+    pub fn source_measured(&mut self, id: SourceId, rtt: Duration) {
+        if let Some(source) = self.sources.get_mut(&id) {
+            source.measured(rtt);
         }
     }
 

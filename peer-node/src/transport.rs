@@ -6,10 +6,12 @@
 mod admission;
 mod asked;
 mod buffers;
+mod congestion;
 mod entrance;
 mod send_file;
 mod slots;
 mod stand;
+mod tcp_info;
 mod theirs;
 mod tuning;
 mod uploads;
@@ -28,7 +30,7 @@ pub(crate) use send_file::{STRIDE, expect_soon, send_some};
 pub(crate) use slots::{Claim, Slots, Turn};
 pub(crate) use stand::Stand;
 pub(crate) use theirs::Theirs;
-pub(crate) use tuning::{take_little, tune};
+pub(crate) use tuning::{PathGauge, Tuner, take_little};
 pub(crate) use uploads::UploadGuard;
 pub use uploads::{Totals, Uploads};
 

@@ -17,7 +17,7 @@ use super::wire::{Peer, WireState};
 use super::wires::WiresConfig;
 use super::writer::{Stride, Writer};
 use crate::transfers::ContentId;
-use crate::transport::{Claim, Ticket, Turn, take_little, tune};
+use crate::transport::{Claim, Ticket, Tuner, Turn, take_little};
 
 /// Starts the tasks of a torrent's connections.
 #[derive(Debug, Clone, Copy)]
@@ -32,14 +32,14 @@ impl Running<'_> {
         let offering = &self.torrent.offering;
         let wire = Arc::new(WireState::new(peer, offering.geometry(), self.torrent.closed.child_token()));
         let Some(listener) = self.torrent.take_in(&wire, self.config.peer_id) else { return false };
-        tune(&stream, peer.address.ip());
+        let tuner = Tuner::begin(&stream, peer.address.ip(), Arc::clone(&wire.path));
         take_little(&stream, peer.address.ip());
         let (here, cursor) = offering.follow(wire.queue.bell());
         present(&wire);
         tell_pieces(&wire, &here);
         let claim = Arc::new(self.config.transport.slots().claim(Arc::clone(&wire.queue) as Arc<dyn Turn>));
         let (read_half, write_half) = stream.into_split();
-        let writer = self.writer(write_half, &wire, &listener, &claim, cursor);
+        let writer = self.writer((write_half, tuner), &wire, &listener, &claim, cursor);
         let reader = self.reader(read_half, &wire, listener, claim);
         let (writing, reading) = (Arc::clone(&wire), wire);
         self.config.tracker.spawn(async move {
@@ -53,7 +53,7 @@ impl Running<'_> {
 
     fn writer(
         &self,
-        stream: tokio::net::tcp::OwnedWriteHalf,
+        (stream, tuner): (tokio::net::tcp::OwnedWriteHalf, Tuner),
         wire: &Arc<WireState>,
         listener: &Listener,
         claim: &Arc<Claim>,
@@ -64,6 +64,7 @@ impl Running<'_> {
         let (name, size) = (offering.name().to_owned(), offering.geometry().size());
         Writer {
             stream,
+            tuner,
             wire: Arc::clone(wire),
             listener: listener.clone(),
             claim: Arc::clone(claim),

@@ -1,6 +1,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use parking_lot::Mutex;
 use protocol::bittorrent::{Message, PeerId};
@@ -11,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 use super::ending::Ending;
 use super::greeting::Greeted;
 use super::send_queue::SendQueue;
-use crate::transport::{Asked, Step, Theirs};
+use crate::transport::{Asked, PathGauge, Step, Theirs};
 
 /// A connection to a peer, about one torrent; cheap to clone.
 ///
@@ -41,6 +42,7 @@ pub(super) struct WireState {
     /// Whether we have told the other side that it has something for us.
     interested: AtomicBool,
     ending: Mutex<Option<Ending>>,
+    pub(super) path: Arc<PathGauge>,
     pub(super) closed: CancellationToken,
 }
 
@@ -63,6 +65,11 @@ impl Wire {
     /// Says whether the peer has connected to us.
     pub fn is_inbound(&self) -> bool {
         self.shared.peer.is_inbound
+    }
+
+    /// Returns the round-trip time of the path, if it is known.
+    pub fn rtt(&self) -> Option<Duration> {
+        self.shared.path.rtt()
     }
 
     /// Asks for a block.
@@ -106,6 +113,7 @@ impl WireState {
             rejecting: Notify::new(),
             interested: AtomicBool::new(false),
             ending: Mutex::default(),
+            path: Arc::default(),
             closed,
         }
     }

@@ -24,7 +24,8 @@ use super::wire_error::WireError;
 use crate::swarm::SourceIds;
 use crate::transport::{Ticket, Transport};
 
-const CONNECT_DEADLINE: Duration = Duration::from_secs(5);
+/// Enough for a round-trip time of a second behind a full queue, and a lost packet.
+const CONNECT_DEADLINE: Duration = Duration::from_secs(10);
 
 /// What the connections of a node need to know of it.
 #[derive(Debug, Clone)]

@@ -16,7 +16,7 @@ use super::offering::Offering;
 use super::torrent::Listener;
 use super::wire::WireState;
 use crate::throttle::Lane;
-use crate::transport::{Claim, UploadGuard};
+use crate::transport::{Claim, Tuner, UploadGuard};
 
 /// How long the other side may take nothing off our hands.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -45,6 +45,7 @@ const NEWS: usize = 1024;
 #[derive(Debug)]
 pub(super) struct Writer {
     pub(super) stream: OwnedWriteHalf,
+    pub(super) tuner: Tuner,
     pub(super) wire: Arc<WireState>,
     pub(super) listener: Listener,
     pub(super) claim: Arc<Claim>,
@@ -167,7 +168,9 @@ impl Writer {
         while let Some(rest) = bytes.get(written..).filter(|rest| !rest.is_empty()) {
             let stuck = || io::Error::new(io::ErrorKind::TimedOut, "the other side reads nothing");
             let writing = tokio::time::timeout(PATIENCE, self.stream.write(rest));
-            written += writing.await.map_err(|_| stuck())??;
+            let count = writing.await.map_err(|_| stuck())??;
+            self.tuner.sent(self.stream.as_ref(), count);
+            written += count;
             // Heads and messages are little beside the blocks, so a share is exact enough until all is written.
             let share = content * written / bytes.len();
             self.claim.sent((share - counted) as u64);

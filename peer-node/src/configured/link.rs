@@ -17,7 +17,7 @@ use super::reader::{Heard, Reader};
 use super::send_queue::{Saying, SendQueue};
 use super::writer::Writer;
 use crate::swarm::SourceId;
-use crate::transport::{Asked, BufferPool, tune};
+use crate::transport::{Asked, BufferPool, Tuner};
 
 /// A connection on which both sides have said who they are.
 #[derive(Debug)]
@@ -67,7 +67,7 @@ impl Link {
     /// Begins to speak on a connection. The framing is found out if none is given.
     pub(super) fn begin(id: SourceId, greeted: Greeted, framing: Option<Framing>, common: &Common) -> Self {
         let Greeted { stream, address, closed, .. } = greeted;
-        tune(&stream, address.ip());
+        let tuner = Tuner::begin(&stream, address.ip(), Arc::default());
         let shared = Arc::new(LinkState {
             queue: SendQueue::new(&common.geometry),
             // A choke forgets what was asked for, and nothing rejects it.
@@ -81,7 +81,7 @@ impl Link {
         let state = Arc::clone(&shared);
         let reader = Reader::new(read, Arc::clone(&state), common, Instant::now());
         let writer =
-            Writer { stream: write, state, geometry: common.geometry, file: Arc::clone(&common.file) };
+            Writer { stream: write, tuner, state, geometry: common.geometry, file: Arc::clone(&common.file) };
         let (state, events) = (Arc::clone(&shared), common.events.clone());
         common.tracker.spawn(async move {
             let mut reader = reader.telling(id, events);

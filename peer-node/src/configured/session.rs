@@ -119,6 +119,7 @@ impl Session {
         let (sender, events) = mpsc::channel(BACKLOG);
         let config = SwarmConfig {
             block_length: geometry.piece_length(),
+            least_block: geometry.piece_length(),
             max_requests: 1,
             budget: BUDGET,
             order: Order::Random,

@@ -14,7 +14,7 @@ use tokio::net::tcp::OwnedWriteHalf;
 use super::ending::Ending;
 use super::link::LinkState;
 use super::send_queue::Saying;
-use crate::transport::{STRIDE, send_some};
+use crate::transport::{STRIDE, Tuner, send_some};
 
 /// How long the other side's first message is waited for, to learn what its lengths count.
 const HESITATION: Duration = Duration::from_millis(500);
@@ -26,6 +26,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 #[derive(Debug)]
 pub(super) struct Writer {
     pub(super) stream: OwnedWriteHalf,
+    pub(super) tuner: Tuner,
     pub(super) state: Arc<LinkState>,
     pub(super) geometry: Geometry,
     pub(super) file: Arc<File>,
@@ -64,12 +65,13 @@ impl Writer {
     }
 
     /// Sends the bytes of a piece.
-    async fn give(&self, piece: PieceIndex) -> Result<(), Ending> {
+    async fn give(&mut self, piece: PieceIndex) -> Result<(), Ending> {
         let (mut offset, mut left) =
             (self.geometry.piece_offset(piece), self.geometry.length_of(piece) as usize);
         while left > 0 {
             let sending = send_some(self.stream.as_ref(), &self.file, offset, left.min(STRIDE));
             let sent = patiently(sending).await?;
+            self.tuner.sent(self.stream.as_ref(), sent);
             offset += sent as u64;
             left -= sent;
             self.state.sent.fetch_add(sent as u64, Ordering::Relaxed);

@@ -89,6 +89,11 @@ impl Roster {
         self.absent.insert(node, Absent { address, why, again, is_banned: false });
     }
 
+    /// Returns the connected sources with the round-trip times of their paths, where those are known.
+    pub(super) fn round_trips(&self) -> impl Iterator<Item = (SourceId, Duration)> {
+        self.live.iter().filter_map(|(id, peer)| Some((*id, peer.channel.link().rtt()?)))
+    }
+
     pub(super) fn get(&self, id: SourceId) -> Option<&Peer> {
         self.live.get(&id)
     }

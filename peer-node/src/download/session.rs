@@ -209,6 +209,7 @@ impl Session {
             }
             if shown.elapsed() >= REFRESH {
                 shown = Instant::now();
+                self.measure();
                 self.show();
                 self.announce();
             }

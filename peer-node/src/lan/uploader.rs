@@ -15,7 +15,7 @@ use super::downloader::append;
 use super::{ChunkFolder, News};
 use crate::library::FileIdentity;
 use crate::local_time::local_time;
-use crate::transport::{Admission, STRIDE, Ticket, accept_all, send_some};
+use crate::transport::{Admission, STRIDE, Ticket, Tuner, accept_all, send_some};
 
 /// The most connections.
 const MAX_CONNECTIONS: usize = 64;
@@ -63,7 +63,8 @@ async fn serve(
     _place: Ticket,
     (folder, news): (Arc<ChunkFolder>, mpsc::Sender<News>),
 ) {
-    match answer(&mut stream, &folder).await {
+    let tuner = Tuner::begin(&stream, from.ip(), Arc::default());
+    match answer(&mut stream, tuner, &folder).await {
         Ok(Some(chunk)) => {
             append(&folder, LOG, &upload_line(&local_time(), &chunk, from.ip()));
             let _ = news.send(News::Uploaded { chunk, to: from.ip() }).await;
@@ -75,13 +76,17 @@ async fn serve(
 }
 
 /// Answers one request; returns the chunk that was sent.
-async fn answer(stream: &mut TcpStream, folder: &Arc<ChunkFolder>) -> Result<Option<ChunkName>, UploadError> {
+async fn answer(
+    stream: &mut TcpStream,
+    tuner: Tuner,
+    folder: &Arc<ChunkFolder>,
+) -> Result<Option<ChunkName>, UploadError> {
     let asked = tokio::time::timeout(REQUEST, request(stream)).await;
     let Some(chunk) = asked.map_err(|_| UploadError::Late)?? else { return Ok(None) };
     let (folder, wanted) = (Arc::clone(folder), chunk.clone());
     let opened = tokio::task::spawn_blocking(move || folder.open_chunk(&wanted)).await;
     let Some((file, identity)) = opened.map_err(io::Error::other)?? else { return Ok(None) };
-    send(stream, &file, identity).await?;
+    send(stream, tuner, &file, identity).await?;
     stream.shutdown().await?;
     let mut rest = [0; 256];
     let _ = tokio::time::timeout(LINGER, stream.read(&mut rest)).await;
@@ -101,12 +106,19 @@ async fn request(stream: &mut TcpStream) -> Result<Option<ChunkName>, UploadErro
     }
 }
 
-async fn send(stream: &TcpStream, file: &File, identity: FileIdentity) -> Result<(), UploadError> {
+async fn send(
+    stream: &TcpStream,
+    mut tuner: Tuner,
+    file: &File,
+    identity: FileIdentity,
+) -> Result<(), UploadError> {
     let mut sent = 0;
     while sent < identity.size {
         let length = usize::try_from(identity.size - sent).unwrap_or(STRIDE);
         let sending = tokio::time::timeout(PATIENCE, send_some(stream, file, sent, length));
-        sent += sending.await.map_err(|_| UploadError::Stuck)?? as u64;
+        let count = sending.await.map_err(|_| UploadError::Stuck)??;
+        tuner.sent(stream, count);
+        sent += count as u64;
     }
     match FileIdentity::of_file(file)? {
         Some(found) if found == identity => Ok(()),

@@ -1,5 +1,6 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use protocol::digest::Digest;
 use protocol::features::PeerFeatures;
@@ -15,6 +16,7 @@ use super::greeting::Greeted;
 use super::searching::{Answered, SearchTable};
 use super::send_queue::SendQueue;
 use crate::swarm::SourceId;
+use crate::transport::PathGauge;
 
 /// A connection to another peer; cheap to clone.
 #[derive(Debug, Clone)]
@@ -34,6 +36,7 @@ pub(super) struct LinkState {
     pub(super) queue: Arc<SendQueue>,
     pub(super) fetches: FetchTable,
     pub(super) searches: SearchTable,
+    pub(super) path: Arc<PathGauge>,
     pub(super) closed: CancellationToken,
 }
 
@@ -47,6 +50,7 @@ impl Link {
             queue: Arc::default(),
             fetches: FetchTable::default(),
             searches: SearchTable::default(),
+            path: Arc::default(),
             closed,
         };
         Self { shared: Arc::new(state) }
@@ -65,6 +69,11 @@ impl Link {
     /// Returns where the other side accepts connections.
     pub fn address(&self) -> SocketAddr {
         self.shared.address
+    }
+
+    /// Returns the round-trip time of the path, if it is known.
+    pub fn rtt(&self) -> Option<Duration> {
+        self.shared.path.rtt()
     }
 
     /// Says whether the connection is over.

@@ -22,9 +22,10 @@ use super::writer::Writer;
 use crate::index_client::ProbeKey;
 use crate::library::Library;
 use crate::partials::Partials;
-use crate::transport::{Ticket, Transport, Turn, tune};
+use crate::transport::{Ticket, Transport, Tuner, Turn};
 
-const CONNECT_DEADLINE: Duration = Duration::from_secs(5);
+/// Enough for a round-trip time of a second behind a full queue, and a lost packet.
+const CONNECT_DEADLINE: Duration = Duration::from_secs(10);
 
 /// What the connections of a node need to know of it.
 #[derive(Debug, Clone)]
@@ -191,8 +192,8 @@ impl Links {
     /// Starts the tasks of a connection.
     fn run(&self, stream: TcpStream, address: SocketAddr, greeted: Greeted, ticket: Ticket) -> Link {
         let config = &self.inner.config;
-        tune(&stream, address.ip());
         let link = Link::new(&greeted, address, config.cancel.child_token());
+        let tuner = Tuner::begin(&stream, address.ip(), Arc::clone(&link.shared.path));
         let transport = &config.transport;
         let turn = Arc::clone(&link.shared.queue) as Arc<dyn Turn>;
         let claim = Arc::new(transport.slots().claim(turn));
@@ -210,7 +211,7 @@ impl Links {
         };
         let state = Arc::clone(&link.shared);
         let lane = transport.upload_limit().lane();
-        let writer = Writer { stream: write_half, state: Arc::clone(&state), lane, claim };
+        let writer = Writer { stream: write_half, state: Arc::clone(&state), tuner, lane, claim };
         config.tracker.spawn(async move {
             let written = state.closed.run_until_cancelled(writer.run()).await;
             if let Some(Err(error)) = written {

@@ -30,7 +30,7 @@ const DEAD: Duration = Duration::from_mins(3);
 const READ: usize = 4 << 10;
 
 /// How often those who wait for a block are told that it is coming.
-const TELL: Duration = Duration::from_millis(200);
+const TELL: Duration = Duration::from_millis(50);
 
 /// A block that comes slower than this for so long ends the connection.
 const SLOWEST: (u64, Duration) = (1 << 10, Duration::from_secs(30));

@@ -13,7 +13,7 @@ use tokio::net::tcp::OwnedWriteHalf;
 use super::link::LinkState;
 use super::send_queue::{Outgoing, OutgoingBlock};
 use crate::throttle::Lane;
-use crate::transport::{Claim, STRIDE, send_some};
+use crate::transport::{Claim, STRIDE, Tuner, send_some};
 
 /// How long the other side may take nothing off our hands.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -26,6 +26,7 @@ const TELL: Duration = Duration::from_secs(1);
 pub(super) struct Writer {
     pub(super) stream: OwnedWriteHalf,
     pub(super) state: Arc<LinkState>,
+    pub(super) tuner: Tuner,
     pub(super) lane: Lane,
     pub(super) claim: Arc<Claim>,
 }
@@ -36,10 +37,20 @@ impl Writer {
         let mut following = Vec::new();
         loop {
             match self.state.queue.next(&mut following).await {
-                Outgoing::Messages(messages) => write_messages(&mut self.stream, &messages).await?,
+                Outgoing::Messages(messages) => self.write_messages(&messages).await?,
                 Outgoing::Block(block) => self.write_block(block).await?,
             }
         }
+    }
+
+    async fn write_messages(&mut self, messages: &[PeerMessage]) -> io::Result<()> {
+        let mut bytes = Vec::new();
+        for message in messages {
+            encode_frame(message, &mut bytes).map_err(io::Error::other)?;
+        }
+        in_time(self.stream.write_all(&bytes)).await?;
+        self.tuner.sent(self.stream.as_ref(), bytes.len());
+        Ok(())
     }
 
     /// Writes a block, or its rejection if the file is not any more what it was when it was hashed.
@@ -47,7 +58,7 @@ impl Writer {
         let OutgoingBlock { reference, content, offset, upload } = block;
         if !content.is_valid() {
             tracing::warn!(offset, "a shared file has changed or is gone; block rejected");
-            return write_messages(&mut self.stream, &[PeerMessage::Reject(reference)]).await;
+            return self.write_messages(&[PeerMessage::Reject(reference)]).await;
         }
         let stream: &TcpStream = self.stream.as_ref();
         write_header(stream, reference).await?;
@@ -60,6 +71,7 @@ impl Writer {
             let from = offset + sent as u64;
             let count = in_time(send_some(stream, content.file(), from, passed - sent)).await?;
             sent += count;
+            self.tuner.sent(stream, count);
             upload.sent(count as u64);
             self.claim.sent(count as u64);
             if told.elapsed() >= TELL {
@@ -73,14 +85,6 @@ impl Writer {
         tracing::trace!(channel = reference.channel, piece = reference.piece, length, "block sent");
         Ok(())
     }
-}
-
-async fn write_messages(stream: &mut OwnedWriteHalf, messages: &[PeerMessage]) -> io::Result<()> {
-    let mut bytes = Vec::new();
-    for message in messages {
-        encode_frame(message, &mut bytes).map_err(io::Error::other)?;
-    }
-    in_time(stream.write_all(&bytes)).await
 }
 
 /// Writes a block's header, told to be followed by more, so that it makes no packet of its own.

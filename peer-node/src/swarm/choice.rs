@@ -80,7 +80,8 @@ impl Swarm {
             }
             Order::Rarest => self.picker.take(&source.have, fits),
         }?;
-        self.active.open(&self.geometry, piece, self.config.block_length)
+        let length = source.block_length(self.config.least_block, self.config.block_length);
+        self.active.open(&self.geometry, piece, length)
     }
 
     /// Says whether one more piece may be under way.

@@ -18,6 +18,13 @@ const REFILL: usize = 4;
 /// How long a source that has turned a request down is asked for nothing: it may have too many waiting.
 const REST: Duration = Duration::from_millis(500);
 
+/// A block is cut so that a source takes about this long for it: what is written behind it waits no longer, and the window has
+/// some of them.
+const BLOCK_TIME: Duration = Duration::from_millis(500);
+
+/// The longest block that is requested of a source whose rate is not known yet, in bytes.
+const UNPROVEN_BLOCK: u32 = 256 << 10;
+
 /// After so many rests without a block a source is left.
 const MOST_RESTS: u32 = 8;
 
@@ -126,6 +133,8 @@ pub(super) struct Source {
     /// What it was asked for and has not answered, with the time of the request.
     in_flight: BTreeMap<Block, Instant>,
     bytes_owed: u64,
+    /// Bytes that have come of blocks that are not whole.
+    partial: u64,
     appetite: Appetite,
     /// How many requests may wait there, if that is less than at others.
     most: usize,
@@ -142,7 +151,7 @@ pub(super) struct Source {
 
 impl Source {
     pub(super) fn new(have: Have, choked: bool, useful: usize, block_length: u32, now: Instant) -> Self {
-        let (pace, rate) = (Pace::new(block_length), RateMeter::new(now));
+        let (pace, rate) = (Pace::new(block_length, now), RateMeter::new(now));
         Self {
             have,
             useful,
@@ -154,6 +163,7 @@ impl Source {
             filling: None,
             in_flight: BTreeMap::new(),
             bytes_owed: 0,
+            partial: 0,
             appetite: Appetite::Open,
             most: usize::MAX,
             heard: now,
@@ -183,7 +193,8 @@ impl Source {
             bytes -= bytes / REFILL as u64;
         }
         let is_ready = !self.choked && self.rest.is_none();
-        is_ready && self.in_flight.len() < requests && (!self.owes() || self.bytes_owed < bytes)
+        let in_flight = self.bytes_owed.saturating_sub(self.partial);
+        is_ready && self.in_flight.len() < requests && (!self.owes() || in_flight < bytes)
     }
 
     /// Lets it rest after it has turned a request down; says whether it may stay: it has not done that too often.
@@ -256,6 +267,7 @@ impl Source {
     pub(super) fn asked(&mut self, block: Block, now: Instant) {
         if self.in_flight.is_empty() {
             self.heard = now;
+            self.pace.resumed(now);
         }
         self.appetite = Appetite::Open;
         self.filling = Some(block.piece);
@@ -267,16 +279,39 @@ impl Source {
     pub(super) fn progressed(&mut self, bytes: u64, now: Instant) {
         self.received += bytes;
         self.rate.add(bytes, now);
+        self.partial += bytes;
+        self.pace.arrived(bytes, now);
         self.heard = now;
     }
 
+    /// Takes in the round-trip time of the path to it.
+    pub(super) const fn measured(&mut self, rtt: Duration) {
+        self.pace.measured(rtt);
+    }
+
+    /// Returns how long the blocks of a piece should be that it is asked for, within these bounds: a power of two.
+    pub(super) fn block_length(&self, least: u32, most: u32) -> u32 {
+        let wanted = self.pace.settled_rate().map_or(u64::from(UNPROVEN_BLOCK), |rate| {
+            let bytes = u128::from(rate) * BLOCK_TIME.as_millis() / 1000;
+            u64::try_from(bytes).unwrap_or(u64::MAX)
+        });
+        let wanted = u32::try_from(wanted).unwrap_or(u32::MAX).max(1);
+        (1 << wanted.ilog2()).clamp(least.min(most), most)
+    }
+
     pub(super) fn answered(&mut self, block: Block, with_data: bool, now: Instant) {
+        if with_data {
+            self.partial = self.partial.saturating_sub(block.length.into());
+        }
         let Some(since) = self.in_flight.remove(&block) else { return };
+        if self.in_flight.is_empty() {
+            self.partial = 0;
+        }
         self.bytes_owed -= u64::from(block.length);
         self.heard = now;
         if with_data {
             self.rests = 0;
-            self.pace.took(now.saturating_duration_since(since), u64::from(block.length));
+            self.pace.took(now.saturating_duration_since(since));
         }
     }
 

@@ -14,6 +14,7 @@ mod simulation;
 
 const CONFIG: SwarmConfig = SwarmConfig {
     block_length: 1 << 20,
+    least_block: 64 << 10,
     max_requests: 64,
     budget: 24 << 20,
     order: Order::Rarest,
@@ -48,13 +49,13 @@ fn two_hundred_slow_sources_of_small_blocks_are_used_at_their_full_rates() {
 
 #[test]
 fn a_source_is_asked_for_many_blocks_at_a_time() {
-    let (geometry, now) = (Geometry::new(64 << 20, 1 << 20).unwrap(), Instant::now());
+    let (geometry, mut now) = (Geometry::new(64 << 20, 1 << 20).unwrap(), Instant::now());
     let config = SwarmConfig { block_length: 16 << 10, max_requests: 40, ..CONFIG };
     let mut swarm = Swarm::new(geometry, config, now, |_| false);
     let id = SourceId(0);
     swarm.source_joined(id, Have::All, false, now);
     let mut waiting = VecDeque::new();
-    let ask = |swarm: &mut Swarm, waiting: &mut VecDeque<Block>| {
+    let ask = |swarm: &mut Swarm, waiting: &mut VecDeque<Block>, now: Instant| {
         let before = waiting.len();
         while let Some(action) = swarm.poll(now) {
             match action {
@@ -67,8 +68,10 @@ fn a_source_is_asked_for_many_blocks_at_a_time() {
     };
     let mut batches = Vec::new();
     for _ in 0..200 {
-        batches.extend(Some(ask(&mut swarm, &mut waiting)).filter(|count| *count > 0));
+        batches.extend(Some(ask(&mut swarm, &mut waiting, now)).filter(|count| *count > 0));
         let block = waiting.pop_front().unwrap();
+        now += Duration::from_millis(1);
+        swarm.bytes_arrived(id, block.length.into(), now);
         swarm.block_arrived(id, block, now);
     }
     assert!(batches.iter().rev().take(10).all(|count| *count == 11), "{batches:?}");
@@ -76,7 +79,7 @@ fn a_source_is_asked_for_many_blocks_at_a_time() {
 
 #[test]
 fn a_source_at_which_fewer_requests_may_wait_is_asked_for_no_more() {
-    let (geometry, now) = (Geometry::new(64 << 20, 1 << 20).unwrap(), Instant::now());
+    let (geometry, mut now) = (Geometry::new(64 << 20, 1 << 20).unwrap(), Instant::now());
     let config = SwarmConfig { block_length: 16 << 10, max_requests: 250, ..CONFIG };
     let mut swarm = Swarm::new(geometry, config, now, |_| false);
     let id = SourceId(0);
@@ -93,6 +96,8 @@ fn a_source_at_which_fewer_requests_may_wait_is_asked_for_no_more() {
         }
         most = most.max(waiting.len());
         if let Some(block) = waiting.pop_front() {
+            now += Duration::from_millis(1);
+            swarm.bytes_arrived(id, block.length.into(), now);
             swarm.block_arrived(id, block, now);
         }
     }
@@ -268,7 +273,8 @@ fn a_source_that_refuses_a_block_of_each_piece_does_not_fill_the_memory() {
 fn a_trickle_does_not_hold_up_a_piece_that_is_to_have_one_giver() {
     let geometry = Geometry::new(2 << 20, 2 << 20).unwrap();
     let (start, slow, fast) = (Instant::now(), SourceId(1), SourceId(2));
-    let mut swarm = Swarm::new(geometry, CONFIG, start, |_| false);
+    let config = SwarmConfig { least_block: CONFIG.block_length, ..CONFIG };
+    let mut swarm = Swarm::new(geometry, config, start, |_| false);
     swarm.source_joined(slow, Have::All, false, start);
     let first = geometry.block(0, 0, 1 << 20).unwrap();
     let second = geometry.block(0, 1 << 20, 1 << 20).unwrap();

@@ -205,6 +205,7 @@ impl Session {
             }
             if shown.elapsed() >= REFRESH {
                 shown = Instant::now();
+                party.measure();
                 self.show(party);
             }
             self.note_if_due(party);

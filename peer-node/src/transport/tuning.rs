@@ -1,42 +1,167 @@
-//! How a connection's socket is set up.
+//! How the socket of a connection is set up, and how it follows what is measured on its path.
 
 use std::net::IpAddr;
-use std::time::Duration;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
 
 use socket2::{SockRef, TcpKeepalive};
 use tokio::net::TcpStream;
 
-/// The congestion controls for near peers, the best first. What a machine has and allows differs.
-const NEAR: [&str; 2] = ["cubic", "reno"];
+use super::congestion::{Congestion, Path};
+use super::tcp_info::{TcpInfo, tcp_info};
+
+/// Congestion controls that do not pace, the best first. What a machine has and allows differs.
+const UNPACED: [&str; 2] = ["cubic", "reno"];
 
 /// The receive buffer of a connection on this machine, in bytes; the system doubles it.
 const LITTLE: usize = 64 << 10;
 
-/// Sets up the socket of a connection to that address. None of it is needed for correctness.
-pub(crate) fn tune(stream: &TcpStream, peer: IpAddr) {
-    let socket = SockRef::from(stream);
-    let keepalive =
-        TcpKeepalive::new().with_time(Duration::from_secs(20)).with_interval(Duration::from_secs(10));
-    let _ = socket.set_tcp_nodelay(true);
-    let _ = socket.set_tcp_keepalive(&keepalive);
-    if is_near(peer.to_canonical()) {
-        speed_up(&socket, peer);
+/// The path is looked at again after so many bytes, or after so long if less was sent.
+const LOOK_AFTER: (usize, Duration) = (256 << 10, Duration::from_millis(200));
+
+/// How much the socket may hold that was not sent yet: what the path carries in this time, within these bounds in bytes. Whatever
+/// is written later, a message for instance, waits behind it.
+const UNSENT: Duration = Duration::from_millis(50);
+const UNSENT_BOUNDS: (u32, u32) = (32 << 10, 4 << 20);
+
+/// The same before a rate is known.
+const UNSENT_AT_FIRST: u32 = 128 << 10;
+
+/// What was last measured on the path of a connection, shared by the tasks of the connection and its users.
+#[derive(Debug, Default)]
+pub(crate) struct PathGauge {
+    /// The smoothed round-trip time in microseconds; 0 if unknown.
+    rtt: AtomicU32,
+}
+
+/// Keeps the socket of a connection in tune with its path. The task that writes to the connection owns it.
+#[derive(Debug)]
+pub(crate) struct Tuner {
+    is_loopback: bool,
+    gauge: Arc<PathGauge>,
+    /// The congestion control that the system chose, once another one was taken.
+    systems: Option<Vec<u8>>,
+    congestion: Congestion,
+    unsent: u32,
+    /// Bytes sent since the path was last looked at, and when that was.
+    sent: usize,
+    looked: Instant,
+}
+
+impl PathGauge {
+    /// Returns the smoothed round-trip time, if it is known.
+    pub(crate) fn rtt(&self) -> Option<Duration> {
+        let micros = self.rtt.load(Ordering::Relaxed);
+        (micros > 0).then(|| Duration::from_micros(micros.into()))
+    }
+
+    fn set(&self, info: &TcpInfo) {
+        let micros = u32::try_from(info.rtt.as_micros()).unwrap_or(u32::MAX);
+        self.rtt.store(micros, Ordering::Relaxed);
     }
 }
 
-/// Takes a congestion control that does not pace. One that does, as BBR, which is the default of many machines, is made
-/// for long and lossy ways; on a machine or in a local network its timers cost far more than they gain. Measured with
-/// `sendfile` over loopback on two busy cores, MB/s and CPU seconds per GiB of the sender and of the receiver: BBR 870, 0.48
-/// and 0.45; cubic 3200, 0.14 and 0.20; reno 3370, 0.12 and 0.19. Larger socket buffers changed nothing, so they are left to
-/// the system, which grows them as needed.
-#[cfg(any(target_os = "linux", target_os = "freebsd"))]
-fn speed_up(socket: &SockRef<'_>, peer: IpAddr) {
-    for name in NEAR {
-        match socket.set_tcp_congestion(name.as_bytes()) {
-            Ok(()) => return,
-            Err(error) => tracing::debug!(%peer, name, %error, "congestion control not taken"),
+impl Tuner {
+    /// Sets up the socket of a connection to that address. Nothing of it is needed for correctness.
+    pub(crate) fn begin(stream: &TcpStream, peer: IpAddr, gauge: Arc<PathGauge>) -> Self {
+        let socket = SockRef::from(stream);
+        let keepalive =
+            TcpKeepalive::new().with_time(Duration::from_secs(20)).with_interval(Duration::from_secs(10));
+        let _ = socket.set_tcp_nodelay(true);
+        let _ = socket.set_tcp_keepalive(&keepalive);
+        let mut tuner = Self {
+            is_loopback: peer.to_canonical().is_loopback(),
+            gauge,
+            systems: None,
+            congestion: Congestion::System,
+            unsent: 0,
+            sent: 0,
+            looked: Instant::now(),
+        };
+        tuner.look(stream);
+        tuner
+    }
+
+    /// Counts bytes that were written, and looks at the path again if that is due.
+    pub(crate) fn sent(&mut self, stream: &TcpStream, bytes: usize) {
+        self.sent += bytes;
+        // Nothing depends on how much was sent on this machine.
+        let is_due = self.sent >= LOOK_AFTER.0 && !self.is_loopback;
+        if is_due || self.looked.elapsed() >= LOOK_AFTER.1 {
+            self.look(stream);
         }
     }
+
+    /// Takes over what the kernel has measured.
+    fn look(&mut self, stream: &TcpStream) {
+        (self.sent, self.looked) = (0, Instant::now());
+        let Some(info) = tcp_info(stream) else {
+            // Without measurements only this machine is known to be near.
+            if self.is_loopback {
+                self.set_congestion(stream, Congestion::Unpaced);
+            }
+            return;
+        };
+        self.gauge.set(&info);
+        let TcpInfo { min_rtt, segments, retransmitted, .. } = info;
+        let path = Path { is_loopback: self.is_loopback, min_rtt, segments, retransmitted };
+        self.set_congestion(stream, path.congestion());
+        if !self.is_loopback {
+            self.set_unsent(stream, unsent(info.delivery_rate));
+        }
+    }
+
+    /// Measured with `sendfile` over loopback on two busy cores, MB/s and CPU seconds per GiB of the sender and of the receiver:
+    /// BBR 870, 0.48 and 0.45; cubic 3200, 0.14 and 0.20; reno 3370, 0.12 and 0.19. Larger socket buffers changed nothing, so
+    /// they are left to the system, which grows them as needed.
+    #[cfg(any(target_os = "linux", target_os = "freebsd"))]
+    fn set_congestion(&mut self, stream: &TcpStream, congestion: Congestion) {
+        if std::mem::replace(&mut self.congestion, congestion) == congestion {
+            return;
+        }
+        let socket = SockRef::from(stream);
+        let outcome = match congestion {
+            Congestion::Unpaced => {
+                self.systems = socket.tcp_congestion().ok();
+                let mut outcomes = UNPACED.iter().map(|name| socket.set_tcp_congestion(name.as_bytes()));
+                outcomes.find(Result::is_ok).unwrap_or_else(|| Err(std::io::ErrorKind::Unsupported.into()))
+            }
+            Congestion::System => match self.systems.take() {
+                Some(name) => {
+                    socket.set_tcp_congestion(name.split(|byte| *byte == 0).next().unwrap_or(&name))
+                }
+                None => Ok(()),
+            },
+        };
+        tracing::debug!(?congestion, ?outcome, "congestion control set");
+    }
+
+    #[cfg(not(any(target_os = "linux", target_os = "freebsd")))]
+    fn set_congestion(&mut self, _stream: &TcpStream, congestion: Congestion) {
+        self.congestion = congestion;
+    }
+
+    /// Bounds what the socket holds that was not sent yet, unless the bound is about right already.
+    fn set_unsent(&mut self, stream: &TcpStream, unsent: u32) {
+        if unsent.abs_diff(self.unsent) <= self.unsent / 4 {
+            return;
+        }
+        self.unsent = unsent;
+        #[cfg(target_os = "linux")]
+        let _ = SockRef::from(stream).set_tcp_notsent_lowat(unsent);
+        #[cfg(not(target_os = "linux"))]
+        let _ = stream;
+    }
+}
+
+/// Returns how much a socket may hold unsent at a rate in bytes per second.
+fn unsent(rate: u64) -> u32 {
+    if rate == 0 {
+        return UNSENT_AT_FIRST;
+    }
+    let bytes = u128::from(rate) * UNSENT.as_millis() / 1000;
+    u32::try_from(bytes).unwrap_or(u32::MAX).clamp(UNSENT_BOUNDS.0, UNSENT_BOUNDS.1)
 }
 
 /// Keeps the receive buffer of a connection to a program on this machine small, if that may send with a congestion control
@@ -50,32 +175,15 @@ pub(crate) fn take_little(stream: &TcpStream, peer: IpAddr) {
     }
 }
 
-#[cfg(not(any(target_os = "linux", target_os = "freebsd")))]
-fn speed_up(_socket: &SockRef<'_>, _peer: IpAddr) {}
-
-/// Says whether an address is on this machine or in its local network.
-const fn is_near(address: IpAddr) -> bool {
-    match address {
-        IpAddr::V4(address) => address.is_loopback() || address.is_private() || address.is_link_local(),
-        IpAddr::V6(address) => {
-            address.is_loopback() || address.is_unique_local() || address.is_unicast_link_local()
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn near_is_this_machine_and_its_local_network() {
-        for near in
-            ["127.0.0.1", "10.1.2.3", "172.20.0.1", "192.168.1.1", "169.254.0.9", "::1", "fe80::1", "fd00::1"]
-        {
-            assert!(is_near(near.parse().unwrap()), "{near}");
-        }
-        for far in ["8.8.8.8", "172.32.0.1", "100.64.0.1", "2001:db8::1"] {
-            assert!(!is_near(far.parse().unwrap()), "{far}");
-        }
+    fn what_waits_unsent_follows_the_rate_within_bounds() {
+        assert_eq!(unsent(0), UNSENT_AT_FIRST);
+        assert_eq!(unsent(125_000), UNSENT_BOUNDS.0);
+        assert_eq!(unsent(12_500_000), 625_000);
+        assert_eq!(unsent(u64::MAX), UNSENT_BOUNDS.1);
     }
 }

@@ -14,6 +14,7 @@ use super::uplink::Uplink;
 /// What the driver of native downloads gives its engine.
 const CONFIG: SwarmConfig = SwarmConfig {
     block_length: MAX_BLOCK,
+    least_block: 64 << 10,
     max_requests: MAX_REQUESTS,
     budget: 24 << 20,
     order: Order::Rarest,

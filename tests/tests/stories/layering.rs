@@ -26,7 +26,8 @@ const IMPURE: [&str; 11] = [
 ];
 
 /// The files that may do what the compiler cannot check.
-const UNSAFE: [&str; 2] = ["protocol/src/sha1/lanes.rs", "protocol/src/sha256/lanes.rs"];
+const UNSAFE: [&str; 3] =
+    ["peer-node/src/transport/tcp_info.rs", "protocol/src/sha1/lanes.rs", "protocol/src/sha256/lanes.rs"];
 
 const LONGEST_FILE: usize = 400;
 
@@ -123,7 +124,7 @@ fn files_are_named_after_nouns_and_stay_short() {
 }
 
 #[test]
-fn what_the_compiler_cannot_check_stands_in_two_files() {
+fn what_the_compiler_cannot_check_stands_in_the_listed_files() {
     // Put together here, so that this file is not found itself.
     let lint = concat!("unsafe", "_code");
     let found = sources("")

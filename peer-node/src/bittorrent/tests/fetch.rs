@@ -21,6 +21,7 @@ impl Fetch {
     pub(super) fn new(node: Node) -> Self {
         let config = SwarmConfig {
             block_length: 16 << 10,
+            least_block: 16 << 10,
             max_requests: 250,
             budget: 64 << 20,
             order: Order::Rarest,

@@ -23,6 +23,9 @@ use crate::transfers::{ContentId, DownloadState};
 /// How many bytes of unfinished pieces one download may hold: enough to keep four fast sources and two cores busy.
 const BUDGET: u64 = 24 << 20;
 
+/// The shortest block that is requested: shorter ones cost more messages and bring a slow source no closer.
+const LEAST_BLOCK: u32 = 64 << 10;
+
 /// What a download has while pieces come in.
 #[derive(Debug)]
 pub(super) struct Fetching {
@@ -278,6 +281,7 @@ impl Fetching {
 fn new_swarm(geometry: Geometry, here: &Bitfield) -> Swarm {
     let config = SwarmConfig {
         block_length: MAX_BLOCK,
+        least_block: LEAST_BLOCK,
         max_requests: MAX_REQUESTS,
         budget: BUDGET,
         order: Order::Rarest,

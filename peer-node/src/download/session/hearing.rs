@@ -149,8 +149,19 @@ impl Session {
             Some(bytes) => Bitfield::from_bytes(fetching.manifest.geometry(), bytes).map(Have::Some),
         };
         match have {
-            Ok(have) => fetching.swarm.source_joined(id, have, is_choked, Instant::now()),
+            Ok(have) => {
+                fetching.swarm.source_joined(id, have, is_choked, Instant::now());
+                self.measure();
+            }
             Err(error) => self.part_with(id, &error.to_string(), None),
+        }
+    }
+
+    /// Passes the round-trip times of the paths to the sources on.
+    pub(super) fn measure(&mut self) {
+        let Stage::Fetching(fetching) = &mut self.stage else { return };
+        for (id, rtt) in self.roster.round_trips() {
+            fetching.swarm.source_measured(id, rtt);
         }
     }
 

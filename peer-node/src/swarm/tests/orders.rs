@@ -7,6 +7,7 @@ fn swarm(seed: u64, now: Instant) -> Swarm {
     let geometry = Geometry::new(20 << 14, 1 << 14).unwrap();
     let config = SwarmConfig {
         block_length: 1 << 14,
+        least_block: 1 << 14,
         max_requests: 1,
         order: Order::Random,
         overtakes: false,

@@ -66,7 +66,9 @@ pub(super) fn simulate(geometry: Geometry, config: SwarmConfig, sources: Vec<Pla
     let start = Instant::now();
     let mut swarm = Swarm::new(geometry, config, start, |_| false);
     for (number, source) in sources.iter().enumerate() {
-        swarm.source_joined(SourceId(u32::try_from(number).unwrap()), source.have.clone(), false, start);
+        let id = SourceId(u32::try_from(number).unwrap());
+        swarm.source_joined(id, source.have.clone(), false, start);
+        swarm.source_measured(id, source.delay * 2);
     }
     let (arrivals, wrong, outcome) = (BTreeSet::new(), BTreeMap::new(), Outcome::default());
     let mut simulation = Simulation { start, now: Duration::ZERO, swarm, sources, arrivals, wrong, outcome };
@@ -104,8 +106,10 @@ impl Simulation {
             Action::Request { source, block } => self.request(*source, *block),
             Action::Cancel { source, block } => self.cancel(*source, *block),
             Action::Check { piece } => {
-                let (geometry, length) = (self.swarm.geometry, self.swarm.config.block_length);
-                let good = geometry.blocks(*piece, length).all(|block| !self.wrong[&block]);
+                let mut here = self.wrong.iter().filter(|(block, _)| block.piece == *piece);
+                let good = here.all(|(_, is_wrong)| !is_wrong);
+                // It may be cut into other blocks next time.
+                self.wrong.retain(|block, _| block.piece != *piece);
                 self.swarm.piece_checked(*piece, good);
             }
             Action::Interest { source, on } => {

@@ -72,6 +72,7 @@ impl Session {
         party.live.insert(id, Live::new(wire, address));
         party.swarm.source_joined(id, have, choked, Instant::now());
         party.swarm.source_takes(id, USUAL_REQUESTS);
+        party.measure();
         self.givers.joined(address);
     }
 

@@ -144,6 +144,11 @@ impl Natives {
         self.peers.get(&id).map(|peer| peer.address)
     }
 
+    /// Returns the nodes with the round-trip times of their paths, where those are known.
+    pub(super) fn round_trips(&self) -> impl Iterator<Item = (SourceId, Duration)> {
+        self.peers.iter().filter_map(|(id, peer)| Some((*id, peer.channel.link().rtt()?)))
+    }
+
     pub(super) fn request(&self, id: SourceId, block: Block) {
         if let (Some(peer), Some(block)) = (self.peers.get(&id), self.translation.to_native(block)) {
             peer.channel.request(block);
@@ -299,6 +304,7 @@ impl Session {
         self.givers.joined(peer.address);
         party.swarm.source_joined(id, have, choked, Instant::now());
         party.swarm.source_takes(id, MAX_REQUESTS);
+        party.measure();
     }
 
     /// Parts with a node, for some time or for good.

@@ -154,6 +154,15 @@ impl Party {
         self.live.keys().copied().chain(natives)
     }
 
+    /// Passes the round-trip times of the paths to the sources on to the engine.
+    pub(super) fn measure(&mut self) {
+        let wires = self.live.iter().filter_map(|(id, peer)| Some((*id, peer.wire.rtt()?)));
+        let natives = self.natives.iter().flat_map(Natives::round_trips);
+        for (id, rtt) in wires.chain(natives) {
+            self.swarm.source_measured(id, rtt);
+        }
+    }
+
     /// Counts the connected sources of both kinds.
     pub(super) fn connected(&self) -> usize {
         self.live.len() + self.natives.as_ref().map_or(0, Natives::len)
@@ -289,6 +298,7 @@ fn new_swarm(store: &Store, geometry: &protocol::geometry::Geometry, now: Instan
     let seed = fresh_seed();
     let config = SwarmConfig {
         block_length: BLOCK,
+        least_block: BLOCK,
         max_requests: MAX_REQUESTS,
         budget: BUDGET,
         order: Order::Rarest,

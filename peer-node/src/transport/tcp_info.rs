@@ -1,0 +1,84 @@
+//! The kernel's measurements of a TCP connection (`TCP_INFO`, see tcp(7)). None of the crates in use has a safe call for it.
+
+use std::time::Duration;
+
+use tokio::net::TcpStream;
+
+/// What the kernel measured on a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct TcpInfo {
+    /// The smoothed round-trip time.
+    pub(crate) rtt: Duration,
+    /// The shortest round-trip time of the last minutes.
+    pub(crate) min_rtt: Duration,
+    /// Segments with data that were sent, repeated ones included.
+    pub(crate) segments: u64,
+    /// Segments that were sent again.
+    pub(crate) retransmitted: u64,
+    /// The rate at which data last reached the other side, in bytes per second; 0 if unknown.
+    pub(crate) delivery_rate: u64,
+}
+
+/// Returns the kernel's measurements; none where it has none to offer.
+#[cfg(target_os = "linux")]
+pub(crate) fn tcp_info(stream: &TcpStream) -> Option<TcpInfo> {
+    let info = read(stream)?;
+    let micros = |value: u32| Duration::from_micros(value.into());
+    Some(TcpInfo {
+        rtt: micros(info.tcpi_rtt),
+        min_rtt: micros(info.tcpi_min_rtt),
+        segments: info.tcpi_data_segs_out.into(),
+        retransmitted: info.tcpi_total_retrans.into(),
+        delivery_rate: info.tcpi_delivery_rate,
+    })
+}
+
+#[cfg(target_os = "linux")]
+fn read(stream: &TcpStream) -> Option<libc::tcp_info> {
+    use std::os::fd::AsRawFd;
+
+    // SAFETY: the struct consists of integers, for which zeros are valid.
+    #[expect(unsafe_code, reason = "no crate in use offers a safe call for TCP_INFO")]
+    let mut info: libc::tcp_info = unsafe { std::mem::zeroed() };
+    let mut length = libc::socklen_t::try_from(size_of::<libc::tcp_info>()).ok()?;
+    // SAFETY: the descriptor is open as long as `stream` is borrowed. The kernel writes at most `length` bytes to `info`, any of
+    // which are valid there; what an older kernel does not know stays zero.
+    #[expect(unsafe_code, reason = "no crate in use offers a safe call for TCP_INFO")]
+    let outcome = unsafe {
+        libc::getsockopt(
+            stream.as_raw_fd(),
+            libc::IPPROTO_TCP,
+            libc::TCP_INFO,
+            (&raw mut info).cast(),
+            &raw mut length,
+        )
+    };
+    (outcome == 0).then_some(info)
+}
+
+/// Returns the kernel's measurements; none where it has none to offer.
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn tcp_info(_stream: &TcpStream) -> Option<TcpInfo> {
+    None
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_connection_on_this_machine_is_short_and_loses_nothing() {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+        let (near, far) = tokio::join!(TcpStream::connect(listener.local_addr().unwrap()), listener.accept());
+        let (mut near, (mut far, _)) = (near.unwrap(), far.unwrap());
+        near.write_all(&[7; 1000]).await.unwrap();
+        far.read_exact(&mut [0; 1000]).await.unwrap();
+        let info = tcp_info(&near).unwrap();
+        assert!(info.rtt > Duration::ZERO && info.rtt < Duration::from_secs(1), "{info:?}");
+        assert!(info.min_rtt <= info.rtt, "{info:?}");
+        assert!(info.segments >= 1 && info.retransmitted == 0, "{info:?}");
+    }
+}
