@@ -8,10 +8,11 @@ use super::active::ActivePiece;
 use super::source::{Source, SourceId};
 use super::{Action, Order, Swarm};
 
-/// A source has a hand in no more than so many pieces on their way while the last verdict on it was not good. However late
-/// verdicts come, a liar is asked for no more than these and the one that the first verdict lets it begin: the second makes
-/// it known.
-const MOST_ON_TRIAL: usize = 2;
+/// A source has a hand in no more than so many pieces on their way, or in so many bytes of them if that is more, while the last
+/// verdict on it was not good. However late verdicts come, a liar is asked for no more than these and the one that the first
+/// verdict lets it begin: the second makes it known. The bytes are what a distant source sends in the round trips before the
+/// first verdict.
+const MOST_ON_TRIAL: (usize, u64) = (2, 2 << 20);
 
 impl Swarm {
     /// Gives every source that has room its next requests, in turn, so that none is served before the others.
@@ -51,7 +52,9 @@ impl Swarm {
     /// Says whether a source may have a hand in one more piece.
     pub(super) fn may_join(&self, id: SourceId) -> bool {
         let is_proven = self.sources.get(&id).is_some_and(Source::is_proven);
-        is_proven || self.active.moved_by(id) < MOST_ON_TRIAL
+        let piece = u64::from(self.geometry.piece_length()).max(1);
+        let most = usize::try_from(MOST_ON_TRIAL.1 / piece).unwrap_or(usize::MAX).max(MOST_ON_TRIAL.0);
+        is_proven || self.active.moved_by(id) < most
     }
 
     fn continue_piece(&self, id: SourceId, may_join: bool) -> Option<Block> {
