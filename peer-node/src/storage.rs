@@ -16,7 +16,9 @@ pub(crate) use allocation::allocate;
 pub(crate) use direct::DirectFile;
 pub(crate) use locking::{lock, unlock};
 pub(crate) use naming::rename_new;
-pub(crate) use record::{load_record, pieces_from_digits, pieces_to_digits, remove_record, save_record};
+pub(crate) use record::{
+    load_record, pieces_from_digits, pieces_to_digits, remove_record, save_record, sync_record,
+};
 pub(crate) use writing::write_parts_at;
 
 /// From this size on, in bytes, files are written past the page cache.

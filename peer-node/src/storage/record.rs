@@ -10,8 +10,6 @@ use rustix::fs::OFlags;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::is_full;
-
 /// The longest record that is read back, in bytes.
 const MAX_RECORD: u64 = 1 << 20;
 
@@ -25,24 +23,25 @@ pub(crate) fn load_record<T: DeserializeOwned>(path: &Path) -> Option<T> {
     serde_json::from_slice(&fs::read(path).ok()?).ok()
 }
 
-/// Writes a record, whole or not at all. It is a hint, so nothing waits for the disk.
+/// Writes a record. After a power cut the old record is there, or the new one, or a mixture of both that is a record too;
+/// never an empty or a shortened file.
 ///
-/// On a full disk it is written over the one that is there, if `may_mix` says of that one that it has the same length and a
-/// mixture of both is a record too.
+/// A record of the same shape as the one on disk, as `may_mix` decides, is written over it in place, which needs no room on a
+/// full disk and waits for nothing. Any other takes its place by a rename, once its bytes are durable.
 pub(crate) fn save_record<T: Serialize + DeserializeOwned>(
     path: &Path,
     record: &T,
     may_mix: impl Fn(&T) -> bool,
 ) -> io::Result<()> {
     let json = serde_json::to_vec(record).map_err(io::Error::other)?;
-    match replace(path, &json) {
-        Err(error) if is_full(&error) => {
-            load_record(path).filter(may_mix).ok_or(error)?;
-            let flags = OFlags::NOFOLLOW.bits().cast_signed();
-            OpenOptions::new().write(true).custom_flags(flags).open(path)?.write_all_at(&json, 0)
-        }
-        replaced => replaced,
-    }
+    let is_same_shape = load_record(path).is_some_and(|old| may_mix(&old));
+    if is_same_shape && overwrite(path, &json)? { Ok(()) } else { replace(path, &json) }
+}
+
+/// Waits until a record that was written in place is durable.
+pub(crate) fn sync_record(path: &Path) -> io::Result<()> {
+    let flags = OFlags::NOFOLLOW.bits().cast_signed();
+    OpenOptions::new().write(true).custom_flags(flags).open(path)?.sync_data()
 }
 
 /// Writes a set of pieces as hexadecimal digits, high bit first.
@@ -73,19 +72,63 @@ fn fresh(path: &Path) -> PathBuf {
     path.with_file_name(name)
 }
 
-/// Puts a new file in the place of an old one.
+/// Writes over a file of the same length. Returns false if it has another length.
+fn overwrite(path: &Path, json: &[u8]) -> io::Result<bool> {
+    let flags = OFlags::NOFOLLOW.bits().cast_signed();
+    let file = OpenOptions::new().write(true).custom_flags(flags).open(path)?;
+    if file.metadata()?.len() != json.len() as u64 {
+        return Ok(false);
+    }
+    file.write_all_at(json, 0)?;
+    Ok(true)
+}
+
+/// Puts a new file in the place of an old one. The file is durable before it gets the name, and the name before this returns.
 fn replace(path: &Path, json: &[u8]) -> io::Result<()> {
-    // Made anew, so that nothing is written through a link.
+    // Created anew, so that nothing is written through a link.
     let fresh = fresh(path);
     match fs::remove_file(&fresh) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
         _ => {}
     }
-    let mut file = OpenOptions::new().write(true).create_new(true).open(&fresh)?;
-    let written = file.write_all(json).and_then(|()| fs::rename(&fresh, path));
+    let written = write_new(&fresh, json).and_then(|()| fs::rename(&fresh, path));
     if written.is_err() {
-        // What matters is why it failed.
+        // The first error is the one that matters.
         let _ = fs::remove_file(&fresh);
     }
-    written
+    written?;
+    path.parent().map_or(Ok(()), |folder| fs::File::open(folder)?.sync_all())
+}
+
+fn write_new(path: &Path, json: &[u8]) -> io::Result<()> {
+    let mut file = OpenOptions::new().write(true).create_new(true).open(path)?;
+    file.write_all(json)?;
+    file.sync_all()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::MetadataExt;
+
+    use super::*;
+
+    #[test]
+    fn record_of_the_same_shape_is_written_in_place() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x.part.json");
+        let inode = || fs::metadata(&path).unwrap().ino();
+        save_record(&path, &[1, 2], |_| true).unwrap();
+        let first = inode();
+        save_record(&path, &[3, 4], |_| true).unwrap();
+        assert_eq!((load_record::<[u32; 2]>(&path), inode()), (Some([3, 4]), first));
+        // Another length, or one that may not be mixed, replaces the file.
+        save_record(&path, &[3, 45], |_| true).unwrap();
+        save_record(&path, &[4, 45], |_| false).unwrap();
+        assert_eq!(load_record::<[u32; 2]>(&path), Some([4, 45]));
+        fs::write(&path, "").unwrap();
+        save_record(&path, &[5, 6], |_| true).unwrap();
+        assert_eq!(load_record::<[u32; 2]>(&path), Some([5, 6]));
+        sync_record(&path).unwrap();
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
 }
