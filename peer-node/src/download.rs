@@ -7,35 +7,44 @@
 pub(crate) mod assembly;
 pub(crate) mod board;
 pub(crate) mod checks;
+mod copies;
+mod details;
 mod folder_syncs;
 pub(crate) mod fresh_seed;
 mod ledger;
+mod legacy;
 mod listed;
+mod local_copy;
 mod manifest_choice;
 pub(crate) mod notes;
-mod orphan;
 mod part_file;
+mod part_folders;
 mod part_record;
 mod place;
+mod present;
 pub(crate) mod queue;
+mod reservations;
 mod room;
 mod roster;
 mod saved;
 pub(crate) mod seeking;
 mod session;
 mod standing;
+mod starting;
 mod storing;
 mod table;
 mod takeover;
 mod torrents;
 pub(crate) mod turns;
 pub(crate) mod verification;
+mod wanted;
 
+use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use parking_lot::Mutex;
-use protocol::digest::Digest;
 use protocol::escape::display_safe_bytes;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -47,61 +56,21 @@ use crate::library::Library;
 use crate::native::Links;
 use crate::partials::Partials;
 use crate::torrent::TorrentConfig;
-use crate::transfers::{ContentId, DownloadId, DownloadState, DownloadView, Priority};
+use crate::transfers::{DownloadId, DownloadState, DownloadView, Priority};
 use crate::transport::Transport;
+use copies::Copies;
+pub use details::Details;
 pub use folder_syncs::FolderSyncs;
 use ledger::Ledger;
-use listed::{Item, Listed};
+use listed::Listed;
+pub use part_folders::PartFolders;
 pub(crate) use place::numbered;
 use queue::Queue;
+pub use reservations::Reservations;
 pub(crate) use room::free_room;
-use session::Session;
 use table::Table;
 pub use torrents::{TorrentError, WantedTorrent};
-use turns::Load;
-
-/// Contents of at most so many bytes are small: they are a single piece.
-const SMALL: u64 = 256 << 10;
-
-/// A content that somebody wants.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Wanted {
-    /// Which.
-    pub digest: Digest,
-    /// Its size in bytes, if known: sources that say otherwise are not believed.
-    pub size: Option<u64>,
-    /// Where it shall lie.
-    pub target: Target,
-    /// Where it shall lie as well: it is fetched once and copied.
-    pub copies: Vec<Target>,
-}
-
-/// Where a download shall lie.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Target {
-    /// In the node's folder, under this name or share path from the network, made safe component by component.
-    InFolder(String),
-    /// At a path of the user's own, relative to the node's folder: a file, or a folder if it ends in a slash or is one,
-    /// in which the file gets the name that is given.
-    At(PathBuf, String),
-}
-
-/// A download that need not, or cannot, begin.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum NotStarted {
-    /// The content is shared by this node.
-    #[error("already here: {}", location.display())]
-    AlreadyHere {
-        /// Where it lies.
-        location: PathBuf,
-    },
-    /// It is on its way.
-    #[error("already under way as download {}", id.0)]
-    Running {
-        /// Which download it is.
-        id: DownloadId,
-    },
-}
+pub use wanted::{NotStarted, Saving, Target, Wanted};
 
 /// What downloads need of their node.
 #[derive(Debug, Clone)]
@@ -130,6 +99,10 @@ pub struct DownloadsConfig {
     pub torrent_dir: PathBuf,
     /// Who makes the names of finished files durable.
     pub folder_syncs: FolderSyncs,
+    /// Where partial files lie.
+    pub folders: PartFolders,
+    /// The names that downloads will take.
+    pub reservations: Reservations,
     /// Owns the tasks.
     pub tracker: TaskTracker,
     /// Ends them.
@@ -148,6 +121,8 @@ struct Inner {
     queue: Queue,
     ledger: Ledger,
     table: Mutex<Table>,
+    /// Where the files of running downloads are wanted as well.
+    copies: Mutex<HashMap<DownloadId, Copies>>,
     /// Held while the `.torrent` of one that goes on is written or removed.
     kept: tokio::sync::Mutex<()>,
     /// Why the downloads of the last run do not go on, if so.
@@ -168,64 +143,27 @@ pub enum Change {
 impl Downloads {
     /// Makes a node's downloads, and goes on with those that an earlier run has left.
     pub async fn open(config: DownloadsConfig) -> Self {
-        let file = config.list.clone();
-        let read = tokio::task::spawn_blocking(move || read_list(file)).await;
+        let (file, folders) = (config.list.clone(), config.folders.clone());
+        let read = tokio::task::spawn_blocking(move || {
+            let read = read_list(file);
+            if read.2.is_none() {
+                let digests = read.0.iter().filter_map(Listed::digest).collect();
+                folders.clean(&digests, SystemTime::now());
+            }
+            read
+        });
+        let read = read.await;
         let (listed, file, trouble) = read.unwrap_or_default();
         let (queue, ledger) = (Queue::new(config.max_active), Ledger::new(file));
         let (tracker, cancel) = (config.tracker.clone(), config.cancel.clone());
-        let (table, kept) = (Mutex::default(), tokio::sync::Mutex::default());
-        let inner = Inner { config, queue, ledger: ledger.clone(), table, kept, trouble };
+        let (table, copies, kept) = (Mutex::default(), Mutex::default(), tokio::sync::Mutex::default());
+        let inner = Inner { config, queue, ledger: ledger.clone(), table, copies, kept, trouble };
         let downloads = Self { inner: Arc::new(inner) };
         for listed in listed {
             downloads.go_on_with(listed).await;
         }
         tracker.spawn(ledger.keep(cancel));
         downloads
-    }
-
-    /// Begins a download, or says why not. One that is under way already is hurried: it goes on if it was paused, and is
-    /// given up like any other if nobody has what it needs.
-    pub fn start(&self, wanted: &Wanted) -> Result<DownloadId, NotStarted> {
-        let library = &self.inner.config.library;
-        if let Some(file) = library.files().by_digest(&wanted.digest).next() {
-            return Err(NotStarted::AlreadyHere { location: file.location.clone() });
-        }
-        let listed =
-            Listed { item: Item::File(wanted.clone()), priority: Priority::Normal, is_paused: false };
-        let started = self.begin(wanted, listed, false);
-        if let Err(NotStarted::Running { id }) = started {
-            self.inner.queue.hurry(id);
-            self.inner.ledger.set_paused(id, false);
-        }
-        started
-    }
-
-    async fn go_on_with(&self, listed: Listed) {
-        // One that is listed twice goes on once.
-        match listed.item.clone() {
-            Item::File(wanted) => drop(self.begin(&wanted, listed, true)),
-            Item::Torrent(torrent) => self.go_on_with_torrent(torrent, listed).await,
-        }
-    }
-
-    fn begin(&self, wanted: &Wanted, listed: Listed, is_patient: bool) -> Result<DownloadId, NotStarted> {
-        let Inner { config, queue, ledger, table, .. } = &*self.inner;
-        let (id, session) = table.lock().begin(vec![ContentId::File(wanted.digest)], |id| {
-            let cancel = config.cancel.child_token();
-            let (session, view) = Session::new(id, wanted.clone(), config.clone(), cancel.clone());
-            (session, view, cancel)
-        })?;
-        let is_small = wanted.size.is_some_and(|size| size <= SMALL);
-        let load = if is_small { Load::Small } else { Load::Full };
-        let place = queue.join(id, listed.priority, load, listed.is_paused, is_patient);
-        ledger.put(id, listed);
-        let ledger = ledger.clone();
-        config.tracker.spawn(async move {
-            if session.run(place).await {
-                ledger.strike(id);
-            }
-        });
-        Ok(id)
     }
 
     /// Returns all downloads, running and over, in the order in which they were begun.

@@ -112,6 +112,16 @@ impl StateDir {
         self.path.join("downloads.json")
     }
 
+    /// Returns the folder of the partial files of downloads.
+    pub fn partials(&self) -> PathBuf {
+        self.path.join("partial")
+    }
+
+    /// Returns the list of the hidden folders beside destinations on other file systems that hold partial files.
+    pub fn partial_folders(&self) -> PathBuf {
+        self.path.join("partial-folders.json")
+    }
+
     /// Returns where the `.torrent` files of torrents that go on after a restart lie.
     pub fn torrents(&self) -> PathBuf {
         self.path.join("torrents")

@@ -93,6 +93,8 @@ pub struct DownloadView {
     pub elapsed: Duration,
     /// Who gave how much.
     pub givers: Vec<Giver>,
+    /// The file on this machine that made sources needless: it was copied from there, or lies there already.
+    pub copied_from: Option<PathBuf>,
     /// What troubles it although it goes on: a tracker that does not answer, say.
     pub trouble: Option<String>,
 }

@@ -45,6 +45,16 @@ impl Home {
         path
     }
 
+    /// Returns where the bytes of a content lie while its download is not complete.
+    pub fn part(&self, content: &Content) -> PathBuf {
+        self.path().join(format!(".peerdex/partial/{}-{}.part", content.digest, content.size()))
+    }
+
+    /// Returns where it is noted which of those bytes are verified.
+    pub fn part_record(&self, content: &Content) -> PathBuf {
+        self.part(content).with_extension("part.json")
+    }
+
     /// Lists what a person sees in the folder: every file that is not hidden, by its relative path, with its content.
     pub fn files(&self) -> BTreeMap<String, Content> {
         // A file that was there when the folder was listed may have another name when it is to be read.

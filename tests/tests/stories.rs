@@ -12,6 +12,8 @@ mod configured_swarms;
 mod crashes;
 #[path = "stories/damaged_parts.rs"]
 mod damaged_parts;
+#[path = "stories/delivery.rs"]
+mod delivery;
 #[path = "stories/doctor.rs"]
 mod doctor;
 #[path = "stories/downloads.rs"]
@@ -52,6 +54,8 @@ mod limits;
 mod long_lines;
 #[path = "stories/names.rs"]
 mod names;
+#[path = "stories/partial_files.rs"]
+mod partial_files;
 #[path = "stories/poisoning.rs"]
 mod poisoning;
 #[path = "stories/power_cuts.rs"]

@@ -48,6 +48,7 @@ impl Board {
             left: None,
             elapsed: Duration::ZERO,
             givers: Vec::new(),
+            copied_from: None,
             trouble: None,
         };
         let (sender, receiver) = watch::channel(view);

@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::listed::{Item, Listed};
 use super::saved;
+use super::wanted::Target;
 use crate::transfers::{DownloadId, Priority};
 
 /// How long changes are collected before they are written together.
@@ -54,6 +55,17 @@ impl Ledger {
     /// Returns what a download that is listed is.
     pub(super) fn item(&self, id: DownloadId) -> Option<Item> {
         self.inner.list.lock().downloads.get(&id).map(|listed| listed.item.clone())
+    }
+
+    /// Adds places where the file of a download is wanted as well.
+    pub(super) fn add_copies(&self, id: DownloadId, targets: Vec<Target>) {
+        self.change_one(id, |listed| match &mut listed.item {
+            Item::File(wanted) => {
+                wanted.copies.extend(targets);
+                true
+            }
+            Item::Torrent(_) => false,
+        });
     }
 
     /// Notes whether a download is paused.
@@ -139,11 +151,19 @@ mod tests {
     use protocol::digest::Digest;
 
     use super::*;
-    use crate::download::{Target, Wanted};
+    use crate::download::{Saving, Wanted};
 
     fn listed(tag: u8) -> Listed {
         let target = Target::InFolder(format!("{tag}"));
-        let wanted = Wanted { digest: Digest::from_bytes([tag; 32]), size: None, target, copies: Vec::new() };
+        let wanted = Wanted {
+            digest: Digest::from_bytes([tag; 32]),
+            size: None,
+            path: None,
+            target,
+            copies: Vec::new(),
+            anywhere: false,
+            saving: Saving::default(),
+        };
         Listed { item: Item::File(wanted), priority: Priority::Normal, is_paused: false }
     }
 

@@ -39,3 +39,13 @@ pub(super) struct ListedTorrent {
     /// How many bytes of it were given to others.
     pub(super) given: u64,
 }
+
+impl Listed {
+    /// Returns the digest of the file, if it is one by digest.
+    pub(super) const fn digest(&self) -> Option<Digest> {
+        match &self.item {
+            Item::File(wanted) => Some(wanted.digest),
+            Item::Torrent(_) => None,
+        }
+    }
+}

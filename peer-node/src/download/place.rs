@@ -4,23 +4,12 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use protocol::digest::Digest;
 use protocol::share_path::{SharePath, safe_file_name};
 
 use super::Target;
-use super::part_record::PartRecord;
-use crate::storage::remove_record;
 
 /// How many names are tried.
 const MAX_TRIES: u32 = 500;
-
-/// The three names of a download: its own, and those it has until it is whole.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Place {
-    pub(super) target: PathBuf,
-    pub(super) part: PathBuf,
-    pub(super) record: PathBuf,
-}
 
 /// A place that cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -38,11 +27,15 @@ pub(super) fn asked_for(root: &Path, target: &Target) -> PathBuf {
     match target {
         Target::InFolder(name) => root.join(safe_relative(name)),
         Target::At(path, name) => {
-            let is_folder = path.as_os_str().as_encoded_bytes().ends_with(b"/") || root.join(path).is_dir();
+            let is_folder = is_folder(root, path);
             let path = root.join(path);
             if is_folder { path.join(safe_file_name(name.rsplit('/').next().unwrap_or(name))) } else { path }
         }
     }
+}
+
+fn is_folder(root: &Path, path: &Path) -> bool {
+    path.as_os_str().as_encoded_bytes().ends_with(b"/") || root.join(path).is_dir()
 }
 
 fn safe_relative(name: &str) -> PathBuf {
@@ -52,58 +45,28 @@ fn safe_relative(name: &str) -> PathBuf {
     }
 }
 
-/// Finds the first name from `target` on that nothing has, or that an earlier attempt at the same content has left.
-pub(super) fn find(root: &Path, target: &Path, digest: &Digest) -> Result<Place, PlaceError> {
-    make_folders(root, target)?;
-    (0..MAX_TRIES)
-        .map(|number| Place::of(&numbered(target, number)))
-        .find(|place| place.is_usable(digest))
-        .ok_or_else(|| PlaceError::NoFreeName { target: target.to_owned() })
+/// Returns the name that was asked for, if the file cannot have it as it is on every system and gets another one.
+pub(super) fn replaced_name(root: &Path, target: &Target) -> Option<String> {
+    let name = match target {
+        Target::InFolder(name) => name,
+        Target::At(path, name) if is_folder(root, path) => name.rsplit('/').next().unwrap_or(name),
+        Target::At(..) => return None,
+    };
+    let kept = match target {
+        Target::InFolder(_) => safe_relative(name),
+        Target::At(..) => safe_file_name(name).into(),
+    };
+    (kept != Path::new(name)).then(|| name.to_owned())
 }
 
-/// Says whether an earlier attempt at the content has left a part.
-pub(super) fn has_part(root: &Path, target: &Path, digest: &Digest) -> bool {
-    find(root, target, digest).is_ok_and(|place| place.part.is_file())
+/// Returns `path` and its numbered names, as many as are tried.
+pub(super) fn names(path: &Path) -> impl Iterator<Item = PathBuf> {
+    (0..MAX_TRIES).map(|number| numbered(path, number))
 }
 
-/// Returns the places from `target` on, up to the first free one, that nothing has but a part without a usable record.
-pub(super) fn orphans(target: &Path) -> impl Iterator<Item = Place> {
-    let places = (0..MAX_TRIES).map(|number| Place::of(&numbered(target, number)));
-    let taken = places.take_while(|place| !(is_free(&place.target) && is_free(&place.part)));
-    taken.filter(|place| is_free(&place.target) && PartRecord::load(&place.record).is_none())
-}
-
-/// Removes the record of a content that has its name already: a kill came between the name and the end.
-pub(super) fn tidy(location: &Path, digest: &Digest) {
-    let Place { part, record, .. } = Place::of(location);
-    if is_free(&part) && PartRecord::load(&record).is_some_and(|record| record.is_of(digest)) {
-        remove_record(&record);
-    }
-}
-
-fn is_free(path: &Path) -> bool {
+/// Returns true if nothing lies at a path.
+pub(super) fn is_free(path: &Path) -> bool {
     fs::symlink_metadata(path).is_err_and(|error| error.kind() == io::ErrorKind::NotFound)
-}
-
-impl Place {
-    fn of(target: &Path) -> Self {
-        let with = |suffix: &str| {
-            let mut path = target.as_os_str().to_owned();
-            path.push(suffix);
-            PathBuf::from(path)
-        };
-        Self { target: target.to_owned(), part: with(".part"), record: with(".part.json") }
-    }
-
-    fn is_usable(&self, digest: &Digest) -> bool {
-        if !is_free(&self.target) {
-            return false;
-        }
-        match PartRecord::load(&self.record) {
-            Some(record) => record.is_of(digest),
-            None => is_free(&self.part) && is_free(&self.record),
-        }
-    }
 }
 
 /// Returns the path with ` (number)` before its extension, or as it is for 0.
@@ -120,8 +83,8 @@ pub(crate) fn numbered(path: &Path, number: u32) -> PathBuf {
     path.with_file_name(name)
 }
 
-/// Makes the folders above `target`. Those below `root` must be real ones: a link could lead anywhere.
-fn make_folders(root: &Path, target: &Path) -> Result<(), PlaceError> {
+/// Creates the folders above `target`. Those below `root` must be real ones: a link could lead anywhere.
+pub(super) fn make_folders(root: &Path, target: &Path) -> Result<(), PlaceError> {
     let Some(folder) = target.parent() else { return Ok(()) };
     let failed = |source| PlaceError::Folder { folder: folder.to_owned(), source };
     for above in folder.ancestors().take_while(|above| *above != root && above.starts_with(root)) {
@@ -134,12 +97,7 @@ fn make_folders(root: &Path, target: &Path) -> Result<(), PlaceError> {
 
 #[cfg(test)]
 mod tests {
-    use protocol::bitfield::Bitfield;
-    use protocol::geometry::Geometry;
-
     use super::*;
-
-    const DIGEST: Digest = Digest::from_bytes([7; 32]);
 
     #[test]
     fn names_from_the_network_stay_in_the_folder() {
@@ -177,47 +135,14 @@ mod tests {
     }
 
     #[test]
-    fn a_taken_name_is_never_used() {
+    fn names_that_cannot_be_kept_are_known() {
         let root = tempfile::tempdir().unwrap();
-        let target = root.path().join("a.tar.gz");
-        let find = || find(root.path(), &target, &DIGEST).unwrap();
-        assert_eq!(find().target, target);
-        fs::write(&target, "mine").unwrap();
-        assert_eq!(find().target, root.path().join("a.tar (1).gz"));
-        std::os::unix::fs::symlink("nowhere", root.path().join("a.tar (1).gz")).unwrap();
-        assert_eq!(find().target, root.path().join("a.tar (2).gz"));
-        fs::write(root.path().join("a.tar (2).gz.part"), "somebody else's").unwrap();
-        assert_eq!(find().target, root.path().join("a.tar (3).gz"));
-    }
-
-    #[test]
-    fn an_earlier_attempt_at_the_same_content_is_taken_up() {
-        let root = tempfile::tempdir().unwrap();
-        let target = root.path().join("a.iso");
-        let geometry = Geometry::native(1).unwrap();
-        let place = find(root.path(), &target, &DIGEST).unwrap();
-        PartRecord::new(DIGEST, 1, &Bitfield::empty(&geometry)).save(&place.record).unwrap();
-        fs::write(&place.part, "x").unwrap();
-        assert_eq!(find(root.path(), &target, &DIGEST).unwrap(), place);
-        assert_ne!(find(root.path(), &target, &Digest::OF_NOTHING).unwrap(), place);
-    }
-
-    #[test]
-    fn a_record_that_outlived_its_part_is_removed_and_no_other() {
-        let root = tempfile::tempdir().unwrap();
-        let place = Place::of(&root.path().join("a.iso"));
-        let record = PartRecord::new(DIGEST, 1, &Bitfield::empty(&Geometry::native(1).unwrap()));
-        record.save(&place.record).unwrap();
-        let hidden = root.path().join(".a.iso.part.json.new");
-        fs::write(&hidden, "cut sh").unwrap();
-        tidy(&place.target, &Digest::OF_NOTHING);
-        assert!(place.record.exists());
-        fs::write(&place.part, "x").unwrap();
-        tidy(&place.target, &DIGEST);
-        assert!(place.record.exists());
-        fs::remove_file(&place.part).unwrap();
-        tidy(&place.target, &DIGEST);
-        assert!(!place.record.exists() && !hidden.exists());
+        fs::create_dir(root.path().join("films")).unwrap();
+        let replaced = |target| replaced_name(root.path(), &target);
+        assert_eq!(replaced(Target::InFolder("a/b.iso".into())), None);
+        assert_eq!(replaced(Target::InFolder("Season 1. /b".into())), Some("Season 1. /b".into()));
+        assert_eq!(replaced(Target::At("films".into(), "x/b.iso. ".into())), Some("b.iso. ".into()));
+        assert_eq!(replaced(Target::At("mine. ".into(), "b.iso. ".into())), None);
     }
 
     #[test]
@@ -225,8 +150,8 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         let outside = tempfile::tempdir().unwrap();
         std::os::unix::fs::symlink(outside.path(), root.path().join("link")).unwrap();
-        let found = find(root.path(), &root.path().join("link/a/b"), &DIGEST);
-        assert!(matches!(found, Err(PlaceError::Link { .. })));
+        let made = make_folders(root.path(), &root.path().join("link/a/b"));
+        assert!(matches!(made, Err(PlaceError::Link { .. })));
         assert_eq!(fs::read_dir(outside.path()).unwrap().count(), 0);
     }
 }

@@ -3,7 +3,9 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use super::part_file::PartFileError;
+use super::part_folders::BESIDE;
 use super::place::PlaceError;
+use crate::state_dir::STATE_DIR_NAME;
 use crate::storage::is_full;
 use crate::transfers::Room;
 
@@ -31,7 +33,15 @@ pub(super) fn measure(path: &Path, size: u64) -> io::Result<Room> {
     let taken = taken.map_or(0, |metadata| metadata.blocks().saturating_mul(BLOCK));
     let folder = path.ancestors().find(|above| above.is_dir()).unwrap_or(Path::new("/"));
     let free = free_room(folder)?;
+    let folder = visible(folder);
     Ok(Room { folder: folder.to_owned(), needed: size.saturating_sub(taken).max(LEAST), free })
+}
+
+/// Returns the folder that a person knows: the first one that is not below a hidden one of ours.
+fn visible(folder: &Path) -> &Path {
+    let is_ours =
+        |above: &&Path| above.file_name().is_some_and(|name| name == STATE_DIR_NAME || name == BESIDE);
+    folder.ancestors().find(is_ours).and_then(Path::parent).unwrap_or(folder)
 }
 
 /// Says how many bytes there is room for in a folder.
@@ -64,6 +74,18 @@ mod tests {
         fs::write(&path, vec![7; 1 << 19]).unwrap();
         assert!(measure(&path, 1 << 20).unwrap().needed <= 1 << 19);
         assert_eq!(measure(&folder.path().join("not/made/yet.part"), 1).unwrap().folder, folder.path());
+    }
+
+    #[test]
+    fn hidden_folders_are_not_named() {
+        for (path, shown) in [
+            ("/s/.peerdex/partial", "/s"),
+            ("/s/.peerdex", "/s"),
+            ("/d/.peerdex-partial", "/d"),
+            ("/d/e", "/d/e"),
+        ] {
+            assert_eq!(visible(Path::new(path)), Path::new(shown));
+        }
     }
 
     #[test]

@@ -12,16 +12,16 @@ use protocol::limits::MAX_FILE_SIZE;
 use serde::{Deserialize, Serialize};
 
 use super::listed::{Item, Listed, ListedTorrent};
-use super::{Target, Wanted};
+use super::{Saving, Target, Wanted};
 use crate::library::StoredPath;
 use crate::state_dir::replace_file;
 use crate::transfers::Priority;
 
 /// The form of the file; another number is one that this program does not know.
-const VERSION: u32 = 2;
+const VERSION: u32 = 3;
 
-/// The form before there were torrents in it, which is read as well.
-const WITHOUT_TORRENTS: u32 = 1;
+/// The forms of earlier versions, which are read as well: 1 had no torrents, 2 no share paths and no ways of saving.
+const EARLIER: [u32; 2] = [1, 2];
 
 /// The longest file that is read, in bytes: some hundred thousand downloads.
 const MAX_FILE: u64 = 64 << 20;
@@ -57,9 +57,18 @@ struct StoredDownload {
     /// The content's SHA-256, hexadecimal.
     digest: String,
     size: Option<u64>,
+    /// The share path by which it was chosen.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    path: Option<String>,
     target: StoredTarget,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     copies: Vec<StoredTarget>,
+    /// Whether hard links are made where the content is on this machine.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    link: bool,
+    /// Whether the executable bit of the source is kept.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    executable: bool,
     priority: String,
     paused: bool,
 }
@@ -114,7 +123,7 @@ pub(super) fn load(file: &Path) -> Result<Vec<Listed>, ListError> {
         opened => opened?.take(MAX_FILE).read_to_end(&mut json)?,
     };
     let list: StoredList = serde_json::from_slice(&json)?;
-    if ![VERSION, WITHOUT_TORRENTS].contains(&list.version) {
+    if list.version != VERSION && !EARLIER.contains(&list.version) {
         return Err(ListError::Unknown(list.version));
     }
     let files = list.downloads.into_iter().map(Listed::try_from);
@@ -137,12 +146,15 @@ pub(super) fn set_aside(file: &Path) -> io::Result<PathBuf> {
 
 impl StoredDownload {
     fn new(wanted: &Wanted, listed: &Listed) -> Self {
-        let Wanted { digest, size, target, copies } = wanted;
+        let Wanted { digest, size, path, target, copies, saving, .. } = wanted;
         Self {
             digest: digest.to_string(),
             size: *size,
+            path: path.clone(),
             target: target.into(),
             copies: copies.iter().map(StoredTarget::from).collect(),
+            link: saving.link,
+            executable: saving.executable,
             priority: listed.priority.name().to_owned(),
             paused: listed.is_paused,
         }
@@ -200,7 +212,10 @@ impl TryFrom<StoredDownload> for Listed {
         }
         let priority = priority(&stored.priority)?;
         let copies = stored.copies.into_iter().map(Target::from).collect();
-        let wanted = Wanted { digest, size: stored.size, target: stored.target.into(), copies };
+        let saving = Saving { link: stored.link, executable: stored.executable };
+        let (size, path, target) = (stored.size, stored.path, stored.target.into());
+        // One that was begun comes to its place, whatever is elsewhere by now.
+        let wanted = Wanted { digest, size, path, target, copies, anywhere: false, saving };
         Ok(Self { item: Item::File(wanted), priority, is_paused: stored.paused })
     }
 }
@@ -237,14 +252,20 @@ mod tests {
         let one = Wanted {
             digest: Digest::from_bytes([7; 32]),
             size: Some(12),
+            path: Some("a/b.iso".into()),
             target: Target::InFolder("a/\u{1b}b.iso".into()),
             copies: vec![Target::InFolder("c".into()), Target::At("d".into(), "e".into())],
+            anywhere: false,
+            saving: Saving { link: true, executable: true },
         };
         let two = Wanted {
             digest: Digest::OF_NOTHING,
             size: None,
+            path: None,
             target: Target::At(odd, "x".into()),
             copies: vec![],
+            anywhere: false,
+            saving: Saving::default(),
         };
         let torrent = ListedTorrent {
             infohash: Infohash::from_bytes([9; 20]),
@@ -291,7 +312,7 @@ mod tests {
         let whole = fs::read_to_string(&file).unwrap();
         let long = u64::MAX.to_string();
         for (before, after) in [
-            ("\"version\":2", "\"version\":3"),
+            ("\"version\":3", "\"version\":4"),
             ("07070707", "0707"),
             ("09090909", "0909"),
             ("08080808", "0808"),
@@ -303,6 +324,22 @@ mod tests {
             assert!(whole.contains(before), "{before}");
             fs::write(&file, whole.replacen(before, after, 1)).unwrap();
             assert!(load(&file).is_err(), "{after}");
+        }
+    }
+
+    #[test]
+    fn lists_of_earlier_versions_are_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("downloads.json");
+        let digest = Digest::from_bytes([7; 32]);
+        for version in [1, 2] {
+            let one = format!(
+                r#"{{"digest":"{digest}","size":12,"target":{{"in_folder":"a"}},"priority":"low","paused":true}}"#
+            );
+            fs::write(&file, format!(r#"{{"version":{version},"downloads":[{one}]}}"#)).unwrap();
+            let listed = load(&file).unwrap();
+            let [Listed { item: Item::File(wanted), .. }] = listed.as_slice() else { panic!("{listed:?}") };
+            assert_eq!((wanted.digest, &wanted.path, wanted.saving), (digest, &None, Saving::default()));
         }
     }
 

@@ -5,15 +5,17 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use protocol::digest::Digest;
-use protocol::manifest::{Manifest, ManifestBuilder};
+use protocol::manifest::Manifest;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::board::Board;
+use super::copies::Copies;
 use super::manifest_choice::ManifestFetch;
 use super::part_file::{PartFile, PartFileError};
 use super::queue::Place;
+use super::reservations::Reserved;
 use super::roster::Roster;
 use super::seeking::Sighting;
 use super::storing::Done;
@@ -28,6 +30,7 @@ mod fetching;
 mod hearing;
 mod looking;
 mod resting;
+mod saving;
 mod sharing;
 
 use fetching::Fetching;
@@ -96,6 +99,12 @@ struct Inbox {
 #[derive(Debug)]
 pub(super) struct Session {
     wanted: Wanted,
+    /// The name that the file will have, while nothing has it.
+    reserved: Option<Reserved>,
+    /// Where the file is wanted as well.
+    copies: Copies,
+    /// Whether the target was looked at: it may be the file already.
+    looked_at_target: bool,
     config: DownloadsConfig,
     cancel: CancellationToken,
     board: Board,
@@ -109,14 +118,32 @@ impl Session {
     pub(super) fn new(
         id: DownloadId,
         wanted: Wanted,
+        copies: Copies,
         config: DownloadsConfig,
         cancel: CancellationToken,
     ) -> (Self, watch::Receiver<DownloadView>) {
-        let target = place::asked_for(&config.root, &wanted.target);
-        let name = target.strip_prefix(&config.root).unwrap_or(&target).to_string_lossy().into_owned();
+        let asked_for = place::asked_for(&config.root, &wanted.target);
+        // Without a free name the download fails when it needs one.
+        let reserved = config.reservations.reserve(&asked_for).ok();
+        let target = reserved.as_ref().map_or(asked_for.as_path(), Reserved::name);
+        let name = target.strip_prefix(&config.root).unwrap_or(target).to_string_lossy().into_owned();
         let (board, view) = Board::new(id, ContentId::File(wanted.digest), name, wanted.size);
         let (roster, seek, jobs) = (Roster::default(), Seek::new(Instant::now()), JoinSet::new());
-        (Self { wanted, config, cancel, board, roster, stage: Stage::Choosing(None), seek, jobs }, view)
+        let (looked_at_target, stage) = (false, Stage::Choosing(None));
+        let session = Self {
+            wanted,
+            reserved,
+            copies,
+            looked_at_target,
+            config,
+            cancel,
+            board,
+            roster,
+            stage,
+            seek,
+            jobs,
+        };
+        (session, view)
     }
 
     /// Waits for its turn, then fetches; says whether that came to an end of which there is nothing to go on with.
@@ -177,6 +204,9 @@ impl Session {
         if matches!(self.stage, Stage::Copying { .. }) {
             return self.make_copies().await.map(Some);
         }
+        if let Some(state) = self.copy_from_here().await? {
+            return Ok(Some(state));
+        }
         if self.wanted.digest == Digest::OF_NOTHING {
             return self.make_empty().await.map(Some);
         }
@@ -215,69 +245,5 @@ impl Session {
             }
             self.note_if_due();
         }
-    }
-
-    /// Makes the file that needs no source.
-    async fn make_empty(&mut self) -> Result<DownloadState, Failure> {
-        let (root, target) = (self.config.root.clone(), self.asked_for());
-        let made = tokio::task::spawn_blocking(move || {
-            let manifest = ManifestBuilder::new(0).and_then(ManifestBuilder::finish).ok()?;
-            let digest = manifest.digest();
-            Some((PartFile::open(&root, &target, digest, *manifest.geometry()), manifest))
-        });
-        let Ok(Some((part, manifest))) = made.await else { return Err(Failure::Cancelled) };
-        let (part, _) = part?;
-        self.board.show(|view| view.size = Some(0));
-        self.settle(part, Arc::new(manifest)).await
-    }
-
-    fn asked_for(&self) -> PathBuf {
-        place::asked_for(&self.config.root, &self.wanted.target)
-    }
-
-    /// Puts the finished file in its place and has it shared.
-    async fn settle(&mut self, part: PartFile, manifest: Arc<Manifest>) -> Result<DownloadState, Failure> {
-        self.board.set_state(DownloadState::Finishing);
-        let path = part.path().to_owned();
-        let at = |source| Failure::Write { path: path.clone(), source };
-        let named = tokio::task::spawn_blocking(move || part.name()).await;
-        let named = named.unwrap_or_else(|error| Err(std::io::Error::other(error))).map_err(at)?;
-        self.config.folder_syncs.sync(named.folder()).await.map_err(at)?;
-        let location = named.settled();
-        self.share(&location, &manifest).await;
-        self.stage = Stage::Copying { location, manifest };
-        self.make_copies().await
-    }
-
-    async fn share(&self, location: &Path, manifest: &Arc<Manifest>) {
-        if let Err(error) = self.config.library.adopt(location.to_owned(), Arc::clone(manifest)).await {
-            tracing::warn!(%error, "finished download not shared");
-        }
-    }
-
-    /// Copies the finished file to the other places where it was asked for.
-    async fn make_copies(&mut self) -> Result<DownloadState, Failure> {
-        let Stage::Copying { location, manifest } = &self.stage else { return Err(Failure::Cancelled) };
-        let (location, manifest) = (location.clone(), Arc::clone(manifest));
-        while let Some(target) = self.wanted.copies.first() {
-            let (root, from) = (self.config.root.clone(), location.clone());
-            let (target, all) = (place::asked_for(&root, target), Arc::clone(&manifest));
-            let copied =
-                tokio::task::spawn_blocking(move || storing::copy(&root, &from, &target, &all)).await;
-            let copy = copied.unwrap_or_else(|error| {
-                let path = location.clone();
-                Err(PartFileError::Io { path, source: std::io::Error::other(error) })
-            })?;
-            tracing::info!(copy = %copy.display(), "download copied");
-            self.share(&copy, &manifest).await;
-            self.wanted.copies.remove(0);
-        }
-        let asked_for = self.asked_for();
-        let renamed =
-            (location != asked_for).then(|| format!("{} is taken by another file", asked_for.display()));
-        let name =
-            location.strip_prefix(&self.config.root).unwrap_or(&location).to_string_lossy().into_owned();
-        self.board.show(|view| view.name = name);
-        Ok(DownloadState::Done { location, renamed })
     }
 }

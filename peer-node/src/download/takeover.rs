@@ -14,10 +14,10 @@ use protocol::share_path::safe_file_name;
 use rustix::fs::CWD;
 
 use super::listed::Item;
+use super::part_folders::{PartFolders, PartPaths};
 use super::part_record::PartRecord;
-use super::place::{self, Place};
-use super::{Downloads, Wanted};
-use crate::storage::{remove_record, rename_new};
+use super::{Downloads, Wanted, place};
+use crate::storage::rename_new;
 use crate::torrent::files::claim_part;
 use crate::transfers::{ContentId, DownloadState};
 
@@ -74,24 +74,30 @@ impl Downloads {
             self.inner.table.lock().forget(id);
         }
         tracing::info!(%digest, infohash = %metainfo.infohash(), "native download goes on as a torrent");
-        let (root, metainfo) = (self.inner.config.root.clone(), Arc::clone(metainfo));
-        tokio::task::spawn_blocking(move || hand_over(&root, &wanted, &metainfo)).await.ok()?
+        let (folders, metainfo) = (self.inner.config.folders.clone(), Arc::clone(metainfo));
+        tokio::task::spawn_blocking(move || hand_over(&folders, &wanted, &metainfo)).await.ok()?
     }
 }
 
 /// Gives what a download has left to a torrent.
-fn hand_over(root: &Path, wanted: &Wanted, metainfo: &Metainfo) -> Option<Left> {
-    let target = place::asked_for(root, &wanted.target);
+fn hand_over(folders: &PartFolders, wanted: &Wanted, metainfo: &Metainfo) -> Option<Left> {
+    let target = place::asked_for(folders.root(), &wanted.target);
     let folder = target.parent()?.to_owned();
-    let found = place::find(root, &target, &wanted.digest).ok()?;
+    let size = metainfo.geometry().size();
+    place::make_folders(folders.root(), &target).ok()?;
+    let found = folders.paths(&target, &wanted.digest, size).ok()?;
     if !found.part.is_file() {
+        folders.leave(&found);
         return Some(Left { folder, pieces: None });
     }
-    let native = Geometry::native(metainfo.geometry().size()).ok();
+    let native = Geometry::native(size).ok();
     let pieces =
         native.zip(PartRecord::load(&found.record)).and_then(|(native, record)| record.pieces(&native));
     match give(&found, &folder, metainfo) {
-        Ok(()) => Some(Left { folder, pieces }),
+        Ok(()) => {
+            folders.leave(&found);
+            Some(Left { folder, pieces })
+        }
         Err(error) => {
             // Then it is fetched anew.
             tracing::warn!(%error, "part of a download not taken over");
@@ -101,17 +107,12 @@ fn hand_over(root: &Path, wanted: &Wanted, metainfo: &Metainfo) -> Option<Left> 
 }
 
 /// Gives a part file the name and the record under which a torrent looks for it.
-fn give(found: &Place, folder: &Path, metainfo: &Metainfo) -> io::Result<()> {
+fn give(found: &PartPaths, folder: &Path, metainfo: &Metainfo) -> io::Result<()> {
     let mut part = folder.join(safe_file_name(metainfo.name())).into_os_string();
     part.push(".part");
-    let is_named = found.part.as_os_str() == part;
-    if !is_named {
-        rename_new((CWD, &found.part), (CWD, Path::new(&part)))?;
-    }
+    rename_new((CWD, &found.part), (CWD, Path::new(&part)))?;
     claim_part(folder, metainfo)?;
-    if !is_named {
-        remove_record(&found.record);
-    }
+    found.remove();
     Ok(())
 }
 
@@ -121,8 +122,8 @@ mod tests {
     use protocol::sha1::sha1_all;
     use tokio_util::sync::CancellationToken;
 
-    use super::super::Target;
     use super::super::part_file::PartFile;
+    use super::super::{Saving, Target};
     use super::*;
     use crate::torrent::files::TorrentFiles;
     use crate::torrent::selection::Selection;
@@ -146,10 +147,12 @@ mod tests {
         let metainfo = Arc::new(Metainfo::parse(&draft.encode(&hashes).unwrap()).unwrap());
         let digest = Digest::from_bytes([7; 32]);
         let target = Target::InFolder(native_name.into());
-        let wanted = Wanted { digest, size: None, target, copies: Vec::new() };
+        let (copies, saving) = (Vec::new(), Saving::default());
+        let wanted = Wanted { digest, size: None, path: None, target, copies, anywhere: false, saving };
+        let folders = PartFolders::of_test(root.path());
         let geometry = Geometry::native(content.len() as u64).unwrap();
         let at = root.path().join(native_name);
-        let (part, _) = PartFile::open(root.path(), &at, digest, geometry).unwrap();
+        let (part, _) = PartFile::open(&folders, &at, digest, geometry).unwrap();
         let mut here = Bitfield::empty(&geometry);
         for piece in geometry.pieces().take(native_pieces) {
             let start = usize::try_from(geometry.piece_offset(piece)).unwrap();
@@ -158,7 +161,7 @@ mod tests {
         }
         part.save_record(&here).unwrap();
         drop(part);
-        let left = hand_over(root.path(), &wanted, &metainfo).unwrap();
+        let left = hand_over(&folders, &wanted, &metainfo).unwrap();
         assert_eq!(left.pieces, Some(here));
         let folder = left.folder;
         let cancel = CancellationToken::new();
@@ -167,6 +170,7 @@ mod tests {
         let mut names: Vec<String> = std::fs::read_dir(folder)
             .unwrap()
             .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .filter(|name| !name.starts_with('.'))
             .collect();
         names.sort();
         (here.count(), names)

@@ -7,6 +7,7 @@ use protocol::index::{FileRecord, Share};
 use protocol::share_path::SharePath;
 
 use super::file_identity::FileIdentity;
+use super::open_file::{OpenError, OpenFile};
 
 /// One file that the node shares: hashed, whole, and as it lay there when it was hashed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,6 +35,11 @@ impl SharedFile {
             digest: self.digest,
             share: Share::Whole,
         }
+    }
+
+    /// Opens the file if it still is as it was when it was hashed. Blocking.
+    pub(crate) fn open(&self) -> Result<OpenFile, OpenError> {
+        OpenFile::open(&self.location, self.identity)
     }
 }
 

@@ -10,7 +10,7 @@ use tokio_util::task::TaskTracker;
 
 use super::NodeOptions;
 use crate::bittorrent::{Wires, WiresConfig};
-use crate::download::{Downloads, DownloadsConfig, FolderSyncs};
+use crate::download::{Downloads, DownloadsConfig, FolderSyncs, PartFolders, Reservations};
 use crate::finder::Finder;
 use crate::front_door::FrontDoor;
 use crate::identity::Identity;
@@ -72,6 +72,7 @@ impl Services {
         let index = ground.index(options.index, &partials, probe_key);
         let neighbours = options.finds_neighbours.then(|| ground.neighbours(options.lan, &links));
         let finder = Finder::new(index.clone(), neighbours.clone());
+        let folders = ground.part_folders();
         let config = DownloadsConfig {
             root: ground.share_dir.clone(),
             list: ground.state.downloads(),
@@ -95,6 +96,8 @@ impl Services {
             },
             torrent_dir: ground.state.torrents(),
             folder_syncs: FolderSyncs::default(),
+            folders,
+            reservations: Reservations::default(),
             tracker: ground.tracker.clone(),
             cancel: ground.cancel.clone(),
         };
@@ -105,6 +108,11 @@ impl Services {
 }
 
 impl Ground {
+    fn part_folders(&self) -> PartFolders {
+        let (own, list) = (self.state.partials(), self.state.partial_folders());
+        PartFolders::open(self.share_dir.clone(), own, list, self.identity.node_id())
+    }
+
     fn neighbours(&self, settings: Settings, links: &Links) -> Neighbours {
         let config = NeighboursConfig {
             settings,

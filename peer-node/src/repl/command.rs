@@ -11,6 +11,7 @@ pub(crate) use error::ParseError;
 pub(crate) use parse::parse;
 
 use super::numbers::Numbers;
+use crate::download::Saving;
 use crate::transfers::Priority;
 
 /// A whole command.
@@ -119,6 +120,8 @@ pub(crate) struct Order {
     pub(crate) destination: Option<String>,
     /// Of which peer the folder is.
     pub(crate) from: Option<String>,
+    /// How the files are saved.
+    pub(crate) saving: Saving,
     /// Whether the prompt comes back at once.
     pub(crate) background: bool,
 }

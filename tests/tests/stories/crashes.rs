@@ -61,7 +61,8 @@ fn live_until(moment: Moment, network: &Network, node: &mut Node) -> bool {
             let ended = within(pause, || (!process.is_running()).then_some(()));
             assert!(ended.is_none(), "the fetcher has ended by itself");
             process.kill();
-            node.home.path().join("big.iso.part").exists()
+            fs::read_dir(node.home.path().join(".peerdex/partial"))
+                .is_ok_and(|mut parts| parts.next().is_some())
         }
         Moment::Here(bytes) => {
             node.start_again(network.index.address());

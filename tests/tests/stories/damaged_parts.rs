@@ -52,8 +52,7 @@ fn costs(seed: u64, pieces: usize, damage: impl FnOnce(&Part)) {
     until("half of it to be here", SOON, || node.peer.say("transfers").has("20/40 pieces"));
     assert_eq!(node.peer.stop(), Some(0));
     drop(half);
-    let path = |name: &str| node.home.path().join(name);
-    let part = Part { bytes: path("big.iso.part"), record: path("big.iso.part.json") };
+    let part = Part { bytes: node.home.part(&content), record: node.home.part_record(&content) };
     assert!(fs::read_to_string(&part.record).expect("a record").contains("fffff00000"));
     damage(&part);
     let source = HostilePeer::join(network.index.address(), "big.iso", &content, Lie::None);

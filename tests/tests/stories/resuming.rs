@@ -48,7 +48,7 @@ fn a_download_goes_on_by_itself_after_kill_9_and_fetches_only_what_is_missing() 
     let mut node = half_way(&network, &content);
     // The record beside the part is written once a second.
     until("the record to have the pieces", SOON, || {
-        let record = fs::read_to_string(node.home.path().join("big.iso.part.json")).unwrap_or_default();
+        let record = fs::read_to_string(node.home.part_record(&content)).unwrap_or_default();
         record.contains("ffc000")
     });
     node.peer.kill();
@@ -182,8 +182,8 @@ fn a_file_that_was_finished_just_before_the_end_is_not_fetched_again() {
     let mut node = half_way(&network, &content);
     node.peer.kill();
     // As if the node had been killed between the renaming of the file and the forgetting of the download.
-    for name in ["big.iso.part", "big.iso.part.json"] {
-        fs::remove_file(node.home.path().join(name)).expect("the part");
+    for path in [node.home.part(&content), node.home.part_record(&content)] {
+        fs::remove_file(path).expect("the part");
     }
     node.home.put("big.iso", &content);
     let _sharer = network.node(&[("other.iso", &content)]);

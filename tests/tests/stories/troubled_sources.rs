@@ -1,21 +1,17 @@
 //! Sources that die, freeze or are late, and a fetcher that dies.
 
-use std::fs;
-use std::path::Path;
 use std::time::Duration;
 
 use tests::content::{Content, PIECE};
-use tests::eventually::{SOON, eventually};
+use tests::eventually::{SOON, until};
+use tests::home::Home;
 use tests::hostile_peer::{HostilePeer, Lie};
 use tests::network::Network;
 use tests::peer::Peer;
 
-/// Waits until the part of a download lies in a folder.
-fn wait_for_part(folder: &Path) {
-    eventually("a download to begin", SOON, || {
-        let mut entries = fs::read_dir(folder).ok()?.flatten();
-        entries.find(|entry| entry.file_name().to_string_lossy().ends_with(".part"))
-    });
+/// Waits until a download has begun.
+fn wait_for_part(home: &Home, content: &Content) {
+    until("a download to begin", SOON, || home.part(content).exists());
 }
 
 #[test]
@@ -25,7 +21,7 @@ fn a_source_killed_in_mid_download_is_replaced_by_the_others() {
     let mut sharers: Vec<_> = (0..3).map(|_| network.node(&[("big.iso", &content)])).collect();
     let mut fetcher = network.node(&[]);
     let asked = fetcher.peer.begin(&format!("download {}", content.digest));
-    wait_for_part(fetcher.home.path());
+    wait_for_part(&fetcher.home, &content);
     // While the fetcher is frozen nothing is finished, and the source dies with its promises unkept.
     fetcher.peer.freeze();
     sharers[0].peer.kill();
@@ -54,7 +50,7 @@ fn a_source_frozen_in_mid_download_is_overtaken() {
     let sharers: Vec<_> = (0..2).map(|_| network.node(&[("big.iso", &content)])).collect();
     let mut fetcher = network.node(&[]);
     let asked = fetcher.peer.begin(&format!("download {}", content.digest));
-    wait_for_part(fetcher.home.path());
+    wait_for_part(&fetcher.home, &content);
     sharers[1].peer.freeze();
     let answer = fetcher.peer.answer(asked);
     assert_eq!(answer.done().len(), 1, "{answer:#?}");
@@ -68,7 +64,7 @@ fn a_download_goes_on_from_its_part_after_the_fetcher_was_killed() {
     let _sharer = network.node(&[("big.iso", &content)]);
     let mut fetcher = network.node(&[]);
     fetcher.peer.begin(&format!("download {}", content.digest));
-    wait_for_part(fetcher.home.path());
+    wait_for_part(&fetcher.home, &content);
     fetcher.peer.kill();
     fetcher.peer = Peer::start(network.index.address(), fetcher.home.path());
     let done = fetcher.peer.say(&format!("download {}", content.digest));

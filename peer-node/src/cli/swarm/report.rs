@@ -70,6 +70,7 @@ impl Report {
             left: None,
             elapsed: std::time::Duration::ZERO,
             givers: Vec::new(),
+            copied_from: None,
             trouble: None,
         }
     }

@@ -7,43 +7,60 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{AtFlags, CWD};
 
-use super::PartFile;
-use crate::download::place;
-use crate::storage::{remove_record, rename_new};
+use super::{PartFile, open_nameless};
+use crate::download::part_folders::{PartFolders, PartPaths};
+use crate::download::reservations::Reserved;
+use crate::storage::rename_new;
 
 impl PartFile {
-    /// Makes the bytes durable and gives the file its name, or the next free one; the name is not durable yet.
-    pub(in crate::download) fn name(self) -> io::Result<Named> {
+    /// Makes the bytes durable and gives the file the reserved name, or the next free one if something has taken it; the name
+    /// is not durable yet.
+    pub(in crate::download) fn name(self, mut reserved: Reserved) -> io::Result<NamedFile> {
         self.file.sync_all()?;
-        let mut place = self.place;
         loop {
-            let named = if self.is_named {
-                rename_new((CWD, &place.part), (CWD, &place.target))
-            } else {
-                link_new(&self.file, &place.target)
+            let named = match &self.named {
+                Some(part) => rename_new((CWD, &part.paths.part), (CWD, reserved.name())),
+                None => link_new(&self.file, reserved.name()),
             };
             match named {
                 Ok(()) => break,
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-                    let root = place.target.parent().unwrap_or(Path::new("/")).to_owned();
-                    let free = place::find(&root, &place.target, &self.digest).map_err(io::Error::other)?;
-                    place.target = free.target;
+                    reserved.renew().map_err(io::Error::other)?;
+                }
+                // Quotas of folders, for one, are borders within a file system.
+                Err(error) if error.kind() == io::ErrorKind::CrossesDevices => {
+                    self.copy_to(reserved.name(), error)?;
+                    break;
                 }
                 Err(error) => return Err(error),
             }
         }
-        Ok(Named { location: place.target, record: self.is_named.then_some(place.record) })
+        let location = reserved.name().to_owned();
+        Ok(NamedFile { location, part: self.named.map(|named| (named.folders, named.paths)) })
+    }
+
+    /// Copies the file to where it cannot be moved; fails with `error` if that is not possible without a file under another
+    /// name.
+    fn copy_to(&self, target: &Path, error: io::Error) -> io::Result<()> {
+        let copy = open_nameless(target).ok_or(error)?;
+        io::copy(&mut File::open(self.path())?, &mut &copy)?;
+        let found = self.file.metadata()?;
+        copy.set_permissions(found.permissions())?;
+        copy.set_modified(found.modified()?)?;
+        copy.sync_all()?;
+        link_new(&copy, target)
     }
 }
 
 /// A file that has its name, which still has to be made durable by a sync of its folder.
 #[derive(Debug)]
-pub(in crate::download) struct Named {
+pub(in crate::download) struct NamedFile {
     location: PathBuf,
-    record: Option<PathBuf>,
+    /// Where its part was, if that had a name.
+    part: Option<(PartFolders, PartPaths)>,
 }
 
-impl Named {
+impl NamedFile {
     /// Returns the folder that is to be synced.
     pub(in crate::download) fn folder(&self) -> &Path {
         self.location.parent().unwrap_or(Path::new("."))
@@ -51,8 +68,9 @@ impl Named {
 
     /// Ends the download, whose name is durable now. Returns where the file lies.
     pub(in crate::download) fn settled(self) -> PathBuf {
-        if let Some(record) = &self.record {
-            remove_record(record);
+        if let Some((folders, paths)) = &self.part {
+            paths.remove();
+            folders.leave(paths);
         }
         self.location
     }

@@ -263,10 +263,8 @@ impl Session {
         }
         match fetch.finish() {
             Ok(manifest) => {
-                let (root, target, cancel) =
-                    (self.config.root.clone(), self.asked_for(), self.cancel.clone());
-                self.jobs
-                    .spawn_blocking(move || storing::prepare(&root, &target, Arc::new(manifest), &cancel));
+                let (destination, cancel) = (self.destination(), self.cancel.clone());
+                self.jobs.spawn_blocking(move || storing::prepare(&destination, Arc::new(manifest), &cancel));
                 self.stage = Stage::Preparing;
                 self.board.set_state(DownloadState::Checking);
             }

@@ -3,7 +3,7 @@
 //! It keeps its stage meanwhile, and with it all that is verified; sources are parted with, and what was on its way from
 //! them is fetched anew.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use protocol::limits::MAX_SOURCES;
@@ -11,7 +11,7 @@ use protocol::limits::MAX_SOURCES;
 use super::{Failure, Session, Stage};
 use crate::download::queue::Place;
 use crate::download::turns::Turn;
-use crate::download::{place, room};
+use crate::download::{legacy, room};
 use crate::index_client::IndexStatus;
 use crate::transfers::DownloadState;
 
@@ -51,8 +51,8 @@ impl Session {
         &mut self,
         place: &mut Place,
     ) -> Result<Option<DownloadState>, Failure> {
-        let (root, target, digest) = (self.config.root.clone(), self.asked_for(), self.wanted.digest);
-        let look = move || place::has_part(&root, &target, &digest);
+        let (folders, target, digest) = (self.config.folders.clone(), self.asked_for(), self.wanted.digest);
+        let look = move || folders.has_part(&target, &digest) || legacy::exists(&target, &digest);
         let library = self.config.library.clone();
         if !tokio::task::spawn_blocking(look).await.unwrap_or(false) {
             // It was not begun, or it is whole and lies among files that are still to be looked at.
@@ -67,24 +67,8 @@ impl Session {
             }
             place.go_on();
         }
-        let files = library.files();
-        let Some((location, size)) =
-            files.by_digest(&digest).next().map(|file| (file.location.clone(), file.size))
-        else {
-            return Ok(None);
-        };
-        self.board.show(|view| (view.size, view.bytes_done) = (Some(size), size));
-        let named = location.clone();
-        let _ = tokio::task::spawn_blocking(move || place::tidy(&named, &digest)).await;
-        let root = self.config.root.clone();
-        let is_made = |place: PathBuf| files.by_digest(&digest).any(|file| file.location == place);
-        self.wanted.copies.retain(|copy| !is_made(place::asked_for(&root, copy)));
-        let manifest = tokio::task::spawn_blocking(move || library.manifest(&digest)).await;
-        if let (Ok(Ok(Some(manifest))), false) = (manifest, self.wanted.copies.is_empty()) {
-            self.stage = Stage::Copying { location, manifest };
-            return Ok(None);
-        }
-        Ok(Some(DownloadState::Done { location, renamed: None }))
+        let Some(placed) = self.find_at_target().await? else { return Ok(None) };
+        self.placed(placed).await.map(Some)
     }
 
     /// Waits until the download may fetch.

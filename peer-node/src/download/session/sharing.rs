@@ -80,18 +80,22 @@ mod tests {
     use protocol::geometry::Geometry;
 
     use super::*;
+    use crate::download::{PartFolders, Reservations};
 
     #[test]
     fn of_two_contents_with_one_name_each_is_shared_under_its_own() {
         let root = tempfile::tempdir().unwrap();
         let geometry = Geometry::native(3 << 18).unwrap();
         let target = root.path().join("films/a.iso");
+        let (folders, reservations) = (PartFolders::of_test(root.path()), Reservations::default());
         let path_of = |tag| {
             let digest = Digest::from_bytes([tag; 32]);
-            let (part, _) = PartFile::open(root.path(), &target, digest, geometry).unwrap();
-            shared_as(root.path(), part.target()).unwrap().as_str().to_owned()
+            let reserved = reservations.reserve(&target).unwrap();
+            let (part, _) = PartFile::open(&folders, reserved.name(), digest, geometry).unwrap();
+            (shared_as(root.path(), part.target()).unwrap().as_str().to_owned(), reserved)
         };
-        assert_eq!((path_of(1), path_of(2)), ("films/a.iso".into(), "films/a (1).iso".into()));
+        let ((first, _first), (second, _second)) = (path_of(1), path_of(2));
+        assert_eq!((first.as_str(), second.as_str()), ("films/a.iso", "films/a (1).iso"));
         let outside = shared_as(root.path(), Path::new("/elsewhere/b.iso")).unwrap();
         assert_eq!(outside.as_str(), "b.iso");
     }

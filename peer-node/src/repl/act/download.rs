@@ -5,19 +5,23 @@ mod follow;
 mod gather;
 mod tree;
 
-use protocol::digest::Digest;
+use std::collections::HashMap;
 
-use crate::download::{NotStarted, Wanted};
+use protocol::digest::Digest;
+use protocol::escape::display_safe;
+
+use crate::download::{NotStarted, Target};
 use crate::repl::command::Order;
 use crate::repl::failure::Failure;
-use crate::repl::session::Session;
+use crate::repl::session::{Session, count};
 use crate::transfers::DownloadId;
 
 pub(crate) use ending::done as done_lines;
 pub(super) use ending::ended;
 pub(crate) use follow::stop_foreground;
 
-use gather::gather;
+use follow::MANY;
+use gather::{Chosen, gather};
 
 /// A download that is waited for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,8 +35,9 @@ pub(super) struct Awaited {
 /// Starts what was ordered, and waits for it unless it goes to the background.
 pub(super) async fn download(session: &mut Session, order: Order) -> Result<(), Failure> {
     let chosen = gather(session, &order).await?;
-    let awaited = begin(session, chosen)?;
-    go_on_with(session, awaited, order.background).await
+    let begun = begin(session, &chosen).await?;
+    go_on_with(session, begun.awaited, order.background).await?;
+    if begun.has_failed { Err(Failure::Told) } else { Ok(()) }
 }
 
 /// Waits for downloads that have begun, unless they are to go to the background.
@@ -51,28 +56,68 @@ pub(super) async fn go_on_with(
     followed
 }
 
+/// What became of the wish for several files.
+#[derive(Debug, Default)]
+struct Begun {
+    awaited: Vec<Awaited>,
+    /// How many files were everywhere where they are wanted.
+    here: usize,
+    /// Whether one could not be begun.
+    has_failed: bool,
+}
+
 /// Starts downloads and tells of those that need not be started. One that is under way already is waited for like the
 /// others.
-fn begin(session: &mut Session, chosen: Vec<Wanted>) -> Result<Vec<Awaited>, Failure> {
-    let mut all: Vec<Awaited> = Vec::with_capacity(chosen.len());
-    for wanted in chosen {
+async fn begin(session: &mut Session, chosen: &[Chosen]) -> Result<Begun, Failure> {
+    let is_person = session.output.is_for_person();
+    let (mut begun, is_brief) = (Begun::default(), is_person && chosen.len() > MANY);
+    for Chosen { wanted, .. } in chosen {
         let awaited = |id| Awaited { id, file: Some(wanted.digest) };
-        match session.node.downloads().start(&wanted) {
-            Ok(id) => all.push(awaited(id)),
+        match session.node.downloads().start(wanted).await {
+            Ok(id) => begun.awaited.push(awaited(id)),
             Err(NotStarted::AlreadyHere { location }) => {
-                let place = session.show_path(&location);
-                session.output.line(format!("already here: {place}"))?;
+                begun.here += 1;
+                if !is_brief {
+                    let place = session.show_path(&location);
+                    session.output.line(format!("already here: {place}"))?;
+                }
             }
-            Err(NotStarted::Running { id }) if all.contains(&awaited(id)) => {}
+            Err(NotStarted::Running { id }) if begun.awaited.contains(&awaited(id)) => {}
             Err(NotStarted::Running { id }) => {
-                if session.output.is_for_person() {
+                if is_person {
                     session.output.line(format!("under way already, as download {}", id.0))?;
                 }
-                all.push(awaited(id));
+                begun.awaited.push(awaited(id));
+            }
+            Err(error @ NotStarted::Elsewhere { .. }) => {
+                session.output.error(error);
+                begun.has_failed = true;
             }
         }
     }
-    Ok(all)
+    if is_brief && begun.here > 0 {
+        session.output.line(format!("already here: {}", count(begun.here as u64, "file")))?;
+    }
+    tell_names(session, chosen, &begun.awaited)?;
+    Ok(begun)
+}
+
+/// Says which hit becomes which file, for hits with one name.
+fn tell_names(session: &mut Session, chosen: &[Chosen], awaited: &[Awaited]) -> Result<(), Failure> {
+    let mut named: HashMap<&Target, u32> = HashMap::new();
+    for Chosen { wanted, .. } in chosen.iter().filter(|chosen| chosen.number.is_some()) {
+        *named.entry(&wanted.target).or_default() += 1;
+    }
+    let is_shared = |target: &Target| named.get(target).is_some_and(|count| *count > 1);
+    for Chosen { number, wanted } in chosen.iter().filter(|chosen| is_shared(&chosen.wanted.target)) {
+        let download = awaited.iter().find(|awaited| awaited.file == Some(wanted.digest));
+        let view = download.and_then(|awaited| session.node.downloads().watch(awaited.id));
+        if let (Some(number), Some(view)) = (number, view) {
+            let name = display_safe(&view.borrow().name).into_owned();
+            session.output.line(format!("{number} → {name}"))?;
+        }
+    }
+    Ok(())
 }
 
 fn send_to_background(session: &mut Session, ids: &[DownloadId]) -> Result<(), Failure> {

@@ -8,6 +8,7 @@ use protocol::query::Query;
 use protocol::units::parse_size;
 
 use super::{Chosen, Command, Direction, Item, Order, ParseError};
+use crate::download::Saving;
 use crate::repl::catalogue::{Entry, Verb, find};
 use crate::repl::numbers::Numbers;
 use crate::repl::words::{Word, split};
@@ -163,7 +164,8 @@ fn limit(line: &Line<'_>) -> Result<Option<(Direction, Option<NonZeroU64>)>, Par
 }
 
 fn order(line: &Line<'_>) -> Result<Order, ParseError> {
-    let mut order = Order { items: Vec::new(), destination: None, from: None, background: false };
+    let saving = Saving::default();
+    let mut order = Order { items: Vec::new(), destination: None, from: None, saving, background: false };
     let mut words = line.words.as_slice();
     if let [before @ .., last] = words
         && !last.quoted
@@ -175,6 +177,8 @@ fn order(line: &Line<'_>) -> Result<Order, ParseError> {
     let mut words = words.iter();
     while let Some(word) = words.next() {
         match word.text.as_str() {
+            "--link" if !word.quoted => order.saving.link = true,
+            "--executable" if !word.quoted => order.saving.executable = true,
             "as" if !word.quoted => {
                 let path = words.next().ok_or_else(|| line.wrong("a path is missing behind as"))?;
                 if order.destination.replace(path.text.clone()).is_some() {

@@ -23,6 +23,7 @@ fn view() -> DownloadView {
         rate_down: 34_707_866.0,
         rate_up: 1_258_291.0,
         bytes_given: 0,
+        copied_from: None,
         trouble: None,
         sources_active: 4,
         sources_known: 5,

@@ -6,7 +6,7 @@ use protocol::units::{Rate, Size, Span};
 use crate::repl::bar::percent;
 use crate::repl::look::{Look, Style};
 use crate::repl::output::Audience;
-use crate::repl::session::count;
+use crate::repl::session::{count, show_path};
 use crate::transfers::{DownloadState, DownloadView, Giver};
 
 /// Says that a download goes on in the background.
@@ -38,7 +38,12 @@ pub(crate) fn done(
         Audience::Person => {
             let (done, name) = (look.paint(Style::Good, "done"), look.paint(Style::Strong, &name));
             let (size, span) = (Size(size), took(view.elapsed));
-            if in_full {
+            if let Some(original) = view.copied_from.as_deref().filter(|_| in_full) {
+                let is_there =
+                    matches!(&view.state, DownloadState::Done { location, .. } if location == original);
+                let how = if is_there { "already at" } else { "copied from" };
+                lines.push(format!("{done}  {name}  {size}, {how} {}", show_path(original)));
+            } else if in_full {
                 lines.push(format!("{done}  {name}  {size} in {span}, {rate}, from {sources}"));
                 lines.push(look.paint(Style::Faint, &format!("  {} {}", view.content.kind(), view.content)));
             } else {
@@ -174,6 +179,7 @@ mod tests {
             rate_down: 0.0,
             rate_up: 0.0,
             bytes_given: 0,
+            copied_from: None,
             trouble: None,
             sources_active: 0,
             sources_known: 3,
@@ -205,6 +211,15 @@ mod tests {
         assert_eq!(lines[3], "  127.0.0.1:2                  96 B, left: it lied");
         let brief = done(&view(), None, false, Audience::Person, Look::PLAIN);
         assert_eq!(brief, ["done  a\\tb  4.0 KiB  e3b0c44298fc"]);
+    }
+
+    #[test]
+    fn file_that_needed_no_source_names_its_original() {
+        let copied = |from: &str| DownloadView { copied_from: Some(from.into()), ..view() };
+        let first =
+            |view: &DownloadView| done(view, None, true, Audience::Person, Look::PLAIN).swap_remove(0);
+        assert_eq!(first(&copied("/y")), "done  a\\tb  4.0 KiB, copied from /y");
+        assert_eq!(first(&copied("/x")), "done  a\\tb  4.0 KiB, already at /x");
     }
 
     #[test]

@@ -9,7 +9,7 @@ use super::ending::{another, done, ended, problem, summary, suspended};
 use crate::repl::failure::Failure;
 use crate::repl::progress::{progress_line, summary_line};
 use crate::repl::room_news::RoomNews;
-use crate::repl::session::Session;
+use crate::repl::session::{Session, show_path};
 use crate::transfers::{DownloadState, DownloadView};
 
 /// How often progress is looked at when nothing else happens.
@@ -19,7 +19,7 @@ const PAUSE: Duration = Duration::from_millis(250);
 const STOPPING: Duration = Duration::from_secs(2);
 
 /// Beyond so many downloads in one command, a person is not told of each who gave how much.
-const MANY: usize = 5;
+pub(super) const MANY: usize = 5;
 
 /// Downloads that are waited for together.
 struct Following {
@@ -123,7 +123,7 @@ impl Following {
                 return Ok(());
             }
             DownloadState::Done { location, renamed } => {
-                Some(renamed.as_deref().map(|why| (session.show_path(location), why)))
+                Some(renamed.as_deref().map(|why| (show_path(location), why)))
             }
             DownloadState::Seeding { .. } => Some(None),
             _ => None,

@@ -15,7 +15,7 @@ fn numbers(word: &str) -> Numbers {
 }
 
 fn plain(items: Vec<Item>) -> Order {
-    Order { items, destination: None, from: None, background: false }
+    Order { items, destination: None, from: None, saving: Saving::default(), background: false }
 }
 
 #[test]
@@ -77,6 +77,14 @@ fn downloads_are_read_with_all_that_belongs_to_them() {
             from: Some("127.0.0.1:9".into()),
             background: true,
             ..plain(vec![Item::Folder("music/live".into())])
+        })
+    );
+    assert_eq!(
+        read("get --link 1 as x --executable"),
+        Command::Download(Order {
+            destination: Some("x".into()),
+            saving: Saving { link: true, executable: true },
+            ..plain(vec![Item::Hits(numbers("1"))])
         })
     );
     let background = Order { background: true, ..plain(vec![Item::Hits(numbers("1"))]) };

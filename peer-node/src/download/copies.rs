@@ -1,0 +1,71 @@
+//! The other places where the file of a running download is wanted, to which more are added meanwhile.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+
+use super::wanted::Target;
+
+/// What a download and whoever adds to it share; cheap to clone.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Copies {
+    inner: Arc<Mutex<Inner>>,
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    waiting: VecDeque<Target>,
+    is_closed: bool,
+}
+
+impl Copies {
+    pub(super) fn new(targets: &[Target]) -> Self {
+        let inner = Inner { waiting: targets.iter().cloned().collect(), is_closed: false };
+        Self { inner: Arc::new(Mutex::new(inner)) }
+    }
+
+    /// Adds places. Returns false if the download is over and will not see to them.
+    pub(super) fn add(&self, targets: impl IntoIterator<Item = Target>) -> bool {
+        let mut inner = self.inner.lock();
+        if !inner.is_closed {
+            inner.waiting.extend(targets);
+        }
+        !inner.is_closed
+    }
+
+    /// Returns the next place, which stays until [`Copies::done`]; without any, no more can be added from now on.
+    pub(super) fn next(&self) -> Option<Target> {
+        let mut inner = self.inner.lock();
+        inner.is_closed = inner.waiting.is_empty();
+        inner.waiting.front().cloned()
+    }
+
+    /// Removes the place that came next: the file is there.
+    pub(super) fn done(&self) {
+        self.inner.lock().waiting.pop_front();
+    }
+
+    /// Lets no more places be added.
+    pub(super) fn close(&self) {
+        self.inner.lock().is_closed = true;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn place_is_seen_to_or_refused() {
+        let target = |name: &str| Target::InFolder(name.into());
+        let copies = Copies::new(&[target("a")]);
+        assert_eq!(copies.next(), Some(target("a")));
+        assert!(copies.add([target("b")]));
+        copies.done();
+        assert_eq!(copies.next(), Some(target("b")));
+        copies.done();
+        assert_eq!(copies.next(), None);
+        assert!(!copies.add([target("c")]));
+    }
+}

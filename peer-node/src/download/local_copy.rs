@@ -1,0 +1,293 @@
+//! Puts a content that is on this machine where it is wanted: by a reflink where the file system can do that, otherwise by a
+//! verified copy, and by a hard link only if that is asked for.
+
+use std::fs::{self, File};
+use std::io;
+use std::os::unix::fs::{FileExt, MetadataExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use protocol::digest::Digest;
+use protocol::geometry::Geometry;
+use protocol::manifest::{Manifest, ManifestBuilder, ManifestError};
+use rustix::fs::{AtFlags, CWD};
+use tokio_util::sync::CancellationToken;
+
+use super::details::Details;
+use super::part_file::{PartFile, PartFileError};
+use super::part_folders::PartFolders;
+use super::reservations::Reserved;
+use super::wanted::Saving;
+use crate::library::{OpenFile, open_regular};
+
+/// How much is read at once, in bytes.
+const READ: usize = 1 << 20;
+
+/// A file of this machine that has, or is said to have, a content.
+#[derive(Debug, Clone)]
+pub(super) struct Original {
+    pub(super) location: PathBuf,
+    pub(super) file: OpenFile,
+}
+
+/// Why a file could not be made from one that is here.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum CopyError {
+    /// The original does not have the content any more.
+    #[error("the file it is copied from has changed")]
+    Changed,
+    #[error("cannot read the file it is copied from: {0}")]
+    Read(io::Error),
+    #[error("stopped")]
+    Cancelled,
+    /// The copy cannot be written.
+    #[error(transparent)]
+    Part(#[from] PartFileError),
+}
+
+/// A copy to be made.
+#[derive(Debug)]
+pub(super) struct CopyJob {
+    pub(super) original: Original,
+    pub(super) digest: Digest,
+    /// The manifest of the content, if it is known.
+    pub(super) manifest: Option<Arc<Manifest>>,
+    pub(super) folders: PartFolders,
+    pub(super) reserved: Reserved,
+    pub(super) saving: Saving,
+    /// What is kept of the original, if not its own modification time and mode.
+    pub(super) details: Option<Details>,
+    /// How many bytes have been read.
+    pub(super) progress: Arc<AtomicU64>,
+    pub(super) cancel: CancellationToken,
+}
+
+/// A copy that is made.
+#[derive(Debug)]
+pub(super) struct Copied {
+    pub(super) location: PathBuf,
+    pub(super) manifest: Arc<Manifest>,
+    /// Whether it is the original itself under another name, which changes when the original was last touched.
+    pub(super) is_link: bool,
+}
+
+impl Original {
+    /// Opens a file, unless something other than a regular file is there.
+    pub(super) fn open(location: &Path) -> io::Result<Option<Self>> {
+        let opened = open_regular(location)?;
+        Ok(opened.map(|(file, identity)| Self {
+            location: location.to_owned(),
+            file: OpenFile { file: Arc::new(file), size: identity.size, identity },
+        }))
+    }
+
+    /// Reads the file and returns the manifest of what is in it, if it has the digest.
+    pub(super) fn verify(&self, digest: &Digest, cancel: &CancellationToken) -> Result<Manifest, CopyError> {
+        read(self, digest, cancel, &AtomicU64::new(0), |_, _| Ok(()))
+    }
+
+    fn details(&self) -> Details {
+        let Ok(found) = self.file.file.metadata() else { return Details::default() };
+        Details { modified: found.modified().ok(), executable: found.permissions().mode() & 0o100 != 0 }
+    }
+}
+
+impl CopyJob {
+    /// Makes the copy. Its bytes and its name are durable when this returns. Blocking.
+    pub(super) fn run(mut self) -> Result<Copied, CopyError> {
+        if self.saving.link
+            && let Some(manifest) = self.manifest.clone()
+            && let Some(location) = self.link()?
+        {
+            return Ok(Copied { location, manifest, is_link: true });
+        }
+        let geometry = Geometry::native(self.original.file.size).map_err(|_| CopyError::Changed)?;
+        let part = PartFile::open_for_copy(&self.folders, self.reserved.name(), self.digest, geometry)?;
+        let manifest = match self.reflink(&part)? {
+            Some(manifest) => manifest,
+            None => Arc::new(self.copy(&part)?),
+        };
+        let details = self.details.unwrap_or_else(|| self.original.details());
+        let executable = details.executable && self.saving.executable;
+        let path = self.reserved.name().to_owned();
+        let at = |source| PartFileError::Io { path: path.clone(), source };
+        part.adorn(Details { executable, ..details });
+        let named = part.name(self.reserved).map_err(at)?;
+        sync(named.folder()).map_err(at)?;
+        Ok(Copied { location: named.settled(), manifest, is_link: false })
+    }
+
+    /// Links the original to the reserved name; nothing if the system does not do that.
+    fn link(&mut self) -> Result<Option<PathBuf>, PartFileError> {
+        super::place::make_folders(self.folders.root(), self.reserved.name())?;
+        let from = &self.original.location;
+        loop {
+            match rustix::fs::linkat(CWD, from, CWD, self.reserved.name(), AtFlags::empty()) {
+                Ok(()) => break,
+                Err(rustix::io::Errno::EXIST) => self.reserved.renew()?,
+                Err(error) => {
+                    tracing::info!(%error, "hard link not possible; copying instead");
+                    return Ok(None);
+                }
+            }
+        }
+        let location = self.reserved.name().to_owned();
+        if !self.is_original(&location) {
+            // Something else had the original's name by then.
+            let _ = fs::remove_file(&location);
+            return Ok(None);
+        }
+        let folder = location.parent().unwrap_or(Path::new("."));
+        sync(folder).map_err(|source| PartFileError::Io { path: location.clone(), source })?;
+        Ok(Some(location))
+    }
+
+    /// Returns true if a name is one of the very file that was opened, and its bytes have not changed since.
+    fn is_original(&self, location: &Path) -> bool {
+        let expected = &self.original.file.identity;
+        let Ok(Some((file, found))) = open_regular(location) else { return false };
+        let is_unchanged = (found.dev, found.ino, found.size, found.mtime_ns)
+            == (expected.dev, expected.ino, expected.size, expected.mtime_ns);
+        is_unchanged && file.metadata().is_ok_and(|metadata| metadata.nlink() > 1)
+    }
+
+    /// Lets the copy share the original's bytes on the disk; nothing if the file system cannot do that.
+    fn reflink(&self, part: &PartFile) -> Result<Option<Arc<Manifest>>, CopyError> {
+        let Some(manifest) = self.manifest.clone() else { return Ok(None) };
+        if rustix::fs::ioctl_ficlone(&*part.shared(), &*self.original.file.file).is_err() {
+            return Ok(None);
+        }
+        // It was hashed as it is, and was still so after its bytes were shared.
+        if self.original.file.is_unchanged() { Ok(Some(manifest)) } else { Err(CopyError::Changed) }
+    }
+
+    /// Copies the bytes and verifies them on their way.
+    fn copy(&self, part: &PartFile) -> Result<Manifest, CopyError> {
+        part.allocate()?;
+        let (to, path) = (part.shared(), part.path().to_owned());
+        let write = |bytes: &[u8], offset| {
+            to.write_all_at(bytes, offset)
+                .map_err(|source| PartFileError::Io { path: path.clone(), source }.into())
+        };
+        read(&self.original, &self.digest, &self.cancel, &self.progress, write)
+    }
+}
+
+/// Reads a whole file, passes its bytes on with their offset, and returns its manifest if it has the digest.
+fn read(
+    original: &Original,
+    digest: &Digest,
+    cancel: &CancellationToken,
+    progress: &AtomicU64,
+    mut write: impl FnMut(&[u8], u64) -> Result<(), CopyError>,
+) -> Result<Manifest, CopyError> {
+    let changed = |_: ManifestError| CopyError::Changed;
+    let size = original.file.size;
+    let mut builder = ManifestBuilder::new(size).map_err(changed)?;
+    let (mut buffer, mut offset) = (vec![0; READ], 0);
+    while offset < size {
+        if cancel.is_cancelled() {
+            return Err(CopyError::Cancelled);
+        }
+        let count = match original.file.file.read_at(&mut buffer, offset) {
+            Ok(0) => return Err(CopyError::Changed),
+            Ok(count) => count,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            Err(error) => return Err(CopyError::Read(error)),
+        };
+        let count = count.min(usize::try_from(size - offset).unwrap_or(count));
+        let bytes = buffer.get(..count).unwrap_or_default();
+        builder.update(bytes);
+        write(bytes, offset)?;
+        offset += count as u64;
+        progress.store(offset, Ordering::Relaxed);
+    }
+    let manifest = builder.finish().map_err(changed)?;
+    if manifest.digest() == *digest { Ok(manifest) } else { Err(CopyError::Changed) }
+}
+
+fn sync(folder: &Path) -> io::Result<()> {
+    File::open(folder)?.sync_all()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, UNIX_EPOCH};
+
+    use protocol::sha256::sha256;
+
+    use super::*;
+    use crate::download::reservations::Reservations;
+
+    fn job(root: &Path, content: &[u8], saving: Saving) -> CopyJob {
+        let location = root.join("original");
+        let file = File::create(&location).unwrap();
+        file.write_all_at(content, 0).unwrap();
+        file.set_modified(UNIX_EPOCH + Duration::from_secs(1_000_000_000)).unwrap();
+        file.set_permissions(fs::Permissions::from_mode(0o755)).unwrap();
+        let original = Original::open(&location).unwrap().unwrap();
+        let manifest = original.verify(&sha256(content), &CancellationToken::new()).ok().map(Arc::new);
+        CopyJob {
+            original,
+            digest: sha256(content),
+            manifest,
+            folders: PartFolders::of_test(root),
+            reserved: Reservations::default().reserve(&root.join("below/copy")).unwrap(),
+            saving,
+            details: None,
+            progress: Arc::default(),
+            cancel: CancellationToken::new(),
+        }
+    }
+
+    #[test]
+    fn copy_has_the_bytes_and_the_times_of_its_original() {
+        for content in [vec![], vec![7; 10], vec![8; (3 << 20) + 5]] {
+            for executable in [false, true] {
+                let root = tempfile::tempdir().unwrap();
+                let job = job(root.path(), &content, Saving { link: false, executable });
+                let copied = job.run().unwrap();
+                assert_eq!(copied.location, root.path().join("below/copy"));
+                assert_eq!(fs::read(&copied.location).unwrap(), content);
+                let found = fs::metadata(&copied.location).unwrap();
+                assert_eq!(found.modified().unwrap(), UNIX_EPOCH + Duration::from_secs(1_000_000_000));
+                assert_eq!((found.permissions().mode() & 0o100 != 0, found.nlink()), (executable, 1));
+            }
+        }
+    }
+
+    #[test]
+    fn damaged_original_is_not_copied() {
+        let root = tempfile::tempdir().unwrap();
+        let mut job = job(root.path(), &[7; 1000], Saving::default());
+        // Without a manifest nothing vouches for it but its bytes.
+        job.manifest = None;
+        job.digest = sha256(&[8; 1000]);
+        assert!(matches!(job.run(), Err(CopyError::Changed)));
+        assert_eq!(fs::read_dir(root.path().join("below")).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn hard_link_is_made_only_when_asked_for() {
+        let root = tempfile::tempdir().unwrap();
+        let linked = job(root.path(), &[7; 1000], Saving { link: true, executable: false }).run().unwrap();
+        let inode = |path: &Path| fs::metadata(path).unwrap().ino();
+        assert!(linked.is_link);
+        assert_eq!(inode(&linked.location), inode(&root.path().join("original")));
+        // A name that is taken is left alone here too.
+        let again = job(root.path(), &[7; 1000], Saving { link: true, executable: false }).run().unwrap();
+        assert_eq!(again.location, root.path().join("below/copy (1)"));
+    }
+
+    #[test]
+    fn name_of_the_original_that_stands_for_another_file_is_not_linked() {
+        let root = tempfile::tempdir().unwrap();
+        let job = job(root.path(), &[7; 1000], Saving { link: true, executable: false });
+        fs::rename(root.path().join("original"), root.path().join("moved")).unwrap();
+        fs::write(root.path().join("original"), "other").unwrap();
+        let copied = job.run().unwrap();
+        assert!(!copied.is_link);
+        assert_eq!(fs::read(&copied.location).unwrap(), [7; 1000]);
+    }
+}

@@ -1,0 +1,126 @@
+use std::fs;
+
+use super::*;
+use crate::download::reservations::Reservations;
+
+fn part(root: &Path) -> (PartFile, Bitfield) {
+    let geometry = Geometry::native(3 << 18).unwrap();
+    PartFile::open(&PartFolders::of_test(root), &root.join("a.bin"), Digest::from_bytes([7; 32]), geometry)
+        .unwrap()
+}
+
+/// Gives a part its name and returns that.
+fn name(part: PartFile) -> PathBuf {
+    let reserved = Reservations::default().reserve(&part.target).unwrap();
+    part.name(reserved).unwrap().settled()
+}
+
+/// Lists the names in a folder that are not hidden.
+fn visible(root: &Path) -> Vec<String> {
+    let names = fs::read_dir(root).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let mut names: Vec<String> = names.filter(|name| !name.starts_with('.')).collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn nothing_is_visible_before_the_end() {
+    let root = tempfile::tempdir().unwrap();
+    let (part, claimed) = part(root.path());
+    assert_eq!(claimed.count(), 0);
+    let halves = [vec![1; 1 << 17], vec![2; 1 << 17]];
+    for piece in part.geometry.pieces() {
+        part.write(piece, &[&halves[0], &halves[1]]).unwrap();
+    }
+    assert_eq!(visible(root.path()), [""; 0]);
+    let target = root.path().join("a.bin");
+    assert_eq!(name(part), target);
+    assert_eq!(fs::read(&target).unwrap(), halves.concat().repeat(3));
+    assert_eq!(visible(root.path()), ["a.bin"]);
+    assert_eq!(fs::read_dir(root.path().join(".peerdex/partial")).unwrap().count(), 0);
+}
+
+#[test]
+fn a_content_of_one_piece_leaves_no_trace_before_it_is_whole() {
+    let root = tempfile::tempdir().unwrap();
+    let (geometry, target) = (Geometry::native(5).unwrap(), root.path().join("a.bin"));
+    let folders = PartFolders::of_test(root.path());
+    let open = |tag| PartFile::open(&folders, &target, Digest::from_bytes([tag; 32]), geometry).unwrap().0;
+    for (part, expected) in [(open(1), "a.bin"), (open(2), "a (1).bin")] {
+        part.write(geometry.last_piece().unwrap(), &[b"12345"]).unwrap();
+        part.save_record(&Bitfield::full(&geometry)).unwrap();
+        assert_eq!(name(part), root.path().join(expected));
+        assert_eq!(fs::read(root.path().join(expected)).unwrap(), b"12345");
+    }
+    let dropped = open(3);
+    dropped.write(geometry.last_piece().unwrap(), &[b"12345"]).unwrap();
+    drop(dropped);
+    assert_eq!(visible(root.path()), ["a (1).bin", "a.bin"]);
+}
+
+#[test]
+fn a_name_taken_meanwhile_is_left_alone() {
+    let root = tempfile::tempdir().unwrap();
+    let (part, _) = part(root.path());
+    let reserved = Reservations::default().reserve(&part.target).unwrap();
+    fs::write(root.path().join("a.bin"), "other").unwrap();
+    assert_eq!(part.name(reserved).unwrap().settled(), root.path().join("a (1).bin"));
+    assert_eq!(fs::read(root.path().join("a.bin")).unwrap(), b"other");
+}
+
+#[test]
+fn what_was_noted_is_claimed_again() {
+    let root = tempfile::tempdir().unwrap();
+    let (first, mut pieces) = part(root.path());
+    pieces.insert(first.geometry.piece(1).unwrap());
+    first.save_record(&pieces).unwrap();
+    let path = first.path().to_owned();
+    drop(first);
+    assert_eq!(part(root.path()).1, pieces);
+    fs::write(&path, "cut short").unwrap();
+    let (again, claimed) = part(root.path());
+    assert_eq!(claimed, pieces);
+    assert_eq!(fs::metadata(again.path()).unwrap().len(), again.geometry.size());
+    again.save_record(&Bitfield::empty(&again.geometry)).unwrap();
+    assert_eq!(part(root.path()).1, pieces, "a claim is not withdrawn");
+}
+
+#[test]
+fn part_without_a_usable_record_is_found_by_its_name() {
+    let root = tempfile::tempdir().unwrap();
+    let (first, _) = part(root.path());
+    let record = first.named.as_ref().unwrap().paths.record.clone();
+    first.write(first.geometry.piece(1).unwrap(), &[&vec![1; 1 << 18]]).unwrap();
+    drop(first);
+    for damage in ["", "{\"version\":1,\"dig"] {
+        fs::write(&record, damage).unwrap();
+        let (again, claimed) = part(root.path());
+        assert_eq!(claimed.count(), 3, "every piece is looked at");
+        let looked_at: Vec<bool> = again.geometry.pieces().map(|piece| again.has_bytes(piece)).collect();
+        assert!(looked_at[1], "{looked_at:?}");
+        assert_eq!(fs::read_dir(record.parent().unwrap()).unwrap().count(), 2);
+    }
+}
+
+#[test]
+fn liar_about_the_size_does_not_cut_the_part() {
+    let root = tempfile::tempdir().unwrap();
+    let (honest, _) = part(root.path());
+    let shorter = Geometry::native(2 << 18).unwrap();
+    let target = root.path().join("a.bin");
+    let (lied, _) =
+        PartFile::open(&PartFolders::of_test(root.path()), &target, honest.digest, shorter).unwrap();
+    assert_ne!(lied.path(), honest.path());
+    assert_eq!(fs::metadata(honest.path()).unwrap().len(), 3 << 18);
+}
+
+#[test]
+fn modification_time_and_executable_bit_are_kept() {
+    let root = tempfile::tempdir().unwrap();
+    let (part, _) = part(root.path());
+    let modified = std::time::UNIX_EPOCH + Duration::new(1_000_000_000, 123_456_789);
+    part.adorn(Details { modified: Some(modified), executable: true });
+    let found = fs::metadata(name(part)).unwrap();
+    assert_eq!(found.modified().unwrap(), modified);
+    assert_eq!(found.permissions().mode() & 0o111, (found.permissions().mode() & 0o444) >> 2);
+}

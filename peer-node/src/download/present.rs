@@ -1,0 +1,35 @@
+//! What of a wanted content is on this machine already.
+
+use std::path::{Path, PathBuf};
+
+use protocol::digest::Digest;
+use protocol::share_path::SharePath;
+
+use super::place::{is_free, names};
+use crate::library::{Listing, SharedFile};
+
+/// Returns where a shared file with the content lies that has the name asked for, or one of its numbered names. Blocking.
+pub(super) fn at_target(files: &Listing, root: &Path, asked_for: &Path, digest: &Digest) -> Option<PathBuf> {
+    let mut taken = names(asked_for).take_while(|name| !is_free(name));
+    taken.find(|name| is_shared_there(files, root, name, digest))
+}
+
+/// Returns where any shared file with the content lies. Blocking.
+pub(super) fn anywhere(files: &Listing, digest: &Digest) -> Option<PathBuf> {
+    files.by_digest(digest).find(|file| is_intact(file)).map(|file| file.location.clone())
+}
+
+fn is_shared_there(files: &Listing, root: &Path, location: &Path, digest: &Digest) -> bool {
+    // Of an empty file there may be thousands: one in the node's folder is found by its path.
+    let path = location.strip_prefix(root).ok().and_then(Path::to_str);
+    let by_path = path.and_then(|path| files.get(&SharePath::parse(path).ok()?));
+    if let Some(file) = by_path.filter(|file| file.location == location) {
+        return file.digest == *digest && is_intact(file);
+    }
+    files.by_digest(digest).any(|file| file.location == location && is_intact(file))
+}
+
+/// Returns true if a file looks as it did when it was hashed.
+fn is_intact(file: &SharedFile) -> bool {
+    file.open().is_ok()
+}

@@ -1,0 +1,81 @@
+//! The final names of downloads that are not complete: no two downloads take the same one.
+
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+
+use super::place::{self, PlaceError};
+
+/// The names that are reserved; cheap to clone.
+#[derive(Debug, Clone, Default)]
+pub struct Reservations {
+    names: Arc<Mutex<HashSet<PathBuf>>>,
+}
+
+/// A name that no other download takes; free again when dropped.
+#[derive(Debug)]
+pub(super) struct Reserved {
+    reservations: Reservations,
+    asked_for: PathBuf,
+    name: PathBuf,
+}
+
+impl Reservations {
+    /// Reserves the first of `name`, `name (1)` and so on that nothing has. Blocking.
+    pub(super) fn reserve(&self, asked_for: &Path) -> Result<Reserved, PlaceError> {
+        // Looked at under the lock, so that two that ask together get different names.
+        let mut names = self.names.lock();
+        let name = place::names(asked_for).find(|name| !names.contains(name) && place::is_free(name));
+        let name = name.ok_or_else(|| PlaceError::NoFreeName { target: asked_for.to_owned() })?;
+        names.insert(name.clone());
+        drop(names);
+        Ok(Reserved { reservations: self.clone(), asked_for: asked_for.to_owned(), name })
+    }
+}
+
+impl Reserved {
+    /// Returns the name.
+    pub(super) fn name(&self) -> &Path {
+        &self.name
+    }
+
+    /// Reserves another name, because something has taken this one meanwhile.
+    pub(super) fn renew(&mut self) -> Result<(), PlaceError> {
+        let next = self.reservations.reserve(&self.asked_for)?;
+        *self = next;
+        Ok(())
+    }
+}
+
+impl Drop for Reserved {
+    fn drop(&mut self) {
+        self.reservations.names.lock().remove(&self.name);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    #[test]
+    fn taken_and_reserved_names_are_left_alone() {
+        let root = tempfile::tempdir().unwrap();
+        let target = root.path().join("a.tar.gz");
+        let reservations = Reservations::default();
+        let reserve = || reservations.reserve(&target).unwrap();
+        let first = reserve();
+        assert_eq!(first.name(), target);
+        std::os::unix::fs::symlink("nowhere", root.path().join("a.tar (1).gz")).unwrap();
+        let mut second = reserve();
+        assert_eq!(second.name(), root.path().join("a.tar (2).gz"));
+        fs::write(second.name(), "mine").unwrap();
+        second.renew().unwrap();
+        assert_eq!(second.name(), root.path().join("a.tar (3).gz"));
+        drop(first);
+        assert_eq!(reserve().name(), target);
+    }
+}

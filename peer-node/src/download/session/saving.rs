@@ -1,0 +1,260 @@
+//! How the file comes to its place: from the part file, or from the same content elsewhere on this machine.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use protocol::manifest::{Manifest, ManifestBuilder};
+
+use super::{Failure, PartFile, PartFileError, REFRESH, Session, Stage};
+use crate::download::local_copy::{Copied, CopyError, CopyJob, Original};
+use crate::download::present::at_target;
+use crate::download::reservations::Reserved;
+use crate::download::storing::Destination;
+use crate::download::{Target, place};
+use crate::transfers::DownloadState;
+
+/// A file that is at its place.
+pub(super) struct Placed {
+    location: PathBuf,
+    manifest: Arc<Manifest>,
+}
+
+impl Session {
+    /// Returns the path that was asked for.
+    pub(super) fn asked_for(&self) -> PathBuf {
+        place::asked_for(&self.config.root, &self.wanted.target)
+    }
+
+    /// Returns where the file is to lie, and where its parts do.
+    pub(super) fn destination(&self) -> Destination {
+        let (folders, asked_for) = (self.config.folders.clone(), self.asked_for());
+        let target = self.reserved.as_ref().map_or_else(|| asked_for.clone(), |name| name.name().to_owned());
+        Destination { folders, asked_for, target }
+    }
+
+    /// Returns the reserved name, or a new one if that was used.
+    fn take_name(&mut self) -> Result<Reserved, Failure> {
+        let reserved =
+            self.reserved.take().map_or_else(|| self.config.reservations.reserve(&self.asked_for()), Ok);
+        Ok(reserved.map_err(PartFileError::from)?)
+    }
+
+    /// Creates the file that needs no source.
+    pub(super) async fn make_empty(&mut self) -> Result<DownloadState, Failure> {
+        let Destination { folders, target, .. } = self.destination();
+        let made = tokio::task::spawn_blocking(move || {
+            let manifest = ManifestBuilder::new(0).and_then(ManifestBuilder::finish).ok()?;
+            let digest = manifest.digest();
+            Some((PartFile::open(&folders, &target, digest, *manifest.geometry()), manifest))
+        });
+        let Ok(Some((part, manifest))) = made.await else { return Err(Failure::Cancelled) };
+        let (part, _) = part?;
+        self.board.show(|view| view.size = Some(0));
+        self.settle(part, Arc::new(manifest)).await
+    }
+
+    /// Puts the finished file in its place and has it shared.
+    pub(super) async fn settle(
+        &mut self,
+        part: PartFile,
+        manifest: Arc<Manifest>,
+    ) -> Result<DownloadState, Failure> {
+        self.board.set_state(DownloadState::Finishing);
+        let path = part.path().to_owned();
+        let at = |source| Failure::Write { path: path.clone(), source };
+        let reserved = self.take_name()?;
+        let named = tokio::task::spawn_blocking(move || part.name(reserved)).await;
+        let named = named.unwrap_or_else(|error| Err(io::Error::other(error))).map_err(at)?;
+        self.config.folder_syncs.sync(named.folder()).await.map_err(at)?;
+        let location = tokio::task::spawn_blocking(move || named.settled()).await;
+        let location = location.map_err(io::Error::other).map_err(at)?;
+        self.placed(Placed { location, manifest }).await
+    }
+
+    /// Has a file that is at its place shared, and copied to the other places where it is wanted.
+    pub(super) async fn placed(&mut self, placed: Placed) -> Result<DownloadState, Failure> {
+        let Placed { location, manifest } = placed;
+        self.share(&location, &manifest).await;
+        self.stage = Stage::Copying { location, manifest };
+        self.make_copies().await
+    }
+
+    async fn share(&self, location: &Path, manifest: &Arc<Manifest>) {
+        if let Err(error) = self.config.library.adopt(location.to_owned(), Arc::clone(manifest)).await {
+            tracing::warn!(%error, "finished download not shared");
+        }
+    }
+
+    /// Puts the file in its place without any source, if its content is on this machine. A file that turns out to have
+    /// another content than when it was hashed is left alone.
+    pub(super) async fn copy_from_here(&mut self) -> Result<Option<DownloadState>, Failure> {
+        if !matches!(self.stage, Stage::Choosing(_)) {
+            return Ok(None);
+        }
+        if let Some(placed) = self.find_at_target().await? {
+            return self.placed(placed).await.map(Some);
+        }
+        let (files, digest) = (self.config.library.files(), self.wanted.digest);
+        for file in files.by_digest(&digest) {
+            let location = file.location.clone();
+            let opened = file.open().map(|file| Original { location, file });
+            let Ok(original) = opened else {
+                self.config.library.suspect(&digest);
+                continue;
+            };
+            let (from, size) = (original.location.clone(), original.file.size);
+            self.board.show(|view| view.size = Some(size));
+            self.board.set_state(DownloadState::Finishing);
+            let reserved = self.take_name()?;
+            match self.copy(original, None, reserved).await {
+                Ok(copied) => {
+                    self.board.show(|view| {
+                        view.bytes_done = size;
+                        view.copied_from = Some(from);
+                    });
+                    let Copied { location, manifest, .. } = copied;
+                    return self.placed(Placed { location, manifest }).await.map(Some);
+                }
+                Err(CopyError::Cancelled) => return Err(Failure::Cancelled),
+                Err(CopyError::Part(error)) => return Err(error.into()),
+                Err(error @ (CopyError::Changed | CopyError::Read(_))) => {
+                    tracing::warn!(location = %from.display(), %error, "content not copied from a file that is here");
+                    self.config.library.suspect(&digest);
+                }
+            }
+        }
+        if self.reserved.is_none() {
+            self.reserved = Some(self.take_name()?);
+        }
+        Ok(None)
+    }
+
+    /// Looks whether the file is at its place: an earlier run may have ended between its name and its end, or a person put it
+    /// there.
+    pub(super) async fn find_at_target(&mut self) -> Result<Option<Placed>, Failure> {
+        let (digest, size, asked_for) = (self.wanted.digest, self.wanted.size, self.asked_for());
+        let (library, cancel) = (self.config.library.clone(), self.cancel.clone());
+        let folders = self.config.folders.clone();
+        let is_first = !std::mem::replace(&mut self.looked_at_target, true);
+        let looked = tokio::task::spawn_blocking(move || {
+            let shared = at_target(&library.files(), folders.root(), &asked_for, &digest);
+            let (location, manifest) = match shared {
+                Some(location) => {
+                    let manifest = library.manifest(&digest).ok().flatten();
+                    (location, manifest)
+                }
+                None if is_first => (asked_for, None),
+                None => return None,
+            };
+            let verify = || {
+                let original = Original::open(&location).ok().flatten()?;
+                let may_be = size.is_none_or(|size| size == original.file.size);
+                may_be.then(|| original.verify(&digest, &cancel).ok()).flatten().map(Arc::new)
+            };
+            let manifest = manifest.or_else(verify)?;
+            folders.forget(&location, &digest);
+            Some(Placed { location, manifest })
+        });
+        let found = looked.await.ok().flatten();
+        if self.cancel.is_cancelled() {
+            return Err(Failure::Cancelled);
+        }
+        if let Some(placed) = &found {
+            let size = placed.manifest.geometry().size();
+            self.board.show(|view| {
+                (view.size, view.bytes_done) = (Some(size), size);
+                view.copied_from = Some(placed.location.clone());
+            });
+        }
+        Ok(found)
+    }
+
+    /// Makes one copy, and shows how far it is.
+    async fn copy(
+        &self,
+        original: Original,
+        manifest: Option<Arc<Manifest>>,
+        reserved: Reserved,
+    ) -> Result<Copied, CopyError> {
+        let (library, digest) = (self.config.library.clone(), self.wanted.digest);
+        let from = original.location.clone();
+        let progress = Arc::new(AtomicU64::new(0));
+        let (folders, saving, cancel) =
+            (self.config.folders.clone(), self.wanted.saving, self.cancel.clone());
+        let counted = Arc::clone(&progress);
+        let mut copying = tokio::task::spawn_blocking(move || {
+            let manifest = manifest.or_else(|| library.manifest(&digest).ok().flatten());
+            let (details, progress) = (None, counted);
+            CopyJob { original, digest, manifest, folders, reserved, saving, details, progress, cancel }.run()
+        });
+        let copied = loop {
+            tokio::select! {
+                copied = &mut copying => break copied,
+                () = tokio::time::sleep(REFRESH) => {
+                    self.board.show(|view| view.bytes_done = progress.load(Ordering::Relaxed));
+                }
+            }
+        };
+        let copied = copied.unwrap_or_else(|error| Err(CopyError::Read(io::Error::other(error))))?;
+        if copied.is_link {
+            // A link changes when the original was last touched; its bytes are the same.
+            self.share(&from, &copied.manifest).await;
+        }
+        Ok(copied)
+    }
+
+    /// Copies the finished file to the other places where it is wanted, those that are added meanwhile included.
+    pub(super) async fn make_copies(&mut self) -> Result<DownloadState, Failure> {
+        let Stage::Copying { location, manifest } = &self.stage else { return Err(Failure::Cancelled) };
+        let (location, manifest) = (location.clone(), Arc::clone(manifest));
+        while let Some(target) = self.copies.next() {
+            self.make_copy((&location, Arc::clone(&manifest)), &target).await?;
+            self.copies.done();
+        }
+        let name =
+            location.strip_prefix(&self.config.root).unwrap_or(&location).to_string_lossy().into_owned();
+        self.board.show(|view| view.name = name);
+        let renamed = self.why_renamed(&location);
+        Ok(DownloadState::Done { location, renamed })
+    }
+
+    async fn make_copy(
+        &mut self,
+        (from, manifest): (&Path, Arc<Manifest>),
+        target: &Target,
+    ) -> Result<(), Failure> {
+        let asked_for = place::asked_for(&self.config.root, target);
+        if at_target(&self.config.library.files(), &self.config.root, &asked_for, &self.wanted.digest)
+            .is_some()
+        {
+            return Ok(());
+        }
+        let at = |source| Failure::Write { path: asked_for.clone(), source };
+        let reserved = self.config.reservations.reserve(&asked_for).map_err(PartFileError::from)?;
+        let original = Original::open(from).map_err(at)?;
+        let original = original.ok_or_else(|| at(io::Error::other(CopyError::Changed)))?;
+        match self.copy(original, Some(manifest), reserved).await {
+            Ok(Copied { location, manifest, .. }) => {
+                tracing::info!(copy = %location.display(), "download copied");
+                self.share(&location, &manifest).await;
+                Ok(())
+            }
+            Err(CopyError::Cancelled) => Err(Failure::Cancelled),
+            Err(CopyError::Part(error)) => Err(error.into()),
+            Err(error) => Err(at(io::Error::other(error))),
+        }
+    }
+
+    /// Returns why the file does not have the name that was asked for, if it does not.
+    fn why_renamed(&self, location: &Path) -> Option<String> {
+        let asked_for = self.asked_for();
+        let replaced = place::replaced_name(&self.config.root, &self.wanted.target);
+        let replaced = replaced.map(|name| format!("not every system can store the name \"{name}\""));
+        let taken =
+            (location != asked_for).then(|| format!("{} is taken by another file", asked_for.display()));
+        let reasons: Vec<String> = replaced.into_iter().chain(taken).collect();
+        (!reasons.is_empty()).then(|| reasons.join("; "))
+    }
+}

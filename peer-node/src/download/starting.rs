@@ -1,0 +1,121 @@
+//! How downloads begin, and what becomes of a wish for one that is under way or here already.
+
+use tokio_util::sync::CancellationToken;
+
+use super::copies::Copies;
+use super::listed::{Item, Listed};
+use super::present::{anywhere, at_target};
+use super::session::Session;
+use super::turns::Load;
+use super::{Downloads, Inner, NotStarted, Wanted, place};
+use crate::transfers::{ContentId, DownloadId, Priority};
+use std::path::PathBuf;
+
+/// Contents of at most so many bytes are small: they are a single piece.
+const SMALL: u64 = 256 << 10;
+
+impl Downloads {
+    /// Begins a download, or returns why not. One that is under way already goes on if it was paused, is given up like any
+    /// other if nobody has what it needs, and comes to the places where it is wanted now as well.
+    pub async fn start(&self, wanted: &Wanted) -> Result<DownloadId, NotStarted> {
+        loop {
+            if let Some(location) = self.find_here(wanted) {
+                return Err(NotStarted::AlreadyHere { location });
+            }
+            let item = Item::File(wanted.clone());
+            let listed = Listed { item, priority: Priority::Normal, is_paused: false };
+            let id = match self.begin(wanted, listed, false) {
+                Err(NotStarted::Running { id }) => id,
+                started => return started,
+            };
+            if self.extend(id, wanted)? {
+                self.inner.queue.hurry(id);
+                self.inner.ledger.set_paused(id, false);
+                return Err(NotStarted::Running { id });
+            }
+            // It is about to be over.
+            let Some(mut view) = self.watch(id) else { continue };
+            let _ = view.wait_for(|view| view.state.is_over()).await;
+        }
+    }
+
+    /// Returns where the file lies if it is everywhere where it is wanted.
+    fn find_here(&self, wanted: &Wanted) -> Option<PathBuf> {
+        let config = &self.inner.config;
+        let files = config.library.files();
+        let here = if wanted.anywhere {
+            anywhere(&files, &wanted.digest)
+        } else {
+            let at = |target| {
+                at_target(&files, &config.root, &place::asked_for(&config.root, target), &wanted.digest)
+            };
+            let places: Option<Vec<PathBuf>> = wanted.targets().map(at).collect();
+            places.and_then(|places| places.into_iter().next())
+        };
+        if here.is_none() {
+            // One that has changed is looked at again.
+            config.library.suspect(&wanted.digest);
+        }
+        here
+    }
+
+    /// Has the file of a running download brought to where it is wanted now as well. Returns false if the download is about to
+    /// be over.
+    fn extend(&self, id: DownloadId, wanted: &Wanted) -> Result<bool, NotStarted> {
+        if wanted.anywhere {
+            return Ok(true);
+        }
+        let Some(copies) = self.inner.copies.lock().get(&id).cloned() else {
+            let is_torrent =
+                self.watch(id).is_some_and(|view| !matches!(view.borrow().content, ContentId::File(_)));
+            return if is_torrent { Err(NotStarted::Elsewhere { id }) } else { Ok(false) };
+        };
+        let Some(Item::File(running)) = self.inner.ledger.item(id) else { return Ok(false) };
+        let asked_for = |target| place::asked_for(&self.inner.config.root, target);
+        let known: Vec<PathBuf> = running.targets().map(asked_for).collect();
+        let missing: Vec<_> =
+            wanted.targets().filter(|target| !known.contains(&asked_for(target))).cloned().collect();
+        if missing.is_empty() {
+            return Ok(true);
+        }
+        let is_added = copies.add(missing.iter().cloned());
+        if is_added {
+            self.inner.ledger.add_copies(id, missing);
+        }
+        Ok(is_added)
+    }
+
+    pub(super) async fn go_on_with(&self, listed: Listed) {
+        // One that is listed twice goes on once.
+        match listed.item.clone() {
+            Item::File(wanted) => drop(self.begin(&wanted, listed, true)),
+            Item::Torrent(torrent) => self.go_on_with_torrent(torrent, listed).await,
+        }
+    }
+
+    fn begin(&self, wanted: &Wanted, listed: Listed, is_patient: bool) -> Result<DownloadId, NotStarted> {
+        let Inner { config, queue, ledger, table, .. } = &*self.inner;
+        let copies = Copies::new(&wanted.copies);
+        let (id, session) = table.lock().begin(vec![ContentId::File(wanted.digest)], |id| {
+            let cancel: CancellationToken = config.cancel.child_token();
+            let (session, view) =
+                Session::new(id, wanted.clone(), copies.clone(), config.clone(), cancel.clone());
+            (session, view, cancel)
+        })?;
+        let is_small = wanted.size.is_some_and(|size| size <= SMALL);
+        let load = if is_small { Load::Small } else { Load::Full };
+        let place = queue.join(id, listed.priority, load, listed.is_paused, is_patient);
+        ledger.put(id, listed);
+        self.inner.copies.lock().insert(id, copies.clone());
+        let downloads = self.clone();
+        config.tracker.spawn(async move {
+            let is_final = session.run(place).await;
+            copies.close();
+            downloads.inner.copies.lock().remove(&id);
+            if is_final {
+                downloads.inner.ledger.strike(id);
+            }
+        });
+        Ok(id)
+    }
+}
