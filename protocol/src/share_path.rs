@@ -1,16 +1,25 @@
 //! The relative path of a shared file: the only form in which a path from the network exists.
 //!
 //! A [`SharePath`] comes only from its parser, which refuses everything that could lead out of the folder it is put in.
-//! It is a name and not yet a place: whoever creates a file from it goes through [`SharePath::safe_components`], which
-//! also holds on file systems stricter than the sharer's, and looks out for links on the way.
+//! It may hold any name that Linux can store, except for control characters. It is a name and not yet a place: whoever
+//! creates a file from it goes through [`SharePath::local_components`] or [`SharePath::safe_components`], and does not
+//! follow links on the way.
+//!
+//! Release 0.1.0 accepts fewer paths, see [`SharePath::is_basic`]. Others are sent only to a side that announced the
+//! feature.
 
+mod basic;
 mod error;
+mod local_name;
 mod safe_name;
+mod shorten;
 #[cfg(test)]
 mod tests;
 
 pub use error::{ComponentFault, SharePathError};
+pub use local_name::local_file_name;
 pub use safe_name::safe_file_name;
+pub use shorten::shorten_file_name;
 
 use crate::escape::{display_safe, excerpt};
 use crate::limits::{MAX_COMPONENT, MAX_PATH, MAX_PATH_DEPTH};
@@ -18,50 +27,61 @@ use std::fmt::{Display, Formatter};
 
 /// Names a shared file below its folder, with `/` between the components.
 ///
-/// It is never empty or absolute and has no component that is empty, blank, `.` or `..`; no backslash, drive letter,
-/// home folder or control character; and it keeps to the limits in [`crate::limits`]. It is ordered by its bytes, and
-/// shown with [`display_safe`], since it may still hold marks that reorder text.
+/// It is never empty or absolute, has no component that is empty, `.` or `..`, no control character, and keeps to the
+/// limits in [`crate::limits`]. It is ordered by its bytes, and shown with [`display_safe`], since it may still hold
+/// marks that reorder text.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SharePath(String);
 
 impl SharePath {
-    /// Reads a path, or tells what is wrong with it.
+    /// Parses a path.
     pub fn parse(text: &str) -> Result<Self, SharePathError> {
         check(text)?;
         Ok(Self(text.to_owned()))
     }
 
-    /// Gives the path as it was parsed, unescaped.
+    /// Returns the path as it was parsed, unescaped.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// Lists the components from the outermost folder to the file.
+    /// Returns the components from the outermost folder to the file.
     pub fn components(&self) -> impl DoubleEndedIterator<Item = &str> {
         self.0.split('/')
     }
 
-    /// Lists the components as names that are safe to create on any system; see [`safe_file_name`].
+    /// Returns the components as names that are safe to create on any system; see [`safe_file_name`].
     pub fn safe_components(&self) -> impl Iterator<Item = String> {
         self.components().map(safe_file_name)
     }
 
-    /// Gives the last component.
+    /// Returns the components as names that are safe to create on Linux; see [`local_file_name`].
+    pub fn local_components(&self) -> impl Iterator<Item = String> {
+        self.components().map(local_file_name)
+    }
+
+    /// Returns true if peers and indexes of release 0.1.0 accept the path too: no component is blank or holds a
+    /// backslash, a drive letter or a line separator, and the path does not begin with `~`.
+    pub fn is_basic(&self) -> bool {
+        basic::is_basic(&self.0)
+    }
+
+    /// Returns the last component.
     pub fn file_name(&self) -> &str {
         self.0.rsplit_once('/').map_or(&self.0, |(_, name)| name)
     }
 
-    /// Gives the folder the path lies in, or nothing if that is the shared folder itself.
+    /// Returns the folder the path lies in; none if that is the shared folder itself.
     pub fn parent(&self) -> Option<Self> {
         self.0.rsplit_once('/').map(|(folder, _)| Self(folder.to_owned()))
     }
 
-    /// Appends a path below this one; refuses what grows too long or too deep.
+    /// Appends a path below this one; returns an error if the result is too long or too deep.
     pub fn join(&self, below: &Self) -> Result<Self, SharePathError> {
         Self::try_from(format!("{}/{}", self.0, below.0))
     }
 
-    /// Tells whether the path is the folder or lies somewhere below it, by whole components.
+    /// Returns true if the path is the folder or lies somewhere below it, by whole components.
     pub fn starts_with_folder(&self, folder: &Self) -> bool {
         self.0.strip_prefix(folder.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
     }
@@ -98,9 +118,6 @@ fn check(text: &str) -> Result<(), SharePathError> {
     if text.starts_with('/') {
         return Err(SharePathError::Absolute { path: excerpt(text) });
     }
-    if text.starts_with('~') {
-        return Err(SharePathError::Home { path: excerpt(text) });
-    }
     let depth = text.split('/').count();
     if depth > MAX_PATH_DEPTH {
         return Err(SharePathError::TooDeep { depth, limit: MAX_PATH_DEPTH });
@@ -125,20 +142,8 @@ fn check_component(component: &str) -> Result<(), ComponentFault> {
     if component.len() > MAX_COMPONENT {
         return Err(ComponentFault::TooLong { bytes: component.len(), limit: MAX_COMPONENT });
     }
-    let is_forbidden = |c: char| c.is_control() || matches!(c, '\u{2028}' | '\u{2029}');
-    if let Some(character) = component.chars().find(|c| is_forbidden(*c)) {
-        return Err(ComponentFault::Control { character });
+    match component.chars().find(|c| c.is_control()) {
+        Some(character) => Err(ComponentFault::Control { character }),
+        None => Ok(()),
     }
-    // A drive letter comes first, so that `C:\x` is told for what it is.
-    let mut start = component.chars();
-    if start.next().is_some_and(|c| c.is_ascii_alphabetic()) && start.next() == Some(':') {
-        return Err(ComponentFault::Drive);
-    }
-    if component.contains('\\') {
-        return Err(ComponentFault::Backslash);
-    }
-    if component.chars().all(char::is_whitespace) {
-        return Err(ComponentFault::Blank);
-    }
-    Ok(())
 }

@@ -1,10 +1,12 @@
 //! Where a download comes to lie, so that nothing is ever replaced.
 
+use std::ffi::OsString;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use protocol::share_path::{SharePath, safe_file_name};
+use protocol::limits::MAX_COMPONENT;
+use protocol::share_path::{SharePath, local_file_name};
 
 use super::Target;
 
@@ -29,7 +31,7 @@ pub(super) fn asked_for(root: &Path, target: &Target) -> PathBuf {
         Target::At(path, name) => {
             let is_folder = is_folder(root, path);
             let path = root.join(path);
-            if is_folder { path.join(safe_file_name(name.rsplit('/').next().unwrap_or(name))) } else { path }
+            if is_folder { path.join(local_file_name(name.rsplit('/').next().unwrap_or(name))) } else { path }
         }
     }
 }
@@ -40,8 +42,8 @@ fn is_folder(root: &Path, path: &Path) -> bool {
 
 fn safe_relative(name: &str) -> PathBuf {
     match SharePath::parse(name) {
-        Ok(path) => path.safe_components().collect(),
-        Err(_) => safe_file_name(name).into(),
+        Ok(path) => path.local_components().collect(),
+        Err(_) => local_file_name(name).into(),
     }
 }
 
@@ -69,17 +71,24 @@ pub(super) fn is_free(path: &Path) -> bool {
     fs::symlink_metadata(path).is_err_and(|error| error.kind() == io::ErrorKind::NotFound)
 }
 
-/// Returns the path with ` (number)` before its extension, or as it is for 0.
+/// Returns the path with ` (number)` before its extension, or as it is for 0. A name that would be longer than file systems
+/// allow is shortened before the number.
 pub(crate) fn numbered(path: &Path, number: u32) -> PathBuf {
     if number == 0 {
         return path.to_owned();
     }
-    let mut name = path.file_stem().unwrap_or_default().to_owned();
-    name.push(format!(" ({number})"));
+    let mut suffix = OsString::from(format!(" ({number})"));
     if let Some(extension) = path.extension() {
-        name.push(".");
-        name.push(extension);
+        suffix.push(".");
+        suffix.push(extension);
     }
+    let stem = path.file_stem().unwrap_or_default();
+    let room = MAX_COMPONENT.saturating_sub(suffix.len());
+    let mut name = match stem.to_str() {
+        Some(stem) => stem.get(..stem.floor_char_boundary(room)).unwrap_or(stem).into(),
+        None => stem.to_owned(),
+    };
+    name.push(suffix);
     path.with_file_name(name)
 }
 

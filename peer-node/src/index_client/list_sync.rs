@@ -65,8 +65,10 @@ impl ListSync {
         self.wanted.update(snapshot);
     }
 
-    /// Begins a session with an index that says what it has of our list.
-    pub(super) fn welcome(&mut self, now: Instant, list: ListSummary) {
+    /// Begins a session with an index that says what it has of our list, and whether it accepts names beyond those of
+    /// release 0.1.0.
+    pub(super) fn welcome(&mut self, now: Instant, list: ListSummary, accepts_any_names: bool) {
+        self.wanted.accept_any_names(accepts_any_names);
         self.round = None;
         self.slow_until = None;
         self.claim = Some(Claim { list, patience: now + PATIENCE });
@@ -270,7 +272,11 @@ impl ListSync {
             0 => None,
             files => Some(SyncTrouble::Refused { files }),
         };
-        self.trouble.clone().or_else(refused)
+        let withheld = || match self.wanted.withheld() {
+            0 => None,
+            files => Some(SyncTrouble::Withheld { files }),
+        };
+        self.trouble.clone().or_else(refused).or_else(withheld)
     }
 }
 

@@ -78,6 +78,11 @@ pub enum SyncTrouble {
     StoreUnavailable,
     /// It was told everything and has another list all the same.
     Mismatch,
+    /// It runs a release that does not accept the names of some of them; the others are registered.
+    Withheld {
+        /// How many.
+        files: usize,
+    },
     /// It will not have some of them; the others are registered.
     Refused {
         /// How many.
@@ -126,6 +131,13 @@ impl fmt::Display for SyncTrouble {
             Self::Mismatch => {
                 f.write_str("the index has another list than it was told; it will be told again")
             }
+            Self::Withheld { files: 1 } => f.write_str(
+                "1 file has a name that this index, an older release, does not accept; it is not registered",
+            ),
+            Self::Withheld { files } => write!(
+                f,
+                "{files} files have names that this index, an older release, does not accept; they are not registered"
+            ),
             Self::Refused { files: 1 } => f.write_str("1 file was refused, see the log"),
             Self::Refused { files } => write!(f, "{files} files were refused, see the log"),
         }

@@ -13,6 +13,9 @@ pub(super) struct Wanted {
     list: ShareList,
     /// Refused as they are; a file that changes is tried again.
     refused: BTreeSet<Entry>,
+    /// Not sent, because release 0.1.0 does not accept their names and the index has not announced that it does.
+    withheld: BTreeSet<Entry>,
+    accepts_any_names: bool,
     generation: Option<u64>,
     settled: bool,
 }
@@ -37,11 +40,32 @@ impl Wanted {
         self.refused.len()
     }
 
+    /// Returns how many files are withheld because of their names.
+    pub(super) fn withheld(&self) -> usize {
+        self.withheld.len()
+    }
+
+    /// Takes over whether the index accepts names beyond those of release 0.1.0.
+    pub(super) fn accept_any_names(&mut self, accepts: bool) {
+        self.accepts_any_names = accepts;
+        if accepts {
+            std::mem::take(&mut self.withheld).into_iter().for_each(|entry| self.list.put(entry));
+        } else {
+            self.withheld =
+                self.list.entries().iter().filter(|entry| !has_basic_name(entry)).cloned().collect();
+            self.withheld.iter().for_each(|entry| self.list.take(entry.path()));
+        }
+    }
+
     /// Takes over a new look at the library. Only what has changed is judged and hashed.
     pub(super) fn update(&mut self, snapshot: Snapshot) {
         self.generation = Some(snapshot.generation);
         self.settled |= snapshot.settled;
-        let fresh: BTreeSet<Entry> = snapshot.records.into_iter().map(Entry::from).collect();
+        let mut fresh: BTreeSet<Entry> = snapshot.records.into_iter().map(Entry::from).collect();
+        self.withheld.clear();
+        if !self.accepts_any_names {
+            self.withheld = fresh.extract_if(.., |entry| is_valid_but_not_basic(entry)).collect();
+        }
         self.refused.retain(|old| fresh.get(old.path()).is_some_and(|new| new.is(old)));
         let mut changed = Vec::new();
         for (old, new) in paired(self.list.entries(), &fresh) {
@@ -75,6 +99,15 @@ impl Wanted {
             self.refused.insert(entry);
         }
     }
+}
+
+/// Returns true if every index accepts the name of a file whose record is valid.
+fn has_basic_name(entry: &Entry) -> bool {
+    entry.record().check().is_ok_and(|path| path.is_basic())
+}
+
+fn is_valid_but_not_basic(entry: &Entry) -> bool {
+    entry.record().check().is_ok_and(|path| !path.is_basic())
 }
 
 #[cfg(test)]
@@ -129,6 +162,21 @@ mod tests {
         );
         update(&mut wanted, 4, &[]);
         assert_eq!((paths(&wanted), wanted.refused()), (vec![], 0));
+    }
+
+    #[test]
+    fn names_that_an_index_does_not_accept_are_withheld_from_it() {
+        let mut wanted = Wanted::default();
+        update(&mut wanted, 1, &[("K: x", 1), ("b", 1)]);
+        assert_eq!((paths(&wanted), wanted.withheld(), wanted.refused()), (vec!["b"], 1, 0));
+        wanted.accept_any_names(true);
+        assert_eq!((paths(&wanted), wanted.withheld()), (vec!["K: x", "b"], 0));
+        update(&mut wanted, 2, &[("K: x", 1), ("a\\b", 1), ("b", 1)]);
+        assert_eq!((paths(&wanted), wanted.withheld()), (vec!["K: x", "a\\b", "b"], 0));
+        wanted.accept_any_names(false);
+        assert_eq!((paths(&wanted), wanted.withheld()), (vec!["b"], 2));
+        update(&mut wanted, 3, &[("K: x", 1), ("b", 1)]);
+        assert_eq!((paths(&wanted), wanted.withheld()), (vec!["b"], 1));
     }
 
     #[test]

@@ -15,7 +15,7 @@ use protocol::metainfo::Metainfo;
 use protocol::peer::PeerMessage;
 use protocol::preamble::{self, Service};
 use protocol::query::Query;
-use protocol::share_path::{SharePath, safe_file_name};
+use protocol::share_path::{SharePath, local_file_name, safe_file_name};
 use protocol::tracker::udp::{Family, UdpRequest, UdpResponse};
 use protocol::tracker::{AnnounceReply, AnnounceRequest, ScrapeReply, ScrapeRequest};
 use protocol::units::parse_size;
@@ -263,8 +263,9 @@ pub fn queries(bytes: &[u8]) {
 /// Paths that are shared, and names that are made safe.
 pub fn share_paths(bytes: &[u8]) {
     let Ok(text) = str::from_utf8(bytes) else { return };
-    let safe = safe_file_name(text);
-    assert!(!safe.is_empty() && safe != "." && safe != ".." && !safe.contains(['/', '\0']), "{safe:?}");
+    for safe in [safe_file_name(text), local_file_name(text)] {
+        assert!(!safe.is_empty() && safe != "." && safe != ".." && !safe.contains(['/', '\0']), "{safe:?}");
+    }
     let Ok(path) = SharePath::parse(text) else { return };
     assert!(
         !text.starts_with('/')

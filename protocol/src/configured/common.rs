@@ -125,7 +125,8 @@ impl<'a> Judge<'a, '_> {
 
     fn file_name(&mut self) -> Option<SharePath> {
         let (line, _, value) = self.value(FILE_NAME)?;
-        let path = SharePath::parse(value).ok().filter(|path| path.components().count() == 1);
+        let path =
+            SharePath::parse(value).ok().filter(|path| path.is_basic() && path.components().count() == 1);
         if path.is_none() {
             self.faults.push(Fault { line, reason: FaultReason::BadFileName(value.to_owned()) });
         }

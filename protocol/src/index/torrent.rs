@@ -104,7 +104,7 @@ mod tests {
     #[test]
     fn a_hint_is_judged_by_name_piece_length_and_digest() {
         assert_eq!(hint().check(), Ok(()));
-        for name in ["", "..", "a\0b", "a\\b", &"x".repeat(256)] {
+        for name in ["", "..", "a\0b", &"x".repeat(256)] {
             assert!(
                 matches!(TorrentHint { name: name.into(), ..hint() }.check(), Err(HintError::Name(_))),
                 "{name}"

@@ -83,8 +83,9 @@ impl FromStr for ChunkName {
         let number = number.parse().ok().filter(|number| is_plain && *number <= MAX_CHUNK_COUNT);
         let number = number.ok_or_else(no_number)?;
         // Judged as a whole for the length, and without the number for what is left of the file's own name.
-        SharePath::parse(text)?;
-        if SharePath::parse(file)?.components().count() > 1 || file.starts_with('.') {
+        let (whole, file_path) = (SharePath::parse(text)?, SharePath::parse(file)?);
+        let is_basic = whole.is_basic() && file_path.is_basic();
+        if !is_basic || file_path.components().count() > 1 || file.starts_with('.') {
             return Err(ChunkNameError::NotPlain(excerpt(text)));
         }
         Ok(Self { text: text.to_owned(), end: file.len(), number })

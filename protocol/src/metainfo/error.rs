@@ -139,12 +139,6 @@ pub enum PathFault {
         /// The beginning of the component, display-safe.
         component: String,
     },
-    /// A component is the name of a device on some systems.
-    #[error("the name `{component}` is reserved for a device on some systems")]
-    Reserved {
-        /// The component, display-safe.
-        component: String,
-    },
     /// The path is none that is safe.
     #[error(transparent)]
     Unsafe(#[from] SharePathError),

@@ -5,9 +5,6 @@ use super::files::FileSpan;
 use crate::escape::excerpt;
 use crate::share_path::SharePath;
 
-/// Names that stand for devices where the whole name is one of them, in lower case.
-const DEVICES: [&str; 6] = ["con", "prn", "aux", "nul", "conin$", "conout$"];
-
 /// Joins components to a path, each of which must be a plain name.
 pub(super) fn join<'a>(components: impl IntoIterator<Item = &'a str>) -> Result<SharePath, PathFault> {
     let mut path = String::new();
@@ -18,23 +15,12 @@ pub(super) fn join<'a>(components: impl IntoIterator<Item = &'a str>) -> Result<
         if component.contains('/') {
             return Err(PathFault::Separator { component: excerpt(component) });
         }
-        if is_device(component) {
-            return Err(PathFault::Reserved { component: excerpt(component) });
-        }
         if number > 0 {
             path.push('/');
         }
         path.push_str(component);
     }
     Ok(SharePath::try_from(path)?)
-}
-
-/// Tells whether the whole name is a device's on Windows. With an extension it is left for the place where files are made,
-/// since such names are common elsewhere.
-fn is_device(component: &str) -> bool {
-    let name = component.to_ascii_lowercase();
-    let port = name.strip_prefix("com").or_else(|| name.strip_prefix("lpt"));
-    DEVICES.contains(&name.as_str()) || matches!(port.map(str::as_bytes), Some([b'1'..=b'9']))
 }
 
 /// Refuses files that would be at one place, and files that are also folders. What counts is the name under which a

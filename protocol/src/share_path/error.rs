@@ -1,6 +1,6 @@
 use thiserror::Error;
 
-/// Tells why a text is not the path of a shared file.
+/// Why a text is not the path of a shared file.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum SharePathError {
     /// There is no path at all.
@@ -28,12 +28,6 @@ pub enum SharePathError {
         /// The beginning of the path, display-safe.
         path: String,
     },
-    /// The path begins with `~`, which shells take for a home folder.
-    #[error("the path `{path}` begins with `~`, which may mean a home folder")]
-    Home {
-        /// The beginning of the path, display-safe.
-        path: String,
-    },
     /// One component of the path is not a plain name.
     #[error("component {position} of the path, `{component}`, {fault}")]
     Component {
@@ -46,7 +40,7 @@ pub enum SharePathError {
     },
 }
 
-/// Tells what is wrong with one component of a path.
+/// What is wrong with one component of a path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum ComponentFault {
     /// Two separators follow each other, or one ends the path.
@@ -63,19 +57,10 @@ pub enum ComponentFault {
         /// The most that is accepted.
         limit: usize,
     },
-    /// The component holds a control character or a line separator.
+    /// The component holds a control character.
     #[error("holds the control character U+{:04X}", u32::from(*character))]
     Control {
         /// The first such character.
         character: char,
     },
-    /// The component begins with a drive letter.
-    #[error("begins with a drive letter")]
-    Drive,
-    /// The component holds a backslash, which separates components elsewhere.
-    #[error("holds a backslash, which separates folders on some systems")]
-    Backslash,
-    /// The component consists of white space.
-    #[error("has nothing but white space in it")]
-    Blank,
 }

@@ -68,3 +68,45 @@ fn a_download_is_fetched_by_its_name() {
     assert_eq!(answer.done().len(), 1, "{answer:#?}");
     fetcher.has(&content);
 }
+
+#[test]
+fn names_that_linux_can_store_are_shared_and_kept() {
+    let mut network = Network::new();
+    let names = [
+        "K: Missing Kings.mkv",
+        "what? \"really\" <yes>|*.txt",
+        "back\\slash/C:\\x",
+        "Season 1. /nul",
+        "~root",
+        "   ",
+    ];
+    let contents: Vec<Content> =
+        (0..).zip(names).map(|(seed, _)| Content::random(700 + seed, 3000)).collect();
+    let files: Vec<(&str, &Content)> = names.into_iter().zip(&contents).collect();
+    let mut sharer = network.node(&files);
+    let mut fetcher = network.node(&[]);
+    for (name, content) in files {
+        fetcher.fetch(content);
+        assert_eq!(fetcher.has(content), name);
+        let torrent = fetcher.home.path().join(".made.torrent");
+        let answer = sharer.peer.say(&format!("torrent create {} as {}", content.digest, torrent.display()));
+        assert!(answer.errors().is_empty(), "{answer:#?}");
+        fs::remove_file(torrent).expect("a torrent");
+    }
+    network.wait_for_files(fetcher.peer.address(), names.len());
+}
+
+#[test]
+fn a_long_name_is_kept_or_shortened_before_its_extension() {
+    let mut network = Network::new();
+    let name = format!("{}.mkv", "é".repeat(125));
+    let (theirs, ours) = (Content::random(77, PIECE + 3), Content::random(78, 100));
+    let _sharer = network.node(&[(&name, &theirs)]);
+    let mut fetcher = network.node(&[]);
+    fetcher.fetch(&theirs);
+    assert_eq!(fetcher.has(&theirs), name);
+    let mut other = network.node(&[(&name, &ours)]);
+    other.fetch(&theirs);
+    let place = other.has(&theirs);
+    assert!(place.ends_with("é (1).mkv") && place.len() <= 255, "{place}");
+}

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use protocol::bitfield::Bitfield;
 use protocol::manifest::Manifest;
-use protocol::share_path::{SharePath, safe_file_name};
+use protocol::share_path::{SharePath, local_file_name};
 
 use super::{Inbox, PartFile, Session, Stage};
 use crate::partials::{Partials, Publication, Visitors};
@@ -44,7 +44,7 @@ fn shared_as(root: &Path, target: &Path) -> Option<SharePath> {
     let name = target.strip_prefix(root).unwrap_or(target).to_string_lossy();
     SharePath::parse(&name).ok().or_else(|| {
         let last = name.rsplit('/').next().unwrap_or(&name);
-        SharePath::parse(&safe_file_name(last)).ok()
+        SharePath::parse(&local_file_name(last)).ok()
     })
 }
 

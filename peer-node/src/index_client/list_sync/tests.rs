@@ -38,7 +38,7 @@ impl Pair {
 
     fn meet(&mut self) {
         self.flying.clear();
-        self.sync.welcome(self.now, self.index.summary());
+        self.sync.welcome(self.now, self.index.summary(), true);
     }
 
     fn send(&mut self) -> bool {

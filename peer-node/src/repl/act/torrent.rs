@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use protocol::escape::display_safe;
-use protocol::share_path::safe_file_name;
+use protocol::share_path::local_file_name;
 
 use super::download::{Awaited, go_on_with};
 use super::lookup::contents;
@@ -59,7 +59,7 @@ async fn create(session: &mut Session, item: &Item, path: Option<String>) -> Res
     }
     for listed in files {
         let made = session.node.offers().create(listed.digest).await?;
-        let name = format!("{}.torrent", safe_file_name(made.metainfo.name()));
+        let name = format!("{}.torrent", local_file_name(made.metainfo.name()));
         let path = path.as_deref().map_or_else(|| name.into(), |path| user_path(path, home().as_deref()));
         let bytes = made.metainfo.bytes().to_vec();
         let at = path.clone();
