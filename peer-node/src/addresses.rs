@@ -37,9 +37,49 @@ pub(crate) fn is_private(ip: IpAddr) -> bool {
         }
 }
 
+/// Why nobody elsewhere can connect to a listener.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ListenerFault {
+    /// It listens on this machine's loopback alone.
+    LoopbackOnly,
+    /// It listens on another address than the one at which the index sees the node.
+    OtherAddress,
+}
+
+/// Compares where a node listens with where the index sees it; none if the listener can be reached there as far as the
+/// addresses show.
+pub(crate) fn listener_fault(own: SocketAddr, seen: SocketAddr) -> Option<ListenerFault> {
+    let (own, seen) = (own.ip().to_canonical(), seen.ip().to_canonical());
+    if own.is_unspecified() || own == seen {
+        None
+    } else if own.is_loopback() {
+        // All of 127.0.0.0/8 is this machine, but a listener has one address of it.
+        Some(if seen.is_loopback() { ListenerFault::OtherAddress } else { ListenerFault::LoopbackOnly })
+    } else {
+        Some(ListenerFault::OtherAddress)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_listener_that_nobody_elsewhere_reaches_is_found() {
+        let fault = |own: &str, seen: &str| listener_fault(own.parse().unwrap(), seen.parse().unwrap());
+        assert_eq!(fault("127.0.0.1:1", "10.0.0.7:1"), Some(ListenerFault::LoopbackOnly));
+        assert_eq!(fault("[::1]:1", "[2001:db8::1]:1"), Some(ListenerFault::LoopbackOnly));
+        assert_eq!(fault("127.0.0.2:1", "127.0.0.1:1"), Some(ListenerFault::OtherAddress));
+        assert_eq!(fault("10.0.0.8:1", "10.0.0.7:1"), Some(ListenerFault::OtherAddress));
+        for (own, seen) in [
+            ("0.0.0.0:1", "10.0.0.7:1"),
+            ("[::]:1", "10.0.0.7:1"),
+            ("127.0.0.1:1", "127.0.0.1:1"),
+            ("10.0.0.7:1", "[::ffff:10.0.0.7]:1"),
+        ] {
+            assert_eq!(fault(own, seen), None, "{own} {seen}");
+        }
+    }
 
     #[test]
     fn home_is_private_and_the_world_is_not() {

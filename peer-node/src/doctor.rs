@@ -7,6 +7,8 @@ mod finding;
 mod machine;
 mod network;
 mod reach;
+mod state_folder;
+mod watching;
 
 pub(crate) use finding::{Finding, Verdict};
 
@@ -20,6 +22,8 @@ pub(crate) async fn examine(node: &Node, index: &str) -> Vec<Finding> {
     findings.push(network::broadcasts(node).await);
     findings.push(machine::clock(std::time::SystemTime::now()));
     findings.push(machine::room(node.share_dir()));
+    findings.push(state_folder::state_folder(node.state()));
+    findings.push(watching::watching(&node.library().watching()));
     findings.push(machine::descriptors());
     findings
 }

@@ -68,6 +68,7 @@ use self::session::Inputs;
 use self::shares::ShareFeed;
 use crate::backoff::Backoff;
 use crate::identity::Identity;
+use crate::source_address::SourceAddress;
 
 /// Questions that wait for the actor: as many as a busy prompt and its downloads ask at once. More wait with their
 /// callers.
@@ -78,6 +79,8 @@ const BACKLOG: usize = 32;
 pub struct IndexConfig {
     /// Its host and port, resolved at every attempt.
     pub address: String,
+    /// Where the connection comes from.
+    pub source: SourceAddress,
     /// The port on which we accept peers.
     pub port: u16,
     /// Our program and its version, for people.

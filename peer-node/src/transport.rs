@@ -34,6 +34,7 @@ pub(crate) use tuning::{PathGauge, Tuner, take_little};
 pub(crate) use uploads::UploadGuard;
 pub use uploads::{Totals, Uploads};
 
+use crate::source_address::SourceAddress;
 use crate::throttle::Throttle;
 
 /// Of the sizes that the engine's budget allows, so many buffers are kept when no block needs them.
@@ -50,6 +51,8 @@ pub struct TransportConfig {
     pub upload: Throttle,
     /// How fast content is received.
     pub download: Throttle,
+    /// Where connections to others come from.
+    pub source: SourceAddress,
 }
 
 /// What a node's connections share; cheap to clone.
@@ -62,6 +65,7 @@ pub struct Transport {
 struct Inner {
     upload: Throttle,
     download: Throttle,
+    source: SourceAddress,
     admission: Admission,
     slots: Slots,
     buffers: BufferPool,
@@ -77,6 +81,7 @@ impl Transport {
         let inner = Inner {
             upload: config.upload,
             download: config.download,
+            source: config.source,
             admission: Admission::new(config.max_connections),
             slots,
             buffers: BufferPool::new(SPARE_BUFFERS),
@@ -108,6 +113,11 @@ impl Transport {
     /// Changes how many peers are served at once.
     pub fn set_upload_slots(&self, slots: usize) {
         self.inner.slots.set(slots);
+    }
+
+    /// Returns where connections to others come from.
+    pub(crate) fn source(&self) -> SourceAddress {
+        self.inner.source
     }
 
     /// Returns who may connect.

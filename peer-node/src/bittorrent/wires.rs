@@ -124,7 +124,8 @@ impl Wires {
         let admission = self.inner.config.transport.admission();
         let most = admission.most();
         let ticket = admission.dial().ok_or(WireError::TooMany { address, most })?;
-        let connecting = tokio::time::timeout(CONNECT_DEADLINE, TcpStream::connect(address));
+        let connecting = self.inner.config.transport.source().connect(address);
+        let connecting = tokio::time::timeout(CONNECT_DEADLINE, connecting);
         let connected = connecting.await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()));
         let mut stream = connected.map_err(|source| WireError::Connect { address, source })?;
         let us = self.peer_id();

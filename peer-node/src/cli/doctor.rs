@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser};
 
+use super::options::index_address;
 use super::{Options, Signals, Trouble, UNHEARD};
 use crate::doctor::{Verdict, examine};
 use crate::index_client::IndexStatus;
@@ -34,8 +35,8 @@ pub struct DoctorOptions {
     #[arg(value_name = "PORT", env = "PEER_NODE_PORT", default_value_t = 12349)]
     pub port: u16,
 
-    /// Where the index is.
-    #[arg(long, value_name = "HOST:PORT", env = "PEER_NODE_INDEX", default_value = "127.0.0.1:1313")]
+    /// Connect to the index on this host; without a port, on 1313
+    #[arg(long, value_name = "HOST[:PORT]", env = "PEER_NODE_INDEX", default_value = "127.0.0.1:1313", value_parser = index_address)]
     pub index: String,
 
     /// The address on which peers are to be accepted.

@@ -1,4 +1,4 @@
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 use std::num::NonZeroU64;
 use std::path::PathBuf;
 
@@ -35,8 +35,8 @@ pub struct Options {
     #[arg(value_name = "PORT", env = "PEER_NODE_PORT", default_value_t = 12349)]
     pub port: u16,
 
-    /// Where the index is.
-    #[arg(long, value_name = "HOST:PORT", env = "PEER_NODE_INDEX", default_value = "127.0.0.1:1313", value_parser = host_and_port)]
+    /// Connect to the index on this host; without a port, on 1313
+    #[arg(long, value_name = "HOST[:PORT]", env = "PEER_NODE_INDEX", default_value = "127.0.0.1:1313", value_parser = index_address)]
     pub index: String,
 
     /// The address on which peers are accepted: 0.0.0.0 or :: for all.
@@ -140,12 +140,37 @@ pub(super) fn at_least_one(text: &str) -> Result<usize, String> {
     number.ok_or_else(|| "write a number from 1 on".to_owned())
 }
 
-fn host_and_port(text: &str) -> Result<String, String> {
-    let is_port = |port: &str| port.parse::<u16>().is_ok_and(|port| port > 0);
-    match text.rsplit_once(':') {
-        Some((host, port)) if !host.is_empty() && is_port(port) => Ok(text.to_owned()),
-        _ => Err("write HOST:PORT, as in 127.0.0.1:1313".to_owned()),
+/// The port on which an index listens by default.
+const INDEX_PORT: u16 = 1313;
+
+/// Reads where an index is: a name or an address, with or without a port. An address of IPv6 with a port needs brackets.
+pub(super) fn index_address(text: &str) -> Result<String, String> {
+    let wrong =
+        || Err(format!("expected HOST or HOST:PORT, e.g. index.example.org:{INDEX_PORT} or [2001:db8::1]"));
+    let (host, port) = match text.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+        Some((host, rest)) if is_ipv6(host) && (rest.is_empty() || rest.starts_with(':')) => {
+            (format!("[{host}]"), rest.strip_prefix(':'))
+        }
+        Some(_) => return wrong(),
+        None if is_ipv6(text) => (format!("[{text}]"), None),
+        None => match text.split_once(':') {
+            Some((host, port)) => (host.to_owned(), Some(port)),
+            None => (text.to_owned(), None),
+        },
+    };
+    let port = port.map_or(Ok(INDEX_PORT), str::parse::<u16>);
+    match port {
+        Ok(port) if port > 0 && !host.is_empty() && !host.contains(char::is_whitespace) => {
+            Ok(format!("{host}:{port}"))
+        }
+        _ => wrong(),
     }
+}
+
+/// Returns true for an address of IPv6, which may name the interface of a link-local one.
+fn is_ipv6(text: &str) -> bool {
+    let address = text.split_once('%').map_or(text, |(address, _)| address);
+    address.parse::<Ipv6Addr>().is_ok()
 }
 
 #[cfg(test)]
@@ -168,9 +193,14 @@ mod tests {
         for arguments in [
             &["70000"][..],
             &["x"],
-            &["--index", "nowhere"],
+            &["--index", ""],
             &["--index", "h:0"],
+            &["--index", "h:"],
+            &["--index", "h:x"],
             &["--index", ":1"],
+            &["--index", "[h]"],
+            &["--index", "[::1]1313"],
+            &["--index", "a b"],
             &["--listen-host", "here"],
             &["1", "2"],
             &["--max-active-downloads", "0"],
@@ -181,6 +211,21 @@ mod tests {
             &["--max-active-downloads", "-1"],
         ] {
             assert!(parse(arguments).is_err(), "{arguments:?}");
+        }
+    }
+
+    #[test]
+    fn an_index_without_a_port_is_on_1313() {
+        for (given, meant) in [
+            ("h", "h:1313"),
+            ("h:1", "h:1"),
+            ("10.0.0.7", "10.0.0.7:1313"),
+            ("::1", "[::1]:1313"),
+            ("[::1]", "[::1]:1313"),
+            ("[2001:db8::1]:7", "[2001:db8::1]:7"),
+            ("fe80::1%eth0", "[fe80::1%eth0]:1313"),
+        ] {
+            assert_eq!(parse(&["--index", given]).unwrap().index, meant);
         }
     }
 

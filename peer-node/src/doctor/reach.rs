@@ -1,6 +1,7 @@
 use std::net::SocketAddr;
 
 use super::Finding;
+use crate::addresses::{ListenerFault, listener_fault};
 use crate::index_client::{IndexStatus, Reachability};
 
 /// Says whether the index can be used.
@@ -24,10 +25,26 @@ pub(super) fn port(own: SocketAddr, status: &IndexStatus) -> Finding {
     let what = "port";
     let port = own.port();
     if let IndexStatus::Online { reachable: Reachability::No { reason }, you, .. } = status {
-        let remedy = format!(
-            "let connections to TCP port {port} in, here and on a router between, or choose another port"
-        );
-        return Finding::ill(what, format!("{you} does not answer the index: {reason}"), remedy);
+        let (own_ip, you_ip) = (own.ip(), you.ip());
+        let (seen, remedy) = match listener_fault(own, *you) {
+            Some(ListenerFault::LoopbackOnly) => (
+                format!("the index is on another machine, but this node listens on {own_ip} only"),
+                "--listen-host 0.0.0.0 lets others in, --listen-host :: those with IPv6 too".to_owned(),
+            ),
+            Some(ListenerFault::OtherAddress) => (
+                format!("this node listens on {own_ip} only, but the index sees it at {you_ip}"),
+                format!(
+                    "use --listen-host {you_ip} or 0.0.0.0, or forward TCP port {port} of {you_ip} to {own_ip}"
+                ),
+            ),
+            None => (
+                format!("{you} does not answer the index: {reason}"),
+                format!(
+                    "let connections to TCP port {port} in, here and on a router between, or choose another port"
+                ),
+            ),
+        };
+        return Finding::ill(what, seen, remedy);
     }
     if own.ip().is_loopback() {
         let remedy = "--listen-host 0.0.0.0 lets others in, --listen-host :: those with IPv6 too";
@@ -61,6 +78,18 @@ mod tests {
             trouble: None,
             about: AboutIndex::default(),
         }
+    }
+
+    #[test]
+    fn a_listener_at_the_wrong_address_is_named() {
+        let no = online(Reachability::No { reason: "a firewall".into() });
+        let found = |own: &str| port(own.parse().unwrap(), &no);
+        let loopback = found("127.0.0.1:12349");
+        assert!(loopback.seen.contains("listens on 127.0.0.1 only"), "{loopback:?}");
+        assert!(loopback.remedy.unwrap().contains("--listen-host 0.0.0.0"));
+        let other = found("10.0.0.8:12349");
+        assert!(other.seen.contains("sees it at 10.0.0.7"), "{other:?}");
+        assert!(found("0.0.0.0:12349").seen.contains("a firewall"));
     }
 
     #[test]

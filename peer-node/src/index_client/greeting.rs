@@ -88,7 +88,7 @@ async fn greet_in(
     probe_key: &ProbeKey,
 ) -> Result<Greeted, SessionError> {
     let node = identity.node_id();
-    let stream = connect(&config.address).await?;
+    let stream = connect(config).await?;
     let mut greeting = Greeting { stream, frames: FrameBuffer::with_limit(MAX_FRAME), judged: None };
     let (port, agent) = (config.port, short_agent(&config.agent));
     let hello = match version {
@@ -111,11 +111,12 @@ async fn greet_in(
     Ok(Greeted { stream: greeting.stream, frames: greeting.frames, welcome, key })
 }
 
-async fn connect(address: &str) -> Result<TcpStream, SessionError> {
+async fn connect(config: &IndexConfig) -> Result<TcpStream, SessionError> {
+    let address = config.address.as_str();
     let resolve = |source| SessionError::Resolve { address: address.to_owned(), source };
     let attempt = async {
         let addresses: Vec<_> = lookup_host(address).await.map_err(resolve)?.collect();
-        let stream = TcpStream::connect(addresses.as_slice());
+        let stream = config.source.connect_any(&addresses);
         stream.await.map_err(|source| SessionError::Connect { address: address.to_owned(), source })
     };
     let stream = timeout(CONNECT, attempt).await.map_err(|_| SessionError::Connect {

@@ -33,7 +33,8 @@ impl Node {
     fn sharing(address: String, files: Vec<FileRecord>) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let identity = Arc::new(Identity::load_or_create(&folder.path().join("key")).unwrap());
-        let config = IndexConfig { address, port: 12349, agent: "test/1".into() };
+        let config =
+            IndexConfig { address, source: SourceAddress::default(), port: 12349, agent: "test/1".into() };
         let (shares, probe_key) = (ModelShares::new(files), ProbeKey::default());
         let (tracker, cancel) = (TaskTracker::new(), CancellationToken::new());
         let caller = Caller { config, identity, probe_key: probe_key.clone() };

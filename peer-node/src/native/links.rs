@@ -127,7 +127,8 @@ impl Links {
         address: SocketAddr,
         version: Version,
     ) -> Result<(TcpStream, Greeted), DialError> {
-        let connecting = tokio::time::timeout(CONNECT_DEADLINE, TcpStream::connect(address));
+        let connecting = self.inner.config.transport.source().connect(address);
+        let connecting = tokio::time::timeout(CONNECT_DEADLINE, connecting);
         let connected = connecting.await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()));
         let mut stream = connected.map_err(|source| DialError::Connect { address, source })?;
         let _ = stream.set_nodelay(true);

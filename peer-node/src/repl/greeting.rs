@@ -1,5 +1,6 @@
 //! What a person is told first.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use protocol::escape::display_safe;
@@ -9,6 +10,7 @@ use super::act::hashing_text;
 use super::look::Style;
 use super::notices::Told;
 use super::output::OutputClosed;
+use super::reach_text::unreachable_because;
 use super::session::{Session, count, show_path};
 use crate::index_client::{IndexStatus, Reachability};
 use crate::transfers::{DownloadState, DownloadView};
@@ -33,7 +35,7 @@ pub(crate) async fn greet(session: &mut Session) -> Result<(Told, bool), OutputC
         Some(hashing) => hashing.clone(),
         None => format!("{}, {}", count(files.len() as u64, "file"), Size(files.total_bytes())),
     };
-    let (told, text) = told(&status);
+    let (told, text) = told(session.node.address(), &status);
     let title = format!("peer {}", session.node.node_id().short());
     let index = display_safe(&session.index).into_owned();
     let mut lines = vec![
@@ -75,13 +77,16 @@ fn is_known(status: &IndexStatus) -> bool {
     )
 }
 
-fn told(status: &IndexStatus) -> (Told, String) {
+fn told(own: SocketAddr, status: &IndexStatus) -> (Told, String) {
     match status {
         IndexStatus::Online { you, reachable, .. } => {
             let (reached, text) = match reachable {
                 Reachability::Unknown => (None, format!("connected as {you}")),
                 Reachability::Yes => (Some(true), format!("connected, others can reach this node at {you}")),
-                Reachability::No { .. } => (Some(false), format!("connected as {you}, {reachable}")),
+                Reachability::No { .. } => {
+                    let reason = unreachable_because(own, *you, reachable).unwrap_or_default();
+                    (Some(false), format!("connected as {you}, but others cannot reach this node: {reason}"))
+                }
             };
             (Told::Online(reached), text)
         }

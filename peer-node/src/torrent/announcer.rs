@@ -42,6 +42,7 @@ use self::pacing::Pacing;
 use self::patience::Patience;
 use self::schedule::Schedule;
 use self::trust::Trust;
+use crate::source_address::SourceAddress;
 
 /// Events that wait for the session: an answer makes three at most, and there are a few answers a minute at most.
 const BACKLOG: usize = 64;
@@ -53,6 +54,8 @@ pub struct AnnounceConfig {
     pub infohash: Infohash,
     /// Who we are to BitTorrent.
     pub peer_id: PeerId,
+    /// Where the connections to trackers come from.
+    pub source: SourceAddress,
     /// The port on which we take connections.
     pub port: u16,
     /// The trackers, as the torrent has them (BEP 12).
@@ -128,7 +131,7 @@ impl Announcer {
         patience: Patience,
         trust: Trust,
     ) -> (Self, mpsc::Receiver<AnnounceEvent>) {
-        let AnnounceConfig { infohash, peer_id, port, tiers, stats, tracker, cancel } = config;
+        let AnnounceConfig { infohash, peer_id, source, port, tiers, stats, tracker, cancel } = config;
         let is_complete = stats.left == 0;
         let schedule = Schedule::new(&tiers, pacing, is_complete, random(), Instant::now());
         let [a, b, c, d, ..] = random().to_be_bytes();
@@ -139,7 +142,7 @@ impl Announcer {
         let actor = Actor {
             participant: Participant { infohash, peer_id: *peer_id.as_bytes(), port, key },
             schedule,
-            client: Arc::new(TrackerClient::new(patience, trust)),
+            client: Arc::new(TrackerClient::new(patience, trust, source)),
             patience,
             wishes: to_follow,
             events,

@@ -17,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::bittorrent::{Membership, Offering, PieceBytes, Segment, WireEvent, Wires, WiresConfig};
+use crate::source_address::SourceAddress;
 use crate::swarm::{SourceId, SourceIds};
 use crate::throttle::Throttle;
 use crate::transport::{Transport, TransportConfig};
@@ -110,6 +111,7 @@ impl Node {
             max_connections: 100,
             upload: Throttle::new(None, None),
             download: Throttle::new(None, None),
+            source: SourceAddress::default(),
         };
         let transport = Transport::new(config, &tracker, cancel.clone());
         let peer_id = PeerId::ours([number; 12]);

@@ -14,6 +14,7 @@ use crate::cli::options::{at_least_one, rate};
 use crate::cli::{FORCED, Signals, Stop};
 use crate::repl::output::Output;
 use crate::repl::{done_lines, progress_line};
+use crate::source_address::SourceAddress;
 use crate::throttle::Throttle;
 use crate::torrent::Wish;
 use crate::torrent::solo::Solo;
@@ -90,6 +91,7 @@ async fn follow(wish: Wish, options: &PartOptions, output: &mut Output) -> Resul
         max_connections: options.max_connections,
         upload: Throttle::new(options.max_upload_rate, None),
         download: Throttle::new(options.max_download_rate, None),
+        source: SourceAddress::of_listener(options.listen_host),
     };
     let metainfo = wish.metainfo.clone();
     let solo = Solo::start(wish, listen, bounds).await;

@@ -17,6 +17,7 @@ use super::tracker_error::TrackerError;
 use super::trust::Trust;
 use super::udp::UdpClient;
 use crate::addresses::is_at_home;
+use crate::source_address::SourceAddress;
 
 /// Asks trackers of all kinds. Everything it waits for has a deadline.
 #[derive(Debug)]
@@ -27,8 +28,9 @@ pub(super) struct TrackerClient {
 }
 
 impl TrackerClient {
-    pub(super) fn new(patience: Patience, trust: Trust) -> Self {
-        Self { patience, http: HttpClient::new(patience, trust), udp: UdpClient::new(patience) }
+    pub(super) fn new(patience: Patience, trust: Trust, source: SourceAddress) -> Self {
+        let http = HttpClient::new(patience, trust, source);
+        Self { patience, http, udp: UdpClient::new(patience, source) }
     }
 
     /// Announces. A tracker with addresses of IPv4 and of IPv6 is asked over both, so that it knows both of ours

@@ -19,6 +19,7 @@ use super::patience::Patience;
 use super::tracker_address::{AddressError, TrackerAddress};
 use super::tracker_error::TrackerError;
 use super::trust::{Trust, nobody};
+use crate::source_address::SourceAddress;
 
 /// How often a tracker may send us elsewhere.
 const MOST_REDIRECTS: u32 = 5;
@@ -31,6 +32,7 @@ const AGENT: &str = concat!("Peerdex/", env!("CARGO_PKG_VERSION"));
 pub(super) struct HttpClient {
     patience: Patience,
     trust: Trust,
+    source: SourceAddress,
 }
 
 /// A page and the addresses of one family at which its host may be asked.
@@ -41,8 +43,8 @@ struct Page {
 }
 
 impl HttpClient {
-    pub(super) const fn new(patience: Patience, trust: Trust) -> Self {
-        Self { patience, trust }
+    pub(super) const fn new(patience: Patience, trust: Trust, source: SourceAddress) -> Self {
+        Self { patience, trust, source }
     }
 
     /// Announces at a URL whose host was looked up.
@@ -79,6 +81,8 @@ impl HttpClient {
             .tls_backend_preconfigured(tls.ok_or_else(no_tls)?)
             .no_proxy()
             .redirect(Policy::none())
+            // All addresses of a page are of one family.
+            .local_address(page.addresses.first().and_then(|address| self.source.toward(address.ip())))
             .connect_timeout(self.patience.connection)
             .resolve_to_addrs(page.url.host_str().unwrap_or_default(), &page.addresses)
             .user_agent(AGENT)

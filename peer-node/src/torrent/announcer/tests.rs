@@ -16,6 +16,7 @@ use super::patience::Patience;
 use super::tracker_address::TrackerAddress;
 use super::tracker_error::TrackerError;
 use super::trust::Trust;
+use crate::source_address::SourceAddress;
 
 /// Waits for what never comes no longer than a test may take.
 fn impatient() -> Patience {
@@ -52,7 +53,7 @@ fn reply(peers: &[&str]) -> AnnounceReply {
 
 async fn ask(url: &str, patience: Patience) -> Result<AnnounceReply, TrackerError> {
     let address = TrackerAddress::parse(url).unwrap();
-    TrackerClient::new(patience, Trust::System).announce(&address, &request()).await
+    TrackerClient::new(patience, Trust::System, SourceAddress::default()).announce(&address, &request()).await
 }
 
 /// Asks a tracker that must fail, and returns what is said of it.

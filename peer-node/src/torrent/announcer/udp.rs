@@ -3,7 +3,7 @@
 mod exchange;
 
 use std::collections::HashMap;
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::SocketAddr;
 
 use parking_lot::Mutex;
 use protocol::tracker::{AnnounceReply, AnnounceRequest};
@@ -13,6 +13,7 @@ use tokio::time::{Instant, timeout_at};
 use self::exchange::{Connection, Exchange, Heard};
 use super::patience::Patience;
 use super::tracker_error::TrackerError;
+use crate::source_address::SourceAddress;
 use crate::swarm::Random;
 
 /// The longest datagram there is.
@@ -22,13 +23,14 @@ const LONGEST: usize = 1 << 16;
 #[derive(Debug)]
 pub(super) struct UdpClient {
     patience: Patience,
+    source: SourceAddress,
     /// The connection ids that were given lately.
     connections: Mutex<HashMap<SocketAddr, Connection>>,
 }
 
 impl UdpClient {
-    pub(super) fn new(patience: Patience) -> Self {
-        Self { patience, connections: Mutex::default() }
+    pub(super) fn new(patience: Patience, source: SourceAddress) -> Self {
+        Self { patience, source, connections: Mutex::default() }
     }
 
     /// Announces at a host: at its next address if nobody listens at the first.
@@ -52,7 +54,7 @@ impl UdpClient {
         address: SocketAddr,
         request: &AnnounceRequest,
     ) -> Result<AnnounceReply, TrackerError> {
-        let socket = socket(address).await.map_err(|error| TrackerError::on_the_way(&error))?;
+        let socket = socket(address, self.source).await.map_err(|error| TrackerError::on_the_way(&error))?;
         // Taken out, so that an id with which something goes wrong is not used again.
         let known = self.connections.lock().remove(&address);
         // Without randomness the numbers can be guessed, and nothing else is lost.
@@ -73,12 +75,8 @@ impl UdpClient {
 }
 
 /// Opens a socket that hears that address alone.
-async fn socket(address: SocketAddr) -> std::io::Result<UdpSocket> {
-    let own: SocketAddr = match address {
-        SocketAddr::V4(_) => (Ipv4Addr::UNSPECIFIED, 0).into(),
-        SocketAddr::V6(_) => (Ipv6Addr::UNSPECIFIED, 0).into(),
-    };
-    let socket = UdpSocket::bind(own).await?;
+async fn socket(address: SocketAddr, source: SourceAddress) -> std::io::Result<UdpSocket> {
+    let socket = UdpSocket::bind(source.socket_toward(address)).await?;
     socket.connect(address).await?;
     Ok(socket)
 }

@@ -184,6 +184,7 @@ impl Session {
         let (announcer, said) = Announcer::start(AnnounceConfig {
             infohash: metainfo.infohash(),
             peer_id: wires.peer_id(),
+            source: self.config.transport.source(),
             port: self.config.port,
             tiers: metainfo.tiers().to_vec(),
             stats: self.stats(self.uploaded),

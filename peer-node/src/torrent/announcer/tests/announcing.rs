@@ -14,6 +14,7 @@ pub(super) fn config(tiers: &[&[&str]], left: u64) -> AnnounceConfig {
     AnnounceConfig {
         infohash: Infohash::from_bytes([0xab; 20]),
         peer_id: PeerId::from_bytes(*b"-PX0001-abcdefghijkl"),
+        source: SourceAddress::default(),
         port: 6881,
         tiers: tiers.iter().map(|tier| tier.iter().copied().map(str::to_owned).collect()).collect(),
         stats: AnnounceStats { left, ..AnnounceStats::default() },

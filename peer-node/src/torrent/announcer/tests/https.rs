@@ -53,7 +53,9 @@ impl Secure {
     async fn ask(&self, trust: Trust) -> Result<AnnounceReply, TrackerError> {
         let url = format!("https://127.0.0.1:{}/announce", self.port);
         let address = TrackerAddress::parse(&url).unwrap();
-        TrackerClient::new(Patience::default(), trust).announce(&address, &request()).await
+        TrackerClient::new(Patience::default(), trust, SourceAddress::default())
+            .announce(&address, &request())
+            .await
     }
 }
 

@@ -45,7 +45,7 @@ async fn opentracker() -> Option<Opentracker> {
     };
     let address = TrackerAddress::parse(&format!("http://127.0.0.1:{port}/announce")).unwrap();
     let probe = AnnounceRequest { infohash: probe, ..request() };
-    let client = TrackerClient::new(impatient(), Trust::System);
+    let client = TrackerClient::new(impatient(), Trust::System, SourceAddress::default());
     let up = async {
         while client.announce(&address, &probe).await.is_err() {
             sleep(Duration::from_millis(20)).await;
