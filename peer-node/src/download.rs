@@ -55,6 +55,7 @@ use crate::index_client::IndexClient;
 use crate::library::Library;
 use crate::native::Links;
 use crate::partials::Partials;
+use crate::state_dir::StateHealth;
 use crate::torrent::TorrentConfig;
 use crate::transfers::{DownloadId, DownloadState, DownloadView, Priority};
 use crate::transport::Transport;
@@ -164,6 +165,17 @@ impl Downloads {
         }
         tracker.spawn(ledger.keep(cancel));
         downloads
+    }
+
+    /// Writes the list of downloads again whenever the state folder was made again, until the node stops.
+    pub(crate) async fn keep_listed(self, mut health: watch::Receiver<StateHealth>) {
+        let (cancel, mut restored) = (self.inner.config.cancel.clone(), health.borrow().restored);
+        while let Some(Ok(())) = cancel.run_until_cancelled(health.changed()).await {
+            let seen = health.borrow_and_update().restored;
+            if std::mem::replace(&mut restored, seen) != seen {
+                self.inner.ledger.rewrite();
+            }
+        }
     }
 
     /// Returns all downloads, running and over, in the order in which they were begun.

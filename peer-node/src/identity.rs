@@ -62,6 +62,15 @@ impl Identity {
         Ok(Self { key: SigningKey::from_bytes(&seed) })
     }
 
+    /// Writes the key again if there is none at `path`. Another key that lies there is left alone.
+    pub(crate) fn restore(&self, path: &Path) -> Result<(), IdentityError> {
+        if read(path)?.is_none() {
+            replace_file(path, &self.key.to_bytes())
+                .map_err(|source| IdentityError::Io { path: path.to_owned(), source })?;
+        }
+        Ok(())
+    }
+
     /// Returns the public half, the node's name on the network.
     pub fn node_id(&self) -> NodeId {
         NodeId::from_bytes(self.key.verifying_key().to_bytes())
@@ -117,6 +126,20 @@ mod tests {
     use std::os::unix::fs::{PermissionsExt, symlink};
 
     use ed25519_dalek::{Signature, VerifyingKey};
+
+    #[test]
+    fn a_removed_key_is_written_again_and_another_is_left() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("identity.key");
+        let identity = Identity::load_or_create(&path).unwrap();
+        fs::remove_file(&path).unwrap();
+        identity.restore(&path).unwrap();
+        assert_eq!(Identity::load_or_create(&path).unwrap().node_id(), identity.node_id());
+        fs::remove_file(&path).unwrap();
+        let other = Identity::load_or_create(&path).unwrap();
+        identity.restore(&path).unwrap();
+        assert_eq!(Identity::load_or_create(&path).unwrap().node_id(), other.node_id());
+    }
 
     use super::*;
 

@@ -20,6 +20,7 @@ pub mod native;
 pub mod node;
 pub mod partials;
 pub mod repl;
+pub mod source_address;
 pub mod state_dir;
 mod storage;
 pub mod swarm;

@@ -56,10 +56,12 @@ pub use open_file::{OpenError, OpenFile};
 pub use report::{MAX_SKIPPED, ShareReport, SkipReason, Skipped};
 pub use shares_error::SharesFileError;
 pub(crate) use stored_path::StoredPath;
+pub use watcher::Watching;
 
 use actor::Actor;
 use command::{Adoption, BACKLOG, Command};
 use context::Context;
+use manifest_store::Stored;
 use pace::Pace;
 use publisher::{Publisher, ReplyTo, View};
 
@@ -108,6 +110,11 @@ impl Library {
     /// Tells of every new listing, by a number that grows.
     pub fn changes(&self) -> watch::Receiver<u64> {
         self.view.generation.clone()
+    }
+
+    /// Returns how far the system reports changes of the shared folders.
+    pub fn watching(&self) -> Watching {
+        self.context.watcher.watching()
     }
 
     /// Tells how far hashing is.
@@ -164,7 +171,10 @@ impl Library {
         let mut fault = OpenError::NotShared;
         for file in self.files().by_digest(digest) {
             fault = match OpenFile::open(&file.location, file.identity) {
-                Ok(open) => return Ok(open),
+                Ok(open) => {
+                    self.check_lazily(file);
+                    return Ok(open);
+                }
                 Err(fault) => fault,
             };
             tracing::debug!(digest = digest.short(), %fault, "cannot serve a file");
@@ -178,12 +188,33 @@ impl Library {
     pub fn manifest(&self, digest: &Digest) -> io::Result<Option<Arc<Manifest>>> {
         let listing = self.files();
         let Some(file) = listing.by_digest(digest).next() else { return Ok(None) };
-        let manifest = self.context.manifests.load(*digest, file.size)?;
-        if manifest.is_none() {
-            tracing::warn!(digest = digest.short(), "a manifest is missing; hashing the file again");
-            self.context.changes.doubt(file.location.clone());
+        match self.context.manifests.load(*digest, file.size)? {
+            Stored::Sound(manifest) => Ok(Some(manifest)),
+            Stored::Unchecked(manifest) => {
+                self.context.changes.suspect(file.location.clone());
+                Ok(Some(manifest))
+            }
+            Stored::Missing => {
+                tracing::warn!(digest = digest.short(), "a manifest is missing; hashing the file again");
+                self.context.changes.doubt(file.location.clone());
+                Ok(None)
+            }
         }
-        Ok(manifest)
+    }
+
+    /// Has a file hashed again if no checksum vouches for what is remembered of it.
+    fn check_lazily(&self, file: &SharedFile) {
+        let known = self.context.cache.find(&file.location, file.identity);
+        if known.is_some_and(|known| known.digest == file.digest && !known.is_checked) {
+            self.context.changes.suspect(file.location.clone());
+        }
+    }
+
+    /// Has the files of a content hashed again, while they stay shared, because somebody doubts their bytes.
+    pub fn verify(&self, digest: &Digest) {
+        for file in self.files().by_digest(digest) {
+            self.context.changes.suspect(file.location.clone());
+        }
     }
 
     /// Has the files of a content looked at again, because one was seen to have changed.
@@ -211,7 +242,7 @@ fn adoption(context: &Context, location: &Path, manifest: &Arc<Manifest>) -> Res
     if *manifest.geometry() != geometry {
         return Err(wrong());
     }
-    let since = context.remember(&there, identity, manifest).map_err(failed)?;
+    let since = context.remember(&there, identity, manifest);
     Ok(Adoption { location: there, identity, digest: manifest.digest(), since })
 }
 

@@ -20,7 +20,8 @@ use crate::identity::{Identity, IdentityError};
 use crate::index_client::IndexClient;
 use crate::lan::{Neighbours, Settings};
 use crate::library::{Library, LibraryError};
-use crate::state_dir::StateDir;
+use crate::source_address::SourceAddress;
+use crate::state_dir::{self, StateDir};
 use crate::throttle::Throttle;
 use crate::torrent::offers::Offers;
 use crate::transfers::UploadView;
@@ -62,6 +63,7 @@ impl NodeOptions {
             max_connections: self.max_connections,
             upload: Throttle::new(self.max_upload_rate, None),
             download: Throttle::new(self.max_download_rate, None),
+            source: SourceAddress::of_listener(self.listen_host),
         }
     }
 }
@@ -112,6 +114,7 @@ impl Node {
             std::fs::canonicalize(state.share_dir()).unwrap_or_else(|_| state.share_dir().to_owned());
         let (tracker, cancel) = (TaskTracker::new(), CancellationToken::new());
         let library = Library::open(Arc::clone(&state), share_dir.clone(), &tracker, cancel.clone()).await?;
+        tracker.spawn(state_dir::keep(Arc::clone(&state), Arc::clone(&identity), cancel.clone()));
         let ground = Ground {
             address,
             share_dir: share_dir.clone(),

@@ -20,9 +20,11 @@ mod numbers;
 pub(crate) mod output;
 mod peers;
 mod progress;
+mod reach_text;
 mod room_news;
 mod session;
 mod shown;
+mod state_news;
 pub(crate) mod table;
 mod words;
 

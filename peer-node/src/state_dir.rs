@@ -1,8 +1,11 @@
 //! The hidden folder inside the share folder, in which a node keeps its own state.
 //!
-//! Owns the folder's existence, its permissions and the lock that keeps a second node out. What the files in it hold is
-//! the business of the modules that write them.
+//! Owns the folder's existence, its permissions and the lock that keeps a second node out, also when the folder is removed
+//! or replaced while the node runs. What the files in it hold is the business of the modules that write them; they follow
+//! [`StateDir::health`] to know when to write them again.
 
+mod health;
+mod keeper;
 mod replace;
 
 use std::fs::{self, DirBuilder, File};
@@ -10,13 +13,23 @@ use std::io;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
+use parking_lot::Mutex;
 use rustix::fs::{FlockOperation, Mode, OFlags};
 use rustix::io::Errno;
+use tokio::sync::watch;
 
+pub use health::StateHealth;
+pub(crate) use keeper::keep;
 pub(crate) use replace::replace_file;
 
 /// The name of the hidden folder.
 pub const STATE_DIR_NAME: &str = ".peerdex";
+
+/// The file in the hidden folder that is locked.
+const LOCK: &str = "lock";
+
+/// The folders in the hidden folder.
+const INNER: [&str; 2] = ["manifests", "log"];
 
 /// A node's share folder and the state folder in it, held for this process alone until dropped.
 #[derive(Debug)]
@@ -24,7 +37,8 @@ pub struct StateDir {
     share_dir: PathBuf,
     path: PathBuf,
     /// The lock lasts as long as this file is open.
-    _lock: File,
+    lock: Mutex<File>,
+    health: watch::Sender<StateHealth>,
 }
 
 /// Why a state folder cannot be used.
@@ -62,19 +76,51 @@ impl StateDir {
         fs::create_dir_all(share_dir).map_err(failed(share_dir))?;
         let share_dir = share_dir.canonicalize().map_err(failed(share_dir))?;
         let path = share_dir.join(STATE_DIR_NAME);
-        match DirBuilder::new().mode(0o700).create(&path) {
-            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(failed(&path)(error)),
-            _ => {}
+        make(&path)?;
+        let lock = Mutex::new(lock(&path)?);
+        make_inner(&path)?;
+        Ok(Self { share_dir, path, lock, health: watch::Sender::default() })
+    }
+
+    /// Returns true if the folder is the one that was opened, and nothing in it that every node needs is missing.
+    pub(crate) fn is_intact(&self) -> bool {
+        let identity = |stat: rustix::fs::Stat| (stat.st_dev, stat.st_ino);
+        let held = rustix::fs::fstat(&*self.lock.lock()).map(identity);
+        let found = rustix::fs::lstat(self.path.join(LOCK)).map(identity);
+        let is_ours = matches!((held, found), (Ok(held), Ok(found)) if held == found);
+        is_ours
+            && INNER.iter().all(|folder| self.path.join(folder).is_dir())
+            && [self.identity_key(), self.hash_cache()].iter().all(|file| file.is_file())
+    }
+
+    /// Makes what is missing of the share folder and the state folder again, and takes the lock on what lies there now.
+    pub(crate) fn restore(&self) -> Result<(), StateError> {
+        let failed = |source| StateError::Io { path: self.share_dir.clone(), source };
+        fs::create_dir_all(&self.share_dir).map_err(failed)?;
+        make(&self.path)?;
+        let is_held = |stat: rustix::fs::Stat| {
+            rustix::fs::fstat(&*self.lock.lock())
+                .is_ok_and(|held| (held.st_dev, held.st_ino) == (stat.st_dev, stat.st_ino))
+        };
+        // A second lock on the file that is held would be refused.
+        if !rustix::fs::lstat(self.path.join(LOCK)).is_ok_and(is_held) {
+            *self.lock.lock() = lock(&self.path)?;
         }
-        let lock = lock(&path)?;
-        for folder in ["manifests", "log"] {
-            let folder = path.join(folder);
-            match DirBuilder::new().mode(0o700).create(&folder) {
-                Err(error) if !folder.is_dir() => return Err(failed(&folder)(error)),
-                _ => {}
-            }
-        }
-        Ok(Self { share_dir, path, _lock: lock })
+        make_inner(&self.path)
+    }
+
+    /// Returns how well the folder does its work.
+    pub fn health(&self) -> watch::Receiver<StateHealth> {
+        self.health.subscribe()
+    }
+
+    /// Changes what is said of the folder's health; those who follow it are notified only if it differs.
+    pub(crate) fn report(&self, change: impl FnOnce(&mut StateHealth)) {
+        self.health.send_if_modified(|health| {
+            let before = health.clone();
+            change(health);
+            *health != before
+        });
     }
 
     /// Returns the share folder, absolute and without links.
@@ -138,6 +184,28 @@ impl StateDir {
     }
 }
 
+/// Makes the state folder if nothing lies there.
+fn make(path: &Path) -> Result<(), StateError> {
+    match DirBuilder::new().mode(0o700).create(path) {
+        Err(source) if source.kind() != io::ErrorKind::AlreadyExists => {
+            Err(StateError::Io { path: path.to_owned(), source })
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Makes the folders in the state folder.
+fn make_inner(path: &Path) -> Result<(), StateError> {
+    for folder in INNER {
+        let folder = path.join(folder);
+        match DirBuilder::new().mode(0o700).create(&folder) {
+            Err(source) if !folder.is_dir() => return Err(StateError::Io { path: folder, source }),
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
 /// Opens the state folder without following a link, closes it to others and locks it.
 fn lock(path: &Path) -> Result<File, StateError> {
     let failed = |source: Errno| StateError::Io { path: path.to_owned(), source: source.into() };
@@ -149,7 +217,7 @@ fn lock(path: &Path) -> Result<File, StateError> {
     };
     rustix::fs::fchmod(&folder, Mode::RWXU).map_err(failed)?;
     let flags = OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
-    let lock = rustix::fs::openat(&folder, "lock", flags, Mode::RUSR | Mode::WUSR).map_err(failed)?;
+    let lock = rustix::fs::openat(&folder, LOCK, flags, Mode::RUSR | Mode::WUSR).map_err(failed)?;
     match rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive) {
         Ok(()) => Ok(File::from(lock)),
         Err(Errno::WOULDBLOCK) => Err(StateError::InUse { path: path.to_owned() }),
@@ -191,6 +259,43 @@ mod tests {
         fs::write(home.path().join(STATE_DIR_NAME), b"").unwrap();
         assert!(matches!(StateDir::open(home.path()), Err(StateError::NotAFolder { .. })));
         assert_eq!(fs::read_dir(elsewhere.path()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn a_folder_that_is_removed_or_replaced_is_locked_anew() {
+        let home = tempfile::tempdir().unwrap();
+        let share = home.path().join("share");
+        let state = StateDir::open(&share).unwrap();
+        let complete = || {
+            [state.identity_key(), state.hash_cache()].iter().for_each(|file| fs::write(file, "").unwrap())
+        };
+        complete();
+        assert!(state.is_intact());
+        let damage: [&dyn Fn(); 4] = [
+            &|| fs::remove_dir_all(state.path()).unwrap(),
+            &|| fs::remove_dir_all(&share).unwrap(),
+            &|| fs::rename(&share, home.path().join("elsewhere")).unwrap(),
+            &|| fs::remove_dir_all(state.manifests()).unwrap(),
+        ];
+        for damage in damage {
+            damage();
+            assert!(!state.is_intact());
+            state.restore().unwrap();
+            complete();
+            assert!(state.is_intact());
+            assert!(matches!(StateDir::open(&share), Err(StateError::InUse { .. })));
+        }
+    }
+
+    #[test]
+    fn a_folder_that_another_node_has_taken_meanwhile_is_left_alone() {
+        let home = tempfile::tempdir().unwrap();
+        let state = StateDir::open(home.path()).unwrap();
+        fs::remove_dir_all(state.path()).unwrap();
+        let other = StateDir::open(home.path()).unwrap();
+        assert!(matches!(state.restore(), Err(StateError::InUse { .. })));
+        drop(other);
+        state.restore().unwrap();
     }
 
     #[test]

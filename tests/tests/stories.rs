@@ -78,6 +78,8 @@ mod sharing;
 mod spreading;
 #[path = "stories/spreading_simulated.rs"]
 mod spreading_simulated;
+#[path = "stories/state_folder.rs"]
+mod state_folder;
 #[path = "stories/stopping.rs"]
 mod stopping;
 #[path = "stories/swarming.rs"]

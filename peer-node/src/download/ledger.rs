@@ -91,6 +91,11 @@ impl Ledger {
         self.change(|downloads| downloads.remove(&id).is_some());
     }
 
+    /// Has the list written again, because its file was lost.
+    pub(super) fn rewrite(&self) {
+        self.change(|_| true);
+    }
+
     /// Writes the list whenever it has changed, until the node stops.
     pub(super) async fn keep(self, cancel: CancellationToken) {
         loop {

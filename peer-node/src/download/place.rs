@@ -47,7 +47,7 @@ fn safe_relative(name: &str) -> PathBuf {
     }
 }
 
-/// Returns the name that was asked for, if the file cannot have it as it is on every system and gets another one.
+/// Returns the name that was asked for, if the file cannot have it as it is and gets another one.
 pub(super) fn replaced_name(root: &Path, target: &Target) -> Option<String> {
     let name = match target {
         Target::InFolder(name) => name,
@@ -56,7 +56,7 @@ pub(super) fn replaced_name(root: &Path, target: &Target) -> Option<String> {
     };
     let kept = match target {
         Target::InFolder(_) => safe_relative(name),
-        Target::At(..) => safe_file_name(name).into(),
+        Target::At(..) => local_file_name(name).into(),
     };
     (kept != Path::new(name)).then(|| name.to_owned())
 }

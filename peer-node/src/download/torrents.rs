@@ -140,7 +140,7 @@ impl Downloads {
         prepare: impl FnOnce(Session) -> Session,
     ) -> Result<DownloadId, NotStarted> {
         let Inner { config, queue, ledger, table, .. } = &*self.inner;
-        let infohash = wish.metainfo.infohash();
+        let (metainfo, infohash) = (Arc::clone(&wish.metainfo), wish.metainfo.infohash());
         let file = wish.digest.map(ContentId::File);
         let names = std::iter::once(ContentId::Torrent(infohash)).chain(file).collect();
         let (id, session) = table.lock().begin(names, |id| {
@@ -151,7 +151,7 @@ impl Downloads {
         let (priority, is_paused) =
             listed.as_ref().map_or((Priority::Normal, false), |listed| (listed.priority, listed.is_paused));
         let place = queue.join(id, priority, Load::Full, is_paused, true);
-        let is_listed = listed.is_some();
+        let listed_torrent = listed.is_some().then(|| Arc::clone(&metainfo));
         if let Some(listed) = listed {
             ledger.put(id, listed);
         }
@@ -160,13 +160,13 @@ impl Downloads {
             let is_final = {
                 let run = session.run(place);
                 tokio::pin!(run);
-                downloads.keep_count(id, run).await
+                downloads.keep_count(id, listed_torrent.as_ref(), run).await
             };
             if is_final {
                 downloads.inner.ledger.strike(id);
             }
             // One that was stopped with the node is still listed.
-            if is_listed && downloads.inner.ledger.item(id).is_none() {
+            if listed_torrent.is_some() && downloads.inner.ledger.item(id).is_none() {
                 downloads.forget(infohash).await;
             }
         });
@@ -174,9 +174,21 @@ impl Downloads {
     }
 
     /// Notes from time to time, until a torrent has run, how much of it was given; returns what the run does.
-    async fn keep_count<Run: Future + Unpin>(&self, id: DownloadId, mut run: Run) -> Run::Output {
+    /// The `.torrent` of one that is listed is written again if it was removed meanwhile.
+    async fn keep_count<Run: Future + Unpin>(
+        &self,
+        id: DownloadId,
+        listed: Option<&Arc<Metainfo>>,
+        mut run: Run,
+    ) -> Run::Output {
         loop {
             let ran = tokio::time::timeout(COUNTING, &mut run).await;
+            if let Some(metainfo) = listed.filter(|_| ran.is_err())
+                && matches!(tokio::fs::try_exists(self.kept_at(metainfo.infohash())).await, Ok(false))
+                && let Err(error) = self.keep(metainfo).await
+            {
+                tracing::debug!(%error, "cannot keep the .torrent of a torrent");
+            }
             if let Some(view) = self.watch(id) {
                 self.inner.ledger.set_given(id, view.borrow().bytes_given);
             }

@@ -30,6 +30,9 @@ const FOUND_BACKLOG: usize = 4;
 /// How often progress is shown while files are hashed.
 const PROGRESS: Duration = Duration::from_millis(200);
 
+/// How long after a failure writing what was hashed is tried again.
+const CATCH_UP: Duration = Duration::from_secs(5);
+
 /// The state behind a [`super::Library`].
 pub(super) struct Actor {
     context: Arc<Context>,
@@ -77,6 +80,8 @@ impl Actor {
     /// Runs until it is cancelled or every handle is gone, and ends when all its work has.
     pub(super) async fn run(mut self, mut commands: mpsc::Receiver<Command>) {
         let (context, cancel) = (Arc::clone(&self.context), self.context.cancel.clone());
+        let (mut health, mut restored) = (context.state.health(), 0);
+        let mut catch_up = tokio::time::interval(CATCH_UP);
         loop {
             let wake = self.advance(Instant::now());
             tokio::select! {
@@ -88,6 +93,17 @@ impl Actor {
                 Some(found) = self.found.1.recv() => self.observe_all(found),
                 Some(done) = self.tasks.join_next() => self.end(done),
                 () = context.changes.added() => self.debounce(Instant::now()),
+                Ok(()) = health.changed() => {
+                    let seen = health.borrow_and_update().restored;
+                    if std::mem::replace(&mut restored, seen) != seen {
+                        self.restore();
+                    }
+                }
+                _ = catch_up.tick() => {
+                    if health.borrow().store.is_some() {
+                        self.catch_up();
+                    }
+                }
                 () = tokio::time::sleep_until(wake.into()) => {}
             }
         }

@@ -22,13 +22,15 @@ pub(super) struct Touched {
     pub(super) places: BTreeSet<PathBuf>,
     /// Files that are to be hashed again even if they look the same.
     pub(super) doubted: BTreeSet<PathBuf>,
+    /// The same, but they stay shared until it is known better.
+    pub(super) suspected: BTreeSet<PathBuf>,
     /// Everything.
     pub(super) all: bool,
 }
 
 impl Touched {
     fn is_empty(&self) -> bool {
-        !self.all && self.places.is_empty() && self.doubted.is_empty()
+        !self.all && self.places.is_empty() && self.doubted.is_empty() && self.suspected.is_empty()
     }
 }
 
@@ -51,6 +53,17 @@ impl Changes {
         // One more than that is doubted again when it is asked for the next time.
         if touched.doubted.len() < MAX_TOUCHED {
             touched.doubted.insert(file);
+        }
+        drop(touched);
+        self.notify.notify_one();
+    }
+
+    /// Has a file hashed again that stays shared meanwhile.
+    pub(super) fn suspect(&self, file: PathBuf) {
+        let mut touched = self.touched.lock();
+        // One more than that is suspected again when it is asked for the next time.
+        if touched.suspected.len() < MAX_TOUCHED {
+            touched.suspected.insert(file);
         }
         drop(touched);
         self.notify.notify_one();

@@ -10,6 +10,7 @@ use super::changes::Changes;
 use super::error::LibraryError;
 use super::file_identity::FileIdentity;
 use super::hash_cache::{HashCache, Hashed};
+use super::listing::Listing;
 use super::manifest_store::ManifestStore;
 use super::pace::Pace;
 use super::shares::{self, Shares};
@@ -56,20 +57,46 @@ impl Context {
         Ok((Self { state, root, cache, manifests, changes, watcher, pace, cancel }, shares))
     }
 
-    /// Remembers that a file has that content, since now unless it was known before. Blocking.
+    /// Remembers that a file has that content, and returns since when: now, unless it was known before. What cannot be
+    /// written is reported and remembered until the node stops. Blocking.
     pub(super) fn remember(
         &self,
         location: &Path,
         identity: FileIdentity,
         manifest: &Arc<Manifest>,
-    ) -> io::Result<SystemTime> {
+    ) -> SystemTime {
         let digest = manifest.digest();
-        let known = self.cache.find(location, identity).filter(|(known, _)| *known == digest);
-        let since = known.map_or_else(this_second, |(_, since)| since);
+        let known = self.cache.find(location, identity).filter(|known| known.digest == digest);
+        let since = known.map_or_else(this_second, |known| known.since);
         // First here, so that nobody takes the manifest for one that is not needed.
-        self.cache.insert(Hashed { location: location.to_owned(), identity, digest, since })?;
-        self.manifests.save(manifest).inspect_err(|_| self.cache.forget(identity))?;
-        Ok(since)
+        let hashed = Hashed { location: location.to_owned(), identity, digest, since };
+        let stored = self.cache.insert(hashed);
+        let stored = self.manifests.save(manifest).and(stored);
+        self.report(stored);
+        since
+    }
+
+    /// Tries again to write what could not be written, if anything could not. Blocking.
+    pub(super) fn catch_up(&self) {
+        self.report(self.cache.catch_up().and_then(|()| self.manifests.catch_up(false)));
+    }
+
+    /// Writes all that is known of the files to a state folder that was made again. Returns the files whose manifest is lost.
+    /// Blocking.
+    pub(super) fn restore(&self, listing: &Listing) -> Vec<PathBuf> {
+        self.report(self.cache.restore().and_then(|()| self.manifests.catch_up(true)));
+        let lost = listing.iter().filter(|file| !self.manifests.has(file.digest, file.size));
+        lost.map(|file| file.location.clone()).collect()
+    }
+
+    fn report(&self, stored: io::Result<()>) {
+        let error = stored.err().map(|error| error.to_string());
+        if let Some(error) =
+            error.as_ref().filter(|error| self.state.health().borrow().store.as_ref() != Some(*error))
+        {
+            tracing::warn!(error, "cannot store what was hashed; files are shared all the same");
+        }
+        self.state.report(|health| health.store = error);
     }
 }
 

@@ -1,7 +1,8 @@
 //! What was hashed before, so that it need not be hashed again.
 //!
-//! A file of JSON lines that only grows: later lines win, and a line that a crash tore is passed over. It is rewritten
-//! without what nobody needs any more, when that is more than half.
+//! A file of JSON lines that only grows: later lines win. Each has a checksum; a line that a crash tore or the disk
+//! changed is skipped, and its file is hashed again. The file is rewritten without what nobody needs any more, when that is
+//! more than half of it.
 
 mod line;
 
@@ -16,10 +17,15 @@ use parking_lot::Mutex;
 use protocol::digest::Digest;
 
 use super::file_identity::FileIdentity;
+use line::Decoded;
+
 use crate::state_dir::replace_file;
 
 /// The longest line that is read, in bytes: several times the longest path, escaped.
 const MAX_LINE: u64 = 64 << 10;
+
+/// The most bytes of lines that wait to be written; further ones are known until the node stops.
+const MAX_UNWRITTEN: usize = 8 << 20;
 
 /// A file below this many lines is not worth rewriting.
 const WORTH_COMPACTING: usize = 64;
@@ -31,6 +37,15 @@ pub(super) struct Hashed {
     pub(super) identity: FileIdentity,
     pub(super) digest: Digest,
     pub(super) since: SystemTime,
+}
+
+/// What is known of a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Known {
+    pub(super) digest: Digest,
+    pub(super) since: SystemTime,
+    /// A checksum vouches for it. If not, the file is hashed again when somebody asks for it.
+    pub(super) is_checked: bool,
 }
 
 /// The memory of hashed files.
@@ -46,11 +61,14 @@ struct Inner {
     /// How many lines the file has.
     lines: usize,
     entries: HashMap<Key, Entry>,
+    /// Lines that could not be written; they are tried again with the next one.
+    unwritten: Vec<u8>,
 }
 
 #[derive(Debug)]
 struct Entry {
     hashed: Hashed,
+    is_checked: bool,
     /// It was hashed since the file was opened, and is certainly of use.
     is_new: bool,
 }
@@ -74,40 +92,61 @@ impl HashCache {
     /// Reads the file, making it if there is none.
     pub(super) fn open(path: &Path) -> io::Result<Self> {
         let mut file = open_file(path)?;
-        let (mut lines, mut entries, mut ends_torn) = (0, HashMap::new(), false);
+        let (mut lines, mut entries, mut ends_torn, mut damaged) = (0, HashMap::new(), false, 0_usize);
         let mut reader = BufReader::new(&file);
         let mut bytes = Vec::new();
         while reader.by_ref().take(MAX_LINE).read_until(b'\n', &mut bytes)? > 0 {
             lines += 1;
             ends_torn = bytes.last() != Some(&b'\n');
-            if let Some(hashed) = line::decode(&bytes) {
-                entries.insert(Key::from(hashed.identity), Entry { hashed, is_new: false });
+            let mut known = |hashed: Hashed, is_checked| {
+                let entry = Entry { hashed, is_checked, is_new: false };
+                entries.insert(Key::from(entry.hashed.identity), entry);
+            };
+            match line::decode(&bytes) {
+                Decoded::Checked(hashed) => known(hashed, true),
+                Decoded::Unchecked(hashed) => known(hashed, false),
+                Decoded::Damaged => damaged += 1,
             }
             bytes.clear();
+        }
+        if damaged > 0 {
+            tracing::warn!(damaged, "hash cache has damaged lines; hashing their files again");
         }
         if ends_torn {
             file.seek(SeekFrom::End(0))?;
             file.write_all(b"\n")?;
         }
-        let inner = Mutex::new(Inner { file, lines, entries });
+        let inner = Mutex::new(Inner { file, lines, entries, unwritten: Vec::new() });
         Ok(Self { path: path.to_owned(), inner })
     }
 
     /// Returns what is known of a file that looks like that.
-    pub(super) fn find(&self, location: &Path, identity: FileIdentity) -> Option<(Digest, SystemTime)> {
+    pub(super) fn find(&self, location: &Path, identity: FileIdentity) -> Option<Known> {
         let inner = self.inner.lock();
-        let Entry { hashed, .. } = inner.entries.get(&Key::from(identity))?;
+        let Entry { hashed, is_checked, .. } = inner.entries.get(&Key::from(identity))?;
         let is_it = hashed.identity.dev == identity.dev || hashed.location == location;
-        is_it.then_some((hashed.digest, hashed.since))
+        let Hashed { digest, since, .. } = *hashed;
+        is_it.then_some(Known { digest, since, is_checked: *is_checked })
     }
 
-    /// Remembers a file.
+    /// Remembers a file. If its line cannot be written, it is remembered until the node stops, and the line is tried again
+    /// with the next one.
     pub(super) fn insert(&self, hashed: Hashed) -> io::Result<()> {
         let line = line::encode(&hashed)?;
         let mut inner = self.inner.lock();
-        inner.entries.insert(Key::from(hashed.identity), Entry { hashed, is_new: true });
-        inner.lines += 1;
-        inner.file.write_all(&line)
+        let entry = Entry { hashed, is_checked: true, is_new: true };
+        inner.entries.insert(Key::from(entry.hashed.identity), entry);
+        inner.append(&line)
+    }
+
+    /// Writes the lines that could not be written before.
+    pub(super) fn catch_up(&self) -> io::Result<()> {
+        self.inner.lock().append(&[])
+    }
+
+    /// Writes all that is known to a file of that name, which may have been removed or replaced, and goes on with that one.
+    pub(super) fn restore(&self) -> io::Result<()> {
+        self.inner.lock().rewrite(&self.path, |_| true)
     }
 
     /// Forgets a file, because what is known of it is not to be relied on.
@@ -123,13 +162,7 @@ impl HashCache {
         if inner.lines < WORTH_COMPACTING || kept >= inner.lines.div_ceil(2) {
             return Ok(false);
         }
-        let mut bytes = Vec::new();
-        for entry in inner.entries.values().filter(|entry| is_kept(entry)) {
-            bytes.extend(line::encode(&entry.hashed)?);
-        }
-        replace_file(&self.path, &bytes)?;
-        inner.file = open_file(&self.path)?;
-        inner.lines = kept;
+        inner.rewrite(&self.path, is_kept)?;
         inner.entries.retain(|_, entry| is_kept(entry));
         Ok(true)
     }
@@ -142,6 +175,39 @@ impl HashCache {
     /// Makes what was remembered durable.
     pub(super) fn sync(&self) -> io::Result<()> {
         self.inner.lock().file.sync_data()
+    }
+}
+
+impl Inner {
+    /// Adds lines behind those that could not be written before.
+    fn append(&mut self, lines: &[u8]) -> io::Result<()> {
+        self.lines += usize::from(!lines.is_empty());
+        if self.unwritten.is_empty() {
+            let Err(error) = self.file.write_all(lines) else { return Ok(()) };
+            // A part of the line may have been written: the next one begins behind its end.
+            self.unwritten.push(b'\n');
+            self.unwritten.extend(lines);
+            return Err(error);
+        }
+        if self.unwritten.len().saturating_add(lines.len()) <= MAX_UNWRITTEN {
+            self.unwritten.extend(lines);
+        }
+        self.file.write_all(&self.unwritten)?;
+        self.unwritten = Vec::new();
+        Ok(())
+    }
+
+    fn rewrite(&mut self, path: &Path, is_kept: impl Fn(&Entry) -> bool) -> io::Result<()> {
+        let (mut bytes, mut lines) = (Vec::new(), 0);
+        for entry in self.entries.values().filter(|entry| is_kept(entry)) {
+            bytes.extend(line::encode_as(&entry.hashed, entry.is_checked)?);
+            lines += 1;
+        }
+        replace_file(path, &bytes)?;
+        self.file = open_file(path)?;
+        self.lines = lines;
+        self.unwritten = Vec::new();
+        Ok(())
     }
 }
 

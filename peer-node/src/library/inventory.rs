@@ -160,6 +160,11 @@ impl Inventory {
         self.entries.get(location).map(|entry| &entry.path)
     }
 
+    /// Returns what the file at that place was last seen as.
+    pub(super) fn identity_of(&self, location: &Path) -> Option<FileIdentity> {
+        self.entries.get(location).map(|entry| entry.identity)
+    }
+
     /// Says whether the name, as that of a file or of a folder, is taken.
     pub(super) fn is_taken(&self, path: &SharePath) -> bool {
         // What lies in a folder comes after it, but `folder-x` may stand between: look for `folder/` itself.

@@ -1,15 +1,19 @@
+mod form;
+
 use std::collections::{HashSet, VecDeque};
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::Mutex;
 use protocol::digest::Digest;
 use protocol::geometry::Geometry;
-use protocol::manifest::{Manifest, state_count};
+use protocol::manifest::Manifest;
+
+use form::Form;
 
 /// How many bytes of states are kept in memory: 256 manifests of the usual largest size.
 const KEPT_BYTES: usize = 32 << 20;
@@ -17,19 +21,35 @@ const KEPT_BYTES: usize = 32 << 20;
 /// How many manifests are kept in memory at most; looking through them is a few microseconds.
 const MAX_KEPT: usize = 256;
 
-/// The bytes of one state.
-const STATE: u64 = 32;
+/// A manifest that was asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Stored {
+    /// It is what was written.
+    Sound(Arc<Manifest>),
+    /// It has no checksum: release 0.1.0 wrote it. It is most likely sound.
+    Unchecked(Arc<Manifest>),
+    /// It is not there, or it was damaged and has been removed.
+    Missing,
+}
 
-/// The manifests of shared files, one file of raw states for each content of several pieces.
+/// The manifests of shared files, one file for each content of several pieces, with a checksum.
 ///
 /// They are worth no more than the time to hash the content again: they are written without waiting for the disk, and
-/// one that is missing or cut counts as none.
+/// one that is missing, cut or changed counts as none. What cannot be written is kept in memory as far as there is room.
 #[derive(Debug)]
 pub(super) struct ManifestStore {
     folder: PathBuf,
     /// Tells apart what several threads write at once.
     next: AtomicU64,
-    recent: Mutex<VecDeque<Arc<Manifest>>>,
+    recent: Mutex<VecDeque<Recent>>,
+}
+
+/// A manifest in memory.
+#[derive(Debug, Clone)]
+struct Recent {
+    manifest: Arc<Manifest>,
+    is_checked: bool,
+    is_written: bool,
 }
 
 impl ManifestStore {
@@ -38,46 +58,74 @@ impl ManifestStore {
         Self { folder, next: AtomicU64::new(0), recent: Mutex::default() }
     }
 
-    /// Returns the manifest of a content of that size, if it is there and whole.
-    pub(super) fn load(&self, digest: Digest, size: u64) -> io::Result<Option<Arc<Manifest>>> {
-        if let Some(manifest) = self.recall(digest, size) {
-            return Ok(Some(manifest));
+    /// Returns the manifest of a content of that size.
+    pub(super) fn load(&self, digest: Digest, size: u64) -> io::Result<Stored> {
+        if let Some(stored) = self.recall(digest, size) {
+            return Ok(stored);
         }
-        let Ok(geometry) = Geometry::native(size) else { return Ok(None) };
-        let length = u64::from(state_count(&geometry)) * STATE;
+        let Ok(geometry) = Geometry::native(size) else { return Ok(Stored::Missing) };
+        let longest = form::longest(&geometry);
         let mut bytes = Vec::new();
-        if length > 0 {
+        if longest > 0 {
             match File::open(self.path(digest)) {
-                Ok(file) => file.take(length + 1).read_to_end(&mut bytes)?,
-                Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+                Ok(file) => file.take(longest as u64 + 1).read_to_end(&mut bytes)?,
+                Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Stored::Missing),
                 Err(error) => return Err(error),
             };
         }
-        let Ok(manifest) = Manifest::from_state_bytes(digest, geometry, &bytes) else { return Ok(None) };
-        let manifest = Arc::new(manifest);
-        self.remember(&manifest);
-        Ok(Some(manifest))
+        let (manifest, is_checked) = match form::decode(digest, geometry, &bytes) {
+            Form::Checked(manifest) => (Arc::new(manifest), true),
+            Form::Unchecked(manifest) => (Arc::new(manifest), false),
+            Form::Damaged => {
+                tracing::warn!(
+                    digest = digest.short(),
+                    "a stored manifest is damaged; hashing the file again"
+                );
+                fs::remove_file(self.path(digest))?;
+                return Ok(Stored::Missing);
+            }
+        };
+        self.remember(Recent { manifest: Arc::clone(&manifest), is_checked, is_written: true });
+        Ok(if is_checked { Stored::Sound(manifest) } else { Stored::Unchecked(manifest) })
     }
 
-    /// Says whether a content of that size has its manifest here; a look at the file's length, not a proof.
+    /// Returns true if a content of that size has its manifest here, as far as the length of its file shows.
     pub(super) fn has(&self, digest: Digest, size: u64) -> bool {
         let Ok(geometry) = Geometry::native(size) else { return false };
-        let length = u64::from(state_count(&geometry)) * STATE;
-        length == 0 || fs::metadata(self.path(digest)).is_ok_and(|found| found.len() == length)
+        let longest = form::longest(&geometry) as u64;
+        longest == 0 || fs::metadata(self.path(digest)).is_ok_and(|found| found.len() == longest)
     }
 
-    /// Keeps a manifest.
+    /// Keeps a manifest that was made by hashing the whole file. If it cannot be written, it is kept in memory for a while.
     pub(super) fn save(&self, manifest: &Arc<Manifest>) -> io::Result<()> {
-        let (digest, size) = (manifest.digest(), manifest.geometry().size());
-        if !self.has(digest, size) {
-            let fresh = self.folder.join(format!("{}.new", self.next.fetch_add(1, Ordering::Relaxed)));
-            let mut file =
-                OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&fresh)?;
-            file.write_all(&manifest.state_bytes())?;
-            fs::rename(fresh, self.path(digest))?;
+        let written = self.write(manifest);
+        let is_written = written.is_ok();
+        self.remember(Recent { manifest: Arc::clone(manifest), is_checked: true, is_written });
+        written
+    }
+
+    /// Writes the manifests in memory that could not be written before, or all of them.
+    pub(super) fn catch_up(&self, with_all: bool) -> io::Result<()> {
+        let kept: Vec<Recent> = self.recent.lock().iter().cloned().collect();
+        for kept in kept.iter().filter(|kept| kept.is_checked && (with_all || !kept.is_written)) {
+            self.write(&kept.manifest)?;
         }
-        self.remember(manifest);
+        self.recent.lock().iter_mut().for_each(|kept| kept.is_written |= kept.is_checked);
         Ok(())
+    }
+
+    fn write(&self, manifest: &Manifest) -> io::Result<()> {
+        if form::longest(manifest.geometry()) == 0 {
+            return Ok(());
+        }
+        let fresh = self.folder.join(format!("{}.new", self.next.fetch_add(1, Ordering::Relaxed)));
+        let written = write_new(&fresh, &form::encode(manifest))
+            .and_then(|()| fs::rename(&fresh, self.path(manifest.digest())));
+        if written.is_err() {
+            // On a full disk the part of it that was written is in the way.
+            let _ = fs::remove_file(&fresh);
+        }
+        written
     }
 
     /// Removes every manifest of a content that is not needed; returns how many. What is needed is asked after looking
@@ -110,29 +158,36 @@ impl ManifestStore {
         self.folder.join(digest.to_string())
     }
 
-    fn recall(&self, digest: Digest, size: u64) -> Option<Arc<Manifest>> {
+    fn recall(&self, digest: Digest, size: u64) -> Option<Stored> {
         let mut recent = self.recent.lock();
-        let is_it = |kept: &Arc<Manifest>| kept.digest() == digest && kept.geometry().size() == size;
+        let is_it =
+            |kept: &Recent| kept.manifest.digest() == digest && kept.manifest.geometry().size() == size;
         let at = recent.iter().position(is_it)?;
-        let manifest = recent.remove(at)?;
-        recent.push_front(Arc::clone(&manifest));
-        Some(manifest)
+        let kept = recent.remove(at)?;
+        let manifest = Arc::clone(&kept.manifest);
+        let stored = if kept.is_checked { Stored::Sound(manifest) } else { Stored::Unchecked(manifest) };
+        recent.push_front(kept);
+        Some(stored)
     }
 
     /// Keeps what has states in memory until others were used more recently.
-    fn remember(&self, manifest: &Arc<Manifest>) {
-        let bytes = |manifest: &Arc<Manifest>| size_of_val(manifest.states());
-        if manifest.states().is_empty() || bytes(manifest) > KEPT_BYTES {
+    fn remember(&self, fresh: Recent) {
+        let bytes = |kept: &Recent| size_of_val(kept.manifest.states());
+        if fresh.manifest.states().is_empty() || bytes(&fresh) > KEPT_BYTES {
             return;
         }
         let mut recent = self.recent.lock();
-        recent.retain(|kept| kept.digest() != manifest.digest());
-        recent.push_front(Arc::clone(manifest));
+        recent.retain(|kept| kept.manifest.digest() != fresh.manifest.digest());
+        recent.push_front(fresh);
         let mut total: usize = recent.iter().map(bytes).sum();
         while total > KEPT_BYTES || recent.len() > MAX_KEPT {
             total -= recent.pop_back().as_ref().map_or(total, bytes);
         }
     }
+}
+
+fn write_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)?.write_all(bytes)
 }
 
 #[cfg(test)]

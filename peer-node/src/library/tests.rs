@@ -1,6 +1,7 @@
 //! Stories of a whole library in a folder of its own. Nothing sleeps: everything waits for what must come.
 
 mod changing;
+mod damage;
 mod registering;
 mod remembering;
 mod serving;
@@ -31,6 +32,7 @@ struct Home {
 /// A library at work.
 struct Running {
     library: Library,
+    state: Arc<StateDir>,
     tracker: TaskTracker,
     cancel: CancellationToken,
 }
@@ -62,8 +64,10 @@ impl Home {
     async fn try_open(&self) -> Result<Running, LibraryError> {
         let state = Arc::new(StateDir::open(&self.at("share")).unwrap());
         let (tracker, cancel) = (TaskTracker::new(), CancellationToken::new());
-        let library = Library::open_at(self.pace, state, self.at("share"), &tracker, cancel.clone()).await?;
-        Ok(Running { library, tracker, cancel })
+        let library =
+            Library::open_at(self.pace, Arc::clone(&state), self.at("share"), &tracker, cancel.clone())
+                .await?;
+        Ok(Running { library, state, tracker, cancel })
     }
 
     async fn open(&self) -> Running {
@@ -76,13 +80,15 @@ impl Home {
         running
     }
 
-    /// Has the memory say that every file has that digest, so that a file that is hashed shows.
+    /// Has the memory say, in the form without checksums, that every file has that digest, so that a file that is hashed
+    /// shows.
     fn falsify_cache(&self, digest: Digest) {
         let file = self.at("share/.peerdex/hashes.jsonl");
         let lines = fs::read_to_string(&file).unwrap();
         let falsified = lines.lines().map(|line| {
             let mut line: serde_json::Value = serde_json::from_str(line).unwrap();
             line["digest"] = digest.to_string().into();
+            line.as_object_mut().unwrap().remove("check");
             format!("{line}\n")
         });
         fs::write(&file, falsified.collect::<String>()).unwrap();
@@ -180,8 +186,8 @@ async fn a_cancelled_library_ends_and_refuses() {
 #[tokio::test]
 async fn a_library_ends_when_nobody_holds_it() {
     let home = Home::new();
-    let Running { library, tracker, cancel: _ } = home.open_settled().await;
-    drop(library);
+    let Running { library, state, tracker, cancel: _ } = home.open_settled().await;
+    drop((library, state));
     tracker.close();
     tokio::time::timeout(PATIENCE, tracker.wait()).await.unwrap();
     home.open_settled().await;

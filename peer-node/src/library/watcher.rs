@@ -1,13 +1,17 @@
-use std::path::{Component, Path};
+use std::collections::HashSet;
+use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use notify::{Config, Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher as _};
 use parking_lot::{Mutex, RwLock};
+use rustix::io::Errno;
 
 use super::changes::Changes;
 use super::report::shown;
 use super::shares::{Shares, is_hidden, is_unfinished};
+
+/// The most folders that are not watched of which the number is known.
+const MAX_UNWATCHED: usize = 10_000;
 
 /// Hears from the system what changes in shared folders.
 ///
@@ -17,7 +21,64 @@ use super::shares::{Shares, is_hidden, is_unfinished};
 pub(super) struct Watcher {
     system: Mutex<Option<RecommendedWatcher>>,
     interest: Arc<Interest>,
-    has_warned: AtomicBool,
+    /// Why nothing is watched at all.
+    failure: Option<Failure>,
+    unwatched: Mutex<Unwatched>,
+}
+
+/// How far the system reports changes of shared folders. What it does not report is noticed at the next rescan.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Watching {
+    /// All folders are watched.
+    All,
+    /// None is.
+    None {
+        /// What the system said.
+        error: String,
+        /// It is a limit of the system that can be raised.
+        is_over_limit: bool,
+    },
+    /// Some are not.
+    Partly {
+        /// How many; counted up to a bound.
+        folders: usize,
+        /// What the system said of the last of them.
+        error: String,
+        /// It is a limit of the system that can be raised.
+        is_over_limit: bool,
+    },
+}
+
+#[derive(Debug, Clone)]
+struct Failure {
+    error: String,
+    is_over_limit: bool,
+}
+
+/// The folders that are not watched.
+#[derive(Debug, Default)]
+struct Unwatched {
+    folders: HashSet<PathBuf>,
+    last: Option<Failure>,
+}
+
+impl From<&notify::Error> for Failure {
+    fn from(error: &notify::Error) -> Self {
+        let is_limit = |errno: Option<i32>| {
+            [Errno::NOSPC, Errno::MFILE].iter().any(|limit| errno == Some(limit.raw_os_error()))
+        };
+        let is_over_limit = match &error.kind {
+            notify::ErrorKind::MaxFilesWatch => true,
+            notify::ErrorKind::Io(error) => is_limit(error.raw_os_error()),
+            _ => false,
+        };
+        let error = match &error.kind {
+            notify::ErrorKind::MaxFilesWatch => "the limit of inotify watches is reached".to_owned(),
+            notify::ErrorKind::Io(error) => error.to_string(),
+            _ => error.to_string(),
+        };
+        Self { error, is_over_limit }
+    }
 }
 
 /// Decides which events matter, and passes those on.
@@ -37,21 +98,51 @@ impl Watcher {
         let system = system.inspect_err(|error| {
             tracing::warn!(%error, "cannot watch folders; changes are noticed at the next rescan");
         });
-        Self { system: Mutex::new(system.ok()), interest, has_warned: AtomicBool::new(false) }
+        let failure = system.as_ref().err().map(Failure::from);
+        Self { system: Mutex::new(system.ok()), interest, failure, unwatched: Mutex::default() }
+    }
+
+    /// Returns how far changes are reported.
+    pub(super) fn watching(&self) -> Watching {
+        if let Some(Failure { error, is_over_limit }) = self.failure.clone() {
+            return Watching::None { error, is_over_limit };
+        }
+        let unwatched = self.unwatched.lock();
+        match (&unwatched.last, unwatched.folders.len()) {
+            (None, _) | (_, 0) => Watching::All,
+            (Some(Failure { error, is_over_limit }), folders) => {
+                Watching::Partly { folders, error: error.clone(), is_over_limit: *is_over_limit }
+            }
+        }
     }
 
     /// Watches one folder, without those in it. It may be watched already. Waits for the system: not for async code.
     pub(super) fn watch(&self, folder: &Path) {
-        let Some(system) = &mut *self.system.lock() else { return };
-        let Err(error) = system.watch(folder, RecursiveMode::NonRecursive) else { return };
+        let watched = match &mut *self.system.lock() {
+            Some(system) => system.watch(folder, RecursiveMode::NonRecursive),
+            None => return,
+        };
+        let mut unwatched = self.unwatched.lock();
+        let Err(error) = watched else {
+            unwatched.folders.remove(folder);
+            return;
+        };
         let is_gone = match &error.kind {
             notify::ErrorKind::PathNotFound => true,
             notify::ErrorKind::Io(error) => error.kind() == std::io::ErrorKind::NotFound,
             _ => false,
         };
-        if !is_gone && !self.has_warned.swap(true, Ordering::Relaxed) {
+        if is_gone {
+            unwatched.folders.remove(folder);
+            return;
+        }
+        if unwatched.last.is_none() {
             let path = shown(folder);
             tracing::warn!(%error, path, "cannot watch a folder; changes are noticed at the next rescan");
+        }
+        unwatched.last = Some(Failure::from(&error));
+        if unwatched.folders.len() < MAX_UNWATCHED {
+            unwatched.folders.insert(folder.to_owned());
         }
     }
 
@@ -123,6 +214,21 @@ mod tests {
         }
         let touched = interest.changes.take();
         (touched.places.iter().map(|place| place.to_str().unwrap().to_owned()).collect(), touched.all)
+    }
+
+    #[test]
+    fn a_folder_that_is_not_watched_counts_until_it_is() {
+        let home = tempfile::tempdir().unwrap();
+        let shares = Arc::new(Shares::of_root(home.path().into()));
+        let watcher = Watcher::new(shares, Arc::default());
+        assert_eq!(watcher.watching(), Watching::All);
+        let mut unwatched = watcher.unwatched.lock();
+        unwatched.folders.insert(home.path().into());
+        unwatched.last = Some(Failure::from(&notify::Error::new(notify::ErrorKind::MaxFilesWatch)));
+        drop(unwatched);
+        assert!(matches!(watcher.watching(), Watching::Partly { folders: 1, is_over_limit: true, .. }));
+        watcher.watch(home.path());
+        assert_eq!(watcher.watching(), Watching::All);
     }
 
     fn event(kind: EventKind, path: &str) -> Event {

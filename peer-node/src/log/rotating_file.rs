@@ -1,7 +1,8 @@
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 use rustix::fs::OFlags;
@@ -11,6 +12,9 @@ const LIMIT: u64 = 8 << 20;
 
 /// How many logs are kept besides the current one.
 const KEPT: u32 = 4;
+
+/// How often the name of the log is looked at.
+const LOOK: Duration = Duration::from_secs(1);
 
 /// A log file that is set aside as `.1`, `.2` and so on when it has grown to its limit.
 ///
@@ -27,6 +31,8 @@ struct Current {
     file: File,
     /// The bytes in the file, or since the last attempt to set it aside that failed.
     length: u64,
+    /// When the file's name was last looked at.
+    looked: Instant,
 }
 
 impl RotatingFile {
@@ -38,12 +44,13 @@ impl RotatingFile {
     fn with_limit(path: PathBuf, limit: u64) -> io::Result<Self> {
         let file = append_to(&path)?;
         let length = file.metadata()?.len();
-        Ok(Self { path, limit, current: Mutex::new(Current { file, length }) })
+        Ok(Self { path, limit, current: Mutex::new(Current { file, length, looked: Instant::now() }) })
     }
 
     /// Adds a line, with its end.
     pub(crate) fn append(&self, line: &[u8]) {
         let mut current = self.current.lock();
+        self.follow_name(&mut current);
         if current.length > 0 && current.length.saturating_add(line.len() as u64) > self.limit {
             if let Ok(file) = set_aside(&self.path).and_then(|()| append_to(&self.path)) {
                 current.file = file;
@@ -53,6 +60,25 @@ impl RotatingFile {
         current.length += line.len() as u64;
         // A full disk loses lines of the log, nothing else.
         let _ = current.file.write_all(line);
+    }
+}
+
+impl RotatingFile {
+    /// Goes on with a new file if somebody has removed or replaced the one that is open; looks once a second at most.
+    fn follow_name(&self, current: &mut Current) {
+        if current.looked.elapsed() < LOOK {
+            return;
+        }
+        current.looked = Instant::now();
+        let is_it = |named: fs::Metadata| {
+            current.file.metadata().is_ok_and(|open| (open.dev(), open.ino()) == (named.dev(), named.ino()))
+        };
+        if !fs::symlink_metadata(&self.path).is_ok_and(is_it)
+            && let Ok(file) = append_to(&self.path)
+        {
+            current.length = file.metadata().map_or(0, |open| open.len());
+            current.file = file;
+        }
     }
 }
 
@@ -120,6 +146,20 @@ mod tests {
             RotatingFile::with_limit(path.clone(), 10).unwrap().append(line.as_bytes());
         }
         assert_eq!(contents(folder.path()), ["9\n", "12345\n678\n"]);
+    }
+
+    #[test]
+    fn a_log_that_was_removed_goes_on_in_a_new_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("node.log");
+        let log = RotatingFile::open(path.clone()).unwrap();
+        log.append(b"one\n");
+        fs::remove_file(&path).unwrap();
+        let mut current = log.current.lock();
+        current.looked = current.looked.checked_sub(LOOK).unwrap();
+        drop(current);
+        log.append(b"two\n");
+        assert_eq!(fs::read_to_string(&path).unwrap(), "two\n");
     }
 
     #[test]

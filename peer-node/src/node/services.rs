@@ -19,6 +19,7 @@ use crate::lan::{Neighbours, NeighboursConfig, Settings};
 use crate::library::Library;
 use crate::native::{Links, LinksConfig};
 use crate::partials::Partials;
+use crate::source_address::SourceAddress;
 use crate::state_dir::StateDir;
 use crate::torrent::offers::Offers;
 use crate::torrent::{Bridge, TorrentConfig, fresh_peer_id};
@@ -102,6 +103,7 @@ impl Services {
             cancel: ground.cancel.clone(),
         };
         let downloads = Downloads::open(config).await;
+        ground.tracker.spawn(downloads.clone().keep_listed(ground.state.health()));
         let offers = ground.offers(&index, &downloads, &wires);
         Self { index, finder, neighbours, transport, links, wires, downloads, offers }
     }
@@ -162,7 +164,8 @@ impl Ground {
 
     fn index(&self, address: String, partials: &Partials, probe_key: ProbeKey) -> IndexClient {
         let agent = concat!("peer-node/", env!("CARGO_PKG_VERSION")).to_owned();
-        let config = IndexConfig { address, port: self.address.port(), agent };
+        let source = SourceAddress::of_listener(self.address.ip());
+        let config = IndexConfig { address, source, port: self.address.port(), agent };
         let shares = NodeShares { library: self.library.clone(), partials: partials.clone() };
         let identity = Arc::clone(&self.identity);
         IndexClient::start(config, identity, shares, probe_key, &self.tracker, self.cancel.clone())

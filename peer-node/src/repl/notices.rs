@@ -12,8 +12,10 @@ use crate::index_client::{IndexStatus, Reachability};
 use crate::library::{Hashing, Library};
 use crate::node::Node;
 use crate::repl::look::Style;
+use crate::repl::reach_text::unreachable_because;
 use crate::repl::room_news::RoomNews;
 use crate::repl::session::count;
+use crate::repl::state_news::StateNews;
 use crate::transfers::{DownloadId, DownloadState, DownloadView};
 
 /// How often downloads in the background are looked at.
@@ -41,6 +43,7 @@ pub(crate) enum Told {
 
 /// Watches a node for what is worth telling.
 pub(crate) struct Notices {
+    own: SocketAddr,
     index: watch::Receiver<IndexStatus>,
     told: Told,
     hashing: watch::Receiver<Hashing>,
@@ -49,12 +52,14 @@ pub(crate) struct Notices {
     library: Library,
     downloads: Downloads,
     room: RoomNews,
+    state: StateNews,
 }
 
 impl Notices {
     /// Begins with what was told in the greeting.
     pub(crate) fn new(node: &Arc<Node>, told: Told, hashes: bool) -> Self {
         Self {
+            own: node.address(),
             index: node.index().status(),
             told,
             hashing: node.library().hashing(),
@@ -62,13 +67,14 @@ impl Notices {
             library: node.library().clone(),
             downloads: node.downloads().clone(),
             room: RoomNews::default(),
+            state: StateNews::new(node.state()),
         }
     }
 
     /// Waits for the next thing to tell. Cancel safe.
     pub(crate) async fn next(&mut self, background: &mut Vec<DownloadId>) -> Notice {
         loop {
-            if let Some(text) = self.of_index().or_else(|| self.of_hashing()) {
+            if let Some(text) = self.of_index().or_else(|| self.of_hashing()).or_else(|| self.state.next()) {
                 return Notice { style: Style::Warning, text };
             }
             if let Some(notice) = self.of_downloads(background) {
@@ -77,6 +83,7 @@ impl Notices {
             tokio::select! {
                 Ok(()) = self.index.changed() => {}
                 Ok(()) = self.hashing.changed(), if self.hashes => {}
+                Ok(()) = self.state.changed() => {}
                 () = tokio::time::sleep(PAUSE) => {}
             }
         }
@@ -84,7 +91,7 @@ impl Notices {
 
     fn of_index(&mut self) -> Option<String> {
         let status = self.index.borrow_and_update().clone();
-        let (told, text) = news(&self.told, &status)?;
+        let (told, text) = news(self.own, &self.told, &status)?;
         self.told = told;
         Some(text)
     }
@@ -135,7 +142,7 @@ fn over(view: &DownloadView) -> Notice {
 }
 
 /// Says what is new about the index, and what is told with that.
-pub(crate) fn news(told: &Told, status: &IndexStatus) -> Option<(Told, String)> {
+pub(crate) fn news(own: SocketAddr, told: &Told, status: &IndexStatus) -> Option<(Told, String)> {
     match (told, status) {
         (Told::Online(_), IndexStatus::Offline { error, .. }) => {
             let error = display_safe(error);
@@ -154,19 +161,20 @@ pub(crate) fn news(told: &Told, status: &IndexStatus) -> Option<(Told, String)> 
             };
             // It is about to say; then it is told at once.
             (reached.is_some() && *told != Told::Online(reached))
-                .then(|| (Told::Online(reached), online(told, *you, reachable)))
+                .then(|| (Told::Online(reached), online(own, told, *you, reachable)))
         }
         _ => None,
     }
 }
 
-fn online(told: &Told, you: SocketAddr, reachable: &Reachability) -> String {
+fn online(own: SocketAddr, told: &Told, you: SocketAddr, reachable: &Reachability) -> String {
+    if let Some(reason) = unreachable_because(own, you, reachable) {
+        return format!(
+            "others cannot reach this node at {you}: {reason}; its files are not listed, downloads work all the same"
+        );
+    }
     match (told, reachable) {
         (Told::Online(Some(false)), Reachability::Yes) => format!("others can reach this node at {you} now"),
-        (_, Reachability::No { reason }) => format!(
-            "others cannot reach this node at {you}: {}; its files are not listed, downloads work all the same",
-            display_safe(reason)
-        ),
         _ => format!("the index is there, and others can reach this node at {you}"),
     }
 }
@@ -195,7 +203,7 @@ mod tests {
     }
 
     fn text(told: &Told, status: &IndexStatus) -> Option<String> {
-        news(told, status).map(|(_, text)| text)
+        news("127.0.0.1:7".parse().unwrap(), told, status).map(|(_, text)| text)
     }
 
     #[tokio::test]

@@ -1,12 +1,17 @@
 //! The doctor: what keeps a node from working well, and what to do about it.
 
 use std::net::SocketAddr;
+use std::path::Path;
 use std::process::Command;
 
+use tests::content::Content;
+use tests::eventually::{SOON, until};
 use tests::free_port::free_port;
 use tests::home::Home;
+use tests::namespaces::Namespaces;
 use tests::network::Network;
-use tests::peer::{peer_node, run, script};
+use tests::peer::{Peer, peer_node, run, script};
+use tests::process::Process;
 use tests::programs::programs;
 
 /// Returns the line about a thing, in its fields.
@@ -56,4 +61,58 @@ fn few_descriptors_are_told() {
     let said = String::from_utf8_lossy(&output.stdout).into_owned();
     let files = about(&said, "open files");
     assert!(files[0] == "warning" && files[2] == "at most 200" && files[3].contains("ulimit"), "{files:?}");
+}
+
+#[test]
+fn a_loopback_listener_with_a_remote_index_is_named() {
+    let Some(network) = Namespaces::new(2) else { return };
+    let (data, home) = (Home::new(), Home::new());
+    let inside = |host: usize, program: &Path| {
+        let mut command = Command::new("ip");
+        command.args(["netns", "exec", network.host(host)]).arg(program);
+        command
+    };
+    let mut index = inside(0, &programs().index_server);
+    index.args(["--listen", "10.99.0.1:1313", "--data-dir"]).arg(data.path());
+    let _index = Process::spawn("index-server", index);
+    let doctor = |options: &[&str]| {
+        let mut doctor = inside(1, &programs().peer_node);
+        doctor
+            .args(["doctor", "12349", "--index", "10.99.0.1", "--share-dir"])
+            .arg(home.path())
+            .args(options);
+        String::from_utf8_lossy(&run(doctor, "").stdout).into_owned()
+    };
+    let mut said = String::new();
+    until("the index is there", SOON, || {
+        said = doctor(&[]);
+        about(&said, "index")[0] == "ok"
+    });
+    let port = about(&said, "port");
+    assert!(port[0] == "problem" && port[2].contains("listens on 127.0.0.1 only"), "{port:?}");
+    assert!(port[3].contains("--listen-host 0.0.0.0"), "{port:?}");
+    let mut banner = inside(1, &programs().peer_node);
+    banner.args(["12349", "--index", "10.99.0.1", "--share-dir"]).arg(home.path());
+    let status = String::from_utf8_lossy(&run(banner, "search x\nstatus\n").stdout).into_owned();
+    let seen = status.lines().find(|line| line.starts_with("seen as")).expect("how the index sees it");
+    assert!(seen.contains("listens on 127.0.0.1 only; restart it with --listen-host"), "{seen}");
+    let said = doctor(&["--listen-host", "10.99.0.2"]);
+    assert_eq!(about(&said, "port")[0], "ok", "{said}");
+}
+
+#[test]
+fn a_node_is_seen_where_it_listens() {
+    let (mut network, home, content) = (Network::new(), Home::new(), Content::random(820, 5000));
+    home.put("a.bin", &content);
+    let mut node = Command::new(&programs().peer_node);
+    node.args(["0", "--listen-host", "127.0.0.7", "--index", &network.index.address().to_string()]);
+    node.arg("--share-dir").arg(home.path()).env("NO_COLOR", "1");
+    let mut peer = Peer::launch(node);
+    assert_eq!(peer.address().ip().to_string(), "127.0.0.7");
+    network.wait_for_files(peer.address(), 1);
+    network.node(&[]).fetch(&content);
+    let said = peer.say("doctor").text();
+    assert!(about(&said, "index")[2].contains("connected as 127.0.0.7:"), "{said}");
+    assert_eq!(about(&said, "watching")[0], "ok", "{said}");
+    assert_ne!(about(&said, "state folder")[0], "problem", "{said}");
 }

@@ -8,6 +8,7 @@ use protocol::digest::Digest;
 use super::super::file_identity::FileIdentity;
 use super::super::hash_job::{HashFault, hash_file};
 use super::super::report::{Skip, SkipReason, shown};
+use super::super::shares;
 use super::super::work_queue::Retry;
 use super::{Actor, Done};
 
@@ -26,10 +27,8 @@ impl Actor {
             let active = self.meter.begin(&location, context.cancel.child_token());
             self.tasks.spawn_blocking(move || {
                 let hashed = hash_file(&location, identity, &active.read, &active.cancel).map(Arc::new);
-                let result = hashed.and_then(|manifest| {
-                    let since = context.remember(&location, identity, &manifest)?;
-                    Ok((manifest.digest(), since))
-                });
+                let result = hashed
+                    .map(|manifest| (manifest.digest(), context.remember(&location, identity, &manifest)));
                 Done::Hash(HashOutcome { location, identity, result })
             });
         }
@@ -62,11 +61,39 @@ impl Actor {
                 SkipReason::Unreadable(error.kind())
             }
         };
+        // One that was hashed again because its content was in doubt is not shared any more.
+        self.inventory.doubt(&location);
         match self.queue.retry(&location, reason.clone(), Instant::now()) {
             Retry::Soon => tracing::debug!(path, %reason, "a file will be hashed again soon"),
             Retry::Aside => self.notices.tell(&Skip { location, reason }),
             Retry::Dropped => {}
         }
+    }
+
+    /// Writes what is known again, because the state folder was made again, and looks at everything.
+    pub(super) fn restore(&mut self) {
+        let (context, shares) = (Arc::clone(&self.context), Arc::clone(&self.shares));
+        let listing = self.inventory.listing();
+        self.tasks.spawn_blocking(move || {
+            if let Err(error) = shares::save(&shares, &context.state.shares()) {
+                tracing::warn!(%error, "cannot write the list of shares again");
+            }
+            for lost in context.restore(&listing) {
+                context.changes.suspect(lost);
+            }
+            // The folders that were watched may be others now.
+            context.changes.touch_all();
+            Done::Clean
+        });
+    }
+
+    /// Tries again to write what could not be written.
+    pub(super) fn catch_up(&mut self) {
+        let context = Arc::clone(&self.context);
+        self.tasks.spawn_blocking(move || {
+            context.catch_up();
+            Done::Clean
+        });
     }
 
     /// Removes what is remembered of files that are no longer there.

@@ -104,7 +104,7 @@ impl Actor {
 
     /// Has the changed places looked at.
     pub(super) fn take_changes(&mut self) {
-        let Touched { places, doubted, all } = self.context.changes.take();
+        let Touched { places, doubted, suspected, all } = self.context.changes.take();
         tracing::trace!(places = places.len(), doubted = doubted.len(), all, "places have changed");
         self.scans.note(places, all);
         for location in doubted {
@@ -113,12 +113,17 @@ impl Actor {
                 self.queue.add(&location, identity, When::Last);
             }
         }
+        for location in suspected {
+            if let Some(identity) = self.inventory.identity_of(&location) {
+                self.queue.add(&location, identity, When::Last);
+            }
+        }
     }
 
     /// Finds the digest of a file in the memory, or has it hashed.
     fn want(&mut self, location: &Path, identity: FileIdentity) {
-        if let Some((digest, since)) = self.context.cache.find(location, identity) {
-            self.inventory.confirm(location, identity, digest, since);
+        if let Some(known) = self.context.cache.find(location, identity) {
+            self.inventory.confirm(location, identity, known.digest, known.since);
             self.queue.remove(location);
             return;
         }

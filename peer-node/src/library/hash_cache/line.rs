@@ -3,10 +3,14 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use protocol::digest::Digest;
 use protocol::limits::MAX_FILE_SIZE;
+use protocol::sha256::sha256;
 use serde::{Deserialize, Serialize};
 
 use super::super::stored_path::StoredPath;
 use super::{FileIdentity, Hashed};
+
+/// The length of a checksum: no accident gets past 64 bits.
+const CHECK_DIGITS: usize = 16;
 
 /// One line of the file.
 #[derive(Debug, Serialize, Deserialize)]
@@ -20,28 +24,71 @@ struct Line {
     digest: String,
     /// In seconds since 1970.
     since: u64,
+    /// The beginning of the SHA-256 of the line without this field; release 0.1.0 wrote none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    check: Option<String>,
 }
 
-/// Returns the line with its end.
+/// What a line says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Decoded {
+    /// It has a checksum, which is right.
+    Checked(Hashed),
+    /// Release 0.1.0 wrote it, without a checksum.
+    Unchecked(Hashed),
+    /// It is not what was written.
+    Damaged,
+}
+
+/// Returns the line with its checksum and its end.
 pub(super) fn encode(hashed: &Hashed) -> io::Result<Vec<u8>> {
+    encode_as(hashed, true)
+}
+
+/// Returns the line with its end, and with a checksum only if what it says is vouched for.
+pub(super) fn encode_as(hashed: &Hashed, is_checked: bool) -> io::Result<Vec<u8>> {
     let FileIdentity { dev, ino, size, mtime_ns, ctime_ns } = hashed.identity;
     let since = hashed.since.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
     let location = hashed.location.as_path().into();
     let digest = hashed.digest.to_string();
-    let line = Line { location, dev, ino, size, mtime_ns, ctime_ns, digest, since };
+    let mut line = Line { location, dev, ino, size, mtime_ns, ctime_ns, digest, since, check: None };
+    if is_checked {
+        line.check = Some(checksum(&line)?);
+    }
     let mut bytes = serde_json::to_vec(&line)?;
     bytes.push(b'\n');
     Ok(bytes)
 }
 
-/// Reads a line; `None` if it is none that could have been written whole.
-pub(super) fn decode(bytes: &[u8]) -> Option<Hashed> {
-    let bytes = bytes.strip_suffix(b"\n")?;
-    let Line { location, dev, ino, size, mtime_ns, ctime_ns, digest, since } =
-        serde_json::from_slice(bytes).ok()?;
+/// Reads a line.
+pub(super) fn decode(bytes: &[u8]) -> Decoded {
+    let line = bytes.strip_suffix(b"\n").and_then(|line| serde_json::from_slice::<Line>(line).ok());
+    let Some(mut line) = line else { return Decoded::Damaged };
+    let check = line.check.take();
+    let is_right = |check: &String| checksum(&line).is_ok_and(|expected| expected == *check);
+    if check.as_ref().is_some_and(|check| !is_right(check)) {
+        return Decoded::Damaged;
+    }
+    match hashed(line) {
+        Some(hashed) if check.is_some() => Decoded::Checked(hashed),
+        Some(hashed) => Decoded::Unchecked(hashed),
+        None => Decoded::Damaged,
+    }
+}
+
+fn hashed(line: Line) -> Option<Hashed> {
+    let Line { location, dev, ino, size, mtime_ns, ctime_ns, digest, since, check: _ } = line;
     let since = UNIX_EPOCH.checked_add(Duration::from_secs(since)).unwrap_or(SystemTime::UNIX_EPOCH);
     let identity = FileIdentity { dev, ino, size, mtime_ns, ctime_ns };
     let hashed = Hashed { location: location.into(), identity, digest: digest.parse().ok()?, since };
     let is_possible = size <= MAX_FILE_SIZE && (size == 0) == (hashed.digest == Digest::OF_NOTHING);
     (is_possible && hashed.location.is_absolute()).then_some(hashed)
+}
+
+/// Returns the checksum of a line that has none yet: 16 hexadecimal digits.
+fn checksum(line: &Line) -> io::Result<String> {
+    debug_assert!(line.check.is_none(), "the checksum does not cover itself");
+    let mut digits = sha256(&serde_json::to_vec(line)?).to_string();
+    digits.truncate(CHECK_DIGITS);
+    Ok(digits)
 }

@@ -15,9 +15,9 @@ fn hashed(location: impl Into<PathBuf>, ino: u64, digest: u8) -> Hashed {
 }
 
 fn found(cache: &HashCache, hashed: &Hashed) -> Option<u8> {
-    let (digest, since) = cache.find(&hashed.location, hashed.identity)?;
-    assert_eq!(since, hashed.since);
-    Some(digest.as_bytes()[0])
+    let known = cache.find(&hashed.location, hashed.identity)?;
+    assert_eq!(known.since, hashed.since);
+    Some(known.digest.as_bytes()[0])
 }
 
 #[test]
@@ -105,5 +105,76 @@ fn the_file_is_rewritten_when_most_of_it_is_of_no_use() {
         assert_eq!(found(&cache, &hashed("/s/149", 149, 0)), None);
         assert_eq!(found(&cache, &hashed("/s/150", 150, 0)), Some(1));
         assert_eq!(found(&cache, &hashed("/s/new", 1000, 0)), Some(2));
+    }
+}
+
+#[test]
+fn a_line_changed_anywhere_is_skipped() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("hashes.jsonl");
+    let kept = hashed("/s/x", 1, 1);
+    HashCache::open(&path).unwrap().insert(kept.clone()).unwrap();
+    let whole = fs::read(&path).unwrap();
+    for at in 0..whole.len() - 1 {
+        let mut damaged = whole.clone();
+        damaged[at] ^= 1;
+        fs::write(&path, &damaged).unwrap();
+        let cache = HashCache::open(&path).unwrap();
+        // A damaged name of the checksum's field makes a line of the old form.
+        let known = cache.find(&kept.location, kept.identity);
+        assert!(known.is_none_or(|known| !known.is_checked && known.digest == kept.digest), "{at}");
+    }
+}
+
+#[test]
+fn a_line_of_release_0_1_0_is_known_but_not_vouched_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("hashes.jsonl");
+    let old = format!(
+        r#"{{"location":"/s/x","dev":1,"ino":1,"size":5,"mtime_ns":-3,"ctime_ns":{},"digest":"{}","since":1700000000}}"#,
+        i64::MAX,
+        Digest::from_bytes([1; 32])
+    );
+    fs::write(&path, format!("{old}\n")).unwrap();
+    let cache = HashCache::open(&path).unwrap();
+    let asked = hashed("/s/x", 1, 1);
+    let is_checked = |cache: &HashCache| cache.find(&asked.location, asked.identity).unwrap().is_checked;
+    assert!(!is_checked(&cache));
+    cache.restore().unwrap();
+    assert!(!is_checked(&HashCache::open(&path).unwrap()), "rewriting is no proof");
+    cache.insert(asked.clone()).unwrap();
+    assert!(is_checked(&cache) && is_checked(&HashCache::open(&path).unwrap()));
+}
+
+#[test]
+fn a_removed_file_is_written_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("hashes.jsonl");
+    let cache = HashCache::open(&path).unwrap();
+    cache.insert(hashed("/s/a", 1, 1)).unwrap();
+    fs::remove_file(&path).unwrap();
+    cache.restore().unwrap();
+    cache.insert(hashed("/s/b", 2, 2)).unwrap();
+    let cache = HashCache::open(&path).unwrap();
+    let both = (found(&cache, &hashed("/s/a", 1, 0)), found(&cache, &hashed("/s/b", 2, 0)));
+    assert_eq!(both, (Some(1), Some(2)));
+}
+
+#[test]
+fn lines_that_do_not_fit_the_disk_are_written_later() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("hashes.jsonl");
+    let cache = HashCache::open(&path).unwrap();
+    let full = File::options().write(true).open("/dev/full").unwrap();
+    let real = std::mem::replace(&mut cache.inner.lock().file, full);
+    assert!(cache.insert(hashed("/s/a", 1, 1)).is_err());
+    assert!(cache.insert(hashed("/s/b", 2, 2)).is_err() && cache.catch_up().is_err());
+    assert_eq!(found(&cache, &hashed("/s/a", 1, 0)), Some(1));
+    cache.inner.lock().file = real;
+    cache.catch_up().unwrap();
+    cache.insert(hashed("/s/c", 3, 3)).unwrap();
+    let cache = HashCache::open(&path).unwrap();
+    for (name, ino) in [("/s/a", 1), ("/s/b", 2), ("/s/c", 3)] {
+        assert!(found(&cache, &hashed(name, ino, 0)).is_some(), "{name}");
     }
 }

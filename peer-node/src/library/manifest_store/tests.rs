@@ -13,7 +13,11 @@ fn store(folder: &tempfile::TempDir) -> ManifestStore {
 }
 
 fn load(store: &ManifestStore, manifest: &Manifest) -> Option<Arc<Manifest>> {
-    store.load(manifest.digest(), manifest.geometry().size()).unwrap()
+    match store.load(manifest.digest(), manifest.geometry().size()).unwrap() {
+        Stored::Sound(manifest) => Some(manifest),
+        Stored::Unchecked(manifest) => panic!("{} has no checksum", manifest.digest()),
+        Stored::Missing => None,
+    }
 }
 
 #[test]
@@ -21,7 +25,7 @@ fn manifests_survive_their_files() {
     let folder = tempfile::tempdir().unwrap();
     let kept = manifest(700_000, 1);
     store(&folder).save(&kept).unwrap();
-    assert_eq!(fs::metadata(folder.path().join(kept.digest().to_string())).unwrap().len(), 64);
+    assert_eq!(fs::metadata(folder.path().join(kept.digest().to_string())).unwrap().len(), 64 + 40);
     assert_eq!(load(&store(&folder), &kept), Some(kept));
     assert_eq!(load(&store(&folder), &manifest(700_000, 2)), None);
 }
@@ -41,7 +45,7 @@ fn contents_of_one_piece_need_no_file() {
 fn a_manifest_of_a_wrong_length_is_none_and_is_written_anew() {
     let folder = tempfile::tempdir().unwrap();
     let kept = manifest(700_000, 1);
-    for length in [0, 1, 32, 63, 65] {
+    for length in [0, 1, 32, 63, 65, 104, 105] {
         fs::write(folder.path().join(kept.digest().to_string()), vec![0; length]).unwrap();
         assert_eq!(load(&store(&folder), &kept), None, "{length}");
         store(&folder).save(&kept).unwrap();
@@ -72,8 +76,45 @@ fn memory_holds_the_last_used_up_to_a_bound() {
     for number in 0..MAX_KEPT + 50 {
         let digest = Digest::from_bytes([u8::try_from(number % 256).unwrap(); 32]);
         let states = vec![protocol::sha256::State::INITIAL; 4095];
-        store.remember(&Arc::new(Manifest::from_states(digest, geometry, states).unwrap()));
+        let manifest = Arc::new(Manifest::from_states(digest, geometry, states).unwrap());
+        store.remember(Recent { manifest, is_checked: true, is_written: true });
     }
-    let total: usize = store.recent.lock().iter().map(|kept| size_of_val(kept.states())).sum();
+    let total: usize = store.recent.lock().iter().map(|kept| size_of_val(kept.manifest.states())).sum();
     assert!(total <= KEPT_BYTES && total > KEPT_BYTES / 2, "{total}");
+}
+
+#[test]
+fn a_damaged_manifest_is_removed_and_an_old_one_is_not_vouched_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let kept = manifest(700_000, 1);
+    let (digest, size) = (kept.digest(), kept.geometry().size());
+    let path = folder.path().join(digest.to_string());
+    fs::write(&path, kept.state_bytes()).unwrap();
+    let old = store(&folder);
+    assert_eq!(old.load(digest, size).unwrap(), Stored::Unchecked(Arc::clone(&kept)));
+    assert!(!old.has(digest, size));
+    old.save(&kept).unwrap();
+    assert_eq!(load(&old, &kept).as_ref(), Some(&kept));
+    let mut damaged = fs::read(&path).unwrap();
+    damaged[40] ^= 1;
+    fs::write(&path, damaged).unwrap();
+    assert_eq!(load(&store(&folder), &kept), None);
+    assert!(!path.exists());
+}
+
+#[test]
+fn what_cannot_be_written_is_kept_in_memory_and_written_later() {
+    let home = tempfile::tempdir().unwrap();
+    let folder = home.path().join("manifests");
+    let (store, kept) = (ManifestStore::new(folder.clone()), manifest(700_000, 1));
+    assert!(store.save(&kept).is_err());
+    assert_eq!(load(&store, &kept).as_ref(), Some(&kept));
+    assert!(store.catch_up(false).is_err());
+    fs::create_dir(&folder).unwrap();
+    store.catch_up(false).unwrap();
+    assert_eq!(load(&ManifestStore::new(folder.clone()), &kept).as_ref(), Some(&kept));
+    fs::remove_dir_all(&folder).unwrap();
+    fs::create_dir(&folder).unwrap();
+    store.catch_up(true).unwrap();
+    assert_eq!(load(&ManifestStore::new(folder), &kept).as_ref(), Some(&kept));
 }

@@ -66,7 +66,7 @@ async fn manifests_are_kept_and_made_again_when_lost() {
     let digest = sha256(&content);
     home.open_settled().await.stop().await;
     let file = home.at("share/.peerdex/manifests").join(digest.to_string());
-    assert_eq!(fs::read(&file).unwrap(), manifest(&content).state_bytes());
+    assert!(fs::read(&file).unwrap().starts_with(&manifest(&content).state_bytes()));
     fs::remove_file(&file).unwrap();
 
     let running = home.open_settled().await;

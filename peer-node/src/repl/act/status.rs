@@ -1,5 +1,6 @@
 use protocol::escape::display_safe;
 use protocol::units::{Size, Span};
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::limit::limits_text;
@@ -10,6 +11,7 @@ use crate::repl::bar::percent;
 use crate::repl::columns::pad;
 use crate::repl::failure::Failure;
 use crate::repl::look::Style;
+use crate::repl::reach_text::unreachable_because;
 use crate::repl::session::{Session, count, show_path};
 use protocol::index::Statistics;
 
@@ -28,12 +30,14 @@ pub(super) async fn status(session: &mut Session) -> Result<(), Failure> {
         ("listening", session.node.address().to_string()),
         ("folder", show_path(session.node.share_dir())),
     ];
-    lines.extend(index_lines(&display_safe(&session.index), &status));
+    lines.extend(index_lines(session.node.address(), &display_safe(&session.index), &status));
     lines.extend(neighbours_text(&session.node).map(|text| ("lan", text)));
     lines.extend(statistics.map(|statistics| ("network", network(&statistics))));
     let files = session.node.library().files();
     let shared = format!("{}, {}", count(files.len() as u64, "file"), Size(files.total_bytes()));
     lines.push(("shared", shared));
+    let health = session.node.state().health();
+    lines.extend(health.borrow().troubles().map(|trouble| ("trouble", display_safe(&trouble).into_owned())));
     lines.extend(hashing_text(&session.node.library().hashing().borrow()).map(|text| ("hashing", text)));
     let downloads = count(session.node.downloads().running() as u64, "download");
     let uploads = count(session.node.uploads().len() as u64, "upload");
@@ -56,9 +60,13 @@ pub(super) async fn status(session: &mut Session) -> Result<(), Failure> {
 }
 
 /// Says how the connection to the index is, and how it sees this node.
-fn index_lines(index: &str, status: &IndexStatus) -> Vec<(&'static str, String)> {
+fn index_lines(own: SocketAddr, index: &str, status: &IndexStatus) -> Vec<(&'static str, String)> {
     let IndexStatus::Online { you, reachable, registered, synced, trouble, .. } = status else {
         return vec![("index", format!("{index}, {status}"))];
+    };
+    let reached = match unreachable_because(own, *you, reachable) {
+        Some(reason) => format!("not reachable: {reason}"),
+        None => reachable.to_string(),
     };
     let mut known = count(u64::from(*registered), "file");
     match (trouble, synced) {
@@ -68,7 +76,7 @@ fn index_lines(index: &str, status: &IndexStatus) -> Vec<(&'static str, String)>
     }
     vec![
         ("index", format!("{index}, connected")),
-        ("seen as", format!("{you}, {reachable}")),
+        ("seen as", format!("{you}, {reached}")),
         ("registered", known),
     ]
 }

@@ -1,0 +1,167 @@
+//! State that is damaged, lost or full while the library works or between two runs.
+
+use std::os::unix::fs::PermissionsExt;
+
+use super::*;
+use crate::library::OpenError;
+
+const SIZE: usize = 700_000;
+
+fn manifest_file(home: &Home, digest: &Digest) -> PathBuf {
+    home.at("share/.peerdex/manifests").join(digest.to_string())
+}
+
+/// Waits until a condition holds that no event announces.
+async fn eventually(what: &str, is_it: impl Fn() -> bool) {
+    let waiting = async {
+        while !is_it() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    assert!(tokio::time::timeout(PATIENCE, waiting).await.is_ok(), "{what}");
+}
+
+#[tokio::test]
+async fn a_flipped_bit_in_a_manifest_has_the_file_hashed_again() {
+    let home = Home::new();
+    home.write("share/a", vec![1; SIZE]);
+    let running = home.open_settled().await;
+    let digest = running.digest_of("a");
+    running.stop().await;
+    let file = manifest_file(&home, &digest);
+    let mut bytes = fs::read(&file).unwrap();
+    bytes[33] ^= 4;
+    fs::write(&file, bytes).unwrap();
+    let running = home.open_settled().await;
+    assert_eq!(running.library.manifest(&digest).unwrap(), None);
+    eventually("the manifest is made again", || running.library.manifest(&digest).unwrap().is_some()).await;
+    assert_eq!(fs::metadata(file).unwrap().len(), 64 + 40);
+}
+
+#[tokio::test]
+async fn a_changed_digest_in_the_cache_has_the_file_hashed_again() {
+    let home = Home::new();
+    home.write("share/a", "a");
+    home.open_settled().await.stop().await;
+    let cache = home.at("share/.peerdex/hashes.jsonl");
+    let text = fs::read_to_string(&cache).unwrap();
+    fs::write(&cache, text.replace(&sha256(b"a").to_string(), &false_digest().to_string())).unwrap();
+    let running = home.open_settled().await;
+    assert_eq!(running.digest_of("a"), sha256(b"a"));
+}
+
+#[tokio::test]
+async fn a_digest_that_nothing_vouches_for_is_checked_when_the_file_is_asked_for() {
+    let home = Home::new();
+    home.write("share/a", "a");
+    home.open_settled().await.stop().await;
+    home.falsify_cache(false_digest());
+    let running = home.open_settled().await;
+    assert_eq!(running.digest_of("a"), false_digest());
+    running.library.open_file(&false_digest()).unwrap();
+    running.until_files(|files| files.iter().any(|file| file.digest == sha256(b"a"))).await;
+}
+
+#[tokio::test]
+async fn a_manifest_of_release_0_1_0_is_used_and_checked() {
+    let home = Home::new();
+    home.write("share/a", vec![1; SIZE]);
+    let running = home.open_settled().await;
+    let digest = running.digest_of("a");
+    running.stop().await;
+    let file = manifest_file(&home, &digest);
+    let bytes = fs::read(&file).unwrap();
+    fs::write(&file, &bytes[..64]).unwrap();
+    let running = home.open_settled().await;
+    assert!(running.library.manifest(&digest).unwrap().is_some());
+    eventually("the manifest gets its checksum", || fs::read(&file).unwrap() == bytes).await;
+    assert_eq!(running.names(), ["a"], "it was shared all the time");
+}
+
+#[tokio::test]
+async fn a_file_whose_bytes_are_in_doubt_is_hashed_again() {
+    let home = Home::new();
+    home.write("share/a", "a");
+    home.open_settled().await.stop().await;
+    home.falsify_cache(false_digest());
+    let running = home.open_settled().await;
+    running.library.verify(&false_digest());
+    running.until_files(|files| files.iter().any(|file| file.digest == sha256(b"a"))).await;
+}
+
+#[tokio::test]
+async fn a_state_folder_that_was_removed_is_filled_again() {
+    let home = Home::new();
+    home.write("share/a", vec![1; SIZE]);
+    home.write("elsewhere/b", "b");
+    let running = home.open_settled().await;
+    running.library.register(vec![home.at("elsewhere/b")]).await.unwrap();
+    let digest = running.digest_of("a");
+    fs::remove_dir_all(home.at("share/.peerdex")).unwrap();
+    running.state.restore().unwrap();
+    running.state.report(|health| health.restored += 1);
+    for file in ["hashes.jsonl", "shares.json"] {
+        eventually(file, || home.at("share/.peerdex").join(file).is_file()).await;
+    }
+    eventually("the manifest is there", || manifest_file(&home, &digest).is_file()).await;
+    running.settled().await;
+    assert_eq!(running.names(), ["a", "b"]);
+    running.stop().await;
+    let again = home.open_settled().await;
+    assert_eq!(again.names(), ["a", "b"]);
+    assert_eq!(again.library.manifest(&digest).unwrap().map(|manifest| manifest.digest()), Some(digest));
+}
+
+#[tokio::test]
+async fn a_share_folder_that_was_replaced_is_followed() {
+    let home = Home::new();
+    home.write("share/a", "a");
+    let running = home.open_settled().await;
+    fs::rename(home.at("share"), home.at("old")).unwrap();
+    home.write("share/b", "b");
+    running.state.restore().unwrap();
+    running.state.report(|health| health.restored += 1);
+    running.until(&["b"]).await;
+    // Its folder is watched, and the old one is no longer shared.
+    home.write("share/c", "c");
+    running.until(&["b", "c"]).await;
+}
+
+#[tokio::test]
+async fn files_are_shared_although_nothing_can_be_stored() {
+    let home = Home::new();
+    let running = home.open_settled().await;
+    let manifests = home.at("share/.peerdex/manifests");
+    fs::remove_dir_all(&manifests).unwrap();
+    fs::write(&manifests, "in the way").unwrap();
+    home.write("share/a", vec![1; SIZE]);
+    running.until(&["a"]).await;
+    let digest = running.digest_of("a");
+    assert!(running.library.manifest(&digest).unwrap().is_some());
+    let health = running.state.health();
+    assert!(health.borrow().store.is_some());
+    fs::remove_file(&manifests).unwrap();
+    fs::create_dir(&manifests).unwrap();
+    eventually("the manifest is written", || manifest_file(&home, &digest).is_file()).await;
+    eventually("the trouble is over", || health.borrow().store.is_none()).await;
+}
+
+#[tokio::test]
+async fn a_file_that_may_not_be_read_is_withdrawn_until_it_may() {
+    let home = Home::new();
+    home.write("share/a", "a");
+    home.write("share/b", "b");
+    let running = home.open_settled().await;
+    let set_mode = |mode| {
+        fs::set_permissions(home.at("share/a"), fs::Permissions::from_mode(mode)).unwrap();
+    };
+    set_mode(0o000);
+    if fs::File::open(home.at("share/a")).is_ok() {
+        // The system lets root read everything.
+        return;
+    }
+    running.until(&["b"]).await;
+    assert!(matches!(running.library.open_file(&sha256(b"a")), Err(OpenError::NotShared)));
+    set_mode(0o600);
+    running.until(&["a", "b"]).await;
+}
