@@ -60,7 +60,7 @@ struct Place {
 impl<'a> Conversation<'a> {
     /// Begins behind a welcome.
     pub(super) fn new(list: &'a mut ListSync, welcome: &Welcome, now: Instant) -> Self {
-        list.welcome(now, welcome.list);
+        list.welcome(now, welcome.list, true);
         let renewal = Duration::from_secs(welcome.lease.into()) / 3;
         let mut conversation = Self {
             list,
