@@ -1,5 +1,6 @@
 //! Answers to questions, made from the catalog and the roster. Pure; what is asked often or of much is cut to size.
 
+mod basic;
 mod hit;
 mod listing;
 mod sources;
@@ -7,6 +8,7 @@ mod sources;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use basic::with_basic_names;
 pub(crate) use hit::hit;
 pub(crate) use listing::listing;
 pub(crate) use sources::{some_sources, sources};

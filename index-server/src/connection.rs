@@ -12,6 +12,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use protocol::escape::display_safe;
+use protocol::features::IndexFeatures;
 use protocol::index::{Decoded, FromIndex, Notice, Refusal, Reply, RequestId, ToIndex};
 use protocol::node_id::NodeId;
 use protocol::preamble::Version;
@@ -20,6 +21,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tracing::{Instrument, debug, info, warn};
 
+use crate::answer::with_basic_names;
 use crate::caller::{Callee, call_until_reached};
 use crate::directory::Arrival;
 use crate::quotas::Kind;
@@ -213,7 +215,14 @@ async fn answer(
             desk::list_reply(service.directory.summary(arrival.node).ok_or(Refusal::StoreUnavailable))
         }
         Ok(Step::Offer(offer)) => desk::offers_reply(service.directory.offer(arrival, offer), service),
-        Ok(Step::Answer(question)) => desk::answer(question, service).await,
+        Ok(Step::Answer(question)) => {
+            let reply = desk::answer(question, service).await;
+            if session.features().contains(IndexFeatures::ANY_NAMES) {
+                reply
+            } else {
+                with_basic_names(reply)
+            }
+        }
         // An open session has neither, and has refused them.
         Ok(Step::Challenge { .. } | Step::Welcome { .. }) => Reply::Refused(Refusal::NoSuchPeer),
     };

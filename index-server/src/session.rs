@@ -17,6 +17,7 @@ use protocol::limits::{MAX_AGENT, MAX_BATCH, MAX_HITS, MAX_LISTING, MAX_SOURCES,
 use protocol::node_id::NodeId;
 use protocol::preamble::Version;
 use protocol::query::Query;
+use protocol::share_path::SharePath;
 
 use crate::bad_record::{bad_record, two_sizes};
 use crate::keyed::Keyed;
@@ -130,7 +131,10 @@ impl Session {
                 Ok(Step::Welcome { node, port })
             }
             (Phase::Proving { .. }, _) => Err(out_of_order("a proof")),
-            (Phase::Open { listing }, request) => serve(listing, request),
+            (Phase::Open { listing }, request) => {
+                check_names(&request, self.features)?;
+                serve(listing, request)
+            }
         }
     }
 
@@ -208,6 +212,22 @@ fn check_proof(nonce: &[u8; 32], node: &NodeId, port: u16, signature: &[u8; 64])
 fn check_batch(len: usize) -> Result<(), Refusal> {
     let too_many = || Refusal::TooMany { what: "files in one message".into(), limit: MAX_BATCH as u64 };
     (len <= MAX_BATCH).then_some(()).ok_or_else(too_many)
+}
+
+/// Refuses names that release 0.1.0 does not accept from a node that has not announced that it knows others: it would not
+/// accept them from the index either.
+fn check_names(request: &Request, features: IndexFeatures) -> Result<(), Refusal> {
+    if features.contains(IndexFeatures::ANY_NAMES) {
+        return Ok(());
+    }
+    let is_odd = |name: &&str| SharePath::parse(name).is_ok_and(|path| !path.is_basic());
+    let odd = match request {
+        Request::Register { files } => files.iter().map(|file| file.path.as_str()).find(is_odd),
+        Request::OfferTorrent { hint } => Some(hint.name.as_str()).filter(is_odd),
+        _ => None,
+    };
+    let error = "only nodes that announce the feature may register such a name";
+    odd.map_or(Ok(()), |name| Err(bad_record(name, &error)))
 }
 
 fn check_file(file: &FileRecord) -> Result<(), Refusal> {

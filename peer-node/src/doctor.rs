@@ -12,6 +12,7 @@ mod watching;
 
 pub(crate) use finding::{Finding, Verdict};
 
+use crate::index_client::IndexStatus;
 use crate::node::Node;
 
 /// Looks at everything. The network is given some time to answer, a few seconds altogether.
@@ -20,7 +21,11 @@ pub(crate) async fn examine(node: &Node, index: &str) -> Vec<Finding> {
     let mut findings = vec![reach::index(index, &status), reach::port(node.address(), &status)];
     findings.extend(network::interfaces());
     findings.push(network::broadcasts(node).await);
-    findings.push(machine::clock(std::time::SystemTime::now()));
+    let ahead = match &status {
+        IndexStatus::Online { about, .. } => about.clock_ahead,
+        _ => None,
+    };
+    findings.push(machine::clock(std::time::SystemTime::now(), ahead));
     findings.push(machine::room(node.share_dir()));
     findings.push(state_folder::state_folder(node.state()));
     findings.push(watching::watching(&node.library().watching()));

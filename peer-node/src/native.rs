@@ -5,6 +5,7 @@
 //! [`Partials`](crate::partials::Partials) without anybody else being involved. Which blocks are asked for
 //! is not decided here.
 
+mod accusations;
 mod content;
 mod dial_error;
 mod fetching;

@@ -267,7 +267,9 @@ mod tests {
         let share = home.path().join("share");
         let state = StateDir::open(&share).unwrap();
         let complete = || {
-            [state.identity_key(), state.hash_cache()].iter().for_each(|file| fs::write(file, "").unwrap())
+            for file in [state.identity_key(), state.hash_cache()] {
+                fs::write(file, "").unwrap();
+            }
         };
         complete();
         assert!(state.is_intact());

@@ -52,7 +52,12 @@ macro_rules! feature_set {
 
 feature_set! {
     /// Optional features of the dialect between two peers.
-    PeerFeatures {}
+    PeerFeatures {
+        /// It accepts every [`SharePath`](crate::share_path::SharePath) in the answer to a search, not only those of release 0.1.0.
+        ANY_NAMES = 0,
+        /// It understands [`PeerMessage::WrongPiece`](crate::peer::PeerMessage::WrongPiece).
+        WRONG_PIECES = 1,
+    }
 }
 
 feature_set! {
@@ -60,6 +65,8 @@ feature_set! {
     IndexFeatures {
         /// The index answers [`Request::SearchWithSources`](crate::index::Request::SearchWithSources).
         SEARCH_WITH_SOURCES = 0,
+        /// It accepts every [`SharePath`](crate::share_path::SharePath) as a name, not only those of release 0.1.0.
+        ANY_NAMES = 1,
     }
 }
 

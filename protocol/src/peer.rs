@@ -12,6 +12,7 @@
 //! | [`Request`](PeerMessage::Request) | [`Block`](PeerMessage::Block) or [`Reject`](PeerMessage::Reject) |
 //! | [`Cancel`](PeerMessage::Cancel), [`Close`](PeerMessage::Close) | |
 //! | [`Interested`](PeerMessage::Interested), [`NotInterested`](PeerMessage::NotInterested) | |
+//! | [`WrongPiece`](PeerMessage::WrongPiece) | |
 //! | [`Search`](PeerMessage::Search), without a channel | [`Found`](PeerMessage::Found) |
 //!
 //! A sharing side serves only so many others at once. It tells each, for the whole connection, whether requests are served
@@ -180,6 +181,14 @@ pub enum PeerMessage {
         digest: Digest,
         /// How many states at most; fewer come if the manifest has fewer, and no part at all if it has none.
         states: u32,
+    },
+    /// A piece whose blocks all came from the sharing side was wrong. Only to a side that announced
+    /// [`PeerFeatures::WRONG_PIECES`].
+    WrongPiece {
+        /// The channel.
+        channel: Channel,
+        /// The piece.
+        piece: u32,
     },
 }
 

@@ -7,13 +7,14 @@ use std::time::Duration;
 use anyhow::{Result, bail};
 use ed25519_dalek::{Signer, SigningKey};
 use protocol::digest::Digest;
+use protocol::features::IndexFeatures;
 use protocol::index::{
     FileRecord, FromIndex, Hit, ListSummary, Notice, PeerRef, Reply, Request, Source, Statistics, ToIndex,
     proof_text,
 };
 use protocol::limits::{MAX_BATCH, MAX_HITS, MAX_LISTING, MAX_SOURCES};
 use protocol::node_id::NodeId;
-use protocol::preamble::Service;
+use protocol::preamble::{Service, Version};
 
 use crate::wire::Wire;
 
@@ -78,11 +79,12 @@ impl IndexSession {
 
     /// Sends the first message and returns the nonce to prove oneself with.
     pub fn hello(index: SocketAddr, key: &SigningKey, port: u16) -> Result<(Wire, [u8; 32])> {
-        let mut wire = Wire::connect(index, Service::Index)?;
+        let mut wire = Wire::connect_version(index, Service::Index, Version::Two)?;
         let node = NodeId::from_bytes(key.verifying_key().to_bytes());
-        wire.send(&ToIndex { id: 0, request: Request::Hello { node, port, agent: "story".into() } })?;
+        let (agent, features) = ("story".into(), IndexFeatures::ANY_NAMES);
+        wire.send(&ToIndex { id: 0, request: Request::Greet { node, port, agent, features } })?;
         match wire.receive()? {
-            FromIndex::Reply { id: 0, reply: Reply::Challenge { nonce } } => Ok((wire, nonce)),
+            FromIndex::Reply { id: 0, reply: Reply::Greeting { nonce, .. } } => Ok((wire, nonce)),
             other => bail!("no challenge, but {other:?}"),
         }
     }

@@ -23,7 +23,7 @@ use crate::wire::{Times, Wire, WireError};
 const GREETING_LEN: usize = 1024;
 
 /// The features that this index announces.
-const FEATURES: IndexFeatures = IndexFeatures::SEARCH_WITH_SOURCES;
+const FEATURES: IndexFeatures = IndexFeatures::SEARCH_WITH_SOURCES.with(IndexFeatures::ANY_NAMES);
 
 /// A node that has been welcomed.
 pub(super) struct Greeted {

@@ -176,3 +176,20 @@ fn an_offer_of_a_torrent_that_cannot_be_is_refused_by_its_name() {
         );
     }
 }
+
+#[test]
+fn names_beyond_those_of_release_0_1_0_need_the_feature() {
+    let register = || Request::Register { files: vec![file("a"), file("K: Missing Kings.mkv")] };
+    let refused = open().hear(register());
+    assert!(
+        matches!(&refused, Err(refusal @ Refusal::BadRecord { .. }) if !is_final(refusal)),
+        "{refused:?}"
+    );
+    let mut session = Session::new(Version::Two, NONCE, None);
+    let (node, agent, features) = (node(), "test".to_owned(), IndexFeatures::ANY_NAMES);
+    assert!(session.hear(Request::Greet { node, port: 7, agent, features }).is_ok());
+    assert!(session.hear(proof(&NONCE, 7)).is_ok());
+    assert!(matches!(session.hear(register()), Ok(Step::Change(Change::Register(_)))));
+    let bad = session.hear(Request::Register { files: vec![file("../x")] });
+    assert!(matches!(bad, Err(Refusal::BadRecord { .. })), "{bad:?}");
+}

@@ -2,7 +2,7 @@ use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use jiff::Timestamp;
-use protocol::units::Size;
+use protocol::units::{Size, Span};
 use rustix::process::{Resource, getrlimit};
 
 use super::Finding;
@@ -16,11 +16,24 @@ const LITTLE: u64 = 1 << 30;
 /// With fewer descriptors than this, a busy node runs out of them.
 const FEW: u64 = 1024;
 
-/// Judges the clock, by itself: the index does not tell its own.
-pub(super) fn clock(now: SystemTime) -> Finding {
+/// More seconds than this between two clocks are too many.
+const FAR: u64 = 60;
+
+/// Judges the clock, beside that of the index if that is known to be so many seconds ahead.
+pub(super) fn clock(now: SystemTime, index_ahead: Option<i64>) -> Finding {
     let since = now.duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
     let seen = Timestamp::try_from(now)
         .map_or_else(|_| "beyond all calendars".to_owned(), |time| format!("{time:.0}"));
+    if let Some(ahead) = index_ahead.filter(|ahead| ahead.unsigned_abs() > FAR) {
+        let difference = Span(Duration::from_secs(ahead.unsigned_abs()));
+        let side = if ahead > 0 { "behind" } else { "ahead of" };
+        let remedy = "set the clock, here or at the index, e.g. with NTP: times in lists and logs are wrong, transfers are not";
+        return Finding::doubtful(
+            "clock",
+            format!("{seen}: {difference} {side} the clock of the index"),
+            remedy,
+        );
+    }
     if (YEARS.0..YEARS.1).contains(&since.as_secs()) {
         return Finding::well("clock", seen);
     }
@@ -67,11 +80,22 @@ mod tests {
 
     #[test]
     fn a_clock_that_was_never_set_is_told() {
-        let at = |seconds: u64| clock(UNIX_EPOCH + Duration::from_secs(seconds)).verdict;
+        let at = |seconds: u64| clock(UNIX_EPOCH + Duration::from_secs(seconds), None).verdict;
         assert_eq!(
             (at(0), at(YEARS.0 + 1), at(YEARS.1)),
             (Verdict::Doubtful, Verdict::Well, Verdict::Doubtful)
         );
+    }
+
+    #[test]
+    fn a_clock_far_from_that_of_the_index_is_told() {
+        let found = |ahead| clock(SystemTime::now(), Some(ahead));
+        for near in [0, 60, -60] {
+            assert_eq!(found(near).verdict, Verdict::Well);
+        }
+        assert!(found(61).seen.ends_with("behind the clock of the index"), "{:?}", found(61));
+        assert!(found(-4000).seen.ends_with("ahead of the clock of the index"));
+        assert!(found(i64::MIN).verdict == Verdict::Doubtful);
     }
 
     #[test]

@@ -5,6 +5,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use protocol::features::IndexFeatures;
 use protocol::frame::{FrameError, encode_frame};
 use protocol::index::{FromIndex, Notice, Refusal, Reply, Request, RequestId, ToIndex};
 use tokio::time::Instant;
@@ -60,7 +61,7 @@ struct Place {
 impl<'a> Conversation<'a> {
     /// Begins behind a welcome.
     pub(super) fn new(list: &'a mut ListSync, welcome: &Welcome, now: Instant) -> Self {
-        list.welcome(now, welcome.list, true);
+        list.welcome(now, welcome.list, welcome.about.features.contains(IndexFeatures::ANY_NAMES));
         let renewal = Duration::from_secs(welcome.lease.into()) / 3;
         let mut conversation = Self {
             list,

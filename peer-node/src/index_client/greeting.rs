@@ -30,7 +30,7 @@ const ANSWER: Duration = Duration::from_secs(10);
 pub(super) const READ: usize = 64 << 10;
 
 /// The features that this node announces to an index.
-const FEATURES: IndexFeatures = IndexFeatures::NONE;
+const FEATURES: IndexFeatures = IndexFeatures::ANY_NAMES;
 
 /// A connection on which the node is known.
 pub(super) struct Greeted {

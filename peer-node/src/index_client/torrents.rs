@@ -2,8 +2,10 @@
 
 use protocol::digest::Digest;
 use protocol::escape::display_safe;
+use protocol::features::IndexFeatures;
 use protocol::index::{Refusal, TorrentHint};
 use protocol::infohash::Infohash;
+use protocol::share_path::SharePath;
 
 use super::command::Command;
 use super::{IndexClient, IndexError};
@@ -23,6 +25,12 @@ impl IndexClient {
             path: display_safe(&hint.name).into_owned(),
             reason: display_safe(&error.to_string()).into_owned(),
         })?;
+        if !self.features().contains(IndexFeatures::ANY_NAMES)
+            && SharePath::parse(&hint.name).is_ok_and(|path| !path.is_basic())
+        {
+            tracing::info!(name = %display_safe(&hint.name), "torrent not offered: the index does not accept its name");
+            return Ok(Offered { tracker: None });
+        }
         self.offers.enter(&hint)?;
         let infohash = hint.infohash;
         let answered = self.ask(|answer| Command::Offer { hint, answer }).await;

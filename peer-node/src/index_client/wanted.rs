@@ -49,11 +49,15 @@ impl Wanted {
     pub(super) fn accept_any_names(&mut self, accepts: bool) {
         self.accepts_any_names = accepts;
         if accepts {
-            std::mem::take(&mut self.withheld).into_iter().for_each(|entry| self.list.put(entry));
+            for entry in std::mem::take(&mut self.withheld) {
+                self.list.put(entry);
+            }
         } else {
             self.withheld =
                 self.list.entries().iter().filter(|entry| !has_basic_name(entry)).cloned().collect();
-            self.withheld.iter().for_each(|entry| self.list.take(entry.path()));
+            for entry in &self.withheld {
+                self.list.take(entry.path());
+            }
         }
     }
 
@@ -64,7 +68,7 @@ impl Wanted {
         let mut fresh: BTreeSet<Entry> = snapshot.records.into_iter().map(Entry::from).collect();
         self.withheld.clear();
         if !self.accepts_any_names {
-            self.withheld = fresh.extract_if(.., |entry| is_valid_but_not_basic(entry)).collect();
+            self.withheld = fresh.extract_if(.., is_valid_but_not_basic).collect();
         }
         self.refused.retain(|old| fresh.get(old.path()).is_some_and(|new| new.is(old)));
         let mut changed = Vec::new();

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use protocol::digest::Digest;
 use protocol::features::PeerFeatures;
-use protocol::geometry::Block;
+use protocol::geometry::{Block, PieceIndex};
 use protocol::node_id::NodeId;
 use protocol::peer::{BlockRef, Channel, PeerMessage};
 use protocol::preamble::Version;
@@ -126,6 +126,14 @@ impl FetchChannel {
         let reference = self.reference(block);
         self.link.shared.fetches.asked(reference);
         self.link.shared.queue.push(PeerMessage::Request(reference));
+    }
+
+    /// Reports that a piece whose blocks all came from the other side was wrong, if that side understands it.
+    pub fn report_wrong(&self, piece: PieceIndex) {
+        if self.link.features().contains(PeerFeatures::WRONG_PIECES) {
+            let (channel, piece) = (self.channel, piece.get());
+            self.link.shared.queue.push(PeerMessage::WrongPiece { channel, piece });
+        }
     }
 
     /// Says that a block is no longer wanted; its answer comes all the same.

@@ -11,6 +11,7 @@ use tokio::net::TcpStream;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::accusations::Accusations;
 use super::dial_error::DialError;
 use super::fetching::SourceEvent;
 use super::greeting::{self, Greeted, GreetingError, Us, Visitor};
@@ -64,12 +65,20 @@ struct Inner {
     config: LinksConfig,
     places: Mutex<HashMap<NodeId, Place>>,
     older_peers: Mutex<OlderPeers>,
+    accusations: Arc<Mutex<Accusations>>,
 }
 
 impl Links {
     /// Makes a node's connections, none yet.
     pub fn new(config: LinksConfig) -> Self {
-        Self { inner: Arc::new(Inner { config, places: Mutex::default(), older_peers: Mutex::default() }) }
+        Self {
+            inner: Arc::new(Inner {
+                config,
+                places: Mutex::default(),
+                older_peers: Mutex::default(),
+                accusations: Arc::default(),
+            }),
+        }
     }
 
     /// Counts the peers that are connected.
@@ -187,7 +196,13 @@ impl Links {
 
     fn shop(&self) -> Shop {
         let LinksConfig { library, partials, is_searchable, transport, .. } = self.inner.config.clone();
-        Shop { library, partials, is_searchable, uploads: transport.uploads().clone() }
+        Shop {
+            library,
+            partials,
+            is_searchable,
+            uploads: transport.uploads().clone(),
+            accusations: Arc::clone(&self.inner.accusations),
+        }
     }
 
     /// Starts the tasks of a connection.

@@ -169,7 +169,7 @@ impl Reader {
             PeerMessage::Reject(reference) => self.rejected(reference).await?,
             PeerMessage::Block(reference) => self.receive_block(reference).await?,
             PeerMessage::Search { number, query, limit } => {
-                self.serving.search((number, query, limit), queue).await?;
+                self.serving.search((number, query, limit), &self.link).await?;
             }
             PeerMessage::Found { number, files, more } => {
                 self.link.shared.searches.answered(number, (files, more))?;
@@ -180,19 +180,31 @@ impl Reader {
             | PeerMessage::ProbeAnswer { .. } => {
                 return Err(LinkError::Violation { what: "it greeted twice" });
             }
-            PeerMessage::OpenWithManifest { .. } | PeerMessage::Unsupported { .. }
-                if self.link.shared.version == Version::One =>
-            {
-                return Err(LinkError::Violation { what: "it sent a message of version 2 in version 1" });
-            }
-            PeerMessage::OpenWithManifest { channel, digest, states } => {
-                self.serving.open(channel, digest, states, &self.link).await?;
-            }
-            PeerMessage::Unsupported { kind } => {
-                tracing::debug!(kind, "the peer does not support a message of ours");
-            }
+            PeerMessage::OpenWithManifest { .. }
+            | PeerMessage::Unsupported { .. }
+            | PeerMessage::WrongPiece { .. } => self.handle_later(message).await?,
         }
         Ok(())
+    }
+
+    /// Handles a message that version 1 does not have.
+    async fn handle_later(&mut self, message: PeerMessage) -> Result<(), LinkError> {
+        if self.link.shared.version == Version::One {
+            return Err(LinkError::Violation { what: "it sent a message of version 2 in version 1" });
+        }
+        match message {
+            PeerMessage::OpenWithManifest { channel, digest, states } => {
+                self.serving.open(channel, digest, states, &self.link).await
+            }
+            PeerMessage::WrongPiece { channel, piece } => {
+                self.serving.wrong_piece(channel, piece, self.link.address().ip())
+            }
+            other => {
+                debug_assert!(matches!(other, PeerMessage::Unsupported { .. }), "version 1 has {other:?}");
+                tracing::debug!(message = ?other, "the peer does not support a message of ours");
+                Ok(())
+            }
+        }
     }
 
     async fn tell(&self, channel: Channel, event: SourceEvent) {

@@ -9,6 +9,7 @@ use protocol::fold::fold;
 use protocol::index::{FileRecord, Share};
 use protocol::limits::MAX_HITS;
 use protocol::query::Query;
+use protocol::share_path::SharePath;
 use tokio::sync::oneshot;
 
 use super::reader::LinkError;
@@ -27,17 +28,21 @@ const MAX_UNDER_WAY: usize = 16;
 /// Files that a peer says it shares, and whether there may be more. Nothing of it is checked but how many they are.
 pub(super) type Answered = (Vec<FileRecord>, bool);
 
-/// Looks through what is shared here. Blocks.
-pub(super) fn answer(shop: &Shop, text: &str, limit: u16) -> Answered {
+/// Looks through what is shared here. Unless `any_names`, files with names that release 0.1.0 does not accept are left out.
+/// Blocks.
+pub(super) fn answer(shop: &Shop, text: &str, limit: u16, any_names: bool) -> Answered {
     let (limit, listing) = (usize::from(limit.min(MAX_HITS)), shop.library.files());
     if let Ok(digest) = text.trim().parse::<Digest>() {
-        let whole = listing.by_digest(&digest).take(limit).map(SharedFile::record);
-        let partial = shop.partials.find(&digest).map(|partial| FileRecord {
-            path: partial.path().as_str().to_owned(),
-            size: partial.manifest().geometry().size(),
-            digest,
-            share: Share::Partial,
-        });
+        let is_fit = |path: &SharePath| any_names || path.is_basic();
+        let whole = listing.by_digest(&digest).filter(|file| is_fit(&file.path)).take(limit);
+        let whole = whole.map(SharedFile::record);
+        let partial =
+            shop.partials.find(&digest).filter(|partial| is_fit(partial.path())).map(|partial| FileRecord {
+                path: partial.path().as_str().to_owned(),
+                size: partial.manifest().geometry().size(),
+                digest,
+                share: Share::Partial,
+            });
         return (whole.chain(partial).take(limit).collect(), false);
     }
     let Ok(query) = Query::parse(text) else { return Answered::default() };
@@ -46,7 +51,8 @@ pub(super) fn answer(shop: &Shop, text: &str, limit: u16) -> Answered {
         if files.len() >= limit || number.is_multiple_of(STEP) && begun.elapsed() > BUDGET {
             return (files, true);
         }
-        if query.matches(&fold(file.path.as_str()), file.size, &file.digest) {
+        let is_match = query.matches(&fold(file.path.as_str()), file.size, &file.digest);
+        if is_match && (any_names || file.path.is_basic()) {
             files.push(file.record());
         }
     }

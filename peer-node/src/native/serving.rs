@@ -1,14 +1,18 @@
 //! What one peer fetches from us over one connection.
 
 use std::collections::HashMap;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use parking_lot::Mutex;
 use protocol::digest::Digest;
+use protocol::features::PeerFeatures;
 use protocol::limits::{MAX_CHANNELS, MAX_HITS, MAX_QUERY, MAX_REQUESTS, MAX_STATES};
 use protocol::manifest::Manifest;
 use protocol::peer::{BlockRef, Channel, PeerMessage};
 
+use super::accusations::Accusations;
 use super::content::{self, Content, Found};
 use super::link::Link;
 use super::reader::LinkError;
@@ -43,6 +47,7 @@ pub(super) struct Shop {
     /// Whether searches are answered.
     pub(super) is_searchable: bool,
     pub(super) uploads: Uploads,
+    pub(super) accusations: Arc<Mutex<Accusations>>,
 }
 
 #[derive(Debug)]
@@ -52,6 +57,8 @@ struct Served {
     manifest: Arc<Manifest>,
     upload: Arc<UploadGuard>,
     is_interested: bool,
+    /// Whether the other side has reported a wrong piece of it.
+    is_reported: bool,
     /// How many requests came in vain, and behind which choke.
     in_vain: (u32, usize),
 }
@@ -69,7 +76,7 @@ impl Serving {
     pub(super) async fn search(
         &mut self,
         (number, query, limit): (u32, String, u16),
-        queue: &SendQueue,
+        link: &Link,
     ) -> Result<(), LinkError> {
         if query.len() > MAX_QUERY || limit == 0 || limit > MAX_HITS {
             return Err(LinkError::Violation { what: "it sent a search that is over the limits" });
@@ -78,12 +85,14 @@ impl Serving {
         let found = if self.shop.is_searchable && budget.is_some() {
             self.searches = budget;
             let shop = self.shop.clone();
-            let found = tokio::task::spawn_blocking(move || searching::answer(&shop, &query, limit)).await;
+            let any_names = link.features().contains(PeerFeatures::ANY_NAMES);
+            let answering = move || searching::answer(&shop, &query, limit, any_names);
+            let found = tokio::task::spawn_blocking(answering).await;
             found.unwrap_or_default()
         } else {
             Answered::default()
         };
-        queue.push(PeerMessage::Found { number, files: found.0, more: found.1 });
+        link.shared.queue.push(PeerMessage::Found { number, files: found.0, more: found.1 });
         Ok(())
     }
 
@@ -129,7 +138,15 @@ impl Serving {
         if let Content::Partial(partial) = &content {
             partial.visited(link);
         }
-        let served = Served { digest, content, manifest, upload, is_interested: true, in_vain: (0, 0) };
+        let served = Served {
+            digest,
+            content,
+            manifest,
+            upload,
+            is_interested: true,
+            is_reported: false,
+            in_vain: (0, 0),
+        };
         self.open.insert(channel, served);
         self.settle();
         Ok(())
@@ -209,6 +226,33 @@ impl Serving {
         }
     }
 
+    /// Counts that the other side has found a piece wrong; when enough others have as well, the file is hashed again.
+    pub(super) fn wrong_piece(
+        &mut self,
+        channel: Channel,
+        piece: u32,
+        from: IpAddr,
+    ) -> Result<(), LinkError> {
+        let Some(served) = self.open.get_mut(&channel) else { return Ok(()) };
+        if served.manifest.geometry().piece(piece).is_none() {
+            return Err(LinkError::Violation { what: "it reported a piece that the content does not have" });
+        }
+        if std::mem::replace(&mut served.is_reported, true) || !matches!(served.content, Content::Shared(_)) {
+            return Ok(());
+        }
+        let digest = served.digest;
+        let is_enough = self.shop.accusations.lock().report(digest, from, Instant::now());
+        tracing::info!(%from, digest = digest.short(), piece, "a peer reports a wrong piece of a shared file");
+        if is_enough {
+            tracing::warn!(
+                digest = digest.short(),
+                "several peers report wrong pieces; hashing the file again"
+            );
+            self.shop.library.verify(&digest);
+        }
+        Ok(())
+    }
+
     /// Claims a slot for the other side as long as it wants anything.
     fn settle(&mut self) {
         let is_wanting = self.open.values().any(|served| served.is_interested);
@@ -272,7 +316,8 @@ mod tests {
         let state = Arc::new(StateDir::open(home.path()).unwrap());
         let library = Library::open(state, home.path().to_owned(), &tracker, cancel.clone()).await.unwrap();
         let (partials, uploads) = (Partials::default(), Uploads::default());
-        let shop = Shop { library, partials, is_searchable: false, uploads };
+        let accusations = Arc::default();
+        let shop = Shop { library, partials, is_searchable: false, uploads, accusations };
         let queue = Arc::<SendQueue>::default();
         let mut serving =
             Serving::new(shop, Arc::new(Slots::new(1).claim(Arc::clone(&queue) as Arc<dyn Turn>)));

@@ -64,6 +64,7 @@ fn every_message_has_its_bytes() {
         &PeerMessage::OpenWithManifest { channel: 7, digest, states: 2 },
         &format!("00000017 00000007 {AA} 00000002"),
     );
+    frozen(&PeerMessage::WrongPiece { channel: 7, piece: 2 }, "00000018 00000007 00000002");
 }
 
 #[test]
@@ -137,6 +138,7 @@ fn message() -> impl Strategy<Value = PeerMessage> {
         block.clone().prop_map(PeerMessage::Reject),
         block.prop_map(PeerMessage::Cancel),
         any::<(u32, u32)>().prop_map(|(channel, piece)| PeerMessage::Have { channel, piece }),
+        any::<(u32, u32)>().prop_map(|(channel, piece)| PeerMessage::WrongPiece { channel, piece }),
         any::<u32>().prop_map(|place| PeerMessage::Choke { place }),
         any::<u32>().prop_map(|channel| PeerMessage::Close { channel }),
         any::<u32>().prop_map(|channel| PeerMessage::NotShared { channel }),

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use peer_node::identity::Identity;
 use peer_node::index_client::{Changes, IndexClient, IndexConfig, IndexStatus, ProbeKey, Shares};
+use peer_node::source_address::SourceAddress;
 use protocol::index::FileRecord;
 use tests::content::Content;
 use tests::crowd::{Dripper, Latencies};
@@ -139,7 +140,12 @@ async fn a_crowd_is_back_soon_after_its_index_was_restarted_and_sends_no_list_ag
             let file =
                 |at: usize| Content::of(format!("{number} {at}")).record(&format!("{number}/{at}.txt"));
             let shares = Still { files: (0..20).map(file).collect(), changes: watch::Sender::new(1) };
-            let config = IndexConfig { address: index.address().to_string(), port: 1, agent: "crowd".into() };
+            let config = IndexConfig {
+                address: index.address().to_string(),
+                source: SourceAddress::default(),
+                port: 1,
+                agent: "crowd".into(),
+            };
             let (identity, key) = (Arc::new(identity), ProbeKey::default());
             IndexClient::start(config, identity, shares, key, &tasks, cancel.clone())
         })

@@ -1,14 +1,17 @@
 //! The state of a node that is removed, replaced, damaged or full while it runs.
 
-use std::fs;
-use std::os::unix::fs::{PermissionsExt, chown};
+use std::fs::{self, File};
+use std::os::unix::fs::{FileExt, MetadataExt, PermissionsExt, chown};
 use std::process::Command;
+
+use protocol::sha256::sha256;
 
 use tests::content::{Content, PIECE};
 use tests::eventually::{SOON, until};
 use tests::home::Home;
 use tests::network::{Network, Node};
 use tests::peer::{Peer, peer_node, run};
+use tests::programs::programs;
 use tests::small_disk::SmallDisk;
 
 fn node_id(node: &mut Node) -> String {
@@ -137,4 +140,57 @@ fn a_file_that_may_not_be_read_is_withdrawn_until_it_may() {
     set_mode(0o600);
     network.wait_for_files(sharer.address(), 1);
     network.node(&[]).fetch(&content);
+}
+
+/// Has the stored hashes say of the only file that it is still what was hashed, although it has been changed since.
+fn vouch_for(home: &Home, file: &str) {
+    let path = home.path().join(".peerdex/hashes.jsonl");
+    let text = fs::read_to_string(&path).expect("stored hashes");
+    let line = text.lines().last().expect("a line");
+    let (mut line, _) =
+        line.split_once(",\"check\":").map(|(line, check)| (format!("{line}}}"), check)).expect("a checksum");
+    let now = fs::metadata(home.path().join(file)).expect("the file");
+    for (key, seconds, rest) in
+        [("mtime_ns", now.mtime(), now.mtime_nsec()), ("ctime_ns", now.ctime(), now.ctime_nsec())]
+    {
+        let (before, after) = line.split_once(&format!("\"{key}\":")).expect("a time");
+        let after = after.trim_start_matches(|c: char| c.is_ascii_digit());
+        line = format!("{before}\"{key}\":{}{after}", seconds * 1_000_000_000 + rest);
+    }
+    let check = sha256(line.as_bytes()).to_string();
+    let line = format!("{},\"check\":\"{}\"}}\n", line.trim_end_matches('}'), &check[..16]);
+    fs::write(path, line).expect("stored hashes");
+}
+
+#[test]
+fn a_file_that_three_addresses_report_is_hashed_again() {
+    let mut network = Network::new();
+    let content = Content::random(816, 6 * PIECE);
+    let mut sharer = network.node(&[("a.bin", &content)]);
+    assert_eq!(sharer.peer.stop(), Some(0));
+    let file = File::options().write(true).open(sharer.home.path().join("a.bin")).expect("the file");
+    file.write_all_at(&[content.bytes[3 * PIECE] ^ 1], 3 * PIECE as u64).expect("a flipped bit");
+    vouch_for(&sharer.home, "a.bin");
+    sharer.start_again(network.index.address());
+    network.wait_for_files(sharer.peer.address(), 1);
+    let log = sharer.home.path().join(".peerdex/log/node.log");
+    let reports =
+        || fs::read_to_string(&log).map_or(0, |log| log.matches("a peer reports a wrong piece").count());
+    let mut fetchers = Vec::new();
+    for number in 1..=3 {
+        assert_eq!(network.observer().sources(content.digest).len(), 1, "two reports are not enough");
+        let home = Home::new();
+        let mut command = Command::new(&programs().peer_node);
+        command.args(["0", "--index", &network.index.address().to_string(), "--share-dir"]).arg(home.path());
+        command.args(["--listen-host", &format!("127.0.0.{}", 20 + number)]).env("NO_COLOR", "1");
+        let mut fetcher = Peer::launch(command);
+        fetcher.begin(&format!("download {}", content.digest));
+        until("the wrong piece is reported", SOON, || reports() >= number);
+        fetchers.push((fetcher, home));
+    }
+    until("the file is shared as what it is", SOON, || {
+        let files = sharer.peer.say("files").files();
+        files.len() == 1 && files[0].digest != content.digest
+    });
+    until("the index knows", SOON, || network.observer().sources(content.digest).is_empty());
 }

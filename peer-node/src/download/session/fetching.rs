@@ -173,7 +173,11 @@ impl Session {
             fetching.notes.verified(u64::from(fetching.manifest.geometry().length_of(piece)));
             self.roster.forgive();
         } else {
-            let culprit = culprit.and_then(|id| self.roster.get(id)).map(|peer| peer.address);
+            let culprit = culprit.and_then(|id| self.roster.get(id));
+            if let Some(peer) = culprit {
+                peer.channel.report_wrong(piece);
+            }
+            let culprit = culprit.map(|peer| peer.address);
             tracing::warn!(piece = piece.get(), ?culprit, "piece failed its check");
         }
         Ok(())

@@ -1,0 +1,123 @@
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::time::{Duration, Instant};
+
+use protocol::digest::Digest;
+
+/// So many addresses must have reported wrong bytes before a file is hashed again: one alone may lie.
+const ACCUSERS: usize = 3;
+
+/// A report counts for so long, and a file is hashed again at most once in that time.
+const PERIOD: Duration = Duration::from_hours(24);
+
+/// The most contents of which reports are kept; of more, the one that was reported longest ago is dropped.
+const MAX_CONTENTS: usize = 1000;
+
+/// Who has reported wrong bytes of which content. Decides when a file is worth hashing again. Pure: the time is an argument.
+#[derive(Debug, Default)]
+pub(super) struct Accusations {
+    contents: HashMap<Digest, Accused>,
+}
+
+/// A content that was reported.
+#[derive(Debug)]
+struct Accused {
+    /// Who has reported it and when, each address once.
+    by: Vec<(IpAddr, Instant)>,
+    /// When it was last hashed because of that.
+    hashed: Option<Instant>,
+    latest: Instant,
+}
+
+impl Accusations {
+    /// Counts a report; returns true if the file is to be hashed again now.
+    pub(super) fn report(&mut self, digest: Digest, from: IpAddr, now: Instant) -> bool {
+        self.make_room(digest);
+        let accused =
+            self.contents.entry(digest).or_insert(Accused { by: Vec::new(), hashed: None, latest: now });
+        accused.latest = now;
+        let is_recent = |then: Instant| now.saturating_duration_since(then) < PERIOD;
+        if accused.hashed.is_some_and(is_recent) {
+            return false;
+        }
+        let from = network(from);
+        accused.by.retain(|(address, then)| *address != from && is_recent(*then));
+        accused.by.push((from, now));
+        let is_enough = accused.by.len() >= ACCUSERS;
+        if is_enough {
+            accused.by.clear();
+            accused.hashed = Some(now);
+        }
+        is_enough
+    }
+
+    fn make_room(&mut self, digest: Digest) {
+        if self.contents.len() < MAX_CONTENTS || self.contents.contains_key(&digest) {
+            return;
+        }
+        let oldest = self.contents.iter().min_by_key(|(_, accused)| accused.latest);
+        if let Some(oldest) = oldest.map(|(digest, _)| *digest) {
+            self.contents.remove(&oldest);
+        }
+    }
+}
+
+/// Returns what counts as one address: of IPv6 the network of 64 bits, all of which one machine may have.
+fn network(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(address) => IpAddr::V6((u128::from(address) & !u128::from(u64::MAX)).into()),
+        address @ IpAddr::V4(_) => address,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const A: Digest = Digest::from_bytes([1; 32]);
+    const B: Digest = Digest::from_bytes([2; 32]);
+
+    fn ip(text: &str) -> IpAddr {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn three_addresses_have_a_file_hashed_once_a_day() {
+        let (mut accusations, start) = (Accusations::default(), Instant::now());
+        let mut report = |digest, from: &str, hours| {
+            accusations.report(digest, ip(from), start + Duration::from_hours(hours))
+        };
+        assert!(!report(A, "10.0.0.1", 0) && !report(A, "10.0.0.2", 1));
+        assert!(!report(A, "10.0.0.2", 1) && !report(B, "10.0.0.3", 1));
+        assert!(report(A, "10.0.0.3", 2));
+        for number in 4..10 {
+            assert!(!report(A, &format!("10.0.0.{number}"), 3));
+        }
+        assert!(!report(A, "10.0.0.1", 27) && !report(A, "10.0.0.2", 27) && report(A, "10.0.0.3", 27));
+    }
+
+    #[test]
+    fn reports_of_yesterday_and_of_one_network_do_not_add_up() {
+        let (mut accusations, start) = (Accusations::default(), Instant::now());
+        let mut report =
+            |from: &str, hours| accusations.report(A, ip(from), start + Duration::from_hours(hours));
+        assert!(!report("10.0.0.1", 0) && !report("10.0.0.2", 0) && !report("10.0.0.3", 25));
+        assert!(!report("2001:db8::1", 25) && !report("2001:db8::2", 25) && !report("2001:db8::3", 25));
+        assert!(report("::ffff:10.0.0.4", 25));
+    }
+
+    #[test]
+    fn the_number_of_contents_is_bounded() {
+        let (mut accusations, start) = (Accusations::default(), Instant::now());
+        for number in 0..2 * MAX_CONTENTS as u64 {
+            let mut bytes = [0; 32];
+            bytes[..8].copy_from_slice(&number.to_be_bytes());
+            accusations.report(
+                Digest::from_bytes(bytes),
+                ip("10.0.0.1"),
+                start + Duration::from_secs(number),
+            );
+        }
+        assert_eq!(accusations.contents.len(), MAX_CONTENTS);
+    }
+}
