@@ -1,6 +1,7 @@
 //! Partial files of release 0.1.0, which lay beside the target as `NAME.part` and `NAME.part.json`: they are moved to where
 //! partial files lie now.
 
+use std::ffi::OsStr;
 use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::os::unix::fs::OpenOptionsExt;
@@ -9,6 +10,7 @@ use std::path::{Path, PathBuf};
 use protocol::bitfield::Bitfield;
 use protocol::digest::Digest;
 use protocol::manifest::Manifest;
+use protocol::share_path::safe_file_name;
 use rustix::fs::{CWD, OFlags};
 use tokio_util::sync::CancellationToken;
 
@@ -63,9 +65,20 @@ pub(super) fn adopt(paths: &PartPaths, asked_for: &Path, manifest: &Manifest, ca
     }
 }
 
-/// Lists the parts beside `asked_for` and its numbered names, up to the first name that nothing has.
+/// Lists the parts beside `asked_for` and its numbered names, and beside the name that release 0.1.0 gave a file that it could
+/// not save as it was called.
 fn old_parts(asked_for: &Path) -> impl Iterator<Item = OldPart> {
-    let with_paths = names(asked_for).map(|name| {
+    let name = asked_for.file_name().and_then(OsStr::to_str);
+    let mapped = name.map(|name| asked_for.with_file_name(safe_file_name(name)));
+    let mapped = mapped.filter(|mapped| mapped != asked_for);
+    let mut parts: Vec<OldPart> = parts_from(asked_for).collect();
+    parts.extend(mapped.iter().flat_map(|mapped| parts_from(mapped)));
+    parts.into_iter()
+}
+
+/// Lists the parts beside a path and its numbered names, up to the first name that nothing has.
+fn parts_from(path: &Path) -> impl Iterator<Item = OldPart> {
+    let with_paths = names(path).map(|name| {
         let with = |ending: &str| {
             let mut path = name.as_os_str().to_owned();
             path.push(ending);

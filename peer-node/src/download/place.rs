@@ -149,9 +149,10 @@ mod tests {
         fs::create_dir(root.path().join("films")).unwrap();
         let replaced = |target| replaced_name(root.path(), &target);
         assert_eq!(replaced(Target::InFolder("a/b.iso".into())), None);
-        assert_eq!(replaced(Target::InFolder("Season 1. /b".into())), Some("Season 1. /b".into()));
-        assert_eq!(replaced(Target::At("films".into(), "x/b.iso. ".into())), Some("b.iso. ".into()));
-        assert_eq!(replaced(Target::At("mine. ".into(), "b.iso. ".into())), None);
+        assert_eq!(replaced(Target::InFolder("Season 1. /K: b".into())), None);
+        assert_eq!(replaced(Target::InFolder("a\u{202e}/b".into())), Some("a\u{202e}/b".into()));
+        assert_eq!(replaced(Target::At("films".into(), "x/.b.iso".into())), Some(".b.iso".into()));
+        assert_eq!(replaced(Target::At(".mine".into(), ".b.iso".into())), None);
     }
 
     #[test]

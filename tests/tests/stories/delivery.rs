@@ -146,10 +146,10 @@ fn hits_with_one_name_are_told_apart() {
 fn name_that_was_replaced_is_told_with_the_whole_path() {
     let mut network = Network::new();
     let content = Content::random(622, 100);
-    let sharer = network.node(&[("Season 1. /one.mkv", &content)]);
+    let sharer = network.node(&[("Season\u{202e}1/one.mkv", &content)]);
     let mut node = network.node(&[]);
-    let answer = node.peer.say(&format!("download \"Season 1. /\" from {}", sharer.peer.address()));
-    let place = node.home.path().canonicalize().expect("a folder").join("Season 1/one.mkv");
+    let answer = node.peer.say(&format!("download \"Season\u{202e}1/\" from {}", sharer.peer.address()));
+    let place = node.home.path().canonicalize().expect("a folder").join("Season_1/one.mkv");
     assert!(file_is(&place, &content), "{answer:#?}");
     assert!(answer.has(&format!("saved as {}: ", place.display())), "{answer:#?}");
 }
