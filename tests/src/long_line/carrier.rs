@@ -19,8 +19,11 @@ use super::meter::Meter;
 /// How long the thread sleeps at most, so that it ends soon after it is asked to.
 const LONGEST_SLEEP: Duration = Duration::from_millis(20);
 
+/// How long packets are collected before they are carried together: waking for each one costs more than carrying it.
+const TICK: Duration = Duration::from_micros(100);
+
 /// Packets read from one device before the others and what is due get their turn.
-const BATCH: usize = 32;
+const BATCH: usize = 256;
 
 /// As long as the longest packet that a device passes on.
 const BUFFER: usize = 64 << 10;
@@ -89,16 +92,18 @@ impl Carrying {
     fn run(&mut self, ended: &AtomicBool) {
         let mut buffer = vec![0; BUFFER];
         while !ended.load(Ordering::Relaxed) {
-            self.sleep();
-            for host in 0..self.devices.len() {
+            for host in self.ready() {
                 self.read(host, &mut buffer);
             }
             self.deliver();
+            if self.emulator.next().is_some() {
+                thread::sleep(TICK);
+            }
         }
     }
 
-    /// Sleeps until a device has a packet or one arrives.
-    fn sleep(&self) {
+    /// Sleeps until a device has a packet or one arrives, and returns the hosts whose devices have some.
+    fn ready(&self) -> Vec<usize> {
         let next = self.emulator.next().map(|at| at.saturating_sub(self.start.elapsed()));
         let wait = next.unwrap_or(LONGEST_SLEEP).min(LONGEST_SLEEP);
         let wait = Timespec { tv_sec: 0, tv_nsec: wait.subsec_nanos().into() };
@@ -106,6 +111,8 @@ impl Carrying {
             self.devices.iter().map(|device| PollFd::new(device, PollFlags::IN)).collect();
         // An interrupted wait is repeated by the loop.
         let _ = poll(&mut polled, Some(&wait));
+        let is_ready = |(host, polled): (usize, &PollFd)| (!polled.revents().is_empty()).then_some(host);
+        polled.iter().enumerate().filter_map(is_ready).collect()
     }
 
     fn read(&mut self, host: usize, buffer: &mut [u8]) {
