@@ -3,17 +3,26 @@
 
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
+use std::process::Stdio;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use tests::content::Content;
 use tests::far_network::FarNetwork;
+use tests::foreign::{infohash_of, write_torrent};
 use tests::home::Home;
 use tests::long_line::{Congestion, Line, LongLines, obstacle};
 use tests::network::Node;
+use tests::peer::run;
+use tests::process::Process;
+use tests::programs::programs;
 
 const MBIT: u64 = 1_000_000;
 const ROUND_TRIP: Duration = Duration::from_millis(100);
+
+/// The share of packets lost in lossy stories, per million: one connection that takes loss for congestion carries less than
+/// 2 Mbit/s then.
+const LOSS: u32 = 10_000;
 
 /// How many times as long as the line needs a download may take: a busy machine does not need that, one connection held
 /// back by loss needs more.
@@ -46,6 +55,39 @@ fn is_in_time(took: Duration, content: &Content, mbit: u64) {
     let carried = carried(content, mbit);
     eprintln!("{took:.2?} for what the lines carry in {carried:.2?}");
     assert!(took < PATIENCE * carried, "{took:?} for what the lines carry in {carried:?}");
+}
+
+#[test]
+fn loss_costs_little_where_the_system_has_bbr() {
+    let lines = [source(20).losing(LOSS), receiver()];
+    let Some(network) = FarNetwork::new(&lines, Congestion::Bbr) else { return };
+    let content = Content::random(720, 5_000_000);
+    let _source = network.node(1, &[("far.bin", &content)]);
+    arrives_in_time(&network, 2, &content, 20);
+}
+
+#[test]
+fn a_far_seeder_of_a_torrent_keeps_its_rate_under_loss() {
+    let lines = [source(20).losing(LOSS), receiver()];
+    let Some(network) = FarNetwork::new(&lines, Congestion::Bbr) else { return };
+    let content = Content::random(722, 5_000_000);
+    let (seeding, fetching) = (Home::new(), Home::new());
+    seeding.put("far.bin", &content);
+    let announce = format!("http://{}/announce", network.tracker());
+    let torrent = write_torrent(&seeding.path().join("far.bin"), &announce, 256 << 10).expect("a torrent");
+    let mut seeder = network.lines.command(1, &programs().peer_node);
+    seeder.args(["torrent", "seed", "--listen-host", "0.0.0.0", "--dir"]).arg(seeding.path()).arg(&torrent);
+    seeder.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    let _seeder = Process::spawn("a seeder", seeder);
+    network.wait_for_seeders(infohash_of(&torrent), 1);
+    let mut command = network.lines.command(2, &programs().peer_node);
+    command.args(["torrent", "download", "--dir"]).arg(fetching.path()).arg(&torrent);
+    let start = Instant::now();
+    let output = run(command, "");
+    let took = start.elapsed();
+    assert!(output.status.success(), "{output:?}");
+    assert_eq!(fetching.files().get("far.bin"), Some(&content));
+    is_in_time(took, &content, 20);
 }
 
 #[test]
