@@ -24,7 +24,7 @@ pub use swarm::SwarmOptions;
 pub use torrent::TorrentCommand;
 
 use crate::node::{Node, StartError};
-use crate::repl::{self, Ended};
+use crate::repl::{self, Ended, Verdict};
 use crate::state_dir::{StateDir, StateError};
 
 /// The status of a program whose output nobody reads any more, as if the signal for that had ended it.
@@ -32,6 +32,9 @@ const UNHEARD: u8 = 141;
 
 /// The status if another node works on the folder: try again later.
 const IN_USE: u8 = 75;
+
+/// The status if downloads of a script have not come to their end, and resume when the node is started again.
+const UNFINISHED: u8 = 7;
 
 /// The status after a second Ctrl-C.
 const FORCED: u8 = 130;
@@ -117,7 +120,7 @@ fn allow_many_descriptors() {
 
 async fn work(options: Options) -> Result<u8, Trouble> {
     let mut signals = Signals::listen()?;
-    let (verbosity, index) = (options.verbose, options.index.clone());
+    let (verbosity, index, timeout) = (options.verbose, options.index.clone(), options.timeout);
     let (folder, options) = (options.folder()?, options.into_node_options()?);
     let state = StateDir::open(&folder)?;
     if let Err(error) = crate::log::init(&state.log_dir(), verbosity) {
@@ -127,7 +130,7 @@ async fn work(options: Options) -> Result<u8, Trouble> {
         node = Node::start(options, state) => Arc::new(node?),
         _ = signals.next() => return Ok(0),
     };
-    let ended = repl::run(&node, &index, &mut signals).await;
+    let ended = repl::run(&node, &index, timeout, &mut signals).await;
     let stopped = tokio::select! {
         _ = tokio::time::timeout(STOPPING, node.stop()) => true,
         () = signals.interrupted() => false,
@@ -137,8 +140,9 @@ async fn work(options: Options) -> Result<u8, Trouble> {
 
 const fn status(ended: Ended) -> u8 {
     match ended {
-        Ended::Over { any_failed: false } => 0,
-        Ended::Over { any_failed: true } => 1,
+        Ended::Over(Verdict::Success) => 0,
+        Ended::Over(Verdict::Failed) => 1,
+        Ended::Over(Verdict::Unfinished) => UNFINISHED,
         Ended::Unheard => UNHEARD,
     }
 }

@@ -21,9 +21,12 @@ mod part_file;
 mod part_folders;
 mod part_record;
 mod place;
+mod polling;
 mod present;
 pub(crate) mod queue;
+pub(crate) mod recovery;
 mod reservations;
+mod retrying;
 mod room;
 mod roster;
 mod saved;
@@ -108,6 +111,17 @@ pub struct DownloadsConfig {
     pub tracker: TaskTracker,
     /// Ends them.
     pub cancel: CancellationToken,
+}
+
+/// Which attempt at a download begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Attempt {
+    /// The first one.
+    First,
+    /// It goes on after a restart of the node.
+    Resumed,
+    /// The last one failed; it keeps its number.
+    Again(DownloadId),
 }
 
 /// All downloads of a node; cheap to clone.
@@ -203,8 +217,12 @@ impl Downloads {
         self.inner.table.lock().watch(id)
     }
 
-    /// Gives a download up; what has come is kept. Says whether there was anything to stop.
+    /// Gives a download up; what has come is kept. One that failed is removed from the list. Returns true if there was
+    /// such a download.
     pub fn cancel(&self, id: DownloadId) -> bool {
+        if self.remove_failed(id) {
+            return true;
+        }
         let is_running = self.inner.table.lock().cancel_of(id).is_some();
         if is_running {
             // First, so that its end finds it struck.
@@ -231,12 +249,21 @@ impl Downloads {
         })
     }
 
-    /// Lets a download that rests go on, and one that waits for sources or for room try again at once.
-    pub fn resume(&self, id: DownloadId) -> Change {
+    /// Lets a download that rests go on, lets one that waits for sources or for room try again at once, and begins one that
+    /// failed again.
+    pub async fn resume(&self, id: DownloadId) -> Change {
+        let is_failed = self.watch(id).is_some_and(|view| view.borrow().state.is_failed());
+        if is_failed { self.begin_again(id).await } else { self.resume_waiting(id) }
+    }
+
+    fn resume_waiting(&self, id: DownloadId) -> Change {
+        let is_stuck = self.watch(id).is_some_and(|view| view.borrow().state.is_stuck());
         self.change(id, |inner| {
-            let is_new = inner.queue.resume(id);
             inner.ledger.set_paused(id, false);
-            is_new
+            if is_stuck {
+                inner.queue.nudge(id);
+            }
+            is_stuck || inner.queue.resume(id)
         })
     }
 

@@ -1,6 +1,8 @@
 //! Where contents are looked for: at the index, and among the nodes that are heard on the local network. What both know is one
 //! answer.
 
+mod repeat_limit;
+
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
@@ -13,6 +15,7 @@ use protocol::query::Query;
 
 use crate::index_client::{IndexClient, IndexError, SearchPage};
 use crate::lan::{Neighbours, Sighted};
+use repeat_limit::RepeatLimit;
 
 /// Asks everybody who may know; cheap to clone.
 #[derive(Debug, Clone)]
@@ -21,11 +24,12 @@ pub struct Finder {
     neighbours: Option<Neighbours>,
     /// What the neighbours have told of the last search, so that the index's later pages do not tell it again.
     told: Arc<Mutex<(String, HashSet<Digest>)>>,
+    repeats: Arc<RepeatLimit>,
 }
 
 impl Finder {
     pub(crate) fn new(index: IndexClient, neighbours: Option<Neighbours>) -> Self {
-        Self { index, neighbours, told: Arc::default() }
+        Self { index, neighbours, told: Arc::default(), repeats: Arc::default() }
     }
 
     /// Searches everybody's files, like [`IndexClient::search`]; what only neighbours have comes with the first page. Without an
@@ -59,6 +63,12 @@ impl Finder {
             }
             Err(error) => Err(error),
         }
+    }
+
+    /// Asks again who has a content that nobody had, like [`Finder::locate`]. However many downloads of the node wait, only so
+    /// many ask per second; the others wait for their turn. Cancel safe.
+    pub(crate) async fn locate_again(&self, digest: Digest, limit: u16) -> Result<Vec<Source>, IndexError> {
+        self.repeats.ask(self.locate(digest, limit)).await
     }
 
     /// Asks who has a content, like [`IndexClient::locate`].

@@ -21,7 +21,7 @@ mod serving;
 mod writer;
 
 pub use dial_error::DialError;
-pub use fetching::SourceEvent;
+pub use fetching::{QueuePosition, SourceEvent};
 pub use greeting::GreetingError;
 pub use link::{FetchChannel, Link};
 pub use links::{Links, LinksConfig};

@@ -26,16 +26,15 @@ mod session;
 mod shown;
 mod state_news;
 pub(crate) mod table;
+pub(crate) mod time_limit;
 mod words;
 
 use std::io::{self, IsTerminal};
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::time::timeout;
-
 pub(crate) use act::{done_lines, show_findings};
-pub use conversation::Ended;
+pub use conversation::{Ended, Verdict};
 pub(crate) use progress::progress_line;
 
 use crate::cli::Signals;
@@ -52,17 +51,24 @@ use session::Session;
 const SETTLING: Duration = Duration::from_secs(10);
 
 /// Works with a node until there is nothing more to do: with a person if stdin and stdout are a terminal, and otherwise
-/// with a script. `index` is where the index is, to show it. The node is left running.
-pub async fn run(node: &Arc<Node>, index: &str, signals: &mut Signals) -> io::Result<Ended> {
+/// with a script. `index` is where the index is, to show it; `timeout` is how long a command waits for its downloads, if not
+/// without limit. The node is left running.
+pub async fn run(
+    node: &Arc<Node>,
+    index: &str,
+    timeout: Option<Duration>,
+    signals: &mut Signals,
+) -> io::Result<Ended> {
     let is_person = io::stdin().is_terminal() && io::stdout().is_terminal();
     let known = Known::default();
     let audience = if is_person { Audience::Person } else { Audience::Script };
     let output = Output::standard(audience);
     let mut session = Session::new(Arc::clone(node), index.to_owned(), output, known.clone());
+    session.timeout = timeout;
     if !is_person {
         tokio::select! {
             () = settle(node) => {}
-            _ = signals.next() => return Ok(Ended::Over { any_failed: false }),
+            _ = signals.next() => return Ok(Ended::Over(Verdict::Success)),
         }
         if let Some(trouble) = node.downloads().trouble() {
             session.output.warning(trouble);
@@ -92,5 +98,5 @@ async fn settle(node: &Node) {
             let _ = index.synced(SETTLING).await;
         }
     };
-    let _ = timeout(SETTLING, ready).await;
+    let _ = tokio::time::timeout(SETTLING, ready).await;
 }

@@ -1,5 +1,7 @@
 //! What goes in and out of a node, as a person is shown it.
 
+mod waiting;
+
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -7,6 +9,8 @@ use std::time::Duration;
 
 use protocol::digest::Digest;
 use protocol::infohash::Infohash;
+
+pub use waiting::QueuedAt;
 
 /// The number of a download, from 1, as long as the node runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -75,6 +79,8 @@ pub struct DownloadView {
     pub pieces: u32,
     /// Bytes in verified pieces.
     pub bytes_done: u64,
+    /// Bytes that came from sources in this run of the node, whether they were of use or not.
+    pub bytes_fetched: u64,
     /// Bytes per second that come in.
     pub rate_down: f64,
     /// Bytes per second of the same content that go out.
@@ -85,8 +91,8 @@ pub struct DownloadView {
     pub sources_active: usize,
     /// Sources that are known.
     pub sources_known: usize,
-    /// Our best place in a source's queue, 1 being next, if all of them make us wait.
-    pub place: Option<u32>,
+    /// The source in whose queue it waits, if no source serves it: the one in whose queue it is foremost.
+    pub queued_at: Option<QueuedAt>,
     /// How long it will take at this rate.
     pub left: Option<Duration>,
     /// How long it has taken.
@@ -158,10 +164,18 @@ pub enum DownloadState {
     Queued,
     /// A person wants it to rest.
     Paused,
-    /// Nobody has what is missing; from time to time it looks again.
-    AwaitingSources,
-    /// The disk is full; it goes on by itself when there is room.
+    /// No source that can be reached has what is missing; it asks again by itself.
+    AwaitingSources {
+        /// Whether the index, or a node that was heard, has ever named a source of it.
+        was_seen: bool,
+    },
+    /// The disk is full; it resumes when there is enough space.
     AwaitingRoom(Room),
+    /// The system is short of something that it frees again; it tries again by itself.
+    AwaitingSystem {
+        /// What the system reported.
+        reason: String,
+    },
     /// Sources are looked for.
     Looking,
     /// What lies on disk from an earlier attempt is verified.
@@ -214,7 +228,17 @@ impl DownloadState {
 
     /// Says whether the download rests, by a person's wish or because it cannot go on now.
     pub const fn rests(&self) -> bool {
-        matches!(self, Self::Paused | Self::AwaitingSources | Self::AwaitingRoom(_))
+        matches!(self, Self::Paused) || self.is_stuck()
+    }
+
+    /// Returns true if the download cannot continue now and resumes by itself.
+    pub const fn is_stuck(&self) -> bool {
+        matches!(self, Self::AwaitingSources { .. } | Self::AwaitingRoom(_) | Self::AwaitingSystem { .. })
+    }
+
+    /// Returns true if the download failed.
+    pub const fn is_failed(&self) -> bool {
+        matches!(self, Self::Failed { .. })
     }
 }
 

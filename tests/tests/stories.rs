@@ -114,3 +114,5 @@ mod torrent_requests;
 mod torrent_strangers;
 #[path = "stories/troubled_sources.rs"]
 mod troubled_sources;
+#[path = "stories/waiting.rs"]
+mod waiting;

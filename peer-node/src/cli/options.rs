@@ -1,6 +1,7 @@
 use std::net::{IpAddr, Ipv6Addr};
 use std::num::NonZeroU64;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{ArgAction, Parser, Subcommand};
 use protocol::units::parse_size;
@@ -10,13 +11,15 @@ use super::lan::{LanOptions, NeighbourOptions, NoRandomness};
 use super::swarm::SwarmOptions;
 use super::torrent::TorrentCommand;
 use crate::node::NodeOptions;
+use crate::repl::time_limit::time_limit;
 
 const EXAMPLES: &str = "\
 Examples:
   peer-node                          shares shared_dirs/12349, index on this machine
   peer-node 12350 --index host:1313  a second peer, with another index
   printf 'search iso\\ndownload 1\\n' | peer-node 12350
-                                     a script: status 1 if any command failed
+                                     a script: status 1 if any command failed, 7 if a
+                                     download is unfinished
   peer-node torrent show a.torrent   what a torrent says
   peer-node swarm start-all          the group of ./Common.cfg and ./PeerInfo.cfg
   peer-node lan                      chunks of files on the local network, without a server
@@ -66,6 +69,11 @@ pub struct Options {
     /// How many connections to other peers there may be.
     #[arg(long, value_name = "N", env = "PEER_NODE_MAX_CONNECTIONS", default_value_t = 200, value_parser = at_least_one)]
     pub max_connections: usize,
+
+    /// Wait at most this long for the downloads of a command; what is unfinished resumes later (status 7 in scripts).
+    /// Seconds, or as in 5m or 2h [default: no limit]
+    #[arg(long, value_name = "TIME", env = "PEER_NODE_TIMEOUT", value_parser = time_limit)]
+    pub timeout: Option<Duration>,
 
     /// How nodes of the local network are found.
     #[command(flatten)]
@@ -209,6 +217,7 @@ mod tests {
             &["--max-upload-rate", "0"],
             &["--max-download-rate", "fast"],
             &["--max-active-downloads", "-1"],
+            &["--timeout", "soon"],
         ] {
             assert!(parse(arguments).is_err(), "{arguments:?}");
         }

@@ -10,6 +10,7 @@ use crate::transfers::{ContentId, DownloadId, DownloadState, DownloadView, Prior
 pub(crate) struct Board {
     sender: watch::Sender<DownloadView>,
     meter: RateMeter,
+    fetched: u64,
     /// How long it was at work before its turn came this time.
     worked: Duration,
     /// Since when it is at work, while it is.
@@ -39,12 +40,13 @@ impl Board {
             pieces_done: 0,
             pieces: 0,
             bytes_done: 0,
+            bytes_fetched: 0,
             rate_down: 0.0,
             rate_up: 0.0,
             bytes_given: 0,
             sources_active: 0,
             sources_known: 0,
-            place: None,
+            queued_at: None,
             left: None,
             elapsed: Duration::ZERO,
             givers: Vec::new(),
@@ -53,12 +55,13 @@ impl Board {
         };
         let (sender, receiver) = watch::channel(view);
         let meter = RateMeter::new(Instant::now());
-        (Self { sender, meter, worked: Duration::ZERO, begun: None }, receiver)
+        (Self { sender, meter, fetched: 0, worked: Duration::ZERO, begun: None }, receiver)
     }
 
     /// Counts bytes that came in.
     pub(crate) fn received(&mut self, bytes: u64, now: Instant) {
         self.meter.add(bytes, now);
+        self.fetched = self.fetched.saturating_add(bytes);
     }
 
     /// The download's turn has come: from now on time counts.
@@ -75,7 +78,7 @@ impl Board {
         self.worked = self.elapsed(now);
         self.begun = None;
         self.meter = RateMeter::new(now);
-        self.show(|view| view.sources_active = 0);
+        self.show(|view| (view.sources_active, view.queued_at) = (0, None));
     }
 
     fn elapsed(&self, now: Instant) -> Duration {
@@ -96,6 +99,7 @@ impl Board {
         self.sender.send_modify(|view| {
             change(view);
             view.elapsed = self.elapsed(now);
+            view.bytes_fetched = self.fetched;
             view.rate_down = self.meter.rate(now);
             let missing = view.size.unwrap_or(0).saturating_sub(view.bytes_done);
             view.left = time_left(missing, view.rate_down);

@@ -25,6 +25,11 @@ impl Copies {
         Self { inner: Arc::new(Mutex::new(inner)) }
     }
 
+    /// Returns true if both are those of one attempt at a download.
+    pub(super) fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.inner, &other.inner)
+    }
+
     /// Adds places. Returns false if the download is over and will not see to them.
     pub(super) fn add(&self, targets: impl IntoIterator<Item = Target>) -> bool {
         let mut inner = self.inner.lock();

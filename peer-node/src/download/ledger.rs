@@ -52,6 +52,11 @@ impl Ledger {
         });
     }
 
+    /// Returns a download that is listed.
+    pub(super) fn listed(&self, id: DownloadId) -> Option<Listed> {
+        self.inner.list.lock().downloads.get(&id).map(|listed| Listed::clone(listed))
+    }
+
     /// Returns what a download that is listed is.
     pub(super) fn item(&self, id: DownloadId) -> Option<Item> {
         self.inner.list.lock().downloads.get(&id).map(|listed| listed.item.clone())

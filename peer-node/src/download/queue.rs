@@ -16,15 +16,15 @@ pub(crate) struct Queue {
 #[derive(Debug)]
 struct Inner {
     turns: Turns,
-    words: HashMap<DownloadId, watch::Sender<Word>>,
+    signals: HashMap<DownloadId, watch::Sender<Signal>>,
 }
 
 /// What a download is told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Word {
+struct Signal {
     turn: Turn,
-    /// Whether it waits for sources as long as it takes.
-    is_patient: bool,
+    /// How often a person wanted it to try at once.
+    nudges: u32,
 }
 
 /// What is asked of the queue for one download, and how that download stands; leaves the queue when dropped.
@@ -32,7 +32,7 @@ struct Word {
 pub(crate) struct Place {
     id: DownloadId,
     queue: Queue,
-    word: watch::Receiver<Word>,
+    signal: watch::Receiver<Signal>,
 }
 
 /// How a download stands among the others.
@@ -46,26 +46,19 @@ pub(crate) struct Rank {
 impl Queue {
     /// Makes an empty queue in which so many fetch at once.
     pub(crate) fn new(places: usize) -> Self {
-        let inner = Inner { turns: Turns::new(places), words: HashMap::new() };
+        let inner = Inner { turns: Turns::new(places), signals: HashMap::new() };
         Self { inner: Arc::new(Mutex::new(inner)) }
     }
 
     /// Takes in a download.
-    pub(crate) fn join(
-        &self,
-        id: DownloadId,
-        priority: Priority,
-        load: Load,
-        is_paused: bool,
-        is_patient: bool,
-    ) -> Place {
+    pub(crate) fn join(&self, id: DownloadId, priority: Priority, load: Load, is_paused: bool) -> Place {
         let turn = if is_paused { Turn::Paused } else { Turn::Waiting };
-        let (sender, word) = watch::channel(Word { turn, is_patient });
+        let (sender, signal) = watch::channel(Signal { turn, nudges: 0 });
         self.change(|inner| {
             inner.turns.join(id, priority, load, is_paused);
-            inner.words.insert(id, sender);
+            inner.signals.insert(id, sender);
         });
-        Place { id, queue: self.clone(), word }
+        Place { id, queue: self.clone(), signal }
     }
 
     /// Lets a download rest. Says whether that is new.
@@ -78,20 +71,20 @@ impl Queue {
         self.change_turn(id, |turns| turns.resume(id))
     }
 
+    /// Lets a download that is stuck try again at once, whether it keeps its turn meanwhile or not.
+    pub(crate) fn nudge(&self, id: DownloadId) {
+        self.change(|inner| {
+            inner.turns.resume(id);
+            if let Some(signal) = inner.signals.get(&id) {
+                signal.send_modify(|signal| signal.nudges = signal.nudges.wrapping_add(1));
+            }
+            inner.tell(id);
+        });
+    }
+
     /// Gives a download another priority. Says whether that is new.
     pub(crate) fn prioritise(&self, id: DownloadId, priority: Priority) -> bool {
         self.change_turn(id, |turns| turns.prioritise(id, priority))
-    }
-
-    /// Somebody waits for a download now: it goes on at once, and is given up if nobody has it.
-    pub(crate) fn hurry(&self, id: DownloadId) {
-        self.change(|inner| {
-            if let Some(word) = inner.words.get(&id) {
-                word.send_modify(|word| word.is_patient = false);
-            }
-            inner.turns.resume(id);
-            inner.tell(id);
-        });
     }
 
     /// Returns how all downloads stand.
@@ -110,6 +103,11 @@ impl Queue {
     /// Says whether nobody fetches.
     pub(crate) fn is_idle(&self) -> bool {
         self.inner.lock().turns.is_idle()
+    }
+
+    /// Returns true if a download waits for its turn.
+    fn has_waiting(&self) -> bool {
+        self.inner.lock().turns.waiting().next().is_some()
     }
 
     fn change_turn(&self, id: DownloadId, change: impl FnOnce(&mut Turns) -> bool) -> bool {
@@ -133,8 +131,8 @@ impl Queue {
 
 impl Inner {
     fn tell(&self, id: DownloadId) {
-        if let (Some(word), Some(turn)) = (self.words.get(&id), self.turns.turn(id)) {
-            word.send_if_modified(|word| std::mem::replace(&mut word.turn, turn) != turn);
+        if let (Some(sender), Some(turn)) = (self.signals.get(&id), self.turns.turn(id)) {
+            sender.send_if_modified(|signal| std::mem::replace(&mut signal.turn, turn) != turn);
         }
     }
 }
@@ -142,18 +140,13 @@ impl Inner {
 impl Place {
     /// Returns how the download stands.
     pub(crate) fn turn(&self) -> Turn {
-        self.word.borrow().turn
+        self.signal.borrow().turn
     }
 
-    /// Says whether the download waits for sources as long as it takes.
-    pub(crate) fn is_patient(&self) -> bool {
-        self.word.borrow().is_patient
-    }
-
-    /// Waits until the download stands differently. Cancel safe.
+    /// Waits until the download stands differently, or a person wants it to try at once. Cancel safe.
     pub(crate) async fn changed(&mut self) {
         // The queue lives at least as long as this does.
-        let _ = self.word.changed().await;
+        let _ = self.signal.changed().await;
     }
 
     /// Gives the turn up until the download can go on.
@@ -163,7 +156,7 @@ impl Place {
             true
         });
         // What comes from now on is a change.
-        self.word.mark_unchanged();
+        self.signal.mark_unchanged();
     }
 
     /// Waits for a turn again, where it stood before.
@@ -182,6 +175,11 @@ impl Place {
         });
     }
 
+    /// Returns true if another download waits for its turn.
+    pub(crate) fn has_waiting(&self) -> bool {
+        self.queue.has_waiting()
+    }
+
     /// Says whether nobody fetches.
     pub(crate) fn is_queue_idle(&self) -> bool {
         self.queue.is_idle()
@@ -192,7 +190,7 @@ impl Drop for Place {
     fn drop(&mut self) {
         self.queue.change(|inner| {
             inner.turns.leave(self.id);
-            inner.words.remove(&self.id);
+            inner.signals.remove(&self.id);
         });
     }
 }
@@ -202,7 +200,7 @@ mod tests {
     use super::*;
 
     fn join(queue: &Queue, number: u32) -> Place {
-        queue.join(DownloadId(number), Priority::Normal, Load::Full, false, true)
+        queue.join(DownloadId(number), Priority::Normal, Load::Full, false)
     }
 
     #[tokio::test]
@@ -228,12 +226,29 @@ mod tests {
         assert_eq!([1, 2, 3, 4].map(place), [None, None, Some(2), Some(1)]);
     }
 
-    #[test]
-    fn one_that_is_waited_for_goes_on_and_loses_its_patience() {
+    #[tokio::test]
+    async fn a_download_that_is_nudged_is_told_even_if_it_has_its_turn() {
         let queue = Queue::new(1);
-        let place = queue.join(DownloadId(1), Priority::Normal, Load::Full, true, true);
-        assert_eq!((place.turn(), place.is_patient()), (Turn::Paused, true));
-        queue.hurry(DownloadId(1));
-        assert_eq!((place.turn(), place.is_patient()), (Turn::Here, false));
+        let (mut first, mut second) = (join(&queue, 1), join(&queue, 2));
+        queue.nudge(DownloadId(1));
+        first.changed().await;
+        assert_eq!(first.turn(), Turn::Here);
+        queue.pause(DownloadId(2));
+        second.changed().await;
+        queue.nudge(DownloadId(2));
+        second.changed().await;
+        assert_eq!(second.turn(), Turn::Waiting);
+    }
+
+    #[test]
+    fn a_download_knows_whether_another_waits_for_its_turn() {
+        let queue = Queue::new(1);
+        let first = join(&queue, 1);
+        assert!(!first.has_waiting());
+        let second = join(&queue, 2);
+        assert!(first.has_waiting());
+        queue.pause(DownloadId(2));
+        assert!(!first.has_waiting());
+        drop(second);
     }
 }

@@ -5,8 +5,8 @@ use std::path::Path;
 use super::part_file::PartFileError;
 use super::part_folders::BESIDE;
 use super::place::PlaceError;
+use super::recovery::Recovery;
 use crate::state_dir::STATE_DIR_NAME;
-use crate::storage::is_full;
 use crate::transfers::Room;
 
 /// The unit in which a file's blocks are counted, whatever those of the file system are.
@@ -15,15 +15,16 @@ const BLOCK: u64 = 512;
 /// What a download needs at least to go on: its record and a few names.
 const LEAST: u64 = 64 << 10;
 
-/// Returns what could not be made or written, if that is because the disk is full.
-pub(super) fn full_at(error: &PartFileError) -> Option<&Path> {
-    let (path, source) = match error {
-        PartFileError::Place(PlaceError::Folder { folder: path, source })
-        | PartFileError::NoRoom { path, source, .. }
-        | PartFileError::Io { path, source } => (path, source),
-        PartFileError::Place(_) => return None,
-    };
-    is_full(source).then_some(path)
+impl PartFileError {
+    /// Returns how a download recovers whose part file cannot be used.
+    pub(super) fn recovery(&self) -> Recovery {
+        match self {
+            Self::Place(PlaceError::Folder { folder: path, source })
+            | Self::NoRoom { path, source, .. }
+            | Self::Io { path, source } => Recovery::of_io(path, source),
+            Self::Place(PlaceError::Link { .. } | PlaceError::NoFreeName { .. }) => Recovery::None,
+        }
+    }
 }
 
 /// Looks how much room a file of `size` bytes at `path` still needs, and how much there is. Asks the system and so belongs
@@ -91,7 +92,11 @@ mod tests {
     #[test]
     fn a_full_disk_is_told_from_other_trouble() {
         let error = |errno: Errno| PartFileError::Io { path: "/x".into(), source: errno.into() };
-        assert!(full_at(&error(Errno::NOSPC)).is_some() && full_at(&error(Errno::DQUOT)).is_some());
-        assert!(full_at(&error(Errno::IO)).is_none() && full_at(&error(Errno::FBIG)).is_none());
+        let recovery = |errno| error(errno).recovery();
+        let full = Recovery::AwaitRoom("/x".into());
+        assert_eq!([Errno::NOSPC, Errno::DQUOT].map(recovery), [full.clone(), full]);
+        assert_eq!([Errno::IO, Errno::FBIG].map(recovery), [Recovery::None, Recovery::None]);
+        let link = PartFileError::Place(PlaceError::Link { folder: "/x".into() });
+        assert_eq!(link.recovery(), Recovery::None);
     }
 }

@@ -8,7 +8,7 @@ use super::manifest_choice::Offer;
 use super::standing::Standing;
 use crate::native::{FetchChannel, Link};
 use crate::swarm::{SourceId, SourceIds};
-use crate::transfers::Giver;
+use crate::transfers::{DownloadState, Giver, QueuedAt};
 
 /// How often a source may be lost, with no piece verified in between, before it is not tried again.
 const MAX_LOSSES: u32 = 3;
@@ -21,8 +21,19 @@ pub(super) struct Roster {
     absent: HashMap<NodeId, Absent>,
     losses: HashMap<NodeId, u32>,
     given: BTreeMap<SocketAddr, u64>,
-    /// How many the index knew of when it was last asked.
-    pub(super) located: usize,
+    /// How many were named when it was last asked.
+    located: usize,
+    naming: Naming,
+}
+
+/// Whether a source of the content was ever named.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+enum Naming {
+    /// Nobody could be asked yet.
+    #[default]
+    Unknown,
+    Never,
+    Named,
 }
 
 /// A source that is connected.
@@ -54,9 +65,30 @@ impl Roster {
         let id = self.ids.next();
         let Some(channel) = open(id) else { return false };
         let (node, address) = (link.node(), link.address());
+        self.was_named();
         self.absent.remove(&node);
         self.live.insert(id, Peer { node, address, channel, offer: None, standing: Standing::default() });
         true
+    }
+
+    /// Takes in how many sources the index and the nodes that are heard have named.
+    pub(super) fn located(&mut self, count: usize) {
+        self.located = count;
+        if count > 0 {
+            self.was_named();
+        } else if self.naming == Naming::Unknown {
+            self.naming = Naming::Never;
+        }
+    }
+
+    /// Notes that somebody has, or had, the content.
+    pub(super) const fn was_named(&mut self) {
+        self.naming = Naming::Named;
+    }
+
+    /// Returns the state of a download that no source serves.
+    pub(super) fn awaiting(&self) -> DownloadState {
+        DownloadState::AwaitingSources { was_seen: self.naming != Naming::Never }
     }
 
     /// Parts with a source, for some time or for good: one that is lost again and again is not tried for ever.
@@ -113,18 +145,30 @@ impl Roster {
         self.live.values().any(|peer| peer.node == node)
     }
 
-    /// Says whether we stand in the queue of a source that will serve us in a foreseeable time.
-    pub(super) fn is_queued(&self, now: Instant) -> bool {
+    /// Returns true if we wait in the queue of a source that will serve us in a foreseeable time.
+    pub(super) fn has_prospect(&self, now: Instant) -> bool {
         self.live.values().any(|peer| peer.standing.has_prospect(now))
     }
 
-    /// Returns our best place in a queue, 1 being next, if all sources make us wait.
-    pub(super) fn place(&self) -> Option<u32> {
-        let serves = |peer: &Peer| peer.offer.is_some() && !peer.standing.is_choked();
-        if self.live.values().any(serves) {
+    /// Returns true if we wait in the queue of a source that offers the content.
+    pub(super) fn is_queued(&self) -> bool {
+        self.live.values().any(|peer| peer.offer.is_some() && peer.standing.is_queued())
+    }
+
+    /// Returns where we are foremost in a queue, if every source makes us wait.
+    pub(super) fn queued_at(&self) -> Option<QueuedAt> {
+        let offering = || self.live.values().filter(|peer| peer.offer.is_some());
+        if offering().any(|peer| !peer.standing.is_choked()) {
             return None;
         }
-        self.live.values().filter_map(|peer| peer.standing.place()).filter(|place| *place > 0).min()
+        let queued = offering().filter(|peer| peer.standing.is_queued());
+        let queued = queued.map(|peer| {
+            let position = peer.standing.position();
+            let (place, length) =
+                (position.map(|position| position.place), position.and_then(|position| position.length));
+            QueuedAt { source: peer.address, place, length }
+        });
+        queued.min_by_key(|queued| queued.place.unwrap_or(u32::MAX))
     }
 
     pub(super) fn live_count(&self) -> usize {

@@ -1,6 +1,6 @@
 //! One download, from the wish to the file.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -15,14 +15,14 @@ use super::copies::Copies;
 use super::manifest_choice::ManifestFetch;
 use super::part_file::{PartFile, PartFileError};
 use super::queue::Place;
+use super::recovery::Recovery;
 use super::reservations::Reserved;
 use super::roster::Roster;
 use super::seeking::Sighting;
 use super::storing::Done;
 use super::turns::Turn;
-use super::{DownloadsConfig, Wanted, log_end, place, room, storing};
+use super::{DownloadsConfig, Wanted, log_end, place, storing};
 use crate::native::SourceEvent;
-use crate::storage::is_full;
 use crate::swarm::SourceId;
 use crate::transfers::{ContentId, DownloadId, DownloadState, DownloadView};
 
@@ -46,7 +46,7 @@ const TICK: Duration = Duration::from_millis(100);
 /// How often what is shown is refreshed.
 const REFRESH: Duration = Duration::from_millis(250);
 
-/// How long a download that has lost all its sources waits for one to come back.
+/// How long a download that has lost all its sources keeps its turn in case one comes back.
 const GRACE: Duration = Duration::from_secs(30);
 
 /// A download that did not come to its end.
@@ -54,12 +54,14 @@ const GRACE: Duration = Duration::from_secs(30);
 enum Failure {
     #[error("stopped; what has come is kept")]
     Cancelled,
-    #[error("{0}")]
-    NoSources(String),
+    #[error("no source has it{}", .0.as_ref().map(|why| format!(": {why}")).unwrap_or_default())]
+    NoSources(Option<String>),
     #[error(transparent)]
     Part(#[from] PartFileError),
     #[error("cannot write {}: {source}", path.display())]
     Write { path: PathBuf, source: std::io::Error },
+    #[error("internal error: {0}")]
+    Internal(&'static str),
 }
 
 /// How far a download has got.
@@ -76,13 +78,19 @@ enum Stage {
 }
 
 impl Failure {
-    /// Returns what could not be written because the disk is full.
-    fn full_at(&self) -> Option<&Path> {
+    /// Returns how the download recovers.
+    fn recovery(&self) -> Recovery {
         match self {
-            Self::Part(error) => room::full_at(error),
-            Self::Write { path, source } => is_full(source).then_some(path),
-            Self::Cancelled | Self::NoSources(_) => None,
+            Self::Cancelled | Self::Internal(_) => Recovery::None,
+            Self::NoSources(_) => Recovery::AwaitSources,
+            Self::Part(error) => error.recovery(),
+            Self::Write { path, source } => Recovery::of_io(path, source),
         }
+    }
+
+    /// Returns what went wrong with the sources that were tried.
+    fn trouble(&self) -> Option<String> {
+        if let Self::NoSources(why) = self { why.clone() } else { None }
     }
 }
 
@@ -146,10 +154,11 @@ impl Session {
         (session, view)
     }
 
-    /// Waits for its turn, then fetches; says whether that came to an end of which there is nothing to go on with.
-    pub(super) async fn run(mut self, place: Place) -> bool {
+    /// Waits for its turn, then fetches; returns true once the file is whole. One that was begun before, in an earlier run
+    /// or an attempt that failed, may be finished already.
+    pub(super) async fn run(mut self, place: Place, is_begun: bool) -> bool {
         let mut rest = Rest::new(place);
-        let outcome = self.work(&mut rest).await;
+        let outcome = self.work(&mut rest, is_begun).await;
         let state = match outcome {
             Ok(state) => state,
             Err(failure) => {
@@ -160,7 +169,7 @@ impl Session {
                 }
             }
         };
-        let is_final = state != DownloadState::Cancelled;
+        let is_done = state.is_here();
         self.show();
         self.board.set_state(state);
         log_end(&self.board.view());
@@ -169,15 +178,17 @@ impl Session {
             // Nobody fetches any more: an idle node keeps no memory for it.
             self.config.transport.buffers().clear();
         }
-        is_final
+        is_done
     }
 
     /// Fetches whenever it is its turn, until the file is whole.
-    async fn work(&mut self, rest: &mut Rest) -> Result<DownloadState, Failure> {
-        if rest.place.is_patient()
-            && let Some(finished) = self.find_finished(&mut rest.place).await?
-        {
-            return Ok(finished);
+    async fn work(&mut self, rest: &mut Rest, is_begun: bool) -> Result<DownloadState, Failure> {
+        if is_begun {
+            match self.find_finished(&mut rest.place).await {
+                Ok(Some(finished)) => return Ok(finished),
+                Ok(None) => {}
+                Err(failure) => self.overcome(failure, rest).await?,
+            }
         }
         loop {
             let fetched = match self.wait_for_turn(&mut rest.place).await {
@@ -200,6 +211,7 @@ impl Session {
             Stage::Fetching(_) => DownloadState::Fetching,
             Stage::Copying { .. } => DownloadState::Finishing,
         });
+        self.board.show(|view| view.trouble = None);
         tracing::info!(digest = %self.wanted.digest, "download begun");
         if matches!(self.stage, Stage::Copying { .. }) {
             return self.make_copies().await.map(Some);
@@ -218,7 +230,7 @@ impl Session {
         self.seek = Seek::new(Instant::now());
         let mut shown = Instant::now();
         loop {
-            self.look_for_sources(&inbox)?;
+            self.look_for_sources(&inbox, place)?;
             self.welcome_visitors(&inbox);
             self.choose_manifest();
             self.act();
@@ -234,16 +246,36 @@ impl Session {
                     if let Ok(done) = done { self.job_done(done)?; }
                 }
                 _ = tick.tick() => {}
-                () = place.changed() => if place.turn() != Turn::Here { return Ok(None) },
+                () = place.changed() => {
+                    if place.turn() != Turn::Here {
+                        return Ok(None);
+                    }
+                    self.seek.at_once();
+                }
                 () = self.cancel.cancelled() => return Err(Failure::Cancelled),
             }
             if shown.elapsed() >= REFRESH {
                 shown = Instant::now();
                 self.measure();
                 self.show();
+                self.show_activity();
                 self.announce();
             }
             self.note_if_due();
         }
+    }
+
+    /// Shows what the download does at the moment.
+    fn show_activity(&self) {
+        let is_stuck = self.is_without_sources();
+        let trouble = if is_stuck { self.no_sources().trouble() } else { None };
+        self.board.show(|view| view.trouble = trouble);
+        self.board.set_state(match &self.stage {
+            Stage::Choosing(_) | Stage::Fetching(_) if is_stuck => self.roster.awaiting(),
+            Stage::Choosing(_) => DownloadState::Looking,
+            Stage::Preparing => DownloadState::Checking,
+            Stage::Fetching(_) => DownloadState::Fetching,
+            Stage::Copying { .. } => DownloadState::Finishing,
+        });
     }
 }

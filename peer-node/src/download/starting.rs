@@ -7,7 +7,7 @@ use super::listed::{Item, Listed};
 use super::present::{anywhere, at_target};
 use super::session::Session;
 use super::turns::Load;
-use super::{Downloads, Inner, NotStarted, Wanted, place};
+use super::{Attempt, Downloads, Inner, NotStarted, Wanted, place};
 use crate::transfers::{ContentId, DownloadId, Priority};
 use std::path::PathBuf;
 
@@ -15,22 +15,22 @@ use std::path::PathBuf;
 const SMALL: u64 = 256 << 10;
 
 impl Downloads {
-    /// Begins a download, or returns why not. One that is under way already goes on if it was paused, is given up like any
-    /// other if nobody has what it needs, and comes to the places where it is wanted now as well.
+    /// Begins a download, or returns why not. One that is under way already continues at once if it was paused or waits, and
+    /// comes to the places where it is wanted now as well. One that failed is replaced.
     pub async fn start(&self, wanted: &Wanted) -> Result<DownloadId, NotStarted> {
         loop {
             if let Some(location) = self.find_here(wanted) {
                 return Err(NotStarted::AlreadyHere { location });
             }
+            self.replace_failed(&ContentId::File(wanted.digest));
             let item = Item::File(wanted.clone());
             let listed = Listed { item, priority: Priority::Normal, is_paused: false };
-            let id = match self.begin(wanted, listed, false) {
+            let id = match self.begin(wanted, listed, Attempt::First) {
                 Err(NotStarted::Running { id }) => id,
                 started => return started,
             };
             if self.extend(id, wanted)? {
-                self.inner.queue.hurry(id);
-                self.inner.ledger.set_paused(id, false);
+                self.resume_waiting(id);
                 return Err(NotStarted::Running { id });
             }
             // It is about to be over.
@@ -88,15 +88,21 @@ impl Downloads {
     pub(super) async fn go_on_with(&self, listed: Listed) {
         // One that is listed twice goes on once.
         match listed.item.clone() {
-            Item::File(wanted) => drop(self.begin(&wanted, listed, true)),
-            Item::Torrent(torrent) => self.go_on_with_torrent(torrent, listed).await,
+            Item::File(wanted) => drop(self.begin(&wanted, listed, Attempt::Resumed)),
+            Item::Torrent(torrent) => drop(self.go_on_with_torrent(torrent, listed, None).await),
         }
     }
 
-    fn begin(&self, wanted: &Wanted, listed: Listed, is_patient: bool) -> Result<DownloadId, NotStarted> {
+    pub(super) fn begin(
+        &self,
+        wanted: &Wanted,
+        listed: Listed,
+        attempt: Attempt,
+    ) -> Result<DownloadId, NotStarted> {
         let Inner { config, queue, ledger, table, .. } = &*self.inner;
         let copies = Copies::new(&wanted.copies);
-        let (id, session) = table.lock().begin(vec![ContentId::File(wanted.digest)], |id| {
+        let again = if let Attempt::Again(id) = attempt { Some(id) } else { None };
+        let (id, session) = table.lock().begin(vec![ContentId::File(wanted.digest)], again, |id| {
             let cancel: CancellationToken = config.cancel.child_token();
             let (session, view) =
                 Session::new(id, wanted.clone(), copies.clone(), config.clone(), cancel.clone());
@@ -104,15 +110,17 @@ impl Downloads {
         })?;
         let is_small = wanted.size.is_some_and(|size| size <= SMALL);
         let load = if is_small { Load::Small } else { Load::Full };
-        let place = queue.join(id, listed.priority, load, listed.is_paused, is_patient);
+        let place = queue.join(id, listed.priority, load, listed.is_paused);
         ledger.put(id, listed);
         self.inner.copies.lock().insert(id, copies.clone());
         let downloads = self.clone();
         config.tracker.spawn(async move {
-            let is_final = session.run(place).await;
+            let is_complete = session.run(place, attempt != Attempt::First).await;
             copies.close();
-            downloads.inner.copies.lock().remove(&id);
-            if is_final {
+            // By then the next attempt may have begun.
+            downloads.inner.copies.lock().retain(|key, current| *key != id || !current.is_same(&copies));
+            // One that failed stays listed, to be tried again by a person or the next run.
+            if is_complete {
                 downloads.inner.ledger.strike(id);
             }
         });

@@ -28,25 +28,35 @@ struct Entry {
 }
 
 impl Table {
-    /// Takes in the download that `make` makes under a new number, unless its content is on its way. A content may be known
-    /// by several names, the first of which is its own.
+    /// Takes in the download that `make` makes, unless its content is on its way: under the number of an attempt that is
+    /// over, or else under a new one. A content may be known by several names, the first of which is its own.
     pub(super) fn begin<Session>(
         &mut self,
         names: Vec<ContentId>,
+        again: Option<DownloadId>,
         make: impl FnOnce(DownloadId) -> (Session, watch::Receiver<DownloadView>, CancellationToken),
     ) -> Result<(DownloadId, Session), NotStarted> {
         if let Some(id) = names.iter().find_map(|name| self.running_one(name)) {
             return Err(NotStarted::Running { id });
         }
-        self.last += 1;
-        if self.last.is_multiple_of(BETWEEN_LOOKS) {
-            self.forget_old();
-        }
-        let id = DownloadId(self.last);
+        let id = again.unwrap_or_else(|| self.next_number());
         let (session, view, cancel) = make(id);
         self.latest.extend(names.iter().map(|name| (*name, id)));
         self.entries.insert(id, Entry { names, view, cancel });
         Ok((id, session))
+    }
+
+    fn next_number(&mut self) -> DownloadId {
+        self.last += 1;
+        if self.last.is_multiple_of(BETWEEN_LOOKS) {
+            self.forget_old();
+        }
+        DownloadId(self.last)
+    }
+
+    /// Returns the latest download of a content, over or not.
+    pub(super) fn latest(&self, name: &ContentId) -> Option<DownloadId> {
+        self.latest.get(name).copied()
     }
 
     /// Returns the download of a content that is not over. A torrent that has turned out to be another content is none of it.
@@ -82,8 +92,10 @@ impl Table {
         }
     }
 
+    /// Forgets the oldest that are over. Those that failed stay listed until a person retries or removes them.
     fn forget_old(&mut self) {
-        let over = self.entries.iter().filter(|(_, entry)| entry.is_over()).map(|(id, _)| *id);
+        let is_forgettable = |entry: &Entry| entry.is_over() && !entry.view.borrow().state.is_failed();
+        let over = self.entries.iter().filter(|(_, entry)| is_forgettable(entry)).map(|(id, _)| *id);
         let over: Vec<DownloadId> = over.collect();
         for id in over.iter().take(over.len().saturating_sub(MAX_REMEMBERED)) {
             self.forget(*id);

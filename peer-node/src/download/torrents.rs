@@ -75,9 +75,10 @@ impl Downloads {
         let _kept = self.inner.kept.lock().await;
         let running = self.inner.table.lock().running_one(&ContentId::Torrent(infohash));
         if let Some(id) = running {
-            self.resume(id);
+            self.resume_waiting(id);
             return Err(NotStarted::Running { id }.into());
         }
+        self.replace_failed(&ContentId::Torrent(infohash));
         self.keep(&wanted.metainfo).await?;
         let digest = self.digest_of(&wanted.metainfo).await;
         let (seed, ratio) = match wanted.afterwards {
@@ -96,18 +97,25 @@ impl Downloads {
         let torrent = ListedTorrent { infohash, digest, folder, select, seed, ratio, given: 0 };
         let item = Item::Torrent(torrent.clone());
         let listed = Listed { item, priority: Priority::Normal, is_paused: false };
-        self.begin_torrent(wanted.metainfo, &torrent, pieces, listed)
+        self.begin_torrent(wanted.metainfo, &torrent, pieces, (listed, None))
     }
 
-    /// Goes on with a torrent of an earlier run.
-    pub(super) async fn go_on_with_torrent(&self, torrent: ListedTorrent, listed: Listed) {
+    /// Goes on with a torrent of an earlier run, or begins one that failed again under its number; returns true if it did.
+    pub(super) async fn go_on_with_torrent(
+        &self,
+        torrent: ListedTorrent,
+        listed: Listed,
+        again: Option<DownloadId>,
+    ) -> bool {
         let (infohash, path) = (torrent.infohash, self.kept_at(torrent.infohash));
         let read = tokio::task::spawn_blocking(move || read(&path, infohash)).await;
         let read = read.unwrap_or_else(|error| Err(io::Error::other(error).into()));
-        let begun = read.and_then(|metainfo| Ok(self.begin_torrent(metainfo, &torrent, None, listed)?));
-        if let Err(error) = begun {
-            tracing::warn!(%infohash, %error, "torrent does not go on");
+        let begun =
+            read.and_then(|metainfo| Ok(self.begin_torrent(metainfo, &torrent, None, (listed, again))?));
+        if let Err(error) = &begun {
+            tracing::warn!(%infohash, %error, "torrent not continued");
         }
+        begun.is_ok()
     }
 
     fn begin_torrent(
@@ -115,7 +123,7 @@ impl Downloads {
         metainfo: Arc<Metainfo>,
         torrent: &ListedTorrent,
         left: Option<Bitfield>,
-        listed: Listed,
+        (listed, again): (Listed, Option<DownloadId>),
     ) -> Result<DownloadId, TorrentError> {
         let selection = selection(torrent.select.as_deref(), &metainfo)?;
         let place = Place::Fetch { folder: torrent.folder.clone(), selection };
@@ -124,12 +132,13 @@ impl Downloads {
         let given = torrent.given;
         let digest = torrent.digest.or_else(|| metainfo.digest()).filter(|_| metainfo.is_single_file());
         let wish = Wish { metainfo, digest, place, afterwards, peers: Vec::new() };
-        Ok(self.launch(wish, Some(listed), |session| session.having_given(given).with_fragments(left))?)
+        let prepare = |session: Session| session.having_given(given).with_fragments(left);
+        Ok(self.launch(wish, Some(listed), again, prepare)?)
     }
 
     /// Gives a file of the library as a torrent, as long as this run lasts.
     pub(crate) fn give(&self, wish: Wish) -> Result<DownloadId, NotStarted> {
-        self.launch(wish, None, |session| session)
+        self.launch(wish, None, None, |session| session)
     }
 
     /// Begins a torrent after `prepare` has had its way with it.
@@ -137,32 +146,34 @@ impl Downloads {
         &self,
         wish: Wish,
         listed: Option<Listed>,
+        again: Option<DownloadId>,
         prepare: impl FnOnce(Session) -> Session,
     ) -> Result<DownloadId, NotStarted> {
         let Inner { config, queue, ledger, table, .. } = &*self.inner;
         let (metainfo, infohash) = (Arc::clone(&wish.metainfo), wish.metainfo.infohash());
         let file = wish.digest.map(ContentId::File);
         let names = std::iter::once(ContentId::Torrent(infohash)).chain(file).collect();
-        let (id, session) = table.lock().begin(names, |id| {
+        let (id, session) = table.lock().begin(names, again, |id| {
             let cancel = config.cancel.child_token();
             let (session, view) = Session::new(id, wish, config.torrents.clone(), cancel.clone());
             (prepare(session), view, cancel)
         })?;
         let (priority, is_paused) =
             listed.as_ref().map_or((Priority::Normal, false), |listed| (listed.priority, listed.is_paused));
-        let place = queue.join(id, priority, Load::Full, is_paused, true);
+        let place = queue.join(id, priority, Load::Full, is_paused);
         let listed_torrent = listed.is_some().then(|| Arc::clone(&metainfo));
         if let Some(listed) = listed {
             ledger.put(id, listed);
         }
         let downloads = self.clone();
         config.tracker.spawn(async move {
-            let is_final = {
+            let is_complete = {
                 let run = session.run(place);
                 tokio::pin!(run);
                 downloads.keep_count(id, listed_torrent.as_ref(), run).await
             };
-            if is_final {
+            // One that failed stays listed, to be tried again by a person or the next run.
+            if is_complete {
                 downloads.inner.ledger.strike(id);
             }
             // One that was stopped with the node is still listed.
@@ -199,7 +210,7 @@ impl Downloads {
     }
 
     /// Removes the `.torrent` of one that does not go on, unless it was begun again meanwhile.
-    async fn forget(&self, infohash: Infohash) {
+    pub(super) async fn forget(&self, infohash: Infohash) {
         let _kept = self.inner.kept.lock().await;
         if self.inner.table.lock().running_one(&ContentId::Torrent(infohash)).is_none() {
             // What stays is small and no harm.

@@ -25,11 +25,11 @@ pub enum SourceEvent {
         /// Whether it serves no request at the moment.
         choked: bool,
     },
-    /// It serves no request from now on: those that wait will be rejected, each by itself. Said again when the place
+    /// It serves no request from now on: those that wait will be rejected, each by itself. Sent again when the position
     /// changes, and perhaps before the content was offered.
     Choked {
-        /// Our place in its queue: 1 is next, 0 says that we are not in it.
-        place: u32,
+        /// Our position in its queue.
+        position: QueuePosition,
     },
     /// It serves requests from now on.
     Unchoked,
@@ -74,6 +74,15 @@ pub enum SourceEvent {
     },
 }
 
+/// Our position in a source's queue, as the source reports it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct QueuePosition {
+    /// 1 is next, 0 says that we are not in the queue.
+    pub place: u32,
+    /// How many wait in the queue, if the source reports that.
+    pub length: Option<u32>,
+}
+
 /// Where events of many sources come together, each under its source's number.
 pub(super) type Events = mpsc::Sender<(SourceId, SourceEvent)>;
 
@@ -89,8 +98,8 @@ struct Channels {
     open: HashMap<Channel, Fetch>,
     /// Whether the other side serves us.
     is_unchoked: bool,
-    /// The place in its queue that it told last.
-    place: Option<u32>,
+    /// The position in its queue that it reported last.
+    position: Option<QueuePosition>,
     /// Whether the connection is over: then nobody would ever hear of a channel again.
     over: bool,
 }
@@ -164,15 +173,20 @@ impl FetchTable {
         !self.channels.lock().is_unchoked
     }
 
-    /// Takes in that the other side serves us, or our place in its queue. Returns everybody who is to know; nobody if that
-    /// is nothing new.
-    pub(super) fn stands(&self, place: Option<u32>) -> Vec<(SourceId, Events)> {
+    /// Returns our position in the other side's queue, if it reported one and does not serve us.
+    pub(super) fn position(&self) -> Option<QueuePosition> {
+        self.channels.lock().position
+    }
+
+    /// Takes in that the other side serves us, or our position in its queue. Returns everybody who is to know; nobody if
+    /// that is nothing new.
+    pub(super) fn stands(&self, position: Option<QueuePosition>) -> Vec<(SourceId, Events)> {
         let mut channels = self.channels.lock();
-        let is_unchoked = place.is_none();
-        if (channels.is_unchoked, channels.place) == (is_unchoked, place) {
+        let is_unchoked = position.is_none();
+        if (channels.is_unchoked, channels.position) == (is_unchoked, position) {
             return Vec::new();
         }
-        (channels.is_unchoked, channels.place) = (is_unchoked, place);
+        (channels.is_unchoked, channels.position) = (is_unchoked, position);
         channels.open.values().filter_map(|fetch| fetch.listener.clone()).collect()
     }
 
@@ -250,10 +264,12 @@ mod tests {
         let (events, _) = mpsc::channel(1);
         let table = FetchTable::default();
         (0..2).for_each(|id| assert!(table.open(SourceId(id), events.clone()).is_some()));
-        assert!(table.is_choked());
-        let told: Vec<usize> =
-            [Some(1), Some(1), Some(2), None, None, Some(2)].map(|place| table.stands(place).len()).into();
+        assert!(table.is_choked() && table.position().is_none());
+        let at = |place, length| Some(QueuePosition { place, length });
+        let told: Vec<usize> = [at(1, None), at(1, None), at(1, Some(3)), None, None, at(2, Some(3))]
+            .map(|position| table.stands(position).len())
+            .into();
         assert_eq!(told, [2, 0, 2, 2, 0, 2]);
-        assert!(table.is_choked());
+        assert_eq!((table.is_choked(), table.position()), (true, at(2, Some(3))));
     }
 }

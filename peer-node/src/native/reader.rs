@@ -13,7 +13,7 @@ use protocol::preamble::Version;
 use tokio::io::AsyncReadExt;
 use tokio::net::tcp::OwnedReadHalf;
 
-use super::fetching::SourceEvent;
+use super::fetching::{QueuePosition, SourceEvent};
 use super::link::Link;
 use super::serving::Serving;
 use crate::throttle::Lane;
@@ -152,11 +152,15 @@ impl Reader {
             PeerMessage::Close { channel } => self.serving.close(channel, queue),
             PeerMessage::Interested { channel } => self.serving.interest(channel, true),
             PeerMessage::NotInterested { channel } => self.serving.interest(channel, false),
-            PeerMessage::Choke { place } => self.standing(Some(place)).await,
+            PeerMessage::Choke { place } => self.standing(Some(QueuePosition { place, length: None })).await,
             PeerMessage::Unchoke => self.standing(None).await,
             PeerMessage::Offer { channel, size, manifest, pieces } => {
                 let choked = self.link.shared.fetches.is_choked();
                 self.tell(channel, SourceEvent::Offered { size, manifest, pieces, choked }).await;
+                // What was reported before the channel was opened is not reported again.
+                if let Some(position) = self.link.shared.fetches.position() {
+                    self.tell(channel, SourceEvent::Choked { position }).await;
+                }
             }
             PeerMessage::NotShared { channel } => {
                 self.tell(channel, SourceEvent::NotShared).await;
@@ -214,10 +218,10 @@ impl Reader {
         }
     }
 
-    /// Tells everybody who fetches over the connection whether the other side serves, or their place in its queue.
-    async fn standing(&self, place: Option<u32>) {
-        for (source, events) in self.link.shared.fetches.stands(place) {
-            let event = place.map_or(SourceEvent::Unchoked, |place| SourceEvent::Choked { place });
+    /// Notifies everybody who fetches over the connection that the other side serves, or of their position in its queue.
+    async fn standing(&self, position: Option<QueuePosition>) {
+        for (source, events) in self.link.shared.fetches.stands(position) {
+            let event = position.map_or(SourceEvent::Unchoked, |position| SourceEvent::Choked { position });
             let _ = events.send((source, event)).await;
         }
     }

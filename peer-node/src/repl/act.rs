@@ -20,7 +20,7 @@ mod torrent;
 mod transfers;
 
 pub(crate) use doctor::show_findings;
-pub(crate) use download::{done_lines, stop_foreground};
+pub(crate) use download::{done_lines, stop_foreground, unfinished};
 pub(crate) use status::hashing_text;
 
 use super::command::Command;
@@ -42,6 +42,7 @@ pub(crate) async fn act(session: &mut Session, command: Command) -> Result<(), F
         Command::Transfers => transfers::transfers(session),
         Command::Pause(chosen) => pausing::pause(session, &chosen).await,
         Command::Resume(chosen) => pausing::resume(session, &chosen).await,
+        Command::Retry(chosen) => pausing::retry(session, &chosen).await,
         Command::Priority(numbers, priority) => priority::priority(session, &numbers, priority),
         Command::Limit(change) => limit::limit(session, change),
         Command::Cancel(numbers) => cancel::cancel(session, &numbers).await,

@@ -18,6 +18,7 @@ pub(crate) enum Verb {
     Transfers,
     Pause,
     Resume,
+    Retry,
     Priority,
     Cancel,
     Limit,
@@ -44,7 +45,7 @@ pub(crate) struct Entry {
 }
 
 /// All commands, in the order of the help.
-pub(crate) const CATALOGUE: [Entry; 19] = [
+pub(crate) const CATALOGUE: [Entry; 20] = [
     Entry {
         verb: Verb::Search,
         names: &["search", "query"],
@@ -71,7 +72,7 @@ pub(crate) const CATALOGUE: [Entry; 19] = [
     Entry {
         verb: Verb::Download,
         names: &["download", "get"],
-        usage: "HIT… | DIGEST | NAME [as PATH] [&]",
+        usage: "HIT… | DIGEST | NAME [as PATH] [--timeout TIME] [&]",
         gist: "fetches from all who have it, every piece verified",
         details: &[
             "download 1 3-5            hits of the last list",
@@ -81,8 +82,11 @@ pub(crate) const CATALOGUE: [Entry; 19] = [
             "download music/           a folder of the peer browsed last, as a tree",
             "download music/ from 2    the same of another peer, here the last `sources` 2",
             "download 1 &              in the background, see `transfers`",
-            "Ctrl-C stops it and keeps the part; fetched again, it goes on from there.",
-            "What is under way when the node ends goes on when it is started again.",
+            "download 1 --timeout 30   waits at most 30 s for it; also 5m, 2h",
+            "It waits for sources, in their queues and for free space as long as that takes;",
+            "it fails only if it cannot be written to its destination.",
+            "Ctrl-C stops it and keeps the part; fetched again, it resumes from there.",
+            "What is under way when the node ends resumes when it is started again.",
         ],
     },
     Entry {
@@ -90,7 +94,12 @@ pub(crate) const CATALOGUE: [Entry; 19] = [
         names: &["transfers"],
         usage: "",
         gist: "shows what comes in and what goes out",
-        details: &["The numbers of the downloads serve `pause`, `resume`, `priority` and `cancel`."],
+        details: &[
+            "The numbers of the downloads serve `pause`, `resume`, `retry`, `priority` and",
+            "`cancel`.",
+            "One that cannot continue says why: `waiting for sources`, `never seen` (nobody",
+            "has ever had it), `queued at HOST, position 7 of 12`, `waiting for room`.",
+        ],
     },
     Entry {
         verb: Verb::Pause,
@@ -107,7 +116,20 @@ pub(crate) const CATALOGUE: [Entry; 19] = [
         names: &["resume"],
         usage: "N… | all",
         gist: "lets paused downloads go on from where they were",
-        details: &["One that waits for sources or for room tries again at once."],
+        details: &[
+            "One that waits for sources or for room tries again at once. One that failed",
+            "begins again with what it has.",
+        ],
+    },
+    Entry {
+        verb: Verb::Retry,
+        names: &["retry"],
+        usage: "N… | all",
+        gist: "begins failed downloads again, with what they have",
+        details: &[
+            "`all` are those that failed. They stay listed until `retry` or `cancel`.",
+            "One that waits tries again at once.",
+        ],
     },
     Entry {
         verb: Verb::Priority,
@@ -122,7 +144,8 @@ pub(crate) const CATALOGUE: [Entry; 19] = [
         usage: "N…",
         gist: "stops downloads by their number in `transfers`",
         details: &[
-            "What has come is kept; downloading the same again goes on from there.",
+            "What has come is kept; downloading the same again resumes from there.",
+            "One that failed is removed from the list.",
             "See `pause` for those that you still want.",
         ],
     },

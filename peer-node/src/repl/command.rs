@@ -4,6 +4,7 @@ mod error;
 mod parse;
 
 use std::num::NonZeroU64;
+use std::time::Duration;
 
 use protocol::digest::Digest;
 
@@ -39,6 +40,8 @@ pub(crate) enum Command {
     Pause(Chosen),
     /// Let them go on.
     Resume(Chosen),
+    /// Begin those that failed again.
+    Retry(Chosen),
     /// Say which come first.
     Priority(Vec<Numbers>, Priority),
     /// Stop downloads.
@@ -92,7 +95,7 @@ pub(crate) enum Direction {
 /// Which downloads a person means.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Chosen {
-    /// All that are under way.
+    /// All to which the command applies.
     All,
     /// These, by their numbers.
     Numbers(Vec<Numbers>),
@@ -124,4 +127,6 @@ pub(crate) struct Order {
     pub(crate) saving: Saving,
     /// Whether the prompt comes back at once.
     pub(crate) background: bool,
+    /// How long to wait for it, if that was said.
+    pub(crate) timeout: Option<Duration>,
 }

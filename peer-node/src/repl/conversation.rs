@@ -15,14 +15,23 @@ use super::session::Session;
 use crate::cli::{Signals, Stop};
 use crate::index_client::IndexStatus;
 
+/// What came of the commands of a script, the worst last.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Verdict {
+    /// All of them succeeded.
+    #[default]
+    Success,
+    /// Downloads have not come to their end; they resume when the node is started again.
+    Unfinished,
+    /// Any failed or was broken off.
+    Failed,
+}
+
 /// How a sitting ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ended {
     /// There were no more commands, or a signal came.
-    Over {
-        /// Whether any command of a script failed or was broken off.
-        any_failed: bool,
-    },
+    Over(Verdict),
     /// Nobody reads the output any more.
     Unheard,
 }
@@ -41,7 +50,7 @@ pub(crate) struct Conversation<'a> {
     signals: &'a mut Signals,
     /// For people: what prints above the prompt, and what there is to print.
     printer: Option<(Printer, Notices)>,
-    any_failed: bool,
+    verdict: Verdict,
     /// Whether the last thing that happened was Ctrl-C at an empty line.
     was_interrupted: bool,
 }
@@ -54,7 +63,7 @@ impl<'a> Conversation<'a> {
         signals: &'a mut Signals,
         printer: Option<(Printer, Notices)>,
     ) -> Self {
-        Self { session, input, signals, printer, any_failed: false, was_interrupted: false }
+        Self { session, input, signals, printer, verdict: Verdict::Success, was_interrupted: false }
     }
 
     /// Goes on until the end.
@@ -71,8 +80,8 @@ impl<'a> Conversation<'a> {
         self.input.release();
         match last {
             // What a person mistyped is no failure of the program, and a terminal that is gone is their farewell.
-            _ if self.is_for_person() => Ended::Over { any_failed: false },
-            Ok(_) => Ended::Over { any_failed: self.any_failed },
+            _ if self.is_for_person() => Ended::Over(Verdict::Success),
+            Ok(_) => Ended::Over(self.verdict),
             Err(OutputClosed) => Ended::Unheard,
         }
     }
@@ -100,7 +109,7 @@ impl<'a> Conversation<'a> {
             }
             Heard::Refused(fault) => {
                 self.session.output.error(fault);
-                self.any_failed = true;
+                self.verdict = Verdict::Failed;
                 Ok(Next::GoOn)
             }
             Heard::Interrupted => {
@@ -164,7 +173,7 @@ impl<'a> Conversation<'a> {
             stop = self.signals.next() => stop,
         };
         drop(quiet);
-        self.any_failed = true;
+        self.verdict = Verdict::Failed;
         self.session.output.clear_live();
         if stop == Stop::Terminate {
             return Ok(Next::End);
@@ -179,10 +188,14 @@ impl<'a> Conversation<'a> {
     fn failed(&mut self, failure: &Failure) -> Result<Next, OutputClosed> {
         match failure {
             Failure::Closed(closed) => return Err(*closed),
+            Failure::Unfinished => {
+                self.verdict = self.verdict.max(Verdict::Unfinished);
+                return Ok(Next::GoOn);
+            }
             Failure::Told => {}
             other => self.session.output.error(other),
         }
-        self.any_failed = true;
+        self.verdict = Verdict::Failed;
         Ok(Next::GoOn)
     }
 

@@ -63,7 +63,7 @@ pub(crate) enum Failure {
         count: usize,
     },
     /// There is nothing to stop.
-    #[error("there is no download {number} under way; see transfers")]
+    #[error("there is no download {number} under way or failed; see transfers")]
     NoDownload {
         /// The number that was asked for.
         number: u32,
@@ -94,6 +94,9 @@ pub(crate) enum Failure {
     /// There is nothing more to show.
     #[error("the last list has no more pages")]
     NoMore,
+    /// Downloads have not come to their end in the time that was given to them; they were told of.
+    #[error("unfinished, will resume")]
+    Unfinished,
     /// What went wrong was told when it happened.
     #[error("not everything went well")]
     Told,

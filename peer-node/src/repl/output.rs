@@ -111,6 +111,11 @@ impl Output {
         self.aside(Style::Warning, "warning:", &text);
     }
 
+    /// Writes to stderr how things stand.
+    pub(crate) fn note(&mut self, text: impl Display) {
+        self.aside(Style::Faint, "note:", &text);
+    }
+
     fn aside(&mut self, style: Style, kind: &str, text: &dyn Display) {
         self.clear_live();
         let look = if self.is_for_person() && io::stderr().is_terminal() { self.look } else { Look::PLAIN };

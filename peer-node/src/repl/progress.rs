@@ -45,8 +45,10 @@ pub(crate) fn summary_line(views: &[DownloadView], width: usize, look: Look) -> 
     let done: u64 = views.iter().map(|view| view.bytes_done).fold(0, u64::saturating_add);
     let size: u64 = views.iter().filter_map(|view| view.size).fold(0, u64::saturating_add);
     let rate: f64 = views.iter().filter(|view| !view.state.is_over()).map(|view| view.rate_down).sum();
+    let waiting = views.iter().filter(|view| view.state.is_stuck()).count();
+    let waiting = if waiting > 0 { format!(", {waiting} waiting") } else { String::new() };
     let text = format!(
-        "{over} of {} files, {} of {}, ↓ {}",
+        "{over} of {} files, {} of {}, ↓ {}{waiting}",
         views.len(),
         protocol::units::Size(done),
         protocol::units::Size(size),

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use protocol::escape::display_safe_bytes;
 
@@ -31,6 +32,8 @@ pub(crate) struct Session {
     pub(crate) foreground: Vec<DownloadId>,
     /// The downloads that were sent to the background and are not over as far as anybody was told.
     pub(crate) background: Vec<DownloadId>,
+    /// How long a command waits for its downloads, if not without limit.
+    pub(crate) timeout: Option<Duration>,
 }
 
 impl Session {
@@ -38,7 +41,7 @@ impl Session {
     pub(crate) fn new(node: Arc<Node>, index: String, output: Output, known: Known) -> Self {
         let (shown, peers) = (Shown::default(), Peers::default());
         let (foreground, background) = (Vec::new(), Vec::new());
-        Self { node, index, output, shown, peers, known, foreground, background }
+        Self { node, index, output, shown, peers, known, foreground, background, timeout: None }
     }
 
     /// Tells Tab what has been on the screen.
@@ -46,7 +49,7 @@ impl Session {
         let hits = self.shown.hits().iter().map(|hit| hit.path.clone()).take(1000).collect();
         let peers = self.peers.addresses().map(|address| address.to_string()).collect();
         let views = self.node.downloads().views();
-        let running = views.into_iter().filter(|view| !view.state.is_settled());
+        let running = views.into_iter().filter(|view| !view.state.is_settled() || view.state.is_failed());
         let downloads = running.map(|view| (view.id.0, view.name)).collect();
         self.known.change(|things| (things.hits, things.peers, things.downloads) = (hits, peers, downloads));
     }

@@ -15,6 +15,7 @@ mod sharing;
 mod showing;
 
 use std::io;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use protocol::geometry::Block;
@@ -29,6 +30,7 @@ use super::wish::{Afterwards, Wish};
 use crate::bittorrent::Wires;
 use crate::download::board::Board;
 use crate::download::queue::Place;
+use crate::download::recovery::Recovery;
 use crate::download::turns::Turn;
 use crate::download::verification::Outcome;
 use crate::transfers::{ContentId, DownloadId, DownloadState, DownloadView};
@@ -78,6 +80,17 @@ enum Failure {
         "{missing} of {all} pieces are missing or damaged in {folder}; fetch them with `torrent download`"
     )]
     NotWhole { missing: u32, all: u32, folder: String },
+}
+
+impl Failure {
+    /// Returns how the torrent recovers. That nobody has it is no failure: it waits for peers as long as it takes.
+    fn recovery(&self) -> Recovery {
+        match self {
+            Self::Files(FilesError::Io { path, source }) => Recovery::of_io(path, source),
+            Self::Write(source) => Recovery::of_io(Path::new(""), source),
+            Self::Cancelled | Self::Taken | Self::Files(_) | Self::NotWhole { .. } => Recovery::None,
+        }
+    }
 }
 
 /// What a job on a blocking thread has done.
@@ -134,17 +147,17 @@ impl Session {
         self
     }
 
-    /// Takes part whenever it may; says whether that came to an end of which there is nothing to go on with.
+    /// Takes part whenever it may; returns true once it is complete and not given to others any more.
     pub(crate) async fn run(mut self, mut place: Place) -> bool {
         let state = match self.work(&mut place).await {
             Ok(state) => state,
             Err(Failure::Cancelled) => DownloadState::Cancelled,
             Err(failure) => DownloadState::Failed { reason: failure.to_string() },
         };
-        let is_final = state != DownloadState::Cancelled;
+        let is_complete = state.is_here();
         tracing::info!(infohash = %self.wish.metainfo.infohash(), ?state, "torrent ended");
         self.board.set_state(state);
-        is_final
+        is_complete
     }
 
     async fn work(&mut self, place: &mut Place) -> Result<DownloadState, Failure> {
@@ -207,6 +220,7 @@ impl Session {
                 shown = Instant::now();
                 party.measure();
                 self.show(party);
+                self.show_activity(party, shown);
             }
             self.note_if_due(party);
         }

@@ -56,7 +56,7 @@ impl Solo {
         let config =
             TorrentConfig { wires, transport, port: address.port(), bridge: None, tracker: tracker.clone() };
         let (session, view) = Session::new(id, wish, config, cancel.clone());
-        let place = Queue::new(1).join(id, Priority::Normal, Load::Full, false, true);
+        let place = Queue::new(1).join(id, Priority::Normal, Load::Full, false);
         tracker.spawn(async move {
             session.run(place).await;
         });

@@ -2,6 +2,7 @@
 
 use std::fs;
 
+use protocol::units::parse_size;
 use rustix::process::Signal;
 use tests::content::{Content, PIECE};
 use tests::eventually::{SOON, until};
@@ -122,14 +123,12 @@ fn a_paused_download_stays_paused_and_the_prompt_says_so() {
 }
 
 #[test]
-fn what_is_cancelled_or_has_failed_is_not_begun_again() {
+fn what_is_cancelled_is_not_begun_again() {
     let mut network = Network::new();
     let content = Content::random(224, 20 * PIECE);
     let mut node = half_way(&network, &content);
     node.peer.say("cancel 1");
     wait_for_list(&node.home, &[]);
-    let nobody = Content::random(225, 10);
-    assert_eq!(node.peer.say(&format!("download {}", nobody.digest)).errors().len(), 1);
     node.peer.stop();
     assert!(!list(&node.home).contains("digest"));
     // The part is kept, and serves whoever asks for it again.
@@ -139,6 +138,72 @@ fn what_is_cancelled_or_has_failed_is_not_begun_again() {
     let done = node.fetch(&content);
     let given: u64 = done.givers.iter().map(|(_, bytes)| bytes).sum();
     assert_eq!(given, content.size() / 2);
+}
+
+#[test]
+fn the_rate_and_the_sources_of_a_resumed_download_are_those_of_this_run() {
+    const LIMIT: u64 = 1 << 20;
+    let mut network = Network::new();
+    let content = Content::random(225, 20 * PIECE);
+    let mut node = half_way(&network, &content);
+    let limit = LIMIT.to_string();
+    let _sharer = network.sharer(&[("big.iso", &content)], &["--max-upload-rate", &limit]);
+    node.start_again(network.index.address());
+    let answer = node.peer.say(&format!("download {}", content.digest));
+    let [done] = &answer.done()[..] else { panic!("{answer:#?}") };
+    assert_eq!(done.given(), content.size() / 2, "{answer:#?}");
+    let rate = parse_size(done.rate.trim_end_matches("/s")).expect("a rate");
+    assert!(rate <= LIMIT * 3 / 2, "{rate} bytes per second under a limit of {LIMIT}");
+}
+
+#[test]
+fn a_download_that_failed_stays_listed_until_it_can_be_written() {
+    let mut network = Network::new();
+    let (one, other) = (Content::random(229, 3 * PIECE), Content::random(230, 300));
+    let _sharer = network.node(&[("one.bin", &one), ("other.bin", &other)]);
+    let mut node = network.node(&[]);
+    let folder = tempfile::tempdir().expect("a folder");
+    // What should be a folder is a file.
+    let blocked = folder.path().join("blocked");
+    fs::write(&blocked, "in the way").expect("a file");
+    for (content, name) in [(&one, "one.bin"), (&other, "other.bin")] {
+        let command = format!("download {} as {}/{name}", content.digest, blocked.display());
+        let answer = node.peer.say(&command);
+        assert!(answer.errors().len() == 1 && answer.has("not a folder that can be written"), "{answer:#?}");
+    }
+    assert_eq!(node.peer.say("transfers").states(), ["failed", "failed"]);
+    // It is tried again, and fails again for the same reason.
+    assert!(node.peer.say("retry 1").errors().is_empty());
+    until("the download to fail again", SOON, || node.peer.say("transfers").states() == ["failed", "failed"]);
+    // A restart tries both again; the list keeps them.
+    wait_for_list(&node.home, &[&one, &other]);
+    node.start_again(network.index.address());
+    until("both to fail again", SOON, || node.peer.say("transfers").states() == ["failed", "failed"]);
+    wait_for_list(&node.home, &[&one, &other]);
+    fs::remove_file(&blocked).expect("a file");
+    assert!(node.peer.say("retry 1").has("one.bin: tries again"));
+    assert!(node.peer.say("resume 2").has("other.bin: goes on"));
+    until("both to be done", SOON, || node.peer.say("transfers").states() == ["done", "done"]);
+    for (content, name) in [(&one, "one.bin"), (&other, "other.bin")] {
+        let bytes = fs::read(blocked.join(name)).expect("the file");
+        assert_eq!(Content::of(bytes).digest, content.digest);
+    }
+    wait_for_list(&node.home, &[]);
+    assert!(node.peer.say("retry all").has("no download has failed"));
+}
+
+#[test]
+fn a_download_that_failed_is_removed_by_cancel() {
+    let mut network = Network::new();
+    let content = Content::random(231, PIECE);
+    let _sharer = network.node(&[("one.bin", &content)]);
+    let mut node = network.node(&[]);
+    let command = format!("download {} as /dev/null/one.bin", content.digest);
+    assert_eq!(node.peer.say(&command).errors().len(), 1);
+    wait_for_list(&node.home, &[&content]);
+    assert!(node.peer.say("cancel 1").has("one.bin: removed"));
+    assert!(node.peer.say("transfers").states().is_empty());
+    wait_for_list(&node.home, &[]);
 }
 
 #[test]

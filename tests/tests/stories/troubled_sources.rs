@@ -9,6 +9,9 @@ use tests::hostile_peer::{HostilePeer, Lie};
 use tests::network::Network;
 use tests::peer::Peer;
 
+/// How long a download that waits may take to find a source that has come.
+const WAITING: Duration = Duration::from_mins(1);
+
 /// Waits until a download has begun.
 fn wait_for_part(home: &Home, content: &Content) {
     until("a download to begin", SOON, || home.part(content).exists());
@@ -75,22 +78,28 @@ fn a_download_goes_on_from_its_part_after_the_fetcher_was_killed() {
 }
 
 #[test]
-fn a_download_without_any_source_fails_with_a_plain_reason() {
+fn a_download_that_nobody_ever_had_says_so_and_waits() {
     let mut network = Network::new();
     let mut fetcher = network.node(&[]);
-    let nobody = Content::random(14, 10);
-    let answer = fetcher.peer.say_within(&format!("download {}", nobody.digest), SOON);
-    assert_eq!(answer.errors().len(), 1, "{answer:#?}");
+    let content = Content::random(14, 10);
+    fetcher.peer.say(&format!("download {} &", content.digest));
+    until("the download to wait", SOON, || fetcher.peer.say("transfers").states() == ["never seen"]);
     assert!(fetcher.home.files().is_empty());
+    let _sharer = network.node(&[("late.txt", &content)]);
+    until("the download to be complete", WAITING, || fetcher.peer.say("transfers").states() == ["done"]);
+    fetcher.has(&content);
 }
 
 #[test]
-fn a_source_that_vanished_before_the_download_is_told() {
+fn a_source_that_does_not_share_the_file_any_more_is_named() {
     let mut network = Network::new();
     let content = Content::random(15, 3 * PIECE);
     let mut fetcher = network.node(&[]);
     let mute = HostilePeer::join(network.index.address(), "gone.bin", &content, Lie::NotShared);
-    let answer = fetcher.peer.say_within(&format!("download {}", content.digest), Duration::from_mins(1));
-    assert_eq!((answer.done().len(), answer.errors().len()), (0, 1), "{answer:#?}");
+    fetcher.peer.say(&format!("download {} &", content.digest));
+    until("the download to say why it waits", SOON, || {
+        let transfers = fetcher.peer.say("transfers");
+        transfers.states() == ["waiting for sources"] && transfers.has("does not share the file any more")
+    });
     drop(mute);
 }

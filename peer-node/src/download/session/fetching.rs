@@ -215,7 +215,7 @@ impl Session {
         self.board.show(|view| {
             view.rate_up = rate_up;
             view.sources_known = roster.known();
-            view.place = roster.place();
+            view.queued_at = roster.queued_at();
             let Some(fetching) = fetching else {
                 view.givers = roster.givers(|_| 0.0);
                 return;
@@ -237,12 +237,14 @@ impl Session {
         self.show();
         self.roster.disband();
         let stage = std::mem::replace(&mut self.stage, Stage::Choosing(None));
-        let Stage::Fetching(fetching) = stage else { return Err(Failure::Cancelled) };
+        let Stage::Fetching(fetching) = stage else {
+            return Err(Failure::Internal("nothing was fetched"));
+        };
         // Until the library shares the whole, it is shared from here.
         let Fetching { manifest, part, sharing: _sharing, .. } = *fetching;
         match Arc::into_inner(part) {
             Some(part) => self.settle(part, manifest).await,
-            None => Err(Failure::Cancelled),
+            None => Err(Failure::Internal("the part file is still in use")),
         }
     }
 

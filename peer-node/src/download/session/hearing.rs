@@ -8,7 +8,7 @@ use protocol::peer::BlockRef;
 
 use super::{BACKLOG, Inbox, Session, Stage, storing};
 use crate::download::manifest_choice::{ManifestFetch, NoManifest, Offer, best};
-use crate::native::SourceEvent;
+use crate::native::{QueuePosition, SourceEvent};
 use crate::swarm::{Have, SourceId};
 use crate::transfers::DownloadState;
 use crate::transport::Buffer;
@@ -43,7 +43,7 @@ impl Session {
             self.seek.heard = now;
         }
         match event {
-            SourceEvent::Choked { place } => self.choked(id, Some(place), now),
+            SourceEvent::Choked { position } => self.choked(id, Some(position), now),
             SourceEvent::Unchoked => self.choked(id, None, now),
             SourceEvent::Offered { size, manifest, pieces, choked } => {
                 if let Some(peer) = self.roster.get_mut(id) {
@@ -100,12 +100,12 @@ impl Session {
         }
     }
 
-    /// Takes in that a source has put us in a queue, or serves us.
-    fn choked(&mut self, id: SourceId, place: Option<u32>, now: Instant) {
+    /// Takes in our position in a source's queue, or that it serves us.
+    fn choked(&mut self, id: SourceId, position: Option<QueuePosition>, now: Instant) {
         let Some(peer) = self.roster.get_mut(id) else { return };
-        peer.standing.changed(place, now);
+        peer.standing.changed(position, now);
         if let Stage::Fetching(fetching) = &mut self.stage {
-            match place {
+            match position {
                 Some(_) => fetching.swarm.source_choked(id),
                 None => fetching.swarm.source_unchoked(id),
             }
@@ -191,7 +191,7 @@ impl Session {
                 let believers: Vec<SourceId> =
                     offers.iter().filter(|(_, offer)| **offer == believed).map(|(id, _)| *id).collect();
                 let is_barren = now.saturating_duration_since(self.seek.heard) >= BARREN;
-                if !believers.is_empty() && (!is_barren || self.roster.is_queued(now)) {
+                if !believers.is_empty() && (!is_barren || self.roster.has_prospect(now)) {
                     return;
                 }
                 // What is verified so far is looked into again with the next one.

@@ -1,11 +1,13 @@
-//! When sources are looked for, and when a download is given up for want of them.
+//! When sources are looked for, and when a download gives its turn up for want of them.
 
 use std::time::{Duration, Instant};
 
 use tokio::task::JoinSet;
 
 use super::hearing::AFTER_LOSS;
+use super::resting::is_online;
 use super::{Failure, GRACE, Inbox, Session, Stage};
+use crate::download::queue::Place;
 use crate::download::seeking::{self, Sighting};
 use crate::native::Link;
 
@@ -31,24 +33,37 @@ pub(super) struct Seek {
     pub(super) heard: Instant,
     /// When there was last a source, or hope for one.
     hope: Instant,
+    was_online: bool,
 }
 
 impl Seek {
     pub(super) fn new(now: Instant) -> Self {
         let (rounds, pause) = (JoinSet::new(), PAUSES.0);
-        Self { rounds, everybody_dialled: false, next: now, pause, trouble: None, heard: now, hope: now }
+        let (everybody_dialled, was_online, trouble) = (false, false, None);
+        Self { rounds, everybody_dialled, next: now, pause, trouble, heard: now, hope: now, was_online }
+    }
+
+    /// Begins the next round at once, and those after it soon.
+    pub(super) fn at_once(&mut self) {
+        (self.next, self.pause) = (Instant::now(), PAUSES.0);
+    }
+
+    /// Asks soon and often if the index is there after it was away.
+    fn index_is(&mut self, is_online: bool, now: Instant) {
+        if !std::mem::replace(&mut self.was_online, is_online) && is_online {
+            (self.next, self.pause) = (self.next.min(now + PAUSES.0), PAUSES.0);
+        }
     }
 }
 
 impl Session {
-    /// Begins a round of looking for sources when its time has come, or gives up when there is no hope.
-    pub(super) fn look_for_sources(&mut self, inbox: &Inbox) -> Result<(), Failure> {
+    /// Begins a round of looking for sources when its time has come, or fails when there is no hope for one.
+    pub(super) fn look_for_sources(&mut self, inbox: &Inbox, place: &Place) -> Result<(), Failure> {
         let now = Instant::now();
         while self.seek.rounds.try_join_next().is_some() {}
-        let is_silent = now.saturating_duration_since(self.seek.heard) > SILENCE;
-        let is_served = self.roster.live_count() > 0 && (!is_silent || self.roster.is_queued(now));
+        self.seek.index_is(is_online(&self.config.index.status().borrow()), now);
         // At first an honest source may stand behind many that do not answer.
-        if is_served || !self.jobs.is_empty() || !self.seek.everybody_dialled {
+        if self.may_be_served(now, place) || !self.jobs.is_empty() || !self.seek.everybody_dialled {
             self.seek.hope = now;
         }
         if !self.seek.rounds.is_empty() || now < self.seek.next {
@@ -72,20 +87,39 @@ impl Session {
         Ok(())
     }
 
-    fn no_sources(&self) -> Failure {
+    /// Returns true if a source that is connected serves us or will. In a queue the download keeps its place for as long as
+    /// that may take; only where its turn cannot be expected any more, it makes way for others that wait on this node.
+    fn may_be_served(&self, now: Instant, place: &Place) -> bool {
+        let is_silent = now.saturating_duration_since(self.seek.heard) > SILENCE;
+        let is_connected = self.roster.live_count() > 0;
+        let keeps_its_place =
+            || self.roster.is_queued() && (self.roster.has_prospect(now) || !place.has_waiting());
+        is_connected && (!is_silent || keeps_its_place())
+    }
+
+    pub(super) fn no_sources(&self) -> Failure {
         let fates = self.roster.fates();
         let nowhere = self.pieces_nowhere();
-        let reason = match (&self.seek.trouble, self.roster.known()) {
-            (Some(trouble), 0) => trouble.clone(),
-            (_, 0) => "no source of it is online; try again later".to_owned(),
-            (_, known) if nowhere > 0 => format!(
-                "none of the {known} sources has the {nowhere} pieces that are missing ({fates}); what has come is kept"
-            ),
-            (_, known) => {
-                format!("none of the {known} sources could give it ({fates}); what has come is kept")
+        Failure::NoSources(match (&self.seek.trouble, self.roster.known()) {
+            (Some(trouble), 0) => Some(trouble.clone()),
+            (None, 0) => None,
+            (_, known) if nowhere > 0 => {
+                Some(format!("none of {} has the {nowhere} missing pieces ({fates})", sources(known)))
             }
+            (_, known) => Some(format!("{} tried in vain ({fates})", sources(known))),
+        })
+    }
+
+    /// Returns true if no source that is connected has anything of use, as far as it has told.
+    pub(super) fn is_without_sources(&self) -> bool {
+        let is_idle = || match &self.stage {
+            Stage::Fetching(fetching) => fetching.swarm.active_sources() == 0 && !self.roster.is_queued(),
+            _ => false,
         };
-        Failure::NoSources(reason)
+        let is_busy = !matches!(self.stage, Stage::Choosing(_) | Stage::Fetching(_));
+        !is_busy
+            && self.seek.everybody_dialled
+            && (self.roster.live_count() == 0 || (is_idle() && self.pieces_nowhere() > 0))
     }
 
     /// Counts the missing pieces that no source that is connected has, if one is connected.
@@ -100,7 +134,7 @@ impl Session {
         match sighting {
             Sighting::Located(count) => {
                 self.seek.trouble = None;
-                self.roster.located = count;
+                self.roster.located(count);
             }
             Sighting::Reached(link) => self.reached(&link, inbox),
             Sighting::Unreachable { node, address, error } => {
@@ -131,4 +165,8 @@ impl Session {
             self.seek.next = self.seek.next.min(again);
         }
     }
+}
+
+fn sources(count: usize) -> String {
+    if count == 1 { "1 source".to_owned() } else { format!("{count} sources") }
 }

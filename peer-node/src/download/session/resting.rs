@@ -1,15 +1,19 @@
-//! What a download does while it may not or cannot fetch: it waits for its turn, for room, or for sources.
+//! What a download does while it may not or cannot fetch: it waits for its turn, for room, for sources or for the system.
 //!
-//! It keeps its stage meanwhile, and with it all that is verified; sources are parted with, and what was on its way from
+//! It keeps its stage meanwhile, and with it all that is verified; sources are disconnected, and what was on its way from
 //! them is fetched anew.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
 
 use protocol::limits::MAX_SOURCES;
+use tokio::sync::watch;
 
 use super::{Failure, Session, Stage};
+use crate::download::fresh_seed::fresh_seed;
+use crate::download::polling::Polling;
 use crate::download::queue::Place;
+use crate::download::recovery::Recovery;
 use crate::download::turns::Turn;
 use crate::download::{legacy, room};
 use crate::index_client::IndexStatus;
@@ -18,30 +22,23 @@ use crate::transfers::DownloadState;
 /// How often a full disk is looked at.
 const LOOK: Duration = Duration::from_secs(3);
 
-/// The pauses before a download tries again what has failed: they double from the first to the last.
-const PAUSES: (Duration, Duration) = (LOOK, Duration::from_mins(5));
+/// When the index comes back, downloads wait for up to so long before they ask it, so that not all nodes ask at once.
+const AFTER_RETURN_MS: u64 = 1000;
 
-/// A download's place in the queue, and how long it waits before it tries again.
+/// A download's place in the queue, and when it tries again what it could not do.
 #[derive(Debug)]
 pub(super) struct Rest {
     pub(super) place: Place,
-    pause: Duration,
-    /// How many pieces were here at the last attempt.
-    pieces: u32,
+    polling: Polling,
 }
 
 impl Rest {
-    pub(super) const fn new(place: Place) -> Self {
-        Self { place, pause: PAUSES.0, pieces: 0 }
+    pub(super) fn new(place: Place) -> Self {
+        Self { place, polling: Polling::new(Instant::now()) }
     }
 
-    /// Returns how long to wait now: longer each time, as long as the download does not get any further.
-    fn next_pause(&mut self, pieces: u32) -> Duration {
-        if pieces > self.pieces {
-            (self.pieces, self.pause) = (pieces, PAUSES.0);
-        }
-        let longer = (self.pause * 2).min(PAUSES.1);
-        std::mem::replace(&mut self.pause, longer)
+    fn next_pause(&mut self) -> Duration {
+        self.polling.pause(Instant::now(), fresh_seed())
     }
 }
 
@@ -54,7 +51,9 @@ impl Session {
         let (folders, target, digest) = (self.config.folders.clone(), self.asked_for(), self.wanted.digest);
         let look = move || folders.has_part(&target, &digest) || legacy::exists(&target, &digest);
         let library = self.config.library.clone();
-        if !tokio::task::spawn_blocking(look).await.unwrap_or(false) {
+        if tokio::task::spawn_blocking(look).await.unwrap_or(false) {
+            self.roster.was_named();
+        } else {
             // It was not begun, or it is whole and lies among files that are still to be looked at.
             place.stand_aside();
             // One that a person asks for now does not wait for that.
@@ -91,22 +90,36 @@ impl Session {
         }
     }
 
-    /// Waits for what was missing when the download could not go on, if there is any use in waiting.
+    /// Waits for what was missing when the download could not continue; returns the failure if waiting does not cure it.
     pub(super) async fn overcome(&mut self, failure: Failure, rest: &mut Rest) -> Result<(), Failure> {
-        let full_at = failure.full_at().map(Path::to_owned);
-        if full_at.is_none() && !(matches!(failure, Failure::NoSources(_)) && rest.place.is_patient()) {
+        let recovery = failure.recovery();
+        if recovery == Recovery::None {
             return Err(failure);
         }
         rest.place.stand_aside();
         self.rest(&rest.place).await;
-        let pause = rest.next_pause(self.board.view().pieces_done);
-        match full_at {
-            Some(path) => self.wait_for_room(&path, pause, &mut rest.place).await,
-            None => self.wait_for_sources(pause, &mut rest.place).await,
+        rest.polling.reached(self.board.view().pieces_done, Instant::now());
+        match recovery {
+            Recovery::None => Err(failure),
+            Recovery::AwaitRoom(path) => self.wait_for_room(&path, rest).await,
+            Recovery::AwaitSources => {
+                let trouble = failure.trouble();
+                self.board.show(|view| view.trouble = trouble);
+                self.wait_for_sources(rest).await
+            }
+            Recovery::TryAgain => {
+                let reason = failure.to_string();
+                tracing::warn!(reason, "download tries again after a pause");
+                self.board.set_state(DownloadState::AwaitingSystem { reason });
+                let pause = rest.next_pause();
+                self.pause(pause, &mut rest.place).await?;
+                rest.place.come_back();
+                Ok(())
+            }
         }
     }
 
-    /// Lets go of the sources, and of all that is not verified.
+    /// Disconnects the sources, and drops all that is not verified.
     pub(super) async fn rest(&mut self, place: &Place) {
         self.let_go().await;
         match &mut self.stage {
@@ -122,16 +135,11 @@ impl Session {
         }
     }
 
-    /// Waits until the disk has as much room as is needed, at least for `pause`, or until a person wants another attempt.
-    async fn wait_for_room(
-        &mut self,
-        path: &Path,
-        pause: Duration,
-        place: &mut Place,
-    ) -> Result<(), Failure> {
-        let begun = Instant::now();
+    /// Waits until the disk has as much room as is needed, at least for a pause, or until a person wants another attempt.
+    async fn wait_for_room(&mut self, path: &Path, rest: &mut Rest) -> Result<(), Failure> {
+        let (begun, pause) = (Instant::now(), rest.next_pause());
         let mut is_told = false;
-        while place.turn() == Turn::Aside {
+        while rest.place.turn() == Turn::Aside {
             let (at, size) = (path.to_owned(), self.board.view().size.unwrap_or(0));
             let measured = tokio::task::spawn_blocking(move || room::measure(&at, size)).await;
             let is_time = begun.elapsed() >= pause;
@@ -146,50 +154,52 @@ impl Session {
                 // Where it cannot be measured it is tried.
                 _ if is_time => {
                     tracing::info!(digest = %self.wanted.digest, "download goes on, there is room");
-                    place.come_back();
+                    rest.place.come_back();
                     break;
                 }
                 _ => {}
             }
-            self.pause(LOOK, place).await?;
+            self.pause(LOOK, &mut rest.place).await?;
         }
         Ok(())
     }
 
-    /// Asks the index from time to time, and when it comes back, until it knows somebody who can be tried, or until a
-    /// person wants another attempt.
-    async fn wait_for_sources(&mut self, pause: Duration, place: &mut Place) -> Result<(), Failure> {
+    /// Asks again and again who has the content, and at once when the index comes back, until somebody can be tried, or
+    /// until a person wants another attempt.
+    async fn wait_for_sources(&mut self, rest: &mut Rest) -> Result<(), Failure> {
         tracing::info!(digest = %self.wanted.digest, "download waits for sources");
         self.roster.pardon(Instant::now());
-        self.board.set_state(DownloadState::AwaitingSources);
-        let (mut status, mut pause) = (self.config.index.status(), pause);
+        let mut status = self.config.index.status();
         let mut was_online = is_online(&status.borrow());
-        while place.turn() == Turn::Aside {
-            let back = async {
-                let is_back = |status: &IndexStatus| {
-                    let is_online = is_online(status);
-                    !std::mem::replace(&mut was_online, is_online) && is_online
-                };
-                if status.wait_for(is_back).await.is_err() {
-                    std::future::pending::<()>().await;
-                }
+        while rest.place.turn() == Turn::Aside {
+            self.board.set_state(self.roster.awaiting());
+            let pause = rest.next_pause();
+            let is_back = tokio::select! {
+                () = comes_back(&mut status, &mut was_online) => true,
+                waited = self.pause(pause, &mut rest.place) => waited.map(|()| false)?,
             };
-            let waited = tokio::select! {
-                () = back => Ok(()),
-                waited = self.pause(pause, place) => waited,
-            };
-            waited?;
-            pause = (pause * 2).min(PAUSES.1);
-            if place.turn() == Turn::Aside && self.is_somebody_there().await {
-                place.come_back();
+            if is_back {
+                // Its sources come back by and by as well.
+                rest.polling.restart(Instant::now());
+                let jitter = Duration::from_millis(fresh_seed() % AFTER_RETURN_MS);
+                self.pause(jitter, &mut rest.place).await?;
+            }
+            if rest.place.turn() == Turn::Aside && self.is_somebody_there(&mut rest.place).await {
+                rest.place.come_back();
             }
         }
         Ok(())
     }
 
-    async fn is_somebody_there(&self) -> bool {
-        let located = self.config.finder.locate(self.wanted.digest, MAX_SOURCES);
-        let Some(Ok(sources)) = self.cancel.run_until_cancelled(located).await else { return false };
+    /// Asks who has the content; returns true if somebody can be tried.
+    async fn is_somebody_there(&mut self, place: &mut Place) -> bool {
+        let located = tokio::select! {
+            located = self.config.finder.locate_again(self.wanted.digest, MAX_SOURCES) => located,
+            () = place.changed() => return false,
+            () = self.cancel.cancelled() => return false,
+        };
+        let Ok(sources) = located else { return false };
+        self.roster.located(sources.len());
         let not_now = self.roster.not_now(Instant::now());
         sources.iter().any(|source| !not_now.contains(&source.node))
     }
@@ -204,6 +214,18 @@ impl Session {
     }
 }
 
-const fn is_online(status: &IndexStatus) -> bool {
+/// Waits until the index is there after it was away. Cancel safe.
+async fn comes_back(status: &mut watch::Receiver<IndexStatus>, was_online: &mut bool) {
+    let is_back = |status: &IndexStatus| {
+        let is_online = is_online(status);
+        !std::mem::replace(was_online, is_online) && is_online
+    };
+    if status.wait_for(is_back).await.is_err() {
+        // The client has ended, and the node with it.
+        std::future::pending::<()>().await;
+    }
+}
+
+pub(super) const fn is_online(status: &IndexStatus) -> bool {
     matches!(status, IndexStatus::Online { .. })
 }

@@ -49,7 +49,9 @@ impl Session {
             let digest = manifest.digest();
             Some((PartFile::open(&folders, &target, digest, *manifest.geometry()), manifest))
         });
-        let Ok(Some((part, manifest))) = made.await else { return Err(Failure::Cancelled) };
+        let Ok(Some((part, manifest))) = made.await else {
+            return Err(Failure::Internal("the empty file has no manifest"));
+        };
         let (part, _) = part?;
         self.board.show(|view| view.size = Some(0));
         self.settle(part, Arc::new(manifest)).await
@@ -61,6 +63,7 @@ impl Session {
         part: PartFile,
         manifest: Arc<Manifest>,
     ) -> Result<DownloadState, Failure> {
+        self.board.show(|view| view.trouble = None);
         self.board.set_state(DownloadState::Finishing);
         let path = part.path().to_owned();
         let at = |source| Failure::Write { path: path.clone(), source };
@@ -207,7 +210,9 @@ impl Session {
 
     /// Copies the finished file to the other places where it is wanted, those that are added meanwhile included.
     pub(super) async fn make_copies(&mut self) -> Result<DownloadState, Failure> {
-        let Stage::Copying { location, manifest } = &self.stage else { return Err(Failure::Cancelled) };
+        let Stage::Copying { location, manifest } = &self.stage else {
+            return Err(Failure::Internal("nothing to copy"));
+        };
         let (location, manifest) = (location.clone(), Arc::clone(manifest));
         while let Some(target) = self.copies.next() {
             self.make_copy((&location, Arc::clone(&manifest)), &target).await?;

@@ -1,5 +1,7 @@
 use std::time::Duration;
 
+use protocol::escape::display_safe;
+
 use super::chosen::numbered;
 use crate::repl::failure::Failure;
 use crate::repl::numbers::Numbers;
@@ -9,11 +11,16 @@ use crate::transfers::DownloadId;
 /// How long a download may take to put its part in order.
 const STOPPING: Duration = Duration::from_secs(5);
 
-/// Stops downloads by their numbers.
+/// Stops downloads by their numbers, and removes those that failed.
 pub(super) async fn cancel(session: &mut Session, numbers: &[Numbers]) -> Result<(), Failure> {
     let (ids, mut told) = numbered(session, numbers);
     for id in ids {
+        let failed = session.node.downloads().watch(id).filter(|view| view.borrow().state.is_failed());
         if session.node.downloads().cancel(id) {
+            if let Some(view) = failed {
+                let text = format!("{}: removed", display_safe(&view.borrow().name));
+                session.output.line(text)?;
+            }
             wait(session, id).await?;
         } else {
             told = Err(session.told(&Failure::NoDownload { number: id.0 }));

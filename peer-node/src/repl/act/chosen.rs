@@ -2,7 +2,7 @@ use crate::repl::command::Chosen;
 use crate::repl::failure::Failure;
 use crate::repl::numbers::Numbers;
 use crate::repl::session::Session;
-use crate::transfers::DownloadId;
+use crate::transfers::{DownloadId, DownloadState};
 
 /// Returns the downloads of some numbers. Tells of numbers that there are not, and returns that this failed.
 pub(super) fn numbered(session: &mut Session, numbers: &[Numbers]) -> (Vec<DownloadId>, Result<(), Failure>) {
@@ -17,14 +17,18 @@ pub(super) fn numbered(session: &mut Session, numbers: &[Numbers]) -> (Vec<Downl
     (ids, told)
 }
 
-/// Returns the downloads that are meant, like [`numbered`].
-pub(super) fn chosen(session: &mut Session, chosen: &Chosen) -> (Vec<DownloadId>, Result<(), Failure>) {
+/// Returns the downloads that are meant, like [`numbered`]; all are those that `applies` is true of.
+pub(super) fn chosen(
+    session: &mut Session,
+    chosen: &Chosen,
+    applies: impl Fn(&DownloadState) -> bool,
+) -> (Vec<DownloadId>, Result<(), Failure>) {
     match chosen {
         Chosen::Numbers(numbers) => numbered(session, numbers),
         Chosen::All => {
             let views = session.node.downloads().views();
-            let running = views.iter().filter(|view| !view.state.is_over());
-            (running.map(|view| view.id).collect(), Ok(()))
+            let chosen = views.iter().filter(|view| applies(&view.state));
+            (chosen.map(|view| view.id).collect(), Ok(()))
         }
     }
 }

@@ -4,8 +4,10 @@ mod ending;
 mod follow;
 mod gather;
 mod tree;
+mod wait_notes;
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use protocol::digest::Digest;
 use protocol::escape::display_safe;
@@ -19,6 +21,7 @@ use crate::transfers::DownloadId;
 pub(crate) use ending::done as done_lines;
 pub(super) use ending::ended;
 pub(crate) use follow::stop_foreground;
+pub(crate) use wait_notes::unfinished;
 
 use follow::MANY;
 use gather::{Chosen, gather};
@@ -35,23 +38,25 @@ pub(super) struct Awaited {
 /// Starts what was ordered, and waits for it unless it goes to the background.
 pub(super) async fn download(session: &mut Session, order: Order) -> Result<(), Failure> {
     let chosen = gather(session, &order).await?;
+    let timeout = order.timeout.or(session.timeout);
     let begun = begin(session, &chosen).await?;
-    go_on_with(session, begun.awaited, order.background).await?;
+    go_on_with(session, begun.awaited, order.background, timeout).await?;
     if begun.has_failed { Err(Failure::Told) } else { Ok(()) }
 }
 
-/// Waits for downloads that have begun, unless they are to go to the background.
+/// Waits for downloads that have begun, at most as long as `timeout`, unless they are to go to the background.
 pub(super) async fn go_on_with(
     session: &mut Session,
     awaited: Vec<Awaited>,
     background: bool,
+    timeout: Option<Duration>,
 ) -> Result<(), Failure> {
     let ids: Vec<DownloadId> = awaited.iter().map(|awaited| awaited.id).collect();
     if background {
         return send_to_background(session, &ids);
     }
     session.foreground = ids;
-    let followed = follow::follow(session, &awaited).await;
+    let followed = follow::follow(session, &awaited, timeout).await;
     session.foreground.clear();
     followed
 }

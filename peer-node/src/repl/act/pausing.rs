@@ -4,7 +4,7 @@ use protocol::escape::display_safe;
 
 use super::chosen::chosen;
 use super::priority::queued;
-use crate::download::{Change, Downloads};
+use crate::download::Change;
 use crate::repl::bar::percent;
 use crate::repl::command::Chosen;
 use crate::repl::failure::Failure;
@@ -16,44 +16,68 @@ const SETTLING: Duration = Duration::from_secs(5);
 
 /// Lets downloads rest.
 pub(super) async fn pause(session: &mut Session, which: &Chosen) -> Result<(), Failure> {
-    let rests = |state: &DownloadState| *state == DownloadState::Paused;
-    change(session, which, Downloads::pause, rests, paused).await
-}
-
-/// Lets downloads go on.
-pub(super) async fn resume(session: &mut Session, which: &Chosen) -> Result<(), Failure> {
-    let goes_on = |state: &DownloadState| *state != DownloadState::Paused;
-    change(session, which, Downloads::resume, goes_on, resumed).await
-}
-
-/// Makes a change to each of some downloads, waits until it shows, and tells of it.
-async fn change(
-    session: &mut Session,
-    which: &Chosen,
-    make: impl Fn(&Downloads, DownloadId) -> Change,
-    shows: impl Fn(&DownloadState) -> bool,
-    tell: impl Fn(&DownloadView, Change) -> String,
-) -> Result<(), Failure> {
-    let (ids, mut told) = chosen(session, which);
+    let (ids, told) = chosen(session, which, |state| !state.is_over());
     let downloads = session.node.downloads().clone();
-    let mut changed = Vec::with_capacity(ids.len());
+    let changes = ids.into_iter().map(|id| (id, downloads.pause(id))).collect();
+    let rests = |state: &DownloadState| *state == DownloadState::Paused;
+    tell(session, changes, rests, paused).await?;
+    told
+}
+
+/// Lets downloads go on; those that failed begin again.
+pub(super) async fn resume(session: &mut Session, which: &Chosen) -> Result<(), Failure> {
+    let (ids, told) = chosen(session, which, |state| !state.is_over() || state.is_failed());
+    let downloads = session.node.downloads().clone();
+    let mut changes = Vec::with_capacity(ids.len());
     for id in ids {
-        match (make(&downloads, id), downloads.watch(id)) {
+        changes.push((id, downloads.resume(id).await));
+    }
+    let goes_on = |state: &DownloadState| *state != DownloadState::Paused;
+    tell(session, changes, goes_on, resumed).await?;
+    told
+}
+
+/// Begins downloads that failed again.
+pub(super) async fn retry(session: &mut Session, which: &Chosen) -> Result<(), Failure> {
+    let (ids, told) = chosen(session, which, DownloadState::is_failed);
+    if ids.is_empty() && told.is_ok() {
+        session.output.line("no download has failed")?;
+    }
+    let downloads = session.node.downloads().clone();
+    let mut changes = Vec::with_capacity(ids.len());
+    for id in ids {
+        changes.push((id, downloads.retry(id).await));
+    }
+    tell(session, changes, |_| true, retried).await?;
+    told
+}
+
+/// Waits until each change shows, and tells of it.
+async fn tell(
+    session: &mut Session,
+    changes: Vec<(DownloadId, Change)>,
+    shows: impl Fn(&DownloadState) -> bool,
+    text: impl Fn(&DownloadView, Change) -> String,
+) -> Result<(), Failure> {
+    let downloads = session.node.downloads().clone();
+    let (mut watched, mut told) = (Vec::with_capacity(changes.len()), Ok(()));
+    for (id, change) in changes {
+        match (change, downloads.watch(id)) {
             (Change::NotUnderWay, _) | (_, None) => {
                 told = Err(session.told(&Failure::NoDownload { number: id.0 }));
             }
-            (change, Some(view)) => changed.push((view, change)),
+            (change, Some(view)) => watched.push((view, change)),
         }
     }
     let all_show = async {
-        for (view, _) in &mut changed {
+        for (view, _) in &mut watched {
             let _ = view.wait_for(|view| shows(&view.state) || view.state.is_over()).await;
         }
     };
     // One that takes longer is still going to do it.
     let _ = tokio::time::timeout(SETTLING, all_show).await;
-    for (view, change) in changed {
-        let text = tell(&downloads.ranked(view.borrow().clone()), change);
+    for (view, change) in watched {
+        let text = text(&downloads.ranked(view.borrow().clone()), change);
         session.output.line(text)?;
     }
     told
@@ -77,5 +101,14 @@ fn resumed(view: &DownloadView, change: Change) -> String {
         Change::Needless => format!("{name}: not paused"),
         _ if view.state.is_over() => super::download::ended(view),
         _ => format!("{name}: goes on{}", queued(view)),
+    }
+}
+
+fn retried(view: &DownloadView, change: Change) -> String {
+    let name = display_safe(&view.name);
+    match change {
+        Change::Needless => format!("{name}: has not failed"),
+        _ if view.state.is_over() => super::download::ended(view),
+        _ => format!("{name}: tries again{}", queued(view)),
     }
 }

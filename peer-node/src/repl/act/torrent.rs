@@ -48,7 +48,8 @@ async fn add(
         }
         Err(error) => return Err(error.into()),
     };
-    go_on_with(session, vec![Awaited { id, file: None }], background).await
+    let timeout = session.timeout;
+    go_on_with(session, vec![Awaited { id, file: None }], background, timeout).await
 }
 
 /// Makes a `.torrent` for each of some shared files.

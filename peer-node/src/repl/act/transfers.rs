@@ -3,7 +3,7 @@ use protocol::units::{Rate, Size, Span};
 
 use super::limit::limits_text;
 use crate::repl::bar::percent;
-use crate::repl::columns::pad_left;
+use crate::repl::columns::{fit, pad_left};
 use crate::repl::failure::Failure;
 use crate::repl::look::{Look, Style};
 use crate::repl::progress::progress_line;
@@ -49,6 +49,10 @@ fn for_person(downloads: &[DownloadView], uploads: &[UploadView], width: usize, 
         let number = pad_left(&view.id.0.to_string(), 3);
         let line = progress_line(view, width.saturating_sub(6), look);
         lines.push(format!("{} {line}", look.paint(Style::Accent, &number)));
+        if let Some(trouble) = view.trouble.as_ref().filter(|_| view.state.is_stuck()) {
+            let trouble = fit(&display_safe(trouble), width.saturating_sub(6));
+            lines.push(format!("    {}", look.paint(Style::Faint, &trouble)));
+        }
     }
     let row = |view: &UploadView| {
         let name = display_safe(&view.name).into_owned();
@@ -66,8 +70,10 @@ fn download_line(view: &DownloadView) -> String {
     let size = view.size.map_or_else(|| "?".to_owned(), |size| size.to_string());
     let percent = view.size.map_or(0, |size| percent(view.bytes_done, size));
     let left = view.left.map_or_else(|| "-".to_owned(), |left| Span(left).to_string());
+    let trouble = view.trouble.as_ref().filter(|_| view.state.is_stuck());
+    let trouble = trouble.map(|trouble| format!("\t{}", display_safe(trouble))).unwrap_or_default();
     format!(
-        "download\t{}\t{}\t{}\t{percent}%\t{}/{size} bytes\t{}\t{}/{} pieces\t{}/{} sources\t{left}\t{}",
+        "download\t{}\t{}\t{}\t{percent}%\t{}/{size} bytes\t{}\t{}/{} pieces\t{}/{} sources\t{left}\t{}{trouble}",
         view.id.0,
         display_safe(&view.name),
         state(view),
@@ -103,9 +109,11 @@ fn state(view: &DownloadView) -> String {
         DownloadState::Queued => {
             return view.turn.map_or_else(|| "queued".to_owned(), |turn| format!("queued {turn}"));
         }
-        DownloadState::Paused => "paused",
-        DownloadState::AwaitingSources => "waiting for sources",
         DownloadState::AwaitingRoom(_) => "waiting for room",
+        DownloadState::Paused
+        | DownloadState::AwaitingSources { .. }
+        | DownloadState::AwaitingSystem { .. } => return view.waits_for().unwrap_or_default(),
+        DownloadState::Fetching if view.waits_for().is_some() => return view.waits_for().unwrap_or_default(),
         DownloadState::Looking => "looking",
         DownloadState::Checking => "checking",
         DownloadState::Fetching => "fetching",

@@ -11,6 +11,7 @@ use super::{Chosen, Command, Direction, Item, Order, ParseError};
 use crate::download::Saving;
 use crate::repl::catalogue::{Entry, Verb, find};
 use crate::repl::numbers::Numbers;
+use crate::repl::time_limit::time_limit;
 use crate::repl::words::{Word, split};
 use crate::transfers::Priority;
 use torrent::torrent;
@@ -113,6 +114,7 @@ fn command(line: &Line<'_>) -> Result<Command, ParseError> {
         Verb::Cancel => Ok(Command::Cancel(line.numbers(&line.words)?)),
         Verb::Pause => Ok(Command::Pause(chosen(line)?)),
         Verb::Resume => Ok(Command::Resume(chosen(line)?)),
+        Verb::Retry => Ok(Command::Retry(chosen(line)?)),
         Verb::Limit => Ok(Command::Limit(limit(line)?)),
         Verb::Torrent => Ok(Command::Torrent(torrent(line)?)),
         Verb::Priority => {
@@ -164,8 +166,9 @@ fn limit(line: &Line<'_>) -> Result<Option<(Direction, Option<NonZeroU64>)>, Par
 }
 
 fn order(line: &Line<'_>) -> Result<Order, ParseError> {
-    let saving = Saving::default();
-    let mut order = Order { items: Vec::new(), destination: None, from: None, saving, background: false };
+    let (saving, timeout) = (Saving::default(), None);
+    let mut order =
+        Order { items: Vec::new(), destination: None, from: None, saving, background: false, timeout };
     let mut words = line.words.as_slice();
     if let [before @ .., last] = words
         && !last.quoted
@@ -189,6 +192,16 @@ fn order(line: &Line<'_>) -> Result<Order, ParseError> {
                 let peer = words.next().ok_or_else(|| line.wrong("a peer is missing behind from"))?;
                 if order.from.replace(peer.text.clone()).is_some() {
                     return Err(line.wrong("there are two peers to fetch it from"));
+                }
+            }
+            text if !word.quoted && (text == "--timeout" || text.starts_with("--timeout=")) => {
+                let value = match text.strip_prefix("--timeout=") {
+                    Some(value) => value,
+                    None => words.next().map_or("", |word| word.text.as_str()),
+                };
+                let limit = time_limit(value).map_err(|error| line.wrong(error.to_string()))?;
+                if order.timeout.replace(limit).is_some() {
+                    return Err(line.wrong("there are two times to wait"));
                 }
             }
             // As shells allow it: `get 1&`.

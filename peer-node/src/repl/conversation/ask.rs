@@ -1,4 +1,5 @@
-use super::{Conversation, Next};
+use super::{Conversation, Next, Verdict};
+use crate::repl::act::unfinished;
 use crate::repl::input::Heard;
 use crate::repl::output::OutputClosed;
 use crate::repl::session::count;
@@ -30,11 +31,9 @@ impl Conversation<'_> {
     fn tell_of_background(&mut self) {
         for view in self.session.node.downloads().views() {
             if self.session.background.contains(&view.id) && !view.state.is_settled() {
-                let name = protocol::escape::display_safe(&view.name);
-                self.session.output.error(format!(
-                    "{name}: not complete at the end of the script; it goes on when the node is started again"
-                ));
-                self.any_failed = true;
+                let text = unfinished(&view);
+                self.session.output.warning(text);
+                self.verdict = self.verdict.max(Verdict::Unfinished);
             }
         }
     }

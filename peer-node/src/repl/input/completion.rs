@@ -63,7 +63,7 @@ fn arguments(verb: Verb, words: &[Word], word: &Word, things: &Things, folders: 
         (Verb::Download, Some("from")) | (Verb::Browse, _) => peers(&word.text, things),
         (Verb::Download | Verb::Sources, _) => hits(word, things),
         (Verb::Cancel, _) => downloads(&word.text, things),
-        (Verb::Pause | Verb::Resume, _) => {
+        (Verb::Pause | Verb::Resume | Verb::Retry, _) => {
             [downloads(&word.text, things), fixed(&word.text, &["all"])].concat()
         }
         (Verb::Priority, _) if words.len() < 2 => downloads(&word.text, things),
@@ -142,7 +142,7 @@ mod tests {
     fn names_of_commands_are_offered() {
         assert_eq!(offered("se"), (0, vec!["search ".into()]));
         assert_eq!(offered("help st"), (5, vec!["status ".into()]));
-        assert_eq!(offered("").1.len(), 22);
+        assert_eq!(offered("").1.len(), 23);
         assert_eq!(offered("xyz "), (4, vec![]));
     }
 

@@ -72,26 +72,24 @@ pub(super) fn fields(view: &DownloadView, wording: Wording) -> Vec<Field> {
 }
 
 fn doing(view: &DownloadView, wording: Wording) -> Option<String> {
+    if let (Wording::Full, Some(reason)) = (wording, view.waits_for()) {
+        return Some(reason);
+    }
     let text = match (&view.state, wording) {
-        (DownloadState::Queued, Wording::Full) => {
-            let place = view.turn.map(|place| format!(", number {place} in the queue"));
-            return Some(format!("waiting for its turn{}", place.unwrap_or_default()));
-        }
-        (DownloadState::Queued, Wording::Brief) => {
+        (DownloadState::Queued, _) => {
             return Some(view.turn.map_or_else(|| "queued".to_owned(), |place| format!("queued, {place}")));
         }
         (DownloadState::Paused, _) => "paused",
-        (DownloadState::AwaitingSources, Wording::Full) => "waiting for sources",
-        (DownloadState::AwaitingSources, Wording::Brief) => "no source",
-        (DownloadState::AwaitingRoom(room), Wording::Full) => {
-            return Some(format!("waiting for room, {} needed, {} free", Size(room.needed), Size(room.free)));
-        }
-        (DownloadState::AwaitingRoom(_), Wording::Brief) => "no room",
+        (DownloadState::AwaitingSources { was_seen: true }, _) => "no source",
+        (DownloadState::AwaitingSources { was_seen: false }, _) => "never seen",
+        (DownloadState::AwaitingRoom(_), _) => "no room",
+        (DownloadState::AwaitingSystem { .. }, _) => "waiting",
         (DownloadState::Fetching, _) => {
-            let place = view.place.filter(|_| view.sources_active == 0)?;
-            return Some(match wording {
-                Wording::Full => format!("number {place} in a source's queue"),
-                Wording::Brief => format!("in line, {place}"),
+            let queued = view.queued_at.filter(|_| view.sources_active == 0)?;
+            return Some(match (queued.place, queued.length) {
+                (None, _) => "queued there".to_owned(),
+                (Some(place), None) => format!("queued there, {place}"),
+                (Some(place), Some(length)) => format!("queued there, {place}/{length}"),
             });
         }
         (DownloadState::Looking, Wording::Full) => "looking for sources",

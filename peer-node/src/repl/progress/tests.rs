@@ -20,6 +20,7 @@ fn view() -> DownloadView {
         pieces_done: 812,
         pieces: 2458,
         bytes_done: 851_443_712,
+        bytes_fetched: 851_443_712,
         rate_down: 34_707_866.0,
         rate_up: 1_258_291.0,
         bytes_given: 0,
@@ -27,7 +28,7 @@ fn view() -> DownloadView {
         trouble: None,
         sources_active: 4,
         sources_known: 5,
-        place: None,
+        queued_at: None,
         left: Some(Duration::from_secs(50)),
         elapsed: Duration::from_secs(25),
         givers: Vec::new(),
@@ -102,7 +103,7 @@ proptest! {
         width in 1_usize..220,
     ) {
         let view = DownloadView {
-            name, size, state, pieces_done, pieces, bytes_done, rate_down, rate_up, sources_active, sources_known, place: None,
+            name, size, state, pieces_done, pieces, bytes_done, rate_down, rate_up, sources_active, sources_known, queued_at: None,
             left, ..view()
         };
         let line = line(&view, width);

@@ -1,8 +1,6 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::storage::is_full;
-
 /// The files of a torrent cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum FilesError {
@@ -38,14 +36,6 @@ pub enum FilesError {
 }
 
 impl FilesError {
-    /// Returns what could not be written, if that is because the disk is full.
-    pub fn full_at(&self) -> Option<&Path> {
-        match self {
-            Self::Io { path, source } if is_full(source) => Some(path),
-            _ => None,
-        }
-    }
-
     pub(super) fn at(path: &Path) -> impl Fn(io::Error) -> Self + use<> {
         let path = path.to_owned();
         move |source| Self::Io { path: path.clone(), source }

@@ -91,6 +91,8 @@ pub(super) struct Party {
     pub(super) natives: Option<Natives>,
     pub(super) native_inbox: Option<NativeInbox>,
     pub(super) is_settled: bool,
+    /// When somebody was last connected, or it began.
+    pub(super) last_company: Instant,
     asked: Instant,
     /// How long to wait before trackers are asked for more peers again.
     patience: Duration,
@@ -217,6 +219,7 @@ impl Session {
             natives,
             native_inbox,
             is_settled: false,
+            last_company: now,
             asked: now,
             patience: ASK_AGAIN.0,
         };

@@ -1,12 +1,12 @@
-//! What a torrent does while it may not or cannot take part: it waits for its turn, or for room on the disk.
+//! What a torrent does while it may not or cannot take part: it waits for its turn, for room on the disk, or for the system.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::{Failure, Session};
 use crate::download::queue::Place;
+use crate::download::recovery::Recovery;
 use crate::download::turns::Turn;
-use crate::storage::is_full;
 use crate::transfers::{DownloadState, Room};
 
 /// How often a full disk is looked at.
@@ -32,32 +32,45 @@ impl Session {
         }
     }
 
-    /// Waits for what was missing when the torrent could not go on, if there is any use in waiting.
+    /// Waits for what was missing when the torrent could not continue; returns the failure if waiting does not cure it.
     pub(super) async fn overcome(&mut self, failure: Failure, place: &mut Place) -> Result<(), Failure> {
-        let is_for_room = match &failure {
-            Failure::Write(error) => is_full(error),
-            Failure::Files(error) => error.full_at().is_some(),
-            _ => false,
-        };
-        if !is_for_room {
-            return Err(failure);
+        match failure.recovery() {
+            Recovery::AwaitRoom(_) => self.wait_for_room(place).await,
+            Recovery::TryAgain => {
+                let reason = failure.to_string();
+                tracing::warn!(reason, "torrent tries again after a pause");
+                place.stand_aside();
+                self.board.set_state(DownloadState::AwaitingSystem { reason });
+                self.pause(place).await?;
+                place.come_back();
+                Ok(())
+            }
+            Recovery::None | Recovery::AwaitSources => Err(failure),
         }
+    }
+
+    async fn wait_for_room(&mut self, place: &mut Place) -> Result<(), Failure> {
         tracing::warn!(infohash = %self.wish.metainfo.infohash(), "torrent waits for room");
         place.stand_aside();
         while place.turn() == Turn::Aside {
             if let Some(room) = self.room().await {
                 self.board.set_state(DownloadState::AwaitingRoom(room));
             }
-            tokio::select! {
-                () = tokio::time::sleep(LOOK) => {}
-                () = place.changed() => {}
-                () = self.cancel.cancelled() => return Err(Failure::Cancelled),
-            }
+            self.pause(place).await?;
             if self.room().await.is_none_or(|room| room.is_enough()) {
                 place.come_back();
             }
         }
         Ok(())
+    }
+
+    /// Waits for some time, less if the torrent stands differently by then.
+    async fn pause(&self, place: &mut Place) -> Result<(), Failure> {
+        tokio::select! {
+            () = tokio::time::sleep(LOOK) => Ok(()),
+            () = place.changed() => Ok(()),
+            () = self.cancel.cancelled() => Err(Failure::Cancelled),
+        }
     }
 
     /// Finds out whether there is room for what is missing.

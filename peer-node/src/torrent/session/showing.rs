@@ -2,15 +2,18 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::Session;
-use super::party::Party;
+use super::party::{Party, Phase};
 use crate::torrent::announcer::AnnounceStats;
-use crate::transfers::{ContentId, Giver};
+use crate::transfers::{ContentId, DownloadState, Giver};
 
 /// The most peers whose gifts are remembered.
 const MAX_GIVERS: usize = 200;
+
+/// How long nobody may be connected before the torrent shows that it waits for sources.
+const ALONE: Duration = Duration::from_secs(3);
 
 /// Who gave how much.
 #[derive(Debug, Default)]
@@ -83,6 +86,22 @@ impl Session {
             view.givers = givers;
         });
         self.report(party);
+    }
+
+    /// Shows whether the torrent fetches, or waits for sources because nobody is connected.
+    pub(super) fn show_activity(&self, party: &mut Party, now: Instant) {
+        if party.phase != Phase::Fetching {
+            return;
+        }
+        if party.connected() > 0 {
+            party.last_company = now;
+        }
+        let is_alone = now.saturating_duration_since(party.last_company) >= ALONE;
+        self.board.set_state(if is_alone {
+            DownloadState::AwaitingSources { was_seen: true }
+        } else {
+            DownloadState::Fetching
+        });
     }
 
     /// Tells the trackers how far the torrent has got.

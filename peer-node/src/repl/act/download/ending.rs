@@ -28,7 +28,9 @@ pub(crate) fn done(
     look: Look,
 ) -> Vec<String> {
     let (name, size) = (display_safe(&view.name), view.size.unwrap_or(view.bytes_done));
-    let (rate, sources) = (Rate(average(size, view.elapsed)), count(givers(view).count() as u64, "source"));
+    // What an earlier run has fetched took none of this run's time.
+    let rate = Rate(average(view.bytes_fetched, view.elapsed));
+    let sources = count(givers(view).count() as u64, "source");
     let mut lines = Vec::new();
     match audience {
         Audience::Script => {
@@ -44,7 +46,12 @@ pub(crate) fn done(
                 let how = if is_there { "already at" } else { "copied from" };
                 lines.push(format!("{done}  {name}  {size}, {how} {}", show_path(original)));
             } else if in_full {
-                lines.push(format!("{done}  {name}  {size} in {span}, {rate}, from {sources}"));
+                let now = if view.bytes_fetched < view.size.unwrap_or(0) {
+                    format!(" ({} now)", Size(view.bytes_fetched))
+                } else {
+                    String::new()
+                };
+                lines.push(format!("{done}  {name}  {size}{now} in {span}, {rate}, from {sources}"));
                 lines.push(look.paint(Style::Faint, &format!("  {} {}", view.content.kind(), view.content)));
             } else {
                 lines.push(format!(
@@ -109,7 +116,7 @@ pub(in crate::repl::act) fn ended(view: &DownloadView) -> String {
             Some(size) if view.bytes_done > 0 => {
                 let percent = percent(view.bytes_done, size);
                 format!(
-                    "{name}: stopped at {percent}%; the part is kept, fetched again it goes on from there"
+                    "{name}: stopped at {percent}%; the part is kept, download it again to resume from there"
                 )
             }
             _ => format!("{name}: stopped"),
@@ -121,7 +128,7 @@ pub(in crate::repl::act) fn ended(view: &DownloadView) -> String {
 pub(super) fn suspended(view: &DownloadView) -> String {
     let (name, size) = (display_safe(&view.name), view.size.unwrap_or(0));
     let percent = percent(view.bytes_done, size);
-    format!("{name}: stopped at {percent}%; it goes on when the node is started again")
+    format!("{name}: stopped at {percent}%; it resumes when the node is started again")
 }
 
 /// Says what came of many downloads.
@@ -176,6 +183,7 @@ mod tests {
             pieces_done: 1,
             pieces: 1,
             bytes_done: 4096,
+            bytes_fetched: 4096,
             rate_down: 0.0,
             rate_up: 0.0,
             bytes_given: 0,
@@ -183,7 +191,7 @@ mod tests {
             trouble: None,
             sources_active: 0,
             sources_known: 3,
-            place: None,
+            queued_at: None,
             left: None,
             elapsed: Duration::from_secs(2),
             givers: vec![giver(1, 4000), giver(2, 96), giver(3, 0)],
@@ -202,6 +210,15 @@ mod tests {
                 "  127.0.0.1:2\t96 bytes\tleft: it lied".to_owned(),
             ]
         );
+    }
+
+    #[test]
+    fn the_rate_counts_only_what_came_in_this_run() {
+        let resumed = DownloadView { bytes_fetched: 1024, ..view() };
+        let lines = done(&resumed, None, true, Audience::Person, Look::PLAIN);
+        assert_eq!(lines[0], "done  a\\tb  4.0 KiB (1.0 KiB now) in 2.00 s, 512 B/s, from 2 sources");
+        let lines = done(&resumed, None, true, Audience::Script, Look::PLAIN);
+        assert!(lines[0].contains("\t512 B/s\t"), "{lines:?}");
     }
 
     #[test]

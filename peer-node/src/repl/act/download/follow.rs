@@ -5,8 +5,10 @@ use protocol::escape::display_safe;
 use tokio::sync::watch;
 
 use super::Awaited;
-use super::ending::{another, done, ended, problem, summary, suspended};
+use super::ending::{another, begun, done, ended, problem, summary, suspended};
+use super::wait_notes::{WaitNotes, unfinished, wait_note};
 use crate::repl::failure::Failure;
+use crate::repl::output::Audience;
 use crate::repl::progress::{progress_line, summary_line};
 use crate::repl::room_news::RoomNews;
 use crate::repl::session::{Session, show_path};
@@ -29,6 +31,7 @@ struct Following {
     all: usize,
     failed: usize,
     room: RoomNews,
+    notes: WaitNotes,
     /// When the downloads were last looked through for news of room: they may be a thousand.
     looked: Instant,
 }
@@ -42,7 +45,12 @@ struct Pending {
 
 /// Waits until downloads are over and tells of each: scripts in the order in which they were asked for, people as soon as
 /// it is so.
-pub(super) async fn follow(session: &mut Session, awaited: &[Awaited]) -> Result<(), Failure> {
+/// Those that are not over after `timeout` are left to go on.
+pub(super) async fn follow(
+    session: &mut Session,
+    awaited: &[Awaited],
+    timeout: Option<Duration>,
+) -> Result<(), Failure> {
     let watch = |awaited: &Awaited| {
         let view = session.node.downloads().watch(awaited.id)?;
         Some(Pending { view, file: awaited.file })
@@ -50,10 +58,15 @@ pub(super) async fn follow(session: &mut Session, awaited: &[Awaited]) -> Result
     let pending: Vec<_> = awaited.iter().filter_map(watch).collect();
     let all = pending.len();
     let (room, looked) = (RoomNews::default(), Instant::now());
-    let mut following = Following { pending, over: Vec::new(), all, failed: 0, room, looked };
+    let notes = WaitNotes::new(looked);
+    let deadline = timeout.and_then(|timeout| looked.checked_add(timeout));
+    let mut following = Following { pending, over: Vec::new(), all, failed: 0, room, notes, looked };
     loop {
         following.report(session)?;
-        following.tell_of_room(session)?;
+        following.tell_of_waiting(session)?;
+        if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
+            break;
+        }
         let Some(first) = following.pending.first_mut() else { break };
         if session.output.wants_live() {
             following.draw(session);
@@ -67,7 +80,12 @@ pub(super) async fn follow(session: &mut Session, awaited: &[Awaited]) -> Result
         let text = summary(&following.over);
         session.output.line(text)?;
     }
-    if following.failed > 0 { Err(Failure::Told) } else { Ok(()) }
+    let is_unfinished = following.leave(session)?;
+    match following.failed {
+        0 if is_unfinished => Err(Failure::Unfinished),
+        0 => Ok(()),
+        _ => Err(Failure::Told),
+    }
 }
 
 impl Following {
@@ -92,8 +110,23 @@ impl Following {
         Ok(())
     }
 
-    /// Tells of those that wait for room on the disk.
-    fn tell_of_room(&mut self, session: &mut Session) -> Result<(), Failure> {
+    /// Lets those that are not over go on in the background; returns true if there are any.
+    fn leave(&mut self, session: &mut Session) -> Result<bool, Failure> {
+        let is_person = session.output.is_for_person();
+        for Pending { view, .. } in &self.pending {
+            let view = session.node.downloads().ranked(view.borrow().clone());
+            if is_person {
+                session.background.push(view.id);
+                session.output.line(begun(&view, Audience::Person))?;
+            } else {
+                session.output.warning(unfinished(&view));
+            }
+        }
+        Ok(!self.pending.is_empty() && !is_person)
+    }
+
+    /// Tells of those that wait: for room on the disk at once, and a script now and then why.
+    fn tell_of_waiting(&mut self, session: &mut Session) -> Result<(), Failure> {
         if self.looked.elapsed() < PAUSE {
             return Ok(());
         }
@@ -104,6 +137,14 @@ impl Following {
                 session.output.line(text)?;
             } else {
                 session.output.warning(text);
+            }
+        }
+        if !session.output.is_for_person() && self.notes.is_due(self.looked) {
+            let downloads = session.node.downloads();
+            let views = self.pending.iter().map(|pending| downloads.ranked(pending.view.borrow().clone()));
+            let views: Vec<DownloadView> = views.collect();
+            if let Some(note) = wait_note(&views) {
+                session.output.note(note);
             }
         }
         Ok(())
@@ -170,6 +211,10 @@ pub(crate) async fn stop_foreground(session: &mut Session) -> Result<(), Failure
     let is_person = session.output.is_for_person();
     for id in ids {
         let downloads = session.node.downloads();
+        // Those that failed stay listed.
+        if downloads.watch(id).is_none_or(|view| view.borrow().state.is_over()) {
+            continue;
+        }
         if if is_person { downloads.cancel(id) } else { downloads.suspend(id) } {
             stopped.extend(session.node.downloads().watch(id));
         }

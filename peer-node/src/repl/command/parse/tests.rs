@@ -15,7 +15,14 @@ fn numbers(word: &str) -> Numbers {
 }
 
 fn plain(items: Vec<Item>) -> Order {
-    Order { items, destination: None, from: None, saving: Saving::default(), background: false }
+    Order {
+        items,
+        destination: None,
+        from: None,
+        saving: Saving::default(),
+        background: false,
+        timeout: None,
+    }
 }
 
 #[test]

@@ -1,0 +1,111 @@
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use tokio::sync::Semaphore;
+use tokio::time::{Instant, sleep_until};
+
+/// The least time between two questions that are repeated: twenty a second, so that a thousand downloads that wait take
+/// less than a minute for a round, and an index with ten thousand nodes is not overrun when it comes back.
+const BETWEEN: Duration = Duration::from_millis(50);
+
+/// The most questions that are repeated at once.
+const AT_ONCE: usize = 4;
+
+/// Limits how often all downloads of a node that wait ask again who has their contents.
+#[derive(Debug)]
+pub(super) struct RepeatLimit {
+    at_once: Semaphore,
+    between: Duration,
+    /// When the next question may be asked.
+    next: Mutex<Option<Instant>>,
+}
+
+impl Default for RepeatLimit {
+    fn default() -> Self {
+        Self::new(BETWEEN)
+    }
+}
+
+impl RepeatLimit {
+    fn new(between: Duration) -> Self {
+        Self { at_once: Semaphore::new(AT_ONCE), between, next: Mutex::default() }
+    }
+
+    /// Asks a question when its turn has come, first come first served. If the future is dropped, at most its own turn is
+    /// lost.
+    pub(super) async fn ask<Answer>(&self, question: impl Future<Output = Answer>) -> Answer {
+        // It is never closed, so it is acquired.
+        let _permit = self.at_once.acquire().await;
+        let at = reserve(&mut self.next.lock(), Instant::now(), self.between);
+        sleep_until(at).await;
+        question.await
+    }
+}
+
+/// Takes the next moment at which a question may be asked.
+fn reserve(next: &mut Option<Instant>, now: Instant, between: Duration) -> Instant {
+    let at = next.map_or(now, |next| next.max(now));
+    *next = Some(at + between);
+    at
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use tokio::task::JoinSet;
+
+    use super::*;
+
+    const WAITING: usize = 1000;
+
+    /// Shorter than in earnest, so that the test is.
+    const SHORT: Duration = Duration::from_micros(500);
+
+    #[tokio::test]
+    async fn a_thousand_waiting_downloads_ask_at_a_bounded_rate() {
+        let limit = Arc::new(RepeatLimit::new(SHORT));
+        let at_once = Arc::new(AtomicUsize::new(0));
+        let (mut questions, begun) = (JoinSet::new(), Instant::now());
+        for _ in 0..WAITING {
+            let (limit, at_once) = (Arc::clone(&limit), Arc::clone(&at_once));
+            questions.spawn(async move {
+                let answer = async {
+                    let others = at_once.fetch_add(1, Ordering::Relaxed);
+                    tokio::task::yield_now().await;
+                    at_once.fetch_sub(1, Ordering::Relaxed);
+                    others
+                };
+                limit.ask(answer).await
+            });
+        }
+        let others = questions.join_all().await;
+        assert!(others.len() == WAITING && others.iter().all(|others| *others < AT_ONCE));
+        assert!(begun.elapsed() >= SHORT * (u32::try_from(WAITING).unwrap() - 1));
+    }
+
+    #[test]
+    fn moments_are_taken_in_order_and_those_that_passed_are_not_made_up_for() {
+        let (mut next, now) = (None, Instant::now());
+        let moments: Vec<Instant> = (0..1000).map(|_| reserve(&mut next, now, BETWEEN)).collect();
+        assert!(moments.windows(2).all(|pair| pair[1] - pair[0] == BETWEEN));
+        assert!(
+            moments[999] - now < Duration::from_mins(1),
+            "a round of a thousand takes less than a minute"
+        );
+        let later = now + Duration::from_hours(1);
+        assert_eq!(reserve(&mut next, later, BETWEEN), later);
+        assert_eq!(reserve(&mut next, later, BETWEEN), later + BETWEEN);
+    }
+
+    #[tokio::test]
+    async fn a_question_that_is_dropped_holds_nobody_up() {
+        let limit = RepeatLimit::new(Duration::ZERO);
+        for _ in 0..AT_ONCE * 3 {
+            let asked = limit.ask(std::future::pending::<()>());
+            assert!(tokio::time::timeout(Duration::from_millis(1), asked).await.is_err());
+        }
+        limit.ask(async {}).await;
+    }
+}
