@@ -13,6 +13,10 @@ use crate::transfers::{DownloadState, Giver, QueuedAt};
 /// How often a source may be lost, with no piece verified in between, before it is not tried again.
 const MAX_LOSSES: u32 = 3;
 
+/// How long a source is banned that broke the rules: what made it do so, a damaged disk or a bug, may be mended while a
+/// download waits.
+const BAN: Duration = Duration::from_mins(30);
+
 /// The sources of one download: those that are connected, and what became of the others.
 #[derive(Debug, Default)]
 pub(super) struct Roster {
@@ -55,8 +59,8 @@ struct Absent {
     why: String,
     /// When it may be tried again, if ever.
     again: Option<Instant>,
-    /// Whether that is for what it did, and not for how often it was lost.
-    is_banned: bool,
+    /// Until when it is banned for what it did, and not for how often it was lost.
+    banned: Option<Instant>,
 }
 
 impl Roster {
@@ -96,10 +100,10 @@ impl Roster {
         if let Some(peer) = self.live.remove(&id) {
             let losses = self.losses.entry(peer.node).or_default();
             *losses += 1;
-            let is_banned = again_in.is_none();
+            let banned = again_in.is_none().then(|| now + BAN);
             let again = again_in.filter(|_| *losses < MAX_LOSSES).map(|pause| now + pause);
             self.absent
-                .insert(peer.node, Absent { address: peer.address, why: why.to_owned(), again, is_banned });
+                .insert(peer.node, Absent { address: peer.address, why: why.to_owned(), again, banned });
         }
     }
 
@@ -108,17 +112,19 @@ impl Roster {
         self.losses.clear();
     }
 
-    /// Lets all who are absent be tried again, except for those that lied.
+    /// Lets all who are absent be tried again, except for those that are banned.
     pub(super) fn pardon(&mut self, now: Instant) {
         self.losses.clear();
-        for absent in self.absent.values_mut().filter(|absent| !absent.is_banned) {
-            absent.again = Some(now);
+        for absent in self.absent.values_mut() {
+            if absent.banned.is_none_or(|until| until <= now) {
+                (absent.again, absent.banned) = (Some(now), None);
+            }
         }
     }
 
     /// Notes that a source could not be had.
     pub(super) fn absent(&mut self, node: NodeId, address: SocketAddr, why: String, again: Option<Instant>) {
-        self.absent.insert(node, Absent { address, why, again, is_banned: false });
+        self.absent.insert(node, Absent { address, why, again, banned: None });
     }
 
     /// Returns the connected sources with the round-trip times of their paths, where those are known.
@@ -244,6 +250,31 @@ fn note_piece(pieces: &mut [u8], piece: u32) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_ban_holds_through_pardons_until_it_ends() {
+        let (mut roster, now) = (Roster::default(), Instant::now());
+        let (node, address) = (NodeId::from_bytes([1; 32]), ([127, 0, 0, 1], 1).into());
+        let banned = Absent { address, why: "it lied".into(), again: None, banned: Some(now + BAN) };
+        roster.absent.insert(node, banned);
+        roster.pardon(now + BAN / 2);
+        assert!(roster.not_now(now + BAN / 2).contains(&node) && !roster.has_hope());
+        roster.pardon(now + BAN);
+        assert!(!roster.not_now(now + BAN).contains(&node) && roster.has_hope());
+    }
+
+    #[test]
+    fn who_was_never_named_is_told_from_who_is_away() {
+        let mut roster = Roster::default();
+        let awaiting =
+            |roster: &Roster| roster.awaiting() == DownloadState::AwaitingSources { was_seen: true };
+        assert!(awaiting(&roster), "nobody could be asked yet");
+        roster.located(0);
+        assert!(!awaiting(&roster));
+        roster.located(1);
+        roster.located(0);
+        assert!(awaiting(&roster));
+    }
 
     #[test]
     fn a_piece_that_a_source_has_gained_is_in_what_it_offered() {

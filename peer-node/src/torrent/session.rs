@@ -50,6 +50,9 @@ const TICK: Duration = Duration::from_millis(100);
 /// How often what is shown is refreshed.
 const REFRESH: Duration = Duration::from_millis(250);
 
+/// How long a torrent with which nobody is connected keeps its turn while others wait for theirs.
+const GRACE: Duration = Duration::from_secs(30);
+
 /// What the torrents of a program share.
 #[derive(Debug, Clone)]
 pub struct TorrentConfig {
@@ -221,6 +224,9 @@ impl Session {
                 party.measure();
                 self.show(party);
                 self.show_activity(party, shown);
+                if makes_way(party, place, shown) {
+                    return Ok(None);
+                }
             }
             self.note_if_due(party);
         }
@@ -267,6 +273,17 @@ impl Session {
     fn done(&self) -> DownloadState {
         DownloadState::Done { location: self.location(), renamed: None }
     }
+}
+
+/// Returns true if the torrent, with which nobody is connected, has let another download have its turn first.
+fn makes_way(party: &Party, place: &mut Place, now: Instant) -> bool {
+    let is_alone = now.saturating_duration_since(party.last_company) >= GRACE;
+    let makes_way = is_alone && party.phase == Phase::Fetching && place.has_waiting();
+    if makes_way {
+        place.stand_aside();
+        place.come_back();
+    }
+    makes_way
 }
 
 /// Says whether the turn is over. Who only gives needs none.
