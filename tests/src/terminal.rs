@@ -34,7 +34,10 @@ impl Terminal {
         let name = ptsname(&control, Vec::new()).expect("the terminal's name").into_string().expect("ASCII");
         let side = OpenOptions::new().read(true).write(true).open(name).expect("the terminal's other side");
         let copy = || Stdio::from(side.try_clone().expect("a descriptor"));
-        command.stdin(copy()).stdout(copy()).stderr(copy()).env("TERM", "xterm");
+        command.stdin(copy()).stdout(copy()).stderr(copy());
+        if !command.get_envs().any(|(name, _)| name == "TERM") {
+            command.env("TERM", "xterm");
+        }
         let process = Process::spawn("a program at a terminal", command);
         let keyboard = File::from(control);
         let screen = watch(keyboard.try_clone().expect("a descriptor"));
@@ -43,7 +46,12 @@ impl Terminal {
 
     /// Types something.
     pub fn press(&mut self, keys: &str) {
-        self.keyboard.write_all(keys.as_bytes()).and_then(|()| self.keyboard.flush()).expect("a terminal");
+        self.press_bytes(keys.as_bytes());
+    }
+
+    /// Types bytes that need not be text.
+    pub fn press_bytes(&mut self, keys: &[u8]) {
+        self.keyboard.write_all(keys).and_then(|()| self.keyboard.flush()).expect("a terminal");
     }
 
     /// Types a command and returns what the screen shows until the next prompt.

@@ -86,6 +86,8 @@ mod stopping;
 mod swarming;
 #[path = "stories/terminal.rs"]
 mod terminal;
+#[path = "stories/terminal_input.rs"]
+mod terminal_input;
 #[path = "stories/torrent_acceptance.rs"]
 mod torrent_acceptance;
 #[path = "stories/torrent_bridge.rs"]

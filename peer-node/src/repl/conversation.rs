@@ -2,13 +2,10 @@
 
 mod ask;
 
-use protocol::escape::display_safe;
-
 use super::act::{act, stop_foreground};
 use super::command::{Command, parse};
 use super::failure::Failure;
-use super::input::{Heard, Input, Printer, QuietKeys};
-use super::look::Style;
+use super::input::{Heard, Input, Printer};
 use super::notices::{Notice, Notices};
 use super::output::OutputClosed;
 use super::session::Session;
@@ -101,12 +98,6 @@ impl<'a> Conversation<'a> {
         let was_interrupted = std::mem::take(&mut self.was_interrupted);
         match heard {
             Heard::Line(text) => self.lines(&text).await,
-            Heard::Ahead(text) => {
-                let look = self.session.output.look();
-                let prompt = look.paint(Style::Accent, &self.prompt());
-                self.session.output.line(format!("{prompt}{}", display_safe(&text)))?;
-                self.lines(&text).await
-            }
             Heard::Refused(fault) => {
                 self.session.output.error(fault);
                 self.verdict = Verdict::Failed;
@@ -161,7 +152,7 @@ impl<'a> Conversation<'a> {
             Ok(Some(command)) => command,
             Err(error) => return self.failed(&Failure::Parse(error)),
         };
-        let quiet = if self.is_for_person() { QuietKeys::new() } else { None };
+        let quiet = self.input.quiet_keys();
         let stop = tokio::select! {
             done = act(&mut self.session, command) => {
                 self.session.output.clear_live();
@@ -173,6 +164,7 @@ impl<'a> Conversation<'a> {
             stop = self.signals.next() => stop,
         };
         drop(quiet);
+        self.input.forget_ahead();
         self.verdict = Verdict::Failed;
         self.session.output.clear_live();
         if stop == Stop::Terminate {

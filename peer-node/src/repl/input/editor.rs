@@ -1,27 +1,28 @@
 use std::io;
 use std::panic::{self, AssertUnwindSafe};
+use std::sync::Arc;
 
 use rustyline::config::Configurer;
 use rustyline::error::ReadlineError;
 use rustyline::history::DefaultHistory;
 use rustyline::{CompletionType, Config};
 
-use super::ahead::typed_ahead;
+use super::feeder::LineFeed;
 use super::helper::PromptHelper;
 use super::history::{History, MAX_ENTRIES};
-use super::{Heard, LineFault, Printer, PromptConfig};
-use crate::repl::look::Look;
+use super::terminal_mode::PersonTerminal;
+use super::{Ask, Heard, LineFault, Printer, PromptConfig};
 
-/// The line editor and its history.
+/// The line editor, its history, and what passes the keys to it.
 pub(super) struct Editor {
     inner: rustyline::Editor<PromptHelper, DefaultHistory>,
     history: History,
-    /// Whether lines that were typed ahead are left with the terminal: a line editor without editing gathers its own.
-    gathers: bool,
+    feed: LineFeed,
 }
 
 impl Editor {
-    pub(super) fn new(config: PromptConfig) -> io::Result<Self> {
+    /// Takes the terminal; also returns what prints above the prompt.
+    pub(super) fn new(config: PromptConfig, terminal: Arc<PersonTerminal>) -> io::Result<(Self, Printer)> {
         let options = Config::builder()
             .completion_type(CompletionType::List)
             .completion_prompt_limit(100)
@@ -34,46 +35,36 @@ impl Editor {
         for entry in entries {
             editor.add_history_entry(entry).map_err(io::Error::other)?;
         }
-        Ok(Self { inner: editor, history, gathers: Look::of_terminal().redraw })
-    }
-
-    /// Returns what prints above the prompt.
-    pub(super) fn printer(&mut self) -> io::Result<Printer> {
-        match self.inner.create_external_printer() {
-            Ok(printer) => Printer::start(printer),
-            // A terminal without cursor movement.
-            Err(_) => Ok(Printer::none()),
-        }
+        let printer = Printer::start(editor.create_external_printer().map_err(io::Error::other)?)?;
+        let feed = LineFeed::start(terminal, printer.clone())?;
+        Ok((Self { inner: editor, history, feed }, printer))
     }
 
     /// Reads a line; waits for the person.
-    pub(super) fn read(&mut self, prompt: &str, is_command: bool) -> Heard {
+    pub(super) fn read(&mut self, ask: &Ask) -> Heard {
         if let Some(helper) = self.inner.helper_mut() {
-            helper.is_on = is_command;
+            helper.is_on = ask.is_command;
         }
-        if is_command
-            && self.gathers
-            && let Some(heard) = typed_ahead()
-        {
-            if let Heard::Ahead(line) = &heard {
-                self.remember(line);
-            }
-            return heard;
+        if !self.feed.begin(ask.forgets) {
+            return Heard::End;
         }
-        // The line editor counts rows in 16 bits and gives up on a paste of megabytes; the node goes on.
-        let read = panic::catch_unwind(AssertUnwindSafe(|| self.inner.readline(prompt)));
-        let Ok(read) = read else { return Heard::Refused(LineFault::TooLong) };
+        // The line editor counts rows in 16 bits and panics beyond; the node goes on.
+        let read = panic::catch_unwind(AssertUnwindSafe(|| self.inner.readline(&ask.prompt)));
+        let is_given_up = !matches!(read, Ok(Ok(_)));
+        let is_too_long = self.feed.end(is_given_up);
         match read {
-            Ok(line) => {
-                if is_command {
+            Err(_) => Heard::Refused(LineFault::TooLong),
+            Ok(Ok(_)) if is_too_long => Heard::Refused(LineFault::TooLong),
+            Ok(Ok(line)) => {
+                if ask.is_command {
                     self.remember(&line);
                 }
                 Heard::Line(line)
             }
-            Err(ReadlineError::Interrupted) => Heard::Interrupted,
-            Err(ReadlineError::Eof) => Heard::End,
-            Err(error) => {
-                tracing::warn!(%error, "prompt ended");
+            Ok(Err(ReadlineError::Interrupted)) => Heard::Interrupted,
+            Ok(Err(ReadlineError::Eof)) => Heard::End,
+            Ok(Err(error)) => {
+                tracing::warn!(%error, "the prompt ended");
                 Heard::End
             }
         }

@@ -9,7 +9,7 @@ use rustyline::ExternalPrinter;
 const BACKLOG: usize = 64;
 
 /// Prints above the prompt while a person types, on a thread of its own since the line editor may make it wait.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Printer {
     messages: Option<SyncSender<String>>,
 }

@@ -1,48 +1,96 @@
 use std::io::{self, Write};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::Arc;
 
 use rustix::process::getpgrp;
-use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcgetpgrp, tcsetattr};
+use rustix::termios::{
+    ControlModes, InputModes, LocalModes, OptionalActions, SpecialCodeIndex, Termios, tcgetattr, tcgetpgrp,
+    tcsetattr,
+};
 
-/// How a terminal treats its keys, to give it back so.
-pub(super) struct TerminalMode(Termios);
+/// The terminal at which a person sits, and how it treated its keys before the prompt came.
+#[derive(Debug)]
+pub(super) struct PersonTerminal {
+    fd: OwnedFd,
+    original: Termios,
+}
 
-impl TerminalMode {
-    /// Remembers how the terminal on stdin is now.
-    pub(super) fn now() -> Option<Self> {
-        tcgetattr(io::stdin()).ok().map(Self)
+impl PersonTerminal {
+    /// Takes the terminal on stdin, whatever stdin becomes later.
+    pub(super) fn of_stdin() -> io::Result<Self> {
+        let fd = io::stdin().as_fd().try_clone_to_owned()?;
+        let original = tcgetattr(&fd)?;
+        Ok(Self { fd, original })
     }
 
-    /// Takes the line editor's hold from the terminal.
-    pub(super) fn restore(&self) {
-        if set(&self.0) {
+    /// Returns the modes in which every key arrives as it is pressed, and none means anything to the terminal.
+    pub(super) fn raw_modes(&self) -> Termios {
+        let mut raw = self.original.clone();
+        let translations = InputModes::BRKINT
+            | InputModes::ICRNL
+            | InputModes::INLCR
+            | InputModes::IGNCR
+            | InputModes::INPCK
+            | InputModes::ISTRIP
+            | InputModes::IXON;
+        raw.input_modes.remove(translations);
+        raw.control_modes.insert(ControlModes::CS8);
+        raw.local_modes.remove(LocalModes::ECHO | LocalModes::ICANON | LocalModes::IEXTEN | LocalModes::ISIG);
+        raw.special_codes[SpecialCodeIndex::VMIN] = 1;
+        raw.special_codes[SpecialCodeIndex::VTIME] = 0;
+        raw
+    }
+
+    /// Has every key arrive as it is pressed; returns false if the terminal belongs to somebody else at the moment.
+    pub(super) fn set_raw(&self) -> bool {
+        self.set(&self.raw_modes())
+    }
+
+    /// Has the terminal treat its keys as it did at first.
+    pub(super) fn set_original(&self) -> bool {
+        self.set(&self.original)
+    }
+
+    /// Returns the key with which a person stops the program for a while.
+    pub(super) fn suspend_key(&self) -> u8 {
+        self.original.special_codes[SpecialCodeIndex::VSUSP]
+    }
+
+    /// Gives the terminal back while the line editor still waits for a key.
+    pub(super) fn release(&self) {
+        if self.set_original() {
             // Bracketed paste off, and the cursor off the prompt's line.
             let _ = io::stdout().write_all(b"\x1b[?2004l\r\n");
         }
     }
+
+    /// A terminal that belongs to somebody else is left alone: touching it from the background would stop the process.
+    fn set(&self, modes: &Termios) -> bool {
+        let is_ours = tcgetpgrp(&self.fd).map_or(true, |foreground| foreground == getpgrp());
+        is_ours && tcsetattr(&self.fd, OptionalActions::Now, modes).is_ok()
+    }
+}
+
+impl AsFd for PersonTerminal {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.fd.as_fd()
+    }
 }
 
 /// Keeps what is typed off the screen while something is drawn there, as long as it lives. The keys are not lost.
-pub(crate) struct QuietKeys(Termios);
+pub(crate) struct QuietKeys(Arc<PersonTerminal>);
 
 impl QuietKeys {
-    /// Makes the keys of the terminal on stdin quiet; nothing if there is none.
-    pub(crate) fn new() -> Option<Self> {
-        let before = tcgetattr(io::stdin()).ok()?;
-        let mut quiet = before.clone();
+    /// Makes the keys of a terminal quiet.
+    pub(super) fn new(terminal: Arc<PersonTerminal>) -> Option<Self> {
+        let mut quiet = terminal.original.clone();
         quiet.local_modes.remove(LocalModes::ECHO);
-        set(&quiet).then_some(Self(before))
+        terminal.set(&quiet).then_some(Self(terminal))
     }
 }
 
 impl Drop for QuietKeys {
     fn drop(&mut self) {
-        set(&self.0);
+        self.0.set_original();
     }
-}
-
-/// Says whether it could be done. A terminal that belongs to somebody else at the moment is left alone: touching it from
-/// the background would stop the process.
-fn set(mode: &Termios) -> bool {
-    let is_ours = tcgetpgrp(io::stdin()).map_or(true, |foreground| foreground == getpgrp());
-    is_ours && tcsetattr(io::stdin(), OptionalActions::Now, mode).is_ok()
 }

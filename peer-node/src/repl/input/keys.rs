@@ -1,0 +1,262 @@
+//! Splits what a terminal sends into keys that the line editor can take. Pure: bytes go in, keys come out.
+//!
+//! The line editor fails on bytes that are not UTF-8, forgets what follows the end of a line in the same read, and takes
+//! escape sequences that it does not know for text. So it receives only what passes here, one line at a time.
+
+use super::lines::MAX_LINE;
+
+const ESCAPE: u8 = 0x1b;
+const CTRL_C: u8 = 0x03;
+const CTRL_D: u8 = 0x04;
+const DELETE: u8 = 0x7f;
+
+/// How a terminal marks the beginning and the end of a paste.
+pub(super) const PASTE_START: &[u8] = b"\x1b[200~";
+pub(super) const PASTE_END: &[u8] = b"\x1b[201~";
+
+/// How many bytes may stand inside a control sequence before it is given up; keys have at most five.
+const LONGEST_INNER: usize = 30;
+
+/// One thing that was typed or pasted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Key {
+    /// Characters, typed or pasted without marks.
+    Text(String),
+    /// A paste that the terminal marked as one; it may contain line feeds.
+    Paste(String),
+    /// A control character or an escape sequence.
+    Control(Vec<u8>),
+    /// A control character with which the editing of a line may end: Enter, Ctrl-C, Ctrl-D.
+    LineEnd(u8),
+}
+
+/// Decodes the bytes of a terminal, in whatever portions they arrive.
+#[derive(Debug, Default)]
+pub(super) struct KeyDecoder {
+    bytes: Vec<u8>,
+    /// How many of the bytes are decoded.
+    done: usize,
+    /// The paste whose end has not arrived.
+    paste: Option<OpenPaste>,
+    is_replaced: bool,
+}
+
+/// A paste of which a part has arrived.
+#[derive(Debug, Default)]
+struct OpenPaste {
+    text: String,
+    /// Whether its last character was a carriage return, which makes one line end with a line feed after it.
+    after_return: bool,
+}
+
+/// What an escape character begins.
+#[derive(Debug, PartialEq, Eq)]
+enum Sequence {
+    /// More bytes are needed.
+    Incomplete,
+    /// A key of so many bytes.
+    Key(usize),
+    /// So many bytes that mean nothing to the line editor.
+    Ignored(usize),
+    PasteStart,
+}
+
+impl KeyDecoder {
+    /// Takes bytes from the terminal.
+    pub(super) fn push(&mut self, bytes: &[u8]) {
+        // Ctrl-C on its own is a person who wants out of a paste whose end was lost.
+        if self.paste.is_some() && bytes == [CTRL_C] {
+            *self = Self::default();
+        }
+        self.bytes.drain(..self.done);
+        self.done = 0;
+        self.bytes.extend_from_slice(bytes);
+    }
+
+    /// Forgets everything that has not been taken out.
+    pub(super) fn clear(&mut self) {
+        *self = Self::default();
+    }
+
+    /// Returns true if input that is not text was replaced by U+FFFD since the last call.
+    pub(super) fn take_replaced(&mut self) -> bool {
+        std::mem::take(&mut self.is_replaced)
+    }
+
+    /// Returns the next key; `None` if more bytes are needed.
+    pub(super) fn next(&mut self) -> Option<Key> {
+        loop {
+            if self.paste.is_some() {
+                return self.paste();
+            }
+            let rest = self.rest();
+            match *rest.first()? {
+                ESCAPE => match sequence(rest) {
+                    Sequence::Incomplete => return None,
+                    Sequence::Key(length) => return Some(Key::Control(self.take(length))),
+                    Sequence::Ignored(length) => self.done += length,
+                    Sequence::PasteStart => {
+                        self.done += PASTE_START.len();
+                        self.paste = Some(OpenPaste::default());
+                    }
+                },
+                // The terminal's own mark for Ctrl-D typed ahead, and no key of the line editor.
+                0 => self.done += 1,
+                end @ (b'\r' | b'\n' | CTRL_C | CTRL_D) => {
+                    self.done += 1;
+                    return Some(Key::LineEnd(end));
+                }
+                byte if is_control(byte) => return Some(Key::Control(self.take(1))),
+                _ => return self.text().map(Key::Text),
+            }
+        }
+    }
+
+    fn rest(&self) -> &[u8] {
+        self.bytes.get(self.done..).unwrap_or_default()
+    }
+
+    fn take(&mut self, length: usize) -> Vec<u8> {
+        let taken = self.rest().get(..length).unwrap_or_default().to_vec();
+        self.done += taken.len();
+        taken
+    }
+
+    /// Takes the characters up to the next control character.
+    fn text(&mut self) -> Option<String> {
+        let rest = self.rest();
+        let end = rest.iter().position(|byte| is_control(*byte));
+        let run = rest.get(..end.unwrap_or(rest.len())).unwrap_or_default();
+        let (mut text, mut is_replaced) = (String::new(), false);
+        let used = decode(run, end.is_some(), |character| {
+            let is_shown = !character.is_control();
+            is_replaced |= !is_shown || character == char::REPLACEMENT_CHARACTER;
+            text.push(if is_shown { character } else { char::REPLACEMENT_CHARACTER });
+        });
+        self.done += used;
+        self.is_replaced |= is_replaced;
+        (!text.is_empty()).then_some(text)
+    }
+
+    /// Takes what has arrived of a paste; returns the paste when it is complete.
+    fn paste(&mut self) -> Option<Key> {
+        let mut paste = self.paste.take()?;
+        let rest = self.rest();
+        let end = rest.windows(PASTE_END.len()).position(|window| window == PASTE_END);
+        // Without an end, the last bytes may be its beginning.
+        let is_suffix =
+            |length: &usize| PASTE_END.get(..*length).is_some_and(|marker| rest.ends_with(marker));
+        let marker = (1..PASTE_END.len()).rev().find(is_suffix);
+        let length = end.unwrap_or(rest.len() - marker.unwrap_or(0));
+        let content = rest.get(..length).unwrap_or_default();
+        let mut is_replaced = false;
+        let used = decode(content, end.is_some() || marker.is_some(), |character| {
+            is_replaced |= character == char::REPLACEMENT_CHARACTER;
+            paste.push(character);
+        });
+        self.done += used;
+        self.is_replaced |= is_replaced;
+        if end.is_some() {
+            self.done += PASTE_END.len();
+            return Some(Key::Paste(paste.text));
+        }
+        self.paste = Some(paste);
+        None
+    }
+}
+
+impl OpenPaste {
+    fn push(&mut self, character: char) {
+        let after_return = std::mem::replace(&mut self.after_return, character == '\r');
+        let character = match character {
+            '\n' if after_return => return,
+            '\r' => '\n',
+            character => character,
+        };
+        // One character too many shows that the line is too long.
+        if self.text.len() <= MAX_LINE && (!character.is_control() || matches!(character, '\n' | '\t')) {
+            self.text.push(character);
+        }
+    }
+}
+
+/// Passes the characters of `bytes` on, with U+FFFD for what is not UTF-8; returns how many bytes were used. Unless the
+/// bytes are complete, the beginning of a character at their end is left.
+fn decode(bytes: &[u8], is_complete: bool, mut each: impl FnMut(char)) -> usize {
+    let mut used = 0;
+    loop {
+        let rest = bytes.get(used..).unwrap_or_default();
+        let error = match str::from_utf8(rest) {
+            Ok(text) => {
+                text.chars().for_each(&mut each);
+                return bytes.len();
+            }
+            Err(error) => error,
+        };
+        let valid = rest.get(..error.valid_up_to()).unwrap_or_default();
+        str::from_utf8(valid).unwrap_or_default().chars().for_each(&mut each);
+        used += valid.len();
+        match error.error_len() {
+            Some(length) => used += length,
+            None if is_complete => used = bytes.len(),
+            None => return used,
+        }
+        each(char::REPLACEMENT_CHARACTER);
+    }
+}
+
+/// Judges what begins with an escape character.
+fn sequence(bytes: &[u8]) -> Sequence {
+    match bytes.get(1) {
+        None => Sequence::Incomplete,
+        Some(b'[') => control_sequence(bytes),
+        Some(b'O') => match bytes.get(2) {
+            None => Sequence::Incomplete,
+            Some(0x40..=0x7e) => Sequence::Key(3),
+            Some(_) => Sequence::Ignored(2),
+        },
+        // Together with Alt: a letter, or a word to be deleted.
+        Some(b' '..=b'~' | &DELETE | 0x08) => Sequence::Key(2),
+        // The escape key, and then another key.
+        Some(_) => Sequence::Ignored(1),
+    }
+}
+
+/// Judges a control sequence (ECMA-48): parameters, intermediate bytes, one final byte.
+fn control_sequence(bytes: &[u8]) -> Sequence {
+    if bytes.starts_with(PASTE_START) {
+        return Sequence::PasteStart;
+    }
+    let body = bytes.get(2..).unwrap_or_default();
+    match body {
+        [b'['] => return Sequence::Incomplete,
+        // Function keys of the Linux console, and keys of rxvt; elsewhere, `$` is an intermediate byte.
+        [b'[', 0x40..=0x7e, ..] | [b'0'..=b'9', b'$', ..] => return Sequence::Key(4),
+        [b'[', ..] => return Sequence::Ignored(3),
+        _ => {}
+    }
+    let inner = body.iter().take(LONGEST_INNER).take_while(|byte| (0x20..0x40).contains(*byte)).count();
+    let parameters = body.get(..inner).unwrap_or_default();
+    match body.get(inner) {
+        _ if inner == LONGEST_INNER => Sequence::Ignored(2 + inner),
+        None => Sequence::Incomplete,
+        Some(0x40..=0x7e) => {
+            let mut numbers = parameters.split(|byte| *byte == b';');
+            // Answers of the terminal and keys of extended protocols would be taken for text.
+            let is_key = numbers.by_ref().take(2).all(|number| number.iter().all(u8::is_ascii_digit));
+            if is_key && numbers.next().is_none() {
+                Sequence::Key(3 + inner)
+            } else {
+                Sequence::Ignored(3 + inner)
+            }
+        }
+        Some(_) => Sequence::Ignored(2 + inner),
+    }
+}
+
+const fn is_control(byte: u8) -> bool {
+    byte < b' ' || byte == DELETE
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,85 @@
+use super::keys::{Key, PASTE_END, PASTE_START};
+use super::lines::MAX_LINE;
+
+/// The longest text that is given to the line editor character by character, so that it can be part of a search in the
+/// history; a longer one is given as a paste, which is drawn once.
+const LONGEST_TYPED: usize = 16;
+
+/// From this length on, a line is too dear to be drawn for every character, in bytes.
+const LONG_LINE: usize = 512;
+
+/// Deletes what stands before the cursor.
+const CTRL_U: u8 = 0x15;
+
+/// Counts how much of a line was given to the line editor, and stops at the longest line. Pure.
+#[derive(Debug, Default)]
+pub(super) struct LineBudget {
+    spent: usize,
+    is_exceeded: bool,
+}
+
+impl LineBudget {
+    /// Begins a line.
+    pub(super) fn reset(&mut self) {
+        *self = Self::default();
+    }
+
+    /// Returns true if something was left out of the line.
+    pub(super) const fn is_exceeded(&self) -> bool {
+        self.is_exceeded
+    }
+
+    /// Returns what the line editor is to receive for a key: nothing, if it would make the line too long.
+    pub(super) fn spend(&mut self, key: Key) -> Vec<u8> {
+        match key {
+            Key::Control(bytes) => {
+                if bytes == [CTRL_U] {
+                    self.reset();
+                }
+                bytes
+            }
+            Key::LineEnd(byte) => vec![byte],
+            Key::Text(text) | Key::Paste(text) if self.exceeds(&text) => Vec::new(),
+            Key::Text(text) if text.len() <= LONGEST_TYPED && self.spent <= LONG_LINE => text.into_bytes(),
+            Key::Text(text) | Key::Paste(text) => [PASTE_START, text.as_bytes(), PASTE_END].concat(),
+        }
+    }
+
+    fn exceeds(&mut self, text: &str) -> bool {
+        self.spent = self.spent.saturating_add(text.len());
+        self.is_exceeded |= self.spent > MAX_LINE;
+        self.is_exceeded
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text(length: usize) -> Key {
+        Key::Text("x".repeat(length))
+    }
+
+    #[test]
+    fn short_texts_are_typed_and_long_ones_pasted() {
+        let mut budget = LineBudget::default();
+        assert_eq!(budget.spend(text(3)), b"xxx");
+        assert_eq!(budget.spend(Key::Paste("a\nb".into())), b"\x1b[200~a\nb\x1b[201~");
+        assert!(budget.spend(text(600)).starts_with(PASTE_START));
+        // The line is long by now.
+        assert_eq!(budget.spend(text(1)), b"\x1b[200~x\x1b[201~");
+        budget.reset();
+        assert_eq!(budget.spend(text(1)), b"x");
+    }
+
+    #[test]
+    fn too_long_a_line_gets_nothing_more_until_it_is_deleted() {
+        let mut budget = LineBudget::default();
+        assert!(!budget.spend(text(MAX_LINE)).is_empty() && !budget.is_exceeded());
+        assert!(budget.spend(text(1)).is_empty() && budget.is_exceeded());
+        assert_eq!(budget.spend(Key::LineEnd(b'\r')), b"\r");
+        assert_eq!(budget.spend(Key::Control(vec![CTRL_U])), [CTRL_U]);
+        assert!(!budget.is_exceeded());
+        assert!(!budget.spend(text(1)).is_empty());
+    }
+}
