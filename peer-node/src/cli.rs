@@ -3,6 +3,7 @@
 mod doctor;
 mod lan;
 mod options;
+mod other_folder;
 mod signals;
 mod swarm;
 mod torrent;
@@ -26,6 +27,7 @@ pub use torrent::TorrentCommand;
 use crate::node::{Node, StartError};
 use crate::repl::{self, Ended, Verdict};
 use crate::state_dir::{StateDir, StateError};
+use crate::used_folders::UsedFolders;
 
 /// The status of a program whose output nobody reads any more, as if the signal for that had ended it.
 const UNHEARD: u8 = 141;
@@ -121,7 +123,13 @@ fn allow_many_descriptors() {
 async fn work(options: Options) -> Result<u8, Trouble> {
     let mut signals = Signals::listen()?;
     let (verbosity, index, timeout) = (options.verbose, options.index.clone(), options.timeout);
+    let (port, is_named_after_port) = (options.port, options.share_dir.is_none());
     let (folder, options) = (options.folder()?, options.into_node_options()?);
+    let used = UsedFolders::of_account();
+    let other = used.as_ref().filter(|_| is_named_after_port);
+    if let Some(notice) = other.and_then(|used| other_folder::notice(used, port, &folder)) {
+        let _ = writeln!(io::stderr(), "peer-node: {notice}");
+    }
     let state = StateDir::open(&folder)?;
     if let Err(error) = crate::log::init(&state.log_dir(), verbosity) {
         let _ = writeln!(io::stderr(), "peer-node: going on without a log: {error}");
@@ -130,6 +138,13 @@ async fn work(options: Options) -> Result<u8, Trouble> {
         node = Node::start(options, state) => Arc::new(node?),
         _ = signals.next() => return Ok(0),
     };
+    if let Some(used) = used.filter(|_| port != 0) {
+        let folder = node.share_dir().to_owned();
+        let remembered = tokio::task::spawn_blocking(move || used.remember(port, &folder)).await;
+        if let Ok(Err(error)) = remembered {
+            tracing::debug!(%error, "the folder is not remembered for the account");
+        }
+    }
     let ended = repl::run(&node, &index, timeout, &mut signals).await;
     let stopped = tokio::select! {
         _ = tokio::time::timeout(STOPPING, node.stop()) => true,

@@ -28,3 +28,4 @@ pub mod throttle;
 pub mod torrent;
 pub mod transfers;
 pub mod transport;
+mod used_folders;

@@ -9,6 +9,12 @@ use rustix::process::{Pid, Signal, kill_process};
 use crate::eventually::within;
 use crate::free_port::nothing_tried;
 
+/// The variable that names where programs keep what they remember for the account.
+const STATE_HOME: &str = "XDG_STATE_HOME";
+
+/// A folder that cannot be: tests leave nothing in the account's state.
+const NO_STATE_HOME: &str = "/dev/null/none";
+
 /// A running program; killed and reaped when dropped.
 #[derive(Debug)]
 pub struct Process {
@@ -24,6 +30,9 @@ impl Process {
 
     /// Starts a program, if it can be started.
     pub fn try_spawn(name: &str, mut command: Command) -> io::Result<Self> {
+        if !command.get_envs().any(|(variable, _)| variable == STATE_HOME) {
+            command.env(STATE_HOME, NO_STATE_HOME);
+        }
         let child = {
             let _alone = nothing_tried();
             command.spawn()?

@@ -56,6 +56,8 @@ mod long_lines;
 mod names;
 #[path = "stories/partial_files.rs"]
 mod partial_files;
+#[path = "stories/other_folders.rs"]
+mod other_folders;
 #[path = "stories/poisoning.rs"]
 mod poisoning;
 #[path = "stories/power_cuts.rs"]
