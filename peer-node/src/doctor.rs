@@ -4,6 +4,7 @@
 //! changed. The prompt's `doctor` and the program's show the same findings.
 
 mod finding;
+mod library;
 mod machine;
 mod network;
 mod reach;
@@ -21,6 +22,7 @@ pub(crate) async fn examine(node: &Node, index: &str) -> Vec<Finding> {
     let mut findings = vec![reach::index(index, &status), reach::port(node.address(), &status)];
     findings.extend(network::interfaces());
     findings.push(network::broadcasts(node).await);
+    findings.push(library::left_out(&node.library().overview()));
     let ahead = match &status {
         IndexStatus::Online { about, .. } => about.clock_ahead,
         _ => None,

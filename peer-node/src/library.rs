@@ -8,19 +8,23 @@
 //! [`Library::open_file`] gets that very file or none.
 
 mod actor;
+mod caution;
 mod changes;
 mod command;
 mod context;
 mod error;
+mod exclusions;
 mod file_identity;
 mod free_name;
 mod hash_cache;
 mod hash_job;
 mod hashing;
 mod inventory;
+mod left_out;
 mod listing;
 mod manifest_store;
 mod open_file;
+mod overview;
 mod pace;
 mod place;
 mod publisher;
@@ -29,6 +33,7 @@ mod scans;
 mod shares;
 mod shares_error;
 mod stored_path;
+mod survey;
 mod walk;
 mod watcher;
 mod work_queue;
@@ -47,12 +52,16 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+pub use caution::{Caution, MANY_FILES};
 pub use error::LibraryError;
+pub use exclusions::PatternError;
 pub use file_identity::FileIdentity;
 pub(crate) use file_identity::open_regular;
 pub use hashing::Hashing;
+pub use left_out::MAX_LEFT_OUT;
 pub use listing::{Listing, SharedFile};
 pub use open_file::{OpenError, OpenFile};
+pub use overview::{LeftOutFile, PatternOf, ShareCount, ShareOverview, SharedPlace};
 pub use report::{MAX_SKIPPED, ShareReport, SkipReason, Skipped};
 pub use shares_error::SharesFileError;
 pub(crate) use stored_path::StoredPath;
@@ -61,11 +70,26 @@ pub use watcher::Watching;
 use actor::Actor;
 use command::{Adoption, BACKLOG, Command};
 use context::Context;
+use free_name::NameOf;
 use manifest_store::Stored;
 use pace::Pace;
+use place::Place;
 use publisher::{Publisher, ReplyTo, View};
+use survey::survey;
 
 use crate::state_dir::StateDir;
+
+/// What is to be shared.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Registration {
+    /// Files and folders; none for everything that is shared already.
+    pub paths: Vec<PathBuf>,
+    /// Patterns in the syntax of `.gitignore` that leave files out of these folders from now on; none for those that
+    /// hold already.
+    pub patterns: Option<Vec<String>>,
+    /// The user knows that it is a home folder, or has many files.
+    pub is_confirmed: bool,
+}
 
 /// A handle to what the node shares; cheap to clone.
 #[derive(Debug, Clone)]
@@ -76,25 +100,28 @@ pub struct Library {
 }
 
 impl Library {
-    /// Begins to share the folder `root` and what was registered before. Returns as soon as what is remembered has been
-    /// read; the files are looked through and hashed by a task on `tracker`, which ends with `cancel`.
+    /// Begins to share the folder `root` and what was registered before, except what matches `patterns` in the syntax of
+    /// `.gitignore`. Returns as soon as what is remembered has been read; the files are looked through and hashed by a
+    /// task on `tracker`, which ends with `cancel`.
     pub async fn open(
         state: Arc<StateDir>,
         root: PathBuf,
+        patterns: Vec<String>,
         tracker: &TaskTracker,
         cancel: CancellationToken,
     ) -> Result<Self, LibraryError> {
-        Self::open_at(Pace::default(), state, root, tracker, cancel).await
+        Self::open_at(Pace::default(), state, root, patterns, tracker, cancel).await
     }
 
     async fn open_at(
         pace: Pace,
         state: Arc<StateDir>,
         root: PathBuf,
+        patterns: Vec<String>,
         tracker: &TaskTracker,
         cancel: CancellationToken,
     ) -> Result<Self, LibraryError> {
-        let (context, shares) = blocking(move || Context::open(state, &root, pace, cancel)).await?;
+        let (context, shares) = blocking(move || Context::open(state, &root, patterns, pace, cancel)).await?;
         let context = Arc::new(context);
         let (commands, inbox) = mpsc::channel(BACKLOG);
         let (publisher, view) = Publisher::new();
@@ -105,6 +132,11 @@ impl Library {
     /// Returns all files that are shared now.
     pub fn files(&self) -> Arc<Listing> {
         Arc::clone(&self.view.listing.borrow())
+    }
+
+    /// Returns the shared places, and what lies in them and is not shared.
+    pub fn overview(&self) -> Arc<ShareOverview> {
+        Arc::clone(&self.view.overview.borrow())
     }
 
     /// Tells of every new listing, by a number that grows.
@@ -133,13 +165,44 @@ impl Library {
     ///
     /// Either every path is taken or none. Dropping the future does not take anything back.
     pub async fn register(&self, paths: Vec<PathBuf>) -> Result<ShareReport, LibraryError> {
-        if paths.is_empty() {
+        self.register_as(Registration { paths, patterns: None, is_confirmed: true }).await
+    }
+
+    /// Does the same as [`Library::register`], with patterns and with a look at what would be shared.
+    pub async fn register_as(&self, wanted: Registration) -> Result<ShareReport, LibraryError> {
+        let Registration { paths, patterns, is_confirmed } = wanted;
+        if paths.is_empty() && patterns.is_none() {
             return self.ask(|reply| Command::Rescan { reply }).await;
         }
         let context = Arc::clone(&self.context);
         let found = move || paths.iter().map(|path| place::find(&context.root, path)).collect();
-        let places = blocking(found).await?;
-        self.ask(|reply| Command::Register { places, reply }).await
+        let places: Vec<Place> = blocking(found).await?;
+        let patterns =
+            patterns.map_or_else(|| Ok(Vec::new()), |patterns| self.patterns_for(&places, patterns))?;
+        if !is_confirmed {
+            let shares = self.ask(|reply| Command::Shares { reply }).await?;
+            let (places, patterns, cancel) = (places.clone(), patterns.clone(), CancellationToken::new());
+            let _guard = cancel.clone().drop_guard();
+            blocking(move || survey(&shares, &places, &patterns, &cancel)).await?;
+        }
+        self.ask(|reply| Command::Register { places, patterns, reply }).await
+    }
+
+    /// Returns the folders in which patterns are to hold: the places, or the share folder if none are named.
+    fn patterns_for(
+        &self,
+        places: &[Place],
+        patterns: Vec<String>,
+    ) -> Result<Vec<(PathBuf, Vec<String>)>, LibraryError> {
+        let patterns: Vec<String> = patterns.into_iter().filter(|pattern| !pattern.is_empty()).collect();
+        exclusions::check(patterns.iter().map(String::as_str))?;
+        if let Some(file) = places.iter().find(|place| place.of == NameOf::File) {
+            return Err(LibraryError::PatternsOfFile { path: file.location.clone() });
+        }
+        if places.is_empty() {
+            return Ok(vec![(self.context.root.clone(), patterns)]);
+        }
+        Ok(places.iter().map(|place| (place.location.clone(), patterns.clone())).collect())
     }
 
     /// Stops sharing files and folders, named by what they are called on the network, or by where they lie, relative to

@@ -54,6 +54,8 @@ pub struct NodeOptions {
     pub(crate) lan: Settings,
     /// Whether they are to be found.
     pub finds_neighbours: bool,
+    /// Patterns in the syntax of `.gitignore` that leave files out of everything that is shared.
+    pub exclude: Vec<String>,
 }
 
 impl NodeOptions {
@@ -113,7 +115,8 @@ impl Node {
         let share_dir =
             std::fs::canonicalize(state.share_dir()).unwrap_or_else(|_| state.share_dir().to_owned());
         let (tracker, cancel) = (TaskTracker::new(), CancellationToken::new());
-        let library = Library::open(Arc::clone(&state), share_dir.clone(), &tracker, cancel.clone()).await?;
+        let (root, patterns) = (share_dir.clone(), options.exclude.clone());
+        let library = Library::open(Arc::clone(&state), root, patterns, &tracker, cancel.clone()).await?;
         tracker.spawn(state_dir::keep(Arc::clone(&state), Arc::clone(&identity), cancel.clone()));
         let ground = Ground {
             address,

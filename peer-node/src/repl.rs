@@ -73,6 +73,7 @@ pub async fn run(
         if let Some(trouble) = node.downloads().trouble() {
             session.output.warning(trouble);
         }
+        session.warn_of_left_out();
         return Ok(Conversation::new(session, Input::script()?, signals, None).run().await);
     }
     let Ok((told, hashes)) = greet(&mut session).await else { return Ok(Ended::Unheard) };

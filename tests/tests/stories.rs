@@ -54,10 +54,10 @@ mod limits;
 mod long_lines;
 #[path = "stories/names.rs"]
 mod names;
-#[path = "stories/partial_files.rs"]
-mod partial_files;
 #[path = "stories/other_folders.rs"]
 mod other_folders;
+#[path = "stories/partial_files.rs"]
+mod partial_files;
 #[path = "stories/poisoning.rs"]
 mod poisoning;
 #[path = "stories/power_cuts.rs"]
@@ -74,6 +74,8 @@ mod resuming;
 mod scripts;
 #[path = "stories/searching.rs"]
 mod searching;
+#[path = "stories/shares.rs"]
+mod shares;
 #[path = "stories/sharing.rs"]
 mod sharing;
 #[path = "stories/spreading.rs"]

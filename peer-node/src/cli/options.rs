@@ -50,6 +50,11 @@ pub struct Options {
     #[arg(long, value_name = "FOLDER", env = "PEER_NODE_SHARE_DIR")]
     pub share_dir: Option<PathBuf>,
 
+    /// Do not share files that match this pattern, in the syntax of .gitignore; can be repeated. Lasting patterns stand in
+    /// files named .peerdexignore, or are given to register at the prompt.
+    #[arg(long, value_name = "PATTERN", env = "PEER_NODE_EXCLUDE", value_delimiter = '\n')]
+    pub exclude: Vec<String>,
+
     /// How many downloads may fetch at once; others wait for their turn.
     #[arg(long, value_name = "N", env = "PEER_NODE_MAX_ACTIVE_DOWNLOADS", default_value_t = 8, value_parser = at_least_one)]
     pub max_active_downloads: usize,
@@ -133,6 +138,7 @@ impl Options {
             max_connections: self.max_connections,
             lan,
             finds_neighbours: self.neighbours.lan,
+            exclude: self.exclude,
         })
     }
 }

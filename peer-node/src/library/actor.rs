@@ -1,6 +1,7 @@
 //! The task that knows what is shared: it alone changes the inventory, and publishes what follows.
 
 mod hash;
+mod overview;
 mod request;
 mod scan;
 
@@ -15,6 +16,7 @@ use super::command::Command;
 use super::context::Context;
 use super::hashing::Meter;
 use super::inventory::{Found, Inventory};
+use super::left_out::LeftOut;
 use super::publisher::Publisher;
 use super::scans::Scans;
 use super::shares::Shares;
@@ -44,6 +46,9 @@ pub(super) struct Actor {
     publisher: Publisher,
     waiters: Vec<Waiter>,
     notices: Notices,
+    left_out: LeftOut,
+    /// What others see of the shares and of what is left out is to be made anew.
+    is_overview_stale: bool,
     tasks: JoinSet<Done>,
     found: (mpsc::Sender<Vec<Found>>, mpsc::Receiver<Vec<Found>>),
     /// When the changes gathered so far are looked at.
@@ -70,6 +75,8 @@ impl Actor {
             publisher,
             waiters: Vec::new(),
             notices: Notices::default(),
+            left_out: LeftOut::default(),
+            is_overview_stale: true,
             tasks: JoinSet::new(),
             found: mpsc::channel(FOUND_BACKLOG),
             debounced: None,
@@ -119,6 +126,7 @@ impl Actor {
         self.begin_scan(now);
         self.begin_hashing(now);
         self.answer_waiters();
+        self.show_overview();
         let is_at_rest = self.is_at_rest();
         let pause = self.context.pace.publish;
         let mut publish = self.publisher.due(&self.inventory, is_at_rest, pause, now);

@@ -1,4 +1,5 @@
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use protocol::digest::Digest;
@@ -8,6 +9,7 @@ use super::listing::SharedFile;
 use super::place::{Asked, Place};
 use super::publisher::ReplyTo;
 use super::report::ShareReport;
+use super::shares::Shares;
 
 /// How many commands may wait for the actor: more than one user and all downloads that end at the same moment.
 pub(super) const BACKLOG: usize = 64;
@@ -15,8 +17,10 @@ pub(super) const BACKLOG: usize = 64;
 /// What the actor is asked to do.
 #[derive(Debug)]
 pub(super) enum Command {
-    /// Share these places.
-    Register { places: Vec<Place>, reply: ReplyTo<ShareReport> },
+    /// Share these places, and leave out what matches these patterns in these folders.
+    Register { places: Vec<Place>, patterns: Vec<(PathBuf, Vec<String>)>, reply: ReplyTo<ShareReport> },
+    /// Return which places are shared.
+    Shares { reply: ReplyTo<Arc<Shares>> },
     /// Look through everything.
     Rescan { reply: ReplyTo<ShareReport> },
     /// Share these no more.

@@ -8,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::changes::Changes;
 use super::error::LibraryError;
+use super::exclusions;
 use super::file_identity::FileIdentity;
 use super::hash_cache::{HashCache, Hashed};
 use super::listing::Listing;
@@ -37,6 +38,7 @@ impl Context {
     pub(super) fn open(
         state: Arc<StateDir>,
         root: &Path,
+        patterns: Vec<String>,
         pace: Pace,
         cancel: CancellationToken,
     ) -> Result<(Self, Arc<Shares>), LibraryError> {
@@ -48,7 +50,8 @@ impl Context {
         let shares_file = state.shares();
         let shares = shares::load(root.clone(), &shares_file)
             .map_err(|source| LibraryError::BadShares { path: shares_file, source })?;
-        let shares = Arc::new(shares);
+        exclusions::check(patterns.iter().map(String::as_str))?;
+        let shares = Arc::new(shares.exclude_everywhere(patterns));
         let cache = HashCache::open(&state.hash_cache()).map_err(failed(&state.hash_cache()))?;
         let manifests = ManifestStore::new(state.manifests());
         manifests.clean().map_err(failed(&state.manifests()))?;

@@ -1,6 +1,8 @@
 use std::io;
 use std::path::PathBuf;
 
+use super::caution::Caution;
+use super::exclusions::PatternError;
 use super::report::{SkipReason, shown};
 use super::shares_error::SharesFileError;
 
@@ -20,6 +22,23 @@ pub enum LibraryError {
         path: PathBuf,
         /// Why not.
         reason: SkipReason,
+    },
+    /// Sharing it may not be what the user wants.
+    #[error("{} {caution}", shown(path))]
+    Unconfirmed {
+        /// The path that was named.
+        path: PathBuf,
+        /// What speaks against it.
+        caution: Caution,
+    },
+    /// A pattern cannot be used.
+    #[error(transparent)]
+    BadPattern(#[from] PatternError),
+    /// Patterns were given with something that is not a folder.
+    #[error("{} is not a folder, so patterns cannot leave out files in it", shown(path))]
+    PatternsOfFile {
+        /// The path that was named.
+        path: PathBuf,
     },
     /// What was named is not shared anyway.
     #[error("{} is not shared", shown(path))]

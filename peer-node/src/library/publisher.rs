@@ -7,6 +7,7 @@ use super::error::LibraryError;
 use super::hashing::Hashing;
 use super::inventory::Inventory;
 use super::listing::{Listing, SharedFile};
+use super::overview::ShareOverview;
 use super::report::ShareReport;
 
 /// How long listings rest, in times of what the last one cost to make: so that a thousand files hashed one after the other
@@ -32,6 +33,7 @@ pub(super) struct Publisher {
     listing: watch::Sender<Arc<Listing>>,
     generation: watch::Sender<u64>,
     hashing: watch::Sender<Hashing>,
+    overview: watch::Sender<Arc<ShareOverview>>,
     /// The revision of the inventory that the listing shows.
     shown: u64,
     last: Option<Instant>,
@@ -45,6 +47,7 @@ pub(super) struct View {
     pub(super) listing: watch::Receiver<Arc<Listing>>,
     pub(super) generation: watch::Receiver<u64>,
     pub(super) hashing: watch::Receiver<Hashing>,
+    pub(super) overview: watch::Receiver<Arc<ShareOverview>>,
 }
 
 impl Publisher {
@@ -53,9 +56,15 @@ impl Publisher {
         let (listing, listing_view) = watch::channel(Arc::default());
         let (generation, generation_view) = watch::channel(0);
         let (hashing, hashing_view) = watch::channel(Hashing::default());
-        let view = View { listing: listing_view, generation: generation_view, hashing: hashing_view };
+        let (overview, overview_view) = watch::channel(Arc::default());
+        let view = View {
+            listing: listing_view,
+            generation: generation_view,
+            hashing: hashing_view,
+            overview: overview_view,
+        };
         let (shown, last, cost, answers) = (0, None, Duration::ZERO, Vec::new());
-        (Self { listing, generation, hashing, shown, last, cost, answers }, view)
+        (Self { listing, generation, hashing, overview, shown, last, cost, answers }, view)
     }
 
     /// Gives an answer as soon as what it says is published.
@@ -103,6 +112,11 @@ impl Publisher {
     /// Says whether the listing shows the inventory as it is.
     pub(super) fn is_current(&self, inventory: &Inventory) -> bool {
         self.shown == inventory.revision()
+    }
+
+    /// Makes visible what is shared and what is left out.
+    pub(super) fn show_overview(&self, overview: ShareOverview) {
+        self.overview.send_replace(Arc::new(overview));
     }
 
     /// Makes progress visible.

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use protocol::escape::display_safe_bytes;
 use protocol::share_path::SharePathError;
 
+use super::exclusions::PatternError;
 use super::listing::SharedFile;
 
 /// What came of a registration or its end.
@@ -11,11 +12,13 @@ use super::listing::SharedFile;
 pub struct ShareReport {
     /// The files that are shared now, or are no longer, in the order of their paths.
     pub files: Vec<SharedFile>,
-    /// What lies there and is not shared; at most [`MAX_SKIPPED`] are told.
+    /// What lies there and is not shared; at most [`MAX_SKIPPED`] are named.
     pub skipped: Vec<Skipped>,
+    /// The files and folders on this machine that were meant.
+    pub places: Vec<PathBuf>,
 }
 
-/// The most skipped files that are told in one report or remembered of one scan.
+/// The most skipped files that are named in one report.
 pub const MAX_SKIPPED: usize = 1000;
 
 /// Something that is not shared.
@@ -64,17 +67,48 @@ pub enum SkipReason {
     #[error("it is over the limit of what a node may share")]
     OverLimit,
     /// It is the whole machine, or a folder around the node's own.
-    #[error("it is a folder that contains the node's own")]
+    #[error("it contains the node's own folder; register the folders in it that are to be shared")]
     ContainsNode,
     /// It is part of the node's own state.
     #[error("the node's own state is never shared")]
     OwnState,
+    /// A pattern leaves it out.
+    #[error("excluded by the pattern {0}")]
+    Excluded(String),
+    /// The patterns of a folder cannot be used, so that nothing in it is shared.
+    #[error("its patterns cannot be used, so nothing in it is shared: {0}")]
+    BadPatterns(PatternError),
+    /// The user stopped sharing it.
+    #[error("unregistered; register shares it again")]
+    Unregistered,
 }
 
 impl SkipReason {
-    /// Says whether it is the ordinary course of things, about which nobody needs to be warned.
-    pub(super) fn is_ordinary(&self) -> bool {
-        matches!(self, Self::Hidden | Self::Unfinished | Self::OwnState)
+    /// Returns true if it is the ordinary course of things, about which nobody needs to be warned.
+    pub fn is_ordinary(&self) -> bool {
+        matches!(
+            self,
+            Self::Hidden | Self::Unfinished | Self::OwnState | Self::Excluded(_) | Self::Unregistered
+        )
+    }
+
+    /// Returns the reason in few words, as the heading of a number: "hidden: 3".
+    pub const fn label(&self) -> &'static str {
+        match self {
+            Self::Hidden => "hidden",
+            Self::Link => "links",
+            Self::Special => "special files",
+            Self::Unfinished => "unfinished downloads",
+            Self::NotText | Self::BadName(_) => "names",
+            Self::ForeignLink => "hard links to files of others",
+            Self::Unreadable(_) => "unreadable",
+            Self::NoRoom | Self::Changing => "to be looked at again",
+            Self::OverLimit => "over a limit",
+            Self::ContainsNode | Self::OwnState => "of the node's own",
+            Self::Excluded(_) => "excluded by patterns",
+            Self::BadPatterns(_) => "invalid patterns",
+            Self::Unregistered => "unregistered",
+        }
     }
 }
 

@@ -21,6 +21,10 @@ pub(super) struct Shares {
     /// Places outside the share folder, none within another, with the name that each has on the network.
     outside: BTreeMap<PathBuf, SharePath>,
     marks: BTreeMap<PathBuf, Mark>,
+    /// Patterns that leave files out, with the folder in which they hold.
+    patterns: BTreeMap<PathBuf, Vec<String>>,
+    /// Patterns that hold in every folder, as long as the node runs.
+    everywhere: Vec<String>,
 }
 
 /// An exception for a place and all below it.
@@ -43,7 +47,56 @@ pub(super) struct Cover<'a> {
 impl Shares {
     /// Shares a folder, absolute and without links, and nothing else.
     pub(super) fn of_root(root: PathBuf) -> Self {
-        Self { root, outside: BTreeMap::new(), marks: BTreeMap::new() }
+        let (outside, marks, patterns) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
+        Self { root, outside, marks, patterns, everywhere: Vec::new() }
+    }
+
+    /// Leaves out in every folder what matches these patterns; they are not remembered.
+    pub(super) fn exclude_everywhere(mut self, patterns: Vec<String>) -> Self {
+        self.everywhere = patterns;
+        self
+    }
+
+    /// Returns the patterns that hold in every folder.
+    pub(super) fn patterns_everywhere(&self) -> impl Iterator<Item = &str> {
+        self.everywhere.iter().map(String::as_str)
+    }
+
+    /// Returns the patterns that were given with a folder.
+    pub(super) fn patterns_of(&self, folder: &Path) -> &[String] {
+        self.patterns.get(folder).map(Vec::as_slice).unwrap_or_default()
+    }
+
+    /// Returns all patterns at and below a folder, with the folders in which they hold.
+    pub(super) fn patterns_beneath<'a>(
+        &'a self,
+        folder: &'a Path,
+    ) -> impl Iterator<Item = (&'a Path, &'a [String])> {
+        beneath(&self.patterns, folder).map(|(folder, patterns)| (folder.as_path(), patterns.as_slice()))
+    }
+
+    /// Leaves out of a folder what matches these patterns and no others.
+    pub(super) fn set_patterns(&mut self, folder: &Path, patterns: Vec<String>) {
+        if patterns.is_empty() {
+            self.patterns.remove(folder);
+        } else {
+            self.patterns.insert(folder.to_owned(), patterns);
+        }
+    }
+
+    /// Returns the places that were taken out.
+    pub(super) fn exceptions(&self) -> impl Iterator<Item = &Path> {
+        self.marks.iter().filter(|(_, mark)| **mark == Mark::Excluded).map(|(place, _)| place.as_path())
+    }
+
+    /// Returns the places outside the share folder with their names on the network.
+    pub(super) fn outside(&self) -> impl Iterator<Item = (&Path, &SharePath)> {
+        self.outside.iter().map(|(place, name)| (place.as_path(), name))
+    }
+
+    /// Returns the share folder.
+    pub(super) fn root(&self) -> &Path {
+        &self.root
     }
 
     /// Returns the share folder and every place outside it, each to be looked through.
@@ -142,6 +195,9 @@ impl Shares {
     /// Stops sharing a place and all below it.
     pub(super) fn unshare(&mut self, location: &Path) {
         self.outside.retain(|path, _| !path.starts_with(location));
+        if self.cover(location).is_none() {
+            self.patterns.retain(|folder, _| !folder.starts_with(location));
+        }
         self.unmark(location);
         if self.cover(location).is_some() && !self.is_excluded(location) {
             self.marks.insert(location.to_owned(), Mark::Excluded);

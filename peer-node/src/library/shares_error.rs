@@ -1,6 +1,7 @@
 use std::io;
 use std::path::PathBuf;
 
+use super::exclusions::PatternError;
 use super::shares::VERSION;
 
 /// Why the remembered shares cannot be read. It is not passed over, since forgetting an exception would share what the
@@ -16,6 +17,9 @@ pub enum SharesFileError {
     /// A path in it is not of the kind it must be.
     #[error("it holds the path {0:?}, which cannot stand there")]
     BadPath(PathBuf),
+    /// A pattern in it cannot be used.
+    #[error(transparent)]
+    BadPattern(PatternError),
     /// The file cannot be read.
     #[error("it cannot be read: {0}")]
     Io(#[from] io::Error),

@@ -2,6 +2,7 @@
 
 mod changing;
 mod damage;
+mod excluding;
 mod registering;
 mod remembering;
 mod serving;
@@ -64,9 +65,15 @@ impl Home {
     async fn try_open(&self) -> Result<Running, LibraryError> {
         let state = Arc::new(StateDir::open(&self.at("share")).unwrap());
         let (tracker, cancel) = (TaskTracker::new(), CancellationToken::new());
-        let library =
-            Library::open_at(self.pace, Arc::clone(&state), self.at("share"), &tracker, cancel.clone())
-                .await?;
+        let library = Library::open_at(
+            self.pace,
+            Arc::clone(&state),
+            self.at("share"),
+            Vec::new(),
+            &tracker,
+            cancel.clone(),
+        )
+        .await?;
         Ok(Running { library, state, tracker, cancel })
     }
 

@@ -1,9 +1,10 @@
 //! Looks through shared places for files, on a blocking thread.
 //!
-//! It walks without recursion and holds one open folder a level, so that depth and size of a tree cost nothing; every
+//! It walks without recursion and holds one open folder per level, so that depth and size of a tree cost nothing; every
 //! step is taken from the folder above and follows no link, so that nobody can lead it elsewhere by swapping a folder.
 
 mod judge;
+mod patterns;
 
 use std::ffi::{OsStr, OsString};
 use std::io::ErrorKind;
@@ -12,19 +13,22 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 
+use protocol::escape::excerpt;
 use protocol::limits::MAX_PATH_DEPTH;
 use protocol::share_path::SharePath;
 use rustix::fs::{CWD, Dir, FileType};
 use rustix::io::Errno;
 
+use super::exclusions::Exclusions;
 use super::inventory::Found;
 use super::report::{Skip, SkipReason};
 use super::shares::{Cover, Shares, is_hidden};
 use crate::state_dir::STATE_DIR_NAME;
 
 use judge::{Named, below_path, judge, judge_file, open_folder, refusal};
+use patterns::patterns_in;
 
-/// What a walk tells as it goes.
+/// Receives what a walk sees.
 pub(super) trait Sink {
     /// It comes to a folder, before it looks into it. The answer may end the walk, as may the next.
     fn enter(&mut self, folder: &Path) -> ControlFlow<()>;
@@ -42,13 +46,26 @@ pub(super) struct Walk<'a, S> {
     pub(super) has_gaps: bool,
 }
 
+/// An open folder.
+struct OpenFolder {
+    fd: OwnedFd,
+    location: PathBuf,
+    /// Its name on the network; the share folder and the folder around a registered place have none.
+    path: Option<Named>,
+    /// The patterns that hold for what lies in it.
+    exclusions: Exclusions,
+}
+
 /// A folder that is being read.
 struct Level {
     dir: Dir,
     location: PathBuf,
-    /// Its name on the network; the share folder has none.
-    path: Option<SharePath>,
+    path: Option<Named>,
+    exclusions: Exclusions,
 }
+
+/// Something that is not shared, and where.
+struct Obstacle(PathBuf, SkipReason);
 
 impl<'a, S: Sink> Walk<'a, S> {
     /// Begins a walk that tells `sink` what it sees.
@@ -60,26 +77,22 @@ impl<'a, S: Sink> Walk<'a, S> {
     pub(super) fn place(&mut self, place: &Path) -> ControlFlow<()> {
         let Some(cover) = self.shares.cover(place) else { return ControlFlow::Continue(()) };
         match self.descend(cover, place) {
-            Ok(Some((folder, name, above))) => {
-                self.visit(folder.as_fd(), &name, place.to_owned(), above.as_ref())
-            }
-            Ok(None) => self.folder_at(place),
-            // What is not there any more is no news to whoever asked.
-            Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => ControlFlow::Continue(()),
-            Err(errno) => {
-                self.pass_over(place, refusal(errno));
+            Ok((folder, Some(name))) => self.visit(&folder, &name),
+            Ok((folder, None)) => self.walk(folder),
+            Err(Obstacle(location, reason)) => {
+                self.pass_over(&location, reason);
                 ControlFlow::Continue(())
             }
         }
     }
 
-    /// Opens the folder around a place, step by step from the cover; returns it with the place's name in it and its
-    /// own path on the network. `None` if the place is the share folder itself.
+    /// Opens the folder around a place, step by step from the cover; returns it with the place's name in it. Returns
+    /// the share folder itself, without a name, if that is the place.
     fn descend(
         &mut self,
         cover: Cover<'_>,
         place: &Path,
-    ) -> Result<Option<(OwnedFd, OsString, Option<Named>)>, Errno> {
+    ) -> Result<(OpenFolder, Option<OsString>), Obstacle> {
         let below = place.strip_prefix(cover.base).unwrap_or(Path::new(""));
         let mut names: Vec<&OsStr> = below.iter().collect();
         let anchor = match (cover.name, cover.base.parent(), cover.base.file_name()) {
@@ -89,38 +102,72 @@ impl<'a, S: Sink> Walk<'a, S> {
             }
             _ => cover.base,
         };
-        let Some((last, above)) = names.split_last() else { return Ok(None) };
-        let mut folder = open_folder(CWD, anchor)?;
+        let Some((last, above)) = names.split_last() else {
+            let fd = open_folder(CWD, anchor).map_err(|errno| Obstacle(anchor.to_owned(), refusal(errno)))?;
+            return Ok((self.anchor(fd, anchor, None)?, None));
+        };
+        let fd = open_folder(CWD, anchor).map_err(|errno| Obstacle(anchor.to_owned(), absence(errno)))?;
         if cover.name.is_some() {
             // So that a registered file is noticed when it is replaced, and a lost one when it returns.
             let _ = self.sink.enter(anchor);
         }
-        let mut path = cover.name.map(|name| Named::AtBase(name.clone()));
+        let mut folder = self.anchor(fd, anchor, cover.name)?;
         for name in above {
-            let is_base = matches!(path, Some(Named::AtBase(_)));
-            if !is_base && is_hidden(name) {
-                return Err(Errno::NOENT);
-            }
-            folder = open_folder(folder.as_fd(), *name)?;
-            path = Some(Named::Folder(below_path(path.as_ref(), name).map_err(|_| Errno::NOENT)?));
+            folder = self.step(&folder, name)?;
         }
-        Ok(Some((folder, (*last).to_owned(), path)))
+        Ok((folder, Some((*last).to_owned())))
     }
 
-    fn folder_at(&mut self, place: &Path) -> ControlFlow<()> {
-        match open_folder(CWD, place) {
-            Ok(folder) => self.walk(folder, place.to_owned(), None),
-            Err(errno) => {
-                self.pass_over(place, refusal(errno));
-                ControlFlow::Continue(())
-            }
+    /// Returns the folder with which every walk to a place begins: the share folder, or the one around what was
+    /// registered.
+    fn anchor(&self, fd: OwnedFd, location: &Path, name: Option<&SharePath>) -> Result<OpenFolder, Obstacle> {
+        let everywhere = self.shares.patterns_everywhere();
+        let exclusions = Exclusions::default().within(location, everywhere);
+        let exclusions = exclusions.map_err(|error| unusable(location, &error))?;
+        let folder = OpenFolder {
+            fd,
+            location: location.to_owned(),
+            path: name.cloned().map(Named::AtBase),
+            exclusions,
+        };
+        // Patterns of a folder around what was registered are no business of ours.
+        if name.is_some() { Ok(folder) } else { self.with_patterns(folder) }
+    }
+
+    /// Opens a folder on the way to a place.
+    fn step(&self, around: &OpenFolder, name: &OsStr) -> Result<OpenFolder, Obstacle> {
+        let location = around.location.join(name);
+        let is_base = matches!(around.path, Some(Named::AtBase(_)));
+        let gone = || Obstacle(location.clone(), SkipReason::Unreadable(ErrorKind::NotFound));
+        if !is_base && is_hidden(name) {
+            return Err(gone());
         }
+        if let Some(pattern) = around.exclusions.excluding(&location, true).filter(|_| !is_base) {
+            return Err(Obstacle(location, excluded(pattern)));
+        }
+        let fd = open_folder(around.fd.as_fd(), name)
+            .map_err(|errno| Obstacle(location.clone(), absence(errno)))?;
+        let path = below_path(around.path.as_ref(), name).map_err(|_| gone())?;
+        let exclusions = around.exclusions.clone();
+        self.with_patterns(OpenFolder { fd, location, path: Some(Named::Folder(path)), exclusions })
+    }
+
+    /// Adds a folder's own patterns to those that hold around it. One whose patterns cannot be used is left out, since
+    /// passing them over would share what they were to keep back.
+    fn with_patterns(&self, folder: OpenFolder) -> Result<OpenFolder, Obstacle> {
+        let OpenFolder { fd, location, path, exclusions } = folder;
+        let given = self.shares.patterns_of(&location);
+        let in_file = patterns_in(fd.as_fd()).map_err(|error| unusable(&location, &error))?;
+        let patterns = given.iter().map(String::as_str).chain(in_file.iter().flat_map(|text| text.lines()));
+        let exclusions =
+            exclusions.within(&location, patterns).map_err(|error| unusable(&location, &error))?;
+        Ok(OpenFolder { fd, location, path, exclusions })
     }
 
     /// Goes through a folder and all below it.
-    fn walk(&mut self, folder: OwnedFd, location: PathBuf, path: Option<SharePath>) -> ControlFlow<()> {
+    fn walk(&mut self, folder: OpenFolder) -> ControlFlow<()> {
         let mut levels = Vec::new();
-        self.push(&mut levels, folder, location, path)?;
+        self.push(&mut levels, folder)?;
         while let Some(level) = levels.last_mut() {
             let name = match level.dir.read() {
                 None => {
@@ -139,74 +186,85 @@ impl<'a, S: Sink> Walk<'a, S> {
                 continue;
             }
             let location = level.location.join(&name);
-            let above = level.path.clone().map(Named::Folder);
-            let Ok(folder) = level.dir.fd() else { continue };
-            if let Some((folder, path)) = self.look(folder, &name, &location, above.as_ref())? {
-                self.push(&mut levels, folder, location, Some(path))?;
+            let Ok(fd) = level.dir.fd() else { continue };
+            let seen = self.look(fd, &name, &location, level.path.as_ref(), &level.exclusions)?;
+            if let Some(folder) = seen {
+                self.push(&mut levels, folder)?;
             }
         }
         ControlFlow::Continue(())
     }
 
     /// Looks at one name and, if it is a folder, at all below it.
-    fn visit(
-        &mut self,
-        folder: BorrowedFd<'_>,
-        name: &OsStr,
-        location: PathBuf,
-        above: Option<&Named>,
-    ) -> ControlFlow<()> {
-        match self.look(folder, name, &location, above)? {
-            Some((folder, path)) => self.walk(folder, location, Some(path)),
+    fn visit(&mut self, around: &OpenFolder, name: &OsStr) -> ControlFlow<()> {
+        let location = around.location.join(name);
+        match self.look(around.fd.as_fd(), name, &location, around.path.as_ref(), &around.exclusions)? {
+            Some(folder) => self.walk(folder),
             None => ControlFlow::Continue(()),
         }
     }
 
-    /// Looks at one name: tells of a file, passes it over, or opens the folder that it is.
+    /// Looks at one name: reports a file, passes it over, or opens the folder that it is.
     fn look(
         &mut self,
-        folder: BorrowedFd<'_>,
+        around: BorrowedFd<'_>,
         name: &OsStr,
         location: &Path,
         above: Option<&Named>,
-    ) -> ControlFlow<(), Option<(OwnedFd, SharePath)>> {
+        exclusions: &Exclusions,
+    ) -> ControlFlow<(), Option<OpenFolder>> {
         if self.shares.is_excluded_whole(location) {
             return ControlFlow::Continue(None);
         }
-        let judged = judge(folder, name, above).and_then(|(stat, path)| {
-            if FileType::from_raw_mode(stat.st_mode) == FileType::Directory {
-                return open_folder(folder, name).map(|folder| Seen::Folder(folder, path)).map_err(refusal);
-            }
-            if self.shares.is_excluded(location) {
-                return Ok(Seen::Nothing);
-            }
-            let identity = judge_file(&stat, name)?;
-            Ok(Seen::File(Found { location: location.to_owned(), path, identity }))
-        });
-        match judged {
-            Ok(Seen::Folder(folder, path)) => return ControlFlow::Continue(Some((folder, path))),
+        match self.seen(around, name, location, above, exclusions) {
+            Ok(Seen::Folder(folder)) => return ControlFlow::Continue(Some(folder)),
             Ok(Seen::File(found)) => self.sink.file(found)?,
             Ok(Seen::Nothing) => {}
-            Err(reason) => self.pass_over(location, reason),
+            Err(Obstacle(location, reason)) => self.pass_over(&location, reason),
         }
         ControlFlow::Continue(None)
     }
 
-    fn push(
-        &mut self,
-        levels: &mut Vec<Level>,
-        folder: OwnedFd,
-        location: PathBuf,
-        path: Option<SharePath>,
-    ) -> ControlFlow<()> {
-        let depth = path.as_ref().map_or(0, |path| path.components().count());
+    fn seen(
+        &self,
+        around: BorrowedFd<'_>,
+        name: &OsStr,
+        location: &Path,
+        above: Option<&Named>,
+        exclusions: &Exclusions,
+    ) -> Result<Seen, Obstacle> {
+        let left_out = |reason| Obstacle(location.to_owned(), reason);
+        let (stat, path) = judge(around, name, above).map_err(left_out)?;
+        let is_folder = FileType::from_raw_mode(stat.st_mode) == FileType::Directory;
+        // A folder that was registered is wanted, whatever it is called.
+        let is_base = matches!(above, Some(Named::AtBase(_)));
+        if let Some(pattern) = exclusions.excluding(location, is_folder).filter(|_| !(is_base && is_folder)) {
+            return Err(left_out(excluded(pattern)));
+        }
+        if is_folder {
+            let fd = open_folder(around, name).map_err(|errno| left_out(refusal(errno)))?;
+            let (location, path) = (location.to_owned(), Some(Named::Folder(path)));
+            return self
+                .with_patterns(OpenFolder { fd, location, path, exclusions: exclusions.clone() })
+                .map(Seen::Folder);
+        }
+        if self.shares.is_excluded(location) {
+            return Ok(Seen::Nothing);
+        }
+        let identity = judge_file(&stat, name).map_err(left_out)?;
+        Ok(Seen::File(Found { location: location.to_owned(), path, identity }))
+    }
+
+    fn push(&mut self, levels: &mut Vec<Level>, folder: OpenFolder) -> ControlFlow<()> {
+        let OpenFolder { fd, location, path, exclusions } = folder;
+        let depth = path.as_ref().map_or(0, Named::depth);
         if depth >= MAX_PATH_DEPTH {
             self.pass_over(&location, SkipReason::OverLimit);
             return ControlFlow::Continue(());
         }
         self.sink.enter(&location)?;
-        match Dir::new(folder) {
-            Ok(dir) => levels.push(Level { dir, location, path }),
+        match Dir::new(fd) {
+            Ok(dir) => levels.push(Level { dir, location, path, exclusions }),
             Err(errno) => self.pass_over(&location, refusal(errno)),
         }
         ControlFlow::Continue(())
@@ -224,8 +282,24 @@ impl<'a, S: Sink> Walk<'a, S> {
 /// What a name turned out to be.
 enum Seen {
     File(Found),
-    Folder(OwnedFd, SharePath),
+    Folder(OpenFolder),
     Nothing,
+}
+
+/// Returns why the way to a place is blocked. One that leads nowhere is no news to whoever asked.
+fn absence(errno: Errno) -> SkipReason {
+    match errno {
+        Errno::NOENT | Errno::NOTDIR | Errno::LOOP => SkipReason::Unreadable(ErrorKind::NotFound),
+        errno => refusal(errno),
+    }
+}
+
+fn excluded(pattern: &str) -> SkipReason {
+    SkipReason::Excluded(excerpt(pattern))
+}
+
+fn unusable(folder: &Path, error: &super::exclusions::PatternError) -> Obstacle {
+    Obstacle(folder.to_owned(), SkipReason::BadPatterns(error.clone()))
 }
 
 #[cfg(test)]

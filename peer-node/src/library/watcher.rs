@@ -7,6 +7,7 @@ use parking_lot::{Mutex, RwLock};
 use rustix::io::Errno;
 
 use super::changes::Changes;
+use super::exclusions::IGNORE_FILE;
 use super::report::shown;
 use super::shares::{Shares, is_hidden, is_unfinished};
 
@@ -174,7 +175,12 @@ impl Interest {
         }
         let shares = Arc::clone(&self.shares.read());
         for path in event.paths {
-            if is_shared(&shares, &path) {
+            if path.file_name().is_some_and(|name| name == IGNORE_FILE) {
+                // Its patterns hold for the whole folder.
+                if let Some(folder) = path.parent().filter(|folder| is_shared(&shares, folder)) {
+                    self.changes.touch(folder.to_owned());
+                }
+            } else if is_shared(&shares, &path) {
                 self.changes.touch(path);
             } else {
                 // Something around a registered place.
@@ -243,6 +249,15 @@ mod tests {
             .chain(["/s/a.iso.part", "/s/a.iso.part.json", "/s/out/x", "/data/y.iso", "/elsewhere"]);
         let events = events.map(|path| Ok(event(create, path))).collect();
         assert_eq!(touched(events), (vec!["/data/x.iso".into(), "/s/a".into(), "/s/b/c".into()], false));
+    }
+
+    #[test]
+    fn changed_patterns_concern_their_folder() {
+        let create = EventKind::Create(CreateKind::Any);
+        let paths =
+            ["/s/.peerdexignore", "/s/d/.peerdexignore", "/s/out/.peerdexignore", "/data/.peerdexignore"];
+        let events = paths.map(|path| Ok(event(create, path))).into();
+        assert_eq!(touched(events), (vec!["/s".into()], false));
     }
 
     #[test]

@@ -218,6 +218,11 @@ impl WorkQueue {
         })
     }
 
+    /// Returns true if files are put aside.
+    pub(super) const fn has_aside(&self) -> bool {
+        self.aside > 0
+    }
+
     /// Returns how many files are to be hashed, apart from those put aside.
     pub(super) fn files_left(&self) -> usize {
         self.jobs.len() - self.aside

@@ -314,7 +314,8 @@ mod tests {
         let home = tempfile::tempdir().unwrap();
         let (tracker, cancel) = (TaskTracker::new(), CancellationToken::new());
         let state = Arc::new(StateDir::open(home.path()).unwrap());
-        let library = Library::open(state, home.path().to_owned(), &tracker, cancel.clone()).await.unwrap();
+        let library = Library::open(state, home.path().to_owned(), Vec::new(), &tracker, cancel.clone());
+        let library = library.await.unwrap();
         let (partials, uploads) = (Partials::default(), Uploads::default());
         let accusations = Arc::default();
         let shop = Shop { library, partials, is_searchable: false, uploads, accusations };

@@ -14,6 +14,7 @@ mod pausing;
 mod priority;
 mod search;
 mod share;
+mod shares;
 mod sources;
 mod status;
 mod torrent;
@@ -21,6 +22,7 @@ mod transfers;
 
 pub(crate) use doctor::show_findings;
 pub(crate) use download::{done_lines, stop_foreground, unfinished};
+pub(crate) use shares::left_out_text;
 pub(crate) use status::hashing_text;
 
 use super::command::Command;
@@ -31,9 +33,10 @@ use super::session::Session;
 /// [`stop_foreground`]; what it has shown stays.
 pub(crate) async fn act(session: &mut Session, command: Command) -> Result<(), Failure> {
     match command {
-        Command::Register(paths) => share::register(session, &paths).await,
+        Command::Register(order) => share::register(session, order).await,
         Command::Unregister(paths) => share::unregister(session, &paths).await,
         Command::Files => files::files(session),
+        Command::Shares(of) => shares::shares(session, of.as_deref()),
         Command::Search(query) => search::search(session, query).await,
         Command::More => pages::more(session).await,
         Command::Sources(item) => sources::sources(session, &item).await,

@@ -10,6 +10,7 @@ pub(crate) enum Verb {
     Register,
     Unregister,
     Files,
+    Shares,
     Search,
     More,
     Sources,
@@ -45,7 +46,7 @@ pub(crate) struct Entry {
 }
 
 /// All commands, in the order of the help.
-pub(crate) const CATALOGUE: [Entry; 20] = [
+pub(crate) const CATALOGUE: [Entry; 21] = [
     Entry {
         verb: Verb::Search,
         names: &["search", "query"],
@@ -200,11 +201,26 @@ pub(crate) const CATALOGUE: [Entry; 20] = [
     Entry {
         verb: Verb::Register,
         names: &["register"],
-        usage: "[PATH…]",
-        gist: "shares files or folders; alone, looks at everything anew",
+        usage: "[PATH…] | [--yes] [--exclude PATTERN]… PATH…",
+        gist: "shares files or folders; alone, looks at everything again",
         details: &[
-            "What lies outside the node's folder is shared where it lies, for good.",
+            "What lies outside the node's folder is shared where it lies, and remembered.",
             "What lies inside is shared by itself; links, special and hidden files never.",
+            "--exclude *.wav   leaves out what matches, in the syntax of .gitignore; these",
+            "                  patterns replace earlier ones of that folder, \"\" none",
+            "--yes             a home folder, or more than 10,000 files, without asking",
+            "Patterns also stand in files named .peerdexignore, in any shared folder.",
+        ],
+    },
+    Entry {
+        verb: Verb::Shares,
+        names: &["shares"],
+        usage: "[PATH | all]",
+        gist: "lists the shared folders, and what is left out and why",
+        details: &[
+            "shares          every shared folder with counts, and examples",
+            "shares ~/music  everything that is left out of a folder",
+            "shares all      everything that is left out",
         ],
     },
     Entry {

@@ -19,11 +19,13 @@ use crate::transfers::Priority;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Command {
     /// Share files or folders, or look through all anew.
-    Register(Vec<String>),
+    Register(RegisterOrder),
     /// Stop sharing files or folders.
     Unregister(Vec<String>),
     /// List what is shared here.
     Files,
+    /// List the shared folders and what is left out, of one place or of all.
+    Shares(Option<String>),
     /// Find what others share; the text is as it was typed, quotes included.
     Search(String),
     /// The next page of the last list.
@@ -58,6 +60,27 @@ pub(crate) enum Command {
     Help(Option<String>),
     /// End the node.
     Quit,
+}
+
+impl Command {
+    /// Returns the command as it is after the person has confirmed it.
+    pub(crate) fn confirmed(self) -> Self {
+        match self {
+            Self::Register(order) => Self::Register(RegisterOrder { is_confirmed: true, ..order }),
+            other => other,
+        }
+    }
+}
+
+/// What to share.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct RegisterOrder {
+    /// Files and folders; none for everything that is shared already.
+    pub(crate) paths: Vec<String>,
+    /// Patterns that leave files out of them; none for those that hold already.
+    pub(crate) exclude: Option<Vec<String>>,
+    /// Whether it is shared even if it is a home folder or has many files.
+    pub(crate) is_confirmed: bool,
 }
 
 /// What to do with a torrent.

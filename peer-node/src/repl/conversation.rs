@@ -152,14 +152,25 @@ impl<'a> Conversation<'a> {
             Ok(Some(command)) => command,
             Err(error) => return self.failed(&Failure::Parse(error)),
         };
+        match self.carry_out(command.clone()).await {
+            Err(Failure::Unconfirmed { error }) if self.is_for_person() => {
+                if !self.confirms(&format!("{error}; share it all the same? [y/N] ")).await? {
+                    return Ok(Next::GoOn);
+                }
+                let done = self.carry_out(command.confirmed()).await;
+                self.judge(done)
+            }
+            done => self.judge(done),
+        }
+    }
+
+    /// Carries a command out, unless a signal breaks it off.
+    async fn carry_out(&mut self, command: Command) -> Result<Next, Failure> {
         let quiet = self.input.quiet_keys();
         let stop = tokio::select! {
             done = act(&mut self.session, command) => {
                 self.session.output.clear_live();
-                return match done {
-                    Ok(()) => Ok(Next::GoOn),
-                    Err(failure) => self.failed(&failure),
-                };
+                return done.map(|()| Next::GoOn);
             }
             stop = self.signals.next() => stop,
         };
@@ -171,10 +182,14 @@ impl<'a> Conversation<'a> {
             return Ok(Next::End);
         }
         match stop_foreground(&mut self.session).await {
-            Err(Failure::Closed(closed)) => Err(closed),
+            Err(Failure::Closed(closed)) => Err(Failure::Closed(closed)),
             _ if self.is_for_person() => Ok(Next::GoOn),
             _ => Ok(Next::End),
         }
+    }
+
+    fn judge(&mut self, done: Result<Next, Failure>) -> Result<Next, OutputClosed> {
+        done.or_else(|failure| self.failed(&failure))
     }
 
     fn failed(&mut self, failure: &Failure) -> Result<Next, OutputClosed> {

@@ -31,9 +31,15 @@ pub(crate) enum Failure {
     /// The index does not answer, or says no.
     #[error(transparent)]
     Index(#[from] IndexError),
-    /// The library says no.
+    /// The library refuses it.
     #[error(transparent)]
-    Library(#[from] LibraryError),
+    Library(LibraryError),
+    /// It is done only if the person confirms it.
+    #[error("{error}; add --yes to share it all the same")]
+    Unconfirmed {
+        /// Why it is to be confirmed.
+        error: LibraryError,
+    },
     /// Nothing that is asked for is there.
     #[error("nothing found: {what}")]
     NotFound {
@@ -100,6 +106,15 @@ pub(crate) enum Failure {
     /// What went wrong was told when it happened.
     #[error("not everything went well")]
     Told,
+}
+
+impl From<LibraryError> for Failure {
+    fn from(error: LibraryError) -> Self {
+        match error {
+            LibraryError::Unconfirmed { .. } => Self::Unconfirmed { error },
+            error => Self::Library(error),
+        }
+    }
 }
 
 impl Failure {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use protocol::escape::display_safe;
 use protocol::units::Size;
 
-use super::act::hashing_text;
+use super::act::{hashing_text, left_out_text};
 use super::look::Style;
 use super::notices::Told;
 use super::output::OutputClosed;
@@ -41,8 +41,9 @@ pub(crate) async fn greet(session: &mut Session) -> Result<(Told, bool), OutputC
     let mut lines = vec![
         format!("{} at {}", look.paint(Style::Strong, &title), session.node.address()),
         format!("sharing {} ({shared})", show_path(session.node.share_dir())),
-        format!("index {index}: {text}"),
     ];
+    lines.extend(left_out_text(&library.overview()).map(|text| look.paint(Style::Warning, &text)));
+    lines.push(format!("index {index}: {text}"));
     let going_on: Vec<_> = session.node.downloads().views();
     let going_on = going_on.into_iter().filter(|view| !view.state.is_over()).collect::<Vec<_>>();
     lines.extend(going_on_text(&going_on));

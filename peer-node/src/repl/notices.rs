@@ -11,6 +11,7 @@ use crate::download::Downloads;
 use crate::index_client::{IndexStatus, Reachability};
 use crate::library::{Hashing, Library};
 use crate::node::Node;
+use crate::repl::act::left_out_text;
 use crate::repl::look::Style;
 use crate::repl::reach_text::unreachable_because;
 use crate::repl::room_news::RoomNews;
@@ -101,7 +102,9 @@ impl Notices {
             return None;
         }
         self.hashes = false;
-        Some(format!("hashing is done: {} shared", count(self.library.files().len() as u64, "file")))
+        let shared = count(self.library.files().len() as u64, "file");
+        let left_out = left_out_text(&self.library.overview()).map(|text| format!(", {text}"));
+        Some(format!("hashing is done: {shared} shared{}", left_out.unwrap_or_default()))
     }
 
     fn of_downloads(&mut self, background: &mut Vec<DownloadId>) -> Option<Notice> {

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use protocol::escape::display_safe_bytes;
 
+use super::act::left_out_text;
 use super::failure::Failure;
 use super::input::Known;
 use super::output::Output;
@@ -57,6 +58,14 @@ impl Session {
     /// Shows a path of this machine, relative to the node's folder if it lies in there.
     pub(crate) fn show_path(&self, path: &Path) -> String {
         show_path(path.strip_prefix(self.node.share_dir()).unwrap_or(path))
+    }
+
+    /// Writes to stderr how much is left out of what is shared, if there is something that the user may not expect.
+    pub(crate) fn warn_of_left_out(&mut self) {
+        let overview = self.node.library().overview();
+        if let Some(text) = left_out_text(&overview).filter(|_| overview.has_surprises()) {
+            self.output.warning(text);
+        }
     }
 
     /// Writes an error and returns the failure to go on with.

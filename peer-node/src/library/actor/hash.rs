@@ -43,6 +43,8 @@ impl Actor {
             Ok((digest, since)) => {
                 if self.inventory.confirm(&location, identity, digest, since).is_some() {
                     tracing::debug!(path, digest = digest.short(), size = identity.size, "hashed a file");
+                    // It may have been put aside before.
+                    self.is_overview_stale |= self.queue.has_aside();
                     return self.queue.remove(&location);
                 }
                 // It was seen to be another one meanwhile, or is not wanted any more.
@@ -65,7 +67,10 @@ impl Actor {
         self.inventory.doubt(&location);
         match self.queue.retry(&location, reason.clone(), Instant::now()) {
             Retry::Soon => tracing::debug!(path, %reason, "a file will be hashed again soon"),
-            Retry::Aside => self.notices.tell(&Skip { location, reason }),
+            Retry::Aside => {
+                self.notices.tell(&Skip { location, reason });
+                self.is_overview_stale = true;
+            }
             Retry::Dropped => {}
         }
     }

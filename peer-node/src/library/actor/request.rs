@@ -1,3 +1,4 @@
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -30,7 +31,12 @@ impl Waiter {
     /// Takes in that a scan has ended.
     pub(super) fn scanned(&mut self, scan: ScanId, skipped: &[Skip]) {
         if scan == self.scan {
-            let here = skipped.iter().filter(|skip| self.names(&skip.location));
+            // What is left out is the place, something in it, or a folder around it.
+            let is_here = |skip: &&Skip| {
+                self.names(&skip.location)
+                    || self.places.iter().any(|place| place.starts_with(&skip.location))
+            };
+            let here = skipped.iter().filter(is_here);
             self.skipped = Some(here.cloned().collect());
         }
     }
@@ -40,10 +46,18 @@ impl Actor {
     /// Does what somebody asks. What it says on the disk is durable when it answers.
     pub(super) async fn obey(&mut self, command: Command) {
         match command {
-            Command::Register { places, reply } => match self.register(&places).await {
-                Ok(()) => self.scan_for(places.into_iter().map(|place| place.location).collect(), reply),
+            Command::Register { places, patterns, reply } => match self.register(&places, &patterns).await {
+                Ok(()) => {
+                    let folders = patterns.into_iter().map(|(folder, _)| folder);
+                    let places = places.into_iter().map(|place| place.location);
+                    self.scan_for(places.chain(folders).collect::<BTreeSet<_>>(), reply);
+                }
                 Err(error) => refuse(reply, error),
             },
+            Command::Shares { reply } => {
+                // Whoever asked may have stopped waiting.
+                let _ = reply.send(Ok(Arc::clone(&self.shares)));
+            }
             Command::Rescan { reply } => {
                 let scan = self.scans.request_all();
                 let places = self.shares.bases().map(Into::into).collect();
@@ -60,17 +74,24 @@ impl Actor {
         }
     }
 
-    fn scan_for(&mut self, places: Vec<PathBuf>, reply: ReplyTo<ShareReport>) {
+    fn scan_for(&mut self, places: BTreeSet<PathBuf>, reply: ReplyTo<ShareReport>) {
         let scan = self.scans.request(places.iter().cloned());
-        self.waiters.push(Waiter { places, scan, skipped: None, reply });
+        self.waiters.push(Waiter { places: places.into_iter().collect(), scan, skipped: None, reply });
     }
 
-    async fn register(&mut self, places: &[Place]) -> Result<(), LibraryError> {
+    async fn register(
+        &mut self,
+        places: &[Place],
+        patterns: &[(PathBuf, Vec<String>)],
+    ) -> Result<(), LibraryError> {
         let mut shares = Shares::clone(&self.shares);
         for Place { location, of } in places {
             shares
                 .share(location, *of, |path| self.inventory.is_taken(path))
                 .map_err(|reason| LibraryError::CannotShare { path: location.clone(), reason })?;
+        }
+        for (folder, patterns) in patterns {
+            shares.set_patterns(folder, patterns.clone());
         }
         self.change_shares(shares).await
     }
@@ -94,10 +115,11 @@ impl Actor {
             files.extend(self.inventory.listed_beneath(place).map(|file| SharedFile::clone(file)));
             let gone: Vec<PathBuf> = self.inventory.locations_beneath(place).map(Into::into).collect();
             self.forget(gone);
+            self.left_out.forget(place);
         }
         files.sort_by(|a, b| a.path.cmp(&b.path));
         tracing::info!(places = places.len(), files = files.len(), "unregistered");
-        Ok(ShareReport { files, skipped: Vec::new() })
+        Ok(ShareReport { files, skipped: Vec::new(), places })
     }
 
     /// Returns the shared places that a user means: a name on the network before a path of this machine.
@@ -150,6 +172,7 @@ impl Actor {
         saving.map_err(|source| LibraryError::Io { path, source })?;
         self.context.watcher.set_shares(Arc::clone(&shares));
         self.shares = shares;
+        self.is_overview_stale = true;
         Ok(())
     }
 
@@ -171,7 +194,7 @@ impl Actor {
             files.dedup_by(|a, b| a.path == b.path);
             let skipped = skipped.iter().take(MAX_SKIPPED).map(Skip::shown).collect();
             tracing::info!(places = places.len(), files = files.len(), "registered");
-            self.publisher.answer(Answer::Report(reply, ShareReport { files, skipped }));
+            self.publisher.answer(Answer::Report(reply, ShareReport { files, skipped, places }));
         }
     }
 }

@@ -10,7 +10,8 @@ use super::super::changes::Touched;
 use super::super::context::Context;
 use super::super::file_identity::FileIdentity;
 use super::super::inventory::{Found, Verdict};
-use super::super::report::{MAX_SKIPPED, Skip, SkipReason, shown};
+use super::super::left_out::MAX_LEFT_OUT;
+use super::super::report::{Skip, SkipReason, shown};
 use super::super::walk::{Sink, Walk};
 use super::super::work_queue::When;
 use super::{Actor, Done};
@@ -97,6 +98,7 @@ impl Actor {
             }
         }
         outcome.skipped.iter().for_each(|skip| self.notices.tell(skip));
+        self.is_overview_stale |= self.left_out.scanned(&scan.places, &outcome.skipped, outcome.is_whole);
         for waiter in &mut self.waiters {
             waiter.scanned(scan.id, &outcome.skipped);
         }
@@ -173,7 +175,8 @@ impl Sink for Courier<'_> {
     }
 
     fn skip(&mut self, skip: Skip) {
-        if self.skipped.len() < MAX_SKIPPED {
+        // One more, so that it shows that there are more.
+        if self.skipped.len() <= MAX_LEFT_OUT {
             self.skipped.push(skip);
         }
     }

@@ -5,13 +5,18 @@ use std::path::{Path, PathBuf};
 use protocol::share_path::SharePath;
 use serde::{Deserialize, Serialize};
 
+use super::super::exclusions;
 use super::super::shares_error::SharesFileError;
 use super::super::stored_path::StoredPath;
 use super::{Mark, Shares};
 use crate::state_dir::replace_file;
 
 /// The form of the file; a higher number is one that this program does not know.
-pub(in super::super) const VERSION: u32 = 1;
+pub(in super::super) const VERSION: u32 = 2;
+
+/// The form without patterns. Programs that know only this one must not read a file with patterns: they would share what
+/// those leave out.
+const WITHOUT_PATTERNS: u32 = 1;
 
 /// The longest file that is read, in bytes: far more than anybody registers by hand.
 const MAX_FILE: u64 = 64 << 20;
@@ -23,6 +28,15 @@ struct StoredShares {
     /// Paths in the share folder are relative to it, so that it can be moved.
     excluded: Vec<StoredPath>,
     shared: Vec<StoredPath>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    patterns: Vec<StoredPatterns>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct StoredPatterns {
+    /// In the share folder, relative to it.
+    folder: StoredPath,
+    patterns: Vec<String>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -33,19 +47,24 @@ struct StoredPlace {
 
 /// Writes the shares down for good.
 pub(in super::super) fn save(shares: &Shares, file: &Path) -> io::Result<()> {
+    let relative = |place: &Path| place.strip_prefix(&shares.root).unwrap_or(place).into();
     let marked = |wanted: Mark| {
         let places = shares.marks.iter().filter(move |(_, mark)| **mark == wanted);
-        places.map(|(place, _)| place.strip_prefix(&shares.root).unwrap_or(place).into()).collect()
+        places.map(|(place, _)| relative(place)).collect()
     };
+    let patterns = shares.patterns.iter();
+    let patterns = patterns
+        .map(|(folder, patterns)| StoredPatterns { folder: relative(folder), patterns: patterns.clone() });
     let outside = shares.outside.iter().map(|(location, name)| StoredPlace {
         location: location.as_path().into(),
         name: name.as_str().to_owned(),
     });
     let stored = StoredShares {
-        version: VERSION,
+        version: if shares.patterns.is_empty() { WITHOUT_PATTERNS } else { VERSION },
         outside: outside.collect(),
         excluded: marked(Mark::Excluded),
         shared: marked(Mark::Shared),
+        patterns: patterns.collect(),
     };
     let mut json = serde_json::to_vec_pretty(&stored).map_err(io::Error::from)?;
     json.push(b'\n');
@@ -61,7 +80,7 @@ pub(in super::super) fn load(root: PathBuf, file: &Path) -> Result<Shares, Share
         opened => opened?.take(MAX_FILE).read_to_end(&mut json)?,
     };
     let stored: StoredShares = serde_json::from_slice(&json)?;
-    if stored.version != VERSION {
+    if !(WITHOUT_PATTERNS..=VERSION).contains(&stored.version) {
         return Err(SharesFileError::TooNew(stored.version));
     }
     for StoredPlace { location, name } in stored.outside {
@@ -80,6 +99,11 @@ pub(in super::super) fn load(root: PathBuf, file: &Path) -> Result<Shares, Share
     for (mark, places) in [(Mark::Excluded, stored.excluded), (Mark::Shared, stored.shared)] {
         let places = places.into_iter().map(|place| (shares.root.join(PathBuf::from(place)), mark));
         shares.marks.extend(places.collect::<Vec<_>>());
+    }
+    for StoredPatterns { folder, patterns } in stored.patterns {
+        let folder = shares.root.join(PathBuf::from(folder));
+        exclusions::check(patterns.iter().map(String::as_str)).map_err(SharesFileError::BadPattern)?;
+        shares.set_patterns(&folder, patterns);
     }
     Ok(shares)
 }
@@ -110,9 +134,24 @@ mod tests {
         let shares = some_shares(Path::new("/share"));
         save(&shares, &file).unwrap();
         assert_eq!(load("/share".into(), &file).unwrap(), shares);
+        assert!(fs::read_to_string(&file).unwrap().contains("\"version\": 1"));
         // A share folder that was moved keeps its exceptions.
         let moved = load("/moved".into(), &file).unwrap();
         assert!(moved.is_excluded(Path::new("/moved/x")) && !moved.is_excluded(Path::new("/share/x")));
+    }
+
+    #[test]
+    fn patterns_survive_their_file_and_older_programs_refuse_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("shares.json");
+        let mut shares = some_shares(Path::new("/share"));
+        shares.set_patterns(Path::new("/share"), vec!["*.tmp".to_owned()]);
+        shares.set_patterns(Path::new("/data/x"), vec!["!*.tmp".to_owned(), "b".to_owned()]);
+        save(&shares, &file).unwrap();
+        assert_eq!(load("/share".into(), &file).unwrap(), shares);
+        assert!(fs::read_to_string(&file).unwrap().contains("\"version\": 2"));
+        let moved = load("/moved".into(), &file).unwrap();
+        assert_eq!(moved.patterns_of(Path::new("/moved")), ["*.tmp"]);
     }
 
     #[test]
@@ -142,8 +181,11 @@ mod tests {
             fs::write(&file, json).unwrap();
             load("/share".into(), &file).unwrap_err()
         };
-        let later = r#"{"version":2,"outside":[],"excluded":[],"shared":[]}"#;
-        assert!(matches!(refuse(later), SharesFileError::TooNew(2)));
+        let later = r#"{"version":3,"outside":[],"excluded":[],"shared":[]}"#;
+        assert!(matches!(refuse(later), SharesFileError::TooNew(3)));
+        let patterns = r#"[{"folder":"x","patterns":["a[b"]}]"#;
+        let bad = format!(r#"{{"version":2,"outside":[],"excluded":[],"shared":[],"patterns":{patterns}}}"#);
+        assert!(matches!(refuse(&bad), SharesFileError::BadPattern(_)));
         for (location, name) in [("relative", "x"), ("/data/x", "../x"), ("/data/x", "a/b"), ("/data/x", "")]
         {
             let place = format!(r#"{{"location":"{location}","name":"{name}"}}"#);

@@ -12,10 +12,21 @@ use super::super::report::SkipReason;
 use super::super::shares::{is_hidden, is_unfinished};
 
 /// The path on the network of the folder around a name.
+#[derive(Clone)]
 pub(super) enum Named {
     /// The name is that of a registered place and is called this instead.
     AtBase(SharePath),
     Folder(SharePath),
+}
+
+impl Named {
+    /// Returns how many folders the path on the network has.
+    pub(super) fn depth(&self) -> usize {
+        match self {
+            Self::AtBase(_) => 0,
+            Self::Folder(path) => path.components().count(),
+        }
+    }
 }
 
 /// Finds out what a name is and what it is called on the network.

@@ -8,6 +8,8 @@ use rustix::fs::{Mode, OFlags};
 use super::super::free_name::NameOf;
 use super::*;
 
+mod patterns;
+
 #[derive(Default)]
 struct Seen {
     entered: Vec<PathBuf>,

@@ -4,6 +4,7 @@ use jiff::tz::TimeZone;
 use jiff::{Timestamp, Unit};
 use protocol::units::Size;
 
+use super::shares::left_out_text;
 use crate::library::SharedFile;
 use crate::repl::failure::Failure;
 use crate::repl::look::Style;
@@ -26,7 +27,9 @@ pub(super) fn files(session: &mut Session) -> Result<(), Failure> {
             format!("{}  {}  {}  {}", file.size, file.digest, exactly(file.since), file.path)
         };
         session.output.lines(listing.iter().map(line))?;
-        return Ok(session.output.line(total)?);
+        session.output.line(total)?;
+        session.warn_of_left_out();
+        return Ok(());
     }
     let row = |file: &SharedFile| {
         let size = Size(file.size).to_string();
@@ -38,6 +41,9 @@ pub(super) fn files(session: &mut Session) -> Result<(), Failure> {
         session.output.lines(lay_out(&TABLE, &rows, width, look))?;
     }
     session.output.line(look.paint(Style::Faint, &total))?;
+    if let Some(text) = left_out_text(&session.node.library().overview()) {
+        session.output.line(look.paint(Style::Faint, &text))?;
+    }
     Ok(())
 }
 

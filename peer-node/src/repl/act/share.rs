@@ -1,5 +1,5 @@
 use std::future::Future;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use protocol::escape::display_safe;
@@ -7,11 +7,12 @@ use protocol::units::Size;
 
 use super::status::hashing_text;
 use crate::index_client::{IndexError, IndexStatus};
-use crate::library::{LibraryError, ShareReport};
+use crate::library::{LibraryError, Registration, ShareReport};
 use crate::repl::columns::fit;
+use crate::repl::command::RegisterOrder;
 use crate::repl::failure::Failure;
 use crate::repl::look::Style;
-use crate::repl::session::{Session, count, home, user_path};
+use crate::repl::session::{Session, count, home, show_path, user_path};
 
 /// How long the index may take to acknowledge what was said.
 const ACKNOWLEDGE: Duration = Duration::from_secs(20);
@@ -22,10 +23,13 @@ const PAUSE: Duration = Duration::from_millis(250);
 /// The most files that a person is shown one by one.
 const MOST_LINES: usize = 50;
 
-/// Shares files and folders, or looks through everything anew.
-pub(super) async fn register(session: &mut Session, paths: &[String]) -> Result<(), Failure> {
+/// Shares files and folders, or looks through everything again.
+pub(super) async fn register(session: &mut Session, order: RegisterOrder) -> Result<(), Failure> {
     let library = session.node.library().clone();
-    let report = hashed(session, library.register(places(paths))).await?;
+    let is_rescan = order.paths.is_empty();
+    let RegisterOrder { paths, exclude: patterns, is_confirmed } = order;
+    let wanted = Registration { paths: places(&paths), patterns, is_confirmed };
+    let report = hashed(session, library.register_as(wanted)).await?;
     let is_person = session.output.is_for_person();
     let look = session.output.look();
     let mut lines = Vec::new();
@@ -42,7 +46,11 @@ pub(super) async fn register(session: &mut Session, paths: &[String]) -> Result<
         lines.truncate(MOST_LINES);
         lines.push(format!("… and {} more, see files", shared - MOST_LINES));
     }
-    for skipped in &report.skipped {
+    for (number, skipped) in report.skipped.iter().enumerate() {
+        if is_person && number == MOST_LINES {
+            lines.push(format!("… and {} more left out, see shares", report.skipped.len() - number));
+            break;
+        }
         let (path, reason) = (display_safe(&skipped.path), &skipped.reason);
         lines.push(if is_person {
             format!("{}  {path}: {reason}", look.paint(Style::Warning, "skipped"))
@@ -50,11 +58,18 @@ pub(super) async fn register(session: &mut Session, paths: &[String]) -> Result<
             format!("skipped\t{path}\t{reason}")
         });
     }
-    if is_person && report.files.is_empty() {
-        lines.push("nothing there to share".to_owned());
+    if is_person && !is_rescan {
+        lines.extend(report.places.iter().filter(|place| place.is_dir()).map(|place| followed(place)));
+    } else if is_person && report.files.is_empty() {
+        lines.push("no files are shared yet".to_owned());
     }
     session.output.lines(lines)?;
     acknowledged(session).await
+}
+
+/// Says that a folder stays shared, whatever is in it now.
+fn followed(place: &Path) -> String {
+    format!("{} is shared from now on, with every file that is put there; see shares", show_path(place))
 }
 
 /// Stops sharing files and folders.

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::limit::limits_text;
+use super::shares::left_out_text;
 use crate::index_client::IndexStatus;
 use crate::library::Hashing;
 use crate::node::Node;
@@ -36,6 +37,7 @@ pub(super) async fn status(session: &mut Session) -> Result<(), Failure> {
     let files = session.node.library().files();
     let shared = format!("{}, {}", count(files.len() as u64, "file"), Size(files.total_bytes()));
     lines.push(("shared", shared));
+    lines.extend(left_out_text(&session.node.library().overview()).map(|text| ("left out", text)));
     let health = session.node.state().health();
     lines.extend(health.borrow().troubles().map(|trouble| ("trouble", display_safe(&trouble).into_owned())));
     lines.extend(hashing_text(&session.node.library().hashing().borrow()).map(|text| ("hashing", text)));

@@ -1,3 +1,4 @@
+mod register;
 mod torrent;
 
 use std::num::NonZeroU64;
@@ -14,6 +15,7 @@ use crate::repl::numbers::Numbers;
 use crate::repl::time_limit::time_limit;
 use crate::repl::words::{Word, split};
 use crate::transfers::Priority;
+use register::register;
 use torrent::torrent;
 
 /// Reads a line; nothing if it is blank or a comment.
@@ -100,7 +102,8 @@ impl Line<'_> {
 
 fn command(line: &Line<'_>) -> Result<Command, ParseError> {
     match line.entry.verb {
-        Verb::Register => Ok(Command::Register(line.texts())),
+        Verb::Register => Ok(Command::Register(register(line)?)),
+        Verb::Shares => Ok(Command::Shares(line.at_most_one()?.map(|word| word.text.clone()))),
         Verb::Unregister => {
             line.at_least_one("a path")?;
             Ok(Command::Unregister(line.texts()))

@@ -27,6 +27,12 @@ impl Conversation<'_> {
         Ok(Next::End)
     }
 
+    /// Asks a person a question; anything but yes is no.
+    pub(super) async fn confirms(&mut self, question: &str) -> Result<bool, OutputClosed> {
+        self.input.ask_aside(question);
+        Ok(matches!(self.listen().await?, Some(Heard::Line(answer)) if is_yes(&answer)))
+    }
+
     /// Tells a script which of its downloads do not come to their end.
     fn tell_of_background(&mut self) {
         for view in self.session.node.downloads().views() {

@@ -1,0 +1,153 @@
+//! Patterns in the syntax of `.gitignore` that leave files out: those in `.peerdexignore` files, and those that a user
+//! gave with a folder. Nearer folders decide before those around them, and later patterns before earlier ones. Pure.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use ignore::Match;
+use ignore::gitignore::{Gitignore, GitignoreBuilder};
+use protocol::escape::excerpt;
+
+/// The file that holds the patterns of a folder.
+pub(super) const IGNORE_FILE: &str = ".peerdexignore";
+
+/// The longest file of patterns that is read, in bytes.
+pub(super) const MAX_IGNORE_FILE: u64 = 64 * 1024;
+
+/// The most patterns of one folder.
+const MAX_PATTERNS: usize = 1000;
+
+/// The longest pattern, in bytes.
+const MAX_PATTERN: usize = 1000;
+
+/// Patterns that cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum PatternError {
+    /// A pattern is not in the syntax of `.gitignore`.
+    #[error("the pattern {pattern} is invalid: {problem}")]
+    Invalid {
+        /// The pattern, display-safe.
+        pattern: String,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// There are too many patterns, or one is too long.
+    #[error("at most {MAX_PATTERNS} patterns of {MAX_PATTERN} bytes are possible for one folder")]
+    TooMany,
+    /// The file with the patterns cannot be read as text, or is too large.
+    #[error("it cannot be read: {0}")]
+    Unreadable(String),
+}
+
+/// The patterns that hold in a folder; cheap to clone.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Exclusions(Option<Arc<FolderPatterns>>);
+
+#[derive(Debug)]
+struct FolderPatterns {
+    matcher: Gitignore,
+    around: Exclusions,
+}
+
+impl Exclusions {
+    /// Returns the patterns that hold in a folder: its own, and before those the ones around it.
+    pub(super) fn within<'a>(
+        &self,
+        folder: &Path,
+        patterns: impl IntoIterator<Item = &'a str>,
+    ) -> Result<Self, PatternError> {
+        let matcher = compile(folder, patterns)?;
+        if matcher.is_empty() {
+            return Ok(self.clone());
+        }
+        Ok(Self(Some(Arc::new(FolderPatterns { matcher, around: self.clone() }))))
+    }
+
+    /// Returns the pattern that leaves a file or folder out, if one does.
+    pub(super) fn excluding(&self, location: &Path, is_folder: bool) -> Option<&str> {
+        let mut at = self;
+        while let Some(patterns) = &at.0 {
+            match patterns.matcher.matched(location, is_folder) {
+                Match::Ignore(pattern) => return Some(pattern.original()),
+                Match::Whitelist(_) => return None,
+                Match::None => at = &patterns.around,
+            }
+        }
+        None
+    }
+}
+
+/// Checks patterns that a user gives.
+pub(super) fn check<'a>(patterns: impl IntoIterator<Item = &'a str>) -> Result<(), PatternError> {
+    compile(Path::new("/"), patterns).map(drop)
+}
+
+fn compile<'a>(
+    folder: &Path,
+    patterns: impl IntoIterator<Item = &'a str>,
+) -> Result<Gitignore, PatternError> {
+    let mut builder = GitignoreBuilder::new(folder);
+    // Git takes a bracket that is not closed for a literal one; somebody who meant more would share what they left out.
+    builder.allow_unclosed_class(false);
+    for (number, pattern) in patterns.into_iter().enumerate() {
+        if number >= MAX_PATTERNS || pattern.len() > MAX_PATTERN {
+            return Err(PatternError::TooMany);
+        }
+        builder.add_line(None, pattern).map_err(|error| invalid(pattern, &error))?;
+    }
+    builder.build().map_err(|error| invalid("", &error))
+}
+
+fn invalid(pattern: &str, error: &ignore::Error) -> PatternError {
+    PatternError::Invalid { pattern: excerpt(pattern), problem: excerpt(&error.to_string()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn within(around: &Exclusions, folder: &str, patterns: &str) -> Exclusions {
+        around.within(Path::new(folder), patterns.lines()).unwrap()
+    }
+
+    fn is_excluded(exclusions: &Exclusions, location: &str) -> bool {
+        let (path, is_folder) = location.strip_suffix('/').map_or((location, false), |folder| (folder, true));
+        exclusions.excluding(Path::new(path), is_folder).is_some()
+    }
+
+    #[test]
+    fn patterns_mean_what_they_mean_to_git() {
+        let patterns = "# comment\n\n*.tmp\n/top\nbuild/\ndocs/**/draft\n!keep.tmp\n\\#literal\n";
+        let exclusions = within(&Exclusions::default(), "/s", patterns);
+        for excluded in
+            ["/s/a.tmp", "/s/b/c.tmp", "/s/top", "/s/b/build/", "/s/docs/x/y/draft", "/s/#literal"]
+        {
+            assert!(is_excluded(&exclusions, excluded), "{excluded}");
+        }
+        for shared in ["/s/a", "/s/b/top", "/s/build", "/s/keep.tmp", "/s/draft", "/s/# comment", "/s/A.TMP"]
+        {
+            assert!(!is_excluded(&exclusions, shared), "{shared}");
+        }
+    }
+
+    #[test]
+    fn nearer_folders_decide_first() {
+        let outer = within(&Exclusions::default(), "/s", "*.wav\n!*.flac");
+        let inner = within(&outer, "/s/music", "!*.wav\n*.flac\n/x");
+        assert!(is_excluded(&outer, "/s/a.wav") && !is_excluded(&inner, "/s/music/a.wav"));
+        assert!(is_excluded(&inner, "/s/music/a.flac") && is_excluded(&inner, "/s/music/x"));
+        assert!(!is_excluded(&inner, "/s/music/sub/x"));
+        // A folder without patterns of its own.
+        assert!(is_excluded(&within(&inner, "/s/music/sub", ""), "/s/music/sub/a.flac"));
+    }
+
+    #[test]
+    fn bad_patterns_are_refused_and_not_passed_over() {
+        assert!(
+            matches!(check(["ok", "a[b"]), Err(PatternError::Invalid { pattern, .. }) if pattern == "a[b")
+        );
+        assert_eq!(check([&*"x".repeat(MAX_PATTERN + 1)]), Err(PatternError::TooMany));
+        assert_eq!(check(std::iter::repeat_n("x", MAX_PATTERNS + 1)), Err(PatternError::TooMany));
+        assert_eq!(check(["*.tmp", "!a", ""]), Ok(()));
+    }
+}

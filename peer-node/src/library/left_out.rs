@@ -1,0 +1,97 @@
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use super::report::{Skip, SkipReason};
+use super::shares::beneath;
+
+/// The most that is remembered of what is left out: more than anybody looks through.
+pub const MAX_LEFT_OUT: usize = 10_000;
+
+/// What lies in shared places and is not shared, as scans saw it last. Pure, and bounded.
+#[derive(Debug, Default)]
+pub(super) struct LeftOut {
+    found: BTreeMap<PathBuf, SkipReason>,
+    /// There was more than is remembered.
+    is_cut: bool,
+}
+
+impl LeftOut {
+    /// Takes in what a scan of these places passed over; returns false if nothing was or is left out there. A scan that
+    /// did not see everything takes nothing back.
+    pub(super) fn scanned(&mut self, places: &[PathBuf], skipped: &[Skip], is_whole: bool) -> bool {
+        let before = self.found.len();
+        if is_whole {
+            for place in places {
+                self.forget(place);
+            }
+        }
+        // What is being downloaded is no file yet, and the node's own state never is one of the user's.
+        let is_file = |skip: &&Skip| !matches!(skip.reason, SkipReason::Unfinished | SkipReason::OwnState);
+        let mut is_changed = self.found.len() < before;
+        for Skip { location, reason } in skipped.iter().filter(is_file) {
+            is_changed = true;
+            if self.found.len() < MAX_LEFT_OUT || self.found.contains_key(location) {
+                self.found.insert(location.clone(), reason.clone());
+            } else {
+                self.is_cut = true;
+            }
+        }
+        is_changed
+    }
+
+    /// Forgets what lies at and below a place.
+    pub(super) fn forget(&mut self, place: &Path) {
+        let gone: Vec<PathBuf> = beneath(&self.found, place).map(|(location, _)| location.clone()).collect();
+        for location in &gone {
+            self.found.remove(location);
+        }
+        self.is_cut &= !self.found.is_empty();
+    }
+
+    /// Returns what is left out, in the order of the paths.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&Path, &SkipReason)> {
+        self.found.iter().map(|(location, reason)| (location.as_path(), reason))
+    }
+
+    /// Returns true if there may be more than is remembered.
+    pub(super) const fn is_cut(&self) -> bool {
+        self.is_cut
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn skip(location: &str) -> Skip {
+        Skip { location: location.into(), reason: SkipReason::Hidden }
+    }
+
+    fn locations(left_out: &LeftOut) -> Vec<&str> {
+        left_out.iter().map(|(location, _)| location.to_str().unwrap()).collect()
+    }
+
+    #[test]
+    fn a_scan_replaces_what_was_known_of_its_places() {
+        let mut left_out = LeftOut::default();
+        let part = Skip { location: "/s/x.part".into(), reason: SkipReason::Unfinished };
+        assert!(!left_out.scanned(&["/s".into()], &[part], true));
+        left_out.scanned(&["/s".into()], &[skip("/s/a"), skip("/s/b/c"), skip("/s/b.x")], true);
+        left_out.scanned(&["/s/b".into()], &[skip("/s/b/d")], true);
+        assert_eq!(locations(&left_out), ["/s/a", "/s/b/d", "/s/b.x"]);
+        left_out.scanned(&["/s".into()], &[], false);
+        assert_eq!(locations(&left_out).len(), 3);
+        left_out.scanned(&["/s".into()], &[], true);
+        assert_eq!(locations(&left_out), [""; 0]);
+    }
+
+    #[test]
+    fn no_more_than_so_much_is_remembered() {
+        let mut left_out = LeftOut::default();
+        let many: Vec<Skip> = (0..=MAX_LEFT_OUT).map(|number| skip(&format!("/s/{number}"))).collect();
+        left_out.scanned(&["/s".into()], &many, true);
+        assert!(left_out.is_cut() && left_out.iter().count() == MAX_LEFT_OUT);
+        left_out.forget(Path::new("/s"));
+        assert!(!left_out.is_cut());
+    }
+}

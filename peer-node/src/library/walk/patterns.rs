@@ -1,0 +1,28 @@
+use std::fs::File;
+use std::io::Read;
+use std::os::fd::BorrowedFd;
+
+use rustix::fs::{Mode, OFlags};
+use rustix::io::Errno;
+
+use super::super::exclusions::{IGNORE_FILE, MAX_IGNORE_FILE, PatternError};
+
+/// Reads the file of patterns in a folder; `None` if there is none.
+pub(super) fn patterns_in(folder: BorrowedFd<'_>) -> Result<Option<String>, PatternError> {
+    let unreadable = |error: std::io::Error| PatternError::Unreadable(error.to_string());
+    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let file = match rustix::fs::openat(folder, IGNORE_FILE, flags, Mode::empty()) {
+        Ok(file) => File::from(file),
+        Err(Errno::NOENT) => return Ok(None),
+        Err(errno) => return Err(unreadable(errno.into())),
+    };
+    if !file.metadata().map_err(unreadable)?.is_file() {
+        return Err(PatternError::Unreadable("not a regular file".to_owned()));
+    }
+    let mut text = String::new();
+    file.take(MAX_IGNORE_FILE + 1).read_to_string(&mut text).map_err(unreadable)?;
+    if text.len() as u64 > MAX_IGNORE_FILE {
+        return Err(PatternError::Unreadable(format!("larger than {} KiB", MAX_IGNORE_FILE / 1024)));
+    }
+    Ok(Some(text))
+}
