@@ -57,8 +57,8 @@ fn lines_that_arrive_in_one_write_all_run() {
     let mut sitting = sit_down_with(&[("w7.txt", &Content::random(150, 10))], |_| {});
     let terminal = &mut sitting.terminal;
     until("the file to be found", SOON, || terminal.enter("search w7").contains("w7.txt"));
-    let lines: String = (0..20).map(|number| format!("download nothing{number}\r")).collect();
-    terminal.press(&lines);
+    let lines: Vec<String> = (0..20).map(|number| format!("download nothing{number}\r")).collect();
+    terminal.press(&lines.concat());
     for number in 0..20 {
         let text = format!("nothing found: nothing{number}");
         assert!(terminal.shows(&text, SOON), "{text} is missing in {}", terminal.text());

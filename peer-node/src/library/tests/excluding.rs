@@ -7,8 +7,8 @@ async fn register_as(running: &Running, wanted: Registration) -> Result<ShareRep
     tokio::time::timeout(PATIENCE, running.library.register_as(wanted)).await.unwrap()
 }
 
-fn patterns(patterns: &[&str]) -> Option<Vec<String>> {
-    Some(patterns.iter().map(|pattern| (*pattern).to_owned()).collect())
+fn patterns(patterns: &[&str]) -> Vec<String> {
+    patterns.iter().map(|pattern| (*pattern).to_owned()).collect()
 }
 
 /// Returns what is left out, by its last name, with the label of the reason.
@@ -42,7 +42,7 @@ async fn patterns_of_a_folder_are_remembered_and_replaced() {
     }
     let running = home.open_settled().await;
     let music = |patterns| Registration { paths: vec![home.at("data/music")], patterns, is_confirmed: false };
-    let report = register_as(&running, music(patterns(&["*.wav"]))).await.unwrap();
+    let report = register_as(&running, music(Some(patterns(&["*.wav"])))).await.unwrap();
     assert_eq!(report.files.len(), 1);
     assert_eq!(report.skipped.len(), 1);
     assert_eq!(running.names(), ["music/b.flac", "x.wav"]);
@@ -52,12 +52,12 @@ async fn patterns_of_a_folder_are_remembered_and_replaced() {
     // Without patterns, those that hold stay; with others, they are replaced; an empty one removes them.
     register_as(&running, music(None)).await.unwrap();
     assert_eq!(running.names(), ["music/b.flac", "x.wav"]);
-    register_as(&running, music(patterns(&["*.flac"]))).await.unwrap();
+    register_as(&running, music(Some(patterns(&["*.flac"])))).await.unwrap();
     running.until(&["music/a.wav", "x.wav"]).await;
-    register_as(&running, music(patterns(&[""]))).await.unwrap();
+    register_as(&running, music(Some(patterns(&[""])))).await.unwrap();
     running.until(&["music/a.wav", "music/b.flac", "x.wav"]).await;
     // Without a path, it is the node's own folder.
-    register_as(&running, Registration { patterns: patterns(&["x.*"]), ..Registration::default() })
+    register_as(&running, Registration { patterns: Some(patterns(&["x.*"])), ..Registration::default() })
         .await
         .unwrap();
     running.until(&["music/a.wav", "music/b.flac"]).await;
@@ -77,7 +77,7 @@ async fn what_is_left_out_is_known_with_its_reason() {
         .await
         .unwrap();
     running.library.unregister(vec![home.at("share/x/private")]).await.unwrap();
-    register_as(&running, Registration { patterns: patterns(&["*.tmp"]), ..Registration::default() })
+    register_as(&running, Registration { patterns: Some(patterns(&["*.tmp"])), ..Registration::default() })
         .await
         .unwrap();
     let expected = [
@@ -105,11 +105,14 @@ async fn bad_patterns_and_patterns_of_files_are_refused() {
     let home = Home::new();
     home.write("data/file", "x");
     let running = home.open_settled().await;
-    let bad = Registration { patterns: patterns(&["a[b"]), ..Registration::default() };
+    let bad = Registration { patterns: Some(patterns(&["a[b"])), ..Registration::default() };
     let refused = register_as(&running, bad).await.unwrap_err();
     assert!(matches!(refused, LibraryError::BadPattern(PatternError::Invalid { .. })));
-    let file =
-        Registration { paths: vec![home.at("data/file")], patterns: patterns(&["x"]), is_confirmed: false };
+    let file = Registration {
+        paths: vec![home.at("data/file")],
+        patterns: Some(patterns(&["x"])),
+        is_confirmed: false,
+    };
     assert!(matches!(register_as(&running, file).await.unwrap_err(), LibraryError::PatternsOfFile { .. }));
     assert_eq!(running.names(), [""; 0]);
 }
@@ -127,7 +130,7 @@ async fn many_files_are_shared_only_when_it_is_confirmed() {
     assert!(matches!(refused, LibraryError::Unconfirmed { caution: Caution::ManyFiles, .. }));
     assert_eq!(running.library.overview().places.len(), 1);
     // Files that are left out do not count.
-    let report = register_as(&running, many(patterns(&["?*0"]))).await.unwrap();
+    let report = register_as(&running, many(Some(patterns(&["?*0"])))).await.unwrap();
     assert!(report.files.len() > 5000);
 }
 

@@ -191,10 +191,16 @@ impl Feeder {
             if self.wants_raw {
                 self.wants_raw = !self.terminal.set_raw();
             }
-            let retry = self.wants_raw.then_some(RETRY);
+            if self.wants_raw {
+                // The keys are meant for another program, and reading them would stop this one.
+                match self.wait_returned(RETRY) {
+                    Some(pause) => return Err(pause),
+                    None => continue,
+                }
+            }
             let mut fds =
                 [PollFd::new(&*self.terminal, PollFlags::IN), PollFd::new(&self.returned, PollFlags::IN)];
-            wait(&mut fds, retry)?;
+            wait(&mut fds, None)?;
             let [keys, returned] = fds.map(|fd| !fd.revents().is_empty());
             if returned {
                 return Err(self.take_returned());

@@ -41,7 +41,7 @@ impl PersonTerminal {
         raw
     }
 
-    /// Has every key arrive as it is pressed; returns false if the terminal belongs to somebody else at the moment.
+    /// Has every key arrive as it is pressed; returns false if the terminal belongs to another program at the moment.
     pub(super) fn set_raw(&self) -> bool {
         self.set(&self.raw_modes())
     }
@@ -64,10 +64,15 @@ impl PersonTerminal {
         }
     }
 
-    /// A terminal that belongs to somebody else is left alone: touching it from the background would stop the process.
+    /// Sets the modes; returns false if the terminal belongs to another program at the moment. It is left alone then:
+    /// touching it from the background would stop the process.
     fn set(&self, modes: &Termios) -> bool {
         let is_ours = tcgetpgrp(&self.fd).map_or(true, |foreground| foreground == getpgrp());
-        is_ours && tcsetattr(&self.fd, OptionalActions::Now, modes).is_ok()
+        if is_ours {
+            // It fails if the terminal is gone, which whoever reads it notices.
+            let _ = tcsetattr(&self.fd, OptionalActions::Now, modes);
+        }
+        is_ours
     }
 }
 
