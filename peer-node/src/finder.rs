@@ -1,10 +1,12 @@
 //! Where contents are looked for: at the index, and among the nodes that are heard on the local network. What both know is one
 //! answer.
 
+mod hinted_sources;
 mod repeat_limit;
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
+use std::time::Instant;
 
 use parking_lot::Mutex;
 use protocol::digest::Digest;
@@ -13,6 +15,7 @@ use protocol::index::{Hit, SearchCursor, Share, Source};
 use protocol::limits::MAX_HIT_NAMES;
 use protocol::query::Query;
 
+use self::hinted_sources::HintedSources;
 use crate::index_client::{IndexClient, IndexError, SearchPage};
 use crate::lan::{Neighbours, Sighted};
 use repeat_limit::RepeatLimit;
@@ -24,12 +27,13 @@ pub struct Finder {
     neighbours: Option<Neighbours>,
     /// What the neighbours have told of the last search, so that the index's later pages do not tell it again.
     told: Arc<Mutex<(String, HashSet<Digest>)>>,
+    hinted: Arc<Mutex<HintedSources>>,
     repeats: Arc<RepeatLimit>,
 }
 
 impl Finder {
     pub(crate) fn new(index: IndexClient, neighbours: Option<Neighbours>) -> Self {
-        Self { index, neighbours, told: Arc::default(), repeats: Arc::default() }
+        Self { index, neighbours, told: Arc::default(), hinted: Arc::default(), repeats: Arc::default() }
     }
 
     /// Searches everybody's files, like [`IndexClient::search`]; what only neighbours have comes with the first page. Without an
@@ -40,15 +44,15 @@ impl Finder {
         after: Option<SearchCursor>,
         limit: u16,
     ) -> Result<SearchPage, IndexError> {
-        let Some(neighbours) = &self.neighbours else { return self.index.search(query, after, limit).await };
+        let Some(neighbours) = &self.neighbours else { return self.ask_index(query, after, limit).await };
         if after.is_some() {
-            let mut page = self.index.search(query.clone(), after, limit).await?;
+            let mut page = self.ask_index(query.clone(), after, limit).await?;
             let told = self.told.lock();
             page.hits.retain(|hit| told.0 != query || !told.1.contains(&hit.digest));
             return Ok(page);
         }
         let (page, sighted) =
-            tokio::join!(self.index.search(query.clone(), after, limit), neighbours.ask(&query, limit));
+            tokio::join!(self.ask_index(query.clone(), after, limit), neighbours.ask(&query, limit));
         let near = near_hits(&query, &sighted, limit);
         *self.told.lock() = (query, near.iter().map(|hit| hit.digest).collect());
         match page {
@@ -59,7 +63,7 @@ impl Finder {
             Err(IndexError::Offline { .. } | IndexError::Stopped | IndexError::TimedOut { .. })
                 if !sighted.is_empty() =>
             {
-                Ok(SearchPage { hits: near, more: None, is_cut: false })
+                Ok(SearchPage { hits: near, ..SearchPage::default() })
             }
             Err(error) => Err(error),
         }
@@ -69,6 +73,23 @@ impl Finder {
     /// many ask per second; the others wait for their turn. Cancel safe.
     pub(crate) async fn locate_again(&self, digest: Digest, limit: u16) -> Result<Vec<Source>, IndexError> {
         self.repeats.ask(self.locate(digest, limit)).await
+    }
+
+    /// Searches at the index, and notes the sources that come with the hits.
+    async fn ask_index(
+        &self,
+        query: String,
+        after: Option<SearchCursor>,
+        limit: u16,
+    ) -> Result<SearchPage, IndexError> {
+        let mut page = self.index.search(query, after, limit).await?;
+        self.hinted.lock().note(std::mem::take(&mut page.sources), Instant::now());
+        Ok(page)
+    }
+
+    /// Returns sources of a content that came with a recent search, so that they can be dialled before the index is asked.
+    pub(crate) fn hinted(&self, digest: &Digest) -> Vec<Source> {
+        self.hinted.lock().sources(digest, Instant::now())
     }
 
     /// Asks who has a content, like [`IndexClient::locate`].

@@ -44,6 +44,7 @@ pub use shares::{NodeShares, Shares};
 pub use status::{AboutIndex, IndexStatus, Reachability, SyncTrouble};
 pub use torrents::Offered;
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -163,18 +164,28 @@ impl IndexClient {
         if query.len() > MAX_QUERY {
             return Err(IndexError::TooLong { limit: MAX_QUERY });
         }
-        self.ask(|answer| Command::Search { query, after, limit: limit.clamp(1, MAX_HITS), answer }).await
+        let limit = limit.clamp(1, MAX_HITS);
+        let mut page = self.ask(|answer| Command::Search { query, after, limit, answer }).await?;
+        let own_address = self.own_address();
+        for (_, sources) in &mut page.sources {
+            *sources = dialable(std::mem::take(sources), self.node, own_address);
+        }
+        Ok(page)
     }
 
     /// Asks who has a content. Neither this node is among the answers nor an address that may not be dialled.
     pub async fn locate(&self, digest: Digest, limit: u16) -> Result<Vec<Source>, IndexError> {
         let limit = limit.clamp(1, MAX_SOURCES);
         let sources = self.ask(|answer| Command::Locate { digest, limit, answer }).await?;
-        let own_address = match &*self.board.status.borrow() {
+        Ok(dialable(sources, self.node, self.own_address()))
+    }
+
+    /// Returns where the index sees this node.
+    fn own_address(&self) -> Option<SocketAddr> {
+        match &*self.board.status.borrow() {
             IndexStatus::Online { you, .. } => Some(*you),
             _ => None,
-        };
-        Ok(dialable(sources, self.node, own_address))
+        }
     }
 
     /// Lists the files of one peer: who it is, a page of its files in the order of their paths, and whether there are

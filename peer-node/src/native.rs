@@ -23,5 +23,6 @@ mod writer;
 pub use dial_error::DialError;
 pub use fetching::{QueuePosition, SourceEvent};
 pub use greeting::GreetingError;
+pub(crate) use link::Asking;
 pub use link::{FetchChannel, Link};
 pub use links::{Links, LinksConfig};

@@ -20,6 +20,7 @@ mod numbers;
 pub(crate) mod output;
 mod peers;
 mod progress;
+mod readiness;
 mod reach_text;
 mod room_news;
 mod session;
@@ -38,7 +39,6 @@ pub use conversation::{Ended, Verdict};
 pub(crate) use progress::progress_line;
 
 use crate::cli::Signals;
-use crate::index_client::IndexStatus;
 use crate::node::Node;
 use conversation::Conversation;
 use greeting::greet;
@@ -46,9 +46,6 @@ use input::{Input, Known, PromptConfig};
 use notices::Notices;
 use output::{Audience, Output};
 use session::Session;
-
-/// How long a script waits at its start for the library and the index.
-const SETTLING: Duration = Duration::from_secs(10);
 
 /// Works with a node until there is nothing more to do: with a person if stdin and stdout are a terminal, and otherwise
 /// with a script. `index` is where the index is, to show it; `timeout` is how long a command waits for its downloads, if not
@@ -66,10 +63,6 @@ pub async fn run(
     let mut session = Session::new(Arc::clone(node), index.to_owned(), output, known.clone());
     session.timeout = timeout;
     if !is_person {
-        tokio::select! {
-            () = settle(node) => {}
-            _ = signals.next() => return Ok(Ended::Over(Verdict::Success)),
-        }
         if let Some(trouble) = node.downloads().trouble() {
             session.output.warning(trouble);
         }
@@ -81,23 +74,4 @@ pub async fn run(
     let share_dir = node.share_dir().to_owned();
     let (input, printer) = Input::prompt(PromptConfig { history: node.state().history(), known, share_dir })?;
     Ok(Conversation::new(session, input, signals, Some((printer, notices))).run().await)
-}
-
-/// Waits until the files of the folder are shared and the index has acknowledged them or is known to be away.
-async fn settle(node: &Node) {
-    let index = node.index();
-    let ready = async {
-        node.library().settled().await;
-        let mut status = index.status();
-        let is_decided = |status: &IndexStatus| !matches!(status, IndexStatus::Connecting { .. });
-        let is_online = status
-            .wait_for(is_decided)
-            .await
-            .is_ok_and(|status| matches!(*status, IndexStatus::Online { .. }));
-        if is_online {
-            // What is missing is told by `status` to whoever asks.
-            let _ = index.synced(SETTLING).await;
-        }
-    };
-    let _ = tokio::time::timeout(SETTLING, ready).await;
 }

@@ -6,7 +6,7 @@ use protocol::node_id::NodeId;
 
 use super::manifest_choice::Offer;
 use super::standing::Standing;
-use crate::native::{FetchChannel, Link};
+use crate::native::FetchChannel;
 use crate::swarm::{SourceId, SourceIds};
 use crate::transfers::{DownloadState, Giver, QueuedAt};
 
@@ -48,8 +48,21 @@ pub(super) struct Peer {
     pub(super) channel: FetchChannel,
     /// What it said of the content, and which pieces it has: none named means all.
     pub(super) offer: Option<(Offer, Option<Vec<u8>>)>,
+    pub(super) early_manifest: EarlyManifest,
     /// Whether it serves us.
     pub(super) standing: Standing,
+}
+
+/// The first states of a source's manifest, if they were asked for along with the content.
+#[derive(Debug, Default)]
+pub(super) enum EarlyManifest {
+    /// They were not, or have been used.
+    #[default]
+    NotAsked,
+    /// They come behind its offer.
+    UnderWay,
+    /// They are here.
+    Here(Vec<[u8; 32]>),
 }
 
 /// A source that is not.
@@ -63,16 +76,37 @@ struct Absent {
     banned: Option<Instant>,
 }
 
+impl EarlyManifest {
+    /// Returns true if the states were asked for and have not been used.
+    pub(super) const fn is_asked(&self) -> bool {
+        !matches!(self, Self::NotAsked)
+    }
+
+    /// Takes the states that are here.
+    pub(super) fn take_states(&mut self) -> Option<Vec<[u8; 32]>> {
+        match std::mem::take(self) {
+            Self::Here(states) => Some(states),
+            other => {
+                *self = other;
+                None
+            }
+        }
+    }
+}
+
 impl Roster {
-    /// Takes in a connected source under a new number; says whether it is still connected.
-    pub(super) fn join(&mut self, link: &Link, open: impl FnOnce(SourceId) -> Option<FetchChannel>) -> bool {
-        let id = self.ids.next();
-        let Some(channel) = open(id) else { return false };
-        let (node, address) = (link.node(), link.address());
+    /// Returns what numbers the sources.
+    pub(super) const fn ids(&self) -> &SourceIds {
+        &self.ids
+    }
+
+    /// Takes in a source that was asked for the content under its number.
+    pub(super) fn join(&mut self, id: SourceId, channel: FetchChannel, early_manifest: EarlyManifest) {
+        let (node, address) = (channel.link().node(), channel.link().address());
         self.was_named();
         self.absent.remove(&node);
-        self.live.insert(id, Peer { node, address, channel, offer: None, standing: Standing::default() });
-        true
+        let standing = Standing::default();
+        self.live.insert(id, Peer { node, address, channel, offer: None, early_manifest, standing });
     }
 
     /// Takes in how many sources the index and the nodes that are heard have named.

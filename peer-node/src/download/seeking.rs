@@ -4,24 +4,28 @@ use std::collections::HashSet;
 use std::net::SocketAddr;
 
 use protocol::digest::Digest;
-use protocol::limits::MAX_SOURCES;
+use protocol::index::Source;
+use protocol::limits::{MAX_SOURCES, MAX_STATES};
 use protocol::node_id::NodeId;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use crate::finder::Finder;
-use crate::native::{DialError, Link, Links};
+use crate::native::{Asking, DialError, Links, SourceEvent};
+use crate::swarm::{SourceId, SourceIds};
 
 /// The most sources dialled at once.
 const MAX_DIALS: usize = 8;
 
-/// What a search for sources comes upon.
+/// How many of the peers that are dialled first are asked for their manifest along with the content, so that it is here a round trip
+/// earlier; one of them may not answer, and each answer can take 128 KiB.
+const MANIFESTS: usize = 2;
+
+/// What a search for sources comes upon. Those that are reached report themselves by [`SourceEvent::Opened`].
 #[derive(Debug)]
 pub(crate) enum Sighting {
     /// So many are known.
     Located(usize),
-    /// One is connected.
-    Reached(Link),
     /// One could not be connected.
     Unreachable { node: NodeId, address: SocketAddr, error: DialError },
     /// Nobody could be asked.
@@ -30,37 +34,67 @@ pub(crate) enum Sighting {
     Over,
 }
 
-/// Looks for sources once; those in `skip` are left alone.
-pub(crate) async fn seek(
-    finder: Finder,
-    links: Links,
-    digest: Digest,
-    skip: HashSet<NodeId>,
-    sightings: mpsc::Sender<Sighting>,
-) {
-    match finder.locate(digest, MAX_SOURCES).await {
-        Ok(sources) => {
-            let _ = sightings.send(Sighting::Located(sources.len())).await;
-            let mut dials = JoinSet::new();
-            for source in sources.into_iter().filter(|source| !skip.contains(&source.node)) {
-                if dials.len() >= MAX_DIALS {
-                    dials.join_next().await;
-                }
-                dials.spawn(dial(links.clone(), source.node, source.address, sightings.clone()));
-            }
-            while dials.join_next().await.is_some() {}
-        }
-        Err(error) => {
-            let _ = sightings.send(Sighting::IndexTrouble(error.to_string())).await;
-        }
-    }
-    let _ = sightings.send(Sighting::Over).await;
+/// A round of looking for sources.
+#[derive(Debug)]
+pub(crate) struct Round {
+    pub(crate) finder: Finder,
+    pub(crate) links: Links,
+    pub(crate) digest: Digest,
+    /// Those that are left alone.
+    pub(crate) skip: HashSet<NodeId>,
+    /// Numbers the sources.
+    pub(crate) ids: SourceIds,
+    /// Where the events of sources go.
+    pub(crate) events: mpsc::Sender<(SourceId, SourceEvent)>,
+    /// Whether a manifest is still needed.
+    pub(crate) needs_manifest: bool,
+    pub(crate) sightings: mpsc::Sender<Sighting>,
 }
 
-async fn dial(links: Links, node: NodeId, address: SocketAddr, sightings: mpsc::Sender<Sighting>) {
-    let sighting = match links.to(node, address).await {
-        Ok(link) => Sighting::Reached(link),
-        Err(error) => Sighting::Unreachable { node, address, error },
-    };
-    let _ = sightings.send(sighting).await;
+impl Round {
+    /// Looks for sources once. Those that came with a search are dialled while the index is asked for more.
+    pub(crate) async fn run(mut self) {
+        let mut dials = JoinSet::new();
+        self.dial_all(&mut dials, self.finder.hinted(&self.digest)).await;
+        match self.finder.locate(self.digest, MAX_SOURCES).await {
+            Ok(sources) => {
+                let _ = self.sightings.send(Sighting::Located(sources.len())).await;
+                self.dial_all(&mut dials, sources).await;
+            }
+            Err(error) => {
+                let _ = self.sightings.send(Sighting::IndexTrouble(error.to_string())).await;
+            }
+        }
+        while dials.join_next().await.is_some() {}
+        let _ = self.sightings.send(Sighting::Over).await;
+    }
+
+    /// Dials those who were not dialled yet, some at a time.
+    async fn dial_all(&mut self, dials: &mut JoinSet<()>, sources: Vec<Source>) {
+        let dialled = self.skip.len();
+        for Source { node, address, .. } in sources {
+            if !self.skip.insert(node) {
+                continue;
+            }
+            if dials.len() >= MAX_DIALS {
+                dials.join_next().await;
+            }
+            let is_early = self.needs_manifest && self.skip.len() - dialled <= MANIFESTS;
+            let states = if is_early { MAX_STATES } else { 0 };
+            let asking =
+                Asking { digest: self.digest, source: self.ids.next(), events: self.events.clone(), states };
+            dials.spawn(dial(self.links.clone(), (node, address), asking, self.sightings.clone()));
+        }
+    }
+}
+
+async fn dial(
+    links: Links,
+    (node, address): (NodeId, SocketAddr),
+    asking: Asking,
+    sightings: mpsc::Sender<Sighting>,
+) {
+    if let Err(error) = links.open(node, address, &asking).await {
+        let _ = sightings.send(Sighting::Unreachable { node, address, error }).await;
+    }
 }

@@ -241,7 +241,7 @@ impl Session {
             }
             tokio::select! {
                 Some((source, event)) = inbox.events.recv() => self.hear_all(source, event, &mut inbox),
-                Some(sighting) = inbox.sightings.recv() => self.sighted(sighting, &inbox),
+                Some(sighting) = inbox.sightings.recv() => self.sighted(sighting, &mut inbox),
                 Some(done) = self.jobs.join_next(), if !self.jobs.is_empty() => {
                     if let Ok(done) = done { self.job_done(done)?; }
                 }

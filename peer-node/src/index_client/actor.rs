@@ -53,8 +53,11 @@ impl Actor {
             };
             let ended = match greeted {
                 Ok(greeted) => {
-                    (attempt, told) = (0, String::new());
-                    self.session(greeted, &cancel).await
+                    let (was_welcome, ended) = self.session(greeted, &cancel).await;
+                    if was_welcome {
+                        (attempt, told) = (0, String::new());
+                    }
+                    ended
                 }
                 Err(error) => Some(error),
             };
@@ -75,13 +78,20 @@ impl Actor {
         self.stop();
     }
 
-    /// Lives through one session; without an error it was cancelled.
-    async fn session(&mut self, greeted: Greeted, cancel: &CancellationToken) -> Option<SessionError> {
-        let Greeted { stream, frames, welcome, key: _key } = greeted;
+    /// Lives through one session. Returns whether the index welcomed us and why the session ended; without an error it was
+    /// cancelled.
+    async fn session(
+        &mut self,
+        greeted: Greeted,
+        cancel: &CancellationToken,
+    ) -> (bool, Option<SessionError>) {
         let began = Instant::now();
-        tracing::info!(you = %welcome.you, lease = welcome.lease, "welcome at the index");
         self.list.share(self.inputs.feed.take());
-        let mut conversation = Conversation::new(&mut self.list, &welcome, began);
+        let mut conversation = match Conversation::begin(&mut self.list, &greeted, began) {
+            Ok(conversation) => conversation,
+            Err(error) => return (false, Some(error)),
+        };
+        let Greeted { stream, frames, key: _key, .. } = greeted;
         conversation.repeat(self.offers.repeat());
         conversation.spread(random());
         let mut line = Line { stream, frames };
@@ -89,6 +99,7 @@ impl Actor {
             () = cancel.cancelled() => None,
             error = line.talk(&mut conversation, &mut self.inputs, &self.board) => Some(error),
         };
+        let was_welcome = conversation.is_welcome();
         conversation.end(&match &ended {
             Some(error) => IndexError::Offline { reason: error.to_string() },
             None => IndexError::Stopped,
@@ -99,7 +110,7 @@ impl Actor {
         if began.elapsed() >= LASTED {
             self.backoff.reset();
         }
-        ended
+        (was_welcome, ended)
     }
 
     /// Waits for the next attempt; whoever asks meanwhile is told at once.

@@ -1,11 +1,15 @@
 //! What a caller wants of the index, and what may come back.
 
 use protocol::digest::Digest;
+use protocol::features::IndexFeatures;
 use protocol::index::{
-    FileRecord, Hit, PeerRef, Reply, Request, SearchCursor, Source, Statistics, TorrentHint, TrackerPlace,
+    FileRecord, Hit, HitWithSources, PeerRef, Reply, Request, SearchCursor, Source, Statistics, TorrentHint,
+    TrackerPlace,
 };
 use protocol::infohash::Infohash;
-use protocol::limits::{MAX_FILE_SIZE, MAX_HIT_NAMES, MAX_TOLD, MAX_TORRENT_HINTS};
+use protocol::limits::{
+    MAX_FILE_SIZE, MAX_HIT_NAMES, MAX_HIT_SOURCES, MAX_SOURCED_HITS, MAX_TOLD, MAX_TORRENT_HINTS,
+};
 use protocol::node_id::NodeId;
 use protocol::share_path::SharePath;
 use tokio::sync::oneshot;
@@ -26,6 +30,8 @@ pub struct SearchPage {
     pub more: Option<SearchCursor>,
     /// Whether the index cut the search off, so that there may be more all the same.
     pub is_cut: bool,
+    /// Some of the sources of the first hits, if the index names them.
+    pub sources: Vec<(Digest, Vec<Source>)>,
 }
 
 /// A page of a peer's files, and whether there are more.
@@ -53,11 +59,16 @@ pub(super) enum Command {
 }
 
 impl Command {
-    /// Makes the request to send.
-    pub(super) fn request(&self) -> Request {
+    /// Makes the request to send to an index with these features.
+    pub(super) fn request(&self, features: IndexFeatures) -> Request {
         match self {
             Self::Search { query, after, limit, .. } => {
-                Request::Search { query: query.clone(), after: after.clone(), limit: *limit }
+                let (query, after, limit) = (query.clone(), after.clone(), *limit);
+                if features.contains(IndexFeatures::SEARCH_WITH_SOURCES) {
+                    Request::SearchWithSources { query, after, limit }
+                } else {
+                    Request::Search { query, after, limit }
+                }
             }
             Self::Locate { digest, limit, .. } => Request::Locate { digest: *digest, limit: *limit },
             Self::Browse { peer, after, limit, .. } => {
@@ -149,7 +160,14 @@ fn within(what: &'static str, got: usize, limit: usize) -> Result<(), Violation>
 }
 
 fn hits(reply: Reply, limit: u16) -> Judged<SearchPage> {
-    let Reply::Hits { mut hits, more, cut: is_cut } = reply else { return refusal_or_wrong(reply, "hits") };
+    let (mut hits, sources, more, is_cut) = match reply {
+        Reply::Hits { hits, more, cut } => (hits, Vec::new(), more, cut),
+        Reply::HitsWithSources { hits, more, cut } => {
+            let (hits, sources) = split(hits)?;
+            (hits, sources, more, cut)
+        }
+        _ => return refusal_or_wrong(reply, "hits"),
+    };
     within("hits", hits.len(), limit.into())?;
     // A page that leads nowhere would be asked for again and again.
     let more = more.filter(|_| !hits.is_empty());
@@ -162,7 +180,24 @@ fn hits(reply: Reply, limit: u16) -> Judged<SearchPage> {
         let possible = hit.size <= MAX_FILE_SIZE && (hit.size == 0) == (hit.digest == Digest::OF_NOTHING);
         possible && !hit.names.is_empty()
     });
-    Ok(Ok(SearchPage { hits, more, is_cut }))
+    Ok(Ok(SearchPage { hits, more, is_cut, sources }))
+}
+
+/// The sources of some contents.
+type SourcesOf = Vec<(Digest, Vec<Source>)>;
+
+/// Separates hits from their sources.
+fn split(page: Vec<HitWithSources>) -> Result<(Vec<Hit>, SourcesOf), Violation> {
+    let (mut hits, mut sources) = (Vec::with_capacity(page.len()), Vec::new());
+    for HitWithSources { hit, sources: some } in page {
+        within("sources of a hit", some.len(), MAX_HIT_SOURCES)?;
+        if !some.is_empty() {
+            within("hits with sources", sources.len() + 1, MAX_SOURCED_HITS)?;
+            sources.push((hit.digest, some));
+        }
+        hits.push(hit);
+    }
+    Ok((hits, sources))
 }
 
 fn sources(reply: Reply, limit: u16) -> Judged<Vec<Source>> {

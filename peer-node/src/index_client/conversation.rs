@@ -1,4 +1,7 @@
-//! A session at the index after its greeting: what is sent when, and what the answers mean.
+//! A session at the index behind its greeting: what is sent when, and what the answers mean.
+//!
+//! It begins with the proof of who we are. Questions of callers follow directly; the share list waits for the welcome, which tells
+//! what the index has of it.
 //!
 //! Owns no socket and reads no clock; the [`session`](super::session) drives it.
 
@@ -7,11 +10,11 @@ use std::time::Duration;
 
 use protocol::features::IndexFeatures;
 use protocol::frame::{FrameError, encode_frame};
-use protocol::index::{FromIndex, Notice, Refusal, Reply, Request, RequestId, ToIndex};
+use protocol::index::{FromIndex, ListSummary, Notice, Refusal, Reply, Request, RequestId, ToIndex};
 use tokio::time::Instant;
 
 use super::command::Command;
-use super::greeting::Welcome;
+use super::greeting::{ANSWER, Greeted, NEXT_ID};
 use super::list_sync::ListSync;
 use super::offers::Repetition;
 use super::pending::{Pending, Waiter};
@@ -43,12 +46,20 @@ pub(super) struct Conversation<'a> {
     postponed: Postponed,
     outgoing: Vec<u8>,
     next_id: RequestId,
-    renewal: Duration,
     /// When we last said something, or the index last read or answered something.
     spoke: Instant,
     moved: Instant,
-    place: Place,
     about: AboutIndex,
+    standing: Standing,
+}
+
+/// How far the index knows us.
+#[derive(Debug)]
+enum Standing {
+    /// The proof was sent, and is to be answered by then.
+    Proving { until: Instant },
+    /// The index has welcomed us.
+    Welcome(Place),
 }
 
 /// Where the index sees us.
@@ -56,30 +67,55 @@ pub(super) struct Conversation<'a> {
 struct Place {
     you: SocketAddr,
     reachable: Reachability,
+    /// How long we may be silent.
+    renewal: Duration,
 }
 
 impl<'a> Conversation<'a> {
-    /// Begins behind a welcome.
-    pub(super) fn new(list: &'a mut ListSync, welcome: &Welcome, now: Instant) -> Self {
-        list.welcome(now, welcome.list, welcome.about.features.contains(IndexFeatures::ANY_NAMES));
-        let renewal = Duration::from_secs(welcome.lease.into()) / 3;
+    /// Begins with the proof of who we are.
+    pub(super) fn begin(
+        list: &'a mut ListSync,
+        greeted: &Greeted,
+        now: Instant,
+    ) -> Result<Self, SessionError> {
+        Self::with_proof(list, greeted.about, greeted.proof.clone(), now)
+    }
+
+    fn with_proof(
+        list: &'a mut ListSync,
+        about: AboutIndex,
+        proof: Request,
+        now: Instant,
+    ) -> Result<Self, SessionError> {
         let mut conversation = Self {
             list,
             offers: Repetition::default(),
             pending: Pending::default(),
             postponed: Postponed::default(),
             outgoing: Vec::new(),
-            next_id: welcome.next_id,
-            renewal: renewal.clamp(Duration::from_secs(1), LONGEST_RENEWAL),
+            next_id: NEXT_ID,
             spoke: now,
             moved: now,
-            place: Place { you: welcome.you, reachable: Reachability::Unknown },
-            about: welcome.about,
+            about,
+            standing: Standing::Proving { until: now + ANSWER },
         };
-        if let Some(notice) = &welcome.judged {
-            conversation.judge(notice);
-        }
-        conversation
+        let id = conversation.send(now, proof).map_err(Violation::Frame)?;
+        conversation.pending.add(id, Waiter::Proof, now);
+        Ok(conversation)
+    }
+
+    /// Takes in the welcome.
+    fn welcomed(&mut self, now: Instant, (you, lease, list): (SocketAddr, u32, ListSummary)) {
+        tracing::info!(%you, lease, "welcome at the index");
+        self.list.welcome(now, list, self.about.features.contains(IndexFeatures::ANY_NAMES));
+        let renewal = Duration::from_secs(lease.into()) / 3;
+        let renewal = renewal.clamp(Duration::from_secs(1), LONGEST_RENEWAL);
+        self.standing = Standing::Welcome(Place { you, reachable: Reachability::Unknown, renewal });
+    }
+
+    /// Returns true once the index has welcomed us.
+    pub(super) const fn is_welcome(&self) -> bool {
+        matches!(self.standing, Standing::Welcome(_))
     }
 
     /// Takes over the offers that the index is to be told of once more.
@@ -111,7 +147,7 @@ impl<'a> Conversation<'a> {
         if command.is_abandoned() {
             return;
         }
-        match self.send(now, command.request()) {
+        match self.send(now, command.request(self.about.features)) {
             Ok(id) => self.pending.add(id, Waiter::Call(command), asked_at),
             Err(_) => command.fail(IndexError::TooLong { limit: protocol::limits::MAX_FRAME }),
         }
@@ -120,6 +156,7 @@ impl<'a> Conversation<'a> {
     /// Puts as much of the share list and of the offers in the outgoing bytes as may wait there, and the renewal when it
     /// is due.
     pub(super) fn fill(&mut self, now: Instant) -> Result<(), SessionError> {
+        let Standing::Welcome(Place { renewal, .. }) = self.standing else { return Ok(()) };
         while self.outgoing.len() < FULL {
             let Some(request) = self.list.next(now, self.next_id) else { break };
             let id = self.send(now, request).map_err(Violation::Frame)?;
@@ -134,7 +171,7 @@ impl<'a> Conversation<'a> {
             let id = self.send(now, Request::OfferTorrent { hint }).map_err(Violation::Frame)?;
             self.pending.add(id, Waiter::Offer(infohash), now);
         }
-        if self.spoke + self.renewal <= now && !self.pending.is_renewing() {
+        if self.spoke + renewal <= now && !self.pending.is_renewing() {
             let id = self.send(now, Request::Renew).map_err(Violation::Frame)?;
             self.pending.add(id, Waiter::Renewal, now);
         }
@@ -169,7 +206,7 @@ impl<'a> Conversation<'a> {
                 self.moved = now;
                 let (waiter, asked_at) = self.pending.answered(id).ok_or(Violation::UnknownReply { id })?;
                 match reply {
-                    Reply::Refused(Refusal::TooFast { retry_after }) => {
+                    Reply::Refused(Refusal::TooFast { retry_after }) if !matches!(waiter, Waiter::Proof) => {
                         let pause = Duration::from_millis(retry_after.into());
                         self.postpone(now, (id, asked_at), waiter, pause);
                         Ok(())
@@ -198,6 +235,11 @@ impl<'a> Conversation<'a> {
             return Err(SessionError::Refused(refusal));
         }
         match (waiter, reply) {
+            (Waiter::Proof, Reply::Welcome { you, lease, list }) => self.welcomed(now, (you, lease, list)),
+            (Waiter::Proof, Reply::Refused(refusal)) => {
+                return Err(SessionError::Refused(plain_refusal(refusal)));
+            }
+            (Waiter::Proof, _) => Err(Violation::WrongReply { asked: "a welcome" })?,
             (Waiter::Call(command), reply) => command.answer(reply)?,
             (Waiter::List, Reply::List(summary)) => self.list.acknowledged(now, id, summary),
             (Waiter::List, Reply::Refused(refusal)) => {
@@ -230,7 +272,7 @@ impl<'a> Conversation<'a> {
                 self.postponed.wait(now, pause);
             }
             // The next one is due soon anyway, and what was said kept the lease.
-            Waiter::Nobody | Waiter::Renewal => {}
+            Waiter::Nobody | Waiter::Renewal | Waiter::Proof => {}
         }
     }
 
@@ -250,7 +292,8 @@ impl<'a> Conversation<'a> {
             Notice::Unreachable { address, reason } => (address, Reachability::No { reason: plain(reason) }),
             Notice::Replaced | Notice::ShuttingDown | Notice::Refused(_) => return,
         };
-        if self.place.reachable != reachable {
+        let Standing::Welcome(place) = &mut self.standing else { return };
+        if place.reachable != reachable {
             match &reachable {
                 Reachability::No { reason } => {
                     tracing::warn!(%address, reason, "index cannot reach our port");
@@ -259,13 +302,20 @@ impl<'a> Conversation<'a> {
                     tracing::info!(%address, "index reached our port");
                 }
             }
-            self.place.reachable = reachable;
+            place.reachable = reachable;
         }
     }
 
     /// When [`Conversation::tick`] is to be called at the latest.
     pub(super) fn deadline(&self) -> Instant {
-        let renew = Some(self.spoke + self.renewal).filter(|_| !self.pending.is_renewing());
+        let renewal = match &self.standing {
+            Standing::Proving { until } => {
+                let call = self.pending.deadline();
+                return call.map_or(*until, |call| call.min(*until));
+            }
+            Standing::Welcome(place) => place.renewal,
+        };
+        let renew = Some(self.spoke + renewal).filter(|_| !self.pending.is_renewing());
         // The list is not asked while there is no room for what it says.
         let list = self.list.deadline().filter(|_| self.outgoing.len() < FULL);
         let deadlines = [renew, list, self.pending.deadline(), self.postponed.deadline(), self.silent_at()];
@@ -281,6 +331,11 @@ impl<'a> Conversation<'a> {
     /// Lets time pass; an error ends the session.
     pub(super) fn tick(&mut self, now: Instant) -> Result<(), SessionError> {
         self.pending.expire(now);
+        if let Standing::Proving { until } = self.standing
+            && until <= now
+        {
+            return Err(SessionError::Silent { waiting_for: "it should answer our greeting", after: ANSWER });
+        }
         match self.silent_at() {
             Some(at) if at <= now => {
                 Err(SessionError::Silent { waiting_for: "it owes us a reply", after: SILENCE })
@@ -294,16 +349,17 @@ impl<'a> Conversation<'a> {
         self.list.acknowledged_generation()
     }
 
-    /// How things stand.
-    pub(super) fn status(&self) -> IndexStatus {
-        IndexStatus::Online {
-            you: self.place.you,
-            reachable: self.place.reachable.clone(),
+    /// Returns how things stand; nothing before the welcome.
+    pub(super) fn status(&self) -> Option<IndexStatus> {
+        let Standing::Welcome(place) = &self.standing else { return None };
+        Some(IndexStatus::Online {
+            you: place.you,
+            reachable: place.reachable.clone(),
             registered: self.list.registered(),
             synced: self.list.is_synced(),
             trouble: self.list.trouble(),
             about: self.about,
-        }
+        })
     }
 
     /// Ends the session: whoever waits is told.

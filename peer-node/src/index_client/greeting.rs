@@ -1,12 +1,11 @@
 //! Reaching the index and becoming known to it.
 
 use std::io;
-use std::net::SocketAddr;
 use std::time::{Duration, SystemTime};
 
 use protocol::features::IndexFeatures;
 use protocol::frame::{FrameBuffer, encode_frame};
-use protocol::index::{FromIndex, ListSummary, Notice, Reply, Request, RequestId, ToIndex, proof_text};
+use protocol::index::{FromIndex, Notice, Reply, Request, RequestId, ToIndex, proof_text};
 use protocol::limits::{MAX_AGENT, MAX_FRAME};
 use protocol::preamble::{self, PREAMBLE_LEN, Service, Version};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -24,7 +23,7 @@ use crate::identity::Identity;
 const CONNECT: Duration = Duration::from_secs(5);
 
 /// How long it has for each of its answers.
-const ANSWER: Duration = Duration::from_secs(10);
+pub(super) const ANSWER: Duration = Duration::from_secs(10);
 
 /// How much is read at once.
 pub(super) const READ: usize = 64 << 10;
@@ -32,33 +31,24 @@ pub(super) const READ: usize = 64 << 10;
 /// The features that this node announces to an index.
 const FEATURES: IndexFeatures = IndexFeatures::ANY_NAMES;
 
-/// A connection on which the node is known.
+/// A connection on which the index has answered our greeting; the proof of who we are is still to be sent.
 pub(super) struct Greeted {
     pub(super) stream: TcpStream,
     pub(super) frames: FrameBuffer,
-    pub(super) welcome: Welcome,
+    pub(super) about: AboutIndex,
+    /// The proof that the index asks for.
+    pub(super) proof: Request,
     /// Lets the index's calls be answered for as long as the session lasts.
     pub(super) key: ProbeKeyGuard,
 }
 
-/// What the index said to it.
-#[derive(Debug)]
-pub(super) struct Welcome {
-    /// Where it sees us.
-    pub(super) you: SocketAddr,
-    /// The seconds after which it takes us for gone.
-    pub(super) lease: u32,
-    /// What it has of our list.
-    pub(super) list: ListSummary,
-    /// What it announced.
-    pub(super) about: AboutIndex,
-    /// What it found when it called our port, if it said so already.
-    pub(super) judged: Option<Notice>,
-    /// The id for the next request.
-    pub(super) next_id: RequestId,
-}
+/// The id of the greeting.
+const GREETING_ID: RequestId = 1;
 
-/// Connects, greets the index and proves who we are. An index of version 1 is called a second time in its own version; that is
+/// The id of the request after it.
+pub(super) const NEXT_ID: RequestId = GREETING_ID + 1;
+
+/// Connects and greets the index. An index of version 1 is called a second time in its own version; that is
 /// not remembered, because connections to an index are rare and it may be upgraded at any time.
 pub(super) async fn greet(
     config: &IndexConfig,
@@ -89,7 +79,7 @@ async fn greet_in(
 ) -> Result<Greeted, SessionError> {
     let node = identity.node_id();
     let stream = connect(config).await?;
-    let mut greeting = Greeting { stream, frames: FrameBuffer::with_limit(MAX_FRAME), judged: None };
+    let mut greeting = Greeting { stream, frames: FrameBuffer::with_limit(MAX_FRAME) };
     let (port, agent) = (config.port, short_agent(&config.agent));
     let hello = match version {
         Version::One => Request::Hello { node, port, agent },
@@ -104,11 +94,8 @@ async fn greet_in(
     };
     let key = probe_key.hold(nonce);
     let signature = identity.sign(&proof_text(&nonce, &node, config.port));
-    let Reply::Welcome { you, lease, list } = greeting.ask(2, Request::Proof { signature }).await? else {
-        return Err(Violation::WrongReply { asked: "a welcome" }.into());
-    };
-    let welcome = Welcome { you, lease, list, about, judged: greeting.judged, next_id: 3 };
-    Ok(Greeted { stream: greeting.stream, frames: greeting.frames, welcome, key })
+    let Greeting { stream, frames } = greeting;
+    Ok(Greeted { stream, frames, about, proof: Request::Proof { signature }, key })
 }
 
 async fn connect(config: &IndexConfig) -> Result<TcpStream, SessionError> {
@@ -160,50 +147,32 @@ fn short_agent(agent: &str) -> String {
     agent
 }
 
-/// The connection while one question at a time is asked on it.
+/// The connection until the greeting is answered.
 struct Greeting {
     stream: TcpStream,
     frames: FrameBuffer,
-    judged: Option<Notice>,
 }
 
 impl Greeting {
-    /// Sends the preamble and the first request together.
+    /// Sends the preamble and the first request together, and returns the reply.
     async fn open(&mut self, version: Version, request: Request) -> Result<Reply, SessionError> {
         in_time("it should greet", async {
             let mut bytes = preamble::encode(Service::Index, version).to_vec();
-            encode_frame(&ToIndex { id: 1, request }, &mut bytes).map_err(Violation::from)?;
+            encode_frame(&ToIndex { id: GREETING_ID, request }, &mut bytes).map_err(Violation::from)?;
             self.stream.write_all(&bytes).await?;
             read_preamble(&mut self.stream, version).await?;
-            self.answer(1).await
-        })
-        .await
-    }
-
-    async fn ask(&mut self, id: RequestId, request: Request) -> Result<Reply, SessionError> {
-        in_time("it should answer our greeting", async {
-            let mut bytes = Vec::new();
-            encode_frame(&ToIndex { id, request }, &mut bytes).map_err(Violation::from)?;
-            self.stream.write_all(&bytes).await?;
-            self.answer(id).await
-        })
-        .await
-    }
-
-    async fn answer(&mut self, asked: RequestId) -> Result<Reply, SessionError> {
-        loop {
             match self.message().await? {
                 FromIndex::Reply { reply: Reply::Refused(refusal), .. }
                 | FromIndex::Notice(Notice::Refused(refusal)) => {
-                    return Err(SessionError::Refused(plain_refusal(refusal)));
+                    Err(SessionError::Refused(plain_refusal(refusal)))
                 }
-                FromIndex::Reply { id, reply } if id == asked => return Ok(reply),
-                FromIndex::Reply { id, .. } => return Err(Violation::UnknownReply { id }.into()),
-                FromIndex::Notice(Notice::Replaced) => return Err(SessionError::Replaced),
-                FromIndex::Notice(Notice::ShuttingDown) => return Err(SessionError::ShuttingDown),
-                FromIndex::Notice(judged) => self.judged = Some(judged),
+                FromIndex::Reply { id: GREETING_ID, reply } => Ok(reply),
+                FromIndex::Reply { id, .. } => Err(Violation::UnknownReply { id }.into()),
+                FromIndex::Notice(Notice::ShuttingDown) => Err(SessionError::ShuttingDown),
+                FromIndex::Notice(_) => Err(Violation::WrongReply { asked: "a challenge" }.into()),
             }
-        }
+        })
+        .await
     }
 
     async fn message(&mut self) -> Result<FromIndex, SessionError> {

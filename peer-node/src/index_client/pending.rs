@@ -19,6 +19,8 @@ const MAX_CALLS: usize = 64;
 /// Who waits for a reply.
 #[derive(Debug)]
 pub(super) enum Waiter {
+    /// The greeting, which ends with the welcome.
+    Proof,
     /// A caller.
     Call(Command),
     /// A caller that gave up; its reply is still due.

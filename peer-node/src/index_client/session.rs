@@ -37,7 +37,7 @@ impl Line {
         board: &Board,
     ) -> SessionError {
         let mut chunk = vec![0; READ];
-        // What the index said right behind its welcome was read along with it.
+        // What the index sent right behind its greeting was read along with it.
         if let Err(error) = self.take_in(conversation) {
             return error;
         }
@@ -45,7 +45,9 @@ impl Line {
             if let Err(error) = conversation.fill(Instant::now()) {
                 return error;
             }
-            board.online(conversation.status(), conversation.acknowledged_generation());
+            if let Some(status) = conversation.status() {
+                board.online(status, conversation.acknowledged_generation());
+            }
             if let Err(error) = self.turn(conversation, inputs, &mut chunk).await {
                 return error;
             }

@@ -8,12 +8,20 @@ use protocol::digest::Digest;
 use protocol::peer::{BlockRef, Channel};
 use tokio::sync::mpsc;
 
+use super::link::FetchChannel;
 use crate::swarm::SourceId;
 use crate::transport::Buffer;
 
 /// What a source says about a content, or what becomes of it.
 #[derive(Debug)]
 pub enum SourceEvent {
+    /// It has been asked for the content: the first event of a source that was reached by [`Links::open`](super::Links::open).
+    Opened {
+        /// What it is asked by.
+        channel: FetchChannel,
+        /// Whether the first states of its manifest are to come with its offer.
+        with_manifest: bool,
+    },
     /// It has the content.
     Offered {
         /// The content's size in bytes, as the source says.
@@ -85,6 +93,9 @@ pub struct QueuePosition {
 
 /// Where events of many sources come together, each under its source's number.
 pub(super) type Events = mpsc::Sender<(SourceId, SourceEvent)>;
+
+/// The first channel of a connection.
+pub(super) const FIRST_CHANNEL: Channel = 0;
 
 /// The channels that we opened.
 #[derive(Debug, Default)]

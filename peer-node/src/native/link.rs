@@ -11,7 +11,7 @@ use protocol::preamble::Version;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use super::fetching::{FetchTable, SourceEvent};
+use super::fetching::{FIRST_CHANNEL, FetchTable, SourceEvent};
 use super::greeting::Greeted;
 use super::searching::{Answered, SearchTable};
 use super::send_queue::SendQueue;
@@ -89,6 +89,24 @@ impl Link {
         self.shared.closed.run_until_cancelled(answered).await?.ok()
     }
 
+    /// Asks the other side for a content, or notes that it was asked along with our greeting. The events begin with
+    /// [`SourceEvent::Opened`]. Returns false if the connection is over already. Cancel safe.
+    pub(super) async fn ask(&self, asking: &Asking, was_sent: bool) -> bool {
+        let Asking { source, events, states, .. } = asking;
+        let Some(channel) = self.shared.fetches.open(*source, events.clone()) else { return false };
+        debug_assert!(!was_sent || channel == FIRST_CHANNEL, "the greeting goes before everything else");
+        let version = self.shared.version;
+        let with_manifest = *states > 0 && version > Version::One;
+        let opened =
+            SourceEvent::Opened { channel: FetchChannel { link: self.clone(), channel }, with_manifest };
+        // Before anything can be answered. If nobody waits for the content any more, the channel is closed again.
+        let is_wanted = events.send((*source, opened)).await.is_ok();
+        if is_wanted && !was_sent {
+            self.shared.queue.push(asking.message(channel, version));
+        }
+        true
+    }
+
     /// Asks the other side for a content. What it says comes to `events` under the number `source`, the last of it being
     /// [`SourceEvent::NotShared`] or [`SourceEvent::Lost`]. Nothing is returned if the connection is over already.
     pub fn open(
@@ -100,6 +118,27 @@ impl Link {
         let channel = self.shared.fetches.open(source, events)?;
         self.shared.queue.push(PeerMessage::Open { channel, digest });
         Some(FetchChannel { link: self.clone(), channel })
+    }
+}
+
+/// A content that a peer is asked for.
+#[derive(Debug)]
+pub(crate) struct Asking {
+    pub(crate) digest: Digest,
+    /// The number under which events come.
+    pub(crate) source: SourceId,
+    pub(crate) events: mpsc::Sender<(SourceId, SourceEvent)>,
+    /// How many states of the manifest are to come with the offer, if the peer speaks version 2.
+    pub(crate) states: u32,
+}
+
+impl Asking {
+    pub(super) const fn message(&self, channel: Channel, version: Version) -> PeerMessage {
+        let Self { digest, states, .. } = self;
+        match version {
+            Version::One => PeerMessage::Open { channel, digest: *digest },
+            Version::Two => PeerMessage::OpenWithManifest { channel, digest: *digest, states: *states },
+        }
     }
 }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
+use protocol::frame::FrameBuffer;
 use protocol::node_id::NodeId;
 use protocol::preamble::{PreambleError, Version};
 use tokio::net::TcpStream;
@@ -13,9 +14,9 @@ use tokio_util::task::TaskTracker;
 
 use super::accusations::Accusations;
 use super::dial_error::DialError;
-use super::fetching::SourceEvent;
+use super::fetching::{FIRST_CHANNEL, SourceEvent};
 use super::greeting::{self, Greeted, GreetingError, Us, Visitor};
-use super::link::{Link, LinkState};
+use super::link::{Asking, Link, LinkState};
 use super::older_peers::OlderPeers;
 use super::reader::{LinkError, Reader};
 use super::serving::{Serving, Shop};
@@ -92,32 +93,56 @@ impl Links {
 
     /// Returns the connection to a peer, making it if there is none. Cancel safe.
     pub async fn to(&self, node: NodeId, address: SocketAddr) -> Result<Link, DialError> {
-        let place = {
-            let mut places = self.inner.places.lock();
-            forget_unused(&mut places);
-            Arc::clone(places.entry(node).or_default())
-        };
+        let place = self.place_of(node);
         let mut place = place.lock().await;
-        // A link that the other side made serves only if it listens where the index says: its id alone proves nothing.
-        if let Some(link) = place.as_ref().filter(|link| !link.is_closed() && link.address() == address) {
+        if let Some(link) = usable(place.as_ref(), address) {
             return Ok(link.clone());
         }
-        let link = self.dial(node, address).await?;
+        let link = self.dial(node, address, None).await?;
         *place = Some(link.clone());
         Ok(link)
     }
 
-    async fn dial(&self, node: NodeId, address: SocketAddr) -> Result<Link, DialError> {
+    /// Asks a peer for a content, over the connection to it or along with the greeting of a new one. Cancel safe.
+    pub(crate) async fn open(
+        &self,
+        node: NodeId,
+        address: SocketAddr,
+        asking: &Asking,
+    ) -> Result<(), DialError> {
+        let place = self.place_of(node);
+        let mut place = place.lock().await;
+        if let Some(link) = usable(place.as_ref(), address)
+            && link.ask(asking, false).await
+        {
+            return Ok(());
+        }
+        *place = Some(self.dial(node, address, Some(asking)).await?);
+        Ok(())
+    }
+
+    fn place_of(&self, node: NodeId) -> Place {
+        let mut places = self.inner.places.lock();
+        forget_unused(&mut places);
+        Arc::clone(places.entry(node).or_default())
+    }
+
+    async fn dial(
+        &self,
+        node: NodeId,
+        address: SocketAddr,
+        asking: Option<&Asking>,
+    ) -> Result<Link, DialError> {
         let config = &self.inner.config;
         let admission = config.transport.admission();
         let most = admission.most();
         let ticket = admission.dial().ok_or(DialError::TooMany { address, most })?;
         let version = self.inner.older_peers.lock().version_of(&address, Instant::now());
-        let (stream, greeted) = match self.call(node, address, version).await {
+        let (stream, greeted) = match self.call(node, address, version, asking).await {
             Err(DialError::Greeting { source, .. })
                 if version > Version::One && source.suggests_version_1() =>
             {
-                let called = self.call(node, address, Version::One).await?;
+                let called = self.call(node, address, Version::One, asking).await?;
                 tracing::debug!(%address, "the peer speaks version 1 of the protocol");
                 self.inner.older_peers.lock().remember(address, Instant::now());
                 called
@@ -126,7 +151,13 @@ impl Links {
         };
         let version = greeted.version.number();
         tracing::info!(%address, node = %node.short(), version, "connected to a peer");
-        Ok(self.run(stream, address, greeted, ticket))
+        let link = Link::new(&greeted, address, config.cancel.child_token());
+        if let Some(asking) = asking {
+            // Nothing is read before it is known who waits for the answer.
+            link.ask(asking, greeted.version > Version::One).await;
+        }
+        self.run(stream, &link, greeted.rest, ticket);
+        Ok(link)
     }
 
     /// Connects to a peer and greets it in a version.
@@ -135,15 +166,22 @@ impl Links {
         node: NodeId,
         address: SocketAddr,
         version: Version,
+        asking: Option<&Asking>,
     ) -> Result<(TcpStream, Greeted), DialError> {
         let connecting = self.inner.config.transport.source().connect(address);
         let connecting = tokio::time::timeout(CONNECT_DEADLINE, connecting);
         let connected = connecting.await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()));
         let mut stream = connected.map_err(|source| DialError::Connect { address, source })?;
         let _ = stream.set_nodelay(true);
-        let greeted = greeting::greet(&mut stream, self.us(), version, None).await.and_then(|greeted| {
-            if greeted.node == node { Ok(greeted) } else { Err(GreetingError::WrongNode) }
-        });
+        let opening = asking.filter(|_| version > Version::One);
+        let opening = opening.map(|asking| asking.message(FIRST_CHANNEL, version));
+        let greeted = greeting::greet(&mut stream, self.us(), version, opening.as_ref()).await;
+        let greeted =
+            greeted.and_then(
+                |greeted| {
+                    if greeted.node == node { Ok(greeted) } else { Err(GreetingError::WrongNode) }
+                },
+            );
         let greeted = greeted.map_err(|source| DialError::Greeting { address, source })?;
         Ok((stream, greeted))
     }
@@ -165,9 +203,9 @@ impl Links {
                 }
                 let version = greeted.version.number();
                 tracing::info!(%address, node = %greeted.node.short(), version, "a peer has connected");
-                let node = greeted.node;
-                let link = self.run(stream, address, greeted, ticket);
-                self.adopt(node, link);
+                let link = Link::new(&greeted, address, config.cancel.child_token());
+                self.run(stream, &link, greeted.rest, ticket);
+                self.adopt(greeted.node, link);
             }
             Ok(Visitor::Probe(challenge)) => {
                 tracing::debug!(%from, "called back by an index");
@@ -206,9 +244,8 @@ impl Links {
     }
 
     /// Starts the tasks of a connection.
-    fn run(&self, stream: TcpStream, address: SocketAddr, greeted: Greeted, ticket: Ticket) -> Link {
-        let config = &self.inner.config;
-        let link = Link::new(&greeted, address, config.cancel.child_token());
+    fn run(&self, stream: TcpStream, link: &Link, rest: FrameBuffer, ticket: Ticket) {
+        let (config, address) = (&self.inner.config, link.address());
         let tuner = Tuner::begin(&stream, address.ip(), Arc::clone(&link.shared.path));
         let transport = &config.transport;
         let turn = Arc::clone(&link.shared.queue) as Arc<dyn Turn>;
@@ -216,7 +253,7 @@ impl Links {
         let (read_half, write_half) = stream.into_split();
         let reader = Reader {
             stream: read_half,
-            buffer: greeted.rest,
+            buffer: rest,
             link: link.clone(),
             serving: Serving::new(self.shop(), Arc::clone(&claim)),
             buffers: transport.buffers().clone(),
@@ -242,8 +279,13 @@ impl Links {
             end(&state, ended.unwrap_or(LinkError::Closed)).await;
             drop(ticket);
         });
-        link
     }
+}
+
+/// Returns a link that can be used for a peer that listens at `address`. A link that the other side made serves only if it listens
+/// where the index says: its id alone proves nothing.
+fn usable(link: Option<&Link>, address: SocketAddr) -> Option<&Link> {
+    link.filter(|link| !link.is_closed() && link.address() == address)
 }
 
 /// Forgets the places of peers that are neither connected nor being dialled.

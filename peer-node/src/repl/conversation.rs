@@ -8,6 +8,7 @@ use super::failure::Failure;
 use super::input::{Heard, Input, Printer};
 use super::notices::{Notice, Notices};
 use super::output::OutputClosed;
+use super::readiness::Readiness;
 use super::session::Session;
 use crate::cli::{Signals, Stop};
 use crate::index_client::IndexStatus;
@@ -48,6 +49,8 @@ pub(crate) struct Conversation<'a> {
     /// For people: what prints above the prompt, and what there is to print.
     printer: Option<(Printer, Notices)>,
     verdict: Verdict,
+    /// For scripts: what their commands have waited for.
+    readiness: Option<Readiness>,
     /// Whether the last thing that happened was Ctrl-C at an empty line.
     was_interrupted: bool,
 }
@@ -60,7 +63,9 @@ impl<'a> Conversation<'a> {
         signals: &'a mut Signals,
         printer: Option<(Printer, Notices)>,
     ) -> Self {
-        Self { session, input, signals, printer, verdict: Verdict::Success, was_interrupted: false }
+        let readiness = (!session.output.is_for_person()).then(Readiness::begin);
+        let verdict = Verdict::Success;
+        Self { session, input, signals, printer, verdict, readiness, was_interrupted: false }
     }
 
     /// Goes on until the end.
@@ -167,8 +172,15 @@ impl<'a> Conversation<'a> {
     /// Carries a command out, unless a signal breaks it off.
     async fn carry_out(&mut self, command: Command) -> Result<Next, Failure> {
         let quiet = self.input.quiet_keys();
+        let (session, readiness) = (&mut self.session, &mut self.readiness);
+        let acting = async {
+            if let Some(readiness) = readiness {
+                readiness.wait(&session.node, &command).await;
+            }
+            act(session, command).await
+        };
         let stop = tokio::select! {
-            done = act(&mut self.session, command) => {
+            done = acting => {
                 self.session.output.clear_live();
                 return done.map(|()| Next::GoOn);
             }

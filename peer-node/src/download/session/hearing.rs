@@ -4,10 +4,12 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use protocol::bitfield::Bitfield;
+use protocol::limits::MAX_STATES;
 use protocol::peer::BlockRef;
 
 use super::{BACKLOG, Inbox, Session, Stage, storing};
 use crate::download::manifest_choice::{ManifestFetch, NoManifest, Offer, best};
+use crate::download::roster::EarlyManifest;
 use crate::native::{QueuePosition, SourceEvent};
 use crate::swarm::{Have, SourceId};
 use crate::transfers::DownloadState;
@@ -24,6 +26,11 @@ impl Session {
     /// Sees to an event and to those that came with it; not to all that may come meanwhile, which could go on for ever.
     pub(super) fn hear_all(&mut self, source: SourceId, event: SourceEvent, inbox: &mut Inbox) {
         self.hear(source, event);
+        self.hear_waiting(inbox);
+    }
+
+    /// Sees to the events that wait now.
+    pub(super) fn hear_waiting(&mut self, inbox: &mut Inbox) {
         for _ in 0..BACKLOG {
             let Ok((source, event)) = inbox.events.try_recv() else { break };
             self.hear(source, event);
@@ -43,6 +50,13 @@ impl Session {
             self.seek.heard = now;
         }
         match event {
+            SourceEvent::Opened { channel, with_manifest } => {
+                // Of one that is connected already the channel is closed again.
+                if !self.roster.is_live(channel.link().node()) {
+                    let early = if with_manifest { EarlyManifest::UnderWay } else { EarlyManifest::NotAsked };
+                    self.roster.join(id, channel, early);
+                }
+            }
             SourceEvent::Choked { position } => self.choked(id, Some(position), now),
             SourceEvent::Unchoked => self.choked(id, None, now),
             SourceEvent::Offered { size, manifest, pieces, choked } => {
@@ -221,13 +235,31 @@ impl Session {
             Stage::Choosing(None) => {}
         }
         let Some(offer) = best(&offers) else { return };
-        let Some((id, _)) = offers.iter().find(|(_, other)| **other == offer) else { return };
+        let believers = || offers.iter().filter(|(_, other)| **other == offer).map(|(id, _)| *id);
+        let asked = |id: &SourceId| self.roster.get(*id).is_some_and(|peer| peer.early_manifest.is_asked());
+        let Some(id) = believers().find(asked).or_else(|| believers().next()) else { return };
         // Every source has its chance, however long those before it said nothing.
         self.seek.heard = now;
-        match ManifestFetch::begin(self.wanted.digest, *id, offer, now) {
+        match self.begin_manifest(id, offer, now) {
             Ok(fetch) => self.go_on_with(fetch),
-            Err(error) => self.part_with(*id, &error.to_string(), None),
+            Err(error) => self.part_with(id, &error.to_string(), None),
         }
+    }
+
+    /// Begins to fetch a manifest, with what has come of it already.
+    fn begin_manifest(
+        &mut self,
+        id: SourceId,
+        offer: Offer,
+        now: Instant,
+    ) -> Result<ManifestFetch, NoManifest> {
+        let mut fetch = ManifestFetch::begin(self.wanted.digest, id, offer, now)?;
+        if let Some(peer) = self.roster.get_mut(id)
+            && let Some(states) = peer.early_manifest.take_states()
+        {
+            fetch.part(0, &states, now)?;
+        }
+        Ok(fetch)
     }
 
     fn manifest_part(
@@ -237,17 +269,25 @@ impl Session {
         states: &[[u8; 32]],
         now: Instant,
     ) -> Result<(), NoManifest> {
+        let early = self.roster.get_mut(id).map(|peer| std::mem::take(&mut peer.early_manifest));
         let stage = std::mem::replace(&mut self.stage, Stage::Choosing(None));
         match stage {
             Stage::Choosing(Some(mut fetch)) if fetch.source == id => {
                 fetch.part(first, states, now)?;
                 self.go_on_with(fetch);
+                return Ok(());
+            }
+            other => self.stage = other,
+        }
+        match early {
+            Some(EarlyManifest::UnderWay) if first == 0 && states.len() <= MAX_STATES as usize => {
+                // Another one may be believed by now; otherwise it is chosen next.
+                if let (Stage::Choosing(_), Some(peer)) = (&self.stage, self.roster.get_mut(id)) {
+                    peer.early_manifest = EarlyManifest::Here(states.to_vec());
+                }
                 Ok(())
             }
-            other => {
-                self.stage = other;
-                Err(NoManifest::OutOfPlace)
-            }
+            _ => Err(NoManifest::OutOfPlace),
         }
     }
 
@@ -255,7 +295,9 @@ impl Session {
     fn go_on_with(&mut self, fetch: ManifestFetch) {
         let id = fetch.source;
         if let Some((first, count)) = fetch.next() {
-            if let Some(peer) = self.roster.get(id) {
+            if let Some(peer) = self.roster.get(id)
+                && !matches!(peer.early_manifest, EarlyManifest::UnderWay)
+            {
                 peer.channel.want_manifest(first, count);
             }
             self.stage = Stage::Choosing(Some(fetch));

@@ -8,7 +8,8 @@ use super::hearing::AFTER_LOSS;
 use super::resting::is_online;
 use super::{Failure, GRACE, Inbox, Session, Stage};
 use crate::download::queue::Place;
-use crate::download::seeking::{self, Sighting};
+use crate::download::roster::EarlyManifest;
+use crate::download::seeking::{Round, Sighting};
 use crate::native::Link;
 
 /// The pauses between rounds of looking for sources: they double from the first to the last.
@@ -75,15 +76,17 @@ impl Session {
         }
         self.seek.next = now + self.seek.pause;
         self.seek.pause = (self.seek.pause * 2).min(PAUSES.1);
-        let (finder, links) = (self.config.finder.clone(), self.config.links.clone());
-        let skip = self.roster.not_now(now);
-        self.seek.rounds.spawn(seeking::seek(
-            finder,
-            links,
-            self.wanted.digest,
-            skip,
-            inbox.sightings_to.clone(),
-        ));
+        let round = Round {
+            finder: self.config.finder.clone(),
+            links: self.config.links.clone(),
+            digest: self.wanted.digest,
+            skip: self.roster.not_now(now),
+            ids: self.roster.ids().clone(),
+            events: inbox.events_to.clone(),
+            needs_manifest: matches!(self.stage, Stage::Choosing(None)),
+            sightings: inbox.sightings_to.clone(),
+        };
+        self.seek.rounds.spawn(round.run());
         Ok(())
     }
 
@@ -130,13 +133,14 @@ impl Session {
         }
     }
 
-    pub(super) fn sighted(&mut self, sighting: Sighting, inbox: &Inbox) {
+    pub(super) fn sighted(&mut self, sighting: Sighting, inbox: &mut Inbox) {
+        // Who was reached in a round reports before the round is over.
+        self.hear_waiting(inbox);
         match sighting {
             Sighting::Located(count) => {
                 self.seek.trouble = None;
                 self.roster.located(count);
             }
-            Sighting::Reached(link) => self.reached(&link, inbox),
             Sighting::Unreachable { node, address, error } => {
                 tracing::info!(%address, %error, "source not reached");
                 let again = Instant::now() + AFTER_SILENCE;
@@ -158,8 +162,10 @@ impl Session {
         if self.roster.is_live(link.node()) {
             return;
         }
-        let (digest, events) = (self.wanted.digest, inbox.events_to.clone());
-        if !self.roster.join(link, |id| link.open(digest, id, events)) {
+        let (digest, events, id) = (self.wanted.digest, inbox.events_to.clone(), self.roster.ids().next());
+        if let Some(channel) = link.open(digest, id, events) {
+            self.roster.join(id, channel, EarlyManifest::NotAsked);
+        } else {
             let (why, again) = ("the connection broke".to_owned(), Instant::now() + AFTER_LOSS);
             self.roster.absent(link.node(), link.address(), why, Some(again));
             self.seek.next = self.seek.next.min(again);

@@ -53,6 +53,23 @@ fn pages_have_no_more_than_was_asked_for() {
 }
 
 #[test]
+fn sources_of_hits_are_taken_as_far_as_they_are_allowed() {
+    let source = Source {
+        node: NodeId::from_bytes([1; 32]),
+        address: "192.0.2.1:7".parse().unwrap(),
+        share: Share::Whole,
+    };
+    let sourced = |count: usize| HitWithSources { hit: hit(&["a"]), sources: vec![source.clone(); count] };
+    let page = |hits: Vec<HitWithSources>| Reply::HitsWithSources { hits, more: None, cut: false };
+    let found = search(9, page(vec![sourced(2), sourced(0)])).unwrap();
+    assert_eq!(found.hits, [hit(&["a"]), hit(&["a"])]);
+    assert_eq!(found.sources, [(hit(&["a"]).digest, vec![source.clone(); 2])]);
+    assert!(search(9, page(vec![sourced(MAX_HIT_SOURCES + 1)])).is_err());
+    assert!(search(99, page(vec![sourced(1); MAX_SOURCED_HITS])).is_ok());
+    assert!(search(99, page(vec![sourced(1); MAX_SOURCED_HITS + 1])).is_err());
+}
+
+#[test]
 fn a_listing_is_in_order_and_leads_on() {
     assert_eq!(browse(Some("a"), 9, &["b", "c"], true).unwrap().1.len(), 2);
     assert!(!browse(None, 9, &[], false).unwrap().2);

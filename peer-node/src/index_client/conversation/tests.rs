@@ -1,4 +1,5 @@
 use protocol::digest::Digest;
+use protocol::features::IndexFeatures;
 use protocol::frame::FrameBuffer;
 use protocol::index::{ListSummary, Statistics};
 use protocol::limits::MAX_FRAME;
@@ -8,15 +9,24 @@ use super::super::model_list::file;
 use super::super::pending::CALL_TIMEOUT;
 use super::*;
 
-fn welcome() -> Welcome {
-    Welcome {
-        you: "10.0.0.1:7".parse().unwrap(),
-        lease: 90,
-        list: ListSummary::default(),
-        about: AboutIndex::default(),
-        judged: None,
-        next_id: 3,
-    }
+/// The reply to the proof.
+fn welcome() -> Reply {
+    Reply::Welcome { you: "10.0.0.1:7".parse().unwrap(), lease: 90, list: ListSummary::default() }
+}
+
+/// A conversation whose proof has not been answered.
+fn proving(list: &mut ListSync, features: IndexFeatures, now: Instant) -> Conversation<'_> {
+    let about = AboutIndex { features, clock_ahead: None };
+    Conversation::with_proof(list, about, Request::Proof { signature: [1; 64] }, now).unwrap()
+}
+
+/// A conversation behind its welcome.
+fn welcomed(list: &mut ListSync, now: Instant) -> Conversation<'_> {
+    let mut conversation = proving(list, IndexFeatures::NONE, now);
+    let proof = sent(&mut conversation, now);
+    assert!(matches!(proof[..], [ToIndex { id: 2, request: Request::Proof { .. } }]), "{proof:?}");
+    conversation.take_in(now, reply(2, welcome())).unwrap();
+    conversation
 }
 
 /// What went out since the last look.
@@ -48,7 +58,7 @@ fn statistics() -> Reply {
 #[test]
 fn many_questions_are_in_flight_and_answers_find_them_in_any_order() {
     let (mut list, now) = (ListSync::default(), Instant::now());
-    let mut conversation = Conversation::new(&mut list, &welcome(), now);
+    let mut conversation = welcomed(&mut list, now);
     let (mut one, mut two) = (ask(&mut conversation, now), ask(&mut conversation, now));
     let ids: Vec<_> = sent(&mut conversation, now).iter().map(|message| message.id).collect();
     assert_eq!(ids, [3, 4]);
@@ -62,7 +72,7 @@ fn many_questions_are_in_flight_and_answers_find_them_in_any_order() {
 #[test]
 fn no_more_callers_are_let_in_than_may_wait() {
     let (mut list, now) = (ListSync::default(), Instant::now());
-    let mut conversation = Conversation::new(&mut list, &welcome(), now);
+    let mut conversation = welcomed(&mut list, now);
     let mut callers = Vec::new();
     while conversation.has_room() {
         callers.push(ask(&mut conversation, now));
@@ -75,7 +85,7 @@ fn no_more_callers_are_let_in_than_may_wait() {
 #[test]
 fn a_caller_waits_ten_seconds_and_a_late_answer_does_no_harm() {
     let (mut list, now) = (ListSync::default(), Instant::now());
-    let mut conversation = Conversation::new(&mut list, &welcome(), now);
+    let mut conversation = welcomed(&mut list, now);
     let mut answered = ask(&mut conversation, now);
     sent(&mut conversation, now);
     assert_eq!(conversation.deadline(), now + CALL_TIMEOUT);
@@ -91,7 +101,7 @@ fn a_caller_waits_ten_seconds_and_a_late_answer_does_no_harm() {
 #[test]
 fn an_index_that_owes_an_answer_and_does_not_move_is_left() {
     let (mut list, now) = (ListSync::default(), Instant::now());
-    let mut conversation = Conversation::new(&mut list, &welcome(), now);
+    let mut conversation = welcomed(&mut list, now);
     let answered = ask(&mut conversation, now);
     sent(&mut conversation, now);
     conversation.tick(now + SILENCE - Duration::from_secs(1)).unwrap();
@@ -102,7 +112,7 @@ fn an_index_that_owes_an_answer_and_does_not_move_is_left() {
 #[test]
 fn an_index_that_moves_but_does_not_answer_is_left_in_the_end() {
     let (mut list, mut now) = (ListSync::default(), Instant::now());
-    let mut conversation = Conversation::new(&mut list, &welcome(), now);
+    let mut conversation = welcomed(&mut list, now);
     let (began, _answered) = (now, ask(&mut conversation, now));
     while conversation.tick(now).is_ok() {
         now += Duration::from_secs(5);
@@ -115,7 +125,7 @@ fn an_index_that_moves_but_does_not_answer_is_left_in_the_end() {
 #[test]
 fn the_lease_is_renewed_in_time_and_silence_then_noticed() {
     let (mut list, now) = (ListSync::default(), Instant::now());
-    let mut conversation = Conversation::new(&mut list, &welcome(), now);
+    let mut conversation = welcomed(&mut list, now);
     for message in sent(&mut conversation, now) {
         conversation.take_in(now, reply(message.id, Reply::List(ListSummary::default()))).unwrap();
     }
@@ -134,7 +144,10 @@ fn no_lease_makes_us_busy_or_silent_for_long() {
     let now = Instant::now();
     for (lease, seconds) in [(0, 1), (9, 3), (u32::MAX, 60)] {
         let mut list = ListSync::default();
-        let conversation = Conversation::new(&mut list, &Welcome { lease, ..welcome() }, now);
+        let mut conversation = proving(&mut list, IndexFeatures::NONE, now);
+        let you = "10.0.0.1:7".parse().unwrap();
+        let welcome = Reply::Welcome { you, lease, list: ListSummary::default() };
+        conversation.take_in(now, reply(2, welcome)).unwrap();
         assert_eq!(conversation.deadline(), now + Duration::from_secs(seconds), "{lease}");
     }
 }
@@ -143,7 +156,7 @@ fn no_lease_makes_us_busy_or_silent_for_long() {
 fn answers_of_another_kind_end_the_session() {
     let (mut list, now) = (ListSync::default(), Instant::now());
     list.share(Snapshot { generation: 1, records: vec![file("a", 1)], settled: true });
-    let mut conversation = Conversation::new(&mut list, &welcome(), now);
+    let mut conversation = welcomed(&mut list, now);
     let mut answered = ask(&mut conversation, now);
     let wrong = conversation.take_in(now, reply(3, Reply::List(ListSummary::default())));
     assert!(matches!(wrong, Err(SessionError::Violation(Violation::WrongReply { .. }))));
@@ -157,7 +170,7 @@ fn answers_of_another_kind_end_the_session() {
 #[test]
 fn refusals_reach_their_callers_and_final_ones_end_the_session() {
     let (mut list, now) = (ListSync::default(), Instant::now());
-    let mut conversation = Conversation::new(&mut list, &welcome(), now);
+    let mut conversation = welcomed(&mut list, now);
     let (mut one, mut two) = (ask(&mut conversation, now), ask(&mut conversation, now));
     let refusal = Refusal::BadQuery { reason: "\u{1b}[2J".into() };
     conversation.take_in(now, reply(3, Reply::Refused(refusal))).unwrap();
@@ -172,12 +185,12 @@ fn refusals_reach_their_callers_and_final_ones_end_the_session() {
 #[test]
 fn notices_tell_whether_we_are_reachable_and_why_the_session_ends() {
     let (mut list, now) = (ListSync::default(), Instant::now());
-    let mut conversation = Conversation::new(&mut list, &welcome(), now);
+    let mut conversation = welcomed(&mut list, now);
     let address = "10.0.0.1:7".parse().unwrap();
     let mut reachable = |notice| {
         conversation.take_in(now, FromIndex::Notice(notice))?;
         match conversation.status() {
-            IndexStatus::Online { reachable, .. } => Ok(reachable),
+            Some(IndexStatus::Online { reachable, .. }) => Ok(reachable),
             other => panic!("{other:?}"),
         }
     };
@@ -194,7 +207,7 @@ fn notices_tell_whether_we_are_reachable_and_why_the_session_ends() {
 #[test]
 fn a_question_too_long_for_a_frame_fails_alone() {
     let (mut list, now) = (ListSync::default(), Instant::now());
-    let mut conversation = Conversation::new(&mut list, &welcome(), now);
+    let mut conversation = welcomed(&mut list, now);
     let (answer, mut answered) = oneshot::channel();
     let peer = protocol::index::PeerRef::Address("10.0.0.1:7".parse().unwrap());
     let after = Some("x".repeat(MAX_FRAME));
@@ -214,7 +227,7 @@ fn too_fast(id: RequestId, retry_after: u32) -> FromIndex {
 #[test]
 fn a_question_that_comes_too_soon_is_asked_again_after_the_pause_and_holds_back_others() {
     let (mut list, mut now) = (ListSync::default(), Instant::now());
-    let mut conversation = Conversation::new(&mut list, &welcome(), now);
+    let mut conversation = welcomed(&mut list, now);
     let mut answer = ask(&mut conversation, now);
     assert_eq!(sent(&mut conversation, now).len(), 1);
     conversation.take_in(now, too_fast(3, 2000)).unwrap();
@@ -233,7 +246,7 @@ fn a_question_that_comes_too_soon_is_asked_again_after_the_pause_and_holds_back_
 #[test]
 fn a_caller_is_told_at_once_when_the_pause_would_be_too_long_for_it() {
     let (mut list, now) = (ListSync::default(), Instant::now());
-    let mut conversation = Conversation::new(&mut list, &welcome(), now);
+    let mut conversation = welcomed(&mut list, now);
     let mut answer = ask(&mut conversation, now);
     sent(&mut conversation, now);
     conversation.take_in(now, too_fast(3, u32::MAX)).unwrap();
@@ -241,4 +254,58 @@ fn a_caller_is_told_at_once_when_the_pause_would_be_too_long_for_it() {
     assert_eq!(refused, Err(Refusal::TooFast { retry_after: u32::MAX }.into()));
     // And the index cannot silence us for weeks.
     assert!(conversation.deadline() - now <= Duration::from_mins(2));
+}
+
+#[test]
+fn questions_go_out_with_the_proof_and_the_list_waits_for_the_welcome() {
+    let (mut list, now) = (ListSync::default(), Instant::now());
+    list.share(Snapshot { generation: 1, records: vec![file("a", 1)], settled: true });
+    let mut conversation = proving(&mut list, IndexFeatures::NONE, now);
+    let mut answered = ask(&mut conversation, now);
+    let requests = sent(&mut conversation, now);
+    assert!(
+        matches!(
+            requests[..],
+            [
+                ToIndex { id: 2, request: Request::Proof { .. } },
+                ToIndex { id: 3, request: Request::Statistics }
+            ]
+        ),
+        "{requests:?}"
+    );
+    assert_eq!((conversation.status(), conversation.is_welcome()), (None, false));
+    assert_eq!(conversation.deadline(), now + ANSWER);
+    conversation.take_in(now, reply(2, welcome())).unwrap();
+    conversation.take_in(now, reply(3, statistics())).unwrap();
+    assert_eq!(answered.try_recv().unwrap(), Ok(Statistics::default()));
+    assert!(matches!(conversation.status(), Some(IndexStatus::Online { .. })));
+    // The index has nothing of the list, so that it is sent from the beginning.
+    assert!(matches!(sent(&mut conversation, now)[0].request, Request::BeginList));
+}
+
+#[test]
+fn a_proof_that_is_refused_or_not_answered_ends_the_session() {
+    let now = Instant::now();
+    let mut list = ListSync::default();
+    let refused = proving(&mut list, IndexFeatures::NONE, now)
+        .take_in(now, reply(2, Reply::Refused(Refusal::BadProof)));
+    assert!(matches!(refused, Err(SessionError::Refused(Refusal::BadProof))), "{refused:?}");
+    let wrong = proving(&mut list, IndexFeatures::NONE, now).take_in(now, reply(2, statistics()));
+    assert!(matches!(wrong, Err(SessionError::Violation(Violation::WrongReply { .. }))), "{wrong:?}");
+    let mut conversation = proving(&mut list, IndexFeatures::NONE, now);
+    assert!(conversation.tick(now + ANSWER - Duration::from_millis(1)).is_ok());
+    assert!(matches!(conversation.tick(now + ANSWER), Err(SessionError::Silent { .. })));
+}
+
+#[test]
+fn a_search_asks_for_sources_if_the_index_gives_them() {
+    let (mut list, now) = (ListSync::default(), Instant::now());
+    for (features, expected) in [(IndexFeatures::NONE, false), (IndexFeatures::SEARCH_WITH_SOURCES, true)] {
+        let mut conversation = proving(&mut list, features, now);
+        let (answer, _answered) = oneshot::channel();
+        conversation.ask(now, Command::Search { query: "x".into(), after: None, limit: 9, answer });
+        let requests = sent(&mut conversation, now);
+        let with_sources = matches!(requests[1].request, Request::SearchWithSources { .. });
+        assert_eq!(with_sources, expected, "{requests:?}");
+    }
 }

@@ -18,10 +18,10 @@ use tokio::task::JoinSet;
 
 use super::Session;
 use super::party::{BACKLOG, BLOCK, Party, Phase};
-use crate::download::seeking::{Sighting, seek};
+use crate::download::seeking::{Round, Sighting};
 use crate::finder::Finder;
 use crate::library::Library;
-use crate::native::{FetchChannel, Link, Links, SourceEvent};
+use crate::native::{FetchChannel, Links, SourceEvent};
 use crate::swarm::{SourceId, SourceIds};
 use crate::torrent::translation::Translation;
 
@@ -186,16 +186,23 @@ impl Natives {
         let connected = self.peers.values().map(|peer| peer.node);
         let skip: HashSet<NodeId> = self.absent.keys().copied().chain(connected).collect();
         let Bridge { links, finder, .. } = self.bridge.clone();
-        self.rounds.spawn(seek(finder, links, self.digest, skip, self.sightings_to.clone()));
+        let round = Round {
+            finder,
+            links,
+            digest: self.digest,
+            skip,
+            ids: self.ids.clone(),
+            events: self.events_to.clone(),
+            needs_manifest: false,
+            sightings: self.sightings_to.clone(),
+        };
+        self.rounds.spawn(round.run());
     }
 
-    fn reached(&mut self, link: &Link) {
-        let (node, address) = (link.node(), link.address());
-        if self.peers.values().any(|peer| peer.node == node) {
-            return;
-        }
-        let id = self.ids.next();
-        if let Some(channel) = link.open(self.digest, id, self.events_to.clone()) {
+    /// Takes in a node that was asked for the content, unless it was asked before.
+    fn opened(&mut self, id: SourceId, channel: FetchChannel) {
+        let (node, address) = (channel.link().node(), channel.link().address());
+        if !self.peers.values().any(|peer| peer.node == node) {
             self.peers.insert(id, Native { node, address, channel, has: NativeHas::Unsaid });
         }
     }
@@ -229,9 +236,6 @@ impl Session {
         let Some(natives) = &mut party.natives else { return };
         match news {
             NativeNews::Event(id, event) => self.hear_native(id, event, party),
-            NativeNews::Sighting(Sighting::Reached(link)) if party.phase == Phase::Fetching => {
-                natives.reached(&link);
-            }
             NativeNews::Sighting(Sighting::Unreachable { node, address, error }) => {
                 tracing::info!(%address, %error, "source not reached");
                 natives.absent.insert(node, Some(Instant::now() + LEFT_ALONE));
@@ -244,6 +248,11 @@ impl Session {
         let now = Instant::now();
         let Some(natives) = &mut party.natives else { return };
         match event {
+            SourceEvent::Opened { channel, .. } => {
+                if party.phase == Phase::Fetching {
+                    natives.opened(id, channel);
+                }
+            }
             SourceEvent::Offered { size, pieces, choked, .. } => {
                 self.native_offered(id, size, pieces, choked, party);
             }
