@@ -14,7 +14,7 @@ use crate::index_session::IndexSession;
 use crate::lines::Lines;
 use crate::metrics::Metrics;
 use crate::process::Process;
-use crate::programs::programs;
+use crate::programs::{Programs, programs};
 
 /// How long a program may take to stop in order.
 pub const STOP_WITHIN: Duration = Duration::from_secs(5);
@@ -56,6 +56,20 @@ impl Index {
     /// Starts an index at an address, on a data folder that is somebody else's.
     pub fn start_on(data: &Path, listen: &str, options: &[&str]) -> Self {
         Self::launch(data.to_owned(), None, listen, options)
+    }
+
+    /// Starts an index of a release on a free port. It is not to be started again.
+    pub fn start_of(release: &Programs) -> Self {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let data = folder.path().to_owned();
+        let Launched { process, address, output, errors } = launch_by(|| {
+            let program = index_server("127.0.0.1:0", &data);
+            let mut command = Command::new(&release.index_server);
+            command.args(program.get_args());
+            piped(&mut command);
+            command
+        });
+        Self { process, address, output, errors, data, _folder: Some(folder), options: Vec::new() }
     }
 
     /// Starts an index on an empty data folder that may have only so many descriptors.

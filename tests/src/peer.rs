@@ -12,7 +12,7 @@ use crate::eventually::{SOON, eventually, within};
 use crate::index::STOP_WITHIN;
 use crate::lines::Lines;
 use crate::process::Process;
-use crate::programs::programs;
+use crate::programs::{Programs, programs};
 
 mod answer;
 
@@ -148,7 +148,12 @@ impl Peer {
 
 /// Makes the command of a peer.
 pub fn peer_node(port: u16, index: SocketAddr, share_dir: &Path) -> Command {
-    let mut command = Command::new(&programs().peer_node);
+    peer_node_of(programs(), port, index, share_dir)
+}
+
+/// Makes the command of a peer of a release.
+pub fn peer_node_of(release: &Programs, port: u16, index: SocketAddr, share_dir: &Path) -> Command {
+    let mut command = Command::new(&release.peer_node);
     command.arg(port.to_string()).args(["--index", &index.to_string(), "--listen-host", "127.0.0.1"]);
     command.arg("--share-dir").arg(share_dir).env("NO_COLOR", "1");
     command

@@ -64,12 +64,16 @@ mod poisoning;
 mod power_cuts;
 #[path = "stories/presence.rs"]
 mod presence;
+#[path = "stories/previous_release.rs"]
+mod previous_release;
 #[path = "stories/prompt.rs"]
 mod prompt;
 #[path = "stories/queue.rs"]
 mod queue;
 #[path = "stories/resuming.rs"]
 mod resuming;
+#[path = "stories/round_trips.rs"]
+mod round_trips;
 #[path = "stories/scripts.rs"]
 mod scripts;
 #[path = "stories/searching.rs"]

@@ -91,7 +91,7 @@ mod tests {
         assert_eq!(Need::of(&Command::Search("x".into())), Need::Nothing);
         assert_eq!(Need::of(&Command::More), Need::Nothing);
         assert_eq!(Need::of(&Command::Status), Need::Index);
-        assert_eq!(Need::of(&Command::Register(Vec::new())), Need::Index);
+        assert_eq!(Need::of(&Command::Files), Need::Index);
         assert!(Need::Nothing < Need::Library && Need::Library < Need::Index);
     }
 }

@@ -7,7 +7,7 @@ use protocol::bittorrent::{Decoder, ExtendedHandshake, HEAD_LEN, Handshake, Item
 use protocol::configured;
 use protocol::frame::{FrameBuffer, decode_body, encode_body};
 use protocol::geometry::Geometry;
-use protocol::index::{FromIndex, ToIndex};
+use protocol::index::{Decoded, FromIndex, ToIndex};
 use protocol::lan::{Announcement, DictionaryLine, RequestReader};
 use protocol::limits::MAX_EXTENDED;
 use protocol::manifest::Manifest;
@@ -70,7 +70,13 @@ pub fn frames(bytes: &[u8]) {
 
 /// What a node sends an index.
 pub fn index_requests(bytes: &[u8]) {
-    if let Ok(message) = decode_body::<ToIndex>(bytes) {
+    let known = decode_body::<ToIndex>(bytes);
+    let decoded = ToIndex::decode(bytes).ok().and_then(|decoded| match decoded {
+        Decoded::Known(message) => Some(message),
+        Decoded::Unknown { .. } => None,
+    });
+    assert_eq!(known.as_ref().ok(), decoded.as_ref());
+    if let Ok(message) = known {
         assert_eq!(encode_body(&message).as_deref(), Ok(bytes));
         if let protocol::index::Request::Register { files } = message.request {
             for file in files {
@@ -89,7 +95,9 @@ pub fn index_replies(bytes: &[u8]) {
 
 /// What nodes send each other.
 pub fn peer_messages(bytes: &[u8]) {
+    let is_unknown = PeerMessage::unknown_kind(bytes).is_some();
     if let Ok(message) = decode_body::<PeerMessage>(bytes) {
+        assert!(!is_unknown, "{message:?} is of an unknown kind");
         assert_eq!(encode_body(&message).as_deref(), Ok(bytes));
     }
 }

@@ -36,7 +36,8 @@ pub(super) async fn page(
 ) -> Result<(), Failure> {
     let limit = if session.output.is_for_person() { PERSONS_PAGE } else { MAX_HITS };
     let is_first = after.is_none();
-    let SearchPage { hits, more, is_cut, .. } = session.node.finder().search(query.clone(), after, limit).await?;
+    let SearchPage { hits, more, is_cut, .. } =
+        session.node.finder().search(query.clone(), after, limit).await?;
     if hits.is_empty() && is_first {
         session.output.line("no hits")?;
     } else {
