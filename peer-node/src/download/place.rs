@@ -66,9 +66,12 @@ pub(super) fn names(path: &Path) -> impl Iterator<Item = PathBuf> {
     (0..MAX_TRIES).map(|number| numbered(path, number))
 }
 
-/// Returns true if nothing lies at a path.
+/// Returns true if nothing lies at a path. Where something else than a folder is above it, nothing does; that no file can
+/// be created there is reported when the folders are.
 pub(super) fn is_free(path: &Path) -> bool {
-    fs::symlink_metadata(path).is_err_and(|error| error.kind() == io::ErrorKind::NotFound)
+    let is_nothing =
+        |kind: io::ErrorKind| matches!(kind, io::ErrorKind::NotFound | io::ErrorKind::NotADirectory);
+    fs::symlink_metadata(path).is_err_and(|error| is_nothing(error.kind()))
 }
 
 /// Returns the path with ` (number)` before its extension, or as it is for 0. A name that would be longer than file systems
