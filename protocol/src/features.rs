@@ -57,6 +57,8 @@ feature_set! {
         ANY_NAMES = 0,
         /// It understands [`PeerMessage::WrongPiece`](crate::peer::PeerMessage::WrongPiece).
         WRONG_PIECES = 1,
+        /// Its position in the queue for a slot is to come as [`PeerMessage::Queued`](crate::peer::PeerMessage::Queued).
+        QUEUE_LENGTH = 2,
     }
 }
 

@@ -190,6 +190,14 @@ pub enum PeerMessage {
         /// The piece.
         piece: u32,
     },
+    /// The same as a choke, and how many wait in the queue. Only to a side that announced
+    /// [`QUEUE_LENGTH`](PeerFeatures::QUEUE_LENGTH), which gets no choke then.
+    Queued {
+        /// Where the asking side stands in the queue for a slot: 1 is next, 0 says that it does not stand in it.
+        place: u32,
+        /// How many stand in it.
+        length: u32,
+    },
 }
 
 impl PeerMessage {

@@ -179,7 +179,7 @@ impl Turn for SendQueue {
     }
 
     /// What was asked for is forgotten; with the fast extension, each block is rejected.
-    fn choke(&self, place: u32) {
+    fn choke(&self, place: u32, _length: u32) {
         self.stand.set(Some(place));
         let mut waiting = self.waiting.lock();
         if !std::mem::take(&mut waiting.is_unchoked) {

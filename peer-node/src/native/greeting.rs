@@ -13,7 +13,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 /// The features that this node announces.
-const FEATURES: PeerFeatures = PeerFeatures::ANY_NAMES.with(PeerFeatures::WRONG_PIECES);
+const FEATURES: PeerFeatures =
+    PeerFeatures::ANY_NAMES.with(PeerFeatures::WRONG_PIECES).with(PeerFeatures::QUEUE_LENGTH);
 
 /// How long the other side may take for its part.
 const DEADLINE: Duration = Duration::from_secs(10);

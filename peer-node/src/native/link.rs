@@ -47,7 +47,7 @@ impl Link {
             version: greeted.version,
             features: greeted.features,
             address,
-            queue: Arc::default(),
+            queue: Arc::new(SendQueue::new(greeted.features)),
             fetches: FetchTable::default(),
             searches: SearchTable::default(),
             path: Arc::default(),

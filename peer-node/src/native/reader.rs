@@ -153,6 +153,9 @@ impl Reader {
             PeerMessage::Interested { channel } => self.serving.interest(channel, true),
             PeerMessage::NotInterested { channel } => self.serving.interest(channel, false),
             PeerMessage::Choke { place } => self.standing(Some(QueuePosition { place, length: None })).await,
+            PeerMessage::Queued { place, length } => {
+                self.standing(Some(QueuePosition { place, length: Some(length) })).await;
+            }
             PeerMessage::Unchoke => self.standing(None).await,
             PeerMessage::Offer { channel, size, manifest, pieces } => {
                 let choked = self.link.shared.fetches.is_choked();

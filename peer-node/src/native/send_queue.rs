@@ -3,6 +3,7 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 use protocol::digest::Digest;
+use protocol::features::PeerFeatures;
 use protocol::limits::{MAX_CHANNELS, MAX_REQUESTS};
 use protocol::peer::{BlockRef, Channel, PeerMessage};
 use tokio::sync::Notify;
@@ -59,6 +60,8 @@ pub(super) struct SendQueue {
     filled: Arc<Notify>,
     drained: Notify,
     stand: Arc<Stand>,
+    /// Whether the other side understands how many wait in the queue.
+    reports_length: bool,
 }
 
 #[derive(Debug, Default)]
@@ -78,11 +81,17 @@ struct Stance {
     is_unchoked: bool,
     /// How often it was choked.
     chokes: u32,
-    /// A place in the queue that it was not told of yet. Only the last counts, however long it does not read.
-    place: Option<u32>,
+    /// Its place in the queue and how many wait there, if not reported yet. Only the last counts, however long it does not
+    /// read.
+    position: Option<(u32, u32)>,
 }
 
 impl SendQueue {
+    /// Makes the queue of a connection whose other side understands such features.
+    pub(super) fn new(features: PeerFeatures) -> Self {
+        Self { reports_length: features.contains(PeerFeatures::QUEUE_LENGTH), ..Self::default() }
+    }
+
     pub(super) fn push(&self, message: PeerMessage) {
         self.waiting.lock().push(message);
         self.filled.notify_one();
@@ -177,7 +186,7 @@ impl SendQueue {
     /// What the followed contents have to tell is taken only now that it can be written, so that one who does not read
     /// costs nothing.
     pub(super) fn take(&self, following: &mut Vec<Following>) -> Option<Outgoing> {
-        let (messages, changes) = self.waiting.lock().take_messages();
+        let (messages, changes) = self.waiting.lock().take_messages(self.reports_length);
         for change in changes {
             change.apply(following);
         }
@@ -199,7 +208,7 @@ impl Turn for SendQueue {
         self.stand.set(None);
         let mut waiting = self.waiting.lock();
         if !std::mem::replace(&mut waiting.stance.is_unchoked, true) {
-            waiting.stance.place = None;
+            waiting.stance.position = None;
             waiting.push(PeerMessage::Unchoke);
         }
         drop(waiting);
@@ -207,19 +216,19 @@ impl Turn for SendQueue {
     }
 
     /// Rejects what the other side has asked for, if it was served until now.
-    fn choke(&self, place: u32) {
+    fn choke(&self, place: u32, length: u32) {
         self.stand.set(Some(place));
         let mut waiting = self.waiting.lock();
         let mut rejected = VecDeque::new();
         if std::mem::take(&mut waiting.stance.is_unchoked) {
             waiting.stance.chokes = waiting.stance.chokes.wrapping_add(1);
-            waiting.push(PeerMessage::Choke { place });
+            waiting.push(choked(place, length, self.reports_length));
             rejected = std::mem::take(&mut waiting.blocks);
             for block in &rejected {
                 waiting.push(PeerMessage::Reject(block.reference));
             }
         } else {
-            waiting.stance.place = Some(place);
+            waiting.stance.position = Some((place, length));
         }
         drop(waiting);
         drop(rejected);
@@ -235,9 +244,10 @@ impl Waiting {
 
     /// Takes the oldest messages out; and with the last of them the changes in what is followed, so that a flood of both
     /// leaves neither behind.
-    fn take_messages(&mut self) -> (Vec<PeerMessage>, Vec<Change>) {
+    fn take_messages(&mut self, reports_length: bool) -> (Vec<PeerMessage>, Vec<Change>) {
         let messages: Vec<PeerMessage> = if self.messages.is_empty() {
-            self.stance.place.take().map(|place| PeerMessage::Choke { place }).into_iter().collect()
+            let position = self.stance.position.take();
+            position.map(|(place, length)| choked(place, length, reports_length)).into_iter().collect()
         } else {
             let count = self.messages.len().min(CROWDED);
             let messages: Vec<PeerMessage> = self.messages.drain(..count).collect();
@@ -247,6 +257,11 @@ impl Waiting {
         let changes = if self.messages.is_empty() { std::mem::take(&mut self.changes) } else { Vec::new() };
         (messages, changes)
     }
+}
+
+/// Makes the message for a side that is not served.
+const fn choked(place: u32, length: u32, reports_length: bool) -> PeerMessage {
+    if reports_length { PeerMessage::Queued { place, length } } else { PeerMessage::Choke { place } }
 }
 
 /// Returns what a message weighs that the other side has caused, also by changing its mind. Our own questions weigh nothing, since we bound them
@@ -259,6 +274,7 @@ fn weight(message: &PeerMessage) -> usize {
         | PeerMessage::NotShared { .. }
         | PeerMessage::Reject(_)
         | PeerMessage::Choke { .. }
+        | PeerMessage::Queued { .. }
         | PeerMessage::Unchoke
         | PeerMessage::Unsupported { .. } => 1,
         _ => 0,

@@ -187,6 +187,11 @@ impl Choker {
         self.peers.values_mut().for_each(Contender::forget_received);
     }
 
+    /// Counts the peers that wait for a slot.
+    pub fn waiting(&self) -> usize {
+        self.queue.len()
+    }
+
     /// Returns who has a regular slot.
     pub fn regular(&self) -> impl Iterator<Item = PeerKey> {
         self.regular.iter().copied()

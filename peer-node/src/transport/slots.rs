@@ -27,8 +27,9 @@ pub(crate) trait Turn: Debug + Send + Sync {
     /// Serves the other side from now on.
     fn unchoke(&self);
 
-    /// Serves the other side no more; or tells it of its place in the queue, 0 for none, if it is not served anyway.
-    fn choke(&self, place: u32);
+    /// Serves the other side no more; or reports its place in the queue, 0 for none, if it is not served anyway. So many
+    /// wait in the queue.
+    fn choke(&self, place: u32, length: u32);
 }
 
 /// The slots of a node; cheap to clone.
@@ -121,12 +122,15 @@ impl Slots {
         let mut state = self.inner.state.lock();
         let orders = state.decide(now);
         let deadline = state.choker.deadline();
+        let length = u32::try_from(state.choker.waiting()).unwrap_or(u32::MAX);
         drop(state);
         for (turn, verdict) in orders {
             match verdict {
                 Some(Verdict::Unchoke { .. }) => turn.unchoke(),
-                Some(Verdict::Choke { place, .. } | Verdict::Place { place, .. }) => turn.choke(place),
-                None => turn.choke(0),
+                Some(Verdict::Choke { place, .. } | Verdict::Place { place, .. }) => {
+                    turn.choke(place, length);
+                }
+                None => turn.choke(0, length),
             }
         }
         deadline

@@ -65,6 +65,7 @@ fn every_message_has_its_bytes() {
         &format!("00000017 00000007 {AA} 00000002"),
     );
     frozen(&PeerMessage::WrongPiece { channel: 7, piece: 2 }, "00000018 00000007 00000002");
+    frozen(&PeerMessage::Queued { place: 7, length: 12 }, "00000019 00000007 0000000c");
 }
 
 #[test]
@@ -140,6 +141,7 @@ fn message() -> impl Strategy<Value = PeerMessage> {
         any::<(u32, u32)>().prop_map(|(channel, piece)| PeerMessage::Have { channel, piece }),
         any::<(u32, u32)>().prop_map(|(channel, piece)| PeerMessage::WrongPiece { channel, piece }),
         any::<u32>().prop_map(|place| PeerMessage::Choke { place }),
+        any::<(u32, u32)>().prop_map(|(place, length)| PeerMessage::Queued { place, length }),
         any::<u32>().prop_map(|channel| PeerMessage::Close { channel }),
         any::<u32>().prop_map(|channel| PeerMessage::NotShared { channel }),
         any::<u32>().prop_map(|channel| PeerMessage::Interested { channel }),

@@ -91,7 +91,10 @@ fn thirteen_nodes_at_one_source_with_two_slots_all_get_their_file() {
 
 /// Returns the position that a state tells, if it tells one.
 fn place_in(state: &str, beginning: &str) -> Option<u32> {
-    state.strip_prefix(beginning)?.split(' ').next()?.parse().ok()
+    let (place, length) = state.strip_prefix(beginning)?.split_once(" of ")?;
+    let (place, length): (u32, u32) = (place.parse().ok()?, length.parse().ok()?);
+    assert!(place <= length && length <= 13, "{state}");
+    Some(place)
 }
 
 #[test]

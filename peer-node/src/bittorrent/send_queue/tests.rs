@@ -34,7 +34,7 @@ fn who_is_choked_gets_nothing_and_is_told_so_where_that_can_be_said() {
         assert_eq!(written(&queue), encoded(&reject));
         queue.unchoke();
         assert_eq!(queue.push_block(blocks[0]), Pushed::Queued);
-        queue.choke(3);
+        queue.choke(3, 9);
         assert_eq!(queue.blocks_waiting(1 << 20), None);
         assert_eq!(written(&queue), encoded(&[vec![Message::Unchoke, Message::Choke], reject].concat()));
         assert_eq!(queue.stand().place(), Some(3));
@@ -44,8 +44,8 @@ fn who_is_choked_gets_nothing_and_is_told_so_where_that_can_be_said() {
 #[test]
 fn a_verdict_that_changes_nothing_is_not_told() {
     let queue = SendQueue::new(true);
-    queue.choke(2);
-    queue.choke(1);
+    queue.choke(2, 9);
+    queue.choke(1, 9);
     assert!(written(&queue).is_empty());
     queue.unchoke();
     queue.unchoke();

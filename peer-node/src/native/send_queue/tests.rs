@@ -81,7 +81,7 @@ fn a_choke_rejects_all_that_waits_and_all_that_comes_later() {
     queue.unchoke();
     assert_eq!(queue.push_block(block(&content, 0, 1)), Pushed::Queued);
     assert_eq!(queue.push_block(block(&content, 1, 2)), Pushed::Queued);
-    queue.choke(4);
+    queue.choke(4, 9);
     assert_eq!(queue.push_block(block(&content, 0, 3)), Pushed::Choked { times: 1 });
     let rejected = |channel, begin| PeerMessage::Reject(block(&content, channel, begin).reference);
     let expected = [
@@ -99,9 +99,9 @@ fn a_choke_rejects_all_that_waits_and_all_that_comes_later() {
 #[test]
 fn only_the_last_place_is_told_to_one_who_did_not_read() {
     let queue = SendQueue::default();
-    (0..1000).for_each(|place| queue.choke(place));
+    (0..1000).for_each(|place| queue.choke(place, 1000));
     assert_eq!(told(&queue, &mut Vec::new()), [PeerMessage::Choke { place: 999 }]);
-    queue.choke(7);
+    queue.choke(7, 9);
     queue.unchoke();
     assert_eq!(told(&queue, &mut Vec::new()), [PeerMessage::Unchoke]);
 }
@@ -170,4 +170,25 @@ async fn a_closed_channel_lets_go_of_its_content_though_nothing_is_written() {
         assert!(next.as_mut().poll(task).is_pending());
     }
     assert!(following.is_empty());
+}
+
+#[test]
+fn how_many_wait_is_told_only_to_who_understands_it() {
+    let told = |features| {
+        let queue = SendQueue::new(features);
+        queue.choke(7, 12);
+        let first = queue.take(&mut Vec::new());
+        queue.unchoke();
+        queue.choke(1, 1);
+        [first, queue.take(&mut Vec::new())].map(|outgoing| match outgoing {
+            Some(Outgoing::Messages(messages)) => messages,
+            other => panic!("{other:?}"),
+        })
+    };
+    let [first, second] = told(PeerFeatures::NONE);
+    assert_eq!(first, [PeerMessage::Choke { place: 7 }]);
+    assert_eq!(second, [PeerMessage::Unchoke, PeerMessage::Choke { place: 1 }]);
+    let [first, second] = told(PeerFeatures::QUEUE_LENGTH);
+    assert_eq!(first, [PeerMessage::Queued { place: 7, length: 12 }]);
+    assert_eq!(second, [PeerMessage::Unchoke, PeerMessage::Queued { place: 1, length: 1 }]);
 }

@@ -27,6 +27,10 @@ impl Queue {
         self.waiting.is_empty()
     }
 
+    pub(super) fn len(&self) -> usize {
+        self.waiting.len()
+    }
+
     /// Takes a peer in at the end and returns its ticket.
     pub(super) fn join(&mut self, peer: PeerKey) -> u64 {
         let ticket = self.next_ticket;

@@ -23,7 +23,8 @@ impl Turn for Ear {
         self.heard.notify_one();
     }
 
-    fn choke(&self, place: u32) {
+    fn choke(&self, place: u32, length: u32) {
+        assert!(place <= length, "place {place} of {length}");
         let mut told = self.told.lock();
         told.0 = false;
         told.1.push(Told::Choked(place));
