@@ -5,7 +5,6 @@
 //! whatever changes between two steps is seen by the later one or not at all. Pure: whoever drives it decides when
 //! it has taken too long.
 
-mod fit;
 mod route;
 
 #[cfg(test)]
@@ -17,15 +16,13 @@ use std::collections::HashSet;
 
 use protocol::fold::fold_into;
 use protocol::index::SearchCursor;
-use protocol::query::{HashWord, Query};
+use protocol::query::{Fit, Query};
 
 use crate::catalog::{Catalog, ContentNo, NameNo, Start, TitleNo};
 use crate::keyed::Keyed;
 use crate::ranking::{Best, Place};
 use crate::told::Told;
 use crate::words::WordNo;
-pub(crate) use fit::Fit;
-use fit::open;
 use route::{Route, Source};
 
 /// What the plan of a way costs, and the look at a name, beside the step to the next title; and how many bytes of the
@@ -66,7 +63,7 @@ impl Search {
     pub(crate) fn new(query: Query, after: Option<&SearchCursor>, wanted: usize) -> Self {
         let (found, best) = (Vec::new(), Best::new(wanted));
         let (offered, told) = (HashSet::default(), Told::new(after));
-        let (fit, route) = (Some(Fit::Words), None);
+        let (fit, route) = (Some(Fit::Exact), None);
         let (gathered, folded) = (Vec::with_capacity(AT_ONCE), String::new());
         Self { query, told, wanted, found, best, offered, fit, route, gathered, folded }
     }
@@ -111,11 +108,8 @@ impl Search {
     /// Goes on with what fits less well, unless there is enough.
     fn end_fit(&mut self, fit: Fit) {
         self.take_best();
-        let mut words =
-            self.query.words().iter().map(String::as_str).chain(self.query.hash_words().map(HashWord::word));
-        let can_fit_less = words.any(|word| open(word) != [false, false]);
         let missing = (self.wanted + 1).saturating_sub(self.found.len());
-        self.fit = fit.next().filter(|_| can_fit_less && missing > 0);
+        self.fit = fit.next(&self.query).filter(|_| missing > 0);
         self.best = Best::new(missing.saturating_sub(1));
     }
 

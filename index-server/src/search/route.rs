@@ -6,9 +6,8 @@
 use std::cmp::Reverse;
 
 use protocol::digest::Digest;
-use protocol::query::{DigestPrefix, Query};
+use protocol::query::{Compound, DigestPrefix, Fit, Query, open};
 
-use super::fit::{Fit, open};
 use crate::catalog::{Catalog, ContentNo, NameNo, Start, start};
 use crate::words::{Piece, Stand, WordNo, words};
 
@@ -85,7 +84,7 @@ impl Route {
 fn by_digest(query: &Query, fit: Fit, catalog: &Catalog) -> Option<(usize, Vec<Source>)> {
     let whole = query.digest_prefix().map(|prefix| with_digest(prefix, catalog));
     let hashes = query.hash_words().filter_map(|hash| {
-        let words = find(pieces(hash.word(), fit).first()?, catalog)?;
+        let words = find(pieces(hash.word(), loose(fit)).first()?, catalog)?;
         let (weight, mut sources) = with_digest(hash.prefix(), catalog);
         let weight = weight + weigh(&words, catalog, usize::MAX);
         sources.push(Source::Words(words));
@@ -96,7 +95,13 @@ fn by_digest(query: &Query, fit: Fit, catalog: &Catalog) -> Option<(usize, Vec<S
 
 /// Returns the pieces that stand in every title that fits that well; of parts of words only a few.
 fn required(query: &Query, fit: Fit) -> Vec<Piece> {
-    let all = query.words().iter().flat_map(|word| pieces(word, fit));
+    let by_fit = loose(fit);
+    let words = query.words().iter().flat_map(|word| pieces(word, by_fit));
+    let compounds = query.compounds().iter().flat_map(Compound::parts);
+    // Where a capital joins two parts, a name may have them in one word.
+    let parts = compounds
+        .flat_map(|(part, [before, behind])| pieces(part, [before || by_fit[0], behind || by_fit[1]]));
+    let all = words.chain(parts);
     let (mut whole, mut parts): (Vec<Piece>, Vec<Piece>) = all.partition(|piece| piece.stand == Stand::Whole);
     parts.sort_by_key(|piece| Reverse(piece.text.len()));
     parts.truncate(MOST_PARTS);
@@ -104,14 +109,19 @@ fn required(query: &Query, fit: Fit) -> Vec<Piece> {
     whole
 }
 
-/// Says which pieces stand how in a title that fits a word of a query that well.
-fn pieces(word: &str, fit: Fit) -> Vec<Piece> {
+/// Returns at which sides a word of a name may go on around what is searched for, if the name fits that well.
+const fn loose(fit: Fit) -> [bool; 2] {
+    [matches!(fit, Fit::Parts), matches!(fit, Fit::Beginnings | Fit::Parts)]
+}
+
+/// Returns which pieces stand how in a title that contains a text, if a word may go on at the sides that are `loose`.
+fn pieces(word: &str, [loose_before, loose_behind]: [bool; 2]) -> Vec<Piece> {
     let [before, behind] = open(word);
     let texts: Vec<&str> = words(word).collect();
     let last = texts.len().saturating_sub(1);
     let piece = |(index, text): (usize, &&str)| {
-        let may_begin_before = index == 0 && before && fit == Fit::Parts;
-        let may_end_behind = index == last && behind && fit != Fit::Words;
+        let may_begin_before = index == 0 && before && loose_before;
+        let may_end_behind = index == last && behind && loose_behind;
         let stand = match (may_begin_before, may_end_behind) {
             (false, false) => Stand::Whole,
             (false, true) => Stand::Beginning,

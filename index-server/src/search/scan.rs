@@ -3,9 +3,8 @@
 use std::collections::BTreeMap;
 
 use protocol::fold::fold;
-use protocol::query::Query;
+use protocol::query::{Fit, Query};
 
-use super::Fit;
 use crate::catalog::{Catalog, ContentNo};
 
 /// Returns all contents that a query finds, each with how well its best name fits.

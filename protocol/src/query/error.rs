@@ -48,6 +48,22 @@ pub enum QueryError {
         /// What is wrong with the digits.
         source: DigestPrefixError,
     },
+    /// A filter does not exist.
+    #[error(
+        "unknown filter {key}:; there are ext:, size:, sha256: and digest: (in quotes it is searched for: \"{term}\")"
+    )]
+    UnknownKey {
+        /// The name in front of the colon, shortened and display-safe.
+        key: String,
+        /// The term, shortened and display-safe.
+        term: String,
+    },
+    /// An option does not exist.
+    #[error("unknown option {option} (in quotes it is searched for: \"{option}\")")]
+    UnknownOption {
+        /// The option, shortened and display-safe.
+        option: String,
+    },
     /// A quote is opened and not closed.
     #[error("the quote in `{term}` is not closed; write a second \" where it ends")]
     UnclosedQuote {

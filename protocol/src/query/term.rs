@@ -1,3 +1,4 @@
+use super::compound::{Compound, Cut, cut};
 use super::digest_prefix::DigestPrefix;
 use super::error::QueryError;
 use super::size_range::parse_size_range;
@@ -39,51 +40,81 @@ pub(super) enum Term {
     Everything,
     /// A part of the folded path.
     Word(String),
+    /// Several parts of the folded path.
+    Compound(Compound),
     /// A part of the folded path, or the start of the digest.
     Hash(HashWord),
     /// Endings of the folded path, with their dots, of which any will do.
     Extension(Vec<String>),
     Size(RangeInclusive<u64>),
     Digest(DigestPrefix),
+    /// Applies where all of several do.
+    All(Vec<Self>),
 }
 
 impl Term {
-    /// Reads a term, or nothing if there is nothing in it to look for.
-    pub(super) fn parse(token: &Token<'_>) -> Result<Option<Self>, QueryError> {
+    /// Reads what a token asks for, all of it; nothing if there is nothing in it to look for.
+    pub(super) fn parse(token: &Token<'_>) -> Result<Vec<Self>, QueryError> {
         let text = token.text;
-        if token.quoted {
-            return Ok(word(text));
-        }
-        if text == "*" && !token.excluded {
-            return Ok(Some(Self::Everything));
+        if token.quoted || token.excluded && text == "*" {
+            return Ok(literal(text).into_iter().collect());
         }
         if let Some((key, value)) = text.split_once(':') {
             match key.to_ascii_lowercase().as_str() {
-                "ext" => return extensions(value, text).map(|endings| Some(Self::Extension(endings))),
-                "size" => return parse_size_range(value, text).map(|range| Some(Self::Size(range))),
-                "sha256" | "digest" => return digest(value, text).map(|prefix| Some(Self::Digest(prefix))),
+                "ext" => return extensions(value, text).map(|endings| vec![Self::Extension(endings)]),
+                "size" => return parse_size_range(value, text).map(|range| vec![Self::Size(range)]),
+                "sha256" | "digest" => return digest(value, text).map(|prefix| vec![Self::Digest(prefix)]),
                 _ => {}
             }
         }
-        Ok(hash_word(text).or_else(|| word(text)))
+        if text.contains('*') {
+            return Ok(wildcards(text));
+        }
+        Ok(hash_word(text).or_else(|| words(text)).into_iter().collect())
     }
 
-    /// Tells whether a file meets the condition.
+    /// Returns true if a file meets the condition.
     pub(super) fn applies(&self, folded_path: &str, size: u64, digest: &Digest) -> bool {
         match self {
             Self::Everything => true,
             Self::Word(word) => folded_path.contains(word.as_str()),
+            Self::Compound(compound) => compound.is_in(folded_path),
             Self::Hash(hash) => folded_path.contains(hash.word()) || hash.prefix().matches(digest),
             Self::Extension(endings) => endings.iter().any(|ending| folded_path.ends_with(ending.as_str())),
             Self::Size(range) => range.contains(&size),
             Self::Digest(prefix) => prefix.matches(digest),
+            Self::All(terms) => terms.iter().all(|term| term.applies(folded_path, size, digest)),
         }
     }
 }
 
-fn word(text: &str) -> Option<Term> {
+fn literal(text: &str) -> Option<Term> {
     let folded = fold(text);
     (!folded.is_empty()).then_some(Term::Word(folded))
+}
+
+fn words(text: &str) -> Option<Term> {
+    match cut(text, fold) {
+        Cut::Nothing => None,
+        Cut::Word(word) => Some(Term::Word(word)),
+        Cut::Compound(compound) => Some(Term::Compound(compound)),
+    }
+}
+
+/// Reads a text with asterisks, as shells have them: `*.flac`, `report*.pdf`, `*draft*`. What stands between them is
+/// required, and an extension behind the last one is the end of the name.
+fn wildcards(text: &str) -> Vec<Term> {
+    let (before, last) = text.rsplit_once('*').unwrap_or(("", text));
+    let mut terms: Vec<Term> = before.split('*').filter_map(words).collect();
+    let extension = last.strip_prefix('.').filter(|ending| !ending.contains('/')).map(fold);
+    match extension.filter(|ending| !ending.is_empty()) {
+        Some(ending) => terms.push(Term::Extension(vec![format!(".{ending}")])),
+        None => terms.extend(words(last)),
+    }
+    if terms.is_empty() {
+        terms.push(Term::Everything);
+    }
+    terms
 }
 
 fn hash_word(text: &str) -> Option<Term> {

@@ -84,6 +84,28 @@ fn a_star_finds_everything() {
 }
 
 #[test]
+fn signs_and_capitals_separate_words() {
+    for query in ["big_buck", "bunny-buck", "Big.Bunny.mkv", "bigBuck", "BIG_bunny", "big - bunny", ".mkv"] {
+        assert!(found(query, "Big Buck Bunny.mkv"), "{query}");
+        assert!(!found(&format!("* -{}", query.replace(' ', "")), "Big Buck Bunny.mkv"), "{query}");
+    }
+    assert!(!found("big_cat", "Big Buck Bunny.mkv"));
+    assert!(found("big -big_cat", "Big Buck Bunny.mkv"));
+    assert!(!found("\"big_buck\"", "Big Buck Bunny.mkv"));
+}
+
+#[test]
+fn asterisks_stand_for_anything() {
+    for query in ["*.mkv", "big*.mkv", "*BUCK*", "bun*", "*.*", "**", "*bunny.MKV"] {
+        assert!(found(query, "Big Buck Bunny.mkv"), "{query}");
+    }
+    for query in ["*.kv", "*.buck", "cat*.mkv", "* -*.mkv", "* -big*.mkv"] {
+        assert!(!found(query, "Big Buck Bunny.mkv"), "{query}");
+    }
+    assert!(found("big -cat*.mkv", "Big Buck Bunny.mkv"));
+}
+
+#[test]
 fn unknown_keys_are_words() {
     assert!(found("foo:bar", "a foo:bar b"));
     assert!(!found("foo:bar", "bar"));
@@ -100,7 +122,7 @@ fn what_an_index_looks_up_is_told() {
 
 #[test]
 fn a_search_must_say_what_to_find() {
-    for text in ["", "  ", "-foo", "-ext:iso -\"a b\"", "\"\"", "\u{301}"] {
+    for text in ["", "  ", "-foo", "-ext:iso -\"a b\"", "\"\"", "\u{301}", "-", "... _"] {
         assert_eq!(Query::parse(text), Err(QueryError::Empty), "{text:?}");
     }
     for text in ["ext:iso", "size:>1", "sha256:abcd", "*"] {
@@ -116,6 +138,11 @@ fn mistakes_are_told_with_what_to_write_instead() {
     let many = "x ".repeat(MAX_QUERY_TERMS + 1);
     assert_eq!(Query::parse(&many), Err(QueryError::TooManyTerms { limit: MAX_QUERY_TERMS }));
     assert!(Query::parse(&"x ".repeat(MAX_QUERY_TERMS)).is_ok());
+    assert!(Query::parse(&"x_".repeat(MAX_QUERY_TERMS)).is_ok());
+    assert_eq!(
+        Query::parse(&"x_".repeat(MAX_QUERY_TERMS + 1)),
+        Err(QueryError::TooManyTerms { limit: MAX_QUERY_TERMS })
+    );
     let no_size = Err(QueryError::BadSize { term: term("size:>"), source: SizeError::Empty });
     assert_eq!(Query::parse("size:>"), no_size);
     for bad in ["ext:", "ext:.", "ext:mp3,", "ext:a/b"] {
@@ -133,6 +160,7 @@ fn mistakes_are_told_with_what_to_write_instead() {
 #[derive(Debug, Clone)]
 enum Meant {
     Word(String),
+    Compound(String),
     Phrase(String),
     Extension(String),
     Above(u64),
@@ -143,7 +171,7 @@ enum Meant {
 impl Meant {
     fn written(&self) -> String {
         match self {
-            Self::Word(word) => word.clone(),
+            Self::Word(word) | Self::Compound(word) => word.clone(),
             Self::Phrase(phrase) => format!("\"{phrase}\""),
             Self::Extension(extension) => format!("ext:{extension}"),
             Self::Above(size) => format!("size:>{size}"),
@@ -158,6 +186,9 @@ impl Meant {
             Self::Word(part) | Self::Phrase(part) => {
                 (0..=path.len()).any(|at| path[at..].starts_with(&part.to_lowercase()))
             }
+            Self::Compound(parts) => {
+                parts.to_lowercase().split(['_', '-', '.']).all(|part| path.contains(part))
+            }
             Self::Extension(extension) => path.rsplit_once('.').is_some_and(|(_, end)| end == extension),
             Self::Above(low) => size > *low,
             Self::Between(low, high) => *low <= size && size <= *high,
@@ -168,7 +199,8 @@ impl Meant {
 
 fn meant() -> impl Strategy<Value = Meant> {
     prop_oneof![
-        "[abAB]{1,2}".prop_map(Meant::Word),
+        "[ab]{1,2}|[AB]{1,2}".prop_map(Meant::Word),
+        "[ab][_.-][ab]{1,2}".prop_map(Meant::Compound),
         "[ab ]{1,3}".prop_map(Meant::Phrase),
         "[ab]".prop_map(Meant::Extension),
         (0_u64..4).prop_map(Meant::Above),

@@ -1,0 +1,202 @@
+use std::iter;
+
+/// What joins two parts of a compound word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Joint {
+    /// A sign that separates words: `_`, `-` or `.`.
+    Sign,
+    /// A capital letter that begins a word in the middle of another: the `B` of `bigBuck`.
+    Capital,
+}
+
+/// Words that were typed as one: `big_buck-bunny`, `bigBuckBunny`. Each of them is searched for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Compound {
+    first: String,
+    /// The other parts, none of them empty, each with what joins it to the part in front of it.
+    rest: Vec<(Joint, String)>,
+}
+
+/// What a text without white space says, once it is cut into words.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Cut {
+    /// Nothing but signs.
+    Nothing,
+    /// One word, folded.
+    Word(String),
+    /// Several.
+    Compound(Compound),
+}
+
+/// The most characters between two words of a name that are typed as one.
+const MOST_BETWEEN: usize = 4;
+
+impl Compound {
+    /// Returns the folded parts, each with whether a capital joins it to the part before and to the part behind it.
+    pub fn parts(&self) -> impl Iterator<Item = (&str, [bool; 2])> {
+        let is_capital = |joint: Option<Joint>| joint == Some(Joint::Capital);
+        let before = iter::once(None).chain(self.rest.iter().map(|(joint, _)| Some(*joint)));
+        let behind = self.rest.iter().map(|(joint, _)| Some(*joint)).chain(iter::once(None));
+        self.words()
+            .zip(before.zip(behind))
+            .map(move |(part, (before, behind))| (part, [is_capital(before), is_capital(behind)]))
+    }
+
+    /// Returns the folded parts, none of them empty.
+    pub fn words(&self) -> impl Iterator<Item = &str> {
+        iter::once(self.first.as_str()).chain(self.rest.iter().map(|(_, part)| part.as_str()))
+    }
+
+    /// Returns true if a folded path contains all parts.
+    pub(super) fn is_in(&self, folded_path: &str) -> bool {
+        self.words().all(|part| folded_path.contains(part))
+    }
+
+    /// Returns the first part.
+    pub(super) fn first(&self) -> &str {
+        &self.first
+    }
+
+    /// Returns how many bytes from the beginning of a text the compound takes, if the text begins with it: its parts
+    /// one behind the other, separated by any signs but `/`, or by nothing where a capital joins them.
+    pub(super) fn length_at(&self, text: &str) -> Option<usize> {
+        let mut length = text.starts_with(&self.first).then_some(self.first.len())?;
+        for (joint, part) in &self.rest {
+            length += gap(text.get(length..)?, *joint, part)? + part.len();
+        }
+        Some(length)
+    }
+}
+
+/// Returns how many bytes stand in front of a part where it may be said to follow directly.
+fn gap(text: &str, joint: Joint, part: &str) -> Option<usize> {
+    if joint == Joint::Capital && text.starts_with(part) {
+        return Some(0);
+    }
+    let mut gap = 0;
+    for sign in text.chars().take(MOST_BETWEEN) {
+        if sign.is_alphanumeric() || sign == '/' {
+            return None;
+        }
+        gap += sign.len_utf8();
+        if text.get(gap..)?.starts_with(part) {
+            return Some(gap);
+        }
+    }
+    None
+}
+
+/// Cuts a text into words at `_`, `-`, `.` and where a capital begins a word, and folds each with `fold`.
+pub(super) fn cut(text: &str, fold: impl Fn(&str) -> String) -> Cut {
+    let mut parts: Vec<(Joint, String)> = Vec::new();
+    for (joint, piece) in pieces(text) {
+        let part = fold(piece);
+        if !part.is_empty() {
+            parts.push((joint, part));
+        }
+    }
+    let mut parts = parts.into_iter();
+    match (parts.next(), parts.len()) {
+        (None, _) => Cut::Nothing,
+        (Some((_, word)), 0) => Cut::Word(word),
+        (Some((_, first)), _) => Cut::Compound(Compound { first, rest: parts.collect() }),
+    }
+}
+
+/// Returns the pieces of a text, each with what stands in front of it.
+fn pieces(text: &str) -> Vec<(Joint, &str)> {
+    let mut pieces = Vec::new();
+    for between_signs in text.split(is_sign) {
+        let (mut from, mut joint) = (0, Joint::Sign);
+        for at in capitals(between_signs) {
+            pieces.push((joint, between_signs.get(from..at).unwrap_or_default()));
+            (from, joint) = (at, Joint::Capital);
+        }
+        pieces.push((joint, between_signs.get(from..).unwrap_or_default()));
+    }
+    pieces
+}
+
+/// Returns where capitals begin words: behind a small letter, and in front of one if behind another capital, as the
+/// `S` of `HTTPServer`.
+fn capitals(text: &str) -> Vec<usize> {
+    let letters: Vec<(usize, char)> = text.char_indices().collect();
+    let begins = |window: &[(usize, char)]| match window {
+        [(_, before), (at, letter), behind @ ..] if letter.is_uppercase() => {
+            let is_behind_small = before.is_lowercase();
+            let is_last_capital =
+                before.is_uppercase() && behind.first().is_some_and(|(_, next)| next.is_lowercase());
+            (is_behind_small || is_last_capital).then_some(*at)
+        }
+        _ => None,
+    };
+    (0..letters.len()).filter_map(|at| begins(letters.get(at..letters.len().min(at + 3))?)).collect()
+}
+
+const fn is_sign(character: char) -> bool {
+    matches!(character, '_' | '-' | '.')
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::fold::fold;
+
+    fn parts(text: &str) -> Vec<String> {
+        match cut(text, fold) {
+            Cut::Nothing => Vec::new(),
+            Cut::Word(word) => vec![word],
+            Cut::Compound(compound) => compound.words().map(ToOwned::to_owned).collect(),
+        }
+    }
+
+    #[test]
+    fn signs_and_capitals_separate_words() {
+        for (text, expected) in [
+            ("big_buck-bunny.mkv", vec!["big", "buck", "bunny", "mkv"]),
+            ("bigBuckBunny", vec!["big", "buck", "bunny"]),
+            ("HTTPServer", vec!["http", "server"]),
+            ("S01E02", vec!["s01e02"]),
+            ("NASA", vec!["nasa"]),
+            (".tar.gz", vec!["tar", "gz"]),
+            ("éÉté", vec!["e", "ete"]),
+            ("-_.", vec![]),
+            ("mp3", vec!["mp3"]),
+        ] {
+            assert_eq!(parts(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_compound_stands_where_its_parts_follow_each_other() {
+        let Cut::Compound(compound) = cut("big_buckBunny", fold) else { panic!("several words") };
+        for (text, length) in [
+            ("big_buck bunny.mkv", Some(14)),
+            ("big - buckbunny", Some(15)),
+            ("bigbuck bunny", None),
+            ("big/buck bunny", None),
+            ("big      buckbunny", None),
+            ("a big buck bunny", None),
+        ] {
+            assert_eq!(compound.length_at(text), length, "{text}");
+        }
+        assert!(compound.is_in("bunny/buck/big"));
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_but_signs_is_lost(text in any::<String>(), near in "[aAbBÉé_.-]{0,20}") {
+            for text in [text, near] {
+                let kept: String = text.chars().filter(|letter| !is_sign(*letter)).collect();
+                prop_assert_eq!(parts(&text).concat(), fold(&kept));
+                if let Cut::Compound(compound) = cut(&text, fold) {
+                    prop_assert!(compound.words().all(|part| !part.is_empty()));
+                    prop_assert!(compound.is_in(&fold(&text)));
+                    let _ = compound.length_at(&fold(&text));
+                }
+            }
+        }
+    }
+}
