@@ -37,18 +37,31 @@ const LOADING: Duration = Duration::from_secs(2);
 
 /// Runs the program with the arguments of the process.
 pub fn main() -> ExitCode {
-    let arguments = Arguments::parse();
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(usage) => return show_usage(&usage),
+    };
     log::start(arguments.verbose);
     panics::log_them();
     let ended = match &arguments.task {
         Some(task) => attend(task, &arguments.data_dir).map(|()| ExitCode::SUCCESS),
         None => start(&arguments),
     };
-    ended.unwrap_or_else(|error| {
-        // A closed standard error leaves nobody to tell.
-        let _ = writeln!(io::stderr(), "index-server: {error}");
-        ExitCode::from(error.status())
-    })
+    ended.unwrap_or_else(|error| failed(&error))
+}
+
+/// Shows the help that was asked for, or what is wrong with the arguments.
+fn show_usage(usage: &clap::Error) -> ExitCode {
+    match upkeep::written(usage.print()) {
+        Ok(()) => ExitCode::from(u8::try_from(usage.exit_code()).unwrap_or(1)),
+        Err(error) => failed(&error.into()),
+    }
+}
+
+fn failed(error: &StartError) -> ExitCode {
+    // A closed standard error leaves nobody to tell.
+    let _ = writeln!(io::stderr(), "index-server: {error}");
+    ExitCode::from(error.status())
 }
 
 /// Does something else than serve.
@@ -59,7 +72,7 @@ fn attend(task: &Task, dir: &Path) -> Result<(), StartError> {
         Task::Import { file } => upkeep::import_from(dir, file).map(Some),
     })?;
     if let Some(said) = said {
-        upkeep::say(&said);
+        upkeep::report(&said)?;
     }
     Ok(())
 }

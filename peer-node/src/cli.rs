@@ -25,12 +25,9 @@ pub use swarm::SwarmOptions;
 pub use torrent::TorrentCommand;
 
 use crate::node::{Node, StartError};
-use crate::repl::{self, Ended, Verdict};
+use crate::repl::{self, Ended, OutputError, Verdict};
 use crate::state_dir::{StateDir, StateError};
 use crate::used_folders::UsedFolders;
-
-/// The status of a program whose output nobody reads any more, as if the signal for that had ended it.
-const UNHEARD: u8 = 141;
 
 /// The status if another node works on the folder: try again later.
 const IN_USE: u8 = 75;
@@ -84,13 +81,32 @@ impl Trouble {
 
 /// Runs the program and returns its status.
 pub fn main() -> ExitCode {
-    let options = Options::parse();
+    let options = match Options::try_parse() {
+        Ok(options) => options,
+        Err(usage) => return ExitCode::from(show_usage(&usage)),
+    };
     let code = run(options).unwrap_or_else(|trouble| {
         // Where there is nobody to tell, the status tells it.
         let _ = writeln!(io::stderr(), "peer-node: {trouble}");
         trouble.exit_code()
     });
     ExitCode::from(code)
+}
+
+/// Shows the help that was asked for, or what is wrong with the options, and returns the status.
+fn show_usage(usage: &clap::Error) -> u8 {
+    match usage.print().and_then(|()| io::stdout().flush()).map_err(OutputError::from) {
+        Ok(()) => u8::try_from(usage.exit_code()).unwrap_or(1),
+        Err(error) => unwritten(error),
+    }
+}
+
+/// Reports that the output cannot be written to whoever does not know, and returns the status.
+fn unwritten(error: OutputError) -> u8 {
+    if error != OutputError::Closed {
+        let _ = writeln!(io::stderr(), "peer-node: {error}");
+    }
+    error.exit_code()
 }
 
 fn run(options: Options) -> Result<u8, Trouble> {
@@ -153,11 +169,11 @@ async fn work(options: Options) -> Result<u8, Trouble> {
     Ok(if stopped { status(ended?) } else { FORCED })
 }
 
-const fn status(ended: Ended) -> u8 {
+fn status(ended: Ended) -> u8 {
     match ended {
         Ended::Over(Verdict::Success) => 0,
         Ended::Over(Verdict::Failed) => 1,
         Ended::Over(Verdict::Unfinished) => UNFINISHED,
-        Ended::Unheard => UNHEARD,
+        Ended::Unwritten(error) => unwritten(error),
     }
 }

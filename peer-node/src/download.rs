@@ -288,6 +288,11 @@ impl Downloads {
         self.inner.table.lock().running()
     }
 
+    /// Removes a download that is over from the list, and returns whether it was over.
+    pub fn clear(&self, id: DownloadId) -> bool {
+        self.inner.table.lock().clear(id)
+    }
+
     /// Says why the downloads of an earlier run do not go on, if they do not.
     pub fn trouble(&self) -> Option<&str> {
         self.inner.trouble.as_deref()

@@ -15,6 +15,7 @@ mod failure;
 mod greeting;
 mod input;
 pub(crate) mod look;
+mod natural;
 mod notices;
 mod numbers;
 pub(crate) mod output;
@@ -36,7 +37,8 @@ use std::time::Duration;
 
 pub(crate) use act::{done_lines, show_findings};
 pub use conversation::{Ended, Verdict};
-pub(crate) use progress::progress_line;
+pub use output::OutputError;
+pub(crate) use progress::{progress_line, progress_lines};
 
 use crate::cli::Signals;
 use crate::node::Node;
@@ -69,7 +71,10 @@ pub async fn run(
         session.warn_of_left_out();
         return Ok(Conversation::new(session, Input::script()?, signals, None).run().await);
     }
-    let Ok((told, hashes)) = greet(&mut session).await else { return Ok(Ended::Unheard) };
+    let (told, hashes) = match greet(&mut session).await {
+        Ok(told) => told,
+        Err(error) => return Ok(Ended::Unwritten(error)),
+    };
     let notices = Notices::new(node, told, hashes);
     let share_dir = node.share_dir().to_owned();
     let (input, printer) = Input::prompt(PromptConfig { history: node.state().history(), known, share_dir })?;

@@ -21,6 +21,9 @@ impl Digest {
         0xae, 0x41, 0xe4, 0x64, 0x9b, 0x93, 0x4c, 0xa4, 0x95, 0x99, 0x1b, 0x78, 0x52, 0xb8, 0x55,
     ]);
 
+    /// How many hexadecimal digits tell contents apart on a screen.
+    pub const SHORT: usize = 12;
+
     /// Takes 32 bytes for a digest.
     pub const fn from_bytes(bytes: [u8; 32]) -> Self {
         Self(bytes)
@@ -31,10 +34,10 @@ impl Digest {
         &self.0
     }
 
-    /// Returns the first 12 hexadecimal digits, enough to tell contents apart on a screen.
+    /// Returns the first [`Digest::SHORT`] hexadecimal digits.
     pub fn short(&self) -> String {
         let mut text = self.to_string();
-        text.truncate(12);
+        text.truncate(Self::SHORT);
         text
     }
 }

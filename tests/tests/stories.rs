@@ -50,6 +50,8 @@ mod lan_nodes;
 mod layering;
 #[path = "stories/limits.rs"]
 mod limits;
+#[path = "stories/listing.rs"]
+mod listing;
 #[path = "stories/long_lines.rs"]
 mod long_lines;
 #[path = "stories/names.rs"]
@@ -74,6 +76,8 @@ mod queue;
 mod resuming;
 #[path = "stories/round_trips.rs"]
 mod round_trips;
+#[path = "stories/script_output.rs"]
+mod script_output;
 #[path = "stories/scripts.rs"]
 mod scripts;
 #[path = "stories/searching.rs"]

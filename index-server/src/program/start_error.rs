@@ -48,7 +48,7 @@ impl StartError {
             Self::Access(AccessError::Unreadable { .. }) => 66,
             Self::CannotListen { .. } => 69,
             Self::System(_) => 71,
-            Self::Upkeep(UpkeepError::File { .. }) => 74,
+            Self::Upkeep(UpkeepError::File { .. } | UpkeepError::Output(_)) => 74,
             Self::Store(error) | Self::Upkeep(UpkeepError::Store(error)) => store_status(error),
         }
     }

@@ -21,6 +21,9 @@ pub(super) enum UpkeepError {
         /// What the system says.
         source: io::Error,
     },
+    /// The standard output.
+    #[error("cannot write to standard output: {0}")]
+    Output(io::Error),
     /// What is to be imported.
     #[error("{0}")]
     BadLines(String),
@@ -82,6 +85,19 @@ fn sound(dir: &Path, lists: &[StoredList]) -> Result<Catalog, StoreError> {
 
 fn is_standard(file: &Path) -> bool {
     file.as_os_str() == "-"
+}
+
+/// Writes the result of a task to the standard output. A reader that has closed it knows.
+pub(super) fn report(text: &str) -> Result<(), UpkeepError> {
+    written(writeln!(io::stdout(), "{text}"))
+}
+
+/// Returns whether something reached the standard output, or nobody wanted it.
+pub(super) fn written(written: io::Result<()>) -> Result<(), UpkeepError> {
+    match written.and_then(|()| io::stdout().flush()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(UpkeepError::Output(error)),
+        _ => Ok(()),
+    }
 }
 
 /// Says something on the standard output; whoever started this may have closed its end already.

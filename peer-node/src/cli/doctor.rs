@@ -8,7 +8,7 @@ use std::time::Duration;
 use clap::{Args, Parser};
 
 use super::options::index_address;
-use super::{Options, Signals, Trouble, UNHEARD};
+use super::{Options, Signals, Trouble};
 use crate::doctor::{Verdict, examine};
 use crate::index_client::IndexStatus;
 use crate::index_client::Reachability;
@@ -73,8 +73,8 @@ pub(super) async fn run(doctor: DoctorOptions) -> Result<u8, Trouble> {
     node.stop().await;
     let Some(findings) = findings else { return Ok(super::FORCED) };
     let audience = if io::stdout().is_terminal() { Audience::Person } else { Audience::Script };
-    if show_findings(&mut Output::standard(audience), &findings).is_err() {
-        return Ok(UNHEARD);
+    if let Err(error) = show_findings(&mut Output::standard(audience), &findings) {
+        return Ok(super::unwritten(error));
     }
     Ok(u8::from(findings.iter().any(|finding| finding.verdict == Verdict::Ill)))
 }

@@ -20,12 +20,12 @@ pub use options::{LanCommand, LanOptions};
 
 use neighbour_options::fresh_cookie;
 
-use super::{FORCED, Signals, Stop, UNHEARD};
+use super::{FORCED, Signals, Stop};
 use crate::lan::{
     Bell, ChunkFolder, DownloadError, Downloaded, FolderError, News, Settings, announce, announcing_socket,
     chunk_listener, discover, download, hearing_socket, upload,
 };
-use crate::repl::output::{Audience, Output, OutputClosed};
+use crate::repl::output::{Audience, Output, OutputError};
 use prompt::{Prompt, Said};
 
 /// News that wait to be shown: as many as one datagram may bring.
@@ -50,7 +50,7 @@ pub(super) enum LanTrouble {
     System(#[from] io::Error),
     /// Nobody reads what is said.
     #[error(transparent)]
-    Unheard(#[from] OutputClosed),
+    Unheard(#[from] OutputError),
 }
 
 /// Carries a command out and returns the program's status. Blocks.
@@ -64,7 +64,7 @@ pub(super) fn run(options: &LanOptions) -> Result<u8, LanTrouble> {
     runtime.shutdown_background();
     match ended {
         // Whoever has closed the output knows.
-        Err(LanTrouble::Unheard(_)) => Ok(UNHEARD),
+        Err(LanTrouble::Unheard(error @ OutputError::Closed)) => Ok(error.exit_code()),
         ended => ended,
     }
 }
@@ -175,7 +175,7 @@ fn listen_error(place: (std::net::IpAddr, u16), option: &'static str, source: io
     LanTrouble::Listen { address: place.into(), option, source }
 }
 
-fn show(output: &mut Output, news: &News) -> Result<(), OutputClosed> {
+fn show(output: &mut Output, news: &News) -> Result<(), OutputError> {
     let text = news.to_string();
     if news.is_warning() {
         output.warning(display_safe(&text));
@@ -256,7 +256,7 @@ async fn fetch(
 }
 
 /// Says what is here, and how far it is to be trusted.
-fn tell(downloaded: &Downloaded, output: &mut Output) -> Result<(), OutputClosed> {
+fn tell(downloaded: &Downloaded, output: &mut Output) -> Result<(), OutputError> {
     let Downloaded { path, size, digest, is_verified } = downloaded;
     let path = path.to_string_lossy();
     output.lines([

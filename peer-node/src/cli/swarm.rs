@@ -10,9 +10,8 @@ use std::path::PathBuf;
 use clap::{ArgAction, Args, ValueEnum};
 use protocol::configured::{Framing, PeerId};
 
-use super::UNHEARD;
 use crate::configured::{PeerError, Plan, PlanError};
-use crate::repl::output::{Audience, Output, OutputClosed};
+use crate::repl::output::{Audience, Output, OutputError};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -93,14 +92,14 @@ pub(super) enum SwarmTrouble {
     System(#[from] io::Error),
     /// Nobody reads what is said.
     #[error(transparent)]
-    Unheard(#[from] OutputClosed),
+    Unheard(#[from] OutputError),
 }
 
 impl SwarmTrouble {
     /// Returns the status with which the program ends.
     pub(super) const fn exit_code(&self) -> u8 {
         match self {
-            Self::Unheard(_) => UNHEARD,
+            Self::Unheard(error) => error.exit_code(),
             Self::Plan(_) => 2,
             Self::Peer(_) | Self::NobodyHere(_) | Self::System(_) => 1,
         }

@@ -15,8 +15,7 @@ use std::net::SocketAddr;
 
 use clap::Subcommand;
 
-use super::UNHEARD;
-use crate::repl::output::{Audience, Output, OutputClosed};
+use crate::repl::output::{Audience, Output, OutputError};
 use crate::torrent::dot_torrent::DotTorrentError;
 use crate::torrent::files::FilesError;
 use crate::torrent::make::MakeError;
@@ -74,14 +73,14 @@ pub(super) enum TorrentTrouble {
     System(io::Error),
     /// Nobody reads what is said.
     #[error(transparent)]
-    Unheard(#[from] OutputClosed),
+    Unheard(#[from] OutputError),
 }
 
 impl TorrentTrouble {
     /// Returns the status with which the program ends.
     pub(super) const fn exit_code(&self) -> u8 {
         match self {
-            Self::Unheard(_) => UNHEARD,
+            Self::Unheard(error) => error.exit_code(),
             Self::Selection(_) => 2,
             Self::DotTorrent(_)
             | Self::Make(_)
@@ -107,7 +106,7 @@ pub(super) fn run(command: &TorrentCommand) -> Result<u8, TorrentTrouble> {
     output.clear_live();
     match ended {
         // Whoever has closed the output knows.
-        Err(TorrentTrouble::Unheard(_)) => Ok(UNHEARD),
+        Err(TorrentTrouble::Unheard(error @ OutputError::Closed)) => Ok(error.exit_code()),
         ended => ended,
     }
 }

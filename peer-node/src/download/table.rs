@@ -82,6 +82,15 @@ impl Table {
         self.entries.values().filter(|entry| !entry.is_over()).count()
     }
 
+    /// Forgets a download if it is over, and returns whether it was.
+    pub(super) fn clear(&mut self, id: DownloadId) -> bool {
+        let is_over = self.entries.get(&id).is_some_and(Entry::is_over);
+        if is_over {
+            self.forget(id);
+        }
+        is_over
+    }
+
     /// Forgets a download.
     pub(super) fn forget(&mut self, id: DownloadId) {
         let names = self.entries.remove(&id).map(|entry| entry.names).unwrap_or_default();

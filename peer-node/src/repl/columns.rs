@@ -23,6 +23,41 @@ pub(crate) fn fit(text: &str, most: usize) -> String {
     cut
 }
 
+/// Cuts a path to at most so many columns: folders in front go first, and the file name last.
+pub(crate) fn fit_path(path: &str, most: usize) -> String {
+    if columns(path) <= most {
+        return path.to_owned();
+    }
+    let mut rest = path;
+    while let Some(below) = below_folder(rest) {
+        rest = below;
+        if columns(rest) + columns(ELLIPSIS) <= most {
+            return format!("{ELLIPSIS}{rest}");
+        }
+    }
+    fit(rest, most)
+}
+
+/// Returns how many columns a path takes at least if its last component is not cut.
+pub(crate) fn least_of_path(path: &str) -> usize {
+    let mut rest = path;
+    while let Some(below) = below_folder(rest) {
+        rest = below;
+    }
+    if rest.len() == path.len() {
+        columns(path)
+    } else {
+        columns(path).min(columns(rest) + columns(ELLIPSIS))
+    }
+}
+
+/// Stands for folders that are left out.
+const ELLIPSIS: &str = "…/";
+
+fn below_folder(path: &str) -> Option<&str> {
+    path.split_once('/').map(|(_, below)| below).filter(|below| !below.is_empty())
+}
+
 /// Cuts a text to exactly so many columns: cut, or filled with spaces on the right.
 pub(crate) fn pad(text: &str, width: usize) -> String {
     let mut padded = fit(text, width);
@@ -82,6 +117,21 @@ mod tests {
     }
 
     #[test]
+    fn paths_lose_their_folders_first() {
+        let path = "music/live/2024/track 10.flac";
+        assert_eq!(fit_path(path, 29), path);
+        assert_eq!(fit_path(path, 28), "…/live/2024/track 10.flac");
+        assert_eq!(fit_path(path, 20), "…/2024/track 10.flac");
+        assert_eq!(fit_path(path, 15), "…/track 10.flac");
+        assert_eq!(
+            (fit_path(path, 13).as_str(), fit_path(path, 12).as_str()),
+            ("track 10.flac", "track 10…lac")
+        );
+        assert_eq!(fit_path("music/live/", 8), "…/live/");
+        assert_eq!((least_of_path(path), least_of_path("a/b"), least_of_path("live/")), (15, 3, 5));
+    }
+
+    #[test]
     fn wide_letters_count_twice() {
         assert_eq!(columns("日本語"), 6);
         assert_eq!(fit("日本語日本語", 7), "日本…語");
@@ -99,6 +149,8 @@ mod tests {
         fn what_is_cut_fits(text in any::<String>(), emoji in "[a-z❤👩🚀日é\u{fe0f}\u{200d}\u{301}]{0,30}", most in 0_usize..40) {
             for text in [text, emoji] {
                 prop_assert!(columns(&fit(&text, most)) <= most);
+                prop_assert!(columns(&fit_path(&text, most)) <= most);
+                prop_assert!(least_of_path(&text) <= columns(&text));
                 prop_assert_eq!(columns(&pad(&text, most)), most);
                 prop_assert_eq!(columns(&pad_left(&text, most)), most);
             }

@@ -33,11 +33,13 @@ pub(crate) enum Command {
     /// Who has a file.
     Sources(Item),
     /// What a peer shares.
-    Browse(String),
+    Browse(Browse),
     /// Fetch files.
     Download(Order),
     /// What comes in and goes out.
     Transfers,
+    /// Remove downloads that are over from the list: these, or all.
+    ClearTransfers(Chosen),
     /// Let downloads rest.
     Pause(Chosen),
     /// Let them go on.
@@ -45,9 +47,9 @@ pub(crate) enum Command {
     /// Begin those that failed again.
     Retry(Chosen),
     /// Say which come first.
-    Priority(Vec<Numbers>, Priority),
+    Priority(Vec<Which>, Priority),
     /// Stop downloads.
-    Cancel(Vec<Numbers>),
+    Cancel(Vec<Which>),
     /// Show or change how fast bytes pass; no number is no limit.
     Limit(Option<(Direction, Option<NonZeroU64>)>),
     /// Take part in torrents, or make them.
@@ -120,8 +122,28 @@ pub(crate) enum Direction {
 pub(crate) enum Chosen {
     /// All to which the command applies.
     All,
-    /// These, by their numbers.
-    Numbers(Vec<Numbers>),
+    /// These.
+    These(Vec<Which>),
+}
+
+/// How a person names downloads.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Which {
+    /// By their numbers.
+    Numbers(Numbers),
+    /// By the first digits of the digest or infohash, in lower case.
+    Digits(String),
+}
+
+/// Which files of a peer to list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Browse {
+    /// The peer as it was typed.
+    pub(crate) peer: String,
+    /// The folder, without the `/` at its end, and empty if it is the whole share; none if none was typed.
+    pub(crate) folder: Option<String>,
+    /// Whether everything below it is listed, not only what lies directly in it.
+    pub(crate) all: bool,
 }
 
 /// What a person names a content by.
@@ -131,6 +153,8 @@ pub(crate) enum Item {
     Hits(Numbers),
     /// The content itself.
     Digest(Digest),
+    /// The first digits of a content's digest; if no content has it, a file's name.
+    Prefix(String),
     /// Everything below a folder of a peer; the name is without the `/` at its end.
     Folder(String),
     /// A file's name.

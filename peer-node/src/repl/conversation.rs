@@ -7,7 +7,7 @@ use super::command::{Command, parse};
 use super::failure::Failure;
 use super::input::{Heard, Input, Printer};
 use super::notices::{Notice, Notices};
-use super::output::OutputClosed;
+use super::output::OutputError;
 use super::readiness::Readiness;
 use super::session::Session;
 use crate::cli::{Signals, Stop};
@@ -30,8 +30,8 @@ pub enum Verdict {
 pub enum Ended {
     /// There were no more commands, or a signal came.
     Over(Verdict),
-    /// Nobody reads the output any more.
-    Unheard,
+    /// The output cannot be written any more.
+    Unwritten(OutputError),
 }
 
 /// Whether the sitting goes on.
@@ -84,7 +84,7 @@ impl<'a> Conversation<'a> {
             // What a person mistyped is no failure of the program, and a terminal that is gone is their farewell.
             _ if self.is_for_person() => Ended::Over(Verdict::Success),
             Ok(_) => Ended::Over(self.verdict),
-            Err(OutputClosed) => Ended::Unheard,
+            Err(error) => Ended::Unwritten(error),
         }
     }
 
@@ -98,7 +98,7 @@ impl<'a> Conversation<'a> {
         self.session.output.is_for_person()
     }
 
-    async fn step(&mut self) -> Result<Next, OutputClosed> {
+    async fn step(&mut self) -> Result<Next, OutputError> {
         let Some(heard) = self.listen().await? else { return Ok(Next::End) };
         let was_interrupted = std::mem::take(&mut self.was_interrupted);
         match heard {
@@ -119,7 +119,7 @@ impl<'a> Conversation<'a> {
         }
     }
 
-    async fn lines(&mut self, text: &str) -> Result<Next, OutputClosed> {
+    async fn lines(&mut self, text: &str) -> Result<Next, OutputError> {
         for line in text.lines() {
             if self.line(line).await? == Next::End {
                 return Ok(Next::End);
@@ -129,7 +129,7 @@ impl<'a> Conversation<'a> {
     }
 
     /// Waits for a command, and shows meanwhile what happens by itself; nothing if a signal ends the sitting.
-    async fn listen(&mut self) -> Result<Option<Heard>, OutputClosed> {
+    async fn listen(&mut self) -> Result<Option<Heard>, OutputError> {
         loop {
             let Self { input, signals, printer, session, .. } = self;
             let notice = async {
@@ -150,7 +150,7 @@ impl<'a> Conversation<'a> {
         }
     }
 
-    async fn line(&mut self, line: &str) -> Result<Next, OutputClosed> {
+    async fn line(&mut self, line: &str) -> Result<Next, OutputError> {
         let command = match parse(line) {
             Ok(None) => return Ok(Next::GoOn),
             Ok(Some(Command::Quit)) => return self.leave().await,
@@ -200,11 +200,11 @@ impl<'a> Conversation<'a> {
         }
     }
 
-    fn judge(&mut self, done: Result<Next, Failure>) -> Result<Next, OutputClosed> {
+    fn judge(&mut self, done: Result<Next, Failure>) -> Result<Next, OutputError> {
         done.or_else(|failure| self.failed(&failure))
     }
 
-    fn failed(&mut self, failure: &Failure) -> Result<Next, OutputClosed> {
+    fn failed(&mut self, failure: &Failure) -> Result<Next, OutputError> {
         match failure {
             Failure::Closed(closed) => return Err(*closed),
             Failure::Unfinished => {
@@ -218,7 +218,7 @@ impl<'a> Conversation<'a> {
         Ok(Next::GoOn)
     }
 
-    fn show(&mut self, notice: &Notice) -> Result<(), OutputClosed> {
+    fn show(&mut self, notice: &Notice) -> Result<(), OutputError> {
         let text = self.session.output.look().paint(notice.style, &notice.text);
         let printed = self.printer.as_ref().is_some_and(|(printer, _)| printer.print(&text));
         if printed { Ok(()) } else { self.session.output.line(text) }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use protocol::escape::{display_safe, excerpt};
 
 use super::command::ParseError;
-use super::output::OutputClosed;
+use super::output::OutputError;
 use super::peers::NoPeer;
 use super::shown::NotListed;
 use crate::download::TorrentError;
@@ -18,7 +18,7 @@ use crate::torrent::offers::OfferError;
 pub(crate) enum Failure {
     /// Nobody reads the output any more.
     #[error(transparent)]
-    Closed(#[from] OutputClosed),
+    Closed(#[from] OutputError),
     /// It is no command.
     #[error(transparent)]
     Parse(#[from] ParseError),
@@ -54,6 +54,20 @@ pub(crate) enum Failure {
         /// How many contents have it.
         count: usize,
     },
+    /// The digits are the beginning of several digests.
+    #[error("{} contents have a digest that begins with {digits}; write more of it:{}", candidates.len(), listed(candidates))]
+    SeveralDigests {
+        /// What was typed.
+        digits: String,
+        /// Each digest with a name, display-safe.
+        candidates: Vec<String>,
+    },
+    /// A number stands for a folder where a file is needed.
+    #[error("{path} is a folder; name one of its files")]
+    Folder {
+        /// The folder with a `/` at its end, display-safe.
+        path: String,
+    },
     /// It is too much for one command.
     #[error("{what} has more than {limit} files; take its sub-folders one by one")]
     TooMany {
@@ -73,6 +87,18 @@ pub(crate) enum Failure {
     NoDownload {
         /// The number that was asked for.
         number: u32,
+    },
+    /// The download is not over.
+    #[error("download {number} is not finished; cancel it first")]
+    NotOver {
+        /// The number that was asked for.
+        number: u32,
+    },
+    /// No download has a digest like that.
+    #[error("there is no download whose digest begins with {digits}; see transfers")]
+    NoDownloadOf {
+        /// What was typed.
+        digits: String,
     },
     /// A `.torrent` cannot be used.
     #[error(transparent)]
@@ -104,7 +130,7 @@ pub(crate) enum Failure {
     #[error("unfinished, will resume")]
     Unfinished,
     /// What went wrong was told when it happened.
-    #[error("not everything went well")]
+    #[error("one or more operations failed")]
     Told,
 }
 
@@ -115,6 +141,17 @@ impl From<LibraryError> for Failure {
             error => Self::Library(error),
         }
     }
+}
+
+/// The most candidates that an error lists.
+const MAX_CANDIDATES: usize = 10;
+
+/// Lists candidates, one below the other.
+pub(crate) fn listed(candidates: &[String]) -> String {
+    let shown = candidates.iter().take(MAX_CANDIDATES).flat_map(|line| ["\n  ", line]);
+    let more = candidates.len().saturating_sub(MAX_CANDIDATES);
+    let more = if more > 0 { format!("\n  and {more} more") } else { String::new() };
+    shown.chain([more.as_str()]).collect()
 }
 
 impl Failure {

@@ -9,7 +9,7 @@ use protocol::units::Size;
 use super::act::{hashing_text, left_out_text};
 use super::look::Style;
 use super::notices::Told;
-use super::output::OutputClosed;
+use super::output::OutputError;
 use super::reach_text::unreachable_because;
 use super::session::{Session, count, show_path};
 use crate::index_client::{IndexStatus, Reachability};
@@ -19,7 +19,7 @@ use crate::transfers::{DownloadState, DownloadView};
 const PATIENCE: Duration = Duration::from_millis(700);
 
 /// Shows who and where this node is, and returns what was told of the index and whether hashing goes on.
-pub(crate) async fn greet(session: &mut Session) -> Result<(Told, bool), OutputClosed> {
+pub(crate) async fn greet(session: &mut Session) -> Result<(Told, bool), OutputError> {
     let mut index = session.node.index().status();
     let library = session.node.library().clone();
     let known = async {

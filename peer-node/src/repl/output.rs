@@ -20,10 +20,36 @@ pub(crate) enum Audience {
     Script,
 }
 
-/// Nobody reads what the program says any more.
+/// Why nothing more can be written to stdout.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the output is closed")]
-pub(crate) struct OutputClosed;
+pub enum OutputError {
+    /// The reader has closed it, and knows.
+    #[error("the output is closed")]
+    Closed,
+    /// It cannot be written: the disk is full, say.
+    #[error("cannot write to standard output: {0}")]
+    Unwritable(io::ErrorKind),
+}
+
+impl OutputError {
+    /// Returns the status with which the program ends.
+    pub(crate) const fn exit_code(self) -> u8 {
+        match self {
+            // As if the signal for that had ended the program.
+            Self::Closed => 141,
+            Self::Unwritable(_) => 1,
+        }
+    }
+}
+
+impl From<io::Error> for OutputError {
+    fn from(error: io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::BrokenPipe => Self::Closed,
+            other => Self::Unwritable(other),
+        }
+    }
+}
 
 /// Results on stdout, errors on stderr, and live lines that are drawn anew on whichever of them is a terminal.
 pub(crate) struct Output {
@@ -82,15 +108,12 @@ impl Output {
     }
 
     /// Writes a line of results.
-    pub(crate) fn line(&mut self, text: impl Display) -> Result<(), OutputClosed> {
+    pub(crate) fn line(&mut self, text: impl Display) -> Result<(), OutputError> {
         self.lines([text])
     }
 
     /// Writes lines of results in one go.
-    pub(crate) fn lines(
-        &mut self,
-        lines: impl IntoIterator<Item = impl Display>,
-    ) -> Result<(), OutputClosed> {
+    pub(crate) fn lines(&mut self, lines: impl IntoIterator<Item = impl Display>) -> Result<(), OutputError> {
         self.clear_live();
         let write = || {
             for line in lines {
@@ -98,7 +121,20 @@ impl Output {
             }
             self.stdout.flush()
         };
-        write().map_err(|_: io::Error| OutputClosed)
+        write().map_err(OutputError::from)
+    }
+
+    /// Writes what is worth knowing beside the results: below them for a person, and to stderr for a script, whose stdout
+    /// holds nothing but results.
+    pub(crate) fn remark(&mut self, text: impl Display) -> Result<(), OutputError> {
+        match self.audience {
+            Audience::Person => self.line(self.look.paint(Style::Faint, &text.to_string())),
+            Audience::Script => {
+                self.clear_live();
+                let _ = writeln!(self.stderr, "{text}");
+                Ok(())
+            }
+        }
     }
 
     /// Writes an error; that nobody reads those is no reason to stop.
@@ -177,11 +213,11 @@ impl Output {
 mod tests {
     use super::*;
 
-    struct Broken;
+    struct Broken(io::ErrorKind);
 
     impl Write for Broken {
         fn write(&mut self, _: &[u8]) -> io::Result<usize> {
-            Err(io::ErrorKind::BrokenPipe.into())
+            Err(self.0.into())
         }
 
         fn flush(&mut self) -> io::Result<()> {
@@ -190,11 +226,21 @@ mod tests {
     }
 
     #[test]
-    fn a_closed_output_is_told_and_a_closed_stderr_is_not() {
+    fn a_closed_stdout_is_reported_and_a_closed_stderr_is_not() {
         let mut output = Output::standard(Audience::Script);
-        output.stdout = Box::new(Broken);
-        output.stderr = Box::new(Broken);
-        output.error("nobody hears this");
-        assert_eq!(output.line("nor this"), Err(OutputClosed));
+        output.stdout = Box::new(Broken(io::ErrorKind::BrokenPipe));
+        output.stderr = Box::new(Broken(io::ErrorKind::BrokenPipe));
+        output.error("nobody reads this");
+        assert_eq!(output.remark("nor this"), Ok(()));
+        assert_eq!(output.line("nor this"), Err(OutputError::Closed));
+    }
+
+    #[test]
+    fn a_full_disk_is_a_failure_of_the_program() {
+        let mut output = Output::standard(Audience::Script);
+        output.stdout = Box::new(Broken(io::ErrorKind::StorageFull));
+        let error = output.line("text").unwrap_err();
+        assert_eq!((error.exit_code(), OutputError::Closed.exit_code()), (1, 141));
+        assert_eq!(error.to_string(), "cannot write to standard output: no storage space");
     }
 }

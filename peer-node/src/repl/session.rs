@@ -11,7 +11,7 @@ use super::failure::Failure;
 use super::input::Known;
 use super::output::Output;
 use super::peers::Peers;
-use super::shown::Shown;
+use super::shown::{Row, Shown};
 use crate::node::Node;
 use crate::transfers::DownloadId;
 
@@ -47,7 +47,7 @@ impl Session {
 
     /// Tells Tab what has been on the screen.
     pub(crate) fn tell_known(&self) {
-        let hits = self.shown.hits().iter().map(|hit| hit.path.clone()).take(1000).collect();
+        let hits = self.shown.rows().iter().map(Row::path).take(1000).collect();
         let peers = self.peers.addresses().map(|address| address.to_string()).collect();
         let views = self.node.downloads().views();
         let running = views.into_iter().filter(|view| !view.state.is_settled() || view.state.is_failed());

@@ -1,4 +1,4 @@
-//! The numbered list that was shown last: hits of a search, or files of a peer.
+//! The numbered list that was shown last: hits of a search, or files and folders of a peer.
 
 use protocol::digest::Digest;
 use protocol::index::{FileRecord, Hit, SearchCursor};
@@ -6,10 +6,10 @@ use protocol::node_id::NodeId;
 
 use super::numbers::Numbers;
 
-/// The most hits that are remembered; with all their pages, more than anybody looks through.
+/// The most rows that are remembered; with all their pages, more than anybody looks through.
 const MAX_SHOWN: usize = 200_000;
 
-/// One numbered line.
+/// A content under a name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Listed {
     /// The content.
@@ -20,23 +20,64 @@ pub(crate) struct Listed {
     pub(crate) path: String,
 }
 
+/// One numbered row.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Row {
+    /// A file.
+    File(Listed),
+    /// A folder of a peer.
+    Folder {
+        /// The peer.
+        peer: NodeId,
+        /// The folder's path as it came from the network, without a `/` at its end.
+        path: String,
+    },
+}
+
 /// How the list goes on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Next {
-    /// With the next page of a search.
-    Search {
+    /// With more hits of a search.
+    Hits {
         /// The search.
         query: String,
-        /// Where it stopped.
-        after: SearchCursor,
+        /// Hits that the index has told already, in order.
+        rest: Vec<Hit>,
+        /// Where it stopped, if there are more behind them.
+        after: Option<SearchCursor>,
     },
-    /// With the next page of a peer's files.
-    Browse {
+    /// With more files of a peer.
+    Files {
         /// The peer.
         peer: NodeId,
-        /// Where it stopped.
+        /// The folder below which they lie.
+        folder: Option<String>,
+        /// The last path that was shown.
         after: String,
     },
+    /// With more of what lies in one folder of a peer.
+    Entries {
+        /// The peer.
+        peer: NodeId,
+        /// The entries, in order.
+        rest: Vec<Entry>,
+    },
+}
+
+/// What lies directly in a folder of a peer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Entry {
+    /// A folder.
+    Folder {
+        /// Its path.
+        path: String,
+        /// How many files lie below it.
+        files: u64,
+        /// How many bytes they have.
+        bytes: u64,
+    },
+    /// A file.
+    File(FileRecord),
 }
 
 /// A number that is not in the list.
@@ -58,7 +99,7 @@ pub(crate) enum NotListed {
 /// The last list, as far as it was shown.
 #[derive(Debug, Default)]
 pub(crate) struct Shown {
-    hits: Vec<Listed>,
+    rows: Vec<Row>,
     next: Option<Next>,
 }
 
@@ -68,12 +109,12 @@ impl Shown {
         *self = Self::default();
     }
 
-    /// Puts a page behind what is there, and returns the number of its first line.
-    pub(crate) fn extend(&mut self, page: Vec<Listed>, next: Option<Next>) -> usize {
-        let first = self.hits.len() + 1;
-        let room = MAX_SHOWN.saturating_sub(self.hits.len());
+    /// Puts a page behind what is there, and returns the number of its first row.
+    pub(crate) fn extend(&mut self, page: Vec<Row>, next: Option<Next>) -> usize {
+        let first = self.rows.len() + 1;
+        let room = MAX_SHOWN.saturating_sub(self.rows.len());
         self.next = next.filter(|_| page.len() <= room);
-        self.hits.extend(page.into_iter().take(room));
+        self.rows.extend(page.into_iter().take(room));
         first
     }
 
@@ -82,19 +123,27 @@ impl Shown {
         self.next.as_ref()
     }
 
-    /// Returns all lines, in the order of their numbers from 1.
-    pub(crate) fn hits(&self) -> &[Listed] {
-        &self.hits
+    /// Returns all rows, in the order of their numbers from 1.
+    pub(crate) fn rows(&self) -> &[Row] {
+        &self.rows
     }
 
-    /// Returns the lines that numbers stand for.
-    pub(crate) fn pick(&self, numbers: &Numbers) -> Result<Vec<&Listed>, NotListed> {
-        if self.hits.is_empty() {
+    /// Returns the files among the rows.
+    pub(crate) fn files(&self) -> impl Iterator<Item = &Listed> {
+        self.rows.iter().filter_map(|row| match row {
+            Row::File(listed) => Some(listed),
+            Row::Folder { .. } => None,
+        })
+    }
+
+    /// Returns the rows that numbers stand for.
+    pub(crate) fn pick(&self, numbers: &Numbers) -> Result<Vec<&Row>, NotListed> {
+        if self.rows.is_empty() {
             return Err(NotListed::NoList);
         }
-        let last = u32::try_from(self.hits.len()).unwrap_or(u32::MAX);
+        let last = u32::try_from(self.rows.len()).unwrap_or(u32::MAX);
         let picked = numbers.up_to(last).map_err(|number| NotListed::Beyond { number, last })?;
-        Ok(picked.filter_map(|number| self.hits.get((number as usize).checked_sub(1)?)).collect())
+        Ok(picked.filter_map(|number| self.rows.get((number as usize).checked_sub(1)?)).collect())
     }
 }
 
@@ -118,6 +167,26 @@ impl Listed {
     }
 }
 
+impl Row {
+    /// Returns the path; a folder's ends in `/`.
+    pub(crate) fn path(&self) -> String {
+        match self {
+            Self::File(listed) => listed.path.clone(),
+            Self::Folder { path, .. } => format!("{path}/"),
+        }
+    }
+}
+
+impl Entry {
+    /// Returns the numbered row of an entry of a peer.
+    pub(crate) fn row(&self, peer: NodeId) -> Row {
+        match self {
+            Self::Folder { path, .. } => Row::Folder { peer, path: path.clone() },
+            Self::File(file) => Row::File(Listed::from(file)),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -126,19 +195,24 @@ mod tests {
         Listed { digest: Digest::OF_NOTHING, size: None, path: path.into() }
     }
 
+    fn file(path: &str) -> Row {
+        Row::File(listed(path))
+    }
+
     fn pick(shown: &Shown, word: &str) -> Result<Vec<String>, NotListed> {
         let numbers = Numbers::parse(word).unwrap().unwrap();
-        Ok(shown.pick(&numbers)?.into_iter().map(|hit| hit.path.clone()).collect())
+        Ok(shown.pick(&numbers)?.into_iter().map(Row::path).collect())
     }
 
     #[test]
     fn numbers_go_on_counting_over_pages() {
         let mut shown = Shown::default();
         assert_eq!(pick(&shown, "1"), Err(NotListed::NoList));
-        let next = Next::Browse { peer: NodeId::from_bytes([1; 32]), after: "b".into() };
-        assert_eq!(shown.extend(vec![listed("a"), listed("b")], Some(next)), 1);
-        assert_eq!(shown.extend(vec![listed("c")], None), 3);
-        assert_eq!(pick(&shown, "3,1-2").unwrap(), ["c", "a", "b"]);
+        let peer = NodeId::from_bytes([1; 32]);
+        let next = Next::Files { peer, folder: None, after: "b".into() };
+        assert_eq!(shown.extend(vec![file("a"), file("b")], Some(next)), 1);
+        assert_eq!(shown.extend(vec![Row::Folder { peer, path: "c".into() }], None), 3);
+        assert_eq!(pick(&shown, "3,1-2").unwrap(), ["c/", "a", "b"]);
         assert_eq!(pick(&shown, "2-4"), Err(NotListed::Beyond { number: 4, last: 3 }));
         assert!(shown.next().is_none());
         shown.begin();

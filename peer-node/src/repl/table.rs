@@ -1,13 +1,15 @@
 //! Tables that are as wide as the terminal allows.
 
-use super::columns::{columns, fit, pad, pad_left};
+use super::columns::{columns, fit, fit_path, least_of_path, pad, pad_left};
 use super::look::{Look, Style};
 
 /// What stands between two columns.
 const GAP: &str = "  ";
 
-/// The fewest columns of the terminal that the flexible column is cut to before others are left out.
-const LEAST: usize = 12;
+/// Columns of this rank and above are left out before the column of paths is cut at all, the others only where a name of at
+/// most so many columns of the terminal would be cut.
+const FIRST_TO_GO: u8 = 3;
+const NAME: usize = 40;
 
 /// One column of a table.
 #[derive(Debug, Clone, Copy)]
@@ -29,8 +31,8 @@ pub(crate) enum Side {
     Left,
     /// Figures.
     Right,
-    /// Words that may be cut to make room; one column of a table at most.
-    Flexible,
+    /// Names or paths that may be cut to make room, folders first; one column of a table at most.
+    Path,
 }
 
 impl Column {
@@ -44,9 +46,13 @@ impl Column {
         Self { head, style, side: Side::Right, rank }
     }
 
-    /// Makes the column that gives way.
-    pub(crate) const fn flexible(head: &'static str) -> Self {
-        Self { head, style: Style::Plain, side: Side::Flexible, rank: 0 }
+    /// Makes the column of names or paths, which gives way.
+    pub(crate) const fn path(head: &'static str) -> Self {
+        Self { head, style: Style::Plain, side: Side::Path, rank: 0 }
+    }
+
+    fn gives_way(&self) -> bool {
+        self.side == Side::Path
     }
 }
 
@@ -57,7 +63,7 @@ pub(crate) fn lay_out<const N: usize>(
     width: usize,
     look: Look,
 ) -> Vec<String> {
-    let kept = choose(&natural_widths(table, rows), table, width);
+    let kept = choose(&natural_widths(table, rows), least_of_names(table, rows), table, width);
     let has_heads = table.iter().any(|column| !column.head.is_empty());
     let head = has_heads.then(|| table.map(|column| column.head.to_owned()));
     let heading = head.iter().map(|cells| line(table, cells, &kept, look, true));
@@ -74,26 +80,42 @@ fn natural_widths<const N: usize>(table: &[Column; N], rows: &[[String; N]]) -> 
     widths
 }
 
+/// Returns how many columns of the terminal the column that gives way needs to keep all names.
+fn least_of_names<const N: usize>(table: &[Column; N], rows: &[[String; N]]) -> usize {
+    let cells = |row: &[String; N]| {
+        let cells = table.iter().zip(row).filter(|(column, _)| column.gives_way());
+        cells.map(|(_, cell)| least_of_path(cell).min(NAME)).max().unwrap_or(0)
+    };
+    let heads = table.iter().filter(|column| column.gives_way()).map(|column| columns(column.head));
+    rows.iter().map(cells).chain(heads).max().unwrap_or(0)
+}
+
 /// Chooses the columns that stay, and their widths.
-fn choose<const N: usize>(natural: &[usize; N], table: &[Column; N], width: usize) -> Vec<(usize, usize)> {
+fn choose<const N: usize>(
+    natural: &[usize; N],
+    least: usize,
+    table: &[Column; N],
+    width: usize,
+) -> Vec<(usize, usize)> {
     // A column with nothing in it is none.
     let mut kept: Vec<(usize, usize)> =
         natural.iter().copied().enumerate().filter(|(_, width)| *width > 0).collect();
     let rank = |at: usize| table.get(at).map_or(0, |column| column.rank);
-    let is_flexible = |at: usize| table.get(at).is_some_and(|column| column.side == Side::Flexible);
+    let gives_way = |at: usize| table.get(at).is_some_and(Column::gives_way);
+    let needed = |at: usize, wanted: usize| if rank(at) >= FIRST_TO_GO { wanted } else { wanted.min(least) };
     loop {
-        let others: usize = kept.iter().filter(|(at, _)| !is_flexible(*at)).map(|(_, width)| width).sum();
+        let others: usize = kept.iter().filter(|(at, _)| !gives_way(*at)).map(|(_, width)| width).sum();
         let gaps = kept.len().saturating_sub(1) * GAP.len();
         let room = width.saturating_sub(others + gaps);
-        let wanted = kept.iter().find(|(at, _)| is_flexible(*at)).map_or(0, |(_, width)| *width);
+        let wanted = kept.iter().find(|(at, _)| gives_way(*at)).map_or(0, |(_, width)| *width);
         let dearest = kept.iter().map(|(at, _)| *at).filter(|at| rank(*at) > 0).max_by_key(|at| rank(*at));
         match dearest {
-            Some(at) if room < wanted.min(LEAST) || others + gaps > width => {
+            Some(at) if room < needed(at, wanted) || others + gaps > width => {
                 kept.retain(|(kept, _)| *kept != at);
             }
             _ => {
                 for (at, width) in &mut kept {
-                    if is_flexible(*at) {
+                    if gives_way(*at) {
                         *width = (*width).min(room.max(1));
                     }
                 }
@@ -117,8 +139,10 @@ fn line<const N: usize>(
         let text = match column.side {
             Side::Right => pad_left(cell, width),
             // No blanks at the end of a line.
-            Side::Left | Side::Flexible if last == Some(at) => fit(cell, width),
-            Side::Left | Side::Flexible => pad(cell, width),
+            Side::Left if last == Some(at) => fit(cell, width),
+            Side::Left => pad(cell, width),
+            Side::Path if last == Some(at) => fit_path(cell, width),
+            Side::Path => pad(&fit_path(cell, width), width),
         };
         Some(look.paint(if is_head { Style::Faint } else { column.style }, &text))
     };
@@ -133,10 +157,62 @@ mod tests {
 
     const TABLE: [Column; 4] = [
         Column::right("#", Style::Accent, 0),
-        Column::flexible("name"),
+        Column::path("name"),
         Column::right("size", Style::Plain, 1),
-        Column::left("digest", Style::Faint, 2),
+        Column::left("digest", Style::Faint, 3),
     ];
+
+    const PATHS: [Column; 5] = [
+        Column::right("#", Style::Accent, 0),
+        Column::path("name"),
+        Column::right("size", Style::Plain, 1),
+        Column::right("sources", Style::Good, 2),
+        Column::left("digest", Style::Faint, 3),
+    ];
+
+    fn hits() -> Vec<[String; 5]> {
+        let row = |cells: [&str; 5]| cells.map(ToOwned::to_owned);
+        vec![
+            row(["1", "distributions/debian/13/debian-13.1.0-amd64.iso", "783.0 MiB", "12", "9e2260efdf3e"]),
+            row(["12345", "Café.flac", "2.9 MiB", "1", "55cf3b455484"]),
+        ]
+    }
+
+    #[test]
+    fn a_wide_terminal_has_room_for_everything() {
+        assert_eq!(
+            lay_out(&PATHS, &hits(), 100, Look::PLAIN),
+            [
+                "    #  name                                                  size  sources  digest",
+                "    1  distributions/debian/13/debian-13.1.0-amd64.iso  783.0 MiB       12  9e2260efdf3e",
+                "12345  Café.flac                                          2.9 MiB        1  55cf3b455484",
+            ]
+        );
+    }
+
+    #[test]
+    fn eighty_columns_drop_the_digest_and_keep_the_folders() {
+        assert_eq!(
+            lay_out(&PATHS, &hits(), 80, Look::PLAIN),
+            [
+                "    #  name                                                  size  sources",
+                "    1  distributions/debian/13/debian-13.1.0-amd64.iso  783.0 MiB       12",
+                "12345  Café.flac                                          2.9 MiB        1",
+            ]
+        );
+    }
+
+    #[test]
+    fn forty_columns_drop_the_folders_and_keep_the_file_name() {
+        assert_eq!(
+            lay_out(&PATHS, &hits(), 40, Look::PLAIN),
+            ["    #  name", "    1  …/13/debian-13.1.0-amd64.iso", "12345  Café.flac",]
+        );
+        assert_eq!(
+            lay_out(&PATHS, &hits(), 51, Look::PLAIN)[1],
+            "    1  …/13/debian-13.1.0-amd64.iso       783.0 MiB"
+        );
+    }
 
     fn rows() -> Vec<[String; 4]> {
         let row = |a: &str, b: &str, c: &str, d: &str| [a, b, c, d].map(ToOwned::to_owned);
@@ -157,16 +233,15 @@ mod tests {
     }
 
     #[test]
-    fn names_give_way_first_and_then_columns_go() {
-        assert_eq!(lay_out(&TABLE, &rows(), 40, Look::PLAIN)[1], " 1  a rather….iso      5 B  e3b0c44298fc");
-        assert_eq!(lay_out(&TABLE, &rows(), 30, Look::PLAIN)[1], " 1  a rather lo…e.iso      5 B");
+    fn digests_go_first_then_other_columns_and_names_are_cut_last() {
+        assert_eq!(lay_out(&TABLE, &rows(), 40, Look::PLAIN)[1], " 1  a rather long name.iso      5 B");
+        assert_eq!(lay_out(&TABLE, &rows(), 30, Look::PLAIN)[1], " 1  a rather long name.iso");
         assert_eq!(lay_out(&TABLE, &rows(), 20, Look::PLAIN)[1], " 1  a rather l…e.iso");
     }
 
     #[test]
     fn an_empty_column_is_left_out() {
-        let table =
-            [Column::flexible(""), Column::left("", Style::Plain, 0), Column::left("", Style::Plain, 0)];
+        let table = [Column::path(""), Column::left("", Style::Plain, 0), Column::left("", Style::Plain, 0)];
         let rows = [["a", "", "b"].map(ToOwned::to_owned)];
         assert_eq!(lay_out(&table, &rows, 80, Look::PLAIN), ["a  b"]);
     }

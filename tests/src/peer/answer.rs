@@ -88,10 +88,8 @@ impl Answer {
         let lines = self.0.iter();
         lines
             .filter_map(|line| {
-                let (at, digest) = digest_in(line)?;
-                let mut rest = line.get(at + 64..)?.trim_start().splitn(2, "  ");
-                let (_since, path) = (rest.next()?, rest.next()?.trim_start());
-                Some(SharedFile { digest, path: path.into() })
+                let [_size, digest, _since, path] = line.split('\t').collect::<Vec<_>>().try_into().ok()?;
+                Some(SharedFile { digest: digest.parse().ok()?, path: path.into() })
             })
             .collect()
     }

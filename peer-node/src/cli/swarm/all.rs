@@ -12,8 +12,8 @@ use super::report::Report;
 use super::{SwarmOptions, SwarmTrouble};
 use crate::cli::{FORCED, Signals, Stop};
 use crate::configured::{Plan, is_here};
-use crate::repl::output::{Output, OutputClosed};
-use crate::repl::progress_line;
+use crate::repl::output::{Output, OutputError};
+use crate::repl::progress_lines;
 use crate::transfers::DownloadState;
 use company::{Company, News, Started};
 
@@ -36,8 +36,8 @@ enum Why {
     Told(Stop),
     /// That one could not begin, so the others would wait for it for ever.
     Missing(PeerId),
-    /// Nobody reads what is said.
-    Unheard,
+    /// The output cannot be written.
+    Unwritten(OutputError),
 }
 
 pub(super) async fn run(
@@ -91,8 +91,8 @@ impl Watch<'_> {
                     self.stop(Why::Told(stop), stop);
                 }
                 Some(news) = self.company.next() => {
-                    if self.hear(news).is_err() && self.stopping.is_none() {
-                        self.stop(Why::Unheard, Stop::Interrupt);
+                    if let Err(error) = self.hear(news) && self.stopping.is_none() {
+                        self.stop(Why::Unwritten(error), Stop::Interrupt);
                     }
                 }
                 _ = tick.tick() => self.draw(),
@@ -100,7 +100,7 @@ impl Watch<'_> {
         }
         match self.stopping {
             Some(Why::Told(stop)) => Ok(status(stop)),
-            Some(Why::Unheard) => Err(OutputClosed.into()),
+            Some(Why::Unwritten(error)) => Err(error.into()),
             Some(Why::Missing(id)) => {
                 self.lament(id);
                 Ok(1)
@@ -115,7 +115,7 @@ impl Watch<'_> {
         self.company.signal(stop);
     }
 
-    fn hear(&mut self, news: News) -> Result<(), OutputClosed> {
+    fn hear(&mut self, news: News) -> Result<(), OutputError> {
         match news {
             News::Said(id, line) => self.said(id, &line)?,
             News::Complained(id, line) => {
@@ -129,7 +129,7 @@ impl Watch<'_> {
         Ok(())
     }
 
-    fn said(&mut self, id: PeerId, line: &str) -> Result<(), OutputClosed> {
+    fn said(&mut self, id: PeerId, line: &str) -> Result<(), OutputError> {
         let Some(peer) = self.company.find(id) else { return Ok(()) };
         if let Some(report) = Report::parse(line) {
             peer.report = Some(report);
@@ -150,7 +150,7 @@ impl Watch<'_> {
         Ok(())
     }
 
-    fn has_ended(&mut self, id: PeerId, status: Option<u8>) -> Result<(), OutputClosed> {
+    fn has_ended(&mut self, id: PeerId, status: Option<u8>) -> Result<(), OutputError> {
         let Some(peer) = self.company.find(id) else { return Ok(()) };
         peer.ended = Some(status.unwrap_or(255));
         let has_begun = peer.has_begun;
@@ -191,7 +191,7 @@ impl Watch<'_> {
         }
         let (look, width, height) = self.output.live_frame();
         let (size, dir) = (self.plan.common.geometry.size(), &self.plan.dir);
-        let line = |peer: &Started| {
+        let view = |peer: &Started| {
             let report = peer.report.as_ref()?;
             let location = dir.clone();
             let state = match peer.ended {
@@ -200,8 +200,9 @@ impl Watch<'_> {
                 None if report.is_here() => DownloadState::Seeding { location },
                 None => DownloadState::Fetching,
             };
-            Some(progress_line(&report.view(peer.id.to_string(), size, state), width, look))
+            Some(report.view(peer.id.to_string(), size, state))
         };
-        self.output.draw(self.company.peers.iter().filter_map(line).take(height).collect());
+        let views: Vec<_> = self.company.peers.iter().filter_map(view).take(height).collect();
+        self.output.draw(progress_lines(&views, width, look));
     }
 }

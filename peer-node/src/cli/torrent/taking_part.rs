@@ -168,7 +168,7 @@ impl Told {
                     DownloadState::Seeding { location } if is_new && view.givers.is_empty() => {
                         output.line(format!("seeding\t{}", display_safe(&location.to_string_lossy())))?;
                     }
-                    _ if is_new => output.lines(done_lines(view, None, true, audience, look))?,
+                    _ if is_new => output.lines(done_lines(view, None, audience, look))?,
                     _ => {}
                 }
                 Ok(view.state.is_over().then_some(0))

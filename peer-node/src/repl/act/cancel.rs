@@ -2,18 +2,18 @@ use std::time::Duration;
 
 use protocol::escape::display_safe;
 
-use super::chosen::numbered;
+use super::chosen::named;
+use crate::repl::command::Which;
 use crate::repl::failure::Failure;
-use crate::repl::numbers::Numbers;
 use crate::repl::session::Session;
 use crate::transfers::DownloadId;
 
 /// How long a download may take to put its part in order.
 const STOPPING: Duration = Duration::from_secs(5);
 
-/// Stops downloads by their numbers, and removes those that failed.
-pub(super) async fn cancel(session: &mut Session, numbers: &[Numbers]) -> Result<(), Failure> {
-    let (ids, mut told) = numbered(session, numbers);
+/// Stops downloads, and removes those that failed.
+pub(super) async fn cancel(session: &mut Session, which: &[Which]) -> Result<(), Failure> {
+    let (ids, mut told) = named(session, which);
     for id in ids {
         let failed = session.node.downloads().watch(id).filter(|view| view.borrow().state.is_failed());
         if session.node.downloads().cancel(id) {

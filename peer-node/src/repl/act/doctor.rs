@@ -5,7 +5,7 @@ use crate::repl::columns::pad;
 use crate::repl::failure::Failure;
 use crate::repl::look::{Look, Style};
 use crate::repl::output::Output;
-use crate::repl::output::OutputClosed;
+use crate::repl::output::OutputError;
 use crate::repl::session::Session;
 
 /// The width of the column of things.
@@ -18,7 +18,7 @@ pub(super) async fn doctor(session: &mut Session) -> Result<(), Failure> {
 }
 
 /// Shows findings, each with what to do about it.
-pub(crate) fn show_findings(output: &mut Output, findings: &[Finding]) -> Result<(), OutputClosed> {
+pub(crate) fn show_findings(output: &mut Output, findings: &[Finding]) -> Result<(), OutputError> {
     let (look, is_person) = (output.look(), output.is_for_person());
     output.lines(findings.iter().map(|finding| if is_person { row(finding, look) } else { line(finding) }))
 }

@@ -3,6 +3,7 @@
 mod ending;
 mod follow;
 mod gather;
+mod group;
 mod tree;
 mod wait_notes;
 
@@ -15,16 +16,16 @@ use protocol::escape::display_safe;
 use crate::download::{NotStarted, Target};
 use crate::repl::command::Order;
 use crate::repl::failure::Failure;
-use crate::repl::session::{Session, count};
+use crate::repl::session::Session;
 use crate::transfers::DownloadId;
 
 pub(crate) use ending::done as done_lines;
-pub(super) use ending::ended;
+pub(super) use ending::{ended, finished_text};
 pub(crate) use follow::stop_foreground;
 pub(crate) use wait_notes::unfinished;
 
-use follow::MANY;
-use gather::{Chosen, gather};
+use gather::{Chosen, Gathered, gather};
+use group::Group;
 
 /// A download that is waited for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,10 +38,15 @@ pub(super) struct Awaited {
 
 /// Starts what was ordered, and waits for it unless it goes to the background.
 pub(super) async fn download(session: &mut Session, order: Order) -> Result<(), Failure> {
-    let chosen = gather(session, &order).await?;
+    let Gathered { chosen, folder } = gather(session, &order).await?;
     let timeout = order.timeout.or(session.timeout);
-    let begun = begin(session, &chosen).await?;
-    go_on_with(session, begun.awaited, order.background, timeout).await?;
+    let group = match folder {
+        Some(folder) => Some(Group::folder(&session.node, &folder)),
+        None => Group::many(&session.node, chosen.len()),
+    };
+    let begun = begin(session, &chosen, group.is_some()).await?;
+    let group = group.map(|group| group.with(begun.here));
+    wait_for(session, begun.awaited, group, order.background, timeout).await?;
     if begun.has_failed { Err(Failure::Told) } else { Ok(()) }
 }
 
@@ -51,12 +57,22 @@ pub(super) async fn go_on_with(
     background: bool,
     timeout: Option<Duration>,
 ) -> Result<(), Failure> {
+    wait_for(session, awaited, None, background, timeout).await
+}
+
+async fn wait_for(
+    session: &mut Session,
+    awaited: Vec<Awaited>,
+    group: Option<Group>,
+    background: bool,
+    timeout: Option<Duration>,
+) -> Result<(), Failure> {
     let ids: Vec<DownloadId> = awaited.iter().map(|awaited| awaited.id).collect();
     if background {
         return send_to_background(session, &ids);
     }
     session.foreground = ids;
-    let followed = follow::follow(session, &awaited, timeout).await;
+    let followed = follow::follow(session, &awaited, group, timeout).await;
     session.foreground.clear();
     followed
 }
@@ -73,9 +89,9 @@ struct Begun {
 
 /// Starts downloads and tells of those that need not be started. One that is under way already is waited for like the
 /// others.
-async fn begin(session: &mut Session, chosen: &[Chosen]) -> Result<Begun, Failure> {
+async fn begin(session: &mut Session, chosen: &[Chosen], is_group: bool) -> Result<Begun, Failure> {
     let is_person = session.output.is_for_person();
-    let (mut begun, is_brief) = (Begun::default(), is_person && chosen.len() > MANY);
+    let (mut begun, is_brief) = (Begun::default(), is_person && is_group);
     for Chosen { wanted, .. } in chosen {
         let awaited = |id| Awaited { id, file: Some(wanted.digest) };
         match session.node.downloads().start(wanted).await {
@@ -99,9 +115,6 @@ async fn begin(session: &mut Session, chosen: &[Chosen]) -> Result<Begun, Failur
                 begun.has_failed = true;
             }
         }
-    }
-    if is_brief && begun.here > 0 {
-        session.output.line(format!("already here: {}", count(begun.here as u64, "file")))?;
     }
     tell_names(session, chosen, &begun.awaited)?;
     Ok(begun)

@@ -15,7 +15,7 @@ const TABLE: [Column; 4] = [
     Column::right("size", Style::Plain, 0),
     Column::left("digest", Style::Faint, 3),
     Column::left("since", Style::Faint, 2),
-    Column::flexible("path"),
+    Column::path("path"),
 ];
 
 /// Lists what this node shares.
@@ -24,10 +24,10 @@ pub(super) fn files(session: &mut Session) -> Result<(), Failure> {
     let total = format!("{}, {}", count(listing.len() as u64, "file"), Size(listing.total_bytes()));
     if !session.output.is_for_person() {
         let line = |file: &SharedFile| {
-            format!("{}  {}  {}  {}", file.size, file.digest, exactly(file.since), file.path)
+            format!("{}\t{}\t{}\t{}", file.size, file.digest, exactly(file.since), file.path)
         };
         session.output.lines(listing.iter().map(line))?;
-        session.output.line(total)?;
+        session.output.remark(total)?;
         session.warn_of_left_out();
         return Ok(());
     }
@@ -40,9 +40,9 @@ pub(super) fn files(session: &mut Session) -> Result<(), Failure> {
     if !rows.is_empty() {
         session.output.lines(lay_out(&TABLE, &rows, width, look))?;
     }
-    session.output.line(look.paint(Style::Faint, &total))?;
+    session.output.remark(total)?;
     if let Some(text) = left_out_text(&session.node.library().overview()) {
-        session.output.line(look.paint(Style::Faint, &text))?;
+        session.output.remark(text)?;
     }
     Ok(())
 }

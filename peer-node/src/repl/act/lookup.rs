@@ -1,5 +1,7 @@
 //! Finds out what the words of a command mean on the network.
 
+mod prefix;
+
 use std::time::Duration;
 
 use protocol::digest::Digest;
@@ -13,8 +15,9 @@ use crate::repl::command::Item;
 use crate::repl::failure::Failure;
 use crate::repl::peers::{Named, NoPeer};
 use crate::repl::session::Session;
-use crate::repl::shown::Listed;
-use protocol::escape::excerpt;
+use crate::repl::shown::{Listed, Row};
+use prefix::by_prefix;
+use protocol::escape::{display_safe, excerpt};
 
 /// How long the system may take to find a host.
 const RESOLVE: Duration = Duration::from_secs(5);
@@ -40,16 +43,25 @@ pub(super) async fn peer(session: &Session, text: &str) -> Result<PeerRef, Failu
 /// Finds the contents that an item other than a folder stands for.
 pub(super) async fn contents(session: &mut Session, item: &Item) -> Result<Vec<Listed>, Failure> {
     match item {
-        Item::Hits(numbers) => Ok(session.shown.pick(numbers)?.into_iter().cloned().collect()),
+        Item::Hits(numbers) => session.shown.pick(numbers)?.into_iter().map(file).collect(),
+        Item::Prefix(digits) => by_prefix(session, digits).await,
         Item::Digest(digest) => Ok(vec![by_digest(session, *digest).await]),
         Item::Name(name) | Item::Folder(name) => Ok(vec![by_name(session, name).await?]),
+    }
+}
+
+/// Returns the file of a row.
+fn file(row: &Row) -> Result<Listed, Failure> {
+    match row {
+        Row::File(listed) => Ok(listed.clone()),
+        Row::Folder { .. } => Err(Failure::Folder { path: display_safe(&row.path()).into_owned() }),
     }
 }
 
 /// Returns what is known of a content: its own digest serves as its name if nobody tells another.
 async fn by_digest(session: &Session, digest: Digest) -> Listed {
     let is_it = |hit: &&Hit| hit.digest == digest;
-    if let Some(listed) = session.shown.hits().iter().find(|hit| hit.digest == digest) {
+    if let Some(listed) = session.shown.files().find(|hit| hit.digest == digest) {
         return listed.clone();
     }
     // Without an index there may be sources all the same, or the part of an earlier attempt.
@@ -68,8 +80,7 @@ async fn by_name(session: &mut Session, name: &str) -> Result<Listed, Failure> {
         several => {
             let failure = Failure::Ambiguous { name: excerpt(name), count: several.len() };
             let failure = session.told(&failure);
-            session.shown.begin();
-            search::show(session, several, None)?;
+            search::show(session, several)?;
             Err(failure)
         }
     }

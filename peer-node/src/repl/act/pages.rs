@@ -3,17 +3,15 @@ use crate::repl::failure::Failure;
 use crate::repl::session::Session;
 use crate::repl::shown::Next;
 
-/// How many lines a person is shown at once.
+/// How many rows a person is shown at once.
 pub(super) const PERSONS_PAGE: u16 = 20;
-
-/// What is said below a page that is not the last.
-pub(super) const MORE: &str = "there is more: narrow it down, or say more";
 
 /// Shows the next page of the last list.
 pub(super) async fn more(session: &mut Session) -> Result<(), Failure> {
     match session.shown.next().cloned() {
-        Some(Next::Search { query, after }) => search::page(session, query, Some(after)).await,
-        Some(Next::Browse { peer, after }) => browse::page(session, peer, after).await,
+        Some(Next::Hits { query, rest, after }) => search::more(session, query, rest, after).await,
+        Some(Next::Files { peer, folder, after }) => browse::files(session, peer, folder, Some(after)).await,
+        Some(Next::Entries { peer, rest }) => browse::entries(session, peer, rest),
         None => Err(Failure::NoMore),
     }
 }

@@ -1,19 +1,15 @@
 use protocol::escape::display_safe;
 
-use super::chosen::numbered;
+use super::chosen::named;
 use crate::download::Change;
+use crate::repl::command::Which;
 use crate::repl::failure::Failure;
-use crate::repl::numbers::Numbers;
 use crate::repl::session::Session;
 use crate::transfers::{DownloadView, Priority};
 
 /// Changes which downloads come first.
-pub(super) fn priority(
-    session: &mut Session,
-    numbers: &[Numbers],
-    priority: Priority,
-) -> Result<(), Failure> {
-    let (ids, mut told) = numbered(session, numbers);
+pub(super) fn priority(session: &mut Session, which: &[Which], priority: Priority) -> Result<(), Failure> {
+    let (ids, mut told) = named(session, which);
     let downloads = session.node.downloads().clone();
     for id in ids {
         match (downloads.prioritise(id, priority), downloads.watch(id)) {

@@ -13,7 +13,7 @@ const TABLE: [Column; 5] = [
     Column::right("files", Style::Plain, 0),
     Column::right("size", Style::Plain, 1),
     Column::right("left out", Style::Warning, 2),
-    Column::flexible("folder"),
+    Column::path("folder"),
     Column::left("as", Style::Faint, 3),
 ];
 

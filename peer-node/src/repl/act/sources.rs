@@ -27,7 +27,7 @@ pub(super) async fn sources(session: &mut Session, item: &Item) -> Result<(), Fa
     }
     session.peers.list(&all);
     if all.is_empty() {
-        return Ok(session.output.line("no sources")?);
+        return Ok(session.output.remark("no sources")?);
     }
     if !session.output.is_for_person() {
         return Ok(session.output.lines(all.iter().map(line))?);

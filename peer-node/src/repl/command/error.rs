@@ -18,7 +18,7 @@ pub(crate) enum ParseError {
         nearest: Option<&'static str>,
     },
     /// A command has too much, too little or the wrong thing behind it.
-    #[error("{problem}; write: {name} {usage}")]
+    #[error("{problem}; usage: {}", format!("{name} {usage}").trim_end())]
     Usage {
         /// What is wrong.
         problem: String,

@@ -1,3 +1,4 @@
+mod options;
 mod register;
 mod torrent;
 
@@ -8,15 +9,19 @@ use protocol::escape::excerpt;
 use protocol::query::Query;
 use protocol::units::parse_size;
 
-use super::{Chosen, Command, Direction, Item, Order, ParseError};
+use super::{Browse, Chosen, Command, Direction, Item, Order, ParseError, Which};
 use crate::download::Saving;
 use crate::repl::catalogue::{Entry, Verb, find};
 use crate::repl::numbers::Numbers;
 use crate::repl::time_limit::time_limit;
 use crate::repl::words::{Word, split};
 use crate::transfers::Priority;
+use options::check_options;
 use register::register;
 use torrent::torrent;
+
+/// The fewest digits of a digest, with a letter among them, that are taken for its beginning.
+const MIN_DIGITS: usize = 8;
 
 /// Reads a line; nothing if it is blank or a comment.
 pub(crate) fn parse(line: &str) -> Result<Option<Command>, ParseError> {
@@ -32,7 +37,9 @@ pub(crate) fn parse(line: &str) -> Result<Option<Command>, ParseError> {
         return search(rest).map(Some);
     }
     let words = split(rest)?;
-    command(&Line { entry, name, words }).map(Some)
+    let line = Line { entry, name, words };
+    check_options(&line)?;
+    command(&line).map(Some)
 }
 
 /// Leaves the text to the search language, which has quotes of its own.
@@ -41,7 +48,7 @@ fn search(text: &str) -> Result<Command, ParseError> {
     if text == "--more" {
         return Ok(Command::More);
     }
-    Query::parse(text)?;
+    Query::parse_typed(text)?;
     Ok(Command::Search(text.to_owned()))
 }
 
@@ -69,19 +76,20 @@ impl Line<'_> {
         match self.words.as_slice() {
             [] => Ok(None),
             [word] => Ok(Some(word)),
-            [_, extra, ..] => Err(self.wrong(format!("{} is too much", excerpt(&extra.text)))),
+            [_, extra, ..] => Err(self.wrong(format!("unexpected argument: {}", excerpt(&extra.text)))),
         }
     }
 
-    fn numbers(&self, words: &[Word]) -> Result<Vec<Numbers>, ParseError> {
+    fn downloads(&self, words: &[Word]) -> Result<Vec<Which>, ParseError> {
         if words.is_empty() {
             return Err(self.wrong("a number is missing"));
         }
-        let number = |word: &Word| match Numbers::parse(&word.text) {
-            Some(numbers) => Ok(numbers?),
-            None => Err(self.wrong(format!("{} is not a number", excerpt(&word.text)))),
+        let which = |word: &Word| match (digits(&word.text), Numbers::parse(&word.text)) {
+            (Some(digits), _) => Ok(Which::Digits(digits)),
+            (None, Some(numbers)) => Ok(Which::Numbers(numbers?)),
+            (None, None) => Err(self.wrong(format!("{} is not a number", excerpt(&word.text)))),
         };
-        words.iter().map(number).collect()
+        words.iter().map(which).collect()
     }
 
     fn exactly_one(&self, what: &str) -> Result<&Word, ParseError> {
@@ -93,7 +101,7 @@ impl Line<'_> {
         match self.words.first() {
             None => Ok(command),
             Some(extra) => {
-                let problem = format!("{} takes nothing behind it, not {}", self.name, excerpt(&extra.text));
+                let problem = format!("unexpected argument: {}", excerpt(&extra.text));
                 Err(ParseError::Usage { problem, name: self.name.to_owned(), usage: "" })
             }
         }
@@ -112,9 +120,9 @@ fn command(line: &Line<'_>) -> Result<Command, ParseError> {
             Item::Folder(_) => Err(line.wrong("a folder has no sources of its own")),
             item => Ok(Command::Sources(item)),
         },
-        Verb::Browse => Ok(Command::Browse(line.exactly_one("a peer")?.text.clone())),
+        Verb::Browse => Ok(Command::Browse(browse(line)?)),
         Verb::Download => Ok(Command::Download(order(line)?)),
-        Verb::Cancel => Ok(Command::Cancel(line.numbers(&line.words)?)),
+        Verb::Cancel => Ok(Command::Cancel(line.downloads(&line.words)?)),
         Verb::Pause => Ok(Command::Pause(chosen(line)?)),
         Verb::Resume => Ok(Command::Resume(chosen(line)?)),
         Verb::Retry => Ok(Command::Retry(chosen(line)?)),
@@ -127,12 +135,12 @@ fn command(line: &Line<'_>) -> Result<Command, ParseError> {
             let Some(priority) = Priority::of_name(&last.text) else {
                 return Err(line.wrong(format!("{} is not a priority", excerpt(&last.text))));
             };
-            Ok(Command::Priority(line.numbers(numbers)?, priority))
+            Ok(Command::Priority(line.downloads(numbers)?, priority))
         }
         Verb::Help => Ok(Command::Help(line.at_most_one()?.map(|word| word.text.clone()))),
         Verb::Files => line.alone(Command::Files),
         Verb::More => line.alone(Command::More),
-        Verb::Transfers => line.alone(Command::Transfers),
+        Verb::Transfers => transfers(line),
         Verb::Status => line.alone(Command::Status),
         Verb::Doctor => line.alone(Command::Doctor),
         Verb::Quit => line.alone(Command::Quit),
@@ -144,7 +152,35 @@ fn command(line: &Line<'_>) -> Result<Command, ParseError> {
 fn chosen(line: &Line<'_>) -> Result<Chosen, ParseError> {
     match line.words.as_slice() {
         [only] if only.text == "all" => Ok(Chosen::All),
-        words => Ok(Chosen::Numbers(line.numbers(words)?)),
+        words => Ok(Chosen::These(line.downloads(words)?)),
+    }
+}
+
+fn transfers(line: &Line<'_>) -> Result<Command, ParseError> {
+    match line.words.as_slice() {
+        [] => Ok(Command::Transfers),
+        [clear] if clear.text == "clear" => Ok(Command::ClearTransfers(Chosen::All)),
+        [clear, all] if clear.text == "clear" && all.text == "all" => {
+            Ok(Command::ClearTransfers(Chosen::All))
+        }
+        [clear, which @ ..] if clear.text == "clear" => {
+            Ok(Command::ClearTransfers(Chosen::These(line.downloads(which)?)))
+        }
+        [other, ..] => Err(line.wrong(format!("unexpected argument: {}", excerpt(&other.text)))),
+    }
+}
+
+fn browse(line: &Line<'_>) -> Result<Browse, ParseError> {
+    let (options, words): (Vec<&Word>, Vec<&Word>) =
+        line.words.iter().partition(|word| !word.quoted && word.text == options::ALL);
+    let all = !options.is_empty();
+    match words.as_slice() {
+        [] => Err(line.wrong("a peer is missing")),
+        [peer] => Ok(Browse { peer: peer.text.clone(), folder: None, all }),
+        [peer, path] => {
+            Ok(Browse { peer: peer.text.clone(), folder: Some(path.text.trim_matches('/').to_owned()), all })
+        }
+        [_, _, extra, ..] => Err(line.wrong(format!("unexpected argument: {}", excerpt(&extra.text)))),
     }
 }
 
@@ -153,7 +189,7 @@ fn limit(line: &Line<'_>) -> Result<Option<(Direction, Option<NonZeroU64>)>, Par
         [] => return Ok(None),
         [direction, rate] => (direction, rate.text.trim_end_matches("/s")),
         [_] => return Err(line.wrong("a rate is missing")),
-        [_, _, extra, ..] => return Err(line.wrong(format!("{} is too much", excerpt(&extra.text)))),
+        [_, _, extra, ..] => return Err(line.wrong(format!("unexpected argument: {}", excerpt(&extra.text)))),
     };
     let direction = match direction.text.as_str() {
         "up" => Direction::Up,
@@ -240,21 +276,29 @@ fn check(line: &Line<'_>, order: Order) -> Result<Order, ParseError> {
 
 fn item(word: &Word) -> Result<Item, ParseError> {
     if !word.quoted {
-        if let Some(numbers) = Numbers::parse(&word.text) {
-            // 64 digits may be a digest with no letter in it.
-            if let Ok(digest) = word.text.parse() {
-                return Ok(Item::Digest(digest));
-            }
-            return Ok(Item::Hits(numbers?));
-        }
         if let Ok(digest) = word.text.parse::<Digest>() {
             return Ok(Item::Digest(digest));
+        }
+        if digits(&word.text).is_some() {
+            return Ok(Item::Prefix(word.text.clone()));
+        }
+        if let Some(numbers) = Numbers::parse(&word.text) {
+            return Ok(Item::Hits(numbers?));
         }
     }
     match word.text.strip_suffix('/').map(|folder| folder.trim_end_matches('/')) {
         Some(folder) if !folder.is_empty() => Ok(Item::Folder(folder.to_owned())),
         _ => Ok(Item::Name(word.text.clone())),
     }
+}
+
+/// Returns the first digits of a digest or an infohash in lower case, if a word is that. Numbers have fewer digits than
+/// lists show of a digest.
+fn digits(word: &str) -> Option<String> {
+    let is_hex = word.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let has_letter = word.bytes().any(|byte| byte.is_ascii_alphabetic());
+    let is_long = word.len() >= if has_letter { MIN_DIGITS } else { Digest::SHORT };
+    (is_hex && is_long && word.len() <= 2 * size_of::<Digest>()).then(|| word.to_ascii_lowercase())
 }
 
 #[cfg(test)]

@@ -1,12 +1,12 @@
 use super::{Conversation, Next, Verdict};
 use crate::repl::act::unfinished;
 use crate::repl::input::Heard;
-use crate::repl::output::OutputClosed;
+use crate::repl::output::OutputError;
 use crate::repl::session::count;
 
 impl Conversation<'_> {
     /// Ends the sitting, unless a person who has transfers under way thinks better of it.
-    pub(super) async fn leave(&mut self) -> Result<Next, OutputClosed> {
+    pub(super) async fn leave(&mut self) -> Result<Next, OutputError> {
         let downloads = self.session.node.downloads().views();
         // Those that rest would not get any further here either.
         let downloads =
@@ -28,7 +28,7 @@ impl Conversation<'_> {
     }
 
     /// Asks a person a question; anything but yes is no.
-    pub(super) async fn confirms(&mut self, question: &str) -> Result<bool, OutputClosed> {
+    pub(super) async fn confirms(&mut self, question: &str) -> Result<bool, OutputError> {
         self.input.ask_aside(question);
         Ok(matches!(self.listen().await?, Some(Heard::Line(answer)) if is_yes(&answer)))
     }

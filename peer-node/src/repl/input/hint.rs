@@ -35,7 +35,7 @@ mod tests {
     #[test]
     fn names_are_completed_and_usages_shown() {
         assert_eq!(shown("dow"), Some(("nload".into(), true)));
-        assert_eq!(shown("browse"), Some((" PEER".into(), false)));
+        assert_eq!(shown("browse"), Some((" PEER [FOLDER] | PEER [FOLDER] --all".into(), false)));
         assert_eq!(shown("cancel "), Some(("N…".into(), false)));
     }
 

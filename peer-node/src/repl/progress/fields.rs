@@ -9,9 +9,32 @@ use crate::transfers::{ContentId, DownloadState, DownloadView, Priority};
 /// One thing said of a download; those with higher ranks are left out first.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Field {
+    pub(super) kind: Kind,
     pub(super) text: String,
     pub(super) style: Style,
     pub(super) rank: u8,
+}
+
+/// What a field says, in the order in which fields are shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Kind {
+    Percent,
+    Size,
+    Doing,
+    Priority,
+    Down,
+    Up,
+    Uploaded,
+    Pieces,
+    Sources,
+    Left,
+}
+
+impl Kind {
+    /// Returns whether fields of this kind are figures, which stand at the right of their column.
+    pub(super) const fn is_figure(self) -> bool {
+        !matches!(self, Self::Doing | Self::Priority)
+    }
 }
 
 /// The bar goes when only fields up to this rank are left.
@@ -27,21 +50,21 @@ pub(super) enum Wording {
 /// Lists what is known of a download that goes on, in the order in which it is shown.
 pub(super) fn fields(view: &DownloadView, wording: Wording) -> Vec<Field> {
     let mut fields = Vec::with_capacity(8);
-    let mut say = |text: String, style, rank| fields.push(Field { text, style, rank });
+    let mut say = |kind, text: String, style, rank| fields.push(Field { kind, text, style, rank });
     if let Some(size) = view.size {
-        say(format!("{:>3}%", percent(view.bytes_done, size)), Style::Strong, 0);
-        say(brief(Size(size).to_string(), wording), Style::Plain, 5);
+        say(Kind::Percent, format!("{:>3}%", percent(view.bytes_done, size)), Style::Strong, 0);
+        say(Kind::Size, brief(Size(size).to_string(), wording), Style::Plain, 5);
     }
     if let Some(doing) = doing(view, wording) {
-        say(doing, Style::Warning, 3);
+        say(Kind::Doing, doing, Style::Warning, 3);
     }
     if view.state.may_wait() && view.priority != Priority::Normal {
-        say(format!("{} priority", view.priority.name()), Style::Faint, 8);
+        say(Kind::Priority, format!("{} priority", view.priority.name()), Style::Faint, 8);
     }
     let arrow = |sign, rate| format!("{sign}{}", brief(Rate(rate).to_string(), wording));
     if view.state == DownloadState::Fetching {
-        say(arrow('↓', view.rate_down), Style::Good, 2);
-        say(arrow('↑', view.rate_up), Style::Faint, 7);
+        say(Kind::Down, arrow('↓', view.rate_down), Style::Good, 2);
+        say(Kind::Up, arrow('↑', view.rate_up), Style::Faint, 7);
     }
     let is_native = matches!(view.content, ContentId::File(_));
     let (pieces, sources) = match (wording, is_native) {
@@ -50,25 +73,99 @@ pub(super) fn fields(view: &DownloadView, wording: Wording) -> Vec<Field> {
         (Wording::Brief, _) => ("p", "s"),
     };
     if matches!(view.state, DownloadState::Seeding { .. }) {
-        say(arrow('↑', view.rate_up), Style::Good, 2);
-        say(format!("{} given", brief(Size(view.bytes_given).to_string(), wording)), Style::Plain, 6);
-        say(format!("{}{sources}", view.sources_active), Style::Plain, 4);
+        say(Kind::Up, arrow('↑', view.rate_up), Style::Good, 2);
+        say(
+            Kind::Uploaded,
+            format!("{} given", brief(Size(view.bytes_given).to_string(), wording)),
+            Style::Plain,
+            6,
+        );
+        say(Kind::Sources, format!("{}{sources}", view.sources_active), Style::Plain, 4);
         return fields;
     }
     if view.pieces > 0 {
-        say(format!("{}/{}{pieces}", view.pieces_done, view.pieces), Style::Plain, 6);
+        say(Kind::Pieces, format!("{}/{}{pieces}", view.pieces_done, view.pieces), Style::Plain, 6);
     }
     if view.state == DownloadState::Fetching {
-        say(format!("{}/{}{sources}", view.sources_active, view.sources_known), Style::Plain, 4);
+        say(
+            Kind::Sources,
+            format!("{}/{}{sources}", view.sources_active, view.sources_known),
+            Style::Plain,
+            4,
+        );
         if let Some(left) = view.left {
             let left = match wording {
                 Wording::Full => format!("{} left", Span(left)),
                 Wording::Brief => clock(left),
             };
-            say(left, Style::Accent, 1);
+            say(Kind::Left, left, Style::Accent, 1);
         }
     }
     fields
+}
+
+/// Lists what is known of many downloads together.
+pub(super) fn group_fields(group: &Group, wording: Wording) -> Vec<Field> {
+    let size = |bytes| brief(Size(bytes).to_string(), wording);
+    let field = |kind, text, style, rank| Field { kind, text, style, rank };
+    let files = match wording {
+        Wording::Full => format!("{}/{} files", group.over, group.files),
+        Wording::Brief => format!("{}/{}", group.over, group.files),
+    };
+    let mut fields = vec![
+        field(Kind::Percent, format!("{:>3}%", percent(group.done, group.size)), Style::Strong, 0),
+        field(Kind::Size, size(group.size), Style::Plain, 5),
+        field(Kind::Down, format!("↓{}", brief(Rate(group.rate).to_string(), wording)), Style::Good, 2),
+        field(Kind::Pieces, files, Style::Plain, 3),
+    ];
+    if group.waiting > 0 {
+        fields.push(field(Kind::Doing, format!("{} waiting", group.waiting), Style::Warning, 4));
+    }
+    if let Some(left) = group.left() {
+        let left = match wording {
+            Wording::Full => format!("{} left", Span(left)),
+            Wording::Brief => clock(left),
+        };
+        fields.push(field(Kind::Left, left, Style::Accent, 1));
+    }
+    fields
+}
+
+/// Many downloads, added up.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub(super) struct Group {
+    pub(super) files: usize,
+    pub(super) over: usize,
+    pub(super) done: u64,
+    pub(super) size: u64,
+    pub(super) rate: f64,
+    /// How many wait for something.
+    pub(super) waiting: usize,
+}
+
+impl Group {
+    pub(super) fn of<'a>(views: impl Iterator<Item = &'a DownloadView>) -> Self {
+        let mut group = Self::default();
+        for view in views {
+            let is_over = view.state.is_over();
+            group.files += 1;
+            group.over += usize::from(is_over);
+            group.waiting += usize::from(view.state.is_stuck());
+            group.done = group.done.saturating_add(view.bytes_done);
+            group.size = group.size.saturating_add(view.size.unwrap_or(view.bytes_done));
+            group.rate += if is_over { 0.0 } else { view.rate_down };
+        }
+        group
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "an estimate")]
+    fn left(&self) -> Option<Duration> {
+        let missing = self.size.saturating_sub(self.done);
+        if missing == 0 || self.rate < 1.0 {
+            return None;
+        }
+        Duration::try_from_secs_f64(missing as f64 / self.rate).ok()
+    }
 }
 
 fn doing(view: &DownloadView, wording: Wording) -> Option<String> {

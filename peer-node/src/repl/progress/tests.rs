@@ -7,7 +7,7 @@ use protocol::digest::Digest;
 use super::*;
 use crate::transfers::{ContentId, DownloadId};
 
-fn view() -> DownloadView {
+pub(crate) fn view() -> DownloadView {
     DownloadView {
         id: DownloadId(1),
         content: ContentId::File(Digest::OF_NOTHING),
@@ -78,6 +78,44 @@ fn an_unknown_size_shows_no_bar() {
     assert!(!line.contains('%') && !line.contains('╌'), "{line}");
 }
 
+#[test]
+fn lines_of_a_group_share_one_layout() {
+    let queued = DownloadView {
+        name: "a.txt".into(),
+        size: Some(5),
+        state: DownloadState::Queued,
+        bytes_done: 0,
+        pieces: 0,
+        left: None,
+        ..view()
+    };
+    let done = DownloadState::Done { location: PathBuf::new(), renamed: None };
+    let done = DownloadView { name: "b".into(), state: done, ..view() };
+    assert_eq!(
+        progress_lines(&[view(), queued, done], 100, Look::PLAIN),
+        [
+            "debian-12.5.0-amd6…tinst.iso ━━━━━╌╌╌╌╌╌╌╌╌╌╌╌  33% 2.4G        ↓33.1M/s ↑1.2M/s 812/2458p 4/5s 0:50",
+            "a.txt                        ╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌   0%   5B queued",
+            "b                             done",
+        ]
+    );
+}
+
+#[test]
+fn a_folder_is_one_line() {
+    let done = DownloadState::Done { location: PathBuf::new(), renamed: None };
+    let done = DownloadView { size: Some(1 << 30), bytes_done: 1 << 30, state: done, ..view() };
+    let views = [view(), done];
+    assert_eq!(
+        group_line("isos/", views.iter(), 100, Look::PLAIN),
+        "isos/  ━━━━━━━━━━━━━━━╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌   52%  3.4 GiB  ↓33.1 MiB/s  1/2 files  50 s left"
+    );
+    assert_eq!(
+        group_line("isos/", views.iter(), 40, Look::PLAIN),
+        "isos/ ━━━━━╌╌╌╌╌╌  52% ↓33.1M/s 1/2 0:50"
+    );
+}
+
 fn states() -> impl Strategy<Value = DownloadState> {
     prop_oneof![
         Just(DownloadState::Queued),
@@ -102,13 +140,17 @@ proptest! {
         state in states(),
         width in 1_usize..220,
     ) {
-        let view = DownloadView {
+        let shown = DownloadView {
             name, size, state, pieces_done, pieces, bytes_done, rate_down, rate_up, sources_active, sources_known, queued_at: None,
             left, ..view()
         };
-        let line = line(&view, width);
+        let line = line(&shown, width);
         // Below a few columns only the percent is left, and that is not cut.
         prop_assert!(columns(&line) <= width.max(6), "{} columns: {line:?}", columns(&line));
-        prop_assert!(columns(&summary_line(&[view], width, Look::PLAIN)) <= width);
+        for line in progress_lines(&[shown.clone(), view()], width, Look::PLAIN) {
+            prop_assert!(columns(&line) <= width.max(6), "{} columns: {line:?}", columns(&line));
+        }
+        let line = group_line("folder/", [shown, view()].iter(), width, Look::PLAIN);
+        prop_assert!(columns(&line) <= width.max(6), "{} columns: {line:?}", columns(&line));
     }
 }

@@ -18,12 +18,10 @@ pub(super) fn begun(view: &DownloadView, audience: Audience) -> String {
     }
 }
 
-/// Says that a download is complete, under which name if not its own, and who gave how much; a person is told in a line
-/// if it is one of many.
+/// Says that a download is complete, under which name if not its own, and who gave how much.
 pub(crate) fn done(
     view: &DownloadView,
     renamed: Option<(&str, &str)>,
-    in_full: bool,
     audience: Audience,
     look: Look,
 ) -> Vec<String> {
@@ -40,12 +38,12 @@ pub(crate) fn done(
         Audience::Person => {
             let (done, name) = (look.paint(Style::Good, "done"), look.paint(Style::Strong, &name));
             let (size, span) = (Size(size), took(view.elapsed));
-            if let Some(original) = view.copied_from.as_deref().filter(|_| in_full) {
+            if let Some(original) = view.copied_from.as_deref() {
                 let is_there =
                     matches!(&view.state, DownloadState::Done { location, .. } if location == original);
                 let how = if is_there { "already at" } else { "copied from" };
                 lines.push(format!("{done}  {name}  {size}, {how} {}", show_path(original)));
-            } else if in_full {
+            } else {
                 let now = if view.bytes_fetched < view.size.unwrap_or(0) {
                     format!(" ({} now)", Size(view.bytes_fetched))
                 } else {
@@ -53,18 +51,13 @@ pub(crate) fn done(
                 };
                 lines.push(format!("{done}  {name}  {size}{now} in {span}, {rate}, from {sources}"));
                 lines.push(look.paint(Style::Faint, &format!("  {} {}", view.content.kind(), view.content)));
-            } else {
-                lines.push(format!(
-                    "{done}  {name}  {size}  {}",
-                    look.paint(Style::Faint, &view.content.short())
-                ));
             }
         }
     }
     if let Some((place, why)) = renamed {
         lines.push(format!("saved as {place}: {}", display_safe(why)));
     }
-    for giver in givers(view).filter(|_| in_full || audience == Audience::Script) {
+    for giver in givers(view) {
         lines.push(match audience {
             Audience::Script => {
                 let left = giver.left.as_deref().map(|why| format!("\tleft: {}", display_safe(why)));
@@ -79,8 +72,17 @@ pub(crate) fn done(
     lines
 }
 
+/// Says how large a finished download is, how long it took and at which rate it came; nothing of one that is not finished.
+pub(in crate::repl::act) fn finished_text(view: &DownloadView) -> Option<String> {
+    let DownloadState::Done { .. } = view.state else { return None };
+    let (size, received) = (Size(view.size.unwrap_or(view.bytes_done)), view.bytes_fetched);
+    let rate =
+        if received == 0 { String::new() } else { format!(", {}", Rate(average(received, view.elapsed))) };
+    Some(format!("done  {size} in {}{rate}", took(view.elapsed)))
+}
+
 /// Tells a time exactly while it is short.
-fn took(time: Duration) -> String {
+pub(super) fn took(time: Duration) -> String {
     if time < Duration::from_mins(1) {
         format!("{:.2} s", time.as_secs_f64())
     } else {
@@ -131,25 +133,12 @@ pub(super) fn suspended(view: &DownloadView) -> String {
     format!("{name}: stopped at {percent}%; it resumes when the node is started again")
 }
 
-/// Says what came of many downloads.
-pub(super) fn summary(views: &[DownloadView]) -> String {
-    let done = || views.iter().filter(|view| view.state.is_here());
-    let bytes: u64 = done().filter_map(|view| view.size).fold(0, u64::saturating_add);
-    let mut peers: Vec<_> = done().flat_map(givers).map(|giver| giver.address).collect();
-    peers.sort_unstable();
-    peers.dedup();
-    let (files, sources) = (count(done().count() as u64, "file"), count(peers.len() as u64, "source"));
-    let failed = views.len() - done().count();
-    let failures = if failed == 0 { String::new() } else { format!("; {failed} not fetched") };
-    format!("{files}, {}, from {sources}{failures}", Size(bytes))
-}
-
-fn givers(view: &DownloadView) -> impl Iterator<Item = &Giver> {
+pub(super) fn givers(view: &DownloadView) -> impl Iterator<Item = &Giver> {
     view.givers.iter().filter(|giver| giver.bytes > 0)
 }
 
 /// Returns bytes a second; what took no time at all counts as a millisecond.
-fn average(bytes: u64, elapsed: Duration) -> f64 {
+pub(super) fn average(bytes: u64, elapsed: Duration) -> f64 {
     #[expect(clippy::cast_precision_loss, reason = "a rate that is shown with one decimal")]
     let bytes = bytes as f64;
     bytes / elapsed.as_secs_f64().max(0.001)
@@ -202,7 +191,7 @@ mod tests {
     fn scripts_are_told_in_tabs() {
         let digest = Digest::OF_NOTHING;
         assert_eq!(
-            done(&view(), Some(("c", "a is taken")), true, Audience::Script, Look::PLAIN),
+            done(&view(), Some(("c", "a is taken")), Audience::Script, Look::PLAIN),
             [
                 format!("done\ta\\tb\t4096\tsha256 {digest}\t2.0 KiB/s\tfrom 2 sources"),
                 "saved as c: a is taken".to_owned(),
@@ -215,26 +204,23 @@ mod tests {
     #[test]
     fn the_rate_counts_only_what_came_in_this_run() {
         let resumed = DownloadView { bytes_fetched: 1024, ..view() };
-        let lines = done(&resumed, None, true, Audience::Person, Look::PLAIN);
+        let lines = done(&resumed, None, Audience::Person, Look::PLAIN);
         assert_eq!(lines[0], "done  a\\tb  4.0 KiB (1.0 KiB now) in 2.00 s, 512 B/s, from 2 sources");
-        let lines = done(&resumed, None, true, Audience::Script, Look::PLAIN);
+        let lines = done(&resumed, None, Audience::Script, Look::PLAIN);
         assert!(lines[0].contains("\t512 B/s\t"), "{lines:?}");
     }
 
     #[test]
     fn people_are_told_who_was_left_and_why() {
-        let lines = done(&view(), None, true, Audience::Person, Look::PLAIN);
+        let lines = done(&view(), None, Audience::Person, Look::PLAIN);
         assert_eq!(lines[0], "done  a\\tb  4.0 KiB in 2.00 s, 2.0 KiB/s, from 2 sources");
         assert_eq!(lines[3], "  127.0.0.1:2                  96 B, left: it lied");
-        let brief = done(&view(), None, false, Audience::Person, Look::PLAIN);
-        assert_eq!(brief, ["done  a\\tb  4.0 KiB  e3b0c44298fc"]);
     }
 
     #[test]
     fn file_that_needed_no_source_names_its_original() {
         let copied = |from: &str| DownloadView { copied_from: Some(from.into()), ..view() };
-        let first =
-            |view: &DownloadView| done(view, None, true, Audience::Person, Look::PLAIN).swap_remove(0);
+        let first = |view: &DownloadView| done(view, None, Audience::Person, Look::PLAIN).swap_remove(0);
         assert_eq!(first(&copied("/y")), "done  a\\tb  4.0 KiB, copied from /y");
         assert_eq!(first(&copied("/x")), "done  a\\tb  4.0 KiB, already at /x");
     }
@@ -245,12 +231,6 @@ mod tests {
         assert!(ended(&view).starts_with("a\\tb: stopped at 25%; the part is kept"));
         let failed = DownloadState::Failed { reason: "no\u{7}body has it".into() };
         assert_eq!(problem(&DownloadView { state: failed, ..view }), "a\\tb: no\\u{7}body has it");
-    }
-
-    #[test]
-    fn many_are_summed_up() {
-        let failed = DownloadView { state: DownloadState::Cancelled, ..view() };
-        assert_eq!(summary(&[view(), view(), failed]), "2 files, 8.0 KiB, from 2 sources; 1 not fetched");
     }
 
     #[test]

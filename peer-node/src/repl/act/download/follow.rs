@@ -5,11 +5,12 @@ use protocol::escape::display_safe;
 use tokio::sync::watch;
 
 use super::Awaited;
-use super::ending::{another, begun, done, ended, problem, summary, suspended};
+use super::ending::{another, begun, done, ended, problem, suspended};
+use super::group::Group;
 use super::wait_notes::{WaitNotes, unfinished, wait_note};
 use crate::repl::failure::Failure;
 use crate::repl::output::Audience;
-use crate::repl::progress::{progress_line, summary_line};
+use crate::repl::progress::{group_line, progress_lines};
 use crate::repl::room_news::RoomNews;
 use crate::repl::session::{Session, show_path};
 use crate::transfers::{DownloadState, DownloadView};
@@ -20,15 +21,16 @@ const PAUSE: Duration = Duration::from_millis(250);
 /// How long downloads that are stopped may take to put their parts in order.
 const STOPPING: Duration = Duration::from_secs(2);
 
-/// Beyond so many downloads in one command, a person is not told of each who gave how much.
-pub(super) const MANY: usize = 5;
+/// The most failures of a group that a person is told one by one.
+const MOST_FAILURES: usize = 20;
 
 /// Downloads that are waited for together.
 struct Following {
     /// In the order in which they were asked for.
     pending: Vec<Pending>,
     over: Vec<DownloadView>,
-    all: usize,
+    /// How they are shown together, if they are.
+    group: Option<Group>,
     failed: usize,
     room: RoomNews,
     notes: WaitNotes,
@@ -49,6 +51,7 @@ struct Pending {
 pub(super) async fn follow(
     session: &mut Session,
     awaited: &[Awaited],
+    group: Option<Group>,
     timeout: Option<Duration>,
 ) -> Result<(), Failure> {
     let watch = |awaited: &Awaited| {
@@ -56,11 +59,10 @@ pub(super) async fn follow(
         Some(Pending { view, file: awaited.file })
     };
     let pending: Vec<_> = awaited.iter().filter_map(watch).collect();
-    let all = pending.len();
     let (room, looked) = (RoomNews::default(), Instant::now());
     let notes = WaitNotes::new(looked);
     let deadline = timeout.and_then(|timeout| looked.checked_add(timeout));
-    let mut following = Following { pending, over: Vec::new(), all, failed: 0, room, notes, looked };
+    let mut following = Following { pending, over: Vec::new(), group, failed: 0, room, notes, looked };
     loop {
         following.report(session)?;
         following.tell_of_waiting(session)?;
@@ -76,9 +78,11 @@ pub(super) async fn follow(
         let _ = tokio::time::timeout(PAUSE, first.view.changed()).await;
     }
     session.output.clear_live();
-    if all > MANY && session.output.is_for_person() {
-        let text = summary(&following.over);
-        session.output.line(text)?;
+    if let Some(group) = &following.group {
+        let (audience, look) = (session.output.audience(), session.output.look());
+        let left = following.pending.iter().map(|pending| pending.view.borrow().clone());
+        let views: Vec<DownloadView> = following.over.iter().cloned().chain(left).collect();
+        session.output.lines(group.summary(&views, looked.elapsed(), audience, look))?;
     }
     let is_unfinished = following.leave(session)?;
     match following.failed {
@@ -171,15 +175,22 @@ impl Following {
         };
         if let Some(renamed) = renamed {
             let renamed = renamed.as_ref().map(|(place, why)| (place.as_str(), *why));
-            let in_full = self.all <= MANY;
-            let lines = done(view, renamed, in_full, session.output.audience(), session.output.look());
-            session.output.lines(lines)?;
+            let is_one_of_many = self.group.is_some() && session.output.is_for_person();
+            if let (true, Some((place, why))) = (is_one_of_many, renamed) {
+                let name = display_safe(&view.name);
+                session.output.line(format!("{name} saved as {place}: {}", display_safe(why)))?;
+            } else if !is_one_of_many {
+                let lines = done(view, renamed, session.output.audience(), session.output.look());
+                session.output.lines(lines)?;
+            }
             if let Some(trouble) = &view.trouble {
                 session.output.warning(display_safe(trouble));
             }
         } else {
             self.failed += 1;
-            session.output.error(problem(view));
+            if self.failed <= MOST_FAILURES || !session.output.is_for_person() {
+                session.output.error(problem(view));
+            }
         }
         Ok(())
     }
@@ -191,14 +202,12 @@ impl Following {
         if let [only] = views.as_mut_slice() {
             *only = session.node.downloads().ranked(only.clone());
         }
-        let is_at_work = |view: &&DownloadView| self.all == 1 || !view.state.may_wait();
-        let active = views.iter().filter(is_at_work).take(height.saturating_sub(1).max(1));
-        let mut lines: Vec<String> = active.map(|view| progress_line(view, width, look)).collect();
-        if self.all > 1 {
-            let everything: Vec<DownloadView> = self.over.iter().cloned().chain(views).collect();
-            lines.push(summary_line(&everything, width, look));
+        if let Some(group) = &self.group {
+            let line = group_line(group.name(), self.over.iter().chain(&views), width, look);
+            return session.output.draw(vec![line]);
         }
-        session.output.draw(lines);
+        views.truncate(height);
+        session.output.draw(progress_lines(&views, width, look));
     }
 }
 

@@ -6,9 +6,18 @@ use crate::repl::act::lookup::contents;
 use crate::repl::command::{Item, Order};
 use crate::repl::failure::Failure;
 use crate::repl::session::{Session, home, user_path};
-use crate::repl::shown::Listed;
+use crate::repl::shown::{Listed, Row};
+use protocol::index::PeerRef;
 
-use super::tree::tree;
+use super::tree::{tree, tree_of};
+
+/// What an order means.
+pub(super) struct Gathered {
+    /// The files.
+    pub(super) chosen: Vec<Chosen>,
+    /// The remote folder in which all of them lie, if it was one that was ordered.
+    pub(super) folder: Option<String>,
+}
 
 /// A content to fetch, with the number by which it was chosen, if it was.
 #[derive(Debug)]
@@ -18,39 +27,54 @@ pub(super) struct Chosen {
 }
 
 /// Finds out what an order means. Nothing is started unless all of it can be made out.
-pub(super) async fn gather(session: &mut Session, order: &Order) -> Result<Vec<Chosen>, Failure> {
-    let mut chosen = Vec::new();
+pub(super) async fn gather(session: &mut Session, order: &Order) -> Result<Gathered, Failure> {
+    let (mut chosen, mut folders, mut has_files) = (Vec::new(), Vec::new(), false);
     for item in &order.items {
         match item {
             Item::Folder(folder) => {
                 let files = tree(session, folder, order.from.as_deref()).await?;
-                let files = once_each(&files, order.saving).into_iter();
-                chosen.extend(files.map(|wanted| Chosen { number: None, wanted }));
+                chosen.extend(unnumbered(&files, order.saving));
+                folders.push(folder.clone());
+            }
+            Item::Hits(numbers) => {
+                let rows: Vec<Row> = session.shown.pick(numbers)?.into_iter().cloned().collect();
+                for (row, number) in rows.into_iter().zip(numbers.up_to(u32::MAX).into_iter().flatten()) {
+                    match row {
+                        Row::File(listed) => {
+                            chosen.push(Chosen { number: Some(number), ..anywhere(&listed, order.saving) });
+                            has_files = true;
+                        }
+                        Row::Folder { peer, path } => {
+                            let files = tree_of(session, PeerRef::Node(peer), &path).await?;
+                            chosen.extend(unnumbered(&files, order.saving));
+                            folders.push(path);
+                        }
+                    }
+                }
             }
             item => {
                 let files = contents(session, item).await?;
-                for (listed, number) in files.iter().zip(numbers(item)) {
-                    // Nothing is asked of where it lies.
-                    let wanted =
-                        Wanted { anywhere: true, ..wanted(listed, listed.file_name(), order.saving) };
-                    chosen.push(Chosen { number, wanted });
-                }
+                chosen.extend(files.iter().map(|listed| anywhere(listed, order.saving)));
+                has_files = true;
             }
         }
     }
     if let Some(destination) = &order.destination {
         put_at(&mut chosen, destination)?;
     }
-    Ok(chosen)
+    let folder = folders.pop().filter(|_| folders.is_empty() && !has_files);
+    Ok(Gathered { chosen, folder })
 }
 
-/// Returns the numbers by which an item names its contents, one after the other.
-fn numbers(item: &Item) -> impl Iterator<Item = Option<u32>> {
-    let numbers = match item {
-        Item::Hits(numbers) => numbers.up_to(u32::MAX).into_iter().flatten().map(Some).collect(),
-        _ => Vec::new(),
-    };
-    numbers.into_iter().chain(std::iter::repeat(None))
+/// Wants the files of a tree.
+fn unnumbered(files: &[Listed], saving: Saving) -> impl Iterator<Item = Chosen> {
+    once_each(files, saving).into_iter().map(|wanted| Chosen { number: None, wanted })
+}
+
+/// Wants a content of which nothing is asked about where it lies.
+fn anywhere(listed: &Listed, saving: Saving) -> Chosen {
+    let wanted = Wanted { anywhere: true, ..wanted(listed, listed.file_name(), saving) };
+    Chosen { number: None, wanted }
 }
 
 fn wanted(listed: &Listed, name: &str, saving: Saving) -> Wanted {

@@ -21,9 +21,19 @@ pub(super) async fn tree(
         Some(named) => peer(session, named).await?,
         None => session.peers.browsed()?,
     };
+    tree_of(session, whose, folder).await
+}
+
+/// Lists all files below a folder of a peer.
+pub(super) async fn tree_of(
+    session: &mut Session,
+    whose: PeerRef,
+    folder: &str,
+) -> Result<Vec<Listed>, Failure> {
     let path = SharePath::parse(folder).map_err(|_| Failure::not_found(&format!("{folder}/")))?;
     let mut files = Vec::new();
-    let (mut whose, mut after) = (whose, None);
+    // Paths are listed in their order, so those below the folder are together.
+    let (mut whose, mut after) = (whose, Some(format!("{path}/")));
     loop {
         let (node, page, more) = session.node.index().browse(whose, after, MAX_LISTING).await?;
         // The same node for all pages, whoever comes to listen at its address.
@@ -33,7 +43,8 @@ pub(super) async fn tree(
         if files.len() > MAX_FILES {
             return Err(Failure::TooMany { what: excerpt(folder), limit: MAX_FILES });
         }
-        if !more || after.is_none() {
+        let is_beyond = page.last().is_none_or(|file| !lies_below(file, &path));
+        if !more || is_beyond {
             break;
         }
     }

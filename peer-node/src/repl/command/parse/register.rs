@@ -28,7 +28,7 @@ pub(super) fn register(line: &Line<'_>) -> Result<RegisterOrder, ParseError> {
                 are_options_over = true;
                 continue;
             }
-            _ => return Err(line.wrong(format!("{} is not an option", excerpt(&word.text)))),
+            _ => return Err(line.wrong(format!("unknown option {}", excerpt(&word.text)))),
         };
         order.exclude.get_or_insert_default().push(pattern);
     }
@@ -59,7 +59,7 @@ mod tests {
 
     #[test]
     fn unknown_options_and_missing_patterns_are_refused() {
-        assert!(order("register --no x").unwrap_err().contains("--no is not an option"));
+        assert!(order("register --no x").unwrap_err().contains("unknown option --no"));
         assert!(order("register x --exclude").unwrap_err().contains("a pattern is missing"));
     }
 }

@@ -27,7 +27,7 @@ fn add(line: &Line<'_>, words: &[Word]) -> Result<TorrentOrder, ParseError> {
             "as" if !word.quoted => &mut folder,
             _ => {
                 if file.replace(word.text.clone()).is_some() {
-                    return Err(line.wrong(format!("{} is too much", excerpt(&word.text))));
+                    return Err(line.wrong(format!("unexpected argument: {}", excerpt(&word.text))));
                 }
                 continue;
             }
@@ -45,7 +45,7 @@ fn create(line: &Line<'_>, words: &[Word]) -> Result<TorrentOrder, ParseError> {
         [word] => (word, None),
         [word, r#as, path] if r#as.text == "as" && !r#as.quoted => (word, Some(path.text.clone())),
         [] => return Err(line.wrong("a hit, a digest or a name is missing")),
-        [_, extra, ..] => return Err(line.wrong(format!("{} is too much", excerpt(&extra.text)))),
+        [_, extra, ..] => return Err(line.wrong(format!("unexpected argument: {}", excerpt(&extra.text)))),
     };
     match item(word)? {
         Item::Folder(_) => Err(line.wrong("only a single file can be made a torrent here")),

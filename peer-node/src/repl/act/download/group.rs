@@ -1,0 +1,119 @@
+use std::path::PathBuf;
+use std::time::Duration;
+
+use protocol::escape::display_safe;
+use protocol::units::{Rate, Size};
+
+use super::ending::{average, givers, took};
+use crate::node::Node;
+use crate::repl::look::{Look, Style};
+use crate::repl::output::Audience;
+use crate::repl::session::{count, show_path};
+use crate::transfers::DownloadView;
+
+/// Beyond so many downloads in one command, they are shown together.
+const MANY: usize = 5;
+
+/// Downloads that are shown as one: a folder, or many files.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Group {
+    /// What they are together.
+    name: String,
+    /// The folder in which they lie.
+    place: PathBuf,
+    /// How many files need not be fetched.
+    here: usize,
+}
+
+impl Group {
+    /// Returns the group of the files of a remote folder.
+    pub(super) fn folder(node: &Node, folder: &str) -> Self {
+        Self { name: format!("{folder}/"), place: node.share_dir().join(folder), here: 0 }
+    }
+
+    /// Returns the group of many files, if they are that many.
+    pub(super) fn many(node: &Node, files: usize) -> Option<Self> {
+        let name = count(files as u64, "file");
+        (files > MANY).then(|| Self { name, place: node.share_dir().to_owned(), here: 0 })
+    }
+
+    /// Returns the group with so many files that need not be fetched.
+    pub(super) fn with(self, here: usize) -> Self {
+        Self { here, ..self }
+    }
+
+    /// Returns what they are together.
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Returns what came of them, and where it lies.
+    pub(super) fn summary(
+        &self,
+        views: &[DownloadView],
+        elapsed: Duration,
+        audience: Audience,
+        look: Look,
+    ) -> Vec<String> {
+        let done = || views.iter().filter(|view| view.state.is_here());
+        let bytes: u64 = done().filter_map(|view| view.size).fold(0, u64::saturating_add);
+        let (name, place) = (display_safe(&self.name), show_path(&self.place));
+        let failed = views.len() - done().count();
+        let (here, all) = (self.here + done().count(), self.here + views.len());
+        if audience == Audience::Script {
+            return vec![format!("group\t{name}\t{here}/{all} files\t{bytes}\t{place}")];
+        }
+        let received: u64 = done().map(|view| view.bytes_fetched).fold(0, u64::saturating_add);
+        let mut peers: Vec<_> = done().flat_map(givers).map(|giver| giver.address).collect();
+        peers.sort_unstable();
+        peers.dedup();
+        let (style, verb) = if failed == 0 { (Style::Good, "done") } else { (Style::Warning, "incomplete") };
+        let files = match failed {
+            0 => count(all as u64, "file"),
+            _ => format!("{here} of {}", count(all as u64, "file")),
+        };
+        let already = if self.here > 0 { format!(" ({} already here)", self.here) } else { String::new() };
+        let (rate, sources) = (Rate(average(received, elapsed)), count(peers.len() as u64, "source"));
+        vec![
+            format!(
+                "{}  {}  {files}{already}, {} in {}, {rate}, from {sources}",
+                look.paint(style, verb),
+                look.paint(Style::Strong, &name),
+                Size(bytes),
+                took(elapsed),
+            ),
+            format!("  {place}"),
+        ]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::repl::progress::test_view;
+    use crate::transfers::DownloadState;
+
+    #[test]
+    fn a_folder_is_summed_up_with_its_place() {
+        let group = Group { name: "music/".into(), place: "/srv/share/music".into(), here: 0 };
+        let done = DownloadState::Done { location: "/x".into(), renamed: None };
+        let done = DownloadView { size: Some(1024), bytes_fetched: 1024, state: done, ..test_view() };
+        let failed = DownloadView { state: DownloadState::Cancelled, ..test_view() };
+        let summary = |group: Group, views: &[DownloadView], audience| {
+            group.summary(views, Duration::from_secs(2), audience, Look::PLAIN)
+        };
+        let both = [done.clone(), done.clone()];
+        assert_eq!(
+            summary(group.clone(), &both, Audience::Person),
+            ["done  music/  2 files, 2.0 KiB in 2.00 s, 1.0 KiB/s, from 0 sources", "  /srv/share/music"]
+        );
+        assert_eq!(
+            summary(group.clone().with(3), &[done, failed], Audience::Person)[0],
+            "incomplete  music/  4 of 5 files (3 already here), 1.0 KiB in 2.00 s, 512 B/s, from 0 sources"
+        );
+        assert_eq!(
+            summary(group, &both, Audience::Script),
+            ["group\tmusic/\t2/2 files\t2048\t/srv/share/music"]
+        );
+    }
+}
