@@ -49,6 +49,10 @@ fn partial_file_lies_beside_a_destination_on_another_file_system() {
     let parts = names(&other.path().join(".peerdex-partial"));
     assert!(parts.iter().all(|name| name.starts_with(&content.digest.to_string())), "{parts:?}");
     assert!(!node.home.part(&content).exists());
+    let record = other.path().join(".peerdex-partial").join(&parts[1]);
+    until("both pieces to be noted", SOON, || {
+        fs::read_to_string(&record).is_ok_and(|record| record.contains("\"pieces\":\"c0\""))
+    });
     let list = node.home.path().join(".peerdex/downloads.json");
     until("the download to be listed", SOON, || {
         fs::read_to_string(&list).is_ok_and(|list| list.contains(&content.digest.to_string()))
