@@ -59,6 +59,8 @@ feature_set! {
         WRONG_PIECES = 1,
         /// Its position in the queue for a slot is to come as [`PeerMessage::Queued`](crate::peer::PeerMessage::Queued).
         QUEUE_LENGTH = 2,
+        /// It understands [`Details`](crate::peer::PeerMessage::Details) behind an offer.
+        DETAILS = 3,
     }
 }
 
@@ -91,6 +93,7 @@ mod tests {
     #[test]
     fn sets_and_bits_are_frozen() {
         frozen(&PeerFeatures::from_bits(258), "0000000000000102");
+        frozen(&PeerFeatures::DETAILS, "0000000000000008");
         frozen(&IndexFeatures::SEARCH_WITH_SOURCES, "0000000000000001");
         assert_eq!(format!("{:?}", PeerFeatures::from_bits(17)), "PeerFeatures(0x11)");
     }

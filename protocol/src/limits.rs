@@ -57,6 +57,12 @@ pub const MAX_AGENT: usize = 64;
 /// The most manifest states in one message (128 KiB).
 pub const MAX_STATES: u32 = 4096;
 
+/// The most files of one content whose details are sent.
+pub const MAX_DETAILS: usize = 8;
+
+/// The earliest and the latest modification time that is taken from a peer, in seconds since 1970: the years 1901 to 2242.
+pub const MODIFIED_SECONDS: (i64, i64) = (-(1 << 31), 1 << 33);
+
 /// The most block requests that may wait in one channel.
 pub const MAX_REQUESTS: usize = 64;
 

@@ -7,7 +7,7 @@
 //!
 //! | the asking side sends | the sharing side answers |
 //! |---|---|
-//! | [`Open`](PeerMessage::Open), [`OpenWithManifest`](PeerMessage::OpenWithManifest) | [`Offer`](PeerMessage::Offer) or [`NotShared`](PeerMessage::NotShared) |
+//! | [`Open`](PeerMessage::Open), [`OpenWithManifest`](PeerMessage::OpenWithManifest) | [`Offer`](PeerMessage::Offer), perhaps with [`Details`](PeerMessage::Details), or [`NotShared`](PeerMessage::NotShared) |
 //! | [`WantManifest`](PeerMessage::WantManifest) | [`ManifestPart`](PeerMessage::ManifestPart) |
 //! | [`Request`](PeerMessage::Request) | [`Block`](PeerMessage::Block) or [`Reject`](PeerMessage::Reject) |
 //! | [`Cancel`](PeerMessage::Cancel), [`Close`](PeerMessage::Close) | |
@@ -31,8 +31,11 @@ use crate::frame::is_known_kind;
 use crate::index::FileRecord;
 use crate::node_id::NodeId;
 
+mod file_details;
 #[cfg(test)]
 mod golden;
+
+pub use file_details::FileDetails;
 
 /// The number of a content on a connection, chosen by the side that asks for it.
 pub type Channel = u32;
@@ -197,6 +200,14 @@ pub enum PeerMessage {
         place: u32,
         /// How many stand in it.
         length: u32,
+    },
+    /// What is known of the files that have the content, besides their bytes; directly behind the offer. Only to a side that
+    /// announced [`PeerFeatures::DETAILS`].
+    Details {
+        /// The channel.
+        channel: Channel,
+        /// At most [`MAX_DETAILS`](crate::limits::MAX_DETAILS).
+        files: Vec<FileDetails>,
     },
 }
 

@@ -1,6 +1,11 @@
 //! What is kept of a source's file besides its bytes.
 
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use protocol::peer::FileDetails;
+
+/// The most descriptions that are kept of one content: several paths each from the first sources.
+const MAX_KEPT: usize = 64;
 
 /// What is kept of one file.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -9,4 +14,72 @@ pub struct Details {
     pub modified: Option<SystemTime>,
     /// Whether it is executable.
     pub executable: bool,
+}
+
+/// What sources sent of the files that have a content.
+#[derive(Debug, Default)]
+pub(super) struct SourceDetails {
+    /// Share paths with what belongs to them, in the order in which they came.
+    entries: Vec<(String, Details)>,
+}
+
+impl SourceDetails {
+    /// Adds what a source sent.
+    pub(super) fn add(&mut self, files: Vec<FileDetails>) {
+        let room = MAX_KEPT.saturating_sub(self.entries.len());
+        let entries = files.into_iter().map(|file| (file.path.clone(), Details::from(&file)));
+        self.entries.extend(entries.take(room));
+    }
+
+    /// Returns what belongs to a share path, if a source sent that.
+    pub(super) fn exact(&self, path: &str) -> Option<Details> {
+        self.entries.iter().find(|(name, _)| name == path).map(|(_, details)| *details)
+    }
+
+    /// Returns what belongs to a share path; what came first if nothing does.
+    pub(super) fn of(&self, path: Option<&str>) -> Details {
+        let first = || self.entries.first().map(|(_, details)| *details);
+        path.and_then(|path| self.exact(path)).or_else(first).unwrap_or_default()
+    }
+}
+
+impl From<&FileDetails> for Details {
+    fn from(file: &FileDetails) -> Self {
+        let FileDetails { seconds, nanoseconds, executable, .. } = *file;
+        let whole = Duration::from_secs(seconds.unsigned_abs());
+        let start = if seconds < 0 { UNIX_EPOCH.checked_sub(whole) } else { UNIX_EPOCH.checked_add(whole) };
+        let modified = start.and_then(|start| start.checked_add(Duration::from_nanos(nanoseconds.into())));
+        Self { modified, executable }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn file(path: &str, seconds: i64) -> FileDetails {
+        FileDetails { path: path.to_owned(), seconds, nanoseconds: 5, executable: false }
+    }
+
+    fn details(seconds: i64) -> Details {
+        Details::from(&file("", seconds))
+    }
+
+    #[test]
+    fn details_of_the_path_that_was_chosen_come_first() {
+        let mut sent = SourceDetails::default();
+        assert_eq!(sent.of(Some("a")), Details::default());
+        sent.add(vec![file("b", 1), file("a", 2)]);
+        sent.add(vec![file("a", 3)]);
+        assert_eq!((sent.of(Some("a")), sent.exact("c")), (details(2), None));
+        assert_eq!((sent.of(Some("c")), sent.of(None)), (details(1), details(1)));
+        (0..1000).for_each(|at| sent.add(vec![file("z", at)]));
+        assert_eq!(sent.entries.len(), MAX_KEPT);
+    }
+
+    #[test]
+    fn times_before_1970_are_kept() {
+        let modified = details(-1).modified.unwrap();
+        assert_eq!(modified, UNIX_EPOCH - Duration::from_secs(1) + Duration::from_nanos(5));
+    }
 }

@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::board::Board;
 use super::copies::Copies;
+use super::details::SourceDetails;
 use super::manifest_choice::ManifestFetch;
 use super::part_file::{PartFile, PartFileError};
 use super::queue::Place;
@@ -111,6 +112,8 @@ pub(super) struct Session {
     reserved: Option<Reserved>,
     /// Where the file is wanted as well.
     copies: Copies,
+    /// What sources sent of their files.
+    details: SourceDetails,
     /// Whether the target was looked at: it may be the file already.
     looked_at_target: bool,
     config: DownloadsConfig,
@@ -137,11 +140,12 @@ impl Session {
         let name = target.strip_prefix(&config.root).unwrap_or(target).to_string_lossy().into_owned();
         let (board, view) = Board::new(id, ContentId::File(wanted.digest), name, wanted.size);
         let (roster, seek, jobs) = (Roster::default(), Seek::new(Instant::now()), JoinSet::new());
-        let (looked_at_target, stage) = (false, Stage::Choosing(None));
+        let (details, looked_at_target, stage) = (SourceDetails::default(), false, Stage::Choosing(None));
         let session = Self {
             wanted,
             reserved,
             copies,
+            details,
             looked_at_target,
             config,
             cancel,

@@ -1,13 +1,16 @@
 //! What is served: a file of the library, or one that is still on its way here.
 
 use std::fs::File;
+use std::os::unix::fs::MetadataExt;
 use std::sync::Arc;
 
 use protocol::digest::Digest;
 use protocol::geometry::PieceIndex;
+use protocol::limits::MAX_DETAILS;
 use protocol::manifest::Manifest;
+use protocol::peer::FileDetails;
 
-use crate::library::{Library, OpenFile};
+use crate::library::{Library, OpenFile, SharedFile};
 use crate::partials::{Partial, Partials, Standing};
 
 /// The bytes of a content that a peer has opened.
@@ -27,6 +30,8 @@ pub(super) struct Found {
     pub(super) manifest_id: Digest,
     /// Its name, for people.
     pub(super) name: String,
+    /// What is known of the files that have it.
+    pub(super) details: Vec<FileDetails>,
 }
 
 impl Content {
@@ -76,7 +81,20 @@ pub(super) fn find_shared(library: &Library, digest: &Digest) -> Option<Found> {
         manifest,
         manifest_id,
         name: name.unwrap_or_default(),
+        details: details(library, digest),
     })
+}
+
+/// Looks at the files of a content that are shared, a few of them.
+fn details(library: &Library, digest: &Digest) -> Vec<FileDetails> {
+    let files = library.files();
+    let details = |file: &SharedFile| {
+        let found = std::fs::symlink_metadata(&file.location).ok().filter(std::fs::Metadata::is_file)?;
+        let (seconds, nanoseconds) = (found.mtime(), u32::try_from(found.mtime_nsec()).ok()?);
+        let (path, executable) = (file.path.as_str().to_owned(), found.mode() & 0o100 != 0);
+        Some(FileDetails { path, seconds, nanoseconds, executable }).filter(FileDetails::is_valid)
+    };
+    files.by_digest(digest).take(MAX_DETAILS).filter_map(details).collect()
 }
 
 fn find_partial(partials: &Partials, digest: &Digest) -> Option<Found> {
@@ -86,5 +104,6 @@ fn find_partial(partials: &Partials, digest: &Digest) -> Option<Found> {
         manifest_id: partial.manifest_id(),
         name: partial.path().as_str().to_owned(),
         content: Content::Partial(partial),
+        details: Vec::new(),
     })
 }

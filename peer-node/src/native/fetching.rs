@@ -5,7 +5,7 @@ use std::collections::hash_map::Entry;
 
 use parking_lot::Mutex;
 use protocol::digest::Digest;
-use protocol::peer::{BlockRef, Channel};
+use protocol::peer::{BlockRef, Channel, FileDetails};
 use tokio::sync::mpsc;
 
 use super::link::FetchChannel;
@@ -43,6 +43,11 @@ pub enum SourceEvent {
     Unchoked,
     /// It does not have the content, or no longer; the channel is closed.
     NotShared,
+    /// What it knows of its files that have the content, each of them valid.
+    Details {
+        /// The files, a few.
+        files: Vec<FileDetails>,
+    },
     /// States of its manifest.
     ManifestPart {
         /// The first of them.

@@ -13,8 +13,10 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 /// The features that this node announces.
-const FEATURES: PeerFeatures =
-    PeerFeatures::ANY_NAMES.with(PeerFeatures::WRONG_PIECES).with(PeerFeatures::QUEUE_LENGTH);
+const FEATURES: PeerFeatures = PeerFeatures::ANY_NAMES
+    .with(PeerFeatures::WRONG_PIECES)
+    .with(PeerFeatures::QUEUE_LENGTH)
+    .with(PeerFeatures::DETAILS);
 
 /// How long the other side may take for its part.
 const DEADLINE: Duration = Duration::from_secs(10);

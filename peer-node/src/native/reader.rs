@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 use bytes::BufMut;
 use protocol::frame::{FrameBuffer, FrameError, decode_body};
 use protocol::geometry::NoSuchBlock;
-use protocol::limits::{MAX_FRAME, MAX_UNSUPPORTED};
-use protocol::peer::{BlockRef, Channel, PeerMessage};
+use protocol::limits::{MAX_DETAILS, MAX_FRAME, MAX_UNSUPPORTED};
+use protocol::peer::{BlockRef, Channel, FileDetails, PeerMessage};
 use protocol::preamble::Version;
 use tokio::io::AsyncReadExt;
 use tokio::net::tcp::OwnedReadHalf;
@@ -189,7 +189,8 @@ impl Reader {
             }
             PeerMessage::OpenWithManifest { .. }
             | PeerMessage::Unsupported { .. }
-            | PeerMessage::WrongPiece { .. } => self.handle_later(message).await?,
+            | PeerMessage::WrongPiece { .. }
+            | PeerMessage::Details { .. } => self.handle_later(message).await?,
         }
         Ok(())
     }
@@ -206,12 +207,23 @@ impl Reader {
             PeerMessage::WrongPiece { channel, piece } => {
                 self.serving.wrong_piece(channel, piece, self.link.address().ip())
             }
+            PeerMessage::Details { channel, files } => self.details(channel, files).await,
             other => {
                 debug_assert!(matches!(other, PeerMessage::Unsupported { .. }), "version 1 has {other:?}");
                 tracing::debug!(message = ?other, "the peer does not support a message of ours");
                 Ok(())
             }
         }
+    }
+
+    /// Passes on the details that are valid.
+    async fn details(&self, channel: Channel, mut files: Vec<FileDetails>) -> Result<(), LinkError> {
+        if files.len() > MAX_DETAILS {
+            return Err(LinkError::Violation { what: "it sent too many details" });
+        }
+        files.retain(FileDetails::is_valid);
+        self.tell(channel, SourceEvent::Details { files }).await;
+        Ok(())
     }
 
     async fn tell(&self, channel: Channel, event: SourceEvent) {

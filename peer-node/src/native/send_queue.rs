@@ -276,6 +276,7 @@ fn weight(message: &PeerMessage) -> usize {
         | PeerMessage::Choke { .. }
         | PeerMessage::Queued { .. }
         | PeerMessage::Unchoke
+        | PeerMessage::Details { .. }
         | PeerMessage::Unsupported { .. } => 1,
         _ => 0,
     }

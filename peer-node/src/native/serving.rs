@@ -120,12 +120,15 @@ impl Serving {
             queue.push(PeerMessage::NotShared { channel });
             return Ok(());
         };
-        let Found { content, manifest, manifest_id, name } = found;
+        let Found { content, manifest, manifest_id, name, details } = found;
         let size = manifest.geometry().size();
         let upload =
             Arc::new(self.shop.uploads.begin(peer, ContentId::File(digest), name, size, queue.stand()));
         tracing::info!(%peer, %digest, "content opened by a peer");
         queue.offer(channel, size, manifest_id, &content);
+        if link.features().contains(PeerFeatures::DETAILS) && !details.is_empty() {
+            queue.push(PeerMessage::Details { channel, files: details });
+        }
         let first_states: Vec<[u8; 32]> = manifest
             .states()
             .iter()

@@ -66,6 +66,11 @@ fn every_message_has_its_bytes() {
     );
     frozen(&PeerMessage::WrongPiece { channel: 7, piece: 2 }, "00000018 00000007 00000002");
     frozen(&PeerMessage::Queued { place: 7, length: 12 }, "00000019 00000007 0000000c");
+    let files = vec![FileDetails { path: "a".into(), seconds: 258, nanoseconds: 3, executable: true }];
+    frozen(
+        &PeerMessage::Details { channel: 7, files },
+        "0000001a 00000007 0000000000000001 0000000000000001 61 0000000000000102 00000003 01",
+    );
 }
 
 #[test]
@@ -99,7 +104,7 @@ fn what_is_no_message_is_refused() {
 
 proptest! {
     #[test]
-    fn no_bytes_panic_the_decoder_and_one_value_has_one_encoding(tag in 0u32..26, rest: Vec<u8>) {
+    fn no_bytes_panic_the_decoder_and_one_value_has_one_encoding(tag in 0u32..29, rest: Vec<u8>) {
         let mut bytes = tag.to_be_bytes().to_vec();
         bytes.extend(rest);
         if let Ok(message) = decode_body::<PeerMessage>(&bytes) {
@@ -144,6 +149,12 @@ fn message() -> impl Strategy<Value = PeerMessage> {
         any::<(u32, u32)>().prop_map(|(place, length)| PeerMessage::Queued { place, length }),
         any::<u32>().prop_map(|channel| PeerMessage::Close { channel }),
         any::<u32>().prop_map(|channel| PeerMessage::NotShared { channel }),
+        any::<(u32, String, i64, u32, bool)>().prop_map(
+            |(channel, path, seconds, nanoseconds, executable)| {
+                let files = vec![FileDetails { path, seconds, nanoseconds, executable }];
+                PeerMessage::Details { channel, files }
+            }
+        ),
         any::<u32>().prop_map(|channel| PeerMessage::Interested { channel }),
         any::<u32>().prop_map(|channel| PeerMessage::NotInterested { channel }),
     ]

@@ -1,7 +1,7 @@
 //! Every requested file is at its place afterwards, whatever this node has of it already.
 
 use std::fs::{self, File};
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -57,8 +57,8 @@ fn content_that_is_here_comes_to_the_path_that_was_asked_for() {
     let mut network = Network::new();
     let content = Content::random(610, 3 * PIECE + 1);
     let mut node = network.node(&[("mine.bin", &content)]);
-    let original = node.home.path().join("mine.bin");
-    let modified = fs::metadata(&original).and_then(|found| found.modified()).expect("a time");
+    let modified =
+        fs::metadata(node.home.path().join("mine.bin")).and_then(|found| found.modified()).expect("a time");
     let elsewhere = Home::new();
     let other =
         tempfile::Builder::new().prefix("peerdex-").tempdir_in("/dev/shm").expect("a folder in memory");
@@ -77,8 +77,8 @@ fn content_that_is_here_comes_to_the_path_that_was_asked_for() {
     let linked = node.home.path().join("linked.bin");
     let answer = node.peer.say(&format!("get {} as linked.bin --link", content.digest));
     assert!(answer.errors().is_empty(), "{answer:#?}");
-    let inode = |path: &Path| fs::metadata(path).expect("a file").ino();
-    assert_eq!(inode(&linked), inode(&original));
+    assert!(file_is(&linked, &content));
+    assert_eq!(fs::metadata(&linked).expect("a file").nlink(), 2);
     // Without a place of its own, one anywhere is enough.
     let plain = node.peer.say(&format!("get {}", content.digest));
     assert!(plain.has("already here: ") && plain.errors().is_empty(), "{plain:#?}");
@@ -152,6 +152,43 @@ fn name_that_was_replaced_is_told_with_the_whole_path() {
     let place = node.home.path().canonicalize().expect("a folder").join("Season_1/one.mkv");
     assert!(file_is(&place, &content), "{answer:#?}");
     assert!(answer.has(&format!("saved as {}: ", place.display())), "{answer:#?}");
+}
+
+#[test]
+fn modification_time_and_executable_bit_of_the_chosen_name_are_kept() {
+    let mut network = Network::new();
+    let (large, small) = (Content::random(624, 3 * PIECE), Content::random(625, 9));
+    let contents = [("large", &large), ("small", &small)];
+    let home = Home::new();
+    for (name, content) in contents {
+        for (folder, seconds, mode) in [("a", 1_000_000_000, 0o644), ("b", 1_234_567_890, 0o755)] {
+            let path = home.put(&format!("{folder}/{name} {folder}.bin"), content);
+            let modified = UNIX_EPOCH + Duration::new(seconds, 123_456_789);
+            let set = File::options().write(true).open(&path).and_then(|file| file.set_modified(modified));
+            set.expect("a file of ours");
+            fs::set_permissions(&path, fs::Permissions::from_mode(mode)).expect("a file of ours");
+        }
+    }
+    let sharer = tests::peer::Peer::start(network.index.address(), home.path());
+    network.wait_for_files(sharer.address(), 4);
+    let mut node = network.node(&[]);
+    for (name, content) in contents {
+        let answer = node.peer.say(&format!("download \"{name} b.bin\" --executable"));
+        assert!(answer.errors().is_empty(), "{answer:#?}");
+        let found = fs::metadata(node.home.path().join(format!("{name} b.bin"))).expect("the file");
+        let kept = UNIX_EPOCH + Duration::new(1_234_567_890, 123_456_789);
+        assert_eq!(found.modified().expect("a time"), kept);
+        assert_ne!(found.permissions().mode() & 0o100, 0);
+        node.has(content);
+    }
+    // A tree has the times of all its files, those with one content included, and without the option no executable ones.
+    let mut tree = network.node(&[]);
+    let answer = tree.peer.say(&format!("download a/ from {}", sharer.address()));
+    let again = tree.peer.say(&format!("download b/ from {}", sharer.address()));
+    assert!(answer.errors().is_empty() && again.errors().is_empty(), "{answer:#?} {again:#?}");
+    let found = fs::metadata(tree.home.path().join("a/large a.bin")).expect("the file");
+    let kept = UNIX_EPOCH + Duration::new(1_000_000_000, 123_456_789);
+    assert_eq!((found.modified().expect("a time"), found.permissions().mode() & 0o100), (kept, 0));
 }
 
 #[test]

@@ -77,6 +77,7 @@ impl Session {
                     self.part_with(id, &error.to_string(), None);
                 }
             }
+            SourceEvent::Details { files } => self.details.add(files),
             SourceEvent::Has { piece } => self.has(id, piece),
             SourceEvent::Bytes { count } => self.bytes(id, count, now),
             SourceEvent::Block { reference, data, count } => {

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use protocol::manifest::{Manifest, ManifestBuilder};
 
 use super::{Failure, PartFile, PartFileError, REFRESH, Session, Stage};
+use crate::download::details::Details;
 use crate::download::local_copy::{Copied, CopyError, CopyJob, Original};
 use crate::download::present::at_target;
 use crate::download::reservations::Reserved;
@@ -67,13 +68,22 @@ impl Session {
         self.board.set_state(DownloadState::Finishing);
         let path = part.path().to_owned();
         let at = |source| Failure::Write { path: path.clone(), source };
-        let reserved = self.take_name()?;
-        let named = tokio::task::spawn_blocking(move || part.name(reserved)).await;
-        let named = named.unwrap_or_else(|error| Err(io::Error::other(error))).map_err(at)?;
+        let (reserved, details) = (self.take_name()?, self.details_for(self.wanted.path.as_deref()));
+        let named = tokio::task::spawn_blocking(move || {
+            part.adorn(details);
+            part.name(reserved)
+        });
+        let named = named.await.unwrap_or_else(|error| Err(io::Error::other(error))).map_err(at)?;
         self.config.folder_syncs.sync(named.folder()).await.map_err(at)?;
         let location = tokio::task::spawn_blocking(move || named.settled()).await;
         let location = location.map_err(io::Error::other).map_err(at)?;
         self.placed(Placed { location, manifest }).await
+    }
+
+    /// Returns what is kept of the source's file with a share path.
+    fn details_for(&self, path: Option<&str>) -> Details {
+        let Details { modified, executable } = self.details.of(path);
+        Details { modified, executable: executable && self.wanted.saving.executable }
     }
 
     /// Has a file that is at its place shared, and copied to the other places where it is wanted.
@@ -111,7 +121,7 @@ impl Session {
             self.board.show(|view| view.size = Some(size));
             self.board.set_state(DownloadState::Finishing);
             let reserved = self.take_name()?;
-            match self.copy(original, None, reserved).await {
+            match self.copy(original, None, (reserved, None)).await {
                 Ok(copied) => {
                     self.board.show(|view| {
                         view.bytes_done = size;
@@ -179,7 +189,7 @@ impl Session {
         &self,
         original: Original,
         manifest: Option<Arc<Manifest>>,
-        reserved: Reserved,
+        (reserved, details): (Reserved, Option<Details>),
     ) -> Result<Copied, CopyError> {
         let (library, digest) = (self.config.library.clone(), self.wanted.digest);
         let from = original.location.clone();
@@ -189,7 +199,7 @@ impl Session {
         let counted = Arc::clone(&progress);
         let mut copying = tokio::task::spawn_blocking(move || {
             let manifest = manifest.or_else(|| library.manifest(&digest).ok().flatten());
-            let (details, progress) = (None, counted);
+            let progress = counted;
             CopyJob { original, digest, manifest, folders, reserved, saving, details, progress, cancel }.run()
         });
         let copied = loop {
@@ -240,7 +250,11 @@ impl Session {
         let reserved = self.config.reservations.reserve(&asked_for).map_err(PartFileError::from)?;
         let original = Original::open(from).map_err(at)?;
         let original = original.ok_or_else(|| at(io::Error::other(CopyError::Changed)))?;
-        match self.copy(original, Some(manifest), reserved).await {
+        let details = match target {
+            Target::InFolder(path) => self.details.exact(path),
+            Target::At(..) => None,
+        };
+        match self.copy(original, Some(manifest), (reserved, details)).await {
             Ok(Copied { location, manifest, .. }) => {
                 tracing::info!(copy = %location.display(), "download copied");
                 self.share(&location, &manifest).await;
@@ -256,7 +270,7 @@ impl Session {
     fn why_renamed(&self, location: &Path) -> Option<String> {
         let asked_for = self.asked_for();
         let replaced = place::replaced_name(&self.config.root, &self.wanted.target);
-        let replaced = replaced.map(|name| format!("not every system can store the name \"{name}\""));
+        let replaced = replaced.map(|name| format!("the name \"{name}\" cannot be kept"));
         let taken =
             (location != asked_for).then(|| format!("{} is taken by another file", asked_for.display()));
         let reasons: Vec<String> = replaced.into_iter().chain(taken).collect();

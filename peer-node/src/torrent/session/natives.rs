@@ -285,7 +285,7 @@ impl Session {
             }
             SourceEvent::NotShared => self.leave_native(id, "it does not share the file", false, party),
             SourceEvent::Lost { reason } => self.leave_native(id, &reason, false, party),
-            SourceEvent::ManifestPart { .. } => {}
+            SourceEvent::ManifestPart { .. } | SourceEvent::Details { .. } => {}
         }
     }
 
