@@ -1,5 +1,7 @@
 //! What of a wanted content is on this machine already.
 
+use std::fs;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use protocol::digest::Digest;
@@ -7,6 +9,9 @@ use protocol::share_path::SharePath;
 
 use super::place::{is_free, names};
 use crate::library::{Listing, SharedFile};
+
+/// The most files of one content that are tried as originals of a copy.
+const MAX_ORIGINALS: usize = 64;
 
 /// Returns where a shared file with the content lies that has the name asked for, or one of its numbered names. Blocking.
 pub(super) fn at_target(files: &Listing, root: &Path, asked_for: &Path, digest: &Digest) -> Option<PathBuf> {
@@ -17,6 +22,16 @@ pub(super) fn at_target(files: &Listing, root: &Path, asked_for: &Path, digest: 
 /// Returns where any shared file with the content lies. Blocking.
 pub(super) fn anywhere(files: &Listing, digest: &Digest) -> Option<PathBuf> {
     files.by_digest(digest).find(|file| is_intact(file)).map(|file| file.location.clone())
+}
+
+/// Returns the shared files that have the content, a few, those on the file system of `target` first: only they share their
+/// bytes with a copy, or can be linked. Blocking.
+pub(super) fn originals<'a>(files: &'a Listing, digest: &Digest, target: &Path) -> Vec<&'a SharedFile> {
+    let device =
+        target.ancestors().skip(1).find_map(|above| fs::metadata(above).ok()).map(|found| found.dev());
+    let mut originals: Vec<&SharedFile> = files.by_digest(digest).take(MAX_ORIGINALS).collect();
+    originals.sort_by_key(|file| Some(file.identity.dev) != device);
+    originals
 }
 
 fn is_shared_there(files: &Listing, root: &Path, location: &Path, digest: &Digest) -> bool {

@@ -16,7 +16,7 @@ use rustix::fs::CWD;
 use super::listed::Item;
 use super::part_folders::{PartFolders, PartPaths};
 use super::part_record::PartRecord;
-use super::{Downloads, Wanted, place};
+use super::{Downloads, place};
 use crate::storage::rename_new;
 use crate::torrent::files::claim_part;
 use crate::transfers::{ContentId, DownloadState};
@@ -52,13 +52,25 @@ impl Downloads {
     }
 
     /// Stops the native download of a content, if there is one, so that a torrent of the same content goes on with what it
-    /// has, in its place. Returns what it has left.
-    pub(super) async fn take_over(&self, digest: Digest, metainfo: &Arc<Metainfo>) -> Option<Left> {
-        let (id, mut view) = {
-            let table = self.inner.table.lock();
-            let id = table.running_one(&ContentId::File(digest))?;
-            (id, table.watch(id)?)
+    /// has, in its place. One that was cancelled has left its part for a torrent that is downloaded to `folder`. Returns what
+    /// there is to go on with.
+    pub(super) async fn take_over(
+        &self,
+        digest: Digest,
+        metainfo: &Arc<Metainfo>,
+        folder: PathBuf,
+    ) -> Option<Left> {
+        let running = self.inner.table.lock().running_one(&ContentId::File(digest));
+        let Some(id) = running else {
+            let (folders, metainfo) = (self.inner.config.folders.clone(), Arc::clone(metainfo));
+            let target = folder.join(safe_file_name(metainfo.name()));
+            return tokio::task::spawn_blocking(move || {
+                folders.has_part(&target, &digest).then(|| hand_over(&folders, &target, digest, &metainfo))?
+            })
+            .await
+            .ok()?;
         };
+        let mut view = self.watch(id)?;
         let Item::File(wanted) = self.inner.ledger.item(id)? else { return None };
         if !wanted.copies.is_empty() {
             // A torrent makes no copies.
@@ -75,17 +87,17 @@ impl Downloads {
         }
         tracing::info!(%digest, infohash = %metainfo.infohash(), "native download goes on as a torrent");
         let (folders, metainfo) = (self.inner.config.folders.clone(), Arc::clone(metainfo));
-        tokio::task::spawn_blocking(move || hand_over(&folders, &wanted, &metainfo)).await.ok()?
+        let target = place::asked_for(folders.root(), &wanted.target);
+        tokio::task::spawn_blocking(move || hand_over(&folders, &target, digest, &metainfo)).await.ok()?
     }
 }
 
-/// Gives what a download has left to a torrent.
-fn hand_over(folders: &PartFolders, wanted: &Wanted, metainfo: &Metainfo) -> Option<Left> {
-    let target = place::asked_for(folders.root(), &wanted.target);
+/// Gives what a download to `target` has left to a torrent.
+fn hand_over(folders: &PartFolders, target: &Path, digest: Digest, metainfo: &Metainfo) -> Option<Left> {
     let folder = target.parent()?.to_owned();
     let size = metainfo.geometry().size();
-    place::make_folders(folders.root(), &target).ok()?;
-    let found = folders.paths(&target, &wanted.digest, size).ok()?;
+    place::make_folders(folders.root(), target).ok()?;
+    let found = folders.paths(target, &digest, size).ok()?;
     if !found.part.is_file() {
         folders.leave(&found);
         return Some(Left { folder, pieces: None });
@@ -123,7 +135,6 @@ mod tests {
     use tokio_util::sync::CancellationToken;
 
     use super::super::part_file::PartFile;
-    use super::super::{Saving, Target};
     use super::*;
     use crate::torrent::files::TorrentFiles;
     use crate::torrent::selection::Selection;
@@ -146,9 +157,6 @@ mod tests {
         let hashes = sha1_all(content.chunks(PIECE).map(|piece| vec![piece]).collect::<Vec<_>>());
         let metainfo = Arc::new(Metainfo::parse(&draft.encode(&hashes).unwrap()).unwrap());
         let digest = Digest::from_bytes([7; 32]);
-        let target = Target::InFolder(native_name.into());
-        let (copies, saving) = (Vec::new(), Saving::default());
-        let wanted = Wanted { digest, size: None, path: None, target, copies, anywhere: false, saving };
         let folders = PartFolders::of_test(root.path());
         let geometry = Geometry::native(content.len() as u64).unwrap();
         let at = root.path().join(native_name);
@@ -161,7 +169,7 @@ mod tests {
         }
         part.save_record(&here).unwrap();
         drop(part);
-        let left = hand_over(&folders, &wanted, &metainfo).unwrap();
+        let left = hand_over(&folders, &at, digest, &metainfo).unwrap();
         assert_eq!(left.pieces, Some(here));
         let folder = left.folder;
         let cancel = CancellationToken::new();

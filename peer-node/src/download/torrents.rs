@@ -86,7 +86,10 @@ impl Downloads {
             Afterwards::Seed { ratio } => (true, ratio),
         };
         let left = match digest {
-            Some(digest) => self.take_over(digest, &wanted.metainfo).await,
+            Some(digest) => {
+                let folder = self.inner.config.root.join(&wanted.folder);
+                self.take_over(digest, &wanted.metainfo, folder).await
+            }
             None => None,
         };
         let (folder, pieces) = left.map_or_else(

@@ -127,6 +127,23 @@ fn a_native_download_goes_on_as_the_torrent_with_what_has_come() {
 }
 
 #[test]
+fn torrent_goes_on_with_what_a_cancelled_download_has_left() {
+    let (mut network, scene) = (Network::new(), scene(1006));
+    let mut native = network.sharer(&[("under another name.bin", content(&scene))], &SLOWLY);
+    let mut node = network.node_with(&[]);
+    node.peer.say(&format!("download {} &", content(&scene).digest));
+    until("a part of it", SOON, || node.peer.say("transfers").bytes_here() >= Some(4 * MIB));
+    node.peer.say("cancel 1");
+    until("the download to be over", SOON, || node.peer.say("transfers").states() == ["cancelled"]);
+    let answer = node.peer.say(&add(&scene));
+    assert!(answer.errors().is_empty() && answer.has("done\t"), "{answer:#?}");
+    scene.is_in(&node.home);
+    scene.is_tidy(&node.home);
+    assert!(!node.home.part(content(&scene)).exists());
+    assert!(native.sent() < content(&scene).size() + 2 * MIB, "{}", native.sent());
+}
+
+#[test]
 fn a_download_of_what_a_torrent_is_fetching_is_that_torrent() {
     let (mut network, scene) = (Network::new(), scene(1003));
     let _native = network.sharer(&[("under another name.bin", content(&scene))], &SLOWLY);

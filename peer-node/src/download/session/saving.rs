@@ -10,7 +10,7 @@ use protocol::manifest::{Manifest, ManifestBuilder};
 use super::{Failure, PartFile, PartFileError, REFRESH, Session, Stage};
 use crate::download::details::Details;
 use crate::download::local_copy::{Copied, CopyError, CopyJob, Original};
-use crate::download::present::at_target;
+use crate::download::present::{at_target, originals};
 use crate::download::reservations::Reserved;
 use crate::download::storing::Destination;
 use crate::download::{Target, place};
@@ -110,7 +110,7 @@ impl Session {
             return self.placed(placed).await.map(Some);
         }
         let (files, digest) = (self.config.library.files(), self.wanted.digest);
-        for file in files.by_digest(&digest) {
+        for file in originals(&files, &digest, &self.asked_for()) {
             let location = file.location.clone();
             let opened = file.open().map(|file| Original { location, file });
             let Ok(original) = opened else {
