@@ -162,7 +162,7 @@ impl Actor {
 
     fn end(&mut self, done: Result<Done, JoinError>) {
         match done {
-            Ok(Done::Scan(outcome)) => self.end_scan(&outcome),
+            Ok(Done::Scan(outcome)) => self.end_scan(outcome),
             Ok(Done::Hash(outcome)) => self.end_hashing(outcome),
             Ok(Done::Clean) => {}
             Err(error) => {

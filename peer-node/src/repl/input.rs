@@ -4,7 +4,8 @@
 //! is read while a command runs. When the program ends, the thread may still wait for a key; it ends with the process.
 //!
 //! At a terminal with cursor movement, keys pass through `feeder` to the line editor, so that no input ends the node and
-//! no line is lost. At one without, lines are read as those of a script are, behind a prompt.
+//! no line is lost. At one without, or where there are no pseudo-terminals, lines are read as those of a script are, behind
+//! a prompt.
 
 mod completion;
 mod editor;
@@ -92,17 +93,21 @@ impl Input {
     /// prints above the prompt.
     pub(crate) fn prompt(config: PromptConfig) -> io::Result<(Self, Printer)> {
         let terminal = Arc::new(PersonTerminal::of_stdin()?);
-        if is_without_cursor_movement() {
-            let mut lines = Lines::new(BufReader::new(io::stdin()));
-            let read = move |ask: &Ask| {
-                // A terminal that is gone is noticed by reading it.
-                let _ = write!(io::stdout(), "{}", ask.prompt).and_then(|()| io::stdout().flush());
-                next_line(&mut lines)
-            };
-            return Ok((Self::start("prompt", Some(terminal), read)?, Printer::none()));
+        if !is_without_cursor_movement() {
+            match editor::Editor::new(config, Arc::clone(&terminal)) {
+                Ok((mut editor, printer)) => {
+                    return Ok((Self::start("prompt", Some(terminal), move |ask| editor.read(ask))?, printer));
+                }
+                Err(error) => tracing::warn!(%error, "no line editor; lines are read as they come"),
+            }
         }
-        let (mut editor, printer) = editor::Editor::new(config, Arc::clone(&terminal))?;
-        Ok((Self::start("prompt", Some(terminal), move |ask| editor.read(ask))?, printer))
+        let mut lines = Lines::new(BufReader::new(io::stdin()));
+        let read = move |ask: &Ask| {
+            // A terminal that is gone is noticed by reading it.
+            let _ = write!(io::stdout(), "{}", ask.prompt).and_then(|()| io::stdout().flush());
+            next_line(&mut lines)
+        };
+        Ok((Self::start("prompt", Some(terminal), read)?, Printer::none()))
     }
 
     /// Starts the thread that reads a line whenever it is asked to.

@@ -33,6 +33,8 @@ pub(super) struct ScanOutcome {
 #[derive(Default)]
 pub(super) struct Notices {
     warned: HashSet<PathBuf>,
+    /// The files of the running scan for which there is no place in the inventory.
+    refused: Vec<Skip>,
 }
 
 impl Notices {
@@ -46,6 +48,15 @@ impl Notices {
             tracing::debug!(path, %reason, "passed over a file");
         } else {
             tracing::warn!(path, %reason, "a file is not shared");
+        }
+    }
+}
+
+impl Notices {
+    fn refuse(&mut self, skip: Skip) {
+        self.tell(&skip);
+        if self.refused.len() <= MAX_LEFT_OUT {
+            self.refused.push(skip);
         }
     }
 }
@@ -78,12 +89,12 @@ impl Actor {
             match self.inventory.observe(found, scan) {
                 Verdict::Known => {}
                 Verdict::Wanted => self.want(&location, identity),
-                Verdict::Full => self.notices.tell(&Skip { location, reason: SkipReason::OverLimit }),
+                Verdict::Full => self.notices.refuse(Skip { location, reason: SkipReason::OverLimit }),
             }
         }
     }
 
-    pub(super) fn end_scan(&mut self, outcome: &ScanOutcome) {
+    pub(super) fn end_scan(&mut self, mut outcome: ScanOutcome) {
         // All that it found was sent before it ended.
         while let Ok(found) = self.found.1.try_recv() {
             self.observe_all(found);
@@ -98,6 +109,7 @@ impl Actor {
             }
         }
         outcome.skipped.iter().for_each(|skip| self.notices.tell(skip));
+        outcome.skipped.append(&mut self.notices.refused);
         self.is_overview_stale |= self.left_out.scanned(&scan.places, &outcome.skipped, outcome.is_whole);
         for waiter in &mut self.waiters {
             waiter.scanned(scan.id, &outcome.skipped);

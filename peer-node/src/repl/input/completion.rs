@@ -58,6 +58,9 @@ pub(super) fn complete(typed: &str, things: &Things, folders: &Folders) -> (usiz
 fn arguments(verb: Verb, words: &[Word], word: &Word, things: &Things, folders: &Folders) -> Vec<Offer> {
     let before = words.last().filter(|before| !before.quoted).map(|before| before.text.as_str());
     match (verb, before) {
+        (Verb::Register, before) if before != Some("--exclude") && word.text.starts_with("--") => {
+            fixed(&word.text, &["--exclude", "--yes"])
+        }
         (Verb::Register | Verb::Unregister | Verb::Shares, _) => paths(&word.text, None, folders),
         (Verb::Download, Some("as")) => paths(&word.text, Some(&folders.share_dir), folders),
         (Verb::Download, Some("from")) | (Verb::Browse, _) => peers(&word.text, things),
