@@ -64,9 +64,12 @@ fn a_file_that_changes_is_found_as_it_is_now_and_not_as_it_was() {
     network.wait_for_sources(new.digest, 1, SOON);
     network.wait_for_sources(old.digest, 0, SOON);
     let mut fetcher = network.node(&[]);
-    let answer = fetcher.peer.say(&format!("download {}", old.digest));
-    assert_eq!((answer.done().len(), answer.errors().len()), (0, 1), "{answer:#?}");
+    // What nobody has any more is waited for.
+    let answer = fetcher.peer.say(&format!("download {} &", old.digest));
+    assert!(answer.errors().is_empty(), "{answer:#?}");
+    until("the download to wait", SOON, || fetcher.peer.say("transfers").states().len() == 1);
     fetcher.fetch(&new);
+    assert!(!fetcher.home.files().values().any(|content| *content == old));
 }
 
 #[test]
