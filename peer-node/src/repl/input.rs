@@ -96,7 +96,10 @@ impl Input {
         if !is_without_cursor_movement() {
             match editor::Editor::new(config, Arc::clone(&terminal)) {
                 Ok((mut editor, printer)) => {
-                    return Ok((Self::start("prompt", Some(terminal), move |ask| editor.read(ask))?, printer));
+                    return Ok((
+                        Self::start("prompt", Some(terminal), move |ask| editor.read(ask))?,
+                        printer,
+                    ));
                 }
                 Err(error) => tracing::warn!(%error, "no line editor; lines are read as they come"),
             }
