@@ -13,6 +13,8 @@ use super::report::SkipReason;
 pub struct ShareOverview {
     /// The share folder first, then what was registered elsewhere.
     pub places: Vec<SharedPlace>,
+    /// The patterns that hold in all of them as long as the node runs.
+    pub patterns_everywhere: Vec<String>,
     /// What is left out, in the order of the paths.
     pub left_out: Vec<LeftOutFile>,
     /// There is more that is left out than is remembered.
@@ -146,6 +148,7 @@ mod tests {
             |location: &str| SharedPlace { location: location.into(), name: None, patterns: Vec::new() };
         let overview = ShareOverview {
             places: vec![place("/s"), place("/data/music")],
+            patterns_everywhere: Vec::new(),
             left_out: vec![
                 left_out("/data/music/l", SkipReason::Link),
                 left_out("/s/.a", SkipReason::Hidden),

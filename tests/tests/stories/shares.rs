@@ -131,7 +131,9 @@ fn patterns_leave_files_out_while_the_node_runs_and_from_its_start() {
     fs::write(home.path().join(".peerdexignore"), "*.tmp\n").expect("a file");
     network.wait_for_files(peer.address(), 1);
     network.wait_for_hits("b.tmp", 0, SOON);
-    assert!(peer.say("shares").has("b.tmp\texcluded by the pattern *.tmp"));
+    let shares = peer.say("shares");
+    assert!(shares.has("b.tmp\texcluded by the pattern *.tmp"), "{shares:#?}");
+    assert!(shares.has("pattern\t\t*.bak") && shares.has("pattern\t\t*.old"), "{shares:#?}");
     fs::remove_file(home.path().join(".peerdexignore")).expect("a removal");
     network.wait_for_files(peer.address(), 2);
     assert!(!peer.say("files").has("a.bak"));

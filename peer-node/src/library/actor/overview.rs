@@ -25,7 +25,8 @@ impl Actor {
         let mut files: Vec<LeftOutFile> = found.chain(unregistered).chain(aside).collect();
         files.sort_by(|a, b| a.location.cmp(&b.location));
         files.dedup_by(|a, b| a.location == b.location);
-        ShareOverview { places, left_out: files, is_cut: self.left_out.is_cut() }
+        let patterns_everywhere = self.shares.patterns_everywhere().map(ToOwned::to_owned).collect();
+        ShareOverview { places, patterns_everywhere, left_out: files, is_cut: self.left_out.is_cut() }
     }
 
     fn place(&self, location: &Path, name: Option<&SharePath>) -> SharedPlace {

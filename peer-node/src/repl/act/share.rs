@@ -59,7 +59,11 @@ pub(super) async fn register(session: &mut Session, order: RegisterOrder) -> Res
         });
     }
     if is_person && !is_rescan {
-        lines.extend(report.places.iter().filter(|place| place.is_dir()).map(|place| followed(place)));
+        // One that is left out as a whole says why above.
+        let is_shared = |place: &&PathBuf| {
+            place.is_dir() && report.skipped.iter().all(|skipped| skipped.path != show_path(place))
+        };
+        lines.extend(report.places.iter().filter(is_shared).map(|place| followed(place)));
     } else if is_person && report.files.is_empty() {
         lines.push("no files are shared yet".to_owned());
     }

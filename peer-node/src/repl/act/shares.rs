@@ -22,33 +22,28 @@ const EXAMPLES: usize = 3;
 
 /// Lists the shared folders, and what is left out.
 pub(super) fn shares(session: &mut Session, of: Option<&str>) -> Result<(), Failure> {
-    let library = session.node.library().clone();
-    let overview = library.overview();
+    let overview = session.node.library().overview();
+    let wanted = match of {
+        None | Some("all") => PathBuf::from("/"),
+        Some(path) => meant(session, &overview, path)?,
+    };
     if !session.output.is_for_person() {
-        let counts = overview.count(&library.files());
-        let places = overview.places.iter().zip(counts).map(|(place, count)| place_line(place, count));
-        let patterns = overview
-            .places
-            .iter()
-            .flat_map(|place| &place.patterns)
-            .map(|of| format!("pattern\t{}\t{}", show_path(&of.folder), display_safe(&of.pattern)));
-        let wanted = of.filter(|of| *of != "all").map(|path| meant(session, &overview, path)).transpose()?;
-        let left_out = overview
-            .left_out
-            .iter()
-            .filter(|file| wanted.as_ref().is_none_or(|place| file.location.starts_with(place)));
-        let left_out =
-            left_out.map(|file| format!("left out\t{}\t{}", show_path(&file.location), file.reason));
-        return Ok(session.output.lines(places.chain(patterns).chain(left_out).collect::<Vec<_>>())?);
+        let counts = overview.count(&session.node.library().files());
+        return Ok(session.output.lines(script_lines(&overview, counts, &wanted))?);
     }
-    match of {
-        None => summary(session, &overview),
-        Some("all") => everything(session, &overview, Path::new("/")),
-        Some(path) => {
-            let place = meant(session, &overview, path)?;
-            everything(session, &overview, &place)
-        }
-    }
+    if of.is_none() { summary(session, &overview) } else { everything(session, &overview, &wanted) }
+}
+
+/// Returns the places, the patterns, and what is left out of the wanted place, field by field.
+fn script_lines(overview: &ShareOverview, counts: Vec<ShareCount>, wanted: &Path) -> Vec<String> {
+    let pattern = |folder: &str, pattern: &str| format!("pattern\t{folder}\t{}", display_safe(pattern));
+    let everywhere = overview.patterns_everywhere.iter().map(|of| pattern("", of));
+    let given = overview.places.iter().flat_map(|place| &place.patterns);
+    let given = given.map(|of| pattern(&show_path(&of.folder), &of.pattern));
+    let left_out = overview.left_out_beneath(wanted);
+    let left_out = left_out.map(|file| format!("left out\t{}\t{}", show_path(&file.location), file.reason));
+    let places = overview.places.iter().zip(counts).map(|(place, count)| place_line(place, count));
+    places.chain(everywhere).chain(given).chain(left_out).collect()
 }
 
 fn place_line(place: &SharedPlace, count: ShareCount) -> String {
@@ -68,6 +63,9 @@ fn summary(session: &mut Session, overview: &ShareOverview) -> Result<(), Failur
     let rows: Vec<_> = overview.places.iter().zip(&counts).map(row).collect();
     let (width, look) = (session.output.width(), session.output.look());
     let mut lines = lay_out(&TABLE, &rows, width, look);
+    for pattern in &overview.patterns_everywhere {
+        lines.push(format!("excluded everywhere: {}", display_safe(pattern)));
+    }
     for of in overview.places.iter().flat_map(|place| &place.patterns) {
         lines.push(format!("excluded in {}: {}", show_path(&of.folder), display_safe(&of.pattern)));
     }
