@@ -44,6 +44,7 @@ mod tests;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 
 use protocol::digest::Digest;
 use protocol::geometry::Geometry;
@@ -71,6 +72,7 @@ use actor::Actor;
 use command::{Adoption, BACKLOG, Command};
 use context::Context;
 use free_name::NameOf;
+use hash_job::hash_file;
 use manifest_store::Stored;
 use pace::Pace;
 use place::Place;
@@ -247,7 +249,8 @@ impl Library {
     }
 
     /// Returns the manifest of a shared content; `None` if it is not shared, or its manifest has been lost and is being
-    /// made again. Reads a file that may be some hundred kilobytes long, unless the manifest was used lately.
+    /// made again. Blocks: reads a file that may be some hundred kilobytes long, or hashes a content of up to 64 MiB, unless the
+    /// manifest was used lately.
     pub fn manifest(&self, digest: &Digest) -> io::Result<Option<Arc<Manifest>>> {
         let listing = self.files();
         let Some(file) = listing.by_digest(digest).next() else { return Ok(None) };
@@ -259,10 +262,29 @@ impl Library {
             }
             Stored::Missing => {
                 tracing::warn!(digest = digest.short(), "a manifest is missing; hashing the file again");
-                self.context.changes.doubt(file.location.clone());
-                Ok(None)
+                let made = self.hash_at_once(file).filter(|made| made.digest() == *digest);
+                if made.is_none() {
+                    self.context.changes.doubt(file.location.clone());
+                }
+                Ok(made)
             }
         }
+    }
+
+    /// Makes the manifest of a file that is not large, so that whoever asks need not ask again.
+    fn hash_at_once(&self, file: &SharedFile) -> Option<Arc<Manifest>> {
+        if file.size > self.context.pace.hash_at_once {
+            return None;
+        }
+        // One at a time: who asks for many waits longer, and the disk does not.
+        let _one = self.context.hashing_at_once.lock();
+        if let Ok(Stored::Sound(manifest)) = self.context.manifests.load(file.digest, file.size) {
+            return Some(manifest);
+        }
+        let hashed = hash_file(&file.location, file.identity, &AtomicU64::new(0), &self.context.cancel);
+        let manifest = Arc::new(hashed.ok()?);
+        self.context.remember(&file.location, file.identity, &manifest);
+        Some(manifest)
     }
 
     /// Has a file hashed again if no checksum vouches for what is remembered of it.

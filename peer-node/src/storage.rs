@@ -7,6 +7,7 @@ mod allocation;
 mod direct;
 mod locking;
 mod naming;
+mod naming_rules;
 mod record;
 mod writing;
 
@@ -16,6 +17,7 @@ pub(crate) use allocation::allocate;
 pub(crate) use direct::DirectFile;
 pub(crate) use locking::{lock, unlock};
 pub(crate) use naming::rename_new;
+pub(crate) use naming_rules::NamingRules;
 pub(crate) use record::{
     load_record, pieces_from_digits, pieces_to_digits, remove_record, save_record, sync_record,
 };

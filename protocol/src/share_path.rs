@@ -2,8 +2,8 @@
 //!
 //! A [`SharePath`] comes only from its parser, which refuses everything that could lead out of the folder it is put in.
 //! It may hold any name that Linux can store, except for control characters. It is a name and not yet a place: whoever
-//! creates a file from it goes through [`SharePath::local_components`] or [`SharePath::safe_components`], and does not
-//! follow links on the way.
+//! creates a file from it maps each component with [`local_file_name`] or [`safe_file_name`], and does not follow links on
+//! the way.
 //!
 //! Release 0.1.0 accepts fewer paths, see [`SharePath::is_basic`]. Others are sent only to a side that announced the
 //! feature.
@@ -53,11 +53,6 @@ impl SharePath {
     /// Returns the components as names that are safe to create on any system; see [`safe_file_name`].
     pub fn safe_components(&self) -> impl Iterator<Item = String> {
         self.components().map(safe_file_name)
-    }
-
-    /// Returns the components as names that are safe to create on Linux; see [`local_file_name`].
-    pub fn local_components(&self) -> impl Iterator<Item = String> {
-        self.components().map(local_file_name)
     }
 
     /// Returns true if peers and indexes of release 0.1.0 accept the path too: no component is blank or holds a

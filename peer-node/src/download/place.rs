@@ -6,9 +6,10 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use protocol::limits::MAX_COMPONENT;
-use protocol::share_path::{SharePath, local_file_name};
+use protocol::share_path::SharePath;
 
 use super::Target;
+use crate::storage::NamingRules;
 
 /// How many names are tried.
 const MAX_TRIES: u32 = 500;
@@ -27,11 +28,14 @@ pub(super) enum PlaceError {
 /// Returns the path that is asked for, safe wherever the name came from the network.
 pub(super) fn asked_for(root: &Path, target: &Target) -> PathBuf {
     match target {
-        Target::InFolder(name) => root.join(safe_relative(name)),
+        Target::InFolder(name) => root.join(safe_relative(NamingRules::at(root), name)),
         Target::At(path, name) => {
             let is_folder = is_folder(root, path);
             let path = root.join(path);
-            if is_folder { path.join(local_file_name(name.rsplit('/').next().unwrap_or(name))) } else { path }
+            if !is_folder {
+                return path;
+            }
+            path.join(NamingRules::at(&path).file_name(name.rsplit('/').next().unwrap_or(name)))
         }
     }
 }
@@ -40,10 +44,10 @@ fn is_folder(root: &Path, path: &Path) -> bool {
     path.as_os_str().as_encoded_bytes().ends_with(b"/") || root.join(path).is_dir()
 }
 
-fn safe_relative(name: &str) -> PathBuf {
+fn safe_relative(rules: NamingRules, name: &str) -> PathBuf {
     match SharePath::parse(name) {
-        Ok(path) => path.local_components().collect(),
-        Err(_) => local_file_name(name).into(),
+        Ok(path) => path.components().map(|name| rules.file_name(name)).collect(),
+        Err(_) => rules.file_name(name).into(),
     }
 }
 
@@ -55,8 +59,8 @@ pub(super) fn replaced_name(root: &Path, target: &Target) -> Option<String> {
         Target::At(..) => return None,
     };
     let kept = match target {
-        Target::InFolder(_) => safe_relative(name),
-        Target::At(..) => local_file_name(name).into(),
+        Target::InFolder(_) => safe_relative(NamingRules::at(root), name),
+        Target::At(path, _) => NamingRules::at(&root.join(path)).file_name(name).into(),
     };
     (kept != Path::new(name)).then(|| name.to_owned())
 }

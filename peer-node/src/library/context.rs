@@ -3,6 +3,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use parking_lot::Mutex;
 use protocol::manifest::Manifest;
 use tokio_util::sync::CancellationToken;
 
@@ -30,6 +31,8 @@ pub(super) struct Context {
     pub(super) changes: Arc<Changes>,
     pub(super) watcher: Watcher,
     pub(super) pace: Pace,
+    /// Held by whoever hashes a file at once because somebody waits for it.
+    pub(super) hashing_at_once: Mutex<()>,
     pub(super) cancel: CancellationToken,
 }
 
@@ -57,7 +60,20 @@ impl Context {
         manifests.clean().map_err(failed(&state.manifests()))?;
         let changes = Arc::new(Changes::default());
         let watcher = Watcher::new(Arc::clone(&shares), Arc::clone(&changes));
-        Ok((Self { state, root, cache, manifests, changes, watcher, pace, cancel }, shares))
+        Ok((
+            Self {
+                state,
+                root,
+                cache,
+                manifests,
+                changes,
+                watcher,
+                pace,
+                hashing_at_once: Mutex::new(()),
+                cancel,
+            },
+            shares,
+        ))
     }
 
     /// Remembers that a file has that content, and returns since when: now, unless it was known before. What cannot be

@@ -14,6 +14,8 @@ pub(super) struct Pace {
     pub(super) publish: Duration,
     /// How often everything is looked at, in case an event was lost.
     pub(super) rescan: Duration,
+    /// Up to how many bytes a file is hashed at once when its manifest turns out to be missing, while somebody waits for it.
+    pub(super) hash_at_once: u64,
 }
 
 impl Default for Pace {
@@ -24,6 +26,7 @@ impl Default for Pace {
             settle_named: Duration::from_millis(50),
             publish: Duration::from_millis(250),
             rescan: Duration::from_mins(5),
+            hash_at_once: 64 << 20,
         }
     }
 }

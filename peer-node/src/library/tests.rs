@@ -46,6 +46,7 @@ impl Home {
             settle_named: Duration::ZERO,
             publish: Duration::from_millis(5),
             rescan: Duration::from_hours(1),
+            hash_at_once: 0,
         };
         // Not hidden, as temporary folders are by default.
         let folder = tempfile::Builder::new().prefix("library").tempdir().unwrap();

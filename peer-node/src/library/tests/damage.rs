@@ -39,6 +39,25 @@ async fn a_flipped_bit_in_a_manifest_has_the_file_hashed_again() {
 }
 
 #[tokio::test]
+async fn a_lost_manifest_of_a_file_that_is_not_large_is_made_at_once() {
+    let mut home = Home::new();
+    home.pace.hash_at_once = SIZE as u64;
+    for (name, size) in [("a", SIZE), ("b", SIZE + 1)] {
+        home.write(&format!("share/{name}"), vec![1; size]);
+    }
+    let running = home.open_settled().await;
+    let (small, large) = (running.digest_of("a"), running.digest_of("b"));
+    running.stop().await;
+    for digest in [small, large] {
+        fs::remove_file(manifest_file(&home, &digest)).unwrap();
+    }
+    let running = home.open_settled().await;
+    assert!(running.library.manifest(&small).unwrap().is_some());
+    assert!(manifest_file(&home, &small).is_file());
+    assert_eq!(running.library.manifest(&large).unwrap(), None);
+}
+
+#[tokio::test]
 async fn a_changed_digest_in_the_cache_has_the_file_hashed_again() {
     let home = Home::new();
     home.write("share/a", "a");
