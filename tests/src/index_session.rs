@@ -77,14 +77,26 @@ impl IndexSession {
         Self::prove(wire, nonce, &key, port)
     }
 
-    /// Sends the first message and returns the nonce to prove oneself with.
+    /// Sends the first message and returns the nonce to prove oneself with; speaks version 1 with an index of the previous release.
     pub fn hello(index: SocketAddr, key: &SigningKey, port: u16) -> Result<(Wire, [u8; 32])> {
-        let mut wire = Wire::connect_version(index, Service::Index, Version::Two)?;
+        let Ok(mut wire) = Wire::connect_version(index, Service::Index, Version::Two) else {
+            return Self::hello_in_version_1(index, key, port);
+        };
         let node = NodeId::from_bytes(key.verifying_key().to_bytes());
         let (agent, features) = ("story".into(), IndexFeatures::ANY_NAMES);
         wire.send(&ToIndex { id: 0, request: Request::Greet { node, port, agent, features } })?;
         match wire.receive()? {
             FromIndex::Reply { id: 0, reply: Reply::Greeting { nonce, .. } } => Ok((wire, nonce)),
+            other => bail!("no challenge, but {other:?}"),
+        }
+    }
+
+    fn hello_in_version_1(index: SocketAddr, key: &SigningKey, port: u16) -> Result<(Wire, [u8; 32])> {
+        let mut wire = Wire::connect(index, Service::Index)?;
+        let node = NodeId::from_bytes(key.verifying_key().to_bytes());
+        wire.send(&ToIndex { id: 0, request: Request::Hello { node, port, agent: "story".into() } })?;
+        match wire.receive()? {
+            FromIndex::Reply { id: 0, reply: Reply::Challenge { nonce } } => Ok((wire, nonce)),
             other => bail!("no challenge, but {other:?}"),
         }
     }

@@ -54,6 +54,8 @@ pub enum Lie {
     OddPieces,
     /// A piece that does not exist is said to have come.
     ImpossiblePiece,
+    /// No lie: it sends messages of a later release besides.
+    UnknownMessages,
 }
 
 /// What is said next, and whether the connection ends behind it.
@@ -105,7 +107,11 @@ impl Lie {
             _ => content.manifest().id(),
         };
         let pieces = self.pieces(content);
-        let mut said = Said::message(&PeerMessage::Offer { channel, size, manifest, pieces });
+        let mut said = Said::default();
+        if self == Self::UnknownMessages {
+            said.bytes = [&8_u32.to_be_bytes()[..], &999_u32.to_be_bytes(), b"next"].concat();
+        }
+        said.bytes.extend(Said::message(&PeerMessage::Offer { channel, size, manifest, pieces }).bytes);
         let turn = match self {
             Self::Chokes => PeerMessage::Choke { place: 1 },
             _ => PeerMessage::Unchoke,
@@ -120,7 +126,7 @@ impl Lie {
     /// Answers an `OpenWithManifest`.
     pub(super) fn offer_with_manifest(self, content: &Content, channel: u32, states: u32) -> Said {
         let mut said = self.offer(content, channel);
-        if !said.hang_up && !self.states(content).is_empty() {
+        if !said.hang_up && states > 0 && !self.states(content).is_empty() {
             said.bytes.extend(self.manifest_part(content, channel, 0, states).bytes);
         }
         said

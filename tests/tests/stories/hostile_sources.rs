@@ -234,3 +234,11 @@ fn only_offers_of_another_size_make_a_download_wait() {
 fn only_rejections_make_a_download_wait() {
     waits_with_only(Lie::Rejects);
 }
+
+#[test]
+fn a_source_of_a_later_release_is_fetched_from_all_the_same() {
+    let network = Network::new();
+    let content = Content::random(165, 3 * PIECE);
+    let _source = HostilePeer::join(network.index.address(), "a.bin", &content, Lie::UnknownMessages);
+    network.node_with(&[]).fetch(&content);
+}
