@@ -81,6 +81,16 @@ impl Board {
         self.show(|view| (view.sources_active, view.queued_at) = (0, None));
     }
 
+    /// Lets time count as long as the download receives something or prepares it, and not while it waits.
+    pub(crate) fn set_waiting(&mut self, is_waiting: bool, now: Instant) {
+        if is_waiting {
+            self.worked = self.elapsed(now);
+            self.begun = None;
+        } else {
+            self.begun.get_or_insert(now);
+        }
+    }
+
     fn elapsed(&self, now: Instant) -> Duration {
         self.worked + self.begun.map_or(Duration::ZERO, |begun| now.saturating_duration_since(begun))
     }
@@ -118,4 +128,26 @@ fn time_left(missing: u64, rate: f64) -> Option<Duration> {
         return None;
     }
     Duration::try_from_secs_f64(missing as f64 / rate).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use protocol::digest::Digest;
+
+    use super::*;
+
+    #[test]
+    fn time_that_a_download_waits_does_not_count() {
+        let content = ContentId::File(Digest::OF_NOTHING);
+        let (mut board, _view) = Board::new(DownloadId(1), content, "a".into(), None);
+        board.begin(DownloadState::Fetching);
+        let begun = board.begun.unwrap();
+        let at = |seconds| begun + Duration::from_secs(seconds);
+        board.set_waiting(false, at(2));
+        board.set_waiting(true, at(5));
+        board.set_waiting(true, at(50));
+        assert_eq!(board.elapsed(at(100)), Duration::from_secs(5));
+        board.set_waiting(false, at(100));
+        assert_eq!(board.elapsed(at(103)), Duration::from_secs(8));
+    }
 }

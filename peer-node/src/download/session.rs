@@ -270,8 +270,10 @@ impl Session {
     }
 
     /// Shows what the download does at the moment.
-    fn show_activity(&self) {
+    fn show_activity(&mut self) {
         let is_stuck = self.is_without_sources();
+        let is_queued = matches!(self.stage, Stage::Fetching(_)) && self.roster.queued_at().is_some();
+        self.board.set_waiting(is_stuck || is_queued, Instant::now());
         let trouble = if is_stuck { self.no_sources().trouble() } else { None };
         self.board.show(|view| view.trouble = trouble);
         self.board.set_state(match &self.stage {
