@@ -19,7 +19,7 @@ use protocol::share_path::SharePath;
 use rustix::fs::{CWD, Dir, FileType};
 use rustix::io::Errno;
 
-use super::exclusions::Exclusions;
+use super::exclusions::{Exclusions, IGNORE_FILE};
 use super::inventory::Found;
 use super::report::{Skip, SkipReason};
 use super::shares::{Cover, Shares, is_hidden};
@@ -182,7 +182,7 @@ impl<'a, S: Sink> Walk<'a, S> {
                 }
                 Some(Ok(entry)) => OsString::from_vec(entry.file_name().to_bytes().to_vec()),
             };
-            if name == "." || name == ".." || name == STATE_DIR_NAME {
+            if name == "." || name == ".." || name == STATE_DIR_NAME || name == IGNORE_FILE {
                 continue;
             }
             let location = level.location.join(&name);

@@ -28,6 +28,10 @@ fn patterns_hold_below_their_folder_and_nearer_ones_come_first() {
     let seen = tree.walk(&tree.shares(), "share");
     assert_eq!(names(&seen), ["a", "b/keep.tmp"]);
     assert_eq!(excluded(&seen, &tree), ["share/a.tmp", "share/b/a.tmp", "share/b/c/y.log", "share/build"]);
+    assert!(
+        !seen.skipped.contains_key(&tree.at("share/.peerdexignore")),
+        "patterns are no file that is left out"
+    );
     // What is excluded is not even entered.
     assert!(!seen.entered.contains(&tree.at("share/build")));
 }
