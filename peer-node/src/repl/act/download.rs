@@ -16,7 +16,7 @@ use protocol::escape::display_safe;
 use crate::download::{NotStarted, Target};
 use crate::repl::command::Order;
 use crate::repl::failure::Failure;
-use crate::repl::session::Session;
+use crate::repl::session::{Session, count};
 use crate::transfers::DownloadId;
 
 pub(crate) use ending::done as done_lines;
@@ -38,16 +38,20 @@ pub(super) struct Awaited {
 
 /// Starts what was ordered, and waits for it unless it goes to the background.
 pub(super) async fn download(session: &mut Session, order: Order) -> Result<(), Failure> {
-    let Gathered { chosen, folder } = gather(session, &order).await?;
+    let Gathered { chosen, folder, unusable } = gather(session, &order).await?;
+    if unusable > 0 {
+        let files = count(unusable as u64, "file");
+        session.output.error(format!("{files} not downloaded: the name cannot be used"));
+    }
     let timeout = order.timeout.or(session.timeout);
     let group = match folder {
         Some(folder) => Some(Group::folder(&session.node, &folder)),
         None => Group::many(&session.node, chosen.len()),
     };
     let begun = begin(session, &chosen, group.is_some()).await?;
-    let group = group.map(|group| group.with(begun.here));
+    let group = group.map(|group| group.with(begun.here, begun.copies));
     wait_for(session, begun.awaited, group, order.background, timeout).await?;
-    if begun.has_failed { Err(Failure::Told) } else { Ok(()) }
+    if begun.has_failed || unusable > 0 { Err(Failure::Told) } else { Ok(()) }
 }
 
 /// Waits for downloads that have begun, at most as long as `timeout`, unless they are to go to the background.
@@ -81,8 +85,10 @@ async fn wait_for(
 #[derive(Debug, Default)]
 struct Begun {
     awaited: Vec<Awaited>,
-    /// How many files were everywhere where they are wanted.
+    /// How many files are at their places already.
     here: usize,
+    /// How many more files than one a download brings, if any.
+    copies: HashMap<DownloadId, usize>,
     /// Whether one could not be begun.
     has_failed: bool,
 }
@@ -95,9 +101,12 @@ async fn begin(session: &mut Session, chosen: &[Chosen], is_group: bool) -> Resu
     for Chosen { wanted, .. } in chosen {
         let awaited = |id| Awaited { id, file: Some(wanted.digest) };
         match session.node.downloads().start(wanted).await {
-            Ok(id) => begun.awaited.push(awaited(id)),
+            Ok(id) => {
+                begun.awaited.push(awaited(id));
+                begun.copies.insert(id, wanted.copies.len());
+            }
             Err(NotStarted::AlreadyHere { location }) => {
-                begun.here += 1;
+                begun.here += 1 + wanted.copies.len();
                 if !is_brief {
                     let place = session.show_path(&location);
                     session.output.line(format!("already here: {place}"))?;

@@ -17,6 +17,8 @@ pub(super) struct Gathered {
     pub(super) chosen: Vec<Chosen>,
     /// The remote folder in which all of them lie, if it was one that was ordered.
     pub(super) folder: Option<String>,
+    /// How many files were ordered whose names cannot be used.
+    pub(super) unusable: usize,
 }
 
 /// A content to fetch, with the number by which it was chosen, if it was.
@@ -28,12 +30,13 @@ pub(super) struct Chosen {
 
 /// Finds out what an order means. Nothing is started unless all of it can be made out.
 pub(super) async fn gather(session: &mut Session, order: &Order) -> Result<Gathered, Failure> {
-    let (mut chosen, mut folders, mut has_files) = (Vec::new(), Vec::new(), false);
+    let (mut chosen, mut folders, mut has_files, mut unusable) = (Vec::new(), Vec::new(), false, 0);
     for item in &order.items {
         match item {
             Item::Folder(folder) => {
-                let files = tree(session, folder, order.from.as_deref()).await?;
-                chosen.extend(unnumbered(&files, order.saving));
+                let tree = tree(session, folder, order.from.as_deref()).await?;
+                chosen.extend(unnumbered(&tree.files, order.saving));
+                unusable += tree.unusable;
                 folders.push(folder.clone());
             }
             Item::Hits(numbers) => {
@@ -45,8 +48,9 @@ pub(super) async fn gather(session: &mut Session, order: &Order) -> Result<Gathe
                             has_files = true;
                         }
                         Row::Folder { peer, path } => {
-                            let files = tree_of(session, PeerRef::Node(peer), &path).await?;
-                            chosen.extend(unnumbered(&files, order.saving));
+                            let tree = tree_of(session, PeerRef::Node(peer), &path).await?;
+                            chosen.extend(unnumbered(&tree.files, order.saving));
+                            unusable += tree.unusable;
                             folders.push(path);
                         }
                     }
@@ -63,7 +67,7 @@ pub(super) async fn gather(session: &mut Session, order: &Order) -> Result<Gathe
         put_at(&mut chosen, destination)?;
     }
     let folder = folders.pop().filter(|_| folders.is_empty() && !has_files);
-    Ok(Gathered { chosen, folder })
+    Ok(Gathered { chosen, folder, unusable })
 }
 
 /// Wants the files of a tree.

@@ -1,3 +1,4 @@
+use std::collections::HashMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -9,7 +10,7 @@ use crate::node::Node;
 use crate::repl::look::{Look, Style};
 use crate::repl::output::Audience;
 use crate::repl::session::{count, show_path};
-use crate::transfers::DownloadView;
+use crate::transfers::{DownloadId, DownloadView};
 
 /// Beyond so many downloads in one command, they are shown together.
 const MANY: usize = 5;
@@ -23,23 +24,31 @@ pub(super) struct Group {
     place: PathBuf,
     /// How many files need not be fetched.
     here: usize,
+    /// How many more files than one a download brings, if any.
+    copies: HashMap<DownloadId, usize>,
 }
 
 impl Group {
     /// Returns the group of the files of a remote folder.
     pub(super) fn folder(node: &Node, folder: &str) -> Self {
-        Self { name: format!("{folder}/"), place: node.share_dir().join(folder), here: 0 }
+        let place = node.share_dir().join(folder);
+        Self { name: format!("{folder}/"), place, here: 0, copies: HashMap::new() }
     }
 
     /// Returns the group of many files, if they are that many.
     pub(super) fn many(node: &Node, files: usize) -> Option<Self> {
         let name = count(files as u64, "file");
-        (files > MANY).then(|| Self { name, place: node.share_dir().to_owned(), here: 0 })
+        (files > MANY).then(|| Self {
+            name,
+            place: node.share_dir().to_owned(),
+            here: 0,
+            copies: HashMap::new(),
+        })
     }
 
-    /// Returns the group with so many files that need not be fetched.
-    pub(super) fn with(self, here: usize) -> Self {
-        Self { here, ..self }
+    /// Returns the group with so many files that need not be fetched, and downloads that bring more than one file.
+    pub(super) fn with(self, here: usize, copies: HashMap<DownloadId, usize>) -> Self {
+        Self { here, copies, ..self }
     }
 
     /// Returns what they are together.
@@ -56,10 +65,13 @@ impl Group {
         look: Look,
     ) -> Vec<String> {
         let done = || views.iter().filter(|view| view.state.is_here());
-        let bytes: u64 = done().filter_map(|view| view.size).fold(0, u64::saturating_add);
+        let files = |view: &DownloadView| 1 + self.copies.get(&view.id).copied().unwrap_or(0);
+        let size = |view: &DownloadView| view.size.unwrap_or(0).saturating_mul(files(view) as u64);
+        let bytes = done().map(size).fold(0, u64::saturating_add);
         let (name, place) = (display_safe(&self.name), show_path(&self.place));
         let failed = views.len() - done().count();
-        let (here, all) = (self.here + done().count(), self.here + views.len());
+        let here = self.here + done().map(files).sum::<usize>();
+        let all = self.here + views.iter().map(files).sum::<usize>();
         if audience == Audience::Script {
             return vec![format!("group\t{name}\t{here}/{all} files\t{bytes}\t{place}")];
         }
@@ -95,7 +107,12 @@ mod tests {
 
     #[test]
     fn a_folder_is_summed_up_with_its_place() {
-        let group = Group { name: "music/".into(), place: "/srv/share/music".into(), here: 0 };
+        let group = Group {
+            name: "music/".into(),
+            place: "/srv/share/music".into(),
+            here: 0,
+            copies: HashMap::new(),
+        };
         let done = DownloadState::Done { location: "/x".into(), renamed: None };
         let done = DownloadView { size: Some(1024), bytes_fetched: 1024, state: done, ..test_view() };
         let failed = DownloadView { state: DownloadState::Cancelled, ..test_view() };
@@ -108,8 +125,14 @@ mod tests {
             ["done  music/  2 files, 2.0 KiB in 2.00 s, 1.0 KiB/s, from 0 sources", "  /srv/share/music"]
         );
         assert_eq!(
-            summary(group.clone().with(3), &[done, failed], Audience::Person)[0],
+            summary(group.clone().with(3, HashMap::new()), &[done.clone(), failed], Audience::Person)[0],
             "incomplete  music/  4 of 5 files (3 already here), 1.0 KiB in 2.00 s, 512 B/s, from 0 sources"
+        );
+        // One content under three names.
+        let copies = HashMap::from([(done.id, 2)]);
+        assert_eq!(
+            summary(group.clone().with(0, copies), &[done], Audience::Script),
+            ["group\tmusic/\t3/3 files\t3072\t/srv/share/music"]
         );
         assert_eq!(
             summary(group, &both, Audience::Script),

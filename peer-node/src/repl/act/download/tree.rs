@@ -11,12 +11,16 @@ use protocol::escape::excerpt;
 /// The most files that one command fetches.
 const MAX_FILES: usize = 20_000;
 
+/// The files below a folder of a peer.
+#[derive(Debug)]
+pub(super) struct Tree {
+    pub(super) files: Vec<Listed>,
+    /// How many have names that cannot be used.
+    pub(super) unusable: usize,
+}
+
 /// Lists all files below a folder of a peer: the named one, or the one that was browsed last.
-pub(super) async fn tree(
-    session: &mut Session,
-    folder: &str,
-    from: Option<&str>,
-) -> Result<Vec<Listed>, Failure> {
+pub(super) async fn tree(session: &mut Session, folder: &str, from: Option<&str>) -> Result<Tree, Failure> {
     let whose = match from {
         Some(named) => peer(session, named).await?,
         None => session.peers.browsed()?,
@@ -25,30 +29,32 @@ pub(super) async fn tree(
 }
 
 /// Lists all files below a folder of a peer.
-pub(super) async fn tree_of(
-    session: &mut Session,
-    whose: PeerRef,
-    folder: &str,
-) -> Result<Vec<Listed>, Failure> {
+pub(super) async fn tree_of(session: &mut Session, whose: PeerRef, folder: &str) -> Result<Tree, Failure> {
     let path = SharePath::parse(folder).map_err(|_| Failure::not_found(&format!("{folder}/")))?;
-    let mut files = Vec::new();
+    let (mut files, mut unusable, prefix) = (Vec::new(), 0, format!("{path}/"));
     // Paths are listed in their order, so those below the folder are together.
-    let (mut whose, mut after) = (whose, Some(format!("{path}/")));
+    let (mut whose, mut after) = (whose, Some(prefix.clone()));
     loop {
         let (node, page, more) = session.node.index().browse(whose, after, MAX_LISTING).await?;
         // The same node for all pages, whoever comes to listen at its address.
         whose = PeerRef::Node(node);
         after = page.last().map(|file| file.path.clone());
-        files.extend(page.iter().filter(|file| lies_below(file, &path)).map(Listed::from));
+        let below: Vec<&FileRecord> = page.iter().filter(|file| file.path.starts_with(&prefix)).collect();
+        let usable = below.iter().copied().filter(|file| lies_below(file, &path));
+        files.extend(usable.map(Listed::from));
+        unusable += below.iter().filter(|file| !lies_below(file, &path)).count();
         if files.len() > MAX_FILES {
             return Err(Failure::TooMany { what: excerpt(folder), limit: MAX_FILES });
         }
-        let is_beyond = page.last().is_none_or(|file| !lies_below(file, &path));
+        let is_beyond = page.last().is_none_or(|file| !file.path.starts_with(&prefix));
         if !more || is_beyond {
             break;
         }
     }
-    if files.is_empty() { Err(Failure::not_found(&format!("{folder}/"))) } else { Ok(files) }
+    if files.is_empty() && unusable == 0 {
+        return Err(Failure::not_found(&format!("{folder}/")));
+    }
+    Ok(Tree { files, unusable })
 }
 
 fn lies_below(file: &FileRecord, folder: &SharePath) -> bool {
