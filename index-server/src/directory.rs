@@ -12,11 +12,14 @@ use std::time::{Duration, Instant};
 use parking_lot::{RwLock, RwLockReadGuard, RwLockWriteGuard};
 use protocol::digest::Digest;
 use protocol::index::{
-    HitWithSources, ListSummary, PeerRef, Refusal, Reply, Share, Source, Statistics, TorrentHint,
+    HitWithSources, ListSummary, NearWords, NodePlace, PeerRef, Refusal, Reply, Share, Source, Statistics,
+    TorrentHint,
 };
 use protocol::infohash::Infohash;
 use protocol::limits::MAX_SOURCED_HITS;
+use protocol::limits::{MAX_NEAR_WORDS, MAX_NODES_FOUND, MAX_UNKNOWN_WORDS};
 use protocol::node_id::NodeId;
+use protocol::query::{Compound, DigestPrefix, Query};
 use tokio_util::sync::CancellationToken;
 
 use crate::answer;
@@ -25,6 +28,7 @@ use crate::offers::Offers;
 use crate::roster::{Roster, SessionId};
 use crate::search::Search;
 use crate::session::Offer;
+use crate::words::words;
 
 /// How many titles a search goes through before it lets others at the catalog: less than a millisecond's worth.
 const SEARCH_STEP: usize = 8192;
@@ -255,6 +259,36 @@ impl Directory {
             Some(node) => answer::listing(&state.catalog, node, after, limit),
             None => Reply::Refused(Refusal::NoSuchPeer),
         }
+    }
+
+    /// Returns the words of a query that occur in no name, each with words that are spelled like it. Others come in between
+    /// two words.
+    pub(crate) fn suggest(&self, query: &Query) -> Vec<NearWords> {
+        let parts = query.compounds().iter().flat_map(Compound::words);
+        let texts = query.words().iter().map(String::as_str).chain(parts);
+        let mut unknown: Vec<NearWords> = Vec::new();
+        for word in texts.flat_map(words) {
+            let state = self.0.state.read();
+            let known = state.catalog.words();
+            if unknown.iter().all(|before| before.word != word) && !known.occurs(word) {
+                unknown.push(NearWords { word: word.to_owned(), near: known.near(word, MAX_NEAR_WORDS) });
+            }
+            if unknown.len() == MAX_UNKNOWN_WORDS {
+                break;
+            }
+        }
+        unknown
+    }
+
+    /// Returns nodes that are there and reachable, and whose id begins with some digits.
+    pub(crate) fn find_nodes(&self, prefix: &DigestPrefix) -> Vec<NodePlace> {
+        let (low, high) = prefix.range();
+        let state = self.0.state.read();
+        let place = |(number, address)| {
+            let node = state.catalog.list(number)?.id();
+            (low..=high).contains(node.as_bytes()).then_some(NodePlace { node, address })
+        };
+        state.roster.listed().filter_map(place).take(MAX_NODES_FOUND).collect()
     }
 
     /// Counts what the index holds.

@@ -28,7 +28,10 @@ impl Kind {
             Request::BeginList | Request::Register { .. } | Request::Unregister { .. } | Request::EndList => {
                 Self::Registration
             }
-            Request::Search { .. } | Request::SearchWithSources { .. } => Self::Search,
+            Request::Search { .. }
+            | Request::SearchWithSources { .. }
+            | Request::Suggest { .. }
+            | Request::FindNodes { .. } => Self::Search,
             Request::Hello { .. }
             | Request::Greet { .. }
             | Request::Proof { .. }

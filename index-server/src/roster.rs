@@ -118,6 +118,12 @@ impl Roster {
         self.by_address.get(&address).copied()
     }
 
+    /// Returns the listed nodes and where they are reached.
+    pub(crate) fn listed(&self) -> impl Iterator<Item = (NodeNo, SocketAddr)> {
+        let present = self.present.iter().filter(|(node, _)| self.is_listed(**node));
+        present.map(|(node, presence)| (*node, presence.address))
+    }
+
     /// Counts the listed nodes.
     pub(crate) const fn count_listed(&self) -> u32 {
         self.listed.count

@@ -16,7 +16,7 @@ use protocol::infohash::Infohash;
 use protocol::limits::{MAX_AGENT, MAX_BATCH, MAX_HITS, MAX_LISTING, MAX_SOURCES, MAX_TOLD};
 use protocol::node_id::NodeId;
 use protocol::preamble::Version;
-use protocol::query::Query;
+use protocol::query::{DigestPrefix, Query};
 use protocol::share_path::SharePath;
 
 use crate::bad_record::{bad_record, two_sizes};
@@ -67,6 +67,8 @@ pub(crate) enum Question {
     Browse { peer: PeerRef, after: Option<String>, limit: usize },
     FindTorrent { infohash: Infohash },
     TorrentsOf { digest: Digest },
+    Suggest { query: Query },
+    FindNodes { prefix: DigestPrefix },
     Statistics,
 }
 
@@ -188,6 +190,12 @@ fn serve(listing: &mut bool, request: Request) -> Result<Step, Refusal> {
         Request::WithdrawTorrent { infohash } => Step::Offer(Offer::Withdraw(infohash)),
         Request::FindTorrent { infohash } => Step::Answer(Question::FindTorrent { infohash }),
         Request::TorrentsOf { digest } => Step::Answer(Question::TorrentsOf { digest }),
+        Request::Suggest { query } => Step::Answer(Question::Suggest { query: parse(&query)? }),
+        Request::FindNodes { prefix } => {
+            let prefix = DigestPrefix::parse(&prefix)
+                .map_err(|error| Refusal::BadQuery { reason: error.to_string() })?;
+            Step::Answer(Question::FindNodes { prefix })
+        }
         Request::Hello { .. } | Request::Greet { .. } | Request::Proof { .. } => {
             return Err(out_of_order("anything but a greeting"));
         }
@@ -196,11 +204,15 @@ fn serve(listing: &mut bool, request: Request) -> Result<Step, Refusal> {
 }
 
 fn search(query: &str, after: Option<SearchCursor>, limit: u16, with_sources: bool) -> Result<Step, Refusal> {
-    let query = Query::parse(query).map_err(|error| Refusal::BadQuery { reason: error.to_string() })?;
+    let query = parse(query)?;
     if after.as_ref().is_some_and(|after| after.told.len() > MAX_TOLD) {
         return Err(Refusal::TooMany { what: "hits of one search".into(), limit: MAX_TOLD as u64 });
     }
     Ok(Step::Answer(Question::Search { query, after, limit: clamp(limit, MAX_HITS), with_sources }))
+}
+
+fn parse(query: &str) -> Result<Query, Refusal> {
+    Query::parse(query).map_err(|error| Refusal::BadQuery { reason: error.to_string() })
 }
 
 fn check_proof(nonce: &[u8; 32], node: &NodeId, port: u16, signature: &[u8; 64]) -> Result<(), Refusal> {

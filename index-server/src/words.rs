@@ -7,6 +7,7 @@
 mod filling;
 mod gathering;
 mod grams;
+mod near;
 mod number_set;
 mod piece;
 

@@ -50,7 +50,7 @@ use std::time::Duration;
 
 use protocol::digest::Digest;
 use protocol::features::IndexFeatures;
-use protocol::index::{FileRecord, PeerRef, SearchCursor, Source, Statistics};
+use protocol::index::{FileRecord, NearWords, NodePlace, PeerRef, SearchCursor, Source, Statistics};
 use protocol::limits::{MAX_HITS, MAX_LISTING, MAX_QUERY, MAX_SOURCES};
 use protocol::node_id::NodeId;
 use tokio::sync::{mpsc, oneshot, watch};
@@ -198,6 +198,20 @@ impl IndexClient {
     ) -> Result<(NodeId, Vec<FileRecord>, bool), IndexError> {
         let limit = limit.clamp(1, MAX_LISTING);
         self.ask(|answer| Command::Browse { peer, after, limit, answer }).await
+    }
+
+    /// Asks which words of a search occur in no name, and what is spelled like them: the index's words, to be escaped before
+    /// they are shown.
+    pub async fn suggest(&self, query: String) -> Result<Vec<NearWords>, IndexError> {
+        if query.len() > MAX_QUERY {
+            return Err(IndexError::TooLong { limit: MAX_QUERY });
+        }
+        self.ask(|answer| Command::Suggest { query, answer }).await
+    }
+
+    /// Asks which nodes have an id that begins with some hexadecimal digits.
+    pub async fn find_nodes(&self, prefix: String) -> Result<Vec<NodePlace>, IndexError> {
+        self.ask(|answer| Command::FindNodes { prefix, answer }).await
     }
 
     /// Asks what the index holds.

@@ -71,6 +71,10 @@ feature_set! {
         SEARCH_WITH_SOURCES = 0,
         /// It accepts every [`SharePath`](crate::share_path::SharePath) as a name, not only those of release 0.1.0.
         ANY_NAMES = 1,
+        /// The index answers [`Request::Suggest`](crate::index::Request::Suggest).
+        SUGGESTIONS = 2,
+        /// The index answers [`Request::FindNodes`](crate::index::Request::FindNodes).
+        FIND_NODES = 3,
     }
 }
 

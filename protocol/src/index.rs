@@ -16,7 +16,7 @@ mod golden;
 
 pub use record::{FileRecord, ListSummary, RecordError, SearchCursor, Share};
 pub use refusal::Refusal;
-pub use reply::{Hit, HitWithSources, Notice, Reply, Source, Statistics};
+pub use reply::{Hit, HitWithSources, NearWords, NodePlace, Notice, Reply, Source, Statistics};
 pub use request::{PeerRef, Request, proof_text};
 pub use torrent::{HintError, TorrentHint, TrackerPlace};
 

@@ -42,6 +42,15 @@ pub const MAX_SOURCED_HITS: usize = 20;
 /// The most sources carried by one hit: as many as a download dials at first.
 pub const MAX_HIT_SOURCES: usize = 8;
 
+/// The most words of a search that the index suggests others for.
+pub const MAX_UNKNOWN_WORDS: usize = 4;
+
+/// The most words suggested in place of one.
+pub const MAX_NEAR_WORDS: usize = 3;
+
+/// The most nodes named by the beginning of their id.
+pub const MAX_NODES_FOUND: usize = 10;
+
 /// The most files in one page of a peer's list.
 pub const MAX_LISTING: u16 = 1000;
 

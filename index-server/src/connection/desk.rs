@@ -34,6 +34,8 @@ pub(super) async fn answer(question: Question, service: &Service) -> Reply {
         Question::Browse { peer, after, limit } => directory.browse(peer, after.as_deref(), limit),
         Question::FindTorrent { infohash } => Reply::Torrents { hints: directory.find_torrent(&infohash) },
         Question::TorrentsOf { digest } => Reply::Torrents { hints: directory.torrents_of(&digest) },
+        Question::Suggest { query } => Reply::Suggestions { words: directory.suggest(&query) },
+        Question::FindNodes { prefix } => Reply::Nodes { nodes: directory.find_nodes(&prefix) },
         Question::Statistics => Reply::Statistics(directory.statistics()),
     }
 }

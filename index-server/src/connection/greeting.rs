@@ -23,7 +23,10 @@ use crate::wire::{Times, Wire, WireError};
 const GREETING_LEN: usize = 1024;
 
 /// The features that this index announces.
-const FEATURES: IndexFeatures = IndexFeatures::SEARCH_WITH_SOURCES.with(IndexFeatures::ANY_NAMES);
+const FEATURES: IndexFeatures = IndexFeatures::SEARCH_WITH_SOURCES
+    .with(IndexFeatures::ANY_NAMES)
+    .with(IndexFeatures::SUGGESTIONS)
+    .with(IndexFeatures::FIND_NODES);
 
 /// A node that has been welcomed.
 pub(super) struct Greeted {

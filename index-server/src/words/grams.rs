@@ -96,6 +96,13 @@ impl Grams {
         }
     }
 
+    /// Returns the sets of words that share a gram with a word, the smallest first.
+    pub(super) fn sets_of(&self, word: &str) -> Vec<&NumberSet> {
+        let mut sets: Vec<&NumberSet> = grams(edged(word)).filter_map(|gram| self.words.get(&gram)).collect();
+        sets.sort_unstable_by_key(|set| set.len());
+        sets
+    }
+
     /// Returns the words in which two characters follow each other, if there are at most so many. That what ends a word
     /// cannot be the first half of a gram is why the end of a word is not looked for by one character.
     fn with_pair(&self, [first, second]: [char; 2], most: usize) -> Option<Vec<u32>> {

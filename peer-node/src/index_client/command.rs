@@ -3,12 +3,13 @@
 use protocol::digest::Digest;
 use protocol::features::IndexFeatures;
 use protocol::index::{
-    FileRecord, Hit, HitWithSources, PeerRef, Reply, Request, SearchCursor, Source, Statistics, TorrentHint,
-    TrackerPlace,
+    FileRecord, Hit, HitWithSources, NearWords, NodePlace, PeerRef, Reply, Request, SearchCursor, Source,
+    Statistics, TorrentHint, TrackerPlace,
 };
 use protocol::infohash::Infohash;
 use protocol::limits::{
-    MAX_FILE_SIZE, MAX_HIT_NAMES, MAX_HIT_SOURCES, MAX_SOURCED_HITS, MAX_TOLD, MAX_TORRENT_HINTS,
+    MAX_FILE_SIZE, MAX_HIT_NAMES, MAX_HIT_SOURCES, MAX_NEAR_WORDS, MAX_NODES_FOUND, MAX_SOURCED_HITS,
+    MAX_TOLD, MAX_TORRENT_HINTS, MAX_UNKNOWN_WORDS,
 };
 use protocol::node_id::NodeId;
 use protocol::share_path::SharePath;
@@ -56,6 +57,10 @@ pub(super) enum Command {
     FindTorrent { infohash: Infohash, answer: Answer<Vec<TorrentHint>> },
     /// [`Request::TorrentsOf`].
     TorrentsOf { digest: Digest, answer: Answer<Vec<TorrentHint>> },
+    /// [`Request::Suggest`].
+    Suggest { query: String, answer: Answer<Vec<NearWords>> },
+    /// [`Request::FindNodes`].
+    FindNodes { prefix: String, answer: Answer<Vec<NodePlace>> },
 }
 
 impl Command {
@@ -79,6 +84,17 @@ impl Command {
             Self::Withdraw { infohash, .. } => Request::WithdrawTorrent { infohash: *infohash },
             Self::FindTorrent { infohash, .. } => Request::FindTorrent { infohash: *infohash },
             Self::TorrentsOf { digest, .. } => Request::TorrentsOf { digest: *digest },
+            Self::Suggest { query, .. } => Request::Suggest { query: query.clone() },
+            Self::FindNodes { prefix, .. } => Request::FindNodes { prefix: prefix.clone() },
+        }
+    }
+
+    /// Returns true if an index with these features knows the request.
+    pub(super) const fn is_known_to(&self, features: IndexFeatures) -> bool {
+        match self {
+            Self::Suggest { .. } => features.contains(IndexFeatures::SUGGESTIONS),
+            Self::FindNodes { .. } => features.contains(IndexFeatures::FIND_NODES),
+            _ => true,
         }
     }
 
@@ -92,6 +108,8 @@ impl Command {
             // These change something at the index.
             Self::Offer { .. } | Self::Withdraw { .. } => false,
             Self::FindTorrent { answer, .. } | Self::TorrentsOf { answer, .. } => answer.is_closed(),
+            Self::Suggest { answer, .. } => answer.is_closed(),
+            Self::FindNodes { answer, .. } => answer.is_closed(),
         }
     }
 
@@ -115,6 +133,8 @@ impl Command {
             Self::FindTorrent { answer, .. } | Self::TorrentsOf { answer, .. } => {
                 give(answer, torrents(reply))
             }
+            Self::Suggest { answer, .. } => give(answer, suggestions(reply)),
+            Self::FindNodes { answer, .. } => give(answer, nodes(reply)),
         }
     }
 
@@ -131,6 +151,8 @@ impl Command {
             Self::FindTorrent { answer, .. } | Self::TorrentsOf { answer, .. } => {
                 drop(answer.send(Err(error)));
             }
+            Self::Suggest { answer, .. } => drop(answer.send(Err(error))),
+            Self::FindNodes { answer, .. } => drop(answer.send(Err(error))),
         }
     }
 }
@@ -209,6 +231,21 @@ fn sources(reply: Reply, limit: u16) -> Judged<Vec<Source>> {
 fn offers(reply: Reply) -> Judged<Option<TrackerPlace>> {
     let Reply::Offers { tracker, .. } = reply else { return refusal_or_wrong(reply, "an offer") };
     Ok(Ok(tracker))
+}
+
+fn suggestions(reply: Reply) -> Judged<Vec<NearWords>> {
+    let Reply::Suggestions { words } = reply else { return refusal_or_wrong(reply, "suggestions") };
+    within("words", words.len(), MAX_UNKNOWN_WORDS)?;
+    for unknown in &words {
+        within("suggestions", unknown.near.len(), MAX_NEAR_WORDS)?;
+    }
+    Ok(Ok(words))
+}
+
+fn nodes(reply: Reply) -> Judged<Vec<NodePlace>> {
+    let Reply::Nodes { nodes } = reply else { return refusal_or_wrong(reply, "nodes") };
+    within("nodes", nodes.len(), MAX_NODES_FOUND)?;
+    Ok(Ok(nodes))
 }
 
 fn torrents(reply: Reply) -> Judged<Vec<TorrentHint>> {

@@ -147,6 +147,9 @@ impl<'a> Conversation<'a> {
         if command.is_abandoned() {
             return;
         }
+        if !command.is_known_to(self.about.features) {
+            return command.fail(IndexError::TooOld);
+        }
         match self.send(now, command.request(self.about.features)) {
             Ok(id) => self.pending.add(id, Waiter::Call(command), asked_at),
             Err(_) => command.fail(IndexError::TooLong { limit: protocol::limits::MAX_FRAME }),

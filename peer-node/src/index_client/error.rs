@@ -34,6 +34,9 @@ pub enum IndexError {
         /// What is missing, in words fit to be shown.
         why: String,
     },
+    /// The index does not have the feature.
+    #[error("the index is an older release and cannot answer that")]
+    TooOld,
     /// The client was stopped.
     #[error("the connection to the index is closed for good")]
     Stopped,

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 
+use super::failure::listed;
 use protocol::escape::excerpt;
 use protocol::index::{PeerRef, Source};
 use protocol::node_id::NodeId;
@@ -39,16 +40,18 @@ pub(crate) enum NoPeer {
         last: usize,
     },
     /// No node that was seen begins like this.
-    #[error("no node id that begins with {text} was seen; write all 64 digits")]
+    #[error("no node that is there has an id that begins with {text}")]
     Unseen {
         /// What was typed.
         text: String,
     },
     /// More than one does.
-    #[error("several node ids begin with {text}; write more of it")]
+    #[error("{} node ids begin with {text}; write more of it:{}", candidates.len(), listed(candidates))]
     Ambiguous {
         /// What was typed.
         text: String,
+        /// Each id with its address.
+        candidates: Vec<String>,
     },
     /// A host has no address.
     #[error("cannot find {host}: {reason}")]
@@ -132,15 +135,24 @@ impl Peers {
         }
         let beginning = text.to_ascii_lowercase();
         let text = excerpt(text);
-        let mut fitting = self.seen.iter().filter(|(node, _)| node.to_string().starts_with(&beginning));
-        match (fitting.next(), fitting.next()) {
-            (Some((node, _)), None) => Ok(*node),
-            (None, _) => Err(NoPeer::Unseen { text }),
-            _ => Err(NoPeer::Ambiguous { text }),
+        let fitting: Vec<_> =
+            self.seen.iter().filter(|(node, _)| node.to_string().starts_with(&beginning)).collect();
+        match fitting.as_slice() {
+            [(node, _)] => Ok(*node),
+            [] => Err(NoPeer::Unseen { text }),
+            several => {
+                let candidate = |(node, address): &&(NodeId, Option<SocketAddr>)| match address {
+                    Some(address) => format!("{node}  {address}"),
+                    None => node.to_string(),
+                };
+                let candidates = several.iter().map(candidate).collect();
+                Err(NoPeer::Ambiguous { text, candidates })
+            }
         }
     }
 
-    fn see(&mut self, node: NodeId, address: Option<SocketAddr>) {
+    /// Remembers a peer, and where it listens.
+    pub(crate) fn see(&mut self, node: NodeId, address: Option<SocketAddr>) {
         let known = self.seen.iter().position(|(seen, _)| *seen == node);
         let before = known.and_then(|at| self.seen.remove(at).1);
         self.seen.insert(0, (node, address.or(before)));
@@ -201,6 +213,16 @@ mod tests {
             other
         }]);
         assert_eq!(many.find("abab").map(|_| ()), Ok(()));
+        let ambiguous = many.find("ab").map(|_| ()).unwrap_err();
+        assert!(matches!(ambiguous, NoPeer::Unclear { .. }), "{ambiguous}");
+        many.list(&[source([0xab, 0xcd], 1), {
+            let mut other = source([0xab, 0xcd], 4);
+            other.node = NodeId::from_bytes([[0xab, 0xcd, 1, 0].repeat(8).try_into().unwrap()][0]);
+            other
+        }]);
+        let ambiguous = many.find("abcd").unwrap_err().to_string();
+        assert!(ambiguous.starts_with("2 node ids begin with abcd; write more of it:\n  "), "{ambiguous}");
+        assert!(ambiguous.contains("  127.0.0.1:4"), "{ambiguous}");
         assert_eq!(many.browsed(), Err(NoPeer::NotBrowsed));
     }
 

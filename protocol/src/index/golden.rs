@@ -93,6 +93,8 @@ fn every_request_of_version_2_has_its_bytes() {
         &Request::SearchWithSources { query: "iso".into(), after: None, limit: 20 },
         "00000010 0000000000000003 69736f 00 0014",
     );
+    frozen(&Request::Suggest { query: "iso".into() }, "00000011 0000000000000003 69736f");
+    frozen(&Request::FindNodes { prefix: "aaaa".into() }, "00000012 0000000000000004 61616161");
 }
 
 #[test]
@@ -110,6 +112,15 @@ fn every_reply_of_version_2_has_its_bytes() {
             "0000000b 0000000000000001 {AA} 0000000000000102 0000000000000001 0000000000000003 612f62
              00000002 00000001 0000000000000001 {AA} {ADDRESS} 00000000 00 01"
         ),
+    );
+    let words = vec![NearWords { word: "ios".into(), near: vec!["iso".into()] }];
+    frozen(
+        &Reply::Suggestions { words },
+        "0000000c 0000000000000001 0000000000000003 696f73 0000000000000001 0000000000000003 69736f",
+    );
+    frozen(
+        &Reply::Nodes { nodes: vec![NodePlace { node: NODE, address: address() }] },
+        &format!("0000000d 0000000000000001 {AA} {ADDRESS}"),
     );
 }
 

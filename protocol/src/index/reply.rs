@@ -83,6 +83,35 @@ pub enum Reply {
         /// Whether the search was cut off, by time or by number, so that there may be more all the same.
         cut: bool,
     },
+    /// To a request for suggestions.
+    Suggestions {
+        /// The words that occur in no name, at most [`MAX_UNKNOWN_WORDS`](crate::limits::MAX_UNKNOWN_WORDS).
+        words: Vec<NearWords>,
+    },
+    /// To a search for nodes.
+    Nodes {
+        /// Those that are there and reachable, at most [`MAX_NODES_FOUND`](crate::limits::MAX_NODES_FOUND).
+        nodes: Vec<NodePlace>,
+    },
+}
+
+/// A word that occurs in no name, and words of names that are spelled like it.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub struct NearWords {
+    /// The word, folded.
+    pub word: String,
+    /// Words that are spelled like it, the most likely one first, at most
+    /// [`MAX_NEAR_WORDS`](crate::limits::MAX_NEAR_WORDS).
+    pub near: Vec<String>,
+}
+
+/// Where a node listens.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub struct NodePlace {
+    /// Who it is.
+    pub node: NodeId,
+    /// Where it listens.
+    pub address: SocketAddr,
 }
 
 /// One content that matches a search, and where it can be fetched.

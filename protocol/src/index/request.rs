@@ -110,6 +110,18 @@ pub enum Request {
         /// At most [`MAX_HITS`](crate::limits::MAX_HITS).
         limit: u16,
     },
+    /// Which words of a search occur in no name, and what is spelled like them. Only to an index that announced
+    /// [`IndexFeatures::SUGGESTIONS`].
+    Suggest {
+        /// The text, as [`Query`](crate::query::Query) reads it.
+        query: String,
+    },
+    /// Which nodes have an id that begins with some digits. Only to an index that announced
+    /// [`IndexFeatures::FIND_NODES`].
+    FindNodes {
+        /// 4 to 64 hexadecimal digits.
+        prefix: String,
+    },
 }
 
 /// How a person names a peer.

@@ -185,3 +185,31 @@ fn a_narrow_terminal_keeps_the_file_name() {
         assert_eq!(terminal.process.wait(SOON).code(), Some(0), "{}", terminal.text());
     }
 }
+
+#[test]
+fn near_words_are_suggested_when_nothing_is_found() {
+    let mut network = Network::new();
+    let _sharer = network.node(&[("ubuntu-24.04-server.iso", &Content::random(791, 100))]);
+    let mut node = network.node(&[]);
+    let answer = node.peer.say("search Ubunto ext:iso");
+    assert!(answer.has("no hits") && answer.has("did you mean: search ubuntu ext:iso"), "{answer:#?}");
+    assert!(answer.errors().is_empty(), "{answer:#?}");
+    for query in ["ubunto ext:mp3", "xylophone", "ubuntu ext:mp3"] {
+        let answer = node.peer.say(&format!("search {query}"));
+        assert!(answer.has("no hits") && !answer.has("did you mean"), "{query}: {answer:#?}");
+    }
+}
+
+#[test]
+fn the_beginning_of_a_node_id_names_a_peer_that_was_never_seen() {
+    let mut network = Network::new();
+    let mut sharer = network.node(&[("there.txt", &Content::random(792, 100))]);
+    let status = sharer.peer.say("status");
+    let id = status.0.iter().find_map(|line| line.strip_prefix("node\t")).expect("a node id").to_owned();
+    let mut node = network.node(&[]);
+    let hits = node.peer.say(&format!("browse {}", &id[..8])).hits();
+    assert_eq!(hits.len(), 1);
+    assert_eq!(hits[0].name, "there.txt");
+    let unknown = node.peer.say("browse 0000000f");
+    assert_eq!(unknown.errors(), ["no node that is there has an id that begins with 0000000f"]);
+}

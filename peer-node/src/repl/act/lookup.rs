@@ -26,10 +26,12 @@ const RESOLVE: Duration = Duration::from_secs(5);
 const MAX_PAGES: usize = 10;
 
 /// Finds the peer that a text names.
-pub(super) async fn peer(session: &Session, text: &str) -> Result<PeerRef, Failure> {
-    let host = match session.peers.find(text)? {
-        Named::Peer(peer) => return Ok(peer),
-        Named::Host(host) => host,
+pub(super) async fn peer(session: &mut Session, text: &str) -> Result<PeerRef, Failure> {
+    let host = match session.peers.find(text) {
+        Ok(Named::Peer(peer)) => return Ok(peer),
+        Ok(Named::Host(host)) => host,
+        Err(NoPeer::Unseen { text }) => return unseen(session, text).await,
+        Err(error) => return Err(error.into()),
     };
     let no_host = |reason: String| NoPeer::NoHost { host: excerpt(&host), reason };
     let found = tokio::time::timeout(RESOLVE, tokio::net::lookup_host(&host)).await;
@@ -38,6 +40,24 @@ pub(super) async fn peer(session: &Session, text: &str) -> Result<PeerRef, Failu
         .map_err(|error| no_host(error.to_string()))?;
     let address = addresses.next().ok_or_else(|| no_host("it has no address".to_owned()))?;
     Ok(PeerRef::Address(address))
+}
+
+/// Finds the node whose id begins with some digits and that has not been on the screen.
+async fn unseen(session: &mut Session, text: String) -> Result<PeerRef, Failure> {
+    let found = session.node.index().find_nodes(text.to_lowercase()).await;
+    match found.unwrap_or_default().as_slice() {
+        [] => Err(NoPeer::Unseen { text }.into()),
+        [only] => {
+            session.peers.see(only.node, Some(only.address));
+            Ok(PeerRef::Node(only.node))
+        }
+        several => {
+            let mut candidates: Vec<String> =
+                several.iter().map(|place| format!("{}  {}", place.node, place.address)).collect();
+            candidates.sort_unstable();
+            Err(NoPeer::Ambiguous { text, candidates }.into())
+        }
+    }
 }
 
 /// Finds the contents that an item other than a folder stands for.

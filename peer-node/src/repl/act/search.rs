@@ -1,4 +1,5 @@
 mod hits;
+mod suggest;
 
 use std::time::{Duration, Instant};
 
@@ -13,6 +14,7 @@ use crate::repl::session::{Session, count};
 use crate::repl::shown::{Listed, Next, Row};
 use crate::repl::table::{Column, lay_out};
 use hits::{line, row, sort};
+use suggest::nothing_found;
 
 const TABLE: [Column; 5] = [
     Column::right("#", Style::Accent, 0),
@@ -42,7 +44,7 @@ struct Found {
 pub(super) async fn search(session: &mut Session, query: String) -> Result<(), Failure> {
     let Found { hits, after, is_cut } = fetch(session, &query, None).await?;
     if hits.is_empty() {
-        session.output.remark("no hits")?;
+        nothing_found(session, &query).await?;
     } else {
         session.shown.begin();
         let total = total(hits.len(), after.is_some() || is_cut);
