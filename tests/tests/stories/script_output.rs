@@ -36,11 +36,12 @@ fn a_full_disk_under_the_output_is_an_error() {
     let home = Home::with("a.txt", &Content::random(700, 1000));
     let script = peer_node(0, network.index.address(), home.path());
     let file = home.path().join("a.txt").display().to_string();
+    let made = home.path().join("made.torrent").display().to_string();
     let data = network.index.data_dir().display().to_string();
     for (name, command) in [
         ("a script", script),
         ("help", of(&programs().peer_node, &["--help"])),
-        ("torrent", of(&programs().peer_node, &["torrent", "create", &file])),
+        ("torrent", of(&programs().peer_node, &["torrent", "create", &file, "--output", &made])),
         ("doctor", of(&programs().peer_node, &["doctor", "--share-dir", &format!("{file}.d")])),
         ("index help", of(&programs().index_server, &["--help"])),
         ("index version", of(&programs().index_server, &["--data-dir", &data, "--version"])),
