@@ -9,7 +9,7 @@ use crate::repl::output::OutputError;
 use crate::repl::session::Session;
 
 /// The width of the column of things.
-const THINGS: usize = 12;
+const THINGS: usize = 13;
 
 /// Shows what keeps the node from working well.
 pub(super) async fn doctor(session: &mut Session) -> Result<(), Failure> {
