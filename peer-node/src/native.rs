@@ -6,18 +6,23 @@
 //! is not decided here.
 
 mod accusations;
+mod block_reader;
 mod content;
 mod dial_error;
 mod fetching;
 mod following;
+mod further_readers;
+mod further_writers;
 mod greeting;
 mod link;
 mod links;
 mod older_peers;
+mod outflow;
 mod reader;
 mod searching;
 mod send_queue;
 mod serving;
+mod width;
 mod writer;
 
 pub use dial_error::DialError;

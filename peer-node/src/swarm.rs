@@ -129,10 +129,10 @@ impl Swarm {
         }
     }
 
-    /// Takes in the round-trip time of the path to a source.
-    pub fn source_measured(&mut self, id: SourceId, rtt: Duration) {
+    /// Takes in the round-trip time of the path to a source, and over how many connections it sends.
+    pub fn source_measured(&mut self, id: SourceId, rtt: Duration, connections: usize) {
         if let Some(source) = self.sources.get_mut(&id) {
-            source.measured(rtt);
+            source.measured(rtt, connections);
         }
     }
 

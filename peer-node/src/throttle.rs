@@ -74,6 +74,16 @@ impl Throttle {
         Lane { limits: Arc::clone(&self.limits), share: Share::new(self.each(), now()) }
     }
 
+    /// Opens the lane of one peer for several connections.
+    pub fn shared_lane(&self) -> SharedLane {
+        SharedLane { limits: Arc::clone(&self.limits), lane: Arc::new(tokio::sync::Mutex::new(self.lane())) }
+    }
+
+    /// Returns true if there is any limit.
+    pub fn is_limited(&self) -> bool {
+        self.limits.any.load(Ordering::Relaxed)
+    }
+
     fn change(&self, change: impl FnOnce(&mut Bucket)) {
         let mut all = self.limits.all.lock();
         change(&mut all);
@@ -126,6 +136,23 @@ impl Lane {
                 },
             }
         }
+    }
+}
+
+/// Where the bytes of one peer pass whose connections share its limit; cheap to clone.
+#[derive(Debug, Clone)]
+pub struct SharedLane {
+    limits: Arc<Limits>,
+    lane: Arc<tokio::sync::Mutex<Lane>>,
+}
+
+impl SharedLane {
+    /// Waits until some of the wanted bytes may pass, as [`Lane::pass`] does; connections that wait take turns.
+    pub async fn pass(&self, want: usize) -> usize {
+        if want == 0 || !self.limits.any.load(Ordering::Relaxed) {
+            return want;
+        }
+        self.lane.lock().await.pass(want).await
     }
 }
 

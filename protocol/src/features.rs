@@ -61,6 +61,9 @@ feature_set! {
         QUEUE_LENGTH = 2,
         /// It understands [`Details`](crate::peer::PeerMessage::Details) behind an offer.
         DETAILS = 3,
+        /// Blocks may be sent over further connections of a link: [`PeerMessage::Widen`](crate::peer::PeerMessage::Widen) and
+        /// [`PeerMessage::Join`](crate::peer::PeerMessage::Join).
+        PARALLEL_CONNECTIONS = 4,
     }
 }
 

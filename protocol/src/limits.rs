@@ -78,6 +78,9 @@ pub const MAX_REQUESTS: usize = 64;
 /// The most messages of unknown kinds that are answered on one connection; later ones are ignored.
 pub const MAX_UNSUPPORTED: u32 = 64;
 
+/// The most connections of one link over which one side sends, the first included.
+pub const MAX_CONNECTIONS_PER_LINK: usize = 8;
+
 /// The most contents that may be open at once on one connection, in one direction.
 pub const MAX_CHANNELS: usize = 64;
 

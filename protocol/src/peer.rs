@@ -40,6 +40,9 @@ pub use file_details::FileDetails;
 /// The number of a content on a connection, chosen by the side that asks for it.
 pub type Channel = u32;
 
+/// Random bytes that only the two ends of a link know.
+pub type ConnectionKey = [u8; 16];
+
 /// A message of the native dialect.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
 pub enum PeerMessage {
@@ -208,6 +211,20 @@ pub enum PeerMessage {
         channel: Channel,
         /// At most [`MAX_DETAILS`](crate::limits::MAX_DETAILS).
         files: Vec<FileDetails>,
+    },
+    /// Asks the other side to open further connections to us, so that it has so many with the first one: what we send goes over all of
+    /// them. Belongs to [`PARALLEL_CONNECTIONS`](PeerFeatures::PARALLEL_CONNECTIONS).
+    Widen {
+        /// What a further connection shows to belong to this link.
+        key: ConnectionKey,
+        /// How many connections, at most [`MAX_CONNECTIONS_PER_LINK`](crate::limits::MAX_CONNECTIONS_PER_LINK).
+        connections: u8,
+    },
+    /// The first message of a further connection in place of a greeting, and the answer to it. Then only blocks follow, from the
+    /// side that has given the key. Belongs to [`PARALLEL_CONNECTIONS`](PeerFeatures::PARALLEL_CONNECTIONS).
+    Join {
+        /// The key of the link.
+        key: ConnectionKey,
     },
 }
 

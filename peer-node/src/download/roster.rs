@@ -161,9 +161,13 @@ impl Roster {
         self.absent.insert(node, Absent { address, why, again, banned: None });
     }
 
-    /// Returns the connected sources with the round-trip times of their paths, where those are known.
-    pub(super) fn round_trips(&self) -> impl Iterator<Item = (SourceId, Duration)> {
-        self.live.iter().filter_map(|(id, peer)| Some((*id, peer.channel.link().rtt()?)))
+    /// Returns the connected sources with the round-trip times of their paths, where those are known, and the numbers of their
+    /// connections.
+    pub(super) fn paths(&self) -> impl Iterator<Item = (SourceId, Duration, usize)> {
+        self.live.iter().filter_map(|(id, peer)| {
+            let link = peer.channel.link();
+            Some((*id, link.rtt()?, link.connections()))
+        })
     }
 
     pub(super) fn get(&self, id: SourceId) -> Option<&Peer> {

@@ -7,16 +7,17 @@ use protocol::digest::Digest;
 use protocol::features::PeerFeatures;
 use protocol::frame::{FrameBuffer, FrameError, encode_frame};
 use protocol::node_id::NodeId;
-use protocol::peer::PeerMessage;
+use protocol::peer::{ConnectionKey, PeerMessage};
 use protocol::preamble::{self, PREAMBLE_LEN, PreambleError, Service, Version};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 /// The features that this node announces.
-const FEATURES: PeerFeatures = PeerFeatures::ANY_NAMES
+pub(super) const FEATURES: PeerFeatures = PeerFeatures::ANY_NAMES
     .with(PeerFeatures::WRONG_PIECES)
     .with(PeerFeatures::QUEUE_LENGTH)
-    .with(PeerFeatures::DETAILS);
+    .with(PeerFeatures::DETAILS)
+    .with(PeerFeatures::PARALLEL_CONNECTIONS);
 
 /// How long the other side may take for its part.
 const DEADLINE: Duration = Duration::from_secs(10);
@@ -98,6 +99,8 @@ pub(super) struct Greeted {
 pub(super) enum Visitor {
     /// A peer.
     Peer(Greeted),
+    /// A peer that opens a further connection of its link with this key.
+    Further(ConnectionKey),
     /// An index that asks whether this port is ours.
     Probe([u8; 32]),
 }
@@ -145,6 +148,9 @@ pub(super) async fn receive(stream: &mut TcpStream, us: Us) -> Result<Visitor, G
         if let PeerMessage::Probe { challenge } = message {
             return Ok(Visitor::Probe(challenge));
         }
+        if let (Version::Two, PeerMessage::Join { key }) = (version, &message) {
+            return Ok(Visitor::Further(*key));
+        }
         let greeted = greeted(us, version, message, rest)?;
         send(stream, &us.greeting(version)).await?;
         Ok(Visitor::Peer(greeted))
@@ -168,6 +174,28 @@ fn greeted(
         return Err(GreetingError::Ourselves);
     }
     Ok(Greeted { version, node, port, features, rest })
+}
+
+/// Joins a further connection that we opened to the link with this key. Returns what the other side has sent beyond its answer.
+pub(super) async fn join(stream: &mut TcpStream, key: ConnectionKey) -> Result<FrameBuffer, GreetingError> {
+    within_deadline(async {
+        let mut bytes = preamble::encode(Service::Peer, Version::Two).to_vec();
+        encode_frame(&PeerMessage::Join { key }, &mut bytes)?;
+        stream.write_all(&bytes).await?;
+        let mut theirs = [0; PREAMBLE_LEN];
+        stream.read_exact(&mut theirs).await?;
+        preamble::check(theirs, Service::Peer)?;
+        match first_message(stream).await? {
+            (PeerMessage::Join { key: answer }, rest) if answer == key => Ok(rest),
+            _ => Err(GreetingError::NotAGreeting),
+        }
+    })
+    .await
+}
+
+/// Accepts a further connection of the link with this key.
+pub(super) async fn accept_further(stream: &mut TcpStream, key: ConnectionKey) -> Result<(), GreetingError> {
+    within_deadline(send(stream, &PeerMessage::Join { key })).await
 }
 
 /// Answers an index's probe.

@@ -1,5 +1,6 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use protocol::digest::Digest;
@@ -8,17 +9,20 @@ use protocol::geometry::{Block, PieceIndex};
 use protocol::node_id::NodeId;
 use protocol::peer::{BlockRef, Channel, PeerMessage};
 use protocol::preamble::Version;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::fetching::{FIRST_CHANNEL, FetchTable, SourceEvent};
+use super::further_writers::FurtherNumbers;
 use super::greeting::Greeted;
+use super::outflow::Outflow;
 use super::searching::{Answered, SearchTable};
 use super::send_queue::SendQueue;
+use super::width::Extent;
 use crate::swarm::SourceId;
 use crate::transport::PathGauge;
 
-/// A connection to another peer; cheap to clone.
+/// The link to another peer, one or several connections; cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Link {
     pub(super) shared: Arc<LinkState>,
@@ -37,6 +41,14 @@ pub(super) struct LinkState {
     pub(super) fetches: FetchTable,
     pub(super) searches: SearchTable,
     pub(super) path: Arc<PathGauge>,
+    /// What goes out over all connections of the link.
+    pub(super) outflow: Outflow,
+    /// How many connections we want for what we send, as [`width`](super::width) decides.
+    pub(super) extent: watch::Sender<Extent>,
+    /// The further connections over which we send, by number.
+    pub(super) further_out: FurtherNumbers,
+    /// How many further connections the other side sends over.
+    pub(super) further_in: AtomicUsize,
     pub(super) closed: CancellationToken,
 }
 
@@ -51,6 +63,10 @@ impl Link {
             fetches: FetchTable::default(),
             searches: SearchTable::default(),
             path: Arc::default(),
+            outflow: Outflow::default(),
+            extent: watch::Sender::new(Extent::ONE),
+            further_out: FurtherNumbers::default(),
+            further_in: AtomicUsize::new(0),
             closed,
         };
         Self { shared: Arc::new(state) }
@@ -74,6 +90,11 @@ impl Link {
     /// Returns the round-trip time of the path, if it is known.
     pub fn rtt(&self) -> Option<Duration> {
         self.shared.path.rtt()
+    }
+
+    /// Returns how many connections the other side sends over.
+    pub fn connections(&self) -> usize {
+        1 + self.shared.further_in.load(Ordering::Relaxed)
     }
 
     /// Says whether the connection is over.

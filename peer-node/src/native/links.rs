@@ -7,14 +7,18 @@ use std::time::{Duration, Instant};
 use parking_lot::Mutex;
 use protocol::frame::FrameBuffer;
 use protocol::node_id::NodeId;
+use protocol::peer::ConnectionKey;
 use protocol::preamble::{PreambleError, Version};
 use tokio::net::TcpStream;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::accusations::Accusations;
+use super::block_reader::{BlockIntake, BlockReader};
 use super::dial_error::DialError;
 use super::fetching::{FIRST_CHANNEL, SourceEvent};
+use super::further_readers::FurtherReaders;
+use super::further_writers::{FurtherNumber, Joinable, Keys, follow_path};
 use super::greeting::{self, Greeted, GreetingError, Us, Visitor};
 use super::link::{Asking, Link, LinkState};
 use super::older_peers::OlderPeers;
@@ -67,6 +71,8 @@ struct Inner {
     places: Mutex<HashMap<NodeId, Place>>,
     older_peers: Mutex<OlderPeers>,
     accusations: Arc<Mutex<Accusations>>,
+    /// Which links may be joined by further connections.
+    keys: Keys,
 }
 
 impl Links {
@@ -78,6 +84,7 @@ impl Links {
                 places: Mutex::default(),
                 older_peers: Mutex::default(),
                 accusations: Arc::default(),
+                keys: Keys::default(),
             }),
         }
     }
@@ -207,6 +214,18 @@ impl Links {
                 self.run(stream, &link, greeted.rest, ticket);
                 self.adopt(greeted.node, link);
             }
+            Ok(Visitor::Further(key)) => {
+                // Whoever has no valid key gets no answer.
+                let Some(joinable) = self.inner.keys.find(&key) else {
+                    tracing::warn!(%from, "connection refused: unknown key");
+                    return;
+                };
+                // The link has its place; only now this connection is known to be one of it.
+                drop(ticket);
+                if let Err(error) = self.accept_further(stream, from, key, joinable).await {
+                    tracing::debug!(%from, %error, "further connection ended");
+                }
+            }
             Ok(Visitor::Probe(challenge)) => {
                 tracing::debug!(%from, "called back by an index");
                 if let Some(answer) = config.probe_key.answer(&challenge) {
@@ -220,6 +239,33 @@ impl Links {
         }
     }
 
+    /// Sends blocks over a further connection of a link until it is closed.
+    async fn accept_further(
+        &self,
+        mut stream: TcpStream,
+        from: SocketAddr,
+        key: ConnectionKey,
+        joinable: Joinable,
+    ) -> Result<(), GreetingError> {
+        let admission = self.inner.config.transport.admission();
+        let Joinable { state, lane, claim } = joinable;
+        let (Some(place), Some(_ticket)) = (FurtherNumber::take(&state), admission.further()) else {
+            return Ok(());
+        };
+        greeting::accept_further(&mut stream, key).await?;
+        tracing::debug!(%from, number = place.number, "further connection accepted");
+        let tuner = Tuner::begin(&stream, from.ip(), Arc::default());
+        let (_read_half, stream) = stream.into_split();
+        let writer = Writer { stream, state: Arc::clone(&state), tuner, lane, claim };
+        let written = state.closed.run_until_cancelled(writer.run_further(place.number)).await;
+        if let Some(Err(error)) = written {
+            // Nobody knows which blocks are lost.
+            state.closed.cancel();
+            return Err(error.into());
+        }
+        Ok(())
+    }
+
     /// Uses a connection that the other side made for our own purposes too, if there is no other.
     fn adopt(&self, node: NodeId, link: Link) {
         let mut places = self.inner.places.lock();
@@ -230,6 +276,14 @@ impl Links {
         {
             *place = Some(link);
         }
+    }
+
+    /// Has further connections opened for what we send over a link, as its path demands.
+    fn follow_path(&self, joinable: Joinable) {
+        let LinksConfig { transport, tracker, .. } = &self.inner.config;
+        let closed = joinable.state.closed.clone();
+        let following = follow_path(joinable, self.inner.keys.clone(), transport.upload_limit().clone());
+        tracker.spawn(async move { closed.run_until_cancelled(following).await });
     }
 
     fn shop(&self) -> Shop {
@@ -251,19 +305,33 @@ impl Links {
         let turn = Arc::clone(&link.shared.queue) as Arc<dyn Turn>;
         let claim = Arc::new(transport.slots().claim(turn));
         let (read_half, write_half) = stream.into_split();
-        let reader = Reader {
-            stream: read_half,
-            buffer: rest,
+        let intake = BlockIntake {
             link: link.clone(),
-            serving: Serving::new(self.shop(), Arc::clone(&claim)),
             buffers: transport.buffers().clone(),
             uploads: transport.uploads().clone(),
-            lane: transport.download_limit().lane(),
+            lane: transport.download_limit().shared_lane(),
             claim: Arc::clone(&claim),
+        };
+        let further = FurtherReaders {
+            intake: intake.clone(),
+            admission: transport.admission().clone(),
+            tracker: config.tracker.clone(),
+            opened: None,
+        };
+        let are_announced = further.are_announced();
+        let reader = Reader {
+            blocks: BlockReader { stream: read_half, buffer: rest, intake },
+            serving: Serving::new(self.shop(), Arc::clone(&claim)),
+            further,
             unsupported: 0,
         };
         let state = Arc::clone(&link.shared);
-        let lane = transport.upload_limit().lane();
+        let lane = transport.upload_limit().shared_lane();
+        if are_announced {
+            let joinable =
+                Joinable { state: Arc::clone(&state), lane: lane.clone(), claim: Arc::clone(&claim) };
+            self.follow_path(joinable);
+        }
         let writer = Writer { stream: write_half, state: Arc::clone(&state), tuner, lane, claim };
         config.tracker.spawn(async move {
             let written = state.closed.run_until_cancelled(writer.run()).await;

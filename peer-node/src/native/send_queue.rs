@@ -58,6 +58,8 @@ pub(super) enum Pushed {
 pub(super) struct SendQueue {
     waiting: Mutex<Waiting>,
     filled: Arc<Notify>,
+    /// Notified when there is a block to write, for all connections but the first.
+    offered: Notify,
     drained: Notify,
     stand: Arc<Stand>,
     /// Whether the other side understands how many wait in the queue.
@@ -130,7 +132,38 @@ impl SendQueue {
         };
         drop(waiting);
         self.filled.notify_one();
+        self.offered.notify_waiters();
         pushed
+    }
+
+    /// Waits for the next block to write. Cancel safe.
+    pub(super) async fn next_block(&self) -> OutgoingBlock {
+        loop {
+            // Registered before the queue is looked at, so that no block is missed.
+            let mut offered = std::pin::pin!(self.offered.notified());
+            offered.as_mut().enable();
+            if let Some(block) = self.waiting.lock().blocks.pop_front() {
+                return block;
+            }
+            offered.await;
+        }
+    }
+
+    /// Waits until there are blocks to write. Cancel safe.
+    pub(super) async fn blocks_offered(&self) {
+        loop {
+            let mut offered = std::pin::pin!(self.offered.notified());
+            offered.as_mut().enable();
+            if self.has_blocks() {
+                return;
+            }
+            offered.await;
+        }
+    }
+
+    /// Returns true if blocks wait to be written.
+    pub(super) fn has_blocks(&self) -> bool {
+        !self.waiting.lock().blocks.is_empty()
     }
 
     /// Takes a block back; says whether it was still waiting.

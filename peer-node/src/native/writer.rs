@@ -12,7 +12,8 @@ use tokio::net::tcp::OwnedWriteHalf;
 
 use super::link::LinkState;
 use super::send_queue::{Outgoing, OutgoingBlock};
-use crate::throttle::Lane;
+use super::width::Extent;
+use crate::throttle::SharedLane;
 use crate::transport::{Claim, STRIDE, Tuner, send_some};
 
 /// How long the other side may take nothing off our hands.
@@ -27,7 +28,7 @@ pub(super) struct Writer {
     pub(super) stream: OwnedWriteHalf,
     pub(super) state: Arc<LinkState>,
     pub(super) tuner: Tuner,
-    pub(super) lane: Lane,
+    pub(super) lane: SharedLane,
     pub(super) claim: Arc<Claim>,
 }
 
@@ -39,6 +40,23 @@ impl Writer {
             match self.state.queue.next(&mut following).await {
                 Outgoing::Messages(messages) => self.write_messages(&messages).await?,
                 Outgoing::Block(block) => self.write_block(block).await?,
+            }
+        }
+    }
+
+    /// Writes blocks as the connection with this number of the link, counted from 1, until it is to be closed.
+    pub(super) async fn run_further(mut self, number: usize) -> io::Result<()> {
+        let state = Arc::clone(&self.state);
+        let mut extent = state.extent.subscribe();
+        loop {
+            let Extent { open, used } = *extent.borrow_and_update();
+            if number >= open {
+                return in_time(self.stream.shutdown()).await;
+            }
+            tokio::select! {
+                biased;
+                changed = extent.changed() => if changed.is_err() { return Ok(()) },
+                block = state.queue.next_block(), if number < used => self.write_block(block).await?,
             }
         }
     }
@@ -58,8 +76,10 @@ impl Writer {
         let OutgoingBlock { reference, content, offset, upload } = block;
         if !content.is_valid() {
             tracing::warn!(offset, "a shared file has changed or is gone; block rejected");
-            return self.write_messages(&[PeerMessage::Reject(reference)]).await;
+            self.state.queue.push(PeerMessage::Reject(reference));
+            return Ok(());
         }
+        let _writing = self.state.outflow.writing();
         let stream: &TcpStream = self.stream.as_ref();
         write_header(stream, reference).await?;
         let length = reference.length as usize;
@@ -74,6 +94,7 @@ impl Writer {
             self.tuner.sent(stream, count);
             upload.sent(count as u64);
             self.claim.sent(count as u64);
+            self.state.outflow.sent(count as u64);
             if told.elapsed() >= TELL {
                 told = Instant::now();
                 // Our requests may be among what waits: that they are not answered is no fault of the other side.

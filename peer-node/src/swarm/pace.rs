@@ -51,6 +51,8 @@ pub(super) struct Pace {
     window: u64,
     /// The round-trip time that was measured below.
     rtt: Option<Duration>,
+    /// Each of them is to have blocks to send.
+    connections: u64,
     shortest: Option<Duration>,
     round: Round,
     /// Rounds without growth; the rate is settled after [`FLAT_ROUNDS`].
@@ -81,6 +83,7 @@ impl Pace {
             first: FIRST.min(2 * fewest),
             window: FIRST.min(2 * fewest),
             rtt: None,
+            connections: 1,
             shortest: None,
             round: Round { begun: now, bytes: 0 },
             flat: 0,
@@ -93,6 +96,11 @@ impl Pace {
         self.window
     }
 
+    /// Returns over how many connections the source sends, as far as that matters.
+    pub(super) const fn connections(&self) -> u64 {
+        self.connections
+    }
+
     /// Returns the shortest time that a block took.
     pub(super) const fn shortest(&self) -> Option<Duration> {
         self.shortest
@@ -103,9 +111,11 @@ impl Pace {
         (self.flat >= FLAT_ROUNDS).then(|| self.best.rate())
     }
 
-    /// Takes in the round-trip time of the path.
-    pub(super) const fn measured(&mut self, rtt: Duration) {
-        self.rtt = Some(rtt);
+    /// Takes in the round-trip time of the path, and over how many connections the source sends.
+    pub(super) fn measured(&mut self, rtt: Duration, connections: usize) {
+        let connections = u64::try_from(connections).unwrap_or(u64::MAX).max(1);
+        (self.rtt, self.connections) = (Some(rtt), connections.min(LARGEST / self.smallest.max(1) / 4));
+        self.window = self.window.max(self.smallest * self.connections);
     }
 
     /// Notes that the source is asked again after it had nothing to do: that time says nothing about its rate.
@@ -140,8 +150,11 @@ impl Pace {
     /// Returns the window that fits the measured rate.
     fn fitting(&self) -> u64 {
         let is_settled = self.flat >= FLAT_ROUNDS;
-        let (rounds, least) =
-            if is_settled { (ROUNDS, self.smallest) } else { (ROUNDS_AT_FIRST, self.first) };
+        let (rounds, least) = if is_settled {
+            (ROUNDS, self.smallest * self.connections)
+        } else {
+            (ROUNDS_AT_FIRST, self.first.max(self.smallest * self.connections))
+        };
         let mut covered = self.rtt() * rounds + SLACK;
         if self.rtt.is_none() {
             covered = covered.max(UNMEASURED);

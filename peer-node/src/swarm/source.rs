@@ -18,9 +18,9 @@ const REFILL: usize = 4;
 /// How long a source that has turned a request down is asked for nothing: it may have too many waiting.
 const REST: Duration = Duration::from_millis(500);
 
-/// A block is cut so that a source takes about this long for it: what is written behind it waits no longer, and the window has
-/// some of them.
-const BLOCK_TIME: Duration = Duration::from_millis(500);
+/// A block is cut so that a connection of a source takes about this long for it: what is written behind it waits no longer, and
+/// the window has some of them.
+const BLOCK_TIME: Duration = Duration::from_millis(250);
 
 /// The longest block that is requested of a source whose rate is not known yet, in bytes.
 const UNPROVEN_BLOCK: u32 = 256 << 10;
@@ -284,15 +284,15 @@ impl Source {
         self.heard = now;
     }
 
-    /// Takes in the round-trip time of the path to it.
-    pub(super) const fn measured(&mut self, rtt: Duration) {
-        self.pace.measured(rtt);
+    /// Takes in the round-trip time of the path to it, and over how many connections it sends.
+    pub(super) fn measured(&mut self, rtt: Duration, connections: usize) {
+        self.pace.measured(rtt, connections);
     }
 
     /// Returns how long the blocks of a piece should be that it is asked for, within these bounds: a power of two.
     pub(super) fn block_length(&self, least: u32, most: u32) -> u32 {
         let wanted = self.pace.settled_rate().map_or(u64::from(UNPROVEN_BLOCK), |rate| {
-            let bytes = u128::from(rate) * BLOCK_TIME.as_millis() / 1000;
+            let bytes = u128::from(rate / self.pace.connections()) * BLOCK_TIME.as_millis() / 1000;
             u64::try_from(bytes).unwrap_or(u64::MAX)
         });
         let wanted = u32::try_from(wanted).unwrap_or(u32::MAX).max(1);

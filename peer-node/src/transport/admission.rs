@@ -8,6 +8,9 @@ use parking_lot::Mutex;
 /// counts (/64): whoever has one has all its addresses.
 const MAX_PER_ADDRESS: usize = 16;
 
+/// For so many places there is one for a further connection of a link, which takes no other.
+const FURTHER_SHARE: usize = 2;
+
 /// One place in so many is kept for connections that we open ourselves: others cannot take all of them.
 const OUR_SHARE: usize = 8;
 
@@ -21,15 +24,26 @@ pub(crate) struct Admission {
 #[derive(Debug, Default)]
 struct Counts {
     all: usize,
+    further: usize,
     accepted: HashMap<IpAddr, usize>,
 }
 
 /// The place of one connection, free again when it is dropped.
 #[derive(Debug)]
 pub struct Ticket {
-    /// From where it was opened, if not by us; see [`household`].
-    from: Option<IpAddr>,
+    holder: Holder,
     counts: Arc<Mutex<Counts>>,
+}
+
+/// Whose place it is.
+#[derive(Debug, Clone, Copy)]
+enum Holder {
+    /// Ours: we have opened the connection.
+    Ours,
+    /// That of whoever opened the connection from there; see [`household`].
+    Caller(IpAddr),
+    /// A link's that has a place already.
+    Link,
 }
 
 impl Admission {
@@ -55,7 +69,7 @@ impl Admission {
         }
         counts.all += 1;
         counts.accepted.insert(from, here + 1);
-        Some(Ticket { from: Some(from), counts: Arc::clone(&self.counts) })
+        Some(Ticket { holder: Holder::Caller(from), counts: Arc::clone(&self.counts) })
     }
 
     /// Gives a place to a connection that we open, if there is one.
@@ -65,7 +79,18 @@ impl Admission {
             return None;
         }
         counts.all += 1;
-        Some(Ticket { from: None, counts: Arc::clone(&self.counts) })
+        Some(Ticket { holder: Holder::Ours, counts: Arc::clone(&self.counts) })
+    }
+
+    /// Gives a place to a further connection of a link, if there is one. A link has one place in every other limit, however many
+    /// connections it has.
+    pub(crate) fn further(&self) -> Option<Ticket> {
+        let mut counts = self.counts.lock();
+        if counts.further >= self.most / FURTHER_SHARE {
+            return None;
+        }
+        counts.further += 1;
+        Some(Ticket { holder: Holder::Link, counts: Arc::clone(&self.counts) })
     }
 }
 
@@ -80,8 +105,12 @@ const fn household(address: IpAddr) -> IpAddr {
 impl Drop for Ticket {
     fn drop(&mut self) {
         let mut counts = self.counts.lock();
+        if let Holder::Link = self.holder {
+            counts.further -= 1;
+            return;
+        }
         counts.all -= 1;
-        let Some(from) = self.from else { return };
+        let Holder::Caller(from) = self.holder else { return };
         if let Some(count) = counts.accepted.get_mut(&from) {
             *count -= 1;
             if *count == 0 {
@@ -109,6 +138,17 @@ mod tests {
         assert!(admission.counts.lock().accepted.is_empty());
         assert_eq!(std::iter::from_fn(|| admission.dial()).collect::<Vec<_>>().len(), 80);
         assert!(admission.admit(far).is_some());
+    }
+
+    #[test]
+    fn further_connections_of_links_take_no_place_of_others() {
+        let admission = Admission::new(80);
+        let further: Vec<Ticket> = std::iter::from_fn(|| admission.further()).collect();
+        assert_eq!(further.len(), 40);
+        assert_eq!(std::iter::from_fn(|| admission.dial()).collect::<Vec<_>>().len(), 80);
+        drop(further);
+        assert_eq!(admission.counts.lock().further, 0);
+        assert!(admission.further().is_some());
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use socket2::{SockRef, TcpKeepalive};
@@ -33,6 +33,8 @@ const UNSENT_AT_FIRST: u32 = 128 << 10;
 pub(crate) struct PathGauge {
     /// The smoothed round-trip time in microseconds; 0 if unknown.
     rtt: AtomicU32,
+    retransmitted: AtomicU64,
+    is_loss_based: AtomicBool,
 }
 
 /// Keeps the socket of a connection in tune with its path. The task that writes to the connection owns it.
@@ -56,7 +58,18 @@ impl PathGauge {
         (micros > 0).then(|| Duration::from_micros(micros.into()))
     }
 
+    /// Returns how many segments were sent again.
+    pub(crate) fn retransmitted(&self) -> u64 {
+        self.retransmitted.load(Ordering::Relaxed)
+    }
+
+    /// Returns true if the congestion control slows down at every loss, as all but BBR do.
+    pub(crate) fn is_loss_based(&self) -> bool {
+        self.is_loss_based.load(Ordering::Relaxed)
+    }
+
     fn set(&self, info: &TcpInfo) {
+        self.retransmitted.store(info.retransmitted, Ordering::Relaxed);
         let micros = u32::try_from(info.rtt.as_micros()).unwrap_or(u32::MAX);
         self.rtt.store(micros, Ordering::Relaxed);
     }
@@ -79,6 +92,7 @@ impl Tuner {
             sent: 0,
             looked: Instant::now(),
         };
+        tuner.note_control(stream);
         tuner.look(stream);
         tuner
     }
@@ -135,11 +149,22 @@ impl Tuner {
             },
         };
         tracing::debug!(?congestion, ?outcome, "congestion control set");
+        self.note_control(stream);
     }
 
     #[cfg(not(any(target_os = "linux", target_os = "freebsd")))]
     fn set_congestion(&mut self, _stream: &TcpStream, congestion: Congestion) {
         self.congestion = congestion;
+    }
+
+    /// Notes which kind of congestion control the socket has.
+    fn note_control(&self, stream: &TcpStream) {
+        #[cfg(any(target_os = "linux", target_os = "freebsd"))]
+        let is_loss_based =
+            SockRef::from(stream).tcp_congestion().is_ok_and(|name| !name.starts_with(b"bbr"));
+        #[cfg(not(any(target_os = "linux", target_os = "freebsd")))]
+        let (is_loss_based, _) = (false, stream);
+        self.gauge.is_loss_based.store(is_loss_based, Ordering::Relaxed);
     }
 
     /// Bounds what the socket holds that was not sent yet, unless the bound is about right already.

@@ -59,6 +59,11 @@ fn every_message_has_its_bytes() {
         &PeerMessage::Greet { node, port: 12349, features },
         &format!("00000015 {AA} 303d 0000000000000102"),
     );
+    frozen(
+        &PeerMessage::Widen { key: [0xaa; 16], connections: 8 },
+        "0000001b aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa 08",
+    );
+    frozen(&PeerMessage::Join { key: [0xaa; 16] }, "0000001c aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa");
     frozen(&PeerMessage::Unsupported { kind: 99 }, "00000016 00000063");
     frozen(
         &PeerMessage::OpenWithManifest { channel: 7, digest, states: 2 },

@@ -180,6 +180,25 @@ fn unknown_messages_end_a_connection_in_version_1_alone() {
 }
 
 #[test]
+fn a_stranger_cannot_join_the_link_of_others() {
+    let mut network = Network::new();
+    let content = Content::random(165, 100);
+    let sharer = network.node(&[("a.bin", &content)]);
+    for key in [[0; 16], [7; 16]] {
+        let address = sharer.peer.address();
+        let mut wire = Wire::connect_version(address, Service::Peer, Version::Two).expect("a port");
+        wire.send(&PeerMessage::Join { key }).expect("sent");
+        assert!(wire.receive::<PeerMessage>().is_err(), "a key that nobody was given");
+    }
+    // Inside a link, it is a second greeting.
+    let mut wire = Wire::connect_version(sharer.peer.address(), Service::Peer, Version::Two).expect("a port");
+    wire.greet(NodeId::from_bytes([9; 32]), 40_000).expect("a greeting");
+    wire.send(&PeerMessage::Join { key: [7; 16] }).expect("sent");
+    assert!(next(&mut wire).is_err());
+    network.node(&[]).fetch(&content);
+}
+
+#[test]
 fn an_offer_brings_the_manifest_that_was_asked_for_with_it() {
     let mut network = Network::new();
     let content = Content::random(164, 4 * PIECE);

@@ -108,6 +108,16 @@ fn four_unequal_sources_together_fill_their_lines() {
 }
 
 #[test]
+fn a_lossy_line_under_cubic_is_filled_by_several_connections() {
+    let lines = [source(20).losing(10_000), receiver()];
+    let Some(network) = FarNetwork::new(&lines, Congestion::Cubic) else { return };
+    let content = Content::random(725, 5_000_000);
+    let _source = network.node(1, &[("far.bin", &content)]);
+    // One connection would need half a minute.
+    arrives_in_time(&network, 2, &content, 20);
+}
+
+#[test]
 fn a_long_line_has_its_round_trip_and_its_rate() {
     if let Some(reason) = obstacle() {
         return eprintln!("SKIPPED: {reason}, so the emulated lines are NOT tested");

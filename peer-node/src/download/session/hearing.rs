@@ -172,11 +172,11 @@ impl Session {
         }
     }
 
-    /// Passes the round-trip times of the paths to the sources on.
+    /// Passes on what is known of the paths to the sources.
     pub(super) fn measure(&mut self) {
         let Stage::Fetching(fetching) = &mut self.stage else { return };
-        for (id, rtt) in self.roster.round_trips() {
-            fetching.swarm.source_measured(id, rtt);
+        for (id, rtt, connections) in self.roster.paths() {
+            fetching.swarm.source_measured(id, rtt, connections);
         }
     }
 

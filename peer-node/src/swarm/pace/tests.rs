@@ -68,7 +68,7 @@ impl Line {
 
 impl<'a> Transfer<'a> {
     fn new(line: &'a Line, mut pace: Pace) -> Self {
-        pace.measured(line.rtt);
+        pace.measured(line.rtt, 1);
         let (now, start) = (Duration::ZERO, Instant::now());
         Self {
             line,
@@ -226,7 +226,7 @@ fn little_waits_at_a_slow_source() {
 fn a_path_that_becomes_longer_is_covered_again() {
     let start = Instant::now();
     let mut pace = Pace::new(1 << 20, start);
-    pace.measured(MS * 2);
+    pace.measured(MS * 2, 1);
     let mut now = start;
     let mut run = |pace: &mut Pace, rtt: Duration, rounds: u32| {
         for _ in 0..rounds {
@@ -240,7 +240,7 @@ fn a_path_that_becomes_longer_is_covered_again() {
         pace.window()
     };
     run(&mut pace, MS * 20, 500);
-    pace.measured(MS * 300);
+    pace.measured(MS * 300, 1);
     let window = run(&mut pace, MS * 300, 50);
     assert!(window >= 12_500_000 * 3 / 10, "{window}");
 }
@@ -255,4 +255,13 @@ fn without_a_measured_round_trip_the_window_does_not_run_away() {
         pace.arrived(line.rate / 10, start + MS * 100 * tenth);
     }
     assert!(pace.window() <= line.rate / 2, "{}", pace.window());
+}
+
+#[test]
+fn each_of_several_connections_has_something_to_send() {
+    let mut pace = fresh();
+    pace.measured(MS * 100, 8);
+    assert_eq!(pace.window(), 8 * SMALLEST);
+    pace.measured(MS * 100, usize::MAX);
+    assert!(pace.window() <= LARGEST / 2, "{}", pace.window());
 }

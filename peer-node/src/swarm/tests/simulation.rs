@@ -68,7 +68,7 @@ pub(super) fn simulate(geometry: Geometry, config: SwarmConfig, sources: Vec<Pla
     for (number, source) in sources.iter().enumerate() {
         let id = SourceId(u32::try_from(number).unwrap());
         swarm.source_joined(id, source.have.clone(), false, start);
-        swarm.source_measured(id, source.delay * 2);
+        swarm.source_measured(id, source.delay * 2, 1);
     }
     let (arrivals, wrong, outcome) = (BTreeSet::new(), BTreeMap::new(), Outcome::default());
     let mut simulation = Simulation { start, now: Duration::ZERO, swarm, sources, arrivals, wrong, outcome };

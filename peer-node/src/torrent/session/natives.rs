@@ -144,9 +144,12 @@ impl Natives {
         self.peers.get(&id).map(|peer| peer.address)
     }
 
-    /// Returns the nodes with the round-trip times of their paths, where those are known.
-    pub(super) fn round_trips(&self) -> impl Iterator<Item = (SourceId, Duration)> {
-        self.peers.iter().filter_map(|(id, peer)| Some((*id, peer.channel.link().rtt()?)))
+    /// Returns the nodes with the round-trip times of their paths, where those are known, and the numbers of their connections.
+    pub(super) fn paths(&self) -> impl Iterator<Item = (SourceId, Duration, usize)> {
+        self.peers.iter().filter_map(|(id, peer)| {
+            let link = peer.channel.link();
+            Some((*id, link.rtt()?, link.connections()))
+        })
     }
 
     pub(super) fn request(&self, id: SourceId, block: Block) {

@@ -156,12 +156,12 @@ impl Party {
         self.live.keys().copied().chain(natives)
     }
 
-    /// Passes the round-trip times of the paths to the sources on to the engine.
+    /// Passes on to the engine what is known of the paths to the sources.
     pub(super) fn measure(&mut self) {
-        let wires = self.live.iter().filter_map(|(id, peer)| Some((*id, peer.wire.rtt()?)));
-        let natives = self.natives.iter().flat_map(Natives::round_trips);
-        for (id, rtt) in wires.chain(natives) {
-            self.swarm.source_measured(id, rtt);
+        let wires = self.live.iter().filter_map(|(id, peer)| Some((*id, peer.wire.rtt()?, 1)));
+        let natives = self.natives.iter().flat_map(Natives::paths);
+        for (id, rtt, connections) in wires.chain(natives) {
+            self.swarm.source_measured(id, rtt, connections);
         }
     }
 

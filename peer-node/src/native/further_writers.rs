@@ -1,0 +1,121 @@
+//! The further connections of a link over which we send blocks to the other side.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use parking_lot::Mutex;
+use protocol::limits::MAX_CONNECTIONS_PER_LINK;
+use protocol::peer::{ConnectionKey, PeerMessage};
+
+use super::link::LinkState;
+use super::width::{Sight, Width};
+use crate::throttle::{SharedLane, Throttle};
+use crate::transport::Claim;
+
+/// How often a link that sends is looked at.
+const LOOK: Duration = Duration::from_millis(100);
+
+/// A link that the other side may join with further connections.
+#[derive(Debug, Clone)]
+pub(super) struct Joinable {
+    pub(super) state: Arc<LinkState>,
+    pub(super) lane: SharedLane,
+    pub(super) claim: Arc<Claim>,
+}
+
+/// The links that may be joined, by keys that only their other sides know.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Keys(Arc<Mutex<HashMap<ConnectionKey, Joinable>>>);
+
+/// The numbers of the further connections that are open, from 1.
+#[derive(Debug, Default)]
+pub(super) struct FurtherNumbers(Mutex<[bool; MAX_CONNECTIONS_PER_LINK]>);
+
+/// The number of a connection, free again when this is dropped.
+#[derive(Debug)]
+pub(super) struct FurtherNumber {
+    state: Arc<LinkState>,
+    pub(super) number: usize,
+}
+
+/// A key that is known as long as this exists.
+#[derive(Debug)]
+struct Registered<'a> {
+    keys: &'a Keys,
+    key: ConnectionKey,
+}
+
+impl FurtherNumber {
+    /// Takes the lowest free number of a link, if as many connections are wanted.
+    pub(super) fn take(state: &Arc<LinkState>) -> Option<Self> {
+        let open = state.extent.borrow().open;
+        let mut numbers = state.further_out.0.lock();
+        let (number, taken) =
+            numbers.iter_mut().enumerate().take(open).skip(1).find(|(_, is_taken)| !**is_taken)?;
+        *taken = true;
+        Some(Self { state: Arc::clone(state), number })
+    }
+}
+
+impl Drop for FurtherNumber {
+    fn drop(&mut self) {
+        if let Some(is_taken) = self.state.further_out.0.lock().get_mut(self.number) {
+            *is_taken = false;
+        }
+    }
+}
+
+impl Keys {
+    /// Returns the link with this key.
+    pub(super) fn find(&self, key: &ConnectionKey) -> Option<Joinable> {
+        self.0.lock().get(key).cloned()
+    }
+
+    /// Makes a key of a link known.
+    fn register(&self, joinable: Joinable) -> Option<Registered<'_>> {
+        let mut key = ConnectionKey::default();
+        getrandom::fill(&mut key).ok()?;
+        self.0.lock().insert(key, joinable);
+        Some(Registered { keys: self, key })
+    }
+}
+
+impl Drop for Registered<'_> {
+    fn drop(&mut self) {
+        self.keys.0.lock().remove(&self.key);
+    }
+}
+
+/// Asks the other side for further connections while they help what we send over the link. Ends with the future.
+pub(super) async fn follow_path(joinable: Joinable, keys: Keys, upload: Throttle) {
+    let state = Arc::clone(&joinable.state);
+    let Some(registered) = keys.register(joinable) else { return };
+    let mut width = Width::new(Instant::now());
+    let mut extent = *state.extent.borrow();
+    loop {
+        let is_busy = state.queue.has_blocks() || state.outflow.is_writing();
+        let sight = Sight {
+            // What a limit holds up does not come sooner over several connections.
+            is_busy: is_busy && !upload.is_limited(),
+            is_loss_based: state.path.is_loss_based(),
+            rtt: state.path.rtt().unwrap_or_default(),
+            retransmitted: state.path.retransmitted(),
+            sent: state.outflow.total(),
+        };
+        let next = width.look(&sight, Instant::now());
+        if next != extent {
+            tracing::debug!(address = %state.address, ?extent, ?next, ?sight, "connections of a link");
+            state.extent.send_replace(next);
+            if next.open > extent.open {
+                let connections = u8::try_from(next.open).unwrap_or(u8::MAX);
+                state.queue.push(PeerMessage::Widen { key: registered.key, connections });
+            }
+            extent = next;
+        }
+        if extent.open == 1 && !is_busy {
+            state.queue.blocks_offered().await;
+        }
+        tokio::time::sleep(LOOK).await;
+    }
+}

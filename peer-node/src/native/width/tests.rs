@@ -1,0 +1,99 @@
+use super::*;
+
+const STEP: Duration = Duration::from_millis(100);
+
+/// A path that is looked at ten times a second; its rate depends on how many connections are used.
+struct Path {
+    rtt: Duration,
+    is_loss_based: bool,
+    is_losing: bool,
+    /// Bytes per second by the number of connections that are used.
+    rate: fn(usize) -> u64,
+}
+
+impl Path {
+    /// Lets a link send for so many seconds, of which it is busy as long as `busy` says. Returns the extent after each tenth.
+    fn run(&self, seconds: u32, busy: impl Fn(Duration) -> bool) -> Vec<Extent> {
+        let start = Instant::now();
+        let (mut width, mut sent, mut extents) = (Width::new(start), 0, vec![Extent { open: 1, used: 1 }]);
+        for step in 1..=seconds * 10 {
+            let (now, is_busy) = (STEP * step, busy(STEP * step));
+            if is_busy {
+                sent += (self.rate)(extents.last().unwrap().used) / 10;
+            }
+            let retransmitted = if self.is_losing { sent / 1_000_000 } else { 0 };
+            let sight =
+                Sight { is_busy, is_loss_based: self.is_loss_based, rtt: self.rtt, retransmitted, sent };
+            extents.push(width.look(&sight, start + now));
+        }
+        extents
+    }
+}
+
+const LOSSY: Path = Path {
+    rtt: Duration::from_millis(100),
+    is_loss_based: true,
+    is_losing: true,
+    rate: |connections| 1_000_000 * connections as u64,
+};
+
+fn widest(extents: &[Extent]) -> usize {
+    extents.iter().map(|extent| extent.open).max().unwrap()
+}
+
+#[test]
+fn a_distant_lossy_path_has_many_connections_and_keeps_them() {
+    let extents = LOSSY.run(120, |_| true);
+    assert_eq!(extents[20], Extent { open: 8, used: 8 });
+    assert_eq!(extents.last().unwrap().open, 8);
+    let halved = extents.iter().filter(|extent| extent.used < 8).count();
+    assert!(halved < extents.len() / 8, "{halved} of {}", extents.len());
+}
+
+#[test]
+fn connections_that_do_not_raise_the_rate_are_closed() {
+    let full = Path { rate: |_| 12_500_000, ..LOSSY };
+    let extents = full.run(60, |_| true);
+    assert_eq!(widest(&extents), 8);
+    assert_eq!(extents.last().unwrap(), &Extent { open: 1, used: 1 });
+    let last_wide = extents.iter().rposition(|extent| extent.open > 1).unwrap();
+    assert!(last_wide < 300, "several for {last_wide} tenths of a second");
+}
+
+#[test]
+fn as_many_are_kept_as_help() {
+    let some = Path { rate: |connections| 3_000_000 * connections.min(4) as u64, ..LOSSY };
+    assert_eq!(some.run(60, |_| true).last().unwrap().open, 4);
+}
+
+#[test]
+fn one_connection_stays_where_it_suffices() {
+    let paced = Path { is_loss_based: false, ..LOSSY };
+    let near = Path { rtt: Duration::from_millis(2), ..LOSSY };
+    let clean = Path { rtt: Duration::from_millis(20), is_losing: false, ..LOSSY };
+    for path in [paced, near, clean] {
+        assert_eq!(widest(&path.run(60, |_| true)), 1);
+    }
+    // Without blocks that wait, the other side is what limits it.
+    assert_eq!(widest(&LOSSY.run(60, |_| false)), 1);
+}
+
+#[test]
+fn a_far_path_is_opened_up_before_anything_is_lost() {
+    let far = Path { is_losing: false, ..LOSSY };
+    assert_eq!(far.run(1, |_| true).last().unwrap().open, 8);
+}
+
+#[test]
+fn idle_connections_are_closed_and_come_back() {
+    let busy = |at: Duration| at < Duration::from_secs(5) || at > Duration::from_secs(30);
+    let extents = LOSSY.run(40, busy);
+    assert_eq!((extents[49].open, extents[200].open, extents[399].open), (8, 1, 8));
+}
+
+#[test]
+fn no_trial_is_judged_by_a_time_without_blocks() {
+    // Every second a short pause.
+    let extents = LOSSY.run(60, |at| at.as_millis() % 1000 >= 200);
+    assert_eq!(extents.last().unwrap().open, 8);
+}
