@@ -58,6 +58,13 @@ impl FurtherNumber {
     }
 }
 
+#[cfg(test)]
+impl FurtherNumbers {
+    pub(super) fn count(&self) -> usize {
+        self.0.lock().iter().filter(|is_taken| **is_taken).count()
+    }
+}
+
 impl Drop for FurtherNumber {
     fn drop(&mut self) {
         if let Some(is_taken) = self.state.further_out.0.lock().get_mut(self.number) {
@@ -70,6 +77,14 @@ impl Keys {
     /// Returns the link with this key.
     pub(super) fn find(&self, key: &ConnectionKey) -> Option<Joinable> {
         self.0.lock().get(key).cloned()
+    }
+
+    /// Returns the only link that may be joined, with its key.
+    #[cfg(test)]
+    pub(super) fn only(&self) -> (ConnectionKey, Joinable) {
+        let known = self.0.lock();
+        assert_eq!(known.len(), 1);
+        known.iter().map(|(key, joinable)| (*key, joinable.clone())).next().expect("a link")
     }
 
     /// Makes a key of a link known.

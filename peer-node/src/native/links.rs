@@ -377,3 +377,6 @@ async fn end(state: &LinkState, error: LinkError) {
         let _ = events.send((source, SourceEvent::Lost { reason: error.to_string() })).await;
     }
 }
+
+#[cfg(test)]
+mod tests;

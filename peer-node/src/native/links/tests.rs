@@ -1,0 +1,182 @@
+//! Two nodes on this machine whose link has several connections.
+
+use std::fs;
+
+use protocol::digest::Digest;
+use protocol::geometry::Block;
+use protocol::manifest::{Manifest, ManifestBuilder};
+use protocol::peer::PeerMessage;
+use tokio::net::TcpListener;
+use tokio::sync::mpsc;
+
+use super::super::width::Extent;
+use super::*;
+use crate::native::FetchChannel;
+use crate::state_dir::StateDir;
+use crate::swarm::SourceId;
+use crate::throttle::Throttle;
+use crate::transport::{TransportConfig, accept_all};
+
+/// Far longer than anything takes.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+const MOST: usize = 4;
+
+struct TestNode {
+    links: Links,
+    address: SocketAddr,
+    home: tempfile::TempDir,
+}
+
+impl TestNode {
+    async fn start(number: u8) -> Self {
+        // Not hidden, as temporary folders are by default.
+        let home = tempfile::Builder::new().prefix("links").tempdir().unwrap();
+        let share = home.path().canonicalize().unwrap();
+        let (tracker, cancel) = (TaskTracker::new(), CancellationToken::new());
+        let state = Arc::new(StateDir::open(&share).unwrap());
+        let library = Library::open(state, share, &tracker, cancel.clone()).await.unwrap();
+        let (upload, download) = (Throttle::new(None, None), Throttle::new(None, None));
+        let config = TransportConfig { upload_slots: 1, max_connections: MOST, upload, download };
+        let transport = Transport::new(config, &tracker, cancel.clone());
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let links = Links::new(LinksConfig {
+            node: NodeId::from_bytes([number; 32]),
+            port: address.port(),
+            library,
+            partials: Partials::default(),
+            is_searchable: false,
+            probe_key: ProbeKey::default(),
+            transport: transport.clone(),
+            tracker: tracker.clone(),
+            cancel: cancel.clone(),
+        });
+        let visited = links.clone();
+        tracker.clone().spawn(async move {
+            let visit = |stream, from, ticket| {
+                let links = visited.clone();
+                async move { links.visit(stream, from, ticket).await }
+            };
+            accept_all(listener, transport.admission(), (&tracker, &cancel), visit).await;
+        });
+        Self { links, address, home }
+    }
+
+    async fn share(&self, content: &[u8]) -> Arc<Manifest> {
+        let mut builder = ManifestBuilder::new(content.len() as u64).unwrap();
+        builder.update(content);
+        let manifest = Arc::new(builder.finish().unwrap());
+        let path = self.home.path().canonicalize().unwrap().join("file");
+        fs::write(&path, content).unwrap();
+        self.links.inner.config.library.adopt(path, Arc::clone(&manifest)).await.unwrap();
+        manifest
+    }
+}
+
+impl Drop for TestNode {
+    fn drop(&mut self) {
+        self.links.inner.config.cancel.cancel();
+    }
+}
+
+async fn until(what: &str, mut holds: impl FnMut() -> bool) {
+    let waiting = async {
+        while !holds() {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, waiting).await.unwrap_or_else(|_| panic!("waited in vain for {what}"));
+}
+
+type Events = mpsc::Receiver<(SourceId, SourceEvent)>;
+
+async fn next(events: &mut Events) -> SourceEvent {
+    tokio::time::timeout(PATIENCE, events.recv()).await.expect("an event in time").expect("an event").1
+}
+
+/// Opens a content and waits until it is served.
+async fn open(link: &Link, digest: Digest) -> (FetchChannel, Events) {
+    let (events_to, mut events) = mpsc::channel(64);
+    let channel = link.open(digest, SourceId(1), events_to).unwrap();
+    let (mut is_offered, mut is_served) = (false, false);
+    while !is_offered || !is_served {
+        match next(&mut events).await {
+            SourceEvent::Offered { choked, .. } => (is_offered, is_served) = (true, is_served || !choked),
+            SourceEvent::Unchoked => is_served = true,
+            SourceEvent::Choked { .. } | SourceEvent::Bytes { .. } => {}
+            other => panic!("{other:?}"),
+        }
+    }
+    (channel, events)
+}
+
+/// Fetches blocks and compares each, which must come once.
+async fn fetch(
+    channel: &FetchChannel,
+    events: &mut Events,
+    blocks: &[Block],
+    manifest: &Manifest,
+    content: &[u8],
+) {
+    blocks.iter().for_each(|block| channel.request(*block));
+    let mut missing = blocks.to_vec();
+    while !missing.is_empty() {
+        match next(events).await {
+            SourceEvent::Block { reference, data, .. } => {
+                let at = missing
+                    .iter()
+                    .position(|block| (block.piece.get(), block.begin) == (reference.piece, reference.begin));
+                let block = missing.swap_remove(at.expect("a block that is missing"));
+                let offset = usize::try_from(manifest.geometry().block_offset(block)).unwrap();
+                assert_eq!(data.bytes(), &content[offset..offset + block.length as usize]);
+            }
+            SourceEvent::Bytes { .. } => {}
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn several_connections_are_one_link_and_carry_each_block_once() {
+    let content: Vec<u8> = (0..4_u32 << 20).map(|at| (at ^ at >> 8 ^ at >> 16).to_le_bytes()[0]).collect();
+    let (source, fetcher) = (TestNode::start(1).await, TestNode::start(2).await);
+    let manifest = source.share(&content).await;
+    let link = fetcher.links.to(source.links.inner.config.node, source.address).await.unwrap();
+    let (channel, mut events) = open(&link, manifest.digest()).await;
+    let (key, sending) = source.links.inner.keys.only();
+    sending.state.extent.send_replace(Extent { open: 3, used: 3 });
+    sending.state.queue.push(PeerMessage::Widen { key, connections: 3 });
+    until("two further connections", || sending.state.further_out.count() == 2).await;
+    assert_eq!(link.connections(), 3);
+
+    let admission = source.links.inner.config.transport.admission();
+    let places: Vec<Ticket> = std::iter::from_fn(|| admission.admit([127, 0, 0, 1].into())).collect();
+    assert_eq!(places.len(), MOST - 1, "the link has one place");
+    drop(places);
+
+    let geometry = manifest.geometry();
+    let blocks: Vec<Block> = geometry.pieces().flat_map(|piece| geometry.blocks(piece, 64 << 10)).collect();
+    fetch(&channel, &mut events, &blocks, &manifest, &content).await;
+
+    sending.state.extent.send_replace(Extent::ONE);
+    until("the further connections to close", || link.connections() == 1).await;
+    fetch(&channel, &mut events, &blocks[..4], &manifest, &content).await;
+    assert!(!link.is_closed());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_connection_beyond_those_that_are_wanted_is_refused() {
+    let (source, fetcher) = (TestNode::start(3).await, TestNode::start(4).await);
+    let manifest = source.share(&[7; 1000]).await;
+    let link = fetcher.links.to(source.links.inner.config.node, source.address).await.unwrap();
+    let (channel, mut events) = open(&link, manifest.digest()).await;
+    let (key, sending) = source.links.inner.keys.only();
+    // One is wanted, but two are asked for.
+    sending.state.queue.push(PeerMessage::Widen { key, connections: 2 });
+    let block = manifest.geometry().block(0, 0, 1000).unwrap();
+    fetch(&channel, &mut events, &[block], &manifest, &[7; 1000]).await;
+    until("the connection to be refused", || link.connections() == 1).await;
+    assert_eq!(sending.state.further_out.count(), 0);
+    assert!(!link.is_closed());
+}
