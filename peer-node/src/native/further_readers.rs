@@ -17,7 +17,8 @@ use super::block_reader::{BlockIntake, BlockReader};
 use super::greeting::{self, FEATURES, GreetingError};
 use super::link::LinkState;
 use super::reader::LinkError;
-use crate::transport::{Admission, PathGauge, Ticket, Tuner};
+use crate::source_address::SourceAddress;
+use crate::transport::{PathGauge, Ticket, Transport, Tuner};
 
 /// Connections are opened at most this often, whatever the other side asks for.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -32,7 +33,7 @@ const READ: usize = 4 << 10;
 #[derive(Debug)]
 pub(super) struct FurtherReaders {
     pub(super) intake: BlockIntake,
-    pub(super) admission: Admission,
+    pub(super) transport: Transport,
     pub(super) tracker: TaskTracker,
     /// When connections were last opened.
     pub(super) opened: Option<Instant>,
@@ -60,11 +61,11 @@ impl FurtherReaders {
         self.opened = Some(now);
         let wanted = connections.min(MAX_CONNECTIONS_PER_LINK);
         while self.intake.link.connections() < wanted
-            && let Some(ticket) = self.admission.further()
+            && let Some(ticket) = self.transport.admission().further()
         {
             let place = FurtherPlace::take(&self.intake.link.shared, ticket);
             let intake = self.intake.clone();
-            self.tracker.spawn(run(intake, key, place));
+            self.tracker.spawn(run(intake, key, place, self.transport.source()));
         }
     }
 }
@@ -84,10 +85,10 @@ impl Drop for FurtherPlace {
 
 /// Opens a connection and reads blocks from it until the other side closes it. If it breaks, nobody knows which blocks are lost:
 /// then the whole link is closed.
-async fn run(intake: BlockIntake, key: ConnectionKey, place: FurtherPlace) {
+async fn run(intake: BlockIntake, key: ConnectionKey, place: FurtherPlace, source: SourceAddress) {
     let (state, address) = (Arc::clone(&place.state), intake.link.address());
     let reading = async {
-        let (stream, buffer) = match open(&intake, key).await {
+        let (stream, buffer) = match open(&intake, key, source).await {
             Ok(opened) => opened,
             Err(error) => {
                 tracing::debug!(%address, %error, "further connection not opened");
@@ -108,8 +109,12 @@ async fn run(intake: BlockIntake, key: ConnectionKey, place: FurtherPlace) {
     }
 }
 
-async fn open(intake: &BlockIntake, key: ConnectionKey) -> Result<(TcpStream, FrameBuffer), GreetingError> {
-    let connecting = tokio::time::timeout(CONNECT_DEADLINE, TcpStream::connect(intake.link.address()));
+async fn open(
+    intake: &BlockIntake,
+    key: ConnectionKey,
+    source: SourceAddress,
+) -> Result<(TcpStream, FrameBuffer), GreetingError> {
+    let connecting = tokio::time::timeout(CONNECT_DEADLINE, source.connect(intake.link.address()));
     let mut stream = connecting.await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))?;
     let buffer = greeting::join(&mut stream, key).await?;
     Ok((stream, buffer))

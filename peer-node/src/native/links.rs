@@ -314,7 +314,7 @@ impl Links {
         };
         let further = FurtherReaders {
             intake: intake.clone(),
-            admission: transport.admission().clone(),
+            transport: transport.clone(),
             tracker: config.tracker.clone(),
             opened: None,
         };

@@ -150,7 +150,6 @@ impl Reader {
         self.judge(&message)?;
         let queue = &self.blocks.intake.link.shared.queue;
         match message {
-            PeerMessage::KeepAlive => {}
             PeerMessage::Open { channel, digest } => {
                 self.serving.open(channel, digest, 0, &self.blocks.intake.link).await?;
             }
@@ -191,8 +190,9 @@ impl Reader {
             PeerMessage::Found { number, files, more } => {
                 self.blocks.intake.link.shared.searches.answered(number, (files, more))?;
             }
-            // They were judged before.
-            PeerMessage::Hello { .. }
+            // All but the first were judged before.
+            PeerMessage::KeepAlive
+            | PeerMessage::Hello { .. }
             | PeerMessage::Greet { .. }
             | PeerMessage::Join { .. }
             | PeerMessage::Probe { .. }

@@ -150,6 +150,8 @@ fn message() -> impl Strategy<Value = PeerMessage> {
         block.prop_map(PeerMessage::Cancel),
         any::<(u32, u32)>().prop_map(|(channel, piece)| PeerMessage::Have { channel, piece }),
         any::<(u32, u32)>().prop_map(|(channel, piece)| PeerMessage::WrongPiece { channel, piece }),
+        any::<([u8; 16], u8)>().prop_map(|(key, connections)| PeerMessage::Widen { key, connections }),
+        any::<[u8; 16]>().prop_map(|key| PeerMessage::Join { key }),
         any::<u32>().prop_map(|place| PeerMessage::Choke { place }),
         any::<(u32, u32)>().prop_map(|(place, length)| PeerMessage::Queued { place, length }),
         any::<u32>().prop_map(|channel| PeerMessage::Close { channel }),

@@ -12,6 +12,7 @@ use tokio::sync::mpsc;
 use super::super::width::Extent;
 use super::*;
 use crate::native::FetchChannel;
+use crate::source_address::SourceAddress;
 use crate::state_dir::StateDir;
 use crate::swarm::SourceId;
 use crate::throttle::Throttle;
@@ -37,7 +38,8 @@ impl TestNode {
         let state = Arc::new(StateDir::open(&share).unwrap());
         let library = Library::open(state, share, &tracker, cancel.clone()).await.unwrap();
         let (upload, download) = (Throttle::new(None, None), Throttle::new(None, None));
-        let config = TransportConfig { upload_slots: 1, max_connections: MOST, upload, download };
+        let source = SourceAddress::default();
+        let config = TransportConfig { upload_slots: 1, max_connections: MOST, upload, download, source };
         let transport = Transport::new(config, &tracker, cancel.clone());
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
@@ -119,7 +121,9 @@ async fn fetch(
     manifest: &Manifest,
     content: &[u8],
 ) {
-    blocks.iter().for_each(|block| channel.request(*block));
+    for block in blocks {
+        channel.request(*block);
+    }
     let mut missing = blocks.to_vec();
     while !missing.is_empty() {
         match next(events).await {
