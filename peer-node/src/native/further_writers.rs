@@ -14,7 +14,7 @@ use crate::throttle::{SharedLane, Throttle};
 use crate::transport::Claim;
 
 /// How often a link that sends is looked at.
-const LOOK: Duration = Duration::from_millis(100);
+const LOOK: Duration = Duration::from_millis(50);
 
 /// A link that the other side may join with further connections.
 #[derive(Debug, Clone)]

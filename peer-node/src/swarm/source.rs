@@ -19,10 +19,11 @@ const REFILL: usize = 4;
 const REST: Duration = Duration::from_millis(500);
 
 /// A block is cut so that a connection of a source takes about this long for it: what is written behind it waits no longer, and
-/// the window has some of them.
+/// the window has some of them. Of several connections the slowest one decides when a piece is whole, so their blocks are shorter.
 const BLOCK_TIME: Duration = Duration::from_millis(250);
+const BLOCK_TIME_OF_SEVERAL: Duration = Duration::from_millis(100);
 
-/// The longest block that is requested of a source whose rate is not known yet, in bytes.
+/// The longest block that is requested of a source whose rate is not known yet, in bytes; half of it if it has several connections.
 const UNPROVEN_BLOCK: u32 = 256 << 10;
 
 /// After so many rests without a block a source is left.
@@ -291,8 +292,14 @@ impl Source {
 
     /// Returns how long the blocks of a piece should be that it is asked for, within these bounds: a power of two.
     pub(super) fn block_length(&self, least: u32, most: u32) -> u32 {
-        let wanted = self.pace.settled_rate().map_or(u64::from(UNPROVEN_BLOCK), |rate| {
-            let bytes = u128::from(rate / self.pace.connections()) * BLOCK_TIME.as_millis() / 1000;
+        let connections = self.pace.connections();
+        let (time, unproven) = if connections > 1 {
+            (BLOCK_TIME_OF_SEVERAL, UNPROVEN_BLOCK / 2)
+        } else {
+            (BLOCK_TIME, UNPROVEN_BLOCK)
+        };
+        let wanted = self.pace.settled_rate().map_or(u64::from(unproven), |rate| {
+            let bytes = u128::from(rate / connections) * time.as_millis() / 1000;
             u64::try_from(bytes).unwrap_or(u64::MAX)
         });
         let wanted = u32::try_from(wanted).unwrap_or(u32::MAX).max(1);

@@ -36,7 +36,7 @@ impl TestNode {
         let share = home.path().canonicalize().unwrap();
         let (tracker, cancel) = (TaskTracker::new(), CancellationToken::new());
         let state = Arc::new(StateDir::open(&share).unwrap());
-        let library = Library::open(state, share, &tracker, cancel.clone()).await.unwrap();
+        let library = Library::open(state, share, Vec::new(), &tracker, cancel.clone()).await.unwrap();
         let (upload, download) = (Throttle::new(None, None), Throttle::new(None, None));
         let source = SourceAddress::default();
         let config = TransportConfig { upload_slots: 1, max_connections: MOST, upload, download, source };
