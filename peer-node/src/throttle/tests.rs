@@ -214,3 +214,18 @@ async fn a_wait_that_is_given_up_again_and_again_comes_to_its_end() {
     };
     assert_eq!(tokio::time::timeout(Duration::from_secs(20), passed).await, Ok(1));
 }
+
+#[tokio::test]
+async fn connections_of_one_peer_share_its_limit() {
+    let throttle = Throttle::new(None, limit(Some(1_000_000)));
+    let (lane, begun) = (throttle.shared_lane(), Instant::now());
+    let half = async |lane: SharedLane| {
+        let mut passed = 0;
+        while passed < 75_000 {
+            passed += lane.pass(1 << 20).await;
+        }
+    };
+    tokio::join!(half(lane.clone()), half(lane));
+    assert!(begun.elapsed() >= Duration::from_millis(95), "{:?}", begun.elapsed());
+    assert!(throttle.is_limited() && !Throttle::new(None, None).is_limited());
+}
