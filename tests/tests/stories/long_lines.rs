@@ -57,13 +57,22 @@ fn is_in_time(took: Duration, content: &Content, mbit: u64) {
     assert!(took < PATIENCE * carried, "{took:?} for what the lines carry in {carried:?}");
 }
 
-#[test]
-fn loss_costs_little_where_the_system_has_bbr() {
-    let lines = [source(20).losing(LOSS), receiver()];
-    let Some(network) = FarNetwork::new(&lines, Congestion::Bbr) else { return };
-    let content = Content::random(720, 5_000_000);
+/// One source on a lossy line, in a private network.
+fn lossy(seed: u64, congestion: Congestion) {
+    let Some(network) = FarNetwork::new(&[source(20).losing(LOSS), receiver()], congestion) else { return };
+    let content = Content::random(seed, 5_000_000);
     let _source = network.node(1, &[("far.bin", &content)]);
     arrives_in_time(&network, 2, &content, 20);
+}
+
+#[test]
+fn loss_costs_little_where_the_system_has_bbr() {
+    lossy(720, Congestion::Bbr);
+}
+
+#[test]
+fn loss_costs_little_where_the_system_has_cubic() {
+    lossy(721, Congestion::Cubic);
 }
 
 #[test]
