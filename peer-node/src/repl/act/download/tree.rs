@@ -31,7 +31,7 @@ pub(super) async fn tree(session: &mut Session, folder: &str, from: Option<&str>
 /// Lists all files below a folder of a peer.
 pub(super) async fn tree_of(session: &mut Session, whose: PeerRef, folder: &str) -> Result<Tree, Failure> {
     let path = SharePath::parse(folder).map_err(|_| Failure::not_found(&format!("{folder}/")))?;
-    let (mut files, mut unusable, prefix) = (Vec::new(), 0, format!("{path}/"));
+    let (mut files, mut unusable, prefix) = (Vec::new(), 0, format!("{}/", path.as_str()));
     // Paths are listed in their order, so those below the folder are together.
     let (mut whose, mut after) = (whose, Some(prefix.clone()));
     loop {
