@@ -15,7 +15,7 @@ use crate::transport::Buffer;
 /// What a source says about a content, or what becomes of it.
 #[derive(Debug)]
 pub enum SourceEvent {
-    /// It has been asked for the content: the first event of a source that was reached by [`Links::open`](super::Links::open).
+    /// It has been asked for the content: the first event of a source that was reached by `Links::open`.
     Opened {
         /// What it is asked by.
         channel: FetchChannel,
