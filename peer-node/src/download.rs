@@ -290,7 +290,7 @@ impl Downloads {
 
     /// Removes a download that is over from the list, and returns whether it was over.
     pub fn clear(&self, id: DownloadId) -> bool {
-        self.inner.table.lock().clear(id)
+        self.remove_failed(id) || self.inner.table.lock().clear(id)
     }
 
     /// Says why the downloads of an earlier run do not go on, if they do not.

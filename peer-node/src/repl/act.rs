@@ -21,7 +21,7 @@ mod torrent;
 mod transfers;
 
 pub(crate) use doctor::show_findings;
-pub(crate) use download::{done_lines, stop_foreground, unfinished};
+pub(crate) use download::{done_lines, problem, stop_foreground, unfinished};
 pub(crate) use shares::left_out_text;
 pub(crate) use status::hashing_text;
 

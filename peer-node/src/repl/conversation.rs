@@ -159,8 +159,10 @@ impl<'a> Conversation<'a> {
         };
         match self.carry_out(command.clone()).await {
             Err(Failure::Unconfirmed { error }) if self.is_for_person() => {
-                if !self.confirms(&format!("{error}; share it all the same? [y/N] ")).await? {
-                    return Ok(Next::GoOn);
+                match self.confirms(&format!("{error}; share it all the same? [y/N] ")).await? {
+                    Some(true) => {}
+                    Some(false) => return Ok(Next::GoOn),
+                    None => return Ok(Next::End),
                 }
                 let done = self.carry_out(command.confirmed()).await;
                 self.judge(done)

@@ -25,7 +25,10 @@ impl RoomNews {
                      it goes on by itself when there is room"
                 )
             }),
-            DownloadState::Queued | DownloadState::Paused | DownloadState::AwaitingSources { .. } => None,
+            DownloadState::Queued
+            | DownloadState::Paused
+            | DownloadState::AwaitingSources { .. }
+            | DownloadState::AwaitingSystem { .. } => None,
             state => {
                 let is_news = self.told.remove(&view.id) && !state.is_over();
                 is_news.then(|| {

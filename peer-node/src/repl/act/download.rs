@@ -20,6 +20,7 @@ use crate::repl::session::{Session, count};
 use crate::transfers::DownloadId;
 
 pub(crate) use ending::done as done_lines;
+pub(crate) use ending::problem;
 pub(super) use ending::{ended, finished_text};
 pub(crate) use follow::stop_foreground;
 pub(crate) use wait_notes::unfinished;
@@ -50,8 +51,12 @@ pub(super) async fn download(session: &mut Session, order: Order) -> Result<(), 
     };
     let begun = begin(session, &chosen, group.is_some()).await?;
     let group = group.map(|group| group.with(begun.here, begun.copies));
-    wait_for(session, begun.awaited, group, order.background, timeout).await?;
-    if begun.has_failed || unusable > 0 { Err(Failure::Told) } else { Ok(()) }
+    let waited = wait_for(session, begun.awaited, group, order.background, timeout).await;
+    // A failure outranks what only goes on later.
+    match waited {
+        Ok(()) | Err(Failure::Unfinished) if begun.has_failed || unusable > 0 => Err(Failure::Told),
+        waited => waited,
+    }
 }
 
 /// Waits for downloads that have begun, at most as long as `timeout`, unless they are to go to the background.

@@ -125,10 +125,14 @@ async fn acknowledged(session: &mut Session) -> Result<(), Failure> {
     let text = match problem {
         None => return Ok(()),
         Some(None | Some(IndexError::Offline { .. })) => {
-            "the index is offline; it will be told when it is back".to_owned()
+            "no connection to the index; what is shared is registered there when it is back".to_owned()
         }
         Some(Some(error)) => error.to_string(),
     };
+    if !session.output.is_for_person() {
+        session.output.warning(text);
+        return Ok(());
+    }
     let look = session.output.look();
     Ok(session.output.line(look.paint(Style::Warning, &text))?)
 }

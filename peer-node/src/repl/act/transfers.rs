@@ -44,13 +44,15 @@ pub(super) fn transfers(session: &mut Session) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Removes downloads that are over from the list. Files and partial data stay.
+/// Removes downloads that are over from the list, all but those that failed unless they are named: these wait for a retry. Files and
+/// partial data stay.
 pub(super) fn clear(session: &mut Session, which: &Chosen) -> Result<(), Failure> {
     let (ids, mut told) = match which {
         Chosen::These(which) => named(session, which),
         Chosen::All => {
             let views = session.node.downloads().views();
-            (views.iter().filter(|view| view.state.is_over()).map(|view| view.id).collect(), Ok(()))
+            let finished = views.iter().filter(|view| view.state.is_over() && !view.state.is_failed());
+            (finished.map(|view| view.id).collect(), Ok(()))
         }
     };
     let mut cleared = 0_u64;

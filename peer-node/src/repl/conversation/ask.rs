@@ -1,5 +1,5 @@
 use super::{Conversation, Next, Verdict};
-use crate::repl::act::unfinished;
+use crate::repl::act::{problem, unfinished};
 use crate::repl::input::Heard;
 use crate::repl::output::OutputError;
 use crate::repl::session::count;
@@ -27,16 +27,23 @@ impl Conversation<'_> {
         Ok(Next::End)
     }
 
-    /// Asks a person a question; anything but yes is no.
-    pub(super) async fn confirms(&mut self, question: &str) -> Result<bool, OutputError> {
+    /// Asks a person a question; anything but yes is no. Returns nothing if a signal ends the sitting.
+    pub(super) async fn confirms(&mut self, question: &str) -> Result<Option<bool>, OutputError> {
         self.input.ask_aside(question);
-        Ok(matches!(self.listen().await?, Some(Heard::Line(answer)) if is_yes(&answer)))
+        let heard = self.listen().await?;
+        Ok(heard.map(|heard| matches!(heard, Heard::Line(answer) if is_yes(&answer))))
     }
 
     /// Tells a script which of its downloads do not come to their end.
     fn tell_of_background(&mut self) {
         for view in self.session.node.downloads().views() {
-            if self.session.background.contains(&view.id) && !view.state.is_settled() {
+            if !self.session.background.contains(&view.id) {
+                continue;
+            }
+            if view.state.is_failed() {
+                self.session.output.error(problem(&view));
+                self.verdict = self.verdict.max(Verdict::Failed);
+            } else if !view.state.is_settled() {
                 let text = unfinished(&view);
                 self.session.output.warning(text);
                 self.verdict = self.verdict.max(Verdict::Unfinished);

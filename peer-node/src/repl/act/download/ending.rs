@@ -91,7 +91,7 @@ pub(super) fn took(time: Duration) -> String {
 }
 
 /// Says why a download is not complete.
-pub(super) fn problem(view: &DownloadView) -> String {
+pub(crate) fn problem(view: &DownloadView) -> String {
     match &view.state {
         DownloadState::Failed { reason } => format!("{}: {}", display_safe(&view.name), display_safe(reason)),
         _ => ended(view),

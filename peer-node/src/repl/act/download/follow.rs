@@ -38,6 +38,15 @@ struct Following {
     looked: Instant,
 }
 
+/// The order in which downloads that are over are reported to a script; a person is told at once.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Order {
+    /// That in which they were asked for.
+    AsAsked,
+    /// All that are over, whether or not earlier ones are.
+    AsOver,
+}
+
 /// A download that is not over.
 struct Pending {
     view: watch::Receiver<DownloadView>,
@@ -64,7 +73,7 @@ pub(super) async fn follow(
     let deadline = timeout.and_then(|timeout| looked.checked_add(timeout));
     let mut following = Following { pending, over: Vec::new(), group, failed: 0, room, notes, looked };
     loop {
-        following.report(session)?;
+        following.report(session, Order::AsAsked)?;
         following.tell_of_waiting(session)?;
         if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
             break;
@@ -77,6 +86,8 @@ pub(super) async fn follow(
         // A download that ends without a word is stopped with its node; the next report tells of it.
         let _ = tokio::time::timeout(PAUSE, first.view.changed()).await;
     }
+    // At the deadline a script learns of all that are over, also of those behind one that is not.
+    following.report(session, Order::AsOver)?;
     session.output.clear_live();
     if let Some(group) = &following.group {
         let (audience, look) = (session.output.audience(), session.output.look());
@@ -93,14 +104,14 @@ pub(super) async fn follow(
 }
 
 impl Following {
-    /// Tells of those that are over and have not been told of.
-    fn report(&mut self, session: &mut Session) -> Result<(), Failure> {
-        let is_person = session.output.is_for_person();
+    /// Reports those that are over and have not been reported.
+    fn report(&mut self, session: &mut Session, order: Order) -> Result<(), Failure> {
+        let waits_for_earlier = order == Order::AsAsked && !session.output.is_for_person();
         let mut at = 0;
         while let Some(Pending { view, .. }) = self.pending.get(at) {
             let is_over = view.borrow().state.is_settled() || view.has_changed().is_err();
             if !is_over {
-                if !is_person {
+                if waits_for_earlier {
                     break;
                 }
                 at += 1;
