@@ -34,6 +34,12 @@ impl Recovery {
             Self::None
         }
     }
+
+    /// Returns what becomes of a download whose part could not be read or written. A part that is gone, with the folder that held it
+    /// for example, is begun again.
+    pub(crate) fn of_part(path: &Path, error: &io::Error) -> Self {
+        if error.kind() == io::ErrorKind::NotFound { Self::TryAgain } else { Self::of_io(path, error) }
+    }
 }
 
 /// Returns true if an error says that the system is short of descriptors, memory or time, and nothing about the path.
@@ -62,6 +68,15 @@ mod tests {
             assert_eq!(of(errno.raw_os_error()), Recovery::TryAgain);
         }
         assert_eq!(Recovery::of_io(Path::new("/x"), &io::ErrorKind::StorageFull.into()), of(28));
+    }
+
+    #[test]
+    fn a_part_that_is_gone_is_begun_again() {
+        let gone = io::Error::from_raw_os_error(Errno::NOENT.raw_os_error());
+        assert_eq!(Recovery::of_part(Path::new("/x"), &gone), Recovery::TryAgain);
+        assert_eq!(Recovery::of_io(Path::new("/x"), &gone), Recovery::None);
+        let denied = io::ErrorKind::PermissionDenied.into();
+        assert_eq!(Recovery::of_part(Path::new("/x"), &denied), Recovery::None);
     }
 
     #[test]

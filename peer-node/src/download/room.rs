@@ -19,9 +19,10 @@ impl PartFileError {
     /// Returns how a download recovers whose part file cannot be used.
     pub(super) fn recovery(&self) -> Recovery {
         match self {
-            Self::Place(PlaceError::Folder { folder: path, source })
-            | Self::NoRoom { path, source, .. }
-            | Self::Io { path, source } => Recovery::of_io(path, source),
+            Self::Place(PlaceError::Folder { folder: path, source }) | Self::NoRoom { path, source, .. } => {
+                Recovery::of_io(path, source)
+            }
+            Self::Io { path, source } => Recovery::of_part(path, source),
             Self::Place(PlaceError::Link { .. } | PlaceError::NoFreeName { .. }) => Recovery::None,
         }
     }

@@ -85,7 +85,7 @@ impl Failure {
             Self::Cancelled | Self::Internal(_) => Recovery::None,
             Self::NoSources(_) => Recovery::AwaitSources,
             Self::Part(error) => error.recovery(),
-            Self::Write { path, source } => Recovery::of_io(path, source),
+            Self::Write { path, source } => Recovery::of_part(path, source),
         }
     }
 

@@ -104,7 +104,7 @@ mod tests {
         assert_eq!(shown("-ZZ1230-"), "ZZ 1.2.3");
         assert_eq!(shown("hello\x1b[2J"), "hello");
         assert_eq!(shown("\x1b[2J"), "unknown client");
-        assert_eq!(PeerId::ours([0xff; 12]).to_string(), "Peerdex 0.1");
+        assert_eq!(PeerId::ours([0xff; 12]).to_string(), "Peerdex 0.2");
     }
 
     proptest! {

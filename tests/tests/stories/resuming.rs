@@ -172,6 +172,9 @@ fn a_download_that_failed_stays_listed_until_it_can_be_written() {
         assert!(answer.errors().len() == 1 && answer.has("not a folder that can be written"), "{answer:#?}");
     }
     assert_eq!(node.peer.say("transfers").states(), ["failed", "failed"]);
+    // Clearing what is over leaves them listed.
+    assert!(node.peer.say("transfers clear").errors().is_empty());
+    assert_eq!(node.peer.say("transfers").states(), ["failed", "failed"]);
     // It is tried again, and fails again for the same reason.
     assert!(node.peer.say("retry 1").errors().is_empty());
     until("the download to fail again", SOON, || node.peer.say("transfers").states() == ["failed", "failed"]);

@@ -1,5 +1,6 @@
 //! A download waits for what can come back: sources, a place in their queues, the index; and says what it waits for.
 
+use std::fs;
 use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
@@ -119,6 +120,38 @@ fn a_script_that_waits_no_longer_ends_with_a_status_of_its_own() {
     let output = script(network.index.address(), home.path(), &[&download]);
     assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
     assert!(home.files().values().any(|file| *file == content));
+}
+
+#[test]
+fn a_script_learns_of_all_that_is_over_when_it_waits_no_longer() {
+    let mut network = Network::new();
+    let (missing, here) = (Content::random(533, PIECE), Content::random(534, PIECE));
+    let _sharer = network.node(&[("here.bin", &here)]);
+    let home = Home::new();
+    let download = format!("download {} {} --timeout 3", missing.digest, here.digest);
+    let output = script(network.index.address(), home.path(), &[&download]);
+    let errors = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(7), "{errors}");
+    let shown = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(shown.lines().any(|line| line.starts_with("done\t")), "{shown}{errors}");
+    let unfinished = errors.lines().filter(|line| line.contains("unfinished, will resume"));
+    assert_eq!(unfinished.count(), 1, "{errors}");
+}
+
+#[test]
+fn a_failure_in_the_background_is_a_failure_of_the_script() {
+    let mut network = Network::new();
+    let (one, other) = (Content::random(535, 300), Content::random(536, PIECE));
+    let _sharer = network.node(&[("one.bin", &one), ("other.bin", &other)]);
+    let (home, folder) = (Home::new(), tempfile::tempdir().expect("a folder"));
+    let blocked = folder.path().join("blocked");
+    fs::write(&blocked, "in the way").expect("a file");
+    let fails = format!("download {} as {}/one.bin &", one.digest, blocked.display());
+    let follows = format!("download {}", other.digest);
+    let output = script(network.index.address(), home.path(), &[&fails, &follows]);
+    let errors = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(1), "{errors}");
+    assert!(errors.contains("not a folder that can be written"), "{errors}");
 }
 
 #[test]

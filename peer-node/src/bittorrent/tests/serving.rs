@@ -207,7 +207,7 @@ async fn a_peer_that_says_nothing_takes_part_all_the_same() {
     let mut node = Node::start(dir.path(), 1, &content, &metainfo, 9).await;
     let mut peer = Scripted::connect(&node, true, 7).await;
     let WireEvent::Joined { wire, .. } = node.event().await else { panic!("no peer") };
-    assert!(wire.is_inbound() && wire.client() == "Peerdex 0.1");
+    assert!(wire.is_inbound() && wire.client() == "Peerdex 0.2");
     // It is not too late to say what it has.
     peer.say(Message::Bitfield(&[0x40, 0])).await;
     assert!(matches!(node.event().await, WireEvent::Has { piece } if piece.get() == 1));

@@ -248,7 +248,10 @@ impl Session {
         }
         let at = |source| Failure::Write { path: asked_for.clone(), source };
         let reserved = self.config.reservations.reserve(&asked_for).map_err(PartFileError::from)?;
-        let original = Original::open(from).map_err(at)?;
+        let original = match Original::open(from) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+            opened => opened.map_err(at)?,
+        };
         let original = original.ok_or_else(|| at(io::Error::other(CopyError::Changed)))?;
         let details = match target {
             Target::InFolder(path) => self.details.exact(path),

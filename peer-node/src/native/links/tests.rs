@@ -106,7 +106,7 @@ async fn open(link: &Link, digest: Digest) -> (FetchChannel, Events) {
         match next(&mut events).await {
             SourceEvent::Offered { choked, .. } => (is_offered, is_served) = (true, is_served || !choked),
             SourceEvent::Unchoked => is_served = true,
-            SourceEvent::Choked { .. } | SourceEvent::Bytes { .. } => {}
+            SourceEvent::Choked { .. } | SourceEvent::Bytes { .. } | SourceEvent::Details { .. } => {}
             other => panic!("{other:?}"),
         }
     }
@@ -135,7 +135,7 @@ async fn fetch(
                 let offset = usize::try_from(manifest.geometry().block_offset(block)).unwrap();
                 assert_eq!(data.bytes(), &content[offset..offset + block.length as usize]);
             }
-            SourceEvent::Bytes { .. } => {}
+            SourceEvent::Bytes { .. } | SourceEvent::Details { .. } => {}
             other => panic!("{other:?}"),
         }
     }
