@@ -1,8 +1,9 @@
 //! The further connections of a link over which the other side sends blocks to us. We open them when it asks for that.
 
 use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use protocol::features::PeerFeatures;
@@ -17,11 +18,13 @@ use super::block_reader::{BlockIntake, BlockReader};
 use super::greeting::{self, FEATURES, GreetingError};
 use super::link::LinkState;
 use super::reader::LinkError;
+use crate::backoff::Backoff;
 use crate::source_address::SourceAddress;
 use crate::transport::{PathGauge, Ticket, Transport, Tuner};
 
-/// Connections are opened at most this often, whatever the other side asks for.
-const PAUSE: Duration = Duration::from_secs(1);
+/// The shortest and the longest pause between two attempts to open connections, whatever the other side asks for. The pause
+/// doubles as long as none can be opened.
+const PAUSES: (Duration, Duration) = (Duration::from_secs(1), Duration::from_mins(5));
 
 /// How long a further connection may take to come about.
 const CONNECT_DEADLINE: Duration = Duration::from_secs(10);
@@ -32,12 +35,24 @@ const READ: usize = 4 << 10;
 /// Opens the further connections of one link.
 #[derive(Debug)]
 pub(super) struct FurtherReaders {
-    pub(super) intake: BlockIntake,
-    pub(super) transport: Transport,
-    pub(super) tracker: TaskTracker,
-    /// When connections were last opened.
-    pub(super) opened: Option<Instant>,
+    intake: BlockIntake,
+    transport: Transport,
+    tracker: TaskTracker,
+    attempts: Attempts,
 }
+
+/// Decides when connections may be opened again.
+#[derive(Debug)]
+struct Attempts {
+    backoff: Backoff,
+    /// The earliest time of the next attempt.
+    next: Option<Instant>,
+    /// Whether a connection was opened since the last attempt began.
+    has_succeeded: Arc<AtomicBool>,
+}
+
+/// A connection that was opened, with what was read and not used yet.
+type Opened = Result<(TcpStream, FrameBuffer), GreetingError>;
 
 /// The place of one connection that is open or being opened.
 #[derive(Debug)]
@@ -46,26 +61,60 @@ struct FurtherPlace {
     _ticket: Ticket,
 }
 
+impl Default for Attempts {
+    fn default() -> Self {
+        let backoff = Backoff::between(PAUSES.0, PAUSES.1);
+        Self { backoff, next: None, has_succeeded: Arc::default() }
+    }
+}
+
+impl Attempts {
+    /// Returns true if an attempt may begin now, and counts it; `random` varies the pause that follows.
+    fn begin(&mut self, now: Instant, random: u64) -> bool {
+        if self.next.is_some_and(|next| now < next) {
+            return false;
+        }
+        if self.has_succeeded.swap(false, Ordering::Relaxed) {
+            self.backoff.reset();
+        }
+        self.next = now.checked_add(self.backoff.pause(random));
+        true
+    }
+}
+
 impl FurtherReaders {
+    pub(super) fn new(intake: BlockIntake, transport: Transport, tracker: TaskTracker) -> Self {
+        Self { intake, transport, tracker, attempts: Attempts::default() }
+    }
+
     /// Returns true if both sides have announced that they know of further connections.
     pub(super) fn are_announced(&self) -> bool {
         let both = PeerFeatures::PARALLEL_CONNECTIONS;
         FEATURES.contains(both) && self.intake.link.features().contains(both)
     }
 
-    /// Opens as many connections as the other side wants and the limits allow.
+    /// Opens as many connections as the other side wants and the limits allow. Opens none if nothing is fetched over the link, or if
+    /// a limit on downloads makes them useless.
     pub(super) fn widen(&mut self, key: ConnectionKey, connections: usize, now: Instant) {
-        if self.opened.is_some_and(|opened| now.saturating_duration_since(opened) < PAUSE) {
+        let wanted = connections.min(MAX_CONNECTIONS_PER_LINK);
+        let is_useless =
+            self.intake.link.shared.fetches.is_empty() || self.transport.download_limit().is_limited();
+        if is_useless || self.intake.link.connections() >= wanted {
             return;
         }
-        self.opened = Some(now);
-        let wanted = connections.min(MAX_CONNECTIONS_PER_LINK);
+        // Without randomness the pause merely doesn't vary.
+        if !self.attempts.begin(now, getrandom::u64().unwrap_or_default()) {
+            return;
+        }
+        let address = self.intake.link.address().ip();
         while self.intake.link.connections() < wanted
-            && let Some(ticket) = self.transport.admission().further()
+            && let Some(ticket) = self.transport.admission().further(address)
         {
             let place = FurtherPlace::take(&self.intake.link.shared, ticket);
             let intake = self.intake.clone();
-            self.tracker.spawn(run(intake, key, place, self.transport.source()));
+            let has_succeeded = Arc::clone(&self.attempts.has_succeeded);
+            let opening = open(intake.link.address(), key, self.transport.source(), has_succeeded);
+            self.tracker.spawn(run(intake, place, opening));
         }
     }
 }
@@ -85,10 +134,10 @@ impl Drop for FurtherPlace {
 
 /// Opens a connection and reads blocks from it until the other side closes it. If it breaks, nobody knows which blocks are lost:
 /// then the whole link is closed.
-async fn run(intake: BlockIntake, key: ConnectionKey, place: FurtherPlace, source: SourceAddress) {
+async fn run(intake: BlockIntake, place: FurtherPlace, opening: impl Future<Output = Opened>) {
     let (state, address) = (Arc::clone(&place.state), intake.link.address());
     let reading = async {
-        let (stream, buffer) = match open(&intake, key, source).await {
+        let (stream, buffer) = match opening.await {
             Ok(opened) => opened,
             Err(error) => {
                 tracing::debug!(%address, %error, "further connection not opened");
@@ -110,13 +159,15 @@ async fn run(intake: BlockIntake, key: ConnectionKey, place: FurtherPlace, sourc
 }
 
 async fn open(
-    intake: &BlockIntake,
+    address: SocketAddr,
     key: ConnectionKey,
     source: SourceAddress,
-) -> Result<(TcpStream, FrameBuffer), GreetingError> {
-    let connecting = tokio::time::timeout(CONNECT_DEADLINE, source.connect(intake.link.address()));
+    has_succeeded: Arc<AtomicBool>,
+) -> Opened {
+    let connecting = tokio::time::timeout(CONNECT_DEADLINE, source.connect(address));
     let mut stream = connecting.await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))?;
     let buffer = greeting::join(&mut stream, key).await?;
+    has_succeeded.store(true, Ordering::Relaxed);
     Ok((stream, buffer))
 }
 
@@ -140,5 +191,21 @@ async fn read(blocks: &mut BlockReader) -> Result<(), LinkError> {
             return if blocks.buffer.pending() == 0 { Ok(()) } else { Err(LinkError::Closed) };
         }
         blocks.buffer.extend(bytes.get(..count).unwrap_or_default());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_double_until_a_connection_can_be_opened() {
+        let (mut attempts, start) = (Attempts::default(), Instant::now());
+        let at = |seconds| start + Duration::from_secs(seconds);
+        assert!(attempts.begin(at(0), 0) && !attempts.begin(start + Duration::from_millis(999), 0));
+        assert!(attempts.begin(at(1), 0) && !attempts.begin(at(2), 0));
+        assert!(attempts.begin(at(3), 0) && !attempts.begin(at(6), 0));
+        attempts.has_succeeded.store(true, Ordering::Relaxed);
+        assert!(attempts.begin(at(7), 0) && attempts.begin(at(8), 0) && !attempts.begin(at(9), 0));
     }
 }

@@ -249,7 +249,7 @@ impl Links {
     ) -> Result<(), GreetingError> {
         let admission = self.inner.config.transport.admission();
         let Joinable { state, lane, claim } = joinable;
-        let (Some(place), Some(_ticket)) = (FurtherNumber::take(&state), admission.further()) else {
+        let (Some(place), Some(_ticket)) = (FurtherNumber::take(&state), admission.further(from.ip())) else {
             return Ok(());
         };
         greeting::accept_further(&mut stream, key).await?;
@@ -312,12 +312,7 @@ impl Links {
             lane: transport.download_limit().shared_lane(),
             claim: Arc::clone(&claim),
         };
-        let further = FurtherReaders {
-            intake: intake.clone(),
-            transport: transport.clone(),
-            tracker: config.tracker.clone(),
-            opened: None,
-        };
+        let further = FurtherReaders::new(intake.clone(), transport.clone(), config.tracker.clone());
         let are_announced = further.are_announced();
         let reader = Reader {
             blocks: BlockReader { stream: read_half, buffer: rest, intake },

@@ -3,6 +3,7 @@ use std::net::{IpAddr, Ipv6Addr};
 use std::sync::Arc;
 
 use parking_lot::Mutex;
+use protocol::limits::MAX_CONNECTIONS_PER_LINK;
 
 /// The most connections that one address may open to us, if it is not this machine's own. Of IPv6 it is the network that
 /// counts (/64): whoever has one has all its addresses.
@@ -10,6 +11,10 @@ const MAX_PER_ADDRESS: usize = 16;
 
 /// For so many places there is one for a further connection of a link, which takes no other.
 const FURTHER_SHARE: usize = 2;
+
+/// The most further connections to and from one address, of all its links: as many as two links can have. Addresses count as in
+/// [`MAX_PER_ADDRESS`].
+const MAX_FURTHER_PER_ADDRESS: usize = 2 * (MAX_CONNECTIONS_PER_LINK - 1);
 
 /// One place in so many is kept for connections that we open ourselves: others cannot take all of them.
 const OUR_SHARE: usize = 8;
@@ -26,6 +31,7 @@ struct Counts {
     all: usize,
     further: usize,
     accepted: HashMap<IpAddr, usize>,
+    further_of: HashMap<IpAddr, usize>,
 }
 
 /// The place of one connection, free again when it is dropped.
@@ -42,8 +48,8 @@ enum Holder {
     Ours,
     /// That of whoever opened the connection from there; see [`household`].
     Caller(IpAddr),
-    /// A link's that has a place already.
-    Link,
+    /// That of a link to this address, which has a place already.
+    Link(IpAddr),
 }
 
 impl Admission {
@@ -82,15 +88,20 @@ impl Admission {
         Some(Ticket { holder: Holder::Ours, counts: Arc::clone(&self.counts) })
     }
 
-    /// Gives a place to a further connection of a link, if there is one. A link has one place in every other limit, however many
+    /// Returns a place for a further connection of a link to this address, if there is one. A link has one place in every other limit, however many
     /// connections it has.
-    pub(crate) fn further(&self) -> Option<Ticket> {
+    pub(crate) fn further(&self, address: IpAddr) -> Option<Ticket> {
+        let is_here = address.is_loopback();
+        let address = household(address);
         let mut counts = self.counts.lock();
-        if counts.further >= self.most / FURTHER_SHARE {
+        let there = counts.further_of.get(&address).copied().unwrap_or(0);
+        let is_too_many = there >= MAX_FURTHER_PER_ADDRESS && !is_here;
+        if counts.further >= self.most / FURTHER_SHARE || is_too_many {
             return None;
         }
         counts.further += 1;
-        Some(Ticket { holder: Holder::Link, counts: Arc::clone(&self.counts) })
+        counts.further_of.insert(address, there + 1);
+        Some(Ticket { holder: Holder::Link(address), counts: Arc::clone(&self.counts) })
     }
 }
 
@@ -105,17 +116,26 @@ const fn household(address: IpAddr) -> IpAddr {
 impl Drop for Ticket {
     fn drop(&mut self) {
         let mut counts = self.counts.lock();
-        if let Holder::Link = self.holder {
-            counts.further -= 1;
-            return;
-        }
-        counts.all -= 1;
-        let Holder::Caller(from) = self.holder else { return };
-        if let Some(count) = counts.accepted.get_mut(&from) {
-            *count -= 1;
-            if *count == 0 {
-                counts.accepted.remove(&from);
+        match self.holder {
+            Holder::Ours => counts.all -= 1,
+            Holder::Caller(from) => {
+                counts.all -= 1;
+                release(&mut counts.accepted, from);
             }
+            Holder::Link(address) => {
+                counts.further -= 1;
+                release(&mut counts.further_of, address);
+            }
+        }
+    }
+}
+
+/// Counts one connection of an address less.
+fn release(counts: &mut HashMap<IpAddr, usize>, address: IpAddr) {
+    if let Some(count) = counts.get_mut(&address) {
+        *count -= 1;
+        if *count == 0 {
+            counts.remove(&address);
         }
     }
 }
@@ -143,12 +163,25 @@ mod tests {
     #[test]
     fn further_connections_of_links_take_no_place_of_others() {
         let admission = Admission::new(80);
-        let further: Vec<Ticket> = std::iter::from_fn(|| admission.further()).collect();
+        let home = IpAddr::from([127, 0, 0, 1]);
+        let further: Vec<Ticket> = std::iter::from_fn(|| admission.further(home)).collect();
         assert_eq!(further.len(), 40);
         assert_eq!(std::iter::from_fn(|| admission.dial()).collect::<Vec<_>>().len(), 80);
         drop(further);
         assert_eq!(admission.counts.lock().further, 0);
-        assert!(admission.further().is_some());
+        assert!(admission.further(home).is_some());
+    }
+
+    #[test]
+    fn one_address_cannot_take_all_further_connections() {
+        let admission = Admission::new(80);
+        let from = |network: u16, host| IpAddr::from([0x2001, 0xdb8, 0, network, 0, 0, 0, host]);
+        let further: Vec<Ticket> = (0..40).filter_map(|host| admission.further(from(1, host))).collect();
+        assert_eq!(further.len(), MAX_FURTHER_PER_ADDRESS);
+        assert!(admission.further(from(2, 0)).is_some());
+        drop(further);
+        assert!(admission.counts.lock().further_of.is_empty());
+        assert!(admission.further(from(1, 0)).is_some());
     }
 
     #[test]
