@@ -151,7 +151,10 @@ impl Links {
             {
                 let called = self.call(node, address, Version::One, asking).await?;
                 tracing::debug!(%address, "the peer speaks version 1 of the protocol");
-                self.inner.older_peers.lock().remember(address, Instant::now());
+                // A connection is reset for other reasons too: only the peer's own preamble is proof.
+                if matches!(source, GreetingError::OtherVersion(_)) {
+                    self.inner.older_peers.lock().remember(address, Instant::now());
+                }
                 called
             }
             called => called?,
