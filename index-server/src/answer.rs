@@ -10,7 +10,7 @@ mod tests;
 
 pub(crate) use basic::with_basic_names;
 pub(crate) use hit::hit;
-pub(crate) use listing::listing;
+pub(crate) use listing::{Page, listing};
 pub(crate) use sources::{some_sources, sources};
 
 use protocol::index::Statistics;

@@ -21,7 +21,6 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tracing::{Instrument, debug, info, warn};
 
-use crate::answer::with_basic_names;
 use crate::caller::{Callee, call_until_reached};
 use crate::directory::Arrival;
 use crate::quotas::Kind;
@@ -216,12 +215,8 @@ async fn answer(
         }
         Ok(Step::Offer(offer)) => desk::offers_reply(service.directory.offer(arrival, offer), service),
         Ok(Step::Answer(question)) => {
-            let reply = desk::answer(question, service).await;
-            if session.features().contains(IndexFeatures::ANY_NAMES) {
-                reply
-            } else {
-                with_basic_names(reply)
-            }
+            let any_names = session.features().contains(IndexFeatures::ANY_NAMES);
+            desk::answer(question, any_names, service).await
         }
         // An open session has neither, and has refused them.
         Ok(Step::Challenge { .. } | Step::Welcome { .. }) => Reply::Refused(Refusal::NoSuchPeer),

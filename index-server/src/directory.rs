@@ -17,12 +17,12 @@ use protocol::index::{
 };
 use protocol::infohash::Infohash;
 use protocol::limits::MAX_SOURCED_HITS;
-use protocol::limits::{MAX_NEAR_WORDS, MAX_NODES_FOUND, MAX_UNKNOWN_WORDS};
+use protocol::limits::{MAX_NEAR_WORDS, MAX_NODES_FOUND, MAX_QUERY_TERMS, MAX_UNKNOWN_WORDS};
 use protocol::node_id::NodeId;
 use protocol::query::{Compound, DigestPrefix, Query};
 use tokio_util::sync::CancellationToken;
 
-use crate::answer;
+use crate::answer::{self, Page};
 use crate::catalog::{Catalog, NodeNo};
 use crate::offers::Offers;
 use crate::roster::{Roster, SessionId};
@@ -249,25 +249,25 @@ impl Directory {
     }
 
     /// Lists a page of the files of a node that is there.
-    pub(crate) fn browse(&self, peer: PeerRef, after: Option<&str>, limit: usize) -> Reply {
+    pub(crate) fn browse(&self, peer: PeerRef, page: Page<'_>) -> Reply {
         let state = self.0.state.read();
         let node = match peer {
             PeerRef::Node(id) => state.catalog.number(&id).filter(|node| state.roster.is_listed(*node)),
             PeerRef::Address(address) => state.roster.at(address),
         };
         match node {
-            Some(node) => answer::listing(&state.catalog, node, after, limit),
+            Some(node) => answer::listing(&state.catalog, node, page),
             None => Reply::Refused(Refusal::NoSuchPeer),
         }
     }
 
-    /// Returns the words of a query that occur in no name, each with words that are spelled like it. Others come in between
-    /// two words.
+    /// Returns the words of a query that occur in no name, each with words that are spelled like it. Looks up at most
+    /// [`MAX_QUERY_TERMS`] words. Others get the lock in between two words.
     pub(crate) fn suggest(&self, query: &Query) -> Vec<NearWords> {
         let parts = query.compounds().iter().flat_map(Compound::words);
         let texts = query.words().iter().map(String::as_str).chain(parts);
         let mut unknown: Vec<NearWords> = Vec::new();
-        for word in texts.flat_map(words) {
+        for word in texts.flat_map(words).take(MAX_QUERY_TERMS) {
             let state = self.0.state.read();
             let known = state.catalog.words();
             if unknown.iter().all(|before| before.word != word) && !known.occurs(word) {

@@ -1,20 +1,19 @@
-use protocol::index::{Hit, Reply};
+use protocol::index::{Hit, Reply, SearchCursor};
 use protocol::share_path::SharePath;
 
-/// Leaves out of an answer all names that release 0.1.0 does not accept, and hits that have no other.
+/// Leaves out of an answer all names that release 0.1.0 does not accept, and hits that have no other. A listing is made without
+/// them. A page without hits is the last one; then the search counts as cut off.
 pub(crate) fn with_basic_names(reply: Reply) -> Reply {
     match reply {
         Reply::Hits { mut hits, more, cut } => {
             hits.retain_mut(keep_basic_names);
+            let (more, cut) = continuation(hits.is_empty(), more, cut);
             Reply::Hits { hits, more, cut }
         }
         Reply::HitsWithSources { mut hits, more, cut } => {
             hits.retain_mut(|found| keep_basic_names(&mut found.hit));
+            let (more, cut) = continuation(hits.is_empty(), more, cut);
             Reply::HitsWithSources { hits, more, cut }
-        }
-        Reply::Listing { source, mut files, more } => {
-            files.retain(|file| is_basic(&file.path));
-            Reply::Listing { source, files, more }
         }
         Reply::Torrents { mut hints } => {
             hints.retain(|hint| is_basic(&hint.name));
@@ -24,8 +23,13 @@ pub(crate) fn with_basic_names(reply: Reply) -> Reply {
     }
 }
 
+/// Returns where a search goes on behind a page, and whether it was cut off.
+fn continuation(is_empty: bool, more: Option<SearchCursor>, cut: bool) -> (Option<SearchCursor>, bool) {
+    if is_empty { (None, cut || more.is_some()) } else { (more, cut) }
+}
+
 /// Returns true if release 0.1.0 accepts the name.
-fn is_basic(name: &str) -> bool {
+pub(super) fn is_basic(name: &str) -> bool {
     SharePath::parse(name).is_ok_and(|path| path.is_basic())
 }
 
@@ -37,8 +41,6 @@ fn keep_basic_names(hit: &mut Hit) -> bool {
 #[cfg(test)]
 mod tests {
     use protocol::digest::Digest;
-    use protocol::index::{FileRecord, Share};
-    use protocol::node_id::NodeId;
 
     use super::*;
 
@@ -53,15 +55,13 @@ mod tests {
         let reply = with_basic_names(Reply::Hits { hits, more: None, cut: false });
         let expected = vec![hit(&["x"]), hit(&["y"])];
         assert_eq!(reply, Reply::Hits { hits: expected, more: None, cut: false });
-        let file = |path: &str| FileRecord {
-            path: path.into(),
-            size: 0,
-            digest: Digest::OF_NOTHING,
-            share: Share::Whole,
-        };
-        let source = NodeId::from_bytes([1; 32]);
-        let files = vec![file("K: x"), file("y")];
-        let reply = with_basic_names(Reply::Listing { source, files, more: true });
-        assert_eq!(reply, Reply::Listing { source, files: vec![file("y")], more: true });
+    }
+
+    #[test]
+    fn no_page_without_hits_has_a_next_one() {
+        let more = Some(SearchCursor { told: vec![1] });
+        let page = |names: &[&str]| Reply::Hits { hits: vec![hit(names)], more: more.clone(), cut: false };
+        assert_eq!(with_basic_names(page(&["a\\b"])), Reply::Hits { hits: vec![], more: None, cut: true });
+        assert_eq!(with_basic_names(page(&["y"])), page(&["y"]));
     }
 }

@@ -128,6 +128,26 @@ fn fits(reply: Reply) {
     assert!(encode_body(&FromIndex::Reply { id: u64::MAX, reply }).is_ok());
 }
 
+fn page_after(after: Option<&str>, any_names: bool) -> Page<'_> {
+    Page { after, limit: MAX_LISTING.into(), any_names }
+}
+
+#[test]
+fn an_old_node_gets_no_empty_page_that_is_not_the_last() {
+    let mut world = World::default();
+    let odd = (0..2 * u32::from(MAX_LISTING)).map(|no| whole(&format!("a:{no:06}"), 1));
+    let node = world.node(1, true, &odd.chain([whole("b", 1), whole("b:", 1)]).collect::<Vec<_>>());
+    let paths = |page| match listing(&world.catalog, node, page) {
+        Reply::Listing { files, more, .. } => (files.into_iter().map(|file| file.path).collect(), more),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(paths(page_after(None, false)), (vec!["b".to_owned()], false));
+    assert_eq!(paths(page_after(Some("b"), false)), (vec![], false));
+    assert_eq!(paths(page_after(Some("b"), true)), (vec!["b:".to_owned()], false));
+    let (files, more) = paths(page_after(None, true));
+    assert_eq!((files.len(), more), (MAX_LISTING.into(), true));
+}
+
 #[test]
 fn the_longest_names_still_fit_a_frame() {
     let mut world = World::default();
@@ -147,7 +167,7 @@ fn the_longest_names_still_fit_a_frame() {
     world.catalog.register(node, &more).unwrap();
     let (mut after, mut got) = (None::<String>, 0);
     loop {
-        let page = listing(&world.catalog, node, after.as_deref(), MAX_LISTING.into());
+        let page = listing(&world.catalog, node, page_after(after.as_deref(), true));
         fits(page.clone());
         let Reply::Listing { files, more, .. } = page else { panic!("no listing") };
         got += files.len();

@@ -2,7 +2,8 @@
 
 use protocol::index::{ListSummary, Refusal, Reply};
 
-use crate::directory::PageShape;
+use crate::answer::{Page, with_basic_names};
+use crate::directory::{Directory, PageShape};
 use crate::search::Search;
 use crate::server::Service;
 use crate::session::Question;
@@ -20,8 +21,13 @@ pub(super) fn offers_reply(result: Result<u32, Refusal>, service: &Service) -> R
     }
 }
 
-/// Answers a question.
-pub(super) async fn answer(question: Question, service: &Service) -> Reply {
+/// Answers a question of a node that accepts any names, or only those that release 0.1.0 accepts.
+pub(super) async fn answer(question: Question, any_names: bool, service: &Service) -> Reply {
+    let reply = answer_in_full(question, any_names, service).await;
+    if any_names { reply } else { with_basic_names(reply) }
+}
+
+async fn answer_in_full(question: Question, any_names: bool, service: &Service) -> Reply {
     let directory = &service.directory;
     match question {
         Question::Search { query, after, limit, with_sources } => {
@@ -31,11 +37,17 @@ pub(super) async fn answer(question: Question, service: &Service) -> Reply {
         Question::Locate { digest, limit } => {
             Reply::Sources { sources: directory.locate(digest, limit, seed()) }
         }
-        Question::Browse { peer, after, limit } => directory.browse(peer, after.as_deref(), limit),
+        Question::Browse { peer, after, limit } => {
+            directory.browse(peer, Page { after: after.as_deref(), limit, any_names })
+        }
         Question::FindTorrent { infohash } => Reply::Torrents { hints: directory.find_torrent(&infohash) },
         Question::TorrentsOf { digest } => Reply::Torrents { hints: directory.torrents_of(&digest) },
-        Question::Suggest { query } => Reply::Suggestions { words: directory.suggest(&query) },
-        Question::FindNodes { prefix } => Reply::Nodes { nodes: directory.find_nodes(&prefix) },
+        Question::Suggest { query } => {
+            apart(service, move |directory| Reply::Suggestions { words: directory.suggest(&query) }).await
+        }
+        Question::FindNodes { prefix } => {
+            apart(service, move |directory| Reply::Nodes { nodes: directory.find_nodes(&prefix) }).await
+        }
         Question::Statistics => Reply::Statistics(directory.statistics()),
     }
 }
@@ -52,9 +64,14 @@ async fn search(search: Search, shape: PageShape, service: &Service) -> Reply {
         Ok(reply) => return reply,
         Err(unfinished) => unfinished,
     };
-    // The semaphore is never closed; should it be, the search runs all the same.
+    apart(service, move |directory| directory.complete(search, shape)).await
+}
+
+/// Runs what takes long on a thread of its own, when one of the places for searches is free.
+async fn apart(service: &Service, work: impl FnOnce(&Directory) -> Reply + Send + 'static) -> Reply {
+    // The semaphore is never closed; should it be, the work is done all the same.
     let _permit = service.searches.acquire().await;
     let directory = service.directory.clone();
-    let complete = move || directory.complete(search, shape);
-    tokio::task::spawn_blocking(complete).await.unwrap_or(Reply::Refused(Refusal::StoreUnavailable))
+    let working = tokio::task::spawn_blocking(move || work(&directory));
+    working.await.unwrap_or(Reply::Refused(Refusal::StoreUnavailable))
 }
