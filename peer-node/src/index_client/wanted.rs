@@ -53,10 +53,11 @@ impl Wanted {
                 self.list.put(entry);
             }
         } else {
-            self.withheld =
+            let odd: Vec<Entry> =
                 self.list.entries().iter().filter(|entry| !has_basic_name(entry)).cloned().collect();
-            for entry in &self.withheld {
+            for entry in odd {
                 self.list.take(entry.path());
+                self.withheld.insert(entry);
             }
         }
     }
@@ -173,6 +174,8 @@ mod tests {
         let mut wanted = Wanted::default();
         update(&mut wanted, 1, &[("K: x", 1), ("b", 1)]);
         assert_eq!((paths(&wanted), wanted.withheld(), wanted.refused()), (vec!["b"], 1, 0));
+        wanted.accept_any_names(false);
+        assert_eq!((paths(&wanted), wanted.withheld()), (vec!["b"], 1));
         wanted.accept_any_names(true);
         assert_eq!((paths(&wanted), wanted.withheld()), (vec!["K: x", "b"], 0));
         update(&mut wanted, 2, &[("K: x", 1), ("a\\b", 1), ("b", 1)]);
