@@ -10,7 +10,8 @@ const ACCUSERS: usize = 3;
 /// A report counts for so long, and a file is hashed again at most once in that time.
 const PERIOD: Duration = Duration::from_hours(24);
 
-/// The most contents of which reports are kept; of more, the one that was reported longest ago is dropped.
+/// The most contents of which reports are kept; of more, the one that was reported longest ago is dropped, unless its file was
+/// hashed within [`PERIOD`]: whoever reports many contents can't have files hashed more often.
 const MAX_CONTENTS: usize = 1000;
 
 /// Who has reported wrong bytes of which content. Decides when a file is worth hashing again. Pure: the time is an argument.
@@ -32,11 +33,13 @@ struct Accused {
 impl Accusations {
     /// Counts a report; returns true if the file is to be hashed again now.
     pub(super) fn report(&mut self, digest: Digest, from: IpAddr, now: Instant) -> bool {
-        self.make_room(digest);
+        if !self.make_room(digest, now) {
+            return false;
+        }
         let accused =
             self.contents.entry(digest).or_insert(Accused { by: Vec::new(), hashed: None, latest: now });
         accused.latest = now;
-        let is_recent = |then: Instant| now.saturating_duration_since(then) < PERIOD;
+        let is_recent = |then| is_recent(then, now);
         if accused.hashed.is_some_and(is_recent) {
             return false;
         }
@@ -51,15 +54,20 @@ impl Accusations {
         is_enough
     }
 
-    fn make_room(&mut self, digest: Digest) {
+    /// Makes room for reports of a content; returns false if there is none.
+    fn make_room(&mut self, digest: Digest, now: Instant) -> bool {
         if self.contents.len() < MAX_CONTENTS || self.contents.contains_key(&digest) {
-            return;
+            return true;
         }
-        let oldest = self.contents.iter().min_by_key(|(_, accused)| accused.latest);
-        if let Some(oldest) = oldest.map(|(digest, _)| *digest) {
-            self.contents.remove(&oldest);
-        }
+        let is_dispensable = |accused: &Accused| !accused.hashed.is_some_and(|hashed| is_recent(hashed, now));
+        let dispensable = self.contents.iter().filter(|(_, accused)| is_dispensable(accused));
+        let oldest = dispensable.min_by_key(|(_, accused)| accused.latest).map(|(digest, _)| *digest);
+        oldest.is_some_and(|oldest| self.contents.remove(&oldest).is_some())
     }
+}
+
+fn is_recent(then: Instant, now: Instant) -> bool {
+    now.saturating_duration_since(then) < PERIOD
 }
 
 /// Returns what counts as one address: of IPv6 the network of 64 bits, all of which one machine may have.
@@ -106,18 +114,33 @@ mod tests {
         assert!(report("::ffff:10.0.0.4", 25));
     }
 
+    fn numbered(number: usize) -> Digest {
+        let mut bytes = [0; 32];
+        bytes[..8].copy_from_slice(&(number as u64).to_be_bytes());
+        Digest::from_bytes(bytes)
+    }
+
     #[test]
     fn the_number_of_contents_is_bounded() {
         let (mut accusations, start) = (Accusations::default(), Instant::now());
-        for number in 0..2 * MAX_CONTENTS as u64 {
-            let mut bytes = [0; 32];
-            bytes[..8].copy_from_slice(&number.to_be_bytes());
-            accusations.report(
-                Digest::from_bytes(bytes),
-                ip("10.0.0.1"),
-                start + Duration::from_secs(number),
-            );
+        for number in 0..2 * MAX_CONTENTS {
+            let now = start + Duration::from_secs(number as u64);
+            accusations.report(numbered(number), ip("10.0.0.1"), now);
         }
         assert_eq!(accusations.contents.len(), MAX_CONTENTS);
+    }
+
+    #[test]
+    fn a_file_that_was_hashed_is_not_forgotten_within_a_day() {
+        let (mut accusations, start) = (Accusations::default(), Instant::now());
+        let mut report = |number, now| {
+            let from = ["10.0.0.1", "10.0.0.2", "10.0.0.3"].map(ip);
+            from.map(|from| accusations.report(numbered(number), from, now))[2]
+        };
+        assert!((0..MAX_CONTENTS).all(|number| report(number, start)));
+        let later = start + Duration::from_hours(1);
+        assert!(!report(MAX_CONTENTS, later), "there is no room");
+        assert!((0..MAX_CONTENTS).all(|number| !report(number, later)));
+        assert!(report(MAX_CONTENTS, start + PERIOD));
     }
 }
