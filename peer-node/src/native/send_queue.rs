@@ -303,13 +303,13 @@ fn weight(message: &PeerMessage) -> usize {
     match message {
         PeerMessage::ManifestPart { states, .. } => 1 + states.len() / STATES_PER_WEIGHT,
         PeerMessage::Found { files, .. } => 1 + files.len() / FILES_PER_WEIGHT,
+        PeerMessage::Details { files, .. } => 1 + files.len(),
         PeerMessage::Offer { .. }
         | PeerMessage::NotShared { .. }
         | PeerMessage::Reject(_)
         | PeerMessage::Choke { .. }
         | PeerMessage::Queued { .. }
         | PeerMessage::Unchoke
-        | PeerMessage::Details { .. }
         | PeerMessage::Unsupported { .. } => 1,
         _ => 0,
     }
