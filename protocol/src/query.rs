@@ -75,7 +75,8 @@ impl Query {
             return Err(QueryError::Empty);
         }
         let parts: usize = query.compounds.iter().map(|compound| compound.words().count()).sum();
-        if query.words.len() + parts > MAX_QUERY_TERMS {
+        let excluded: usize = query.excluded.iter().map(Term::leaves).sum();
+        if query.words.len() + parts + excluded > MAX_QUERY_TERMS {
             return Err(QueryError::TooManyTerms { limit: MAX_QUERY_TERMS });
         }
         Ok(query)

@@ -73,6 +73,15 @@ impl Term {
         Ok(hash_word(text).or_else(|| words(text)).into_iter().collect())
     }
 
+    /// Returns how many single conditions there are in it. Recurses once: what is excluded is parsed into one list of conditions.
+    pub(super) fn leaves(&self) -> usize {
+        match self {
+            Self::Compound(compound) => compound.words().count(),
+            Self::All(terms) => terms.iter().map(Self::leaves).sum(),
+            _ => 1,
+        }
+    }
+
     /// Returns true if a file meets the condition.
     pub(super) fn applies(&self, folded_path: &str, size: u64, digest: &Digest) -> bool {
         match self {

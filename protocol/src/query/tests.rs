@@ -143,6 +143,11 @@ fn mistakes_are_told_with_what_to_write_instead() {
         Query::parse(&"x_".repeat(MAX_QUERY_TERMS + 1)),
         Err(QueryError::TooManyTerms { limit: MAX_QUERY_TERMS })
     );
+    let excluding = |parts| format!("x -{}", "x*".repeat(parts));
+    assert!(Query::parse(&excluding(MAX_QUERY_TERMS - 1)).is_ok());
+    for many in [excluding(MAX_QUERY_TERMS), format!("x -{}", "x_".repeat(MAX_QUERY_TERMS))] {
+        assert_eq!(Query::parse(&many), Err(QueryError::TooManyTerms { limit: MAX_QUERY_TERMS }));
+    }
     let no_size = Err(QueryError::BadSize { term: term("size:>"), source: SizeError::Empty });
     assert_eq!(Query::parse("size:>"), no_size);
     for bad in ["ext:", "ext:.", "ext:mp3,", "ext:a/b"] {
