@@ -39,6 +39,10 @@ const MEMORY: (Duration, u32) = (Duration::from_secs(2), 16);
 /// Without a measured round-trip time the window covers this much time at least.
 const UNMEASURED: Duration = Duration::from_millis(300);
 
+/// Sources of small blocks are asked for this much time at least: those of other makers collect requests and answer in pulses,
+/// Transmission every half second, however short the path is.
+const PULSES: Duration = Duration::from_millis(1200);
+
 /// A window of bytes in flight: what the source delivers in a few round trips.
 ///
 /// It follows the rate at which bytes arrive, not how long blocks take. Blocks take longer when a lost segment holds them back,
@@ -158,6 +162,9 @@ impl Pace {
         let mut covered = self.rtt() * rounds + SLACK;
         if self.rtt.is_none() {
             covered = covered.max(UNMEASURED);
+        }
+        if self.smallest < SMALLEST {
+            covered = covered.max(PULSES);
         }
         let bytes = u128::from(self.best.rate()) * covered.as_micros() / 1_000_000;
         u64::try_from(bytes).unwrap_or(LARGEST).clamp(least, LARGEST)
