@@ -39,9 +39,12 @@ const MEMORY: (Duration, u32) = (Duration::from_secs(2), 16);
 /// Without a measured round-trip time the window covers this much time at least.
 const UNMEASURED: Duration = Duration::from_millis(300);
 
-/// Sources of small blocks are asked for this much time at least: those of other makers collect requests and answer in pulses,
-/// Transmission every half second, however short the path is.
+/// Sources of blocks as small as BitTorrent's are asked for this much time at least: those of other makers collect requests and
+/// answer in pulses, Transmission every half second, however short the path is.
 const PULSES: Duration = Duration::from_millis(1200);
+
+/// Four blocks of BitTorrent's dialect at most; the native dialect has longer ones.
+const SMALL: u64 = FEWEST_BLOCKS * (32 << 10);
 
 /// A window of bytes in flight: what the source delivers in a few round trips.
 ///
@@ -163,7 +166,7 @@ impl Pace {
         if self.rtt.is_none() {
             covered = covered.max(UNMEASURED);
         }
-        if self.smallest < SMALLEST {
+        if self.smallest <= SMALL {
             covered = covered.max(PULSES);
         }
         let bytes = u128::from(self.best.rate()) * covered.as_micros() / 1_000_000;
