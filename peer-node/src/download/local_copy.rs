@@ -281,7 +281,7 @@ mod tests {
     }
 
     #[test]
-    fn name_of_the_original_that_stands_for_another_file_is_not_linked() {
+    fn a_name_that_stands_for_another_file_is_not_linked() {
         let root = tempfile::tempdir().unwrap();
         let job = job(root.path(), &[7; 1000], Saving { link: true, executable: false });
         fs::rename(root.path().join("original"), root.path().join("moved")).unwrap();

@@ -72,7 +72,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_source_that_returns_is_found_soon_and_a_long_wait_asks_seldom(randoms in prop::collection::vec(any::<u64>(), 1..200)) {
+        fn a_returning_source_is_found_soon_and_long_waits_ask_seldom(randoms in prop::collection::vec(any::<u64>(), 1..200)) {
             let start = Instant::now();
             let mut polling = Polling::new(start);
             let mut now = start;

@@ -86,7 +86,7 @@ mod tests {
     }
 
     #[test]
-    fn moments_are_taken_in_order_and_those_that_passed_are_not_made_up_for() {
+    fn moments_are_taken_in_order_and_past_ones_are_skipped() {
         let (mut next, now) = (None, Instant::now());
         let moments: Vec<Instant> = (0..1000).map(|_| reserve(&mut next, now, BETWEEN)).collect();
         assert!(moments.windows(2).all(|pair| pair[1] - pair[0] == BETWEEN));

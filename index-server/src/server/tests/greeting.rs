@@ -91,7 +91,7 @@ async fn each_version_has_its_own_greeting() {
 }
 
 #[tokio::test]
-async fn an_unknown_request_is_unsupported_in_version_2_and_malformed_in_1() {
+async fn an_unknown_request_is_unsupported_from_version_2_on() {
     let dir = tempdir().unwrap();
     let index = Index::start(dir.path()).await;
     let unknown = |id: u64| [&[0, 0, 0, 14][..], &id.to_be_bytes(), &[0, 0, 1, 0, 7, 7]].concat();

@@ -257,7 +257,7 @@ fn a_caller_is_told_at_once_when_the_pause_would_be_too_long_for_it() {
 }
 
 #[test]
-fn questions_go_out_with_the_proof_and_the_list_waits_for_the_welcome() {
+fn questions_go_with_the_proof_and_the_list_waits() {
     let (mut list, now) = (ListSync::default(), Instant::now());
     list.share(Snapshot { generation: 1, records: vec![file("a", 1)], settled: true });
     let mut conversation = proving(&mut list, IndexFeatures::NONE, now);
