@@ -217,7 +217,7 @@ impl Downloads {
         self.inner.table.lock().watch(id)
     }
 
-    /// Gives a download up; what has come is kept. One that failed is removed from the list. Returns true if there was
+    /// Cancels a download and keeps what has arrived. One that failed is removed from the list. Returns true if there was
     /// such a download.
     pub fn cancel(&self, id: DownloadId) -> bool {
         if self.remove_failed(id) {

@@ -187,7 +187,7 @@ impl PartFile {
         Ok(())
     }
 
-    /// Gives the file the modification time and the executable bit of its source. A file system that cannot store them is no
+    /// Sets the modification time and the executable bit of its source. A file system that cannot store them is no
     /// reason to fail.
     pub(super) fn adorn(&self, details: Details) {
         let modified = details.modified.map_or(Ok(()), |modified| self.file.set_modified(modified));

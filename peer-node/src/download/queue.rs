@@ -82,7 +82,7 @@ impl Queue {
         });
     }
 
-    /// Gives a download another priority. Says whether that is new.
+    /// Changes the priority of a download. Returns true if it was another one.
     pub(crate) fn prioritise(&self, id: DownloadId, priority: Priority) -> bool {
         self.change_turn(id, |turns| turns.prioritise(id, priority))
     }

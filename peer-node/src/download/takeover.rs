@@ -92,7 +92,7 @@ impl Downloads {
     }
 }
 
-/// Gives what a download to `target` has left to a torrent.
+/// Returns what a download to `target` has left to a torrent.
 fn hand_over(folders: &PartFolders, target: &Path, digest: Digest, metainfo: &Metainfo) -> Option<Left> {
     let folder = target.parent()?.to_owned();
     let size = metainfo.geometry().size();

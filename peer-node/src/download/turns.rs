@@ -138,7 +138,7 @@ impl Turns {
         }
     }
 
-    /// Gives a download another priority. Says whether that is new.
+    /// Changes the priority of a download. Returns true if it was another one.
     pub(crate) fn prioritise(&mut self, id: DownloadId, priority: Priority) -> bool {
         let Some(standing) = self.standings.get_mut(&id).filter(|standing| standing.priority != priority)
         else {

@@ -108,7 +108,7 @@ impl Progress {
         self.begun += time;
     }
 
-    /// Says whether the other side, which may hear nothing else while its block comes in, is to know that we are alive.
+    /// Returns true if a keep-alive is due to the other side, which may receive nothing else while its block arrives.
     fn is_long(&mut self, now: Instant) -> bool {
         let is_long = now.saturating_duration_since(self.alive_at) >= QUIET;
         if is_long {

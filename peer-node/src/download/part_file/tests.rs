@@ -9,7 +9,7 @@ fn part(root: &Path) -> (PartFile, Bitfield) {
         .unwrap()
 }
 
-/// Gives a part its name and returns that.
+/// Renames a part to its final name and returns its path.
 fn name(part: PartFile) -> PathBuf {
     let reserved = Reservations::default().reserve(&part.target).unwrap();
     part.name(reserved).unwrap().settled()
