@@ -68,7 +68,6 @@ pub async fn run(
         if let Some(trouble) = node.downloads().trouble() {
             session.output.warning(trouble);
         }
-        session.warn_of_left_out();
         return Ok(Conversation::new(session, Input::script()?, signals, None).run().await);
     }
     let (told, hashes) = match greet(&mut session).await {

@@ -176,8 +176,11 @@ impl<'a> Conversation<'a> {
         let quiet = self.input.quiet_keys();
         let (session, readiness) = (&mut self.session, &mut self.readiness);
         let acting = async {
-            if let Some(readiness) = readiness {
-                readiness.wait(&session.node, &command).await;
+            if let Some(readiness) = readiness
+                && readiness.wait(&session.node, &command).await
+            {
+                // Before that the folder may still be being looked through.
+                session.warn_of_left_out();
             }
             act(session, command).await
         };

@@ -38,15 +38,16 @@ impl Readiness {
         Self { reached: Need::Nothing, until: Instant::now() + SETTLING }
     }
 
-    /// Waits until the node is ready for a command, or for long enough. Cancel safe.
-    pub(super) async fn wait(&mut self, node: &Node, command: &Command) {
+    /// Waits until the node is ready for a command, or for long enough. Returns true if the node's files were waited for, the first
+    /// time that they are. Cancel safe.
+    pub(super) async fn wait(&mut self, node: &Node, command: &Command) -> bool {
         let need = Need::of(command);
         if need <= self.reached {
-            return;
+            return false;
         }
         // What takes longer is shown by `status` to whoever asks.
         let _ = timeout_at(self.until, settle(node, need)).await;
-        self.reached = need;
+        std::mem::replace(&mut self.reached, need) < Need::Library
     }
 }
 

@@ -59,7 +59,7 @@ fn shares_lists_every_folder_and_what_is_left_out_of_it() {
 fn what_is_left_out_is_reported_at_the_start() {
     let network = Network::new();
     let home = home_with_left_out();
-    let output = run(peer_node(0, network.index.address(), home.path()), "help quit\n");
+    let output = run(peer_node(0, network.index.address(), home.path()), "transfers\n");
     let errors = text(&output.stderr);
     assert!(errors.contains("2 left out (links: 1, names: 1); see shares"), "{errors}");
     let mut terminal = Terminal::start(peer_node(0, network.index.address(), home.path()));
