@@ -21,7 +21,7 @@ mod part_file;
 mod part_folders;
 mod part_record;
 mod place;
-mod polling;
+pub(crate) mod polling;
 mod present;
 pub(crate) mod queue;
 pub(crate) mod recovery;

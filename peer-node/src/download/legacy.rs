@@ -41,6 +41,8 @@ pub(super) fn adopt(paths: &PartPaths, asked_for: &Path, manifest: &Manifest, ca
         let claimed = match record {
             Some(record) if record.is_of(&digest) => record.pieces(geometry),
             Some(_) => None,
+            // A torrent that was stopped will ask for its part again.
+            None if !is_free(&old.record) && !is_damaged(&old.record) => None,
             None => is_of(&old.part, manifest, cancel).then(|| Bitfield::full(geometry)),
         };
         let Some(claimed) = claimed else { continue };
@@ -164,6 +166,17 @@ mod tests {
         assert_eq!(fs::read(at("new.part")).unwrap(), content());
         let left = fs::read_dir(root.path()).unwrap().count();
         assert_eq!((left, fs::read(at("a.bin")).unwrap()), (3, b"mine".to_vec()));
+    }
+
+    #[test]
+    fn part_of_a_stopped_torrent_stays_where_it_is() {
+        let root = tempfile::tempdir().unwrap();
+        let part = root.path().join("a.bin.part");
+        fs::write(&part, content()).unwrap();
+        let record = format!(r#"{{"version":1,"infohash":"{}","pieces":"ff"}}"#, "7".repeat(40));
+        fs::write(root.path().join("a.bin.part.json"), record).unwrap();
+        assert_eq!(adopted(root.path()), None);
+        assert_eq!(fs::read(&part).unwrap(), content());
     }
 
     #[test]

@@ -28,7 +28,7 @@ pub(super) enum PlaceError {
 /// Returns the path that is asked for, safe wherever the name came from the network.
 pub(super) fn asked_for(root: &Path, target: &Target) -> PathBuf {
     match target {
-        Target::InFolder(name) => root.join(safe_relative(NamingRules::at(root), name)),
+        Target::InFolder(name) => in_folder(root, name),
         Target::At(path, name) => {
             let is_folder = is_folder(root, path);
             let path = root.join(path);
@@ -44,10 +44,15 @@ fn is_folder(root: &Path, path: &Path) -> bool {
     path.as_os_str().as_encoded_bytes().ends_with(b"/") || root.join(path).is_dir()
 }
 
-fn safe_relative(rules: NamingRules, name: &str) -> PathBuf {
+/// Returns where a share path comes to lie, each component as the file system that will hold it can store it.
+fn in_folder(root: &Path, name: &str) -> PathBuf {
+    let under = |folder: PathBuf, name: &str| {
+        let name = NamingRules::at(&folder).file_name(name);
+        folder.join(name)
+    };
     match SharePath::parse(name) {
-        Ok(path) => path.components().map(|name| rules.file_name(name)).collect(),
-        Err(_) => rules.file_name(name).into(),
+        Ok(path) => path.components().fold(root.to_owned(), under),
+        Err(_) => under(root.to_owned(), name),
     }
 }
 
@@ -59,10 +64,10 @@ pub(super) fn replaced_name(root: &Path, target: &Target) -> Option<String> {
         Target::At(..) => return None,
     };
     let kept = match target {
-        Target::InFolder(_) => safe_relative(NamingRules::at(root), name),
-        Target::At(path, _) => NamingRules::at(&root.join(path)).file_name(name).into(),
+        Target::InFolder(_) => in_folder(root, name),
+        Target::At(path, _) => root.join(NamingRules::at(&root.join(path)).file_name(name)),
     };
-    (kept != Path::new(name)).then(|| name.to_owned())
+    (kept != root.join(name)).then(|| name.to_owned())
 }
 
 /// Returns `path` and its numbered names, as many as are tried.

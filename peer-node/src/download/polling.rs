@@ -12,7 +12,7 @@ const LONG: Duration = Duration::from_hours(1);
 
 /// When a download that cannot continue tries again. It reads no clock.
 #[derive(Debug)]
-pub(super) struct Polling {
+pub(crate) struct Polling {
     at_first: Backoff,
     later: Backoff,
     /// When the download last got any further.
@@ -22,14 +22,14 @@ pub(super) struct Polling {
 }
 
 impl Polling {
-    pub(super) const fn new(now: Instant) -> Self {
+    pub(crate) const fn new(now: Instant) -> Self {
         let (at_first, later) =
             (Backoff::between(AT_FIRST.0, AT_FIRST.1), Backoff::between(LATER.0, LATER.1));
         Self { at_first, later, since: now, pieces: 0 }
     }
 
     /// Begins with short pauses again if there are more pieces than before.
-    pub(super) const fn reached(&mut self, pieces: u32, now: Instant) {
+    pub(crate) const fn reached(&mut self, pieces: u32, now: Instant) {
         if pieces > self.pieces {
             *self = Self::new(now);
             self.pieces = pieces;
@@ -37,14 +37,14 @@ impl Polling {
     }
 
     /// Begins with short pauses again.
-    pub(super) const fn restart(&mut self, now: Instant) {
+    pub(crate) const fn restart(&mut self, now: Instant) {
         let pieces = self.pieces;
         *self = Self::new(now);
         self.pieces = pieces;
     }
 
     /// Returns how long to wait before the next attempt; `random` makes it differ from download to download.
-    pub(super) fn pause(&mut self, now: Instant, random: u64) -> Duration {
+    pub(crate) fn pause(&mut self, now: Instant, random: u64) -> Duration {
         let has_waited_long = now.saturating_duration_since(self.since) >= LONG;
         if has_waited_long { self.later.pause(random) } else { self.at_first.pause(random) }
     }

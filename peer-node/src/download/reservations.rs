@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 
+use super::Target;
 use super::place::{self, PlaceError};
 
 /// The names that are reserved; cheap to clone.
@@ -22,16 +23,41 @@ pub(super) struct Reserved {
     name: PathBuf,
 }
 
+/// Where a download is to lie.
+#[derive(Debug, Default)]
+pub(super) struct ReservedTarget {
+    /// The path that was asked for.
+    pub(super) asked_for: PathBuf,
+    /// The name that the file will have, while nothing has it.
+    pub(super) reserved: Option<Reserved>,
+}
+
 impl Reservations {
     /// Reserves the first of `name`, `name (1)` and so on that nothing has. Blocking.
     pub(super) fn reserve(&self, asked_for: &Path) -> Result<Reserved, PlaceError> {
-        // Looked at under the lock, so that two that ask together get different names.
-        let mut names = self.names.lock();
-        let name = place::names(asked_for).find(|name| !names.contains(name) && place::is_free(name));
-        let name = name.ok_or_else(|| PlaceError::NoFreeName { target: asked_for.to_owned() })?;
-        names.insert(name.clone());
-        drop(names);
-        Ok(Reserved { reservations: self.clone(), asked_for: asked_for.to_owned(), name })
+        // Reserved before the file system is asked, so that two that ask together get different names and nobody waits for
+        // another's disk.
+        let mut reserved = place::names(asked_for).filter_map(|name| {
+            let is_new = self.names.lock().insert(name.clone());
+            is_new.then(|| Reserved { reservations: self.clone(), asked_for: asked_for.to_owned(), name })
+        });
+        let free = reserved.find(|reserved| place::is_free(&reserved.name));
+        free.ok_or_else(|| PlaceError::NoFreeName { target: asked_for.to_owned() })
+    }
+}
+
+impl ReservedTarget {
+    /// Finds out where a target is and reserves a name there. Blocking.
+    pub(super) fn new(root: &Path, target: &Target, reservations: &Reservations) -> Self {
+        let asked_for = place::asked_for(root, target);
+        // Without a free name the download fails when it needs one.
+        let reserved = reservations.reserve(&asked_for).ok();
+        Self { asked_for, reserved }
+    }
+
+    /// Returns the path that the file will have, as far as is known.
+    pub(super) fn path(&self) -> &Path {
+        self.reserved.as_ref().map_or(&self.asked_for, Reserved::name)
     }
 }
 

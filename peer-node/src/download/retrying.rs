@@ -21,7 +21,7 @@ impl Downloads {
         let Some(listed) = self.inner.ledger.listed(id) else { return Change::NotUnderWay };
         let listed = Listed { is_paused: false, ..listed };
         let is_begun = match listed.item.clone() {
-            Item::File(wanted) => self.begin(&wanted, listed, Attempt::Again(id)).is_ok(),
+            Item::File(wanted) => self.begin(&wanted, listed, Attempt::Again(id)).await.is_ok(),
             Item::Torrent(torrent) => self.go_on_with_torrent(torrent, listed, Some(id)).await,
         };
         if is_begun { Change::Made } else { Change::NotUnderWay }

@@ -17,12 +17,12 @@ use super::manifest_choice::ManifestFetch;
 use super::part_file::{PartFile, PartFileError};
 use super::queue::Place;
 use super::recovery::Recovery;
-use super::reservations::Reserved;
+use super::reservations::{Reserved, ReservedTarget};
 use super::roster::Roster;
 use super::seeking::Sighting;
 use super::storing::Done;
 use super::turns::Turn;
-use super::{DownloadsConfig, Wanted, log_end, place, storing};
+use super::{DownloadsConfig, Wanted, log_end, storing};
 use crate::native::SourceEvent;
 use crate::swarm::SourceId;
 use crate::transfers::{ContentId, DownloadId, DownloadState, DownloadView};
@@ -61,6 +61,8 @@ enum Failure {
     Part(#[from] PartFileError),
     #[error("cannot write {}: {source}", path.display())]
     Write { path: PathBuf, source: std::io::Error },
+    #[error("cannot read {}: {source}", path.display())]
+    Read { path: PathBuf, source: std::io::Error },
     #[error("internal error: {0}")]
     Internal(&'static str),
 }
@@ -86,6 +88,7 @@ impl Failure {
             Self::NoSources(_) => Recovery::AwaitSources,
             Self::Part(error) => error.recovery(),
             Self::Write { path, source } => Recovery::of_part(path, source),
+            Self::Read { path, source } => Recovery::of_io(path, source),
         }
     }
 
@@ -108,6 +111,8 @@ struct Inbox {
 #[derive(Debug)]
 pub(super) struct Session {
     wanted: Wanted,
+    /// The path that was asked for.
+    asked_for: PathBuf,
     /// The name that the file will have, while nothing has it.
     reserved: Option<Reserved>,
     /// Where the file is wanted as well.
@@ -129,20 +134,20 @@ impl Session {
     pub(super) fn new(
         id: DownloadId,
         wanted: Wanted,
+        target: ReservedTarget,
         copies: Copies,
         config: DownloadsConfig,
         cancel: CancellationToken,
     ) -> (Self, watch::Receiver<DownloadView>) {
-        let asked_for = place::asked_for(&config.root, &wanted.target);
-        // Without a free name the download fails when it needs one.
-        let reserved = config.reservations.reserve(&asked_for).ok();
-        let target = reserved.as_ref().map_or(asked_for.as_path(), Reserved::name);
-        let name = target.strip_prefix(&config.root).unwrap_or(target).to_string_lossy().into_owned();
+        let path = target.path();
+        let name = path.strip_prefix(&config.root).unwrap_or(path).to_string_lossy().into_owned();
+        let ReservedTarget { asked_for, reserved } = target;
         let (board, view) = Board::new(id, ContentId::File(wanted.digest), name, wanted.size);
         let (roster, seek, jobs) = (Roster::default(), Seek::new(Instant::now()), JoinSet::new());
         let (details, looked_at_target, stage) = (SourceDetails::default(), false, Stage::Choosing(None));
         let session = Self {
             wanted,
+            asked_for,
             reserved,
             copies,
             details,

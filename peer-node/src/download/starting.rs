@@ -5,6 +5,7 @@ use tokio_util::sync::CancellationToken;
 use super::copies::Copies;
 use super::listed::{Item, Listed};
 use super::present::{anywhere, at_target};
+use super::reservations::ReservedTarget;
 use super::session::Session;
 use super::turns::Load;
 use super::{Attempt, Downloads, Inner, NotStarted, Wanted, place};
@@ -19,17 +20,18 @@ impl Downloads {
     /// comes to the places where it is wanted now as well. One that failed is replaced.
     pub async fn start(&self, wanted: &Wanted) -> Result<DownloadId, NotStarted> {
         loop {
-            if let Some(location) = self.find_here(wanted) {
+            if let Some(location) = self.on_disk(wanted, Self::find_here).await.flatten() {
                 return Err(NotStarted::AlreadyHere { location });
             }
             self.replace_failed(&ContentId::File(wanted.digest));
             let item = Item::File(wanted.clone());
             let listed = Listed { item, priority: Priority::Normal, is_paused: false };
-            let id = match self.begin(wanted, listed, Attempt::First) {
+            let id = match self.begin(wanted, listed, Attempt::First).await {
                 Err(NotStarted::Running { id }) => id,
                 started => return started,
             };
-            if self.extend(id, wanted)? {
+            let extended = self.on_disk(wanted, move |downloads, wanted| downloads.extend(id, wanted)).await;
+            if extended.unwrap_or(Ok(false))? {
                 self.resume_waiting(id);
                 return Err(NotStarted::Running { id });
             }
@@ -39,7 +41,18 @@ impl Downloads {
         }
     }
 
-    /// Returns where the file lies if it is everywhere where it is wanted.
+    /// Does what asks the file system about a wanted file on a blocking thread: a network drive may take its time. Returns
+    /// nothing if the node stops meanwhile.
+    async fn on_disk<T: Send + 'static>(
+        &self,
+        wanted: &Wanted,
+        look: impl FnOnce(&Self, &Wanted) -> T + Send + 'static,
+    ) -> Option<T> {
+        let (downloads, wanted) = (self.clone(), wanted.clone());
+        tokio::task::spawn_blocking(move || look(&downloads, &wanted)).await.ok()
+    }
+
+    /// Returns where the file lies if it is everywhere where it is wanted. Blocking.
     fn find_here(&self, wanted: &Wanted) -> Option<PathBuf> {
         let config = &self.inner.config;
         let files = config.library.files();
@@ -60,7 +73,7 @@ impl Downloads {
     }
 
     /// Has the file of a running download brought to where it is wanted now as well. Returns false if the download is about to
-    /// be over.
+    /// be over. Blocking.
     fn extend(&self, id: DownloadId, wanted: &Wanted) -> Result<bool, NotStarted> {
         if wanted.anywhere {
             return Ok(true);
@@ -88,12 +101,12 @@ impl Downloads {
     pub(super) async fn go_on_with(&self, listed: Listed) {
         // One that is listed twice goes on once.
         match listed.item.clone() {
-            Item::File(wanted) => drop(self.begin(&wanted, listed, Attempt::Resumed)),
+            Item::File(wanted) => drop(self.begin(&wanted, listed, Attempt::Resumed).await),
             Item::Torrent(torrent) => drop(self.go_on_with_torrent(torrent, listed, None).await),
         }
     }
 
-    pub(super) fn begin(
+    pub(super) async fn begin(
         &self,
         wanted: &Wanted,
         listed: Listed,
@@ -102,10 +115,16 @@ impl Downloads {
         let Inner { config, queue, ledger, table, .. } = &*self.inner;
         let copies = Copies::new(&wanted.copies);
         let again = if let Attempt::Again(id) = attempt { Some(id) } else { None };
+        // Before the table is locked, which everybody reads.
+        let target = self.on_disk(wanted, |downloads, wanted| {
+            let Inner { config, .. } = &*downloads.inner;
+            ReservedTarget::new(&config.root, &wanted.target, &config.reservations)
+        });
+        let target = target.await.unwrap_or_default();
         let (id, session) = table.lock().begin(vec![ContentId::File(wanted.digest)], again, |id| {
             let cancel: CancellationToken = config.cancel.child_token();
             let (session, view) =
-                Session::new(id, wanted.clone(), copies.clone(), config.clone(), cancel.clone());
+                Session::new(id, wanted.clone(), target, copies.clone(), config.clone(), cancel.clone());
             (session, view, cancel)
         })?;
         let is_small = wanted.size.is_some_and(|size| size <= SMALL);

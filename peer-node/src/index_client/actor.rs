@@ -91,8 +91,8 @@ impl Actor {
             Ok(conversation) => conversation,
             Err(error) => return (false, Some(error)),
         };
-        let Greeted { stream, frames, key: _key, .. } = greeted;
-        conversation.repeat(self.offers.repeat());
+        let Greeted { stream, frames, about, key: _key, .. } = greeted;
+        conversation.repeat(self.offers.repeat(about.features));
         conversation.spread(random());
         let mut line = Line { stream, frames };
         let ended = tokio::select! {

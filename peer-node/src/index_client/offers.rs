@@ -4,9 +4,11 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use parking_lot::Mutex;
+use protocol::features::IndexFeatures;
 use protocol::index::{Refusal, TorrentHint};
 use protocol::infohash::Infohash;
 use protocol::limits::MAX_TORRENTS_PER_NODE;
+use protocol::share_path::SharePath;
 
 use super::plain_words::plain_refusal;
 
@@ -34,15 +36,24 @@ impl OfferBook {
         self.0.lock().remove(infohash);
     }
 
-    /// Makes all offers anew, in a session in which the index knows of none.
-    pub(super) fn repeat(&self) -> Repetition {
-        let queue = self.0.lock().keys().copied().collect();
+    /// Makes all offers anew that the index can take, in a session in which it knows of none.
+    pub(super) fn repeat(&self, features: IndexFeatures) -> Repetition {
+        let offers = self.0.lock();
+        let queue = offers.values().filter(|hint| is_acceptable(hint, features));
+        let queue = queue.map(|hint| hint.infohash).collect();
         Repetition { book: self.clone(), queue, flying: 0 }
     }
 
     fn find(&self, infohash: &Infohash) -> Option<TorrentHint> {
         self.0.lock().get(infohash).cloned()
     }
+}
+
+/// Returns true if an index with these features accepts the name of a torrent: release 0.1.0 knew only names that Windows
+/// can store.
+pub(super) fn is_acceptable(hint: &TorrentHint, features: IndexFeatures) -> bool {
+    features.contains(IndexFeatures::ANY_NAMES)
+        || SharePath::parse(&hint.name).is_ok_and(|path| path.is_basic())
 }
 
 /// The offers that are still to be made anew in a session.
@@ -101,7 +112,7 @@ mod tests {
         for number in 0..40 {
             book.enter(&hint(number)).unwrap();
         }
-        let mut repetition = book.repeat();
+        let mut repetition = book.repeat(IndexFeatures::NONE);
         let offered: Vec<_> = std::iter::from_fn(|| repetition.next()).collect();
         assert_eq!(offered.len(), WINDOW);
         assert_eq!(offered[0], hint(0));
@@ -113,6 +124,15 @@ mod tests {
         let rest: Vec<_> = std::iter::from_fn(|| repetition.next()).collect();
         assert_eq!(rest.last(), Some(&hint(0)));
         assert_eq!((rest.len(), &rest[1]), (8, &hint(34)));
+    }
+
+    #[test]
+    fn name_that_an_old_index_refuses_is_offered_to_a_new_one_alone() {
+        let book = OfferBook::default();
+        let odd = TorrentHint { name: "Alien: 4K.mkv".into(), ..hint(1) };
+        book.enter(&odd).unwrap();
+        assert_eq!(book.repeat(IndexFeatures::NONE).next(), None);
+        assert_eq!(book.repeat(IndexFeatures::ANY_NAMES).next(), Some(odd));
     }
 
     #[test]

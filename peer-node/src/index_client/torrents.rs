@@ -2,13 +2,12 @@
 
 use protocol::digest::Digest;
 use protocol::escape::display_safe;
-use protocol::features::IndexFeatures;
 use protocol::index::{Refusal, TorrentHint};
 use protocol::infohash::Infohash;
-use protocol::share_path::SharePath;
 
 use super::command::Command;
-use super::{IndexClient, IndexError};
+use super::offers::is_acceptable;
+use super::{IndexClient, IndexError, IndexStatus};
 
 /// What the index says to an offer that it took.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,13 +24,16 @@ impl IndexClient {
             path: display_safe(&hint.name).into_owned(),
             reason: display_safe(&error.to_string()).into_owned(),
         })?;
-        if !self.features().contains(IndexFeatures::ANY_NAMES)
-            && SharePath::parse(&hint.name).is_ok_and(|path| !path.is_basic())
-        {
+        self.offers.enter(&hint)?;
+        // Without a connection the next session decides.
+        let features = match &*self.board.status.borrow() {
+            IndexStatus::Online { about, .. } => Some(about.features),
+            _ => None,
+        };
+        if features.is_some_and(|features| !is_acceptable(&hint, features)) {
             tracing::info!(name = %display_safe(&hint.name), "torrent not offered: the index does not accept its name");
             return Ok(Offered { tracker: None });
         }
-        self.offers.enter(&hint)?;
         let infohash = hint.infohash;
         let answered = self.ask(|answer| Command::Offer { hint, answer }).await;
         if matches!(answered, Err(IndexError::Refused(_))) {

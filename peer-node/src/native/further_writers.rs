@@ -111,10 +111,10 @@ pub(super) async fn follow_path(joinable: Joinable, keys: Keys, upload: Throttle
     loop {
         let is_busy = state.queue.has_blocks() || state.outflow.is_writing();
         let sight = Sight {
-            // What a limit holds up does not come sooner over several connections.
-            is_busy: is_busy && !upload.is_limited(),
+            is_busy,
+            is_limited: upload.is_limited(),
             is_loss_based: state.path.is_loss_based(),
-            rtt: state.path.rtt().unwrap_or_default(),
+            rtt: state.path.min_rtt(),
             retransmitted: state.path.retransmitted(),
             sent: state.outflow.total(),
         };

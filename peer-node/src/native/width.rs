@@ -31,10 +31,13 @@ const IDLE: Duration = Duration::from_secs(10);
 /// What is seen of a link that sends.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Sight {
-    /// Whether blocks wait to be sent, and nothing but the path holds them up.
+    /// Whether blocks wait to be sent.
     pub(super) is_busy: bool,
+    /// Whether a limit on uploads holds them up: they do not arrive sooner over several connections.
+    pub(super) is_limited: bool,
     /// Whether the system's congestion control slows down at every loss.
     pub(super) is_loss_based: bool,
+    /// The shortest round-trip time that was measured: queues that we fill ourselves make no path longer.
     pub(super) rtt: Duration,
     /// Segments that the first connection has sent again.
     pub(super) retransmitted: u64,
@@ -86,12 +89,14 @@ impl Width {
         if sight.sent > self.active.1 {
             self.active = (now, sight.sent);
         }
-        if !sight.is_busy {
+        let is_busy = sight.is_busy && !sight.is_limited;
+        if !is_busy {
             self.busy = None;
         } else if self.busy.is_none() {
             self.busy = Some((now, sight.retransmitted));
         }
-        if now.saturating_duration_since(self.active.0) >= IDLE && !matches!(self.stage, Stage::One { .. }) {
+        let is_idle = now.saturating_duration_since(self.active.0) >= IDLE;
+        if (is_idle || sight.is_limited) && !matches!(self.stage, Stage::One { .. }) {
             self.stage = Stage::One { until: now };
         }
         self.stage = self.next(sight, now);

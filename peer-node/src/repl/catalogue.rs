@@ -103,8 +103,9 @@ pub(crate) const CATALOGUE: [Entry; 21] = [
         details: &[
             "Size, rate, time and place of each download, and what others fetch.",
             "Use the numbers in `pause`, `resume`, `retry`, `priority` and `cancel`.",
-            "One that cannot continue says why: `waiting for sources`, `never seen` (nobody",
-            "has ever had it), `queued at HOST, position 7 of 12`, `waiting for room`.",
+            "One that cannot continue says why: `waiting for sources`, `never seen` (the",
+            "index has never named a source), `queued at HOST, position 7 of 12`,",
+            "`waiting for room`.",
             "transfers clear      removes finished downloads from the list; files stay",
             "transfers clear 1-3  removes these",
         ],

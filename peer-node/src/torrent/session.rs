@@ -29,6 +29,7 @@ use super::peer_book::PeerBook;
 use super::wish::{Afterwards, Wish};
 use crate::bittorrent::Wires;
 use crate::download::board::Board;
+use crate::download::polling::Polling;
 use crate::download::queue::Place;
 use crate::download::recovery::Recovery;
 use crate::download::turns::Turn;
@@ -120,6 +121,8 @@ pub(crate) struct Session {
     /// Bytes that came, and bytes that were sent before the present party.
     downloaded: u64,
     uploaded: u64,
+    /// When it tries again what it could not do.
+    polling: Polling,
     jobs: JoinSet<Done>,
 }
 
@@ -135,12 +138,22 @@ impl Session {
         let (board, view) = Board::new(id, content, name, Some(metainfo.geometry().size()));
         board.show(|view| view.digest = wish.digest);
         let (book, givers) = (PeerBook::default(), Givers::default());
-        let jobs = JoinSet::new();
-        let (store, fragments, downloaded, uploaded) = (None, None, 0, 0);
-        (
-            Self { wish, config, cancel, board, book, givers, store, fragments, downloaded, uploaded, jobs },
-            view,
-        )
+        let (polling, jobs) = (Polling::new(Instant::now()), JoinSet::new());
+        let session = Self {
+            wish,
+            config,
+            cancel,
+            board,
+            book,
+            givers,
+            store: None,
+            fragments: None,
+            downloaded: 0,
+            uploaded: 0,
+            polling,
+            jobs,
+        };
+        (session, view)
     }
 
     /// Counts bytes that an earlier run has given.

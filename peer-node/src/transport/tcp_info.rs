@@ -9,7 +9,7 @@ use tokio::net::TcpStream;
 pub(crate) struct TcpInfo {
     /// The smoothed round-trip time.
     pub(crate) rtt: Duration,
-    /// The shortest round-trip time of the last minutes.
+    /// The shortest round-trip time of the last minutes; zero if there is none yet.
     pub(crate) min_rtt: Duration,
     /// Segments with data that were sent, repeated ones included.
     pub(crate) segments: u64,
@@ -26,7 +26,8 @@ pub(crate) fn tcp_info(stream: &TcpStream) -> Option<TcpInfo> {
     let micros = |value: u32| Duration::from_micros(value.into());
     Some(TcpInfo {
         rtt: micros(info.tcpi_rtt),
-        min_rtt: micros(info.tcpi_min_rtt),
+        // The largest number stands for none.
+        min_rtt: Some(info.tcpi_min_rtt).filter(|value| *value < u32::MAX).map_or(Duration::ZERO, micros),
         segments: info.tcpi_data_segs_out.into(),
         retransmitted: info.tcpi_total_retrans.into(),
         delivery_rate: info.tcpi_delivery_rate,

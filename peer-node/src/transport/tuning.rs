@@ -33,6 +33,8 @@ const UNSENT_AT_FIRST: u32 = 128 << 10;
 pub(crate) struct PathGauge {
     /// The smoothed round-trip time in microseconds; 0 if unknown.
     rtt: AtomicU32,
+    /// The shortest round-trip time of the last minutes in microseconds; 0 if unknown.
+    min_rtt: AtomicU32,
     retransmitted: AtomicU64,
     is_loss_based: AtomicBool,
 }
@@ -58,6 +60,11 @@ impl PathGauge {
         (micros > 0).then(|| Duration::from_micros(micros.into()))
     }
 
+    /// Returns the shortest round-trip time of the last minutes; zero if there is none yet.
+    pub(crate) fn min_rtt(&self) -> Duration {
+        Duration::from_micros(self.min_rtt.load(Ordering::Relaxed).into())
+    }
+
     /// Returns how many segments were sent again.
     pub(crate) fn retransmitted(&self) -> u64 {
         self.retransmitted.load(Ordering::Relaxed)
@@ -70,8 +77,9 @@ impl PathGauge {
 
     fn set(&self, info: &TcpInfo) {
         self.retransmitted.store(info.retransmitted, Ordering::Relaxed);
-        let micros = u32::try_from(info.rtt.as_micros()).unwrap_or(u32::MAX);
-        self.rtt.store(micros, Ordering::Relaxed);
+        for (gauge, time) in [(&self.rtt, info.rtt), (&self.min_rtt, info.min_rtt)] {
+            gauge.store(u32::try_from(time.as_micros()).unwrap_or(u32::MAX), Ordering::Relaxed);
+        }
     }
 }
 

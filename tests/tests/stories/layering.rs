@@ -71,6 +71,14 @@ fn sources(beginning: &str) -> Vec<PathBuf> {
     found
 }
 
+/// Lists the documents.
+fn documents() -> Vec<PathBuf> {
+    let folders = [root(), root().join("docs")];
+    let entries = folders.iter().flat_map(|folder| fs::read_dir(folder).expect("a folder").flatten());
+    let documents = entries.map(|entry| entry.path());
+    documents.filter(|path| path.extension().is_some_and(|extension| extension == "md")).collect()
+}
+
 /// Returns a source file without its comments and its unit tests.
 fn code(path: &Path) -> String {
     let text = fs::read_to_string(path).expect("a readable source");
@@ -135,4 +143,28 @@ fn what_the_compiler_cannot_check_stands_in_the_listed_files() {
         UNSAFE.map(|path| root().join(path)),
         "the lint is set aside elsewhere too"
     );
+}
+
+#[test]
+fn source_files_that_documents_name_exist_and_are_unambiguous() {
+    let sources = sources("");
+    let (mut named, mut wrong) = (0, Vec::new());
+    for document in documents() {
+        let text = fs::read_to_string(&document).expect("a readable document");
+        // Code spans are every other part.
+        let paths = text.split('`').skip(1).step_by(2);
+        let is_source = |span: &&str| {
+            let is_plain = !span.contains([' ', '*', '\n']);
+            is_plain && Path::new(span).extension().is_some_and(|extension| extension == "rs")
+        };
+        for path in paths.filter(is_source) {
+            named += 1;
+            let count = sources.iter().filter(|source| source.ends_with(path)).count();
+            if count != 1 {
+                wrong.push(format!("{}: {path} is the name of {count} files", document.display()));
+            }
+        }
+    }
+    assert!(named > 20, "{named} paths");
+    assert!(wrong.is_empty(), "{wrong:#?}");
 }

@@ -22,15 +22,17 @@ impl PartFile {
                 Some(part) => rename_new((CWD, &part.paths.part), (CWD, reserved.name())),
                 None => link_new(&self.file, reserved.name()),
             };
+            // Quotas of folders, for one, are borders within a file system.
+            let named = match named {
+                Err(error) if error.kind() == io::ErrorKind::CrossesDevices => {
+                    self.copy_to(reserved.name(), error)
+                }
+                named => named,
+            };
             match named {
                 Ok(()) => break,
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
                     reserved.renew().map_err(io::Error::other)?;
-                }
-                // Quotas of folders, for one, are borders within a file system.
-                Err(error) if error.kind() == io::ErrorKind::CrossesDevices => {
-                    self.copy_to(reserved.name(), error)?;
-                    break;
                 }
                 Err(error) => return Err(error),
             }

@@ -48,7 +48,8 @@ impl Session {
         &mut self,
         place: &mut Place,
     ) -> Result<Option<DownloadState>, Failure> {
-        let (folders, target, digest) = (self.config.folders.clone(), self.asked_for(), self.wanted.digest);
+        let (folders, target, digest) =
+            (self.config.folders.clone(), self.asked_for.clone(), self.wanted.digest);
         let look = move || folders.has_part(&target, &digest) || legacy::exists(&target, &digest);
         let library = self.config.library.clone();
         if tokio::task::spawn_blocking(look).await.unwrap_or(false) {

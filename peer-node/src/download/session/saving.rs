@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use protocol::digest::Digest;
 use protocol::manifest::{Manifest, ManifestBuilder};
 
 use super::{Failure, PartFile, PartFileError, REFRESH, Session, Stage};
@@ -13,7 +14,8 @@ use crate::download::local_copy::{Copied, CopyError, CopyJob, Original};
 use crate::download::present::{at_target, originals};
 use crate::download::reservations::Reserved;
 use crate::download::storing::Destination;
-use crate::download::{Target, place};
+use crate::download::{DownloadsConfig, Target, place};
+use crate::library::SharedFile;
 use crate::transfers::DownloadState;
 
 /// A file that is at its place.
@@ -23,23 +25,21 @@ pub(super) struct Placed {
 }
 
 impl Session {
-    /// Returns the path that was asked for.
-    pub(super) fn asked_for(&self) -> PathBuf {
-        place::asked_for(&self.config.root, &self.wanted.target)
-    }
-
     /// Returns where the file is to lie, and where its parts do.
     pub(super) fn destination(&self) -> Destination {
-        let (folders, asked_for) = (self.config.folders.clone(), self.asked_for());
+        let (folders, asked_for) = (self.config.folders.clone(), self.asked_for.clone());
         let target = self.reserved.as_ref().map_or_else(|| asked_for.clone(), |name| name.name().to_owned());
         Destination { folders, asked_for, target }
     }
 
     /// Returns the reserved name, or a new one if that was used.
-    fn take_name(&mut self) -> Result<Reserved, Failure> {
-        let reserved =
-            self.reserved.take().map_or_else(|| self.config.reservations.reserve(&self.asked_for()), Ok);
-        Ok(reserved.map_err(PartFileError::from)?)
+    async fn take_name(&mut self) -> Result<Reserved, Failure> {
+        if let Some(reserved) = self.reserved.take() {
+            return Ok(reserved);
+        }
+        let (reservations, asked_for) = (self.config.reservations.clone(), self.asked_for.clone());
+        let reserved = tokio::task::spawn_blocking(move || reservations.reserve(&asked_for)).await;
+        Ok(reserved.map_err(|_| Failure::Cancelled)?.map_err(PartFileError::from)?)
     }
 
     /// Creates the file that needs no source.
@@ -68,7 +68,7 @@ impl Session {
         self.board.set_state(DownloadState::Finishing);
         let path = part.path().to_owned();
         let at = |source| Failure::Write { path: path.clone(), source };
-        let (reserved, details) = (self.take_name()?, self.details_for(self.wanted.path.as_deref()));
+        let (reserved, details) = (self.take_name().await?, self.details_for(self.wanted.path.as_deref()));
         let named = tokio::task::spawn_blocking(move || {
             part.adorn(details);
             part.name(reserved)
@@ -109,18 +109,17 @@ impl Session {
         if let Some(placed) = self.find_at_target().await? {
             return self.placed(placed).await.map(Some);
         }
-        let (files, digest) = (self.config.library.files(), self.wanted.digest);
-        for file in originals(&files, &digest, &self.asked_for()) {
-            let location = file.location.clone();
-            let opened = file.open().map(|file| Original { location, file });
-            let Ok(original) = opened else {
+        let digest = self.wanted.digest;
+        for file in self.originals().await {
+            let open = move || file.open().map(|opened| Original { location: file.location, file: opened });
+            let Ok(Ok(original)) = tokio::task::spawn_blocking(open).await else {
                 self.config.library.suspect(&digest);
                 continue;
             };
             let (from, size) = (original.location.clone(), original.file.size);
             self.board.show(|view| view.size = Some(size));
             self.board.set_state(DownloadState::Finishing);
-            let reserved = self.take_name()?;
+            let reserved = self.take_name().await?;
             match self.copy(original, None, (reserved, None)).await {
                 Ok(copied) => {
                     self.board.show(|view| {
@@ -139,15 +138,23 @@ impl Session {
             }
         }
         if self.reserved.is_none() {
-            self.reserved = Some(self.take_name()?);
+            self.reserved = Some(self.take_name().await?);
         }
         Ok(None)
+    }
+
+    /// Lists the files of this machine that may have the content.
+    async fn originals(&self) -> Vec<SharedFile> {
+        let (files, digest) = (self.config.library.files(), self.wanted.digest);
+        let asked_for = self.asked_for.clone();
+        let look = move || originals(&files, &digest, &asked_for).into_iter().cloned().collect();
+        tokio::task::spawn_blocking(look).await.unwrap_or_default()
     }
 
     /// Looks whether the file is at its place: an earlier run may have ended between its name and its end, or a person put it
     /// there.
     pub(super) async fn find_at_target(&mut self) -> Result<Option<Placed>, Failure> {
-        let (digest, size, asked_for) = (self.wanted.digest, self.wanted.size, self.asked_for());
+        let (digest, size, asked_for) = (self.wanted.digest, self.wanted.size, self.asked_for.clone());
         let (library, cancel) = (self.config.library.clone(), self.cancel.clone());
         let folders = self.config.folders.clone();
         let is_first = !std::mem::replace(&mut self.looked_at_target, true);
@@ -240,19 +247,12 @@ impl Session {
         (from, manifest): (&Path, Arc<Manifest>),
         target: &Target,
     ) -> Result<(), Failure> {
-        let asked_for = place::asked_for(&self.config.root, target);
-        if at_target(&self.config.library.files(), &self.config.root, &asked_for, &self.wanted.digest)
-            .is_some()
-        {
+        let (config, digest) = (self.config.clone(), self.wanted.digest);
+        let (original, asked) = (from.to_owned(), target.clone());
+        let prepared = tokio::task::spawn_blocking(move || prepare_copy(&config, &original, &digest, &asked));
+        let Some((original, reserved)) = prepared.await.map_err(|_| Failure::Cancelled)?? else {
             return Ok(());
-        }
-        let at = |source| Failure::Write { path: asked_for.clone(), source };
-        let reserved = self.config.reservations.reserve(&asked_for).map_err(PartFileError::from)?;
-        let original = match Original::open(from) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
-            opened => opened.map_err(at)?,
         };
-        let original = original.ok_or_else(|| at(io::Error::other(CopyError::Changed)))?;
         let details = match target {
             Target::InFolder(path) => self.details.exact(path),
             Target::At(..) => None,
@@ -265,13 +265,16 @@ impl Session {
             }
             Err(CopyError::Cancelled) => Err(Failure::Cancelled),
             Err(CopyError::Part(error)) => Err(error.into()),
-            Err(error) => Err(at(io::Error::other(error))),
+            Err(CopyError::Read(source)) => Err(Failure::Read { path: from.to_owned(), source }),
+            Err(error @ CopyError::Changed) => {
+                Err(Failure::Read { path: from.to_owned(), source: io::Error::other(error) })
+            }
         }
     }
 
     /// Returns why the file does not have the name that was asked for, if it does not.
     fn why_renamed(&self, location: &Path) -> Option<String> {
-        let asked_for = self.asked_for();
+        let asked_for = self.asked_for.clone();
         let replaced = place::replaced_name(&self.config.root, &self.wanted.target);
         let replaced = replaced.map(|name| format!("the name \"{name}\" cannot be kept"));
         let taken =
@@ -279,4 +282,25 @@ impl Session {
         let reasons: Vec<String> = replaced.into_iter().chain(taken).collect();
         (!reasons.is_empty()).then(|| reasons.join("; "))
     }
+}
+
+/// Opens a finished file and reserves a name for its copy; nothing if the copy is there already. Blocking.
+fn prepare_copy(
+    config: &DownloadsConfig,
+    from: &Path,
+    digest: &Digest,
+    target: &Target,
+) -> Result<Option<(Original, Reserved)>, Failure> {
+    let asked_for = place::asked_for(&config.root, target);
+    if at_target(&config.library.files(), &config.root, &asked_for, digest).is_some() {
+        return Ok(None);
+    }
+    let reserved = config.reservations.reserve(&asked_for).map_err(PartFileError::from)?;
+    let at = |source| Failure::Read { path: from.to_owned(), source };
+    let original = match Original::open(from) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+        opened => opened.map_err(at)?,
+    };
+    let original = original.ok_or_else(|| at(io::Error::other(CopyError::Changed)))?;
+    Ok(Some((original, reserved)))
 }

@@ -7,6 +7,8 @@ struct Path {
     rtt: Duration,
     is_loss_based: bool,
     is_losing: bool,
+    /// When a limit on uploads is set.
+    limited_at: Option<Duration>,
     /// Bytes per second by the number of connections that are used.
     rate: fn(usize) -> u64,
 }
@@ -22,8 +24,9 @@ impl Path {
                 sent += (self.rate)(extents.last().unwrap().used) / 10;
             }
             let retransmitted = if self.is_losing { sent / 1_000_000 } else { 0 };
-            let sight =
-                Sight { is_busy, is_loss_based: self.is_loss_based, rtt: self.rtt, retransmitted, sent };
+            let is_limited = self.limited_at.is_some_and(|at| now >= at);
+            let (is_loss_based, rtt) = (self.is_loss_based, self.rtt);
+            let sight = Sight { is_busy, is_limited, is_loss_based, rtt, retransmitted, sent };
             extents.push(width.look(&sight, start + now));
         }
         extents
@@ -34,6 +37,7 @@ const LOSSY: Path = Path {
     rtt: Duration::from_millis(100),
     is_loss_based: true,
     is_losing: true,
+    limited_at: None,
     rate: |connections| 1_000_000 * connections as u64,
 };
 
@@ -89,6 +93,13 @@ fn idle_connections_are_closed_and_come_back() {
     let busy = |at: Duration| at < Duration::from_secs(5) || at > Duration::from_secs(30);
     let extents = LOSSY.run(40, busy);
     assert_eq!((extents[49].open, extents[200].open, extents[399].open), (8, 1, 8));
+}
+
+#[test]
+fn limit_on_uploads_closes_further_connections() {
+    let limited = Path { limited_at: Some(Duration::from_secs(5)), ..LOSSY };
+    let extents = limited.run(10, |_| true);
+    assert_eq!((extents[49].open, extents[50].open, extents[100].open), (8, 1, 1));
 }
 
 #[test]

@@ -12,12 +12,13 @@ use std::time::Duration;
 
 use protocol::digest::Digest;
 use protocol::escape::display_safe;
+use tokio::sync::watch;
 
 use crate::download::{NotStarted, Target};
 use crate::repl::command::Order;
 use crate::repl::failure::Failure;
 use crate::repl::session::{Session, count};
-use crate::transfers::DownloadId;
+use crate::transfers::{DownloadId, DownloadView};
 
 pub(crate) use ending::done as done_lines;
 pub(crate) use ending::problem;
@@ -29,10 +30,12 @@ use gather::{Chosen, Gathered, gather};
 use group::Group;
 
 /// A download that is waited for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug)]
 pub(super) struct Awaited {
     /// Which.
     pub(super) id: DownloadId,
+    /// How it stands. It is held from the start: of many downloads, those that are over long ago are forgotten.
+    pub(super) view: watch::Receiver<DownloadView>,
     /// The file that it shall bring; none if it is a torrent's content that is wanted.
     pub(super) file: Option<Digest>,
 }
@@ -49,7 +52,7 @@ pub(super) async fn download(session: &mut Session, order: Order) -> Result<(), 
         Some(folder) => Some(Group::folder(&session.node, &folder)),
         None => Group::many(&session.node, chosen.len()),
     };
-    let begun = begin(session, &chosen, group.is_some()).await?;
+    let begun = begin(session, &chosen, group.is_some(), order.background).await?;
     let group = group.map(|group| group.with(begun.here, begun.copies));
     let waited = wait_for(session, begun.awaited, group, order.background, timeout).await;
     // A failure outranks what only goes on later.
@@ -59,13 +62,21 @@ pub(super) async fn download(session: &mut Session, order: Order) -> Result<(), 
     }
 }
 
-/// Waits for downloads that have begun, at most as long as `timeout`, unless they are to go to the background.
-pub(super) async fn go_on_with(
+impl Awaited {
+    /// Returns a download that is waited for, unless nobody remembers it.
+    fn new(session: &Session, id: DownloadId, file: Option<Digest>) -> Option<Self> {
+        Some(Self { id, view: session.node.downloads().watch(id)?, file })
+    }
+}
+
+/// Waits for a torrent that has begun, at most as long as `timeout`, unless it is to go to the background.
+pub(super) async fn wait_for_torrent(
     session: &mut Session,
-    awaited: Vec<Awaited>,
+    id: DownloadId,
     background: bool,
     timeout: Option<Duration>,
 ) -> Result<(), Failure> {
+    let awaited = Awaited::new(session, id, None).into_iter().collect();
     wait_for(session, awaited, None, background, timeout).await
 }
 
@@ -81,7 +92,7 @@ async fn wait_for(
         return send_to_background(session, &ids);
     }
     session.foreground = ids;
-    let followed = follow::follow(session, &awaited, group, timeout).await;
+    let followed = follow::follow(session, awaited, group, timeout).await;
     session.foreground.clear();
     followed
 }
@@ -100,15 +111,20 @@ struct Begun {
 
 /// Starts downloads and tells of those that need not be started. One that is under way already is waited for like the
 /// others.
-async fn begin(session: &mut Session, chosen: &[Chosen], is_group: bool) -> Result<Begun, Failure> {
+async fn begin(
+    session: &mut Session,
+    chosen: &[Chosen],
+    is_group: bool,
+    background: bool,
+) -> Result<Begun, Failure> {
     let is_person = session.output.is_for_person();
     let (mut begun, is_brief) = (Begun::default(), is_person && is_group);
     for Chosen { wanted, .. } in chosen {
-        let awaited = |id| Awaited { id, file: Some(wanted.digest) };
-        match session.node.downloads().start(wanted).await {
+        let started = session.node.downloads().start(wanted).await;
+        let id = match started {
             Ok(id) => {
-                begun.awaited.push(awaited(id));
                 begun.copies.insert(id, wanted.copies.len());
+                id
             }
             Err(NotStarted::AlreadyHere { location }) => {
                 begun.here += 1 + wanted.copies.len();
@@ -116,19 +132,29 @@ async fn begin(session: &mut Session, chosen: &[Chosen], is_group: bool) -> Resu
                     let place = session.show_path(&location);
                     session.output.line(format!("already here: {place}"))?;
                 }
+                continue;
             }
-            Err(NotStarted::Running { id }) if begun.awaited.contains(&awaited(id)) => {}
+            Err(NotStarted::Running { id }) if begun.awaited.iter().any(|awaited| awaited.id == id) => {
+                continue;
+            }
             Err(NotStarted::Running { id }) => {
                 if is_person {
                     session.output.line(format!("under way already, as download {}", id.0))?;
                 }
-                begun.awaited.push(awaited(id));
+                id
             }
             Err(error @ NotStarted::Elsewhere { .. }) => {
                 session.output.error(error);
                 begun.has_failed = true;
+                continue;
             }
+        };
+        // At once, for who interrupts the command before all have begun.
+        let followed = if background { &mut session.background } else { &mut session.foreground };
+        if !followed.contains(&id) {
+            followed.push(id);
         }
+        begun.awaited.extend(Awaited::new(session, id, Some(wanted.digest)));
     }
     tell_names(session, chosen, &begun.awaited)?;
     Ok(begun)
@@ -143,8 +169,7 @@ fn tell_names(session: &mut Session, chosen: &[Chosen], awaited: &[Awaited]) -> 
     let is_shared = |target: &Target| named.get(target).is_some_and(|count| *count > 1);
     for Chosen { number, wanted } in chosen.iter().filter(|chosen| is_shared(&chosen.wanted.target)) {
         let download = awaited.iter().find(|awaited| awaited.file == Some(wanted.digest));
-        let view = download.and_then(|awaited| session.node.downloads().watch(awaited.id));
-        if let (Some(number), Some(view)) = (number, view) {
+        if let (Some(number), Some(Awaited { view, .. })) = (number, download) {
             let name = display_safe(&view.borrow().name).into_owned();
             session.output.line(format!("{number} → {name}"))?;
         }

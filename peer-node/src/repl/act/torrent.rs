@@ -6,7 +6,7 @@ use std::sync::Arc;
 use protocol::escape::display_safe;
 use protocol::share_path::local_file_name;
 
-use super::download::{Awaited, go_on_with};
+use super::download::wait_for_torrent;
 use super::lookup::contents;
 use crate::download::{NotStarted, TorrentError, WantedTorrent};
 use crate::repl::command::{Item, TorrentOrder};
@@ -49,7 +49,7 @@ async fn add(
         Err(error) => return Err(error.into()),
     };
     let timeout = session.timeout;
-    go_on_with(session, vec![Awaited { id, file: None }], background, timeout).await
+    wait_for_torrent(session, id, background, timeout).await
 }
 
 /// Makes a `.torrent` for each of some shared files.

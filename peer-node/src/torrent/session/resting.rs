@@ -1,9 +1,10 @@
 //! What a torrent does while it may not or cannot take part: it waits for its turn, for room on the disk, or for the system.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::{Failure, Session};
+use crate::download::fresh_seed::fresh_seed;
 use crate::download::queue::Place;
 use crate::download::recovery::Recovery;
 use crate::download::turns::Turn;
@@ -34,40 +35,46 @@ impl Session {
 
     /// Waits for what was missing when the torrent could not continue; returns the failure if waiting does not cure it.
     pub(super) async fn overcome(&mut self, failure: Failure, place: &mut Place) -> Result<(), Failure> {
-        match failure.recovery() {
-            Recovery::AwaitRoom(_) => self.wait_for_room(place).await,
-            Recovery::TryAgain => {
-                let reason = failure.to_string();
-                tracing::warn!(reason, "torrent tries again after a pause");
-                place.stand_aside();
-                self.board.set_state(DownloadState::AwaitingSystem { reason });
-                self.pause(place).await?;
-                place.come_back();
-                Ok(())
-            }
-            Recovery::None | Recovery::AwaitSources => Err(failure),
+        let recovery = failure.recovery();
+        if matches!(recovery, Recovery::None | Recovery::AwaitSources) {
+            return Err(failure);
         }
+        let now = Instant::now();
+        self.polling.reached(self.board.view().pieces_done, now);
+        let pause = self.polling.pause(now, fresh_seed());
+        place.stand_aside();
+        if recovery == Recovery::TryAgain {
+            let reason = failure.to_string();
+            tracing::warn!(reason, "torrent tries again after a pause");
+            self.board.set_state(DownloadState::AwaitingSystem { reason });
+            self.pause(pause, place).await?;
+            place.come_back();
+            return Ok(());
+        }
+        self.wait_for_room(now + pause, place).await
     }
 
-    async fn wait_for_room(&mut self, place: &mut Place) -> Result<(), Failure> {
+    /// Waits until the disk has as much room as is needed, at least until `earliest`: a quota may know better than the disk.
+    async fn wait_for_room(&mut self, earliest: Instant, place: &mut Place) -> Result<(), Failure> {
         tracing::warn!(infohash = %self.wish.metainfo.infohash(), "torrent waits for room");
-        place.stand_aside();
         while place.turn() == Turn::Aside {
-            if let Some(room) = self.room().await {
+            let room = self.room().await;
+            if Instant::now() >= earliest && room.as_ref().is_none_or(Room::is_enough) {
+                place.come_back();
+                break;
+            }
+            if let Some(room) = room {
                 self.board.set_state(DownloadState::AwaitingRoom(room));
             }
-            self.pause(place).await?;
-            if self.room().await.is_none_or(|room| room.is_enough()) {
-                place.come_back();
-            }
+            self.pause(LOOK, place).await?;
         }
         Ok(())
     }
 
     /// Waits for some time, less if the torrent stands differently by then.
-    async fn pause(&self, place: &mut Place) -> Result<(), Failure> {
+    async fn pause(&self, time: Duration, place: &mut Place) -> Result<(), Failure> {
         tokio::select! {
-            () = tokio::time::sleep(LOOK) => Ok(()),
+            () = tokio::time::sleep(time) => Ok(()),
             () = place.changed() => Ok(()),
             () = self.cancel.cancelled() => Err(Failure::Cancelled),
         }

@@ -59,15 +59,11 @@ struct Pending {
 /// Those that are not over after `timeout` are left to go on.
 pub(super) async fn follow(
     session: &mut Session,
-    awaited: &[Awaited],
+    awaited: Vec<Awaited>,
     group: Option<Group>,
     timeout: Option<Duration>,
 ) -> Result<(), Failure> {
-    let watch = |awaited: &Awaited| {
-        let view = session.node.downloads().watch(awaited.id)?;
-        Some(Pending { view, file: awaited.file })
-    };
-    let pending: Vec<_> = awaited.iter().filter_map(watch).collect();
+    let pending = awaited.into_iter().map(|Awaited { view, file, .. }| Pending { view, file }).collect();
     let (room, looked) = (RoomNews::default(), Instant::now());
     let notes = WaitNotes::new(looked);
     let deadline = timeout.and_then(|timeout| looked.checked_add(timeout));
@@ -231,7 +227,7 @@ pub(crate) async fn stop_foreground(session: &mut Session) -> Result<(), Failure
     let is_person = session.output.is_for_person();
     for id in ids {
         let downloads = session.node.downloads();
-        // Those that failed stay listed.
+        // Those that failed stay listed, and those that are over long ago are forgotten.
         if downloads.watch(id).is_none_or(|view| view.borrow().state.is_over()) {
             continue;
         }
