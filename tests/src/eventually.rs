@@ -5,8 +5,9 @@ use std::time::{Duration, Instant};
 
 const PAUSE: Duration = Duration::from_millis(10);
 
-/// How long a story waits for what should happen soon: long enough for a busy machine.
-pub const SOON: Duration = Duration::from_secs(30);
+/// How long a story waits for what should happen soon: long enough for a busy machine, and for one whose disk stands still for
+/// a while, as disks of virtual machines do.
+pub const SOON: Duration = Duration::from_secs(90);
 
 /// Looks again and again until `look` sees something, and returns it; panics with `what` after `limit`.
 pub fn eventually<T>(what: &str, limit: Duration, look: impl FnMut() -> Option<T>) -> T {
