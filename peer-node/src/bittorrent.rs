@@ -1,16 +1,21 @@
-//! The BitTorrent dialect: connections to any client of the world, each about one torrent (BEP 3, BEP 6).
+//! The BitTorrent dialect: connections to any client of the world, each about one torrent (BEP 3, BEP 6),
+//! in plaintext or behind a key exchange (MSE).
 //!
 //! [`Wires`] owns the connections. Whoever has a torrent, or wants it, lets it take part ([`Wires::join`]), says where its
 //! bytes lie ([`Offering`]), and hears of every [`Wire`], whoever opened it, by [`WireEvent`]s. What the other side asks of
 //! us is answered here without anybody else being involved. Which blocks are asked for is not decided here.
 
+mod channel;
+mod dialling;
 mod ending;
 mod event;
+mod exchange_limit;
 mod gathering;
 mod greeting;
 mod hearing;
 mod inbox;
 mod intake;
+mod key_exchange;
 mod membership;
 mod news;
 mod offering;
@@ -22,11 +27,13 @@ mod serving;
 #[cfg(test)]
 mod tests;
 mod torrent;
+mod visiting;
 mod wire;
 mod wire_error;
 mod wires;
 mod writer;
 
+pub use dialling::Approach;
 pub use event::WireEvent;
 pub use greeting::GreetingError;
 pub use membership::{AlreadyHere, Membership};

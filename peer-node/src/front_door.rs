@@ -1,5 +1,8 @@
 //! The door of a node: accepts connections, counts them, and hands each to the dialect that it begins with.
 
+mod opening;
+
+use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -10,12 +13,10 @@ use tokio_util::task::TaskTracker;
 use crate::bittorrent::Wires;
 use crate::native::Links;
 use crate::transport::{Ticket, Transport, accept_all};
+use opening::Opening;
 
-/// How long somebody who has connected may take for the first byte.
+/// How long somebody who has connected may take for the first bytes.
 const DEADLINE: Duration = Duration::from_secs(10);
-
-/// The first byte of a BitTorrent handshake: the length of the protocol's name (BEP 3). No native connection begins so.
-const BITTORRENT: u8 = 19;
 
 /// Who comes in, and to whom they are shown.
 #[derive(Debug, Clone)]
@@ -35,18 +36,17 @@ impl FrontDoor {
         accept_all(listener, self.transport.admission(), (&self.tracker, &self.cancel), let_in).await;
     }
 
-    async fn let_in(self, stream: TcpStream, from: SocketAddr, ticket: Ticket) {
-        match (first_byte(&stream).await, self.links) {
-            (Some(BITTORRENT), _) => self.wires.visit(stream, from, ticket).await,
-            (Some(_), Some(links)) => links.visit(stream, from, ticket).await,
-            _ => tracing::warn!(%from, "connection refused: a stranger"),
+    async fn let_in(self, mut stream: TcpStream, from: SocketAddr, ticket: Ticket) {
+        let read = tokio::time::timeout(DEADLINE, Opening::read(&mut stream)).await;
+        let opening = read.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()));
+        match (opening, self.links) {
+            (Ok(Opening::BitTorrent), _) => self.wires.visit(stream, from, ticket).await,
+            (Ok(Opening::Encrypted(key)), _) => self.wires.visit_encrypted(stream, &key, from, ticket).await,
+            (Ok(Opening::Native(preamble)), Some(links)) => links.visit(stream, preamble, from, ticket).await,
+            (Ok(Opening::Native(_) | Opening::Text), _) => {
+                tracing::warn!(%from, "connection refused: a stranger");
+            }
+            (Err(error), _) => tracing::warn!(%from, %error, "connection refused: a stranger"),
         }
     }
-}
-
-/// Looks at the first byte without taking it.
-async fn first_byte(stream: &TcpStream) -> Option<u8> {
-    let mut first = [0];
-    let looked = tokio::time::timeout(DEADLINE, stream.peek(&mut first)).await;
-    (looked.ok()?.ok()? == 1).then_some(first[0])
 }

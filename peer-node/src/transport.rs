@@ -21,8 +21,8 @@ use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-pub(crate) use admission::Admission;
 pub use admission::Ticket;
+pub(crate) use admission::{Admission, household};
 pub(crate) use asked::{Answer, Asked, Step};
 pub use buffers::{ALIGNMENT, Buffer, BufferPool};
 pub(crate) use entrance::accept_all;

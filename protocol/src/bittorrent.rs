@@ -9,6 +9,7 @@
 //! | BEP 3, peer protocol | all of it |
 //! | BEP 6, fast extension | all messages are understood; no suggestions and no allowed fast pieces are sent |
 //! | BEP 10, extension protocol | its handshake, for the requests that may wait; no extension is announced, the messages of all are ignored |
+//! | MSE, message stream encryption | both roles, see [`mse`] |
 
 mod clients;
 mod decoder;
@@ -17,10 +18,11 @@ mod extended;
 mod golden;
 mod handshake;
 mod message;
+pub mod mse;
 mod peer_id;
 
 pub use decoder::{Decoder, Item, MessageError};
 pub use extended::ExtendedHandshake;
-pub use handshake::{HANDSHAKE_LEN, HEAD_LEN, Handshake, HandshakeError, Reserved};
+pub use handshake::{HANDSHAKE_LEN, HEAD_LEN, Handshake, HandshakeError, PROTOCOL, Reserved};
 pub use message::{BlockSpec, Message, block_head};
 pub use peer_id::PeerId;

@@ -9,10 +9,12 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 mod aria2;
+mod encryption;
 pub mod lan_peer;
 mod libtorrent;
 mod mktorrent;
 mod opentracker;
+mod place;
 mod raw_peer;
 mod raw_torrent;
 mod raw_wire;
@@ -23,9 +25,11 @@ mod swarm_tracker;
 mod transmission;
 
 pub use aria2::Aria2;
+pub use encryption::Encryption;
 pub use libtorrent::Libtorrent;
 pub use mktorrent::Mktorrent;
 pub use opentracker::Opentracker;
+pub use place::Place;
 pub use raw_peer::{RawPeer, WireLie};
 pub use raw_torrent::{infohash_of, write_torrent};
 pub use raw_wire::{RawMessage, RawWire};
@@ -67,12 +71,18 @@ pub fn clients() -> Vec<Box<dyn Client>> {
     ["transmission", "aria2", "libtorrent"].into_iter().filter_map(client).collect()
 }
 
-/// Gives a client by its name, or says that it is not installed.
+/// Gives a client by its name, without encryption, or says that it is not installed.
 pub fn client(name: &str) -> Option<Box<dyn Client>> {
+    client_with(name, Encryption::Off, &Place::default())
+}
+
+/// Gives a client by its name that encrypts as told, or says that it is not installed. Only Transmission can be in another place
+/// than on the loopback.
+pub fn client_with(name: &str, encryption: Encryption, place: &Place) -> Option<Box<dyn Client>> {
     let found: Option<Box<dyn Client>> = match name {
-        "transmission" => Transmission::find().map(|client| Box::new(client) as _),
-        "aria2" => Aria2::find().map(|client| Box::new(client) as _),
-        "libtorrent" => Libtorrent::find().map(|client| Box::new(client) as _),
+        "transmission" => Transmission::find(encryption, place).map(|client| Box::new(client) as _),
+        "aria2" => Aria2::find(encryption).map(|client| Box::new(client) as _),
+        "libtorrent" => Libtorrent::find(encryption).map(|client| Box::new(client) as _),
         other => panic!("{other} is no client"),
     };
     if found.is_none() {

@@ -1,7 +1,15 @@
 //! A local network of a story's own: network namespaces on a bridge.
 
+use std::fs::File;
+use std::net::Ipv4Addr;
+use std::os::fd::AsFd as _;
+use std::panic;
 use std::process::{self, Command};
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::thread;
+
+use anyhow::{Context, Result};
+use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
 static NEXT: AtomicU32 = AtomicU32::new(0);
 
@@ -61,6 +69,12 @@ impl Namespaces {
     pub fn host(&self, number: usize) -> &str {
         &self.hosts[number]
     }
+
+    /// Returns the address of a host.
+    pub fn address(&self, number: usize) -> Ipv4Addr {
+        let last = u8::try_from(number + 1).expect("a small network");
+        Ipv4Addr::new(10, 99, 0, last)
+    }
 }
 
 impl Drop for Namespaces {
@@ -69,6 +83,19 @@ impl Drop for Namespaces {
             let _ = ip(&["netns", "delete", name]);
         }
     }
+}
+
+/// Runs a closure in a thread that belongs to a namespace: its sockets are the namespace's.
+pub fn inside<T: Send>(namespace: &str, run: impl FnOnce() -> T + Send) -> Result<T> {
+    let path = format!("/run/netns/{namespace}");
+    let file = File::open(&path).with_context(|| format!("cannot open {path}"))?;
+    thread::scope(|scope| {
+        let inside = scope.spawn(|| {
+            move_into_link_name_space(file.as_fd(), Some(LinkNameSpaceType::Network))?;
+            Ok(run())
+        });
+        inside.join().unwrap_or_else(|reason| panic::resume_unwind(reason))
+    })
 }
 
 fn ip(arguments: &[&str]) -> bool {

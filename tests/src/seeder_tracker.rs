@@ -28,9 +28,14 @@ struct Known {
 impl SeederTracker {
     /// Starts on a free port of the loopback.
     pub fn start() -> Result<Self> {
-        let listener = TcpListener::bind("127.0.0.1:0")?;
+        Self::start_at(Ipv4Addr::LOCALHOST)
+    }
+
+    /// Starts on a free port of an address, which is also that of the seeders.
+    pub fn start_at(host: Ipv4Addr) -> Result<Self> {
+        let listener = TcpListener::bind((host, 0))?;
         let address = listener.local_addr()?;
-        let known = Arc::new(Mutex::new(Known { host: Ipv4Addr::LOCALHOST, seeders: BTreeSet::new() }));
+        let known = Arc::new(Mutex::new(Known { host, seeders: BTreeSet::new() }));
         let shared = Arc::clone(&known);
         thread::spawn(move || {
             for stream in listener.incoming().flatten() {

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::eventually::SOON;
-use crate::foreign::{Client, Running, SaysSo};
+use crate::foreign::{Client, Place, Running, SaysSo};
 use crate::programs::programs;
 
 /// The `torrent` commands of `peer-node`, with options of a story's own.
@@ -14,12 +14,13 @@ pub struct TorrentPeer {
     options: Vec<String>,
     /// The file of the certificates that it trusts, if not those that the system has.
     trusted: Option<PathBuf>,
+    place: Place,
 }
 
 impl TorrentPeer {
     /// Adds options to those that every story needs.
     pub fn with(options: &[&str]) -> Self {
-        Self { options: options.iter().copied().map(String::from).collect(), trusted: None }
+        Self { options: options.iter().copied().map(String::from).collect(), ..Self::default() }
     }
 
     /// Trusts the certificates of a file, and no others.
@@ -27,11 +28,18 @@ impl TorrentPeer {
         Self { trusted: Some(certificates.into()), ..Self::default() }
     }
 
+    /// Lets it run in another place than on the loopback.
+    #[must_use]
+    pub fn at(mut self, place: &Place) -> Self {
+        self.place = place.clone();
+        self
+    }
+
     /// Makes the command of `torrent download` or `torrent seed`.
     pub fn command(&self, verb: &str, torrent: &Path, folder: &Path) -> Command {
-        let mut command = peer_torrent(verb);
+        let mut command = quiet(self.place.command(&programs().peer_node), verb);
         command.arg(torrent).arg("--dir").arg(folder);
-        command.args(["--port", "0", "--listen-host", "127.0.0.1"]).args(&self.options);
+        command.args(["--port", "0", "--listen-host", &self.place.address().to_string()]).args(&self.options);
         command.envs(self.trusted.iter().map(|file| ("SSL_CERT_FILE", file)));
         command
     }
@@ -47,7 +55,10 @@ impl TorrentPeer {
 
 /// Makes a command of `peer-node torrent`.
 pub fn peer_torrent(verb: &str) -> Command {
-    let mut command = Command::new(&programs().peer_node);
+    quiet(Command::new(&programs().peer_node), verb)
+}
+
+fn quiet(mut command: Command, verb: &str) -> Command {
     command.args(["torrent", verb]).env("NO_COLOR", "1").env_remove("RUST_LOG");
     command
 }

@@ -106,6 +106,10 @@ mod torrent_acceptance;
 mod torrent_bridge;
 #[path = "stories/torrent_create.rs"]
 mod torrent_create;
+#[path = "stories/torrent_encryption.rs"]
+mod torrent_encryption;
+#[path = "stories/torrent_encryption_abuse.rs"]
+mod torrent_encryption_abuse;
 #[path = "stories/torrent_files.rs"]
 mod torrent_files;
 #[path = "stories/torrent_foreigners.rs"]

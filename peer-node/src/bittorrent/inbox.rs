@@ -15,6 +15,16 @@ impl Inbox {
     /// How much is read at once otherwise.
     const LEAST: usize = 4 << 10;
 
+    /// Makes one that holds what was read already.
+    pub(super) const fn holding(bytes: Vec<u8>) -> Self {
+        let filled = bytes.len();
+        Self { bytes, filled, credit: 0 }
+    }
+
+    pub(super) const fn is_empty(&self) -> bool {
+        self.filled == 0
+    }
+
     pub(super) const fn credit(&self) -> usize {
         self.credit
     }

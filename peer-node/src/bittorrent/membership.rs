@@ -3,6 +3,7 @@ use std::sync::Arc;
 
 use protocol::infohash::Infohash;
 
+use super::dialling::Approach;
 use super::offering::Offering;
 use super::torrent::Torrent;
 use super::wire_error::WireError;
@@ -34,9 +35,10 @@ impl Membership {
         self.torrent.count()
     }
 
-    /// Connects to a peer. Once that is done, it is heard of by events; the first comes soon. Cancel safe.
-    pub async fn dial(&self, address: SocketAddr) -> Result<(), WireError> {
-        self.wires.dial(&self.torrent, address).await
+    /// Connects to a peer, and tries `first` how that may begin; returns how it did. Once that is done, the peer is heard of by
+    /// events; the first comes soon. Cancel safe.
+    pub async fn dial(&self, address: SocketAddr, first: Approach) -> Result<Approach, WireError> {
+        self.wires.dial(&self.torrent, address, first).await
     }
 }
 

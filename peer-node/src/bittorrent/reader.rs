@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use protocol::bittorrent::Decoder;
+use protocol::bittorrent::mse::StreamCipher;
 use tokio::io::AsyncReadExt;
 use tokio::net::tcp::OwnedReadHalf;
 
@@ -26,6 +27,8 @@ const SILENCE: Duration = Duration::from_secs(2);
 #[derive(Debug)]
 pub(super) struct Reader {
     pub(super) stream: OwnedReadHalf,
+    /// Decrypts what comes, if it is encrypted.
+    pub(super) cipher: Option<StreamCipher>,
     pub(super) decoder: Decoder,
     pub(super) inbox: Inbox,
     pub(super) hearing: Hearing,
@@ -40,10 +43,13 @@ pub(super) struct Reader {
 impl Reader {
     /// Reads until the connection ends, and says why it did.
     pub(super) async fn run(&mut self) -> Ending {
+        // What came with the handshake: more may not come until it is answered.
+        let mut seen = if self.inbox.is_empty() { Ok(()) } else { self.see_to_all().await };
         loop {
-            if let Err(ending) = self.step().await {
+            if let Err(ending) = seen {
                 return ending;
             }
+            seen = self.step().await;
         }
     }
 
@@ -59,6 +65,10 @@ impl Reader {
     async fn step(&mut self) -> Result<(), Ending> {
         self.hearing.wire.queue.has_room().await;
         self.read().await?;
+        self.see_to_all().await
+    }
+
+    async fn see_to_all(&mut self) -> Result<(), Ending> {
         let heard = self.hear_all();
         let received = self.hearing.received();
         if received > 0 {
@@ -88,7 +98,11 @@ impl Reader {
         match read {
             Ok(Ok(0)) => return Err(Ending::Closed),
             Ok(count) => {
-                self.inbox.filled(count?);
+                let count = count?;
+                if let (Some(cipher), Some(bytes)) = (&mut self.cipher, room.get_mut(..count)) {
+                    cipher.apply(bytes);
+                }
+                self.inbox.filled(count);
                 self.heard = now;
             }
             Err(_) if now.saturating_duration_since(self.heard) >= DEAD => return Err(Ending::Dead),

@@ -4,8 +4,8 @@ use std::time::Instant;
 use protocol::bitfield::Bitfield;
 use protocol::bittorrent::{Decoder, ExtendedHandshake, Message};
 use protocol::limits::MAX_WIRE_REQUESTS;
-use tokio::net::TcpStream;
 
+use super::channel::Channel;
 use super::hearing::{Hearing, Standing};
 use super::inbox::Inbox;
 use super::intake::Intake;
@@ -28,7 +28,8 @@ pub(super) struct Running<'a> {
 
 impl Running<'_> {
     /// Starts the tasks of a connection, unless there is another one to the same peer; says whether it did.
-    pub(super) fn begin(self, stream: TcpStream, peer: Peer, ticket: Ticket) -> bool {
+    pub(super) fn begin(self, channel: Channel, peer: Peer, ticket: Ticket) -> bool {
+        let Channel { stream, ciphers, received, .. } = channel;
         let offering = &self.torrent.offering;
         let wire = Arc::new(WireState::new(peer, offering.geometry(), self.torrent.closed.child_token()));
         let Some(listener) = self.torrent.take_in(&wire, self.config.peer_id) else { return false };
@@ -39,8 +40,11 @@ impl Running<'_> {
         tell_pieces(&wire, &here);
         let claim = Arc::new(self.config.transport.slots().claim(Arc::clone(&wire.queue) as Arc<dyn Turn>));
         let (read_half, write_half) = stream.into_split();
-        let writer = self.writer((write_half, tuner), &wire, &listener, &claim, cursor);
-        let reader = self.reader(read_half, &wire, listener, claim);
+        let (incoming, outgoing) = ciphers.map(|ciphers| (ciphers.incoming, ciphers.outgoing)).unzip();
+        let mut writer = self.writer((write_half, tuner), &wire, &listener, &claim, cursor);
+        writer.cipher = outgoing;
+        let mut reader = self.reader(read_half, &wire, listener, claim);
+        (reader.cipher, reader.inbox) = (incoming, Inbox::holding(received));
         let (writing, reading) = (Arc::clone(&wire), wire);
         self.config.tracker.spawn(async move {
             if let Some(ending) = writing.closed.run_until_cancelled(writer.run()).await {
@@ -64,6 +68,7 @@ impl Running<'_> {
         let (name, size) = (offering.name().to_owned(), offering.geometry().size());
         Writer {
             stream,
+            cipher: None,
             tuner,
             wire: Arc::clone(wire),
             listener: listener.clone(),
@@ -98,6 +103,7 @@ impl Running<'_> {
         };
         Reader {
             stream,
+            cipher: None,
             decoder: Decoder::new(offering.geometry()),
             inbox: Inbox::default(),
             hearing,

@@ -1,5 +1,6 @@
 //! Two nodes in one process over loopback, and peers that do not keep to the rules.
 
+mod encrypted;
 mod exchange;
 mod fetch;
 mod hostile;

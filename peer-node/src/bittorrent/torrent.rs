@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 use protocol::bittorrent::PeerId;
+use protocol::bittorrent::mse::TorrentKey;
 use tokio_util::sync::CancellationToken;
 
 use super::ending::Ending;
@@ -16,6 +17,8 @@ use crate::swarm::{SourceId, SourceIds};
 #[derive(Debug)]
 pub(super) struct Torrent {
     pub(super) offering: Arc<Offering>,
+    /// What stands for its infohash in key exchanges.
+    pub(super) key: TorrentKey,
     ids: SourceIds,
     events: Events,
     wires: Mutex<HashMap<PeerId, Arc<WireState>>>,
@@ -37,7 +40,8 @@ impl Torrent {
         events: Events,
         closed: CancellationToken,
     ) -> Self {
-        Self { offering, ids, events, wires: Mutex::default(), closed }
+        let key = TorrentKey::of(offering.infohash());
+        Self { offering, key, ids, events, wires: Mutex::default(), closed }
     }
 
     /// Counts its connections.

@@ -51,7 +51,10 @@ impl WireError {
     pub const fn is_worth_another_try(&self) -> bool {
         match self {
             Self::Connect { .. } | Self::TooMany { .. } | Self::AlreadyConnected { .. } => true,
-            Self::Greeting { source, .. } => matches!(source, GreetingError::Io(_) | GreetingError::TimedOut),
+            Self::Greeting { source, .. } => {
+                use GreetingError::{Io, TimedOut, Unanswered};
+                matches!(source, Io(_) | TimedOut | Unanswered)
+            }
             Self::Ourselves { .. } => false,
         }
     }

@@ -1,31 +1,23 @@
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
-use std::io;
-use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
 use parking_lot::Mutex;
 use protocol::bittorrent::PeerId;
+use protocol::bittorrent::mse::TorrentKey;
 use protocol::infohash::Infohash;
-use tokio::net::TcpStream;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::event::Events;
-use super::greeting::{self, GreetingError};
+use super::exchange_limit::ExchangeLimit;
 use super::membership::{AlreadyHere, Membership};
 use super::offering::Offering;
 use super::resolver::Resolver;
 use super::running::Running;
 use super::torrent::Torrent;
-use super::wire::Peer;
-use super::wire_error::WireError;
 use crate::swarm::SourceIds;
-use crate::transport::{Ticket, Transport};
-
-/// Enough for a round-trip time of a second behind a full queue, and a lost packet.
-const CONNECT_DEADLINE: Duration = Duration::from_secs(10);
+use crate::transport::Transport;
 
 /// What the connections of a node need to know of it.
 #[derive(Debug, Clone)]
@@ -51,13 +43,15 @@ struct Inner {
     config: WiresConfig,
     torrents: Mutex<HashMap<Infohash, Arc<Torrent>>>,
     resolver: Mutex<Option<Arc<dyn Resolver>>>,
+    exchange_limit: ExchangeLimit,
 }
 
 impl Wires {
     /// Makes a node's connections, none yet.
     pub fn new(config: WiresConfig) -> Self {
         let (torrents, resolver) = (Mutex::default(), Mutex::default());
-        Self { inner: Arc::new(Inner { config, torrents, resolver }) }
+        let exchange_limit = ExchangeLimit::new();
+        Self { inner: Arc::new(Inner { config, torrents, resolver, exchange_limit }) }
     }
 
     /// Returns who we are.
@@ -99,57 +93,24 @@ impl Wires {
         torrents.iter().map(|torrent| torrent.count()).sum()
     }
 
-    /// Hears out somebody who has connected to us.
-    pub async fn visit(&self, mut stream: TcpStream, from: SocketAddr, ticket: Ticket) {
-        let us = self.peer_id();
-        match greeting::hear(&mut stream, us, async |infohash| self.find(infohash).await).await {
-            Ok((greeted, _)) if greeted.peer_id == us => tracing::debug!(%from, "connected to ourselves"),
-            Ok((greeted, torrent)) => {
-                let peer = Peer { greeted, address: from, is_inbound: true };
-                if self.running(&torrent).begin(stream, peer, ticket) {
-                    tracing::info!(%from, client = %greeted.peer_id, "a BitTorrent peer has connected");
-                } else {
-                    tracing::debug!(%from, "a BitTorrent peer has connected twice");
-                }
-            }
-            Err(GreetingError::Unknown(infohash)) => {
-                tracing::info!(%from, %infohash, "connection refused: no such torrent here");
-            }
-            Err(error) => tracing::warn!(%from, %error, "connection refused"),
-        }
-    }
-
-    /// Connects to a peer of a torrent.
-    pub(super) async fn dial(&self, torrent: &Arc<Torrent>, address: SocketAddr) -> Result<(), WireError> {
-        let admission = self.inner.config.transport.admission();
-        let most = admission.most();
-        let ticket = admission.dial().ok_or(WireError::TooMany { address, most })?;
-        let connecting = self.inner.config.transport.source().connect(address);
-        let connecting = tokio::time::timeout(CONNECT_DEADLINE, connecting);
-        let connected = connecting.await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()));
-        let mut stream = connected.map_err(|source| WireError::Connect { address, source })?;
-        let us = self.peer_id();
-        let greeted = greeting::greet(&mut stream, torrent.offering.infohash(), us).await;
-        let greeted = greeted.map_err(|source| WireError::Greeting { address, source })?;
-        if greeted.peer_id == us {
-            return Err(WireError::Ourselves { address });
-        }
-        let peer = Peer { greeted, address, is_inbound: false };
-        if !self.running(torrent).begin(stream, peer, ticket) {
-            return Err(WireError::AlreadyConnected { address });
-        }
-        tracing::info!(%address, client = %greeted.peer_id, "connected to a BitTorrent peer");
-        Ok(())
-    }
-
     /// Looks for a torrent that somebody wants.
-    async fn find(&self, infohash: Infohash) -> Option<Arc<Torrent>> {
+    pub(super) async fn find(&self, infohash: Infohash) -> Option<Arc<Torrent>> {
         let here = || self.inner.torrents.lock().get(&infohash).cloned();
         if let Some(torrent) = here() {
             return Some(torrent);
         }
         let resolver = self.inner.resolver.lock().clone()?;
         if resolver.resolve(infohash).await { here() } else { None }
+    }
+
+    /// Looks for a torrent of which only the key is known.
+    pub(super) async fn find_by_key(&self, key: TorrentKey) -> Option<Arc<Torrent>> {
+        let here = self.inner.torrents.lock().values().find(|torrent| torrent.key == key).cloned();
+        if here.is_some() {
+            return here;
+        }
+        let resolver = self.inner.resolver.lock().clone()?;
+        self.find(resolver.identify(key).await?).await
     }
 
     /// Lets nobody connect for a torrent any more.
@@ -161,7 +122,15 @@ impl Wires {
         }
     }
 
-    fn running<'a>(&'a self, torrent: &'a Arc<Torrent>) -> Running<'a> {
+    pub(super) fn config(&self) -> &WiresConfig {
+        &self.inner.config
+    }
+
+    pub(super) fn exchange_limit(&self) -> &ExchangeLimit {
+        &self.inner.exchange_limit
+    }
+
+    pub(super) fn running<'a>(&'a self, torrent: &'a Arc<Torrent>) -> Running<'a> {
         Running { config: &self.inner.config, torrent }
     }
 }

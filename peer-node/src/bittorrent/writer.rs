@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use protocol::bittorrent::Message;
+use protocol::bittorrent::mse::StreamCipher;
 use protocol::geometry::Block;
 use tokio::io::AsyncWriteExt;
 use tokio::net::tcp::OwnedWriteHalf;
@@ -45,6 +46,8 @@ const NEWS: usize = 1024;
 #[derive(Debug)]
 pub(super) struct Writer {
     pub(super) stream: OwnedWriteHalf,
+    /// Encrypts what is sent, if it has to be.
+    pub(super) cipher: Option<StreamCipher>,
     pub(super) tuner: Tuner,
     pub(super) wire: Arc<WireState>,
     pub(super) listener: Listener,
@@ -103,7 +106,12 @@ impl Writer {
     }
 
     /// Answers blocks that cannot be read: for now, or for good if it is the files' fault.
-    async fn give_nothing(&mut self, error: io::Error, blocks: Vec<Block>, out: &[u8]) -> Result<(), Ending> {
+    async fn give_nothing(
+        &mut self,
+        error: io::Error,
+        blocks: Vec<Block>,
+        out: &mut [u8],
+    ) -> Result<(), Ending> {
         let offering = &self.listener.torrent.offering;
         let is_passing = is_passing(&error);
         if is_passing {
@@ -162,8 +170,11 @@ impl Writer {
         }
     }
 
-    /// Writes all bytes, so many of which are content.
-    async fn write(&mut self, bytes: &[u8], content: usize) -> io::Result<()> {
+    /// Writes all bytes, so many of which are content, and encrypts them in place for that.
+    async fn write(&mut self, bytes: &mut [u8], content: usize) -> io::Result<()> {
+        if let Some(cipher) = &mut self.cipher {
+            cipher.apply(bytes);
+        }
         let (mut written, mut counted, mut told) = (0, 0, Instant::now());
         while let Some(rest) = bytes.get(written..).filter(|rest| !rest.is_empty()) {
             let stuck = || io::Error::new(io::ErrorKind::TimedOut, "the other side reads nothing");

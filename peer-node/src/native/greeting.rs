@@ -133,11 +133,14 @@ pub(super) async fn greet(
     .await
 }
 
-/// Receives the greeting of somebody who connected to us and answers it; strangers get no answer at all.
-pub(super) async fn receive(stream: &mut TcpStream, us: Us) -> Result<Visitor, GreetingError> {
+/// Receives the greeting of somebody who connected to us, behind a preamble that was read already, and answers it; strangers get
+/// no answer at all.
+pub(super) async fn receive(
+    stream: &mut TcpStream,
+    theirs: [u8; PREAMBLE_LEN],
+    us: Us,
+) -> Result<Visitor, GreetingError> {
     within_deadline(async {
-        let mut theirs = [0; PREAMBLE_LEN];
-        stream.read_exact(&mut theirs).await?;
         let checked = preamble::check(theirs, Service::Peer);
         if checked == Err(PreambleError::NotPeerdex) {
             return Err(PreambleError::NotPeerdex.into());

@@ -8,7 +8,7 @@ use parking_lot::Mutex;
 use protocol::frame::FrameBuffer;
 use protocol::node_id::NodeId;
 use protocol::peer::ConnectionKey;
-use protocol::preamble::{PreambleError, Version};
+use protocol::preamble::{PREAMBLE_LEN, PreambleError, Version};
 use tokio::net::TcpStream;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -202,10 +202,16 @@ impl Links {
     }
 
     /// Receives the greeting of somebody who has connected to us, and serves them.
-    pub(crate) async fn visit(&self, mut stream: TcpStream, from: SocketAddr, ticket: Ticket) {
+    pub(crate) async fn visit(
+        &self,
+        mut stream: TcpStream,
+        preamble: [u8; PREAMBLE_LEN],
+        from: SocketAddr,
+        ticket: Ticket,
+    ) {
         let config = &self.inner.config;
         let _ = stream.set_nodelay(true);
-        match greeting::receive(&mut stream, self.us()).await {
+        match greeting::receive(&mut stream, preamble, self.us()).await {
             Ok(Visitor::Peer(greeted)) => {
                 let address = SocketAddr::new(from.ip(), greeted.port);
                 if greeted.version > Version::One {

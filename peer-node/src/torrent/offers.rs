@@ -14,6 +14,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
+use protocol::bittorrent::mse::TorrentKey;
 use protocol::digest::Digest;
 use protocol::index::TorrentHint;
 use protocol::infohash::Infohash;
@@ -252,6 +253,12 @@ impl Resolver for Offers {
     fn resolve(&self, infohash: Infohash) -> Pin<Box<dyn Future<Output = bool> + Send + '_>> {
         Box::pin(self.resolve(infohash))
     }
+
+    fn identify(&self, key: TorrentKey) -> Pin<Box<dyn Future<Output = Option<Infohash>> + Send + '_>> {
+        let folder = self.inner.folder.clone();
+        let looking = tokio::task::spawn_blocking(move || kept_with_key(&folder, key));
+        Box::pin(async { looking.await.unwrap_or_default() })
+    }
 }
 
 fn hint(metainfo: &Metainfo, digest: Digest) -> TorrentHint {
@@ -284,4 +291,13 @@ fn with_tracker(metainfo: &Metainfo, digest: Digest, url: &str) -> Result<Metain
 fn kept(folder: &Path) -> Vec<Metainfo> {
     let Ok(entries) = std::fs::read_dir(folder) else { return Vec::new() };
     entries.filter_map(|entry| dot_torrent::read(&entry.ok()?.path()).ok()).collect()
+}
+
+/// Looks for the torrent with a key among those that were kept, whose files are named by their infohashes.
+fn kept_with_key(folder: &Path, key: TorrentKey) -> Option<Infohash> {
+    let mut names = std::fs::read_dir(folder).ok()?.flatten().map(|entry| PathBuf::from(entry.file_name()));
+    names.find_map(|name| {
+        let infohash: Infohash = name.file_stem()?.to_str()?.parse().ok()?;
+        (TorrentKey::of(infohash) == key).then_some(infohash)
+    })
 }

@@ -7,6 +7,8 @@ use std::collections::{BTreeMap, HashMap};
 use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
+use crate::bittorrent::Approach;
+
 /// The most peers that are remembered.
 const MAX_KNOWN: usize = 2000;
 
@@ -41,6 +43,8 @@ struct Entry {
     standing: Standing,
     /// How often in a row it was of no use.
     failures: u32,
+    /// How the last connection to it began.
+    approach: Approach,
 }
 
 /// The known peers of one torrent.
@@ -74,11 +78,11 @@ impl PeerBook {
             return;
         }
         let standing = self.wait(now);
-        self.entries.insert(address, Entry { standing, failures: 0 });
+        self.entries.insert(address, Entry { standing, failures: 0, approach: Approach::default() });
     }
 
-    /// Returns whom to dial now, and takes it to be dialled.
-    pub(super) fn next(&mut self, now: Instant) -> Option<SocketAddr> {
+    /// Returns whom to dial now and how, and takes it to be dialled.
+    pub(super) fn next(&mut self, now: Instant) -> Option<(SocketAddr, Approach)> {
         let due = |entry: &Entry| match entry.standing {
             Standing::Waiting { from, number } if from <= now => Some(number),
             _ => None,
@@ -87,7 +91,14 @@ impl PeerBook {
             self.entries.iter_mut().filter_map(|(address, entry)| Some((due(entry)?, address, entry)));
         let (_, address, entry) = waiting.min_by_key(|(number, ..)| *number)?;
         entry.standing = Standing::Busy;
-        Some(*address)
+        Some((*address, entry.approach))
+    }
+
+    /// Notes how a connection to a peer began.
+    pub(super) fn began(&mut self, address: SocketAddr, approach: Approach) {
+        if let Some(entry) = self.entries.get_mut(&address) {
+            entry.approach = approach;
+        }
     }
 
     /// Notes that a peer sent something of use.
@@ -179,7 +190,7 @@ mod tests {
         for host in [3, 1, 2, 3] {
             book.learn(far(host, 1), now);
         }
-        let dialled: Vec<_> = std::iter::from_fn(|| book.next(now)).collect();
+        let dialled: Vec<_> = std::iter::from_fn(|| book.next(now)).map(|(address, _)| address).collect();
         assert_eq!(dialled, [far(3, 1), far(1, 1), far(2, 1)]);
     }
 
@@ -189,7 +200,7 @@ mod tests {
         book.learn(far(1, 1), now);
         let mut last = Duration::ZERO;
         for _ in 0..20 {
-            let address = book.next(now).unwrap();
+            let (address, _) = book.next(now).unwrap();
             book.parted(address, Parting::Soon, now);
             let waited = (0u32..).map(|tenths| Duration::from_millis(100) * tenths);
             let pause = waited
@@ -224,7 +235,7 @@ mod tests {
             book.learn(address, now);
             assert!(book.is_banned(address));
         }
-        assert_eq!((book.next(now), book.next(now)), (Some(near(2)), None));
+        assert_eq!((book.next(now), book.next(now)), (Some((near(2), Approach::Plain)), None));
     }
 
     #[test]
@@ -234,7 +245,7 @@ mod tests {
             book.learn(far(host, 1), now);
         }
         assert_eq!(book.known(), MAX_KNOWN);
-        let first = book.next(now).unwrap();
+        let (first, _) = book.next(now).unwrap();
         book.parted(first, Parting::Useless, now);
         book.learn(far(6000, 1), now);
         assert!(book.entries.contains_key(&far(6000, 1)) && !book.entries.contains_key(&first));
@@ -250,11 +261,23 @@ mod tests {
         book.learn(far(1, 1), now);
         book.learn(far(2, 1), now);
         book.next(now).unwrap();
-        let second = book.next(now).unwrap();
+        let (second, _) = book.next(now).unwrap();
         book.parted(second, Parting::Soon, now);
         book.disband(now);
-        assert_eq!(book.next(now), Some(far(1, 1)));
+        assert_eq!(book.next(now), Some((far(1, 1), Approach::Plain)));
         assert_eq!(book.next(now), None);
-        assert_eq!(book.next(now + PAUSES.0), Some(second));
+        assert_eq!(book.next(now + PAUSES.0), Some((second, Approach::Plain)));
+    }
+
+    #[test]
+    fn how_a_connection_to_a_peer_began_is_remembered() {
+        let (mut book, now) = (PeerBook::default(), Instant::now());
+        book.learn(far(1, 1), now);
+        for approach in [Approach::Plain, Approach::Encrypted, Approach::Plain] {
+            book.began(far(1, 1), approach);
+            book.disband(now);
+            book.parted(far(1, 1), Parting::Useless, now);
+            assert_eq!(book.next(now + PAUSES.1), Some((far(1, 1), approach)));
+        }
     }
 }

@@ -106,7 +106,7 @@ impl Admission {
 }
 
 /// Returns what stands for all addresses that whoever has this one has as well.
-const fn household(address: IpAddr) -> IpAddr {
+pub(crate) const fn household(address: IpAddr) -> IpAddr {
     match address {
         IpAddr::V4(_) => address,
         IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() >> 64 << 64)),

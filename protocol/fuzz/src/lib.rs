@@ -3,6 +3,7 @@
 
 use protocol::bencode;
 use protocol::bitfield::Bitfield;
+use protocol::bittorrent::mse::{Initiator, Next, Responder, SECRET_LEN, Secret};
 use protocol::bittorrent::{Decoder, ExtendedHandshake, HEAD_LEN, Handshake, Item, Message};
 use protocol::configured;
 use protocol::frame::{FrameBuffer, decode_body, encode_body};
@@ -24,7 +25,7 @@ use protocol::units::parse_size;
 pub type Target = fn(&[u8]);
 
 /// All targets, each under the name of its file and of its folder in the corpus.
-pub const ALL: [(&str, Target); 17] = [
+pub const ALL: [(&str, Target); 18] = [
     ("frames", frames),
     ("index_requests", index_requests),
     ("index_replies", index_replies),
@@ -33,6 +34,7 @@ pub const ALL: [(&str, Target); 17] = [
     ("bencode", bencoded),
     ("metainfo", metainfo),
     ("peer_wire", peer_wire),
+    ("key_exchanges", key_exchanges),
     ("configured_wire", configured_wire),
     ("configured_files", configured_files),
     ("tracker_queries", tracker_queries),
@@ -114,6 +116,29 @@ pub fn manifests(bytes: &[u8]) {
     }
     if let Ok(bitfield) = Bitfield::from_bytes(&geometry, rest.to_vec()) {
         assert_eq!(bitfield.as_bytes(), rest);
+    }
+}
+
+/// A key exchange of BitTorrent, on either side, in portions whose length the first byte gives. Bytes that were not made for its
+/// random secrets cannot complete it, so the torrent is named whatever was asked for.
+pub fn key_exchanges(bytes: &[u8]) {
+    let Some((step, stream)) = bytes.split_first() else { return };
+    let (portion, infohash) = (usize::from(*step).max(1), protocol::infohash::Infohash::from_bytes([7; 20]));
+    let secret = || Secret::new(&[*step; SECRET_LEN]);
+    let mut responder = Responder::new(secret());
+    for part in stream.chunks(portion) {
+        match responder.receive(part).map(|answer| answer.next) {
+            Ok(Next::Identify(_)) if responder.named(infohash).is_err() => break,
+            Ok(Next::Done(_)) | Err(_) => break,
+            Ok(_) => {}
+        }
+    }
+    let (mut initiator, _) = Initiator::begin(secret(), infohash, b"payload");
+    for part in stream.chunks(portion) {
+        if initiator.receive(part).is_ok_and(|progress| progress.done.is_none()) {
+            continue;
+        }
+        break;
     }
 }
 

@@ -2,7 +2,7 @@ use super::PeerId;
 use crate::infohash::Infohash;
 
 /// How every handshake begins.
-const PROTOCOL: [u8; 20] = *b"\x13BitTorrent protocol";
+pub const PROTOCOL: [u8; 20] = *b"\x13BitTorrent protocol";
 
 /// The length of a handshake in bytes.
 pub const HANDSHAKE_LEN: usize = 68;

@@ -2,12 +2,14 @@ use std::path::Path;
 use std::process::Command;
 
 use super::running::SaysSo;
-use super::{Client, Running, find};
+use super::{Client, Encryption, Running, find};
 use crate::free_port::free_port;
 
-/// aria2.
+/// aria2. It always tries encryption first when it dials, and takes what comes otherwise, unless encryption is required.
 #[derive(Debug)]
-pub struct Aria2;
+pub struct Aria2 {
+    encryption: Encryption,
+}
 
 const PROGRAM: &str = "aria2c";
 
@@ -29,8 +31,8 @@ const OPTIONS: [&str; 12] = [
 
 impl Aria2 {
     /// Finds it.
-    pub fn find() -> Option<Self> {
-        find(PROGRAM).map(|_| Self)
+    pub fn find(encryption: Encryption) -> Option<Self> {
+        find(PROGRAM).map(|_| Self { encryption })
     }
 
     /// Says whether a line is that of `echo`, which it runs with a number of 16 digits, a count and a path once all is
@@ -51,6 +53,9 @@ impl Client for Aria2 {
         let own = tempfile::tempdir().expect("a temporary folder");
         let mut command = Command::new(PROGRAM);
         command.args(OPTIONS).arg(format!("--listen-port={}", free_port()));
+        if self.encryption == Encryption::Required {
+            command.args(["--bt-require-crypto=true", "--bt-min-crypto-level=arc4"]);
+        }
         let echo = find("echo").expect("a program that every system has");
         command.arg(format!("--on-bt-download-complete={}", echo.display()));
         command.arg("--dir").arg(folder).arg(torrent);

@@ -2,12 +2,13 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use super::running::SaysSo;
-use super::{Client, Running};
+use super::{Client, Encryption, Running};
 
 /// libtorrent (rasterbar), through its Python bindings.
 #[derive(Debug)]
 pub struct Libtorrent {
     python: &'static str,
+    encryption: Encryption,
 }
 
 const PROGRAM: &str = include_str!("take_part.py");
@@ -23,12 +24,12 @@ fn run(python: &str, program: &str) -> Command {
 
 impl Libtorrent {
     /// Finds it.
-    pub fn find() -> Option<Self> {
+    pub fn find(encryption: Encryption) -> Option<Self> {
         let has_it = |python: &&str| {
             let mut command = run(python, "import libtorrent");
             command.stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok_and(|status| status.success())
         };
-        PYTHONS.into_iter().find(has_it).map(|python| Self { python })
+        PYTHONS.into_iter().find(has_it).map(|python| Self { python, encryption })
     }
 }
 
@@ -40,7 +41,12 @@ impl Client for Libtorrent {
     fn join(&self, torrent: &Path, folder: &Path) -> Running {
         let own = tempfile::tempdir().expect("a temporary folder");
         let mut command = run(self.python, PROGRAM);
-        command.arg("join").arg(torrent).arg(folder);
+        let encryption = match self.encryption {
+            Encryption::Off => "off",
+            Encryption::Default => "default",
+            Encryption::Required => "required",
+        };
+        command.args(["join", encryption]).arg(torrent).arg(folder);
         Running::start(self.name(), command, own, Box::new(SaysSo(|line| line == "complete")))
     }
 

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use protocol::infohash::Infohash;
 
 use super::running::Running;
-use super::{Client, Mktorrent, SwarmTracker, infohash_of, write_torrent};
+use super::{Client, Mktorrent, Place, SwarmTracker, infohash_of, write_torrent};
 use crate::content::{Content, PIECE};
 use crate::home::Home;
 
@@ -82,7 +82,12 @@ impl Scene {
 
     /// Makes a file and its torrent with no program at all, and a tracker that is told of seeders.
     pub fn by_hand(seed: u64) -> Self {
-        Self::made(Layout::File, seed, SwarmTracker::within(), |content, url, torrent| {
+        Self::by_hand_at(seed, &Place::default())
+    }
+
+    /// The same, for clients in another place than on the loopback.
+    pub fn by_hand_at(seed: u64, place: &Place) -> Self {
+        Self::made(Layout::File, seed, SwarmTracker::within_at(place), |content, url, torrent| {
             let made = write_torrent(content, url, PIECE as u64).expect("a file that was just written");
             fs::rename(made, torrent).expect("a folder of ours");
         })

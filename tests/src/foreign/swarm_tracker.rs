@@ -3,7 +3,7 @@ use std::path::PathBuf;
 
 use protocol::infohash::Infohash;
 
-use super::{Opentracker, Scrape};
+use super::{Opentracker, Place, Scrape};
 use crate::eventually::{SOON, until, within};
 use crate::index::Index;
 use crate::seeder_tracker::SeederTracker;
@@ -56,7 +56,12 @@ impl SwarmTracker {
 
     /// Starts one in this process that tells of the seeders it is told of.
     pub fn within() -> Self {
-        let tracker = SeederTracker::start().expect("a free port");
+        Self::within_at(&Place::default())
+    }
+
+    /// Starts one in this process that is reached at a place, and tells of the seeders there.
+    pub fn within_at(place: &Place) -> Self {
+        let tracker = place.inside(|| SeederTracker::start_at(place.address())).expect("a free port");
         let url = tracker.announce_url();
         Self { program: Program::Within(tracker), url }
     }

@@ -1,27 +1,33 @@
-"""Takes part in a torrent until it is killed, or shows it: PROGRAM join TORRENT FOLDER | show TORRENT."""
+"""Takes part in a torrent until it is killed, or shows it: PROGRAM join ENCRYPTION TORRENT FOLDER | show TORRENT."""
 import sys
 
 import libtorrent
 
-role, torrent = sys.argv[1:3]
+role, torrent = sys.argv[1], sys.argv[3 if sys.argv[1] == "join" else 2]
 info = libtorrent.torrent_info(torrent)
 print("infohash", info.info_hash(), flush=True)
 if role == "show":
     sys.exit()
 
+encryption = {
+    "off": {"in_enc_policy": 2, "out_enc_policy": 2},
+    "default": {},
+    # RC4 and no plaintext behind the key exchange.
+    "required": {"in_enc_policy": 0, "out_enc_policy": 0, "allowed_enc_level": 2},
+}[sys.argv[2]]
 kinds = libtorrent.alert.category_t
 session = libtorrent.session({
     "listen_interfaces": "127.0.0.1:0",
     "enable_dht": False, "enable_lsd": False, "enable_upnp": False, "enable_natpmp": False,
     "enable_incoming_utp": False, "enable_outgoing_utp": False,
-    "in_enc_policy": 2, "out_enc_policy": 2,
     "allow_multiple_connections_per_ip": True,
     "min_reconnect_time": 1,
     "alert_mask": kinds.status_notification | kinds.storage_notification | kinds.error_notification
     | kinds.tracker_notification,
+    **encryption,
 })
 params = libtorrent.add_torrent_params()
-params.ti, params.save_path = info, sys.argv[3]
+params.ti, params.save_path = info, sys.argv[4]
 params.flags &= ~(libtorrent.torrent_flags.auto_managed | libtorrent.torrent_flags.paused)
 handle = session.add_torrent(params)
 while True:

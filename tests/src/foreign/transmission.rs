@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use super::running::Watch;
-use super::{Client, Running, find};
+use super::{Client, Encryption, Place, Running, find};
 use crate::eventually::{SOON, until};
 use crate::free_port::free_port;
 use crate::lines::Lines;
@@ -13,7 +13,10 @@ use crate::lines::Lines;
 ///
 /// It does not dial addresses of the loopback, so whoever is to meet it there must dial it.
 #[derive(Debug)]
-pub struct Transmission;
+pub struct Transmission {
+    encryption: Encryption,
+    place: Place,
+}
 
 const DAEMON: &str = "transmission-daemon";
 const REMOTE: &str = "transmission-remote";
@@ -21,16 +24,27 @@ const SHOW: &str = "transmission-show";
 
 const SETTINGS: &str = r#"{
     "dht-enabled": false, "lpd-enabled": false, "pex-enabled": false, "utp-enabled": false,
-    "port-forwarding-enabled": false, "encryption": 0, "blocklist-enabled": false,
-    "bind-address-ipv4": "127.0.0.1", "bind-address-ipv6": "::1", "rpc-bind-address": "127.0.0.1",
+    "port-forwarding-enabled": false, "encryption": ENCRYPTION, "blocklist-enabled": false,
+    "bind-address-ipv4": "ADDRESS", "bind-address-ipv6": "::1", "rpc-bind-address": "127.0.0.1",
     "rpc-authentication-required": false, "rpc-host-whitelist-enabled": false,
     "speed-limit-up-enabled": false, "speed-limit-down-enabled": false, "ratio-limit-enabled": false
 }"#;
 
 impl Transmission {
     /// Finds it.
-    pub fn find() -> Option<Self> {
-        [DAEMON, REMOTE, SHOW].iter().all(|program| find(program).is_some()).then_some(Self)
+    pub fn find(encryption: Encryption, place: &Place) -> Option<Self> {
+        let is_here = [DAEMON, REMOTE, SHOW].iter().all(|program| find(program).is_some());
+        is_here.then(|| Self { encryption, place: place.clone() })
+    }
+
+    fn settings(&self) -> String {
+        let encryption = match self.encryption {
+            Encryption::Off => "0",
+            Encryption::Default => "1",
+            Encryption::Required => "2",
+        };
+        let address = self.place.address().to_string();
+        SETTINGS.replace("ENCRYPTION", encryption).replace("ADDRESS", &address)
     }
 }
 
@@ -41,13 +55,14 @@ impl Client for Transmission {
 
     fn join(&self, torrent: &Path, folder: &Path) -> Running {
         let own = tempfile::tempdir().expect("a temporary folder");
-        fs::write(own.path().join("settings.json"), SETTINGS).expect("a file");
-        let control = Control(SocketAddr::from(([127, 0, 0, 1], free_port())));
-        let mut command = Command::new(DAEMON);
-        command.args(["--foreground", "--log-info", "--port", &control.0.port().to_string()]);
+        fs::write(own.path().join("settings.json"), self.settings()).expect("a file");
+        let address = SocketAddr::from(([127, 0, 0, 1], free_port()));
+        let control = Control { address, place: self.place.clone() };
+        let mut command = self.place.command(DAEMON);
+        command.args(["--foreground", "--log-info", "--port", &address.port().to_string()]);
         command.args(["--peerport", &free_port().to_string(), "--config-dir"]).arg(own.path());
         command.arg("--download-dir").arg(folder);
-        let running = Running::start(self.name(), command, own, Box::new(control));
+        let running = Running::start(self.name(), command, own, Box::new(control.clone()));
         until("transmission to take a torrent", SOON, || {
             let mut add = control.command();
             add.arg("--add").arg(torrent);
@@ -57,7 +72,7 @@ impl Client for Transmission {
     }
 
     fn dials(&self) -> bool {
-        false
+        !self.place.is_loopback()
     }
 
     fn infohash(&self, torrent: &Path) -> String {
@@ -69,17 +84,24 @@ impl Client for Transmission {
 }
 
 /// Where the daemon is told what to do.
-#[derive(Debug, Clone, Copy)]
-struct Control(SocketAddr);
+#[derive(Debug, Clone)]
+struct Control {
+    address: SocketAddr,
+    place: Place,
+}
 
 impl Control {
-    fn command(self) -> Command {
-        let mut command = Command::new(REMOTE);
-        command.arg(self.0.to_string()).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    fn command(&self) -> Command {
+        let mut command = self.place.command(REMOTE);
+        command
+            .arg(self.address.to_string())
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null());
         command
     }
 
-    fn show(self) -> String {
+    fn show(&self) -> String {
         let output = self.command().args(["--torrent", "1", "--info"]).stdout(Stdio::piped()).output();
         String::from_utf8_lossy(&output.expect("a program that was found").stdout).into_owned()
     }

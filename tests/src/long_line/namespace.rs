@@ -1,14 +1,10 @@
-use std::fs::File;
 use std::net::Ipv4Addr;
-use std::os::fd::AsFd as _;
-use std::panic;
-use std::thread;
 
 use anyhow::{Context, Result};
-use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 use tun_rs::{DeviceBuilder, SyncDevice};
 
 use super::ip;
+use crate::namespaces;
 
 const DEVICE: &str = "line0";
 
@@ -46,15 +42,7 @@ impl Namespace {
 
     /// Runs a closure in a thread that belongs to the namespace.
     pub(super) fn inside<T: Send>(&self, run: impl FnOnce() -> T + Send) -> Result<T> {
-        let path = format!("/run/netns/{}", self.0);
-        let file = File::open(&path).with_context(|| format!("cannot open {path}"))?;
-        thread::scope(|scope| {
-            let inside = scope.spawn(|| {
-                move_into_link_name_space(file.as_fd(), Some(LinkNameSpaceType::Network))?;
-                Ok(run())
-            });
-            inside.join().unwrap_or_else(|reason| panic::resume_unwind(reason))
-        })
+        namespaces::inside(&self.0, run)
     }
 }
 

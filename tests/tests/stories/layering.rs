@@ -7,8 +7,17 @@ use std::process::Command;
 
 use serde_json::Value;
 
-const PURE_DEPENDENCIES: [&str; 7] =
-    ["bincode", "serde", "serde_json", "sha1", "sha2", "thiserror", "unicode-normalization"];
+const PURE_DEPENDENCIES: [&str; 9] = [
+    "bincode",
+    "crypto-bigint",
+    "rc4",
+    "serde",
+    "serde_json",
+    "sha1",
+    "sha2",
+    "thiserror",
+    "unicode-normalization",
+];
 
 /// What reaches for the world outside: a runtime, files, sockets, clocks, chance.
 const IMPURE: [&str; 11] = [

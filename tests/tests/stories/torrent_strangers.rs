@@ -11,7 +11,7 @@ const INTERESTED: u8 = 2;
 const BITFIELD: u8 = 5;
 const REQUEST: u8 = 6;
 
-/// How soon somebody must be told that nobody here speaks so: there are clients that wait for it before they try another way.
+/// How soon somebody must be told that nobody here speaks so.
 const AT_ONCE: Duration = Duration::from_secs(5);
 
 fn request(piece: u32, begin: u32, length: u32) -> Vec<u8> {
@@ -97,14 +97,4 @@ fn a_torrent_that_is_not_here_is_not_spoken_of() {
 #[test]
 fn a_stranger_with_a_browser_is_turned_away() {
     is_turned_away(|_| b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n".to_vec());
-}
-
-#[test]
-fn whoever_begins_encrypted_is_turned_away_at_once() {
-    is_turned_away(|_| (0..608_u32).map(|at| 0x80 | at.to_le_bytes()[0]).collect());
-}
-
-#[test]
-fn an_encrypted_beginning_that_looks_like_a_handshake_is_turned_away_at_once() {
-    is_turned_away(|_| [&[19], [0x7c; 607].as_slice()].concat());
 }

@@ -7,7 +7,7 @@ use tokio::net::{TcpListener, TcpStream};
 use super::fetch::Fetch;
 use super::node::{Node, content, torrent};
 use super::scripted::{Said, Scripted, handshake};
-use crate::bittorrent::{GreetingError, WireError, WireEvent};
+use crate::bittorrent::{Approach, GreetingError, WireError, WireEvent};
 
 const BLOCK: u32 = 16 << 10;
 
@@ -140,6 +140,8 @@ async fn strangers_get_no_answer() {
     for bytes in [other_length, other_case, unknown, request] {
         let mut stream = TcpStream::connect(node.address).await.unwrap();
         stream.write_all(&bytes).await.unwrap();
+        // Bytes that might be the beginning of a key would be waited for otherwise.
+        stream.shutdown().await.unwrap();
         let mut answer = Vec::new();
         // A reset is as good as an end.
         let _ = stream.read_to_end(&mut answer).await;
@@ -155,7 +157,10 @@ async fn what_answers_in_our_name_or_for_another_torrent_is_no_peer() {
     let content = content(LENGTH);
     let metainfo = torrent(&content, 64 << 10);
     let node = Node::start(dir.path(), 1, &content, &metainfo, 9).await;
-    assert!(matches!(node.membership.dial(node.address).await, Err(WireError::Ourselves { .. })));
+    assert!(matches!(
+        node.membership.dial(node.address, Approach::Plain).await,
+        Err(WireError::Ourselves { .. })
+    ));
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let answers: [(&[u8], IsExpected); 3] = [
@@ -174,7 +179,7 @@ async fn what_answers_in_our_name_or_for_another_torrent_is_no_peer() {
             stream.shutdown().await.unwrap();
             let _ = stream.read_to_end(&mut Vec::new()).await;
         };
-        let (dialled, ()) = tokio::join!(node.membership.dial(address), answering);
+        let (dialled, ()) = tokio::join!(node.membership.dial(address, Approach::Plain), answering);
         assert!(is_expected(&dialled.unwrap_err()));
     }
     node.stop().await;
@@ -201,7 +206,10 @@ async fn peers_that_dial_each_other_at_once_keep_one_connection() {
     let metainfo = torrent(&content, 64 << 10);
     let seed = Node::start(dir.path(), 1, &content, &metainfo, 10).await;
     let fetcher = Node::start(dir.path(), 2, &content, &metainfo, 0).await;
-    let _ = tokio::join!(seed.membership.dial(fetcher.address), fetcher.membership.dial(seed.address));
+    let _ = tokio::join!(
+        seed.membership.dial(fetcher.address, Approach::Plain),
+        fetcher.membership.dial(seed.address, Approach::Plain)
+    );
     let fetcher = Fetch::new(fetcher).finish().await;
     fetcher.stop().await;
     seed.stop().await;

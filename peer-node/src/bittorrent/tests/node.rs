@@ -17,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::bittorrent::{Membership, Offering, PieceBytes, Segment, WireEvent, Wires, WiresConfig};
+use crate::front_door::FrontDoor;
 use crate::source_address::SourceAddress;
 use crate::swarm::{SourceId, SourceIds};
 use crate::throttle::Throttle;
@@ -132,7 +133,14 @@ impl Node {
         let membership = wires.join(offering, SourceIds::default(), sender).unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        tracker.spawn(accept(listener, wires.clone(), transport.clone(), cancel.clone()));
+        let door = FrontDoor {
+            transport: transport.clone(),
+            links: None,
+            wires: wires.clone(),
+            tracker: tracker.clone(),
+            cancel: cancel.clone(),
+        };
+        tracker.spawn(door.keep(listener));
         Self { metainfo, address, wires, transport, membership, events, file, is_exhausted, tracker, cancel }
     }
 
@@ -180,13 +188,5 @@ impl Node {
         tokio::time::timeout(std::time::Duration::from_secs(20), self.tracker.wait())
             .await
             .expect("all tasks end");
-    }
-}
-
-async fn accept(listener: TcpListener, wires: Wires, transport: Transport, cancel: CancellationToken) {
-    while let Some(Ok((stream, from))) = cancel.run_until_cancelled(listener.accept()).await {
-        if let Some(ticket) = transport.admission().admit(from.ip()) {
-            wires.visit(stream, from, ticket).await;
-        }
     }
 }

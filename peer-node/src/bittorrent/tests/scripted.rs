@@ -6,6 +6,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
 use super::node::Node;
+use crate::bittorrent::Approach;
 
 /// How long anything may take that is to happen.
 const SOON: Duration = Duration::from_secs(20);
@@ -67,7 +68,7 @@ impl Scripted {
             let (stream, _) = listener.accept().await.unwrap();
             Self::greet(stream, node, speaking(has_fast), number).await
         };
-        let (dialled, scripted) = tokio::join!(node.membership.dial(address), answered);
+        let (dialled, scripted) = tokio::join!(node.membership.dial(address, Approach::Plain), answered);
         dialled.unwrap();
         scripted
     }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 use protocol::bitfield::Bitfield;
+use protocol::bittorrent::mse::TorrentKey;
 use protocol::bittorrent::{BlockSpec, Message};
 use protocol::geometry::Block;
 use protocol::infohash::Infohash;
@@ -250,6 +251,11 @@ impl Resolver for Ready {
             *self.membership.lock() = joined.ok();
             true
         })
+    }
+
+    fn identify(&self, key: TorrentKey) -> Pin<Box<dyn Future<Output = Option<Infohash>> + Send + '_>> {
+        let infohash = self.offering.infohash();
+        Box::pin(std::future::ready((TorrentKey::of(infohash) == key).then_some(infohash)))
     }
 }
 

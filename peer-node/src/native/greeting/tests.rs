@@ -13,12 +13,19 @@ async fn pair() -> (TcpStream, TcpStream) {
     (accepted.unwrap().0, dialled.unwrap())
 }
 
+/// Receives a greeting with its preamble.
+async fn accept(stream: &mut TcpStream) -> Result<Visitor, GreetingError> {
+    let mut preamble = [0; PREAMBLE_LEN];
+    stream.read_exact(&mut preamble).await?;
+    receive(stream, preamble, us(1)).await
+}
+
 #[tokio::test]
 async fn two_nodes_greet_in_either_version() {
     for (version, features) in [(Version::One, PeerFeatures::NONE), (Version::Two, FEATURES)] {
         let (mut accepted, mut dialled) = pair().await;
         let (visitor, greeted) =
-            tokio::join!(receive(&mut accepted, us(1)), greet(&mut dialled, us(2), version, None));
+            tokio::join!(accept(&mut accepted), greet(&mut dialled, us(2), version, None));
         let Ok(Visitor::Peer(visitor)) = visitor else { panic!("{visitor:?}") };
         assert_eq!((visitor.node, visitor.port), (us(2).node, 2));
         assert_eq!((visitor.version, visitor.features), (version, features));
@@ -33,7 +40,7 @@ async fn what_comes_with_the_greeting_is_there_behind_it() {
     let (mut accepted, mut dialled) = pair().await;
     let open = PeerMessage::OpenWithManifest { channel: 0, digest: Digest::from_bytes([3; 32]), states: 4 };
     let (visitor, _) =
-        tokio::join!(receive(&mut accepted, us(1)), greet(&mut dialled, us(2), Version::Two, Some(&open)));
+        tokio::join!(accept(&mut accepted), greet(&mut dialled, us(2), Version::Two, Some(&open)));
     let Ok(Visitor::Peer(mut visitor)) = visitor else { panic!("{visitor:?}") };
     assert_eq!(visitor.rest.next_message(), Ok(Some(open)));
     assert_eq!(visitor.rest.pending(), 0);
@@ -67,7 +74,7 @@ async fn the_greeting_of_one_version_is_none_of_the_other() {
         let mut bytes = preamble::encode(Service::Peer, version).to_vec();
         encode_frame(&message, &mut bytes).unwrap();
         dialled.write_all(&bytes).await.unwrap();
-        let refused = receive(&mut accepted, us(1)).await;
+        let refused = accept(&mut accepted).await;
         assert!(matches!(refused, Err(GreetingError::NotAGreeting)), "{refused:?}");
     }
 }

@@ -6,6 +6,7 @@ use protocol::digest::Digest;
 use protocol::geometry::Block;
 use protocol::manifest::{Manifest, ManifestBuilder};
 use protocol::peer::PeerMessage;
+use tokio::io::AsyncReadExt;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 
@@ -56,9 +57,14 @@ impl TestNode {
         });
         let visited = links.clone();
         tracker.clone().spawn(async move {
-            let visit = |stream, from, ticket| {
+            let visit = |mut stream: TcpStream, from, ticket| {
                 let links = visited.clone();
-                async move { links.visit(stream, from, ticket).await }
+                async move {
+                    let mut preamble = [0; PREAMBLE_LEN];
+                    if stream.read_exact(&mut preamble).await.is_ok() {
+                        links.visit(stream, preamble, from, ticket).await;
+                    }
+                }
             };
             accept_all(listener, transport.admission(), (&tracker, &cancel), visit).await;
         });

@@ -12,7 +12,7 @@ use tokio::task::JoinSet;
 
 use super::natives::{NativeInbox, Natives};
 use super::{Failure, Session, Store};
-use crate::bittorrent::{Membership, Offering, Wire, WireError, WireEvent};
+use crate::bittorrent::{Approach, Membership, Offering, Wire, WireError, WireEvent};
 use crate::download::assembly::Assembly;
 use crate::download::checks::Checks;
 use crate::download::fresh_seed::fresh_seed;
@@ -87,7 +87,7 @@ pub(super) struct Party {
     pub(super) events: mpsc::Receiver<(SourceId, WireEvent)>,
     pub(super) announcer: Announcer,
     pub(super) announces: mpsc::Receiver<AnnounceEvent>,
-    pub(super) dials: JoinSet<(SocketAddr, Result<(), WireError>)>,
+    pub(super) dials: JoinSet<(SocketAddr, Result<Approach, WireError>)>,
     pub(super) natives: Option<Natives>,
     pub(super) native_inbox: Option<NativeInbox>,
     pub(super) is_settled: bool,
@@ -251,9 +251,9 @@ impl Session {
     pub(super) fn dial(&mut self, party: &mut Party) {
         let now = Instant::now();
         while party.dials.len() < DIALS_AT_ONCE && party.live.len() + party.dials.len() < ENOUGH {
-            let Some(address) = self.book.next(now) else { break };
+            let Some((address, approach)) = self.book.next(now) else { break };
             let membership = Arc::clone(&party.membership);
-            party.dials.spawn(async move { (address, membership.dial(address).await) });
+            party.dials.spawn(async move { (address, membership.dial(address, approach).await) });
         }
         if !party.live.is_empty() {
             party.patience = ASK_AGAIN.0;
@@ -269,9 +269,16 @@ impl Session {
     }
 
     /// Takes in what became of a dial.
-    pub(super) fn dialled(&mut self, (address, outcome): (SocketAddr, Result<(), WireError>)) {
-        let Err(error) = outcome else { return };
-        tracing::debug!(%address, %error, "peer not reached");
+    pub(super) fn dialled(&mut self, (address, outcome): (SocketAddr, Result<Approach, WireError>)) {
+        let error = match outcome {
+            Ok(approach) => return self.book.began(address, approach),
+            Err(error) => error,
+        };
+        if let WireError::Greeting { source, .. } = &error {
+            tracing::info!(%address, error = %source, "handshake failed");
+        } else {
+            tracing::debug!(%address, %error, "peer not reached");
+        }
         let parting = if error.is_worth_another_try() { Parting::Soon } else { Parting::Useless };
         self.book.parted(address, parting, Instant::now());
     }

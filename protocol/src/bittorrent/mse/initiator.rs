@@ -1,0 +1,141 @@
+use super::keys::Shared;
+use super::{
+    Ciphers, Established, KEY_LEN, MAX_PADDING, MseError, PLAINTEXT, RC4, Secret, TorrentKey, VERIFICATION,
+    find,
+};
+use crate::infohash::Infohash;
+
+/// The responder's selection and the length of its padding, in bytes.
+const SELECTION_LEN: usize = 6;
+
+/// The side that has connected: offers plaintext and RC4.
+#[derive(Debug)]
+pub struct Initiator {
+    infohash: Infohash,
+    /// What the connection itself begins with; sent along as the initial payload.
+    payload: Vec<u8>,
+    /// What has arrived and is not dealt with yet.
+    buffer: Vec<u8>,
+    stage: Stage,
+}
+
+#[derive(Debug)]
+enum Stage {
+    /// The responder's public key is expected.
+    Key(Secret),
+    /// Its encrypted part is looked for behind its padding.
+    Padding { ciphers: Ciphers, verification: [u8; 8] },
+    /// Its selection is expected.
+    Selection(Ciphers),
+    /// The padding behind its selection is expected.
+    LastPadding { ciphers: Ciphers, selected: u32, length: usize },
+    /// The exchange is over.
+    Over,
+}
+
+/// What comes of bytes that arrived at the initiator.
+#[derive(Debug, Default)]
+pub struct Progress {
+    /// What is to be sent now.
+    pub send: Vec<u8>,
+    /// The end of the exchange, once it is there.
+    pub done: Option<Established>,
+}
+
+impl Initiator {
+    /// Begins an exchange about a torrent; returns what is to be sent first. `payload` are the first bytes of the connection itself,
+    /// at most 65,535.
+    pub fn begin(secret: Secret, infohash: Infohash, payload: &[u8]) -> (Self, Vec<u8>) {
+        debug_assert!(u16::try_from(payload.len()).is_ok(), "its length is sent in two bytes");
+        let opening = secret.opening();
+        let (payload, stage) = (payload.to_vec(), Stage::Key(secret));
+        (Self { infohash, payload, buffer: Vec::new(), stage }, opening)
+    }
+
+    /// Deals with bytes that have arrived.
+    pub fn receive(&mut self, bytes: &[u8]) -> Result<Progress, MseError> {
+        self.buffer.extend_from_slice(bytes);
+        let mut progress = Progress::default();
+        while progress.done.is_none() && self.advance(&mut progress)? {}
+        Ok(progress)
+    }
+
+    /// Returns true if the exchange went on, and false if it needs more bytes for that.
+    fn advance(&mut self, progress: &mut Progress) -> Result<bool, MseError> {
+        match std::mem::replace(&mut self.stage, Stage::Over) {
+            Stage::Key(secret) => {
+                let Some(key) = self.take::<KEY_LEN>() else { return self.wait(Stage::Key(secret)) };
+                let shared = Shared::new(secret.share(&key)?);
+                let mut ciphers = shared.initiators(self.infohash);
+                progress.send.extend(self.offer(&shared, &mut ciphers));
+                let mut verification = VERIFICATION;
+                ciphers.incoming.apply(&mut verification);
+                self.stage = Stage::Padding { ciphers, verification };
+            }
+            Stage::Padding { ciphers, verification } => {
+                let Some(place) = find(&verification, &self.buffer)? else {
+                    return self.wait(Stage::Padding { ciphers, verification });
+                };
+                self.buffer.drain(..place + verification.len());
+                self.stage = Stage::Selection(ciphers);
+            }
+            Stage::Selection(mut ciphers) => {
+                let Some(mut bytes) = self.take::<SELECTION_LEN>() else {
+                    return self.wait(Stage::Selection(ciphers));
+                };
+                ciphers.incoming.apply(&mut bytes);
+                let [a, b, c, d, high, low] = bytes;
+                let (selected, length) = (u32::from_be_bytes([a, b, c, d]), u16::from_be_bytes([high, low]));
+                if selected != PLAINTEXT && selected != RC4 {
+                    return Err(MseError::WrongMethod { selected });
+                }
+                if usize::from(length) > MAX_PADDING {
+                    return Err(MseError::LongPadding { length });
+                }
+                self.stage = Stage::LastPadding { ciphers, selected, length: length.into() };
+            }
+            Stage::LastPadding { mut ciphers, selected, length } => {
+                if self.buffer.len() < length {
+                    return self.wait(Stage::LastPadding { ciphers, selected, length });
+                }
+                let mut padding: Vec<u8> = self.buffer.drain(..length).collect();
+                ciphers.incoming.apply(&mut padding);
+                let mut received = std::mem::take(&mut self.buffer);
+                if selected == RC4 {
+                    ciphers.incoming.apply(&mut received);
+                }
+                progress.done =
+                    Some(Established { ciphers: (selected == RC4).then(|| Box::new(ciphers)), received });
+            }
+            Stage::Over => return Ok(false),
+        }
+        Ok(true)
+    }
+
+    /// Returns what follows the keys: which torrent it is about, the methods, and the initial payload.
+    fn offer(&self, shared: &Shared, ciphers: &mut Ciphers) -> Vec<u8> {
+        let length = u16::try_from(self.payload.len()).unwrap_or(u16::MAX);
+        let mut encrypted = VERIFICATION.to_vec();
+        encrypted.extend((PLAINTEXT | RC4).to_be_bytes());
+        // No padding: the initial payload makes up for it.
+        encrypted.extend([0, 0]);
+        encrypted.extend(length.to_be_bytes());
+        encrypted.extend(self.payload.iter().take(length.into()));
+        ciphers.outgoing.apply(&mut encrypted);
+        let masked = shared.mask(*TorrentKey::of(self.infohash).as_bytes());
+        [&shared.synchronisation()[..], &masked, &encrypted].concat()
+    }
+
+    /// Takes so many bytes, if they are here.
+    fn take<const N: usize>(&mut self) -> Option<[u8; N]> {
+        let taken = *self.buffer.first_chunk()?;
+        self.buffer.drain(..N);
+        Some(taken)
+    }
+
+    #[expect(clippy::unnecessary_wraps, reason = "it ends a step of the exchange")]
+    fn wait(&mut self, stage: Stage) -> Result<bool, MseError> {
+        self.stage = stage;
+        Ok(false)
+    }
+}

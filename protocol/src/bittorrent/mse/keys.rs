@@ -1,0 +1,79 @@
+use sha1::{Digest as _, Sha1};
+
+use super::{Ciphers, KEY_LEN, StreamCipher};
+use crate::infohash::Infohash;
+
+/// What stands for an infohash in a key exchange: a hash, so that nobody learns the infohash who does not know it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TorrentKey([u8; 20]);
+
+impl TorrentKey {
+    /// Returns that of a torrent.
+    pub fn of(infohash: Infohash) -> Self {
+        Self(hash(&[b"req2", infohash.as_bytes()]))
+    }
+
+    /// Returns the 20 bytes.
+    pub const fn as_bytes(&self) -> &[u8; 20] {
+        &self.0
+    }
+}
+
+/// The secret that both sides share.
+#[derive(Clone)]
+pub(super) struct Shared([u8; KEY_LEN]);
+
+impl Shared {
+    pub(super) const fn new(secret: [u8; KEY_LEN]) -> Self {
+        Self(secret)
+    }
+
+    /// Returns what ends the padding of the initiator.
+    pub(super) fn synchronisation(&self) -> [u8; 20] {
+        hash(&[b"req1", &self.0])
+    }
+
+    /// Hides the key of a torrent, or uncovers it.
+    pub(super) fn mask(&self, key: [u8; 20]) -> [u8; 20] {
+        let mut masked = key;
+        for (byte, mask) in masked.iter_mut().zip(hash(&[b"req3", &self.0])) {
+            *byte ^= mask;
+        }
+        masked
+    }
+
+    /// Uncovers the key of a torrent.
+    pub(super) fn torrent_key(&self, masked: [u8; 20]) -> TorrentKey {
+        TorrentKey(self.mask(masked))
+    }
+
+    /// Returns the ciphers of the two directions: of the initiator's bytes, and of the responder's.
+    pub(super) fn ciphers(&self, infohash: Infohash) -> (StreamCipher, StreamCipher) {
+        let cipher = |label: &[u8]| StreamCipher::new(&hash(&[label, &self.0, infohash.as_bytes()]));
+        (cipher(b"keyA"), cipher(b"keyB"))
+    }
+
+    pub(super) fn initiators(&self, infohash: Infohash) -> Ciphers {
+        let (outgoing, incoming) = self.ciphers(infohash);
+        Ciphers { outgoing, incoming }
+    }
+
+    pub(super) fn responders(&self, infohash: Infohash) -> Ciphers {
+        let (incoming, outgoing) = self.ciphers(infohash);
+        Ciphers { outgoing, incoming }
+    }
+}
+
+impl std::fmt::Debug for Shared {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Shared(..)")
+    }
+}
+
+fn hash(parts: &[&[u8]]) -> [u8; 20] {
+    let mut hasher = Sha1::new();
+    for part in parts {
+        hasher.update(part);
+    }
+    hasher.finalize().into()
+}
