@@ -36,7 +36,7 @@ async fn answer_encrypted(stream: &mut TcpStream, node: &Node) {
         }
         stream.write_all(&answer.send).await.unwrap();
         if let Next::Done(established) = answer.next {
-            assert_eq!(established.received[..48], handshake(node.metainfo.infohash(), true, 1)[..48]);
+            assert_eq!(&established.received[28..48], node.metainfo.infohash().as_bytes());
             let own = handshake(node.metainfo.infohash(), true, 7);
             return stream.write_all(&own).await.unwrap();
         }
