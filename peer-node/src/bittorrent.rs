@@ -6,19 +6,20 @@
 //! us is answered here without anybody else being involved. Which blocks are asked for is not decided here.
 
 mod channel;
-mod dialling;
 mod ending;
 mod event;
 mod exchange_limit;
 mod gathering;
 mod greeting;
 mod hearing;
+mod inbound;
 mod inbox;
 mod intake;
 mod key_exchange;
 mod membership;
 mod news;
 mod offering;
+mod outbound;
 mod reader;
 mod resolver;
 mod running;
@@ -27,17 +28,16 @@ mod serving;
 #[cfg(test)]
 mod tests;
 mod torrent;
-mod visiting;
 mod wire;
 mod wire_error;
 mod wires;
 mod writer;
 
-pub use dialling::Approach;
 pub use event::WireEvent;
 pub use greeting::GreetingError;
 pub use membership::{AlreadyHere, Membership};
 pub use offering::{Offering, PieceBytes, Segment};
+pub use outbound::Approach;
 pub use resolver::Resolver;
 pub use wire::Wire;
 pub use wire_error::WireError;

@@ -10,8 +10,8 @@ use protocol::infohash::Infohash;
 use tokio::net::TcpStream;
 
 use super::channel::Channel;
-use super::dialling::Approach;
 use super::key_exchange;
+use super::outbound::Approach;
 use super::torrent::Torrent;
 
 /// How long the other side may take for its part, with the key exchange if there is one.

@@ -3,8 +3,8 @@ use std::sync::Arc;
 
 use protocol::infohash::Infohash;
 
-use super::dialling::Approach;
 use super::offering::Offering;
+use super::outbound::Approach;
 use super::torrent::Torrent;
 use super::wire_error::WireError;
 use super::wires::Wires;

@@ -8,8 +8,9 @@ use tests::foreign::{Client, Encryption, Member, Place, Scene, client_with};
 use tests::namespaces::Namespaces;
 use tests::torrent_peer::TorrentPeer;
 
-/// How soon a client has fetched a few megabytes that one peer has.
-const PROMPTLY: Duration = Duration::from_secs(15);
+/// How soon a client has fetched a few megabytes that one peer has, on a busy machine. Transmission alone lets up to ten seconds pass
+/// before it is interested in anybody, and as many before it serves anybody.
+const PROMPTLY: Duration = Duration::from_secs(40);
 
 /// Returns how a connection of ours is encrypted, by what it logs.
 fn encryption(member: &Member, event: &str) -> String {
@@ -26,8 +27,8 @@ fn note(client: &dyn Client, encryption: Encryption, direction: &str, how: &str,
     let _ = writeln!(std::io::stderr(), "{name}, {encryption:?}, {direction}: {how}, {took:.1?}");
 }
 
-/// The tracker tells our seed of nobody, so it is the client that connects.
-fn fetches_from_us(name: &str, wanted: Encryption, place: &Place) {
+/// The tracker tells our seed of nobody, so it is the client that connects. Behind the key exchange we prefer plaintext.
+fn fetches_from_us(name: &str, wanted: Encryption, expected: &[&str], place: &Place) {
     let Some(client) = client_with(name, wanted, place) else { return };
     let scene = Scene::by_hand_at(1100, place);
     let seed = scene.seed_alone(&TorrentPeer::with(&["-v"]).at(place));
@@ -37,8 +38,7 @@ fn fetches_from_us(name: &str, wanted: Encryption, place: &Place) {
     let (took, how) = (begun.elapsed(), encryption(&seed, "a BitTorrent peer has connected"));
     note(&*client, wanted, "fetches from us", &how, took);
     assert!(took < PROMPTLY, "{took:?}");
-    let expected = if wanted == Encryption::Required { "rc4" } else { "handshake" };
-    assert_eq!(how, expected);
+    assert!(expected.contains(&how.as_str()), "{how}");
 }
 
 fn we_fetch_from(name: &str, wanted: Encryption) {
@@ -58,10 +58,10 @@ fn we_fetch_from(name: &str, wanted: Encryption) {
     }
 }
 
-/// Transmission does not dial the loopback, so both are in a namespace.
+/// Transmission does not dial the loopback, so both are in a namespace. It offers RC4 alone, unless it is told to prefer plaintext.
 fn transmission_fetches_from_us(wanted: Encryption) {
     let Some(network) = Namespaces::new(1) else { return };
-    fetches_from_us("transmission", wanted, &Place::host(&network, 0));
+    fetches_from_us("transmission", wanted, &["rc4"], &Place::host(&network, 0));
 }
 
 #[test]
@@ -76,22 +76,22 @@ fn transmission_that_requires_encryption_fetches_from_us() {
 
 #[test]
 fn aria2_as_it_comes_fetches_from_us() {
-    fetches_from_us("aria2", Encryption::Default, &Place::default());
+    fetches_from_us("aria2", Encryption::Default, &["handshake"], &Place::default());
 }
 
 #[test]
 fn aria2_that_requires_encryption_fetches_from_us() {
-    fetches_from_us("aria2", Encryption::Required, &Place::default());
+    fetches_from_us("aria2", Encryption::Required, &["rc4"], &Place::default());
 }
 
 #[test]
 fn libtorrent_as_it_comes_fetches_from_us() {
-    fetches_from_us("libtorrent", Encryption::Default, &Place::default());
+    fetches_from_us("libtorrent", Encryption::Default, &["none", "handshake"], &Place::default());
 }
 
 #[test]
 fn libtorrent_that_requires_encryption_fetches_from_us() {
-    fetches_from_us("libtorrent", Encryption::Required, &Place::default());
+    fetches_from_us("libtorrent", Encryption::Required, &["rc4"], &Place::default());
 }
 
 #[test]
