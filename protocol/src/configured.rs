@@ -13,13 +13,14 @@ mod framing;
 #[cfg(test)]
 mod golden;
 mod handshake;
+mod key_slips;
 mod log_line;
 mod message;
 mod peer_id;
 mod peer_list;
 
 pub use common::Common;
-pub use config_error::{ConfigError, Fault, FaultReason};
+pub use config_error::{ConfigError, ConfigWarning, Fault, FaultReason, WarningReason};
 pub use decoder::{Decoder, Item, MessageError};
 pub use framing::Framing;
 pub use handshake::{HANDSHAKE_LEN, Handshake, HandshakeError};

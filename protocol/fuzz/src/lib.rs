@@ -232,7 +232,7 @@ pub fn configured_wire(bytes: &[u8]) {
 /// The files that configure a swarm.
 pub fn configured_files(bytes: &[u8]) {
     match configured::Common::parse(bytes) {
-        Ok(common) => assert!(common.geometry.piece_count() > 0 && !common.file_name().contains('/')),
+        Ok((common, _)) => assert!(common.geometry.piece_count() > 0 && !common.file_name().contains('/')),
         Err(error) => assert!(!error.faults.is_empty() && !error.to_string().is_empty()),
     }
     match configured::PeerList::parse(bytes) {

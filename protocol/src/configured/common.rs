@@ -1,6 +1,7 @@
 use std::time::Duration;
 
-use super::config_error::{self, ConfigError, Fault, FaultReason};
+use super::config_error::{self, ConfigError, ConfigWarning, Fault, FaultReason, WarningReason};
+use super::key_slips::is_slip_of;
 use crate::geometry::Geometry;
 use crate::limits::MAX_FILE_SIZE;
 use crate::limits::{
@@ -43,19 +44,25 @@ const FILE_NAME: usize = 3;
 const FILE_SIZE: usize = 4;
 const PIECE_SIZE: usize = 5;
 
-/// The lines in which the keys were found, and their values.
-type Found<'a> = [Option<(usize, &'a str)>; KEYS.len()];
+/// What was found in the file.
+#[derive(Debug, Default)]
+struct Found<'a> {
+    /// The line of each key, and its value.
+    keys: [Option<(usize, &'a str)>; KEYS.len()],
+    /// The keys for which an unknown one was probably meant.
+    misspelt: [bool; KEYS.len()],
+}
 
 impl Common {
-    /// Reads the file and judges all of it.
-    pub fn parse(bytes: &[u8]) -> Result<Self, ConfigError> {
-        let mut faults = Vec::new();
-        let found = find(bytes, &mut faults)?;
+    /// Reads the file and judges all of it; also returns what is suspicious about it.
+    pub fn parse(bytes: &[u8]) -> Result<(Self, Vec<ConfigWarning>), ConfigError> {
+        let (mut faults, mut warnings) = (Vec::new(), Vec::new());
+        let found = find(bytes, &mut faults, &mut warnings)?;
         let mut judge = Judge { found: &found, faults: &mut faults };
         let preferred = judge.number(PREFERRED, MAX_CONFIGURED_PEERS as u64);
         let unchoking = judge.number(UNCHOKING, MAX_CONFIGURED_INTERVAL.into());
         let optimistic = judge.number(OPTIMISTIC, MAX_CONFIGURED_INTERVAL.into());
-        let file_name = judge.file_name();
+        let file_name = judge.file_name(&mut warnings);
         let size = judge.number(FILE_SIZE, MAX_FILE_SIZE);
         let piece_size = judge.number(PIECE_SIZE, MAX_CONFIGURED_PIECE.into());
         let geometry = size.zip(piece_size).and_then(|(size, piece)| judge.geometry(size, piece));
@@ -69,7 +76,9 @@ impl Common {
             })
         })();
         faults.sort_by_key(|fault| (fault.line == 0, fault.line));
-        whole.filter(|_| faults.is_empty()).ok_or(ConfigError { faults })
+        warnings.sort_by_key(|warning| warning.line);
+        let whole = whole.filter(|_| faults.is_empty()).ok_or(ConfigError { faults })?;
+        Ok((whole, warnings))
     }
 
     /// Returns the plain name of the file.
@@ -78,22 +87,40 @@ impl Common {
     }
 }
 
-/// Finds the keys; notes those that are unknown or doubled.
-fn find<'a>(bytes: &'a [u8], faults: &mut Vec<Fault>) -> Result<Found<'a>, ConfigError> {
-    let mut found: Found<'a> = [None; KEYS.len()];
+/// Finds the keys. A doubled one is a fault, and so is an unknown one that resembles a missing one; others are ignored.
+fn find<'a>(
+    bytes: &'a [u8],
+    faults: &mut Vec<Fault>,
+    warnings: &mut Vec<ConfigWarning>,
+) -> Result<Found<'a>, ConfigError> {
+    let (mut found, mut unknown, mut is_empty) = (Found::default(), Vec::new(), true);
     for (line, text) in config_error::lines(bytes)? {
+        is_empty = false;
         let (key, value) = text.split_once(char::is_whitespace).unwrap_or((text, ""));
-        let known = KEYS.iter().zip(&mut found).find(|(known, _)| **known == key);
-        let reason = match known {
-            None => FaultReason::UnknownKey(key.to_owned()),
-            Some((key, Some((first, _)))) => FaultReason::DoubledKey { key, first: *first },
-            Some((_, place)) => {
-                *place = Some((line, value.trim_start()));
-                continue;
+        match KEYS.iter().zip(&mut found.keys).find(|(known, _)| **known == key) {
+            None => unknown.push((line, key)),
+            Some((key, Some((first, _)))) => {
+                faults.push(Fault { line, reason: FaultReason::DoubledKey { key, first: *first } });
             }
-        };
-        faults.push(Fault { line, reason });
+            Some((_, place)) => *place = Some((line, value.trim_start())),
+        }
     }
+    if is_empty {
+        return Err(ConfigError { faults: vec![Fault { line: 0, reason: FaultReason::Empty }] });
+    }
+    let missing = KEYS.iter().zip(&found.keys).zip(&mut found.misspelt);
+    for ((key, _), is_misspelt) in missing.filter(|((_, place), _)| place.is_none()) {
+        if let Some(slip) = unknown.iter().position(|(_, found)| is_slip_of(found, key)) {
+            let (line, found) = unknown.remove(slip);
+            *is_misspelt = true;
+            faults.push(Fault { line, reason: FaultReason::MisspeltKey { found: found.to_owned(), key } });
+        }
+    }
+    let ignored = |(line, key): (usize, &str)| {
+        let reason = WarningReason::UnknownKey(key.to_owned());
+        ConfigWarning { line, reason }
+    };
+    warnings.extend(unknown.into_iter().map(ignored));
     Ok(found)
 }
 
@@ -104,12 +131,13 @@ struct Judge<'a, 'b> {
 }
 
 impl<'a> Judge<'a, '_> {
-    /// Returns the value of a key; notes that it is missing or empty.
+    /// Returns the value of a key; a key that is missing or has no value is a fault, reported once.
     fn value(&mut self, which: usize) -> Option<(usize, &'static str, &'a str)> {
         let key = *KEYS.get(which)?;
-        let (line, reason) = match self.found.get(which).copied().flatten() {
+        let (line, reason) = match self.found.keys.get(which).copied().flatten() {
             Some((line, "")) => (line, FaultReason::NoValue(key)),
             Some((line, value)) => return Some((line, key, value)),
+            None if self.found.misspelt.get(which) == Some(&true) => return None,
             None => (0, FaultReason::MissingKey(key)),
         };
         self.faults.push(Fault { line, reason });
@@ -118,17 +146,22 @@ impl<'a> Judge<'a, '_> {
 
     fn number(&mut self, which: usize, limit: u64) -> Option<u64> {
         let (line, key, value) = self.value(which)?;
-        config_error::number(key, value, limit)
+        config_error::number(key, config_error::without_comment(value), limit)
             .map_err(|reason| self.faults.push(Fault { line, reason }))
             .ok()
     }
 
-    fn file_name(&mut self) -> Option<SharePath> {
+    fn file_name(&mut self, warnings: &mut Vec<ConfigWarning>) -> Option<SharePath> {
         let (line, _, value) = self.value(FILE_NAME)?;
+        let name = config_error::without_comment(value);
+        if name != value {
+            let reason = WarningReason::CommentAfterFileName(name.to_owned());
+            warnings.push(ConfigWarning { line, reason });
+        }
         let path =
-            SharePath::parse(value).ok().filter(|path| path.is_basic() && path.components().count() == 1);
+            SharePath::parse(name).ok().filter(|path| path.is_basic() && path.components().count() == 1);
         if path.is_none() {
-            self.faults.push(Fault { line, reason: FaultReason::BadFileName(value.to_owned()) });
+            self.faults.push(Fault { line, reason: FaultReason::BadFileName(name.to_owned()) });
         }
         path
     }
@@ -136,7 +169,7 @@ impl<'a> Judge<'a, '_> {
     fn geometry(&mut self, size: u64, piece: u64) -> Option<Geometry> {
         let pieces = size.div_ceil(piece);
         if pieces > u64::from(MAX_CONFIGURED_PIECES) {
-            let line = self.found.get(PIECE_SIZE).copied().flatten().map_or(0, |(line, _)| line);
+            let line = self.found.keys.get(PIECE_SIZE).copied().flatten().map_or(0, |(line, _)| line);
             self.faults.push(Fault { line, reason: FaultReason::TooManyPieces { pieces } });
             return None;
         }

@@ -7,7 +7,7 @@ use crate::limits::{MAX_CONFIG, MAX_CONFIGURED_PEERS, MAX_CONFIGURED_PIECES};
 /// So many faults are told; of more it is only said how many there are.
 const MOST_TOLD: usize = 20;
 
-/// All that is wrong with a file that configures a swarm, in the order of its lines.
+/// What is wrong with a file that configures a swarm, in the order of its lines.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConfigError {
     /// At least one.
@@ -32,9 +32,17 @@ pub enum FaultReason {
     /// It is not text.
     #[error("the file is not text in UTF-8")]
     NotText,
-    /// A key that means nothing.
-    #[error("unknown key \"{}\"", excerpt(.0))]
-    UnknownKey(String),
+    /// It says nothing.
+    #[error("the file is empty")]
+    Empty,
+    /// An unknown key stands where a missing one was probably meant.
+    #[error("unknown key \"{}\"; did you mean {key}?", excerpt(.found))]
+    MisspeltKey {
+        /// What is there.
+        found: String,
+        /// The key that is missing.
+        key: &'static str,
+    },
     /// A key that must be there is not.
     #[error("{0} is missing")]
     MissingKey(&'static str),
@@ -120,30 +128,58 @@ pub enum FaultReason {
     NoSeed,
 }
 
+/// Something in a file that configures a swarm that is probably not what its author meant, but no reason to refuse it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConfigWarning {
+    /// The line, from 1.
+    pub line: usize,
+    /// What it is.
+    pub reason: WarningReason,
+}
+
+/// What may be suspicious about a file that configures a swarm.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum WarningReason {
+    /// A key without a meaning here, as other programs add them.
+    #[error("unknown key \"{}\" ignored", excerpt(.0))]
+    UnknownKey(String),
+    /// A file name may contain `#`, but not after a blank here.
+    #[error("FileName ends before the comment: \"{}\"", excerpt(.0))]
+    CommentAfterFileName(String),
+}
+
 impl ConfigError {
-    /// Tells the faults a line each, behind the name of the file.
+    /// Returns a text with a line per fault, each with the name of the file before it.
     pub fn told_of<'a>(&'a self, file: &'a str) -> impl fmt::Display + 'a {
-        Told { error: self, file }
+        Lines { lines: self.faults.iter().map(|fault| (fault.line, &fault.reason)).collect(), file }
     }
 }
 
-struct Told<'a> {
-    error: &'a ConfigError,
+impl ConfigWarning {
+    /// Returns a text with a line per warning, each with the name of the file before it.
+    pub fn all_of<'a>(warnings: &'a [Self], file: &'a str) -> impl fmt::Display + 'a {
+        Lines { lines: warnings.iter().map(|warning| (warning.line, &warning.reason)).collect(), file }
+    }
+}
+
+/// Remarks about the lines of a file.
+struct Lines<'a, T> {
+    lines: Vec<(usize, T)>,
     file: &'a str,
 }
 
-impl fmt::Display for Told<'_> {
+impl<T: fmt::Display> fmt::Display for Lines<'_, T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let faults = &self.error.faults;
-        for (number, Fault { line, reason }) in faults.iter().take(MOST_TOLD).enumerate() {
+        let Self { lines, file } = self;
+        for (number, (line, reason)) in lines.iter().take(MOST_TOLD).enumerate() {
             let separator = if number > 0 { "\n" } else { "" };
             match line {
-                0 => write!(f, "{separator}{}: {reason}", self.file)?,
-                line => write!(f, "{separator}{}:{line}: {reason}", self.file)?,
+                0 => write!(f, "{separator}{file}: {reason}")?,
+                line => write!(f, "{separator}{file}:{line}: {reason}")?,
             }
         }
-        let more = faults.len().saturating_sub(MOST_TOLD);
-        if more > 0 { write!(f, "\n{}: and {more} more", self.file) } else { Ok(()) }
+        let more = lines.len().saturating_sub(MOST_TOLD);
+        if more > 0 { write!(f, "\n{file}: and {more} more") } else { Ok(()) }
     }
 }
 
@@ -155,15 +191,25 @@ impl fmt::Display for ConfigError {
 
 impl std::error::Error for ConfigError {}
 
-/// Returns the lines of a file that are not blank, with their numbers from 1 and without blanks around them.
+/// Returns the lines of a file that are neither blank nor comments, with their numbers from 1 and without blanks around them.
 pub(super) fn lines(bytes: &[u8]) -> Result<impl Iterator<Item = (usize, &str)>, ConfigError> {
     let fault = |reason| ConfigError { faults: vec![Fault { line: 0, reason }] };
     if bytes.len() > MAX_CONFIG {
         return Err(fault(FaultReason::TooLarge));
     }
     let text = str::from_utf8(bytes).map_err(|_| fault(FaultReason::NotText))?;
+    // Some editors put a byte order mark before everything they save.
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let lines = text.lines().enumerate().map(|(number, line)| (number + 1, line.trim()));
-    Ok(lines.filter(|(_, line)| !line.is_empty()))
+    Ok(lines.filter(|(_, line)| !line.is_empty() && !line.starts_with('#')))
+}
+
+/// Returns a line without the comment at its end: a `#` after a blank, and all that follows.
+pub(super) fn without_comment(line: &str) -> &str {
+    let is_comment =
+        |place: &usize| line.get(..*place).is_some_and(|head| head.ends_with(char::is_whitespace));
+    let comment = line.match_indices('#').map(|(place, _)| place).find(is_comment);
+    comment.and_then(|place| line.get(..place)).map_or(line, str::trim_end)
 }
 
 /// Judges a number.

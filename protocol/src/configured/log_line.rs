@@ -1,6 +1,7 @@
 use std::fmt;
 
 use super::PeerId;
+use crate::escape::display_safe;
 use crate::geometry::PieceIndex;
 
 /// What a peer writes into its log, in the exact words of the dialect; shown without the time, which stands before it as
@@ -45,6 +46,13 @@ pub enum LogEvent {
     },
     /// All pieces are here.
     Complete,
+    /// A file that it did not receive itself stood in the place of the content; no other program has such a line.
+    Unverified {
+        /// Its name.
+        from: String,
+        /// The name that it has now.
+        to: String,
+    },
 }
 
 impl fmt::Display for LogLine {
@@ -81,6 +89,10 @@ impl fmt::Display for LogLine {
                 write!(f, "Now the number of pieces it has is {count}.")
             }
             LogEvent::Complete => write!(f, "Peer {us} has downloaded the complete file."),
+            LogEvent::Unverified { from, to } => {
+                let (from, to) = (display_safe(from), display_safe(to));
+                write!(f, "Peer {us} moved the unverified file {from} to {to}.")
+            }
         }
     }
 }
@@ -109,6 +121,10 @@ mod tests {
                 "has downloaded the piece 5 from 1002. Now the number of pieces it has is 3.",
             ),
             (LogEvent::Complete, "has downloaded the complete file."),
+            (
+                LogEvent::Unverified { from: "a".into(), to: "a.unverified-1".into() },
+                "moved the unverified file a to a.unverified-1.",
+            ),
         ] {
             let line = LogLine { us: PeerId(1001), event };
             assert_eq!(line.to_string(), format!("Peer 1001 {expected}"));

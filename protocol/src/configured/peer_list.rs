@@ -41,20 +41,23 @@ impl PeerList {
                 break;
             }
             let mut note = |reason| faults.push(Fault { line, reason });
-            let Some(peer) = peer(text, &mut note) else { continue };
-            if let Some(first) = ids.insert(peer.id, line) {
+            let Some(peer) = peer(config_error::without_comment(text), &mut note) else { continue };
+            let other = ids.insert(peer.id, line);
+            if let Some(first) = other {
                 note(FaultReason::DoubledId { id: peer.id, first });
             }
-            if let Some(first) = places.insert((peer.host.to_ascii_lowercase(), peer.port), line) {
+            // A line that repeats another one is one fault.
+            if let Some(first) = places.insert((peer.host.to_ascii_lowercase(), peer.port), line)
+                && other != Some(first)
+            {
                 note(FaultReason::DoubledPlace { host: peer.host.clone(), port: peer.port, first });
             }
             peers.push(peer);
         }
-        let mut note = |reason| faults.push(Fault { line: 0, reason });
-        match peers.iter().any(|peer| peer.has_file) {
-            true => {}
-            false if peers.is_empty() => note(FaultReason::NoPeers),
-            false => note(FaultReason::NoSeed),
+        // A line that cannot be read may be the one that is missed.
+        if faults.is_empty() && !peers.iter().any(|peer| peer.has_file) {
+            let reason = if peers.is_empty() { FaultReason::NoPeers } else { FaultReason::NoSeed };
+            faults.push(Fault { line: 0, reason });
         }
         if faults.is_empty() { Ok(Self { peers }) } else { Err(ConfigError { faults }) }
     }

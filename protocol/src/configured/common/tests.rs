@@ -18,7 +18,8 @@ fn with(from: &str, to: &str) -> String {
 
 #[test]
 fn the_usual_file_is_read() {
-    let common = Common::parse(GOOD.as_bytes()).unwrap();
+    let (common, warnings) = Common::parse(GOOD.as_bytes()).unwrap();
+    assert_eq!(warnings, []);
     assert_eq!((common.preferred_neighbors, common.file_name()), (2, "TheFile.dat"));
     assert_eq!(common.unchoking_interval, Duration::from_secs(5));
     assert_eq!(common.optimistic_unchoking_interval, Duration::from_secs(15));
@@ -39,13 +40,13 @@ fn blanks_at_the_end_a_missing_last_newline_and_another_order_are_no_faults() {
         assert_eq!(Common::parse(text.as_bytes()), common, "{text:?}");
     }
     let spaced = with("TheFile.dat", "The File.dat ");
-    assert_eq!(Common::parse(spaced.as_bytes()).unwrap().file_name(), "The File.dat");
+    assert_eq!(Common::parse(spaced.as_bytes()).unwrap().0.file_name(), "The File.dat");
 }
 
 #[test]
 fn each_fault_is_told_with_its_line() {
     for (from, to, line, reason) in [
-        ("PieceSize", "Piecesize", 6, "unknown key \"Piecesize\""),
+        ("PieceSize", "Piecesize", 6, "unknown key \"Piecesize\"; did you mean PieceSize?"),
         ("FileSize 10000232", "FileSize ten", 5, "FileSize is not a number: \"ten\""),
         ("FileSize 10000232", "FileSize -1", 5, "FileSize is not a number: \"-1\""),
         ("FileSize 10000232", "FileSize +1", 5, "FileSize is not a number: \"+1\""),
@@ -77,13 +78,38 @@ fn each_fault_is_told_with_its_line() {
 fn all_faults_are_told_at_once() {
     let told = faults("FileSize 0\nFileNam x\nPieceSize a\n");
     let lines: Vec<usize> = told.iter().map(|(line, _)| *line).collect();
-    assert_eq!(lines, [1, 2, 3, 0, 0, 0, 0], "{told:?}");
+    assert_eq!(lines, [1, 2, 3, 0, 0, 0], "{told:?}");
     let error = Common::parse(b"\xff").unwrap_err();
     assert_eq!(error.told_of("Common.cfg").to_string(), "Common.cfg: the file is not text in UTF-8");
-    let error = Common::parse("x\n".repeat(100).as_bytes()).unwrap_err();
+    let error = Common::parse(format!("{GOOD}{}", "FileSize 1\n".repeat(100)).as_bytes()).unwrap_err();
     let text = error.told_of("Common.cfg").to_string();
-    assert!(text.starts_with("Common.cfg:1: unknown key \"x\"\nCommon.cfg:2: "), "{text}");
-    assert!(text.ends_with("Common.cfg: and 86 more"), "{text}");
+    assert!(text.starts_with("Common.cfg:7: FileSize stands in line 5 already\nCommon.cfg:8: "), "{text}");
+    assert!(text.ends_with("Common.cfg: and 80 more"), "{text}");
+}
+
+#[test]
+fn what_other_programs_put_beside_the_keys_is_ignored() {
+    let good = Common::parse(GOOD.as_bytes()).unwrap().0;
+    let decorated = GOOD.replace("PieceSize 32768", "PieceSize 32768 # 32 KiB");
+    for text in [format!("\u{feff}{GOOD}"), format!("# a demo\n  #\n{GOOD}"), decorated] {
+        assert_eq!(Common::parse(text.as_bytes()), Ok((good.clone(), Vec::new())), "{text}");
+    }
+    let text = with("TheFile.dat", "TheFile.dat # of the demo") + "Verbose 1\n";
+    let (common, warnings) = Common::parse(text.as_bytes()).unwrap();
+    assert_eq!(common, good);
+    let expected = "Common.cfg:4: FileName ends before the comment: \"TheFile.dat\"\n\
+        Common.cfg:7: unknown key \"Verbose\" ignored";
+    assert_eq!(ConfigWarning::all_of(&warnings, "Common.cfg").to_string(), expected);
+    let hash = with("TheFile.dat", "The#File.dat");
+    assert_eq!(Common::parse(hash.as_bytes()).unwrap().0.file_name(), "The#File.dat");
+}
+
+#[test]
+fn one_fault_is_reported_once() {
+    assert_eq!(faults("").len(), 1);
+    assert_eq!(faults("\u{feff} \n# nothing\n"), [(0, "the file is empty".to_owned())]);
+    assert_eq!(faults(&with("PieceSize", "PeaceSize")).len(), 1);
+    assert_eq!(faults(&with("PieceSize 32768", "")), [(0, "PieceSize is missing".to_owned())]);
 }
 
 proptest! {

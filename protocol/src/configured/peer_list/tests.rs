@@ -58,6 +58,20 @@ fn all_faults_are_told_at_once() {
     assert_eq!(faults(&crowd), [(1001, "more than 1000 peers are listed".to_owned())]);
 }
 
+#[test]
+fn one_fault_is_reported_once() {
+    assert_eq!(faults("1 h 1 1\n1 h 1 1"), [(2, "peer 1 stands in line 1 already".to_owned())]);
+    // The line that cannot be read may be the one with the file.
+    assert_eq!(faults("1 h 1 yes\n2 h 2 0"), [(1, "has_file is 0 or 1, not \"yes\"".to_owned())]);
+}
+
+#[test]
+fn byte_order_marks_and_comments_are_ignored() {
+    let plain = PeerList::parse(b"1001 h 1 1\n1002 h 2 0");
+    let text = "\u{feff}# the group\n1001 h 1 1 # has it\n\n  # no\n1002 h 2 0\t#";
+    assert_eq!(PeerList::parse(text.as_bytes()), plain);
+}
+
 proptest! {
     #[test]
     fn no_bytes_panic_the_reader(bytes: Vec<u8>, line in "[0-9a-z. :\t]{0,40}") {
