@@ -11,7 +11,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant};
 
-use peer_node::swarm::{Action, Have, Order, Random, SourceId, Swarm, SwarmConfig};
+use peer_node::swarm::{Action, Have, Order, Overdue, Random, SourceId, Swarm, SwarmConfig};
 use protocol::bitfield::Bitfield;
 use protocol::geometry::{Block, Geometry};
 
@@ -22,7 +22,7 @@ const CONFIG: SwarmConfig = SwarmConfig {
     max_requests: 250,
     budget: 32 << 20,
     order: Order::Rarest,
-    overtakes: true,
+    overdue: Overdue::Overtake,
     seed: 1,
 };
 

@@ -12,17 +12,20 @@
 //! one source owes for too long is asked of another as well, and cancelled where it is not needed any more. A source that
 //! turns a request down without a word on whether it has the piece rests for half a second, and is asked again. A source
 //! that stalls, whose pieces fail twice, or that turns everything down for several such rests, is left. Where a driver's
-//! world knows neither rarity nor endgame, its [`SwarmConfig`] says so.
+//! world knows neither rarity nor endgame, its [`SwarmConfig`] says so; there a request without an answer is repeated.
 
 mod action;
 mod active;
 mod choice;
 mod choker;
+mod config;
+mod interval_choker;
 mod overtaking;
 mod pace;
 mod picker;
 mod random;
 mod rate;
+mod repeating;
 mod source;
 mod turns;
 
@@ -36,7 +39,9 @@ use protocol::geometry::{Block, Geometry, PieceIndex};
 
 pub use action::Action;
 use active::{ActivePieces, Arrival};
-pub use choker::{Choker, ChokerConfig, Contest, PeerKey, Verdict};
+pub use choker::{Choker, ChokerConfig, PeerKey, Verdict};
+pub use config::{Order, Overdue, SwarmConfig};
+pub use interval_choker::{IntervalChoker, IntervalChokerConfig, Selection};
 use picker::Picker;
 pub use random::Random;
 pub use rate::RateMeter;
@@ -52,35 +57,6 @@ const STALL_AFTER: Duration = Duration::from_secs(20);
 
 /// How often the engine wants to be polled while sources owe it something or rest.
 const TICK: Duration = Duration::from_millis(100);
-
-/// How a driver wants its content fetched.
-#[derive(Debug, Clone, Copy)]
-pub struct SwarmConfig {
-    /// The longest block that may be asked for, in bytes.
-    pub block_length: u32,
-    /// The shortest block that pieces are cut into for slow sources, in bytes; as long as the longest where blocks have one length.
-    pub least_block: u32,
-    /// How many blocks one source may owe at once, at least 1.
-    pub max_requests: usize,
-    /// How many bytes of unfinished pieces may be under way at once; one piece is always allowed. As many again may be
-    /// held of pieces that lost their source.
-    pub budget: u64,
-    /// In which order pieces are begun.
-    pub order: Order,
-    /// Whether a block that one source owes for too long is asked of another as well. Not where requests cannot be taken back.
-    pub overtakes: bool,
-    /// Where randomness starts.
-    pub seed: u64,
-}
-
-/// In which order pieces are begun.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Order {
-    /// A random one first, and then those that the fewest sources have.
-    Rarest,
-    /// As chance has it.
-    Random,
-}
 
 /// One content on its way here, from any number of sources.
 #[derive(Debug)]
@@ -160,6 +136,9 @@ impl Swarm {
     pub fn source_unchoked(&mut self, id: SourceId) {
         if let Some(source) = self.sources.get_mut(&id) {
             source.choked = false;
+            if matches!(self.config.overdue, Overdue::Repeat(_)) {
+                source.answers_again();
+            }
             self.turns.may_have_room(id);
         }
     }
@@ -185,8 +164,15 @@ impl Swarm {
     pub fn block_arrived(&mut self, id: SourceId, block: Block, now: Instant) -> bool {
         let Some(source) = self.sources.get_mut(&id) else { return false };
         source.answered(block, true, now);
+        if matches!(self.config.overdue, Overdue::Repeat(_)) {
+            source.answers_again();
+        }
         self.turns.may_have_room(id);
-        let Arrival::Wanted { also_owed_by } = self.active.arrived(id, block) else { return false };
+        let mut arrival = self.active.arrived(id, block);
+        if arrival == Arrival::Unwanted && self.adopt(id, block) {
+            arrival = self.active.arrived(id, block);
+        }
+        let Arrival::Wanted { also_owed_by } = arrival else { return false };
         if let Some(other) = also_owed_by {
             self.queue.push_back(Action::Cancel { source: other, block });
         }
@@ -322,13 +308,16 @@ impl Swarm {
         let is_time_to_look = now >= self.next_look;
         if is_time_to_look {
             self.next_look = now + TICK;
-            self.leave_stalled(now);
+            match self.config.overdue {
+                Overdue::Overtake => self.leave_stalled(now),
+                Overdue::Repeat(after) => self.repeat_unanswered(after, now),
+            }
             let rested =
                 self.sources.iter_mut().filter_map(|(id, source)| source.has_rested(now).then_some(*id));
             rested.for_each(|id| self.turns.may_have_room(id));
         }
         self.fill_pipelines(now);
-        if is_time_to_look && self.config.overtakes {
+        if is_time_to_look && self.config.overdue == Overdue::Overtake {
             self.overtake(now);
         }
     }

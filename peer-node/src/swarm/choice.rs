@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use protocol::geometry::Block;
+use protocol::geometry::{Block, PieceIndex};
 
 use super::active::ActivePiece;
 use super::source::{Source, SourceId};
@@ -41,11 +41,14 @@ impl Swarm {
         self.queue.push_back(Action::Request { source: id, block });
     }
 
-    /// Chooses in this order: go on with a piece that the source fills already or that its filler lost; begin the next
+    /// Chooses in this order: repeat what a source did not answer, unless it was requested elsewhere; go on with a piece that the source fills already or that its filler lost; begin the next
     /// piece; help with a piece that another fills.
     fn choose(&mut self, id: SourceId) -> Option<Block> {
         let may_join = self.may_join(id);
-        let other = |swarm: &mut Self| swarm.begin_piece(id).or_else(|| swarm.help_with_piece(id));
+        if let Some(block) = self.repeat(id) {
+            return Some(block);
+        }
+        let other = |swarm: &mut Self| swarm.begin_piece(id, |_| true).or_else(|| swarm.help_with_piece(id));
         self.continue_piece(id, may_join).or_else(|| may_join.then(|| other(self)).flatten())
     }
 
@@ -66,12 +69,17 @@ impl Swarm {
         last.and_then(|active| wanted_of(source, active)).or_else(|| self.wanted_block(source, fits))
     }
 
-    fn begin_piece(&mut self, id: SourceId) -> Option<Block> {
+    /// Begins the next piece that a source has and `may_be_begun` accepts, and returns its first block.
+    pub(super) fn begin_piece(
+        &mut self,
+        id: SourceId,
+        may_be_begun: impl Fn(PieceIndex) -> bool,
+    ) -> Option<Block> {
         let source = self.sources.get(&id)?;
         if !self.has_budget() || !self.has_piece_to_begin(source) {
             return None;
         }
-        let fits = |piece| source.may_give(piece) && !source.owes_of(piece);
+        let fits = |piece| may_be_begun(piece) && source.may_give(piece) && !source.owes_of(piece);
         let is_first = self.active.moving_bytes() == 0 && self.picker.done_count() == 0;
         let piece = match self.config.order {
             Order::Random => self.picker.take_random(&source.have, fits),

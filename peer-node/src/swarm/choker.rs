@@ -5,6 +5,8 @@
 //! slot on top goes in turn to whoever has waited longest, so that everybody gets a chance to show how fast it is. All
 //! others are choked and know their place in the queue.
 //!
+//! A closed group chooses by the clock alone: [`IntervalChoker`](super::IntervalChoker).
+//!
 //! It is a pure machine like the [`Swarm`](super::Swarm): whoever drives it tells it what happens and when, and asks it
 //! for verdicts ([`Choker::poll`]) until it has no more. It leaves alone what was asked for and what is sent.
 
@@ -21,8 +23,6 @@ use std::time::{Duration, Instant};
 use contender::{Contender, Standing, Told};
 use queue::Queue;
 
-use super::random::Random;
-
 /// How often the regular slots are given anew, and how long a slot is kept at least (BEP 3).
 const ROUND: Duration = Duration::from_secs(10);
 
@@ -38,27 +38,12 @@ pub struct ChokerConfig {
     pub round: Duration,
     /// How long the optimistic slot is kept while somebody waits.
     pub optimistic: Duration,
-    /// Who gets them.
-    pub contest: Contest,
-}
-
-/// Who gets a slot.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Contest {
-    /// Whoever has one keeps it until somebody else is clearly better; among equals the first comes first.
-    Kept,
-    /// Each round all are given anew, to those who gave most since the last one; among equals, and for the optimistic
-    /// slot, lots are drawn.
-    Lots {
-        /// Where randomness starts.
-        seed: u64,
-    },
 }
 
 impl ChokerConfig {
     /// Returns what suits a node that serves many contents.
     pub const fn of_node(slots: usize) -> Self {
-        Self { slots, round: ROUND, optimistic: OPTIMISTIC, contest: Contest::Kept }
+        Self { slots, round: ROUND, optimistic: OPTIMISTIC }
     }
 }
 
@@ -103,7 +88,6 @@ impl Verdict {
 #[derive(Debug)]
 pub struct Choker {
     config: ChokerConfig,
-    lots: Random,
     peers: BTreeMap<PeerKey, Contender>,
     regular: BTreeSet<PeerKey>,
     optimistic: Option<PeerKey>,
@@ -117,13 +101,8 @@ pub struct Choker {
 impl Choker {
     /// Starts serving nobody.
     pub const fn new(config: ChokerConfig, now: Instant) -> Self {
-        let seed = match config.contest {
-            Contest::Lots { seed } => seed,
-            Contest::Kept => 0,
-        };
         Self {
             config,
-            lots: Random::from_seed(seed),
             peers: BTreeMap::new(),
             regular: BTreeSet::new(),
             optimistic: None,
@@ -182,24 +161,9 @@ impl Choker {
         self.peers.entry(peer).or_default().received.add(bytes);
     }
 
-    /// Forgets who gave what: it earns nothing any more where nothing is wanted any more.
-    pub fn forget_received(&mut self) {
-        self.peers.values_mut().for_each(Contender::forget_received);
-    }
-
     /// Counts the peers that wait for a slot.
     pub fn waiting(&self) -> usize {
         self.queue.len()
-    }
-
-    /// Returns who has a regular slot.
-    pub fn regular(&self) -> impl Iterator<Item = PeerKey> {
-        self.regular.iter().copied()
-    }
-
-    /// Returns who has the optimistic slot.
-    pub const fn optimistic(&self) -> Option<PeerKey> {
-        self.optimistic
     }
 
     /// Returns the next thing to tell a peer, or nothing until something happens or [`Choker::deadline`] passes.

@@ -26,6 +26,9 @@ const BLOCK_TIME_OF_SEVERAL: Duration = Duration::from_millis(100);
 /// The longest block that is requested of a source whose rate is not known yet, in bytes; half of it if it has several connections.
 const UNPROVEN_BLOCK: u32 = 256 << 10;
 
+/// The longest pause between two requests to a source that answers none.
+const LONGEST_SILENCE: Duration = Duration::from_secs(20);
+
 /// After so many rests without a block a source is left.
 const MOST_RESTS: u32 = 8;
 
@@ -144,6 +147,8 @@ pub(super) struct Source {
     /// Until when it is asked for nothing, and how often that was since it last gave a block.
     rest: Option<Instant>,
     rests: u32,
+    /// How often its requests were taken for lost since it last sent a byte.
+    unanswered: u32,
     /// The piece of its first failure.
     struck: Option<PieceIndex>,
     /// Whether the last verdict on a piece that it had a hand in was good.
@@ -170,6 +175,7 @@ impl Source {
             heard: now,
             rest: None,
             rests: 0,
+            unanswered: 0,
             struck: None,
             proven: false,
         }
@@ -281,6 +287,7 @@ impl Source {
         self.received += bytes;
         self.rate.add(bytes, now);
         self.partial += bytes;
+        self.unanswered = 0;
         self.pace.arrived(bytes, now);
         self.heard = now;
     }
@@ -329,6 +336,30 @@ impl Source {
 
     pub(super) fn is_snubbing(&self, now: Instant) -> bool {
         self.silent_for(now) >= SNUB_AFTER
+    }
+
+    /// Takes all that it owes for lost, and returns it. It may be asked for something else at once, since a request can get lost,
+    /// and then after longer and longer pauses; a source that has stopped within a block first has to finish that.
+    pub(super) fn went_unanswered(&mut self, after: Duration, now: Instant) -> Vec<Block> {
+        let is_within_block = self.partial > 0;
+        let pause = after * 2u32.saturating_pow(self.unanswered.saturating_sub(1).min(8));
+        if is_within_block || self.unanswered > 0 {
+            let pause = if is_within_block { LONGEST_SILENCE } else { pause.min(LONGEST_SILENCE) };
+            self.rest = Some(now + pause);
+        }
+        self.unanswered = self.unanswered.saturating_add(1);
+        (self.partial, self.bytes_owed) = (0, 0);
+        std::mem::take(&mut self.in_flight).into_keys().collect()
+    }
+
+    /// Returns the piece that it was last asked for, if it has sent nothing since that was taken for lost.
+    pub(super) const fn unanswered_piece(&self) -> Option<PieceIndex> {
+        if self.unanswered > 0 { self.filling } else { None }
+    }
+
+    /// Ends the pause of a source that has answered after all, or serves anew.
+    pub(super) const fn answers_again(&mut self) {
+        (self.rest, self.unanswered) = (None, 0);
     }
 
     /// Notes that a piece it alone gave was bad; says whether that was once too often.

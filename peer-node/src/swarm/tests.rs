@@ -10,6 +10,7 @@ use simulation::{Played, simulate};
 
 mod choking;
 mod orders;
+mod repeating;
 mod simulation;
 
 const CONFIG: SwarmConfig = SwarmConfig {
@@ -18,7 +19,7 @@ const CONFIG: SwarmConfig = SwarmConfig {
     max_requests: 64,
     budget: 24 << 20,
     order: Order::Rarest,
-    overtakes: true,
+    overdue: Overdue::Overtake,
     seed: 1,
 };
 

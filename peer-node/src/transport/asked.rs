@@ -73,6 +73,13 @@ impl Asked {
         Step::Both
     }
 
+    /// Notes that what is owed is taken for lost, and may be asked for again. It may still come; nobody is told of a rejection.
+    pub(crate) fn give_up(&mut self) {
+        for block in std::mem::take(&mut self.open) {
+            self.let_pass(block);
+        }
+    }
+
     /// Takes in that a block comes, or is rejected.
     pub(crate) fn answered(&mut self, block: Block) -> Answer {
         if remove(&mut self.open, block) {
@@ -114,6 +121,10 @@ impl Asked {
 
     fn take_back(&mut self, block: Block) {
         self.rejected.push(block);
+        self.let_pass(block);
+    }
+
+    fn let_pass(&mut self, block: Block) {
         self.taken_back.push_back(block);
         if self.taken_back.len() > MAX_TAKEN_BACK {
             self.taken_back.pop_front();
@@ -162,6 +173,19 @@ mod tests {
         assert_eq!(asked.answered(blocks[0]), Answer::Late);
         assert_eq!(asked.answered(blocks[0]), Answer::Unasked);
         assert_eq!(asked.answered(blocks[1]), Answer::Unasked);
+    }
+
+    #[test]
+    fn a_repeated_request_may_be_answered_twice_and_nobody_is_told_of_a_rejection() {
+        let blocks = blocks();
+        let mut asked = Asked::new(false);
+        asked.choked(false);
+        asked.ask(blocks[0]);
+        asked.give_up();
+        assert_eq!(asked.ask(blocks[0]), Step::Say);
+        assert_eq!((asked.answered(blocks[0]), asked.answered(blocks[0])), (Answer::Wanted, Answer::Late));
+        assert_eq!(asked.answered(blocks[0]), Answer::Unasked);
+        assert!(asked.take_rejected().is_empty());
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use peer_node::swarm::{Choker, ChokerConfig, Have, Order, PeerKey, SourceId, Swarm, SwarmConfig};
+use peer_node::swarm::{Choker, ChokerConfig, Have, Order, Overdue, PeerKey, SourceId, Swarm, SwarmConfig};
 use protocol::bitfield::Bitfield;
 use protocol::limits::{MAX_BLOCK, MAX_REQUESTS};
 
@@ -18,7 +18,7 @@ const CONFIG: SwarmConfig = SwarmConfig {
     max_requests: MAX_REQUESTS,
     budget: 24 << 20,
     order: Order::Rarest,
-    overtakes: true,
+    overdue: Overdue::Overtake,
     seed: 0,
 };
 

@@ -5,7 +5,7 @@ use protocol::geometry::{Block, PieceIndex};
 
 use super::node::Node;
 use crate::bittorrent::{Wire, WireEvent};
-use crate::swarm::{Action, Order, SourceId, Swarm, SwarmConfig};
+use crate::swarm::{Action, Order, Overdue, SourceId, Swarm, SwarmConfig};
 use crate::transport::Buffer;
 
 /// Fetches what a node lacks from whoever is connected to it.
@@ -25,7 +25,7 @@ impl Fetch {
             max_requests: 250,
             budget: 64 << 20,
             order: Order::Rarest,
-            overtakes: true,
+            overdue: Overdue::Overtake,
             seed: 1,
         };
         let here = node.offering().here();

@@ -17,7 +17,7 @@ use crate::download::fresh_seed::fresh_seed;
 use crate::download::manifest_choice::Offer;
 use crate::download::notes::Notes;
 use crate::download::verification::{Outcome, verify_and_write};
-use crate::swarm::{Action, LeaveReason, Order, Swarm, SwarmConfig};
+use crate::swarm::{Action, LeaveReason, Order, Overdue, Swarm, SwarmConfig};
 use crate::transfers::{ContentId, DownloadState};
 
 /// How many bytes of unfinished pieces one download may hold: enough to keep four fast sources and two cores busy.
@@ -291,7 +291,7 @@ fn new_swarm(geometry: Geometry, here: &Bitfield) -> Swarm {
         max_requests: MAX_REQUESTS,
         budget: BUDGET,
         order: Order::Rarest,
-        overtakes: true,
+        overdue: Overdue::Overtake,
         seed: fresh_seed(),
     };
     Swarm::new(geometry, config, Instant::now(), |piece| here.has(piece))

@@ -43,10 +43,6 @@ impl Flow {
         self.this_round = self.this_round.saturating_add(bytes);
     }
 
-    pub(super) const fn of_this_round(self) -> u64 {
-        self.this_round
-    }
-
     const fn bytes(self) -> u64 {
         self.this_round.saturating_add(self.last_round)
     }
@@ -91,10 +87,6 @@ pub(super) struct Contender {
 impl Contender {
     pub(super) const fn merit(&self) -> Merit {
         Merit { received: self.received.bytes(), sent: self.sent.bytes() }
-    }
-
-    pub(super) fn forget_received(&mut self) {
-        self.received = Flow::default();
     }
 
     pub(super) const fn end_round(&mut self) {

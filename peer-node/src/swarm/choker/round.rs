@@ -1,11 +1,11 @@
 //! Who gets a slot and who loses one.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeSet, BinaryHeap};
+use std::collections::BinaryHeap;
 use std::time::Instant;
 
 use super::contender::{Contender, Merit, Standing, Told};
-use super::{Choker, Contest, PeerKey, Verdict};
+use super::{Choker, PeerKey, Verdict};
 
 impl Choker {
     /// Brings the slots into order: takes what is too many, holds a round and passes the optimistic slot on when they
@@ -15,15 +15,13 @@ impl Choker {
         let mut served = Vec::new();
         self.take_excess();
         if now >= self.round_due {
-            self.contest(now, &mut served);
+            self.challenge(now, &mut served);
             self.peers.values_mut().for_each(Contender::end_round);
             self.round_due = now + self.config.round;
         }
         if self.rotation_due().is_some_and(|due| now >= due) {
             // Who has shown itself fast in the optimistic slot does not go back to the end of the queue.
-            if self.config.contest == Contest::Kept {
-                self.challenge(now, &mut served);
-            }
+            self.challenge(now, &mut served);
             if self.rotation_due().is_some_and(|due| now >= due) {
                 self.rotate(now, &mut served);
             }
@@ -31,46 +29,6 @@ impl Choker {
         self.fill(now, &mut served);
         self.say(&served);
         self.report_places(now);
-    }
-
-    fn contest(&mut self, now: Instant, served: &mut Vec<PeerKey>) {
-        match self.config.contest {
-            Contest::Kept => self.challenge(now, served),
-            Contest::Lots { .. } => self.choose_anew(now, served),
-        }
-    }
-
-    /// Gives all regular slots anew.
-    fn choose_anew(&mut self, now: Instant, served: &mut Vec<PeerKey>) {
-        let lots = &mut self.lots;
-        let wants = self.peers.iter().filter(|(_, peer)| peer.standing != Standing::Idle);
-        let mut best: Vec<_> =
-            wants.map(|(key, peer)| (peer.received.of_this_round(), lots.draw(), *key)).collect();
-        best.sort_unstable_by_key(|place| Reverse(*place));
-        let chosen: BTreeSet<_> = best.into_iter().take(self.config.slots).map(|(.., key)| key).collect();
-        let dropped: Vec<_> = self.regular.difference(&chosen).copied().collect();
-        let gained: Vec<_> = chosen.difference(&self.regular).copied().collect();
-        self.regular = chosen;
-        for peer in gained {
-            // The optimistic one stays served, and its slot is free for another.
-            if self.optimistic.take_if(|optimistic| *optimistic == peer).is_none() {
-                self.serve(peer, now, served);
-            }
-        }
-        for peer in dropped {
-            self.send_to_queue(peer);
-        }
-    }
-
-    /// Returns whose turn it is of those that wait.
-    fn next_waiting(&mut self) -> Option<PeerKey> {
-        match self.config.contest {
-            Contest::Kept => self.queue.head(),
-            Contest::Lots { .. } => {
-                let lots = &mut self.lots;
-                self.queue.places().map(|(peer, _)| (lots.draw(), peer)).max().map(|(_, peer)| peer)
-            }
-        }
     }
 
     /// Chokes the weakest when there are fewer slots than before.
@@ -120,16 +78,16 @@ impl Choker {
 
     /// Gives the optimistic slot to the next one; who had it joins the queue's end.
     fn rotate(&mut self, now: Instant, served: &mut Vec<PeerKey>) {
-        let (Some(holder), Some(head)) = (self.optimistic, self.next_waiting()) else { return };
+        let (Some(holder), Some(head)) = (self.optimistic, self.queue.head()) else { return };
         self.serve(head, now, served);
         self.optimistic = Some(head);
         self.send_to_queue(holder);
     }
 
     /// Returns who gets a slot that is free, if there is one.
-    fn next_to_fill(&mut self) -> Option<PeerKey> {
+    fn next_to_fill(&self) -> Option<PeerKey> {
         let is_free = self.regular.len() < self.config.slots || self.optimistic.is_none();
-        is_free.then(|| self.next_waiting()).flatten()
+        is_free.then(|| self.queue.head()).flatten()
     }
 
     /// Gives the free slots to those who wait, in their order.

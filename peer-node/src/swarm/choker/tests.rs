@@ -5,7 +5,6 @@ use proptest::prelude::*;
 use super::*;
 use watch::Watch;
 
-mod lots;
 mod watch;
 
 /// What happens in a history.

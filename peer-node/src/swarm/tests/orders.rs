@@ -2,22 +2,24 @@
 
 use super::*;
 
+const REPEAT_AFTER: Duration = Duration::from_millis(2500);
+
 /// A content of 20 pieces, each of which is one block.
-fn swarm(seed: u64, now: Instant) -> Swarm {
+pub(super) fn swarm(seed: u64, now: Instant) -> Swarm {
     let geometry = Geometry::new(20 << 14, 1 << 14).unwrap();
     let config = SwarmConfig {
         block_length: 1 << 14,
         least_block: 1 << 14,
         max_requests: 1,
         order: Order::Random,
-        overtakes: false,
+        overdue: Overdue::Repeat(REPEAT_AFTER),
         seed,
         ..CONFIG
     };
     Swarm::new(geometry, config, now, |_| false)
 }
 
-fn requests(swarm: &mut Swarm, now: Instant) -> Vec<(SourceId, Block)> {
+pub(super) fn requests(swarm: &mut Swarm, now: Instant) -> Vec<(SourceId, Block)> {
     let actions = std::iter::from_fn(|| swarm.poll(now));
     let asked = actions.filter_map(|action| match action {
         Action::Request { source, block } => Some((source, block)),
@@ -54,7 +56,7 @@ fn chance_prefers_no_piece() {
 }
 
 #[test]
-fn what_one_source_owes_is_not_asked_of_another_where_that_is_not_wanted() {
+fn what_one_source_owes_is_not_asked_of_another_until_it_is_overdue() {
     let now = Instant::now();
     let mut swarm = swarm(1, now);
     let mut piece = Bitfield::empty(&swarm.geometry);
@@ -64,10 +66,10 @@ fn what_one_source_owes_is_not_asked_of_another_where_that_is_not_wanted() {
     }
     let asked = requests(&mut swarm, now);
     assert_eq!(asked.len(), 1);
-    assert!(requests(&mut swarm, now + SNUB_AFTER * 2).is_empty());
+    assert!(requests(&mut swarm, now + REPEAT_AFTER - TICK).is_empty());
     swarm.source_choked(asked[0].0);
     swarm.block_rejected(asked[0].0, asked[0].1, now);
-    let again = requests(&mut swarm, now + SNUB_AFTER * 2);
+    let again = requests(&mut swarm, now + TICK);
     assert!(again.len() == 1 && again[0].0 != asked[0].0 && again[0].1 == asked[0].1);
 }
 

@@ -17,7 +17,7 @@ use crate::download::assembly::Assembly;
 use crate::download::checks::Checks;
 use crate::download::fresh_seed::fresh_seed;
 use crate::download::notes::Notes;
-use crate::swarm::{Order, SourceId, SourceIds, Swarm, SwarmConfig};
+use crate::swarm::{Order, Overdue, SourceId, SourceIds, Swarm, SwarmConfig};
 use crate::torrent::announcer::{AnnounceConfig, AnnounceEvent, Announcer};
 use crate::torrent::peer_book::Parting;
 use crate::transfers::DownloadState;
@@ -313,7 +313,7 @@ fn new_swarm(store: &Store, geometry: &protocol::geometry::Geometry, now: Instan
         max_requests: MAX_REQUESTS,
         budget: BUDGET,
         order: Order::Rarest,
-        overtakes: true,
+        overdue: Overdue::Overtake,
         seed,
     };
     let is_needless = |piece: PieceIndex| store.here.has(piece) || !store.wanted.has(piece);

@@ -1,0 +1,195 @@
+use proptest::prelude::*;
+
+use super::*;
+
+const A: PeerKey = PeerKey(1);
+const B: PeerKey = PeerKey(2);
+const C: PeerKey = PeerKey(3);
+const D: PeerKey = PeerKey(4);
+const ALL: [PeerKey; 4] = [A, B, C, D];
+
+/// Regular slots every 5 s and the optimistic one every 7 s, on different grids.
+fn choker(slots: usize, seed: u64) -> IntervalChoker {
+    let (regular_interval, optimistic_interval) = (Duration::from_secs(5), Duration::from_secs(7));
+    IntervalChoker::new(IntervalChokerConfig { slots, regular_interval, optimistic_interval, seed })
+}
+
+/// The same, with four interested neighbours, so that the first selection is at the start.
+fn crowded(slots: usize, seed: u64, start: Instant) -> IntervalChoker {
+    let mut choker = choker(slots, seed);
+    ALL.into_iter().for_each(|peer| choker.interested(peer));
+    assert_eq!(choker.select(start - GATHERING), None);
+    choker
+}
+
+fn at(start: Instant, seconds: f64) -> Instant {
+    start + Duration::from_secs_f64(seconds)
+}
+
+fn regular(choker: &IntervalChoker) -> Vec<PeerKey> {
+    choker.regular().collect()
+}
+
+#[test]
+fn the_first_selection_follows_the_first_interest() {
+    let start = Instant::now();
+    let mut choker = choker(1, 1);
+    assert_eq!(choker.select(start), None);
+    choker.interested(A);
+    assert_eq!(choker.select(at(start, 3.0)), None);
+    // Connected at about the same time.
+    choker.interested(B);
+    let first = choker.select(at(start, 3.0) + GATHERING).unwrap();
+    assert_eq!(first, Selection { choked: vec![], unchoked: vec![A, B] });
+    choker.interested(C);
+    assert_eq!(choker.select(at(start, 8.0)), None);
+    assert!(choker.select(at(start, 8.0) + GATHERING).is_some());
+}
+
+#[test]
+fn nobody_is_chosen_between_two_selections() {
+    let start = Instant::now();
+    let mut choker = crowded(1, 1, start);
+    assert!(choker.select(start).is_some());
+    let served: Vec<PeerKey> = choker.regular().chain(choker.optimistic()).collect();
+    // Slots of those that want nothing or are gone stay free.
+    choker.not_interested(served[0]);
+    choker.gone(served[1]);
+    for step in 1..50 {
+        let other = ALL[step % 4];
+        if !served.contains(&other) {
+            choker.not_interested(other);
+            choker.interested(other);
+        }
+        assert_eq!(choker.select(at(start, f64::from(u32::try_from(step).unwrap()) * 0.1)), None);
+    }
+    assert_eq!(regular(&choker), [served[0]], "a neighbour without interest is not choked before");
+    let selection = choker.select(at(start, 5.0)).unwrap();
+    assert_eq!(selection.choked, [served[0]]);
+    assert_eq!(selection.unchoked.len(), 1);
+}
+
+#[test]
+fn interest_that_comes_and_goes_moves_nobody() {
+    let start = Instant::now();
+    let mut choker = choker(2, 1);
+    choker.interested(A);
+    choker.select(start - GATHERING);
+    choker.select(start);
+    for step in 0..1000 {
+        choker.not_interested(A);
+        choker.interested(A);
+        assert_eq!(choker.select(at(start, 4.9 * f64::from(step) / 1000.0)), None);
+    }
+    assert_eq!(choker.select(at(start, 5.0)), Some(Selection::default()));
+}
+
+#[test]
+fn regular_slots_go_to_those_that_sent_most_in_the_last_interval() {
+    let start = Instant::now();
+    for seed in 0..20 {
+        let mut choker = crowded(2, seed, start);
+        choker.select(start);
+        for (round, senders) in [(1.0, [C, D]), (2.0, [A, C]), (3.0, [B, D])] {
+            choker.received(senders[0], 100);
+            choker.received(senders[1], 50);
+            choker.select(at(start, 5.0 * round));
+            assert_eq!(regular(&choker), senders, "seed {seed}");
+        }
+    }
+}
+
+#[test]
+fn ties_are_decided_by_chance_and_so_is_the_optimistic_neighbour() {
+    let start = Instant::now();
+    let mut choker = crowded(1, 3, start);
+    let (mut regulars, mut optimists) = (BTreeSet::new(), BTreeSet::new());
+    for second in 0..400 {
+        choker.select(at(start, f64::from(second)));
+        regulars.extend(choker.regular());
+        optimists.extend(choker.optimistic());
+    }
+    assert_eq!((regulars, optimists), (ALL.into(), ALL.into()));
+}
+
+#[test]
+fn bytes_count_no_more_once_they_are_forgotten() {
+    let (start, mut chosen) = (Instant::now(), BTreeSet::new());
+    for seed in 0..50 {
+        let mut choker = crowded(1, seed, start);
+        choker.select(start);
+        choker.received(A, 100);
+        choker.forget_received();
+        choker.select(at(start, 5.0));
+        chosen.extend(choker.regular());
+    }
+    assert_eq!(chosen, ALL.into());
+}
+
+#[test]
+fn the_optimistic_neighbour_stays_served_when_it_loses_a_regular_slot() {
+    let start = Instant::now();
+    let mut choker = choker(1, 1);
+    [A, B].into_iter().for_each(|peer| choker.interested(peer));
+    choker.select(start - GATHERING);
+    choker.select(start);
+    let (first, optimistic) = (regular(&choker)[0], choker.optimistic().unwrap());
+    choker.received(optimistic, 10);
+    assert_eq!(choker.select(at(start, 5.0)).unwrap().choked, [first]);
+    assert_eq!((regular(&choker), choker.optimistic()), (vec![optimistic], Some(optimistic)));
+    // At 7 s the other one is the only one that waits.
+    assert_eq!(choker.select(at(start, 7.0)).unwrap().unchoked, [first]);
+    choker.received(first, 10);
+    assert_eq!(choker.select(at(start, 10.0)).unwrap().choked, [optimistic]);
+}
+
+#[test]
+fn moments_that_were_missed_are_left_out_and_the_grid_stays() {
+    let start = Instant::now();
+    let mut choker = crowded(1, 1, start);
+    choker.select(start);
+    assert!(choker.select(at(start, 23.0)).is_some());
+    assert_eq!(choker.select(at(start, 24.9)), None);
+    assert!(choker.select(at(start, 25.0)).is_some());
+}
+
+proptest! {
+    #[test]
+    fn changes_fall_on_the_grid_and_never_are_more_served_than_there_are_slots(
+        slots in 1usize..4,
+        seed: u64,
+        steps in prop::collection::vec((0u64..4000, 0u64..4, 0u8..5), 0..80),
+    ) {
+        let (start, mut passed) = (Instant::now(), Duration::ZERO);
+        let mut choker = choker(slots, seed);
+        let (mut served, mut selections) = (BTreeSet::new(), 0);
+        for (pause, peer, what) in steps {
+            passed += Duration::from_millis(pause);
+            let peer = PeerKey(peer + 1);
+            match what {
+                0 | 1 => choker.interested(peer),
+                2 => choker.not_interested(peer),
+                3 => {
+                    choker.gone(peer);
+                    served.remove(&peer);
+                }
+                _ => choker.received(peer, pause),
+            }
+            if let Some(Selection { choked, unchoked }) = choker.select(start + passed) {
+                selections += 1;
+                for peer in choked {
+                    prop_assert!(served.remove(&peer), "choked twice");
+                }
+                for peer in unchoked {
+                    prop_assert!(served.insert(peer), "unchoked twice");
+                }
+            }
+            let held: BTreeSet<PeerKey> = choker.regular().chain(choker.optimistic()).collect();
+            prop_assert_eq!(&held, &served);
+            prop_assert!(choker.regular().count() <= slots);
+        }
+        // One at the beginning of each grid, and one per interval.
+        let most = 2 + passed.as_secs() / 5 + passed.as_secs() / 7;
+        prop_assert!(selections <= most, "{selections} selections in {passed:?}");
+    }
+}
