@@ -3,7 +3,7 @@
 //!
 //! A [`Peer`] is one of them, in a program of its own. A task owns it all (`session`): the engine, the choker, the storage, the
 //! log and what is known of the neighbours. Connections (`link`, `reader`, `writer`) turn bytes into a few events for it and
-//! back; `doors` makes them and takes them in. Which piece is asked of whom, and who is served, the engine decides
+//! back; `dialling` makes them and `door` accepts them. Which piece is asked of whom, and who is served, the engine decides
 //! ([`crate::swarm`]); what the group has agreed on is a [`Plan`].
 
 mod dialling;
@@ -18,8 +18,10 @@ mod part;
 mod peer;
 mod plan;
 mod reader;
+mod receipt;
 mod send_queue;
 mod session;
+mod spoken_framings;
 mod writer;
 
 pub(crate) use listening::is_here;

@@ -84,12 +84,26 @@ impl Group {
         self.path().join(format!("peer_{id}/{FILE}"))
     }
 
-    /// Panics unless a peer has the file, and nothing else in its folder.
+    /// Panics unless a peer has the file, and nothing else in its folder that is not hidden.
     pub fn assert_whole(&self, id: u32) {
+        self.assert_has_file(id);
+        assert_eq!(self.visible(id), [FILE], "something else lies beside it");
+    }
+
+    /// Panics unless a peer has the file.
+    pub fn assert_has_file(&self, id: u32) {
         let bytes = fs::read(self.file(id)).expect("the file of a peer");
         assert!(bytes == self.content.bytes, "the file of peer {id} is another one");
+    }
+
+    /// Returns the names in the folder of a peer that are not hidden.
+    pub fn visible(&self, id: u32) -> Vec<String> {
         let folder = self.file(id).parent().expect("a folder").to_owned();
-        assert_eq!(fs::read_dir(folder).expect("a folder").count(), 1, "something else lies beside it");
+        let entries = fs::read_dir(folder).expect("a folder").flatten();
+        let names = entries.map(|entry| entry.file_name().to_string_lossy().into_owned());
+        let mut names: Vec<String> = names.filter(|name| !name.starts_with('.')).collect();
+        names.sort();
+        names
     }
 
     /// Returns the lines of a peer's log without their times, whose form is checked.

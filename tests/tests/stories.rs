@@ -2,8 +2,12 @@
 
 #[path = "stories/configured_foreigners.rs"]
 mod configured_foreigners;
+#[path = "stories/configured_leftovers.rs"]
+mod configured_leftovers;
 #[path = "stories/configured_mistakes.rs"]
 mod configured_mistakes;
+#[path = "stories/configured_silence.rs"]
+mod configured_silence;
 #[path = "stories/configured_strangers.rs"]
 mod configured_strangers;
 #[path = "stories/configured_swarms.rs"]

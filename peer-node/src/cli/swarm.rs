@@ -42,7 +42,7 @@ pub struct SwarmOptions {
     #[arg(long, value_name = "FILE")]
     pub peers: Option<PathBuf>,
 
-    /// What the length of a message counts: its type as well, or only what follows; auto goes by what the others say first.
+    /// What the length of a message counts: its type as well, or only what follows; auto adopts what the others speak.
     #[arg(long, value_name = "FRAMING", value_enum, default_value_t = FramingOption::Auto)]
     pub framing: FramingOption,
 
@@ -133,6 +133,10 @@ pub(super) fn run(options: &SwarmOptions) -> Result<u8, SwarmTrouble> {
     let audience = if io::stdout().is_terminal() { Audience::Person } else { Audience::Script };
     let mut output = Output::standard(audience);
     let plan = options.plan()?;
+    // Whoever has started this peer has reported them.
+    if !options.report {
+        plan.warnings.iter().for_each(|warning| output.warning(warning));
+    }
     let runtime = tokio::runtime::Runtime::new()?;
     let code = match options.who {
         Who::One(id) => {

@@ -15,6 +15,7 @@ use tokio_util::task::TaskTracker;
 use super::ending::Ending;
 use super::reader::{Heard, Reader};
 use super::send_queue::{Saying, SendQueue};
+use super::spoken_framings::SpokenFramings;
 use super::writer::Writer;
 use crate::swarm::SourceId;
 use crate::transport::{Asked, BufferPool, Tuner};
@@ -40,6 +41,7 @@ pub(super) struct Common {
     pub(super) geometry: Geometry,
     pub(super) file: Arc<File>,
     pub(super) buffers: BufferPool,
+    pub(super) spoken: Arc<SpokenFramings>,
     pub(super) events: Events,
     pub(super) tracker: TaskTracker,
 }
@@ -66,7 +68,7 @@ pub(super) struct LinkState {
 impl Link {
     /// Begins to speak on a connection. The framing is found out if none is given.
     pub(super) fn begin(id: SourceId, greeted: Greeted, framing: Option<Framing>, common: &Common) -> Self {
-        let Greeted { stream, address, closed, .. } = greeted;
+        let Greeted { stream, address, peer, closed, .. } = greeted;
         let tuner = Tuner::begin(&stream, address.ip(), Arc::default());
         let shared = Arc::new(LinkState {
             queue: SendQueue::new(&common.geometry),
@@ -79,9 +81,15 @@ impl Link {
         });
         let (read, write) = stream.into_split();
         let state = Arc::clone(&shared);
-        let reader = Reader::new(read, Arc::clone(&state), common, Instant::now());
-        let writer =
-            Writer { stream: write, tuner, state, geometry: common.geometry, file: Arc::clone(&common.file) };
+        let reader = Reader::new(read, peer, Arc::clone(&state), common, Instant::now());
+        let writer = Writer {
+            stream: write,
+            tuner,
+            state,
+            geometry: common.geometry,
+            file: Arc::clone(&common.file),
+            spoken: Arc::clone(&common.spoken),
+        };
         let (state, events) = (Arc::clone(&shared), common.events.clone());
         common.tracker.spawn(async move {
             let mut reader = reader.telling(id, events);
@@ -111,6 +119,11 @@ impl Link {
     /// Returns what it was asked for.
     pub(super) fn asked(&self) -> parking_lot::MutexGuard<'_, Asked> {
         self.shared.asked.lock()
+    }
+
+    /// Returns what lengths count here, once that is settled.
+    pub(super) fn framing(&self) -> Option<Framing> {
+        *self.shared.framing.borrow()
     }
 
     /// Returns how many bytes of content were sent since this was last asked.

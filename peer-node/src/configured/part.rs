@@ -11,6 +11,7 @@ use rustix::fs::{CWD, OFlags};
 use serde::{Deserialize, Serialize};
 
 use super::files::FilesError;
+use super::receipt::Receipt;
 use crate::storage::{
     allocate, is_full, load_record, lock, pieces_from_digits, pieces_to_digits, remove_record, rename_new,
     save_record,
@@ -81,9 +82,13 @@ impl Part {
         save_record(&record(&self.path), &Note::of(&self.geometry, self.inode, here), |_| false)
     }
 
-    /// Makes the file durable and gives it its name.
+    /// Makes the file durable, records that it was received, and gives it its name.
     pub(super) fn settle(&self, target: &Path) -> Result<(), FilesError> {
         self.file.sync_all().map_err(FilesError::at(&self.path))?;
+        // Before the name is given, so that no crash leaves a file that the next run does not know.
+        if let Err(error) = Receipt::write(target, &self.file) {
+            tracing::warn!(%error, file = %target.display(), "record of the received file not written");
+        }
         rename_new((CWD, &self.path), (CWD, target)).map_err(FilesError::at(target))?;
         let folder = target.parent().unwrap_or(Path::new("."));
         File::open(folder).and_then(|folder| folder.sync_all()).map_err(FilesError::at(folder))?;
@@ -123,7 +128,8 @@ fn record(part: &Path) -> PathBuf {
     with_suffix(part, ".json")
 }
 
-fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
+/// Returns a path with something behind its last name.
+pub(super) fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
     let mut name = OsString::from(path);
     name.push(suffix);
     name.into()

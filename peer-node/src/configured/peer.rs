@@ -1,9 +1,9 @@
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use protocol::configured::ListedPeer;
+use protocol::configured::{ListedPeer, LogEvent};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -11,7 +11,7 @@ use tokio_util::task::TaskTracker;
 use super::dialling::keep_dialling;
 use super::door::Door;
 use super::event_log::EventLog;
-use super::files::{Files, FilesError};
+use super::files::{Files, FilesError, Opened};
 use super::listening::listen;
 use super::plan::Plan;
 use super::session::Session;
@@ -25,6 +25,7 @@ const STOP_DEADLINE: Duration = Duration::from_secs(4);
 pub(crate) struct Peer {
     view: watch::Receiver<DownloadView>,
     found: u32,
+    unverified: Option<PathBuf>,
     tracker: TaskTracker,
     cancel: CancellationToken,
 }
@@ -60,24 +61,29 @@ pub(crate) enum PeerError {
 }
 
 impl Peer {
-    /// Begins as one of the group: its content is looked for first, and nobody is spoken with if that cannot be used.
+    /// Begins as one of the group. Nothing is touched if its place is taken, as by the same peer in another program, and nobody is
+    /// connected to before its content is found to be usable.
     pub(crate) async fn start(plan: Plan, us: ListedPeer) -> Result<Self, PeerError> {
         let plan = Arc::new(plan);
-        let opening = (Arc::clone(&plan), us.clone());
-        let opened = tokio::task::spawn_blocking(move || Files::open(&opening.0, &opening.1)).await;
-        let lost = |error| FilesError::at(&plan.dir)(io::Error::other(error));
-        let opened = opened.map_err(lost)??;
         let listener = listen(&us.host, us.port).await.map_err(|source| PeerError::Listen {
             id: us.id,
             host: us.host.clone(),
             port: us.port,
             source,
         })?;
+        let opening = (Arc::clone(&plan), us.clone());
+        let opened = tokio::task::spawn_blocking(move || Files::open(&opening.0, &opening.1)).await;
+        let lost = |error| FilesError::at(&plan.dir)(io::Error::other(error));
+        let Opened { files, here, unverified } = opened.map_err(lost)??;
         let log = EventLog::open(&plan.dir, us.id);
-        let log = log.map_err(|source| PeerError::Log { dir: plan.dir.clone(), source })?;
-        let (tracker, cancel, found) = (TaskTracker::new(), CancellationToken::new(), opened.1.count());
+        let mut log = log.map_err(|source| PeerError::Log { dir: plan.dir.clone(), source })?;
+        if let Some(moved) = &unverified {
+            tracing::warn!(moved = %moved.display(), "file moved aside that was not received by this program");
+            log.note(moved_event(files.target(), moved));
+        }
+        let (tracker, cancel, found) = (TaskTracker::new(), CancellationToken::new(), here.count());
         let (session, inbox, met, view) =
-            Session::new(Arc::clone(&plan), us.id, opened, log, tracker.clone());
+            Session::new(Arc::clone(&plan), us.id, (files, here), log, tracker.clone());
         for target in plan.list.before(us.id) {
             let (target, met, cancel) = (target.clone(), met.clone(), cancel.clone());
             tracker.spawn(async move {
@@ -89,7 +95,12 @@ impl Peer {
         tracker.spawn(door.keep(listener));
         let stopped = cancel.clone();
         tracker.spawn(session.run(inbox, stopped));
-        Ok(Self { view, found, tracker, cancel })
+        Ok(Self { view, found, unverified, tracker, cancel })
+    }
+
+    /// Returns where a file was moved that stood in the place of the content and was not received by this program.
+    pub(crate) fn unverified(&self) -> Option<&Path> {
+        self.unverified.as_deref()
     }
 
     /// Returns how many pieces were here when it began.
@@ -110,4 +121,10 @@ impl Peer {
             tracing::warn!("peer stopped before all its tasks had ended");
         }
     }
+}
+
+/// Returns what the log says of a file that was moved aside.
+fn moved_event(from: &Path, to: &Path) -> LogEvent {
+    let name = |path: &Path| path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    LogEvent::Unverified { from: name(from), to: name(to) }
 }

@@ -2,7 +2,7 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-use protocol::configured::{Common, ConfigError, Framing, ListedPeer, PeerId, PeerList};
+use protocol::configured::{Common, ConfigError, ConfigWarning, Framing, ListedPeer, PeerId, PeerList};
 use protocol::limits::MAX_CONFIG;
 
 /// What a group has agreed on.
@@ -16,6 +16,8 @@ pub(crate) struct Plan {
     pub(crate) dir: PathBuf,
     /// What the lengths of messages count, if it need not be found out.
     pub(crate) framing: Option<Framing>,
+    /// What is suspicious about the files, a line each.
+    pub(crate) warnings: Vec<String>,
 }
 
 /// Files that configure nothing.
@@ -30,7 +32,7 @@ pub(crate) enum PlanError {
         source: io::Error,
     },
     /// What is in them is wrong: all of it, by the file that it is in.
-    #[error("the group cannot be made out\n{}", told(.0))]
+    #[error("invalid group configuration\n{}", told(.0))]
     Config(Vec<(PathBuf, ConfigError)>),
     /// Somebody else is meant.
     #[error("peer {id} is not listed in {}; it lists {}", path.display(), ids.join(", "))]
@@ -52,7 +54,11 @@ impl Plan {
     pub(crate) fn read(dir: &Path, common: &Path, peers: &Path) -> Result<Self, PlanError> {
         let (list, agreed) = (PeerList::parse(&read(peers)?), Common::parse(&read(common)?));
         match (list, agreed) {
-            (Ok(list), Ok(common)) => Ok(Self { common, list, dir: dir.to_owned(), framing: None }),
+            (Ok(list), Ok((agreed, warnings))) => {
+                let text = ConfigWarning::all_of(&warnings, &common.to_string_lossy()).to_string();
+                let warnings = text.lines().map(str::to_owned).collect();
+                Ok(Self { common: agreed, list, dir: dir.to_owned(), framing: None, warnings })
+            }
             (list, agreed) => {
                 let wrong = [(peers, list.err()), (common, agreed.err())].into_iter();
                 let wrong = wrong.filter_map(|(path, error)| Some((path.to_owned(), error?)));

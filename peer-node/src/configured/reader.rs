@@ -4,13 +4,14 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use protocol::bitfield::Bitfield;
-use protocol::configured::{Decoder, Framing, Item, Message};
+use protocol::configured::{Decoder, Framing, Item, Message, PeerId};
 use protocol::geometry::{Block, Geometry, PieceIndex};
 use tokio::io::AsyncReadExt;
 use tokio::net::tcp::OwnedReadHalf;
 
 use super::ending::{Ending, SLOWEST};
 use super::link::{Common, Events, LinkState};
+use super::spoken_framings::SpokenFramings;
 use crate::swarm::SourceId;
 use crate::transport::{Answer, Buffer, BufferPool};
 
@@ -41,7 +42,7 @@ pub(super) enum Heard {
     Done,
     /// Some bytes of a piece have come.
     Bytes(u64),
-    /// A piece that was asked for is here.
+    /// A piece that was asked for at some time is here.
     Piece(PieceIndex, Buffer),
     /// The connection is over.
     Lost(Ending),
@@ -58,9 +59,11 @@ impl Heard {
 #[derive(Debug)]
 pub(super) struct Reader {
     stream: OwnedReadHalf,
+    peer: PeerId,
     state: Arc<LinkState>,
     geometry: Geometry,
     buffers: BufferPool,
+    spoken: Arc<SpokenFramings>,
     decoder: Option<Decoder>,
     kept: Vec<u8>,
     coming: Option<Coming>,
@@ -71,8 +74,7 @@ pub(super) struct Reader {
 #[derive(Debug)]
 struct Coming {
     piece: PieceIndex,
-    /// Its bytes, if anybody waits for them.
-    data: Option<Buffer>,
+    data: Buffer,
     here: u32,
 }
 
@@ -85,9 +87,25 @@ pub(super) struct Telling {
 }
 
 impl Reader {
-    pub(super) fn new(stream: OwnedReadHalf, state: Arc<LinkState>, common: &Common, now: Instant) -> Self {
-        let (geometry, buffers) = (common.geometry, common.buffers.clone());
-        Self { stream, state, geometry, buffers, decoder: None, kept: Vec::new(), coming: None, begun: now }
+    pub(super) fn new(
+        stream: OwnedReadHalf,
+        peer: PeerId,
+        state: Arc<LinkState>,
+        common: &Common,
+        now: Instant,
+    ) -> Self {
+        Self {
+            stream,
+            peer,
+            state,
+            geometry: common.geometry,
+            buffers: common.buffers.clone(),
+            spoken: Arc::clone(&common.spoken),
+            decoder: None,
+            kept: Vec::new(),
+            coming: None,
+            begun: now,
+        }
     }
 
     pub(super) const fn telling(self, id: SourceId, events: Events) -> Telling {
@@ -140,6 +158,9 @@ impl Reader {
     /// Learns from the first message what lengths count, unless that was settled; then it must be the same.
     fn learn_framing(&self, head: [u8; Framing::HEAD_LEN]) -> Result<Framing, Ending> {
         let told = Framing::of_first_message(head, &self.geometry);
+        if let Some(theirs) = told {
+            self.spoken.received(self.peer, theirs);
+        }
         let mut settled = told.unwrap_or(Framing::Inclusive);
         self.state.framing.send_modify(|framing| settled = *framing.get_or_insert(settled));
         match told {
@@ -176,29 +197,24 @@ impl Reader {
         })
     }
 
+    /// Begins to take a piece in. One whose request was given up or choked may still be missing, so it is taken in as well.
     fn begin(&mut self, piece: PieceIndex) -> Result<Coming, Ending> {
         let block = whole(&self.geometry, piece);
         self.begun = Instant::now();
-        let data = match self.state.asked.lock().answered(block) {
-            Answer::Wanted => Some(self.buffers.take(block.length as usize)),
-            Answer::Late => None,
-            Answer::Unasked => {
-                return Err(Ending::Violation { what: "it sent a piece that it was not asked for" });
-            }
-        };
-        Ok(Coming { piece, data, here: 0 })
+        if self.state.asked.lock().answered(block) == Answer::Unasked {
+            return Err(Ending::Violation { what: "it sent a piece that it was not asked for" });
+        }
+        Ok(Coming { piece, data: self.buffers.take(block.length as usize), here: 0 })
     }
 
     fn extend(&mut self, bytes: &[u8], heard: &mut Vec<Heard>) {
         let Some(coming) = &mut self.coming else { return };
         // No more than a piece.
         coming.here += u32::try_from(bytes.len()).unwrap_or(0);
-        if let Some(data) = &mut coming.data {
-            data.vec().extend_from_slice(bytes);
-            heard.push(Heard::Bytes(bytes.len() as u64));
-        }
+        coming.data.vec().extend_from_slice(bytes);
+        heard.push(Heard::Bytes(bytes.len() as u64));
         if coming.here == self.geometry.length_of(coming.piece)
-            && let Some(Coming { piece, data: Some(data), .. }) = self.coming.take()
+            && let Some(Coming { piece, data, .. }) = self.coming.take()
         {
             heard.push(Heard::Piece(piece, data));
         }

@@ -1,4 +1,4 @@
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 
 use parking_lot::Mutex;
 use protocol::bitfield::Bitfield;
@@ -7,7 +7,7 @@ use protocol::geometry::{Geometry, PieceIndex};
 use tokio::sync::Notify;
 
 /// So many pieces one neighbour may be waiting for; by the rules of the dialect it waits for one.
-const MAX_PIECES: usize = 1024;
+pub(super) const MAX_PIECES: usize = 1024;
 
 /// What is said to a neighbour.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,7 +44,8 @@ pub(super) struct SendQueue {
 #[derive(Debug, Default)]
 struct Waiting {
     sayings: VecDeque<Saying>,
-    pieces: usize,
+    /// The pieces among them.
+    pieces: BTreeSet<PieceIndex>,
     is_last: bool,
 }
 
@@ -59,11 +60,15 @@ impl SendQueue {
         Self { waiting: Mutex::default(), bell: Notify::new(), most }
     }
 
-    /// Appends what is to be said.
+    /// Appends what is to be said. A piece that waits already answers a repeated request for it.
     pub(super) fn push(&self, saying: Saying) -> Result<(), Overflow> {
         let mut waiting = self.waiting.lock();
-        waiting.pieces += usize::from(matches!(saying, Saying::Piece(_)));
-        if waiting.pieces > MAX_PIECES || waiting.sayings.len() >= self.most {
+        if let Saying::Piece(piece) = &saying
+            && !waiting.pieces.insert(*piece)
+        {
+            return Ok(());
+        }
+        if waiting.pieces.len() > MAX_PIECES || waiting.sayings.len() >= self.most {
             return Err(Overflow);
         }
         waiting.sayings.push_back(saying);
@@ -99,8 +104,7 @@ impl Waiting {
     fn take(&mut self) -> Vec<Saying> {
         let mut taken = Vec::new();
         while let Some(saying) = self.sayings.pop_front() {
-            let is_piece = matches!(saying, Saying::Piece(_));
-            self.pieces -= usize::from(is_piece);
+            let is_piece = matches!(&saying, Saying::Piece(piece) if self.pieces.remove(piece));
             taken.push(saying);
             if is_piece || taken.len() == MAX_PIECES {
                 break;
@@ -130,14 +134,25 @@ mod tests {
         assert_eq!(queue.next().await, None);
     }
 
+    #[tokio::test]
+    async fn a_repeated_request_is_answered_once() {
+        let geometry = Geometry::new(30, 10).unwrap();
+        let (queue, piece) = (SendQueue::new(&geometry), Saying::Piece(geometry.piece(1).unwrap()));
+        queue.push(piece.clone()).unwrap();
+        queue.push(piece.clone()).unwrap();
+        assert_eq!(queue.next().await, Some(vec![piece.clone()]));
+        queue.push(piece.clone()).unwrap();
+        queue.end();
+        assert_eq!((queue.next().await, queue.next().await), (Some(vec![piece]), None));
+    }
+
     #[test]
     fn nobody_waits_for_more_than_is_owed_to_anybody() {
+        let geometry = Geometry::new(20_000, 1).unwrap();
+        let queue = SendQueue::new(&geometry);
+        let pushed = geometry.pieces().take_while(|piece| queue.push(Saying::Piece(*piece)).is_ok());
+        assert_eq!(pushed.count(), MAX_PIECES);
         let geometry = Geometry::new(30, 10).unwrap();
-        let (queue, piece) = (SendQueue::new(&geometry), geometry.piece(0).unwrap());
-        for _ in 0..MAX_PIECES {
-            assert_eq!(queue.push(Saying::Piece(piece)), Ok(()));
-        }
-        assert_eq!(queue.push(Saying::Piece(piece)), Err(Overflow));
         let queue = SendQueue::new(&geometry);
         let pushed = (0..100_000).take_while(|_| queue.push(Saying::Short(Message::Interested)).is_ok());
         assert!(pushed.count() < 20_000);

@@ -25,9 +25,10 @@ use super::files::{Files, FilesError};
 use super::link::{Common, Greeted};
 use super::plan::Plan;
 use super::reader::Heard;
+use super::spoken_framings::SpokenFramings;
 use crate::download::board::Board;
 use crate::download::fresh_seed::fresh_seed;
-use crate::swarm::{Choker, ChokerConfig, Contest, Order, SourceId, Swarm, SwarmConfig};
+use crate::swarm::{IntervalChoker, IntervalChokerConfig, Order, Overdue, SourceId, Swarm, SwarmConfig};
 use crate::transfers::{ContentId, DownloadId, DownloadState, DownloadView};
 use crate::transport::BufferPool;
 use chosen::Chosen;
@@ -48,6 +49,10 @@ const BUDGET: u64 = 64 << 20;
 
 /// How many buffers for pieces are kept when none needs them.
 const SPARE_BUFFERS: usize = 32;
+
+/// A request is repeated when its neighbour has sent no byte for so long: some programs lose requests that follow their unchoke
+/// too fast.
+const REPEAT_AFTER: Duration = Duration::from_millis(2500);
 
 /// A peer that did not come to the end.
 #[derive(Debug, thiserror::Error)]
@@ -86,7 +91,7 @@ pub(super) struct Session {
     plan: Arc<Plan>,
     us: PeerId,
     swarm: Swarm,
-    choker: Choker,
+    choker: IntervalChoker,
     group: Group,
     store: Store,
     log: EventLog,
@@ -123,22 +128,23 @@ impl Session {
             max_requests: 1,
             budget: BUDGET,
             order: Order::Random,
-            overtakes: false,
+            overdue: Overdue::Repeat(REPEAT_AFTER),
             seed: fresh_seed(),
         };
         let swarm = Swarm::new(geometry, config, now, |piece| here.has(piece));
-        let choking = ChokerConfig {
+        let choking = IntervalChokerConfig {
             slots: common.preferred_neighbors,
-            round: common.unchoking_interval,
-            optimistic: common.optimistic_unchoking_interval,
-            contest: Contest::Lots { seed: fresh_seed() },
+            regular_interval: common.unchoking_interval,
+            optimistic_interval: common.optimistic_unchoking_interval,
+            seed: fresh_seed(),
         };
-        let links = Common { geometry, file: files.shared(), buffers, events: sender, tracker };
+        let (file, spoken) = (files.shared(), Arc::new(SpokenFramings::new()));
+        let links = Common { geometry, file, buffers, spoken, events: sender, tracker };
         let phase = if files.is_whole() { Phase::Whole } else { Phase::Fetching };
         let session = Self {
             us,
             swarm,
-            choker: Choker::new(choking, now),
+            choker: IntervalChoker::new(choking),
             group: Group::new(geometry.piece_count()),
             store: Store::new(files, here, now),
             log,

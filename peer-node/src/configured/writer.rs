@@ -14,10 +14,12 @@ use tokio::net::tcp::OwnedWriteHalf;
 use super::ending::Ending;
 use super::link::LinkState;
 use super::send_queue::Saying;
+use super::spoken_framings::SpokenFramings;
 use crate::transport::{STRIDE, Tuner, send_some};
 
-/// How long the other side's first message is waited for, to learn what its lengths count.
-const HESITATION: Duration = Duration::from_millis(500);
+/// How long the other side's first message is waited for, to learn what its lengths count: the first time where others have spoken,
+/// and the second where nobody has.
+const HESITATION: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(2));
 
 /// How long the other side may take nothing off our hands.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -30,6 +32,7 @@ pub(super) struct Writer {
     pub(super) state: Arc<LinkState>,
     pub(super) geometry: Geometry,
     pub(super) file: Arc<File>,
+    pub(super) spoken: Arc<SpokenFramings>,
 }
 
 impl Writer {
@@ -50,16 +53,24 @@ impl Writer {
         Ok(patiently(self.stream.shutdown()).await?)
     }
 
-    /// Finds out what lengths count here: what the other side's do, or what most do if it says nothing.
+    /// Finds out what lengths count here: what the other side's do, or those of most others if it sends nothing, or what is usual if
+    /// nobody does.
     async fn framing(&self) -> Framing {
-        let mut framing = self.state.framing.subscribe();
-        let known = tokio::time::timeout(HESITATION, framing.wait_for(Option::is_some)).await;
-        if let Ok(Ok(known)) = known
-            && let Some(framing) = *known
-        {
-            return framing;
-        }
-        let mut chosen = Framing::Inclusive;
+        let own = async {
+            let mut own = self.state.framing.subscribe();
+            // The state lives as long as this.
+            own.wait_for(Option::is_some).await.ok().and_then(|framing| *framing)
+        };
+        let others = async {
+            tokio::time::sleep(HESITATION.0).await;
+            let rest = HESITATION.1.saturating_sub(HESITATION.0);
+            tokio::time::timeout(rest, self.spoken.usual()).await.unwrap_or(Framing::Inclusive)
+        };
+        let mut chosen = tokio::select! {
+            biased;
+            Some(own) = own => own,
+            others = others => others,
+        };
         self.state.framing.send_modify(|framing| chosen = *framing.get_or_insert(chosen));
         chosen
     }

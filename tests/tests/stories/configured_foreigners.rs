@@ -1,7 +1,7 @@
 //! The peculiarities of other programs of the dialect, each played byte for byte, in both framings.
 
 use std::net::{Ipv4Addr, TcpListener};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tests::content::Content;
 use tests::eventually::SOON;
@@ -154,7 +154,9 @@ fn one_that_says_nothing_before_it_has_our_bitfield() {
 fn one_that_says_nothing_is_spoken_to_in_the_framing_of_most() {
     let group = group();
     let ours = group.start(1001, &[]);
+    let begun = Instant::now();
     let peer = call(&group, false);
+    assert!(begun.elapsed() > Duration::from_millis(1500), "it may still begin: {:?}", begun.elapsed());
     take_all(&group, peer, ours);
 }
 
@@ -241,24 +243,47 @@ fn one_that_chokes_instead_of_answering_is_asked_again_when_it_serves() {
 }
 
 #[test]
-fn one_that_never_gives_a_choked_request_up_gets_its_piece() {
+fn one_that_never_gives_a_choked_request_up_gets_all_its_pieces() {
+    gives_to(auto, |group, peer| {
+        peer.send(kind::BITFIELD, &[0]);
+        peer.expect(kind::BITFIELD, &[ALL]);
+        peer.expect(kind::NOT_INTERESTED, &[]);
+        for number in [2_u32, 0, 5, 2, 1] {
+            peer.send(kind::REQUEST, &number.to_be_bytes());
+        }
+        // It needs this one no more.
+        peer.send(kind::HAVE, &1_u32.to_be_bytes());
+        assert!(peer.is_silent(MOMENT), "who is choked is served");
+        peer.send(kind::INTERESTED, &[]);
+        peer.expect(kind::UNCHOKE, &[]);
+        for number in [2, 0, 5] {
+            peer.expect(kind::PIECE, &piece(group, number));
+        }
+        fetch(group, peer);
+    });
+}
+
+#[test]
+fn one_that_is_not_interested_is_choked_by_the_clock_only() {
     gives_to(auto, |group, peer| {
         peer.send(kind::BITFIELD, &[0]);
         peer.expect(kind::BITFIELD, &[ALL]);
         peer.expect(kind::NOT_INTERESTED, &[]);
         peer.send(kind::INTERESTED, &[]);
         peer.expect(kind::UNCHOKE, &[]);
-        // What was asked for before the choke is given before it.
-        peer.send(kind::REQUEST, &0_u32.to_be_bytes());
+        // Between two selections nothing moves, however often its mind changes.
+        for _ in 0..50 {
+            peer.send(kind::NOT_INTERESTED, &[]);
+            peer.send(kind::INTERESTED, &[]);
+        }
         peer.send(kind::NOT_INTERESTED, &[]);
+        peer.send(kind::REQUEST, &0_u32.to_be_bytes());
         peer.expect(kind::PIECE, &piece(group, 0));
         peer.expect(kind::CHOKE, &[]);
-        // What crossed the choke is given after the next unchoke.
-        peer.send(kind::REQUEST, &1_u32.to_be_bytes());
-        assert!(peer.is_silent(MOMENT), "who is choked is served");
         peer.send(kind::INTERESTED, &[]);
+        let chosen = Instant::now();
         peer.expect(kind::UNCHOKE, &[]);
-        peer.expect(kind::PIECE, &piece(group, 1));
+        assert!(chosen.elapsed() > MOMENT, "unchoked between two selections");
         fetch(group, peer);
     });
 }
@@ -297,6 +322,24 @@ fn one_that_waits_for_done_gets_it_and_nobody_does_unasked() {
         }
         panic!("it ended without the word");
     });
+}
+
+#[test]
+fn done_is_sent_at_the_end_to_those_whose_framing_goes_with_it() {
+    for exclusive in [false, true] {
+        let group = group();
+        let ours = group.start(1001, &said(exclusive));
+        let mut peer = call(&group, exclusive);
+        peer.send(kind::INTERESTED, &[]);
+        peer.expect(kind::UNCHOKE, &[]);
+        fetch(&group, &mut peer);
+        if exclusive {
+            peer.expect(kind::DONE, &[]);
+        }
+        assert_eq!(peer.hear(), None);
+        drop(peer);
+        ends_well(ours);
+    }
 }
 
 #[test]

@@ -32,7 +32,12 @@ fn change(group: &Group, file: &str, from: &str, to: &str) {
 #[test]
 fn files_that_configure_nothing_are_refused_with_line_and_reason() {
     for (file, from, to, reason) in [
-        ("Common.cfg", "PieceSize", "PeaceSize", "Common.cfg:6: unknown key \"PeaceSize\""),
+        (
+            "Common.cfg",
+            "PieceSize",
+            "PeaceSize",
+            "Common.cfg:6: unknown key \"PeaceSize\"; did you mean PieceSize?",
+        ),
         ("Common.cfg", "PieceSize 16384", "", "Common.cfg: PieceSize is missing"),
         ("Common.cfg", "PieceSize 16384", "PieceSize 0", "Common.cfg:6: PieceSize must be at least 1"),
         (
@@ -68,6 +73,8 @@ fn files_that_configure_nothing_are_refused_with_line_and_reason() {
             let (status, complaint) = refused(&group, who);
             assert_eq!(status, Some(2), "{to}");
             assert!(complaint.contains(reason), "{to}: {complaint}");
+            let faults = complaint.lines().filter(|line| line.contains(".cfg")).count();
+            assert_eq!(faults, if to == "FileName x\n" { 2 } else { 1 }, "{to}: {complaint}");
         }
         assert!(!group.path().join("peer_1002").exists());
     }
@@ -138,4 +145,5 @@ fn one_that_cannot_begin_ends_those_that_were_started_with_it() {
     let last = complained.lines().last().expect("a complaint");
     assert!(last.contains("peer 1002 cannot begin: cannot listen on localhost:"), "{complained}");
     assert!(last.contains("the others were stopped"), "{complained}");
+    assert_eq!(complained.lines().count(), 1, "one fault is reported once: {complained}");
 }

@@ -9,7 +9,7 @@ use protocol::escape::display_safe;
 
 use super::one::status;
 use super::report::Report;
-use super::{SwarmOptions, SwarmTrouble};
+use super::{FramingOption, SwarmOptions, SwarmTrouble};
 use crate::cli::{FORCED, Signals, Stop};
 use crate::configured::{Plan, is_here};
 use crate::repl::output::{Output, OutputError};
@@ -19,6 +19,9 @@ use company::{Company, News, Started};
 
 /// How often what is shown is drawn.
 const PAUSE: Duration = Duration::from_millis(250);
+
+/// So many lines are kept of what a peer complains of before it has begun.
+const MOST_COMPLAINTS: usize = 20;
 
 /// What is kept an eye on.
 struct Watch<'a> {
@@ -53,15 +56,24 @@ pub(super) async fn run(
     if here.is_empty() {
         return Err(SwarmTrouble::NobodyHere(options.peers_path()));
     }
+    let framing = common_framing(options.framing, here.len() == plan.list.peers().len());
     let mut watch = Watch { plan, output, company: Company::new(), stopping: None };
     for id in here {
-        if let Err(error) = watch.company.start(options, id) {
+        if let Err(error) = watch.company.start(options, framing, id) {
             watch.output.error(format!("peer {id} cannot be started: {error}"));
             watch.stop(Why::Missing(id), Stop::Interrupt);
             break;
         }
     }
     watch.keep(&mut signals).await
+}
+
+/// Returns the framing of the peers that are started. Where all of the group are, they need not find each other's out.
+const fn common_framing(chosen: FramingOption, is_whole_group: bool) -> FramingOption {
+    match chosen {
+        FramingOption::Auto if is_whole_group => FramingOption::Inclusive,
+        chosen => chosen,
+    }
 }
 
 /// Returns the peers whose host is this machine.
@@ -118,15 +130,32 @@ impl Watch<'_> {
     fn hear(&mut self, news: News) -> Result<(), OutputError> {
         match news {
             News::Said(id, line) => self.said(id, &line)?,
-            News::Complained(id, line) => {
-                self.output.warning(format!("peer {id}: {}", display_safe(&line)));
-                if let Some(peer) = self.company.find(id) {
-                    peer.complaint = Some(line);
-                }
-            }
+            News::Complained(id, line) => self.complained(id, line),
             News::Ended(id, status) => self.has_ended(id, status)?,
         }
         Ok(())
+    }
+
+    /// Shows what a peer complains of. What it says before it has begun may be why it cannot, and is kept for that.
+    fn complained(&mut self, id: PeerId, line: String) {
+        if let Some(peer) = self.company.find(id)
+            && !peer.has_begun
+            && peer.complaints.len() < MOST_COMPLAINTS
+        {
+            return peer.complaints.push(line);
+        }
+        self.warn(id, &line);
+    }
+
+    fn warn(&mut self, id: PeerId, line: &str) {
+        self.output.warning(format!("peer {id}: {}", display_safe(line)));
+    }
+
+    fn has_begun(&mut self, id: PeerId) {
+        let Some(peer) = self.company.find(id) else { return };
+        peer.has_begun = true;
+        let complaints = std::mem::take(&mut peer.complaints);
+        complaints.iter().for_each(|line| self.warn(id, line));
     }
 
     fn said(&mut self, id: PeerId, line: &str) -> Result<(), OutputError> {
@@ -136,8 +165,8 @@ impl Watch<'_> {
             return Ok(());
         }
         match line.split_once('\t') {
-            Some(("swarm", _)) => peer.has_begun = true,
-            Some((word @ ("done" | "here" | "waiting"), rest)) => {
+            Some(("swarm", _)) => self.has_begun(id),
+            Some((word @ ("done" | "here" | "waiting" | "unverified"), rest)) => {
                 let rest = display_safe(rest).replace("\\t", "\t");
                 self.output.line(if self.output.is_for_person() {
                     format!("peer {id}  {word}  {}", rest.split('\t').next().unwrap_or_default())
@@ -159,29 +188,35 @@ impl Watch<'_> {
         match status {
             Some(0) => self.output.line(how("ended")),
             _ if self.stopping.is_some() => self.output.line(how("stopped")),
+            _ if !has_begun => {
+                self.stop(Why::Missing(id), Stop::Interrupt);
+                Ok(())
+            }
             _ => {
                 let what = status
                     .map_or_else(|| "was killed".to_owned(), |status| format!("ended with status {status}"));
                 self.output.error(format!("peer {id} {what}"));
-                if has_begun {
-                    self.output
-                        .warning(format!("the others wait for it: peer-node swarm {id} starts it again"));
-                } else {
-                    self.stop(Why::Missing(id), Stop::Interrupt);
-                }
+                self.output.warning(format!("the others wait for it: peer-node swarm {id} starts it again"));
                 Ok(())
             }
         }
     }
 
-    /// Says who could not begin and why, once everything else was said.
+    /// Reports who could not begin and why, once everything else was reported.
     fn lament(&mut self, id: PeerId) {
-        let complaint = self.company.find(id).and_then(|peer| peer.complaint.take());
-        let complaint =
-            complaint.as_deref().map_or("see above", |line| line.strip_prefix("peer-node: ").unwrap_or(line));
+        let peer = self.company.find(id);
+        let ended = peer.as_ref().and_then(|peer| peer.ended);
+        let mut complaints = peer.map(|peer| std::mem::take(&mut peer.complaints)).unwrap_or_default();
+        let last = complaints.pop();
+        complaints.iter().for_each(|line| self.warn(id, line));
+        let reason = match (&last, ended) {
+            (Some(line), _) => line.strip_prefix("peer-node: ").unwrap_or(line).to_owned(),
+            (None, Some(status)) => format!("it ended with status {status}"),
+            (None, None) => "see above".to_owned(),
+        };
         self.output.error(format!(
             "peer {id} cannot begin: {}; the others were stopped, and go on from what they have when all are started again",
-            display_safe(complaint)
+            display_safe(&reason)
         ));
     }
 

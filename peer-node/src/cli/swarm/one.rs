@@ -42,6 +42,15 @@ pub(super) async fn run(
     } else {
         output.line(format!("swarm\t{id}\t{name}\t{size}\t{pieces}\t{place}"))?;
     }
+    if let Some(moved) = peer.unverified() {
+        let moved = moved.to_string_lossy();
+        let moved = display_safe(&moved);
+        output.line(if output.is_for_person() {
+            format!("a file in the place of {name} was not received by this program; moved to {moved}")
+        } else {
+            format!("unverified\t{moved}")
+        })?;
+    }
     let found = peer.found();
     if found > 0 && found < pieces {
         output.line(if output.is_for_person() {
@@ -144,7 +153,7 @@ impl Told {
         }
         self.waiting = Some((missing.clone(), Instant::now()));
         Some(if is_person {
-            format!("waiting  {missing}; they begin later or have ended, Ctrl-C ends this one too")
+            format!("waiting  {missing}; Ctrl-C stops this peer")
         } else {
             format!("waiting\t{missing}")
         })

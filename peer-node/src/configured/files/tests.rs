@@ -7,11 +7,14 @@ fn plan(dir: &Path) -> Plan {
     let common = b"NumberOfPreferredNeighbors 1\nUnchokingInterval 1\nOptimisticUnchokingInterval 1\n\
         FileName a.bin\nFileSize 25\nPieceSize 10";
     let list = PeerList::parse(b"1 localhost 1001 1\n2 localhost 1002 0").unwrap();
-    Plan { common: Common::parse(common).unwrap(), list, dir: dir.to_owned(), framing: None }
+    let common = Common::parse(common).unwrap().0;
+    Plan { common, list, dir: dir.to_owned(), framing: None, warnings: Vec::new() }
 }
 
 fn open(plan: &Plan, id: u32) -> Result<(Files, Bitfield), FilesError> {
-    Files::open(plan, plan.list.find(PeerId(id)).unwrap())
+    let Opened { files, here, unverified } = Files::open(plan, plan.list.find(PeerId(id)).unwrap())?;
+    assert_eq!(unverified, None);
+    Ok((files, here))
 }
 
 #[test]
@@ -56,7 +59,7 @@ fn what_was_noted_is_here_again_and_the_file_has_its_name_only_at_the_end() {
     files.store(geometry.piece(1).unwrap(), &[&[7; 4], &[7; 6]]).unwrap();
     files.settle().unwrap();
     assert_eq!(fs::read(files.target()).unwrap(), [7; 25]);
-    assert_eq!(fs::read_dir(dir.path().join("peer_2")).unwrap().count(), 1);
+    assert_eq!(visible(&dir.path().join("peer_2")), ["a.bin"]);
     drop(files);
     assert!(open(&plan, 2).unwrap().1.is_full());
 }
@@ -93,4 +96,84 @@ fn a_note_counts_only_for_the_file_of_which_it_speaks() {
         fs::write(&note, whole.get(..end).unwrap()).unwrap();
         assert_eq!(open(&plan, 2).unwrap().1.count(), 0, "cut at {end}");
     }
+}
+
+/// Lists the files in a folder that are not hidden.
+fn visible(folder: &Path) -> Vec<String> {
+    let entries =
+        fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let mut names: Vec<String> = entries.filter(|name| !name.starts_with('.')).collect();
+    names.sort();
+    names
+}
+
+/// Receives the file of the second peer.
+fn receive(plan: &Plan) -> PathBuf {
+    let (files, _) = open(plan, 2).unwrap();
+    for piece in plan.common.geometry.pieces() {
+        files.store(piece, &[&vec![7; plan.common.geometry.length_of(piece) as usize]]).unwrap();
+    }
+    files.settle().unwrap();
+    files.target().to_owned()
+}
+
+/// Opens the second peer, of which a file must be moved aside; returns the name that it has then.
+fn moved(plan: &Plan) -> String {
+    let Opened { here, unverified, .. } = Files::open(plan, plan.list.find(PeerId(2)).unwrap()).unwrap();
+    assert_eq!(here.count(), 0);
+    unverified.expect("a file that is moved").file_name().unwrap().to_str().unwrap().to_owned()
+}
+
+#[test]
+fn a_file_that_was_not_received_is_moved_aside_whatever_its_size() {
+    let dir = tempfile::tempdir().unwrap();
+    let plan = plan(dir.path());
+    let folder = dir.path().join("peer_2");
+    fs::create_dir(&folder).unwrap();
+    for (number, size) in [(1, 25), (2, 24), (3, 26), (4, 1)] {
+        fs::write(folder.join("a.bin"), vec![9; size]).unwrap();
+        assert_eq!(moved(&plan), format!("a.bin.unverified-{number}"));
+    }
+    assert_eq!(fs::read(folder.join("a.bin.unverified-1")).unwrap(), [9; 25]);
+    // A link may lead nowhere.
+    std::os::unix::fs::symlink("nowhere", folder.join("a.bin")).unwrap();
+    assert_eq!(moved(&plan), "a.bin.unverified-5");
+    receive(&plan);
+}
+
+#[test]
+fn a_file_of_0_bytes_counts_as_none() {
+    let dir = tempfile::tempdir().unwrap();
+    let plan = plan(dir.path());
+    for folder in ["peer_1", "peer_2"] {
+        fs::create_dir(dir.path().join(folder)).unwrap();
+        fs::write(dir.path().join(folder).join("a.bin"), "").unwrap();
+    }
+    assert!(matches!(open(&plan, 1), Err(FilesError::NoFile { .. })));
+    fs::create_dir(dir.path().join("1")).unwrap();
+    fs::write(dir.path().join("1/a.bin"), [7; 25]).unwrap();
+    assert!(open(&plan, 1).unwrap().1.is_full());
+    receive(&plan);
+}
+
+#[test]
+fn a_received_file_counts_until_it_changes() {
+    let dir = tempfile::tempdir().unwrap();
+    let plan = plan(dir.path());
+    let target = receive(&plan);
+    assert!(open(&plan, 2).unwrap().1.is_full());
+    // The record speaks of this very file, not of a copy.
+    let kept = dir.path().join("kept");
+    fs::copy(&target, &kept).unwrap();
+    fs::rename(&kept, &target).unwrap();
+    assert_eq!(moved(&plan), "a.bin.unverified-1");
+    let target = receive(&plan);
+    // A change of the content changes the time.
+    let later = std::time::SystemTime::now() + std::time::Duration::from_secs(1);
+    let changed = OpenOptions::new().write(true).open(&target).unwrap();
+    changed.set_modified(later).unwrap();
+    assert_eq!(moved(&plan), "a.bin.unverified-2");
+    let target = receive(&plan);
+    fs::write(target.with_file_name(".a.bin.done.json"), "{}").unwrap();
+    assert_eq!(moved(&plan), "a.bin.unverified-3");
 }

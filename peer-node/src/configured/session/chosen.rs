@@ -3,7 +3,8 @@ use std::time::Instant;
 use protocol::configured::{LogEvent, PeerId};
 
 use super::Session;
-use crate::swarm::{PeerKey, SourceId, Verdict};
+use super::neighbour::Neighbour;
+use crate::swarm::{PeerKey, Selection, SourceId};
 
 /// Who was served when it was last written down.
 #[derive(Debug, Default)]
@@ -13,20 +14,16 @@ pub(super) struct Chosen {
 }
 
 impl Session {
-    /// Serves those whom the choker has chosen, and no others.
+    /// Serves those whom the choker selects, if the time for that has come, and no others.
     pub(super) fn choke(&mut self, now: Instant) {
-        let mut any = false;
-        while let Some(verdict) = self.choker.poll(now) {
-            any = true;
-            let Some(neighbour) = self.group.get_mut(source(verdict.peer())) else { continue };
-            match verdict {
-                Verdict::Unchoke { .. } => neighbour.serve(),
-                Verdict::Choke { .. } | Verdict::Place { .. } => neighbour.refuse(),
-            }
+        let Some(Selection { choked, unchoked }) = self.choker.select(now) else { return };
+        for peer in choked {
+            self.group.get_mut(source(peer)).into_iter().for_each(Neighbour::refuse);
         }
-        if any {
-            self.write_down();
+        for peer in unchoked {
+            self.group.get_mut(source(peer)).into_iter().for_each(Neighbour::serve);
         }
+        self.write_down();
     }
 
     /// Writes down who is served, if that has changed.

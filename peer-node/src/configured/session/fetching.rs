@@ -17,9 +17,14 @@ impl Session {
         while let Some(action) = self.swarm.poll(now) {
             match action {
                 Action::Request { source, block } => {
-                    if let Some(neighbour) = self.group.get_mut(source)
-                        && neighbour.link.asked().ask(block) == Step::Say
-                    {
+                    let Some(neighbour) = self.group.get_mut(source) else { continue };
+                    let step = {
+                        let mut asked = neighbour.link.asked();
+                        // One request at a time: an older one is taken for lost.
+                        asked.give_up();
+                        asked.ask(block)
+                    };
+                    if step == Step::Say {
                         // Some serve nobody who has not said that it wants something.
                         neighbour.tell_interest();
                         neighbour.say(Message::Request { piece: block.piece });
@@ -30,7 +35,7 @@ impl Session {
                 }
                 Action::Check { piece } => self.store.store(piece),
                 Action::Drop { piece } => self.store.forget(piece),
-                // Nothing is asked of two, and the dialect has no word for it.
+                // The dialect has no word for it, and what comes twice is dropped.
                 Action::Cancel { .. } => {}
                 Action::Leave { source, .. } => self.group.end(source, Ending::Stalled),
             }

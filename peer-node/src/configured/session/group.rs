@@ -1,7 +1,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
-use protocol::configured::{Framing, PeerId, PeerList};
+use protocol::configured::{PeerId, PeerList};
 
 use super::neighbour::Neighbour;
 use crate::configured::ending::Ending;
@@ -30,8 +30,6 @@ pub(super) struct Group {
     whole: BTreeSet<PeerId>,
     /// Who was told that we have it.
     told: BTreeSet<PeerId>,
-    /// What lengths count at some of them, where that came as a surprise.
-    framings: BTreeMap<PeerId, Framing>,
     lines: Pace,
     /// When what each may say will be whole again.
     said: BTreeMap<PeerId, Instant>,
@@ -46,7 +44,6 @@ impl Group {
             neighbours: BTreeMap::new(),
             whole: BTreeSet::new(),
             told: BTreeSet::new(),
-            framings: BTreeMap::new(),
             lines: Pace { burst, ..LINES },
             said: BTreeMap::new(),
         }
@@ -145,15 +142,5 @@ impl Group {
     pub(super) fn is_over(&self, us: PeerId, list: &PeerList, since: Duration) -> bool {
         let has_told_all = list.others(us).all(|peer| self.told.contains(&peer.id));
         (has_told_all && (since >= LINGER || self.neighbours.is_empty())) || since >= GRACE
-    }
-
-    /// Notes what lengths count at a peer that was taken to speak otherwise.
-    pub(super) fn speaks(&mut self, peer: PeerId, framing: Framing) {
-        self.framings.insert(peer, framing);
-    }
-
-    /// Returns what lengths count at a peer, if that came as a surprise once.
-    pub(super) fn framing(&self, peer: PeerId) -> Option<Framing> {
-        self.framings.get(&peer).copied()
     }
 }

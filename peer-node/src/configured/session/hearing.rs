@@ -33,11 +33,11 @@ impl Session {
         }
         self.log.note(if greeted.is_inbound { LogEvent::Connected(peer) } else { LogEvent::Connects(peer) });
         let id = self.group.next_id();
-        let framing = self.plan.framing.or_else(|| self.group.framing(peer));
+        let framing = self.plan.framing.or_else(|| self.links.spoken.of(peer));
         let link = Link::begin(id, greeted, framing, &self.links);
         // Even if nothing is here: some serve nobody who has not said what it has.
         link.say(Saying::Bitfield(self.store.here().clone()));
-        self.group.insert(id, Neighbour::new(peer, link, &geometry));
+        self.group.insert(id, Neighbour::new(peer, link, &geometry, now));
         if self.swarm.is_complete() {
             self.group.told(peer);
         }
@@ -61,17 +61,19 @@ impl Session {
             return self.group.end(id, Ending::Violation { what });
         }
         let Some(neighbour) = self.group.get_mut(id) else { return };
+        if !matches!(heard, Heard::Lost(_)) {
+            neighbour.spoke();
+        }
         match heard {
             Heard::Choke => self.choked(id, now),
             Heard::Unchoke => self.unchoked(id),
             Heard::Interested => {
                 self.log.note(LogEvent::Interested(peer));
-                self.choker.interested(key(id), now);
+                self.choker.interested(key(id));
             }
             Heard::NotInterested => {
                 self.log.note(LogEvent::NotInterested(peer));
-                neighbour.refuse();
-                self.choker.not_interested(key(id), now);
+                self.choker.not_interested(key(id));
             }
             Heard::Have(piece) => {
                 self.log.note(LogEvent::Have(peer, piece));
@@ -83,7 +85,7 @@ impl Session {
                 self.has(id, pieces.collect::<Vec<_>>());
             }
             Heard::Done => {
-                neighbour.waits_for_done();
+                neighbour.awaits_done();
                 // To look at all pieces takes time, and of one that has all it leads to nothing.
                 if neighbour.theirs.is_full() {
                     self.repeats(id);
@@ -95,7 +97,7 @@ impl Session {
             Heard::Request(piece) => self.requested(id, piece),
             Heard::Bytes(count) => {
                 self.board.received(count, now);
-                self.choker.received(key(id), count, now);
+                self.choker.received(key(id), count);
                 self.swarm.bytes_arrived(id, count, now);
             }
             Heard::Piece(piece, data) => {
@@ -135,20 +137,19 @@ impl Session {
         for block in rejected {
             self.swarm.block_rejected(id, block, now);
         }
-        if was_serving {
-            self.log.note(LogEvent::Choked(peer));
-        } else {
+        self.log.note(LogEvent::Choked(peer));
+        if !was_serving {
             self.repeats(id);
         }
     }
 
     fn unchoked(&mut self, id: SourceId) {
         let Some(neighbour) = self.group.get_mut(id) else { return };
+        self.log.note(LogEvent::Unchoked(neighbour.peer));
         if std::mem::replace(&mut neighbour.is_serving, true) {
             self.repeats(id);
             return;
         }
-        self.log.note(LogEvent::Unchoked(neighbour.peer));
         self.swarm.source_unchoked(id);
     }
 
@@ -185,19 +186,13 @@ impl Session {
     pub(super) fn lost(&mut self, id: SourceId, ending: &Ending) {
         let Some(neighbour) = self.group.remove(id) else { return };
         let peer = neighbour.peer;
-        if let Ending::OtherFraming { theirs } = ending
-            && self.plan.framing.is_none()
-        {
-            // The next connection speaks as it does.
-            self.group.speaks(peer, *theirs);
-        }
         if ending.is_fault() {
             tracing::warn!(%peer, why = %ending, "peer left");
         } else {
             tracing::info!(%peer, why = %ending, "peer gone");
         }
         self.swarm.source_lost(id);
-        self.choker.gone(key(id), Instant::now());
+        self.choker.gone(key(id));
     }
 
     /// Tells everybody of a piece that has come.

@@ -1,8 +1,12 @@
-use protocol::configured::{Message, PeerId};
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+use protocol::configured::{Framing, Message, PeerId};
 use protocol::geometry::{Geometry, PieceIndex};
 
+use crate::configured::ending::Ending;
 use crate::configured::link::Link;
-use crate::configured::send_queue::Saying;
+use crate::configured::send_queue::{MAX_PIECES, Saying};
 use crate::transport::Theirs;
 
 /// A connected peer.
@@ -17,13 +21,26 @@ pub(super) struct Neighbour {
     pub(super) is_serving: bool,
     /// Whether we serve it.
     is_served: bool,
-    /// What it asked for while it was not served: some programs never give such a request up.
-    withheld: Option<PieceIndex>,
+    /// What it requested while it was not served, in that order: some programs never give such a request up. No more than a
+    /// neighbour may be waiting for.
+    withheld: VecDeque<PieceIndex>,
     interest: Interest,
-    /// Whether it waits to hear that we have the whole file.
-    wants_done: bool,
+    /// When the connection began.
+    since: Instant,
+    /// Whether it has sent any message.
+    has_spoken: bool,
+    done: Done,
     /// How often it has said again what was known.
     pub(super) repetitions: u32,
+}
+
+/// How far the exchange of DONE has got.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Done {
+    Open,
+    /// The neighbour waits for ours.
+    Awaited,
+    Sent,
 }
 
 /// Whether we want anything of a neighbour.
@@ -36,16 +53,18 @@ struct Interest {
 }
 
 impl Neighbour {
-    pub(super) fn new(peer: PeerId, link: Link, geometry: &Geometry) -> Self {
+    pub(super) fn new(peer: PeerId, link: Link, geometry: &Geometry, now: Instant) -> Self {
         Self {
             peer,
             link,
             theirs: Theirs::none(geometry),
             is_serving: false,
             is_served: false,
-            withheld: None,
+            withheld: VecDeque::new(),
             interest: Interest::default(),
-            wants_done: false,
+            since: now,
+            has_spoken: false,
+            done: Done::Open,
             repetitions: 0,
         }
     }
@@ -84,7 +103,7 @@ impl Neighbour {
             return;
         }
         self.say(Message::Unchoke);
-        if let Some(piece) = self.withheld.take() {
+        for piece in self.withheld.drain(..) {
             self.link.say(Saying::Piece(piece));
         }
     }
@@ -96,30 +115,57 @@ impl Neighbour {
         }
     }
 
-    /// Takes in a request for a piece that is here.
+    /// Takes in a request for a piece that is here; a choked neighbour gets it after the next unchoke.
     pub(super) fn requested(&mut self, piece: PieceIndex) {
         if self.is_served {
             self.link.say(Saying::Piece(piece));
-        } else {
-            self.withheld = Some(piece);
+        } else if !self.withheld.contains(&piece) {
+            self.withheld.push_back(piece);
+            if self.withheld.len() > MAX_PIECES {
+                self.link.end(Ending::Violation { what: "it requests more pieces than it may wait for" });
+            }
         }
     }
 
     /// Takes in that it has a piece; says whether that is new.
     pub(super) fn has(&mut self, piece: PieceIndex) -> bool {
-        self.withheld.take_if(|withheld| *withheld == piece);
+        self.withheld.retain(|withheld| *withheld != piece);
         self.theirs.insert(piece)
     }
 
-    /// Takes in that it waits to hear that we have the whole file.
-    pub(super) const fn waits_for_done(&mut self) {
-        self.wants_done = true;
+    /// Notes that it has sent a message.
+    pub(super) const fn spoke(&mut self) {
+        self.has_spoken = true;
     }
 
-    /// Tells it that we have the whole file, if it waits for that.
-    pub(super) fn answer_done(&mut self) {
-        if std::mem::replace(&mut self.wants_done, false) {
-            self.say(Message::Done);
+    /// Returns true if it has been connected for so long without sending any message.
+    pub(super) fn is_silent(&self, now: Instant, patience: Duration) -> bool {
+        !self.has_spoken && now.saturating_duration_since(self.since) >= patience
+    }
+
+    /// Notes that it waits for our DONE.
+    pub(super) fn awaits_done(&mut self) {
+        if self.done == Done::Open {
+            self.done = Done::Awaited;
         }
+    }
+
+    /// Sends DONE, if it waits for that.
+    pub(super) fn answer_done(&mut self) {
+        if self.done == Done::Awaited {
+            self.send_done();
+        }
+    }
+
+    /// Sends DONE unasked, if it speaks as those do that have the message: they exit only when everybody has sent it.
+    pub(super) fn send_last_done(&mut self) {
+        if self.done != Done::Sent && self.link.framing() == Some(Framing::Exclusive) {
+            self.send_done();
+        }
+    }
+
+    fn send_done(&mut self) {
+        self.done = Done::Sent;
+        self.say(Message::Done);
     }
 }

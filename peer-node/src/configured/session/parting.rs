@@ -12,7 +12,10 @@ impl Session {
     /// Parts with everybody; in peace, if nobody needs anything any more.
     pub(super) async fn part(&mut self, inbox: &mut Inbox, in_peace: bool) {
         if in_peace {
-            self.group.neighbours_mut().for_each(|neighbour| neighbour.link.finish());
+            for neighbour in self.group.neighbours_mut() {
+                neighbour.send_last_done();
+                neighbour.link.finish();
+            }
             // Those that do not end the connection have heard all by then.
             let _ = tokio::time::timeout(PATIENCE, self.wait_for_ends(inbox)).await;
         }

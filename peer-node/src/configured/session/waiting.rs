@@ -1,22 +1,28 @@
-//! Whom a peer waits for that nobody hears of.
+//! Whom a peer waits for: those that are not connected, and those that send nothing.
 
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
-use protocol::configured::PeerId;
+use protocol::configured::{Framing, PeerId};
 
 use super::neighbour::Neighbour;
 use super::{Phase, Session};
 
-/// How long somebody may take to come before it is said that they are missing.
+/// How long somebody may take to connect, or to send anything, before that is reported.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// So many of those who are missing are named.
 const NAMED: usize = 10;
 
 impl Session {
-    /// Says who is missing, if it does not go on without them and has not for a while.
+    /// Returns a text about those that are waited for, if any are and have been for a while.
     pub(super) fn awaited(&mut self, now: Instant) -> Option<String> {
+        let texts = [self.awaited_connections(now), self.silent_neighbours(now)];
+        let texts: Vec<String> = texts.into_iter().flatten().collect();
+        (!texts.is_empty()).then(|| texts.join("; "))
+    }
+
+    fn awaited_connections(&mut self, now: Instant) -> Option<String> {
         let missing = self.missing();
         if missing.is_empty() {
             self.alone_since = None;
@@ -26,12 +32,20 @@ impl Session {
         if now.saturating_duration_since(since) < PATIENCE {
             return None;
         }
-        let named: Vec<String> = missing.iter().take(NAMED).map(ToString::to_string).collect();
-        let others = match missing.len().saturating_sub(NAMED) {
-            0 => String::new(),
-            more => format!(" and {more} more"),
+        Some(format!("not connected: {}", names(&missing)))
+    }
+
+    /// Names the neighbours that have sent nothing since they are connected, with the framing in which they may understand us. What
+    /// the user has chosen is not questioned.
+    fn silent_neighbours(&self, now: Instant) -> Option<String> {
+        let silent = self.group.neighbours().filter(|neighbour| neighbour.is_silent(now, PATIENCE));
+        let silent: Vec<&Neighbour> = silent.filter(|_| self.plan.framing.is_none()).collect();
+        let other = match silent.first()?.link.framing() {
+            Some(Framing::Exclusive) => Framing::Inclusive,
+            _ => Framing::Exclusive,
         };
-        Some(format!("not connected: {}{others}", named.join(", ")))
+        let peers: Vec<PeerId> = silent.iter().map(|neighbour| neighbour.peer).collect();
+        Some(format!("connected but silent: {} (try --framing {other})", names(&peers)))
     }
 
     /// Returns those who are not connected and without whom it does not go on: everybody as long as pieces are missing that nobody
@@ -46,5 +60,14 @@ impl Session {
         let here: BTreeSet<PeerId> = self.group.neighbours().map(|neighbour| neighbour.peer).collect();
         let is_done_with = |peer: &PeerId| here.contains(peer) || is_whole && self.group.has_whole(*peer);
         others.filter(|peer| !is_done_with(peer)).collect()
+    }
+}
+
+/// Names the first few of some peers.
+fn names(peers: &[PeerId]) -> String {
+    let named: Vec<String> = peers.iter().take(NAMED).map(ToString::to_string).collect();
+    match peers.len().saturating_sub(NAMED) {
+        0 => named.join(", "),
+        more => format!("{} and {more} more", named.join(", ")),
     }
 }

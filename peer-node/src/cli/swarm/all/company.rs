@@ -10,8 +10,8 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use crate::cli::Stop;
-use crate::cli::swarm::SwarmOptions;
 use crate::cli::swarm::report::Report;
+use crate::cli::swarm::{FramingOption, SwarmOptions};
 
 /// Lines of all peers that wait to be seen to; peers pause when it is full.
 const BACKLOG: usize = 256;
@@ -24,8 +24,8 @@ pub(super) struct Started {
     pub(super) report: Option<Report>,
     /// Whether it has begun as one of the group.
     pub(super) has_begun: bool,
-    /// What it complained of last.
-    pub(super) complaint: Option<String>,
+    /// What it complained of before it had begun.
+    pub(super) complaints: Vec<String>,
     /// How it ended, if it has.
     pub(super) ended: Option<u8>,
 }
@@ -55,10 +55,16 @@ impl Company {
     }
 
     /// Starts one more.
-    pub(super) fn start(&mut self, options: &SwarmOptions, id: PeerId) -> io::Result<()> {
-        let child = spawn(options, id)?;
+    pub(super) fn start(
+        &mut self,
+        options: &SwarmOptions,
+        framing: FramingOption,
+        id: PeerId,
+    ) -> io::Result<()> {
+        let child = spawn(options, framing, id)?;
         let pid = child.id().and_then(|pid| i32::try_from(pid).ok()).and_then(Pid::from_raw);
-        let started = Started { id, pid, report: None, has_begun: false, complaint: None, ended: None };
+        let started =
+            Started { id, pid, report: None, has_begun: false, complaints: Vec::new(), ended: None };
         self.peers.push(started);
         self.attendants.spawn(attend(id, child, self.sender.clone()));
         Ok(())
@@ -92,11 +98,11 @@ impl Company {
 }
 
 /// Starts a peer. Ctrl-C at the terminal is for us, who pass it on.
-fn spawn(options: &SwarmOptions, id: PeerId) -> io::Result<Child> {
+fn spawn(options: &SwarmOptions, framing: FramingOption, id: PeerId) -> io::Result<Child> {
     let mut command = Command::new(env::current_exe()?);
     command.args(["swarm", &id.to_string(), "--report", "--dir"]).arg(&options.dir);
     command.arg("--common").arg(options.common_path()).arg("--peers").arg(options.peers_path());
-    let framing = format!("{:?}", options.framing).to_ascii_lowercase();
+    let framing = format!("{framing:?}").to_ascii_lowercase();
     command.args(["--framing", &framing]).args((0..options.verbose).map(|_| "-v"));
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     command.process_group(0).kill_on_drop(true).spawn()
