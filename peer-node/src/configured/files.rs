@@ -115,12 +115,11 @@ impl Files {
         } else {
             received(&target, &geometry)?
         };
-        let (file, part, here) = match whole {
-            Some(file) => (Arc::new(file), None, Bitfield::full(&geometry)),
-            None => {
-                let (part, here) = Part::open(&target, geometry)?;
-                (part.shared(), Some(part), here)
-            }
+        let (file, part, here) = if let Some(file) = whole {
+            (Arc::new(file), None, Bitfield::full(&geometry))
+        } else {
+            let (part, here) = Part::open(&target, geometry)?;
+            (part.shared(), Some(part), here)
         };
         Ok(Opened { files: Self { geometry, target, file, part }, here, unverified })
     }

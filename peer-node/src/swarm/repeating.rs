@@ -51,7 +51,8 @@ impl Swarm {
         }
         let taken = self.picker.take_random(&Have::All, |piece| piece == block.piece);
         let opened = taken.and_then(|piece| self.active.open(&self.geometry, piece, block.length));
-        opened.into_iter().for_each(|block| self.active.asked(id, block));
-        opened.is_some()
+        let Some(block) = opened else { return false };
+        self.active.asked(id, block);
+        true
     }
 }

@@ -155,7 +155,9 @@ impl Watch<'_> {
         let Some(peer) = self.company.find(id) else { return };
         peer.has_begun = true;
         let complaints = std::mem::take(&mut peer.complaints);
-        complaints.iter().for_each(|line| self.warn(id, line));
+        for line in complaints {
+            self.warn(id, &line);
+        }
     }
 
     fn said(&mut self, id: PeerId, line: &str) -> Result<(), OutputError> {
@@ -208,7 +210,9 @@ impl Watch<'_> {
         let ended = peer.as_ref().and_then(|peer| peer.ended);
         let mut complaints = peer.map(|peer| std::mem::take(&mut peer.complaints)).unwrap_or_default();
         let last = complaints.pop();
-        complaints.iter().for_each(|line| self.warn(id, line));
+        for line in complaints {
+            self.warn(id, &line);
+        }
         let reason = match (&last, ended) {
             (Some(line), _) => line.strip_prefix("peer-node: ").unwrap_or(line).to_owned(),
             (None, Some(status)) => format!("it ended with status {status}"),

@@ -17,9 +17,16 @@ fn choker(slots: usize, seed: u64) -> IntervalChoker {
 /// The same, with four interested neighbours, so that the first selection is at the start.
 fn crowded(slots: usize, seed: u64, start: Instant) -> IntervalChoker {
     let mut choker = choker(slots, seed);
-    ALL.into_iter().for_each(|peer| choker.interested(peer));
-    assert_eq!(choker.select(start - GATHERING), None);
+    begin(&mut choker, &ALL, start);
     choker
+}
+
+/// Lets some be interested so long before that the first selection is at the start.
+fn begin(choker: &mut IntervalChoker, peers: &[PeerKey], start: Instant) {
+    for peer in peers {
+        choker.interested(*peer);
+    }
+    assert_eq!(choker.select(start.checked_sub(GATHERING).unwrap()), None);
 }
 
 fn at(start: Instant, seconds: f64) -> Instant {
@@ -73,8 +80,7 @@ fn nobody_is_chosen_between_two_selections() {
 fn interest_that_comes_and_goes_moves_nobody() {
     let start = Instant::now();
     let mut choker = choker(2, 1);
-    choker.interested(A);
-    choker.select(start - GATHERING);
+    begin(&mut choker, &[A], start);
     choker.select(start);
     for step in 0..1000 {
         choker.not_interested(A);
@@ -130,8 +136,7 @@ fn bytes_count_no_more_once_they_are_forgotten() {
 fn the_optimistic_neighbour_stays_served_when_it_loses_a_regular_slot() {
     let start = Instant::now();
     let mut choker = choker(1, 1);
-    [A, B].into_iter().for_each(|peer| choker.interested(peer));
-    choker.select(start - GATHERING);
+    begin(&mut choker, &[A, B], start);
     choker.select(start);
     let (first, optimistic) = (regular(&choker)[0], choker.optimistic().unwrap());
     choker.received(optimistic, 10);

@@ -66,7 +66,7 @@ fn what_one_source_owes_is_not_asked_of_another_until_it_is_overdue() {
     }
     let asked = requests(&mut swarm, now);
     assert_eq!(asked.len(), 1);
-    assert!(requests(&mut swarm, now + REPEAT_AFTER - TICK).is_empty());
+    assert!(requests(&mut swarm, now + REPEAT_AFTER.abs_diff(TICK)).is_empty());
     swarm.source_choked(asked[0].0);
     swarm.block_rejected(asked[0].0, asked[0].1, now);
     let again = requests(&mut swarm, now + TICK);
