@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use tests::foreign::{Client, Encryption, Member, Place, Scene, client_with};
 use tests::namespaces::Namespaces;
+use tests::programs::programs;
 use tests::torrent_peer::TorrentPeer;
 
 /// How soon a client has fetched a few megabytes that one peer has, on a busy machine. Transmission alone lets up to ten seconds pass
@@ -46,6 +47,8 @@ fn we_fetch_from(name: &str, wanted: Encryption) {
     let Some(client) = client_with(name, wanted, &place) else { return };
     let scene = Scene::by_hand(1110);
     let _seed = scene.seed_alone(&*client);
+    // Building them is not to count.
+    programs();
     let begun = Instant::now();
     let mut ours = scene.fetch_unseen(&TorrentPeer::with(&["-v"]));
     scene.completes(&mut ours);
