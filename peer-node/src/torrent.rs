@@ -9,6 +9,7 @@ pub mod dot_torrent;
 pub mod files;
 mod fresh_peer_id;
 pub mod make;
+mod no_source;
 pub mod offers;
 mod peer_book;
 pub mod selection;
@@ -18,5 +19,6 @@ mod translation;
 mod wish;
 
 pub(crate) use fresh_peer_id::fresh_peer_id;
+pub use no_source::NoSource;
 pub use session::{Bridge, TorrentConfig};
 pub use wish::{Afterwards, Place, Wish};

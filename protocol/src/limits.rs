@@ -96,6 +96,9 @@ pub const MAX_TORRENT_PIECE: u32 = 64 << 20;
 /// The most files in a torrent.
 pub const MAX_TORRENT_FILES: usize = 1_000_000;
 
+/// The most components of a path below a torrent's folder.
+pub const MAX_TORRENT_DEPTH: usize = 100;
+
 /// The most trackers that are taken from a torrent, and so the most tiers.
 pub const MAX_TRACKERS: usize = 100;
 
@@ -122,6 +125,9 @@ pub const MAX_TRACKER_QUERY: usize = 8 << 10;
 
 /// The most peers read of one answer of a tracker.
 pub const MAX_TRACKED_PEERS: usize = 2000;
+
+/// The most peers read of one answer of a tracker that are told by the name of their host: each is looked up.
+pub const MAX_NAMED_PEERS: usize = 16;
 
 /// The most torrents that are scraped at once: what fits a datagram (BEP 15).
 pub const MAX_SCRAPED: usize = 74;

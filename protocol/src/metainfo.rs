@@ -1,8 +1,9 @@
 //! Metainfo: what a `.torrent` says (BEP 3, "metainfo files"; BEP 12, 27 and 47 for tiers, `private` and padding).
 //!
 //! A [`Metainfo`] exists only if the whole of it was judged: its pieces fit its size, its size fits its files, each file
-//! has a path that cannot leave its folder and that no other file has. The infohash is made of the bytes of `info` as they
-//! stand there, whatever else is odd about them. A [`Draft`] is the way back: it writes a `.torrent`, the `info` of which
+//! has a path that cannot leave its folder and a place there that no other file has. Names that cannot be stored, and
+//! places that two files would share, are mapped. The infohash is made of the bytes of `info` as they stand there,
+//! whatever else is odd about them. A [`Draft`] is the way back: it writes a `.torrent`, the `info` of which
 //! is the one that mktorrent makes of the same content.
 //!
 //! What a torrent of version 2 (BEP 52) adds is left alone: a hybrid is read as the version 1 that it also is, and one
@@ -15,14 +16,17 @@ mod files;
 mod info;
 mod notes;
 mod path;
+mod places;
 #[cfg(test)]
 mod tests;
 mod text;
+mod torrent_path;
 mod trackers;
 
 pub use draft::{Draft, DraftContent, DraftFile, DraftNotes};
 pub use error::{FilesFault, MetainfoError, PathFault, PiecesFault};
 pub use files::FileSpan;
+pub use torrent_path::TorrentPath;
 
 use crate::bencode::{BencodeError, parse, parse_lenient};
 use crate::digest::Digest;
@@ -32,6 +36,7 @@ use crate::limits::MAX_TORRENT;
 use crate::sha1::sha1_all;
 use info::Info;
 use notes::Notes;
+use text::TextReader;
 
 /// What a `.torrent` says, judged whole.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,6 +51,20 @@ pub struct Metainfo {
 impl Metainfo {
     /// Reads a `.torrent` and judges it, or says what is wrong with it.
     pub fn parse(bytes: &[u8]) -> Result<Self, MetainfoError> {
+        Self::read(bytes, TextReader::named)
+    }
+
+    /// Returns the torrent as releases read it that did not know the key `encoding`; nothing if its names are the same.
+    /// What such a release has left on the disk lies under those names.
+    pub fn named_as_before(&self) -> Option<Self> {
+        let root = parse_lenient(&self.bytes).ok()?;
+        let is_told =
+            root.get("encoding")?.as_bytes().is_some_and(|label| TextReader::named(label).is_told());
+        let before = Self::read(&self.bytes, |_| TextReader::PLAIN).ok().filter(|_| is_told)?;
+        (before.info != self.info).then_some(before)
+    }
+
+    fn read(bytes: &[u8], reader: fn(&[u8]) -> TextReader) -> Result<Self, MetainfoError> {
         if bytes.len() > MAX_TORRENT {
             return Err(MetainfoError::TooLarge { bytes: bytes.len() });
         }
@@ -53,11 +72,13 @@ impl Metainfo {
             Ok(root) => (root, None),
             Err(error) => (parse_lenient(bytes)?, Some(error)),
         };
-        let [info, announce, announce_list] =
-            fields::known(root, "the torrent", ["info", "announce", "announce-list"])?;
-        let info = Info::read(info.ok_or(MetainfoError::Missing { key: "info" })?)?;
-        let notes = Notes::read(root, info.is_single_file)?;
-        let tiers = trackers::tiers(announce, announce_list)?;
+        let [info, announce, announce_list, encoding] =
+            fields::known(root, "the torrent", ["info", "announce", "announce-list", "encoding"])?;
+        let label = encoding.and_then(|encoding| encoding.as_bytes());
+        let texts = label.map_or(TextReader::PLAIN, reader);
+        let info = Info::read(info.ok_or(MetainfoError::Missing { key: "info" })?, texts)?;
+        let notes = Notes::read(root, info.is_single_file, texts)?;
+        let tiers = trackers::tiers(announce, announce_list);
         Ok(Self { bytes: bytes.to_vec(), info, tiers, notes, irregularity })
     }
 
@@ -71,7 +92,7 @@ impl Metainfo {
         &self.bytes
     }
 
-    /// Returns the name of the file, or of the folder that holds the files: a single component.
+    /// Returns the name of the file, or of the folder that holds the files: a single component that Linux can store.
     pub fn name(&self) -> &str {
         &self.info.name
     }
@@ -134,6 +155,16 @@ impl Metainfo {
     /// [`MAX_TRACKERS`](crate::limits::MAX_TRACKERS); no tier is empty, and no address stands twice.
     pub fn tiers(&self) -> &[Vec<String>] {
         &self.tiers
+    }
+
+    /// Returns true if it names web seeds (BEP 17, BEP 19), which are not used here.
+    pub const fn has_web_seeds(&self) -> bool {
+        self.notes.has_web_seeds
+    }
+
+    /// Returns true if it names nodes of the DHT (BEP 5), which are not used here.
+    pub const fn has_nodes(&self) -> bool {
+        self.notes.has_nodes
     }
 
     /// Returns the SHA-256 that the torrent's maker says the only file has: a hint, which nothing has proven.

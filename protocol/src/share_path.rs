@@ -11,6 +11,7 @@
 mod basic;
 mod error;
 mod local_name;
+mod numbered;
 mod safe_name;
 mod shorten;
 #[cfg(test)]
@@ -18,6 +19,7 @@ mod tests;
 
 pub use error::{ComponentFault, SharePathError};
 pub use local_name::local_file_name;
+pub use numbered::numbered_file_name;
 pub use safe_name::safe_file_name;
 pub use shorten::shorten_file_name;
 
@@ -48,11 +50,6 @@ impl SharePath {
     /// Returns the components from the outermost folder to the file.
     pub fn components(&self) -> impl DoubleEndedIterator<Item = &str> {
         self.0.split('/')
-    }
-
-    /// Returns the components as names that are safe to create on any system; see [`safe_file_name`].
-    pub fn safe_components(&self) -> impl Iterator<Item = String> {
-        self.components().map(safe_file_name)
     }
 
     /// Returns true if peers and indexes of release 0.1.0 accept the path too: no component is blank or holds a
@@ -101,6 +98,11 @@ impl From<SharePath> for String {
     fn from(path: SharePath) -> Self {
         path.0
     }
+}
+
+/// Returns true for a single component that Linux can store and that holds no control character.
+pub(crate) fn is_file_name(name: &str) -> bool {
+    !name.contains('/') && check_component(name).is_ok()
 }
 
 fn check(text: &str) -> Result<(), SharePathError> {

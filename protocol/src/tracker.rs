@@ -6,11 +6,12 @@
 //!
 //! What comes from a tracker is a hint from a stranger: at most
 //! [`MAX_TRACKED_PEERS`](crate::limits::MAX_TRACKED_PEERS) peers are read of an answer and its words are cut short.
-//! Which addresses may be dialled, when to ask again and how words are shown is decided by whoever uses this.
+//! Where the name of a host leads, which addresses may be dialled, when to ask again and how words are shown is decided by whoever uses this.
 
 mod announce;
 mod answer;
 pub mod compact;
+mod named_peer;
 mod percent;
 mod query;
 mod reply_error;
@@ -23,6 +24,7 @@ mod words;
 
 pub use announce::{AnnounceRequest, Event};
 pub use answer::{AnnounceReply, DEFAULT_INTERVAL, Failure, TrackedPeer};
+pub use named_peer::NamedPeer;
 pub use query::QueryError;
 pub use reply_error::ReplyError;
 pub use scrape::{ScrapeReply, ScrapeRequest, Scraped};

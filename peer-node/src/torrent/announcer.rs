@@ -2,7 +2,7 @@
 //!
 //! [`Announcer`] is a handle on one task, the actor, for one torrent that takes part. Whom it asks when is decided in
 //! `schedule`, which is pure; `client` asks: `http` and `udp` move the bytes, `host` and `tracker_address` decide where a
-//! torrent may make us ask. What a tracker says is a hint: addresses are filtered, words escaped, numbers bounded.
+//! torrent may make us ask, `named_peers` where the names of peers lead. What a tracker says is a hint: addresses are filtered, words escaped, numbers bounded.
 //! Peers are dialled by whoever drives this, the torrent's session.
 
 mod actor;
@@ -10,6 +10,7 @@ mod client;
 mod hints;
 mod host;
 mod http;
+mod named_peers;
 mod pacing;
 mod patience;
 mod schedule;
@@ -41,6 +42,7 @@ use self::client::TrackerClient;
 use self::pacing::Pacing;
 use self::patience::Patience;
 use self::schedule::Schedule;
+use self::tracker_address::TrackerAddress;
 use self::trust::Trust;
 use crate::source_address::SourceAddress;
 
@@ -93,7 +95,7 @@ pub enum AnnounceEvent {
         /// In how long it is asked again.
         retry_in: Duration,
     },
-    /// A tracker has a word for the person; or it can never be asked, and neither can any other.
+    /// A tracker has a word for the person.
     Warning {
         /// Which one.
         tracker: String,
@@ -185,6 +187,11 @@ impl Announcer {
     pub fn views(&self) -> Vec<TrackerView> {
         self.board.borrow().clone()
     }
+}
+
+/// Returns why the tracker of a URL cannot be asked by this program, fit for a screen; nothing if it can.
+pub(super) fn unusable(url: &str) -> Option<String> {
+    TrackerAddress::parse(url).err().map(|error| error.to_string())
 }
 
 fn random() -> u64 {

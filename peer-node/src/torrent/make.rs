@@ -47,7 +47,10 @@ impl Plan {
         cancel: &CancellationToken,
         progress: &mut dyn FnMut(u64),
     ) -> Result<Vec<u8>, MakeError> {
-        let mut draft = self.draft(wish);
+        if self.size() == 0 {
+            return Err(MakeError::Empty { path: self.root.clone() });
+        }
+        let mut draft = self.draft(wish)?;
         let pieces = self.size().div_ceil(u64::from(draft.piece_length).max(1));
         // Before anything is read, a torrent without true hashes tells whether there can be one at all.
         let count = usize::try_from(pieces).ok().filter(|count| *count <= MAX_TORRENT / 20);
@@ -66,14 +69,16 @@ impl Plan {
         hashing::suitable_piece_length(self.size())
     }
 
-    fn draft(&self, wish: &Wish) -> Draft {
+    fn draft(&self, wish: &Wish) -> Result<Draft, MakeError> {
+        let name = wish.name.as_ref().or(self.name.as_ref());
+        let name = name.ok_or_else(|| MakeError::NoName { path: self.root.clone() })?.clone();
         let file = |file: &plan::PlannedFile| DraftFile { path: file.names.clone(), length: file.length };
         let content = match (self.is_single_file(), self.files.as_slice()) {
             (true, [only]) => DraftContent::Single(only.length),
             (_, files) => DraftContent::Files(files.iter().map(file).collect()),
         };
-        Draft {
-            name: wish.name.clone().unwrap_or_else(|| self.name.clone()),
+        Ok(Draft {
+            name,
             piece_length: wish.piece_length.unwrap_or_else(|| self.piece_length()),
             content,
             private: wish.private,
@@ -84,7 +89,7 @@ impl Plan {
                 creation_date: wish.creation_date,
                 digest: None,
             },
-        }
+        })
     }
 
     fn refused(&self, fault: MetainfoError) -> MakeError {

@@ -1,4 +1,4 @@
-use super::{Metainfo, MetainfoError};
+use super::{Metainfo, MetainfoError, path};
 use crate::bencode::Tree;
 use crate::digest::Digest;
 
@@ -53,6 +53,7 @@ pub struct DraftFile {
 impl Draft {
     /// Writes the `.torrent`, with one hash a piece; what would not be read back is refused.
     pub fn encode(&self, hashes: &[[u8; 20]]) -> Result<Vec<u8>, MetainfoError> {
+        self.check_names()?;
         let mut root = vec![("info", self.info(hashes))];
         if let Some(first) = self.tiers.iter().flatten().next() {
             root.push(("announce", first.as_str().into()));
@@ -69,6 +70,17 @@ impl Draft {
         let bytes = Tree::dictionary(root).encode();
         Metainfo::parse(&bytes)?;
         Ok(bytes)
+    }
+
+    /// Refuses names that would be read back as others.
+    fn check_names(&self) -> Result<(), MetainfoError> {
+        path::check_own(&self.name).map_err(MetainfoError::Name)?;
+        let DraftContent::Files(files) = &self.content else { return Ok(()) };
+        for (number, file) in (1..).zip(files) {
+            let checked = file.path.iter().try_for_each(|name| path::check_own(name));
+            checked.map_err(|fault| MetainfoError::Path { file: number, fault })?;
+        }
+        Ok(())
     }
 
     fn info(&self, hashes: &[[u8; 20]]) -> Tree {

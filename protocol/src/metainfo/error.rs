@@ -51,10 +51,10 @@ pub enum MetainfoError {
     /// Its files are described wrongly.
     #[error("its files cannot be: {0}")]
     Files(#[from] FilesFault),
-    /// The name of the torrent is no name for a file or folder.
+    /// The name of a torrent that is to be written is no name for a file or folder.
     #[error("its name cannot be: {0}")]
     Name(PathFault),
-    /// The path of a file is none that is safe to create.
+    /// The path of a file cannot be.
     #[error("file {file} cannot be: {fault}")]
     Path {
         /// The file's number, from 1.
@@ -130,32 +130,19 @@ pub enum PathFault {
     /// The path has no components.
     #[error("it has no path")]
     None,
-    /// A component is empty.
-    #[error("a name without letters is in its path")]
-    Empty,
-    /// One component holds what separates components.
+    /// The path has more components than are accepted.
+    #[error("it lies more than {limit} folders deep")]
+    TooDeep {
+        /// The most that is accepted.
+        limit: usize,
+    },
+    /// One component of a torrent that is to be written holds what separates components.
     #[error("the name `{component}` holds a `/`")]
     Separator {
         /// The beginning of the component, display-safe.
         component: String,
     },
-    /// The path is none that is safe.
+    /// One component of a torrent that is to be written is none that can be stored.
     #[error(transparent)]
     Unsafe(#[from] SharePathError),
-    /// Another file would be at the same place.
-    #[error("`{path}` is at the same place as file {other}")]
-    Duplicate {
-        /// The beginning of the path, display-safe.
-        path: String,
-        /// The other file's number, from 1.
-        other: usize,
-    },
-    /// Another file lies inside this one, as if it were a folder.
-    #[error("`{path}` is also the folder that holds file {other}")]
-    IsFolder {
-        /// The beginning of the path, display-safe.
-        path: String,
-        /// The other file's number, from 1.
-        other: usize,
-    },
 }

@@ -1,8 +1,11 @@
-use super::error::{FilesFault, MetainfoError, PathFault};
-use super::{fields, path, text};
+use std::borrow::Cow;
+
+use super::error::{FilesFault, MetainfoError};
+use super::text::TextReader;
+use super::torrent_path::TorrentPath;
+use super::{fields, path, places};
 use crate::bencode::{Items, Value};
 use crate::limits::{MAX_FILE_SIZE, MAX_TORRENT_FILES};
-use crate::share_path::SharePath;
 
 /// How the names of padding began before BEP 47 was there.
 const OLD_PADDING: &str = "_____padding_file_";
@@ -10,10 +13,10 @@ const OLD_PADDING: &str = "_____padding_file_";
 /// One file of a torrent, and where in the content it lies.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FileSpan {
-    /// Its path: the torrent's name if it is the only file, otherwise that name and what lies below it. As the torrent
-    /// has it, so not every system may create it under that name: see [`SharePath::safe_components`]. No two files
-    /// have the same safe path, and none lies in another; that does not count padding.
-    pub path: SharePath,
+    /// Its path: the torrent's name if it is the only file, otherwise that name and what lies below it. Where it is stored
+    /// is said by [`TorrentPath::stored_components`]: no two files are stored at one place, and none where a folder is. That
+    /// does not count padding.
+    pub path: TorrentPath,
     /// Where in the content it begins.
     pub offset: u64,
     /// Its length in bytes, which may be 0.
@@ -22,22 +25,28 @@ pub struct FileSpan {
     pub is_padding: bool,
 }
 
+/// The name of a torrent, and whether it is another one than the torrent has.
+pub(super) type TorrentName<'a> = (&'a str, bool);
+
 /// Makes the only file of a torrent.
-pub(super) fn single(name: &str, length: i64) -> Result<FileSpan, MetainfoError> {
+pub(super) fn single((name, is_mapped): TorrentName<'_>, length: i64) -> Result<FileSpan, MetainfoError> {
     let length = checked_length(1, length, 0)?;
-    let path = path::join([name]).map_err(MetainfoError::Name)?;
-    Ok(FileSpan { path, offset: 0, length, is_padding: false })
+    Ok(FileSpan { path: path::of_single(name, is_mapped), offset: 0, length, is_padding: false })
 }
 
 /// Reads the list of files; symbolic links (BEP 47) are left out.
-pub(super) fn read(name: &str, list: Items<'_>) -> Result<Vec<FileSpan>, MetainfoError> {
+pub(super) fn read(
+    name: TorrentName<'_>,
+    list: Items<'_>,
+    texts: TextReader,
+) -> Result<Vec<FileSpan>, MetainfoError> {
     if list.clone().take(MAX_TORRENT_FILES + 1).count() > MAX_TORRENT_FILES {
         return Err(FilesFault::TooMany.into());
     }
     let mut files: Vec<FileSpan> = Vec::new();
     let mut offset = 0;
     for (number, entry) in (1..).zip(list) {
-        if let Some(file) = file(name, number, entry, offset)? {
+        if let Some(file) = file(name, number, entry, offset, texts)? {
             offset += file.length;
             files.push(file);
         }
@@ -45,43 +54,49 @@ pub(super) fn read(name: &str, list: Items<'_>) -> Result<Vec<FileSpan>, Metainf
     if files.is_empty() {
         return Err(FilesFault::None.into());
     }
-    path::refuse_collisions(&files)?;
+    places::separate(&mut files);
     Ok(files)
 }
 
+/// Reads one entry of the list. A symbolic link may lack everything and is no content, whatever it says of its length;
+/// padding may lack its path, and its length if it has none.
 fn file(
-    torrent: &str,
+    torrent: TorrentName<'_>,
     number: usize,
     entry: Value<'_>,
     offset: u64,
+    texts: TextReader,
 ) -> Result<Option<FileSpan>, MetainfoError> {
     let [length, path, path_utf8, attr] =
         fields::known(entry, "files", ["length", "path", "path.utf-8", "attr"])?;
-    let length = checked_length(number, fields::integer(length, "length")?, offset)?;
     let attributes = attr.and_then(|attr| attr.as_bytes()).unwrap_or_default();
-    if attributes.contains(&b'l') && length == 0 {
+    if attributes.contains(&b'l') {
         return Ok(None);
     }
-    let fault = |fault| MetainfoError::Path { file: number, fault };
-    let components = components(path, path_utf8)?;
-    let is_old_padding = components.last().is_some_and(|name| name.starts_with(OLD_PADDING));
-    let is_padding = attributes.contains(&b'p') || is_old_padding;
-    let path = if is_padding {
-        // Padding is never created, and its own names are often the same.
-        path::join([torrent, ".pad", &length.to_string()]).map_err(fault)?
-    } else if components.is_empty() {
-        return Err(fault(PathFault::None));
-    } else {
-        path::join([torrent].into_iter().chain(components.iter().map(|name| &**name))).map_err(fault)?
+    let is_padding = attributes.contains(&b'p');
+    let length = match length {
+        None if is_padding => 0,
+        length => checked_length(number, fields::integer(length, "length")?, offset)?,
     };
-    Ok(Some(FileSpan { path, offset, length, is_padding }))
+    let padding = || FileSpan { path: path::of_padding(torrent.0, length), offset, length, is_padding: true };
+    if is_padding {
+        return Ok(Some(padding()));
+    }
+    let components = components(path, path_utf8, texts)?;
+    if components.last().is_some_and(|name| name.starts_with(OLD_PADDING)) {
+        return Ok(Some(padding()));
+    }
+    let path = path::below(torrent, components);
+    let path = path.map_err(|fault| MetainfoError::Path { file: number, fault })?;
+    Ok(Some(FileSpan { path, offset, length, is_padding: false }))
 }
 
 /// Returns the components of a path below the torrent's folder, from `path.utf-8` if that is what it says.
 fn components<'a>(
     path: Option<Value<'a>>,
     utf8: Option<Value<'a>>,
-) -> Result<Vec<std::borrow::Cow<'a, str>>, MetainfoError> {
+    texts: TextReader,
+) -> Result<Vec<Cow<'a, str>>, MetainfoError> {
     if let Some(names) = utf8.and_then(|path| path.as_list()) {
         let names: Option<Vec<_>> = names.map(|name| name.as_text().map(Into::into)).collect();
         if let Some(names) = names.filter(|names| !names.is_empty()) {
@@ -89,7 +104,7 @@ fn components<'a>(
         }
     }
     let names = fields::list(path, "path")?;
-    names.map(|name| fields::bytes(Some(name), "path").map(text::text)).collect()
+    names.map(|name| fields::bytes(Some(name), "path").map(|bytes| texts.read(bytes))).collect()
 }
 
 /// Returns a length that is none below 0 and does not make the content too large.

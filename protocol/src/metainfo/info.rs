@@ -2,7 +2,8 @@ use std::ops::Range;
 
 use super::error::{FilesFault, MetainfoError, PiecesFault};
 use super::files::{self, FileSpan};
-use super::{fields, path, text};
+use super::text::TextReader;
+use super::{fields, path};
 use crate::bencode::Value;
 use crate::geometry::Geometry;
 use crate::infohash::Infohash;
@@ -35,17 +36,17 @@ pub(super) struct Info {
 }
 
 impl Info {
-    pub(super) fn read(info: Value<'_>) -> Result<Self, MetainfoError> {
+    pub(super) fn read(info: Value<'_>, texts: TextReader) -> Result<Self, MetainfoError> {
         let [name, name_utf8, piece_length, pieces, length, list, private, version, tree] =
             fields::known(info, "info", KEYS)?;
         if pieces.is_none() && (version.is_some() || tree.is_some()) {
             return Err(MetainfoError::VersionTwo);
         }
-        let name = torrent_name(name, name_utf8)?;
+        let (name, is_mapped) = torrent_name(name, name_utf8, texts)?;
         let files = match (length, list) {
             (Some(_), Some(_)) => return Err(FilesFault::LengthAndFiles.into()),
-            (None, Some(_)) => files::read(&name, fields::list(list, "files")?)?,
-            (_, None) => vec![files::single(&name, fields::integer(length, "length")?)?],
+            (None, Some(_)) => files::read((&name, is_mapped), fields::list(list, "files")?, texts)?,
+            (_, None) => vec![files::single((&name, is_mapped), fields::integer(length, "length")?)?],
         };
         let size = files.last().map_or(0, |last| last.offset + last.length);
         let geometry = geometry(size, fields::integer(piece_length, "piece length")?)?;
@@ -56,20 +57,34 @@ impl Info {
             geometry,
             files,
             is_single_file: length.is_some(),
-            is_private: private.is_some() && fields::integer(private, "private")? != 0,
+            is_private: private.is_some_and(is_yes),
             is_hybrid: version.is_some() || tree.is_some(),
         })
     }
 }
 
-/// Returns the torrent's name, which is one component that is fit for a path.
-fn torrent_name(name: Option<Value<'_>>, utf8: Option<Value<'_>>) -> Result<String, MetainfoError> {
+/// Returns the torrent's name as one component that is fit for a path, and whether the torrent has another one.
+fn torrent_name(
+    name: Option<Value<'_>>,
+    utf8: Option<Value<'_>>,
+    texts: TextReader,
+) -> Result<(String, bool), MetainfoError> {
     let name = match utf8.and_then(|name| name.as_text()).filter(|name| !name.is_empty()) {
         Some(name) => name.into(),
-        None => text::text(fields::bytes(name, "name")?),
+        None => texts.read(fields::bytes(name, "name")?),
     };
-    path::join([&*name]).map_err(MetainfoError::Name)?;
-    Ok(name.into_owned())
+    let (name, is_mapped) = path::component(name);
+    Ok((name.into_owned(), is_mapped))
+}
+
+/// Reads a flag that some programs write as a text. What is neither means yes: a torrent that is private without need loses
+/// less than one that is not although it should be.
+fn is_yes(flag: Value<'_>) -> bool {
+    match (flag.as_integer(), flag.as_bytes()) {
+        (Some(number), _) => number != 0,
+        (_, Some(text)) => !matches!(text.trim_ascii(), b"" | b"0"),
+        _ => true,
+    }
 }
 
 fn geometry(size: u64, length: i64) -> Result<Geometry, MetainfoError> {

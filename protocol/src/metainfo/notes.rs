@@ -1,5 +1,6 @@
 use super::error::MetainfoError;
-use super::{fields, text};
+use super::fields;
+use super::text::TextReader;
 use crate::bencode::Value;
 use crate::digest::Digest;
 
@@ -11,25 +12,52 @@ pub(super) struct Notes {
     pub(super) creation_date: Option<u64>,
     pub(super) encoding: Option<String>,
     pub(super) digest: Option<Digest>,
+    pub(super) has_web_seeds: bool,
+    pub(super) has_nodes: bool,
 }
 
+const KEYS: [&str; 9] = [
+    "comment",
+    "comment.utf-8",
+    "created by",
+    "creation date",
+    "encoding",
+    "sha256",
+    "url-list",
+    "httpseeds",
+    "nodes",
+];
+
 impl Notes {
-    pub(super) fn read(root: Value<'_>, is_single_file: bool) -> Result<Self, MetainfoError> {
-        let keys = ["comment", "comment.utf-8", "created by", "creation date", "encoding", "sha256"];
-        let [comment, comment_utf8, created_by, creation_date, encoding, sha256] =
-            fields::known(root, "the torrent", keys)?;
+    pub(super) fn read(
+        root: Value<'_>,
+        is_single_file: bool,
+        texts: TextReader,
+    ) -> Result<Self, MetainfoError> {
+        let [comment, comment_utf8, created_by, creation_date, encoding, sha256, url_list, httpseeds, nodes] =
+            fields::known(root, "the torrent", KEYS)?;
         let digest = sha256.and_then(|sha256| sha256.as_text()?.parse().ok());
         Ok(Self {
-            comment: note(comment_utf8).or_else(|| note(comment)),
-            created_by: note(created_by),
+            comment: note(comment_utf8, texts).or_else(|| note(comment, texts)),
+            created_by: note(created_by, texts),
             creation_date: creation_date.and_then(|date| date.as_unsigned()),
-            encoding: note(encoding),
+            encoding: note(encoding, texts),
             digest: digest.filter(|_| is_single_file),
+            has_web_seeds: [url_list, httpseeds].into_iter().any(says_something),
+            has_nodes: says_something(nodes),
         })
     }
 }
 
-fn note(value: Option<Value<'_>>) -> Option<String> {
+fn note(value: Option<Value<'_>>, texts: TextReader) -> Option<String> {
     let bytes = value?.as_bytes().filter(|bytes| !bytes.is_empty())?;
-    Some(text::text(bytes).into_owned())
+    Some(texts.read(bytes).into_owned())
+}
+
+/// Returns true for a string or list that is not empty.
+fn says_something(value: Option<Value<'_>>) -> bool {
+    value.is_some_and(|value| {
+        value.as_bytes().is_some_and(|bytes| !bytes.is_empty())
+            || value.as_list().is_some_and(|mut items| items.next().is_some())
+    })
 }

@@ -1,60 +1,51 @@
-//! Judges the paths of a torrent's files, each alone and all together.
+//! Makes paths of what a torrent says of its files, each alone.
 
-use super::error::{MetainfoError, PathFault};
-use super::files::FileSpan;
+use std::borrow::Cow;
+
+use super::error::PathFault;
+use super::torrent_path::TorrentPath;
 use crate::escape::excerpt;
-use crate::share_path::SharePath;
+use crate::limits::MAX_TORRENT_DEPTH;
+use crate::share_path::{SharePath, is_file_name, safe_file_name};
 
-/// Joins components to a path, each of which must be a plain name.
-pub(super) fn join<'a>(components: impl IntoIterator<Item = &'a str>) -> Result<SharePath, PathFault> {
-    let mut path = String::new();
-    for (number, component) in components.into_iter().enumerate() {
-        if component.is_empty() {
-            return Err(PathFault::Empty);
-        }
-        if component.contains('/') {
-            return Err(PathFault::Separator { component: excerpt(component) });
-        }
-        if number > 0 {
-            path.push('/');
-        }
-        path.push_str(component);
-    }
-    Ok(SharePath::try_from(path)?)
+/// Returns a name that can be stored, and whether it is another one than the torrent has.
+pub(super) fn component(name: Cow<'_, str>) -> (Cow<'_, str>, bool) {
+    if is_file_name(&name) { (name, false) } else { (Cow::Owned(safe_file_name(&name)), true) }
 }
 
-/// Refuses files that would be at one place, and files that are also folders. What counts is the name under which a
-/// file may be created anywhere, so `a?` and `a*` are one; upper and lower case are two, as on most systems of those who
-/// make torrents.
-pub(super) fn refuse_collisions(files: &[FileSpan]) -> Result<(), MetainfoError> {
-    let mut places: Vec<_> = (1..).zip(files).filter(|(_, file)| !file.is_padding).map(place).collect();
-    places.sort_unstable();
-    for pair in places.windows(2) {
-        let [(before, first), (after, second)] = pair else { continue };
-        let path =
-            |number: usize| files.get(number - 1).map(|file| excerpt(file.path.as_str())).unwrap_or_default();
-        if before == after {
-            let (file, other) = (*first.max(second), *first.min(second));
-            return Err(MetainfoError::Path {
-                file,
-                fault: PathFault::Duplicate { path: path(file), other },
-            });
-        }
-        if after.strip_prefix(before.as_str()).is_some_and(|rest| rest.starts_with('\0')) {
-            let (file, other) = (*first, *second);
-            return Err(MetainfoError::Path { file, fault: PathFault::IsFolder { path: path(file), other } });
-        }
-    }
-    Ok(())
+/// Returns the path of the only file.
+pub(super) fn of_single(name: &str, is_mapped: bool) -> TorrentPath {
+    TorrentPath::new(name.to_owned(), is_mapped)
 }
 
-/// Returns the components behind zeros, the smallest separator there is: in order, a folder then stands directly before
-/// what is in it.
-fn place((number, file): (usize, &FileSpan)) -> (String, usize) {
-    let mut place = String::with_capacity(file.path.as_str().len() + 1);
-    for component in file.path.safe_components() {
-        place.push('\0');
-        place.push_str(&component);
+/// Returns the path of a padding file. Its own names are often the same, and it is never created.
+pub(super) fn of_padding(torrent: &str, length: u64) -> TorrentPath {
+    TorrentPath::new(format!("{torrent}/.pad/{length}"), false)
+}
+
+/// Returns the path of a file below the torrent's folder.
+pub(super) fn below<'a>(
+    (torrent, is_mapped): (&str, bool),
+    names: impl IntoIterator<Item = Cow<'a, str>>,
+) -> Result<TorrentPath, PathFault> {
+    let (mut text, mut is_mapped, mut depth) = (torrent.to_owned(), is_mapped, 0);
+    for name in names {
+        depth += 1;
+        if depth > MAX_TORRENT_DEPTH {
+            return Err(PathFault::TooDeep { limit: MAX_TORRENT_DEPTH });
+        }
+        let (name, is_new) = component(name);
+        is_mapped |= is_new;
+        text.push('/');
+        text.push_str(&name);
     }
-    (place, number)
+    if depth == 0 { Err(PathFault::None) } else { Ok(TorrentPath::new(text, is_mapped)) }
+}
+
+/// Refuses a name that a torrent of ours must not hold, because it would be read back as another one.
+pub(super) fn check_own(name: &str) -> Result<(), PathFault> {
+    if name.contains('/') {
+        return Err(PathFault::Separator { component: excerpt(name) });
+    }
+    Ok(SharePath::parse(name).map(drop)?)
 }

@@ -1,5 +1,6 @@
 mod frozen;
 mod lies;
+mod mapping;
 mod properties;
 mod reading;
 

@@ -1,31 +1,23 @@
-use super::error::MetainfoError;
-use super::fields::wrong_type;
 use crate::bencode::Value;
 use crate::limits::{MAX_TRACKER_URL, MAX_TRACKERS};
 
 /// Collects the trackers' addresses by tier (BEP 12); what cannot be an address is left out.
-pub(super) fn tiers(
-    announce: Option<Value<'_>>,
-    announce_list: Option<Value<'_>>,
-) -> Result<Vec<Vec<String>>, MetainfoError> {
+pub(super) fn tiers(announce: Option<Value<'_>>, announce_list: Option<Value<'_>>) -> Vec<Vec<String>> {
     let mut found = Found::default();
-    if let Some(value) = announce_list {
-        let tiers = value.as_list().ok_or_else(|| wrong_type(value, "announce-list", "a list"))?;
-        for tier in tiers {
-            match tier.as_list() {
-                Some(tier) => found.add_tier(tier),
-                // Some programs write the addresses without tiers.
-                None => found.add_tier([tier]),
-            }
+    for tier in announce_list.and_then(|list| list.as_list()).into_iter().flatten() {
+        match tier.as_list() {
+            Some(tier) => found.add_tier(tier),
+            // Some programs write the addresses without tiers.
+            None => found.add_tier([tier]),
         }
     }
-    if let (Some(announce), []) = (announce, found.tiers.as_slice()) {
-        if announce.as_bytes().is_none() {
-            return Err(wrong_type(announce, "announce", "a string"));
+    // Some write the only address where the list belongs.
+    for single in [announce, announce_list].into_iter().flatten() {
+        if found.tiers.is_empty() {
+            found.add_tier([single]);
         }
-        found.add_tier([announce]);
     }
-    Ok(found.tiers)
+    found.tiers
 }
 
 #[derive(Debug, Default)]
@@ -41,7 +33,9 @@ impl Found {
             if self.count == MAX_TRACKERS {
                 break;
             }
-            let Some(address) = address.as_text().filter(|address| is_address(address)) else { continue };
+            let Some(address) = address.as_text().map(str::trim).filter(|address| is_address(address)) else {
+                continue;
+            };
             if !self.tiers.iter().flatten().chain(&tier).any(|known| known == address) {
                 tier.push(address.to_owned());
                 self.count += 1;

@@ -1,8 +1,8 @@
 use std::net::{IpAddr, SocketAddr};
 
-use super::{ReplyError, compact, words};
+use super::{NamedPeer, ReplyError, compact, words};
 use crate::bencode::{Tree, Value, parse_lenient};
-use crate::limits::{MAX_TRACKED_PEERS, MAX_TRACKER_ID, MAX_TRACKER_REPLY};
+use crate::limits::{MAX_NAMED_PEERS, MAX_TRACKED_PEERS, MAX_TRACKER_ID, MAX_TRACKER_REPLY};
 
 /// The seconds between two announcements if a tracker does not say: half an hour, as most trackers have it.
 pub const DEFAULT_INTERVAL: u32 = 1800;
@@ -20,6 +20,8 @@ pub struct AnnounceReply {
     pub incomplete: Option<u32>,
     /// Peers of the torrent.
     pub peers: Vec<TrackedPeer>,
+    /// Peers of which only the name of the host is told; at most [`MAX_NAMED_PEERS`].
+    pub named_peers: Vec<NamedPeer>,
     /// A word to the person, unescaped and cut short.
     pub warning: Option<String>,
     /// What the tracker wants to be given back with the next announcement.
@@ -69,13 +71,15 @@ impl AnnounceReply {
         if peers.is_none() && peers6.is_none() && reply.get("interval").is_none() {
             return Err(ReplyError::Missing { key: "peers" });
         }
+        let (found, named_peers) = tracked(peers, peers6);
         let seconds = |key| reply.get(key).and_then(|value| value.as_integer()).map(count);
         Ok(Ok(Self {
             interval: seconds("interval").unwrap_or(DEFAULT_INTERVAL),
             min_interval: seconds("min interval"),
             complete: seconds("complete"),
             incomplete: seconds("incomplete"),
-            peers: tracked(peers, peers6),
+            peers: found,
+            named_peers,
             warning: reply.get("warning message").and_then(|value| value.as_bytes()).map(words::cut),
             tracker_id: reply
                 .get("tracker id")
@@ -85,8 +89,8 @@ impl AnnounceReply {
         }))
     }
 
-    /// Writes the body of the answer: peers as strings of bytes if `compact`, else as dictionaries, with their ids unless
-    /// `no_peer_id`.
+    /// Writes the body of the answer: peers as strings of bytes if `compact`, which leaves out those of whom only a name is
+    /// known, else as dictionaries, with their ids unless `no_peer_id`.
     pub fn encode(&self, compact: bool, no_peer_id: bool) -> Vec<u8> {
         let mut entries = vec![("interval", self.interval.into())];
         let addresses = || self.peers.iter().map(|peer| peer.address);
@@ -97,7 +101,8 @@ impl AnnounceReply {
             }
         } else {
             let peers = self.peers.iter().map(|peer| peer.dictionary(no_peer_id));
-            entries.push(("peers", Tree::list(peers)));
+            let named = self.named_peers.iter().map(NamedPeer::dictionary);
+            entries.push(("peers", Tree::list(peers.chain(named))));
         }
         let counts = [
             ("min interval", self.min_interval),
@@ -119,7 +124,7 @@ impl TrackedPeer {
         Tree::dictionary(entries)
     }
 
-    /// Reads an entry of the dictionary form. Names of hosts are not looked up: they are left out.
+    /// Reads an entry of the dictionary form whose `ip` is an address.
     fn from_dictionary(entry: Value<'_>) -> Option<Self> {
         let ip: IpAddr = entry.get("ip")?.as_text()?.parse().ok()?;
         let port: u16 = entry.get("port")?.as_unsigned()?.try_into().ok()?;
@@ -150,17 +155,23 @@ pub(super) fn count(number: i64) -> u32 {
 }
 
 /// Lists the peers of both keys, each in whichever form it has.
-fn tracked(peers: Option<Value<'_>>, peers6: Option<Value<'_>>) -> Vec<TrackedPeer> {
-    let mut found: Vec<_> = match peers {
+fn tracked(peers: Option<Value<'_>>, peers6: Option<Value<'_>>) -> (Vec<TrackedPeer>, Vec<NamedPeer>) {
+    let (mut found, mut named) = (Vec::new(), Vec::new());
+    match peers {
         Some(value) if value.as_list().is_some() => {
-            let entries = value.as_list().into_iter().flatten().take(MAX_TRACKED_PEERS);
-            entries.filter_map(TrackedPeer::from_dictionary).collect()
+            for entry in value.as_list().into_iter().flatten().take(MAX_TRACKED_PEERS) {
+                match TrackedPeer::from_dictionary(entry) {
+                    Some(peer) => found.push(peer),
+                    None if named.len() < MAX_NAMED_PEERS => named.extend(NamedPeer::from_dictionary(entry)),
+                    None => {}
+                }
+            }
         }
-        value => compact::read_v4(bytes(value)).take(MAX_TRACKED_PEERS).map(TrackedPeer::at).collect(),
-    };
+        value => found.extend(compact::read_v4(bytes(value)).take(MAX_TRACKED_PEERS).map(TrackedPeer::at)),
+    }
     let room = MAX_TRACKED_PEERS.saturating_sub(found.len());
     found.extend(compact::read_v6(bytes(peers6)).take(room).map(TrackedPeer::at));
-    found
+    (found, named)
 }
 
 fn bytes(value: Option<Value<'_>>) -> &[u8] {

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::infohash::Infohash;
-use crate::limits::{MAX_SCRAPED, MAX_TRACKED_PEERS, MAX_TRACKER_REPLY, MAX_TRACKER_WORDS};
+use crate::limits::{MAX_NAMED_PEERS, MAX_SCRAPED, MAX_TRACKED_PEERS, MAX_TRACKER_REPLY, MAX_TRACKER_WORDS};
 
 pub(super) fn address() -> impl Strategy<Value = SocketAddr> {
     (any::<IpAddr>(), any::<u16>()).prop_map(SocketAddr::from)
@@ -51,7 +51,17 @@ fn reply() -> impl Strategy<Value = AnnounceReply> {
     (counts, peers, texts).prop_map(|(counts, peers, (warning, tracker_id))| {
         let (interval, min_interval, complete, incomplete) = counts;
         let peers = peers.into_iter().map(|(address, peer_id)| TrackedPeer { address, peer_id }).collect();
-        AnnounceReply { interval, min_interval, complete, incomplete, peers, warning, tracker_id }
+        let named_peers = Vec::new();
+        AnnounceReply {
+            interval,
+            min_interval,
+            complete,
+            incomplete,
+            peers,
+            named_peers,
+            warning,
+            tracker_id,
+        }
     })
 }
 
@@ -158,6 +168,9 @@ fn entries_that_are_no_addresses_are_left_out() {
     let body = b"d5:peersl\
         d2:ip7:1.2.3.44:porti5ee\
         d2:ip9:localhost4:porti5ee\
+        d2:ip8:a b.test4:porti5ee\
+        d2:ip0:4:porti5ee\
+        d2:ip14:../etc/passwd!4:porti5ee\
         d2:ip7:1.2.3.44:port1:5e\
         d2:ip7:1.2.3.44:porti-5ee\
         d2:ip7:1.2.3.44:porti65536ee\
@@ -166,6 +179,12 @@ fn entries_that_are_no_addresses_are_left_out() {
     let reply = AnnounceReply::parse(body).unwrap().unwrap();
     let found: Vec<_> = reply.peers.iter().map(|peer| peer.address.to_string()).collect();
     assert_eq!(found, ["1.2.3.4:5", "[::1]:6", "[3031:3233:3435:3637:3839:6162:6364:6566]:12337"]);
+    let named: Vec<_> = reply.named_peers.iter().map(|peer| (peer.host.as_str(), peer.port)).collect();
+    assert_eq!(named, [("localhost", 5)]);
+    assert_eq!(
+        AnnounceReply::parse(&reply.encode(false, false)),
+        Ok(Ok(AnnounceReply { interval: 1800, ..reply }))
+    );
 }
 
 #[test]
@@ -178,6 +197,13 @@ fn a_million_peers_are_two_thousand() {
         let reply = AnnounceReply::parse(&body).unwrap().unwrap();
         assert_eq!(reply.peers.len(), MAX_TRACKED_PEERS);
     }
+}
+
+#[test]
+fn no_more_than_sixteen_names_of_hosts_are_read() {
+    let body = [b"d5:peersl".as_slice(), &b"d2:ip6:a.test4:porti257ee".repeat(1000), b"ee"].concat();
+    let reply = AnnounceReply::parse(&body).unwrap().unwrap();
+    assert_eq!((reply.peers.len(), reply.named_peers.len()), (0, MAX_NAMED_PEERS));
 }
 
 #[test]

@@ -1,9 +1,11 @@
 //! Trackers over UDP (BEP 15): every question and every answer is one datagram.
 //!
 //! A client first asks for a connection id, which shows that it has the address it writes from; the id is good for a
-//! minute. Each question has a transaction number that its answer repeats. Numbers are most significant byte first.
+//! minute. Each question has a transaction number that its answer repeats. Options (BEP 41) may
+//! follow an announcement. Numbers are most significant byte first.
 
 mod fields;
+mod options;
 mod request;
 mod response;
 #[cfg(test)]

@@ -7,9 +7,10 @@ use std::process::Command;
 
 use serde_json::Value;
 
-const PURE_DEPENDENCIES: [&str; 9] = [
+const PURE_DEPENDENCIES: [&str; 10] = [
     "bincode",
     "crypto-bigint",
+    "encoding_rs",
     "rc4",
     "serde",
     "serde_json",

@@ -97,7 +97,7 @@ fn tell_left_out(left_out: &[LeftOut], output: &mut Output) {
         output.warning(format_args!("left out: {} ({})", display_safe(&path), left.why));
     }
     if let Some(more) = left_out.len().checked_sub(MOST_NAMED).filter(|more| *more > 0) {
-        output.warning(format_args!("left out: {more} more links and special files"));
+        output.warning(format_args!("left out: {more} more"));
     }
 }
 

@@ -16,8 +16,8 @@ use crate::repl::output::Output;
 use crate::repl::{done_lines, progress_line};
 use crate::source_address::SourceAddress;
 use crate::throttle::Throttle;
-use crate::torrent::Wish;
 use crate::torrent::solo::Solo;
+use crate::torrent::{NoSource, Wish};
 use crate::transfers::{DownloadState, DownloadView};
 use crate::transport::TransportConfig;
 
@@ -94,6 +94,7 @@ async fn follow(wish: Wish, options: &PartOptions, output: &mut Output) -> Resul
         source: SourceAddress::of_listener(options.listen_host),
     };
     let metainfo = wish.metainfo.clone();
+    let no_source = NoSource::of(&metainfo).filter(|_| wish.peers.is_empty());
     let solo = Solo::start(wish, listen, bounds).await;
     let mut solo = solo.map_err(|source| TorrentTrouble::Listen { address: listen, source })?;
     let (name, size) = (display_safe(metainfo.name()).into_owned(), metainfo.geometry().size());
@@ -104,7 +105,15 @@ async fn follow(wish: Wish, options: &PartOptions, output: &mut Output) -> Resul
         output.line(format!("torrent\t{}\t{name}\t{size}", metainfo.infohash()))?;
         output.line(format!("listening {}", solo.address()))?;
     }
-    let followed = watch(&mut solo, &mut signals, output).await;
+    let no_source = no_source.map(|none| none.to_string());
+    if let Some(none) = &no_source {
+        if !output.is_for_person() {
+            output.line(format!("no-source\t{none}"))?;
+        }
+        output.warning(none);
+    }
+    let told = Told { no_source, ..Told::default() };
+    let followed = watch(&mut solo, told, &mut signals, output).await;
     output.clear_live();
     let stopped = tokio::select! {
         () = solo.stop() => true,
@@ -114,8 +123,12 @@ async fn follow(wish: Wish, options: &PartOptions, output: &mut Output) -> Resul
 }
 
 /// Shows how it goes until it is over or a signal comes.
-async fn watch(solo: &mut Solo, signals: &mut Signals, output: &mut Output) -> Result<u8, TorrentTrouble> {
-    let mut told = Told::default();
+async fn watch(
+    solo: &mut Solo,
+    mut told: Told,
+    signals: &mut Signals,
+    output: &mut Output,
+) -> Result<u8, TorrentTrouble> {
     loop {
         let view = solo.view().borrow_and_update().clone();
         if let Some(status) = told.tell(&view, output)? {
@@ -148,6 +161,8 @@ async fn watch(solo: &mut Solo, signals: &mut Signals, output: &mut Output) -> R
 #[derive(Debug, Default)]
 struct Told {
     done: bool,
+    /// Why nobody can be found, which was told at the start.
+    no_source: Option<String>,
     trouble: Option<String>,
 }
 
@@ -156,7 +171,9 @@ impl Told {
     fn tell(&mut self, view: &DownloadView, output: &mut Output) -> Result<Option<u8>, TorrentTrouble> {
         if self.trouble != view.trouble {
             self.trouble.clone_from(&view.trouble);
-            if let Some(trouble) = &self.trouble {
+            if let Some(trouble) =
+                self.trouble.as_ref().filter(|trouble| self.no_source.as_ref() != Some(trouble))
+            {
                 output.warning(display_safe(trouble));
             }
         }

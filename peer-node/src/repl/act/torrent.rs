@@ -14,7 +14,7 @@ use crate::repl::failure::Failure;
 use crate::repl::look::Style;
 use crate::repl::session::{Session, home, user_path};
 use crate::torrent::offers::Made;
-use crate::torrent::{Afterwards, dot_torrent};
+use crate::torrent::{Afterwards, NoSource, dot_torrent};
 
 /// Takes part in a torrent, or makes one.
 pub(super) async fn torrent(session: &mut Session, order: TorrentOrder) -> Result<(), Failure> {
@@ -38,6 +38,7 @@ async fn add(
     let metainfo = Arc::new(read.map_err(|_| Failure::Told)??);
     let folder = folder.map_or_else(PathBuf::new, |folder| user_path(&folder, home().as_deref()));
     let wanted = WantedTorrent { metainfo, folder, select, afterwards: Afterwards::Seed { ratio: None } };
+    let no_source = NoSource::of(&wanted.metainfo);
     let id = match session.node.downloads().add(wanted).await {
         Ok(id) => id,
         Err(TorrentError::NotStarted(NotStarted::Running { id })) => {
@@ -48,6 +49,11 @@ async fn add(
         }
         Err(error) => return Err(error.into()),
     };
+    let view = session.node.downloads().watch(id).map(|view| view.borrow().clone());
+    // Nodes may have a content whose SHA-256 is known.
+    if let (Some(none), Some(view)) = (no_source, view.filter(|view| view.digest.is_none())) {
+        session.output.warning(format!("{}: {none}", display_safe(&view.name)));
+    }
     let timeout = session.timeout;
     wait_for_torrent(session, id, background, timeout).await
 }

@@ -1,10 +1,11 @@
 //! The task that announces one torrent, as long as it takes part.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use protocol::escape::display_safe;
 use protocol::infohash::Infohash;
-use protocol::tracker::{AnnounceReply, AnnounceRequest, Event};
+use protocol::tracker::{AnnounceReply, AnnounceRequest, Event, NamedPeer};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until, timeout};
@@ -12,10 +13,11 @@ use tokio_util::sync::CancellationToken;
 
 use super::client::TrackerClient;
 use super::hints::hints;
+use super::named_peers::look_up;
 use super::patience::Patience;
 use super::schedule::{Schedule, Setback, Turn};
 use super::tracker_error::TrackerError;
-use super::{AnnounceEvent, AnnounceStats, TrackerState, TrackerView};
+use super::{AnnounceEvent, AnnounceStats, TrackerView};
 
 /// How many peers a tracker is asked for.
 const NUMWANT: u32 = 100;
@@ -59,10 +61,7 @@ type Asked = (Turn, Result<AnnounceReply, TrackerError>);
 impl Actor {
     /// Announces until the session wants no more, or is gone; then takes leave.
     pub(super) async fn run(mut self, cancel: CancellationToken) {
-        let mut asking = JoinSet::new();
-        if self.schedule.due().is_none() {
-            self.tell_unusable();
-        }
+        let (mut asking, mut lookups) = (JoinSet::new(), JoinSet::new());
         loop {
             self.show();
             let due = self.schedule.due();
@@ -73,7 +72,13 @@ impl Actor {
                         break;
                     }
                 }
-                Some(asked) = asking.join_next() => self.hear(asked),
+                Some(asked) = asking.join_next() => {
+                    let named = self.hear(asked);
+                    if !named.is_empty() {
+                        lookups.spawn(look_up(named, self.patience.name));
+                    }
+                }
+                Some(found) = lookups.join_next() => self.tell_peers(found.unwrap_or_default()),
                 () = wait_until(due) => self.ask(&mut asking),
             }
         }
@@ -131,10 +136,14 @@ impl Actor {
         }
     }
 
-    fn hear(&mut self, asked: Result<Asked, tokio::task::JoinError>) {
+    /// Takes in what came of an announcement; returns peers that are to be looked up.
+    fn hear(&mut self, asked: Result<Asked, tokio::task::JoinError>) -> Vec<NamedPeer> {
         let now = Instant::now();
         match asked {
-            Ok((turn, Ok(reply))) => self.answered(&turn, &reply, now),
+            Ok((turn, Ok(reply))) => {
+                self.answered(&turn, &reply, now);
+                return reply.named_peers;
+            }
             Ok((turn, Err(error))) => self.failed(&turn, &error, now),
             Err(error) => {
                 tracing::error!(%error, "an announcement broke down");
@@ -142,6 +151,7 @@ impl Actor {
                 self.schedule.failed(setback, now);
             }
         }
+        Vec::new()
     }
 
     fn answered(&mut self, turn: &Turn, reply: &AnnounceReply, now: Instant) {
@@ -156,10 +166,14 @@ impl Actor {
             tracing::warn!(tracker, text, "a tracker warns");
             self.tell(AnnounceEvent::Warning { tracker: tracker.clone(), text });
         }
+        self.tell_peers(peers);
+        self.tell(AnnounceEvent::Announced { tracker, seeders, leechers });
+    }
+
+    fn tell_peers(&self, peers: Vec<SocketAddr>) {
         if !peers.is_empty() {
             self.tell(AnnounceEvent::Peers(peers));
         }
-        self.tell(AnnounceEvent::Announced { tracker, seeders, leechers });
     }
 
     fn failed(&mut self, turn: &Turn, error: &TrackerError, now: Instant) {
@@ -168,16 +182,6 @@ impl Actor {
         let (tracker, reason) = (turn.address.to_string(), error.to_string());
         tracing::warn!(tracker, reason, ?retry_in, "a tracker fails");
         self.tell(AnnounceEvent::Failure { tracker, reason, retry_in });
-    }
-
-    /// Says that no tracker of the torrent can be asked, and why.
-    fn tell_unusable(&self) {
-        for view in self.schedule.views() {
-            if let TrackerState::Unusable { reason } = view.state {
-                let tracker = protocol::escape::excerpt(&view.url);
-                self.tell(AnnounceEvent::Warning { tracker, text: reason });
-            }
-        }
     }
 
     /// Tells the session, unless it has not listened for long: words that are hours old are worth nothing.

@@ -46,7 +46,9 @@ impl TrackerClient {
             tracing::debug!(%tracker, ?family, event = ?request.event, "announcing");
             match tracker {
                 TrackerAddress::Http(url) => self.http.announce(url, addresses, is_public, request).await,
-                TrackerAddress::Udp { .. } => self.udp.announce(&addresses, request).await,
+                TrackerAddress::Udp { url_data, .. } => {
+                    self.udp.announce(&addresses, url_data, request).await
+                }
             }
         };
         let mut reply = match (host.v4.is_empty(), host.v6.is_empty()) {
@@ -71,8 +73,9 @@ impl TrackerClient {
                     (url.host_str().unwrap_or_default(), url.port_or_known_default().unwrap_or(0));
                 Host::find(name, port, self.patience.name).await?.outside(tracker, url.path())
             }
-            // What is sent first is fixed and nothing that another service takes for a command.
-            TrackerAddress::Udp { host, port } => Host::find(host, *port, self.patience.name).await,
+            // What is sent first is fixed and nothing that another service takes for a command; path and query follow only to
+            // who has answered as a tracker does.
+            TrackerAddress::Udp { host, port, .. } => Host::find(host, *port, self.patience.name).await,
         }
     }
 }
@@ -103,6 +106,7 @@ fn joined(mut first: AnnounceReply, second: AnnounceReply) -> AnnounceReply {
     first.complete = first.complete.max(second.complete);
     first.incomplete = first.incomplete.max(second.incomplete);
     first.peers.extend(second.peers);
+    first.named_peers.extend(second.named_peers);
     first.warning = first.warning.or(second.warning);
     first.tracker_id = first.tracker_id.or(second.tracker_id);
     first

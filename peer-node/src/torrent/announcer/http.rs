@@ -3,13 +3,15 @@
 //! Names are looked up and judged here, and a connection is made to exactly those addresses that passed: a name that
 //! answers differently when it is looked up a second time gains nothing. Nothing is asked through a proxy.
 
+use std::io::Read as _;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use flate2::read::MultiGzDecoder;
 use protocol::limits::MAX_TRACKER_REPLY;
 use protocol::tracker::udp::Family;
 use protocol::tracker::{AnnounceReply, AnnounceRequest, ReplyError, with_query};
-use reqwest::header::{LOCATION, RETRY_AFTER};
+use reqwest::header::{CONTENT_ENCODING, HeaderValue, LOCATION, RETRY_AFTER};
 use reqwest::redirect::Policy;
 use reqwest::{Client, Response, Url};
 use tokio::time::timeout;
@@ -137,13 +139,31 @@ async fn answer(response: Response) -> Result<AnnounceReply, TrackerError> {
     let status = response.status();
     let wait = response.headers().get(RETRY_AFTER).and_then(|wait| wait.to_str().ok()?.parse().ok());
     let retry_after = wait.map(Duration::from_secs);
-    let parsed = AnnounceReply::parse(&body(response).await?);
+    let is_packed = response.headers().get_all(CONTENT_ENCODING).iter().any(is_x_gzip);
+    let body = body(response).await?;
+    let parsed = AnnounceReply::parse(&if is_packed { unpacked(&body)? } else { body });
     match parsed {
         Ok(Err(failure)) => Err(TrackerError::Refused(failure)),
         _ if !status.is_success() => Err(TrackerError::Status { status: status.as_u16(), retry_after }),
         Ok(Ok(reply)) => Ok(reply),
         Err(error) => Err(error.into()),
     }
+}
+
+/// Returns true for the old name of gzip (RFC 9110, section 8.4.1.3). What is packed under its present name comes unpacked.
+fn is_x_gzip(encoding: &HeaderValue) -> bool {
+    encoding.as_bytes().trim_ascii().eq_ignore_ascii_case(b"x-gzip")
+}
+
+/// Unpacks a body as far as an answer may reach.
+fn unpacked(body: &[u8]) -> Result<Vec<u8>, TrackerError> {
+    let mut unpacked = Vec::new();
+    let mut reader = MultiGzDecoder::new(body).take(MAX_TRACKER_REPLY as u64 + 1);
+    reader.read_to_end(&mut unpacked).map_err(|error| TrackerError::on_the_way(&error))?;
+    if unpacked.len() > MAX_TRACKER_REPLY {
+        return Err(ReplyError::TooLong { limit: MAX_TRACKER_REPLY }.into());
+    }
+    Ok(unpacked)
 }
 
 /// Reads a body as far as an answer may reach, counted after it was unpacked.

@@ -11,8 +11,8 @@ use reqwest::Url;
 pub(super) enum TrackerAddress {
     /// HTTP, with or without TLS.
     Http(Url),
-    /// UDP: host and port.
-    Udp { host: String, port: u16 },
+    /// UDP: host and port, and path and query, which are sent along (BEP 41).
+    Udp { host: String, port: u16, url_data: String },
 }
 
 /// Tells why a URL is none of a tracker that this program speaks to.
@@ -51,11 +51,23 @@ impl TrackerAddress {
         }
         let host = url.host_str().filter(|host| !host.is_empty()).map(str::to_owned);
         match (host, url.port_or_known_default()) {
-            (Some(host), Some(port)) if port != 0 => {
-                Ok(if url.scheme() == "udp" { Self::Udp { host, port } } else { Self::Http(url) })
-            }
+            (Some(host), Some(port)) if port != 0 => Ok(if url.scheme() == "udp" {
+                let url_data = path_and_query(&url);
+                Self::Udp { host, port, url_data }
+            } else {
+                Self::Http(url)
+            }),
             _ => Err(AddressError::NoHost { url: excerpt(url.as_str()) }),
         }
+    }
+}
+
+/// Returns path and query as they stand in a URL; nothing if they say nothing.
+fn path_and_query(url: &Url) -> String {
+    match (url.path(), url.query().unwrap_or_default()) {
+        ("" | "/", "") => String::new(),
+        (path, "") => path.to_owned(),
+        (path, query) => format!("{path}?{query}"),
     }
 }
 
@@ -63,7 +75,7 @@ impl TrackerAddress {
 impl fmt::Display for TrackerAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Udp { host, port } => write!(f, "udp://{host}:{port}"),
+            Self::Udp { host, port, .. } => write!(f, "udp://{host}:{port}"),
             Self::Http(url) => {
                 write!(f, "{}://{}", url.scheme(), url.host_str().unwrap_or_default())?;
                 url.port().map_or(Ok(()), |port| write!(f, ":{port}"))
@@ -116,6 +128,23 @@ mod tests {
         let address = TrackerAddress::parse("http://t.example/a\r\nHost: x/announce").unwrap();
         let TrackerAddress::Http(url) = address else { panic!("{address}") };
         assert!(!url.as_str().contains(['\r', '\n', ' ']));
+    }
+
+    #[test]
+    fn path_and_query_go_to_a_tracker_over_udp() {
+        for (url, sent) in [
+            ("udp://t.example:6969", ""),
+            ("udp://t.example:6969/", ""),
+            ("udp://t.example:6969/announce", "/announce"),
+            ("udp://t.example:6969/announce?passkey=s%20t&x=1#here", "/announce?passkey=s%20t&x=1"),
+            ("udp://t.example:6969?passkey=1", "?passkey=1"),
+            ("udp://t.example:6969/a b\n", "/a%20b"),
+        ] {
+            let TrackerAddress::Udp { url_data, .. } = TrackerAddress::parse(url).unwrap() else {
+                panic!("{url}")
+            };
+            assert_eq!(url_data, sent, "{url}");
+        }
     }
 
     proptest! {

@@ -10,7 +10,7 @@ use protocol::tracker::{AnnounceReply, AnnounceRequest};
 use tokio::net::UdpSocket;
 use tokio::time::{Instant, timeout_at};
 
-use self::exchange::{Connection, Exchange, Heard};
+use self::exchange::{Connection, Exchange, Heard, Question};
 use super::patience::Patience;
 use super::tracker_error::TrackerError;
 use crate::source_address::SourceAddress;
@@ -37,11 +37,12 @@ impl UdpClient {
     pub(super) async fn announce(
         &self,
         addresses: &[SocketAddr],
+        url_data: &str,
         request: &AnnounceRequest,
     ) -> Result<AnnounceReply, TrackerError> {
         let mut failure = TrackerError::NoConversation { reason: "no address".to_owned() };
         for address in addresses {
-            match self.ask(*address, request).await {
+            match self.ask(*address, url_data, request).await {
                 Err(error @ TrackerError::NoConversation { .. }) => failure = error,
                 answered => return answered,
             }
@@ -52,6 +53,7 @@ impl UdpClient {
     async fn ask(
         &self,
         address: SocketAddr,
+        url_data: &str,
         request: &AnnounceRequest,
     ) -> Result<AnnounceReply, TrackerError> {
         let socket = socket(address, self.source).await.map_err(|error| TrackerError::on_the_way(&error))?;
@@ -59,8 +61,8 @@ impl UdpClient {
         let known = self.connections.lock().remove(&address);
         // Without randomness the numbers can be guessed, and nothing else is lost.
         let random = Random::from_seed(getrandom::u64().unwrap_or(0));
-        let mut exchange =
-            Exchange::new(request.clone(), address, known, random, self.patience, Instant::now());
+        let question = Question { request: request.clone(), url_data: url_data.as_bytes().to_vec() };
+        let mut exchange = Exchange::new(question, address, known, random, self.patience, Instant::now());
         let reply = converse(&socket, &mut exchange).await?;
         self.keep(address, &exchange);
         Ok(reply)

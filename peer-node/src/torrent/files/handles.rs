@@ -124,12 +124,12 @@ impl TorrentFiles {
         if let Some(path) = state.paths.get(&number) {
             return path.clone();
         }
-        self.place.only_file.clone().unwrap_or_else(|| layout::safe_path(file))
+        self.place.only_file.clone().unwrap_or_else(|| layout::stored_path(file))
     }
 
     /// Returns where a file lies until it is whole.
     pub(super) fn part_of(&self, file: &FileSpan) -> PathBuf {
-        let path = self.place.only_file.clone().unwrap_or_else(|| layout::safe_path(file));
+        let path = self.place.only_file.clone().unwrap_or_else(|| layout::stored_path(file));
         with_suffix(&path, ".part")
     }
 

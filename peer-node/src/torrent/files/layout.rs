@@ -54,13 +54,13 @@ pub(super) fn pieces_of(metainfo: &Metainfo, file: &FileSpan) -> Range<u32> {
 
 /// Returns a file's path below the torrent's folder under names that any system can create, or, for the only file of a
 /// torrent, nothing.
-pub(super) fn safe_path(file: &FileSpan) -> PathBuf {
-    file.path.safe_components().skip(1).collect()
+pub(super) fn stored_path(file: &FileSpan) -> PathBuf {
+    file.path.stored_components().skip(1).collect()
 }
 
-/// Returns a file's path below the torrent's folder as the torrent has it.
-pub(super) fn exact_path(file: &FileSpan) -> PathBuf {
-    file.path.components().skip(1).collect()
+/// Returns a file's path below the torrent's folder as the torrent has it, if another program may have stored it there.
+pub(super) fn exact_path(file: &FileSpan) -> Option<PathBuf> {
+    file.path.exact_components().map(|names| names.skip(1).collect())
 }
 
 /// Cuts the parts of a piece where its spans are cut.

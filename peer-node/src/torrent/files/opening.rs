@@ -34,8 +34,12 @@ impl TorrentFiles {
         fs::create_dir_all(dir).map_err(FilesError::at(dir))?;
         let base = Folder::open(dir).map_err(FilesError::at(dir))?;
         let mut donor: Option<(Self, Bitfield)> = None;
-        for candidate in place::candidates(dir, &base, metainfo).map_err(FilesError::at(dir))? {
-            let Some(files) = Self::at(&candidate, dir, &base, metainfo, selection)? else { continue };
+        let before = metainfo.named_as_before().map(Arc::new);
+        for (named, candidate) in namings(dir, &base, metainfo, before).map_err(FilesError::at(dir))? {
+            let Some(files) = Self::at(&candidate, dir, &base, &named, selection)? else { continue };
+            if !Arc::ptr_eq(&named, metainfo) && !files.has_other_names_than(metainfo) {
+                continue;
+            }
             let claimed = files.claims(&candidate.kind);
             let right = files.check(&claimed, cancel, progress);
             if cancel.is_cancelled() {
@@ -54,11 +58,19 @@ impl TorrentFiles {
 
     /// Opens a torrent's content where it lies, to verify or seed it: never makes or changes anything.
     pub fn open_complete(dir: &Path, metainfo: &Arc<Metainfo>) -> Result<Self, FilesError> {
+        let before = metainfo.named_as_before().map(|before| Self::open_named(dir, &Arc::new(before)));
+        match before {
+            Some(Ok(files)) if files.has_other_names_than(metainfo) => Ok(files),
+            _ => Self::open_named(dir, metainfo),
+        }
+    }
+
+    fn open_named(dir: &Path, metainfo: &Arc<Metainfo>) -> Result<Self, FilesError> {
         let place = Place::of_existing(dir, metainfo)?;
         let (mut lying, mut paths) = (Vec::new(), BTreeMap::new());
         for (number, file) in metainfo.files().iter().enumerate() {
             let mut found = Lying::Absent;
-            let names = [layout::exact_path(file), layout::safe_path(file)];
+            let names = layout::exact_path(file).into_iter().chain([layout::stored_path(file)]);
             for path in names.map(|path| place.only_file.clone().unwrap_or(path)) {
                 if file.is_padding || found != Lying::Absent {
                     break;
@@ -72,6 +84,14 @@ impl TorrentFiles {
             lying.push(found);
         }
         Ok(Self::new(Arc::clone(metainfo), place, Selection::all(), Handles::new(lying, paths)))
+    }
+
+    /// Returns true if something lies there under another name than it has in `metainfo`, which is the same torrent.
+    fn has_other_names_than(&self, metainfo: &Metainfo) -> bool {
+        let files = self.metainfo.files().iter().zip(metainfo.files()).enumerate();
+        files
+            .filter(|(number, _)| self.handles.lying(*number) != Lying::Absent)
+            .any(|(_, (here, there))| !here.path.stored_components().eq(there.path.stored_components()))
     }
 
     /// Opens a place and looks what lies there; nothing if it cannot be the torrent's.
@@ -189,12 +209,30 @@ impl TorrentFiles {
     }
 }
 
+/// Returns the names that a torrent may have, with what it is called there; those of an earlier release come first, as far
+/// as something lies there.
+fn namings(
+    dir: &Path,
+    base: &Folder,
+    metainfo: &Arc<Metainfo>,
+    before: Option<Arc<Metainfo>>,
+) -> io::Result<Vec<(Arc<Metainfo>, Candidate)>> {
+    let mut namings = Vec::new();
+    for named in before.iter().chain([metainfo]) {
+        let candidates = place::candidates(dir, base, named)?.into_iter();
+        let is_now = Arc::ptr_eq(named, metainfo);
+        let candidates = candidates.filter(|candidate| is_now || candidate.kind != Kind::Fresh);
+        namings.extend(candidates.map(|candidate| (Arc::clone(named), candidate)));
+    }
+    Ok(namings)
+}
+
 /// Looks how a file lies at a place; nothing if something is in its way.
 fn survey(place: &Place, file: &FileSpan) -> io::Result<Option<Lying>> {
     if file.is_padding {
         return Ok(Some(Lying::Absent));
     }
-    let path = place.only_file.clone().unwrap_or_else(|| layout::safe_path(file));
+    let path = place.only_file.clone().unwrap_or_else(|| layout::stored_path(file));
     let target = place.folder.look(&path)?;
     if let Found::File(identity) = target
         && identity.size == file.length

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use protocol::bitfield::Bitfield;
 use protocol::metainfo::Metainfo;
-use protocol::share_path::safe_file_name;
+use protocol::share_path::{numbered_file_name, safe_file_name};
 
 use super::FilesError;
 use super::folder::{Folder, Found, Open};
@@ -205,10 +205,5 @@ pub(super) fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
 
 /// Returns the name with ` (number)` behind it, or before its extension if it is a file's; as it is for 0.
 pub(super) fn numbered(name: &str, number: u32, is_file: bool) -> PathBuf {
-    if number == 0 {
-        return name.into();
-    }
-    let dot = name.rfind('.').filter(|dot| *dot > 0 && is_file).unwrap_or(name.len());
-    let (stem, extension) = name.split_at(dot);
-    format!("{stem} ({number}){extension}").into()
+    numbered_file_name(name, number, is_file).into()
 }

@@ -76,7 +76,7 @@ impl Original {
         self.metainfo.files().iter().filter(|file| !file.is_padding).map(|file| {
             let start = usize::try_from(file.offset).unwrap();
             let bytes = &self.bytes[start..start + usize::try_from(file.length).unwrap()];
-            (file.path.safe_components().collect(), bytes)
+            (file.path.stored_components().collect(), bytes)
         })
     }
 

@@ -27,9 +27,9 @@ pub enum MakeError {
         /// Which file or folder.
         path: PathBuf,
     },
-    /// A name is not UTF-8, which names in torrents are.
-    #[error("the name of {} is not UTF-8, as names in torrents are: rename it", shown(path))]
-    NotText {
+    /// The name of the file or folder is none for a torrent.
+    #[error("the name of {} cannot be that of a torrent: give the torrent another name", shown(path))]
+    NoName {
         /// What has that name.
         path: PathBuf,
     },

@@ -1,16 +1,19 @@
 use std::ffi::OsStr;
-use std::fs::{self, DirEntry, FileType, Metadata};
+use std::fs::{self, DirEntry, File, FileType, Metadata};
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+
+use protocol::limits::MAX_TORRENT_DEPTH;
+use protocol::share_path::SharePath;
 
 use super::error::MakeError;
 
 /// What a torrent will hold: files with their sizes, in the order in which their bytes are hashed.
 #[derive(Debug)]
 pub struct Plan {
-    /// The name of the file or folder.
-    pub(super) name: String,
+    /// The name of the file or folder, if it is one that a torrent can have.
+    pub(super) name: Option<String>,
     pub(super) root: PathBuf,
     pub(super) files: Vec<PlannedFile>,
     is_single_file: bool,
@@ -38,7 +41,7 @@ pub struct LeftOut {
 }
 
 /// Why something is left out.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Why {
     /// It leads elsewhere.
     #[error("a symbolic link")]
@@ -49,38 +52,44 @@ pub enum Why {
     /// It is where the torrent will be written.
     #[error("the torrent itself")]
     Output,
+    /// Its name is not UTF-8, which names in torrents are.
+    #[error("its name is not UTF-8")]
+    NotText,
+    /// Its name is one that other programs would store as another.
+    #[error("its name holds a control character")]
+    Control,
+    /// It lies deeper than torrents are read.
+    #[error("more than {MAX_TORRENT_DEPTH} folders deep")]
+    TooDeep,
+    /// It cannot be read.
+    #[error("cannot be read: {0}")]
+    Unreadable(String),
 }
 
 impl Plan {
-    /// Looks at a file, or at a folder and all below it. Links in the folder and special files are left out, and so is
-    /// `output` if it lies there. Blocks.
+    /// Looks at a file, or at a folder and all below it. Left out of a folder are links and special files, what cannot be
+    /// read, names that no torrent can have, and `output` if it lies there. Blocks.
     pub fn of(path: &Path, output: Option<&Path>) -> Result<Self, MakeError> {
         let unreadable = |error| MakeError::Unreadable { path: path.to_owned(), error };
         let root = path.canonicalize().map_err(unreadable)?;
         let metadata = root.metadata().map_err(unreadable)?;
-        let name = text(root.file_name().unwrap_or_default(), &root)?;
+        let name = name(root.file_name().unwrap_or_default()).ok();
         let mut plan =
             Self { name, root, files: Vec::new(), is_single_file: metadata.is_file(), left_out: Vec::new() };
         if metadata.is_file() {
-            plan.files.push(PlannedFile {
-                path: plan.root.clone(),
-                names: Vec::new(),
-                length: metadata.len(),
-            });
+            let (path, names, length) = (plan.root.clone(), Vec::new(), metadata.len());
+            plan.files.push(PlannedFile { path, names, length });
         } else if metadata.is_dir() {
             plan.walk(output.and_then(|output| output.symlink_metadata().ok()).as_ref())?;
         } else {
             return Err(MakeError::NoContent { path: path.to_owned() });
         }
-        if plan.size() == 0 {
-            return Err(MakeError::Empty { path: path.to_owned() });
-        }
         Ok(plan)
     }
 
-    /// Returns the name of the file or folder, which the torrent gets unless another is wished.
-    pub fn name(&self) -> &str {
-        &self.name
+    /// Returns the name of the file or folder, which the torrent gets unless another is wished; none if no torrent can have it.
+    pub fn name(&self) -> Option<&str> {
+        self.name.as_deref()
     }
 
     /// Returns how many bytes all files have together.
@@ -106,21 +115,21 @@ impl Plan {
     fn walk(&mut self, output: Option<&Metadata>) -> Result<(), MakeError> {
         let mut folders = vec![(self.root.clone(), Vec::new())];
         while let Some((folder, names)) = folders.pop() {
-            let unreadable = |error| MakeError::Unreadable { path: folder.clone(), error };
-            for entry in fs::read_dir(&folder).map_err(unreadable)? {
-                let (entry, kind) = entry.and_then(with_kind).map_err(unreadable)?;
-                let path = entry.path();
-                if kind.is_symlink() || !(kind.is_dir() || kind.is_file()) {
-                    let why = if kind.is_symlink() { Why::Link } else { Why::Special };
-                    self.left_out.push(LeftOut { path, why });
+            let entries = match fs::read_dir(&folder).and_then(Iterator::collect::<io::Result<Vec<_>>>) {
+                Ok(entries) => entries,
+                Err(error) if names.is_empty() => {
+                    return Err(MakeError::Unreadable { path: folder, error });
+                }
+                Err(error) => {
+                    self.left_out.push(LeftOut { path: folder, why: Why::Unreadable(error.to_string()) });
                     continue;
                 }
-                let mut names: Vec<String> = names.clone();
-                names.push(text(&entry.file_name(), &path)?);
-                if kind.is_dir() {
-                    folders.push((path, names));
-                } else {
-                    self.add(path, names, output)?;
+            };
+            for entry in entries {
+                match Entry::of(&entry, &names, output) {
+                    Ok(Entry::Folder(names)) => folders.push((entry.path(), names)),
+                    Ok(Entry::File(file)) => self.files.push(file),
+                    Err(why) => self.left_out.push(LeftOut { path: entry.path(), why }),
                 }
             }
         }
@@ -129,28 +138,59 @@ impl Plan {
         self.left_out.sort_by(|a, b| a.path.cmp(&b.path));
         Ok(())
     }
+}
 
-    fn add(&mut self, path: PathBuf, names: Vec<String>, output: Option<&Metadata>) -> Result<(), MakeError> {
-        let metadata =
-            path.symlink_metadata().map_err(|error| MakeError::Unreadable { path: path.clone(), error })?;
-        if output.is_some_and(|output| is_same(output, &metadata)) {
-            self.left_out.push(LeftOut { path, why: Why::Output });
-        } else {
-            self.files.push(PlannedFile { path, names, length: metadata.len() });
+/// Something in a folder that can be in a torrent.
+enum Entry {
+    /// A folder, with its names from below the root to its own.
+    Folder(Vec<String>),
+    File(PlannedFile),
+}
+
+impl Entry {
+    /// Looks at an entry of the folder with these names, or returns why it is left out.
+    fn of(entry: &DirEntry, above: &[String], output: Option<&Metadata>) -> Result<Self, Why> {
+        let kind: FileType = entry.file_type().map_err(|error| Why::unreadable(&error))?;
+        if kind.is_symlink() {
+            return Err(Why::Link);
         }
-        Ok(())
+        if !kind.is_dir() && !kind.is_file() {
+            return Err(Why::Special);
+        }
+        let path = entry.path();
+        if kind.is_file() && output.is_some_and(|output| is_same(output, &path)) {
+            return Err(Why::Output);
+        }
+        if above.len() == MAX_TORRENT_DEPTH {
+            return Err(Why::TooDeep);
+        }
+        let mut names = above.to_vec();
+        names.push(name(&entry.file_name())?);
+        if kind.is_dir() {
+            return Ok(Self::Folder(names));
+        }
+        let length = File::open(&path)
+            .and_then(|file| file.metadata())
+            .map_err(|error| Why::unreadable(&error))?
+            .len();
+        Ok(Self::File(PlannedFile { path, names, length }))
     }
 }
 
-fn with_kind(entry: DirEntry) -> io::Result<(DirEntry, FileType)> {
-    let kind = entry.file_type()?;
-    Ok((entry, kind))
+impl Why {
+    fn unreadable(error: &io::Error) -> Self {
+        Self::Unreadable(error.to_string())
+    }
 }
 
-fn is_same(one: &Metadata, other: &Metadata) -> bool {
-    (one.dev(), one.ino()) == (other.dev(), other.ino())
+fn is_same(output: &Metadata, path: &Path) -> bool {
+    path.symlink_metadata()
+        .is_ok_and(|metadata| (output.dev(), output.ino()) == (metadata.dev(), metadata.ino()))
 }
 
-fn text(name: &OsStr, path: &Path) -> Result<String, MakeError> {
-    name.to_str().map(ToOwned::to_owned).ok_or_else(|| MakeError::NotText { path: path.to_owned() })
+/// Returns a name as a torrent can have it.
+fn name(name: &OsStr) -> Result<String, Why> {
+    let name = name.to_str().ok_or(Why::NotText)?;
+    SharePath::parse(name).map_err(|_| Why::Control)?;
+    Ok(name.to_owned())
 }

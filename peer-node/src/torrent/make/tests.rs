@@ -3,7 +3,7 @@ use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::symlink;
 use std::os::unix::net::UnixListener;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use protocol::digest::Digest;
 use protocol::metainfo::Metainfo;
@@ -75,7 +75,8 @@ fn links_and_special_files_are_left_out_and_told() {
         .left_out()
         .iter()
         .map(|left| {
-            (left.path.strip_prefix(album.canonicalize().unwrap()).unwrap().to_str().unwrap(), left.why)
+            let path = left.path.strip_prefix(album.canonicalize().unwrap()).unwrap();
+            (path.to_str().unwrap(), left.why.clone())
         })
         .collect();
     let expected =
@@ -89,7 +90,7 @@ fn a_link_that_was_named_is_followed() {
     let folder = folder(&[("a", 5)]);
     let link = folder.path().join("link");
     symlink("album", &link).unwrap();
-    assert_eq!(Plan::of(&link, None).unwrap().name(), "album");
+    assert_eq!(Plan::of(&link, None).unwrap().name(), Some("album"));
 }
 
 #[test]
@@ -97,25 +98,46 @@ fn what_has_no_bytes_is_no_torrent() {
     let folder = folder(&[("empty", 0), ("nested/empty", 0)]);
     let album = folder.path().join("album");
     for path in [album.clone(), album.join("empty")] {
-        assert!(matches!(Plan::of(&path, None), Err(MakeError::Empty { .. })), "{path:?}");
+        assert!(matches!(make(&path, &Wish::default()), Err(MakeError::Empty { .. })), "{path:?}");
     }
     assert!(matches!(Plan::of(&album.join("none"), None), Err(MakeError::Unreadable { .. })));
     assert!(matches!(Plan::of(Path::new("/dev/null"), None), Err(MakeError::NoContent { .. })));
 }
 
 #[test]
-fn names_that_no_torrent_may_hold_are_told_before_anything_is_read() {
-    let folder = folder(&[("a\nb", 5)]);
+fn what_no_torrent_can_hold_is_left_out_and_told() {
+    let folder = folder(&[("good", 5), ("a\nb", 5), ("line\n/x", 5), ("locked/x", 5)]);
     let album = folder.path().join("album");
-    let mut read = false;
-    let plan = Plan::of(&album, None).unwrap();
-    let made = plan.make(&Wish::default(), &CancellationToken::new(), &mut |_| read = true);
-    assert!(matches!(made, Err(MakeError::Refused { .. })) && !read);
-    let message = made.unwrap_err().to_string();
-    assert!(message.contains("file 1 cannot be") && !message.contains('\n'), "{message}");
-
     fs::write(album.join(OsStr::from_bytes(b"\xff")), "x").unwrap();
-    assert!(matches!(Plan::of(&album, None), Err(MakeError::NotText { .. })));
+    let deep: PathBuf = vec!["d"; 100].iter().collect();
+    fs::create_dir_all(album.join(&deep)).unwrap();
+    fs::write(album.join(deep).join("x"), "x").unwrap();
+    let deepest: PathBuf = vec!["d"; 99].iter().collect();
+    fs::write(album.join(deepest).join("x"), "x").unwrap();
+    let plan = Plan::of(&album, None).unwrap();
+    let left_out: Vec<&Why> = plan.left_out().iter().map(|left| &left.why).collect();
+    assert_eq!(left_out, [&Why::Control, &Why::TooDeep, &Why::Control, &Why::NotText]);
+    let metainfo = make(&album, &Wish::default()).unwrap();
+    assert_eq!(metainfo.files().len(), 3);
+    assert!(metainfo.files().iter().all(|file| !file.path.is_mapped()));
+}
+
+#[test]
+fn a_name_that_no_torrent_can_have_is_replaced_by_the_one_that_is_wished() {
+    let folder = folder(&[("a\nb", 5)]);
+    let path = folder.path().join("album/a\nb");
+    let mut read = false;
+    let made = Plan::of(&path, None)
+        .unwrap()
+        .make(&Wish::default(), &CancellationToken::new(), &mut |_| read = true);
+    let message = made.unwrap_err().to_string();
+    assert!(
+        message.contains("give the torrent another name") && !message.contains('\n') && !read,
+        "{message}"
+    );
+    let named = |name: &str| Wish { name: Some(name.to_owned()), ..Wish::default() };
+    assert_eq!(make(&path, &named("good")).unwrap().name(), "good");
+    assert!(matches!(make(&path, &named("a/b")), Err(MakeError::Refused { .. })));
 }
 
 #[test]

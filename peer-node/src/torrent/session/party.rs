@@ -18,6 +18,7 @@ use crate::download::checks::Checks;
 use crate::download::fresh_seed::fresh_seed;
 use crate::download::notes::Notes;
 use crate::swarm::{Order, Overdue, SourceId, SourceIds, Swarm, SwarmConfig};
+use crate::torrent::NoSource;
 use crate::torrent::announcer::{AnnounceConfig, AnnounceEvent, Announcer};
 use crate::torrent::peer_book::Parting;
 use crate::transfers::DownloadState;
@@ -202,6 +203,11 @@ impl Session {
         let (natives, native_inbox) = bridge
             .and_then(|(bridge, digest)| Natives::new(bridge, digest, metainfo.geometry(), ids.clone(), now))
             .unzip();
+        let is_alone = natives.is_none() && self.wish.peers.is_empty() && !swarm.is_complete();
+        if let Some(none) = NoSource::of(&metainfo).filter(|_| is_alone) {
+            tracing::info!(infohash = %metainfo.infohash(), %none, "torrent without a source");
+            self.show_trouble(Some(none.to_string()));
+        }
         let party = Party {
             phase: Phase::Fetching,
             swarm,

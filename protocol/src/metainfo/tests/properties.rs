@@ -7,6 +7,18 @@ fn name() -> impl Strategy<Value = String> {
     "[a-zA-Z0-9äß日][a-zA-Z0-9 äß日._-]{0,20}xy"
 }
 
+/// Names that often fall together when they are mapped.
+fn odd_name() -> impl Strategy<Value = String> {
+    prop_oneof![
+        proptest::sample::select(vec![
+            "a", "a?", "a*", "a_", "a (1)", "a (2)", "A", "", ".", "..", "/", "a/b", "nul", "_nul", ".part",
+            "b.part", "unnamed", "a\tb", "a_b", "a\nb", "a.x", "a?.x", "a (1).x",
+        ])
+        .prop_map(str::to_owned),
+        any::<String>(),
+    ]
+}
+
 prop_compose! {
     fn draft()(
         name in name(),
@@ -118,6 +130,27 @@ proptest! {
                 prop_assert!(file.path.components().all(|name| !["", ".", ".."].contains(&name)));
             }
         }
+    }
+
+    #[test]
+    fn every_file_has_a_safe_place_of_its_own(paths in vec(vec(odd_name(), 1..4), 1..12)) {
+        let files = paths.iter().map(|path| {
+            let names: Vec<&str> = path.iter().map(String::as_str).collect();
+            entry(1, &names)
+        });
+        let metainfo = read(&multi(files)).unwrap();
+        let places: Vec<Vec<String>> =
+            metainfo.files().iter().map(|file| file.path.stored_components().collect()).collect();
+        for (number, place) in places.iter().enumerate() {
+            prop_assert!(place.iter().all(|name| crate::share_path::is_file_name(name)), "{place:?}");
+            for (other, another) in places.iter().enumerate().filter(|(other, _)| *other != number) {
+                prop_assert!(!another.starts_with(place), "{number} {other} {places:?}");
+            }
+        }
+        let again = read(&multi(paths.iter().map(|path| {
+            entry(1, &path.iter().map(String::as_str).collect::<Vec<_>>())
+        }))).unwrap();
+        prop_assert_eq!(again.files(), metainfo.files());
     }
 
     #[test]

@@ -143,7 +143,7 @@ fn padding_is_known_and_links_are_left_out() {
     set(&mut link, &["attr"], Some("l".into()));
     set(&mut link, &["symlink path"], Some(Tree::list(["..".into()])));
     let old = entry(3, &["_____padding_file_0_if you see this file, update____"]);
-    let files = [entry(1, &["a"]), padding.clone(), link, padding, old, entry(1, &["b"])];
+    let files = [entry(1, &["a"]), padding.clone(), link.clone(), padding.clone(), old, entry(1, &["b"])];
     let metainfo = read(&multi(files)).unwrap();
     let shown: Vec<_> =
         metainfo.files().iter().map(|file| (file.path.as_str(), file.offset, file.is_padding)).collect();
@@ -151,6 +151,87 @@ fn padding_is_known_and_links_are_left_out() {
     let expected =
         [("album/a", 0, false), (pad, 1, true), (pad, 4, true), (pad, 7, true), ("album/b", 10, false)];
     assert_eq!(shown, expected);
+}
+
+#[test]
+fn links_and_padding_may_lack_what_they_do_not_need() {
+    let mut link = entry(50_000, &["link"]);
+    set(&mut link, &["attr"], Some("xl".into()));
+    let without = |mut entry: Tree, keys: &[&str]| {
+        keys.iter().for_each(|key| set(&mut entry, &[key], None));
+        entry
+    };
+    let mut padding = entry(3, &[".pad", "3"]);
+    set(&mut padding, &["attr"], Some("p".into()));
+    let files = [
+        entry(1, &["a"]),
+        link.clone(),
+        without(link.clone(), &["length"]),
+        without(link, &["length", "path"]),
+        without(padding.clone(), &["path"]),
+        without(padding, &["path", "length"]),
+        entry(1, &["b"]),
+    ];
+    let metainfo = read(&multi(files)).unwrap();
+    let shown: Vec<_> = metainfo.files().iter().map(|file| (file.path.as_str(), file.length)).collect();
+    assert_eq!(shown, [("album/a", 1), ("album/.pad/3", 3), ("album/.pad/0", 0), ("album/b", 1)]);
+    assert_eq!(metainfo.geometry().size(), 5);
+    assert!(refusal(&multi([without(entry(1, &["a"]), &["length"])])).contains("no `length`"));
+}
+
+#[test]
+fn trackers_are_found_wherever_programs_write_them() {
+    let mut torrent = single();
+    let tiers = |torrent: &Tree| read(torrent).unwrap().tiers().to_vec();
+    set(&mut torrent, &["announce"], Some(" \thttp://a/announce\r\n".into()));
+    assert_eq!(tiers(&torrent), [["http://a/announce"]]);
+    for none in [Tree::Integer(1), Tree::dictionary([]), "no address".into()] {
+        set(&mut torrent, &["announce-list"], Some(none));
+        assert_eq!(tiers(&torrent), [["http://a/announce"]]);
+    }
+    set(&mut torrent, &["announce-list"], Some("http://b/announce".into()));
+    assert_eq!(tiers(&torrent), [["http://a/announce"]]);
+    set(&mut torrent, &["announce"], Some(Tree::Integer(7)));
+    assert_eq!(tiers(&torrent), [["http://b/announce"]]);
+    let list = Tree::list([Tree::list([" http://c/ ".into(), "http://c/".into()])]);
+    set(&mut torrent, &["announce-list"], Some(list));
+    assert_eq!(tiers(&torrent), [["http://c/"]]);
+    set(&mut torrent, &["announce-list"], None);
+    assert!(tiers(&torrent).is_empty());
+}
+
+#[test]
+fn private_is_read_however_it_is_written() {
+    for (flag, is_private) in [
+        (Tree::Integer(1), true),
+        (Tree::Integer(0), false),
+        ("1".into(), true),
+        ("yes".into(), true),
+        ("0".into(), false),
+        ("".into(), false),
+        (Tree::list([]), true),
+    ] {
+        let mut torrent = single();
+        set(&mut torrent, &["info", "private"], Some(flag.clone()));
+        assert_eq!(read(&torrent).unwrap().is_private(), is_private, "{flag:?}");
+    }
+}
+
+#[test]
+fn sources_that_are_not_used_are_known() {
+    let known = |key: &str, value: Tree| {
+        let mut torrent = single();
+        set(&mut torrent, &[key], Some(value));
+        let metainfo = read(&torrent).unwrap();
+        (metainfo.has_web_seeds(), metainfo.has_nodes())
+    };
+    assert_eq!(known("url-list", "http://a/".into()), (true, false));
+    assert_eq!(known("url-list", Tree::list(["http://a/".into()])), (true, false));
+    assert_eq!(known("httpseeds", Tree::list(["http://a/".into()])), (true, false));
+    assert_eq!(known("nodes", Tree::list([Tree::list(["a".into(), 1u32.into()])])), (false, true));
+    for nothing in ["".into(), Tree::list([]), Tree::Integer(1)] {
+        assert_eq!(known("url-list", nothing), (false, false));
+    }
 }
 
 #[test]

@@ -1,7 +1,7 @@
 use std::net::{IpAddr, Ipv4Addr};
 
 use super::fields::Fields;
-use super::{DatagramError, MAGIC, action};
+use super::{DatagramError, MAGIC, action, options};
 use crate::infohash::Infohash;
 use crate::limits::MAX_SCRAPED;
 use crate::tracker::{AnnounceRequest, Event};
@@ -23,6 +23,9 @@ pub enum UdpRequest {
         transaction: u32,
         /// What is announced.
         request: AnnounceRequest,
+        /// Path and query of the tracker's URL (BEP 41); empty if there is none. At most [`MAX_TRACKER_URL`](crate::limits::MAX_TRACKER_URL)
+        /// bytes are written and read.
+        url_data: Vec<u8>,
     },
     /// Asks how many peers torrents have.
     Scrape {
@@ -49,9 +52,10 @@ impl UdpRequest {
     pub fn encode(&self) -> Vec<u8> {
         match self {
             Self::Connect { transaction } => head(MAGIC, action::CONNECT, *transaction),
-            Self::Announce { connection, transaction, request } => {
+            Self::Announce { connection, transaction, request, url_data } => {
                 let mut out = head(*connection, action::ANNOUNCE, *transaction);
                 write_announce(request, &mut out);
+                options::write_url_data(url_data, &mut out);
                 out
             }
             Self::Scrape { connection, transaction, infohashes } => {
@@ -62,7 +66,8 @@ impl UdpRequest {
         }
     }
 
-    /// Reads a datagram. What follows an announcement (BEP 41) is left alone.
+    /// Reads a datagram. Of the options behind an announcement (BEP 41) those that are not known, or break off, are left
+    /// alone.
     pub fn decode(datagram: &[u8]) -> Result<Self, DatagramError> {
         let mut fields = Fields::new(datagram);
         let (connection, kind, transaction) = (fields.u64()?, fields.u32()?, fields.u32()?);
@@ -70,7 +75,9 @@ impl UdpRequest {
             action::CONNECT if connection == MAGIC => Ok(Self::Connect { transaction }),
             action::CONNECT => Err(DatagramError::OtherProtocol),
             action::ANNOUNCE => {
-                Ok(Self::Announce { connection, transaction, request: read_announce(&mut fields)? })
+                let request = read_announce(&mut fields)?;
+                let url_data = options::read_url_data(fields.rest());
+                Ok(Self::Announce { connection, transaction, request, url_data })
             }
             action::SCRAPE => {
                 let hashes = fields.rest().as_chunks::<20>().0.iter().take(MAX_SCRAPED);

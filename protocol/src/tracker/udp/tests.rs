@@ -6,7 +6,9 @@ use crate::tracker::Scraped;
 use crate::tracker::tests::{address, request};
 
 fn question() -> impl Strategy<Value = UdpRequest> {
-    let announce = (any::<u64>(), any::<u32>(), request()).prop_map(|(connection, transaction, request)| {
+    let url_data = prop::collection::vec(any::<u8>(), 0..600);
+    let ids = any::<(u64, u32)>();
+    let announce = (ids, request(), url_data).prop_map(|((connection, transaction), request, url_data)| {
         let request = crate::tracker::AnnounceRequest {
             compact: true,
             no_peer_id: true,
@@ -16,7 +18,7 @@ fn question() -> impl Strategy<Value = UdpRequest> {
             ip: request.ip.filter(|ip| ip.is_ipv4() && !ip.is_unspecified()),
             ..request
         };
-        UdpRequest::Announce { connection, transaction, request }
+        UdpRequest::Announce { connection, transaction, request, url_data }
     });
     let hashes = prop::collection::vec(any::<[u8; 20]>().prop_map(Infohash::from_bytes), 0..75);
     let scrape = (any::<u64>(), any::<u32>(), hashes).prop_map(|(connection, transaction, infohashes)| {

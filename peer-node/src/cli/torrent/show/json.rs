@@ -2,8 +2,10 @@ use protocol::metainfo::{FileSpan, Metainfo};
 use serde_json::{Value, json};
 
 use super::other_keys::other_keys;
+use crate::torrent::NoSource;
 
-/// Writes what a torrent says as JSON. Texts stand there as the torrent has them, unescaped but for what JSON demands.
+/// Writes what a torrent says as JSON. Texts stand there as the torrent has them, unescaped but for what JSON demands; of
+/// names that cannot be stored, `mapped` tells that the torrent has others.
 pub(super) fn json(metainfo: &Metainfo) -> String {
     let geometry = metainfo.geometry();
     let value = json!({
@@ -16,6 +18,7 @@ pub(super) fn json(metainfo: &Metainfo) -> String {
         "single_file": metainfo.is_single_file(),
         "hybrid": metainfo.is_hybrid(),
         "trackers": metainfo.tiers(),
+        "no_source": NoSource::of(metainfo).map(|none| none.to_string()),
         "created_by": metainfo.created_by(),
         "creation_date": metainfo.creation_date(),
         "comment": metainfo.comment(),
@@ -32,6 +35,8 @@ fn file((number, file): (usize, &FileSpan)) -> Value {
     json!({
         "number": number,
         "path": file.path.as_str(),
+        "mapped": file.path.is_mapped(),
+        "stored_as": file.path.stored_components().collect::<Vec<_>>().join("/"),
         "length": file.length,
         "offset": file.offset,
         "padding": file.is_padding,

@@ -5,6 +5,7 @@ use protocol::units::Size;
 
 use super::other_keys::other_keys;
 use crate::repl::look::{Look, Style};
+use crate::torrent::NoSource;
 
 /// Lays out what a torrent says, line by line, for people.
 pub(super) fn lines(metainfo: &Metainfo, look: Look) -> Vec<String> {
@@ -58,11 +59,15 @@ fn time(seconds: u64) -> String {
 }
 
 fn trackers(metainfo: &Metainfo, look: Look) -> Vec<String> {
+    let warning = NoSource::of(metainfo)
+        .map(|none| fact("sources", &look.paint(Style::Warning, &none.to_string()), look));
     let tiers = metainfo.tiers();
+    let mut lines: Vec<String> = warning.into_iter().collect();
     if tiers.is_empty() {
-        return vec![fact("trackers", "none", look)];
+        lines.push(fact("trackers", "none", look));
+        return lines;
     }
-    let mut lines = vec![look.paint(Style::Strong, "trackers")];
+    lines.push(look.paint(Style::Strong, "trackers"));
     for (number, tier) in (1..).zip(tiers) {
         for (place, address) in tier.iter().enumerate() {
             let name = if place == 0 { format!("tier {number}") } else { String::new() };
@@ -70,6 +75,15 @@ fn trackers(metainfo: &Metainfo, look: Look) -> Vec<String> {
         }
     }
     lines
+}
+
+/// Shows under which names a file is stored, if not under those that are shown.
+fn stored_as(file: &FileSpan, look: Look) -> String {
+    let stored = file.path.stored_components().collect::<Vec<_>>().join("/");
+    if stored == file.path.as_str() {
+        return String::new();
+    }
+    look.paint(Style::Faint, &format!("  stored as {stored}"))
 }
 
 fn files(metainfo: &Metainfo, look: Look) -> Vec<String> {
@@ -85,7 +99,7 @@ fn files(metainfo: &Metainfo, look: Look) -> Vec<String> {
     let digits = files.len().to_string().len();
     let line = |(number, file): (usize, &FileSpan)| {
         let number = look.paint(Style::Accent, &format!("{number:>digits$}"));
-        format!("  {number}  {:>10}  {}", Size(file.length).to_string(), file.path)
+        format!("  {number}  {:>10}  {}{}", Size(file.length).to_string(), file.path, stored_as(file, look))
     };
     let shown = (1..).zip(files).filter(|(_, file)| !file.is_padding).map(line);
     [look.paint(Style::Strong, &heading)].into_iter().chain(shown).collect()

@@ -1,5 +1,5 @@
 use protocol::bittorrent::PeerId;
-use protocol::tracker::{Event, Failure};
+use protocol::tracker::{Event, Failure, NamedPeer};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -137,17 +137,27 @@ async fn whoever_drops_the_announcer_has_stopped_it() {
 }
 
 #[tokio::test]
-async fn a_torrent_without_a_tracker_that_can_be_asked_says_so() {
-    let (announcer, mut events) = hasty(config(&[&["wss://t.example/"]], 1));
-    let warning = events.recv().await.unwrap();
-    let AnnounceEvent::Warning { tracker, text } = &warning else { panic!("{warning:?}") };
-    assert_eq!(tracker, "wss://t.example/");
-    assert!(text.contains("wss"), "{text}");
-    announcer.want_peers();
+async fn without_a_tracker_that_can_be_asked_nothing_happens() {
+    for tiers in [&[&["wss://t.example/"][..]][..], &[]] {
+        let (announcer, mut events) = hasty(config(tiers, 1));
+        announcer.want_peers();
+        announcer.stop().await;
+        assert_eq!(events.recv().await, None);
+    }
+}
+
+#[tokio::test]
+async fn peers_that_are_told_by_name_are_looked_up() {
+    let named = |host: &str| NamedPeer { host: host.to_owned(), port: 7 };
+    let named_peers = ["10.2", "127.1", "localhost"].map(named).to_vec();
+    let reply = AnnounceReply { named_peers, ..reply(&["10.0.0.1:6881"]) };
+    let tracker = Scripted::always(Act::Send(response("200 OK", "", &reply.encode(false, true)))).await;
+    let (announcer, mut events) = hasty(config(&[&[&tracker.url()]], 1));
+    let peers = |address: &str| Some(AnnounceEvent::Peers(vec![address.parse().unwrap()]));
+    assert_eq!(events.recv().await, peers("10.0.0.1:6881"));
+    assert!(matches!(events.recv().await, Some(AnnounceEvent::Announced { .. })));
+    assert_eq!(events.recv().await, peers("10.0.0.2:7"));
     announcer.stop().await;
-    let (announcer, mut events) = hasty(config(&[], 1));
-    announcer.stop().await;
-    assert_eq!(events.recv().await, None);
 }
 
 #[tokio::test]

@@ -24,7 +24,10 @@ async fn said_of(status: &str, headers: &str, body: &[u8]) -> String {
 #[tokio::test]
 async fn answers_of_all_forms_are_read() {
     let packed = response("200 OK", "Content-Encoding: gzip\r\n", &packed(&reply(&PEERS).encode(true, true)));
+    let packed_by_its_old_name =
+        response("200 OK", "Content-Encoding: X-Gzip\r\n", &self::packed(&reply(&PEERS).encode(true, true)));
     for answer in [
+        packed_by_its_old_name,
         response("200 OK", "", &reply(&PEERS).encode(true, true)),
         response("200 OK", "Content-Type: text/plain\r\n", &reply(&PEERS).encode(false, false)),
         packed,
@@ -107,9 +110,14 @@ async fn an_answer_without_end_is_not_read_to_it() {
 async fn a_bomb_is_not_unpacked() {
     let bomb = packed(&vec![b'0'; 64 << 20]);
     assert!(bomb.len() < 1 << 17);
-    let tracker = Scripted::always(Act::Send(response("200 OK", "Content-Encoding: gzip\r\n", &bomb))).await;
-    let said = ask(&tracker.url(), Patience::default()).await.unwrap_err().to_string();
-    assert_eq!(said, "an answer of more than 1048576 bytes");
+    for name in ["gzip", "x-gzip"] {
+        let headers = format!("Content-Encoding: {name}\r\n");
+        let tracker = Scripted::always(Act::Send(response("200 OK", &headers, &bomb))).await;
+        let said = ask(&tracker.url(), Patience::default()).await.unwrap_err().to_string();
+        assert_eq!(said, "an answer of more than 1048576 bytes");
+    }
+    let said = said_of("200 OK", "Content-Encoding: x-gzip\r\n", b"d8:intervali60e5:peers0:e").await;
+    assert!(said.starts_with("no conversation: "), "{said}");
 }
 
 #[tokio::test]

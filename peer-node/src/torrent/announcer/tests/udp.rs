@@ -40,12 +40,17 @@ fn refusal(transaction: u32, words: &str) -> Vec<u8> {
 
 /// Answers as a good tracker does.
 fn good(question: &UdpRequest, peers: &[SocketAddr]) -> Vec<u8> {
+    good_at(question, b"", peers)
+}
+
+/// Answers as a good tracker does whose URL has this path and query.
+fn good_at(question: &UdpRequest, expected_url_data: &[u8], peers: &[SocketAddr]) -> Vec<u8> {
     let answer = match question {
         UdpRequest::Connect { transaction } => {
             UdpResponse::Connect { transaction: *transaction, connection: 99 }
         }
-        UdpRequest::Announce { connection: 99, transaction, request: asked } => {
-            assert_eq!(*asked, request());
+        UdpRequest::Announce { connection: 99, transaction, request: asked, url_data } => {
+            assert_eq!((asked, url_data.as_slice()), (&request(), expected_url_data));
             let peers = peers.to_vec();
             UdpResponse::Announce { transaction: *transaction, interval: 60, leechers: 1, seeders: 2, peers }
         }
@@ -62,6 +67,14 @@ async fn a_tracker_over_udp_is_asked() {
     let answered = ask(&tracker.url, Patience::default()).await.unwrap();
     assert_eq!((answered.interval, answered.complete, answered.incomplete), (60, Some(2), Some(1)));
     assert!(answered.peers.iter().map(|peer| peer.address).eq(expected));
+}
+
+#[tokio::test]
+async fn path_and_query_of_the_url_are_sent() {
+    let tracker =
+        Scripted::start(|question| vec![good_at(&question, b"/announce?passkey=s3cret", &[])]).await;
+    let url = format!("{}/announce?passkey=s3cret", tracker.url);
+    assert_eq!(ask(&url, Patience::default()).await.unwrap().interval, 60);
 }
 
 #[tokio::test]

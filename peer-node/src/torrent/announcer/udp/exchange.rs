@@ -27,6 +27,14 @@ impl Connection {
     }
 }
 
+/// What is announced, and to which part of a tracker.
+#[derive(Debug)]
+pub(super) struct Question {
+    pub(super) request: AnnounceRequest,
+    /// Path and query of the tracker's URL (BEP 41).
+    pub(super) url_data: Vec<u8>,
+}
+
 /// What follows from a datagram, or from hearing none.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Heard {
@@ -41,7 +49,7 @@ pub(super) enum Heard {
 /// Holds an announcement that is under way.
 #[derive(Debug)]
 pub(super) struct Exchange {
-    request: AnnounceRequest,
+    question: Question,
     family: Family,
     connection: Option<Connection>,
     random: Random,
@@ -57,7 +65,7 @@ pub(super) struct Exchange {
 impl Exchange {
     /// Begins: [`Exchange::datagram`] is to be sent.
     pub(super) fn new(
-        request: AnnounceRequest,
+        question: Question,
         address: SocketAddr,
         known: Option<Connection>,
         random: Random,
@@ -67,7 +75,7 @@ impl Exchange {
         let connection = known.filter(|connection| connection.is_good(now));
         let family = Family::of(&address);
         let mut exchange = Self {
-            request,
+            question,
             family,
             connection,
             random,
@@ -86,9 +94,12 @@ impl Exchange {
         let transaction = self.transaction;
         let question = match self.connection {
             None => UdpRequest::Connect { transaction },
-            Some(connection) => {
-                UdpRequest::Announce { connection: connection.id, transaction, request: self.request.clone() }
-            }
+            Some(connection) => UdpRequest::Announce {
+                connection: connection.id,
+                transaction,
+                request: self.question.request.clone(),
+                url_data: self.question.url_data.clone(),
+            },
         };
         question.encode()
     }
@@ -193,7 +204,8 @@ mod tests {
 
     fn begin(known: Option<Connection>, now: Instant) -> Exchange {
         let address = "127.0.0.1:80".parse().unwrap();
-        Exchange::new(request(), address, known, Random::from_seed(3), Patience::default(), now)
+        let question = Question { request: request(), url_data: b"/announce?key=1".to_vec() };
+        Exchange::new(question, address, known, Random::from_seed(3), Patience::default(), now)
     }
 
     fn question(exchange: &Exchange) -> UdpRequest {
@@ -216,10 +228,12 @@ mod tests {
         let now = Instant::now();
         let mut exchange = begin(None, now);
         connect(&mut exchange, now);
-        let UdpRequest::Announce { connection: 99, transaction, request: asked } = question(&exchange) else {
+        let UdpRequest::Announce { connection: 99, transaction, request: asked, url_data } =
+            question(&exchange)
+        else {
             panic!("{exchange:?}")
         };
-        assert_eq!(asked, request());
+        assert_eq!((asked, url_data.as_slice()), (request(), b"/announce?key=1".as_slice()));
         let Heard::Answer(reply) = exchange.hear(&answer(transaction), now).unwrap() else { panic!() };
         assert_eq!((reply.interval, reply.complete, reply.incomplete), (60, Some(2), Some(1)));
         assert_eq!(reply.peers[0].address.to_string(), "1.2.3.4:5");

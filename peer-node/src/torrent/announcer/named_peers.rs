@@ -1,0 +1,58 @@
+//! From the names of hosts that a tracker told to addresses of peers.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use protocol::tracker::NamedPeer;
+use tokio::task::JoinSet;
+
+use super::host::Host;
+use crate::addresses::is_at_home;
+
+/// Looks up where peers are, all at the same time. Names that nobody knows, or that take longer than `patience`, give nothing.
+pub(super) async fn look_up(peers: Vec<NamedPeer>, patience: Duration) -> Vec<SocketAddr> {
+    let mut lookups = JoinSet::new();
+    for NamedPeer { host, port } in peers {
+        lookups.spawn(async move { Host::find(&host, port, patience).await });
+    }
+    let mut found = Vec::new();
+    while let Some(looked_up) = lookups.join_next().await {
+        if let Ok(Ok(host)) = looked_up {
+            found.extend(elsewhere(host).filter(|address| !found.contains(address)).collect::<Vec<_>>());
+        }
+    }
+    found
+}
+
+/// Returns the addresses of a host that are not of this machine and link: whoever owns a name can let it lead there, where
+/// services listen that trust whoever reaches them.
+fn elsewhere(host: Host) -> impl Iterator<Item = SocketAddr> {
+    host.v4.into_iter().chain(host.v6).filter(|address| !is_at_home(address.ip()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn named(host: &str) -> NamedPeer {
+        NamedPeer { host: host.to_owned(), port: 6881 }
+    }
+
+    #[test]
+    fn a_name_leads_to_no_service_of_this_machine_and_link() {
+        let addresses =
+            |texts: &[&str]| texts.iter().map(|text| text.parse().unwrap()).collect::<Vec<SocketAddr>>();
+        let host = Host {
+            v4: addresses(&["127.0.0.1:1", "10.0.0.1:1", "169.254.169.254:1"]),
+            v6: addresses(&["[::1]:1", "[fe80::1]:1", "[2001:db8::1]:1"]),
+        };
+        assert_eq!(elsewhere(host).collect::<Vec<_>>(), addresses(&["10.0.0.1:1", "[2001:db8::1]:1"]));
+    }
+
+    #[tokio::test]
+    async fn names_are_looked_up() {
+        // Old ways to write an address, which need nobody to be known.
+        let peers = ["10.1", "127.1", "0x7f000001", "10.1", "localhost", "0"].map(named).to_vec();
+        assert_eq!(look_up(peers, Duration::from_secs(5)).await, ["10.0.0.1:6881".parse().unwrap()]);
+    }
+}
