@@ -39,5 +39,6 @@ pub mod small_disk;
 pub mod spreading;
 pub mod terminal;
 pub mod tls_front;
+pub mod torrent_corpus;
 pub mod torrent_peer;
 pub mod wire;

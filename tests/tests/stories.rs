@@ -108,6 +108,8 @@ mod terminal_input;
 mod torrent_acceptance;
 #[path = "stories/torrent_bridge.rs"]
 mod torrent_bridge;
+#[path = "stories/torrent_corpus.rs"]
+mod torrent_corpus;
 #[path = "stories/torrent_create.rs"]
 mod torrent_create;
 #[path = "stories/torrent_encryption.rs"]
@@ -128,6 +130,8 @@ mod torrent_liars;
 mod torrent_life;
 #[path = "stories/torrent_mixed.rs"]
 mod torrent_mixed;
+#[path = "stories/torrent_odd.rs"]
+mod torrent_odd;
 #[path = "stories/torrent_prompt.rs"]
 mod torrent_prompt;
 #[path = "stories/torrent_requests.rs"]

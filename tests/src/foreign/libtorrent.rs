@@ -1,5 +1,8 @@
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::{Command, Stdio};
+
+use serde_json::Value;
 
 use super::running::SaysSo;
 use super::{Client, Encryption, Running};
@@ -12,6 +15,7 @@ pub struct Libtorrent {
 }
 
 const PROGRAM: &str = include_str!("take_part.py");
+const DESCRIBE: &str = include_str!("describe.py");
 
 /// The first is often one that a person has chosen, and lacks what the system's packages bring to the second.
 const PYTHONS: [&str; 2] = ["python3", "/usr/bin/python3"];
@@ -30,6 +34,19 @@ impl Libtorrent {
             command.stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok_and(|status| status.success())
         };
         PYTHONS.into_iter().find(has_it).map(|python| Self { python, encryption })
+    }
+
+    /// Returns what it reads out of every `.torrent` of a folder, by the name of the file: a refusal in its words, or the
+    /// infohash, sizes and files.
+    pub fn describe(&self, folder: &Path) -> BTreeMap<String, Value> {
+        let output = run(self.python, DESCRIBE).arg(folder).output().expect("a program that was found");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let text = String::from_utf8(output.stdout).expect("ASCII");
+        let read = |line: &str| {
+            let told: Value = serde_json::from_str(line).expect("JSON");
+            (told["name"].as_str().expect("a name").to_owned(), told)
+        };
+        text.lines().map(read).collect()
     }
 }
 

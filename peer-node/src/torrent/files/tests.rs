@@ -2,6 +2,7 @@
 
 mod existing;
 mod layouts;
+mod naming;
 mod resuming;
 mod selecting;
 

@@ -1,0 +1,112 @@
+//! A corpus of torrents as the world writes them is read as libtorrent reads it.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::process::Output;
+use std::thread;
+
+use serde_json::Value;
+use tests::foreign::{Libtorrent, skip};
+use tests::home::Home;
+use tests::torrent_corpus::{Specimen, damaged, kinds, random};
+use tests::torrent_peer::peer_torrent;
+
+/// How many programs read torrents at a time.
+const READERS: usize = 4;
+
+/// Returns what `torrent show --json` says of a torrent, or why it refuses it.
+fn show(torrent: &Path) -> Result<Value, String> {
+    let Output { status, stdout, stderr } =
+        peer_torrent("show").arg("--json").arg(torrent).output().expect("the program");
+    let complaint = String::from_utf8(stderr).expect("UTF-8");
+    match status.code() {
+        Some(0) => Ok(serde_json::from_slice(&stdout).expect("JSON")),
+        Some(1) => Err(complaint),
+        code => panic!("{} ends with {code:?}: {complaint}", torrent.display()),
+    }
+}
+
+/// Writes the corpus into a folder and returns what is read out of each torrent, by its name.
+fn show_all(corpus: &[Specimen], folder: &Path) -> BTreeMap<String, Result<Value, String>> {
+    let shown = |specimens: &[Specimen]| {
+        let show = |specimen: &Specimen| (specimen.name.clone(), show(&specimen.write(folder)));
+        specimens.iter().map(show).collect::<Vec<_>>()
+    };
+    thread::scope(|scope| {
+        let readers =
+            corpus.chunks(corpus.len().div_ceil(READERS)).map(|part| scope.spawn(move || shown(part)));
+        let readers: Vec<_> = readers.collect();
+        readers.into_iter().flat_map(|reader| reader.join().expect("a reader")).collect()
+    })
+}
+
+/// Asserts that both have read the same torrent; returns how many paths could be compared.
+fn assert_agreement(specimen: &Specimen, ours: &Value, theirs: &Value) -> usize {
+    let name = &specimen.name;
+    for key in ["infohash", "size", "pieces", "piece_length"] {
+        assert_eq!(ours[key], theirs[key], "{key} of {name}");
+    }
+    let files = |told: &Value| told["files"].as_array().expect("files").clone();
+    let (ours, theirs) = (files(ours), files(theirs));
+    assert_eq!(ours.len(), theirs.len(), "files of {name}");
+    let mut compared = 0;
+    for ((ours, theirs), meant) in ours.iter().zip(&theirs).zip(&specimen.paths) {
+        assert_eq!(
+            (&ours["length"], &ours["padding"]),
+            (&theirs["length"], &theirs["padding"]),
+            "{name}: {ours}"
+        );
+        let they_mapped = theirs["path"].as_str() != meant.as_deref();
+        if !they_mapped && ours["mapped"] == false && ours["padding"] == false {
+            assert_eq!(ours["path"], theirs["path"], "{name}");
+            compared += 1;
+        }
+    }
+    compared
+}
+
+#[test]
+fn every_kind_of_torrent_that_other_clients_open_is_opened() {
+    let folder = Home::new();
+    for (name, shown) in show_all(&kinds(), folder.path()) {
+        let shown = shown.unwrap_or_else(|refusal| panic!("{name}: {refusal}"));
+        let files = shown["files"].as_array().expect("files");
+        let mut places: Vec<&str> = files.iter().filter_map(|file| file["stored_as"].as_str()).collect();
+        places.sort_unstable();
+        for (number, place) in places.iter().enumerate().filter(|(_, place)| !place.contains("/.pad/")) {
+            let below = format!("{place}/");
+            let next = places.get(number + 1..).unwrap_or_default();
+            assert!(
+                !next.iter().any(|other| other == place || other.starts_with(&below)),
+                "{name}: {places:?}"
+            );
+            let is_safe = |part: &str| !part.is_empty() && part.len() <= 255 && !part.starts_with('.');
+            assert!(place.split('/').all(is_safe), "{name}: {place}");
+        }
+    }
+}
+
+#[test]
+fn libtorrent_reads_the_same_out_of_a_corpus() {
+    let Some(libtorrent) = Libtorrent::find() else { return skip("libtorrent") };
+    let folder = Home::new();
+    let corpus = [kinds(), random(990, 300), damaged(991, 150)].concat();
+    let ours = show_all(&corpus, folder.path());
+    let theirs = libtorrent.describe(folder.path());
+    let (mut both, mut paths, mut only_theirs) = (0, 0, Vec::new());
+    for specimen in &corpus {
+        let (ours, theirs) = (&ours[&specimen.name], &theirs[&specimen.name]);
+        match (ours, theirs["refused"].as_str()) {
+            (Ok(ours), None) => {
+                paths += assert_agreement(specimen, ours, theirs);
+                both += 1;
+            }
+            (Err(refusal), None) => only_theirs.push((&specimen.name, refusal)),
+            (_, Some(_)) => {}
+        }
+    }
+    // Torrents of which bytes were changed may lie in ways that libtorrent does not look at.
+    only_theirs.retain(|(name, _)| !name.starts_with("damaged"));
+    assert!(only_theirs.is_empty(), "{only_theirs:#?}");
+    assert!(both > 250 && paths > 100, "{both} torrents and {paths} paths are read by both");
+}
