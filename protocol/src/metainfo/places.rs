@@ -28,11 +28,11 @@ pub(super) fn separate(files: &mut [FileSpan]) {
     if !places.have_conflicts() {
         return;
     }
-    let homeless = places.homeless(files);
+    let displaced = places.displaced(files);
     let mut numbered: HashSet<String> = HashSet::new();
     let mut next: HashMap<&str, u32> = HashMap::new();
     let mut names = Vec::new();
-    for (file, path) in homeless.files {
+    for (file, path) in displaced.files {
         let (folder, name) = path.rsplit_once(SEPARATOR).unwrap_or(("", path));
         let number = next.entry(path).or_insert(1);
         loop {
@@ -50,7 +50,7 @@ pub(super) fn separate(files: &mut [FileSpan]) {
             file.path.store_as(name);
         }
     }
-    for twin in homeless.twins {
+    for twin in displaced.twins {
         if let Some(file) = files.get_mut(twin) {
             file.path.note_twin();
         }
@@ -63,7 +63,7 @@ struct Places(Vec<StoragePlace>);
 
 /// Files that cannot have the place that they want.
 #[derive(Debug)]
-struct Homeless<'a> {
+struct Displaced<'a> {
     /// In the order of the torrent, each with the place that it wants.
     files: Vec<(usize, &'a str)>,
     /// Files that have the path of an earlier one.
@@ -99,23 +99,23 @@ impl Places {
         self.0.get(at).is_some_and(|place| place.path.starts_with(&below))
     }
 
-    fn homeless<'a>(&'a self, files: &[FileSpan]) -> Homeless<'a> {
-        let mut homeless = Homeless { files: Vec::new(), twins: Vec::new() };
+    fn displaced<'a>(&'a self, files: &[FileSpan]) -> Displaced<'a> {
+        let mut displaced = Displaced { files: Vec::new(), twins: Vec::new() };
         for group in self.0.chunk_by(|one, other| one.path == other.path) {
             let Some(first) = group.first() else { continue };
             let kept = usize::from(!self.has_folder(&first.path));
-            homeless.files.extend(group.iter().skip(kept).map(|place| (place.file, place.path.as_str())));
+            displaced.files.extend(group.iter().skip(kept).map(|place| (place.file, place.path.as_str())));
             let mut seen = HashSet::new();
             let text = |place: &StoragePlace| files.get(place.file).map(|file| file.path.as_str());
-            homeless.twins.extend(
+            displaced.twins.extend(
                 group
                     .iter()
                     .filter(|place| group.len() > 1 && !seen.insert(text(place)))
                     .map(|place| place.file),
             );
         }
-        homeless.files.sort_unstable();
-        homeless
+        displaced.files.sort_unstable();
+        displaced
     }
 }
 
