@@ -33,6 +33,9 @@ const SCRAPS: [&str; 26] = [
     "_",
 ];
 
+/// What entries say of themselves: most of them nothing.
+const ATTRIBUTES: [&str; 10] = ["", "", "", "", "", "x", "h", "p", "l", "xl"];
+
 /// Makes random torrents, the same for the same seed.
 pub fn random(seed: u64, count: usize) -> Vec<Specimen> {
     let mut noise = Noise::from_seed(seed);
@@ -88,7 +91,7 @@ fn entry(noise: &mut Noise, has_list: bool) -> Entry {
     let names: Vec<&str> = path.iter().map(String::as_str).collect();
     let mut entry = Entry::file(&names, noise.below(100_000));
     if has_list {
-        entry.attr = pick(noise, &["", "", "", "", "", "x", "h", "p", "l", "xl"]);
+        entry.attr = ATTRIBUTES[index(noise, ATTRIBUTES.len())];
         if noise.below(8) == 0 {
             entry.path_utf8 = Some(vec![name(noise)]);
         }

@@ -130,8 +130,8 @@ fn what_cannot_be_a_torrent_is_refused_with_the_reason() {
     home.put("empty/empty", &Content::random(1, 0));
     fs::write(folder.join("page.torrent"), "<html>").expect("a file");
     fs::write(
-        folder.join("up.torrent"),
-        "d4:infod6:lengthi1e4:name2:..12:piece lengthi1e6:pieces20:aaaaaaaaaaaaaaaaaaaaee",
+        folder.join("pathless.torrent"),
+        "d4:infod5:filesld6:lengthi1e4:pathleee4:name1:x12:piece lengthi1e6:pieces20:aaaaaaaaaaaaaaaaaaaaee",
     )
     .expect("a file");
     for (arguments, status, reason) in [
@@ -141,7 +141,7 @@ fn what_cannot_be_a_torrent_is_refused_with_the_reason() {
         (&["create", "empty", "--announce", "ftp://x/"], 2, "http://127.0.0.1:6969/announce"),
         (&["show", "nowhere"], 1, "No such file"),
         (&["show", "page.torrent"], 1, "page.torrent: not a torrent: no value begins with `<` at byte 0"),
-        (&["verify", "up.torrent"], 1, "its name cannot be: "),
+        (&["verify", "pathless.torrent"], 1, "file 1 cannot be: it has no path"),
         (&["show"], 2, "FILE.torrent"),
         (&["destroy"], 2, "unrecognized"),
     ] {
