@@ -6,7 +6,7 @@ use std::process::Output;
 use std::thread;
 
 use serde_json::Value;
-use tests::foreign::{Libtorrent, skip};
+use tests::foreign::{Encryption, Libtorrent, skip};
 use tests::home::Home;
 use tests::torrent_corpus::{Specimen, damaged, kinds, random};
 use tests::torrent_peer::peer_torrent;
@@ -91,7 +91,7 @@ fn every_kind_of_torrent_that_other_clients_open_is_opened() {
 
 #[test]
 fn libtorrent_reads_the_same_out_of_a_corpus() {
-    let Some(libtorrent) = Libtorrent::find() else { return skip("libtorrent") };
+    let Some(libtorrent) = Libtorrent::find(Encryption::Off) else { return skip("libtorrent") };
     let folder = Home::new();
     let corpus = [kinds(), random(990, 300), damaged(991, 150)].concat();
     let ours = show_all(&corpus, folder.path());
