@@ -34,7 +34,7 @@ impl Display for NoSource {
         match (self.trackers, &self.reason) {
             (1, Some(reason)) => write!(f, "names one tracker, which cannot be asked ({reason})")?,
             (count, Some(reason)) => {
-                write!(f, "names {count} trackers, none of which can be asked ({reason})")?
+                write!(f, "names {count} trackers, none of which can be asked ({reason})")?;
             }
             (_, None) => f.write_str("names no tracker")?,
         }

@@ -35,7 +35,9 @@ impl TorrentFiles {
         let base = Folder::open(dir).map_err(FilesError::at(dir))?;
         let mut donor: Option<(Self, Bitfield)> = None;
         let before = metainfo.named_as_before().map(Arc::new);
-        for (named, candidate) in namings(dir, &base, metainfo, before).map_err(FilesError::at(dir))? {
+        for (named, candidate) in
+            namings(dir, &base, metainfo, before.as_ref()).map_err(FilesError::at(dir))?
+        {
             let Some(files) = Self::at(&candidate, dir, &base, &named, selection)? else { continue };
             if !Arc::ptr_eq(&named, metainfo) && !files.has_other_names_than(metainfo) {
                 continue;
@@ -215,10 +217,10 @@ fn namings(
     dir: &Path,
     base: &Folder,
     metainfo: &Arc<Metainfo>,
-    before: Option<Arc<Metainfo>>,
+    before: Option<&Arc<Metainfo>>,
 ) -> io::Result<Vec<(Arc<Metainfo>, Candidate)>> {
     let mut namings = Vec::new();
-    for named in before.iter().chain([metainfo]) {
+    for named in before.into_iter().chain([metainfo]) {
         let candidates = place::candidates(dir, base, named)?.into_iter();
         let is_now = Arc::ptr_eq(named, metainfo);
         let candidates = candidates.filter(|candidate| is_now || candidate.kind != Kind::Fresh);

@@ -158,7 +158,9 @@ fn links_and_padding_may_lack_what_they_do_not_need() {
     let mut link = entry(50_000, &["link"]);
     set(&mut link, &["attr"], Some("xl".into()));
     let without = |mut entry: Tree, keys: &[&str]| {
-        keys.iter().for_each(|key| set(&mut entry, &[key], None));
+        for key in keys {
+            set(&mut entry, &[key], None);
+        }
         entry
     };
     let mut padding = entry(3, &[".pad", "3"]);
