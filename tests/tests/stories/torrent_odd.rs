@@ -29,7 +29,7 @@ const ODD: [(&[&str], &str); 9] = [
 /// Returns the content of all odd files, one behind the other, with the length of each.
 fn content() -> (Vec<u8>, Vec<usize>) {
     let lengths: Vec<usize> = (1..=ODD.len()).map(|number| number * 7001).collect();
-    (Content::random(995, lengths.iter().sum()).bytes.to_vec(), lengths)
+    (Vec::clone(&Content::random(995, lengths.iter().sum()).bytes), lengths)
 }
 
 /// Writes the torrent of the odd files, and the files where they are stored.
