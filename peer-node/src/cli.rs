@@ -9,6 +9,7 @@ mod swarm;
 mod torrent;
 
 use std::io::{self, Write};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -50,6 +51,12 @@ enum Trouble {
     /// Its folder cannot be used.
     #[error(transparent)]
     State(#[from] StateError),
+    /// The node that the doctor was to look at is running.
+    #[error("{} belongs to a node that is running: type `doctor` at its prompt", folder.display())]
+    Running {
+        /// The node's state folder.
+        folder: PathBuf,
+    },
     /// The node cannot start.
     #[error(transparent)]
     Start(#[from] StartError),
@@ -71,7 +78,7 @@ impl Trouble {
     const fn exit_code(&self) -> u8 {
         match self {
             Self::Options(_) => 2,
-            Self::State(StateError::InUse { .. }) => IN_USE,
+            Self::State(StateError::InUse { .. }) | Self::Running { .. } => IN_USE,
             Self::Torrent(trouble) => trouble.exit_code(),
             Self::Swarm(trouble) => trouble.exit_code(),
             Self::State(_) | Self::Start(_) | Self::Lan(_) | Self::System(_) => 1,

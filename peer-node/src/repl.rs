@@ -6,6 +6,7 @@
 //! offers, what is worth telling unasked.
 
 mod act;
+mod background;
 pub(crate) mod bar;
 mod catalogue;
 pub(crate) mod columns;

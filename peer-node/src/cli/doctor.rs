@@ -15,14 +15,15 @@ use crate::index_client::Reachability;
 use crate::node::Node;
 use crate::repl::output::{Audience, Output};
 use crate::repl::show_findings;
-use crate::state_dir::StateDir;
+use crate::state_dir::{StateDir, StateError};
 
 const EXAMPLES: &str = "\
 Examples:
   peer-node doctor --index host:1313 --listen-host 0.0.0.0
   peer-node doctor --share-dir /tmp/elsewhere 12350
 
-A node that runs already has a doctor at its own prompt. Status 0: nothing is wrong; 1: something is.";
+A node that runs already has a doctor at its own prompt. Status 0: nothing is wrong; 1: something is;
+75: the node is running.";
 
 /// How long the index may take to answer and to call back.
 const PATIENCE: Duration = Duration::from_secs(8);
@@ -55,7 +56,11 @@ pub(super) async fn run(doctor: DoctorOptions) -> Result<u8, Trouble> {
     let shown = index.clone();
     let options = Options { port, index, listen_host, share_dir, ..Options::parse_from(["peer-node"]) };
     let (folder, options) = (options.folder()?, options.into_node_options()?);
-    let node = Node::start(options, StateDir::open(&folder)?).await?;
+    let state = StateDir::open(&folder).map_err(|error| match error {
+        StateError::InUse { path } => Trouble::Running { folder: path },
+        error => error.into(),
+    })?;
+    let node = Node::start(options, state).await?;
     let looked = async {
         let mut status = node.index().status();
         let is_decided = |status: &IndexStatus| match status {

@@ -14,6 +14,7 @@ use std::time::{Duration, SystemTime};
 
 use parking_lot::Mutex;
 use protocol::digest::Digest;
+use protocol::geometry::Geometry;
 use protocol::node_id::NodeId;
 use rustix::fs::{AtFlags, CWD, StatxFlags};
 use serde::{Deserialize, Serialize};
@@ -40,6 +41,16 @@ pub(super) struct PartPaths {
     pub(super) part: PathBuf,
     /// Which of them are verified.
     pub(super) record: PathBuf,
+}
+
+/// What an earlier attempt has left of a content; to be verified before it counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Kept {
+    /// Bytes in the pieces that are here.
+    pub(super) bytes: u64,
+    /// How many pieces are here, of how many.
+    pub(super) here: u32,
+    pub(super) pieces: u32,
 }
 
 /// Where a node's partial files lie; cheap to clone.
@@ -119,6 +130,21 @@ impl PartFolders {
         let beside = target.parent().map(|folder| folder.join(BESIDE));
         let folders = std::iter::once(self.inner.own.clone()).chain(beside);
         folders.flat_map(|folder| self.content_of(&folder)).any(|(name, _)| name.digest == *digest)
+    }
+
+    /// Returns what an earlier attempt has left of a content that is downloaded to `target`, as its record says.
+    pub(super) fn kept(&self, target: &Path, digest: &Digest, size: u64) -> Option<Kept> {
+        let geometry = Geometry::native(size).ok()?;
+        let own = PartPaths::new(&self.inner.own, &format!("{digest}-{size}"));
+        let tag = &self.inner.tag;
+        let beside = target.parent().map(|folder| folder.join(BESIDE));
+        let beside = beside.map(|folder| PartPaths::new(&folder, &format!("{digest}-{size}-{tag}")));
+        let mut records = [Some(own), beside].into_iter().flatten();
+        let record = records.find_map(|paths| PartRecord::load(&paths.record))?;
+        let pieces = record.pieces(&geometry).filter(|_| record.is_of(digest))?;
+        let lengths = geometry.pieces().filter(|piece| pieces.has(*piece));
+        let bytes = lengths.map(|piece| u64::from(geometry.length_of(piece))).sum();
+        Some(Kept { bytes, here: pieces.count(), pieces: geometry.piece_count() })
     }
 
     /// Removes what an earlier attempt has left of a content that is at `target` now.
@@ -260,7 +286,6 @@ fn file_system(folder: &Path) -> io::Result<(u64, u64)> {
 #[cfg(test)]
 mod tests {
     use protocol::bitfield::Bitfield;
-    use protocol::geometry::Geometry;
 
     use super::*;
 
@@ -320,11 +345,14 @@ mod tests {
         let paths =
             |tag: u8| folders.paths(&root.path().join("a"), &Digest::from_bytes([tag; 32]), 1 << 20).unwrap();
         let [listed, kept, broken, empty] = [1, 2, 3, 4].map(paths);
+        assert_eq!(folders.kept(&root.path().join("a"), &Digest::from_bytes([1; 32]), 1 << 20), None);
         leave_part(&listed, Digest::from_bytes([1; 32]));
         leave_part(&kept, Digest::from_bytes([2; 32]));
         fs::write(&broken.part, "x").unwrap();
         fs::write(&broken.record, "").unwrap();
         fs::write(&empty.record, "").unwrap();
+        let kept_here = folders.kept(&root.path().join("a"), &Digest::from_bytes([2; 32]), 1 << 20);
+        assert_eq!(kept_here, Some(Kept { bytes: 0, here: 0, pieces: 4 }));
         let strange = broken.part.with_file_name("something else.part");
         fs::write(&strange, "").unwrap();
         let names = HashSet::from([Digest::from_bytes([1; 32])]);

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 
 use super::Target;
+use super::part_folders::Kept;
 use super::place::{self, PlaceError};
 
 /// The names that are reserved; cheap to clone.
@@ -30,6 +31,8 @@ pub(super) struct ReservedTarget {
     pub(super) asked_for: PathBuf,
     /// The name that the file will have, while nothing has it.
     pub(super) reserved: Option<Reserved>,
+    /// What an earlier run has left of it, if that is known.
+    pub(super) kept: Option<Kept>,
 }
 
 impl Reservations {
@@ -52,7 +55,7 @@ impl ReservedTarget {
         let asked_for = place::asked_for(root, target);
         // Without a free name the download fails when it needs one.
         let reserved = reservations.reserve(&asked_for).ok();
-        Self { asked_for, reserved }
+        Self { asked_for, reserved, kept: None }
     }
 
     /// Returns the path that the file will have, as far as is known.

@@ -15,6 +15,7 @@ use super::copies::Copies;
 use super::details::SourceDetails;
 use super::manifest_choice::ManifestFetch;
 use super::part_file::{PartFile, PartFileError};
+use super::part_folders::Kept;
 use super::queue::Place;
 use super::recovery::Recovery;
 use super::reservations::{Reserved, ReservedTarget};
@@ -141,8 +142,12 @@ impl Session {
     ) -> (Self, watch::Receiver<DownloadView>) {
         let path = target.path();
         let name = path.strip_prefix(&config.root).unwrap_or(path).to_string_lossy().into_owned();
-        let ReservedTarget { asked_for, reserved } = target;
+        let ReservedTarget { asked_for, reserved, kept } = target;
         let (board, view) = Board::new(id, ContentId::File(wanted.digest), name, wanted.size);
+        if let Some(Kept { bytes, here, pieces }) = kept {
+            // Shown until its turn has come and all is verified.
+            board.show(|view| (view.bytes_done, view.pieces_done, view.pieces) = (bytes, here, pieces));
+        }
         let (roster, seek, jobs) = (Roster::default(), Seek::new(Instant::now()), JoinSet::new());
         let (details, looked_at_target, stage) = (SourceDetails::default(), false, Stage::Choosing(None));
         let session = Self {

@@ -116,9 +116,12 @@ impl Downloads {
         let copies = Copies::new(&wanted.copies);
         let again = if let Attempt::Again(id) = attempt { Some(id) } else { None };
         // Before the table is locked, which everybody reads.
-        let target = self.on_disk(wanted, |downloads, wanted| {
+        let target = self.on_disk(wanted, move |downloads, wanted| {
             let Inner { config, .. } = &*downloads.inner;
-            ReservedTarget::new(&config.root, &wanted.target, &config.reservations)
+            let target = ReservedTarget::new(&config.root, &wanted.target, &config.reservations);
+            let size = wanted.size.filter(|_| attempt != Attempt::First);
+            let kept = size.and_then(|size| config.folders.kept(&target.asked_for, &wanted.digest, size));
+            ReservedTarget { kept, ..target }
         });
         let target = target.await.unwrap_or_default();
         let (id, session) = table.lock().begin(vec![ContentId::File(wanted.digest)], again, |id| {

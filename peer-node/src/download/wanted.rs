@@ -1,4 +1,4 @@
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use protocol::digest::Digest;
 
@@ -66,9 +66,16 @@ pub enum NotStarted {
     },
 }
 
+impl Target {
+    /// Returns the path that a person has given, if so.
+    pub(crate) fn own_path(&self) -> Option<&Path> {
+        if let Self::At(path, _) = self { Some(path) } else { None }
+    }
+}
+
 impl Wanted {
     /// Returns every place where the file is wanted.
-    pub(super) fn targets(&self) -> impl Iterator<Item = &Target> {
+    pub(crate) fn targets(&self) -> impl Iterator<Item = &Target> {
         std::iter::once(&self.target).chain(&self.copies)
     }
 }

@@ -150,11 +150,12 @@ pub(crate) const CATALOGUE: [Entry; 21] = [
     Entry {
         verb: Verb::Cancel,
         names: &["cancel"],
-        usage: "N…",
+        usage: "N… | all",
         gist: "stops downloads by their number in `transfers`",
         details: &[
             "The first digits of the digest or infohash serve as well as the number.",
             "What has come is kept; downloading the same again resumes from there.",
+            "cancel 2-276  stops these; cancel all stops every download under way",
             "One that failed is removed from the list.",
             "See `pause` for those that you still want.",
         ],
@@ -230,7 +231,7 @@ pub(crate) const CATALOGUE: [Entry; 21] = [
     Entry {
         verb: Verb::Shares,
         names: &["shares"],
-        usage: "[PATH | all]",
+        usage: "[PATH] | all",
         gist: "lists the shared folders, and what is left out and why",
         details: &[
             "shares          every shared folder with counts, and examples",

@@ -9,7 +9,7 @@ use std::time::Duration;
 use protocol::digest::Digest;
 
 pub(crate) use error::ParseError;
-pub(crate) use parse::parse;
+pub(crate) use parse::{MIN_DIGITS, parse};
 
 use super::numbers::Numbers;
 use crate::download::Saving;
@@ -49,7 +49,7 @@ pub(crate) enum Command {
     /// Say which come first.
     Priority(Vec<Which>, Priority),
     /// Stop downloads.
-    Cancel(Vec<Which>),
+    Cancel(Chosen),
     /// Show or change how fast bytes pass; no number is no limit.
     Limit(Option<(Direction, Option<NonZeroU64>)>),
     /// Take part in torrents, or make them.

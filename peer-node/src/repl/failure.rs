@@ -3,7 +3,7 @@ use std::path::PathBuf;
 
 use protocol::escape::{display_safe, excerpt};
 
-use super::command::ParseError;
+use super::command::{MIN_DIGITS, ParseError};
 use super::output::OutputError;
 use super::peers::NoPeer;
 use super::shown::NotListed;
@@ -157,6 +157,12 @@ pub(crate) fn listed(candidates: &[String]) -> String {
 impl Failure {
     /// Makes the failure of a search for something.
     pub(crate) fn not_found(what: &str) -> Self {
-        Self::NotFound { what: excerpt(what) }
+        let is_hex = what.len() >= 4 && what.bytes().all(|byte| byte.is_ascii_hexdigit());
+        let hint = if is_hex && what.len() < MIN_DIGITS {
+            format!(" (of a digest, write at least {MIN_DIGITS} digits)")
+        } else {
+            String::new()
+        };
+        Self::NotFound { what: excerpt(what) + &hint }
     }
 }

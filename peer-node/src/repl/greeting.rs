@@ -18,6 +18,9 @@ use crate::transfers::{DownloadState, DownloadView};
 /// How long the first lines wait for the index and the library; most of the time both are there at once.
 const PATIENCE: Duration = Duration::from_millis(700);
 
+/// Beyond so many downloads of an earlier run, their end is reported once.
+const MANY: usize = 5;
+
 /// Shows who and where this node is, and returns what was told of the index and whether hashing goes on.
 pub(crate) async fn greet(session: &mut Session) -> Result<(Told, bool), OutputError> {
     let mut index = session.node.index().status();
@@ -49,7 +52,14 @@ pub(crate) async fn greet(session: &mut Session) -> Result<(Told, bool), OutputE
     lines.extend(going_on_text(&going_on));
     lines.push(look.paint(Style::Faint, "help shows the commands, Ctrl-D leaves"));
     session.output.lines(lines)?;
-    session.background.extend(going_on.iter().map(|view| view.id));
+    let ids: Vec<_> = going_on.iter().map(|view| view.id).collect();
+    if ids.len() > MANY {
+        session.background.add_group("what was under way".to_owned(), None, ids);
+    } else {
+        for id in ids {
+            session.background.add(id);
+        }
+    }
     if let Some(trouble) = session.node.downloads().trouble() {
         session.output.warning(trouble);
     }

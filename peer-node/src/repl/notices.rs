@@ -12,12 +12,12 @@ use crate::index_client::{IndexStatus, Reachability};
 use crate::library::{Hashing, Library};
 use crate::node::Node;
 use crate::repl::act::left_out_text;
+use crate::repl::background::Background;
 use crate::repl::look::Style;
 use crate::repl::reach_text::unreachable_because;
 use crate::repl::room_news::RoomNews;
 use crate::repl::session::count;
 use crate::repl::state_news::StateNews;
-use crate::transfers::{DownloadId, DownloadState, DownloadView};
 
 /// How often downloads in the background are looked at.
 const PAUSE: Duration = Duration::from_millis(500);
@@ -73,12 +73,12 @@ impl Notices {
     }
 
     /// Waits for the next thing to tell. Cancel safe.
-    pub(crate) async fn next(&mut self, background: &mut Vec<DownloadId>) -> Notice {
+    pub(crate) async fn next(&mut self, background: &mut Background) -> Notice {
         loop {
             if let Some(text) = self.of_index().or_else(|| self.of_hashing()).or_else(|| self.state.next()) {
                 return Notice { style: Style::Warning, text };
             }
-            if let Some(notice) = self.of_downloads(background) {
+            if let Some(notice) = background.next(&self.downloads, &mut self.room) {
                 return notice;
             }
             tokio::select! {
@@ -106,42 +106,6 @@ impl Notices {
         let left_out = left_out_text(&self.library.overview()).map(|text| format!(", {text}"));
         Some(format!("hashing is done: {shared} shared{}", left_out.unwrap_or_default()))
     }
-
-    fn of_downloads(&mut self, background: &mut Vec<DownloadId>) -> Option<Notice> {
-        let mut at = 0;
-        while let Some(id) = background.get(at).copied() {
-            // What is so long over that it has been forgotten is not told of.
-            let view = self.downloads.watch(id).map(|view| view.borrow().clone());
-            let Some(view) = view.filter(|view| !view.state.is_settled()) else {
-                background.remove(at);
-                match self.downloads.watch(id) {
-                    Some(view) => return Some(over(&view.borrow())),
-                    None => continue,
-                }
-            };
-            if let Some(text) = self.room.of(&view) {
-                return Some(Notice { style: Style::Warning, text });
-            }
-            at += 1;
-        }
-        None
-    }
-}
-
-/// Says what has become of a download in the background.
-fn over(view: &DownloadView) -> Notice {
-    let (number, name) = (view.id.0, display_safe(&view.name));
-    let (style, text) = match &view.state {
-        DownloadState::Done { .. } => (Style::Good, format!("download {number} is done: {name}")),
-        DownloadState::Seeding { .. } => {
-            (Style::Good, format!("download {number} is done and given to others: {name}"))
-        }
-        DownloadState::Failed { reason } => {
-            (Style::Bad, format!("download {number} failed: {name}: {}", display_safe(reason)))
-        }
-        _ => (Style::Warning, format!("download {number} was stopped: {name}")),
-    };
-    Notice { style, text }
 }
 
 /// Says what is new about the index, and what is told with that.

@@ -45,7 +45,7 @@ pub(crate) fn progress_lines_ending(
     look: Look,
 ) -> Vec<String> {
     let line = |view: &DownloadView| {
-        let rest = match ending(&view.state) {
+        let rest = match ending(view) {
             Some((style, text)) => Rest::Over(style, done(view).unwrap_or(text)),
             None => Rest::Fields { full: fields(view, Wording::Full), brief: fields(view, Wording::Brief) },
         };
@@ -70,11 +70,14 @@ pub(crate) fn group_line<'a>(
 }
 
 /// Returns what there is to say of a download to which nothing more happens.
-fn ending(state: &DownloadState) -> Option<(Style, String)> {
-    match state {
+fn ending(view: &DownloadView) -> Option<(Style, String)> {
+    match &view.state {
         DownloadState::Done { .. } => Some((Style::Good, "done".to_owned())),
         DownloadState::Failed { reason } => Some((Style::Bad, format!("failed: {}", display_safe(reason)))),
-        DownloadState::Cancelled => Some((Style::Warning, "cancelled; partial data kept".to_owned())),
+        DownloadState::Cancelled if view.bytes_done > 0 => {
+            Some((Style::Warning, "cancelled; partial data kept".to_owned()))
+        }
+        DownloadState::Cancelled => Some((Style::Warning, "cancelled".to_owned())),
         _ => None,
     }
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use protocol::escape::display_safe_bytes;
 
 use super::act::left_out_text;
+use super::background::Background;
 use super::failure::Failure;
 use super::input::Known;
 use super::output::Output;
@@ -32,7 +33,7 @@ pub(crate) struct Session {
     /// The downloads that the command under way waits for.
     pub(crate) foreground: Vec<DownloadId>,
     /// The downloads that were sent to the background and are not over as far as anybody was told.
-    pub(crate) background: Vec<DownloadId>,
+    pub(crate) background: Background,
     /// How long a command waits for its downloads, if not without limit.
     pub(crate) timeout: Option<Duration>,
 }
@@ -41,7 +42,7 @@ impl Session {
     /// Begins a sitting.
     pub(crate) fn new(node: Arc<Node>, index: String, output: Output, known: Known) -> Self {
         let (shown, peers) = (Shown::default(), Peers::default());
-        let (foreground, background) = (Vec::new(), Vec::new());
+        let (foreground, background) = (Vec::new(), Background::default());
         Self { node, index, output, shown, peers, known, foreground, background, timeout: None }
     }
 

@@ -2,8 +2,8 @@ use std::time::Duration;
 
 use protocol::escape::display_safe;
 
-use super::chosen::named;
-use crate::repl::command::Which;
+use super::chosen::chosen;
+use crate::repl::command::Chosen;
 use crate::repl::failure::Failure;
 use crate::repl::session::Session;
 use crate::transfers::DownloadId;
@@ -12,8 +12,11 @@ use crate::transfers::DownloadId;
 const STOPPING: Duration = Duration::from_secs(5);
 
 /// Stops downloads, and removes those that failed.
-pub(super) async fn cancel(session: &mut Session, which: &[Which]) -> Result<(), Failure> {
-    let (ids, mut told) = named(session, which);
+pub(super) async fn cancel(session: &mut Session, which: &Chosen) -> Result<(), Failure> {
+    let (ids, mut told) = chosen(session, which, |state| !state.is_over());
+    if ids.is_empty() && told.is_ok() {
+        session.output.remark("no download is under way")?;
+    }
     for id in ids {
         let failed = session.node.downloads().watch(id).filter(|view| view.borrow().state.is_failed());
         if session.node.downloads().cancel(id) {
@@ -34,7 +37,7 @@ async fn wait(session: &mut Session, id: DownloadId) -> Result<(), Failure> {
     let Some(mut view) = session.node.downloads().watch(id) else { return Ok(()) };
     // One that takes longer is still going to stop.
     let _ = tokio::time::timeout(STOPPING, view.wait_for(|view| view.state.is_over())).await;
-    session.background.retain(|background| *background != id);
+    session.background.remove(id);
     let text = super::download::ended(&view.borrow());
     Ok(session.output.line(text)?)
 }

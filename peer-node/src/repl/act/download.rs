@@ -17,7 +17,7 @@ use tokio::sync::watch;
 use crate::download::{NotStarted, Target};
 use crate::repl::command::Order;
 use crate::repl::failure::Failure;
-use crate::repl::session::{Session, count};
+use crate::repl::session::{Session, count, show_path};
 use crate::transfers::{DownloadId, DownloadView};
 
 pub(crate) use ending::done as done_lines;
@@ -72,10 +72,13 @@ impl Awaited {
 /// Waits for a torrent that has begun, at most as long as `timeout`, unless it is to go to the background.
 pub(super) async fn wait_for_torrent(
     session: &mut Session,
-    id: DownloadId,
+    (id, is_new): (DownloadId, bool),
     background: bool,
     timeout: Option<Duration>,
 ) -> Result<(), Failure> {
+    if is_new || !session.output.is_for_person() {
+        session.foreground.push(id);
+    }
     let awaited = Awaited::new(session, id, None).into_iter().collect();
     wait_for(session, awaited, None, background, timeout).await
 }
@@ -87,11 +90,9 @@ async fn wait_for(
     background: bool,
     timeout: Option<Duration>,
 ) -> Result<(), Failure> {
-    let ids: Vec<DownloadId> = awaited.iter().map(|awaited| awaited.id).collect();
     if background {
-        return send_to_background(session, &ids);
+        return send_to_background(session, &awaited, group);
     }
-    session.foreground = ids;
     let followed = follow::follow(session, awaited, group, timeout).await;
     session.foreground.clear();
     followed
@@ -121,10 +122,10 @@ async fn begin(
     let (mut begun, is_brief) = (Begun::default(), is_person && is_group);
     for Chosen { wanted, .. } in chosen {
         let started = session.node.downloads().start(wanted).await;
-        let id = match started {
+        let (id, is_new) = match started {
             Ok(id) => {
                 begun.copies.insert(id, wanted.copies.len());
-                id
+                (id, true)
             }
             Err(NotStarted::AlreadyHere { location }) => {
                 begun.here += 1 + wanted.copies.len();
@@ -139,9 +140,15 @@ async fn begin(
             }
             Err(NotStarted::Running { id }) => {
                 if is_person {
-                    session.output.line(format!("under way already, as download {}", id.0))?;
+                    let also = wanted.targets().filter_map(Target::own_path).map(show_path);
+                    let also: Vec<String> = also.map(|place| format!("; comes to {place} too")).collect();
+                    session.output.line(format!(
+                        "under way already, as download {}{}",
+                        id.0,
+                        also.concat()
+                    ))?;
                 }
-                id
+                (id, false)
             }
             Err(error @ NotStarted::Elsewhere { .. }) => {
                 session.output.error(error);
@@ -149,10 +156,11 @@ async fn begin(
                 continue;
             }
         };
-        // At once, for who interrupts the command before all have begun.
-        let followed = if background { &mut session.background } else { &mut session.foreground };
-        if !followed.contains(&id) {
-            followed.push(id);
+        // At once, for who interrupts the command before all have begun. What was under way before goes on then.
+        if background {
+            session.background.add(id);
+        } else if is_new || !is_person {
+            session.foreground.push(id);
         }
         begun.awaited.extend(Awaited::new(session, id, Some(wanted.digest)));
     }
@@ -177,16 +185,24 @@ fn tell_names(session: &mut Session, chosen: &[Chosen], awaited: &[Awaited]) -> 
     Ok(())
 }
 
-fn send_to_background(session: &mut Session, ids: &[DownloadId]) -> Result<(), Failure> {
-    let views = session.node.downloads().views();
-    for view in views.iter().filter(|view| ids.contains(&view.id)) {
-        let text = ending::begun(view, session.output.audience());
-        session.output.line(text)?;
+fn send_to_background(
+    session: &mut Session,
+    awaited: &[Awaited],
+    group: Option<Group>,
+) -> Result<(), Failure> {
+    let ids: Vec<DownloadId> = awaited.iter().map(|awaited| awaited.id).collect();
+    if let (Some(group), true, [first, .., last]) = (group, session.output.is_for_person(), &*ids) {
+        let downloads = count(ids.len() as u64, "download");
+        let (name, first, last) = (display_safe(group.name()), first.0, last.0);
+        session
+            .output
+            .line(format!("{name}: {downloads} in the background, {first} to {last}; see transfers"))?;
+        session.background.add_group(group.name().to_owned(), Some(group.place().to_owned()), ids);
+        return Ok(());
     }
-    for id in ids {
-        if !session.background.contains(id) {
-            session.background.push(*id);
-        }
+    for Awaited { id, view, .. } in awaited {
+        session.output.line(ending::begun(&view.borrow(), session.output.audience()))?;
+        session.background.add(*id);
     }
     Ok(())
 }

@@ -17,6 +17,9 @@ const SETTLING: Duration = Duration::from_secs(5);
 /// Lets downloads rest.
 pub(super) async fn pause(session: &mut Session, which: &Chosen) -> Result<(), Failure> {
     let (ids, told) = chosen(session, which, |state| !state.is_over());
+    if ids.is_empty() && told.is_ok() {
+        session.output.remark("no download is under way")?;
+    }
     let downloads = session.node.downloads().clone();
     let changes = ids.into_iter().map(|id| (id, downloads.pause(id))).collect();
     let rests = |state: &DownloadState| *state == DownloadState::Paused;
@@ -26,7 +29,12 @@ pub(super) async fn pause(session: &mut Session, which: &Chosen) -> Result<(), F
 
 /// Lets downloads go on; those that failed begin again.
 pub(super) async fn resume(session: &mut Session, which: &Chosen) -> Result<(), Failure> {
-    let (ids, told) = chosen(session, which, |state| !state.is_over() || state.is_failed());
+    let is_resumable =
+        |state: &DownloadState| *state == DownloadState::Paused || state.is_failed() || state.is_stuck();
+    let (ids, told) = chosen(session, which, is_resumable);
+    if ids.is_empty() && told.is_ok() {
+        session.output.remark("no download is paused, waits or has failed")?;
+    }
     let downloads = session.node.downloads().clone();
     let mut changes = Vec::with_capacity(ids.len());
     for id in ids {

@@ -39,13 +39,13 @@ async fn add(
     let folder = folder.map_or_else(PathBuf::new, |folder| user_path(&folder, home().as_deref()));
     let wanted = WantedTorrent { metainfo, folder, select, afterwards: Afterwards::Seed { ratio: None } };
     let no_source = NoSource::of(&wanted.metainfo);
-    let id = match session.node.downloads().add(wanted).await {
-        Ok(id) => id,
+    let (id, is_new) = match session.node.downloads().add(wanted).await {
+        Ok(id) => (id, true),
         Err(TorrentError::NotStarted(NotStarted::Running { id })) => {
             if session.output.is_for_person() {
                 session.output.line(format!("under way already, as download {}", id.0))?;
             }
-            id
+            (id, false)
         }
         Err(error) => return Err(error.into()),
     };
@@ -55,7 +55,7 @@ async fn add(
         session.output.warning(format!("{}: {none}", display_safe(&view.name)));
     }
     let timeout = session.timeout;
-    wait_for_torrent(session, id, background, timeout).await
+    wait_for_torrent(session, (id, is_new), background, timeout).await
 }
 
 /// Makes a `.torrent` for each of some shared files.

@@ -21,7 +21,7 @@ use register::register;
 use torrent::torrent;
 
 /// The fewest digits of a digest, with a letter among them, that are taken for its beginning.
-const MIN_DIGITS: usize = 8;
+pub(crate) const MIN_DIGITS: usize = 8;
 
 /// Reads a line; nothing if it is blank or a comment.
 pub(crate) fn parse(line: &str) -> Result<Option<Command>, ParseError> {
@@ -122,7 +122,7 @@ fn command(line: &Line<'_>) -> Result<Command, ParseError> {
         },
         Verb::Browse => Ok(Command::Browse(browse(line)?)),
         Verb::Download => Ok(Command::Download(order(line)?)),
-        Verb::Cancel => Ok(Command::Cancel(line.downloads(&line.words)?)),
+        Verb::Cancel => Ok(Command::Cancel(chosen(line)?)),
         Verb::Pause => Ok(Command::Pause(chosen(line)?)),
         Verb::Resume => Ok(Command::Resume(chosen(line)?)),
         Verb::Retry => Ok(Command::Retry(chosen(line)?)),

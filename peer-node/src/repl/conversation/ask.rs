@@ -37,7 +37,7 @@ impl Conversation<'_> {
     /// Tells a script which of its downloads do not come to their end.
     fn tell_of_background(&mut self) {
         for view in self.session.node.downloads().views() {
-            if !self.session.background.contains(&view.id) {
+            if !self.session.background.contains(view.id) {
                 continue;
             }
             if view.state.is_failed() {

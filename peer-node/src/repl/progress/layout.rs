@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use super::fields::{Field, Kind, RANK_OF_BAR};
 use super::{Line, Rest, columns};
 use crate::repl::bar::bar;
-use crate::repl::columns::{fit, pad, pad_left};
+use crate::repl::columns::{fit, fit_path, pad, pad_left};
 use crate::repl::look::{Look, Style};
 
 /// The widest that a bar becomes.
@@ -41,7 +41,7 @@ pub(super) fn lay_out(lines: &[Line], width: usize, look: Look) -> Vec<String> {
     let shown = |line: &Line| match &line.rest {
         Rest::Over(style, text) => over(&line.name, name_width, (*style, text), width, look),
         Rest::Fields { full, brief } => {
-            let mut parts = vec![(Style::Strong, pad(&line.name, name_width))];
+            let mut parts = vec![(Style::Strong, pad(&fit_path(&line.name, name_width), name_width))];
             let bar = line.bar.filter(|_| has_bar).map(|(done, all)| bar(done, all, bar_width, look));
             let has_own_bar = bar.is_some();
             if has_bar {
@@ -66,9 +66,10 @@ pub(super) fn lay_out(lines: &[Line], width: usize, look: Look) -> Vec<String> {
 fn over(name: &str, name_width: usize, (style, text): (Style, &str), width: usize, look: Look) -> String {
     let text = fit(text, width.saturating_sub(name_width + 2));
     if text.is_empty() {
-        return look.paint(style, &fit(name, name_width));
+        return look.paint(style, &fit_path(name, name_width));
     }
-    format!("{}  {}", look.paint(Style::Strong, &pad(name, name_width)), look.paint(style, &text))
+    let name = pad(&fit_path(name, name_width), name_width);
+    format!("{}  {}", look.paint(Style::Strong, &name), look.paint(style, &text))
 }
 
 impl Layout {

@@ -12,7 +12,7 @@ use crate::repl::failure::Failure;
 use crate::repl::output::Audience;
 use crate::repl::progress::{group_line, progress_lines};
 use crate::repl::room_news::RoomNews;
-use crate::repl::session::{Session, show_path};
+use crate::repl::session::{Session, count, show_path};
 use crate::transfers::{DownloadState, DownloadView};
 
 /// How often progress is looked at when nothing else happens.
@@ -20,6 +20,9 @@ const PAUSE: Duration = Duration::from_millis(250);
 
 /// How long downloads that are stopped may take to put their parts in order.
 const STOPPING: Duration = Duration::from_secs(2);
+
+/// The most downloads that a person is told one by one to be stopped.
+const MOST_STOPPED: usize = 5;
 
 /// The most failures of a group that a person is told one by one.
 const MOST_FAILURES: usize = 20;
@@ -127,7 +130,7 @@ impl Following {
         for Pending { view, .. } in &self.pending {
             let view = session.node.downloads().ranked(view.borrow().clone());
             if is_person {
-                session.background.push(view.id);
+                session.background.add(view.id);
                 session.output.line(begun(&view, Audience::Person))?;
             } else {
                 session.output.warning(unfinished(&view));
@@ -242,6 +245,13 @@ pub(crate) async fn stop_foreground(session: &mut Session) -> Result<(), Failure
     };
     // One that takes longer is still going to stop.
     let _ = tokio::time::timeout(STOPPING, all_over).await;
+    if is_person && stopped.len() > MOST_STOPPED {
+        let downloads = count(stopped.len() as u64, "download");
+        session
+            .output
+            .line(format!("stopped {downloads}; what has come is kept, download them again to resume"))?;
+        return Ok(());
+    }
     for view in stopped {
         let view = view.borrow();
         if is_person {

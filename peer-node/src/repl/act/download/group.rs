@@ -1,5 +1,5 @@
 use std::collections::HashMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use protocol::escape::display_safe;
@@ -54,6 +54,11 @@ impl Group {
     /// Returns what they are together.
     pub(super) fn name(&self) -> &str {
         &self.name
+    }
+
+    /// Returns the folder in which they lie.
+    pub(super) fn place(&self) -> &Path {
+        &self.place
     }
 
     /// Returns what came of them, and where it lies.

@@ -27,7 +27,8 @@ pub(super) struct Downloads<'a> {
 }
 
 impl Downloads<'_> {
-    /// Returns a line for each with its number and how far it is, and below it where it lies, unless it waits for its turn.
+    /// Returns a line for each with its number and how far it is, and below it where it lies. One that waits for its turn or was
+    /// cancelled lies nowhere; its whole name is below the line if the line has no room for it.
     pub(super) fn lines(&self, width: usize, look: Look) -> Vec<String> {
         let number = |view: &DownloadView| view.id.0.to_string();
         let numbers = self.views.iter().map(|view| columns(&number(view))).max().unwrap_or(0).max(2);
@@ -35,6 +36,8 @@ impl Downloads<'_> {
         let lines = progress_lines_ending(self.views, finished_text, room, look);
         let mut all = Vec::with_capacity(2 * lines.len());
         for (view, line) in self.views.iter().zip(lines) {
+            let name = display_safe(&view.name);
+            let is_cut = !line.contains(&*name);
             all.push(format!("{}  {line}", look.paint(Style::Accent, &pad_left(&number(view), numbers))));
             if let Some(trouble) = trouble(view) {
                 all.push(format!(
@@ -43,9 +46,12 @@ impl Downloads<'_> {
                     look.paint(Style::Faint, &fit(&trouble, room))
                 ));
             }
-            if !matches!(view.state, DownloadState::Queued | DownloadState::Cancelled) {
-                let place = show_path(&place(view, self.root));
-                all.push(format!("{}  {}", " ".repeat(numbers), look.paint(Style::Faint, &place)));
+            let below = match view.state {
+                DownloadState::Queued | DownloadState::Cancelled => is_cut.then(|| name.into_owned()),
+                _ => Some(show_path(&place(view, self.root))),
+            };
+            if let Some(below) = below {
+                all.push(format!("{}  {}", " ".repeat(numbers), look.paint(Style::Faint, &below)));
             }
         }
         all

@@ -50,9 +50,9 @@ fn downloads_are_chosen_by_numbers_or_all_together() {
 #[test]
 fn downloads_are_chosen_by_the_beginning_of_their_digest() {
     let digits = |text: &str| vec![Which::Digits(text.into())];
-    assert_eq!(read("cancel 9E2260efdf3e"), Command::Cancel(digits("9e2260efdf3e")));
-    assert_eq!(read("cancel 123456789012"), Command::Cancel(digits("123456789012")));
-    assert_eq!(read("cancel 1234"), Command::Cancel(vec![Which::Numbers(numbers("1234"))]));
+    assert_eq!(read("cancel 9E2260efdf3e"), Command::Cancel(Chosen::These(digits("9e2260efdf3e"))));
+    assert_eq!(read("cancel 123456789012"), Command::Cancel(Chosen::These(digits("123456789012"))));
+    assert_eq!(read("cancel 1234"), Command::Cancel(Chosen::These(vec![Which::Numbers(numbers("1234"))])));
     assert_eq!(read("pause cafebabe"), Command::Pause(Chosen::These(digits("cafebabe"))));
 }
 
