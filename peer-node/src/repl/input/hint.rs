@@ -36,7 +36,7 @@ mod tests {
     fn names_are_completed_and_usages_shown() {
         assert_eq!(shown("dow"), Some(("nload".into(), true)));
         assert_eq!(shown("browse"), Some((" PEER [FOLDER] | PEER [FOLDER] --all".into(), false)));
-        assert_eq!(shown("cancel "), Some(("N…".into(), false)));
+        assert_eq!(shown("cancel "), Some(("N… | all".into(), false)));
     }
 
     #[test]
