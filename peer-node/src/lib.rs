@@ -1,5 +1,6 @@
 //! A peer of a Peerdex network, as a library; the binary is a thin shell around it.
 
+mod account_file;
 mod addresses;
 mod backoff;
 pub mod bittorrent;

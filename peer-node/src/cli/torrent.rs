@@ -3,6 +3,7 @@
 mod bar;
 mod create;
 mod download;
+mod kept_port;
 mod seed;
 mod show;
 mod taking_part;

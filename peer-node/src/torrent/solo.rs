@@ -32,9 +32,8 @@ pub struct Solo {
 }
 
 impl Solo {
-    /// Begins with a torrent, accepting peers at an address.
-    pub async fn start(wish: Wish, listen: SocketAddr, bounds: TransportConfig) -> io::Result<Self> {
-        let listener = TcpListener::bind(listen).await?;
+    /// Begins with a torrent, accepting peers where a socket listens.
+    pub fn start(wish: Wish, listener: TcpListener, bounds: TransportConfig) -> io::Result<Self> {
         let address = listener.local_addr()?;
         let (tracker, cancel) = (TaskTracker::new(), CancellationToken::new());
         let transport = Transport::new(bounds, &tracker, cancel.clone());

@@ -1,5 +1,5 @@
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use protocol::digest::Digest;
@@ -45,6 +45,16 @@ pub enum Place {
         /// The file.
         file: Arc<OpenFile>,
     },
+}
+
+impl Place {
+    /// Returns the folder that holds the torrent's file or folder, unless it is a file of the library.
+    pub fn folder(&self) -> Option<&Path> {
+        match self {
+            Self::Fetch { folder, .. } | Self::Whole { folder } => Some(folder),
+            Self::Shared { .. } => None,
+        }
+    }
 }
 
 /// What comes once a torrent is whole.

@@ -2,14 +2,17 @@
 
 use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroU64;
+use std::path::Path;
 use std::time::Duration;
 
 use clap::{ArgAction, Args};
 use protocol::escape::display_safe;
 use protocol::units::Size;
+use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 
 use super::TorrentTrouble;
+use super::kept_port::KeptPort;
 use crate::cli::options::{at_least_one, rate};
 use crate::cli::{FORCED, Signals, Stop};
 use crate::repl::output::Output;
@@ -30,9 +33,9 @@ const INTERRUPTED: u8 = 130;
 /// How a torrent comes to peers.
 #[derive(Debug, Clone, Args)]
 pub struct PartOptions {
-    /// The port on which peers are accepted; 0 takes any that is free.
-    #[arg(long, value_name = "PORT", default_value_t = 0)]
-    pub port: u16,
+    /// The port on which peers are accepted; 0 takes any free one [default: the one of the last run, if it is free].
+    #[arg(long, value_name = "PORT")]
+    pub port: Option<u16>,
 
     /// The address on which peers are accepted.
     #[arg(long, value_name = "ADDRESS", default_value = "0.0.0.0")]
@@ -85,7 +88,6 @@ pub(super) fn take_part(
 
 async fn follow(wish: Wish, options: &PartOptions, output: &mut Output) -> Result<u8, TorrentTrouble> {
     let mut signals = Signals::listen().map_err(TorrentTrouble::System)?;
-    let listen = SocketAddr::new(options.listen_host, options.port);
     let bounds = TransportConfig {
         upload_slots: options.upload_slots,
         max_connections: options.max_connections,
@@ -95,8 +97,13 @@ async fn follow(wish: Wish, options: &PartOptions, output: &mut Output) -> Resul
     };
     let metainfo = wish.metainfo.clone();
     let no_source = NoSource::of(&metainfo).filter(|_| wish.peers.is_empty());
-    let solo = Solo::start(wish, listen, bounds).await;
-    let mut solo = solo.map_err(|source| TorrentTrouble::Listen { address: listen, source })?;
+    let folder = wish.place.folder().unwrap_or(Path::new(".")).to_owned();
+    let kept = KeptPort::of_account(metainfo.infohash(), &folder);
+    let listener = listen(options, kept.as_ref()).await?;
+    let mut solo = Solo::start(wish, listener, bounds).map_err(TorrentTrouble::System)?;
+    if let Some(kept) = kept {
+        remember(kept, solo.address().port()).await;
+    }
     let (name, size) = (display_safe(metainfo.name()).into_owned(), metainfo.geometry().size());
     if output.is_for_person() {
         output.line(format!("{name}  {}  infohash {}", Size(size), metainfo.infohash()))?;
@@ -120,6 +127,28 @@ async fn follow(wish: Wish, options: &PartOptions, output: &mut Output) -> Resul
         () = signals.interrupted() => false,
     };
     if stopped { followed } else { Ok(FORCED) }
+}
+
+/// Listens on the port that was asked for, or on that of the last run if it is free, or on any.
+async fn listen(options: &PartOptions, kept: Option<&KeptPort>) -> Result<TcpListener, TorrentTrouble> {
+    let address = |port| SocketAddr::new(options.listen_host, port);
+    let kept = kept.filter(|_| options.port.is_none()).and_then(KeptPort::port);
+    if let Some(port) = kept {
+        match TcpListener::bind(address(port)).await {
+            Ok(listener) => return Ok(listener),
+            Err(error) => tracing::info!(port, %error, "the port of the last run is not to be had"),
+        }
+    }
+    let address = address(options.port.unwrap_or(0));
+    TcpListener::bind(address).await.map_err(|source| TorrentTrouble::Listen { address, source })
+}
+
+/// Remembers the port for the next run.
+async fn remember(kept: KeptPort, port: u16) {
+    let remembered = tokio::task::spawn_blocking(move || kept.remember(port)).await;
+    if let Ok(Err(error)) = remembered {
+        tracing::debug!(%error, "the port is not remembered for the account");
+    }
 }
 
 /// Shows how it goes until it is over or a signal comes.

@@ -1,0 +1,125 @@
+//! A small file in the account's state folder (XDG Base Directory Specification), which all programs of the account share.
+//! Nothing depends on it: one that is missing or damaged counts as empty, and one of a later version is left alone.
+
+use std::ffi::OsString;
+use std::fs::{DirBuilder, File};
+use std::io::{self, Read};
+use std::os::unix::fs::DirBuilderExt;
+use std::path::PathBuf;
+use std::thread;
+use std::time::Duration;
+
+use rustix::fs::{FlockOperation, Mode, OFlags, flock};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::state_dir::replace_file;
+
+/// The longest file that is read, in bytes: more than a thousand paths.
+const MAX_FILE: u64 = 8 << 20;
+
+/// How often and after what pause the lock is tried while other programs write.
+const LOCK_TRIES: (u32, Duration) = (20, Duration::from_millis(10));
+
+/// What stands in such a file.
+pub(crate) trait AccountRecord: Default + Serialize + DeserializeOwned {
+    /// The version that is written; one with a higher number is left alone.
+    const VERSION: u32;
+
+    /// Returns the version that was read.
+    fn version(&self) -> u32;
+}
+
+/// A file of the account.
+#[derive(Debug, Clone)]
+pub(crate) struct AccountFile {
+    path: PathBuf,
+}
+
+impl AccountFile {
+    /// Returns the file of that name of the account that runs the program; `None` if it has no state folder.
+    pub(crate) fn of_account(name: &str) -> Option<Self> {
+        let folder = state_home(std::env::var_os("XDG_STATE_HOME"), std::env::home_dir())?;
+        Some(Self { path: folder.join("peerdex").join(name) })
+    }
+
+    /// Returns the file at a path.
+    #[cfg(test)]
+    pub(crate) const fn at(path: PathBuf) -> Self {
+        Self { path }
+    }
+
+    /// Returns where it lies.
+    #[cfg(test)]
+    pub(crate) fn path(&self) -> &std::path::Path {
+        &self.path
+    }
+
+    /// Reads what is remembered. An error means that the file must not be written.
+    pub(crate) fn read<Record: AccountRecord>(&self) -> io::Result<Record> {
+        let mut json = Vec::new();
+        match File::open(&self.path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Record::default()),
+            opened => opened?.take(MAX_FILE).read_to_end(&mut json)?,
+        };
+        match serde_json::from_slice::<Record>(&json) {
+            Ok(stored) if stored.version() > Record::VERSION => Err(io::ErrorKind::Unsupported.into()),
+            Ok(stored) => Ok(stored),
+            Err(_) => Ok(Record::default()),
+        }
+    }
+
+    /// Changes what is remembered, unless `change` returns false. Blocks while other programs write.
+    pub(crate) fn change<Record: AccountRecord>(
+        &self,
+        change: impl FnOnce(&mut Record) -> bool,
+    ) -> io::Result<()> {
+        if let Some(around) = self.path.parent() {
+            DirBuilder::new().recursive(true).mode(0o700).create(around)?;
+        }
+        let _lock = self.lock()?;
+        let mut stored = self.read()?;
+        if !change(&mut stored) {
+            return Ok(());
+        }
+        let mut json = serde_json::to_vec_pretty(&stored).map_err(io::Error::from)?;
+        json.push(b'\n');
+        replace_file(&self.path, &json)
+    }
+
+    fn lock(&self) -> io::Result<File> {
+        let flags = OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let lock = rustix::fs::open(self.path.with_extension("lock"), flags, Mode::RUSR | Mode::WUSR)?;
+        let (tries, pause) = LOCK_TRIES;
+        for _ in 0..tries {
+            if flock(&lock, FlockOperation::NonBlockingLockExclusive).is_ok() {
+                return Ok(File::from(lock));
+            }
+            thread::sleep(pause);
+        }
+        Err(io::ErrorKind::WouldBlock.into())
+    }
+}
+
+/// Returns where programs of an account keep their state. A relative path in the environment is to be ignored.
+fn state_home(xdg: Option<OsString>, home: Option<PathBuf>) -> Option<PathBuf> {
+    let xdg = xdg.map(PathBuf::from).filter(|path| path.is_absolute());
+    xdg.or_else(|| Some(home.filter(|home| home.is_absolute())?.join(".local/state")))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    #[test]
+    fn the_state_folder_follows_the_specification() {
+        let home = || Some(PathBuf::from("/home/ann"));
+        assert_eq!(state_home(Some("/state".into()), home()).unwrap(), Path::new("/state"));
+        for ignored in [None, Some("".into()), Some("state".into())] {
+            assert_eq!(state_home(ignored, home()).unwrap(), Path::new("/home/ann/.local/state"));
+        }
+        assert_eq!(state_home(None, None), None);
+    }
+}
