@@ -55,16 +55,26 @@ pub(super) struct PeerBook {
     banned: BTreeMap<u64, Offender>,
 }
 
-/// Who is banned: of other machines the whole address, whatever port it comes from.
+/// Who is banned: one client, or all at an address, whatever port they come from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Offender {
+    Client(SocketAddr),
     Machine(IpAddr),
-    Port(SocketAddr),
 }
 
 impl Offender {
-    const fn of(address: SocketAddr) -> Self {
-        if address.ip().is_loopback() { Self::Port(address) } else { Self::Machine(address.ip()) }
+    fn includes(self, address: SocketAddr) -> bool {
+        match self {
+            Self::Client(client) => client == address,
+            Self::Machine(machine) => machine == address.ip(),
+        }
+    }
+
+    const fn ip(self) -> IpAddr {
+        match self {
+            Self::Client(client) => client.ip(),
+            Self::Machine(machine) => machine,
+        }
     }
 }
 
@@ -127,8 +137,7 @@ impl PeerBook {
 
     /// Says whether a peer did wrong before.
     pub(super) fn is_banned(&self, address: SocketAddr) -> bool {
-        let offender = Offender::of(address);
-        self.banned.values().any(|banned| *banned == offender)
+        self.banned.values().any(|banned| banned.includes(address))
     }
 
     /// Counts the peers that are known.
@@ -145,9 +154,16 @@ impl PeerBook {
         }
     }
 
+    /// Bans a client, and its whole address if another client there was banned before: several people may share an
+    /// address, but whoever connects to us can come from any port. On this machine clients are told apart by their ports alone.
     fn ban(&mut self, address: SocketAddr) {
-        let offender = Offender::of(address);
-        self.entries.retain(|address, _| Offender::of(*address) != offender);
+        let is_second = self.banned.values().any(|banned| banned.ip() == address.ip());
+        let offender = if is_second && !address.ip().is_loopback() {
+            Offender::Machine(address.ip())
+        } else {
+            Offender::Client(address)
+        };
+        self.entries.retain(|address, _| !offender.includes(*address));
         if self.banned.len() >= MAX_BANNED {
             self.banned.pop_first();
         }
@@ -223,19 +239,33 @@ mod tests {
     }
 
     #[test]
-    fn a_liar_is_not_dialled_again_whatever_its_port_but_its_neighbours_on_this_machine_are() {
+    fn a_liar_is_banned_and_its_neighbours_at_the_address_are_not() {
         let (mut book, now) = (PeerBook::default(), Instant::now());
-        let near = |port| SocketAddr::from(([127, 0, 0, 1], port));
-        for address in [far(1, 1), far(1, 2), near(1), near(2)] {
+        for address in [far(1, 1), far(1, 2)] {
             book.learn(address, now);
         }
         book.parted(far(1, 1), Parting::Banned, now);
-        book.parted(near(1), Parting::Banned, now);
-        for address in [far(1, 1), far(1, 3), near(1)] {
-            book.learn(address, now);
-            assert!(book.is_banned(address));
+        book.learn(far(1, 1), now);
+        assert!(book.is_banned(far(1, 1)) && !book.is_banned(far(1, 2)));
+        assert_eq!((book.next(now), book.next(now)), (Some((far(1, 2), Approach::Plain)), None));
+    }
+
+    #[test]
+    fn two_liars_at_an_address_are_banned_with_all_its_ports() {
+        let (mut book, now) = (PeerBook::default(), Instant::now());
+        let near = |port| SocketAddr::from(([127, 0, 0, 1], port));
+        for port in [1, 2] {
+            book.parted(far(1, port), Parting::Banned, now);
+            book.parted(near(port), Parting::Banned, now);
         }
-        assert_eq!((book.next(now), book.next(now)), (Some((near(2), Approach::Plain)), None));
+        for address in [far(1, 3), near(3), far(2, 1)] {
+            book.learn(address, now);
+        }
+        assert!(book.is_banned(far(1, 3)) && book.is_banned(far(1, 1)));
+        // On this machine other clients may be anybody's.
+        assert!(!book.is_banned(near(3)) && book.is_banned(near(1)));
+        let plain = |address| Some((address, Approach::Plain));
+        assert_eq!((book.next(now), book.next(now)), (plain(near(3)), plain(far(2, 1))));
     }
 
     #[test]

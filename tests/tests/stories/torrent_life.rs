@@ -1,12 +1,14 @@
 //! What a torrent goes through at one of ours: killed in the middle, some of its files only, limits, an end to giving.
 
 use std::fs;
+use std::net::{SocketAddr, TcpListener};
 use std::time::{Duration, Instant};
 
 use tests::eventually::{SOON, until};
-use tests::foreign::{Layout, RawPeer, Scene, SwarmTracker, WireLie};
+use tests::foreign::{Layout, RawPeer, RawWire, Running, SaysSo, Scene, SwarmTracker, WireLie};
+use tests::free_port::free_port;
 use tests::home::Home;
-use tests::torrent_peer::{TorrentPeer, address, create};
+use tests::torrent_peer::{TorrentPeer, address, create, peer_torrent};
 
 /// A folder's torrent of our own make, at a tracker that tells of seeders alone.
 fn folder(seed: u64) -> Scene {
@@ -136,4 +138,73 @@ fn a_torrent_ends_in_order_on_sigterm_and_leaves_what_it_has() {
     ours.running.process().signal(rustix::process::Signal::TERM);
     ours.running.process().wait(tests::index::STOP_WITHIN);
     assert!(record(&ours.home).contains("\"ffffff0"));
+}
+
+/// Starts to seed a scene as the account whose state lies in a folder, with options of its own; returns where it listens.
+fn seed_as(account: &Home, scene: &Scene, home: &Home, options: &[&str]) -> (Running, SocketAddr) {
+    let mut command = peer_torrent("seed");
+    command.arg(&scene.torrent).arg("--dir").arg(home.path());
+    command.args(["--listen-host", "127.0.0.1"]).args(options).env("XDG_STATE_HOME", account.path());
+    let own = tempfile::tempdir().expect("a temporary folder");
+    let running = Running::start("peer-node torrent", command, own, Box::new(SaysSo(|_| false)));
+    let address = address(&running);
+    (running, address)
+}
+
+#[test]
+fn a_torrent_that_is_started_again_keeps_its_port() {
+    let (scene, account) = (Scene::by_hand(980), Home::new());
+    let (home, other_home) = (scene.whole(), scene.whole());
+    let (first, at) = seed_as(&account, &scene, &home, &[]);
+    // In another folder it is another one.
+    let (_other, elsewhere) = seed_as(&account, &scene, &other_home, &[]);
+    assert_ne!(at, elsewhere);
+    drop(first);
+    let (second, again) = seed_as(&account, &scene, &home, &[]);
+    assert_eq!(again, at);
+    drop(second);
+    // A port that is taken is not waited for, and one that is asked for wins.
+    let holding = TcpListener::bind(at).expect("a port that is free again");
+    let (third, moved) = seed_as(&account, &scene, &home, &[]);
+    assert_ne!(moved, at);
+    drop((third, holding));
+    let port = free_port();
+    let (fourth, asked) = seed_as(&account, &scene, &home, &["--port", &port.to_string()]);
+    assert_eq!(asked.port(), port);
+    drop(fourth);
+    let (_fifth, kept) = seed_as(&account, &scene, &home, &[]);
+    assert_eq!(kept.port(), port);
+    let joined = TorrentPeer::with(&["--peer", &kept.to_string()]);
+    let mut fetching = scene.fetch_unseen(&joined);
+    scene.completes(&mut fetching);
+}
+
+/// The numbers of messages (BEP 3).
+const UNCHOKE: u8 = 1;
+const INTERESTED: u8 = 2;
+
+#[test]
+fn two_clients_behind_one_address_are_both_connected() {
+    // Both are dialled, and both dial.
+    let scene = Scene::by_hand(981);
+    let seeds = [RawPeer::join(&scene, WireLie::None), RawPeer::join(&scene, WireLie::None)];
+    let mut fetching = scene.fetch_unseen(&TorrentPeer::with(&["--seed", "--max-download-rate", "4M"]));
+    let at = address(&fetching.running);
+    let mut callers: Vec<RawWire> = (0..2_u8)
+        .map(|number| {
+            let mut wire = RawWire::connect(at).expect("a client that listens");
+            let mut peer_id = *b"-XX0001-storyteller0";
+            peer_id[19] = number;
+            wire.send_raw(&RawWire::handshake(scene.infohash, peer_id)).expect("a connection");
+            wire.read_handshake().expect("a handshake");
+            wire.send(INTERESTED, &[]).expect("a connection");
+            wire
+        })
+        .collect();
+    scene.completes(&mut fetching);
+    assert!(seeds.iter().all(|seed| seed.asked() > 0), "{:?}", seeds.each_ref().map(RawPeer::asked));
+    // Both are served: neither was left for the other.
+    for wire in &mut callers {
+        while wire.receive().expect("a connection that is kept").id != UNCHOKE {}
+    }
 }
