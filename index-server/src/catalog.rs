@@ -25,7 +25,8 @@ mod tests;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use protocol::index::{FileRecord, ListSummary};
+use protocol::digest::Digest;
+use protocol::index::{FileRecord, ListSummary, Share};
 use protocol::limits::MAX_FILES_PER_NODE;
 use protocol::node_id::NodeId;
 
@@ -258,6 +259,12 @@ impl Catalog {
     /// Walks over the nodes that hold one content.
     pub(crate) fn holdings_of(&self, content: ContentNo) -> impl Iterator<Item = Holding> {
         self.holdings.of(content)
+    }
+
+    /// Returns true if a node that is listed has all of a content.
+    pub(crate) fn is_held(&self, digest: Digest, node: NodeNo) -> bool {
+        let mut contents = self.contents.with_digest(digest);
+        contents.any(|content| self.holdings.offered(content, node) == Some(Share::Whole))
     }
 
     /// Walks over all shared files.

@@ -213,10 +213,12 @@ async fn answer(
         Ok(Step::Renew) => {
             desk::list_reply(service.directory.summary(arrival.node).ok_or(Refusal::StoreUnavailable))
         }
-        Ok(Step::Offer(offer)) => desk::offers_reply(service.directory.offer(arrival, offer), service),
+        Ok(Step::Offer(offer)) => {
+            desk::offers_reply(desk::offer(offer, arrival, who, service).await, service)
+        }
         Ok(Step::Answer(question)) => {
             let any_names = session.features().contains(IndexFeatures::ANY_NAMES);
-            desk::answer(question, any_names, service).await
+            desk::answer(question, (arrival.node, any_names), service).await
         }
         // An open session has neither, and has refused them.
         Ok(Step::Challenge { .. } | Step::Welcome { .. }) => Reply::Refused(Refusal::NoSuchPeer),

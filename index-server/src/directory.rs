@@ -1,7 +1,7 @@
 //! The one owner of the catalog, the roster and the offers, shared by all connections.
 //!
-//! Everybody reads; connections write the roster and the offers, and the registrar alone writes the catalog's lists. The lock is held
-//! for the length of a function in here and never across an await.
+//! Everybody reads; connections write the roster, and the registrar alone writes the catalog's lists and the offers. The lock is
+//! held for the length of a function in here and never across an await.
 
 use std::collections::HashSet;
 use std::net::SocketAddr;
@@ -16,8 +16,9 @@ use protocol::index::{
     TorrentHint,
 };
 use protocol::infohash::Infohash;
-use protocol::limits::MAX_SOURCED_HITS;
-use protocol::limits::{MAX_NEAR_WORDS, MAX_NODES_FOUND, MAX_QUERY_TERMS, MAX_UNKNOWN_WORDS};
+use protocol::limits::{
+    MAX_NEAR_WORDS, MAX_NODES_FOUND, MAX_QUERY_TERMS, MAX_SOURCED_HITS, MAX_TORRENT_HINTS, MAX_UNKNOWN_WORDS,
+};
 use protocol::node_id::NodeId;
 use protocol::query::{Compound, DigestPrefix, Query};
 use tokio_util::sync::CancellationToken;
@@ -38,6 +39,9 @@ const SEARCH_TIME: Duration = Duration::from_millis(50);
 
 /// How long hits are told before others are let at the catalog.
 const TELLING: Duration = Duration::from_micros(200);
+
+/// Among how many contents that a torrent may stand for the seeds of a torrent are looked for.
+const SEEDED_CONTENTS: usize = 64;
 
 /// How many files of a node that comes or goes are gone through before others are let at the catalog.
 const SETTLE_STEP: usize = 256;
@@ -73,6 +77,7 @@ pub(crate) struct State {
 /// A node's session, as the directory knows it.
 #[derive(Debug, Clone)]
 pub(crate) struct Arrival {
+    pub(crate) id: NodeId,
     pub(crate) node: NodeNo,
     pub(crate) session: SessionId,
     /// Cancelled when a newer session of the node begins.
@@ -82,8 +87,8 @@ pub(crate) struct Arrival {
 }
 
 impl Directory {
-    pub(crate) fn new(catalog: Catalog) -> Self {
-        let state = RwLock::new(State { catalog, ..State::default() });
+    pub(crate) fn new(catalog: Catalog, offers: Offers) -> Self {
+        let state = RwLock::new(State { catalog, offers, ..State::default() });
         Self(Arc::new(Shared { state, searches: AtomicU64::new(0), started: Instant::now() }))
     }
 
@@ -106,14 +111,12 @@ impl Directory {
         let mut state = self.0.state.write();
         let node = state.catalog.admit(id)?;
         let (session, replaced) = state.roster.enter(node, address);
-        // It makes its offers anew in every session.
-        state.offers.forget(node);
         // A list that may not be on disk is not promised: the node then sends it again.
         let list = state.catalog.summary(node).unwrap_or_default();
         drop(state);
         // Until it is reached at its new address, it is no source.
         self.settle(node);
-        Some(Arrival { node, session, replaced, list })
+        Some(Arrival { id, node, session, replaced, list })
     }
 
     /// Notes that a session's node answers at its address.
@@ -142,33 +145,32 @@ impl Directory {
 
     /// Notes that a session has ended.
     pub(crate) fn sign_off(&self, arrival: &Arrival) {
-        let mut state = self.0.state.write();
-        if state.roster.is_current(arrival.node, arrival.session) {
-            state.offers.forget(arrival.node);
-        }
-        state.roster.leave(arrival.node, arrival.session);
+        self.0.state.write().roster.leave(arrival.node, arrival.session);
     }
 
-    /// Changes what a session's node offers, and says how many torrents that are now.
-    pub(crate) fn offer(&self, arrival: &Arrival, offer: Offer) -> Result<u32, Refusal> {
-        let mut state = self.0.state.write();
-        if !state.roster.is_current(arrival.node, arrival.session) {
-            return Ok(0);
-        }
-        match offer {
-            Offer::Make(hint) => state.offers.make(arrival.node, hint),
-            Offer::Withdraw(infohash) => Ok(state.offers.withdraw(arrival.node, &infohash)),
-        }
+    /// Returns how many torrents a node offers if an offer of it changes nothing, and all that it offers is on disk: nodes
+    /// repeat their offers whenever they come back.
+    pub(crate) fn offers_already(&self, id: NodeId, offer: &Offer) -> Option<u32> {
+        let state = self.0.state.read();
+        let is_so = match offer {
+            Offer::Make(hint) => state.offers.has(id, hint),
+            Offer::Withdraw(infohash) => !state.offers.is_made(&(id, *infohash)),
+        };
+        (is_so && state.offers.is_settled()).then(|| state.offers.count(&id))
     }
 
-    /// Returns what a torrent is said to stand for.
-    pub(crate) fn find_torrent(&self, infohash: &Infohash) -> Vec<TorrentHint> {
-        self.0.state.read().offers.find(infohash)
+    /// Returns what a torrent is said to stand for: first what the asking node can check because it has the content.
+    pub(crate) fn find_torrent(&self, infohash: &Infohash, asker: NodeNo) -> Vec<TorrentHint> {
+        let state = self.0.state.read();
+        let mut hints = state.offers.find(infohash);
+        hints.sort_by_key(|hint| !state.catalog.is_held(hint.digest, asker));
+        hints.into_iter().take(MAX_TORRENT_HINTS).cloned().collect()
     }
 
     /// Returns the torrents that are said to stand for a content.
     pub(crate) fn torrents_of(&self, digest: &Digest) -> Vec<TorrentHint> {
-        self.0.state.read().offers.of(digest)
+        let state = self.0.state.read();
+        state.offers.of(digest).into_iter().take(MAX_TORRENT_HINTS).cloned().collect()
     }
 
     /// Returns the list's summary, or nothing if it may not be what is on disk.
@@ -239,10 +241,13 @@ impl Directory {
     /// decides: whatever nodes say what the content is, if they differ.
     pub(crate) fn seeds_of(&self, infohash: &Infohash, limit: usize, seed: u64) -> Vec<SocketAddr> {
         let state = self.0.state.read();
-        let mut digests: Vec<Digest> = state.offers.find(infohash).iter().map(|hint| hint.digest).collect();
+        let hints = state.offers.find(infohash);
+        let mut digests: Vec<Digest> = hints.iter().take(SEEDED_CONTENTS).map(|hint| hint.digest).collect();
         digests.sort_unstable();
         digests.dedup();
-        let sources = |digest| answer::sources(&state.catalog, &state.roster, digest, (limit, seed));
+        // Whoever names another content of many nodes does not crowd out those of the right one.
+        let each = limit.div_ceil(digests.len().max(1));
+        let sources = |digest| answer::sources(&state.catalog, &state.roster, digest, (each, seed));
         let whole = digests.into_iter().flat_map(sources).filter(|source| source.share == Share::Whole);
         let mut told = HashSet::new();
         whole.map(|source| source.address).filter(|address| told.insert(*address)).take(limit).collect()

@@ -1,114 +1,217 @@
-//! Which node offers which torrent, and for which content by its word. Pure memory; the [`directory`](crate::directory)
-//! drops a node's offers when the node goes.
+//! Which node offers which torrent, and for which content. Pure memory; the registrar changes it and brings the
+//! [`OfferWrite`]s that follow to disk.
+//!
+//! An offer outlasts its node's connection: a torrent of one file follows from content, name and piece length, so every node
+//! that shares the content can serve it. It ends when its node withdraws it, or when neither that node nor the content is
+//! known any more.
 
 #[cfg(test)]
 mod tests;
 
 use std::cmp::Reverse;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound;
 use std::sync::Arc;
 
 use protocol::digest::Digest;
 use protocol::index::{Refusal, TorrentHint};
 use protocol::infohash::Infohash;
-use protocol::limits::{MAX_TORRENT_HINTS, MAX_TORRENTS_PER_NODE};
+use protocol::limits::{MAX_TORRENT_BYTES_PER_NODE, MAX_TORRENTS_PER_NODE};
+use protocol::node_id::NodeId;
 
-use crate::catalog::NodeNo;
-
-/// The most offers of all nodes together: a few hundred MiB.
+/// The most offers of all nodes together, and the most bytes of their hints: a few hundred MiB in memory.
 const MOST: usize = 1_000_000;
+const MOST_BYTES: u64 = 256 << 20;
+
+/// The most hints about one torrent, or one content, that are compared before an answer: anybody may make up more.
+const COMPARED: usize = 1024;
+
+/// Which offer: by which node, and of which torrent.
+pub(crate) type OfferKey = (NodeId, Infohash);
+
+/// What is to be written of an offer: the hint, or nothing if the offer is gone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct OfferWrite {
+    pub(crate) key: OfferKey,
+    pub(crate) hint: Option<Arc<TorrentHint>>,
+}
+
+/// An offer as the store has it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct StoredOffer {
+    pub(crate) node: NodeId,
+    pub(crate) hint: TorrentHint,
+}
 
 /// All offers. Each node says one thing of a torrent; what different nodes say may differ.
 #[derive(Debug, Default)]
 pub(crate) struct Offers {
-    made: BTreeMap<(NodeNo, Infohash), Arc<TorrentHint>>,
-    /// How many torrents each node offers that offers any.
-    counts: BTreeMap<NodeNo, u32>,
-    /// How many nodes say the same.
-    said: BTreeMap<Infohash, BTreeMap<Arc<TorrentHint>, u32>>,
-    by_digest: BTreeMap<Digest, BTreeMap<Arc<TorrentHint>, u32>>,
+    made: BTreeMap<OfferKey, Arc<TorrentHint>>,
+    shares: BTreeMap<NodeId, NodeShare>,
+    bytes: u64,
+    /// How many nodes say the same. The hints of one torrent stand together.
+    said: BTreeMap<Arc<TorrentHint>, u32>,
+    by_digest: BTreeSet<(Digest, Arc<TorrentHint>)>,
+    /// How many writes were handed out that are not known to be on disk.
+    unsettled: usize,
+}
+
+/// What one node offers in all.
+#[derive(Debug, Default, Clone, Copy)]
+struct NodeShare {
+    count: u32,
+    bytes: u32,
 }
 
 impl Offers {
-    /// Takes a node's offer in place of what it said of the torrent before, and returns how many it makes now.
-    pub(crate) fn make(&mut self, node: NodeNo, hint: TorrentHint) -> Result<u32, Refusal> {
-        let count = self.withdraw(node, &hint.infohash);
-        if count >= MAX_TORRENTS_PER_NODE {
+    /// Puts together what a store has.
+    pub(crate) fn restore(stored: impl IntoIterator<Item = StoredOffer>) -> Self {
+        let mut offers = Self::default();
+        for StoredOffer { node, hint } in stored {
+            offers.put(node, hint);
+        }
+        offers
+    }
+
+    /// Takes a node's offer in place of what it said of the torrent before, and returns what is to be written if that is
+    /// new.
+    pub(crate) fn make(&mut self, node: NodeId, hint: TorrentHint) -> Result<Option<OfferWrite>, Refusal> {
+        let key = (node, hint.infohash);
+        let before = self.made.get(&key);
+        if before.is_some_and(|before| **before == hint) {
+            return Ok(None);
+        }
+        let (old_count, old_bytes) = before.map_or((0, 0), |before| (1, weight(before)));
+        let share = self.shares.get(&node).copied().unwrap_or_default();
+        let bytes = weight(&hint);
+        if share.count - old_count >= MAX_TORRENTS_PER_NODE {
             return Err(too_many("torrents offered by one node", MAX_TORRENTS_PER_NODE.into()));
         }
-        if self.made.len() >= MOST {
+        if share.bytes - old_bytes + bytes > MAX_TORRENT_BYTES_PER_NODE {
+            let limit = MAX_TORRENT_BYTES_PER_NODE.into();
+            return Err(too_many("bytes of torrents offered by one node", limit));
+        }
+        if self.made.len() - old_count as usize >= MOST {
             return Err(too_many("torrents offered at this index", MOST as u64));
         }
-        let (infohash, digest) = (hint.infohash, hint.digest);
-        let hint = self.known(&hint).unwrap_or_else(|| Arc::new(hint));
-        *self.said.entry(infohash).or_default().entry(Arc::clone(&hint)).or_default() += 1;
-        *self.by_digest.entry(digest).or_default().entry(Arc::clone(&hint)).or_default() += 1;
-        self.made.insert((node, infohash), hint);
-        self.counts.insert(node, count + 1);
-        Ok(count + 1)
+        if self.bytes - u64::from(old_bytes) + u64::from(bytes) > MOST_BYTES {
+            return Err(too_many("bytes of torrents offered at this index", MOST_BYTES));
+        }
+        self.take(&key);
+        let hint = self.put(node, hint);
+        self.unsettled += 1;
+        Ok(Some(OfferWrite { key, hint: Some(hint) }))
     }
 
-    /// Returns what others have said already, so that it is kept once.
-    fn known(&self, hint: &TorrentHint) -> Option<Arc<TorrentHint>> {
-        self.said.get(&hint.infohash)?.get_key_value(hint).map(|(known, _)| Arc::clone(known))
+    /// Takes an offer back, and returns what is to be written if it was made.
+    pub(crate) fn withdraw(&mut self, key: &OfferKey) -> Option<OfferWrite> {
+        self.take(key)?;
+        self.unsettled += 1;
+        Some(OfferWrite { key: *key, hint: None })
     }
 
-    /// Takes an offer back, if it was made, and returns how many the node still makes.
-    pub(crate) fn withdraw(&mut self, node: NodeNo, infohash: &Infohash) -> u32 {
-        let count = self.counts.get(&node).copied().unwrap_or_default();
-        let Some(hint) = self.made.remove(&(node, *infohash)) else { return count };
-        release(&mut self.said, infohash, &hint);
-        release(&mut self.by_digest, &hint.digest, &hint);
-        match count.saturating_sub(1) {
-            0 => drop(self.counts.remove(&node)),
-            left => drop(self.counts.insert(node, left)),
-        }
-        count.saturating_sub(1)
+    /// Notes that so many writes are on disk.
+    pub(crate) fn settle(&mut self, writes: usize) {
+        debug_assert!(writes <= self.unsettled, "more offers are on disk than were written");
+        self.unsettled = self.unsettled.saturating_sub(writes);
     }
 
-    /// Drops all offers of a node.
-    pub(crate) fn forget(&mut self, node: NodeNo) {
-        if !self.counts.contains_key(&node) {
-            return;
-        }
-        let (first, last) = (Infohash::from_bytes([0; 20]), Infohash::from_bytes([0xff; 20]));
-        let of_node = self.made.range((node, first)..=(node, last));
-        let infohashes: Vec<Infohash> = of_node.map(|((_, infohash), _)| *infohash).collect();
-        for infohash in infohashes {
-            self.withdraw(node, &infohash);
-        }
+    /// Returns true if all that was changed is known to be on disk.
+    pub(crate) const fn is_settled(&self) -> bool {
+        self.unsettled == 0
+    }
+
+    /// Returns true if a node makes exactly this offer.
+    pub(crate) fn has(&self, node: NodeId, hint: &TorrentHint) -> bool {
+        self.made.get(&(node, hint.infohash)).is_some_and(|made| **made == *hint)
+    }
+
+    /// Returns true if a node offers a torrent.
+    pub(crate) fn is_made(&self, key: &OfferKey) -> bool {
+        self.made.contains_key(key)
+    }
+
+    /// Returns how many torrents a node offers.
+    pub(crate) fn count(&self, node: &NodeId) -> u32 {
+        self.shares.get(node).map_or(0, |share| share.count)
+    }
+
+    /// Returns at most `most` offers behind a key, or from the first on.
+    pub(crate) fn page(&self, after: Option<OfferKey>, most: usize) -> Vec<OfferKey> {
+        let from = after.map_or(Bound::Unbounded, Bound::Excluded);
+        self.made.range((from, Bound::Unbounded)).take(most).map(|(key, _)| *key).collect()
+    }
+
+    /// Returns the content that an offer names, if it is made.
+    pub(crate) fn digest_of(&self, key: &OfferKey) -> Option<Digest> {
+        self.made.get(key).map(|hint| hint.digest)
     }
 
     /// Returns what a torrent is said to stand for, the word of most nodes first.
-    pub(crate) fn find(&self, infohash: &Infohash) -> Vec<TorrentHint> {
-        self.said.get(infohash).map(most_said).unwrap_or_default()
+    pub(crate) fn find(&self, infohash: &Infohash) -> Vec<&TorrentHint> {
+        let first = TorrentHint { infohash: *infohash, ..smallest() };
+        let hints = self.said.range(first..).take_while(|(hint, _)| hint.infohash == *infohash);
+        most_said(hints.map(|(hint, nodes)| (hint.as_ref(), *nodes)))
     }
 
     /// Returns the torrents that are said to stand for a content, those of most nodes first.
-    pub(crate) fn of(&self, digest: &Digest) -> Vec<TorrentHint> {
-        self.by_digest.get(digest).map(most_said).unwrap_or_default()
+    pub(crate) fn of(&self, digest: &Digest) -> Vec<&TorrentHint> {
+        let hints = self.by_digest.range((*digest, Arc::new(smallest()))..);
+        let hints = hints.take_while(|(of, _)| of == digest);
+        most_said(hints.map(|(_, hint)| (hint.as_ref(), self.said.get(hint).copied().unwrap_or_default())))
+    }
+
+    fn put(&mut self, node: NodeId, hint: TorrentHint) -> Arc<TorrentHint> {
+        let bytes = weight(&hint);
+        // What others have said already is kept once.
+        let known = self.said.get_key_value(&hint).map(|(known, _)| Arc::clone(known));
+        let hint = known.unwrap_or_else(|| Arc::new(hint));
+        *self.said.entry(Arc::clone(&hint)).or_default() += 1;
+        self.by_digest.insert((hint.digest, Arc::clone(&hint)));
+        self.made.insert((node, hint.infohash), Arc::clone(&hint));
+        let share = self.shares.entry(node).or_default();
+        share.count += 1;
+        share.bytes = share.bytes.saturating_add(bytes);
+        self.bytes += u64::from(bytes);
+        hint
+    }
+
+    fn take(&mut self, key: &OfferKey) -> Option<()> {
+        let hint = self.made.remove(key)?;
+        let bytes = weight(&hint);
+        match self.said.get_mut(&hint) {
+            Some(nodes) if *nodes > 1 => *nodes -= 1,
+            _ => {
+                self.said.remove(&hint);
+                self.by_digest.remove(&(hint.digest, hint));
+            }
+        }
+        if let Some(share) = self.shares.get_mut(&key.0) {
+            share.count = share.count.saturating_sub(1);
+            share.bytes = share.bytes.saturating_sub(bytes);
+            if share.count == 0 {
+                self.shares.remove(&key.0);
+            }
+        }
+        self.bytes = self.bytes.saturating_sub(bytes.into());
+        Some(())
     }
 }
 
-fn release<K: Ord>(
-    table: &mut BTreeMap<K, BTreeMap<Arc<TorrentHint>, u32>>,
-    key: &K,
-    hint: &Arc<TorrentHint>,
-) {
-    let Some(said) = table.get_mut(key) else { return };
-    match said.get_mut(hint) {
-        Some(nodes) if *nodes > 1 => *nodes -= 1,
-        _ => drop(said.remove(hint)),
-    }
-    if said.is_empty() {
-        table.remove(key);
-    }
+/// Returns the hint that comes before all others of the smallest infohash.
+fn smallest() -> TorrentHint {
+    let (infohash, digest) = (Infohash::from_bytes([0; 20]), Digest::from_bytes([0; 32]));
+    TorrentHint { infohash, digest, name: String::new(), piece_length: 0 }
 }
 
-fn most_said(said: &BTreeMap<Arc<TorrentHint>, u32>) -> Vec<TorrentHint> {
-    let mut hints: Vec<(&Arc<TorrentHint>, u32)> = said.iter().map(|(hint, nodes)| (hint, *nodes)).collect();
+fn weight(hint: &TorrentHint) -> u32 {
+    u32::try_from(hint.weight()).unwrap_or(u32::MAX)
+}
+
+fn most_said<'a>(hints: impl Iterator<Item = (&'a TorrentHint, u32)>) -> Vec<&'a TorrentHint> {
+    let mut hints: Vec<(&TorrentHint, u32)> = hints.take(COMPARED).collect();
     hints.sort_by_key(|(_, nodes)| Reverse(*nodes));
-    hints.into_iter().take(MAX_TORRENT_HINTS).map(|(hint, _)| TorrentHint::clone(hint)).collect()
+    hints.into_iter().map(|(hint, _)| hint).collect()
 }
 
 fn too_many(what: &str, limit: u64) -> Refusal {

@@ -1,4 +1,4 @@
-//! Changes of lists, one after the other, each on disk before it is acknowledged.
+//! Changes of lists and of offered torrents, one after the other, each on disk before it is acknowledged.
 //!
 //! An actor on a thread of its own, and another for the disk. Changes that are made in memory while others are being written
 //! are written together by the next commit: one sync serves them all. After a failed write nobody knows what the disk has;
@@ -8,10 +8,12 @@
 mod actor;
 mod committer;
 mod forgetting;
+mod torrents;
 
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use protocol::index::{FileRecord, ListSummary, Refusal};
@@ -24,6 +26,7 @@ use crate::directory::{Arrival, Directory};
 use crate::limits::Limits;
 use crate::metrics::Metrics;
 use crate::roster::SessionId;
+use crate::session::Offer;
 use crate::store::Backing;
 use actor::Actor;
 use committer::{Committer, Group};
@@ -48,6 +51,11 @@ enum Command {
         session: SessionId,
         change: Change,
         reply: oneshot::Sender<Result<ListSummary, Refusal>>,
+    },
+    Offer {
+        arrival: Arrival,
+        offer: Offer,
+        reply: oneshot::Sender<Result<u32, Refusal>>,
     },
     Left {
         node: NodeNo,
@@ -80,6 +88,7 @@ impl Registrar {
             commands: receiver,
             broken: None,
             forgetting: Forgetting::start(limits.forget_after, Instant::now()),
+            orphans: BTreeSet::new(),
         };
         tracker.spawn_blocking(move || actor.run());
         Self(sender)
@@ -89,6 +98,15 @@ impl Registrar {
     pub(crate) async fn change(&self, arrival: &Arrival, change: Change) -> Result<ListSummary, Refusal> {
         let (reply, answer) = oneshot::channel();
         let command = Command::Change { node: arrival.node, session: arrival.session, change, reply };
+        self.0.send(command).await.map_err(|_| Refusal::StoreUnavailable)?;
+        answer.await.unwrap_or(Err(Refusal::StoreUnavailable))
+    }
+
+    /// Changes which torrents a node offers; when this returns how many those are, the change is on disk. Dropped early, the
+    /// change may yet be made.
+    pub(crate) async fn offer(&self, arrival: &Arrival, offer: Offer) -> Result<u32, Refusal> {
+        let (reply, answer) = oneshot::channel();
+        let command = Command::Offer { arrival: arrival.clone(), offer, reply };
         self.0.send(command).await.map_err(|_| Refusal::StoreUnavailable)?;
         answer.await.unwrap_or(Err(Refusal::StoreUnavailable))
     }

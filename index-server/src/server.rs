@@ -109,7 +109,7 @@ pub async fn run(
 ) {
     let Conditions { limits, access, metrics } = conditions;
     let (connections, keepers) = (TaskTracker::new(), TaskTracker::new());
-    let directory = Directory::new(store.take_catalog());
+    let directory = Directory::new(store.take_catalog(), store.take_offers());
     metrics.watch(directory.clone());
     let registrar = Registrar::start(store, directory.clone(), (&limits, Arc::clone(&metrics)), &keepers);
     let searches = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);

@@ -1,4 +1,4 @@
-//! What the index has on disk: all lists of all nodes.
+//! What the index has on disk: all lists of all nodes, and the torrents that nodes offer.
 //!
 //! In the data folder lie `lock`, held while an index runs; `store/`, a sled database with everything in it; and
 //! [`mark`], which says how far the database must have come. A change is on disk when [`Backing::commit`] returns.
@@ -10,6 +10,7 @@ mod import;
 mod lock;
 mod mark;
 mod rows;
+mod torrents;
 
 #[cfg(test)]
 mod tests;
@@ -24,6 +25,7 @@ pub(crate) use export::export;
 pub(crate) use import::{Import, read_lines};
 
 use crate::catalog::{Catalog, StoredList, Writes};
+use crate::offers::{OfferWrite, Offers, StoredOffer};
 use engine::{Engine, Take, store_dir};
 use lock::Lock;
 use mark::Mark;
@@ -33,11 +35,19 @@ const LISTS_READ_AHEAD: usize = 32;
 
 /// Where the registrar keeps what it must not lose; a seam, so that its failures can be tried.
 pub(crate) trait Backing: Send + 'static {
-    /// Brings all of `writes` to disk, or none. After an error nobody knows which, until [`Backing::reopen`].
-    fn commit(&mut self, writes: &[Writes]) -> Result<(), StoreError>;
+    /// Brings all changes of lists to disk, or none, and with them those of offers. After an error nobody knows which, until
+    /// [`Backing::reopen`].
+    fn commit(&mut self, lists: &[Writes], offers: &[OfferWrite]) -> Result<(), StoreError>;
 
     /// Opens everything anew after an error, and returns what is there.
-    fn reopen(&mut self) -> Result<Vec<StoredList>, StoreError>;
+    fn reopen(&mut self) -> Result<Stored, StoreError>;
+}
+
+/// What a store has.
+#[derive(Debug, Default)]
+pub(crate) struct Stored {
+    pub(crate) lists: Vec<StoredList>,
+    pub(crate) offers: Vec<StoredOffer>,
 }
 
 /// The data folder of an index, opened and locked, and what was found in it.
@@ -47,6 +57,7 @@ pub struct Store {
     // Declared before the lock, so that it is closed before the folder is free for others.
     engine: Option<Engine>,
     catalog: Catalog,
+    offers: Offers,
     _lock: Lock,
 }
 
@@ -72,11 +83,18 @@ impl Store {
                 reading.join().map_err(|_| StoreError::Failed { what: "reading it failed".into() })?;
             Ok((catalog.map_err(|clash| StoreError::damaged(dir, &clash))?, engine?))
         })?;
-        Ok(Self { dir, engine: Some(engine), catalog, _lock: lock })
+        let offers = match engine.read_offers() {
+            Ok(offers) => Offers::restore(offers),
+            Err(error) => {
+                engine.close();
+                return Err(error);
+            }
+        };
+        Ok(Self { dir, engine: Some(engine), catalog, offers, _lock: lock })
     }
 
     /// Opens the store of a data folder that must have one, and returns what is in it and the number of its last change.
-    pub(crate) fn read(dir: &Path) -> Result<(Vec<StoredList>, u64), StoreError> {
+    pub(crate) fn read(dir: &Path) -> Result<(Stored, u64), StoreError> {
         if !store_dir(dir).exists() {
             return Err(StoreError::Missing { path: dir.to_owned() });
         }
@@ -86,39 +104,44 @@ impl Store {
             lists.push(list);
             Ok(())
         })?;
-        let commits = engine.commits();
+        let (commits, offers) = (engine.commits(), engine.read_offers());
         engine.close();
-        Ok((lists, commits))
+        Ok((Stored { lists, offers: offers? }, commits))
     }
 
-    /// Makes a store with some lists in it, all or none, in a data folder that has none.
-    pub(crate) fn create(dir: &Path, lists: &[Writes]) -> Result<(), StoreError> {
+    /// Makes a store with some lists and offers in it, all or none, in a data folder that has none.
+    pub(crate) fn create(dir: &Path, lists: &[Writes], offers: &[OfferWrite]) -> Result<(), StoreError> {
         fs::create_dir_all(dir).map_err(|source| StoreError::Unwritable { path: dir.to_owned(), source })?;
         let _lock = Lock::take(dir)?;
         if store_dir(dir).exists() || Mark::open(dir)?.is_some() {
             return Err(StoreError::NotEmpty { path: dir.to_owned() });
         }
-        Engine::create(dir, lists)?;
+        Engine::create(dir, lists, offers)?;
         let engine = open_engine(dir, &mut |_, _| Ok(()))?;
         engine.close();
         Ok(())
     }
 
-    /// Takes out what was found when the store was opened.
+    /// Takes out the lists that were found when the store was opened.
     pub(crate) fn take_catalog(&mut self) -> Catalog {
         std::mem::take(&mut self.catalog)
+    }
+
+    /// Takes out the offers of torrents that were found when the store was opened.
+    pub(crate) fn take_offers(&mut self) -> Offers {
+        std::mem::take(&mut self.offers)
     }
 }
 
 impl Backing for Store {
-    fn commit(&mut self, writes: &[Writes]) -> Result<(), StoreError> {
+    fn commit(&mut self, lists: &[Writes], offers: &[OfferWrite]) -> Result<(), StoreError> {
         match &mut self.engine {
-            Some(engine) => engine.commit(writes),
+            Some(engine) => engine.commit(lists, offers),
             None => Err(StoreError::Closed),
         }
     }
 
-    fn reopen(&mut self) -> Result<Vec<StoredList>, StoreError> {
+    fn reopen(&mut self) -> Result<Stored, StoreError> {
         if let Some(engine) = self.engine.take() {
             engine.close();
         }
@@ -127,8 +150,9 @@ impl Backing for Store {
             lists.push(list);
             Ok(())
         })?;
+        let offers = engine.read_offers();
         self.engine = Some(engine);
-        Ok(lists)
+        Ok(Stored { lists, offers: offers? })
     }
 }
 
@@ -145,7 +169,7 @@ impl Drop for Store {
 fn open_engine(dir: &Path, take: &mut Take<'_>) -> Result<Engine, StoreError> {
     let Some(mark) = Mark::open(dir)? else {
         if !store_dir(dir).exists() {
-            Engine::create(dir, &[])?;
+            Engine::create(dir, &[], &[])?;
         }
         let mut engine = Engine::open(dir, take)?;
         engine.keep_mark(Mark::create(dir, engine.commits())?);

@@ -261,7 +261,7 @@ fn a_store_that_is_not_in_use_is_checked_exported_and_imported() {
     let (status, _, error) = tend(dir.path(), &["import", "-"], bad.as_bytes());
     assert!(status == 65 && error.contains("line 3: ") && error.contains("nothing was imported"), "{error}");
     let (status, said, error) = tend(dir.path(), &["import", "-"], lines.as_bytes());
-    assert!(status == 0 && said.contains("1 nodes and 1 files"), "{said}{error}");
+    assert!(status == 0 && said.contains("imported 1 nodes, 1 files and 0 torrents"), "{said}{error}");
     assert_eq!(tend(dir.path(), &["import", "-"], lines.as_bytes()).0, 73);
     let (status, said, error) = tend(dir.path(), &["check"], b"");
     assert!(status == 0 && said.contains("is sound: 1 nodes, 1 files, 1 contents"), "{said}{error}");

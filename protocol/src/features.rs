@@ -78,6 +78,8 @@ feature_set! {
         SUGGESTIONS = 2,
         /// The index answers [`Request::FindNodes`](crate::index::Request::FindNodes).
         FIND_NODES = 3,
+        /// The index keeps offers of torrents on disk until they are withdrawn, whether the node that made them is there or not.
+        KEEPS_TORRENTS = 4,
     }
 }
 

@@ -141,6 +141,10 @@ pub const MAX_TRACKER_ID: usize = 512;
 /// The most torrents that one node may offer at the index.
 pub const MAX_TORRENTS_PER_NODE: u32 = 10_000;
 
+/// The most bytes that the torrents offered by one node may take at the index (2 MiB); see
+/// [`TorrentHint::weight`](crate::index::TorrentHint::weight).
+pub const MAX_TORRENT_BYTES_PER_NODE: u32 = 2 << 20;
+
 /// The most torrents told of in one answer of the index.
 pub const MAX_TORRENT_HINTS: usize = 8;
 

@@ -1,16 +1,36 @@
 //! Answers to requests of a node that has been welcomed.
 
+use std::net::IpAddr;
+use std::time::Instant;
+
 use protocol::index::{ListSummary, Refusal, Reply};
+use protocol::node_id::NodeId;
 
 use crate::answer::{Page, with_basic_names};
-use crate::directory::{Directory, PageShape};
+use crate::catalog::NodeNo;
+use crate::directory::{Arrival, Directory, PageShape};
+use crate::quotas::Kind;
 use crate::search::Search;
 use crate::server::Service;
-use crate::session::Question;
+use crate::session::{Offer, Question};
 
 /// Answers a change or a renewal.
 pub(super) fn list_reply(result: Result<ListSummary, Refusal>) -> Reply {
     result.map_or_else(Reply::Refused, Reply::List)
+}
+
+/// Makes or withdraws an offer of a torrent. One that changes something costs as much as a registration.
+pub(super) async fn offer(
+    offer: Offer,
+    arrival: &Arrival,
+    who: (NodeId, IpAddr),
+    service: &Service,
+) -> Result<u32, Refusal> {
+    if let Some(count) = service.directory.offers_already(arrival.id, &offer) {
+        return Ok(count);
+    }
+    service.quotas.admit(Instant::now(), who, Kind::Registration)?;
+    service.registrar.offer(arrival, offer).await
 }
 
 /// Answers an offer of a torrent or the end of one.
@@ -22,12 +42,16 @@ pub(super) fn offers_reply(result: Result<u32, Refusal>, service: &Service) -> R
 }
 
 /// Answers a question of a node that accepts any names, or only those that release 0.1.0 accepts.
-pub(super) async fn answer(question: Question, any_names: bool, service: &Service) -> Reply {
-    let reply = answer_in_full(question, any_names, service).await;
+pub(super) async fn answer(
+    question: Question,
+    (asker, any_names): (NodeNo, bool),
+    service: &Service,
+) -> Reply {
+    let reply = answer_in_full(question, (asker, any_names), service).await;
     if any_names { reply } else { with_basic_names(reply) }
 }
 
-async fn answer_in_full(question: Question, any_names: bool, service: &Service) -> Reply {
+async fn answer_in_full(question: Question, (asker, any_names): (NodeNo, bool), service: &Service) -> Reply {
     let directory = &service.directory;
     match question {
         Question::Search { query, after, limit, with_sources } => {
@@ -40,7 +64,9 @@ async fn answer_in_full(question: Question, any_names: bool, service: &Service) 
         Question::Browse { peer, after, limit } => {
             directory.browse(peer, Page { after: after.as_deref(), limit, any_names })
         }
-        Question::FindTorrent { infohash } => Reply::Torrents { hints: directory.find_torrent(&infohash) },
+        Question::FindTorrent { infohash } => {
+            Reply::Torrents { hints: directory.find_torrent(&infohash, asker) }
+        }
         Question::TorrentsOf { digest } => Reply::Torrents { hints: directory.torrents_of(&digest) },
         Question::Suggest { query } => {
             apart(service, move |directory| Reply::Suggestions { words: directory.suggest(&query) }).await

@@ -26,7 +26,8 @@ const GREETING_LEN: usize = 1024;
 const FEATURES: IndexFeatures = IndexFeatures::SEARCH_WITH_SOURCES
     .with(IndexFeatures::ANY_NAMES)
     .with(IndexFeatures::SUGGESTIONS)
-    .with(IndexFeatures::FIND_NODES);
+    .with(IndexFeatures::FIND_NODES)
+    .with(IndexFeatures::KEEPS_TORRENTS);
 
 /// A node that has been welcomed.
 pub(super) struct Greeted {

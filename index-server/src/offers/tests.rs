@@ -1,8 +1,10 @@
+use protocol::limits::MAX_COMPONENT;
+
 use super::*;
 
-const ONE: NodeNo = NodeNo(1);
-const TWO: NodeNo = NodeNo(2);
-const THREE: NodeNo = NodeNo(3);
+const ONE: NodeId = NodeId::from_bytes([1; 32]);
+const TWO: NodeId = NodeId::from_bytes([2; 32]);
+const THREE: NodeId = NodeId::from_bytes([3; 32]);
 
 fn infohash(number: u32) -> Infohash {
     let mut bytes = [0; 20];
@@ -17,52 +19,86 @@ fn hint(torrent: u32, content: u8) -> TorrentHint {
 
 fn is_empty(offers: &Offers) -> bool {
     offers.made.is_empty()
-        && offers.counts.is_empty()
+        && offers.shares.is_empty()
         && offers.said.is_empty()
         && offers.by_digest.is_empty()
+        && offers.bytes == 0
 }
 
 #[test]
-fn what_most_nodes_say_comes_first_and_goes_with_them() {
+fn what_most_nodes_say_comes_first_and_goes_when_they_withdraw_it() {
     let mut offers = Offers::default();
-    assert_eq!(offers.make(ONE, hint(7, 1)), Ok(1));
-    assert_eq!(offers.make(TWO, hint(7, 2)), Ok(1));
-    assert_eq!(offers.make(THREE, hint(7, 2)), Ok(1));
-    assert_eq!(offers.find(&infohash(7)), [hint(7, 2), hint(7, 1)]);
-    assert_eq!(offers.of(&hint(7, 1).digest), [hint(7, 1)]);
-    offers.forget(TWO);
-    offers.forget(THREE);
-    assert_eq!(offers.find(&infohash(7)), [hint(7, 1)]);
-    offers.forget(ONE);
-    assert!(is_empty(&offers));
-}
-
-#[test]
-fn a_node_says_one_thing_of_a_torrent() {
-    let mut offers = Offers::default();
-    for content in [1, 2, 2, 3] {
-        assert_eq!(offers.make(ONE, hint(7, content)), Ok(1));
+    for (node, content) in [(ONE, 1), (TWO, 2), (THREE, 2)] {
+        assert!(offers.make(node, hint(7, content)).unwrap().is_some());
     }
-    assert_eq!(offers.find(&infohash(7)), [hint(7, 3)]);
-    assert_eq!(offers.make(ONE, hint(8, 3)), Ok(2));
-    assert_eq!(offers.of(&hint(0, 3).digest), [hint(7, 3), hint(8, 3)]);
-    assert_eq!((offers.withdraw(ONE, &infohash(9)), offers.withdraw(TWO, &infohash(7))), (2, 0));
-    assert_eq!((offers.withdraw(ONE, &infohash(7)), offers.withdraw(ONE, &infohash(8))), (1, 0));
+    offers.make(ONE, hint(8, 9)).unwrap();
+    assert_eq!(offers.find(&infohash(7)), [&hint(7, 2), &hint(7, 1)]);
+    assert_eq!(offers.of(&hint(7, 1).digest), [&hint(7, 1)]);
+    for node in [TWO, THREE] {
+        let written = offers.withdraw(&(node, infohash(7))).unwrap();
+        assert_eq!(written, OfferWrite { key: (node, infohash(7)), hint: None });
+    }
+    assert_eq!(offers.find(&infohash(7)), [&hint(7, 1)]);
+    assert_eq!(offers.find(&infohash(6)), Vec::<&TorrentHint>::new());
+    offers.withdraw(&(ONE, infohash(7))).unwrap();
+    offers.withdraw(&(ONE, infohash(8))).unwrap();
     assert!(is_empty(&offers));
 }
 
 #[test]
-fn no_node_offers_more_than_its_share_and_no_answer_is_long() {
+fn a_node_says_one_thing_of_a_torrent_and_only_news_is_written() {
+    let mut offers = Offers::default();
+    for (content, is_new) in [(1, true), (2, true), (2, false), (3, true)] {
+        let written = offers.make(ONE, hint(7, content)).unwrap();
+        assert_eq!(written.is_some(), is_new, "{content}");
+        assert_eq!(offers.count(&ONE), 1);
+    }
+    assert_eq!(offers.find(&infohash(7)), [&hint(7, 3)]);
+    offers.make(ONE, hint(8, 3)).unwrap();
+    assert_eq!(offers.of(&hint(0, 3).digest), [&hint(7, 3), &hint(8, 3)]);
+    assert_eq!((offers.withdraw(&(ONE, infohash(9))), offers.withdraw(&(TWO, infohash(7)))), (None, None));
+    assert!(!offers.is_settled());
+    offers.settle(4);
+    assert!(offers.is_settled());
+    let restored = Offers::restore([(ONE, 7), (ONE, 8)].map(|(node, torrent)| {
+        let hint = hint(torrent, 3);
+        StoredOffer { node, hint }
+    }));
+    assert_eq!((restored.made, restored.bytes), (offers.made, offers.bytes));
+}
+
+#[test]
+fn no_node_offers_more_than_its_share() {
     let mut offers = Offers::default();
     for torrent in 0..MAX_TORRENTS_PER_NODE {
         offers.make(ONE, hint(torrent, 1)).unwrap();
     }
     let refused = offers.make(ONE, hint(u32::MAX, 1));
     assert!(matches!(refused, Err(Refusal::TooMany { limit: 10_000, .. })), "{refused:?}");
-    // What it offers already it may say again.
-    assert_eq!(offers.make(ONE, hint(3, 1)), Ok(MAX_TORRENTS_PER_NODE));
-    assert_eq!(offers.make(TWO, hint(u32::MAX, 1)), Ok(1));
-    assert_eq!(offers.of(&hint(0, 1).digest).len(), MAX_TORRENT_HINTS);
-    offers.forget(ONE);
-    assert_eq!(offers.of(&hint(0, 1).digest), [hint(u32::MAX, 1)]);
+    // What it offers already it may change.
+    assert!(offers.make(ONE, hint(3, 2)).unwrap().is_some());
+    assert_eq!(offers.count(&ONE), MAX_TORRENTS_PER_NODE);
+    offers.make(TWO, hint(u32::MAX, 1)).unwrap();
+    assert_eq!(offers.of(&hint(0, 1).digest).len(), COMPARED);
+    let mut walked = 0;
+    let mut after = None;
+    while let [.., last] = *offers.page(after, 1000) {
+        walked += offers.page(after, 1000).len();
+        after = Some(last);
+    }
+    assert_eq!(walked, MAX_TORRENTS_PER_NODE as usize + 1);
+}
+
+#[test]
+fn long_names_use_up_the_share_of_a_node_sooner() {
+    let mut offers = Offers::default();
+    let long = |torrent| TorrentHint { name: "n".repeat(MAX_COMPONENT), ..hint(torrent, 1) };
+    let made =
+        (0..MAX_TORRENTS_PER_NODE).take_while(|torrent| offers.make(ONE, long(*torrent)).is_ok()).count();
+    assert_eq!(made, MAX_TORRENT_BYTES_PER_NODE as usize / long(0).weight());
+    let refused = offers.make(ONE, long(u32::MAX));
+    assert!(matches!(refused, Err(Refusal::TooMany { limit: 2_097_152, .. })), "{refused:?}");
+    assert!(offers.make(TWO, long(u32::MAX)).is_ok());
+    // A shorter name in the place of a long one fits.
+    assert!(offers.make(ONE, hint(0, 1)).is_ok());
 }

@@ -31,25 +31,26 @@ pub(super) enum UpkeepError {
 
 /// Reads the whole store and says what is in it.
 pub(super) fn check(dir: &Path) -> Result<String, UpkeepError> {
-    let (lists, commits) = Store::read(dir)?;
-    let catalog = sound(dir, &lists)?;
+    let (stored, commits) = Store::read(dir)?;
+    let (catalog, torrents) = (sound(dir, &stored.lists)?, stored.offers.len());
     let ((nodes, files), contents) = (catalog.count_files(), catalog.contents().len());
+    let dir = dir.display();
     Ok(format!(
-        "the store in {} is sound: {nodes} nodes, {files} files, {contents} contents, change {commits}",
-        dir.display()
+        "the store in {dir} is sound: {nodes} nodes, {files} files, {contents} contents, {torrents} torrents, \
+         change {commits}"
     ))
 }
 
 /// Writes everything in the store to a file, or the standard output.
 pub(super) fn export_to(dir: &Path, file: &Path) -> Result<(), UpkeepError> {
-    let (lists, _) = Store::read(dir)?;
-    sound(dir, &lists)?;
+    let (stored, _) = Store::read(dir)?;
+    sound(dir, &stored.lists)?;
     let failed = |source| UpkeepError::File { path: file.to_owned(), source };
     if is_standard(file) {
-        return export(lists, &mut BufWriter::new(io::stdout().lock())).map_err(failed);
+        return export(stored, &mut BufWriter::new(io::stdout().lock())).map_err(failed);
     }
     let mut out = BufWriter::new(OpenOptions::new().write(true).create_new(true).open(file).map_err(failed)?);
-    export(lists, &mut out).and_then(|()| out.get_ref().sync_all()).map_err(failed)
+    export(stored, &mut out).and_then(|()| out.get_ref().sync_all()).map_err(failed)
 }
 
 /// Makes a store of a file, or of the standard input, and says what is in it.
@@ -60,7 +61,7 @@ pub(super) fn import_from(dir: &Path, file: &Path) -> Result<String, UpkeepError
     } else {
         File::open(file).and_then(|file| read_lines(BufReader::new(file)))
     };
-    let Import { lists, files, bad, bad_lines } = import.map_err(failed)?;
+    let Import { lists, offers, files, bad, bad_lines } = import.map_err(failed)?;
     if bad_lines > 0 {
         let told = bad.iter().map(|(line, reason)| format!("line {line}: {reason}\n"));
         let told: String = told.collect();
@@ -68,8 +69,9 @@ pub(super) fn import_from(dir: &Path, file: &Path) -> Result<String, UpkeepError
             "{told}nothing was imported: {bad_lines} lines are wrong"
         )));
     }
-    Store::create(dir, &lists)?;
-    Ok(format!("imported {} nodes and {files} files into {}", lists.len(), dir.display()))
+    Store::create(dir, &lists, &offers)?;
+    let (nodes, torrents) = (lists.len(), offers.len());
+    Ok(format!("imported {nodes} nodes, {files} files and {torrents} torrents into {}", dir.display()))
 }
 
 /// Judges what stands in a store as if it came from a node.

@@ -1,3 +1,4 @@
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, SystemTime};
@@ -15,8 +16,9 @@ use crate::bad_record::two_sizes;
 use crate::catalog::{Fresh, NodeNo, Unchanged, Writes};
 use crate::directory::{Directory, State};
 use crate::metrics::{Condition, Metrics};
+use crate::offers::{OfferKey, Offers};
 use crate::roster::SessionId;
-use crate::store::{Backing, StoreError};
+use crate::store::{Backing, StoreError, Stored};
 
 /// How many files are entered or taken out before others are let at the catalog: less than a quarter of a millisecond's
 /// worth.
@@ -39,6 +41,8 @@ pub(super) struct Actor<B> {
     /// Since when the store is out of order: how often it was opened in vain, and when that is tried next.
     pub(super) broken: Option<(usize, Instant)>,
     pub(super) forgetting: Forgetting,
+    /// Offers of which neither the node nor the content was known when that was last looked at.
+    pub(super) orphans: BTreeSet<OfferKey>,
 }
 
 /// What the actor turns to next.
@@ -85,6 +89,7 @@ impl<B: Backing> Actor<B> {
         let now = unix_time();
         match command {
             Command::Left { node } => self.part(node, now),
+            Command::Offer { arrival, offer, reply } => self.take_offer(&arrival, offer, reply),
             Command::Change { reply, .. } if self.broken.is_some() => {
                 let _ = reply.send(Err(Refusal::StoreUnavailable));
             }
@@ -92,7 +97,7 @@ impl<B: Backing> Actor<B> {
                 match self.change((node, session), &change, now) {
                     Ok(writes) => {
                         let summary = self.directory.summary(node);
-                        self.gathered.add(writes, Waiter { summary, reply });
+                        self.gathered.add(writes, Waiter::List { summary, reply });
                     }
                     // Who has gone in the meantime needs no answer.
                     Err(refusal) => drop(reply.send(Err(refusal))),
@@ -133,7 +138,7 @@ impl<B: Backing> Actor<B> {
     }
 
     /// Waits until everything that was changed is on disk, or cannot get there.
-    fn settle(&mut self) {
+    pub(super) fn settle(&mut self) {
         self.hand_over();
         while self.committer.is_busy() {
             let committed = Handle::current().block_on(self.committer.committed());
@@ -149,7 +154,10 @@ impl<B: Backing> Actor<B> {
         }
         if let Some(took) = took {
             self.metrics.commits.record(took);
-            debug!(lists = group.writes.len(), "committed");
+            debug!(lists = group.writes.len(), offers = group.offers.len(), "committed");
+        }
+        if !group.offers.is_empty() {
+            self.directory.change(|state| state.offers.settle(group.offers.len()));
         }
         if !group.left.is_empty() {
             self.directory.change(|State { catalog, roster, .. }| {
@@ -157,10 +165,7 @@ impl<B: Backing> Actor<B> {
                 absent.for_each(|node| catalog.forget_if_empty(*node));
             });
         }
-        for Waiter { summary, reply } in group.waiters {
-            // Who has gone in the meantime needs no answer.
-            let _ = reply.send(summary.ok_or(Refusal::StoreUnavailable));
-        }
+        group.accept();
     }
 
     /// Refuses what was not committed, and what was changed since.
@@ -169,11 +174,12 @@ impl<B: Backing> Actor<B> {
         self.metrics.store_errors.fetch_add(1, Ordering::Relaxed);
         self.metrics.note(Condition::Broken);
         self.broken = Some((0, self.retry(0)));
-        for Group { writes, waiters, .. } in [group, std::mem::take(&mut self.gathered)] {
-            self.directory.change(|state| writes.iter().for_each(|write| state.catalog.doubt(write.node)));
-            for Waiter { reply, .. } in waiters {
-                let _ = reply.send(Err(Refusal::StoreUnavailable));
-            }
+        for group in [group, std::mem::take(&mut self.gathered)] {
+            let doubt = |State { catalog, .. }: &mut State| {
+                group.writes.iter().for_each(|write| catalog.doubt(write.node));
+            };
+            self.directory.change(doubt);
+            group.refuse();
         }
     }
 
@@ -267,6 +273,7 @@ impl<B: Backing> Actor<B> {
                 return;
             }
         }
+        self.forget_orphans();
     }
 
     /// Notes that a node is there, or forgets it if it was not there for too long.
@@ -300,8 +307,11 @@ impl<B: Backing> Actor<B> {
     /// Opens the store anew and reads everything back from it.
     fn mend(&mut self) {
         let Some((failures, _)) = self.broken else { return };
-        let restored = self.committer.reopen().and_then(|lists| {
-            let restore = self.directory.change(|state| state.catalog.restore_all(&lists));
+        let restored = self.committer.reopen().and_then(|Stored { lists, offers }| {
+            let restore = self.directory.change(|state| {
+                state.offers = Offers::restore(offers);
+                state.catalog.restore_all(&lists)
+            });
             restore.map_err(|clash| StoreError::Failed { what: clash.to_string() })
         });
         match restored {

@@ -8,16 +8,18 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 use super::BACKLOG;
-use crate::catalog::{NodeNo, StoredList, Writes};
-use crate::store::{Backing, StoreError};
+use crate::catalog::{NodeNo, Writes};
+use crate::offers::OfferWrite;
+use crate::store::{Backing, StoreError, Stored};
 
-/// No more files are gathered for one commit, or they would take much memory at once: a few MiB.
-const MOST_FILES: usize = 8192;
+/// No more files and offers are gathered for one commit, or they would take much memory at once: a few MiB.
+const MOST_ROWS: usize = 8192;
 
 /// Changes that are committed together.
 #[derive(Default)]
 pub(super) struct Group {
     pub(super) writes: Vec<Writes>,
+    pub(super) offers: Vec<OfferWrite>,
     pub(super) waiters: Vec<Waiter>,
     /// Nodes that have gone, to be forgotten if they share nothing.
     pub(super) left: Vec<NodeNo>,
@@ -25,10 +27,34 @@ pub(super) struct Group {
 }
 
 /// Somebody who waits for the commit of what was changed for them.
-pub(super) struct Waiter {
-    /// What the list amounts to with their change, but not with what came behind it.
-    pub(super) summary: Option<ListSummary>,
-    pub(super) reply: oneshot::Sender<Result<ListSummary, Refusal>>,
+pub(super) enum Waiter {
+    /// Of a list.
+    List {
+        /// What the list amounts to with their change, but not with what came behind it.
+        summary: Option<ListSummary>,
+        reply: oneshot::Sender<Result<ListSummary, Refusal>>,
+    },
+    /// Of the torrents that they offer.
+    Offers { count: u32, reply: oneshot::Sender<Result<u32, Refusal>> },
+}
+
+impl Waiter {
+    /// Answers that the change is on disk.
+    fn accept(self) {
+        // Who has gone in the meantime needs no answer.
+        match self {
+            Self::List { summary, reply } => drop(reply.send(summary.ok_or(Refusal::StoreUnavailable))),
+            Self::Offers { count, reply } => drop(reply.send(Ok(count))),
+        }
+    }
+
+    /// Answers that it may not be.
+    fn refuse(self) {
+        match self {
+            Self::List { reply, .. } => drop(reply.send(Err(Refusal::StoreUnavailable))),
+            Self::Offers { reply, .. } => drop(reply.send(Err(Refusal::StoreUnavailable))),
+        }
+    }
 }
 
 impl Group {
@@ -40,12 +66,31 @@ impl Group {
         self.waiters.push(waiter);
     }
 
+    pub(super) fn add_offer(&mut self, write: Option<OfferWrite>, waiter: Waiter) {
+        self.offers.extend(write);
+        self.waiters.push(waiter);
+    }
+
     pub(super) fn is_empty(&self) -> bool {
-        self.writes.is_empty() && self.waiters.is_empty() && self.left.is_empty()
+        self.has_nothing_to_write() && self.waiters.is_empty() && self.left.is_empty()
     }
 
     pub(super) fn is_full(&self) -> bool {
-        self.waiters.len() + self.left.len() >= BACKLOG || self.files >= MOST_FILES
+        self.waiters.len() + self.left.len() >= BACKLOG || self.files + self.offers.len() >= MOST_ROWS
+    }
+
+    const fn has_nothing_to_write(&self) -> bool {
+        self.writes.is_empty() && self.offers.is_empty()
+    }
+
+    /// Answers all who wait that their changes are on disk.
+    pub(super) fn accept(self) {
+        self.waiters.into_iter().for_each(Waiter::accept);
+    }
+
+    /// Answers all who wait that their changes may not be.
+    pub(super) fn refuse(self) {
+        self.waiters.into_iter().for_each(Waiter::refuse);
     }
 }
 
@@ -72,7 +117,7 @@ impl<B: Backing> Committer<B> {
 
     /// Begins a commit, unless there is nothing to write. May only be called when no other is under way.
     pub(super) fn start(&mut self, group: Group) -> Option<Committed> {
-        if group.writes.is_empty() {
+        if group.has_nothing_to_write() {
             return Some(Committed { group, result: Ok(()), took: None });
         }
         let Self::Idle(mut backing) = std::mem::replace(self, Self::Gone) else {
@@ -80,7 +125,7 @@ impl<B: Backing> Committer<B> {
         };
         *self = Self::Busy(tokio::task::spawn_blocking(move || {
             let begun = Instant::now();
-            let result = backing.commit(&group.writes);
+            let result = backing.commit(&group.writes, &group.offers);
             (backing, Committed { group, result, took: Some(begun.elapsed()) })
         }));
         None
@@ -106,7 +151,7 @@ impl<B: Backing> Committer<B> {
     }
 
     /// Opens the store anew and returns what is there.
-    pub(super) fn reopen(&mut self) -> Result<Vec<StoredList>, StoreError> {
+    pub(super) fn reopen(&mut self) -> Result<Stored, StoreError> {
         match self {
             Self::Idle(backing) => backing.reopen(),
             Self::Busy(_) | Self::Gone => Err(StoreError::Closed),

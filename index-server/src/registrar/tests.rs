@@ -3,13 +3,15 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 use protocol::digest::Digest;
-use protocol::index::Share;
+use protocol::index::{Share, TorrentHint};
+use protocol::infohash::Infohash;
 use protocol::node_id::NodeId;
 use tokio::time::timeout;
 
 use super::*;
 use crate::catalog::{Catalog, StoredList, Writes};
-use crate::store::StoreError;
+use crate::offers::{OfferWrite, Offers, StoredOffer};
+use crate::store::{StoreError, Stored};
 
 /// A disk that does as it is told: a commit waits for its turn and then works or fails.
 #[derive(Clone, Default)]
@@ -18,6 +20,7 @@ struct Disk(Arc<Mutex<DiskState>>);
 #[derive(Default)]
 struct DiskState {
     commits: Vec<Vec<Writes>>,
+    offers: Vec<OfferWrite>,
     /// How the next commits end; when there are none left, they succeed.
     failures: VecDeque<bool>,
     reopened: usize,
@@ -27,30 +30,32 @@ struct DiskState {
     held: Option<std::sync::mpsc::Receiver<()>>,
     /// What is found when the store is opened anew.
     kept: Vec<StoredList>,
+    kept_offers: Vec<StoredOffer>,
 }
 
 impl Backing for Disk {
-    fn commit(&mut self, writes: &[Writes]) -> Result<(), StoreError> {
+    fn commit(&mut self, lists: &[Writes], offers: &[OfferWrite]) -> Result<(), StoreError> {
         let held = self.0.lock().held.take();
         if let Some(held) = held {
             // Ends when the other end is dropped.
             let _ = held.recv();
         }
         let mut state = self.0.lock();
-        state.commits.push(writes.to_vec());
+        state.commits.push(lists.to_vec());
+        state.offers.extend(offers.iter().cloned());
         match state.failures.pop_front() {
             Some(true) => Err(StoreError::Failed { what: "no space".into() }),
             _ => Ok(()),
         }
     }
 
-    fn reopen(&mut self) -> Result<Vec<StoredList>, StoreError> {
+    fn reopen(&mut self) -> Result<Stored, StoreError> {
         let mut state = self.0.lock();
         if state.shut {
             return Err(StoreError::Closed);
         }
         state.reopened += 1;
-        Ok(state.kept.clone())
+        Ok(Stored { lists: state.kept.clone(), offers: state.kept_offers.clone() })
     }
 }
 
@@ -58,8 +63,22 @@ fn file(path: &str) -> FileRecord {
     FileRecord { path: path.into(), size: 1, digest: Digest::from_bytes([1; 32]), share: Share::Whole }
 }
 
+fn empty_directory() -> Directory {
+    Directory::new(Catalog::default(), Offers::default())
+}
+
+fn hint(torrent: u8) -> TorrentHint {
+    let (infohash, digest) = (Infohash::from_bytes([torrent; 20]), Digest::from_bytes([1; 32]));
+    TorrentHint { infohash, digest, name: "a".into(), piece_length: 1 << 14 }
+}
+
+/// The torrents that nodes are said to offer.
+fn offered(directory: &Directory) -> usize {
+    directory.look(|state| state.offers.page(None, 100).len())
+}
+
 fn start() -> (Registrar, Directory, Disk, TaskTracker) {
-    let (disk, directory, tasks) = (Disk::default(), Directory::new(Catalog::default()), TaskTracker::new());
+    let (disk, directory, tasks) = (Disk::default(), empty_directory(), TaskTracker::new());
     let limits = Limits { reopening: vec![Duration::from_millis(10)], ..Limits::default() };
     let registrar = Registrar::start(disk.clone(), directory.clone(), (&limits, Arc::default()), &tasks);
     (registrar, directory, disk, tasks)
@@ -182,7 +201,7 @@ async fn a_node_that_has_gone_is_remembered_by_its_files_alone() {
 
 #[tokio::test]
 async fn who_was_not_seen_for_long_is_forgotten_and_who_is_there_is_not() {
-    let (disk, directory, tasks) = (Disk::default(), Directory::new(Catalog::default()), TaskTracker::new());
+    let (disk, directory, tasks) = (Disk::default(), empty_directory(), TaskTracker::new());
     let limits = Limits { forget_after: Duration::from_millis(1100), ..Limits::default() };
     let metrics = Arc::<Metrics>::default();
     let registrar = Registrar::start(disk.clone(), directory.clone(), (&limits, metrics), &tasks);
@@ -209,7 +228,7 @@ async fn who_was_not_seen_for_long_is_forgotten_and_who_is_there_is_not() {
 
 #[tokio::test]
 async fn a_node_shares_no_more_files_than_it_may() {
-    let (disk, directory, tasks) = (Disk::default(), Directory::new(Catalog::default()), TaskTracker::new());
+    let (disk, directory, tasks) = (Disk::default(), empty_directory(), TaskTracker::new());
     let quotas = crate::limits::QuotaLimits { files_per_node: 2, ..Limits::default().quotas };
     let limits = Limits { quotas, ..Limits::default() };
     let registrar = Registrar::start(disk, directory.clone(), (&limits, Arc::default()), &tasks);
@@ -221,4 +240,90 @@ async fn a_node_shares_no_more_files_than_it_may() {
     assert_eq!(register(&["b", "c"]).await, Err(Refusal::TooMany { what: "files".into(), limit: 2 }));
     assert_eq!(register(&["b"]).await.unwrap().files, 2);
     end(registrar, tasks).await;
+}
+
+#[tokio::test]
+async fn an_offer_is_answered_when_it_is_on_disk_and_a_repeated_one_is_not_written() {
+    let (registrar, directory, disk, tasks) = start();
+    let arrival = arrive(&directory, 1);
+    let (release, held) = std::sync::mpsc::channel();
+    disk.0.lock().held = Some(held);
+    let making = registrar.offer(&arrival, Offer::Make(hint(1)));
+    let looking = async {
+        while offered(&directory) == 0 {
+            tokio::task::yield_now().await;
+        }
+        // In memory already, but not promised.
+        assert_eq!(directory.offers_already(arrival.id, &Offer::Make(hint(1))), None);
+        drop(release);
+    };
+    let (made, ()) = timeout(Duration::from_secs(20), async { tokio::join!(making, looking) }).await.unwrap();
+    assert_eq!(made, Ok(1));
+    assert_eq!(directory.offers_already(arrival.id, &Offer::Make(hint(1))), Some(1));
+    assert_eq!(registrar.offer(&arrival, Offer::Make(hint(1))).await, Ok(1));
+    directory.leave(&arrival);
+    registrar.left(arrival.node).await;
+    // Its node has gone, and the offer stands.
+    assert_eq!(offered(&directory), 1);
+    let again = arrive(&directory, 1);
+    assert_eq!(registrar.offer(&arrival, Offer::Withdraw(hint(1).infohash)).await, Err(Refusal::NoSuchPeer));
+    assert_eq!(registrar.offer(&again, Offer::Withdraw(hint(1).infohash)).await, Ok(0));
+    end(registrar, tasks).await;
+    let written: Vec<bool> = disk.0.lock().offers.iter().map(|write| write.hint.is_some()).collect();
+    assert_eq!(written, [true, false]);
+}
+
+#[tokio::test]
+async fn an_offer_that_fails_is_refused_and_what_the_disk_has_counts() {
+    let (registrar, directory, disk, tasks) = start();
+    let arrival = arrive(&directory, 1);
+    {
+        let mut disk = disk.0.lock();
+        disk.failures.push_back(true);
+        disk.kept_offers = vec![StoredOffer { node: arrival.id, hint: hint(7) }];
+    }
+    let refused = registrar.offer(&arrival, Offer::Make(hint(1))).await;
+    assert_eq!(refused, Err(Refusal::StoreUnavailable));
+    let accepted = async {
+        loop {
+            if let Ok(count) = registrar.offer(&arrival, Offer::Make(hint(2))).await {
+                break count;
+            }
+            tokio::task::yield_now().await;
+        }
+    };
+    assert_eq!(timeout(Duration::from_secs(20), accepted).await.unwrap(), 2);
+    let has = |torrent| directory.look(|state| state.offers.has(arrival.id, &hint(torrent)));
+    assert_eq!((has(1), has(2), has(7)), (false, true, true));
+    end(registrar, tasks).await;
+}
+
+#[tokio::test]
+async fn offers_are_forgotten_when_neither_node_nor_content_is_known() {
+    let (disk, directory, tasks) = (Disk::default(), empty_directory(), TaskTracker::new());
+    let limits = Limits { forget_after: Duration::from_millis(1100), ..Limits::default() };
+    let registrar = Registrar::start(disk.clone(), directory.clone(), (&limits, Arc::default()), &tasks);
+    let (maker, other, holder) = (arrive(&directory, 1), arrive(&directory, 2), arrive(&directory, 3));
+    registrar.change(&holder, Change::Register(vec![file("a")])).await.unwrap();
+    let nowhere = TorrentHint { digest: Digest::from_bytes([9; 32]), ..hint(2) };
+    let elsewhere = TorrentHint { digest: Digest::from_bytes([9; 32]), ..hint(3) };
+    // Its content is shared; its node stays; neither.
+    registrar.offer(&maker, Offer::Make(hint(1))).await.unwrap();
+    registrar.offer(&other, Offer::Make(elsewhere.clone())).await.unwrap();
+    registrar.offer(&maker, Offer::Make(nowhere.clone())).await.unwrap();
+    directory.leave(&maker);
+    registrar.left(maker.node).await;
+    let mut pause = tokio::time::interval(Duration::from_millis(10));
+    let forgotten = async {
+        while directory.look(|state| state.offers.has(maker.id, &nowhere)) {
+            pause.tick().await;
+        }
+    };
+    timeout(Duration::from_secs(20), forgotten).await.unwrap();
+    let kept = directory
+        .look(|state| (state.offers.has(maker.id, &hint(1)), state.offers.has(other.id, &elsewhere)));
+    assert_eq!(kept, (true, true));
+    end(registrar, tasks).await;
+    let gone: Vec<_> = disk.0.lock().offers.iter().filter(|write| write.hint.is_none()).cloned().collect();
+    assert_eq!(gone, [OfferWrite { key: (maker.id, nowhere.infohash), hint: None }]);
 }

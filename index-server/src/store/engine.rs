@@ -17,14 +17,17 @@ use tracing::warn;
 use super::StoreError;
 use super::mark::Mark;
 use super::rows::{self, FORMAT, Key, NodeRow};
+use super::torrents::{self, Unreadable};
 use crate::catalog::{BlockNo, Header, NodeNo, StoredList, Writes};
+use crate::offers::{OfferWrite, StoredOffer};
 use protocol::index::FileRecord;
 
 /// What the database may keep in memory: little, since everything is read once and then lives in the catalog.
 const CACHE: u64 = 32 << 20;
 
-/// So many lists are written at a time when a database is made of them.
+/// So many lists, or offers, are written at a time when a database is made of them.
 const GROUP: usize = 16;
+const OFFERS_GROUP: usize = 4096;
 
 /// How long a database that was just closed in this process may take to let go of its file.
 const LINGER: Duration = Duration::from_secs(3);
@@ -32,6 +35,7 @@ const LINGER: Duration = Duration::from_secs(3);
 /// An open database.
 pub(super) struct Engine {
     db: sled::Db,
+    offers: sled::Tree,
     file: File,
     /// The database's folder; open all the time, so that syncing it needs no descriptor when there is none left.
     folder: File,
@@ -62,9 +66,9 @@ impl Engine {
         Self::start(dir, store_dir(dir))?.read_all(take)
     }
 
-    /// Makes a database with some lists in it. It gets its name when it is complete, since one whose making was cut short cannot be
+    /// Makes a database with some lists and offers in it. It gets its name when it is complete, since one whose making was cut short cannot be
     /// told from a damaged one.
-    pub(super) fn create(dir: &Path, lists: &[Writes]) -> Result<(), StoreError> {
+    pub(super) fn create(dir: &Path, lists: &[Writes], offers: &[OfferWrite]) -> Result<(), StoreError> {
         let (new, path) = (dir.join("store.new"), store_dir(dir));
         let unwritable = |source| StoreError::Unwritable { path: new.clone(), source };
         match fs::remove_dir_all(&new) {
@@ -75,9 +79,12 @@ impl Engine {
         let mut batch = sled::Batch::default();
         batch.insert(&Key::Format.to_bytes(), &FORMAT.to_be_bytes());
         batch.insert(&Key::Commits.to_bytes(), &0_u64.to_be_bytes());
-        engine.apply(batch)?;
+        engine.apply(batch, None)?;
         for group in lists.chunks(GROUP) {
-            engine.commit(group)?;
+            engine.commit(group, &[])?;
+        }
+        for group in offers.chunks(OFFERS_GROUP) {
+            engine.commit(&[], group)?;
         }
         engine.close();
         let rename = || fs::rename(&new, &path).and_then(|()| File::open(dir)?.sync_all());
@@ -93,15 +100,32 @@ impl Engine {
         self.mark = Some(mark);
     }
 
-    /// Brings all of `writes` to disk, or none.
-    pub(super) fn commit(&mut self, writes: &[Writes]) -> Result<(), StoreError> {
+    /// Reads all offers.
+    pub(super) fn read_offers(&self) -> Result<Vec<StoredOffer>, StoreError> {
+        let read = guard(|| torrents::read(&self.offers));
+        read.map_err(|error| StoreError::damaged(&self.dir, &error))?.map_err(|unreadable| match unreadable {
+            Unreadable::Format(found) => {
+                let path = self.dir.clone();
+                StoreError::UnknownFormat {
+                    path,
+                    found: format!("{found} for offers of torrents"),
+                    known: torrents::FORMAT,
+                }
+            }
+            Unreadable::Damaged(what) => StoreError::damaged(&self.dir, &what),
+        })
+    }
+
+    /// Brings all changes of lists to disk, or none, and those of offers with them.
+    pub(super) fn commit(&mut self, lists: &[Writes], offers: &[OfferWrite]) -> Result<(), StoreError> {
         let commits = self.commits.saturating_add(1);
         let mut batch = sled::Batch::default();
         batch.insert(&Key::Commits.to_bytes(), &commits.to_be_bytes());
-        for write in writes {
+        for write in lists {
             add(&mut batch, write)?;
         }
-        self.apply(batch)?;
+        let offers = if offers.is_empty() { None } else { Some(torrents::batch(offers)?) };
+        self.apply(batch, offers)?;
         self.commits = commits;
         if let Some(Err(error)) = self.mark.as_mut().map(|mark| mark.advance(commits)) {
             // The change itself is safe, and the mark merely older than it could be.
@@ -112,8 +136,8 @@ impl Engine {
 
     /// Closes the database, whatever state it is in.
     pub(super) fn close(self) {
-        let Self { db, .. } = self;
-        if let Err(error) = guard(move || drop(db)) {
+        let Self { db, offers, .. } = self;
+        if let Err(error) = guard(move || drop((offers, db))) {
             warn!(%error, "the store did not close cleanly");
         }
     }
@@ -122,13 +146,19 @@ impl Engine {
     fn start(dir: &Path, path: PathBuf) -> Result<Self, StoreError> {
         remove_unfinished_snapshots(&path);
         let db = open_patiently(dir, &path)?;
+        let offers =
+            guard(|| db.open_tree(torrents::TREE)).map_err(|error| StoreError::damaged(dir, &error))?;
+        let offers = offers.map_err(|error| StoreError::damaged(dir, &error))?;
         let files = File::open(path.join("db")).and_then(|file| Ok((file, File::open(&path)?)));
         let (file, folder) = files.map_err(|source| StoreError::Unwritable { path, source })?;
-        Ok(Self { db, file, folder, dir: dir.to_owned(), commits: 0, mark: None })
+        Ok(Self { db, offers, file, folder, dir: dir.to_owned(), commits: 0, mark: None })
     }
 
-    fn apply(&self, batch: sled::Batch) -> Result<(), StoreError> {
-        let apply = || self.db.apply_batch(batch).and_then(|()| self.db.flush());
+    /// Applies the changes and makes them durable. The offers come first, so that the number of the change is never ahead of
+    /// them.
+    fn apply(&self, lists: sled::Batch, offers: Option<sled::Batch>) -> Result<(), StoreError> {
+        let offers = || offers.map_or(Ok(()), |offers| self.offers.apply_batch(offers));
+        let apply = || offers().and_then(|()| self.db.apply_batch(lists)).and_then(|()| self.db.flush());
         guard(apply)?.map_err(|error| StoreError::failed(&error))?;
         let sync = || self.file.sync_all().and_then(|()| self.folder.sync_all());
         sync().map_err(|error| StoreError::failed(&error))

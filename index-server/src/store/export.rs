@@ -1,15 +1,17 @@
-//! All lists as lines of JSON: a head, then each node and behind it its files, in the order of their ids and paths, so
-//! that equal stores have equal lines.
+//! A store as lines of JSON: a head, then each node and behind it its files, then the offers of torrents, in the order of
+//! ids, paths and infohashes, so that equal stores have equal lines.
 
 use std::io::{self, Write};
 
 use protocol::index::{FileRecord, Share};
 use serde::{Deserialize, Serialize};
 
-use crate::catalog::StoredList;
+use super::Stored;
+use crate::offers::StoredOffer;
 
-/// The version of these lines.
-pub(super) const VERSION: u32 = 1;
+/// The version of these lines, and that of lines without offers, which release 0.1.0 reads as well.
+pub(super) const VERSION: u32 = 2;
+pub(super) const LISTS_VERSION: u32 = 1;
 
 /// The first line.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -18,6 +20,9 @@ pub(super) struct Head {
     pub(super) index_export: u32,
     pub(super) nodes: u64,
     pub(super) files: u64,
+    /// Nothing stands for none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) torrents: Option<u64>,
 }
 
 /// A node, whose files follow.
@@ -41,11 +46,28 @@ pub(super) struct FileLine {
     pub(super) whole: bool,
 }
 
+/// A torrent that a node offers.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct TorrentLine {
+    /// The infohash.
+    pub(super) torrent: String,
+    /// The id of the node.
+    pub(super) offered_by: String,
+    pub(super) digest: String,
+    pub(super) name: String,
+    pub(super) piece_length: u32,
+}
+
 /// Writes the lines.
-pub(crate) fn export(mut lists: Vec<StoredList>, out: &mut impl Write) -> io::Result<()> {
+pub(crate) fn export(stored: Stored, out: &mut impl Write) -> io::Result<()> {
+    let Stored { mut lists, mut offers } = stored;
     lists.sort_by_key(|list| list.header.id);
+    offers.sort_by_key(|offer| (offer.node, offer.hint.infohash));
     let files = lists.iter().map(|list| u64::from(list.header.summary.files)).sum();
-    line(out, &Head { index_export: VERSION, nodes: lists.len() as u64, files })?;
+    let torrents = Some(offers.len() as u64).filter(|count| *count > 0);
+    let index_export = if torrents.is_some() { VERSION } else { LISTS_VERSION };
+    line(out, &Head { index_export, nodes: lists.len() as u64, files, torrents })?;
     for list in lists {
         let header = list.header;
         let (node, files) = (header.id.to_string(), header.summary.files);
@@ -56,6 +78,11 @@ pub(crate) fn export(mut lists: Vec<StoredList>, out: &mut impl Write) -> io::Re
             let (digest, whole) = (file.digest.to_string(), file.share == Share::Whole);
             line(out, &FileLine { path: file.path, size: file.size, digest, whole })?;
         }
+    }
+    for StoredOffer { node, hint } in offers {
+        let (torrent, offered_by) = (hint.infohash.to_string(), node.to_string());
+        let (digest, name, piece_length) = (hint.digest.to_string(), hint.name, hint.piece_length);
+        line(out, &TorrentLine { torrent, offered_by, digest, name, piece_length })?;
     }
     out.flush()
 }

@@ -1,4 +1,4 @@
-//! Lists from lines of JSON, as [`export`](mod@super::export) writes them: each line is judged, and either all of them make a
+//! Lists and offers from lines of JSON, as [`export`](mod@super::export) writes them: each line is judged, and either all of them make a
 //! store or none.
 
 use std::collections::HashSet;
@@ -6,14 +6,16 @@ use std::io::{self, BufRead, Read};
 
 use protocol::digest::Digest;
 use protocol::escape::display_safe;
-use protocol::index::{FileRecord, Share};
+use protocol::index::{FileRecord, Share, TorrentHint};
+use protocol::infohash::Infohash;
 use protocol::limits::MAX_BATCH;
 use protocol::node_id::NodeId;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::export::{FileLine, Head, NodeLine, VERSION};
+use super::export::{FileLine, Head, LISTS_VERSION, NodeLine, TorrentLine, VERSION};
 use crate::catalog::{Catalog, NodeNo, Unchanged, Writes};
+use crate::offers::{OfferWrite, Offers};
 
 /// The longest line, in bytes: a path of which each byte is escaped, and the rest.
 const MAX_LINE: u64 = 64 << 10;
@@ -26,6 +28,8 @@ const TOLD: usize = 20;
 pub(crate) struct Import {
     /// What is to be written.
     pub(crate) lists: Vec<Writes>,
+    /// Likewise.
+    pub(crate) offers: Vec<OfferWrite>,
     /// How many files are in it.
     pub(crate) files: u64,
     /// Lines that are wrong: their numbers, from 1, and what is wrong with them. The first few only.
@@ -63,6 +67,7 @@ struct Judge {
     line: u64,
     head: Option<Head>,
     catalog: Catalog,
+    offers: Offers,
     node: Option<Node>,
     nodes: HashSet<NodeId>,
     import: Import,
@@ -83,14 +88,38 @@ impl Judge {
         let value: Value = serde_json::from_slice(line).map_err(|error| error.to_string())?;
         if self.line == 1 {
             let head: Head = read(value)?;
-            if head.index_export != VERSION {
-                let found = head.index_export;
-                return Err(format!("an export of version {found}; this program reads version {VERSION}"));
+            let found = head.index_export;
+            if !(LISTS_VERSION..=VERSION).contains(&found) {
+                return Err(format!(
+                    "an export of version {found}; this program reads up to version {VERSION}"
+                ));
             }
             self.head = Some(head);
             return Ok(());
         }
-        if value.get("node").is_some() { self.hear_node(&read(value)?) } else { self.hear_file(read(value)?) }
+        if value.get("node").is_some() {
+            self.hear_node(&read(value)?)
+        } else if value.get("torrent").is_some() {
+            self.hear_torrent(read(value)?)
+        } else {
+            self.hear_file(read(value)?)
+        }
+    }
+
+    fn hear_torrent(&mut self, line: TorrentLine) -> Result<(), String> {
+        self.end_node();
+        let TorrentLine { torrent, offered_by, digest, name, piece_length } = line;
+        let infohash: Infohash = torrent.parse().map_err(|error| format!("{error}"))?;
+        let node: NodeId = offered_by.parse().map_err(|error| format!("{error}"))?;
+        let digest: Digest = digest.parse().map_err(|error| format!("{error}"))?;
+        let hint = TorrentHint { infohash, digest, name, piece_length };
+        hint.check().map_err(|error| error.to_string())?;
+        if self.offers.is_made(&(node, infohash)) {
+            return Err(format!("node {node} offers this torrent twice"));
+        }
+        let made = self.offers.make(node, hint).map_err(|refusal| refusal.to_string())?;
+        self.import.offers.extend(made);
+        Ok(())
     }
 
     fn hear_node(&mut self, line: &NodeLine) -> Result<(), String> {
@@ -147,13 +176,18 @@ impl Judge {
 
     fn finish(mut self) -> Import {
         self.end_node();
-        let (nodes, files) = (self.nodes.len() as u64, self.import.files);
+        let (nodes, files, torrents) =
+            (self.nodes.len() as u64, self.import.files, self.import.offers.len() as u64);
         match self.head.take() {
             None if self.line == 0 => self.complain("there are no lines"),
             Some(head) if (head.nodes, head.files) != (nodes, files) => self.complain(&format!(
                 "the lines end with {nodes} nodes and {files} files, not {} and {}",
                 head.nodes, head.files
             )),
+            Some(Head { torrents: announced, .. }) if announced.unwrap_or_default() != torrents => {
+                let announced = announced.unwrap_or_default();
+                self.complain(&format!("the lines end with {torrents} torrents, not {announced}"));
+            }
             _ => {}
         }
         self.import

@@ -1,7 +1,8 @@
 use std::fs;
 
 use protocol::digest::Digest;
-use protocol::index::{FileRecord, ListSummary, Share};
+use protocol::index::{FileRecord, ListSummary, Share, TorrentHint};
+use protocol::infohash::Infohash;
 use protocol::node_id::NodeId;
 use tempfile::{TempDir, tempdir};
 
@@ -22,7 +23,7 @@ fn register(store: &mut Store, catalog: &mut Catalog, files: &[FileRecord]) -> N
     let node = catalog.admit(NodeId::from_bytes([1; 32])).unwrap();
     for batch in files.chunks(1000) {
         catalog.register(node, batch).unwrap();
-        store.commit(&[catalog.take_writes(node, 77).unwrap()]).unwrap();
+        store.commit(&[catalog.take_writes(node, 77).unwrap()], &[]).unwrap();
     }
     node
 }
@@ -55,8 +56,8 @@ fn what_was_committed_is_there_when_the_store_is_opened_again() {
     let node = NodeNo(0);
     let gone: Vec<String> = (0..2999).map(|no| format!("folder/{no}")).collect();
     catalog.unregister(node, gone.iter().map(String::as_str)).unwrap();
-    store.commit(&[catalog.take_writes(node, 78).unwrap()]).unwrap();
-    assert_eq!(store.reopen().unwrap().len(), 1);
+    store.commit(&[catalog.take_writes(node, 78).unwrap()], &[]).unwrap();
+    assert_eq!(store.reopen().unwrap().lists.len(), 1);
     drop(store);
     assert_eq!(kept(dir.path()).unwrap(), summary(&catalog));
 }
@@ -180,4 +181,67 @@ fn flipped_bytes_are_damage_or_do_no_harm() {
             Err(other) => panic!("byte {place}: {other}"),
         }
     }
+}
+
+/// Makes a data folder with a file of one node, and three torrents of it.
+fn with_offers() -> (TempDir, Vec<StoredOffer>) {
+    let (dir, _) = filled(1);
+    let mut store = Store::open(dir.path()).unwrap();
+    let mut offers = store.take_offers();
+    let node = NodeId::from_bytes([1; 32]);
+    for number in [3, 1, 2] {
+        let infohash = Infohash::from_bytes([number; 20]);
+        let (digest, name) = (Digest::from_bytes([7; 32]), "a name".repeat(number.into()));
+        let hint = TorrentHint { infohash, digest, name, piece_length: 1 << 18 };
+        let write = offers.make(node, hint).unwrap().unwrap();
+        store.commit(&[], &[write]).unwrap();
+    }
+    let stored = store.reopen().unwrap().offers;
+    assert_eq!(stored.len(), 3);
+    (dir, stored)
+}
+
+#[test]
+fn offers_are_there_when_the_store_is_opened_again() {
+    let (dir, written) = with_offers();
+    let mut store = Store::open(dir.path()).unwrap();
+    let mut offers = store.take_offers();
+    assert!(written.iter().all(|offer| offers.has(offer.node, &offer.hint)));
+    let key = (written[0].node, written[0].hint.infohash);
+    store.commit(&[], &[offers.withdraw(&key).unwrap()]).unwrap();
+    drop(store);
+    assert_eq!(Store::read(dir.path()).unwrap().0.offers, written[1..]);
+    // The lists are what they were.
+    assert_eq!(kept(dir.path()).unwrap().files, 1);
+}
+
+#[test]
+fn offers_that_cannot_be_read_or_of_another_format_are_refused() {
+    let change = |key: &[u8], value: Option<&[u8]>| {
+        let (dir, _) = with_offers();
+        // One that was just closed lets go of its file a moment later.
+        let db =
+            std::iter::repeat_with(|| sled::open(dir.path().join("store"))).find_map(Result::ok).unwrap();
+        let tree = db.open_tree(torrents::TREE).unwrap();
+        match value {
+            Some(value) => drop(tree.insert(key, value).unwrap()),
+            None => drop(tree.remove(key).unwrap()),
+        }
+        db.flush().unwrap();
+        drop((tree, db));
+        dir
+    };
+    for (key, value) in [(&[5; 52][..], &b"x"[..]), (&[5; 51], b""), (&[0], b"abc")] {
+        let dir = change(key, Some(value));
+        let opened = kept(dir.path());
+        assert!(matches!(opened, Err(StoreError::Damaged { .. })), "{key:?}: {opened:?}");
+    }
+    let without_format = change(&[0], None);
+    assert!(matches!(kept(without_format.path()), Err(StoreError::Damaged { .. })));
+    let later = change(&[0], Some(&[0, 0, 0, 2]));
+    let error = kept(later.path()).unwrap_err();
+    assert!(
+        matches!(&error, StoreError::UnknownFormat { .. }) && error.to_string().contains("torrents"),
+        "{error}"
+    );
 }

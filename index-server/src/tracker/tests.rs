@@ -8,7 +8,7 @@ use protocol::node_id::NodeId;
 
 use super::*;
 use crate::catalog::Catalog;
-use crate::session::Offer;
+use crate::offers::Offers;
 
 const TORRENT: Infohash = Infohash::from_bytes([3; 20]);
 
@@ -42,7 +42,7 @@ fn request(port: u16) -> AnnounceRequest {
 
 impl World {
     fn new() -> Self {
-        let directory = Directory::new(Catalog::default());
+        let directory = Directory::new(Catalog::default(), Offers::default());
         let tracker = Tracker::new(directory.clone(), TrackerLimits::default());
         Self { directory, tracker, now: Instant::now() }
     }
@@ -81,7 +81,7 @@ impl World {
     fn offer(&self, arrival: &crate::directory::Arrival) {
         let digest = Digest::from_bytes([9; 32]);
         let hint = TorrentHint { infohash: TORRENT, digest, name: "a".into(), piece_length: 1 };
-        self.directory.offer(arrival, Offer::Make(hint)).unwrap();
+        self.directory.change(|state| state.offers.make(arrival.id, hint)).unwrap();
     }
 }
 
@@ -151,7 +151,7 @@ fn nodes_that_share_all_of_an_offered_content_are_seeds() {
     assert_eq!(world.peers(9, &request(1)), []);
     world.node(1, Share::Whole);
     world.directory.leave(&partial);
-    assert_eq!(world.peers(9, &request(1)), [], "nobody offers it any longer");
+    assert_eq!(world.peers(9, &request(1)), [address(1, 7000)], "whoever offered it is gone");
 }
 
 #[test]

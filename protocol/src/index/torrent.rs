@@ -42,6 +42,11 @@ pub enum HintError {
 }
 
 impl TorrentHint {
+    /// Returns how many bytes the hint counts as at the index: those of its fields.
+    pub const fn weight(&self) -> usize {
+        20 + 32 + 4 + self.name.len()
+    }
+
     /// Judges the hint whole.
     pub fn check(&self) -> Result<(), HintError> {
         if self.name.len() <= MAX_COMPONENT && self.name.contains('/') {

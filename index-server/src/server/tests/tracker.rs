@@ -18,12 +18,17 @@ const TORRENT: Infohash = Infohash::from_bytes([3; 20]);
 
 async fn start(limits: TrackerLimits) -> (Index, SocketAddr, tempfile::TempDir) {
     let dir = tempdir().unwrap();
+    let (index, tracker) = start_in(dir.path(), limits).await;
+    (index, tracker, dir)
+}
+
+async fn start_in(dir: &std::path::Path, limits: TrackerLimits) -> (Index, SocketAddr) {
     let listener = TcpListener::bind((Ipv6Addr::UNSPECIFIED, 0)).await.unwrap();
     let port = listener.local_addr().unwrap().port();
     let limits = Limits { tracker: limits, ..super::limits() };
     let tracker = TrackerListener { listener, url: None };
-    let index = Index::start_tracking(dir.path(), limits, Some(tracker)).await;
-    (index, ([127, 0, 0, 1], port).into(), dir)
+    let index = Index::start_tracking(dir, limits, Some(tracker)).await;
+    (index, ([127, 0, 0, 1], port).into())
 }
 
 fn announce(port: u16) -> String {
@@ -82,8 +87,8 @@ async fn clients_of_either_kind_of_address_meet() {
 }
 
 #[tokio::test]
-async fn a_node_that_offers_a_torrent_is_found_by_clients_as_long_as_it_is_there() {
-    let (index, tracker, _dir) = start(TrackerLimits::default()).await;
+async fn nodes_with_the_content_of_an_offered_torrent_are_found_by_clients() {
+    let (index, tracker, dir) = start(TrackerLimits::default()).await;
     let mut node = Node::new(1).await;
     let mut client = node.join(index.address).await;
     let record = file("a.iso", 5);
@@ -104,14 +109,63 @@ async fn a_node_that_offers_a_torrent_is_found_by_clients_as_long_as_it_is_there
     assert_eq!(peers(tracker, 1).await, []);
     client.ask(Request::OfferTorrent { hint }).await;
     drop(client);
-    let nothing = Reply::Torrents { hints: vec![] };
     within(async {
-        while other.ask(Request::FindTorrent { infohash: TORRENT }).await != nothing {
+        while !peers(tracker, 1).await.is_empty() {
             tokio::task::yield_now().await;
         }
     })
     .await;
-    assert_eq!(peers(tracker, 1).await, []);
+    // The node that made it is gone; another one with the content serves it, also once the index was started again.
+    assert_eq!(served_by_another(3, (&index, tracker)).await, found);
+    index.stop().await;
+    let (index, tracker) = start_in(dir.path(), TrackerLimits::default()).await;
+    assert_eq!(served_by_another(4, (&index, tracker)).await, found);
+    index.stop().await;
+}
+
+/// Lets a node in that has the content, waits until it is the one peer of the torrent, and returns what it is told of that.
+async fn served_by_another(seed: u8, (index, tracker): (&Index, SocketAddr)) -> Reply {
+    let mut node = Node::new(seed).await;
+    let mut client = node.join(index.address).await;
+    client.register(vec![file("under another name", 5)]).await;
+    within(async {
+        while peers(tracker, 1).await != [node.address()] {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    client.ask(Request::FindTorrent { infohash: TORRENT }).await
+}
+
+#[tokio::test]
+async fn what_a_node_can_check_comes_first_among_what_is_said_of_a_torrent() {
+    let (index, _, _dir) = start(TrackerLimits::default()).await;
+    let own = file("a.iso", 5);
+    let hint =
+        |digest| TorrentHint { infohash: TORRENT, digest, name: "a.iso".into(), piece_length: 1 << 18 };
+    for liar in 10..20 {
+        let mut liar_client = Node::new(liar).await.join(index.address).await;
+        let lie = hint(protocol::digest::Digest::from_bytes([liar; 32]));
+        liar_client.ask(Request::OfferTorrent { hint: lie }).await;
+    }
+    let mut maker = Node::new(1).await.join(index.address).await;
+    maker.ask(Request::OfferTorrent { hint: hint(own.digest) }).await;
+    let mut holder = Node::new(2).await;
+    let mut client = holder.join(index.address).await;
+    client.register(vec![own.clone()]).await;
+    within(async {
+        loop {
+            let Reply::Torrents { hints } = client.ask(Request::FindTorrent { infohash: TORRENT }).await
+            else {
+                panic!("no torrents")
+            };
+            assert_eq!(hints.len(), 8);
+            if hints[0] == hint(own.digest) {
+                break;
+            }
+        }
+    })
+    .await;
     index.stop().await;
 }
 

@@ -1,9 +1,8 @@
 use protocol::index::ListSummary;
 use tempfile::tempdir;
 
-use super::super::{Store, export};
+use super::super::{Store, Stored, export};
 use super::*;
-use crate::catalog::StoredList;
 
 const NODE: &str = "0101010101010101010101010101010101010101010101010101010101010101";
 const DIGEST: &str = "0202020202020202020202020202020202020202020202020202020202020202";
@@ -25,9 +24,15 @@ fn import(lines: &[String]) -> Import {
     read_lines(text.as_bytes()).unwrap()
 }
 
-fn lines(lists: Vec<StoredList>) -> Vec<u8> {
+fn torrent(infohash: &str, by: &str) -> String {
+    format!(
+        "{{\"torrent\":\"{infohash}\",\"offered_by\":\"{by}\",\"digest\":\"{DIGEST}\",\"name\":\"a\",\"piece_length\":16384}}"
+    )
+}
+
+fn lines(stored: Stored) -> Vec<u8> {
     let mut out = Vec::new();
-    export(lists, &mut out).unwrap();
+    export(stored, &mut out).unwrap();
     out
 }
 
@@ -49,7 +54,7 @@ fn what_is_exported_and_imported_is_exported_alike() {
                 catalog.register(number, batch).unwrap();
             }
             let writes = catalog.take_writes(number, 1000 + u64::from(seed)).unwrap();
-            super::super::Backing::commit(&mut store, &[writes]).unwrap();
+            super::super::Backing::commit(&mut store, &[writes], &[]).unwrap();
         }
     }
     let exported = lines(Store::read(first.path()).unwrap().0);
@@ -57,12 +62,33 @@ fn what_is_exported_and_imported_is_exported_alike() {
     let imported = read_lines(&exported[..]).unwrap();
     assert_eq!((imported.bad, imported.files), (vec![], 3041));
     let second = tempdir().unwrap();
-    Store::create(second.path(), &imported.lists).unwrap();
+    Store::create(second.path(), &imported.lists, &imported.offers).unwrap();
     assert_eq!(lines(Store::read(second.path()).unwrap().0), exported);
-    assert!(Store::create(second.path(), &[]).unwrap_err().to_string().contains("already"));
+    assert!(Store::create(second.path(), &[], &[]).unwrap_err().to_string().contains("already"));
     assert_eq!(lines(Store::read(second.path()).unwrap().0), exported);
-    let summary: ListSummary = Store::read(second.path()).unwrap().0[0].header.summary;
+    let summary: ListSummary = Store::read(second.path()).unwrap().0.lists[0].header.summary;
     assert!(summary.files > 0);
+}
+
+#[test]
+fn offers_are_exported_and_imported_too() {
+    let (first, second) = (tempdir().unwrap(), tempdir().unwrap());
+    {
+        let mut store = Store::open(first.path()).unwrap();
+        let mut offers = store.take_offers();
+        for number in [7, 3, 200] {
+            let infohash = Infohash::from_bytes([number; 20]);
+            let (digest, name) = (Digest::from_bytes([9; 32]), format!("é \"{number}\""));
+            let hint = TorrentHint { infohash, digest, name, piece_length: 16384 };
+            let made = offers.make(NodeId::from_bytes([1; 32]), hint).unwrap().unwrap();
+            super::super::Backing::commit(&mut store, &[], &[made]).unwrap();
+        }
+    }
+    let exported = lines(Store::read(first.path()).unwrap().0);
+    let imported = read_lines(&exported[..]).unwrap();
+    assert_eq!((imported.bad, imported.offers.len()), (vec![], 3));
+    Store::create(second.path(), &imported.lists, &imported.offers).unwrap();
+    assert_eq!(lines(Store::read(second.path()).unwrap().0), exported);
 }
 
 #[test]
@@ -70,9 +96,17 @@ fn each_bad_line_is_told_with_its_number() {
     let good = [head(1, 1), node(NODE, 1), file("a")];
     assert_eq!(import(&good).bad, []);
     let second_node = NODE.replace('1', "3");
-    let cases: [(usize, Vec<String>, &str); 12] = [
+    let infohash = "04".repeat(20);
+    let heads = |torrents| head(0, 0).replace('}', &format!(",\"torrents\":{torrents}}}"));
+    let offered = || torrent(&infohash, NODE);
+    let cases: [(usize, Vec<String>, &str); 17] = [
+        (2, vec![heads(1), torrent("12", NODE)], "40 hexadecimal"),
+        (2, vec![heads(1), torrent(&infohash, "12")], "64 hexadecimal"),
+        (2, vec![heads(1), offered().replace("\"a\"", "\"../a\"")], "folders"),
+        (3, vec![heads(2), offered(), offered()], "twice"),
+        (2, vec![heads(2), offered()], "1 torrents, not 2"),
         (1, vec![], "no lines"),
-        (1, vec![good[0].replace(":1,", ":2,")], "version 2"),
+        (1, vec![good[0].replace(":1,", ":3,")], "version 3"),
         (1, vec!["{}".into(), node(NODE, 0)], "index_export"),
         (2, vec![head(0, 0), "nonsense".into()], "expected"),
         (2, vec![head(0, 0), file("a")], "no node"),

@@ -1,0 +1,99 @@
+//! The offers of torrents: changed, brought to disk, and forgotten when nobody can serve them any more.
+
+use std::collections::BTreeSet;
+
+use protocol::index::Refusal;
+use tokio::sync::oneshot;
+use tracing::info;
+
+use super::BACKLOG;
+use super::actor::Actor;
+use super::committer::Waiter;
+use crate::directory::{Arrival, State};
+use crate::offers::{OfferKey, OfferWrite};
+use crate::session::Offer;
+use crate::store::Backing;
+
+/// How many offers are looked at before others are let at the catalog: less than a quarter of a millisecond's worth.
+const STEP: usize = 64;
+
+impl<B: Backing> Actor<B> {
+    /// Changes an offer in memory; it is answered when it is on disk.
+    pub(super) fn take_offer(
+        &mut self,
+        arrival: &Arrival,
+        offer: Offer,
+        reply: oneshot::Sender<Result<u32, Refusal>>,
+    ) {
+        let changed = if self.broken.is_some() {
+            Err(Refusal::StoreUnavailable)
+        } else {
+            self.directory.change(|state| change(state, arrival, offer))
+        };
+        match changed {
+            Ok((write, count)) => self.gathered.add_offer(write, Waiter::Offers { count, reply }),
+            // Who has gone in the meantime needs no answer.
+            Err(refusal) => drop(reply.send(Err(refusal))),
+        }
+    }
+
+    /// Forgets offers of nodes that are not known any more, of contents that no node shares: those that were so at the last
+    /// look too, since a node that reads its files again shares fewer for a while.
+    pub(super) fn forget_orphans(&mut self) {
+        let orphans = self.find_orphans();
+        let gone: Vec<OfferKey> = orphans.intersection(&self.orphans).copied().collect();
+        if !gone.is_empty() {
+            info!(offers = gone.len(), "forgets torrents that nobody shares");
+        }
+        for keys in gone.chunks(BACKLOG) {
+            let writes: Vec<OfferWrite> = self.directory.change(|state| {
+                let withdraw = |key: &OfferKey| {
+                    if is_orphan(state, key) { state.offers.withdraw(key) } else { None }
+                };
+                keys.iter().filter_map(withdraw).collect()
+            });
+            self.gathered.offers.extend(writes);
+            self.settle();
+            if self.broken.is_some() {
+                return;
+            }
+        }
+        self.orphans = orphans;
+    }
+
+    fn find_orphans(&self) -> BTreeSet<OfferKey> {
+        let (mut orphans, mut after) = (BTreeSet::new(), None);
+        loop {
+            let (found, last) = self.directory.look(|state| {
+                let page = state.offers.page(after, STEP);
+                let found: Vec<OfferKey> = page.iter().filter(|key| is_orphan(state, key)).copied().collect();
+                (found, page.last().copied())
+            });
+            orphans.extend(found);
+            match last {
+                Some(last) => after = Some(last),
+                None => return orphans,
+            }
+        }
+    }
+}
+
+/// Makes or withdraws an offer; returns what is to be written, and how many torrents the node offers now.
+fn change(state: &mut State, arrival: &Arrival, offer: Offer) -> Result<(Option<OfferWrite>, u32), Refusal> {
+    if !state.roster.is_current(arrival.node, arrival.session) {
+        // The connection is being closed with the reason; this answer is not sent.
+        return Err(Refusal::NoSuchPeer);
+    }
+    let node = arrival.id;
+    let write = match offer {
+        Offer::Make(hint) => state.offers.make(node, hint)?,
+        Offer::Withdraw(infohash) => state.offers.withdraw(&(node, infohash)),
+    };
+    Ok((write, state.offers.count(&node)))
+}
+
+/// Returns true if neither the node of an offer is known nor a node that shares the content.
+fn is_orphan(state: &State, key: &OfferKey) -> bool {
+    let Some(digest) = state.offers.digest_of(key) else { return false };
+    state.catalog.number(&key.0).is_none() && state.catalog.contents().with_digest(digest).next().is_none()
+}

@@ -1,0 +1,99 @@
+//! The offers of torrents, in a tree of their own beside the lists, so that a release that knows none reads the lists all the
+//! same.
+//!
+//! | key | value |
+//! |---|---|
+//! | one zero byte | the format of the tree, a `u32` |
+//! | node id, infohash: 52 bytes | [`OfferRow`] |
+
+use bincode::{Decode, Encode};
+use protocol::digest::Digest;
+use protocol::index::TorrentHint;
+use protocol::infohash::Infohash;
+use protocol::node_id::NodeId;
+
+use super::StoreError;
+use super::rows;
+use crate::offers::{OfferKey, OfferWrite, StoredOffer};
+
+/// The tree's name.
+pub(super) const TREE: &str = "torrents";
+
+/// The format that is written, and the only one that is read.
+pub(super) const FORMAT: u32 = 1;
+
+/// The key of the format.
+const FORMAT_KEY: [u8; 1] = [0];
+
+/// What an offer says, beside its infohash.
+#[derive(Debug, Encode, Decode)]
+struct OfferRow {
+    digest: [u8; 32],
+    name: String,
+    piece_length: u32,
+}
+
+/// Why the offers cannot be read.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Unreadable {
+    /// They have another format.
+    Format(u32),
+    /// What is wrong with them.
+    Damaged(String),
+}
+
+/// Returns the change of the tree that some writes amount to.
+pub(super) fn batch(writes: &[OfferWrite]) -> Result<sled::Batch, StoreError> {
+    let too_long = || StoreError::Failed { what: "an offer is longer than a row may be".into() };
+    let mut batch = sled::Batch::default();
+    batch.insert(&FORMAT_KEY, rows::encode(&FORMAT).ok_or_else(too_long)?);
+    for OfferWrite { key, hint } in writes {
+        let key = key_bytes(key);
+        match hint {
+            Some(hint) => batch.insert(key, rows::encode(&row(hint)).ok_or_else(too_long)?),
+            None => batch.remove(key),
+        }
+    }
+    Ok(batch)
+}
+
+/// Reads all offers; a tree that was never written to has none.
+pub(super) fn read(tree: &sled::Tree) -> Result<Vec<StoredOffer>, Unreadable> {
+    let damaged = |what: String| Unreadable::Damaged(what);
+    let (mut format, mut offers) = (None, Vec::new());
+    for entry in tree {
+        let (key, value) = entry.map_err(|error| damaged(error.to_string()))?;
+        let unreadable = || damaged(format!("the offer {:02x?} cannot be read", key.as_ref()));
+        if key.as_ref() == FORMAT_KEY {
+            let found = rows::decode(&value).ok_or_else(unreadable)?;
+            if found != FORMAT {
+                return Err(Unreadable::Format(found));
+            }
+            format = Some(found);
+            continue;
+        }
+        let (node, infohash) = read_key(&key).ok_or_else(unreadable)?;
+        let OfferRow { digest, name, piece_length } = rows::decode(&value).ok_or_else(unreadable)?;
+        let hint = TorrentHint { infohash, digest: Digest::from_bytes(digest), name, piece_length };
+        hint.check().map_err(|error| damaged(format!("an offer in it cannot be one: {error}")))?;
+        offers.push(StoredOffer { node, hint });
+    }
+    if format.is_none() && !offers.is_empty() {
+        return Err(damaged("its offers have no format".into()));
+    }
+    Ok(offers)
+}
+
+fn row(hint: &TorrentHint) -> OfferRow {
+    OfferRow { digest: *hint.digest.as_bytes(), name: hint.name.clone(), piece_length: hint.piece_length }
+}
+
+fn key_bytes((node, infohash): &OfferKey) -> Vec<u8> {
+    [node.as_bytes().as_slice(), infohash.as_bytes().as_slice()].concat()
+}
+
+fn read_key(bytes: &[u8]) -> Option<OfferKey> {
+    let (node, infohash) = bytes.split_first_chunk::<32>()?;
+    let infohash = <[u8; 20]>::try_from(infohash).ok()?;
+    Some((NodeId::from_bytes(*node), Infohash::from_bytes(infohash)))
+}
