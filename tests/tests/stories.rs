@@ -132,6 +132,8 @@ mod torrent_life;
 mod torrent_mixed;
 #[path = "stories/torrent_odd.rs"]
 mod torrent_odd;
+#[path = "stories/torrent_offers.rs"]
+mod torrent_offers;
 #[path = "stories/torrent_prompt.rs"]
 mod torrent_prompt;
 #[path = "stories/torrent_requests.rs"]

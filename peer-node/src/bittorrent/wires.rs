@@ -87,6 +87,11 @@ impl Wires {
         self.inner.torrents.lock().contains_key(&infohash)
     }
 
+    /// Counts the connections of a torrent.
+    pub(crate) fn count(&self, infohash: Infohash) -> usize {
+        self.inner.torrents.lock().get(&infohash).map_or(0, |torrent| torrent.count())
+    }
+
     /// Counts the connections of all torrents.
     pub fn connected(&self) -> usize {
         let torrents: Vec<Arc<Torrent>> = self.inner.torrents.lock().values().cloned().collect();

@@ -244,14 +244,22 @@ impl<'a> Conversation<'a> {
             }
             (Waiter::Proof, _) => Err(Violation::WrongReply { asked: "a welcome" })?,
             (Waiter::Call(command), reply) => command.answer(reply)?,
-            (Waiter::List, Reply::List(summary)) => self.list.acknowledged(now, id, summary),
+            (Waiter::List, Reply::List(summary)) => {
+                self.offers.resume();
+                self.list.acknowledged(now, id, summary);
+            }
             (Waiter::List, Reply::Refused(refusal)) => {
                 let refused = self.list.refused(now, id, refusal);
                 refused.map_err(|refusal| SessionError::Refused(plain_refusal(refusal)))?;
             }
-            (Waiter::Renewal, Reply::List(summary)) => self.list.observed(now, summary),
-            (Waiter::Offer(_), Reply::Offers { .. }) => self.offers.answered(None),
-            (Waiter::Offer(_), Reply::Refused(refusal)) => self.offers.answered(Some(refusal)),
+            (Waiter::Renewal, Reply::List(summary)) => {
+                self.offers.resume();
+                self.list.observed(now, summary);
+            }
+            (Waiter::Offer(infohash), Reply::Offers { .. }) => self.offers.answered(infohash, None),
+            (Waiter::Offer(infohash), Reply::Refused(refusal)) => {
+                self.offers.answered(infohash, Some(refusal));
+            }
             (Waiter::Offer(_), _) => Err(Violation::WrongReply { asked: "an offer" })?,
             (Waiter::Nobody, _) | (Waiter::Renewal, Reply::Refused(Refusal::StoreUnavailable)) => {}
             (Waiter::List | Waiter::Renewal, _) => Err(Violation::WrongReply { asked: "our list" })?,

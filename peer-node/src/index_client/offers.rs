@@ -41,7 +41,7 @@ impl OfferBook {
         let offers = self.0.lock();
         let queue = offers.values().filter(|hint| is_acceptable(hint, features));
         let queue = queue.map(|hint| hint.infohash).collect();
-        Repetition { book: self.clone(), queue, flying: 0 }
+        Repetition { book: self.clone(), queue, ..Repetition::default() }
     }
 
     fn find(&self, infohash: &Infohash) -> Option<TorrentHint> {
@@ -62,12 +62,14 @@ pub(super) struct Repetition {
     book: OfferBook,
     queue: VecDeque<Infohash>,
     flying: usize,
+    /// Whether the index cannot write at the moment.
+    is_stalled: bool,
 }
 
 impl Repetition {
     /// Gives the next offer, if one may be made now.
     pub(super) fn next(&mut self) -> Option<TorrentHint> {
-        while self.flying < WINDOW {
+        while self.flying < WINDOW && !self.is_stalled {
             let infohash = self.queue.pop_front()?;
             // It may have been struck out since.
             if let Some(hint) = self.book.find(&infohash) {
@@ -84,12 +86,25 @@ impl Repetition {
         self.queue.push_back(infohash);
     }
 
-    /// An offer was taken or refused.
-    pub(super) fn answered(&mut self, refusal: Option<Refusal>) {
-        self.flying = self.flying.saturating_sub(1);
-        if let Some(refusal) = refusal {
-            tracing::warn!(refusal = %plain_refusal(refusal), "index does not take the offer of a torrent");
+    /// An offer was taken or refused. One that the index could not write is made once more when it can.
+    pub(super) fn answered(&mut self, infohash: Infohash, refusal: Option<Refusal>) {
+        match refusal {
+            Some(Refusal::StoreUnavailable) => {
+                self.is_stalled = true;
+                self.again(infohash);
+            }
+            refused => {
+                self.flying = self.flying.saturating_sub(1);
+                if let Some(refusal) = refused {
+                    tracing::warn!(refusal = %plain_refusal(refusal), "index does not take the offer of a torrent");
+                }
+            }
         }
+    }
+
+    /// Notes that the index can write.
+    pub(super) const fn resume(&mut self) {
+        self.is_stalled = false;
     }
 }
 
@@ -118,12 +133,24 @@ mod tests {
         assert_eq!(offered[0], hint(0));
         book.strike(&hint(33).infohash);
         for _ in 0..WINDOW {
-            repetition.answered(Some(Refusal::NoSuchPeer));
+            repetition.answered(hint(0).infohash, Some(Refusal::NoSuchPeer));
         }
         repetition.again(hint(0).infohash);
         let rest: Vec<_> = std::iter::from_fn(|| repetition.next()).collect();
         assert_eq!(rest.last(), Some(&hint(0)));
         assert_eq!((rest.len(), &rest[1]), (8, &hint(34)));
+    }
+
+    #[test]
+    fn an_index_that_cannot_write_is_offered_it_again_when_it_can() {
+        let book = OfferBook::default();
+        (0..2).for_each(|number| book.enter(&hint(number)).unwrap());
+        let mut repetition = book.repeat(IndexFeatures::NONE);
+        assert_eq!(repetition.next(), Some(hint(0)));
+        repetition.answered(hint(0).infohash, Some(Refusal::StoreUnavailable));
+        assert_eq!(repetition.next(), None);
+        repetition.resume();
+        assert_eq!((repetition.next(), repetition.next()), (Some(hint(1)), Some(hint(0))));
     }
 
     #[test]

@@ -36,15 +36,17 @@ impl IndexClient {
         }
         let infohash = hint.infohash;
         let answered = self.ask(|answer| Command::Offer { hint, answer }).await;
-        if matches!(answered, Err(IndexError::Refused(_))) {
+        // An index that cannot write at the moment may take it in the next session.
+        if let Err(IndexError::Refused(refusal)) = &answered
+            && *refusal != Refusal::StoreUnavailable
+        {
             self.offers.strike(&infohash);
         }
         let tracker = answered?.and_then(|place| place.url(self.index_host()));
         Ok(Offered { tracker })
     }
 
-    /// Withdraws an offer. What fails is the telling alone: it is not made again in any case, and the index forgets it when
-    /// the connection ends.
+    /// Withdraws an offer. It is not made again in any case; after an error the index may still keep it.
     pub async fn withdraw_torrent(&self, infohash: Infohash) -> Result<(), IndexError> {
         self.offers.strike(&infohash);
         self.ask(|answer| Command::Withdraw { infohash, answer }).await

@@ -21,7 +21,7 @@ use crate::native::{Links, LinksConfig};
 use crate::partials::Partials;
 use crate::source_address::SourceAddress;
 use crate::state_dir::StateDir;
-use crate::torrent::offers::Offers;
+use crate::torrent::offers::{Offers, OffersConfig};
 use crate::torrent::{Bridge, TorrentConfig, fresh_peer_id};
 use crate::transport::Transport;
 
@@ -146,14 +146,15 @@ impl Ground {
     }
 
     fn offers(&self, index: &IndexClient, downloads: &Downloads, wires: &Wires) -> Offers {
-        let offers = Offers::new(
-            self.state.torrents().join("offered"),
-            self.library.clone(),
-            index.clone(),
-            downloads.clone(),
-            wires.clone(),
-            self.cancel.clone(),
-        );
+        let offers = Offers::new(OffersConfig {
+            folder: self.state.torrents().join("offered"),
+            library: self.library.clone(),
+            index: index.clone(),
+            downloads: downloads.clone(),
+            wires: wires.clone(),
+            tracker: self.tracker.clone(),
+            cancel: self.cancel.clone(),
+        });
         wires.set_resolver(Arc::new(offers.clone()));
         let (recalled, cancel) = (offers.clone().recall(), self.cancel.clone());
         self.tracker.spawn(async move {

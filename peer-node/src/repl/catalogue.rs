@@ -184,6 +184,7 @@ pub(crate) const CATALOGUE: [Entry; 21] = [
             "torrent create 1                for a file shared here, as NAME.torrent:",
             "                                any client gets it from all who share it",
             "torrent create 1 as a.torrent   the same under another name",
+            "cancel N                        withdraws a torrent made with `create`",
             "What is under way when the node ends goes on when it is started again.",
         ],
     },

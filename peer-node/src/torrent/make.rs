@@ -21,6 +21,7 @@ use tokio_util::sync::CancellationToken;
 
 use content::Content;
 use hashing::Hashes;
+pub(crate) use hashing::suitable_piece_length;
 
 /// What the maker of a torrent wants it to say, beside its content.
 #[derive(Debug, Clone, Default)]
@@ -66,7 +67,7 @@ impl Plan {
 
     /// Returns the length of a piece that a torrent of this content gets if nobody wishes another.
     pub fn piece_length(&self) -> u32 {
-        hashing::suitable_piece_length(self.size())
+        suitable_piece_length(self.size())
     }
 
     fn draft(&self, wish: &Wish) -> Result<Draft, MakeError> {

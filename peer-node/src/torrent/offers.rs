@@ -1,39 +1,47 @@
-//! Torrents of files that this node shares: made, told to the index, and given to whoever asks.
+//! Torrents of files that this node shares: made, offered at the index, and served.
 //!
 //! A torrent of one file is a function of its content, its name and the length of its pieces. So what one node makes, every
 //! node that has the content can make again: when a BitTorrent client calls for a torrent that is not here, the index
-//! may know which content it is, and the torrent is made and compared before anything is given. What was made is kept, and
-//! offered again after a restart.
+//! may know which content it is, and the torrent is made and compared before anything is served (`called`). What a person
+//! made is kept, and offered and served again after a restart, until it is withdrawn (`withdrawing`).
 
+mod called;
+mod compose;
+mod given;
+mod piece_hashes;
 mod refused;
+mod withdrawing;
 
 use std::io;
 use std::path::{Path, PathBuf};
-use std::pin::Pin;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
-use protocol::bittorrent::mse::TorrentKey;
 use protocol::digest::Digest;
 use protocol::index::TorrentHint;
 use protocol::infohash::Infohash;
-use protocol::metainfo::{Draft, DraftContent, DraftNotes, Metainfo, MetainfoError};
+use protocol::metainfo::{Metainfo, MetainfoError};
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 use super::dot_torrent;
-use super::make::{self, MakeError, Plan};
+use super::make::{self, MakeError};
 use super::wish::{Afterwards, Place, Wish};
-use crate::bittorrent::{Resolver, Wires};
+use crate::bittorrent::Wires;
 use crate::download::{Downloads, NotStarted};
 use crate::index_client::{IndexClient, IndexError};
 use crate::library::Library;
 use crate::state_dir::replace_file;
 use crate::transfers::DownloadId;
+use called::Calls;
+use given::Given;
+use piece_hashes::{Cut, PieceHashes};
 use refused::Refused;
+pub use withdrawing::Withdrawal;
+use withdrawing::Withdrawn;
 
-/// How long it may take until a torrent that was begun takes part.
-const JOINING: Duration = Duration::from_secs(5);
+/// How many torrents of an earlier run are served from the start; others as soon as somebody calls for them.
+const SERVED_AT_ONCE: usize = 100;
 
 /// A file that cannot be given as a torrent.
 #[derive(Debug, thiserror::Error)]
@@ -56,6 +64,9 @@ pub enum OfferError {
     /// It cannot be begun.
     #[error(transparent)]
     NotStarted(#[from] NotStarted),
+    /// Others are served already because somebody called for them.
+    #[error("too many torrents are served at callers' request")]
+    TooMany,
 }
 
 /// A torrent that was made of a shared file.
@@ -80,6 +91,25 @@ pub enum NoTracker {
     None,
 }
 
+/// What torrents of shared files need of the node.
+#[derive(Debug)]
+pub struct OffersConfig {
+    /// Where those that were made are kept.
+    pub folder: PathBuf,
+    /// What is shared.
+    pub library: Library,
+    /// Where they are offered.
+    pub index: IndexClient,
+    /// Among these they are served.
+    pub downloads: Downloads,
+    /// Where BitTorrent peers call.
+    pub wires: Wires,
+    /// Owns what goes on when a caller has hung up.
+    pub tracker: TaskTracker,
+    /// Ends it.
+    pub cancel: CancellationToken,
+}
+
 /// The torrents of shared files; cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Offers {
@@ -88,101 +118,120 @@ pub struct Offers {
 
 #[derive(Debug)]
 struct Inner {
-    folder: PathBuf,
-    library: Library,
-    index: IndexClient,
-    downloads: Downloads,
-    wires: Wires,
-    cancel: CancellationToken,
+    config: OffersConfig,
+    hashes: Arc<PieceHashes>,
     /// Held while a torrent is made, so that strangers cannot have many made at once.
     making: tokio::sync::Mutex<()>,
     refused: Mutex<Refused>,
+    calls: Calls,
+    given: Mutex<Given>,
+    withdrawn: Withdrawn,
 }
 
 impl Offers {
-    /// Makes the offers of a node; those of an earlier run are kept in `folder`.
-    pub fn new(
-        folder: PathBuf,
-        library: Library,
-        index: IndexClient,
-        downloads: Downloads,
-        wires: Wires,
-        cancel: CancellationToken,
-    ) -> Self {
-        let (making, refused) = (tokio::sync::Mutex::default(), Mutex::default());
-        let inner = Inner { folder, library, index, downloads, wires, cancel, making, refused };
+    /// Makes the offers of a node; those of an earlier run are kept in the folder.
+    pub fn new(config: OffersConfig) -> Self {
+        let inner = Inner {
+            hashes: Arc::new(PieceHashes::new(config.folder.join("pieces"))),
+            making: tokio::sync::Mutex::default(),
+            refused: Mutex::default(),
+            calls: Calls::default(),
+            given: Mutex::default(),
+            withdrawn: Withdrawn::default(),
+            config,
+        };
         Self { inner: Arc::new(inner) }
     }
 
-    /// Makes a torrent of a shared file, tells the index, and begins to give it.
+    /// Makes a torrent of a shared file, offers it at the index, and begins to serve it.
     pub async fn create(&self, digest: Digest) -> Result<Made, OfferError> {
         let metainfo = {
             let _turn = self.inner.making.lock().await;
             self.make(digest, None).await?
         };
-        let tracker = match self.inner.index.offer_torrent(hint(&metainfo, digest)).await {
-            Ok(offered) => offered.tracker.ok_or(NoTracker::None),
-            Err(error) => Err(error.into()),
-        };
+        let tracker = self.offer(&metainfo, digest).await;
         let metainfo = match &tracker {
-            Ok(url) => Arc::new(with_tracker(&metainfo, digest, url)?),
+            Ok(url) => Arc::new(compose::with_tracker(&metainfo, digest, url)?),
             Err(_) => metainfo,
         };
         self.keep(&metainfo).await;
-        let id = match self.give(&metainfo, digest).await {
-            Err(OfferError::NotStarted(NotStarted::Running { id })) => id,
-            given => given?,
-        };
+        let id = self.give_made(&metainfo, digest).await?;
         Ok(Made { metainfo, tracker, id })
     }
 
-    /// Offers at the index what an earlier run has made, as far as the files are still shared.
+    /// Offers a torrent at the index, and returns the announce URL of its tracker.
+    async fn offer(&self, metainfo: &Metainfo, digest: Digest) -> Result<String, NoTracker> {
+        let _turn = self.inner.withdrawn.turn().await;
+        self.take_back_withdrawal(metainfo.infohash()).await;
+        let offered = self.inner.config.index.offer_torrent(hint(metainfo, digest)).await?;
+        offered.tracker.ok_or(NoTracker::None)
+    }
+
+    /// Offers at the index what an earlier run has made, as far as the files are still shared, and serves the first of them;
+    /// then withdraws at the index what could not be withdrawn before, until the node stops.
     pub async fn recall(self) {
-        self.inner.library.settled().await;
-        let folder = self.inner.folder.clone();
+        let Inner { config, .. } = &*self.inner;
+        config.library.settled().await;
+        let folder = config.folder.clone();
         let kept = tokio::task::spawn_blocking(move || kept(&folder)).await.unwrap_or_default();
-        for metainfo in kept {
-            if let Some(digest) = metainfo.digest().filter(|digest| self.is_shared(digest)) {
-                // It is repeated by itself once the index is there.
-                let _ = self.inner.index.offer_torrent(hint(&metainfo, digest)).await;
+        for (number, metainfo) in kept.into_iter().enumerate() {
+            let Some(digest) = metainfo.digest().filter(|digest| self.is_shared(digest)) else { continue };
+            // It is repeated by itself once the index is there.
+            let _ = config.index.offer_torrent(hint(&metainfo, digest)).await;
+            if number < SERVED_AT_ONCE
+                && let Err(error) = self.give_made(&Arc::new(metainfo), digest).await
+            {
+                tracing::debug!(%error, "torrent of a shared file not served");
             }
         }
+        self.keep_withdrawing().await;
+    }
+
+    /// Serves what a person has made, and returns under which number.
+    async fn give_made(&self, metainfo: &Arc<Metainfo>, digest: Digest) -> Result<DownloadId, OfferError> {
+        let id = match self.give(metainfo, digest).await {
+            Err(OfferError::NotStarted(NotStarted::Running { id })) => id,
+            given => given?,
+        };
+        self.inner.given.lock().made(metainfo.infohash(), id);
+        Ok(id)
     }
 
     fn is_shared(&self, digest: &Digest) -> bool {
-        self.inner.library.files().by_digest(digest).next().is_some()
+        self.inner.config.library.files().by_digest(digest).next().is_some()
     }
 
-    /// Makes the torrent of a shared file, as a hint describes it or as suits the file.
+    /// Makes the torrent of a shared file, as a hint describes it or as suits the file. The file is read once for all torrents
+    /// that cut it alike.
     async fn make(&self, digest: Digest, hint: Option<TorrentHint>) -> Result<Arc<Metainfo>, OfferError> {
-        let files = self.inner.library.files();
+        let files = self.inner.config.library.files();
         let file = files.by_digest(&digest).next().ok_or(OfferError::NotShared)?;
-        let (location, cancel) = (file.location.clone(), self.inner.cancel.child_token());
-        let name = file.path.file_name().to_owned();
-        let (name, piece_length) = hint.map_or((name, None), |hint| (hint.name, Some(hint.piece_length)));
-        let wish = make::Wish { name: Some(name), piece_length, ..make::Wish::default() };
-        let made = tokio::task::spawn_blocking(move || {
-            let bytes = Plan::of(&location, None)?.make(&wish, &cancel, &mut |_| {})?;
-            Ok::<_, OfferError>(Metainfo::parse(&bytes)?)
-        });
-        let metainfo = made.await??;
-        if metainfo.digest() == Some(digest) { Ok(Arc::new(metainfo)) } else { Err(OfferError::Changed) }
+        let (location, cancel) = (file.location.clone(), self.inner.config.cancel.child_token());
+        let suitable = || make::suitable_piece_length(file.size);
+        let (name, piece_length) = hint.map_or_else(
+            || (file.path.file_name().to_owned(), suitable()),
+            |hint| (hint.name, hint.piece_length),
+        );
+        let (cut, hashes) = (Cut { digest, size: file.size, piece_length }, Arc::clone(&self.inner.hashes));
+        let made =
+            tokio::task::spawn_blocking(move || compose::make(&name, &cut, &hashes, (&location, &cancel)));
+        Ok(Arc::new(made.await??))
     }
 
     async fn give(&self, metainfo: &Arc<Metainfo>, digest: Digest) -> Result<DownloadId, OfferError> {
-        let library = self.inner.library.clone();
+        let library = self.inner.config.library.clone();
         let opened = tokio::task::spawn_blocking(move || library.open_file(&digest)).await?;
         let file = Arc::new(opened.map_err(|_| OfferError::NotShared)?);
-        let files = self.inner.library.files();
+        let files = self.inner.config.library.files();
         let location = files.by_digest(&digest).next().map(|file| file.location.clone());
         let place = Place::Shared { location: location.ok_or(OfferError::NotShared)?, file };
         let (metainfo, afterwards) = (Arc::clone(metainfo), Afterwards::Seed { ratio: None });
         let wish = Wish { metainfo, digest: None, place, afterwards, peers: Vec::new() };
-        Ok(self.inner.downloads.give(wish)?)
+        Ok(self.inner.config.downloads.give(wish)?)
     }
 
     fn path(&self, infohash: Infohash) -> PathBuf {
-        self.inner.folder.join(format!("{infohash}.torrent"))
+        self.inner.config.folder.join(format!("{infohash}.torrent"))
     }
 
     async fn keep(&self, metainfo: &Arc<Metainfo>) {
@@ -196,69 +245,6 @@ impl Offers {
             tracing::warn!(%error, "torrent of a shared file not kept");
         }
     }
-
-    /// Begins to give the torrent that somebody calls for, if it is one of a shared file.
-    async fn find(&self, infohash: Infohash) -> Result<(), OfferError> {
-        // One after the other: whoever calls may be hostile, and making is dear.
-        let _turn = self.inner.making.lock().await;
-        if self.inner.wires.has(infohash) {
-            return Ok(());
-        }
-        let path = self.path(infohash);
-        let kept = tokio::task::spawn_blocking(move || dot_torrent::read(&path)).await?;
-        if let Ok(metainfo) = kept
-            && metainfo.infohash() == infohash
-            && let Some(digest) = metainfo.digest()
-        {
-            self.give(&Arc::new(metainfo), digest).await?;
-            return Ok(());
-        }
-        let hints = self.inner.index.find_torrent(infohash).await.unwrap_or_default();
-        for hint in hints.into_iter().filter(|hint| self.is_shared(&hint.digest)) {
-            let digest = hint.digest;
-            match self.make(digest, Some(hint.clone())).await {
-                Ok(metainfo) if metainfo.infohash() == infohash => {
-                    self.keep(&metainfo).await;
-                    self.give(&metainfo, digest).await?;
-                    // From now on this node can say what the torrent is as well.
-                    let _ = self.inner.index.offer_torrent(hint).await;
-                    return Ok(());
-                }
-                Ok(_) => tracing::warn!(%infohash, %digest, "a torrent is not what it is said to be"),
-                Err(error) => tracing::debug!(%infohash, %error, "torrent not made"),
-            }
-        }
-        Err(OfferError::NotShared)
-    }
-
-    async fn resolve(&self, infohash: Infohash) -> bool {
-        if self.inner.refused.lock().has(infohash, Instant::now()) {
-            return false;
-        }
-        if let Err(error) = self.find(infohash).await {
-            tracing::debug!(%infohash, %error, "torrent not here");
-            self.inner.refused.lock().insert(infohash, Instant::now());
-            return false;
-        }
-        let joined = async {
-            while !self.inner.wires.has(infohash) {
-                tokio::time::sleep(Duration::from_millis(20)).await;
-            }
-        };
-        tokio::time::timeout(JOINING, joined).await.is_ok()
-    }
-}
-
-impl Resolver for Offers {
-    fn resolve(&self, infohash: Infohash) -> Pin<Box<dyn Future<Output = bool> + Send + '_>> {
-        Box::pin(self.resolve(infohash))
-    }
-
-    fn identify(&self, key: TorrentKey) -> Pin<Box<dyn Future<Output = Option<Infohash>> + Send + '_>> {
-        let folder = self.inner.folder.clone();
-        let looking = tokio::task::spawn_blocking(move || kept_with_key(&folder, key));
-        Box::pin(async { looking.await.unwrap_or_default() })
-    }
 }
 
 fn hint(metainfo: &Metainfo, digest: Digest) -> TorrentHint {
@@ -266,38 +252,10 @@ fn hint(metainfo: &Metainfo, digest: Digest) -> TorrentHint {
     TorrentHint { infohash: metainfo.infohash(), digest, name: metainfo.name().to_owned(), piece_length }
 }
 
-/// Writes the same torrent with a tracker, which is no part of its infohash.
-fn with_tracker(metainfo: &Metainfo, digest: Digest, url: &str) -> Result<Metainfo, MetainfoError> {
-    let geometry = metainfo.geometry();
-    let notes = DraftNotes {
-        comment: None,
-        created_by: metainfo.created_by().map(str::to_owned),
-        creation_date: None,
-        digest: Some(digest),
-    };
-    let draft = Draft {
-        name: metainfo.name().to_owned(),
-        piece_length: geometry.piece_length(),
-        content: DraftContent::Single(geometry.size()),
-        private: false,
-        tiers: vec![vec![url.to_owned()]],
-        notes,
-    };
-    let hashes: Vec<[u8; 20]> = geometry.pieces().map(|piece| metainfo.piece_hash(piece)).collect();
-    Metainfo::parse(&draft.encode(&hashes)?)
-}
-
 /// Reads the torrents that were kept.
 fn kept(folder: &Path) -> Vec<Metainfo> {
     let Ok(entries) = std::fs::read_dir(folder) else { return Vec::new() };
-    entries.filter_map(|entry| dot_torrent::read(&entry.ok()?.path()).ok()).collect()
-}
-
-/// Looks for the torrent with a key among those that were kept, whose files are named by their infohashes.
-fn kept_with_key(folder: &Path, key: TorrentKey) -> Option<Infohash> {
-    let mut names = std::fs::read_dir(folder).ok()?.flatten().map(|entry| PathBuf::from(entry.file_name()));
-    names.find_map(|name| {
-        let infohash: Infohash = name.file_stem()?.to_str()?.parse().ok()?;
-        (TorrentKey::of(infohash) == key).then_some(infohash)
-    })
+    let paths = entries.filter_map(|entry| Some(entry.ok()?.path()));
+    let torrents = paths.filter(|path| path.extension().is_some_and(|end| end == "torrent"));
+    torrents.filter_map(|path| dot_torrent::read(&path).ok()).collect()
 }

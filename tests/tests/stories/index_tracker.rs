@@ -102,11 +102,9 @@ fn nodes_that_share_an_offered_content_are_peers_of_its_torrent() {
     assert_eq!(found, Reply::Torrents { hints: vec![hint] });
     node.peer.stop();
     until("the node to be gone", SOON, || announcer.peers(&leecher(TORRENT, 1000)).is_empty());
-    drop(session);
-    let nothing = Reply::Torrents { hints: vec![] };
-    until("the offer to be gone", SOON, || {
-        other.call(Request::TorrentsOf { digest: content.digest }).expect("an answer") == nothing
-    });
+    session.call(Request::WithdrawTorrent { infohash: TORRENT }).expect("an answer");
+    let left = other.call(Request::TorrentsOf { digest: content.digest }).expect("an answer");
+    assert_eq!(left, Reply::Torrents { hints: vec![] });
     assert_eq!(network.index.stop(), Some(0));
 }
 

@@ -33,7 +33,7 @@ fn add(scene: &Scene) -> String {
     format!("torrent add \"{}\"", scene.torrent.display())
 }
 
-/// Tells the index what content a torrent has, as long as the session lasts.
+/// Tells the index what content a torrent has.
 fn offer(network: &Network, scene: &Scene) -> IndexSession {
     let mut session = network.index.session();
     let (name, digest) = (Layout::File.name().into(), content(scene).digest);
@@ -91,11 +91,11 @@ fn nodes_are_found_by_what_the_index_knows_of_a_torrent() {
 fn what_the_index_knew_of_a_torrent_is_known_after_a_restart_without_it() {
     let (mut network, scene) = (Network::new(), Scene::by_hand(1005));
     let native = network.sharer(&[("a.bin", content(&scene))], &SLOWLY);
-    let offering = offer(&network, &scene);
+    let mut offering = offer(&network, &scene);
     let mut node = network.node_with(&[]);
     node.peer.say(&format!("{} &", add(&scene)));
     until("a part of it", SOON, || node.peer.say("transfers").bytes_here() >= Some(2 * MIB));
-    drop(offering);
+    offering.call(Request::WithdrawTorrent { infohash: scene.infohash }).expect("an answer");
     node.start_again(network.index.address());
     let digest = content(&scene).digest;
     let answer = node.peer.say(&format!("download {digest}"));

@@ -34,7 +34,7 @@ struct Piece {
 }
 
 /// Returns the length of a piece that suits a size: as our own dialect cuts, so that a file has the same pieces in both.
-pub(super) fn suitable_piece_length(size: u64) -> u32 {
+pub(crate) fn suitable_piece_length(size: u64) -> u32 {
     Geometry::native(size).map_or(LONGEST_CHOSEN, |geometry| geometry.piece_length())
 }
 

@@ -165,7 +165,7 @@ fn it_can_be_broken_off() {
 
 #[test]
 fn pieces_are_as_long_as_natively() {
-    assert_eq!(hashing::suitable_piece_length(1), 256 << 10);
-    assert_eq!(hashing::suitable_piece_length(4 << 30), 1 << 20);
-    assert_eq!(hashing::suitable_piece_length(u64::MAX), 16 << 20);
+    assert_eq!(suitable_piece_length(1), 256 << 10);
+    assert_eq!(suitable_piece_length(4 << 30), 1 << 20);
+    assert_eq!(suitable_piece_length(u64::MAX), 16 << 20);
 }

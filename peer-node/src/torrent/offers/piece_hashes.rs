@@ -1,0 +1,202 @@
+//! The SHA-1 hashes of the pieces of shared files, so that a file is read once for all torrents of it that differ in their
+//! names alone.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use protocol::digest::Digest;
+use protocol::limits::MAX_TORRENT;
+use sha2::{Digest as _, Sha256};
+
+use crate::state_dir::replace_file;
+
+/// The most files that are kept, and the most bytes in them: those that were used longest ago go first.
+const MAX_KEPT: usize = 1000;
+const MAX_KEPT_BYTES: u64 = 64 << 20;
+
+/// What stands between the hashes and their checksum; the last byte is the version.
+const MARK: &[u8] = b"PDXPIECES\x01";
+
+/// The length of a checksum.
+const CHECK: usize = 32;
+
+/// How a content is cut.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Cut {
+    pub(super) digest: Digest,
+    pub(super) size: u64,
+    pub(super) piece_length: u32,
+}
+
+impl Cut {
+    /// Returns true if a torrent may have such pieces and a node is likely to have made them: a stranger cannot have a file read
+    /// for every length there is.
+    pub(super) fn is_usual(&self) -> bool {
+        self.piece_length.is_power_of_two()
+            && self.piece_length >= 16 << 10
+            && self.pieces().is_some_and(|pieces| pieces > 0)
+    }
+
+    fn pieces(&self) -> Option<usize> {
+        let pieces = self.size.div_ceil(u64::from(self.piece_length).max(1));
+        usize::try_from(pieces).ok().filter(|pieces| *pieces <= MAX_TORRENT / 20)
+    }
+
+    fn check(&self, hashes: &[u8]) -> [u8; CHECK] {
+        let mut check = Sha256::new();
+        check.update(self.digest.as_bytes());
+        check.update(self.size.to_be_bytes());
+        check.update(self.piece_length.to_be_bytes());
+        check.update(hashes);
+        check.finalize().into()
+    }
+}
+
+/// The hashes that are kept in a folder. They are worth no more than the time to hash the content again: one that is
+/// missing or damaged counts as none.
+#[derive(Debug)]
+pub(super) struct PieceHashes {
+    folder: PathBuf,
+}
+
+impl PieceHashes {
+    /// Keeps hashes in a folder, which need not exist.
+    pub(super) const fn new(folder: PathBuf) -> Self {
+        Self { folder }
+    }
+
+    /// Returns true if the hashes of a content seem to be here.
+    pub(super) fn has(&self, cut: &Cut) -> bool {
+        self.path(cut).is_file()
+    }
+
+    /// Reads the hashes of a content, and notes that they were used. Blocks.
+    pub(super) fn load(&self, cut: &Cut) -> Option<Vec<[u8; 20]>> {
+        let (path, length) = (self.path(cut), cut.pieces()? * 20);
+        let longest = (length + MARK.len() + CHECK) as u64;
+        let mut bytes = Vec::new();
+        File::open(&path).ok()?.take(longest + 1).read_to_end(&mut bytes).ok()?;
+        let hashes = Self::decode(cut, &bytes, length);
+        if hashes.is_none() {
+            tracing::warn!(
+                digest = cut.digest.short(),
+                "stored hashes of pieces are damaged; the file is read again"
+            );
+            // If it stays, it is damaged the next time too.
+            let _ = fs::remove_file(&path);
+        } else if let Ok(file) = OpenOptions::new().append(true).open(&path) {
+            // Only the order in which they are forgotten depends on it.
+            let _ = file.set_modified(SystemTime::now());
+        }
+        hashes
+    }
+
+    fn decode(cut: &Cut, bytes: &[u8], length: usize) -> Option<Vec<[u8; 20]>> {
+        let (hashes, rest) = bytes.split_at_checked(length)?;
+        let check = rest.strip_prefix(MARK)?;
+        (check == cut.check(hashes)).then(|| hashes.as_chunks().0.to_vec())
+    }
+
+    /// Keeps the hashes of a content, and forgets others if there are too many. Blocks.
+    pub(super) fn save(&self, cut: &Cut, hashes: &[[u8; 20]]) -> io::Result<()> {
+        fs::create_dir_all(&self.folder)?;
+        let hashes = hashes.as_flattened();
+        let bytes = [hashes, MARK, &cut.check(hashes)].concat();
+        replace_file(&self.path(cut), &bytes)?;
+        self.clean()
+    }
+
+    fn clean(&self) -> io::Result<()> {
+        let mut kept: Vec<(SystemTime, u64, PathBuf)> = Vec::new();
+        for entry in fs::read_dir(&self.folder)? {
+            let entry = entry?;
+            // One that is gone meanwhile takes no room.
+            let Ok(about) = entry.metadata() else { continue };
+            kept.push((about.modified()?, about.len(), entry.path()));
+        }
+        kept.sort_unstable_by(|one, other| other.cmp(one));
+        let mut bytes = 0_u64;
+        for (number, (_, length, path)) in kept.into_iter().enumerate() {
+            bytes = bytes.saturating_add(length);
+            // The newest stays, however long it is.
+            if number >= MAX_KEPT || (number > 0 && bytes > MAX_KEPT_BYTES) {
+                remove(&path)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn path(&self, cut: &Cut) -> PathBuf {
+        self.folder.join(format!("{}-{}", cut.digest, cut.piece_length))
+    }
+}
+
+fn remove(path: &Path) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn cut(content: u8, size: u64) -> Cut {
+        Cut { digest: Digest::from_bytes([content; 32]), size, piece_length: 16 << 10 }
+    }
+
+    fn store() -> (tempfile::TempDir, PieceHashes) {
+        let folder = tempfile::tempdir().unwrap();
+        let hashes = PieceHashes::new(folder.path().join("pieces"));
+        (folder, hashes)
+    }
+
+    #[test]
+    fn what_was_kept_is_read_back_and_anything_else_is_not() {
+        let (_folder, store) = store();
+        let (cut, hashes) = (cut(1, 40_000), [[7; 20], [8; 20], [9; 20]]);
+        assert_eq!(store.load(&cut), None);
+        store.save(&cut, &hashes).unwrap();
+        assert!(store.has(&cut));
+        assert_eq!(store.load(&cut).unwrap(), hashes);
+        assert_eq!(store.load(&Cut { size: 40_001, ..cut }), None, "another size");
+        store.save(&cut, &hashes).unwrap();
+        let whole = fs::read(store.path(&cut)).unwrap();
+        for damage in [0, 30, whole.len() - 1] {
+            let mut bytes = whole.clone();
+            bytes[damage] ^= 1;
+            fs::write(store.path(&cut), bytes).unwrap();
+            assert_eq!(store.load(&cut), None, "byte {damage}");
+            assert!(!store.has(&cut));
+        }
+        for length in [0, 60, whole.len() - 1] {
+            fs::write(store.path(&cut), &whole[..length]).unwrap();
+            assert_eq!(store.load(&cut), None, "{length} bytes");
+        }
+    }
+
+    #[test]
+    fn those_used_longest_ago_make_room() {
+        let (_folder, store) = store();
+        let (first, size) = (cut(1, 40_000), 1_600_000 * (16 << 10));
+        let large = vec![[1; 20]; 1_600_000];
+        store.save(&first, &[[7; 20]; 3]).unwrap();
+        for content in 2..5 {
+            store.save(&cut(content, size), &large).unwrap();
+        }
+        let kept = (1..5).map(|content| store.has(&cut(content, size))).collect::<Vec<_>>();
+        assert_eq!(kept, [false, false, true, true]);
+    }
+
+    #[test]
+    fn only_pieces_as_torrents_have_them_are_usual() {
+        assert!(cut(1, 1).is_usual() && cut(1, 1 << 34).is_usual());
+        for piece_length in [0, 1, 8 << 10, 20_000, u32::MAX] {
+            assert!(!Cut { piece_length, ..cut(1, 1 << 20) }.is_usual(), "{piece_length}");
+        }
+        assert!(!cut(1, 0).is_usual() && !cut(1, 1 << 50).is_usual());
+    }
+}

@@ -1,0 +1,165 @@
+//! Torrents that a person does not offer any more: the index is told, at once or as soon as it is there again.
+
+use std::collections::{BTreeSet, VecDeque};
+use std::io;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use protocol::infohash::Infohash;
+use tokio::sync::{MutexGuard, Notify};
+
+use super::Offers;
+use crate::index_client::{IndexError, IndexStatus};
+use crate::state_dir::replace_file;
+use crate::transfers::DownloadId;
+
+/// How many withdrawn torrents are not served again in this run, although somebody calls for them.
+const MOST_REMEMBERED: usize = 10_000;
+
+/// The pause before an index that failed to withdraw one is asked again.
+const PAUSE: Duration = Duration::from_secs(5);
+
+/// The ending of the file that stands for an offer that the index still has to withdraw.
+const PENDING: &str = "withdrawn";
+
+/// What became of a torrent that is withdrawn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Withdrawal {
+    /// Which torrent.
+    pub infohash: Infohash,
+    /// Whether the index has withdrawn it; if not, it is told when it is there again.
+    pub is_acknowledged: bool,
+}
+
+/// The torrents that were withdrawn.
+#[derive(Debug, Default)]
+pub(super) struct Withdrawn {
+    /// Those that are not served any more, the oldest first.
+    known: Mutex<VecDeque<Infohash>>,
+    /// Those that the index has to be told of.
+    pending: Mutex<BTreeSet<Infohash>>,
+    is_new: Notify,
+    /// Held while the index is told of one, so that an offer and its withdrawal keep their order.
+    turn: tokio::sync::Mutex<()>,
+}
+
+impl Withdrawn {
+    /// Returns true if a torrent was withdrawn in this run.
+    pub(super) fn has(&self, infohash: &Infohash) -> bool {
+        self.known.lock().contains(infohash)
+    }
+
+    /// Waits until no other offer is changed at the index.
+    pub(super) async fn turn(&self) -> MutexGuard<'_, ()> {
+        self.turn.lock().await
+    }
+
+    fn remember(&self, infohash: Infohash) {
+        let mut known = self.known.lock();
+        if !known.contains(&infohash) {
+            if known.len() >= MOST_REMEMBERED {
+                known.pop_front();
+            }
+            known.push_back(infohash);
+        }
+        self.pending.lock().insert(infohash);
+        self.is_new.notify_one();
+    }
+}
+
+impl Offers {
+    /// Withdraws the torrent that was served under a number, if it is one of a shared file; it is not served again in this
+    /// run unless it is made again.
+    pub async fn withdraw(&self, id: DownloadId) -> Option<Withdrawal> {
+        let infohash = self.inner.given.lock().remove(id)?;
+        let (kept, mark) = (self.path(infohash), self.mark(infohash));
+        self.inner.withdrawn.remember(infohash);
+        let marked = tokio::task::spawn_blocking(move || {
+            mark.parent().map_or(Ok(()), std::fs::create_dir_all)?;
+            replace_file(&mark, b"")?;
+            remove(kept)
+        });
+        if let Err(error) = marked.await.unwrap_or_else(|error| Err(io::Error::other(error))) {
+            tracing::warn!(%infohash, %error, "withdrawal of a torrent not noted for the next run");
+        }
+        let is_acknowledged = self.tell_index(infohash).await.is_ok();
+        Some(Withdrawal { infohash, is_acknowledged })
+    }
+
+    /// Forgets that a torrent was withdrawn.
+    pub(super) async fn take_back_withdrawal(&self, infohash: Infohash) {
+        let Withdrawn { known, pending, .. } = &self.inner.withdrawn;
+        known.lock().retain(|known| *known != infohash);
+        pending.lock().remove(&infohash);
+        self.remove_mark(infohash).await;
+    }
+
+    /// Withdraws at the index, whenever it is there, what it has not been told of, until the node stops.
+    pub(super) async fn keep_withdrawing(&self) {
+        self.read_marks().await;
+        let mut status = self.inner.config.index.status();
+        loop {
+            if self.inner.withdrawn.pending.lock().is_empty() {
+                self.inner.withdrawn.is_new.notified().await;
+                continue;
+            }
+            if status.wait_for(|status| matches!(status, IndexStatus::Online { .. })).await.is_err() {
+                return;
+            }
+            let pending: Vec<Infohash> = self.inner.withdrawn.pending.lock().iter().copied().collect();
+            for infohash in pending {
+                if self.tell_index(infohash).await.is_err() {
+                    tokio::time::sleep(PAUSE).await;
+                    break;
+                }
+            }
+        }
+    }
+
+    /// Tells the index of a withdrawal that it does not know of.
+    async fn tell_index(&self, infohash: Infohash) -> Result<(), IndexError> {
+        let _turn = self.inner.withdrawn.turn().await;
+        // It may have been made again, or told by another task.
+        if !self.inner.withdrawn.pending.lock().contains(&infohash) {
+            return Ok(());
+        }
+        self.inner.config.index.withdraw_torrent(infohash).await?;
+        self.inner.withdrawn.pending.lock().remove(&infohash);
+        self.remove_mark(infohash).await;
+        Ok(())
+    }
+
+    /// Reads which torrents an earlier run could not withdraw.
+    async fn read_marks(&self) {
+        let folder = self.inner.config.folder.clone();
+        let read = tokio::task::spawn_blocking(move || {
+            let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+            let marks = entries.map(|entry| entry.path());
+            let marks = marks.filter(|path| path.extension().is_some_and(|end| end == PENDING));
+            marks.filter_map(|path| path.file_stem()?.to_str()?.parse().ok()).collect::<Vec<Infohash>>()
+        });
+        let marked = read.await.unwrap_or_default();
+        self.inner.withdrawn.pending.lock().extend(marked);
+    }
+
+    async fn remove_mark(&self, infohash: Infohash) {
+        let mark = self.mark(infohash);
+        let removed = tokio::task::spawn_blocking(move || remove(mark)).await;
+        if let Err(error) = removed.unwrap_or_else(|error| Err(io::Error::other(error))) {
+            // The index is told once more after a restart.
+            tracing::debug!(%infohash, %error, "mark of a withdrawn torrent not removed");
+        }
+    }
+
+    fn mark(&self, infohash: Infohash) -> PathBuf {
+        self.inner.config.folder.join(format!("{infohash}.{PENDING}"))
+    }
+}
+
+fn remove(path: PathBuf) -> io::Result<()> {
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
