@@ -18,7 +18,7 @@ pub(super) fn make(
     (location, cancel): (&Path, &CancellationToken),
 ) -> Result<Metainfo, OfferError> {
     if let Some(hashes) = kept.load(cut) {
-        return Ok(compose(draft(name, cut), &hashes)?);
+        return Ok(compose(&draft(name, cut), &hashes)?);
     }
     tracing::info!(
         digest = cut.digest.short(),
@@ -45,7 +45,7 @@ pub(super) fn with_tracker(
     let geometry = metainfo.geometry();
     let cut = Cut { digest, size: geometry.size(), piece_length: geometry.piece_length() };
     let draft = Draft { tiers: vec![vec![url.to_owned()]], ..draft(metainfo.name(), &cut) };
-    compose(draft, &hashes(metainfo))
+    compose(&draft, &hashes(metainfo))
 }
 
 fn draft(name: &str, cut: &Cut) -> Draft {
@@ -64,7 +64,7 @@ fn draft(name: &str, cut: &Cut) -> Draft {
     }
 }
 
-fn compose(draft: Draft, hashes: &[[u8; 20]]) -> Result<Metainfo, MetainfoError> {
+fn compose(draft: &Draft, hashes: &[[u8; 20]]) -> Result<Metainfo, MetainfoError> {
     Metainfo::parse(&draft.encode(hashes)?)
 }
 
