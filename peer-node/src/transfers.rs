@@ -4,7 +4,7 @@ mod waiting;
 
 use std::fmt;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use protocol::digest::Digest;
@@ -118,6 +118,16 @@ pub enum Priority {
 }
 
 impl DownloadView {
+    /// Returns where a complete torrent lies, if it could not be saved under its own name.
+    pub fn saved_as(&self) -> Option<&Path> {
+        let (DownloadState::Done { location, .. } | DownloadState::Seeding { location }) = &self.state else {
+            return None;
+        };
+        let is_torrent = matches!(self.content, ContentId::Torrent(_));
+        let has_name = location.file_name().is_none_or(|name| name == self.name.as_str());
+        (is_torrent && !has_name).then_some(location)
+    }
+
     /// Says whether a content is what is downloaded.
     pub fn is_of(&self, content: &ContentId) -> bool {
         match content {

@@ -54,6 +54,8 @@ pub(crate) fn done(
             }
         }
     }
+    let torrent = view.saved_as().map(show_path);
+    let renamed = renamed.or_else(|| Some((torrent.as_deref()?, "its name cannot be kept")));
     if let Some((place, why)) = renamed {
         lines.push(format!("saved as {place}: {}", display_safe(why)));
     }
@@ -149,6 +151,7 @@ mod tests {
     use std::path::PathBuf;
 
     use protocol::digest::Digest;
+    use protocol::infohash::Infohash;
 
     use super::*;
     use crate::transfers::{ContentId, DownloadId};
@@ -215,6 +218,18 @@ mod tests {
         let lines = done(&view(), None, Audience::Person, Look::PLAIN);
         assert_eq!(lines[0], "done  a\\tb  4.0 KiB in 2.00 s, 2.0 KiB/s, from 2 sources");
         assert_eq!(lines[3], "  127.0.0.1:2                  96 B, left: it lied");
+    }
+
+    #[test]
+    fn torrent_that_could_not_keep_its_name_says_where_it_lies() {
+        let location = PathBuf::from("/srv/report 2024_ final.txt");
+        let content = ContentId::Torrent(Infohash::from_bytes([7; 20]));
+        let state = DownloadState::Done { location, renamed: None };
+        let torrent = DownloadView { content, name: "report 2024: final.txt".into(), state, ..view() };
+        let lines = done(&torrent, None, Audience::Person, Look::PLAIN);
+        assert_eq!(lines[2], "saved as /srv/report 2024_ final.txt: its name cannot be kept");
+        let kept = DownloadView { name: "report 2024_ final.txt".into(), ..torrent };
+        assert!(!done(&kept, None, Audience::Person, Look::PLAIN).concat().contains("saved as"));
     }
 
     #[test]
