@@ -190,6 +190,7 @@ fn two_clients_behind_one_address_are_both_connected() {
     let seeds = [RawPeer::join(&scene, WireLie::None), RawPeer::join(&scene, WireLie::None)];
     let mut fetching = scene.fetch_unseen(&TorrentPeer::with(&["--seed", "--max-download-rate", "4M"]));
     let at = address(&fetching.running);
+    until("both seeds to be connected", SOON, || seeds.iter().all(RawPeer::was_heard));
     let mut callers: Vec<RawWire> = (0..2_u8)
         .map(|number| {
             let mut wire = RawWire::connect(at).expect("a client that listens");
@@ -201,7 +202,6 @@ fn two_clients_behind_one_address_are_both_connected() {
             wire
         })
         .collect();
-    until("both seeds to be connected", SOON, || seeds.iter().all(RawPeer::was_heard));
     scene.completes(&mut fetching);
     // Both are served: neither was left for the other.
     for wire in &mut callers {
