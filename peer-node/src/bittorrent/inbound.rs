@@ -60,6 +60,7 @@ impl Wires {
             Err(GreetingError::Unknown(infohash)) => {
                 tracing::info!(%from, %infohash, "connection refused: no such torrent here");
             }
+            Err(error @ GreetingError::UnknownKey) => tracing::info!(%from, %error, "connection refused"),
             Err(error) => tracing::warn!(%from, %error, "connection refused"),
         }
     }

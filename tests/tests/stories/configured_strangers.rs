@@ -110,6 +110,26 @@ fn who_says_on_and_on_what_has_to_be_written_down_is_left() {
 }
 
 #[test]
+fn who_requests_more_than_is_kept_while_it_is_choked_is_left() {
+    let group = Group::new(Content::random(622, 2_000), 1, &[true, false]);
+    let seed = group.start(1001, &[]);
+    let mut peer = RawNeighbour::connect(group.port(1001), false);
+    peer.greet(1002);
+    peer.greeted();
+    peer.send(kind::BITFIELD, &[0; 250]);
+    // The same one is kept once.
+    for number in [[0; 1_500].as_slice(), &(0..1_024).collect::<Vec<u32>>()].concat() {
+        peer.send(kind::REQUEST, &number.to_be_bytes());
+    }
+    peer.expect(kind::BITFIELD, &[0xff; 250]);
+    peer.expect(kind::NOT_INTERESTED, &[]);
+    assert!(peer.is_silent(Duration::from_millis(300)));
+    peer.send(kind::REQUEST, &1_024_u32.to_be_bytes());
+    peer.is_left();
+    goes_on(&group, seed);
+}
+
+#[test]
 fn who_says_again_and_again_that_it_has_all_is_left_before_it_costs_much() {
     let group = Group::new(Content::random(621, 2_000_000), 1, &[true, false, false]);
     let _seed = group.start(1001, &[]);

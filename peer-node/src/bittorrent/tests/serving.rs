@@ -12,7 +12,7 @@ use tokio::sync::mpsc;
 
 use super::node::{Node, content, torrent};
 use super::scripted::{Said, Scripted};
-use crate::bittorrent::{Membership, Offering, PieceBytes, Resolver, Segment, WireEvent, Wires};
+use crate::bittorrent::{Approach, Membership, Offering, PieceBytes, Resolver, Segment, WireEvent, Wires};
 use crate::swarm::{Have, SourceIds};
 
 const BLOCK: u32 = 16 << 10;
@@ -240,6 +240,14 @@ struct Ready {
     membership: Mutex<Option<Membership>>,
 }
 
+impl Ready {
+    fn resolve_for(wires: &Wires, offering: Arc<Offering>) -> Arc<Self> {
+        let ready = Arc::new(Self { wires: wires.clone(), offering, membership: Mutex::default() });
+        wires.set_resolver(Arc::clone(&ready) as Arc<dyn Resolver>);
+        ready
+    }
+}
+
 impl Resolver for Ready {
     fn resolve(&self, infohash: Infohash) -> Pin<Box<dyn Future<Output = bool> + Send + '_>> {
         Box::pin(async move {
@@ -268,8 +276,7 @@ async fn a_torrent_may_join_when_somebody_comes_for_it() {
     let nothing = Bitfield::empty(later.geometry());
     let offering = Arc::new(Offering::new(Arc::clone(&later), &nothing, Arc::new(Nowhere)));
     let wires = node.wires.clone();
-    let ready = Arc::new(Ready { wires: wires.clone(), offering, membership: Mutex::default() });
-    wires.set_resolver(Arc::clone(&ready) as Arc<dyn Resolver>);
+    let ready = Ready::resolve_for(&wires, offering);
     node.metainfo = Arc::clone(&later);
     let mut peer = Scripted::connect(&node, true, 7).await;
     assert_eq!(peer.next().await, Some(Message::HaveNone.into()));
@@ -277,5 +284,23 @@ async fn a_torrent_may_join_when_somebody_comes_for_it() {
     drop(ready.membership.lock().take());
     peer.is_left().await;
     assert!(!wires.has(later.infohash()));
+    node.stop().await;
+}
+
+#[tokio::test]
+async fn a_torrent_may_join_when_only_its_key_is_known() {
+    let dir = tempfile::tempdir().unwrap();
+    let (content, other) = (content(LENGTH), content(LENGTH / 2));
+    let (metainfo, later) = (torrent(&content, 64 << 10), torrent(&other, 64 << 10));
+    let node = Node::start(dir.path(), 1, &content, &metainfo, 9).await;
+    let nothing = Bitfield::empty(later.geometry());
+    let offering = Arc::new(Offering::new(Arc::clone(&later), &nothing, Arc::new(Nowhere)));
+    let ready = Ready::resolve_for(&node.wires, offering);
+    let fetcher = Node::start(dir.path(), 2, &other, &later, 0).await;
+    let dialled = fetcher.membership.dial(node.address, Approach::Encrypted).await;
+    assert_eq!(dialled.unwrap(), Approach::Encrypted);
+    assert!(node.wires.has(later.infohash()));
+    drop(ready.membership.lock().take());
+    fetcher.stop().await;
     node.stop().await;
 }

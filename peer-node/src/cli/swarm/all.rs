@@ -152,9 +152,16 @@ impl Watch<'_> {
     }
 
     fn has_begun(&mut self, id: PeerId) {
-        let Some(peer) = self.company.find(id) else { return };
-        peer.has_begun = true;
-        let complaints = std::mem::take(&mut peer.complaints);
+        if let Some(peer) = self.company.find(id) {
+            peer.has_begun = true;
+        }
+        self.show_complaints(id);
+    }
+
+    /// Shows what was kept of what a peer complained of.
+    fn show_complaints(&mut self, id: PeerId) {
+        let complaints = self.company.find(id).map(|peer| std::mem::take(&mut peer.complaints));
+        let complaints = complaints.unwrap_or_default();
         for line in complaints {
             self.warn(id, &line);
         }
@@ -189,7 +196,10 @@ impl Watch<'_> {
         let how = |word| if is_person { format!("peer {id}  {word}") } else { format!("{id}\t{word}") };
         match status {
             Some(0) => self.output.line(how("ended")),
-            _ if self.stopping.is_some() => self.output.line(how("stopped")),
+            _ if self.stopping.is_some() => {
+                self.show_complaints(id);
+                self.output.line(how("stopped"))
+            }
             _ if !has_begun => {
                 self.stop(Why::Missing(id), Stop::Interrupt);
                 Ok(())
@@ -208,11 +218,8 @@ impl Watch<'_> {
     fn lament(&mut self, id: PeerId) {
         let peer = self.company.find(id);
         let ended = peer.as_ref().and_then(|peer| peer.ended);
-        let mut complaints = peer.map(|peer| std::mem::take(&mut peer.complaints)).unwrap_or_default();
-        let last = complaints.pop();
-        for line in complaints {
-            self.warn(id, &line);
-        }
+        let last = peer.and_then(|peer| peer.complaints.pop());
+        self.show_complaints(id);
         let reason = match (&last, ended) {
             (Some(line), _) => line.strip_prefix("peer-node: ").unwrap_or(line).to_owned(),
             (None, Some(status)) => format!("it ended with status {status}"),
