@@ -3,8 +3,8 @@
 //!
 //! A [`Peer`] is one of them, in a program of its own. A task owns it all (`session`): the engine, the choker, the storage, the
 //! log and what is known of the neighbours. Connections (`link`, `reader`, `writer`) turn bytes into a few events for it and
-//! back; `dialling` makes them and `door` accepts them. Which piece is asked of whom, and who is served, the engine decides
-//! ([`crate::swarm`]); what the group has agreed on is a [`Plan`].
+//! back; `dialling` makes them and `door` accepts them. The engine ([`crate::swarm`]) decides which piece is
+//! requested from whom and who is served; what the group has agreed on is a [`Plan`].
 
 mod dialling;
 mod door;

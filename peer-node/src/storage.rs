@@ -16,7 +16,7 @@ use std::io;
 pub(crate) use allocation::allocate;
 pub(crate) use direct::DirectFile;
 pub(crate) use locking::{lock, unlock};
-pub(crate) use naming::rename_new;
+pub(crate) use naming::{remove_if_there, rename_new};
 pub(crate) use naming_rules::NamingRules;
 pub(crate) use record::{
     load_record, pieces_from_digits, pieces_to_digits, remove_record, save_record, sync_record,

@@ -5,9 +5,9 @@ use std::time::{Duration, Instant};
 
 const PAUSE: Duration = Duration::from_millis(10);
 
-/// How long a story waits for what should happen soon: long enough for a busy machine, and for one whose disk stands still for
-/// a while, as disks of virtual machines do.
-pub const SOON: Duration = Duration::from_secs(90);
+/// How long a story waits for what should happen soon. A download that waits may take 32 s until its next attempt, so less than
+/// that would fail what is right.
+pub const SOON: Duration = Duration::from_mins(1);
 
 /// Looks again and again until `look` sees something, and returns it; panics with `what` after `limit`.
 pub fn eventually<T>(what: &str, limit: Duration, look: impl FnMut() -> Option<T>) -> T {

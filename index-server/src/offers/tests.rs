@@ -26,7 +26,7 @@ fn is_empty(offers: &Offers) -> bool {
 }
 
 #[test]
-fn what_most_nodes_say_comes_first_and_goes_when_they_withdraw_it() {
+fn most_frequent_hint_comes_first_until_it_is_withdrawn() {
     let mut offers = Offers::default();
     for (node, content) in [(ONE, 1), (TWO, 2), (THREE, 2)] {
         assert!(offers.make(node, hint(7, content)).unwrap().is_some());

@@ -243,7 +243,7 @@ async fn a_node_shares_no_more_files_than_it_may() {
 }
 
 #[tokio::test]
-async fn an_offer_is_answered_when_it_is_on_disk_and_a_repeated_one_is_not_written() {
+async fn an_offer_is_durable_when_answered_and_written_once() {
     let (registrar, directory, disk, tasks) = start();
     let arrival = arrive(&directory, 1);
     let (release, held) = std::sync::mpsc::channel();

@@ -36,7 +36,7 @@ pub(super) async fn initiate(
     }
 }
 
-/// Exchanges keys with somebody who connected to us and of whom `opening` was read already; `identify` looks for the torrent.
+/// Exchanges keys with a peer that connected to us, whose first bytes are `opening`; `identify` looks up the torrent.
 pub(super) async fn respond(
     mut stream: TcpStream,
     opening: &[u8],

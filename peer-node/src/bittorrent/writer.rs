@@ -170,7 +170,7 @@ impl Writer {
         }
     }
 
-    /// Writes all bytes, so many of which are content, and encrypts them in place for that.
+    /// Writes all bytes, of which `content` are content. Encrypts them in place first if the connection is encrypted.
     async fn write(&mut self, bytes: &mut [u8], content: usize) -> io::Result<()> {
         if let Some(cipher) = &mut self.cipher {
             cipher.apply(bytes);

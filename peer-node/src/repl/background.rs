@@ -1,5 +1,6 @@
 //! The downloads in the background, of whose end a person is notified.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use protocol::escape::display_safe;
@@ -14,7 +15,7 @@ use crate::transfers::{DownloadId, DownloadState, DownloadView};
 /// The downloads that were sent to the background and are not over as far as anybody was notified.
 #[derive(Debug, Default)]
 pub(crate) struct Background {
-    single: Vec<DownloadId>,
+    single: BTreeSet<DownloadId>,
     groups: Vec<BackgroundGroup>,
 }
 
@@ -35,20 +36,22 @@ impl Background {
     /// Adds a download, unless it is there.
     pub(crate) fn add(&mut self, id: DownloadId) {
         if !self.contains(id) {
-            self.single.push(id);
+            self.single.insert(id);
         }
     }
 
     /// Adds downloads that were asked for together, in place of what is known of them.
     pub(crate) fn add_group(&mut self, name: String, place: Option<PathBuf>, ids: Vec<DownloadId>) {
-        self.single.retain(|id| !ids.contains(id));
+        for id in &ids {
+            self.single.remove(id);
+        }
         let all = ids.len();
         self.groups.push(BackgroundGroup { name, place, waiting: ids, all, failed: 0, has_told_room: false });
     }
 
     /// Removes a download, of which a person knows already.
     pub(crate) fn remove(&mut self, id: DownloadId) {
-        self.single.retain(|single| *single != id);
+        self.single.remove(&id);
         for group in &mut self.groups {
             if group.waiting.contains(&id) {
                 group.waiting.retain(|waiting| *waiting != id);
@@ -75,25 +78,26 @@ impl Background {
         view: impl Fn(DownloadId) -> Option<DownloadView>,
         room: &mut RoomNews,
     ) -> Option<Notice> {
-        let mut at = 0;
-        while let Some(id) = self.single.get(at).copied() {
-            match view(id) {
+        let (mut notice, mut gone) = (None, Vec::new());
+        for id in &self.single {
+            match view(*id) {
                 Some(view) if !view.state.is_settled() => {
-                    if let Some(text) = room.of(&view) {
-                        return Some(Notice { style: Style::Warning, text });
-                    }
-                    at += 1;
+                    notice = room.of(&view).map(|text| Notice { style: Style::Warning, text });
                 }
                 // What has been over for so long that it is forgotten is not reported.
                 seen => {
-                    self.single.remove(at);
-                    if let Some(view) = seen {
-                        return Some(over(&view));
-                    }
+                    gone.push(*id);
+                    notice = seen.map(|view| over(&view));
                 }
             }
+            if notice.is_some() {
+                break;
+            }
         }
-        None
+        for id in gone {
+            self.single.remove(&id);
+        }
+        notice
     }
 
     fn of_groups(

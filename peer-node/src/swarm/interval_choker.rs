@@ -147,7 +147,7 @@ impl IntervalChoker {
         })
     }
 
-    /// Gives the regular slots to those that sent most.
+    /// Assigns the regular slots to the neighbours that sent most.
     fn give_regular(&mut self) {
         let random = &mut self.random;
         let interested = self.candidates.iter().filter(|(_, candidate)| candidate.is_interested);

@@ -4,7 +4,7 @@ use protocol::metainfo::Metainfo;
 
 use super::announcer::unusable;
 
-/// Tells that a torrent says of nobody who could have it, as far as this program can ask; and what it says instead.
+/// A torrent that names no source this program can ask, with what it names instead.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NoSource {
     trackers: usize,

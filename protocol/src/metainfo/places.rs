@@ -1,4 +1,4 @@
-//! Gives each file of a torrent a place of its own.
+//! Assigns each file of a torrent a path that no other file has.
 
 use std::collections::{HashMap, HashSet};
 

@@ -20,7 +20,7 @@ const KILLS: [usize; 3] = [26, 16, 8];
 const LOSS: u64 = (8 + 4) * MIB;
 
 /// How long all of it may take, on a busy machine.
-const LIMIT: Duration = Duration::from_mins(8);
+const LIMIT: Duration = Duration::from_mins(4);
 
 /// When a fetcher is killed.
 #[derive(Debug, Clone, Copy)]

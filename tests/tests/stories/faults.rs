@@ -13,7 +13,7 @@ const MIB: u64 = 1 << 20;
 const UNDER_WAY: u64 = 24 * MIB;
 
 /// How long a download of some seconds may take when it meets with trouble.
-const LIMIT: Duration = Duration::from_mins(3);
+const LIMIT: Duration = Duration::from_mins(1);
 
 /// How long peers may take to find an index again that is back.
 const BACK_WITHIN: Duration = Duration::from_secs(30);

@@ -2,7 +2,6 @@
 
 use std::time::{Duration, Instant};
 
-use tests::eventually::SOON;
 use tests::foreign::{RawWire, Scene};
 use tests::raw_client::RawClient;
 use tests::torrent_peer::{TorrentPeer, address};
@@ -13,6 +12,9 @@ const REQUEST: u8 = 6;
 
 /// How soon somebody must be told that nobody here speaks so.
 const AT_ONCE: Duration = Duration::from_secs(5);
+
+/// Within which time somebody who offends after the handshake is disconnected.
+const LEFT_WITHIN: Duration = Duration::from_secs(30);
 
 fn request(piece: u32, begin: u32, length: u32) -> Vec<u8> {
     [piece, begin, length].map(u32::to_be_bytes).concat()
@@ -28,7 +30,7 @@ fn is_left_after(say: impl FnOnce(&mut RawWire)) {
     say(&mut wire);
     let begun = Instant::now();
     while wire.receive().is_ok() {
-        assert!(begun.elapsed() < SOON, "it is still spoken with");
+        assert!(begun.elapsed() < LEFT_WITHIN, "it is still spoken with");
     }
     let mut honest = scene.fetch_unseen(&TorrentPeer::default());
     scene.completes(&mut honest);

@@ -87,7 +87,7 @@ async fn clients_of_either_kind_of_address_meet() {
 }
 
 #[tokio::test]
-async fn nodes_with_the_content_of_an_offered_torrent_are_found_by_clients() {
+async fn clients_find_all_nodes_with_the_content_of_an_offer() {
     let (index, tracker, dir) = start(TrackerLimits::default()).await;
     let mut node = Node::new(1).await;
     let mut client = node.join(index.address).await;
@@ -138,7 +138,7 @@ async fn served_by_another(seed: u8, (index, tracker): (&Index, SocketAddr)) -> 
 }
 
 #[tokio::test]
-async fn what_a_node_can_check_comes_first_among_what_is_said_of_a_torrent() {
+async fn hints_that_a_node_can_check_come_first() {
     let (index, _, _dir) = start(TrackerLimits::default()).await;
     let own = file("a.iso", 5);
     let hint =

@@ -43,64 +43,58 @@ async fn answer_encrypted(stream: &mut TcpStream, node: &Node) {
     }
 }
 
-#[tokio::test]
-async fn a_peer_that_closes_before_its_handshake_is_dialled_once_more() {
+/// Dials a peer that deals with its connections as `answer` does, and keeps what that returns until the dial is over.
+async fn dial<T>(
+    approach: Approach,
+    answer: impl AsyncFnOnce(&TcpListener, &Node) -> T,
+) -> Result<Approach, WireError> {
     let dir = tempfile::tempdir().unwrap();
     let content = content(100_000);
     let metainfo = torrent(&content, 64 << 10);
     let node = Node::start(dir.path(), 1, &content, &metainfo, 0).await;
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    let answering = async {
-        let (mut first, _) = listener.accept().await.unwrap();
-        first.read_exact(&mut [0; 20]).await.unwrap();
-        drop(first);
-        let (mut second, _) = listener.accept().await.unwrap();
-        answer_encrypted(&mut second, &node).await;
-        second
-    };
-    let (dialled, _open) = tokio::join!(node.membership.dial(address, Approach::Plain), answering);
-    assert_eq!(dialled.unwrap(), Approach::Encrypted);
+    let (dialled, _kept) = tokio::join!(node.membership.dial(address, approach), answer(&listener, &node));
     node.stop().await;
+    dialled
+}
+
+/// Accepts a connection, and closes it when something has come.
+async fn turn_away(listener: &TcpListener) {
+    let (mut stream, _) = listener.accept().await.unwrap();
+    stream.read_exact(&mut [0; 20]).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_peer_that_closes_before_its_handshake_is_dialled_once_more() {
+    let dialled = dial(Approach::Plain, async |listener, node| {
+        turn_away(listener).await;
+        let (mut second, _) = listener.accept().await.unwrap();
+        answer_encrypted(&mut second, node).await;
+        second
+    });
+    assert_eq!(dialled.await.unwrap(), Approach::Encrypted);
 }
 
 #[tokio::test]
 async fn a_peer_that_no_longer_encrypts_is_dialled_in_plaintext() {
-    let dir = tempfile::tempdir().unwrap();
-    let content = content(100_000);
-    let metainfo = torrent(&content, 64 << 10);
-    let node = Node::start(dir.path(), 1, &content, &metainfo, 0).await;
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
-    let answering = async {
-        let (mut first, _) = listener.accept().await.unwrap();
-        first.read_exact(&mut [0; 20]).await.unwrap();
-        drop(first);
+    let dialled = dial(Approach::Encrypted, async |listener, node| {
+        turn_away(listener).await;
         let (mut second, _) = listener.accept().await.unwrap();
         second.write_all(&handshake(node.metainfo.infohash(), true, 7)).await.unwrap();
         second
-    };
-    let (dialled, _open) = tokio::join!(node.membership.dial(address, Approach::Encrypted), answering);
-    assert_eq!(dialled.unwrap(), Approach::Plain);
-    node.stop().await;
+    });
+    assert_eq!(dialled.await.unwrap(), Approach::Plain);
 }
 
 #[tokio::test]
 async fn a_peer_that_closes_whatever_it_gets_is_dialled_twice() {
-    let dir = tempfile::tempdir().unwrap();
-    let content = content(100_000);
-    let metainfo = torrent(&content, 64 << 10);
-    let node = Node::start(dir.path(), 1, &content, &metainfo, 0).await;
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
-    let answering = async {
+    let dialled = dial(Approach::Plain, async |listener, _| {
         for _ in 0..2 {
             drop(listener.accept().await.unwrap());
         }
-    };
-    let (dialled, ()) = tokio::join!(node.membership.dial(address, Approach::Plain), answering);
-    let error = dialled.unwrap_err();
+    });
+    let error = dialled.await.unwrap_err();
     assert!(matches!(error, WireError::Greeting { source: GreetingError::Unanswered, .. }), "{error}");
     assert!(error.is_worth_another_try());
-    node.stop().await;
 }

@@ -125,7 +125,7 @@ fn moved(plan: &Plan) -> String {
 }
 
 #[test]
-fn a_file_that_was_not_received_is_moved_aside_whatever_its_size() {
+fn a_file_that_was_not_received_is_moved_aside() {
     let dir = tempfile::tempdir().unwrap();
     let plan = plan(dir.path());
     let folder = dir.path().join("peer_2");

@@ -3,7 +3,7 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::SystemTime;
 
 use protocol::digest::Digest;
@@ -11,6 +11,7 @@ use protocol::limits::MAX_TORRENT;
 use sha2::{Digest as _, Sha256};
 
 use crate::state_dir::replace_file;
+use crate::storage::remove_if_there;
 
 /// The most files that are kept, and the most bytes in them: those that were used longest ago go first.
 const MAX_KEPT: usize = 1000;
@@ -122,7 +123,7 @@ impl PieceHashes {
             bytes = bytes.saturating_add(length);
             // The newest stays, however long it is.
             if number >= MAX_KEPT || (number > 0 && bytes > MAX_KEPT_BYTES) {
-                remove(&path)?;
+                remove_if_there(&path)?;
             }
         }
         Ok(())
@@ -130,13 +131,6 @@ impl PieceHashes {
 
     fn path(&self, cut: &Cut) -> PathBuf {
         self.folder.join(format!("{}-{}", cut.digest, cut.piece_length))
-    }
-}
-
-fn remove(path: &Path) -> io::Result<()> {
-    match fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-        _ => Ok(()),
     }
 }
 

@@ -12,6 +12,7 @@ use tokio::sync::{MutexGuard, Notify};
 use super::Offers;
 use crate::index_client::{IndexError, IndexStatus};
 use crate::state_dir::replace_file;
+use crate::storage::remove_if_there;
 use crate::transfers::DownloadId;
 
 /// How many withdrawn torrents are not served again in this run, although somebody calls for them.
@@ -78,7 +79,7 @@ impl Offers {
         let marked = tokio::task::spawn_blocking(move || {
             mark.parent().map_or(Ok(()), std::fs::create_dir_all)?;
             replace_file(&mark, b"")?;
-            remove(kept)
+            remove_if_there(&kept)
         });
         if let Err(error) = marked.await.unwrap_or_else(|error| Err(io::Error::other(error))) {
             tracing::warn!(%infohash, %error, "withdrawal of a torrent not noted for the next run");
@@ -117,7 +118,7 @@ impl Offers {
         }
     }
 
-    /// Tells the index of a withdrawal that it does not know of.
+    /// Sends the index a withdrawal that is still pending.
     async fn tell_index(&self, infohash: Infohash) -> Result<(), IndexError> {
         let _turn = self.inner.withdrawn.turn().await;
         // It may have been made again, or told by another task.
@@ -145,7 +146,7 @@ impl Offers {
 
     async fn remove_mark(&self, infohash: Infohash) {
         let mark = self.mark(infohash);
-        let removed = tokio::task::spawn_blocking(move || remove(mark)).await;
+        let removed = tokio::task::spawn_blocking(move || remove_if_there(&mark)).await;
         if let Err(error) = removed.unwrap_or_else(|error| Err(io::Error::other(error))) {
             // The index is told once more after a restart.
             tracing::debug!(%infohash, %error, "mark of a withdrawn torrent not removed");
@@ -154,12 +155,5 @@ impl Offers {
 
     fn mark(&self, infohash: Infohash) -> PathBuf {
         self.inner.config.folder.join(format!("{infohash}.{PENDING}"))
-    }
-}
-
-fn remove(path: PathBuf) -> io::Result<()> {
-    match std::fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-        _ => Ok(()),
     }
 }
