@@ -145,7 +145,8 @@ impl Index {
         &self.data
     }
 
-    /// Returns what the index has written to its standard error, which is its log.
+    /// Returns what has been read of the index's standard error, which is its log: all of it once the index was
+    /// waited for, and up to then possibly less than it has written.
     pub fn log(&self) -> String {
         self.errors.text()
     }
@@ -181,7 +182,9 @@ impl Index {
 
     /// Waits until the index has ended and returns its status.
     pub fn wait(&mut self, limit: Duration) -> Option<i32> {
-        self.process.wait(limit).code()
+        let status = self.process.wait(limit).code();
+        assert!(self.errors.ended(SOON), "the log goes on after the index has ended");
+        status
     }
 
     /// Ends the index as `kill -9` does.

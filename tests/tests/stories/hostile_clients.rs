@@ -90,8 +90,9 @@ fn garbage_oversized_frames_and_half_messages_disturb_nobody() {
             assert_eq!(network.observer().search("canary").len(), 1);
         }
     }
-    assert!(!network.index.log().contains("panicked"), "{}", network.index.log());
     network.node(&[]).fetch(&content);
+    assert_eq!(network.index.stop(), Some(0));
+    assert!(!network.index.log().contains("panicked"), "{}", network.index.log());
 }
 
 #[test]

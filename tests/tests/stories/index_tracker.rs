@@ -136,8 +136,8 @@ fn questions_that_are_none_are_refused_with_a_reason_and_do_no_harm() {
     let many = announcer.get(&format!("/scrape?{}", [hash; 75].join("&"))).expect("an answer");
     assert!(String::from_utf8_lossy(&many).contains("more than 74"));
     assert_eq!(announcer.peers(&leecher(TORRENT, 2000)), []);
-    assert!(!index.log().contains("internal error"), "{}", index.log());
     assert_eq!(index.stop(), Some(0));
+    assert!(!index.log().contains("internal error"), "{}", index.log());
 }
 
 #[test]
