@@ -168,6 +168,14 @@ impl Session {
         (session, view)
     }
 
+    /// Shows from the first moment on whether the download is paused.
+    pub(super) fn with_pause(self, is_paused: bool) -> Self {
+        if is_paused {
+            self.board.set_state(DownloadState::Paused);
+        }
+        self
+    }
+
     /// Waits for its turn, then fetches; returns true once the file is whole. One that was begun before, in an earlier run
     /// or an attempt that failed, may be finished already.
     pub(super) async fn run(mut self, place: Place, is_begun: bool) -> bool {

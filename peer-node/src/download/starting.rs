@@ -128,7 +128,7 @@ impl Downloads {
             let cancel: CancellationToken = config.cancel.child_token();
             let (session, view) =
                 Session::new(id, wanted.clone(), target, copies.clone(), config.clone(), cancel.clone());
-            (session, view, cancel)
+            (session.with_pause(listed.is_paused), view, cancel)
         })?;
         let is_small = wanted.size.is_some_and(|size| size <= SMALL);
         let load = if is_small { Load::Small } else { Load::Full };

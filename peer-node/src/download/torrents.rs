@@ -156,13 +156,13 @@ impl Downloads {
         let (metainfo, infohash) = (Arc::clone(&wish.metainfo), wish.metainfo.infohash());
         let file = wish.digest.map(ContentId::File);
         let names = std::iter::once(ContentId::Torrent(infohash)).chain(file).collect();
+        let (priority, is_paused) =
+            listed.as_ref().map_or((Priority::Normal, false), |listed| (listed.priority, listed.is_paused));
         let (id, session) = table.lock().begin(names, again, |id| {
             let cancel = config.cancel.child_token();
             let (session, view) = Session::new(id, wish, config.torrents.clone(), cancel.clone());
-            (prepare(session), view, cancel)
+            (prepare(session.with_pause(is_paused)), view, cancel)
         })?;
-        let (priority, is_paused) =
-            listed.as_ref().map_or((Priority::Normal, false), |listed| (listed.priority, listed.is_paused));
         let place = queue.join(id, priority, Load::Full, is_paused);
         let listed_torrent = listed.is_some().then(|| Arc::clone(&metainfo));
         if let Some(listed) = listed {

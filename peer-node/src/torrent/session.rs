@@ -156,6 +156,14 @@ impl Session {
         (session, view)
     }
 
+    /// Shows from the first moment on whether the torrent is paused.
+    pub(crate) fn with_pause(self, is_paused: bool) -> Self {
+        if is_paused {
+            self.board.set_state(DownloadState::Paused);
+        }
+        self
+    }
+
     /// Counts bytes that an earlier run has given.
     pub(crate) fn having_given(mut self, bytes: u64) -> Self {
         self.uploaded = bytes;
