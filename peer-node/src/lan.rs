@@ -8,18 +8,26 @@
 mod announcer;
 mod board;
 mod discovery;
+mod download_log;
 mod downloader;
 mod fetch;
+mod file_type;
 mod folder;
 mod folder_error;
 mod fresh;
+mod in_order;
+mod log_file;
 mod merge;
 mod neighbours;
 mod news;
+mod port_holders;
 mod settings;
 mod sightings;
+mod sink;
 mod socket;
+mod upload_log;
 mod uploader;
+mod wanted;
 
 pub(crate) use announcer::announce;
 pub(crate) use discovery::discover;

@@ -9,6 +9,7 @@
 //! | announcement, a UDP broadcast | `{"chunks": ["forest_1", "forest_2"]}` |
 //! | request, the first bytes on a TCP connection | `{"requested_content": "forest_1"}` |
 //! | reply | the chunk's bytes, then the end of the stream; none at all if the chunk is not there |
+//! | reply of the programs of 2025 and 2026 | `{"chunk name": "forest_1", "data": "iVBORw0…"}`, or `{"error": "File not found"}` |
 
 mod announcement;
 mod card;
@@ -18,6 +19,7 @@ mod dictionary;
 #[cfg(test)]
 mod golden;
 mod log_line;
+mod reply;
 mod request;
 #[cfg(test)]
 mod tests;
@@ -25,9 +27,10 @@ mod tests;
 pub use announcement::{Announcement, AnnouncementError};
 pub use card::{Card, Cookie};
 pub use chunk_name::{ChunkName, ChunkNameError};
-pub use cut::{ChunkCount, Cut};
+pub use cut::{ChunkCount, Cut, LengthRule};
 pub use dictionary::{DictionaryLine, DictionaryLineError};
 pub use log_line::{cannot_line, download_line, upload_line};
+pub use reply::{DataText, JsonReply, ReplyContent, ReplyError, ReplyScanner};
 pub use request::{RequestError, RequestReader, encode_request};
 
 /// The UDP port on which announcements are heard, if nobody says otherwise.

@@ -48,8 +48,14 @@ mod index_restarts;
 mod index_tracker;
 #[path = "stories/lan_chunks.rs"]
 mod lan_chunks;
+#[path = "stories/lan_logs.rs"]
+mod lan_logs;
 #[path = "stories/lan_nodes.rs"]
 mod lan_nodes;
+#[path = "stories/lan_ports.rs"]
+mod lan_ports;
+#[path = "stories/lan_replies.rs"]
+mod lan_replies;
 #[path = "stories/layering.rs"]
 mod layering;
 #[path = "stories/limits.rs"]

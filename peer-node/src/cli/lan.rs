@@ -5,14 +5,14 @@ mod options;
 mod prompt;
 
 use std::io::{self, IsTerminal};
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use protocol::escape::display_safe;
 use protocol::units::Size;
 use tokio::runtime::Runtime;
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinSet;
 
 pub use neighbour_options::{NeighbourOptions, NoRandomness};
@@ -37,10 +37,11 @@ pub(super) enum LanTrouble {
     /// The folder, or a file that was to be cut, cannot be used.
     #[error(transparent)]
     Folder(#[from] FolderError),
-    /// A port cannot be had.
-    #[error(
-        "cannot listen on {address}: {source}; another program may have the port, choose another with {option}"
-    )]
+    /// Another program has a port.
+    #[error("another program uses {address}; stop it, or choose another with {option}")]
+    Taken { address: SocketAddr, option: &'static str },
+    /// A port or an address cannot be had.
+    #[error("cannot listen on {address}: {source}; choose another with {option}")]
     Listen { address: SocketAddr, option: &'static str, source: io::Error },
     /// What was asked for could not be had.
     #[error(transparent)]
@@ -87,6 +88,8 @@ async fn work(options: &LanOptions, output: &mut Output) -> Result<u8, LanTroubl
         tokio::select! {
             Some(news) = heard.recv() => show(output, &news)?,
             stop = signals.next() => return Ok(status(stop)),
+            // No part ends but by a failure.
+            Some(ended) = parts.tasks.join_next() => ended.map_err(io::Error::other)??,
             Some(said) = prompt.next() => match said {
                 Said::Name(name) => {
                     if let Some(status) = go_on_with(&parts, &name, &mut heard, &mut signals, output).await? {
@@ -112,23 +115,30 @@ struct Parts {
     settings: Settings,
     bell: Bell,
     news: mpsc::Sender<News>,
-    tasks: JoinSet<()>,
+    tasks: JoinSet<Result<(), LanTrouble>>,
 }
 
 impl Parts {
     /// Begins with what was asked for, but for a download; returns where names are typed, if they are.
     async fn begin(&mut self, options: &LanOptions, output: &mut Output) -> Result<Prompt, LanTrouble> {
         match &options.command {
-            Some(LanCommand::Announce { files }) => self.announce(files, output).await?,
+            Some(LanCommand::Announce { files }) => {
+                self.cut(files, output).await?;
+                self.announce(None)?;
+            }
             Some(LanCommand::Discover) => self.discover(output)?,
-            Some(LanCommand::Upload) => self.upload(output)?,
+            Some(LanCommand::Upload) => self.upload(Arc::default()),
             Some(LanCommand::Download { .. }) => {}
             None => {
-                self.announce(&options.shared.files, output).await?;
+                self.cut(&options.shared.files, output).await?;
                 self.discover(output)?;
-                self.upload(output)?;
+                let is_giving = Arc::default();
+                self.upload(Arc::clone(&is_giving));
+                self.announce(Some(is_giving))?;
                 if output.is_for_person() {
-                    output.line("the name of a file here, without its extension, fetches it; Ctrl-C ends")?;
+                    output.line(
+                        "the name of a file here, with or without its extension, fetches it; Ctrl-C ends",
+                    )?;
                 }
                 return Ok(Prompt::of_stdin()?);
             }
@@ -136,7 +146,7 @@ impl Parts {
         Ok(Prompt::silent())
     }
 
-    async fn announce(&mut self, files: &[PathBuf], output: &mut Output) -> Result<(), LanTrouble> {
+    async fn cut(&self, files: &[PathBuf], output: &mut Output) -> Result<(), LanTrouble> {
         for file in files {
             let (folder, path, count) = (Arc::clone(&self.folder), file.clone(), self.settings.count);
             let cut = tokio::task::spawn_blocking(move || folder.cut(&path, count)).await;
@@ -144,35 +154,61 @@ impl Parts {
             let path = file.to_string_lossy();
             output.line(format!("cut {} into {} chunks", display_safe(&path), chunks.len()))?;
         }
+        Ok(())
+    }
+
+    /// Announces the chunks, once they are given if that is awaited.
+    fn announce(&mut self, is_giving: Option<Arc<Notify>>) -> Result<(), LanTrouble> {
         let socket = announcing_socket(self.settings.host)
-            .map_err(|source| listen_error((self.settings.host.into(), 0), "--listen-host", source))?;
+            .map_err(|source| listen_error((self.settings.host, 0), "--listen-host", source))?;
         let (folder, settings) = (Arc::clone(&self.folder), self.settings.clone());
-        self.tasks.spawn(announce(socket, folder, settings, Arc::clone(&self.bell), self.news.clone()));
+        let (bell, news) = (Arc::clone(&self.bell), self.news.clone());
+        self.tasks.spawn(async move {
+            if let Some(is_giving) = is_giving {
+                is_giving.notified().await;
+            }
+            announce(socket, folder, settings, bell, news).await;
+            Ok(())
+        });
         Ok(())
     }
 
     fn discover(&mut self, output: &mut Output) -> Result<(), LanTrouble> {
         let port = self.settings.announce_port;
         let socket = hearing_socket(port)
-            .map_err(|source| listen_error(([0, 0, 0, 0].into(), port), "--announce-port", source))?;
+            .map_err(|source| listen_error((Ipv4Addr::UNSPECIFIED, port), "--announce-port", source))?;
         output.line(format!("listening for announcements on port {port}"))?;
-        let (folder, settings) = (Arc::clone(&self.folder), self.settings.clone());
-        self.tasks.spawn(discover(socket, folder, settings, self.news.clone()));
+        let (folder, settings, news) = (Arc::clone(&self.folder), self.settings.clone(), self.news.clone());
+        self.tasks.spawn(async move {
+            discover(socket, folder, settings, news).await;
+            Ok(())
+        });
         Ok(())
     }
 
-    fn upload(&mut self, output: &mut Output) -> Result<(), LanTrouble> {
-        let place = (self.settings.host.into(), self.settings.chunk_port);
-        let listener =
-            chunk_listener(&self.settings).map_err(|source| listen_error(place, "--chunk-port", source))?;
-        output.line(format!("giving chunks on {}", SocketAddr::from(place)))?;
-        self.tasks.spawn(upload(listener, Arc::clone(&self.folder), self.news.clone()));
-        Ok(())
+    /// Gives chunks, and tells when that begins.
+    fn upload(&mut self, is_giving: Arc<Notify>) {
+        let address = SocketAddrV4::new(self.settings.host, self.settings.chunk_port);
+        let (folder, settings, news) = (Arc::clone(&self.folder), self.settings.clone(), self.news.clone());
+        self.tasks.spawn(async move {
+            let listener = chunk_listener(&settings, &news).await;
+            let listener = listener.map_err(|source| listen_error(address, "--chunk-port", source))?;
+            let _ = news.send(News::Giving { address }).await;
+            is_giving.notify_one();
+            upload(listener, folder, news).await;
+            Ok(())
+        });
     }
 }
 
-fn listen_error(place: (std::net::IpAddr, u16), option: &'static str, source: io::Error) -> LanTrouble {
-    LanTrouble::Listen { address: place.into(), option, source }
+fn listen_error(address: impl Into<SocketAddr>, option: &'static str, source: io::Error) -> LanTrouble {
+    let address = address.into();
+    match source.kind() {
+        io::ErrorKind::AddrInUse => LanTrouble::Taken { address, option },
+        // What is wrong is the address.
+        io::ErrorKind::AddrNotAvailable => LanTrouble::Listen { address, option: "--listen-host", source },
+        _ => LanTrouble::Listen { address, option, source },
+    }
 }
 
 fn show(output: &mut Output, news: &News) -> Result<(), OutputError> {

@@ -14,10 +14,10 @@ use super::Sightings;
 use crate::state_dir::replace_file;
 
 /// Where it stands who has which chunk.
-const DICTIONARY: &str = "content_dictionary.txt";
+pub(super) const DICTIONARY: &str = "content_dictionary.txt";
 
 /// Where the digests stand that programs of ours announce: `cherry_1: 192.168.1.7 9f86…`, one a line.
-const DIGESTS: &str = "chunk_digests.txt";
+pub(super) const DIGESTS: &str = "chunk_digests.txt";
 
 /// The most that is read of either, in bytes.
 const MAX_FILE: u64 = 8 << 20;

@@ -6,20 +6,16 @@ use std::sync::Arc;
 
 use protocol::digest::Digest;
 use protocol::escape::excerpt;
-use protocol::lan::{ChunkName, ChunkNameError, Cut, cannot_line, download_line};
+use protocol::lan::{ChunkName, ChunkNameError, Cut, LengthRule, cannot_line};
 use tokio::sync::mpsc;
 
 use super::board::Board;
-use super::fetch::{FetchError, fetch};
-use super::fresh::Fresh;
+use super::download_log::DownloadLog;
+use super::fetch::{FetchError, Fetched, Wish, fetch};
 use super::merge::Merged;
+use super::wanted::Wanted;
 use super::{ChunkFolder, FolderError, News, Settings};
 use crate::addresses::may_dial;
-use crate::local_time::local_time;
-use crate::log::RotatingFile;
-
-/// Where it stands what was fetched.
-const LOG: &str = "download_log.txt";
 
 /// Why there is no file.
 #[derive(Debug, thiserror::Error)]
@@ -69,35 +65,39 @@ struct Had {
     is_new: bool,
 }
 
+/// A reply that may be a chunk: JSON of which no chunk before it has shown whether it has the right length.
+struct Held {
+    chunk: ChunkName,
+    from: IpAddr,
+    fetched: Fetched,
+}
+
 /// Fetches the chunks of a file one after the other, each from the first of those who have it that gives it, and puts them
-/// together. The chunks are kept.
+/// together. The chunks are kept. The name may be that of the file, with its extension, or that in the names of its chunks.
 pub(crate) async fn download(
     folder: &Arc<ChunkFolder>,
-    name: &str,
+    typed: &str,
     settings: &Settings,
     news: &mpsc::Sender<News>,
 ) -> Result<Downloaded, DownloadError> {
     let home = folder.path().to_owned();
     let board = on_disk(move || Ok(Board::load(&home)?)).await?;
-    let first: ChunkName = format!("{name}_1").parse()?;
-    if !board.knows(name) {
-        return Err(DownloadError::Unknown { name: excerpt(name), place: Board::place(folder.path()) });
-    }
-    let task = Task { folder, settings, news, board };
-    let (mut had, mut missing, mut room) = (Vec::new(), Vec::new(), settings.max_size);
+    let Some(wanted) = Wanted::find(typed, |content| board.knows(content)) else {
+        // What cannot be a name at all is told so.
+        format!("{typed}_1").parse::<ChunkName>()?;
+        return Err(DownloadError::Unknown { name: excerpt(typed), place: Board::place(folder.path()) });
+    };
+    let first: ChunkName = format!("{}_1", wanted.content).parse()?;
+    let log = DownloadLog::new(Arc::clone(folder));
+    let mut task = Task { folder, settings, news, board, log, had: Vec::new(), held: Vec::new() };
     for number in 1..=settings.count.get() {
-        let chunk = first.sibling(number)?;
-        match task.obtain(&chunk, room).await? {
-            Some(one) => {
-                room = room.saturating_sub(one.bytes);
-                had.push(one);
-            }
-            None => missing.push(chunk),
-        }
+        task.obtain(&first.sibling(number)?).await?;
     }
-    task.judge(&had, &missing)?;
-    let merged = task.merge(name, &had).await?;
-    let is_verified = had.iter().all(|had| had.is_verified);
+    task.settle_held().await?;
+    let chunks = (1..=settings.count.get()).map(|number| first.sibling(number));
+    task.judge(&chunks.collect::<Result<Vec<_>, _>>()?)?;
+    let merged = task.merge(wanted).await?;
+    let is_verified = task.had.iter().all(|had| had.is_verified);
     Ok(Downloaded { path: merged.path, size: merged.size, digest: merged.digest, is_verified })
 }
 
@@ -106,41 +106,94 @@ struct Task<'a> {
     settings: &'a Settings,
     news: &'a mpsc::Sender<News>,
     board: Board,
+    log: DownloadLog,
+    /// The chunks that are here, in order.
+    had: Vec<Had>,
+    /// At most one reply for each chunk that is not here.
+    held: Vec<Held>,
 }
 
 impl Task<'_> {
-    /// Returns a chunk that is here, or fetches it; none if nobody gives it.
-    async fn obtain(&self, chunk: &ChunkName, room: u64) -> Result<Option<Had>, DownloadError> {
+    /// Fetches a chunk from the first that gives it, unless it is here.
+    async fn obtain(&mut self, chunk: &ChunkName) -> Result<(), DownloadError> {
         if let Some(had) = self.here(chunk).await? {
+            self.had.push(had);
             let _ = self.news.send(News::Here { chunk: chunk.clone() }).await;
-            return Ok(Some(had));
+            return Ok(());
         }
-        for holder in self.board.holders(chunk) {
-            let fresh = self.folder.fresh(chunk.as_str().as_ref());
-            let announced = self.board.digest(chunk, *holder);
-            if !may_dial(SocketAddr::new(*holder, self.settings.chunk_port)) {
+        self.log.begin(chunk);
+        for from in self.board.holders(chunk).to_vec() {
+            if !may_dial(SocketAddr::new(from, self.settings.chunk_port)) {
                 continue;
             }
-            match fetch(self.settings, (chunk, *holder), announced, room, &fresh).await {
+            let (digest, length, most) = (self.board.digest(chunk, from), self.length(chunk), self.room());
+            let wish = Wish { chunk, from, digest, length, most };
+            match fetch(self.settings, self.folder, &wish).await {
                 Ok(fetched) => {
-                    self.settle(fresh, chunk).await?;
-                    self.note(chunk, *holder);
-                    let (bytes, is_verified) = (fetched.bytes, fetched.is_verified);
-                    let (chunk, from) = (chunk.clone(), *holder);
-                    let said = News::Downloaded { chunk: chunk.clone(), from, bytes, is_verified };
-                    let _ = self.news.send(said).await;
-                    return Ok(Some(Had { chunk, bytes, is_verified, is_new: true }));
-                }
-                Err(error) => {
-                    if let FetchError::Own { path, source } = error {
-                        return Err(FolderError::Io { path, source }.into());
+                    let is_open = fetched.doubt.is_some() && length.allows(fetched.bytes).is_none();
+                    let is_held = self.held.iter().any(|held| held.chunk == *chunk);
+                    if is_open && !is_held {
+                        self.held.push(Held { chunk: chunk.clone(), from, fetched });
+                    } else if self.take(chunk, from, fetched).await? {
+                        self.held.retain(|held| held.chunk != *chunk);
+                        return Ok(());
                     }
-                    let (chunk, from, reason) = (chunk.clone(), *holder, error.to_string());
-                    let _ = self.news.send(News::NotGiven { chunk, from, reason }).await;
                 }
+                Err(FetchError::Own { path, source }) => return Err(FolderError::Io { path, source }.into()),
+                Err(error) => self.not_given(chunk, from, error.to_string()).await,
             }
         }
-        Ok(None)
+        if !self.held.iter().any(|held| held.chunk == *chunk) {
+            self.log.end(chunk, None);
+        }
+        Ok(())
+    }
+
+    /// Takes what somebody gave for a chunk, unless it is JSON and of the wrong length for a chunk; returns whether it was taken.
+    async fn take(
+        &mut self,
+        chunk: &ChunkName,
+        from: IpAddr,
+        fetched: Fetched,
+    ) -> Result<bool, DownloadError> {
+        let Fetched { fresh, bytes, is_verified, doubt } = fetched;
+        if let Some(error) = doubt.filter(|_| self.length(chunk).allows(bytes) != Some(true)) {
+            self.not_given(chunk, from, error.to_string()).await;
+            return Ok(false);
+        }
+        let (folder, name) = (Arc::clone(self.folder), chunk.clone());
+        on_disk(move || Ok(folder.settle(&fresh, &name)?)).await?;
+        self.log.end(chunk, Some(from));
+        let chunk = chunk.clone();
+        let place = self.had.partition_point(|had| had.chunk.number() < chunk.number());
+        self.had.insert(place, Had { chunk: chunk.clone(), bytes, is_verified, is_new: true });
+        let _ = self.news.send(News::Downloaded { chunk, from, bytes, is_verified }).await;
+        Ok(true)
+    }
+
+    /// Decides about the replies that may be chunks, now that there are others to compare their lengths with.
+    async fn settle_held(&mut self) -> Result<(), DownloadError> {
+        for Held { chunk, from, fetched } in std::mem::take(&mut self.held) {
+            if !self.take(&chunk, from, fetched).await? {
+                self.log.end(&chunk, None);
+            }
+        }
+        Ok(())
+    }
+
+    async fn not_given(&self, chunk: &ChunkName, from: IpAddr, reason: String) {
+        let _ = self.news.send(News::NotGiven { chunk: chunk.clone(), from, reason }).await;
+    }
+
+    /// Returns what is known of the length of a chunk.
+    fn length(&self, chunk: &ChunkName) -> LengthRule {
+        let others = self.had.iter().map(|had| (had.chunk.number(), had.bytes));
+        LengthRule::new(chunk.number(), self.settings.count, others)
+    }
+
+    /// Returns how many bytes may still come.
+    fn room(&self) -> u64 {
+        self.had.iter().fold(self.settings.max_size, |room, had| room.saturating_sub(had.bytes))
     }
 
     /// Looks whether a chunk is in the folder. It must be what was announced, as far as anybody has said what that is.
@@ -163,7 +216,10 @@ impl Task<'_> {
     }
 
     /// Says whether the chunks that are here are all of a file: a small one has fewer than others.
-    fn judge(&self, had: &[Had], missing: &[ChunkName]) -> Result<(), DownloadError> {
+    fn judge(&self, chunks: &[ChunkName]) -> Result<(), DownloadError> {
+        let had = &self.had;
+        let is_here = |chunk: &&ChunkName| had.iter().any(|had| had.chunk == **chunk);
+        let missing: Vec<&ChunkName> = chunks.iter().filter(|chunk| !is_here(chunk)).collect();
         let lengths: Vec<u64> = had.iter().map(|had| had.bytes).collect();
         let in_order = (1..).zip(had).all(|(number, had)| had.chunk.number() == number);
         let is_unheard = missing.iter().all(|chunk| self.board.holders(chunk).is_empty());
@@ -171,7 +227,7 @@ impl Task<'_> {
             return Ok(());
         }
         if !missing.is_empty() {
-            let lines: Vec<String> = missing.iter().map(cannot_line).collect();
+            let lines: Vec<String> = missing.into_iter().map(cannot_line).collect();
             return Err(DownloadError::Missing(lines.join("\n")));
         }
         for had in had.iter().filter(|had| had.is_new && !had.is_verified) {
@@ -181,20 +237,10 @@ impl Task<'_> {
         Err(DownloadError::Unfit { lengths })
     }
 
-    async fn merge(&self, name: &str, had: &[Had]) -> Result<Merged, DownloadError> {
-        let (folder, name) = (Arc::clone(self.folder), name.to_owned());
-        let chunks: Vec<ChunkName> = had.iter().map(|had| had.chunk.clone()).collect();
-        on_disk(move || Ok(folder.merge(&name, &chunks)?)).await
-    }
-
-    /// Gives what was fetched its name.
-    async fn settle(&self, fresh: Fresh, chunk: &ChunkName) -> Result<(), DownloadError> {
-        let (folder, chunk) = (Arc::clone(self.folder), chunk.clone());
-        on_disk(move || Ok(folder.settle(&fresh, &chunk)?)).await
-    }
-
-    fn note(&self, chunk: &ChunkName, from: IpAddr) {
-        append(self.folder, LOG, &download_line(&local_time(), chunk, from));
+    async fn merge(&self, wanted: Wanted) -> Result<Merged, DownloadError> {
+        let folder = Arc::clone(self.folder);
+        let chunks: Vec<ChunkName> = self.had.iter().map(|had| had.chunk.clone()).collect();
+        on_disk(move || Ok(folder.merge(&wanted, &chunks)?)).await
     }
 }
 
@@ -203,12 +249,4 @@ async fn on_disk<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, DownloadError> + Send + 'static,
 ) -> Result<T, DownloadError> {
     tokio::task::spawn_blocking(work).await.map_err(io::Error::other)?
-}
-
-/// Adds a line to a log in the folder. A log that cannot be written keeps nobody from working.
-pub(super) fn append(folder: &ChunkFolder, log: &str, line: &str) {
-    match RotatingFile::open(folder.path().join(log)) {
-        Ok(file) => file.append(format!("{line}\n").as_bytes()),
-        Err(error) => tracing::warn!(log, %error, "log not written"),
-    }
 }

@@ -8,14 +8,19 @@ use protocol::lan::ChunkName;
 use rustix::fs::CWD;
 use sha2::{Digest as _, Sha256};
 
+use super::board::{DICTIONARY, DIGESTS};
+use super::download_log::DOWNLOAD_LOG;
+use super::file_type::{SIGNATURE, extension};
 use super::folder::{STRIDE, hash};
 use super::fresh::Fresh;
+use super::upload_log::UPLOAD_LOG;
+use super::wanted::Wanted;
 use super::{ChunkFolder, FolderError};
 use crate::download::numbered;
 use crate::storage::rename_new;
 
-/// How every picture in PNG begins. The programs in the wild share nothing else, and the wire has no room for an extension.
-const PNG: &[u8] = b"\x89PNG\r\n\x1a\n";
+/// The files that the parts keep in the folder; logs that were set aside have a number behind the name.
+const OWN_FILES: [&str; 4] = [DICTIONARY, DIGESTS, DOWNLOAD_LOG, UPLOAD_LOG];
 
 /// How many names are tried.
 const MAX_TRIES: u32 = 500;
@@ -29,14 +34,19 @@ pub(super) struct Merged {
 }
 
 impl ChunkFolder {
-    /// Puts chunks together to a file of that name, with an extension if it is known what the file is. Another file that has
-    /// the name stays; if it is the same, that is it.
-    pub(super) fn merge(&self, name: &str, chunks: &[ChunkName]) -> Result<Merged, FolderError> {
-        let fresh = self.fresh(OsStr::new(name));
+    /// Puts chunks together to a file of the wanted name. If no extension was typed, the file gets that of its type, if it is
+    /// known. Another file that has the name stays; if it is the same, that is it.
+    pub(super) fn merge(&self, wanted: &Wanted, chunks: &[ChunkName]) -> Result<Merged, FolderError> {
+        let fresh = self.fresh(OsStr::new(&wanted.content));
         let written = self.write_merged(&fresh, chunks).map_err(FolderError::io(fresh.path()))?;
-        let (size, digest, is_picture) = written;
-        let target = self.path().join(if is_picture { format!("{name}.png") } else { name.to_owned() });
-        for number in 0..MAX_TRIES {
+        let (size, digest, beginning) = written;
+        let name = match extension(&beginning) {
+            Some(extension) if !wanted.has_extension => format!("{}.{extension}", wanted.file),
+            _ => wanted.file.clone(),
+        };
+        let target = self.path().join(&name);
+        let first = u32::from(Self::is_reserved(&name));
+        for number in first..MAX_TRIES {
             let path = numbered(&target, number);
             match rename_new((CWD, fresh.path()), (CWD, &path)) {
                 Ok(()) => return Ok(Merged { path, size, digest }),
@@ -52,8 +62,13 @@ impl ChunkFolder {
         Err(FolderError::NoFreeName { path: target })
     }
 
-    /// Writes the chunks one after the other; returns the size, the digest, and whether it is a picture.
-    fn write_merged(&self, fresh: &Fresh, chunks: &[ChunkName]) -> io::Result<(u64, Digest, bool)> {
+    /// Returns true if a file of this name would be taken for something else in the folder.
+    fn is_reserved(name: &str) -> bool {
+        OWN_FILES.iter().any(|own| name.starts_with(own)) || name.parse::<ChunkName>().is_ok()
+    }
+
+    /// Writes the chunks one after the other; returns the size, the digest, and the first bytes.
+    fn write_merged(&self, fresh: &Fresh, chunks: &[ChunkName]) -> io::Result<(u64, Digest, Vec<u8>)> {
         let (mut file, mut hasher, mut size) = (fresh.create()?, Sha256::new(), 0);
         let (mut buffer, mut beginning) = (vec![0; STRIDE], Vec::new());
         for chunk in chunks {
@@ -65,7 +80,7 @@ impl ChunkFolder {
                 if bytes.is_empty() {
                     break;
                 }
-                let missing = PNG.len().saturating_sub(beginning.len());
+                let missing = SIGNATURE.saturating_sub(beginning.len());
                 beginning.extend_from_slice(bytes.get(..missing.min(count)).unwrap_or_default());
                 hasher.update(bytes);
                 file.write_all(bytes)?;
@@ -73,13 +88,17 @@ impl ChunkFolder {
             }
         }
         file.sync_all()?;
-        Ok((size, Digest::from_bytes(hasher.finalize().into()), beginning == PNG))
+        Ok((size, Digest::from_bytes(hasher.finalize().into()), beginning))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn typed(name: &str) -> Wanted {
+        Wanted::find(name, |content| ["a", "a_1", "upload_log"].contains(&content)).unwrap()
+    }
 
     #[test]
     fn chunks_become_a_file_that_replaces_none() {
@@ -89,12 +108,43 @@ mod tests {
         fs::write(home.path().join("a_1"), b"\x89PNG").unwrap();
         fs::write(home.path().join("a_2"), b"\r\n\x1a\nrest").unwrap();
         fs::write(home.path().join("a.png"), b"mine").unwrap();
-        let merged = folder.merge("a", &chunks).unwrap();
+        let merged = folder.merge(&typed("a"), &chunks).unwrap();
         assert_eq!(merged.path, folder.path().join("a (1).png"));
         assert_eq!((fs::read(&merged.path).unwrap(), merged.size), (b"\x89PNG\r\n\x1a\nrest".to_vec(), 12));
         assert_eq!(fs::read(home.path().join("a.png")).unwrap(), b"mine");
-        assert_eq!(folder.merge("a", &chunks).unwrap().path, merged.path, "it is here already");
+        assert_eq!(folder.merge(&typed("a"), &chunks).unwrap().path, merged.path, "it is here already");
         fs::write(home.path().join("a_1"), b"text").unwrap();
-        assert_eq!(folder.merge("a", &chunks).unwrap().path, folder.path().join("a"));
+        assert_eq!(folder.merge(&typed("a"), &chunks).unwrap().path, folder.path().join("a"));
+    }
+
+    #[test]
+    fn the_extension_that_was_typed_is_kept() {
+        let home = tempfile::tempdir().unwrap();
+        let folder = ChunkFolder::open(home.path()).unwrap();
+        let chunks = ["a_1".parse().unwrap()];
+        for (content, name, expected) in [
+            (&b"text"[..], "a.txt", "a.txt"),
+            (b"\x89PNG\r\n\x1a\nrest", "a.png", "a.png"),
+            (b"\x89PNG\r\n\x1a\nrest", "a.jpg", "a.jpg"),
+            (b"GIF89a rest", "a", "a.gif"),
+        ] {
+            fs::write(home.path().join("a_1"), content).unwrap();
+            assert_eq!(folder.merge(&typed(name), &chunks).unwrap().path, folder.path().join(expected));
+        }
+    }
+
+    #[test]
+    fn no_file_takes_the_name_of_a_chunk_or_a_log() {
+        let home = tempfile::tempdir().unwrap();
+        let folder = ChunkFolder::open(home.path()).unwrap();
+        fs::write(home.path().join("a_1_1"), b"text").unwrap();
+        for (name, expected) in [
+            ("a_1", "a_1 (1)"),
+            ("upload_log.txt", "upload_log (1).txt"),
+            ("upload_log.txt.1", "upload_log.txt (1).1"),
+        ] {
+            let merged = folder.merge(&typed(name), &["a_1_1".parse().unwrap()]).unwrap();
+            assert_eq!(merged.path, folder.path().join(expected));
+        }
     }
 }

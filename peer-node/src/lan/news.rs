@@ -26,6 +26,10 @@ pub(crate) enum News {
     NotGiven { chunk: ChunkName, from: IpAddr, reason: String },
     /// A chunk was given.
     Uploaded { chunk: ChunkName, to: IpAddr },
+    /// The port of chunks is still held by connections of an ended program.
+    PortClosing { address: SocketAddrV4, most: Duration },
+    /// Chunks are given from now on.
+    Giving { address: SocketAddrV4 },
     /// Something does not work at the moment.
     Trouble { what: String },
 }
@@ -39,6 +43,7 @@ impl News {
                 | Self::TooMany { .. }
                 | Self::Refused { .. }
                 | Self::NotGiven { .. }
+                | Self::PortClosing { .. }
                 | Self::Trouble { .. }
         )
     }
@@ -65,6 +70,12 @@ impl fmt::Display for News {
             Self::Here { chunk } => write!(f, "{chunk} is here already"),
             Self::NotGiven { chunk, from, reason } => write!(f, "{from} did not give {chunk}: {reason}"),
             Self::Uploaded { chunk, to } => write!(f, "{chunk} sent to {to}"),
+            Self::PortClosing { address, most } => write!(
+                f,
+                "{address} is not free yet: connections of a program that has ended are still closing there (TIME_WAIT); retrying for up to {} s",
+                most.as_secs()
+            ),
+            Self::Giving { address } => write!(f, "giving chunks on {address}"),
             Self::Trouble { what } => f.write_str(what),
         }
     }

@@ -4,14 +4,23 @@ use std::fmt;
 use std::fs;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddrV4};
+use std::time::Duration;
 
 use socket2::{Domain, Socket, Type};
 use tokio::net::{TcpListener, TcpSocket, UdpSocket};
+use tokio::sync::mpsc;
 
-use super::Settings;
+use super::port_holders::is_only_closing;
+use super::{News, Settings};
 
 /// How many connections may wait to be accepted.
 const BACKLOG: u32 = 64;
+
+/// How often a port is tried that connections of an ended program still hold.
+const RETRY: Duration = Duration::from_secs(1);
+
+/// How often at most: twice as long as the kernel keeps such connections.
+const MAX_RETRIES: u32 = 120;
 
 /// Where the kernel lists its routes.
 const ROUTES: &str = "/proc/net/route";
@@ -39,11 +48,37 @@ fn bound(socket: &Socket, address: SocketAddrV4) -> io::Result<()> {
     socket.bind(&address.into())
 }
 
-/// Listens for requests.
-pub(crate) fn chunk_listener(settings: &Settings) -> io::Result<TcpListener> {
+/// Listens for requests. Waits for a port that only connections of an ended program hold; any other obstacle is an error at
+/// once.
+pub(crate) async fn chunk_listener(
+    settings: &Settings,
+    news: &mpsc::Sender<News>,
+) -> io::Result<TcpListener> {
+    let address = SocketAddrV4::new(settings.host, settings.chunk_port);
+    let (mut retries, mut is_last) = (0, false);
+    loop {
+        match listen(address) {
+            Err(error) if error.kind() == io::ErrorKind::AddrInUse && !is_last => {
+                if retries < MAX_RETRIES && is_only_closing(address) {
+                    if retries == 0 {
+                        let _ = news.send(News::PortClosing { address, most: RETRY * MAX_RETRIES }).await;
+                    }
+                    retries += 1;
+                    tokio::time::sleep(RETRY).await;
+                } else {
+                    // The connections may have ended between the attempt and the look.
+                    is_last = true;
+                }
+            }
+            listening => return listening,
+        }
+    }
+}
+
+fn listen(address: SocketAddrV4) -> io::Result<TcpListener> {
     let socket = TcpSocket::new_v4()?;
     socket.set_reuseaddr(true)?;
-    socket.bind(SocketAddrV4::new(settings.host, settings.chunk_port).into())?;
+    socket.bind(address.into())?;
     socket.listen(BACKLOG)
 }
 

@@ -4,17 +4,16 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use protocol::lan::{ChunkName, RequestError, RequestReader, upload_line};
+use protocol::lan::{ChunkName, RequestError, RequestReader};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::downloader::append;
+use super::upload_log::{UploadLog, UploadPlace};
 use super::{ChunkFolder, News};
 use crate::library::FileIdentity;
-use crate::local_time::local_time;
 use crate::transport::{Admission, STRIDE, Ticket, Tuner, accept_all, send_some};
 
 /// The most connections.
@@ -28,9 +27,6 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 /// How long to wait for the other side's end, so that what is on its way to it is not lost.
 const LINGER: Duration = Duration::from_secs(2);
-
-/// Where it stands what was given.
-const LOG: &str = "upload_log.txt";
 
 /// Why a request was not answered.
 #[derive(Debug, thiserror::Error)]
@@ -53,21 +49,25 @@ pub(crate) async fn upload(listener: TcpListener, folder: Arc<ChunkFolder>, news
         (TaskTracker::new(), CancellationToken::new(), Admission::new(MAX_CONNECTIONS));
     // Connections end with whoever accepts them.
     let _open = cancel.clone().drop_guard();
-    let visit = |stream, from, place| serve(stream, from, place, (Arc::clone(&folder), news.clone()));
+    let log = UploadLog::new(Arc::clone(&folder), news);
+    let visit = |stream, from, ticket| serve(stream, from, ticket, (Arc::clone(&folder), Arc::clone(&log)));
     accept_all(listener, &admission, (&tracker, &cancel), visit).await;
 }
 
 async fn serve(
     mut stream: TcpStream,
     from: SocketAddr,
-    _place: Ticket,
-    (folder, news): (Arc<ChunkFolder>, mpsc::Sender<News>),
+    ticket: Ticket,
+    (folder, log): (Arc<ChunkFolder>, Arc<UploadLog>),
 ) {
     let tuner = Tuner::begin(&stream, from.ip(), Arc::default());
-    match answer(&mut stream, tuner, &folder).await {
-        Ok(Some(chunk)) => {
-            append(&folder, LOG, &upload_line(&local_time(), &chunk, from.ip()));
-            let _ = news.send(News::Uploaded { chunk, to: from.ip() }).await;
+    match answer(&mut stream, (from, tuner), &folder, &log).await {
+        Ok(Some(place)) => {
+            let mut rest = [0; 256];
+            let _ = tokio::time::timeout(LINGER, stream.read(&mut rest)).await;
+            // What waits now is a line of the log and no connection.
+            drop((stream, ticket));
+            place.patience().await;
         }
         // No bytes at all: that is how it is said.
         Ok(None) => tracing::debug!(%from, "chunk asked for is not here"),
@@ -75,22 +75,24 @@ async fn serve(
     }
 }
 
-/// Answers one request; returns the chunk that was sent.
+/// Answers one request; returns its place in the log if a chunk was sent.
 async fn answer(
     stream: &mut TcpStream,
-    tuner: Tuner,
+    (from, tuner): (SocketAddr, Tuner),
     folder: &Arc<ChunkFolder>,
-) -> Result<Option<ChunkName>, UploadError> {
+    log: &Arc<UploadLog>,
+) -> Result<Option<UploadPlace>, UploadError> {
     let asked = tokio::time::timeout(REQUEST, request(stream)).await;
     let Some(chunk) = asked.map_err(|_| UploadError::Late)?? else { return Ok(None) };
+    let mut place = log.place();
     let (folder, wanted) = (Arc::clone(folder), chunk.clone());
     let opened = tokio::task::spawn_blocking(move || folder.open_chunk(&wanted)).await;
     let Some((file, identity)) = opened.map_err(io::Error::other)?? else { return Ok(None) };
     send(stream, tuner, &file, identity).await?;
+    // Who waits for the end of the stream asks for the next chunk only then: the lines of one peer cannot change places.
+    place.sent(chunk, from.ip());
     stream.shutdown().await?;
-    let mut rest = [0; 256];
-    let _ = tokio::time::timeout(LINGER, stream.read(&mut rest)).await;
-    Ok(Some(chunk))
+    Ok(Some(place))
 }
 
 async fn request(stream: &mut TcpStream) -> Result<Option<ChunkName>, UploadError> {

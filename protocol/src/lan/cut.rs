@@ -64,3 +64,31 @@ impl Cut {
             })
     }
 }
+
+/// How long a chunk must be, as far as other chunks of its file show.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LengthRule {
+    number: u16,
+    count: ChunkCount,
+    /// The length of all chunks but the last, if it is known.
+    full: Option<u64>,
+}
+
+impl LengthRule {
+    /// Makes the rule for the chunk of this number out of the numbers and lengths of others.
+    pub fn new(number: u16, count: ChunkCount, others: impl IntoIterator<Item = (u16, u64)>) -> Self {
+        let mut others = others.into_iter().filter(|(other, _)| *other != number && *other < count.get());
+        // The smallest number belongs least to a last chunk.
+        let full = others.by_ref().min().map(|(_, length)| length);
+        Self { number, count, full }
+    }
+
+    /// Returns whether the chunk can have this length; none if nothing is known.
+    pub fn allows(&self, length: u64) -> Option<bool> {
+        let full = self.full?;
+        let is_last = self.number == self.count.get();
+        // The rest of a file in so many chunks is shorter than the others by less than their number.
+        let missing = full.checked_sub(length);
+        Some(missing.is_some_and(|missing| missing == 0 || is_last && missing < u64::from(self.count.get())))
+    }
+}

@@ -230,6 +230,17 @@ proptest! {
             prop_assert_eq!(end, size);
             prop_assert!(cut.chunks() <= count.get() && cut.range(cut.chunks() + 1).is_none());
             prop_assert!(Cut::is_whole(&lengths, count));
+            if cut.chunks() == count.get() {
+                for (number, length) in (1..).zip(&lengths) {
+                    let others = (1..).zip(lengths.iter().copied()).filter(|(other, _)| *other != number);
+                    let rule = LengthRule::new(number, count, others);
+                    let is_known = count.get() > 2 || number == 2;
+                    prop_assert_eq!(rule.allows(*length), (is_known && count.get() > 1).then_some(true));
+                    let too_short = length.checked_sub(u64::from(count.get()));
+                    prop_assert_ne!(too_short.and_then(|short| rule.allows(short)), Some(true));
+                    prop_assert_ne!(rule.allows(length + u64::from(count.get())), Some(true));
+                }
+            }
         }
     }
 }

@@ -1,10 +1,13 @@
-//! A peer of the LAN dialect as it is found in the wild: it announces plain lists, and answers with raw bytes.
+//! A peer of the LAN dialect as it is found in the wild: it announces plain lists, and answers with raw bytes or in JSON.
 
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
 use std::net::{IpAddr, Shutdown, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::sync::{Arc, Mutex};
 use std::thread;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 
 use crate::eventually::SOON;
 use crate::lan::{EVERYBODY, Wire};
@@ -18,6 +21,8 @@ pub enum Conduct {
     HasNot,
     /// Sends the bytes in crumbs.
     Drips(Vec<u8>),
+    /// Sends the bytes and waits until the other side closes.
+    Lingers(Vec<u8>),
 }
 
 /// A scripted peer on an address of loopback.
@@ -78,9 +83,17 @@ fn answer(mut stream: TcpStream, chunks: &BTreeMap<String, Conduct>, asked: &Mut
                 let _ = stream.write_all(crumb).and_then(|()| stream.flush());
             }
         }
+        Some(Conduct::Lingers(reply)) => {
+            let _ = stream.write_all(&reply).and_then(|()| stream.read(&mut bytes));
+        }
         Some(Conduct::HasNot) | None => {}
     }
     let _ = stream.shutdown(Shutdown::Write);
+}
+
+/// Writes a reply as the programs of 2025 and 2026 do: Python's `json.dumps` of an object with the chunk in base64.
+pub fn json_reply(name_key: &str, chunk: &str, bytes: &[u8]) -> Vec<u8> {
+    format!(r#"{{"{name_key}": "{chunk}", "data": "{}"}}"#, STANDARD.encode(bytes)).into_bytes()
 }
 
 /// Asks somebody for something as programs in the wild do, and reads to the end.

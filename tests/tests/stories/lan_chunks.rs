@@ -143,6 +143,34 @@ fn a_file_comes_from_and_goes_to_programs_in_the_wild() {
 }
 
 #[test]
+fn a_name_with_its_extension_finds_what_is_announced_without() {
+    let (wire, content) = (Wire::new(), Content::random(408, 5000));
+    let chunks = (1..)
+        .zip(cut(&content, 5))
+        .map(|(number, bytes)| (format!("forest_{number}"), Conduct::Gives(bytes)));
+    let foreign = ForeignLanPeer::start(wire, "127.0.0.9".parse().expect("an address"), chunks.collect());
+    let mut ours = LanPeer::all(wire, "127.0.0.3", None);
+    ours.wait_for("giving chunks");
+    foreign.announce(&["forest_1", "forest_2", "forest_3", "forest_4", "forest_5"]);
+    ours.hears("forest", 5);
+    let folder = ours.place("");
+    let run = |name| tests::peer::run(wire.command("127.0.0.3", &folder, &["download", name]), "");
+    let output = run("forest.png");
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    assert!(ours.has("forest.png", &content) && !ours.place("forest").exists(), "{output:?}");
+    // Once more without it, from the chunks that are here now.
+    assert_eq!(run("forest").status.code(), Some(0));
+    assert!(ours.has("forest", &content));
+    ours.type_name("forest.tar.gz");
+    ours.wait_for("/lan/forest.tar.gz\t");
+    ours.type_name("../forest.png");
+    ours.wait_for("is not a name but a step within the folders");
+    ours.type_name("oak.png");
+    ours.wait_for("nobody was heard to have oak.png");
+    assert_eq!(foreign.asked(), ["forest_1", "forest_2", "forest_3", "forest_4", "forest_5"]);
+}
+
+#[test]
 fn who_fails_is_passed_over_and_what_nobody_gives_is_told() {
     let (wire, content) = (Wire::new(), Content::random(404, 5000));
     let gives = |numbers: &[usize]| -> BTreeMap<String, Conduct> {

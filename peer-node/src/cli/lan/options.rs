@@ -16,7 +16,7 @@ Examples:
   peer-node lan announce forest.png     cuts it into lan/forest_1 to lan/forest_5 and tells everybody
   peer-node lan upload                  gives them to whoever asks
   peer-node lan discover                writes lan/content_dictionary.txt
-  peer-node lan download forest         fetches what was heard of, and puts it together
+  peer-node lan download forest.png     fetches what was heard of as forest, and puts it together
   peer-node lan --file forest.png       all of it at once; each line of stdin is a name to download
 
 Every chunk in the folder is announced and given. There are no hashes on this wire: what is fetched is as
@@ -48,7 +48,7 @@ pub enum LanCommand {
     Discover,
     /// Fetches the chunks of a file from those who were heard to have them.
     Download {
-        /// The file's name without its extension.
+        /// The file's name, with or without its extension.
         #[arg(value_name = "NAME")]
         name: String,
     },

@@ -1,0 +1,90 @@
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use protocol::lan::{ChunkName, download_line};
+
+use super::ChunkFolder;
+use super::in_order::InOrder;
+use super::log_file::append;
+use crate::local_time::local_time;
+
+/// The log of what was downloaded.
+pub(super) const DOWNLOAD_LOG: &str = "download_log.txt";
+
+/// Writes `download_log.txt` for one file, in the order in which its chunks are requested. Lines wait while it is open whether
+/// an earlier chunk has come; dropped, it writes what waits.
+#[derive(Debug)]
+pub(super) struct DownloadLog {
+    folder: Arc<ChunkFolder>,
+    order: InOrder<String>,
+    tickets: HashMap<ChunkName, u64>,
+}
+
+impl DownloadLog {
+    pub(super) fn new(folder: Arc<ChunkFolder>) -> Self {
+        Self { folder, order: InOrder::default(), tickets: HashMap::new() }
+    }
+
+    /// Takes the place of a chunk that is requested next.
+    pub(super) fn begin(&mut self, chunk: &ChunkName) {
+        self.tickets.insert(chunk.clone(), self.order.begin());
+    }
+
+    /// Notes whether a chunk has come, and from whom.
+    pub(super) fn end(&mut self, chunk: &ChunkName, from: Option<IpAddr>) {
+        if let Some(ticket) = self.tickets.remove(chunk) {
+            let line = from.map(|from| download_line(&local_time(), chunk, from));
+            let ready = self.order.end(ticket, line);
+            self.write(ready);
+        }
+    }
+
+    fn write(&self, lines: Vec<String>) {
+        for line in lines {
+            append(&self.folder, DOWNLOAD_LOG, &line);
+        }
+    }
+}
+
+impl Drop for DownloadLog {
+    fn drop(&mut self) {
+        let mut open: Vec<u64> = self.tickets.drain().map(|(_, ticket)| ticket).collect();
+        open.sort_unstable();
+        for ticket in open {
+            let ready = self.order.end(ticket, None);
+            self.write(ready);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    #[test]
+    fn lines_stand_in_the_order_of_the_requests() {
+        let home = tempfile::tempdir().unwrap();
+        let folder = Arc::new(ChunkFolder::open(home.path()).unwrap());
+        let [one, two, three]: [ChunkName; 3] = ["a_1", "a_2", "a_3"].map(|name| name.parse().unwrap());
+        let from = Some("10.0.0.7".parse().unwrap());
+        let noted = || {
+            let text = fs::read_to_string(home.path().join(DOWNLOAD_LOG)).unwrap_or_default();
+            text.lines().map(|line| line[21..24].to_owned()).collect::<Vec<_>>()
+        };
+        let mut log = DownloadLog::new(Arc::clone(&folder));
+        [&one, &two, &three].map(|chunk| log.begin(chunk));
+        log.end(&two, from);
+        assert_eq!(noted(), [""; 0]);
+        log.end(&one, from);
+        assert_eq!(noted(), ["a_1", "a_2"]);
+        log.end(&three, None);
+        [&one, &two].map(|chunk| log.begin(chunk));
+        log.end(&two, from);
+        assert_eq!(noted().len(), 2);
+        drop(log);
+        assert_eq!(noted(), ["a_1", "a_2", "a_2"]);
+    }
+}

@@ -1,0 +1,130 @@
+use std::collections::VecDeque;
+
+/// The most entries that wait for others.
+const MOST: usize = 256;
+
+/// Puts what ends in any order into the order in which it began.
+///
+/// An entry waits for those that began before it until it is released, or until too many wait.
+#[derive(Debug)]
+pub(super) struct InOrder<T> {
+    /// The ticket of the first slot.
+    first: u64,
+    slots: VecDeque<Slot<T>>,
+}
+
+#[derive(Debug)]
+enum Slot<T> {
+    Open,
+    Ended(Option<T>),
+}
+
+impl<T> Default for InOrder<T> {
+    fn default() -> Self {
+        Self { first: 0, slots: VecDeque::new() }
+    }
+}
+
+impl<T> InOrder<T> {
+    /// Takes the next place; returns its ticket.
+    pub(super) fn begin(&mut self) -> u64 {
+        self.slots.push_back(Slot::Open);
+        self.first + self.slots.len() as u64 - 1
+    }
+
+    /// Ends an entry, with nothing if there is nothing to say of it. Returns what is ready now, in order.
+    pub(super) fn end(&mut self, ticket: u64, entry: Option<T>) -> Vec<T> {
+        let Some(slot) = self.slot(ticket) else {
+            // It was not waited for.
+            return entry.into_iter().collect();
+        };
+        *slot = Slot::Ended(entry);
+        let mut ready = Vec::new();
+        while self.slots.len() > MOST || matches!(self.slots.front(), Some(Slot::Ended(_))) {
+            self.pass(&mut ready);
+        }
+        ready
+    }
+
+    /// Stops waiting for all that began before an entry. Returns what is ready by that, in order.
+    pub(super) fn release(&mut self, ticket: u64) -> Vec<T> {
+        let mut ready = Vec::new();
+        while self.waits(ticket) || matches!(self.slots.front(), Some(Slot::Ended(_))) {
+            self.pass(&mut ready);
+        }
+        ready
+    }
+
+    /// Returns true if an entry has ended and waits for others.
+    pub(super) fn waits(&self, ticket: u64) -> bool {
+        let place = ticket.checked_sub(self.first).and_then(|place| usize::try_from(place).ok());
+        let slot = place.and_then(|place| self.slots.get(place));
+        matches!(slot, Some(Slot::Ended(_)))
+    }
+
+    fn slot(&mut self, ticket: u64) -> Option<&mut Slot<T>> {
+        let place = usize::try_from(ticket.checked_sub(self.first)?).ok()?;
+        self.slots.get_mut(place)
+    }
+
+    fn pass(&mut self, ready: &mut Vec<T>) {
+        if let Some(slot) = self.slots.pop_front() {
+            self.first += 1;
+            if let Slot::Ended(Some(entry)) = slot {
+                ready.push(entry);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn what_ends_early_waits_for_what_began_before() {
+        let mut order = InOrder::default();
+        let [one, two, three] = [(); 3].map(|()| order.begin());
+        assert_eq!(order.end(three, Some(3)), [0; 0]);
+        assert_eq!(order.end(two, None), [0; 0]);
+        assert!(order.waits(three) && !order.waits(one));
+        assert_eq!(order.end(one, Some(1)), [1, 3]);
+        assert!(!order.waits(three));
+    }
+
+    #[test]
+    fn what_is_released_waits_no_longer() {
+        let mut order = InOrder::default();
+        let [one, two, three, four] = [(); 4].map(|()| order.begin());
+        assert_eq!(order.end(two, Some(2)), [0; 0]);
+        assert_eq!(order.end(three, Some(3)), [0; 0]);
+        assert_eq!(order.release(two), [2, 3]);
+        assert_eq!(order.release(four), [0; 0], "it has not ended");
+        assert_eq!(order.end(one, Some(1)), [1], "late, but not lost");
+        assert_eq!(order.end(four, Some(4)), [4]);
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_is_lost_and_little_waits(ends in prop::collection::vec(any::<prop::sample::Index>(), 0..600)) {
+            let mut order = InOrder::default();
+            let (mut open, mut out) = (Vec::new(), Vec::new());
+            for end in &ends {
+                let stuck = order.begin();
+                open.push(stuck);
+                open.push(order.begin());
+                let ticket = open.remove(end.index(open.len()));
+                out.extend(order.end(ticket, Some(ticket)));
+                prop_assert!(order.slots.len() <= MOST + 2);
+            }
+            for ticket in open {
+                out.extend(order.end(ticket, Some(ticket)));
+            }
+            prop_assert!(order.slots.is_empty());
+            out.sort_unstable();
+            prop_assert_eq!(out, (0..2 * ends.len() as u64).collect::<Vec<_>>());
+        }
+    }
+}

@@ -1,0 +1,186 @@
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+use super::*;
+
+fn scan(bytes: &[u8]) -> Option<JsonReply> {
+    let mut scanner = ReplyScanner::default();
+    scanner.push(bytes);
+    scanner.finish()
+}
+
+fn content(text: &str) -> ReplyContent {
+    scan(text.as_bytes()).map_or(ReplyContent::Raw, |reply| reply.content(&chunk()))
+}
+
+fn chunk() -> ChunkName {
+    "forest_1".parse().unwrap()
+}
+
+fn carried(text: &str) -> Option<&str> {
+    let ReplyContent::Base64(place) = content(text) else { return None };
+    text.get(usize::try_from(place.start).unwrap()..usize::try_from(place.end).unwrap())
+}
+
+#[test]
+fn the_chunk_is_found_in_replies_as_in_the_wild() {
+    for text in [
+        r#"{"chunk name": "forest_1", "data": "iVBORw0K"}"#,
+        r#"{"chunk_name": "forest_1", "data": "iVBORw0K", "team_info": "TEAM MEMBERS: Ann, Bob"}"#,
+        r#"{"data":"iVBORw0K"}"#,
+        "\n {\"x\": [1, {\"data\": \"bm8=\"}, \"}\\\"\"], \"y\": null, \"data\" : \"iVBORw0K\" } \n",
+        r#"{"data": "bm8=", "data": "iVBORw0K", "size": -1.5e3}"#,
+        r#"{"chunk name": "f\u006frest_1", "d\u0061ta": "iVBORw0K", "error": "none"}"#,
+    ] {
+        assert_eq!(carried(text), Some("iVBORw0K"), "{text}");
+    }
+}
+
+#[test]
+fn json_without_the_chunk_is_told_apart() {
+    let reported = |text: &str| ReplyContent::Nothing(ReplyError::Reported(text.to_owned()));
+    assert_eq!(content(r#"{"error": "File not found"}"#), reported("File not found"));
+    assert_eq!(content(r#"{"error": "no \"forest_1\"", "data": ""}"#), reported("no \"forest_1\""));
+    let nothing = |error: ReplyError| ReplyContent::Nothing(error);
+    for (text, error) in [
+        ("{}", ReplyError::NoData),
+        (r#"{"status": 404}"#, ReplyError::NoData),
+        (r#"{"chunk name": "forest_1", "data": ""}"#, ReplyError::NoData),
+        (r#"{"chunk name": "forest_1", "encrypted chunk": "iVBORw0K"}"#, ReplyError::NoData),
+        (r#"{"data": null}"#, ReplyError::NoData),
+        (r#"{"data": "not base64"}"#, ReplyError::NotBase64),
+        (r#"{"data": "iVBO\nRw0K"}"#, ReplyError::NotBase64),
+        (r#"{"chunk name": "oak_1", "data": "iVBORw0K"}"#, ReplyError::OtherChunk("oak_1".into())),
+    ] {
+        assert_eq!(content(text), nothing(error), "{text}");
+    }
+}
+
+#[test]
+fn a_reply_that_breaks_off_is_no_chunk_and_the_beginning_of_a_file_is() {
+    for text in [
+        r#"{"chunk name": "forest_1", "data": "iVBOR"#,
+        r#"{"chunk name": "forest_1", "da"#,
+        r#"{"data": "iVBORw0K"#,
+        r#"{"error": "File not found""#,
+    ] {
+        assert_eq!(content(text), ReplyContent::Nothing(ReplyError::Truncated), "{text}");
+    }
+    for text in [
+        "",
+        " ",
+        "{",
+        r#"{"name": "forest", "trees": [1, 2"#,
+        r#"{"data": "two words"#,
+        r#"{"chunk name": "oak_1", "trees": ["#,
+        r#"{"data": ["#,
+    ] {
+        assert_eq!(content(text), ReplyContent::Raw, "{text}");
+    }
+}
+
+#[test]
+fn what_is_no_single_object_is_raw() {
+    let deep = format!(r#"{{"a": {}{}}}"#, "[".repeat(200), "]".repeat(200));
+    for text in [
+        "x",
+        "[]",
+        "\"iVBORw0K\"",
+        "7",
+        "{x}",
+        "{,}",
+        r#"{"a": 1,}"#,
+        r#"{"a" 1}"#,
+        r#"{"a": }"#,
+        r#"{"a": [}}"#,
+        r#"{"a": 1}x"#,
+        "{\"a\": 1}\n{\"a\": 2}\n",
+        "{\"data\": \"iVBORw0K\"}\n{\"data\": \"iVBORw0K\"}",
+        r#"{"a": "\x"}"#,
+        "{\"a\": \"line\nbreak\"}",
+        &deep,
+    ] {
+        assert_eq!(content(text), ReplyContent::Raw, "{text}");
+        assert!(scan(text.as_bytes()).is_none(), "{text}");
+    }
+}
+
+#[test]
+fn the_end_of_a_reply_is_known_before_that_of_the_stream() {
+    let text = br#"{"chunk_name": "forest_1", "data": "iVBORw0K"}"#;
+    let (last, rest) = text.split_last().unwrap();
+    let mut scanner = ReplyScanner::default();
+    scanner.push(rest);
+    assert_eq!(scanner.whole(), None);
+    scanner.push(&[*last, b'\n']);
+    assert!(scanner.whole().unwrap().is_answer_to(&chunk()));
+    scanner.push(b"x");
+    assert!(scanner.is_raw() && scanner.whole().is_none());
+    // Without a name it may be one line of many.
+    let mut scanner = ReplyScanner::default();
+    scanner.push(br#"{"data": "iVBORw0K"}"#);
+    assert!(!scanner.whole().unwrap().is_answer_to(&chunk()));
+}
+
+#[test]
+fn texts_of_any_length_take_no_room() {
+    let mut scanner = ReplyScanner::default();
+    scanner.push(br#"{"error": ""#);
+    for _ in 0..100 {
+        scanner.push(&[b'e'; 10_000]);
+    }
+    scanner.push(br#"", "data": ""#);
+    for _ in 0..100 {
+        scanner.push(&[b'A'; 10_000]);
+    }
+    let reply = scanner.finish().unwrap();
+    assert_eq!(reply.error.map(|error| error.len()), Some(512));
+    assert_eq!(reply.data.map(|data| data.place.end - data.place.start), Some(1_000_000));
+}
+
+fn value() -> impl Strategy<Value = Value> {
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        any::<i64>().prop_map(Value::from),
+        any::<f64>().prop_map(Value::from),
+        "\\PC{0,12}".prop_map(Value::from),
+    ];
+    leaf.prop_recursive(4, 24, 6, |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..6).prop_map(Value::from),
+            prop::collection::btree_map("[a-z\"\\\\]{1,4}", inner, 0..6).prop_map(|map| json!(map)),
+        ]
+    })
+}
+
+proptest! {
+    #[test]
+    fn every_object_is_read_however_it_comes(
+        others in prop::collection::btree_map("[a-cx-z]{1,5}", value(), 0..5),
+        data in "[A-Za-z0-9+/]{4,60}",
+        is_pretty in any::<bool>(),
+        cut in 1_usize..20,
+    ) {
+        let mut object = json!(others);
+        object["data"] = json!(data);
+        let text = if is_pretty { serde_json::to_string_pretty(&object) } else { serde_json::to_string(&object) }.unwrap();
+        // The scanner skips nothing but ASCII outside of texts, and serde_json writes nothing else there.
+        let mut scanner = ReplyScanner::default();
+        for part in text.as_bytes().chunks(cut) {
+            scanner.push(part);
+        }
+        prop_assert!(scanner.whole().is_some(), "{}", text);
+        prop_assert_eq!(carried(&text), Some(data.as_str()));
+    }
+
+    #[test]
+    fn no_bytes_make_the_scanner_panic(bytes: Vec<u8>, text in "[{}\\[\\]\":,\\\\u0a \n]{0,60}") {
+        let _ = scan(&bytes);
+        let _ = scan(text.as_bytes());
+        // What serde takes for an object, the scanner does as well.
+        if serde_json::from_slice::<serde_json::Map<String, Value>>(text.as_bytes()).is_ok() {
+            prop_assert!(scan(text.as_bytes()).is_some_and(|reply| reply.is_whole), "{}", text);
+        }
+    }
+}

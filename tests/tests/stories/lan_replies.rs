@@ -1,0 +1,149 @@
+//! Replies in JSON, as the programs of 2025 and 2026 send them, and chunks that are JSON themselves.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use tests::content::Content;
+use tests::eventually::{SOON, until};
+use tests::foreign::lan_peer::{Conduct, ForeignLanPeer, json_reply};
+use tests::lan::{LanPeer, Wire};
+
+const NOT_FOUND: &[u8] = br#"{"error": "File not found"}"#;
+
+fn host(last: u8) -> IpAddr {
+    IpAddr::from([127, 0, 0, last])
+}
+
+fn cut(content: &Content, chunks: usize) -> Vec<Vec<u8>> {
+    content.bytes.chunks(content.bytes.len().div_ceil(chunks)).map(<[u8]>::to_vec).collect()
+}
+
+/// Starts one of ours that cuts files into so many chunks.
+fn ours(wire: Wire, chunks: &str) -> LanPeer {
+    let home = tempfile::tempdir().expect("a folder");
+    let command = wire.command("127.0.0.3", &home.path().join("lan"), &["--chunks", chunks]);
+    let ours = LanPeer::start(home, command);
+    ours.wait_for("giving chunks");
+    ours
+}
+
+#[test]
+fn chunks_in_base64_are_decoded() {
+    let (wire, content) = (Wire::new(), Content::random(410, 3_000_001));
+    let chunks = cut(&content, 3);
+    let reply = |number: usize, key: &str| json_reply(key, &format!("view_{number}"), &chunks[number - 1]);
+    let foreign = ForeignLanPeer::start(
+        wire,
+        host(9),
+        BTreeMap::from([
+            ("view_1".to_owned(), Conduct::Gives(reply(1, "chunk name"))),
+            // Some leave the connection open for the next request.
+            ("view_2".to_owned(), Conduct::Lingers(reply(2, "chunk_name"))),
+            ("view_3".to_owned(), Conduct::Drips(reply(3, "chunk name"))),
+        ]),
+    );
+    let mut ours = ours(wire, "3");
+    foreign.say(br#"{"username": "mimi", "chunks": ["view_1", "view_2", "view_3"]}"#);
+    ours.hears("view", 3);
+    ours.type_name("view.bin");
+    ours.wait_for("not verified: there are no hashes on this wire");
+    assert!(ours.has("view.bin", &content), "{}", ours.output());
+    for (number, chunk) in (1..).zip(chunks) {
+        assert!(
+            ours.has(&format!("view_{number}"), &Content::of(chunk)),
+            "chunk {number} is not what was decoded"
+        );
+    }
+    assert_eq!(foreign.asked(), ["view_1", "view_2", "view_3"]);
+}
+
+#[test]
+fn an_error_in_json_is_told_and_the_next_source_asked() {
+    let (wire, content) = (Wire::new(), Content::random(411, 5000));
+    let chunks = cut(&content, 5);
+    let gives = |numbers: [usize; 3]| {
+        numbers.map(|number| (format!("oak_{number}"), Conduct::Gives(chunks[number - 1].clone())))
+    };
+    let mut first = BTreeMap::from(gives([3, 4, 5]));
+    first.insert("oak_1".to_owned(), Conduct::Gives(NOT_FOUND.to_vec()));
+    first.insert(
+        "oak_2".to_owned(),
+        Conduct::Lingers(br#"{"chunk name": "oak_2", "data": "no base64"}"#.to_vec()),
+    );
+    first.insert("oak_3".to_owned(), Conduct::Gives(json_reply("chunk name", "oak_4", b"other")));
+    first.insert("oak_4".to_owned(), Conduct::Gives(br#"{"chunk name": "oak_4", "data": "iVBOR"#.to_vec()));
+    let first = ForeignLanPeer::start(wire, host(8), first);
+    let second =
+        ForeignLanPeer::start(wire, host(9), gives([1, 2, 3]).into_iter().chain(gives([3, 4, 5])).collect());
+    let mut ours = ours(wire, "5");
+    let names = ["oak_1", "oak_2", "oak_3", "oak_4", "oak_5"];
+    first.announce(&names);
+    ours.hears("oak", 5);
+    second.announce(&names[..4]);
+    until("both sources to be known", SOON, || {
+        ours.text("content_dictionary.txt").contains("oak_4: 127.0.0.8, 127.0.0.9\n")
+    });
+    ours.type_name("oak");
+    ours.wait_for("done\t");
+    assert!(ours.has("oak", &content), "{}", ours.output());
+    for line in [
+        "127.0.0.8 did not give oak_1: it answered in JSON with an error: File not found",
+        "127.0.0.8 did not give oak_2: it answered in JSON, and \"data\" is not valid base64",
+        "127.0.0.8 did not give oak_3: it answered in JSON with another chunk: oak_4",
+        "127.0.0.8 did not give oak_4: it answered in JSON, and the connection ended before the object did",
+    ] {
+        assert!(ours.output().contains(line), "{line:?} is not in {}", ours.output());
+    }
+    assert_eq!(first.asked(), names, "nobody is asked twice for a chunk");
+    assert_eq!(second.asked(), names[..4]);
+}
+
+#[test]
+fn errors_in_json_are_never_stored() {
+    let wire = Wire::new();
+    let names = ["elm_1", "elm_2", "elm_3", "elm_4", "elm_5"];
+    // All have one length, as the chunks of a file have.
+    let chunks = names.map(|name| (name.to_owned(), Conduct::Gives(NOT_FOUND.to_vec())));
+    let foreign = ForeignLanPeer::start(wire, host(9), chunks.into());
+    let mut ours = ours(wire, "5");
+    foreign.announce(&names);
+    ours.hears("elm", 5);
+    ours.type_name("elm");
+    ours.wait_for("CHUNK elm_5 CANNOT BE DOWNLOADED FROM ONLINE PEERS.");
+    for name in names {
+        let line =
+            format!("127.0.0.9 did not give {name}: it answered in JSON with an error: File not found");
+        assert!(ours.output().contains(&line), "{line:?} is not in {}", ours.output());
+        assert!(!ours.place(name).exists(), "{name} was stored");
+    }
+    assert!(!ours.place("elm").exists() && !ours.place("download_log.txt").exists());
+}
+
+#[test]
+fn chunks_that_are_json_themselves_arrive() {
+    let wire = Wire::new();
+    // A file of lines: its first chunk and its fourth are an object each, and the last has no length of its own.
+    let lines = [
+        r#"{"error": "none, a line of a log"}"#,
+        "[1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 1]",
+        "a line of text, as long as others.",
+        r#"{"data": "YQ==", "note": "a text"}"#,
+        r#"{"note": "not so long as that"}"#,
+    ];
+    let content = Content::of(lines.concat().into_bytes());
+    assert_eq!(cut(&content, 5), lines.map(|line| line.as_bytes().to_vec()));
+    let names = ["log_1", "log_2", "log_3", "log_4", "log_5"];
+    let chunks =
+        names.iter().zip(lines).map(|(name, line)| ((*name).to_owned(), Conduct::Gives(line.into())));
+    let foreign = ForeignLanPeer::start(wire, host(9), chunks.collect());
+    let mut ours = ours(wire, "5");
+    foreign.announce(&names);
+    ours.hears("log", 5);
+    ours.type_name("log.jsonl");
+    ours.wait_for("done\t");
+    assert!(ours.has("log.jsonl", &content), "{}", ours.output());
+    let log = ours.text("download_log.txt");
+    let noted: Vec<&str> = log.lines().map(|line| &line[21..26]).collect();
+    assert_eq!(noted, names, "the log is not in the order of the requests");
+    assert!(!ours.output().contains("did not give"), "{}", ours.output());
+}
