@@ -9,7 +9,8 @@
 //! | announcement, a UDP broadcast | `{"chunks": ["forest_1", "forest_2"]}` |
 //! | request, the first bytes on a TCP connection | `{"requested_content": "forest_1"}` |
 //! | reply | the chunk's bytes, then the end of the stream; none at all if the chunk is not there |
-//! | reply of the programs of 2025 and 2026 | `{"chunk name": "forest_1", "data": "iVBORw0…"}`, or `{"error": "File not found"}` |
+//! | request of the programs of 2025 and 2026 | `{"requested content": "forest_1"}` |
+//! | their reply | `{"chunk name": "forest_1", "data": "iVBORw0…"}`, or `{"error": "File not found"}` |
 
 mod announcement;
 mod card;
@@ -31,7 +32,7 @@ pub use cut::{ChunkCount, Cut, LengthRule};
 pub use dictionary::{DictionaryLine, DictionaryLineError};
 pub use log_line::{cannot_line, download_line, upload_line};
 pub use reply::{DataText, JsonReply, ReplyContent, ReplyError, ReplyScanner};
-pub use request::{RequestError, RequestReader, encode_request};
+pub use request::{ChunkRequest, RequestError, RequestReader, Variant, encode_request, json_reply_frame};
 
 /// The UDP port on which announcements are heard, if nobody says otherwise.
 pub const ANNOUNCE_PORT: u16 = 5001;
@@ -41,3 +42,6 @@ pub const CHUNK_PORT: u16 = 5000;
 
 /// The seconds between two announcements, if nobody says otherwise.
 pub const PERIOD: u32 = 60;
+
+/// The same of the programs of 2025 and 2026: the UDP port, the TCP port, the period in seconds, and the number of chunks.
+pub const JSON_DEFAULTS: (u16, u16, u32, u16) = (6000, 6001, 8, 3);

@@ -49,7 +49,7 @@ async fn echo(node: &Node) -> io::Result<(usize, usize)> {
     let cookie = Cookie::from_bytes(bytes);
     let ear = hearing_socket(settings.announce_port)?;
     let voice = announcing_socket(settings.host)?;
-    let said = Announcement { chunks: Vec::new(), card: Some(Card::of(cookie)) }.encode();
+    let said = Announcement { card: Some(Card::of(cookie)), ..Announcement::default() }.encode();
     let (mut sent, mut failure) = (0, None);
     for target in targets(settings) {
         match voice.send_to(&said, target).await {

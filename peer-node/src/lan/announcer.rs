@@ -3,7 +3,7 @@ use std::net::SocketAddrV4;
 use std::sync::Arc;
 use std::time::Duration;
 
-use protocol::lan::{Announcement, Card};
+use protocol::lan::{Announcement, Card, Variant};
 use tokio::net::UdpSocket;
 use tokio::sync::mpsc;
 
@@ -69,7 +69,8 @@ async fn gather(folder: &Arc<ChunkFolder>, settings: &Settings, news: &mpsc::Sen
         Err(_) => BTreeMap::new(),
     };
     let chunks = digests.keys().cloned().collect();
-    Announcement { chunks, card: Some(Card { digests, ..Card::of(settings.cookie) }) }
+    let username = (settings.variant == Variant::Json).then(|| format!("peerdex-{}", settings.cookie));
+    Announcement { chunks, card: Some(Card { digests, ..Card::of(settings.cookie) }), username }
 }
 
 /// Sends a datagram; that it cannot be sent is told once until it can be again.

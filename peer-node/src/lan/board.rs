@@ -124,7 +124,7 @@ mod tests {
         let mut card = Card::of(Cookie::from_bytes([1; 8]));
         card.digests.insert(chunk.clone(), digest);
         let mut sightings = Sightings::new(Duration::from_secs(9));
-        let said = Announcement { chunks: vec![chunk.clone()], card: Some(card) };
+        let said = Announcement { chunks: vec![chunk.clone()], card: Some(card), username: None };
         sightings.hear(address, said, Instant::now());
         Page::of(&sightings).save(home.path()).unwrap();
         let text = std::fs::read_to_string(Board::place(home.path())).unwrap();

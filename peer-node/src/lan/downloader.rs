@@ -130,12 +130,15 @@ impl Task<'_> {
             let wish = Wish { chunk, from, digest, length, most };
             match fetch(self.settings, self.folder, &wish).await {
                 Ok(fetched) => {
-                    let is_open = fetched.doubt.is_some() && length.allows(fetched.bytes).is_none();
                     let is_held = self.held.iter().any(|held| held.chunk == *chunk);
-                    if is_open && !is_held {
+                    if fetched.doubt.is_some() && length.allows(fetched.bytes).is_none() && !is_held {
                         self.held.push(Held { chunk: chunk.clone(), from, fetched });
-                    } else if self.take(chunk, from, fetched).await? {
-                        self.held.retain(|held| held.chunk != *chunk);
+                        continue;
+                    }
+                    if fetched.doubt.is_none() {
+                        self.refuse_held(chunk).await;
+                    }
+                    if self.take(chunk, from, fetched).await? {
                         return Ok(());
                     }
                 }
@@ -179,6 +182,15 @@ impl Task<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Drops the reply that was held for a chunk, since another one certainly is the chunk.
+    async fn refuse_held(&mut self, chunk: &ChunkName) {
+        for held in self.held.extract_if(.., |held| held.chunk == *chunk).collect::<Vec<_>>() {
+            if let Some(error) = held.fetched.doubt {
+                self.not_given(chunk, held.from, error.to_string()).await;
+            }
+        }
     }
 
     async fn not_given(&self, chunk: &ChunkName, from: IpAddr, reason: String) {

@@ -97,7 +97,7 @@ pub(super) async fn fetch(
     let connecting = tokio::time::timeout(CONNECT, connect(settings, address)).await;
     let mut stream =
         connecting.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())).map_err(FetchError::Connect)?;
-    stream.write_all(&encode_request(wish.chunk)).await.map_err(FetchError::Broken)?;
+    stream.write_all(&encode_request(wish.chunk, settings.variant)).await.map_err(FetchError::Broken)?;
     let fresh = folder.fresh(wish.chunk.as_str().as_ref());
     let reply = receive(&mut stream, fresh, wish).await?;
     // The next request goes over a connection of its own.

@@ -6,11 +6,12 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddrV4};
 /// Where the kernel lists the TCP sockets.
 const TABLES: [&str; 2] = ["/proc/net/tcp", "/proc/net/tcp6"];
 
-/// The states of sockets that no program has open any more: FIN_WAIT1, FIN_WAIT2, TIME_WAIT, LAST_ACK and CLOSING.
+/// The states of sockets that no program has open any more: `FIN_WAIT1`, `FIN_WAIT2`, `TIME_WAIT`, `LAST_ACK` and
+/// `CLOSING`.
 const CLOSING: [u8; 5] = [0x04, 0x05, 0x06, 0x09, 0x0b];
 
 /// Returns true if nothing holds an address but connections of a program that has ended. The kernel keeps such connections for a
-/// minute (TIME_WAIT), and keeps their port unless that program has allowed others to have it.
+/// minute (`TIME_WAIT`), and keeps their port unless that program has allowed others to have it.
 pub(crate) fn is_only_closing(address: SocketAddrV4) -> bool {
     let tables = TABLES.map(|table| fs::read_to_string(table).unwrap_or_default());
     judge(tables.iter().flat_map(|table| table.lines()), address)
@@ -68,7 +69,8 @@ mod tests {
             IpAddr::V6(address) => address.octets().to_vec(),
         };
         let words = octets.chunks_exact(4).map(|word| u32::from_ne_bytes(word.try_into().unwrap()));
-        let address: String = words.map(|word| format!("{word:08X}")).collect();
+        let words: Vec<String> = words.map(|word| format!("{word:08X}")).collect();
+        let address = words.concat();
         format!("   0: {address}:1388 0302007F:BF6C {state} 00000000:00000000 03:00000F6E 00000000     0")
     }
 

@@ -2,7 +2,7 @@ use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use protocol::lan::{ChunkCount, Cookie};
+use protocol::lan::{ChunkCount, Cookie, Variant};
 use tokio::sync::Notify;
 
 use crate::gate::Pace;
@@ -36,6 +36,8 @@ pub(crate) struct Settings {
     pub(crate) host: Ipv4Addr,
     /// The largest file that is fetched, in bytes.
     pub(crate) max_size: u64,
+    /// Which programs are spoken with: what is requested of them, and whether announcements have a name.
+    pub(crate) variant: Variant,
     /// What our own announcements are known by.
     pub(crate) cookie: Cookie,
 }

@@ -106,7 +106,11 @@ mod tests {
     }
 
     fn said(names: impl IntoIterator<Item = String>) -> Announcement {
-        Announcement { chunks: names.into_iter().map(|name| name.parse().unwrap()).collect(), card: None }
+        Announcement {
+            chunks: names.into_iter().map(|name| name.parse().unwrap()).collect(),
+            card: None,
+            username: None,
+        }
     }
 
     #[test]

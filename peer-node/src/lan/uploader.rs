@@ -1,10 +1,13 @@
 use std::fs::File;
 use std::io;
 use std::net::SocketAddr;
+use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use protocol::lan::{ChunkName, RequestError, RequestReader};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use protocol::lan::{ChunkName, ChunkRequest, RequestError, RequestReader, Variant, json_reply_frame};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
@@ -27,6 +30,12 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 /// How long to wait for the other side's end, so that what is on its way to it is not lost.
 const LINGER: Duration = Duration::from_secs(2);
+
+/// The answer to a request in the JSON variant for a chunk that is not here.
+const NOT_FOUND: &[u8] = br#"{"error": "File not found"}"#;
+
+/// How much of a chunk is encoded at a time, in bytes: whole groups of three.
+const GROUPS: usize = 3 << 16;
 
 /// Why a request was not answered.
 #[derive(Debug, thiserror::Error)]
@@ -83,27 +92,37 @@ async fn answer(
     log: &Arc<UploadLog>,
 ) -> Result<Option<UploadPlace>, UploadError> {
     let asked = tokio::time::timeout(REQUEST, request(stream)).await;
-    let Some(chunk) = asked.map_err(|_| UploadError::Late)?? else { return Ok(None) };
+    let Some(ChunkRequest { chunk, variant }) = asked.map_err(|_| UploadError::Late)?? else {
+        return Ok(None);
+    };
     let mut place = log.place();
     let (folder, wanted) = (Arc::clone(folder), chunk.clone());
     let opened = tokio::task::spawn_blocking(move || folder.open_chunk(&wanted)).await;
-    let Some((file, identity)) = opened.map_err(io::Error::other)?? else { return Ok(None) };
-    send(stream, tuner, &file, identity).await?;
+    let Some((file, identity)) = opened.map_err(io::Error::other)?? else {
+        if variant == Variant::Json {
+            write(stream, NOT_FOUND).await?;
+        }
+        return Ok(None);
+    };
+    match variant {
+        Variant::Raw => send(stream, tuner, &file, identity).await?,
+        Variant::Json => send_in_json(stream, &chunk, &file, identity).await?,
+    }
     // Who waits for the end of the stream asks for the next chunk only then: the lines of one peer cannot change places.
     place.sent(chunk, from.ip());
     stream.shutdown().await?;
     Ok(Some(place))
 }
 
-async fn request(stream: &mut TcpStream) -> Result<Option<ChunkName>, UploadError> {
+async fn request(stream: &mut TcpStream) -> Result<Option<ChunkRequest>, UploadError> {
     let (mut reader, mut bytes) = (RequestReader::default(), [0; 1024]);
     loop {
         let count = stream.read(&mut bytes).await?;
         if count == 0 {
             return Ok(None);
         }
-        if let Some(chunk) = reader.push(bytes.get(..count).unwrap_or_default())? {
-            return Ok(Some(chunk));
+        if let Some(request) = reader.push(bytes.get(..count).unwrap_or_default())? {
+            return Ok(Some(request));
         }
     }
 }
@@ -122,6 +141,47 @@ async fn send(
         tuner.sent(stream, count);
         sent += count as u64;
     }
+    unchanged(file, identity)
+}
+
+/// Sends a chunk as base64 in a JSON object.
+async fn send_in_json(
+    stream: &mut TcpStream,
+    chunk: &ChunkName,
+    file: &File,
+    identity: FileIdentity,
+) -> Result<(), UploadError> {
+    let [head, tail] = json_reply_frame(chunk);
+    write(stream, &head).await?;
+    let mut sent = 0;
+    while sent < identity.size {
+        let length = usize::try_from(identity.size - sent).unwrap_or(GROUPS).min(GROUPS);
+        let source = file.try_clone()?;
+        let encoding = tokio::task::spawn_blocking(move || {
+            let mut bytes = vec![0; length];
+            source.read_exact_at(&mut bytes, sent)?;
+            Ok::<_, io::Error>(STANDARD.encode(bytes))
+        });
+        write(stream, encoding.await.map_err(io::Error::other)??.as_bytes()).await?;
+        sent += length as u64;
+    }
+    write(stream, &tail).await?;
+    unchanged(file, identity)
+}
+
+async fn write(stream: &mut TcpStream, mut bytes: &[u8]) -> Result<(), UploadError> {
+    while !bytes.is_empty() {
+        let writing = tokio::time::timeout(PATIENCE, stream.write(bytes)).await;
+        let count = writing.map_err(|_| UploadError::Stuck)??;
+        if count == 0 {
+            return Err(io::Error::from(io::ErrorKind::WriteZero).into());
+        }
+        bytes = bytes.get(count..).unwrap_or_default();
+    }
+    Ok(())
+}
+
+fn unchanged(file: &File, identity: FileIdentity) -> Result<(), UploadError> {
     match FileIdentity::of_file(file)? {
         Some(found) if found == identity => Ok(()),
         _ => Err(UploadError::Changed),

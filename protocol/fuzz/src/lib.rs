@@ -9,7 +9,7 @@ use protocol::configured;
 use protocol::frame::{FrameBuffer, decode_body, encode_body};
 use protocol::geometry::Geometry;
 use protocol::index::{Decoded, FromIndex, ToIndex};
-use protocol::lan::{Announcement, DictionaryLine, RequestReader};
+use protocol::lan::{Announcement, ChunkName, DictionaryLine, ReplyScanner, RequestReader};
 use protocol::limits::MAX_EXTENDED;
 use protocol::manifest::Manifest;
 use protocol::metainfo::Metainfo;
@@ -326,6 +326,11 @@ pub fn lan_chunks(bytes: &[u8]) {
         if !matches!(reader.push(&[*byte]), Ok(None)) {
             break;
         }
+    }
+    let mut scanner = ReplyScanner::default();
+    scanner.push(bytes);
+    if let (Some(reply), Ok(chunk)) = (scanner.finish(), "a_1".parse::<ChunkName>()) {
+        let _ = reply.content(&chunk);
     }
     let Ok(text) = str::from_utf8(bytes) else { return };
     for line in text.lines() {

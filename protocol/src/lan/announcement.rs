@@ -15,6 +15,8 @@ pub struct Announcement {
     pub chunks: Vec<ChunkName>,
     /// What programs of ours say besides.
     pub card: Option<Card>,
+    /// The name of the sender. Programs of 2025 and 2026 skip announcements without one; it is not read here.
+    pub username: Option<String>,
 }
 
 /// A datagram that is not an announcement.
@@ -69,14 +71,16 @@ impl Announcement {
             }
             _ => return Err(AnnouncementError::Malformed("the chunks are no list".to_owned())),
         }
-        Ok(Self { chunks, card: raw.peerdex.and_then(Card::read) })
+        Ok(Self { chunks, card: raw.peerdex.and_then(Card::read), username: None })
     }
 
     /// Writes it as one datagram, as Python's `json.dumps` would.
     pub fn encode(&self) -> Vec<u8> {
         let names: Vec<String> = self.chunks.iter().map(|name| quoted(name.as_str())).collect();
+        let username = self.username.as_ref().map(|name| format!(", \"username\": {}", quoted(name)));
         let card = self.card.as_ref().map(|card| format!(", \"peerdex\": {}", card.write()));
-        format!("{{\"chunks\": [{}]{}}}", names.join(", "), card.unwrap_or_default()).into_bytes()
+        let (username, card) = (username.unwrap_or_default(), card.unwrap_or_default());
+        format!("{{\"chunks\": [{}]{username}{card}}}", names.join(", ")).into_bytes()
     }
 
     /// Writes it as datagrams of at most [`MAX_ANNOUNCEMENT_SENT`] bytes, since programs in the wild read no more of one. Who

@@ -13,7 +13,7 @@ fn name(text: &str) -> ChunkName {
 
 #[test]
 fn a_plain_announcement_looks_as_in_the_wild() {
-    let plain = Announcement { chunks: vec![name("forest_1"), name("forest_2")], card: None };
+    let plain = Announcement { chunks: vec![name("forest_1"), name("forest_2")], card: None, username: None };
     let bytes = br#"{"chunks": ["forest_1", "forest_2"]}"#;
     assert_eq!(plain.encode(), bytes);
     assert_eq!(Announcement::decode(bytes), Ok(plain));
@@ -28,13 +28,14 @@ fn a_card_stands_under_a_key_of_its_own() {
         digests: BTreeMap::from([(name("a_1"), digest)]),
         contents: vec![digest],
     };
-    let announcement = Announcement { chunks: vec![name("a_1")], card: Some(card) };
+    let announcement = Announcement { chunks: vec![name("a_1")], card: Some(card), username: None };
     let text = format!(
         r#"{{"chunks": ["a_1"], "peerdex": {{"version": 1, "cookie": "0102030405060708", "node": "{AA}", "port": 12349, "digests": {{"a_1": "{AA}"}}, "contents": ["{AA}"]}}}}"#
     );
     assert_eq!(announcement.encode(), text.as_bytes());
     assert_eq!(Announcement::decode(text.as_bytes()), Ok(announcement));
-    let bare = Announcement { chunks: vec![], card: Some(Card::of(Cookie::from_bytes([0xaa; 8]))) };
+    let bare =
+        Announcement { chunks: vec![], card: Some(Card::of(Cookie::from_bytes([0xaa; 8]))), username: None };
     let text = r#"{"chunks": [], "peerdex": {"version": 1, "cookie": "aaaaaaaaaaaaaaaa"}}"#;
     assert_eq!(bare.encode(), text.as_bytes());
     assert_eq!(bare.datagrams(), [text.as_bytes()]);
@@ -44,7 +45,14 @@ fn a_card_stands_under_a_key_of_its_own() {
 fn requests_and_lines_look_as_in_the_wild() {
     let (chunk, peer) = (name("cherry_1"), "192.168.1.7".parse().unwrap());
     let time = "2026-11-20 21:46:22";
-    assert_eq!(encode_request(&chunk), br#"{"requested_content": "cherry_1"}"#);
+    assert_eq!(encode_request(&chunk, Variant::Raw), br#"{"requested_content": "cherry_1"}"#);
+    assert_eq!(
+        encode_request(&chunk, Variant::Json),
+        br#"{"requested_content": "cherry_1", "requested content": "cherry_1"}"#
+    );
+    assert_eq!(json_reply_frame(&chunk), [&br#"{"chunk name": "cherry_1", "data": ""#[..], br#""}"#]);
+    let named = Announcement { chunks: vec![chunk.clone()], card: None, username: Some("ann".to_owned()) };
+    assert_eq!(named.encode(), br#"{"chunks": ["cherry_1"], "username": "ann"}"#);
     assert_eq!(
         download_line(time, &chunk, peer),
         "2026-11-20 21:46:22: cherry_1 downloaded from 192.168.1.7"

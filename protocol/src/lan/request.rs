@@ -19,14 +19,48 @@ pub enum RequestError {
     Name(#[from] ChunkNameError),
 }
 
-#[derive(Deserialize)]
-struct Raw {
-    requested_content: String,
+/// What programs of the dialect send a chunk as.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Variant {
+    /// As its bytes.
+    #[default]
+    Raw,
+    /// As base64 in a JSON object, as the programs of 2025 and 2026 do.
+    Json,
 }
 
-/// Writes the request for a chunk, with nothing behind it.
-pub fn encode_request(chunk: &ChunkName) -> Vec<u8> {
-    format!("{{\"requested_content\": {}}}", quoted(chunk.as_str())).into_bytes()
+/// A request for a chunk.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ChunkRequest {
+    /// The chunk.
+    pub chunk: ChunkName,
+    /// What the answer should be, as far as the request shows it.
+    pub variant: Variant,
+}
+
+#[derive(Deserialize)]
+struct Raw {
+    requested_content: Option<String>,
+    /// The key of the programs of 2025 and 2026.
+    #[serde(rename = "requested content")]
+    requested_in_json: Option<String>,
+}
+
+/// Writes the request for a chunk, with nothing behind it. For a program of the JSON variant it has both keys: some of them know
+/// one, some the other.
+pub fn encode_request(chunk: &ChunkName, variant: Variant) -> Vec<u8> {
+    let name = quoted(chunk.as_str());
+    let second = match variant {
+        Variant::Raw => String::new(),
+        Variant::Json => format!(", \"requested content\": {name}"),
+    };
+    format!("{{\"requested_content\": {name}{second}}}").into_bytes()
+}
+
+/// Returns what stands before and behind the base64 of a chunk in a JSON reply.
+pub fn json_reply_frame(chunk: &ChunkName) -> [Vec<u8>; 2] {
+    let head = format!("{{\"chunk name\": {}, \"data\": \"", quoted(chunk.as_str()));
+    [head.into_bytes(), b"\"}".to_vec()]
 }
 
 /// Puts a request together from what comes over a connection, in however many parts.
@@ -36,8 +70,8 @@ pub struct RequestReader {
 }
 
 impl RequestReader {
-    /// Takes in some bytes; returns the chunk that is asked for once the request is whole. The error is final.
-    pub fn push(&mut self, bytes: &[u8]) -> Result<Option<ChunkName>, RequestError> {
+    /// Takes in some bytes; returns the request once it is whole. The error is final.
+    pub fn push(&mut self, bytes: &[u8]) -> Result<Option<ChunkRequest>, RequestError> {
         self.bytes.extend_from_slice(bytes);
         if self.bytes.len() > MAX_CHUNK_REQUEST {
             return Err(RequestError::TooLong);
@@ -47,7 +81,14 @@ impl RequestReader {
             return Err(RequestError::Malformed("it is not an object".to_owned()));
         }
         match serde_json::from_slice::<Raw>(&self.bytes) {
-            Ok(raw) => Ok(Some(raw.requested_content.parse()?)),
+            Ok(raw) => {
+                let (name, variant) = match (raw.requested_content, raw.requested_in_json) {
+                    (Some(name), _) => (name, Variant::Raw),
+                    (None, Some(name)) => (name, Variant::Json),
+                    (None, None) => return Err(RequestError::Malformed("it names no chunk".to_owned())),
+                };
+                Ok(Some(ChunkRequest { chunk: name.parse()?, variant }))
+            }
             Err(error) if error.is_eof() => Ok(None),
             Err(error) => Err(RequestError::Malformed(excerpt(&error.to_string()))),
         }

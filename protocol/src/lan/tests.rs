@@ -119,13 +119,31 @@ fn requests_come_in_parts_and_end() {
     for byte in rest {
         assert_eq!(reader.push(&[*byte]), Ok(None));
     }
-    assert_eq!(reader.push(&[*last]).unwrap().unwrap().as_str(), "a_1");
+    assert_eq!(reader.push(&[*last]).unwrap().unwrap().chunk.as_str(), "a_1");
     let push = |text: &[u8]| RequestReader::default().push(text);
     assert!(matches!(push(b"GET / HTTP/1.1"), Err(RequestError::Malformed(_))));
     assert!(matches!(push(br#"{"requested_content": "../x_1"}"#), Err(RequestError::Name(_))));
     assert!(matches!(push(br#"{"requested_content": 7}"#), Err(RequestError::Malformed(_))));
     assert_eq!(push(&[b' '; MAX_CHUNK_REQUEST + 1]), Err(RequestError::TooLong));
     assert_eq!(push(b""), Ok(None));
+}
+
+#[test]
+fn the_key_of_a_request_tells_what_answer_is_expected() {
+    let read = |text: &str| RequestReader::default().push(text.as_bytes());
+    let request = |variant| Ok(Some(ChunkRequest { chunk: "a_1".parse().unwrap(), variant }));
+    assert_eq!(read(r#"{"requested_content": "a_1"}"#), request(Variant::Raw));
+    assert_eq!(read(r#"{"requested content": "a_1"}"#), request(Variant::Json));
+    assert_eq!(read(r#"{"requested content": "a_1", "requested_content": "a_1"}"#), request(Variant::Raw));
+    // Nobody is answered whose keys cannot be told apart, or who wants to encrypt first.
+    for text in [
+        "{}",
+        r#"{"key": "123"}"#,
+        r#"{"requested secured content": "a_1"}"#,
+        r#"{"requested content": "a_1", "requested content": "a_2"}"#,
+    ] {
+        assert!(matches!(read(text), Err(RequestError::Malformed(_))), "{text}");
+    }
 }
 
 #[test]
@@ -155,14 +173,15 @@ fn card() -> impl Strategy<Value = Card> {
 
 fn announcement() -> impl Strategy<Value = Announcement> {
     let chunks = prop::collection::btree_map(chunk_name(), prop::option::of(any::<[u8; 32]>()), 0..60);
-    (chunks, prop::option::of(card())).prop_map(|(chunks, mut card)| {
+    let username = prop::option::of("[a-z]{1,24}");
+    (chunks, prop::option::of(card()), username).prop_map(|(chunks, mut card, username)| {
         if let Some(card) = &mut card {
             let digests = chunks
                 .iter()
                 .filter_map(|(name, digest)| Some((name.clone(), Digest::from_bytes((*digest)?))));
             card.digests = digests.collect();
         }
-        Announcement { chunks: chunks.into_keys().collect(), card }
+        Announcement { chunks: chunks.into_keys().collect(), card, username }
     })
 }
 
@@ -197,13 +216,19 @@ proptest! {
     }
 
     #[test]
-    fn a_request_is_read_however_it_is_cut(name in chunk_name(), cut in 1_usize..40) {
+    fn a_request_is_read_however_it_is_cut(
+        name in chunk_name(),
+        variant in prop::sample::select(vec![Variant::Raw, Variant::Json]),
+        cut in 1_usize..40,
+    ) {
+        prop_assert!(encode_request(&name, variant).len() <= MAX_CHUNK_REQUEST);
         let (mut reader, mut read) = (RequestReader::default(), None);
-        for part in encode_request(&name).chunks(cut) {
+        for part in encode_request(&name, variant).chunks(cut) {
             prop_assert_eq!(read, None);
             read = reader.push(part).unwrap();
         }
-        prop_assert_eq!(read, Some(name));
+        // With both keys, either answer serves.
+        prop_assert_eq!(read, Some(ChunkRequest { chunk: name, variant: Variant::Raw }));
     }
 
     #[test]

@@ -73,7 +73,9 @@ fn answer(mut stream: TcpStream, chunks: &BTreeMap<String, Conduct>, asked: &Mut
     // As programs in the wild do: one read is one request.
     let Ok(count) = stream.read(&mut bytes) else { return };
     let request: serde_json::Value = serde_json::from_slice(&bytes[..count]).unwrap_or_default();
-    let wanted = request["requested_content"].as_str().unwrap_or("no request").to_owned();
+    // Those of 2026 know no other key than the one with a blank.
+    let json = request["requested content"].as_str();
+    let wanted = json.or(request["requested_content"].as_str()).unwrap_or("no request").to_owned();
     let conduct = chunks.get(&wanted).cloned();
     asked.lock().expect("no thread panics with it").push(wanted);
     match conduct {

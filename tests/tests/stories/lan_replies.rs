@@ -1,12 +1,13 @@
 //! Replies in JSON, as the programs of 2025 and 2026 send them, and chunks that are JSON themselves.
 
 use std::collections::BTreeMap;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV4, UdpSocket};
 
+use socket2::{Domain, Socket, Type};
 use tests::content::Content;
 use tests::eventually::{SOON, until};
-use tests::foreign::lan_peer::{Conduct, ForeignLanPeer, json_reply};
-use tests::lan::{LanPeer, Wire};
+use tests::foreign::lan_peer::{Conduct, ForeignLanPeer, ask, json_reply};
+use tests::lan::{EVERYBODY, LanPeer, Wire};
 
 const NOT_FOUND: &[u8] = br#"{"error": "File not found"}"#;
 
@@ -18,10 +19,10 @@ fn cut(content: &Content, chunks: usize) -> Vec<Vec<u8>> {
     content.bytes.chunks(content.bytes.len().div_ceil(chunks)).map(<[u8]>::to_vec).collect()
 }
 
-/// Starts one of ours that cuts files into so many chunks.
-fn ours(wire: Wire, chunks: &str) -> LanPeer {
+/// Starts one of ours with further options.
+fn ours(wire: Wire, options: &[&str]) -> LanPeer {
     let home = tempfile::tempdir().expect("a folder");
-    let command = wire.command("127.0.0.3", &home.path().join("lan"), &["--chunks", chunks]);
+    let command = wire.command("127.0.0.3", &home.path().join("lan"), options);
     let ours = LanPeer::start(home, command);
     ours.wait_for("giving chunks");
     ours
@@ -42,7 +43,7 @@ fn chunks_in_base64_are_decoded() {
             ("view_3".to_owned(), Conduct::Drips(reply(3, "chunk name"))),
         ]),
     );
-    let mut ours = ours(wire, "3");
+    let mut ours = ours(wire, &["--json"]);
     foreign.say(br#"{"username": "mimi", "chunks": ["view_1", "view_2", "view_3"]}"#);
     ours.hears("view", 3);
     ours.type_name("view.bin");
@@ -75,7 +76,7 @@ fn an_error_in_json_is_told_and_the_next_source_asked() {
     let first = ForeignLanPeer::start(wire, host(8), first);
     let second =
         ForeignLanPeer::start(wire, host(9), gives([1, 2, 3]).into_iter().chain(gives([3, 4, 5])).collect());
-    let mut ours = ours(wire, "5");
+    let mut ours = ours(wire, &[]);
     let names = ["oak_1", "oak_2", "oak_3", "oak_4", "oak_5"];
     first.announce(&names);
     ours.hears("oak", 5);
@@ -105,7 +106,7 @@ fn errors_in_json_are_never_stored() {
     // All have one length, as the chunks of a file have.
     let chunks = names.map(|name| (name.to_owned(), Conduct::Gives(NOT_FOUND.to_vec())));
     let foreign = ForeignLanPeer::start(wire, host(9), chunks.into());
-    let mut ours = ours(wire, "5");
+    let mut ours = ours(wire, &[]);
     foreign.announce(&names);
     ours.hears("elm", 5);
     ours.type_name("elm");
@@ -136,7 +137,7 @@ fn chunks_that_are_json_themselves_arrive() {
     let chunks =
         names.iter().zip(lines).map(|(name, line)| ((*name).to_owned(), Conduct::Gives(line.into())));
     let foreign = ForeignLanPeer::start(wire, host(9), chunks.collect());
-    let mut ours = ours(wire, "5");
+    let mut ours = ours(wire, &[]);
     foreign.announce(&names);
     ours.hears("log", 5);
     ours.type_name("log.jsonl");
@@ -146,4 +147,37 @@ fn chunks_that_are_json_themselves_arrive() {
     let noted: Vec<&str> = log.lines().map(|line| &line[21..26]).collect();
     assert_eq!(noted, names, "the log is not in the order of the requests");
     assert!(!ours.output().contains("did not give"), "{}", ours.output());
+}
+
+#[test]
+fn programs_of_2026_get_what_they_expect() {
+    let (wire, content) = (Wire::new(), Content::random(412, 600_001));
+    // Whoever listens as they do: announcements without a name are skipped.
+    let ear = Socket::new(Domain::IPV4, Type::DGRAM, None).expect("a socket");
+    ear.set_reuse_address(true).expect("a socket");
+    let everybody: Ipv4Addr = EVERYBODY.parse().expect("an address");
+    ear.bind(&SocketAddrV4::new(everybody, wire.announce_port).into()).expect("a free port");
+    let ear = UdpSocket::from(ear);
+    ear.set_read_timeout(Some(SOON)).expect("a time limit");
+    let home = tempfile::tempdir().expect("a folder");
+    let file = home.path().join("view.png");
+    std::fs::write(&file, &content.bytes).expect("a file");
+    let folder = home.path().join("lan");
+    let arguments = ["--json", "--file", &file.to_string_lossy()];
+    let ours = LanPeer::start(home, wire.command("127.0.0.3", &folder, &arguments));
+    ours.wait_for("announcing 3 chunks");
+    let mut datagram = [0; 4096];
+    let count = ear.recv(&mut datagram).expect("an announcement");
+    let said: serde_json::Value = serde_json::from_slice(&datagram[..count]).expect("JSON");
+    assert!(said["username"].as_str().is_some_and(|name| name.starts_with("peerdex-")), "{said}");
+    assert_eq!(said["chunks"], serde_json::json!(["view_1", "view_2", "view_3"]));
+    let address = SocketAddr::new(host(3), wire.chunk_port);
+    for (number, chunk) in (1..).zip(cut(&content, 3)) {
+        let name = format!("view_{number}");
+        let reply = ask(address, format!(r#"{{"requested content": "{name}"}}"#).as_bytes());
+        assert!(reply == json_reply("chunk name", &name, &chunk), "chunk {number} is not what they expect");
+        assert_eq!(ask(address, format!(r#"{{"requested_content": "{name}"}}"#).as_bytes()), chunk);
+    }
+    assert_eq!(ask(address, br#"{"requested content": "view_4"}"#), NOT_FOUND);
+    assert_eq!(ask(address, br#"{"key": "5"}"#), b"", "what is encrypted is not spoken");
 }

@@ -2,7 +2,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
 use clap::Args;
-use protocol::lan::{ANNOUNCE_PORT, CHUNK_PORT, ChunkCount, Cookie, PERIOD};
+use protocol::lan::{ANNOUNCE_PORT, CHUNK_PORT, ChunkCount, Cookie, PERIOD, Variant};
 
 use super::options::{port, seconds};
 use crate::lan::Settings;
@@ -49,6 +49,7 @@ impl NeighbourOptions {
             broadcast: self.lan_broadcast.or(own_machine),
             host,
             max_size: 0,
+            variant: Variant::Raw,
             cookie: fresh_cookie()?,
         })
     }

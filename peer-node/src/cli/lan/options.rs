@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{ArgAction, Args, Subcommand};
-use protocol::lan::{ANNOUNCE_PORT, CHUNK_PORT, ChunkCount, PERIOD};
+use protocol::lan::{ANNOUNCE_PORT, CHUNK_PORT, ChunkCount, JSON_DEFAULTS, PERIOD, Variant};
 use protocol::limits::MAX_CHUNK_COUNT;
 use protocol::units::parse_size;
 
@@ -67,21 +67,25 @@ pub struct SharedOptions {
     #[arg(long = "file", value_name = "FILE")]
     pub files: Vec<PathBuf>,
 
-    /// The UDP port of announcements.
-    #[arg(long, value_name = "PORT", default_value_t = ANNOUNCE_PORT, global = true, value_parser = port)]
-    pub announce_port: u16,
+    /// Speak with the programs of 2025 and 2026: request chunks by both keys, announce a name.
+    #[arg(long, global = true)]
+    pub json: bool,
 
-    /// The TCP port on which chunks are given, here and elsewhere.
-    #[arg(long, value_name = "PORT", default_value_t = CHUNK_PORT, global = true, value_parser = port)]
-    pub chunk_port: u16,
+    /// The UDP port of announcements [default: 5001, with --json 6000].
+    #[arg(long, value_name = "PORT", global = true, value_parser = port)]
+    pub announce_port: Option<u16>,
 
-    /// The seconds between two announcements.
-    #[arg(long, value_name = "SECONDS", default_value_t = f64::from(PERIOD), global = true, value_parser = seconds)]
-    pub period: f64,
+    /// The TCP port on which chunks are given, here and elsewhere [default: 5000, with --json 6001].
+    #[arg(long, value_name = "PORT", global = true, value_parser = port)]
+    pub chunk_port: Option<u16>,
 
-    /// Into how many chunks a file is cut, here and elsewhere.
-    #[arg(long, value_name = "N", default_value_t = ChunkCount::default().get(), global = true, value_parser = count)]
-    pub chunks: u16,
+    /// The seconds between two announcements [default: 60, with --json 8].
+    #[arg(long, value_name = "SECONDS", global = true, value_parser = seconds)]
+    pub period: Option<f64>,
+
+    /// Into how many chunks a file is cut, here and elsewhere [default: 5, with --json 3].
+    #[arg(long, value_name = "N", global = true, value_parser = count)]
+    pub chunks: Option<u16>,
 
     /// Where announcements go; without it, to everybody on every network of this machine.
     #[arg(long, value_name = "ADDRESS", global = true)]
@@ -105,14 +109,20 @@ impl LanOptions {
     /// Returns how the parts work, with a cookie of its own for this run.
     pub(super) fn settings(&self) -> io::Result<Settings> {
         let shared = &self.shared;
+        let variant = if shared.json { Variant::Json } else { Variant::Raw };
+        let (announce_port, chunk_port, period, chunks) = match variant {
+            Variant::Json => JSON_DEFAULTS,
+            Variant::Raw => (ANNOUNCE_PORT, CHUNK_PORT, PERIOD, ChunkCount::default().get()),
+        };
         Ok(Settings {
-            announce_port: shared.announce_port,
-            chunk_port: shared.chunk_port,
-            period: Duration::from_secs_f64(shared.period),
-            count: ChunkCount::new(shared.chunks).unwrap_or_default(),
+            announce_port: shared.announce_port.unwrap_or(announce_port),
+            chunk_port: shared.chunk_port.unwrap_or(chunk_port),
+            period: Duration::from_secs_f64(shared.period.unwrap_or_else(|| f64::from(period))),
+            count: ChunkCount::new(shared.chunks.unwrap_or(chunks)).unwrap_or_default(),
             broadcast: shared.broadcast,
             host: shared.listen_host,
             max_size: shared.max_size,
+            variant,
             cookie: fresh_cookie().map_err(io::Error::other)?,
         })
     }

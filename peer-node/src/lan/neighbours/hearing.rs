@@ -74,7 +74,7 @@ impl Neighbours {
     /// Tells a newcomer who we are, so that it need not wait for our next round: never more than it has sent, and only to where
     /// announcements are heard.
     async fn answer(&self, voice: &UdpSocket, most: usize, newcomer: IpAddr) {
-        let bare = Announcement { chunks: Vec::new(), card: Some(self.card()) }.encode();
+        let bare = Announcement { card: Some(self.card()), ..Announcement::default() }.encode();
         if bare.len() > most {
             return;
         }

@@ -34,7 +34,7 @@ impl Neighbours {
             let contents = listing.iter().skip(next).take(CONTENTS).map(|file| file.digest).collect();
             next += CONTENTS;
             let announcement =
-                Announcement { chunks: Vec::new(), card: Some(Card { contents, ..self.card() }) };
+                Announcement { card: Some(Card { contents, ..self.card() }), ..Announcement::default() };
             let (mut sent, mut failure) = (0, None);
             for datagram in announcement.datagrams() {
                 for target in targets(settings) {

@@ -10,7 +10,8 @@ enum Item {
 
 /// Fills datagrams one after the other.
 pub(super) fn split(whole: Announcement, most: usize) -> Vec<Vec<u8>> {
-    let bare = Announcement { chunks: Vec::new(), card: whole.card.as_ref().map(Card::without_lists) };
+    let card = whole.card.as_ref().map(Card::without_lists);
+    let bare = Announcement { chunks: Vec::new(), card, username: whole.username };
     let (mut digests, contents) = whole.card.map(|card| (card.digests, card.contents)).unwrap_or_default();
     let chunks = whole.chunks.into_iter().map(|name| {
         let digest = digests.remove(&name);

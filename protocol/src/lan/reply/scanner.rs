@@ -164,12 +164,13 @@ impl ReplyScanner {
             (_, 0..b' ') => return State::Raw,
             (Escape::None, b'\\') => Escape::Begun,
             (Escape::Begun, b'u') => Escape::Hex(4),
-            (Escape::Begun, b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => Escape::None,
+            (Escape::Begun, b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') | (Escape::None, _) => {
+                Escape::None
+            }
             (Escape::Hex(left), _) if byte.is_ascii_hexdigit() => match left {
                 0 | 1 => Escape::None,
                 left => Escape::Hex(left - 1),
             },
-            (Escape::None, _) => Escape::None,
             _ => return State::Raw,
         };
         if is_end {
