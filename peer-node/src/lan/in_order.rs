@@ -1,6 +1,6 @@
 use std::collections::VecDeque;
 
-/// The most entries that wait for others.
+/// The most entries that are open or wait for others, but for those that begin after the last end.
 const MOST: usize = 256;
 
 /// Puts what ends in any order into the order in which it began.
@@ -34,12 +34,12 @@ impl<T> InOrder<T> {
 
     /// Ends an entry, with nothing if there is nothing to say of it. Returns what is ready now, in order.
     pub(super) fn end(&mut self, ticket: u64, entry: Option<T>) -> Vec<T> {
-        let Some(slot) = self.slot(ticket) else {
-            // It was not waited for.
-            return entry.into_iter().collect();
-        };
-        *slot = Slot::Ended(entry);
         let mut ready = Vec::new();
+        match self.slot(ticket) {
+            Some(slot) => *slot = Slot::Ended(entry),
+            // It was not waited for.
+            None => ready.extend(entry),
+        }
         while self.slots.len() > MOST || matches!(self.slots.front(), Some(Slot::Ended(_))) {
             self.pass(&mut ready);
         }
