@@ -75,13 +75,17 @@ mod tests {
             text.lines().map(|line| line[21..24].to_owned()).collect::<Vec<_>>()
         };
         let mut log = DownloadLog::new(Arc::clone(&folder));
-        [&one, &two, &three].into_iter().for_each(|chunk| log.begin(chunk));
+        for chunk in [&one, &two, &three] {
+            log.begin(chunk);
+        }
         log.end(&two, from);
         assert_eq!(noted(), [""; 0]);
         log.end(&one, from);
         assert_eq!(noted(), ["a_1", "a_2"]);
         log.end(&three, None);
-        [&one, &two].into_iter().for_each(|chunk| log.begin(chunk));
+        for chunk in [&one, &two] {
+            log.begin(chunk);
+        }
         log.end(&two, from);
         assert_eq!(noted().len(), 2);
         drop(log);
