@@ -27,6 +27,7 @@ pub(crate) mod queue;
 pub(crate) mod recovery;
 mod reservations;
 mod retrying;
+mod rivals;
 mod room;
 mod roster;
 mod saved;

@@ -98,6 +98,11 @@ impl Swarm {
         self.show_interest(id);
     }
 
+    /// Says whether a source takes part.
+    pub fn knows(&self, id: SourceId) -> bool {
+        self.sources.contains_key(&id)
+    }
+
     /// Notes that fewer requests may wait at a source than at others.
     pub fn source_takes(&mut self, id: SourceId, most: usize) {
         if let Some(source) = self.sources.get_mut(&id) {
@@ -110,6 +115,11 @@ impl Swarm {
         if let Some(source) = self.sources.get_mut(&id) {
             source.measured(rtt, connections);
         }
+    }
+
+    /// Has a piece that is missing begun before all others.
+    pub fn hurry(&mut self, piece: PieceIndex) {
+        self.picker.hurry(piece);
     }
 
     /// Notes that a source has one more piece.

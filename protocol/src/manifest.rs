@@ -99,6 +99,21 @@ impl Manifest {
         sha256(&self.state_bytes())
     }
 
+    /// Returns the piece of this manifest that decides between it and another one of the same digest, if they differ: the last one on
+    /// whose beginning they do not agree, or the last one of all if they cut the content differently.
+    ///
+    /// What comes behind that piece they have in common. So bytes that are the piece refute the other manifest, unless what they
+    /// have in common is forged as well: two different beginnings of one end would be a second preimage.
+    pub fn deciding_piece(&self, other: &Self) -> Option<PieceIndex> {
+        debug_assert_eq!(self.digest, other.digest, "manifests of one content");
+        if self.geometry != other.geometry {
+            return self.geometry.last_piece();
+        }
+        let last = self.inner.iter().zip(&other.inner).rposition(|(own, others)| own != others)?;
+        // State 0 is that at the beginning of piece 1.
+        self.geometry.piece(u32::try_from(last).ok()?.checked_add(1)?)
+    }
+
     /// Says whether the bytes of `parts`, one after the other, are that piece.
     pub fn is_piece<'a>(&self, piece: PieceIndex, parts: impl IntoIterator<Item = &'a [u8]>) -> bool {
         self.are_pieces([(piece, parts)]) == [true]
@@ -211,6 +226,32 @@ mod tests {
         let mut builder = ManifestBuilder::new(data.len() as u64).unwrap();
         data.chunks(cut).for_each(|part| builder.update(part));
         builder.finish().unwrap()
+    }
+
+    #[test]
+    fn the_last_piece_on_whose_beginning_two_manifests_differ_decides() {
+        let data = content(5 << 18);
+        let truth = manifest_of(&data, 1 << 18);
+        let with = |forged: &[usize]| {
+            let mut inner = truth.inner.clone();
+            for state in forged {
+                inner[*state] = State::INITIAL;
+            }
+            Manifest { inner, ..truth.clone() }
+        };
+        assert_eq!(truth.deciding_piece(&with(&[])), None);
+        for (forged, decides) in [(&[0][..], 1), (&[0, 2], 3), (&[3], 4), (&[0, 1, 2, 3], 4)] {
+            let other = with(forged);
+            assert_eq!(truth.deciding_piece(&other).map(PieceIndex::get), Some(decides), "{forged:?}");
+            assert_eq!(other.deciding_piece(&truth), truth.deciding_piece(&other));
+            let piece = truth.geometry.piece(decides).unwrap();
+            assert!(truth.is_piece(piece, [piece_of(&truth, &data, piece)]));
+            assert!(!other.is_piece(piece, [piece_of(&truth, &data, piece)]));
+        }
+        let geometry = Geometry::native(4 << 18).unwrap();
+        let shorter = Manifest::from_states(truth.digest, geometry, truth.inner[1..].to_vec()).unwrap();
+        assert_eq!(truth.deciding_piece(&shorter).map(PieceIndex::get), Some(4));
+        assert_eq!(shorter.deciding_piece(&truth).map(PieceIndex::get), Some(3));
     }
 
     fn piece_of<'a>(manifest: &Manifest, data: &'a [u8], piece: PieceIndex) -> &'a [u8] {

@@ -26,6 +26,8 @@ mod downloads;
 mod faults;
 #[path = "stories/folders.rs"]
 mod folders;
+#[path = "stories/forged_manifests.rs"]
+mod forged_manifests;
 #[path = "stories/full_disk.rs"]
 mod full_disk;
 #[path = "stories/hostile_clients.rs"]

@@ -1,7 +1,8 @@
 //! Which manifest to believe, when sources may lie about it.
 //!
 //! A manifest that was forged cannot be completed (see [`protocol::manifest`]), so a wrong choice costs time and nothing
-//! else. Sources are grouped by the manifest they offer; the largest group is believed as long as a source of it is left.
+//! else. Sources are grouped by the manifest they offer; the largest group is believed at first, and the others are put to the
+//! test beside it (see [`super::rivals`]).
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -14,8 +15,18 @@ use protocol::sha256::State;
 
 use crate::swarm::SourceId;
 
-/// How long a source may take for the next part of its manifest.
-const PATIENCE: Duration = Duration::from_secs(20);
+/// How long a source may take for the next part of its manifest if no other one offers the content.
+pub(super) const PATIENCE_ALONE: Duration = Duration::from_secs(20);
+
+/// How long one may take if others do, on a short path, on a long one and where that begins.
+const PATIENCE: Duration = Duration::from_secs(3);
+const PATIENCE_FAR: Duration = Duration::from_secs(10);
+const FAR: Duration = Duration::from_millis(100);
+
+/// Returns how long a source may send nothing while others offer the content as well.
+pub(super) fn patience(rtt: Option<Duration>) -> Duration {
+    if rtt.is_some_and(|rtt| rtt >= FAR) { PATIENCE_FAR } else { PATIENCE }
+}
 
 /// What a source says of a content: its size and the id of its manifest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -45,7 +56,8 @@ pub(super) struct ManifestFetch {
     digest: Digest,
     geometry: Geometry,
     states: Vec<State>,
-    deadline: Instant,
+    /// When it was last seen to get on.
+    pub(super) since: Instant,
 }
 
 /// A manifest that a source does not give as it said it would.
@@ -69,7 +81,7 @@ impl ManifestFetch {
         now: Instant,
     ) -> Result<Self, NoManifest> {
         let geometry = Geometry::native(offer.size)?;
-        Ok(Self { source, offer, digest, geometry, states: Vec::new(), deadline: now + PATIENCE })
+        Ok(Self { source, offer, digest, geometry, states: Vec::new(), since: now })
     }
 
     /// Returns which states to ask for next, first and count, or nothing if all are here.
@@ -84,7 +96,7 @@ impl ManifestFetch {
         match self.next() {
             Some((wanted, count)) if wanted == first && count as usize == states.len() => {
                 self.states.extend(states.iter().map(State::from_bytes));
-                self.deadline = now + PATIENCE;
+                self.since = now;
                 Ok(())
             }
             _ => Err(NoManifest::OutOfPlace),
@@ -95,10 +107,6 @@ impl ManifestFetch {
     pub(super) fn finish(&self) -> Result<Manifest, NoManifest> {
         let manifest = Manifest::from_states(self.digest, self.geometry, self.states.clone())?;
         if manifest.id() == self.offer.manifest { Ok(manifest) } else { Err(NoManifest::NotAsOffered) }
-    }
-
-    pub(super) fn is_overdue(&self, now: Instant) -> bool {
-        now >= self.deadline
     }
 }
 

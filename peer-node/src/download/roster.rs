@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use protocol::node_id::NodeId;
 
 use super::manifest_choice::Offer;
+use super::rivals::Candidate;
 use super::standing::Standing;
 use crate::native::FetchChannel;
 use crate::swarm::{SourceId, SourceIds};
@@ -222,6 +223,15 @@ impl Roster {
     /// Returns what each source that has spoken offers.
     pub(super) fn offers(&self) -> BTreeMap<SourceId, Offer> {
         self.live.iter().filter_map(|(id, peer)| Some((*id, peer.offer.as_ref()?.0))).collect()
+    }
+
+    /// Returns the sources that have spoken and offer something else.
+    pub(super) fn offers_besides(&self, believed: Offer) -> impl Iterator<Item = (SourceId, Candidate<'_>)> {
+        self.live.iter().filter_map(move |(id, peer)| {
+            let (offer, pieces) = peer.offer.as_ref().filter(|(offer, _)| *offer != believed)?;
+            let (serves, rtt) = (!peer.standing.is_choked(), peer.channel.link().rtt());
+            Some((*id, Candidate { offer: *offer, serves, pieces: pieces.as_deref(), rtt }))
+        })
     }
 
     /// Returns the nodes that need not be dialled now.

@@ -19,6 +19,7 @@ use super::part_folders::Kept;
 use super::queue::Place;
 use super::recovery::Recovery;
 use super::reservations::{Reserved, ReservedTarget};
+use super::rivals::Rivals;
 use super::roster::Roster;
 use super::seeking::Sighting;
 use super::storing::Done;
@@ -32,6 +33,7 @@ mod fetching;
 mod hearing;
 mod looking;
 mod resting;
+mod rivalry;
 mod saving;
 mod sharing;
 
@@ -127,6 +129,8 @@ pub(super) struct Session {
     board: Board,
     roster: Roster,
     stage: Stage,
+    /// What sources offer beside what is believed.
+    rivals: Rivals,
     seek: Seek,
     jobs: JoinSet<Done>,
 }
@@ -162,6 +166,7 @@ impl Session {
             board,
             roster,
             stage,
+            rivals: Rivals::default(),
             seek,
             jobs,
         };
@@ -255,6 +260,7 @@ impl Session {
             self.look_for_sources(&inbox, place)?;
             self.welcome_visitors(&inbox);
             self.choose_manifest();
+            self.test_rivals();
             self.act();
             if self.is_complete() {
                 // Connections that wait to be heard are not to wait for the disk.

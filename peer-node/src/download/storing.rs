@@ -11,10 +11,12 @@ use tokio_util::sync::CancellationToken;
 
 use super::checks::Gathered;
 use super::legacy;
+use super::manifest_choice::Offer;
 use super::part_file::{PartFile, PartFileError};
 use super::part_folders::PartFolders;
 use super::place;
 use super::verification::{Outcome, PieceStore};
+use crate::swarm::SourceId;
 
 /// A job that is done.
 #[derive(Debug)]
@@ -23,6 +25,8 @@ pub(super) enum Done {
     Prepared { manifest: Arc<Manifest>, outcome: Result<(PartFile, Bitfield), PartFileError> },
     /// Pieces were verified and, if they are good, stored.
     Checked(Vec<Outcome>),
+    /// A piece was verified that is to prove the manifest of an offer.
+    Tested { offer: Offer, source: SourceId, is_right: bool },
     /// The record was written.
     Noted(io::Result<()>),
 }

@@ -1,5 +1,7 @@
 //! Which missing piece comes next: the rarest.
 
+use std::collections::BTreeSet;
+
 use protocol::bitfield::Bitfield;
 use protocol::geometry::{Geometry, PieceIndex};
 
@@ -21,6 +23,8 @@ pub(super) struct Picker {
     done: Bitfield,
     done_count: u32,
     geometry: Geometry,
+    /// Those that come before all others.
+    hurried: BTreeSet<PieceIndex>,
 }
 
 impl Picker {
@@ -34,7 +38,22 @@ impl Picker {
             }
         }
         let done_count = done.count();
-        Self { order, done, done_count, geometry: *geometry }
+        Self { order, done, done_count, geometry: *geometry, hurried: BTreeSet::new() }
+    }
+
+    /// Has a missing piece come before all others.
+    pub(super) fn hurry(&mut self, piece: PieceIndex) {
+        if !self.done.has(piece) {
+            self.hurried.insert(piece);
+        }
+    }
+
+    /// Takes a piece out of the order that is in a hurry, that a source has and `may_give` accepts.
+    fn take_hurried(&mut self, fits: impl Fn(&PieceIndex) -> bool) -> Option<PieceIndex> {
+        let waits = |piece: &&PieceIndex| self.order.waits(**piece) && fits(piece);
+        let piece = self.hurried.iter().find(waits).copied()?;
+        self.order.remove(piece);
+        Some(piece)
     }
 
     pub(super) fn piece_gained(&mut self, piece: PieceIndex) {
@@ -70,6 +89,9 @@ impl Picker {
     /// Takes the next piece out of the order that a source has and `may_give` accepts.
     pub(super) fn take(&mut self, have: &Have, may_give: impl Fn(PieceIndex) -> bool) -> Option<PieceIndex> {
         let fits = |piece: &PieceIndex| have.has(*piece) && may_give(*piece);
+        if let Some(piece) = self.take_hurried(fits) {
+            return Some(piece);
+        }
         let next = self.order.iter(!have.is_all()).find(fits)?;
         // The last piece wins every tie: once it matches, a native manifest's last state is proven.
         let last = self.geometry.last_piece().filter(|last| {
@@ -86,7 +108,11 @@ impl Picker {
         have: &Have,
         may_give: impl Fn(PieceIndex) -> bool,
     ) -> Option<PieceIndex> {
-        let piece = self.order.iter_from_anywhere().find(|piece| have.has(*piece) && may_give(*piece))?;
+        let fits = |piece: &PieceIndex| have.has(*piece) && may_give(*piece);
+        if let Some(piece) = self.take_hurried(fits) {
+            return Some(piece);
+        }
+        let piece = self.order.iter_from_anywhere().find(fits)?;
         self.order.remove(piece);
         Some(piece)
     }
@@ -100,6 +126,7 @@ impl Picker {
 
     pub(super) fn piece_done(&mut self, piece: PieceIndex) {
         self.order.remove(piece);
+        self.hurried.remove(&piece);
         self.done_count += u32::from(self.done.insert(piece));
     }
 

@@ -1,5 +1,7 @@
 use std::net::TcpStream;
 use std::sync::atomic::Ordering;
+use std::thread;
+use std::time::Duration;
 
 use anyhow::Result;
 use protocol::peer::PeerMessage;
@@ -48,9 +50,22 @@ fn speak(stream: TcpStream, stage: &Stage) -> Result<()> {
             }
             _ => continue,
         };
-        wire.send_raw(&said.bytes)?;
+        match lie.rate() {
+            Some(rate) => trickle(&mut wire, &said.bytes, rate)?,
+            None => wire.send_raw(&said.bytes)?,
+        }
         if said.hang_up {
             return Ok(());
         }
     }
+}
+
+/// Sends bytes as slowly as is said; a short answer goes at once.
+fn trickle(wire: &mut Wire, bytes: &[u8], rate: usize) -> Result<()> {
+    let pause = Duration::from_millis(100);
+    for part in bytes.chunks(rate / 10) {
+        wire.send_raw(part)?;
+        thread::sleep(pause);
+    }
+    Ok(())
 }

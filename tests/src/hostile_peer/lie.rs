@@ -38,6 +38,13 @@ pub enum Lie {
     ManifestFirstHalf,
     /// The manifest's states are noise, and its id is the true one.
     ManifestId,
+    /// The manifest and the blocks are those of other bytes of the same size: only the last piece cannot be right. Each number is a
+    /// forgery of its own.
+    Forges(u8),
+    /// The same, with 2 KB/s.
+    ForgesSlowly(u8),
+    /// The same, and nobody is ever served: everybody is told that 1000 others come first.
+    ForgesAndChokes(u8),
     /// A manifest was promised and never comes.
     ManifestMissing,
     /// The size that is offered is a piece more than was registered.
@@ -90,6 +97,7 @@ impl Lie {
                 | Self::OtherSize
                 | Self::NotShared
                 | Self::Chokes
+                | Self::ForgesAndChokes(_)
                 | Self::ImpossiblePiece
         )
     }
@@ -104,6 +112,7 @@ impl Lie {
             Self::ManifestStates | Self::ManifestFirstHalf | Self::OtherSize => {
                 sha256(&self.states(content).concat())
             }
+            _ if self.forgery().is_some() => sha256(&self.states(content).concat()),
             _ => content.manifest().id(),
         };
         let pieces = self.pieces(content);
@@ -114,6 +123,7 @@ impl Lie {
         said.bytes.extend(Said::message(&PeerMessage::Offer { channel, size, manifest, pieces }).bytes);
         let turn = match self {
             Self::Chokes => PeerMessage::Choke { place: 1 },
+            Self::ForgesAndChokes(_) => PeerMessage::Choke { place: 1000 },
             _ => PeerMessage::Unchoke,
         };
         said.bytes.extend(Said::message(&turn).bytes);
@@ -130,6 +140,19 @@ impl Lie {
             said.bytes.extend(self.manifest_part(content, channel, 0, states).bytes);
         }
         said
+    }
+
+    /// Which forgery it gives instead of the content, if it gives one.
+    const fn forgery(self) -> Option<u8> {
+        match self {
+            Self::Forges(number) | Self::ForgesSlowly(number) | Self::ForgesAndChokes(number) => Some(number),
+            _ => None,
+        }
+    }
+
+    /// How many bytes it sends in a second at most, if it is slow.
+    pub(super) const fn rate(self) -> Option<usize> {
+        if let Self::ForgesSlowly(_) = self { Some(2000) } else { None }
     }
 
     /// Says whether one of so many pieces is there at all.
@@ -166,6 +189,11 @@ impl Lie {
 
     /// The states between the pieces, true or not.
     fn states(self, content: &Content) -> Vec<[u8; 32]> {
+        if let Some(number) = self.forgery() {
+            let bytes = forge(&content.bytes, number);
+            let forged = Content { bytes, digest: content.digest };
+            return forged.manifest().states().iter().map(|state| state.to_bytes()).collect();
+        }
         let truth = || content.manifest().states().iter().map(|state| state.to_bytes()).collect();
         if !matches!(
             self,
@@ -204,7 +232,8 @@ impl Lie {
             }
             Self::ShortBlock => Said { hang_up: true, ..Said::block(asked, &raw[..half]) },
             Self::Stall => Said::block(asked, &raw[..half]),
-            Self::NeverAnswers => Said::default(),
+            Self::NeverAnswers | Self::ForgesAndChokes(_) => Said::default(),
+            Self::Forges(number) | Self::ForgesSlowly(number) => Said::block(asked, &forge(&raw, number)),
             Self::UnaskedBlock => {
                 let piece = u32::from(asked.piece == 0);
                 Said::block(BlockRef { piece, begin: asked.begin + 1, ..asked }, &raw)
@@ -225,4 +254,9 @@ impl Lie {
             _ => Said::block(asked, &raw),
         }
     }
+}
+
+/// Returns other bytes in place of these.
+fn forge(bytes: &[u8], number: u8) -> Vec<u8> {
+    bytes.iter().map(|byte| byte ^ number.wrapping_add(1)).collect()
 }

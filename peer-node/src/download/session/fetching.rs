@@ -36,7 +36,7 @@ pub(super) struct Fetching {
     pub(super) assembly: Assembly,
     checks: Checks,
     pub(super) sharing: Option<Sharing>,
-    here: Bitfield,
+    pub(super) here: Bitfield,
     pub(super) notes: Notes,
 }
 
@@ -108,6 +108,7 @@ impl Session {
                 Err(error) => return Err(error.into()),
             },
             Done::Checked(outcomes) => self.pieces_checked(outcomes)?,
+            Done::Tested { offer, source, is_right } => self.tested(offer, source, is_right),
             Done::Noted(outcome) => {
                 if let Stage::Fetching(fetching) = &mut self.stage {
                     fetching.notes.ended();

@@ -7,17 +7,16 @@ use protocol::bitfield::Bitfield;
 use protocol::limits::MAX_STATES;
 use protocol::peer::BlockRef;
 
-use super::{BACKLOG, Inbox, Session, Stage, storing};
-use crate::download::manifest_choice::{ManifestFetch, NoManifest, Offer, best};
+use super::{BACKLOG, Inbox, Session, Stage};
+use crate::download::manifest_choice::{ManifestFetch, NoManifest, Offer, PATIENCE_ALONE, best, patience};
 use crate::download::roster::EarlyManifest;
 use crate::native::{QueuePosition, SourceEvent};
 use crate::swarm::{Have, SourceId};
-use crate::transfers::DownloadState;
 use crate::transport::Buffer;
 
 /// After how long a source that is gone is tried again, by how it went.
 pub(super) const AFTER_LOSS: Duration = Duration::from_secs(3);
-const AFTER_REFUSAL: Duration = Duration::from_secs(30);
+pub(super) const AFTER_REFUSAL: Duration = Duration::from_secs(30);
 
 /// How long those who offered the manifest that is believed may give nothing while others offer another one.
 const BARREN: Duration = Duration::from_secs(25);
@@ -91,12 +90,20 @@ impl Session {
                 {
                     fetching.swarm.block_rejected(id, block, now);
                 }
+                if self.rivals.failed(id) {
+                    self.part_with(
+                        id,
+                        "it turned down the piece that proves its manifest",
+                        Some(AFTER_REFUSAL),
+                    );
+                }
             }
         }
     }
 
     fn bytes(&mut self, id: SourceId, count: u64, now: Instant) {
         self.board.received(count, now);
+        self.rivals.bytes(id, count, now);
         if count > 0 {
             self.roster.gave(id, count, now);
         }
@@ -107,6 +114,10 @@ impl Session {
 
     fn block(&mut self, id: SourceId, reference: BlockRef, data: Buffer, now: Instant) {
         let Stage::Fetching(fetching) = &mut self.stage else { return };
+        if !fetching.swarm.knows(id) {
+            self.prove(id, reference, data);
+            return;
+        }
         let BlockRef { piece, begin, length, .. } = reference;
         if let Ok(block) = fetching.manifest.geometry().block(piece, begin, length)
             && fetching.swarm.block_arrived(id, block, now)
@@ -206,7 +217,7 @@ impl Session {
                 let believers: Vec<SourceId> =
                     offers.iter().filter(|(_, offer)| **offer == believed).map(|(id, _)| *id).collect();
                 let is_barren = now.saturating_duration_since(self.seek.heard) >= BARREN;
-                if !believers.is_empty() && (!is_barren || self.roster.has_prospect(now)) {
+                if !is_barren || (!believers.is_empty() && self.roster.has_prospect(now)) {
                     return;
                 }
                 // What is verified so far is looked into again with the next one.
@@ -223,7 +234,9 @@ impl Session {
             }
             Stage::Choosing(Some(fetch)) => {
                 let source = fetch.source;
-                let overdue = fetch.is_overdue(now);
+                let rtt = self.roster.get(source).and_then(|peer| peer.channel.link().rtt());
+                let patience = if offers.len() > 1 { patience(rtt) } else { PATIENCE_ALONE };
+                let overdue = now.saturating_duration_since(fetch.since) >= patience;
                 if self.roster.get(source).is_some() && !overdue {
                     return;
                 }
@@ -235,6 +248,7 @@ impl Session {
             }
             Stage::Choosing(None) => {}
         }
+        let offers = offers.into_iter().filter(|(_, offer)| !self.rivals.is_refuted(*offer)).collect();
         let Some(offer) = best(&offers) else { return };
         let believers = || offers.iter().filter(|(_, other)| **other == offer).map(|(id, _)| *id);
         let asked = |id: &SourceId| self.roster.get(*id).is_some_and(|peer| peer.early_manifest.is_asked());
@@ -270,6 +284,9 @@ impl Session {
         states: &[[u8; 32]],
         now: Instant,
     ) -> Result<(), NoManifest> {
+        if self.rivals.wanted_states(id).is_some() {
+            return self.rival_manifest_part(id, first, states, now);
+        }
         let early = self.roster.get_mut(id).map(|peer| std::mem::take(&mut peer.early_manifest));
         let stage = std::mem::replace(&mut self.stage, Stage::Choosing(None));
         match stage {
@@ -282,8 +299,11 @@ impl Session {
         }
         match early {
             Some(EarlyManifest::UnderWay) if first == 0 && states.len() <= MAX_STATES as usize => {
-                // Another one may be believed by now; otherwise it is chosen next.
-                if let (Stage::Choosing(_), Some(peer)) = (&self.stage, self.roster.get_mut(id)) {
+                // Another one may be believed by now; otherwise it is chosen next, or put to the test.
+                let believed = self.believed();
+                if let Some(peer) = self.roster.get_mut(id)
+                    && peer.offer.as_ref().is_some_and(|(offer, _)| Some(*offer) != believed)
+                {
                     peer.early_manifest = EarlyManifest::Here(states.to_vec());
                 }
                 Ok(())
@@ -306,10 +326,7 @@ impl Session {
         }
         match fetch.finish() {
             Ok(manifest) => {
-                let (destination, cancel) = (self.destination(), self.cancel.clone());
-                self.jobs.spawn_blocking(move || storing::prepare(&destination, Arc::new(manifest), &cancel));
-                self.stage = Stage::Preparing;
-                self.board.set_state(DownloadState::Checking);
+                self.prepare(Arc::new(manifest));
             }
             Err(error) => {
                 self.stage = Stage::Choosing(None);

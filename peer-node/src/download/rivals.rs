@@ -1,0 +1,366 @@
+//! Manifests that sources offer beside the one that is believed, and how they are put to the test.
+//!
+//! A manifest is anchored at its end (see [`protocol::manifest`]): where two differ, the last piece on which they differ decides.
+//! That piece is requested from a source of the rival, while those who offer the believed manifest are asked for theirs before
+//! anything else. Whichever comes first and is right refutes the other manifest, and everybody who offered it is banned for this
+//! content. Only a piece that is right does so: one that is wrong bans its sender alone, or whoever lies in the name of an honest
+//! manifest could have it refuted.
+//!
+//! This is a pure machine like the engine: the session tells it what came, and carries out its [`Step`]s.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use protocol::bitfield::Bitfield;
+use protocol::digest::Digest;
+use protocol::geometry::{Block, PieceIndex};
+use protocol::limits::MAX_BLOCK;
+use protocol::manifest::Manifest;
+use protocol::peer::BlockRef;
+
+use super::assembly::Assembly;
+use super::manifest_choice::{ManifestFetch, NoManifest, Offer, patience};
+use crate::swarm::SourceId;
+use crate::transport::Buffer;
+
+#[cfg(test)]
+mod tests;
+
+/// So many rivals are always tested side by side, and more as long as their pieces fit in this share of the content and in so many bytes.
+const PLACES: u64 = 8;
+const SHARE: (u64, u64) = (2, 5);
+const MOST_BYTES: u64 = 24 << 20;
+
+/// So many bytes count as progress: a source that trickles is not waited for.
+const PROGRESS: u64 = 16 << 10;
+
+/// How many refuted offers are remembered.
+const REMEMBERED: usize = 1024;
+
+/// A source that does not offer what is believed.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Candidate<'a> {
+    pub(super) offer: Offer,
+    /// Whether it answers requests now.
+    pub(super) serves: bool,
+    /// The pieces that it has, if it does not have all.
+    pub(super) pieces: Option<&'a [u8]>,
+    /// The round-trip time of the path to it, if it is known.
+    pub(super) rtt: Option<Duration>,
+}
+
+/// What is believed at the moment.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Believed<'a> {
+    pub(super) manifest: &'a Manifest,
+    /// The pieces that are here and right by it.
+    pub(super) here: &'a Bitfield,
+}
+
+/// What the session is to do.
+#[derive(Debug)]
+pub(super) enum Step {
+    /// Ask a source for its manifest, from this state on.
+    WantManifest { source: SourceId, first: u32, count: u32 },
+    /// Have this piece of the believed manifest fetched before all others.
+    Hurry { piece: PieceIndex },
+    /// Ask a source for all of a piece.
+    Request { source: SourceId, blocks: Vec<Block> },
+    /// Part with a source that did not deliver, for a while.
+    Leave { source: SourceId, why: &'static str },
+    /// Ban a source that offers a refuted manifest.
+    Ban { source: SourceId },
+    /// Believe this manifest instead: it was proved, and the one that was believed is refuted.
+    Believe { manifest: Arc<Manifest> },
+}
+
+/// A piece that decides, and is to be verified.
+#[derive(Debug)]
+pub(super) struct Evidence {
+    pub(super) offer: Offer,
+    pub(super) source: SourceId,
+    pub(super) manifest: Arc<Manifest>,
+    pub(super) piece: PieceIndex,
+    pub(super) data: Vec<Buffer>,
+}
+
+/// All manifests that are not believed.
+#[derive(Debug, Default)]
+pub(super) struct Rivals {
+    rivals: BTreeMap<Offer, Rival>,
+    refuted: VecDeque<Offer>,
+}
+
+#[derive(Debug, Default)]
+struct Rival {
+    manifest: Option<Arc<Manifest>>,
+    work: Work,
+    /// The piece of the believed manifest that was hurried for it.
+    hurried: Option<PieceIndex>,
+}
+
+/// What is being done for a rival.
+#[derive(Debug, Default)]
+enum Work {
+    #[default]
+    Nothing,
+    /// Its manifest is on its way.
+    Fetching(ManifestFetch),
+    /// Its piece is.
+    Proving(Proof),
+    /// Its piece is being verified.
+    Verifying,
+    /// Its piece was right.
+    Proved,
+}
+
+#[derive(Debug)]
+struct Proof {
+    source: SourceId,
+    piece: PieceIndex,
+    missing: BTreeSet<Block>,
+    assembly: Assembly,
+    /// When it was last seen to get on, and how many bytes have come since.
+    heard: Instant,
+    came: u64,
+}
+
+impl Candidate<'_> {
+    fn has(&self, piece: PieceIndex) -> bool {
+        let byte =
+            |pieces: &[u8]| usize::try_from(piece.get() / 8).ok().and_then(|at| pieces.get(at).copied());
+        self.pieces
+            .is_none_or(|pieces| byte(pieces).is_some_and(|byte| byte & (0x80 >> (piece.get() % 8)) != 0))
+    }
+}
+
+impl Rivals {
+    /// Says whether an offer was refuted.
+    pub(super) fn is_refuted(&self, offer: Offer) -> bool {
+        self.refuted.contains(&offer)
+    }
+
+    /// Notes that the manifest of an offer is forged.
+    pub(super) fn refute(&mut self, offer: Offer) {
+        self.rivals.remove(&offer);
+        if !self.is_refuted(offer) {
+            self.refuted.truncate(REMEMBERED - 1);
+            self.refuted.push_front(offer);
+        }
+    }
+
+    /// Notes that another manifest is believed from now on: what was to be proved against the one before is of no use.
+    pub(super) fn begin_anew(&mut self) {
+        for rival in self.rivals.values_mut() {
+            rival.hurried = None;
+            if !matches!(rival.work, Work::Fetching(_)) {
+                rival.work = Work::Nothing;
+            }
+        }
+    }
+
+    /// Returns the next thing to do for the sources that offer something else than what is believed.
+    pub(super) fn poll(
+        &mut self,
+        candidates: &BTreeMap<SourceId, Candidate<'_>>,
+        believed: Believed<'_>,
+        now: Instant,
+    ) -> Option<Step> {
+        let lies = |candidate: &Candidate<'_>| self.is_refuted(candidate.offer);
+        if let Some((source, _)) = candidates.iter().find(|(_, candidate)| lies(candidate)) {
+            return Some(Step::Ban { source: *source });
+        }
+        self.rivals.retain(|offer, _| candidates.values().any(|candidate| candidate.offer == *offer));
+        let places = places(believed.manifest);
+        for candidate in candidates.values() {
+            if self.rivals.len() < places {
+                self.rivals.entry(candidate.offer).or_default();
+            }
+        }
+        let mut refuted = None;
+        for (offer, rival) in &mut self.rivals {
+            if rival.is_refuted_by(believed) {
+                refuted = Some(*offer);
+                break;
+            }
+            if let Some(step) = rival.advance(*offer, candidates, believed, now) {
+                return Some(step);
+            }
+        }
+        self.refute(refuted?);
+        self.poll(candidates, believed, now)
+    }
+
+    /// Takes in states of a manifest, if they are those that this source was asked for here. Returns whether they are.
+    pub(super) fn manifest_part(
+        &mut self,
+        source: SourceId,
+        first: u32,
+        states: &[[u8; 32]],
+        now: Instant,
+    ) -> Result<bool, NoManifest> {
+        let of_source =
+            |rival: &&mut Rival| matches!(&rival.work, Work::Fetching(fetch) if fetch.source == source);
+        let Some(rival) = self.rivals.values_mut().find(of_source) else { return Ok(false) };
+        let Work::Fetching(mut fetch) = std::mem::take(&mut rival.work) else { return Ok(false) };
+        fetch.part(first, states, now)?;
+        if fetch.next().is_none() {
+            rival.manifest = Some(Arc::new(fetch.finish()?));
+        } else {
+            rival.work = Work::Fetching(fetch);
+        }
+        Ok(true)
+    }
+
+    /// Returns which states a source is still to be asked for, if its manifest is on its way.
+    pub(super) fn wanted_states(&self, source: SourceId) -> Option<(u32, u32)> {
+        self.rivals.values().find_map(|rival| match &rival.work {
+            Work::Fetching(fetch) if fetch.source == source => fetch.next(),
+            _ => None,
+        })
+    }
+
+    /// Takes in that bytes have come from a source.
+    pub(super) fn bytes(&mut self, source: SourceId, count: u64, now: Instant) {
+        for rival in self.rivals.values_mut() {
+            if let Work::Proving(proof) = &mut rival.work
+                && proof.source == source
+            {
+                proof.came += count;
+                if proof.came >= PROGRESS {
+                    (proof.heard, proof.came) = (now, 0);
+                }
+            }
+        }
+    }
+
+    /// Takes in a block, if it belongs to a piece that this source was asked for here: then returns the piece once it is whole.
+    pub(super) fn block(&mut self, source: SourceId, reference: BlockRef, data: Buffer) -> Option<Evidence> {
+        let of_source = |(_, rival): &(&Offer, &mut Rival)| matches!(&rival.work, Work::Proving(proof) if proof.source == source);
+        let (offer, rival) = self.rivals.iter_mut().find(of_source)?;
+        let (Work::Proving(proof), Some(manifest)) = (&mut rival.work, &rival.manifest) else { return None };
+        let BlockRef { piece, begin, length, .. } = reference;
+        let block = manifest.geometry().block(piece, begin, length).ok()?;
+        if !proof.missing.remove(&block) {
+            return None;
+        }
+        proof.assembly.put(block, data);
+        if !proof.missing.is_empty() {
+            return None;
+        }
+        let (piece, data) = (proof.piece, proof.assembly.take(proof.piece));
+        let evidence = Evidence { offer: *offer, source, manifest: Arc::clone(manifest), piece, data };
+        rival.work = Work::Verifying;
+        Some(evidence)
+    }
+
+    /// Takes in that a source will not send a block, or that bytes that it sent were wrong: another one is asked.
+    pub(super) fn failed(&mut self, source: SourceId) -> bool {
+        let of_source =
+            |rival: &&mut Rival| matches!(&rival.work, Work::Proving(proof) if proof.source == source);
+        self.rivals.values_mut().find(of_source).map(|rival| rival.work = Work::Nothing).is_some()
+    }
+
+    /// Takes in the verdict on a piece that decides.
+    pub(super) fn verified(&mut self, offer: Offer, is_right: bool) {
+        if let Some(rival) = self.rivals.get_mut(&offer)
+            && matches!(rival.work, Work::Verifying)
+        {
+            rival.work = if is_right { Work::Proved } else { Work::Nothing };
+        }
+    }
+}
+
+impl Rival {
+    /// Says whether the piece that decides is here and right by what is believed.
+    fn is_refuted_by(&self, believed: Believed<'_>) -> bool {
+        let decides = |manifest: &Arc<Manifest>| believed.manifest.deciding_piece(manifest);
+        self.manifest.as_ref().and_then(decides).is_some_and(|piece| believed.here.has(piece))
+    }
+
+    fn advance(
+        &mut self,
+        offer: Offer,
+        candidates: &BTreeMap<SourceId, Candidate<'_>>,
+        believed: Believed<'_>,
+        now: Instant,
+    ) -> Option<Step> {
+        let of_offer = || candidates.iter().filter(|(_, candidate)| candidate.offer == offer);
+        let waited_in_vain = |source: SourceId, since: Instant| {
+            candidates
+                .get(&source)
+                .map(|candidate| now.saturating_duration_since(since) >= patience(candidate.rtt))
+        };
+        if let Some(manifest) = &self.manifest
+            && let Some(piece) = believed.manifest.deciding_piece(manifest)
+            && self.hurried.replace(piece) != Some(piece)
+        {
+            return Some(Step::Hurry { piece });
+        }
+        match (&self.work, &self.manifest) {
+            (Work::Nothing, None) => {
+                let (source, _) = of_offer().next()?;
+                self.begin_manifest(offer, *source, believed.manifest.digest(), now)
+            }
+            (Work::Nothing, Some(manifest)) => {
+                let piece = manifest.deciding_piece(believed.manifest)?;
+                let (source, _) =
+                    of_offer().find(|(_, candidate)| candidate.serves && candidate.has(piece))?;
+                let blocks: Vec<Block> = manifest.geometry().blocks(piece, MAX_BLOCK).collect();
+                let (source, missing) = (*source, blocks.iter().copied().collect());
+                let assembly = Assembly::default();
+                self.work = Work::Proving(Proof { source, piece, missing, assembly, heard: now, came: 0 });
+                Some(Step::Request { source, blocks })
+            }
+            (Work::Fetching(ManifestFetch { source, since, .. }), _) => match waited_in_vain(*source, *since)
+            {
+                Some(false) => None,
+                is_here => self.give_up(is_here.map(|_| *source), "its manifest did not come"),
+            },
+            (Work::Proving(Proof { source, heard, .. }), _) => match waited_in_vain(*source, *heard) {
+                Some(false) => None,
+                is_here => self.give_up(
+                    is_here.map(|_| *source),
+                    "it did not deliver the piece that proves its manifest",
+                ),
+            },
+            (Work::Proved, Some(manifest)) => Some(Step::Believe { manifest: Arc::clone(manifest) }),
+            (Work::Verifying | Work::Proved, _) => None,
+        }
+    }
+
+    /// Begins to fetch the manifest from a source; one without states is complete at once.
+    fn begin_manifest(
+        &mut self,
+        offer: Offer,
+        source: SourceId,
+        digest: Digest,
+        now: Instant,
+    ) -> Option<Step> {
+        let begun = ManifestFetch::begin(digest, source, offer, now).and_then(|fetch| match fetch.next() {
+            Some(states) => Ok((Some((fetch, states)), None)),
+            None => Ok((None, Some(Arc::new(fetch.finish()?)))),
+        });
+        let Ok((under_way, manifest)) = begun else {
+            return Some(Step::Leave { source, why: "it offered an impossible content" });
+        };
+        self.manifest = manifest;
+        let (fetch, (first, count)) = under_way?;
+        self.work = Work::Fetching(fetch);
+        Some(Step::WantManifest { source, first, count })
+    }
+
+    /// Gives up what is being done; leaves the source if it is still here.
+    fn give_up(&mut self, source: Option<SourceId>, why: &'static str) -> Option<Step> {
+        self.work = Work::Nothing;
+        source.map(|source| Step::Leave { source, why })
+    }
+}
+
+/// Returns how many rivals are tested side by side.
+fn places(manifest: &Manifest) -> usize {
+    let geometry = manifest.geometry();
+    let most = (geometry.size() / SHARE.1 * SHARE.0).min(MOST_BYTES);
+    usize::try_from((most / u64::from(geometry.piece_length().max(1))).max(PLACES)).unwrap_or(usize::MAX)
+}
