@@ -21,6 +21,7 @@ const CONFIG: SwarmConfig = SwarmConfig {
     least_block: 16 << 10,
     max_requests: 250,
     budget: 32 << 20,
+    most_on_trial: None,
     order: Order::Rarest,
     overdue: Overdue::Overtake,
     seed: 1,

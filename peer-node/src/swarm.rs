@@ -27,6 +27,7 @@ mod random;
 mod rate;
 mod repeating;
 mod source;
+mod trial;
 mod turns;
 
 #[cfg(test)]
@@ -164,6 +165,7 @@ impl Swarm {
 
     /// Notes that some bytes of a block that is under way have come from a source.
     pub fn bytes_arrived(&mut self, id: SourceId, bytes: u64, now: Instant) {
+        self.restore(id);
         if let Some(source) = self.sources.get_mut(&id) {
             source.progressed(bytes, now);
         }
@@ -238,7 +240,9 @@ impl Swarm {
         self.picker.put_back(piece);
         let [culprit] = *givers.as_slice() else { return None };
         let source = self.sources.get_mut(&culprit)?;
-        if source.struck(piece) {
+        // One that has never given anything right has no second chance where sources are on trial.
+        let is_stranger = self.config.most_on_trial.is_some() && source.is_stranger();
+        if source.struck(piece) || is_stranger {
             self.leave(culprit, LeaveReason::BadData);
         }
         Some(culprit)
@@ -325,6 +329,7 @@ impl Swarm {
             let rested =
                 self.sources.iter_mut().filter_map(|(id, source)| source.has_rested(now).then_some(*id));
             rested.for_each(|id| self.turns.may_have_room(id));
+            self.look_for_places(now);
         }
         self.fill_pipelines(now);
         if is_time_to_look && self.config.overdue == Overdue::Overtake {

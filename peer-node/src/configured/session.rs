@@ -127,6 +127,7 @@ impl Session {
             least_block: geometry.piece_length(),
             max_requests: 1,
             budget: BUDGET,
+            most_on_trial: None,
             order: Order::Random,
             overdue: Overdue::Repeat(REPEAT_AFTER),
             seed: fresh_seed(),

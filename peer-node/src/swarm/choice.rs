@@ -21,7 +21,7 @@ impl Swarm {
             if !self.has_room(id) {
                 self.turns.is_full(id);
                 self.sources.get_mut(&id).into_iter().for_each(Source::sate);
-            } else if let Some(block) = self.choose(id) {
+            } else if let Some(block) = self.choose(id, now) {
                 self.request(id, block, now);
             } else {
                 self.turns.is_idle(id);
@@ -43,12 +43,15 @@ impl Swarm {
 
     /// Chooses in this order: repeat what a source did not answer, unless it was requested elsewhere; go on with a piece that the source fills already or that its filler lost; begin the next
     /// piece; help with a piece that another fills.
-    fn choose(&mut self, id: SourceId) -> Option<Block> {
+    fn choose(&mut self, id: SourceId, now: Instant) -> Option<Block> {
         let may_join = self.may_join(id);
         if let Some(block) = self.repeat(id) {
             return Some(block);
         }
-        let other = |swarm: &mut Self| swarm.begin_piece(id, |_| true).or_else(|| swarm.help_with_piece(id));
+        let begin = |swarm: &mut Self| {
+            if swarm.may_begin(id, now) { swarm.begin_piece(id, |_| true) } else { None }
+        };
+        let other = |swarm: &mut Self| begin(swarm).or_else(|| swarm.help_with_piece(id));
         self.continue_piece(id, may_join).or_else(|| may_join.then(|| other(self)).flatten())
     }
 

@@ -12,6 +12,9 @@ pub struct SwarmConfig {
     /// How many bytes of unfinished pieces may be under way at once; one piece is always allowed. As many again may be
     /// held of pieces that lost their source.
     pub budget: u64,
+    /// How many pieces sources that have not given a right one yet may have under way together, if that is limited; besides, a tenth
+    /// of the content.
+    pub most_on_trial: Option<u32>,
     /// In which order pieces are begun.
     pub order: Order,
     /// What becomes of a block that a source owes for too long.

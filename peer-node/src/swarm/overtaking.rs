@@ -36,7 +36,11 @@ struct Rival<'a> {
 impl Swarm {
     /// Leaves the sources that send nothing for too long.
     pub(super) fn leave_stalled(&mut self, now: Instant) {
-        let stalled = self.sources.iter().filter(|(_, source)| source.silent_for(now) >= STALL_AFTER);
+        let is_stalled = |source: &Source| {
+            let silent = source.silent_for(now);
+            silent >= STALL_AFTER || (silent >= SNUB_AFTER && self.is_needless(source))
+        };
+        let stalled = self.sources.iter().filter(|(_, source)| is_stalled(source));
         let stalled: Vec<SourceId> = stalled.map(|(id, _)| *id).collect();
         for id in stalled {
             self.leave(id, LeaveReason::Stalled);
@@ -57,10 +61,11 @@ impl Swarm {
 
     /// Asks a source for the block that has been owed the longest of those that are late for it; says whether there is one.
     fn step_in(&mut self, id: SourceId, debts: &mut Vec<Debt>, now: Instant) -> bool {
-        let rival = self.sources.get(&id).filter(|_| self.has_room(id)).map(|source| {
-            let block_length = self.config.block_length;
-            Rival::new(id, source, block_length, now)
-        });
+        let rival =
+            self.sources.get(&id).filter(|_| self.has_room(id) && self.may_overtake(id)).map(|source| {
+                let block_length = self.config.block_length;
+                Rival::new(id, source, block_length, now)
+            });
         let may_join = self.may_join(id);
         let place = rival.and_then(|rival| {
             let may_give =

@@ -174,7 +174,7 @@ impl Pace {
     }
 
     /// Returns the round-trip time, or the best guess.
-    fn rtt(&self) -> Duration {
+    pub(super) fn rtt(&self) -> Duration {
         self.rtt.or(self.shortest).unwrap_or(SHORTEST_ROUND)
     }
 }

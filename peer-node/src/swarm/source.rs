@@ -9,6 +9,7 @@ use protocol::geometry::{Block, Geometry, PieceIndex};
 use super::SNUB_AFTER;
 use super::pace::Pace;
 use super::rate::RateMeter;
+use super::trial::Trust;
 
 /// Whoever was asked for all that it may owe is asked again when it has answered one part in so many: requests that go out
 /// together cost both sides few system calls and the other one few wake-ups. From four rqbit seeders a download takes 2.1 s
@@ -151,8 +152,9 @@ pub(super) struct Source {
     unanswered: u32,
     /// The piece of its first failure.
     struck: Option<PieceIndex>,
-    /// Whether the last verdict on a piece that it had a hand in was good.
-    proven: bool,
+    trust: Trust,
+    /// Whether others are asked for what it owes because it says nothing.
+    benched: bool,
 }
 
 impl Source {
@@ -177,7 +179,8 @@ impl Source {
             rests: 0,
             unanswered: 0,
             struck: None,
-            proven: false,
+            trust: Trust::Stranger,
+            benched: false,
         }
     }
 
@@ -230,12 +233,27 @@ impl Source {
 
     /// Takes in the verdict on a piece that it had a hand in.
     pub(super) const fn judged(&mut self, good: bool) {
-        self.proven = good;
+        self.trust = self.trust.after(good);
+    }
+
+    /// Says whether no verdict on a piece that it had a hand in was good.
+    pub(super) const fn is_stranger(&self) -> bool {
+        matches!(self.trust, Trust::Stranger)
     }
 
     /// Says whether the last verdict on a piece that it had a hand in was good.
     pub(super) const fn is_proven(&self) -> bool {
-        self.proven
+        matches!(self.trust, Trust::Proven)
+    }
+
+    /// Notes whether others are asked for what it owes because it says nothing.
+    pub(super) const fn bench(&mut self, on: bool) {
+        self.benched = on;
+    }
+
+    /// Says whether others are asked for what it owes because it says nothing.
+    pub(super) const fn is_benched(&self) -> bool {
+        self.benched
     }
 
     /// Returns the blocks that it was asked for and has not answered, with the time of the request.

@@ -12,12 +12,14 @@ mod choking;
 mod orders;
 mod repeating;
 mod simulation;
+mod trial;
 
 const CONFIG: SwarmConfig = SwarmConfig {
     block_length: 1 << 20,
     least_block: 64 << 10,
     max_requests: 64,
     budget: 24 << 20,
+    most_on_trial: None,
     order: Order::Rarest,
     overdue: Overdue::Overtake,
     seed: 1,

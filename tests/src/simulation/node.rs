@@ -17,6 +17,7 @@ const CONFIG: SwarmConfig = SwarmConfig {
     least_block: 64 << 10,
     max_requests: MAX_REQUESTS,
     budget: 24 << 20,
+    most_on_trial: None,
     order: Order::Rarest,
     overdue: Overdue::Overtake,
     seed: 0,

@@ -24,6 +24,7 @@ impl Fetch {
             least_block: 16 << 10,
             max_requests: 250,
             budget: 64 << 20,
+            most_on_trial: None,
             order: Order::Rarest,
             overdue: Overdue::Overtake,
             seed: 1,

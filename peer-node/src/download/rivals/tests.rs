@@ -17,7 +17,8 @@ struct World {
 
 impl World {
     fn new(pieces: usize) -> Self {
-        let data: Vec<u8> = (0..pieces * PIECE).map(|at| (at / PIECE + at % 251) as u8).collect();
+        let data: Vec<u8> =
+            (0..pieces * PIECE).map(|at| u8::try_from((at / PIECE + at) % 251).unwrap()).collect();
         let mut builder = ManifestBuilder::new(data.len() as u64).unwrap();
         builder.update(&data);
         let truth = builder.finish().unwrap();

@@ -26,6 +26,9 @@ const BUDGET: u64 = 24 << 20;
 /// The shortest block that is requested: shorter ones cost more messages and bring a slow source no closer.
 const LEAST_BLOCK: u32 = 64 << 10;
 
+/// How many pieces sources that have not given a right one yet may have under way together.
+const MOST_ON_TRIAL: u32 = 8;
+
 /// What a download has while pieces come in.
 #[derive(Debug)]
 pub(super) struct Fetching {
@@ -291,6 +294,7 @@ fn new_swarm(geometry: Geometry, here: &Bitfield) -> Swarm {
         least_block: LEAST_BLOCK,
         max_requests: MAX_REQUESTS,
         budget: BUDGET,
+        most_on_trial: Some(MOST_ON_TRIAL),
         order: Order::Rarest,
         overdue: Overdue::Overtake,
         seed: fresh_seed(),

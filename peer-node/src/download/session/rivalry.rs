@@ -42,7 +42,9 @@ impl Session {
                 }
                 Step::Request { source, blocks } => {
                     if let Some(peer) = self.roster.get(source) {
-                        blocks.into_iter().for_each(|block| peer.channel.request(block));
+                        for block in blocks {
+                            peer.channel.request(block);
+                        }
                     }
                 }
                 Step::Leave { source, why } => self.part_with(source, why, Some(AFTER_REFUSAL)),

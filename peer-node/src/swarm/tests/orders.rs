@@ -11,6 +11,7 @@ pub(super) fn swarm(seed: u64, now: Instant) -> Swarm {
         block_length: 1 << 14,
         least_block: 1 << 14,
         max_requests: 1,
+        most_on_trial: None,
         order: Order::Random,
         overdue: Overdue::Repeat(REPEAT_AFTER),
         seed,

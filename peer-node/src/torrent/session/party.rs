@@ -318,6 +318,7 @@ fn new_swarm(store: &Store, geometry: &protocol::geometry::Geometry, now: Instan
         least_block: BLOCK,
         max_requests: MAX_REQUESTS,
         budget: BUDGET,
+        most_on_trial: None,
         order: Order::Rarest,
         overdue: Overdue::Overtake,
         seed,

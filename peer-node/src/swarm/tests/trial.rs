@@ -1,0 +1,68 @@
+//! Beside many sources that have given nothing right yet.
+
+use super::simulation::{Played, simulate};
+use super::*;
+
+const NATIVE: SwarmConfig = SwarmConfig { most_on_trial: Some(8), ..CONFIG };
+
+#[test]
+fn ten_fast_liars_cost_less_than_a_quarter_and_a_hundred_less_than_half() {
+    for (liars, most) in [(1, 125), (10, 125), (100, 150)] {
+        let liar = Played { lies: true, ..Played::honest(100e6) };
+        let mut sources = vec![liar; liars];
+        sources.push(Played::honest(100e6));
+        let outcome = simulate(native(64), NATIVE, sources);
+        let took = outcome.finished.unwrap();
+        assert!(took < Duration::from_secs(5), "{took:?} beside {liars}");
+        let percent = outcome.fetched * 100 / (64 << 20);
+        assert!(percent < most, "{percent} % fetched beside {liars}");
+    }
+}
+
+#[test]
+fn a_hundred_that_say_nothing_do_not_keep_an_honest_one_waiting() {
+    for (silent, limit) in [(1, 4), (10, 5), (100, 10)] {
+        let mute = Played { dies_after: 0, ..Played::honest(100e6) };
+        let mut sources = vec![mute; silent];
+        sources.push(Played::honest(100e6));
+        let took = simulate(native(64), NATIVE, sources).finished.unwrap();
+        assert!(took < Duration::from_secs(limit), "{took:?} beside {silent}");
+    }
+}
+
+#[test]
+fn honest_sources_are_hardly_slower_for_having_to_prove_themselves() {
+    for (mib, rates) in [(8, vec![2e6; 4]), (64, vec![10e6, 20e6, 5e6, 40e6]), (256, vec![50e6; 8])] {
+        let sources: Vec<Played> = rates.into_iter().map(Played::honest).collect();
+        let time = |config| simulate(native(mib), config, sources.clone()).finished.unwrap().as_secs_f64();
+        let (limited, free) = (time(NATIVE), time(CONFIG));
+        assert!(limited < free * 1.05 + 0.2, "{limited} s instead of {free} s for {mib} MiB");
+    }
+}
+
+#[test]
+fn what_comes_late_of_a_source_that_was_benched_is_taken() {
+    for seed in 0..20 {
+        let mut now = Instant::now();
+        let mut swarm = Swarm::new(native(2), SwarmConfig { seed, ..NATIVE }, now, |_| false);
+        let requests = |swarm: &mut Swarm, now| {
+            std::iter::from_fn(|| swarm.poll(now))
+                .filter_map(|action| match action {
+                    Action::Request { source, block } => Some((source, block)),
+                    _ => None,
+                })
+                .collect::<Vec<_>>()
+        };
+        for id in [SourceId(0), SourceId(1)] {
+            swarm.source_joined(id, Have::All, false, now);
+            swarm.source_measured(id, Duration::from_millis(1), 1);
+        }
+        let first = requests(&mut swarm, now);
+        assert!(matches!(first[..], [(SourceId(0), _)]), "{first:?}");
+        now += Duration::from_millis(300);
+        let then = requests(&mut swarm, now);
+        assert!(matches!(then[..], [(SourceId(1), _)]), "{then:?}");
+        swarm.bytes_arrived(SourceId(0), 1, now);
+        assert!(swarm.block_arrived(SourceId(0), first[0].1, now));
+    }
+}
