@@ -6,6 +6,7 @@
 mod engine;
 mod error;
 mod export;
+mod folder;
 mod import;
 mod lock;
 mod mark;
@@ -65,7 +66,7 @@ impl Store {
     /// Opens a data folder, making it if there is none. Blocks while everything is read.
     pub fn open(dir: &Path) -> Result<Self, StoreError> {
         let unwritable = |source| StoreError::Unwritable { path: dir.to_owned(), source };
-        fs::create_dir_all(dir).map_err(unwritable)?;
+        folder::make_private(dir).map_err(unwritable)?;
         let dir = fs::canonicalize(dir).map_err(unwritable)?;
         let lock = Lock::take(&dir)?;
         let (catalog, engine) = thread::scope(|scope| {
@@ -111,7 +112,8 @@ impl Store {
 
     /// Makes a store with some lists and offers in it, all or none, in a data folder that has none.
     pub(crate) fn create(dir: &Path, lists: &[Writes], offers: &[OfferWrite]) -> Result<(), StoreError> {
-        fs::create_dir_all(dir).map_err(|source| StoreError::Unwritable { path: dir.to_owned(), source })?;
+        folder::make_private(dir)
+            .map_err(|source| StoreError::Unwritable { path: dir.to_owned(), source })?;
         let _lock = Lock::take(dir)?;
         if store_dir(dir).exists() || Mark::open(dir)?.is_some() {
             return Err(StoreError::NotEmpty { path: dir.to_owned() });

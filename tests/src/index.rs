@@ -75,24 +75,27 @@ impl Index {
     /// Starts an index on an empty data folder that may have only so many descriptors.
     pub fn start_within(descriptors: u32, options: &[&str]) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
+        let data = folder.path().to_owned();
+        Self::start_after(&format!("ulimit -n {descriptors}"), data, Some(folder), options)
+    }
+
+    /// Starts an index on a data folder that is somebody else's, under a umask of its own.
+    pub fn start_under(umask: &str, data: &Path) -> Self {
+        Self::start_after(&format!("umask {umask}"), data.to_owned(), None, &[])
+    }
+
+    /// Starts an index in a shell that does something first.
+    fn start_after(setup: &str, data: PathBuf, folder: Option<TempDir>, options: &[&str]) -> Self {
         let options: Vec<String> = options.iter().copied().map(String::from).collect();
         let Launched { process, address, output, errors } = launch_by(|| {
-            let program = index_server("127.0.0.1:0", folder.path());
+            let program = index_server("127.0.0.1:0", &data);
             let mut command = Command::new("sh");
-            command.args(["-c", &format!("ulimit -n {descriptors} && exec \"$0\" \"$@\"")]);
+            command.args(["-c", &format!("{setup} && exec \"$0\" \"$@\"")]);
             command.arg(program.get_program()).args(program.get_args()).args(&options);
             piped(&mut command);
             command
         });
-        Self {
-            process,
-            address,
-            output,
-            errors,
-            data: folder.path().to_owned(),
-            _folder: Some(folder),
-            options,
-        }
+        Self { process, address, output, errors, data, _folder: folder, options }
     }
 
     fn launch(data: PathBuf, folder: Option<TempDir>, listen: &str, options: &[&str]) -> Self {

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::net::TcpListener;
+use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 
 use tests::content::Content;
@@ -87,6 +88,22 @@ fn a_data_folder_in_use_by_another_index_is_refused() {
     assert_eq!(second.status.code(), Some(IN_USE), "{errors}");
     assert!(errors.contains("in use"), "{errors}");
     index.session().statistics();
+}
+
+#[test]
+fn a_data_folder_is_closed_to_other_users_whatever_it_was() {
+    let home = Home::new();
+    let mode = |path: &std::path::Path| fs::metadata(path).expect("a folder").permissions().mode() & 0o777;
+    for umask in ["000", "022", "777"] {
+        let data = home.path().join(format!("index-data-{umask}"));
+        let mut index = Index::start_under(umask, &data);
+        assert_eq!(mode(&data), 0o700, "umask {umask}");
+        assert_eq!(index.stop(), Some(0));
+        fs::set_permissions(&data, fs::Permissions::from_mode(0o755)).expect("a folder of ours");
+        let index = Index::start_on(&data, "127.0.0.1:0", &[]);
+        assert_eq!(mode(&data), 0o700, "one that was there");
+        index.session().statistics();
+    }
 }
 
 #[test]
