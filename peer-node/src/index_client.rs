@@ -16,6 +16,7 @@ mod error;
 mod greeting;
 mod list_sync;
 mod offers;
+mod pauses;
 mod pending;
 mod plain_words;
 mod postponed;

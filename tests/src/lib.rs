@@ -17,6 +17,7 @@ pub mod foreign;
 pub mod free_port;
 pub mod group;
 pub mod home;
+pub mod hostile_index;
 pub mod hostile_peer;
 pub mod index;
 pub mod index_load;

@@ -41,9 +41,14 @@ impl Wire {
 
     /// Accepts a connection to a peer and exchanges preambles, in the version of the caller.
     pub fn accept(stream: TcpStream) -> Result<Self> {
+        Self::accept_as(Service::Peer, stream)
+    }
+
+    /// Accepts a connection to a service and exchanges preambles, in the version of the caller.
+    pub fn accept_as(service: Service, stream: TcpStream) -> Result<Self> {
         let mut wire = Self::over(stream, Version::LATEST)?;
-        wire.version = wire.expect_preamble(Service::Peer)?;
-        wire.send_raw(&preamble::encode(Service::Peer, wire.version))?;
+        wire.version = wire.expect_preamble(service)?;
+        wire.send_raw(&preamble::encode(service, wire.version))?;
         Ok(wire)
     }
 

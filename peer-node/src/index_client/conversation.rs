@@ -126,6 +126,7 @@ impl<'a> Conversation<'a> {
     /// Gives the pauses that the index asks for a spread of their own.
     pub(super) fn spread(&mut self, seed: u64) {
         self.postponed.spread(seed);
+        self.list.spread(seed.rotate_left(32));
     }
 
     /// Takes over a new look at the library.
@@ -237,6 +238,9 @@ impl<'a> Conversation<'a> {
             }
             return Err(SessionError::Refused(refusal));
         }
+        if matches!(waiter, Waiter::Call(_) | Waiter::Offer(_)) {
+            self.postponed.answered();
+        }
         match (waiter, reply) {
             (Waiter::Proof, Reply::Welcome { you, lease, list }) => self.welcomed(now, (you, lease, list)),
             (Waiter::Proof, Reply::Refused(refusal)) => {
@@ -277,7 +281,7 @@ impl<'a> Conversation<'a> {
     ) {
         match waiter {
             Waiter::Call(command) => self.postponed.call(now, command, asked_at, pause),
-            Waiter::List => self.list.postponed(id, self.postponed.after(now, pause)),
+            Waiter::List => self.list.postponed(now, id, pause),
             Waiter::Offer(infohash) => {
                 self.offers.again(infohash);
                 self.postponed.wait(now, pause);

@@ -7,6 +7,7 @@ use protocol::index::{FileRecord, ListSummary, Refusal, Request, RequestId};
 use tokio::time::Instant;
 
 use super::batch::{Batch, difference};
+use super::pauses::Pauses;
 use super::plain_words::plain;
 use super::round::{Round, Step};
 use super::share_list::ShareList;
@@ -47,6 +48,7 @@ pub(super) struct ListSync {
     hold: Option<Instant>,
     /// The index wants nothing more of a round before.
     slow_until: Option<Instant>,
+    pauses: Pauses,
     mismatches: u32,
     outages: u32,
 }
@@ -125,6 +127,7 @@ impl ListSync {
 
     /// A request of a round was taken, and this is the index's list now.
     pub(super) fn acknowledged(&mut self, now: Instant, id: RequestId, summary: ListSummary) {
+        self.pauses.reset();
         let Some(round) = &mut self.round else { return };
         let step = round.landed(id, Some(summary));
         if let (Some(Step::Change(batch)), Some(confirmed)) = (step, &mut self.confirmed) {
@@ -141,15 +144,20 @@ impl ListSync {
         }
     }
 
+    /// Takes a seed, so that nodes that are told the same pause do not come back together.
+    pub(super) const fn spread(&mut self, seed: u64) {
+        self.pauses.spread(seed);
+    }
+
     /// A request of a round is to be sent again after a pause.
-    pub(super) fn postponed(&mut self, id: RequestId, until: Instant) {
+    pub(super) fn postponed(&mut self, now: Instant, id: RequestId, pause: Duration) {
         let Some(round) = &mut self.round else { return };
         if let Some(step) = round.landed(id, None)
             && !round.was_cut_short()
         {
             round.postpone(step);
         }
-        self.slow_until = self.slow_until.max(Some(until));
+        self.slow_until = self.slow_until.max(Some(self.pauses.after(now, pause)));
     }
 
     /// A request of a round was refused. Gives the refusal back when nothing can be done about it here.

@@ -7,37 +7,31 @@ use tokio::time::Instant;
 
 use super::IndexError;
 use super::command::Command;
+use super::pauses::Pauses;
 use super::pending::CALL_TIMEOUT;
-
-/// No pause is longer, whatever the index says; none is shorter, so that nobody turns in circles.
-const LONGEST: Duration = Duration::from_mins(1);
-const SHORTEST: Duration = Duration::from_millis(10);
 
 /// Questions that are asked again after a pause. While one is under way, no others are asked.
 #[derive(Debug, Default)]
 pub(super) struct Postponed {
     calls: Vec<(Command, Instant)>,
     until: Option<Instant>,
-    seed: u64,
+    pauses: Pauses,
 }
 
 impl Postponed {
     /// Takes a seed, so that nodes that are told the same pause do not come back together.
     pub(super) const fn spread(&mut self, seed: u64) {
-        self.seed = seed;
+        self.pauses.spread(seed);
     }
 
-    /// Says when a pause is over that the index asks for: between once and twice as long.
-    pub(super) fn after(&mut self, now: Instant, pause: Duration) -> Instant {
-        self.seed = self.seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
-        let share = u32::try_from(self.seed >> 54).unwrap_or(0);
-        let pause = pause.clamp(SHORTEST, LONGEST);
-        now + pause + pause / 1024 * share
+    /// Notes that the index answered a question.
+    pub(super) const fn answered(&mut self) {
+        self.pauses.reset();
     }
 
     /// Begins a pause, or makes the one under way longer.
     pub(super) fn wait(&mut self, now: Instant, pause: Duration) {
-        self.until = self.until.max(Some(self.after(now, pause)));
+        self.until = self.until.max(Some(self.pauses.after(now, pause)));
     }
 
     /// Keeps a question that was asked first at `asked_at` until after a pause, unless its caller would have given up by

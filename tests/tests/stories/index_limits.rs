@@ -1,10 +1,15 @@
 //! Nodes that ask an index for more than they may.
 
+use std::time::Duration;
+
 use protocol::index::{Refusal, Reply, Request};
 use tests::content::Content;
 use tests::eventually::{SOON, until};
+use tests::home::Home;
+use tests::hostile_index::HurriedIndex;
 use tests::index::Index;
 use tests::network::Network;
+use tests::peer::Peer;
 
 /// Little, for everybody.
 const LITTLE: [&str; 5] =
@@ -45,4 +50,14 @@ fn a_node_waits_as_it_is_told_and_its_people_get_their_answers() {
     }
     until("a refusal in the log", SOON, || network.index.log().contains("too many requests"));
     assert!(node.peer.say("status").has("connected"));
+}
+
+#[test]
+fn a_node_does_not_hurry_because_an_index_says_so() {
+    let (index, home) = (HurriedIndex::start(), Home::new());
+    home.put("a.bin", &Content::random(501, 100));
+    let _node = Peer::start(index.address(), home.path());
+    let refusals: Vec<_> = (0..9).map(|_| index.next_refusal()).collect();
+    let took = refusals[8] - refusals[0];
+    assert!(took >= Duration::from_secs(1), "nine attempts within {took:?}");
 }

@@ -309,3 +309,23 @@ fn a_search_asks_for_sources_if_the_index_gives_them() {
         assert_eq!(with_sources, expected, "{requests:?}");
     }
 }
+
+#[test]
+fn index_that_always_wants_the_list_later_is_seldom_sent_it() {
+    let (mut list, mut now) = (ListSync::default(), Instant::now());
+    list.share(Snapshot { generation: 1, records: vec![file("a", 1)], settled: true });
+    let mut conversation = welcomed(&mut list, now);
+    let (end, mut requests) = (now + Duration::from_mins(10), 0);
+    while now < end {
+        for ToIndex { id, request } in sent(&mut conversation, now) {
+            let answer = match request {
+                Request::Renew => reply(id, Reply::List(ListSummary::default())),
+                _ => too_fast(id, 0),
+            };
+            requests += usize::from(request != Request::Renew);
+            conversation.take_in(now, answer).unwrap();
+        }
+        now = conversation.deadline();
+    }
+    assert!((10..50).contains(&requests), "{requests} requests in ten minutes");
+}

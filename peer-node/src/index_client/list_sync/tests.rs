@@ -382,8 +382,7 @@ fn an_index_that_wants_the_list_slower_gets_it_whole_all_the_same() {
             continue;
         };
         if turn % 3 == 0 {
-            let until = pair.now + Duration::from_secs(1);
-            pair.sync.postponed(*id, until);
+            pair.sync.postponed(pair.now, *id, Duration::from_secs(1));
             pair.flying.pop_front();
         } else {
             pair.land();
