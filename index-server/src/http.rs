@@ -1,9 +1,12 @@
 //! HTTP connections: accepted within bounds, served for a while, ended in order. What a request is answered is said by
 //! who listens: the [tracker](crate::tracker) or the [metrics](crate::metrics).
 
+mod places;
+
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::pin::pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -21,7 +24,9 @@ use tokio_util::task::TaskTracker;
 use tracing::{Instrument, debug, info_span, warn};
 
 use crate::limits::HttpLimits;
-use crate::server::{ACCEPT_PAUSE, Admission, Bounds, canonical, prepare};
+use crate::metrics::{HttpService, Metrics};
+use crate::server::{ACCEPT_PAUSE, canonical, network, prepare};
+use places::{Place, Places};
 
 /// The most bytes of a request, and of those behind it that are read with it.
 const BUFFER: usize = 16 << 10;
@@ -44,9 +49,10 @@ pub(crate) struct Ends {
 /// What connections go by.
 #[derive(Debug, Clone)]
 pub(crate) struct Terms {
-    /// The service's name in the log.
-    pub(crate) name: &'static str,
+    pub(crate) service: HttpService,
     pub(crate) limits: HttpLimits,
+    /// Where connections are counted that are closed for others.
+    pub(crate) metrics: Arc<Metrics>,
     pub(crate) tasks: TaskTracker,
     /// Cancelled when the connections are to end.
     pub(crate) stop: CancellationToken,
@@ -59,9 +65,8 @@ pub(crate) async fn serve<A>(listener: TcpListener, terms: Terms, answer: A)
 where
     A: Fn(Ends, &Request<Incoming>) -> Response<Full<Bytes>> + Clone + Send + Sync + 'static,
 {
-    let Terms { name, limits, .. } = &terms;
-    let (most, most_per_address) = (limits.connections, limits.connections_per_address);
-    let admission = Admission::new(Bounds { most, most_per_address, bytes: (0, 0), loopback_counts: false });
+    let name = terms.service.name();
+    let places = Places::new(&terms.limits);
     loop {
         let (stream, from) = match listener.accept().await {
             Ok(accepted) => accepted,
@@ -72,18 +77,21 @@ where
             }
         };
         let from = canonical(from);
-        // Who is not let in, or is gone already, is merely closed: clients come again by themselves.
-        let Some(permit) = admission.admit(from.ip()) else { continue };
+        // Who is gone already is merely closed.
         let (Ok(()), Ok(to)) = (prepare(&stream), stream.local_addr()) else { continue };
+        let (place, has_made_room) = places.take(network(from.ip()));
+        if has_made_room {
+            terms.metrics.count_displaced(terms.service);
+        }
         let (ends, answer, terms) = (Ends { from, to: canonical(to) }, answer.clone(), terms.clone());
         let span = info_span!("http client", service = name, %from);
         terms.tasks.clone().spawn(
             async move {
                 tokio::select! {
-                    () = attend(stream, |request| answer(ends, request), &terms) => {}
+                    () = attend(stream, |request| answer(ends, request), &place, &terms) => {}
+                    () = place.lost() => debug!("connection closed for a new one"),
                     () = terms.drop.cancelled() => {}
                 }
-                drop(permit);
             }
             .instrument(span),
         );
@@ -92,12 +100,13 @@ where
 
 /// Serves one connection. It ends when the client ends it, begins a request and does not finish it in time, has been
 /// here for long enough, or when the service stops.
-async fn attend<A>(stream: TcpStream, answer: A, terms: &Terms)
+async fn attend<A>(stream: TcpStream, answer: A, place: &Place, terms: &Terms)
 where
     A: Fn(&Request<Incoming>) -> Response<Full<Bytes>>,
 {
     let limits = &terms.limits;
     let respond = service_fn(|request| {
+        place.touch();
         let response = answer(&request);
         async move { Ok::<_, Infallible>(response) }
     });

@@ -26,9 +26,29 @@ pub struct Metrics {
     pub(crate) commits: Histogram,
     pub(crate) store_errors: AtomicU64,
     pub(crate) refusals: Refusals,
+    displaced: [AtomicU64; HttpService::ALL.len()],
     condition: AtomicU8,
     /// What is counted in it is asked for when the numbers are.
     directory: OnceLock<Directory>,
+}
+
+/// What is served over HTTP.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum HttpService {
+    Metrics,
+    Tracker,
+}
+
+impl HttpService {
+    const ALL: [Self; 2] = [Self::Metrics, Self::Tracker];
+
+    /// Returns its name in the log and in the metrics.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Metrics => "metrics",
+            Self::Tracker => "tracker",
+        }
+    }
 }
 
 /// How the index is.
@@ -51,6 +71,21 @@ impl Metrics {
         let raise = |now| (now != Condition::Stopping as u8).then_some(condition as u8);
         // Nothing to do where it is being stopped.
         let _ = self.condition.fetch_update(Ordering::Relaxed, Ordering::Relaxed, raise);
+    }
+
+    /// Counts a connection over HTTP that was closed to make room for another.
+    pub(crate) fn count_displaced(&self, service: HttpService) {
+        if let Some(count) = self.displaced.get(service as usize) {
+            count.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Returns how many connections over HTTP were closed to make room for others.
+    fn displaced(&self) -> impl Iterator<Item = (HttpService, u64)> {
+        HttpService::ALL
+            .into_iter()
+            .zip(&self.displaced)
+            .map(|(service, count)| (service, count.load(Ordering::Relaxed)))
     }
 
     pub(crate) fn condition(&self) -> Condition {

@@ -26,6 +26,7 @@ use tokio::net::TcpListener;
 use crate::directory::Directory;
 use crate::http::{Ends, Terms, closing, plain};
 use crate::limits::TrackerLimits;
+use crate::metrics::HttpService;
 use crate::random::Random;
 use crate::rates::Rates;
 use crate::server::{Service, network};
@@ -36,7 +37,8 @@ pub(crate) async fn serve(listener: TcpListener, service: &Arc<Service>) {
     let limits = &service.limits.tracker;
     let tracker = Arc::new(Tracker::new(service.directory.clone(), limits.clone()));
     let (tasks, stop, drop) = (service.tasks.clone(), service.stop.clone(), service.drop.clone());
-    let terms = Terms { name: "tracker", limits: limits.http(), tasks, stop, drop };
+    let metrics = Arc::clone(&service.metrics);
+    let terms = Terms { service: HttpService::Tracker, limits: limits.http(), metrics, tasks, stop, drop };
     let access = service.access.clone();
     let answer = move |ends: Ends, request: &Request<Incoming>| match access.judge_address(ends.from.ip()) {
         Ok(()) => http::answer(&tracker, ends.from, request),

@@ -24,6 +24,11 @@ impl Metrics {
         Self(address)
     }
 
+    /// Returns the address.
+    pub const fn address(&self) -> SocketAddr {
+        self.0
+    }
+
     /// Asks for a page by the index's own name.
     pub fn page(&self, path: &str) -> Answer {
         self.ask(&format!("GET {path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n", self.0))

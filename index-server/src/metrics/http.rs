@@ -14,7 +14,7 @@ use tokio_util::task::TaskTracker;
 
 use super::host::is_ours;
 use super::page::page;
-use super::{Condition, Metrics};
+use super::{Condition, HttpService, Metrics};
 use crate::http::{self, Ends, Terms, closing, plain};
 use crate::limits::HttpLimits;
 
@@ -30,8 +30,14 @@ const LIMITS: HttpLimits = HttpLimits {
 pub(crate) async fn serve(listener: TcpListener, metrics: Arc<Metrics>, names: Vec<String>) {
     let stop = CancellationToken::new();
     let _stopping = stop.clone().drop_guard();
-    let terms =
-        Terms { name: "metrics", limits: LIMITS, tasks: TaskTracker::new(), drop: stop.clone(), stop };
+    let terms = Terms {
+        service: HttpService::Metrics,
+        limits: LIMITS,
+        metrics: Arc::clone(&metrics),
+        tasks: TaskTracker::new(),
+        drop: stop.clone(),
+        stop,
+    };
     let names: Arc<[String]> = names.into();
     let answer = move |ends, request: &Request<Incoming>| answer(&metrics, &names, ends, request);
     http::serve(listener, terms, answer).await;

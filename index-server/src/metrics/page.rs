@@ -57,6 +57,14 @@ fn write_all(out: &mut String, metrics: &Metrics) -> fmt::Result {
         "Commits and openings of the store that failed.",
         errors,
     )?;
+    heading(
+        out,
+        ("counter", "index_http_displaced_total"),
+        "HTTP connections closed to make room for others, by service.",
+    )?;
+    for (service, count) in metrics.displaced() {
+        writeln!(out, "index_http_displaced_total{{service=\"{}\"}} {count}", service.name())?;
+    }
     heading(out, ("counter", "index_refusals_total"), "What was refused, by reason.")?;
     for (reason, count) in metrics.refusals.counts() {
         writeln!(out, "index_refusals_total{{reason=\"{reason}\"}} {count}")?;

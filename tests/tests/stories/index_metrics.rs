@@ -1,7 +1,8 @@
 //! What an index tells of itself over HTTP, to whom, and what its lists of whom to serve do.
 
 use std::fs;
-use std::net::TcpListener;
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 
 use protocol::index::{Notice, Refusal, Reply, Request};
 use rustix::process::Signal;
@@ -9,6 +10,7 @@ use tests::content::Content;
 use tests::eventually::{SOON, until};
 use tests::index::Index;
 use tests::index_session::{IndexSession, key};
+use tests::raw_client::RawClient;
 
 const METRICS: [&str; 2] = ["--metrics", "127.0.0.1:0"];
 
@@ -69,6 +71,50 @@ fn the_numbers_are_told_only_to_who_uses_a_name_of_this_machine_and_only_asks() 
     assert_eq!(ask("Host: localhost\r\nContent-Length: 5\r\n", "GET /metrics HTTP/1.1"), 413);
     assert_eq!(ask(host, "GET /../etc/passwd HTTP/1.1"), 404);
     assert_eq!(ask(host, "GET /%2e%2e/metrics HTTP/1.1"), 404);
+}
+
+/// Opens connections that are kept open, each after one request that is answered; those that wrote nothing count as well.
+fn occupy(address: SocketAddr, request: &str, connections: usize) -> Vec<TcpStream> {
+    let open = |number: usize| {
+        let mut stream = TcpStream::connect(address).expect("a port that accepts");
+        stream.set_read_timeout(Some(SOON)).expect("a timeout");
+        if number.is_multiple_of(2) {
+            stream.write_all(request.as_bytes()).expect("sent");
+            assert!(stream.read(&mut [0; 4096]).expect("an answer") > 0);
+        }
+        stream
+    };
+    (0..connections).map(open).collect()
+}
+
+#[test]
+fn idle_clients_do_not_keep_others_from_the_metrics_port() {
+    let options = ["--metrics", "127.0.0.1:0", "--tracker", "127.0.0.1:0"];
+    let index = Index::start_with("127.0.0.1:0", &options);
+    let metrics = index.metrics();
+    let request = format!("GET /healthz HTTP/1.1\r\nHost: {}\r\n\r\n", metrics.address());
+    let held = occupy(metrics.address(), &request, 200);
+    for _ in 0..5 {
+        assert_eq!(metrics.page("/healthz").status, 200);
+    }
+    let displaced = metrics.number("index_http_displaced_total{service=\"metrics\"}");
+    assert!(displaced >= 136.0, "{displaced} connections were closed for others");
+    // The last of them were used later than all that were closed.
+    let mut last = &held[199];
+    last.write_all(request.as_bytes()).expect("sent");
+    assert!(last.read(&mut [0; 4096]).expect("an answer") > 0);
+}
+
+#[test]
+fn idle_clients_do_not_keep_others_from_the_tracker() {
+    let index = Index::start_within(1024, &["--tracker", "127.0.0.1:0"]);
+    let tracker = index.tracker();
+    let question = "GET /scrape?info_hash=aaaaaaaaaaaaaaaaaaaa HTTP/1.1\r\nHost: t\r\n\r\n";
+    let _held = occupy(tracker, question, 500);
+    let mut client = RawClient::connect(tracker);
+    assert!(client.send(question.replace("\r\n\r\n", "\r\nConnection: close\r\n\r\n").as_bytes()));
+    let heard = client.hear(SOON);
+    assert!(String::from_utf8_lossy(&heard.bytes).contains("5:files"), "{heard:?}");
 }
 
 #[test]

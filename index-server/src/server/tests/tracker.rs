@@ -263,17 +263,20 @@ async fn requests_above_the_rate_are_refused_with_a_reason() {
 }
 
 #[tokio::test]
-async fn there_is_room_for_so_many_connections_and_the_tracker_ends_them_when_it_stops() {
+async fn the_idlest_connection_makes_room_and_all_end_when_the_tracker_stops() {
     let (index, tracker, _dir) = start(TrackerLimits { connections: 2, ..TrackerLimits::default() }).await;
     let mut held = [TcpStream::connect(tracker).await.unwrap(), TcpStream::connect(tracker).await.unwrap()];
     for stream in &mut held {
         stream.write_all(announce(1).as_bytes()).await.unwrap();
         assert!(within(stream.read(&mut [0; 1000])).await.unwrap() > 0);
     }
-    assert_eq!(converse(tracker, &announce(1)).await, "");
+    peers(tracker, 2).await;
+    let [mut idlest, mut other] = held;
+    assert_eq!(within(idlest.read(&mut [0; 10])).await.unwrap_or(0), 0);
+    other.write_all(announce(1).as_bytes()).await.unwrap();
+    assert!(within(other.read(&mut [0; 1000])).await.unwrap() > 0);
     let begun = Instant::now();
     index.stop().await;
     assert!(begun.elapsed() < Duration::from_secs(4));
-    let [mut one, _] = held;
-    assert_eq!(within(one.read(&mut [0; 10])).await.unwrap_or(0), 0);
+    assert_eq!(within(other.read(&mut [0; 10])).await.unwrap_or(0), 0);
 }
