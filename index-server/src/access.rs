@@ -6,7 +6,6 @@
 mod list;
 mod network;
 
-use std::fs;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -15,6 +14,7 @@ use protocol::index::Refusal;
 use protocol::node_id::NodeId;
 use tokio::sync::watch;
 
+use crate::regular::read_regular;
 use list::{AccessList, ListError};
 
 /// The longest list that is read, in bytes: a hundred thousand nodes.
@@ -133,11 +133,11 @@ impl Lists {
 
 fn read_list(path: &Path) -> Result<AccessList, AccessError> {
     let unreadable = |reason: String| AccessError::Unreadable { path: path.to_owned(), reason };
-    let length = fs::metadata(path).map_err(|error| unreadable(error.to_string()))?.len();
-    if length > MAX_LIST {
-        return Err(unreadable(format!("it has {length} bytes, more than {MAX_LIST}")));
+    let bytes = read_regular(path, MAX_LIST + 1).map_err(|error| unreadable(error.to_string()))?;
+    if bytes.len() as u64 > MAX_LIST {
+        return Err(unreadable(format!("it has more than {MAX_LIST} bytes")));
     }
-    let text = fs::read_to_string(path).map_err(|error| unreadable(error.to_string()))?;
+    let text = String::from_utf8(bytes).map_err(|error| unreadable(error.to_string()))?;
     AccessList::parse(&text).map_err(|ListError { line, reason }| AccessError::BadLine {
         path: path.to_owned(),
         line,
@@ -147,6 +147,8 @@ fn read_list(path: &Path) -> Result<AccessList, AccessError> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use tempfile::tempdir;
 
     use super::*;

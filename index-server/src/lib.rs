@@ -28,6 +28,7 @@ mod random;
 mod ranking;
 mod rates;
 mod registrar;
+mod regular;
 mod roster;
 mod search;
 mod server;

@@ -3,7 +3,7 @@
 
 use std::ffi::OsString;
 use std::fs::{DirBuilder, File};
-use std::io::{self, Read};
+use std::io;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::PathBuf;
 use std::thread;
@@ -14,6 +14,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::state_dir::replace_file;
+use crate::storage::read_regular_file;
 
 /// The longest file that is read, in bytes: more than a thousand paths.
 const MAX_FILE: u64 = 8 << 20;
@@ -57,10 +58,9 @@ impl AccountFile {
 
     /// Reads what is remembered. An error means that the file must not be written.
     pub(crate) fn read<Record: AccountRecord>(&self) -> io::Result<Record> {
-        let mut json = Vec::new();
-        match File::open(&self.path) {
+        let json = match read_regular_file(&self.path, MAX_FILE) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Record::default()),
-            opened => opened?.take(MAX_FILE).read_to_end(&mut json)?,
+            read => read?,
         };
         match serde_json::from_slice::<Record>(&json) {
             Ok(stored) if stored.version() > Record::VERSION => Err(io::ErrorKind::Unsupported.into()),
@@ -88,7 +88,7 @@ impl AccountFile {
     }
 
     fn lock(&self) -> io::Result<File> {
-        let flags = OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let flags = OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
         let lock = rustix::fs::open(self.path.with_extension("lock"), flags, Mode::RUSR | Mode::WUSR)?;
         let (tries, pause) = LOCK_TRIES;
         for _ in 0..tries {

@@ -5,6 +5,7 @@ mod lan;
 mod options;
 mod other_folder;
 mod signals;
+mod state_options;
 mod swarm;
 mod torrent;
 
@@ -22,9 +23,11 @@ pub use doctor::DoctorOptions;
 pub use lan::{LanCommand, LanOptions, NeighbourOptions, NoRandomness};
 pub use options::{Command, Options};
 pub use signals::{Signals, Stop};
+pub use state_options::StateOptions;
 pub use swarm::SwarmOptions;
 pub use torrent::TorrentCommand;
 
+use crate::identity::IdentityError;
 use crate::node::{Node, StartError};
 use crate::repl::{self, Ended, OutputError, Verdict};
 use crate::state_dir::{StateDir, StateError};
@@ -75,6 +78,16 @@ enum Trouble {
 }
 
 impl Trouble {
+    /// Returns what to add to the words: an option that helps.
+    const fn hint(&self) -> &'static str {
+        match self {
+            Self::Start(StartError::Identity(IdentityError::Exposed { .. })) => {
+                "; on a file system without permissions, --insecure-state uses it all the same"
+            }
+            _ => "",
+        }
+    }
+
     const fn exit_code(&self) -> u8 {
         match self {
             Self::Options(_) => 2,
@@ -94,7 +107,7 @@ pub fn main() -> ExitCode {
     };
     let code = run(options).unwrap_or_else(|trouble| {
         // Where there is nobody to tell, the status tells it.
-        let _ = writeln!(io::stderr(), "peer-node: {trouble}");
+        let _ = writeln!(io::stderr(), "peer-node: {trouble}{}", trouble.hint());
         trouble.exit_code()
     });
     ExitCode::from(code)
@@ -154,6 +167,9 @@ async fn work(options: Options) -> Result<u8, Trouble> {
         let _ = writeln!(io::stderr(), "peer-node: {notice}");
     }
     let state = StateDir::open(&folder)?;
+    if let Some(doubt) = state.health().borrow().doubt() {
+        let _ = writeln!(io::stderr(), "peer-node: warning: {}: {doubt}", state.path().display());
+    }
     if let Err(error) = crate::log::init(&state.log_dir(), verbosity) {
         let _ = writeln!(io::stderr(), "peer-node: going on without a log: {error}");
     }

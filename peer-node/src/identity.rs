@@ -19,6 +19,16 @@ pub struct Identity {
     key: SigningKey,
 }
 
+/// Whether a key may be used that other users of this machine can read.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Exposure {
+    /// It is refused.
+    #[default]
+    Refused,
+    /// It is used with a warning, as on a file system that stores no permissions.
+    Allowed,
+}
+
 /// Why there is no identity.
 #[derive(Debug, thiserror::Error)]
 pub enum IdentityError {
@@ -30,6 +40,17 @@ pub enum IdentityError {
     NotAKey {
         /// Where the key should lie.
         path: PathBuf,
+    },
+    /// The file holds a key that is no secret: all of its bytes are the same, as after a failure of the disk.
+    #[error(
+        "the key in {} is blank: every byte of it is {byte:02x}; restore it, or remove it to become a new node under a new id",
+        path.display()
+    )]
+    Blank {
+        /// Where the key lies.
+        path: PathBuf,
+        /// What it consists of.
+        byte: u8,
     },
     /// Others on this machine could read or change the key.
     #[error("{} can be used by others (mode {mode:03o}): run chmod 600 on it", path.display())]
@@ -54,17 +75,17 @@ pub enum IdentityError {
 
 impl Identity {
     /// Reads the key at `path`, or makes one and puts it there for good.
-    pub fn load_or_create(path: &Path) -> Result<Self, IdentityError> {
-        let seed = match read(path)? {
+    pub fn load_or_create(path: &Path, exposure: Exposure) -> Result<Self, IdentityError> {
+        let seed = match read(path, exposure)? {
             Some(seed) => seed,
-            None => create(path)?,
+            None => create(path, exposure)?,
         };
         Ok(Self { key: SigningKey::from_bytes(&seed) })
     }
 
     /// Writes the key again if there is none at `path`. Another key that lies there is left alone.
     pub(crate) fn restore(&self, path: &Path) -> Result<(), IdentityError> {
-        if read(path)?.is_none() {
+        if read(path, Exposure::Allowed)?.is_none() {
             replace_file(path, &self.key.to_bytes())
                 .map_err(|source| IdentityError::Io { path: path.to_owned(), source })?;
         }
@@ -89,7 +110,7 @@ impl fmt::Debug for Identity {
     }
 }
 
-fn read(path: &Path) -> Result<Option<[u8; SEED]>, IdentityError> {
+fn read(path: &Path, exposure: Exposure) -> Result<Option<[u8; SEED]>, IdentityError> {
     let not_a_key = || IdentityError::NotAKey { path: path.to_owned() };
     let failed = |source: io::Error| IdentityError::Io { path: path.to_owned(), source };
     let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
@@ -105,17 +126,31 @@ fn read(path: &Path) -> Result<Option<[u8; SEED]>, IdentityError> {
     }
     let mode = stat.st_mode & 0o777;
     if mode & 0o077 != 0 {
-        return Err(IdentityError::Exposed { path: path.to_owned(), mode });
+        if exposure == Exposure::Refused {
+            return Err(IdentityError::Exposed { path: path.to_owned(), mode });
+        }
+        tracing::warn!(path = %path.display(), mode = format_args!("{mode:03o}"), "the key can be used by others");
     }
     let mut bytes = Vec::with_capacity(SEED + 1);
     file.take(SEED as u64 + 1).read_to_end(&mut bytes).map_err(failed)?;
-    bytes.try_into().map(Some).map_err(|_| not_a_key())
+    let seed: [u8; SEED] = bytes.try_into().map_err(|_| not_a_key())?;
+    let [first, ..] = seed;
+    if seed == [first; SEED] {
+        return Err(IdentityError::Blank { path: path.to_owned(), byte: first });
+    }
+    Ok(Some(seed))
 }
 
-fn create(path: &Path) -> Result<[u8; SEED], IdentityError> {
+fn create(path: &Path, exposure: Exposure) -> Result<[u8; SEED], IdentityError> {
     let mut seed = [0; SEED];
     getrandom::fill(&mut seed).map_err(IdentityError::NoRandomness)?;
     replace_file(path, &seed).map_err(|source| IdentityError::Io { path: path.to_owned(), source })?;
+    // A file system may not store who may read it.
+    if let Err(error) = read(path, exposure) {
+        // What matters is why it cannot be used.
+        let _ = std::fs::remove_file(path);
+        return Err(error);
+    }
     tracing::info!(path = %path.display(), "made a new identity");
     Ok(seed)
 }
@@ -131,35 +166,39 @@ mod tests {
     fn a_removed_key_is_written_again_and_another_is_left() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("identity.key");
-        let identity = Identity::load_or_create(&path).unwrap();
+        let identity = load(&path).unwrap();
         fs::remove_file(&path).unwrap();
         identity.restore(&path).unwrap();
-        assert_eq!(Identity::load_or_create(&path).unwrap().node_id(), identity.node_id());
+        assert_eq!(load(&path).unwrap().node_id(), identity.node_id());
         fs::remove_file(&path).unwrap();
-        let other = Identity::load_or_create(&path).unwrap();
+        let other = load(&path).unwrap();
         identity.restore(&path).unwrap();
-        assert_eq!(Identity::load_or_create(&path).unwrap().node_id(), other.node_id());
+        assert_eq!(load(&path).unwrap().node_id(), other.node_id());
     }
 
     use super::*;
+
+    fn load(path: &Path) -> Result<Identity, IdentityError> {
+        Identity::load_or_create(path, Exposure::Refused)
+    }
 
     #[test]
     fn the_identity_is_made_once_and_then_the_same() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("identity.key");
-        let made = Identity::load_or_create(&path).unwrap();
-        let loaded = Identity::load_or_create(&path).unwrap();
+        let made = load(&path).unwrap();
+        let loaded = load(&path).unwrap();
         assert_eq!(made.node_id(), loaded.node_id());
         assert_eq!(made.sign(b"text"), loaded.sign(b"text"));
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
-        let other = Identity::load_or_create(&folder.path().join("other")).unwrap();
+        let other = load(&folder.path().join("other")).unwrap();
         assert_ne!(made.node_id(), other.node_id());
     }
 
     #[test]
     fn the_node_id_verifies_what_was_signed() {
         let folder = tempfile::tempdir().unwrap();
-        let identity = Identity::load_or_create(&folder.path().join("key")).unwrap();
+        let identity = load(&folder.path().join("key")).unwrap();
         let public = VerifyingKey::from_bytes(identity.node_id().as_bytes()).unwrap();
         public.verify_strict(b"text", &Signature::from_bytes(&identity.sign(b"text"))).unwrap();
     }
@@ -171,31 +210,52 @@ mod tests {
         for length in [0, 31, 33, 1000] {
             fs::write(&path, vec![7; length]).unwrap();
             fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
-            assert!(
-                matches!(Identity::load_or_create(&path), Err(IdentityError::NotAKey { .. })),
-                "{length}"
-            );
+            assert!(matches!(load(&path), Err(IdentityError::NotAKey { .. })), "{length}");
         }
         let link = folder.path().join("link");
         symlink(&path, &link).unwrap();
-        assert!(matches!(Identity::load_or_create(&link), Err(IdentityError::NotAKey { .. })));
+        assert!(matches!(load(&link), Err(IdentityError::NotAKey { .. })));
     }
 
     #[test]
     fn a_key_that_others_can_read_is_refused_with_the_remedy() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("key");
-        Identity::load_or_create(&path).unwrap();
+        load(&path).unwrap();
         fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).unwrap();
-        let error = Identity::load_or_create(&path).unwrap_err();
+        let error = load(&path).unwrap_err();
         assert!(matches!(error, IdentityError::Exposed { mode: 0o640, .. }));
         assert!(error.to_string().contains("chmod 600"));
     }
 
     #[test]
+    fn a_key_that_others_can_read_is_used_if_that_is_allowed() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("key");
+        let made = load(&path).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+        let loaded = Identity::load_or_create(&path, Exposure::Allowed).unwrap();
+        assert_eq!(made.node_id(), loaded.node_id());
+    }
+
+    #[test]
+    fn a_blank_key_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("key");
+        for byte in [0, 0xff, b' '] {
+            fs::write(&path, [byte; SEED]).unwrap();
+            fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+            let error = load(&path).unwrap_err();
+            assert!(matches!(error, IdentityError::Blank { byte: found, .. } if found == byte), "{error}");
+        }
+        fs::write(&path, [[0; SEED - 1].as_slice(), &[1]].concat()).unwrap();
+        load(&path).unwrap();
+    }
+
+    #[test]
     fn the_secret_is_not_shown() {
         let folder = tempfile::tempdir().unwrap();
-        let identity = Identity::load_or_create(&folder.path().join("key")).unwrap();
+        let identity = load(&folder.path().join("key")).unwrap();
         assert_eq!(format!("{identity:?}"), format!("Identity({:?})", identity.node_id()));
     }
 }

@@ -16,7 +16,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::download::Downloads;
 use crate::finder::Finder;
-use crate::identity::{Identity, IdentityError};
+use crate::identity::{Exposure, Identity, IdentityError};
 use crate::index_client::IndexClient;
 use crate::lan::{Neighbours, Settings};
 use crate::library::{Library, LibraryError};
@@ -56,6 +56,8 @@ pub struct NodeOptions {
     pub finds_neighbours: bool,
     /// Patterns in the syntax of `.gitignore` that leave files out of everything that is shared.
     pub exclude: Vec<String>,
+    /// Whether a key may be used that other users of this machine can read.
+    pub exposure: Exposure,
 }
 
 impl NodeOptions {
@@ -111,7 +113,7 @@ impl Node {
         let state = Arc::new(state);
         let listener = TcpListener::bind(wanted).await.map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
-        let identity = Arc::new(Identity::load_or_create(&state.identity_key())?);
+        let identity = Arc::new(Identity::load_or_create(&state.identity_key(), options.exposure)?);
         let share_dir =
             std::fs::canonicalize(state.share_dir()).unwrap_or_else(|_| state.share_dir().to_owned());
         let (tracker, cancel) = (TaskTracker::new(), CancellationToken::new());

@@ -4,6 +4,7 @@
 //! or replaced while the node runs. What the files in it hold is the business of the modules that write them; they follow
 //! [`StateDir::health`] to know when to write them again.
 
+mod exposure;
 mod health;
 mod keeper;
 mod replace;
@@ -14,10 +15,11 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 use parking_lot::Mutex;
-use rustix::fs::{FlockOperation, Mode, OFlags};
+use rustix::fs::{FileType, FlockOperation, Mode, OFlags};
 use rustix::io::Errno;
 use tokio::sync::watch;
 
+use exposure::close_to_others;
 pub use health::StateHealth;
 pub(crate) use keeper::keep;
 pub(crate) use replace::replace_file;
@@ -77,9 +79,10 @@ impl StateDir {
         let share_dir = share_dir.canonicalize().map_err(failed(share_dir))?;
         let path = share_dir.join(STATE_DIR_NAME);
         make(&path)?;
-        let lock = Mutex::new(lock(&path)?);
+        let Held { lock, exposure } = hold(&path)?;
         make_inner(&path)?;
-        Ok(Self { share_dir, path, lock, health: watch::Sender::default() })
+        let health = watch::Sender::new(StateHealth { exposure, ..StateHealth::default() });
+        Ok(Self { share_dir, path, lock: Mutex::new(lock), health })
     }
 
     /// Returns true if the folder is the one that was opened, and nothing in it that every node needs is missing.
@@ -104,7 +107,9 @@ impl StateDir {
         };
         // A second lock on the file that is held would be refused.
         if !rustix::fs::lstat(self.path.join(LOCK)).is_ok_and(is_held) {
-            *self.lock.lock() = lock(&self.path)?;
+            let Held { lock, exposure } = hold(&self.path)?;
+            *self.lock.lock() = lock;
+            self.report(|health| health.exposure = exposure);
         }
         make_inner(&self.path)
     }
@@ -206,8 +211,15 @@ fn make_inner(path: &Path) -> Result<(), StateError> {
     Ok(())
 }
 
+/// A state folder that nobody else works on.
+struct Held {
+    lock: File,
+    /// The folder's mode, if others can use it all the same.
+    exposure: Option<u32>,
+}
+
 /// Opens the state folder without following a link, closes it to others and locks it.
-fn lock(path: &Path) -> Result<File, StateError> {
+fn hold(path: &Path) -> Result<Held, StateError> {
     let failed = |source: Errno| StateError::Io { path: path.to_owned(), source: source.into() };
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let folder = match rustix::fs::open(path, flags, Mode::empty()) {
@@ -215,11 +227,15 @@ fn lock(path: &Path) -> Result<File, StateError> {
         Err(Errno::NOTDIR | Errno::LOOP) => return Err(StateError::NotAFolder { path: path.to_owned() }),
         Err(errno) => return Err(failed(errno)),
     };
-    rustix::fs::fchmod(&folder, Mode::RWXU).map_err(failed)?;
+    let exposure = close_to_others(&folder).map_err(failed)?;
     let flags = OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
     let lock = rustix::fs::openat(&folder, LOCK, flags, Mode::RUSR | Mode::WUSR).map_err(failed)?;
+    if FileType::from_raw_mode(rustix::fs::fstat(&lock).map_err(failed)?.st_mode) != FileType::RegularFile {
+        let source = io::Error::other("not a regular file");
+        return Err(StateError::Io { path: path.join(LOCK), source });
+    }
     match rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive) {
-        Ok(()) => Ok(File::from(lock)),
+        Ok(()) => Ok(Held { lock: File::from(lock), exposure }),
         Err(Errno::WOULDBLOCK) => Err(StateError::InUse { path: path.to_owned() }),
         Err(errno) => Err(failed(errno)),
     }

@@ -9,6 +9,7 @@ mod locking;
 mod naming;
 mod naming_rules;
 mod record;
+mod regular;
 mod writing;
 
 use std::io;
@@ -21,6 +22,7 @@ pub(crate) use naming_rules::NamingRules;
 pub(crate) use record::{
     load_record, pieces_from_digits, pieces_to_digits, remove_record, save_record, sync_record,
 };
+pub(crate) use regular::{Links, append_to_regular_file, open_regular_file, read_regular_file};
 pub(crate) use writing::write_parts_at;
 
 /// From this size on, in bytes, files are written past the page cache.

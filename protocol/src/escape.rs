@@ -55,6 +55,28 @@ pub fn excerpt(text: &str) -> String {
     }
 }
 
+/// Writes out the same characters in a JSON text as the escapes of JSON, so that whoever reads it gets what was there.
+///
+/// They can only stand within its strings, since all that is around those is printable ASCII and line feeds, which stay.
+pub fn json_safe(json: &str) -> Cow<'_, str> {
+    let is_unsafe = |character| character != '\n' && is_treacherous(character);
+    if !json.contains(is_unsafe) {
+        return Cow::Borrowed(json);
+    }
+    let mut shown = String::with_capacity(json.len() + 16);
+    for character in json.chars() {
+        if !is_unsafe(character) {
+            shown.push(character);
+            continue;
+        }
+        for unit in character.encode_utf16(&mut [0; 2]) {
+            // Writing to a string cannot fail.
+            let _ = write!(shown, "\\u{unit:04x}");
+        }
+    }
+    Cow::Owned(shown)
+}
+
 /// Tells whether a character may not reach a terminal as it is.
 pub(crate) fn is_treacherous(character: char) -> bool {
     if character.is_ascii() {
@@ -127,7 +149,23 @@ mod tests {
         assert_eq!(excerpt(&"é".repeat(60)), "é".repeat(60));
     }
 
+    #[test]
+    fn json_is_escaped_and_says_the_same() {
+        assert_eq!(json_safe("{\n  \"a\": \"é\"\n}"), "{\n  \"a\": \"é\"\n}");
+        assert_eq!(json_safe("\"\u{9b}\u{202e}\u{7f}\u{e0041}\""), r#""\u009b\u202e\u007f\udb40\udc41""#);
+    }
+
     proptest! {
+        #[test]
+        fn escaped_json_reads_back_as_it_was(text in any::<String>(), key in any::<String>()) {
+            let value = serde_json::json!({ key: [text] });
+            for json in [format!("{value}"), format!("{value:#}")] {
+                let safe = json_safe(&json);
+                prop_assert!(!safe.contains(|character| character != '\n' && is_treacherous(character)));
+                prop_assert_eq!(&serde_json::from_str::<serde_json::Value>(&safe).unwrap(), &value);
+            }
+        }
+
         #[test]
         fn nothing_treacherous_is_left(text in any::<String>(), bytes: Vec<u8>) {
             prop_assert!(!display_safe(&text).contains(is_treacherous));

@@ -68,6 +68,8 @@ mod listing;
 mod long_lines;
 #[path = "stories/names.rs"]
 mod names;
+#[path = "stories/odd_state.rs"]
+mod odd_state;
 #[path = "stories/other_folders.rs"]
 mod other_folders;
 #[path = "stories/partial_files.rs"]

@@ -20,6 +20,7 @@ use super::rows::{self, FORMAT, Key, NodeRow};
 use super::torrents::{self, Unreadable};
 use crate::catalog::{BlockNo, Header, NodeNo, StoredList, Writes};
 use crate::offers::{OfferWrite, StoredOffer};
+use crate::regular::check_folder;
 use protocol::index::FileRecord;
 
 /// What the database may keep in memory: little, since everything is read once and then lives in the catalog.
@@ -144,6 +145,10 @@ impl Engine {
 
     /// Opens the database in `path`, whatever is in it.
     fn start(dir: &Path, path: PathBuf) -> Result<Self, StoreError> {
+        check_folder(&path).map_err(|source| match source.kind() {
+            ErrorKind::Other => StoreError::damaged(dir, &source),
+            _ => StoreError::Unwritable { path: path.clone(), source },
+        })?;
         remove_unfinished_snapshots(&path);
         let db = open_patiently(dir, &path)?;
         let offers =

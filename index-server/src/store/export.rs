@@ -3,6 +3,7 @@
 
 use std::io::{self, Write};
 
+use protocol::escape::json_safe;
 use protocol::index::{FileRecord, Share};
 use serde::{Deserialize, Serialize};
 
@@ -88,6 +89,7 @@ pub(crate) fn export(stored: Stored, out: &mut impl Write) -> io::Result<()> {
 }
 
 fn line(out: &mut impl Write, value: &impl Serialize) -> io::Result<()> {
-    serde_json::to_writer(&mut *out, value)?;
+    // Names of strangers, perhaps on their way to a terminal.
+    out.write_all(json_safe(&serde_json::to_string(value)?).as_bytes())?;
     out.write_all(b"\n")
 }

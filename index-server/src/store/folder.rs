@@ -16,7 +16,11 @@ pub(super) fn make_private(dir: &Path) -> io::Result<()> {
         Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
         _ => {}
     }
-    if mode(&fs::metadata(dir)?) == MODE {
+    let found = fs::metadata(dir)?;
+    if !found.is_dir() {
+        return Err(io::ErrorKind::NotADirectory.into());
+    }
+    if mode(&found) == MODE {
         return Ok(());
     }
     // By its path where it cannot be opened: the umask may have taken its owner's rights as well.
@@ -66,6 +70,6 @@ mod tests {
         let home = tempfile::tempdir().unwrap();
         let dir = home.path().join("index-data");
         fs::write(&dir, "").unwrap();
-        assert!(make_private(&dir.join("below")).is_err());
+        assert!(make_private(&dir).is_err() && make_private(&dir.join("below")).is_err());
     }
 }

@@ -5,6 +5,7 @@ use std::path::Path;
 use rustix::fs::{FlockOperation, flock};
 
 use super::StoreError;
+use crate::regular::open_regular;
 
 /// The right to use a data folder; it ends with the value or with the process, however that ends.
 #[derive(Debug)]
@@ -17,7 +18,8 @@ impl Lock {
         let path = dir.join("lock");
         let unwritable = |source: io::Error| StoreError::Unwritable { path: path.clone(), source };
         let mut options = OpenOptions::new();
-        let file = options.create(true).truncate(false).write(true).open(&path).map_err(unwritable)?;
+        options.create(true).truncate(false).write(true);
+        let file = open_regular(&path, &mut options).map_err(unwritable)?;
         match flock(&file, FlockOperation::NonBlockingLockExclusive) {
             Ok(()) => Ok(Self { _file: file }),
             Err(rustix::io::Errno::WOULDBLOCK) => Err(StoreError::Locked { path: dir.to_owned() }),

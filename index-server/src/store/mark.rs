@@ -11,10 +11,14 @@ use std::path::Path;
 
 use super::StoreError;
 use super::rows::FORMAT;
+use crate::regular::{open_regular, read_regular};
 
 const NAME: &str = "mark";
 const INTRO: &str = "peerdex index, format ";
 const CHANGE: &str = ", change ";
+
+/// The most that is read of a mark, in bytes: more than any has.
+const LONGEST: u64 = 4096;
 
 /// The mark of a data folder.
 #[derive(Debug)]
@@ -28,7 +32,7 @@ impl Mark {
     pub(super) fn open(dir: &Path) -> Result<Option<Self>, StoreError> {
         let path = dir.join(NAME);
         let unwritable = |source| StoreError::Unwritable { path: path.clone(), source };
-        let text = match fs::read(&path) {
+        let text = match read_regular(&path, LONGEST) {
             Ok(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(source) => return Err(unwritable(source)),
@@ -42,7 +46,7 @@ impl Mark {
         }
         let commits =
             rest.strip_suffix('\n').and_then(|number| number.parse().ok()).ok_or_else(unreadable)?;
-        let file = OpenOptions::new().write(true).open(&path).map_err(unwritable)?;
+        let file = open_regular(&path, OpenOptions::new().write(true)).map_err(unwritable)?;
         Ok(Some(Self { file, commits }))
     }
 
@@ -50,7 +54,8 @@ impl Mark {
     pub(super) fn create(dir: &Path, commits: u64) -> Result<Self, StoreError> {
         let (path, new) = (dir.join(NAME), dir.join("mark.new"));
         let create = || {
-            let mut file = File::create(&new)?;
+            let mut options = OpenOptions::new();
+            let mut file = open_regular(&new, options.write(true).create(true).truncate(true))?;
             file.write_all(line(commits).as_bytes())?;
             file.sync_all()?;
             fs::rename(&new, &path)?;

@@ -8,6 +8,7 @@ use std::time::Duration;
 use clap::{Args, Parser};
 
 use super::options::index_address;
+use super::state_options::StateOptions;
 use super::{Options, Signals, Trouble};
 use crate::doctor::{Verdict, examine};
 use crate::index_client::IndexStatus;
@@ -47,14 +48,19 @@ pub struct DoctorOptions {
     /// The folder that is to be shared; without it, a folder named after the port in `shared_dirs`.
     #[arg(long, value_name = "FOLDER", env = "PEER_NODE_SHARE_DIR")]
     pub share_dir: Option<PathBuf>,
+
+    /// How well the node's own files must be protected.
+    #[command(flatten)]
+    pub state: StateOptions,
 }
 
 /// Looks at a node and returns the program's status.
 pub(super) async fn run(doctor: DoctorOptions) -> Result<u8, Trouble> {
     let mut signals = Signals::listen()?;
-    let DoctorOptions { port, index, listen_host, share_dir } = doctor;
+    let DoctorOptions { port, index, listen_host, share_dir, state } = doctor;
     let shown = index.clone();
-    let options = Options { port, index, listen_host, share_dir, ..Options::parse_from(["peer-node"]) };
+    let options =
+        Options { port, index, listen_host, share_dir, state, ..Options::parse_from(["peer-node"]) };
     let (folder, options) = (options.folder()?, options.into_node_options()?);
     let state = StateDir::open(&folder).map_err(|error| match error {
         StateError::InUse { path } => Trouble::Running { folder: path },

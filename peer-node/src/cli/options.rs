@@ -8,6 +8,7 @@ use protocol::units::parse_size;
 
 use super::doctor::DoctorOptions;
 use super::lan::{LanOptions, NeighbourOptions, NoRandomness};
+use super::state_options::StateOptions;
 use super::swarm::SwarmOptions;
 use super::torrent::TorrentCommand;
 use crate::node::NodeOptions;
@@ -80,6 +81,10 @@ pub struct Options {
     #[arg(long, value_name = "TIME", env = "PEER_NODE_TIMEOUT", value_parser = time_limit)]
     pub timeout: Option<Duration>,
 
+    /// How well the node's own files must be protected.
+    #[command(flatten)]
+    pub state: StateOptions,
+
     /// How nodes of the local network are found.
     #[command(flatten)]
     pub neighbours: NeighbourOptions,
@@ -139,6 +144,7 @@ impl Options {
             lan,
             finds_neighbours: self.neighbours.lan,
             exclude: self.exclude,
+            exposure: self.state.exposure(),
         })
     }
 }

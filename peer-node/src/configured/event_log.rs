@@ -1,10 +1,11 @@
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use protocol::configured::{LogEvent, LogLine, PeerId};
 
 use crate::local_time::local_time;
+use crate::storage::{Links, append_to_regular_file};
 
 /// The log of a peer, `log_peer_<id>.log`, in the words that all programs of the dialect use. An earlier one is gone on with.
 #[derive(Debug)]
@@ -20,7 +21,7 @@ impl EventLog {
     /// Opens it in a folder.
     pub(super) fn open(dir: &Path, us: PeerId) -> io::Result<Self> {
         let path = dir.join(format!("log_peer_{us}.log"));
-        let file = OpenOptions::new().append(true).create(true).open(&path)?;
+        let file = append_to_regular_file(&path, 0o666, Links::Followed)?;
         Ok(Self { us, path, file: Some(file), waiting: Vec::new() })
     }
 

@@ -1,9 +1,10 @@
-use std::fs::File;
-use std::io::{self, Read};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use protocol::configured::{Common, ConfigError, ConfigWarning, Framing, ListedPeer, PeerId, PeerList};
 use protocol::limits::MAX_CONFIG;
+
+use crate::storage::read_regular_file;
 
 /// What a group has agreed on.
 #[derive(Debug, Clone)]
@@ -77,10 +78,8 @@ impl Plan {
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, PlanError> {
-    let mut bytes = Vec::new();
-    let opened = File::open(path).and_then(|file| file.take(MAX_CONFIG as u64 + 1).read_to_end(&mut bytes));
-    opened.map_err(|source| PlanError::Read { path: path.to_owned(), source })?;
-    Ok(bytes)
+    let read = read_regular_file(path, MAX_CONFIG as u64 + 1);
+    read.map_err(|source| PlanError::Read { path: path.to_owned(), source })
 }
 
 /// Tells what is wrong, a line each.

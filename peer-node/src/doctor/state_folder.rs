@@ -47,6 +47,10 @@ fn judge(path: &str, health: &StateHealth, kind: Kind, is_read_only: bool) -> Fi
         let remedy = "mount it for writing, or choose another folder with --share-dir";
         return Finding::ill(WHAT, format!("{path}: its file system is read-only"), remedy);
     }
+    if let Some(doubt) = health.doubt() {
+        let remedy = "keep the share folder on a file system with permissions, in a folder of your own, or mount it with umask=077";
+        return Finding::doubtful(WHAT, format!("{path}: {doubt}"), remedy);
+    }
     match kind {
         Kind::Ordinary => Finding::well(WHAT, path.to_owned()),
         Kind::Memory(name) => Finding::doubtful(
@@ -109,6 +113,9 @@ mod tests {
             assert!(found.verdict == verdict && found.seen.contains(word), "{found:?}");
             assert_eq!(judge("/s", &well, kind(magic), true).verdict, Verdict::Ill);
         }
+        let open = StateHealth { exposure: Some(0o755), ..StateHealth::default() };
+        let found = judge("/s", &open, Kind::Ordinary, false);
+        assert!(found.verdict == Verdict::Doubtful && found.seen.contains("mode 755"), "{found:?}");
         let full = StateHealth { store: Some("No space left on device".into()), ..well };
         let found = judge("/s", &full, Kind::Ordinary, false);
         assert!(found.verdict == Verdict::Ill && found.seen.contains("No space left"), "{found:?}");

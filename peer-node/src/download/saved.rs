@@ -3,8 +3,8 @@
 //! It says what is wanted and where it shall lie, not how far it has come: that is the business of the part files. It is
 //! replaced as a whole, and read as a whole or not at all. Knows the file's form alone; `ledger` says when it is written.
 
-use std::fs::{self, File};
-use std::io::{self, Read};
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use protocol::digest::Digest;
@@ -15,6 +15,7 @@ use super::listed::{Item, Listed, ListedTorrent};
 use super::{Saving, Target, Wanted};
 use crate::library::StoredPath;
 use crate::state_dir::replace_file;
+use crate::storage::read_regular_file;
 use crate::transfers::Priority;
 
 /// The form of the file; another number is one that this program does not know.
@@ -117,10 +118,9 @@ pub(super) fn save<'a>(file: &Path, downloads: impl Iterator<Item = &'a Listed>)
 
 /// Reads what [`save`] wrote; without a file there is nothing to go on with.
 pub(super) fn load(file: &Path) -> Result<Vec<Listed>, ListError> {
-    let mut json = Vec::new();
-    match File::open(file) {
+    let json = match read_regular_file(file, MAX_FILE) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-        opened => opened?.take(MAX_FILE).read_to_end(&mut json)?,
+        read => read?,
     };
     let list: StoredList = serde_json::from_slice(&json)?;
     if list.version != VERSION && !EARLIER.contains(&list.version) {

@@ -7,12 +7,14 @@ use std::time::Duration;
 
 use protocol::bitfield::Bitfield;
 use protocol::infohash::Infohash;
+use protocol::limits::MAX_TORRENT;
 use protocol::metainfo::{Metainfo, MetainfoError};
 
 use super::listed::{Item, Listed, ListedTorrent};
 use super::turns::Load;
 use super::{Downloads, Inner, NotStarted};
 use crate::state_dir::replace_file;
+use crate::storage::read_regular_file;
 use crate::torrent::selection::{Selection, SelectionError};
 use crate::torrent::session::Session;
 use crate::torrent::{Afterwards, Place, Wish};
@@ -243,6 +245,6 @@ fn selection(text: Option<&str>, metainfo: &Metainfo) -> Result<Selection, Selec
 }
 
 fn read(path: &Path, infohash: Infohash) -> Result<Arc<Metainfo>, NotKept> {
-    let metainfo = Metainfo::parse(&std::fs::read(path)?)?;
+    let metainfo = Metainfo::parse(&read_regular_file(path, MAX_TORRENT as u64 + 1)?)?;
     if metainfo.infohash() == infohash { Ok(Arc::new(metainfo)) } else { Err(NotKept::Another) }
 }

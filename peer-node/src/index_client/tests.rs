@@ -13,6 +13,7 @@ use tempfile::TempDir;
 use super::model_list::{ModelList, ModelShares, file};
 use super::scripted_index::{FEATURES, Guest, NONCE, ScriptedIndex};
 use super::*;
+use crate::identity::Exposure;
 
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -32,7 +33,8 @@ impl Node {
 
     fn sharing(address: String, files: Vec<FileRecord>) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let identity = Arc::new(Identity::load_or_create(&folder.path().join("key")).unwrap());
+        let identity = Identity::load_or_create(&folder.path().join("key"), Exposure::Refused);
+        let identity = Arc::new(identity.unwrap());
         let config =
             IndexConfig { address, source: SourceAddress::default(), port: 12349, agent: "test/1".into() };
         let (shares, probe_key) = (ModelShares::new(files), ProbeKey::default());

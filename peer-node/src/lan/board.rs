@@ -2,8 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write;
-use std::fs::File;
-use std::io::{self, Read};
+use std::io;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
@@ -12,6 +11,7 @@ use protocol::lan::{ChunkName, DictionaryLine};
 
 use super::Sightings;
 use crate::state_dir::replace_file;
+use crate::storage::read_regular_file;
 
 /// Where it stands who has which chunk.
 pub(super) const DICTIONARY: &str = "content_dictionary.txt";
@@ -98,11 +98,9 @@ fn digest(line: &str) -> Option<((ChunkName, IpAddr), Digest)> {
 }
 
 fn read(path: &Path) -> io::Result<String> {
-    let mut bytes = Vec::new();
-    match File::open(path) {
-        Ok(file) => file.take(MAX_FILE).read_to_end(&mut bytes)?,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => 0,
-        Err(error) => return Err(error),
+    let bytes = match read_regular_file(path, MAX_FILE) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
+        read => read?,
     };
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }

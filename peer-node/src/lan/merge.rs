@@ -1,5 +1,5 @@
 use std::ffi::OsStr;
-use std::fs::{self, File};
+use std::fs::OpenOptions;
 use std::io::{self, Read, Write};
 use std::path::PathBuf;
 
@@ -17,7 +17,7 @@ use super::upload_log::UPLOAD_LOG;
 use super::wanted::Wanted;
 use super::{ChunkFolder, FolderError};
 use crate::download::numbered;
-use crate::storage::rename_new;
+use crate::storage::{Links, open_regular_file, rename_new};
 
 /// The files that the parts keep in the folder; logs that were set aside have a number behind the name.
 const OWN_FILES: [&str; 4] = [DICTIONARY, DIGESTS, DOWNLOAD_LOG, UPLOAD_LOG];
@@ -51,8 +51,8 @@ impl ChunkFolder {
             match rename_new((CWD, fresh.path()), (CWD, &path)) {
                 Ok(()) => return Ok(Merged { path, size, digest }),
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-                    let is_file = fs::symlink_metadata(&path).is_ok_and(|metadata| metadata.is_file());
-                    if is_file && File::open(&path).and_then(hash).is_ok_and(|found| found == digest) {
+                    let there = open_regular_file(&path, OpenOptions::new().read(true), Links::Refused);
+                    if there.and_then(hash).is_ok_and(|found| found == digest) {
                         return Ok(Merged { path, size, digest });
                     }
                 }
@@ -94,6 +94,8 @@ impl ChunkFolder {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     fn typed(name: &str) -> Wanted {

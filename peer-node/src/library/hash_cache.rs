@@ -20,6 +20,7 @@ use super::file_identity::FileIdentity;
 use line::Decoded;
 
 use crate::state_dir::replace_file;
+use crate::storage::{Links, open_regular_file};
 
 /// The longest line that is read, in bytes: several times the longest path, escaped.
 const MAX_LINE: u64 = 64 << 10;
@@ -212,8 +213,8 @@ impl Inner {
 }
 
 fn open_file(path: &Path) -> io::Result<File> {
-    let flags = rustix::fs::OFlags::NOFOLLOW.bits().cast_signed();
-    OpenOptions::new().read(true).append(true).create(true).mode(0o600).custom_flags(flags).open(path)
+    let mut options = OpenOptions::new();
+    open_regular_file(path, options.read(true).append(true).create(true).mode(0o600), Links::Refused)
 }
 
 #[cfg(test)]

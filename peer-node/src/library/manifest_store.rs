@@ -1,8 +1,8 @@
 mod form;
 
 use std::collections::{HashSet, VecDeque};
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read, Write};
+use std::fs::{self, OpenOptions};
+use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -14,6 +14,8 @@ use protocol::geometry::Geometry;
 use protocol::manifest::Manifest;
 
 use form::Form;
+
+use crate::storage::{Links, open_regular_file, read_regular_file};
 
 /// How many bytes of states are kept in memory: 256 manifests of the usual largest size.
 const KEPT_BYTES: usize = 32 << 20;
@@ -65,14 +67,7 @@ impl ManifestStore {
         }
         let Ok(geometry) = Geometry::native(size) else { return Ok(Stored::Missing) };
         let longest = form::longest(&geometry);
-        let mut bytes = Vec::new();
-        if longest > 0 {
-            match File::open(self.path(digest)) {
-                Ok(file) => file.take(longest as u64 + 1).read_to_end(&mut bytes)?,
-                Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Stored::Missing),
-                Err(error) => return Err(error),
-            };
-        }
+        let Some(bytes) = self.read(digest, longest)? else { return Ok(Stored::Missing) };
         let (manifest, is_checked) = match form::decode(digest, geometry, &bytes) {
             Form::Checked(manifest) => (Arc::new(manifest), true),
             Form::Unchecked(manifest) => (Arc::new(manifest), false),
@@ -87,6 +82,26 @@ impl ManifestStore {
         };
         self.remember(Recent { manifest: Arc::clone(&manifest), is_checked, is_written: true });
         Ok(if is_checked { Stored::Sound(manifest) } else { Stored::Unchecked(manifest) })
+    }
+
+    /// Reads a stored manifest, no more than shows that it is too long. What else has its name is removed.
+    fn read(&self, digest: Digest, longest: usize) -> io::Result<Option<Vec<u8>>> {
+        if longest == 0 {
+            return Ok(Some(Vec::new()));
+        }
+        let path = self.path(digest);
+        match read_regular_file(&path, longest as u64 + 1) {
+            Ok(bytes) => Ok(Some(bytes)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => {
+                if fs::symlink_metadata(&path)?.is_file() {
+                    return Err(error);
+                }
+                tracing::warn!(digest = digest.short(), "not a stored manifest; hashing the file again");
+                fs::remove_file(path)?;
+                Ok(None)
+            }
+        }
     }
 
     /// Returns true if a content of that size has its manifest here, as far as the length of its file shows.
@@ -187,7 +202,9 @@ impl ManifestStore {
 }
 
 fn write_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)?.write_all(bytes)
+    let mut options = OpenOptions::new();
+    options.write(true).create(true).truncate(true).mode(0o600);
+    open_regular_file(path, &mut options, Links::Refused)?.write_all(bytes)
 }
 
 #[cfg(test)]

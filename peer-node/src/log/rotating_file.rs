@@ -1,11 +1,12 @@
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::io::{self, Write};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
-use rustix::fs::OFlags;
+
+use crate::storage::{Links, append_to_regular_file};
 
 /// The size at which a log is set aside.
 const LIMIT: u64 = 8 << 20;
@@ -95,8 +96,7 @@ impl Write for &RotatingFile {
 }
 
 fn append_to(path: &Path) -> io::Result<File> {
-    let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed();
-    OpenOptions::new().append(true).create(true).mode(0o600).custom_flags(flags).open(path)
+    append_to_regular_file(path, 0o600, Links::Refused)
 }
 
 /// Moves every log one number up; the oldest is overwritten.

@@ -17,11 +17,13 @@ pub(crate) struct StateNews {
 }
 
 impl StateNews {
-    /// Begins with a folder that is well: troubles that are there already are reported first.
+    /// Begins with a folder that is well: troubles that are there already are reported first. That others can use it was reported
+    /// when it was opened.
     pub(crate) fn new(state: &StateDir) -> Self {
         let mut health = state.health();
         health.mark_changed();
-        let shown = StateHealth { restored: health.borrow().restored, ..StateHealth::default() };
+        let StateHealth { restored, exposure, .. } = health.borrow().clone();
+        let shown = StateHealth { restored, exposure, ..StateHealth::default() };
         Self { folder: state.path().to_owned(), health, shown, waiting: VecDeque::new() }
     }
 
@@ -47,6 +49,9 @@ fn news(folder: &str, before: &StateHealth, now: &StateHealth) -> Vec<String> {
             "{folder} was removed or replaced; it was created again, and files are hashed again where needed"
         ));
     }
+    if let Some(doubt) = now.doubt().filter(|_| before.exposure != now.exposure) {
+        news.push(format!("{folder}: {doubt}"));
+    }
     let known: Vec<String> = before.troubles().collect();
     news.extend(
         now.troubles()
@@ -68,6 +73,8 @@ mod tests {
         let well = StateHealth::default();
         let full = StateHealth { store: Some("No space\u{7} left".into()), ..well.clone() };
         let restored = StateHealth { restored: 1, ..well.clone() };
+        let open = StateHealth { exposure: Some(0o755), ..well.clone() };
+        assert!(news("F", &well, &open)[0].contains("755") && news("F", &open, &open).is_empty());
         assert!(news("F", &well, &well).is_empty() && news("F", &full, &full).is_empty());
         let texts = news("F", &well, &full);
         assert!(texts.len() == 1 && texts[0].contains("No space\\u{7} left"), "{texts:?}");

@@ -7,6 +7,8 @@ pub struct StateHealth {
     pub folder: Option<String>,
     /// Why what is known of shared files cannot be stored at the moment.
     pub store: Option<String>,
+    /// The folder's mode, if other users of this machine can use it and that cannot be changed.
+    pub exposure: Option<u32>,
 }
 
 impl StateHealth {
@@ -17,6 +19,14 @@ impl StateHealth {
             format!("cannot store hashes: {error}; files are shared all the same, and hashed again after a restart")
         });
         folder.into_iter().chain(store)
+    }
+
+    /// Returns what is doubtful as long as the folder stays where it is.
+    pub fn doubt(&self) -> Option<String> {
+        let mode = self.exposure?;
+        Some(format!(
+            "other users of this machine can use it (mode {mode:03o}), and its mode cannot be changed"
+        ))
     }
 }
 

@@ -1,26 +1,25 @@
 use std::ffi::OsString;
 use std::fs::{self, OpenOptions};
-use std::io::{self, Write};
-use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use protocol::bitfield::Bitfield;
 use protocol::geometry::Geometry;
-use rustix::fs::OFlags;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+
+use super::regular::{Links, open_regular_file};
 
 /// The longest record that is read back, in bytes.
 const MAX_RECORD: u64 = 1 << 20;
 
 /// Reads a record; nothing if there is none that can be understood.
 pub(crate) fn load_record<T: DeserializeOwned>(path: &Path) -> Option<T> {
-    // Nothing else is even opened: a pipe would never answer.
-    let metadata = fs::symlink_metadata(path).ok()?;
-    if !metadata.is_file() || metadata.len() > MAX_RECORD {
-        return None;
-    }
-    serde_json::from_slice(&fs::read(path).ok()?).ok()
+    let file = open_regular_file(path, OpenOptions::new().read(true), Links::Refused).ok()?;
+    let mut json = Vec::new();
+    file.take(MAX_RECORD + 1).read_to_end(&mut json).ok()?;
+    if json.len() as u64 > MAX_RECORD { None } else { serde_json::from_slice(&json).ok() }
 }
 
 /// Writes a record. After a power cut the old record is there, or the new one, or a mixture of both that is a record too;
@@ -40,8 +39,7 @@ pub(crate) fn save_record<T: Serialize + DeserializeOwned>(
 
 /// Waits until a record that was written in place is durable.
 pub(crate) fn sync_record(path: &Path) -> io::Result<()> {
-    let flags = OFlags::NOFOLLOW.bits().cast_signed();
-    OpenOptions::new().write(true).custom_flags(flags).open(path)?.sync_data()
+    open_regular_file(path, OpenOptions::new().write(true), Links::Refused)?.sync_data()
 }
 
 /// Writes a set of pieces as hexadecimal digits, high bit first.
@@ -74,8 +72,7 @@ fn fresh(path: &Path) -> PathBuf {
 
 /// Writes over a file of the same length. Returns false if it has another length.
 fn overwrite(path: &Path, json: &[u8]) -> io::Result<bool> {
-    let flags = OFlags::NOFOLLOW.bits().cast_signed();
-    let file = OpenOptions::new().write(true).custom_flags(flags).open(path)?;
+    let file = open_regular_file(path, OpenOptions::new().write(true), Links::Refused)?;
     if file.metadata()?.len() != json.len() as u64 {
         return Ok(false);
     }

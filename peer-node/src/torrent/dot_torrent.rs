@@ -8,6 +8,8 @@ use protocol::escape::display_safe;
 use protocol::limits::MAX_TORRENT;
 use protocol::metainfo::{Metainfo, MetainfoError};
 
+use crate::storage::read_regular_file;
+
 /// Why a `.torrent` cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum DotTorrentError {
@@ -32,6 +34,13 @@ pub enum DotTorrentError {
 /// Reads and judges a `.torrent`; `-` is what comes on stdin. Blocks.
 pub fn read(path: &Path) -> Result<Metainfo, DotTorrentError> {
     let bytes = bytes(path).map_err(|error| DotTorrentError::Unreadable { path: path.to_owned(), error })?;
+    Metainfo::parse(&bytes).map_err(|fault| DotTorrentError::Refused { path: path.to_owned(), fault })
+}
+
+/// Reads and judges a `.torrent` that the program keeps. Blocks, but waits for nobody.
+pub(crate) fn read_kept(path: &Path) -> Result<Metainfo, DotTorrentError> {
+    let bytes = read_regular_file(path, MAX_TORRENT as u64 + 1);
+    let bytes = bytes.map_err(|error| DotTorrentError::Unreadable { path: path.to_owned(), error })?;
     Metainfo::parse(&bytes).map_err(|fault| DotTorrentError::Refused { path: path.to_owned(), fault })
 }
 

@@ -257,5 +257,5 @@ fn kept(folder: &Path) -> Vec<Metainfo> {
     let Ok(entries) = std::fs::read_dir(folder) else { return Vec::new() };
     let paths = entries.filter_map(|entry| Some(entry.ok()?.path()));
     let torrents = paths.filter(|path| path.extension().is_some_and(|end| end == "torrent"));
-    torrents.filter_map(|path| dot_torrent::read(&path).ok()).collect()
+    torrents.filter_map(|path| dot_torrent::read_kept(&path).ok()).collect()
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use peer_node::identity::Identity;
+use peer_node::identity::{Exposure, Identity};
 use peer_node::index_client::{Changes, IndexClient, IndexConfig, IndexStatus, ProbeKey, Shares};
 use peer_node::source_address::SourceAddress;
 use protocol::index::FileRecord;
@@ -136,7 +136,8 @@ async fn a_crowd_is_back_soon_after_its_index_was_restarted_and_sends_no_list_ag
     let (tasks, cancel) = (TaskTracker::new(), CancellationToken::new());
     let clients: Vec<IndexClient> = (0..many)
         .map(|number| {
-            let identity = Identity::load_or_create(&folder.path().join(number.to_string())).expect("a key");
+            let key = folder.path().join(number.to_string());
+            let identity = Identity::load_or_create(&key, Exposure::Refused).expect("a key");
             let file =
                 |at: usize| Content::of(format!("{number} {at}")).record(&format!("{number}/{at}.txt"));
             let shares = Still { files: (0..20).map(file).collect(), changes: watch::Sender::new(1) };

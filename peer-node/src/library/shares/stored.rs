@@ -1,5 +1,4 @@
-use std::fs::File;
-use std::io::{self, Read};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use protocol::share_path::SharePath;
@@ -10,6 +9,7 @@ use super::super::shares_error::SharesFileError;
 use super::super::stored_path::StoredPath;
 use super::{Mark, Shares};
 use crate::state_dir::replace_file;
+use crate::storage::read_regular_file;
 
 /// The form of the file; a higher number is one that this program does not know.
 pub(in super::super) const VERSION: u32 = 2;
@@ -74,10 +74,9 @@ pub(in super::super) fn save(shares: &Shares, file: &Path) -> io::Result<()> {
 /// Reads what [`save`] wrote; without a file, the share folder alone is shared.
 pub(in super::super) fn load(root: PathBuf, file: &Path) -> Result<Shares, SharesFileError> {
     let mut shares = Shares::of_root(root);
-    let mut json = Vec::new();
-    match File::open(file) {
+    let json = match read_regular_file(file, MAX_FILE) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(shares),
-        opened => opened?.take(MAX_FILE).read_to_end(&mut json)?,
+        read => read?,
     };
     let stored: StoredShares = serde_json::from_slice(&json)?;
     if !(WITHOUT_PATTERNS..=VERSION).contains(&stored.version) {

@@ -39,6 +39,7 @@ pub(super) async fn status(session: &mut Session) -> Result<(), Failure> {
     lines.push(("shared", shared));
     lines.extend(left_out_text(&session.node.library().overview()).map(|text| ("left out", text)));
     let health = session.node.state().health();
+    lines.extend(health.borrow().doubt().map(|doubt| ("state folder", doubt)));
     lines.extend(health.borrow().troubles().map(|trouble| ("trouble", display_safe(&trouble).into_owned())));
     lines.extend(hashing_text(&session.node.library().hashing().borrow()).map(|text| ("hashing", text)));
     let downloads = count(session.node.downloads().running() as u64, "download");

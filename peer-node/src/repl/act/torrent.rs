@@ -13,6 +13,7 @@ use crate::repl::command::{Item, TorrentOrder};
 use crate::repl::failure::Failure;
 use crate::repl::look::Style;
 use crate::repl::session::{Session, home, user_path};
+use crate::storage::read_regular_file;
 use crate::torrent::offers::Made;
 use crate::torrent::{Afterwards, NoSource, dot_torrent};
 
@@ -99,8 +100,13 @@ fn tell(session: &mut Session, made: &Made, path: &Path) -> Result<(), Failure> 
 fn write_new(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
     let written = fs::File::create_new(path).and_then(|mut file| file.write_all(bytes));
     written.or_else(|error| match error.kind() {
-        io::ErrorKind::AlreadyExists if fs::read(path).is_ok_and(|there| there == bytes) => Ok(()),
+        io::ErrorKind::AlreadyExists if is_there(path, bytes) => Ok(()),
         io::ErrorKind::AlreadyExists => Err(Failure::Exists { path: path.to_owned() }),
         _ => Err(Failure::Unwritable { path: path.to_owned(), source: error }),
     })
+}
+
+/// Returns true if a file says that already.
+fn is_there(path: &Path, bytes: &[u8]) -> bool {
+    read_regular_file(path, bytes.len() as u64 + 1).is_ok_and(|there| there == bytes)
 }

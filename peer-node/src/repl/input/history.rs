@@ -1,11 +1,11 @@
 //! The history of the prompt: one command a line, readable by the owner alone.
 
-use std::fs::{self, OpenOptions};
+use std::fs::OpenOptions;
 use std::io::{self, Read, Write};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use crate::state_dir::replace_file;
+use crate::storage::{Links, append_to_regular_file, open_regular_file};
 
 /// The most commands that are remembered.
 pub(super) const MAX_ENTRIES: usize = 1000;
@@ -58,10 +58,7 @@ fn may_be_kept(entry: &str) -> bool {
 }
 
 fn read(path: &Path) -> io::Result<String> {
-    if !fs::symlink_metadata(path)?.is_file() {
-        return Ok(String::new());
-    }
-    let file = fs::File::open(path)?;
+    let file = open_regular_file(path, OpenOptions::new().read(true), Links::Refused)?;
     let mut bytes = Vec::new();
     let skipped = file.metadata()?.len().saturating_sub(MAX_FILE);
     let mut file = file;
@@ -71,12 +68,13 @@ fn read(path: &Path) -> io::Result<String> {
 }
 
 fn append(path: &Path, entry: &str) -> io::Result<()> {
-    let mut file = OpenOptions::new().append(true).create(true).mode(0o600).open(path)?;
+    let mut file = append_to_regular_file(path, 0o600, Links::Refused)?;
     file.write_all(format!("{entry}\n").as_bytes())
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
     use std::os::unix::fs::PermissionsExt;
 
     use super::*;

@@ -1,10 +1,11 @@
-use std::fs::{File, Metadata};
+use std::fs::{File, Metadata, OpenOptions};
 use std::io::{self, Read};
 use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 
 use super::error::MakeError;
 use super::plan::{Plan, PlannedFile};
+use crate::storage::{Links, open_regular_file};
 
 /// The bytes of all files, one behind the other. A file that is not as long as planned, or that somebody writes to
 /// meanwhile, ends the reading.
@@ -61,7 +62,8 @@ impl<'a> Content<'a> {
 
 impl<'a> Open<'a> {
     fn new(planned: &'a PlannedFile) -> Result<Self, MakeError> {
-        let opened = File::open(&planned.path).and_then(|file| Ok((file.metadata()?, file)));
+        let opened = open_regular_file(&planned.path, OpenOptions::new().read(true), Links::Followed);
+        let opened = opened.and_then(|file| Ok((file.metadata()?, file)));
         let (metadata, file) =
             opened.map_err(|error| MakeError::Unreadable { path: planned.path.clone(), error })?;
         if metadata.len() != planned.length {

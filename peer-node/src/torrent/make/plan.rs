@@ -1,5 +1,5 @@
 use std::ffi::OsStr;
-use std::fs::{self, DirEntry, File, FileType, Metadata};
+use std::fs::{self, DirEntry, FileType, Metadata, OpenOptions};
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -8,6 +8,7 @@ use protocol::limits::MAX_TORRENT_DEPTH;
 use protocol::share_path::SharePath;
 
 use super::error::MakeError;
+use crate::storage::{Links, open_regular_file};
 
 /// What a torrent will hold: files with their sizes, in the order in which their bytes are hashed.
 #[derive(Debug)]
@@ -169,7 +170,7 @@ impl Entry {
         if kind.is_dir() {
             return Ok(Self::Folder(names));
         }
-        let length = File::open(&path)
+        let length = open_regular_file(&path, OpenOptions::new().read(true), Links::Followed)
             .and_then(|file| file.metadata())
             .map_err(|error| Why::unreadable(&error))?
             .len();

@@ -1,7 +1,7 @@
 //! Torrents that BitTorrent peers call for and that are not here yet.
 
 use std::collections::HashMap;
-use std::fs::{self, File};
+use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
@@ -18,6 +18,7 @@ use super::given::NoRoom;
 use super::piece_hashes::Cut;
 use super::{OfferError, Offers, make};
 use crate::bittorrent::Resolver;
+use crate::storage::{Links, append_to_regular_file};
 use crate::torrent::dot_torrent;
 use crate::transfers::DownloadId;
 
@@ -94,7 +95,7 @@ impl Offers {
             return Ok(());
         }
         let path = self.path(infohash);
-        let kept = tokio::task::spawn_blocking(move || dot_torrent::read(&path)).await?;
+        let kept = tokio::task::spawn_blocking(move || dot_torrent::read_kept(&path)).await?;
         if let Ok(metainfo) = kept
             && metainfo.infohash() == infohash
             && let Some(digest) = metainfo.digest()
@@ -205,7 +206,8 @@ fn with_key(folder: &Path, key: TorrentKey) -> Option<Infohash> {
 /// Makes an empty file that stands for a torrent, and removes the oldest ones if there are too many.
 fn note(folder: &Path, infohash: Infohash) -> io::Result<()> {
     fs::create_dir_all(folder)?;
-    File::create(folder.join(infohash.to_string()))?.set_modified(SystemTime::now())?;
+    let mark = append_to_regular_file(&folder.join(infohash.to_string()), 0o600, Links::Refused)?;
+    mark.set_modified(SystemTime::now())?;
     let entries = fs::read_dir(folder)?.flatten();
     let mut noted: Vec<(SystemTime, PathBuf)> =
         entries.filter_map(|entry| Some((entry.metadata().ok()?.modified().ok()?, entry.path()))).collect();
@@ -216,6 +218,8 @@ fn note(folder: &Path, infohash: Infohash) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs::File;
+
     use super::*;
 
     #[test]

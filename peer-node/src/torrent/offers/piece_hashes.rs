@@ -1,8 +1,8 @@
 //! The SHA-1 hashes of the pieces of shared files, so that a file is read once for all torrents of it that differ in their
 //! names alone.
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read};
+use std::fs::{self, OpenOptions};
+use std::io;
 use std::path::PathBuf;
 use std::time::SystemTime;
 
@@ -11,7 +11,7 @@ use protocol::limits::MAX_TORRENT;
 use sha2::{Digest as _, Sha256};
 
 use crate::state_dir::replace_file;
-use crate::storage::remove_if_there;
+use crate::storage::{Links, open_regular_file, read_regular_file, remove_if_there};
 
 /// The most files that are kept, and the most bytes in them: those that were used longest ago go first.
 const MAX_KEPT: usize = 1000;
@@ -77,8 +77,7 @@ impl PieceHashes {
     pub(super) fn load(&self, cut: &Cut) -> Option<Vec<[u8; 20]>> {
         let (path, length) = (self.path(cut), cut.pieces()? * 20);
         let longest = (length + MARK.len() + CHECK) as u64;
-        let mut bytes = Vec::new();
-        File::open(&path).ok()?.take(longest + 1).read_to_end(&mut bytes).ok()?;
+        let bytes = read_regular_file(&path, longest + 1).ok()?;
         let hashes = Self::decode(cut, &bytes, length);
         if hashes.is_none() {
             tracing::warn!(
@@ -87,7 +86,7 @@ impl PieceHashes {
             );
             // If it stays, it is damaged the next time too.
             let _ = fs::remove_file(&path);
-        } else if let Ok(file) = OpenOptions::new().append(true).open(&path) {
+        } else if let Ok(file) = open_regular_file(&path, OpenOptions::new().append(true), Links::Followed) {
             // Only the order in which they are forgotten depends on it.
             let _ = file.set_modified(SystemTime::now());
         }

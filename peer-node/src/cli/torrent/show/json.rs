@@ -1,11 +1,12 @@
+use protocol::escape::json_safe;
 use protocol::metainfo::{FileSpan, Metainfo};
 use serde_json::{Value, json};
 
 use super::other_keys::other_keys;
 use crate::torrent::NoSource;
 
-/// Writes what a torrent says as JSON. Texts stand there as the torrent has them, unescaped but for what JSON demands; of
-/// names that cannot be stored, `mapped` tells that the torrent has others.
+/// Writes what a torrent says as JSON. Texts are those of the torrent, with what could command a terminal or reorder the line as
+/// escapes of JSON; of names that cannot be stored, `mapped` tells that the torrent has others.
 pub(super) fn json(metainfo: &Metainfo) -> String {
     let geometry = metainfo.geometry();
     let value = json!({
@@ -28,7 +29,7 @@ pub(super) fn json(metainfo: &Metainfo) -> String {
         "other_keys": other_keys(metainfo.bytes()),
         "files": (1..).zip(metainfo.files()).map(file).collect::<Vec<_>>(),
     });
-    format!("{value:#}")
+    json_safe(&format!("{value:#}")).into_owned()
 }
 
 fn file((number, file): (usize, &FileSpan)) -> Value {
