@@ -36,6 +36,7 @@ mod stored_path;
 mod survey;
 mod walk;
 mod watcher;
+mod way;
 mod work_queue;
 
 #[cfg(test)]
@@ -218,15 +219,16 @@ impl Library {
         self.ask(|reply| Command::Unregister { asked, reply }).await
     }
 
-    /// Shares a file whose every piece was verified against `manifest`, as it lies there now, without hashing it. One
+    /// Shares a file whose every piece was verified against `manifest` when it looked like `identity`, without hashing it. One
     /// outside the share folder is remembered like one that was registered.
     pub async fn adopt(
         &self,
         location: PathBuf,
+        identity: FileIdentity,
         manifest: Arc<Manifest>,
     ) -> Result<SharedFile, LibraryError> {
         let context = Arc::clone(&self.context);
-        let adoption = blocking(move || adoption(&context, &location, &manifest)).await?;
+        let adoption = blocking(move || adoption(&context, (&location, identity), &manifest)).await?;
         self.ask(|reply| Command::Adopt { adoption, reply }).await
     }
 
@@ -235,7 +237,7 @@ impl Library {
     pub fn open_file(&self, digest: &Digest) -> Result<OpenFile, OpenError> {
         let mut fault = OpenError::NotShared;
         for file in self.files().by_digest(digest) {
-            fault = match OpenFile::open(&file.location, file.identity) {
+            fault = match file.open() {
                 Ok(open) => {
                     self.check_lazily(file);
                     return Ok(open);
@@ -281,7 +283,7 @@ impl Library {
         if let Ok(Stored::Sound(manifest)) = self.context.manifests.load(file.digest, file.size) {
             return Some(manifest);
         }
-        let hashed = hash_file(&file.location, file.identity, &AtomicU64::new(0), &self.context.cancel);
+        let hashed = hash_file(file.way(), file.identity, &AtomicU64::new(0), &self.context.cancel);
         let manifest = Arc::new(hashed.ok()?);
         self.context.remember(&file.location, file.identity, &manifest);
         Some(manifest)
@@ -317,14 +319,19 @@ impl Library {
 }
 
 /// Looks at a finished download and remembers its content.
-fn adoption(context: &Context, location: &Path, manifest: &Arc<Manifest>) -> Result<Adoption, LibraryError> {
+fn adoption(
+    context: &Context,
+    (location, verified): (&Path, FileIdentity),
+    manifest: &Arc<Manifest>,
+) -> Result<Adoption, LibraryError> {
     let failed = |source| LibraryError::Io { path: location.to_owned(), source };
     let wrong = || LibraryError::WrongContent { path: location.to_owned() };
     let there = place::absolute(location).map_err(failed)?;
     let there = there.ok_or_else(|| LibraryError::NotFound { path: location.to_owned() })?;
     let (_, identity) = open_regular(&there).map_err(failed)?.ok_or_else(wrong)?;
     let geometry = Geometry::native(identity.size).map_err(|_| wrong())?;
-    if *manifest.geometry() != geometry {
+    // Somebody may have put another file in its place, or another folder around it.
+    if *manifest.geometry() != geometry || !identity.has_the_bytes_of(&verified) {
         return Err(wrong());
     }
     let since = context.remember(&there, identity, manifest);

@@ -5,6 +5,7 @@
 
 mod allocation;
 mod direct;
+mod folder;
 mod locking;
 mod naming;
 mod naming_rules;
@@ -16,6 +17,7 @@ use std::io;
 
 pub(crate) use allocation::allocate;
 pub(crate) use direct::DirectFile;
+pub(crate) use folder::{Folder, Found, Open, descriptor, is_plain};
 pub(crate) use locking::{lock, unlock};
 pub(crate) use naming::{remove_if_there, rename_new};
 pub(crate) use naming_rules::NamingRules;

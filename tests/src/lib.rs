@@ -38,6 +38,7 @@ pub mod seeder_tracker;
 pub mod simulation;
 pub mod small_disk;
 pub mod spreading;
+pub mod swapper;
 pub mod terminal;
 pub mod tls_front;
 pub mod torrent_corpus;

@@ -108,6 +108,8 @@ mod spreading_simulated;
 mod state_folder;
 #[path = "stories/stopping.rs"]
 mod stopping;
+#[path = "stories/swapped_folders.rs"]
+mod swapped_folders;
 #[path = "stories/swarming.rs"]
 mod swarming;
 #[path = "stories/terminal.rs"]

@@ -1,9 +1,8 @@
 //! Puts a content that is on this machine where it is wanted: by a reflink where the file system can do that, otherwise by a
 //! verified copy, and by a hard link only if that is asked for.
 
-use std::fs::{self, File};
 use std::io;
-use std::os::unix::fs::{FileExt, MetadataExt, PermissionsExt};
+use std::os::unix::fs::{FileExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -11,15 +10,15 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use protocol::digest::Digest;
 use protocol::geometry::Geometry;
 use protocol::manifest::{Manifest, ManifestBuilder, ManifestError};
-use rustix::fs::{AtFlags, CWD};
 use tokio_util::sync::CancellationToken;
 
 use super::details::Details;
 use super::part_file::{PartFile, PartFileError};
 use super::part_folders::PartFolders;
+use super::place;
 use super::reservations::Reserved;
 use super::wanted::Saving;
-use crate::library::{OpenFile, open_regular};
+use crate::library::{FileIdentity, OpenFile};
 
 /// How much is read at once, in bytes.
 const READ: usize = 1 << 20;
@@ -67,15 +66,17 @@ pub(super) struct CopyJob {
 #[derive(Debug)]
 pub(super) struct Copied {
     pub(super) location: PathBuf,
+    /// What it looks like there.
+    pub(super) identity: FileIdentity,
     pub(super) manifest: Arc<Manifest>,
     /// Whether it is the original itself under another name, which changes when the original was last touched.
     pub(super) is_link: bool,
 }
 
 impl Original {
-    /// Opens a file, unless something other than a regular file is there.
-    pub(super) fn open(location: &Path) -> io::Result<Option<Self>> {
-        let opened = open_regular(location)?;
+    /// Opens a file, unless something other than a regular file is there, or it is below `root` behind a link.
+    pub(super) fn open(root: &Path, location: &Path) -> io::Result<Option<Self>> {
+        let opened = place::open_regular(root, location)?;
         Ok(opened.map(|(file, identity)| Self {
             location: location.to_owned(),
             file: OpenFile { file: Arc::new(file), size: identity.size, identity },
@@ -98,9 +99,9 @@ impl CopyJob {
     pub(super) fn run(mut self) -> Result<Copied, CopyError> {
         if self.saving.link
             && let Some(manifest) = self.manifest.clone()
-            && let Some(location) = self.link()?
+            && let Some((location, identity)) = self.link()?
         {
-            return Ok(Copied { location, manifest, is_link: true });
+            return Ok(Copied { location, identity, manifest, is_link: true });
         }
         let geometry = Geometry::native(self.original.file.size).map_err(|_| CopyError::Changed)?;
         let part = PartFile::open_for_copy(&self.folders, self.reserved.name(), self.digest, geometry)?;
@@ -114,18 +115,18 @@ impl CopyJob {
         let at = |source| PartFileError::Io { path: path.clone(), source };
         part.adorn(Details { executable, ..details });
         let named = part.name(self.reserved).map_err(at)?;
-        sync(named.folder()).map_err(at)?;
-        Ok(Copied { location: named.settled(), manifest, is_link: false })
+        named.folder().sync().map_err(at)?;
+        let (location, identity) = named.settled().map_err(at)?;
+        Ok(Copied { location, identity, manifest, is_link: false })
     }
 
     /// Links the original to the reserved name; nothing if the system does not do that.
-    fn link(&mut self) -> Result<Option<PathBuf>, PartFileError> {
-        super::place::make_folders(self.folders.root(), self.reserved.name())?;
-        let from = &self.original.location;
+    fn link(&mut self) -> Result<Option<(PathBuf, FileIdentity)>, PartFileError> {
+        let folder = place::make_folder(self.folders.root(), self.reserved.name())?;
         loop {
-            match rustix::fs::linkat(CWD, from, CWD, self.reserved.name(), AtFlags::empty()) {
+            match folder.link_new(&self.original.file.file, self.reserved.name()) {
                 Ok(()) => break,
-                Err(rustix::io::Errno::EXIST) => self.reserved.renew()?,
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => self.reserved.renew()?,
                 Err(error) => {
                     tracing::info!(%error, "hard link not possible; copying instead");
                     return Ok(None);
@@ -133,23 +134,20 @@ impl CopyJob {
             }
         }
         let location = self.reserved.name().to_owned();
-        if !self.is_original(&location) {
-            // Something else had the original's name by then.
-            let _ = fs::remove_file(&location);
+        let at = |source| PartFileError::Io { path: location.clone(), source };
+        let Some(identity) = self.unchanged().map_err(at)? else {
+            // Somebody writes to it.
+            let _ = folder.remove_file(Path::new(location.file_name().unwrap_or_default()));
             return Ok(None);
-        }
-        let folder = location.parent().unwrap_or(Path::new("."));
-        sync(folder).map_err(|source| PartFileError::Io { path: location.clone(), source })?;
-        Ok(Some(location))
+        };
+        folder.sync().map_err(at)?;
+        Ok(Some((location, identity)))
     }
 
-    /// Returns true if a name is one of the very file that was opened, and its bytes have not changed since.
-    fn is_original(&self, location: &Path) -> bool {
-        let expected = &self.original.file.identity;
-        let Ok(Some((file, found))) = open_regular(location) else { return false };
-        let is_unchanged = (found.dev, found.ino, found.size, found.mtime_ns)
-            == (expected.dev, expected.ino, expected.size, expected.mtime_ns);
-        is_unchanged && file.metadata().is_ok_and(|metadata| metadata.nlink() > 1)
+    /// Returns what the original looks like now, if its bytes have not changed since it was opened.
+    fn unchanged(&self) -> io::Result<Option<FileIdentity>> {
+        let found = FileIdentity::of_file(&*self.original.file.file)?;
+        Ok(found.filter(|found| found.has_the_bytes_of(&self.original.file.identity)))
     }
 
     /// Lets the copy share the original's bytes on the disk; nothing if the file system cannot do that.
@@ -207,12 +205,10 @@ fn read(
     if manifest.digest() == *digest { Ok(manifest) } else { Err(CopyError::Changed) }
 }
 
-fn sync(folder: &Path) -> io::Result<()> {
-    File::open(folder)?.sync_all()
-}
-
 #[cfg(test)]
 mod tests {
+    use std::fs::{self, File};
+    use std::os::unix::fs::MetadataExt;
     use std::time::{Duration, UNIX_EPOCH};
 
     use protocol::sha256::sha256;
@@ -226,7 +222,7 @@ mod tests {
         file.write_all_at(content, 0).unwrap();
         file.set_modified(UNIX_EPOCH + Duration::from_secs(1_000_000_000)).unwrap();
         file.set_permissions(fs::Permissions::from_mode(0o755)).unwrap();
-        let original = Original::open(&location).unwrap().unwrap();
+        let original = Original::open(root, &location).unwrap().unwrap();
         let manifest = original.verify(&sha256(content), &CancellationToken::new()).ok().map(Arc::new);
         CopyJob {
             original,
@@ -281,13 +277,12 @@ mod tests {
     }
 
     #[test]
-    fn a_name_that_stands_for_another_file_is_not_linked() {
+    fn what_is_linked_is_the_file_that_was_opened() {
         let root = tempfile::tempdir().unwrap();
         let job = job(root.path(), &[7; 1000], Saving { link: true, executable: false });
         fs::rename(root.path().join("original"), root.path().join("moved")).unwrap();
         fs::write(root.path().join("original"), "other").unwrap();
         let copied = job.run().unwrap();
-        assert!(!copied.is_link);
         assert_eq!(fs::read(&copied.location).unwrap(), [7; 1000]);
     }
 }

@@ -1,6 +1,6 @@
-use std::fs::{File, OpenOptions, Permissions};
+use std::fs::{File, Permissions};
 use std::io;
-use std::os::unix::fs::{FileExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{FileExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -11,13 +11,13 @@ use protocol::bitfield::Bitfield;
 use protocol::digest::Digest;
 use protocol::geometry::{Geometry, PieceIndex};
 use protocol::manifest::Manifest;
-use rustix::fs::{OFlags, SeekFrom};
+use rustix::fs::SeekFrom;
 
 use super::details::Details;
-use super::part_folders::{PartFolders, PartPaths};
+use super::part_folders::{PartFolders, PartPlace};
 use super::part_record::PartRecord;
 use super::place::{self, PlaceError};
-use crate::storage::{DIRECT_FROM, DirectFile, allocate, is_full, sync_record};
+use crate::storage::{DIRECT_FROM, DirectFile, Folder, allocate, descriptor, is_full, sync_record};
 
 mod naming;
 
@@ -34,6 +34,7 @@ pub(super) struct PartFile {
     direct: Option<DirectFile>,
     /// Whether what is written shall stay in the page cache, because others read it again soon.
     keep_cached: AtomicBool,
+    folders: PartFolders,
     /// The name that the file will have.
     target: PathBuf,
     /// Where it lies; a small content or a copy has no name and no record before it is whole.
@@ -47,8 +48,7 @@ pub(super) struct PartFile {
 /// A part file that has a name.
 #[derive(Debug)]
 struct Named {
-    paths: PartPaths,
-    folders: PartFolders,
+    place: PartPlace,
     /// When its record was last made durable.
     synced: Mutex<Instant>,
 }
@@ -73,11 +73,11 @@ impl PartFile {
         digest: Digest,
         geometry: Geometry,
     ) -> Result<(Self, Bitfield), PartFileError> {
-        place::make_folders(folders.root(), target)?;
         if geometry.piece_count() <= 1
-            && let Some(file) = open_nameless(target)
+            && let Some(file) = open_nameless(&place::make_folder(folders.root(), target)?)
         {
-            return Ok((Self::new(file, target, None, digest, geometry), Bitfield::empty(&geometry)));
+            let part = Self::new(file, (folders, target), None, digest, geometry);
+            return Ok((part, Bitfield::empty(&geometry)));
         }
         let part = Self::open_named(folders, target, digest, geometry)?;
         part.allocate()?;
@@ -93,9 +93,8 @@ impl PartFile {
         digest: Digest,
         geometry: Geometry,
     ) -> Result<Self, PartFileError> {
-        place::make_folders(folders.root(), target)?;
-        match open_nameless(target) {
-            Some(file) => Ok(Self::new(file, target, None, digest, geometry)),
+        match open_nameless(&place::make_folder(folders.root(), target)?) {
+            Some(file) => Ok(Self::new(file, (folders, target), None, digest, geometry)),
             None => Self::open_named(folders, target, digest, geometry),
         }
     }
@@ -106,21 +105,18 @@ impl PartFile {
         digest: Digest,
         geometry: Geometry,
     ) -> Result<Self, PartFileError> {
-        let paths = folders.paths(target, &digest, geometry.size())?;
-        let at = |source| PartFileError::Io { path: paths.part.clone(), source };
-        let (file, is_new) = open_part(&paths.part).map_err(at)?;
-        if !file.metadata().map_err(at)?.is_file() {
-            return Err(at(io::Error::other("it is not a regular file")));
-        }
-        let record = PartRecord::load(&paths.record).filter(|record| record.is_of(&digest) && !is_new);
+        let place = folders.place(target, &digest, geometry.size())?;
+        let paths = place.paths.clone();
+        let (file, is_new) =
+            place.open_part().map_err(|source| PartFileError::Io { path: paths.part.clone(), source })?;
+        let record = PartRecord::load(&place.record()).filter(|record| record.is_of(&digest) && !is_new);
         let noted = record.and_then(|record| record.pieces(&geometry));
         let is_noted = noted.is_some();
         // The name tells whose a part without a record is. Every claim is verified before it counts.
         let unknown = || if is_new { Bitfield::empty(&geometry) } else { Bitfield::full(&geometry) };
         let claimed = noted.unwrap_or_else(unknown);
-        let synced = Mutex::new(Instant::now());
-        let named = Named { paths: paths.clone(), folders: folders.clone(), synced };
-        let mut part = Self::new(file, target, Some(Box::new(named)), digest, geometry);
+        let named = Named { place, synced: Mutex::new(Instant::now()) };
+        let mut part = Self::new(file, (folders, target), Some(Box::new(named)), digest, geometry);
         part.claimed.clone_from(&claimed);
         if !is_noted {
             part.save_record(&claimed)
@@ -129,11 +125,18 @@ impl PartFile {
         Ok(part)
     }
 
-    fn new(file: File, target: &Path, named: Option<Box<Named>>, digest: Digest, geometry: Geometry) -> Self {
+    fn new(
+        file: File,
+        (folders, target): (&PartFolders, &Path),
+        named: Option<Box<Named>>,
+        digest: Digest,
+        geometry: Geometry,
+    ) -> Self {
         let direct = if geometry.size() >= DIRECT_FROM { DirectFile::of(&file) } else { None };
         let (file, keep_cached) = (Arc::new(file), AtomicBool::new(false));
         let claimed = Bitfield::empty(&geometry);
-        Self { file, direct, keep_cached, target: target.to_owned(), named, digest, geometry, claimed }
+        let (folders, target) = (folders.clone(), target.to_owned());
+        Self { file, direct, keep_cached, folders, target, named, digest, geometry, claimed }
     }
 
     /// Takes the room on disk at once, so that a full disk shows now and not later.
@@ -153,7 +156,7 @@ impl PartFile {
 
     /// Returns where the file is as long as it is not whole: its later name if it has none.
     pub(super) fn path(&self) -> &Path {
-        self.named.as_ref().map_or(&self.target, |named| &named.paths.part)
+        self.named.as_ref().map_or(&self.target, |named| &named.place.paths.part)
     }
 
     /// Returns the name that the file is meant to have once it is whole.
@@ -226,10 +229,11 @@ impl PartFile {
         for piece in self.geometry.pieces().filter(|piece| self.claimed.has(*piece)) {
             all.insert(piece);
         }
-        PartRecord::new(self.digest, self.geometry.size(), &all).save(&named.paths.record)?;
+        let record = named.place.record();
+        PartRecord::new(self.digest, self.geometry.size(), &all).save(&record)?;
         let mut synced = named.synced.lock();
         if synced.elapsed() >= SYNC {
-            sync_record(&named.paths.record)?;
+            sync_record(&record)?;
             *synced = Instant::now();
         }
         Ok(())
@@ -246,25 +250,11 @@ pub(super) fn is_right(file: &File, piece: PieceIndex, manifest: &Manifest) -> b
 
 /// Opens a file that has no name until it is whole, in the folder of its target; nothing where the file system cannot do
 /// that.
-fn open_nameless(target: &Path) -> Option<File> {
-    let folder = target.parent().unwrap_or(Path::new("."));
-    let flags = OFlags::TMPFILE.bits().cast_signed();
+fn open_nameless(folder: &Folder) -> Option<File> {
     // Whatever the trouble is, the ordinary way shows whether it is one.
-    let file = OpenOptions::new().read(true).write(true).custom_flags(flags).open(folder).ok()?;
+    let file = folder.open_nameless().ok()?;
     // Without a way to its name it would never get one.
-    naming::descriptor(&file).exists().then_some(file)
-}
-
-/// Opens a part file, or creates it. Returns also whether it is new.
-fn open_part(path: &Path) -> io::Result<(File, bool)> {
-    let mut options = OpenOptions::new();
-    options.read(true).write(true).custom_flags((OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed());
-    match options.open(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            Ok((options.create_new(true).open(path)?, true))
-        }
-        opened => Ok((opened?, false)),
-    }
+    descriptor(&file).exists().then_some(file)
 }
 
 #[cfg(test)]

@@ -5,9 +5,8 @@
 //! download finds it again whatever it is called.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
-use std::fs::{self, DirBuilder};
+use std::fs::{self, File};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -16,14 +15,14 @@ use parking_lot::Mutex;
 use protocol::digest::Digest;
 use protocol::geometry::Geometry;
 use protocol::node_id::NodeId;
-use rustix::fs::{AtFlags, CWD, StatxFlags};
+use rustix::fs::{AtFlags, StatxFlags};
 use serde::{Deserialize, Serialize};
 
 use super::part_record::PartRecord;
-use super::place::{PlaceError, is_free};
+use super::place::{self, PlaceError, is_free};
 use crate::library::StoredPath;
 use crate::state_dir::replace_file;
-use crate::storage::{load_record, remove_record};
+use crate::storage::{Folder, Open, load_record, remove_record, rename_new};
 
 /// The name of the hidden folder beside a destination on another file system.
 pub(super) const BESIDE: &str = ".peerdex-partial";
@@ -41,6 +40,13 @@ pub(super) struct PartPaths {
     pub(super) part: PathBuf,
     /// Which of them are verified.
     pub(super) record: PathBuf,
+}
+
+/// Where these files lie, in a folder that is open: whatever happens to its name, they are reached through it.
+#[derive(Debug)]
+pub(super) struct PartPlace {
+    folder: Folder,
+    pub(super) paths: PartPaths,
 }
 
 /// What an earlier attempt has left of a content; to be verified before it counts.
@@ -91,6 +97,33 @@ impl PartPaths {
     }
 }
 
+impl PartPlace {
+    /// Opens the part file, or creates it. Returns also whether it is new.
+    pub(super) fn open_part(&self) -> io::Result<(File, bool)> {
+        match self.folder.open_file(self.part_name(), Open::Write) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                Ok((self.folder.open_file(self.part_name(), Open::New)?, true))
+            }
+            opened => Ok((opened?, false)),
+        }
+    }
+
+    /// Moves the part file to another name, without ever replacing anything.
+    pub(super) fn move_part(&self, to: (&Folder, &Path)) -> io::Result<()> {
+        rename_new((&self.folder, self.part_name()), to)
+    }
+
+    /// Returns a path by which the record is reached.
+    pub(super) fn record(&self) -> PathBuf {
+        let name = self.paths.record.file_name().unwrap_or_default();
+        self.folder.path().map_or_else(|| self.paths.record.clone(), |folder| folder.join(name))
+    }
+
+    fn part_name(&self) -> &Path {
+        self.paths.part.file_name().map_or(&self.paths.part, Path::new)
+    }
+}
+
 impl PartFolders {
     /// Version of the list of folders.
     const VERSION: u32 = 1;
@@ -109,20 +142,24 @@ impl PartFolders {
         &self.inner.root
     }
 
-    /// Returns where the partial file of a content lies that is downloaded to `target`, and creates the folder for it. The
-    /// folder of `target` must exist.
-    pub(super) fn paths(&self, target: &Path, digest: &Digest, size: u64) -> Result<PartPaths, PlaceError> {
-        let own = &self.inner.own;
-        create(own)?;
-        let folder = target.parent().unwrap_or(Path::new("."));
+    /// Returns where the partial file of a content lies that is downloaded to `target`, and creates the folder for it.
+    pub(super) fn place(&self, target: &Path, digest: &Digest, size: u64) -> Result<PartPlace, PlaceError> {
+        let around = place::make_folder(self.root(), target)?;
+        let own = create(self.root(), &self.inner.own)?;
+        let folder = target.parent().unwrap_or(self.root());
         let failed = |source| PlaceError::Folder { folder: folder.to_owned(), source };
-        if file_system(folder).map_err(failed)? == file_system(own).map_err(failed)? {
-            return Ok(PartPaths::new(own, &format!("{digest}-{size}")));
+        if file_system(&around).map_err(failed)? == file_system(&own).map_err(failed)? {
+            return Ok(PartPlace {
+                folder: own,
+                paths: PartPaths::new(&self.inner.own, &format!("{digest}-{size}")),
+            });
         }
         let beside = folder.join(BESIDE);
-        create(&beside)?;
+        let opened =
+            around.make_private_child(Path::new(BESIDE)).map_err(|source| unusable(&beside, source))?;
         self.remember(&beside);
-        Ok(PartPaths::new(&beside, &format!("{digest}-{size}-{}", self.inner.tag)))
+        let paths = PartPaths::new(&beside, &format!("{digest}-{size}-{}", self.inner.tag));
+        Ok(PartPlace { folder: opened, paths })
     }
 
     /// Returns true if there is a partial file of a content that is downloaded to `target`. Creates nothing.
@@ -260,115 +297,34 @@ fn is_stale(paths: &PartPaths, digest: &Digest, now: SystemTime) -> bool {
     written.max().is_none_or(|last| now.duration_since(last).is_ok_and(|age| age > KEPT))
 }
 
-/// Creates a folder for partial files that nobody else may read, unless it is there.
-fn create(folder: &Path) -> Result<(), PlaceError> {
-    let failed = |source| PlaceError::Folder { folder: folder.to_owned(), source };
-    match DirBuilder::new().mode(0o700).recursive(true).create(folder) {
-        Err(error) => Err(failed(error)),
-        Ok(()) if folder.is_symlink() => Err(PlaceError::Link { folder: folder.to_owned() }),
-        Ok(()) => Ok(()),
+/// Opens a folder for partial files, which nobody else may read if it is created here.
+fn create(root: &Path, folder: &Path) -> Result<Folder, PlaceError> {
+    let below = folder.strip_prefix(root).unwrap_or(folder);
+    let root = fs::create_dir_all(root).and_then(|()| Folder::open(root));
+    let opened = root.and_then(|root| root.make_private_child(below));
+    opened.map_err(|source| unusable(folder, source))
+}
+
+fn unusable(folder: &Path, source: io::Error) -> PlaceError {
+    if folder.is_symlink() {
+        PlaceError::Link { folder: folder.to_owned() }
+    } else {
+        PlaceError::Folder { folder: folder.to_owned(), source }
     }
 }
 
 /// Returns what tells file systems apart between which nothing can be renamed: the device and, where the system names it, the
 /// mount.
-fn file_system(folder: &Path) -> io::Result<(u64, u64)> {
-    match rustix::fs::statx(CWD, folder, AtFlags::empty(), StatxFlags::MNT_ID) {
+fn file_system(folder: &Folder) -> io::Result<(u64, u64)> {
+    match rustix::fs::statx(folder, "", AtFlags::EMPTY_PATH, StatxFlags::MNT_ID) {
         Ok(found) => {
             let device = (u64::from(found.stx_dev_major) << 32) | u64::from(found.stx_dev_minor);
             Ok((device, found.stx_mnt_id))
         }
-        Err(rustix::io::Errno::NOSYS) => Ok((fs::metadata(folder)?.dev(), 0)),
+        Err(rustix::io::Errno::NOSYS) => Ok((rustix::fs::fstat(folder)?.st_dev, 0)),
         Err(error) => Err(error.into()),
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use protocol::bitfield::Bitfield;
-
-    use super::*;
-
-    const DIGEST: Digest = Digest::from_bytes([7; 32]);
-
-    /// A folder on another file system than the temporary folder, where the system has one.
-    fn other_file_system(root: &Path) -> Option<tempfile::TempDir> {
-        let folder = tempfile::tempdir_in("/dev/shm").ok()?;
-        (file_system(folder.path()).ok()? != file_system(root).ok()?).then_some(folder)
-    }
-
-    fn leave_part(paths: &PartPaths, digest: Digest) {
-        let geometry = Geometry::native(1 << 20).unwrap();
-        fs::write(&paths.part, "x").unwrap();
-        PartRecord::new(digest, 1 << 20, &Bitfield::empty(&geometry)).save(&paths.record).unwrap();
-    }
-
-    #[test]
-    fn partial_file_lies_on_the_file_system_of_its_destination() {
-        let root = tempfile::tempdir().unwrap();
-        let folders = PartFolders::of_test(root.path());
-        let target = root.path().join("a.iso");
-        let own = folders.paths(&target, &DIGEST, 1 << 20).unwrap();
-        assert_eq!(own.part.parent(), Some(&*root.path().join(".peerdex/partial")));
-        let Some(other) = other_file_system(root.path()) else { return };
-        let target = other.path().join("a.iso");
-        assert!(!folders.has_part(&target, &DIGEST));
-        let beside = folders.paths(&target, &DIGEST, 1 << 20).unwrap();
-        assert_eq!(beside.part.parent(), Some(&*other.path().join(BESIDE)));
-        leave_part(&beside, DIGEST);
-        assert!(folders.has_part(&target, &DIGEST));
-        beside.remove();
-        folders.leave(&beside);
-        assert_eq!(fs::read_dir(other.path()).unwrap().count(), 0);
-    }
-
-    #[test]
-    fn folder_beside_a_destination_is_remembered_and_cleaned() {
-        let root = tempfile::tempdir().unwrap();
-        let Some(other) = other_file_system(root.path()) else { return };
-        let paths =
-            PartFolders::of_test(root.path()).paths(&other.path().join("a.iso"), &DIGEST, 1 << 20).unwrap();
-        fs::write(&paths.part, "x").unwrap();
-        let foreign = other.path().join(BESIDE).join(format!("{DIGEST}-1048576-00000000.part"));
-        fs::write(&foreign, "of another node").unwrap();
-        let folders = PartFolders::of_test(root.path());
-        folders.clean(&HashSet::from([DIGEST]), SystemTime::now());
-        assert!(paths.part.exists(), "listed");
-        folders.clean(&HashSet::new(), SystemTime::now());
-        assert!(!paths.part.exists() && foreign.exists());
-    }
-
-    #[test]
-    fn only_partial_files_without_a_download_are_removed() {
-        let root = tempfile::tempdir().unwrap();
-        let folders = PartFolders::of_test(root.path());
-        let paths =
-            |tag: u8| folders.paths(&root.path().join("a"), &Digest::from_bytes([tag; 32]), 1 << 20).unwrap();
-        let [listed, kept, broken, empty] = [1, 2, 3, 4].map(paths);
-        assert_eq!(folders.kept(&root.path().join("a"), &Digest::from_bytes([1; 32]), 1 << 20), None);
-        leave_part(&listed, Digest::from_bytes([1; 32]));
-        leave_part(&kept, Digest::from_bytes([2; 32]));
-        fs::write(&broken.part, "x").unwrap();
-        fs::write(&broken.record, "").unwrap();
-        fs::write(&empty.record, "").unwrap();
-        let kept_here = folders.kept(&root.path().join("a"), &Digest::from_bytes([2; 32]), 1 << 20);
-        assert_eq!(kept_here, Some(Kept { bytes: 0, here: 0, pieces: 4 }));
-        let strange = broken.part.with_file_name("something else.part");
-        fs::write(&strange, "").unwrap();
-        let names = HashSet::from([Digest::from_bytes([1; 32])]);
-        folders.clean(&names, SystemTime::now());
-        let is_there = |paths: &PartPaths| paths.part.exists() || paths.record.exists();
-        assert_eq!([&listed, &kept, &broken, &empty].map(is_there), [true, true, false, false]);
-        folders.clean(&names, SystemTime::now() + KEPT + Duration::from_mins(1));
-        assert_eq!((is_there(&listed), is_there(&kept), strange.exists()), (true, false, true));
-    }
-
-    #[test]
-    fn link_in_the_place_of_the_hidden_folder_is_refused() {
-        let root = tempfile::tempdir().unwrap();
-        let Some(other) = other_file_system(root.path()) else { return };
-        std::os::unix::fs::symlink(root.path(), other.path().join(BESIDE)).unwrap();
-        let found = PartFolders::of_test(root.path()).paths(&other.path().join("a.iso"), &DIGEST, 1);
-        assert!(matches!(found, Err(PlaceError::Link { .. })));
-    }
-}
+mod tests;

@@ -1,18 +1,23 @@
 //! Where a download comes to lie, so that nothing is ever replaced.
 
 use std::ffi::OsString;
-use std::fs;
+use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 
 use protocol::limits::MAX_COMPONENT;
 use protocol::share_path::SharePath;
+use rustix::io::Errno;
 
 use super::Target;
-use crate::storage::NamingRules;
+use crate::library::{self, FileIdentity};
+use crate::storage::{Folder, NamingRules, is_plain};
 
 /// How many names are tried.
 const MAX_TRIES: u32 = 500;
+
+/// How often it is tried at once to get past a link. It takes no time, and helps while somebody swaps it with the folder.
+const LINK_TRIES: u32 = 20;
 
 /// A place that cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -104,16 +109,44 @@ pub(crate) fn numbered(path: &Path, number: u32) -> PathBuf {
     path.with_file_name(name)
 }
 
-/// Creates the folders above `target`. Those below `root` must be real ones: a link could lead anywhere.
-pub(super) fn make_folders(root: &Path, target: &Path) -> Result<(), PlaceError> {
-    let Some(folder) = target.parent() else { return Ok(()) };
-    let failed = |source| PlaceError::Folder { folder: folder.to_owned(), source };
-    for above in folder.ancestors().take_while(|above| *above != root && above.starts_with(root)) {
-        if above.is_symlink() {
-            return Err(PlaceError::Link { folder: above.to_owned() });
+/// Opens the folder of `target`, and creates it with those above it. Below `root` all of them must be real ones, since a link could
+/// lead anywhere; what is done in the open folder stays there, whatever happens to its name meanwhile.
+pub(super) fn make_folder(root: &Path, target: &Path) -> Result<Folder, PlaceError> {
+    let folder = target.parent().unwrap_or(root);
+    let open = || match below(root, folder) {
+        Some(below) => fs::create_dir_all(root).and_then(|()| Folder::open(root)?.make_child(below)),
+        // A path of the user's own.
+        None => fs::create_dir_all(folder).and_then(|()| Folder::open(folder)),
+    };
+    let opened = (1..LINK_TRIES).find_map(|_| match open() {
+        Err(error) if is_blocked(&error) => None,
+        opened => Some(opened),
+    });
+    opened.unwrap_or_else(open).map_err(|source| {
+        let mut above = folder.ancestors().take_while(|above| *above != root && above.starts_with(root));
+        match above.find(|above| above.is_symlink()) {
+            Some(link) => PlaceError::Link { folder: link.to_owned() },
+            None => PlaceError::Folder { folder: folder.to_owned(), source },
         }
+    })
+}
+
+/// Returns true if a link, or something else than a folder, was on the way.
+fn is_blocked(error: &io::Error) -> bool {
+    Errno::from_io_error(error).is_some_and(|errno| matches!(errno, Errno::LOOP | Errno::NOTDIR))
+}
+
+/// Opens a regular file for reading; `None` if something else is there, or if it is below `root` behind a link.
+pub(super) fn open_regular(root: &Path, path: &Path) -> io::Result<Option<(File, FileIdentity)>> {
+    match below(root, path) {
+        Some(below) => Folder::open(root)?.open_regular(below),
+        None => library::open_regular(path),
     }
-    fs::create_dir_all(folder).map_err(failed)
+}
+
+/// Returns the way from a folder to what lies below it, if a path is written as such.
+fn below<'a>(root: &Path, path: &'a Path) -> Option<&'a Path> {
+    path.strip_prefix(root).ok().filter(|below| is_plain(below))
 }
 
 #[cfg(test)]
@@ -172,8 +205,14 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         let outside = tempfile::tempdir().unwrap();
         std::os::unix::fs::symlink(outside.path(), root.path().join("link")).unwrap();
-        let made = make_folders(root.path(), &root.path().join("link/a/b"));
+        let made = make_folder(root.path(), &root.path().join("link/a/b"));
         assert!(matches!(made, Err(PlaceError::Link { .. })));
         assert_eq!(fs::read_dir(outside.path()).unwrap().count(), 0);
+        fs::write(outside.path().join("x"), "theirs").unwrap();
+        assert!(open_regular(root.path(), &root.path().join("link/x")).unwrap().is_none());
+        assert!(open_regular(root.path(), &outside.path().join("x")).unwrap().is_some());
+        // What the user writes may lead anywhere.
+        make_folder(&root.path().join("below"), &root.path().join("below/../beside/x")).unwrap();
+        assert!(root.path().join("beside").is_dir());
     }
 }

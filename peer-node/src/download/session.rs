@@ -1,11 +1,9 @@
 //! One download, from the wish to the file.
 
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use protocol::digest::Digest;
-use protocol::manifest::Manifest;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -40,6 +38,7 @@ mod sharing;
 use fetching::Fetching;
 use looking::Seek;
 use resting::Rest;
+use saving::Placed;
 
 /// Events of sources that wait to be seen to; their connections pause when it is full.
 const BACKLOG: usize = 256;
@@ -80,7 +79,7 @@ enum Stage {
     /// Pieces come in.
     Fetching(Box<Fetching>),
     /// The file is whole and shared, and on its way to the other places where it was asked for.
-    Copying { location: PathBuf, manifest: Arc<Manifest> },
+    Copying(Placed),
 }
 
 impl Failure {
@@ -236,11 +235,11 @@ impl Session {
             Stage::Choosing(_) => DownloadState::Looking,
             Stage::Preparing => DownloadState::Checking,
             Stage::Fetching(_) => DownloadState::Fetching,
-            Stage::Copying { .. } => DownloadState::Finishing,
+            Stage::Copying(_) => DownloadState::Finishing,
         });
         self.board.show(|view| view.trouble = None);
         tracing::info!(digest = %self.wanted.digest, "download begun");
-        if matches!(self.stage, Stage::Copying { .. }) {
+        if matches!(self.stage, Stage::Copying(_)) {
             return self.make_copies().await.map(Some);
         }
         if let Some(state) = self.copy_from_here().await? {
@@ -305,7 +304,7 @@ impl Session {
             Stage::Choosing(_) => DownloadState::Looking,
             Stage::Preparing => DownloadState::Checking,
             Stage::Fetching(_) => DownloadState::Fetching,
-            Stage::Copying { .. } => DownloadState::Finishing,
+            Stage::Copying(_) => DownloadState::Finishing,
         });
     }
 }

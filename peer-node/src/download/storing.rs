@@ -14,7 +14,6 @@ use super::legacy;
 use super::manifest_choice::Offer;
 use super::part_file::{PartFile, PartFileError};
 use super::part_folders::PartFolders;
-use super::place;
 use super::verification::{Outcome, PieceStore};
 use crate::swarm::SourceId;
 
@@ -60,8 +59,8 @@ fn open(
     let Destination { folders, asked_for, target } = destination;
     let (digest, geometry) = (manifest.digest(), *manifest.geometry());
     if geometry.piece_count() > 1 {
-        place::make_folders(folders.root(), target)?;
-        legacy::adopt(&folders.paths(target, &digest, geometry.size())?, asked_for, manifest, cancel);
+        let place = folders.place(target, &digest, geometry.size())?;
+        legacy::adopt(&place.paths, asked_for, manifest, cancel);
     }
     let (part, claimed) = PartFile::open(folders, target, digest, geometry)?;
     let mut right = Bitfield::empty(&geometry);

@@ -11,13 +11,11 @@ use protocol::geometry::Geometry;
 use protocol::metainfo::Metainfo;
 use protocol::share_path::safe_file_name;
 
-use rustix::fs::CWD;
-
 use super::listed::Item;
-use super::part_folders::{PartFolders, PartPaths};
+use super::part_folders::{PartFolders, PartPlace};
 use super::part_record::PartRecord;
 use super::{Downloads, place};
-use crate::storage::rename_new;
+use crate::storage::Folder;
 use crate::torrent::files::claim_part;
 use crate::transfers::{ContentId, DownloadState};
 
@@ -96,8 +94,9 @@ impl Downloads {
 fn hand_over(folders: &PartFolders, target: &Path, digest: Digest, metainfo: &Metainfo) -> Option<Left> {
     let folder = target.parent()?.to_owned();
     let size = metainfo.geometry().size();
-    place::make_folders(folders.root(), target).ok()?;
-    let found = folders.paths(target, &digest, size).ok()?;
+    let around = place::make_folder(folders.root(), target).ok()?;
+    let place = folders.place(target, &digest, size).ok()?;
+    let found = place.paths.clone();
     if !found.part.is_file() {
         folders.leave(&found);
         return Some(Left { folder, pieces: None });
@@ -105,7 +104,7 @@ fn hand_over(folders: &PartFolders, target: &Path, digest: Digest, metainfo: &Me
     let native = Geometry::native(size).ok();
     let pieces =
         native.zip(PartRecord::load(&found.record)).and_then(|(native, record)| record.pieces(&native));
-    match give(&found, &folder, metainfo) {
+    match give(&place, (&around, &folder), metainfo) {
         Ok(()) => {
             folders.leave(&found);
             Some(Left { folder, pieces })
@@ -119,12 +118,12 @@ fn hand_over(folders: &PartFolders, target: &Path, digest: Digest, metainfo: &Me
 }
 
 /// Gives a part file the name and the record under which a torrent looks for it.
-fn give(found: &PartPaths, folder: &Path, metainfo: &Metainfo) -> io::Result<()> {
-    let mut part = folder.join(safe_file_name(metainfo.name())).into_os_string();
-    part.push(".part");
-    rename_new((CWD, &found.part), (CWD, Path::new(&part)))?;
-    claim_part(folder, metainfo)?;
-    found.remove();
+fn give(place: &PartPlace, (around, folder): (&Folder, &Path), metainfo: &Metainfo) -> io::Result<()> {
+    let mut part = safe_file_name(metainfo.name());
+    part.push_str(".part");
+    place.move_part((around, Path::new(&part)))?;
+    claim_part(&around.path().unwrap_or_else(|| folder.to_owned()), metainfo)?;
+    place.paths.remove();
     Ok(())
 }
 

@@ -41,6 +41,12 @@ impl FileIdentity {
         })
     }
 
+    /// Returns true if this is a later look at the same file that finds the same bytes; it may have got another name or mode.
+    pub(crate) fn has_the_bytes_of(&self, earlier: &Self) -> bool {
+        let known = |of: &Self| (of.dev, of.ino, of.size, of.mtime_ns);
+        known(self) == known(earlier)
+    }
+
     /// Returns how long ago the file was last touched; `None` if that lies in the future.
     pub(super) fn age(&self, now: SystemTime) -> Option<Duration> {
         let touched = u64::try_from(self.mtime_ns.max(self.ctime_ns)).unwrap_or(0);

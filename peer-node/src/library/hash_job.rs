@@ -1,13 +1,13 @@
 use std::fs::File;
 use std::io::{self, Read};
-use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use protocol::manifest::{Manifest, ManifestBuilder, ManifestError};
 use rustix::fs::Advice;
 use tokio_util::sync::CancellationToken;
 
-use super::file_identity::{FileIdentity, open_regular};
+use super::file_identity::FileIdentity;
+use super::way::Way;
 
 /// How much is read at once, in bytes: large enough that system calls cost nothing, small enough for the cache.
 const READ: usize = 256 << 10;
@@ -40,12 +40,12 @@ pub(super) enum HashFault {
 ///
 /// `read` counts the bytes as they are read.
 pub(super) fn hash_file(
-    location: &Path,
+    way: Way<'_>,
     identity: FileIdentity,
     read: &AtomicU64,
     cancel: &CancellationToken,
 ) -> Result<Manifest, HashFault> {
-    let file = open_as_seen(location, identity)?;
+    let file = open_as_seen(way, identity)?;
     // Only advice: where it is not taken, reading is slower.
     let _ = rustix::fs::fadvise(&file, 0, None, Advice::Sequential);
     let mut builder = ManifestBuilder::new(identity.size)?;
@@ -73,12 +73,12 @@ pub(super) fn hash_file(
     if total != identity.size || FileIdentity::of_file(&file)? != Some(identity) {
         return Err(HashFault::Changed);
     }
-    open_as_seen(location, identity)?;
+    open_as_seen(way, identity)?;
     Ok(builder.finish()?)
 }
 
-fn open_as_seen(location: &Path, identity: FileIdentity) -> Result<File, HashFault> {
-    match open_regular(location) {
+fn open_as_seen(way: Way<'_>, identity: FileIdentity) -> Result<File, HashFault> {
+    match way.open_regular() {
         Ok(Some((file, found))) if found == identity => Ok(file),
         Ok(Some(_)) => Err(HashFault::Changed),
         Ok(None) => Err(HashFault::Gone),
@@ -92,13 +92,15 @@ fn open_as_seen(location: &Path, identity: FileIdentity) -> Result<File, HashFau
 #[cfg(test)]
 mod tests {
     use std::fs;
+    use std::path::Path;
 
     use protocol::sha256::sha256;
 
+    use super::super::file_identity::open_regular;
     use super::*;
 
     fn hash(path: &Path, identity: FileIdentity) -> Result<Manifest, HashFault> {
-        hash_file(path, identity, &AtomicU64::new(0), &CancellationToken::new())
+        hash_file(Way::new(path, 1), identity, &AtomicU64::new(0), &CancellationToken::new())
     }
 
     #[test]
@@ -110,7 +112,7 @@ mod tests {
             fs::write(&path, &content).unwrap();
             let (_, identity) = open_regular(&path).unwrap().unwrap();
             let read = AtomicU64::new(0);
-            let manifest = hash_file(&path, identity, &read, &CancellationToken::new()).unwrap();
+            let manifest = hash_file(Way::new(&path, 1), identity, &read, &CancellationToken::new()).unwrap();
             assert_eq!(manifest.digest(), sha256(&content));
             assert_eq!(read.into_inner(), size as u64);
         }
@@ -146,7 +148,7 @@ mod tests {
         let (_, identity) = open_regular(&path).unwrap().unwrap();
         let cancel = CancellationToken::new();
         cancel.cancel();
-        let hashed = hash_file(&path, identity, &AtomicU64::new(0), &cancel);
+        let hashed = hash_file(Way::new(&path, 1), identity, &AtomicU64::new(0), &cancel);
         assert!(matches!(hashed, Err(HashFault::Cancelled)));
     }
 }

@@ -8,6 +8,7 @@ use protocol::share_path::SharePath;
 
 use super::file_identity::FileIdentity;
 use super::open_file::{OpenError, OpenFile};
+use super::way::Way;
 
 /// One file that the node shares: hashed, whole, and as it lay there when it was hashed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,7 +40,12 @@ impl SharedFile {
 
     /// Opens the file if it still is as it was when it was hashed. Blocking.
     pub(crate) fn open(&self) -> Result<OpenFile, OpenError> {
-        OpenFile::open(&self.location, self.identity)
+        OpenFile::open(self.way(), self.identity)
+    }
+
+    /// Returns the way to it.
+    pub(super) fn way(&self) -> Way<'_> {
+        Way::new(&self.location, self.path.components().count())
     }
 }
 

@@ -1,9 +1,9 @@
 use std::fs::File;
 use std::io;
-use std::path::Path;
 use std::sync::Arc;
 
-use super::file_identity::{FileIdentity, open_regular};
+use super::file_identity::FileIdentity;
+use super::way::Way;
 
 /// A shared file, open for serving and checked to be the one that was hashed.
 #[derive(Debug, Clone)]
@@ -34,9 +34,9 @@ pub enum OpenError {
 }
 
 impl OpenFile {
-    /// Opens the file at `location` if it still has that identity.
-    pub(super) fn open(location: &Path, identity: FileIdentity) -> Result<Self, OpenError> {
-        match open_regular(location) {
+    /// Opens a file if it still has that identity.
+    pub(super) fn open(way: Way<'_>, identity: FileIdentity) -> Result<Self, OpenError> {
+        match way.open_regular() {
             Ok(Some((file, found))) if found == identity => {
                 Ok(Self { file: Arc::new(file), size: identity.size, identity })
             }
@@ -57,8 +57,14 @@ impl OpenFile {
 #[cfg(test)]
 mod tests {
     use std::fs;
+    use std::path::Path;
 
+    use super::super::file_identity::open_regular;
     use super::*;
+
+    fn open(path: &Path, identity: FileIdentity) -> Result<OpenFile, OpenError> {
+        OpenFile::open(Way::new(path, 1), identity)
+    }
 
     #[test]
     fn a_file_is_opened_only_as_it_was_hashed() {
@@ -66,14 +72,14 @@ mod tests {
         let path = folder.path().join("file");
         fs::write(&path, b"content").unwrap();
         let (_, identity) = open_regular(&path).unwrap().unwrap();
-        let open = OpenFile::open(&path, identity).unwrap();
-        assert!(open.is_unchanged());
+        let opened = open(&path, identity).unwrap();
+        assert!(opened.is_unchanged());
 
         fs::write(&path, b"other content").unwrap();
-        assert!(!open.is_unchanged());
-        assert!(matches!(OpenFile::open(&path, identity), Err(OpenError::Changed)));
+        assert!(!opened.is_unchanged());
+        assert!(matches!(open(&path, identity), Err(OpenError::Changed)));
         fs::remove_file(&path).unwrap();
-        assert!(matches!(OpenFile::open(&path, identity), Err(OpenError::Gone)));
-        assert!(matches!(OpenFile::open(&path.join("below"), identity), Err(OpenError::Gone)));
+        assert!(matches!(open(&path, identity), Err(OpenError::Gone)));
+        assert!(matches!(open(&path.join("below"), identity), Err(OpenError::Gone)));
     }
 }

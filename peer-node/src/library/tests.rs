@@ -18,7 +18,7 @@ use protocol::share_path::SharePath;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::{Library, LibraryError, Pace, SharedFile};
+use super::{FileIdentity, Library, LibraryError, Pace, SharedFile, open_regular};
 use crate::state_dir::StateDir;
 
 /// Far longer than anything takes.

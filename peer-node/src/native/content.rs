@@ -89,7 +89,7 @@ pub(super) fn find_shared(library: &Library, digest: &Digest) -> Option<Found> {
 fn details(library: &Library, digest: &Digest) -> Vec<FileDetails> {
     let files = library.files();
     let details = |file: &SharedFile| {
-        let found = std::fs::symlink_metadata(&file.location).ok().filter(std::fs::Metadata::is_file)?;
+        let found = file.open().ok()?.file.metadata().ok()?;
         let (seconds, nanoseconds) = (found.mtime(), u32::try_from(found.mtime_nsec()).ok()?);
         let (path, executable) = (file.path.as_str().to_owned(), found.mode() & 0o100 != 0);
         Some(FileDetails { path, seconds, nanoseconds, executable }).filter(FileDetails::is_valid)

@@ -7,7 +7,6 @@
 
 mod check;
 mod error;
-mod folder;
 mod handles;
 mod layout;
 mod opening;

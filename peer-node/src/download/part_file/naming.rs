@@ -1,56 +1,67 @@
 //! How a part file that is whole comes to its name.
 
 use std::fs::File;
-use std::io;
-use std::os::fd::AsRawFd;
+use std::io::{self, Seek};
 use std::path::{Path, PathBuf};
-
-use rustix::fs::{AtFlags, CWD};
+use std::sync::Arc;
 
 use super::{PartFile, open_nameless};
-use crate::download::part_folders::{PartFolders, PartPaths};
+use crate::download::part_folders::{PartFolders, PartPlace};
+use crate::download::place::{self, PlaceError};
 use crate::download::reservations::Reserved;
-use crate::storage::rename_new;
+use crate::library::FileIdentity;
+use crate::storage::Folder;
 
 impl PartFile {
     /// Makes the bytes durable and gives the file the reserved name, or the next free one if something has taken it; the name
     /// is not durable yet.
     pub(in crate::download) fn name(self, mut reserved: Reserved) -> io::Result<NamedFile> {
         self.file.sync_all()?;
-        loop {
+        // Opened anew: the folder that has the name now is the one in which the file is looked for.
+        let folder = place::make_folder(self.folders.root(), reserved.name());
+        let folder = folder.map_err(|error| match error {
+            PlaceError::Folder { source, .. } => source,
+            other => io::Error::other(other),
+        })?;
+        let file = loop {
             let named = match &self.named {
-                Some(part) => rename_new((CWD, &part.paths.part), (CWD, reserved.name())),
-                None => link_new(&self.file, reserved.name()),
+                Some(named) => named.place.move_part((&folder, last(reserved.name()))),
+                None => folder.link_new(&self.file, reserved.name()),
             };
             // Quotas of folders, for one, are borders within a file system.
             let named = match named {
                 Err(error) if error.kind() == io::ErrorKind::CrossesDevices => {
-                    self.copy_to(reserved.name(), error)
+                    self.copy_to((&folder, reserved.name()), error)
                 }
-                named => named,
+                named => named.map(|()| Arc::clone(&self.file)),
             };
             match named {
-                Ok(()) => break,
+                Ok(file) => break file,
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
                     reserved.renew().map_err(io::Error::other)?;
                 }
                 Err(error) => return Err(error),
             }
-        }
+        };
         let location = reserved.name().to_owned();
-        Ok(NamedFile { location, part: self.named.map(|named| (named.folders, named.paths)) })
+        let folder = Arc::new(folder);
+        let part = self.named.map(|named| (self.folders, named.place));
+        Ok(NamedFile { location, folder, file, part })
     }
 
-    /// Copies the file to where it cannot be moved; fails with `error` if that is not possible without a file under another
-    /// name.
-    fn copy_to(&self, target: &Path, error: io::Error) -> io::Result<()> {
-        let copy = open_nameless(target).ok_or(error)?;
-        io::copy(&mut File::open(self.path())?, &mut &copy)?;
+    /// Copies the file to where it cannot be moved, and returns the copy; fails with `error` if that is not possible without a
+    /// file under another name.
+    fn copy_to(&self, (folder, target): (&Folder, &Path), error: io::Error) -> io::Result<Arc<File>> {
+        let copy = open_nameless(folder).ok_or(error)?;
+        let mut original = &*self.file;
+        original.rewind()?;
+        io::copy(&mut original, &mut &copy)?;
         let found = self.file.metadata()?;
         copy.set_permissions(found.permissions())?;
         copy.set_modified(found.modified()?)?;
         copy.sync_all()?;
-        link_new(&copy, target)
+        folder.link_new(&copy, target)?;
+        Ok(Arc::new(copy))
     }
 }
 
@@ -58,32 +69,30 @@ impl PartFile {
 #[derive(Debug)]
 pub(in crate::download) struct NamedFile {
     location: PathBuf,
+    folder: Arc<Folder>,
+    file: Arc<File>,
     /// Where its part was, if that had a name.
-    part: Option<(PartFolders, PartPaths)>,
+    part: Option<(PartFolders, PartPlace)>,
 }
 
 impl NamedFile {
     /// Returns the folder that is to be synced.
-    pub(in crate::download) fn folder(&self) -> &Path {
-        self.location.parent().unwrap_or(Path::new("."))
+    pub(in crate::download) fn folder(&self) -> Arc<Folder> {
+        Arc::clone(&self.folder)
     }
 
-    /// Ends the download, whose name is durable now. Returns where the file lies.
-    pub(in crate::download) fn settled(self) -> PathBuf {
-        if let Some((folders, paths)) = &self.part {
-            paths.remove();
-            folders.leave(paths);
+    /// Ends the download, whose name is durable now. Returns where the file lies, and what it looks like.
+    pub(in crate::download) fn settled(self) -> io::Result<(PathBuf, FileIdentity)> {
+        if let Some((folders, place)) = &self.part {
+            place.paths.remove();
+            folders.leave(&place.paths);
         }
-        self.location
+        let identity = FileIdentity::of_file(&*self.file)?;
+        Ok((self.location, identity.ok_or(io::ErrorKind::InvalidData)?))
     }
 }
 
-/// Gives a file that has no name its first one, without ever replacing anything.
-fn link_new(file: &File, to: &Path) -> io::Result<()> {
-    Ok(rustix::fs::linkat(CWD, descriptor(file), CWD, to, AtFlags::SYMLINK_FOLLOW)?)
-}
-
-/// Returns the path of an open file that has no other; nothing is there where the system has no `/proc`.
-pub(super) fn descriptor(file: &File) -> PathBuf {
-    format!("/proc/self/fd/{}", file.as_raw_fd()).into()
+/// Returns the last component of a path.
+fn last(path: &Path) -> &Path {
+    path.file_name().map_or(path, Path::new)
 }

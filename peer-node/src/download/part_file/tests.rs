@@ -2,6 +2,7 @@ use std::fs;
 
 use super::*;
 use crate::download::reservations::Reservations;
+use crate::library::FileIdentity;
 
 fn part(root: &Path) -> (PartFile, Bitfield) {
     let geometry = Geometry::native(3 << 18).unwrap();
@@ -12,7 +13,7 @@ fn part(root: &Path) -> (PartFile, Bitfield) {
 /// Renames a part to its final name and returns its path.
 fn name(part: PartFile) -> PathBuf {
     let reserved = Reservations::default().reserve(&part.target).unwrap();
-    part.name(reserved).unwrap().settled()
+    part.name(reserved).unwrap().settled().unwrap().0
 }
 
 /// Lists the names in a folder that are not hidden.
@@ -64,7 +65,9 @@ fn a_name_taken_meanwhile_is_left_alone() {
     let (part, _) = part(root.path());
     let reserved = Reservations::default().reserve(&part.target).unwrap();
     fs::write(root.path().join("a.bin"), "other").unwrap();
-    assert_eq!(part.name(reserved).unwrap().settled(), root.path().join("a (1).bin"));
+    let (location, identity) = part.name(reserved).unwrap().settled().unwrap();
+    assert_eq!(location, root.path().join("a (1).bin"));
+    assert_eq!(FileIdentity::of_file(File::open(location).unwrap()).unwrap(), Some(identity));
     assert_eq!(fs::read(root.path().join("a.bin")).unwrap(), b"other");
 }
 
@@ -89,7 +92,7 @@ fn what_was_noted_is_claimed_again() {
 fn part_without_a_usable_record_is_found_by_its_name() {
     let root = tempfile::tempdir().unwrap();
     let (first, _) = part(root.path());
-    let record = first.named.as_ref().unwrap().paths.record.clone();
+    let record = first.named.as_ref().unwrap().place.paths.record.clone();
     first.write(first.geometry.piece(1).unwrap(), &[&vec![1; 1 << 18]]).unwrap();
     drop(first);
     for damage in ["", "{\"version\":1,\"dig"] {
@@ -123,4 +126,25 @@ fn modification_time_and_executable_bit_are_kept() {
     let found = fs::metadata(name(part)).unwrap();
     assert_eq!(found.modified().unwrap(), modified);
     assert_eq!(found.permissions().mode() & 0o111, (found.permissions().mode() & 0o444) >> 2);
+}
+
+#[test]
+fn file_whose_folder_became_a_link_is_not_written_elsewhere() {
+    let (root, outside) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let folders = PartFolders::of_test(root.path());
+    for size in [5, 3 << 18] {
+        let target = root.path().join("films/a.bin");
+        let geometry = Geometry::native(size).unwrap();
+        let digest = Digest::from_bytes([7; 32]);
+        let (part, _) = PartFile::open(&folders, &target, digest, geometry).unwrap();
+        let reserved = Reservations::default().reserve(&target).unwrap();
+        fs::rename(root.path().join("films"), root.path().join("moved")).unwrap();
+        std::os::unix::fs::symlink(outside.path(), root.path().join("films")).unwrap();
+        let error = part.name(reserved).unwrap_err().to_string();
+        assert!(error.contains("is a link"), "{error}");
+        assert_eq!(fs::read_dir(outside.path()).unwrap().count(), 0);
+        fs::remove_file(root.path().join("films")).unwrap();
+        fs::rename(root.path().join("moved"), root.path().join("films")).unwrap();
+    }
+    assert_eq!(visible(root.path()), ["films"]);
 }

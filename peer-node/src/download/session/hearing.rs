@@ -207,7 +207,7 @@ impl Session {
         let now = Instant::now();
         let offers = self.roster.offers();
         match &self.stage {
-            Stage::Preparing | Stage::Copying { .. } => return,
+            Stage::Preparing | Stage::Copying(_) => return,
             Stage::Fetching(fetching) => {
                 let believed = fetching.offer;
                 let has_others = offers.values().any(|offer| *offer != believed);

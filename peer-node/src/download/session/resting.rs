@@ -127,7 +127,7 @@ impl Session {
             Stage::Fetching(fetching) => fetching.begin_anew(),
             Stage::Preparing if self.jobs.is_empty() => self.stage = Stage::Choosing(None),
             Stage::Choosing(fetch) => *fetch = None,
-            Stage::Preparing | Stage::Copying { .. } => {}
+            Stage::Preparing | Stage::Copying(_) => {}
         }
         self.show();
         self.board.rest();

@@ -15,12 +15,15 @@ use crate::download::present::{at_target, originals};
 use crate::download::reservations::Reserved;
 use crate::download::storing::Destination;
 use crate::download::{DownloadsConfig, Target, place};
-use crate::library::SharedFile;
+use crate::library::{FileIdentity, SharedFile};
 use crate::transfers::DownloadState;
 
 /// A file that is at its place.
+#[derive(Debug, Clone)]
 pub(super) struct Placed {
     location: PathBuf,
+    /// What the file with the content looks like, so that no other is taken for it.
+    identity: FileIdentity,
     manifest: Arc<Manifest>,
 }
 
@@ -75,9 +78,10 @@ impl Session {
         });
         let named = named.await.unwrap_or_else(|error| Err(io::Error::other(error))).map_err(at)?;
         self.config.folder_syncs.sync(named.folder()).await.map_err(at)?;
-        let location = tokio::task::spawn_blocking(move || named.settled()).await;
-        let location = location.map_err(io::Error::other).map_err(at)?;
-        self.placed(Placed { location, manifest }).await
+        let settled = tokio::task::spawn_blocking(move || named.settled()).await;
+        let (location, identity) =
+            settled.unwrap_or_else(|error| Err(io::Error::other(error))).map_err(at)?;
+        self.placed(Placed { location, identity, manifest }).await
     }
 
     /// Returns what is kept of the source's file with a share path.
@@ -88,14 +92,14 @@ impl Session {
 
     /// Has a file that is at its place shared, and copied to the other places where it is wanted.
     pub(super) async fn placed(&mut self, placed: Placed) -> Result<DownloadState, Failure> {
-        let Placed { location, manifest } = placed;
-        self.share(&location, &manifest).await;
-        self.stage = Stage::Copying { location, manifest };
+        self.share(&placed).await;
+        self.stage = Stage::Copying(placed);
         self.make_copies().await
     }
 
-    async fn share(&self, location: &Path, manifest: &Arc<Manifest>) {
-        if let Err(error) = self.config.library.adopt(location.to_owned(), Arc::clone(manifest)).await {
+    async fn share(&self, placed: &Placed) {
+        let Placed { location, identity, manifest } = placed.clone();
+        if let Err(error) = self.config.library.adopt(location, identity, manifest).await {
             tracing::warn!(%error, "finished download not shared");
         }
     }
@@ -126,8 +130,8 @@ impl Session {
                         view.bytes_done = size;
                         view.copied_from = Some(from);
                     });
-                    let Copied { location, manifest, .. } = copied;
-                    return self.placed(Placed { location, manifest }).await.map(Some);
+                    let Copied { location, identity, manifest, .. } = copied;
+                    return self.placed(Placed { location, identity, manifest }).await.map(Some);
                 }
                 Err(CopyError::Cancelled) => return Err(Failure::Cancelled),
                 Err(CopyError::Part(error)) => return Err(error.into()),
@@ -168,14 +172,17 @@ impl Session {
                 None if is_first => (asked_for, None),
                 None => return None,
             };
+            let original = Original::open(folders.root(), &location).ok().flatten()?;
             let verify = || {
-                let original = Original::open(&location).ok().flatten()?;
                 let may_be = size.is_none_or(|size| size == original.file.size);
                 may_be.then(|| original.verify(&digest, &cancel).ok()).flatten().map(Arc::new)
             };
-            let manifest = manifest.or_else(verify)?;
+            // What is known of a file is known of that one alone.
+            let is_shared =
+                || library.files().by_digest(&digest).any(|file| file.identity == original.file.identity);
+            let manifest = manifest.filter(|_| is_shared()).or_else(verify)?;
             folders.forget(&location, &digest);
-            Some(Placed { location, manifest })
+            Some(Placed { location, identity: original.file.identity, manifest })
         });
         let found = looked.await.ok().flatten();
         if self.cancel.is_cancelled() {
@@ -199,7 +206,7 @@ impl Session {
         (reserved, details): (Reserved, Option<Details>),
     ) -> Result<Copied, CopyError> {
         let (library, digest) = (self.config.library.clone(), self.wanted.digest);
-        let from = original.location.clone();
+        let (from, identity) = (original.location.clone(), original.file.identity);
         let progress = Arc::new(AtomicU64::new(0));
         let (folders, saving, cancel) =
             (self.config.folders.clone(), self.wanted.saving, self.cancel.clone());
@@ -220,21 +227,22 @@ impl Session {
         let copied = copied.unwrap_or_else(|error| Err(CopyError::Read(io::Error::other(error))))?;
         if copied.is_link {
             // A link changes when the original was last touched; its bytes are the same.
-            self.share(&from, &copied.manifest).await;
+            self.share(&Placed { location: from, identity, manifest: Arc::clone(&copied.manifest) }).await;
         }
         Ok(copied)
     }
 
     /// Copies the finished file to the other places where it is wanted, those that are added meanwhile included.
     pub(super) async fn make_copies(&mut self) -> Result<DownloadState, Failure> {
-        let Stage::Copying { location, manifest } = &self.stage else {
+        let Stage::Copying(placed) = &self.stage else {
             return Err(Failure::Internal("nothing to copy"));
         };
-        let (location, manifest) = (location.clone(), Arc::clone(manifest));
+        let placed = placed.clone();
         while let Some(target) = self.copies.next() {
-            self.make_copy((&location, Arc::clone(&manifest)), &target).await?;
+            self.make_copy(&placed, &target).await?;
             self.copies.done();
         }
+        let location = placed.location;
         let name =
             location.strip_prefix(&self.config.root).unwrap_or(&location).to_string_lossy().into_owned();
         self.board.show(|view| view.name = name);
@@ -242,13 +250,9 @@ impl Session {
         Ok(DownloadState::Done { location, renamed })
     }
 
-    async fn make_copy(
-        &mut self,
-        (from, manifest): (&Path, Arc<Manifest>),
-        target: &Target,
-    ) -> Result<(), Failure> {
-        let (config, digest) = (self.config.clone(), self.wanted.digest);
-        let (original, asked) = (from.to_owned(), target.clone());
+    async fn make_copy(&mut self, placed: &Placed, target: &Target) -> Result<(), Failure> {
+        let (config, digest, from) = (self.config.clone(), self.wanted.digest, &placed.location);
+        let (original, asked) = (placed.clone(), target.clone());
         let prepared = tokio::task::spawn_blocking(move || prepare_copy(&config, &original, &digest, &asked));
         let Some((original, reserved)) = prepared.await.map_err(|_| Failure::Cancelled)?? else {
             return Ok(());
@@ -257,10 +261,10 @@ impl Session {
             Target::InFolder(path) => self.details.exact(path),
             Target::At(..) => None,
         };
-        match self.copy(original, Some(manifest), (reserved, details)).await {
-            Ok(Copied { location, manifest, .. }) => {
+        match self.copy(original, Some(Arc::clone(&placed.manifest)), (reserved, details)).await {
+            Ok(Copied { location, identity, manifest, .. }) => {
                 tracing::info!(copy = %location.display(), "download copied");
-                self.share(&location, &manifest).await;
+                self.share(&Placed { location, identity, manifest }).await;
                 Ok(())
             }
             Err(CopyError::Cancelled) => Err(Failure::Cancelled),
@@ -287,7 +291,7 @@ impl Session {
 /// Opens a finished file and reserves a name for its copy; nothing if the copy is there already. Blocking.
 fn prepare_copy(
     config: &DownloadsConfig,
-    from: &Path,
+    placed: &Placed,
     digest: &Digest,
     target: &Target,
 ) -> Result<Option<(Original, Reserved)>, Failure> {
@@ -296,11 +300,13 @@ fn prepare_copy(
         return Ok(None);
     }
     let reserved = config.reservations.reserve(&asked_for).map_err(PartFileError::from)?;
-    let at = |source| Failure::Read { path: from.to_owned(), source };
-    let original = match Original::open(from) {
+    let at = |source| Failure::Read { path: placed.location.clone(), source };
+    let original = match Original::open(&config.root, &placed.location) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => None,
         opened => opened.map_err(at)?,
     };
+    // The manifest vouches for that file alone.
+    let original = original.filter(|original| original.file.identity.has_the_bytes_of(&placed.identity));
     let original = original.ok_or_else(|| at(io::Error::other(CopyError::Changed)))?;
     Ok(Some((original, reserved)))
 }

@@ -9,6 +9,7 @@ use super::super::file_identity::FileIdentity;
 use super::super::hash_job::{HashFault, hash_file};
 use super::super::report::{Skip, SkipReason, shown};
 use super::super::shares;
+use super::super::way::Way;
 use super::super::work_queue::Retry;
 use super::{Actor, Done};
 
@@ -25,8 +26,10 @@ impl Actor {
         while let Some((location, identity)) = self.queue.begin_next(now) {
             let context = Arc::clone(&self.context);
             let active = self.meter.begin(&location, context.cancel.child_token());
+            let depth = self.inventory.path_of(&location).map_or(1, |path| path.components().count());
             self.tasks.spawn_blocking(move || {
-                let hashed = hash_file(&location, identity, &active.read, &active.cancel).map(Arc::new);
+                let way = Way::new(&location, depth);
+                let hashed = hash_file(way, identity, &active.read, &active.cancel).map(Arc::new);
                 let result = hashed
                     .map(|manifest| (manifest.digest(), context.remember(&location, identity, &manifest)));
                 Done::Hash(HashOutcome { location, identity, result })

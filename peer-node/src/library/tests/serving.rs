@@ -84,6 +84,29 @@ async fn manifests_are_kept_and_made_again_when_lost() {
     assert_eq!(running.library.manifest(&sha256(b"unknown")).unwrap(), None);
 }
 
+/// Takes in a download that looks as it was verified.
+async fn adopt(
+    running: &Running,
+    path: PathBuf,
+    manifest: Arc<Manifest>,
+) -> Result<SharedFile, LibraryError> {
+    let nothing = FileIdentity { dev: 0, ino: 0, size: 0, mtime_ns: 0, ctime_ns: 0 };
+    let identity = open_regular(&path).ok().flatten().map_or(nothing, |(_, identity)| identity);
+    running.library.adopt(path, identity, manifest).await
+}
+
+#[tokio::test]
+async fn a_download_whose_place_another_file_has_taken_is_refused() {
+    let home = Home::new();
+    let running = home.open_settled().await;
+    home.write("share/x", "content");
+    let (_, verified) = open_regular(&home.at("share/x")).unwrap().unwrap();
+    home.write("share/y", "CONTENT");
+    std::fs::rename(home.at("share/y"), home.at("share/x")).unwrap();
+    let adopted = running.library.adopt(home.at("share/x"), verified, manifest(b"content")).await;
+    assert!(matches!(adopted, Err(LibraryError::WrongContent { .. })), "{adopted:?}");
+}
+
 #[tokio::test]
 async fn a_download_is_taken_in_without_hashing() {
     let home = Home::new();
@@ -91,7 +114,7 @@ async fn a_download_is_taken_in_without_hashing() {
     // It says that the file has another content, which would not go unnoticed if anybody looked.
     let claimed = manifest(&vec![1; 600_000]);
     home.write("share/new/x.iso", vec![2; 600_000]);
-    let file = running.library.adopt(home.at("share/new/x.iso"), Arc::clone(&claimed)).await.unwrap();
+    let file = adopt(&running, home.at("share/new/x.iso"), Arc::clone(&claimed)).await.unwrap();
     assert_eq!((file.path.as_str(), file.digest, file.size), ("new/x.iso", claimed.digest(), 600_000));
     assert!(running.library.open_file(&claimed.digest()).is_ok());
     assert_eq!(running.library.manifest(&claimed.digest()).unwrap(), Some(Arc::clone(&claimed)));
@@ -107,7 +130,7 @@ async fn a_download_elsewhere_is_remembered() {
     let home = Home::new();
     let running = home.open_settled().await;
     home.write("downloads/x.iso", "content");
-    let file = running.library.adopt(home.at("downloads/x.iso"), manifest(b"content")).await.unwrap();
+    let file = adopt(&running, home.at("downloads/x.iso"), manifest(b"content")).await.unwrap();
     assert_eq!((file.path.as_str(), file.location), ("x.iso", home.at("downloads/x.iso")));
     running.stop().await;
     assert_eq!(home.open_settled().await.names(), ["x.iso"]);
@@ -118,11 +141,10 @@ async fn a_download_that_is_not_there_as_announced_is_refused() {
     let home = Home::new();
     let running = home.open_settled().await;
     home.write("share/x", "short");
-    let adopt =
-        async |path: &str| running.library.adopt(home.at(path), manifest(b"content")).await.unwrap_err();
-    assert!(matches!(adopt("share/x").await, LibraryError::WrongContent { .. }));
-    assert!(matches!(adopt("share").await, LibraryError::WrongContent { .. }));
-    assert!(matches!(adopt("none/x").await, LibraryError::NotFound { .. }));
+    let refusal = async |path: &str| adopt(&running, home.at(path), manifest(b"content")).await.unwrap_err();
+    assert!(matches!(refusal("share/x").await, LibraryError::WrongContent { .. }));
+    assert!(matches!(refusal("share").await, LibraryError::WrongContent { .. }));
+    assert!(matches!(refusal("none/x").await, LibraryError::NotFound { .. }));
     home.write("share/.hidden/x", "content");
-    assert!(matches!(adopt("share/.hidden/x").await, LibraryError::CannotShare { .. }));
+    assert!(matches!(refusal("share/.hidden/x").await, LibraryError::CannotShare { .. }));
 }

@@ -12,6 +12,7 @@ use tokio::sync::mpsc;
 
 use super::super::width::Extent;
 use super::*;
+use crate::library::FileIdentity;
 use crate::native::FetchChannel;
 use crate::source_address::SourceAddress;
 use crate::state_dir::StateDir;
@@ -77,7 +78,8 @@ impl TestNode {
         let manifest = Arc::new(builder.finish().unwrap());
         let path = self.home.path().canonicalize().unwrap().join("file");
         fs::write(&path, content).unwrap();
-        self.links.inner.config.library.adopt(path, Arc::clone(&manifest)).await.unwrap();
+        let identity = FileIdentity::of_file(fs::File::open(&path).unwrap()).unwrap().unwrap();
+        self.links.inner.config.library.adopt(path, identity, Arc::clone(&manifest)).await.unwrap();
         manifest
     }
 }

@@ -10,11 +10,10 @@ use rustix::fs::FallocateFlags;
 use rustix::io::Errno;
 
 use super::TorrentFiles;
-use super::folder::Open;
 use super::layout;
 use super::place::with_suffix;
 use crate::library::FileIdentity;
-use crate::storage::{DIRECT_FROM, DirectFile};
+use crate::storage::{DIRECT_FROM, DirectFile, Open};
 
 /// How many files are kept open at once; one that is written past the page cache counts for two.
 const MOST: usize = 64;

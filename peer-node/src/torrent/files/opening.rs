@@ -11,11 +11,11 @@ use protocol::metainfo::{FileSpan, Metainfo};
 use rustix::fs::SeekFrom;
 use tokio_util::sync::CancellationToken;
 
-use super::folder::{Folder, Found};
 use super::handles::{Handles, Lying};
 use super::layout;
 use super::place::{self, Candidate, Kind, Place, with_suffix};
 use super::{FilesError, TorrentFiles};
+use crate::storage::{Folder, Found};
 use crate::torrent::selection::Selection;
 
 impl TorrentFiles {

@@ -9,9 +9,8 @@ use protocol::metainfo::Metainfo;
 use protocol::share_path::{numbered_file_name, safe_file_name};
 
 use super::FilesError;
-use super::folder::{Folder, Found, Open};
 use super::record::Owner;
-use crate::storage;
+use crate::storage::{self, Folder, Found, Open};
 
 /// How many names are tried.
 const MAX_TRIES: u32 = 500;

@@ -7,12 +7,11 @@ use std::path::{Path, PathBuf};
 use protocol::bitfield::Bitfield;
 use protocol::metainfo::{FileSpan, Metainfo};
 
-use super::folder::{Folder, Open};
 use super::handles::Lying;
 use super::place::numbered;
 use super::{FilesError, TorrentFiles, layout};
 use crate::library::FileIdentity;
-use crate::storage::remove_record;
+use crate::storage::{Folder, Open, remove_record};
 
 /// From so many files on their bytes are made durable all at once, with everything else on the file system.
 const MANY: usize = 8;

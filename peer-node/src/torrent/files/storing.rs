@@ -10,13 +10,12 @@ use protocol::geometry::PieceIndex;
 use protocol::metainfo::FileSpan;
 
 use super::TorrentFiles;
-use super::folder::Open;
 use super::handles::{Lying, Opened};
 use super::layout::{self, Span};
 use super::record::Record;
 use crate::download::checks::Gathered;
 use crate::download::verification::PieceStore;
-use crate::storage::write_parts_at;
+use crate::storage::{Open, write_parts_at};
 use crate::transfers::Room;
 
 /// What a download needs at least to go on: its record and a few names.
