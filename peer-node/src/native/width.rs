@@ -25,6 +25,10 @@ const TRIAL: (Duration, u32) = (Duration::from_secs(3), 20);
 /// Half of the connections suffice if they reach so many hundredths of the rate.
 const SUFFICIENT: u64 = 85;
 
+/// On a path that is not far a trial ends after a third if by then they reach less than so many hundredths: they recover
+/// within few round trips, or not at all.
+const HOPELESS: u64 = 65;
+
 /// Further connections are closed when nothing was sent for so long.
 const IDLE: Duration = Duration::from_secs(10);
 
@@ -130,12 +134,26 @@ impl Width {
             },
             Stage::Trial { open, begun, rate: full, mark } => match (self.busy, mark) {
                 (None, _) => Stage::Several { open, trial_at: now + self.pause, mark: None },
-                (Some(_), None) if now >= begun + trial / 2 => {
+                (Some(_), None) if now >= begun + trial / 6 => {
                     Stage::Trial { open, begun, rate: full, mark: Some((now, sight.sent)) }
+                }
+                // The first half counts only where it shows that there is no hope.
+                (Some(_), Some((since, sent))) if since < begun + trial / 2 => {
+                    let is_early = now < begun + trial / 2;
+                    let is_hopeless = now >= since + trial / 6
+                        && sight.rtt < FAR
+                        && !reaches(rate(sight.sent - sent, since, now), full, HOPELESS);
+                    match (is_hopeless, is_early) {
+                        (true, _) => self.judge(open, false, now),
+                        (false, true) => self.stage,
+                        (false, false) => {
+                            Stage::Trial { open, begun, rate: full, mark: Some((now, sight.sent)) }
+                        }
+                    }
                 }
                 (Some(_), Some((since, sent))) if now >= begun + trial => {
                     let half = rate(sight.sent - sent, since, now);
-                    self.judge(open, u128::from(half) * 100 >= u128::from(full) * u128::from(SUFFICIENT), now)
+                    self.judge(open, reaches(half, full, SUFFICIENT), now)
                 }
                 _ => self.stage,
             },
@@ -166,6 +184,11 @@ impl Width {
         let is_slow = sight.rtt >= FAR && now.saturating_duration_since(since) >= sight.rtt / 2;
         is_losing || is_slow
     }
+}
+
+/// Says whether a rate is at least so many hundredths of another.
+fn reaches(rate: u64, full: u64, hundredths: u64) -> bool {
+    u128::from(rate) * 100 >= u128::from(full) * u128::from(hundredths)
 }
 
 /// Returns a rate in bytes per second.
