@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use parking_lot::{RwLock, RwLockReadGuard, RwLockWriteGuard};
+use protocol::bittorrent::mse::TorrentKey;
 use protocol::digest::Digest;
 use protocol::index::{
     HitWithSources, ListSummary, NearWords, NodePlace, PeerRef, Refusal, Reply, Share, Source, Statistics,
@@ -161,10 +162,14 @@ impl Directory {
 
     /// Returns what a torrent is said to stand for: first what the asking node can check because it has the content.
     pub(crate) fn find_torrent(&self, infohash: &Infohash, asker: NodeNo) -> Vec<TorrentHint> {
+        checkable_first(&self.0.state.read(), infohash, asker)
+    }
+
+    /// Returns what the torrent with a key is said to stand for, likewise.
+    pub(crate) fn find_torrent_by_key(&self, key: &TorrentKey, asker: NodeNo) -> Vec<TorrentHint> {
         let state = self.0.state.read();
-        let mut hints = state.offers.find(infohash);
-        hints.sort_by_key(|hint| !state.catalog.is_held(hint.digest, asker));
-        hints.into_iter().take(MAX_TORRENT_HINTS).cloned().collect()
+        let infohash = state.offers.with_key(key);
+        infohash.map_or_else(Vec::new, |infohash| checkable_first(&state, &infohash, asker))
     }
 
     /// Returns the torrents that are said to stand for a content.
@@ -305,4 +310,11 @@ impl Directory {
             ..answer::statistics(&state.catalog, &state.roster)
         }
     }
+}
+
+/// Returns what a torrent is said to stand for: first what the asking node can check because it has the content.
+fn checkable_first(state: &State, infohash: &Infohash, asker: NodeNo) -> Vec<TorrentHint> {
+    let mut hints = state.offers.find(infohash);
+    hints.sort_by_key(|hint| !state.catalog.is_held(hint.digest, asker));
+    hints.into_iter().take(MAX_TORRENT_HINTS).cloned().collect()
 }

@@ -13,6 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 use std::sync::Arc;
 
+use protocol::bittorrent::mse::TorrentKey;
 use protocol::digest::Digest;
 use protocol::index::{Refusal, TorrentHint};
 use protocol::infohash::Infohash;
@@ -52,6 +53,8 @@ pub(crate) struct Offers {
     /// How many nodes say the same. The hints of one torrent stand together.
     said: BTreeMap<Arc<TorrentHint>, u32>,
     by_digest: BTreeSet<(Digest, Arc<TorrentHint>)>,
+    /// The torrents that are offered, by what stands for them in a key exchange (MSE).
+    by_key: BTreeMap<TorrentKey, Infohash>,
     /// How many writes were handed out that are not known to be on disk.
     unsettled: usize,
 }
@@ -149,9 +152,12 @@ impl Offers {
 
     /// Returns what a torrent is said to stand for, the word of most nodes first.
     pub(crate) fn find(&self, infohash: &Infohash) -> Vec<&TorrentHint> {
-        let first = TorrentHint { infohash: *infohash, ..smallest() };
-        let hints = self.said.range(first..).take_while(|(hint, _)| hint.infohash == *infohash);
-        most_said(hints.map(|(hint, nodes)| (hint.as_ref(), *nodes)))
+        most_said(self.hints_of(*infohash).map(|(hint, nodes)| (hint.as_ref(), *nodes)))
+    }
+
+    /// Returns the torrent with a key, if it is offered.
+    pub(crate) fn with_key(&self, key: &TorrentKey) -> Option<Infohash> {
+        self.by_key.get(key).copied()
     }
 
     /// Returns the torrents that are said to stand for a content, those of most nodes first.
@@ -161,6 +167,11 @@ impl Offers {
         most_said(hints.map(|(_, hint)| (hint.as_ref(), self.said.get(hint).copied().unwrap_or_default())))
     }
 
+    fn hints_of(&self, infohash: Infohash) -> impl Iterator<Item = (&Arc<TorrentHint>, &u32)> {
+        let first = TorrentHint { infohash, ..smallest() };
+        self.said.range(first..).take_while(move |(hint, _)| hint.infohash == infohash)
+    }
+
     fn put(&mut self, node: NodeId, hint: TorrentHint) -> Arc<TorrentHint> {
         let bytes = weight(&hint);
         // What others have said already is kept once.
@@ -168,6 +179,7 @@ impl Offers {
         let hint = known.unwrap_or_else(|| Arc::new(hint));
         *self.said.entry(Arc::clone(&hint)).or_default() += 1;
         self.by_digest.insert((hint.digest, Arc::clone(&hint)));
+        self.by_key.insert(TorrentKey::of(hint.infohash), hint.infohash);
         self.made.insert((node, hint.infohash), Arc::clone(&hint));
         let share = self.shares.entry(node).or_default();
         share.count += 1;
@@ -184,6 +196,9 @@ impl Offers {
             _ => {
                 self.said.remove(&hint);
                 self.by_digest.remove(&(hint.digest, hint));
+                if self.hints_of(key.1).next().is_none() {
+                    self.by_key.remove(&TorrentKey::of(key.1));
+                }
             }
         }
         if let Some(share) = self.shares.get_mut(&key.0) {

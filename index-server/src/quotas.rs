@@ -42,6 +42,7 @@ impl Kind {
             | Request::OfferTorrent { .. }
             | Request::WithdrawTorrent { .. }
             | Request::FindTorrent { .. }
+            | Request::FindTorrentByKey { .. }
             | Request::TorrentsOf { .. } => Self::Question,
         }
     }

@@ -9,6 +9,7 @@ mod tests;
 use std::collections::HashMap;
 
 use ed25519_dalek::{Signature, VerifyingKey};
+use protocol::bittorrent::mse::TorrentKey;
 use protocol::digest::Digest;
 use protocol::features::IndexFeatures;
 use protocol::index::{FileRecord, PeerRef, Refusal, Request, SearchCursor, TorrentHint, proof_text};
@@ -66,6 +67,7 @@ pub(crate) enum Question {
     Locate { digest: Digest, limit: usize },
     Browse { peer: PeerRef, after: Option<String>, limit: usize },
     FindTorrent { infohash: Infohash },
+    FindTorrentByKey { key: TorrentKey },
     TorrentsOf { digest: Digest },
     Suggest { query: Query },
     FindNodes { prefix: DigestPrefix },
@@ -189,6 +191,7 @@ fn serve(listing: &mut bool, request: Request) -> Result<Step, Refusal> {
         }
         Request::WithdrawTorrent { infohash } => Step::Offer(Offer::Withdraw(infohash)),
         Request::FindTorrent { infohash } => Step::Answer(Question::FindTorrent { infohash }),
+        Request::FindTorrentByKey { key } => Step::Answer(Question::FindTorrentByKey { key }),
         Request::TorrentsOf { digest } => Step::Answer(Question::TorrentsOf { digest }),
         Request::Suggest { query } => Step::Answer(Question::Suggest { query: parse(&query)? }),
         Request::FindNodes { prefix } => {

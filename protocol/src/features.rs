@@ -80,6 +80,8 @@ feature_set! {
         FIND_NODES = 3,
         /// The index keeps offers of torrents on disk until they are withdrawn, whether the node that made them is there or not.
         KEEPS_TORRENTS = 4,
+        /// The index answers [`Request::FindTorrentByKey`](crate::index::Request::FindTorrentByKey).
+        TORRENT_KEYS = 5,
     }
 }
 

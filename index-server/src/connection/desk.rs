@@ -67,6 +67,9 @@ async fn answer_in_full(question: Question, (asker, any_names): (NodeNo, bool), 
         Question::FindTorrent { infohash } => {
             Reply::Torrents { hints: directory.find_torrent(&infohash, asker) }
         }
+        Question::FindTorrentByKey { key } => {
+            Reply::Torrents { hints: directory.find_torrent_by_key(&key, asker) }
+        }
         Question::TorrentsOf { digest } => Reply::Torrents { hints: directory.torrents_of(&digest) },
         Question::Suggest { query } => {
             apart(service, move |directory| Reply::Suggestions { words: directory.suggest(&query) }).await

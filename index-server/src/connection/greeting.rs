@@ -27,7 +27,8 @@ const FEATURES: IndexFeatures = IndexFeatures::SEARCH_WITH_SOURCES
     .with(IndexFeatures::ANY_NAMES)
     .with(IndexFeatures::SUGGESTIONS)
     .with(IndexFeatures::FIND_NODES)
-    .with(IndexFeatures::KEEPS_TORRENTS);
+    .with(IndexFeatures::KEEPS_TORRENTS)
+    .with(IndexFeatures::TORRENT_KEYS);
 
 /// A node that has been welcomed.
 pub(super) struct Greeted {

@@ -22,6 +22,7 @@ fn is_empty(offers: &Offers) -> bool {
         && offers.shares.is_empty()
         && offers.said.is_empty()
         && offers.by_digest.is_empty()
+        && offers.by_key.is_empty()
         && offers.bytes == 0
 }
 
@@ -65,6 +66,29 @@ fn a_node_says_one_thing_of_a_torrent_and_only_news_is_written() {
         StoredOffer { node, hint }
     }));
     assert_eq!((restored.made, restored.bytes), (offers.made, offers.bytes));
+}
+
+#[test]
+fn a_torrent_is_found_by_its_key_as_long_as_any_node_offers_it() {
+    let mut offers = Offers::default();
+    let key = |torrent| TorrentKey::of(infohash(torrent));
+    for (node, torrent, content) in [(ONE, 7, 1), (TWO, 7, 2), (TWO, 8, 2), (THREE, 7, 2)] {
+        offers.make(node, hint(torrent, content)).unwrap();
+    }
+    // Another word on the same torrent replaces the first one.
+    offers.make(ONE, hint(7, 3)).unwrap();
+    assert_eq!(offers.with_key(&key(7)), Some(infohash(7)));
+    assert_eq!(offers.with_key(&key(8)), Some(infohash(8)));
+    assert_eq!(offers.with_key(&key(9)), None);
+    for node in [ONE, TWO] {
+        offers.withdraw(&(node, infohash(7))).unwrap();
+        assert_eq!(offers.with_key(&key(7)), Some(infohash(7)));
+    }
+    offers.withdraw(&(THREE, infohash(7))).unwrap();
+    assert_eq!(offers.with_key(&key(7)), None);
+    assert_eq!(offers.by_key.len(), 1);
+    let restored = Offers::restore([StoredOffer { node: TWO, hint: hint(8, 2) }]);
+    assert_eq!(restored.by_key, offers.by_key);
 }
 
 #[test]

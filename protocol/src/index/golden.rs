@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use proptest::prelude::*;
 
 use super::*;
+use crate::bittorrent::mse::TorrentKey;
 use crate::digest::Digest;
 use crate::features::IndexFeatures;
 use crate::frame::{decode_body, encode_body};
@@ -95,6 +96,8 @@ fn every_request_of_version_2_has_its_bytes() {
     );
     frozen(&Request::Suggest { query: "iso".into() }, "00000011 0000000000000003 69736f");
     frozen(&Request::FindNodes { prefix: "aaaa".into() }, "00000012 0000000000000004 61616161");
+    let key = TorrentKey::from_bytes([0xbb; 20]);
+    frozen(&Request::FindTorrentByKey { key }, &format!("00000013 {BB}"));
 }
 
 #[test]
@@ -233,7 +236,7 @@ fn the_text_that_is_signed_is_frozen() {
 
 proptest! {
     #[test]
-    fn no_bytes_panic_the_decoders_and_one_value_has_one_encoding(tag in 0u32..20, rest: Vec<u8>) {
+    fn no_bytes_panic_the_decoders_and_one_value_has_one_encoding(tag in 0u32..21, rest: Vec<u8>) {
         let mut bytes = tag.to_be_bytes().to_vec();
         bytes.extend(rest);
         if let Ok(message) = decode_body::<Request>(&bytes) {

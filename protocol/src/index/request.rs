@@ -3,6 +3,7 @@ use std::net::SocketAddr;
 use bincode::{Decode, Encode};
 
 use super::{FileRecord, SearchCursor, TorrentHint};
+use crate::bittorrent::mse::TorrentKey;
 use crate::digest::Digest;
 use crate::features::IndexFeatures;
 use crate::infohash::Infohash;
@@ -121,6 +122,12 @@ pub enum Request {
     FindNodes {
         /// 4 to 64 hexadecimal digits.
         prefix: String,
+    },
+    /// Which contents the torrent with a key is said to stand for. Only to an index that announced
+    /// [`IndexFeatures::TORRENT_KEYS`].
+    FindTorrentByKey {
+        /// What stands for the torrent in a key exchange (MSE).
+        key: TorrentKey,
     },
 }
 

@@ -1,6 +1,7 @@
 use std::net::{Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
+use protocol::bittorrent::mse::TorrentKey;
 use protocol::index::{Reply, Request, TorrentHint, TrackerPlace};
 use protocol::infohash::Infohash;
 use protocol::tracker::{AnnounceReply, AnnounceRequest};
@@ -104,8 +105,14 @@ async fn clients_find_all_nodes_with_the_content_of_an_offer() {
     let found = Reply::Torrents { hints: vec![hint.clone()] };
     assert_eq!(other.ask(Request::FindTorrent { infohash: TORRENT }).await, found);
     assert_eq!(other.ask(Request::TorrentsOf { digest }).await, found);
+    let key = TorrentKey::of(TORRENT);
+    assert_eq!(other.ask(Request::FindTorrentByKey { key }).await, found);
+    let unknown = Request::FindTorrentByKey { key: TorrentKey::from_bytes(*TORRENT.as_bytes()) };
+    assert_eq!(other.ask(unknown).await, Reply::Torrents { hints: Vec::new() });
     let withdrawn = client.ask(Request::WithdrawTorrent { infohash: TORRENT }).await;
     assert_eq!(withdrawn, Reply::Offers { torrents: 0, tracker: place });
+    let gone = other.ask(Request::FindTorrentByKey { key }).await;
+    assert_eq!(gone, Reply::Torrents { hints: Vec::new() });
     assert_eq!(peers(tracker, 1).await, []);
     client.ask(Request::OfferTorrent { hint }).await;
     drop(client);
@@ -134,7 +141,7 @@ async fn served_by_another(seed: u8, (index, tracker): (&Index, SocketAddr)) -> 
         }
     })
     .await;
-    client.ask(Request::FindTorrent { infohash: TORRENT }).await
+    client.ask(Request::FindTorrentByKey { key: TorrentKey::of(TORRENT) }).await
 }
 
 #[tokio::test]

@@ -1,13 +1,19 @@
+use bincode::{Decode, Encode};
 use sha1::{Digest as _, Sha1};
 
 use super::{Ciphers, KEY_LEN, StreamCipher};
 use crate::infohash::Infohash;
 
 /// What stands for an infohash in a key exchange: a hash, so that nobody learns the infohash who does not know it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode)]
 pub struct TorrentKey([u8; 20]);
 
 impl TorrentKey {
+    /// Takes 20 bytes for a key.
+    pub const fn from_bytes(bytes: [u8; 20]) -> Self {
+        Self(bytes)
+    }
+
     /// Returns that of a torrent.
     pub fn of(infohash: Infohash) -> Self {
         Self(hash(&[b"req2", infohash.as_bytes()]))
