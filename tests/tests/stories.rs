@@ -146,6 +146,8 @@ mod torrent_mixed;
 mod torrent_odd;
 #[path = "stories/torrent_offers.rs"]
 mod torrent_offers;
+#[path = "stories/torrent_offers_encrypted.rs"]
+mod torrent_offers_encrypted;
 #[path = "stories/torrent_prompt.rs"]
 mod torrent_prompt;
 #[path = "stories/torrent_requests.rs"]

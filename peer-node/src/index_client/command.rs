@@ -1,5 +1,6 @@
 //! What a caller wants of the index, and what may come back.
 
+use protocol::bittorrent::mse::TorrentKey;
 use protocol::digest::Digest;
 use protocol::features::IndexFeatures;
 use protocol::index::{
@@ -55,6 +56,8 @@ pub(super) enum Command {
     Withdraw { infohash: Infohash, answer: Answer<()> },
     /// [`Request::FindTorrent`].
     FindTorrent { infohash: Infohash, answer: Answer<Vec<TorrentHint>> },
+    /// [`Request::FindTorrentByKey`].
+    FindTorrentByKey { key: TorrentKey, answer: Answer<Vec<TorrentHint>> },
     /// [`Request::TorrentsOf`].
     TorrentsOf { digest: Digest, answer: Answer<Vec<TorrentHint>> },
     /// [`Request::Suggest`].
@@ -83,6 +86,7 @@ impl Command {
             Self::Offer { hint, .. } => Request::OfferTorrent { hint: hint.clone() },
             Self::Withdraw { infohash, .. } => Request::WithdrawTorrent { infohash: *infohash },
             Self::FindTorrent { infohash, .. } => Request::FindTorrent { infohash: *infohash },
+            Self::FindTorrentByKey { key, .. } => Request::FindTorrentByKey { key: *key },
             Self::TorrentsOf { digest, .. } => Request::TorrentsOf { digest: *digest },
             Self::Suggest { query, .. } => Request::Suggest { query: query.clone() },
             Self::FindNodes { prefix, .. } => Request::FindNodes { prefix: prefix.clone() },
@@ -94,6 +98,7 @@ impl Command {
         match self {
             Self::Suggest { .. } => features.contains(IndexFeatures::SUGGESTIONS),
             Self::FindNodes { .. } => features.contains(IndexFeatures::FIND_NODES),
+            Self::FindTorrentByKey { .. } => features.contains(IndexFeatures::TORRENT_KEYS),
             _ => true,
         }
     }
@@ -107,7 +112,9 @@ impl Command {
             Self::Statistics { answer } => answer.is_closed(),
             // These change something at the index.
             Self::Offer { .. } | Self::Withdraw { .. } => false,
-            Self::FindTorrent { answer, .. } | Self::TorrentsOf { answer, .. } => answer.is_closed(),
+            Self::FindTorrent { answer, .. }
+            | Self::FindTorrentByKey { answer, .. }
+            | Self::TorrentsOf { answer, .. } => answer.is_closed(),
             Self::Suggest { answer, .. } => answer.is_closed(),
             Self::FindNodes { answer, .. } => answer.is_closed(),
         }
@@ -130,9 +137,9 @@ impl Command {
             ),
             Self::Offer { answer, .. } => give(answer, offers(reply)),
             Self::Withdraw { answer, .. } => give(answer, offers(reply).map(|taken| taken.map(drop))),
-            Self::FindTorrent { answer, .. } | Self::TorrentsOf { answer, .. } => {
-                give(answer, torrents(reply))
-            }
+            Self::FindTorrent { answer, .. }
+            | Self::FindTorrentByKey { answer, .. }
+            | Self::TorrentsOf { answer, .. } => give(answer, torrents(reply)),
             Self::Suggest { answer, .. } => give(answer, suggestions(reply)),
             Self::FindNodes { answer, .. } => give(answer, nodes(reply)),
         }
@@ -148,7 +155,9 @@ impl Command {
             Self::Statistics { answer } => drop(answer.send(Err(error))),
             Self::Offer { answer, .. } => drop(answer.send(Err(error))),
             Self::Withdraw { answer, .. } => drop(answer.send(Err(error))),
-            Self::FindTorrent { answer, .. } | Self::TorrentsOf { answer, .. } => {
+            Self::FindTorrent { answer, .. }
+            | Self::FindTorrentByKey { answer, .. }
+            | Self::TorrentsOf { answer, .. } => {
                 drop(answer.send(Err(error)));
             }
             Self::Suggest { answer, .. } => drop(answer.send(Err(error))),

@@ -16,7 +16,7 @@ use super::model_list::ModelList;
 /// The nonce of every challenge.
 pub(super) const NONCE: [u8; 32] = [7; 32];
 
-/// What the index announces.
+/// What the index announces unless it is told otherwise.
 pub(super) const FEATURES: IndexFeatures = IndexFeatures::from_bits(1 << 63);
 
 /// What its clock shows.
@@ -41,7 +41,13 @@ impl ScriptedIndex {
     /// Accepts a connection and says nothing.
     pub(super) async fn accept(&self) -> Guest {
         let (stream, _) = timeout(PATIENCE, self.listener.accept()).await.expect("nobody comes").unwrap();
-        Guest { stream, frames: FrameBuffer::with_limit(MAX_FRAME), port: 0, version: Version::Two }
+        Guest {
+            stream,
+            frames: FrameBuffer::with_limit(MAX_FRAME),
+            port: 0,
+            version: Version::Two,
+            features: FEATURES,
+        }
     }
 
     /// Accepts a connection and lets the node in that comes.
@@ -59,6 +65,8 @@ pub(super) struct Guest {
     port: u16,
     /// The version that the index speaks with this node.
     pub(super) version: Version,
+    /// What the index announces to this node.
+    pub(super) features: IndexFeatures,
 }
 
 impl Guest {
@@ -93,7 +101,7 @@ impl Guest {
             }
             (Version::Two, Request::Greet { port, .. }) => {
                 self.port = port;
-                Reply::Greeting { nonce: NONCE, features: FEATURES, time: TIME }
+                Reply::Greeting { nonce: NONCE, features: self.features, time: TIME }
             }
             (version, request) => panic!("{request:?} in {version:?}"),
         };

@@ -1,5 +1,6 @@
 //! What the index knows of torrents: the questions of the handle.
 
+use protocol::bittorrent::mse::TorrentKey;
 use protocol::digest::Digest;
 use protocol::escape::display_safe;
 use protocol::index::{Refusal, TorrentHint};
@@ -57,6 +58,13 @@ impl IndexClient {
     pub async fn find_torrent(&self, infohash: Infohash) -> Result<Vec<TorrentHint>, IndexError> {
         let mut hints = self.ask(|answer| Command::FindTorrent { infohash, answer }).await?;
         hints.retain(|hint| hint.infohash == infohash);
+        Ok(hints)
+    }
+
+    /// Asks which contents the torrent with a key stands for, likewise. All that is returned is about one torrent.
+    pub async fn find_torrent_by_key(&self, key: TorrentKey) -> Result<Vec<TorrentHint>, IndexError> {
+        let mut hints = self.ask(|answer| Command::FindTorrentByKey { key, answer }).await?;
+        hints.retain(|hint| TorrentKey::of(hint.infohash) == key);
         Ok(hints)
     }
 

@@ -5,11 +5,14 @@
 //! may know which content it is, and the torrent is made and compared before anything is served (`called`). What a person
 //! made is kept, and offered and served again after a restart, until it is withdrawn (`withdrawing`).
 
+mod by_key;
 mod called;
 mod compose;
 mod given;
+mod key_questions;
+mod known_keys;
 mod piece_hashes;
-mod refused;
+mod recent;
 mod withdrawing;
 
 use std::io;
@@ -33,10 +36,11 @@ use crate::index_client::{IndexClient, IndexError};
 use crate::library::Library;
 use crate::state_dir::replace_file;
 use crate::transfers::DownloadId;
+use by_key::Keys;
 use called::Calls;
 use given::Given;
 use piece_hashes::{Cut, PieceHashes};
-use refused::Refused;
+use recent::Recent;
 pub use withdrawing::Withdrawal;
 use withdrawing::Withdrawn;
 
@@ -122,7 +126,9 @@ struct Inner {
     hashes: Arc<PieceHashes>,
     /// Held while a torrent is made, so that strangers cannot have many made at once.
     making: tokio::sync::Mutex<()>,
-    refused: Mutex<Refused>,
+    /// The torrents that were called for and could not be made.
+    refused: Mutex<Recent<Infohash, ()>>,
+    keys: Keys,
     calls: Calls,
     given: Mutex<Given>,
     withdrawn: Withdrawn,
@@ -135,6 +141,7 @@ impl Offers {
             hashes: Arc::new(PieceHashes::new(config.folder.join("pieces"))),
             making: tokio::sync::Mutex::default(),
             refused: Mutex::default(),
+            keys: Keys::default(),
             calls: Calls::default(),
             given: Mutex::default(),
             withdrawn: Withdrawn::default(),
@@ -171,6 +178,7 @@ impl Offers {
     /// then withdraws at the index what could not be withdrawn before, until the node stops.
     pub async fn recall(self) {
         let Inner { config, .. } = &*self.inner;
+        self.read_keys().await;
         config.library.settled().await;
         let folder = config.folder.clone();
         let kept = tokio::task::spawn_blocking(move || kept(&folder)).await.unwrap_or_default();
@@ -235,7 +243,8 @@ impl Offers {
     }
 
     async fn keep(&self, metainfo: &Arc<Metainfo>) {
-        let (path, metainfo) = (self.path(metainfo.infohash()), Arc::clone(metainfo));
+        let (infohash, metainfo) = (metainfo.infohash(), Arc::clone(metainfo));
+        let path = self.path(infohash);
         let kept = tokio::task::spawn_blocking(move || {
             path.parent().map_or(Ok(()), std::fs::create_dir_all)?;
             replace_file(&path, metainfo.bytes())
@@ -244,6 +253,7 @@ impl Offers {
         if let Err(error) = kept {
             tracing::warn!(%error, "torrent of a shared file not kept");
         }
+        self.inner.keys.add_made(infohash);
     }
 }
 

@@ -3,10 +3,10 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
-use protocol::bittorrent::mse::{Initiator, KEY_LEN, MAX_PADDING, SECRET_LEN, Secret};
+use protocol::bittorrent::mse::{KEY_LEN, MAX_PADDING};
 use protocol::infohash::Infohash;
 use tests::eventually::SOON;
-use tests::foreign::{Member, RawWire, Scene};
+use tests::foreign::{Member, Scene, raw_exchange};
 use tests::raw_client::RawClient;
 use tests::torrent_peer::{TorrentPeer, address};
 
@@ -15,10 +15,6 @@ const AT_ONCE: Duration = Duration::from_secs(5);
 
 /// Between two bytes of somebody who hopes to keep a connection by that.
 const DRIP: Duration = Duration::from_millis(400);
-
-fn secret() -> Secret {
-    Secret::new(&[0x2a; SECRET_LEN])
-}
 
 /// Runs abuse against a seed; somebody honest fetches all then. Returns the seed.
 fn is_survived(abuse: impl FnOnce(&Scene, &Member)) -> Member {
@@ -49,22 +45,6 @@ fn is_cut_off(client: &mut RawClient, bytes: &[u8]) -> usize {
     heard.bytes.len()
 }
 
-/// Exchanges keys as a client does, and returns what it would send next about a torrent.
-fn offer(client: &mut RawClient, infohash: Infohash) -> Vec<u8> {
-    let handshake = RawWire::handshake(infohash, *b"-RP0001-story client");
-    let (mut initiator, opening) = Initiator::begin(secret(), infohash, &handshake);
-    assert!(client.send(&opening), "a seed that accepts");
-    let mut offer = Vec::new();
-    let begun = Instant::now();
-    while offer.is_empty() {
-        assert!(begun.elapsed() < SOON, "no key");
-        let heard = client.hear(Duration::from_millis(100));
-        assert!(!heard.closed, "no key");
-        offer = initiator.receive(&heard.bytes).expect("a key").send;
-    }
-    offer
-}
-
 #[test]
 fn endless_padding_is_cut_off() {
     let seed = is_survived(|_, seed| {
@@ -90,7 +70,7 @@ fn keys_that_give_the_secret_away_are_not_answered() {
 fn a_wrong_verification_constant_is_cut_off() {
     let seed = is_survived(|scene, seed| {
         let mut client = connect(seed);
-        let mut offer = offer(&mut client, scene.infohash);
+        let mut offer = raw_exchange(&mut client, scene.infohash);
         // Behind the two hashes.
         offer[40] ^= 1;
         assert_eq!(is_cut_off(&mut client, &offer), 0);
@@ -102,7 +82,7 @@ fn a_wrong_verification_constant_is_cut_off() {
 fn no_method_that_is_known_is_cut_off() {
     let seed = is_survived(|scene, seed| {
         let mut client = connect(seed);
-        let mut offer = offer(&mut client, scene.infohash);
+        let mut offer = raw_exchange(&mut client, scene.infohash);
         offer[51] ^= 3;
         assert_eq!(is_cut_off(&mut client, &offer), 0);
     });
@@ -113,7 +93,7 @@ fn no_method_that_is_known_is_cut_off() {
 fn a_torrent_that_is_not_here_is_not_spoken_of_in_a_key_exchange() {
     let seed = is_survived(|_, seed| {
         let mut client = connect(seed);
-        let offer = offer(&mut client, Infohash::from_bytes([7; 20]));
+        let offer = raw_exchange(&mut client, Infohash::from_bytes([7; 20]));
         assert_eq!(is_cut_off(&mut client, &offer), 0);
     });
     refused_for(&seed, "a torrent that is not here");
@@ -123,7 +103,7 @@ fn a_torrent_that_is_not_here_is_not_spoken_of_in_a_key_exchange() {
 fn an_honest_exchange_by_hand_is_answered() {
     is_survived(|scene, seed| {
         let mut client = connect(seed);
-        let offer = offer(&mut client, scene.infohash);
+        let offer = raw_exchange(&mut client, scene.infohash);
         client.send(&offer);
         let begun = Instant::now();
         let mut bytes = Vec::new();
@@ -142,7 +122,7 @@ fn twenty_half_done_exchanges_disturb_nobody_and_end() {
     is_survived(|scene, seed| {
         let mut half_done: Vec<RawClient> = (0..20).map(|_| connect(seed)).collect();
         for client in &mut half_done {
-            offer(client, scene.infohash);
+            raw_exchange(client, scene.infohash);
         }
         let mut honest = scene.fetch_unseen(&TorrentPeer::default());
         scene.completes(&mut honest);

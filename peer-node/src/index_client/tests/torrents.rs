@@ -1,3 +1,5 @@
+use protocol::bittorrent::mse::TorrentKey;
+
 use super::*;
 
 fn hint(number: u8) -> TorrentHint {
@@ -87,5 +89,31 @@ async fn torrents_that_are_not_those_asked_for_are_left_out() {
     let asked = guest.next().await;
     guest.reply(asked.id, Reply::Torrents { hints: vec![hint(1); 9] }).await;
     assert!(matches!(found.await.unwrap(), Err(IndexError::Offline { .. })), "nine are too many");
+    node.stop().await;
+}
+
+#[tokio::test]
+async fn torrents_with_another_key_than_was_asked_for_are_left_out() {
+    let index = ScriptedIndex::bind().await;
+    let node = Node::start(index.address(), &[]);
+    let mut guest = index.accept().await;
+    guest.features = FEATURES.with(IndexFeatures::TORRENT_KEYS);
+    guest.greet(ListSummary::default()).await;
+    let (client, key) = (node.client.clone(), TorrentKey::of(hint(1).infohash));
+    let found = tokio::spawn(async move { client.find_torrent_by_key(key).await });
+    let asked = guest.next().await;
+    assert_eq!(asked.request, Request::FindTorrentByKey { key });
+    guest.reply(asked.id, Reply::Torrents { hints: vec![hint(2), hint(1)] }).await;
+    assert_eq!(found.await.unwrap(), Ok(vec![hint(1)]));
+    node.stop().await;
+}
+
+#[tokio::test]
+async fn an_index_without_the_feature_is_not_asked_for_a_key() {
+    let index = ScriptedIndex::bind().await;
+    let node = Node::start(index.address(), &[]);
+    let _guest = index.welcome(ListSummary::default()).await;
+    let found = node.client.find_torrent_by_key(TorrentKey::of(hint(1).infohash)).await;
+    assert_eq!(found, Err(IndexError::TooOld));
     node.stop().await;
 }

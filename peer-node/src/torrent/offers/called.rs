@@ -1,11 +1,8 @@
 //! Torrents that BitTorrent peers call for and that are not here yet.
 
 use std::collections::HashMap;
-use std::fs;
-use std::io;
-use std::path::{Path, PathBuf};
 use std::pin::Pin;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 use protocol::bittorrent::mse::TorrentKey;
@@ -18,7 +15,6 @@ use super::given::NoRoom;
 use super::piece_hashes::Cut;
 use super::{OfferError, Offers, make};
 use crate::bittorrent::Resolver;
-use crate::storage::{Links, append_to_regular_file};
 use crate::torrent::dot_torrent;
 use crate::transfers::DownloadId;
 
@@ -27,9 +23,6 @@ const JOINING: Duration = Duration::from_secs(5);
 
 /// For how many torrents may be looked at once; they are made one after the other.
 const AT_ONCE: usize = 16;
-
-/// How many torrents that were called for are remembered, so that they are recognised when somebody calls who encrypts.
-const MOST_REMEMBERED: usize = 1000;
 
 /// What comes of a call: nothing yet, or whether the torrent takes part now.
 type Outcome = watch::Receiver<Option<bool>>;
@@ -41,7 +34,7 @@ pub(super) struct Calls(Mutex<HashMap<Infohash, Outcome>>);
 
 impl Offers {
     async fn resolve(&self, infohash: Infohash) -> bool {
-        if self.inner.withdrawn.has(&infohash) || self.inner.refused.lock().has(infohash, Instant::now()) {
+        if self.inner.withdrawn.has(&infohash) || self.is_refused(infohash) {
             return false;
         }
         let Some(mut outcome) = self.look_for(infohash) else {
@@ -49,6 +42,11 @@ impl Offers {
             return false;
         };
         outcome.wait_for(Option::is_some).await.is_ok_and(|joined| *joined == Some(true))
+    }
+
+    /// Returns true if a torrent could not be made a short while ago.
+    fn is_refused(&self, infohash: Infohash) -> bool {
+        self.inner.refused.lock().get(&infohash, Instant::now()).is_some()
     }
 
     /// Begins to look for a torrent, or joins those who wait for it; nothing if too many are looked for.
@@ -76,7 +74,7 @@ impl Offers {
     async fn find_and_join(&self, infohash: Infohash) -> bool {
         if let Err(error) = self.find(infohash).await {
             tracing::debug!(%infohash, %error, "torrent not here");
-            self.inner.refused.lock().insert(infohash, Instant::now());
+            self.inner.refused.lock().insert(infohash, (), Instant::now());
             return false;
         }
         let joined = async {
@@ -110,7 +108,7 @@ impl Offers {
                     self.make_room()?;
                     let id = self.give(&metainfo, digest).await?;
                     self.inner.given.lock().called(infohash, id);
-                    self.remember(infohash).await;
+                    self.remember_called(infohash).await;
                     // An index of an earlier release forgets the offer with the node that made it.
                     let index = &self.inner.config.index;
                     if !index.features().contains(IndexFeatures::KEEPS_TORRENTS) {
@@ -123,19 +121,6 @@ impl Offers {
             }
         }
         Err(OfferError::NotShared)
-    }
-
-    /// Notes that a torrent was called for and is one of a shared file.
-    async fn remember(&self, infohash: Infohash) {
-        let folder = self.called_folder();
-        let noted = tokio::task::spawn_blocking(move || note(&folder, infohash)).await;
-        if let Err(error) = noted.unwrap_or_else(|error| Err(io::Error::other(error))) {
-            tracing::debug!(%infohash, %error, "torrent not remembered");
-        }
-    }
-
-    fn called_folder(&self) -> PathBuf {
-        self.inner.config.folder.join("called")
     }
 
     /// Returns what the index says of a torrent as far as it may be true of a shared file, what costs least to check first.
@@ -187,63 +172,6 @@ impl Resolver for Offers {
     }
 
     fn identify(&self, key: TorrentKey) -> Pin<Box<dyn Future<Output = Option<Infohash>> + Send + '_>> {
-        let folders = [self.inner.config.folder.clone(), self.called_folder()];
-        let looking =
-            tokio::task::spawn_blocking(move || folders.iter().find_map(|folder| with_key(folder, key)));
-        Box::pin(async { looking.await.unwrap_or_default() })
-    }
-}
-
-/// Looks for the torrent with a key among those of a folder, whose files are named by their infohashes.
-fn with_key(folder: &Path, key: TorrentKey) -> Option<Infohash> {
-    let mut names = fs::read_dir(folder).ok()?.flatten().map(|entry| PathBuf::from(entry.file_name()));
-    names.find_map(|name| {
-        let infohash: Infohash = name.file_stem()?.to_str()?.parse().ok()?;
-        (TorrentKey::of(infohash) == key).then_some(infohash)
-    })
-}
-
-/// Makes an empty file that stands for a torrent, and removes the oldest ones if there are too many.
-fn note(folder: &Path, infohash: Infohash) -> io::Result<()> {
-    fs::create_dir_all(folder)?;
-    let mark = append_to_regular_file(&folder.join(infohash.to_string()), 0o600, Links::Refused)?;
-    mark.set_modified(SystemTime::now())?;
-    let entries = fs::read_dir(folder)?.flatten();
-    let mut noted: Vec<(SystemTime, PathBuf)> =
-        entries.filter_map(|entry| Some((entry.metadata().ok()?.modified().ok()?, entry.path()))).collect();
-    noted.sort_unstable();
-    let extra = noted.len().saturating_sub(MOST_REMEMBERED);
-    noted.iter().take(extra).try_for_each(|(_, path)| fs::remove_file(path))
-}
-
-#[cfg(test)]
-mod tests {
-    use std::fs::File;
-
-    use super::*;
-
-    #[test]
-    fn a_torrent_that_was_called_for_is_recognised_by_its_key() {
-        let folder = tempfile::tempdir().unwrap();
-        let infohash = |number: u16| {
-            let mut bytes = [7; 20];
-            bytes[..2].copy_from_slice(&number.to_be_bytes());
-            Infohash::from_bytes(bytes)
-        };
-        let old = SystemTime::UNIX_EPOCH + Duration::from_secs(1);
-        note(folder.path(), infohash(0)).unwrap();
-        File::options()
-            .append(true)
-            .open(folder.path().join(infohash(0).to_string()))
-            .unwrap()
-            .set_modified(old)
-            .unwrap();
-        for number in 1..u16::try_from(MOST_REMEMBERED).unwrap() {
-            File::create(folder.path().join(infohash(number).to_string())).unwrap();
-        }
-        let found = |number| with_key(folder.path(), TorrentKey::of(infohash(number)));
-        assert_eq!((found(0), found(5), found(5000)), (Some(infohash(0)), Some(infohash(5)), None));
-        note(folder.path(), infohash(5000)).unwrap();
-        assert_eq!((found(0), found(5), found(5000)), (None, Some(infohash(5)), Some(infohash(5000))));
+        Box::pin(self.identify(key))
     }
 }

@@ -76,6 +76,7 @@ impl Offers {
         let infohash = self.inner.given.lock().remove(id)?;
         let (kept, mark) = (self.path(infohash), self.mark(infohash));
         self.inner.withdrawn.remember(infohash);
+        self.inner.keys.remove_made(infohash);
         let marked = tokio::task::spawn_blocking(move || {
             mark.parent().map_or(Ok(()), std::fs::create_dir_all)?;
             replace_file(&mark, b"")?;
