@@ -1,10 +1,12 @@
 //! One client, from its first byte to its last: greets it, then answers its requests one by one.
 //!
-//! A request is read only when the one before is answered, so a client that sends faster than it reads waits for itself.
+//! A request is read only when the one before is answered, so a client that sends faster than it reads waits for itself. Offers of
+//! torrents alone may wait for the disk together, a few at a time.
 
 mod desk;
 mod gate;
 mod greeting;
+mod pending_offers;
 
 use std::net::{IpAddr, SocketAddr};
 use std::pin::pin;
@@ -23,12 +25,14 @@ use tracing::{Instrument, debug, info, warn};
 
 use crate::caller::{Callee, call_until_reached};
 use crate::directory::Arrival;
+use crate::metrics::Histogram;
 use crate::quotas::Kind;
 use crate::server::{Allowance, RETRY_AFTER, Service};
 use crate::session::{Session, Step, is_final};
 use crate::wire::{Body, Wire, WireError};
 pub(crate) use gate::Gate;
 use greeting::Greeted;
+use pending_offers::{OfferRequest, PendingOffers};
 
 /// Notices come one at a time from the caller; a few may wait while a request is being answered.
 const NOTICES: usize = 4;
@@ -85,6 +89,7 @@ async fn attend(wire: &mut Wire, greeted: Greeted, service: &Arc<Service>) -> En
     let mut access = pin!(service.access.changes().next());
     let (notices, mut inbox) = mpsc::channel(NOTICES);
     let _calling = start_calling(callee, notices, service).drop_guard();
+    let mut offers = PendingOffers::default();
     let ended = loop {
         let result = tokio::select! {
             biased;
@@ -95,8 +100,14 @@ async fn attend(wire: &mut Wire, greeted: Greeted, service: &Arc<Service>) -> En
                 Box::pin(judge_again(wire, who, service)).await
             }
             Some(notice) = inbox.recv() => wire.send(&FromIndex::Notice(notice)).await.map_err(Ended::from),
-            body = wire.next_body() => match body {
-                Ok(body) => Box::pin(answer(wire, body, (&mut session, &arrival, who), service)).await,
+            (request, result) = offers.next() => {
+                Box::pin(answer_offer(wire, request, result, (&arrival, service))).await
+            }
+            body = wire.next_body(), if offers.has_room() => match body {
+                Ok(body) => {
+                    let node = (&mut session, &mut offers, &arrival, who);
+                    Box::pin(answer(wire, body, node, service)).await
+                }
                 Err(error) => Err(Box::pin(refuse_unread(wire, error, service)).await),
             },
         };
@@ -195,11 +206,11 @@ fn decode(body: Body, version: Version) -> Result<Decoded, WireError> {
     }
 }
 
-/// Answers one request.
+/// Answers one request. An offer of a torrent is answered later, by [`answer_offer`], unless another request comes before.
 async fn answer(
     wire: &mut Wire,
     body: Body,
-    (session, arrival, who): (&mut Session, &Arrival, (NodeId, IpAddr)),
+    (session, offers, arrival, who): (&mut Session, &mut PendingOffers, &Arrival, (NodeId, IpAddr)),
     service: &Arc<Service>,
 ) -> Result<(), Ended> {
     let begun = Instant::now();
@@ -207,22 +218,57 @@ async fn answer(
         Ok(heard) => heard,
         Err(error) => return Err(refuse_unread(wire, error, service).await),
     };
+    if let Ok(Step::Offer(offer)) = step {
+        offers.push(OfferRequest { id, begun }, desk::offer(offer, arrival, who, service).await);
+        return Ok(());
+    }
+    // Replies are sent in the order of the requests.
+    while !offers.is_empty() {
+        let (request, result) = offers.next().await;
+        answer_offer(wire, request, result, (arrival, service)).await?;
+    }
     let reply = match step {
         Err(refusal) => return refuse(wire, id, refusal, service).await,
         Ok(Step::Change(change)) => desk::list_reply(service.registrar.change(arrival, change).await),
         Ok(Step::Renew) => {
             desk::list_reply(service.directory.summary(arrival.node).ok_or(Refusal::StoreUnavailable))
         }
-        Ok(Step::Offer(offer)) => {
-            desk::offers_reply(desk::offer(offer, arrival, who, service).await, service)
-        }
         Ok(Step::Answer(question)) => {
             let any_names = session.features().contains(IndexFeatures::ANY_NAMES);
             desk::answer(question, (arrival.node, any_names), service).await
         }
-        // An open session has neither, and has refused them.
-        Ok(Step::Challenge { .. } | Step::Welcome { .. }) => Reply::Refused(Refusal::NoSuchPeer),
+        // An open session has neither greeting, and has refused them; offers are dealt with.
+        Ok(Step::Challenge { .. } | Step::Welcome { .. } | Step::Offer(_)) => {
+            Reply::Refused(Refusal::NoSuchPeer)
+        }
     };
+    let metrics = &service.metrics;
+    let histogram = match kind {
+        Kind::Registration => &metrics.registrations,
+        Kind::Search => &metrics.searches,
+        Kind::Question => &metrics.questions,
+    };
+    send_reply(wire, (id, reply), (histogram, begun), (arrival, service)).await
+}
+
+/// Answers an offer of a torrent.
+async fn answer_offer(
+    wire: &mut Wire,
+    OfferRequest { id, begun }: OfferRequest,
+    result: Result<u32, Refusal>,
+    (arrival, service): (&Arrival, &Service),
+) -> Result<(), Ended> {
+    let reply = desk::offers_reply(result, service);
+    send_reply(wire, (id, reply), (&service.metrics.questions, begun), (arrival, service)).await
+}
+
+/// Sends a reply and counts how long it took.
+async fn send_reply(
+    wire: &mut Wire,
+    (id, reply): (RequestId, Reply),
+    (histogram, begun): (&Histogram, Instant),
+    (arrival, service): (&Arrival, &Service),
+) -> Result<(), Ended> {
     // A change that was taken from an older session is answered by the notice that it is replaced.
     if arrival.replaced.is_cancelled() {
         return Err(Ended::Replaced);
@@ -230,12 +276,6 @@ async fn answer(
     if let Reply::Refused(refusal) = &reply {
         service.metrics.refusals.count(refusal);
     }
-    let metrics = &service.metrics;
-    let histogram = match kind {
-        Kind::Registration => &metrics.registrations,
-        Kind::Search => &metrics.searches,
-        Kind::Question => &metrics.questions,
-    };
     histogram.record(begun.elapsed());
     Ok(wire.send(&FromIndex::Reply { id, reply }).await?)
 }

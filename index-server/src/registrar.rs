@@ -32,7 +32,8 @@ use actor::Actor;
 use committer::{Committer, Group};
 use forgetting::Forgetting;
 
-/// As many as one commit takes: each connection has one change under way at most, and a full queue makes it wait.
+/// As many as one commit takes: each connection has one change of its list or a few offers under way, and a full queue makes it
+/// wait.
 const BACKLOG: usize = 64;
 
 /// A change of one node's list.
@@ -102,13 +103,18 @@ impl Registrar {
         answer.await.unwrap_or(Err(Refusal::StoreUnavailable))
     }
 
-    /// Changes which torrents a node offers; when this returns how many those are, the change is on disk. Dropped early, the
+    /// Begins to change which torrents a node offers; when the answer is how many those are, the change is on disk. Dropped early, the
     /// change may yet be made.
-    pub(crate) async fn offer(&self, arrival: &Arrival, offer: Offer) -> Result<u32, Refusal> {
+    pub(crate) async fn begin_offer(
+        &self,
+        arrival: &Arrival,
+        offer: Offer,
+    ) -> oneshot::Receiver<Result<u32, Refusal>> {
         let (reply, answer) = oneshot::channel();
         let command = Command::Offer { arrival: arrival.clone(), offer, reply };
-        self.0.send(command).await.map_err(|_| Refusal::StoreUnavailable)?;
-        answer.await.unwrap_or(Err(Refusal::StoreUnavailable))
+        // Without a registrar the answer never comes, which its receiver sees.
+        let _ = self.0.send(command).await;
+        answer
     }
 
     /// Notes that a node has gone.

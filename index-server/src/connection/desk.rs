@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use protocol::index::{ListSummary, Refusal, Reply};
 use protocol::node_id::NodeId;
+use tokio::sync::oneshot;
 
 use crate::answer::{Page, with_basic_names};
 use crate::catalog::NodeNo;
@@ -19,18 +20,25 @@ pub(super) fn list_reply(result: Result<ListSummary, Refusal>) -> Reply {
     result.map_or_else(Reply::Refused, Reply::List)
 }
 
-/// Makes or withdraws an offer of a torrent. One that changes something costs as much as a registration.
+/// Begins to make or withdraw an offer of a torrent, and returns where the answer comes once it is on disk. One that changes something
+/// costs as much as a registration.
 pub(super) async fn offer(
     offer: Offer,
     arrival: &Arrival,
     who: (NodeId, IpAddr),
     service: &Service,
-) -> Result<u32, Refusal> {
-    if let Some(count) = service.directory.offers_already(arrival.id, &offer) {
-        return Ok(count);
-    }
-    service.quotas.admit(Instant::now(), who, Kind::Registration)?;
-    service.registrar.offer(arrival, offer).await
+) -> oneshot::Receiver<Result<u32, Refusal>> {
+    let at_once = match service.directory.offers_already(arrival.id, &offer) {
+        Some(count) => Ok(count),
+        None => match service.quotas.admit(Instant::now(), who, Kind::Registration) {
+            Ok(()) => return service.registrar.begin_offer(arrival, offer).await,
+            Err(refusal) => Err(refusal),
+        },
+    };
+    let (reply, answer) = oneshot::channel();
+    // The receiver is here.
+    let _ = reply.send(at_once);
+    answer
 }
 
 /// Answers an offer of a torrent or the end of one.

@@ -31,6 +31,12 @@ impl Histogram {
         self.sum.fetch_add(micros, Ordering::Relaxed);
     }
 
+    /// Returns how many were counted.
+    #[cfg(test)]
+    pub(crate) fn count(&self) -> u64 {
+        self.counts.iter().chain([&self.beyond]).map(|count| count.load(Ordering::Relaxed)).sum()
+    }
+
     /// Writes it down as Prometheus reads it.
     pub(super) fn write(&self, out: &mut String, name: &str, help: &str) -> fmt::Result {
         writeln!(out, "# HELP {name} {help}\n# TYPE {name} histogram")?;

@@ -88,6 +88,10 @@ fn arrive(directory: &Directory, node: u8) -> Arrival {
     directory.arrive(NodeId::from_bytes([node; 32]), ([127, 0, 0, 1], u16::from(node)).into()).unwrap()
 }
 
+async fn offer(registrar: &Registrar, arrival: &Arrival, offer: Offer) -> Result<u32, Refusal> {
+    registrar.begin_offer(arrival, offer).await.await.unwrap()
+}
+
 async fn end(registrar: Registrar, tasks: TaskTracker) {
     drop(registrar);
     tasks.close();
@@ -248,7 +252,7 @@ async fn an_offer_is_durable_when_answered_and_written_once() {
     let arrival = arrive(&directory, 1);
     let (release, held) = std::sync::mpsc::channel();
     disk.0.lock().held = Some(held);
-    let making = registrar.offer(&arrival, Offer::Make(hint(1)));
+    let making = offer(&registrar, &arrival, Offer::Make(hint(1)));
     let looking = async {
         while offered(&directory) == 0 {
             tokio::task::yield_now().await;
@@ -260,14 +264,17 @@ async fn an_offer_is_durable_when_answered_and_written_once() {
     let (made, ()) = timeout(Duration::from_secs(20), async { tokio::join!(making, looking) }).await.unwrap();
     assert_eq!(made, Ok(1));
     assert_eq!(directory.offers_already(arrival.id, &Offer::Make(hint(1))), Some(1));
-    assert_eq!(registrar.offer(&arrival, Offer::Make(hint(1))).await, Ok(1));
+    assert_eq!(offer(&registrar, &arrival, Offer::Make(hint(1))).await, Ok(1));
     directory.leave(&arrival);
     registrar.left(arrival.node).await;
     // Its node has gone, and the offer stands.
     assert_eq!(offered(&directory), 1);
     let again = arrive(&directory, 1);
-    assert_eq!(registrar.offer(&arrival, Offer::Withdraw(hint(1).infohash)).await, Err(Refusal::NoSuchPeer));
-    assert_eq!(registrar.offer(&again, Offer::Withdraw(hint(1).infohash)).await, Ok(0));
+    assert_eq!(
+        offer(&registrar, &arrival, Offer::Withdraw(hint(1).infohash)).await,
+        Err(Refusal::NoSuchPeer)
+    );
+    assert_eq!(offer(&registrar, &again, Offer::Withdraw(hint(1).infohash)).await, Ok(0));
     end(registrar, tasks).await;
     let written: Vec<bool> = disk.0.lock().offers.iter().map(|write| write.hint.is_some()).collect();
     assert_eq!(written, [true, false]);
@@ -282,11 +289,11 @@ async fn an_offer_that_fails_is_refused_and_what_the_disk_has_counts() {
         disk.failures.push_back(true);
         disk.kept_offers = vec![StoredOffer { node: arrival.id, hint: hint(7) }];
     }
-    let refused = registrar.offer(&arrival, Offer::Make(hint(1))).await;
+    let refused = offer(&registrar, &arrival, Offer::Make(hint(1))).await;
     assert_eq!(refused, Err(Refusal::StoreUnavailable));
     let accepted = async {
         loop {
-            if let Ok(count) = registrar.offer(&arrival, Offer::Make(hint(2))).await {
+            if let Ok(count) = offer(&registrar, &arrival, Offer::Make(hint(2))).await {
                 break count;
             }
             tokio::task::yield_now().await;
@@ -308,9 +315,9 @@ async fn offers_are_forgotten_when_neither_node_nor_content_is_known() {
     let nowhere = TorrentHint { digest: Digest::from_bytes([9; 32]), ..hint(2) };
     let elsewhere = TorrentHint { digest: Digest::from_bytes([9; 32]), ..hint(3) };
     // Its content is shared; its node stays; neither.
-    registrar.offer(&maker, Offer::Make(hint(1))).await.unwrap();
-    registrar.offer(&other, Offer::Make(elsewhere.clone())).await.unwrap();
-    registrar.offer(&maker, Offer::Make(nowhere.clone())).await.unwrap();
+    offer(&registrar, &maker, Offer::Make(hint(1))).await.unwrap();
+    offer(&registrar, &other, Offer::Make(elsewhere.clone())).await.unwrap();
+    offer(&registrar, &maker, Offer::Make(nowhere.clone())).await.unwrap();
     directory.leave(&maker);
     registrar.left(maker.node).await;
     let mut pause = tokio::time::interval(Duration::from_millis(10));

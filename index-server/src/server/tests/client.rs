@@ -210,6 +210,22 @@ impl Client {
         self.reply(sent).await
     }
 
+    /// Sends requests without waiting for answers, and returns their replies.
+    pub(super) async fn ask_together(&mut self, requests: &[Request]) -> Vec<Reply> {
+        let mut bytes = Vec::new();
+        let first = self.id + 1;
+        for request in requests {
+            self.id += 1;
+            encode_frame(&ToIndex { id: self.id, request: request.clone() }, &mut bytes).unwrap();
+        }
+        self.say(&bytes).await;
+        let mut replies = Vec::new();
+        for id in first..=self.id {
+            replies.push(self.reply(id).await);
+        }
+        replies
+    }
+
     pub(super) async fn reply(&mut self, sent: u64) -> Reply {
         loop {
             match self.message().await.expect("the index has closed the connection") {

@@ -1,4 +1,5 @@
 use std::net::{Ipv6Addr, SocketAddr};
+use std::sync::Arc;
 use std::time::Duration;
 
 use protocol::bittorrent::mse::TorrentKey;
@@ -11,8 +12,9 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::time::Instant;
 
 use super::client::{Node, file};
-use super::{Index, within};
+use super::{Conditions, Index, within};
 use crate::limits::{Limits, RequestRate, TrackerLimits};
+use crate::metrics::Metrics;
 use crate::server::TrackerListener;
 
 const TORRENT: Infohash = Infohash::from_bytes([3; 20]);
@@ -185,6 +187,34 @@ async fn an_index_that_is_no_tracker_takes_offers_all_the_same() {
     let hint = TorrentHint { infohash: TORRENT, digest, name: "a".into(), piece_length: 1 };
     let offered = client.ask(Request::OfferTorrent { hint }).await;
     assert_eq!(offered, Reply::Offers { torrents: 1, tracker: None });
+    index.stop().await;
+}
+
+#[tokio::test]
+async fn offers_that_arrive_together_share_commits_and_are_answered_in_order() {
+    let dir = tempdir().unwrap();
+    let metrics = Arc::<Metrics>::default();
+    let conditions =
+        Conditions { limits: super::limits(), metrics: Arc::clone(&metrics), ..Conditions::default() };
+    let index = Index::start_under(dir.path(), conditions, None).await;
+    let mut client = Node::new(1).await.join(index.address).await;
+    let before = metrics.commits.count();
+    let hint = |number: u8| {
+        let (infohash, digest) = (Infohash::from_bytes([number; 20]), file("a", 1).digest);
+        TorrentHint { infohash, digest, name: "a".into(), piece_length: 1 << 14 }
+    };
+    let offers = (0..200).map(|number| Request::OfferTorrent { hint: hint(number) });
+    let withdrawal = Request::WithdrawTorrent { infohash: hint(7).infohash };
+    let requests: Vec<Request> = offers.chain([withdrawal, Request::Renew]).collect();
+    let replies = client.ask_together(&requests).await;
+    for (number, reply) in replies[..200].iter().enumerate() {
+        let torrents = u32::try_from(number).unwrap() + 1;
+        assert_eq!(*reply, Reply::Offers { torrents, tracker: None });
+    }
+    assert_eq!(replies[200], Reply::Offers { torrents: 199, tracker: None });
+    assert!(matches!(replies[201], Reply::List(_)), "{:?}", replies[201]);
+    let commits = metrics.commits.count() - before;
+    assert!((1..=100).contains(&commits), "{commits} commits for 201 changes");
     index.stop().await;
 }
 
