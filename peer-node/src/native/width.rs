@@ -25,8 +25,8 @@ const TRIAL: (Duration, u32) = (Duration::from_secs(3), 20);
 /// Half of the connections suffice if they reach so many hundredths of the rate.
 const SUFFICIENT: u64 = 85;
 
-/// On a path that is not far a trial ends after a third if by then they reach less than so many hundredths: they recover
-/// within few round trips, or not at all.
+/// On a path that is not far, or that loses segments meanwhile, a trial ends after a third if by then they reach less than so many
+/// hundredths: they recover within few round trips, or not at all.
 const HOPELESS: u64 = 65;
 
 /// Further connections are closed when nothing was sent for so long.
@@ -79,8 +79,8 @@ enum Stage {
     One { until: Instant },
     /// Several, of which all are used. The mark is what was sent when the measurement began.
     Several { open: usize, trial_at: Instant, mark: Option<(Instant, u64)> },
-    /// Half of them are used, to see whether they suffice for the rate.
-    Trial { open: usize, begun: Instant, rate: u64, mark: Option<(Instant, u64)> },
+    /// Half of them are used, to see whether they suffice for the rate. Noted is what was retransmitted before.
+    Trial { open: usize, begun: Instant, rate: u64, lost: u64, mark: Option<(Instant, u64)> },
 }
 
 impl Width {
@@ -124,7 +124,8 @@ impl Width {
                 (None, _) => Stage::Several { open, trial_at: trial_at.max(now + trial / 2), mark: None },
                 (Some(_), Some((since, sent))) if now >= trial_at => {
                     let rate = rate(sight.sent - sent, since, now);
-                    Stage::Trial { open, begun: now, rate, mark: None }
+                    let lost = sight.retransmitted;
+                    Stage::Trial { open, begun: now, rate, lost, mark: None }
                 }
                 (Some(_), None) if now + trial / 2 >= trial_at => {
                     let trial_at = now + trial / 2;
@@ -132,22 +133,22 @@ impl Width {
                 }
                 _ => self.stage,
             },
-            Stage::Trial { open, begun, rate: full, mark } => match (self.busy, mark) {
+            Stage::Trial { open, begun, rate: full, lost, mark } => match (self.busy, mark) {
                 (None, _) => Stage::Several { open, trial_at: now + self.pause, mark: None },
                 (Some(_), None) if now >= begun + trial / 6 => {
-                    Stage::Trial { open, begun, rate: full, mark: Some((now, sight.sent)) }
+                    Stage::Trial { open, begun, rate: full, lost, mark: Some((now, sight.sent)) }
                 }
                 // The first half counts only where it shows that there is no hope.
                 (Some(_), Some((since, sent))) if since < begun + trial / 2 => {
                     let is_early = now < begun + trial / 2;
                     let is_hopeless = now >= since + trial / 6
-                        && sight.rtt < FAR
+                        && (sight.rtt < FAR || sight.retransmitted > lost)
                         && !reaches(rate(sight.sent - sent, since, now), full, HOPELESS);
                     match (is_hopeless, is_early) {
                         (true, _) => self.judge(open, false, now),
                         (false, true) => self.stage,
                         (false, false) => {
-                            Stage::Trial { open, begun, rate: full, mark: Some((now, sight.sent)) }
+                            Stage::Trial { open, begun, rate: full, lost, mark: Some((now, sight.sent)) }
                         }
                     }
                 }
