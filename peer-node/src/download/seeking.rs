@@ -14,8 +14,8 @@ use crate::finder::Finder;
 use crate::native::{Asking, DialError, Links, SourceEvent};
 use crate::swarm::{SourceId, SourceIds};
 
-/// The most sources dialled at once.
-const MAX_DIALS: usize = 8;
+/// The most sources dialled at once: many of them may be dead, or say nothing.
+const MAX_DIALS: usize = 32;
 
 /// How many of the peers that are dialled first are asked for their manifest along with the content, so that it is here a round trip
 /// earlier; one of them may not answer, and each answer can take 128 KiB.
@@ -42,6 +42,8 @@ pub(crate) struct Round {
     pub(crate) digest: Digest,
     /// Those that are left alone.
     pub(crate) skip: HashSet<NodeId>,
+    /// Those that were tried before: they come last.
+    pub(crate) tried: HashSet<NodeId>,
     /// Numbers the sources.
     pub(crate) ids: SourceIds,
     /// Where the events of sources go.
@@ -70,7 +72,8 @@ impl Round {
     }
 
     /// Dials those who were not dialled yet, some at a time.
-    async fn dial_all(&mut self, dials: &mut JoinSet<()>, sources: Vec<Source>) {
+    async fn dial_all(&mut self, dials: &mut JoinSet<()>, mut sources: Vec<Source>) {
+        sources.sort_by_key(|source| self.tried.contains(&source.node));
         let dialled = self.skip.len();
         for Source { node, address, .. } in sources {
             if !self.skip.insert(node) {

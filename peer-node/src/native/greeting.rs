@@ -22,6 +22,11 @@ pub(super) const FEATURES: PeerFeatures = PeerFeatures::ANY_NAMES
 /// How long the other side may take for its part.
 const DEADLINE: Duration = Duration::from_secs(10);
 
+/// How long one may take that we have called and that is near; a source that accepts connections and says nothing is not to hold up
+/// the next one. One that is far has as many times as long as it took to connect.
+const PATIENCE: Duration = Duration::from_secs(3);
+const PATIENCE_IN_TRIPS: u32 = 10;
+
 /// The longest first message, in bytes.
 const FIRST_FRAME: usize = 1 << 10;
 
@@ -47,8 +52,8 @@ pub enum GreetingError {
     #[error("another node answers there")]
     WrongNode,
     /// Nothing came in time.
-    #[error("no greeting within {} s", DEADLINE.as_secs())]
-    TimedOut,
+    #[error("no greeting within {} s", .0.as_secs())]
+    TimedOut(Duration),
     /// The connection broke.
     #[error("the connection broke: {0}")]
     Io(#[from] io::Error),
@@ -105,6 +110,11 @@ pub(super) enum Visitor {
     Probe([u8; 32]),
 }
 
+/// Returns how long a peer may take for its greeting to which it took so long to connect.
+pub(super) fn patience(connecting: Duration) -> Duration {
+    connecting.saturating_mul(PATIENCE_IN_TRIPS).clamp(PATIENCE, DEADLINE)
+}
+
 /// Greets the peer that we connected to, in a version. What is in `opening` is sent together with the greeting; only version 2
 /// allows that.
 pub(super) async fn greet(
@@ -112,9 +122,10 @@ pub(super) async fn greet(
     us: Us,
     version: Version,
     opening: Option<&PeerMessage>,
+    patience: Duration,
 ) -> Result<Greeted, GreetingError> {
     debug_assert!(opening.is_none() || version >= Version::Two, "version 1 waits for the other greeting");
-    within_deadline(async {
+    within(patience, async {
         let mut bytes = preamble::encode(Service::Peer, version).to_vec();
         encode_frame(&us.greeting(version), &mut bytes)?;
         if let Some(opening) = opening {
@@ -214,7 +225,14 @@ pub(super) async fn answer_probe(stream: &mut TcpStream, answer: Digest) -> Resu
 async fn within_deadline<T>(
     work: impl Future<Output = Result<T, GreetingError>>,
 ) -> Result<T, GreetingError> {
-    tokio::time::timeout(DEADLINE, work).await.unwrap_or(Err(GreetingError::TimedOut))
+    within(DEADLINE, work).await
+}
+
+async fn within<T>(
+    limit: Duration,
+    work: impl Future<Output = Result<T, GreetingError>>,
+) -> Result<T, GreetingError> {
+    tokio::time::timeout(limit, work).await.unwrap_or(Err(GreetingError::TimedOut(limit)))
 }
 
 async fn send(stream: &mut TcpStream, message: &PeerMessage) -> Result<(), GreetingError> {

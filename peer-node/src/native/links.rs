@@ -179,13 +179,14 @@ impl Links {
         asking: Option<&Asking>,
     ) -> Result<(TcpStream, Greeted), DialError> {
         let connecting = self.inner.config.transport.source().connect(address);
-        let connecting = tokio::time::timeout(CONNECT_DEADLINE, connecting);
+        let (begun, connecting) = (Instant::now(), tokio::time::timeout(CONNECT_DEADLINE, connecting));
         let connected = connecting.await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()));
         let mut stream = connected.map_err(|source| DialError::Connect { address, source })?;
         let _ = stream.set_nodelay(true);
         let opening = asking.filter(|_| version > Version::One);
         let opening = opening.map(|asking| asking.message(FIRST_CHANNEL, version));
-        let greeted = greeting::greet(&mut stream, self.us(), version, opening.as_ref()).await;
+        let patience = greeting::patience(begun.elapsed());
+        let greeted = greeting::greet(&mut stream, self.us(), version, opening.as_ref(), patience).await;
         let greeted =
             greeted.and_then(
                 |greeted| {

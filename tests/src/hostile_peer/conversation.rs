@@ -22,6 +22,11 @@ fn speak(stream: TcpStream, stage: &Stage) -> Result<()> {
         PeerMessage::Probe { challenge } => {
             return wire.send(&PeerMessage::ProbeAnswer { answer: probe_answer(&stage.nonce, &challenge) });
         }
+        PeerMessage::Hello { .. } | PeerMessage::Greet { .. } if stage.lie == super::Lie::NeverGreets => {
+            // Until the other side has enough.
+            while wire.receive::<PeerMessage>().is_ok() {}
+            return Ok(());
+        }
         PeerMessage::Hello { .. } | PeerMessage::Greet { .. } => {
             wire.send_greeting(stage.node, stage.address.port())?;
         }

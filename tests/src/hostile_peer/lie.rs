@@ -12,6 +12,8 @@ use crate::content::{Content, Noise, PIECE};
 pub enum Lie {
     /// Nothing: it serves what it was asked for.
     None,
+    /// It accepts connections and never greets; the index alone gets its answer.
+    NeverGreets,
     /// No lie either: it has the first half of the pieces, and says so.
     FirstHalf,
     /// Every block has its bits turned over.
@@ -91,7 +93,8 @@ impl Lie {
     pub(super) const fn is_in_blocks(self) -> bool {
         !matches!(
             self,
-            Self::ManifestCount
+            Self::NeverGreets
+                | Self::ManifestCount
                 | Self::ManifestId
                 | Self::ManifestMissing
                 | Self::OtherSize

@@ -1,7 +1,7 @@
 //! Sources that lie: with one honest source the file comes whole, without one the download waits and says why.
 
 use std::fs;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tests::content::{Content, PIECE};
 use tests::eventually::{SOON, until};
@@ -141,6 +141,20 @@ fn an_offer_of_another_size_is_refused() {
 #[test]
 fn a_source_that_turns_every_request_down_is_done_without() {
     comes_whole_beside(Lie::Rejects);
+}
+
+#[test]
+fn forty_sources_that_never_greet_hold_nobody_up() {
+    let mut network = Network::new();
+    let content = Content::random(26, 12 * PIECE + 5);
+    let mute = |_| HostilePeer::join(network.index.address(), "truth.bin", &content, Lie::NeverGreets);
+    let mutes: Vec<HostilePeer> = (0..40).map(mute).collect();
+    let _honest = network.node(&[("truth.bin", &content)]);
+    let mut fetcher = network.node(&[]);
+    let begun = Instant::now();
+    fetcher.fetch(&content);
+    assert!(begun.elapsed() < Duration::from_secs(15), "{:?}", begun.elapsed());
+    drop(mutes);
 }
 
 #[test]

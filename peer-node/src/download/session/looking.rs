@@ -81,6 +81,7 @@ impl Session {
             links: self.config.links.clone(),
             digest: self.wanted.digest,
             skip: self.roster.not_now(now),
+            tried: self.roster.tried(),
             ids: self.roster.ids().clone(),
             events: inbox.events_to.clone(),
             needs_manifest: matches!(self.stage, Stage::Choosing(None)),

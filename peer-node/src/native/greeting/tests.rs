@@ -25,7 +25,7 @@ async fn two_nodes_greet_in_either_version() {
     for (version, features) in [(Version::One, PeerFeatures::NONE), (Version::Two, FEATURES)] {
         let (mut accepted, mut dialled) = pair().await;
         let (visitor, greeted) =
-            tokio::join!(accept(&mut accepted), greet(&mut dialled, us(2), version, None));
+            tokio::join!(accept(&mut accepted), greet(&mut dialled, us(2), version, None, DEADLINE));
         let Ok(Visitor::Peer(visitor)) = visitor else { panic!("{visitor:?}") };
         assert_eq!((visitor.node, visitor.port), (us(2).node, 2));
         assert_eq!((visitor.version, visitor.features), (version, features));
@@ -40,7 +40,7 @@ async fn what_comes_with_the_greeting_is_there_behind_it() {
     let (mut accepted, mut dialled) = pair().await;
     let open = PeerMessage::OpenWithManifest { channel: 0, digest: Digest::from_bytes([3; 32]), states: 4 };
     let (visitor, _) =
-        tokio::join!(accept(&mut accepted), greet(&mut dialled, us(2), Version::Two, Some(&open)));
+        tokio::join!(accept(&mut accepted), greet(&mut dialled, us(2), Version::Two, Some(&open), DEADLINE));
     let Ok(Visitor::Peer(mut visitor)) = visitor else { panic!("{visitor:?}") };
     assert_eq!(visitor.rest.next_message(), Ok(Some(open)));
     assert_eq!(visitor.rest.pending(), 0);
@@ -56,7 +56,7 @@ async fn a_listener_of_version_1_is_recognised() {
         accepted.write_all(&preamble::encode(Service::Peer, Version::One)).await.unwrap();
         drop(accepted);
     };
-    let (greeted, ()) = tokio::join!(greet(&mut dialled, us(2), Version::Two, None), old);
+    let (greeted, ()) = tokio::join!(greet(&mut dialled, us(2), Version::Two, None, DEADLINE), old);
     let error = greeted.unwrap_err();
     assert!(error.suggests_version_1(), "{error}");
     assert!(!GreetingError::NotAGreeting.suggests_version_1());

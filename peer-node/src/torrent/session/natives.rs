@@ -194,6 +194,7 @@ impl Natives {
             links,
             digest: self.digest,
             skip,
+            tried: HashSet::new(),
             ids: self.ids.clone(),
             events: self.events_to.clone(),
             needs_manifest: false,
