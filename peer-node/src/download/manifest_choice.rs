@@ -81,6 +81,10 @@ impl ManifestFetch {
         now: Instant,
     ) -> Result<Self, NoManifest> {
         let geometry = Geometry::native(offer.size)?;
+        // A content without bytes has no piece that could prove anything.
+        if (offer.size == 0) != (digest == Digest::OF_NOTHING) {
+            return Err(NoManifest::NotAsOffered);
+        }
         Ok(Self { source, offer, digest, geometry, states: Vec::new(), since: now })
     }
 

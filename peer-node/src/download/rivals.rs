@@ -12,18 +12,19 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use protocol::bitfield::Bitfield;
 use protocol::digest::Digest;
-use protocol::geometry::{Block, PieceIndex};
+use protocol::geometry::{Block, Geometry, PieceIndex};
 use protocol::limits::MAX_BLOCK;
-use protocol::manifest::Manifest;
+use protocol::manifest::{Manifest, state_count};
 use protocol::peer::BlockRef;
 
 use super::assembly::Assembly;
 use super::manifest_choice::{ManifestFetch, NoManifest, Offer, patience};
 use crate::swarm::SourceId;
 use crate::transport::Buffer;
+pub(super) use candidate::{Believed, Candidate};
 
+mod candidate;
 #[cfg(test)]
 mod tests;
 
@@ -32,31 +33,14 @@ const PLACES: u64 = 8;
 const SHARE: (u64, u64) = (2, 5);
 const MOST_BYTES: u64 = 24 << 20;
 
-/// So many bytes count as progress: a source that trickles is not waited for.
-const PROGRESS: u64 = 16 << 10;
+/// The least rate in bytes per second at which a piece may come: a source that trickles is not waited for.
+const LEAST_RATE: u32 = 64 << 10;
+
+/// How many states of all rivals are held together: 16 MiB.
+const MOST_STATES: u64 = 1 << 19;
 
 /// How many refuted offers are remembered.
 const REMEMBERED: usize = 1024;
-
-/// A source that does not offer what is believed.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Candidate<'a> {
-    pub(super) offer: Offer,
-    /// Whether it answers requests now.
-    pub(super) serves: bool,
-    /// The pieces that it has, if it does not have all.
-    pub(super) pieces: Option<&'a [u8]>,
-    /// The round-trip time of the path to it, if it is known.
-    pub(super) rtt: Option<Duration>,
-}
-
-/// What is believed at the moment.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Believed<'a> {
-    pub(super) manifest: &'a Manifest,
-    /// The pieces that are here and right by it.
-    pub(super) here: &'a Bitfield,
-}
 
 /// What the session is to do.
 #[derive(Debug)]
@@ -96,8 +80,15 @@ pub(super) struct Rivals {
 struct Rival {
     manifest: Option<Arc<Manifest>>,
     work: Work,
-    /// The piece of the believed manifest that was hurried for it.
-    hurried: Option<PieceIndex>,
+    /// Which pieces decide between it and what is believed, once its manifest is here.
+    decides: Option<Deciding>,
+}
+
+/// The pieces that decide, by each manifest: they have one number, unless the contents have different sizes.
+#[derive(Debug, Clone, Copy)]
+struct Deciding {
+    own: PieceIndex,
+    believed: PieceIndex,
 }
 
 /// What is being done for a rival.
@@ -121,18 +112,7 @@ struct Proof {
     piece: PieceIndex,
     missing: BTreeSet<Block>,
     assembly: Assembly,
-    /// When it was last seen to get on, and how many bytes have come since.
-    heard: Instant,
-    came: u64,
-}
-
-impl Candidate<'_> {
-    fn has(&self, piece: PieceIndex) -> bool {
-        let byte =
-            |pieces: &[u8]| usize::try_from(piece.get() / 8).ok().and_then(|at| pieces.get(at).copied());
-        self.pieces
-            .is_none_or(|pieces| byte(pieces).is_some_and(|byte| byte & (0x80 >> (piece.get() % 8)) != 0))
-    }
+    begun: Instant,
 }
 
 impl Rivals {
@@ -153,7 +133,7 @@ impl Rivals {
     /// Notes that another manifest is believed from now on: what was to be proved against the one before is of no use.
     pub(super) fn begin_anew(&mut self) {
         for rival in self.rivals.values_mut() {
-            rival.hurried = None;
+            rival.decides = None;
             if !matches!(rival.work, Work::Fetching(_)) {
                 rival.work = Work::Nothing;
             }
@@ -172,17 +152,25 @@ impl Rivals {
             return Some(Step::Ban { source: *source });
         }
         self.rivals.retain(|offer, _| candidates.values().any(|candidate| candidate.offer == *offer));
-        let places = places(believed.manifest);
         for candidate in candidates.values() {
-            if self.rivals.len() < places {
-                self.rivals.entry(candidate.offer).or_default();
-            }
+            self.rivals.entry(candidate.offer).or_default();
         }
+        // One for which nothing can be done at the moment keeps no other from its test.
+        let is_full =
+            self.rivals.values().filter(|rival| rival.is_busy()).count() >= places(believed.manifest);
+        let states: u64 = self.rivals.iter().map(|(offer, rival)| rival.states(*offer)).sum();
         let mut refuted = None;
         for (offer, rival) in &mut self.rivals {
+            if let Some(step) = rival.decide(believed) {
+                return Some(step);
+            }
             if rival.is_refuted_by(believed) {
                 refuted = Some(*offer);
                 break;
+            }
+            let is_large = rival.manifest.is_none() && states + states_of(*offer) > MOST_STATES;
+            if matches!(rival.work, Work::Nothing) && (is_full || is_large) {
+                continue;
             }
             if let Some(step) = rival.advance(*offer, candidates, believed, now) {
                 return Some(step);
@@ -221,24 +209,9 @@ impl Rivals {
         })
     }
 
-    /// Takes in that bytes have come from a source.
-    pub(super) fn bytes(&mut self, source: SourceId, count: u64, now: Instant) {
-        for rival in self.rivals.values_mut() {
-            if let Work::Proving(proof) = &mut rival.work
-                && proof.source == source
-            {
-                proof.came += count;
-                if proof.came >= PROGRESS {
-                    (proof.heard, proof.came) = (now, 0);
-                }
-            }
-        }
-    }
-
     /// Takes in a block, if it belongs to a piece that this source was asked for here: then returns the piece once it is whole.
     pub(super) fn block(&mut self, source: SourceId, reference: BlockRef, data: Buffer) -> Option<Evidence> {
-        let of_source = |(_, rival): &(&Offer, &mut Rival)| matches!(&rival.work, Work::Proving(proof) if proof.source == source);
-        let (offer, rival) = self.rivals.iter_mut().find(of_source)?;
+        let (offer, rival) = self.proving(source)?;
         let (Work::Proving(proof), Some(manifest)) = (&mut rival.work, &rival.manifest) else { return None };
         let BlockRef { piece, begin, length, .. } = reference;
         let block = manifest.geometry().block(piece, begin, length).ok()?;
@@ -250,16 +223,32 @@ impl Rivals {
             return None;
         }
         let (piece, data) = (proof.piece, proof.assembly.take(proof.piece));
-        let evidence = Evidence { offer: *offer, source, manifest: Arc::clone(manifest), piece, data };
+        let evidence = Evidence { offer, source, manifest: Arc::clone(manifest), piece, data };
         rival.work = Work::Verifying;
         Some(evidence)
     }
 
-    /// Takes in that a source will not send a block, or that bytes that it sent were wrong: another one is asked.
-    pub(super) fn failed(&mut self, source: SourceId) -> bool {
-        let of_source =
-            |rival: &&mut Rival| matches!(&rival.work, Work::Proving(proof) if proof.source == source);
-        self.rivals.values_mut().find(of_source).map(|rival| rival.work = Work::Nothing).is_some()
+    /// Takes in that a source will not send a block of a piece. Returns whether that was one that was to prove something.
+    pub(super) fn rejected(&mut self, source: SourceId, piece: u32) -> bool {
+        let proving = self.proving(source).map(|(_, rival)| rival);
+        let rival = proving.filter(|rival| rival.decides.is_some_and(|pieces| pieces.own.get() == piece));
+        rival.map(|rival| rival.work = Work::Nothing).is_some()
+    }
+
+    /// Returns the rival that a source is to prove.
+    fn proving(&mut self, source: SourceId) -> Option<(Offer, &mut Rival)> {
+        let is_asked = |rival: &Rival| matches!(&rival.work, Work::Proving(proof) if proof.source == source);
+        self.rivals.iter_mut().find(|(_, rival)| is_asked(rival)).map(|(offer, rival)| (*offer, rival))
+    }
+
+    /// Refutes all that is refuted together with the manifest that was believed, by the piece that has proved another one.
+    pub(super) fn refute_beside(&mut self, proved: &Manifest, piece: PieceIndex) {
+        let differs = |manifest: &Arc<Manifest>| proved.deciding_piece(manifest) == Some(piece);
+        let is_refuted = |rival: &Rival| rival.manifest.as_ref().is_some_and(differs);
+        let refuted = self.rivals.iter().filter(|(_, rival)| is_refuted(rival)).map(|(offer, _)| *offer);
+        for offer in refuted.collect::<Vec<_>>() {
+            self.refute(offer);
+        }
     }
 
     /// Takes in the verdict on a piece that decides.
@@ -273,10 +262,29 @@ impl Rivals {
 }
 
 impl Rival {
+    /// Says whether something is under way for it.
+    const fn is_busy(&self) -> bool {
+        matches!(self.work, Work::Fetching(_) | Work::Proving(_) | Work::Verifying)
+    }
+
+    /// Counts the states that are held for it, or are on their way.
+    fn states(&self, offer: Offer) -> u64 {
+        let holds = self.manifest.is_some() || matches!(self.work, Work::Fetching(_));
+        if holds { states_of(offer) } else { 0 }
+    }
+
+    /// Finds out once which pieces decide, and has that of the believed manifest hurried.
+    fn decide(&mut self, believed: Believed<'_>) -> Option<Step> {
+        let manifest = self.manifest.as_ref().filter(|_| self.decides.is_none())?;
+        let (own, piece) =
+            (manifest.deciding_piece(believed.manifest)?, believed.manifest.deciding_piece(manifest)?);
+        self.decides = Some(Deciding { own, believed: piece });
+        Some(Step::Hurry { piece })
+    }
+
     /// Says whether the piece that decides is here and right by what is believed.
     fn is_refuted_by(&self, believed: Believed<'_>) -> bool {
-        let decides = |manifest: &Arc<Manifest>| believed.manifest.deciding_piece(manifest);
-        self.manifest.as_ref().and_then(decides).is_some_and(|piece| believed.here.has(piece))
+        self.decides.is_some_and(|pieces| believed.here.has(pieces.believed))
     }
 
     fn advance(
@@ -287,46 +295,45 @@ impl Rival {
         now: Instant,
     ) -> Option<Step> {
         let of_offer = || candidates.iter().filter(|(_, candidate)| candidate.offer == offer);
-        let waited_in_vain = |source: SourceId, since: Instant| {
-            candidates
-                .get(&source)
-                .map(|candidate| now.saturating_duration_since(since) >= patience(candidate.rtt))
+        let waited_in_vain = |source: SourceId, since: Instant, extra: Duration| {
+            let is_over = |candidate: &Candidate<'_>| {
+                now.saturating_duration_since(since) >= patience(candidate.rtt) + extra
+            };
+            candidates.get(&source).map(is_over)
         };
-        if let Some(manifest) = &self.manifest
-            && let Some(piece) = believed.manifest.deciding_piece(manifest)
-            && self.hurried.replace(piece) != Some(piece)
-        {
-            return Some(Step::Hurry { piece });
-        }
         match (&self.work, &self.manifest) {
             (Work::Nothing, None) => {
                 let (source, _) = of_offer().next()?;
                 self.begin_manifest(offer, *source, believed.manifest.digest(), now)
             }
             (Work::Nothing, Some(manifest)) => {
-                let piece = manifest.deciding_piece(believed.manifest)?;
+                let piece = self.decides?.own;
                 let (source, _) =
                     of_offer().find(|(_, candidate)| candidate.serves && candidate.has(piece))?;
                 let blocks: Vec<Block> = manifest.geometry().blocks(piece, MAX_BLOCK).collect();
                 let (source, missing) = (*source, blocks.iter().copied().collect());
                 let assembly = Assembly::default();
-                self.work = Work::Proving(Proof { source, piece, missing, assembly, heard: now, came: 0 });
+                self.work = Work::Proving(Proof { source, piece, missing, assembly, begun: now });
                 Some(Step::Request { source, blocks })
             }
-            (Work::Fetching(ManifestFetch { source, since, .. }), _) => match waited_in_vain(*source, *since)
-            {
-                Some(false) => None,
-                is_here => self.give_up(is_here.map(|_| *source), "its manifest did not come"),
-            },
-            (Work::Proving(Proof { source, heard, .. }), _) => match waited_in_vain(*source, *heard) {
-                Some(false) => None,
-                is_here => self.give_up(
-                    is_here.map(|_| *source),
-                    "it did not deliver the piece that proves its manifest",
-                ),
-            },
+            (Work::Fetching(ManifestFetch { source, since, .. }), _) => {
+                match waited_in_vain(*source, *since, Duration::ZERO) {
+                    Some(false) => None,
+                    is_here => self.give_up(is_here.map(|_| *source), "its manifest did not come"),
+                }
+            }
+            (Work::Proving(Proof { source, begun, piece, .. }), Some(manifest)) => {
+                let bytes = manifest.geometry().length_of(*piece);
+                let extra = Duration::from_secs((bytes / LEAST_RATE).into());
+                match waited_in_vain(*source, *begun, extra) {
+                    Some(false) => None,
+                    is_here => {
+                        self.give_up(is_here.map(|_| *source), "it did not prove its manifest in time")
+                    }
+                }
+            }
             (Work::Proved, Some(manifest)) => Some(Step::Believe { manifest: Arc::clone(manifest) }),
-            (Work::Verifying | Work::Proved, _) => None,
+            (Work::Proving(_) | Work::Verifying | Work::Proved, _) => None,
         }
     }
 
@@ -356,6 +363,11 @@ impl Rival {
         self.work = Work::Nothing;
         source.map(|source| Step::Leave { source, why })
     }
+}
+
+/// Counts the states of an offer's manifest.
+fn states_of(offer: Offer) -> u64 {
+    Geometry::native(offer.size).map_or(0, |geometry| state_count(&geometry).into())
 }
 
 /// Returns how many rivals are tested side by side.

@@ -240,6 +240,11 @@ impl Roster {
         self.live.values().map(|peer| peer.node).chain(waiting.map(|(node, _)| *node)).collect()
     }
 
+    /// Returns the nodes that were tried and are not connected.
+    pub(super) fn tried(&self) -> HashSet<NodeId> {
+        self.absent.keys().copied().collect()
+    }
+
     /// Says whether a source that is absent may come back.
     pub(super) fn has_hope(&self) -> bool {
         self.absent.values().any(|absent| absent.again.is_some())

@@ -61,17 +61,17 @@ impl Swarm {
 
     /// Asks a source for the block that has been owed the longest of those that are late for it; says whether there is one.
     fn step_in(&mut self, id: SourceId, debts: &mut Vec<Debt>, now: Instant) -> bool {
-        let rival =
-            self.sources.get(&id).filter(|_| self.has_room(id) && self.may_overtake(id)).map(|source| {
-                let block_length = self.config.block_length;
-                Rival::new(id, source, block_length, now)
-            });
+        let rival = self.sources.get(&id).filter(|_| self.has_room(id)).map(|source| {
+            let block_length = self.config.block_length;
+            Rival::new(id, source, block_length, now)
+        });
         let may_join = self.may_join(id);
         let place = rival.and_then(|rival| {
             let may_give =
                 |piece| may_join || self.active.get(piece).is_some_and(|active| active.is_given_by(id));
             let is_late = |debt: &Debt| rival.steps_in(debt, self.active.is_solo(debt.block.piece), now);
-            debts.iter().position(|debt| may_give(debt.block.piece) && is_late(debt))
+            let may_overtake = |debt: &Debt| self.may_overtake(id, debt.debtor, now);
+            debts.iter().position(|debt| may_give(debt.block.piece) && is_late(debt) && may_overtake(debt))
         });
         let Some(place) = place else { return false };
         let debt = debts.remove(place);

@@ -62,9 +62,14 @@ impl Swarm {
         self.config.most_on_trial.is_some() && self.sources.values().any(Source::is_proven)
     }
 
-    /// Says whether a source may be asked for what another one owes: not one on trial, as long as there is one that is not.
-    pub(super) fn may_overtake(&self, id: SourceId) -> bool {
-        self.sources.get(&id).is_some_and(Source::is_proven) || !self.is_any_proven()
+    /// Says whether a source may be asked for what another one owes: not one on trial, as long as a third one that is not serves us.
+    pub(super) fn may_overtake(&self, id: SourceId, debtor: SourceId, now: Instant) -> bool {
+        let serves = |(other, source): (&SourceId, &Source)| {
+            *other != debtor && source.is_proven() && !source.choked && !source.is_snubbing(now)
+        };
+        self.config.most_on_trial.is_none()
+            || self.sources.get(&id).is_some_and(Source::is_proven)
+            || !self.sources.iter().any(serves)
     }
 
     /// Says whether a source was never heard, though it was asked, and others are proven.
@@ -103,9 +108,9 @@ impl Swarm {
         let Some(source) = self.sources.get_mut(&id).filter(|source| source.is_benched()) else { return };
         source.bench(false);
         for block in source.blocks_owed() {
-            if self.active.get(block.piece).is_none() {
+            if block.begin == 0 && self.active.get(block.piece).is_none() {
                 let taken = self.picker.take_random(&Have::All, |piece| piece == block.piece);
-                // Of the blocks of a piece the first one comes first, and only the last one may be shorter.
+                // Only the last block of a piece may be shorter than the others.
                 let _ = taken.and_then(|piece| self.active.open(&self.geometry, piece, block.length));
             }
             self.active.asked(id, block);

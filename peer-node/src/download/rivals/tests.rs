@@ -1,3 +1,4 @@
+use protocol::bitfield::Bitfield;
 use protocol::geometry::Geometry;
 use protocol::manifest::ManifestBuilder;
 use protocol::sha256::State;
@@ -133,10 +134,9 @@ fn who_does_not_deliver_in_time_is_left_and_a_trickle_is_no_delivery() {
     world.give_states(&mut rivals, 0, &world.truth);
     world.poll(&mut rivals, &believed, &honest);
     assert!(matches!(world.poll(&mut rivals, &believed, &honest), Some(Step::Request { .. })));
-    for _ in 0..4 {
-        world.now += Duration::from_secs(1);
-        rivals.bytes(SourceId(0), 2000, world.now);
-    }
+    world.now += Duration::from_millis(3001);
+    assert!(world.poll(&mut rivals, &believed, &honest).is_none());
+    world.now += Duration::from_secs(4);
     assert!(matches!(world.poll(&mut rivals, &believed, &honest), Some(Step::Leave { .. })));
 }
 
@@ -178,13 +178,40 @@ fn many_rivals_are_tested_side_by_side_and_not_all_at_once() {
     let mut liars: Vec<Candidate<'_>> = forgeries.iter().map(offers).collect();
     let first = liars[0];
     liars.extend((1..20).map(|size| Candidate { offer: sized(size), ..first }));
-    let mut asked = 0;
-    while world
-        .poll(&mut rivals, &world.truth, &liars)
-        .is_some_and(|step| matches!(step, Step::WantManifest { .. }))
-    {
-        asked += 1;
+    let busy = |rivals: &Rivals| rivals.rivals.values().filter(|rival| rival.is_busy()).count();
+    while world.poll(&mut rivals, &world.truth, &liars).is_some() {
+        assert!(busy(&rivals) <= 8);
     }
-    assert!((1..=8).contains(&asked), "{asked}");
-    assert_eq!(rivals.rivals.len(), 8);
+    assert_eq!(busy(&rivals), 8);
+}
+
+#[test]
+fn rivals_that_cannot_be_tested_keep_no_other_from_its_test() {
+    let (world, mut rivals) = (World::new(12), Rivals::default());
+    let forgeries: Vec<Manifest> = (1..11).map(|piece| world.forged(piece)).collect();
+    let choking = |manifest| Candidate { serves: false, ..offers(manifest) };
+    let mut sources: Vec<Candidate<'_>> = forgeries.iter().map(choking).collect();
+    sources.push(offers(&world.truth));
+    let believed = world.forged(11);
+    let mut requested = false;
+    for _ in 0..100 {
+        match world.poll(&mut rivals, &believed, &sources) {
+            Some(Step::WantManifest { source: SourceId(10), .. }) => {
+                world.give_states(&mut rivals, 10, &world.truth);
+            }
+            Some(Step::WantManifest { source, .. }) => {
+                world.give_states(&mut rivals, source.0, &forgeries[source.0 as usize]);
+            }
+            Some(Step::Request { source, .. }) => {
+                assert_eq!(source, SourceId(10));
+                requested = true;
+            }
+            Some(Step::Hurry { .. }) => {}
+            other => {
+                assert!(other.is_none(), "{other:?}");
+                break;
+            }
+        }
+    }
+    assert!(requested);
 }

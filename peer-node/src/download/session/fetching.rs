@@ -127,6 +127,7 @@ impl Session {
     /// Leaves the sources that say that the content has this size.
     fn leave_all_of(&mut self, size: u64, why: &str) {
         self.stage = Stage::Choosing(None);
+        self.rivals.begin_anew();
         let offers = self.roster.offers();
         for (id, _) in offers.iter().filter(|(_, offer)| offer.size == size) {
             self.part_with(*id, why, None);
@@ -237,6 +238,9 @@ impl Session {
 
     /// Ends the stage: all pieces are verified and written.
     pub(super) async fn finish(&mut self) -> Result<DownloadState, Failure> {
+        debug_assert!(
+            matches!(&self.stage, Stage::Fetching(fetching) if fetching.manifest.geometry().piece_count() > 0)
+        );
         while self.jobs.join_next().await.is_some() {}
         self.show();
         self.roster.disband();

@@ -83,27 +83,12 @@ impl Session {
                 self.bytes(id, count, now);
                 self.block(id, reference, data, now);
             }
-            SourceEvent::Rejected { reference } => {
-                if let Stage::Fetching(fetching) = &mut self.stage
-                    && let Ok(block) =
-                        fetching.manifest.geometry().block(reference.piece, reference.begin, reference.length)
-                {
-                    fetching.swarm.block_rejected(id, block, now);
-                }
-                if self.rivals.failed(id) {
-                    self.part_with(
-                        id,
-                        "it turned down the piece that proves its manifest",
-                        Some(AFTER_REFUSAL),
-                    );
-                }
-            }
+            SourceEvent::Rejected { reference } => self.rejected(id, reference, now),
         }
     }
 
     fn bytes(&mut self, id: SourceId, count: u64, now: Instant) {
         self.board.received(count, now);
-        self.rivals.bytes(id, count, now);
         if count > 0 {
             self.roster.gave(id, count, now);
         }
@@ -126,6 +111,20 @@ impl Session {
         }
     }
 
+    fn rejected(&mut self, id: SourceId, reference: BlockRef, now: Instant) {
+        let BlockRef { piece, begin, length, .. } = reference;
+        if let Stage::Fetching(fetching) = &mut self.stage
+            && let Ok(block) = fetching.manifest.geometry().block(piece, begin, length)
+        {
+            fetching.swarm.block_rejected(id, block, now);
+        }
+        // One that lets us wait now turns down what it had not sent yet, and may be asked again.
+        let is_choked = self.roster.get(id).is_some_and(|peer| peer.standing.is_choked());
+        if self.rivals.rejected(id, piece) && !is_choked {
+            self.part_with(id, "it turned down the piece that proves its manifest", Some(AFTER_REFUSAL));
+        }
+    }
+
     /// Takes in our position in a source's queue, or that it serves us.
     fn choked(&mut self, id: SourceId, position: Option<QueuePosition>, now: Instant) {
         let Some(peer) = self.roster.get_mut(id) else { return };
@@ -142,6 +141,9 @@ impl Session {
         // It takes part later perhaps: a manifest may still be on its way, or the part file be checked.
         self.roster.gained(id, piece);
         let Stage::Fetching(fetching) = &mut self.stage else { return };
+        if !fetching.swarm.knows(id) {
+            return;
+        }
         match fetching.manifest.geometry().piece(piece) {
             Some(piece) => fetching.swarm.source_has(id, piece),
             None => self.part_with(id, "it claims a piece that does not exist", None),
@@ -214,6 +216,11 @@ impl Session {
                 if !has_others || !self.jobs.is_empty() || fetching.swarm.is_complete() {
                     return;
                 }
+                // What is proved from its end on is displaced by a proof alone.
+                let last = fetching.manifest.geometry().last_piece();
+                if last.is_some_and(|last| fetching.here.has(last)) {
+                    return;
+                }
                 let believers: Vec<SourceId> =
                     offers.iter().filter(|(_, offer)| **offer == believed).map(|(id, _)| *id).collect();
                 let is_barren = now.saturating_duration_since(self.seek.heard) >= BARREN;
@@ -227,6 +234,7 @@ impl Session {
                 }
                 tracing::warn!("manifest dropped: nobody who offered it gives anything");
                 self.stage = Stage::Choosing(None);
+                self.rivals.begin_anew();
                 for id in believers {
                     self.part_with(id, "it gave nothing", Some(AFTER_REFUSAL));
                 }
@@ -242,7 +250,7 @@ impl Session {
                 }
                 self.stage = Stage::Choosing(None);
                 if overdue {
-                    self.part_with(source, "its manifest did not come", None);
+                    self.part_with(source, "its manifest did not come", Some(AFTER_REFUSAL));
                     return;
                 }
             }

@@ -123,6 +123,7 @@ impl Session {
     /// Disconnects the sources, and drops all that is not verified.
     pub(super) async fn rest(&mut self, place: &Place) {
         self.let_go().await;
+        self.rivals.begin_anew();
         match &mut self.stage {
             Stage::Fetching(fetching) => fetching.begin_anew(),
             Stage::Preparing if self.jobs.is_empty() => self.stage = Stage::Choosing(None),

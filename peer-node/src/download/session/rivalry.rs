@@ -124,7 +124,12 @@ impl Session {
 
     /// Believes a manifest that was proved instead of the present one, whose sources are banned.
     fn believe(&mut self, manifest: Arc<Manifest>) {
-        let Some(refuted) = self.believed() else { return };
+        let Stage::Fetching(fetching) = &self.stage else { return };
+        let refuted = fetching.offer;
+        if let Some(piece) = manifest.deciding_piece(&fetching.manifest) {
+            self.rivals.refute_beside(&manifest, piece);
+        }
+        self.rivals.refute(refuted);
         for (id, _) in self.roster.offers().into_iter().filter(|(_, offer)| *offer == refuted) {
             self.part_with(id, FORGED, None);
         }
@@ -134,7 +139,6 @@ impl Session {
             return;
         }
         tracing::warn!("manifest refuted: another one was proved");
-        self.rivals.refute(refuted);
         self.rivals.begin_anew();
         self.prepare(manifest);
     }
