@@ -11,7 +11,8 @@
 //! without a queue building up, and none while it chokes us. In the endgame, when nothing is left to begin, a block that
 //! one source owes for too long is asked of another as well, and cancelled where it is not needed any more. A source that
 //! turns a request down without a word on whether it has the piece rests for half a second, and is asked again. A source
-//! that stalls, whose pieces fail twice, or that turns everything down for several such rests, is left. Where a driver's
+//! that stalls, whose pieces fail twice, or that turns everything down for several such rests, is left; where sources are on trial (see
+//! [`SwarmConfig::most_on_trial`]), one whose first piece fails is left at once. Where a driver's
 //! world knows neither rarity nor endgame, its [`SwarmConfig`] says so; there a request without an answer is repeated.
 
 mod action;
@@ -99,7 +100,7 @@ impl Swarm {
         self.show_interest(id);
     }
 
-    /// Says whether a source takes part.
+    /// Returns true if a source takes part.
     pub fn knows(&self, id: SourceId) -> bool {
         self.sources.contains_key(&id)
     }

@@ -38,7 +38,7 @@ impl HurriedIndex {
         Self { address, refusals }
     }
 
-    /// Gives where it listens.
+    /// Returns the address it listens on.
     pub const fn address(&self) -> SocketAddr {
         self.address
     }

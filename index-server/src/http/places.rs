@@ -55,7 +55,7 @@ impl Places {
         })))
     }
 
-    /// Gives a place to a new connection. Returns also whether another connection lost its place for it: one of the same address
+    /// Assigns a place to a new connection. Also returns true if another connection lost its place for it: one of the same address
     /// if that has as many as it may, and otherwise one of the address that has most.
     pub(super) fn take(&self, address: IpAddr) -> (Place, bool) {
         let mut table = self.0.lock();
@@ -197,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn address_that_is_full_makes_room_itself_unless_it_is_this_machine() {
+    fn full_address_displaces_itself_unless_it_is_loopback() {
         let places = places(9, 2);
         let here: Vec<_> = (0..3).map(|_| places.take(ip(1)).0).collect();
         assert_eq!(here.iter().map(is_lost).collect::<Vec<_>>(), [true, false, false]);

@@ -186,7 +186,7 @@ impl Parts {
         Ok(())
     }
 
-    /// Gives chunks, and tells when that begins.
+    /// Serves chunks, and reports when that begins.
     fn upload(&mut self, is_giving: Arc<Notify>) {
         let address = SocketAddrV4::new(self.settings.host, self.settings.chunk_port);
         let (folder, settings, news) = (Arc::clone(&self.folder), self.settings.clone(), self.news.clone());

@@ -116,7 +116,7 @@ struct Proof {
 }
 
 impl Rivals {
-    /// Says whether an offer was refuted.
+    /// Returns true if an offer was refuted.
     pub(super) fn is_refuted(&self, offer: Offer) -> bool {
         self.refuted.contains(&offer)
     }
@@ -180,25 +180,25 @@ impl Rivals {
         self.poll(candidates, believed, now)
     }
 
-    /// Takes in states of a manifest, if they are those that this source was asked for here. Returns whether they are.
+    /// Receives states of the manifest that this source was asked for; ignores those of any other source.
     pub(super) fn manifest_part(
         &mut self,
         source: SourceId,
         first: u32,
         states: &[[u8; 32]],
         now: Instant,
-    ) -> Result<bool, NoManifest> {
+    ) -> Result<(), NoManifest> {
         let of_source =
             |rival: &&mut Rival| matches!(&rival.work, Work::Fetching(fetch) if fetch.source == source);
-        let Some(rival) = self.rivals.values_mut().find(of_source) else { return Ok(false) };
-        let Work::Fetching(mut fetch) = std::mem::take(&mut rival.work) else { return Ok(false) };
+        let Some(rival) = self.rivals.values_mut().find(of_source) else { return Ok(()) };
+        let Work::Fetching(mut fetch) = std::mem::take(&mut rival.work) else { return Ok(()) };
         fetch.part(first, states, now)?;
         if fetch.next().is_none() {
             rival.manifest = Some(Arc::new(fetch.finish()?));
         } else {
             rival.work = Work::Fetching(fetch);
         }
-        Ok(true)
+        Ok(())
     }
 
     /// Returns which states a source is still to be asked for, if its manifest is on its way.
@@ -262,7 +262,7 @@ impl Rivals {
 }
 
 impl Rival {
-    /// Says whether something is under way for it.
+    /// Returns true while its manifest or its piece is being fetched or verified.
     const fn is_busy(&self) -> bool {
         matches!(self.work, Work::Fetching(_) | Work::Proving(_) | Work::Verifying)
     }
@@ -282,7 +282,7 @@ impl Rival {
         Some(Step::Hurry { piece })
     }
 
-    /// Says whether the piece that decides is here and right by what is believed.
+    /// Returns true if the deciding piece of the believed manifest is here and verified.
     fn is_refuted_by(&self, believed: Believed<'_>) -> bool {
         self.decides.is_some_and(|pieces| believed.here.has(pieces.believed))
     }
@@ -358,7 +358,7 @@ impl Rival {
         Some(Step::WantManifest { source, first, count })
     }
 
-    /// Gives up what is being done; leaves the source if it is still here.
+    /// Abandons the work under way; returns the step that disconnects the source, if it is still connected.
     fn give_up(&mut self, source: Option<SourceId>, why: &'static str) -> Option<Step> {
         self.work = Work::Nothing;
         source.map(|source| Step::Leave { source, why })

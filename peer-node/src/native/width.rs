@@ -187,7 +187,7 @@ impl Width {
     }
 }
 
-/// Says whether a rate is at least so many hundredths of another.
+/// Returns true if a rate is at least this many hundredths of another.
 fn reaches(rate: u64, full: u64, hundredths: u64) -> bool {
     u128::from(rate) * 100 >= u128::from(full) * u128::from(hundredths)
 }

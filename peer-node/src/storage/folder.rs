@@ -79,7 +79,7 @@ impl Folder {
         }
     }
 
-    /// Says what has a name.
+    /// Returns what has this name.
     pub(crate) fn look(&self, path: &Path) -> io::Result<Found> {
         match self.open_below(path, OFlags::PATH) {
             Ok(file) => Ok(match FileIdentity::of_file(&file)? {
@@ -130,7 +130,7 @@ impl Folder {
         Ok(openat(&self.0, ".", flags, Mode::from_raw_mode(0o666))?.into())
     }
 
-    /// Gives an open file one more name, in this folder, without ever replacing anything.
+    /// Links an open file under another name in this folder, without ever replacing anything.
     pub(crate) fn link_new(&self, file: &File, path: &Path) -> io::Result<()> {
         Ok(rustix::fs::linkat(CWD, descriptor(file), &self.0, name(path), AtFlags::SYMLINK_FOLLOW)?)
     }
@@ -146,7 +146,7 @@ impl Folder {
         Ok(rustix::fs::unlinkat(&self.child(parent(path))?.0, name(path), AtFlags::empty())?)
     }
 
-    /// Gives a file another name in its own folder, unless something has that.
+    /// Renames a file within its own folder, unless the new name is taken.
     pub(crate) fn rename_new(&self, from: &Path, to: &Path) -> io::Result<()> {
         let folder = self.child(parent(from))?;
         storage::rename_new((&folder.0, name(from)), (&folder.0, name(to)))
@@ -168,7 +168,7 @@ impl Folder {
         Ok(system.f_bavail.saturating_mul(system.f_frsize))
     }
 
-    /// Says whether nothing at all is in it.
+    /// Returns true if the folder is empty.
     pub(crate) fn is_empty(&self) -> io::Result<bool> {
         let mut entries = rustix::fs::Dir::read_from(&self.0)?;
         Ok(entries.all(|entry| entry.is_ok_and(|entry| matches!(entry.file_name().to_bytes(), b"." | b".."))))

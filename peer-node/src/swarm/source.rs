@@ -236,7 +236,7 @@ impl Source {
         self.trust = self.trust.after(good);
     }
 
-    /// Says whether no verdict on a piece that it had a hand in was good.
+    /// Returns true until a piece that it contributed to was verified.
     pub(super) const fn is_stranger(&self) -> bool {
         matches!(self.trust, Trust::Stranger)
     }
@@ -251,7 +251,7 @@ impl Source {
         self.benched = on;
     }
 
-    /// Says whether others are asked for what it owes because it says nothing.
+    /// Returns true while others are asked for what it owes because it sends nothing.
     pub(super) const fn is_benched(&self) -> bool {
         self.benched
     }

@@ -44,7 +44,7 @@ impl Swarm {
         self.config.most_on_trial.map(|most| most.min(share) as usize)
     }
 
-    /// Says whether a source may begin one more piece: one on trial that is late finishes first what it has.
+    /// Returns true if a source may begin another piece. One on trial that is late first finishes what it has.
     pub(super) fn may_begin(&self, id: SourceId, now: Instant) -> bool {
         let Some(places) = self.trial_places() else { return true };
         match self.sources.get(&id) {
@@ -57,12 +57,12 @@ impl Swarm {
         on_trial.map(|(id, _)| self.active.moved_by(*id)).sum::<usize>() < places
     }
 
-    /// Says whether a source has given a right piece, where that makes a difference.
+    /// Returns true if sources are on trial here and one of them is proven.
     fn is_any_proven(&self) -> bool {
         self.config.most_on_trial.is_some() && self.sources.values().any(Source::is_proven)
     }
 
-    /// Says whether a source may be asked for what another one owes: not one on trial, as long as a third one that is not serves us.
+    /// Returns true if a source may be asked for what another one owes: one on trial may not while a third, proven one serves us.
     pub(super) fn may_overtake(&self, id: SourceId, debtor: SourceId, now: Instant) -> bool {
         let serves = |(other, source): (&SourceId, &Source)| {
             *other != debtor && source.is_proven() && !source.choked && !source.is_snubbing(now)
@@ -72,7 +72,7 @@ impl Swarm {
             || !self.sources.iter().any(serves)
     }
 
-    /// Says whether a source was never heard, though it was asked, and others are proven.
+    /// Returns true if a source was asked and has never sent anything, and others are proven.
     pub(super) fn is_needless(&self, source: &Source) -> bool {
         source.is_benched() && self.is_any_proven()
     }
@@ -102,8 +102,8 @@ impl Swarm {
         self.turns.may_ask_all();
     }
 
-    /// Gives a source that is heard after all the pieces back that it held, as far as they are not begun by others; of those that
-    /// are it is one giver more.
+    /// Restores the pieces of a benched source that sends something after all. Pieces that others have begun meanwhile it shares
+    /// with them.
     pub(super) fn restore(&mut self, id: SourceId) {
         let Some(source) = self.sources.get_mut(&id).filter(|source| source.is_benched()) else { return };
         source.bench(false);
@@ -118,7 +118,7 @@ impl Swarm {
     }
 }
 
-/// Says whether a source owes something for so long that it holds no place any more.
+/// Returns true if a source has owed a block for longer than it may hold a place.
 fn is_late(source: &Source, now: Instant) -> bool {
     let (trips, least) = PATIENCE;
     let patience = (source.pace.rtt() * trips).max(least);

@@ -191,7 +191,7 @@ async fn an_index_that_is_no_tracker_takes_offers_all_the_same() {
 }
 
 #[tokio::test]
-async fn offers_that_arrive_together_share_commits_and_are_answered_in_order() {
+async fn offers_that_arrive_together_share_commits() {
     let dir = tempdir().unwrap();
     let metrics = Arc::<Metrics>::default();
     let conditions =
@@ -302,7 +302,7 @@ async fn requests_above_the_rate_are_refused_with_a_reason() {
 }
 
 #[tokio::test]
-async fn the_idlest_connection_makes_room_and_all_end_when_the_tracker_stops() {
+async fn idlest_connection_makes_room_and_all_end_with_the_tracker() {
     let (index, tracker, _dir) = start(TrackerLimits { connections: 2, ..TrackerLimits::default() }).await;
     let mut held = [TcpStream::connect(tracker).await.unwrap(), TcpStream::connect(tracker).await.unwrap()];
     for stream in &mut held {

@@ -41,7 +41,7 @@ impl World {
 
     fn give_states(&self, rivals: &mut Rivals, source: u32, manifest: &Manifest) {
         let states: Vec<[u8; 32]> = manifest.states().iter().map(|state| state.to_bytes()).collect();
-        assert_eq!(rivals.manifest_part(SourceId(source), 0, &states, self.now), Ok(true));
+        assert_eq!(rivals.manifest_part(SourceId(source), 0, &states, self.now), Ok(()));
     }
 
     /// Sends the blocks that were requested; returns the evidence.
@@ -86,7 +86,7 @@ fn a_manifest_that_is_proved_is_believed() {
 }
 
 #[test]
-fn a_manifest_is_refuted_by_the_piece_that_decides_and_by_no_other() {
+fn manifest_is_refuted_by_the_deciding_piece_alone() {
     let (mut world, mut rivals) = (World::new(6), Rivals::default());
     let forged = world.forged(2);
     let liars = [offers(&forged), offers(&forged)];
@@ -120,7 +120,7 @@ fn wrong_bytes_in_the_name_of_a_manifest_do_not_refute_it() {
 }
 
 #[test]
-fn who_does_not_deliver_in_time_is_left_and_a_trickle_is_no_delivery() {
+fn source_that_is_mute_or_trickles_is_disconnected() {
     let (mut world, mut rivals) = (World::new(6), Rivals::default());
     let (believed, honest) = (world.forged(4), [offers(&world.truth)]);
     world.poll(&mut rivals, &believed, &honest);
