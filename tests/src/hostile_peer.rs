@@ -14,6 +14,7 @@ use std::thread::{self, JoinHandle};
 use protocol::index::{Notice, Request};
 use protocol::node_id::NodeId;
 
+use lie::Claim;
 pub use lie::Lie;
 
 use crate::content::Content;
@@ -34,6 +35,7 @@ struct Stage {
     nonce: [u8; 32],
     content: Content,
     lie: Lie,
+    claim: Claim,
     opened: AtomicUsize,
     asked: AtomicUsize,
     over: AtomicBool,
@@ -53,6 +55,7 @@ impl HostilePeer {
             node: NodeId::from_bytes(key.verifying_key().to_bytes()),
             nonce,
             content: content.clone(),
+            claim: lie.claim(content),
             lie,
             opened: AtomicUsize::new(0),
             asked: AtomicUsize::new(0),

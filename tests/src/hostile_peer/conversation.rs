@@ -32,22 +32,24 @@ fn speak(stream: TcpStream, stage: &Stage) -> Result<()> {
         }
         _ => return Ok(()),
     }
-    let (lie, content) = (stage.lie, &stage.content);
+    let (lie, content, claim) = (stage.lie, &stage.content, &stage.claim);
     loop {
         let message = wire.receive()?;
         if matches!(message, PeerMessage::Open { .. } | PeerMessage::OpenWithManifest { .. }) {
             stage.opened.fetch_add(1, Ordering::SeqCst);
         }
         let said = match message {
-            PeerMessage::Open { channel, digest } if digest == content.digest => lie.offer(content, channel),
+            PeerMessage::Open { channel, digest } if digest == content.digest => {
+                lie.offer(content, claim, channel)
+            }
             PeerMessage::OpenWithManifest { channel, digest, states } if digest == content.digest => {
-                lie.offer_with_manifest(content, channel, states)
+                lie.offer_with_manifest(content, claim, channel, states)
             }
             PeerMessage::Open { channel, .. } | PeerMessage::OpenWithManifest { channel, .. } => {
-                super::Lie::NotShared.offer(content, channel)
+                super::Lie::NotShared.offer(content, claim, channel)
             }
             PeerMessage::WantManifest { channel, first, count } => {
-                lie.manifest_part(content, channel, first, count)
+                lie.manifest_part(claim, channel, first, count)
             }
             PeerMessage::Request(block) => {
                 stage.asked.fetch_add(1, Ordering::SeqCst);

@@ -1,4 +1,5 @@
 use protocol::bitfield::Bitfield;
+use protocol::digest::Digest;
 use protocol::frame::encode_frame;
 use protocol::geometry::Geometry;
 use protocol::manifest::state_count;
@@ -74,6 +75,13 @@ pub(super) struct Said {
     pub(super) hang_up: bool,
 }
 
+/// What a hostile peer says of the manifest. Worked out once: hashing the content at every offer would take as long as a download.
+#[derive(Debug)]
+pub(super) struct Claim {
+    manifest: Digest,
+    states: Vec<[u8; 32]>,
+}
+
 impl Said {
     fn message(message: &PeerMessage) -> Self {
         let mut bytes = Vec::new();
@@ -106,18 +114,12 @@ impl Lie {
     }
 
     /// Answers an `Open`.
-    pub(super) fn offer(self, content: &Content, channel: u32) -> Said {
+    pub(super) fn offer(self, content: &Content, claim: &Claim, channel: u32) -> Said {
         if self == Self::NotShared {
             return Said::message(&PeerMessage::NotShared { channel });
         }
         let size = content.size() + if self == Self::OtherSize { PIECE as u64 } else { 0 };
-        let manifest = match self {
-            Self::ManifestStates | Self::ManifestFirstHalf | Self::OtherSize => {
-                sha256(&self.states(content).concat())
-            }
-            _ if self.forgery().is_some() => sha256(&self.states(content).concat()),
-            _ => content.manifest().id(),
-        };
+        let manifest = claim.manifest;
         let pieces = self.pieces(content);
         let mut said = Said::default();
         if self == Self::UnknownMessages {
@@ -137,10 +139,16 @@ impl Lie {
     }
 
     /// Answers an `OpenWithManifest`.
-    pub(super) fn offer_with_manifest(self, content: &Content, channel: u32, states: u32) -> Said {
-        let mut said = self.offer(content, channel);
-        if !said.hang_up && states > 0 && !self.states(content).is_empty() {
-            said.bytes.extend(self.manifest_part(content, channel, 0, states).bytes);
+    pub(super) fn offer_with_manifest(
+        self,
+        content: &Content,
+        claim: &Claim,
+        channel: u32,
+        states: u32,
+    ) -> Said {
+        let mut said = self.offer(content, claim, channel);
+        if !said.hang_up && states > 0 && !claim.states.is_empty() {
+            said.bytes.extend(self.manifest_part(claim, channel, 0, states).bytes);
         }
         said
     }
@@ -179,15 +187,25 @@ impl Lie {
     }
 
     /// Answers a `WantManifest`.
-    pub(super) fn manifest_part(self, content: &Content, channel: u32, first: u32, count: u32) -> Said {
+    pub(super) fn manifest_part(self, claim: &Claim, channel: u32, first: u32, count: u32) -> Said {
         if self == Self::ManifestMissing {
             return Said::default();
         }
-        let states = self.states(content);
+        let states = &claim.states;
         let (from, short) = (first as usize, usize::from(self == Self::ManifestCount));
         let upto = states.len().min(from + count as usize).saturating_sub(short).max(from);
         let states = states.get(from..upto).unwrap_or_default().to_vec();
         Said::message(&PeerMessage::ManifestPart { channel, first, states })
+    }
+
+    /// Works out what is said of the manifest.
+    pub(super) fn claim(self, content: &Content) -> Claim {
+        let states = self.states(content);
+        let manifest = match self {
+            Self::ManifestId => content.manifest().id(),
+            _ => sha256(&states.concat()),
+        };
+        Claim { manifest, states }
     }
 
     /// The states between the pieces, true or not.
