@@ -1,6 +1,8 @@
 //! The door of a node: accepts connections, counts them, and hands each to the dialect that it begins with.
 
 mod opening;
+mod tcp_pair;
+mod utp;
 
 use std::io;
 use std::net::SocketAddr;
@@ -30,8 +32,11 @@ pub(crate) struct FrontDoor {
 }
 
 impl FrontDoor {
-    /// Accepts connections until the node is stopped.
+    /// Accepts connections until the node is stopped, over TCP and uTP.
     pub(crate) async fn keep(self, listener: TcpListener) {
+        if let Ok(address) = listener.local_addr() {
+            self.tracker.spawn(self.clone().accept_utp(address));
+        }
         let let_in = |stream, from, ticket| self.clone().let_in(stream, from, ticket);
         accept_all(listener, self.transport.admission(), (&self.tracker, &self.cancel), let_in).await;
     }

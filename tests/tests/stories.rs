@@ -154,6 +154,8 @@ mod torrent_prompt;
 mod torrent_requests;
 #[path = "stories/torrent_strangers.rs"]
 mod torrent_strangers;
+#[path = "stories/torrent_utp.rs"]
+mod torrent_utp;
 #[path = "stories/troubled_sources.rs"]
 mod troubled_sources;
 #[path = "stories/waiting.rs"]

@@ -10,7 +10,11 @@ if role == "show":
     sys.exit()
 
 encryption = {
-    "off": {"in_enc_policy": 2, "out_enc_policy": 2},
+    # What a client that speaks BEP 3 over TCP alone does not have.
+    "off": {
+        "in_enc_policy": 2, "out_enc_policy": 2, "enable_incoming_utp": False, "enable_outgoing_utp": False,
+        "min_reconnect_time": 1,
+    },
     "default": {},
     # RC4 and no plaintext behind the key exchange.
     "required": {"in_enc_policy": 0, "out_enc_policy": 0, "allowed_enc_level": 2},
@@ -19,9 +23,7 @@ kinds = libtorrent.alert.category_t
 session = libtorrent.session({
     "listen_interfaces": "127.0.0.1:0",
     "enable_dht": False, "enable_lsd": False, "enable_upnp": False, "enable_natpmp": False,
-    "enable_incoming_utp": False, "enable_outgoing_utp": False,
     "allow_multiple_connections_per_ip": True,
-    "min_reconnect_time": 1,
     "alert_mask": kinds.status_notification | kinds.storage_notification | kinds.error_notification
     | kinds.tracker_notification,
     **encryption,

@@ -22,13 +22,18 @@ const DAEMON: &str = "transmission-daemon";
 const REMOTE: &str = "transmission-remote";
 const SHOW: &str = "transmission-show";
 
+/// What it must be told everywhere; all else is as it comes.
 const SETTINGS: &str = r#"{
-    "dht-enabled": false, "lpd-enabled": false, "pex-enabled": false, "utp-enabled": false,
-    "port-forwarding-enabled": false, "encryption": ENCRYPTION, "blocklist-enabled": false,
+    "encryption": ENCRYPTION, SWITCHES
     "bind-address-ipv4": "ADDRESS", "bind-address-ipv6": "::1", "rpc-bind-address": "127.0.0.1",
-    "rpc-authentication-required": false, "rpc-host-whitelist-enabled": false,
-    "speed-limit-up-enabled": false, "speed-limit-down-enabled": false, "ratio-limit-enabled": false
+    "rpc-authentication-required": false, "rpc-host-whitelist-enabled": false
 }"#;
+
+/// Switches off what would look for peers beyond this machine.
+const ALONE: &str = r#""dht-enabled": false, "lpd-enabled": false, "port-forwarding-enabled": false,"#;
+
+/// Switches off what a client that speaks BEP 3 over TCP alone does not have.
+const PLAIN: &str = r#""pex-enabled": false, "utp-enabled": false,"#;
 
 impl Transmission {
     /// Finds it.
@@ -43,8 +48,15 @@ impl Transmission {
             Encryption::Default => "1",
             Encryption::Required => "2",
         };
+        let mut switches = String::new();
+        if self.place.is_loopback() {
+            switches.push_str(ALONE);
+        }
+        if self.encryption == Encryption::Off {
+            switches.push_str(PLAIN);
+        }
         let address = self.place.address().to_string();
-        SETTINGS.replace("ENCRYPTION", encryption).replace("ADDRESS", &address)
+        SETTINGS.replace("ENCRYPTION", encryption).replace("SWITCHES", &switches).replace("ADDRESS", &address)
     }
 }
 

@@ -12,8 +12,8 @@ use tests::torrent_peer::TorrentPeer;
 /// How soon a client has fetched a few megabytes that one peer has.
 const PROMPTLY: Duration = Duration::from_secs(15);
 
-/// The same of Transmission, which lets up to ten seconds pass before it is interested in anybody, and as many before it serves
-/// anybody: 12 to 18 s in all on a quiet machine.
+/// The same of Transmission, which dials 3 s after it takes a torrent, lets up to ten seconds pass before it is interested in anybody, and
+/// as many before it serves anybody: 12 to 18 s in all on a quiet machine.
 const TRANSMISSION: Duration = Duration::from_secs(40);
 
 /// Returns how long a transfer with a client may take.

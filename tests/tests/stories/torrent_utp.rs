@@ -1,0 +1,138 @@
+//! uTP (BEP 29): clients that connect over it are served like those that use TCP, and a flood of requests harms nobody.
+
+use std::net::{SocketAddr, UdpSocket};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use librqbit_utp::{UtpSocketUdp, UtpStream};
+use tests::foreign::{Member, RawWire, Scene};
+use tests::torrent_peer::{TorrentPeer, address};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::time::timeout;
+
+const UNCHOKE: u8 = 1;
+const INTERESTED: u8 = 2;
+const REQUEST: u8 = 6;
+const BLOCK_MESSAGE: u8 = 7;
+
+/// The length of the blocks that are requested, in bytes.
+const BLOCK: u32 = 16 << 10;
+
+/// The length of the pieces, in bytes.
+const PIECE_LENGTH: u32 = 256 << 10;
+
+/// How many blocks one client requests.
+const BLOCKS: u32 = 32;
+
+/// How long an answer may take.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// How soon a client over TCP is greeted beside a flood: five times what a quiet machine takes at most.
+const PROMPTLY: Duration = Duration::from_secs(5);
+
+/// The requests to open a connection that one flood sends.
+const FLOOD: u16 = 2000;
+
+fn seed() -> (Scene, Member, SocketAddr) {
+    let scene = Scene::by_hand(1150);
+    let member = scene.seed_alone(&TorrentPeer::with(&["-v"]));
+    let address = address(&member.running);
+    (scene, member, address)
+}
+
+async fn socket() -> Arc<UtpSocketUdp> {
+    let any = SocketAddr::from(([127, 0, 0, 1], 0));
+    UtpSocketUdp::new_udp(any).await.expect("a socket")
+}
+
+fn message(id: u8, payload: &[u8]) -> Vec<u8> {
+    let length = u32::try_from(1 + payload.len()).expect("a short message");
+    [&length.to_be_bytes()[..], &[id], payload].concat()
+}
+
+/// Reads messages until one with a number comes, and returns its payload.
+async fn receive(stream: &mut UtpStream, id: u8) -> Vec<u8> {
+    loop {
+        let length = stream.read_u32().await.expect("a message");
+        let mut message = vec![0; length as usize];
+        stream.read_exact(&mut message).await.expect("a whole message");
+        if message.first() == Some(&id) {
+            return message.split_off(1);
+        }
+    }
+}
+
+/// Shakes hands, fetches a few blocks and compares them.
+async fn fetch(stream: &mut UtpStream, scene: &Scene) {
+    let handshake = RawWire::handshake(scene.infohash, *b"-RP0001-story client");
+    stream.write_all(&handshake).await.expect("a connection");
+    let mut reply = [0; 68];
+    stream.read_exact(&mut reply).await.expect("a handshake");
+    assert_eq!(reply[28..48], *scene.infohash.as_bytes());
+    stream.write_all(&message(INTERESTED, &[])).await.expect("a connection");
+    receive(stream, UNCHOKE).await;
+    let [(_, content)] = scene.files() else { panic!("a scene of a single file") };
+    let places = |number: u32| {
+        let at = number * BLOCK;
+        (at / PIECE_LENGTH, at % PIECE_LENGTH)
+    };
+    for (piece, begin) in (0..BLOCKS).map(places) {
+        let request = [piece, begin, BLOCK].map(u32::to_be_bytes).concat();
+        stream.write_all(&message(REQUEST, &request)).await.expect("a connection");
+    }
+    for number in 0..BLOCKS {
+        let (piece, begin) = places(number);
+        let block = receive(stream, BLOCK_MESSAGE).await;
+        let at = (number * BLOCK) as usize;
+        assert_eq!(block[..8], [piece, begin].map(u32::to_be_bytes).concat());
+        assert!(block[8..] == content.bytes[at..at + BLOCK as usize], "block {number}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn client_over_utp_is_served() {
+    let (scene, member, address) = tokio::task::block_in_place(seed);
+    let socket = socket().await;
+    let fetched = async {
+        let mut stream = socket.connect(address).await.expect("a uTP connection");
+        fetch(&mut stream, &scene).await;
+    };
+    timeout(PATIENCE, fetched).await.expect("an answer in time");
+    tokio::task::block_in_place(|| drop(member));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn flood_of_utp_requests_does_not_keep_others_away() {
+    let (scene, member, address) = tokio::task::block_in_place(seed);
+    let flood = UdpSocket::bind("127.0.0.1:0").expect("a free port");
+    for connection in 0..FLOOD {
+        let mut syn = [0; 20];
+        (syn[0], syn[17]) = (0x41, 1);
+        // An acceptor receives on the next number.
+        syn[2..4].copy_from_slice(&(connection * 2).to_be_bytes());
+        flood.send_to(&syn, address).expect("a packet sent");
+        // What is no packet at all, and data for a connection that does not exist.
+        flood.send_to(&syn[..usize::from(connection % 20)], address).expect("a packet sent");
+        syn[0] = 0x01;
+        flood.send_to(&syn, address).expect("a packet sent");
+    }
+    let begun = Instant::now();
+    tokio::task::block_in_place(|| {
+        let mut wire = RawWire::connect(address).expect("a connection");
+        let handshake = RawWire::handshake(scene.infohash, *b"-RP0001-story client");
+        wire.send_raw(&handshake).expect("a connection");
+        wire.read_handshake().expect("a handshake");
+    });
+    assert!(begun.elapsed() < PROMPTLY, "{:?}", begun.elapsed());
+    // Requests that nobody follows up are forgotten, and then uTP works again.
+    let socket = socket().await;
+    let fetched = async {
+        loop {
+            if let Ok(Ok(mut stream)) = timeout(Duration::from_secs(2), socket.connect(address)).await {
+                return fetch(&mut stream, &scene).await;
+            }
+        }
+    };
+    timeout(4 * PATIENCE, fetched).await.expect("uTP after the flood");
+    tokio::task::block_in_place(|| drop(member));
+}
