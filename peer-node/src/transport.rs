@@ -11,7 +11,7 @@ mod entrance;
 mod send_file;
 mod slots;
 mod stand;
-mod tcp_info;
+mod tcp_options;
 mod theirs;
 mod tuning;
 mod uploads;

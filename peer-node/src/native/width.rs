@@ -16,7 +16,7 @@ const FAR: Duration = Duration::from_millis(40);
 
 /// After this time, and at least so many round trips, it is tried whether half of the connections carry as much; after a trial that
 /// failed the pause doubles.
-const TRIAL_AFTER: (Duration, u32) = (Duration::from_secs(12), 40);
+const TRIAL_AFTER: (Duration, u32) = (Duration::from_secs(12), 120);
 const LONGEST_PAUSE: Duration = Duration::from_mins(2);
 
 /// How long a trial takes at least, and how many round trips. The rate of its second half counts.

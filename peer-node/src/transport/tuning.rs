@@ -9,7 +9,7 @@ use socket2::{SockRef, TcpKeepalive};
 use tokio::net::TcpStream;
 
 use super::congestion::{Congestion, Path};
-use super::tcp_info::{TcpInfo, tcp_info};
+use super::tcp_options::{TcpInfo, pace, tcp_info};
 
 /// Congestion controls that do not pace, the best first. What a machine has and allows differs.
 const UNPACED: [&str; 2] = ["cubic", "reno"];
@@ -19,6 +19,10 @@ const LITTLE: usize = 64 << 10;
 
 /// The path is looked at again after so many bytes, or after so long if less was sent.
 const LOOK_AFTER: (usize, Duration) = (256 << 10, Duration::from_millis(200));
+
+/// From this round-trip time on, a congestion control that does not pace by itself is paced by the kernel. Otherwise a window of several
+/// megabytes leaves in one burst, and the queue that it causes ends the slow start of the other connections of the link.
+const DISTANT: Duration = Duration::from_millis(5);
 
 /// How much the socket may hold that was not sent yet: what the path carries in this time, within these bounds in bytes. Whatever
 /// is written later, a message for instance, waits behind it.
@@ -48,9 +52,15 @@ pub(crate) struct Tuner {
     systems: Option<Vec<u8>>,
     congestion: Congestion,
     unsent: u32,
-    /// Bytes sent since the path was last looked at, and when that was.
+    is_paced: bool,
+    last_look: LastLook,
+}
+
+/// When the path was last looked at, and how many bytes were sent since.
+#[derive(Debug)]
+struct LastLook {
+    at: Instant,
     sent: usize,
-    looked: Instant,
 }
 
 impl PathGauge {
@@ -97,8 +107,8 @@ impl Tuner {
             systems: None,
             congestion: Congestion::System,
             unsent: 0,
-            sent: 0,
-            looked: Instant::now(),
+            is_paced: false,
+            last_look: LastLook { at: Instant::now(), sent: 0 },
         };
         tuner.note_control(stream);
         tuner.look(stream);
@@ -107,17 +117,17 @@ impl Tuner {
 
     /// Counts bytes that were written, and looks at the path again if that is due.
     pub(crate) fn sent(&mut self, stream: &TcpStream, bytes: usize) {
-        self.sent += bytes;
+        self.last_look.sent += bytes;
         // Nothing depends on how much was sent on this machine.
-        let is_due = self.sent >= LOOK_AFTER.0 && !self.is_loopback;
-        if is_due || self.looked.elapsed() >= LOOK_AFTER.1 {
+        let is_due = self.last_look.sent >= LOOK_AFTER.0 && !self.is_loopback;
+        if is_due || self.last_look.at.elapsed() >= LOOK_AFTER.1 {
             self.look(stream);
         }
     }
 
     /// Takes over what the kernel has measured.
     fn look(&mut self, stream: &TcpStream) {
-        (self.sent, self.looked) = (0, Instant::now());
+        self.last_look = LastLook { at: Instant::now(), sent: 0 };
         let Some(info) = tcp_info(stream) else {
             // Without measurements only this machine is known to be near.
             if self.is_loopback {
@@ -129,6 +139,11 @@ impl Tuner {
         let TcpInfo { min_rtt, segments, retransmitted, .. } = info;
         let path = Path { is_loopback: self.is_loopback, min_rtt, segments, retransmitted };
         self.set_congestion(stream, path.congestion());
+        if !self.is_paced && min_rtt >= DISTANT && self.gauge.is_loss_based() {
+            self.is_paced = true;
+            let outcome = pace(stream);
+            tracing::debug!(?outcome, "pacing switched on");
+        }
         if !self.is_loopback {
             self.set_unsent(stream, unsent(info.delivery_rate));
         }

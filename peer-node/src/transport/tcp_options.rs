@@ -1,4 +1,5 @@
-//! The kernel's measurements of a TCP connection (`TCP_INFO`, see tcp(7)). None of the crates in use has a safe call for it.
+//! What the kernel measures of a TCP connection (`TCP_INFO`, see tcp(7)), and how it paces one (`SO_MAX_PACING_RATE`, see socket(7)). None
+//! of the crates in use has safe calls for these.
 
 use std::time::Duration;
 
@@ -57,10 +58,42 @@ fn read(stream: &TcpStream) -> Option<libc::tcp_info> {
     (outcome == 0).then_some(info)
 }
 
+/// Has the kernel spread what is sent over the round trip instead of sending it in bursts, whatever the congestion control.
+///
+/// # Errors
+///
+/// Fails if the kernel refuses the option.
+#[cfg(target_os = "linux")]
+pub(crate) fn pace(stream: &TcpStream) -> std::io::Result<()> {
+    use std::os::fd::AsRawFd;
+
+    // Any limit but the largest number switches pacing on; this one limits nothing.
+    let limit: u32 = u32::MAX - 1;
+    let length = libc::socklen_t::try_from(size_of::<u32>()).map_err(std::io::Error::other)?;
+    // SAFETY: the descriptor is open as long as `stream` is borrowed. The kernel reads `length` bytes of `limit`.
+    #[expect(unsafe_code, reason = "no crate in use offers a safe call for SO_MAX_PACING_RATE")]
+    let outcome = unsafe {
+        libc::setsockopt(
+            stream.as_raw_fd(),
+            libc::SOL_SOCKET,
+            libc::SO_MAX_PACING_RATE,
+            (&raw const limit).cast(),
+            length,
+        )
+    };
+    if outcome == 0 { Ok(()) } else { Err(std::io::Error::last_os_error()) }
+}
+
 /// Returns the kernel's measurements; none where it has none to offer.
 #[cfg(not(target_os = "linux"))]
 pub(crate) fn tcp_info(_stream: &TcpStream) -> Option<TcpInfo> {
     None
+}
+
+/// Has the kernel spread what is sent over the round trip; does nothing where the kernel cannot.
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn pace(_stream: &TcpStream) -> std::io::Result<()> {
+    Ok(())
 }
 
 #[cfg(all(test, target_os = "linux"))]
@@ -81,5 +114,8 @@ mod tests {
         assert!(info.rtt > Duration::ZERO && info.rtt < Duration::from_secs(1), "{info:?}");
         assert!(info.min_rtt <= info.rtt, "{info:?}");
         assert!(info.segments >= 1 && info.retransmitted == 0, "{info:?}");
+        pace(&near).unwrap();
+        near.write_all(&[7; 1000]).await.unwrap();
+        far.read_exact(&mut [0; 1000]).await.unwrap();
     }
 }
