@@ -38,6 +38,10 @@ bench *ARGS:
 long-lines *ARGS:
     cargo bench --package tests --bench long_lines -- {{ARGS}}
 
+# Downloads beside 1, 10 and 100 hostile sources of every kind: what an honest user sees, and what is required.
+hostile *ARGS:
+    cargo bench --package tests --bench hostile -- {{ARGS}}
+
 # Kills an index under load, so many times; what it acknowledged must be there each time.
 index-kills CYCLES="1000":
     STORY_CYCLES={{CYCLES}} cargo test --package tests --test stories survives_kill_9 -- --nocapture

@@ -14,6 +14,7 @@ mod contender;
 pub(crate) mod cpu_time;
 mod figures;
 mod group;
+pub mod hostile;
 pub mod index;
 mod interrupt;
 pub mod long_lines;

@@ -33,9 +33,9 @@ struct Stage {
     address: SocketAddr,
     node: NodeId,
     nonce: [u8; 32],
-    content: Content,
+    content: Arc<Content>,
     lie: Lie,
-    claim: Claim,
+    claim: Arc<Claim>,
     opened: AtomicUsize,
     asked: AtomicUsize,
     over: AtomicBool,
@@ -46,6 +46,21 @@ struct Stage {
 impl HostilePeer {
     /// Joins the network of an index as a source of `content` under `path`, listed when this returns.
     pub fn join(index: SocketAddr, path: &str, content: &Content, lie: Lie) -> Self {
+        Self::join_with(index, path, (&Arc::new(content.clone()), &Arc::new(lie.claim(content))), lie)
+    }
+
+    /// Has so many join that tell the same lie of the same content, which is held once.
+    pub fn crowd(index: SocketAddr, path: &str, content: &Content, lie: Lie, count: usize) -> Vec<Self> {
+        let (content, claim) = (Arc::new(content.clone()), Arc::new(lie.claim(content)));
+        (0..count).map(|_| Self::join_with(index, path, (&content, &claim), lie)).collect()
+    }
+
+    fn join_with(
+        index: SocketAddr,
+        path: &str,
+        (content, claim): (&Arc<Content>, &Arc<Claim>),
+        lie: Lie,
+    ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let address = listener.local_addr().expect("an address");
         let key = key(u64::from(address.port()) + 1_000_000);
@@ -54,8 +69,8 @@ impl HostilePeer {
             address,
             node: NodeId::from_bytes(key.verifying_key().to_bytes()),
             nonce,
-            content: content.clone(),
-            claim: lie.claim(content),
+            content: Arc::clone(content),
+            claim: Arc::clone(claim),
             lie,
             opened: AtomicUsize::new(0),
             asked: AtomicUsize::new(0),

@@ -22,7 +22,7 @@ const LOOK_AFTER: (usize, Duration) = (256 << 10, Duration::from_millis(200));
 
 /// From this round-trip time on, a congestion control that does not pace by itself is paced by the kernel. Otherwise a window of several
 /// megabytes leaves in one burst, and the queue that it causes ends the slow start of the other connections of the link.
-const DISTANT: Duration = Duration::from_millis(5);
+const DISTANT: Duration = Duration::from_millis(40);
 
 /// How much the socket may hold that was not sent yet: what the path carries in this time, within these bounds in bytes. Whatever
 /// is written later, a message for instance, waits behind it.

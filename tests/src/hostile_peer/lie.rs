@@ -25,6 +25,12 @@ pub enum Lie {
     Stall,
     /// Requests get no answer at all.
     NeverAnswers,
+    /// Blocks of every n-th piece have their bits turned over.
+    WrongEvery(u8),
+    /// The true bytes come, with 2 KB/s.
+    Trickles,
+    /// Of every block 99 hundredths come, then the end of the connection.
+    BreaksLate,
     /// A block comes that nobody asked for.
     UnaskedBlock,
     /// A block comes that is a byte longer than asked.
@@ -163,7 +169,7 @@ impl Lie {
 
     /// How many bytes it sends in a second at most, if it is slow.
     pub(super) const fn rate(self) -> Option<usize> {
-        if let Self::ForgesSlowly(_) = self { Some(2000) } else { None }
+        if let Self::ForgesSlowly(_) | Self::Trickles = self { Some(2000) } else { None }
     }
 
     /// Says whether one of so many pieces is there at all.
@@ -245,13 +251,18 @@ impl Lie {
         raw.resize(asked.length as usize, 0);
         let half = raw.len() / 2;
         match self {
-            Self::WrongBytes => {
+            Self::WrongEvery(each) if !asked.piece.is_multiple_of(each.into()) => Said::block(asked, &raw),
+            Self::WrongBytes | Self::WrongEvery(_) => {
                 for byte in &mut raw {
                     *byte = !*byte;
                 }
                 Said::block(asked, &raw)
             }
             Self::ShortBlock => Said { hang_up: true, ..Said::block(asked, &raw[..half]) },
+            Self::BreaksLate => {
+                let most = raw.len() * 99 / 100;
+                Said { hang_up: true, ..Said::block(asked, &raw[..most]) }
+            }
             Self::Stall => Said::block(asked, &raw[..half]),
             Self::NeverAnswers | Self::ForgesAndChokes(_) => Said::default(),
             Self::Forges(number) | Self::ForgesSlowly(number) => Said::block(asked, &forge(&raw, number)),
