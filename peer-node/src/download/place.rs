@@ -88,6 +88,12 @@ pub(super) fn is_free(path: &Path) -> bool {
     fs::symlink_metadata(path).is_err_and(|error| is_nothing(error.kind()))
 }
 
+/// Returns why nobody can say what lies at a path, and in which folder, if that is so.
+pub(super) fn obstacle(path: &Path) -> Option<(PathBuf, io::Error)> {
+    let error = fs::symlink_metadata(path).err().filter(|_| !is_free(path))?;
+    Some((path.parent().unwrap_or(path).to_owned(), error))
+}
+
 /// Returns the path with ` (number)` before its extension, or as it is for 0. A name that would be longer than file systems
 /// allow is shortened before the number.
 pub(crate) fn numbered(path: &Path, number: u32) -> PathBuf {
@@ -175,6 +181,16 @@ mod tests {
                 "{path:?}"
             );
         }
+    }
+
+    #[test]
+    fn what_cannot_be_looked_at_is_no_taken_name() {
+        let root = tempfile::tempdir().unwrap();
+        assert!(obstacle(&root.path().join("free")).is_none());
+        fs::write(root.path().join("taken"), "").unwrap();
+        assert!(obstacle(&root.path().join("taken")).is_none());
+        let (folder, _) = obstacle(&root.path().join("x".repeat(300))).unwrap();
+        assert_eq!(folder, root.path());
     }
 
     #[test]

@@ -37,6 +37,10 @@ pub(super) struct ReservedTarget {
 
 impl Reservations {
     /// Reserves the first of `name`, `name (1)` and so on that nothing has. Blocking.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the folder cannot be looked into, and if all names that are tried are taken.
     pub(super) fn reserve(&self, asked_for: &Path) -> Result<Reserved, PlaceError> {
         // Reserved before the file system is asked, so that two that ask together get different names and nobody waits for
         // another's disk.
@@ -45,7 +49,10 @@ impl Reservations {
             is_new.then(|| Reserved { reservations: self.clone(), asked_for: asked_for.to_owned(), name })
         });
         let free = reserved.find(|reserved| place::is_free(&reserved.name));
-        free.ok_or_else(|| PlaceError::NoFreeName { target: asked_for.to_owned() })
+        free.ok_or_else(|| match place::obstacle(asked_for) {
+            Some((folder, source)) => PlaceError::Folder { folder, source },
+            None => PlaceError::NoFreeName { target: asked_for.to_owned() },
+        })
     }
 }
 

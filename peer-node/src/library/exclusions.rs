@@ -99,7 +99,15 @@ fn compile<'a>(
 }
 
 fn invalid(pattern: &str, error: &ignore::Error) -> PatternError {
-    PatternError::Invalid { pattern: excerpt(pattern), problem: excerpt(&error.to_string()) }
+    PatternError::Invalid { pattern: excerpt(pattern), problem: problem(error) }
+}
+
+/// Returns what is wrong with a pattern, without the pattern itself.
+fn problem(error: &ignore::Error) -> String {
+    match error {
+        ignore::Error::Glob { err, .. } => excerpt(err),
+        other => excerpt(&other.to_string()),
+    }
 }
 
 #[cfg(test)]

@@ -82,6 +82,12 @@ pub(crate) enum Failure {
         /// How many there are.
         count: usize,
     },
+    /// One place was given for a folder.
+    #[error("{name}/ is a folder; only a single file can be given another place with as")]
+    FolderAsOne {
+        /// The folder, display-safe.
+        name: String,
+    },
     /// There is nothing to stop.
     #[error("there is no download {number} under way or failed; see transfers")]
     NoDownload {

@@ -74,7 +74,7 @@ fn ending(view: &DownloadView) -> Option<(Style, String)> {
     match &view.state {
         DownloadState::Done { .. } => Some((Style::Good, "done".to_owned())),
         DownloadState::Failed { reason } => Some((Style::Bad, format!("failed: {}", display_safe(reason)))),
-        DownloadState::Cancelled if view.bytes_done > 0 => {
+        DownloadState::Cancelled if view.bytes_done > 0 && view.size != Some(view.bytes_done) => {
             Some((Style::Warning, "cancelled; partial data kept".to_owned()))
         }
         DownloadState::Cancelled => Some((Style::Warning, "cancelled".to_owned())),

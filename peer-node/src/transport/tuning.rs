@@ -20,9 +20,10 @@ const LITTLE: usize = 64 << 10;
 /// The path is looked at again after so many bytes, or after so long if less was sent.
 const LOOK_AFTER: (usize, Duration) = (256 << 10, Duration::from_millis(200));
 
-/// From this round-trip time on, a congestion control that does not pace by itself is paced by the kernel. Otherwise a window of several
-/// megabytes leaves in one burst, and the queue that it causes ends the slow start of the other connections of the link.
-const DISTANT: Duration = Duration::from_millis(40);
+/// From this round-trip time and this rate in bytes per second on, a congestion control that does not pace by itself is paced by the
+/// kernel. Otherwise a window of a megabyte and more leaves in one burst, and the queue that it causes ends the slow start of the other
+/// connections of the link. With less under way, pacing makes a slow start overshoot on a narrow line.
+const PACED_FROM: (Duration, u64) = (Duration::from_millis(40), 3_000_000);
 
 /// How much the socket may hold that was not sent yet: what the path carries in this time, within these bounds in bytes. Whatever
 /// is written later, a message for instance, waits behind it.
@@ -139,7 +140,8 @@ impl Tuner {
         let TcpInfo { min_rtt, segments, retransmitted, .. } = info;
         let path = Path { is_loopback: self.is_loopback, min_rtt, segments, retransmitted };
         self.set_congestion(stream, path.congestion());
-        if !self.is_paced && min_rtt >= DISTANT && self.gauge.is_loss_based() {
+        let is_wide = min_rtt >= PACED_FROM.0 && info.delivery_rate >= PACED_FROM.1;
+        if !self.is_paced && is_wide && self.gauge.is_loss_based() {
             self.is_paced = true;
             let outcome = pace(stream);
             tracing::debug!(?outcome, "pacing switched on");

@@ -69,9 +69,10 @@ impl Session {
     ) -> Result<DownloadState, Failure> {
         self.board.show(|view| view.trouble = None);
         self.board.set_state(DownloadState::Finishing);
-        let path = part.path().to_owned();
-        let at = |source| Failure::Write { path: path.clone(), source };
         let (reserved, details) = (self.take_name().await?, self.details_for(self.wanted.path.as_deref()));
+        // What can fail from here on concerns the place and not the part.
+        let path = reserved.name().to_owned();
+        let at = |source| Failure::Write { path: path.clone(), source };
         let named = tokio::task::spawn_blocking(move || {
             part.adorn(details);
             part.name(reserved)

@@ -7,6 +7,7 @@ use crate::repl::command::{Item, Order};
 use crate::repl::failure::Failure;
 use crate::repl::session::{Session, home, user_path};
 use crate::repl::shown::{Listed, Row};
+use protocol::escape::excerpt;
 use protocol::index::PeerRef;
 
 use super::tree::{tree, tree_of};
@@ -64,6 +65,9 @@ pub(super) async fn gather(session: &mut Session, order: &Order) -> Result<Gathe
         }
     }
     if let Some(destination) = &order.destination {
+        if let Some(folder) = folders.first() {
+            return Err(Failure::FolderAsOne { name: excerpt(folder) });
+        }
         put_at(&mut chosen, destination)?;
     }
     let folder = folders.pop().filter(|_| folders.is_empty() && !has_files);
