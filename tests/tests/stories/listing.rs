@@ -128,6 +128,8 @@ fn a_peer_is_browsed_folder_by_folder() {
     let nowhere = node.peer.say(&format!("browse {address} nowhere"));
     assert!(nowhere.errors()[0].contains("nothing found: nowhere/"), "{nowhere:#?}");
     node.peer.say(&format!("browse {address} music"));
+    let refused = node.peer.say("download 1 as elsewhere");
+    assert!(refused.errors()[0].contains("music/live/ is a folder"), "{refused:#?}");
     let fetched = node.peer.say("download 1");
     assert_eq!(fetched.done().len(), 2, "{fetched:#?}");
     let place = node.home.path().join("music/live").display().to_string();

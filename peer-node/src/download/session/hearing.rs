@@ -9,7 +9,7 @@ use protocol::peer::BlockRef;
 
 use super::{BACKLOG, Inbox, Session, Stage};
 use crate::download::manifest_choice::{ManifestFetch, NoManifest, Offer, PATIENCE_ALONE, best, patience};
-use crate::download::roster::EarlyManifest;
+use crate::download::roster::{EarlyManifest, Peer};
 use crate::native::{QueuePosition, SourceEvent};
 use crate::swarm::{Have, SourceId};
 use crate::transport::Buffer;
@@ -17,6 +17,10 @@ use crate::transport::Buffer;
 /// After how long a source that is gone is tried again, by how it went.
 pub(super) const AFTER_LOSS: Duration = Duration::from_secs(3);
 pub(super) const AFTER_REFUSAL: Duration = Duration::from_secs(30);
+
+/// After how long a silence other sources are asked for the manifest too, and how many of them each time.
+const HEDGE_AFTER: Duration = Duration::from_millis(500);
+const HEDGE: u128 = 8;
 
 /// How long those who offered the manifest that is believed may give nothing while others offer another one.
 const BARREN: Duration = Duration::from_secs(25);
@@ -246,6 +250,7 @@ impl Session {
                 let patience = if offers.len() > 1 { patience(rtt) } else { PATIENCE_ALONE };
                 let overdue = now.saturating_duration_since(fetch.since) >= patience;
                 if self.roster.get(source).is_some() && !overdue {
+                    self.hedge_manifest(now);
                     return;
                 }
                 self.stage = Stage::Choosing(None);
@@ -267,6 +272,44 @@ impl Session {
             Ok(fetch) => self.go_on_with(fetch),
             Err(error) => self.part_with(id, &error.to_string(), None),
         }
+    }
+
+    /// Asks more and more of the others that offer the same manifest for it, as long as nothing of it has come. Whoever answers first is
+    /// the one that it is fetched from.
+    fn hedge_manifest(&mut self, now: Instant) {
+        let Stage::Choosing(Some(fetch)) = &self.stage else { return };
+        let Some((0, count)) = fetch.next() else { return };
+        let (source, offer) = (fetch.source, fetch.offer);
+        let batches = now.saturating_duration_since(fetch.since).as_millis() / HEDGE_AFTER.as_millis();
+        let most = usize::try_from(batches * HEDGE).unwrap_or(usize::MAX);
+        let offers = self.roster.offers().into_iter();
+        let others = offers.filter(|(id, other)| *id != source && *other == offer).take(most);
+        for (id, _) in others {
+            if let Some(peer) = self.roster.get_mut(id)
+                && !peer.early_manifest.is_asked()
+            {
+                peer.channel.want_manifest(0, count);
+                peer.early_manifest = EarlyManifest::UnderWay;
+            }
+        }
+    }
+
+    /// Goes on with another source, if it has sent the beginning of the manifest before the one that was asked first. Returns true if so.
+    fn overtake(&mut self, id: SourceId, states: &[[u8; 32]], now: Instant) -> Result<bool, NoManifest> {
+        let Stage::Choosing(Some(fetch)) = &self.stage else { return Ok(false) };
+        let (slow, offer) = (fetch.source, fetch.offer);
+        let offers_same = |peer: &Peer| peer.offer.as_ref().is_some_and(|(other, _)| *other == offer);
+        if !matches!(fetch.next(), Some((0, _))) || !self.roster.get(id).is_some_and(offers_same) {
+            return Ok(false);
+        }
+        let mut next = ManifestFetch::begin(self.wanted.digest, id, offer, now)?;
+        next.part(0, states, now)?;
+        if let Some(peer) = self.roster.get_mut(slow) {
+            // What it may still send was asked for.
+            peer.early_manifest = EarlyManifest::UnderWay;
+        }
+        self.go_on_with(next);
+        Ok(true)
     }
 
     /// Begins to fetch a manifest, with what has come of it already.
@@ -307,6 +350,9 @@ impl Session {
         }
         match early {
             Some(EarlyManifest::UnderWay) if first == 0 && states.len() <= MAX_STATES as usize => {
+                if self.overtake(id, states, now)? {
+                    return Ok(());
+                }
                 // Another one may be believed by now; otherwise it is chosen next, or put to the test.
                 let believed = self.believed();
                 if let Some(peer) = self.roster.get_mut(id)
