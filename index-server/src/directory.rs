@@ -28,12 +28,13 @@ use crate::answer::{self, Page};
 use crate::catalog::{Catalog, NodeNo};
 use crate::offers::Offers;
 use crate::roster::{Roster, SessionId};
-use crate::search::Search;
+use crate::search::{PATIENCE, Search};
 use crate::session::Offer;
 use crate::words::words;
 
 /// How many titles a search goes through before it lets others at the catalog: less than a millisecond's worth.
 const SEARCH_STEP: usize = 8192;
+const _: () = assert!(PATIENCE >= SEARCH_STEP, "a search that waits for a thread holds no bitmap");
 
 /// How long a search may take; then it tells what it has found.
 const SEARCH_TIME: Duration = Duration::from_millis(50);

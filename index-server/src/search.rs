@@ -5,6 +5,8 @@
 //! whatever changes between two steps is seen by the later one or not at all. Pure: whoever drives it decides when
 //! it has taken too long.
 
+mod candidates;
+mod patience;
 mod route;
 
 #[cfg(test)]
@@ -23,6 +25,8 @@ use crate::keyed::Keyed;
 use crate::ranking::{Best, Place};
 use crate::told::Told;
 use crate::words::WordNo;
+pub(crate) use patience::PATIENCE;
+use patience::Patience;
 use route::{Route, Source};
 
 /// What the plan of a way costs, and the look at a name, beside the step to the next title; and how many bytes of the
@@ -52,6 +56,8 @@ pub(crate) struct Search {
     /// How well titles fit that are looked for now; none when everything has been looked for.
     fit: Option<Fit>,
     route: Option<Route>,
+    /// What walking may still cost before requirements are intersected.
+    patience: Patience,
     /// Holds the titles that are looked at next.
     gathered: Vec<TitleNo>,
     /// Holds the path that is being looked at.
@@ -65,7 +71,8 @@ impl Search {
         let (offered, told) = (HashSet::default(), Told::new(after));
         let (fit, route) = (Some(Fit::Exact), None);
         let (gathered, folded) = (Vec::with_capacity(AT_ONCE), String::new());
-        Self { query, told, wanted, found, best, offered, fit, route, gathered, folded }
+        let patience = Patience::default();
+        Self { query, told, wanted, found, best, offered, fit, route, patience, gathered, folded }
     }
 
     /// Says whether everything has been looked at that could matter.
@@ -83,7 +90,14 @@ impl Search {
                 left = left.saturating_sub(PLANNING);
                 Route::plan(&self.query, fit, catalog)
             });
-            self.follow(&mut route, catalog, &mut left);
+            if self.patience.left() == 0 && route.can_intersect() {
+                route.intersect(self.patience.least, catalog);
+            }
+            let granted = if route.can_intersect() { left.min(self.patience.left()) } else { left };
+            let mut rest = granted;
+            self.follow(&mut route, catalog, &mut rest);
+            left -= granted - rest;
+            self.patience.spend(granted - rest);
             if route.sources.is_empty() {
                 self.end_fit(fit);
             } else {
@@ -111,6 +125,7 @@ impl Search {
         let missing = (self.wanted + 1).saturating_sub(self.found.len());
         self.fit = fit.next(&self.query).filter(|_| missing > 0);
         self.best = Best::new(missing.saturating_sub(1));
+        self.patience.begin_fit();
     }
 
     /// Follows a route until it ends or nothing is left of the budget.
@@ -123,6 +138,10 @@ impl Search {
                 Source::Digests { from, name, high } => self.next_digest((from, name, *high), catalog, left),
                 Source::Everything => self.walk(Some, rest, catalog, left),
                 Source::Words(words) => self.next_word(words, rest, catalog, left),
+                Source::Candidates(candidates) => {
+                    candidates.build(catalog, left)
+                        && self.walk(|number| candidates.next_from(number), rest, catalog, left)
+                }
             };
             if ended {
                 route.sources.pop();

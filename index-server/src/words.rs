@@ -18,7 +18,7 @@ use crate::text_table::TextTable;
 pub(crate) use filling::Filling;
 pub(crate) use gathering::Gathering;
 use grams::Grams;
-pub(crate) use number_set::NumberSet;
+pub(crate) use number_set::{Bitmap, NumberSet};
 pub(crate) use piece::{Piece, Stand, words};
 
 /// A word's number in memory.

@@ -8,6 +8,7 @@ use std::cmp::Reverse;
 use protocol::digest::Digest;
 use protocol::query::{Compound, DigestPrefix, Fit, Query, open};
 
+use super::candidates::Candidates;
 use crate::catalog::{Catalog, ContentNo, NameNo, Start, start};
 use crate::words::{Piece, Stand, WordNo, words};
 
@@ -31,6 +32,8 @@ pub(super) enum Source {
     Everything,
     /// Those that contain one of some words, the last word first.
     Words(Vec<WordNo>),
+    /// Those that contain a word of each of several requirements.
+    Candidates(Candidates),
     /// Those whose digest starts with up to `high`: from a content and one of its names on.
     Digests { from: (Start, ContentNo), name: NameNo, high: Start },
 }
@@ -44,6 +47,8 @@ pub(super) struct Route {
     pub(super) next: u32,
     /// Of each of these, a title must contain a word.
     pub(super) filters: Vec<Vec<WordNo>>,
+    /// The same for all that is required, what is followed included, if it can be intersected.
+    requirements: Vec<Vec<WordNo>>,
 }
 
 impl Route {
@@ -57,6 +62,7 @@ impl Route {
         // Few words have few titles, mostly; and what is the only way need not be weighed.
         found.sort_by_key(Vec::len);
         let is_only = shortest.is_none() && found.len() == 1;
+        let mut requirements = if found.len() > 1 { found.clone() } else { Vec::new() };
         let mut filters: Vec<(usize, Vec<WordNo>)> = Vec::new();
         for words in found {
             let is_filter = words.len() <= FEW_WORDS && !is_only;
@@ -73,10 +79,28 @@ impl Route {
         let (_, sources) = shortest.unwrap_or_else(|| (0, vec![Source::Everything]));
         if let [Source::Words(followed)] = sources.as_slice() {
             filters.retain(|(_, words)| words != followed);
+        } else {
+            requirements.clear();
         }
         filters.sort_by_key(|(weight, _)| *weight);
         filters.truncate(MOST_FILTERS);
-        Self { sources, next: 0, filters: filters.into_iter().map(|(_, words)| words).collect() }
+        let filters = filters.into_iter().map(|(_, words)| words).collect();
+        Self { sources, next: 0, filters, requirements }
+    }
+
+    /// Returns true if there is more than one requirement, and they have not been intersected.
+    pub(super) const fn can_intersect(&self) -> bool {
+        !self.requirements.is_empty()
+    }
+
+    /// Goes on with the intersection of all requirements, from the first title on, unless one has fewer titles than `least`.
+    pub(super) fn intersect(&mut self, least: usize, catalog: &Catalog) {
+        let requirements = std::mem::take(&mut self.requirements);
+        if let Some(candidates) = Candidates::of(requirements, least, catalog) {
+            self.sources = vec![Source::Candidates(candidates)];
+            self.next = 0;
+            self.filters.clear();
+        }
     }
 }
 

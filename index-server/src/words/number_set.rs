@@ -1,10 +1,12 @@
 //! A set of numbers: small where few are in it, quick where many are.
 
+mod bitmap;
 mod chunks;
 mod meeting;
 
 use std::num::NonZeroU32;
 
+pub(crate) use bitmap::Bitmap;
 use chunks::Chunks;
 
 /// From so many numbers on, a set is cut into chunks.
@@ -148,6 +150,15 @@ impl NumberSet {
             Self::Few(_) => list.extend(self.iter()),
             Self::Some(numbers) => list.extend_from_slice(numbers),
             Self::Many(chunks) => chunks.list_into(list),
+        }
+    }
+
+    /// Puts all numbers into a bitmap.
+    pub(crate) fn add_to(&self, bitmap: &mut Bitmap) {
+        match self {
+            Self::Few(few) => few.iter().flatten().for_each(|place| bitmap.insert(place.get() - 1)),
+            Self::Some(list) => list.iter().for_each(|number| bitmap.insert(*number)),
+            Self::Many(chunks) => chunks.add_to(bitmap),
         }
     }
 

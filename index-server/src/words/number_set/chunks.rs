@@ -2,6 +2,7 @@
 
 use std::cmp::Ordering;
 
+use super::bitmap::Bitmap;
 use super::meeting::not_below;
 
 /// A chunk has the numbers that agree in all but this many low bits.
@@ -139,6 +140,15 @@ impl Chunks {
                         first = first.saturating_add(64);
                     }
                 }
+            }
+        }
+    }
+
+    pub(super) fn add_to(&self, bitmap: &mut Bitmap) {
+        for (high, chunk) in &self.chunks {
+            match chunk {
+                Chunk::Sparse(lows) => lows.iter().for_each(|low| bitmap.insert(join(*high, *low))),
+                Chunk::Dense { bits, .. } => bitmap.union_words(join(*high, 0), bits.as_slice()),
             }
         }
     }

@@ -6,12 +6,23 @@ use super::lists::Lists;
 use super::options::Options;
 use super::vocabulary::Draw;
 
+/// Words that stand in many names of one sort of files each, so two of them hardly ever occur together: see [`Lists`].
+const SORTED_WORDS: [&[&str]; 5] = [
+    &["flac", "mp3", "ogg", "music", "m4a"],
+    &["mkv", "1080p", "bluray", "x265", "hdtv", "films"],
+    &["software", "iso", "amd64", "deb", "src"],
+    &["documents", "pdf", "epub", "docx", "txt"],
+    &["photos", "img", "jpg", "pxl", "heic"],
+];
+
 /// A kind of query.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
     CommonWord,
     RareWord,
     TwoWords,
+    /// Two words that are common and rarely or never occur in one name.
+    CommonPair,
     PartOfWord,
     TwoLetters,
     NothingFound,
@@ -19,10 +30,11 @@ pub(super) enum Kind {
 }
 
 /// All kinds.
-pub(super) const KINDS: [Kind; 7] = [
+pub(super) const KINDS: [Kind; 8] = [
     Kind::CommonWord,
     Kind::RareWord,
     Kind::TwoWords,
+    Kind::CommonPair,
     Kind::PartOfWord,
     Kind::TwoLetters,
     Kind::NothingFound,
@@ -35,6 +47,7 @@ impl Kind {
             Self::CommonWord => "common word",
             Self::RareWord => "rare word",
             Self::TwoWords => "two words",
+            Self::CommonPair => "common pair",
             Self::PartOfWord => "part of a word",
             Self::TwoLetters => "two letters",
             Self::NothingFound => "nothing found",
@@ -51,6 +64,16 @@ impl Kind {
             Self::CommonWord => lists.vocabulary.at(draw.below(20)).to_owned(),
             Self::RareWord => lists.vocabulary.at(20_000 + draw.below(80_000)).to_owned(),
             Self::TwoWords => format!("{} {}", word(draw), word(draw)),
+            Self::CommonPair => {
+                let sorts = SORTED_WORDS.len() as u64;
+                let first = draw.below(sorts);
+                let second = (first + 1 + draw.below(sorts - 1)) % sorts;
+                let [first, second] = [first, second].map(|sort| {
+                    let sort = usize::try_from(sort).expect("an index");
+                    draw.one_of(SORTED_WORDS[sort])
+                });
+                format!("{first} {second}")
+            }
             Self::PartOfWord => word(draw).chars().skip(1).take(4).collect(),
             Self::TwoLetters => word(draw).chars().skip(1).take(2).collect(),
             Self::NothingFound => (0..6).map(|_| draw.one_of(&["q", "x", "z", "vv", "jj"])).collect(),

@@ -1,0 +1,103 @@
+//! A bit for each number: unions and intersections of sets at the rate at which memory is read.
+
+/// The bits of a word of the bitmap.
+const BITS: u32 = u64::BITS;
+
+/// Numbers as bits, from 0 to the highest that was put in.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Bitmap(Vec<u64>);
+
+impl Bitmap {
+    pub(super) fn insert(&mut self, number: u32) {
+        let index = (number / BITS) as usize;
+        if index >= self.0.len() {
+            self.0.resize(index + 1, 0);
+        }
+        if let Some(word) = self.0.get_mut(index) {
+            *word |= 1 << (number % BITS);
+        }
+    }
+
+    /// Puts the bits of some words in, the first of which starts at a number.
+    pub(super) fn union_words(&mut self, first: u32, words: &[u64]) {
+        let start = (first / BITS) as usize;
+        let end = start + words.len();
+        if end > self.0.len() {
+            self.0.resize(end, 0);
+        }
+        for (word, other) in self.0.iter_mut().skip(start).zip(words) {
+            *word |= other;
+        }
+    }
+
+    /// Leaves only the numbers that are in another bitmap too.
+    pub(crate) fn intersect(&mut self, other: &Self) {
+        self.0.truncate(other.0.len());
+        for (word, other) in self.0.iter_mut().zip(&other.0) {
+            *word &= other;
+        }
+    }
+
+    /// Returns the lowest number that is in and not below another.
+    pub(crate) fn next_from(&self, number: u32) -> Option<u32> {
+        let first = number / BITS;
+        let mut masked = u64::MAX << (number % BITS);
+        for (index, word) in (first..).zip(self.0.iter().skip(first as usize)) {
+            let word = word & masked;
+            if word != 0 {
+                return Some(index * BITS + word.trailing_zeros());
+            }
+            masked = u64::MAX;
+        }
+        None
+    }
+
+    /// Takes all numbers out.
+    pub(crate) fn clear(&mut self) {
+        self.0.clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use proptest::prelude::*;
+
+    use super::super::NumberSet;
+    use super::*;
+
+    /// Numbers in runs of one step, some dense and some sparse.
+    fn numbers() -> impl Strategy<Value = BTreeSet<u32>> {
+        let run = (0_u32..200_000, 1_u32..3000, 1_u32..50);
+        let run = run.prop_map(|(start, count, step)| (0..count).map(move |number| start + number * step));
+        prop::collection::vec(run, 0..4).prop_map(|runs| runs.into_iter().flatten().collect())
+    }
+
+    proptest! {
+        #[test]
+        fn unions_and_their_intersection_are_those_of_trees(
+            requirements in prop::collection::vec(prop::collection::vec(numbers(), 1..4), 1..4),
+            probes in prop::collection::vec(0_u32..400_000, 10),
+        ) {
+            let union = |sets: &Vec<BTreeSet<u32>>| {
+                let mut bitmap = Bitmap::default();
+                for numbers in sets {
+                    let mut set = NumberSet::default();
+                    numbers.iter().for_each(|number| set.insert(*number));
+                    set.add_to(&mut bitmap);
+                }
+                bitmap
+            };
+            let all = requirements.iter().map(union).reduce(|mut all, next| { all.intersect(&next); all });
+            let all = all.unwrap_or_default();
+            let trees = requirements.iter().map(|sets| sets.iter().flatten().copied().collect::<BTreeSet<u32>>());
+            let truth = trees.reduce(|all, next| &all & &next).unwrap_or_default();
+            let next = |number: &u32| all.next_from(number + 1);
+            prop_assert!(std::iter::successors(all.next_from(0), next).eq(truth.iter().copied()));
+            for probe in probes {
+                prop_assert_eq!(all.next_from(probe), truth.range(probe..).next().copied());
+            }
+        }
+    }
+}
