@@ -194,7 +194,9 @@ fn judge(
         }
     };
     let kind = Kind::of(&request);
-    let step = service.quotas.admit(Instant::now(), who, kind).and_then(|()| session.hear(request));
+    let admitted = service.quotas.admit(Instant::now(), who, kind);
+    let admitted = admitted.and_then(|()| desk::admit_search(kind, who, service));
+    let step = admitted.and_then(|()| session.hear(request));
     Ok(Heard { id, kind, step })
 }
 
@@ -235,7 +237,7 @@ async fn answer(
         }
         Ok(Step::Answer(question)) => {
             let any_names = session.features().contains(IndexFeatures::ANY_NAMES);
-            desk::answer(question, (arrival.node, any_names), service).await
+            desk::answer(question, (arrival.node, who, any_names), service).await
         }
         // An open session has neither greeting, and has refused them; offers are dealt with.
         Ok(Step::Challenge { .. } | Step::Welcome { .. } | Step::Offer(_)) => {

@@ -22,6 +22,7 @@ mod near;
 mod numbers;
 mod offers;
 mod priority;
+mod processor_time;
 pub mod program;
 mod quotas;
 mod random;

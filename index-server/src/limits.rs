@@ -41,7 +41,11 @@ pub struct QuotaLimits {
     pub registrations: RequestRate,
     /// Searches and other questions that it may ask.
     pub questions: RequestRate,
-    /// All nodes at an address together may do so many times as much as one.
+    /// Milliseconds of processor time a second that searches of a node may take; 0 is no limit.
+    pub search_time_per_node: u32,
+    /// The same for all nodes at an address together.
+    pub search_time_per_address: u32,
+    /// All nodes at an address together may make so many times as many requests as one.
     pub nodes_per_address: u32,
     /// Files that a node may share, up to [`MAX_FILES_PER_NODE`].
     pub files_per_node: u32,
@@ -160,6 +164,8 @@ impl Default for QuotaLimits {
         Self {
             registrations: RequestRate { per_second: 100, burst: 5000 },
             questions: RequestRate { per_second: 1000, burst: 20_000 },
+            search_time_per_node: 200,
+            search_time_per_address: 1000,
             nodes_per_address: 20,
             files_per_node: MAX_FILES_PER_NODE,
             bytes_in_flight: 16 << 20,

@@ -12,6 +12,7 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 
 use crate::directory::Directory;
+use crate::quotas::BudgetHolder;
 pub(crate) use histogram::Histogram;
 pub(crate) use http::serve;
 pub(crate) use refusals::Refusals;
@@ -26,6 +27,7 @@ pub struct Metrics {
     pub(crate) commits: Histogram,
     pub(crate) store_errors: AtomicU64,
     pub(crate) refusals: Refusals,
+    search_budget: [AtomicU64; 2],
     displaced: [AtomicU64; HttpService::ALL.len()],
     condition: AtomicU8,
     /// What is counted in it is asked for when the numbers are.
@@ -80,6 +82,13 @@ impl Metrics {
         }
     }
 
+    /// Counts a search that was refused because a budget of search time was used up.
+    pub(crate) fn count_search_budget(&self, holder: BudgetHolder) {
+        let [node, address] = &self.search_budget;
+        let count = if holder == BudgetHolder::Node { node } else { address };
+        count.fetch_add(1, Ordering::Relaxed);
+    }
+
     /// Returns how many connections over HTTP were closed to make room for others.
     fn displaced(&self) -> impl Iterator<Item = (HttpService, u64)> {
         HttpService::ALL
@@ -95,6 +104,12 @@ impl Metrics {
             2 => Condition::Broken,
             _ => Condition::Stopping,
         }
+    }
+
+    /// Returns the page as Prometheus reads it.
+    #[cfg(test)]
+    pub(crate) fn text(&self) -> String {
+        page::page(self)
     }
 
     /// Takes in what knows the nodes and their files.

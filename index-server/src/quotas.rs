@@ -1,14 +1,15 @@
-//! Who asks for more in a second than it may: nodes, and all nodes at an address together.
+//! Who asks for more in a second than it may: nodes, and all nodes at an address together. Searches are charged the processor
+//! time that they took, besides.
 
 use std::net::IpAddr;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 use protocol::index::{Refusal, Request};
 use protocol::node_id::NodeId;
 
 use crate::limits::{QuotaLimits, RequestRate};
-use crate::rates::Rates;
+use crate::rates::{Rates, TimeBudgets};
 use crate::server::network;
 
 /// What a request counts as.
@@ -53,7 +54,22 @@ impl Kind {
 pub(crate) struct Quotas {
     registrations: Mutex<Buckets>,
     questions: Mutex<Buckets>,
+    search_time: Mutex<SearchTime>,
     loopback_counts: bool,
+}
+
+/// Whose budget of search time is used up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum BudgetHolder {
+    Node,
+    Address,
+}
+
+/// The processor time of searches.
+#[derive(Debug)]
+struct SearchTime {
+    by_node: TimeBudgets<NodeId>,
+    by_address: TimeBudgets<IpAddr>,
 }
 
 /// One kind of requests.
@@ -75,6 +91,10 @@ impl Quotas {
         Self {
             registrations: Buckets::new(limits.registrations, limits.nodes_per_address),
             questions: Buckets::new(limits.questions, limits.nodes_per_address),
+            search_time: Mutex::new(SearchTime {
+                by_node: TimeBudgets::new(limits.search_time_per_node),
+                by_address: TimeBudgets::new(limits.search_time_per_address),
+            }),
             loopback_counts: limits.loopback_counts,
         }
     }
@@ -86,25 +106,72 @@ impl Quotas {
         (node, address): (NodeId, IpAddr),
         kind: Kind,
     ) -> Result<(), Refusal> {
-        if address.is_loopback() && !self.loopback_counts {
+        if self.is_exempt(address) {
             return Ok(());
         }
         let buckets = if kind == Kind::Registration { &self.registrations } else { &self.questions };
         let mut buckets = buckets.lock();
         let passed = buckets.by_node.pass(now, node);
         let passed = passed.and_then(|()| buckets.by_address.pass(now, network(address)));
-        passed.map_err(|wait| {
-            let retry_after = u32::try_from(wait.as_millis()).unwrap_or(u32::MAX).saturating_add(1);
-            Refusal::TooFast { retry_after }
-        })
+        passed.map_err(too_fast)
     }
+
+    /// Returns whose budget of search time is used up, if one is, and when to search again.
+    pub(crate) fn admit_search(
+        &self,
+        now: Instant,
+        (node, address): (NodeId, IpAddr),
+    ) -> Result<(), (BudgetHolder, Refusal)> {
+        if self.is_exempt(address) {
+            return Ok(());
+        }
+        let mut times = self.search_time.lock();
+        times.by_node.admit(now, node).map_err(|wait| (BudgetHolder::Node, too_fast(wait)))?;
+        let passed = times.by_address.admit(now, network(address));
+        passed.map_err(|wait| (BudgetHolder::Address, too_fast(wait)))
+    }
+
+    /// Charges a node and its address for the processor time that a search took.
+    pub(crate) fn charge_search(&self, now: Instant, (node, address): (NodeId, IpAddr), took: Duration) {
+        if !self.is_exempt(address) {
+            let mut times = self.search_time.lock();
+            times.by_node.charge(now, node, took);
+            times.by_address.charge(now, network(address), took);
+        }
+    }
+
+    fn is_exempt(&self, address: IpAddr) -> bool {
+        address.is_loopback() && !self.loopback_counts
+    }
+}
+
+fn too_fast(wait: Duration) -> Refusal {
+    let retry_after = u32::try_from(wait.as_millis()).unwrap_or(u32::MAX).saturating_add(1);
+    Refusal::TooFast { retry_after }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
+
+    #[test]
+    fn searches_are_charged_to_a_node_and_its_address() {
+        let limits =
+            QuotaLimits { search_time_per_node: 100, search_time_per_address: 150, ..QuotaLimits::default() };
+        let (quotas, now) = (Quotas::new(&limits), Instant::now());
+        let (here, second): (IpAddr, _) = ("192.0.2.1".parse().unwrap(), Duration::from_secs(1));
+        quotas.charge_search(now, (node(1), here), second + Duration::from_millis(1));
+        let refused = quotas.admit_search(now, (node(1), here));
+        assert_eq!(refused, Err((BudgetHolder::Node, Refusal::TooFast { retry_after: 11 })));
+        assert_eq!(quotas.admit_search(now, (node(2), here)), Ok(()));
+        quotas.charge_search(now, (node(2), here), second);
+        let refused = quotas.admit_search(now, (node(3), here));
+        assert!(matches!(refused, Err((BudgetHolder::Address, Refusal::TooFast { .. }))), "{refused:?}");
+        assert_eq!(quotas.admit_search(now, (node(3), "192.0.2.2".parse().unwrap())), Ok(()));
+        let local: IpAddr = "127.0.0.1".parse().unwrap();
+        quotas.charge_search(now, (node(4), local), 60 * second);
+        assert_eq!(quotas.admit_search(now, (node(4), local)), Ok(()));
+    }
 
     fn quotas(loopback_counts: bool) -> Quotas {
         let rate = RequestRate { per_second: 10, burst: 5 };

@@ -12,7 +12,7 @@ const MOST: usize = 1 << 16;
 /// How long to wait when there are too many, and the pause between two looks for those that need not be kept.
 const CROWDED: Duration = Duration::from_secs(1);
 
-/// When each will have made up for its requests, each of which costs the same time. Who is not in here has.
+/// When each will have made up for its requests. Who is not in here has.
 #[derive(Debug)]
 pub(crate) struct Rates<K> {
     clear_at: HashMap<K, Instant>,
@@ -33,20 +33,33 @@ impl<K: Copy + Eq + Hash> Rates<K> {
         if self.cost.is_zero() {
             return Ok(());
         }
+        self.admit(now, who, self.cost)?;
+        self.charge(now, who, self.cost);
+        Ok(())
+    }
+
+    /// Returns how long somebody has to wait, if a request of that cost exceeds its credit.
+    fn admit(&mut self, now: Instant, who: K, cost: Duration) -> Result<(), Duration> {
         if !self.clear_at.contains_key(&who) && self.clear_at.len() >= MOST {
             self.sweep(now);
             if self.clear_at.len() >= MOST {
                 return Err(CROWDED);
             }
         }
-        let clear_at = self.clear_at.entry(who).or_insert(now);
-        let paid = (*clear_at).max(now) + self.cost;
-        let debt = paid.saturating_duration_since(now);
-        if debt > self.credit {
-            return Err(debt.saturating_sub(self.credit));
+        let owed = self.clear_at.get(&who).map(|clear_at| clear_at.saturating_duration_since(now));
+        let debt = owed.unwrap_or_default().saturating_add(cost);
+        if debt > self.credit { Err(debt.saturating_sub(self.credit)) } else { Ok(()) }
+    }
+
+    /// Adds a cost to what somebody has to make up for. Costs of those for whom there is no room are not kept.
+    fn charge(&mut self, now: Instant, who: K, cost: Duration) {
+        if cost.is_zero() || (self.clear_at.len() >= MOST && !self.clear_at.contains_key(&who)) {
+            return;
         }
-        *clear_at = paid;
-        Ok(())
+        let clear_at = self.clear_at.entry(who).or_insert(now);
+        if let Some(paid) = (*clear_at).max(now).checked_add(cost) {
+            *clear_at = paid;
+        }
     }
 
     fn sweep(&mut self, now: Instant) {
@@ -57,9 +70,67 @@ impl<K: Copy + Eq + Hash> Rates<K> {
     }
 }
 
+/// So much of its budget somebody may use at once: what accrues in this time.
+const TIME_CREDIT: Duration = Duration::from_secs(10);
+
+/// How much processor time each of many may use. What a request costs is known when it has been answered, so who exceeds the
+/// budget waits before its next one.
+#[derive(Debug)]
+pub(crate) struct TimeBudgets<K> {
+    debts: Rates<K>,
+    per_second: u32,
+}
+
+impl<K: Copy + Eq + Hash> TimeBudgets<K> {
+    /// Grants everybody so many milliseconds a second; 0 is no limit.
+    pub(crate) fn new(per_second: u32) -> Self {
+        let debts =
+            Rates { clear_at: HashMap::new(), swept: None, cost: Duration::ZERO, credit: TIME_CREDIT };
+        Self { debts, per_second }
+    }
+
+    /// Returns how long somebody has to wait that has used its budget.
+    pub(crate) fn admit(&mut self, now: Instant, who: K) -> Result<(), Duration> {
+        if self.per_second == 0 { Ok(()) } else { self.debts.admit(now, who, Duration::ZERO) }
+    }
+
+    /// Charges somebody for the time that a request took.
+    pub(crate) fn charge(&mut self, now: Instant, who: K, took: Duration) {
+        // What takes a millisecond is made up for in the time in which a millisecond accrues.
+        if let Some(cost) = took.saturating_mul(1000).checked_div(self.per_second) {
+            self.debts.charge(now, who, cost);
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_budget_of_time_accrues_and_one_of_zero_is_none() {
+        let now = Instant::now();
+        let mut budgets = TimeBudgets::new(100);
+        budgets.charge(now, 1, Duration::from_secs(1));
+        assert_eq!(budgets.admit(now, 1), Ok(()), "what accrues in ten seconds is used up exactly");
+        budgets.charge(now, 1, Duration::from_millis(20));
+        assert_eq!(budgets.admit(now, 1), Err(Duration::from_millis(200)));
+        assert_eq!(budgets.admit(now, 2), Ok(()));
+        assert_eq!(budgets.admit(now + Duration::from_millis(200), 1), Ok(()));
+        let mut unlimited = TimeBudgets::new(0);
+        unlimited.charge(now, 1, Duration::from_hours(1));
+        assert_eq!((unlimited.admit(now, 1), unlimited.debts.clear_at.len()), (Ok(()), 0));
+    }
+
+    #[test]
+    fn debts_of_more_than_there_is_room_for_are_not_kept() {
+        let (now, many) = (Instant::now(), u32::try_from(MOST).unwrap());
+        let mut budgets = TimeBudgets::new(1);
+        (0..=many).for_each(|who| budgets.charge(now, who, Duration::from_millis(1)));
+        assert_eq!(budgets.debts.clear_at.len(), MOST);
+        assert_eq!(budgets.admit(now, many), Err(CROWDED));
+        assert_eq!(budgets.admit(now + Duration::from_secs(2), many), Ok(()));
+    }
 
     #[test]
     fn a_burst_passes_and_then_so_many_a_second() {

@@ -1,7 +1,7 @@
 //! Answers to requests of a node that has been welcomed.
 
 use std::net::IpAddr;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use protocol::index::{ListSummary, Refusal, Reply};
 use protocol::node_id::NodeId;
@@ -10,6 +10,7 @@ use tokio::sync::oneshot;
 use crate::answer::{Page, with_basic_names};
 use crate::catalog::NodeNo;
 use crate::directory::{Arrival, Directory, PageShape};
+use crate::processor_time::timed;
 use crate::quotas::Kind;
 use crate::search::Search;
 use crate::server::Service;
@@ -49,22 +50,39 @@ pub(super) fn offers_reply(result: Result<u32, Refusal>, service: &Service) -> R
     }
 }
 
+/// Refuses a search of a node or an address that has used its budget of processor time.
+pub(super) fn admit_search(kind: Kind, who: (NodeId, IpAddr), service: &Service) -> Result<(), Refusal> {
+    if kind != Kind::Search {
+        return Ok(());
+    }
+    service.quotas.admit_search(Instant::now(), who).map_err(|(holder, refusal)| {
+        service.metrics.count_search_budget(holder);
+        refusal
+    })
+}
+
 /// Answers a question of a node that accepts any names, or only those that release 0.1.0 accepts.
 pub(super) async fn answer(
     question: Question,
-    (asker, any_names): (NodeNo, bool),
+    (asker, who, any_names): (NodeNo, (NodeId, IpAddr), bool),
     service: &Service,
 ) -> Reply {
-    let reply = answer_in_full(question, (asker, any_names), service).await;
+    let (reply, took) = answer_in_full(question, (asker, any_names), service).await;
+    service.quotas.charge_search(Instant::now(), who, took);
     if any_names { reply } else { with_basic_names(reply) }
 }
 
-async fn answer_in_full(question: Question, (asker, any_names): (NodeNo, bool), service: &Service) -> Reply {
+/// Returns the reply, and the processor time that it took if the question is a search.
+async fn answer_in_full(
+    question: Question,
+    (asker, any_names): (NodeNo, bool),
+    service: &Service,
+) -> (Reply, Duration) {
     let directory = &service.directory;
-    match question {
+    let reply = match question {
         Question::Search { query, after, limit, with_sources } => {
             let shape = if with_sources { PageShape::WithSources { seed: seed() } } else { PageShape::Hits };
-            search(Search::new(query, after.as_ref(), limit), shape, service).await
+            return search(Search::new(query, after.as_ref(), limit), shape, service).await;
         }
         Question::Locate { digest, limit } => {
             Reply::Sources { sources: directory.locate(digest, limit, seed()) }
@@ -80,13 +98,17 @@ async fn answer_in_full(question: Question, (asker, any_names): (NodeNo, bool), 
         }
         Question::TorrentsOf { digest } => Reply::Torrents { hints: directory.torrents_of(&digest) },
         Question::Suggest { query } => {
-            apart(service, move |directory| Reply::Suggestions { words: directory.suggest(&query) }).await
+            let suggest =
+                move |directory: &Directory| Reply::Suggestions { words: directory.suggest(&query) };
+            return apart(service, suggest).await;
         }
         Question::FindNodes { prefix } => {
-            apart(service, move |directory| Reply::Nodes { nodes: directory.find_nodes(&prefix) }).await
+            let find = move |directory: &Directory| Reply::Nodes { nodes: directory.find_nodes(&prefix) };
+            return apart(service, find).await;
         }
         Question::Statistics => Reply::Statistics(directory.statistics()),
-    }
+    };
+    (reply, Duration::ZERO)
 }
 
 /// Returns a seed for the order of sources.
@@ -96,19 +118,25 @@ fn seed() -> u64 {
 }
 
 /// Searches: at once, or on a thread of its own if there is much to look through.
-async fn search(search: Search, shape: PageShape, service: &Service) -> Reply {
-    let search = match service.directory.advance(Box::new(search), shape) {
-        Ok(reply) => return reply,
+async fn search(search: Search, shape: PageShape, service: &Service) -> (Reply, Duration) {
+    let (first, took) = timed(|| service.directory.advance(Box::new(search), shape));
+    let search = match first {
+        Ok(reply) => return (reply, took),
         Err(unfinished) => unfinished,
     };
-    apart(service, move |directory| directory.complete(search, shape)).await
+    let (reply, rest) = apart(service, move |directory| directory.complete(search, shape)).await;
+    (reply, took + rest)
 }
 
-/// Runs what takes long on a thread of its own, when one of the places for searches is free.
-async fn apart(service: &Service, work: impl FnOnce(&Directory) -> Reply + Send + 'static) -> Reply {
+/// Runs what takes long on a thread of its own, when one of the places for searches is free. Returns the reply and the processor
+/// time that it took.
+async fn apart(
+    service: &Service,
+    work: impl FnOnce(&Directory) -> Reply + Send + 'static,
+) -> (Reply, Duration) {
     // The semaphore is never closed; should it be, the work is done all the same.
     let _permit = service.searches.acquire().await;
     let directory = service.directory.clone();
-    let working = tokio::task::spawn_blocking(move || work(&directory));
-    working.await.unwrap_or(Reply::Refused(Refusal::StoreUnavailable))
+    let working = tokio::task::spawn_blocking(move || timed(|| work(&directory)));
+    working.await.unwrap_or((Reply::Refused(Refusal::StoreUnavailable), Duration::ZERO))
 }

@@ -65,6 +65,15 @@ fn write_all(out: &mut String, metrics: &Metrics) -> fmt::Result {
     for (service, count) in metrics.displaced() {
         writeln!(out, "index_http_displaced_total{{service=\"{}\"}} {count}", service.name())?;
     }
+    heading(
+        out,
+        ("counter", "index_search_budget_refusals_total"),
+        "Searches refused because a budget of processor time was used up, by whose it was.",
+    )?;
+    for (holder, count) in ["node", "address"].iter().zip(&metrics.search_budget) {
+        let count = count.load(Ordering::Relaxed);
+        writeln!(out, "index_search_budget_refusals_total{{budget=\"{holder}\"}} {count}")?;
+    }
     heading(out, ("counter", "index_refusals_total"), "What was refused, by reason.")?;
     for (reason, count) in metrics.refusals.counts() {
         writeln!(out, "index_refusals_total{{reason=\"{reason}\"}} {count}")?;

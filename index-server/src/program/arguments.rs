@@ -101,6 +101,14 @@ struct QuotaArguments {
     #[arg(long, value_name = "N", env = "INDEX_SERVER_SEARCHES_PER_SECOND", default_value_t = 1000)]
     searches_per_second: u32,
 
+    /// Processor time for the searches of a node, in milliseconds per second, and 10 times as much at once; 0 is no limit
+    #[arg(long, value_name = "MS", env = "INDEX_SERVER_SEARCH_TIME_PER_NODE", default_value_t = 200)]
+    search_time_per_node: u32,
+
+    /// The same for all nodes at one address together; 0 is no limit
+    #[arg(long, value_name = "MS", env = "INDEX_SERVER_SEARCH_TIME_PER_ADDRESS", default_value_t = 1000)]
+    search_time_per_address: u32,
+
     /// All nodes at one address may ask for as much as so many nodes
     #[arg(long, value_name = "N", env = "INDEX_SERVER_NODES_PER_ADDRESS", default_value_t = 20)]
     #[arg(value_parser = clap::value_parser!(u32).range(1..))]
@@ -165,6 +173,8 @@ impl QuotaArguments {
         QuotaLimits {
             registrations: usual.registrations.with_per_second(self.registrations_per_second),
             questions: usual.questions.with_per_second(self.searches_per_second),
+            search_time_per_node: self.search_time_per_node,
+            search_time_per_address: self.search_time_per_address,
             nodes_per_address: self.nodes_per_address,
             files_per_node: self.files_per_node,
             bytes_in_flight,

@@ -1,5 +1,6 @@
 //! Stories over loopback: an index in this process, and clients that say exactly what they are told to.
 
+mod budgets;
 mod client;
 mod greeting;
 mod hostile;

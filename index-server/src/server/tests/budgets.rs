@@ -1,0 +1,59 @@
+//! Searches that are charged what they cost.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use protocol::index::{Refusal, Reply, Request};
+use protocol::limits::MAX_BATCH;
+use tempfile::tempdir;
+
+use super::client::{Node, file};
+use super::{Conditions, Index, limits};
+use crate::limits::{Limits, QuotaLimits};
+use crate::metrics::Metrics;
+
+fn search() -> Request {
+    Request::Search { query: "same -same".into(), after: None, limit: 1 }
+}
+
+#[tokio::test]
+async fn node_that_used_its_search_time_is_told_when_to_search_again() {
+    let dir = tempdir().unwrap();
+    // Any number of searches, but a hundredth of a second in ten.
+    let quotas = QuotaLimits {
+        search_time_per_node: 1,
+        search_time_per_address: 0,
+        loopback_counts: true,
+        ..QuotaLimits::default()
+    };
+    let metrics = Arc::new(Metrics::default());
+    let conditions = Conditions {
+        limits: Limits { quotas, ..limits() },
+        metrics: Arc::clone(&metrics),
+        ..Conditions::default()
+    };
+    let index = Index::start_under(dir.path(), conditions, None).await;
+    let (mut greedy, mut modest) = (Node::new(1).await, Node::new(2).await);
+    let (mut greedy, mut modest) = (greedy.join(index.address).await, modest.join(index.address).await);
+    // Every name has to be looked at.
+    for part in 0..8 {
+        let files = (0..MAX_BATCH).map(|number| file(&format!("same/{part}/{number}"), 1)).collect();
+        greedy.register(files).await;
+    }
+    let refused = loop {
+        match greedy.ask(search()).await {
+            Reply::Hits { .. } => {}
+            Reply::Refused(refusal) => break refusal,
+            other => panic!("{other:?}"),
+        }
+    };
+    let Refusal::TooFast { retry_after } = refused else { panic!("{refused:?}") };
+    assert!(retry_after > 0 && Duration::from_millis(retry_after.into()) < Duration::from_hours(1));
+    assert!(metrics.text().contains("index_search_budget_refusals_total{budget=\"node\"} 1\n"));
+    assert!(
+        matches!(greedy.ask(Request::Statistics).await, Reply::Statistics(_)),
+        "only searches are charged"
+    );
+    assert!(matches!(modest.ask(search()).await, Reply::Hits { .. }));
+    index.stop().await;
+}
