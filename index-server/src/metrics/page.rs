@@ -65,6 +65,10 @@ fn write_all(out: &mut String, metrics: &Metrics) -> fmt::Result {
     for (service, count) in metrics.displaced() {
         writeln!(out, "index_http_displaced_total{{service=\"{}\"}} {count}", service.name())?;
     }
+    write_refusals(out, metrics)
+}
+
+fn write_refusals(out: &mut String, metrics: &Metrics) -> fmt::Result {
     heading(
         out,
         ("counter", "index_search_budget_refusals_total"),

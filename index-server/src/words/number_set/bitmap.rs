@@ -84,7 +84,9 @@ mod tests {
                 let mut bitmap = Bitmap::default();
                 for numbers in sets {
                     let mut set = NumberSet::default();
-                    numbers.iter().for_each(|number| set.insert(*number));
+                    for number in numbers {
+                        set.insert(*number);
+                    }
                     set.add_to(&mut bitmap);
                 }
                 bitmap
