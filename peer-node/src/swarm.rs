@@ -41,7 +41,7 @@ use protocol::geometry::{Block, Geometry, PieceIndex};
 
 pub use action::Action;
 use active::{ActivePieces, Arrival};
-pub use choker::{Choker, ChokerConfig, PeerKey, Verdict};
+pub use choker::{AddressKey, Choker, ChokerConfig, PeerKey, Verdict};
 pub use config::{Order, Overdue, SwarmConfig};
 pub use interval_choker::{IntervalChoker, IntervalChokerConfig, Selection};
 use picker::Picker;

@@ -5,6 +5,10 @@
 //! slot on top goes in turn to whoever has waited longest, so that everybody gets a chance to show how fast it is. All
 //! others are choked and know their place in the queue.
 //!
+//! Slots are shared by address first: an address has more than its number of slots only while no other address wants any. It
+//! gives the others back at once when another one comes, and gets them again at the earliest with the next round. Peers
+//! beyond that take turns with those of their own address. Peers without an address share with nobody.
+//!
 //! A closed group chooses by the clock alone: [`IntervalChoker`](super::IntervalChoker).
 //!
 //! It is a pure machine like the [`Swarm`](super::Swarm): whoever drives it tells it what happens and when, and asks it
@@ -13,15 +17,17 @@
 mod contender;
 mod queue;
 mod round;
+mod sharing;
 
 #[cfg(test)]
 mod tests;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::num::NonZeroUsize;
 use std::time::{Duration, Instant};
 
 use contender::{Contender, Standing, Told};
-use queue::Queue;
+use queue::{Queue, Sharer};
 
 /// How often the regular slots are given anew, and how long a slot is kept at least (BEP 3).
 const ROUND: Duration = Duration::from_secs(10);
@@ -38,18 +44,26 @@ pub struct ChokerConfig {
     pub round: Duration,
     /// How long the optimistic slot is kept while somebody waits.
     pub optimistic: Duration,
+    /// How many slots one address has at most while another one wants any; none for no limit.
+    pub slots_per_address: Option<NonZeroUsize>,
+    /// How many peers of one address have a place in the queue; none for no limit.
+    pub queue_per_address: Option<NonZeroUsize>,
 }
 
 impl ChokerConfig {
-    /// Returns what suits a node that serves many contents.
+    /// Returns what suits a node that serves many contents, without limits by address.
     pub const fn of_node(slots: usize) -> Self {
-        Self { slots, round: ROUND, optimistic: OPTIMISTIC }
+        Self { slots, round: ROUND, optimistic: OPTIMISTIC, slots_per_address: None, queue_per_address: None }
     }
 }
 
 /// A peer, numbered by the driver.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PeerKey(pub u64);
+
+/// An address, numbered by the driver.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct AddressKey(pub u128);
 
 /// What a peer is to be told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,14 +77,14 @@ pub enum Verdict {
     Choke {
         /// Who.
         peer: PeerKey,
-        /// Its place in the queue; 1 is next.
+        /// Its place in the queue; 1 is next, 0 is none because too many of its address wait.
         place: u32,
     },
     /// It is still not served, and its place in the queue has changed.
     Place {
         /// Who.
         peer: PeerKey,
-        /// Its new place; 1 is next.
+        /// Its new place, as in [`Verdict::Choke`].
         place: u32,
     },
 }
@@ -94,6 +108,8 @@ pub struct Choker {
     queue: Queue,
     verdicts: VecDeque<Verdict>,
     round_due: Instant,
+    /// Whether several addresses wanted something at the last round, or since.
+    is_shared: bool,
     /// Whether something happened that may let somebody have a slot or lose one.
     disturbed: bool,
 }
@@ -101,14 +117,16 @@ pub struct Choker {
 impl Choker {
     /// Starts serving nobody.
     pub const fn new(config: ChokerConfig, now: Instant) -> Self {
+        let places_each = most(config.queue_per_address);
         Self {
             config,
             peers: BTreeMap::new(),
             regular: BTreeSet::new(),
             optimistic: None,
-            queue: Queue::new(now),
+            queue: Queue::new(places_each, now),
             verdicts: VecDeque::new(),
             round_due: now,
+            is_shared: false,
             disturbed: false,
         }
     }
@@ -119,11 +137,19 @@ impl Choker {
         self.disturbed = true;
     }
 
+    /// Notes from which address a new peer comes. Without one it shares with nobody.
+    pub fn located(&mut self, peer: PeerKey, address: AddressKey) {
+        let contender = self.peers.entry(peer).or_default();
+        debug_assert_eq!(contender.standing, Standing::Idle, "a peer changes its address");
+        contender.address = Some(address);
+    }
+
     /// Notes that a peer wants something from us.
     pub fn interested(&mut self, peer: PeerKey, _now: Instant) {
         let contender = self.peers.entry(peer).or_default();
         if contender.standing == Standing::Idle {
-            contender.standing = Standing::Waiting { ticket: self.queue.join(peer) };
+            let ticket = self.queue.join(contender.sharer(peer), peer);
+            contender.standing = Standing::Waiting { ticket };
             self.disturbed = true;
         }
     }
@@ -132,15 +158,17 @@ impl Choker {
     /// drives this has to tell it, or it would take itself for served when it wants something again.
     pub fn not_interested(&mut self, peer: PeerKey, _now: Instant) {
         let Some(contender) = self.peers.get_mut(&peer) else { return };
+        let sharer = contender.sharer(peer);
+        contender.told = Told::Nothing;
         match std::mem::take(&mut contender.standing) {
             Standing::Idle => return,
-            Standing::Waiting { ticket } => self.queue.leave(ticket),
-            Standing::Served { .. } if self.optimistic == Some(peer) => self.optimistic = None,
+            Standing::Waiting { ticket } => self.queue.leave(sharer, ticket),
             Standing::Served { .. } => {
+                self.optimistic.take_if(|optimistic| *optimistic == peer);
                 self.regular.remove(&peer);
+                self.queue.release(sharer);
             }
         }
-        contender.told = Told::Nothing;
         self.verdicts.retain(|verdict| verdict.peer() != peer);
         self.disturbed = true;
     }
@@ -161,7 +189,7 @@ impl Choker {
         self.peers.entry(peer).or_default().received.add(bytes);
     }
 
-    /// Counts the peers that wait for a slot.
+    /// Counts the peers that have a place in the queue.
     pub fn waiting(&self) -> usize {
         self.queue.len()
     }
@@ -180,12 +208,31 @@ impl Choker {
         let is_idle = self.regular.is_empty() && self.optimistic.is_none() && self.queue.is_empty();
         let rotation = self.rotation_due();
         let round = (!is_idle).then_some(self.round_due);
-        [round, rotation, self.queue.report_due()].into_iter().flatten().min()
+        [round, rotation, self.turnover_due(), self.queue.report_due()].into_iter().flatten().min()
     }
 
-    /// Returns when the optimistic slot passes on: never while nobody waits for it.
+    /// Returns when the optimistic slot passes on: never while nobody waits who may have it.
     fn rotation_due(&self) -> Option<Instant> {
-        let holder = self.peers.get(&self.optimistic?)?;
-        holder.served_since().filter(|_| !self.queue.is_empty()).map(|since| since + self.config.optimistic)
+        let peer = self.optimistic?;
+        let holder = self.peers.get(&peer)?;
+        self.queue.head_after(holder.sharer(peer), self.most_slots())?;
+        holder.served_since().map(|since| since + self.config.optimistic)
+    }
+
+    /// Returns how many slots an address may have now.
+    fn most_slots(&self) -> usize {
+        if self.is_shared { most(self.config.slots_per_address) } else { usize::MAX }
+    }
+
+    fn sharer(&self, peer: PeerKey) -> Sharer {
+        self.peers.get(&peer).map_or(Sharer::Peer(peer), |contender| contender.sharer(peer))
+    }
+}
+
+/// Returns a limit as a number that nothing exceeds where there is none.
+const fn most(limit: Option<NonZeroUsize>) -> usize {
+    match limit {
+        Some(limit) => limit.get(),
+        None => usize::MAX,
     }
 }

@@ -2,6 +2,9 @@
 
 use std::time::Instant;
 
+use super::queue::Sharer;
+use super::{AddressKey, PeerKey};
+
 /// Where a peer stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) enum Standing {
@@ -78,6 +81,7 @@ const fn is_more_by_a_fifth(more: u64, less: u64) -> bool {
 /// A peer, with all that counts for who is served.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Contender {
+    pub(super) address: Option<AddressKey>,
     pub(super) standing: Standing,
     pub(super) told: Told,
     pub(super) received: Flow,
@@ -85,6 +89,11 @@ pub(super) struct Contender {
 }
 
 impl Contender {
+    /// Returns with whom it shares.
+    pub(super) fn sharer(&self, peer: PeerKey) -> Sharer {
+        self.address.map_or(Sharer::Peer(peer), Sharer::Address)
+    }
+
     pub(super) const fn merit(&self) -> Merit {
         Merit { received: self.received.bytes(), sent: self.sent.bytes() }
     }

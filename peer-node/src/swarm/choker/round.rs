@@ -13,10 +13,14 @@ impl Choker {
     pub(super) fn decide(&mut self, now: Instant) {
         self.disturbed = false;
         let mut served = Vec::new();
+        let is_contested = self.queue.sharers() > 1;
+        self.is_shared |= is_contested;
         self.take_excess();
+        self.take_surplus();
         if now >= self.round_due {
             self.challenge(now, &mut served);
             self.peers.values_mut().for_each(Contender::end_round);
+            self.is_shared = is_contested;
             self.round_due = now + self.config.round;
         }
         if self.rotation_due().is_some_and(|due| now >= due) {
@@ -26,6 +30,7 @@ impl Choker {
                 self.rotate(now, &mut served);
             }
         }
+        self.turn_over(now, &mut served);
         self.fill(now, &mut served);
         self.say(&served);
         self.report_places(now);
@@ -57,11 +62,15 @@ impl Choker {
             .map(|peer| Reverse((self.merit(*peer), *peer)))
             .collect();
         // Among equals the optimistic one comes first, then whoever has waited longest.
-        let challengers = self.optimistic.map(|peer| (peer, 0)).into_iter().chain(self.queue.places());
+        let placed = self.queue.places().into_iter().filter(|(_, place)| *place > 0);
+        let challengers = self.optimistic.map(|peer| (peer, 0)).into_iter().chain(placed);
         let mut best: BinaryHeap<_> =
             challengers.map(|(peer, place)| (self.merit(peer), Reverse(place), peer)).collect();
-        while let (Some(Reverse((held, holder))), Some((merit, _, challenger))) = (weakest.pop(), best.pop())
-        {
+        while let Some((merit, _, challenger)) = best.pop() {
+            if self.optimistic != Some(challenger) && self.has_share(challenger) {
+                continue;
+            }
+            let Some(Reverse((held, holder))) = weakest.pop() else { break };
             if !merit.clearly_beats(held) {
                 break;
             }
@@ -78,7 +87,8 @@ impl Choker {
 
     /// Gives the optimistic slot to the next one; who had it joins the queue's end.
     fn rotate(&mut self, now: Instant, served: &mut Vec<PeerKey>) {
-        let (Some(holder), Some(head)) = (self.optimistic, self.queue.head()) else { return };
+        let Some(holder) = self.optimistic else { return };
+        let Some(head) = self.queue.head_after(self.sharer(holder), self.most_slots()) else { return };
         self.serve(head, now, served);
         self.optimistic = Some(head);
         self.send_to_queue(holder);
@@ -87,10 +97,10 @@ impl Choker {
     /// Returns who gets a slot that is free, if there is one.
     fn next_to_fill(&self) -> Option<PeerKey> {
         let is_free = self.regular.len() < self.config.slots || self.optimistic.is_none();
-        is_free.then(|| self.queue.head()).flatten()
+        is_free.then(|| self.queue.head(self.most_slots())).flatten()
     }
 
-    /// Gives the free slots to those who wait, in their order.
+    /// Gives the free slots to those who wait and may have one, in their order.
     fn fill(&mut self, now: Instant, served: &mut Vec<PeerKey>) {
         while let Some(head) = self.next_to_fill() {
             if self.regular.len() < self.config.slots {
@@ -104,11 +114,10 @@ impl Choker {
 
     /// Says first who is choked and then who is served, so that there are never more than there are slots.
     fn say(&mut self, served: &[PeerKey]) {
-        // Those who came or were choked since the last decision are at the end of the queue and know no place yet.
+        // Those who came or were choked since the last decision know no place yet.
         let knows_place = |peer| matches!(self.told(peer), Told::Place(_));
-        let newcomers: Vec<_> =
-            self.queue.places().rev().take_while(|(peer, _)| !knows_place(*peer)).collect();
-        for (peer, place) in newcomers.into_iter().rev() {
+        let newcomers = self.queue.places().into_iter().filter(|(peer, _)| !knows_place(*peer));
+        for (peer, place) in newcomers.collect::<Vec<_>>() {
             self.tell(peer, Told::Place(place), Verdict::Choke { peer, place });
         }
         for peer in served {
@@ -123,7 +132,8 @@ impl Choker {
             return;
         }
         let is_new = |peer, place| self.told(peer) != Told::Place(place);
-        let moved: Vec<_> = self.queue.places().filter(|(peer, place)| is_new(*peer, *place)).collect();
+        let moved: Vec<_> =
+            self.queue.places().into_iter().filter(|(peer, place)| is_new(*peer, *place)).collect();
         let any = !moved.is_empty();
         for (peer, place) in moved {
             self.tell(peer, Told::Place(place), Verdict::Place { peer, place });
@@ -142,7 +152,7 @@ impl Choker {
         }
     }
 
-    fn merit(&self, peer: PeerKey) -> Merit {
+    pub(super) fn merit(&self, peer: PeerKey) -> Merit {
         self.peers.get(&peer).map(Contender::merit).unwrap_or_default()
     }
 
@@ -151,18 +161,22 @@ impl Choker {
         since.is_none_or(|since| now.saturating_duration_since(since) >= self.config.round)
     }
 
-    fn serve(&mut self, peer: PeerKey, now: Instant, served: &mut Vec<PeerKey>) {
+    pub(super) fn serve(&mut self, peer: PeerKey, now: Instant, served: &mut Vec<PeerKey>) {
         let Some(contender) = self.peers.get_mut(&peer) else { return };
         if let Some(ticket) = contender.ticket() {
-            self.queue.leave(ticket);
+            self.queue.serve(contender.sharer(peer), ticket);
         }
         contender.standing = Standing::Served { since: now };
         served.push(peer);
     }
 
-    fn send_to_queue(&mut self, peer: PeerKey) {
+    pub(super) fn send_to_queue(&mut self, peer: PeerKey) {
         if let Some(contender) = self.peers.get_mut(&peer) {
-            contender.standing = Standing::Waiting { ticket: self.queue.join(peer) };
+            let sharer = contender.sharer(peer);
+            // Joined first, so that the sharer is not forgotten in between.
+            let ticket = self.queue.join(sharer, peer);
+            self.queue.release(sharer);
+            contender.standing = Standing::Waiting { ticket };
         }
     }
 }

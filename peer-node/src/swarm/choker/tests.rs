@@ -5,6 +5,7 @@ use proptest::prelude::*;
 use super::*;
 use watch::Watch;
 
+mod sharing;
 mod watch;
 
 /// What happens in a history.

@@ -1,0 +1,245 @@
+//! Slots are shared by address first.
+
+use super::*;
+
+const OFFICE: AddressKey = AddressKey(1);
+const HOME: AddressKey = AddressKey(2);
+
+fn config(slots: usize) -> ChokerConfig {
+    ChokerConfig {
+        slots_per_address: NonZeroUsize::new(1),
+        queue_per_address: NonZeroUsize::new(4),
+        ..ChokerConfig::of_node(slots)
+    }
+}
+
+/// A choker with the numbered peers of addresses, and who is served by what it has said.
+struct Node {
+    choker: Choker,
+    addresses: BTreeMap<PeerKey, AddressKey>,
+    served: BTreeSet<PeerKey>,
+    places: BTreeMap<PeerKey, u32>,
+    /// Since when each address that wants something has had no slot.
+    starving: BTreeMap<AddressKey, Duration>,
+    start: Instant,
+    now: Duration,
+}
+
+impl Node {
+    fn new(config: ChokerConfig) -> Self {
+        let start = Instant::now();
+        Self {
+            choker: Choker::new(config, start),
+            addresses: BTreeMap::new(),
+            served: BTreeSet::new(),
+            places: BTreeMap::new(),
+            starving: BTreeMap::new(),
+            start,
+            now: Duration::ZERO,
+        }
+    }
+
+    fn clock(&self) -> Instant {
+        self.start + self.now
+    }
+
+    fn join(&mut self, peers: impl IntoIterator<Item = u64>, address: AddressKey) {
+        for peer in peers.into_iter().map(PeerKey) {
+            self.choker.located(peer, address);
+            self.choker.interested(peer, self.clock());
+            self.addresses.insert(peer, address);
+        }
+        self.hear();
+    }
+
+    fn leave(&mut self, peer: PeerKey) {
+        self.choker.gone(peer, self.clock());
+        self.addresses.remove(&peer);
+        self.served.remove(&peer);
+        self.places.remove(&peer);
+        self.hear();
+    }
+
+    fn pass(&mut self, pause: Duration) {
+        let end = self.now + pause;
+        while let Some(due) = self.choker.deadline().map(|due| due - self.start).filter(|due| *due <= end) {
+            assert!(due > self.now, "a deadline that has passed already");
+            self.now = due;
+            self.hear();
+        }
+        self.now = end;
+    }
+
+    fn hear(&mut self) {
+        while let Some(verdict) = self.choker.poll(self.clock()) {
+            match verdict {
+                Verdict::Unchoke { peer } => {
+                    self.served.insert(peer);
+                    self.places.remove(&peer);
+                }
+                Verdict::Choke { peer, place } | Verdict::Place { peer, place } => {
+                    self.served.remove(&peer);
+                    self.places.insert(peer, place);
+                }
+            }
+        }
+        let (wanting, now) = (self.wanting(), self.now);
+        let served: BTreeSet<_> = self.served.iter().map(|peer| self.addresses[peer]).collect();
+        self.starving.retain(|address, _| wanting.contains(address) && !served.contains(address));
+        for address in wanting.difference(&served) {
+            self.starving.entry(*address).or_insert(now);
+        }
+    }
+
+    /// Counts the slots of an address.
+    fn slots_of(&self, address: AddressKey) -> usize {
+        self.served.iter().filter(|peer| self.addresses[peer] == address).count()
+    }
+
+    fn wanting(&self) -> BTreeSet<AddressKey> {
+        self.addresses.values().copied().collect()
+    }
+}
+
+#[test]
+fn one_address_alone_may_have_all_slots() {
+    let mut node = Node::new(config(8));
+    node.join(0..16, OFFICE);
+    assert_eq!(node.slots_of(OFFICE), 9);
+}
+
+#[test]
+fn an_address_gives_its_extra_slots_up_when_another_waits() {
+    let mut node = Node::new(config(8));
+    node.join(0..16, OFFICE);
+    node.join([16], HOME);
+    assert_eq!((node.slots_of(OFFICE), node.slots_of(HOME)), (1, 1));
+    node.pass(Duration::from_mins(5));
+    assert_eq!((node.slots_of(OFFICE), node.slots_of(HOME)), (1, 1));
+}
+
+#[test]
+fn the_strongest_peer_of_an_address_keeps_its_slot() {
+    let mut node = Node::new(config(8));
+    node.join(0..5, OFFICE);
+    node.choker.received(PeerKey(3), 1_000, node.clock());
+    node.join([16], HOME);
+    assert_eq!(node.served, BTreeSet::from([PeerKey(3), PeerKey(16)]));
+}
+
+#[test]
+fn extra_slots_come_back_with_the_next_round_only() {
+    let mut node = Node::new(config(8));
+    node.join(0..16, OFFICE);
+    node.pass(Duration::from_secs(11));
+    node.join([16], HOME);
+    node.leave(PeerKey(16));
+    assert_eq!(node.slots_of(OFFICE), 1, "a slot that comes and goes with each visit is of no use");
+    node.pass(ROUND);
+    assert_eq!(node.slots_of(OFFICE), 9);
+}
+
+#[test]
+fn the_peers_of_an_address_take_turns_in_its_slot() {
+    let mut node = Node::new(config(8));
+    node.join(0..3, OFFICE);
+    node.join([16], HOME);
+    let mut seen = BTreeSet::new();
+    for _ in 0..3 {
+        assert_eq!((node.slots_of(OFFICE), node.slots_of(HOME)), (1, 1));
+        seen.extend(node.served.iter().copied());
+        node.pass(OPTIMISTIC);
+    }
+    assert_eq!(seen.len(), 4);
+}
+
+#[test]
+fn a_newcomer_of_another_address_is_first_in_the_queue() {
+    let mut node = Node::new(config(0));
+    node.join(0..3, OFFICE);
+    node.join([16], HOME);
+    assert_eq!(node.places[&PeerKey(16)], 1);
+    node.pass(OPTIMISTIC);
+    assert!(node.served.contains(&PeerKey(16)));
+}
+
+#[test]
+fn places_in_the_queue_are_bounded_by_address() {
+    let mut node = Node::new(config(0));
+    node.join(0..10, OFFICE);
+    node.join([16], HOME);
+    let placed = node.places.values().filter(|place| **place > 0).count();
+    assert_eq!((placed, node.choker.waiting()), (5, 5));
+    for peer in 1..5 {
+        node.leave(PeerKey(peer));
+    }
+    node.pass(Duration::from_secs(6));
+    let placed: BTreeSet<u32> = node.places.values().copied().filter(|place| *place > 0).collect();
+    assert_eq!(placed, (1..=5).collect(), "who had no place moves up");
+}
+
+#[test]
+fn peers_without_an_address_share_with_nobody() {
+    let mut node = Node::new(config(8));
+    node.join(0..16, OFFICE);
+    for peer in (100..104).map(PeerKey) {
+        node.addresses.insert(peer, AddressKey(u128::from(peer.0)));
+        node.choker.interested(peer, node.clock());
+    }
+    node.hear();
+    assert_eq!((node.slots_of(OFFICE), node.served.len()), (1, 5));
+}
+
+/// What happens: a peer comes to want something or leaves.
+#[derive(Debug, Clone, Copy)]
+enum Change {
+    Join(u64),
+    Leave(u64),
+    Sent(u64, u64),
+}
+
+fn change() -> impl Strategy<Value = (Duration, Change)> {
+    let change = (0u64..30, 0u64..5_000, 0u32..8).prop_map(|(peer, bytes, kind)| match kind {
+        0..4 => Change::Join(peer),
+        4..6 => Change::Leave(peer),
+        _ => Change::Sent(peer, bytes),
+    });
+    (prop_oneof![Just(0), 0u64..3_000, 0u64..40_000].prop_map(Duration::from_millis), change)
+}
+
+/// Two greedy addresses have twenty of the thirty peers, and ten have one each.
+fn address_of(peer: u64) -> AddressKey {
+    AddressKey(u128::from(if peer < 20 { peer % 2 } else { peer }))
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(256))]
+
+    #[test]
+    fn no_address_has_more_than_its_share_or_starves(
+        slots in 0usize..6,
+        changes in prop::collection::vec(change(), 0..150),
+    ) {
+        let mut node = Node::new(config(slots));
+        for (pause, change) in changes {
+            node.pass(pause);
+            match change {
+                Change::Join(peer) if node.addresses.contains_key(&PeerKey(peer)) => {}
+                Change::Join(peer) => node.join([peer], address_of(peer)),
+                Change::Leave(peer) => node.leave(PeerKey(peer)),
+                Change::Sent(peer, bytes) if node.addresses.contains_key(&PeerKey(peer)) => {
+                    node.choker.sent(PeerKey(peer), bytes, node.clock());
+                }
+                Change::Sent(..) => {}
+            }
+            let wanting = node.wanting();
+            let most = if wanting.len() > 1 { 1 } else { usize::MAX };
+            prop_assert!(wanting.iter().all(|address| node.slots_of(*address) <= most));
+            let held = wanting.iter().filter(|address| node.slots_of(**address) > 0).count();
+            prop_assert_eq!(held, wanting.len().min(slots + 1), "a slot is free while an address waits");
+            for (address, since) in &node.starving {
+                prop_assert!(node.now - *since <= OPTIMISTIC * 13, "{address:?} starves");
+            }
+        }
+    }
+}
