@@ -1,5 +1,6 @@
 //! The program around the library: its options, its signals, and the status it ends with.
 
+mod address_options;
 mod doctor;
 mod lan;
 mod options;

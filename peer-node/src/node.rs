@@ -25,7 +25,7 @@ use crate::state_dir::{self, StateDir};
 use crate::throttle::Throttle;
 use crate::torrent::offers::Offers;
 use crate::transfers::UploadView;
-use crate::transport::{Totals, TransportConfig};
+use crate::transport::{AddressLimits, Totals, TransportConfig};
 use services::{Ground, Services};
 
 /// How long the parts of a node may take to stop.
@@ -50,6 +50,8 @@ pub struct NodeOptions {
     pub upload_slots: usize,
     /// How many connections to other peers there may be, whoever opens them.
     pub max_connections: usize,
+    /// What the connections of one address may have together.
+    pub per_address: AddressLimits,
     /// How nodes of the local network are found, or would be.
     pub(crate) lan: Settings,
     /// Whether they are to be found.
@@ -65,6 +67,7 @@ impl NodeOptions {
         TransportConfig {
             upload_slots: self.upload_slots,
             max_connections: self.max_connections,
+            per_address: self.per_address,
             upload: Throttle::new(self.max_upload_rate, None),
             download: Throttle::new(self.max_download_rate, None),
             source: SourceAddress::of_listener(self.listen_host),

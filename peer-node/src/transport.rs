@@ -3,6 +3,7 @@
 //!
 //! A node has one [`Transport`]. It leaves alone what is said on a connection.
 
+mod address_limits;
 mod admission;
 mod asked;
 mod buffers;
@@ -21,8 +22,10 @@ use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+pub use address_limits::AddressLimits;
+pub(crate) use address_limits::{CONNECTIONS_PER_ADDRESS, household};
+pub(crate) use admission::Admission;
 pub use admission::Ticket;
-pub(crate) use admission::{Admission, household};
 pub(crate) use asked::{Answer, Asked, Step};
 pub use buffers::{ALIGNMENT, Buffer, BufferPool};
 pub(crate) use entrance::accept_all;
@@ -47,6 +50,8 @@ pub struct TransportConfig {
     pub upload_slots: usize,
     /// How many connections there may be, whoever opens them.
     pub max_connections: usize,
+    /// What the connections of one address may have together.
+    pub per_address: AddressLimits,
     /// How fast content is sent.
     pub upload: Throttle,
     /// How fast content is received.
@@ -76,13 +81,13 @@ impl Transport {
     /// Makes what a node's connections share. The task that gives the slots away is the tracker's, and ends with the token.
     /// Must be called inside a runtime.
     pub fn new(config: TransportConfig, tracker: &TaskTracker, cancel: CancellationToken) -> Self {
-        let slots = Slots::new(config.upload_slots);
+        let slots = Slots::new(config.upload_slots, config.per_address);
         tracker.spawn(slots.clone().run(cancel));
         let inner = Inner {
             upload: config.upload,
             download: config.download,
             source: config.source,
-            admission: Admission::new(config.max_connections),
+            admission: Admission::new(config.max_connections, config.per_address),
             slots,
             buffers: BufferPool::new(SPARE_BUFFERS),
             uploads: Uploads::default(),

@@ -38,7 +38,8 @@ impl Running<'_> {
         let (here, cursor) = offering.follow(wire.queue.bell());
         present(&wire);
         tell_pieces(&wire, &here);
-        let claim = Arc::new(self.config.transport.slots().claim(Arc::clone(&wire.queue) as Arc<dyn Turn>));
+        let turn = Arc::clone(&wire.queue) as Arc<dyn Turn>;
+        let claim = Arc::new(self.config.transport.slots().claim(turn, wire.peer.address.ip()));
         let (read_half, write_half) = stream.into_split();
         let (incoming, outgoing) = ciphers.map(|ciphers| (ciphers.incoming, ciphers.outgoing)).unzip();
         let mut writer = self.writer((write_half, tuner), &wire, &listener, &claim, cursor);

@@ -6,6 +6,7 @@ use std::time::Duration;
 use clap::{ArgAction, Parser, Subcommand};
 use protocol::units::parse_size;
 
+use super::address_options::AddressOptions;
 use super::doctor::DoctorOptions;
 use super::lan::{LanOptions, NeighbourOptions, NoRandomness};
 use super::state_options::StateOptions;
@@ -76,6 +77,10 @@ pub struct Options {
     #[arg(long, value_name = "N", env = "PEER_NODE_MAX_CONNECTIONS", default_value_t = 200, value_parser = at_least_one)]
     pub max_connections: usize,
 
+    /// What one address may have.
+    #[command(flatten)]
+    pub addresses: AddressOptions,
+
     /// Wait at most this long for the downloads of a command; what is unfinished resumes later (status 7 in scripts).
     /// Seconds, or as in 5m or 2h [default: no limit]
     #[arg(long, value_name = "TIME", env = "PEER_NODE_TIMEOUT", value_parser = time_limit)]
@@ -141,6 +146,7 @@ impl Options {
             max_download_rate: self.max_download_rate,
             upload_slots: self.upload_slots,
             max_connections: self.max_connections,
+            per_address: self.addresses.limits(),
             lan,
             finds_neighbours: self.neighbours.lan,
             exclude: self.exclude,
@@ -196,6 +202,7 @@ fn is_ipv6(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::transport::AddressLimits;
 
     fn parse(arguments: &[&str]) -> Result<Options, clap::Error> {
         Options::try_parse_from([&["peer-node"], arguments].concat())
@@ -256,6 +263,16 @@ mod tests {
         let rates = (options.max_upload_rate, options.max_download_rate);
         assert_eq!(rates, (NonZeroU64::new(10 << 20), NonZeroU64::new(512 << 10)));
         assert_eq!(parse(&[]).unwrap().max_upload_rate, None);
+    }
+
+    #[test]
+    fn limits_by_address_are_options_and_0_is_none() {
+        let limits = |arguments: &[&str]| parse(arguments).unwrap().addresses.limits();
+        assert_eq!(limits(&[]), AddressLimits::default());
+        let none = ["--slots-per-address=0", "--queue-per-address=0", "--connections-per-address=0"];
+        let none = limits(&[&none[..], &["--reserved-connections=0", "--limit-loopback"]].concat());
+        assert_eq!((none.slots, none.queue, none.connections), (None, None, None));
+        assert_eq!((none.reserved, none.includes_loopback), (Some(0), true));
     }
 
     #[test]

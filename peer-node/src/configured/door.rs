@@ -12,7 +12,7 @@ use tokio_util::task::TaskTracker;
 use super::greeting::greet;
 use super::link::Greeted;
 use super::plan::Plan;
-use crate::transport::{Admission, Ticket, accept_all};
+use crate::transport::{AddressLimits, Admission, Ticket, accept_all};
 
 /// How many connections may be there that have not said who they are: as many as there are peers, and some strangers.
 const STRANGERS: usize = 64;
@@ -36,7 +36,7 @@ impl Door {
         tracker: TaskTracker,
         cancel: CancellationToken,
     ) -> Self {
-        let admission = Admission::new(plan.list.peers().len() + STRANGERS);
+        let admission = Admission::new(plan.list.peers().len() + STRANGERS, AddressLimits::default());
         Self { us, plan, admission, met, tracker, cancel }
     }
 

@@ -44,10 +44,7 @@ impl FrontDoor {
             };
             let remote = stream.remote_addr();
             let from = SocketAddr::new(remote.ip().to_canonical(), remote.port());
-            let Some(ticket) = self.transport.admission().admit(from.ip()) else {
-                tracing::warn!(%from, "connection refused: too many");
-                continue;
-            };
+            let Some(ticket) = self.transport.admission().admit_or_log(from) else { continue };
             let (cancel, relayed) = (self.cancel.clone(), Box::pin(self.clone().relay(stream, from, ticket)));
             self.tracker.spawn(async move {
                 if let Some(Err(error)) = cancel.run_until_cancelled_owned(relayed).await {

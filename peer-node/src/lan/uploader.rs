@@ -17,7 +17,7 @@ use tokio_util::task::TaskTracker;
 use super::upload_log::{UploadLog, UploadPlace};
 use super::{ChunkFolder, News};
 use crate::library::FileIdentity;
-use crate::transport::{Admission, STRIDE, Ticket, Tuner, accept_all, send_some};
+use crate::transport::{AddressLimits, Admission, STRIDE, Ticket, Tuner, accept_all, send_some};
 
 /// The most connections.
 const MAX_CONNECTIONS: usize = 64;
@@ -54,8 +54,11 @@ enum UploadError {
 
 /// Gives the chunks of a folder to whoever asks, until the future is dropped.
 pub(crate) async fn upload(listener: TcpListener, folder: Arc<ChunkFolder>, news: mpsc::Sender<News>) {
-    let (tracker, cancel, admission) =
-        (TaskTracker::new(), CancellationToken::new(), Admission::new(MAX_CONNECTIONS));
+    let (tracker, cancel, admission) = (
+        TaskTracker::new(),
+        CancellationToken::new(),
+        Admission::new(MAX_CONNECTIONS, AddressLimits::default()),
+    );
     // Connections end with whoever accepts them.
     let _open = cancel.clone().drop_guard();
     let log = UploadLog::new(Arc::clone(&folder), news);

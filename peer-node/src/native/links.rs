@@ -313,7 +313,7 @@ impl Links {
         let tuner = Tuner::begin(&stream, address.ip(), Arc::clone(&link.shared.path));
         let transport = &config.transport;
         let turn = Arc::clone(&link.shared.queue) as Arc<dyn Turn>;
-        let claim = Arc::new(transport.slots().claim(turn));
+        let claim = Arc::new(transport.slots().claim(turn, address.ip()));
         let (read_half, write_half) = stream.into_split();
         let intake = BlockIntake {
             link: link.clone(),

@@ -310,7 +310,7 @@ mod tests {
 
     use super::*;
     use crate::state_dir::StateDir;
-    use crate::transport::{Slots, Turn};
+    use crate::transport::{AddressLimits, Slots, Turn};
 
     #[tokio::test]
     async fn closing_what_is_not_open_costs_nothing_however_often() {
@@ -323,8 +323,9 @@ mod tests {
         let accusations = Arc::default();
         let shop = Shop { library, partials, is_searchable: false, uploads, accusations };
         let queue = Arc::<SendQueue>::default();
-        let mut serving =
-            Serving::new(shop, Arc::new(Slots::new(1).claim(Arc::clone(&queue) as Arc<dyn Turn>)));
+        let slots = Slots::new(1, AddressLimits::default());
+        let claim = slots.claim(Arc::clone(&queue) as Arc<dyn Turn>, [127, 0, 0, 1].into());
+        let mut serving = Serving::new(shop, Arc::new(claim));
         (0..1000).for_each(|channel| serving.close(channel, &queue));
         assert_eq!(queue.changes_waiting(), 0);
         cancel.cancel();

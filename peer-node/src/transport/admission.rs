@@ -1,20 +1,20 @@
 use std::collections::HashMap;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use parking_lot::Mutex;
 use protocol::limits::MAX_CONNECTIONS_PER_LINK;
 
-/// The most connections that one address may open to us, if it is not this machine's own. Of IPv6 it is the network that
-/// counts (/64): whoever has one has all its addresses.
-const MAX_PER_ADDRESS: usize = 16;
+use super::address_limits::{AddressLimits, household};
 
 /// For so many places there is one for a further connection of a link, which takes no other.
 const FURTHER_SHARE: usize = 2;
 
-/// The most further connections to and from one address, of all its links: as many as two links can have. Addresses count as in
-/// [`MAX_PER_ADDRESS`].
+/// The most further connections to and from one address, of all its links: as many as two links can have.
 const MAX_FURTHER_PER_ADDRESS: usize = 2 * (MAX_CONNECTIONS_PER_LINK - 1);
+
+/// Of so many places there is one for an address that has none, unless something else is asked for.
+const NEWCOMERS_SHARE: usize = 2;
 
 /// One place in so many is kept for connections that we open ourselves: others cannot take all of them.
 const OUR_SHARE: usize = 8;
@@ -23,7 +23,22 @@ const OUR_SHARE: usize = 8;
 #[derive(Debug, Clone)]
 pub(crate) struct Admission {
     most: usize,
+    limits: AddressLimits,
     counts: Arc<Mutex<Counts>>,
+}
+
+/// Why a connection is refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Refusal {
+    /// There is no place for anybody.
+    #[error("too many connections")]
+    Full,
+    /// The address has as many as it may have.
+    #[error("too many connections from this address")]
+    AddressFull,
+    /// What is left is for addresses that have no connection.
+    #[error("the other connections are reserved for addresses without one")]
+    Reserved,
 }
 
 #[derive(Debug, Default)]
@@ -46,16 +61,16 @@ pub struct Ticket {
 enum Holder {
     /// Ours: we have opened the connection.
     Ours,
-    /// That of whoever opened the connection from there; see [`household`].
+    /// That of whoever opened the connection from there; see [`household`](super::household).
     Caller(IpAddr),
     /// That of a link to this address, which has a place already.
     Link(IpAddr),
 }
 
 impl Admission {
-    /// Lets in so many connections at most, whoever opens them.
-    pub(crate) fn new(most: usize) -> Self {
-        Self { most, counts: Arc::default() }
+    /// Lets in so many connections at most, whoever opens them, and of each address as many as its limits allow.
+    pub(crate) fn new(most: usize, limits: AddressLimits) -> Self {
+        Self { most, limits, counts: Arc::default() }
     }
 
     /// Returns how many connections there may be.
@@ -64,18 +79,36 @@ impl Admission {
     }
 
     /// Gives a place to a connection from that address, if there is one.
-    pub(crate) fn admit(&self, from: IpAddr) -> Option<Ticket> {
-        let is_here = from.is_loopback();
-        let from = household(from);
+    pub(crate) fn admit(&self, from: IpAddr) -> Result<Ticket, Refusal> {
+        let (sharer, from) = (self.limits.sharer(from), household(from));
         let mut counts = self.counts.lock();
         let here = counts.accepted.get(&from).copied().unwrap_or(0);
-        let is_too_many = here >= MAX_PER_ADDRESS && !is_here;
-        if counts.all >= self.most - self.most / OUR_SHARE || is_too_many {
-            return None;
+        if let Some(refusal) = self.refusal(counts.all, sharer.map(|_| here)) {
+            return Err(refusal);
         }
         counts.all += 1;
         counts.accepted.insert(from, here + 1);
-        Some(Ticket { holder: Holder::Caller(from), counts: Arc::clone(&self.counts) })
+        Ok(Ticket { holder: Holder::Caller(from), counts: Arc::clone(&self.counts) })
+    }
+
+    /// Gives a place as [`Admission::admit`] does, and logs why there is none.
+    pub(crate) fn admit_or_log(&self, from: SocketAddr) -> Option<Ticket> {
+        let refused = |reason: &Refusal| tracing::warn!(%from, %reason, "connection refused");
+        self.admit(from.ip()).inspect_err(refused).ok()
+    }
+
+    /// Returns why a further connection is refused where there are so many: in all, and of its address unless that is exempt.
+    fn refusal(&self, all: usize, here: Option<usize>) -> Option<Refusal> {
+        let for_callers = self.most - self.most / OUR_SHARE;
+        let reserved = self.limits.reserved.unwrap_or(self.most / NEWCOMERS_SHARE);
+        if all >= for_callers {
+            return Some(Refusal::Full);
+        }
+        let here = here.filter(|here| *here > 0)?;
+        if self.limits.connections.is_some_and(|most| here >= most.get()) {
+            return Some(Refusal::AddressFull);
+        }
+        (all >= for_callers.saturating_sub(reserved)).then_some(Refusal::Reserved)
     }
 
     /// Gives a place to a connection that we open, if there is one.
@@ -91,25 +124,16 @@ impl Admission {
     /// Returns a place for a further connection of a link to this address, if there is one. A link has one place in every other limit, however many
     /// connections it has.
     pub(crate) fn further(&self, address: IpAddr) -> Option<Ticket> {
-        let is_here = address.is_loopback();
-        let address = household(address);
+        let (is_limited, address) = (self.limits.sharer(address).is_some(), household(address));
         let mut counts = self.counts.lock();
         let there = counts.further_of.get(&address).copied().unwrap_or(0);
-        let is_too_many = there >= MAX_FURTHER_PER_ADDRESS && !is_here;
+        let is_too_many = there >= MAX_FURTHER_PER_ADDRESS && is_limited;
         if counts.further >= self.most / FURTHER_SHARE || is_too_many {
             return None;
         }
         counts.further += 1;
         counts.further_of.insert(address, there + 1);
         Some(Ticket { holder: Holder::Link(address), counts: Arc::clone(&self.counts) })
-    }
-}
-
-/// Returns what stands for all addresses that whoever has this one has as well.
-pub(crate) const fn household(address: IpAddr) -> IpAddr {
-    match address {
-        IpAddr::V4(_) => address,
-        IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() >> 64 << 64)),
     }
 }
 
@@ -141,57 +165,4 @@ fn release(counts: &mut HashMap<IpAddr, usize>, address: IpAddr) {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn places_are_bounded_in_all_and_by_address_and_free_again() {
-        let admission = Admission::new(80);
-        let (far, home): (IpAddr, IpAddr) = ([10, 0, 0, 1].into(), [127, 0, 0, 1].into());
-        let mut tickets: Vec<Ticket> = std::iter::from_fn(|| admission.admit(far)).collect();
-        assert_eq!(tickets.len(), MAX_PER_ADDRESS);
-        tickets.extend(std::iter::from_fn(|| admission.admit(home)));
-        assert_eq!(tickets.len(), 70);
-        tickets.extend(std::iter::from_fn(|| admission.dial()));
-        assert_eq!(tickets.len(), 80);
-        drop(tickets);
-        assert!(admission.counts.lock().accepted.is_empty());
-        assert_eq!(std::iter::from_fn(|| admission.dial()).collect::<Vec<_>>().len(), 80);
-        assert!(admission.admit(far).is_some());
-    }
-
-    #[test]
-    fn further_connections_of_links_take_no_place_of_others() {
-        let admission = Admission::new(80);
-        let home = IpAddr::from([127, 0, 0, 1]);
-        let further: Vec<Ticket> = std::iter::from_fn(|| admission.further(home)).collect();
-        assert_eq!(further.len(), 40);
-        assert_eq!(std::iter::from_fn(|| admission.dial()).collect::<Vec<_>>().len(), 80);
-        drop(further);
-        assert_eq!(admission.counts.lock().further, 0);
-        assert!(admission.further(home).is_some());
-    }
-
-    #[test]
-    fn one_address_cannot_take_all_further_connections() {
-        let admission = Admission::new(80);
-        let from = |network: u16, host| IpAddr::from([0x2001, 0xdb8, 0, network, 0, 0, 0, host]);
-        let further: Vec<Ticket> = (0..40).filter_map(|host| admission.further(from(1, host))).collect();
-        assert_eq!(further.len(), MAX_FURTHER_PER_ADDRESS);
-        assert!(admission.further(from(2, 0)).is_some());
-        drop(further);
-        assert!(admission.counts.lock().further_of.is_empty());
-        assert!(admission.further(from(1, 0)).is_some());
-    }
-
-    #[test]
-    fn one_network_of_ipv6_counts_as_one_address() {
-        let admission = Admission::new(800);
-        let from = |network: u16, host| IpAddr::from([0x2001, 0xdb8, 0, network, 0, 0, 0, host]);
-        let tickets: Vec<Ticket> = (0..100).filter_map(|host| admission.admit(from(1, host))).collect();
-        assert_eq!(tickets.len(), MAX_PER_ADDRESS);
-        assert!(admission.admit(from(2, 0)).is_some());
-        drop(tickets);
-        assert!(admission.counts.lock().accepted.is_empty());
-    }
-}
+mod tests;

@@ -24,10 +24,7 @@ pub(crate) async fn accept_all<F>(
         match accepted {
             Ok((stream, from)) => {
                 let from = SocketAddr::new(from.ip().to_canonical(), from.port());
-                let Some(ticket) = admission.admit(from.ip()) else {
-                    tracing::warn!(%from, "connection refused: too many");
-                    continue;
-                };
+                let Some(ticket) = admission.admit_or_log(from) else { continue };
                 let (visit, cancel) = (visit(stream, from, ticket), cancel.clone());
                 tracker.spawn(async move {
                     cancel.run_until_cancelled_owned(visit).await;

@@ -2,10 +2,11 @@
 //!
 //! Each connection takes part with a [`Claim`], which counts its bytes without any lock; a task of the node looks at the
 //! counts when the choker wants to decide, and carries its verdicts to the connections. It alone does so, hence
-//! they arrive in the order in which they were made.
+//! they arrive in the order in which they were made. Peers share slots with all others of their address.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -14,7 +15,8 @@ use parking_lot::Mutex;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
-use crate::swarm::{Choker, ChokerConfig, PeerKey, Verdict};
+use super::address_limits::AddressLimits;
+use crate::swarm::{AddressKey, Choker, ChokerConfig, PeerKey, Verdict};
 
 #[cfg(test)]
 mod tests;
@@ -40,6 +42,7 @@ pub(crate) struct Slots {
 
 #[derive(Debug)]
 struct Inner {
+    per_address: AddressLimits,
     state: Mutex<State>,
     disturbed: Notify,
 }
@@ -56,6 +59,7 @@ struct State {
 #[derive(Debug)]
 struct Entry {
     turn: Arc<dyn Turn>,
+    address: IpAddr,
     flow: Arc<Flow>,
 }
 
@@ -76,11 +80,16 @@ pub(crate) struct Claim {
 
 impl Slots {
     /// Begins with so many slots, besides the one that goes round.
-    pub(crate) fn new(slots: usize) -> Self {
+    pub(crate) fn new(slots: usize, per_address: AddressLimits) -> Self {
         let (peers, dismissed) = (BTreeMap::new(), BTreeSet::new());
-        let choker = Choker::new(ChokerConfig::of_node(slots), now());
+        let config = ChokerConfig {
+            slots_per_address: per_address.slots,
+            queue_per_address: per_address.queue,
+            ..ChokerConfig::of_node(slots)
+        };
+        let choker = Choker::new(config, now());
         let state = Mutex::new(State { choker, last: 0, peers, dismissed });
-        Self { inner: Arc::new(Inner { state, disturbed: Notify::new() }) }
+        Self { inner: Arc::new(Inner { per_address, state, disturbed: Notify::new() }) }
     }
 
     /// Changes the number of slots.
@@ -88,13 +97,16 @@ impl Slots {
         self.disturb(|state| state.choker.set_slots(slots, now()));
     }
 
-    /// Lets a connection take part, which wants nothing yet.
-    pub(crate) fn claim(&self, turn: Arc<dyn Turn>) -> Claim {
+    /// Lets a connection to an address take part, which wants nothing yet.
+    pub(crate) fn claim(&self, turn: Arc<dyn Turn>, address: IpAddr) -> Claim {
         let flow = Arc::new(Flow::default());
         let mut state = self.inner.state.lock();
         state.last += 1;
         let peer = PeerKey(state.last);
-        state.peers.insert(peer, Entry { turn, flow: Arc::clone(&flow) });
+        if let Some(sharer) = self.inner.per_address.sharer(address) {
+            state.choker.located(peer, key(sharer));
+        }
+        state.peers.insert(peer, Entry { turn, address, flow: Arc::clone(&flow) });
         drop(state);
         Claim { slots: self.clone(), peer, flow }
     }
@@ -155,6 +167,13 @@ impl State {
             }
         }
         let verdicts: Vec<Verdict> = std::iter::from_fn(|| self.choker.poll(now)).collect();
+        for verdict in &verdicts {
+            if let Verdict::Choke { peer, place: 0 } = verdict
+                && let Some(Entry { address, .. }) = self.peers.get(peer)
+            {
+                tracing::warn!(%address, "no place in the queue: too many peers of this address wait");
+            }
+        }
         // Who has come back in the meantime needs to hear only the verdict.
         for verdict in &verdicts {
             self.dismissed.remove(&verdict.peer());
@@ -208,6 +227,15 @@ impl Drop for Claim {
             state.dismissed.remove(&peer);
         });
     }
+}
+
+/// Returns the number of an address for the choker.
+fn key(address: IpAddr) -> AddressKey {
+    let address = match address {
+        IpAddr::V4(address) => address.to_ipv6_mapped(),
+        IpAddr::V6(address) => address,
+    };
+    AddressKey(address.to_bits())
 }
 
 /// Reads the clock that the runtime's timers go by.

@@ -21,7 +21,7 @@ use crate::front_door::FrontDoor;
 use crate::source_address::SourceAddress;
 use crate::swarm::{SourceId, SourceIds};
 use crate::throttle::Throttle;
-use crate::transport::{Transport, TransportConfig};
+use crate::transport::{AddressLimits, Transport, TransportConfig};
 
 /// Makes bytes that compress and repeat badly.
 pub(super) fn content(length: usize) -> Vec<u8> {
@@ -110,6 +110,7 @@ impl Node {
         let config = TransportConfig {
             upload_slots: 8,
             max_connections: 100,
+            per_address: AddressLimits::default(),
             upload: Throttle::new(None, None),
             download: Throttle::new(None, None),
             source: SourceAddress::default(),

@@ -13,6 +13,7 @@ use tokio::runtime::Runtime;
 
 use super::TorrentTrouble;
 use super::kept_port::KeptPort;
+use crate::cli::address_options::AddressOptions;
 use crate::cli::options::{at_least_one, rate};
 use crate::cli::{FORCED, Signals, Stop};
 use crate::repl::output::Output;
@@ -61,6 +62,10 @@ pub struct PartOptions {
     #[arg(long, value_name = "N", default_value_t = 200, value_parser = at_least_one)]
     pub max_connections: usize,
 
+    /// What one address may have.
+    #[command(flatten)]
+    pub addresses: AddressOptions,
+
     /// Shows the log on stderr; twice for more, three times for everything.
     #[arg(short, long, action = ArgAction::Count)]
     pub verbose: u8,
@@ -91,6 +96,7 @@ async fn follow(wish: Wish, options: &PartOptions, output: &mut Output) -> Resul
     let bounds = TransportConfig {
         upload_slots: options.upload_slots,
         max_connections: options.max_connections,
+        per_address: options.addresses.limits(),
         upload: Throttle::new(options.max_upload_rate, None),
         download: Throttle::new(options.max_download_rate, None),
         source: SourceAddress::of_listener(options.listen_host),

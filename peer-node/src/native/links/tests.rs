@@ -18,7 +18,7 @@ use crate::source_address::SourceAddress;
 use crate::state_dir::StateDir;
 use crate::swarm::SourceId;
 use crate::throttle::Throttle;
-use crate::transport::{TransportConfig, accept_all};
+use crate::transport::{AddressLimits, TransportConfig, accept_all};
 
 /// Far longer than anything takes.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -41,7 +41,14 @@ impl TestNode {
         let library = Library::open(state, share, Vec::new(), &tracker, cancel.clone()).await.unwrap();
         let (upload, download) = (Throttle::new(None, None), Throttle::new(None, None));
         let source = SourceAddress::default();
-        let config = TransportConfig { upload_slots: 1, max_connections: MOST, upload, download, source };
+        let config = TransportConfig {
+            upload_slots: 1,
+            max_connections: MOST,
+            per_address: AddressLimits::default(),
+            upload,
+            download,
+            source,
+        };
         let transport = Transport::new(config, &tracker, cancel.clone());
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
@@ -163,7 +170,7 @@ async fn several_connections_are_one_link_and_carry_each_block_once() {
     assert_eq!(link.connections(), 3);
 
     let admission = source.links.inner.config.transport.admission();
-    let places: Vec<Ticket> = std::iter::from_fn(|| admission.admit([127, 0, 0, 1].into())).collect();
+    let places: Vec<Ticket> = std::iter::from_fn(|| admission.admit([127, 0, 0, 1].into()).ok()).collect();
     assert_eq!(places.len(), MOST - 1, "the link has one place");
     drop(places);
 

@@ -38,8 +38,12 @@ struct Peer {
 
 impl Peer {
     fn of(slots: &Slots) -> Self {
+        Self::at([127, 0, 0, 1], slots)
+    }
+
+    fn at(address: [u8; 4], slots: &Slots) -> Self {
         let ear = Arc::<Ear>::default();
-        Self { claim: slots.claim(Arc::clone(&ear) as Arc<dyn Turn>), ear }
+        Self { claim: slots.claim(Arc::clone(&ear) as Arc<dyn Turn>, address.into()), ear }
     }
 
     fn wanting(slots: &Slots) -> Self {
@@ -55,7 +59,7 @@ impl Peer {
 
 #[test]
 fn who_wants_nothing_gets_no_slot_and_the_others_their_place() {
-    let slots = Slots::new(1);
+    let slots = Slots::new(1, AddressLimits::default());
     let idle = Peer::of(&slots);
     let wanting: Vec<Peer> = (0..4).map(|_| Peer::wanting(&slots)).collect();
     slots.step(now());
@@ -70,7 +74,7 @@ fn who_wants_nothing_gets_no_slot_and_the_others_their_place() {
 
 #[test]
 fn one_that_leaves_makes_room_for_the_next() {
-    let slots = Slots::new(1);
+    let slots = Slots::new(1, AddressLimits::default());
     let (first, second, third) = (Peer::wanting(&slots), Peer::wanting(&slots), Peer::wanting(&slots));
     slots.step(now());
     assert_eq!((first.told(), second.told()), (vec![Told::Unchoked], vec![Told::Unchoked]));
@@ -88,7 +92,7 @@ fn one_that_leaves_makes_room_for_the_next() {
 
 #[test]
 fn one_that_changes_its_mind_and_back_is_told_nothing() {
-    let slots = Slots::new(1);
+    let slots = Slots::new(1, AddressLimits::default());
     let peer = Peer::wanting(&slots);
     slots.step(now());
     assert_eq!(peer.told(), [Told::Unchoked]);
@@ -102,7 +106,7 @@ fn one_that_changes_its_mind_and_back_is_told_nothing() {
 
 #[test]
 fn without_slots_the_one_that_goes_round_serves_everybody() {
-    let (slots, begun) = (Slots::new(0), now());
+    let (slots, begun) = (Slots::new(0, AddressLimits::default()), now());
     let peers: Vec<Peer> = (0..3).map(|_| Peer::wanting(&slots)).collect();
     let mut served = BTreeSet::new();
     for seconds in 0..200 {
@@ -116,9 +120,22 @@ fn without_slots_the_one_that_goes_round_serves_everybody() {
     assert_eq!(peers.iter().filter(|peer| peer.told().contains(&Told::Unchoked)).count(), 2);
 }
 
+#[test]
+fn an_address_with_many_connections_has_one_slot_beside_another() {
+    let slots = Slots::new(8, AddressLimits::default());
+    let greedy: Vec<Peer> = (0..16).map(|_| Peer::at([192, 0, 2, 1], &slots)).collect();
+    let honest = Peer::at([192, 0, 2, 2], &slots);
+    for peer in greedy.iter().chain([&honest]) {
+        peer.claim.interested(true);
+    }
+    slots.step(now());
+    assert_eq!(honest.told(), [Told::Unchoked]);
+    assert_eq!(greedy.iter().filter(|peer| peer.told() == [Told::Unchoked]).count(), 1);
+}
+
 #[tokio::test]
 async fn the_task_serves_by_itself_and_ends_with_the_node() {
-    let (slots, cancel) = (Slots::new(1), CancellationToken::new());
+    let (slots, cancel) = (Slots::new(1, AddressLimits::default()), CancellationToken::new());
     let task = tokio::spawn(slots.clone().run(cancel.clone()));
     let peer = Peer::of(&slots);
     tokio::task::yield_now().await;

@@ -1,0 +1,95 @@
+use std::num::NonZeroUsize;
+
+use super::super::address_limits::CONNECTIONS_PER_ADDRESS;
+use super::*;
+
+fn admission(most: usize) -> Admission {
+    Admission::new(most, AddressLimits::default())
+}
+
+/// Admits connections from an address until one is refused, and returns why.
+fn fill(admission: &Admission, from: IpAddr) -> (Vec<Ticket>, Refusal) {
+    let mut tickets = Vec::new();
+    loop {
+        match admission.admit(from) {
+            Ok(ticket) => tickets.push(ticket),
+            Err(refusal) => return (tickets, refusal),
+        }
+    }
+}
+
+#[test]
+fn places_are_bounded_in_all_and_by_address_and_free_again() {
+    let admission = admission(80);
+    let (far, home): (IpAddr, IpAddr) = ([10, 0, 0, 1].into(), [127, 0, 0, 1].into());
+    let (mut tickets, refusal) = fill(&admission, far);
+    assert_eq!((tickets.len(), refusal), (CONNECTIONS_PER_ADDRESS, Refusal::AddressFull));
+    let (others, refusal) = fill(&admission, home);
+    tickets.extend(others);
+    assert_eq!((tickets.len(), refusal), (70, Refusal::Full));
+    tickets.extend(std::iter::from_fn(|| admission.dial()));
+    assert_eq!(tickets.len(), 80);
+    drop(tickets);
+    assert!(admission.counts.lock().accepted.is_empty());
+    assert_eq!(std::iter::from_fn(|| admission.dial()).collect::<Vec<_>>().len(), 80);
+    assert!(admission.admit(far).is_ok());
+}
+
+#[test]
+fn further_connections_of_links_take_no_place_of_others() {
+    let admission = admission(80);
+    let home = IpAddr::from([127, 0, 0, 1]);
+    let further: Vec<Ticket> = std::iter::from_fn(|| admission.further(home)).collect();
+    assert_eq!(further.len(), 40);
+    assert_eq!(std::iter::from_fn(|| admission.dial()).collect::<Vec<_>>().len(), 80);
+    drop(further);
+    assert_eq!(admission.counts.lock().further, 0);
+    assert!(admission.further(home).is_some());
+}
+
+#[test]
+fn one_address_cannot_take_all_further_connections() {
+    let admission = admission(80);
+    let from = |network: u16, host| IpAddr::from([0x2001, 0xdb8, 0, network, 0, 0, 0, host]);
+    let further: Vec<Ticket> = (0..40).filter_map(|host| admission.further(from(1, host))).collect();
+    assert_eq!(further.len(), MAX_FURTHER_PER_ADDRESS);
+    assert!(admission.further(from(2, 0)).is_some());
+    drop(further);
+    assert!(admission.counts.lock().further_of.is_empty());
+    assert!(admission.further(from(1, 0)).is_some());
+}
+
+#[test]
+fn one_network_of_ipv6_counts_as_one_address() {
+    let admission = admission(800);
+    let from = |network: u16, host| IpAddr::from([0x2001, 0xdb8, 0, network, 0, 0, 0, host]);
+    let tickets: Vec<Ticket> = (0..100).filter_map(|host| admission.admit(from(1, host)).ok()).collect();
+    assert_eq!(tickets.len(), CONNECTIONS_PER_ADDRESS);
+    assert!(admission.admit(from(2, 0)).is_ok());
+    drop(tickets);
+    assert!(admission.counts.lock().accepted.is_empty());
+}
+
+#[test]
+fn half_of_all_connections_are_for_addresses_without_one() {
+    let admission = admission(80);
+    let from = |last| IpAddr::from([192, 0, 2, last]);
+    // 70 are for others than us, 40 of them for newcomers.
+    let greedy: Vec<_> = (0..3).map(|last| fill(&admission, from(last))).collect();
+    assert_eq!(greedy.iter().map(|(tickets, _)| tickets.len()).collect::<Vec<_>>(), [16, 14, 1]);
+    assert_eq!(greedy[2].1, Refusal::Reserved);
+    let newcomers: Vec<Ticket> = (3..=255).map_while(|last| admission.admit(from(last)).ok()).collect();
+    assert_eq!(newcomers.len(), 39);
+}
+
+#[test]
+fn every_limit_by_address_can_be_lifted() {
+    let none = AddressLimits { connections: None, reserved: Some(0), ..AddressLimits::default() };
+    let (far, here) = (IpAddr::from([192, 0, 2, 1]), IpAddr::from([127, 0, 0, 2]));
+    assert_eq!(fill(&Admission::new(80, none), far).0.len(), 70);
+    let loopback = AddressLimits { includes_loopback: true, ..AddressLimits::default() };
+    let few = AddressLimits { connections: NonZeroUsize::new(3), ..loopback };
+    let admission = Admission::new(80, few);
+    assert_eq!(fill(&admission, here).0.len(), 3);
+    assert_eq!(fill(&admission, IpAddr::from([127, 0, 0, 3])).0.len(), 3);
+}
