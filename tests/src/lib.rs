@@ -13,6 +13,7 @@ pub mod delay_proxy;
 pub mod demo;
 pub mod eventually;
 pub mod far_network;
+pub mod fetcher;
 pub mod foreign;
 pub mod free_port;
 pub mod group;

@@ -1,7 +1,7 @@
 //! A peer as a process in script mode: commands go in line by line, and their output is read back.
 
 use std::io::Write;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::process::{ChildStdin, Command, Output, Stdio};
 use std::time::Duration;
@@ -151,10 +151,20 @@ pub fn peer_node(port: u16, index: SocketAddr, share_dir: &Path) -> Command {
     peer_node_of(programs(), port, index, share_dir)
 }
 
+/// Makes the command of a peer on a free port of an address of this machine.
+pub fn peer_node_at(address: IpAddr, index: SocketAddr, share_dir: &Path) -> Command {
+    command(programs(), 0, address, index, share_dir)
+}
+
 /// Makes the command of a peer of a release.
 pub fn peer_node_of(release: &Programs, port: u16, index: SocketAddr, share_dir: &Path) -> Command {
+    command(release, port, Ipv4Addr::LOCALHOST.into(), index, share_dir)
+}
+
+fn command(release: &Programs, port: u16, address: IpAddr, index: SocketAddr, share_dir: &Path) -> Command {
     let mut command = Command::new(&release.peer_node);
-    command.arg(port.to_string()).args(["--index", &index.to_string(), "--listen-host", "127.0.0.1"]);
+    command.arg(port.to_string()).args(["--index", &index.to_string()]);
+    command.args(["--listen-host", &address.to_string()]);
     command.arg("--share-dir").arg(share_dir).env("NO_COLOR", "1");
     command
 }

@@ -1,7 +1,7 @@
 //! The native frames on a blocking socket.
 
 use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{IpAddr, SocketAddr, TcpStream};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
@@ -11,6 +11,7 @@ use protocol::limits::MAX_FRAME;
 use protocol::node_id::NodeId;
 use protocol::peer::PeerMessage;
 use protocol::preamble::{self, PREAMBLE_LEN, Service, Version};
+use socket2::{Domain, Socket, Type};
 
 /// How long one read or write may take.
 const PATIENCE: Duration = Duration::from_mins(1);
@@ -32,11 +33,28 @@ impl Wire {
     /// Connects to a service and exchanges preambles.
     pub fn connect_version(address: SocketAddr, service: Service, version: Version) -> Result<Self> {
         let stream = TcpStream::connect_timeout(&address, PATIENCE).context("cannot connect")?;
+        Self::begin(stream, service, version)
+    }
+
+    /// Connects to a peer from an address of this machine and exchanges preambles of version 1.
+    pub fn connect_from(from: IpAddr, address: SocketAddr) -> Result<Self> {
+        let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
+        socket.bind(&SocketAddr::new(from, 0).into())?;
+        socket.connect_timeout(&address.into(), PATIENCE).context("cannot connect")?;
+        Self::begin(socket.into(), Service::Peer, Version::One)
+    }
+
+    fn begin(stream: TcpStream, service: Service, version: Version) -> Result<Self> {
         let mut wire = Self::over(stream, version)?;
         wire.send_raw(&preamble::encode(service, version))?;
         let answered = wire.expect_preamble(service)?;
         ensure!(answered == version, "the answer to {version:?} is {answered:?}");
         Ok(wire)
+    }
+
+    /// Returns the socket.
+    pub const fn stream(&self) -> &TcpStream {
+        &self.stream
     }
 
     /// Accepts a connection to a peer and exchanges preambles, in the version of the caller.

@@ -22,6 +22,8 @@ mod delivery;
 mod doctor;
 #[path = "stories/downloads.rs"]
 mod downloads;
+#[path = "stories/fair_slots.rs"]
+mod fair_slots;
 #[path = "stories/faults.rs"]
 mod faults;
 #[path = "stories/folders.rs"]
