@@ -55,12 +55,12 @@ fn each_of_five_addresses_gets_a_fifth() {
     let received = || fetchers.iter().map(Fetcher::received).collect::<Vec<_>>();
     until("everybody to be served", SOON, || received().iter().all(|bytes| *bytes > MIB));
     let before = received();
-    let shares = || received().iter().zip(&before).map(|(now, before)| now - before).collect::<Vec<_>>();
-    until("four seconds' worth to arrive", SOON, || shares().iter().sum::<u64>() > 40 * MIB);
-    let shares = shares();
-    let fifth = shares.iter().sum::<u64>() / 5;
-    let is_fair = |share: &u64| share.abs_diff(fifth) <= fifth / 5;
-    assert!(shares.iter().all(is_fair), "{shares:?} are not each within 20 % of {fifth}");
+    let arrived = || received().iter().zip(&before).map(|(now, before)| now - before).collect::<Vec<_>>();
+    until("four seconds' worth to arrive", SOON, || arrived().iter().sum::<u64>() > 40 * MIB);
+    let parts = arrived();
+    let fifth = parts.iter().sum::<u64>() / 5;
+    let is_fair = |part: &u64| part.abs_diff(fifth) <= fifth / 5;
+    assert!(parts.iter().all(is_fair), "{parts:?} are not each within 20 % of {fifth}");
 }
 
 #[test]

@@ -131,9 +131,13 @@ impl Queue {
 
     /// Returns who is next if this sharer gives a slot back, as [`Queue::head`] does.
     pub(super) fn head_after(&self, released: Sharer, most: usize) -> Option<PeerKey> {
-        let candidates = self.shares.iter().map(|(sharer, share)| match *sharer == released {
-            true => (share, share.served.saturating_sub(1), u64::MAX),
-            false => (share, share.served, share.turn),
+        let candidates = self.shares.iter().map(|(sharer, share)| {
+            // Whoever gives a slot back goes behind all others.
+            if *sharer == released {
+                (share, share.served.saturating_sub(1), u64::MAX)
+            } else {
+                (share, share.served, share.turn)
+            }
         });
         let candidates = candidates.filter(|(_, served, _)| *served < most);
         let (_, _, head) =
