@@ -2,6 +2,7 @@
 
 mod fields;
 mod layout;
+mod rate_window;
 
 use super::columns::columns;
 use super::look::{Look, Style};
@@ -9,6 +10,7 @@ use crate::transfers::{DownloadState, DownloadView};
 use fields::{Field, Group, Wording, fields, group_fields};
 use layout::lay_out;
 use protocol::escape::display_safe;
+pub(crate) use rate_window::RateWindow;
 
 /// What there is to show in one line.
 struct Line {
@@ -55,14 +57,14 @@ pub(crate) fn progress_lines_ending(
     lay_out(&views.iter().map(line).collect::<Vec<_>>(), width, look)
 }
 
-/// Returns the line of many downloads together, under a name for all of them.
+/// Returns the line of many downloads together, under a name for all of them, with the rate in bytes per second of all.
 pub(crate) fn group_line<'a>(
-    name: &str,
+    (name, rate): (&str, f64),
     views: impl Iterator<Item = &'a DownloadView>,
     width: usize,
     look: Look,
 ) -> String {
-    let group = Group::of(views);
+    let group = Group::of(views, rate);
     let (full, brief) = (group_fields(&group, Wording::Full), group_fields(&group, Wording::Brief));
     let rest = Rest::Fields { full, brief };
     let line = Line { name: display_safe(name).into_owned(), bar: Some((group.done, group.size)), rest };

@@ -144,8 +144,8 @@ pub(super) struct Group {
 }
 
 impl Group {
-    pub(super) fn of<'a>(views: impl Iterator<Item = &'a DownloadView>) -> Self {
-        let mut group = Self::default();
+    pub(super) fn of<'a>(views: impl Iterator<Item = &'a DownloadView>, rate: f64) -> Self {
+        let mut group = Self { rate, ..Self::default() };
         for view in views {
             let is_over = view.state.is_over();
             group.files += 1;
@@ -153,7 +153,6 @@ impl Group {
             group.waiting += usize::from(view.state.is_stuck());
             group.done = group.done.saturating_add(view.bytes_done);
             group.size = group.size.saturating_add(view.size.unwrap_or(view.bytes_done));
-            group.rate += if is_over { 0.0 } else { view.rate_down };
         }
         group
     }

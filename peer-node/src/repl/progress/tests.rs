@@ -107,11 +107,11 @@ fn a_folder_is_one_line() {
     let done = DownloadView { size: Some(1 << 30), bytes_done: 1 << 30, state: done, ..view() };
     let views = [view(), done];
     assert_eq!(
-        group_line("isos/", views.iter(), 100, Look::PLAIN),
+        group_line(("isos/", view().rate_down), views.iter(), 100, Look::PLAIN),
         "isos/  ━━━━━━━━━━━━━━━╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌   52%  3.4 GiB  ↓33.1 MiB/s  1/2 files  50 s left"
     );
     assert_eq!(
-        group_line("isos/", views.iter(), 40, Look::PLAIN),
+        group_line(("isos/", view().rate_down), views.iter(), 40, Look::PLAIN),
         "isos/ ━━━━━╌╌╌╌╌╌  52% ↓33.1M/s 1/2 0:50"
     );
 }
@@ -150,7 +150,7 @@ proptest! {
         for line in progress_lines(&[shown.clone(), view()], width, Look::PLAIN) {
             prop_assert!(columns(&line) <= width.max(6), "{} columns: {line:?}", columns(&line));
         }
-        let line = group_line("folder/", [shown, view()].iter(), width, Look::PLAIN);
+        let line = group_line(("folder/", rate_down), [shown, view()].iter(), width, Look::PLAIN);
         prop_assert!(columns(&line) <= width.max(6), "{} columns: {line:?}", columns(&line));
     }
 }

@@ -10,7 +10,7 @@ use super::group::Group;
 use super::wait_notes::{WaitNotes, unfinished, wait_note};
 use crate::repl::failure::Failure;
 use crate::repl::output::Audience;
-use crate::repl::progress::{group_line, progress_lines};
+use crate::repl::progress::{RateWindow, group_line, progress_lines};
 use crate::repl::room_news::RoomNews;
 use crate::repl::session::{Session, count, show_path};
 use crate::transfers::{DownloadState, DownloadView};
@@ -34,6 +34,7 @@ struct Following {
     over: Vec<DownloadView>,
     /// How they are shown together, if they are.
     group: Option<Group>,
+    group_rate: RateWindow,
     failed: usize,
     room: RoomNews,
     notes: WaitNotes,
@@ -70,7 +71,9 @@ pub(super) async fn follow(
     let (room, looked) = (RoomNews::default(), Instant::now());
     let notes = WaitNotes::new(looked);
     let deadline = timeout.and_then(|timeout| looked.checked_add(timeout));
-    let mut following = Following { pending, over: Vec::new(), group, failed: 0, room, notes, looked };
+    let group_rate = RateWindow::default();
+    let mut following =
+        Following { pending, over: Vec::new(), group, group_rate, failed: 0, room, notes, looked };
     loop {
         following.report(session, Order::AsAsked)?;
         following.tell_of_waiting(session)?;
@@ -205,7 +208,7 @@ impl Following {
         Ok(())
     }
 
-    fn draw(&self, session: &mut Session) {
+    fn draw(&mut self, session: &mut Session) {
         let (look, width, height) = session.output.live_frame();
         let mut views: Vec<DownloadView> =
             self.pending.iter().map(|pending| pending.view.borrow().clone()).collect();
@@ -213,7 +216,9 @@ impl Following {
             *only = session.node.downloads().ranked(only.clone());
         }
         if let Some(group) = &self.group {
-            let line = group_line(group.name(), self.over.iter().chain(&views), width, look);
+            let bytes = self.over.iter().chain(&views).map(|view| view.bytes_fetched).sum();
+            let rate = self.group_rate.rate(bytes, Instant::now());
+            let line = group_line((group.name(), rate), self.over.iter().chain(&views), width, look);
             return session.output.draw(vec![line]);
         }
         views.truncate(height);
