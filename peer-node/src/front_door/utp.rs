@@ -1,6 +1,6 @@
 //! Accepts uTP connections (BEP 29) at the UDP port of the same number as the TCP listener's.
 //!
-//! Many clients try uTP first, and Transmission 3.00 does not try TCP again for a quarter of an hour when that fails. Everything
+//! Many clients try uTP first, and when that fails Transmission 3.00 does not dial again for minutes. Everything
 //! beyond this module works on TCP sockets (`sendfile`, `TCP_INFO`), so the bytes of a uTP connection are relayed through a pair of
 //! them. Connections to others use TCP alone.
 
