@@ -1,6 +1,6 @@
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
 use protocol::infohash::Infohash;
@@ -72,12 +72,21 @@ impl RawWire {
         self.send_raw(&message(id, payload))
     }
 
-    /// Says whether nothing comes for that time.
+    /// Returns true if nothing but keep-alives comes for that time.
     pub fn is_quiet_for(&mut self, time: Duration) -> bool {
-        self.stream.set_read_timeout(Some(time)).expect("a time that is not 0");
-        let nothing = self.stream.peek(&mut [0]).is_err();
+        let deadline = Instant::now() + time;
+        let mut head = [0; 4];
+        let is_quiet = loop {
+            let left = deadline.saturating_duration_since(Instant::now()).max(Duration::from_millis(1));
+            self.stream.set_read_timeout(Some(left)).expect("a time that is not 0");
+            match self.stream.peek(&mut head) {
+                Err(_) => break true,
+                Ok(4) if head == [0; 4] => self.stream.read_exact(&mut head).expect("what was there"),
+                Ok(_) => break false,
+            }
+        };
         self.stream.set_read_timeout(Some(PATIENCE)).expect("as above");
-        nothing
+        is_quiet
     }
 
     /// Waits for the next message that is no keep-alive; an error is the end of the connection.
