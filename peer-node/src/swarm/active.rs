@@ -94,12 +94,8 @@ impl ActivePieces {
         self.debtors(block).is_some_and(|(one, other)| one == source || other == Some(source))
     }
 
-    /// Says whether this source owes a block, and no other.
-    pub(super) fn is_asked_alone(&self, source: SourceId, block: Block) -> bool {
-        self.debtors(block) == Some((source, None))
-    }
-
-    fn debtors(&self, block: Block) -> Option<(SourceId, Option<SourceId>)> {
+    /// Returns who owes a block: one source, and perhaps a second one.
+    pub(super) fn debtors(&self, block: Block) -> Option<(SourceId, Option<SourceId>)> {
         self.pieces.get(&block.piece)?.debtors(block)
     }
 

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use protocol::geometry::Block;
 
 use super::source::{LeaveReason, Source, SourceId};
-use super::{SNUB_AFTER, STALL_AFTER, Swarm};
+use super::{Action, SNUB_AFTER, STALL_AFTER, Swarm};
 
 /// A block owed for less than this is not asked of a second source, however fast that one is.
 const PATIENCE: Duration = Duration::from_millis(100);
@@ -16,6 +16,8 @@ struct Debt {
     block: Block,
     debtor: SourceId,
     since: Instant,
+    /// A second source that owes it too, when neither has given a right piece yet.
+    second: Option<SourceId>,
     /// Whether the debtor sends nothing.
     is_snubbed: bool,
     /// How many seconds the debtor takes for all that it owes.
@@ -65,21 +67,27 @@ impl Swarm {
             let block_length = self.config.block_length;
             Rival::new(id, source, block_length, now)
         });
-        let may_join = self.may_join(id);
+        let (may_join, is_proven) = (self.may_join(id), self.is_proven(id));
         let place = rival.and_then(|rival| {
             let may_give =
                 |piece| may_join || self.active.get(piece).is_some_and(|active| active.is_given_by(id));
             let is_late = |debt: &Debt| rival.steps_in(debt, self.active.is_solo(debt.block.piece), now);
-            let may_overtake = |debt: &Debt| self.may_overtake(id, debt.debtor, now);
+            let may_overtake =
+                |debt: &Debt| (debt.second.is_none() || is_proven) && self.may_overtake(id, debt.debtor, now);
             debts.iter().position(|debt| may_give(debt.block.piece) && is_late(debt) && may_overtake(debt))
         });
         let Some(place) = place else { return false };
         let debt = debts.remove(place);
+        if let Some(second) = debt.second {
+            self.active.released(second, debt.block);
+            self.queue.push_back(Action::Cancel { source: second, block: debt.block });
+        }
         self.request(id, debt.block, now);
         true
     }
 
-    /// Returns the blocks that one source alone owes and that may be late, the oldest first.
+    /// Returns the blocks that may be late, the oldest first: those that one source alone owes, and those that two sources owe of
+    /// which neither has given a right piece yet. Both may trickle.
     fn debts(&self, now: Instant) -> Vec<Debt> {
         let is_endgame = self.is_endgame();
         let mut debts = Vec::new();
@@ -90,16 +98,18 @@ impl Swarm {
             }
             let takes = source.time_for(source.bytes_owed(), now);
             let is_old = |since: Instant| is_snubbed || now.saturating_duration_since(since) >= PATIENCE;
-            let owed = source
-                .owed()
-                .filter(|(block, since)| is_old(*since) && self.active.is_asked_alone(*debtor, *block));
-            debts.extend(owed.map(|(block, since)| Debt {
-                block,
-                debtor: *debtor,
-                since,
-                is_snubbed,
-                takes,
-            }));
+            for (block, since) in source.owed().filter(|(_, since)| is_old(*since)) {
+                let second = match self.active.debtors(block) {
+                    Some((first, None)) if first == *debtor => None,
+                    Some((first, Some(second)))
+                        if first == *debtor && ![first, second].iter().any(|id| self.is_proven(*id)) =>
+                    {
+                        Some(second)
+                    }
+                    _ => continue,
+                };
+                debts.push(Debt { block, debtor: *debtor, since, second, is_snubbed, takes });
+            }
         }
         debts.sort_by_key(|debt| (debt.since, debt.block));
         debts

@@ -67,9 +67,12 @@ impl Swarm {
         let serves = |(other, source): (&SourceId, &Source)| {
             *other != debtor && source.is_proven() && !source.choked && !source.is_snubbing(now)
         };
-        self.config.most_on_trial.is_none()
-            || self.sources.get(&id).is_some_and(Source::is_proven)
-            || !self.sources.iter().any(serves)
+        self.config.most_on_trial.is_none() || self.is_proven(id) || !self.sources.iter().any(serves)
+    }
+
+    /// Returns true if a source is here whose last piece was right.
+    pub(super) fn is_proven(&self, id: SourceId) -> bool {
+        self.sources.get(&id).is_some_and(Source::is_proven)
     }
 
     /// Returns true if a source was asked and has never sent anything, and others are proven.

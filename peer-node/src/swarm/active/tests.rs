@@ -80,7 +80,8 @@ proptest! {
                     for source in (0..SOURCES).map(SourceId) {
                         let owes = known.debtors.contains(&source);
                         prop_assert_eq!(active.is_asked(source, *block), owes);
-                        prop_assert_eq!(active.is_asked_alone(source, *block), owes && known.debtors.len() == 1);
+                        let is_alone = active.debtors(*block) == Some((source, None));
+                        prop_assert_eq!(is_alone, owes && known.debtors.len() == 1);
                     }
                 }
             }

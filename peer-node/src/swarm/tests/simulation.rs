@@ -18,6 +18,9 @@ pub(super) struct Played {
     /// What it was asked for and has not answered.
     pub(super) owed: BTreeSet<Block>,
     pub(super) busy_until: Duration,
+    /// Whether bytes of a block are reported before it is whole, and how many of the current one were.
+    pub(super) drips: bool,
+    pub(super) reported: u64,
 }
 
 impl Played {
@@ -31,7 +34,14 @@ impl Played {
             dies_after: usize::MAX,
             owed,
             busy_until: Duration::ZERO,
+            drips: false,
+            reported: 0,
         }
+    }
+
+    /// Returns a source that never sends nothing, and never finishes.
+    pub(super) fn trickling(rate: f64) -> Self {
+        Self { drips: true, ..Self::honest(rate) }
     }
 
     fn time_for(&self, block: Block) -> Duration {
@@ -98,7 +108,29 @@ impl Simulation {
             self.arrivals.remove(&first);
             self.arrive(first.1, first.2);
         }
+        for number in 0..self.sources.len() {
+            self.drip(number);
+        }
         true
+    }
+
+    /// Reports what has come by now of the block that a source is sending.
+    fn drip(&mut self, number: usize) {
+        let source = u32::try_from(number).unwrap();
+        let played = &mut self.sources[number];
+        if !played.drips {
+            return;
+        }
+        let next = self.arrivals.iter().find(|(_, other, _)| *other == source);
+        let Some((at, _, block)) = next.copied() else { return };
+        let whole = played.time_for(block);
+        let elapsed = (self.now + whole).saturating_sub(at);
+        let here = u128::from(block.length - 1) * elapsed.as_micros() / whole.as_micros().max(1);
+        let news = u64::try_from(here).unwrap().saturating_sub(played.reported);
+        if news > 0 {
+            played.reported += news;
+            self.swarm.bytes_arrived(SourceId(source), news, self.start + self.now);
+        }
     }
 
     fn carry_out(&mut self, action: &Action) {
@@ -153,7 +185,8 @@ impl Simulation {
         let played = &mut self.sources[number as usize];
         played.owed.remove(&block);
         self.outcome.fetched += u64::from(block.length);
-        self.swarm.bytes_arrived(source, u64::from(block.length), now);
+        let reported = std::mem::take(&mut played.reported);
+        self.swarm.bytes_arrived(source, u64::from(block.length).saturating_sub(reported), now);
         if self.swarm.block_arrived(source, block, now) {
             self.wrong.insert(block, played.lies);
         }

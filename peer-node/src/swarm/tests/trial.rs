@@ -31,6 +31,22 @@ fn a_hundred_that_say_nothing_do_not_keep_an_honest_one_waiting() {
 }
 
 #[test]
+fn a_hundred_that_trickle_do_not_keep_an_honest_one_waiting() {
+    for (delay, trickling) in [(5, 1), (5, 10), (5, 100), (150, 100), (500, 100)] {
+        let honest = Played { delay: Duration::from_millis(delay), ..Played::honest(100e6) };
+        let alone = simulate(native(64), NATIVE, vec![honest.clone()]).finished.unwrap();
+        // Those before it are asked before anybody is proven, and for each other's blocks too.
+        for place in [0, trickling / 2, trickling] {
+            let mut sources = vec![Played::trickling(2e3); trickling];
+            sources.insert(place, honest.clone());
+            let took = simulate(native(64), NATIVE, sources).finished.unwrap();
+            let limit = Duration::from_secs(3) + 3 * alone;
+            assert!(took < limit, "{took:?} beside {trickling} at {delay} ms, honest one at {place}");
+        }
+    }
+}
+
+#[test]
 fn honest_sources_are_hardly_slower_for_having_to_prove_themselves() {
     for (mib, rates) in [(8, vec![2e6; 4]), (64, vec![10e6, 20e6, 5e6, 40e6]), (256, vec![50e6; 8])] {
         let sources: Vec<Played> = rates.into_iter().map(Played::honest).collect();
