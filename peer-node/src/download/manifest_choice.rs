@@ -23,6 +23,9 @@ const PATIENCE: Duration = Duration::from_secs(3);
 const PATIENCE_FAR: Duration = Duration::from_secs(10);
 const FAR: Duration = Duration::from_millis(100);
 
+/// After how long a silence others are asked for a manifest too, and again after as long.
+const HEDGE_AFTER: Duration = Duration::from_millis(500);
+
 /// Returns how long a source may send nothing while others offer the content as well.
 pub(super) fn patience(rtt: Option<Duration>) -> Duration {
     if rtt.is_some_and(|rtt| rtt >= FAR) { PATIENCE_FAR } else { PATIENCE }
@@ -58,6 +61,8 @@ pub(super) struct ManifestFetch {
     states: Vec<State>,
     /// When it was last seen to get on.
     pub(super) since: Instant,
+    /// How often others were asked for it.
+    hedges: u32,
 }
 
 /// A manifest that a source does not give as it said it would.
@@ -85,7 +90,7 @@ impl ManifestFetch {
         if (offer.size == 0) != (digest == Digest::OF_NOTHING) {
             return Err(NoManifest::NotAsOffered);
         }
-        Ok(Self { source, offer, digest, geometry, states: Vec::new(), since: now })
+        Ok(Self { source, offer, digest, geometry, states: Vec::new(), since: now, hedges: 0 })
     }
 
     /// Returns which states to ask for next, first and count, or nothing if all are here.
@@ -93,6 +98,21 @@ impl ManifestFetch {
         let first = u32::try_from(self.states.len()).unwrap_or(u32::MAX);
         let missing = state_count(&self.geometry).saturating_sub(first);
         (missing > 0).then_some((first, missing.min(MAX_STATES)))
+    }
+
+    /// Returns true if a part is here.
+    pub(super) const fn has_begun(&self) -> bool {
+        !self.states.is_empty()
+    }
+
+    /// Returns how many states others are to be asked for now, because nothing has come for a while, and counts that.
+    pub(super) fn hedge(&mut self, now: Instant) -> Option<u32> {
+        let (first, count) = self.next()?;
+        let is_due = now.saturating_duration_since(self.since) >= HEDGE_AFTER * (self.hedges + 1);
+        (first == 0 && is_due).then(|| {
+            self.hedges += 1;
+            count
+        })
     }
 
     /// Takes in a part, which must be exactly what was asked for.
@@ -154,6 +174,18 @@ mod tests {
         let states: Vec<[u8; 32]> = manifest.states().iter().map(|state| state.to_bytes()).collect();
         fetch.part(0, &states, Instant::now()).unwrap();
         assert_eq!((fetch.next(), fetch.finish()), (None, Ok(manifest)));
+    }
+
+    #[test]
+    fn others_are_asked_again_and_again_until_a_part_is_here() {
+        let manifest = manifest(5);
+        let mut fetch = fetch_of(&manifest, manifest.id());
+        let begun = fetch.since;
+        let mut hedge = |millis| fetch.hedge(begun + Duration::from_millis(millis));
+        assert_eq!([499, 500, 999, 1000, 1001].map(&mut hedge), [None, Some(4), None, Some(4), None]);
+        let states: Vec<[u8; 32]> = manifest.states().iter().map(|state| state.to_bytes()).collect();
+        fetch.part(0, &states, begun).unwrap();
+        assert_eq!((fetch.has_begun(), fetch.hedge(begun + Duration::from_secs(9))), (true, None));
     }
 
     #[test]

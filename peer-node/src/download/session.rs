@@ -27,6 +27,7 @@ use crate::native::SourceEvent;
 use crate::swarm::SourceId;
 use crate::transfers::{ContentId, DownloadId, DownloadState, DownloadView};
 
+mod choosing;
 mod fetching;
 mod hearing;
 mod looking;
