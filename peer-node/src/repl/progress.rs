@@ -2,7 +2,6 @@
 
 mod fields;
 mod layout;
-mod rate_window;
 
 use super::columns::columns;
 use super::look::{Look, Style};
@@ -10,7 +9,6 @@ use crate::transfers::{DownloadState, DownloadView};
 use fields::{Field, Group, Wording, fields, group_fields};
 use layout::lay_out;
 use protocol::escape::display_safe;
-pub(crate) use rate_window::RateWindow;
 
 /// What there is to show in one line.
 struct Line {

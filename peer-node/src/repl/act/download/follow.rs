@@ -10,9 +10,10 @@ use super::group::Group;
 use super::wait_notes::{WaitNotes, unfinished, wait_note};
 use crate::repl::failure::Failure;
 use crate::repl::output::Audience;
-use crate::repl::progress::{RateWindow, group_line, progress_lines};
+use crate::repl::progress::{group_line, progress_lines};
 use crate::repl::room_news::RoomNews;
 use crate::repl::session::{Session, count, show_path};
+use crate::swarm::RateMeter;
 use crate::transfers::{DownloadState, DownloadView};
 
 /// How often progress is looked at when nothing else happens.
@@ -34,12 +35,19 @@ struct Following {
     over: Vec<DownloadView>,
     /// How they are shown together, if they are.
     group: Option<Group>,
-    group_rate: RateWindow,
+    group_rate: GroupRate,
     failed: usize,
     room: RoomNews,
     notes: WaitNotes,
     /// When the downloads were last looked through for news of room: they may be a thousand.
     looked: Instant,
+}
+
+/// The rate of the downloads of a group together. Files of a few kilobytes are over before a rate of their own is measured.
+struct GroupRate {
+    meter: RateMeter,
+    /// How many bytes it has counted.
+    counted: u64,
 }
 
 /// The order in which downloads that are over are reported to a script; a person is told at once.
@@ -71,7 +79,7 @@ pub(super) async fn follow(
     let (room, looked) = (RoomNews::default(), Instant::now());
     let notes = WaitNotes::new(looked);
     let deadline = timeout.and_then(|timeout| looked.checked_add(timeout));
-    let group_rate = RateWindow::default();
+    let group_rate = GroupRate { meter: RateMeter::new(looked), counted: 0 };
     let mut following =
         Following { pending, over: Vec::new(), group, group_rate, failed: 0, room, notes, looked };
     loop {
@@ -217,12 +225,21 @@ impl Following {
         }
         if let Some(group) = &self.group {
             let bytes = self.over.iter().chain(&views).map(|view| view.bytes_fetched).sum();
-            let rate = self.group_rate.rate(bytes, Instant::now());
+            let rate = self.group_rate.after(bytes, Instant::now());
             let line = group_line((group.name(), rate), self.over.iter().chain(&views), width, look);
             return session.output.draw(vec![line]);
         }
         views.truncate(height);
         session.output.draw(progress_lines(&views, width, look));
+    }
+}
+
+impl GroupRate {
+    /// Returns the rate once so many bytes have come in all, in bytes per second.
+    fn after(&mut self, bytes: u64, now: Instant) -> f64 {
+        self.meter.add(bytes.saturating_sub(self.counted), now);
+        self.counted = self.counted.max(bytes);
+        self.meter.rate(now)
     }
 }
 
