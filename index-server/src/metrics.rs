@@ -27,7 +27,7 @@ pub struct Metrics {
     pub(crate) commits: Histogram,
     pub(crate) store_errors: AtomicU64,
     pub(crate) refusals: Refusals,
-    search_budget: [AtomicU64; 2],
+    search_budget: [AtomicU64; BudgetHolder::ALL.len()],
     displaced: [AtomicU64; HttpService::ALL.len()],
     condition: AtomicU8,
     /// What is counted in it is asked for when the numbers are.
@@ -84,9 +84,19 @@ impl Metrics {
 
     /// Counts a search that was refused because a budget of search time was used up.
     pub(crate) fn count_search_budget(&self, holder: BudgetHolder) {
-        let [node, address] = &self.search_budget;
-        let count = if holder == BudgetHolder::Node { node } else { address };
-        count.fetch_add(1, Ordering::Relaxed);
+        for (_, count) in
+            BudgetHolder::ALL.iter().zip(&self.search_budget).filter(|(other, _)| **other == holder)
+        {
+            count.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Returns how many searches were refused for want of a budget of search time, by whose it was.
+    fn search_budget_refusals(&self) -> impl Iterator<Item = (BudgetHolder, u64)> {
+        BudgetHolder::ALL
+            .into_iter()
+            .zip(&self.search_budget)
+            .map(|(holder, count)| (holder, count.load(Ordering::Relaxed)))
     }
 
     /// Returns how many connections over HTTP were closed to make room for others.

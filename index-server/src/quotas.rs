@@ -65,6 +65,18 @@ pub(crate) enum BudgetHolder {
     Address,
 }
 
+impl BudgetHolder {
+    pub(crate) const ALL: [Self; 2] = [Self::Node, Self::Address];
+
+    /// Returns its name in the metrics.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Node => "node",
+            Self::Address => "address",
+        }
+    }
+}
+
 /// The processor time of searches.
 #[derive(Debug)]
 struct SearchTime {

@@ -74,9 +74,8 @@ fn write_refusals(out: &mut String, metrics: &Metrics) -> fmt::Result {
         ("counter", "index_search_budget_refusals_total"),
         "Searches refused because a budget of processor time was used up, by whose it was.",
     )?;
-    for (holder, count) in ["node", "address"].iter().zip(&metrics.search_budget) {
-        let count = count.load(Ordering::Relaxed);
-        writeln!(out, "index_search_budget_refusals_total{{budget=\"{holder}\"}} {count}")?;
+    for (holder, count) in metrics.search_budget_refusals() {
+        writeln!(out, "index_search_budget_refusals_total{{budget=\"{}\"}} {count}", holder.name())?;
     }
     heading(out, ("counter", "index_refusals_total"), "What was refused, by reason.")?;
     for (reason, count) in metrics.refusals.counts() {
