@@ -42,9 +42,9 @@ where
             .with_filter(filter(
                 asked,
                 match verbosity {
-                    0 | 1 => "info",
+                    0 | 1 => INFO,
                     2 => DEBUG,
-                    _ => "info,peer_node=trace,protocol=trace",
+                    _ => "info,librqbit_utp=error,peer_node=trace,protocol=trace",
                 },
             ))
     })
@@ -67,8 +67,11 @@ fn subscriber(
 /// Where a person asks for a log of another kind: `debug`, or `warn,peer_node::swarm=trace`.
 const ASKED: &str = "RUST_LOG";
 
+/// What happens once in the life of a thing. The library for uTP warns at every start that its receive buffer is smaller than it likes.
+const INFO: &str = "info,librqbit_utp=error";
+
 /// What this program decides, without the libraries under it.
-const DEBUG: &str = "info,peer_node=debug,protocol=debug";
+const DEBUG: &str = "info,librqbit_utp=error,peer_node=debug,protocol=debug";
 
 /// Returns what was asked for, or the given directives if that is nothing that can be understood.
 fn filter(asked: Option<&str>, otherwise: &str) -> Targets {
