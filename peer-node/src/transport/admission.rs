@@ -91,7 +91,7 @@ impl Admission {
         Ok(Ticket { holder: Holder::Caller(from), counts: Arc::clone(&self.counts) })
     }
 
-    /// Gives a place as [`Admission::admit`] does, and logs why there is none.
+    /// Admits a connection as [`Admission::admit`] does, and logs a refusal with its reason.
     pub(crate) fn admit_or_log(&self, from: SocketAddr) -> Option<Ticket> {
         let refused = |reason: &Refusal| tracing::warn!(%from, %reason, "connection refused");
         self.admit(from.ip()).inspect_err(refused).ok()

@@ -100,7 +100,7 @@ impl Choker {
         is_free.then(|| self.queue.head(self.most_slots())).flatten()
     }
 
-    /// Gives the free slots to those who wait and may have one, in their order.
+    /// Assigns the free slots to the peers that wait and may have one, in the order of the queue.
     fn fill(&mut self, now: Instant, served: &mut Vec<PeerKey>) {
         while let Some(head) = self.next_to_fill() {
             if self.regular.len() < self.config.slots {
