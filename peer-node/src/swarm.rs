@@ -49,6 +49,7 @@ pub use random::Random;
 pub use rate::RateMeter;
 use source::Source;
 pub use source::{Have, LeaveReason, SourceId, SourceIds};
+use trial::Verdicts;
 use turns::Turns;
 
 /// How long a source may owe us a block without sending a byte before others are asked for it too.
@@ -69,6 +70,7 @@ pub struct Swarm {
     active: ActivePieces,
     sources: BTreeMap<SourceId, Source>,
     turns: Turns,
+    verdicts: Verdicts,
     queue: VecDeque<Action>,
     next_tick: Option<Instant>,
     /// When it is next looked for what is late: that means looking at all that is owed.
@@ -85,8 +87,8 @@ impl Swarm {
     ) -> Self {
         let picker = Picker::new(&geometry, Random::from_seed(config.seed), is_here);
         let (active, sources, turns) = (ActivePieces::default(), BTreeMap::new(), Turns::default());
-        let (queue, next_tick, next_look) = (VecDeque::new(), None, now);
-        Self { geometry, config, picker, active, sources, turns, queue, next_tick, next_look }
+        let (verdicts, queue, next_tick, next_look) = (Verdicts::default(), VecDeque::new(), None, now);
+        Self { geometry, config, picker, active, sources, turns, verdicts, queue, next_tick, next_look }
     }
 
     /// Takes in a source, what it has, and whether it chokes us.
@@ -234,16 +236,19 @@ impl Swarm {
     /// Takes in the verdict on a piece. Says whose bytes were bad, if that is certain.
     pub fn piece_checked(&mut self, piece: PieceIndex, good: bool) -> Option<SourceId> {
         let givers = self.close(piece, Some(good));
+        self.verdicts.add(piece, good);
         if good {
             self.piece_done(piece);
             return None;
         }
         self.picker.put_back(piece);
         let [culprit] = *givers.as_slice() else { return None };
+        let is_poisoned = self.is_poisoned();
         let source = self.sources.get_mut(&culprit)?;
-        // One that has never given anything right has no second chance where sources are on trial.
-        let is_stranger = self.config.most_on_trial.is_some() && source.is_stranger();
-        if source.struck(piece) || is_stranger {
+        // Where sources are on trial, one that has never given anything right has no second chance, and nobody has where others are
+        // right and much is wrong.
+        let is_last_chance = self.config.most_on_trial.is_some() && (source.is_stranger() || is_poisoned);
+        if source.struck(piece) || is_last_chance {
             self.leave(culprit, LeaveReason::BadData);
         }
         Some(culprit)

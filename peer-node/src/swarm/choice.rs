@@ -45,11 +45,11 @@ impl Swarm {
     /// piece; help with a piece that another fills.
     fn choose(&mut self, id: SourceId, now: Instant) -> Option<Block> {
         let may_join = self.may_join(id);
-        if let Some(block) = self.repeat(id) {
+        if let Some(block) = self.repeat(id, now) {
             return Some(block);
         }
         let begin = |swarm: &mut Self| {
-            if swarm.may_begin(id, now) { swarm.begin_piece(id, |_| true) } else { None }
+            if swarm.may_begin(id, now) { swarm.begin_piece(id, now, |_| true) } else { None }
         };
         let other = |swarm: &mut Self| begin(swarm).or_else(|| swarm.help_with_piece(id));
         self.continue_piece(id, may_join).or_else(|| may_join.then(|| other(self)).flatten())
@@ -76,13 +76,18 @@ impl Swarm {
     pub(super) fn begin_piece(
         &mut self,
         id: SourceId,
+        now: Instant,
         may_be_begun: impl Fn(PieceIndex) -> bool,
     ) -> Option<Block> {
         let source = self.sources.get(&id)?;
         if !self.has_budget() || !self.has_piece_to_begin(source) {
             return None;
         }
-        let fits = |piece| may_be_begun(piece) && source.may_give(piece) && !source.owes_of(piece);
+        let is_free = |piece| may_be_begun(piece) && source.may_give(piece) && !source.owes_of(piece);
+        let is_limited = self.config.most_on_trial.is_some();
+        let (verdicts, sources) = (&self.verdicts, &self.sources);
+        let may_try = |piece| !is_limited || verdicts.is_best_for(piece, source, sources, now);
+        let fits = |piece| is_free(piece) && may_try(piece);
         let is_first = self.active.moving_bytes() == 0 && self.picker.done_count() == 0;
         let piece = match self.config.order {
             Order::Random => self.picker.take_random(&source.have, fits),

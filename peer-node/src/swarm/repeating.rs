@@ -29,16 +29,16 @@ impl Swarm {
     fn request_elsewhere(&mut self, silent: SourceId, piece: PieceIndex, now: Instant) {
         let others = self.sources.keys().copied().filter(|id| *id != silent && self.has_room(*id));
         for id in others.collect::<Vec<_>>() {
-            if let Some(block) = self.begin_piece(id, |other| other == piece) {
+            if let Some(block) = self.begin_piece(id, now, |other| other == piece) {
                 return self.request(id, block, now);
             }
         }
     }
 
     /// Begins the piece again that a source was last asked for, if it has not answered and nobody else was asked.
-    pub(super) fn repeat(&mut self, id: SourceId) -> Option<Block> {
+    pub(super) fn repeat(&mut self, id: SourceId, now: Instant) -> Option<Block> {
         let piece = self.sources.get(&id)?.unanswered_piece()?;
-        self.begin_piece(id, |other| other == piece)
+        self.begin_piece(id, now, |other| other == piece)
     }
 
     /// Takes a whole piece in that was requested before its request was taken for lost, if it is still missing and nobody else

@@ -243,7 +243,12 @@ impl Source {
 
     /// Says whether the last verdict on a piece that it had a hand in was good.
     pub(super) const fn is_proven(&self) -> bool {
-        matches!(self.trust, Trust::Proven)
+        matches!(self.trust, Trust::Proven(_))
+    }
+
+    /// Returns how many pieces that it had a hand in were good since the last bad one.
+    pub(super) const fn right_in_a_row(&self) -> u32 {
+        if let Trust::Proven(pieces) = self.trust { pieces } else { 0 }
     }
 
     /// Notes whether others are asked for what it owes because it says nothing.

@@ -123,7 +123,7 @@ fn a_source_that_goes_silent_is_overtaken_and_left() {
 
 #[test]
 fn only_the_liar_is_left_and_it_costs_little() {
-    let liar = Played { lies: true, ..Played::honest(20e6) };
+    let liar = Played { lies: |_| true, ..Played::honest(20e6) };
     let others = [Played::honest(20e6), Played::honest(20e6), Played::honest(20e6)];
     let outcome = simulate(native(256), CONFIG, [vec![liar], others.to_vec()].concat());
     assert!(outcome.finished.is_some());
@@ -171,7 +171,7 @@ fn a_verdict_that_comes_between_two_pieces_has_a_liar_asked_for_no_more() {
 
 #[test]
 fn without_an_honest_source_nothing_is_ever_complete() {
-    let liar = Played { lies: true, ..Played::honest(20e6) };
+    let liar = Played { lies: |_| true, ..Played::honest(20e6) };
     let outcome = simulate(native(16), CONFIG, vec![liar.clone(), liar]);
     assert_eq!(outcome.finished, None);
     assert_eq!(outcome.left.len(), 2);
@@ -340,7 +340,7 @@ proptest! {
             let mut have = Bitfield::empty(&geometry);
             geometry.pieces().filter(|piece| mask >> (piece.get() % 64) & 1 == 1).for_each(|piece| { have.insert(piece); });
             sources.push(Played {
-                have: Have::Some(have), lies, dies_after: dies_after.unwrap_or(usize::MAX), ..Played::honest(rate)
+                have: Have::Some(have), lies: if lies { |_| true } else { |_| false }, dies_after: dies_after.unwrap_or(usize::MAX), ..Played::honest(rate)
             });
         }
         let outcome = simulate(geometry, SwarmConfig { seed, ..CONFIG }, sources);

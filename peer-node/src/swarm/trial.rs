@@ -1,16 +1,29 @@
-//! How much is requested of sources that have not given a right piece yet.
+//! How much is requested of sources that have given few right pieces or none.
 //!
 //! Each of them may be a liar, and new ones cost nothing. So together they have few pieces under way, and a download beside many
-//! liars costs little more than one without. A source that keeps a piece for long loses its place in that number, though not
-//! the piece: those that come next are not to wait for one that says nothing or trickles.
+//! liars costs little more than one without. Every right piece earns a source some of its own, so that an honest one is soon
+//! asked for all that its path can carry, while one that lies now and then never has much that would be lost with it. A source
+//! on trial that keeps a piece for long loses its place in that number, though not the piece: those that come next are not to
+//! wait for one that says nothing or trickles. Where much of what came was wrong, and somebody has proved to be right, strangers
+//! are tried one piece at a time. A piece that came wrong goes to the source with the best record of those that have it: many may lie
+//! about the same piece.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
+
+use protocol::geometry::PieceIndex;
 
 use super::Swarm;
 use super::source::{Have, Source, SourceId};
 
 /// The largest share of a content that may be under way from them: one in so many pieces.
 const SHARE: u32 = 10;
+
+/// One wrong piece to so many right ones is much, once there are more wrong ones than places on trial.
+const MUCH_IS_WRONG: u32 = 8;
+
+/// How many pieces a source may have under way for each right one that it gave since its last wrong one, whatever others have.
+const EARNED_BY_A_PIECE: usize = 1;
 
 /// How long one of them keeps its place in round trips, and at least.
 const PATIENCE: (u32, Duration) = (4, Duration::from_millis(200));
@@ -20,8 +33,8 @@ const PATIENCE: (u32, Duration) = (4, Duration::from_millis(200));
 pub(super) enum Trust {
     /// None was good yet.
     Stranger,
-    /// The last one was good.
-    Proven,
+    /// The last one was good; so many were since the last bad one.
+    Proven(u32),
     /// One was, but not the last.
     Doubted,
 }
@@ -30,31 +43,91 @@ impl Trust {
     /// Returns what it is after a verdict.
     pub(super) const fn after(self, good: bool) -> Self {
         match (good, self) {
-            (true, _) => Self::Proven,
+            (true, Self::Proven(pieces)) => Self::Proven(pieces.saturating_add(1)),
+            (true, _) => Self::Proven(1),
             (false, Self::Stranger) => Self::Stranger,
             (false, _) => Self::Doubted,
         }
     }
 }
 
+/// What was found of the pieces that came.
+#[derive(Debug, Default)]
+pub(super) struct Verdicts {
+    right: u32,
+    wrong: u32,
+    /// The pieces that came wrong and have not come right since.
+    failed: BTreeSet<PieceIndex>,
+}
+
+impl Verdicts {
+    pub(super) fn add(&mut self, piece: PieceIndex, good: bool) {
+        if good {
+            self.right = self.right.saturating_add(1);
+            self.failed.remove(&piece);
+        } else {
+            self.wrong = self.wrong.saturating_add(1);
+            self.failed.insert(piece);
+        }
+    }
+
+    /// Returns true unless a piece came wrong before and another source that may give it has a better record.
+    pub(super) fn is_best_for(
+        &self,
+        piece: PieceIndex,
+        source: &Source,
+        sources: &BTreeMap<SourceId, Source>,
+        now: Instant,
+    ) -> bool {
+        let is_better = |other: &Source| {
+            other.right_in_a_row() > source.right_in_a_row()
+                && other.may_give(piece)
+                && !other.choked
+                && !other.is_snubbing(now)
+        };
+        !self.failed.contains(&piece) || !sources.values().any(is_better)
+    }
+
+    /// Returns true if more was wrong than a few pieces and a small share of all.
+    const fn is_much_wrong(&self, few: u32) -> bool {
+        self.wrong > few && self.wrong > self.right / MUCH_IS_WRONG
+    }
+}
+
 impl Swarm {
-    /// Returns how many pieces sources on trial may have under way together, if that is limited.
+    /// Returns how many pieces may be under way that no source has earned, if that is limited.
     fn trial_places(&self) -> Option<usize> {
+        self.config.most_on_trial?;
+        Some(if self.is_poisoned() { 1 } else { self.places() as usize })
+    }
+
+    fn places(&self) -> u32 {
         let share = (self.geometry.piece_count() / SHARE).max(1);
-        self.config.most_on_trial.map(|most| most.min(share) as usize)
+        self.config.most_on_trial.unwrap_or(u32::MAX).min(share)
+    }
+
+    /// Returns true if much of what came was wrong though there are sources that have proved to be right.
+    pub(super) fn is_poisoned(&self) -> bool {
+        self.verdicts.is_much_wrong(self.places()) && self.is_any_proven()
     }
 
     /// Returns true if a source may begin another piece. One on trial that is late first finishes what it has.
     pub(super) fn may_begin(&self, id: SourceId, now: Instant) -> bool {
         let Some(places) = self.trial_places() else { return true };
-        match self.sources.get(&id) {
-            Some(source) if source.is_proven() => return true,
-            Some(source) if is_late(source, now) => return false,
-            _ => {}
+        let Some(source) = self.sources.get(&id) else { return false };
+        if source.is_proven() {
+            // Hardly any source has a hand in all that is under way, so that nothing needs to be counted most of the time.
+            let earned = earned(source);
+            if self.active.len() < earned || self.active.moved_by(id) < earned {
+                return true;
+            }
+        } else if is_late(source, now) {
+            return false;
         }
-        let holds_place = |source: &Source| !source.is_proven() && !is_late(source, now);
-        let on_trial = self.sources.iter().filter(|(_, source)| holds_place(source));
-        on_trial.map(|(id, _)| self.active.moved_by(*id)).sum::<usize>() < places
+        let holds_places = |source: &Source| source.is_proven() || !is_late(source, now);
+        let holders = self.sources.iter().filter(|(_, source)| holds_places(source));
+        let held = holders.map(|(id, source)| self.active.moved_by(*id).saturating_sub(earned(source)));
+        held.sum::<usize>() < places
     }
 
     /// Returns true if sources are on trial here and one of them is proven.
@@ -119,6 +192,11 @@ impl Swarm {
             self.active.asked(id, block);
         }
     }
+}
+
+/// Returns how many pieces a source may have under way in its own right.
+const fn earned(source: &Source) -> usize {
+    source.right_in_a_row() as usize * EARNED_BY_A_PIECE
 }
 
 /// Returns true if a source has owed a block for longer than it may hold a place.

@@ -11,8 +11,8 @@ pub(super) struct Played {
     /// Bytes per second.
     pub(super) rate: f64,
     pub(super) delay: Duration,
-    /// Whether its bytes are wrong.
-    pub(super) lies: bool,
+    /// Which of its pieces are wrong.
+    pub(super) lies: fn(PieceIndex) -> bool,
     /// After how many blocks it goes silent.
     pub(super) dies_after: usize,
     /// What it was asked for and has not answered.
@@ -30,7 +30,7 @@ impl Played {
             have: Have::All,
             rate,
             delay,
-            lies: false,
+            lies: |_| false,
             dies_after: usize::MAX,
             owed,
             busy_until: Duration::ZERO,
@@ -150,6 +150,9 @@ impl Simulation {
             Action::Drop { piece } => self.wrong.retain(|block, _| block.piece != *piece),
             Action::Leave { source, reason } => {
                 self.outcome.left.insert(*source, *reason);
+                // Its connection is closed: what is on its way comes, and nothing after it.
+                let delay = self.sources[source.0 as usize].delay;
+                self.arrivals.retain(|(at, number, _)| *number != source.0 || *at <= self.now + delay);
             }
         }
     }
@@ -188,7 +191,7 @@ impl Simulation {
         let reported = std::mem::take(&mut played.reported);
         self.swarm.bytes_arrived(source, u64::from(block.length).saturating_sub(reported), now);
         if self.swarm.block_arrived(source, block, now) {
-            self.wrong.insert(block, played.lies);
+            self.wrong.insert(block, (played.lies)(block.piece));
         }
     }
 }

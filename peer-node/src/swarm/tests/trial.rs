@@ -8,7 +8,7 @@ const NATIVE: SwarmConfig = SwarmConfig { most_on_trial: Some(8), ..CONFIG };
 #[test]
 fn ten_fast_liars_cost_less_than_a_quarter_and_a_hundred_less_than_half() {
     for (liars, most) in [(1, 125), (10, 125), (100, 150)] {
-        let liar = Played { lies: true, ..Played::honest(100e6) };
+        let liar = Played { lies: |_| true, ..Played::honest(100e6) };
         let mut sources = vec![liar; liars];
         sources.push(Played::honest(100e6));
         let outcome = simulate(native(64), NATIVE, sources);
@@ -16,6 +16,27 @@ fn ten_fast_liars_cost_less_than_a_quarter_and_a_hundred_less_than_half() {
         assert!(took < Duration::from_secs(5), "{took:?} beside {liars}");
         let percent = outcome.fetched * 100 / (64 << 20);
         assert!(percent < most, "{percent} % fetched beside {liars}");
+    }
+}
+
+#[test]
+fn those_that_lie_now_and_then_take_little_with_them() {
+    let every_second: fn(PieceIndex) -> bool = |piece| piece.get() % 2 == 0;
+    let every_fourth: fn(PieceIndex) -> bool = |piece| piece.get() % 4 == 0;
+    let half: fn(PieceIndex) -> bool = |piece| piece.get() < 128;
+    let all = [
+        (1, every_second, 105),
+        (2, half, 105),
+        (10, every_second, 110),
+        (10, every_fourth, 110),
+        (100, every_second, 160),
+        (100, every_fourth, 160),
+    ];
+    for (liars, lies, most) in all {
+        let mut sources = vec![Played { lies, ..Played::honest(100e6) }; liars];
+        sources.push(Played::honest(100e6));
+        let percent = simulate(native(64), NATIVE, sources).fetched * 100 / (64 << 20);
+        assert!(percent <= most, "{percent} % fetched beside {liars}");
     }
 }
 
