@@ -36,6 +36,7 @@ pub mod programs;
 pub mod raw_client;
 pub mod raw_neighbour;
 pub mod seeder_tracker;
+pub mod siege;
 pub mod simulation;
 pub mod small_disk;
 pub mod spreading;

@@ -3,12 +3,16 @@
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
+use protocol::node_id::NodeId;
 use tests::content::{Content, PIECE};
+use tests::crowd::Latencies;
 use tests::eventually::{SOON, until};
 use tests::fetcher::Fetcher;
 use tests::home::Home;
 use tests::network::{Network, Node};
 use tests::peer::{Peer, peer_node_at};
+use tests::siege::Siege;
+use tests::wire::Wire;
 
 const MIB: u64 = 1 << 20;
 
@@ -77,4 +81,39 @@ fn a_newcomer_finds_a_connection_reserved() {
     let accepted: Vec<usize> = greedy.iter().map(Fetcher::connections).collect();
     assert!(accepted[0] <= 6 && accepted[1] == 1, "{accepted:?}");
     node_at(&network, 4).fetch(&content);
+}
+
+/// Besieges a node with 1,000 connections from 60 addresses, and greets it from others; returns how many of the thousand it
+/// has let in.
+fn newcomer_beside_a_thousand(options: &[&str]) -> usize {
+    let mut network = Network::new();
+    let content = Content::random(963, 16 * PIECE);
+    let options = [&["--limit-loopback"], options].concat();
+    let sharer = network.sharer(&[("a.bin", &content)], &options);
+    let siege = Siege::begin(sharer.peer.address(), 1000, 60, content.digest);
+    until("everybody to have tried", SOON, || siege.opened() >= 1000);
+    let mut waits = Latencies::default();
+    for last in 10..30 {
+        waits.measure(|| {
+            let mut wire = Wire::connect_from(address(last), sharer.peer.address()).expect("a connection");
+            wire.greet(NodeId::from_bytes([last; 32]), 40_000).expect("a greeting")
+        });
+    }
+    let (longest, held) = (waits.percentile(100), siege.held());
+    eprintln!("greeted within {longest:?} beside {held} hostile connections, {} so far", siege.opened());
+    // A second on a quiet machine, and five times that on a busy one.
+    assert!(longest < Duration::from_secs(5), "{longest:?}");
+    held
+}
+
+#[test]
+fn a_newcomer_is_greeted_at_once_though_a_thousand_others_try_to_take_all_places() {
+    newcomer_beside_a_thousand(&[]);
+}
+
+#[test]
+fn a_newcomer_is_greeted_at_once_beside_a_thousand_that_were_let_in() {
+    let options = ["--max-connections", "4000", "--connections-per-address", "0"];
+    let held = newcomer_beside_a_thousand(&options);
+    assert!(held > 500, "only {held} were held");
 }
