@@ -14,7 +14,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::bittorrent::Wires;
 use crate::native::Links;
-use crate::transport::{Ticket, Transport, accept_all};
+use crate::transport::{Ticket, Transport, accept_all, log_refusal};
 use opening::Opening;
 
 /// How long somebody who has connected may take for the first bytes.
@@ -49,9 +49,9 @@ impl FrontDoor {
             (Ok(Opening::Encrypted(key)), _) => self.wires.visit_encrypted(stream, &key, from, ticket).await,
             (Ok(Opening::Native(preamble)), Some(links)) => links.visit(stream, preamble, from, ticket).await,
             (Ok(Opening::Native(_) | Opening::Text), _) => {
-                tracing::warn!(%from, "connection refused: a stranger");
+                log_refusal(from, "a stranger");
             }
-            (Err(error), _) => tracing::warn!(%from, %error, "connection refused: a stranger"),
+            (Err(error), _) => log_refusal(from, format_args!("a stranger: {error}")),
         }
     }
 }

@@ -12,7 +12,7 @@ use super::greeting::{self, Greeted, GreetingError};
 use super::torrent::Torrent;
 use super::wire::Peer;
 use super::wires::Wires;
-use crate::transport::Ticket;
+use crate::transport::{Ticket, log_refusal, note_refusal};
 
 /// Somebody who has greeted us.
 type Visitor = (Channel, Greeted, Arc<Torrent>);
@@ -34,7 +34,7 @@ impl Wires {
         ticket: Ticket,
     ) {
         let Some(exchange) = self.exchange_limit().begin(from.ip(), Instant::now()) else {
-            tracing::warn!(%from, "connection refused: too many key exchanges");
+            log_refusal(from, "too many key exchanges");
             return;
         };
         let find = async |key| self.find_by_key(key).await;
@@ -58,10 +58,10 @@ impl Wires {
                 }
             }
             Err(GreetingError::Unknown(infohash)) => {
-                tracing::info!(%from, %infohash, "connection refused: no such torrent here");
+                note_refusal(from, format_args!("no torrent {infohash} here"));
             }
-            Err(error @ GreetingError::UnknownKey) => tracing::info!(%from, %error, "connection refused"),
-            Err(error) => tracing::warn!(%from, %error, "connection refused"),
+            Err(error @ GreetingError::UnknownKey) => note_refusal(from, error),
+            Err(error) => log_refusal(from, error),
         }
     }
 }

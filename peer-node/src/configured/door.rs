@@ -12,7 +12,7 @@ use tokio_util::task::TaskTracker;
 use super::greeting::greet;
 use super::link::Greeted;
 use super::plan::Plan;
-use crate::transport::{AddressLimits, Admission, Ticket, accept_all};
+use crate::transport::{AddressLimits, Admission, Ticket, accept_all, log_refusal};
 
 /// How many connections may be there that have not said who they are: as many as there are peers, and some strangers.
 const STRANGERS: usize = 64;
@@ -55,7 +55,7 @@ impl Door {
                 // Whoever does not listen any more has ended.
                 let _ = self.met.send(greeted).await;
             }
-            Err(error) => tracing::warn!(%address, %error, "connection refused"),
+            Err(error) => log_refusal(address, error),
         }
     }
 

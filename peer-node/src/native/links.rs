@@ -28,7 +28,7 @@ use super::writer::Writer;
 use crate::index_client::ProbeKey;
 use crate::library::Library;
 use crate::partials::Partials;
-use crate::transport::{Ticket, Transport, Tuner, Turn};
+use crate::transport::{Ticket, Transport, Tuner, Turn, log_refusal};
 
 /// Enough for a round-trip time of a second behind a full queue, and a lost packet.
 const CONNECT_DEADLINE: Duration = Duration::from_secs(10);
@@ -227,7 +227,7 @@ impl Links {
             Ok(Visitor::Further(key)) => {
                 // Whoever has no valid key gets no answer.
                 let Some(joinable) = self.inner.keys.find(&key) else {
-                    tracing::warn!(%from, "connection refused: unknown key");
+                    log_refusal(from, "unknown key");
                     return;
                 };
                 // The link has its place; only now this connection is known to be one of it.
@@ -243,9 +243,9 @@ impl Links {
                 }
             }
             Err(GreetingError::Preamble(PreambleError::NotPeerdex)) => {
-                tracing::warn!(%from, "connection refused: a stranger");
+                log_refusal(from, "a stranger");
             }
-            Err(error) => tracing::warn!(%from, %error, "connection refused"),
+            Err(error) => log_refusal(from, error),
         }
     }
 

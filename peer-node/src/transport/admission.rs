@@ -6,6 +6,7 @@ use parking_lot::Mutex;
 use protocol::limits::MAX_CONNECTIONS_PER_LINK;
 
 use super::address_limits::{AddressLimits, household};
+use super::log_refusal;
 
 /// For so many places there is one for a further connection of a link, which takes no other.
 const FURTHER_SHARE: usize = 2;
@@ -93,8 +94,7 @@ impl Admission {
 
     /// Admits a connection as [`Admission::admit`] does, and logs a refusal with its reason.
     pub(crate) fn admit_or_log(&self, from: SocketAddr) -> Option<Ticket> {
-        let refused = |reason: &Refusal| tracing::warn!(%from, %reason, "connection refused");
-        self.admit(from.ip()).inspect_err(refused).ok()
+        self.admit(from.ip()).inspect_err(|reason| log_refusal(from, reason)).ok()
     }
 
     /// Returns why a further connection is refused where there are so many: in all, and of its address unless that is exempt.
