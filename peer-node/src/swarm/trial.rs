@@ -111,22 +111,21 @@ impl Swarm {
         self.verdicts.is_much_wrong(self.places()) && self.is_any_proven()
     }
 
-    /// Returns true if a source may begin another piece. One on trial that is late first finishes what it has.
+    /// Returns true if a source may begin another piece: one that it has earned, or while a place is free. Of those that are late,
+    /// which hold none, one on trial first finishes what it has, and a proven one has as many places as all others together.
     pub(super) fn may_begin(&self, id: SourceId, now: Instant) -> bool {
         let Some(places) = self.trial_places() else { return true };
         let Some(source) = self.sources.get(&id) else { return false };
-        if source.is_proven() {
-            // Hardly any source has a hand in all that is under way, so that nothing needs to be counted most of the time.
-            let earned = earned(source);
-            if self.active.len() < earned || self.active.moved_by(id) < earned {
-                return true;
-            }
-        } else if is_late(source, now) {
-            return false;
+        let earned = earned_by(source);
+        // Hardly any source has a hand in all that is under way, so that nothing needs to be counted most of the time.
+        if self.active.len() < earned || self.active.moved_by(id) < earned {
+            return true;
         }
-        let holds_places = |source: &Source| source.is_proven() || !is_late(source, now);
-        let holders = self.sources.iter().filter(|(_, source)| holds_places(source));
-        let held = holders.map(|(id, source)| self.active.moved_by(*id).saturating_sub(earned(source)));
+        if is_late(source, now) {
+            return source.is_proven() && self.active.moved_by(id) < earned + places;
+        }
+        let holders = self.sources.iter().filter(|(_, source)| !is_late(source, now));
+        let held = holders.map(|(id, source)| self.active.moved_by(*id).saturating_sub(earned_by(source)));
         held.sum::<usize>() < places
     }
 
@@ -195,7 +194,7 @@ impl Swarm {
 }
 
 /// Returns how many pieces a source may have under way in its own right.
-const fn earned(source: &Source) -> usize {
+const fn earned_by(source: &Source) -> usize {
     source.right_in_a_row() as usize * EARNED_BY_A_PIECE
 }
 
