@@ -21,7 +21,7 @@ const FOLDER_MODE: Mode = Mode::from_raw_mode(0o777);
 pub(crate) enum Open {
     /// To be read, if it is there.
     Read,
-    /// To be read and written, if it is there.
+    /// To be read and written, if it is there and belongs to no stranger.
     Write,
     /// To be made, with the folders above it, if nothing has its name.
     New,
@@ -71,12 +71,14 @@ impl Folder {
         }
     }
 
-    /// Does the same with a folder that only its owner can use if it is made.
+    /// Does the same with a folder that only its owner can use if it is made. One that belongs to a stranger is refused.
     pub(crate) fn make_private_child(&self, path: &Path) -> io::Result<Self> {
-        match self.child(path) {
+        let folder = match self.child(path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => self.walk(path, Some(Mode::RWXU)),
             opened => opened,
-        }
+        }?;
+        self.refuse_strangers(&folder.0)?;
+        Ok(folder)
     }
 
     /// Returns what has this name.
@@ -100,7 +102,11 @@ impl Folder {
         let flags = OFlags::NONBLOCK | OFlags::NOCTTY;
         let file = match open {
             Open::Read => self.open_below(path, flags | OFlags::RDONLY)?,
-            Open::Write => self.open_below(path, flags | OFlags::RDWR)?,
+            Open::Write => {
+                let file = self.open_below(path, flags | OFlags::RDWR)?;
+                self.refuse_strangers(&file)?;
+                file
+            }
             Open::New => {
                 let flags = flags | OFlags::RDWR | OFlags::CREATE | OFlags::EXCL;
                 let folder = self.make_child(parent(path))?;
@@ -183,6 +189,20 @@ impl Folder {
     /// Lets others in again.
     pub(crate) fn unlock(&self) {
         storage::unlock(&self.0);
+    }
+
+    /// Refuses what belongs to a user who could change it behind our back: neither us nor the system, nor who owns this folder and
+    /// could replace everything in it anyway.
+    fn refuse_strangers(&self, opened: &OwnedFd) -> io::Result<()> {
+        let owner = rustix::fs::fstat(opened)?.st_uid;
+        let us = rustix::process::geteuid().as_raw();
+        if owner == us || owner == 0 || owner == rustix::fs::fstat(&self.0)?.st_uid {
+            return Ok(());
+        }
+        Err(io::Error::new(
+            io::ErrorKind::PermissionDenied,
+            "it belongs to another user, who could change what is in it",
+        ))
     }
 
     /// Opens what is there, at once where the system can do that.

@@ -1,5 +1,5 @@
 use std::fs;
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{chown, symlink};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use rustix::fs::{RenameFlags, renameat_with};
@@ -25,6 +25,32 @@ fn no_link_is_followed_and_no_path_leads_out() {
     assert_eq!(folder.look(Path::new("no/such")).unwrap(), Found::Nothing);
     assert_eq!(fs::read_dir(outside.path()).unwrap().count(), 1);
     assert_eq!(fs::read(outside.path().join("x")).unwrap(), b"theirs");
+}
+
+#[test]
+fn what_belongs_to_a_stranger_is_not_used() {
+    if !rustix::process::geteuid().is_root() {
+        // Nobody else can give files away.
+        return;
+    }
+    let root = tempfile::tempdir().unwrap();
+    let at = |name: &str| root.path().join(name);
+    fs::write(at("x.part"), "theirs").unwrap();
+    fs::create_dir(at("hidden")).unwrap();
+    let folder = Folder::open(root.path()).unwrap();
+    let use_both = || {
+        let file = folder.open_file(Path::new("x.part"), Open::Write).map(drop);
+        (file.map_err(|error| error.kind()), folder.make_private_child(Path::new("hidden")).map(drop).is_ok())
+    };
+    assert_eq!(use_both(), (Ok(()), true));
+    for name in ["x.part", "hidden"] {
+        chown(at(name), Some(65534), None).unwrap();
+    }
+    assert_eq!(use_both(), (Err(io::ErrorKind::PermissionDenied), false));
+    assert!(folder.open_file(Path::new("x.part"), Open::Read).is_ok(), "content may be whose it wants");
+    // Whoever owns the folder could replace everything in it.
+    chown(root.path(), Some(65534), None).unwrap();
+    assert_eq!(use_both(), (Ok(()), true));
 }
 
 #[test]
