@@ -15,7 +15,7 @@ mod writing;
 
 use std::io;
 
-pub(crate) use allocation::allocate;
+pub(crate) use allocation::{allocate, take_room};
 pub(crate) use direct::DirectFile;
 pub(crate) use folder::{Folder, Found, Open, descriptor, is_plain};
 pub(crate) use locking::{lock, unlock};

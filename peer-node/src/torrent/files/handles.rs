@@ -6,14 +6,12 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 use protocol::metainfo::FileSpan;
-use rustix::fs::FallocateFlags;
-use rustix::io::Errno;
 
 use super::TorrentFiles;
 use super::layout;
 use super::place::with_suffix;
 use crate::library::FileIdentity;
-use crate::storage::{DIRECT_FROM, DirectFile, Open};
+use crate::storage::{DIRECT_FROM, DirectFile, Open, take_room};
 
 /// How many files are kept open at once; one that is written past the page cache counts for two.
 const MOST: usize = 64;
@@ -186,14 +184,9 @@ impl TorrentFiles {
         if !self.selection.has(number) || file.length <= u64::from(self.metainfo.geometry().piece_length()) {
             return Ok(());
         }
-        match rustix::fs::fallocate(part, FallocateFlags::empty(), 0, file.length) {
-            // Some file systems cannot; then room is taken as pieces come.
-            Ok(()) | Err(Errno::OPNOTSUPP | Errno::NOSYS) => Ok(()),
-            Err(error) => {
-                // What was had of the room goes back: a download that waits for more keeps it from nobody.
-                let _ = part.set_len(before.min(file.length));
-                Err(error.into())
-            }
-        }
+        take_room(part, file.length).inspect_err(|_| {
+            // What was had of the room goes back: a download that waits for more keeps it from nobody.
+            let _ = part.set_len(before.min(file.length));
+        })
     }
 }
