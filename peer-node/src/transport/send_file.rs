@@ -40,12 +40,22 @@ pub(crate) fn expect_soon(file: &File, offset: u64, length: u64) {
 
 #[cfg(target_os = "linux")]
 fn transfer(stream: &TcpStream, file: &File, offset: u64, count: usize) -> io::Result<usize> {
-    let mut offset = offset;
-    Ok(rustix::fs::sendfile(stream, file, Some(&mut offset), count)?)
+    use rustix::io::Errno;
+    let mut at = offset;
+    match rustix::fs::sendfile(stream, file, Some(&mut at), count) {
+        // Not every file system has a way to a socket.
+        Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => copy(stream, file, offset, count),
+        sent => Ok(sent?),
+    }
 }
 
 #[cfg(not(target_os = "linux"))]
 fn transfer(stream: &TcpStream, file: &File, offset: u64, count: usize) -> io::Result<usize> {
+    copy(stream, file, offset, count)
+}
+
+/// Sends bytes by way of this program.
+fn copy(stream: &TcpStream, file: &File, offset: u64, count: usize) -> io::Result<usize> {
     use std::os::unix::fs::FileExt;
     let mut bytes = vec![0; count.min(64 << 10)];
     let read = file.read_at(&mut bytes, offset)?;
