@@ -1,10 +1,15 @@
 use std::io;
 
+use rustix::process::Signal as Number;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
 use crate::access::Access;
+
+/// Signals that end a program unless it catches them, and that are no request to stop: the two without a meaning, and the one behind a
+/// write beyond the limit on file sizes, which then fails like any other.
+const MEANINGLESS: [Number; 3] = [Number::USR1, Number::USR2, Number::XFSZ];
 
 /// A second signal to stop, before the first was done with.
 #[derive(Debug, Clone, Copy)]
@@ -19,6 +24,10 @@ pub(super) fn watch(
     shutdown: CancellationToken,
     access: Access,
 ) -> io::Result<impl Future<Output = Impatience> + Send + 'static> {
+    for number in MEANINGLESS {
+        // Caught for good, though nobody listens.
+        drop(signal(SignalKind::from_raw(number.as_raw()))?);
+    }
     let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
     let mut hangup = signal(SignalKind::hangup())?;
     Ok(async move {

@@ -1,6 +1,11 @@
 use std::io;
 
+use rustix::process::Signal as Number;
 use tokio::signal::unix::{Signal, SignalKind, signal};
+
+/// Signals that end a program unless it catches them, and that are no request to stop: the two without a meaning, and the one behind a
+/// write beyond the limit on file sizes, which then fails like any other.
+const MEANINGLESS: [Number; 3] = [Number::USR1, Number::USR2, Number::XFSZ];
 
 /// What a signal asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,6 +28,10 @@ pub struct Signals {
 impl Signals {
     /// Begins to listen; from now on the signals do nothing by themselves.
     pub fn listen() -> io::Result<Self> {
+        for number in MEANINGLESS {
+            // Caught for good, though nobody listens.
+            drop(signal(SignalKind::from_raw(number.as_raw()))?);
+        }
         Ok(Self {
             interrupt: signal(SignalKind::interrupt())?,
             terminate: signal(SignalKind::terminate())?,
