@@ -2,6 +2,7 @@
 
 mod budgets;
 mod client;
+mod extremes;
 mod greeting;
 mod hostile;
 mod lists;
@@ -45,9 +46,24 @@ impl Index {
     }
 
     async fn start_under(dir: &Path, conditions: Conditions, tracker: Option<TrackerListener>) -> Self {
+        Self::start_on("127.0.0.1:0", dir, conditions, tracker).await
+    }
+
+    /// Starts one that listens at a place of its own.
+    async fn start_at(dir: &Path, listen: &str) -> Self {
+        let conditions = Conditions { limits: limits(), ..Conditions::default() };
+        Self::start_on(listen, dir, conditions, None).await
+    }
+
+    async fn start_on(
+        listen: &str,
+        dir: &Path,
+        conditions: Conditions,
+        tracker: Option<TrackerListener>,
+    ) -> Self {
         let dir = dir.to_owned();
         let store = tokio::task::spawn_blocking(move || Store::open(&dir)).await.unwrap().unwrap();
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let listener = TcpListener::bind(listen).await.unwrap();
         let (address, stop) = (listener.local_addr().unwrap(), CancellationToken::new());
         let running =
             tokio::spawn(crate::run(Listeners { nodes: listener, tracker }, store, conditions, stop.clone()));
