@@ -53,6 +53,16 @@ mod tests {
     }
 
     #[test]
+    fn a_bomb_is_refused() {
+        for bomb in ["d1:m".repeat(100_000), "l".repeat(100_000), "d4:reqq4294967295:x".into()] {
+            assert!(ExtendedHandshake::decode(bomb.as_bytes()).is_err(), "{bomb:.20}");
+        }
+        let crowded: String = (0..10_000).map(|number| format!("5:{number:05}i1e")).collect();
+        let heard = ExtendedHandshake::decode(format!("d1:md{crowded}e4:reqqi9ee").as_bytes());
+        assert_eq!(heard, Ok(ExtendedHandshake { requests: Some(9) }));
+    }
+
+    #[test]
     fn a_count_that_makes_no_sense_is_not_believed() {
         for nonsense in ["i0e", "i-5e", "3:512", "le", "i99999999999999999999e"] {
             let document = format!("d4:reqq{nonsense}e");

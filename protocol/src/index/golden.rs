@@ -2,13 +2,14 @@
 
 use std::net::SocketAddr;
 
+use bincode::{Decode, Encode};
 use proptest::prelude::*;
 
 use super::*;
 use crate::bittorrent::mse::TorrentKey;
 use crate::digest::Digest;
 use crate::features::IndexFeatures;
-use crate::frame::{decode_body, encode_body};
+use crate::frame::{FrameError, decode_body, encode_body};
 use crate::golden::{AA, frozen, hex};
 use crate::infohash::Infohash;
 use crate::node_id::NodeId;
@@ -232,6 +233,36 @@ fn the_text_that_is_signed_is_frozen() {
     let text = proof_text(&[1; 32], &NODE, 12349);
     let expected = format!("{} {} {AA} 303d", hex(b"peerdex hello 1\0"), "01".repeat(32));
     assert_eq!(hex(&text), expected.replace(' ', ""));
+}
+
+/// Encodes a message, puts other bytes in the place of some of them, and decodes it.
+fn with<M: Encode + Decode<()>>(message: &M, from: &[u8], to: &[u8]) -> Result<M, FrameError> {
+    let bytes = encode_body(message).unwrap();
+    let at = bytes.windows(from.len()).position(|window| window == from).unwrap();
+    decode_body(&[&bytes[..at], to, &bytes[at + from.len()..]].concat())
+}
+
+#[test]
+fn bytes_that_stand_for_no_value_are_refused() {
+    let search = Request::Search { query: "abcd".into(), after: None, limit: 1 };
+    assert!(with(&search, b"abcd", "a\u{301}d".as_bytes()).is_ok());
+    // No UTF-8 at all, spelled too long, half a surrogate pair, beyond the last character, cut.
+    for text in [b"\xff\xfe\xfd\xfc", b"a\xc0\x80d", b"a\xed\xa0\x80", b"\xf4\x90\x80\x80", b"abc\xc3"] {
+        assert!(with(&search, b"abcd", text).is_err(), "{text:?}");
+    }
+    // Neither something nor nothing.
+    for tag in [2, 7, 0xff] {
+        assert!(with(&search, b"abcd\0", &[b'a', b'b', b'c', b'd', tag]).is_err(), "{tag}");
+    }
+    // Neither true nor false.
+    let hits = Reply::HitsWithSources { hits: Vec::new(), more: None, cut: true };
+    for cut in [2, 0xff] {
+        assert!(with(&hits, &[0, 0, 1], &[0, 0, cut]).is_err(), "{cut}");
+    }
+    // Neither all of a file nor a part.
+    for share in [2, 0xff] {
+        assert!(with(&file(), &[0xaa, 0, 0, 0, 1], &[0xaa, 0, 0, 0, share]).is_err(), "{share}");
+    }
 }
 
 proptest! {

@@ -131,6 +131,22 @@ fn a_search_must_say_what_to_find() {
 }
 
 #[test]
+fn no_query_is_a_program() {
+    let name = "a".repeat(255);
+    let stars = "a*".repeat(MAX_QUERY_TERMS - 1) + "b";
+    for text in
+        [".*(a+)+$", "^(a|a)*$", "%", "a' OR '1'='1", "a\0b", "${a}", "`a`", &stars, &"(".repeat(MAX_QUERY)]
+    {
+        // It is refused, or its signs mean nothing: names have to contain its words.
+        if let Ok(query) = Query::parse(text) {
+            assert!(!query.matches(&fold("x"), 1, &some_digest()), "{text:?}");
+            let found = query.matches(&fold(&name), 1, &some_digest());
+            assert_eq!(found, query.words().iter().all(|word| name.contains(&**word)), "{text:?}");
+        }
+    }
+}
+
+#[test]
 fn mistakes_are_told_with_what_to_write_instead() {
     let term = |text: &str| text.to_owned();
     let long = "x".repeat(MAX_QUERY + 1);

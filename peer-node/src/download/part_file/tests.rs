@@ -89,6 +89,53 @@ fn what_was_noted_is_claimed_again() {
 }
 
 #[test]
+fn link_in_place_of_a_part_is_not_written_through() {
+    let root = tempfile::tempdir().unwrap();
+    let (first, _) = part(root.path());
+    let path = first.path().to_owned();
+    drop(first);
+    let outside = root.path().join("precious");
+    fs::write(&outside, "precious").unwrap();
+    fs::remove_file(&path).unwrap();
+    std::os::unix::fs::symlink(&outside, &path).unwrap();
+    let opened = PartFile::open(
+        &PartFolders::of_test(root.path()),
+        &root.path().join("a.bin"),
+        Digest::from_bytes([7; 32]),
+        Geometry::native(3 << 18).unwrap(),
+    );
+    assert!(matches!(opened, Err(PartFileError::Io { .. })), "{opened:?}");
+    assert_eq!(fs::read(&outside).unwrap(), b"precious");
+}
+
+#[test]
+fn pieces_beyond_4_gib_lie_where_they_belong() {
+    let root = tempfile::tempdir().unwrap();
+    let geometry = Geometry::native((5 << 30) + 1).unwrap();
+    let open = || {
+        let folders = PartFolders::of_test(root.path());
+        PartFile::open(&folders, &root.path().join("a.bin"), Digest::from_bytes([8; 32]), geometry)
+    };
+    let part = match open() {
+        // This disk is too small.
+        Err(PartFileError::NoRoom { .. }) => return,
+        opened => opened.unwrap().0,
+    };
+    let (last, before) =
+        (geometry.last_piece().unwrap(), geometry.piece(geometry.piece_count() - 2).unwrap());
+    let bytes = vec![7; geometry.length_of(before) as usize];
+    part.write(before, &[&bytes]).unwrap();
+    part.write(last, &[&bytes[..geometry.length_of(last) as usize]]).unwrap();
+    let (file, from) = (File::open(part.path()).unwrap(), geometry.size() - 1 - bytes.len() as u64);
+    assert!(from > 4 << 30 && file.metadata().unwrap().len() == geometry.size());
+    let mut found = vec![0; bytes.len() + 2];
+    file.read_exact_at(&mut found[..bytes.len() + 1], from).unwrap();
+    assert!(found[..=bytes.len()].iter().all(|byte| *byte == 7));
+    file.read_exact_at(&mut found[..1], from - 1).unwrap();
+    assert_eq!(found[0], 0, "the piece before is not here");
+}
+
+#[test]
 fn part_without_a_usable_record_is_found_by_its_name() {
     let root = tempfile::tempdir().unwrap();
     let (first, _) = part(root.path());

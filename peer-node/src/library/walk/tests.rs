@@ -10,8 +10,12 @@ use super::*;
 
 mod patterns;
 
+/// Does something to the tree when a folder is entered.
+type Meanwhile = Box<dyn Fn(&Path)>;
+
 #[derive(Default)]
 struct Seen {
+    meanwhile: Option<Meanwhile>,
     entered: Vec<PathBuf>,
     files: Vec<(String, PathBuf)>,
     skipped: BTreeMap<PathBuf, SkipReason>,
@@ -20,6 +24,9 @@ struct Seen {
 
 impl Sink for Seen {
     fn enter(&mut self, folder: &Path) -> ControlFlow<()> {
+        if let Some(meanwhile) = &self.meanwhile {
+            meanwhile(folder);
+        }
         self.entered.push(folder.to_owned());
         ControlFlow::Continue(())
     }
@@ -134,6 +141,42 @@ fn names_that_the_network_does_not_take_are_passed_over_with_all_below() {
     assert_eq!(seen.skipped[&odd], SkipReason::NotText);
     assert!(matches!(seen.skipped[&tree.at("share/line\nbreak")], SkipReason::BadName(_)));
     assert_eq!(seen.skipped.len(), 2);
+}
+
+#[test]
+fn folders_that_vanish_or_become_links_during_a_walk_do_no_harm() {
+    let tree = Tree::new();
+    for path in ["share/a/in", "share/b/in", "share/c/d/in", "share/ok", "secret/in"] {
+        tree.write(path);
+    }
+    let (share, secret) = (tree.at("share"), tree.at("secret"));
+    let meanwhile = move |folder: &Path| {
+        // Each folder is gone, or leads elsewhere, before anything in it is looked at.
+        if folder.ends_with("a") || folder.ends_with("d") {
+            fs::remove_dir_all(folder).unwrap();
+        } else if folder.ends_with("b") {
+            fs::rename(folder, share.join(".b")).unwrap();
+            symlink(&secret, folder).unwrap();
+        }
+    };
+    let mut seen = Seen { meanwhile: Some(Box::new(meanwhile)), ..Seen::default() };
+    let shares = tree.shares();
+    assert!(Walk::new(&shares, &mut seen).place(&tree.at("share")).is_continue());
+    // What was opened is read where it is now; nothing is found by way of the link.
+    assert!(names(&seen).contains(&"ok"), "{:?}", names(&seen));
+    assert!(seen.files.iter().all(|(name, _)| name == "ok" || name == "b/in"), "{:?}", names(&seen));
+}
+
+#[test]
+fn a_link_to_itself_and_one_to_the_folder_around_it_lead_nowhere() {
+    let tree = Tree::new();
+    tree.write("share/a/in");
+    symlink("loop", tree.at("share/loop")).unwrap();
+    symlink("..", tree.at("share/a/up")).unwrap();
+    symlink(".", tree.at("share/a/here")).unwrap();
+    let seen = tree.walk(&tree.shares(), "share");
+    assert_eq!((names(&seen), seen.entered.len()), (vec!["a/in"], 2));
+    assert!(seen.skipped.values().all(|reason| *reason == SkipReason::Link) && seen.skipped.len() == 3);
 }
 
 #[test]

@@ -78,3 +78,29 @@ async fn the_greeting_of_one_version_is_none_of_the_other() {
         assert!(matches!(refused, Err(GreetingError::NotAGreeting)), "{refused:?}");
     }
 }
+
+#[tokio::test]
+async fn a_node_that_has_reached_itself_notices_on_both_sides() {
+    for version in [Version::One, Version::Two] {
+        let (mut accepted, mut dialled) = pair().await;
+        let accepting = async {
+            let visitor = accept(&mut accepted).await;
+            drop(accepted);
+            visitor
+        };
+        let (visitor, greeted) = tokio::join!(accepting, greet(&mut dialled, us(1), version, None, DEADLINE));
+        assert!(matches!(visitor, Err(GreetingError::Ourselves)), "{visitor:?}");
+        // The side that accepts may hang up before its own greeting is read.
+        assert!(matches!(greeted, Err(GreetingError::Ourselves | GreetingError::Io(_))), "{greeted:?}");
+    }
+}
+
+#[tokio::test]
+async fn another_version_or_service_is_told_ours() {
+    for theirs in [*b"PDEXP\0\0\0", *b"PDEXP\0\xff\xff", preamble::encode(Service::Index, Version::Two)] {
+        let (mut accepted, mut dialled) = pair().await;
+        dialled.write_all(&theirs).await.unwrap();
+        let refused = accept(&mut accepted).await;
+        assert!(matches!(refused, Err(GreetingError::Preamble(_))), "{refused:?}");
+    }
+}
