@@ -45,4 +45,5 @@ pub mod terminal;
 pub mod tls_front;
 pub mod torrent_corpus;
 pub mod torrent_peer;
+pub mod tracer;
 pub mod wire;

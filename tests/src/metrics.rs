@@ -14,6 +14,8 @@ pub struct Metrics(SocketAddr);
 pub struct Answer {
     /// Its status.
     pub status: u16,
+    /// Its status line and its headers.
+    pub head: String,
     /// What it says.
     pub body: String,
 }
@@ -43,7 +45,7 @@ impl Metrics {
         stream.read_to_string(&mut text).expect("an answer");
         let (head, body) = text.split_once("\r\n\r\n").expect("a head and a body");
         let status = head.split(' ').nth(1).and_then(|status| status.parse().ok()).expect("a status");
-        Answer { status, body: body.to_owned() }
+        Answer { status, head: head.to_owned(), body: body.to_owned() }
     }
 
     /// Returns a number by its name, with its labels if it has any.

@@ -75,6 +75,24 @@ impl Namespaces {
         let last = u8::try_from(number + 1).expect("a small network");
         Ipv4Addr::new(10, 99, 0, last)
     }
+
+    /// Takes a host off the network without its noticing, or puts it back.
+    pub fn plug(&self, number: usize, is_plugged: bool) {
+        let port = format!("port{}", number + 1);
+        let mut arguments = vec!["-n", self.switch.as_str(), "link", "set", port.as_str()];
+        arguments.extend(if is_plugged { &["master", "bridge"][..] } else { &["nomaster"] });
+        assert!(ip(&arguments), "{arguments:?}");
+    }
+
+    /// Keeps some hosts from each other, and not from the rest, or lets them to each other again.
+    pub fn isolate(&self, numbers: &[usize], is_isolated: bool) {
+        for number in numbers {
+            let (port, state) = (format!("port{}", number + 1), if is_isolated { "on" } else { "off" });
+            let arguments =
+                ["-n", &self.switch, "link", "set", &port, "type", "bridge_slave", "isolated", state];
+            assert!(ip(&arguments), "{arguments:?}");
+        }
+    }
 }
 
 impl Drop for Namespaces {

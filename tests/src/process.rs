@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
 
+use crate::bench::cpu_time;
 use crate::eventually::within;
 use crate::free_port::nothing_tried;
 
@@ -56,6 +57,11 @@ impl Process {
     pub fn signal(&self, signal: Signal) {
         let pid = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw).expect("a process id");
         kill_process(pid, signal).unwrap_or_else(|error| panic!("cannot signal {}: {error}", self.name));
+    }
+
+    /// Returns how much processor time the process has used.
+    pub fn processor_time(&self) -> Duration {
+        cpu_time::of_trees(&[self.child.id()]).expect("a process")
     }
 
     /// Says whether the process has not ended.

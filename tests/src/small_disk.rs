@@ -21,11 +21,26 @@ pub struct SmallDisk {
 impl SmallDisk {
     /// Mounts one in memory, which gives room in advance, if this process may.
     pub fn mount(bytes: usize) -> Option<Self> {
+        Self::mount_in_memory(&format!("size={bytes}"))
+    }
+
+    /// Mounts one in memory that has room for so many files and folders, if this process may.
+    pub fn mount_for_files(count: usize) -> Option<Self> {
+        Self::mount_in_memory(&format!("nr_inodes={count}"))
+    }
+
+    fn mount_in_memory(options: &str) -> Option<Self> {
         let folder = tempfile::tempdir().expect("a folder");
-        let size = format!("size={bytes}");
         let mut mount = Command::new("mount");
-        mount.args(["-t", "tmpfs", "-o", &size, "peerdex-story"]).arg(folder.path());
+        mount.args(["-t", "tmpfs", "-o", options, "peerdex-story"]).arg(folder.path());
         works(mount, "a full disk").then_some(Self { folder, image: None })
+    }
+
+    /// Lets nothing be written to it any more, or lets it again.
+    pub fn set_read_only(&self, is_read_only: bool) {
+        let option = if is_read_only { "remount,ro" } else { "remount,rw" };
+        let mounted = Command::new("mount").args(["-o", option]).arg(self.folder.path()).status();
+        assert!(mounted.is_ok_and(|status| status.success()), "the disk cannot be mounted otherwise");
     }
 
     /// Mounts one that gives room only as bytes are written, if this process may.

@@ -1,5 +1,7 @@
 //! What Peerdex does for people, told with the real programs.
 
+#[path = "stories/churning.rs"]
+mod churning;
 #[path = "stories/configured_foreigners.rs"]
 mod configured_foreigners;
 #[path = "stories/configured_leftovers.rs"]
@@ -70,8 +72,12 @@ mod listing;
 mod long_lines;
 #[path = "stories/names.rs"]
 mod names;
+#[path = "stories/odd_connections.rs"]
+mod odd_connections;
 #[path = "stories/odd_state.rs"]
 mod odd_state;
+#[path = "stories/odd_systems.rs"]
+mod odd_systems;
 #[path = "stories/other_folders.rs"]
 mod other_folders;
 #[path = "stories/partial_files.rs"]
@@ -102,6 +108,8 @@ mod searching;
 mod shares;
 #[path = "stories/sharing.rs"]
 mod sharing;
+#[path = "stories/signals.rs"]
+mod signals;
 #[path = "stories/spreading.rs"]
 mod spreading;
 #[path = "stories/spreading_simulated.rs"]
@@ -118,6 +126,8 @@ mod swarming;
 mod terminal;
 #[path = "stories/terminal_input.rs"]
 mod terminal_input;
+#[path = "stories/torn_networks.rs"]
+mod torn_networks;
 #[path = "stories/torrent_acceptance.rs"]
 mod torrent_acceptance;
 #[path = "stories/torrent_bridge.rs"]

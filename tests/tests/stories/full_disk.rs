@@ -114,3 +114,43 @@ fn a_disk_that_fills_while_pieces_come_costs_none_that_is_verified() {
     fs::remove_file(filler).expect("the filler");
     until("the download to be done", SOON, || file_is(&disk.path().join("big.iso"), &content));
 }
+
+#[test]
+fn a_disk_that_takes_no_more_files_is_waited_for() {
+    let Some(disk) = SmallDisk::mount_for_files(40) else { return };
+    let mut network = Network::new();
+    let content = Content::random(235, 4 * PIECE);
+    let _sharer = network.node(&[("big.iso", &content)]);
+    let mut node = network.node(&[]);
+    let fillers = (0..).map(|number: u32| disk.path().join(number.to_string()));
+    let fillers: Vec<_> = fillers.take_while(|path| fs::write(path, "").is_ok()).collect();
+    node.peer.say("search big");
+    node.peer.say(&format!("download 1 as {}/ &", disk.path().display()));
+    until("the download to wait for room", SOON, || {
+        node.peer.say("transfers").states() == ["waiting for room"]
+    });
+    for filler in fillers {
+        fs::remove_file(filler).expect("a filler");
+    }
+    node.peer.say("resume 1");
+    until("the download to be done", SOON, || file_is(&disk.path().join("big.iso"), &content));
+}
+
+#[test]
+fn a_disk_that_cannot_be_written_to_fails_a_download_with_its_name() {
+    let Some(disk) = SmallDisk::mount(64 * PIECE) else { return };
+    let mut network = Network::new();
+    let content = Content::random(236, 4 * PIECE);
+    let _sharer = network.node(&[("big.iso", &content)]);
+    let mut node = network.node(&[]);
+    disk.set_read_only(true);
+    node.peer.say("search big");
+    let order = format!("download 1 as {}/", disk.path().display());
+    let answer = node.peer.say(&order);
+    assert!(answer.done().is_empty() && answer.errors().len() == 1, "{answer:#?}");
+    assert!(answer.has(&disk.path().display().to_string()) && answer.has("Read-only"), "{answer:#?}");
+    disk.set_read_only(false);
+    let answer = node.peer.say(&order);
+    assert_eq!(answer.done().len(), 1, "{answer:#?}");
+    assert!(file_is(&disk.path().join("big.iso"), &content));
+}

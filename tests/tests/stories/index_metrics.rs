@@ -67,7 +67,19 @@ fn the_numbers_are_told_only_to_who_uses_a_name_of_this_machine_and_only_asks() 
     }
     let host = "Host: localhost\r\n";
     assert_eq!(ask(host, "GET http://evil.example/metrics HTTP/1.1"), 421);
-    assert_eq!(ask(host, "POST /metrics HTTP/1.1"), 405);
+    for method in ["POST", "PUT", "DELETE", "PATCH", "TRACE"] {
+        assert_eq!(ask(host, &format!("{method} /metrics HTTP/1.1")), 405, "{method}");
+    }
+    // No page of another site may read the answer, and none is told that it might.
+    let preflight =
+        "OPTIONS /metrics HTTP/1.1\r\nOrigin: https://evil.example\r\nAccess-Control-Request-Method: GET";
+    for line in
+        [preflight, "GET /metrics HTTP/1.1\r\nOrigin: https://evil.example\r\nSec-Fetch-Site: cross-site"]
+    {
+        let answer = metrics.ask(&format!("{line}\r\n{host}Connection: close\r\n\r\n"));
+        assert!(!answer.head.to_ascii_lowercase().contains("access-control"), "{}", answer.head);
+        assert_eq!(answer.status, if line == preflight { 405 } else { 200 });
+    }
     assert_eq!(ask("Host: localhost\r\nContent-Length: 5\r\n", "GET /metrics HTTP/1.1"), 413);
     assert_eq!(ask(host, "GET /../etc/passwd HTTP/1.1"), 404);
     assert_eq!(ask(host, "GET /%2e%2e/metrics HTTP/1.1"), 404);

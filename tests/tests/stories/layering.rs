@@ -1,6 +1,6 @@
 //! Rules that the sources keep: who may use whom, and where the world outside is out of reach.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -177,4 +177,50 @@ fn source_files_that_documents_name_exist_and_are_unambiguous() {
     }
     assert!(named > 20, "{named} paths");
     assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+/// Returns the types that are decoded, each with the words of its definition.
+fn decoded_types() -> BTreeMap<String, BTreeSet<String>> {
+    let is_letter = |letter: char| letter.is_alphanumeric() || letter == '_';
+    let mut found = BTreeMap::new();
+    for path in sources("protocol/src") {
+        let code = code(&path);
+        for (at, derive) in code.match_indices("#[derive(") {
+            let derived = code[at + derive.len()..].split(")]").next().unwrap_or_default();
+            let item = code[at..].split_once("pub ").map(|(_, item)| item).unwrap_or_default();
+            let item =
+                item.strip_prefix("struct ").or_else(|| item.strip_prefix("enum ")).unwrap_or_default();
+            let end = item.find("\n}").into_iter().chain(item.find(";\n")).min().unwrap_or(item.len());
+            let mut words = item[..end].split(|letter| !is_letter(letter)).filter(|word| !word.is_empty());
+            if derived.split(", ").any(|name| name == "Decode") {
+                found.insert(words.next().expect("a name").to_owned(), words.map(str::to_owned).collect());
+            }
+        }
+    }
+    found
+}
+
+#[test]
+fn no_message_contains_itself_or_nothing() {
+    let types = decoded_types();
+    assert!(["Request", "Reply", "PeerMessage", "FileRecord"].iter().all(|name| types.contains_key(*name)));
+    for (name, words) in &types {
+        let (mut reached, mut new) = (BTreeSet::new(), vec![words]);
+        while let Some(words) = new.pop() {
+            new.extend(
+                words
+                    .iter()
+                    .filter(|word| reached.insert((*word).clone()))
+                    .filter_map(|word| types.get(word)),
+            );
+        }
+        assert!(
+            !reached.contains(name),
+            "{name} contains itself, so bytes decide how deep its decoder recurses"
+        );
+        assert!(!words.is_empty(), "{name} has no bytes, so a short message can list any number of it");
+    }
+    for path in sources("protocol/src") {
+        assert!(!code(&path).contains("Vec<()>"), "{} lists nothings", path.display());
+    }
 }

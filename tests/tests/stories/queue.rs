@@ -1,5 +1,8 @@
 //! Several downloads, in the order and at the time that a person wants.
 
+use std::fs;
+use std::path::PathBuf;
+
 use tests::content::{Content, PIECE};
 use tests::eventually::{SOON, until};
 use tests::hostile_peer::{HostilePeer, Lie};
@@ -113,4 +116,47 @@ fn a_paused_download_that_is_asked_for_again_goes_on() {
     drop(mute);
     let _sharer = network.node(&[("a.bin", &content)]);
     node.fetch(&content);
+}
+
+/// Returns the files for partial content that a process has open.
+fn open_parts(node: &mut Node) -> Vec<PathBuf> {
+    let descriptors =
+        fs::read_dir(format!("/proc/{}/fd", node.peer.process().child().id())).expect("a process");
+    let open = descriptors.flatten().filter_map(|entry| fs::read_link(entry.path()).ok());
+    open.filter(|path| path.to_string_lossy().contains(".part")).collect()
+}
+
+#[test]
+fn a_download_is_cancelled_in_every_state_and_leaves_nothing_open() {
+    let mut network = Network::new();
+    let [slow, half, nobodys, waiting] = [260, 261, 262, 263].map(|seed| Content::random(seed, 20 * PIECE));
+    let _slow =
+        network.sharer(&[("slow.iso", &slow), ("waiting.iso", &waiting)], &["--max-upload-rate", "100K"]);
+    let half_there = HostilePeer::join(network.index.address(), "half.iso", &half, Lie::FirstHalf);
+    let mut node = network.node_with(&["--max-active-downloads", "3"]);
+    for content in [&slow, &half, &nobodys, &waiting] {
+        node.peer.say(&format!("download {} &", content.digest));
+    }
+    until("half of one to be here", SOON, || node.peer.say("transfers").has("10/20 pieces"));
+    drop(half_there);
+    until("one to wait for sources, and one for nobody", SOON, || {
+        let states = node.peer.say("transfers").states();
+        states.contains(&"waiting for sources".to_owned()) && states.contains(&"never seen".to_owned())
+    });
+    assert!(!open_parts(&mut node).is_empty());
+    node.peer.say("pause 4");
+    // Fetching, waiting for sources, never seen, paused; and once more each, which changes nothing.
+    for _ in 0..2 {
+        for number in 1..=4 {
+            node.peer.say(&format!("cancel {number}"));
+        }
+    }
+    wait_for_states(&mut node, &["cancelled"; 4]);
+    until("the parts to be closed", SOON, || open_parts(&mut node).is_empty());
+    assert!(node.home.files().is_empty());
+    // The places are free again.
+    node.peer.say("limit up off");
+    let whole = network.node(&[("half.iso", &half)]);
+    let done = node.fetch(&half);
+    assert_eq!(done.given_by(whole.peer.address()), half.size() / 2, "what was here is kept");
 }
