@@ -70,6 +70,8 @@ mod limits;
 mod listing;
 #[path = "stories/long_lines.rs"]
 mod long_lines;
+#[path = "stories/mixed_faults.rs"]
+mod mixed_faults;
 #[path = "stories/names.rs"]
 mod names;
 #[path = "stories/odd_connections.rs"]
