@@ -137,7 +137,7 @@ fn a_disk_that_takes_no_more_files_is_waited_for() {
 }
 
 #[test]
-fn a_disk_that_cannot_be_written_to_fails_a_download_with_its_name() {
+fn a_disk_that_cannot_be_written_to_is_named() {
     let Some(disk) = SmallDisk::mount(64 * PIECE) else { return };
     let mut network = Network::new();
     let content = Content::random(236, 4 * PIECE);

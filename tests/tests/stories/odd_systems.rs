@@ -180,7 +180,7 @@ fn a_host_that_has_ipv6_alone_is_good_enough() {
 }
 
 #[test]
-fn a_node_with_few_descriptors_outlives_a_crowd_and_burns_no_processor() {
+fn a_node_with_few_descriptors_outlives_a_crowd() {
     let mut network = Network::new();
     let content = Content::random(498, 3 * PIECE);
     let home = Home::with("film.mkv", &content);

@@ -127,7 +127,7 @@ fn open_parts(node: &mut Node) -> Vec<PathBuf> {
 }
 
 #[test]
-fn a_download_is_cancelled_in_every_state_and_leaves_nothing_open() {
+fn a_download_cancelled_in_any_state_leaves_nothing_open() {
     let mut network = Network::new();
     let [slow, half, nobodys, waiting] = [260, 261, 262, 263].map(|seed| Content::random(seed, 20 * PIECE));
     let _slow =

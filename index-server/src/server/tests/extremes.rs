@@ -145,7 +145,7 @@ async fn a_node_without_files_is_a_node() {
 }
 
 #[tokio::test]
-async fn a_client_of_ipv4_at_a_socket_of_ipv6_is_known_by_its_own_address() {
+async fn a_client_of_ipv4_at_a_socket_of_ipv6_has_its_own_address() {
     let dir = tempdir().unwrap();
     let index = Index::start_at(dir.path(), "[::]:0").await;
     let loopback = ([127, 0, 0, 1], index.address.port()).into();

@@ -168,7 +168,7 @@ fn folders_that_vanish_or_become_links_during_a_walk_do_no_harm() {
 }
 
 #[test]
-fn a_link_to_itself_and_one_to_the_folder_around_it_lead_nowhere() {
+fn links_to_themselves_and_to_folders_around_them_lead_nowhere() {
     let tree = Tree::new();
     tree.write("share/a/in");
     symlink("loop", tree.at("share/loop")).unwrap();
