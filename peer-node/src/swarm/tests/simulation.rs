@@ -13,6 +13,8 @@ pub(super) struct Played {
     pub(super) delay: Duration,
     /// Which of its pieces are wrong.
     pub(super) lies: fn(PieceIndex) -> bool,
+    /// Whether it turns every request down.
+    pub(super) rejects: bool,
     /// After how many blocks it goes silent.
     pub(super) dies_after: usize,
     /// What it was asked for and has not answered.
@@ -31,6 +33,7 @@ impl Played {
             rate,
             delay,
             lies: |_| false,
+            rejects: false,
             dies_after: usize::MAX,
             owed,
             busy_until: Duration::ZERO,
@@ -187,6 +190,10 @@ impl Simulation {
         let (source, now) = (SourceId(number), self.clock());
         let played = &mut self.sources[number as usize];
         played.owed.remove(&block);
+        if played.rejects {
+            self.swarm.block_turned_down(source, block, now);
+            return;
+        }
         self.outcome.fetched += u64::from(block.length);
         let reported = std::mem::take(&mut played.reported);
         self.swarm.bytes_arrived(source, u64::from(block.length).saturating_sub(reported), now);

@@ -52,6 +52,16 @@ fn a_hundred_that_say_nothing_do_not_keep_an_honest_one_waiting() {
 }
 
 #[test]
+fn a_hundred_that_turn_everything_down_do_not_keep_an_honest_one_waiting() {
+    for place in [0, 50, 100] {
+        let mut sources = vec![Played { rejects: true, ..Played::honest(100e6) }; 100];
+        sources.insert(place, Played::honest(100e6));
+        let took = simulate(native(64), NATIVE, sources).finished.unwrap();
+        assert!(took < Duration::from_secs(2), "{took:?} with the honest one at {place}");
+    }
+}
+
+#[test]
 fn a_hundred_that_trickle_do_not_keep_an_honest_one_waiting() {
     for (delay, trickling) in [(5, 1), (5, 10), (5, 100), (150, 100), (500, 100)] {
         let honest = Played { delay: Duration::from_millis(delay), ..Played::honest(100e6) };
