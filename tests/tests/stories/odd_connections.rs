@@ -55,24 +55,31 @@ fn connect_narrowly(address: SocketAddr) -> TcpStream {
 }
 
 #[test]
-fn urgent_bytes_short_segments_and_small_windows_change_nothing() {
+fn short_segments_and_small_windows_change_nothing() {
+    let network = Network::new();
+    let mut stream = connect_narrowly(network.index.address());
+    let bytes = preamble::encode(Service::Index, Version::Two);
+    stream.write_all(&bytes).expect("sent");
+    let mut answer = [0; PREAMBLE_LEN];
+    stream.read_exact(&mut answer).expect("an answer");
+    assert_eq!(answer, bytes);
+}
+
+#[test]
+fn urgent_bytes_cost_at_most_their_own_connection() {
     let mut network = Network::new();
     let content = Content::random(471, 100);
     let sharer = network.node(&[("a.bin", &content)]);
-    for (address, service) in
-        [(network.index.address(), Service::Index), (sharer.peer.address(), Service::Peer)]
-    {
-        let mut stream = connect_narrowly(address);
-        let bytes = preamble::encode(service, Version::Two);
-        stream.write_all(&bytes[..3]).expect("sent");
-        // An urgent byte is no part of what is said.
-        SockRef::from(&stream).send_out_of_band(b"!").expect("sent");
-        stream.write_all(&bytes[3..]).expect("sent");
-        if service == Service::Index {
-            let mut answer = [0; PREAMBLE_LEN];
-            stream.read_exact(&mut answer).expect("an answer");
-            assert_eq!(answer, bytes);
+    let ports = [(network.index.address(), Service::Index), (sharer.peer.address(), Service::Peer)];
+    let urgent = ports.map(|(address, service)| {
+        let mut stream = TcpStream::connect(address).expect("a port that accepts");
+        for part in preamble::encode(service, Version::Two).chunks(3) {
+            SockRef::from(&stream).send_out_of_band(b"!").expect("sent");
+            stream.write_all(part).expect("sent");
         }
-    }
+        stream
+    });
     network.node(&[]).fetch(&content);
+    drop(urgent);
+    assert_eq!(network.index.stop(), Some(0));
 }
