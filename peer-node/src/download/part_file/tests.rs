@@ -129,7 +129,7 @@ fn pieces_beyond_4_gib_lie_where_they_belong() {
     let (file, from) = (File::open(part.path()).unwrap(), geometry.size() - 1 - bytes.len() as u64);
     assert!(from > 4 << 30 && file.metadata().unwrap().len() == geometry.size());
     let mut found = vec![0; bytes.len() + 2];
-    file.read_exact_at(&mut found[..bytes.len() + 1], from).unwrap();
+    file.read_exact_at(&mut found[..=bytes.len()], from).unwrap();
     assert!(found[..=bytes.len()].iter().all(|byte| *byte == 7));
     file.read_exact_at(&mut found[..1], from - 1).unwrap();
     assert_eq!(found[0], 0, "the piece before is not here");
