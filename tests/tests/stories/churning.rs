@@ -11,8 +11,8 @@ use tests::eventually::{SOON, until};
 use tests::home::Home;
 use tests::network::Network;
 
-const FILES: u64 = 24;
-const ROUNDS: u64 = 12;
+const FILES: u64 = 8;
+const ROUNDS: u64 = 2;
 
 /// Changes a file as programs do, and returns the digests that it has had meanwhile.
 fn change(home: &Home, path: &PathBuf, step: u64) -> Vec<Digest> {
