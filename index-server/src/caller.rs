@@ -7,15 +7,17 @@ use std::time::Duration;
 use protocol::frame::{FrameError, encode_frame};
 use protocol::index::Notice;
 use protocol::peer::PeerMessage;
-use protocol::preamble::{self, PreambleError, Service, Version};
+use protocol::preamble::{self, PreambleError, Service as Kind, Version};
 use protocol::probe::probe_answer;
 use tokio::net::TcpStream;
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::mpsc;
 use tokio::time::{sleep, timeout};
+use tokio_util::sync::CancellationToken;
 use tracing::{debug, info};
 
-use crate::directory::{Arrival, Directory};
-use crate::limits::CallLimits;
+use crate::directory::Arrival;
+use crate::roster::{AddressFull, Recall};
+use crate::server::Service;
 use crate::wire::{Times, Wire, WireError};
 
 /// The longest answer to a probe, in bytes: it has 36.
@@ -47,6 +49,9 @@ pub(crate) enum CallError {
     /// The system could not make the connection.
     #[error("{0}")]
     Network(io::ErrorKind),
+    /// It is not called, since it could not be listed.
+    #[error(transparent)]
+    AddressFull(#[from] AddressFull),
 }
 
 impl From<WireError> for CallError {
@@ -87,26 +92,27 @@ pub(crate) struct Callee {
 /// until it is dropped.
 pub(crate) async fn call_until_reached(
     callee: Callee,
-    directory: Directory,
-    (limits, calls): (&CallLimits, &Semaphore),
-    notices: mpsc::Sender<Notice>,
+    service: &Service,
+    (notices, ended): (mpsc::Sender<Notice>, CancellationToken),
 ) {
     let (address, mut told) = (callee.address, None);
+    let (directory, limits) = (&service.directory, &service.limits.calls);
     for attempt in 0_usize.. {
-        // The semaphore is never closed.
-        let permit = calls.acquire().await;
         // In a place of its own: thousands may wait for their next attempt.
-        let result = Box::pin(call(&callee, limits.timeout)).await;
-        drop(permit);
+        let result = Box::pin(call_and_list(&callee, service)).await;
         let Err(error) = result else {
-            directory.list(&callee.arrival);
             info!(%address, "reached");
+            let recall = Recall { nonce: callee.nonce, notices: notices.clone(), ended };
+            directory.keep(&callee.arrival, recall);
             let _ = notices.send(Notice::Reachable { address }).await;
             return;
         };
-        debug!(%address, attempt, %error, "not reached");
+        debug!(%address, attempt, %error, "not listed");
+        if let CallError::AddressFull(_) = error {
+            service.metrics.count_unlisted();
+        }
         if told.as_ref() != Some(&error) {
-            info!(%address, %error, "cannot be reached");
+            info!(%address, %error, "is not listed");
             let notice = Notice::Unreachable { address, reason: error.to_string() };
             if notices.send(notice).await.is_err() {
                 return;
@@ -122,8 +128,18 @@ const fn other_version(theirs: u16) -> CallError {
     CallError::OtherVersion { theirs, ours: VERSION.number() }
 }
 
+/// Calls a node once and lists it, if there is room for another one at its address.
+async fn call_and_list(callee: &Callee, service: &Service) -> Result<(), CallError> {
+    service.directory.has_room(&callee.arrival)?;
+    // The semaphore is never closed.
+    let permit = service.calls.acquire().await;
+    call(callee, service.limits.calls.timeout).await?;
+    drop(permit);
+    Ok(service.directory.list(&callee.arrival)?)
+}
+
 /// Calls a node once.
-async fn call(callee: &Callee, limit: Duration) -> Result<(), CallError> {
+pub(crate) async fn call(callee: &Callee, limit: Duration) -> Result<(), CallError> {
     timeout(limit, converse(callee, limit)).await.unwrap_or(Err(CallError::TimedOut(limit)))
 }
 
@@ -138,10 +154,10 @@ async fn converse(callee: &Callee, limit: Duration) -> Result<(), CallError> {
     stream.set_nodelay(true)?;
     let mut wire = Wire::new(stream, ANSWER_LEN, Times { silence: limit, frame: limit, write: limit });
     // Every node accepts version 1, and its probe needs no features. Both messages go out together, which saves a round trip.
-    let mut opening = preamble::encode(Service::Peer, VERSION).to_vec();
+    let mut opening = preamble::encode(Kind::Peer, VERSION).to_vec();
     encode_frame(&PeerMessage::Probe { challenge }, &mut opening).map_err(WireError::from)?;
     wire.write_raw(&opening).await?;
-    match preamble::check(wire.read_preamble().await?, Service::Peer) {
+    match preamble::check(wire.read_preamble().await?, Kind::Peer) {
         Ok(VERSION) => {}
         Ok(other) => return Err(other_version(other.number())),
         Err(PreambleError::UnsupportedVersion { theirs }) => return Err(other_version(theirs)),

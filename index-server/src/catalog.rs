@@ -7,6 +7,7 @@ mod content;
 mod file_list;
 mod filling;
 mod holding;
+mod households;
 mod indexing;
 mod keeping;
 mod name;
@@ -86,7 +87,7 @@ impl Catalog {
             return Some(*number);
         }
         let next = || match self.lists.last_key_value() {
-            Some((last, _)) => last.0.checked_add(1).map(NodeNo),
+            Some((last, _)) => last.0.checked_add(1).filter(|next| *next < Holdings::NODES).map(NodeNo),
             None => Some(NodeNo(0)),
         };
         let number = self.spare.pop().or_else(next)?;
@@ -100,6 +101,7 @@ impl Catalog {
         let Some(list) = self.lists.get(&node).filter(|list| list.is_forgettable()) else { return };
         self.numbers.remove(&list.id());
         self.lists.remove(&node);
+        self.holdings.households.part(node);
         self.spare.push(node);
     }
 
@@ -256,7 +258,7 @@ impl Catalog {
         self.names.bring_near(files);
     }
 
-    /// Walks over the nodes that hold one content.
+    /// Walks over the listed nodes that hold one content.
     pub(crate) fn holdings_of(&self, content: ContentNo) -> impl Iterator<Item = Holding> {
         self.holdings.of(content)
     }

@@ -143,9 +143,8 @@ fn start_calling(callee: Callee, notices: mpsc::Sender<Notice>, service: &Arc<Se
     let enough = callee.arrival.replaced.child_token();
     let (shared, token) = (Arc::clone(service), enough.clone());
     let calling = async move {
-        let (limits, directory) = (&shared.limits.calls, shared.directory.clone());
         tokio::select! {
-            () = call_until_reached(callee, directory, (limits, &shared.calls), notices) => {}
+            () = call_until_reached(callee, &shared, (notices, token.clone())) => {}
             () = token.cancelled() => {}
         }
     };

@@ -4,7 +4,7 @@
 //! held for the length of a function in here and never across an await.
 
 use std::collections::HashSet;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -26,8 +26,9 @@ use tokio_util::sync::CancellationToken;
 
 use crate::answer::{self, Page};
 use crate::catalog::{Catalog, NodeNo};
+use crate::household::Household;
 use crate::offers::Offers;
-use crate::roster::{Roster, SessionId};
+use crate::roster::{AddressFull, ListingRules, Recall, Roster, SessionId};
 use crate::search::{PATIENCE, Search};
 use crate::session::Offer;
 use crate::words::words;
@@ -47,6 +48,7 @@ const SEEDED_CONTENTS: usize = 64;
 
 /// How many files of a node that comes or goes are gone through before others are let at the catalog.
 const SETTLE_STEP: usize = 256;
+const LEAST_SETTLED: usize = 16;
 
 /// What a page of search results consists of.
 #[derive(Debug, Clone, Copy)]
@@ -89,8 +91,8 @@ pub(crate) struct Arrival {
 }
 
 impl Directory {
-    pub(crate) fn new(catalog: Catalog, offers: Offers) -> Self {
-        let state = RwLock::new(State { catalog, offers, ..State::default() });
+    pub(crate) fn new(catalog: Catalog, offers: Offers, rules: ListingRules) -> Self {
+        let state = RwLock::new(State { catalog, offers, roster: Roster::new(rules) });
         Self(Arc::new(Shared { state, searches: AtomicU64::new(0), started: Instant::now() }))
     }
 
@@ -121,20 +123,53 @@ impl Directory {
         Some(Arrival { id, node, session, replaced, list })
     }
 
-    /// Notes that a session's node answers at its address.
-    pub(crate) fn list(&self, arrival: &Arrival) {
-        self.0.state.write().roster.list(arrival.node, arrival.session);
+    /// Lists a session's node, which answers at its address, if there is room for another one there.
+    pub(crate) fn list(&self, arrival: &Arrival) -> Result<(), AddressFull> {
+        self.0.state.write().roster.list(arrival.node, arrival.session)?;
+        self.settle(arrival.node);
+        Ok(())
+    }
+
+    /// Keeps what it takes to call a session's node again.
+    pub(crate) fn keep(&self, arrival: &Arrival, recall: Recall) {
+        self.0.state.write().roster.keep(arrival.node, arrival.session, recall);
+    }
+
+    /// Returns an error if a session's node may not be listed even if it answers.
+    pub(crate) fn has_room(&self, arrival: &Arrival) -> Result<(), AddressFull> {
+        self.0.state.read().roster.has_room(arrival.node, arrival.session)
+    }
+
+    /// Notes that a session's node answers no longer: it is no source until it is listed again.
+    pub(crate) fn demote(&self, arrival: &Arrival) {
+        self.0.state.write().roster.demote(arrival.node, arrival.session);
         self.settle(arrival.node);
     }
 
-    /// Brings a node's files in line with whether it is listed.
+    /// Returns the session of a node that is listed at an address, and what it takes to call it again.
+    pub(crate) fn recall(&self, place: &NodePlace) -> Option<(Arrival, Recall)> {
+        let state = self.0.state.read();
+        let node = state.catalog.number(&place.node)?;
+        state.roster.address(node).filter(|address| *address == place.address)?;
+        let (session, replaced, recall) = state.roster.recall(node)?;
+        Some((Arrival { id: place.node, node, session, replaced, list: ListSummary::default() }, recall))
+    }
+
+    /// Returns what a node counts as at an address.
+    pub(crate) fn household_at(&self, node: NodeNo, address: IpAddr) -> Household {
+        self.0.state.read().roster.household_at(node, address)
+    }
+
+    /// Brings a node's files in line with whether it is listed, and as whose.
     fn settle(&self, node: NodeNo) {
         let mut done = false;
         while !done {
             let mut state = self.0.state.write();
-            let listed = state.roster.is_listed(node);
-            state.catalog.set_listed(node, listed);
-            done = state.catalog.settle(node, SETTLE_STEP);
+            let household = state.roster.household(node);
+            state.catalog.set_listed(node, household);
+            // Each file is held against those of the other nodes of the household.
+            let step = (SETTLE_STEP / state.catalog.household_len(node)).max(LEAST_SETTLED);
+            done = state.catalog.settle(node, step) && state.catalog.agrees(node, household.is_some());
             RwLockWriteGuard::unlock_fair(state);
         }
     }

@@ -17,6 +17,7 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
+use protocol::household::household;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
@@ -25,7 +26,7 @@ use tracing::{Instrument, debug, info_span, warn};
 
 use crate::limits::HttpLimits;
 use crate::metrics::{HttpService, Metrics};
-use crate::server::{ACCEPT_PAUSE, canonical, network, prepare};
+use crate::server::{ACCEPT_PAUSE, canonical, prepare};
 use places::{Place, Places};
 
 /// The most bytes of a request, and of those behind it that are read with it.
@@ -79,7 +80,7 @@ where
         let from = canonical(from);
         // Who is gone already is merely closed.
         let (Ok(()), Ok(to)) = (prepare(&stream), stream.local_addr()) else { continue };
-        let (place, has_made_room) = places.take(network(from.ip()));
+        let (place, has_made_room) = places.take(household(from.ip()));
         if has_made_room {
             terms.metrics.count_displaced(terms.service);
         }

@@ -1,8 +1,11 @@
 //! What the index grants its clients: numbers, times, pauses.
 
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 use protocol::limits::MAX_FILES_PER_NODE;
+
+use crate::roster::ListingRules;
 
 /// Descriptors that are no connections: the store, its folder and lock, the sockets that listen, the runtime's own.
 const OWN_DESCRIPTORS: usize = 32;
@@ -47,6 +50,10 @@ pub struct QuotaLimits {
     pub search_time_per_address: u32,
     /// All nodes at an address together may make so many times as many requests as one.
     pub nodes_per_address: u32,
+    /// So many nodes of one address are listed; 0 is no limit.
+    pub listed_per_address: u32,
+    /// How often an address may report that sources do not answer.
+    pub reports: RequestRate,
     /// Files that a node may share, up to [`MAX_FILES_PER_NODE`].
     pub files_per_node: u32,
     /// Bytes of long messages that may be in memory: those that are being read or answered, and answers that are not
@@ -167,10 +174,22 @@ impl Default for QuotaLimits {
             search_time_per_node: 200,
             search_time_per_address: 1000,
             nodes_per_address: 20,
+            listed_per_address: 32,
+            reports: RequestRate { per_second: 2, burst: 100 },
             files_per_node: MAX_FILES_PER_NODE,
             bytes_in_flight: 16 << 20,
             bytes_in_flight_per_address: 2 << 20,
             loopback_counts: false,
+        }
+    }
+}
+
+impl QuotaLimits {
+    /// Returns which nodes are listed.
+    pub(crate) const fn listing_rules(&self) -> ListingRules {
+        ListingRules {
+            per_address: NonZeroU32::new(self.listed_per_address),
+            loopback_counts: self.loopback_counts,
         }
     }
 }

@@ -13,6 +13,7 @@ use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 
 use crate::directory::Directory;
 use crate::quotas::BudgetHolder;
+use crate::reports::Verdict;
 pub(crate) use histogram::Histogram;
 pub(crate) use http::serve;
 pub(crate) use refusals::Refusals;
@@ -29,6 +30,10 @@ pub struct Metrics {
     pub(crate) refusals: Refusals,
     search_budget: [AtomicU64; BudgetHolder::ALL.len()],
     displaced: [AtomicU64; HttpService::ALL.len()],
+    reports: [AtomicU64; Verdict::ALL.len()],
+    /// Nodes that were called because they were reported: those that did not answer, and those that did.
+    checked: [AtomicU64; 2],
+    unlisted: AtomicU64,
     condition: AtomicU8,
     /// What is counted in it is asked for when the numbers are.
     directory: OnceLock<Directory>,
@@ -105,6 +110,25 @@ impl Metrics {
             .into_iter()
             .zip(&self.displaced)
             .map(|(service, count)| (service, count.load(Ordering::Relaxed)))
+    }
+
+    /// Counts a report that a node does not answer.
+    pub(crate) fn count_report(&self, verdict: Verdict) {
+        for (_, count) in Verdict::ALL.iter().zip(&self.reports).filter(|(other, _)| **other == verdict) {
+            count.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Counts a node that was called because it was reported.
+    pub(crate) fn count_checked(&self, answers: bool) {
+        if let Some(count) = self.checked.get(usize::from(answers)) {
+            count.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Counts an attempt to list a node at an address of which as many are listed as may be.
+    pub(crate) fn count_unlisted(&self) {
+        self.unlisted.fetch_add(1, Ordering::Relaxed);
     }
 
     pub(crate) fn condition(&self) -> Condition {

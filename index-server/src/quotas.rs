@@ -5,12 +5,12 @@ use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
+use protocol::household::household;
 use protocol::index::{Refusal, Request};
 use protocol::node_id::NodeId;
 
 use crate::limits::{QuotaLimits, RequestRate};
 use crate::rates::{Rates, TimeBudgets};
-use crate::server::network;
 
 /// What a request counts as.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,6 +39,7 @@ impl Kind {
             | Request::Renew
             | Request::Locate { .. }
             | Request::Browse { .. }
+            | Request::ReportUnreachable { .. }
             | Request::Statistics
             | Request::OfferTorrent { .. }
             | Request::WithdrawTorrent { .. }
@@ -124,7 +125,7 @@ impl Quotas {
         let buckets = if kind == Kind::Registration { &self.registrations } else { &self.questions };
         let mut buckets = buckets.lock();
         let passed = buckets.by_node.pass(now, node);
-        let passed = passed.and_then(|()| buckets.by_address.pass(now, network(address)));
+        let passed = passed.and_then(|()| buckets.by_address.pass(now, household(address)));
         passed.map_err(too_fast)
     }
 
@@ -139,7 +140,7 @@ impl Quotas {
         }
         let mut times = self.search_time.lock();
         times.by_node.admit(now, node).map_err(|wait| (BudgetHolder::Node, too_fast(wait)))?;
-        let passed = times.by_address.admit(now, network(address));
+        let passed = times.by_address.admit(now, household(address));
         passed.map_err(|wait| (BudgetHolder::Address, too_fast(wait)))
     }
 
@@ -148,7 +149,7 @@ impl Quotas {
         if !self.is_exempt(address) {
             let mut times = self.search_time.lock();
             times.by_node.charge(now, node, took);
-            times.by_address.charge(now, network(address), took);
+            times.by_address.charge(now, household(address), took);
         }
     }
 

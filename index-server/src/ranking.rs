@@ -7,7 +7,7 @@ use protocol::index::Share;
 
 use crate::catalog::{ContentNo, TitleNo};
 
-/// How many nodes that are there have a content.
+/// How many households of nodes that are there have a content.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Availability {
     pub(crate) whole: u32,

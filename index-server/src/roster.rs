@@ -1,11 +1,18 @@
 //! Who is there at the moment: one session a node, its address, and whether that address answers.
 
-use std::collections::HashMap;
-use std::net::SocketAddr;
+#[cfg(test)]
+mod tests;
 
+use std::collections::HashMap;
+use std::net::{IpAddr, SocketAddr};
+use std::num::NonZeroU32;
+
+use protocol::index::Notice;
+use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use crate::catalog::NodeNo;
+use crate::household::Household;
 
 /// A session's number, never used twice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -16,8 +23,38 @@ pub(crate) struct SessionId(u64);
 struct Presence {
     session: SessionId,
     address: SocketAddr,
+    household: Household,
     /// Cancelled when another session takes the node over.
     replaced: CancellationToken,
+    recall: Option<Recall>,
+}
+
+/// What it takes to call a node again that has answered once.
+#[derive(Debug, Clone)]
+pub(crate) struct Recall {
+    /// What the index gave the node on its connection.
+    pub(crate) nonce: [u8; 32],
+    /// Where the node is told what comes of it.
+    pub(crate) notices: mpsc::Sender<Notice>,
+    /// Cancelled when its connection has ended.
+    pub(crate) ended: CancellationToken,
+}
+
+/// Which nodes are listed of those that answer.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct ListingRules {
+    /// So many of one address; none is no limit.
+    pub(crate) per_address: Option<NonZeroU32>,
+    /// Whether the nodes of this machine are of one address like others.
+    pub(crate) loopback_counts: bool,
+}
+
+/// As many nodes of an address are listed as may be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("{limit} other nodes at this address are listed, and there may be no more (--listed-per-address)")]
+pub(crate) struct AddressFull {
+    /// How many there may be.
+    pub(crate) limit: NonZeroU32,
 }
 
 /// All nodes that are there. Those whose port has answered are *listed*: they, and only they, are sources.
@@ -26,6 +63,9 @@ pub(crate) struct Roster {
     present: HashMap<NodeNo, Presence>,
     by_address: HashMap<SocketAddr, NodeNo>,
     listed: ListedSet,
+    /// How many nodes of each address are listed.
+    crowds: HashMap<Household, u32>,
+    rules: ListingRules,
     sessions: u64,
 }
 
@@ -57,14 +97,19 @@ impl ListedSet {
 }
 
 impl Roster {
+    pub(crate) fn new(rules: ListingRules) -> Self {
+        Self { rules, ..Self::default() }
+    }
+
     /// Enters a node's new session; the one it had before is told that it is replaced.
     pub(crate) fn enter(&mut self, node: NodeNo, address: SocketAddr) -> (SessionId, CancellationToken) {
         self.sessions = self.sessions.wrapping_add(1);
         let (session, replaced) = (SessionId(self.sessions), CancellationToken::new());
-        let presence = Presence { session, address, replaced: replaced.clone() };
+        let household = self.household_at(node, address.ip());
+        let presence = Presence { session, address, household, replaced: replaced.clone(), recall: None };
         if let Some(before) = self.present.insert(node, presence) {
             before.replaced.cancel();
-            self.unlist(node, before.address);
+            self.unlist(node, (before.address, before.household));
         }
         (session, replaced)
     }
@@ -74,23 +119,74 @@ impl Roster {
         if self.is_current(node, session)
             && let Some(presence) = self.present.remove(&node)
         {
-            self.unlist(node, presence.address);
+            self.unlist(node, (presence.address, presence.household));
         }
     }
 
-    /// Notes that a session's node answered at its address.
-    pub(crate) fn list(&mut self, node: NodeNo, session: SessionId) {
+    /// Lists a session's node, which answered at its address, if there is room for another one there.
+    pub(crate) fn list(&mut self, node: NodeNo, session: SessionId) -> Result<(), AddressFull> {
+        self.has_room(node, session)?;
         if let Some(presence) = self.present.get(&node).filter(|presence| presence.session == session) {
             self.by_address.insert(presence.address, node);
-            self.listed.set(node, true);
+            if !self.listed.contains(node) {
+                *self.crowds.entry(presence.household).or_default() += 1;
+                self.listed.set(node, true);
+            }
+        }
+        Ok(())
+    }
+
+    /// Returns an error if a session's node may not be listed even if it answers.
+    pub(crate) fn has_room(&self, node: NodeNo, session: SessionId) -> Result<(), AddressFull> {
+        let Some(limit) = self.rules.per_address else { return Ok(()) };
+        let presence = self.present.get(&node).filter(|presence| presence.session == session);
+        let crowd = presence.and_then(|presence| self.crowds.get(&presence.household)).copied();
+        let is_full = crowd.unwrap_or_default() >= limit.get() && !self.listed.contains(node);
+        if is_full { Err(AddressFull { limit }) } else { Ok(()) }
+    }
+
+    /// Keeps what it takes to call a session's node again.
+    pub(crate) fn keep(&mut self, node: NodeNo, session: SessionId, recall: Recall) {
+        if let Some(presence) = self.present.get_mut(&node).filter(|presence| presence.session == session) {
+            presence.recall = Some(recall);
         }
     }
 
-    fn unlist(&mut self, node: NodeNo, address: SocketAddr) {
+    /// Returns the session of a listed node, when another takes over, and what it takes to call it again.
+    pub(crate) fn recall(&self, node: NodeNo) -> Option<(SessionId, CancellationToken, Recall)> {
+        let presence = self.present.get(&node).filter(|_| self.is_listed(node))?;
+        Some((presence.session, presence.replaced.clone(), presence.recall.clone()?))
+    }
+
+    /// Notes that a session's node does not answer at its address any more.
+    pub(crate) fn demote(&mut self, node: NodeNo, session: SessionId) {
+        if let Some(presence) = self.present.get(&node).filter(|presence| presence.session == session) {
+            self.unlist(node, (presence.address, presence.household));
+        }
+    }
+
+    fn unlist(&mut self, node: NodeNo, (address, household): (SocketAddr, Household)) {
+        if !self.listed.contains(node) {
+            return;
+        }
         self.listed.set(node, false);
         if self.by_address.get(&address) == Some(&node) {
             self.by_address.remove(&address);
         }
+        match self.crowds.get_mut(&household) {
+            Some(crowd) if *crowd > 1 => *crowd -= 1,
+            _ => drop(self.crowds.remove(&household)),
+        }
+    }
+
+    /// Returns what a listed node counts as.
+    pub(crate) fn household(&self, node: NodeNo) -> Option<Household> {
+        self.present.get(&node).filter(|_| self.is_listed(node)).map(|presence| presence.household)
+    }
+
+    /// Returns what a node counts as at an address.
+    pub(crate) fn household_at(&self, node: NodeNo, address: IpAddr) -> Household {
+        Household::of(node, address, self.rules.loopback_counts)
     }
 
     /// Says whether a session is the node's newest.
@@ -127,56 +223,5 @@ impl Roster {
     /// Counts the listed nodes.
     pub(crate) const fn count_listed(&self) -> u32 {
         self.listed.count
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const NODE: NodeNo = NodeNo(70);
-
-    fn address(port: u16) -> SocketAddr {
-        ([127, 0, 0, 1], port).into()
-    }
-
-    #[test]
-    fn a_node_is_a_source_only_while_it_is_there_and_reached() {
-        let mut roster = Roster::default();
-        let (session, _) = roster.enter(NODE, address(1));
-        assert_eq!((roster.is_present(NODE), roster.is_listed(NODE)), (true, false));
-        roster.list(NODE, session);
-        roster.list(NODE, session);
-        assert_eq!((roster.address(NODE), roster.at(address(1))), (Some(address(1)), Some(NODE)));
-        assert_eq!(roster.count_listed(), 1);
-        roster.leave(NODE, session);
-        assert_eq!((roster.is_present(NODE), roster.is_listed(NODE)), (false, false));
-        assert_eq!((roster.at(address(1)), roster.count_listed()), (None, 0));
-    }
-
-    #[test]
-    fn the_newest_session_counts_and_the_older_one_can_no_longer_change_anything() {
-        let mut roster = Roster::default();
-        let (old, replaced) = roster.enter(NODE, address(1));
-        roster.list(NODE, old);
-        let (new, _) = roster.enter(NODE, address(2));
-        assert!(replaced.is_cancelled());
-        assert!(!roster.is_listed(NODE));
-        roster.list(NODE, old);
-        roster.leave(NODE, old);
-        assert!(roster.is_current(NODE, new) && !roster.is_listed(NODE));
-        roster.list(NODE, new);
-        assert_eq!((roster.at(address(1)), roster.at(address(2))), (None, Some(NODE)));
-    }
-
-    #[test]
-    fn an_address_belongs_to_who_answered_there_last() {
-        let mut roster = Roster::default();
-        let (one, _) = roster.enter(NodeNo(1), address(1));
-        let (two, _) = roster.enter(NodeNo(2), address(1));
-        roster.list(NodeNo(1), one);
-        roster.list(NodeNo(2), two);
-        roster.leave(NodeNo(1), one);
-        assert_eq!(roster.at(address(1)), Some(NodeNo(2)));
     }
 }

@@ -9,6 +9,7 @@ mod tests;
 use std::sync::Arc;
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use protocol::index::{FromIndex, Notice, Refusal, TrackerPlace};
 use protocol::preamble::{self, PreambleError, Service as Kind};
 use tokio::net::{TcpListener, TcpStream};
@@ -26,11 +27,12 @@ use crate::limits::Limits;
 use crate::metrics::{Condition, Metrics};
 use crate::quotas::Quotas;
 use crate::registrar::Registrar;
+use crate::reports::Reports;
 use crate::store::Store;
 use crate::tracker;
 use crate::wire::{Times, Wire};
 pub(crate) use admission::{Admission, Allowance, Bounds, Room};
-pub(crate) use socket::{canonical, network, prepare};
+pub(crate) use socket::{canonical, prepare};
 
 /// How long connections may take to end once the index is being stopped, and then the store.
 const STOPPING: Duration = Duration::from_secs(2);
@@ -44,6 +46,9 @@ const TURNED_AWAY: usize = 64;
 /// How long those may take to say who they are, and when they may come again.
 const TURNING_AWAY: Duration = Duration::from_secs(2);
 pub(crate) const RETRY_AFTER: u32 = 30;
+
+/// How many nodes that were reported are called at once.
+const CHECKS: usize = 16;
 
 /// Where the index listens.
 #[derive(Debug)]
@@ -88,6 +93,10 @@ pub(crate) struct Service {
     pub(crate) tracker_place: Option<TrackerPlace>,
     /// One permit for each call to a node that may be under way.
     pub(crate) calls: Semaphore,
+    /// One permit for each call to a node that was reported: they keep nobody from being called for the first time.
+    pub(crate) checks: Semaphore,
+    /// What was reported of nodes that do not answer.
+    pub(crate) reports: Mutex<Reports>,
     /// One permit for each large search that may be under way: as many as there are processors.
     pub(crate) searches: Semaphore,
     /// What keeps the log short when many clients misbehave.
@@ -109,7 +118,7 @@ pub async fn run(
 ) {
     let Conditions { limits, access, metrics } = conditions;
     let (connections, keepers) = (TaskTracker::new(), TaskTracker::new());
-    let directory = Directory::new(store.take_catalog(), store.take_offers());
+    let directory = Directory::new(store.take_catalog(), store.take_offers(), limits.quotas.listing_rules());
     metrics.watch(directory.clone());
     let registrar = Registrar::start(store, directory.clone(), (&limits, Arc::clone(&metrics)), &keepers);
     let searches = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
@@ -119,6 +128,8 @@ pub async fn run(
         clerk: Clerk::start(&keepers),
         tracker_place: listeners.tracker.as_ref().and_then(TrackerListener::place),
         calls: Semaphore::new(limits.calls.at_once),
+        checks: Semaphore::new(CHECKS.min(limits.calls.at_once)),
+        reports: Mutex::new(Reports::new(limits.quotas.reports)),
         quotas: Quotas::new(&limits.quotas),
         limits,
         access,

@@ -12,9 +12,11 @@ use ed25519_dalek::{Signature, VerifyingKey};
 use protocol::bittorrent::mse::TorrentKey;
 use protocol::digest::Digest;
 use protocol::features::IndexFeatures;
-use protocol::index::{FileRecord, PeerRef, Refusal, Request, SearchCursor, TorrentHint, proof_text};
+use protocol::index::{
+    FileRecord, NodePlace, PeerRef, Refusal, Request, SearchCursor, TorrentHint, proof_text,
+};
 use protocol::infohash::Infohash;
-use protocol::limits::{MAX_AGENT, MAX_BATCH, MAX_HITS, MAX_LISTING, MAX_SOURCES, MAX_TOLD};
+use protocol::limits::{MAX_AGENT, MAX_BATCH, MAX_HITS, MAX_LISTING, MAX_REPORTED, MAX_SOURCES, MAX_TOLD};
 use protocol::node_id::NodeId;
 use protocol::preamble::Version;
 use protocol::query::{DigestPrefix, Query};
@@ -72,6 +74,7 @@ pub(crate) enum Question {
     Suggest { query: Query },
     FindNodes { prefix: DigestPrefix },
     Statistics,
+    ReportUnreachable { places: Vec<NodePlace> },
 }
 
 /// What becomes of a node's offer of a torrent.
@@ -198,6 +201,15 @@ fn serve(listing: &mut bool, request: Request) -> Result<Step, Refusal> {
             let prefix = DigestPrefix::parse(&prefix)
                 .map_err(|error| Refusal::BadQuery { reason: error.to_string() })?;
             Step::Answer(Question::FindNodes { prefix })
+        }
+        Request::ReportUnreachable { places } => {
+            if places.len() > MAX_REPORTED {
+                return Err(Refusal::TooMany {
+                    what: "nodes in one report".into(),
+                    limit: MAX_REPORTED as u64,
+                });
+            }
+            Step::Answer(Question::ReportUnreachable { places })
         }
         Request::Hello { .. } | Request::Greet { .. } | Request::Proof { .. } => {
             return Err(out_of_order("anything but a greeting"));

@@ -17,6 +17,7 @@ use std::time::Instant;
 use hyper::body::Incoming;
 use hyper::{Request, StatusCode};
 use parking_lot::Mutex;
+use protocol::household::household;
 use protocol::infohash::Infohash;
 use protocol::tracker::{
     AnnounceReply, AnnounceRequest, Event, Failure, ScrapeReply, ScrapeRequest, Scraped, TrackedPeer,
@@ -29,7 +30,7 @@ use crate::limits::TrackerLimits;
 use crate::metrics::HttpService;
 use crate::random::Random;
 use crate::rates::Rates;
-use crate::server::{Service, network};
+use crate::server::Service;
 use swarms::{Announcement, Change, Peer, Swarms, is_near_enough};
 
 /// Serves clients until it is dropped; the connections end with the service.
@@ -71,7 +72,7 @@ impl Tracker {
 
     /// Counts a request, and says whether its sender has made too many.
     fn admit(&self, now: Instant, from: SocketAddr) -> Result<(), Failure> {
-        let wait = self.rates.lock().pass(now, network(from.ip()));
+        let wait = self.rates.lock().pass(now, household(from.ip()));
         wait.map_err(|wait| {
             let reason =
                 format!("too many requests from your address; try again in {} s", wait.as_secs() + 1);
@@ -93,7 +94,7 @@ impl Tracker {
         if request.port != 0 {
             let peer = Peer { address, peer_id: Some(request.peer_id) };
             let change = change(request.event);
-            let network = network(from.ip());
+            let network = household(from.ip());
             swarms.hear(now, Announcement { infohash, peer, network, is_seed, change });
         }
         let wanted = match request.event {

@@ -1,6 +1,7 @@
 //! Where contents are looked for: at the index, and among the nodes that are heard on the local network. What both know is one
 //! answer.
 
+mod dead_sources;
 mod hinted_sources;
 mod repeat_limit;
 
@@ -11,10 +12,11 @@ use std::time::Instant;
 use parking_lot::Mutex;
 use protocol::digest::Digest;
 use protocol::fold::fold;
-use protocol::index::{Hit, SearchCursor, Share, Source};
+use protocol::index::{Hit, NodePlace, SearchCursor, Share, Source};
 use protocol::limits::MAX_HIT_NAMES;
 use protocol::query::Query;
 
+use self::dead_sources::DeadSources;
 use self::hinted_sources::HintedSources;
 use crate::index_client::{IndexClient, IndexError, SearchPage};
 use crate::lan::{Neighbours, Sighted};
@@ -29,11 +31,19 @@ pub struct Finder {
     told: Arc<Mutex<(String, HashSet<Digest>)>>,
     hinted: Arc<Mutex<HintedSources>>,
     repeats: Arc<RepeatLimit>,
+    dead: Arc<Mutex<DeadSources>>,
 }
 
 impl Finder {
     pub(crate) fn new(index: IndexClient, neighbours: Option<Neighbours>) -> Self {
-        Self { index, neighbours, told: Arc::default(), hinted: Arc::default(), repeats: Arc::default() }
+        Self {
+            index,
+            neighbours,
+            told: Arc::default(),
+            hinted: Arc::default(),
+            repeats: Arc::default(),
+            dead: Arc::default(),
+        }
     }
 
     /// Searches everybody's files, like [`IndexClient::search`]; what only neighbours have comes with the first page. Without an
@@ -90,6 +100,16 @@ impl Finder {
     /// Returns sources of a content that came with a recent search, so that they can be dialled before the index is asked.
     pub(crate) fn hinted(&self, digest: &Digest) -> Vec<Source> {
         self.hinted.lock().sources(digest, Instant::now())
+    }
+
+    /// Reports to the index that a source does not answer, unless that was reported a while ago. The index is not told of nodes that
+    /// are heard on the local network. Waits for nothing.
+    pub(crate) fn report_unreachable(&self, place: NodePlace) {
+        let is_near = self.neighbours.as_ref().is_some_and(|neighbours| neighbours.knows(&place.address));
+        if !is_near && self.index.takes_reports() && self.dead.lock().is_due(&place, Instant::now()) {
+            tracing::debug!(address = %place.address, "reports a source that does not answer");
+            self.index.report_unreachable(vec![place]);
+        }
     }
 
     /// Asks who has a content, like [`IndexClient::locate`].

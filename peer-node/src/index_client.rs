@@ -52,7 +52,7 @@ use std::time::Duration;
 use protocol::digest::Digest;
 use protocol::features::IndexFeatures;
 use protocol::index::{FileRecord, NearWords, NodePlace, PeerRef, SearchCursor, Source, Statistics};
-use protocol::limits::{MAX_HITS, MAX_LISTING, MAX_QUERY, MAX_SOURCES};
+use protocol::limits::{MAX_HITS, MAX_LISTING, MAX_QUERY, MAX_REPORTED, MAX_SOURCES};
 use protocol::node_id::NodeId;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant, timeout_at};
@@ -218,6 +218,19 @@ impl IndexClient {
     /// Asks what the index holds.
     pub async fn statistics(&self) -> Result<Statistics, IndexError> {
         self.ask(|answer| Command::Statistics { answer }).await
+    }
+
+    /// Returns true if the index takes reports of sources that do not answer.
+    pub(crate) fn takes_reports(&self) -> bool {
+        self.features().contains(IndexFeatures::UNREACHABLE_REPORTS)
+    }
+
+    /// Reports sources that do not answer, at most [`MAX_REPORTED`]. Waits for nothing: what there is no room for is not reported.
+    pub(crate) fn report_unreachable(&self, mut places: Vec<NodePlace>) {
+        places.truncate(MAX_REPORTED);
+        // Whatever the index makes of it changes nothing here.
+        let (answer, _) = oneshot::channel();
+        let _ = self.commands.try_send(Command::ReportUnreachable { places, answer });
     }
 
     async fn ask<T>(&self, make: impl FnOnce(Answer<T>) -> Command) -> Result<T, IndexError> {

@@ -24,7 +24,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 pub use address_limits::AddressLimits;
-pub(crate) use address_limits::{CONNECTIONS_PER_ADDRESS, household};
+pub(crate) use address_limits::CONNECTIONS_PER_ADDRESS;
 pub(crate) use admission::Admission;
 pub use admission::Ticket;
 pub(crate) use asked::{Answer, Asked, Step};

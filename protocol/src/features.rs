@@ -82,6 +82,8 @@ feature_set! {
         KEEPS_TORRENTS = 4,
         /// The index answers [`Request::FindTorrentByKey`](crate::index::Request::FindTorrentByKey).
         TORRENT_KEYS = 5,
+        /// The index takes [`Request::ReportUnreachable`](crate::index::Request::ReportUnreachable).
+        UNREACHABLE_REPORTS = 6,
     }
 }
 

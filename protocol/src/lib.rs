@@ -17,6 +17,7 @@ pub mod frame;
 pub mod geometry;
 #[cfg(test)]
 mod golden;
+pub mod household;
 pub mod index;
 pub mod infohash;
 pub mod lan;

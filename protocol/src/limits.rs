@@ -145,6 +145,9 @@ pub const MAX_TORRENTS_PER_NODE: u32 = 10_000;
 /// [`TorrentHint::weight`](crate::index::TorrentHint::weight).
 pub const MAX_TORRENT_BYTES_PER_NODE: u32 = 2 << 20;
 
+/// The most nodes in one report to the index that nodes do not answer.
+pub const MAX_REPORTED: usize = 32;
+
 /// The most torrents told of in one answer of the index.
 pub const MAX_TORRENT_HINTS: usize = 8;
 

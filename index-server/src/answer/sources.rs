@@ -1,10 +1,13 @@
 //! Who has a content and is there.
 
+use std::collections::HashMap;
+
 use protocol::digest::Digest;
 use protocol::index::{Share, Source};
 use protocol::limits::{MAX_HIT_SOURCES, MAX_SOURCED_HITS};
 
 use crate::catalog::{Catalog, NodeNo};
+use crate::household::Household;
 use crate::random::Random;
 use crate::roster::Roster;
 
@@ -15,8 +18,12 @@ const MOST_HOLDINGS: usize = 16_384;
 const HOLDINGS_PER_HIT: usize = 1024;
 const _: () = assert!(MAX_SOURCED_HITS * HOLDINGS_PER_HIT < 2 * MOST_HOLDINGS);
 
-/// Returns at most `limit` of the listed nodes that have a content, in an order that `seed` decides. If not all fit,
-/// those that have all of it come before those that have some of it.
+/// The most nodes of one address that are named in an answer: keys cost nothing, and a few tell as much as all.
+const NAMED_PER_ADDRESS: usize = 4;
+
+/// Returns at most `limit` of the listed nodes that have a content. Every address comes before the second node of any, and no address
+/// has more than [`NAMED_PER_ADDRESS`]; apart from that `seed` decides the order. If not all fit, those that have all of it come
+/// before those that have some of it.
 pub(crate) fn sources(
     catalog: &Catalog,
     roster: &Roster,
@@ -40,20 +47,53 @@ fn sample(
     let mut nodes = holders(catalog, roster, digest, most_holdings);
     let mut random = Random::from_seed(seed);
     random.shuffle(&mut nodes);
-    if nodes.len() > limit {
-        nodes.sort_by_key(|(_, share)| *share);
-        nodes.truncate(limit);
-        random.shuffle(&mut nodes);
+    let mut drawn = draw(nodes, roster, limit);
+    // Those that have all of it came first, so that they are among those that fit; now chance alone decides.
+    for round in drawn.chunk_by_mut(|one, next| one.round == next.round) {
+        random.shuffle(round);
     }
-    let source = |(node, share)| {
-        Some(Source { node: catalog.list(node)?.id(), address: roster.address(node)?, share })
+    let source = |drawn: Drawn| {
+        let address = roster.address(drawn.node)?;
+        Some(Source { node: catalog.list(drawn.node)?.id(), address, share: drawn.share })
     };
-    nodes.into_iter().filter_map(source).collect()
+    drawn.into_iter().filter_map(source).collect()
+}
+
+/// A node that may be named.
+#[derive(Debug, Clone, Copy)]
+struct Drawn {
+    /// How many of its address come before it.
+    round: usize,
+    share: Share,
+    node: NodeNo,
+}
+
+/// Draws at most `limit` nodes, an address after the other before the second node of any; of an address, and among those drawn in the
+/// same round, those with all of the content first.
+fn draw(mut nodes: Vec<(NodeNo, Share)>, roster: &Roster, limit: usize) -> Vec<Drawn> {
+    nodes.sort_by_key(|(_, share)| *share);
+    let mut counts = HashMap::<Household, usize>::new();
+    let mut drawn = Vec::new();
+    for (node, share) in nodes {
+        if counts.len() == limit {
+            break;
+        }
+        let Some(household) = roster.household(node) else { continue };
+        let count = counts.entry(household).or_default();
+        if *count < NAMED_PER_ADDRESS {
+            drawn.push(Drawn { round: *count, share, node });
+            *count += 1;
+        }
+    }
+    drawn.sort_by_key(|drawn| drawn.round);
+    drawn.truncate(limit);
+    drawn
 }
 
 fn holders(catalog: &Catalog, roster: &Roster, digest: Digest, most_holdings: usize) -> Vec<(NodeNo, Share)> {
-    let contents = catalog.contents().with_digest(digest);
+    let contents = catalog.contents().with_digest(digest).take(most_holdings);
     let holdings = contents.flat_map(|content| catalog.holdings_of(content)).take(most_holdings);
+    // The roster is ahead of the catalog while a node's files are gone through.
     let mut nodes: Vec<(NodeNo, Share)> = holdings
         .filter(|holding| roster.is_listed(holding.node()))
         .map(|holding| (holding.node(), holding.share()))

@@ -24,8 +24,8 @@ impl World {
         self.catalog.register(node, files).unwrap();
         if online {
             let (session, _) = self.roster.enter(node, ([10, 0, 0, seed], 1).into());
-            self.roster.list(node, session);
-            self.catalog.set_listed(node, true);
+            self.roster.list(node, session).unwrap();
+            self.catalog.set_listed(node, self.roster.household(node));
             while !self.catalog.settle(node, 100) {}
         }
         node

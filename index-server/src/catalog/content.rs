@@ -30,7 +30,7 @@ pub(crate) struct Content {
     uses: NonZeroU32,
     /// Under how many names that is.
     names: u32,
-    /// How many listed nodes have it.
+    /// How many households of listed nodes have it.
     pub(crate) available: Availability,
 }
 
@@ -161,7 +161,7 @@ impl Contents {
         self.get(number).map_or(0, Content::peak)
     }
 
-    /// Counts a listed node that offers one share of a content instead of another.
+    /// Counts a household of listed nodes that offers one share of a content instead of another.
     pub(super) fn shift(&mut self, number: ContentNo, before: Option<Share>, after: Option<Share>) {
         let Some(content) = self.table.get_mut(number.0) else { return };
         if let Some(share) = before {

@@ -4,22 +4,24 @@ use std::collections::BTreeSet;
 
 use protocol::index::Share;
 
+use super::households::Households;
 use super::{ContentNo, NameNo, NodeNo};
 
-/// A holding whose node is not listed does not count.
+/// Marks a node that is not listed: its holding does not count.
 const UNLISTED: u32 = 1 << 31;
 
 /// A holding of some of the content, not of all.
-const PARTIAL: u32 = 1 << 30;
+const PARTIAL: u32 = 1 << 31;
 
-/// One shared file. Of those of one content by one node, the first is the one that counts, if any does: those of a
-/// listed node come before others, and whole ones before partial ones.
+/// One shared file. Those of listed nodes come before all others of the content; of those of one node, the first is the one
+/// that counts: whole ones come before partial ones.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Holding {
     content: ContentNo,
-    node: NodeNo,
-    /// The name's number and the two marks.
-    rest: u32,
+    /// The node's number and whether it is not listed.
+    node: u32,
+    /// The name's number and whether the content is not whole.
+    name: u32,
 }
 
 impl Holding {
@@ -29,8 +31,14 @@ impl Holding {
         listed: bool,
     ) -> Self {
         let mark = |set, mark| if set { mark } else { 0 };
-        let rest = name.0 | mark(share == Share::Partial, PARTIAL) | mark(!listed, UNLISTED);
-        Self { content, node, rest }
+        let (node, name) =
+            (node.0 | mark(!listed, UNLISTED), name.0 | mark(share == Share::Partial, PARTIAL));
+        Self { content, node, name }
+    }
+
+    /// Comes before all holdings of a content by a node.
+    const fn before_all(content: ContentNo, node: NodeNo, listed: bool) -> Self {
+        Self { content, node: node.0 | if listed { 0 } else { UNLISTED }, name: 0 }
     }
 
     pub(crate) const fn content(self) -> ContentNo {
@@ -38,72 +46,128 @@ impl Holding {
     }
 
     pub(crate) const fn node(self) -> NodeNo {
-        self.node
+        NodeNo(self.node & !UNLISTED)
     }
 
-    #[cfg(test)]
     pub(crate) const fn name(self) -> NameNo {
-        NameNo(self.rest & !(UNLISTED | PARTIAL))
+        NameNo(self.name & !PARTIAL)
     }
 
     pub(crate) const fn share(self) -> Share {
-        if self.rest & PARTIAL == 0 { Share::Whole } else { Share::Partial }
+        if self.name & PARTIAL == 0 { Share::Whole } else { Share::Partial }
     }
 
     /// Says whether the node was listed when this was entered or settled last.
     pub(crate) const fn is_listed(self) -> bool {
-        self.rest & UNLISTED == 0
+        self.node & UNLISTED == 0
+    }
+
+    /// Returns true for a holding of the same content by the same node, listed or not as this one.
+    fn is_of_same(self, other: Self) -> bool {
+        (self.content, self.node) == (other.content, other.node)
     }
 }
 
-/// All shared files of all nodes, content by content and node by node.
+/// Returns the larger of two shares.
+pub(super) fn better(one: Option<Share>, other: Option<Share>) -> Option<Share> {
+    // A whole copy comes before a partial one.
+    [one, other].into_iter().flatten().min()
+}
+
+/// All shared files of all nodes, content by content and node by node, and which of those nodes count as one.
 #[derive(Debug, Default)]
-pub(super) struct Holdings(BTreeSet<Holding>);
+pub(super) struct Holdings {
+    all: BTreeSet<Holding>,
+    pub(super) households: Households,
+}
+
+/// What the other nodes of a node's household have of a file of that node.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Beside {
+    /// The most that one of them offers of the content.
+    pub(super) offered: Option<Share>,
+    /// Whether one of them offers it under the same name.
+    pub(super) has_title: bool,
+}
 
 impl Holdings {
-    /// The names that can be held.
+    /// The names that can be held, and the nodes that can hold.
     pub(super) const NAMES: u32 = PARTIAL;
+    pub(super) const NODES: u32 = UNLISTED;
 
     /// Puts one holding in the place of another.
     pub(super) fn exchange(&mut self, before: Option<Holding>, after: Option<Holding>) {
         if let Some(before) = before {
-            self.0.remove(&before);
+            self.all.remove(&before);
         }
-        self.0.extend(after);
+        self.all.extend(after);
     }
 
-    /// Walks over the nodes that hold a content, each with the holding that counts: under however many names it has it, the
+    /// Walks over the listed nodes that hold a content, each with the holding that counts: under however many names it has it, the
     /// others are passed over at once.
     pub(super) fn of(&self, content: ContentNo) -> impl Iterator<Item = Holding> {
-        let from = move |node| self.0.range(Holding { content, node, rest: 0 }..);
+        let from = move |node| self.all.range(Holding::before_all(content, node, true)..);
         let (mut holdings, mut last) = (from(NodeNo(0)), None);
         std::iter::from_fn(move || {
             let mut next = holdings.next()?;
             if last == Some(next.node) {
-                holdings = from(NodeNo(next.node.0.checked_add(1)?));
+                holdings = from(NodeNo(next.node.checked_add(1)?));
                 next = holdings.next()?;
             }
             last = Some(next.node);
-            (next.content == content).then_some(*next)
+            (next.content == content && next.is_listed()).then_some(*next)
         })
     }
 
     /// Says whether a node holds a content, under another name than one.
     pub(super) fn has_other(&self, content: ContentNo, node: NodeNo, name: Option<NameNo>) -> bool {
-        let all = self.0.range(Holding { content, node, rest: 0 }..);
-        let own = all.take_while(|holding| holding.content == content && holding.node == node);
-        own.take(2).any(|holding| Some(NameNo(holding.rest & !(UNLISTED | PARTIAL))) != name)
+        [true, false].into_iter().any(|listed| {
+            let first = Holding::before_all(content, node, listed);
+            let own = self.all.range(first..).take_while(|holding| holding.is_of_same(first));
+            own.take(2).any(|holding| Some(holding.name()) != name)
+        })
     }
 
     /// Says how much of a content a node offers, while it is listed.
     pub(super) fn offered(&self, content: ContentNo, node: NodeNo) -> Option<Share> {
-        let first = Holding { content, node, rest: 0 };
-        let next = self.0.range(first..).next()?;
-        (next.content == content && next.node == node && next.is_listed()).then(|| next.share())
+        let first = Holding::before_all(content, node, true);
+        self.all.range(first..).next().filter(|next| next.is_of_same(first)).map(|next| next.share())
+    }
+
+    /// Returns what the other nodes of a node's household offer of a file. Looks at no more nodes than have the content, and at no
+    /// more than twice as many as are in the household.
+    pub(super) fn beside(&self, (content, node, name): (ContentNo, NodeNo, NameNo)) -> Beside {
+        let members = self.households.with(node);
+        if members.is_empty() {
+            return Beside::default();
+        }
+        let mut beside = Beside::default();
+        let mut add = |other: NodeNo| {
+            if other != node
+                && let Some(share) = self.offered(content, other)
+            {
+                beside.offered = better(beside.offered, Some(share));
+                beside.has_title |= self.has_listed(content, other, name);
+            }
+        };
+        let mut holders = self.of(content);
+        let few: Vec<NodeNo> = holders.by_ref().take(members.len()).map(Holding::node).collect();
+        if holders.next().is_some() {
+            members.iter().copied().for_each(&mut add);
+        } else {
+            few.into_iter().filter(|holder| self.households.is_one(node, *holder)).for_each(&mut add);
+        }
+        beside
+    }
+
+    /// Returns true if a node that is listed has a content under a name.
+    fn has_listed(&self, content: ContentNo, node: NodeNo, name: NameNo) -> bool {
+        let shares = [Share::Whole, Share::Partial];
+        shares.iter().any(|share| self.all.contains(&Holding::new((content, node, name), *share, true)))
     }
 
     #[cfg(test)]
     pub(super) fn all(&self) -> impl Iterator<Item = Holding> {
-        self.0.iter().copied()
+        self.all.iter().copied()
     }
 }

@@ -6,9 +6,10 @@ use protocol::fold::fold;
 use protocol::index::{FileRecord, Share};
 
 use super::file_list::Entry;
-use super::holding::Holding;
+use super::holding::{Holding, better};
 use super::title::TitleNo;
 use super::{Catalog, ContentNo, NameNo, NodeNo};
+use crate::household::Household;
 
 /// A file as the tables have it.
 pub(super) type Key = (ContentNo, NodeNo, NameNo);
@@ -65,11 +66,22 @@ impl Catalog {
         self.names.release(name);
     }
 
-    /// Says of a node that it is listed or not; [`Catalog::settle`] is to follow until it is done.
-    pub(crate) fn set_listed(&mut self, node: NodeNo, listed: bool) {
-        if let Some(list) = self.lists.get_mut(&node) {
-            list.set_listed(listed);
-        }
+    /// Says of a node that it is listed as one of a household, or not listed; [`Catalog::settle`] is to follow until it is done. A node
+    /// that counts for another household still is not listed before it counts no longer.
+    pub(crate) fn set_listed(&mut self, node: NodeNo, household: Option<Household>) {
+        let Some(list) = self.lists.get_mut(&node) else { return };
+        let households = &mut self.holdings.households;
+        list.set_listed(household.is_some_and(|household| households.join(node, household)));
+    }
+
+    /// Returns true if a node, should it be known, is listed or not listed as it is to be.
+    pub(crate) fn agrees(&self, node: NodeNo, listed: bool) -> bool {
+        self.lists.get(&node).is_none_or(|list| list.is_listed() == listed)
+    }
+
+    /// Returns how many nodes count as one with a node.
+    pub(crate) fn household_len(&self, node: NodeNo) -> usize {
+        self.holdings.households.with(node).len().max(1)
     }
 
     /// Brings at most so many files of a node in line with whether it is listed; says whether all are.
@@ -83,6 +95,9 @@ impl Catalog {
                 self.exchange(title, Some(before), Some(after));
             }
         }
+        if done && !listed {
+            self.holdings.households.part(node);
+        }
         done
     }
 
@@ -95,13 +110,16 @@ impl Catalog {
             return;
         }
         let Some(holding) = before.or(after) else { return };
-        let (content, node) = (holding.content(), holding.node());
+        let (content, node, name) = (holding.content(), holding.node(), holding.name());
         let (offered, peak) = (self.holdings.offered(content, node), self.contents.peak(content));
         self.holdings.exchange(before, after);
-        if counts(before) != counts(after) {
+        // What other nodes of the household have counts already.
+        let beside = self.holdings.beside((content, node, name));
+        if counts(before) != counts(after) && !beside.has_title {
             self.titles.list(title, counts(after));
         }
         let offers = self.holdings.offered(content, node);
+        let [offered, offers] = [offered, offers].map(|own| better(own, beside.offered));
         if offers != offered {
             self.contents.shift(content, offered, offers);
             self.titles.rerank(content, None, peak, &self.contents);

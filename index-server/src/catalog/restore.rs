@@ -4,6 +4,7 @@ use protocol::index::{FileRecord, ListSummary};
 use protocol::node_id::NodeId;
 
 use super::file_list::OnDisk;
+use super::holding::Holdings;
 use super::{BlockNo, Catalog, FileList, Header, NodeNo};
 
 /// A node's list as it was found on disk.
@@ -76,7 +77,10 @@ impl Catalog {
     /// Gives a node its number, unless either belongs to another.
     pub(super) fn claim(&mut self, node: NodeNo, id: NodeId) -> Result<(), Clash> {
         let number_is_free = self.lists.get(&node).is_none_or(|list| list.id() == id);
-        if !number_is_free || self.numbers.get(&id).is_some_and(|number| *number != node) {
+        if !number_is_free
+            || node.0 >= Holdings::NODES
+            || self.numbers.get(&id).is_some_and(|number| *number != node)
+        {
             return Err(Clash::Number(node.0));
         }
         self.numbers.insert(id, node);

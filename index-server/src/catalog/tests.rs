@@ -1,6 +1,6 @@
 //! The catalog against a model that is too simple to be wrong, and against itself after a restart.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use proptest::prelude::*;
 use protocol::digest::Digest;
@@ -9,6 +9,7 @@ use protocol::index::Share;
 
 use super::restore::Clash;
 use super::*;
+use crate::household::Household;
 use crate::ranking::Availability;
 use crate::words::{Piece, Stand, words};
 
@@ -20,7 +21,8 @@ enum Deed {
     Register(u8, Vec<FileRecord>),
     Unregister(u8, Vec<String>),
     Anew(u8, Vec<FileRecord>),
-    List(u8, bool),
+    /// As one of a household.
+    List(u8, Option<u8>),
     /// At once, or list by list.
     Restart(bool),
 }
@@ -42,7 +44,7 @@ fn deed() -> impl Strategy<Value = Deed> {
         3 => (node.clone(), files.clone()).prop_map(|(node, files)|
             Deed::Unregister(node, files.into_iter().map(|file| file.path).collect())),
         1 => (node.clone(), files).prop_map(|(node, files)| Deed::Anew(node, files)),
-        2 => (node, any::<bool>()).prop_map(|(node, listed)| Deed::List(node, listed)),
+        4 => (node, prop::option::weighted(0.7, 0u8..2)).prop_map(|(node, household)| Deed::List(node, household)),
         1 => any::<bool>().prop_map(Deed::Restart),
     ]
 }
@@ -108,9 +110,10 @@ fn act(catalog: &mut Catalog, model: &mut Model, disk: &mut Disk, deed: Deed) {
             *catalog = restart(disk, at_once);
             return;
         }
-        Deed::List(node, listed) => {
+        Deed::List(node, household) => {
             let number = catalog.admit(id(node)).unwrap();
-            catalog.set_listed(number, listed);
+            let address = |last| Household::Address([192, 0, 2, last].into());
+            catalog.set_listed(number, household.map(address));
             catalog.settle(number, 3);
             number
         }
@@ -199,13 +202,14 @@ fn contains(catalog: &Catalog, title: TitleNo, word: &str) -> bool {
 
 /// Counts again what the tables count as they go.
 fn compare_counts(catalog: &Catalog) {
-    let mut offers = BTreeMap::<(ContentNo, NodeNo), Share>::new();
-    let mut listed = BTreeMap::<(ContentNo, NameNo), u32>::new();
+    let mut offers = HashMap::<(ContentNo, Household), Share>::new();
+    let mut listed = BTreeMap::<(ContentNo, NameNo), HashSet<Household>>::new();
     for holding in catalog.all_holdings() {
-        let count = listed.entry((holding.content(), holding.name())).or_default();
+        let counted = listed.entry((holding.content(), holding.name())).or_default();
         if holding.is_listed() {
-            *count += 1;
-            let best = offers.entry((holding.content(), holding.node())).or_insert(holding.share());
+            let household = catalog.holdings.households.of(holding.node()).unwrap();
+            counted.insert(household);
+            let best = offers.entry((holding.content(), household)).or_insert(holding.share());
             *best = holding.share().min(*best);
         }
     }
@@ -214,7 +218,8 @@ fn compare_counts(catalog: &Catalog) {
         *available.entry(content).or_default().of(share) += 1;
     }
     let mut titles = 0;
-    for ((content, name), count) in listed {
+    for ((content, name), households) in listed {
+        let count = u32::try_from(households.len()).unwrap();
         let number = catalog.titles().number(content, name).unwrap();
         let title = catalog.titles().get(number).unwrap();
         assert_eq!((title.content, title.name, title.listed()), (content, name, count));

@@ -20,12 +20,12 @@ pub(crate) struct Title {
     pub(crate) name: NameNo,
     /// How many files of all lists are this.
     uses: NonZeroU32,
-    /// How many of them are of listed nodes.
+    /// How many households of listed nodes have it.
     listed: u32,
 }
 
 impl Title {
-    /// Says how many files of listed nodes are this.
+    /// Returns how many households of listed nodes have it.
     pub(crate) const fn listed(&self) -> u32 {
         self.listed
     }
@@ -70,7 +70,7 @@ impl Titles {
         Some(number)
     }
 
-    /// Counts a file of a listed node in or out.
+    /// Counts a household of listed nodes in or out.
     pub(super) fn list(&mut self, number: TitleNo, listed: bool) {
         if let Some(title) = self.table.get_mut(number.0) {
             title.listed = if listed { title.listed + 1 } else { title.listed.saturating_sub(1) };

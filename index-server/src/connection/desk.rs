@@ -1,6 +1,7 @@
 //! Answers to requests of a node that has been welcomed.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use protocol::index::{ListSummary, Refusal, Reply};
@@ -9,6 +10,7 @@ use tokio::sync::oneshot;
 
 use crate::answer::{Page, with_basic_names};
 use crate::catalog::NodeNo;
+use crate::checking::take_reports;
 use crate::directory::{Arrival, Directory, PageShape};
 use crate::processor_time::timed;
 use crate::quotas::Kind;
@@ -65,9 +67,9 @@ pub(super) fn admit_search(kind: Kind, who: (NodeId, IpAddr), service: &Service)
 pub(super) async fn answer(
     question: Question,
     (asker, who, any_names): (NodeNo, (NodeId, IpAddr), bool),
-    service: &Service,
+    service: &Arc<Service>,
 ) -> Reply {
-    let (reply, took) = answer_in_full(question, (asker, any_names), service).await;
+    let (reply, took) = answer_in_full(question, (asker, who.1, any_names), service).await;
     service.quotas.charge_search(Instant::now(), who, took);
     if any_names { reply } else { with_basic_names(reply) }
 }
@@ -75,8 +77,8 @@ pub(super) async fn answer(
 /// Returns the reply, and the processor time that it took if the question is a search.
 async fn answer_in_full(
     question: Question,
-    (asker, any_names): (NodeNo, bool),
-    service: &Service,
+    (asker, address, any_names): (NodeNo, IpAddr, bool),
+    service: &Arc<Service>,
 ) -> (Reply, Duration) {
     let directory = &service.directory;
     let reply = match question {
@@ -107,6 +109,9 @@ async fn answer_in_full(
             return apart(service, find).await;
         }
         Question::Statistics => Reply::Statistics(directory.statistics()),
+        Question::ReportUnreachable { places } => {
+            Reply::Checking { nodes: take_reports(&places, (asker, address), service) }
+        }
     };
     (reply, Duration::ZERO)
 }

@@ -28,7 +28,8 @@ const FEATURES: IndexFeatures = IndexFeatures::SEARCH_WITH_SOURCES
     .with(IndexFeatures::SUGGESTIONS)
     .with(IndexFeatures::FIND_NODES)
     .with(IndexFeatures::KEEPS_TORRENTS)
-    .with(IndexFeatures::TORRENT_KEYS);
+    .with(IndexFeatures::TORRENT_KEYS)
+    .with(IndexFeatures::UNREACHABLE_REPORTS);
 
 /// A node that has been welcomed.
 pub(super) struct Greeted {

@@ -4,6 +4,7 @@ use std::fmt::{self, Write};
 use std::sync::atomic::Ordering;
 
 use super::{Condition, Metrics};
+use crate::reports::Verdict;
 
 /// Writes everything down.
 pub(super) fn page(metrics: &Metrics) -> String {
@@ -65,7 +66,35 @@ fn write_all(out: &mut String, metrics: &Metrics) -> fmt::Result {
     for (service, count) in metrics.displaced() {
         writeln!(out, "index_http_displaced_total{{service=\"{}\"}} {count}", service.name())?;
     }
+    write_reports(out, metrics)?;
     write_refusals(out, metrics)
+}
+
+fn write_reports(out: &mut String, metrics: &Metrics) -> fmt::Result {
+    heading(
+        out,
+        ("counter", "index_dead_source_reports_total"),
+        "Reports that a source does not answer, by what became of them.",
+    )?;
+    for (verdict, count) in Verdict::ALL.iter().zip(&metrics.reports) {
+        let (outcome, count) = (verdict.name(), count.load(Ordering::Relaxed));
+        writeln!(out, "index_dead_source_reports_total{{outcome=\"{outcome}\"}} {count}")?;
+    }
+    heading(
+        out,
+        ("counter", "index_reported_sources_called_total"),
+        "Reported sources that the index called, by whether they answered.",
+    )?;
+    for (answered, count) in ["no", "yes"].iter().zip(&metrics.checked) {
+        let count = count.load(Ordering::Relaxed);
+        writeln!(out, "index_reported_sources_called_total{{answered=\"{answered}\"}} {count}")?;
+    }
+    number(
+        out,
+        ("counter", "index_unlisted_for_address_total"),
+        "Attempts to list a node at an address of which as many are listed as may be.",
+        metrics.unlisted.load(Ordering::Relaxed),
+    )
 }
 
 fn write_refusals(out: &mut String, metrics: &Metrics) -> fmt::Result {

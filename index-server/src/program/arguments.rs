@@ -114,6 +114,14 @@ struct QuotaArguments {
     #[arg(value_parser = clap::value_parser!(u32).range(1..))]
     nodes_per_address: u32,
 
+    /// Nodes of one address that are listed as sources; 0 is no limit
+    #[arg(long, value_name = "N", env = "INDEX_SERVER_LISTED_PER_ADDRESS", default_value_t = 32)]
+    listed_per_address: u32,
+
+    /// Reports of one address in a second that sources do not answer, and 50 times as many at once; 0 is no limit
+    #[arg(long, value_name = "N", env = "INDEX_SERVER_REPORTS_PER_SECOND", default_value_t = 2)]
+    reports_per_second: u32,
+
     /// Files that a node may share
     #[arg(long, value_name = "N", env = "INDEX_SERVER_FILES_PER_NODE", default_value_t = MAX_FILES_PER_NODE)]
     #[arg(value_parser = clap::value_parser!(u32).range(1..=i64::from(MAX_FILES_PER_NODE)))]
@@ -176,6 +184,8 @@ impl QuotaArguments {
             search_time_per_node: self.search_time_per_node,
             search_time_per_address: self.search_time_per_address,
             nodes_per_address: self.nodes_per_address,
+            listed_per_address: self.listed_per_address,
+            reports: usual.reports.with_per_second(self.reports_per_second),
             files_per_node: self.files_per_node,
             bytes_in_flight,
             bytes_in_flight_per_address: bytes_in_flight / 8,

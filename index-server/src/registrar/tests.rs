@@ -11,6 +11,7 @@ use tokio::time::timeout;
 use super::*;
 use crate::catalog::{Catalog, StoredList, Writes};
 use crate::offers::{OfferWrite, Offers, StoredOffer};
+use crate::roster::ListingRules;
 use crate::store::{StoreError, Stored};
 
 /// A disk that does as it is told: a commit waits for its turn and then works or fails.
@@ -64,7 +65,7 @@ fn file(path: &str) -> FileRecord {
 }
 
 fn empty_directory() -> Directory {
-    Directory::new(Catalog::default(), Offers::default())
+    Directory::new(Catalog::default(), Offers::default(), ListingRules::default())
 }
 
 fn hint(torrent: u8) -> TorrentHint {

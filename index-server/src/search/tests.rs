@@ -10,6 +10,7 @@ use protocol::node_id::NodeId;
 use super::scan::scan;
 use super::*;
 use crate::catalog::NodeNo;
+use crate::household::Household;
 
 const NODES: u8 = 4;
 
@@ -76,7 +77,7 @@ fn act(catalog: &mut Catalog, deed: &Deed) {
         }
         Deed::List(node, listed) => {
             let node: NodeNo = number(catalog, node);
-            catalog.set_listed(node, *listed);
+            catalog.set_listed(node, listed.then_some(Household::Node(node)));
             while !catalog.settle(node, 5) {}
         }
     }
@@ -188,7 +189,7 @@ proptest! {
 fn shared(names: impl Iterator<Item = String>) -> Catalog {
     let mut catalog = Catalog::default();
     let node = catalog.admit(NodeId::from_bytes([1; 32])).unwrap();
-    catalog.set_listed(node, true);
+    catalog.set_listed(node, Some(Household::Node(node)));
     for (path, number) in names.zip(0_u32..) {
         let mut digest = [0; 32];
         digest[..4].copy_from_slice(&number.to_be_bytes());
@@ -250,7 +251,7 @@ fn common_words_that_never_meet_cost_no_walk_over_their_titles() {
 fn each_name_of_one_content_is_a_step_of_its_own() {
     let mut catalog = Catalog::default();
     let node = catalog.admit(NodeId::from_bytes([1; 32])).unwrap();
-    catalog.set_listed(node, true);
+    catalog.set_listed(node, Some(Household::Node(node)));
     let digest = Digest::from_bytes([7; 32]);
     let file = |number| FileRecord { path: format!("name {number}"), size: 1, digest, share: Share::Whole };
     catalog.register(node, &(0..1000).map(file).collect::<Vec<_>>()).unwrap();

@@ -5,9 +5,9 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
+use protocol::household::household;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::socket::network;
 use crate::limits::Limits;
 
 /// Bytes are counted in these.
@@ -113,7 +113,7 @@ impl Admission {
     /// Returns what an address counts as: nothing for this machine, unless it is to.
     fn counted(&self, address: IpAddr) -> Option<IpAddr> {
         let counts = self.bounds.loopback_counts || !address.to_canonical().is_loopback();
-        counts.then_some(network(address))
+        counts.then_some(household(address))
     }
 }
 

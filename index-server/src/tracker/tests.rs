@@ -9,6 +9,7 @@ use protocol::node_id::NodeId;
 use super::*;
 use crate::catalog::Catalog;
 use crate::offers::Offers;
+use crate::roster::ListingRules;
 
 const TORRENT: Infohash = Infohash::from_bytes([3; 20]);
 
@@ -42,7 +43,7 @@ fn request(port: u16) -> AnnounceRequest {
 
 impl World {
     fn new() -> Self {
-        let directory = Directory::new(Catalog::default(), Offers::default());
+        let directory = Directory::new(Catalog::default(), Offers::default(), ListingRules::default());
         let tracker = Tracker::new(directory.clone(), TrackerLimits::default());
         Self { directory, tracker, now: Instant::now() }
     }
@@ -74,7 +75,7 @@ impl World {
         let arrival = self.directory.arrive(NodeId::from_bytes([host; 32]), address(host, 7000)).unwrap();
         let file = FileRecord { path: "a".into(), size: 1, digest: Digest::from_bytes([9; 32]), share };
         self.directory.change(|state| state.catalog.register(arrival.node, &[file])).unwrap();
-        self.directory.list(&arrival);
+        self.directory.list(&arrival).unwrap();
         arrival
     }
 

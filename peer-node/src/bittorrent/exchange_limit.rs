@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
+use protocol::household::household;
 
 use crate::gate::{Gate, Pace};
-use crate::transport::household;
 
 /// How often one address may begin a key exchange. Each costs a quarter of a millisecond of computing.
 const ONE: Pace = Pace { each: Duration::from_millis(250), burst: 32 };

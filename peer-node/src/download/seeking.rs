@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::net::SocketAddr;
 
 use protocol::digest::Digest;
-use protocol::index::Source;
+use protocol::index::{NodePlace, Source};
 use protocol::limits::{MAX_SOURCES, MAX_STATES};
 use protocol::node_id::NodeId;
 use tokio::sync::mpsc;
@@ -86,18 +86,22 @@ impl Round {
             let states = if is_early { MAX_STATES } else { 0 };
             let asking =
                 Asking { digest: self.digest, source: self.ids.next(), events: self.events.clone(), states };
-            dials.spawn(dial(self.links.clone(), (node, address), asking, self.sightings.clone()));
+            let (links, finder) = (self.links.clone(), self.finder.clone());
+            dials.spawn(dial((links, finder), (node, address), asking, self.sightings.clone()));
         }
     }
 }
 
 async fn dial(
-    links: Links,
+    (links, finder): (Links, Finder),
     (node, address): (NodeId, SocketAddr),
     asking: Asking,
     sightings: mpsc::Sender<Sighting>,
 ) {
     if let Err(error) = links.open(node, address, &asking).await {
+        if error.is_dead() {
+            finder.report_unreachable(NodePlace { node, address });
+        }
         let _ = sightings.send(Sighting::Unreachable { node, address, error }).await;
     }
 }

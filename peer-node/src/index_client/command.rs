@@ -64,6 +64,8 @@ pub(super) enum Command {
     Suggest { query: String, answer: Answer<Vec<NearWords>> },
     /// [`Request::FindNodes`].
     FindNodes { prefix: String, answer: Answer<Vec<NodePlace>> },
+    /// [`Request::ReportUnreachable`].
+    ReportUnreachable { places: Vec<NodePlace>, answer: Answer<u32> },
 }
 
 impl Command {
@@ -90,6 +92,7 @@ impl Command {
             Self::TorrentsOf { digest, .. } => Request::TorrentsOf { digest: *digest },
             Self::Suggest { query, .. } => Request::Suggest { query: query.clone() },
             Self::FindNodes { prefix, .. } => Request::FindNodes { prefix: prefix.clone() },
+            Self::ReportUnreachable { places, .. } => Request::ReportUnreachable { places: places.clone() },
         }
     }
 
@@ -99,6 +102,7 @@ impl Command {
             Self::Suggest { .. } => features.contains(IndexFeatures::SUGGESTIONS),
             Self::FindNodes { .. } => features.contains(IndexFeatures::FIND_NODES),
             Self::FindTorrentByKey { .. } => features.contains(IndexFeatures::TORRENT_KEYS),
+            Self::ReportUnreachable { .. } => features.contains(IndexFeatures::UNREACHABLE_REPORTS),
             _ => true,
         }
     }
@@ -111,7 +115,7 @@ impl Command {
             Self::Browse { answer, .. } => answer.is_closed(),
             Self::Statistics { answer } => answer.is_closed(),
             // These change something at the index.
-            Self::Offer { .. } | Self::Withdraw { .. } => false,
+            Self::Offer { .. } | Self::Withdraw { .. } | Self::ReportUnreachable { .. } => false,
             Self::FindTorrent { answer, .. }
             | Self::FindTorrentByKey { answer, .. }
             | Self::TorrentsOf { answer, .. } => answer.is_closed(),
@@ -142,6 +146,7 @@ impl Command {
             | Self::TorrentsOf { answer, .. } => give(answer, torrents(reply)),
             Self::Suggest { answer, .. } => give(answer, suggestions(reply)),
             Self::FindNodes { answer, .. } => give(answer, nodes(reply)),
+            Self::ReportUnreachable { answer, .. } => give(answer, checking(reply)),
         }
     }
 
@@ -162,6 +167,7 @@ impl Command {
             }
             Self::Suggest { answer, .. } => drop(answer.send(Err(error))),
             Self::FindNodes { answer, .. } => drop(answer.send(Err(error))),
+            Self::ReportUnreachable { answer, .. } => drop(answer.send(Err(error))),
         }
     }
 }
@@ -254,6 +260,11 @@ fn suggestions(reply: Reply) -> Judged<Vec<NearWords>> {
 fn nodes(reply: Reply) -> Judged<Vec<NodePlace>> {
     let Reply::Nodes { nodes } = reply else { return refusal_or_wrong(reply, "nodes") };
     within("nodes", nodes.len(), MAX_NODES_FOUND)?;
+    Ok(Ok(nodes))
+}
+
+fn checking(reply: Reply) -> Judged<u32> {
+    let Reply::Checking { nodes } = reply else { return refusal_or_wrong(reply, "a report") };
     Ok(Ok(nodes))
 }
 

@@ -114,6 +114,11 @@ impl Neighbours {
         self.shared.table.lock().announced(digest, Instant::now())
     }
 
+    /// Returns true if a node at an address was heard lately.
+    pub(crate) fn knows(&self, address: &SocketAddr) -> bool {
+        self.shared.table.lock().knows(address)
+    }
+
     /// Asks all nodes that were heard for files whose names match; those who do not answer in time are left out. Nobody is asked
     /// what is longer than a query may be: they would take it for a violation. Cancel safe.
     pub(crate) async fn ask(&self, query: &str, limit: u16) -> Vec<Sighted> {

@@ -3,6 +3,7 @@ use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 use protocol::digest::Digest;
+use protocol::household::household;
 
 /// So many addresses must have reported wrong bytes before a file is hashed again: one alone may lie.
 const ACCUSERS: usize = 3;
@@ -43,7 +44,7 @@ impl Accusations {
         if accused.hashed.is_some_and(is_recent) {
             return false;
         }
-        let from = network(from);
+        let from = household(from);
         accused.by.retain(|(address, then)| *address != from && is_recent(*then));
         accused.by.push((from, now));
         let is_enough = accused.by.len() >= ACCUSERS;
@@ -68,14 +69,6 @@ impl Accusations {
 
 fn is_recent(then: Instant, now: Instant) -> bool {
     now.saturating_duration_since(then) < PERIOD
-}
-
-/// Returns what counts as one address: of IPv6 the network of 64 bits, all of which one machine may have.
-fn network(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V6(address) => IpAddr::V6((u128::from(address) & !u128::from(u64::MAX)).into()),
-        address @ IpAddr::V4(_) => address,
-    }
 }
 
 #[cfg(test)]

@@ -33,3 +33,32 @@ pub enum DialError {
         most: usize,
     },
 }
+
+impl DialError {
+    /// Returns true if the peer does not serve where it is said to be, whoever calls it; false if the reason may be ours.
+    pub(crate) fn is_dead(&self) -> bool {
+        match self {
+            Self::Connect { source, .. } => is_theirs(source),
+            Self::Greeting { source, .. } => match source {
+                GreetingError::TimedOut(_) | GreetingError::WrongNode | GreetingError::NotAGreeting => true,
+                GreetingError::Io(error) => is_theirs(error),
+                GreetingError::Preamble(_)
+                | GreetingError::OtherVersion(_)
+                | GreetingError::Frame(_)
+                | GreetingError::Ourselves => false,
+            },
+            Self::TooMany { .. } => false,
+        }
+    }
+}
+
+fn is_theirs(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::ConnectionRefused
+            | io::ErrorKind::ConnectionReset
+            | io::ErrorKind::TimedOut
+            | io::ErrorKind::HostUnreachable
+            | io::ErrorKind::UnexpectedEof
+    )
+}

@@ -3,9 +3,10 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use parking_lot::Mutex;
+use protocol::household::household;
 use protocol::limits::MAX_CONNECTIONS_PER_LINK;
 
-use super::address_limits::{AddressLimits, household};
+use super::address_limits::AddressLimits;
 use super::log_refusal;
 
 /// For so many places there is one for a further connection of a link, which takes no other.
@@ -62,7 +63,7 @@ pub struct Ticket {
 enum Holder {
     /// Ours: we have opened the connection.
     Ours,
-    /// That of whoever opened the connection from there; see [`household`](super::household).
+    /// That of whoever opened the connection from there; see [`household`].
     Caller(IpAddr),
     /// That of a link to this address, which has a place already.
     Link(IpAddr),

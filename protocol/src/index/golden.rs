@@ -99,6 +99,10 @@ fn every_request_of_version_2_has_its_bytes() {
     frozen(&Request::FindNodes { prefix: "aaaa".into() }, "00000012 0000000000000004 61616161");
     let key = TorrentKey::from_bytes([0xbb; 20]);
     frozen(&Request::FindTorrentByKey { key }, &format!("00000013 {BB}"));
+    frozen(
+        &Request::ReportUnreachable { places: vec![NodePlace { node: NODE, address: address() }] },
+        &format!("00000014 0000000000000001 {AA} {ADDRESS}"),
+    );
 }
 
 #[test]
@@ -126,6 +130,7 @@ fn every_reply_of_version_2_has_its_bytes() {
         &Reply::Nodes { nodes: vec![NodePlace { node: NODE, address: address() }] },
         &format!("0000000d 0000000000000001 {AA} {ADDRESS}"),
     );
+    frozen(&Reply::Checking { nodes: 2 }, "0000000e 00000002");
 }
 
 #[test]
@@ -267,7 +272,7 @@ fn bytes_that_stand_for_no_value_are_refused() {
 
 proptest! {
     #[test]
-    fn no_bytes_panic_the_decoders_and_one_value_has_one_encoding(tag in 0u32..21, rest: Vec<u8>) {
+    fn no_bytes_panic_the_decoders_and_one_value_has_one_encoding(tag in 0u32..22, rest: Vec<u8>) {
         let mut bytes = tag.to_be_bytes().to_vec();
         bytes.extend(rest);
         if let Ok(message) = decode_body::<Request>(&bytes) {

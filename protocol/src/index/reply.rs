@@ -93,6 +93,11 @@ pub enum Reply {
         /// Those that are there and reachable, at most [`MAX_NODES_FOUND`](crate::limits::MAX_NODES_FOUND).
         nodes: Vec<NodePlace>,
     },
+    /// To a report of nodes that do not answer.
+    Checking {
+        /// How many of them the index calls because of it.
+        nodes: u32,
+    },
 }
 
 /// A word that occurs in no name, and words of names that are spelled like it.

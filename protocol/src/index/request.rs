@@ -2,7 +2,7 @@ use std::net::SocketAddr;
 
 use bincode::{Decode, Encode};
 
-use super::{FileRecord, SearchCursor, TorrentHint};
+use super::{FileRecord, NodePlace, SearchCursor, TorrentHint};
 use crate::bittorrent::mse::TorrentKey;
 use crate::digest::Digest;
 use crate::features::IndexFeatures;
@@ -128,6 +128,12 @@ pub enum Request {
     FindTorrentByKey {
         /// What stands for the torrent in a key exchange (MSE).
         key: TorrentKey,
+    },
+    /// Sources that the index named do not answer where it says that they listen; it looks for itself. Only to an index that
+    /// announced [`IndexFeatures::UNREACHABLE_REPORTS`].
+    ReportUnreachable {
+        /// At most [`MAX_REPORTED`](crate::limits::MAX_REPORTED).
+        places: Vec<NodePlace>,
     },
 }
 

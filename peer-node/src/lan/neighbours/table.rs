@@ -116,6 +116,11 @@ impl Table {
         all.into_iter().map(|(address, neighbour)| (neighbour.node, *address)).collect()
     }
 
+    /// Returns true if a node at an address is in the table.
+    pub(super) fn knows(&self, address: &SocketAddr) -> bool {
+        self.nodes.contains_key(address)
+    }
+
     /// Returns those who have announced a content and may be asked.
     pub(super) fn announced(&mut self, digest: &Digest, now: Instant) -> Vec<(NodeId, SocketAddr)> {
         let mut all = self.askable(now);

@@ -1,0 +1,41 @@
+//! Nodes that count as one, because keys cost nothing and addresses do.
+
+use std::net::IpAddr;
+
+use protocol::household::household;
+
+use crate::catalog::NodeNo;
+
+/// All nodes of one address, or one node that counts by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Household {
+    /// See [`household`].
+    Address(IpAddr),
+    /// A node of this machine, while that is exempt from what is counted by address.
+    Node(NodeNo),
+}
+
+impl Household {
+    /// Returns what a node at an address counts as.
+    pub(crate) fn of(node: NodeNo, address: IpAddr, loopback_counts: bool) -> Self {
+        match household(address) {
+            address if address.is_loopback() && !loopback_counts => Self::Node(node),
+            address => Self::Address(address),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nodes_of_one_address_count_as_one_except_on_this_machine() {
+        let of = |node, address: &str, counts| Household::of(NodeNo(node), address.parse().unwrap(), counts);
+        assert_eq!(of(1, "192.0.2.1", false), of(2, "192.0.2.1", false));
+        assert_eq!(of(1, "2001:db8::1", false), of(2, "2001:db8::2", false));
+        assert_ne!(of(1, "fd00::1", false), of(2, "fd00::2", false));
+        assert_ne!(of(1, "127.0.0.1", false), of(2, "127.0.0.1", false));
+        assert_eq!(of(1, "127.0.0.1", true), of(2, "127.0.0.1", true));
+    }
+}
