@@ -51,7 +51,7 @@ pub(crate) struct ListingRules {
 
 /// As many nodes of an address are listed as may be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("{limit} other nodes at this address are listed, and there may be no more (--listed-per-address)")]
+#[error("the index lists at most {limit} nodes of one address, and as many others of this one are listed")]
 pub(crate) struct AddressFull {
     /// How many there may be.
     pub(crate) limit: NonZeroU32,

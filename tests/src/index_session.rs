@@ -1,7 +1,7 @@
 //! A connection to the index that speaks the protocol by the book: the observer of stories, and the honest half of
 //! hostile peers.
 
-use std::net::{SocketAddr, TcpListener};
+use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::time::Duration;
 
 use anyhow::{Result, bail};
@@ -9,8 +9,8 @@ use ed25519_dalek::{Signer, SigningKey};
 use protocol::digest::Digest;
 use protocol::features::IndexFeatures;
 use protocol::index::{
-    FileRecord, FromIndex, Hit, ListSummary, Notice, PeerRef, Reply, Request, Source, Statistics, ToIndex,
-    proof_text,
+    FileRecord, FromIndex, Hit, ListSummary, NodePlace, Notice, PeerRef, Reply, Request, Source, Statistics,
+    ToIndex, proof_text,
 };
 use protocol::limits::{MAX_BATCH, MAX_HITS, MAX_LISTING, MAX_SOURCES};
 use protocol::node_id::NodeId;
@@ -79,9 +79,23 @@ impl IndexSession {
 
     /// Sends the first message and returns the nonce to prove oneself with; speaks version 1 with an index of the previous release.
     pub fn hello(index: SocketAddr, key: &SigningKey, port: u16) -> Result<(Wire, [u8; 32])> {
-        let Ok(mut wire) = Wire::connect_version(index, Service::Index, Version::Two) else {
-            return Self::hello_in_version_1(index, key, port);
-        };
+        match Wire::connect_version(index, Service::Index, Version::Two) {
+            Ok(wire) => Self::greet(wire, key, port),
+            Err(_) => Self::hello_in_version_1(index, key, port),
+        }
+    }
+
+    /// Sends the first message like [`IndexSession::hello`], from an address of this machine.
+    pub fn hello_from(
+        from: IpAddr,
+        index: SocketAddr,
+        key: &SigningKey,
+        port: u16,
+    ) -> Result<(Wire, [u8; 32])> {
+        Self::greet(Wire::connect_from(from, index, (Service::Index, Version::Two))?, key, port)
+    }
+
+    fn greet(mut wire: Wire, key: &SigningKey, port: u16) -> Result<(Wire, [u8; 32])> {
         let node = NodeId::from_bytes(key.verifying_key().to_bytes());
         let (agent, features) = ("story".into(), IndexFeatures::ANY_NAMES);
         wire.send(&ToIndex { id: 0, request: Request::Greet { node, port, agent, features } })?;
@@ -160,9 +174,22 @@ impl IndexSession {
 
     /// Returns who has a content and is there.
     pub fn sources(&mut self, digest: Digest) -> Vec<Source> {
-        match self.call(Request::Locate { digest, limit: MAX_SOURCES }) {
+        self.some_sources(digest, MAX_SOURCES)
+    }
+
+    /// Returns at most so many of them.
+    pub fn some_sources(&mut self, digest: Digest, limit: u16) -> Vec<Source> {
+        match self.call(Request::Locate { digest, limit }) {
             Ok(Reply::Sources { sources }) => sources,
             other => panic!("locating {digest} gave {other:?}"),
+        }
+    }
+
+    /// Reports that nodes do not answer; returns how many of them the index calls because of it.
+    pub fn report(&mut self, places: &[NodePlace]) -> u32 {
+        match self.call(Request::ReportUnreachable { places: places.to_vec() }) {
+            Ok(Reply::Checking { nodes }) => nodes,
+            other => panic!("the report was answered with {other:?}"),
         }
     }
 

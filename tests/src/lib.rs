@@ -25,6 +25,7 @@ pub mod index_load;
 pub mod index_session;
 pub mod lan;
 pub mod lines;
+pub mod listed_key;
 pub mod long_line;
 pub mod metrics;
 pub mod namespaces;

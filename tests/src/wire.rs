@@ -36,12 +36,16 @@ impl Wire {
         Self::begin(stream, service, version)
     }
 
-    /// Connects to a peer from an address of this machine and exchanges preambles of version 1.
-    pub fn connect_from(from: IpAddr, address: SocketAddr) -> Result<Self> {
+    /// Connects to a service from an address of this machine and exchanges preambles.
+    pub fn connect_from(
+        from: IpAddr,
+        address: SocketAddr,
+        (service, version): (Service, Version),
+    ) -> Result<Self> {
         let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
         socket.bind(&SocketAddr::new(from, 0).into())?;
         socket.connect_timeout(&address.into(), PATIENCE).context("cannot connect")?;
-        Self::begin(socket.into(), Service::Peer, Version::One)
+        Self::begin(socket.into(), service, version)
     }
 
     fn begin(stream: TcpStream, service: Service, version: Version) -> Result<Self> {

@@ -40,6 +40,8 @@ mod hostile_clients;
 mod hostile_fetchers;
 #[path = "stories/hostile_sources.rs"]
 mod hostile_sources;
+#[path = "stories/index_addresses.rs"]
+mod index_addresses;
 #[path = "stories/index_crashes.rs"]
 mod index_crashes;
 #[path = "stories/index_crowds.rs"]

@@ -1,4 +1,4 @@
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use protocol::digest::Digest;
 use protocol::frame::encode_body;
@@ -15,6 +15,8 @@ use crate::search::Search;
 struct World {
     catalog: Catalog,
     roster: Roster,
+    /// The hosts of nodes that have none of their own.
+    hosts: BTreeMap<u8, u8>,
 }
 
 impl World {
@@ -23,7 +25,8 @@ impl World {
         let node = self.catalog.admit(NodeId::from_bytes([seed; 32])).unwrap();
         self.catalog.register(node, files).unwrap();
         if online {
-            let (session, _) = self.roster.enter(node, ([10, 0, 0, seed], 1).into());
+            let host = self.hosts.get(&seed).copied().unwrap_or(seed);
+            let (session, _) = self.roster.enter(node, ([10, 0, 0, host], seed.into()).into());
             self.roster.list(node, session).unwrap();
             self.catalog.set_listed(node, self.roster.household(node));
             while !self.catalog.settle(node, 100) {}
@@ -212,4 +215,32 @@ fn a_node_with_a_thousand_names_of_a_content_is_one_source_and_hides_no_other() 
         found.into_iter().map(|source| (source.node.as_bytes()[0], source.share)).collect();
     assert_eq!(found, [(1, Share::Whole), (2, Share::Whole), (3, Share::Whole)]);
     assert_eq!(world.catalog.contents().with_digest(digest).count(), 2, "both sizes");
+}
+
+#[test]
+fn every_address_is_named_before_the_second_node_of_any() {
+    let mut world = World { hosts: (100..200).map(|seed| (seed, 99)).collect(), ..World::default() };
+    for seed in 100..200 {
+        world.node(seed, true, &[whole("x", 1)]);
+    }
+    for seed in 1..=3 {
+        world.node(seed, true, &[file("x", 1, Share::Partial)]);
+    }
+    let digest = Digest::from_bytes([1; 32]);
+    let named = |limit, seed| {
+        let sources = sources(&world.catalog, &world.roster, digest, (limit, seed));
+        sources.iter().map(|source| source.node.as_bytes()[0]).collect::<Vec<_>>()
+    };
+    for seed in 0..20 {
+        let all = named(200, seed);
+        let (first, others) = all.split_at(4);
+        let own: BTreeSet<u8> = first.iter().copied().filter(|node| *node < 100).collect();
+        assert_eq!(own, BTreeSet::from([1, 2, 3]), "{all:?}");
+        assert_eq!(others.len(), 3, "four of one address: {all:?}");
+        assert!(named(2, seed).iter().any(|node| *node >= 100), "those that have all of it come first");
+    }
+    let crowd: BTreeSet<u8> = (0..200).flat_map(|seed| named(4, seed)).filter(|node| *node >= 100).collect();
+    assert!(crowd.len() > 50, "chance decides who of an address is named: {crowd:?}");
+    let (hits, _) = world.search("x", None, 1);
+    assert_eq!((hits[0].whole, hits[0].partial), (1, 3));
 }

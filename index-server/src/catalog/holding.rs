@@ -24,6 +24,8 @@ pub(crate) struct Holding {
     name: u32,
 }
 
+const _: () = assert!(size_of::<Holding>() == 12, "there are millions of them");
+
 impl Holding {
     pub(super) fn new(
         (content, node, name): (ContentNo, NodeNo, NameNo),

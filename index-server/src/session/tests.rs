@@ -125,6 +125,9 @@ fn batches_and_pages_have_limits() {
     assert!(too_many(open().hear(Request::Register { files })));
     let paths = vec![String::new(); MAX_BATCH + 1];
     assert!(too_many(open().hear(Request::Unregister { paths })));
+    let place = NodePlace { node: node(), address: ([127, 0, 0, 1], 7).into() };
+    let report = |len| open().hear(Request::ReportUnreachable { places: vec![place.clone(); len] });
+    assert!(report(MAX_REPORTED).is_ok() && too_many(report(MAX_REPORTED + 1)));
     for (asked, given) in [(0, 1), (5, 5), (u16::MAX, 200)] {
         let locate = Request::Locate { digest: Digest::OF_NOTHING, limit: asked };
         let step = Step::Answer(Question::Locate { digest: Digest::OF_NOTHING, limit: given });

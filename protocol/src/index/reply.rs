@@ -37,7 +37,7 @@ pub enum Reply {
     },
     /// To a locate: who has it and is there.
     Sources {
-        /// In random order, so that nobody is asked by everybody.
+        /// Every address before the second node of any, apart from that in random order, so that nobody is asked by everybody.
         sources: Vec<Source>,
     },
     /// To a browse.
@@ -139,9 +139,9 @@ pub struct Hit {
     /// The paths under which it is shared, those that match first, at most
     /// [`MAX_HIT_NAMES`](crate::limits::MAX_HIT_NAMES).
     pub names: Vec<String>,
-    /// How many nodes that are there have all of it.
+    /// How many addresses of nodes that are there have all of it.
     pub whole: u32,
-    /// How many that are there have some of it.
+    /// How many have some of it.
     pub partial: u32,
 }
 
@@ -183,7 +183,7 @@ pub enum Notice {
         /// Where it was reached.
         address: SocketAddr,
     },
-    /// The node's port does not answer: its files are kept, but not listed.
+    /// The node's port does not answer, or as many nodes of its address are listed as may be: its files are kept, but not listed.
     Unreachable {
         /// Where it was looked for.
         address: SocketAddr,
