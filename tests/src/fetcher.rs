@@ -8,7 +8,6 @@ use std::thread::{self, JoinHandle};
 use anyhow::{Result, bail};
 use protocol::node_id::NodeId;
 use protocol::peer::{BlockRef, PeerMessage};
-use protocol::preamble::{Service, Version};
 
 use crate::content::{Content, PIECE};
 use crate::wire::Wire;
@@ -73,7 +72,7 @@ impl Drop for Fetcher {
 }
 
 fn greet(peer: SocketAddr, from: IpAddr, number: u8) -> Result<Wire> {
-    let mut wire = Wire::connect_from(from, peer, (Service::Peer, Version::One))?;
+    let mut wire = Wire::connect_from(from, peer)?;
     wire.greet(NodeId::from_bytes([number; 32]), 40_000)?;
     Ok(wire)
 }

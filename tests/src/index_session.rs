@@ -92,7 +92,7 @@ impl IndexSession {
         key: &SigningKey,
         port: u16,
     ) -> Result<(Wire, [u8; 32])> {
-        Self::greet(Wire::connect_from(from, index, (Service::Index, Version::Two))?, key, port)
+        Self::greet(Wire::connect_service_from(from, index, (Service::Index, Version::Two))?, key, port)
     }
 
     fn greet(mut wire: Wire, key: &SigningKey, port: u16) -> Result<(Wire, [u8; 32])> {

@@ -36,8 +36,13 @@ impl Wire {
         Self::begin(stream, service, version)
     }
 
+    /// Connects to a peer from an address of this machine and exchanges preambles of version 1.
+    pub fn connect_from(from: IpAddr, address: SocketAddr) -> Result<Self> {
+        Self::connect_service_from(from, address, (Service::Peer, Version::One))
+    }
+
     /// Connects to a service from an address of this machine and exchanges preambles.
-    pub fn connect_from(
+    pub fn connect_service_from(
         from: IpAddr,
         address: SocketAddr,
         (service, version): (Service, Version),
