@@ -5,6 +5,7 @@
 //! it runs where a panic is caught and told as an error.
 
 use std::collections::BTreeMap;
+use std::fmt::Display;
 use std::fs::{self, File};
 use std::io::ErrorKind;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -113,8 +114,19 @@ impl Engine {
                     known: torrents::FORMAT,
                 }
             }
-            Unreadable::Damaged(what) => StoreError::damaged(&self.dir, &what),
+            other => self.unreadable(other),
         })
+    }
+
+    fn unreadable(&self, unreadable: Unreadable) -> StoreError {
+        match unreadable {
+            Unreadable::Database(error) => unusable(&self.dir, &store_dir(&self.dir), error),
+            Unreadable::Damaged(what) => StoreError::damaged(&self.dir, &what),
+            Unreadable::Format(found) => {
+                let (path, found) = (self.dir.clone(), found.to_string());
+                StoreError::UnknownFormat { path, found, known: FORMAT }
+            }
+        }
     }
 
     /// Brings all changes of lists to disk, or none, and those of offers with them.
@@ -130,16 +142,16 @@ impl Engine {
         self.commits = commits;
         if let Some(Err(error)) = self.mark.as_mut().map(|mark| mark.advance(commits)) {
             // The change itself is safe, and the mark merely older than it could be.
-            warn!(%error, "cannot write the mark of the store");
+            warn!(%error, dir = ?self.dir, "cannot write the mark of the store");
         }
         Ok(())
     }
 
     /// Closes the database, whatever state it is in.
     pub(super) fn close(self) {
-        let Self { db, offers, .. } = self;
+        let Self { db, offers, dir, .. } = self;
         if let Err(error) = guard(move || drop((offers, db))) {
-            warn!(%error, "the store did not close cleanly");
+            warn!(%error, ?dir, "the store did not close cleanly");
         }
     }
 
@@ -153,7 +165,7 @@ impl Engine {
         let db = open_patiently(dir, &path)?;
         let offers =
             guard(|| db.open_tree(torrents::TREE)).map_err(|error| StoreError::damaged(dir, &error))?;
-        let offers = offers.map_err(|error| StoreError::damaged(dir, &error))?;
+        let offers = offers.map_err(|error| unusable(dir, &path, error))?;
         let files = File::open(path.join("db")).and_then(|file| Ok((file, File::open(&path)?)));
         let (file, folder) = files.map_err(|source| StoreError::Unwritable { path, source })?;
         Ok(Self { db, offers, file, folder, dir: dir.to_owned(), commits: 0, mark: None })
@@ -164,19 +176,19 @@ impl Engine {
     fn apply(&self, lists: sled::Batch, offers: Option<sled::Batch>) -> Result<(), StoreError> {
         let offers = || offers.map_or(Ok(()), |offers| self.offers.apply_batch(offers));
         let apply = || offers().and_then(|()| self.db.apply_batch(lists)).and_then(|()| self.db.flush());
-        guard(apply)?.map_err(|error| StoreError::failed(&error))?;
+        let failed = |error: &dyn Display| StoreError::failed(&store_dir(&self.dir), error);
+        guard(apply).map_err(|panic| failed(&panic))?.map_err(|error| failed(&error))?;
         let sync = || self.file.sync_all().and_then(|()| self.folder.sync_all());
-        sync().map_err(|error| StoreError::failed(&error))
+        sync().map_err(|error| failed(&error))
     }
 
     fn read_all(mut self, take: &mut Take<'_>) -> Result<Self, StoreError> {
         let found =
             guard(|| read_rows(&self.db, take)).map_err(|error| StoreError::damaged(&self.dir, &error))?;
-        let found = found.map_err(|what| StoreError::damaged(&self.dir, &what))?;
+        let found = found.map_err(|unreadable| self.unreadable(unreadable))?;
         let format = found.format.ok_or_else(|| StoreError::damaged(&self.dir, &"it says no format"))?;
         if format != FORMAT {
-            let (path, found) = (self.dir.clone(), format.to_string());
-            return Err(StoreError::UnknownFormat { path, found, known: FORMAT });
+            return Err(self.unreadable(Unreadable::Format(format)));
         }
         self.commits =
             found.commits.ok_or_else(|| StoreError::damaged(&self.dir, &"it counts no changes"))?;
@@ -236,14 +248,14 @@ impl Rows {
 }
 
 /// Reads rows in the order of their keys: the format, the nodes, the blocks of each node.
-fn read_rows(db: &sled::Db, take: &mut Take<'_>) -> Result<Rows, String> {
+fn read_rows(db: &sled::Db, take: &mut Take<'_>) -> Result<Rows, Unreadable> {
     let mut rows = Rows::default();
     for row in db.iter() {
-        let (key, value) = row.map_err(|error| error.to_string())?;
+        let (key, value) = row.map_err(Unreadable::Database)?;
         // A walk touches each page once, and the database lets go of pages only when those of their kind were touched 64
         // times: without this it keeps all of itself in memory, and the start with a million files takes 60 MiB more.
-        db.contains_key(&key).map_err(|error| error.to_string())?;
-        let unreadable = || format!("the row {:02x?} cannot be read", key.as_ref());
+        db.contains_key(&key).map_err(Unreadable::Database)?;
+        let unreadable = || Unreadable::Damaged(format!("the row {:02x?} cannot be read", key.as_ref()));
         match Key::from_bytes(&key).ok_or_else(unreadable)? {
             Key::Format => {
                 rows.format = Some(rows::decode(&value).ok_or_else(unreadable)?);
@@ -260,11 +272,11 @@ fn read_rows(db: &sled::Db, take: &mut Take<'_>) -> Result<Rows, String> {
             }
             Key::Block(node, block) => {
                 let files = rows::decode_block(&value).ok_or_else(unreadable)?;
-                rows.add_block(node, (block, files), take)?;
+                rows.add_block(node, (block, files), take).map_err(Unreadable::Damaged)?;
             }
         }
     }
-    rows.end(take)?;
+    rows.end(take).map_err(Unreadable::Damaged)?;
     Ok(rows)
 }
 
@@ -313,18 +325,28 @@ fn open_patiently(dir: &Path, path: &Path) -> Result<sled::Db, StoreError> {
             {
                 thread::sleep(Duration::from_millis(20));
             }
-            Err(sled::Error::Io(source)) if is_outer(source.kind()) => {
-                return Err(StoreError::Unwritable { path: path.to_owned(), source });
-            }
-            Err(error) => return Err(StoreError::damaged(dir, &error)),
+            Err(error) => return Err(unusable(dir, path, error)),
         }
+    }
+}
+
+/// Returns what an error of the database in `path` amounts to.
+pub(super) fn unusable(dir: &Path, path: &Path, error: sled::Error) -> StoreError {
+    match error {
+        sled::Error::Io(source) if is_outer(source.kind()) => {
+            StoreError::Unwritable { path: path.to_owned(), source }
+        }
+        error => StoreError::damaged(dir, &error),
     }
 }
 
 /// Tells trouble with the folder or the disk from trouble with what is in the files.
 fn is_outer(kind: ErrorKind) -> bool {
     use ErrorKind::{NotFound, PermissionDenied, QuotaExceeded, ReadOnlyFilesystem, StorageFull};
-    matches!(kind, NotFound | PermissionDenied | QuotaExceeded | ReadOnlyFilesystem | StorageFull)
+    // The kind of an error of the disk has no name. The database makes no errors of that kind itself.
+    let of_disk = std::io::Error::from(rustix::io::Errno::IO).kind();
+    kind == of_disk
+        || matches!(kind, NotFound | PermissionDenied | QuotaExceeded | ReadOnlyFilesystem | StorageFull)
 }
 
 /// Calls into the database and makes an error of a panic in there.

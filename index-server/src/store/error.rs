@@ -72,7 +72,7 @@ impl StoreError {
         Self::Damaged { path: path.to_owned(), what: what.to_string() }
     }
 
-    pub(super) fn failed(what: &impl Display) -> Self {
-        Self::Failed { what: what.to_string() }
+    pub(super) fn failed(path: &Path, what: &dyn Display) -> Self {
+        Self::Failed { what: format!("{}: {what}", path.display()) }
     }
 }

@@ -245,3 +245,15 @@ fn offers_that_cannot_be_read_or_of_another_format_are_refused() {
         "{error}"
     );
 }
+
+#[test]
+fn an_error_of_the_disk_is_not_taken_for_damage() {
+    let (dir, path) = (Path::new("/x"), Path::new("/x/store"));
+    let of = |errno: rustix::io::Errno| engine::unusable(dir, path, sled::Error::Io(errno.into()));
+    for errno in [rustix::io::Errno::IO, rustix::io::Errno::NOSPC] {
+        let error = of(errno);
+        assert!(matches!(&error, StoreError::Unwritable { path: at, .. } if at == path), "{error}");
+    }
+    let error = engine::unusable(dir, path, sled::Error::Corruption { at: None, bt: () });
+    assert!(matches!(error, StoreError::Damaged { .. }), "{error}");
+}

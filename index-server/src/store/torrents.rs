@@ -33,13 +33,15 @@ struct OfferRow {
     piece_length: u32,
 }
 
-/// Why the offers cannot be read.
+/// Why lists or offers cannot be read.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Unreadable {
     /// They have another format.
     Format(u32),
     /// What is wrong with them.
     Damaged(String),
+    /// What the database says.
+    Database(sled::Error),
 }
 
 /// Returns the change of the tree that some writes amount to.
@@ -62,7 +64,7 @@ pub(super) fn read(tree: &sled::Tree) -> Result<Vec<StoredOffer>, Unreadable> {
     let damaged = |what: String| Unreadable::Damaged(what);
     let (mut format, mut offers) = (None, Vec::new());
     for entry in tree {
-        let (key, value) = entry.map_err(|error| damaged(error.to_string()))?;
+        let (key, value) = entry.map_err(Unreadable::Database)?;
         let unreadable = || damaged(format!("the offer {:02x?} cannot be read", key.as_ref()));
         if key.as_ref() == FORMAT_KEY {
             let found = rows::decode(&value).ok_or_else(unreadable)?;
