@@ -4,6 +4,7 @@
 //! Nothing here knows what is written, or where it belongs. Everything waits for the disk and belongs on a blocking thread.
 
 mod allocation;
+mod at_path;
 mod direct;
 mod folder;
 mod locking;
@@ -16,6 +17,7 @@ mod writing;
 use std::io;
 
 pub(crate) use allocation::{allocate, take_room};
+pub(crate) use at_path::{at_path, errno};
 pub(crate) use direct::DirectFile;
 pub(crate) use folder::{Folder, Found, Open, descriptor, is_plain};
 pub(crate) use locking::{lock, unlock};

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use rustix::io::Errno;
 
-use crate::storage::is_full;
+use crate::storage::{errno, is_full};
 
 /// How a transfer recovers from a failure.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,7 +46,7 @@ impl Recovery {
 fn is_passing(error: &io::Error) -> bool {
     const PASSING: [Errno; 6] =
         [Errno::MFILE, Errno::NFILE, Errno::NOMEM, Errno::AGAIN, Errno::INTR, Errno::NOBUFS];
-    Errno::from_io_error(error).is_some_and(|errno| PASSING.contains(&errno))
+    errno(error).is_some_and(|errno| PASSING.contains(&errno))
 }
 
 #[cfg(test)]

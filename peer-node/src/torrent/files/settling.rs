@@ -107,6 +107,13 @@ impl TorrentFiles {
         Ok(named)
     }
 
+    /// Gives the files that are whole their names and notes which pieces are here. A file that cannot get its name now is no
+    /// reason to forget the pieces.
+    pub fn settle_and_note(&self, here: &Bitfield) -> io::Result<()> {
+        let settled = self.settle(here).map(drop).map_err(io::Error::other);
+        settled.and(self.note(here))
+    }
+
     fn is_to_be_named(&self, number: usize) -> bool {
         let Some(file) = self.metainfo.files().get(number).filter(|file| !file.is_padding) else {
             return false;

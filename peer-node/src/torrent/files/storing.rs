@@ -15,7 +15,7 @@ use super::layout::{self, Span};
 use super::record::Record;
 use crate::download::checks::Gathered;
 use crate::download::verification::PieceStore;
-use crate::storage::{Open, write_parts_at};
+use crate::storage::{Open, at_path, write_parts_at};
 use crate::transfers::Room;
 
 /// What a download needs at least to go on: its record and a few names.
@@ -39,7 +39,7 @@ impl TorrentFiles {
         if self.settling.lock().is_over() {
             return Ok(());
         }
-        Record::new(&self.metainfo, here).save(&self.place.record)
+        Record::new(&self.metainfo, here).save(&self.place.record).map_err(at_path(&self.place.record))
     }
 
     /// Looks how much room the wanted files still need, and how much there is.
@@ -73,7 +73,8 @@ impl TorrentFiles {
         let cut = layout::cut(parts, spans.iter().map(|span| span.length));
         for (span, parts) in spans.into_iter().zip(cut) {
             if let Some(file) = self.metainfo.files().get(span.file).filter(|file| !file.is_padding) {
-                self.write_span(span, file, &parts)?;
+                let written = self.write_span(span, file, &parts);
+                written.map_err(|error| at_path(&self.outside(&self.part_of(file)))(error))?;
             }
         }
         Ok(())

@@ -136,10 +136,7 @@ impl Session {
             return;
         }
         if let Some((files, here)) = self.files_and_pieces() {
-            self.jobs.spawn_blocking(move || {
-                let settled = files.settle(&here).map_err(io::Error::other);
-                Done::Noted(settled.and_then(|_| files.note(&here)))
-            });
+            self.jobs.spawn_blocking(move || Done::Noted(files.settle_and_note(&here)));
         }
     }
 
@@ -172,6 +169,6 @@ impl Session {
 
 fn warn_of(noted: io::Result<()>) {
     if let Err(error) = noted {
-        tracing::warn!(%error, "record of a torrent not written");
+        tracing::warn!(%error, "files or record of a torrent not written; trying again");
     }
 }

@@ -43,20 +43,20 @@ impl Session {
         self.polling.reached(self.board.view().pieces_done, now);
         let pause = self.polling.pause(now, fresh_seed());
         place.stand_aside();
+        let reason = failure.to_string();
         if recovery == Recovery::TryAgain {
-            let reason = failure.to_string();
             tracing::warn!(reason, "torrent tries again after a pause");
             self.board.set_state(DownloadState::AwaitingSystem { reason });
             self.pause(pause, place).await?;
             place.come_back();
             return Ok(());
         }
+        tracing::warn!(infohash = %self.wish.metainfo.infohash(), reason, "torrent waits for room");
         self.wait_for_room(now + pause, place).await
     }
 
     /// Waits until the disk has as much room as is needed, at least until `earliest`: a quota may know better than the disk.
     async fn wait_for_room(&mut self, earliest: Instant, place: &mut Place) -> Result<(), Failure> {
-        tracing::warn!(infohash = %self.wish.metainfo.infohash(), "torrent waits for room");
         while place.turn() == Turn::Aside {
             let room = self.room().await;
             if Instant::now() >= earliest && room.as_ref().is_none_or(Room::is_enough) {

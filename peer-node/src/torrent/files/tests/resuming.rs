@@ -155,3 +155,26 @@ fn one_that_is_cancelled_says_so_and_changes_nothing() {
     assert!(matches!(cancelled, Err(FilesError::Cancelled)));
     assert!(everything(folder.path()) == before);
 }
+
+#[test]
+fn what_cannot_be_written_names_its_file() {
+    let (folder, original) = (tempfile::tempdir().unwrap(), original());
+    let (files, _) = original.open(folder.path());
+    fs::create_dir_all(folder.path().join("t/a.part")).unwrap();
+    let piece = original.metainfo.geometry().piece(0).unwrap();
+    let error = files.store(piece, &[original.piece(piece)]).unwrap_err();
+    assert!(error.to_string().contains("t/a.part: "), "{error}");
+}
+
+#[test]
+fn pieces_are_noted_though_a_file_cannot_get_its_name() {
+    let (folder, original) = (tempfile::tempdir().unwrap(), original());
+    let (files, mut here) = original.open(folder.path());
+    original.store(&files, &mut here, 0..3);
+    let part = folder.path().join("t/a.part");
+    fs::OpenOptions::new().write(true).open(&part).unwrap().set_len(100).unwrap();
+    let error = files.settle_and_note(&here).unwrap_err();
+    assert!(error.to_string().contains("t/a.part: "), "{error}");
+    let record = fs::read_to_string(folder.path().join("t.part.json")).unwrap();
+    assert!(record.contains("\"e0"), "{record}");
+}
