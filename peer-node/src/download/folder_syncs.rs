@@ -12,7 +12,7 @@ use crate::storage::Folder;
 /// The device and inode of a folder.
 type FolderKey = (u64, u64);
 
-type Waiting = Vec<oneshot::Sender<Result<(), io::ErrorKind>>>;
+type Waiting = Vec<oneshot::Sender<io::Result<()>>>;
 
 /// The folders that are being made durable, each with those who wait for the next time; cheap to clone.
 ///
@@ -39,7 +39,7 @@ impl FolderSyncs {
             // Who waits here may go away, others would wait on: so it is a task that ends by itself.
             drop(tokio::task::spawn_blocking(move || syncs.work(key, &folder)));
         }
-        wait.await.map_err(io::Error::other)?.map_err(Into::into)
+        wait.await.map_err(io::Error::other)?
     }
 
     /// Syncs a folder as long as somebody waits for it.
@@ -60,15 +60,27 @@ impl FolderSyncs {
             let synced = folder.sync();
             for done in waiting {
                 // Who does not wait any more need not know.
-                let _ = done.send(synced.as_ref().map_err(io::Error::kind).copied());
+                let _ = done.send(synced.as_ref().copied().map_err(copy));
             }
         }
     }
 }
 
+/// Makes another error of the same kind and, where the system has said something, in the same words.
+fn copy(error: &io::Error) -> io::Error {
+    error.raw_os_error().map_or_else(|| error.kind().into(), io::Error::from_raw_os_error)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn copy_of_an_error_says_the_same() {
+        let error = io::Error::from_raw_os_error(5);
+        assert_eq!(copy(&error).to_string(), error.to_string());
+        assert_eq!(copy(&io::Error::other("x")).kind(), io::ErrorKind::Other);
+    }
 
     #[tokio::test]
     async fn everybody_who_waits_is_told_and_nothing_is_kept() {
