@@ -172,7 +172,7 @@ async fn work(options: Options) -> Result<u8, Trouble> {
         let _ = writeln!(io::stderr(), "peer-node: warning: {}: {doubt}", state.path().display());
     }
     if let Err(error) = crate::log::init(&state.log_dir(), verbosity) {
-        let _ = writeln!(io::stderr(), "peer-node: going on without a log: {error}");
+        let _ = writeln!(io::stderr(), "peer-node: warning: going on without a log: {error}");
     }
     let node = tokio::select! {
         node = Node::start(options, state) => Arc::new(node?),

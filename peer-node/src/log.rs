@@ -13,6 +13,8 @@ use tracing_subscriber::util::SubscriberInitExt;
 
 pub(crate) use rotating_file::RotatingFile;
 
+use crate::storage::at_path;
+
 /// Sends what the program logs to `node.log` in `log_dir`, and to stderr if `verbosity` is not 0.
 ///
 /// The verbosity counts the `-v`: 1 shows info on stderr, 2 debug, 3 trace; the file has this program's debug always, since
@@ -55,7 +57,8 @@ fn subscriber(
     verbosity: u8,
     asked: Option<&str>,
 ) -> io::Result<impl SubscriberInitExt + use<>> {
-    let file = Arc::new(RotatingFile::open(log_dir.join("node.log"))?);
+    let path = log_dir.join("node.log");
+    let file = Arc::new(RotatingFile::open(path.clone()).map_err(at_path(&path))?);
     let file_layer = tracing_subscriber::fmt::layer()
         .with_ansi(false)
         .log_internal_errors(false)
@@ -117,6 +120,7 @@ mod tests {
 
     #[test]
     fn a_log_that_cannot_be_made_is_an_error() {
-        assert!(subscriber(Path::new("/nowhere/at/all"), 0, None).is_err());
+        let error = subscriber(Path::new("/nowhere/at/all"), 0, None).err().unwrap();
+        assert!(error.to_string().starts_with("/nowhere/at/all/node.log: "), "{error}");
     }
 }

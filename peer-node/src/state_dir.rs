@@ -221,6 +221,7 @@ struct Held {
 /// Opens the state folder without following a link, closes it to others and locks it.
 fn hold(path: &Path) -> Result<Held, StateError> {
     let failed = |source: Errno| StateError::Io { path: path.to_owned(), source: source.into() };
+    let not_locked = |source: io::Error| StateError::Io { path: path.join(LOCK), source };
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let folder = match rustix::fs::open(path, flags, Mode::empty()) {
         Ok(folder) => folder,
@@ -229,15 +230,16 @@ fn hold(path: &Path) -> Result<Held, StateError> {
     };
     let exposure = close_to_others(&folder).map_err(failed)?;
     let flags = OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
-    let lock = rustix::fs::openat(&folder, LOCK, flags, Mode::RUSR | Mode::WUSR).map_err(failed)?;
-    if FileType::from_raw_mode(rustix::fs::fstat(&lock).map_err(failed)?.st_mode) != FileType::RegularFile {
-        let source = io::Error::other("not a regular file");
-        return Err(StateError::Io { path: path.join(LOCK), source });
+    let lock = rustix::fs::openat(&folder, LOCK, flags, Mode::RUSR | Mode::WUSR);
+    let lock = lock.map_err(|errno| not_locked(errno.into()))?;
+    let kind = rustix::fs::fstat(&lock).map_err(|errno| not_locked(errno.into()))?.st_mode;
+    if FileType::from_raw_mode(kind) != FileType::RegularFile {
+        return Err(not_locked(io::Error::other("not a regular file")));
     }
     match rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive) {
         Ok(()) => Ok(Held { lock: File::from(lock), exposure }),
         Err(Errno::WOULDBLOCK) => Err(StateError::InUse { path: path.to_owned() }),
-        Err(errno) => Err(failed(errno)),
+        Err(errno) => Err(not_locked(errno.into())),
     }
 }
 
@@ -254,6 +256,15 @@ mod tests {
         assert_eq!(fs::metadata(state.path()).unwrap().permissions().mode() & 0o777, 0o700);
         assert!(state.manifests().is_dir() && state.log_dir().is_dir());
         assert_eq!(state.path(), state.share_dir().join(STATE_DIR_NAME));
+    }
+
+    #[test]
+    fn a_lock_that_cannot_be_opened_is_named() {
+        let home = tempfile::tempdir().unwrap();
+        let lock = home.path().join(STATE_DIR_NAME).join(LOCK);
+        fs::create_dir_all(&lock).unwrap();
+        let error = StateDir::open(home.path()).unwrap_err().to_string();
+        assert!(error.contains("/.peerdex/lock: "), "{error}");
     }
 
     #[test]

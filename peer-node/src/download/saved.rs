@@ -15,7 +15,7 @@ use super::listed::{Item, Listed, ListedTorrent};
 use super::{Saving, Target, Wanted};
 use crate::library::StoredPath;
 use crate::state_dir::replace_file;
-use crate::storage::read_regular_file;
+use crate::storage::{at_path, read_regular_file};
 use crate::transfers::Priority;
 
 /// The form of the file; another number is one that this program does not know.
@@ -113,7 +113,7 @@ pub(super) fn save<'a>(file: &Path, downloads: impl Iterator<Item = &'a Listed>)
     }
     let mut json = serde_json::to_vec(&list).map_err(io::Error::from)?;
     json.push(b'\n');
-    replace_file(file, &json)
+    replace_file(file, &json).map_err(at_path(file))
 }
 
 /// Reads what [`save`] wrote; without a file there is nothing to go on with.
@@ -353,5 +353,11 @@ mod tests {
             assert_eq!((aside.file_name().unwrap().to_str().unwrap(), file.exists()), (name, false));
             assert_eq!(fs::read_to_string(aside).unwrap(), content);
         }
+    }
+
+    #[test]
+    fn a_list_that_cannot_be_written_is_named() {
+        let error = save(Path::new("/nowhere/at/all.json"), [].iter()).unwrap_err();
+        assert!(error.to_string().starts_with("/nowhere/at/all.json: "), "{error}");
     }
 }

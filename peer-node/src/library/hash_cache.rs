@@ -20,7 +20,7 @@ use super::file_identity::FileIdentity;
 use line::Decoded;
 
 use crate::state_dir::replace_file;
-use crate::storage::{Links, open_regular_file};
+use crate::storage::{Links, at_path, open_regular_file};
 
 /// The longest line that is read, in bytes: several times the longest path, escaped.
 const MAX_LINE: u64 = 64 << 10;
@@ -137,17 +137,17 @@ impl HashCache {
         let mut inner = self.inner.lock();
         let entry = Entry { hashed, is_checked: true, is_new: true };
         inner.entries.insert(Key::from(entry.hashed.identity), entry);
-        inner.append(&line)
+        inner.append(&line).map_err(at_path(&self.path))
     }
 
     /// Writes the lines that could not be written before.
     pub(super) fn catch_up(&self) -> io::Result<()> {
-        self.inner.lock().append(&[])
+        self.inner.lock().append(&[]).map_err(at_path(&self.path))
     }
 
     /// Writes all that is known to a file of that name, which may have been removed or replaced, and goes on with that one.
     pub(super) fn restore(&self) -> io::Result<()> {
-        self.inner.lock().rewrite(&self.path, |_| true)
+        self.inner.lock().rewrite(&self.path, |_| true).map_err(at_path(&self.path))
     }
 
     /// Forgets a file, because what is known of it is not to be relied on.
@@ -163,7 +163,7 @@ impl HashCache {
         if inner.lines < WORTH_COMPACTING || kept >= inner.lines.div_ceil(2) {
             return Ok(false);
         }
-        inner.rewrite(&self.path, is_kept)?;
+        inner.rewrite(&self.path, is_kept).map_err(at_path(&self.path))?;
         inner.entries.retain(|_, entry| is_kept(entry));
         Ok(true)
     }
@@ -175,7 +175,7 @@ impl HashCache {
 
     /// Makes what was remembered durable.
     pub(super) fn sync(&self) -> io::Result<()> {
-        self.inner.lock().file.sync_data()
+        self.inner.lock().file.sync_data().map_err(at_path(&self.path))
     }
 }
 

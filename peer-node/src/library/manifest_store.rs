@@ -15,7 +15,7 @@ use protocol::manifest::Manifest;
 
 use form::Form;
 
-use crate::storage::{Links, open_regular_file, read_regular_file};
+use crate::storage::{Links, at_path, open_regular_file, read_regular_file};
 
 /// How many bytes of states are kept in memory: 256 manifests of the usual largest size.
 const KEPT_BYTES: usize = 32 << 20;
@@ -140,7 +140,8 @@ impl ManifestStore {
             // On a full disk the part of it that was written is in the way.
             let _ = fs::remove_file(&fresh);
         }
-        written
+        // The folder and not the file, so that many that fail alike are reported once.
+        written.map_err(at_path(&self.folder))
     }
 
     /// Removes every manifest of a content that is not needed; returns how many. What is needed is asked after looking

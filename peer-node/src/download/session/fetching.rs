@@ -115,9 +115,10 @@ impl Session {
             Done::Noted(outcome) => {
                 if let Stage::Fetching(fetching) = &mut self.stage {
                     fetching.notes.ended();
-                }
-                if let Err(error) = outcome {
-                    tracing::warn!(%error, "record of a download not written");
+                    if let Err(error) = outcome {
+                        let part = fetching.part.path().display();
+                        tracing::warn!(%error, %part, "record of a download not written");
+                    }
                 }
             }
         }

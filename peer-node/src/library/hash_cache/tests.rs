@@ -178,3 +178,14 @@ fn lines_that_do_not_fit_the_disk_are_written_later() {
         assert!(found(&cache, &hashed(name, ino, 0)).is_some(), "{name}");
     }
 }
+
+#[test]
+fn what_cannot_be_written_names_the_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("gone/hashes.jsonl");
+    fs::create_dir(folder.path().join("gone")).unwrap();
+    let cache = HashCache::open(&path).unwrap();
+    fs::remove_dir_all(folder.path().join("gone")).unwrap();
+    let error = cache.restore().unwrap_err().to_string();
+    assert!(error.contains("gone/hashes.jsonl: "), "{error}");
+}

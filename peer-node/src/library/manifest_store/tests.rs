@@ -107,7 +107,8 @@ fn what_cannot_be_written_is_kept_in_memory_and_written_later() {
     let home = tempfile::tempdir().unwrap();
     let folder = home.path().join("manifests");
     let (store, kept) = (ManifestStore::new(folder.clone()), manifest(700_000, 1));
-    assert!(store.save(&kept).is_err());
+    let error = store.save(&kept).unwrap_err().to_string();
+    assert!(error.contains("/manifests: "), "{error}");
     assert_eq!(load(&store, &kept).as_ref(), Some(&kept));
     assert!(store.catch_up(false).is_err());
     fs::create_dir(&folder).unwrap();
