@@ -50,6 +50,11 @@ index-kills CYCLES="1000":
 index-power-cuts CYCLES="200":
     STORY_CYCLES={{CYCLES}} cargo test --package tests --test stories survives_a_power_cut -- --nocapture
 
+# Kills both programs at every call that changes names, makes bytes durable or needs room, and lets each such call fail:
+# `just syscall-faults --only torrent --verbose`. All of them take about a quarter of an hour.
+syscall-faults *ARGS:
+    cargo test --package tests --bench syscall_faults -- {{ARGS}}
+
 # Crowds at an index: idle ones, ones that drip, ones that come back after a restart.
 index-crowds MANY="10000" BACK="1000":
     cargo build --release --package index-server --package peer-node

@@ -28,6 +28,7 @@ mod rounds;
 mod senders;
 mod size;
 mod stage;
+pub mod syscall_faults;
 mod table;
 mod tracker;
 mod warmth;

@@ -42,6 +42,7 @@ pub mod simulation;
 pub mod small_disk;
 pub mod spreading;
 pub mod swapper;
+pub mod syscalls;
 pub mod terminal;
 pub mod tls_front;
 pub mod torrent_corpus;

@@ -16,13 +16,14 @@ use crate::programs::{Programs, programs};
 
 mod answer;
 
+pub(crate) use answer::MARK_LINES;
 pub use answer::{Answer, Done};
 
 /// How long one command may take.
 pub const COMMAND_WITHIN: Duration = Duration::from_secs(100);
 
 /// A command whose output is known ends the output of the one before it.
-const MARK: &str = "help quit";
+pub(crate) const MARK: &str = "help quit";
 
 /// A running peer.
 #[derive(Debug)]
@@ -94,12 +95,12 @@ impl Peer {
     }
 
     fn finish(&self, command: &str, from: usize, limit: Duration) -> Answer {
-        let [.., last] = answer::MARK_LINES;
+        let [.., last] = MARK_LINES;
         let end = self.output.find(from, limit, |line| line == last).unwrap_or_else(|| {
             panic!("{command:?} has not ended after {limit:?}: {:#?}", self.output.since(from))
         });
         let mut lines = self.output.since(from);
-        lines.truncate((end + 1 - from).saturating_sub(answer::MARK_LINES.len()));
+        lines.truncate((end + 1 - from).saturating_sub(MARK_LINES.len()));
         Answer(lines)
     }
 

@@ -155,7 +155,7 @@ impl Answer {
 }
 
 /// What the marking command prints.
-pub(super) const MARK_LINES: [&str; 3] = ["quit", "exit", "  ends the node; so does Ctrl-D"];
+pub(crate) const MARK_LINES: [&str; 3] = ["quit", "exit", "  ends the node; so does Ctrl-D"];
 
 fn digest_in(line: &str) -> Option<(usize, Digest)> {
     let word = line.split_whitespace().find(|word| word.len() == 64 && word.parse::<Digest>().is_ok())?;

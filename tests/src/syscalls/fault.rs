@@ -1,0 +1,73 @@
+//! What can go wrong with a call, and which call it is.
+
+use std::fmt::{self, Display, Formatter};
+
+use clap::ValueEnum;
+use nix::errno::Errno;
+
+use super::call::Call;
+
+/// What happens at a call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Fault {
+    /// The program is killed before the call.
+    KillBefore,
+    /// The program is killed after the call.
+    KillAfter,
+    /// The call fails as on a broken disk.
+    Eio,
+    /// The call fails as on a full disk.
+    Enospc,
+}
+
+impl Fault {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::KillBefore, Self::KillAfter, Self::Eio, Self::Enospc];
+
+    /// Returns true if the program ends at once.
+    pub const fn is_kill(self) -> bool {
+        matches!(self, Self::KillBefore | Self::KillAfter)
+    }
+
+    /// Returns what the call fails with, if it does.
+    pub const fn error(self) -> Option<Errno> {
+        match self {
+            Self::KillBefore | Self::KillAfter => None,
+            Self::Eio => Some(Errno::EIO),
+            Self::Enospc => Some(Errno::ENOSPC),
+        }
+    }
+}
+
+impl Display for Fault {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let name = self.to_possible_value().map(|value| value.get_name().to_owned());
+        f.write_str(&name.unwrap_or_default())
+    }
+}
+
+/// One call of a run: the so-manieth with its name on its path.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Target {
+    /// The call.
+    pub call: Call,
+    /// How many calls like it came before.
+    pub before: usize,
+}
+
+impl Display for Target {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.call)?;
+        if self.before > 0 { write!(f, " (number {})", self.before + 1) } else { Ok(()) }
+    }
+}
+
+/// Numbers the calls of a run.
+pub fn targets(calls: Vec<Call>) -> Vec<Target> {
+    let mut targets: Vec<Target> = Vec::new();
+    for call in calls {
+        let before = targets.iter().filter(|target| target.call == call).count();
+        targets.push(Target { call, before });
+    }
+    targets
+}
