@@ -126,6 +126,8 @@ mod stopping;
 mod swapped_folders;
 #[path = "stories/swarming.rs"]
 mod swarming;
+#[path = "stories/syscall_faults.rs"]
+mod syscall_faults;
 #[path = "stories/terminal.rs"]
 mod terminal;
 #[path = "stories/terminal_input.rs"]
