@@ -21,7 +21,7 @@ pub(crate) use at_path::{at_path, errno};
 pub(crate) use direct::DirectFile;
 pub(crate) use folder::{Folder, Found, Open, descriptor, is_plain};
 pub(crate) use locking::{lock, unlock};
-pub(crate) use naming::{remove_if_there, rename_new};
+pub(crate) use naming::{remove_if_there, remove_leftover, rename_new};
 pub(crate) use naming_rules::NamingRules;
 pub(crate) use record::{
     load_record, pieces_from_digits, pieces_to_digits, remove_record, save_record, sync_record,

@@ -41,8 +41,9 @@ pub(super) struct Engine {
     file: File,
     /// The database's folder; open all the time, so that syncing it needs no descriptor when there is none left.
     folder: File,
-    /// The data folder, for what is said about it.
+    /// The data folder and the database's, for what is said about them.
     dir: PathBuf,
+    path: PathBuf,
     commits: u64,
     mark: Option<Mark>,
 }
@@ -120,7 +121,7 @@ impl Engine {
 
     fn unreadable(&self, unreadable: Unreadable) -> StoreError {
         match unreadable {
-            Unreadable::Database(error) => unusable(&self.dir, &store_dir(&self.dir), error),
+            Unreadable::Database(error) => unusable(&self.dir, &self.path, error),
             Unreadable::Damaged(what) => StoreError::damaged(&self.dir, &what),
             Unreadable::Format(found) => {
                 let (path, found) = (self.dir.clone(), found.to_string());
@@ -167,8 +168,8 @@ impl Engine {
             guard(|| db.open_tree(torrents::TREE)).map_err(|error| StoreError::damaged(dir, &error))?;
         let offers = offers.map_err(|error| unusable(dir, &path, error))?;
         let files = File::open(path.join("db")).and_then(|file| Ok((file, File::open(&path)?)));
-        let (file, folder) = files.map_err(|source| StoreError::Unwritable { path, source })?;
-        Ok(Self { db, offers, file, folder, dir: dir.to_owned(), commits: 0, mark: None })
+        let (file, folder) = files.map_err(|source| StoreError::Unwritable { path: path.clone(), source })?;
+        Ok(Self { db, offers, file, folder, dir: dir.to_owned(), path, commits: 0, mark: None })
     }
 
     /// Applies the changes and makes them durable. The offers come first, so that the number of the change is never ahead of
@@ -176,7 +177,7 @@ impl Engine {
     fn apply(&self, lists: sled::Batch, offers: Option<sled::Batch>) -> Result<(), StoreError> {
         let offers = || offers.map_or(Ok(()), |offers| self.offers.apply_batch(offers));
         let apply = || offers().and_then(|()| self.db.apply_batch(lists)).and_then(|()| self.db.flush());
-        let failed = |error: &dyn Display| StoreError::failed(&store_dir(&self.dir), error);
+        let failed = |error: &dyn Display| StoreError::failed(&self.path, error);
         guard(apply).map_err(|panic| failed(&panic))?.map_err(|error| failed(&error))?;
         let sync = || self.file.sync_all().and_then(|()| self.folder.sync_all());
         sync().map_err(|error| failed(&error))

@@ -22,7 +22,7 @@ use super::part_record::PartRecord;
 use super::place::{self, PlaceError, is_free};
 use crate::library::StoredPath;
 use crate::state_dir::replace_file;
-use crate::storage::{Folder, Open, load_record, remove_record, rename_new};
+use crate::storage::{Folder, Open, load_record, remove_leftover, remove_record, rename_new};
 
 /// The name of the hidden folder beside a destination on another file system.
 pub(super) const BESIDE: &str = ".peerdex-partial";
@@ -93,7 +93,7 @@ impl PartPaths {
     pub(super) fn remove(&self) {
         // The record first: a part without one is still found by its name.
         remove_record(&self.record);
-        let _ = fs::remove_file(&self.part);
+        remove_leftover(&self.part);
     }
 }
 

@@ -27,6 +27,13 @@ pub(crate) fn remove_if_there(path: &Path) -> io::Result<()> {
     }
 }
 
+/// Removes a file that is of no use any more. One that stays does no harm, and is named in the log.
+pub(crate) fn remove_leftover(path: &Path) {
+    if let Err(error) = remove_if_there(path) {
+        tracing::warn!(path = %path.display(), %error, "leftover file not removed");
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::fs;

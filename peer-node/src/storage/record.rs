@@ -9,6 +9,7 @@ use protocol::geometry::Geometry;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use super::naming::remove_leftover;
 use super::regular::{Links, open_regular_file};
 
 /// The longest record that is read back, in bytes.
@@ -58,8 +59,8 @@ pub(crate) fn pieces_from_digits(geometry: &Geometry, digits: &str) -> Option<Bi
 
 /// Removes a record, and what a kill may have left of the next one. Without its part file it is no harm.
 pub(crate) fn remove_record(path: &Path) {
-    let _ = fs::remove_file(path);
-    let _ = fs::remove_file(fresh(path));
+    remove_leftover(path);
+    remove_leftover(&fresh(path));
 }
 
 /// Returns where a record is written before it takes its place: hidden, so that it is never shared.

@@ -20,7 +20,7 @@ pub enum Outcome {
     Refused,
     /// The program went on and named the file, and all was well afterwards.
     Reported,
-    /// The program went on and named no file, and all was well afterwards.
+    /// The program went on and named no file, since nothing was missing, and all was well afterwards.
     Silent,
     /// Something was lost or wrong.
     Failed(String),
@@ -127,7 +127,7 @@ fn complaints(ended: &Ended, folder: &Path) -> Vec<String> {
     printed.chain(log.lines().filter(is_complaint)).map(str::to_owned).collect()
 }
 
-fn judge((fault, _): &Plan, ended: &Ended, said: &[String], stand_ins: &[String]) -> Outcome {
+fn judge((fault, target): &Plan, ended: &Ended, said: &[String], stand_ins: &[String]) -> Outcome {
     let is_named = said.iter().any(|line| stand_ins.iter().any(|name| line.contains(name)));
     match ended.code {
         _ if !ended.was_injected => Outcome::NotReached,
@@ -135,7 +135,8 @@ fn judge((fault, _): &Plan, ended: &Ended, said: &[String], stand_ins: &[String]
         Some(_) if fault.is_kill() => Outcome::Failed("it was not killed".into()),
         None => Outcome::Failed(format!("it was killed by a signal: {:#?}", ended.printed)),
         Some(0) if is_named => Outcome::Reported,
-        Some(0) => Outcome::Silent,
+        Some(0) if is_harmless(&target.call) => Outcome::Silent,
+        Some(0) => Outcome::Failed(format!("it went on and did not name the file: {said:#?}")),
         Some(_) if is_named => Outcome::Refused,
         Some(code) => {
             let printed = ended.printed.join("\n");
@@ -144,12 +145,18 @@ fn judge((fault, _): &Plan, ended: &Ended, said: &[String], stand_ins: &[String]
     }
 }
 
+/// Returns true if nothing need be missing when a call fails: a folder may be there already, and the index's database syncs its
+/// file once more when it is closed.
+fn is_harmless(call: &Call) -> bool {
+    call.name == "mkdir" || (call.name == "fsync" && call.path.ends_with("/db"))
+}
+
 /// Returns the path that stands in a message about the file of a call: a new version of a file and a part are named like the file.
 fn named(call: &Call, folder: &Path) -> String {
     let mut path = folder.join(&call.path);
     if let Some(name) = path.file_name().and_then(|name| name.to_str()) {
-        let name = name.strip_suffix(".new").map_or(name, |name| name.trim_start_matches('.'));
-        path.set_file_name(name.strip_suffix(".part").unwrap_or(name).to_owned());
+        let name = name.strip_suffix(".new").map_or(name, |name| name.trim_start_matches('.')).to_owned();
+        path.set_file_name(name.strip_suffix(".part").unwrap_or(&name));
     }
     path.to_string_lossy().trim_end_matches('/').to_owned()
 }

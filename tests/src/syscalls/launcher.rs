@@ -67,7 +67,8 @@ pub fn main() -> ExitCode {
     let mut tracer = Command::new(env::current_exe().expect("a path"));
     tracer.args(["--attach", &getpid().as_raw_nonzero().to_string()]).args(env::args_os().skip(1));
     tracer.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-    tracer.spawn().expect("a second process");
+    #[expect(clippy::zombie_processes, reason = "this process becomes another program")]
+    let _tracer = tracer.spawn().expect("a second process");
     // The second process lets this one go on once it watches.
     kill_process(getpid(), Signal::STOP).expect("a signal for oneself");
     let error = Command::new(program).args(arguments).exec();

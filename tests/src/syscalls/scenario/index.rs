@@ -75,7 +75,9 @@ fn files(seed: u64, count: u64) -> Files {
 
 fn sum(files: &Files) -> ListSummary {
     let mut summary = ListSummary::default();
-    files.values().for_each(|file| summary.add(file));
+    for file in files.values() {
+        summary.add(file);
+    }
     summary
 }
 
