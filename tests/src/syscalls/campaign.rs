@@ -94,6 +94,7 @@ impl Campaign {
             scenario.inspect();
             let mut stand_ins = scenario.stand_ins(&target.call.path);
             stand_ins.push(named(&target.call, scenario.folder()));
+            stand_ins.push(scenario.folder().join(&target.call.path).to_string_lossy().into_owned());
             let outcome = judge(&plan, &ended, &said, &stand_ins);
             scenario.recover();
             outcome
