@@ -10,12 +10,14 @@ mod holding;
 mod households;
 mod indexing;
 mod keeping;
+mod list_bytes;
 mod name;
 mod order;
 mod packing;
 mod peaks;
 mod record;
 mod restore;
+mod standing;
 mod title;
 mod unseen;
 mod writes;
@@ -35,10 +37,13 @@ pub(crate) use content::{Content, ContentNo, Start, start};
 pub(crate) use file_list::FileList;
 pub(crate) use holding::Holding;
 pub(crate) use indexing::Fresh;
+pub(crate) use list_bytes::encoded_all;
 pub(crate) use name::NameNo;
 pub(crate) use packing::BlockNo;
 pub(crate) use restore::{StoredList, WholeList};
+pub(crate) use standing::Standing;
 pub(crate) use title::TitleNo;
+pub(crate) use unseen::Forgotten;
 pub(crate) use writes::{Header, Writes};
 
 use crate::near;
@@ -46,6 +51,7 @@ use crate::words::Words;
 use content::Contents;
 use file_list::{Confirmed, Entry};
 use holding::Holdings;
+use list_bytes::ListBytes;
 use name::Names;
 use title::{Title, Titles};
 
@@ -67,6 +73,7 @@ pub(crate) struct Catalog {
     words: Words,
     /// Titles that searches do not go by yet, and some of those that they were to go by and are gone.
     unindexed: Vec<TitleNo>,
+    bytes: ListBytes,
 }
 
 /// Why a list is not changed.
@@ -142,7 +149,8 @@ impl Catalog {
     /// Does that, but searches need not find what is new until the index is [complete](Catalog::complete_index).
     pub(crate) fn register_unindexed(&mut self, node: NodeNo, files: &[FileRecord]) -> Result<(), Unchanged> {
         self.has_room_for(node, files, MAX_FILES_PER_NODE)?;
-        files.iter().try_for_each(|file| self.put(node, file).ok_or(Unchanged::TooMany))
+        let enter = |catalog: &mut Self| files.iter().try_for_each(|file| catalog.put(node, file));
+        self.weigh(node, enter).ok_or(Unchanged::TooMany)
     }
 
     /// Gives back what a list takes more than it must, if it is not long.
@@ -179,9 +187,11 @@ impl Catalog {
         paths: impl IntoIterator<Item = &'a str>,
     ) -> Result<(), Unchanged> {
         self.lists.get(&node).ok_or(Unchanged::NoSuchNode)?;
-        for path in paths {
-            self.take(node, path);
-        }
+        self.weigh(node, |catalog| {
+            for path in paths {
+                catalog.take(node, path);
+            }
+        });
         Ok(())
     }
 

@@ -230,7 +230,10 @@ async fn answer(
     }
     let reply = match step {
         Err(refusal) => return refuse(wire, id, refusal, service).await,
-        Ok(Step::Change(change)) => desk::list_reply(service.registrar.change(arrival, change).await),
+        Ok(Step::Change(change)) => {
+            let result = service.registrar.change(arrival, change).await;
+            desk::list_reply(result.map_err(|refusal| desk::in_words_of(refusal, session.features())))
+        }
         Ok(Step::Renew) => {
             desk::list_reply(service.directory.summary(arrival.node).ok_or(Refusal::StoreUnavailable))
         }

@@ -25,7 +25,9 @@ use protocol::query::{Compound, DigestPrefix, Query};
 use tokio_util::sync::CancellationToken;
 
 use crate::answer::{self, Page};
-use crate::catalog::{Catalog, NodeNo};
+use crate::budgets::{DISK_PER_BYTE, MEMORY_PER_BYTE, Usage};
+use crate::catalog::{Catalog, FileList, NodeNo};
+use crate::clock::Clock;
 use crate::household::Household;
 use crate::offers::Offers;
 use crate::roster::{AddressFull, ListingRules, Recall, Roster, SessionId};
@@ -68,6 +70,7 @@ struct Shared {
     state: RwLock<State>,
     searches: AtomicU64,
     started: Instant,
+    clock: Clock,
 }
 
 /// The catalog, the roster and the offers, which are only ever locked together.
@@ -90,10 +93,35 @@ pub(crate) struct Arrival {
     pub(crate) list: ListSummary,
 }
 
+/// About what an offer of a torrent takes in memory beside its bytes.
+const OFFER: u64 = 300;
+
+impl State {
+    /// Returns what is used of each budget, with so many more bytes: of the list of a node, or of no node's.
+    pub(crate) fn usage(&self, node: Option<NodeNo>, growth: u64) -> Usage {
+        let Self { catalog, offers, .. } = self;
+        let list = node.and_then(|node| catalog.list(node)).map(FileList::bytes);
+        let beside = node.and_then(|node| catalog.bytes_beside(node));
+        let offered = offers.bytes() + offers.len() as u64 * OFFER;
+        Usage {
+            node: list.map_or(0, |bytes| bytes + growth),
+            address: beside.map_or(0, |bytes| bytes + growth),
+            memory: catalog.memory() + offered + growth * MEMORY_PER_BYTE,
+            disk: (catalog.list_bytes() + offers.bytes() + growth) * DISK_PER_BYTE,
+        }
+    }
+}
+
 impl Directory {
     pub(crate) fn new(catalog: Catalog, offers: Offers, rules: ListingRules) -> Self {
         let state = RwLock::new(State { catalog, offers, roster: Roster::new(rules) });
-        Self(Arc::new(Shared { state, searches: AtomicU64::new(0), started: Instant::now() }))
+        let (searches, started, clock) = (AtomicU64::new(0), Instant::now(), Clock::default());
+        Self(Arc::new(Shared { state, searches, started, clock }))
+    }
+
+    /// Returns the clock by which comings and goings are noted.
+    pub(crate) fn clock(&self) -> &Clock {
+        &self.0.clock
     }
 
     /// Looks at anything; for the registrar.
@@ -121,6 +149,12 @@ impl Directory {
         // Until it is reached at its new address, it is no source.
         self.settle(node);
         Some(Arrival { id, node, session, replaced, list })
+    }
+
+    /// Notes that a node has come, and at which address its list counts from now on, if at any.
+    pub(crate) fn count_at(&self, arrival: &Arrival, address: Option<IpAddr>) {
+        let now = self.0.clock.now();
+        self.0.state.write().catalog.come(arrival.node, address, now);
     }
 
     /// Lists a session's node, which answers at its address, if there is room for another one there.

@@ -23,6 +23,14 @@ impl Household {
             address => Self::Address(address),
         }
     }
+
+    /// Returns the address, unless the node counts by itself.
+    pub(crate) const fn address(self) -> Option<IpAddr> {
+        match self {
+            Self::Address(address) => Some(address),
+            Self::Node(_) => None,
+        }
+    }
 }
 
 #[cfg(test)]

@@ -9,10 +9,12 @@
 mod access;
 mod answer;
 mod bad_record;
+mod budgets;
 mod caller;
 mod catalog;
 mod checking;
 mod clerk;
+mod clock;
 mod connection;
 mod directory;
 mod household;
@@ -46,6 +48,7 @@ mod wire;
 mod words;
 
 pub use access::{Access, AccessError, AccessFiles};
+pub use budgets::BudgetLimits;
 pub use limits::{CallLimits, Limits, QuotaLimits, RequestRate, SwarmLimits, TrackerLimits};
 pub use metrics::Metrics;
 pub use server::{Conditions, Listeners, TrackerListener, run};

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use protocol::limits::MAX_FILES_PER_NODE;
 
+use crate::budgets::BudgetLimits;
 use crate::roster::ListingRules;
 
 /// Descriptors that are no connections: the store, its folder and lock, the sockets that listen, the runtime's own.
@@ -33,8 +34,12 @@ pub struct Limits {
     pub tracker: TrackerLimits,
     /// How much each may ask for.
     pub quotas: QuotaLimits,
+    /// How many bytes lists may take.
+    pub budgets: BudgetLimits,
     /// The list of a node that was not seen for so long is forgotten.
     pub forget_after: Duration,
+    /// The same for a node that was online for less than an hour in total.
+    pub forget_brief_after: Duration,
 }
 
 /// How much each node, and all nodes at an address together, may ask for.
@@ -147,7 +152,9 @@ impl Default for Limits {
             calls: CallLimits::default(),
             tracker: TrackerLimits::default(),
             quotas: QuotaLimits::default(),
+            budgets: BudgetLimits::default(),
             forget_after: Duration::from_hours(30 * 24),
+            forget_brief_after: Duration::from_hours(24),
         }
     }
 }

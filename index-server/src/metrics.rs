@@ -11,6 +11,8 @@ mod refusals;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 
+use crate::budgets::Budget;
+use crate::catalog::Forgotten;
 use crate::directory::Directory;
 use crate::quotas::BudgetHolder;
 use crate::reports::Verdict;
@@ -28,6 +30,8 @@ pub struct Metrics {
     pub(crate) commits: Histogram,
     pub(crate) store_errors: AtomicU64,
     pub(crate) refusals: Refusals,
+    over_budget: [AtomicU64; Budget::ALL.len()],
+    forgotten: [AtomicU64; Forgotten::ALL.len()],
     search_budget: [AtomicU64; BudgetHolder::ALL.len()],
     displaced: [AtomicU64; HttpService::ALL.len()],
     reports: [AtomicU64; Verdict::ALL.len()],
@@ -87,6 +91,20 @@ impl Metrics {
         }
     }
 
+    /// Counts a registration that was refused because a budget is used up.
+    pub(crate) fn count_over_budget(&self, budget: Budget) {
+        if let Some(count) = self.over_budget.get(budget as usize) {
+            count.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Counts a list that was forgotten.
+    pub(crate) fn count_forgotten(&self, reason: Forgotten) {
+        if let Some(count) = self.forgotten.get(reason as usize) {
+            count.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
     /// Counts a search that was refused because a budget of search time was used up.
     pub(crate) fn count_search_budget(&self, holder: BudgetHolder) {
         for (_, count) in
@@ -94,6 +112,16 @@ impl Metrics {
         {
             count.fetch_add(1, Ordering::Relaxed);
         }
+    }
+
+    /// Returns how many registrations were refused, by the budget that was used up.
+    fn over_budget(&self) -> impl Iterator<Item = (Budget, u64)> {
+        Budget::ALL.into_iter().zip(&self.over_budget).map(|(of, count)| (of, count.load(Ordering::Relaxed)))
+    }
+
+    /// Returns how many lists were forgotten, by reason.
+    fn forgotten(&self) -> impl Iterator<Item = (Forgotten, u64)> {
+        Forgotten::ALL.into_iter().zip(&self.forgotten).map(|(of, count)| (of, count.load(Ordering::Relaxed)))
     }
 
     /// Returns how many searches were refused for want of a budget of search time, by whose it was.

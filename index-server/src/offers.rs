@@ -124,6 +124,16 @@ impl Offers {
         self.unsettled == 0
     }
 
+    /// Returns how many bytes the hints of all offers take, each with its node and its torrent.
+    pub(crate) const fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// Returns how many offers there are.
+    pub(crate) fn len(&self) -> usize {
+        self.made.len()
+    }
+
     /// Returns true if a node makes exactly this offer.
     pub(crate) fn has(&self, node: NodeId, hint: &TorrentHint) -> bool {
         self.made.get(&(node, hint.infohash)).is_some_and(|made| **made == *hint)

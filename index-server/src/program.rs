@@ -3,6 +3,7 @@
 mod arguments;
 mod listening;
 mod log;
+mod machine;
 mod panics;
 mod signals;
 mod start_error;

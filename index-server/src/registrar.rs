@@ -5,9 +5,11 @@
 //! then these and all later changes are refused, searches go on from memory, and the store is opened anew, with growing
 //! pauses, and everything read back from it.
 
+mod absent;
 mod actor;
 mod committer;
 mod forgetting;
+mod room;
 mod torrents;
 
 #[cfg(test)]
@@ -18,7 +20,6 @@ use std::sync::Arc;
 
 use protocol::index::{FileRecord, ListSummary, Refusal};
 use tokio::sync::{mpsc, oneshot};
-use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 
 use crate::catalog::NodeNo;
@@ -31,6 +32,7 @@ use crate::store::Backing;
 use actor::Actor;
 use committer::{Committer, Group};
 use forgetting::Forgetting;
+use room::Room;
 
 /// As many as one commit takes: each connection has one change of its list or a few offers under way, and a full queue makes it
 /// wait.
@@ -61,6 +63,11 @@ enum Command {
     Left {
         node: NodeNo,
     },
+    /// Looks for lists to forget although it is not time.
+    #[cfg(test)]
+    Look {
+        done: oneshot::Sender<()>,
+    },
 }
 
 /// The way to the registrar; when all are dropped, it ends.
@@ -79,16 +86,18 @@ impl Registrar {
         tracker: &TaskTracker,
     ) -> Self {
         let (sender, receiver) = mpsc::channel(BACKLOG);
+        let after = (limits.forget_after, limits.forget_brief_after);
+        let forgetting = Forgetting::start(after, directory.clock().now());
         let actor = Actor {
             committer: Committer::Idle(backing),
             gathered: Group::default(),
             directory,
             pauses: limits.reopening.clone(),
-            files_per_node: limits.quotas.files_per_node,
+            room: Room::of(limits),
             metrics,
             commands: receiver,
             broken: None,
-            forgetting: Forgetting::start(limits.forget_after, Instant::now()),
+            forgetting,
             orphans: BTreeSet::new(),
         };
         tracker.spawn_blocking(move || actor.run());
@@ -115,6 +124,13 @@ impl Registrar {
         // Without a registrar the answer never comes, which its receiver sees.
         let _ = self.0.send(command).await;
         answer
+    }
+
+    /// Looks for lists to forget, and waits until they are forgotten.
+    #[cfg(test)]
+    pub(crate) async fn look(&self) {
+        let (done, answer) = oneshot::channel();
+        assert!(self.0.send(Command::Look { done }).await.is_ok() && answer.await.is_ok());
     }
 
     /// Notes that a node has gone.

@@ -96,6 +96,7 @@ pub(crate) const fn is_final(refusal: &Refusal) -> bool {
         Refusal::BadQuery { .. }
         | Refusal::BadRecord { .. }
         | Refusal::TooMany { .. }
+        | Refusal::OverBudget { .. }
         | Refusal::NoSuchPeer
         | Refusal::TooFast { .. }
         | Refusal::StoreUnavailable

@@ -11,6 +11,7 @@ mod import;
 mod lock;
 mod mark;
 mod rows;
+mod standings;
 mod torrents;
 
 #[cfg(test)]

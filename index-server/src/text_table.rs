@@ -14,6 +14,8 @@ use crate::slab::Slab;
 pub(crate) struct TextTable<T> {
     texts: Slab<(Arc<str>, T)>,
     numbers: Numbers,
+    /// The bytes of all texts.
+    bytes: u64,
 }
 
 impl<T> Meaning for Slab<(Arc<str>, T)> {
@@ -28,7 +30,7 @@ impl<T> Meaning for Slab<(Arc<str>, T)> {
 
 impl<T> Default for TextTable<T> {
     fn default() -> Self {
-        Self { texts: Slab::default(), numbers: Numbers::default() }
+        Self { texts: Slab::default(), numbers: Numbers::default(), bytes: 0 }
     }
 }
 
@@ -47,6 +49,7 @@ impl<T> TextTable<T> {
         }
         let number = self.texts.insert((text.into(), value()))?;
         self.numbers.insert(hash, number, &self.texts);
+        self.bytes += text.len() as u64;
         Some((number, true))
     }
 
@@ -89,12 +92,17 @@ impl<T> TextTable<T> {
     /// Takes a text out and frees its number.
     pub(crate) fn remove(&mut self, number: u32) -> Option<(Arc<str>, T)> {
         let (text, value) = self.texts.remove(number)?;
+        self.bytes = self.bytes.saturating_sub(text.len() as u64);
         self.numbers.remove(self.numbers.hash(&*text), number);
         Some((text, value))
     }
 
+    /// Returns the bytes of all texts.
+    pub(crate) const fn text_bytes(&self) -> u64 {
+        self.bytes
+    }
+
     /// Says how many texts are in.
-    #[cfg(test)]
     pub(crate) fn len(&self) -> usize {
         self.texts.len()
     }
@@ -116,6 +124,7 @@ mod tests {
         assert_eq!((table.find("a"), table.find("b"), table.find("c")), (Some(0), Some(1), None));
         assert_eq!(table.remove(0), Some(("a".into(), 1)));
         assert_eq!((table.find("a"), table.remove(0), table.len()), (None, None, 1));
+        assert_eq!(table.text_bytes(), 1);
         assert_eq!((table.enter("c", || 3), table.find("c")), (Some((0, true)), Some(0)));
         assert_eq!((table.text(0).map(|text| &**text), table.get(0)), (Some("c"), Some(&3)));
     }

@@ -65,6 +65,21 @@ impl Words {
         }
     }
 
+    /// Returns how many words there are.
+    pub(crate) fn len(&self) -> usize {
+        self.table.len()
+    }
+
+    /// Returns the bytes of all words.
+    pub(crate) const fn text_bytes(&self) -> u64 {
+        self.table.text_bytes()
+    }
+
+    /// Returns how many different three characters in a row there are.
+    pub(crate) fn grams(&self) -> usize {
+        self.grams.len()
+    }
+
     /// Returns the titles that contain a word.
     pub(crate) fn titles(&self, word: WordNo) -> Option<&NumberSet> {
         self.table.get(word.0)

@@ -208,8 +208,13 @@ impl Swarm {
             source.useful -= usize::from(!self.picker.is_done(block.piece));
             self.picker.piece_withdrawn(block.piece, &source.have, was_all);
         }
+        // What it does not have it does not promise any more either: only one that has promised much is asked in vain for long.
+        let may_stay = source.rejected(now);
         self.release(id, vec![block]);
         self.show_interest(id);
+        if !may_stay {
+            self.leave(id, LeaveReason::Refusing);
+        }
     }
 
     /// Notes that a source turns a request down, though it may have the piece: after a rest it is asked again, unless it has

@@ -84,6 +84,8 @@ feature_set! {
         TORRENT_KEYS = 5,
         /// The index takes [`Request::ReportUnreachable`](crate::index::Request::ReportUnreachable).
         UNREACHABLE_REPORTS = 6,
+        /// The node understands [`Refusal::OverBudget`](crate::index::Refusal::OverBudget).
+        BUDGETS = 7,
     }
 }
 
@@ -108,6 +110,7 @@ mod tests {
         frozen(&PeerFeatures::from_bits(258), "0000000000000102");
         frozen(&PeerFeatures::DETAILS, "0000000000000008");
         frozen(&IndexFeatures::SEARCH_WITH_SOURCES, "0000000000000001");
+        frozen(&IndexFeatures::BUDGETS, "0000000000000080");
         assert_eq!(format!("{:?}", PeerFeatures::from_bits(17)), "PeerFeatures(0x11)");
     }
 }

@@ -97,7 +97,7 @@ impl IndexSession {
 
     fn greet(mut wire: Wire, key: &SigningKey, port: u16) -> Result<(Wire, [u8; 32])> {
         let node = NodeId::from_bytes(key.verifying_key().to_bytes());
-        let (agent, features) = ("story".into(), IndexFeatures::ANY_NAMES);
+        let (agent, features) = ("story".into(), IndexFeatures::ANY_NAMES.with(IndexFeatures::BUDGETS));
         wire.send(&ToIndex { id: 0, request: Request::Greet { node, port, agent, features } })?;
         match wire.receive()? {
             FromIndex::Reply { id: 0, reply: Reply::Greeting { nonce, .. } } => Ok((wire, nonce)),

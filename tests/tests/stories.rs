@@ -42,6 +42,8 @@ mod hostile_fetchers;
 mod hostile_sources;
 #[path = "stories/index_addresses.rs"]
 mod index_addresses;
+#[path = "stories/index_budgets.rs"]
+mod index_budgets;
 #[path = "stories/index_crashes.rs"]
 mod index_crashes;
 #[path = "stories/index_crowds.rs"]

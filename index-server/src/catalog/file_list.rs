@@ -9,7 +9,8 @@ use protocol::node_id::NodeId;
 
 use super::content::{Content, Contents};
 use super::packing::Packing;
-use super::{BlockNo, ContentNo, NameNo};
+use super::standing::Visits;
+use super::{BlockNo, ContentNo, Header, NameNo};
 
 /// No longer list is packed, or others would wait for it.
 const MOST_PACKED: usize = 4096;
@@ -67,8 +68,7 @@ pub(crate) struct FileList {
     packed: usize,
     pub(super) packing: Packing,
     summary: ListSummary,
-    /// When the node was last seen, in seconds since 1970.
-    pub(super) last_seen: u64,
+    pub(super) visits: Visits,
     pub(super) on_disk: OnDisk,
     /// How often the list was begun anew; whether it is under way now.
     beginnings: (u16, bool),
@@ -94,7 +94,7 @@ impl FileList {
             packed: 0,
             packing: Packing::default(),
             summary: ListSummary::default(),
-            last_seen: 0,
+            visits: Visits::default(),
             on_disk: OnDisk::Absent,
             beginnings: (0, false),
             listing: Listing::default(),
@@ -135,7 +135,7 @@ impl FileList {
     /// Returns an empty list in the place of this one.
     pub(super) fn emptied(&self) -> Self {
         let listing = Listing { listed: self.listing.listed, ..Listing::default() };
-        Self { listing, ..Self::new(self.id) }
+        Self { listing, visits: self.visits.kept(), ..Self::new(self.id) }
     }
 
     /// Says whether the node is listed, and with it what is entered from now on.
@@ -250,14 +250,15 @@ impl FileList {
     }
 
     /// Fills the list, which is empty, with what lies on disk already.
-    pub(super) fn fill(&mut self, rows: Vec<Row>, (summary, last_seen): (ListSummary, u64)) {
+    pub(super) fn fill(&mut self, rows: Vec<Row>, header: &Header) {
         for row in &rows {
             self.packing.restore(row.name, row.path.len(), row.block);
         }
         let entry = |row: Row| (row.path, self.entry(row.content, row.name, row.share, row.block));
         // Sorts them and fills one page of the tree after the other.
         self.files = rows.into_iter().map(entry).collect();
-        (self.summary, self.last_seen, self.on_disk) = (summary, last_seen, OnDisk::Same);
+        (self.summary, self.on_disk) = (header.summary, OnDisk::Same);
+        self.visits.restore(header);
     }
 
     /// Enters a file where it lies on disk already.

@@ -80,11 +80,12 @@ impl Filling {
                 rows.push(self.take_file(node, block, &file).ok_or(Clash::NotWhole(node.0))?);
             }
         }
-        list.fill(rows, (header.summary, header.last_seen));
+        list.fill(rows, &header);
         // Two files under one path are one file now.
         if list.len() != files {
             return Err(Clash::NotWhole(node.0));
         }
+        self.catalog.bytes.grow(header.standing.address, list.weight());
         match self.catalog.lists.insert(node, list) {
             Some(_) => Err(Clash::Number(node.0)),
             None => Ok(()),

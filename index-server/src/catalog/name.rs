@@ -29,6 +29,16 @@ impl Names {
         Some((NameNo(number), Arc::clone(self.0.text(number)?)))
     }
 
+    /// Returns how many paths there are.
+    pub(super) fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Returns the bytes of all paths.
+    pub(super) const fn text_bytes(&self) -> u64 {
+        self.0.text_bytes()
+    }
+
     /// Returns the number of a path, if it is in any list.
     pub(super) fn find(&self, path: &str) -> Option<NameNo> {
         self.0.find(path).map(NameNo)

@@ -25,6 +25,8 @@ pub(crate) const FILE_OVERHEAD: usize = 49;
 pub(crate) struct Packing {
     blocks: BTreeMap<BlockNo, Block>,
     dirty: BTreeSet<BlockNo>,
+    /// The bytes of all files.
+    bytes: u64,
 }
 
 #[derive(Debug, Default)]
@@ -35,15 +37,20 @@ struct Block {
 }
 
 impl Packing {
+    /// Returns how many bytes all files take.
+    pub(super) const fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
     /// Marks the block in which a file lies, or finds one for it; returns which it is.
     pub(super) fn put(&mut self, name: NameNo, path_len: usize, block: Option<BlockNo>) -> BlockNo {
-        match block {
-            Some(block) => {
-                self.dirty.insert(block);
-                block
-            }
-            None => self.append(name, path_len + FILE_OVERHEAD),
+        if let Some(block) = block {
+            self.dirty.insert(block);
+            return block;
         }
+        let len = path_len + FILE_OVERHEAD;
+        self.bytes += len as u64;
+        self.append(name, len)
     }
 
     /// Takes a file out of its block. Returns which files lie in another one now, and in which.
@@ -53,6 +60,7 @@ impl Packing {
         if let Some(index) = block.files.iter().position(|(other, _)| *other == name) {
             let (_, len) = block.files.swap_remove(index);
             block.len = block.len.saturating_sub(len as usize);
+            self.bytes = self.bytes.saturating_sub(len.into());
         }
         let (sparse, empty) = (block.len < BLOCK_LEN / 4, block.files.is_empty());
         let last = self.blocks.last_key_value().map(|(number, _)| *number);
@@ -68,6 +76,7 @@ impl Packing {
         let (block, len) = (self.blocks.entry(number).or_default(), path_len + FILE_OVERHEAD);
         block.len += len;
         block.files.push((name, u32::try_from(len).unwrap_or(u32::MAX)));
+        self.bytes += len as u64;
     }
 
     /// Returns the blocks that changed since this was last called, each with its files; those with none are to go.
@@ -118,6 +127,8 @@ mod tests {
         }
         let files: usize = packing.blocks.values().map(|block| block.files.len()).sum();
         assert_eq!(files, homes.len());
+        let bytes: usize = packing.blocks.values().map(|block| block.len).sum();
+        assert_eq!(packing.bytes(), bytes as u64);
     }
 
     #[test]

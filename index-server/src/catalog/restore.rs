@@ -5,6 +5,7 @@ use protocol::node_id::NodeId;
 
 use super::file_list::OnDisk;
 use super::holding::Holdings;
+use super::list_bytes::Weight;
 use super::{BlockNo, Catalog, FileList, Header, NodeNo};
 
 /// A node's list as it was found on disk.
@@ -52,12 +53,14 @@ impl Catalog {
         self.claim(node, id)?;
         self.lists.entry(node).or_insert_with(|| FileList::new(id));
         self.empty(node);
+        if let Some(list) = self.lists.get_mut(&node) {
+            list.visits.restore(&stored.header);
+        }
         let blocks = stored.blocks.iter();
         for (block, file) in blocks.flat_map(|(block, files)| files.iter().map(|file| (*block, file))) {
             self.restore_file(node, block, file).ok_or(Clash::NotWhole(node.0))?;
         }
         let list = self.lists.get_mut(&node).ok_or(Clash::NotWhole(node.0))?;
-        list.last_seen = stored.header.last_seen;
         list.on_disk = OnDisk::Same;
         if list.summary() == stored.header.summary { Ok(()) } else { Err(Clash::NotWhole(node.0)) }
     }
@@ -92,6 +95,7 @@ impl Catalog {
         let Some(list) = self.lists.get_mut(&node) else { return };
         let empty = list.emptied();
         let old = std::mem::replace(list, empty);
+        self.bytes.shrink(old.visits.standing.address, old.weight());
         for entry in old.files.values() {
             self.leave(node, entry);
         }
@@ -102,7 +106,9 @@ impl Catalog {
         let listed = list.is_listed();
         let (content, name, path) = self.hold(file)?;
         self.enter((content, node, name), file.share, listed)?;
-        self.lists.get_mut(&node)?.restore(path, name, content, file, block);
+        let list = self.lists.get_mut(&node)?;
+        list.restore(path, name, content, file, block);
+        self.bytes.grow(list.visits.standing.address, Weight::of(&file.path));
         Some(())
     }
 }

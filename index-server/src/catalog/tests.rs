@@ -299,7 +299,7 @@ fn stored_lists_that_contradict_each_other_are_not_believed() {
     let file = record("a", 1);
     let mut summary = ListSummary::default();
     summary.add(&file);
-    let header = Header { id: id(1), summary, last_seen: 0 };
+    let header = Header { id: id(1), summary, last_seen: 0, standing: Standing::ESTABLISHED };
     let list = StoredList { node: NodeNo(3), header, blocks: vec![(BlockNo(0), vec![file.clone()])] };
     let restore = |lists: &[StoredList]| {
         let restored = Catalog::default().restore_all(lists).is_ok();

@@ -40,6 +40,11 @@ pub(crate) struct Titles {
 }
 
 impl Titles {
+    /// Returns how many titles there are.
+    pub(super) fn len(&self) -> usize {
+        self.table.len()
+    }
+
     /// Counts one more file, and returns its title's number and whether the title is new.
     pub(super) fn hold(&mut self, content: ContentNo, name: NameNo) -> Option<(TitleNo, bool)> {
         match self.numbers.entry((content, name)) {

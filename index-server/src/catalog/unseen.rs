@@ -2,18 +2,49 @@
 
 use std::sync::Arc;
 
-use super::{Catalog, NodeNo};
+use super::{Catalog, FileList, NodeNo};
+
+/// Why a list is forgotten.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Forgotten {
+    /// Its node was not there for long.
+    Absent,
+    /// Its node was not there for a while, and not online for long before that.
+    Brief,
+    /// Room was needed.
+    Room,
+}
+
+impl Forgotten {
+    pub(crate) const ALL: [Self; 3] = [Self::Absent, Self::Brief, Self::Room];
+
+    /// Returns its name in the log and in the metrics.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Absent => "absent",
+            Self::Brief => "brief",
+            Self::Room => "room",
+        }
+    }
+}
 
 impl Catalog {
-    /// Returns the nodes that share something and were last noted as seen before a time.
-    pub(crate) fn unseen_since(&self, time: u64) -> Vec<NodeNo> {
-        let nodes = self.lists.keys().copied();
-        nodes.filter(|node| self.is_unseen_since(*node, time)).collect()
+    /// Returns the nodes that share something and were last noted as seen before a time, and all that are there and have not been
+    /// online for long.
+    pub(crate) fn to_look_at(&self, stale: u64) -> Vec<NodeNo> {
+        let is_due = |list: &FileList| {
+            list.len() > 0 && (list.visits.last_seen < stale || list.visits.is_new_and_there())
+        };
+        self.lists.iter().filter(|(_, list)| is_due(list)).map(|(node, _)| *node).collect()
     }
 
-    /// Says whether a node shares something and was last noted as seen before a time, in seconds since 1970.
-    pub(crate) fn is_unseen_since(&self, node: NodeNo, time: u64) -> bool {
-        self.lists.get(&node).is_some_and(|list| list.len() > 0 && list.last_seen < time)
+    /// Returns why the list of a node that is not there is to be forgotten, if it is: the node was last seen before a time, in
+    /// seconds since 1970, or before another if it was not online for long.
+    pub(crate) fn is_over(&self, node: NodeNo, forgotten: u64, brief: u64) -> Option<Forgotten> {
+        let list = self.lists.get(&node).filter(|list| list.len() > 0)?;
+        let (seen, is_brief) = (list.visits.last_seen, list.visits.standing.is_brief());
+        let long_absent = (seen < forgotten).then_some(Forgotten::Absent);
+        long_absent.or_else(|| (is_brief && seen < brief).then_some(Forgotten::Brief))
     }
 
     /// Returns all paths of a node's list, in order.

@@ -4,11 +4,13 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use protocol::features::IndexFeatures;
 use protocol::index::{ListSummary, Refusal, Reply};
 use protocol::node_id::NodeId;
 use tokio::sync::oneshot;
 
 use crate::answer::{Page, with_basic_names};
+use crate::budgets::in_older_words;
 use crate::catalog::NodeNo;
 use crate::checking::take_reports;
 use crate::directory::{Arrival, Directory, PageShape};
@@ -21,6 +23,11 @@ use crate::session::{Offer, Question};
 /// Answers a change or a renewal.
 pub(super) fn list_reply(result: Result<ListSummary, Refusal>) -> Reply {
     result.map_or_else(Reply::Refused, Reply::List)
+}
+
+/// Returns a refusal as a node understands it that announced some features.
+pub(super) fn in_words_of(refusal: Refusal, features: IndexFeatures) -> Refusal {
+    if features.contains(IndexFeatures::BUDGETS) { refusal } else { in_older_words(refusal) }
 }
 
 /// Begins to make or withdraw an offer of a torrent, and returns where the answer comes once it is on disk. One that changes something

@@ -15,6 +15,7 @@ use tracing::info;
 use super::{Ended, refuse, refuse_unread};
 use crate::caller::Callee;
 use crate::directory::Arrival;
+use crate::household::Household;
 use crate::server::Service;
 use crate::session::{Session, Step};
 use crate::wire::{Times, Wire, WireError};
@@ -66,6 +67,9 @@ pub(super) async fn greet(wire: &mut Wire, peer: SocketAddr, service: &Service) 
         refuse(wire, id, refusal, service).await?;
     }
     let arrival = service.directory.arrive(node, address).ok_or(Ended::Exhausted("node numbers"))?;
+    let loopback_counts = service.limits.quotas.loopback_counts;
+    let household = Household::of(arrival.node, address.ip(), loopback_counts);
+    service.directory.count_at(&arrival, household.address());
     let lease = u32::try_from(service.limits.lease.as_secs()).unwrap_or(u32::MAX);
     let (files, features) = (arrival.list.files, session.features());
     info!(node = %node.short(), port = address.port(), files, ?features, "welcome");

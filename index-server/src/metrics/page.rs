@@ -4,6 +4,7 @@ use std::fmt::{self, Write};
 use std::sync::atomic::Ordering;
 
 use super::{Condition, Metrics};
+use crate::directory::Directory;
 use crate::reports::Verdict;
 
 /// Writes everything down.
@@ -19,24 +20,7 @@ fn write_all(out: &mut String, metrics: &Metrics) -> fmt::Result {
     number(out, ("gauge", "index_ready"), "Whether registrations are taken.", ready)?;
     number(out, ("gauge", "index_connections"), "Connections of nodes.", metrics.connections.value())?;
     if let Some(directory) = metrics.directory.get() {
-        let counts = directory.statistics();
-        let nodes = u64::from(counts.nodes);
-        number(
-            out,
-            ("gauge", "index_nodes_online"),
-            "Nodes that are there and reachable.",
-            counts.online.into(),
-        )?;
-        number(out, ("gauge", "index_nodes"), "Nodes of which a list is kept.", nodes)?;
-        number(out, ("gauge", "index_files"), "Different contents in those lists.", counts.contents)?;
-        number(out, ("gauge", "index_file_bytes"), "Their sizes together.", counts.bytes)?;
-        number(
-            out,
-            ("gauge", "index_sources"),
-            "Files in those lists: every copy of every file.",
-            counts.files,
-        )?;
-        number(out, ("counter", "index_uptime_seconds"), "Seconds since the start.", counts.uptime)?;
+        write_counts(out, directory)?;
     }
     let histograms = [
         (
@@ -97,6 +81,31 @@ fn write_reports(out: &mut String, metrics: &Metrics) -> fmt::Result {
     )
 }
 
+/// Writes down how much the index knows.
+fn write_counts(out: &mut String, directory: &Directory) -> fmt::Result {
+    let counts = directory.statistics();
+    let nodes = u64::from(counts.nodes);
+    number(
+        out,
+        ("gauge", "index_nodes_online"),
+        "Nodes that are there and reachable.",
+        counts.online.into(),
+    )?;
+    number(out, ("gauge", "index_nodes"), "Nodes of which a list is kept.", nodes)?;
+    number(out, ("gauge", "index_files"), "Different contents in those lists.", counts.contents)?;
+    number(out, ("gauge", "index_file_bytes"), "Their sizes together.", counts.bytes)?;
+    number(out, ("gauge", "index_sources"), "Files in those lists: every copy of every file.", counts.files)?;
+    let usage = directory.look(|state| state.usage(None, 0));
+    number(
+        out,
+        ("gauge", "index_memory_budget_used_bytes"),
+        "What lists take in memory, about.",
+        usage.memory,
+    )?;
+    number(out, ("gauge", "index_disk_budget_used_bytes"), "What lists take on disk, about.", usage.disk)?;
+    number(out, ("counter", "index_uptime_seconds"), "Seconds since the start.", counts.uptime)
+}
+
 fn write_refusals(out: &mut String, metrics: &Metrics) -> fmt::Result {
     heading(
         out,
@@ -105,6 +114,22 @@ fn write_refusals(out: &mut String, metrics: &Metrics) -> fmt::Result {
     )?;
     for (holder, count) in metrics.search_budget_refusals() {
         writeln!(out, "index_search_budget_refusals_total{{budget=\"{}\"}} {count}", holder.name())?;
+    }
+    heading(
+        out,
+        ("counter", "index_budget_refusals_total"),
+        "Registrations refused because a budget of bytes was used up, by the budget.",
+    )?;
+    for (budget, count) in metrics.over_budget() {
+        writeln!(out, "index_budget_refusals_total{{budget=\"{}\"}} {count}", budget.name())?;
+    }
+    heading(
+        out,
+        ("counter", "index_lists_forgotten_total"),
+        "Lists of absent nodes that were forgotten, by reason.",
+    )?;
+    for (reason, count) in metrics.forgotten() {
+        writeln!(out, "index_lists_forgotten_total{{reason=\"{}\"}} {count}", reason.name())?;
     }
     heading(out, ("counter", "index_refusals_total"), "What was refused, by reason.")?;
     for (reason, count) in metrics.refusals.counts() {

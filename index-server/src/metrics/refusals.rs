@@ -3,7 +3,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use protocol::index::Refusal;
 
 /// The reasons, in the order of their counts.
-const REASONS: [&str; 13] = [
+const REASONS: [&str; 14] = [
     "malformed",
     "out_of_order",
     "bad_proof",
@@ -17,6 +17,7 @@ const REASONS: [&str; 13] = [
     "too_fast",
     "not_allowed",
     "unsupported",
+    "over_budget",
 ];
 
 /// How often something was refused, by reason.
@@ -51,5 +52,6 @@ const fn place(refusal: &Refusal) -> usize {
         Refusal::TooFast { .. } => 10,
         Refusal::NotAllowed { .. } => 11,
         Refusal::Unsupported { .. } => 12,
+        Refusal::OverBudget { .. } => 13,
     }
 }

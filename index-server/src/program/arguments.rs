@@ -4,8 +4,11 @@ use std::time::Duration;
 use clap::{ArgAction, Args, Parser, Subcommand};
 use protocol::index::TrackerPlace;
 use protocol::limits::MAX_FILES_PER_NODE;
+use protocol::units::parse_size;
 
+use super::machine;
 use crate::access::AccessFiles;
+use crate::budgets::BudgetLimits;
 use crate::limits::{Limits, QuotaLimits, TrackerLimits};
 
 /// The index of a Peerdex network: peers register their files here and find those of others.
@@ -127,6 +130,22 @@ struct QuotaArguments {
     #[arg(value_parser = clap::value_parser!(u32).range(1..=i64::from(MAX_FILES_PER_NODE)))]
     files_per_node: u32,
 
+    /// Bytes that the list of a node may take, e.g. 128M, where a file takes about 102; 0 is no limit
+    #[arg(long, value_name = "SIZE", env = "INDEX_SERVER_BYTES_PER_NODE", default_value = "128M", value_parser = size)]
+    bytes_per_node: u64,
+
+    /// The same for all lists of one address together; 0 is no limit
+    #[arg(long, value_name = "SIZE", env = "INDEX_SERVER_BYTES_PER_ADDRESS", default_value = "256M", value_parser = size)]
+    bytes_per_address: u64,
+
+    /// Memory that all lists may take; 0 is no limit [default: half of what the machine has]
+    #[arg(long, value_name = "SIZE", env = "INDEX_SERVER_MAX_MEMORY", value_parser = size)]
+    max_memory: Option<u64>,
+
+    /// Disk space that all lists may take; 0 is no limit [default: half of the file system of the data folder]
+    #[arg(long, value_name = "SIZE", env = "INDEX_SERVER_MAX_DISK", value_parser = size)]
+    max_disk: Option<u64>,
+
     /// Memory for long messages under way, in MiB; an eighth of it for one address
     #[arg(long, value_name = "MIB", env = "INDEX_SERVER_MEMORY_IN_FLIGHT", default_value_t = 16)]
     #[arg(value_parser = clap::value_parser!(u32).range(8..=65_536))]
@@ -140,6 +159,11 @@ struct QuotaArguments {
     #[arg(long, value_name = "DAYS", env = "INDEX_SERVER_FORGET_AFTER", default_value_t = 30)]
     #[arg(value_parser = clap::value_parser!(u64).range(1..=36_500))]
     forget_after: u64,
+
+    /// Forgets the list of a node that was online for less than an hour in total after so many hours; 0 keeps it as long as others
+    #[arg(long, value_name = "HOURS", env = "INDEX_SERVER_FORGET_BRIEF_AFTER", default_value_t = 24)]
+    #[arg(value_parser = clap::value_parser!(u64).range(0..=876_000))]
+    forget_brief_after: u64,
 }
 
 /// Whom the index serves.
@@ -164,8 +188,22 @@ impl Arguments {
             connections_per_address: self.max_connections_per_address,
             tracker: TrackerLimits { connections: its_connections, ..tracker },
             quotas: self.quotas.limits(),
+            budgets: self.budgets(),
             forget_after: Duration::from_hours(24 * self.quotas.forget_after),
+            forget_brief_after: Duration::from_hours(self.quotas.forget_brief_after),
             ..Limits::default()
+        }
+    }
+
+    /// Returns what lists may take; where the machine does not say how much it has, there is no limit.
+    fn budgets(&self) -> BudgetLimits {
+        let QuotaArguments { bytes_per_node, bytes_per_address, max_memory, max_disk, .. } = self.quotas;
+        let half = |all: Option<u64>| all.unwrap_or_default() / 2;
+        BudgetLimits {
+            per_node: bytes_per_node,
+            per_address: bytes_per_address,
+            memory: max_memory.unwrap_or_else(|| half(machine::memory())),
+            disk: max_disk.unwrap_or_else(|| half(machine::disk(&self.data_dir))),
         }
     }
 
@@ -192,6 +230,10 @@ impl QuotaArguments {
             loopback_counts: self.limit_loopback,
         }
     }
+}
+
+fn size(text: &str) -> Result<u64, String> {
+    parse_size(text).map_err(|error| error.to_string())
 }
 
 fn announce_url(text: &str) -> Result<String, &'static str> {
@@ -223,6 +265,23 @@ mod tests {
         let arguments = parse(&["export", "-", "--data-dir", "there"]).unwrap();
         assert!(matches!(&arguments.task, Some(Task::Export { file }) if file.as_os_str() == "-"));
         assert_eq!(arguments.data_dir, PathBuf::from("there"));
+    }
+
+    #[test]
+    fn budgets_are_sizes_and_default_to_half_of_the_machine() {
+        let budgets = |options: &[&str]| {
+            let arguments = Arguments::try_parse_from([&["index-server"], options].concat());
+            arguments.map(|arguments| arguments.limits().budgets)
+        };
+        let usual = budgets(&[]).unwrap();
+        assert_eq!((usual.per_node, usual.per_address), (128 << 20, 256 << 20));
+        assert_eq!(usual.per_node, BudgetLimits::default().per_node);
+        assert!(usual.memory > 0 && usual.disk > 0, "{usual:?}");
+        let own =
+            ["--bytes-per-node", "1M", "--bytes-per-address", "0", "--max-memory", "2G", "--max-disk", "0"];
+        let expected = BudgetLimits { per_node: 1 << 20, per_address: 0, memory: 2 << 30, disk: 0 };
+        assert_eq!(budgets(&own).unwrap(), expected);
+        assert!(budgets(&["--max-memory", "much"]).is_err());
     }
 
     #[test]

@@ -1,7 +1,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use protocol::index::{FileRecord, Refusal};
 use tokio::runtime::Handle;
@@ -10,8 +10,9 @@ use tokio::time::{Instant, sleep_until};
 use tracing::{debug, error, info};
 
 use super::committer::{Committed, Committer, Group, Waiter};
-use super::forgetting::{Forgetting, Times};
-use super::{BACKLOG, Change, Command};
+use super::forgetting::Forgetting;
+use super::room::Room;
+use super::{Change, Command};
 use crate::bad_record::two_sizes;
 use crate::catalog::{Fresh, NodeNo, Unchanged, Writes};
 use crate::directory::{Directory, State};
@@ -22,7 +23,7 @@ use crate::store::{Backing, StoreError, Stored};
 
 /// How many files are entered or taken out before others are let at the catalog: less than a quarter of a millisecond's
 /// worth.
-const STEP: usize = 16;
+pub(super) const STEP: usize = 16;
 
 /// Of how many titles it is gathered what searches go by, and how much of that is entered, before others are let at the
 /// catalog: less than that.
@@ -35,7 +36,7 @@ pub(super) struct Actor<B> {
     pub(super) gathered: Group,
     pub(super) directory: Directory,
     pub(super) pauses: Vec<Duration>,
-    pub(super) files_per_node: u32,
+    pub(super) room: Room,
     pub(super) metrics: Arc<Metrics>,
     pub(super) commands: mpsc::Receiver<Command>,
     /// Since when the store is out of order: how often it was opened in vain, and when that is tried next.
@@ -73,7 +74,7 @@ impl<B: Backing> Actor<B> {
 
     async fn next(&mut self) -> Event {
         let (until, busy) =
-            (self.broken.map_or(self.forgetting.due(), |(_, retry)| retry), self.committer.is_busy());
+            (self.broken.map_or(self.forgetting.due().into(), |(_, retry)| retry), self.committer.is_busy());
         tokio::select! {
             biased;
             committed = self.committer.committed(), if busy => Event::Committed(committed),
@@ -86,9 +87,16 @@ impl<B: Backing> Actor<B> {
 
     /// Makes a change in memory; it is answered when it is on disk.
     fn take(&mut self, command: Command) {
-        let now = unix_time();
+        let now = self.directory.clock().unix();
         match command {
-            Command::Left { node } => self.part(node, now),
+            Command::Left { node } => self.part(node),
+            #[cfg(test)]
+            Command::Look { done } => {
+                self.settle();
+                self.forget();
+                // The test waits.
+                let _ = done.send(());
+            }
             Command::Offer { arrival, offer, reply } => self.take_offer(&arrival, offer, reply),
             Command::Change { reply, .. } if self.broken.is_some() => {
                 let _ = reply.send(Err(Refusal::StoreUnavailable));
@@ -116,6 +124,13 @@ impl<B: Backing> Actor<B> {
         {
             self.take(next);
         }
+        // To make room, what was gathered may have been written out meanwhile.
+        if !self.committer.is_busy() {
+            self.start_commit();
+        }
+    }
+
+    fn start_commit(&mut self) {
         let group = std::mem::take(&mut self.gathered);
         let committed = self.committer.start(group);
         // While the disk is busy. Nobody is answered before.
@@ -144,6 +159,20 @@ impl<B: Backing> Actor<B> {
             let committed = Handle::current().block_on(self.committer.committed());
             self.conclude(committed);
             self.hand_over();
+        }
+    }
+
+    /// Waits until what was changed so far is on disk, or cannot get there, and takes nothing more meanwhile.
+    pub(super) fn write_out(&mut self) {
+        loop {
+            if self.committer.is_busy() {
+                let committed = Handle::current().block_on(self.committer.committed());
+                self.conclude(committed);
+            } else if self.gathered.is_empty() {
+                return;
+            } else {
+                self.start_commit();
+            }
         }
     }
 
@@ -186,12 +215,12 @@ impl<B: Backing> Actor<B> {
     /// Makes a change in memory and returns what it amounts to on disk, if that is anything. Many files are gone through
     /// a few at a time, so that searches come in between.
     fn change(
-        &self,
+        &mut self,
         (node, session): (NodeNo, SessionId),
         change: &Change,
         now: u64,
     ) -> Result<Option<Writes>, Refusal> {
-        let most = self.files_per_node;
+        let most = self.room.files_per_node();
         let refusal = |unchanged| refusal(unchanged, most);
         self.directory.look(|state| is_current(state, (node, session)))?;
         let changed = match change {
@@ -204,10 +233,10 @@ impl<B: Backing> Actor<B> {
         Ok(self.take_writes(node, now))
     }
 
-    fn enter(&self, node: NodeNo, files: &[FileRecord]) -> Result<(), Refusal> {
-        let refusal = |unchanged| refusal(unchanged, self.files_per_node);
-        let has_room =
-            self.directory.look(|state| state.catalog.has_room_for(node, files, self.files_per_node));
+    fn enter(&mut self, node: NodeNo, files: &[FileRecord]) -> Result<(), Refusal> {
+        let most = self.room.files_per_node();
+        let refusal = |unchanged| refusal(unchanged, most);
+        let has_room = self.directory.look(|state| state.catalog.has_room_for(node, files, most));
         has_room.map_err(refusal)?;
         let contradiction = files.chunks(STEP).find_map(|part| {
             self.directory.look(|state| {
@@ -218,6 +247,7 @@ impl<B: Backing> Actor<B> {
         if let Some(file) = contradiction {
             return Err(two_sizes(&file.path));
         }
+        self.admit_files(node, files)?;
         let mut parts = files.chunks(STEP);
         let entered = parts
             .try_for_each(|part| self.directory.change(|state| state.catalog.register_unindexed(node, part)));
@@ -225,7 +255,7 @@ impl<B: Backing> Actor<B> {
         entered.map_err(refusal)
     }
 
-    fn strike_off(&self, node: NodeNo, paths: &[impl AsRef<str>]) -> Result<(), Unchanged> {
+    pub(super) fn strike_off(&self, node: NodeNo, paths: &[impl AsRef<str>]) -> Result<(), Unchanged> {
         paths.chunks(STEP).try_for_each(|part| {
             self.directory.change(|state| state.catalog.unregister(node, part.iter().map(AsRef::as_ref)))
         })
@@ -238,70 +268,9 @@ impl<B: Backing> Actor<B> {
     }
 
     /// Takes what changed in a node's list, and puts it together while others read.
-    fn take_writes(&self, node: NodeNo, now: u64) -> Option<Writes> {
+    pub(super) fn take_writes(&self, node: NodeNo, now: u64) -> Option<Writes> {
         let changed = self.directory.change(|state| state.catalog.take_changed(node, now))?;
         self.directory.look(|state| state.catalog.writes(node, changed))
-    }
-
-    /// Notes that a node has gone; one that never shared anything is forgotten, once everything of it is on disk.
-    fn part(&mut self, node: NodeNo, now: u64) {
-        if self.broken.is_some() {
-            return;
-        }
-        let writes =
-            self.directory.change(
-                |State { catalog, roster, .. }| {
-                    if roster.is_present(node) { None } else { catalog.seen(node, now) }
-                },
-            );
-        self.gathered.writes.extend(writes);
-        self.gathered.left.push(node);
-    }
-
-    /// Forgets the lists of nodes that were not seen for long, and notes which of the others are there.
-    fn forget(&mut self) {
-        let now = unix_time();
-        let Some(times) = self.forgetting.look(Instant::now(), now) else { return };
-        let unseen = self.directory.change(|state| state.catalog.unseen_since(times.stale));
-        for nodes in unseen.chunks(BACKLOG) {
-            let writes: Vec<Writes> =
-                nodes.iter().filter_map(|node| self.look_at(*node, now, &times)).collect();
-            self.gathered.writes.extend(writes);
-            self.gathered.left.extend(nodes);
-            self.settle();
-            if self.broken.is_some() {
-                return;
-            }
-        }
-        self.forget_orphans();
-    }
-
-    /// Notes that a node is there, or forgets it if it was not there for too long.
-    fn look_at(&self, node: NodeNo, now: u64, times: &Times) -> Option<Writes> {
-        let is_old = |State { catalog, roster, .. }: &State| {
-            !roster.is_present(node) && catalog.is_unseen_since(node, times.forgotten)
-        };
-        let (id, mut gone) = self.directory.look(|state| {
-            let paths = if is_old(state) { state.catalog.paths(node) } else { Vec::new() };
-            Some((state.catalog.list(node)?.id(), paths))
-        })?;
-        let last = gone.split_off(gone.len().saturating_sub(STEP));
-        let begun = self.directory.change(|state| {
-            if state.roster.is_present(node) {
-                return Err(state.catalog.seen(node, now));
-            }
-            if !is_old(state) {
-                return Err(None);
-            }
-            // From here on the node is told that its list is another one, should it come while the rest goes.
-            state.catalog.unregister(node, last.iter().map(AsRef::as_ref)).map_err(|_| None)
-        });
-        if let Err(writes) = begun {
-            return writes;
-        }
-        info!(node = %id.short(), "forgets a node that was not seen for long");
-        self.strike_off(node, &gone).ok()?;
-        self.take_writes(node, now)
     }
 
     /// Opens the store anew and reads everything back from it.
@@ -317,6 +286,7 @@ impl<B: Backing> Actor<B> {
         match restored {
             Ok(()) => {
                 info!("the store is open again");
+                self.room.left();
                 self.metrics.note(Condition::Ready);
                 self.broken = None;
             }
@@ -346,8 +316,4 @@ fn refusal(unchanged: Unchanged, most: u32) -> Refusal {
         Unchanged::NotBegun => Refusal::StoreUnavailable,
         Unchanged::NoSuchNode => Refusal::NoSuchPeer,
     }
-}
-
-fn unix_time() -> u64 {
-    SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }

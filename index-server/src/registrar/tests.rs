@@ -1,3 +1,5 @@
+mod budgets;
+
 use std::collections::VecDeque;
 use std::time::Duration;
 
@@ -83,6 +85,13 @@ fn start() -> (Registrar, Directory, Disk, TaskTracker) {
     let limits = Limits { reopening: vec![Duration::from_millis(10)], ..Limits::default() };
     let registrar = Registrar::start(disk.clone(), directory.clone(), (&limits, Arc::default()), &tasks);
     (registrar, directory, disk, tasks)
+}
+
+fn start_with(limits: &Limits) -> (Registrar, Directory, Disk, TaskTracker, Arc<Metrics>) {
+    let (disk, directory, tasks) = (Disk::default(), empty_directory(), TaskTracker::new());
+    let metrics = Arc::<Metrics>::default();
+    let registrar = Registrar::start(disk.clone(), directory.clone(), (limits, Arc::clone(&metrics)), &tasks);
+    (registrar, directory, disk, tasks, metrics)
 }
 
 fn arrive(directory: &Directory, node: u8) -> Arrival {

@@ -9,6 +9,7 @@ use tracing::info;
 use super::BACKLOG;
 use super::actor::Actor;
 use super::committer::Waiter;
+use crate::budgets::in_older_words;
 use crate::directory::{Arrival, State};
 use crate::offers::{OfferKey, OfferWrite};
 use crate::session::Offer;
@@ -28,13 +29,21 @@ impl<B: Backing> Actor<B> {
         let changed = if self.broken.is_some() {
             Err(Refusal::StoreUnavailable)
         } else {
-            self.directory.change(|state| change(state, arrival, offer))
+            self.admit_offer(&offer)
+                .and_then(|()| self.directory.change(|state| change(state, arrival, offer)))
         };
         match changed {
             Ok((write, count)) => self.gathered.add_offer(write, Waiter::Offers { count, reply }),
             // Who has gone in the meantime needs no answer.
             Err(refusal) => drop(reply.send(Err(refusal))),
         }
+    }
+
+    /// Makes sure that the budgets of the index allow an offer.
+    fn admit_offer(&mut self, offer: &Offer) -> Result<(), Refusal> {
+        let Offer::Make(hint) = offer else { return Ok(()) };
+        // Nodes of all releases understand this.
+        self.admit(None, hint.weight() as u64).map_err(in_older_words)
     }
 
     /// Forgets offers of nodes that are not known any more, of contents that no node shares: those that were so at the last

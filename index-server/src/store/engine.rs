@@ -18,6 +18,7 @@ use tracing::warn;
 use super::StoreError;
 use super::mark::Mark;
 use super::rows::{self, FORMAT, Key, NodeRow};
+use super::standings::{self, Standings};
 use super::torrents::{self, Unreadable};
 use crate::catalog::{BlockNo, Header, NodeNo, StoredList, Writes};
 use crate::offers::{OfferWrite, StoredOffer};
@@ -38,6 +39,7 @@ const LINGER: Duration = Duration::from_secs(3);
 pub(super) struct Engine {
     db: sled::Db,
     offers: sled::Tree,
+    standings: sled::Tree,
     file: File,
     /// The database's folder; open all the time, so that syncing it needs no descriptor when there is none left.
     folder: File,
@@ -82,7 +84,7 @@ impl Engine {
         let mut batch = sled::Batch::default();
         batch.insert(&Key::Format.to_bytes(), &FORMAT.to_be_bytes());
         batch.insert(&Key::Commits.to_bytes(), &0_u64.to_be_bytes());
-        engine.apply(batch, None)?;
+        engine.apply(batch, [None, None])?;
         for group in lists.chunks(GROUP) {
             engine.commit(group, &[])?;
         }
@@ -105,16 +107,27 @@ impl Engine {
 
     /// Reads all offers.
     pub(super) fn read_offers(&self) -> Result<Vec<StoredOffer>, StoreError> {
-        let read = guard(|| torrents::read(&self.offers));
-        read.map_err(|error| StoreError::damaged(&self.dir, &error))?.map_err(|unreadable| match unreadable {
-            Unreadable::Format(found) => {
-                let path = self.dir.clone();
-                StoreError::UnknownFormat {
-                    path,
-                    found: format!("{found} for offers of torrents"),
-                    known: torrents::FORMAT,
-                }
-            }
+        self.read_tree("offers of torrents", torrents::FORMAT, || torrents::read(&self.offers))
+    }
+
+    fn read_standings(&self) -> Result<Standings, StoreError> {
+        self.read_tree("standings of nodes", standings::FORMAT, || standings::read(&self.standings))
+    }
+
+    /// Reads one of the trees beside the lists.
+    fn read_tree<T>(
+        &self,
+        what: &str,
+        known: u32,
+        read: impl FnOnce() -> Result<T, Unreadable>,
+    ) -> Result<T, StoreError> {
+        let read = guard(read).map_err(|error| StoreError::damaged(&self.dir, &error))?;
+        read.map_err(|unreadable| match unreadable {
+            Unreadable::Format(found) => StoreError::UnknownFormat {
+                path: self.dir.clone(),
+                found: format!("{found} for {what}"),
+                known,
+            },
             other => self.unreadable(other),
         })
     }
@@ -139,7 +152,7 @@ impl Engine {
             add(&mut batch, write)?;
         }
         let offers = if offers.is_empty() { None } else { Some(torrents::batch(offers)?) };
-        self.apply(batch, offers)?;
+        self.apply(batch, [offers, standings::batch(lists)?])?;
         self.commits = commits;
         if let Some(Err(error)) = self.mark.as_mut().map(|mark| mark.advance(commits)) {
             // The change itself is safe, and the mark merely older than it could be.
@@ -150,8 +163,8 @@ impl Engine {
 
     /// Closes the database, whatever state it is in.
     pub(super) fn close(self) {
-        let Self { db, offers, dir, .. } = self;
-        if let Err(error) = guard(move || drop((offers, db))) {
+        let Self { db, offers, standings, dir, .. } = self;
+        if let Err(error) = guard(move || drop((offers, standings, db))) {
             warn!(%error, ?dir, "the store did not close cleanly");
         }
     }
@@ -164,19 +177,28 @@ impl Engine {
         })?;
         remove_unfinished_snapshots(&path);
         let db = open_patiently(dir, &path)?;
-        let offers =
-            guard(|| db.open_tree(torrents::TREE)).map_err(|error| StoreError::damaged(dir, &error))?;
-        let offers = offers.map_err(|error| unusable(dir, &path, error))?;
+        let open_tree = |name| {
+            let tree = guard(|| db.open_tree(name)).map_err(|error| StoreError::damaged(dir, &error))?;
+            tree.map_err(|error| unusable(dir, &path, error))
+        };
+        let (offers, standings) = (open_tree(torrents::TREE)?, open_tree(standings::TREE)?);
         let files = File::open(path.join("db")).and_then(|file| Ok((file, File::open(&path)?)));
         let (file, folder) = files.map_err(|source| StoreError::Unwritable { path: path.clone(), source })?;
-        Ok(Self { db, offers, file, folder, dir: dir.to_owned(), path, commits: 0, mark: None })
+        Ok(Self { db, offers, standings, file, folder, dir: dir.to_owned(), path, commits: 0, mark: None })
     }
 
-    /// Applies the changes and makes them durable. The offers come first, so that the number of the change is never ahead of
-    /// them.
-    fn apply(&self, lists: sled::Batch, offers: Option<sled::Batch>) -> Result<(), StoreError> {
-        let offers = || offers.map_or(Ok(()), |offers| self.offers.apply_batch(offers));
-        let apply = || offers().and_then(|()| self.db.apply_batch(lists)).and_then(|()| self.db.flush());
+    /// Applies the changes of the lists, and those of offers and standings, and makes them durable. The lists come last, so that the
+    /// number of the change is never ahead of the others.
+    fn apply(
+        &self,
+        lists: sled::Batch,
+        [offers, standings]: [Option<sled::Batch>; 2],
+    ) -> Result<(), StoreError> {
+        let others = || {
+            offers.map_or(Ok(()), |offers| self.offers.apply_batch(offers))?;
+            standings.map_or(Ok(()), |standings| self.standings.apply_batch(standings))
+        };
+        let apply = || others().and_then(|()| self.db.apply_batch(lists)).and_then(|()| self.db.flush());
         let failed = |error: &dyn Display| StoreError::failed(&self.path, error);
         guard(apply).map_err(|panic| failed(&panic))?.map_err(|error| failed(&error))?;
         let sync = || self.file.sync_all().and_then(|()| self.folder.sync_all());
@@ -184,8 +206,9 @@ impl Engine {
     }
 
     fn read_all(mut self, take: &mut Take<'_>) -> Result<Self, StoreError> {
-        let found =
-            guard(|| read_rows(&self.db, take)).map_err(|error| StoreError::damaged(&self.dir, &error))?;
+        let standings = self.read_standings()?;
+        let found = guard(|| read_rows(&self.db, &standings, take))
+            .map_err(|error| StoreError::damaged(&self.dir, &error))?;
         let found = found.map_err(|unreadable| self.unreadable(unreadable))?;
         let format = found.format.ok_or_else(|| StoreError::damaged(&self.dir, &"it says no format"))?;
         if format != FORMAT {
@@ -249,7 +272,7 @@ impl Rows {
 }
 
 /// Reads rows in the order of their keys: the format, the nodes, the blocks of each node.
-fn read_rows(db: &sled::Db, take: &mut Take<'_>) -> Result<Rows, Unreadable> {
+fn read_rows(db: &sled::Db, standings: &Standings, take: &mut Take<'_>) -> Result<Rows, Unreadable> {
     let mut rows = Rows::default();
     for row in db.iter() {
         let (key, value) = row.map_err(Unreadable::Database)?;
@@ -267,7 +290,7 @@ fn read_rows(db: &sled::Db, take: &mut Take<'_>) -> Result<Rows, Unreadable> {
             Key::Commits => rows.commits = Some(rows::decode(&value).ok_or_else(unreadable)?),
             Key::Node(node) => {
                 let row: NodeRow = rows::decode(&value).ok_or_else(unreadable)?;
-                let header = Header::from(row);
+                let header = row.header(|id| standings.of(node, id));
                 rows.left = rows.left.saturating_add(header.summary.files.into());
                 rows.nodes.insert(node, header);
             }

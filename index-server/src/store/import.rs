@@ -129,6 +129,7 @@ impl Judge {
             return Err(format!("node {id} occurs twice"));
         }
         let number = self.catalog.admit(id).ok_or("there are too many nodes")?;
+        self.catalog.establish(number);
         self.node = Some(Node {
             number,
             last_seen: line.last_seen,

@@ -20,7 +20,7 @@ use protocol::index::{FileRecord, ListSummary, Share};
 use protocol::list_hash::ListHash;
 use protocol::node_id::NodeId;
 
-use crate::catalog::{BlockNo, Header, NodeNo};
+use crate::catalog::{BlockNo, Header, NodeNo, Standing};
 
 /// The format that is written, and the only one that is read.
 pub(super) const FORMAT: u32 = 1;
@@ -105,11 +105,12 @@ impl From<&Header> for NodeRow {
     }
 }
 
-impl From<NodeRow> for Header {
-    fn from(row: NodeRow) -> Self {
-        let hash: ListHash = frame::decode_body(&row.hash).unwrap_or_default();
-        let summary = ListSummary { files: row.files, hash };
-        Self { id: NodeId::from_bytes(row.id), summary, last_seen: row.last_seen }
+impl NodeRow {
+    /// Returns what the row says, together with the standing that it does not have.
+    pub(super) fn header(&self, standing: impl FnOnce(NodeId) -> Standing) -> Header {
+        let hash: ListHash = frame::decode_body(&self.hash).unwrap_or_default();
+        let (id, summary) = (NodeId::from_bytes(self.id), ListSummary { files: self.files, hash });
+        Header { id, summary, last_seen: self.last_seen, standing: standing(id) }
     }
 }
 

@@ -1,3 +1,5 @@
+mod standings;
+
 use std::fs;
 
 use protocol::digest::Digest;

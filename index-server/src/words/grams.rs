@@ -42,6 +42,11 @@ fn edged(word: &str) -> impl Iterator<Item = char> + Clone {
 }
 
 impl Grams {
+    /// Returns how many different grams there are.
+    pub(super) fn len(&self) -> usize {
+        self.words.len()
+    }
+
     /// Enters a word.
     pub(super) fn insert(&mut self, word: &str, number: u32) {
         for gram in grams(edged(word)) {

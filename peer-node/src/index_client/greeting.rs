@@ -29,7 +29,7 @@ pub(super) const ANSWER: Duration = Duration::from_secs(10);
 pub(super) const READ: usize = 64 << 10;
 
 /// The features that this node announces to an index.
-const FEATURES: IndexFeatures = IndexFeatures::ANY_NAMES;
+const FEATURES: IndexFeatures = IndexFeatures::ANY_NAMES.with(IndexFeatures::BUDGETS);
 
 /// A connection on which the index has answered our greeting; the proof of who we are is still to be sent.
 pub(super) struct Greeted {

@@ -170,10 +170,12 @@ impl ListSync {
             (Some(Step::Change(_)), Refusal::TooMany { what, limit }) => {
                 let what = plain(&what);
                 tracing::warn!(what, limit, "index takes no more files");
-                round.stop_registering();
-                // The end of a whole list may make room, so what is missing is tried once more after it.
-                self.hold = (!round.is_of_whole_list()).then(|| now + RETRY);
-                self.trouble = Some(SyncTrouble::TooMany { what, limit });
+                self.stop_registering(now, SyncTrouble::TooMany { what, limit });
+            }
+            (Some(Step::Change(_)), Refusal::OverBudget { what, wanted, limit }) => {
+                let what = plain(&what);
+                tracing::warn!(what, wanted, limit, "index takes no more files");
+                self.stop_registering(now, SyncTrouble::OverBudget { what, wanted, limit });
             }
             // Those that flew along with it are refused for the same reason.
             (Some(_), Refusal::StoreUnavailable) if round.was_cut_short() => {}
@@ -189,6 +191,15 @@ impl ListSync {
         }
         self.end_round(now);
         Ok(())
+    }
+
+    /// Sends no more files in this round, because the index takes no more.
+    fn stop_registering(&mut self, now: Instant, trouble: SyncTrouble) {
+        let Some(round) = &mut self.round else { return };
+        round.stop_registering();
+        // The end of a whole list may make room, so what is missing is tried once more after it.
+        self.hold = (!round.is_of_whole_list()).then(|| now + RETRY);
+        self.trouble = Some(trouble);
     }
 
     fn leave_out(

@@ -25,6 +25,9 @@ pub(super) fn plain_refusal(refusal: Refusal) -> Refusal {
         }
         Refusal::TooMany { what, limit } => Refusal::TooMany { what: plain(&what), limit },
         Refusal::NotAllowed { what } => Refusal::NotAllowed { what: plain(&what) },
+        Refusal::OverBudget { what, wanted, limit } => {
+            Refusal::OverBudget { what: plain(&what), wanted, limit }
+        }
         Refusal::BadProof
         | Refusal::BadPort { .. }
         | Refusal::NoSuchPeer

@@ -4,6 +4,7 @@ use std::fmt;
 use std::net::SocketAddr;
 
 use protocol::features::IndexFeatures;
+use protocol::units::Size;
 use tokio::time::Instant;
 
 /// How things stand; `Display` says it in a sentence.
@@ -74,6 +75,15 @@ pub enum SyncTrouble {
         /// Its limit.
         limit: u64,
     },
+    /// They would take more bytes than one of its budgets has.
+    OverBudget {
+        /// What has the budget.
+        what: String,
+        /// The bytes that it would take.
+        wanted: u64,
+        /// The bytes that it may take.
+        limit: u64,
+    },
     /// It cannot write to its disk.
     StoreUnavailable,
     /// It was told everything and has another list all the same.
@@ -127,6 +137,10 @@ impl fmt::Display for SyncTrouble {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::TooMany { what, limit } => write!(f, "the index takes no more than {limit} {what}"),
+            Self::OverBudget { what, wanted, limit } => {
+                let (wanted, limit) = (Size(*wanted), Size(*limit));
+                write!(f, "the index takes no more files: {what} would take {wanted} of at most {limit}")
+            }
             Self::StoreUnavailable => f.write_str("the index cannot store registrations at the moment"),
             Self::Mismatch => {
                 f.write_str("the index has another list than it was told; it will be told again")
@@ -159,6 +173,16 @@ mod tests {
         let you = "127.0.0.1:12349".parse().unwrap();
         let about = AboutIndex::default();
         IndexStatus::Online { you, reachable, registered, synced, trouble, about }.to_string()
+    }
+
+    #[test]
+    fn a_budget_is_named_with_what_would_be_used() {
+        let what = "the list of this node".to_owned();
+        let trouble = SyncTrouble::OverBudget { what, wanted: 140 << 20, limit: 128 << 20 };
+        assert_eq!(
+            trouble.to_string(),
+            "the index takes no more files: the list of this node would take 140.0 MiB of at most 128.0 MiB"
+        );
     }
 
     #[tokio::test]

@@ -8,7 +8,7 @@ use protocol::escape::display_safe;
 use tokio::sync::watch;
 
 use crate::download::Downloads;
-use crate::index_client::{IndexStatus, Reachability};
+use crate::index_client::{IndexStatus, Reachability, SyncTrouble};
 use crate::library::{Hashing, Library};
 use crate::node::Node;
 use crate::repl::act::left_out_text;
@@ -47,6 +47,8 @@ pub(crate) struct Notices {
     own: SocketAddr,
     index: watch::Receiver<IndexStatus>,
     told: Told,
+    /// What the index has no more room for, as far as that was reported.
+    full: Option<String>,
     hashing: watch::Receiver<Hashing>,
     /// Whether the end of hashing is still to be told.
     hashes: bool,
@@ -63,6 +65,7 @@ impl Notices {
             own: node.address(),
             index: node.index().status(),
             told,
+            full: None,
             hashing: node.library().hashing(),
             hashes,
             library: node.library().clone(),
@@ -75,7 +78,12 @@ impl Notices {
     /// Waits for the next thing to tell. Cancel safe.
     pub(crate) async fn next(&mut self, background: &mut Background) -> Notice {
         loop {
-            if let Some(text) = self.of_index().or_else(|| self.of_hashing()).or_else(|| self.state.next()) {
+            if let Some(text) = self
+                .of_index()
+                .or_else(|| self.of_room_at_the_index())
+                .or_else(|| self.of_hashing())
+                .or_else(|| self.state.next())
+            {
                 return Notice { style: Style::Warning, text };
             }
             if let Some(notice) = background.next(&self.downloads, &mut self.room) {
@@ -95,6 +103,13 @@ impl Notices {
         let (told, text) = news(self.own, &self.told, &status)?;
         self.told = told;
         Some(text)
+    }
+
+    fn of_room_at_the_index(&mut self) -> Option<String> {
+        let status = self.index.borrow().clone();
+        let (full, text) = room_news(self.full.as_deref(), &status)?;
+        self.full = full;
+        text
     }
 
     fn of_hashing(&mut self) -> Option<String> {
@@ -131,6 +146,18 @@ pub(crate) fn news(own: SocketAddr, told: &Told, status: &IndexStatus) -> Option
                 .then(|| (Told::Online(reached), online(own, told, *you, reachable)))
         }
         _ => None,
+    }
+}
+
+/// Returns what the index has no more room for and what to report about it, if that has changed. What would be used changes
+/// with every attempt and is no news.
+fn room_news(before: Option<&str>, status: &IndexStatus) -> Option<(Option<String>, Option<String>)> {
+    let IndexStatus::Online { trouble, synced, .. } = status else { return None };
+    match trouble {
+        Some(full @ (SyncTrouble::OverBudget { what, .. } | SyncTrouble::TooMany { what, .. })) => {
+            (before != Some(what)).then(|| (Some(what.clone()), Some(full.to_string())))
+        }
+        _ => (*synced && before.is_some()).then_some((None, None)),
     }
 }
 
@@ -191,6 +218,29 @@ mod tests {
         assert!(told.starts_with("others cannot reach this node at 127.0.0.1:7: refused"), "{told}");
         let now = text(&Told::Online(Some(false)), &online_as(Reachability::Yes)).unwrap();
         assert_eq!(now, "others can reach this node at 127.0.0.1:7 now");
+    }
+
+    #[test]
+    fn a_budget_that_is_used_up_is_reported_once() {
+        let over = |wanted| {
+            let what = "the list of this node".to_owned();
+            let trouble = Some(SyncTrouble::OverBudget { what, wanted, limit: 5 << 20 });
+            let you = "127.0.0.1:7".parse().unwrap();
+            let (reachable, about) = (Reachability::Yes, AboutIndex::default());
+            IndexStatus::Online { you, reachable, registered: 0, synced: false, trouble, about }
+        };
+        let (full, text) = room_news(None, &over(6 << 20)).unwrap();
+        assert_eq!(
+            text.as_deref(),
+            Some(
+                "the index takes no more files: the list of this node would take 6.0 MiB of at most 5.0 MiB"
+            )
+        );
+        assert_eq!(room_news(full.as_deref(), &over(7 << 20)), None);
+        assert_eq!(room_news(full.as_deref(), &offline()), None);
+        let settled = online_as(Reachability::Yes);
+        assert_eq!(room_news(full.as_deref(), &settled), Some((None, None)));
+        assert_eq!(room_news(None, &settled), None);
     }
 
     #[tokio::test]

@@ -30,6 +30,9 @@ const UNPROVEN_BLOCK: u32 = 256 << 10;
 /// The longest pause between two requests to a source that answers none.
 const LONGEST_SILENCE: Duration = Duration::from_secs(20);
 
+/// After so many rejections without a block between them a source rests.
+const MOST_REJECTIONS: u32 = 8;
+
 /// After so many rests without a block a source is left.
 const MOST_RESTS: u32 = 8;
 
@@ -148,6 +151,8 @@ pub(super) struct Source {
     /// Until when it is asked for nothing, and how often that was since it last gave a block.
     rest: Option<Instant>,
     rests: u32,
+    /// How many requests it has rejected since it last gave a block.
+    rejections: u32,
     /// How often its requests were taken for lost since it last sent a byte.
     unanswered: u32,
     /// The piece of its first failure.
@@ -177,6 +182,7 @@ impl Source {
             heard: now,
             rest: None,
             rests: 0,
+            rejections: 0,
             unanswered: 0,
             struck: None,
             trust: Trust::Stranger,
@@ -214,6 +220,13 @@ impl Source {
             self.rests = self.rests.saturating_add(1);
         }
         self.rests <= MOST_RESTS
+    }
+
+    /// Notes that it has rejected a request for good. One that rejects one after the other rests like one that turns them down for now;
+    /// returns whether it may stay.
+    pub(super) fn rejected(&mut self, now: Instant) -> bool {
+        self.rejections = self.rejections.saturating_add(1);
+        self.rejections < MOST_REJECTIONS || self.turned_down(now)
     }
 
     /// Says whether it rests.
@@ -347,7 +360,7 @@ impl Source {
         self.bytes_owed -= u64::from(block.length);
         self.heard = now;
         if with_data {
-            self.rests = 0;
+            (self.rests, self.rejections) = (0, 0);
             self.pace.took(now.saturating_duration_since(since));
         }
     }

@@ -231,6 +231,8 @@ fn every_refusal_has_its_bytes() {
     frozen(&Refusal::TooFast { retry_after: 3 }, "0000000a 00000003");
     frozen(&Refusal::NotAllowed { what: "x".into() }, &format!("0000000b {x}"));
     frozen(&Refusal::Unsupported { kind: 99 }, "0000000c 00000063");
+    let over = Refusal::OverBudget { what: "x".into(), wanted: 3, limit: 2 };
+    frozen(&over, &format!("0000000d {x} 0000000000000003 0000000000000002"));
 }
 
 #[test]

@@ -1,5 +1,7 @@
 use bincode::{Decode, Encode};
 
+use crate::units::Size;
+
 /// Why the index does not do what was asked. Of those marked final, the connection is closed behind them.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode, thiserror::Error)]
 pub enum Refusal {
@@ -75,5 +77,16 @@ pub enum Refusal {
     Unsupported {
         /// The number of the kind.
         kind: u32,
+    },
+    /// The files would take more bytes than a budget has; nothing was taken. Only to nodes that announce
+    /// [`IndexFeatures::BUDGETS`](crate::features::IndexFeatures::BUDGETS).
+    #[error("{what} would take {} of at most {}", Size(*.wanted), Size(*.limit))]
+    OverBudget {
+        /// What has the budget: the list of the node, for one.
+        what: String,
+        /// The bytes that it would take with the files.
+        wanted: u64,
+        /// The bytes that it may take.
+        limit: u64,
     },
 }

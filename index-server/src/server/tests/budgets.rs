@@ -1,4 +1,4 @@
-//! Searches that are charged what they cost.
+//! Searches that are charged what they cost, and lists that are too long.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,6 +9,7 @@ use tempfile::tempdir;
 
 use super::client::{Node, file};
 use super::{Conditions, Index, limits};
+use crate::budgets::BudgetLimits;
 use crate::limits::{Limits, QuotaLimits};
 use crate::metrics::Metrics;
 
@@ -55,5 +56,21 @@ async fn node_that_used_its_search_time_is_told_when_to_search_again() {
         "only searches are charged"
     );
     assert!(matches!(modest.ask(search()).await, Reply::Hits { .. }));
+    index.stop().await;
+}
+
+#[tokio::test]
+async fn node_that_does_not_know_budgets_is_told_in_words_that_it_knows() {
+    let dir = tempdir().unwrap();
+    let budgets = BudgetLimits { per_node: 100, ..BudgetLimits::default() };
+    let conditions = Conditions { limits: Limits { budgets, ..limits() }, ..Conditions::default() };
+    let index = Index::start_under(dir.path(), conditions, None).await;
+    let mut node = Node::new(1).await;
+    let mut client = node.join(index.address).await;
+    let files = ["a", "b", "c"].map(|path| file(path, 1)).to_vec();
+    let what = "bytes for the list of this node".into();
+    let expected = Reply::Refused(Refusal::TooMany { what, limit: 100 });
+    assert_eq!(client.ask(Request::Register { files: files.clone() }).await, expected);
+    assert_eq!(client.register(files[..2].to_vec()).await.files, 2);
     index.stop().await;
 }

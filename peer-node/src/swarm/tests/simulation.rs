@@ -191,7 +191,7 @@ impl Simulation {
         let played = &mut self.sources[number as usize];
         played.owed.remove(&block);
         if played.rejects {
-            self.swarm.block_turned_down(source, block, now);
+            self.swarm.block_rejected(source, block, now);
             return;
         }
         self.outcome.fetched += u64::from(block.length);

@@ -1,0 +1,180 @@
+//! How many bytes lists may take: that of a node, all of an address, and all together in memory and on disk. Pure.
+
+use protocol::index::Refusal;
+
+const MIB: u64 = 1 << 20;
+
+/// What a byte of a list takes in memory and on disk, before the list is there and can be counted exactly.
+pub(crate) const MEMORY_PER_BYTE: u64 = 4;
+pub(crate) const DISK_PER_BYTE: u64 = 3;
+
+/// The bytes that lists may take; 0 is no limit. In the first two the bytes of an encoded list are counted, in the others what
+/// all lists take in memory and on disk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BudgetLimits {
+    /// Of the list of one node.
+    pub per_node: u64,
+    /// Of all lists that count at one address.
+    pub per_address: u64,
+    /// Of all lists in memory.
+    pub memory: u64,
+    /// Of all lists on disk.
+    pub disk: u64,
+}
+
+impl Default for BudgetLimits {
+    fn default() -> Self {
+        Self { per_node: 128 * MIB, per_address: 256 * MIB, memory: 0, disk: 0 }
+    }
+}
+
+/// One of the budgets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Budget {
+    Node,
+    Address,
+    Memory,
+    Disk,
+}
+
+/// The bytes that are in use, or would be.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Usage {
+    pub(crate) node: u64,
+    pub(crate) address: u64,
+    pub(crate) memory: u64,
+    pub(crate) disk: u64,
+}
+
+/// A budget that is too small for what is wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct OverBudget {
+    pub(crate) budget: Budget,
+    pub(crate) wanted: u64,
+    pub(crate) limit: u64,
+}
+
+impl Budget {
+    pub(crate) const ALL: [Self; 4] = [Self::Node, Self::Address, Self::Memory, Self::Disk];
+
+    /// Returns its name in the metrics.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Node => "node",
+            Self::Address => "address",
+            Self::Memory => "memory",
+            Self::Disk => "disk",
+        }
+    }
+
+    /// Returns what has the budget, in words for people.
+    const fn what(self) -> &'static str {
+        match self {
+            Self::Node => "the list of this node",
+            Self::Address => "the lists of all nodes at this address",
+            Self::Memory => "all lists of this index in memory",
+            Self::Disk => "all lists of this index on disk",
+        }
+    }
+}
+
+impl BudgetLimits {
+    /// Returns the first budget that is too small.
+    pub(crate) fn exceeded(&self, usage: &Usage) -> Option<OverBudget> {
+        Budget::ALL.into_iter().find_map(|budget| {
+            let (wanted, limit) = (usage.of(budget), self.of(budget));
+            (limit > 0 && wanted > limit).then_some(OverBudget { budget, wanted, limit })
+        })
+    }
+
+    /// Returns the limit of a budget.
+    pub(crate) const fn of(&self, budget: Budget) -> u64 {
+        match budget {
+            Budget::Node => self.per_node,
+            Budget::Address => self.per_address,
+            Budget::Memory => self.memory,
+            Budget::Disk => self.disk,
+        }
+    }
+
+    /// Returns limits that leave a little room behind what was forgotten for it, so that room is not made for one file after the other.
+    #[must_use]
+    pub(crate) fn with_slack(self) -> Self {
+        let lower = |limit: u64| limit - (limit / 64).min(16 * MIB);
+        Self {
+            per_node: self.per_node,
+            per_address: lower(self.per_address),
+            memory: lower(self.memory),
+            disk: lower(self.disk),
+        }
+    }
+}
+
+impl Usage {
+    /// Returns how much of a budget is used.
+    pub(crate) const fn of(&self, budget: Budget) -> u64 {
+        match budget {
+            Budget::Node => self.node,
+            Budget::Address => self.address,
+            Budget::Memory => self.memory,
+            Budget::Disk => self.disk,
+        }
+    }
+}
+
+impl From<OverBudget> for Refusal {
+    fn from(over: OverBudget) -> Self {
+        Self::OverBudget { what: over.budget.what().into(), wanted: over.wanted, limit: over.limit }
+    }
+}
+
+/// Returns the refusal as a node is told it that does not know [`Refusal::OverBudget`].
+pub(crate) fn in_older_words(refusal: Refusal) -> Refusal {
+    match refusal {
+        Refusal::OverBudget { what, limit, .. } => {
+            Refusal::TooMany { what: format!("bytes for {what}"), limit }
+        }
+        other => other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_budget_that_is_too_small_is_named() {
+        let limits = BudgetLimits { per_node: 10, per_address: 20, memory: 30, disk: 40 };
+        let fits = Usage { node: 10, address: 20, memory: 30, disk: 40 };
+        assert_eq!(limits.exceeded(&fits), None);
+        let over = |usage| limits.exceeded(&usage).map(|over| (over.budget, over.wanted, over.limit));
+        assert_eq!(over(Usage { node: 11, disk: 41, ..fits }), Some((Budget::Node, 11, 10)));
+        assert_eq!(over(Usage { address: 21, ..fits }), Some((Budget::Address, 21, 20)));
+        assert_eq!(over(Usage { memory: 31, ..fits }), Some((Budget::Memory, 31, 30)));
+        assert_eq!(over(Usage { disk: 41, ..fits }), Some((Budget::Disk, 41, 40)));
+        let none = BudgetLimits { per_node: 0, per_address: 0, memory: 0, disk: 0 };
+        assert_eq!(none.exceeded(&Usage { node: u64::MAX, disk: u64::MAX, ..fits }), None);
+    }
+
+    #[test]
+    fn refusals_name_the_budget_and_the_use() {
+        let over = OverBudget { budget: Budget::Node, wanted: 140 * MIB, limit: 128 * MIB };
+        let refusal = Refusal::from(over);
+        assert_eq!(refusal.to_string(), "the list of this node would take 140.0 MiB of at most 128.0 MiB");
+        let older = in_older_words(refusal).to_string();
+        assert_eq!(older, "too many bytes for the list of this node: the limit is 134217728");
+        assert_eq!(in_older_words(Refusal::NoSuchPeer), Refusal::NoSuchPeer);
+    }
+
+    #[test]
+    fn a_little_room_is_left_of_large_budgets_only() {
+        let limits = BudgetLimits { per_node: 64, per_address: 128, memory: 63, disk: 1 << 40 }.with_slack();
+        assert_eq!((limits.per_node, limits.per_address, limits.memory), (64, 126, 63));
+        assert_eq!(limits.disk, (1 << 40) - 16 * MIB);
+    }
+
+    #[test]
+    fn a_million_files_of_ordinary_names_fit_into_the_budget_of_a_node() {
+        assert!(BudgetLimits::default().per_node >= 102 * u64::from(protocol::limits::MAX_FILES_PER_NODE));
+    }
+}

@@ -1,0 +1,39 @@
+//! The two clocks that the index goes by when it looks after lists.
+
+use std::time::{Instant, SystemTime};
+
+/// Reads the time; in tests it can be moved ahead.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Clock {
+    #[cfg(test)]
+    ahead: std::sync::Arc<std::sync::atomic::AtomicU64>,
+}
+
+impl Clock {
+    /// Returns the moment, by a clock that nobody sets.
+    pub(crate) fn now(&self) -> Instant {
+        Instant::now() + std::time::Duration::from_secs(self.ahead())
+    }
+
+    /// Returns the seconds since 1970; 0 if the clock of the machine stands before.
+    pub(crate) fn unix(&self) -> u64 {
+        SystemTime::UNIX_EPOCH.elapsed().map_or(0, |since| since.as_secs().saturating_add(self.ahead()))
+    }
+
+    #[cfg(not(test))]
+    #[expect(clippy::unused_self, reason = "tests move the clock")]
+    const fn ahead(&self) -> u64 {
+        0
+    }
+
+    #[cfg(test)]
+    fn ahead(&self) -> u64 {
+        self.ahead.load(std::sync::atomic::Ordering::Relaxed)
+    }
+
+    /// Moves both clocks ahead.
+    #[cfg(test)]
+    pub(crate) fn advance(&self, by: std::time::Duration) {
+        self.ahead.fetch_add(by.as_secs(), std::sync::atomic::Ordering::Relaxed);
+    }
+}

@@ -1,0 +1,81 @@
+//! How much memory and disk space the machine has for this process.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Returns the bytes of memory that the process may use: those of the machine, or of its control group if that has fewer.
+pub(super) fn memory() -> Option<u64> {
+    let read = |path: PathBuf| fs::read_to_string(path).ok();
+    let of_machine = read("/proc/meminfo".into()).and_then(|text| of_meminfo(&text));
+    let groups = read("/proc/self/cgroup".into()).unwrap_or_default();
+    let limits = limit_files(&groups).into_iter().filter_map(|path| read(path)?.trim().parse().ok());
+    limits.chain(of_machine).min()
+}
+
+/// Returns the bytes of the file system on which a folder is, or will be.
+pub(super) fn disk(folder: &Path) -> Option<u64> {
+    let folder = std::path::absolute(folder).ok()?;
+    let found = folder.ancestors().find_map(|path| rustix::fs::statvfs(path).ok())?;
+    Some(found.f_blocks.saturating_mul(found.f_frsize))
+}
+
+/// Reads how much memory a machine has.
+fn of_meminfo(text: &str) -> Option<u64> {
+    let line = text.lines().find_map(|line| line.strip_prefix("MemTotal:"))?;
+    line.trim().strip_suffix("kB")?.trim_end().parse::<u64>().ok()?.checked_mul(1 << 10)
+}
+
+/// Returns the files that may hold limits of the process's control group and those above it, of both versions. A file without a limit says `max`,
+/// or a number beyond all memory.
+fn limit_files(groups: &str) -> Vec<PathBuf> {
+    let files = groups.lines().flat_map(|line| {
+        let mut parts = line.splitn(3, ':').skip(1);
+        let (controllers, group) = (parts.next().unwrap_or_default(), parts.next().unwrap_or("/"));
+        let (root, name) = match controllers {
+            "" => ("/sys/fs/cgroup", "memory.max"),
+            other if other.split(',').any(|controller| controller == "memory") => {
+                ("/sys/fs/cgroup/memory", "memory.limit_in_bytes")
+            }
+            _ => return Vec::new(),
+        };
+        let group = Path::new(group.trim_start_matches('/'));
+        group.ancestors().map(|group| Path::new(root).join(group).join(name)).collect()
+    });
+    files.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn memory_is_read_as_the_system_writes_it() {
+        assert_eq!(of_meminfo("MemFree: 1 kB\nMemTotal:       24684620 kB\n"), Some(24_684_620 << 10));
+        assert_eq!(of_meminfo("MemFree: 1 kB\n"), None);
+        assert_eq!(of_meminfo("MemTotal: many kB\n"), None);
+        assert!(memory() > Some(1 << 20));
+    }
+
+    #[test]
+    fn limits_are_looked_for_in_the_group_and_all_above_it() {
+        let paths = |groups| {
+            limit_files(groups).into_iter().map(|path| path.display().to_string()).collect::<Vec<_>>()
+        };
+        assert_eq!(
+            paths("0::/a/b\n"),
+            ["/sys/fs/cgroup/a/b/memory.max", "/sys/fs/cgroup/a/memory.max", "/sys/fs/cgroup/memory.max"]
+        );
+        assert_eq!(
+            paths("5:cpu,memory:/c\n4:pids:/d\nnonsense\n")[..2],
+            ["/sys/fs/cgroup/memory/c/memory.limit_in_bytes", "/sys/fs/cgroup/memory/memory.limit_in_bytes"]
+        );
+    }
+
+    #[test]
+    fn disk_of_a_folder_that_is_not_there_yet_is_that_of_the_one_above() {
+        let folder = tempfile::tempdir().unwrap();
+        let size = disk(&folder.path().join("not/yet"));
+        assert!(size > Some(1 << 20));
+        assert_eq!(size, disk(folder.path()));
+    }
+}

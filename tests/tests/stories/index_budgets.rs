@@ -1,0 +1,198 @@
+//! Lists that would take more bytes than an index has for them.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use protocol::index::{FileRecord, Refusal, Reply, Request, Share};
+use protocol::sha256::sha256;
+use tests::content::Content;
+use tests::eventually::{SOON, until};
+use tests::home::Home;
+use tests::index::Index;
+use tests::index_session::IndexSession;
+use tests::metrics::Metrics;
+use tests::network::Network;
+use tests::peer::Peer;
+use tests::previous_release::previous_release;
+use tests::programs::programs;
+
+/// What a file takes in a list beside its path.
+const FILE: usize = 49;
+
+/// Makes the records of files that take so many bytes each in a list.
+fn files(prefix: &str, count: u64, bytes: usize) -> Vec<FileRecord> {
+    let record = |number: u64| {
+        let mut path = format!("{prefix}/{number:06}/");
+        // A component has at most 255 bytes.
+        while path.len() < bytes - FILE {
+            path.push(if path.len() % 200 == 0 { '/' } else { 'x' });
+        }
+        let path = path.trim_end_matches('/').to_owned();
+        let digest = sha256(path.as_bytes());
+        FileRecord { path, size: 1, digest, share: Share::Whole }
+    };
+    (0..count).map(record).collect()
+}
+
+/// Registers files a hundred at a time until the index takes no more; returns how many it took, and why it refused the others.
+fn fill(session: &mut IndexSession, files: &[FileRecord]) -> (usize, Option<Refusal>) {
+    for (number, batch) in files.chunks(100).enumerate() {
+        match session.call(Request::Register { files: batch.to_vec() }) {
+            Ok(Reply::List(_)) => {}
+            Ok(Reply::Refused(refusal)) => return (number * 100, Some(refusal)),
+            other => panic!("{other:?}"),
+        }
+    }
+    (files.len(), None)
+}
+
+fn refusals(metrics: &Metrics, budget: &str) -> f64 {
+    metrics.number(&format!("index_budget_refusals_total{{budget=\"{budget}\"}}"))
+}
+
+/// Returns how many files with each prefix are in a store on which no index runs.
+fn kept(data: &Path, prefixes: &[&str]) -> Vec<usize> {
+    let mut command = Command::new(&programs().index_server);
+    let output = command.args(["export", "-", "--data-dir"]).arg(data).output().expect("a program");
+    assert!(output.status.success(), "{output:?}");
+    let lines = String::from_utf8_lossy(&output.stdout).into_owned();
+    prefixes.iter().map(|prefix| lines.matches(&format!("\"path\":\"{prefix}/")).count()).collect()
+}
+
+/// Makes the store of an index from a list for each node, with the day on which the node was seen last.
+fn import(data: &Path, lists: &[(u8, u64, Vec<FileRecord>)]) {
+    let files: usize = lists.iter().map(|(_, _, files)| files.len()).sum();
+    let mut lines = vec![format!("{{\"index_export\":1,\"nodes\":{},\"files\":{files}}}", lists.len())];
+    for (node, day, files) in lists {
+        let (id, seen, count) = (format!("{node:02x}").repeat(32), day * 86_400, files.len());
+        lines.push(format!("{{\"node\":\"{id}\",\"last_seen\":{seen},\"files\":{count}}}"));
+        lines.extend(files.iter().map(|FileRecord { path, size, digest, .. }| {
+            format!("{{\"path\":\"{path}\",\"size\":{size},\"digest\":\"{digest}\",\"whole\":true}}")
+        }));
+    }
+    let export = data.join("export");
+    fs::write(&export, lines.join("\n") + "\n").expect("written");
+    let mut command = Command::new(&programs().index_server);
+    command.arg("import").arg(&export).arg("--data-dir").arg(data.join("index"));
+    let output = command.output().expect("a program");
+    assert!(output.status.success(), "{output:?}");
+}
+
+#[test]
+fn a_key_with_long_paths_hits_its_budget_and_others_register_and_search() {
+    let options = ["--bytes-per-node", "1M", "--metrics", "127.0.0.1:0"];
+    let mut network = Network::around(Index::start_with("127.0.0.1:0", &options));
+    let metrics = network.index.metrics();
+    let mut greedy = network.index.session();
+    let (taken, refusal) = fill(&mut greedy, &files("long", 1000, 4096));
+    assert_eq!(taken, 200);
+    let Some(refusal) = refusal else { panic!("no refusal") };
+    assert_eq!(refusal.to_string(), "the list of this node would take 1.2 MiB of at most 1.0 MiB");
+    assert!(refusals(&metrics, "node") > 0.5);
+    let content = Content::random(1, 100);
+    let mut node = network.node(&[("honest file.iso", &content)]);
+    assert!(node.peer.say("search honest").has("honest file.iso"));
+    assert!(matches!(greedy.call(Request::Register { files: files("a", 1, 60) }), Ok(Reply::List(_))));
+}
+
+#[test]
+fn a_person_whose_list_is_too_long_is_told_so_in_one_line() {
+    let index = Index::start_with("127.0.0.1:0", &["--bytes-per-node", "2K"]);
+    let home = Home::new();
+    for number in 0..60 {
+        home.put(&format!("file {number}.bin"), &Content::random(number, 10));
+    }
+    let mut peer = Peer::start(index.address(), home.path());
+    let told = "the index takes no more files: the list of this node would take ";
+    until("the budget in the status", SOON, || {
+        let status = peer.say("status");
+        status.has(told) && status.has("of at most 2.0 KiB")
+    });
+}
+
+#[test]
+fn keys_of_one_address_share_a_budget() {
+    let options = ["--limit-loopback", "--bytes-per-address", "1M", "--metrics", "127.0.0.1:0"];
+    let index = Index::start_with("127.0.0.1:0", &options);
+    let (mut one, mut two, mut three) = (index.session(), index.session(), index.session());
+    assert_eq!(fill(&mut one, &files("one", 100, 4096)), (100, None));
+    assert_eq!(fill(&mut two, &files("two", 100, 4096)), (100, None));
+    let (taken, refusal) = fill(&mut three, &files("three", 100, 4096));
+    let refusal = refusal.expect("a refusal").to_string();
+    assert_eq!(taken, 0);
+    assert_eq!(refusal, "the lists of all nodes at this address would take 1.2 MiB of at most 1.0 MiB");
+    assert!(refusals(&index.metrics(), "address") > 0.5);
+    // The list of a node that has gone makes room for one that is there.
+    drop(two);
+    until("room", SOON, || fill(&mut three, &files("three", 100, 4096)) == (100, None));
+    assert_eq!(one.statistics().files, 200);
+}
+
+#[test]
+fn a_full_index_forgets_who_is_absent_longest_and_who_returns_sends_its_list_again() {
+    let options = ["--max-disk", "1500K", "--metrics", "127.0.0.1:0"];
+    let mut network = Network::around(Index::start_with("127.0.0.1:0", &options));
+    let metrics = network.index.metrics();
+    let (home, content) = (Home::new(), Content::random(1, 100));
+    home.put("the file.iso", &content);
+    let mut peer = Peer::start(network.index.address(), home.path());
+    network.wait_for_hits("iso", 1, SOON);
+    assert_eq!(peer.stop(), Some(0));
+    network.wait_for_sources(content.record("").digest, 0, SOON);
+    let mut first = network.index.session();
+    assert_eq!(fill(&mut first, &files("first", 100, 3000)), (100, None));
+    drop(first);
+    let mut second = network.index.session();
+    // As soon as the index knows that the first one has gone.
+    until("room", SOON, || fill(&mut second, &files("second", 100, 4096)) == (100, None));
+    let forgotten = metrics.number("index_lists_forgotten_total{reason=\"room\"}");
+    assert!((1.5..2.5).contains(&forgotten), "{forgotten}");
+    assert_eq!(second.statistics().files, 100);
+    let (_, refusal) = fill(&mut second, &files("more", 100, 4096));
+    let refusal = refusal.expect("a refusal").to_string();
+    assert_eq!(refusal, "all lists of this index on disk would take 2.3 MiB of at most 1.5 MiB");
+    assert!(refusals(&metrics, "disk") > 0.5);
+    // What was forgotten is no loss.
+    let _again = Peer::start(network.index.address(), home.path());
+    network.wait_for_hits("iso", 1, SOON);
+}
+
+#[test]
+fn a_store_over_budget_opens_and_makes_room_for_what_comes() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let list = |node: u8, day: u64| (node, day, files(&format!("node{node}"), 100, 1000));
+    import(folder.path(), &[list(1, 20_003), list(2, 20_001), list(3, 20_002)]);
+    let data = folder.path().join("index");
+    let options = ["--max-disk", "400K", "--metrics", "127.0.0.1:0"];
+    let mut index = Index::start_on(&data, "127.0.0.1:0", &options);
+    let mut session = index.session();
+    assert_eq!(session.statistics().files, 300);
+    assert_eq!(fill(&mut session, &files("new", 1, 100)), (1, None));
+    assert!(index.metrics().number("index_disk_budget_used_bytes") < 400.0 * 1024.0);
+    drop(session);
+    assert_eq!(index.stop(), Some(0));
+    assert_eq!(kept(&data, &["node1", "node2", "node3", "new"]), [100, 0, 0, 1]);
+    let mut index = Index::start_on(&data, "127.0.0.1:0", &options);
+    assert_eq!(index.session().statistics().files, 101);
+    assert_eq!(index.stop(), Some(0));
+}
+
+#[test]
+fn lists_of_the_previous_release_stay_and_it_reads_those_of_this_one() {
+    let Some(previous) = previous_release() else { return };
+    let mut old = Index::start_of(&previous);
+    assert_eq!(fill(&mut old.session(), &files("old", 100, 100)), (100, None));
+    assert_eq!(old.stop(), Some(0));
+    let mut new = Index::start_on(old.data_dir(), "127.0.0.1:0", &["--max-disk", "10K"]);
+    assert_eq!(new.session().statistics().files, 100);
+    assert_eq!(new.stop(), Some(0));
+    let mut new = Index::start_on(old.data_dir(), "127.0.0.1:0", &[]);
+    assert_eq!(fill(&mut new.session(), &files("new", 100, 100)), (100, None));
+    assert_eq!(new.stop(), Some(0));
+    let mut check = Command::new(&previous.index_server);
+    let output = check.arg("check").arg("--data-dir").arg(old.data_dir()).output().expect("a program");
+    assert!(output.status.success(), "{output:?}");
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(said.contains("2 nodes, 200 files"), "{said}");
+}
