@@ -208,8 +208,8 @@ impl Swarm {
             source.useful -= usize::from(!self.picker.is_done(block.piece));
             self.picker.piece_withdrawn(block.piece, &source.have, was_all);
         }
-        // What it does not have it does not promise any more either: only one that has promised much is asked in vain for long.
-        let may_stay = source.rejected(now);
+        let is_on_trial = self.config.most_on_trial.is_some() && source.is_stranger();
+        let may_stay = source.rejected(is_on_trial, now);
         self.release(id, vec![block]);
         self.show_interest(id);
         if !may_stay {

@@ -30,8 +30,9 @@ const UNPROVEN_BLOCK: u32 = 256 << 10;
 /// The longest pause between two requests to a source that answers none.
 const LONGEST_SILENCE: Duration = Duration::from_secs(20);
 
-/// After so many rejections without a block between them a source rests.
+/// After so many rejections without a block between them a source rests, and while it is on trial.
 const MOST_REJECTIONS: u32 = 8;
+const MOST_REJECTIONS_ON_TRIAL: u32 = 2;
 
 /// After so many rests without a block a source is left.
 const MOST_RESTS: u32 = 8;
@@ -222,11 +223,12 @@ impl Source {
         self.rests <= MOST_RESTS
     }
 
-    /// Notes that it has rejected a request for good. One that rejects one after the other rests like one that turns them down for now;
-    /// returns whether it may stay.
-    pub(super) fn rejected(&mut self, now: Instant) -> bool {
+    /// Notes that it has rejected a request for good. One that rejects many in a row, or several while it is on trial, rests like
+    /// one that turns them down for now; returns whether it may stay.
+    pub(super) fn rejected(&mut self, is_on_trial: bool, now: Instant) -> bool {
         self.rejections = self.rejections.saturating_add(1);
-        self.rejections < MOST_REJECTIONS || self.turned_down(now)
+        let most = if is_on_trial { MOST_REJECTIONS_ON_TRIAL } else { MOST_REJECTIONS };
+        self.rejections < most || self.turned_down(now)
     }
 
     /// Says whether it rests.
