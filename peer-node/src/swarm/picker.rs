@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use protocol::bitfield::Bitfield;
 use protocol::geometry::{Geometry, PieceIndex};
 
+use super::have::Have;
 use super::random::Random;
-use super::source::Have;
 use order::Order;
 
 mod order;

@@ -4,7 +4,8 @@ use std::time::{Duration, Instant};
 
 use protocol::geometry::{Block, PieceIndex};
 
-use super::source::{Have, SourceId};
+use super::have::Have;
+use super::source::SourceId;
 use super::{Overdue, Swarm};
 
 impl Swarm {

@@ -14,7 +14,8 @@ use std::time::{Duration, Instant};
 use protocol::geometry::PieceIndex;
 
 use super::Swarm;
-use super::source::{Have, Source, SourceId};
+use super::have::Have;
+use super::source::{Source, SourceId};
 
 /// The largest share of a content that may be under way from them: one in so many pieces.
 const SHARE: u32 = 10;
