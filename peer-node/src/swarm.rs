@@ -250,7 +250,7 @@ impl Swarm {
         }
         self.picker.put_back(piece);
         let [culprit] = *givers.as_slice() else { return None };
-        let is_poisoned = self.is_poisoned();
+        let is_poisoned = self.is_poisoned() && self.is_any_proven();
         let source = self.sources.get_mut(&culprit)?;
         // Where sources are on trial, one that has never given anything right has no second chance, and nobody has where others are
         // right and much is wrong.

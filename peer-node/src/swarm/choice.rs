@@ -10,7 +10,7 @@ use super::{Action, Order, Swarm};
 
 /// A source has a hand in no more than so many pieces on their way, or in so many bytes of them if that is more, while the last
 /// verdict on it was not good. However late verdicts come, a liar is asked for no more than these and the one that the first
-/// verdict lets it begin: the second makes it known. The bytes are what a distant source sends in the round trips before the
+/// verdict lets it begin: the second makes it known. Where much of what came was wrong, it is one piece. The bytes are what a distant source sends in the round trips before the
 /// first verdict.
 const MOST_ON_TRIAL: (usize, u64) = (2, 2 << 20);
 
@@ -60,6 +60,7 @@ impl Swarm {
         let is_proven = self.sources.get(&id).is_some_and(Source::is_proven);
         let piece = u64::from(self.geometry.piece_length()).max(1);
         let most = usize::try_from(MOST_ON_TRIAL.1 / piece).unwrap_or(usize::MAX).max(MOST_ON_TRIAL.0);
+        let most = if self.is_poisoned() { 1 } else { most };
         is_proven || self.active.moved_by(id) < most
     }
 

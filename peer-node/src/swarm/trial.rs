@@ -99,7 +99,7 @@ impl Swarm {
     /// Returns how many pieces may be under way that no source has earned, if that is limited.
     fn trial_places(&self) -> Option<usize> {
         self.config.most_on_trial?;
-        Some(if self.is_poisoned() { 1 } else { self.places() as usize })
+        Some(if self.is_poisoned() && self.is_any_proven() { 1 } else { self.places() as usize })
     }
 
     fn places(&self) -> u32 {
@@ -107,9 +107,9 @@ impl Swarm {
         self.config.most_on_trial.unwrap_or(u32::MAX).min(share)
     }
 
-    /// Returns true if much of what came was wrong though there are sources that have proved to be right.
+    /// Returns true if sources are on trial here and much of what came was wrong.
     pub(super) fn is_poisoned(&self) -> bool {
-        self.verdicts.is_much_wrong(self.places()) && self.is_any_proven()
+        self.config.most_on_trial.is_some() && self.verdicts.is_much_wrong(self.places())
     }
 
     /// Returns true if a source may begin another piece: one that it has earned, or while a place is free. Of those that are late,
@@ -131,7 +131,7 @@ impl Swarm {
     }
 
     /// Returns true if sources are on trial here and one of them is proven.
-    fn is_any_proven(&self) -> bool {
+    pub(super) fn is_any_proven(&self) -> bool {
         self.config.most_on_trial.is_some() && self.sources.values().any(Source::is_proven)
     }
 
