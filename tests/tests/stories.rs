@@ -172,6 +172,8 @@ mod torrent_offers_encrypted;
 mod torrent_prompt;
 #[path = "stories/torrent_requests.rs"]
 mod torrent_requests;
+#[path = "stories/torrent_slots.rs"]
+mod torrent_slots;
 #[path = "stories/torrent_strangers.rs"]
 mod torrent_strangers;
 #[path = "stories/torrent_utp.rs"]
