@@ -26,6 +26,10 @@ const FAR: Duration = Duration::from_millis(100);
 /// After how long a silence others are asked for a manifest too, and again after as long.
 const HEDGE_AFTER: Duration = Duration::from_millis(500);
 
+/// How many sources are asked the first time; each time twice as many, so that a few hundred are asked within seconds.
+const HEDGE: usize = 8;
+const MOST_DOUBLINGS: u32 = 5;
+
 /// Returns how long a source may send nothing while others offer the content as well.
 pub(super) fn patience(rtt: Option<Duration>) -> Duration {
     if rtt.is_some_and(|rtt| rtt >= FAR) { PATIENCE_FAR } else { PATIENCE }
@@ -105,13 +109,14 @@ impl ManifestFetch {
         !self.states.is_empty()
     }
 
-    /// Returns how many states others are to be asked for now, because nothing has come for a while, and counts that.
-    pub(super) fn hedge(&mut self, now: Instant) -> Option<u32> {
+    /// Returns how many others are to be asked now, and for how many states, because nothing has come for a while; and counts that.
+    pub(super) fn hedge(&mut self, now: Instant) -> Option<(usize, u32)> {
         let (first, count) = self.next()?;
         let is_due = now.saturating_duration_since(self.since) >= HEDGE_AFTER * (self.hedges + 1);
         (first == 0 && is_due).then(|| {
+            let sources = HEDGE << self.hedges.min(MOST_DOUBLINGS);
             self.hedges += 1;
-            count
+            (sources, count)
         })
     }
 
@@ -182,7 +187,10 @@ mod tests {
         let mut fetch = fetch_of(&manifest, manifest.id());
         let begun = fetch.since;
         let mut hedge = |millis| fetch.hedge(begun + Duration::from_millis(millis));
-        assert_eq!([499, 500, 999, 1000, 1001].map(&mut hedge), [None, Some(4), None, Some(4), None]);
+        assert_eq!(
+            [499, 500, 999, 1000, 1001].map(&mut hedge),
+            [None, Some((8, 4)), None, Some((16, 4)), None]
+        );
         let states: Vec<[u8; 32]> = manifest.states().iter().map(|state| state.to_bytes()).collect();
         fetch.part(0, &states, begun).unwrap();
         assert_eq!((fetch.has_begun(), fetch.hedge(begun + Duration::from_secs(9))), (true, None));

@@ -11,9 +11,6 @@ use crate::download::manifest_choice::{ManifestFetch, NoManifest, Offer, PATIENC
 use crate::download::roster::{EarlyManifest, Peer};
 use crate::swarm::SourceId;
 
-/// How many other sources are asked for a manifest each time it is late.
-const HEDGE: usize = 8;
-
 /// How long those who offered the manifest that is believed may give nothing while others offer another one.
 const BARREN: Duration = Duration::from_secs(25);
 
@@ -88,10 +85,9 @@ impl Session {
     /// is the one that it is fetched from.
     fn hedge_manifest(&mut self, now: Instant) {
         let Stage::Choosing(Some(fetch)) = &mut self.stage else { return };
-        let Some(count) = fetch.hedge(now) else { return };
+        let Some((mut left, count)) = fetch.hedge(now) else { return };
         let (source, offer) = (fetch.source, fetch.offer);
         let others = self.roster.offers().into_iter().filter(|(id, other)| *id != source && *other == offer);
-        let mut left = HEDGE;
         for (id, _) in others {
             if left > 0
                 && let Some(peer) = self.roster.get_mut(id)
