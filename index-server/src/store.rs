@@ -11,6 +11,7 @@ mod import;
 mod lock;
 mod mark;
 mod rows;
+mod side_tree;
 mod standings;
 mod torrents;
 

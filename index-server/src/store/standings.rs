@@ -18,7 +18,7 @@ use protocol::node_id::NodeId;
 
 use super::StoreError;
 use super::rows;
-use super::torrents::Unreadable;
+use super::side_tree::{self, Unreadable};
 use crate::catalog::{Header, NodeNo, Standing, Writes};
 
 /// The tree's name.
@@ -26,9 +26,6 @@ pub(super) const TREE: &str = "standings";
 
 /// The format that is written, and the only one that is read.
 pub(super) const FORMAT: u32 = 1;
-
-/// The key of the format.
-const FORMAT_KEY: [u8; 1] = [0];
 
 /// The standing of a node.
 #[derive(Debug, Encode, Decode)]
@@ -68,35 +65,23 @@ pub(super) fn batch(writes: &[Writes]) -> Result<Option<sled::Batch>, StoreError
         }
     }
     if let Some(batch) = &mut batch {
-        batch.insert(&FORMAT_KEY, rows::encode(&FORMAT).ok_or_else(too_long)?);
+        side_tree::stamp(batch, FORMAT)?;
     }
     Ok(batch)
 }
 
 /// Reads all standings; a tree that was never written to has none.
 pub(super) fn read(tree: &sled::Tree) -> Result<Standings, Unreadable> {
-    let damaged = |what: String| Unreadable::Damaged(what);
-    let (mut format, mut standings) = (None, Standings::default());
-    for entry in tree {
-        let (key, value) = entry.map_err(Unreadable::Database)?;
-        let unreadable = || damaged(format!("the standing {:02x?} cannot be read", key.as_ref()));
-        if key.as_ref() == FORMAT_KEY {
-            let found = rows::decode(&value).ok_or_else(unreadable)?;
-            if found != FORMAT {
-                return Err(Unreadable::Format(found));
-            }
-            format = Some(found);
-            continue;
-        }
-        let number = <[u8; 4]>::try_from(key.as_ref()).map_err(|_| unreadable())?;
-        let StandingRow { node, online, address } = rows::decode(&value).ok_or_else(unreadable)?;
+    let mut standings = Standings::default();
+    side_tree::read(tree, ("standings", FORMAT), |key, value| {
+        let unreadable = || format!("the standing {key:02x?} cannot be read");
+        let number = <[u8; 4]>::try_from(key).map_err(|_| unreadable())?;
+        let StandingRow { node, online, address } = rows::decode(value).ok_or_else(unreadable)?;
         let address = read_address(&address).map_err(|_| unreadable())?;
         let standing = Standing { online, address };
         standings.0.insert(NodeNo(u32::from_be_bytes(number)), (NodeId::from_bytes(node), standing));
-    }
-    if format.is_none() && !standings.0.is_empty() {
-        return Err(damaged("its standings have no format".into()));
-    }
+        Ok(())
+    })?;
     Ok(standings)
 }
 

@@ -14,6 +14,7 @@ use protocol::node_id::NodeId;
 
 use super::StoreError;
 use super::rows;
+use super::side_tree::{self, Unreadable};
 use crate::offers::{OfferKey, OfferWrite, StoredOffer};
 
 /// The tree's name.
@@ -21,9 +22,6 @@ pub(super) const TREE: &str = "torrents";
 
 /// The format that is written, and the only one that is read.
 pub(super) const FORMAT: u32 = 1;
-
-/// The key of the format.
-const FORMAT_KEY: [u8; 1] = [0];
 
 /// What an offer says, beside its infohash.
 #[derive(Debug, Encode, Decode)]
@@ -33,22 +31,11 @@ struct OfferRow {
     piece_length: u32,
 }
 
-/// Why lists or offers cannot be read.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) enum Unreadable {
-    /// They have another format.
-    Format(u32),
-    /// What is wrong with them.
-    Damaged(String),
-    /// What the database says.
-    Database(sled::Error),
-}
-
 /// Returns the change of the tree that some writes amount to.
 pub(super) fn batch(writes: &[OfferWrite]) -> Result<sled::Batch, StoreError> {
     let too_long = || StoreError::Failed { what: "an offer is longer than a row may be".into() };
     let mut batch = sled::Batch::default();
-    batch.insert(&FORMAT_KEY, rows::encode(&FORMAT).ok_or_else(too_long)?);
+    side_tree::stamp(&mut batch, FORMAT)?;
     for OfferWrite { key, hint } in writes {
         let key = key_bytes(key);
         match hint {
@@ -61,28 +48,16 @@ pub(super) fn batch(writes: &[OfferWrite]) -> Result<sled::Batch, StoreError> {
 
 /// Reads all offers; a tree that was never written to has none.
 pub(super) fn read(tree: &sled::Tree) -> Result<Vec<StoredOffer>, Unreadable> {
-    let damaged = |what: String| Unreadable::Damaged(what);
-    let (mut format, mut offers) = (None, Vec::new());
-    for entry in tree {
-        let (key, value) = entry.map_err(Unreadable::Database)?;
-        let unreadable = || damaged(format!("the offer {:02x?} cannot be read", key.as_ref()));
-        if key.as_ref() == FORMAT_KEY {
-            let found = rows::decode(&value).ok_or_else(unreadable)?;
-            if found != FORMAT {
-                return Err(Unreadable::Format(found));
-            }
-            format = Some(found);
-            continue;
-        }
-        let (node, infohash) = read_key(&key).ok_or_else(unreadable)?;
-        let OfferRow { digest, name, piece_length } = rows::decode(&value).ok_or_else(unreadable)?;
+    let mut offers = Vec::new();
+    side_tree::read(tree, ("offers", FORMAT), |key, value| {
+        let unreadable = || format!("the offer {key:02x?} cannot be read");
+        let (node, infohash) = read_key(key).ok_or_else(unreadable)?;
+        let OfferRow { digest, name, piece_length } = rows::decode(value).ok_or_else(unreadable)?;
         let hint = TorrentHint { infohash, digest: Digest::from_bytes(digest), name, piece_length };
-        hint.check().map_err(|error| damaged(format!("an offer in it cannot be one: {error}")))?;
+        hint.check().map_err(|error| format!("an offer in it cannot be one: {error}"))?;
         offers.push(StoredOffer { node, hint });
-    }
-    if format.is_none() && !offers.is_empty() {
-        return Err(damaged("its offers have no format".into()));
-    }
+        Ok(())
+    })?;
     Ok(offers)
 }
 
