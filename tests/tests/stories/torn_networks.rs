@@ -81,7 +81,6 @@ fn stands_still(node: &mut Node) {
 }
 
 #[test]
-#[ignore = "takes up to two minutes: cargo test --test stories torn_networks -- --ignored"]
 fn a_download_outlives_every_tear_in_the_network() {
     let Some(network) = Namespaces::new(3) else { return };
     let content = Content::random(485, 128 * PIECE);
