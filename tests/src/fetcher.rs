@@ -30,19 +30,28 @@ impl Fetcher {
     /// Connects to a peer so many times from an address, which may be any of the loopback's, and requests a content of whole
     /// pieces. Connections that the peer refuses are left out.
     pub fn begin(peer: SocketAddr, from: IpAddr, connections: u8, content: &Content) -> Self {
+        let wires = (0..connections).filter_map(|number| greet(peer, from, number).ok());
+        let wires = wires.map(|wire| (wire.stream().try_clone().expect("a descriptor"), wire));
+        let digest = content.digest;
+        let pieces = u32::try_from(content.bytes.len() / PIECE).expect("a small file");
+        Self::over(wires, move |mut wire, received| {
+            wire.send(&PeerMessage::Open { channel: CHANNEL, digest })?;
+            fetch(&mut wire, pieces, received)
+        })
+    }
+
+    /// Runs `fetch` over each connection, in a thread of its own, until the connection ends; it counts what arrives.
+    pub fn over<W: Send + 'static>(
+        connections: impl IntoIterator<Item = (TcpStream, W)>,
+        fetch: impl Fn(W, &AtomicU64) -> Result<()> + Clone + Send + 'static,
+    ) -> Self {
         let received = Arc::new(AtomicU64::new(0));
         let (mut open, mut threads) = (Vec::new(), Vec::new());
-        for number in 0..connections {
-            let Ok(mut wire) = greet(peer, from, number) else { continue };
-            open.push(wire.stream().try_clone().expect("a descriptor"));
-            let (digest, pieces) =
-                (content.digest, u32::try_from(content.bytes.len() / PIECE).expect("a small file"));
-            let received = Arc::clone(&received);
-            threads.push(thread::spawn(move || {
-                wire.send(&PeerMessage::Open { channel: CHANNEL, digest }).expect("sent");
-                // It ends with the connection.
-                let _ = fetch(&mut wire, pieces, &received);
-            }));
+        for (stream, wire) in connections {
+            open.push(stream);
+            let (received, fetch) = (Arc::clone(&received), fetch.clone());
+            // It ends with its connection.
+            threads.push(thread::spawn(move || drop(fetch(wire, &received))));
         }
         Self { received, open, threads }
     }

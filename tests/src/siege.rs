@@ -13,19 +13,15 @@ use protocol::frame::encode_frame;
 use protocol::node_id::NodeId;
 use protocol::peer::{BlockRef, PeerMessage};
 use protocol::preamble::{PREAMBLE_LEN, Service, Version, encode};
-use socket2::{Domain, Socket, Type};
 
 use crate::content::PIECE;
-use crate::wire::Wire;
+use crate::wire::{Wire, connect_stream_from};
 
 /// How many threads drive the connections.
 const DRIVERS: usize = 4;
 
 /// How long a driver pauses after it has seen to all its connections.
 const PAUSE: Duration = Duration::from_millis(100);
-
-/// How long the peer may take to accept a connection.
-const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Connections that are held against a peer; they end when this is dropped.
 #[derive(Debug)]
@@ -135,10 +131,7 @@ impl Attacker {
     fn open(&self, peer: SocketAddr) -> Result<TcpStream> {
         let stream = match self.attack {
             Attack::Mute | Attack::Noise => {
-                let socket = Socket::new(Domain::for_address(peer), Type::STREAM, None)?;
-                socket.bind(&SocketAddr::new(self.from, 0).into())?;
-                socket.connect_timeout(&peer.into(), PATIENCE)?;
-                let mut stream = TcpStream::from(socket);
+                let mut stream = connect_stream_from(self.from, peer)?;
                 if matches!(self.attack, Attack::Noise) {
                     let preamble: [u8; PREAMBLE_LEN] = encode(Service::Peer, Version::One);
                     stream.write_all(&preamble)?;

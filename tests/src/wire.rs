@@ -16,6 +16,14 @@ use socket2::{Domain, Socket, Type};
 /// How long one read or write may take.
 const PATIENCE: Duration = Duration::from_mins(1);
 
+/// Connects from an address of this machine and says nothing yet.
+pub fn connect_stream_from(from: IpAddr, address: SocketAddr) -> Result<TcpStream> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
+    socket.bind(&SocketAddr::new(from, 0).into())?;
+    socket.connect_timeout(&address.into(), PATIENCE).context("cannot connect")?;
+    Ok(socket.into())
+}
+
 /// A connection behind its preambles.
 #[derive(Debug)]
 pub struct Wire {
@@ -47,10 +55,7 @@ impl Wire {
         address: SocketAddr,
         (service, version): (Service, Version),
     ) -> Result<Self> {
-        let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
-        socket.bind(&SocketAddr::new(from, 0).into())?;
-        socket.connect_timeout(&address.into(), PATIENCE).context("cannot connect")?;
-        Self::begin(socket.into(), service, version)
+        Self::begin(connect_stream_from(from, address)?, service, version)
     }
 
     fn begin(stream: TcpStream, service: Service, version: Version) -> Result<Self> {

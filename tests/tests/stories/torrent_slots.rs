@@ -1,16 +1,15 @@
 //! The upload slots of BitTorrent peers are shared by address.
 
-use std::net::{IpAddr, Shutdown, SocketAddr, TcpStream};
-use std::sync::Arc;
+use std::net::{IpAddr, SocketAddr, TcpStream};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::thread::{self, JoinHandle};
 
 use anyhow::Result;
 use protocol::infohash::Infohash;
-use socket2::{Domain, Socket, Type};
 use tests::eventually::{SOON, until};
+use tests::fetcher::Fetcher;
 use tests::foreign::{RawWire, Scene};
 use tests::torrent_peer::{TorrentPeer, address};
+use tests::wire::connect_stream_from;
 
 const CHOKE: u8 = 0;
 const UNCHOKE: u8 = 1;
@@ -24,58 +23,19 @@ const MIB: u64 = 1 << 20;
 /// How many blocks each connection has requested at once.
 const PIPELINE: u32 = 32;
 
-/// Connections from one address that fetch the same piece over and over; they end when this is dropped.
-struct Leech {
-    received: Arc<AtomicU64>,
-    open: Vec<TcpStream>,
-    threads: Vec<JoinHandle<()>>,
-}
-
-impl Leech {
-    fn begin(seed: SocketAddr, from: IpAddr, connections: u8, infohash: Infohash) -> Self {
-        let received = Arc::new(AtomicU64::new(0));
-        let (mut open, mut threads) = (Vec::new(), Vec::new());
-        for number in 0..connections {
-            let stream = connect(from, seed).expect("a port that accepts");
-            open.push(stream.try_clone().expect("a descriptor"));
-            let received = Arc::clone(&received);
-            // It ends with its connection.
-            threads.push(thread::spawn(move || drop(fetch(stream, (infohash, number), &received))));
-        }
-        Self { received, open, threads }
-    }
-
-    fn received(&self) -> u64 {
-        self.received.load(Ordering::SeqCst)
-    }
-}
-
-impl Drop for Leech {
-    fn drop(&mut self) {
-        for stream in self.open.drain(..) {
-            // The seed may have closed it already.
-            let _ = stream.shutdown(Shutdown::Both);
-        }
-        for thread in self.threads.drain(..) {
-            // A thread that panicked has said so.
-            let _ = thread.join();
-        }
-    }
-}
-
-fn connect(from: IpAddr, seed: SocketAddr) -> Result<TcpStream> {
-    let socket = Socket::new(Domain::for_address(seed), Type::STREAM, None)?;
-    socket.bind(&SocketAddr::new(from, 0).into())?;
-    socket.connect(&seed.into())?;
-    Ok(socket.into())
+/// Fetches over so many connections from an address.
+fn leech(seed: SocketAddr, from: IpAddr, connections: u8, infohash: Infohash) -> Fetcher {
+    let open = (0..connections).map(|_| connect_stream_from(from, seed).expect("a port that accepts"));
+    let open = open.map(|stream| (stream.try_clone().expect("a descriptor"), stream));
+    Fetcher::over(open, move |stream, received| fetch(stream, infohash, received))
 }
 
 /// Fetches the blocks of the first piece while the seed serves this connection.
-fn fetch(stream: TcpStream, (infohash, number): (Infohash, u8), received: &AtomicU64) -> Result<()> {
-    let last = stream.local_addr()?.port().to_be_bytes();
-    let mut wire = RawWire::over(stream)?;
+fn fetch(stream: TcpStream, infohash: Infohash, received: &AtomicU64) -> Result<()> {
     let mut id = *b"-RP0001-story client";
-    (id[17], id[18], id[19]) = (number, last[0], last[1]);
+    let (_, unique) = id.split_at_mut(18);
+    unique.copy_from_slice(&stream.local_addr()?.port().to_be_bytes());
+    let mut wire = RawWire::over(stream)?;
     wire.send_raw(&RawWire::handshake(infohash, id))?;
     wire.read_handshake()?;
     wire.send(INTERESTED, &[])?;
@@ -105,7 +65,7 @@ fn a_bittorrent_peer_gets_its_share_beside_an_address_with_many_connections() {
     let scene = Scene::by_hand(996);
     let seed = scene.seed_alone(&TorrentPeer::with(&["--limit-loopback", "--max-upload-rate", "4M"]));
     let begin = |last, connections| {
-        Leech::begin(address(&seed.running), [127, 0, 0, last].into(), connections, scene.infohash)
+        leech(address(&seed.running), [127, 0, 0, last].into(), connections, scene.infohash)
     };
     let greedy = begin(2, 16);
     until("the greedy address to be served", SOON, || greedy.received() > MIB);
