@@ -174,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn a_million_files_of_ordinary_names_fit_into_the_budget_of_a_node() {
+    fn a_million_ordinary_names_fit_into_the_budget_of_a_node() {
         assert!(BudgetLimits::default().per_node >= 102 * u64::from(protocol::limits::MAX_FILES_PER_NODE));
     }
 }

@@ -177,7 +177,7 @@ impl IndexSession {
         self.some_sources(digest, MAX_SOURCES)
     }
 
-    /// Returns at most so many of them.
+    /// Returns at most `limit` sources of a content.
     pub fn some_sources(&mut self, digest: Digest, limit: u16) -> Vec<Source> {
         match self.call(Request::Locate { digest, limit }) {
             Ok(Reply::Sources { sources }) => sources,

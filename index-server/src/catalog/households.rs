@@ -59,7 +59,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_node_changes_its_household_only_when_it_has_left_the_old_one() {
+    fn a_node_leaves_its_household_before_it_joins_another() {
         let mut households = Households::default();
         let [here, there] =
             ["192.0.2.1", "192.0.2.2"].map(|address| Household::Address(address.parse().unwrap()));

@@ -72,7 +72,7 @@ mod tests {
     }
 
     #[test]
-    fn disk_of_a_folder_that_is_not_there_yet_is_that_of_the_one_above() {
+    fn a_folder_that_is_not_there_yet_has_the_disk_of_its_parent() {
         let folder = tempfile::tempdir().unwrap();
         let size = disk(&folder.path().join("not/yet"));
         assert!(size > Some(1 << 20));

@@ -11,7 +11,7 @@ pub enum Have {
 }
 
 impl Have {
-    /// Says whether a piece is among them.
+    /// Returns true if a piece is among them.
     pub fn has(&self, piece: PieceIndex) -> bool {
         match self {
             Self::All => true,
@@ -19,12 +19,12 @@ impl Have {
         }
     }
 
-    /// Says whether the source is known to have all.
+    /// Returns true if the source is known to have all.
     pub const fn is_all(&self) -> bool {
         matches!(self, Self::All)
     }
 
-    /// Says the same in fewer words: whoever has all pieces of some has all.
+    /// Returns `All` in place of a full bitfield.
     pub(super) fn or_all(self) -> Self {
         match self {
             Self::Some(pieces) if pieces.is_full() => Self::All,
@@ -32,7 +32,7 @@ impl Have {
         }
     }
 
-    /// Adds a piece; says whether it is new.
+    /// Adds a piece; returns true if it is new.
     pub(super) fn insert(&mut self, piece: PieceIndex) -> bool {
         match self {
             Self::All => false,
@@ -40,7 +40,7 @@ impl Have {
         }
     }
 
-    /// Takes a piece out; says whether the source was taken to have it.
+    /// Removes a piece; returns true if it was in the set.
     pub(super) fn remove(&mut self, piece: PieceIndex, geometry: &Geometry) -> bool {
         if let Self::All = self {
             *self = Self::Some(Bitfield::full(geometry));

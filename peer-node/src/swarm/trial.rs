@@ -119,11 +119,15 @@ impl Swarm {
         let Some(source) = self.sources.get(&id) else { return false };
         let earned = earned_by(source);
         // Hardly any source has a hand in all that is under way, so that nothing needs to be counted most of the time.
-        if self.active.len() < earned || self.active.moved_by(id) < earned {
+        if self.active.len() < earned {
+            return true;
+        }
+        let moved = self.active.moved_by(id);
+        if moved < earned {
             return true;
         }
         if is_late(source, now) {
-            return source.is_proven() && self.active.moved_by(id) < earned + places;
+            return source.is_proven() && moved < earned + places;
         }
         let holders = self.sources.iter().filter(|(_, source)| !is_late(source, now));
         let held = holders.map(|(id, source)| self.active.moved_by(*id).saturating_sub(earned_by(source)));

@@ -46,7 +46,7 @@ impl Display for Fault {
     }
 }
 
-/// One call of a run: the so-manieth with its name on its path.
+/// One call of a run, told apart from others of its name on its path by its number.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Target {
     /// The call.

@@ -23,7 +23,7 @@ pub(super) trait Scenario {
     /// Makes a folder for another time, and forgets what was acknowledged the last time.
     fn prepare(&mut self);
 
-    /// Gives the folder in which calls may fail.
+    /// Returns the folder in which calls may fail.
     fn folder(&self) -> &Path;
 
     /// Makes the command of the program.

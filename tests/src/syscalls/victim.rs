@@ -67,7 +67,7 @@ impl Victim {
         Some(self.output.since(line).first()?.trim_start_matches(words).to_owned())
     }
 
-    /// Gives a node a command and returns what it printed; nothing if the node ends before.
+    /// Sends a node a command and returns what it printed, or `None` if the node ends first.
     pub(super) fn ask(&mut self, command: &str) -> Option<Answer> {
         let from = self.output.count();
         let input = self.input.as_mut()?;
@@ -83,7 +83,7 @@ impl Victim {
         Some(Answer(lines))
     }
 
-    /// Gives a node a command until its answer is as it should be; nothing if the node ends before or that takes too long.
+    /// Repeats a command until `is_it` accepts the answer, or returns `None` if the node ends first or the time is up.
     pub(super) fn ask_until(&mut self, command: &str, is_it: impl Fn(&Answer) -> bool) -> Option<Answer> {
         within(SOON, || match self.ask(command) {
             None => Some(None),

@@ -130,7 +130,7 @@ fn keys_of_one_address_share_a_budget() {
 }
 
 #[test]
-fn a_full_index_forgets_who_is_absent_longest_and_who_returns_sends_its_list_again() {
+fn a_full_index_makes_room_and_who_returns_sends_its_list_again() {
     let options = ["--max-disk", "1500K", "--metrics", "127.0.0.1:0"];
     let mut network = Network::around(Index::start_with("127.0.0.1:0", &options));
     let metrics = network.index.metrics();

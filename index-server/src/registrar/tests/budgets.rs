@@ -86,7 +86,7 @@ async fn keys_of_one_address_share_its_budget() {
 }
 
 #[tokio::test]
-async fn a_full_index_forgets_who_was_absent_longest_and_refuses_when_all_are_there() {
+async fn a_full_index_forgets_the_longest_absent_and_then_refuses() {
     let each = FILE * DISK_PER_BYTE;
     // A little more than three lists take.
     let limit = 3 * each + 10;
@@ -144,7 +144,7 @@ async fn memory_has_a_budget_too_which_offers_share() {
 }
 
 #[tokio::test]
-async fn who_was_online_for_less_than_an_hour_is_forgotten_after_a_day() {
+async fn a_node_online_for_less_than_an_hour_is_forgotten_in_a_day() {
     let (registrar, directory, disk, tasks, metrics) = start_with(&Limits::default());
     let (clock, [brief, twice, old]) = (directory.clock(), [1, 2, 3].map(|node| arrive(&directory, node)));
     for node in [&brief, &twice, &old] {

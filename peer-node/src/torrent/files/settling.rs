@@ -107,8 +107,7 @@ impl TorrentFiles {
         Ok(named)
     }
 
-    /// Gives the files that are whole their names and notes which pieces are here. A file that cannot get its name now is no
-    /// reason to forget the pieces.
+    /// Renames the files that are complete to their final names, and records which pieces are here even if a rename fails.
     pub fn settle_and_note(&self, here: &Bitfield) -> io::Result<()> {
         let settled = self.settle(here).map(drop).map_err(io::Error::other);
         settled.and(self.note(here))
