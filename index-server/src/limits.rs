@@ -28,6 +28,8 @@ pub struct Limits {
     pub write: Duration,
     /// The pauses before a store that failed is opened anew; the last one is repeated.
     pub reopening: Vec<Duration>,
+    /// How long a write to the store may take before the index ends with an error; zero is no limit.
+    pub commit: Duration,
     /// How nodes are called back.
     pub calls: CallLimits,
     /// What the tracker grants.
@@ -149,6 +151,7 @@ impl Default for Limits {
             frame: Duration::from_secs(30),
             write: Duration::from_secs(30),
             reopening: [1, 5, 15, 60].map(Duration::from_secs).to_vec(),
+            commit: Duration::from_mins(2),
             calls: CallLimits::default(),
             tracker: TrackerLimits::default(),
             quotas: QuotaLimits::default(),

@@ -24,7 +24,7 @@ use tracing::{info, warn};
 
 use crate::access::Access;
 use crate::server::{Conditions, Listeners};
-use crate::store::Store;
+use crate::store::{Store, StoreError};
 use arguments::{Arguments, Task};
 use listening::{AllListeners, listen_all};
 use signals::Impatience;
@@ -121,7 +121,11 @@ async fn serve(
     });
     if let Some(store) = load(&arguments.data_dir, &shutdown).await? {
         announce(&listeners.serving, &arguments.data_dir)?;
-        crate::run(listeners.serving, store, conditions, shutdown).await;
+        let seconds = conditions.limits.commit.as_secs();
+        crate::run(listeners.serving, store, conditions, shutdown).await.map_err(|error| match error {
+            StoreError::Stuck => StartError::StuckWrite { path: arguments.data_dir.clone(), seconds },
+            error => error.into(),
+        })?;
     } else {
         warn!("stopped before the store was read");
     }

@@ -20,6 +20,7 @@ use std::sync::Arc;
 
 use protocol::index::{FileRecord, ListSummary, Refusal};
 use tokio::sync::{mpsc, oneshot};
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::catalog::NodeNo;
@@ -70,9 +71,12 @@ enum Command {
     },
 }
 
-/// The way to the registrar; when all are dropped, it ends.
+/// A handle to the registrar; when all are dropped, it ends.
 #[derive(Debug, Clone)]
-pub(crate) struct Registrar(mpsc::Sender<Command>);
+pub(crate) struct Registrar {
+    commands: mpsc::Sender<Command>,
+    stuck: CancellationToken,
+}
 
 impl Registrar {
     /// Starts the registrar on a thread that `tracker` waits for.
@@ -88,11 +92,14 @@ impl Registrar {
         let (sender, receiver) = mpsc::channel(BACKLOG);
         let after = (limits.forget_after, limits.forget_brief_after);
         let forgetting = Forgetting::start(after, directory.clock().now());
+        let stuck = CancellationToken::new();
         let actor = Actor {
             committer: Committer::Idle(backing),
             gathered: Group::default(),
             directory,
             pauses: limits.reopening.clone(),
+            patience: (!limits.commit.is_zero()).then_some(limits.commit),
+            stuck: stuck.clone(),
             room: Room::of(limits),
             metrics,
             commands: receiver,
@@ -101,14 +108,19 @@ impl Registrar {
             orphans: BTreeSet::new(),
         };
         tracker.spawn_blocking(move || actor.run());
-        Self(sender)
+        Self { commands: sender, stuck }
+    }
+
+    /// Returns a token that is cancelled when a commit has not ended by its deadline: nothing can be written any more.
+    pub(crate) fn stuck(&self) -> CancellationToken {
+        self.stuck.clone()
     }
 
     /// Changes a list; when this returns a summary, it is what is on disk. Dropped early, the change may yet be made.
     pub(crate) async fn change(&self, arrival: &Arrival, change: Change) -> Result<ListSummary, Refusal> {
         let (reply, answer) = oneshot::channel();
         let command = Command::Change { node: arrival.node, session: arrival.session, change, reply };
-        self.0.send(command).await.map_err(|_| Refusal::StoreUnavailable)?;
+        self.commands.send(command).await.map_err(|_| Refusal::StoreUnavailable)?;
         answer.await.unwrap_or(Err(Refusal::StoreUnavailable))
     }
 
@@ -122,7 +134,7 @@ impl Registrar {
         let (reply, answer) = oneshot::channel();
         let command = Command::Offer { arrival: arrival.clone(), offer, reply };
         // Without a registrar the answer never comes, which its receiver sees.
-        let _ = self.0.send(command).await;
+        let _ = self.commands.send(command).await;
         answer
     }
 
@@ -130,12 +142,12 @@ impl Registrar {
     #[cfg(test)]
     pub(crate) async fn look(&self) {
         let (done, answer) = oneshot::channel();
-        assert!(self.0.send(Command::Look { done }).await.is_ok() && answer.await.is_ok());
+        assert!(self.commands.send(Command::Look { done }).await.is_ok() && answer.await.is_ok());
     }
 
     /// Notes that a node has gone.
     pub(crate) async fn left(&self, node: NodeNo) {
         // Nobody is left to be told that the registrar has ended.
-        let _ = self.0.send(Command::Left { node }).await;
+        let _ = self.commands.send(Command::Left { node }).await;
     }
 }

@@ -28,7 +28,7 @@ use crate::metrics::{Condition, Metrics};
 use crate::quotas::Quotas;
 use crate::registrar::Registrar;
 use crate::reports::Reports;
-use crate::store::Store;
+use crate::store::{Store, StoreError};
 use crate::tracker;
 use crate::wire::{Times, Wire};
 pub(crate) use admission::{Admission, Allowance, Bounds, Room};
@@ -108,19 +108,24 @@ pub(crate) struct Service {
     pub(crate) drop: CancellationToken,
 }
 
-/// Serves until `shutdown` is cancelled; then stops accepting, ends what is being answered, tells all nodes, and closes
+/// Serves until `shutdown` is cancelled; then stops accepting, ends what is being answered, notifies all nodes, and closes
 /// the store. Takes at most 5 seconds for that.
+///
+/// # Errors
+///
+/// [`StoreError::Stuck`] if a write to the store did not end by its deadline; the index has stopped then.
 pub async fn run(
     listeners: Listeners,
     mut store: Store,
     conditions: Conditions,
     shutdown: CancellationToken,
-) {
+) -> Result<(), StoreError> {
     let Conditions { limits, access, metrics } = conditions;
     let (connections, keepers) = (TaskTracker::new(), TaskTracker::new());
     let directory = Directory::new(store.take_catalog(), store.take_offers(), limits.quotas.listing_rules());
     metrics.watch(directory.clone());
     let registrar = Registrar::start(store, directory.clone(), (&limits, Arc::clone(&metrics)), &keepers);
+    let stuck = registrar.stuck();
     let searches = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
     let service = Arc::new(Service {
         directory,
@@ -145,6 +150,7 @@ pub async fn run(
         () = accept(listeners.nodes, &service) => {}
         () = track(listeners.tracker, &service) => {}
         () = shutdown.cancelled() => {}
+        () = stuck.cancelled() => {}
     }
     info!("stopping");
     metrics.note(Condition::Stopping);
@@ -160,6 +166,7 @@ pub async fn run(
     if timeout_at(Instant::now() + STOPPING, keepers.wait()).await.is_err() {
         warn!("the disk takes too long; what was acknowledged is safe");
     }
+    if stuck.is_cancelled() { Err(StoreError::Stuck) } else { Ok(()) }
 }
 
 impl TrackerListener {

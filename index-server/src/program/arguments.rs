@@ -43,6 +43,11 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "N", env = "INDEX_SERVER_MAX_CONNECTIONS_PER_ADDRESS", default_value_t = 1000)]
     max_connections_per_address: usize,
 
+    /// End with an error when a write to the store takes longer; 0 is no limit
+    #[arg(long, value_name = "SECONDS", env = "INDEX_SERVER_COMMIT_TIMEOUT", default_value_t = 120)]
+    #[arg(value_parser = clap::value_parser!(u64).range(0..=86_400))]
+    commit_timeout: u64,
+
     #[command(flatten)]
     quotas: QuotaArguments,
 
@@ -189,6 +194,7 @@ impl Arguments {
             tracker: TrackerLimits { connections: its_connections, ..tracker },
             quotas: self.quotas.limits(),
             budgets: self.budgets(),
+            commit: Duration::from_secs(self.commit_timeout),
             forget_after: Duration::from_hours(24 * self.quotas.forget_after),
             forget_brief_after: Duration::from_hours(self.quotas.forget_brief_after),
             ..Limits::default()

@@ -1,5 +1,6 @@
 use std::io;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 
 use super::listening::ListenOption;
 use super::upkeep::UpkeepError;
@@ -28,6 +29,17 @@ pub(super) enum StartError {
     /// The data folder.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// A write to the data folder that does not end.
+    #[error(
+        "a write to the store in {path:?} did not end within {seconds} s; check the disk, then start the index again (what it \
+         acknowledged is safe)"
+    )]
+    StuckWrite {
+        /// The data folder.
+        path: PathBuf,
+        /// How long it was waited for.
+        seconds: u64,
+    },
     /// The lists of whom to serve.
     #[error(transparent)]
     Access(#[from] AccessError),
@@ -48,7 +60,7 @@ impl StartError {
             Self::Access(AccessError::Unreadable { .. }) => 66,
             Self::CannotListen { .. } => 69,
             Self::System(_) => 71,
-            Self::Upkeep(UpkeepError::File { .. } | UpkeepError::Output(_)) => 74,
+            Self::StuckWrite { .. } | Self::Upkeep(UpkeepError::File { .. } | UpkeepError::Output(_)) => 74,
             Self::Store(error) | Self::Upkeep(UpkeepError::Store(error)) => store_status(error),
         }
     }
@@ -58,7 +70,7 @@ const fn store_status(error: &StoreError) -> u8 {
     match error {
         StoreError::Missing { .. } => 66,
         StoreError::Unwritable { .. } | StoreError::NotEmpty { .. } => 73,
-        StoreError::Failed { .. } | StoreError::Closed => 74,
+        StoreError::Failed { .. } | StoreError::Stuck | StoreError::Closed => 74,
         StoreError::Locked { .. } => 75,
         StoreError::Damaged { .. } | StoreError::UnknownFormat { .. } => 78,
     }

@@ -7,6 +7,7 @@ use protocol::index::{FileRecord, Refusal};
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
+use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, info};
 
 use super::committer::{Committed, Committer, Group, Waiter};
@@ -36,6 +37,10 @@ pub(super) struct Actor<B> {
     pub(super) gathered: Group,
     pub(super) directory: Directory,
     pub(super) pauses: Vec<Duration>,
+    /// How long a commit may take before it counts as stuck.
+    pub(super) patience: Option<Duration>,
+    /// Cancelled when a commit is stuck.
+    pub(super) stuck: CancellationToken,
     pub(super) room: Room,
     pub(super) metrics: Arc<Metrics>,
     pub(super) commands: mpsc::Receiver<Command>,
@@ -132,7 +137,7 @@ impl<B: Backing> Actor<B> {
 
     fn start_commit(&mut self) {
         let group = std::mem::take(&mut self.gathered);
-        let committed = self.committer.start(group);
+        let committed = self.committer.start(group, self.patience);
         // While the disk is busy. Nobody is answered before.
         self.index_new();
         if let Some(committed) = committed {
@@ -199,7 +204,12 @@ impl<B: Backing> Actor<B> {
 
     /// Refuses what was not committed, and what was changed since.
     fn fail(&mut self, group: Group, error: &StoreError) {
-        error!(%error, "the store failed; registrations are refused until it is open again");
+        if matches!(error, StoreError::Stuck) {
+            error!("a write to the store does not end; the index stops");
+            self.stuck.cancel();
+        } else {
+            error!(%error, "the store failed; registrations are refused until it is open again");
+        }
         self.metrics.store_errors.fetch_add(1, Ordering::Relaxed);
         self.metrics.note(Condition::Broken);
         self.broken = Some((0, self.retry(0)));

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use protocol::index::{ListSummary, Refusal};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
+use tokio::time::timeout_at;
 
 use super::BACKLOG;
 use crate::catalog::{NodeNo, Writes};
@@ -105,37 +106,52 @@ pub(super) struct Committed {
 /// Who brings groups to disk.
 pub(super) enum Committer<B> {
     Idle(B),
-    Busy(JoinHandle<(B, Committed)>),
-    /// The runtime has ended.
+    Busy {
+        commit: JoinHandle<(B, Committed)>,
+        /// When the commit counts as stuck; without it, never.
+        deadline: Option<tokio::time::Instant>,
+    },
+    /// The runtime has ended, or a commit is stuck: its thread has the store.
     Gone,
 }
 
 impl<B: Backing> Committer<B> {
     pub(super) const fn is_busy(&self) -> bool {
-        matches!(self, Self::Busy(_))
+        matches!(self, Self::Busy { .. })
     }
 
-    /// Begins a commit, unless there is nothing to write. May only be called when no other is under way.
-    pub(super) fn start(&mut self, group: Group) -> Option<Committed> {
+    /// Starts a commit, unless there is nothing to write; it counts as stuck after `patience`. May only be called when no other is
+    /// in progress.
+    pub(super) fn start(&mut self, group: Group, patience: Option<Duration>) -> Option<Committed> {
         if group.has_nothing_to_write() {
             return Some(Committed { group, result: Ok(()), took: None });
         }
         let Self::Idle(mut backing) = std::mem::replace(self, Self::Gone) else {
             return Some(Committed { group, result: Err(StoreError::Closed), took: None });
         };
-        *self = Self::Busy(tokio::task::spawn_blocking(move || {
+        let commit = tokio::task::spawn_blocking(move || {
             let begun = Instant::now();
             let result = backing.commit(&group.writes, &group.offers);
             (backing, Committed { group, result, took: Some(begun.elapsed()) })
-        }));
+        });
+        *self =
+            Self::Busy { commit, deadline: patience.map(|patience| tokio::time::Instant::now() + patience) };
         None
     }
 
-    /// Waits for the end of the commit that is under way; if there is none, it never returns. Dropped early, nothing is
-    /// lost.
+    /// Waits until the commit in progress ends, or its deadline passes; if there is none, it never returns. If the future is
+    /// dropped, the next call resumes the wait.
     pub(super) async fn committed(&mut self) -> Committed {
-        let Self::Busy(commit) = self else { return std::future::pending().await };
-        match commit.await {
+        let Self::Busy { commit, deadline } = self else { return std::future::pending().await };
+        let ended = match *deadline {
+            Some(deadline) => timeout_at(deadline, commit).await,
+            None => Ok(commit.await),
+        };
+        let Ok(ended) = ended else {
+            *self = Self::Gone;
+            return Committed { group: Group::default(), result: Err(StoreError::Stuck), took: None };
+        };
+        match ended {
             Ok((backing, committed)) => {
                 *self = Self::Idle(backing);
                 committed
@@ -154,7 +170,7 @@ impl<B: Backing> Committer<B> {
     pub(super) fn reopen(&mut self) -> Result<Stored, StoreError> {
         match self {
             Self::Idle(backing) => backing.reopen(),
-            Self::Busy(_) | Self::Gone => Err(StoreError::Closed),
+            Self::Busy { .. } | Self::Gone => Err(StoreError::Closed),
         }
     }
 }

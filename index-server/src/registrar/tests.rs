@@ -257,6 +257,32 @@ async fn a_node_shares_no_more_files_than_it_may() {
 }
 
 #[tokio::test]
+async fn a_commit_that_does_not_end_is_reported_as_stuck() {
+    let limits = Limits { commit: Duration::from_millis(50), ..Limits::default() };
+    let (registrar, directory, disk, tasks, metrics) = start_with(&limits);
+    let arrival = arrive(&directory, 1);
+    registrar.change(&arrival, Change::Register(vec![file("a")])).await.unwrap();
+    assert!(!registrar.stuck().is_cancelled());
+    let (release, held) = std::sync::mpsc::channel::<()>();
+    disk.0.lock().held = Some(held);
+    let waiting = registrar.clone();
+    let unanswered = {
+        let arrival = arrival.clone();
+        tokio::spawn(async move { waiting.change(&arrival, Change::Register(vec![file("b")])).await })
+    };
+    timeout(Duration::from_secs(20), registrar.stuck().cancelled()).await.unwrap();
+    // What comes later is refused, and the registrar ends although the disk does not.
+    let refused = registrar.change(&arrival, Change::Register(vec![file("c")])).await;
+    assert_eq!(refused, Err(Refusal::StoreUnavailable));
+    assert_eq!(metrics.store_errors.load(std::sync::atomic::Ordering::Relaxed), 1);
+    assert!(!unanswered.is_finished());
+    unanswered.abort();
+    assert!(unanswered.await.is_err_and(|error| error.is_cancelled()));
+    end(registrar, tasks).await;
+    drop(release);
+}
+
+#[tokio::test]
 async fn an_offer_is_durable_when_answered_and_written_once() {
     let (registrar, directory, disk, tasks) = start();
     let arrival = arrive(&directory, 1);

@@ -95,7 +95,10 @@ fn change(state: &mut State, arrival: &Arrival, offer: Offer) -> Result<(Option<
     }
     let node = arrival.id;
     let write = match offer {
-        Offer::Make(hint) => state.offers.make(node, hint)?,
+        Offer::Make(hint) => {
+            let origin = state.roster.presence_household(arrival.node);
+            state.offers.make(node, origin, hint)?
+        }
         Offer::Withdraw(infohash) => state.offers.withdraw(&(node, infohash)),
     };
     Ok((write, state.offers.count(&node)))

@@ -29,7 +29,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 struct Index {
     address: SocketAddr,
     stop: CancellationToken,
-    running: JoinHandle<()>,
+    running: JoinHandle<Result<(), crate::StoreError>>,
 }
 
 impl Index {
@@ -72,7 +72,7 @@ impl Index {
 
     async fn stop(self) {
         self.stop.cancel();
-        within(self.running).await.unwrap();
+        within(self.running).await.unwrap().unwrap();
     }
 }
 

@@ -62,6 +62,9 @@ pub enum StoreError {
         /// What the system or the database says.
         what: String,
     },
+    /// A write does not end.
+    #[error("a write to the store does not end; check the disk, then start the index again")]
+    Stuck,
     /// An earlier failure has closed it.
     #[error("the store is closed after a failure")]
     Closed,

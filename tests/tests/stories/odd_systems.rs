@@ -109,6 +109,25 @@ fn a_slow_disk_of_an_index_keeps_no_search_waiting() {
 }
 
 #[test]
+fn an_index_whose_disk_never_answers_ends_with_an_error() {
+    let mut index = Index::start_with("127.0.0.1:0", &["--commit-timeout", "1"]);
+    let mut session = index.session();
+    let record = |number: u64| Content::random(number, 10).record(&format!("a file {number}.iso"));
+    session.register(&[record(500)]).expect("acknowledged");
+    let endless = ["fsync:delay_enter=60000000", "fdatasync:delay_enter=60000000"];
+    let Some(tracer) = Tracer::attach(index.id(), &endless) else { return };
+    assert!(session.register(&[record(501)]).is_err(), "acknowledged without a disk");
+    assert_eq!(index.wait(SOON), Some(74), "{}", index.log());
+    let data = index.data_dir().display().to_string();
+    let log = index.log();
+    let message = log.lines().last().expect("a message");
+    assert!(message.contains(&data) && message.contains("did not end within 1 s"), "{message}");
+    drop(tracer);
+    index.restart();
+    assert_eq!(index.session().search("file 500").len(), 1, "what was acknowledged");
+}
+
+#[test]
 fn a_system_without_proc_is_good_enough() {
     if !works("unshare", &["--mount", "true"]) {
         return;
