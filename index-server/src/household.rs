@@ -7,7 +7,7 @@ use protocol::household::household;
 use crate::catalog::NodeNo;
 
 /// All nodes of one address, or one node that counts by itself.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum Household {
     /// See [`household`].
     Address(IpAddr),

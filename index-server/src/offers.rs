@@ -20,6 +20,8 @@ use protocol::infohash::Infohash;
 use protocol::limits::{MAX_TORRENT_BYTES_PER_NODE, MAX_TORRENTS_PER_NODE};
 use protocol::node_id::NodeId;
 
+use crate::household::Household;
+
 /// The most offers of all nodes together, and the most bytes of their hints: a few hundred MiB in memory.
 const MOST: usize = 1_000_000;
 const MOST_BYTES: u64 = 256 << 20;
@@ -47,16 +49,46 @@ pub(crate) struct StoredOffer {
 /// All offers. Each node says one thing of a torrent; what different nodes say may differ.
 #[derive(Debug, Default)]
 pub(crate) struct Offers {
-    made: BTreeMap<OfferKey, Arc<TorrentHint>>,
+    made: BTreeMap<OfferKey, MadeOffer>,
     shares: BTreeMap<NodeId, NodeShare>,
     bytes: u64,
-    /// How many nodes say the same. The hints of one torrent stand together.
-    said: BTreeMap<Arc<TorrentHint>, u32>,
+    /// Who says the same. The hints of one torrent stand together.
+    said: BTreeMap<Arc<TorrentHint>, Voters>,
     by_digest: BTreeSet<(Digest, Arc<TorrentHint>)>,
     /// The torrents that are offered, by what stands for them in a key exchange (MSE).
     by_key: BTreeMap<TorrentKey, Infohash>,
     /// How many writes were handed out that are not known to be on disk.
     unsettled: usize,
+}
+
+/// An offer in memory.
+#[derive(Debug, PartialEq, Eq)]
+struct MadeOffer {
+    hint: Arc<TorrentHint>,
+    /// Where its node was when it made it; unknown since a restart of the index.
+    origin: Option<Household>,
+}
+
+/// The nodes that say the same of a torrent, counted by where they are: keys cost nothing.
+#[derive(Debug, Default)]
+struct Voters(BTreeMap<Option<Household>, u32>);
+
+impl Voters {
+    fn add(&mut self, origin: Option<Household>) {
+        *self.0.entry(origin).or_default() += 1;
+    }
+
+    fn remove(&mut self, origin: Option<Household>) {
+        match self.0.get_mut(&origin) {
+            Some(nodes) if *nodes > 1 => *nodes -= 1,
+            _ => drop(self.0.remove(&origin)),
+        }
+    }
+
+    /// Returns how many votes they have: one for each address, and one for all whose address is unknown.
+    fn votes(&self) -> usize {
+        self.0.len()
+    }
 }
 
 /// What one node offers in all.
@@ -71,19 +103,25 @@ impl Offers {
     pub(crate) fn restore(stored: impl IntoIterator<Item = StoredOffer>) -> Self {
         let mut offers = Self::default();
         for StoredOffer { node, hint } in stored {
-            offers.put(node, hint);
+            offers.put(node, None, hint);
         }
         offers
     }
 
     /// Takes a node's offer in place of what it said of the torrent before, and returns what is to be written if that is
-    /// new.
-    pub(crate) fn make(&mut self, node: NodeId, hint: TorrentHint) -> Result<Option<OfferWrite>, Refusal> {
+    /// new. `origin` is where the node is, if that is known.
+    pub(crate) fn make(
+        &mut self,
+        node: NodeId,
+        origin: Option<Household>,
+        hint: TorrentHint,
+    ) -> Result<Option<OfferWrite>, Refusal> {
         let key = (node, hint.infohash);
-        let before = self.made.get(&key);
-        if before.is_some_and(|before| **before == hint) {
+        if self.made.get(&key).is_some_and(|before| *before.hint == hint) {
+            self.move_to(&key, origin);
             return Ok(None);
         }
+        let before = self.made.get(&key).map(|before| &before.hint);
         let (old_count, old_bytes) = before.map_or((0, 0), |before| (1, weight(before)));
         let share = self.shares.get(&node).copied().unwrap_or_default();
         let bytes = weight(&hint);
@@ -101,7 +139,7 @@ impl Offers {
             return Err(too_many("bytes of torrents offered at this index", MOST_BYTES));
         }
         self.take(&key);
-        let hint = self.put(node, hint);
+        let hint = self.put(node, origin, hint);
         self.unsettled += 1;
         Ok(Some(OfferWrite { key, hint: Some(hint) }))
     }
@@ -136,7 +174,7 @@ impl Offers {
 
     /// Returns true if a node makes exactly this offer.
     pub(crate) fn has(&self, node: NodeId, hint: &TorrentHint) -> bool {
-        self.made.get(&(node, hint.infohash)).is_some_and(|made| **made == *hint)
+        self.made.get(&(node, hint.infohash)).is_some_and(|made| *made.hint == *hint)
     }
 
     /// Returns true if a node offers a torrent.
@@ -157,12 +195,12 @@ impl Offers {
 
     /// Returns the content that an offer names, if it is made.
     pub(crate) fn digest_of(&self, key: &OfferKey) -> Option<Digest> {
-        self.made.get(key).map(|hint| hint.digest)
+        self.made.get(key).map(|made| made.hint.digest)
     }
 
-    /// Returns what a torrent is said to stand for, the word of most nodes first.
+    /// Returns what a torrent is said to stand for, the word of most addresses first.
     pub(crate) fn find(&self, infohash: &Infohash) -> Vec<&TorrentHint> {
-        most_said(self.hints_of(*infohash).map(|(hint, nodes)| (hint.as_ref(), *nodes)))
+        most_said(self.hints_of(*infohash).map(|(hint, voters)| (hint.as_ref(), voters.votes())))
     }
 
     /// Returns the torrent with a key, if it is offered.
@@ -170,27 +208,39 @@ impl Offers {
         self.by_key.get(key).copied()
     }
 
-    /// Returns the torrents that are said to stand for a content, those of most nodes first.
+    /// Returns the torrents that are said to stand for a content, those of most addresses first.
     pub(crate) fn of(&self, digest: &Digest) -> Vec<&TorrentHint> {
         let hints = self.by_digest.range((*digest, Arc::new(smallest()))..);
         let hints = hints.take_while(|(of, _)| of == digest);
-        most_said(hints.map(|(_, hint)| (hint.as_ref(), self.said.get(hint).copied().unwrap_or_default())))
+        most_said(hints.map(|(_, hint)| (hint.as_ref(), self.said.get(hint).map_or(0, Voters::votes))))
     }
 
-    fn hints_of(&self, infohash: Infohash) -> impl Iterator<Item = (&Arc<TorrentHint>, &u32)> {
+    fn hints_of(&self, infohash: Infohash) -> impl Iterator<Item = (&Arc<TorrentHint>, &Voters)> {
         let first = TorrentHint { infohash, ..smallest() };
         self.said.range(first..).take_while(move |(hint, _)| hint.infohash == infohash)
     }
 
-    fn put(&mut self, node: NodeId, hint: TorrentHint) -> Arc<TorrentHint> {
+    /// Notes where the node of an offer is now.
+    fn move_to(&mut self, key: &OfferKey, origin: Option<Household>) {
+        let Some(made) = self.made.get_mut(key) else { return };
+        let before = std::mem::replace(&mut made.origin, origin);
+        if before != origin
+            && let Some(voters) = self.said.get_mut(&made.hint)
+        {
+            voters.remove(before);
+            voters.add(origin);
+        }
+    }
+
+    fn put(&mut self, node: NodeId, origin: Option<Household>, hint: TorrentHint) -> Arc<TorrentHint> {
         let bytes = weight(&hint);
         // What others have said already is kept once.
         let known = self.said.get_key_value(&hint).map(|(known, _)| Arc::clone(known));
         let hint = known.unwrap_or_else(|| Arc::new(hint));
-        *self.said.entry(Arc::clone(&hint)).or_default() += 1;
+        self.said.entry(Arc::clone(&hint)).or_default().add(origin);
         self.by_digest.insert((hint.digest, Arc::clone(&hint)));
         self.by_key.insert(TorrentKey::of(hint.infohash), hint.infohash);
-        self.made.insert((node, hint.infohash), Arc::clone(&hint));
+        self.made.insert((node, hint.infohash), MadeOffer { hint: Arc::clone(&hint), origin });
         let share = self.shares.entry(node).or_default();
         share.count += 1;
         share.bytes = share.bytes.saturating_add(bytes);
@@ -199,11 +249,11 @@ impl Offers {
     }
 
     fn take(&mut self, key: &OfferKey) -> Option<()> {
-        let hint = self.made.remove(key)?;
+        let MadeOffer { hint, origin } = self.made.remove(key)?;
         let bytes = weight(&hint);
-        match self.said.get_mut(&hint) {
-            Some(nodes) if *nodes > 1 => *nodes -= 1,
-            _ => {
+        if let Some(voters) = self.said.get_mut(&hint) {
+            voters.remove(origin);
+            if voters.votes() == 0 {
                 self.said.remove(&hint);
                 self.by_digest.remove(&(hint.digest, hint));
                 if self.hints_of(key.1).next().is_none() {
@@ -233,9 +283,9 @@ fn weight(hint: &TorrentHint) -> u32 {
     u32::try_from(hint.weight()).unwrap_or(u32::MAX)
 }
 
-fn most_said<'a>(hints: impl Iterator<Item = (&'a TorrentHint, u32)>) -> Vec<&'a TorrentHint> {
-    let mut hints: Vec<(&TorrentHint, u32)> = hints.take(COMPARED).collect();
-    hints.sort_by_key(|(_, nodes)| Reverse(*nodes));
+fn most_said<'a>(hints: impl Iterator<Item = (&'a TorrentHint, usize)>) -> Vec<&'a TorrentHint> {
+    let mut hints: Vec<(&TorrentHint, usize)> = hints.take(COMPARED).collect();
+    hints.sort_by_key(|(_, votes)| Reverse(*votes));
     hints.into_iter().map(|(hint, _)| hint).collect()
 }
 

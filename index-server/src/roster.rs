@@ -184,7 +184,12 @@ impl Roster {
         self.present.get(&node).filter(|_| self.is_listed(node)).map(|presence| presence.household)
     }
 
-    /// Returns what a node counts as at an address.
+    /// Returns what a node that is here counts as, listed or not.
+    pub(crate) fn presence_household(&self, node: NodeNo) -> Option<Household> {
+        self.present.get(&node).map(|presence| presence.household)
+    }
+
+    /// Returns what a node at an address counts as.
     pub(crate) fn household_at(&self, node: NodeNo, address: IpAddr) -> Household {
         Household::of(node, address, self.rules.loopback_counts)
     }

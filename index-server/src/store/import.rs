@@ -117,7 +117,7 @@ impl Judge {
         if self.offers.is_made(&(node, infohash)) {
             return Err(format!("node {node} offers this torrent twice"));
         }
-        let made = self.offers.make(node, hint).map_err(|refusal| refusal.to_string())?;
+        let made = self.offers.make(node, None, hint).map_err(|refusal| refusal.to_string())?;
         self.import.offers.extend(made);
         Ok(())
     }

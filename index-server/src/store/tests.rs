@@ -195,7 +195,7 @@ fn with_offers() -> (TempDir, Vec<StoredOffer>) {
         let infohash = Infohash::from_bytes([number; 20]);
         let (digest, name) = (Digest::from_bytes([7; 32]), "a name".repeat(number.into()));
         let hint = TorrentHint { infohash, digest, name, piece_length: 1 << 18 };
-        let write = offers.make(node, hint).unwrap().unwrap();
+        let write = offers.make(node, None, hint).unwrap().unwrap();
         store.commit(&[], &[write]).unwrap();
     }
     let stored = store.reopen().unwrap().offers;

@@ -82,7 +82,7 @@ impl World {
     fn offer(&self, arrival: &crate::directory::Arrival) {
         let digest = Digest::from_bytes([9; 32]);
         let hint = TorrentHint { infohash: TORRENT, digest, name: "a".into(), piece_length: 1 };
-        self.directory.change(|state| state.offers.make(arrival.id, hint)).unwrap();
+        self.directory.change(|state| state.offers.make(arrival.id, None, hint)).unwrap();
     }
 }
 

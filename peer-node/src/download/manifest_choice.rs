@@ -23,12 +23,13 @@ const PATIENCE: Duration = Duration::from_secs(3);
 const PATIENCE_FAR: Duration = Duration::from_secs(10);
 const FAR: Duration = Duration::from_millis(100);
 
-/// After how long a silence others are asked for a manifest too, and again after as long.
-const HEDGE_AFTER: Duration = Duration::from_millis(500);
+/// A manifest is requested from further sources each time none of it has arrived for this many round trips of its source, and at least
+/// for this long.
+const HEDGE_AFTER: (u32, Duration) = (3, Duration::from_millis(250));
 
-/// How many sources are asked the first time; each time twice as many, so that a few hundred are asked within seconds.
-const HEDGE: usize = 8;
-const MOST_DOUBLINGS: u32 = 5;
+/// How many sources are asked the first time; each time twice as many, so that a hundred are asked within a second.
+const HEDGE: usize = 16;
+const MOST_DOUBLINGS: u32 = 4;
 
 /// Returns how long a source may send nothing while others offer the content as well.
 pub(super) fn patience(rtt: Option<Duration>) -> Duration {
@@ -109,10 +110,13 @@ impl ManifestFetch {
         !self.states.is_empty()
     }
 
-    /// Returns how many others are to be asked now, and for how many states, because nothing has come for a while; and counts that.
-    pub(super) fn hedge(&mut self, now: Instant) -> Option<(usize, u32)> {
+    /// Returns from how many further sources the manifest is to be requested now, and how many states, because nothing has
+    /// arrived for a while; and counts that. `rtt` is the round-trip time of its source.
+    pub(super) fn hedge(&mut self, rtt: Option<Duration>, now: Instant) -> Option<(usize, u32)> {
         let (first, count) = self.next()?;
-        let is_due = now.saturating_duration_since(self.since) >= HEDGE_AFTER * (self.hedges + 1);
+        let (trips, least) = HEDGE_AFTER;
+        let pause = (rtt.unwrap_or_default() * trips).max(least);
+        let is_due = now.saturating_duration_since(self.since) >= pause * (self.hedges + 1);
         (first == 0 && is_due).then(|| {
             let sources = HEDGE << self.hedges.min(MOST_DOUBLINGS);
             self.hedges += 1;
@@ -186,14 +190,18 @@ mod tests {
         let manifest = manifest(5);
         let mut fetch = fetch_of(&manifest, manifest.id());
         let begun = fetch.since;
-        let mut hedge = |millis| fetch.hedge(begun + Duration::from_millis(millis));
+        let near = Some(Duration::from_millis(1));
+        let mut hedge = |millis| fetch.hedge(near, begun + Duration::from_millis(millis));
         assert_eq!(
-            [499, 500, 999, 1000, 1001].map(&mut hedge),
-            [None, Some((8, 4)), None, Some((16, 4)), None]
+            [249, 250, 499, 500, 501].map(&mut hedge),
+            [None, Some((16, 4)), None, Some((32, 4)), None]
         );
+        let far = Some(Duration::from_millis(300));
+        assert_eq!(fetch.hedge(far, begun + Duration::from_millis(2699)), None);
+        assert_eq!(fetch.hedge(far, begun + Duration::from_millis(2700)), Some((64, 4)));
         let states: Vec<[u8; 32]> = manifest.states().iter().map(|state| state.to_bytes()).collect();
         fetch.part(0, &states, begun).unwrap();
-        assert_eq!((fetch.has_begun(), fetch.hedge(begun + Duration::from_secs(9))), (true, None));
+        assert_eq!((fetch.has_begun(), fetch.hedge(near, begun + Duration::from_secs(9))), (true, None));
     }
 
     #[test]

@@ -6,6 +6,7 @@ use protocol::node_id::NodeId;
 
 use super::manifest_choice::Offer;
 use super::rivals::Candidate;
+use super::seeking::Tried;
 use super::standing::Standing;
 use crate::native::FetchChannel;
 use crate::swarm::{SourceId, SourceIds};
@@ -240,9 +241,11 @@ impl Roster {
         self.live.values().map(|peer| peer.node).chain(waiting.map(|(node, _)| *node)).collect()
     }
 
-    /// Returns the nodes that were tried and are not connected.
-    pub(super) fn tried(&self) -> HashSet<NodeId> {
-        self.absent.keys().copied().collect()
+    /// Returns the sources that were tried and are not connected.
+    pub(super) fn tried(&self) -> Tried {
+        let mut tried = Tried::default();
+        self.absent.iter().for_each(|(node, absent)| tried.add(*node, absent.address));
+        tried
     }
 
     /// Says whether a source that is absent may come back.

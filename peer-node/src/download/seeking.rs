@@ -1,9 +1,10 @@
 //! Finding sources: the index is asked, and the nodes that are heard, and whoever they name is dialled.
 
 use std::collections::HashSet;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use protocol::digest::Digest;
+use protocol::household::household;
 use protocol::index::{NodePlace, Source};
 use protocol::limits::{MAX_SOURCES, MAX_STATES};
 use protocol::node_id::NodeId;
@@ -34,6 +35,26 @@ pub(crate) enum Sighting {
     Over,
 }
 
+/// The sources that were tried before and are not connected.
+#[derive(Debug, Default)]
+pub(crate) struct Tried {
+    nodes: HashSet<NodeId>,
+    /// See [`household`].
+    addresses: HashSet<IpAddr>,
+}
+
+impl Tried {
+    pub(crate) fn add(&mut self, node: NodeId, address: SocketAddr) {
+        self.nodes.insert(node);
+        self.addresses.insert(household(address.ip()));
+    }
+
+    /// Returns the order in which sources are dialled: new addresses first, then new nodes of known addresses.
+    fn rank(&self, source: &Source) -> (bool, bool) {
+        (self.addresses.contains(&household(source.address.ip())), self.nodes.contains(&source.node))
+    }
+}
+
 /// A round of looking for sources.
 #[derive(Debug)]
 pub(crate) struct Round {
@@ -43,7 +64,7 @@ pub(crate) struct Round {
     /// Those that are left alone.
     pub(crate) skip: HashSet<NodeId>,
     /// Those that were tried before: they come last.
-    pub(crate) tried: HashSet<NodeId>,
+    pub(crate) tried: Tried,
     /// Numbers the sources.
     pub(crate) ids: SourceIds,
     /// Where the events of sources go.
@@ -73,7 +94,7 @@ impl Round {
 
     /// Dials those who were not dialled yet, some at a time.
     async fn dial_all(&mut self, dials: &mut JoinSet<()>, mut sources: Vec<Source>) {
-        sources.sort_by_key(|source| self.tried.contains(&source.node));
+        sources.sort_by_key(|source| self.tried.rank(source));
         let dialled = self.skip.len();
         for Source { node, address, .. } in sources {
             if !self.skip.insert(node) {
@@ -103,5 +124,32 @@ async fn dial(
             finder.report_unreachable(NodePlace { node, address });
         }
         let _ = sightings.send(Sighting::Unreachable { node, address, error }).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use protocol::index::Share;
+
+    use super::*;
+
+    #[test]
+    fn new_addresses_are_dialled_before_new_keys() {
+        let source = |node: u8, address: &str| Source {
+            node: NodeId::from_bytes([node; 32]),
+            address: address.parse().unwrap(),
+            share: Share::Whole,
+        };
+        let mut tried = Tried::default();
+        tried.add(NodeId::from_bytes([1; 32]), "192.0.2.1:1".parse().unwrap());
+        let mut sources = [
+            source(1, "192.0.2.1:1"),
+            source(2, "192.0.2.1:2"),
+            source(3, "198.51.100.1:1"),
+            source(1, "198.51.100.2:1"),
+        ];
+        sources.sort_by_key(|source| tried.rank(source));
+        let order = sources.map(|source| source.address.to_string());
+        assert_eq!(order, ["198.51.100.1:1", "198.51.100.2:1", "192.0.2.1:2", "192.0.2.1:1"]);
     }
 }

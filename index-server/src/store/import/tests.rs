@@ -80,7 +80,7 @@ fn offers_are_exported_and_imported_too() {
             let infohash = Infohash::from_bytes([number; 20]);
             let (digest, name) = (Digest::from_bytes([9; 32]), format!("é \"{number}\""));
             let hint = TorrentHint { infohash, digest, name, piece_length: 16384 };
-            let made = offers.make(NodeId::from_bytes([1; 32]), hint).unwrap().unwrap();
+            let made = offers.make(NodeId::from_bytes([1; 32]), None, hint).unwrap().unwrap();
             super::super::Backing::commit(&mut store, &[], &[made]).unwrap();
         }
     }

@@ -57,7 +57,7 @@ impl Session {
                 let patience = if offers.len() > 1 { patience(rtt) } else { PATIENCE_ALONE };
                 let overdue = now.saturating_duration_since(fetch.since) >= patience;
                 if self.roster.get(source).is_some() && !overdue {
-                    self.hedge_manifest(now);
+                    self.hedge_manifest(rtt, now);
                     return;
                 }
                 self.stage = Stage::Choosing(None);
@@ -83,9 +83,9 @@ impl Session {
 
     /// Asks some of the others that offer the same manifest for it, each time nothing of it has come for a while. Whoever answers first
     /// is the one that it is fetched from.
-    fn hedge_manifest(&mut self, now: Instant) {
+    fn hedge_manifest(&mut self, rtt: Option<Duration>, now: Instant) {
         let Stage::Choosing(Some(fetch)) = &mut self.stage else { return };
-        let Some((mut left, count)) = fetch.hedge(now) else { return };
+        let Some((mut left, count)) = fetch.hedge(rtt, now) else { return };
         let (source, offer) = (fetch.source, fetch.offer);
         let others = self.roster.offers().into_iter().filter(|(id, other)| *id != source && *other == offer);
         for (id, _) in others {

@@ -18,7 +18,7 @@ use tokio::task::JoinSet;
 
 use super::Session;
 use super::party::{BACKLOG, BLOCK, Party, Phase};
-use crate::download::seeking::{Round, Sighting};
+use crate::download::seeking::{Round, Sighting, Tried};
 use crate::finder::Finder;
 use crate::library::Library;
 use crate::native::{FetchChannel, Links, SourceEvent};
@@ -194,7 +194,7 @@ impl Natives {
             links,
             digest: self.digest,
             skip,
-            tried: HashSet::new(),
+            tried: Tried::default(),
             ids: self.ids.clone(),
             events: self.events_to.clone(),
             needs_manifest: false,
