@@ -14,8 +14,8 @@ use protocol::index::Refusal;
 use protocol::node_id::NodeId;
 use tokio::sync::watch;
 
-use crate::regular::read_regular;
-use list::{AccessList, ListError};
+use crate::regular_file::read_regular;
+use list::{AccessList, AccessListError};
 
 /// The longest list that is read, in bytes: a hundred thousand nodes.
 const MAX_LIST: u64 = 8 << 20;
@@ -56,47 +56,47 @@ pub struct AccessFiles {
 #[derive(Debug, Clone)]
 pub struct Access {
     files: AccessFiles,
-    lists: Arc<watch::Sender<Lists>>,
+    lists: Arc<watch::Sender<AccessLists>>,
 }
 
 #[derive(Debug, Default)]
-struct Lists {
+struct AccessLists {
     allow: Option<AccessList>,
     deny: AccessList,
 }
 
 impl Default for Access {
     fn default() -> Self {
-        Self { files: AccessFiles::default(), lists: Arc::new(watch::Sender::new(Lists::default())) }
+        Self { files: AccessFiles::default(), lists: Arc::new(watch::Sender::new(AccessLists::default())) }
     }
 }
 
 impl Access {
     /// Reads the lists.
     pub fn read(files: AccessFiles) -> Result<Self, AccessError> {
-        let lists = Lists::read(&files)?;
+        let lists = AccessLists::read(&files)?;
         Ok(Self { files, lists: Arc::new(watch::Sender::new(lists)) })
     }
 
     /// Reads the lists again; those that were in force stay so if that fails.
-    pub fn read_again(&self) -> Result<(), AccessError> {
-        self.lists.send_replace(Lists::read(&self.files)?);
+    pub fn reload(&self) -> Result<(), AccessError> {
+        self.lists.send_replace(AccessLists::read(&self.files)?);
         Ok(())
     }
 
     /// Judges an address.
-    pub(crate) fn judge_address(&self, address: IpAddr) -> Result<(), Refusal> {
+    pub(crate) fn check_address(&self, address: IpAddr) -> Result<(), Refusal> {
         let lists = self.lists.borrow();
         let allowed = lists.allow.as_ref().is_none_or(|list| list.admits_address(address));
-        let allowed = allowed && !lists.deny.names_address(address);
+        let allowed = allowed && !lists.deny.contains_address(address);
         allowed.then_some(()).ok_or_else(|| Refusal::NotAllowed { what: "address".into() })
     }
 
     /// Judges a node that has proven who it is.
-    pub(crate) fn judge_node(&self, node: &NodeId) -> Result<(), Refusal> {
+    pub(crate) fn check_node(&self, node: &NodeId) -> Result<(), Refusal> {
         let lists = self.lists.borrow();
         let allowed = lists.allow.as_ref().is_none_or(|list| list.admits_node(node));
-        let allowed = allowed && !lists.deny.names_node(node);
+        let allowed = allowed && !lists.deny.contains_node(node);
         allowed.then_some(()).ok_or_else(|| Refusal::NotAllowed { what: "node".into() })
     }
 
@@ -111,7 +111,7 @@ impl Access {
 
 /// Tells of changes to the lists.
 #[derive(Debug)]
-pub(crate) struct AccessChanges(watch::Receiver<Lists>);
+pub(crate) struct AccessChanges(watch::Receiver<AccessLists>);
 
 impl AccessChanges {
     /// Waits for the next change.
@@ -123,7 +123,7 @@ impl AccessChanges {
     }
 }
 
-impl Lists {
+impl AccessLists {
     fn read(files: &AccessFiles) -> Result<Self, AccessError> {
         let allow = files.allow.as_deref().map(read_list).transpose()?;
         let deny = files.deny.as_deref().map(read_list).transpose()?.unwrap_or_default();
@@ -138,7 +138,7 @@ fn read_list(path: &Path) -> Result<AccessList, AccessError> {
         return Err(unreadable(format!("it has more than {MAX_LIST} bytes")));
     }
     let text = String::from_utf8(bytes).map_err(|error| unreadable(error.to_string()))?;
-    AccessList::parse(&text).map_err(|ListError { line, reason }| AccessError::BadLine {
+    AccessList::parse(&text).map_err(|AccessListError { line, reason }| AccessError::BadLine {
         path: path.to_owned(),
         line,
         reason,
@@ -154,26 +154,26 @@ mod tests {
     use super::*;
 
     #[test]
-    fn lists_are_read_again_and_a_bad_one_changes_nothing() {
+    fn invalid_reload_keeps_previous_lists() {
         let dir = tempdir().unwrap();
         let (allow, deny) = (dir.path().join("allow"), dir.path().join("deny"));
         fs::write(&allow, "10.0.0.0/8\n192.0.2.7\n").unwrap();
         fs::write(&deny, format!("10.1.0.0/16\n{}\n", "ab".repeat(32))).unwrap();
         let access = Access::read(AccessFiles { allow: Some(allow.clone()), deny: Some(deny) }).unwrap();
-        let judge = |address: &str| access.judge_address(address.parse().unwrap()).is_ok();
+        let judge = |address: &str| access.check_address(address.parse().unwrap()).is_ok();
         assert!(judge("10.2.0.1") && judge("192.0.2.7") && judge("::ffff:10.2.0.1"));
         assert!(!judge("10.1.0.1") && !judge("192.0.2.8") && !judge("2001:db8::1"));
-        let denied = access.judge_node(&NodeId::from_bytes([0xab; 32]));
+        let denied = access.check_node(&NodeId::from_bytes([0xab; 32]));
         assert_eq!(denied, Err(Refusal::NotAllowed { what: "node".into() }));
-        assert!(access.judge_node(&NodeId::from_bytes([0xac; 32])).is_ok());
+        assert!(access.check_node(&NodeId::from_bytes([0xac; 32])).is_ok());
         fs::write(&allow, "192.0.2.8\nnonsense\n").unwrap();
-        let error = access.read_again().unwrap_err().to_string();
+        let error = access.reload().unwrap_err().to_string();
         assert!(error.contains("line 2") && error.contains("nonsense"), "{error}");
         assert!(judge("192.0.2.7"));
         fs::write(&allow, "192.0.2.8\n").unwrap();
-        access.read_again().unwrap();
+        access.reload().unwrap();
         assert!(!judge("192.0.2.7") && judge("192.0.2.8"));
         fs::remove_file(&allow).unwrap();
-        assert!(matches!(access.read_again(), Err(AccessError::Unreadable { .. })));
+        assert!(matches!(access.reload(), Err(AccessError::Unreadable { .. })));
     }
 }

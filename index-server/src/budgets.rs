@@ -39,7 +39,7 @@ pub(crate) enum Budget {
 
 /// The bytes that are in use, or would be.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) struct Usage {
+pub(crate) struct BudgetUsage {
     pub(crate) node: u64,
     pub(crate) address: u64,
     pub(crate) memory: u64,
@@ -50,7 +50,7 @@ pub(crate) struct Usage {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct OverBudget {
     pub(crate) budget: Budget,
-    pub(crate) wanted: u64,
+    pub(crate) needed: u64,
     pub(crate) limit: u64,
 }
 
@@ -68,7 +68,7 @@ impl Budget {
     }
 
     /// Returns what has the budget, in words for people.
-    const fn what(self) -> &'static str {
+    const fn description(self) -> &'static str {
         match self {
             Self::Node => "the list of this node",
             Self::Address => "the lists of all nodes at this address",
@@ -80,10 +80,10 @@ impl Budget {
 
 impl BudgetLimits {
     /// Returns the first budget that is too small.
-    pub(crate) fn exceeded(&self, usage: &Usage) -> Option<OverBudget> {
+    pub(crate) fn exceeded(&self, usage: &BudgetUsage) -> Option<OverBudget> {
         Budget::ALL.into_iter().find_map(|budget| {
             let (wanted, limit) = (usage.of(budget), self.of(budget));
-            (limit > 0 && wanted > limit).then_some(OverBudget { budget, wanted, limit })
+            (limit > 0 && wanted > limit).then_some(OverBudget { budget, needed: wanted, limit })
         })
     }
 
@@ -110,7 +110,7 @@ impl BudgetLimits {
     }
 }
 
-impl Usage {
+impl BudgetUsage {
     /// Returns how much of a budget is used.
     pub(crate) const fn of(&self, budget: Budget) -> u64 {
         match budget {
@@ -124,12 +124,12 @@ impl Usage {
 
 impl From<OverBudget> for Refusal {
     fn from(over: OverBudget) -> Self {
-        Self::OverBudget { what: over.budget.what().into(), wanted: over.wanted, limit: over.limit }
+        Self::OverBudget { what: over.budget.description().into(), wanted: over.needed, limit: over.limit }
     }
 }
 
 /// Returns the refusal as a node is told it that does not know [`Refusal::OverBudget`].
-pub(crate) fn in_older_words(refusal: Refusal) -> Refusal {
+pub(crate) fn downgraded_refusal(refusal: Refusal) -> Refusal {
     match refusal {
         Refusal::OverBudget { what, limit, .. } => {
             Refusal::TooMany { what: format!("bytes for {what}"), limit }
@@ -143,38 +143,38 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_first_budget_that_is_too_small_is_named() {
+    fn first_exceeded_budget_is_reported() {
         let limits = BudgetLimits { per_node: 10, per_address: 20, memory: 30, disk: 40 };
-        let fits = Usage { node: 10, address: 20, memory: 30, disk: 40 };
+        let fits = BudgetUsage { node: 10, address: 20, memory: 30, disk: 40 };
         assert_eq!(limits.exceeded(&fits), None);
-        let over = |usage| limits.exceeded(&usage).map(|over| (over.budget, over.wanted, over.limit));
-        assert_eq!(over(Usage { node: 11, disk: 41, ..fits }), Some((Budget::Node, 11, 10)));
-        assert_eq!(over(Usage { address: 21, ..fits }), Some((Budget::Address, 21, 20)));
-        assert_eq!(over(Usage { memory: 31, ..fits }), Some((Budget::Memory, 31, 30)));
-        assert_eq!(over(Usage { disk: 41, ..fits }), Some((Budget::Disk, 41, 40)));
+        let over = |usage| limits.exceeded(&usage).map(|over| (over.budget, over.needed, over.limit));
+        assert_eq!(over(BudgetUsage { node: 11, disk: 41, ..fits }), Some((Budget::Node, 11, 10)));
+        assert_eq!(over(BudgetUsage { address: 21, ..fits }), Some((Budget::Address, 21, 20)));
+        assert_eq!(over(BudgetUsage { memory: 31, ..fits }), Some((Budget::Memory, 31, 30)));
+        assert_eq!(over(BudgetUsage { disk: 41, ..fits }), Some((Budget::Disk, 41, 40)));
         let none = BudgetLimits { per_node: 0, per_address: 0, memory: 0, disk: 0 };
-        assert_eq!(none.exceeded(&Usage { node: u64::MAX, disk: u64::MAX, ..fits }), None);
+        assert_eq!(none.exceeded(&BudgetUsage { node: u64::MAX, disk: u64::MAX, ..fits }), None);
     }
 
     #[test]
-    fn refusals_name_the_budget_and_the_use() {
-        let over = OverBudget { budget: Budget::Node, wanted: 140 * MIB, limit: 128 * MIB };
+    fn refusal_names_budget_and_usage() {
+        let over = OverBudget { budget: Budget::Node, needed: 140 * MIB, limit: 128 * MIB };
         let refusal = Refusal::from(over);
         assert_eq!(refusal.to_string(), "the list of this node would take 140.0 MiB of at most 128.0 MiB");
-        let older = in_older_words(refusal).to_string();
+        let older = downgraded_refusal(refusal).to_string();
         assert_eq!(older, "too many bytes for the list of this node: the limit is 134217728");
-        assert_eq!(in_older_words(Refusal::NoSuchPeer), Refusal::NoSuchPeer);
+        assert_eq!(downgraded_refusal(Refusal::NoSuchPeer), Refusal::NoSuchPeer);
     }
 
     #[test]
-    fn a_little_room_is_left_of_large_budgets_only() {
+    fn only_large_budgets_get_slack() {
         let limits = BudgetLimits { per_node: 64, per_address: 128, memory: 63, disk: 1 << 40 }.with_slack();
         assert_eq!((limits.per_node, limits.per_address, limits.memory), (64, 126, 63));
         assert_eq!(limits.disk, (1 << 40) - 16 * MIB);
     }
 
     #[test]
-    fn a_million_ordinary_names_fit_into_the_budget_of_a_node() {
+    fn million_ordinary_names_fit_a_node_budget() {
         assert!(BudgetLimits::default().per_node >= 102 * u64::from(protocol::limits::MAX_FILES_PER_NODE));
     }
 }

@@ -4,12 +4,12 @@ use std::time::{Instant, SystemTime};
 
 /// Reads the time; in tests it can be moved ahead.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Clock {
+pub(crate) struct IndexClock {
     #[cfg(test)]
     ahead: std::sync::Arc<std::sync::atomic::AtomicU64>,
 }
 
-impl Clock {
+impl IndexClock {
     /// Returns the moment, by a clock that nobody sets.
     pub(crate) fn now(&self) -> Instant {
         Instant::now() + std::time::Duration::from_secs(self.ahead())

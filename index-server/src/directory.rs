@@ -13,48 +13,49 @@ use parking_lot::{RwLock, RwLockReadGuard, RwLockWriteGuard};
 use protocol::bittorrent::mse::TorrentKey;
 use protocol::digest::Digest;
 use protocol::index::{
-    HitWithSources, ListSummary, NearWords, NodePlace, PeerRef, Refusal, Reply, Share, Source, Statistics,
-    TorrentHint,
+    ContentSource, HitWithSources, ListSummary, NodeAddress, PeerRef, Refusal, Reply, Share, Statistics,
+    TorrentHint, WordSuggestions,
 };
 use protocol::infohash::Infohash;
 use protocol::limits::{
-    MAX_NEAR_WORDS, MAX_NODES_FOUND, MAX_QUERY_TERMS, MAX_SOURCED_HITS, MAX_TORRENT_HINTS, MAX_UNKNOWN_WORDS,
+    MAX_ALTERNATIVES, MAX_NODES_FOUND, MAX_QUERY_TERMS, MAX_SOURCED_HITS, MAX_TORRENT_HINTS,
+    MAX_UNKNOWN_WORDS,
 };
 use protocol::node_id::NodeId;
 use protocol::query::{Compound, DigestPrefix, Query};
 use tokio_util::sync::CancellationToken;
 
-use crate::answer::{self, Page};
-use crate::budgets::{DISK_PER_BYTE, MEMORY_PER_BYTE, Usage};
+use crate::address_group::AddressGroup;
+use crate::budgets::{BudgetUsage, DISK_PER_BYTE, MEMORY_PER_BYTE};
 use crate::catalog::{Catalog, FileList, NodeNo};
-use crate::clock::Clock;
-use crate::household::Household;
-use crate::offers::Offers;
-use crate::roster::{AddressFull, ListingRules, Recall, Roster, SessionId};
-use crate::search::{PATIENCE, Search};
-use crate::session::Offer;
+use crate::clock::IndexClock;
+use crate::offers::TorrentOffers;
+use crate::replies::{self, ListingPage};
+use crate::roster::{AddressFull, ListingRules, ProbeContext, Roster, SessionId};
+use crate::search::{SCAN_COST_LIMIT, Search};
+use crate::session::OfferChange;
 use crate::words::words;
 
 /// How many titles a search goes through before it lets others at the catalog: less than a millisecond's worth.
 const SEARCH_STEP: usize = 8192;
-const _: () = assert!(PATIENCE >= SEARCH_STEP, "a search that waits for a thread holds no bitmap");
+const _: () = assert!(SCAN_COST_LIMIT >= SEARCH_STEP, "a search that waits for a thread holds no bitmap");
 
 /// How long a search may take; then it tells what it has found.
-const SEARCH_TIME: Duration = Duration::from_millis(50);
+const SEARCH_TIMEOUT: Duration = Duration::from_millis(50);
 
 /// How long hits are told before others are let at the catalog.
-const TELLING: Duration = Duration::from_micros(200);
+const MAX_LOCK_TIME: Duration = Duration::from_micros(200);
 
 /// Among how many contents that a torrent may stand for the seeds of a torrent are looked for.
-const SEEDED_CONTENTS: usize = 64;
+const MAX_CONTENTS_PER_TORRENT: usize = 64;
 
 /// How many files of a node that comes or goes are gone through before others are let at the catalog.
-const SETTLE_STEP: usize = 256;
-const LEAST_SETTLED: usize = 16;
+const SYNC_STEP: usize = 256;
+const MIN_SYNC_STEP: usize = 16;
 
 /// What a page of search results consists of.
 #[derive(Debug, Clone, Copy)]
-pub(crate) enum PageShape {
+pub(crate) enum HitDetail {
     /// Hits alone.
     Hits,
     /// Hits, the first with some of their sources in an order that `seed` decides.
@@ -63,47 +64,47 @@ pub(crate) enum PageShape {
 
 /// What everybody knows together.
 #[derive(Debug, Clone)]
-pub(crate) struct Directory(Arc<Shared>);
+pub(crate) struct Directory(Arc<DirectoryInner>);
 
 #[derive(Debug)]
-struct Shared {
-    state: RwLock<State>,
+struct DirectoryInner {
+    state: RwLock<DirectoryState>,
     searches: AtomicU64,
     started: Instant,
-    clock: Clock,
+    clock: IndexClock,
 }
 
 /// The catalog, the roster and the offers, which are only ever locked together.
 #[derive(Debug, Default)]
-pub(crate) struct State {
+pub(crate) struct DirectoryState {
     pub(crate) catalog: Catalog,
     pub(crate) roster: Roster,
-    pub(crate) offers: Offers,
+    pub(crate) offers: TorrentOffers,
 }
 
 /// A node's session, as the directory knows it.
 #[derive(Debug, Clone)]
-pub(crate) struct Arrival {
+pub(crate) struct NodeSession {
     pub(crate) id: NodeId,
     pub(crate) node: NodeNo,
     pub(crate) session: SessionId,
     /// Cancelled when a newer session of the node begins.
     pub(crate) replaced: CancellationToken,
     /// What is kept of its list.
-    pub(crate) list: ListSummary,
+    pub(crate) summary: ListSummary,
 }
 
 /// About what an offer of a torrent takes in memory beside its bytes.
-const OFFER: u64 = 300;
+const BYTES_PER_OFFER: u64 = 300;
 
-impl State {
+impl DirectoryState {
     /// Returns what is used of each budget, with so many more bytes: of the list of a node, or of no node's.
-    pub(crate) fn usage(&self, node: Option<NodeNo>, growth: u64) -> Usage {
+    pub(crate) fn usage(&self, node: Option<NodeNo>, growth: u64) -> BudgetUsage {
         let Self { catalog, offers, .. } = self;
         let list = node.and_then(|node| catalog.list(node)).map(FileList::bytes);
-        let beside = node.and_then(|node| catalog.bytes_beside(node));
-        let offered = offers.bytes() + offers.len() as u64 * OFFER;
-        Usage {
+        let beside = node.and_then(|node| catalog.bytes_at_same_address(node));
+        let offered = offers.bytes() + offers.len() as u64 * BYTES_PER_OFFER;
+        BudgetUsage {
             node: list.map_or(0, |bytes| bytes + growth),
             address: beside.map_or(0, |bytes| bytes + growth),
             memory: catalog.memory() + offered + growth * MEMORY_PER_BYTE,
@@ -113,24 +114,24 @@ impl State {
 }
 
 impl Directory {
-    pub(crate) fn new(catalog: Catalog, offers: Offers, rules: ListingRules) -> Self {
-        let state = RwLock::new(State { catalog, offers, roster: Roster::new(rules) });
-        let (searches, started, clock) = (AtomicU64::new(0), Instant::now(), Clock::default());
-        Self(Arc::new(Shared { state, searches, started, clock }))
+    pub(crate) fn new(catalog: Catalog, offers: TorrentOffers, rules: ListingRules) -> Self {
+        let state = RwLock::new(DirectoryState { catalog, offers, roster: Roster::new(rules) });
+        let (searches, started, clock) = (AtomicU64::new(0), Instant::now(), IndexClock::default());
+        Self(Arc::new(DirectoryInner { state, searches, started, clock }))
     }
 
     /// Returns the clock by which comings and goings are noted.
-    pub(crate) fn clock(&self) -> &Clock {
+    pub(crate) fn clock(&self) -> &IndexClock {
         &self.0.clock
     }
 
     /// Looks at anything; for the registrar.
-    pub(crate) fn look<T>(&self, look: impl FnOnce(&State) -> T) -> T {
+    pub(crate) fn read<T>(&self, look: impl FnOnce(&DirectoryState) -> T) -> T {
         look(&self.0.state.read())
     }
 
     /// Changes anything; for the registrar.
-    pub(crate) fn change<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
+    pub(crate) fn write<T>(&self, change: impl FnOnce(&mut DirectoryState) -> T) -> T {
         let mut state = self.0.state.write();
         let changed = change(&mut state);
         // Searches that wait go first, however soon the next change comes.
@@ -139,7 +140,7 @@ impl Directory {
     }
 
     /// Enters a node that has proven who it is.
-    pub(crate) fn arrive(&self, id: NodeId, address: SocketAddr) -> Option<Arrival> {
+    pub(crate) fn start_session(&self, id: NodeId, address: SocketAddr) -> Option<NodeSession> {
         let mut state = self.0.state.write();
         let node = state.catalog.admit(id)?;
         let (session, replaced) = state.roster.enter(node, address);
@@ -147,87 +148,91 @@ impl Directory {
         let list = state.catalog.summary(node).unwrap_or_default();
         drop(state);
         // Until it is reached at its new address, it is no source.
-        self.settle(node);
-        Some(Arrival { id, node, session, replaced, list })
+        self.sync_listed(node);
+        Some(NodeSession { id, node, session, replaced, summary: list })
     }
 
     /// Notes that a node has come, and at which address its list counts from now on, if at any.
-    pub(crate) fn count_at(&self, arrival: &Arrival, address: Option<IpAddr>) {
+    pub(crate) fn set_list_address(&self, arrival: &NodeSession, address: Option<IpAddr>) {
         let now = self.0.clock.now();
-        self.0.state.write().catalog.come(arrival.node, address, now);
+        self.0.state.write().catalog.record_arrival(arrival.node, address, now);
     }
 
     /// Lists a session's node, which answers at its address, if there is room for another one there.
-    pub(crate) fn list(&self, arrival: &Arrival) -> Result<(), AddressFull> {
-        self.0.state.write().roster.list(arrival.node, arrival.session)?;
-        self.settle(arrival.node);
+    pub(crate) fn list_node(&self, arrival: &NodeSession) -> Result<(), AddressFull> {
+        self.0.state.write().roster.list_node(arrival.node, arrival.session)?;
+        self.sync_listed(arrival.node);
         Ok(())
     }
 
     /// Keeps what it takes to call a session's node again.
-    pub(crate) fn keep(&self, arrival: &Arrival, recall: Recall) {
-        self.0.state.write().roster.keep(arrival.node, arrival.session, recall);
+    pub(crate) fn set_probe_context(&self, arrival: &NodeSession, recall: ProbeContext) {
+        self.0.state.write().roster.set_probe_context(arrival.node, arrival.session, recall);
     }
 
     /// Returns an error if a session's node may not be listed even if it answers.
-    pub(crate) fn has_room(&self, arrival: &Arrival) -> Result<(), AddressFull> {
-        self.0.state.read().roster.has_room(arrival.node, arrival.session)
+    pub(crate) fn check_listing_limit(&self, arrival: &NodeSession) -> Result<(), AddressFull> {
+        self.0.state.read().roster.check_listing_limit(arrival.node, arrival.session)
     }
 
     /// Notes that a session's node answers no longer: it is no source until it is listed again.
-    pub(crate) fn demote(&self, arrival: &Arrival) {
+    pub(crate) fn demote(&self, arrival: &NodeSession) {
         self.0.state.write().roster.demote(arrival.node, arrival.session);
-        self.settle(arrival.node);
+        self.sync_listed(arrival.node);
     }
 
     /// Returns the session of a node that is listed at an address, and what it takes to call it again.
-    pub(crate) fn recall(&self, place: &NodePlace) -> Option<(Arrival, Recall)> {
+    pub(crate) fn probe_context(&self, place: &NodeAddress) -> Option<(NodeSession, ProbeContext)> {
         let state = self.0.state.read();
         let node = state.catalog.number(&place.node)?;
         state.roster.address(node).filter(|address| *address == place.address)?;
-        let (session, replaced, recall) = state.roster.recall(node)?;
-        Some((Arrival { id: place.node, node, session, replaced, list: ListSummary::default() }, recall))
+        let (session, replaced, recall) = state.roster.probe_context(node)?;
+        Some((
+            NodeSession { id: place.node, node, session, replaced, summary: ListSummary::default() },
+            recall,
+        ))
     }
 
     /// Returns what a node counts as at an address.
-    pub(crate) fn household_at(&self, node: NodeNo, address: IpAddr) -> Household {
-        self.0.state.read().roster.household_at(node, address)
+    pub(crate) fn address_group_at(&self, node: NodeNo, address: IpAddr) -> AddressGroup {
+        self.0.state.read().roster.address_group_at(node, address)
     }
 
     /// Brings a node's files in line with whether it is listed, and as whose.
-    fn settle(&self, node: NodeNo) {
+    fn sync_listed(&self, node: NodeNo) {
         let mut done = false;
         while !done {
             let mut state = self.0.state.write();
-            let household = state.roster.household(node);
+            let household = state.roster.address_group(node);
             state.catalog.set_listed(node, household);
             // Each file is held against those of the other nodes of the household.
-            let step = (SETTLE_STEP / state.catalog.household_len(node)).max(LEAST_SETTLED);
-            done = state.catalog.settle(node, step) && state.catalog.agrees(node, household.is_some());
+            let step = (SYNC_STEP / state.catalog.address_group_len(node)).max(MIN_SYNC_STEP);
+            done = state.catalog.sync_listed(node, step)
+                && state.catalog.is_listed_as(node, household.is_some());
             RwLockWriteGuard::unlock_fair(state);
         }
     }
 
     /// Notes that a session has ended, and that its node's files are to be had there no longer.
-    pub(crate) fn leave(&self, arrival: &Arrival) {
-        self.sign_off(arrival);
-        self.settle(arrival.node);
+    pub(crate) fn end_session(&self, arrival: &NodeSession) {
+        self.remove_session(arrival);
+        self.sync_listed(arrival.node);
     }
 
     /// Notes that a session has ended.
-    pub(crate) fn sign_off(&self, arrival: &Arrival) {
+    pub(crate) fn remove_session(&self, arrival: &NodeSession) {
         self.0.state.write().roster.leave(arrival.node, arrival.session);
     }
 
     /// Returns how many torrents a node offers if an offer of it changes nothing, and all that it offers is on disk: nodes
     /// repeat their offers whenever they come back.
-    pub(crate) fn offers_already(&self, id: NodeId, offer: &Offer) -> Option<u32> {
+    pub(crate) fn unchanged_offer_count(&self, id: NodeId, offer: &OfferChange) -> Option<u32> {
         let state = self.0.state.read();
         let is_so = match offer {
-            Offer::Make(hint) => state.offers.has(id, hint),
-            Offer::Withdraw(infohash) => !state.offers.is_made(&(id, *infohash)),
+            OfferChange::Add(hint) => state.offers.contains(id, hint),
+            OfferChange::Withdraw(infohash) => !state.offers.contains_key(&(id, *infohash)),
         };
-        (is_so && state.offers.is_settled()).then(|| state.offers.count(&id))
+        (is_so && state.offers.is_all_written()).then(|| state.offers.count(&id))
     }
 
     /// Returns what a torrent is said to stand for: first what the asking node can check because it has the content.
@@ -238,14 +243,14 @@ impl Directory {
     /// Returns what the torrent with a key is said to stand for, likewise.
     pub(crate) fn find_torrent_by_key(&self, key: &TorrentKey, asker: NodeNo) -> Vec<TorrentHint> {
         let state = self.0.state.read();
-        let infohash = state.offers.with_key(key);
+        let infohash = state.offers.torrent_with_key(key);
         infohash.map_or_else(Vec::new, |infohash| checkable_first(&state, &infohash, asker))
     }
 
     /// Returns the torrents that are said to stand for a content.
     pub(crate) fn torrents_of(&self, digest: &Digest) -> Vec<TorrentHint> {
         let state = self.0.state.read();
-        state.offers.of(digest).into_iter().take(MAX_TORRENT_HINTS).cloned().collect()
+        state.offers.hints_for_content(digest).into_iter().take(MAX_TORRENT_HINTS).cloned().collect()
     }
 
     /// Returns the list's summary, or nothing if it may not be what is on disk.
@@ -254,104 +259,113 @@ impl Directory {
     }
 
     /// Goes on with a search for less than a millisecond, and tells what it has found if that was all.
-    pub(crate) fn advance(&self, mut search: Box<Search>, shape: PageShape) -> Result<Reply, Box<Search>> {
+    pub(crate) fn advance(&self, mut search: Box<Search>, shape: HitDetail) -> Result<Reply, Box<Search>> {
         let state = self.0.state.read();
-        search.step(&state.catalog, SEARCH_STEP);
-        if search.is_done() { Ok(self.tell(*search, shape, state)) } else { Err(search) }
+        search.advance(&state.catalog, SEARCH_STEP);
+        if search.is_done() { Ok(self.build_page(*search, shape, state)) } else { Err(search) }
     }
 
     /// Goes on with a search until it is done, or its time is up, and tells what it has found.
-    pub(crate) fn complete(&self, mut search: Box<Search>, shape: PageShape) -> Reply {
-        let end = Instant::now() + SEARCH_TIME;
+    pub(crate) fn run_to_end(&self, mut search: Box<Search>, shape: HitDetail) -> Reply {
+        let end = Instant::now() + SEARCH_TIMEOUT;
         while Instant::now() < end {
             match self.advance(search, shape) {
                 Ok(reply) => return reply,
                 Err(unfinished) => search = unfinished,
             }
         }
-        self.tell(*search, shape, self.0.state.read())
+        self.build_page(*search, shape, self.0.state.read())
     }
 
     /// Makes the page of what a search has found. Others get the lock in between where that takes long; a content can have lost
     /// its last source by then.
-    fn tell(&self, search: Search, shape: PageShape, mut state: RwLockReadGuard<'_, State>) -> Reply {
+    fn build_page(
+        &self,
+        search: Search,
+        shape: HitDetail,
+        mut state: RwLockReadGuard<'_, DirectoryState>,
+    ) -> Reply {
         let timed_out = !search.is_done();
         let (query, places, more, told) = search.finish();
         let (mut hits, mut begun) = (Vec::with_capacity(places.len()), Instant::now());
         for place in &places {
-            let Some(hit) = answer::hit(&state.catalog, &query, place) else { continue };
+            let Some(hit) = replies::hit(&state.catalog, &query, place) else { continue };
             let sources = match shape {
-                PageShape::WithSources { seed } if hits.len() < MAX_SOURCED_HITS => {
-                    answer::some_sources(&state.catalog, &state.roster, hit.digest, seed)
+                HitDetail::WithSources { seed } if hits.len() < MAX_SOURCED_HITS => {
+                    replies::sources_for_hit(&state.catalog, &state.roster, hit.digest, seed)
                 }
                 _ => Vec::new(),
             };
             hits.push(HitWithSources { hit, sources });
-            if begun.elapsed() >= TELLING {
+            if begun.elapsed() >= MAX_LOCK_TIME {
                 RwLockReadGuard::bump(&mut state);
                 begun = Instant::now();
             }
         }
         let contents = || places.iter().filter_map(|place| state.catalog.contents().get(place.content));
-        let cursor = if more { told.with(contents()) } else { None };
+        let cursor = if more { told.extended_by(contents()) } else { None };
         drop(state);
         self.0.searches.fetch_add(1, Ordering::Relaxed);
         let cut = timed_out || (more && cursor.is_none());
         match shape {
-            PageShape::WithSources { .. } => Reply::HitsWithSources { hits, more: cursor, cut },
-            PageShape::Hits => {
+            HitDetail::WithSources { .. } => Reply::HitsWithSources { hits, more: cursor, truncated: cut },
+            HitDetail::Hits => {
                 let hits = hits.into_iter().map(|sourced| sourced.hit).collect();
-                Reply::Hits { hits, more: cursor, cut }
+                Reply::Hits { hits, more: cursor, truncated: cut }
             }
         }
     }
 
     /// Returns who has a content and is there, in an order that `seed` decides.
-    pub(crate) fn locate(&self, digest: Digest, limit: usize, seed: u64) -> Vec<Source> {
+    pub(crate) fn locate(&self, digest: Digest, limit: usize, seed: u64) -> Vec<ContentSource> {
         let state = self.0.state.read();
-        answer::sources(&state.catalog, &state.roster, digest, (limit, seed))
+        replies::sources(&state.catalog, &state.roster, digest, (limit, seed))
     }
 
     /// Returns where the nodes are that have the content of a torrent whole and are there, in an order that `seed`
     /// decides: whatever nodes say what the content is, if they differ.
     pub(crate) fn seeds_of(&self, infohash: &Infohash, limit: usize, seed: u64) -> Vec<SocketAddr> {
         let state = self.0.state.read();
-        let hints = state.offers.find(infohash);
-        let mut digests: Vec<Digest> = hints.iter().take(SEEDED_CONTENTS).map(|hint| hint.digest).collect();
+        let hints = state.offers.hints_for_torrent(infohash);
+        let mut digests: Vec<Digest> =
+            hints.iter().take(MAX_CONTENTS_PER_TORRENT).map(|hint| hint.digest).collect();
         digests.sort_unstable();
         digests.dedup();
         // Whoever names another content of many nodes does not crowd out those of the right one.
         let each = limit.div_ceil(digests.len().max(1));
-        let sources = |digest| answer::sources(&state.catalog, &state.roster, digest, (each, seed));
-        let whole = digests.into_iter().flat_map(sources).filter(|source| source.share == Share::Whole);
+        let sources = |digest| replies::sources(&state.catalog, &state.roster, digest, (each, seed));
+        let whole = digests.into_iter().flat_map(sources).filter(|source| source.share == Share::Complete);
         let mut told = HashSet::new();
         whole.map(|source| source.address).filter(|address| told.insert(*address)).take(limit).collect()
     }
 
     /// Lists a page of the files of a node that is there.
-    pub(crate) fn browse(&self, peer: PeerRef, page: Page<'_>) -> Reply {
+    pub(crate) fn browse(&self, peer: PeerRef, page: ListingPage<'_>) -> Reply {
         let state = self.0.state.read();
         let node = match peer {
             PeerRef::Node(id) => state.catalog.number(&id).filter(|node| state.roster.is_listed(*node)),
-            PeerRef::Address(address) => state.roster.at(address),
+            PeerRef::Address(address) => state.roster.node_at(address),
         };
         match node {
-            Some(node) => answer::listing(&state.catalog, node, page),
+            Some(node) => replies::listing(&state.catalog, node, page),
             None => Reply::Refused(Refusal::NoSuchPeer),
         }
     }
 
     /// Returns the words of a query that occur in no name, each with words that are spelled like it. Looks up at most
     /// [`MAX_QUERY_TERMS`] words. Others get the lock in between two words.
-    pub(crate) fn suggest(&self, query: &Query) -> Vec<NearWords> {
+    pub(crate) fn suggest(&self, query: &Query) -> Vec<WordSuggestions> {
         let parts = query.compounds().iter().flat_map(Compound::words);
         let texts = query.words().iter().map(String::as_str).chain(parts);
-        let mut unknown: Vec<NearWords> = Vec::new();
+        let mut unknown: Vec<WordSuggestions> = Vec::new();
         for word in texts.flat_map(words).take(MAX_QUERY_TERMS) {
             let state = self.0.state.read();
             let known = state.catalog.words();
             if unknown.iter().all(|before| before.word != word) && !known.occurs(word) {
-                unknown.push(NearWords { word: word.to_owned(), near: known.near(word, MAX_NEAR_WORDS) });
+                unknown.push(WordSuggestions {
+                    word: word.to_owned(),
+                    alternatives: known.similar_words(word, MAX_ALTERNATIVES),
+                });
             }
             if unknown.len() == MAX_UNKNOWN_WORDS {
                 break;
@@ -361,12 +375,12 @@ impl Directory {
     }
 
     /// Returns nodes that are there and reachable, and whose id begins with some digits.
-    pub(crate) fn find_nodes(&self, prefix: &DigestPrefix) -> Vec<NodePlace> {
+    pub(crate) fn find_nodes(&self, prefix: &DigestPrefix) -> Vec<NodeAddress> {
         let (low, high) = prefix.range();
         let state = self.0.state.read();
         let place = |(number, address)| {
             let node = state.catalog.list(number)?.id();
-            (low..=high).contains(node.as_bytes()).then_some(NodePlace { node, address })
+            (low..=high).contains(node.as_bytes()).then_some(NodeAddress { node, address })
         };
         state.roster.listed().filter_map(place).take(MAX_NODES_FOUND).collect()
     }
@@ -377,14 +391,14 @@ impl Directory {
         Statistics {
             searches: self.0.searches.load(Ordering::Relaxed),
             uptime: self.0.started.elapsed().as_secs(),
-            ..answer::statistics(&state.catalog, &state.roster)
+            ..replies::statistics(&state.catalog, &state.roster)
         }
     }
 }
 
 /// Returns what a torrent is said to stand for: first what the asking node can check because it has the content.
-fn checkable_first(state: &State, infohash: &Infohash, asker: NodeNo) -> Vec<TorrentHint> {
-    let mut hints = state.offers.find(infohash);
-    hints.sort_by_key(|hint| !state.catalog.is_held(hint.digest, asker));
+fn checkable_first(state: &DirectoryState, infohash: &Infohash, asker: NodeNo) -> Vec<TorrentHint> {
+    let mut hints = state.offers.hints_for_torrent(infohash);
+    hints.sort_by_key(|hint| !state.catalog.has_content(hint.digest, asker));
     hints.into_iter().take(MAX_TORRENT_HINTS).cloned().collect()
 }

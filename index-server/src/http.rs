@@ -1,7 +1,7 @@
 //! HTTP connections: accepted within bounds, served for a while, ended in order. What a request is answered is said by
 //! who listens: the [tracker](crate::tracker) or the [metrics](crate::metrics).
 
-mod places;
+mod slots;
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -17,7 +17,7 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
-use protocol::household::household;
+use protocol::address_group::address_group;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
@@ -25,35 +25,35 @@ use tokio_util::task::TaskTracker;
 use tracing::{Instrument, debug, info_span, warn};
 
 use crate::limits::HttpLimits;
-use crate::metrics::{HttpService, Metrics};
-use crate::server::{ACCEPT_PAUSE, canonical, prepare};
-use places::{Place, Places};
+use crate::metrics::{HttpService, IndexMetrics};
+use crate::server::{ACCEPT_RETRY_DELAY, canonical, configure};
+use slots::{ConnectionSlot, ConnectionSlots};
 
 /// The most bytes of a request, and of those behind it that are read with it.
-const BUFFER: usize = 16 << 10;
+const MAX_BUFFER_LEN: usize = 16 << 10;
 
 /// The most headers of a request.
-const HEADERS: usize = 64;
+const MAX_HEADERS: usize = 64;
 
 /// How long the last answer of a connection may take.
-const FAREWELL: Duration = Duration::from_secs(2);
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// The two ends of a connection.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Ends {
+pub(crate) struct Endpoints {
     /// Where the client is.
-    pub(crate) from: SocketAddr,
+    pub(crate) client: SocketAddr,
     /// Which address of ours it has called.
-    pub(crate) to: SocketAddr,
+    pub(crate) local: SocketAddr,
 }
 
 /// What connections go by.
 #[derive(Debug, Clone)]
-pub(crate) struct Terms {
+pub(crate) struct HttpServerConfig {
     pub(crate) service: HttpService,
     pub(crate) limits: HttpLimits,
     /// Where connections are counted that are closed for others.
-    pub(crate) metrics: Arc<Metrics>,
+    pub(crate) metrics: Arc<IndexMetrics>,
     pub(crate) tasks: TaskTracker,
     /// Cancelled when the connections are to end.
     pub(crate) stop: CancellationToken,
@@ -62,35 +62,36 @@ pub(crate) struct Terms {
 }
 
 /// Serves clients until it is dropped; the connections end by their terms.
-pub(crate) async fn serve<A>(listener: TcpListener, terms: Terms, answer: A)
+pub(crate) async fn serve<A>(listener: TcpListener, terms: HttpServerConfig, answer: A)
 where
-    A: Fn(Ends, &Request<Incoming>) -> Response<Full<Bytes>> + Clone + Send + Sync + 'static,
+    A: Fn(Endpoints, &Request<Incoming>) -> Response<Full<Bytes>> + Clone + Send + Sync + 'static,
 {
     let name = terms.service.name();
-    let places = Places::new(&terms.limits);
+    let places = ConnectionSlots::new(&terms.limits);
     loop {
         let (stream, from) = match listener.accept().await {
             Ok(accepted) => accepted,
             Err(error) => {
                 warn!(service = name, %error, "cannot accept a connection");
-                sleep(ACCEPT_PAUSE).await;
+                sleep(ACCEPT_RETRY_DELAY).await;
                 continue;
             }
         };
         let from = canonical(from);
         // Who is gone already is merely closed.
-        let (Ok(()), Ok(to)) = (prepare(&stream), stream.local_addr()) else { continue };
-        let (place, has_made_room) = places.take(household(from.ip()));
+        let (Ok(()), Ok(to)) = (configure(&stream), stream.local_addr()) else { continue };
+        let (place, has_made_room) = places.acquire(address_group(from.ip()));
         if has_made_room {
-            terms.metrics.count_displaced(terms.service);
+            terms.metrics.count_evicted(terms.service);
         }
-        let (ends, answer, terms) = (Ends { from, to: canonical(to) }, answer.clone(), terms.clone());
+        let (ends, answer, terms) =
+            (Endpoints { client: from, local: canonical(to) }, answer.clone(), terms.clone());
         let span = info_span!("http client", service = name, %from);
         terms.tasks.clone().spawn(
             async move {
                 tokio::select! {
-                    () = attend(stream, |request| answer(ends, request), &place, &terms) => {}
-                    () = place.lost() => debug!("connection closed for a new one"),
+                    () = serve_connection(stream, |request| answer(ends, request), &place, &terms) => {}
+                    () = place.evicted() => debug!("connection closed for a new one"),
                     () = terms.drop.cancelled() => {}
                 }
             }
@@ -101,7 +102,7 @@ where
 
 /// Serves one connection. It ends when the client ends it, begins a request and does not finish it in time, has been
 /// here for long enough, or when the service stops.
-async fn attend<A>(stream: TcpStream, answer: A, place: &Place, terms: &Terms)
+async fn serve_connection<A>(stream: TcpStream, answer: A, place: &ConnectionSlot, terms: &HttpServerConfig)
 where
     A: Fn(&Request<Incoming>) -> Response<Full<Bytes>>,
 {
@@ -112,12 +113,12 @@ where
         async move { Ok::<_, Infallible>(response) }
     });
     let mut builder = http1::Builder::new();
-    builder.timer(TokioTimer::new()).header_read_timeout(limits.request);
-    builder.max_buf_size(BUFFER).max_headers(HEADERS);
+    builder.timer(TokioTimer::new()).header_read_timeout(limits.request_timeout);
+    builder.max_buf_size(MAX_BUFFER_LEN).max_headers(MAX_HEADERS);
     let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), respond));
     let ended = tokio::select! {
         ended = connection.as_mut() => Some(ended),
-        () = sleep(limits.connection) => None,
+        () = sleep(limits.connection_lifetime) => None,
         () = terms.stop.cancelled() => None,
     };
     let ended = if let Some(ended) = ended {
@@ -125,7 +126,7 @@ where
     } else {
         connection.as_mut().graceful_shutdown();
         // One that takes no answers is dropped.
-        timeout(FAREWELL, connection).await.unwrap_or(Ok(()))
+        timeout(CLOSE_TIMEOUT, connection).await.unwrap_or(Ok(()))
     };
     if let Err(error) = ended {
         debug!(%error, "connection closed");
@@ -133,7 +134,7 @@ where
 }
 
 /// Makes a response of plain text.
-pub(crate) fn plain(status: StatusCode, body: impl Into<Bytes>) -> Response<Full<Bytes>> {
+pub(crate) fn plain_text(status: StatusCode, body: impl Into<Bytes>) -> Response<Full<Bytes>> {
     let mut response = Response::new(Full::new(body.into()));
     *response.status_mut() = status;
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain"));
@@ -141,7 +142,7 @@ pub(crate) fn plain(status: StatusCode, body: impl Into<Bytes>) -> Response<Full
 }
 
 /// Ends the connection behind a response, so that nobody reads what else was sent.
-pub(crate) fn closing(mut response: Response<Full<Bytes>>) -> Response<Full<Bytes>> {
+pub(crate) fn with_connection_close(mut response: Response<Full<Bytes>>) -> Response<Full<Bytes>> {
     response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
     response
 }

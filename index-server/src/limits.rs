@@ -13,7 +13,7 @@ const OWN_DESCRIPTORS: usize = 32;
 
 /// The limits of a running index.
 #[derive(Debug, Clone)]
-pub struct Limits {
+pub struct IndexLimits {
     /// The most connections at once.
     pub connections: usize,
     /// The most connections at once from one address; loopback is not counted.
@@ -21,17 +21,17 @@ pub struct Limits {
     /// A node that says nothing for so long counts as gone.
     pub lease: Duration,
     /// How long the greeting may take, from the connection to the proof.
-    pub greeting: Duration,
+    pub greeting_timeout: Duration,
     /// How long a message may take from its first byte to its last.
-    pub frame: Duration,
+    pub frame_timeout: Duration,
     /// How long a client may take to accept an answer.
-    pub write: Duration,
+    pub write_timeout: Duration,
     /// The pauses before a store that failed is opened anew; the last one is repeated.
-    pub reopening: Vec<Duration>,
+    pub reopen_delays: Vec<Duration>,
     /// How long a write to the store may take before the index ends with an error; zero is no limit.
-    pub commit: Duration,
+    pub commit_timeout: Duration,
     /// How nodes are called back.
-    pub calls: CallLimits,
+    pub probes: ProbeLimits,
     /// What the tracker grants.
     pub tracker: TrackerLimits,
     /// How much each may ask for.
@@ -41,7 +41,7 @@ pub struct Limits {
     /// The list of a node that was not seen for so long is forgotten.
     pub forget_after: Duration,
     /// The same for a node that was online for less than an hour in total.
-    pub forget_brief_after: Duration,
+    pub forget_short_lived_after: Duration,
 }
 
 /// How much each node, and all nodes at an address together, may ask for.
@@ -50,7 +50,7 @@ pub struct QuotaLimits {
     /// Changes of its list that a node may make.
     pub registrations: RequestRate,
     /// Searches and other questions that it may ask.
-    pub questions: RequestRate,
+    pub queries: RequestRate,
     /// Milliseconds of processor time a second that searches of a node may take; 0 is no limit.
     pub search_time_per_node: u32,
     /// The same for all nodes at an address together.
@@ -69,7 +69,7 @@ pub struct QuotaLimits {
     /// So many of them of one address.
     pub bytes_in_flight_per_address: usize,
     /// Whether the limits by address and the rates apply to this machine too.
-    pub loopback_counts: bool,
+    pub limit_loopback: bool,
 }
 
 /// What an HTTP service grants its clients.
@@ -80,9 +80,9 @@ pub(crate) struct HttpLimits {
     /// The most connections at once from one address; loopback is not counted.
     pub(crate) connections_per_address: usize,
     /// How long a connection lasts, however busy it is.
-    pub(crate) connection: Duration,
+    pub(crate) connection_lifetime: Duration,
     /// How long a request may take from its beginning, or the wait for one, to its last byte.
-    pub(crate) request: Duration,
+    pub(crate) request_timeout: Duration,
 }
 
 /// What the tracker grants its clients.
@@ -93,9 +93,9 @@ pub struct TrackerLimits {
     /// The most connections at once from one address; loopback is not counted.
     pub connections_per_address: usize,
     /// How long a connection lasts, however busy it is.
-    pub connection: Duration,
+    pub connection_lifetime: Duration,
     /// How long a request may take from its beginning, or the wait for one, to its last byte.
-    pub request: Duration,
+    pub request_timeout: Duration,
     /// How often an address may ask.
     pub rate: RequestRate,
     /// How often clients are asked to announce themselves.
@@ -132,45 +132,45 @@ pub struct SwarmLimits {
 
 /// How the index finds out whether a node can be reached.
 #[derive(Debug, Clone)]
-pub struct CallLimits {
+pub struct ProbeLimits {
     /// The most calls at once.
-    pub at_once: usize,
+    pub max_concurrent: usize,
     /// How long a call may take.
     pub timeout: Duration,
     /// The pauses before a node that did not answer is called again; the last one is repeated.
-    pub pauses: Vec<Duration>,
+    pub retry_delays: Vec<Duration>,
 }
 
-impl Default for Limits {
+impl Default for IndexLimits {
     fn default() -> Self {
         Self {
             connections: 10_000,
             connections_per_address: 1000,
             lease: Duration::from_secs(90),
-            greeting: Duration::from_secs(10),
-            frame: Duration::from_secs(30),
-            write: Duration::from_secs(30),
-            reopening: [1, 5, 15, 60].map(Duration::from_secs).to_vec(),
-            commit: Duration::from_mins(2),
-            calls: CallLimits::default(),
+            greeting_timeout: Duration::from_secs(10),
+            frame_timeout: Duration::from_secs(30),
+            write_timeout: Duration::from_secs(30),
+            reopen_delays: [1, 5, 15, 60].map(Duration::from_secs).to_vec(),
+            commit_timeout: Duration::from_mins(2),
+            probes: ProbeLimits::default(),
             tracker: TrackerLimits::default(),
             quotas: QuotaLimits::default(),
             budgets: BudgetLimits::default(),
             forget_after: Duration::from_hours(30 * 24),
-            forget_brief_after: Duration::from_hours(24),
+            forget_short_lived_after: Duration::from_hours(24),
         }
     }
 }
 
-impl Limits {
+impl IndexLimits {
     /// Keeps all connections together below the number of descriptors that the process may have open, so that there is
     /// always one to turn somebody away with, and some for the store.
     #[must_use]
-    pub fn within(mut self, descriptors: usize) -> Self {
+    pub fn within_descriptors(mut self, descriptors: usize) -> Self {
         let few = (descriptors / 16).max(1);
-        self.calls.at_once = self.calls.at_once.min(few);
+        self.probes.max_concurrent = self.probes.max_concurrent.min(few);
         self.tracker.connections = self.tracker.connections.min(descriptors / 4);
-        let others = OWN_DESCRIPTORS + self.calls.at_once + 2 * few + self.tracker.connections;
+        let others = OWN_DESCRIPTORS + self.probes.max_concurrent + 2 * few + self.tracker.connections;
         self.connections = self.connections.min(descriptors.saturating_sub(others).max(1));
         self
     }
@@ -180,7 +180,7 @@ impl Default for QuotaLimits {
     fn default() -> Self {
         Self {
             registrations: RequestRate { per_second: 100, burst: 5000 },
-            questions: RequestRate { per_second: 1000, burst: 20_000 },
+            queries: RequestRate { per_second: 1000, burst: 20_000 },
             search_time_per_node: 200,
             search_time_per_address: 1000,
             nodes_per_address: 20,
@@ -189,7 +189,7 @@ impl Default for QuotaLimits {
             files_per_node: MAX_FILES_PER_NODE,
             bytes_in_flight: 16 << 20,
             bytes_in_flight_per_address: 2 << 20,
-            loopback_counts: false,
+            limit_loopback: false,
         }
     }
 }
@@ -199,14 +199,14 @@ impl QuotaLimits {
     pub(crate) const fn listing_rules(&self) -> ListingRules {
         ListingRules {
             per_address: NonZeroU32::new(self.listed_per_address),
-            loopback_counts: self.loopback_counts,
+            limit_loopback: self.limit_loopback,
         }
     }
 }
 
 impl RequestRate {
     /// Grants so many times as much.
-    pub(crate) const fn times(self, times: u32) -> Self {
+    pub(crate) const fn scaled(self, times: u32) -> Self {
         Self { per_second: self.per_second.saturating_mul(times), burst: self.burst.saturating_mul(times) }
     }
 
@@ -218,23 +218,23 @@ impl RequestRate {
     }
 }
 
-impl Default for CallLimits {
+impl Default for ProbeLimits {
     fn default() -> Self {
         Self {
-            at_once: 64,
+            max_concurrent: 64,
             timeout: Duration::from_secs(5),
-            pauses: [5, 15, 60, 300].map(Duration::from_secs).to_vec(),
+            retry_delays: [5, 15, 60, 300].map(Duration::from_secs).to_vec(),
         }
     }
 }
 
 impl TrackerLimits {
-    pub(crate) const fn http(&self) -> HttpLimits {
+    pub(crate) const fn http_limits(&self) -> HttpLimits {
         HttpLimits {
             connections: self.connections,
             connections_per_address: self.connections_per_address,
-            connection: self.connection,
-            request: self.request,
+            connection_lifetime: self.connection_lifetime,
+            request_timeout: self.request_timeout,
         }
     }
 
@@ -252,8 +252,8 @@ impl Default for TrackerLimits {
         let limits = Self {
             connections: 4096,
             connections_per_address: 128,
-            connection: Duration::from_mins(1),
-            request: Duration::from_secs(10),
+            connection_lifetime: Duration::from_mins(1),
+            request_timeout: Duration::from_secs(10),
             rate: RequestRate { per_second: 100, burst: 1000 },
             interval: Duration::ZERO,
             min_interval: Duration::from_mins(1),
@@ -274,17 +274,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn few_descriptors_leave_room_for_what_is_no_connection() {
-        let few = Limits::default().within(64);
-        let used = few.connections + few.tracker.connections + few.calls.at_once;
+    fn few_descriptors_reserve_some_for_other_uses() {
+        let few = IndexLimits::default().within_descriptors(64);
+        let used = few.connections + few.tracker.connections + few.probes.max_concurrent;
         assert!(few.connections >= 1 && used + OWN_DESCRIPTORS + 8 <= 64, "{few:?}");
-        let many = Limits::default().within(20_000);
-        assert_eq!((many.connections, many.calls.at_once), (10_000, 64));
-        assert_eq!(Limits::default().within(0).connections, 1);
+        let many = IndexLimits::default().within_descriptors(20_000);
+        assert_eq!((many.connections, many.probes.max_concurrent), (10_000, 64));
+        assert_eq!(IndexLimits::default().within_descriptors(0).connections, 1);
     }
 
     #[test]
-    fn a_rate_keeps_its_proportion() {
+    fn burst_scales_with_rate() {
         let rate = RequestRate { per_second: 100, burst: 5000 }.with_per_second(3);
         assert_eq!((rate.per_second, rate.burst), (3, 150));
     }

@@ -1,6 +1,6 @@
 //! What the index counts of itself, for whoever watches it: numbers as Prometheus reads them, and whether it is well.
 //!
-//! Everybody counts in the one [`Metrics`] with atomics; [`page`] writes them down and [`http`] serves them.
+//! Everybody counts in the one [`IndexMetrics`] with atomics; [`page`] writes them down and [`http`] serves them.
 
 mod histogram;
 mod host;
@@ -12,33 +12,33 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 
 use crate::budgets::Budget;
-use crate::catalog::Forgotten;
+use crate::catalog::ExpiryReason;
 use crate::directory::Directory;
 use crate::quotas::BudgetHolder;
-use crate::reports::Verdict;
+use crate::reports::ReportVerdict;
 pub(crate) use histogram::Histogram;
 pub(crate) use http::serve;
-pub(crate) use refusals::Refusals;
+pub(crate) use refusals::RefusalCounts;
 
 /// Everything that is counted.
 #[derive(Debug, Default)]
-pub struct Metrics {
+pub struct IndexMetrics {
     pub(crate) connections: Gauge,
     pub(crate) registrations: Histogram,
     pub(crate) searches: Histogram,
-    pub(crate) questions: Histogram,
+    pub(crate) queries: Histogram,
     pub(crate) commits: Histogram,
     pub(crate) store_errors: AtomicU64,
-    pub(crate) refusals: Refusals,
+    pub(crate) refusals: RefusalCounts,
     over_budget: [AtomicU64; Budget::ALL.len()],
-    forgotten: [AtomicU64; Forgotten::ALL.len()],
+    expired: [AtomicU64; ExpiryReason::ALL.len()],
     search_budget: [AtomicU64; BudgetHolder::ALL.len()],
-    displaced: [AtomicU64; HttpService::ALL.len()],
-    reports: [AtomicU64; Verdict::ALL.len()],
+    evicted: [AtomicU64; HttpService::ALL.len()],
+    reports: [AtomicU64; ReportVerdict::ALL.len()],
     /// Nodes that were called because they were reported: those that did not answer, and those that did.
-    checked: [AtomicU64; 2],
+    rechecked: [AtomicU64; 2],
     unlisted: AtomicU64,
-    condition: AtomicU8,
+    health: AtomicU8,
     /// What is counted in it is asked for when the numbers are.
     directory: OnceLock<Directory>,
 }
@@ -65,28 +65,28 @@ impl HttpService {
 /// How the index is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
-pub(crate) enum Condition {
+pub(crate) enum Health {
     /// It reads its store.
     Loading,
     /// All is well.
     Ready,
     /// Its store is out of order: it answers questions and takes no registrations.
-    Broken,
+    Degraded,
     /// It is being stopped.
     Stopping,
 }
 
-impl Metrics {
+impl IndexMetrics {
     /// Notes how the index is; one that is being stopped stays so.
-    pub(crate) fn note(&self, condition: Condition) {
-        let raise = |now| (now != Condition::Stopping as u8).then_some(condition as u8);
+    pub(crate) fn set_health(&self, condition: Health) {
+        let raise = |now| (now != Health::Stopping as u8).then_some(condition as u8);
         // Nothing to do where it is being stopped.
-        let _ = self.condition.fetch_update(Ordering::Relaxed, Ordering::Relaxed, raise);
+        let _ = self.health.fetch_update(Ordering::Relaxed, Ordering::Relaxed, raise);
     }
 
     /// Counts a connection over HTTP that was closed to make room for another.
-    pub(crate) fn count_displaced(&self, service: HttpService) {
-        if let Some(count) = self.displaced.get(service as usize) {
+    pub(crate) fn count_evicted(&self, service: HttpService) {
+        if let Some(count) = self.evicted.get(service as usize) {
             count.fetch_add(1, Ordering::Relaxed);
         }
     }
@@ -99,8 +99,8 @@ impl Metrics {
     }
 
     /// Counts a list that was forgotten.
-    pub(crate) fn count_forgotten(&self, reason: Forgotten) {
-        if let Some(count) = self.forgotten.get(reason as usize) {
+    pub(crate) fn count_expired(&self, reason: ExpiryReason) {
+        if let Some(count) = self.expired.get(reason as usize) {
             count.fetch_add(1, Ordering::Relaxed);
         }
     }
@@ -120,8 +120,11 @@ impl Metrics {
     }
 
     /// Returns how many lists were forgotten, by reason.
-    fn forgotten(&self) -> impl Iterator<Item = (Forgotten, u64)> {
-        Forgotten::ALL.into_iter().zip(&self.forgotten).map(|(of, count)| (of, count.load(Ordering::Relaxed)))
+    fn expired(&self) -> impl Iterator<Item = (ExpiryReason, u64)> {
+        ExpiryReason::ALL
+            .into_iter()
+            .zip(&self.expired)
+            .map(|(of, count)| (of, count.load(Ordering::Relaxed)))
     }
 
     /// Returns how many searches were refused for want of a budget of search time, by whose it was.
@@ -133,23 +136,24 @@ impl Metrics {
     }
 
     /// Returns how many connections over HTTP were closed to make room for others.
-    fn displaced(&self) -> impl Iterator<Item = (HttpService, u64)> {
+    fn evicted(&self) -> impl Iterator<Item = (HttpService, u64)> {
         HttpService::ALL
             .into_iter()
-            .zip(&self.displaced)
+            .zip(&self.evicted)
             .map(|(service, count)| (service, count.load(Ordering::Relaxed)))
     }
 
     /// Counts a report that a node does not answer.
-    pub(crate) fn count_report(&self, verdict: Verdict) {
-        for (_, count) in Verdict::ALL.iter().zip(&self.reports).filter(|(other, _)| **other == verdict) {
+    pub(crate) fn count_report(&self, verdict: ReportVerdict) {
+        for (_, count) in ReportVerdict::ALL.iter().zip(&self.reports).filter(|(other, _)| **other == verdict)
+        {
             count.fetch_add(1, Ordering::Relaxed);
         }
     }
 
     /// Counts a node that was called because it was reported.
-    pub(crate) fn count_checked(&self, answers: bool) {
-        if let Some(count) = self.checked.get(usize::from(answers)) {
+    pub(crate) fn count_rechecked(&self, answers: bool) {
+        if let Some(count) = self.rechecked.get(usize::from(answers)) {
             count.fetch_add(1, Ordering::Relaxed);
         }
     }
@@ -159,12 +163,12 @@ impl Metrics {
         self.unlisted.fetch_add(1, Ordering::Relaxed);
     }
 
-    pub(crate) fn condition(&self) -> Condition {
-        match self.condition.load(Ordering::Relaxed) {
-            0 => Condition::Loading,
-            1 => Condition::Ready,
-            2 => Condition::Broken,
-            _ => Condition::Stopping,
+    pub(crate) fn health(&self) -> Health {
+        match self.health.load(Ordering::Relaxed) {
+            0 => Health::Loading,
+            1 => Health::Ready,
+            2 => Health::Degraded,
+            _ => Health::Stopping,
         }
     }
 
@@ -175,7 +179,7 @@ impl Metrics {
     }
 
     /// Takes in what knows the nodes and their files.
-    pub(crate) fn watch(&self, directory: Directory) {
+    pub(crate) fn set_directory(&self, directory: Directory) {
         // A second index in one process would go uncounted.
         let _ = self.directory.set(directory);
     }
@@ -187,9 +191,9 @@ pub(crate) struct Gauge(AtomicU64);
 
 impl Gauge {
     /// Counts one more until the returned value is dropped.
-    pub(crate) fn count(&self) -> Counted<'_> {
+    pub(crate) fn count(&self) -> GaugeGuard<'_> {
         self.0.fetch_add(1, Ordering::Relaxed);
-        Counted(self)
+        GaugeGuard(self)
     }
 
     fn value(&self) -> u64 {
@@ -199,9 +203,9 @@ impl Gauge {
 
 /// One that is counted.
 #[derive(Debug)]
-pub(crate) struct Counted<'a>(&'a Gauge);
+pub(crate) struct GaugeGuard<'a>(&'a Gauge);
 
-impl Drop for Counted<'_> {
+impl Drop for GaugeGuard<'_> {
     fn drop(&mut self) {
         self.0.0.fetch_sub(1, Ordering::Relaxed);
     }

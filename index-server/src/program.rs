@@ -4,10 +4,10 @@ mod arguments;
 mod listening;
 mod log;
 mod machine;
+mod maintenance;
 mod panics;
 mod signals;
 mod start_error;
-mod upkeep;
 
 use std::io::{self, Write};
 use std::path::Path;
@@ -23,18 +23,18 @@ use tokio_util::task::AbortOnDropHandle;
 use tracing::{info, warn};
 
 use crate::access::Access;
-use crate::server::{Conditions, Listeners};
+use crate::server::{Listeners, ServerConfig};
 use crate::store::{Store, StoreError};
-use arguments::{Arguments, Task};
+use arguments::{Arguments, StoreTask};
 use listening::{AllListeners, listen_all};
-use signals::Impatience;
-use start_error::StartError;
+use signals::SecondSignal;
+use start_error::ProgramError;
 
 /// How long threads that hang on a disk may keep the program from ending.
-const LAST_PAUSE: Duration = Duration::from_millis(200);
+const RUNTIME_SHUTDOWN_TIMEOUT: Duration = Duration::from_millis(200);
 
 /// How long the reading of the store may still take once the index is to stop.
-const LOADING: Duration = Duration::from_secs(2);
+const LOAD_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Runs the program with the arguments of the process.
 pub fn main() -> ExitCode {
@@ -43,46 +43,46 @@ pub fn main() -> ExitCode {
         Err(usage) => return show_usage(&usage),
     };
     log::start(arguments.verbose);
-    panics::log_them();
+    panics::install_log_hook();
     let ended = match &arguments.task {
-        Some(task) => attend(task, &arguments.data_dir).map(|()| ExitCode::SUCCESS),
+        Some(task) => run_task(task, &arguments.data_dir).map(|()| ExitCode::SUCCESS),
         None => start(&arguments),
     };
-    ended.unwrap_or_else(|error| failed(&error))
+    ended.unwrap_or_else(|error| report_failure(&error))
 }
 
 /// Shows the help that was asked for, or what is wrong with the arguments.
 fn show_usage(usage: &clap::Error) -> ExitCode {
-    match upkeep::written(usage.print()) {
+    match maintenance::ignore_closed_output(usage.print()) {
         Ok(()) => ExitCode::from(u8::try_from(usage.exit_code()).unwrap_or(1)),
-        Err(error) => failed(&error.into()),
+        Err(error) => report_failure(&error.into()),
     }
 }
 
-fn failed(error: &StartError) -> ExitCode {
+fn report_failure(error: &ProgramError) -> ExitCode {
     // A closed standard error leaves nobody to tell.
     let _ = writeln!(io::stderr(), "index-server: {error}");
-    ExitCode::from(error.status())
+    ExitCode::from(error.exit_status())
 }
 
 /// Does something else than serve.
-fn attend(task: &Task, dir: &Path) -> Result<(), StartError> {
-    let said = panics::unlogged(|| match task {
-        Task::Check => upkeep::check(dir).map(Some),
-        Task::Export { file } => upkeep::export_to(dir, file).map(|()| None),
-        Task::Import { file } => upkeep::import_from(dir, file).map(Some),
+fn run_task(task: &StoreTask, dir: &Path) -> Result<(), ProgramError> {
+    let said = panics::without_logging(|| match task {
+        StoreTask::Check => maintenance::check(dir).map(Some),
+        StoreTask::Export { file } => maintenance::export_to(dir, file).map(|()| None),
+        StoreTask::Import { file } => maintenance::import_from(dir, file).map(Some),
     })?;
     if let Some(said) = said {
-        upkeep::report(&said)?;
+        maintenance::print_result(&said)?;
     }
     Ok(())
 }
 
-fn start(arguments: &Arguments) -> Result<ExitCode, StartError> {
-    let descriptors = allow_many_connections();
+fn start(arguments: &Arguments) -> Result<ExitCode, ProgramError> {
+    let descriptors = raise_descriptor_limit();
     let access = Access::read(arguments.access())?;
-    let limits = arguments.limits().within(descriptors);
-    let conditions = Conditions { limits, access, metrics: Arc::default() };
+    let limits = arguments.limits().within_descriptors(descriptors);
+    let conditions = ServerConfig { limits, access, metrics: Arc::default() };
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let result = runtime.block_on(async {
         let shutdown = CancellationToken::new();
@@ -90,16 +90,16 @@ fn start(arguments: &Arguments) -> Result<ExitCode, StartError> {
         let listeners = listen_all(arguments).await?;
         tokio::select! {
             ended = serve(listeners, conditions, arguments, shutdown) => ended.map(|()| ExitCode::SUCCESS),
-            Impatience { status } = impatience => Ok(ExitCode::from(status)),
+            SecondSignal { status } = impatience => Ok(ExitCode::from(status)),
         }
     });
-    runtime.shutdown_timeout(LAST_PAUSE);
+    runtime.shutdown_timeout(RUNTIME_SHUTDOWN_TIMEOUT);
     result
 }
 
 /// Lets the program open as many descriptors as it may, and says how many those are: the usual allowance is a tenth of
 /// the connections it serves.
-fn allow_many_connections() -> usize {
+fn raise_descriptor_limit() -> usize {
     let limit = getrlimit(Resource::Nofile);
     // If it may not, there are fewer connections.
     let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum });
@@ -110,20 +110,20 @@ fn allow_many_connections() -> usize {
 /// Opens the store and serves, from the first moment ready to tell how it is.
 async fn serve(
     listeners: AllListeners,
-    conditions: Conditions,
+    conditions: ServerConfig,
     arguments: &Arguments,
     shutdown: CancellationToken,
-) -> Result<(), StartError> {
+) -> Result<(), ProgramError> {
     let _telling = listeners.metrics.map(|listener| {
         let names = arguments.metrics_host.clone();
         let metrics = Arc::clone(&conditions.metrics);
         AbortOnDropHandle::new(tokio::spawn(crate::metrics::serve(listener, metrics, names)))
     });
     if let Some(store) = load(&arguments.data_dir, &shutdown).await? {
-        announce(&listeners.serving, &arguments.data_dir)?;
-        let seconds = conditions.limits.commit.as_secs();
-        crate::run(listeners.serving, store, conditions, shutdown).await.map_err(|error| match error {
-            StoreError::Stuck => StartError::StuckWrite { path: arguments.data_dir.clone(), seconds },
+        print_addresses(&listeners.index, &arguments.data_dir)?;
+        let seconds = conditions.limits.commit_timeout.as_secs();
+        crate::run(listeners.index, store, conditions, shutdown).await.map_err(|error| match error {
+            StoreError::Stuck => ProgramError::StuckWrite { path: arguments.data_dir.clone(), seconds },
             error => error.into(),
         })?;
     } else {
@@ -134,12 +134,12 @@ async fn serve(
 }
 
 /// Opens the store, which takes a while where it is large; gives none if that is not waited for.
-async fn load(dir: &Path, shutdown: &CancellationToken) -> Result<Option<Store>, StartError> {
+async fn load(dir: &Path, shutdown: &CancellationToken) -> Result<Option<Store>, ProgramError> {
     let dir = dir.to_owned();
-    let mut opening = tokio::task::spawn_blocking(move || panics::unlogged(|| Store::open(&dir)));
+    let mut opening = tokio::task::spawn_blocking(move || panics::without_logging(|| Store::open(&dir)));
     let opened = tokio::select! {
         opened = &mut opening => opened,
-        () = shutdown.cancelled() => match timeout(LOADING, opening).await {
+        () = shutdown.cancelled() => match timeout(LOAD_TIMEOUT, opening).await {
             // Closed in order; what is cut short here does the store no harm either.
             Ok(opened) => opened,
             Err(_) => return Ok(None),
@@ -149,13 +149,13 @@ async fn load(dir: &Path, shutdown: &CancellationToken) -> Result<Option<Store>,
 }
 
 /// Says where the index listens.
-fn announce(listeners: &Listeners, data_dir: &Path) -> io::Result<()> {
-    let address = listeners.nodes.local_addr()?;
-    upkeep::say(&format!("index-server listening on {address}"));
+fn print_addresses(listeners: &Listeners, data_dir: &Path) -> io::Result<()> {
+    let address = listeners.index.local_addr()?;
+    maintenance::print(&format!("index-server listening on {address}"));
     info!(%address, data_dir = %data_dir.display(), "listening");
     if let Some(tracker) = &listeners.tracker {
         let address = tracker.listener.local_addr()?;
-        upkeep::say(&format!("index-server tracker listening on {address}"));
+        maintenance::print(&format!("index-server tracker listening on {address}"));
         info!(%address, url = tracker.url, "tracker listening");
     }
     // Whoever started this may have closed its end already.

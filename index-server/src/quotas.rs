@@ -5,25 +5,25 @@ use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
-use protocol::household::household;
+use protocol::address_group::address_group;
 use protocol::index::{Refusal, Request};
 use protocol::node_id::NodeId;
 
 use crate::limits::{QuotaLimits, RequestRate};
-use crate::rates::{Rates, TimeBudgets};
+use crate::rate_limiter::{RateLimiter, TimeBudgets};
 
 /// What a request counts as.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Kind {
+pub(crate) enum RequestClass {
     /// A change of a list, which the disk must take.
     Registration,
     /// A search.
     Search,
     /// Anything else that costs nothing but an answer.
-    Question,
+    Query,
 }
 
-impl Kind {
+impl RequestClass {
     pub(crate) const fn of(request: &Request) -> Self {
         match request {
             Request::BeginList | Request::Register { .. } | Request::Unregister { .. } | Request::EndList => {
@@ -45,7 +45,7 @@ impl Kind {
             | Request::WithdrawTorrent { .. }
             | Request::FindTorrent { .. }
             | Request::FindTorrentByKey { .. }
-            | Request::TorrentsOf { .. } => Self::Question,
+            | Request::TorrentsOf { .. } => Self::Query,
         }
     }
 }
@@ -53,10 +53,10 @@ impl Kind {
 /// Counts the requests of all nodes.
 #[derive(Debug)]
 pub(crate) struct Quotas {
-    registrations: Mutex<Buckets>,
-    questions: Mutex<Buckets>,
-    search_time: Mutex<SearchTime>,
-    loopback_counts: bool,
+    registrations: Mutex<RequestBuckets>,
+    queries: Mutex<RequestBuckets>,
+    search_time: Mutex<SearchTimeBudgets>,
+    limit_loopback: bool,
 }
 
 /// Whose budget of search time is used up.
@@ -80,35 +80,35 @@ impl BudgetHolder {
 
 /// The processor time of searches.
 #[derive(Debug)]
-struct SearchTime {
+struct SearchTimeBudgets {
     by_node: TimeBudgets<NodeId>,
     by_address: TimeBudgets<IpAddr>,
 }
 
 /// One kind of requests.
 #[derive(Debug)]
-struct Buckets {
-    by_node: Rates<NodeId>,
-    by_address: Rates<IpAddr>,
+struct RequestBuckets {
+    by_node: RateLimiter<NodeId>,
+    by_address: RateLimiter<IpAddr>,
 }
 
-impl Buckets {
+impl RequestBuckets {
     fn new(rate: RequestRate, nodes_per_address: u32) -> Mutex<Self> {
-        let by_address = Rates::new(rate.times(nodes_per_address));
-        Mutex::new(Self { by_node: Rates::new(rate), by_address })
+        let by_address = RateLimiter::new(rate.scaled(nodes_per_address));
+        Mutex::new(Self { by_node: RateLimiter::new(rate), by_address })
     }
 }
 
 impl Quotas {
     pub(crate) fn new(limits: &QuotaLimits) -> Self {
         Self {
-            registrations: Buckets::new(limits.registrations, limits.nodes_per_address),
-            questions: Buckets::new(limits.questions, limits.nodes_per_address),
-            search_time: Mutex::new(SearchTime {
+            registrations: RequestBuckets::new(limits.registrations, limits.nodes_per_address),
+            queries: RequestBuckets::new(limits.queries, limits.nodes_per_address),
+            search_time: Mutex::new(SearchTimeBudgets {
                 by_node: TimeBudgets::new(limits.search_time_per_node),
                 by_address: TimeBudgets::new(limits.search_time_per_address),
             }),
-            loopback_counts: limits.loopback_counts,
+            limit_loopback: limits.limit_loopback,
         }
     }
 
@@ -117,15 +117,15 @@ impl Quotas {
         &self,
         now: Instant,
         (node, address): (NodeId, IpAddr),
-        kind: Kind,
+        kind: RequestClass,
     ) -> Result<(), Refusal> {
         if self.is_exempt(address) {
             return Ok(());
         }
-        let buckets = if kind == Kind::Registration { &self.registrations } else { &self.questions };
+        let buckets = if kind == RequestClass::Registration { &self.registrations } else { &self.queries };
         let mut buckets = buckets.lock();
-        let passed = buckets.by_node.pass(now, node);
-        let passed = passed.and_then(|()| buckets.by_address.pass(now, household(address)));
+        let passed = buckets.by_node.try_acquire(now, node);
+        let passed = passed.and_then(|()| buckets.by_address.try_acquire(now, address_group(address)));
         passed.map_err(too_fast)
     }
 
@@ -140,7 +140,7 @@ impl Quotas {
         }
         let mut times = self.search_time.lock();
         times.by_node.admit(now, node).map_err(|wait| (BudgetHolder::Node, too_fast(wait)))?;
-        let passed = times.by_address.admit(now, household(address));
+        let passed = times.by_address.admit(now, address_group(address));
         passed.map_err(|wait| (BudgetHolder::Address, too_fast(wait)))
     }
 
@@ -149,12 +149,12 @@ impl Quotas {
         if !self.is_exempt(address) {
             let mut times = self.search_time.lock();
             times.by_node.charge(now, node, took);
-            times.by_address.charge(now, household(address), took);
+            times.by_address.charge(now, address_group(address), took);
         }
     }
 
     fn is_exempt(&self, address: IpAddr) -> bool {
-        address.is_loopback() && !self.loopback_counts
+        address.is_loopback() && !self.limit_loopback
     }
 }
 
@@ -168,7 +168,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn searches_are_charged_to_a_node_and_its_address() {
+    fn search_time_is_charged_to_node_and_address() {
         let limits =
             QuotaLimits { search_time_per_node: 100, search_time_per_address: 150, ..QuotaLimits::default() };
         let (quotas, now) = (Quotas::new(&limits), Instant::now());
@@ -190,11 +190,11 @@ mod tests {
         let rate = RequestRate { per_second: 10, burst: 5 };
         let limits = QuotaLimits {
             registrations: rate,
-            questions: rate,
+            queries: rate,
             nodes_per_address: 2,
             ..QuotaLimits::default()
         };
-        Quotas::new(&QuotaLimits { loopback_counts, ..limits })
+        Quotas::new(&QuotaLimits { limit_loopback: loopback_counts, ..limits })
     }
 
     fn node(number: u8) -> NodeId {
@@ -202,32 +202,35 @@ mod tests {
     }
 
     #[test]
-    fn a_node_and_its_address_each_have_their_share_and_are_told_when_to_come_again() {
+    fn node_and_address_are_limited_with_retry_time() {
         let (quotas, now) = (quotas(false), Instant::now());
         let here: IpAddr = "192.0.2.1".parse().unwrap();
         let passed = |now, who, kind| (0..100).filter(|_| quotas.admit(now, who, kind).is_ok()).count();
-        assert_eq!(passed(now, (node(1), here), Kind::Registration), 5);
+        assert_eq!(passed(now, (node(1), here), RequestClass::Registration), 5);
         assert_eq!(
-            quotas.admit(now, (node(1), here), Kind::Registration),
+            quotas.admit(now, (node(1), here), RequestClass::Registration),
             Err(Refusal::TooFast { retry_after: 101 })
         );
         // Questions are counted apart, searches among them.
-        assert_eq!(passed(now, (node(1), here), Kind::Search), 5);
-        assert_eq!(passed(now, (node(1), here), Kind::Question), 0);
-        assert_eq!(passed(now, (node(2), here), Kind::Registration), 5);
-        assert_eq!(passed(now, (node(3), here), Kind::Registration), 0);
+        assert_eq!(passed(now, (node(1), here), RequestClass::Search), 5);
+        assert_eq!(passed(now, (node(1), here), RequestClass::Query), 0);
+        assert_eq!(passed(now, (node(2), here), RequestClass::Registration), 5);
+        assert_eq!(passed(now, (node(3), here), RequestClass::Registration), 0);
         let elsewhere = "192.0.2.2".parse().unwrap();
-        assert_eq!(passed(now, (node(4), elsewhere), Kind::Registration), 5);
-        assert_eq!(passed(now + Duration::from_millis(101), (node(1), here), Kind::Registration), 1);
+        assert_eq!(passed(now, (node(4), elsewhere), RequestClass::Registration), 5);
+        assert_eq!(passed(now + Duration::from_millis(101), (node(1), here), RequestClass::Registration), 1);
     }
 
     #[test]
-    fn this_machine_counts_only_if_it_is_to() {
+    fn loopback_is_limited_only_on_request() {
         let now = Instant::now();
         for (counts, passed) in [(false, 100), (true, 5)] {
             let quotas = quotas(counts);
             let who = (node(1), "127.0.0.1".parse().unwrap());
-            assert_eq!((0..100).filter(|_| quotas.admit(now, who, Kind::Search).is_ok()).count(), passed);
+            assert_eq!(
+                (0..100).filter(|_| quotas.admit(now, who, RequestClass::Search).is_ok()).count(),
+                passed
+            );
         }
     }
 }

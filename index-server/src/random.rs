@@ -2,9 +2,9 @@
 
 /// `SplitMix64`, from a seed that is an argument.
 #[derive(Debug, Clone)]
-pub(crate) struct Random(u64);
+pub(crate) struct SplitMix64(u64);
 
-impl Random {
+impl SplitMix64 {
     pub(crate) const fn from_seed(seed: u64) -> Self {
         Self(seed)
     }

@@ -10,43 +10,43 @@ use crate::catalog::{ContentNo, TitleNo};
 /// How many households of nodes that are there have a content.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Availability {
-    pub(crate) whole: u32,
+    pub(crate) complete: u32,
     pub(crate) partial: u32,
 }
 
 impl Availability {
     /// Returns the count of one share.
-    pub(crate) const fn of(&mut self, share: Share) -> &mut u32 {
+    pub(crate) const fn count_mut(&mut self, share: Share) -> &mut u32 {
         match share {
-            Share::Whole => &mut self.whole,
+            Share::Complete => &mut self.complete,
             Share::Partial => &mut self.partial,
         }
     }
 
     /// Returns a number that is higher for what is more available: whole sources count first, then partial ones.
     pub(crate) fn rank(self) -> u64 {
-        u64::from(self.whole) << 32 | u64::from(self.partial)
+        u64::from(self.complete) << 32 | u64::from(self.partial)
     }
 }
 
 /// A content's place among others that fit as well; less is earlier.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Place {
-    pub(crate) available: Availability,
+pub(crate) struct RankedHit {
+    pub(crate) availability: Availability,
     pub(crate) content: ContentNo,
     /// The title that fits.
     pub(crate) title: TitleNo,
 }
 
-impl Ord for Place {
+impl Ord for RankedHit {
     /// The most available first.
     fn cmp(&self, other: &Self) -> Ordering {
-        let places = other.available.rank().cmp(&self.available.rank());
+        let places = other.availability.rank().cmp(&self.availability.rank());
         places.then((self.content, self.title).cmp(&(other.content, other.title)))
     }
 }
 
-impl PartialOrd for Place {
+impl PartialOrd for RankedHit {
     fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
         Some(self.cmp(other))
     }
@@ -54,19 +54,19 @@ impl PartialOrd for Place {
 
 /// The first so many of whatever is offered.
 #[derive(Debug)]
-pub(crate) struct Best {
+pub(crate) struct TopHits {
     /// The last of them on top; one more than wanted, to know whether there are more.
-    heap: BinaryHeap<Place>,
-    wanted: usize,
+    heap: BinaryHeap<RankedHit>,
+    limit: usize,
 }
 
-impl Best {
+impl TopHits {
     pub(crate) fn new(wanted: usize) -> Self {
-        Self { heap: BinaryHeap::new(), wanted }
+        Self { heap: BinaryHeap::new(), limit: wanted }
     }
 
-    pub(crate) fn offer(&mut self, place: Place) {
-        if self.heap.len() <= self.wanted {
+    pub(crate) fn push(&mut self, place: RankedHit) {
+        if self.heap.len() <= self.limit {
             self.heap.push(place);
         } else if let Some(mut last) = self.heap.peek_mut()
             && place < *last
@@ -76,13 +76,13 @@ impl Best {
     }
 
     /// Returns the rank above which something must be to be among them.
-    pub(crate) fn floor(&self) -> u64 {
-        let is_full = self.heap.len() > self.wanted;
-        self.heap.peek().filter(|_| is_full).map_or(0, |last| last.available.rank())
+    pub(crate) fn min_rank(&self) -> u64 {
+        let is_full = self.heap.len() > self.limit;
+        self.heap.peek().filter(|_| is_full).map_or(0, |last| last.availability.rank())
     }
 
     /// Returns them in order, with one more than wanted if there is one.
-    pub(crate) fn into_places(self) -> Vec<Place> {
+    pub(crate) fn into_sorted(self) -> Vec<RankedHit> {
         self.heap.into_sorted_vec()
     }
 }
@@ -93,33 +93,33 @@ mod tests {
 
     use super::*;
 
-    fn place((whole, partial): (u32, u32), number: u32) -> Place {
-        let available = Availability { whole, partial };
-        Place { available, content: ContentNo(number), title: TitleNo(number) }
+    fn hit((whole, partial): (u32, u32), number: u32) -> RankedHit {
+        let available = Availability { complete: whole, partial };
+        RankedHit { availability: available, content: ContentNo(number), title: TitleNo(number) }
     }
 
     #[test]
-    fn whole_sources_outweigh_any_number_of_partial_ones() {
-        assert!(place((2, 0), 1) < place((1, 1000), 0));
-        assert!(place((1, 2), 1) < place((1, 1), 0));
-        assert!(place((1, 1), 0) < place((1, 1), 1));
+    fn complete_sources_outrank_partial_ones() {
+        assert!(hit((2, 0), 1) < hit((1, 1000), 0));
+        assert!(hit((1, 2), 1) < hit((1, 1), 0));
+        assert!(hit((1, 1), 0) < hit((1, 1), 1));
     }
 
     proptest! {
         #[test]
-        fn the_best_are_those_that_come_first_in_order(
+        fn top_hits_are_the_first_in_order(
             all in prop::collection::vec((0u32..4, 0u32..4), 0..60),
             wanted in 1usize..10,
         ) {
-            let mut places: Vec<Place> = all.into_iter().zip(0..).map(|(counts, no)| place(counts, no)).collect();
-            let mut best = Best::new(wanted);
+            let mut places: Vec<RankedHit> = all.into_iter().zip(0..).map(|(counts, no)| hit(counts, no)).collect();
+            let mut best = TopHits::new(wanted);
             for place in &places {
-                best.offer(*place);
+                best.push(*place);
             }
             places.sort_unstable();
             places.truncate(wanted + 1);
-            prop_assert_eq!(best.floor(), places.get(wanted).map_or(0, |last| last.available.rank()));
-            prop_assert_eq!(best.into_places(), places);
+            prop_assert_eq!(best.min_rank(), places.get(wanted).map_or(0, |last| last.availability.rank()));
+            prop_assert_eq!(best.into_sorted(), places);
         }
     }
 }

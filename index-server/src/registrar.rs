@@ -5,12 +5,12 @@
 //! then these and all later changes are refused, searches go on from memory, and the store is opened anew, with growing
 //! pauses, and everything read back from it.
 
-mod absent;
 mod actor;
+mod capacity;
 mod committer;
-mod forgetting;
-mod room;
-mod torrents;
+mod departures;
+mod expiry_schedule;
+mod offer_changes;
 
 #[cfg(test)]
 mod tests;
@@ -24,16 +24,16 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::catalog::NodeNo;
-use crate::directory::{Arrival, Directory};
-use crate::limits::Limits;
-use crate::metrics::Metrics;
+use crate::directory::{Directory, NodeSession};
+use crate::limits::IndexLimits;
+use crate::metrics::IndexMetrics;
 use crate::roster::SessionId;
-use crate::session::Offer;
-use crate::store::Backing;
+use crate::session::OfferChange;
+use crate::store::StoreBackend;
 use actor::Actor;
-use committer::{Committer, Group};
-use forgetting::Forgetting;
-use room::Room;
+use capacity::Capacity;
+use committer::{CommitGroup, Committer};
+use expiry_schedule::ExpirySchedule;
 
 /// As many as one commit takes: each connection has one change of its list or a few offers under way, and a full queue makes it
 /// wait.
@@ -41,7 +41,7 @@ const BACKLOG: usize = 64;
 
 /// A change of one node's list.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Change {
+pub(crate) enum ListChange {
     Begin,
     Register(Vec<FileRecord>),
     Unregister(Vec<String>),
@@ -53,20 +53,20 @@ enum Command {
     Change {
         node: NodeNo,
         session: SessionId,
-        change: Change,
+        change: ListChange,
         reply: oneshot::Sender<Result<ListSummary, Refusal>>,
     },
     Offer {
-        arrival: Arrival,
-        offer: Offer,
+        node_session: NodeSession,
+        offer: OfferChange,
         reply: oneshot::Sender<Result<u32, Refusal>>,
     },
-    Left {
+    NodeLeft {
         node: NodeNo,
     },
     /// Looks for lists to forget although it is not time.
     #[cfg(test)]
-    Look {
+    RunExpiry {
         done: oneshot::Sender<()>,
     },
 }
@@ -75,7 +75,7 @@ enum Command {
 #[derive(Debug, Clone)]
 pub(crate) struct Registrar {
     commands: mpsc::Sender<Command>,
-    stuck: CancellationToken,
+    commit_stuck: CancellationToken,
 }
 
 impl Registrar {
@@ -84,40 +84,44 @@ impl Registrar {
     /// After a failure, the store is opened anew after the first of the limits' pauses, after the second if that fails,
     /// and so on; the last one is repeated.
     pub(crate) fn start(
-        backing: impl Backing,
+        backing: impl StoreBackend,
         directory: Directory,
-        (limits, metrics): (&Limits, Arc<Metrics>),
+        (limits, metrics): (&IndexLimits, Arc<IndexMetrics>),
         tracker: &TaskTracker,
     ) -> Self {
         let (sender, receiver) = mpsc::channel(BACKLOG);
-        let after = (limits.forget_after, limits.forget_brief_after);
-        let forgetting = Forgetting::start(after, directory.clock().now());
+        let after = (limits.forget_after, limits.forget_short_lived_after);
+        let forgetting = ExpirySchedule::start(after, directory.clock().now());
         let stuck = CancellationToken::new();
         let actor = Actor {
             committer: Committer::Idle(backing),
-            gathered: Group::default(),
+            pending: CommitGroup::default(),
             directory,
-            pauses: limits.reopening.clone(),
-            patience: (!limits.commit.is_zero()).then_some(limits.commit),
-            stuck: stuck.clone(),
-            room: Room::of(limits),
+            reopen_delays: limits.reopen_delays.clone(),
+            commit_timeout: (!limits.commit_timeout.is_zero()).then_some(limits.commit_timeout),
+            commit_stuck: stuck.clone(),
+            capacity: Capacity::of(limits),
             metrics,
             commands: receiver,
-            broken: None,
-            forgetting,
+            outage: None,
+            expiry: forgetting,
             orphans: BTreeSet::new(),
         };
         tracker.spawn_blocking(move || actor.run());
-        Self { commands: sender, stuck }
+        Self { commands: sender, commit_stuck: stuck }
     }
 
     /// Returns a token that is cancelled when a commit has not ended by its deadline: nothing can be written any more.
-    pub(crate) fn stuck(&self) -> CancellationToken {
-        self.stuck.clone()
+    pub(crate) fn commit_stuck(&self) -> CancellationToken {
+        self.commit_stuck.clone()
     }
 
     /// Changes a list; when this returns a summary, it is what is on disk. Dropped early, the change may yet be made.
-    pub(crate) async fn change(&self, arrival: &Arrival, change: Change) -> Result<ListSummary, Refusal> {
+    pub(crate) async fn change(
+        &self,
+        arrival: &NodeSession,
+        change: ListChange,
+    ) -> Result<ListSummary, Refusal> {
         let (reply, answer) = oneshot::channel();
         let command = Command::Change { node: arrival.node, session: arrival.session, change, reply };
         self.commands.send(command).await.map_err(|_| Refusal::StoreUnavailable)?;
@@ -128,11 +132,11 @@ impl Registrar {
     /// change may yet be made.
     pub(crate) async fn begin_offer(
         &self,
-        arrival: &Arrival,
-        offer: Offer,
+        arrival: &NodeSession,
+        offer: OfferChange,
     ) -> oneshot::Receiver<Result<u32, Refusal>> {
         let (reply, answer) = oneshot::channel();
-        let command = Command::Offer { arrival: arrival.clone(), offer, reply };
+        let command = Command::Offer { node_session: arrival.clone(), offer, reply };
         // Without a registrar the answer never comes, which its receiver sees.
         let _ = self.commands.send(command).await;
         answer
@@ -140,14 +144,14 @@ impl Registrar {
 
     /// Looks for lists to forget, and waits until they are forgotten.
     #[cfg(test)]
-    pub(crate) async fn look(&self) {
+    pub(crate) async fn run_expiry(&self) {
         let (done, answer) = oneshot::channel();
-        assert!(self.commands.send(Command::Look { done }).await.is_ok() && answer.await.is_ok());
+        assert!(self.commands.send(Command::RunExpiry { done }).await.is_ok() && answer.await.is_ok());
     }
 
     /// Notes that a node has gone.
-    pub(crate) async fn left(&self, node: NodeNo) {
+    pub(crate) async fn node_left(&self, node: NodeNo) {
         // Nobody is left to be told that the registrar has ended.
-        let _ = self.commands.send(Command::Left { node }).await;
+        let _ = self.commands.send(Command::NodeLeft { node }).await;
     }
 }

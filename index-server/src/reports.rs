@@ -9,35 +9,35 @@ mod tests;
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
+use crate::address_group::AddressGroup;
 use crate::catalog::NodeNo;
-use crate::household::Household;
 use crate::limits::RequestRate;
-use crate::rates::Rates;
+use crate::rate_limiter::RateLimiter;
 
 /// Reports of one address about one node count once in this time.
-const PERIOD: Duration = Duration::from_mins(10);
+const REPORT_WINDOW: Duration = Duration::from_mins(10);
 
 /// The pause between two calls of a node because of reports.
-const CALL_PAUSE: Duration = Duration::from_mins(1);
+const PROBE_INTERVAL: Duration = Duration::from_mins(1);
 
 /// How long a node is no source after the first call that it did not answer; doubled each time up to the longest time.
-const DEMOTION: Duration = Duration::from_mins(1);
-const LONGEST_DEMOTION: Duration = Duration::from_hours(1);
+const MIN_DEMOTION: Duration = Duration::from_mins(1);
+const MAX_DEMOTION: Duration = Duration::from_hours(1);
 
 /// After so long without a report, a node's past is forgotten.
-const MEMORY: Duration = Duration::from_hours(2);
+const RETENTION: Duration = Duration::from_hours(2);
 
 /// The most nodes of which reports are kept. Only listed nodes can be reported, and of those there are no more than connections.
-const MOST_NODES: usize = 16_384;
+const MAX_NODES: usize = 16_384;
 
 /// The most addresses of which it is kept that they reported a node; the one that did longest ago makes room.
-const MOST_REPORTERS: usize = 8;
+const MAX_REPORTERS: usize = 8;
 
 /// What becomes of a report.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Verdict {
+pub(crate) enum ReportVerdict {
     /// The node is to be called.
-    Call,
+    Probe,
     /// No such node is listed at that address.
     Unknown,
     /// The address has reported the node already.
@@ -48,14 +48,14 @@ pub(crate) enum Verdict {
     TooMany,
 }
 
-impl Verdict {
+impl ReportVerdict {
     pub(crate) const ALL: [Self; 5] =
-        [Self::Call, Self::Unknown, Self::Repeated, Self::Recent, Self::TooMany];
+        [Self::Probe, Self::Unknown, Self::Repeated, Self::Recent, Self::TooMany];
 
     /// Returns its name in the metrics.
     pub(crate) const fn name(self) -> &'static str {
         match self {
-            Self::Call => "called",
+            Self::Probe => "called",
             Self::Unknown => "unknown",
             Self::Repeated => "repeated",
             Self::Recent => "recent",
@@ -66,65 +66,65 @@ impl Verdict {
 
 /// What was reported lately.
 #[derive(Debug)]
-pub(crate) struct Reports {
-    nodes: HashMap<NodeNo, Reported>,
-    rates: Rates<Household>,
+pub(crate) struct UnreachableReports {
+    nodes: HashMap<NodeNo, ReportedNode>,
+    rate_limiter: RateLimiter<AddressGroup>,
 }
 
 /// What was reported of a node.
 #[derive(Debug)]
-struct Reported {
-    by: Vec<(Household, Instant)>,
-    called: Option<Instant>,
+struct ReportedNode {
+    reporters: Vec<(AddressGroup, Instant)>,
+    last_probed: Option<Instant>,
     /// How often it did not answer.
-    confirmed: u32,
+    failures: u32,
     latest: Instant,
 }
 
-impl Reports {
+impl UnreachableReports {
     pub(crate) fn new(rate: RequestRate) -> Self {
-        Self { nodes: HashMap::new(), rates: Rates::new(rate) }
+        Self { nodes: HashMap::new(), rate_limiter: RateLimiter::new(rate) }
     }
 
     /// Takes a report that a listed node does not answer.
-    pub(crate) fn take(&mut self, now: Instant, node: NodeNo, from: Household) -> Verdict {
-        if self.rates.pass(now, from).is_err() || !self.has_room(now, node) {
-            return Verdict::TooMany;
+    pub(crate) fn record(&mut self, now: Instant, node: NodeNo, from: AddressGroup) -> ReportVerdict {
+        if self.rate_limiter.try_acquire(now, from).is_err() || !self.has_room(now, node) {
+            return ReportVerdict::TooMany;
         }
-        let fresh = || Reported { by: Vec::new(), called: None, confirmed: 0, latest: now };
+        let fresh = || ReportedNode { reporters: Vec::new(), last_probed: None, failures: 0, latest: now };
         let reported = self.nodes.entry(node).or_insert_with(fresh);
-        if now.saturating_duration_since(reported.latest) >= MEMORY {
+        if now.saturating_duration_since(reported.latest) >= RETENTION {
             *reported = fresh();
         }
         reported.latest = now;
-        reported.by.retain(|(_, at)| now.saturating_duration_since(*at) < PERIOD);
-        if reported.by.iter().any(|(reporter, _)| *reporter == from) {
-            return Verdict::Repeated;
+        reported.reporters.retain(|(_, at)| now.saturating_duration_since(*at) < REPORT_WINDOW);
+        if reported.reporters.iter().any(|(reporter, _)| *reporter == from) {
+            return ReportVerdict::Repeated;
         }
-        if reported.called.is_some_and(|at| now.saturating_duration_since(at) < CALL_PAUSE) {
-            return Verdict::Recent;
+        if reported.last_probed.is_some_and(|at| now.saturating_duration_since(at) < PROBE_INTERVAL) {
+            return ReportVerdict::Recent;
         }
-        if reported.by.len() == MOST_REPORTERS {
-            reported.by.remove(0);
+        if reported.reporters.len() == MAX_REPORTERS {
+            reported.reporters.remove(0);
         }
-        reported.by.push((from, now));
-        reported.called = Some(now);
-        Verdict::Call
+        reported.reporters.push((from, now));
+        reported.last_probed = Some(now);
+        ReportVerdict::Probe
     }
 
     /// Notes that a node did not answer, and returns for how long it is no source.
-    pub(crate) fn confirm(&mut self, node: NodeNo) -> Duration {
-        let Some(reported) = self.nodes.get_mut(&node) else { return DEMOTION };
-        let doubled = 2_u32.saturating_pow(reported.confirmed);
-        reported.confirmed = reported.confirmed.saturating_add(1);
-        DEMOTION.saturating_mul(doubled).min(LONGEST_DEMOTION)
+    pub(crate) fn record_failure(&mut self, node: NodeNo) -> Duration {
+        let Some(reported) = self.nodes.get_mut(&node) else { return MIN_DEMOTION };
+        let doubled = 2_u32.saturating_pow(reported.failures);
+        reported.failures = reported.failures.saturating_add(1);
+        MIN_DEMOTION.saturating_mul(doubled).min(MAX_DEMOTION)
     }
 
     fn has_room(&mut self, now: Instant, node: NodeNo) -> bool {
-        if self.nodes.len() < MOST_NODES || self.nodes.contains_key(&node) {
+        if self.nodes.len() < MAX_NODES || self.nodes.contains_key(&node) {
             return true;
         }
-        self.nodes.retain(|_, reported| now.saturating_duration_since(reported.latest) < MEMORY);
-        self.nodes.len() < MOST_NODES
+        self.nodes.retain(|_, reported| now.saturating_duration_since(reported.latest) < RETENTION);
+        self.nodes.len() < MAX_NODES
     }
 }

@@ -11,8 +11,8 @@ use protocol::index::Notice;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
+use crate::address_group::AddressGroup;
 use crate::catalog::NodeNo;
-use crate::household::Household;
 
 /// A session's number, never used twice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -23,15 +23,15 @@ pub(crate) struct SessionId(u64);
 struct Presence {
     session: SessionId,
     address: SocketAddr,
-    household: Household,
+    address_group: AddressGroup,
     /// Cancelled when another session takes the node over.
     replaced: CancellationToken,
-    recall: Option<Recall>,
+    probe_context: Option<ProbeContext>,
 }
 
 /// What it takes to call a node again that has answered once.
 #[derive(Debug, Clone)]
-pub(crate) struct Recall {
+pub(crate) struct ProbeContext {
     /// What the index gave the node on its connection.
     pub(crate) nonce: [u8; 32],
     /// Where the node is told what comes of it.
@@ -46,7 +46,7 @@ pub(crate) struct ListingRules {
     /// So many of one address; none is no limit.
     pub(crate) per_address: Option<NonZeroU32>,
     /// Whether the nodes of this machine are of one address like others.
-    pub(crate) loopback_counts: bool,
+    pub(crate) limit_loopback: bool,
 }
 
 /// As many nodes of an address are listed as may be.
@@ -64,9 +64,9 @@ pub(crate) struct Roster {
     by_address: HashMap<SocketAddr, NodeNo>,
     listed: ListedSet,
     /// How many nodes of each address are listed.
-    crowds: HashMap<Household, u32>,
+    listed_per_group: HashMap<AddressGroup, u32>,
     rules: ListingRules,
-    sessions: u64,
+    last_session: u64,
 }
 
 /// A bit for each node number: a scan asks for millions of them.
@@ -103,13 +103,19 @@ impl Roster {
 
     /// Enters a node's new session; the one it had before is told that it is replaced.
     pub(crate) fn enter(&mut self, node: NodeNo, address: SocketAddr) -> (SessionId, CancellationToken) {
-        self.sessions = self.sessions.wrapping_add(1);
-        let (session, replaced) = (SessionId(self.sessions), CancellationToken::new());
-        let household = self.household_at(node, address.ip());
-        let presence = Presence { session, address, household, replaced: replaced.clone(), recall: None };
+        self.last_session = self.last_session.wrapping_add(1);
+        let (session, replaced) = (SessionId(self.last_session), CancellationToken::new());
+        let household = self.address_group_at(node, address.ip());
+        let presence = Presence {
+            session,
+            address,
+            address_group: household,
+            replaced: replaced.clone(),
+            probe_context: None,
+        };
         if let Some(before) = self.present.insert(node, presence) {
             before.replaced.cancel();
-            self.unlist(node, (before.address, before.household));
+            self.unlist(node, (before.address, before.address_group));
         }
         (session, replaced)
     }
@@ -119,17 +125,17 @@ impl Roster {
         if self.is_current(node, session)
             && let Some(presence) = self.present.remove(&node)
         {
-            self.unlist(node, (presence.address, presence.household));
+            self.unlist(node, (presence.address, presence.address_group));
         }
     }
 
     /// Lists a session's node, which answered at its address, if there is room for another one there.
-    pub(crate) fn list(&mut self, node: NodeNo, session: SessionId) -> Result<(), AddressFull> {
-        self.has_room(node, session)?;
+    pub(crate) fn list_node(&mut self, node: NodeNo, session: SessionId) -> Result<(), AddressFull> {
+        self.check_listing_limit(node, session)?;
         if let Some(presence) = self.present.get(&node).filter(|presence| presence.session == session) {
             self.by_address.insert(presence.address, node);
             if !self.listed.contains(node) {
-                *self.crowds.entry(presence.household).or_default() += 1;
+                *self.listed_per_group.entry(presence.address_group).or_default() += 1;
                 self.listed.set(node, true);
             }
         }
@@ -137,35 +143,35 @@ impl Roster {
     }
 
     /// Returns an error if a session's node may not be listed even if it answers.
-    pub(crate) fn has_room(&self, node: NodeNo, session: SessionId) -> Result<(), AddressFull> {
+    pub(crate) fn check_listing_limit(&self, node: NodeNo, session: SessionId) -> Result<(), AddressFull> {
         let Some(limit) = self.rules.per_address else { return Ok(()) };
         let presence = self.present.get(&node).filter(|presence| presence.session == session);
-        let crowd = presence.and_then(|presence| self.crowds.get(&presence.household)).copied();
+        let crowd = presence.and_then(|presence| self.listed_per_group.get(&presence.address_group)).copied();
         let is_full = crowd.unwrap_or_default() >= limit.get() && !self.listed.contains(node);
         if is_full { Err(AddressFull { limit }) } else { Ok(()) }
     }
 
     /// Keeps what it takes to call a session's node again.
-    pub(crate) fn keep(&mut self, node: NodeNo, session: SessionId, recall: Recall) {
+    pub(crate) fn set_probe_context(&mut self, node: NodeNo, session: SessionId, recall: ProbeContext) {
         if let Some(presence) = self.present.get_mut(&node).filter(|presence| presence.session == session) {
-            presence.recall = Some(recall);
+            presence.probe_context = Some(recall);
         }
     }
 
     /// Returns the session of a listed node, when another takes over, and what it takes to call it again.
-    pub(crate) fn recall(&self, node: NodeNo) -> Option<(SessionId, CancellationToken, Recall)> {
+    pub(crate) fn probe_context(&self, node: NodeNo) -> Option<(SessionId, CancellationToken, ProbeContext)> {
         let presence = self.present.get(&node).filter(|_| self.is_listed(node))?;
-        Some((presence.session, presence.replaced.clone(), presence.recall.clone()?))
+        Some((presence.session, presence.replaced.clone(), presence.probe_context.clone()?))
     }
 
     /// Notes that a session's node does not answer at its address any more.
     pub(crate) fn demote(&mut self, node: NodeNo, session: SessionId) {
         if let Some(presence) = self.present.get(&node).filter(|presence| presence.session == session) {
-            self.unlist(node, (presence.address, presence.household));
+            self.unlist(node, (presence.address, presence.address_group));
         }
     }
 
-    fn unlist(&mut self, node: NodeNo, (address, household): (SocketAddr, Household)) {
+    fn unlist(&mut self, node: NodeNo, (address, household): (SocketAddr, AddressGroup)) {
         if !self.listed.contains(node) {
             return;
         }
@@ -173,25 +179,25 @@ impl Roster {
         if self.by_address.get(&address) == Some(&node) {
             self.by_address.remove(&address);
         }
-        match self.crowds.get_mut(&household) {
+        match self.listed_per_group.get_mut(&household) {
             Some(crowd) if *crowd > 1 => *crowd -= 1,
-            _ => drop(self.crowds.remove(&household)),
+            _ => drop(self.listed_per_group.remove(&household)),
         }
     }
 
     /// Returns what a listed node counts as.
-    pub(crate) fn household(&self, node: NodeNo) -> Option<Household> {
-        self.present.get(&node).filter(|_| self.is_listed(node)).map(|presence| presence.household)
+    pub(crate) fn address_group(&self, node: NodeNo) -> Option<AddressGroup> {
+        self.present.get(&node).filter(|_| self.is_listed(node)).map(|presence| presence.address_group)
     }
 
     /// Returns what a node that is here counts as, listed or not.
-    pub(crate) fn presence_household(&self, node: NodeNo) -> Option<Household> {
-        self.present.get(&node).map(|presence| presence.household)
+    pub(crate) fn present_address_group(&self, node: NodeNo) -> Option<AddressGroup> {
+        self.present.get(&node).map(|presence| presence.address_group)
     }
 
     /// Returns what a node at an address counts as.
-    pub(crate) fn household_at(&self, node: NodeNo, address: IpAddr) -> Household {
-        Household::of(node, address, self.rules.loopback_counts)
+    pub(crate) fn address_group_at(&self, node: NodeNo, address: IpAddr) -> AddressGroup {
+        AddressGroup::of(node, address, self.rules.limit_loopback)
     }
 
     /// Says whether a session is the node's newest.
@@ -215,7 +221,7 @@ impl Roster {
     }
 
     /// Returns the listed node that is reached at an address.
-    pub(crate) fn at(&self, address: SocketAddr) -> Option<NodeNo> {
+    pub(crate) fn node_at(&self, address: SocketAddr) -> Option<NodeNo> {
         self.by_address.get(&address).copied()
     }
 

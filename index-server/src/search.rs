@@ -6,8 +6,8 @@
 //! it has taken too long.
 
 mod candidates;
-mod patience;
-mod route;
+mod cost_budget;
+mod query_plan;
 
 #[cfg(test)]
 mod scan;
@@ -20,59 +20,71 @@ use protocol::fold::fold_into;
 use protocol::index::SearchCursor;
 use protocol::query::{Fit, Query};
 
-use crate::catalog::{Catalog, ContentNo, NameNo, Start, TitleNo};
-use crate::keyed::Keyed;
-use crate::ranking::{Best, Place};
-use crate::told::Told;
+use crate::catalog::{Catalog, ContentNo, DigestHead, NameNo, TitleNo};
+use crate::keyed_hash::KeyedState;
+use crate::ranking::{RankedHit, TopHits};
+use crate::sent_hits::SentHits;
 use crate::words::WordNo;
-pub(crate) use patience::PATIENCE;
-use patience::Patience;
-use route::{Route, Source};
+use cost_budget::CostBudget;
+pub(crate) use cost_budget::SCAN_COST_LIMIT;
+use query_plan::{QueryPlan, TitleSource};
 
 /// What the plan of a way costs, and the look at a name, beside the step to the next title; and how many bytes of the
 /// name cost as much as a step.
-const PLANNING: usize = 1024;
-const LOOK: usize = 8;
-const LOOK_BYTES: usize = 8;
+const PLAN_COST: usize = 1024;
+const TITLE_COST: usize = 8;
+const BYTES_PER_COST: usize = 8;
 
 /// What finding the next content in the order of digests is taken to cost: it is looked for in each of some ten runs.
-const NEXT_DIGEST: usize = 16;
+const DIGEST_COST: usize = 16;
 
 /// So many titles are gathered before the first is looked at. What there is to know of each lies in four places, far from each
 /// other; asked for together they come in the time of one, and the index answers 1.08 times as many searches.
-const AT_ONCE: usize = 8;
+const TITLE_BATCH: usize = 8;
 
 /// A search under way.
 #[derive(Debug)]
 pub(crate) struct Search {
     query: Query,
-    told: Told,
-    wanted: usize,
+    sent_hits: SentHits,
+    limit: usize,
     /// What fits better than what is looked for now, in order.
-    found: Vec<Place>,
-    best: Best,
+    found: Vec<RankedHit>,
+    top: TopHits,
     /// Contents that were offered to the best already.
-    offered: HashSet<ContentNo, Keyed>,
+    matched: HashSet<ContentNo, KeyedState>,
     /// How well titles fit that are looked for now; none when everything has been looked for.
     fit: Option<Fit>,
-    route: Option<Route>,
+    plan: Option<QueryPlan>,
     /// What walking may still cost before requirements are intersected.
-    patience: Patience,
+    cost_budget: CostBudget,
     /// Holds the titles that are looked at next.
-    gathered: Vec<TitleNo>,
+    batch: Vec<TitleNo>,
     /// Holds the path that is being looked at.
     folded: String,
 }
 
 impl Search {
-    /// Begins a search for the first `wanted` contents that were not told yet.
+    /// Begins a search for the first `limit` contents that were not told yet.
     pub(crate) fn new(query: Query, after: Option<&SearchCursor>, wanted: usize) -> Self {
-        let (found, best) = (Vec::new(), Best::new(wanted));
-        let (offered, told) = (HashSet::default(), Told::new(after));
+        let (found, best) = (Vec::new(), TopHits::new(wanted));
+        let (offered, told) = (HashSet::default(), SentHits::new(after));
         let (fit, route) = (Some(Fit::Exact), None);
-        let (gathered, folded) = (Vec::with_capacity(AT_ONCE), String::new());
-        let patience = Patience::default();
-        Self { query, told, wanted, found, best, offered, fit, route, patience, gathered, folded }
+        let (gathered, folded) = (Vec::with_capacity(TITLE_BATCH), String::new());
+        let patience = CostBudget::default();
+        Self {
+            query,
+            sent_hits: told,
+            limit: wanted,
+            found,
+            top: best,
+            matched: offered,
+            fit,
+            plan: route,
+            cost_budget: patience,
+            batch: gathered,
+            folded,
+        }
     }
 
     /// Says whether everything has been looked at that could matter.
@@ -81,66 +93,68 @@ impl Search {
     }
 
     /// Looks at about `budget` titles more.
-    pub(crate) fn step(&mut self, catalog: &Catalog, budget: usize) {
+    pub(crate) fn advance(&mut self, catalog: &Catalog, budget: usize) {
         let mut left = budget;
         while left > 0
             && let Some(fit) = self.fit
         {
-            let mut route = self.route.take().unwrap_or_else(|| {
-                left = left.saturating_sub(PLANNING);
-                Route::plan(&self.query, fit, catalog)
+            let mut route = self.plan.take().unwrap_or_else(|| {
+                left = left.saturating_sub(PLAN_COST);
+                QueryPlan::new(&self.query, fit, catalog)
             });
-            if self.patience.left() == 0 && route.can_intersect() {
-                route.intersect(self.patience.least, catalog);
+            if self.cost_budget.remaining() == 0 && route.can_intersect() {
+                route.intersect(self.cost_budget.min_titles, catalog);
             }
-            let granted = if route.can_intersect() { left.min(self.patience.left()) } else { left };
+            let granted = if route.can_intersect() { left.min(self.cost_budget.remaining()) } else { left };
             let mut rest = granted;
-            self.follow(&mut route, catalog, &mut rest);
+            self.execute(&mut route, catalog, &mut rest);
             left -= granted - rest;
-            self.patience.spend(granted - rest);
+            self.cost_budget.spend(granted - rest);
             if route.sources.is_empty() {
                 self.end_fit(fit);
             } else {
-                self.route = Some(route);
+                self.plan = Some(route);
             }
         }
     }
 
     /// Ends the search: the query, the results in order, whether there are more, and what has been told with them.
-    pub(crate) fn finish(mut self) -> (Query, Vec<Place>, bool, Told) {
-        self.take_best();
-        let more = self.found.len() > self.wanted;
-        self.found.truncate(self.wanted);
-        (self.query, self.found, more, self.told)
+    pub(crate) fn finish(mut self) -> (Query, Vec<RankedHit>, bool, SentHits) {
+        self.take_top();
+        let more = self.found.len() > self.limit;
+        self.found.truncate(self.limit);
+        (self.query, self.found, more, self.sent_hits)
     }
 
-    fn take_best(&mut self) {
-        let best = std::mem::replace(&mut self.best, Best::new(0));
-        self.found.extend(best.into_places());
+    fn take_top(&mut self) {
+        let best = std::mem::replace(&mut self.top, TopHits::new(0));
+        self.found.extend(best.into_sorted());
     }
 
     /// Goes on with what fits less well, unless there is enough.
     fn end_fit(&mut self, fit: Fit) {
-        self.take_best();
-        let missing = (self.wanted + 1).saturating_sub(self.found.len());
-        self.fit = fit.next(&self.query).filter(|_| missing > 0);
-        self.best = Best::new(missing.saturating_sub(1));
-        self.patience.begin_fit();
+        self.take_top();
+        let missing = (self.limit + 1).saturating_sub(self.found.len());
+        self.fit = fit.next_worse(&self.query).filter(|_| missing > 0);
+        self.top = TopHits::new(missing.saturating_sub(1));
+        self.cost_budget.begin_fit();
     }
 
     /// Follows a route until it ends or nothing is left of the budget.
-    fn follow(&mut self, route: &mut Route, catalog: &Catalog, left: &mut usize) {
+    fn execute(&mut self, route: &mut QueryPlan, catalog: &Catalog, left: &mut usize) {
         while *left > 0
             && let Some(source) = route.sources.last_mut()
         {
             let rest = (&mut route.next, route.filters.as_slice());
             let ended = match source {
-                Source::Digests { from, name, high } => self.next_digest((from, name, *high), catalog, left),
-                Source::Everything => self.walk(Some, rest, catalog, left),
-                Source::Words(words) => self.next_word(words, rest, catalog, left),
-                Source::Candidates(candidates) => {
+                TitleSource::Digests { from, name, high } => {
+                    self.scan_digest((from, name, *high), catalog, left)
+                }
+                TitleSource::Everything => self.scan_titles(Some, rest, catalog, left),
+                TitleSource::Words(words) => self.scan_word(words, rest, catalog, left),
+                TitleSource::Candidates(candidates) => {
                     candidates.build(catalog, left)
-                        && self.walk(|number| candidates.next_from(number), rest, catalog, left)
+                        && self.scan_titles(|number| candidates.next_from(number), rest, catalog, left)
                 }
             };
             if ended {
@@ -150,7 +164,7 @@ impl Search {
     }
 
     /// Goes through the titles of the next word; says whether it was the last one, or none that is left matters.
-    fn next_word(
+    fn scan_word(
         &mut self,
         words: &mut Vec<WordNo>,
         (next, filters): (&mut u32, &[Vec<WordNo>]),
@@ -163,8 +177,8 @@ impl Search {
                 filters.iter().find_map(|words| if let [word] = **words { titles(&word) } else { None });
             let rest = (&mut *next, filters);
             let ended = match also {
-                Some(also) => self.walk(|number| set.meet_from(also, number), rest, catalog, left),
-                None => self.walk(|number| set.next_from(number), rest, catalog, left),
+                Some(also) => self.scan_titles(|number| set.next_in_both(also, number), rest, catalog, left),
+                None => self.scan_titles(|number| set.next_from(number), rest, catalog, left),
             };
             if !ended {
                 return false;
@@ -173,11 +187,11 @@ impl Search {
         words.pop();
         *next = 0;
         // What is left may be thousands of words whose titles could not be among the best any more.
-        words.is_empty() || catalog.titles().above(0, self.best.floor()).is_none()
+        words.is_empty() || catalog.titles().next_above(0, self.top.min_rank()).is_none()
     }
 
     /// Goes through titles in the order of their numbers; says whether it came to their end.
-    fn walk(
+    fn scan_titles(
         &mut self,
         next_title: impl Fn(u32) -> Option<u32>,
         (next, filters): (&mut u32, &[Vec<WordNo>]),
@@ -186,27 +200,27 @@ impl Search {
     ) -> bool {
         let mut ended = false;
         while *left > 0 && !ended {
-            ended = self.gather(&next_title, (next, filters), catalog, left);
-            let mut gathered = std::mem::take(&mut self.gathered);
-            catalog.bring_near(&gathered);
-            gathered.drain(..).for_each(|title| self.look_at(title, catalog, left));
-            self.gathered = gathered;
+            ended = self.fill_batch(&next_title, (next, filters), catalog, left);
+            let mut gathered = std::mem::take(&mut self.batch);
+            catalog.prefetch_titles(&gathered);
+            gathered.drain(..).for_each(|title| self.match_title(title, catalog, left));
+            self.batch = gathered;
         }
         ended
     }
 
     /// Gathers some titles that may be hits; says whether these are the last ones.
-    fn gather(
+    fn fill_batch(
         &mut self,
         next_title: impl Fn(u32) -> Option<u32>,
         (next, filters): (&mut u32, &[Vec<WordNo>]),
         catalog: &Catalog,
         left: &mut usize,
     ) -> bool {
-        while *left > 0 && self.gathered.len() < AT_ONCE {
+        while *left > 0 && self.batch.len() < TITLE_BATCH {
             *left -= 1;
             let Some(number) = next_title(*next) else { return true };
-            let Some(open) = catalog.titles().above(number, self.best.floor()) else { return true };
+            let Some(open) = catalog.titles().next_above(number, self.top.min_rank()) else { return true };
             if open > number {
                 *next = open;
                 continue;
@@ -215,7 +229,7 @@ impl Search {
                 words.iter().any(|word| catalog.words().titles(*word).is_some_and(|set| set.contains(number)))
             };
             if filters.iter().all(contains) {
-                self.gathered.push(TitleNo(number));
+                self.batch.push(TitleNo(number));
             }
             *next = number.saturating_add(1);
         }
@@ -223,52 +237,52 @@ impl Search {
     }
 
     /// Goes through the titles of the next content in the order of digests.
-    fn next_digest(
+    fn scan_digest(
         &mut self,
-        (from, name, high): (&mut (Start, ContentNo), &mut NameNo, Start),
+        (from, name, high): (&mut (DigestHead, ContentNo), &mut NameNo, DigestHead),
         catalog: &Catalog,
         left: &mut usize,
     ) -> bool {
-        let Some(next) = catalog.contents().next_in_order(*from, high) else { return true };
+        let Some(next) = catalog.contents().next_by_digest(*from, high) else { return true };
         if next != *from {
             (*from, *name) = (next, NameNo(0));
         }
-        for number in catalog.titles().of(next.1, *name) {
+        for number in catalog.titles().titles_of(next.1, *name) {
             if *left == 0 {
                 return false;
             }
             *left -= 1;
-            self.look_at(number, catalog, left);
+            self.match_title(number, catalog, left);
             if let Some(title) = catalog.titles().get(number) {
                 *name = NameNo(title.name.0.saturating_add(1));
             }
         }
         *name = NameNo(0);
         from.1 = ContentNo(next.1.0.saturating_add(1));
-        *left = left.saturating_sub(NEXT_DIGEST);
+        *left = left.saturating_sub(DIGEST_COST);
         false
     }
 
     /// Looks at a title itself, and takes its content for a hit if it is one.
-    fn look_at(&mut self, number: TitleNo, catalog: &Catalog, left: &mut usize) {
+    fn match_title(&mut self, number: TitleNo, catalog: &Catalog, left: &mut usize) {
         let Some(title) = catalog.titles().get(number) else { return };
         let Some(content) = catalog.contents().get(title.content) else { return };
-        if title.listed() == 0
-            || content.available.rank() <= self.best.floor()
-            || self.offered.contains(&title.content)
+        if title.listed_groups() == 0
+            || content.availability.rank() <= self.top.min_rank()
+            || self.matched.contains(&title.content)
         {
             return;
         }
         let Some(path) = catalog.names().path(title.name) else { return };
-        *left = left.saturating_sub(LOOK + path.len() / LOOK_BYTES);
+        *left = left.saturating_sub(TITLE_COST + path.len() / BYTES_PER_COST);
         fold_into(path, &mut self.folded);
         let fits = self.query.matches(&self.folded, content.size, &content.digest)
             && Some(Fit::of(&self.query, &self.folded, &content.digest)) == self.fit;
         if fits {
-            self.offered.insert(title.content);
-            if !self.told.has(content) {
-                self.best.offer(Place {
-                    available: content.available,
+            self.matched.insert(title.content);
+            if !self.sent_hits.contains(content) {
+                self.top.push(RankedHit {
+                    availability: content.availability,
                     content: title.content,
                     title: number,
                 });

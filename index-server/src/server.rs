@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use protocol::index::{FromIndex, Notice, Refusal, TrackerPlace};
+use protocol::index::{IndexMessage, Notice, Refusal, TrackerLocation};
 use protocol::preamble::{self, PreambleError, Service as Kind};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
@@ -20,41 +20,41 @@ use tokio_util::task::TaskTracker;
 use tracing::{Instrument, debug, info, info_span, warn};
 
 use crate::access::Access;
-use crate::clerk::Clerk;
-use crate::connection::{self, Gate};
+use crate::connection::{self, LogThrottle};
 use crate::directory::Directory;
-use crate::limits::Limits;
-use crate::metrics::{Condition, Metrics};
+use crate::frame_stream::{FrameStream, FrameTimeouts};
+use crate::limits::IndexLimits;
+use crate::metrics::{Health, IndexMetrics};
 use crate::quotas::Quotas;
 use crate::registrar::Registrar;
-use crate::reports::Reports;
+use crate::reports::UnreachableReports;
+use crate::scan_worker::ScanWorker;
 use crate::store::{Store, StoreError};
 use crate::tracker;
-use crate::wire::{Times, Wire};
-pub(crate) use admission::{Admission, Allowance, Bounds, Room};
-pub(crate) use socket::{canonical, prepare};
+pub(crate) use admission::{AdmissionLimits, ClientAdmission, MemoryAllowance, MemoryPermit};
+pub(crate) use socket::{canonical, configure};
 
 /// How long connections may take to end once the index is being stopped, and then the store.
-const STOPPING: Duration = Duration::from_secs(2);
+const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// The pause after a connection could not be accepted, as when all descriptors are in use.
-pub(crate) const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
+pub(crate) const ACCEPT_RETRY_DELAY: Duration = Duration::from_millis(200);
 
 /// How many are told at once that there is no room; more are closed without a word.
-const TURNED_AWAY: usize = 64;
+const MAX_REJECTIONS: usize = 64;
 
 /// How long those may take to say who they are, and when they may come again.
-const TURNING_AWAY: Duration = Duration::from_secs(2);
+const REJECTION_TIMEOUT: Duration = Duration::from_secs(2);
 pub(crate) const RETRY_AFTER: u32 = 30;
 
 /// How many nodes that were reported are called at once.
-const CHECKS: usize = 16;
+const MAX_RECHECKS: usize = 16;
 
 /// Where the index listens.
 #[derive(Debug)]
 pub struct Listeners {
     /// For nodes.
-    pub nodes: TcpListener,
+    pub index: TcpListener,
     /// For BitTorrent clients, if the index is a tracker.
     pub tracker: Option<TrackerListener>,
 }
@@ -70,37 +70,37 @@ pub struct TrackerListener {
 
 /// What the index goes by.
 #[derive(Debug, Default)]
-pub struct Conditions {
+pub struct ServerConfig {
     /// What it grants.
-    pub limits: Limits,
+    pub limits: IndexLimits,
     /// Whom it serves.
     pub access: Access,
     /// Where it counts.
-    pub metrics: Arc<Metrics>,
+    pub metrics: Arc<IndexMetrics>,
 }
 
 /// What all connections share.
 #[derive(Debug)]
-pub(crate) struct Service {
+pub(crate) struct IndexService {
     pub(crate) directory: Directory,
     pub(crate) registrar: Registrar,
-    pub(crate) clerk: Clerk,
-    pub(crate) limits: Limits,
+    pub(crate) scan_worker: ScanWorker,
+    pub(crate) limits: IndexLimits,
     pub(crate) access: Access,
     pub(crate) quotas: Quotas,
-    pub(crate) metrics: Arc<Metrics>,
+    pub(crate) metrics: Arc<IndexMetrics>,
     /// Where the tracker is, for the nodes.
-    pub(crate) tracker_place: Option<TrackerPlace>,
+    pub(crate) tracker_location: Option<TrackerLocation>,
     /// One permit for each call to a node that may be under way.
-    pub(crate) calls: Semaphore,
+    pub(crate) probe_permits: Semaphore,
     /// One permit for each call to a node that was reported: they keep nobody from being called for the first time.
-    pub(crate) checks: Semaphore,
+    pub(crate) recheck_permits: Semaphore,
     /// What was reported of nodes that do not answer.
-    pub(crate) reports: Mutex<Reports>,
+    pub(crate) reports: Mutex<UnreachableReports>,
     /// One permit for each large search that may be under way: as many as there are processors.
-    pub(crate) searches: Semaphore,
+    pub(crate) search_permits: Semaphore,
     /// What keeps the log short when many clients misbehave.
-    pub(crate) gate: Gate,
+    pub(crate) log_throttle: LogThrottle,
     pub(crate) tasks: TaskTracker,
     /// Cancelled when the index is to stop.
     pub(crate) stop: CancellationToken,
@@ -117,45 +117,45 @@ pub(crate) struct Service {
 pub async fn run(
     listeners: Listeners,
     mut store: Store,
-    conditions: Conditions,
+    conditions: ServerConfig,
     shutdown: CancellationToken,
 ) -> Result<(), StoreError> {
-    let Conditions { limits, access, metrics } = conditions;
+    let ServerConfig { limits, access, metrics } = conditions;
     let (connections, keepers) = (TaskTracker::new(), TaskTracker::new());
     let directory = Directory::new(store.take_catalog(), store.take_offers(), limits.quotas.listing_rules());
-    metrics.watch(directory.clone());
+    metrics.set_directory(directory.clone());
     let registrar = Registrar::start(store, directory.clone(), (&limits, Arc::clone(&metrics)), &keepers);
-    let stuck = registrar.stuck();
+    let stuck = registrar.commit_stuck();
     let searches = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
-    let service = Arc::new(Service {
+    let service = Arc::new(IndexService {
         directory,
         registrar,
-        clerk: Clerk::start(&keepers),
-        tracker_place: listeners.tracker.as_ref().and_then(TrackerListener::place),
-        calls: Semaphore::new(limits.calls.at_once),
-        checks: Semaphore::new(CHECKS.min(limits.calls.at_once)),
-        reports: Mutex::new(Reports::new(limits.quotas.reports)),
+        scan_worker: ScanWorker::start(&keepers),
+        tracker_location: listeners.tracker.as_ref().and_then(TrackerListener::location),
+        probe_permits: Semaphore::new(limits.probes.max_concurrent),
+        recheck_permits: Semaphore::new(MAX_RECHECKS.min(limits.probes.max_concurrent)),
+        reports: Mutex::new(UnreachableReports::new(limits.quotas.reports)),
         quotas: Quotas::new(&limits.quotas),
         limits,
         access,
         metrics: Arc::clone(&metrics),
-        searches: Semaphore::new(searches),
-        gate: Gate::default(),
+        search_permits: Semaphore::new(searches),
+        log_throttle: LogThrottle::default(),
         tasks: connections.clone(),
         stop: shutdown.clone(),
         drop: CancellationToken::new(),
     });
-    metrics.note(Condition::Ready);
+    metrics.set_health(Health::Ready);
     tokio::select! {
-        () = accept(listeners.nodes, &service) => {}
-        () = track(listeners.tracker, &service) => {}
+        () = accept(listeners.index, &service) => {}
+        () = serve_tracker(listeners.tracker, &service) => {}
         () = shutdown.cancelled() => {}
         () = stuck.cancelled() => {}
     }
     info!("stopping");
-    metrics.note(Condition::Stopping);
+    metrics.set_health(Health::Stopping);
     connections.close();
-    if timeout_at(Instant::now() + STOPPING, connections.wait()).await.is_err() {
+    if timeout_at(Instant::now() + SHUTDOWN_TIMEOUT, connections.wait()).await.is_err() {
         warn!(left = connections.len(), "dropping connections that did not end in time");
         service.drop.cancel();
         connections.wait().await;
@@ -163,52 +163,52 @@ pub async fn run(
     // The registrar ends when nobody can ask it anything more.
     drop(service);
     keepers.close();
-    if timeout_at(Instant::now() + STOPPING, keepers.wait()).await.is_err() {
+    if timeout_at(Instant::now() + SHUTDOWN_TIMEOUT, keepers.wait()).await.is_err() {
         warn!("the disk takes too long; what was acknowledged is safe");
     }
     if stuck.is_cancelled() { Err(StoreError::Stuck) } else { Ok(()) }
 }
 
 impl TrackerListener {
-    fn place(&self) -> Option<TrackerPlace> {
+    fn location(&self) -> Option<TrackerLocation> {
         match &self.url {
-            Some(url) => Some(TrackerPlace::Url(url.clone())),
-            None => self.listener.local_addr().ok().map(|address| TrackerPlace::Port(address.port())),
+            Some(url) => Some(TrackerLocation::Url(url.clone())),
+            None => self.listener.local_addr().ok().map(|address| TrackerLocation::Port(address.port())),
         }
     }
 }
 
 /// Serves the clients of the tracker, or nobody.
-async fn track(listener: Option<TrackerListener>, service: &Arc<Service>) {
+async fn serve_tracker(listener: Option<TrackerListener>, service: &Arc<IndexService>) {
     match listener {
         Some(TrackerListener { listener, .. }) => tracker::serve(listener, service).await,
         None => std::future::pending().await,
     }
 }
 
-async fn accept(listener: TcpListener, service: &Arc<Service>) {
+async fn accept(listener: TcpListener, service: &Arc<IndexService>) {
     let limits = &service.limits;
-    let admission = Admission::new(Bounds::of(limits));
-    let turned_away = Arc::new(Semaphore::new(TURNED_AWAY.min(limits.calls.at_once)));
+    let admission = ClientAdmission::new(AdmissionLimits::from_limits(limits));
+    let turned_away = Arc::new(Semaphore::new(MAX_REJECTIONS.min(limits.probes.max_concurrent)));
     loop {
         let (stream, peer) = match listener.accept().await {
             Ok(accepted) => accepted,
             Err(error) => {
                 warn!(%error, "cannot accept a connection");
-                sleep(ACCEPT_PAUSE).await;
+                sleep(ACCEPT_RETRY_DELAY).await;
                 continue;
             }
         };
         let peer = canonical(peer);
         let span = info_span!("client", %peer);
-        if let Err(error) = prepare(&stream) {
+        if let Err(error) = configure(&stream) {
             debug!(parent: &span, %error, "cannot prepare the connection");
             continue;
         }
         let (tasks, service) = (&service.tasks, Arc::clone(service));
         let admitted = service
             .access
-            .judge_address(peer.ip())
+            .check_address(peer.ip())
             .and_then(|()| admission.admit(peer.ip()).ok_or(Refusal::Busy { retry_after: RETRY_AFTER }));
         match admitted {
             Ok(permit) => {
@@ -228,7 +228,7 @@ async fn accept(listener: TcpListener, service: &Arc<Service>) {
                 let Ok(permit) = Arc::clone(&turned_away).try_acquire_owned() else { continue };
                 tasks.spawn(async move {
                     tokio::select! {
-                        () = turn_away(stream, refusal) => {}
+                        () = reject(stream, refusal) => {}
                         () = service.stop.cancelled() => {}
                     }
                     drop(permit);
@@ -239,17 +239,17 @@ async fn accept(listener: TcpListener, service: &Arc<Service>) {
 }
 
 /// Tells a client why it is not let in.
-async fn turn_away(stream: TcpStream, refusal: Refusal) {
-    let times = Times { silence: TURNING_AWAY, frame: TURNING_AWAY, write: TURNING_AWAY };
-    let mut wire = Wire::new(stream, 1, times);
+async fn reject(stream: TcpStream, refusal: Refusal) {
+    let times = FrameTimeouts { idle: REJECTION_TIMEOUT, frame: REJECTION_TIMEOUT, write: REJECTION_TIMEOUT };
+    let mut wire = FrameStream::new(stream, 1, times);
     let Ok(bytes) = wire.read_preamble().await else { return };
     let checked = preamble::check(bytes, Kind::Index);
     if checked == Err(PreambleError::NotPeerdex) {
         return;
     }
-    let refused = FromIndex::Notice(Notice::Refused(refusal));
-    let ours = preamble::encode(Kind::Index, preamble::answer_version(&checked));
+    let refused = IndexMessage::Notice(Notice::Refused(refusal));
+    let ours = preamble::encode(Kind::Index, preamble::reply_version(&checked));
     if wire.write_raw(&ours).await.is_ok() && checked.is_ok() && wire.send(&refused).await.is_ok() {
-        wire.farewell().await;
+        wire.close().await;
     }
 }

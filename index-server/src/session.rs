@@ -13,33 +13,35 @@ use protocol::bittorrent::mse::TorrentKey;
 use protocol::digest::Digest;
 use protocol::features::IndexFeatures;
 use protocol::index::{
-    FileRecord, NodePlace, PeerRef, Refusal, Request, SearchCursor, TorrentHint, proof_text,
+    FileRecord, NodeAddress, PeerRef, Refusal, Request, SearchCursor, TorrentHint, proof_text,
 };
 use protocol::infohash::Infohash;
-use protocol::limits::{MAX_AGENT, MAX_BATCH, MAX_HITS, MAX_LISTING, MAX_REPORTED, MAX_SOURCES, MAX_TOLD};
+use protocol::limits::{
+    MAX_AGENT, MAX_BATCH, MAX_CURSOR_HITS, MAX_HITS, MAX_LISTING, MAX_REPORTED, MAX_SOURCES,
+};
 use protocol::node_id::NodeId;
 use protocol::preamble::Version;
 use protocol::query::{DigestPrefix, Query};
 use protocol::share_path::SharePath;
 
-use crate::bad_record::{bad_record, two_sizes};
-use crate::keyed::Keyed;
-use crate::registrar::Change;
+use crate::bad_record::{bad_record, conflicting_sizes};
+use crate::keyed_hash::KeyedState;
+use crate::registrar::ListChange;
 
 /// One connection's progress.
 #[derive(Debug, Clone)]
-pub(crate) struct Session {
+pub(crate) struct ClientSession {
     version: Version,
     nonce: [u8; 32],
     /// A port that cannot be the node's, since the index itself listens on it.
-    taken_port: Option<u16>,
+    reserved_port: Option<u16>,
     /// What the node announced in its greeting.
     features: IndexFeatures,
-    phase: Phase,
+    phase: SessionPhase,
 }
 
 #[derive(Debug, Clone)]
-enum Phase {
+enum SessionPhase {
     Greeting,
     Proving { node: NodeId, port: u16 },
     Open { listing: bool },
@@ -47,24 +49,24 @@ enum Phase {
 
 /// What to do about a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Step {
+pub(crate) enum SessionAction {
     /// Answer with this challenge.
     Challenge { nonce: [u8; 32] },
     /// The node is who it says: welcome it.
     Welcome { node: NodeId, port: u16 },
     /// Change its list, and answer with the list's summary.
-    Change(Change),
+    Change(ListChange),
     /// Answer with the list's summary.
     Renew,
     /// Change what torrents it offers, and answer with their number.
-    Offer(Offer),
+    Offer(OfferChange),
     /// Answer a question.
-    Answer(Question),
+    Read(ReadRequest),
 }
 
 /// What can be asked, checked and cut to size.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Question {
+pub(crate) enum ReadRequest {
     Search { query: Query, after: Option<SearchCursor>, limit: usize, with_sources: bool },
     Locate { digest: Digest, limit: usize },
     Browse { peer: PeerRef, after: Option<String>, limit: usize },
@@ -74,13 +76,13 @@ pub(crate) enum Question {
     Suggest { query: Query },
     FindNodes { prefix: DigestPrefix },
     Statistics,
-    ReportUnreachable { places: Vec<NodePlace> },
+    ReportUnreachable { nodes: Vec<NodeAddress> },
 }
 
 /// What becomes of a node's offer of a torrent.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Offer {
-    Make(TorrentHint),
+pub(crate) enum OfferChange {
+    Add(TorrentHint),
     Withdraw(Infohash),
 }
 
@@ -104,9 +106,15 @@ pub(crate) const fn is_final(refusal: &Refusal) -> bool {
     }
 }
 
-impl Session {
+impl ClientSession {
     pub(crate) const fn new(version: Version, nonce: [u8; 32], taken_port: Option<u16>) -> Self {
-        Self { version, nonce, taken_port, features: IndexFeatures::NONE, phase: Phase::Greeting }
+        Self {
+            version,
+            nonce,
+            reserved_port: taken_port,
+            features: IndexFeatures::NONE,
+            phase: SessionPhase::Greeting,
+        }
     }
 
     /// Returns the version that the node speaks.
@@ -120,97 +128,99 @@ impl Session {
     }
 
     /// Takes a request and says what to do about it.
-    pub(crate) fn hear(&mut self, request: Request) -> Result<Step, Refusal> {
+    pub(crate) fn handle(&mut self, request: Request) -> Result<SessionAction, Refusal> {
         match (&mut self.phase, request) {
-            (Phase::Greeting, Request::Hello { node, port, agent }) if self.version == Version::One => {
+            (SessionPhase::Greeting, Request::Hello { node, port, agent })
+                if self.version == Version::One =>
+            {
                 self.hello(node, port, &agent)
             }
-            (Phase::Greeting, Request::Greet { node, port, agent, features })
+            (SessionPhase::Greeting, Request::Greet { node, port, agent, features })
                 if self.version >= Version::Two =>
             {
                 self.features = features;
                 self.hello(node, port, &agent)
             }
-            (Phase::Greeting, _) => Err(out_of_order("a greeting")),
-            (Phase::Proving { node, port }, Request::Proof { signature }) => {
+            (SessionPhase::Greeting, _) => Err(out_of_order("a greeting")),
+            (SessionPhase::Proving { node, port }, Request::Proof { signature }) => {
                 let (node, port) = (*node, *port);
                 check_proof(&self.nonce, &node, port, &signature)?;
-                self.phase = Phase::Open { listing: false };
-                Ok(Step::Welcome { node, port })
+                self.phase = SessionPhase::Open { listing: false };
+                Ok(SessionAction::Welcome { node, port })
             }
-            (Phase::Proving { .. }, _) => Err(out_of_order("a proof")),
-            (Phase::Open { listing }, request) => {
+            (SessionPhase::Proving { .. }, _) => Err(out_of_order("a proof")),
+            (SessionPhase::Open { listing }, request) => {
                 check_names(&request, self.features)?;
-                serve(listing, request)
+                handle_open(listing, request)
             }
         }
     }
 
-    fn hello(&mut self, node: NodeId, port: u16, agent: &str) -> Result<Step, Refusal> {
+    fn hello(&mut self, node: NodeId, port: u16, agent: &str) -> Result<SessionAction, Refusal> {
         if agent.len() > MAX_AGENT {
             return Err(Refusal::Malformed { reason: format!("an agent of more than {MAX_AGENT} bytes") });
         }
-        if port == 0 || Some(port) == self.taken_port {
+        if port == 0 || Some(port) == self.reserved_port {
             return Err(Refusal::BadPort { port });
         }
-        self.phase = Phase::Proving { node, port };
-        Ok(Step::Challenge { nonce: self.nonce })
+        self.phase = SessionPhase::Proving { node, port };
+        Ok(SessionAction::Challenge { nonce: self.nonce })
     }
 }
 
-fn serve(listing: &mut bool, request: Request) -> Result<Step, Refusal> {
+fn handle_open(listing: &mut bool, request: Request) -> Result<SessionAction, Refusal> {
     let step = match request {
         Request::BeginList => {
             *listing = true;
-            Step::Change(Change::Begin)
+            SessionAction::Change(ListChange::Begin)
         }
         Request::EndList if !*listing => return Err(out_of_order("the beginning of a list before its end")),
         Request::EndList => {
             *listing = false;
-            Step::Change(Change::End)
+            SessionAction::Change(ListChange::End)
         }
         Request::Register { files } => {
             check_batch(files.len())?;
             files.iter().try_for_each(check_file)?;
             check_sizes(&files)?;
-            Step::Change(Change::Register(files))
+            SessionAction::Change(ListChange::Register(files))
         }
         Request::Unregister { paths } => {
             check_batch(paths.len())?;
-            Step::Change(Change::Unregister(paths))
+            SessionAction::Change(ListChange::Unregister(paths))
         }
-        Request::Renew => Step::Renew,
+        Request::Renew => SessionAction::Renew,
         Request::Search { query, after, limit } => search(&query, after, limit, false)?,
         Request::SearchWithSources { query, after, limit } => search(&query, after, limit, true)?,
         Request::Locate { digest, limit } => {
-            Step::Answer(Question::Locate { digest, limit: clamp(limit, MAX_SOURCES) })
+            SessionAction::Read(ReadRequest::Locate { digest, limit: clamp(limit, MAX_SOURCES) })
         }
         Request::Browse { peer, after, limit } => {
-            Step::Answer(Question::Browse { peer, after, limit: clamp(limit, MAX_LISTING) })
+            SessionAction::Read(ReadRequest::Browse { peer, after, limit: clamp(limit, MAX_LISTING) })
         }
-        Request::Statistics => Step::Answer(Question::Statistics),
+        Request::Statistics => SessionAction::Read(ReadRequest::Statistics),
         Request::OfferTorrent { hint } => {
             hint.check().map_err(|error| bad_record(&hint.name, &error))?;
-            Step::Offer(Offer::Make(hint))
+            SessionAction::Offer(OfferChange::Add(hint))
         }
-        Request::WithdrawTorrent { infohash } => Step::Offer(Offer::Withdraw(infohash)),
-        Request::FindTorrent { infohash } => Step::Answer(Question::FindTorrent { infohash }),
-        Request::FindTorrentByKey { key } => Step::Answer(Question::FindTorrentByKey { key }),
-        Request::TorrentsOf { digest } => Step::Answer(Question::TorrentsOf { digest }),
-        Request::Suggest { query } => Step::Answer(Question::Suggest { query: parse(&query)? }),
+        Request::WithdrawTorrent { infohash } => SessionAction::Offer(OfferChange::Withdraw(infohash)),
+        Request::FindTorrent { infohash } => SessionAction::Read(ReadRequest::FindTorrent { infohash }),
+        Request::FindTorrentByKey { key } => SessionAction::Read(ReadRequest::FindTorrentByKey { key }),
+        Request::TorrentsOf { digest } => SessionAction::Read(ReadRequest::TorrentsOf { digest }),
+        Request::Suggest { query } => SessionAction::Read(ReadRequest::Suggest { query: parse(&query)? }),
         Request::FindNodes { prefix } => {
             let prefix = DigestPrefix::parse(&prefix)
                 .map_err(|error| Refusal::BadQuery { reason: error.to_string() })?;
-            Step::Answer(Question::FindNodes { prefix })
+            SessionAction::Read(ReadRequest::FindNodes { prefix })
         }
-        Request::ReportUnreachable { places } => {
+        Request::ReportUnreachable { nodes: places } => {
             if places.len() > MAX_REPORTED {
                 return Err(Refusal::TooMany {
                     what: "nodes in one report".into(),
                     limit: MAX_REPORTED as u64,
                 });
             }
-            Step::Answer(Question::ReportUnreachable { places })
+            SessionAction::Read(ReadRequest::ReportUnreachable { nodes: places })
         }
         Request::Hello { .. } | Request::Greet { .. } | Request::Proof { .. } => {
             return Err(out_of_order("anything but a greeting"));
@@ -219,12 +229,17 @@ fn serve(listing: &mut bool, request: Request) -> Result<Step, Refusal> {
     Ok(step)
 }
 
-fn search(query: &str, after: Option<SearchCursor>, limit: u16, with_sources: bool) -> Result<Step, Refusal> {
+fn search(
+    query: &str,
+    after: Option<SearchCursor>,
+    limit: u16,
+    with_sources: bool,
+) -> Result<SessionAction, Refusal> {
     let query = parse(query)?;
-    if after.as_ref().is_some_and(|after| after.told.len() > MAX_TOLD) {
-        return Err(Refusal::TooMany { what: "hits of one search".into(), limit: MAX_TOLD as u64 });
+    if after.as_ref().is_some_and(|after| after.sent.len() > MAX_CURSOR_HITS) {
+        return Err(Refusal::TooMany { what: "hits of one search".into(), limit: MAX_CURSOR_HITS as u64 });
     }
-    Ok(Step::Answer(Question::Search { query, after, limit: clamp(limit, MAX_HITS), with_sources }))
+    Ok(SessionAction::Read(ReadRequest::Search { query, after, limit: clamp(limit, MAX_HITS), with_sources }))
 }
 
 fn parse(query: &str) -> Result<Query, Refusal> {
@@ -264,9 +279,9 @@ fn check_file(file: &FileRecord) -> Result<(), Refusal> {
 
 /// Refuses files of which two give one content two sizes.
 fn check_sizes(files: &[FileRecord]) -> Result<(), Refusal> {
-    let mut sizes = HashMap::with_capacity_and_hasher(files.len(), Keyed::default());
+    let mut sizes = HashMap::with_capacity_and_hasher(files.len(), KeyedState::default());
     let other = files.iter().find(|file| *sizes.entry(file.digest).or_insert(file.size) != file.size);
-    other.map_or(Ok(()), |file| Err(two_sizes(&file.path)))
+    other.map_or(Ok(()), |file| Err(conflicting_sizes(&file.path)))
 }
 
 fn out_of_order(expected: &str) -> Refusal {

@@ -2,7 +2,7 @@
 
 /// Values lie on pages of so many, so that a table grows without being moved as a whole while others wait: 60 MB of it would
 /// be, at a million contents.
-const PAGE: usize = 4096;
+const PAGE_LEN: usize = 4096;
 
 /// A table of values under numbers from 0 up; a number given back is the next to be given out.
 #[derive(Debug)]
@@ -26,7 +26,7 @@ impl<T> Slab<T> {
             return Some(number);
         }
         let number = u32::try_from(self.slots()).ok()?;
-        if self.pages.last().is_none_or(|page| page.len() == PAGE) {
+        if self.pages.last().is_none_or(|page| page.len() == PAGE_LEN) {
             self.pages.push(Vec::new());
         }
         self.pages.last_mut()?.push(Some(value));
@@ -36,7 +36,7 @@ impl<T> Slab<T> {
     /// Returns the value under a number.
     pub(crate) fn get(&self, number: u32) -> Option<&T> {
         let number = number as usize;
-        self.pages.get(number / PAGE)?.get(number % PAGE)?.as_ref()
+        self.pages.get(number / PAGE_LEN)?.get(number % PAGE_LEN)?.as_ref()
     }
 
     /// Returns the value under a number, to be changed.
@@ -62,12 +62,12 @@ impl<T> Slab<T> {
     }
 
     fn slots(&self) -> usize {
-        self.pages.last().map_or(0, |last| (self.pages.len() - 1) * PAGE + last.len())
+        self.pages.last().map_or(0, |last| (self.pages.len() - 1) * PAGE_LEN + last.len())
     }
 
     fn slot(&mut self, number: u32) -> Option<&mut Option<T>> {
         let number = number as usize;
-        self.pages.get_mut(number / PAGE)?.get_mut(number % PAGE)
+        self.pages.get_mut(number / PAGE_LEN)?.get_mut(number % PAGE_LEN)
     }
 }
 
@@ -76,7 +76,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn numbers_are_given_out_from_zero_and_used_again() {
+    fn numbers_start_at_zero_and_are_reused() {
         let mut slab = Slab::default();
         assert_eq!((slab.insert('a'), slab.insert('b')), (Some(0), Some(1)));
         assert_eq!((slab.remove(0), slab.remove(0)), (Some('a'), None));
@@ -85,13 +85,13 @@ mod tests {
     }
 
     #[test]
-    fn values_stay_under_their_numbers_page_after_page() {
+    fn values_keep_their_numbers_across_pages() {
         let mut slab = Slab::default();
-        let count = u32::try_from(2 * PAGE + 1).unwrap();
+        let count = u32::try_from(2 * PAGE_LEN + 1).unwrap();
         assert!((0..count).all(|number| slab.insert(number) == Some(number)));
         let gone = [0, 4095, 4096, count - 1];
         assert!(gone.iter().all(|number| slab.remove(*number) == Some(*number)));
-        assert_eq!((slab.len(), slab.iter().count()), (2 * PAGE - 3, 2 * PAGE - 3));
+        assert_eq!((slab.len(), slab.iter().count()), (2 * PAGE_LEN - 3, 2 * PAGE_LEN - 3));
         assert!(slab.iter().all(|(number, value)| number == *value && !gone.contains(value)));
         assert!(gone.iter().rev().all(|number| slab.insert(*number) == Some(*number)));
         assert_eq!((slab.insert(count), slab.get(count + 1)), (Some(count), None));

@@ -1,19 +1,19 @@
 //! What the index has on disk: all lists of all nodes, and the torrents that nodes offer.
 //!
 //! In the data folder lie `lock`, held while an index runs; `store/`, a sled database with everything in it; and
-//! [`mark`], which says how far the database must have come. A change is on disk when [`Backing::commit`] returns.
+//! [`mark`], which says how far the database must have come. A change is on disk when [`StoreBackend::commit`] returns.
 
+mod attendance_tree;
+mod data_folder;
 mod engine;
 mod error;
 mod export;
-mod folder;
 mod import;
 mod lock;
 mod mark;
+mod offer_tree;
 mod rows;
 mod side_tree;
-mod standings;
-mod torrents;
 
 #[cfg(test)]
 mod tests;
@@ -27,29 +27,29 @@ pub use error::StoreError;
 pub(crate) use export::export;
 pub(crate) use import::{Import, read_lines};
 
-use crate::catalog::{Catalog, StoredList, Writes};
-use crate::offers::{OfferWrite, Offers, StoredOffer};
-use engine::{Engine, Take, store_dir};
-use lock::Lock;
-use mark::Mark;
+use crate::catalog::{Catalog, ListWrites, StoredFileList};
+use crate::offers::{OfferWrite, StoredOffer, TorrentOffers};
+use engine::{Engine, ListSink, store_dir};
+use lock::DataFolderLock;
+use mark::CommitMark;
 
 /// How many lists may have been read that the catalog does not have yet: a few MiB.
-const LISTS_READ_AHEAD: usize = 32;
+const READ_AHEAD_LISTS: usize = 32;
 
 /// Where the registrar keeps what it must not lose; a seam, so that its failures can be tried.
-pub(crate) trait Backing: Send + 'static {
+pub(crate) trait StoreBackend: Send + 'static {
     /// Brings all changes of lists to disk, or none, and with them those of offers. After an error nobody knows which, until
-    /// [`Backing::reopen`].
-    fn commit(&mut self, lists: &[Writes], offers: &[OfferWrite]) -> Result<(), StoreError>;
+    /// [`StoreBackend::reopen`].
+    fn commit(&mut self, lists: &[ListWrites], offers: &[OfferWrite]) -> Result<(), StoreError>;
 
     /// Opens everything anew after an error, and returns what is there.
-    fn reopen(&mut self) -> Result<Stored, StoreError>;
+    fn reopen(&mut self) -> Result<StoredData, StoreError>;
 }
 
 /// What a store has.
 #[derive(Debug, Default)]
-pub(crate) struct Stored {
-    pub(crate) lists: Vec<StoredList>,
+pub(crate) struct StoredData {
+    pub(crate) lists: Vec<StoredFileList>,
     pub(crate) offers: Vec<StoredOffer>,
 }
 
@@ -60,20 +60,20 @@ pub struct Store {
     // Declared before the lock, so that it is closed before the folder is free for others.
     engine: Option<Engine>,
     catalog: Catalog,
-    offers: Offers,
-    _lock: Lock,
+    offers: TorrentOffers,
+    _lock: DataFolderLock,
 }
 
 impl Store {
     /// Opens a data folder, making it if there is none. Blocks while everything is read.
     pub fn open(dir: &Path) -> Result<Self, StoreError> {
         let unwritable = |source| StoreError::Unwritable { path: dir.to_owned(), source };
-        folder::make_private(dir).map_err(unwritable)?;
+        data_folder::make_private(dir).map_err(unwritable)?;
         let dir = fs::canonicalize(dir).map_err(unwritable)?;
-        let lock = Lock::take(&dir)?;
+        let lock = DataFolderLock::acquire(&dir)?;
         let (catalog, engine) = thread::scope(|scope| {
             // One thread reads while others put the catalog together.
-            let (sender, lists) = sync_channel(LISTS_READ_AHEAD);
+            let (sender, lists) = sync_channel(READ_AHEAD_LISTS);
             let dir = dir.as_path();
             let reading = scope.spawn(move || {
                 open_engine(dir, &mut |list, left| {
@@ -81,13 +81,13 @@ impl Store {
                     sender.send((list, left)).map_err(|_| "its lists contradict each other".to_owned())
                 })
             });
-            let catalog = Catalog::of(lists);
+            let catalog = Catalog::from_lists(lists);
             let engine =
                 reading.join().map_err(|_| StoreError::Failed { what: "reading it failed".into() })?;
             Ok((catalog.map_err(|clash| StoreError::damaged(dir, &clash))?, engine?))
         })?;
         let offers = match engine.read_offers() {
-            Ok(offers) => Offers::restore(offers),
+            Ok(offers) => TorrentOffers::restore(offers),
             Err(error) => {
                 engine.close();
                 return Err(error);
@@ -97,11 +97,11 @@ impl Store {
     }
 
     /// Opens the store of a data folder that must have one, and returns what is in it and the number of its last change.
-    pub(crate) fn read(dir: &Path) -> Result<(Stored, u64), StoreError> {
+    pub(crate) fn read_data(dir: &Path) -> Result<(StoredData, u64), StoreError> {
         if !store_dir(dir).exists() {
             return Err(StoreError::Missing { path: dir.to_owned() });
         }
-        let _lock = Lock::take(dir)?;
+        let _lock = DataFolderLock::acquire(dir)?;
         let mut lists = Vec::new();
         let engine = open_engine(dir, &mut |list, _| {
             lists.push(list);
@@ -109,15 +109,15 @@ impl Store {
         })?;
         let (commits, offers) = (engine.commits(), engine.read_offers());
         engine.close();
-        Ok((Stored { lists, offers: offers? }, commits))
+        Ok((StoredData { lists, offers: offers? }, commits))
     }
 
     /// Makes a store with some lists and offers in it, all or none, in a data folder that has none.
-    pub(crate) fn create(dir: &Path, lists: &[Writes], offers: &[OfferWrite]) -> Result<(), StoreError> {
-        folder::make_private(dir)
+    pub(crate) fn create(dir: &Path, lists: &[ListWrites], offers: &[OfferWrite]) -> Result<(), StoreError> {
+        data_folder::make_private(dir)
             .map_err(|source| StoreError::Unwritable { path: dir.to_owned(), source })?;
-        let _lock = Lock::take(dir)?;
-        if store_dir(dir).exists() || Mark::open(dir)?.is_some() {
+        let _lock = DataFolderLock::acquire(dir)?;
+        if store_dir(dir).exists() || CommitMark::open(dir)?.is_some() {
             return Err(StoreError::NotEmpty { path: dir.to_owned() });
         }
         Engine::create(dir, lists, offers)?;
@@ -132,20 +132,20 @@ impl Store {
     }
 
     /// Takes out the offers of torrents that were found when the store was opened.
-    pub(crate) fn take_offers(&mut self) -> Offers {
+    pub(crate) fn take_offers(&mut self) -> TorrentOffers {
         std::mem::take(&mut self.offers)
     }
 }
 
-impl Backing for Store {
-    fn commit(&mut self, lists: &[Writes], offers: &[OfferWrite]) -> Result<(), StoreError> {
+impl StoreBackend for Store {
+    fn commit(&mut self, lists: &[ListWrites], offers: &[OfferWrite]) -> Result<(), StoreError> {
         match &mut self.engine {
             Some(engine) => engine.commit(lists, offers),
             None => Err(StoreError::Closed),
         }
     }
 
-    fn reopen(&mut self) -> Result<Stored, StoreError> {
+    fn reopen(&mut self) -> Result<StoredData, StoreError> {
         if let Some(engine) = self.engine.take() {
             engine.close();
         }
@@ -156,7 +156,7 @@ impl Backing for Store {
         })?;
         let offers = engine.read_offers();
         self.engine = Some(engine);
-        Ok(Stored { lists, offers: offers? })
+        Ok(StoredData { lists, offers: offers? })
     }
 }
 
@@ -170,13 +170,13 @@ impl Drop for Store {
 
 /// Opens the database, or makes it where there has never been one. A database that is less than its mark says is
 /// refused, not taken for a new one.
-fn open_engine(dir: &Path, take: &mut Take<'_>) -> Result<Engine, StoreError> {
-    let Some(mark) = Mark::open(dir)? else {
+fn open_engine(dir: &Path, take: &mut ListSink<'_>) -> Result<Engine, StoreError> {
+    let Some(mark) = CommitMark::open(dir)? else {
         if !store_dir(dir).exists() {
             Engine::create(dir, &[], &[])?;
         }
         let mut engine = Engine::open(dir, take)?;
-        engine.keep_mark(Mark::create(dir, engine.commits())?);
+        engine.set_mark(CommitMark::create(dir, engine.commits())?);
         return Ok(engine);
     };
     let mut engine = Engine::open(dir, take)?;
@@ -185,6 +185,6 @@ fn open_engine(dir: &Path, take: &mut Take<'_>) -> Result<Engine, StoreError> {
             format!("it ends with change {}, but change {} was written", engine.commits(), mark.commits());
         return Err(StoreError::damaged(dir, &what));
     }
-    engine.keep_mark(mark);
+    engine.set_mark(mark);
     Ok(engine)
 }

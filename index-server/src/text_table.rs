@@ -3,9 +3,9 @@
 use std::hash::BuildHasher as _;
 use std::sync::Arc;
 
-use crate::keyed::Keyed;
-use crate::near;
-use crate::numbers::{Meaning, Numbers};
+use crate::hash_index::{HashIndex, KeySource};
+use crate::keyed_hash::KeyedState;
+use crate::prefetch;
 use crate::slab::Slab;
 
 /// Texts, each with a value. The way from a text to its number costs five bytes a place: the table of a million texts
@@ -13,54 +13,54 @@ use crate::slab::Slab;
 #[derive(Debug)]
 pub(crate) struct TextTable<T> {
     texts: Slab<(Arc<str>, T)>,
-    numbers: Numbers,
+    hash_index: HashIndex,
     /// The bytes of all texts.
-    bytes: u64,
+    text_bytes: u64,
 }
 
-impl<T> Meaning for Slab<(Arc<str>, T)> {
-    fn hash(&self, number: u32, hasher: &Keyed) -> u64 {
+impl<T> KeySource for Slab<(Arc<str>, T)> {
+    fn hash(&self, number: u32, hasher: &KeyedState) -> u64 {
         self.get(number).map_or(0, |(text, _)| hasher.hash_one(&**text))
     }
 
-    fn byte(&self, number: u32) -> u8 {
+    fn sample_byte(&self, number: u32) -> u8 {
         self.get(number).and_then(|(text, _)| text.as_bytes().first().copied()).unwrap_or_default()
     }
 }
 
 impl<T> Default for TextTable<T> {
     fn default() -> Self {
-        Self { texts: Slab::default(), numbers: Numbers::default(), bytes: 0 }
+        Self { texts: Slab::default(), hash_index: HashIndex::default(), text_bytes: 0 }
     }
 }
 
 impl<T> TextTable<T> {
     /// Returns the number of a text.
     pub(crate) fn find(&self, text: &str) -> Option<u32> {
-        self.find_hashed(self.numbers.hash(text), text)
+        self.find_hashed(self.hash_index.hash(text), text)
     }
 
     /// Returns the number of a text, which is put in with a value if it is not in, and whether it was. Returns nothing
     /// when all numbers are taken.
-    pub(crate) fn enter(&mut self, text: &str, value: impl FnOnce() -> T) -> Option<(u32, bool)> {
-        let hash = self.numbers.hash(text);
+    pub(crate) fn insert(&mut self, text: &str, value: impl FnOnce() -> T) -> Option<(u32, bool)> {
+        let hash = self.hash_index.hash(text);
         if let Some(number) = self.find_hashed(hash, text) {
             return Some((number, false));
         }
         let number = self.texts.insert((text.into(), value()))?;
-        self.numbers.insert(hash, number, &self.texts);
-        self.bytes += text.len() as u64;
+        self.hash_index.insert(hash, number, &self.texts);
+        self.text_bytes += text.len() as u64;
         Some((number, true))
     }
 
     /// Makes room for so many more texts.
     pub(crate) fn reserve(&mut self, more: usize) {
-        self.numbers.reserve(more, &self.texts);
+        self.hash_index.reserve(more, &self.texts);
     }
 
     /// Gives room back that is not needed.
     pub(crate) fn shrink(&mut self) {
-        self.numbers.shrink(&self.texts);
+        self.hash_index.shrink(&self.texts);
     }
 
     /// Returns the text under a number.
@@ -68,15 +68,15 @@ impl<T> TextTable<T> {
         self.texts.get(number).map(|(text, _)| text)
     }
 
-    /// Fetches at once from memory what [`TextTable::enter`] looks at.
-    pub(crate) fn bring_places_near<'a>(&self, texts: impl Iterator<Item = &'a str>) {
-        self.numbers.bring_near(texts.map(|text| self.numbers.hash(text)));
+    /// Fetches at once from memory what [`TextTable::insert`] looks at.
+    pub(crate) fn prefetch_lookups<'a>(&self, texts: impl Iterator<Item = &'a str>) {
+        self.hash_index.prefetch(texts.map(|text| self.hash_index.hash(text)));
     }
 
     /// Fetches some texts from memory at once: the index answers 1.09 times as many searches when it looks through words
     /// like this.
-    pub(crate) fn bring_near(&self, numbers: &[u32]) {
-        near::bring_near(numbers.iter().map(|number| self.texts.byte(*number)));
+    pub(crate) fn prefetch_texts(&self, numbers: &[u32]) {
+        prefetch::prefetch(numbers.iter().map(|number| self.texts.sample_byte(*number)));
     }
 
     /// Returns the value under a number.
@@ -92,14 +92,14 @@ impl<T> TextTable<T> {
     /// Takes a text out and frees its number.
     pub(crate) fn remove(&mut self, number: u32) -> Option<(Arc<str>, T)> {
         let (text, value) = self.texts.remove(number)?;
-        self.bytes = self.bytes.saturating_sub(text.len() as u64);
-        self.numbers.remove(self.numbers.hash(&*text), number);
+        self.text_bytes = self.text_bytes.saturating_sub(text.len() as u64);
+        self.hash_index.remove(self.hash_index.hash(&*text), number);
         Some((text, value))
     }
 
     /// Returns the bytes of all texts.
     pub(crate) const fn text_bytes(&self) -> u64 {
-        self.bytes
+        self.text_bytes
     }
 
     /// Says how many texts are in.
@@ -108,7 +108,7 @@ impl<T> TextTable<T> {
     }
 
     fn find_hashed(&self, hash: u64, text: &str) -> Option<u32> {
-        self.numbers.find(hash, |number| self.text(number).is_some_and(|other| **other == *text))
+        self.hash_index.find(hash, |number| self.text(number).is_some_and(|other| **other == *text))
     }
 }
 
@@ -117,23 +117,23 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_text_is_found_until_it_is_taken_out_and_its_number_is_used_again() {
+    fn removed_text_frees_its_number() {
         let mut table = TextTable::default();
-        assert_eq!((table.enter("a", || 1), table.enter("b", || 2)), (Some((0, true)), Some((1, true))));
-        assert_eq!(table.enter("b", || 3), Some((1, false)));
+        assert_eq!((table.insert("a", || 1), table.insert("b", || 2)), (Some((0, true)), Some((1, true))));
+        assert_eq!(table.insert("b", || 3), Some((1, false)));
         assert_eq!((table.find("a"), table.find("b"), table.find("c")), (Some(0), Some(1), None));
         assert_eq!(table.remove(0), Some(("a".into(), 1)));
         assert_eq!((table.find("a"), table.remove(0), table.len()), (None, None, 1));
         assert_eq!(table.text_bytes(), 1);
-        assert_eq!((table.enter("c", || 3), table.find("c")), (Some((0, true)), Some(0)));
+        assert_eq!((table.insert("c", || 3), table.find("c")), (Some((0, true)), Some(0)));
         assert_eq!((table.text(0).map(|text| &**text), table.get(0)), (Some("c"), Some(&3)));
     }
 
     #[test]
-    fn growing_loses_nothing() {
+    fn growing_keeps_all_texts() {
         let mut table = TextTable::default();
         for number in 0..50_000_u32 {
-            assert_eq!(table.enter(&number.to_string(), || number), Some((number, true)));
+            assert_eq!(table.insert(&number.to_string(), || number), Some((number, true)));
         }
         assert!((0..50_000).all(|number: u32| table.find(&number.to_string()) == Some(number)));
     }

@@ -1,25 +1,25 @@
 //! The inverted index: which words there are, and which titles contain each.
 //!
 //! A million names have some hundred thousand different words. So a part of a word is looked for among the words, by
-//! their [`grams`](grams::Grams), and the titles of those that contain it are put together; titles themselves have no
+//! their [`trigrams`](grams::Grams), and the titles of those that contain it are put together; titles themselves have no
 //! grams. The index is exact: what is taken out of the catalog is taken out of it at once.
 
-mod filling;
-mod gathering;
-mod grams;
-mod near;
+mod bulk_index;
 mod number_set;
-mod piece;
+mod spelling;
+mod trigrams;
+mod word_batch;
+mod word_pattern;
 
 #[cfg(test)]
 mod tests;
 
 use crate::text_table::TextTable;
-pub(crate) use filling::Filling;
-pub(crate) use gathering::Gathering;
-use grams::Grams;
+pub(crate) use bulk_index::WordIndexBuilder;
 pub(crate) use number_set::{Bitmap, NumberSet};
-pub(crate) use piece::{Piece, Stand, words};
+use trigrams::TrigramIndex;
+pub(crate) use word_batch::WordBatch;
+pub(crate) use word_pattern::{PatternPosition, WordPattern, words};
 
 /// A word's number in memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -27,27 +27,27 @@ pub(crate) struct WordNo(pub(crate) u32);
 
 /// All words of all titles.
 #[derive(Debug, Default)]
-pub(crate) struct Words {
+pub(crate) struct WordIndex {
     table: TextTable<NumberSet>,
-    grams: Grams,
+    trigrams: TrigramIndex,
 }
 
-impl Words {
+impl WordIndex {
     /// Enters a title under all words of its folded path.
     #[cfg(test)]
     pub(crate) fn insert(&mut self, folded: &str, title: u32) {
         for word in words(folded) {
-            if let Some(titles) = self.number(word).and_then(|number| self.table.get_mut(number)) {
+            if let Some(titles) = self.number_of(word).and_then(|number| self.table.get_mut(number)) {
                 titles.insert(title);
             }
         }
     }
 
     /// Returns a word's number, giving it one if it is new.
-    fn number(&mut self, word: &str) -> Option<u32> {
-        let (number, is_new) = self.table.enter(word, NumberSet::default)?;
+    fn number_of(&mut self, word: &str) -> Option<u32> {
+        let (number, is_new) = self.table.insert(word, NumberSet::default)?;
         if is_new {
-            self.grams.insert(word, number);
+            self.trigrams.insert(word, number);
         }
         Some(number)
     }
@@ -60,7 +60,7 @@ impl Words {
             titles.remove(title);
             if titles.len() == 0 {
                 self.table.remove(number);
-                self.grams.remove(word, number);
+                self.trigrams.remove(word, number);
             }
         }
     }
@@ -76,8 +76,8 @@ impl Words {
     }
 
     /// Returns how many different three characters in a row there are.
-    pub(crate) fn grams(&self) -> usize {
-        self.grams.len()
+    pub(crate) fn trigram_count(&self) -> usize {
+        self.trigrams.len()
     }
 
     /// Returns the titles that contain a word.
@@ -86,14 +86,14 @@ impl Words {
     }
 
     /// Returns the words in which a piece stands as it should; nothing if more than `most` would have to be looked at.
-    pub(crate) fn find(&self, piece: &Piece, most: usize) -> Option<Vec<WordNo>> {
-        if piece.stand == Stand::Whole {
+    pub(crate) fn find(&self, piece: &WordPattern, most: usize) -> Option<Vec<WordNo>> {
+        if piece.position == PatternPosition::Whole {
             return Some(self.table.find(&piece.text).map(WordNo).into_iter().collect());
         }
-        let (mut found, all_fit) = self.grams.candidates(piece, most)?;
+        let (mut found, all_fit) = self.trigrams.candidates(piece, most)?;
         if !all_fit {
-            self.table.bring_near(&found);
-            found.retain(|number| self.table.text(*number).is_some_and(|word| piece.is_in(word)));
+            self.table.prefetch_texts(&found);
+            found.retain(|number| self.table.text(*number).is_some_and(|word| piece.matches(word)));
         }
         Some(found.into_iter().map(WordNo).collect())
     }

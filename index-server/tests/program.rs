@@ -15,10 +15,10 @@ use rustix::process::{Pid, Signal, kill_process};
 use tempfile::tempdir;
 
 /// Nothing here takes so long unless it has gone wrong.
-const PATIENCE: Duration = Duration::from_secs(20);
+const TEST_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// A running index, killed when dropped.
-struct Index {
+struct ProgramUnderTest {
     child: Child,
     address: String,
 }
@@ -35,17 +35,17 @@ fn command_on(listen: &str, dir: &Path) -> Command {
 }
 
 /// Runs something on a thread, and waits for it only so long.
-fn within<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+fn with_timeout<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
     let (sender, receiver) = mpsc::channel();
     thread::spawn(move || sender.send(work()));
-    receiver.recv_timeout(PATIENCE).expect("it takes too long")
+    receiver.recv_timeout(TEST_TIMEOUT).expect("it takes too long")
 }
 
-impl Index {
+impl ProgramUnderTest {
     fn start(dir: &Path) -> Self {
         let mut child = command(dir).spawn().unwrap();
         let mut stdout = BufReader::new(child.stdout.take().unwrap());
-        let line = within(move || {
+        let line = with_timeout(move || {
             let mut line = String::new();
             stdout.read_line(&mut line).unwrap();
             line
@@ -60,7 +60,7 @@ impl Index {
 
     fn wait(mut self) -> (ExitStatus, String) {
         let mut child = std::mem::replace(&mut self.child, Command::new("true").spawn().unwrap());
-        within(move || {
+        with_timeout(move || {
             let mut log = String::new();
             child.stderr.take().unwrap().read_to_string(&mut log).unwrap();
             (child.wait().unwrap(), log)
@@ -68,7 +68,7 @@ impl Index {
     }
 }
 
-impl Drop for Index {
+impl Drop for ProgramUnderTest {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
@@ -78,7 +78,7 @@ impl Drop for Index {
 /// Runs an index that cannot start, and returns its status and the one line that it says.
 fn fail(command: &mut Command) -> (i32, String) {
     let child = command.spawn().unwrap();
-    let output = within(move || child.wait_with_output().unwrap());
+    let output = with_timeout(move || child.wait_with_output().unwrap());
     let text = String::from_utf8(output.stderr).unwrap();
     assert!(text.starts_with("index-server: ") && text.trim_end().lines().count() == 1, "{text}");
     assert!(output.stdout.is_empty());
@@ -86,10 +86,10 @@ fn fail(command: &mut Command) -> (i32, String) {
 }
 
 #[test]
-fn it_stops_in_order_when_asked_to_and_not_when_its_terminal_is_closed() {
+fn stops_cleanly_on_signal_but_not_on_hangup() {
     for signal in [Signal::INT, Signal::TERM] {
         let dir = tempdir().unwrap();
-        let index = Index::start(dir.path());
+        let index = ProgramUnderTest::start(dir.path());
         index.signal(Signal::HUP);
         drop(TcpStream::connect(&index.address).unwrap());
         index.signal(signal);
@@ -100,25 +100,25 @@ fn it_stops_in_order_when_asked_to_and_not_when_its_terminal_is_closed() {
 }
 
 #[test]
-fn it_survives_that_nobody_reads_what_it_says() {
+fn survives_closed_output() {
     let dir = tempdir().unwrap();
     let mut child = command(dir.path()).spawn().unwrap();
     drop(child.stdout.take());
     let mut stderr = BufReader::new(child.stderr.take().unwrap());
-    let line = within(move || {
+    let line = with_timeout(move || {
         let mut line = String::new();
         stderr.read_line(&mut line).unwrap();
         line
     });
     assert!(line.contains("listening"), "{line}");
     kill_process(Pid::from_child(&child), Signal::TERM).unwrap();
-    assert_eq!(within(move || child.wait().unwrap()).code(), Some(0));
+    assert_eq!(with_timeout(move || child.wait().unwrap()).code(), Some(0));
 }
 
 #[test]
-fn a_taken_port_and_a_bad_address_are_told_in_one_line() {
+fn taken_port_and_bad_address_give_one_line_errors() {
     let (dir, other) = (tempdir().unwrap(), tempdir().unwrap());
-    let index = Index::start(dir.path());
+    let index = ProgramUnderTest::start(dir.path());
     let (status, text) = fail(&mut command_on(&index.address, other.path()));
     assert!(status == 69 && text.contains(&index.address) && text.contains("taken"), "{text}");
     assert_eq!(fail(&mut command_on("nowhere", other.path())).0, 64);
@@ -129,11 +129,11 @@ fn a_taken_port_and_a_bad_address_are_told_in_one_line() {
 }
 
 #[test]
-fn a_tracker_says_where_it_listens_after_the_index() {
+fn tracker_address_is_printed_after_the_index() {
     let dir = tempdir().unwrap();
     let mut child = command(dir.path()).args(["--tracker", "127.0.0.1:0"]).spawn().unwrap();
     let mut stdout = BufReader::new(child.stdout.take().unwrap());
-    let lines = within(move || {
+    let lines = with_timeout(move || {
         let (mut first, mut second) = (String::new(), String::new());
         stdout.read_line(&mut first).unwrap();
         stdout.read_line(&mut second).unwrap();
@@ -142,20 +142,20 @@ fn a_tracker_says_where_it_listens_after_the_index() {
     let address = lines.1.strip_prefix("index-server tracker listening on ").expect(&lines.1).trim_end();
     let mut stream = TcpStream::connect(address).unwrap();
     stream.write_all(b"GET /announce HTTP/1.0\r\n\r\n").unwrap();
-    let heard = within(move || {
+    let heard = with_timeout(move || {
         let mut heard = String::new();
         stream.read_to_string(&mut heard).unwrap();
         heard
     });
     assert!(heard.ends_with("d14:failure reason25:no info_hash in the querye"), "{heard}");
     kill_process(Pid::from_child(&child), Signal::TERM).unwrap();
-    assert_eq!(within(move || child.wait().unwrap()).code(), Some(0));
+    assert_eq!(with_timeout(move || child.wait().unwrap()).code(), Some(0));
 }
 
 #[test]
-fn a_folder_in_use_a_damaged_store_and_a_file_in_the_way_are_told_in_one_line() {
+fn unusable_data_folders_give_one_line_errors() {
     let dir = tempdir().unwrap();
-    let index = Index::start(dir.path());
+    let index = ProgramUnderTest::start(dir.path());
     let (status, text) = fail(&mut command(dir.path()));
     assert!(status == 75 && text.contains("in use"), "{text}");
     drop(index);
@@ -170,7 +170,7 @@ fn a_folder_in_use_a_damaged_store_and_a_file_in_the_way_are_told_in_one_line() 
 }
 
 #[test]
-fn options_come_from_the_environment_too_and_it_tells_how_to_use_it() {
+fn options_come_from_environment_and_help_works() {
     let dir = tempdir().unwrap();
     let mut child = Command::new(env!("CARGO_BIN_EXE_index-server"))
         .env("INDEX_SERVER_LISTEN", "127.0.0.1:0")
@@ -180,7 +180,7 @@ fn options_come_from_the_environment_too_and_it_tells_how_to_use_it() {
         .spawn()
         .unwrap();
     let mut stdout = BufReader::new(child.stdout.take().unwrap());
-    let line = within(move || {
+    let line = with_timeout(move || {
         let mut line = String::new();
         stdout.read_line(&mut line).unwrap();
         line
@@ -199,7 +199,7 @@ fn options_come_from_the_environment_too_and_it_tells_how_to_use_it() {
 }
 
 /// Runs a command on a data folder, feeding it something, and returns its status and what it said.
-fn tend(dir: &Path, arguments: &[&str], input: &[u8]) -> (i32, String, String) {
+fn run_task(dir: &Path, arguments: &[&str], input: &[u8]) -> (i32, String, String) {
     let mut child = Command::new(env!("CARGO_BIN_EXE_index-server"))
         .args(arguments)
         .arg("--data-dir")
@@ -211,15 +211,15 @@ fn tend(dir: &Path, arguments: &[&str], input: &[u8]) -> (i32, String, String) {
         .unwrap();
     // One that does not read is told so by its status.
     let _ = child.stdin.take().unwrap().write_all(input);
-    let output = within(move || child.wait_with_output().unwrap());
+    let output = with_timeout(move || child.wait_with_output().unwrap());
     let text = |bytes| String::from_utf8(bytes).unwrap();
     (output.status.code().unwrap(), text(output.stdout), text(output.stderr))
 }
 
 #[test]
-fn a_second_signal_ends_it_at_once_with_a_status_of_its_own() {
+fn second_signal_exits_at_once_with_own_status() {
     let dir = tempdir().unwrap();
-    let index = Index::start(dir.path());
+    let index = ProgramUnderTest::start(dir.path());
     // A client that does not leave keeps the index for as long as it may take to stop in order.
     let _client = TcpStream::connect(&index.address).unwrap();
     index.signal(Signal::INT);
@@ -231,11 +231,11 @@ fn a_second_signal_ends_it_at_once_with_a_status_of_its_own() {
 }
 
 #[test]
-fn it_stops_in_order_from_its_first_moment_on() {
+fn stops_cleanly_from_the_start() {
     let dir = tempdir().unwrap();
     let mut child = command(dir.path()).args(["--metrics", "127.0.0.1:0"]).spawn().unwrap();
     let mut stdout = BufReader::new(child.stdout.take().unwrap());
-    let line = within(move || {
+    let line = with_timeout(move || {
         let mut line = String::new();
         stdout.read_line(&mut line).unwrap();
         line
@@ -243,14 +243,14 @@ fn it_stops_in_order_from_its_first_moment_on() {
     // This is said before the store is read.
     assert!(line.starts_with("index-server metrics listening on 127.0.0.1:"), "{line}");
     kill_process(Pid::from_child(&child), Signal::TERM).unwrap();
-    assert_eq!(within(move || child.wait().unwrap()).code(), Some(0));
-    assert_eq!(tend(dir.path(), &["check"], b"").0, 0);
+    assert_eq!(with_timeout(move || child.wait().unwrap()).code(), Some(0));
+    assert_eq!(run_task(dir.path(), &["check"], b"").0, 0);
 }
 
 #[test]
-fn a_store_that_is_not_in_use_is_checked_exported_and_imported() {
+fn unused_store_is_checked_exported_and_imported() {
     let (dir, other) = (tempdir().unwrap(), tempdir().unwrap());
-    let (status, _, error) = tend(dir.path(), &["check"], b"");
+    let (status, _, error) = run_task(dir.path(), &["check"], b"");
     assert!(status == 66 && error.contains("no store"), "{error}");
     let (node, digest) = ("0a".repeat(32), "0b".repeat(32));
     let lines = format!(
@@ -258,30 +258,30 @@ fn a_store_that_is_not_in_use_is_checked_exported_and_imported() {
          {{\"path\":\"a/b\",\"size\":3,\"digest\":\"{digest}\",\"whole\":true}}\n"
     );
     let bad = lines.replace("a/b", "../b");
-    let (status, _, error) = tend(dir.path(), &["import", "-"], bad.as_bytes());
+    let (status, _, error) = run_task(dir.path(), &["import", "-"], bad.as_bytes());
     assert!(status == 65 && error.contains("line 3: ") && error.contains("nothing was imported"), "{error}");
-    let (status, said, error) = tend(dir.path(), &["import", "-"], lines.as_bytes());
+    let (status, said, error) = run_task(dir.path(), &["import", "-"], lines.as_bytes());
     assert!(status == 0 && said.contains("imported 1 nodes, 1 files and 0 torrents"), "{said}{error}");
-    assert_eq!(tend(dir.path(), &["import", "-"], lines.as_bytes()).0, 73);
-    let (status, said, error) = tend(dir.path(), &["check"], b"");
+    assert_eq!(run_task(dir.path(), &["import", "-"], lines.as_bytes()).0, 73);
+    let (status, said, error) = run_task(dir.path(), &["check"], b"");
     assert!(status == 0 && said.contains("is sound: 1 nodes, 1 files, 1 contents"), "{said}{error}");
     let file = other.path().join("lines");
     let path = file.to_str().unwrap();
-    assert_eq!(tend(dir.path(), &["export", path], b"").0, 0);
+    assert_eq!(run_task(dir.path(), &["export", path], b"").0, 0);
     assert_eq!(fs::read_to_string(&file).unwrap(), lines);
-    assert_eq!(tend(dir.path(), &["export", path], b"").0, 74, "what is there is not replaced");
-    assert_eq!(tend(other.path(), &["import", path], b"").0, 0);
-    assert_eq!(tend(other.path(), &["export", "-"], b"").1, lines);
-    let index = Index::start(dir.path());
+    assert_eq!(run_task(dir.path(), &["export", path], b"").0, 74, "what is there is not replaced");
+    assert_eq!(run_task(other.path(), &["import", path], b"").0, 0);
+    assert_eq!(run_task(other.path(), &["export", "-"], b"").1, lines);
+    let index = ProgramUnderTest::start(dir.path());
     for task in [&["check"][..], &["export", "-"], &["import", path]] {
-        let (status, _, error) = tend(dir.path(), task, b"");
+        let (status, _, error) = run_task(dir.path(), task, b"");
         assert!(status == 75 && error.contains("in use"), "{error}");
     }
     drop(index);
 }
 
 #[test]
-fn a_list_of_whom_to_serve_that_cannot_be_used_is_told_with_its_line() {
+fn bad_access_list_is_reported_with_its_line() {
     let dir = tempdir().unwrap();
     let list = dir.path().join("list");
     let (status, text) = fail(command(dir.path()).arg("--allow").arg(&list));

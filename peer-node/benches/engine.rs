@@ -11,31 +11,33 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant};
 
-use peer_node::swarm::{Action, Have, Order, Overdue, Random, SourceId, Swarm, SwarmConfig};
+use peer_node::swarm::{
+    Have, OverduePolicy, PieceOrder, SeededRandom, SourceId, Swarm, SwarmAction, SwarmConfig,
+};
 use protocol::bitfield::Bitfield;
 use protocol::geometry::{Block, Geometry};
 
 const SIZE: u64 = 1 << 30;
 const CONFIG: SwarmConfig = SwarmConfig {
     block_length: 16 << 10,
-    least_block: 16 << 10,
+    min_block: 16 << 10,
     max_requests: 250,
     budget: 32 << 20,
-    most_on_trial: None,
-    order: Order::Rarest,
-    overdue: Overdue::Overtake,
+    max_on_trial: None,
+    order: PieceOrder::Rarest,
+    overdue: OverduePolicy::Duplicate,
     seed: 1,
 };
 
 /// How many blocks make a sample, and how many samples are taken. The best one counts.
-const SAMPLE: usize = 60_000;
+const BLOCKS_PER_SAMPLE: usize = 60_000;
 const SAMPLES: usize = 3;
 
 /// How many blocks one read brings at most.
-const READ: usize = 16;
+const BLOCKS_PER_READ: usize = 16;
 
 /// How long the bytes of a whole read take in the engine's time.
-const READ_TAKES: Duration = Duration::from_micros(100);
+const READ_DURATION: Duration = Duration::from_micros(100);
 
 fn main() {
     let counts = [1, 4, 50, 200];
@@ -57,18 +59,18 @@ fn main() {
         println!();
     }
     println!("Microseconds for each, with 200 sources that have half of 65,536 pieces:\n");
-    many_pieces();
+    measure_membership_changes();
 }
 
 /// A download whose sources do at once what they are asked.
-struct Played {
+struct SimulatedDownload {
     swarm: Swarm,
-    asked: BTreeMap<SourceId, VecDeque<Block>>,
+    requested: BTreeMap<SourceId, VecDeque<Block>>,
     now: Instant,
     requests: usize,
 }
 
-impl Played {
+impl SimulatedDownload {
     fn new(geometry: &Geometry, block_length: u32, haves: &[Have]) -> Self {
         let now = Instant::now();
         let config = SwarmConfig { block_length, ..CONFIG };
@@ -78,47 +80,47 @@ impl Played {
             swarm.source_joined(id, have.clone(), false, now);
             asked.insert(id, VecDeque::new());
         }
-        Self { swarm, asked, now, requests: 0 }
+        Self { swarm, requested: asked, now, requests: 0 }
     }
 
-    fn obey(&mut self) {
+    fn perform_actions(&mut self) {
         while let Some(action) = self.swarm.poll(self.now) {
             match action {
-                Action::Request { source, block } => {
+                SwarmAction::Request { source, block } => {
                     self.requests += 1;
-                    self.asked.get_mut(&source).expect("a source").push_back(block);
+                    self.requested.get_mut(&source).expect("a source").push_back(block);
                 }
-                Action::Cancel { source, block } => {
-                    let asked = self.asked.get_mut(&source).expect("a source");
+                SwarmAction::Cancel { source, block } => {
+                    let asked = self.requested.get_mut(&source).expect("a source");
                     asked.retain(|other| *other != block);
                     self.swarm.block_rejected(source, block, self.now);
                 }
-                Action::Check { piece } => {
+                SwarmAction::Verify { piece } => {
                     self.swarm.piece_checked(piece, true);
                 }
-                Action::Interest { .. } | Action::Drop { .. } => {}
-                Action::Leave { source, reason } => unreachable!("{source:?} is left: {reason}"),
+                SwarmAction::Interest { .. } | SwarmAction::Drop { .. } => {}
+                SwarmAction::Disconnect { source, reason } => unreachable!("{source:?} is left: {reason}"),
             }
         }
     }
 
     /// Lets the sources send in turn until everything is here.
     fn finish(mut self) -> usize {
-        let sources: Vec<SourceId> = self.asked.keys().copied().collect();
-        self.obey();
+        let sources: Vec<SourceId> = self.requested.keys().copied().collect();
+        self.perform_actions();
         while !self.swarm.is_complete() {
             for id in &sources {
-                let asked = self.asked.get_mut(id).expect("a source");
-                let read: Vec<Block> = asked.drain(..asked.len().min(READ)).collect();
+                let asked = self.requested.get_mut(id).expect("a source");
+                let read: Vec<Block> = asked.drain(..asked.len().min(BLOCKS_PER_READ)).collect();
                 let bytes = read.iter().map(|block| u64::from(block.length)).sum();
-                self.now += READ_TAKES;
+                self.now += READ_DURATION;
                 if bytes > 0 {
                     self.swarm.bytes_arrived(*id, bytes, self.now);
                 }
                 for block in read {
                     self.swarm.block_arrived(*id, block, self.now);
                 }
-                self.obey();
+                self.perform_actions();
             }
         }
         self.requests
@@ -128,7 +130,7 @@ impl Played {
 /// Returns the nanoseconds of CPU time that the engine takes for each block.
 fn cost_of_download(piece_length: u32, block_length: u32, sources: u32, half: bool) -> f64 {
     let geometry = Geometry::new(SIZE, piece_length).expect("pieces that fit");
-    let mut random = Random::from_seed(7);
+    let mut random = SeededRandom::from_seed(7);
     let haves: Vec<Have> = (0..sources)
         .map(
             |source| if half && source > 0 { Have::Some(half_of(&geometry, &mut random)) } else { Have::All },
@@ -136,8 +138,8 @@ fn cost_of_download(piece_length: u32, block_length: u32, sources: u32, half: bo
         .collect();
     let sample = || {
         let (mut requests, mut passed) = (0, 0.0);
-        while requests < SAMPLE {
-            let played = Played::new(&geometry, block_length, &haves);
+        while requests < BLOCKS_PER_SAMPLE {
+            let played = SimulatedDownload::new(&geometry, block_length, &haves);
             let from = cpu_seconds();
             requests += played.finish();
             passed += cpu_seconds() - from;
@@ -148,9 +150,9 @@ fn cost_of_download(piece_length: u32, block_length: u32, sources: u32, half: bo
 }
 
 /// Prints what it costs that sources come, tell what they have, and go.
-fn many_pieces() {
+fn measure_membership_changes() {
     let geometry = Geometry::new(SIZE, 16 << 10).expect("pieces that fit");
-    let mut random = Random::from_seed(7);
+    let mut random = SeededRandom::from_seed(7);
     let halves: Vec<(SourceId, Bitfield)> =
         (0..200).map(|id| (SourceId(id), half_of(&geometry, &mut random))).collect();
     let now = Instant::now();
@@ -176,9 +178,9 @@ fn many_pieces() {
     time("sources that are lost", &mut || halves.iter().map(|(id, _)| swarm.source_lost(*id)).count());
 }
 
-fn half_of(geometry: &Geometry, random: &mut Random) -> Bitfield {
+fn half_of(geometry: &Geometry, random: &mut SeededRandom) -> Bitfield {
     let mut half = Bitfield::empty(geometry);
-    for piece in geometry.pieces().filter(|_| random.draw() >> 63 == 1) {
+    for piece in geometry.pieces().filter(|_| random.next_u64() >> 63 == 1) {
         half.insert(piece);
     }
     half

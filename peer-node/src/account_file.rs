@@ -17,7 +17,7 @@ use crate::state_dir::replace_file;
 use crate::storage::read_regular_file;
 
 /// The longest file that is read, in bytes: more than a thousand paths.
-const MAX_FILE: u64 = 8 << 20;
+const MAX_FILE_SIZE: u64 = 8 << 20;
 
 /// How often and after what pause the lock is tried while other programs write.
 const LOCK_TRIES: (u32, Duration) = (20, Duration::from_millis(10));
@@ -39,7 +39,7 @@ pub(crate) struct AccountFile {
 
 impl AccountFile {
     /// Returns the file of that name of the account that runs the program; `None` if it has no state folder.
-    pub(crate) fn of_account(name: &str) -> Option<Self> {
+    pub(crate) fn for_current_user(name: &str) -> Option<Self> {
         let folder = state_home(std::env::var_os("XDG_STATE_HOME"), std::env::home_dir())?;
         Some(Self { path: folder.join("peerdex").join(name) })
     }
@@ -58,7 +58,7 @@ impl AccountFile {
 
     /// Reads what is remembered. An error means that the file must not be written.
     pub(crate) fn read<Record: AccountRecord>(&self) -> io::Result<Record> {
-        let json = match read_regular_file(&self.path, MAX_FILE) {
+        let json = match read_regular_file(&self.path, MAX_FILE_SIZE) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Record::default()),
             read => read?,
         };
@@ -69,8 +69,8 @@ impl AccountFile {
         }
     }
 
-    /// Changes what is remembered, unless `change` returns false. Blocks while other programs write.
-    pub(crate) fn change<Record: AccountRecord>(
+    /// Changes what is remembered, unless `update` returns false. Blocks while other programs write.
+    pub(crate) fn update<Record: AccountRecord>(
         &self,
         change: impl FnOnce(&mut Record) -> bool,
     ) -> io::Result<()> {

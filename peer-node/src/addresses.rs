@@ -3,12 +3,12 @@
 use std::net::{IpAddr, SocketAddr};
 
 /// Undresses an address of IPv4 in the clothes of IPv6.
-pub(crate) fn undressed(address: SocketAddr) -> SocketAddr {
+pub(crate) fn canonical(address: SocketAddr) -> SocketAddr {
     SocketAddr::new(address.ip().to_canonical(), address.port())
 }
 
 /// Says whether somebody can listen there; the address is undressed.
-pub(crate) fn may_dial(address: SocketAddr) -> bool {
+pub(crate) fn is_dialable(address: SocketAddr) -> bool {
     let ip = address.ip();
     let possible = match ip {
         // 0.0.0.0/8 means "this host", 240.0.0.0/4 is reserved and ends in the broadcast address.
@@ -20,7 +20,7 @@ pub(crate) fn may_dial(address: SocketAddr) -> bool {
 
 /// Says whether an address is of this machine or of this link only: loopback and link-local, where services listen that
 /// trust whoever reaches them.
-pub(crate) fn is_at_home(ip: IpAddr) -> bool {
+pub(crate) fn is_local(ip: IpAddr) -> bool {
     match ip.to_canonical() {
         IpAddr::V4(ip) => ip.is_loopback() || ip.is_link_local() || ip.is_unspecified(),
         IpAddr::V6(ip) => ip.is_loopback() || ip.is_unicast_link_local() || ip.is_unspecified(),
@@ -30,7 +30,7 @@ pub(crate) fn is_at_home(ip: IpAddr) -> bool {
 /// Says whether an address is of no network that everybody can reach: at home, private, or shared by the customers of a
 /// provider.
 pub(crate) fn is_private(ip: IpAddr) -> bool {
-    is_at_home(ip)
+    is_local(ip)
         || match ip.to_canonical() {
             IpAddr::V4(ip) => ip.is_private() || matches!(ip.octets(), [100, 64..=127, ..]),
             IpAddr::V6(ip) => ip.is_unique_local(),
@@ -65,7 +65,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_listener_that_nobody_elsewhere_reaches_is_found() {
+    fn unreachable_listener_is_detected() {
         let fault = |own: &str, seen: &str| listener_fault(own.parse().unwrap(), seen.parse().unwrap());
         assert_eq!(fault("127.0.0.1:1", "10.0.0.7:1"), Some(ListenerFault::LoopbackOnly));
         assert_eq!(fault("[::1]:1", "[2001:db8::1]:1"), Some(ListenerFault::LoopbackOnly));
@@ -82,20 +82,20 @@ mod tests {
     }
 
     #[test]
-    fn home_is_private_and_the_world_is_not() {
+    fn local_and_private_addresses_are_recognized() {
         for home in
             ["127.0.0.1", "127.9.9.9", "::1", "169.254.169.254", "fe80::1", "::ffff:127.0.0.1", "0.0.0.0"]
         {
             let ip = home.parse().unwrap();
-            assert!(is_at_home(ip) && is_private(ip), "{home}");
+            assert!(is_local(ip) && is_private(ip), "{home}");
         }
         for private in ["10.0.0.1", "172.16.0.1", "192.168.1.1", "100.64.0.1", "fd00::1", "::ffff:10.0.0.1"] {
             let ip = private.parse().unwrap();
-            assert!(!is_at_home(ip) && is_private(ip), "{private}");
+            assert!(!is_local(ip) && is_private(ip), "{private}");
         }
         for global in ["1.1.1.1", "100.63.0.1", "172.32.0.1", "2001:db8::1", "::ffff:8.8.8.8"] {
             let ip = global.parse().unwrap();
-            assert!(!is_at_home(ip) && !is_private(ip), "{global}");
+            assert!(!is_local(ip) && !is_private(ip), "{global}");
         }
     }
 }

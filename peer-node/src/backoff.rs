@@ -3,36 +3,36 @@
 use std::time::Duration;
 
 /// The shortest pause, before the jitter.
-const FIRST: Duration = Duration::from_secs(1);
+const INITIAL_DELAY: Duration = Duration::from_secs(1);
 
 /// No pause is longer.
-const LONGEST: Duration = Duration::from_mins(1);
+const MAX_DELAY: Duration = Duration::from_mins(1);
 
 /// Pauses that double with every failure and differ from node to node, so that a server that comes back isn't greeted by
 /// everybody at once.
 #[derive(Debug, Clone)]
 pub(crate) struct Backoff {
-    first: Duration,
-    longest: Duration,
+    initial: Duration,
+    max: Duration,
     failures: u32,
 }
 
 impl Default for Backoff {
     fn default() -> Self {
-        Self::between(FIRST, LONGEST)
+        Self::between(INITIAL_DELAY, MAX_DELAY)
     }
 }
 
 impl Backoff {
-    /// Makes pauses of at least `first` and at most `longest`.
+    /// Makes pauses of at least `initial` and at most `max`.
     pub(crate) const fn between(first: Duration, longest: Duration) -> Self {
-        Self { first, longest, failures: 0 }
+        Self { initial: first, max: longest, failures: 0 }
     }
 
     /// Counts a failure and returns the pause after it: a step that doubles each time, to which `random` adds up to as
     /// much again.
-    pub(crate) fn pause(&mut self, random: u64) -> Duration {
-        let step = self.first.saturating_mul(1 << self.failures.min(16)).min(self.longest / 2);
+    pub(crate) fn next_delay(&mut self, random: u64) -> Duration {
+        let step = self.initial.saturating_mul(1 << self.failures.min(16)).min(self.max / 2);
         self.failures = self.failures.saturating_add(1);
         // 1024 different pauses are jitter enough, and their arithmetic cannot overflow.
         let share = u32::try_from(random % 1024).unwrap_or(0);
@@ -52,32 +52,32 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_pauses_double_up_to_half_the_longest() {
+    fn delays_double_up_to_half_the_maximum() {
         let mut backoff = Backoff::default();
-        let pauses: Vec<_> = (0..8).map(|_| backoff.pause(0).as_secs()).collect();
+        let pauses: Vec<_> = (0..8).map(|_| backoff.next_delay(0).as_secs()).collect();
         assert_eq!(pauses, [1, 2, 4, 8, 16, 30, 30, 30]);
         backoff.reset();
-        assert_eq!(backoff.pause(0), FIRST);
+        assert_eq!(backoff.next_delay(0), INITIAL_DELAY);
     }
 
     #[test]
-    fn two_nodes_do_not_keep_step() {
+    fn nodes_with_different_jitter_do_not_retry_together() {
         let (mut one, mut two) = (Backoff::default(), Backoff::default());
         for _ in 0..10 {
-            assert_ne!(one.pause(1), two.pause(1000));
+            assert_ne!(one.next_delay(1), two.next_delay(1000));
         }
     }
 
     proptest! {
         #[test]
-        fn every_pause_is_between_the_shortest_and_the_longest(randoms in prop::collection::vec(any::<u64>(), 1..100)) {
+        fn every_delay_is_between_the_initial_and_the_maximum(randoms in prop::collection::vec(any::<u64>(), 1..100)) {
             let mut backoff = Backoff::default();
-            let mut least = FIRST;
+            let mut least = INITIAL_DELAY;
             for random in randoms {
-                let pause = backoff.pause(random);
-                prop_assert!((FIRST..=LONGEST).contains(&pause), "{pause:?}");
+                let pause = backoff.next_delay(random);
+                prop_assert!((INITIAL_DELAY..=MAX_DELAY).contains(&pause), "{pause:?}");
                 prop_assert!(pause >= least, "the pauses do not shrink before the longest is reached");
-                least = (least * 2).min(LONGEST / 2);
+                least = (least * 2).min(MAX_DELAY / 2);
             }
         }
     }

@@ -2,43 +2,43 @@
 //! in plaintext or behind a key exchange (MSE).
 //!
 //! [`Wires`] owns the connections. Whoever has a torrent, or wants it, lets it take part ([`Wires::join`]), says where its
-//! bytes lie ([`Offering`]), and hears of every [`Wire`], whoever opened it, by [`WireEvent`]s. What the other side asks of
+//! bytes lie ([`TorrentOffering`]), and hears of every [`PeerWire`], whoever opened it, by [`WireEvent`]s. What the other side asks of
 //! us is answered here without anybody else being involved. Which blocks are asked for is not decided here.
 
-mod channel;
-mod ending;
+mod batch_read;
+mod block_assembler;
+mod close_reason;
 mod event;
-mod exchange_limit;
-mod gathering;
-mod greeting;
-mod hearing;
+mod event_batch;
+mod handshake;
 mod inbound;
-mod inbox;
-mod intake;
+mod joined_torrent;
 mod key_exchange;
+mod key_exchange_limit;
 mod membership;
-mod news;
+mod message_handler;
 mod offering;
 mod outbound;
+mod peer_stream;
 mod reader;
+mod receive_buffer;
+mod request_handler;
 mod resolver;
-mod running;
 mod send_queue;
-mod serving;
 #[cfg(test)]
 mod tests;
-mod torrent;
 mod wire;
 mod wire_error;
+mod wire_starter;
 mod wires;
 mod writer;
 
 pub use event::WireEvent;
-pub use greeting::GreetingError;
-pub use membership::{AlreadyHere, Membership};
-pub use offering::{Offering, PieceBytes, Segment};
-pub use outbound::Approach;
-pub use resolver::Resolver;
-pub use wire::Wire;
-pub use wire_error::WireError;
+pub use handshake::PeerHandshakeError;
+pub use membership::{AlreadyJoined, SwarmMembership};
+pub use offering::{BlockSegment, PieceLocator, TorrentOffering};
+pub use outbound::ConnectMode;
+pub use resolver::TorrentResolver;
+pub use wire::PeerWire;
+pub use wire_error::PeerWireError;
 pub use wires::{Wires, WiresConfig};

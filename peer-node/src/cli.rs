@@ -2,9 +2,9 @@
 
 mod address_options;
 mod doctor;
+mod folder_hint;
 mod lan;
 mod options;
-mod other_folder;
 mod signals;
 mod state_options;
 mod swarm;
@@ -22,33 +22,33 @@ use tokio::runtime::Runtime;
 
 pub use doctor::DoctorOptions;
 pub use lan::{LanCommand, LanOptions, NeighbourOptions, NoRandomness};
-pub use options::{Command, Options};
-pub use signals::{Signals, Stop};
+pub use options::{ProgramCommand, ProgramOptions};
+pub use signals::{Signals, StopSignal};
 pub use state_options::StateOptions;
 pub use swarm::SwarmOptions;
 pub use torrent::TorrentCommand;
 
 use crate::identity::IdentityError;
-use crate::node::{Node, StartError};
-use crate::repl::{self, Ended, OutputError, Verdict};
+use crate::node::{Node, NodeStartError};
+use crate::repl::{self, OutputError, ReplEnd, ScriptOutcome};
 use crate::state_dir::{StateDir, StateError};
 use crate::used_folders::UsedFolders;
 
 /// The status if another node works on the folder: try again later.
-const IN_USE: u8 = 75;
+const EXIT_IN_USE: u8 = 75;
 
 /// The status if downloads of a script have not come to their end, and resume when the node is started again.
-const UNFINISHED: u8 = 7;
+const EXIT_UNFINISHED: u8 = 7;
 
 /// The status after a second Ctrl-C.
-const FORCED: u8 = 130;
+const EXIT_FORCED: u8 = 130;
 
 /// How long stopping may take; the node itself promises less.
-const STOPPING: Duration = Duration::from_millis(4500);
+const STOP_TIMEOUT: Duration = Duration::from_millis(4500);
 
 /// Why the program cannot do its work.
 #[derive(Debug, thiserror::Error)]
-enum Trouble {
+enum CliError {
     /// The options make no sense together.
     #[error(transparent)]
     Options(#[from] options::OptionsError),
@@ -63,26 +63,26 @@ enum Trouble {
     },
     /// The node cannot start.
     #[error(transparent)]
-    Start(#[from] StartError),
+    Start(#[from] NodeStartError),
     /// What was to be done with a torrent failed.
     #[error(transparent)]
-    Torrent(#[from] torrent::TorrentTrouble),
+    Torrent(#[from] torrent::TorrentCommandError),
     /// A peer of a configured swarm failed.
     #[error(transparent)]
-    Swarm(#[from] swarm::SwarmTrouble),
+    Swarm(#[from] swarm::SwarmCommandError),
     /// A program of the LAN dialect failed.
     #[error(transparent)]
-    Lan(#[from] lan::LanTrouble),
+    Lan(#[from] lan::LanCommandError),
     /// The system does not give what every program needs.
     #[error("cannot run: {0}")]
     System(#[from] io::Error),
 }
 
-impl Trouble {
+impl CliError {
     /// Returns what to add to the words: an option that helps.
     const fn hint(&self) -> &'static str {
         match self {
-            Self::Start(StartError::Identity(IdentityError::Exposed { .. })) => {
+            Self::Start(NodeStartError::Identity(IdentityError::Exposed { .. })) => {
                 "; on a file system without permissions, --insecure-state uses it all the same"
             }
             _ => "",
@@ -92,7 +92,7 @@ impl Trouble {
     const fn exit_code(&self) -> u8 {
         match self {
             Self::Options(_) => 2,
-            Self::State(StateError::InUse { .. }) | Self::Running { .. } => IN_USE,
+            Self::State(StateError::InUse { .. }) | Self::Running { .. } => EXIT_IN_USE,
             Self::Torrent(trouble) => trouble.exit_code(),
             Self::Swarm(trouble) => trouble.exit_code(),
             Self::State(_) | Self::Start(_) | Self::Lan(_) | Self::System(_) => 1,
@@ -102,7 +102,7 @@ impl Trouble {
 
 /// Runs the program and returns its status.
 pub fn main() -> ExitCode {
-    let options = match Options::try_parse() {
+    let options = match ProgramOptions::try_parse() {
         Ok(options) => options,
         Err(usage) => return ExitCode::from(show_usage(&usage)),
     };
@@ -118,31 +118,31 @@ pub fn main() -> ExitCode {
 fn show_usage(usage: &clap::Error) -> u8 {
     match usage.print().and_then(|()| io::stdout().flush()).map_err(OutputError::from) {
         Ok(()) => u8::try_from(usage.exit_code()).unwrap_or(1),
-        Err(error) => unwritten(error),
+        Err(error) => report_output_error(error),
     }
 }
 
 /// Reports that the output cannot be written to whoever does not know, and returns the status.
-fn unwritten(error: OutputError) -> u8 {
+fn report_output_error(error: OutputError) -> u8 {
     if error != OutputError::Closed {
         let _ = writeln!(io::stderr(), "peer-node: {error}");
     }
     error.exit_code()
 }
 
-fn run(options: Options) -> Result<u8, Trouble> {
+fn run(options: ProgramOptions) -> Result<u8, CliError> {
     allow_many_descriptors();
     match &options.command {
-        Some(Command::Torrent(command)) => return Ok(torrent::run(command)?),
-        Some(Command::Swarm(command)) => return Ok(swarm::run(command)?),
-        Some(Command::Lan(lan)) => return Ok(lan::run(lan)?),
-        Some(Command::Doctor(_)) | None => {}
+        Some(ProgramCommand::Torrent(command)) => return Ok(torrent::run(command)?),
+        Some(ProgramCommand::Swarm(command)) => return Ok(swarm::run(command)?),
+        Some(ProgramCommand::Lan(lan)) => return Ok(lan::run(lan)?),
+        Some(ProgramCommand::Doctor(_)) | None => {}
     }
     let runtime = Runtime::new()?;
     let code = runtime.block_on(async {
         match options.command.clone() {
-            Some(Command::Doctor(doctor)) => doctor::run(doctor).await,
-            _ => work(options).await,
+            Some(ProgramCommand::Doctor(doctor)) => doctor::run(doctor).await,
+            _ => run_node(options).await,
         }
     });
     // What a stopped node leaves behind is at most a call that blocks.
@@ -157,18 +157,18 @@ fn allow_many_descriptors() {
     let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum });
 }
 
-async fn work(options: Options) -> Result<u8, Trouble> {
+async fn run_node(options: ProgramOptions) -> Result<u8, CliError> {
     let mut signals = Signals::listen()?;
     let (verbosity, index, timeout) = (options.verbose, options.index.clone(), options.timeout);
     let (port, is_named_after_port) = (options.port, options.share_dir.is_none());
     let (folder, options) = (options.folder()?, options.into_node_options()?);
-    let used = UsedFolders::of_account();
+    let used = UsedFolders::for_current_user();
     let other = used.as_ref().filter(|_| is_named_after_port);
-    if let Some(notice) = other.and_then(|used| other_folder::notice(used, port, &folder)) {
+    if let Some(notice) = other.and_then(|used| folder_hint::other_folder_notice(used, port, &folder)) {
         let _ = writeln!(io::stderr(), "peer-node: {notice}");
     }
     let state = StateDir::open(&folder)?;
-    if let Some(doubt) = state.health().borrow().doubt() {
+    if let Some(doubt) = state.health().borrow().warning() {
         let _ = writeln!(io::stderr(), "peer-node: warning: {}: {doubt}", state.path().display());
     }
     if let Err(error) = crate::log::init(&state.log_dir(), verbosity) {
@@ -187,17 +187,17 @@ async fn work(options: Options) -> Result<u8, Trouble> {
     }
     let ended = repl::run(&node, &index, timeout, &mut signals).await;
     let stopped = tokio::select! {
-        _ = tokio::time::timeout(STOPPING, node.stop()) => true,
+        _ = tokio::time::timeout(STOP_TIMEOUT, node.stop()) => true,
         () = signals.interrupted() => false,
     };
-    Ok(if stopped { status(ended?) } else { FORCED })
+    Ok(if stopped { exit_status(ended?) } else { EXIT_FORCED })
 }
 
-fn status(ended: Ended) -> u8 {
+fn exit_status(ended: ReplEnd) -> u8 {
     match ended {
-        Ended::Over(Verdict::Success) => 0,
-        Ended::Over(Verdict::Failed) => 1,
-        Ended::Over(Verdict::Unfinished) => UNFINISHED,
-        Ended::Unwritten(error) => unwritten(error),
+        ReplEnd::Finished(ScriptOutcome::Success) => 0,
+        ReplEnd::Finished(ScriptOutcome::Failed) => 1,
+        ReplEnd::Finished(ScriptOutcome::Unfinished) => EXIT_UNFINISHED,
+        ReplEnd::OutputFailed(error) => report_output_error(error),
     }
 }

@@ -1,29 +1,29 @@
 //! The configured swarm: a closed group of peers, listed in a file, that spread one file among themselves, with no tracker and
 //! no hashes (`Common.cfg`, `PeerInfo.cfg`).
 //!
-//! A [`Peer`] is one of them, in a program of its own. A task owns it all (`session`): the engine, the choker, the storage, the
+//! A [`GroupMember`] is one of them, in a program of its own. A task owns it all (`session`): the engine, the choker, the storage, the
 //! log and what is known of the neighbours. Connections (`link`, `reader`, `writer`) turn bytes into a few events for it and
-//! back; `dialling` makes them and `door` accepts them. The engine ([`crate::swarm`]) decides which piece is
-//! requested from whom and who is served; what the group has agreed on is a [`Plan`].
+//! back; `dialling` makes them and `listener` accepts them. The engine ([`crate::swarm`]) decides which piece is
+//! requested from whom and who is served; what the group has agreed on is a [`GroupConfig`].
 
 mod dialling;
-mod door;
-mod ending;
+mod disconnect_reason;
 mod event_log;
-mod files;
-mod greeting;
+mod group_config;
+mod group_file;
+mod handshake;
 mod link;
-mod listening;
-mod part;
-mod peer;
-mod plan;
+mod listener;
+mod local_host;
+mod member;
+mod part_file;
+mod peer_framings;
 mod reader;
 mod receipt;
 mod send_queue;
 mod session;
-mod spoken_framings;
 mod writer;
 
-pub(crate) use listening::is_here;
-pub(crate) use peer::{Peer, PeerError};
-pub(crate) use plan::{Plan, PlanError};
+pub(crate) use group_config::{GroupConfig, GroupConfigError};
+pub(crate) use local_host::is_local_host;
+pub(crate) use member::{GroupMember, GroupStartError};

@@ -1,36 +1,36 @@
 //! Looks for what keeps a node from working well, and says what to do about each thing.
 //!
-//! [`examine`] asks a running node and the system; what an answer means is decided in plain functions beside it. Nothing is
+//! [`run_checks`] asks a running node and the system; what an answer means is decided in plain functions beside it. Nothing is
 //! changed. The prompt's `doctor` and the program's show the same findings.
 
 mod finding;
 mod library;
 mod machine;
 mod network;
-mod reach;
+mod reachability;
 mod state_folder;
 mod watching;
 
-pub(crate) use finding::{Finding, Verdict};
+pub(crate) use finding::{Finding, Severity};
 
 use crate::index_client::IndexStatus;
 use crate::node::Node;
 
 /// Looks at everything. The network is given some time to answer, a few seconds altogether.
-pub(crate) async fn examine(node: &Node, index: &str) -> Vec<Finding> {
+pub(crate) async fn run_checks(node: &Node, index: &str) -> Vec<Finding> {
     let status = node.index().status().borrow().clone();
-    let mut findings = vec![reach::index(index, &status), reach::port(node.address(), &status)];
+    let mut findings = vec![reachability::index(index, &status), reachability::port(node.address(), &status)];
     findings.extend(network::interfaces());
     findings.push(network::broadcasts(node).await);
-    findings.push(library::left_out(&node.library().overview()));
+    findings.push(library::shared_files(&node.library().overview()));
     let ahead = match &status {
-        IndexStatus::Online { about, .. } => about.clock_ahead,
+        IndexStatus::Online { index_info: about, .. } => about.clock_ahead,
         _ => None,
     };
     findings.push(machine::clock(std::time::SystemTime::now(), ahead));
-    findings.push(machine::room(node.share_dir()));
+    findings.push(machine::free_space(node.share_dir()));
     findings.push(state_folder::state_folder(node.state()));
-    findings.push(watching::watching(&node.library().watching()));
+    findings.push(watching::watching(&node.library().watch_status()));
     findings.push(machine::descriptors());
     findings
 }

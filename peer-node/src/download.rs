@@ -1,46 +1,46 @@
 //! Downloads: from a digest to a finished, verified file in its place.
 //!
 //! [`Downloads`] is what everybody else sees. Each download is a task of its own (`session`) that owns its
-//! [`Swarm`](crate::swarm::Swarm), the channels to its sources and its part file, and carries out what the engine decides.
-//! A `queue` says which of them may fetch, and a `ledger` remembers on disk which are to go on after a restart.
+//! [`TrackedSwarm`](crate::swarm::Swarm), the channels to its sources and its part file, and carries out what the engine decides.
+//! A `queue` says which of them may fetch, and a `list` remembers on disk which are to go on after a restart.
 
 pub(crate) mod assembly;
-pub(crate) mod board;
-pub(crate) mod checks;
-mod copies;
-mod details;
-mod folder_syncs;
+mod choke_status;
+mod disk_jobs;
+mod disk_space;
+mod download_list;
+mod download_table;
+mod file_attributes;
+mod folder_syncer;
 pub(crate) mod fresh_seed;
-mod ledger;
 mod legacy;
-mod listed;
+mod list_file;
+mod listed_download;
 mod local_copy;
-mod manifest_choice;
-pub(crate) mod notes;
+mod local_files;
+mod location;
+mod manifest_fetch;
 mod part_file;
 mod part_folders;
 mod part_record;
-mod place;
-pub(crate) mod polling;
-mod present;
+mod pending_copies;
 pub(crate) mod queue;
+pub(crate) mod record_schedule;
 pub(crate) mod recovery;
 mod reservations;
-mod retrying;
+mod retry;
+pub(crate) mod retry_schedule;
 mod rivals;
-mod room;
-mod roster;
-mod saved;
-pub(crate) mod seeking;
+pub(crate) mod scheduler;
 mod session;
-mod standing;
-mod starting;
-mod storing;
-mod table;
+pub(crate) mod source_search;
+mod sources;
+mod start;
 mod takeover;
 mod torrents;
-pub(crate) mod turns;
 pub(crate) mod verification;
+pub(crate) mod verification_queue;
+pub(crate) mod view_publisher;
 mod wanted;
 
 use std::collections::HashMap;
@@ -63,19 +63,19 @@ use crate::state_dir::StateHealth;
 use crate::torrent::TorrentConfig;
 use crate::transfers::{DownloadId, DownloadState, DownloadView, Priority};
 use crate::transport::Transport;
-use copies::Copies;
-pub use details::Details;
-pub use folder_syncs::FolderSyncs;
-use ledger::Ledger;
-use listed::Listed;
+pub(crate) use disk_space::free_space;
+use download_list::DownloadList;
+use download_table::DownloadTable;
+pub use file_attributes::FileAttributes;
+pub use folder_syncer::FolderSyncer;
+use listed_download::ListedDownload;
+pub(crate) use location::numbered;
 pub use part_folders::PartFolders;
-pub(crate) use place::numbered;
-use queue::Queue;
-pub use reservations::Reservations;
-pub(crate) use room::free_room;
-use table::Table;
+use pending_copies::PendingCopies;
+use queue::DownloadQueue;
+pub use reservations::NameReservations;
 pub use torrents::{TorrentError, WantedTorrent};
-pub use wanted::{NotStarted, Saving, Target, Wanted};
+pub use wanted::{DownloadTarget, NotStarted, SaveOptions, WantedFile};
 
 /// What downloads need of their node.
 #[derive(Debug, Clone)]
@@ -83,7 +83,7 @@ pub struct DownloadsConfig {
     /// The node's folder.
     pub root: PathBuf,
     /// Where those that are to go on after a restart are remembered.
-    pub list: PathBuf,
+    pub list_file: PathBuf,
     /// How many may fetch at once; others wait for their turn.
     pub max_active: usize,
     /// What connections share.
@@ -103,11 +103,11 @@ pub struct DownloadsConfig {
     /// Where the `.torrent` files of those that go on are kept.
     pub torrent_dir: PathBuf,
     /// Who makes the names of finished files durable.
-    pub folder_syncs: FolderSyncs,
+    pub folder_syncer: FolderSyncer,
     /// Where partial files lie.
-    pub folders: PartFolders,
+    pub part_folders: PartFolders,
     /// The names that downloads will take.
-    pub reservations: Reservations,
+    pub reservations: NameReservations,
     /// Owns the tasks.
     pub tracker: TaskTracker,
     /// Ends them.
@@ -116,13 +116,13 @@ pub struct DownloadsConfig {
 
 /// Which attempt at a download begins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Attempt {
+enum DownloadAttempt {
     /// The first one.
     First,
     /// It goes on after a restart of the node.
     Resumed,
     /// The last one failed; it keeps its number.
-    Again(DownloadId),
+    Retry(DownloadId),
 }
 
 /// All downloads of a node; cheap to clone.
@@ -134,61 +134,69 @@ pub struct Downloads {
 #[derive(Debug)]
 struct Inner {
     config: DownloadsConfig,
-    queue: Queue,
-    ledger: Ledger,
-    table: Mutex<Table>,
+    queue: DownloadQueue,
+    list: DownloadList,
+    table: Mutex<DownloadTable>,
     /// Where the files of running downloads are wanted as well.
-    copies: Mutex<HashMap<DownloadId, Copies>>,
+    copies: Mutex<HashMap<DownloadId, PendingCopies>>,
     /// Held while the `.torrent` of one that goes on is written or removed.
-    kept: tokio::sync::Mutex<()>,
+    torrent_files_lock: tokio::sync::Mutex<()>,
     /// Why the downloads of the last run do not go on, if so.
-    trouble: Option<String>,
+    list_error: Option<String>,
 }
 
 /// What a wish about a download changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Change {
+pub enum ChangeOutcome {
     /// It is as was wished now.
-    Made,
+    Changed,
     /// It was so already.
-    Needless,
+    Unchanged,
     /// No such download is under way.
-    NotUnderWay,
+    NotRunning,
 }
 
 impl Downloads {
     /// Makes a node's downloads, and goes on with those that an earlier run has left.
     pub async fn open(config: DownloadsConfig) -> Self {
-        let (file, folders) = (config.list.clone(), config.folders.clone());
+        let (file, folders) = (config.list_file.clone(), config.part_folders.clone());
         let read = tokio::task::spawn_blocking(move || {
             let read = read_list(file);
             if read.2.is_none() {
-                let digests = read.0.iter().filter_map(Listed::digest).collect();
+                let digests = read.0.iter().filter_map(ListedDownload::digest).collect();
                 folders.clean(&digests, SystemTime::now());
             }
             read
         });
         let read = read.await;
         let (listed, file, trouble) = read.unwrap_or_default();
-        let (queue, ledger) = (Queue::new(config.max_active), Ledger::new(file));
+        let (queue, ledger) = (DownloadQueue::new(config.max_active), DownloadList::new(file));
         let (tracker, cancel) = (config.tracker.clone(), config.cancel.clone());
         let (table, copies, kept) = (Mutex::default(), Mutex::default(), tokio::sync::Mutex::default());
-        let inner = Inner { config, queue, ledger: ledger.clone(), table, copies, kept, trouble };
+        let inner = Inner {
+            config,
+            queue,
+            list: ledger.clone(),
+            table,
+            copies,
+            torrent_files_lock: kept,
+            list_error: trouble,
+        };
         let downloads = Self { inner: Arc::new(inner) };
         for listed in listed {
-            downloads.go_on_with(listed).await;
+            downloads.resume_listed(listed).await;
         }
-        tracker.spawn(ledger.keep(cancel));
+        tracker.spawn(ledger.run(cancel));
         downloads
     }
 
     /// Writes the list of downloads again whenever the state folder was made again, until the node stops.
-    pub(crate) async fn keep_listed(self, mut health: watch::Receiver<StateHealth>) {
+    pub(crate) async fn rewrite_lost_list(self, mut health: watch::Receiver<StateHealth>) {
         let (cancel, mut restored) = (self.inner.config.cancel.clone(), health.borrow().restored);
         while let Some(Ok(())) = cancel.run_until_cancelled(health.changed()).await {
             let seen = health.borrow_and_update().restored;
             if std::mem::replace(&mut restored, seen) != seen {
-                self.inner.ledger.rewrite();
+                self.inner.list.rewrite();
             }
         }
     }
@@ -199,16 +207,16 @@ impl Downloads {
         let mut views = self.inner.table.lock().views();
         for view in &mut views {
             if let Some(rank) = ranks.get(&view.id) {
-                (view.priority, view.turn) = (rank.priority, rank.place);
+                (view.priority, view.queue_position) = (rank.priority, rank.position);
             }
         }
         views
     }
 
     /// Returns a view with how the download stands among the others, which one that is watched does not tell.
-    pub fn ranked(&self, mut view: DownloadView) -> DownloadView {
+    pub fn with_rank(&self, mut view: DownloadView) -> DownloadView {
         if let Some(rank) = self.inner.queue.ranks().get(&view.id) {
-            (view.priority, view.turn) = (rank.priority, rank.place);
+            (view.priority, view.queue_position) = (rank.priority, rank.position);
         }
         view
     }
@@ -224,17 +232,17 @@ impl Downloads {
         if self.remove_failed(id) {
             return true;
         }
-        let is_running = self.inner.table.lock().cancel_of(id).is_some();
+        let is_running = self.inner.table.lock().cancellation_of(id).is_some();
         if is_running {
             // First, so that its end finds it struck.
-            self.inner.ledger.strike(id);
+            self.inner.list.remove(id);
         }
         self.suspend(id)
     }
 
     /// Stops a download until the node is started again. Says whether there was anything to stop.
     pub fn suspend(&self, id: DownloadId) -> bool {
-        let cancel = self.inner.table.lock().cancel_of(id);
+        let cancel = self.inner.table.lock().cancellation_of(id);
         cancel.as_ref().is_some_and(|cancel| {
             cancel.cancel();
             true
@@ -242,25 +250,25 @@ impl Downloads {
     }
 
     /// Lets a download rest and the next one have its turn.
-    pub fn pause(&self, id: DownloadId) -> Change {
+    pub fn pause(&self, id: DownloadId) -> ChangeOutcome {
         self.change(id, |inner| {
             let is_new = inner.queue.pause(id);
-            inner.ledger.set_paused(id, true);
+            inner.list.set_paused(id, true);
             is_new
         })
     }
 
     /// Lets a download that rests go on, lets one that waits for sources or for room try again at once, and begins one that
     /// failed again.
-    pub async fn resume(&self, id: DownloadId) -> Change {
+    pub async fn resume(&self, id: DownloadId) -> ChangeOutcome {
         let is_failed = self.watch(id).is_some_and(|view| view.borrow().state.is_failed());
-        if is_failed { self.begin_again(id).await } else { self.resume_waiting(id) }
+        if is_failed { self.restart(id).await } else { self.resume_waiting(id) }
     }
 
-    fn resume_waiting(&self, id: DownloadId) -> Change {
+    fn resume_waiting(&self, id: DownloadId) -> ChangeOutcome {
         let is_stuck = self.watch(id).is_some_and(|view| view.borrow().state.is_stuck());
         self.change(id, |inner| {
-            inner.ledger.set_paused(id, false);
+            inner.list.set_paused(id, false);
             if is_stuck {
                 inner.queue.nudge(id);
             }
@@ -269,24 +277,24 @@ impl Downloads {
     }
 
     /// Changes which downloads come first. Those that fetch already go on.
-    pub fn prioritise(&self, id: DownloadId, priority: Priority) -> Change {
+    pub fn prioritise(&self, id: DownloadId, priority: Priority) -> ChangeOutcome {
         self.change(id, |inner| {
             let is_new = inner.queue.prioritise(id, priority);
-            inner.ledger.set_priority(id, priority);
+            inner.list.set_priority(id, priority);
             is_new
         })
     }
 
-    fn change(&self, id: DownloadId, change: impl FnOnce(&Inner) -> bool) -> Change {
-        if self.inner.table.lock().cancel_of(id).is_none() {
-            return Change::NotUnderWay;
+    fn change(&self, id: DownloadId, change: impl FnOnce(&Inner) -> bool) -> ChangeOutcome {
+        if self.inner.table.lock().cancellation_of(id).is_none() {
+            return ChangeOutcome::NotRunning;
         }
-        if change(&self.inner) { Change::Made } else { Change::Needless }
+        if change(&self.inner) { ChangeOutcome::Changed } else { ChangeOutcome::Unchanged }
     }
 
     /// Counts the downloads that are not over.
-    pub fn running(&self) -> usize {
-        self.inner.table.lock().running()
+    pub fn running_count(&self) -> usize {
+        self.inner.table.lock().running_count()
     }
 
     /// Removes a download that is over from the list, and returns whether it was over.
@@ -295,19 +303,19 @@ impl Downloads {
     }
 
     /// Says why the downloads of an earlier run do not go on, if they do not.
-    pub fn trouble(&self) -> Option<&str> {
-        self.inner.trouble.as_deref()
+    pub fn list_error(&self) -> Option<&str> {
+        self.inner.list_error.as_deref()
     }
 }
 
 /// Reads the list that an earlier run has left. Returns also where the next one is to be written, and what went wrong.
-fn read_list(file: PathBuf) -> (Vec<Listed>, Option<PathBuf>, Option<String>) {
-    let error = match saved::load(&file) {
+fn read_list(file: PathBuf) -> (Vec<ListedDownload>, Option<PathBuf>, Option<String>) {
+    let error = match list_file::load(&file) {
         Ok(listed) => return (listed, Some(file), None),
         Err(error) => error,
     };
     let shown = |path: &PathBuf| display_safe_bytes(path.as_os_str().as_encoded_bytes());
-    let (file, what) = match saved::set_aside(&file) {
+    let (file, what) = match list_file::set_aside(&file) {
         Ok(aside) => (Some(file.clone()), format!("it is kept as {}", shown(&aside))),
         Err(trouble) => (None, format!("it stays there and none is written ({trouble})")),
     };

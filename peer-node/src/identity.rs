@@ -12,7 +12,7 @@ use rustix::io::Errno;
 
 use crate::state_dir::replace_file;
 
-const SEED: usize = 32;
+const SEED_LEN: usize = 32;
 
 /// The node's secret key and the id that belongs to it.
 pub struct Identity {
@@ -21,7 +21,7 @@ pub struct Identity {
 
 /// Whether a key may be used that other users of this machine can read.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum Exposure {
+pub enum ExposedKeyPolicy {
     /// It is refused.
     #[default]
     Refused,
@@ -34,7 +34,7 @@ pub enum Exposure {
 pub enum IdentityError {
     /// The file does not hold a key.
     #[error(
-        "{} is not a key of {SEED} bytes: restore it, or remove it to become a new node under a new id",
+        "{} is not a key of {SEED_LEN} bytes: restore it, or remove it to become a new node under a new id",
         path.display()
     )]
     NotAKey {
@@ -75,7 +75,7 @@ pub enum IdentityError {
 
 impl Identity {
     /// Reads the key at `path`, or makes one and puts it there for good.
-    pub fn load_or_create(path: &Path, exposure: Exposure) -> Result<Self, IdentityError> {
+    pub fn load_or_create(path: &Path, exposure: ExposedKeyPolicy) -> Result<Self, IdentityError> {
         let seed = match read(path, exposure)? {
             Some(seed) => seed,
             None => create(path, exposure)?,
@@ -85,7 +85,7 @@ impl Identity {
 
     /// Writes the key again if there is none at `path`. Another key that lies there is left alone.
     pub(crate) fn restore(&self, path: &Path) -> Result<(), IdentityError> {
-        if read(path, Exposure::Allowed)?.is_none() {
+        if read(path, ExposedKeyPolicy::Allowed)?.is_none() {
             replace_file(path, &self.key.to_bytes())
                 .map_err(|source| IdentityError::Io { path: path.to_owned(), source })?;
         }
@@ -110,7 +110,7 @@ impl fmt::Debug for Identity {
     }
 }
 
-fn read(path: &Path, exposure: Exposure) -> Result<Option<[u8; SEED]>, IdentityError> {
+fn read(path: &Path, exposure: ExposedKeyPolicy) -> Result<Option<[u8; SEED_LEN]>, IdentityError> {
     let not_a_key = || IdentityError::NotAKey { path: path.to_owned() };
     let failed = |source: io::Error| IdentityError::Io { path: path.to_owned(), source };
     let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
@@ -126,23 +126,23 @@ fn read(path: &Path, exposure: Exposure) -> Result<Option<[u8; SEED]>, IdentityE
     }
     let mode = stat.st_mode & 0o777;
     if mode & 0o077 != 0 {
-        if exposure == Exposure::Refused {
+        if exposure == ExposedKeyPolicy::Refused {
             return Err(IdentityError::Exposed { path: path.to_owned(), mode });
         }
         tracing::warn!(path = %path.display(), mode = format_args!("{mode:03o}"), "the key can be used by others");
     }
-    let mut bytes = Vec::with_capacity(SEED + 1);
-    file.take(SEED as u64 + 1).read_to_end(&mut bytes).map_err(failed)?;
-    let seed: [u8; SEED] = bytes.try_into().map_err(|_| not_a_key())?;
+    let mut bytes = Vec::with_capacity(SEED_LEN + 1);
+    file.take(SEED_LEN as u64 + 1).read_to_end(&mut bytes).map_err(failed)?;
+    let seed: [u8; SEED_LEN] = bytes.try_into().map_err(|_| not_a_key())?;
     let [first, ..] = seed;
-    if seed == [first; SEED] {
+    if seed == [first; SEED_LEN] {
         return Err(IdentityError::Blank { path: path.to_owned(), byte: first });
     }
     Ok(Some(seed))
 }
 
-fn create(path: &Path, exposure: Exposure) -> Result<[u8; SEED], IdentityError> {
-    let mut seed = [0; SEED];
+fn create(path: &Path, exposure: ExposedKeyPolicy) -> Result<[u8; SEED_LEN], IdentityError> {
+    let mut seed = [0; SEED_LEN];
     getrandom::fill(&mut seed).map_err(IdentityError::NoRandomness)?;
     replace_file(path, &seed).map_err(|source| IdentityError::Io { path: path.to_owned(), source })?;
     // A file system may not store who may read it.
@@ -163,7 +163,7 @@ mod tests {
     use ed25519_dalek::{Signature, VerifyingKey};
 
     #[test]
-    fn a_removed_key_is_written_again_and_another_is_left() {
+    fn removed_key_is_restored_and_another_left_alone() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("identity.key");
         let identity = load(&path).unwrap();
@@ -179,11 +179,11 @@ mod tests {
     use super::*;
 
     fn load(path: &Path) -> Result<Identity, IdentityError> {
-        Identity::load_or_create(path, Exposure::Refused)
+        Identity::load_or_create(path, ExposedKeyPolicy::Refused)
     }
 
     #[test]
-    fn the_identity_is_made_once_and_then_the_same() {
+    fn identity_is_created_once_and_then_loaded() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("identity.key");
         let made = load(&path).unwrap();
@@ -196,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn the_node_id_verifies_what_was_signed() {
+    fn signature_verifies_against_the_node_id() {
         let folder = tempfile::tempdir().unwrap();
         let identity = load(&folder.path().join("key")).unwrap();
         let public = VerifyingKey::from_bytes(identity.node_id().as_bytes()).unwrap();
@@ -204,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn files_of_a_wrong_length_and_links_are_no_keys() {
+    fn files_of_wrong_length_and_links_are_refused() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("key");
         for length in [0, 31, 33, 1000] {
@@ -234,7 +234,7 @@ mod tests {
         let path = folder.path().join("key");
         let made = load(&path).unwrap();
         fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
-        let loaded = Identity::load_or_create(&path, Exposure::Allowed).unwrap();
+        let loaded = Identity::load_or_create(&path, ExposedKeyPolicy::Allowed).unwrap();
         assert_eq!(made.node_id(), loaded.node_id());
     }
 
@@ -243,12 +243,12 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("key");
         for byte in [0, 0xff, b' '] {
-            fs::write(&path, [byte; SEED]).unwrap();
+            fs::write(&path, [byte; SEED_LEN]).unwrap();
             fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
             let error = load(&path).unwrap_err();
             assert!(matches!(error, IdentityError::Blank { byte: found, .. } if found == byte), "{error}");
         }
-        fs::write(&path, [[0; SEED - 1].as_slice(), &[1]].concat()).unwrap();
+        fs::write(&path, [[0; SEED_LEN - 1].as_slice(), &[1]].concat()).unwrap();
         load(&path).unwrap();
     }
 

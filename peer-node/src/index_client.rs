@@ -2,33 +2,33 @@
 //!
 //! [`IndexClient`] is a handle on one task, the actor, which greets the index, tells it the list and every change to it
 //! (`list_sync`), renews the lease, passes questions on and reconnects when the connection ends. What is decided is
-//! decided in pure parts (`conversation`, `list_sync`, `batch`, `backoff`); `greeting` and `session` move the
+//! decided in pure parts (`session_core`, `list_sync`, `share_batch`, `backoff`); `greeting` and `session` move the
 //! bytes. What the index says is a hint: addresses are filtered, words escaped, and content never comes from here.
 
 mod actor;
-mod batch;
-mod board;
-mod changes;
 mod command;
-mod conversation;
+mod desired_list;
 mod dialable;
 mod error;
 mod greeting;
 mod list_sync;
-mod offers;
-mod pauses;
-mod pending;
-mod plain_words;
-mod postponed;
+mod offer_registry;
+mod pending_requests;
+mod postponed_calls;
 mod probe_key;
-mod round;
+mod retry_delays;
+mod sanitize;
 mod session;
+mod session_core;
 mod session_error;
+mod share_batch;
+mod share_changes;
 mod share_list;
-mod shares;
+mod share_source;
 mod status;
+mod status_channel;
+mod sync_round;
 mod torrents;
-mod wanted;
 
 #[cfg(test)]
 mod model_list;
@@ -37,13 +37,13 @@ mod scripted_index;
 #[cfg(test)]
 mod tests;
 
-pub use changes::Changes;
 pub use command::SearchPage;
 pub use error::IndexError;
 pub use probe_key::ProbeKey;
-pub use shares::{NodeShares, Shares};
-pub use status::{AboutIndex, IndexStatus, Reachability, SyncTrouble};
-pub use torrents::Offered;
+pub use share_changes::ShareChanges;
+pub use share_source::{NodeShares, ShareSource};
+pub use status::{IndexInfo, IndexStatus, Reachability, SyncTrouble};
+pub use torrents::OfferOutcome;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -51,7 +51,9 @@ use std::time::Duration;
 
 use protocol::digest::Digest;
 use protocol::features::IndexFeatures;
-use protocol::index::{FileRecord, NearWords, NodePlace, PeerRef, SearchCursor, Source, Statistics};
+use protocol::index::{
+    ContentSource, FileRecord, NodeAddress, PeerRef, SearchCursor, Statistics, WordSuggestions,
+};
 use protocol::limits::{MAX_HITS, MAX_LISTING, MAX_QUERY, MAX_REPORTED, MAX_SOURCES};
 use protocol::node_id::NodeId;
 use tokio::sync::{mpsc, oneshot, watch};
@@ -59,15 +61,15 @@ use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use self::actor::{Actor, Caller};
-use self::board::{Board, BoardReader, away_error};
-use self::command::{Answer, Command};
-use self::dialable::dialable;
+use self::actor::{Actor, ClientContext};
+use self::command::{AnswerSender, Command};
+use self::dialable::dialable_sources;
 use self::list_sync::ListSync;
-use self::offers::OfferBook;
-use self::pending::CALL_TIMEOUT;
-use self::session::Inputs;
-use self::shares::ShareFeed;
+use self::offer_registry::OfferRegistry;
+use self::pending_requests::CALL_TIMEOUT;
+use self::session::SessionInputs;
+use self::share_source::ShareFeed;
+use self::status_channel::{StatusPublisher, StatusReader, offline_error};
 use crate::backoff::Backoff;
 use crate::identity::Identity;
 use crate::source_address::SourceAddress;
@@ -94,12 +96,12 @@ pub struct IndexConfig {
 #[derive(Debug, Clone)]
 pub struct IndexClient {
     commands: mpsc::Sender<Command>,
-    board: BoardReader,
-    changes: Changes,
+    status_reader: StatusReader,
+    changes: ShareChanges,
     node: NodeId,
     /// The index's host and port as we were told them.
     address: Arc<str>,
-    offers: OfferBook,
+    offers: OfferRegistry,
 }
 
 impl IndexClient {
@@ -108,48 +110,48 @@ impl IndexClient {
     pub fn start(
         config: IndexConfig,
         identity: Arc<Identity>,
-        shares: impl Shares,
+        shares: impl ShareSource,
         probe_key: ProbeKey,
         tracker: &TaskTracker,
         cancel: CancellationToken,
     ) -> Self {
-        let caller = Caller { config, identity, probe_key };
-        Self::start_with(caller, shares, Backoff::default(), tracker, cancel)
+        let context = ClientContext { config, identity, probe_key };
+        Self::start_with(context, shares, Backoff::default(), tracker, cancel)
     }
 
     fn start_with(
-        caller: Caller,
-        shares: impl Shares,
+        context: ClientContext,
+        shares: impl ShareSource,
         backoff: Backoff,
         tracker: &TaskTracker,
         cancel: CancellationToken,
     ) -> Self {
         let (commands, receiver) = mpsc::channel(BACKLOG);
-        let (board, reader) = Board::new();
+        let (status, reader) = StatusPublisher::new();
         let client = Self {
             commands,
-            board: reader,
+            status_reader: reader,
             changes: shares.changes(),
-            node: caller.identity.node_id(),
-            address: caller.config.address.as_str().into(),
-            offers: OfferBook::default(),
+            node: context.identity.node_id(),
+            address: context.config.address.as_str().into(),
+            offers: OfferRegistry::default(),
         };
-        let inputs = Inputs { commands: receiver, feed: ShareFeed::new(shares) };
+        let inputs = SessionInputs { commands: receiver, feed: ShareFeed::new(shares) };
         let offers = client.offers.clone();
-        let actor = Actor { caller, inputs, board, list: ListSync::default(), offers, backoff };
+        let actor = Actor { context, inputs, status, list_sync: ListSync::default(), offers, backoff };
         tracker.spawn(actor.run(cancel));
         client
     }
 
     /// Returns how things stand, now and whenever it changes.
     pub fn status(&self) -> watch::Receiver<IndexStatus> {
-        self.board.status.clone()
+        self.status_reader.status.clone()
     }
 
     /// Returns the optional features of the index; none while there is no connection.
     pub fn features(&self) -> IndexFeatures {
-        match &*self.board.status.borrow() {
-            IndexStatus::Online { about, .. } => about.features,
+        match &*self.status_reader.status.borrow() {
+            IndexStatus::Online { index_info: about, .. } => about.features,
             _ => IndexFeatures::NONE,
         }
     }
@@ -166,25 +168,25 @@ impl IndexClient {
             return Err(IndexError::TooLong { limit: MAX_QUERY });
         }
         let limit = limit.clamp(1, MAX_HITS);
-        let mut page = self.ask(|answer| Command::Search { query, after, limit, answer }).await?;
+        let mut page = self.call(|answer| Command::Search { query, after, limit, answer }).await?;
         let own_address = self.own_address();
         for (_, sources) in &mut page.sources {
-            *sources = dialable(std::mem::take(sources), self.node, own_address);
+            *sources = dialable_sources(std::mem::take(sources), self.node, own_address);
         }
         Ok(page)
     }
 
     /// Asks who has a content. Neither this node is among the answers nor an address that may not be dialled.
-    pub async fn locate(&self, digest: Digest, limit: u16) -> Result<Vec<Source>, IndexError> {
+    pub async fn locate(&self, digest: Digest, limit: u16) -> Result<Vec<ContentSource>, IndexError> {
         let limit = limit.clamp(1, MAX_SOURCES);
-        let sources = self.ask(|answer| Command::Locate { digest, limit, answer }).await?;
-        Ok(dialable(sources, self.node, self.own_address()))
+        let sources = self.call(|answer| Command::Locate { digest, limit, answer }).await?;
+        Ok(dialable_sources(sources, self.node, self.own_address()))
     }
 
     /// Returns where the index sees this node.
     fn own_address(&self) -> Option<SocketAddr> {
-        match &*self.board.status.borrow() {
-            IndexStatus::Online { you, .. } => Some(*you),
+        match &*self.status_reader.status.borrow() {
+            IndexStatus::Online { seen_address: you, .. } => Some(*you),
             _ => None,
         }
     }
@@ -198,26 +200,26 @@ impl IndexClient {
         limit: u16,
     ) -> Result<(NodeId, Vec<FileRecord>, bool), IndexError> {
         let limit = limit.clamp(1, MAX_LISTING);
-        self.ask(|answer| Command::Browse { peer, after, limit, answer }).await
+        self.call(|answer| Command::Browse { peer, after, limit, answer }).await
     }
 
     /// Asks which words of a search occur in no name, and what is spelled like them: the index's words, to be escaped before
     /// they are shown.
-    pub async fn suggest(&self, query: String) -> Result<Vec<NearWords>, IndexError> {
+    pub async fn suggest(&self, query: String) -> Result<Vec<WordSuggestions>, IndexError> {
         if query.len() > MAX_QUERY {
             return Err(IndexError::TooLong { limit: MAX_QUERY });
         }
-        self.ask(|answer| Command::Suggest { query, answer }).await
+        self.call(|answer| Command::Suggest { query, answer }).await
     }
 
     /// Asks which nodes have an id that begins with some hexadecimal digits.
-    pub async fn find_nodes(&self, prefix: String) -> Result<Vec<NodePlace>, IndexError> {
-        self.ask(|answer| Command::FindNodes { prefix, answer }).await
+    pub async fn find_nodes(&self, prefix: String) -> Result<Vec<NodeAddress>, IndexError> {
+        self.call(|answer| Command::FindNodes { prefix, answer }).await
     }
 
     /// Asks what the index holds.
     pub async fn statistics(&self) -> Result<Statistics, IndexError> {
-        self.ask(|answer| Command::Statistics { answer }).await
+        self.call(|answer| Command::Statistics { answer }).await
     }
 
     /// Returns true if the index takes reports of sources that do not answer.
@@ -226,16 +228,18 @@ impl IndexClient {
     }
 
     /// Reports sources that do not answer, at most [`MAX_REPORTED`]. Waits for nothing: what there is no room for is not reported.
-    pub(crate) fn report_unreachable(&self, mut places: Vec<NodePlace>) {
+    pub(crate) fn report_unreachable(&self, mut places: Vec<NodeAddress>) {
         places.truncate(MAX_REPORTED);
         // Whatever the index makes of it changes nothing here.
         let (answer, _) = oneshot::channel();
         let _ = self.commands.try_send(Command::ReportUnreachable { places, answer });
     }
 
-    async fn ask<T>(&self, make: impl FnOnce(Answer<T>) -> Command) -> Result<T, IndexError> {
-        if let status @ (IndexStatus::Offline { .. } | IndexStatus::Stopped) = &*self.board.status.borrow() {
-            return Err(away_error(status));
+    async fn call<T>(&self, make: impl FnOnce(AnswerSender<T>) -> Command) -> Result<T, IndexError> {
+        if let status @ (IndexStatus::Offline { .. } | IndexStatus::Stopped) =
+            &*self.status_reader.status.borrow()
+        {
+            return Err(offline_error(status));
         }
         let (answer, answered) = oneshot::channel();
         let command = make(answer);
@@ -250,13 +254,13 @@ impl IndexClient {
     /// Waits until the index has acknowledged the share list as it is now (or as it came to be since), and has called
     /// our port back, whatever it found. Waits through failed attempts too, for as long as `deadline`.
     pub async fn synced(&self, deadline: Duration) -> Result<(), IndexError> {
-        let generation = self.changes.number();
-        let mut board = self.board.clone();
-        let waited = timeout_at(Instant::now() + deadline, board.arrived(generation)).await;
-        waited.unwrap_or_else(|_| Err(self.unsynced(deadline)))
+        let generation = self.changes.generation();
+        let mut reader = self.status_reader.clone();
+        let waited = timeout_at(Instant::now() + deadline, reader.wait_until_synced(generation)).await;
+        waited.unwrap_or_else(|_| Err(self.unsynced_error(deadline)))
     }
 
-    fn unsynced(&self, after: Duration) -> IndexError {
-        IndexError::Unsynced { after, why: self.board.status.borrow().to_string() }
+    fn unsynced_error(&self, after: Duration) -> IndexError {
+        IndexError::Unsynced { after, why: self.status_reader.status.borrow().to_string() }
     }
 }

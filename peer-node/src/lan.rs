@@ -3,41 +3,41 @@
 //!
 //! Each part works on one [`ChunkFolder`] and nothing else: what is heard stands in files there, so that the parts can be
 //! programs of their own. What is said and heard is judged in `protocol::lan`; who is believed how often, and how much is
-//! kept, is decided here ([`Sightings`], and a [`Gate`](crate::gate::Gate)). The programs around it are in `cli/lan.rs`.
+//! kept, is decided here ([`AnnouncedChunks`], and a [`Gate`](crate::gate::Gate)). The programs around it are in `cli/lan.rs`.
 
+mod announced_chunks;
 mod announcer;
-mod board;
+mod chunk_folder;
+mod chunk_folder_error;
+mod dictionary;
 mod discovery;
 mod download_log;
 mod downloader;
+mod event;
 mod fetch;
 mod file_type;
-mod folder;
-mod folder_error;
-mod fresh;
-mod in_order;
+mod hashing_writer;
 mod log_file;
 mod merge;
 mod neighbours;
-mod news;
 mod port_holders;
+mod reorder_buffer;
+mod requested_content;
 mod settings;
-mod sightings;
-mod sink;
 mod socket;
+mod temp_file;
 mod upload_log;
 mod uploader;
-mod wanted;
 
 pub(crate) use announcer::announce;
+pub(crate) use chunk_folder::ChunkFolder;
+pub(crate) use chunk_folder_error::ChunkFolderError;
 pub(crate) use discovery::discover;
-pub(crate) use downloader::{DownloadError, Downloaded, download};
-pub(crate) use folder::ChunkFolder;
-pub(crate) use folder_error::FolderError;
-pub(crate) use news::News;
-pub(crate) use settings::{Bell, Settings};
-pub(crate) use socket::{announcing_socket, chunk_listener, hearing_socket, networks, targets};
+pub(crate) use downloader::{DownloadedFile, LanDownloadError, download};
+pub(crate) use event::LanEvent;
+pub(crate) use settings::{AnnounceTrigger, LanSettings};
+pub(crate) use socket::{announce_socket, broadcast_targets, chunk_listener, local_networks, receive_socket};
 pub(crate) use uploader::upload;
 
-pub(crate) use neighbours::{Neighbours, NeighboursConfig, Sighted};
-use sightings::Sightings;
+use announced_chunks::AnnouncedChunks;
+pub(crate) use neighbours::{NeighbourFiles, Neighbours, NeighboursConfig};

@@ -1,16 +1,18 @@
 //! What a node shares: the files of its share folder and those registered elsewhere, hashed and kept up to date.
 //!
 //! Owns the knowledge of which file has which content, and all that is remembered of it in the state folder. A task walks
-//! the shared places, follows their changes, has files hashed on blocking threads and publishes immutable [`Listing`]s;
+//! the shared places, follows their changes, has files hashed on blocking threads and publishes immutable [`ShareListing`]s;
 //! [`Library`] is the handle to it. Who asks for the files, and how they are sent, is no matter of this module.
 //!
 //! A file is listed exactly while it was last seen as it was hashed. Whoever opens one through
 //! [`Library::open_file`] gets that very file or none.
 
 mod actor;
+mod anchored_path;
 mod caution;
-mod changes;
+mod change_tracker;
 mod command;
+mod confirmation;
 mod context;
 mod error;
 mod exclusions;
@@ -25,18 +27,16 @@ mod listing;
 mod manifest_store;
 mod open_file;
 mod overview;
-mod pace;
-mod place;
 mod publisher;
 mod report;
-mod scans;
+mod scan_scheduler;
+mod share_target;
 mod shares;
 mod shares_error;
 mod stored_path;
-mod survey;
+mod timing;
 mod walk;
 mod watcher;
-mod way;
 mod work_queue;
 
 #[cfg(test)]
@@ -59,26 +59,26 @@ pub use error::LibraryError;
 pub use exclusions::PatternError;
 pub use file_identity::FileIdentity;
 pub(crate) use file_identity::open_regular;
-pub use hashing::Hashing;
+pub use hashing::HashingProgress;
 pub use left_out::MAX_LEFT_OUT;
-pub use listing::{Listing, SharedFile};
+pub use listing::{ShareListing, SharedFile};
 pub use open_file::{OpenError, OpenFile};
-pub use overview::{LeftOutFile, PatternOf, ShareCount, ShareOverview, SharedPlace};
+pub use overview::{LeftOutFile, ScopedPattern, ShareCount, ShareOverview, SharedPlace};
 pub use report::{MAX_SKIPPED, ShareReport, SkipReason, Skipped};
 pub use shares_error::SharesFileError;
 pub(crate) use stored_path::StoredPath;
-pub use watcher::Watching;
+pub use watcher::WatchStatus;
 
 use actor::Actor;
 use command::{Adoption, BACKLOG, Command};
-use context::Context;
-use free_name::NameOf;
+use confirmation::require_confirmation;
+use context::LibraryContext;
+use free_name::EntryKind;
 use hash_job::hash_file;
-use manifest_store::Stored;
-use pace::Pace;
-use place::Place;
-use publisher::{Publisher, ReplyTo, View};
-use survey::survey;
+use manifest_store::LoadedManifest;
+use publisher::{LibraryView, Publisher, ReplySender};
+use share_target::ShareTarget;
+use timing::LibraryTiming;
 
 use crate::state_dir::StateDir;
 
@@ -97,9 +97,9 @@ pub struct Registration {
 /// A handle to what the node shares; cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Library {
-    context: Arc<Context>,
+    context: Arc<LibraryContext>,
     commands: mpsc::Sender<Command>,
-    view: View,
+    view: LibraryView,
 }
 
 impl Library {
@@ -113,18 +113,19 @@ impl Library {
         tracker: &TaskTracker,
         cancel: CancellationToken,
     ) -> Result<Self, LibraryError> {
-        Self::open_at(Pace::default(), state, root, patterns, tracker, cancel).await
+        Self::open_at(LibraryTiming::default(), state, root, patterns, tracker, cancel).await
     }
 
     async fn open_at(
-        pace: Pace,
+        pace: LibraryTiming,
         state: Arc<StateDir>,
         root: PathBuf,
         patterns: Vec<String>,
         tracker: &TaskTracker,
         cancel: CancellationToken,
     ) -> Result<Self, LibraryError> {
-        let (context, shares) = blocking(move || Context::open(state, &root, patterns, pace, cancel)).await?;
+        let (context, shares) =
+            blocking(move || LibraryContext::open(state, &root, patterns, pace, cancel)).await?;
         let context = Arc::new(context);
         let (commands, inbox) = mpsc::channel(BACKLOG);
         let (publisher, view) = Publisher::new();
@@ -133,7 +134,7 @@ impl Library {
     }
 
     /// Returns all files that are shared now.
-    pub fn files(&self) -> Arc<Listing> {
+    pub fn files(&self) -> Arc<ShareListing> {
         Arc::clone(&self.view.listing.borrow())
     }
 
@@ -148,19 +149,19 @@ impl Library {
     }
 
     /// Returns how far the system reports changes of the shared folders.
-    pub fn watching(&self) -> Watching {
-        self.context.watcher.watching()
+    pub fn watch_status(&self) -> WatchStatus {
+        self.context.watcher.watch_status()
     }
 
     /// Tells how far hashing is.
-    pub fn hashing(&self) -> watch::Receiver<Hashing> {
+    pub fn hashing(&self) -> watch::Receiver<HashingProgress> {
         self.view.hashing.clone()
     }
 
     /// Waits until everything was looked through and nothing is left to hash, or the node is stopping. Cancel safe.
     pub async fn settled(&self) {
         // An error means that the actor has gone.
-        let _ = self.hashing().wait_for(|hashing| hashing.settled).await;
+        let _ = self.hashing().wait_for(|hashing| hashing.is_settled).await;
     }
 
     /// Shares files and folders, each with all below it, and waits until they are hashed. Those outside the share folder
@@ -168,39 +169,39 @@ impl Library {
     ///
     /// Either every path is taken or none. Dropping the future does not take anything back.
     pub async fn register(&self, paths: Vec<PathBuf>) -> Result<ShareReport, LibraryError> {
-        self.register_as(Registration { paths, patterns: None, is_confirmed: true }).await
+        self.register_with(Registration { paths, patterns: None, is_confirmed: true }).await
     }
 
     /// Does the same as [`Library::register`], with patterns and with a look at what would be shared.
-    pub async fn register_as(&self, wanted: Registration) -> Result<ShareReport, LibraryError> {
+    pub async fn register_with(&self, wanted: Registration) -> Result<ShareReport, LibraryError> {
         let Registration { paths, patterns, is_confirmed } = wanted;
         if paths.is_empty() && patterns.is_none() {
-            return self.ask(|reply| Command::Rescan { reply }).await;
+            return self.request(|reply| Command::Rescan { reply }).await;
         }
         let context = Arc::clone(&self.context);
-        let found = move || paths.iter().map(|path| place::find(&context.root, path)).collect();
-        let places: Vec<Place> = blocking(found).await?;
+        let found = move || paths.iter().map(|path| share_target::find_target(&context.root, path)).collect();
+        let places: Vec<ShareTarget> = blocking(found).await?;
         let patterns =
             patterns.map_or_else(|| Ok(Vec::new()), |patterns| self.patterns_for(&places, patterns))?;
         if !is_confirmed {
-            let shares = self.ask(|reply| Command::Shares { reply }).await?;
+            let shares = self.request(|reply| Command::Shares { reply }).await?;
             let (places, patterns, cancel) = (places.clone(), patterns.clone(), CancellationToken::new());
             let _guard = cancel.clone().drop_guard();
-            blocking(move || survey(&shares, &places, &patterns, &cancel)).await?;
+            blocking(move || require_confirmation(&shares, &places, &patterns, &cancel)).await?;
         }
-        self.ask(|reply| Command::Register { places, patterns, reply }).await
+        self.request(|reply| Command::Register { places, patterns, reply }).await
     }
 
     /// Returns the folders in which patterns are to hold: the places, or the share folder if none are named.
     fn patterns_for(
         &self,
-        places: &[Place],
+        places: &[ShareTarget],
         patterns: Vec<String>,
     ) -> Result<Vec<(PathBuf, Vec<String>)>, LibraryError> {
         let patterns: Vec<String> = patterns.into_iter().filter(|pattern| !pattern.is_empty()).collect();
         exclusions::check(patterns.iter().map(String::as_str))?;
-        if let Some(file) = places.iter().find(|place| place.of == NameOf::File) {
-            return Err(LibraryError::PatternsOfFile { path: file.location.clone() });
+        if let Some(file) = places.iter().find(|place| place.kind == EntryKind::File) {
+            return Err(LibraryError::PatternsForFile { path: file.location.clone() });
         }
         if places.is_empty() {
             return Ok(vec![(self.context.root.clone(), patterns)]);
@@ -214,9 +215,10 @@ impl Library {
     /// Either every path is taken or none.
     pub async fn unregister(&self, paths: Vec<PathBuf>) -> Result<ShareReport, LibraryError> {
         let context = Arc::clone(&self.context);
-        let guessed = move || Ok(paths.iter().map(|path| place::guess(&context.root, path)).collect());
+        let guessed =
+            move || Ok(paths.iter().map(|path| share_target::path_candidates(&context.root, path)).collect());
         let asked = blocking(guessed).await?;
-        self.ask(|reply| Command::Unregister { asked, reply }).await
+        self.request(|reply| Command::Unregister { targets: asked, reply }).await
     }
 
     /// Shares a file whose every piece was verified against `manifest` when it looked like `identity`, without hashing it. One
@@ -228,8 +230,8 @@ impl Library {
         manifest: Arc<Manifest>,
     ) -> Result<SharedFile, LibraryError> {
         let context = Arc::clone(&self.context);
-        let adoption = blocking(move || adoption(&context, (&location, identity), &manifest)).await?;
-        self.ask(|reply| Command::Adopt { adoption, reply }).await
+        let adoption = blocking(move || prepare_adoption(&context, (&location, identity), &manifest)).await?;
+        self.request(|reply| Command::Adopt { adoption, reply }).await
     }
 
     /// Opens a shared file for serving. It is the very file that was hashed; if it has changed, it is looked at again,
@@ -239,13 +241,13 @@ impl Library {
         for file in self.files().by_digest(digest) {
             fault = match file.open() {
                 Ok(open) => {
-                    self.check_lazily(file);
+                    self.reverify_unchecked(file);
                     return Ok(open);
                 }
                 Err(fault) => fault,
             };
             tracing::debug!(digest = digest.short(), %fault, "cannot serve a file");
-            self.context.changes.touch(file.location.clone());
+            self.context.changes.mark_changed(file.location.clone());
         }
         Err(fault)
     }
@@ -257,16 +259,16 @@ impl Library {
         let listing = self.files();
         let Some(file) = listing.by_digest(digest).next() else { return Ok(None) };
         match self.context.manifests.load(*digest, file.size)? {
-            Stored::Sound(manifest) => Ok(Some(manifest)),
-            Stored::Unchecked(manifest) => {
-                self.context.changes.suspect(file.location.clone());
+            LoadedManifest::Checked(manifest) => Ok(Some(manifest)),
+            LoadedManifest::Unchecked(manifest) => {
+                self.context.changes.reverify(file.location.clone());
                 Ok(Some(manifest))
             }
-            Stored::Missing => {
+            LoadedManifest::Missing => {
                 tracing::warn!(digest = digest.short(), "a manifest is missing; hashing the file again");
-                let made = self.hash_at_once(file).filter(|made| made.digest() == *digest);
+                let made = self.hash_inline(file).filter(|made| made.digest() == *digest);
                 if made.is_none() {
-                    self.context.changes.doubt(file.location.clone());
+                    self.context.changes.invalidate(file.location.clone());
                 }
                 Ok(made)
             }
@@ -274,44 +276,44 @@ impl Library {
     }
 
     /// Makes the manifest of a file that is not large, so that whoever asks need not ask again.
-    fn hash_at_once(&self, file: &SharedFile) -> Option<Arc<Manifest>> {
-        if file.size > self.context.pace.hash_at_once {
+    fn hash_inline(&self, file: &SharedFile) -> Option<Arc<Manifest>> {
+        if file.size > self.context.timing.max_inline_hash {
             return None;
         }
         // One at a time: who asks for many waits longer, and the disk does not.
-        let _one = self.context.hashing_at_once.lock();
-        if let Ok(Stored::Sound(manifest)) = self.context.manifests.load(file.digest, file.size) {
+        let _one = self.context.inline_hashing.lock();
+        if let Ok(LoadedManifest::Checked(manifest)) = self.context.manifests.load(file.digest, file.size) {
             return Some(manifest);
         }
-        let hashed = hash_file(file.way(), file.identity, &AtomicU64::new(0), &self.context.cancel);
+        let hashed = hash_file(file.anchored_path(), file.identity, &AtomicU64::new(0), &self.context.cancel);
         let manifest = Arc::new(hashed.ok()?);
-        self.context.remember(&file.location, file.identity, &manifest);
+        self.context.record_hash(&file.location, file.identity, &manifest);
         Some(manifest)
     }
 
     /// Has a file hashed again if no checksum vouches for what is remembered of it.
-    fn check_lazily(&self, file: &SharedFile) {
+    fn reverify_unchecked(&self, file: &SharedFile) {
         let known = self.context.cache.find(&file.location, file.identity);
         if known.is_some_and(|known| known.digest == file.digest && !known.is_checked) {
-            self.context.changes.suspect(file.location.clone());
+            self.context.changes.reverify(file.location.clone());
         }
     }
 
     /// Has the files of a content hashed again, while they stay shared, because somebody doubts their bytes.
     pub fn verify(&self, digest: &Digest) {
         for file in self.files().by_digest(digest) {
-            self.context.changes.suspect(file.location.clone());
+            self.context.changes.reverify(file.location.clone());
         }
     }
 
     /// Has the files of a content looked at again, because one was seen to have changed.
-    pub fn suspect(&self, digest: &Digest) {
+    pub fn recheck(&self, digest: &Digest) {
         for file in self.files().by_digest(digest) {
-            self.context.changes.touch(file.location.clone());
+            self.context.changes.mark_changed(file.location.clone());
         }
     }
 
-    async fn ask<T>(&self, command: impl FnOnce(ReplyTo<T>) -> Command) -> Result<T, LibraryError> {
+    async fn request<T>(&self, command: impl FnOnce(ReplySender<T>) -> Command) -> Result<T, LibraryError> {
         let (reply, answer) = oneshot::channel();
         self.commands.send(command(reply)).await.map_err(|_| LibraryError::Stopped)?;
         answer.await.map_err(|_| LibraryError::Stopped)?
@@ -319,22 +321,22 @@ impl Library {
 }
 
 /// Looks at a finished download and remembers its content.
-fn adoption(
-    context: &Context,
+fn prepare_adoption(
+    context: &LibraryContext,
     (location, verified): (&Path, FileIdentity),
     manifest: &Arc<Manifest>,
 ) -> Result<Adoption, LibraryError> {
     let failed = |source| LibraryError::Io { path: location.to_owned(), source };
     let wrong = || LibraryError::WrongContent { path: location.to_owned() };
-    let there = place::absolute(location).map_err(failed)?;
+    let there = share_target::absolute(location).map_err(failed)?;
     let there = there.ok_or_else(|| LibraryError::NotFound { path: location.to_owned() })?;
     let (_, identity) = open_regular(&there).map_err(failed)?.ok_or_else(wrong)?;
-    let geometry = Geometry::native(identity.size).map_err(|_| wrong())?;
+    let geometry = Geometry::for_native(identity.size).map_err(|_| wrong())?;
     // Somebody may have put another file in its place, or another folder around it.
-    if *manifest.geometry() != geometry || !identity.has_the_bytes_of(&verified) {
+    if *manifest.geometry() != geometry || !identity.has_same_bytes(&verified) {
         return Err(wrong());
     }
-    let since = context.remember(&there, identity, manifest);
+    let since = context.record_hash(&there, identity, manifest);
     Ok(Adoption { location: there, identity, digest: manifest.digest(), since })
 }
 

@@ -20,13 +20,13 @@ use crate::storage::at_path;
 /// The verbosity counts the `-v`: 1 shows info on stderr, 2 debug, 3 trace; the file has this program's debug always, since
 /// that is where each verified piece stands. `RUST_LOG` takes precedence over both. A log that cannot be written never stops or disturbs the program.
 pub fn init(log_dir: &Path, verbosity: u8) -> io::Result<()> {
-    let asked = std::env::var(ASKED).ok();
+    let asked = std::env::var(FILTER_VARIABLE).ok();
     subscriber(log_dir, verbosity, asked.as_deref())?.try_init().map_err(io::Error::other)
 }
 
 /// Sends what the program logs to stderr, if `verbosity` is not 0; for commands that have no folder of their own.
 pub fn init_stderr(verbosity: u8) {
-    let asked = std::env::var(ASKED).ok();
+    let asked = std::env::var(FILTER_VARIABLE).ok();
     // Only one of a process's logs can be the first.
     let _ = tracing_subscriber::registry().with(stderr_layer(verbosity, asked.as_deref())).try_init();
 }
@@ -44,8 +44,8 @@ where
             .with_filter(filter(
                 asked,
                 match verbosity {
-                    0 | 1 => INFO,
-                    2 => DEBUG,
+                    0 | 1 => INFO_FILTER,
+                    2 => DEBUG_FILTER,
                     _ => "info,librqbit_utp=error,peer_node=trace,protocol=trace",
                 },
             ))
@@ -63,18 +63,18 @@ fn subscriber(
         .with_ansi(false)
         .log_internal_errors(false)
         .with_writer(file)
-        .with_filter(filter(asked, DEBUG));
+        .with_filter(filter(asked, DEBUG_FILTER));
     Ok(tracing_subscriber::registry().with(file_layer).with(stderr_layer(verbosity, asked)))
 }
 
 /// Where a person asks for a log of another kind: `debug`, or `warn,peer_node::swarm=trace`.
-const ASKED: &str = "RUST_LOG";
+const FILTER_VARIABLE: &str = "RUST_LOG";
 
 /// What happens once in the life of a thing. The library for uTP warns at every start that its receive buffer is smaller than it likes.
-const INFO: &str = "info,librqbit_utp=error";
+const INFO_FILTER: &str = "info,librqbit_utp=error";
 
 /// What this program decides, without the libraries under it.
-const DEBUG: &str = "info,librqbit_utp=error,peer_node=debug,protocol=debug";
+const DEBUG_FILTER: &str = "info,librqbit_utp=error,peer_node=debug,protocol=debug";
 
 /// Returns what was asked for, or the given directives if that is nothing that can be understood.
 fn filter(asked: Option<&str>, otherwise: &str) -> Targets {
@@ -105,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn the_file_has_our_own_debug_and_the_info_of_libraries() {
+    fn file_has_own_debug_and_info_of_libraries() {
         let lines = ["an info line name=", "a debug line\n", "info line of a library"];
         assert_eq!(logged(0, None), lines);
         assert_eq!(logged(2, None), lines);
@@ -113,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_asked_for_takes_precedence() {
+    fn environment_filter_takes_precedence() {
         assert_eq!(logged(0, Some("debug")).len(), 4);
         assert!(logged(2, Some("off")).is_empty());
     }

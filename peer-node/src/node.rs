@@ -16,20 +16,20 @@ use tokio_util::task::TaskTracker;
 
 use crate::download::Downloads;
 use crate::finder::Finder;
-use crate::identity::{Exposure, Identity, IdentityError};
+use crate::identity::{ExposedKeyPolicy, Identity, IdentityError};
 use crate::index_client::IndexClient;
-use crate::lan::{Neighbours, Settings};
+use crate::lan::{LanSettings, Neighbours};
 use crate::library::{Library, LibraryError};
 use crate::source_address::SourceAddress;
 use crate::state_dir::{self, StateDir};
 use crate::throttle::Throttle;
-use crate::torrent::offers::Offers;
+use crate::torrent::shared_torrents::SharedTorrents;
 use crate::transfers::UploadView;
-use crate::transport::{AddressLimits, Totals, TransportConfig};
-use services::{Ground, Services};
+use crate::transport::{AddressLimits, TransferTotals, TransportConfig};
+use services::{NodeContext, Services};
 
 /// How long the parts of a node may take to stop.
-const STOP_DEADLINE: Duration = Duration::from_secs(4);
+const STOP_TIMEOUT: Duration = Duration::from_secs(4);
 
 /// What a node is started with.
 #[derive(Debug, Clone)]
@@ -53,31 +53,31 @@ pub struct NodeOptions {
     /// What the connections of one address may have together.
     pub per_address: AddressLimits,
     /// How nodes of the local network are found, or would be.
-    pub(crate) lan: Settings,
+    pub(crate) lan: LanSettings,
     /// Whether they are to be found.
     pub finds_neighbours: bool,
     /// Patterns in the syntax of `.gitignore` that leave files out of everything that is shared.
     pub exclude: Vec<String>,
     /// Whether a key may be used that other users of this machine can read.
-    pub exposure: Exposure,
+    pub exposed_key: ExposedKeyPolicy,
 }
 
 impl NodeOptions {
-    fn bounds(&self) -> TransportConfig {
+    fn transport_config(&self) -> TransportConfig {
         TransportConfig {
             upload_slots: self.upload_slots,
             max_connections: self.max_connections,
             per_address: self.per_address,
             upload: Throttle::new(self.max_upload_rate, None),
             download: Throttle::new(self.max_download_rate, None),
-            source: SourceAddress::of_listener(self.listen_host),
+            source_address: SourceAddress::from_listener(self.listen_host),
         }
     }
 }
 
 /// A node that cannot start.
 #[derive(Debug, thiserror::Error)]
-pub enum StartError {
+pub enum NodeStartError {
     /// Its identity cannot be read or made.
     #[error(transparent)]
     Identity(#[from] IdentityError),
@@ -102,7 +102,7 @@ pub struct Node {
     identity: Arc<Identity>,
     state: Arc<StateDir>,
     library: Library,
-    lan: Settings,
+    lan: LanSettings,
     services: Services,
     tracker: TaskTracker,
     cancel: CancellationToken,
@@ -110,20 +110,20 @@ pub struct Node {
 
 impl Node {
     /// Starts a node in a folder that was opened; it goes on by itself whether there is an index or not.
-    pub async fn start(options: NodeOptions, state: StateDir) -> Result<Self, StartError> {
+    pub async fn start(options: NodeOptions, state: StateDir) -> Result<Self, NodeStartError> {
         let wanted = SocketAddr::new(options.listen_host, options.port);
-        let failed = |source| StartError::Listen { address: wanted, source };
+        let failed = |source| NodeStartError::Listen { address: wanted, source };
         let state = Arc::new(state);
         let listener = TcpListener::bind(wanted).await.map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
-        let identity = Arc::new(Identity::load_or_create(&state.identity_key(), options.exposure)?);
+        let identity = Arc::new(Identity::load_or_create(&state.identity_key(), options.exposed_key)?);
         let share_dir =
             std::fs::canonicalize(state.share_dir()).unwrap_or_else(|_| state.share_dir().to_owned());
         let (tracker, cancel) = (TaskTracker::new(), CancellationToken::new());
         let (root, patterns) = (share_dir.clone(), options.exclude.clone());
         let library = Library::open(Arc::clone(&state), root, patterns, &tracker, cancel.clone()).await?;
-        tracker.spawn(state_dir::keep(Arc::clone(&state), Arc::clone(&identity), cancel.clone()));
-        let ground = Ground {
+        tracker.spawn(state_dir::run_watchdog(Arc::clone(&state), Arc::clone(&identity), cancel.clone()));
+        let context = NodeContext {
             address,
             share_dir: share_dir.clone(),
             identity: Arc::clone(&identity),
@@ -133,7 +133,7 @@ impl Node {
             cancel: cancel.clone(),
         };
         let lan = options.lan.clone();
-        let services = Services::start(options, listener, ground).await;
+        let services = Services::start(options, listener, context).await;
         tracing::info!(%address, node = %identity.node_id(), folder = %share_dir.display(), "node started");
         Ok(Self { address, share_dir, identity, state, library, lan, services, tracker, cancel })
     }
@@ -174,7 +174,7 @@ impl Node {
     }
 
     /// Returns how nodes of the local network are found, or would be.
-    pub(crate) const fn lan_settings(&self) -> &Settings {
+    pub(crate) const fn lan_settings(&self) -> &LanSettings {
         &self.lan
     }
 
@@ -189,8 +189,8 @@ impl Node {
     }
 
     /// Returns the torrents of its files.
-    pub const fn offers(&self) -> &Offers {
-        &self.services.offers
+    pub const fn shared_torrents(&self) -> &SharedTorrents {
+        &self.services.shared_torrents
     }
 
     /// Returns what others fetch from it.
@@ -209,16 +209,16 @@ impl Node {
     }
 
     /// Returns what it has sent and received since it was started.
-    pub fn totals(&self) -> Totals {
+    pub fn totals(&self) -> TransferTotals {
         let Services { transport, links, wires, .. } = &self.services;
-        transport.uploads().totals(links.connected() + wires.connected())
+        transport.uploads().totals(links.connected() + wires.total_connections())
     }
 
     /// Stops everything in order: downloads note what they have, connections are closed.
     pub async fn stop(&self) {
         self.cancel.cancel();
         self.tracker.close();
-        if tokio::time::timeout(STOP_DEADLINE, self.tracker.wait()).await.is_err() {
+        if tokio::time::timeout(STOP_TIMEOUT, self.tracker.wait()).await.is_err() {
             tracing::warn!("node stopped before all its tasks had ended");
         }
         tracing::info!("node stopped");

@@ -22,7 +22,7 @@ use protocol::manifest::Manifest;
 use protocol::share_path::SharePath;
 use tokio::sync::{mpsc, watch};
 
-pub use partial::{Partial, Standing};
+pub use partial::{Partial, PartialStatus};
 pub use publication::{Publication, Visitors};
 
 /// The most visitors that wait for a download to look at them; who comes when so many wait is a source all the same once

@@ -12,13 +12,13 @@ pub struct SourceAddress(Option<IpAddr>);
 
 impl SourceAddress {
     /// Returns the address to use for a node that listens on `listen`.
-    pub fn of_listener(listen: IpAddr) -> Self {
+    pub fn from_listener(listen: IpAddr) -> Self {
         Self(Some(listen.to_canonical()).filter(|listen| !listen.is_unspecified()))
     }
 
     /// Returns the address from which `destination` is to be reached; none if the system shall choose. What listens on
     /// loopback alone may still connect to elsewhere.
-    pub(crate) fn toward(self, destination: IpAddr) -> Option<IpAddr> {
+    pub(crate) fn for_destination(self, destination: IpAddr) -> Option<IpAddr> {
         let destination = destination.to_canonical();
         let is_link_local = |ip: &IpAddr| matches!(ip, IpAddr::V6(ip) if ip.is_unicast_link_local());
         self.0.filter(|source| {
@@ -30,18 +30,19 @@ impl SourceAddress {
     }
 
     /// Returns the address to bind a socket to that talks to `destination` alone.
-    pub(crate) fn socket_toward(self, destination: SocketAddr) -> SocketAddr {
+    pub(crate) fn bind_address_for(self, destination: SocketAddr) -> SocketAddr {
         let any: IpAddr = match destination {
             SocketAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
             SocketAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
         };
-        let source = self.toward(destination.ip()).filter(|source| source.is_ipv4() == destination.is_ipv4());
+        let source =
+            self.for_destination(destination.ip()).filter(|source| source.is_ipv4() == destination.is_ipv4());
         SocketAddr::new(source.unwrap_or(any), 0)
     }
 
     /// Connects to `destination`.
     pub(crate) async fn connect(self, destination: SocketAddr) -> io::Result<TcpStream> {
-        let source = self.socket_toward(destination);
+        let source = self.bind_address_for(destination);
         if source.ip().is_unspecified() {
             return TcpStream::connect(destination).await;
         }
@@ -70,10 +71,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn connections_come_from_where_the_node_listens() {
+    fn connections_use_the_listening_address() {
         let toward = |listen: &str, destination: &str| {
-            let source = SourceAddress::of_listener(listen.parse().unwrap());
-            source.toward(destination.parse().unwrap()).map(|source| source.to_string())
+            let source = SourceAddress::from_listener(listen.parse().unwrap());
+            source.for_destination(destination.parse().unwrap()).map(|source| source.to_string())
         };
         assert_eq!(toward("10.0.0.7", "10.0.0.9").as_deref(), Some("10.0.0.7"));
         assert_eq!(toward("10.0.0.7", "127.0.0.1").as_deref(), Some("10.0.0.7"));
@@ -91,14 +92,14 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_connection_is_seen_from_that_address() {
+    async fn peers_see_the_configured_source_address() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let place = listener.local_addr().unwrap();
+        let address = listener.local_addr().unwrap();
         for (source, expected) in [
-            (SourceAddress::of_listener([127, 0, 0, 5].into()), [127, 0, 0, 5]),
+            (SourceAddress::from_listener([127, 0, 0, 5].into()), [127, 0, 0, 5]),
             (SourceAddress::default(), [127, 0, 0, 1]),
         ] {
-            let places = [place];
+            let places = [address];
             let connecting = source.connect_any(&places);
             let (_stream, (_, from)) = tokio::try_join!(connecting, listener.accept()).unwrap();
             assert_eq!(from.ip(), IpAddr::from(expected));

@@ -4,10 +4,10 @@
 //! or replaced while the node runs. What the files in it hold is the business of the modules that write them; they follow
 //! [`StateDir::health`] to know when to write them again.
 
-mod exposure;
 mod health;
-mod keeper;
+mod permissions;
 mod replace;
+mod watchdog;
 
 use std::fs::{self, DirBuilder, File};
 use std::io;
@@ -19,19 +19,19 @@ use rustix::fs::{FileType, FlockOperation, Mode, OFlags};
 use rustix::io::Errno;
 use tokio::sync::watch;
 
-use exposure::close_to_others;
 pub use health::StateHealth;
-pub(crate) use keeper::keep;
+use permissions::restrict_to_owner;
 pub(crate) use replace::replace_file;
+pub(crate) use watchdog::run_watchdog;
 
 /// The name of the hidden folder.
 pub const STATE_DIR_NAME: &str = ".peerdex";
 
 /// The file in the hidden folder that is locked.
-const LOCK: &str = "lock";
+const LOCK_FILE: &str = "lock";
 
 /// The folders in the hidden folder.
-const INNER: [&str; 2] = ["manifests", "log"];
+const SUBFOLDERS: [&str; 2] = ["manifests", "log"];
 
 /// A node's share folder and the state folder in it, held for this process alone until dropped.
 #[derive(Debug)]
@@ -78,10 +78,10 @@ impl StateDir {
         fs::create_dir_all(share_dir).map_err(failed(share_dir))?;
         let share_dir = share_dir.canonicalize().map_err(failed(share_dir))?;
         let path = share_dir.join(STATE_DIR_NAME);
-        make(&path)?;
-        let Held { lock, exposure } = hold(&path)?;
-        make_inner(&path)?;
-        let health = watch::Sender::new(StateHealth { exposure, ..StateHealth::default() });
+        create_state_folder(&path)?;
+        let LockedFolder { lock, exposed_mode: exposure } = lock_folder(&path)?;
+        create_subfolders(&path)?;
+        let health = watch::Sender::new(StateHealth { exposed_mode: exposure, ..StateHealth::default() });
         Ok(Self { share_dir, path, lock: Mutex::new(lock), health })
     }
 
@@ -89,10 +89,10 @@ impl StateDir {
     pub(crate) fn is_intact(&self) -> bool {
         let identity = |stat: rustix::fs::Stat| (stat.st_dev, stat.st_ino);
         let held = rustix::fs::fstat(&*self.lock.lock()).map(identity);
-        let found = rustix::fs::lstat(self.path.join(LOCK)).map(identity);
+        let found = rustix::fs::lstat(self.path.join(LOCK_FILE)).map(identity);
         let is_ours = matches!((held, found), (Ok(held), Ok(found)) if held == found);
         is_ours
-            && INNER.iter().all(|folder| self.path.join(folder).is_dir())
+            && SUBFOLDERS.iter().all(|folder| self.path.join(folder).is_dir())
             && [self.identity_key(), self.hash_cache()].iter().all(|file| file.is_file())
     }
 
@@ -100,18 +100,18 @@ impl StateDir {
     pub(crate) fn restore(&self) -> Result<(), StateError> {
         let failed = |source| StateError::Io { path: self.share_dir.clone(), source };
         fs::create_dir_all(&self.share_dir).map_err(failed)?;
-        make(&self.path)?;
+        create_state_folder(&self.path)?;
         let is_held = |stat: rustix::fs::Stat| {
             rustix::fs::fstat(&*self.lock.lock())
                 .is_ok_and(|held| (held.st_dev, held.st_ino) == (stat.st_dev, stat.st_ino))
         };
         // A second lock on the file that is held would be refused.
-        if !rustix::fs::lstat(self.path.join(LOCK)).is_ok_and(is_held) {
-            let Held { lock, exposure } = hold(&self.path)?;
+        if !rustix::fs::lstat(self.path.join(LOCK_FILE)).is_ok_and(is_held) {
+            let LockedFolder { lock, exposed_mode: exposure } = lock_folder(&self.path)?;
             *self.lock.lock() = lock;
-            self.report(|health| health.exposure = exposure);
+            self.update_health(|health| health.exposed_mode = exposure);
         }
-        make_inner(&self.path)
+        create_subfolders(&self.path)
     }
 
     /// Returns how well the folder does its work.
@@ -120,7 +120,7 @@ impl StateDir {
     }
 
     /// Changes what is said of the folder's health; those who follow it are notified only if it differs.
-    pub(crate) fn report(&self, change: impl FnOnce(&mut StateHealth)) {
+    pub(crate) fn update_health(&self, change: impl FnOnce(&mut StateHealth)) {
         self.health.send_if_modified(|health| {
             let before = health.clone();
             change(health);
@@ -190,7 +190,7 @@ impl StateDir {
 }
 
 /// Makes the state folder if nothing lies there.
-fn make(path: &Path) -> Result<(), StateError> {
+fn create_state_folder(path: &Path) -> Result<(), StateError> {
     match DirBuilder::new().mode(0o700).create(path) {
         Err(source) if source.kind() != io::ErrorKind::AlreadyExists => {
             Err(StateError::Io { path: path.to_owned(), source })
@@ -200,8 +200,8 @@ fn make(path: &Path) -> Result<(), StateError> {
 }
 
 /// Makes the folders in the state folder.
-fn make_inner(path: &Path) -> Result<(), StateError> {
-    for folder in INNER {
+fn create_subfolders(path: &Path) -> Result<(), StateError> {
+    for folder in SUBFOLDERS {
         let folder = path.join(folder);
         match DirBuilder::new().mode(0o700).create(&folder) {
             Err(source) if !folder.is_dir() => return Err(StateError::Io { path: folder, source }),
@@ -212,32 +212,32 @@ fn make_inner(path: &Path) -> Result<(), StateError> {
 }
 
 /// A state folder that nobody else works on.
-struct Held {
+struct LockedFolder {
     lock: File,
     /// The folder's mode, if others can use it all the same.
-    exposure: Option<u32>,
+    exposed_mode: Option<u32>,
 }
 
 /// Opens the state folder without following a link, closes it to others and locks it.
-fn hold(path: &Path) -> Result<Held, StateError> {
+fn lock_folder(path: &Path) -> Result<LockedFolder, StateError> {
     let failed = |source: Errno| StateError::Io { path: path.to_owned(), source: source.into() };
-    let not_locked = |source: io::Error| StateError::Io { path: path.join(LOCK), source };
+    let not_locked = |source: io::Error| StateError::Io { path: path.join(LOCK_FILE), source };
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let folder = match rustix::fs::open(path, flags, Mode::empty()) {
         Ok(folder) => folder,
         Err(Errno::NOTDIR | Errno::LOOP) => return Err(StateError::NotAFolder { path: path.to_owned() }),
         Err(errno) => return Err(failed(errno)),
     };
-    let exposure = close_to_others(&folder).map_err(failed)?;
+    let exposure = restrict_to_owner(&folder).map_err(failed)?;
     let flags = OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
-    let lock = rustix::fs::openat(&folder, LOCK, flags, Mode::RUSR | Mode::WUSR);
+    let lock = rustix::fs::openat(&folder, LOCK_FILE, flags, Mode::RUSR | Mode::WUSR);
     let lock = lock.map_err(|errno| not_locked(errno.into()))?;
     let kind = rustix::fs::fstat(&lock).map_err(|errno| not_locked(errno.into()))?.st_mode;
     if FileType::from_raw_mode(kind) != FileType::RegularFile {
         return Err(not_locked(io::Error::other("not a regular file")));
     }
     match rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive) {
-        Ok(()) => Ok(Held { lock: File::from(lock), exposure }),
+        Ok(()) => Ok(LockedFolder { lock: File::from(lock), exposed_mode: exposure }),
         Err(Errno::WOULDBLOCK) => Err(StateError::InUse { path: path.to_owned() }),
         Err(errno) => Err(not_locked(errno.into())),
     }
@@ -261,14 +261,14 @@ mod tests {
     #[test]
     fn a_lock_that_cannot_be_opened_is_named() {
         let home = tempfile::tempdir().unwrap();
-        let lock = home.path().join(STATE_DIR_NAME).join(LOCK);
+        let lock = home.path().join(STATE_DIR_NAME).join(LOCK_FILE);
         fs::create_dir_all(&lock).unwrap();
         let error = StateDir::open(home.path()).unwrap_err().to_string();
         assert!(error.contains("/.peerdex/lock: "), "{error}");
     }
 
     #[test]
-    fn a_second_node_is_refused_until_the_first_has_gone() {
+    fn second_node_is_refused_until_the_first_has_stopped() {
         let home = tempfile::tempdir().unwrap();
         let first = StateDir::open(home.path()).unwrap();
         assert!(matches!(StateDir::open(home.path()), Err(StateError::InUse { .. })));
@@ -277,7 +277,7 @@ mod tests {
     }
 
     #[test]
-    fn a_link_or_a_file_in_its_place_is_refused() {
+    fn link_or_file_instead_of_the_folder_is_refused() {
         let home = tempfile::tempdir().unwrap();
         let elsewhere = tempfile::tempdir().unwrap();
         symlink(elsewhere.path(), home.path().join(STATE_DIR_NAME)).unwrap();
@@ -289,7 +289,7 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_that_is_removed_or_replaced_is_locked_anew() {
+    fn removed_or_replaced_folder_is_locked_again() {
         let home = tempfile::tempdir().unwrap();
         let share = home.path().join("share");
         let state = StateDir::open(&share).unwrap();
@@ -317,7 +317,7 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_that_another_node_has_taken_meanwhile_is_left_alone() {
+    fn folder_locked_by_another_node_is_left_alone() {
         let home = tempfile::tempdir().unwrap();
         let state = StateDir::open(home.path()).unwrap();
         fs::remove_dir_all(state.path()).unwrap();

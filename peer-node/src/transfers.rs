@@ -1,6 +1,6 @@
 //! What goes in and out of a node, as a person is shown it.
 
-mod waiting;
+mod queued_at;
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -10,7 +10,7 @@ use std::time::Duration;
 use protocol::digest::Digest;
 use protocol::infohash::Infohash;
 
-pub use waiting::QueuedAt;
+pub use queued_at::QueuedAt;
 
 /// The number of a download, from 1, as long as the node runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -24,7 +24,7 @@ pub enum ContentId {
     /// A torrent.
     Torrent(Infohash),
     /// The file of a closed group, which has no name but the one that the group has agreed on.
-    Agreed,
+    GroupFile,
 }
 
 impl fmt::Display for ContentId {
@@ -32,7 +32,7 @@ impl fmt::Display for ContentId {
         match self {
             Self::File(digest) => digest.fmt(f),
             Self::Torrent(infohash) => infohash.fmt(f),
-            Self::Agreed => f.write_str("agreed"),
+            Self::GroupFile => f.write_str("agreed"),
         }
     }
 }
@@ -43,7 +43,7 @@ impl ContentId {
         match self {
             Self::File(_) => "sha256",
             Self::Torrent(_) => "infohash",
-            Self::Agreed => "content",
+            Self::GroupFile => "content",
         }
     }
 
@@ -72,7 +72,7 @@ pub struct DownloadView {
     /// Which of those that wait come first.
     pub priority: Priority,
     /// Its place among those that wait for their turn, from 1, if it does.
-    pub turn: Option<usize>,
+    pub queue_position: Option<usize>,
     /// Verified pieces.
     pub pieces_done: u32,
     /// All pieces, once known.
@@ -86,7 +86,7 @@ pub struct DownloadView {
     /// Bytes per second of the same content that go out.
     pub rate_up: f64,
     /// Bytes of a torrent that were given to others.
-    pub bytes_given: u64,
+    pub bytes_uploaded: u64,
     /// Sources that are sending.
     pub sources_active: usize,
     /// Sources that are known.
@@ -94,15 +94,15 @@ pub struct DownloadView {
     /// The source in whose queue it waits, if no source serves it: the one in whose queue it is foremost.
     pub queued_at: Option<QueuedAt>,
     /// How long it will take at this rate.
-    pub left: Option<Duration>,
+    pub time_left: Option<Duration>,
     /// How long it has taken.
     pub elapsed: Duration,
     /// Who gave how much.
-    pub givers: Vec<Giver>,
+    pub sources: Vec<SourceView>,
     /// The file on this machine that made sources needless: it was copied from there, or lies there already.
     pub copied_from: Option<PathBuf>,
     /// What troubles it although it goes on: a tracker that does not answer, say.
-    pub trouble: Option<String>,
+    pub warning: Option<String>,
 }
 
 /// Which downloads come first when not all may fetch at once.
@@ -129,10 +129,10 @@ impl DownloadView {
     }
 
     /// Says whether a content is what is downloaded.
-    pub fn is_of(&self, content: &ContentId) -> bool {
+    pub fn matches(&self, content: &ContentId) -> bool {
         match content {
             ContentId::File(digest) => self.digest == Some(*digest),
-            ContentId::Torrent(_) | ContentId::Agreed => self.content == *content,
+            ContentId::Torrent(_) | ContentId::GroupFile => self.content == *content,
         }
     }
 }
@@ -151,14 +151,14 @@ impl Priority {
     }
 
     /// Finds a priority by its name.
-    pub fn of_name(name: &str) -> Option<Self> {
+    pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|priority| priority.name() == name)
     }
 }
 
 /// What a full disk lacks for a download.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Room {
+pub struct DiskSpace {
     /// The folder in which the download lies.
     pub folder: PathBuf,
     /// How many bytes more it needs.
@@ -180,16 +180,16 @@ pub enum DownloadState {
         was_seen: bool,
     },
     /// The disk is full; it resumes when there is enough space.
-    AwaitingRoom(Room),
+    AwaitingSpace(DiskSpace),
     /// The system is short of something that it frees again; it tries again by itself.
     AwaitingSystem {
         /// What the system reported.
         reason: String,
     },
     /// Sources are looked for.
-    Looking,
+    Searching,
     /// What lies on disk from an earlier attempt is verified.
-    Checking,
+    Verifying,
     /// Pieces come in.
     Fetching,
     /// All pieces are verified; the file is made durable and put in its place.
@@ -227,23 +227,23 @@ impl DownloadState {
     }
 
     /// Says whether all is here.
-    pub const fn is_here(&self) -> bool {
+    pub const fn is_complete(&self) -> bool {
         matches!(self, Self::Done { .. } | Self::Seeding { .. })
     }
 
     /// Says whether the download fetches nothing at the moment and may have to wait for its turn.
-    pub const fn may_wait(&self) -> bool {
-        matches!(self, Self::Queued) || self.rests()
+    pub const fn may_be_queued(&self) -> bool {
+        matches!(self, Self::Queued) || self.is_paused_or_stuck()
     }
 
     /// Says whether the download rests, by a person's wish or because it cannot go on now.
-    pub const fn rests(&self) -> bool {
+    pub const fn is_paused_or_stuck(&self) -> bool {
         matches!(self, Self::Paused) || self.is_stuck()
     }
 
     /// Returns true if the download cannot continue now and resumes by itself.
     pub const fn is_stuck(&self) -> bool {
-        matches!(self, Self::AwaitingSources { .. } | Self::AwaitingRoom(_) | Self::AwaitingSystem { .. })
+        matches!(self, Self::AwaitingSources { .. } | Self::AwaitingSpace(_) | Self::AwaitingSystem { .. })
     }
 
     /// Returns true if the download failed.
@@ -254,7 +254,7 @@ impl DownloadState {
 
 /// What one source gave to a download.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Giver {
+pub struct SourceView {
     /// Where it listens.
     pub address: SocketAddr,
     /// Verified and unverified bytes that came from it.
@@ -262,7 +262,7 @@ pub struct Giver {
     /// Bytes per second at the moment.
     pub rate: f64,
     /// Why it was left, if it was.
-    pub left: Option<String>,
+    pub disconnect_reason: Option<String>,
 }
 
 /// A content that a peer is fetching from this node.
@@ -281,12 +281,12 @@ pub struct UploadView {
     /// Bytes per second at the moment.
     pub rate: f64,
     /// The peer's place in the queue for a slot, 1 being next and 0 not in the queue; none while it is served.
-    pub place: Option<u32>,
+    pub queue_place: Option<u32>,
 }
 
 impl UploadView {
     /// Says whether there is anything to tell: something was sent, or the peer waits for it.
     pub fn is_notable(&self) -> bool {
-        self.sent > 0 || self.place.is_some_and(|place| place > 0)
+        self.sent > 0 || self.queue_place.is_some_and(|place| place > 0)
     }
 }

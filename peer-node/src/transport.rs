@@ -3,18 +3,18 @@
 //!
 //! A node has one [`Transport`]. It leaves alone what is said on a connection.
 
+mod accept;
 mod address_limits;
 mod admission;
-mod asked;
 mod buffers;
 mod congestion;
-mod entrance;
+mod outstanding_requests;
+mod peer_pieces;
 mod refusals;
 mod send_file;
+mod slot_status;
 mod slots;
-mod stand;
 mod tcp_options;
-mod theirs;
 mod tuning;
 mod uploads;
 
@@ -23,21 +23,21 @@ use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+pub(crate) use accept::accept_all;
 pub use address_limits::AddressLimits;
 pub(crate) use address_limits::CONNECTIONS_PER_ADDRESS;
-pub(crate) use admission::Admission;
-pub use admission::Ticket;
-pub(crate) use asked::{Answer, Asked, Step};
+pub use admission::AdmissionPermit;
+pub(crate) use admission::PeerAdmission;
 pub use buffers::{ALIGNMENT, Buffer, BufferPool};
-pub(crate) use entrance::accept_all;
-pub(crate) use refusals::{log_refusal, note_refusal};
-pub(crate) use send_file::{STRIDE, expect_soon, send_some};
-pub(crate) use slots::{Claim, Slots, Turn};
-pub(crate) use stand::Stand;
-pub(crate) use theirs::Theirs;
-pub(crate) use tuning::{PathGauge, Tuner, take_little};
+pub(crate) use outstanding_requests::{AnswerKind, OutstandingRequests, RequestStep};
+pub(crate) use peer_pieces::PeerPieces;
+pub(crate) use refusals::{log_expected_refusal, log_refusal};
+pub(crate) use send_file::{MAX_SEND, prefetch, send_some};
+pub(crate) use slot_status::SlotStatus;
+pub(crate) use slots::{ChokeTarget, SlotClaim, Slots};
+pub(crate) use tuning::{PathGauge, SocketTuner, shrink_receive_buffer};
 pub(crate) use uploads::UploadGuard;
-pub use uploads::{Totals, Uploads};
+pub use uploads::{TransferTotals, Uploads};
 
 use crate::source_address::SourceAddress;
 use crate::throttle::Throttle;
@@ -59,7 +59,7 @@ pub struct TransportConfig {
     /// How fast content is received.
     pub download: Throttle,
     /// Where connections to others come from.
-    pub source: SourceAddress,
+    pub source_address: SourceAddress,
 }
 
 /// What a node's connections share; cheap to clone.
@@ -72,8 +72,8 @@ pub struct Transport {
 struct Inner {
     upload: Throttle,
     download: Throttle,
-    source: SourceAddress,
-    admission: Admission,
+    source_address: SourceAddress,
+    admission: PeerAdmission,
     slots: Slots,
     buffers: BufferPool,
     uploads: Uploads,
@@ -88,8 +88,8 @@ impl Transport {
         let inner = Inner {
             upload: config.upload,
             download: config.download,
-            source: config.source,
-            admission: Admission::new(config.max_connections, config.per_address),
+            source_address: config.source_address,
+            admission: PeerAdmission::new(config.max_connections, config.per_address),
             slots,
             buffers: BufferPool::new(SPARE_BUFFERS),
             uploads: Uploads::default(),
@@ -119,16 +119,16 @@ impl Transport {
 
     /// Changes how many peers are served at once.
     pub fn set_upload_slots(&self, slots: usize) {
-        self.inner.slots.set(slots);
+        self.inner.slots.set_slots(slots);
     }
 
     /// Returns where connections to others come from.
-    pub(crate) fn source(&self) -> SourceAddress {
-        self.inner.source
+    pub(crate) fn source_address(&self) -> SourceAddress {
+        self.inner.source_address
     }
 
     /// Returns who may connect.
-    pub(crate) fn admission(&self) -> &Admission {
+    pub(crate) fn admission(&self) -> &PeerAdmission {
         &self.inner.admission
     }
 

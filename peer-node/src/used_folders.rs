@@ -49,12 +49,12 @@ impl AccountRecord for StoredNodes {
 
 impl UsedFolders {
     /// Returns those of the account that runs the program; `None` if it has no state folder.
-    pub(crate) fn of_account() -> Option<Self> {
-        Some(Self { file: AccountFile::of_account("nodes.json")? })
+    pub(crate) fn for_current_user() -> Option<Self> {
+        Some(Self { file: AccountFile::for_current_user("nodes.json")? })
     }
 
     /// Returns the folder other than `folder` in which a node with that port was used last, if it still holds a node.
-    pub(crate) fn elsewhere(&self, port: u16, folder: &Path) -> Option<PathBuf> {
+    pub(crate) fn other_folder(&self, port: u16, folder: &Path) -> Option<PathBuf> {
         let folder = folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
         let nodes = self.file.read::<StoredNodes>().ok()?.nodes.into_iter().filter(|node| node.port == port);
         let mut folders = nodes.map(|node| PathBuf::from(node.folder));
@@ -63,8 +63,8 @@ impl UsedFolders {
 
     /// Remembers that a node with that port is used in a folder.
     pub(crate) fn remember(&self, port: u16, folder: &Path) -> io::Result<()> {
-        self.file.change(|stored: &mut StoredNodes| {
-            let known = stored.nodes.iter().position(|node| node.is(port, folder));
+        self.file.update(|stored: &mut StoredNodes| {
+            let known = stored.nodes.iter().position(|node| node.matches(port, folder));
             if known == Some(0) {
                 return false;
             }
@@ -79,7 +79,7 @@ impl UsedFolders {
 }
 
 impl StoredNode {
-    fn is(&self, port: u16, folder: &Path) -> bool {
+    fn matches(&self, port: u16, folder: &Path) -> bool {
         self.port == port && self.folder == StoredPath::from(folder)
     }
 }
@@ -112,31 +112,31 @@ mod tests {
     }
 
     #[test]
-    fn the_folder_that_was_used_last_is_found_while_it_holds_a_node() {
+    fn last_used_folder_is_found_while_it_holds_a_node() {
         let account = Account::new();
         let (folders, [a, b, c]) = (account.folders(), ["a", "b", "c"].map(|name| account.node(name)));
-        assert_eq!(folders.elsewhere(1, &c), None);
+        assert_eq!(folders.other_folder(1, &c), None);
         for folder in [&a, &b, &a] {
             folders.remember(1, folder).unwrap();
         }
         folders.remember(2, &c).unwrap();
-        assert_eq!(folders.elsewhere(1, &c), Some(a.clone()));
-        assert_eq!(folders.elsewhere(1, &a), Some(b.clone()));
-        assert_eq!(folders.elsewhere(3, &a), None);
+        assert_eq!(folders.other_folder(1, &c), Some(a.clone()));
+        assert_eq!(folders.other_folder(1, &a), Some(b.clone()));
+        assert_eq!(folders.other_folder(3, &a), None);
         fs::remove_dir_all(&a).unwrap();
-        assert_eq!(folders.elsewhere(1, &c), Some(b));
+        assert_eq!(folders.other_folder(1, &c), Some(b));
     }
 
     #[test]
-    fn a_damaged_file_is_replaced_and_a_later_one_left_alone() {
+    fn damaged_file_is_replaced_and_a_newer_version_kept() {
         let account = Account::new();
         let (folders, a) = (account.folders(), account.node("a"));
         folders.remember(1, &a).unwrap();
         for damaged in ["", "{", "[]", r#"{"version":1,"nodes":[{"port":70000,"folder":"x"}]}"#] {
             fs::write(folders.file.path(), damaged).unwrap();
-            assert_eq!(folders.elsewhere(1, Path::new("/x")), None, "{damaged}");
+            assert_eq!(folders.other_folder(1, Path::new("/x")), None, "{damaged}");
             folders.remember(1, &a).unwrap();
-            assert_eq!(folders.elsewhere(1, Path::new("/x")), Some(a.clone()), "{damaged}");
+            assert_eq!(folders.other_folder(1, Path::new("/x")), Some(a.clone()), "{damaged}");
         }
         let later = r#"{"version":2,"nodes":[]}"#;
         fs::write(folders.file.path(), later).unwrap();
@@ -145,9 +145,9 @@ mod tests {
     }
 
     #[test]
-    fn a_place_that_cannot_be_written_is_an_error_and_no_panic() {
+    fn unwritable_path_is_an_error_and_no_panic() {
         let folders = UsedFolders { file: AccountFile::at("/dev/null/peerdex/nodes.json".into()) };
         assert!(folders.remember(1, Path::new("/x")).is_err());
-        assert_eq!(folders.elsewhere(1, Path::new("/x")), None);
+        assert_eq!(folders.other_folder(1, Path::new("/x")), None);
     }
 }

@@ -8,8 +8,8 @@
 
 use std::hint::black_box;
 
-use protocol::block_hash::BLOCK;
-use protocol::sha1::State;
+use protocol::block_hash::BLOCK_LEN;
+use protocol::sha1::Sha1State;
 use protocol::sha1::lanes::compress;
 
 const PIECE: usize = 256 << 10;
@@ -19,8 +19,8 @@ const SAMPLES: usize = 9;
 fn main() {
     let data: Vec<u8> =
         (0..SAMPLE as u64).map(|at| (at.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 56) as u8).collect();
-    let (blocks, _) = data.as_chunks::<BLOCK>();
-    let pieces: Vec<&[[u8; BLOCK]]> = blocks.chunks(PIECE / BLOCK).collect();
+    let (blocks, _) = data.as_chunks::<BLOCK_LEN>();
+    let pieces: Vec<&[[u8; BLOCK_LEN]]> = blocks.chunks(PIECE / BLOCK_LEN).collect();
     println!("{:24} {:>11}", "", "CPU s/GiB");
     report("sha1, one stream", || {
         for piece in &pieces {
@@ -36,10 +36,10 @@ fn main() {
     report("8 lanes", || in_lanes::<8>(&pieces));
 }
 
-fn in_lanes<const N: usize>(pieces: &[&[[u8; BLOCK]]]) {
+fn in_lanes<const N: usize>(pieces: &[&[[u8; BLOCK_LEN]]]) {
     let mut next = pieces.iter().copied().cycle();
     for _ in 0..pieces.len() / N {
-        let mut states = black_box([State::INITIAL; N]);
+        let mut states = black_box([Sha1State::INITIAL; N]);
         compress(&mut states, std::array::from_fn(|_| next.next().unwrap_or_default()));
         black_box(states);
     }

@@ -14,7 +14,7 @@ use std::time::Instant;
 use protocol::geometry::PieceIndex;
 use protocol::manifest::{Manifest, ManifestBuilder};
 use protocol::sha256::lanes::compress;
-use protocol::sha256::{BLOCK, State};
+use protocol::sha256::{BLOCK_LEN, Sha256State};
 use sha2::block_api::compress256;
 
 const PIECE: usize = 256 << 10;
@@ -34,8 +34,8 @@ struct Line<'a> {
 fn main() {
     let data: Vec<u8> =
         (0..DISTINCT as u64).map(|at| (at.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 56) as u8).collect();
-    let (blocks, _) = data.as_chunks::<BLOCK>();
-    let pieces: Vec<&[[u8; BLOCK]]> = blocks.chunks(PIECE / BLOCK).collect();
+    let (blocks, _) = data.as_chunks::<BLOCK_LEN>();
+    let pieces: Vec<&[[u8; BLOCK_LEN]]> = blocks.chunks(PIECE / BLOCK_LEN).collect();
     let manifest = manifest_of(&data);
     let indexed: Vec<(PieceIndex, &[u8])> = manifest.geometry().pieces().zip(data.chunks(PIECE)).collect();
 
@@ -80,7 +80,7 @@ fn line<'a>(name: String, run: impl Fn(usize) + 'a) -> Line<'a> {
     Line { name, run: Box::new(run), samples: Vec::new() }
 }
 
-fn one_by_one(pieces: &[&[[u8; BLOCK]]], bytes: usize) {
+fn one_by_one(pieces: &[&[[u8; BLOCK_LEN]]], bytes: usize) {
     for piece in pieces.iter().cycle().take(bytes / PIECE) {
         let mut words = black_box([0; 8]);
         compress256(&mut words, piece);
@@ -88,10 +88,10 @@ fn one_by_one(pieces: &[&[[u8; BLOCK]]], bytes: usize) {
     }
 }
 
-fn in_lanes<const N: usize>(pieces: &[&[[u8; BLOCK]]], bytes: usize) {
+fn in_lanes<const N: usize>(pieces: &[&[[u8; BLOCK_LEN]]], bytes: usize) {
     let mut next = pieces.iter().copied().cycle();
     for _ in 0..bytes / PIECE / N {
-        let mut states = black_box([State::INITIAL; N]);
+        let mut states = black_box([Sha256State::INITIAL; N]);
         compress(&mut states, std::array::from_fn(|_| next.next().unwrap_or_default()));
         black_box(states);
     }
@@ -101,7 +101,7 @@ fn checked(manifest: &Manifest, pieces: &[(PieceIndex, &[u8])], together: usize,
     let mut next = pieces.iter().cycle();
     for _ in 0..bytes / PIECE / together {
         let batch = next.by_ref().take(together).map(|(piece, bytes)| (*piece, [*bytes]));
-        assert!(manifest.are_pieces(batch).into_iter().all(|good| good), "the pieces are good");
+        assert!(manifest.verify_pieces(batch).into_iter().all(|good| good), "the pieces are good");
     }
 }
 

@@ -15,7 +15,7 @@ mod tests;
 mod tree;
 mod value;
 
-pub use error::{BencodeError, Fault};
+pub use error::{BencodeError, BencodeFault};
 pub use tree::Tree;
 pub use value::{Entries, Items, Value};
 

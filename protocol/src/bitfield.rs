@@ -72,13 +72,13 @@ impl Bitfield {
 
     /// Says whether a piece is in the set.
     pub fn has(&self, piece: PieceIndex) -> bool {
-        let (byte, mask) = place(piece);
+        let (byte, mask) = bit_position(piece);
         self.bytes.get(byte).is_some_and(|bits| bits & mask != 0)
     }
 
     /// Puts a piece in; says whether it was missing.
     pub fn insert(&mut self, piece: PieceIndex) -> bool {
-        let (byte, mask) = place(piece);
+        let (byte, mask) = bit_position(piece);
         self.bytes.get_mut(byte).is_some_and(|bits| {
             let was_missing = *bits & mask == 0;
             *bits |= mask;
@@ -88,7 +88,7 @@ impl Bitfield {
 
     /// Takes a piece out.
     pub fn remove(&mut self, piece: PieceIndex) {
-        let (byte, mask) = place(piece);
+        let (byte, mask) = bit_position(piece);
         if let Some(bits) = self.bytes.get_mut(byte) {
             *bits &= !mask;
         }
@@ -116,8 +116,8 @@ fn spare_mask(pieces: u32) -> u8 {
     }
 }
 
-fn place(piece: PieceIndex) -> (usize, u8) {
-    (piece.slot() / 8, 0x80 >> (piece.get() % 8))
+fn bit_position(piece: PieceIndex) -> (usize, u8) {
+    (piece.as_usize() / 8, 0x80 >> (piece.get() % 8))
 }
 
 #[cfg(test)]
@@ -133,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn the_high_bit_comes_first_and_spare_bits_are_refused() {
+    fn high_bit_comes_first_and_spare_bits_are_refused() {
         let nine = geometry(9);
         let mut field = Bitfield::empty(&nine);
         field.insert(nine.piece(0).unwrap());

@@ -1,7 +1,7 @@
 //! What two peers say to each other in the BitTorrent dialect (BEP 3, "peer protocol"; BEP 6, "fast extension").
 //!
-//! A connection begins with a [`Handshake`] of each side, about one torrent; then come [`Message`]s, each with its length
-//! before it. A [`Decoder`] finds them in a stream and judges every length by what the message is, before anything of it
+//! A connection begins with a [`BitTorrentHandshake`] of each side, about one torrent; then come [`BitTorrentMessage`]s, each with its length
+//! before it. A [`BitTorrentDecoder`] finds them in a stream and judges every length by what the message is, before anything of it
 //! is kept. Of a block only the head is a message here: its bytes are handed on as they come.
 //!
 //! | part | spoken |
@@ -21,8 +21,10 @@ mod message;
 pub mod mse;
 mod peer_id;
 
-pub use decoder::{Decoder, Item, MessageError};
+pub use decoder::{BitTorrentDecoder, BitTorrentItem, BitTorrentMessageError};
 pub use extended::ExtendedHandshake;
-pub use handshake::{HANDSHAKE_LEN, HEAD_LEN, Handshake, HandshakeError, PROTOCOL, Reserved};
-pub use message::{BlockSpec, Message, block_head};
+pub use handshake::{
+    BitTorrentHandshake, BitTorrentHandshakeError, HANDSHAKE_HEAD_LEN, HANDSHAKE_LEN, PROTOCOL, ReservedBits,
+};
+pub use message::{BitTorrentMessage, BlockSpec, block_head};
 pub use peer_id::PeerId;

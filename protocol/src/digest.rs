@@ -12,17 +12,17 @@ pub struct Digest([u8; 32]);
 /// A text that is not a digest.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("a digest is 64 hexadecimal digits, as sha256sum prints it")]
-pub struct NotADigest;
+pub struct ParseDigestError;
 
 impl Digest {
     /// The digest of no bytes at all.
-    pub const OF_NOTHING: Self = Self([
+    pub const EMPTY: Self = Self([
         0xe3, 0xb0, 0xc4, 0x42, 0x98, 0xfc, 0x1c, 0x14, 0x9a, 0xfb, 0xf4, 0xc8, 0x99, 0x6f, 0xb9, 0x24, 0x27,
         0xae, 0x41, 0xe4, 0x64, 0x9b, 0x93, 0x4c, 0xa4, 0x95, 0x99, 0x1b, 0x78, 0x52, 0xb8, 0x55,
     ]);
 
     /// How many hexadecimal digits tell contents apart on a screen.
-    pub const SHORT: usize = 12;
+    pub const SHORT_LEN: usize = 12;
 
     /// Takes 32 bytes for a digest.
     pub const fn from_bytes(bytes: [u8; 32]) -> Self {
@@ -34,10 +34,10 @@ impl Digest {
         &self.0
     }
 
-    /// Returns the first [`Digest::SHORT`] hexadecimal digits.
+    /// Returns the first [`Digest::SHORT_LEN`] hexadecimal digits.
     pub fn short(&self) -> String {
         let mut text = self.to_string();
-        text.truncate(Self::SHORT);
+        text.truncate(Self::SHORT_LEN);
         text
     }
 }
@@ -55,11 +55,11 @@ impl fmt::Debug for Digest {
 }
 
 impl FromStr for Digest {
-    type Err = NotADigest;
+    type Err = ParseDigestError;
 
     /// Reads exactly 64 hexadecimal digits of either case, with nothing around them.
-    fn from_str(text: &str) -> Result<Self, NotADigest> {
-        parse_hex(text).map(Self).ok_or(NotADigest)
+    fn from_str(text: &str) -> Result<Self, ParseDigestError> {
+        parse_hex(text).map(Self).ok_or(ParseDigestError)
     }
 }
 
@@ -85,20 +85,20 @@ mod tests {
 
     #[test]
     fn text_forms_are_parsed_strictly() {
-        let text = Digest::OF_NOTHING.to_string();
+        let text = Digest::EMPTY.to_string();
         assert_eq!(text, "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
-        assert_eq!(text.parse(), Ok(Digest::OF_NOTHING));
-        assert_eq!(text.to_uppercase().parse(), Ok(Digest::OF_NOTHING));
+        assert_eq!(text.parse(), Ok(Digest::EMPTY));
+        assert_eq!(text.to_uppercase().parse(), Ok(Digest::EMPTY));
         for bad in
             [&text[1..], &format!("{text}0"), &format!("0x{}", &text[2..]), &format!(" {}", &text[1..]), ""]
         {
-            assert_eq!(bad.parse::<Digest>(), Err(NotADigest), "{bad:?}");
+            assert_eq!(bad.parse::<Digest>(), Err(ParseDigestError), "{bad:?}");
         }
     }
 
     proptest! {
         #[test]
-        fn parsing_returns_what_was_shown(bytes: [u8; 32]) {
+        fn parsing_returns_what_was_displayed(bytes: [u8; 32]) {
             let digest = Digest::from_bytes(bytes);
             prop_assert_eq!(digest.to_string().parse(), Ok(digest));
         }

@@ -11,14 +11,14 @@ use std::borrow::Cow;
 use std::fmt::Write;
 
 /// The most characters of a text that [`excerpt`] keeps.
-const EXCERPT: usize = 60;
+const EXCERPT_LEN: usize = 60;
 
 /// Writes out every character that could break the line, command a terminal, reorder the text or hide in it.
 ///
 /// Line feed, carriage return and tab become `\n`, `\r` and `\t`; every other one becomes `\u{202e}` with its code
 /// point. Joiners (U+200C, U+200D) and variation selectors stay, since Persian words and emoji need them.
 pub fn display_safe(text: &str) -> Cow<'_, str> {
-    if !text.contains(is_treacherous) {
+    if !text.contains(is_unsafe_to_display) {
         return Cow::Borrowed(text);
     }
     let mut shown = String::with_capacity(text.len() + 16);
@@ -27,7 +27,7 @@ pub fn display_safe(text: &str) -> Cow<'_, str> {
             '\n' => shown.push_str("\\n"),
             '\r' => shown.push_str("\\r"),
             '\t' => shown.push_str("\\t"),
-            other if is_treacherous(other) => shown.extend(other.escape_unicode()),
+            other if is_unsafe_to_display(other) => shown.extend(other.escape_unicode()),
             other => shown.push(other),
         }
     }
@@ -49,7 +49,7 @@ pub fn display_safe_bytes(bytes: &[u8]) -> String {
 
 /// Quotes the beginning of a text, display-safe and at most 60 characters before escaping, for a message.
 pub fn excerpt(text: &str) -> String {
-    match text.char_indices().nth(EXCERPT) {
+    match text.char_indices().nth(EXCERPT_LEN) {
         Some((end, _)) => format!("{}…", display_safe(text.get(..end).unwrap_or_default())),
         None => display_safe(text).into_owned(),
     }
@@ -59,7 +59,7 @@ pub fn excerpt(text: &str) -> String {
 ///
 /// They can only stand within its strings, since all that is around those is printable ASCII and line feeds, which stay.
 pub fn json_safe(json: &str) -> Cow<'_, str> {
-    let is_unsafe = |character| character != '\n' && is_treacherous(character);
+    let is_unsafe = |character| character != '\n' && is_unsafe_to_display(character);
     if !json.contains(is_unsafe) {
         return Cow::Borrowed(json);
     }
@@ -78,7 +78,7 @@ pub fn json_safe(json: &str) -> Cow<'_, str> {
 }
 
 /// Tells whether a character may not reach a terminal as it is.
-pub(crate) fn is_treacherous(character: char) -> bool {
+pub(crate) fn is_unsafe_to_display(character: char) -> bool {
     if character.is_ascii() {
         return character.is_ascii_control();
     }
@@ -107,7 +107,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn ordinary_text_is_borrowed_as_it_is() {
+    fn ordinary_text_is_borrowed() {
         for text in ["", "holiday.iso", "a\\b", "naïve – 日本語", "👩\u{200d}🚀 ❤\u{fe0f}", "می\u{200c}خواهم"]
         {
             assert!(matches!(display_safe(text), Cow::Borrowed(same) if same == text), "{text}");
@@ -115,13 +115,13 @@ mod tests {
     }
 
     #[test]
-    fn controls_are_written_out() {
+    fn controls_are_escaped() {
         assert_eq!(display_safe("a\nb\tc\rd"), "a\\nb\\tc\\rd");
         assert_eq!(display_safe("\u{1b}[2J\u{0}\u{7f}\u{9b}"), "\\u{1b}[2J\\u{0}\\u{7f}\\u{9b}");
     }
 
     #[test]
-    fn marks_that_reorder_or_hide_are_written_out() {
+    fn reordering_and_hidden_characters_are_escaped() {
         assert_eq!(display_safe("exe.\u{202e}gpj"), "exe.\\u{202e}gpj");
         let bidi = "\u{202a}\u{202e}\u{2066}\u{2069}\u{200e}\u{200f}\u{61c}";
         let hiding = "\u{200b}\u{2060}\u{feff}\u{e0041}\u{ffff}\u{10fffe}\u{fdd0}";
@@ -132,49 +132,49 @@ mod tests {
     }
 
     #[test]
-    fn private_use_characters_stay() {
+    fn private_use_characters_are_kept() {
         assert_eq!(display_safe("\u{e000}\u{f8ff}"), "\u{e000}\u{f8ff}");
     }
 
     #[test]
-    fn bytes_that_are_not_text_are_written_in_hexadecimal() {
+    fn invalid_utf8_is_shown_in_hexadecimal() {
         assert_eq!(display_safe_bytes(b"caf\xe9 \xff\n"), "caf\\xe9 \\xff\\n");
         assert_eq!(display_safe_bytes("café".as_bytes()), "café");
     }
 
     #[test]
-    fn an_excerpt_is_cut_and_escaped() {
+    fn excerpts_are_truncated_and_escaped() {
         assert_eq!(excerpt("a\u{7}"), "a\\u{7}");
         assert_eq!(excerpt(&"é".repeat(61)), format!("{}…", "é".repeat(60)));
         assert_eq!(excerpt(&"é".repeat(60)), "é".repeat(60));
     }
 
     #[test]
-    fn json_is_escaped_and_says_the_same() {
+    fn escaped_json_keeps_its_meaning() {
         assert_eq!(json_safe("{\n  \"a\": \"é\"\n}"), "{\n  \"a\": \"é\"\n}");
         assert_eq!(json_safe("\"\u{9b}\u{202e}\u{7f}\u{e0041}\""), r#""\u009b\u202e\u007f\udb40\udc41""#);
     }
 
     proptest! {
         #[test]
-        fn escaped_json_reads_back_as_it_was(text in any::<String>(), key in any::<String>()) {
+        fn escaped_json_round_trips(text in any::<String>(), key in any::<String>()) {
             let value = serde_json::json!({ key: [text] });
             for json in [format!("{value}"), format!("{value:#}")] {
                 let safe = json_safe(&json);
-                prop_assert!(!safe.contains(|character| character != '\n' && is_treacherous(character)));
+                prop_assert!(!safe.contains(|character| character != '\n' && is_unsafe_to_display(character)));
                 prop_assert_eq!(&serde_json::from_str::<serde_json::Value>(&safe).unwrap(), &value);
             }
         }
 
         #[test]
-        fn nothing_treacherous_is_left(text in any::<String>(), bytes: Vec<u8>) {
-            prop_assert!(!display_safe(&text).contains(is_treacherous));
-            prop_assert!(!display_safe_bytes(&bytes).contains(is_treacherous));
-            prop_assert!(!excerpt(&text).contains(is_treacherous));
+        fn no_unsafe_character_is_left(text in any::<String>(), bytes: Vec<u8>) {
+            prop_assert!(!display_safe(&text).contains(is_unsafe_to_display));
+            prop_assert!(!display_safe_bytes(&bytes).contains(is_unsafe_to_display));
+            prop_assert!(!excerpt(&text).contains(is_unsafe_to_display));
         }
 
         #[test]
-        fn escaping_twice_changes_nothing(text in any::<String>()) {
+        fn escaping_is_idempotent(text in any::<String>()) {
             let once = display_safe(&text).into_owned();
             prop_assert_eq!(display_safe(&once), once.as_str());
         }

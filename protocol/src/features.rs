@@ -59,7 +59,7 @@ feature_set! {
         WRONG_PIECES = 1,
         /// Its position in the queue for a slot is to come as [`PeerMessage::Queued`](crate::peer::PeerMessage::Queued).
         QUEUE_LENGTH = 2,
-        /// It understands [`Details`](crate::peer::PeerMessage::Details) behind an offer.
+        /// It understands [`FileAttributes`](crate::peer::PeerMessage::Details) behind an offer.
         DETAILS = 3,
         /// Blocks may be sent over further connections of a link: [`PeerMessage::Widen`](crate::peer::PeerMessage::Widen) and
         /// [`PeerMessage::Join`](crate::peer::PeerMessage::Join).
@@ -70,21 +70,21 @@ feature_set! {
 feature_set! {
     /// Optional features of the dialect between a node and an index; both sides announce theirs.
     IndexFeatures {
-        /// The index answers [`Request::SearchWithSources`](crate::index::Request::SearchWithSources).
+        /// The index answers [`RequestPiece::SearchWithSources`](crate::index::Request::SearchWithSources).
         SEARCH_WITH_SOURCES = 0,
         /// It accepts every [`SharePath`](crate::share_path::SharePath) as a name, not only those of release 0.1.0.
         ANY_NAMES = 1,
-        /// The index answers [`Request::Suggest`](crate::index::Request::Suggest).
+        /// The index answers [`RequestPiece::Suggest`](crate::index::Request::Suggest).
         SUGGESTIONS = 2,
-        /// The index answers [`Request::FindNodes`](crate::index::Request::FindNodes).
+        /// The index answers [`RequestPiece::FindNodes`](crate::index::Request::FindNodes).
         FIND_NODES = 3,
         /// The index keeps offers of torrents on disk until they are withdrawn, whether the node that made them is there or not.
         KEEPS_TORRENTS = 4,
-        /// The index answers [`Request::FindTorrentByKey`](crate::index::Request::FindTorrentByKey).
+        /// The index answers [`RequestPiece::FindTorrentByKey`](crate::index::Request::FindTorrentByKey).
         TORRENT_KEYS = 5,
-        /// The index takes [`Request::ReportUnreachable`](crate::index::Request::ReportUnreachable).
+        /// The index takes [`RequestPiece::ReportUnreachable`](crate::index::Request::ReportUnreachable).
         UNREACHABLE_REPORTS = 6,
-        /// The node understands [`Refusal::OverBudget`](crate::index::Refusal::OverBudget).
+        /// The node understands [`AdmissionRefusal::OverBudget`](crate::index::Refusal::OverBudget).
         BUDGETS = 7,
     }
 }
@@ -92,10 +92,10 @@ feature_set! {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::golden::frozen;
+    use crate::golden::assert_frozen;
 
     #[test]
-    fn unknown_bits_are_kept_and_have_no_effect() {
+    fn unknown_bits_are_kept_without_effect() {
         let unknown = IndexFeatures::from_bits(1 << 63);
         let features = IndexFeatures::SEARCH_WITH_SOURCES.with(unknown);
         assert_eq!(features.bits(), 1 << 63 | 1);
@@ -106,11 +106,11 @@ mod tests {
     }
 
     #[test]
-    fn sets_and_bits_are_frozen() {
-        frozen(&PeerFeatures::from_bits(258), "0000000000000102");
-        frozen(&PeerFeatures::DETAILS, "0000000000000008");
-        frozen(&IndexFeatures::SEARCH_WITH_SOURCES, "0000000000000001");
-        frozen(&IndexFeatures::BUDGETS, "0000000000000080");
+    fn feature_bits_are_frozen() {
+        assert_frozen(&PeerFeatures::from_bits(258), "0000000000000102");
+        assert_frozen(&PeerFeatures::DETAILS, "0000000000000008");
+        assert_frozen(&IndexFeatures::SEARCH_WITH_SOURCES, "0000000000000001");
+        assert_frozen(&IndexFeatures::BUDGETS, "0000000000000080");
         assert_eq!(format!("{:?}", PeerFeatures::from_bits(17)), "PeerFeatures(0x11)");
     }
 }

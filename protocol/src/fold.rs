@@ -39,7 +39,7 @@ fn fold_part(part: char, folded: &mut String) {
         return;
     }
     for letter in part.to_lowercase() {
-        match plain_spelling(letter) {
+        match ascii_spelling(letter) {
             Some(plain) => folded.push_str(plain),
             None => folded.push(letter),
         }
@@ -47,7 +47,7 @@ fn fold_part(part: char, folded: &mut String) {
 }
 
 /// Spells a lower-case letter that no decomposition reaches, as people without its key type it.
-fn plain_spelling(letter: char) -> Option<&'static str> {
+fn ascii_spelling(letter: char) -> Option<&'static str> {
     Some(match letter {
         'ß' => "ss",
         'ø' => "o",
@@ -73,7 +73,7 @@ mod tests {
     use unicode_normalization::char::canonical_combining_class;
 
     #[test]
-    fn case_and_accents_fold_away() {
+    fn case_and_accents_are_folded() {
         assert_eq!(fold("Señor MÜLLER.ISO"), "senor muller.iso");
         assert_eq!(fold("ÅNGSTRÖM"), fold("a\u{30a}ngstro\u{308}m"));
         assert_eq!(fold("ΟΔΥΣΣΕΥΣ"), fold("οδυσσεύς"));
@@ -82,19 +82,19 @@ mod tests {
     }
 
     #[test]
-    fn letters_without_a_decomposition_are_spelled_plainly() {
+    fn letters_without_decomposition_are_spelled_in_ascii() {
         assert_eq!(fold("Straße STRAẞE"), "strasse strasse");
         assert_eq!(fold("ØŁĐÐÞÆŒıŦĦ"), "oldd".to_owned() + "thaeoeith");
         assert_eq!(fold("ǾǼ"), "oae");
     }
 
     #[test]
-    fn other_scripts_and_signs_stay() {
+    fn other_scripts_and_signs_are_kept() {
         assert_eq!(fold("日本語 — привет_(1)"), "日本語 — привет_(1)");
     }
 
     #[test]
-    fn every_character_folds_to_something_that_folds_to_itself() {
+    fn folding_any_character_is_idempotent() {
         for character in '\0'..=char::MAX {
             let text = character.to_string();
             let once = fold(&text);
@@ -106,14 +106,14 @@ mod tests {
     }
 
     #[test]
-    fn only_marks_change_places_when_a_text_is_decomposed() {
+    fn decomposition_reorders_only_marks() {
         let moves = |part: &char| canonical_combining_class(*part) != 0;
         assert!(('\0'..=char::MAX).filter(moves).all(is_combining_mark));
     }
 
     proptest! {
         #[test]
-        fn folding_letter_by_letter_is_folding_the_whole(text in any::<String>(), before in any::<String>()) {
+        fn folding_by_character_equals_folding_the_text(text in any::<String>(), before in any::<String>()) {
             let mut whole = String::new();
             text.nfkd().for_each(|part| fold_part(part, &mut whole));
             let mut folded = before;
@@ -122,7 +122,7 @@ mod tests {
         }
 
         #[test]
-        fn folding_twice_is_folding_once(text in any::<String>()) {
+        fn folding_is_idempotent(text in any::<String>()) {
             let once = fold(&text);
             prop_assert_eq!(fold(&once), once);
         }

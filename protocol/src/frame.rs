@@ -136,7 +136,7 @@ impl FrameBuffer {
     }
 
     /// Returns the length of the next body, as its header announces it, if that is here.
-    pub fn announced(&self) -> Option<usize> {
+    pub fn announced_len(&self) -> Option<usize> {
         let header = self.data.get(self.start..)?.first_chunk::<HEADER_LEN>()?;
         Some(u32::from_be_bytes(*header) as usize)
     }
@@ -154,7 +154,7 @@ impl FrameBuffer {
     }
 
     /// Gives the memory of an empty buffer back, for a stream that may be silent for long.
-    pub fn release(&mut self) {
+    pub fn shrink(&mut self) {
         if self.pending() == 0 {
             (self.data, self.start) = (Vec::new(), 0);
         }
@@ -173,26 +173,26 @@ mod tests {
     use super::*;
 
     #[test]
-    fn lengths_are_judged_from_the_header_alone() {
+    fn lengths_are_checked_from_the_header_alone() {
         for (length, fits) in [(0, false), (1, true), (100, true), (101, false), (u32::MAX, false)] {
             let mut buffer = FrameBuffer::with_limit(100);
             buffer.extend(&length.to_be_bytes()[..3]);
-            assert_eq!(buffer.announced(), None);
+            assert_eq!(buffer.announced_len(), None);
             buffer.extend(&length.to_be_bytes()[3..]);
-            assert_eq!(buffer.announced(), Some(length as usize));
+            assert_eq!(buffer.announced_len(), Some(length as usize));
             assert_eq!(buffer.next_body().is_ok(), fits, "{length}");
         }
     }
 
     #[test]
-    fn a_message_must_use_up_its_body() {
+    fn messages_must_consume_their_body() {
         assert_eq!(decode_body::<u16>(&[1, 2]), Ok(0x0102));
         assert_eq!(decode_body::<u16>(&[1, 2, 3]), Err(FrameError::TrailingBytes { extra: 1 }));
         assert!(matches!(decode_body::<u16>(&[1]), Err(FrameError::Malformed { .. })));
     }
 
     #[test]
-    fn counts_without_data_are_refused_before_memory_is_taken() {
+    fn counts_without_data_are_refused_before_allocating() {
         for count in [1 << 20, 1 << 28, 1 << 63, u64::MAX] {
             let body = u64::to_be_bytes(count);
             assert!(decode_body::<Vec<[u8; 32]>>(&body).is_err(), "{count}");
@@ -201,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn too_long_a_message_is_not_sent() {
+    fn oversized_messages_are_not_encoded() {
         assert_eq!(encode_body(&vec![0_u8; MAX_FRAME]), Err(FrameError::TooLong));
         assert!(encode_body(&vec![0_u8; MAX_FRAME - 8]).is_ok());
         let mut out = vec![1];
@@ -211,7 +211,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_cutting_of_a_stream_gives_the_same_messages(
+        fn any_fragmentation_gives_the_same_messages(
             messages in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..300), 0..12),
             cuts in prop::collection::vec(1usize..64, 1..200),
         ) {
@@ -236,7 +236,7 @@ mod tests {
         }
 
         #[test]
-        fn raw_bytes_between_frames_come_out_as_they_went_in(raw: Vec<u8>, first: u64, second: u64, cut in 1usize..50) {
+        fn raw_bytes_between_frames_are_preserved(raw: Vec<u8>, first: u64, second: u64, cut in 1usize..50) {
             let mut stream = Vec::new();
             encode_frame(&first, &mut stream).unwrap();
             stream.extend_from_slice(&raw);

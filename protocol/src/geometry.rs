@@ -5,9 +5,9 @@
 
 use crate::limits::{MAX_BLOCK, MAX_FILE_SIZE};
 
-const SMALLEST_PIECE: u32 = 256 << 10;
-const LARGEST_PIECE: u32 = 16 << 20;
-const COMFORTABLE_COUNT: u64 = 4096;
+const MIN_PIECE_LENGTH: u32 = 256 << 10;
+const MAX_PIECE_LENGTH: u32 = 16 << 20;
+const TARGET_PIECE_COUNT: u64 = 4096;
 
 /// The number of a piece that exists in the geometry it came from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -20,7 +20,7 @@ impl PieceIndex {
     }
 
     /// Returns the number as an index into a table with one entry a piece.
-    pub const fn slot(self) -> usize {
+    pub const fn as_usize(self) -> usize {
         self.0 as usize
     }
 }
@@ -68,7 +68,7 @@ pub enum GeometryError {
 #[error(
     "no block of {length} bytes at {begin} of piece {piece}: the content has {pieces} pieces of {piece_length} bytes"
 )]
-pub struct NoSuchBlock {
+pub struct InvalidBlock {
     /// The piece that was named.
     pub piece: u32,
     /// Where in the piece the range begins.
@@ -84,9 +84,9 @@ pub struct NoSuchBlock {
 impl Geometry {
     /// Cuts a content of `size` bytes the way every node of the native dialect does: the length of a piece is the
     /// smallest power of two from 256 KiB to 16 MiB that gives at most 4096 pieces, or 16 MiB if none does.
-    pub fn native(size: u64) -> Result<Self, GeometryError> {
-        let mut piece_length = SMALLEST_PIECE;
-        while piece_length < LARGEST_PIECE && size.div_ceil(u64::from(piece_length)) > COMFORTABLE_COUNT {
+    pub fn for_native(size: u64) -> Result<Self, GeometryError> {
+        let mut piece_length = MIN_PIECE_LENGTH;
+        while piece_length < MAX_PIECE_LENGTH && size.div_ceil(u64::from(piece_length)) > TARGET_PIECE_COUNT {
             piece_length *= 2;
         }
         Self::new(size, piece_length)
@@ -156,9 +156,9 @@ impl Geometry {
     }
 
     /// Checks a range that a stranger named: inside one piece, not empty, at most [`MAX_BLOCK`] bytes.
-    pub fn block(&self, piece: u32, begin: u32, length: u32) -> Result<Block, NoSuchBlock> {
+    pub fn block(&self, piece: u32, begin: u32, length: u32) -> Result<Block, InvalidBlock> {
         let (pieces, piece_length) = (self.pieces, self.piece_length);
-        let bad = NoSuchBlock { piece, begin, length, pieces, piece_length };
+        let bad = InvalidBlock { piece, begin, length, pieces, piece_length };
         let Some(piece) = self.piece(piece) else { return Err(bad) };
         match begin.checked_add(length) {
             Some(end) if length > 0 && length <= MAX_BLOCK && end <= self.length_of(piece) => {
@@ -181,27 +181,27 @@ mod tests {
     use super::*;
 
     #[test]
-    fn piece_length_depends_on_the_size_alone() {
-        let length = |size| Geometry::native(size).unwrap().piece_length();
+    fn piece_length_depends_only_on_the_size() {
+        let length = |size| Geometry::for_native(size).unwrap().piece_length();
         assert_eq!(length(0), 256 << 10);
         assert_eq!(length(1 << 30), 256 << 10);
         assert_eq!(length((1 << 30) + 1), 512 << 10);
         assert_eq!(length(4 << 30), 1 << 20);
         assert_eq!(length(64 << 30), 16 << 20);
         assert_eq!(length(1 << 50), 16 << 20);
-        assert_eq!(Geometry::native((1 << 50) + 1), Err(GeometryError::TooLarge { size: (1 << 50) + 1 }));
-        assert_eq!(Geometry::native(u64::MAX), Err(GeometryError::TooLarge { size: u64::MAX }));
+        assert_eq!(Geometry::for_native((1 << 50) + 1), Err(GeometryError::TooLarge { size: (1 << 50) + 1 }));
+        assert_eq!(Geometry::for_native(u64::MAX), Err(GeometryError::TooLarge { size: u64::MAX }));
     }
 
     #[test]
-    fn an_empty_content_has_no_piece() {
-        let geometry = Geometry::native(0).unwrap();
+    fn empty_content_has_no_pieces() {
+        let geometry = Geometry::for_native(0).unwrap();
         assert_eq!((geometry.piece_count(), geometry.last_piece()), (0, None));
     }
 
     #[test]
-    fn ranges_outside_are_refused() {
-        let geometry = Geometry::native((256 << 10) + 10).unwrap();
+    fn out_of_range_blocks_are_refused() {
+        let geometry = Geometry::for_native((256 << 10) + 10).unwrap();
         for (piece, begin, length) in [
             (2, 0, 1),
             (u32::MAX, 0, 1),
@@ -235,8 +235,8 @@ mod tests {
         }
 
         #[test]
-        fn an_accepted_range_is_inside(size in 0u64..40 << 20, piece: u32, begin: u32, length: u32) {
-            let geometry = Geometry::native(size).unwrap();
+        fn accepted_blocks_are_in_range(size in 0u64..40 << 20, piece: u32, begin: u32, length: u32) {
+            let geometry = Geometry::for_native(size).unwrap();
             if let Ok(block) = geometry.block(piece % 200, begin % (1 << 19), length % (1 << 21)) {
                 prop_assert!(geometry.block_offset(block) + u64::from(block.length) <= size);
             }

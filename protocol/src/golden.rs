@@ -18,7 +18,7 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
 
 /// Asserts that `message` is encoded as `expected`, hexadecimal digits with blanks anywhere, and decoded from it.
 #[track_caller]
-pub(crate) fn frozen<M: Encode + Decode<()> + PartialEq + Debug>(message: &M, expected: &str) {
+pub(crate) fn assert_frozen<M: Encode + Decode<()> + PartialEq + Debug>(message: &M, expected: &str) {
     let bytes = encode_body(message).unwrap();
     assert_eq!(hex(&bytes), expected.replace([' ', '\n'], ""), "{message:?}");
     assert_eq!(decode_body::<M>(&bytes).as_ref(), Ok(message));

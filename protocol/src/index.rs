@@ -1,7 +1,7 @@
 //! What a node and the index say to each other.
 //!
 //! The node begins with [`Request::Greet`], which the index answers with [`Reply::Greeting`] (in version 1 with [`Request::Hello`]
-//! and [`Reply::Challenge`]). Then it sends [`Request::Proof`], which the index answers with [`Reply::Welcome`], and may send any
+//! and [`Reply::Challenge`]). Then it sends [`Request::ProofFetch`], which the index answers with [`Reply::Welcome`], and may send any
 //! other request directly behind it. Each request carries an id that its reply repeats; the index answers in order. What it sends
 //! without a request is a [`Notice`].
 
@@ -16,9 +16,11 @@ mod golden;
 
 pub use record::{FileRecord, ListSummary, RecordError, SearchCursor, Share};
 pub use refusal::Refusal;
-pub use reply::{Hit, HitWithSources, NearWords, NodePlace, Notice, Reply, Source, Statistics};
+pub use reply::{
+    ContentSource, Hit, HitWithSources, NodeAddress, Notice, Reply, Statistics, WordSuggestions,
+};
 pub use request::{PeerRef, Request, proof_text};
-pub use torrent::{HintError, TorrentHint, TrackerPlace};
+pub use torrent::{HintError, TorrentHint, TrackerLocation};
 
 use bincode::{Decode, Encode};
 
@@ -29,18 +31,18 @@ pub type RequestId = u64;
 
 /// What a node sends: a request and its id.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
-pub struct ToIndex {
+pub struct RequestEnvelope {
     /// The number that the reply repeats.
     pub id: RequestId,
     /// What it wants.
     pub request: Request,
 }
 
-impl ToIndex {
+impl RequestEnvelope {
     /// Decodes a message of version 2, in which a request of an unknown kind is no error of the sender.
-    pub fn decode(body: &[u8]) -> Result<Decoded, FrameError> {
-        decode_body(body).map(Decoded::Known).or_else(|error| match kind_of(body) {
-            Some((id, kind)) if !is_known_kind::<Request>(kind) => Ok(Decoded::Unknown { id, kind }),
+    pub fn decode(body: &[u8]) -> Result<DecodedRequest, FrameError> {
+        decode_body(body).map(DecodedRequest::Known).or_else(|error| match kind_of(body) {
+            Some((id, kind)) if !is_known_kind::<Request>(kind) => Ok(DecodedRequest::Unknown { id, kind }),
             _ => Err(error),
         })
     }
@@ -48,9 +50,9 @@ impl ToIndex {
 
 /// A request of version 2 as it was received.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Decoded {
+pub enum DecodedRequest {
     /// One that this crate knows.
-    Known(ToIndex),
+    Known(RequestEnvelope),
     /// One of a later release.
     Unknown {
         /// Its id.
@@ -67,7 +69,7 @@ fn kind_of(body: &[u8]) -> Option<(RequestId, u32)> {
 
 /// What the index sends.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
-pub enum FromIndex {
+pub enum IndexMessage {
     /// The answer to a request.
     Reply {
         /// The request's id.

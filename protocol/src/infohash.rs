@@ -15,7 +15,7 @@ pub struct Infohash([u8; 20]);
 /// A text that is not an infohash.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("an infohash is 40 hexadecimal digits")]
-pub struct NotAnInfohash;
+pub struct ParseInfohashError;
 
 impl Infohash {
     /// Takes 20 bytes for an infohash.
@@ -47,11 +47,11 @@ impl fmt::Debug for Infohash {
 }
 
 impl FromStr for Infohash {
-    type Err = NotAnInfohash;
+    type Err = ParseInfohashError;
 
     /// Reads exactly 40 hexadecimal digits of either case, with nothing around them.
-    fn from_str(text: &str) -> Result<Self, NotAnInfohash> {
-        parse_hex(text).map(Self).ok_or(NotAnInfohash)
+    fn from_str(text: &str) -> Result<Self, ParseInfohashError> {
+        parse_hex(text).map(Self).ok_or(ParseInfohashError)
     }
 }
 
@@ -62,7 +62,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn it_is_the_sha1_of_the_bytes() {
+    fn infohash_is_the_sha1_of_the_info_bytes() {
         let of_nothing = "da39a3ee5e6b4b0d3255bfef95601890afd80709";
         assert_eq!(Infohash::of(b"").to_string(), of_nothing);
         assert_eq!(of_nothing.to_uppercase().parse(), Ok(Infohash::of(b"")));
@@ -74,13 +74,13 @@ mod tests {
         for bad in
             [&text[1..], &format!("{text}0"), &format!("0x{}", &text[2..]), &format!(" {}", &text[1..]), ""]
         {
-            assert_eq!(bad.parse::<Infohash>(), Err(NotAnInfohash), "{bad:?}");
+            assert_eq!(bad.parse::<Infohash>(), Err(ParseInfohashError), "{bad:?}");
         }
     }
 
     proptest! {
         #[test]
-        fn parsing_returns_what_was_shown(bytes: [u8; 20]) {
+        fn parsing_returns_what_was_displayed(bytes: [u8; 20]) {
             let infohash = Infohash::from_bytes(bytes);
             prop_assert_eq!(infohash.to_string().parse(), Ok(infohash));
         }

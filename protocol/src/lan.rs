@@ -14,8 +14,8 @@
 
 mod announcement;
 mod card;
+mod chunk_layout;
 mod chunk_name;
-mod cut;
 mod dictionary;
 #[cfg(test)]
 mod golden;
@@ -25,14 +25,14 @@ mod request;
 #[cfg(test)]
 mod tests;
 
-pub use announcement::{Announcement, AnnouncementError};
+pub use announcement::{AnnouncementError, LanAnnouncement};
 pub use card::{Card, Cookie};
+pub use chunk_layout::{ChunkCount, ChunkLayout, ChunkLengthRule};
 pub use chunk_name::{ChunkName, ChunkNameError};
-pub use cut::{ChunkCount, Cut, LengthRule};
 pub use dictionary::{DictionaryLine, DictionaryLineError};
-pub use log_line::{cannot_line, download_line, upload_line};
-pub use reply::{DataText, JsonReply, ReplyContent, ReplyError, ReplyScanner};
-pub use request::{ChunkRequest, RequestError, RequestReader, Variant, encode_request, json_reply_frame};
+pub use log_line::{download_line, failure_line, upload_line};
+pub use reply::{ChunkReplyError, DataText, JsonReply, ReplyContent, ReplyScanner};
+pub use request::{ChunkRequest, ReplyFormat, RequestError, RequestReader, encode_request, json_reply_frame};
 
 /// The UDP port on which announcements are heard, if nobody says otherwise.
 pub const ANNOUNCE_PORT: u16 = 5001;
@@ -41,7 +41,7 @@ pub const ANNOUNCE_PORT: u16 = 5001;
 pub const CHUNK_PORT: u16 = 5000;
 
 /// The seconds between two announcements, if nobody says otherwise.
-pub const PERIOD: u32 = 60;
+pub const ANNOUNCE_INTERVAL_SECONDS: u32 = 60;
 
 /// The same of the programs of 2025 and 2026: the UDP port, the TCP port, the period in seconds, and the number of chunks.
 pub const JSON_DEFAULTS: (u16, u16, u32, u16) = (6000, 6001, 8, 3);

@@ -4,6 +4,7 @@
 //! it refuses as a typed error, and every length, count and depth it reads is checked against [`limits`] before
 //! it is used.
 
+pub mod address_group;
 pub mod bencode;
 pub mod bitfield;
 pub mod bittorrent;
@@ -17,7 +18,6 @@ pub mod frame;
 pub mod geometry;
 #[cfg(test)]
 mod golden;
-pub mod household;
 pub mod index;
 pub mod infohash;
 pub mod lan;

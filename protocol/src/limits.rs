@@ -28,7 +28,7 @@ pub const MAX_QUERY_TERMS: usize = 32;
 pub const MAX_HITS: u16 = 200;
 
 /// The most hits that all pages of one search tell: a cursor of so many takes 128 KiB.
-pub const MAX_TOLD: usize = 16_384;
+pub const MAX_CURSOR_HITS: usize = 16_384;
 
 /// The most names told of one hit.
 pub const MAX_HIT_NAMES: usize = 8;
@@ -46,7 +46,7 @@ pub const MAX_HIT_SOURCES: usize = 8;
 pub const MAX_UNKNOWN_WORDS: usize = 4;
 
 /// The most words suggested in place of one.
-pub const MAX_NEAR_WORDS: usize = 3;
+pub const MAX_ALTERNATIVES: usize = 3;
 
 /// The most nodes named by the beginning of their id.
 pub const MAX_NODES_FOUND: usize = 10;
@@ -106,10 +106,10 @@ pub const MAX_TRACKERS: usize = 100;
 pub const MAX_TRACKER_URL: usize = 2048;
 
 /// The longest block of the BitTorrent dialect, in bytes: what clients in the wild ask for at most.
-pub const MAX_WIRE_BLOCK: u32 = 128 << 10;
+pub const MAX_BITTORRENT_BLOCK: u32 = 128 << 10;
 
 /// The most blocks of the BitTorrent dialect that one peer may be waiting for: as many as libtorrent queues.
-pub const MAX_WIRE_REQUESTS: usize = 2000;
+pub const MAX_BITTORRENT_REQUESTS: usize = 2000;
 
 /// The longest message of an extension of the BitTorrent dialect that is looked at, in bytes; a longer one is skipped.
 pub const MAX_EXTENDED: u32 = 16 << 10;
@@ -133,7 +133,7 @@ pub const MAX_NAMED_PEERS: usize = 16;
 pub const MAX_SCRAPED: usize = 74;
 
 /// The longest refusal or warning of a tracker, in characters.
-pub const MAX_TRACKER_WORDS: usize = 256;
+pub const MAX_TRACKER_MESSAGE: usize = 256;
 
 /// The longest id that a tracker may want to be given back, in bytes.
 pub const MAX_TRACKER_ID: usize = 512;
@@ -142,7 +142,7 @@ pub const MAX_TRACKER_ID: usize = 512;
 pub const MAX_TORRENTS_PER_NODE: u32 = 10_000;
 
 /// The most bytes that the torrents offered by one node may take at the index (2 MiB); see
-/// [`TorrentHint::weight`](crate::index::TorrentHint::weight).
+/// [`TorrentHint::message_weight`](crate::index::TorrentHint::weight).
 pub const MAX_TORRENT_BYTES_PER_NODE: u32 = 2 << 20;
 
 /// The most nodes in one report to the index that nodes do not answer.

@@ -8,10 +8,10 @@
 //! The proof is anchored at its end. A forged manifest can make good pieces fail or bad pieces pass for a while, but
 //! never all pieces match: some step from a forged state to a true one would be a preimage of SHA-256.
 
-use crate::block_hash::batch::{Message, update_all};
+use crate::block_hash::batch::{HashInput, update_all};
 use crate::digest::Digest;
 use crate::geometry::{Geometry, GeometryError, PieceIndex};
-use crate::sha256::{Hasher, State, sha256};
+use crate::sha256::{Sha256Hasher, Sha256State, sha256};
 
 /// The states between the pieces of one content.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,7 +19,7 @@ pub struct Manifest {
     digest: Digest,
     geometry: Geometry,
     /// The state at the start of piece 1, of piece 2, and so on; piece 0 starts from SHA-256's own.
-    inner: Vec<State>,
+    states: Vec<Sha256State>,
 }
 
 /// States that are no manifest of the content.
@@ -54,7 +54,11 @@ pub enum ManifestError {
 
 impl Manifest {
     /// Takes the states of a content, counted but not yet proven.
-    pub fn from_states(digest: Digest, geometry: Geometry, inner: Vec<State>) -> Result<Self, ManifestError> {
+    pub fn from_states(
+        digest: Digest,
+        geometry: Geometry,
+        inner: Vec<Sha256State>,
+    ) -> Result<Self, ManifestError> {
         let piece_length = geometry.piece_length();
         if !piece_length.is_multiple_of(64) {
             return Err(ManifestError::BadPieceLength { piece_length });
@@ -62,7 +66,7 @@ impl Manifest {
         if inner.len() != state_count(&geometry) as usize {
             return Err(ManifestError::WrongCount { pieces: geometry.piece_count(), got: inner.len() });
         }
-        Ok(Self { digest, geometry, inner })
+        Ok(Self { digest, geometry, states: inner })
     }
 
     /// Reads the states from the bytes that [`Manifest::state_bytes`] gives.
@@ -71,7 +75,7 @@ impl Manifest {
         if !rest.is_empty() {
             return Err(ManifestError::WrongCount { pieces: geometry.piece_count(), got: states.len() + 1 });
         }
-        Self::from_states(digest, geometry, states.iter().map(State::from_bytes).collect())
+        Self::from_states(digest, geometry, states.iter().map(Sha256State::from_bytes).collect())
     }
 
     /// Returns the content's digest.
@@ -85,13 +89,13 @@ impl Manifest {
     }
 
     /// Returns the states between the pieces, one fewer than there are pieces.
-    pub fn states(&self) -> &[State] {
-        &self.inner
+    pub fn states(&self) -> &[Sha256State] {
+        &self.states
     }
 
     /// Returns the states' bytes, 32 each, one after the other.
     pub fn state_bytes(&self) -> Vec<u8> {
-        self.inner.iter().flat_map(|state| state.to_bytes()).collect()
+        self.states.iter().flat_map(|state| state.to_bytes()).collect()
     }
 
     /// Returns the SHA-256 of the states' bytes, by which the manifests of several sources are compared.
@@ -104,32 +108,32 @@ impl Manifest {
     ///
     /// What comes behind that piece they have in common. So bytes that are the piece refute the other manifest, unless what they
     /// have in common is forged as well: two different beginnings of one end would be a second preimage.
-    pub fn deciding_piece(&self, other: &Self) -> Option<PieceIndex> {
+    pub fn last_disputed_piece(&self, other: &Self) -> Option<PieceIndex> {
         debug_assert_eq!(self.digest, other.digest, "manifests of one content");
         if self.geometry != other.geometry {
             return self.geometry.last_piece();
         }
-        let last = self.inner.iter().zip(&other.inner).rposition(|(own, others)| own != others)?;
+        let last = self.states.iter().zip(&other.states).rposition(|(own, others)| own != others)?;
         // State 0 is that at the beginning of piece 1.
         self.geometry.piece(u32::try_from(last).ok()?.checked_add(1)?)
     }
 
     /// Says whether the bytes of `parts`, one after the other, are that piece.
-    pub fn is_piece<'a>(&self, piece: PieceIndex, parts: impl IntoIterator<Item = &'a [u8]>) -> bool {
-        self.are_pieces([(piece, parts)]) == [true]
+    pub fn verify_piece<'a>(&self, piece: PieceIndex, parts: impl IntoIterator<Item = &'a [u8]>) -> bool {
+        self.verify_pieces([(piece, parts)]) == [true]
     }
 
     /// Says of each piece whether the bytes of its parts, one after the other, are that piece. Several at once take much
     /// less time than one by one, because they are hashed side by side;
-    /// [`worth_together`](crate::block_hash::batch::worth_together) says how many are best.
-    pub fn are_pieces<'a, P>(&self, pieces: impl IntoIterator<Item = (PieceIndex, P)>) -> Vec<bool>
+    /// [`min_batch_len`](crate::block_hash::batch::worth_together) says how many are best.
+    pub fn verify_pieces<'a, P>(&self, pieces: impl IntoIterator<Item = (PieceIndex, P)>) -> Vec<bool>
     where
         P: IntoIterator<Item = &'a [u8]>,
     {
         let (indexes, mut messages): (Vec<_>, Vec<_>) =
             pieces.into_iter().map(|(piece, parts)| (piece, self.message(piece, parts))).unzip();
         update_all(&mut messages);
-        indexes.into_iter().zip(messages).map(|(piece, message)| self.ends(piece, message)).collect()
+        indexes.into_iter().zip(messages).map(|(piece, message)| self.ends_in_state(piece, message)).collect()
     }
 
     /// Makes a piece ready to be hashed from the state it begins with.
@@ -137,19 +141,23 @@ impl Manifest {
         &self,
         piece: PieceIndex,
         parts: impl IntoIterator<Item = &'a [u8]>,
-    ) -> Message<'a, State> {
-        let before = piece.slot().checked_sub(1).and_then(|before| self.inner.get(before));
-        let hasher = Hasher::from_state(before.copied().unwrap_or(State::INITIAL));
-        Message { hasher, parts: parts.into_iter().collect() }
+    ) -> HashInput<'a, Sha256State> {
+        let before = piece.as_usize().checked_sub(1).and_then(|before| self.states.get(before));
+        let hasher = Sha256Hasher::from_state(before.copied().unwrap_or(Sha256State::INITIAL));
+        HashInput { hasher, parts: parts.into_iter().collect() }
     }
 
     /// Says whether a piece that was hashed has its length and ended in the state that it must.
-    fn ends(&self, piece: PieceIndex, Message { hasher, parts }: Message<'_, State>) -> bool {
+    fn ends_in_state(
+        &self,
+        piece: PieceIndex,
+        HashInput { hasher, parts }: HashInput<'_, Sha256State>,
+    ) -> bool {
         let length: u64 = parts.iter().map(|part| part.len() as u64).sum();
         if piece.get() >= self.geometry.piece_count() || length != u64::from(self.geometry.length_of(piece)) {
             return false;
         }
-        match self.inner.get(piece.slot()) {
+        match self.states.get(piece.as_usize()) {
             Some(end) => hasher.state() == Some(*end),
             None => hasher.finish(self.geometry.size()) == self.digest,
         }
@@ -165,30 +173,35 @@ pub fn state_count(geometry: &Geometry) -> u32 {
 #[derive(Debug)]
 pub struct ManifestBuilder {
     geometry: Geometry,
-    hasher: Hasher,
-    seen: u64,
-    inner: Vec<State>,
+    hasher: Sha256Hasher,
+    hashed: u64,
+    states: Vec<Sha256State>,
 }
 
 impl ManifestBuilder {
     /// Starts on a content of `size` bytes, cut the native way.
     pub fn new(size: u64) -> Result<Self, ManifestError> {
-        let geometry = Geometry::native(size)?;
-        Ok(Self { geometry, hasher: Hasher::from_state(State::INITIAL), seen: 0, inner: Vec::new() })
+        let geometry = Geometry::for_native(size)?;
+        Ok(Self {
+            geometry,
+            hasher: Sha256Hasher::from_state(Sha256State::INITIAL),
+            hashed: 0,
+            states: Vec::new(),
+        })
     }
 
     /// Takes in the next bytes, cut anyhow.
     pub fn update(&mut self, mut data: &[u8]) {
         let piece_length = u64::from(self.geometry.piece_length());
         while !data.is_empty() {
-            let to_boundary = piece_length - self.seen % piece_length;
+            let to_boundary = piece_length - self.hashed % piece_length;
             let taken = usize::try_from(to_boundary).map_or(data.len(), |room| room.min(data.len()));
             let (head, rest) = data.split_at(taken);
             self.hasher.update(head);
-            self.seen += head.len() as u64;
+            self.hashed += head.len() as u64;
             data = rest;
-            if self.seen.is_multiple_of(piece_length) && self.seen < self.geometry.size() {
-                self.inner.extend(self.hasher.state());
+            if self.hashed.is_multiple_of(piece_length) && self.hashed < self.geometry.size() {
+                self.states.extend(self.hasher.state());
             }
         }
     }
@@ -196,10 +209,10 @@ impl ManifestBuilder {
     /// Returns the manifest, if as many bytes came as were announced.
     pub fn finish(self) -> Result<Manifest, ManifestError> {
         let expected = self.geometry.size();
-        if self.seen != expected {
-            return Err(ManifestError::WrongSize { expected, got: self.seen });
+        if self.hashed != expected {
+            return Err(ManifestError::WrongSize { expected, got: self.hashed });
         }
-        Manifest::from_states(self.hasher.finish(expected), self.geometry, self.inner)
+        Manifest::from_states(self.hasher.finish(expected), self.geometry, self.states)
     }
 }
 
@@ -229,29 +242,29 @@ mod tests {
     }
 
     #[test]
-    fn the_last_piece_on_whose_beginning_two_manifests_differ_decides() {
+    fn last_disputed_piece_decides_between_manifests() {
         let data = content(5 << 18);
         let truth = manifest_of(&data, 1 << 18);
         let with = |forged: &[usize]| {
-            let mut inner = truth.inner.clone();
+            let mut inner = truth.states.clone();
             for state in forged {
-                inner[*state] = State::INITIAL;
+                inner[*state] = Sha256State::INITIAL;
             }
-            Manifest { inner, ..truth.clone() }
+            Manifest { states: inner, ..truth.clone() }
         };
-        assert_eq!(truth.deciding_piece(&with(&[])), None);
+        assert_eq!(truth.last_disputed_piece(&with(&[])), None);
         for (forged, decides) in [(&[0][..], 1), (&[0, 2], 3), (&[3], 4), (&[0, 1, 2, 3], 4)] {
             let other = with(forged);
-            assert_eq!(truth.deciding_piece(&other).map(PieceIndex::get), Some(decides), "{forged:?}");
-            assert_eq!(other.deciding_piece(&truth), truth.deciding_piece(&other));
+            assert_eq!(truth.last_disputed_piece(&other).map(PieceIndex::get), Some(decides), "{forged:?}");
+            assert_eq!(other.last_disputed_piece(&truth), truth.last_disputed_piece(&other));
             let piece = truth.geometry.piece(decides).unwrap();
-            assert!(truth.is_piece(piece, [piece_of(&truth, &data, piece)]));
-            assert!(!other.is_piece(piece, [piece_of(&truth, &data, piece)]));
+            assert!(truth.verify_piece(piece, [piece_of(&truth, &data, piece)]));
+            assert!(!other.verify_piece(piece, [piece_of(&truth, &data, piece)]));
         }
-        let geometry = Geometry::native(4 << 18).unwrap();
-        let shorter = Manifest::from_states(truth.digest, geometry, truth.inner[1..].to_vec()).unwrap();
-        assert_eq!(truth.deciding_piece(&shorter).map(PieceIndex::get), Some(4));
-        assert_eq!(shorter.deciding_piece(&truth).map(PieceIndex::get), Some(3));
+        let geometry = Geometry::for_native(4 << 18).unwrap();
+        let shorter = Manifest::from_states(truth.digest, geometry, truth.states[1..].to_vec()).unwrap();
+        assert_eq!(truth.last_disputed_piece(&shorter).map(PieceIndex::get), Some(4));
+        assert_eq!(shorter.last_disputed_piece(&truth).map(PieceIndex::get), Some(3));
     }
 
     fn piece_of<'a>(manifest: &Manifest, data: &'a [u8], piece: PieceIndex) -> &'a [u8] {
@@ -260,7 +273,7 @@ mod tests {
     }
 
     #[test]
-    fn the_chain_ends_in_the_plain_digest_and_takes_every_piece() {
+    fn chain_ends_in_the_digest_and_accepts_every_piece() {
         let piece = 256 << 10;
         for size in [0, 1, 63, 64, 65, piece - 1, piece, piece + 1, 3 * piece, 3 * piece + 777] {
             let data = content(size);
@@ -268,7 +281,7 @@ mod tests {
             assert_eq!(manifest.digest(), sha256(&data), "{size}");
             for index in manifest.geometry().pieces() {
                 let bytes = piece_of(&manifest, &data, index);
-                assert!(manifest.is_piece(index, bytes.chunks(999)), "{size} {index:?}");
+                assert!(manifest.verify_piece(index, bytes.chunks(999)), "{size} {index:?}");
             }
         }
     }
@@ -284,48 +297,48 @@ mod tests {
     }
 
     #[test]
-    fn a_forged_state_is_found_out_by_the_pieces_around_it() {
+    fn forged_state_fails_the_pieces_around_it() {
         let data = content(1 << 20);
         let honest = manifest_of(&data, 1 << 20);
         let mut states = honest.states().to_vec();
-        states[1] = State::INITIAL;
+        states[1] = Sha256State::INITIAL;
         let forged = Manifest::from_states(honest.digest(), *honest.geometry(), states).unwrap();
         let verdicts: Vec<bool> = forged
             .geometry()
             .pieces()
-            .map(|piece| forged.is_piece(piece, [piece_of(&forged, &data, piece)]))
+            .map(|piece| forged.verify_piece(piece, [piece_of(&forged, &data, piece)]))
             .collect();
         assert_eq!(verdicts, [true, false, false, true]);
         assert_ne!(forged.id(), honest.id());
     }
 
     #[test]
-    fn the_number_of_states_is_checked() {
-        let geometry = Geometry::native(1 << 20).unwrap();
+    fn state_count_is_checked() {
+        let geometry = Geometry::for_native(1 << 20).unwrap();
         for count in [0, 2, 4] {
-            let states = vec![State::INITIAL; count];
-            assert!(Manifest::from_states(Digest::OF_NOTHING, geometry, states).is_err(), "{count}");
+            let states = vec![Sha256State::INITIAL; count];
+            assert!(Manifest::from_states(Digest::EMPTY, geometry, states).is_err(), "{count}");
         }
-        assert!(Manifest::from_state_bytes(Digest::OF_NOTHING, geometry, &[0; 97]).is_err());
-        assert!(Manifest::from_state_bytes(Digest::OF_NOTHING, geometry, &[0; 96]).is_ok());
+        assert!(Manifest::from_state_bytes(Digest::EMPTY, geometry, &[0; 97]).is_err());
+        assert!(Manifest::from_state_bytes(Digest::EMPTY, geometry, &[0; 96]).is_ok());
     }
 
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(24))]
         #[test]
-        fn one_wrong_bit_anywhere_fails_its_piece_and_no_other(size in 1usize..900_000, at: prop::sample::Index, bit in 0u8..8) {
+        fn one_wrong_bit_fails_only_its_piece(size in 1usize..900_000, at: prop::sample::Index, bit in 0u8..8) {
             let mut data = content(size);
             let manifest = manifest_of(&data, 65_536);
             let at = at.index(size);
             data[at] ^= 1 << bit;
             for piece in manifest.geometry().pieces() {
-                let hit = at / manifest.geometry().piece_length() as usize == piece.slot();
-                prop_assert_eq!(manifest.is_piece(piece, [piece_of(&manifest, &data, piece)]), !hit);
+                let hit = at / manifest.geometry().piece_length() as usize == piece.as_usize();
+                prop_assert_eq!(manifest.verify_piece(piece, [piece_of(&manifest, &data, piece)]), !hit);
             }
         }
 
         #[test]
-        fn pieces_checked_together_get_the_verdicts_that_they_get_alone(size in 1usize..2_000_000, cut in 1usize..300_000,
+        fn batched_verification_matches_single_pieces(size in 1usize..2_000_000, cut in 1usize..300_000,
                                                                         hits in prop::collection::vec(any::<prop::sample::Index>(), 0..4)) {
             let mut data = content(size);
             let manifest = manifest_of(&data, 65_536);
@@ -333,12 +346,12 @@ mod tests {
                 data[at.index(size)] ^= 1;
             }
             let pieces = || manifest.geometry().pieces().map(|piece| (piece, piece_of(&manifest, &data, piece).chunks(cut)));
-            let alone: Vec<bool> = pieces().map(|(piece, parts)| manifest.is_piece(piece, parts)).collect();
-            prop_assert_eq!(manifest.are_pieces(pieces()), alone);
+            let alone: Vec<bool> = pieces().map(|(piece, parts)| manifest.verify_piece(piece, parts)).collect();
+            prop_assert_eq!(manifest.verify_pieces(pieces()), alone);
         }
 
         #[test]
-        fn states_survive_their_bytes(size in 0usize..1_200_000) {
+        fn states_round_trip(size in 0usize..1_200_000) {
             let manifest = manifest_of(&content(size), 1 << 16);
             let again = Manifest::from_state_bytes(manifest.digest(), *manifest.geometry(), &manifest.state_bytes());
             prop_assert_eq!(again, Ok(manifest));

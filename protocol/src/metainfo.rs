@@ -3,7 +3,7 @@
 //! A [`Metainfo`] exists only if the whole of it was judged: its pieces fit its size, its size fits its files, each file
 //! has a path that cannot leave its folder and a place there that no other file has. Names that cannot be stored, and
 //! places that two files would share, are mapped. The infohash is made of the bytes of `info` as they stand there,
-//! whatever else is odd about them. A [`Draft`] is the way back: it writes a `.torrent`, the `info` of which
+//! whatever else is odd about them. A [`MetainfoDraft`] is the way back: it writes a `.torrent`, the `info` of which
 //! is the one that mktorrent makes of the same content.
 //!
 //! What a torrent of version 2 (BEP 52) adds is left alone: a hybrid is read as the version 1 that it also is, and one
@@ -14,16 +14,16 @@ mod error;
 mod fields;
 mod files;
 mod info;
-mod notes;
+mod optional_fields;
 mod path;
-mod places;
+mod storage_names;
 #[cfg(test)]
 mod tests;
-mod text;
+mod text_decoder;
 mod torrent_path;
 mod trackers;
 
-pub use draft::{Draft, DraftContent, DraftFile, DraftNotes};
+pub use draft::{DraftContent, DraftFile, DraftOptionalFields, MetainfoDraft};
 pub use error::{FilesFault, MetainfoError, PathFault, PiecesFault};
 pub use files::FileSpan;
 pub use torrent_path::TorrentPath;
@@ -34,37 +34,37 @@ use crate::geometry::{Geometry, PieceIndex};
 use crate::infohash::Infohash;
 use crate::limits::MAX_TORRENT;
 use crate::sha1::sha1_all;
-use info::Info;
-use notes::Notes;
-use text::TextReader;
+use info::InfoDictionary;
+use optional_fields::OptionalFields;
+use text_decoder::TextDecoder;
 
 /// What a `.torrent` says, judged whole.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Metainfo {
     bytes: Vec<u8>,
-    info: Info,
+    info: InfoDictionary,
     tiers: Vec<Vec<String>>,
-    notes: Notes,
+    optional: OptionalFields,
     irregularity: Option<BencodeError>,
 }
 
 impl Metainfo {
     /// Reads a `.torrent` and judges it, or says what is wrong with it.
     pub fn parse(bytes: &[u8]) -> Result<Self, MetainfoError> {
-        Self::read(bytes, TextReader::named)
+        Self::read(bytes, TextDecoder::for_label)
     }
 
     /// Returns the torrent as releases read it that did not know the key `encoding`; nothing if its names are the same.
     /// What such a release has left on the disk lies under those names.
-    pub fn named_as_before(&self) -> Option<Self> {
+    pub fn with_legacy_names(&self) -> Option<Self> {
         let root = parse_lenient(&self.bytes).ok()?;
         let is_told =
-            root.get("encoding")?.as_bytes().is_some_and(|label| TextReader::named(label).is_told());
-        let before = Self::read(&self.bytes, |_| TextReader::PLAIN).ok().filter(|_| is_told)?;
+            root.get("encoding")?.as_bytes().is_some_and(|label| TextDecoder::for_label(label).is_declared());
+        let before = Self::read(&self.bytes, |_| TextDecoder::PLAIN).ok().filter(|_| is_told)?;
         (before.info != self.info).then_some(before)
     }
 
-    fn read(bytes: &[u8], reader: fn(&[u8]) -> TextReader) -> Result<Self, MetainfoError> {
+    fn read(bytes: &[u8], reader: fn(&[u8]) -> TextDecoder) -> Result<Self, MetainfoError> {
         if bytes.len() > MAX_TORRENT {
             return Err(MetainfoError::TooLarge { bytes: bytes.len() });
         }
@@ -73,13 +73,13 @@ impl Metainfo {
             Err(error) => (parse_lenient(bytes)?, Some(error)),
         };
         let [info, announce, announce_list, encoding] =
-            fields::known(root, "the torrent", ["info", "announce", "announce-list", "encoding"])?;
+            fields::known_values(root, "the torrent", ["info", "announce", "announce-list", "encoding"])?;
         let label = encoding.and_then(|encoding| encoding.as_bytes());
-        let texts = label.map_or(TextReader::PLAIN, reader);
-        let info = Info::read(info.ok_or(MetainfoError::Missing { key: "info" })?, texts)?;
-        let notes = Notes::read(root, info.is_single_file, texts)?;
+        let texts = label.map_or(TextDecoder::PLAIN, reader);
+        let info = InfoDictionary::read(info.ok_or(MetainfoError::Missing { key: "info" })?, texts)?;
+        let notes = OptionalFields::read(root, info.is_single_file, texts)?;
         let tiers = trackers::tiers(announce, announce_list);
-        Ok(Self { bytes: bytes.to_vec(), info, tiers, notes, irregularity })
+        Ok(Self { bytes: bytes.to_vec(), info, tiers, optional: notes, irregularity })
     }
 
     /// Returns the torrent's name on the network: the SHA-1 of the original bytes of `info`.
@@ -105,18 +105,18 @@ impl Metainfo {
     /// Returns the SHA-1 that a piece must have.
     pub fn piece_hash(&self, piece: PieceIndex) -> [u8; 20] {
         let hashes = self.bytes.get(self.info.hashes.clone()).unwrap_or_default();
-        hashes.as_chunks().0.get(piece.slot()).copied().unwrap_or_default()
+        hashes.as_chunks().0.get(piece.as_usize()).copied().unwrap_or_default()
     }
 
     /// Tells whether the bytes, given in parts one behind the other, are those of the piece.
-    pub fn is_piece<'a>(&self, piece: PieceIndex, parts: impl IntoIterator<Item = &'a [u8]>) -> bool {
-        self.are_pieces([(piece, parts)]) == [true]
+    pub fn verify_piece<'a>(&self, piece: PieceIndex, parts: impl IntoIterator<Item = &'a [u8]>) -> bool {
+        self.verify_pieces([(piece, parts)]) == [true]
     }
 
     /// Says of each piece whether the bytes of its parts, one after the other, are that piece. Several at once take much
     /// less time than one by one, because they are hashed side by side;
-    /// [`worth_together`](crate::block_hash::batch::worth_together) says how many are best.
-    pub fn are_pieces<'a, P>(&self, pieces: impl IntoIterator<Item = (PieceIndex, P)>) -> Vec<bool>
+    /// [`min_batch_len`](crate::block_hash::batch::worth_together) says how many are best.
+    pub fn verify_pieces<'a, P>(&self, pieces: impl IntoIterator<Item = (PieceIndex, P)>) -> Vec<bool>
     where
         P: IntoIterator<Item = &'a [u8]>,
     {
@@ -159,37 +159,37 @@ impl Metainfo {
 
     /// Returns true if it names web seeds (BEP 17, BEP 19), which are not used here.
     pub const fn has_web_seeds(&self) -> bool {
-        self.notes.has_web_seeds
+        self.optional.has_web_seeds
     }
 
     /// Returns true if it names nodes of the DHT (BEP 5), which are not used here.
     pub const fn has_nodes(&self) -> bool {
-        self.notes.has_nodes
+        self.optional.has_nodes
     }
 
     /// Returns the SHA-256 that the torrent's maker says the only file has: a hint, which nothing has proven.
     pub const fn digest(&self) -> Option<Digest> {
-        self.notes.digest
+        self.optional.digest
     }
 
     /// Returns the maker's remark.
     pub fn comment(&self) -> Option<&str> {
-        self.notes.comment.as_deref()
+        self.optional.comment.as_deref()
     }
 
     /// Returns the name of the program that made it.
     pub fn created_by(&self) -> Option<&str> {
-        self.notes.created_by.as_deref()
+        self.optional.created_by.as_deref()
     }
 
     /// Returns when it was made, in seconds since 1970.
     pub const fn creation_date(&self) -> Option<u64> {
-        self.notes.creation_date
+        self.optional.creation_date
     }
 
     /// Returns the encoding that its maker says its texts have.
     pub fn encoding(&self) -> Option<&str> {
-        self.notes.encoding.as_deref()
+        self.optional.encoding.as_deref()
     }
 
     /// Returns what keeps it from being canonical bencode, if anything does.

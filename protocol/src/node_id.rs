@@ -14,7 +14,7 @@ pub struct NodeId([u8; 32]);
 /// A text that is not a node id.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("a node id is 64 hexadecimal digits")]
-pub struct NotANodeId;
+pub struct ParseNodeIdError;
 
 impl NodeId {
     /// Takes 32 bytes for a node id.
@@ -48,9 +48,9 @@ impl fmt::Debug for NodeId {
 }
 
 impl FromStr for NodeId {
-    type Err = NotANodeId;
+    type Err = ParseNodeIdError;
 
-    fn from_str(text: &str) -> Result<Self, NotANodeId> {
-        parse_hex(text).map(Self).ok_or(NotANodeId)
+    fn from_str(text: &str) -> Result<Self, ParseNodeIdError> {
+        parse_hex(text).map(Self).ok_or(ParseNodeIdError)
     }
 }

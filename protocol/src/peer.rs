@@ -38,7 +38,7 @@ mod golden;
 pub use file_details::FileDetails;
 
 /// The number of a content on a connection, chosen by the side that asks for it.
-pub type Channel = u32;
+pub type ChannelId = u32;
 
 /// Random bytes that only the two ends of a link know.
 pub type ConnectionKey = [u8; 16];
@@ -68,14 +68,14 @@ pub enum PeerMessage {
     /// Asks for a content under a new channel.
     Open {
         /// Its number.
-        channel: Channel,
+        channel: ChannelId,
         /// The content.
         digest: Digest,
     },
     /// The content is shared here.
     Offer {
         /// The channel.
-        channel: Channel,
+        channel: ChannelId,
         /// The content's size in bytes, from which the geometry follows.
         size: u64,
         /// The [id](crate::manifest::Manifest::id) of the manifest that this side would give.
@@ -86,12 +86,12 @@ pub enum PeerMessage {
     /// The content is not shared here, or no longer: the channel is closed.
     NotShared {
         /// The channel.
-        channel: Channel,
+        channel: ChannelId,
     },
     /// Asks for states of the manifest.
     WantManifest {
         /// The channel.
-        channel: Channel,
+        channel: ChannelId,
         /// The first state wanted; 0 is the state between pieces 0 and 1.
         first: u32,
         /// How many, at most [`MAX_STATES`](crate::limits::MAX_STATES).
@@ -100,7 +100,7 @@ pub enum PeerMessage {
     /// States of the manifest, as many as were asked for.
     ManifestPart {
         /// The channel.
-        channel: Channel,
+        channel: ChannelId,
         /// The first of them.
         first: u32,
         /// The states.
@@ -118,32 +118,32 @@ pub enum PeerMessage {
     /// One more piece that the sharing side has.
     Have {
         /// The channel.
-        channel: Channel,
+        channel: ChannelId,
         /// The piece.
         piece: u32,
     },
     /// The asking side has no more use for the channel.
     Close {
         /// The channel.
-        channel: Channel,
+        channel: ChannelId,
     },
     /// From now on no request on the connection is served: each is answered by a rejection, also those that wait. Sent
     /// again when the place changes.
     Choke {
         /// Where the asking side stands in the queue for a slot: 1 is next, 0 says that it does not stand in it.
-        place: u32,
+        position: u32,
     },
     /// From now on requests on the connection are served.
     Unchoke,
     /// The sharing side has pieces of this content that the asking side wants; so it is as well when a channel is opened.
     Interested {
         /// The channel.
-        channel: Channel,
+        channel: ChannelId,
     },
     /// The sharing side has nothing of this content at the moment that the asking side wants.
     NotInterested {
         /// The channel.
-        channel: Channel,
+        channel: ChannelId,
     },
     /// Asks for files whose names match. Only to nodes whose [card](crate::lan::Card) says that they answer: others take it for
     /// a violation.
@@ -182,7 +182,7 @@ pub enum PeerMessage {
     /// [`ManifestPart`](PeerMessage::ManifestPart). Only in version 2.
     OpenWithManifest {
         /// The number of the channel.
-        channel: Channel,
+        channel: ChannelId,
         /// The content.
         digest: Digest,
         /// How many states at most; fewer come if the manifest has fewer, and no part at all if it has none.
@@ -192,7 +192,7 @@ pub enum PeerMessage {
     /// [`PeerFeatures::WRONG_PIECES`].
     WrongPiece {
         /// The channel.
-        channel: Channel,
+        channel: ChannelId,
         /// The piece.
         piece: u32,
     },
@@ -200,7 +200,7 @@ pub enum PeerMessage {
     /// [`QUEUE_LENGTH`](PeerFeatures::QUEUE_LENGTH), which gets no choke then.
     Queued {
         /// Where the asking side stands in the queue for a slot: 1 is next, 0 says that it does not stand in it.
-        place: u32,
+        position: u32,
         /// How many stand in it.
         length: u32,
     },
@@ -208,7 +208,7 @@ pub enum PeerMessage {
     /// announced [`PeerFeatures::DETAILS`].
     Details {
         /// The channel.
-        channel: Channel,
+        channel: ChannelId,
         /// At most [`MAX_DETAILS`](crate::limits::MAX_DETAILS).
         files: Vec<FileDetails>,
     },
@@ -240,7 +240,7 @@ impl PeerMessage {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode)]
 pub struct BlockRef {
     /// The channel.
-    pub channel: Channel,
+    pub channel: ChannelId,
     /// The piece.
     pub piece: u32,
     /// Where the block begins in the piece, in bytes.

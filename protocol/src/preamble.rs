@@ -28,7 +28,7 @@ impl Version {
         }
     }
 
-    const fn of_number(number: u16) -> Option<Self> {
+    const fn from_number(number: u16) -> Option<Self> {
         match number {
             1 => Some(Self::One),
             2 => Some(Self::Two),
@@ -111,14 +111,14 @@ pub const fn check(bytes: [u8; PREAMBLE_LEN], expected: Service) -> Result<Versi
         return Err(PreambleError::WrongService { expected, got });
     }
     let theirs = u16::from_be_bytes([high, low]);
-    match Version::of_number(theirs) {
+    match Version::from_number(theirs) {
         Some(version) => Ok(version),
         None => Err(PreambleError::UnsupportedVersion { theirs }),
     }
 }
 
 /// Returns the version with which a listener answers a preamble that was checked.
-pub const fn answer_version(checked: &Result<Version, PreambleError>) -> Version {
+pub const fn reply_version(checked: &Result<Version, PreambleError>) -> Version {
     match checked {
         Ok(version) => *version,
         Err(_) => Version::LATEST,
@@ -132,7 +132,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_bytes_are_frozen() {
+    fn preamble_bytes_are_frozen() {
         assert_eq!(&encode(Service::Index, Version::One), b"PDEXI\0\0\x01");
         assert_eq!(&encode(Service::Peer, Version::One), b"PDEXP\0\0\x01");
         assert_eq!(&encode(Service::Index, Version::Two), b"PDEXI\0\0\x02");
@@ -140,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn strangers_wrong_programs_and_other_versions_are_told_apart() {
+    fn strangers_services_and_versions_are_distinguished() {
         let check = |bytes: &[u8; 8]| check(*bytes, Service::Index);
         assert_eq!(check(b"PDEXI\0\0\x01"), Ok(Version::One));
         assert_eq!(check(b"PDEXI\0\0\x02"), Ok(Version::Two));
@@ -158,8 +158,8 @@ mod tests {
     }
 
     #[test]
-    fn a_listener_answers_with_the_version_of_the_caller() {
-        let answer = |bytes: &[u8; 8]| answer_version(&check(*bytes, Service::Index));
+    fn listener_replies_with_the_callers_version() {
+        let answer = |bytes: &[u8; 8]| reply_version(&check(*bytes, Service::Index));
         assert_eq!(answer(b"PDEXI\0\0\x01"), Version::One);
         assert_eq!(answer(b"PDEXI\0\0\x02"), Version::Two);
         assert_eq!(answer(b"PDEXI\0\0\x09"), Version::LATEST);

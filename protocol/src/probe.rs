@@ -20,7 +20,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_answer_depends_on_both_halves_and_is_frozen() {
+    fn answer_depends_on_both_inputs_and_is_frozen() {
         let answer = probe_answer(&[1; 32], &[2; 32]);
         assert_ne!(answer, probe_answer(&[2; 32], &[1; 32]));
         assert_ne!(answer, probe_answer(&[1; 32], &[3; 32]));

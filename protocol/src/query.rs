@@ -33,7 +33,7 @@ mod typed;
 pub use compound::{Compound, Joint};
 pub use digest_prefix::{DigestPrefix, DigestPrefixError};
 pub use error::QueryError;
-pub use fit::{Fit, open};
+pub use fit::{Fit, open_ends};
 pub use term::HashWord;
 
 use crate::digest::Digest;
@@ -75,7 +75,7 @@ impl Query {
             return Err(QueryError::Empty);
         }
         let parts: usize = query.compounds.iter().map(|compound| compound.words().count()).sum();
-        let excluded: usize = query.excluded.iter().map(Term::leaves).sum();
+        let excluded: usize = query.excluded.iter().map(Term::leaf_count).sum();
         if query.words.len() + parts + excluded > MAX_QUERY_TERMS {
             return Err(QueryError::TooManyTerms { limit: MAX_QUERY_TERMS });
         }
@@ -96,8 +96,8 @@ impl Query {
     pub fn matches(&self, folded_path: &str, size: u64, digest: &Digest) -> bool {
         self.words.iter().all(|word| folded_path.contains(word.as_str()))
             && self.compounds.iter().all(|compound| compound.is_in(folded_path))
-            && self.required.iter().all(|term| term.applies(folded_path, size, digest))
-            && !self.excluded.iter().any(|term| term.applies(folded_path, size, digest))
+            && self.required.iter().all(|term| term.matches(folded_path, size, digest))
+            && !self.excluded.iter().any(|term| term.matches(folded_path, size, digest))
     }
 
     /// Returns the folded words, none of them empty, that the path of every match contains.

@@ -8,14 +8,14 @@ pub mod lanes;
 
 use sha1::block_api::compress;
 
-use crate::block_hash::batch::{Message, update_all};
-use crate::block_hash::{BLOCK, BlockState, Hasher};
+use crate::block_hash::batch::{HashInput, update_all};
+use crate::block_hash::{BLOCK_LEN, BlockState, Hasher};
 
 /// SHA-1's intermediate state after some whole blocks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct State([u32; 5]);
+pub struct Sha1State([u32; 5]);
 
-impl State {
+impl Sha1State {
     /// The state before the first byte (FIPS 180-4, 5.3.1).
     pub const INITIAL: Self = Self([0x6745_2301, 0xefcd_ab89, 0x98ba_dcfe, 0x1032_5476, 0xc3d2_e1f0]);
 
@@ -30,28 +30,28 @@ impl State {
     }
 }
 
-impl BlockState for State {
-    fn wide_from() -> usize {
-        lanes::wide_from()
+impl BlockState for Sha1State {
+    fn min_wide_lanes() -> usize {
+        lanes::min_wide_lanes()
     }
 
-    fn advance(&mut self, blocks: &[[u8; BLOCK]]) {
+    fn advance(&mut self, blocks: &[[u8; BLOCK_LEN]]) {
         compress(&mut self.0, blocks);
     }
 
-    fn advance_all<const N: usize>(states: &mut [Self; N], runs: [&[[u8; BLOCK]]; N]) -> usize {
+    fn advance_all<const N: usize>(states: &mut [Self; N], runs: [&[[u8; BLOCK_LEN]]; N]) -> usize {
         lanes::compress(states, runs)
     }
 }
 
 /// Hashes messages, each given in parts. Several at once take much less time than one by one;
-/// [`worth_together`](crate::block_hash::batch::worth_together) says how many are best.
+/// [`min_batch_len`](crate::block_hash::batch::worth_together) says how many are best.
 pub fn sha1_all<'a>(messages: impl IntoIterator<Item = Vec<&'a [u8]>>) -> Vec<[u8; 20]> {
-    let begin = |parts| Message { hasher: Hasher::from_state(State::INITIAL), parts };
-    let mut messages: Vec<Message<'a, State>> = messages.into_iter().map(begin).collect();
+    let begin = |parts| HashInput { hasher: Hasher::from_state(Sha1State::INITIAL), parts };
+    let mut messages: Vec<HashInput<'a, Sha1State>> = messages.into_iter().map(begin).collect();
     update_all(&mut messages);
-    let end = |Message { hasher, parts }: Message<'_, State>| {
-        hasher.last_state(parts.iter().map(|part| part.len() as u64).sum()).to_bytes()
+    let end = |HashInput { hasher, parts }: HashInput<'_, Sha1State>| {
+        hasher.finish_state(parts.iter().map(|part| part.len() as u64).sum()).to_bytes()
     };
     messages.into_iter().map(end).collect()
 }
@@ -64,7 +64,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nothing_hashes_to_the_known_hash() {
+    fn empty_input_has_the_known_hash() {
         assert_eq!(
             sha1_all([vec![]]),
             [[
@@ -76,7 +76,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn every_message_gets_the_hash_that_it_has_alone(
+        fn batched_hashes_match_single_ones(
             messages in prop::collection::vec(prop::collection::vec(prop::collection::vec(any::<u8>(), 0..700), 0..4), 0..11)
         ) {
             let parts = messages.iter().map(|message| message.iter().map(Vec::as_slice).collect());

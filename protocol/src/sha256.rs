@@ -11,12 +11,12 @@ use sha2::block_api::compress256;
 use crate::block_hash::{self, BlockState};
 use crate::digest::Digest;
 
-pub use crate::block_hash::BLOCK;
+pub use crate::block_hash::BLOCK_LEN;
 
 /// The constants of the rounds (FIPS 180-4, 4.2.2), four for each step, four steps for each turn of the schedule.
 #[cfg(target_arch = "x86_64")]
 #[rustfmt::skip]
-static CONSTANTS: [[[u32; 4]; 4]; 4] = [
+static ROUND_CONSTANTS: [[[u32; 4]; 4]; 4] = [
     [[0x428a_2f98, 0x7137_4491, 0xb5c0_fbcf, 0xe9b5_dba5], [0x3956_c25b, 0x59f1_11f1, 0x923f_82a4, 0xab1c_5ed5],
      [0xd807_aa98, 0x1283_5b01, 0x2431_85be, 0x550c_7dc3], [0x72be_5d74, 0x80de_b1fe, 0x9bdc_06a7, 0xc19b_f174]],
     [[0xe49b_69c1, 0xefbe_4786, 0x0fc1_9dc6, 0x240c_a1cc], [0x2de9_2c6f, 0x4a74_84aa, 0x5cb0_a9dc, 0x76f9_88da],
@@ -29,23 +29,23 @@ static CONSTANTS: [[[u32; 4]; 4]; 4] = [
 
 /// SHA-256's intermediate state after some whole blocks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct State([u32; 8]);
+pub struct Sha256State([u32; 8]);
 
-impl BlockState for State {
-    fn wide_from() -> usize {
-        lanes::wide_from()
+impl BlockState for Sha256State {
+    fn min_wide_lanes() -> usize {
+        lanes::min_wide_lanes()
     }
 
-    fn advance(&mut self, blocks: &[[u8; BLOCK]]) {
+    fn advance(&mut self, blocks: &[[u8; BLOCK_LEN]]) {
         compress256(&mut self.0, blocks);
     }
 
-    fn advance_all<const N: usize>(states: &mut [Self; N], runs: [&[[u8; BLOCK]]; N]) -> usize {
+    fn advance_all<const N: usize>(states: &mut [Self; N], runs: [&[[u8; BLOCK_LEN]]; N]) -> usize {
         lanes::compress(states, runs)
     }
 }
 
-impl State {
+impl Sha256State {
     /// The state before the first byte (FIPS 180-4, 5.3.3).
     pub const INITIAL: Self = Self([
         0x6a09_e667,
@@ -80,18 +80,18 @@ impl State {
 }
 
 /// Hashes a stream of bytes from a given state on.
-pub type Hasher = block_hash::Hasher<State>;
+pub type Sha256Hasher = block_hash::Hasher<Sha256State>;
 
-impl Hasher {
+impl Sha256Hasher {
     /// Pads and returns the digest of a message of `length` bytes in all, those before the first state included.
     pub fn finish(self, length: u64) -> Digest {
-        Digest::from_bytes(self.last_state(length).to_bytes())
+        Digest::from_bytes(self.finish_state(length).to_bytes())
     }
 }
 
 /// Hashes one message held in memory.
 pub fn sha256(data: &[u8]) -> Digest {
-    let mut hasher = Hasher::from_state(State::INITIAL);
+    let mut hasher = Sha256Hasher::from_state(Sha256State::INITIAL);
     hasher.update(data);
     hasher.finish(data.len() as u64)
 }
@@ -104,17 +104,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nothing_hashes_to_the_known_digest() {
-        assert_eq!(sha256(b""), Digest::OF_NOTHING);
+    fn empty_input_has_the_known_digest() {
+        assert_eq!(sha256(b""), Digest::EMPTY);
     }
 
     proptest! {
         #[test]
-        fn any_cutting_gives_what_sha2_gives(data in prop::collection::vec(any::<u8>(), 0..700),
+        fn any_fragmentation_matches_sha2(data in prop::collection::vec(any::<u8>(), 0..700),
                                              cuts in prop::collection::vec(0usize..700, 0..6)) {
             let mut cuts: Vec<usize> = cuts.into_iter().map(|cut| cut.min(data.len())).collect();
             cuts.sort_unstable();
-            let mut hasher = Hasher::from_state(State::INITIAL);
+            let mut hasher = Sha256Hasher::from_state(Sha256State::INITIAL);
             let mut from = 0;
             for cut in cuts.into_iter().chain([data.len()]) {
                 hasher.update(&data[from..cut]);
@@ -126,8 +126,8 @@ mod tests {
         }
 
         #[test]
-        fn a_state_survives_its_bytes(bytes: [u8; 32]) {
-            prop_assert_eq!(State::from_bytes(&bytes).to_bytes(), bytes);
+        fn state_round_trips(bytes: [u8; 32]) {
+            prop_assert_eq!(Sha256State::from_bytes(&bytes).to_bytes(), bytes);
         }
     }
 }

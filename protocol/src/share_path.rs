@@ -134,7 +134,7 @@ fn check_component(component: &str) -> Result<(), ComponentFault> {
         return Err(ComponentFault::Empty);
     }
     if component == "." || component == ".." {
-        return Err(ComponentFault::Climbs);
+        return Err(ComponentFault::Traversal);
     }
     if component.len() > MAX_COMPONENT {
         return Err(ComponentFault::TooLong { bytes: component.len(), limit: MAX_COMPONENT });

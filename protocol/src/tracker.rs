@@ -9,8 +9,9 @@
 //! Where the name of a host leads, which addresses may be dialled, when to ask again and how words are shown is decided by whoever uses this.
 
 mod announce;
-mod answer;
+mod announce_reply;
 pub mod compact;
+mod message_text;
 mod named_peer;
 mod percent;
 mod query;
@@ -20,12 +21,11 @@ mod scrape;
 mod tests;
 pub mod udp;
 mod url;
-mod words;
 
-pub use announce::{AnnounceRequest, Event};
-pub use answer::{AnnounceReply, DEFAULT_INTERVAL, Failure, TrackedPeer};
+pub use announce::{AnnounceRequest, TrackerEvent};
+pub use announce_reply::{AnnounceReply, DEFAULT_INTERVAL, TrackedPeer, TrackerFailure};
 pub use named_peer::NamedPeer;
-pub use query::QueryError;
-pub use reply_error::ReplyError;
-pub use scrape::{ScrapeReply, ScrapeRequest, Scraped};
+pub use query::TrackerQueryError;
+pub use reply_error::TrackerReplyError;
+pub use scrape::{ScrapeEntry, ScrapeReply, ScrapeRequest};
 pub use url::{scrape_url, with_query};

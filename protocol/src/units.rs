@@ -2,8 +2,8 @@
 //!
 //! Units of size are powers of 1024 throughout, whether written `K`, `KB` or `KiB`.
 
-mod show;
-mod size_text;
+mod display;
+mod parse;
 
-pub use show::{Rate, Size, Span};
-pub use size_text::{SizeError, parse_size};
+pub use display::{DisplayDuration, DisplayRate, DisplaySize};
+pub use parse::{SizeError, parse_size};

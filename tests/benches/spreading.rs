@@ -4,7 +4,7 @@
 
 use std::time::Instant;
 
-use tests::simulation::{Plan, simulate};
+use tests::simulation::{SimulationPlan, simulate};
 
 fn main() {
     let numbers: Vec<u64> = std::env::args().skip(1).filter_map(|argument| argument.parse().ok()).collect();
@@ -12,15 +12,15 @@ fn main() {
     let size = numbers.get(1).unwrap_or(&128) * 1_000_000;
     println!("{peers} peers of 1 MB/s up and 10 MB/s down, one source, {} MB", size / 1_000_000);
     for source_up in [1_000_000, 10_000_000] {
-        let plan = Plan { source_up, ..Plan::new(peers, size) };
+        let plan = SimulationPlan { source_upload_rate: source_up, ..SimulationPlan::new(peers, size) };
         let begun = Instant::now();
         let outcome = simulate(&plan);
-        let bound = plan.bound().as_secs_f64();
-        let times = [outcome.median(), outcome.last()]
+        let bound = plan.fastest_completion().as_secs_f64();
+        let times = [outcome.median_completion_time(), outcome.completion_time()]
             .map(|time| time.map_or(f64::INFINITY, |time| time.as_secs_f64()));
         #[expect(clippy::cast_precision_loss, reason = "shown with two digits")]
         let [from_source, received] =
-            [outcome.from_source as f64, outcome.received as f64 / f64::from(peers)]
+            [outcome.source_sent as f64, outcome.received as f64 / f64::from(peers)]
                 .map(|bytes| bytes / size as f64);
         println!(
             "source {:2} MB/s: median {:.1} s, last {:.1} s, bound {bound:.1} s, ratio {:.2}; \

@@ -10,24 +10,24 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 
+mod bench_setup;
+mod byte_size;
 mod contender;
 pub(crate) mod cpu_time;
 mod figures;
-mod group;
 pub mod hostile;
 pub mod index;
 mod interrupt;
 pub mod long_lines;
 mod machine;
-mod measured;
+mod measured_program;
 mod nginx;
 mod options;
 mod original;
+mod process_group;
 mod receiver;
 mod rounds;
 mod senders;
-mod size;
-mod stage;
 pub mod syscall_faults;
 mod table;
 mod tracker;
@@ -36,10 +36,10 @@ mod warmth;
 /// Runs the benchmark as the command line says.
 pub fn main() -> ExitCode {
     let args: Vec<OsString> = env::args_os().collect();
-    if let Some(command) = measured::requested(&args) {
-        return measured::run(command);
+    if let Some(command) = measured_program::requested_command(&args) {
+        return measured_program::run(command);
     }
-    let options = options::Options::parse();
+    let options = options::TransferOptions::parse();
     match rounds::run(&options) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

@@ -10,27 +10,27 @@ use protocol::manifest::{Manifest, ManifestBuilder};
 use sha2::Digest as _;
 
 /// The length of a piece of every content up to 1 GiB.
-pub const PIECE: usize = 256 << 10;
+pub const PIECE_LENGTH: usize = 256 << 10;
 
 /// Bytes and their digest.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Content {
+pub struct TestContent {
     /// The bytes.
     pub bytes: Vec<u8>,
     /// Their SHA-256, by the `sha2` crate alone.
     pub digest: Digest,
 }
 
-impl Content {
+impl TestContent {
     /// Makes `size` bytes that look random and depend on the seed alone.
     pub fn random(seed: u64, size: usize) -> Self {
         let mut bytes = vec![0; size];
         Noise::from_seed(seed).fill(&mut bytes);
-        Self::of(bytes)
+        Self::from_bytes(bytes)
     }
 
     /// Takes some bytes for a content.
-    pub fn of(bytes: impl Into<Vec<u8>>) -> Self {
+    pub fn from_bytes(bytes: impl Into<Vec<u8>>) -> Self {
         let bytes = bytes.into();
         let digest = Digest::from_bytes(sha2::Sha256::digest(&bytes).into());
         Self { bytes, digest }
@@ -49,8 +49,8 @@ impl Content {
     }
 
     /// Returns what a node registers that has all of it under `path`.
-    pub fn record(&self, path: &str) -> FileRecord {
-        FileRecord { path: path.into(), size: self.size(), digest: self.digest, share: Share::Whole }
+    pub fn file_record(&self, path: &str) -> FileRecord {
+        FileRecord { path: path.into(), size: self.size(), digest: self.digest, share: Share::Complete }
     }
 }
 
@@ -87,7 +87,7 @@ impl Noise {
     }
 
     /// Draws the next number below `bound`; 0 if there is none.
-    pub fn below(&mut self, bound: u64) -> u64 {
+    pub fn next_below(&mut self, bound: u64) -> u64 {
         let mut bytes = [0; 8];
         self.fill(&mut bytes);
         u64::from_le_bytes(bytes) % bound.max(1)
@@ -99,9 +99,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_same_seed_gives_the_same_bytes_and_another_one_others() {
-        assert_eq!(Content::random(1, 1003), Content::random(1, 1003));
-        assert_ne!(Content::random(1, 1003), Content::random(2, 1003));
-        assert_eq!(Content::of(b"").digest, Digest::OF_NOTHING);
+    fn content_depends_on_the_seed_alone() {
+        assert_eq!(TestContent::random(1, 1003), TestContent::random(1, 1003));
+        assert_ne!(TestContent::random(1, 1003), TestContent::random(2, 1003));
+        assert_eq!(TestContent::from_bytes(b"").digest, Digest::EMPTY);
     }
 }

@@ -8,13 +8,13 @@ use protocol::preamble::{self, Service, Version};
 
 /// A connection that takes its time.
 #[derive(Debug)]
-pub struct Dripper {
+pub struct SlowClient {
     stream: TcpStream,
     /// What is still to be said, one byte at a time; nothing for one that says nothing.
-    rest: Vec<u8>,
+    unsent: Vec<u8>,
 }
 
-impl Dripper {
+impl SlowClient {
     /// Connects; every second one says nothing at all.
     pub fn connect(index: SocketAddr, number: usize) -> Self {
         let stream = TcpStream::connect(index).expect("a port that accepts");
@@ -25,12 +25,12 @@ impl Dripper {
         if number.is_multiple_of(2) {
             rest.clear();
         }
-        Self { stream, rest }
+        Self { stream, unsent: rest }
     }
 
     /// Says the next byte, if there is one; says whether the index has not closed the connection.
-    pub fn drip(&mut self) -> bool {
-        if let Some(byte) = self.rest.pop()
+    pub fn send_next_byte(&mut self) -> bool {
+        if let Some(byte) = self.unsent.pop()
             && self.stream.write(&[byte]).is_err_and(|error| error.kind() != ErrorKind::WouldBlock)
         {
             return false;

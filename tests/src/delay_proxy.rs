@@ -12,21 +12,21 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 /// The most chunks of bytes on their way in one direction.
-const UNDER_WAY: usize = 1024;
+const MAX_BUFFERS_IN_FLIGHT: usize = 1024;
 
 /// How much is read at once, in bytes.
-const CHUNK: usize = 64 << 10;
+const READ_BUFFER_SIZE: usize = 64 << 10;
 
 /// A proxy in front of one address; it accepts nothing any more once it is dropped.
 #[derive(Debug)]
 pub struct DelayProxy {
     address: SocketAddr,
-    over: Arc<AtomicBool>,
+    stopped: Arc<AtomicBool>,
 }
 
 /// How a proxy forwards what it accepts.
 #[derive(Debug, Clone, Copy)]
-pub struct Route {
+pub struct ProxyRoute {
     /// Where connections are forwarded to.
     pub to: SocketAddr,
     /// From which address they seem to come there.
@@ -37,7 +37,7 @@ pub struct Route {
 
 impl DelayProxy {
     /// Listens at an address.
-    pub fn start(listen: SocketAddr, route: Route) -> Self {
+    pub fn start(listen: SocketAddr, route: ProxyRoute) -> Self {
         let listener = TcpListener::bind(listen).expect("a free address");
         let address = listener.local_addr().expect("an address");
         let over = Arc::new(AtomicBool::new(false));
@@ -53,7 +53,7 @@ impl DelayProxy {
                 }
             }
         });
-        Self { address, over }
+        Self { address, stopped: over }
     }
 
     /// Returns where the proxy listens.
@@ -64,13 +64,13 @@ impl DelayProxy {
 
 impl Drop for DelayProxy {
     fn drop(&mut self) {
-        self.over.store(true, Ordering::SeqCst);
+        self.stopped.store(true, Ordering::SeqCst);
         // Wakes the thread that accepts.
         drop(TcpStream::connect(self.address));
     }
 }
 
-fn connect(route: Route) -> std::io::Result<TcpStream> {
+fn connect(route: ProxyRoute) -> std::io::Result<TcpStream> {
     let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None)?;
     socket.bind(&SocketAddr::new(IpAddr::V4(route.from), 0).into())?;
     socket.connect(&route.to.into())?;
@@ -81,14 +81,14 @@ fn connect(route: Route) -> std::io::Result<TcpStream> {
 fn forward(accepted: &TcpStream, forwarded: &TcpStream, delay: Duration) {
     for (from, to) in [(accepted, forwarded), (forwarded, accepted)] {
         let (from, to) = (from.try_clone().expect("a descriptor"), to.try_clone().expect("a descriptor"));
-        let (sender, receiver) = sync_channel(UNDER_WAY);
-        thread::spawn(move || read(from, &sender));
-        thread::spawn(move || write(to, &receiver, delay));
+        let (sender, receiver) = sync_channel(MAX_BUFFERS_IN_FLIGHT);
+        thread::spawn(move || read_with_times(from, &sender));
+        thread::spawn(move || write_delayed(to, &receiver, delay));
     }
 }
 
-fn read(mut from: TcpStream, sender: &SyncSender<(Instant, Vec<u8>)>) {
-    let mut buffer = vec![0; CHUNK];
+fn read_with_times(mut from: TcpStream, sender: &SyncSender<(Instant, Vec<u8>)>) {
+    let mut buffer = vec![0; READ_BUFFER_SIZE];
     while let Ok(count @ 1..) = from.read(&mut buffer) {
         if sender.send((Instant::now(), buffer[..count].to_vec())).is_err() {
             return;
@@ -96,7 +96,7 @@ fn read(mut from: TcpStream, sender: &SyncSender<(Instant, Vec<u8>)>) {
     }
 }
 
-fn write(mut to: TcpStream, receiver: &Receiver<(Instant, Vec<u8>)>, delay: Duration) {
+fn write_delayed(mut to: TcpStream, receiver: &Receiver<(Instant, Vec<u8>)>, delay: Duration) {
     // Not waiting for acknowledgements, which would add a delay of their own.
     let _ = to.set_nodelay(true);
     while let Ok((read_at, bytes)) = receiver.recv() {

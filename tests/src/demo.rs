@@ -1,22 +1,22 @@
 //! The demo: an index, three peers that share one file, and a fourth that finds it by searching and fetches it from all
 //! three at once. Real programs, own temporary folders, free ports; nothing is left behind.
 
+mod demo_file;
+mod demo_setup;
 mod fetch;
 mod interrupt;
-mod original;
-mod stage;
 
 use std::env;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::{Result, bail};
-use protocol::units::Size;
+use protocol::units::DisplaySize;
 
 use crate::programs;
+use demo_file::DemoFile;
+use demo_setup::DemoSetup;
 use interrupt::Interrupt;
-use original::Original;
-use stage::Stage;
 
 const USAGE: &str = "usage: cargo demo [FILE]
 
@@ -50,9 +50,9 @@ fn run(file: Option<PathBuf>) -> Result<()> {
     let programs = programs::build(false)?;
     interrupt.check()?;
 
-    let mut stage = Stage::new(programs, interrupt)?;
-    let original = Original::prepare(file, &stage)?;
-    println!("\nThe file:   {}, {}", original.shown_name(), Size(original.size));
+    let mut stage = DemoSetup::new(programs, interrupt)?;
+    let original = DemoFile::prepare(file, &stage)?;
+    println!("\nThe file:   {}, {}", original.sanitized_name(), DisplaySize(original.size));
     println!("            SHA-256 {}", original.digest);
 
     let index = stage.start_index()?;
@@ -69,9 +69,9 @@ fn run(file: Option<PathBuf>) -> Result<()> {
     println!("\nA fourth peer searches, and downloads from all of them at once.");
     let report = fetch::fetch(&stage, &original)?;
     println!("\nIt came from:");
-    for (address, bytes) in &report.givers {
+    for (address, bytes) in &report.sources {
         let share = percent(*bytes, original.size);
-        println!("            {address}   {:>10}   {share:>3} %", Size(*bytes).to_string());
+        println!("            {address}   {:>10}   {share:>3} %", DisplaySize(*bytes).to_string());
     }
     println!("Rate:       {}", report.rate);
     println!("\nSHA-256:    {}  the original", original.digest);

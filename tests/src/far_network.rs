@@ -9,20 +9,20 @@ use protocol::digest::Digest;
 use protocol::infohash::Infohash;
 use tempfile::TempDir;
 
-use crate::content::Content;
-use crate::eventually::{SOON, eventually, until};
-use crate::foreign::Scrape;
-use crate::home::Home;
+use crate::content::TestContent;
+use crate::eventually::{DEFAULT_TIMEOUT, eventually, wait_until};
 use crate::index_session::IndexSession;
-use crate::long_line::{Congestion, Line, LongLines, obstacle};
-use crate::network::Node;
-use crate::peer::{Peer, run};
+use crate::long_line::{CongestionAlgorithm, LineConfig, LongLines, unavailable_reason};
+use crate::network::RunningNode;
+use crate::peer::{PeerProcess, run_with_input};
 use crate::process::Process;
 use crate::programs::programs;
+use crate::test_folder::TestFolder;
+use crate::third_party::ScrapeCounts;
 
-const INDEX: usize = 0;
-const PRIVATE: [u8; 3] = [10, 99, 0];
-const NEAR: Duration = Duration::from_millis(1);
+const INDEX_HOST: usize = 0;
+const NETWORK_PREFIX: [u8; 3] = [10, 99, 0];
+const INDEX_DELAY: Duration = Duration::from_millis(1);
 const GIGABIT: u64 = 1_000_000_000;
 
 /// Hosts with an index, which is also a tracker, on the first of them; all of it ends when dropped.
@@ -37,52 +37,55 @@ pub struct FarNetwork {
 impl FarNetwork {
     /// Makes hosts 1, 2 and so on behind these lines, and starts an index in the middle of them. Where that is not
     /// possible, reports loudly that the story is skipped.
-    pub fn new(lines: &[Line], congestion: Congestion) -> Option<Self> {
-        if let Some(reason) = obstacle().or_else(|| congestion.obstacle()) {
+    pub fn new(lines: &[LineConfig], congestion: CongestionAlgorithm) -> Option<Self> {
+        if let Some(reason) = unavailable_reason().or_else(|| congestion.unavailable_reason()) {
             eprintln!("SKIPPED: {reason}, so downloads over long lines are NOT tested");
             return None;
         }
-        let middle = Line::new(GIGABIT, NEAR, NEAR);
-        let all: Vec<Line> = [middle].iter().chain(lines).copied().collect();
-        let lines = LongLines::new(PRIVATE, &all, congestion).expect("hosts on long lines");
+        let middle = LineConfig::new(GIGABIT, INDEX_DELAY, INDEX_DELAY);
+        let all: Vec<LineConfig> = [middle].iter().chain(lines).copied().collect();
+        let lines = LongLines::new(NETWORK_PREFIX, &all, congestion).expect("hosts on long lines");
         let data = tempfile::tempdir().expect("a temporary folder");
-        let mut command = lines.command(INDEX, &programs().index_server);
+        let mut command = lines.command(INDEX_HOST, &programs().index_server);
         command
             .args(["--listen", "0.0.0.0:1313", "--tracker", "0.0.0.0:6969", "--data-dir"])
             .arg(data.path());
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         let index = Process::spawn("index-server", command);
         let network = Self { _index: index, _data: data, lines };
-        let address = network.index();
-        until("the index to listen", SOON, || network.inside_index(|| TcpStream::connect(address).is_ok()));
+        let address = network.index_address();
+        wait_until("the index to listen", DEFAULT_TIMEOUT, || {
+            network.in_index_namespace(|| TcpStream::connect(address).is_ok())
+        });
         Some(network)
     }
 
     /// Returns where the index is.
-    pub fn index(&self) -> SocketAddr {
-        SocketAddr::from((self.lines.address(INDEX), 1313))
+    pub fn index_address(&self) -> SocketAddr {
+        SocketAddr::from((self.lines.address(INDEX_HOST), 1313))
     }
 
     /// Returns where the tracker is.
-    pub fn tracker(&self) -> SocketAddr {
-        SocketAddr::from((self.lines.address(INDEX), 6969))
+    pub fn tracker_address(&self) -> SocketAddr {
+        SocketAddr::from((self.lines.address(INDEX_HOST), 6969))
     }
 
     /// Makes the command of a node on a host.
     pub fn node_command(&self, host: usize, share_dir: &Path) -> Command {
         let mut command = self.lines.command(host, &programs().peer_node);
-        command.args(["12349", "--listen-host", "0.0.0.0", "--index", &self.index().to_string()]);
+        command.args(["12349", "--listen-host", "0.0.0.0", "--index", &self.index_address().to_string()]);
         command.arg("--share-dir").arg(share_dir).env("NO_COLOR", "1");
         command
     }
 
     /// Starts a node on a host that shares some files, and waits until they can be found there.
-    pub fn node(&self, host: usize, files: &[(&str, &Content)]) -> Node {
-        let home = Home::new();
+    pub fn start_node(&self, host: usize, files: &[(&str, &TestContent)]) -> RunningNode {
+        let home = TestFolder::new();
         for (path, content) in files {
             home.put(path, content);
         }
-        let node = Node { peer: Peer::launch(self.node_command(host, home.path())), home };
+        let node =
+            RunningNode { peer: PeerProcess::launch(self.node_command(host, home.path())), folder: home };
         for (_, content) in files {
             self.wait_for_source(content.digest, host);
         }
@@ -90,31 +93,31 @@ impl FarNetwork {
     }
 
     fn wait_for_source(&self, digest: Digest, host: usize) {
-        let (index, address) = (self.index(), self.lines.address(host));
-        let session = || self.inside_index(|| IndexSession::open(index).ok());
-        let mut session = eventually("the index to answer", SOON, session);
-        until("the index to list a source", SOON, || {
+        let (index, address) = (self.index_address(), self.lines.address(host));
+        let session = || self.in_index_namespace(|| IndexSession::open(index).ok());
+        let mut session = eventually("the index to answer", DEFAULT_TIMEOUT, session);
+        wait_until("the index to list a source", DEFAULT_TIMEOUT, || {
             session.sources(digest).iter().any(|source| source.address.ip() == address)
         });
     }
 
     /// Waits until so many peers have announced a torrent as complete.
     pub fn wait_for_seeders(&self, infohash: Infohash, count: u64) {
-        let tracker = self.tracker();
-        until("the tracker to list all seeders", SOON, || {
-            let scrape = self.inside_index(|| Scrape::ask(tracker, infohash));
+        let tracker = self.tracker_address();
+        wait_until("the tracker to list all seeders", DEFAULT_TIMEOUT, || {
+            let scrape = self.in_index_namespace(|| ScrapeCounts::fetch(tracker, infohash));
             scrape.is_some_and(|scrape| scrape.complete == count)
         });
     }
 
     /// Runs a new node on a host with a script, until it ends; returns its output and how long that took.
-    pub fn script(&self, host: usize, home: &Home, commands: &[&str]) -> (Output, Duration) {
+    pub fn run_script(&self, host: usize, home: &TestFolder, commands: &[&str]) -> (Output, Duration) {
         let command = self.node_command(host, home.path());
         let start = Instant::now();
-        (run(command, &(commands.join("\n") + "\n")), start.elapsed())
+        (run_with_input(command, &(commands.join("\n") + "\n")), start.elapsed())
     }
 
-    fn inside_index<T: Send>(&self, look: impl FnOnce() -> T + Send) -> T {
-        self.lines.inside(INDEX, look).expect("the namespace of the index")
+    fn in_index_namespace<T: Send>(&self, look: impl FnOnce() -> T + Send) -> T {
+        self.lines.inside(INDEX_HOST, look).expect("the namespace of the index")
     }
 }

@@ -14,43 +14,49 @@ use std::thread::{self, JoinHandle};
 use protocol::index::{Notice, Request};
 use protocol::node_id::NodeId;
 
-use lie::Claim;
 pub use lie::Lie;
+use lie::ManifestClaim;
 
-use crate::content::Content;
-use crate::index_session::{IndexSession, key};
+use crate::content::TestContent;
+use crate::index_session::{IndexSession, signing_key};
 
 /// A scripted peer; it falls silent when dropped.
 #[derive(Debug)]
 pub struct HostilePeer {
-    stage: Arc<Stage>,
+    state: Arc<HostilePeerState>,
     threads: Vec<JoinHandle<()>>,
 }
 
 /// What all conversations of one hostile peer share.
 #[derive(Debug)]
-struct Stage {
+struct HostilePeerState {
     address: SocketAddr,
     node: NodeId,
     nonce: [u8; 32],
-    content: Arc<Content>,
+    content: Arc<TestContent>,
     lie: Lie,
-    claim: Arc<Claim>,
-    opened: AtomicUsize,
-    asked: AtomicUsize,
-    over: AtomicBool,
-    bell: (Mutex<()>, Condvar),
-    open: Mutex<Vec<TcpStream>>,
+    claim: Arc<ManifestClaim>,
+    opens_received: AtomicUsize,
+    requests_received: AtomicUsize,
+    stopped: AtomicBool,
+    stop_signal: (Mutex<()>, Condvar),
+    connections: Mutex<Vec<TcpStream>>,
 }
 
 impl HostilePeer {
     /// Joins the network of an index as a source of `content` under `path`, listed when this returns.
-    pub fn join(index: SocketAddr, path: &str, content: &Content, lie: Lie) -> Self {
+    pub fn join(index: SocketAddr, path: &str, content: &TestContent, lie: Lie) -> Self {
         Self::join_with(index, path, (&Arc::new(content.clone()), &Arc::new(lie.claim(content))), lie)
     }
 
     /// Has so many join that tell the same lie of the same content, which is held once.
-    pub fn crowd(index: SocketAddr, path: &str, content: &Content, lie: Lie, count: usize) -> Vec<Self> {
+    pub fn join_many(
+        index: SocketAddr,
+        path: &str,
+        content: &TestContent,
+        lie: Lie,
+        count: usize,
+    ) -> Vec<Self> {
         let (content, claim) = (Arc::new(content.clone()), Arc::new(lie.claim(content)));
         (0..count).map(|_| Self::join_with(index, path, (&content, &claim), lie)).collect()
     }
@@ -58,70 +64,74 @@ impl HostilePeer {
     fn join_with(
         index: SocketAddr,
         path: &str,
-        (content, claim): (&Arc<Content>, &Arc<Claim>),
+        (content, claim): (&Arc<TestContent>, &Arc<ManifestClaim>),
         lie: Lie,
     ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let address = listener.local_addr().expect("an address");
-        let key = key(u64::from(address.port()) + 1_000_000);
+        let key = signing_key(u64::from(address.port()) + 1_000_000);
         let (wire, nonce) = IndexSession::hello(index, &key, address.port()).expect("a challenge");
-        let stage = Arc::new(Stage {
+        let stage = Arc::new(HostilePeerState {
             address,
             node: NodeId::from_bytes(key.verifying_key().to_bytes()),
             nonce,
             content: Arc::clone(content),
             claim: Arc::clone(claim),
             lie,
-            opened: AtomicUsize::new(0),
-            asked: AtomicUsize::new(0),
-            over: AtomicBool::new(false),
-            bell: (Mutex::new(()), Condvar::new()),
-            open: Mutex::new(Vec::new()),
+            opens_received: AtomicUsize::new(0),
+            requests_received: AtomicUsize::new(0),
+            stopped: AtomicBool::new(false),
+            stop_signal: (Mutex::new(()), Condvar::new()),
+            connections: Mutex::new(Vec::new()),
         });
         let accepting = thread::spawn({
             let stage = Arc::clone(&stage);
-            move || accept(&listener, &stage)
+            move || accept_connections(&listener, &stage)
         });
         let mut session = IndexSession::prove(wire, nonce, &key, address.port()).expect("a welcome");
-        session.register(&[content.record(path)]).expect("a registration");
-        match session.notice() {
+        session.register(&[content.file_record(path)]).expect("a registration");
+        match session.next_notice() {
             Ok(Notice::Reachable { .. }) => {}
             other => panic!("the index does not list the hostile peer: {other:?}"),
         }
         let renewing = thread::spawn({
             let stage = Arc::clone(&stage);
-            move || renew(session, &stage)
+            move || renew_lease(session, &stage)
         });
-        Self { stage, threads: vec![accepting, renewing] }
+        Self { state: stage, threads: vec![accepting, renewing] }
     }
 
     /// Gives where the peer listens.
     pub fn address(&self) -> SocketAddr {
-        self.stage.address
+        self.state.address
     }
 
     /// Says how many blocks the peer was asked for.
-    pub fn asked(&self) -> usize {
-        self.stage.asked.load(Ordering::SeqCst)
+    pub fn requests_received(&self) -> usize {
+        self.state.requests_received.load(Ordering::SeqCst)
     }
 
     /// Says whether anybody has come so far with the peer that its lie was heard.
-    pub fn was_heard(&self) -> bool {
-        let heard = if self.stage.lie.is_in_blocks() { &self.stage.asked } else { &self.stage.opened };
+    pub fn has_lied(&self) -> bool {
+        let heard = if self.state.lie.affects_blocks() {
+            &self.state.requests_received
+        } else {
+            &self.state.opens_received
+        };
         heard.load(Ordering::SeqCst) > 0
     }
 }
 
 impl Drop for HostilePeer {
     fn drop(&mut self) {
-        self.stage.over.store(true, Ordering::SeqCst);
-        self.stage.bell.1.notify_all();
-        for stream in self.stage.open.lock().expect("no thread panics with it").drain(..) {
+        self.state.stopped.store(true, Ordering::SeqCst);
+        self.state.stop_signal.1.notify_all();
+        for stream in self.state.connections.lock().expect("no thread panics with it").drain(..) {
             // It may be closed already.
             let _ = stream.shutdown(Shutdown::Both);
         }
         // Wakes the thread that accepts.
-        drop(TcpStream::connect(self.stage.address));
+        drop(TcpStream::connect(self.state.address));
         for thread in self.threads.drain(..) {
             // A thread that panicked has said so.
             let _ = thread.join();
@@ -129,24 +139,24 @@ impl Drop for HostilePeer {
     }
 }
 
-fn accept(listener: &TcpListener, stage: &Arc<Stage>) {
+fn accept_connections(listener: &TcpListener, stage: &Arc<HostilePeerState>) {
     for stream in listener.incoming().flatten() {
-        if stage.over.load(Ordering::SeqCst) {
+        if stage.stopped.load(Ordering::SeqCst) {
             return;
         }
         let kept = stream.try_clone().expect("a descriptor");
-        stage.open.lock().expect("no thread panics with it").push(kept);
+        stage.connections.lock().expect("no thread panics with it").push(kept);
         let stage = Arc::clone(stage);
         // Its end is the end of the connection, which is shut down at the latest when the peer is dropped.
-        thread::spawn(move || conversation::hold(stream, &stage));
+        thread::spawn(move || conversation::serve_connection(stream, &stage));
     }
 }
 
-fn renew(mut session: IndexSession, stage: &Stage) {
+fn renew_lease(mut session: IndexSession, stage: &HostilePeerState) {
     let pause = session.welcome.lease / 3;
-    let mut guard = stage.bell.0.lock().expect("no thread panics with it");
-    while !stage.over.load(Ordering::SeqCst) {
-        guard = stage.bell.1.wait_timeout(guard, pause).expect("as above").0;
+    let mut guard = stage.stop_signal.0.lock().expect("no thread panics with it");
+    while !stage.stopped.load(Ordering::SeqCst) {
+        guard = stage.stop_signal.1.wait_timeout(guard, pause).expect("as above").0;
         if session.call(Request::Renew).is_err() {
             return;
         }

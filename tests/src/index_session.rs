@@ -9,26 +9,26 @@ use ed25519_dalek::{Signer, SigningKey};
 use protocol::digest::Digest;
 use protocol::features::IndexFeatures;
 use protocol::index::{
-    FileRecord, FromIndex, Hit, ListSummary, NodePlace, Notice, PeerRef, Reply, Request, Source, Statistics,
-    ToIndex, proof_text,
+    ContentSource, FileRecord, Hit, IndexMessage, ListSummary, NodeAddress, Notice, PeerRef, Reply, Request,
+    RequestEnvelope, Statistics, proof_text,
 };
 use protocol::limits::{MAX_BATCH, MAX_HITS, MAX_LISTING, MAX_SOURCES};
 use protocol::node_id::NodeId;
 use protocol::preamble::{Service, Version};
 
-use crate::wire::Wire;
+use crate::wire::FrameConnection;
 
 /// A session that the index has welcomed.
 #[derive(Debug)]
 pub struct IndexSession {
-    wire: Wire,
+    wire: FrameConnection,
     next_id: u64,
     /// What the index says unasked, in order.
     notices: Vec<Notice>,
     /// What the index said when it welcomed the node.
     pub welcome: Welcome,
     /// Holds the port that the session claims, if nobody else does.
-    claimed: Option<TcpListener>,
+    _claimed_port: Option<TcpListener>,
 }
 
 /// What is in a welcome.
@@ -39,7 +39,7 @@ pub struct Welcome {
     /// The nonce, from which probes are answered.
     pub nonce: [u8; 32],
     /// Where the index sees the node.
-    pub you: SocketAddr,
+    pub seen_address: SocketAddr,
     /// How long the lease lasts.
     pub lease: Duration,
     /// What the index has of the node's list.
@@ -47,7 +47,7 @@ pub struct Welcome {
 }
 
 /// Makes an ed25519 key from a seed.
-pub fn key(seed: u64) -> SigningKey {
+pub fn signing_key(seed: u64) -> SigningKey {
     let mut bytes = [0; 32];
     crate::content::Noise::from_seed(seed).fill(&mut bytes);
     SigningKey::from_bytes(&bytes)
@@ -57,7 +57,7 @@ impl IndexSession {
     /// Greets the index as a new node whose port does not answer: one that only looks.
     pub fn open(index: SocketAddr) -> Result<Self> {
         let listener = TcpListener::bind("127.0.0.1:0")?;
-        let key = key(u64::from(listener.local_addr()?.port()));
+        let key = signing_key(u64::from(listener.local_addr()?.port()));
         Self::open_as(index, &key, listener)
     }
 
@@ -66,20 +66,20 @@ impl IndexSession {
         let port = listener.local_addr()?.port();
         let (wire, nonce) = Self::hello(index, key, port)?;
         let mut session = Self::prove(wire, nonce, key, port)?;
-        session.claimed = Some(listener);
+        session._claimed_port = Some(listener);
         Ok(session)
     }
 
     /// Greets the index as a node of its own with a port on which nobody listens, and holds no port.
-    pub fn open_idle(index: SocketAddr, seed: u64) -> Result<Self> {
-        let (key, port) = (key(seed), 1);
+    pub fn open_unreachable(index: SocketAddr, seed: u64) -> Result<Self> {
+        let (key, port) = (signing_key(seed), 1);
         let (wire, nonce) = Self::hello(index, &key, port)?;
         Self::prove(wire, nonce, &key, port)
     }
 
     /// Sends the first message and returns the nonce to prove oneself with; speaks version 1 with an index of the previous release.
-    pub fn hello(index: SocketAddr, key: &SigningKey, port: u16) -> Result<(Wire, [u8; 32])> {
-        match Wire::connect_version(index, Service::Index, Version::Two) {
+    pub fn hello(index: SocketAddr, key: &SigningKey, port: u16) -> Result<(FrameConnection, [u8; 32])> {
+        match FrameConnection::connect_version(index, Service::Index, Version::Two) {
             Ok(wire) => Self::greet(wire, key, port),
             Err(_) => Self::hello_in_version_1(index, key, port),
         }
@@ -91,65 +91,74 @@ impl IndexSession {
         index: SocketAddr,
         key: &SigningKey,
         port: u16,
-    ) -> Result<(Wire, [u8; 32])> {
-        Self::greet(Wire::connect_service_from(from, index, (Service::Index, Version::Two))?, key, port)
+    ) -> Result<(FrameConnection, [u8; 32])> {
+        Self::greet(
+            FrameConnection::connect_service_from(from, index, (Service::Index, Version::Two))?,
+            key,
+            port,
+        )
     }
 
-    fn greet(mut wire: Wire, key: &SigningKey, port: u16) -> Result<(Wire, [u8; 32])> {
+    fn greet(mut wire: FrameConnection, key: &SigningKey, port: u16) -> Result<(FrameConnection, [u8; 32])> {
         let node = NodeId::from_bytes(key.verifying_key().to_bytes());
         let (agent, features) = ("story".into(), IndexFeatures::ANY_NAMES.with(IndexFeatures::BUDGETS));
-        wire.send(&ToIndex { id: 0, request: Request::Greet { node, port, agent, features } })?;
+        wire.send(&RequestEnvelope { id: 0, request: Request::Greet { node, port, agent, features } })?;
         match wire.receive()? {
-            FromIndex::Reply { id: 0, reply: Reply::Greeting { nonce, .. } } => Ok((wire, nonce)),
+            IndexMessage::Reply { id: 0, reply: Reply::Greeting { nonce, .. } } => Ok((wire, nonce)),
             other => bail!("no challenge, but {other:?}"),
         }
     }
 
-    fn hello_in_version_1(index: SocketAddr, key: &SigningKey, port: u16) -> Result<(Wire, [u8; 32])> {
-        let mut wire = Wire::connect(index, Service::Index)?;
+    fn hello_in_version_1(
+        index: SocketAddr,
+        key: &SigningKey,
+        port: u16,
+    ) -> Result<(FrameConnection, [u8; 32])> {
+        let mut wire = FrameConnection::connect(index, Service::Index)?;
         let node = NodeId::from_bytes(key.verifying_key().to_bytes());
-        wire.send(&ToIndex { id: 0, request: Request::Hello { node, port, agent: "story".into() } })?;
+        wire.send(&RequestEnvelope { id: 0, request: Request::Hello { node, port, agent: "story".into() } })?;
         match wire.receive()? {
-            FromIndex::Reply { id: 0, reply: Reply::Challenge { nonce } } => Ok((wire, nonce)),
+            IndexMessage::Reply { id: 0, reply: Reply::Challenge { nonce } } => Ok((wire, nonce)),
             other => bail!("no challenge, but {other:?}"),
         }
     }
 
     /// Sends the second message and waits for the welcome.
-    pub fn prove(mut wire: Wire, nonce: [u8; 32], key: &SigningKey, port: u16) -> Result<Self> {
+    pub fn prove(mut wire: FrameConnection, nonce: [u8; 32], key: &SigningKey, port: u16) -> Result<Self> {
         let node = NodeId::from_bytes(key.verifying_key().to_bytes());
         let signature = key.sign(&proof_text(&nonce, &node, port)).to_bytes();
-        wire.send(&ToIndex { id: 1, request: Request::Proof { signature } })?;
+        wire.send(&RequestEnvelope { id: 1, request: Request::Proof { signature } })?;
         let (you, lease, list) = match wire.receive()? {
-            FromIndex::Reply { id: 1, reply: Reply::Welcome { you, lease, list } } => (you, lease, list),
+            IndexMessage::Reply { id: 1, reply: Reply::Welcome { you, lease, list } } => (you, lease, list),
             other => bail!("no welcome, but {other:?}"),
         };
-        let welcome = Welcome { node, nonce, you, lease: Duration::from_secs(u64::from(lease)), list };
-        Ok(Self { wire, next_id: 2, notices: Vec::new(), welcome, claimed: None })
+        let welcome =
+            Welcome { node, nonce, seen_address: you, lease: Duration::from_secs(u64::from(lease)), list };
+        Ok(Self { wire, next_id: 2, notices: Vec::new(), welcome, _claimed_port: None })
     }
 
     /// Asks something and waits for the answer.
     pub fn call(&mut self, request: Request) -> Result<Reply> {
         let id = self.next_id;
         self.next_id += 1;
-        self.wire.send(&ToIndex { id, request })?;
+        self.wire.send(&RequestEnvelope { id, request })?;
         loop {
             match self.wire.receive()? {
-                FromIndex::Reply { id: answered, reply } if answered == id => return Ok(reply),
-                FromIndex::Notice(notice) => self.notices.push(notice),
-                other @ FromIndex::Reply { .. } => bail!("an answer that was not asked for: {other:?}"),
+                IndexMessage::Reply { id: answered, reply } if answered == id => return Ok(reply),
+                IndexMessage::Notice(notice) => self.notices.push(notice),
+                other @ IndexMessage::Reply { .. } => bail!("an answer that was not asked for: {other:?}"),
             }
         }
     }
 
     /// Returns the first thing that the index has said unasked and was not taken yet, waiting for it if need be.
-    pub fn notice(&mut self) -> Result<Notice> {
+    pub fn next_notice(&mut self) -> Result<Notice> {
         if !self.notices.is_empty() {
             return Ok(self.notices.remove(0));
         }
         match self.wire.receive()? {
-            FromIndex::Notice(notice) => Ok(notice),
-            other @ FromIndex::Reply { .. } => bail!("an answer that was not asked for: {other:?}"),
+            IndexMessage::Notice(notice) => Ok(notice),
+            other @ IndexMessage::Reply { .. } => bail!("an answer that was not asked for: {other:?}"),
         }
     }
 
@@ -173,12 +182,12 @@ impl IndexSession {
     }
 
     /// Returns who has a content and is there.
-    pub fn sources(&mut self, digest: Digest) -> Vec<Source> {
-        self.some_sources(digest, MAX_SOURCES)
+    pub fn sources(&mut self, digest: Digest) -> Vec<ContentSource> {
+        self.sources_up_to(digest, MAX_SOURCES)
     }
 
     /// Returns at most `limit` sources of a content.
-    pub fn some_sources(&mut self, digest: Digest, limit: u16) -> Vec<Source> {
+    pub fn sources_up_to(&mut self, digest: Digest, limit: u16) -> Vec<ContentSource> {
         match self.call(Request::Locate { digest, limit }) {
             Ok(Reply::Sources { sources }) => sources,
             other => panic!("locating {digest} gave {other:?}"),
@@ -186,8 +195,8 @@ impl IndexSession {
     }
 
     /// Reports that nodes do not answer; returns how many of them the index calls because of it.
-    pub fn report(&mut self, places: &[NodePlace]) -> u32 {
-        match self.call(Request::ReportUnreachable { places: places.to_vec() }) {
+    pub fn report_unreachable(&mut self, places: &[NodeAddress]) -> u32 {
+        match self.call(Request::ReportUnreachable { nodes: places.to_vec() }) {
             Ok(Reply::Checking { nodes }) => nodes,
             other => panic!("the report was answered with {other:?}"),
         }

@@ -8,39 +8,39 @@ use std::process::{ChildStdin, Command, Stdio};
 use rustix::process::Signal;
 use tempfile::TempDir;
 
-use crate::content::Content;
-use crate::eventually::{SOON, until};
+use crate::content::TestContent;
+use crate::eventually::{DEFAULT_TIMEOUT, wait_until};
 use crate::free_port::free_port;
-use crate::lines::Lines;
+use crate::output_lines::OutputLines;
 use crate::process::Process;
 use crate::programs::programs;
 
 /// Where everybody on loopback is told.
-pub const EVERYBODY: &str = "127.255.255.255";
+pub const BROADCAST_ADDRESS: &str = "127.255.255.255";
 
 /// The ports of one story, so that stories do not hear each other.
 #[derive(Debug, Clone, Copy)]
-pub struct Wire {
+pub struct LanPorts {
     /// The UDP port of announcements.
     pub announce_port: u16,
     /// The TCP port of chunks.
     pub chunk_port: u16,
 }
 
-impl Default for Wire {
+impl Default for LanPorts {
     fn default() -> Self {
         Self::new()
     }
 }
 
-impl Wire {
+impl LanPorts {
     /// Finds ports that nobody uses.
     pub fn new() -> Self {
         Self { announce_port: free_port(), chunk_port: free_port() }
     }
 
     /// Adds the options that every program of a story needs.
-    fn options(self, command: &mut Command, folder: &Path) {
+    fn add_options(self, command: &mut Command, folder: &Path) {
         command.arg("--dir").arg(folder).args(["--period", "0.5"]);
         command.args(["--announce-port", &self.announce_port.to_string()]);
         command.args(["--chunk-port", &self.chunk_port.to_string()]);
@@ -50,16 +50,16 @@ impl Wire {
     /// Makes a command on loopback, of a peer with an address of its own.
     pub fn command(self, host: &str, folder: &Path, arguments: &[&str]) -> Command {
         let mut command = Command::new(&programs().peer_node);
-        command.arg("lan").args(arguments).args(["--listen-host", host, "--broadcast", EVERYBODY]);
-        self.options(&mut command, folder);
+        command.arg("lan").args(arguments).args(["--listen-host", host, "--broadcast", BROADCAST_ADDRESS]);
+        self.add_options(&mut command, folder);
         command
     }
 
     /// Makes a command in a network namespace, with the addresses that it finds there.
-    pub fn command_in(self, namespace: &str, folder: &Path, arguments: &[&str]) -> Command {
+    pub fn command_in_namespace(self, namespace: &str, folder: &Path, arguments: &[&str]) -> Command {
         let mut command = Command::new("ip");
         command.args(["netns", "exec", namespace]).arg(&programs().peer_node).arg("lan").args(arguments);
-        self.options(&mut command, folder);
+        self.add_options(&mut command, folder);
         command
     }
 }
@@ -69,8 +69,8 @@ impl Wire {
 pub struct LanPeer {
     process: Process,
     input: Option<ChildStdin>,
-    output: Lines,
-    home: TempDir,
+    output: OutputLines,
+    folder: TempDir,
 }
 
 impl LanPeer {
@@ -80,35 +80,39 @@ impl LanPeer {
         command.stdin(Stdio::piped()).stderr(writer.try_clone().expect("a pipe")).stdout(writer);
         let mut process = Process::spawn("peer-node lan", command);
         let input = Some(process.take_stdin());
-        Self { process, input, output: Lines::of(reader), home }
+        Self { process, input, output: OutputLines::collect(reader), folder: home }
     }
 
     /// Starts all parts at once on loopback, with a file to announce.
-    pub fn all(wire: Wire, host: &str, file: Option<(&str, &Content)>) -> Self {
+    pub fn start_all(wire: LanPorts, host: &str, file: Option<(&str, &TestContent)>) -> Self {
         let home = tempfile::tempdir().expect("a folder");
-        let arguments = put(&home, file);
+        let arguments = write_file(&home, file);
         let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
         let command = wire.command(host, &home.path().join("lan"), &arguments);
         Self::start(home, command)
     }
 
     /// Starts all parts at once in a namespace, with a file to announce.
-    pub fn all_in(wire: Wire, namespace: &str, file: Option<(&str, &Content)>) -> Self {
+    pub fn start_all_in_namespace(
+        wire: LanPorts,
+        namespace: &str,
+        file: Option<(&str, &TestContent)>,
+    ) -> Self {
         let home = tempfile::tempdir().expect("a folder");
-        let arguments = put(&home, file);
+        let arguments = write_file(&home, file);
         let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
-        let command = wire.command_in(namespace, &home.path().join("lan"), &arguments);
+        let command = wire.command_in_namespace(namespace, &home.path().join("lan"), &arguments);
         Self::start(home, command)
     }
 
     /// Returns a place in the folder of chunks.
-    pub fn place(&self, name: &str) -> PathBuf {
-        self.home.path().join("lan").join(name)
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join("lan").join(name)
     }
 
     /// Reads a file of the folder; nothing if it is not there.
-    pub fn text(&self, name: &str) -> String {
-        fs::read_to_string(self.place(name)).unwrap_or_default()
+    pub fn read_text(&self, name: &str) -> String {
+        fs::read_to_string(self.path(name)).unwrap_or_default()
     }
 
     /// Returns what was printed.
@@ -118,14 +122,14 @@ impl LanPeer {
 
     /// Waits until a line was printed that has a text in it.
     pub fn wait_for(&self, text: &str) {
-        let found = self.output.find(0, SOON, |line| line.contains(text));
+        let found = self.output.find(0, DEFAULT_TIMEOUT, |line| line.contains(text));
         assert!(found.is_some(), "{text:?} is not said: {}", self.output());
     }
 
     /// Waits until the dictionary has so many chunks of a file.
-    pub fn hears(&self, file: &str, chunks: usize) {
-        until(&format!("{chunks} chunks of {file}"), SOON, || {
-            let dictionary = self.text("content_dictionary.txt");
+    pub fn wait_for_chunks(&self, file: &str, chunks: usize) {
+        wait_until(&format!("{chunks} chunks of {file}"), DEFAULT_TIMEOUT, || {
+            let dictionary = self.read_text("content_dictionary.txt");
             dictionary.lines().filter(|line| line.starts_with(&format!("{file}_"))).count() == chunks
         });
     }
@@ -137,20 +141,20 @@ impl LanPeer {
     }
 
     /// Says whether a file of the folder has a content.
-    pub fn has(&self, name: &str, content: &Content) -> bool {
-        fs::read(self.place(name)).is_ok_and(|bytes| bytes == content.bytes)
+    pub fn has_file(&self, name: &str, content: &TestContent) -> bool {
+        fs::read(self.path(name)).is_ok_and(|bytes| bytes == content.bytes)
     }
 
     /// Sends Ctrl-C and returns the status.
     pub fn interrupt(&mut self) -> Option<i32> {
         self.process.signal(Signal::INT);
-        self.process.wait(SOON).code()
+        self.process.wait(DEFAULT_TIMEOUT).code()
     }
 
     /// Waits for the end and returns the status.
     pub fn wait(&mut self) -> Option<i32> {
-        let status = self.process.wait(SOON).code();
-        assert!(self.output.ended(SOON), "the pipe ends with the process");
+        let status = self.process.wait(DEFAULT_TIMEOUT).code();
+        assert!(self.output.wait_for_end(DEFAULT_TIMEOUT), "the pipe ends with the process");
         status
     }
 
@@ -161,7 +165,7 @@ impl LanPeer {
 }
 
 /// Writes a file beside the folder of chunks; returns the options that announce it.
-fn put(home: &TempDir, file: Option<(&str, &Content)>) -> Vec<String> {
+fn write_file(home: &TempDir, file: Option<(&str, &TestContent)>) -> Vec<String> {
     let Some((name, content)) = file else { return Vec::new() };
     let path = home.path().join(name);
     fs::write(&path, &content.bytes).expect("a file");

@@ -16,14 +16,14 @@ use rustix::process::geteuid;
 mod carrier;
 mod congestion;
 mod emulator;
-mod line;
+mod line_config;
 mod meter;
 mod namespace;
 mod timeliness;
 
-pub use congestion::Congestion;
-pub use line::Line;
-pub use meter::{Meter, Reading};
+pub use congestion::CongestionAlgorithm;
+pub use line_config::LineConfig;
+pub use meter::{LineMeter, MeterReading};
 pub use timeliness::Timeliness;
 
 use carrier::Carrier;
@@ -38,11 +38,11 @@ pub struct LongLines {
     // The devices go before the namespaces they are in.
     carrier: Carrier,
     hosts: Vec<(Namespace, Ipv4Addr)>,
-    meter: Arc<Meter>,
+    meter: Arc<LineMeter>,
 }
 
 /// Returns why this process cannot make long lines, if it cannot.
-pub fn obstacle() -> Option<String> {
+pub fn unavailable_reason() -> Option<String> {
     if !geteuid().is_root() {
         return Some("network namespaces need root".into());
     }
@@ -57,7 +57,7 @@ pub fn obstacle() -> Option<String> {
 impl LongLines {
     /// Makes a host for each line. The first host has the address `network`.1, the next one `network`.2 and so on, where
     /// `network` gives the first three bytes; all of them use one congestion control by default.
-    pub fn new(network: [u8; 3], lines: &[Line], congestion: Congestion) -> Result<Self> {
+    pub fn new(network: [u8; 3], lines: &[LineConfig], congestion: CongestionAlgorithm) -> Result<Self> {
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
         let [a, b, c] = network;
         let (mut hosts, mut devices) = (Vec::new(), Vec::new());
@@ -65,11 +65,11 @@ impl LongLines {
             let namespace = Namespace::make(&format!("pdl{number}-{host}"), process::id())?;
             let address = Ipv4Addr::new(a, b, c, host);
             devices.push(namespace.add_device(address)?);
-            congestion.set_in(&namespace)?;
+            congestion.set_default_in(&namespace)?;
             hosts.push((namespace, address));
         }
         let placed = hosts.iter().map(|(_, address)| *address).zip(lines.iter().copied());
-        let meter = Arc::new(Meter::default());
+        let meter = Arc::new(LineMeter::default());
         let carrier = Carrier::start(Emulator::new(placed, u64::from(number)), devices, Arc::clone(&meter))?;
         Ok(Self { carrier, hosts, meter })
     }
@@ -92,12 +92,12 @@ impl LongLines {
     }
 
     /// Returns what is measured on the lines.
-    pub fn meter(&self) -> &Meter {
+    pub fn meter(&self) -> &LineMeter {
         &self.meter
     }
 
     /// Returns true if the thread that carries packets is still at work.
-    pub fn carries(&self) -> bool {
+    pub fn is_running(&self) -> bool {
         self.carrier.is_running()
     }
 }

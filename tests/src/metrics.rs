@@ -3,15 +3,15 @@
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 
-use crate::eventually::SOON;
+use crate::eventually::DEFAULT_TIMEOUT;
 
 /// Where an index tells its numbers.
 #[derive(Debug, Clone, Copy)]
-pub struct Metrics(SocketAddr);
+pub struct MetricsClient(SocketAddr);
 
 /// An answer over HTTP.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Answer {
+pub struct HttpResponse {
     /// Its status.
     pub status: u16,
     /// Its status line and its headers.
@@ -20,7 +20,7 @@ pub struct Answer {
     pub body: String,
 }
 
-impl Metrics {
+impl MetricsClient {
     /// Takes an address for one.
     pub const fn at(address: SocketAddr) -> Self {
         Self(address)
@@ -32,25 +32,25 @@ impl Metrics {
     }
 
     /// Asks for a page by the index's own name.
-    pub fn page(&self, path: &str) -> Answer {
-        self.ask(&format!("GET {path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n", self.0))
+    pub fn get(&self, path: &str) -> HttpResponse {
+        self.send_request(&format!("GET {path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n", self.0))
     }
 
     /// Says anything, and reads until the index closes.
-    pub fn ask(&self, request: &str) -> Answer {
+    pub fn send_request(&self, request: &str) -> HttpResponse {
         let mut stream = TcpStream::connect(self.0).expect("a port that accepts");
-        stream.set_read_timeout(Some(SOON)).expect("a timeout");
+        stream.set_read_timeout(Some(DEFAULT_TIMEOUT)).expect("a timeout");
         stream.write_all(request.as_bytes()).expect("sent");
         let mut text = String::new();
         stream.read_to_string(&mut text).expect("an answer");
         let (head, body) = text.split_once("\r\n\r\n").expect("a head and a body");
         let status = head.split(' ').nth(1).and_then(|status| status.parse().ok()).expect("a status");
-        Answer { status, head: head.to_owned(), body: body.to_owned() }
+        HttpResponse { status, head: head.to_owned(), body: body.to_owned() }
     }
 
     /// Returns a number by its name, with its labels if it has any.
-    pub fn number(&self, name: &str) -> f64 {
-        let page = self.page("/metrics").body;
+    pub fn value(&self, name: &str) -> f64 {
+        let page = self.get("/metrics").body;
         let line = page.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
         line.and_then(|number| number.parse().ok()).unwrap_or_else(|| panic!("no {name} in\n{page}"))
     }

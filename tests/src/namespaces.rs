@@ -15,17 +15,17 @@ static NEXT: AtomicU32 = AtomicU32::new(0);
 
 /// Some hosts on one network, `10.99.0.1` and so on, and nothing else; taken apart when dropped.
 #[derive(Debug)]
-pub struct Namespaces {
-    switch: String,
+pub struct NamespaceNetwork {
+    bridge: String,
     hosts: Vec<String>,
 }
 
-impl Namespaces {
+impl NamespaceNetwork {
     /// Makes a network, if this process may; otherwise says loudly that the story is left out.
     pub fn new(hosts: u8) -> Option<Self> {
         let prefix = format!("pdx{}-{}", process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
-        let mut network = Self { switch: format!("{prefix}-sw"), hosts: Vec::new() };
-        let switch = network.switch.clone();
+        let mut network = Self { bridge: format!("{prefix}-sw"), hosts: Vec::new() };
+        let switch = network.bridge.clone();
         if !ip(&["netns", "add", &switch]) {
             eprintln!(
                 "SKIPPED: no network namespace can be made here, so a network of several hosts is NOT tested"
@@ -66,7 +66,7 @@ impl Namespaces {
     }
 
     /// Returns the name of a host's namespace; the first is 0.
-    pub fn host(&self, number: usize) -> &str {
+    pub fn namespace(&self, number: usize) -> &str {
         &self.hosts[number]
     }
 
@@ -77,27 +77,27 @@ impl Namespaces {
     }
 
     /// Takes a host off the network without its noticing, or puts it back.
-    pub fn plug(&self, number: usize, is_plugged: bool) {
+    pub fn set_plugged(&self, number: usize, is_plugged: bool) {
         let port = format!("port{}", number + 1);
-        let mut arguments = vec!["-n", self.switch.as_str(), "link", "set", port.as_str()];
+        let mut arguments = vec!["-n", self.bridge.as_str(), "link", "set", port.as_str()];
         arguments.extend(if is_plugged { &["master", "bridge"][..] } else { &["nomaster"] });
         assert!(ip(&arguments), "{arguments:?}");
     }
 
     /// Keeps some hosts from each other, and not from the rest, or lets them to each other again.
-    pub fn isolate(&self, numbers: &[usize], is_isolated: bool) {
+    pub fn set_isolated(&self, numbers: &[usize], is_isolated: bool) {
         for number in numbers {
             let (port, state) = (format!("port{}", number + 1), if is_isolated { "on" } else { "off" });
             let arguments =
-                ["-n", &self.switch, "link", "set", &port, "type", "bridge_slave", "isolated", state];
+                ["-n", &self.bridge, "link", "set", &port, "type", "bridge_slave", "isolated", state];
             assert!(ip(&arguments), "{arguments:?}");
         }
     }
 }
 
-impl Drop for Namespaces {
+impl Drop for NamespaceNetwork {
     fn drop(&mut self) {
-        for name in self.hosts.iter().chain([&self.switch]) {
+        for name in self.hosts.iter().chain([&self.bridge]) {
             let _ = ip(&["netns", "delete", name]);
         }
     }

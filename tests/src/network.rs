@@ -6,83 +6,83 @@ use std::time::Duration;
 use protocol::digest::Digest;
 use protocol::index::Hit;
 
-use crate::content::Content;
-use crate::eventually::{SOON, eventually, until};
-use crate::home::Home;
-use crate::index::Index;
+use crate::content::TestContent;
+use crate::eventually::{DEFAULT_TIMEOUT, eventually, wait_until};
+use crate::index::IndexProcess;
 use crate::index_session::IndexSession;
-use crate::peer::{Done, Peer, peer_node};
+use crate::peer::{CompletedDownload, PeerProcess, peer_node};
+use crate::test_folder::TestFolder;
 
 /// An index, and one that watches it.
 #[derive(Debug)]
-pub struct Network {
+pub struct TestNetwork {
     /// The index.
-    pub index: Index,
+    pub index: IndexProcess,
     observer: Option<IndexSession>,
 }
 
 /// A peer and its folder.
 #[derive(Debug)]
-pub struct Node {
+pub struct RunningNode {
     /// The peer.
-    pub peer: Peer,
+    pub peer: PeerProcess,
     /// Its folder.
-    pub home: Home,
+    pub folder: TestFolder,
 }
 
-impl Node {
+impl RunningNode {
     /// Starts the peer again, after it has ended in whatever way.
-    pub fn start_again(&mut self, index: SocketAddr) {
+    pub fn restart(&mut self, index: SocketAddr) {
         self.peer.kill();
-        self.peer = Peer::start(index, self.home.path());
+        self.peer = PeerProcess::start(index, self.folder.path());
     }
 
     /// Starts the peer again on the port it had, with options of its own.
-    pub fn start_again_with(&mut self, index: SocketAddr, options: &[&str]) {
+    pub fn restart_with(&mut self, index: SocketAddr, options: &[&str]) {
         self.peer.kill();
-        let mut command = peer_node(self.peer.address().port(), index, self.home.path());
+        let mut command = peer_node(self.peer.address().port(), index, self.folder.path());
         command.args(options);
-        self.peer = Peer::launch(command);
+        self.peer = PeerProcess::launch(command);
     }
 
     /// Returns how much content the peer has sent since it was started, in bytes, to about 50 KiB.
-    pub fn sent(&mut self) -> u64 {
-        self.peer.say("status").sent().expect("totals in a status")
+    pub fn bytes_sent(&mut self) -> u64 {
+        self.peer.run("status").bytes_sent().expect("totals in a status")
     }
 
     /// Downloads a content by its digest, and holds the file on disk against it.
-    pub fn fetch(&mut self, content: &Content) -> Done {
-        let answer = self.peer.say(&format!("download {}", content.digest));
-        let mut done = answer.done();
+    pub fn download(&mut self, content: &TestContent) -> CompletedDownload {
+        let answer = self.peer.run(&format!("download {}", content.digest));
+        let mut done = answer.completed_downloads();
         assert_eq!(done.len(), 1, "{answer:#?}");
         assert!(answer.errors().is_empty(), "{answer:#?}");
-        self.has(content);
+        self.path_of(content);
         done.swap_remove(0)
     }
 
     /// Says under which path a content lies in the folder; panics if it does not.
-    pub fn has(&self, content: &Content) -> String {
-        let files = self.home.files();
+    pub fn path_of(&self, content: &TestContent) -> String {
+        let files = self.folder.visible_files();
         let place = files.iter().find(|(_, file)| *file == content);
         let names: Vec<&String> = files.keys().collect();
         place.unwrap_or_else(|| panic!("{} is not among {names:?}", content.digest)).0.clone()
     }
 }
 
-impl Default for Network {
+impl Default for TestNetwork {
     fn default() -> Self {
         Self::new()
     }
 }
 
-impl Network {
+impl TestNetwork {
     /// Starts an index.
     pub fn new() -> Self {
-        Self::around(Index::start())
+        Self::with_index(IndexProcess::start())
     }
 
     /// Takes an index that runs already.
-    pub const fn around(index: Index) -> Self {
+    pub const fn with_index(index: IndexProcess) -> Self {
         Self { index, observer: None }
     }
 
@@ -93,45 +93,45 @@ impl Network {
         if !works {
             let address = self.index.address();
             self.observer =
-                Some(eventually("the index to answer", SOON, || IndexSession::open(address).ok()));
+                Some(eventually("the index to answer", DEFAULT_TIMEOUT, || IndexSession::open(address).ok()));
         }
         self.observer.as_mut().expect("just made")
     }
 
     /// Starts a peer that shares nothing yet, with options of its own.
-    pub fn node_with(&self, options: &[&str]) -> Node {
-        let home = Home::new();
+    pub fn start_empty_node(&self, options: &[&str]) -> RunningNode {
+        let home = TestFolder::new();
         let mut command = peer_node(0, self.index.address(), home.path());
         command.args(options);
-        Node { peer: Peer::launch(command), home }
+        RunningNode { peer: PeerProcess::launch(command), folder: home }
     }
 
     /// Starts a peer that shares some files, and waits until they can be found.
-    pub fn node(&mut self, files: &[(&str, &Content)]) -> Node {
-        self.sharer(files, &[])
+    pub fn start_node(&mut self, files: &[(&str, &TestContent)]) -> RunningNode {
+        self.start_node_with(files, &[])
     }
 
-    /// Starts a peer that shares some files like [`Network::node`], with options of its own.
-    pub fn sharer(&mut self, files: &[(&str, &Content)], options: &[&str]) -> Node {
-        let home = Home::new();
+    /// Starts a peer that shares some files like [`TestNetwork::start_node`], with options of its own.
+    pub fn start_node_with(&mut self, files: &[(&str, &TestContent)], options: &[&str]) -> RunningNode {
+        let home = TestFolder::new();
         for (path, content) in files {
             home.put(path, content);
         }
         let mut command = peer_node(0, self.index.address(), home.path());
         command.args(options);
-        let peer = Peer::launch(command);
+        let peer = PeerProcess::launch(command);
         self.wait_for_files(peer.address(), files.len());
-        Node { peer, home }
+        RunningNode { peer, folder: home }
     }
 
     /// Waits until the index has so many files of the peer at an address, and tells others of them.
     pub fn wait_for_files(&mut self, peer: SocketAddr, files: usize) {
-        self.wait_for_files_within(peer, files, SOON);
+        self.wait_for_files_within(peer, files, DEFAULT_TIMEOUT);
     }
 
-    /// Waits for files like [`Network::wait_for_files`], but not longer than `limit`.
+    /// Waits for files like [`TestNetwork::wait_for_files`], but not longer than `limit`.
     pub fn wait_for_files_within(&mut self, peer: SocketAddr, files: usize, limit: Duration) {
-        until(&format!("{files} files of {peer}"), limit, || {
+        wait_until(&format!("{files} files of {peer}"), limit, || {
             let listed = self.observer().files_of(peer);
             let found = listed.last().is_none_or(|file| {
                 let sources = self.observer().sources(file.digest);
@@ -143,7 +143,7 @@ impl Network {
 
     /// Waits until a content has exactly so many sources.
     pub fn wait_for_sources(&mut self, digest: Digest, count: usize, limit: Duration) {
-        until(&format!("{count} sources of {}", digest.short()), limit, || {
+        wait_until(&format!("{count} sources of {}", digest.short()), limit, || {
             self.observer().sources(digest).len() == count
         });
     }

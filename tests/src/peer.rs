@@ -8,33 +8,33 @@ use std::time::Duration;
 
 use rustix::process::Signal;
 
-use crate::eventually::{SOON, eventually, within};
-use crate::index::STOP_WITHIN;
-use crate::lines::Lines;
+use crate::eventually::{DEFAULT_TIMEOUT, eventually, poll_within};
+use crate::index::STOP_TIMEOUT;
+use crate::output_lines::OutputLines;
 use crate::process::Process;
 use crate::programs::{Programs, programs};
 
-mod answer;
+mod command_output;
 
-pub(crate) use answer::MARK_LINES;
-pub use answer::{Answer, Done};
+pub(crate) use command_output::END_MARKER_LINES;
+pub use command_output::{CommandOutput, CompletedDownload};
 
 /// How long one command may take.
-pub const COMMAND_WITHIN: Duration = Duration::from_secs(100);
+pub const COMMAND_TIMEOUT: Duration = Duration::from_secs(100);
 
 /// A command whose output is known ends the output of the one before it.
-pub(crate) const MARK: &str = "help quit";
+pub(crate) const END_MARKER: &str = "help quit";
 
 /// A running peer.
 #[derive(Debug)]
-pub struct Peer {
+pub struct PeerProcess {
     process: Process,
     input: Option<ChildStdin>,
-    output: Lines,
+    output: OutputLines,
     address: SocketAddr,
 }
 
-impl Peer {
+impl PeerProcess {
     /// Starts a peer on a free port.
     pub fn start(index: SocketAddr, share_dir: &Path) -> Self {
         Self::start_on(0, index, share_dir)
@@ -53,8 +53,8 @@ impl Peer {
         let mut process = Process::spawn("peer-node", command);
         let input = Some(process.take_stdin());
         let address = SocketAddr::from(([127, 0, 0, 1], 0));
-        let mut peer = Self { process, input, output: Lines::of(reader), address };
-        peer.address = eventually("the peer to listen", SOON, || peer.say("status").address());
+        let mut peer = Self { process, input, output: OutputLines::collect(reader), address };
+        peer.address = eventually("the peer to listen", DEFAULT_TIMEOUT, || peer.run("status").address());
         peer
     }
 
@@ -69,39 +69,39 @@ impl Peer {
     }
 
     /// Gives a command and returns what it printed, once it has ended.
-    pub fn say(&mut self, command: &str) -> Answer {
-        self.say_within(command, COMMAND_WITHIN)
+    pub fn run(&mut self, command: &str) -> CommandOutput {
+        self.run_within(command, COMMAND_TIMEOUT)
     }
 
     /// Gives a command and returns what it printed; panics if it takes longer than `limit`.
-    pub fn say_within(&mut self, command: &str, limit: Duration) -> Answer {
-        let from = self.output.count();
-        self.begin(command);
-        self.finish(command, from, limit)
+    pub fn run_within(&mut self, command: &str, limit: Duration) -> CommandOutput {
+        let from = self.output.line_count();
+        self.start_command(command);
+        self.read_output(command, from, limit)
     }
 
-    /// Gives a command and does not wait for it; [`Peer::answer`] does.
-    pub fn begin(&mut self, command: &str) -> usize {
-        let from = self.output.count();
+    /// Gives a command and does not wait for it; [`PeerProcess::command_output`] does.
+    pub fn start_command(&mut self, command: &str) -> usize {
+        let from = self.output.line_count();
         let input = self.input.as_mut().expect("an open standard input");
-        let written = writeln!(input, "{command}\n{MARK}").and_then(|()| input.flush());
+        let written = writeln!(input, "{command}\n{END_MARKER}").and_then(|()| input.flush());
         written.unwrap_or_else(|error| panic!("cannot say {command:?}: {error}; {}", self.output.text()));
         from
     }
 
-    /// Waits for the end of the command that [`Peer::begin`] gave and returns what it printed.
-    pub fn answer(&self, from: usize) -> Answer {
-        self.finish("a command", from, COMMAND_WITHIN)
+    /// Waits for the end of the command that [`PeerProcess::start_command`] gave and returns what it printed.
+    pub fn wait_for_output(&self, from: usize) -> CommandOutput {
+        self.read_output("a command", from, COMMAND_TIMEOUT)
     }
 
-    fn finish(&self, command: &str, from: usize, limit: Duration) -> Answer {
-        let [.., last] = MARK_LINES;
+    fn read_output(&self, command: &str, from: usize, limit: Duration) -> CommandOutput {
+        let [.., last] = END_MARKER_LINES;
         let end = self.output.find(from, limit, |line| line == last).unwrap_or_else(|| {
-            panic!("{command:?} has not ended after {limit:?}: {:#?}", self.output.since(from))
+            panic!("{command:?} has not ended after {limit:?}: {:#?}", self.output.lines_from(from))
         });
-        let mut lines = self.output.since(from);
-        lines.truncate((end + 1 - from).saturating_sub(MARK_LINES.len()));
-        Answer(lines)
+        let mut lines = self.output.lines_from(from);
+        lines.truncate((end + 1 - from).saturating_sub(END_MARKER_LINES.len()));
+        CommandOutput(lines)
     }
 
     /// Returns everything that the peer has printed.
@@ -110,10 +110,10 @@ impl Peer {
     }
 
     /// Waits until the peer's own list has so many files.
-    pub fn shares(&mut self, files: usize) {
-        let mut last = Answer(Vec::new());
-        let seen = within(SOON, || {
-            last = self.say("files");
+    pub fn wait_for_shared_files(&mut self, files: usize) {
+        let mut last = CommandOutput(Vec::new());
+        let seen = poll_within(DEFAULT_TIMEOUT, || {
+            last = self.run("files");
             (last.files().len() == files).then_some(())
         });
         seen.unwrap_or_else(|| panic!("the peer does not come to share {files} files: {last:#?}"));
@@ -122,13 +122,13 @@ impl Peer {
     /// Stops the peer by SIGTERM and returns its status, which must come soon.
     pub fn stop(&mut self) -> Option<i32> {
         self.process.signal(Signal::TERM);
-        self.process.wait(STOP_WITHIN).code()
+        self.process.wait(STOP_TIMEOUT).code()
     }
 
     /// Closes the peer's standard input, as Ctrl-D does, and returns its status.
-    pub fn close(&mut self) -> Option<i32> {
+    pub fn close_input(&mut self) -> Option<i32> {
         self.input = None;
-        self.process.wait(SOON).code()
+        self.process.wait(DEFAULT_TIMEOUT).code()
     }
 
     /// Ends the peer as `kill -9` does.
@@ -171,19 +171,22 @@ fn command(release: &Programs, port: u16, address: IpAddr, index: SocketAddr, sh
 }
 
 /// Runs a peer with a script for its standard input until it ends by itself.
-pub fn script(index: SocketAddr, share_dir: &Path, commands: &[&str]) -> Output {
-    run(peer_node(0, index, share_dir), &(commands.join("\n") + "\n"))
+pub fn run_script(index: SocketAddr, share_dir: &Path, commands: &[&str]) -> Output {
+    run_with_input(peer_node(0, index, share_dir), &(commands.join("\n") + "\n"))
 }
 
 /// Runs a command with a text for its standard input until it ends by itself.
-pub fn run(mut command: Command, input: &str) -> Output {
+pub fn run_with_input(mut command: Command, input: &str) -> Output {
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut process = Process::spawn("a script", command);
-    let output = Lines::of(process.child().stdout.take().expect("a pipe"));
-    let errors = Lines::of(process.child().stderr.take().expect("a pipe"));
+    let output = OutputLines::collect(process.child().stdout.take().expect("a pipe"));
+    let errors = OutputLines::collect(process.child().stderr.take().expect("a pipe"));
     // A program that ends before it has read everything is judged by its status.
     let _ = process.take_stdin().write_all(input.as_bytes());
-    let status = process.wait(COMMAND_WITHIN);
-    assert!(output.ended(SOON) && errors.ended(SOON), "the pipes end with the process");
+    let status = process.wait(COMMAND_TIMEOUT);
+    assert!(
+        output.wait_for_end(DEFAULT_TIMEOUT) && errors.wait_for_end(DEFAULT_TIMEOUT),
+        "the pipes end with the process"
+    );
     Output { status, stdout: (output.text() + "\n").into(), stderr: (errors.text() + "\n").into() }
 }

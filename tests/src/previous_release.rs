@@ -7,7 +7,7 @@ use crate::programs::{Programs, programs};
 /// Returns the programs of release 0.1.0; nothing, saying so loudly, where they were not built.
 pub fn previous_release() -> Option<Programs> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/previous");
-    let previous = Programs::in_folder(&folder);
+    let previous = Programs::in_dir(&folder);
     if previous.index_server.is_file() && previous.peer_node.is_file() {
         // The current programs are not built in the middle of a story.
         let _ = programs();

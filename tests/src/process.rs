@@ -7,14 +7,14 @@ use std::time::Duration;
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::bench::cpu_time;
-use crate::eventually::within;
-use crate::free_port::nothing_tried;
+use crate::eventually::poll_within;
+use crate::free_port::block_port_checks;
 
 /// The variable that names where programs keep what they remember for the account.
-const STATE_HOME: &str = "XDG_STATE_HOME";
+const STATE_HOME_VARIABLE: &str = "XDG_STATE_HOME";
 
 /// A folder that cannot be: tests leave nothing in the account's state.
-const NO_STATE_HOME: &str = "/dev/null/none";
+const UNUSABLE_STATE_HOME: &str = "/dev/null/none";
 
 /// A running program; killed and reaped when dropped.
 #[derive(Debug)]
@@ -31,11 +31,11 @@ impl Process {
 
     /// Starts a program, if it can be started.
     pub fn try_spawn(name: &str, mut command: Command) -> io::Result<Self> {
-        if !command.get_envs().any(|(variable, _)| variable == STATE_HOME) {
-            command.env(STATE_HOME, NO_STATE_HOME);
+        if !command.get_envs().any(|(variable, _)| variable == STATE_HOME_VARIABLE) {
+            command.env(STATE_HOME_VARIABLE, UNUSABLE_STATE_HOME);
         }
         let child = {
-            let _alone = nothing_tried();
+            let _alone = block_port_checks();
             command.spawn()?
         };
         // The command goes here, and with it our copies of the pipes' far ends.
@@ -71,7 +71,7 @@ impl Process {
 
     /// Waits for the end; panics if it takes longer than `limit`.
     pub fn wait(&mut self, limit: Duration) -> ExitStatus {
-        let status = within(limit, || self.child.try_wait().expect("a child of ours"));
+        let status = poll_within(limit, || self.child.try_wait().expect("a child of ours"));
         status.unwrap_or_else(|| panic!("{} has not ended after {limit:?}", self.name))
     }
 

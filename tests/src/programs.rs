@@ -18,7 +18,7 @@ pub struct Programs {
 
 impl Programs {
     /// Returns those that lie in a folder.
-    pub fn in_folder(folder: &Path) -> Self {
+    pub fn in_dir(folder: &Path) -> Self {
         let program = |name: &str| folder.join(format!("{name}{}", env::consts::EXE_SUFFIX));
         Self { index_server: program("index-server"), peer_node: program("peer-node") }
     }
@@ -33,7 +33,7 @@ pub fn programs() -> &'static Programs {
 /// Builds the programs with the cargo that built this one, beside this one; `quiet` or with cargo's own progress.
 pub fn build(quiet: bool) -> Result<Programs> {
     let own = env::current_exe().context("cannot tell where this program lies")?;
-    let folder = profile_folder(&own).context("this program does not lie in a target folder of cargo's")?;
+    let folder = profile_dir(&own).context("this program does not lie in a target folder of cargo's")?;
     let target = folder.parent().context("the target folder has no parent")?;
     let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     // All of the workspace, so that the libraries are those that its tests are built with; and without what cargo told this
@@ -61,11 +61,11 @@ pub fn build(quiet: bool) -> Result<Programs> {
     if !status.success() {
         bail!("cargo could not build index-server and peer-node ({status})");
     }
-    Ok(Programs::in_folder(&folder))
+    Ok(Programs::in_dir(&folder))
 }
 
 /// The folder that cargo puts a profile's programs in: that of this one, or the one around `deps`.
-fn profile_folder(own: &Path) -> Option<PathBuf> {
+fn profile_dir(own: &Path) -> Option<PathBuf> {
     let folder = own.parent()?;
     let is_deps = folder.file_name().is_some_and(|name| name == "deps");
     Some(if is_deps { folder.parent()?.to_owned() } else { folder.to_owned() })

@@ -12,7 +12,7 @@ pub struct RawClient {
 
 /// What came back before the connection was over, or the time was up.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Heard {
+pub struct RawResponse {
     /// The bytes.
     pub bytes: Vec<u8>,
     /// Whether the other side closed or broke the connection.
@@ -31,27 +31,27 @@ impl RawClient {
     }
 
     /// Says that nothing more will be sent.
-    pub fn finish(&mut self) {
+    pub fn shut_down_writing(&mut self) {
         // A connection that is broken already is finished as well.
         let _ = self.stream.shutdown(Shutdown::Write);
     }
 
     /// Reads until the other side closes, or `limit` has passed.
-    pub fn hear(&mut self, limit: Duration) -> Heard {
+    pub fn receive(&mut self, limit: Duration) -> RawResponse {
         let (end, mut bytes, mut buffer) = (Instant::now() + limit, Vec::new(), [0; 4096]);
         loop {
             let left = end.saturating_duration_since(Instant::now()).max(Duration::from_millis(1));
             self.stream.set_read_timeout(Some(left)).expect("a timeout");
             match self.stream.read(&mut buffer) {
-                Ok(0) => return Heard { bytes, closed: true },
+                Ok(0) => return RawResponse { bytes, closed: true },
                 Ok(read) => bytes.extend_from_slice(&buffer[..read]),
                 Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
-                    return Heard { bytes, closed: false };
+                    return RawResponse { bytes, closed: false };
                 }
-                Err(_) => return Heard { bytes, closed: true },
+                Err(_) => return RawResponse { bytes, closed: true },
             }
             if Instant::now() >= end {
-                return Heard { bytes, closed: false };
+                return RawResponse { bytes, closed: false };
             }
         }
     }

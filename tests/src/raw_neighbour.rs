@@ -4,7 +4,7 @@ use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::time::Duration;
 
-use crate::eventually::{SOON, within};
+use crate::eventually::{DEFAULT_TIMEOUT, poll_within};
 
 /// The numbers of the messages.
 pub mod kind {
@@ -21,44 +21,45 @@ pub mod kind {
 }
 
 /// A message: its number and what follows.
-pub type Said = (u8, Vec<u8>);
+pub type NeighbourMessage = (u8, Vec<u8>);
 
 /// A connection of that peer.
 #[derive(Debug)]
 pub struct RawNeighbour {
     stream: TcpStream,
     /// What the length counts besides what follows the number: 1 if it counts that as well.
-    extra: u32,
+    length_excess: u32,
 }
 
 impl RawNeighbour {
     /// Connects to a port, as soon as anybody listens there.
     pub fn connect(port: u16, exclusive: bool) -> Self {
-        let connected = within(SOON, || TcpStream::connect((Ipv4Addr::LOCALHOST, port)).ok());
-        Self::over(connected.expect("a port that accepts"), exclusive)
+        let connected = poll_within(DEFAULT_TIMEOUT, || TcpStream::connect((Ipv4Addr::LOCALHOST, port)).ok());
+        Self::from_stream(connected.expect("a port that accepts"), exclusive)
     }
 
     /// Waits for a connection.
     pub fn accept(listener: &TcpListener, exclusive: bool) -> Self {
         listener.set_nonblocking(true).expect("a listener");
-        let accepted = within(SOON, || listener.accept().ok()).expect("somebody who connects").0;
+        let accepted =
+            poll_within(DEFAULT_TIMEOUT, || listener.accept().ok()).expect("somebody who connects").0;
         accepted.set_nonblocking(false).expect("a connection");
-        Self::over(accepted, exclusive)
+        Self::from_stream(accepted, exclusive)
     }
 
-    fn over(stream: TcpStream, exclusive: bool) -> Self {
-        stream.set_read_timeout(Some(SOON)).expect("a timeout");
+    fn from_stream(stream: TcpStream, exclusive: bool) -> Self {
+        stream.set_read_timeout(Some(DEFAULT_TIMEOUT)).expect("a timeout");
         stream.set_nodelay(true).expect("a connection");
-        Self { stream, extra: u32::from(!exclusive) }
+        Self { stream, length_excess: u32::from(!exclusive) }
     }
 
     /// Sends a handshake.
-    pub fn greet(&mut self, id: u32) {
+    pub fn send_handshake(&mut self, id: u32) {
         self.send_raw(&handshake(id));
     }
 
     /// Reads 32 bytes, which must be a handshake; returns whose.
-    pub fn greeted(&mut self) -> u32 {
+    pub fn read_handshake(&mut self) -> u32 {
         let mut bytes = [0; 32];
         self.stream.read_exact(&mut bytes).expect("a handshake");
         assert_eq!(&bytes[..28], b"P2PFILESHARINGPROJ\0\0\0\0\0\0\0\0\0\0");
@@ -72,15 +73,15 @@ impl RawNeighbour {
 
     /// Sends a message.
     pub fn send(&mut self, kind: u8, body: &[u8]) {
-        let length = u32::try_from(body.len()).expect("a short message") + self.extra;
+        let length = u32::try_from(body.len()).expect("a short message") + self.length_excess;
         self.send_raw(&[&length.to_be_bytes(), [kind].as_slice(), body].concat());
     }
 
     /// Waits for the next message; none if the connection is over.
-    pub fn hear(&mut self) -> Option<Said> {
+    pub fn receive(&mut self) -> Option<NeighbourMessage> {
         let mut head = [0; 5];
         self.stream.read_exact(&mut head).ok()?;
-        let length = u32::from_be_bytes(head[..4].try_into().expect("four bytes")) - self.extra;
+        let length = u32::from_be_bytes(head[..4].try_into().expect("four bytes")) - self.length_excess;
         assert!(length < 1 << 20, "a message of {length} bytes");
         let mut body = vec![0; length as usize];
         self.stream.read_exact(&mut body).ok()?;
@@ -89,19 +90,19 @@ impl RawNeighbour {
 
     /// Waits for the next message, which must be that one.
     pub fn expect(&mut self, kind: u8, body: &[u8]) {
-        assert_eq!(self.hear(), Some((kind, body.to_vec())));
+        assert_eq!(self.receive(), Some((kind, body.to_vec())));
     }
 
     /// Says whether nothing at all comes for a moment.
     pub fn is_silent(&mut self, moment: Duration) -> bool {
         self.stream.set_read_timeout(Some(moment)).expect("a timeout");
         let silent = self.stream.peek(&mut [0]).is_err();
-        self.stream.set_read_timeout(Some(SOON)).expect("a timeout");
+        self.stream.set_read_timeout(Some(DEFAULT_TIMEOUT)).expect("a timeout");
         silent
     }
 
     /// Waits until the other side ends the connection, whatever it says before.
-    pub fn ended(mut self) {
+    pub fn wait_for_close(mut self) {
         let mut rest = Vec::new();
         let read = self.stream.read_to_end(&mut rest);
         let is_timeout = |error: std::io::Error| error.kind() == std::io::ErrorKind::WouldBlock;
@@ -109,8 +110,8 @@ impl RawNeighbour {
     }
 
     /// Waits until the other side ends the connection while this one does not.
-    pub fn is_left(mut self) {
-        while let Some((kind, _)) = self.hear() {
+    pub fn wait_for_disconnect(mut self) {
+        while let Some((kind, _)) = self.receive() {
             assert!(kind <= kind::DONE, "a message that is none");
         }
         let is_open =

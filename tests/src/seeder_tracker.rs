@@ -9,20 +9,20 @@ use std::time::Duration;
 
 use anyhow::Result;
 
-const REQUEST_WITHIN: Duration = Duration::from_secs(2);
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(2);
 const MAX_REQUEST: u64 = 8 << 10;
 
 /// A running tracker; its thread ends with the program.
 #[derive(Debug)]
 pub struct SeederTracker {
     address: SocketAddr,
-    known: Arc<Mutex<Known>>,
+    seeders: Arc<Mutex<KnownSeeders>>,
 }
 
 #[derive(Debug)]
-struct Known {
+struct KnownSeeders {
     host: Ipv4Addr,
-    seeders: BTreeSet<u16>,
+    ports: BTreeSet<u16>,
 }
 
 impl SeederTracker {
@@ -35,15 +35,15 @@ impl SeederTracker {
     pub fn start_at(host: Ipv4Addr) -> Result<Self> {
         let listener = TcpListener::bind((host, 0))?;
         let address = listener.local_addr()?;
-        let known = Arc::new(Mutex::new(Known { host, seeders: BTreeSet::new() }));
+        let known = Arc::new(Mutex::new(KnownSeeders { host, ports: BTreeSet::new() }));
         let shared = Arc::clone(&known);
         thread::spawn(move || {
             for stream in listener.incoming().flatten() {
                 // Who asks wrongly is not answered, and asks again.
-                let _ = answer(stream, &shared);
+                let _ = handle_request(stream, &shared);
             }
         });
-        Ok(Self { address, known })
+        Ok(Self { address, seeders: known })
     }
 
     /// Gives the address that goes into a `.torrent`.
@@ -53,27 +53,27 @@ impl SeederTracker {
 
     /// Forgets all seeders; the next ones are at `host`.
     pub fn reset(&self, host: Ipv4Addr) {
-        *lock(&self.known) = Known { host, seeders: BTreeSet::new() };
+        *lock(&self.seeders) = KnownSeeders { host, ports: BTreeSet::new() };
     }
 
     /// Notes a seeder without its asking.
-    pub fn note(&self, port: u16) {
-        lock(&self.known).seeders.insert(port);
+    pub fn add_seeder(&self, port: u16) {
+        lock(&self.seeders).ports.insert(port);
     }
 
     /// Says how many seeders have announced themselves as complete.
-    pub fn seeders(&self) -> usize {
-        lock(&self.known).seeders.len()
+    pub fn seeder_count(&self) -> usize {
+        lock(&self.seeders).ports.len()
     }
 }
 
-fn lock(known: &Mutex<Known>) -> MutexGuard<'_, Known> {
+fn lock(known: &Mutex<KnownSeeders>) -> MutexGuard<'_, KnownSeeders> {
     known.lock().expect("no thread panics while it holds the seeders")
 }
 
-fn answer(mut stream: TcpStream, known: &Mutex<Known>) -> Result<()> {
-    stream.set_read_timeout(Some(REQUEST_WITHIN))?;
-    stream.set_write_timeout(Some(REQUEST_WITHIN))?;
+fn handle_request(mut stream: TcpStream, known: &Mutex<KnownSeeders>) -> Result<()> {
+    stream.set_read_timeout(Some(REQUEST_TIMEOUT))?;
+    stream.set_write_timeout(Some(REQUEST_TIMEOUT))?;
     let mut request = String::new();
     let mut reader = BufReader::new(stream.try_clone()?).take(MAX_REQUEST);
     reader.read_line(&mut request)?;
@@ -90,7 +90,7 @@ fn answer(mut stream: TcpStream, known: &Mutex<Known>) -> Result<()> {
 }
 
 /// Notes a seeder; tells anyone else all seeders.
-fn reply(request: &str, known: &mut Known) -> Vec<u8> {
+fn reply(request: &str, known: &mut KnownSeeders) -> Vec<u8> {
     let query =
         request.split(' ').nth(1).and_then(|path| path.split_once('?')).map_or("", |(_, query)| query);
     let value = |key: &str| {
@@ -101,17 +101,17 @@ fn reply(request: &str, known: &mut Known) -> Vec<u8> {
     let port = value("port").and_then(|port| port.parse().ok());
     let mut peers = Vec::new();
     match port {
-        Some(port) if complete && value("event") == Some("stopped") => drop(known.seeders.remove(&port)),
-        Some(port) if complete => drop(known.seeders.insert(port)),
+        Some(port) if complete && value("event") == Some("stopped") => drop(known.ports.remove(&port)),
+        Some(port) if complete => drop(known.ports.insert(port)),
         _ => {
-            for seeder in &known.seeders {
+            for seeder in &known.ports {
                 peers.extend(known.host.octets());
                 peers.extend(seeder.to_be_bytes());
             }
         }
     }
     let mut body =
-        format!("d8:completei{}e8:intervali1800e5:peers{}:", known.seeders.len(), peers.len()).into_bytes();
+        format!("d8:completei{}e8:intervali1800e5:peers{}:", known.ports.len(), peers.len()).into_bytes();
     body.extend(peers);
     body.push(b'e');
     body
@@ -122,14 +122,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_leecher_is_told_of_the_seeders_and_a_seeder_of_nobody() {
-        let mut known = Known { host: Ipv4Addr::LOCALHOST, seeders: BTreeSet::new() };
+    fn leecher_gets_the_seeders_and_seeder_gets_no_peers() {
+        let mut known = KnownSeeders { host: Ipv4Addr::LOCALHOST, ports: BTreeSet::new() };
         let nobody = b"d8:completei1e8:intervali1800e5:peers0:e";
         assert_eq!(reply("GET /announce?port=258&left=0 HTTP/1.1", &mut known), nobody);
         let one = b"d8:completei1e8:intervali1800e5:peers6:\x7f\x00\x00\x01\x01\x02e";
         assert_eq!(reply("GET /announce?left=7&port=9 HTTP/1.1", &mut known), one);
         assert_eq!(reply("nonsense", &mut known), one);
         reply("GET /announce?port=258&left=0&event=stopped HTTP/1.1", &mut known);
-        assert!(known.seeders.is_empty());
+        assert!(known.ports.is_empty());
     }
 }

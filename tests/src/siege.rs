@@ -14,25 +14,25 @@ use protocol::node_id::NodeId;
 use protocol::peer::{BlockRef, PeerMessage};
 use protocol::preamble::{PREAMBLE_LEN, Service, Version, encode};
 
-use crate::content::PIECE;
-use crate::wire::{Wire, connect_stream_from};
+use crate::content::PIECE_LENGTH;
+use crate::wire::{FrameConnection, connect_stream_from};
 
 /// How many threads drive the connections.
-const DRIVERS: usize = 4;
+const DRIVER_COUNT: usize = 4;
 
 /// How long a driver pauses after it has seen to all its connections.
-const PAUSE: Duration = Duration::from_millis(100);
+const ROUND_INTERVAL: Duration = Duration::from_millis(100);
 
 /// Connections that are held against a peer; they end when this is dropped.
 #[derive(Debug)]
 pub struct Siege {
-    state: Arc<State>,
+    state: Arc<SiegeState>,
     drivers: Vec<JoinHandle<()>>,
 }
 
 #[derive(Debug, Default)]
-struct State {
-    is_over: AtomicBool,
+struct SiegeState {
+    stopped: AtomicBool,
     /// How many were opened, those that the peer closed again included.
     opened: AtomicUsize,
     /// How many the peer has not closed, as far as was seen.
@@ -41,7 +41,7 @@ struct State {
 
 /// What a connection does to the peer.
 #[derive(Debug, Clone, Copy)]
-enum Attack {
+enum AttackKind {
     /// It says nothing.
     Mute,
     /// It greets and says nothing more.
@@ -55,14 +55,14 @@ enum Attack {
 #[derive(Debug)]
 struct Attacker {
     from: IpAddr,
-    attack: Attack,
+    attack: AttackKind,
     stream: Option<TcpStream>,
 }
 
 impl Siege {
     /// Holds so many connections from so many addresses of the loopback against a peer that shares a content.
     pub fn begin(peer: SocketAddr, connections: usize, addresses: u8, digest: Digest) -> Self {
-        let attacks = [Attack::Mute, Attack::Idle, Attack::Greedy(digest), Attack::Noise];
+        let attacks = [AttackKind::Mute, AttackKind::Idle, AttackKind::Greedy(digest), AttackKind::Noise];
         let each = connections.div_ceil(addresses.into());
         let addresses = (1..=addresses).map(|last| IpAddr::from([127, 0, 1, last]));
         // Every address attacks in every way.
@@ -72,9 +72,9 @@ impl Siege {
             .take(connections)
             .map(|(from, attack)| Attacker { from, attack, stream: None })
             .collect();
-        let state = Arc::new(State::default());
-        let share = connections.div_ceil(DRIVERS);
-        let drivers = (0..DRIVERS)
+        let state = Arc::new(SiegeState::default());
+        let share = connections.div_ceil(DRIVER_COUNT);
+        let drivers = (0..DRIVER_COUNT)
             .map(|_| {
                 let (state, mine) = (Arc::clone(&state), rest.split_off(rest.len().saturating_sub(share)));
                 thread::spawn(move || drive(peer, mine, &state))
@@ -96,7 +96,7 @@ impl Siege {
 
 impl Drop for Siege {
     fn drop(&mut self) {
-        self.state.is_over.store(true, Ordering::SeqCst);
+        self.state.stopped.store(true, Ordering::SeqCst);
         for driver in self.drivers.drain(..) {
             // A thread that panicked has said so.
             let _ = driver.join();
@@ -105,10 +105,10 @@ impl Drop for Siege {
 }
 
 /// Opens the connections anew that are closed, and goes on with the others, until it is over.
-fn drive(peer: SocketAddr, mut attackers: Vec<Attacker>, state: &State) {
-    while !state.is_over.load(Ordering::SeqCst) {
+fn drive(peer: SocketAddr, mut attackers: Vec<Attacker>, state: &SiegeState) {
+    while !state.stopped.load(Ordering::SeqCst) {
         for attacker in &mut attackers {
-            if !attacker.goes_on() {
+            if !attacker.continue_attack() {
                 let had_one = attacker.stream.is_some();
                 // The peer may refuse it.
                 attacker.stream = attacker.open(peer).ok();
@@ -119,29 +119,29 @@ fn drive(peer: SocketAddr, mut attackers: Vec<Attacker>, state: &State) {
                     _ => {}
                 }
             }
-            if state.is_over.load(Ordering::SeqCst) {
+            if state.stopped.load(Ordering::SeqCst) {
                 return;
             }
         }
-        thread::park_timeout(PAUSE);
+        thread::park_timeout(ROUND_INTERVAL);
     }
 }
 
 impl Attacker {
     fn open(&self, peer: SocketAddr) -> Result<TcpStream> {
         let stream = match self.attack {
-            Attack::Mute | Attack::Noise => {
+            AttackKind::Mute | AttackKind::Noise => {
                 let mut stream = connect_stream_from(self.from, peer)?;
-                if matches!(self.attack, Attack::Noise) {
+                if matches!(self.attack, AttackKind::Noise) {
                     let preamble: [u8; PREAMBLE_LEN] = encode(Service::Peer, Version::One);
                     stream.write_all(&preamble)?;
                 }
                 stream
             }
-            Attack::Idle | Attack::Greedy(_) => {
-                let mut wire = Wire::connect_from(self.from, peer)?;
+            AttackKind::Idle | AttackKind::Greedy(_) => {
+                let mut wire = FrameConnection::connect_from(self.from, peer)?;
                 wire.greet(NodeId::from_bytes([9; 32]), 40_000)?;
-                if let Attack::Greedy(digest) = self.attack {
+                if let AttackKind::Greedy(digest) = self.attack {
                     wire.send(&PeerMessage::Open { channel: 1, digest })?;
                 }
                 wire.stream().try_clone()?
@@ -152,13 +152,13 @@ impl Attacker {
     }
 
     /// Does its worst once more, and returns false if it has no connection.
-    fn goes_on(&mut self) -> bool {
+    fn continue_attack(&mut self) -> bool {
         let Some(stream) = &mut self.stream else { return false };
         let said = match self.attack {
-            Attack::Mute | Attack::Idle => Vec::new(),
-            Attack::Noise => vec![0x5a; 4096],
-            Attack::Greedy(_) => {
-                let length = u32::try_from(PIECE).expect("a small number");
+            AttackKind::Mute | AttackKind::Idle => Vec::new(),
+            AttackKind::Noise => vec![0x5a; 4096],
+            AttackKind::Greedy(_) => {
+                let length = u32::try_from(PIECE_LENGTH).expect("a small number");
                 let block = BlockRef { channel: 1, piece: 0, begin: 0, length };
                 let mut bytes = Vec::new();
                 encode_frame(&PeerMessage::Request(block), &mut bytes).expect("a short message");
@@ -168,7 +168,7 @@ impl Attacker {
         if stream.write(&said).is_err_and(|error| error.kind() != ErrorKind::WouldBlock) {
             return false;
         }
-        if matches!(self.attack, Attack::Greedy(_)) {
+        if matches!(self.attack, AttackKind::Greedy(_)) {
             return true;
         }
         match stream.read(&mut [0; 4096]) {

@@ -5,41 +5,41 @@
 //! asked for. Links have delays, uplinks and downlinks have rates, connections break and nodes leave and return. All
 //! chance comes from one seed, so that one plan gives one history.
 
-mod agenda;
+mod event_queue;
+mod network;
 mod node;
 mod plan;
 mod traffic;
 mod uplink;
-mod world;
 
 use std::time::Duration;
 
-pub use plan::{Churn, Plan};
-use world::World;
+use network::SimNetwork;
+pub use plan::{Churn, SimulationPlan};
 
 /// What came of a simulation.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Outcome {
+pub struct SpreadingOutcome {
     /// When each peer had everything.
     pub finished: Vec<Option<Duration>>,
     /// How many bytes the source sent.
-    pub from_source: u64,
+    pub source_sent: u64,
     /// How many bytes the peers received, wanted or not.
     pub received: u64,
     /// How many events there were.
     pub events: u64,
     /// A fingerprint of all that happened, in order.
-    pub history: u64,
+    pub fingerprint: u64,
 }
 
-impl Outcome {
+impl SpreadingOutcome {
     /// Returns when the last peer had everything, if all had it.
-    pub fn last(&self) -> Option<Duration> {
+    pub fn completion_time(&self) -> Option<Duration> {
         self.finished.iter().copied().collect::<Option<Vec<_>>>()?.into_iter().max()
     }
 
     /// Returns when half of the peers had everything.
-    pub fn median(&self) -> Option<Duration> {
+    pub fn median_completion_time(&self) -> Option<Duration> {
         let mut times: Vec<_> = self.finished.iter().flatten().copied().collect();
         times.sort();
         times.get(self.finished.len() / 2).copied()
@@ -47,6 +47,6 @@ impl Outcome {
 }
 
 /// Plays a plan until all have everything, or much more time has passed than that should take.
-pub fn simulate(plan: &Plan) -> Outcome {
-    World::new(plan.clone()).play()
+pub fn simulate(plan: &SimulationPlan) -> SpreadingOutcome {
+    SimNetwork::new(plan.clone()).run()
 }

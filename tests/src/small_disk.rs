@@ -8,7 +8,7 @@ use tempfile::{NamedTempFile, TempDir};
 
 /// What ends an ext4 file system as a power cut does: nothing more reaches the disk, not even its log
 /// (`EXT4_IOC_SHUTDOWN` with `EXT4_GOING_FLAGS_NOLOGFLUSH`).
-const CUT: &str = r#"open(my $disk, "<", $ARGV[0]) or die $!; my $how = pack("I", 2); ioctl($disk, 0x8004587d, $how) or die $!"#;
+const CUT_POWER_SCRIPT: &str = r#"open(my $disk, "<", $ARGV[0]) or die $!; my $how = pack("I", 2); ioctl($disk, 0x8004587d, $how) or die $!"#;
 
 /// A small file system; unmounted when dropped.
 #[derive(Debug)]
@@ -25,7 +25,7 @@ impl SmallDisk {
     }
 
     /// Mounts one in memory that has room for so many files and folders, if this process may.
-    pub fn mount_for_files(count: usize) -> Option<Self> {
+    pub fn mount_with_file_limit(count: usize) -> Option<Self> {
         Self::mount_in_memory(&format!("nr_inodes={count}"))
     }
 
@@ -33,7 +33,7 @@ impl SmallDisk {
         let folder = tempfile::tempdir().expect("a folder");
         let mut mount = Command::new("mount");
         mount.args(["-t", "tmpfs", "-o", options, "peerdex-story"]).arg(folder.path());
-        works(mount, "a full disk").then_some(Self { folder, image: None })
+        succeeds(mount, "a full disk").then_some(Self { folder, image: None })
     }
 
     /// Lets nothing be written to it any more, or lets it again.
@@ -44,17 +44,17 @@ impl SmallDisk {
     }
 
     /// Mounts one that gives room only as bytes are written, if this process may.
-    pub fn mount_without_advance(bytes: usize) -> Option<Self> {
+    pub fn mount_without_preallocation(bytes: usize) -> Option<Self> {
         Self::mount_image("mkfs.ext2", bytes, "a full disk")
     }
 
     /// Mounts one whose power can be cut, if this process may.
-    pub fn mount_with_power(bytes: usize) -> Option<Self> {
+    pub fn mount_for_power_cuts(bytes: usize) -> Option<Self> {
         let disk = Self::mount_image("mkfs.ext4", bytes, "a power cut")?;
         fs::write(disk.path().join("switch"), "").expect("room for a file");
         let mut perl = Command::new("perl");
         perl.arg("-v");
-        works(perl, "a power cut").then_some(disk)
+        succeeds(perl, "a power cut").then_some(disk)
     }
 
     fn mount_image(format: &str, bytes: usize, purpose: &str) -> Option<Self> {
@@ -63,7 +63,8 @@ impl SmallDisk {
         image.as_file().set_len(bytes as u64).expect("a sparse file");
         let mut format = Command::new(format);
         format.args(["-q", "-F", "-m", "0"]).arg(image.path());
-        let mounted = works(format, purpose) && works(mount_command(image.path(), folder.path()), purpose);
+        let mounted =
+            succeeds(format, purpose) && succeeds(mount_command(image.path(), folder.path()), purpose);
         mounted.then_some(Self { folder, image: Some(image) })
     }
 
@@ -73,7 +74,7 @@ impl SmallDisk {
     }
 
     /// Takes all room but so many bytes.
-    pub fn fill_up_to(&self, free: usize) -> PathBuf {
+    pub fn fill_except(&self, free: usize) -> PathBuf {
         let path = self.path().join("filler");
         let system = rustix::fs::statvfs(self.folder.path()).expect("a file system");
         let room = usize::try_from(system.f_bavail * system.f_frsize).expect("a small disk");
@@ -83,7 +84,8 @@ impl SmallDisk {
 
     /// Cuts the power: from now on nothing reaches the disk.
     pub fn cut_power(&self) {
-        let cut = Command::new("perl").args(["-e", CUT]).arg(self.path().join("switch")).status();
+        let cut =
+            Command::new("perl").args(["-e", CUT_POWER_SCRIPT]).arg(self.path().join("switch")).status();
         assert!(cut.is_ok_and(|status| status.success()), "the power is still on");
     }
 
@@ -115,7 +117,7 @@ fn mount_command(image: &Path, folder: &Path) -> Command {
 }
 
 /// Says whether a command does what it should; if not, the story that needs it is left out, loudly.
-fn works(mut command: Command, purpose: &str) -> bool {
+fn succeeds(mut command: Command, purpose: &str) -> bool {
     let works = command.output().is_ok_and(|output| output.status.success());
     if !works {
         eprintln!("SKIPPED: {command:?} does not work here, so {purpose} is NOT tested");

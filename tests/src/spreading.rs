@@ -6,23 +6,23 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use clap::Parser;
-use protocol::units::{Rate, Size, parse_size};
+use protocol::units::{DisplayRate, DisplaySize, parse_size};
 
-use crate::content::Content;
-use crate::network::{Network, Node};
+use crate::content::TestContent;
+use crate::network::{RunningNode, TestNetwork};
 
 /// How many times as long as the source alone would need the last peer may take.
-const TARGET: f64 = 1.3;
+const MAX_SLOWDOWN: f64 = 1.3;
 
 /// Measures how a file spreads from one source to peers that fetch it together, and prints when each has it.
 #[derive(Debug, Parser)]
 #[command(name = "spreading_processes", about)]
-struct Options {
+struct SpreadingOptions {
     /// The size of the file.
-    #[arg(long, default_value = "200MB", value_parser = bytes)]
+    #[arg(long, default_value = "200MB", value_parser = parse_bytes)]
     size: u64,
     /// How fast the source sends, a second.
-    #[arg(long, default_value = "20MB", value_parser = bytes)]
+    #[arg(long, default_value = "20MB", value_parser = parse_bytes)]
     rate: u64,
     /// How many peers want the file.
     #[arg(long, default_value_t = 8, value_parser = clap::value_parser!(u8).range(1..=32))]
@@ -35,25 +35,25 @@ struct Options {
     bench: bool,
 }
 
-fn bytes(text: &str) -> Result<u64, String> {
+fn parse_bytes(text: &str) -> Result<u64, String> {
     parse_size(text).map_err(|error| error.to_string())
 }
 
 /// Runs the benchmark as the command line says.
 pub fn main() -> ExitCode {
-    let options = Options::parse();
+    let options = SpreadingOptions::parse();
     let needed = seconds(options.size, options.rate);
-    let (size, rate) = (Size(options.size), Rate(as_float(options.rate)));
+    let (size, rate) = (DisplaySize(options.size), DisplayRate(as_float(options.rate)));
     println!("{size} from one source at {rate}, which takes {needed:.2} s, to {} peers", options.peers);
-    let content = Content::random(options.size, usize::try_from(options.size).expect("a size in memory"));
+    let content = TestContent::random(options.size, usize::try_from(options.size).expect("a size in memory"));
     for run in 1..=options.runs {
-        let (times, sent) = spread(&content, &options);
+        let (times, sent) = measure_spread(&content, &options);
         let ratios: Vec<String> =
             times.iter().map(|time| format!("{:.2}", time.as_secs_f64() / needed)).collect();
         let last = times.last().map_or(0.0, |time| time.as_secs_f64() / needed);
-        let verdict = if last <= TARGET { "within" } else { "beyond" };
+        let verdict = if last <= MAX_SLOWDOWN { "within" } else { "beyond" };
         println!(
-            "run {run}: complete after {} of the source's time ({verdict} {TARGET}); the source sent the file {:.2} times",
+            "run {run}: complete after {} of the source's time ({verdict} {MAX_SLOWDOWN}); the source sent the file {:.2} times",
             ratios.join(" "),
             as_float(sent) / as_float(options.size)
         );
@@ -62,28 +62,28 @@ pub fn main() -> ExitCode {
 }
 
 /// Lets the file spread once; returns when each peer had it, in order, and how many bytes the source sent.
-fn spread(content: &Content, options: &Options) -> (Vec<Duration>, u64) {
-    let mut network = Network::new();
+fn measure_spread(content: &TestContent, options: &SpreadingOptions) -> (Vec<Duration>, u64) {
+    let mut network = TestNetwork::new();
     let rate = options.rate.to_string();
-    let mut source = network.sharer(&[("random.bin", content)], &["--max-upload-rate", &rate]);
-    let nodes: Vec<Node> = (0..options.peers).map(|_| network.node(&[])).collect();
+    let mut source = network.start_node_with(&[("random.bin", content)], &["--max-upload-rate", &rate]);
+    let nodes: Vec<RunningNode> = (0..options.peers).map(|_| network.start_node(&[])).collect();
     let begun = Instant::now();
-    let fetched: Vec<(Node, Duration)> = thread::scope(|scope| {
-        let fetch = |mut node: Node| {
+    let fetched: Vec<(RunningNode, Duration)> = thread::scope(|scope| {
+        let fetch = |mut node: RunningNode| {
             let answer =
-                node.peer.say_within(&format!("download {}", content.digest), Duration::from_hours(1));
+                node.peer.run_within(&format!("download {}", content.digest), Duration::from_hours(1));
             let took = begun.elapsed();
-            assert_eq!(answer.done().len(), 1, "{answer:#?}");
+            assert_eq!(answer.completed_downloads().len(), 1, "{answer:#?}");
             (node, took)
         };
         let threads: Vec<_> = nodes.into_iter().map(|node| scope.spawn(move || fetch(node))).collect();
         threads.into_iter().map(|thread| thread.join().expect("a download")).collect()
     });
-    let sent = source.sent();
+    let sent = source.bytes_sent();
     let mut times: Vec<Duration> = fetched
         .iter()
         .map(|(node, took)| {
-            node.has(content);
+            node.path_of(content);
             *took
         })
         .collect();

@@ -18,7 +18,7 @@ use rustix::io::Errno;
 pub struct Swapper {
     folder: PathBuf,
     link: PathBuf,
-    is_over: Arc<AtomicBool>,
+    stopped: Arc<AtomicBool>,
     swaps: Arc<AtomicU64>,
     thread: Option<JoinHandle<()>>,
 }
@@ -36,7 +36,7 @@ impl Swapper {
                 count.fetch_add(1, Ordering::Relaxed);
             }
         });
-        Self { folder: folder.to_owned(), link, is_over, swaps, thread: Some(thread) }
+        Self { folder: folder.to_owned(), link, stopped: is_over, swaps, thread: Some(thread) }
     }
 
     /// Returns how often they were swapped.
@@ -46,7 +46,7 @@ impl Swapper {
 
     /// Stops, and leaves the folder under its name.
     pub fn stop(mut self) {
-        self.end();
+        self.stop_thread();
         if self.folder.is_symlink() {
             fs::remove_file(&self.folder).expect("the link");
             fs::rename(&self.link, &self.folder).expect("the folder");
@@ -55,8 +55,8 @@ impl Swapper {
         }
     }
 
-    fn end(&mut self) {
-        self.is_over.store(true, Ordering::Relaxed);
+    fn stop_thread(&mut self) {
+        self.stopped.store(true, Ordering::Relaxed);
         if let Some(thread) = self.thread.take() {
             // That it has failed is seen by the story.
             let _ = thread.join();
@@ -66,17 +66,17 @@ impl Swapper {
 
 impl Drop for Swapper {
     fn drop(&mut self) {
-        self.end();
+        self.stop_thread();
     }
 }
 
 /// The one who watches.
 #[derive(Debug)]
-pub struct Watch(OwnedFd);
+pub struct FileWatch(OwnedFd);
 
-impl Watch {
+impl FileWatch {
     /// Begins to watch the files in a folder.
-    pub fn of(folder: &Path) -> Self {
+    pub fn watch(folder: &Path) -> Self {
         let inotify = inotify::init(CreateFlags::NONBLOCK | CreateFlags::CLOEXEC).expect("inotify");
         let made = WatchFlags::CREATE | WatchFlags::MOVED_TO | WatchFlags::DELETE | WatchFlags::MOVED_FROM;
         let used = WatchFlags::OPEN | WatchFlags::MODIFY | WatchFlags::ATTRIB;
@@ -85,7 +85,7 @@ impl Watch {
     }
 
     /// Returns what was done to files since the last look, with their names.
-    pub fn seen(&self) -> Vec<String> {
+    pub fn take_events(&self) -> Vec<String> {
         let (mut buffer, mut seen) = ([MaybeUninit::uninit(); 4096], Vec::new());
         let mut reader = Reader::new(&self.0, &mut buffer);
         loop {

@@ -9,5 +9,5 @@ pub mod campaign;
 pub mod fault;
 pub mod launcher;
 mod scenario;
+mod traced_program;
 mod tracer;
-mod victim;

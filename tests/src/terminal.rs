@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 
-use crate::eventually::{SOON, within};
+use crate::eventually::{DEFAULT_TIMEOUT, poll_within};
 use crate::process::Process;
 
 /// What the prompt ends in.
@@ -40,31 +40,31 @@ impl Terminal {
         }
         let process = Process::spawn("a program at a terminal", command);
         let keyboard = File::from(control);
-        let screen = watch(keyboard.try_clone().expect("a descriptor"));
+        let screen = collect_screen(keyboard.try_clone().expect("a descriptor"));
         Self { process, keyboard, screen }
     }
 
     /// Types something.
-    pub fn press(&mut self, keys: &str) {
-        self.press_bytes(keys.as_bytes());
+    pub fn type_keys(&mut self, keys: &str) {
+        self.type_bytes(keys.as_bytes());
     }
 
     /// Types bytes that need not be text.
-    pub fn press_bytes(&mut self, keys: &[u8]) {
+    pub fn type_bytes(&mut self, keys: &[u8]) {
         self.keyboard.write_all(keys).and_then(|()| self.keyboard.flush()).expect("a terminal");
     }
 
     /// Types a command and returns what the screen shows until the next prompt.
     pub fn enter(&mut self, command: &str) -> String {
-        self.press_for_prompt(&format!("{command}\r"))
+        self.type_line_keys(&format!("{command}\r"))
     }
 
     /// Types keys that end a line, and waits for the next prompt, since until then the terminal itself takes Ctrl-C and
     /// Ctrl-D; returns what the screen shows until there.
-    pub fn press_for_prompt(&mut self, keys: &str) -> String {
+    pub fn type_line_keys(&mut self, keys: &str) -> String {
         let from = self.text().len();
-        self.press(keys);
-        let shown = within(SOON, || {
+        self.type_keys(keys);
+        let shown = poll_within(DEFAULT_TIMEOUT, || {
             let shown = self.text().get(from..).unwrap_or_default().to_owned();
             // The line that is being typed is drawn behind the prompt again and again.
             let (_, after) = shown.split_once('\n')?;
@@ -74,13 +74,13 @@ impl Terminal {
     }
 
     /// Waits until the screen has shown a text; says whether it came.
-    pub fn shows(&self, text: &str, limit: Duration) -> bool {
-        within(limit, || self.text().contains(text).then_some(())).is_some()
+    pub fn wait_for_text(&self, text: &str, limit: Duration) -> bool {
+        poll_within(limit, || self.text().contains(text).then_some(())).is_some()
     }
 
     /// Waits until the first prompt is there.
-    pub fn is_ready(&self) -> bool {
-        self.shows(PROMPT, SOON)
+    pub fn wait_for_prompt(&self) -> bool {
+        self.wait_for_text(PROMPT, DEFAULT_TIMEOUT)
     }
 
     /// Returns everything that was on the screen so far.
@@ -90,7 +90,7 @@ impl Terminal {
 }
 
 /// Collects what is written to a terminal; the thread ends with the program.
-fn watch(mut control: File) -> Arc<Mutex<Vec<u8>>> {
+fn collect_screen(mut control: File) -> Arc<Mutex<Vec<u8>>> {
     let screen = Arc::<Mutex<Vec<u8>>>::default();
     let kept = Arc::clone(&screen);
     thread::spawn(move || {

@@ -8,15 +8,15 @@ use std::path::{Path, PathBuf};
 
 use protocol::bencode::Tree;
 
-pub use kinds::kinds;
-pub use random::{damaged, random};
+pub use kinds::torrents_of_each_kind;
+pub use random::{damaged_torrents, random_torrents};
 
 /// The length of a piece of most of them, in bytes.
-pub const PIECE: u64 = 16 << 10;
+pub const PIECE_LENGTH: u64 = 16 << 10;
 
 /// A torrent, and what was written into it.
 #[derive(Debug, Clone)]
-pub struct Specimen {
+pub struct CorpusTorrent {
     /// The name of its file, without `.torrent`.
     pub name: String,
     /// Its bytes.
@@ -26,7 +26,7 @@ pub struct Specimen {
     pub paths: Vec<Option<String>>,
 }
 
-impl Specimen {
+impl CorpusTorrent {
     /// Writes it into a folder.
     pub fn write(&self, folder: &Path) -> PathBuf {
         let path = folder.join(format!("{}.torrent", self.name));
@@ -37,26 +37,26 @@ impl Specimen {
 
 /// A torrent that is put together.
 #[derive(Debug, Clone)]
-pub struct Recipe {
+pub struct TorrentBuilder {
     /// The name of the torrent.
     pub name: Vec<u8>,
     /// The length of a piece.
     pub piece_length: u64,
     /// Its files; a single one without a path if there is no list.
-    pub files: Vec<Entry>,
+    pub files: Vec<CorpusFile>,
     /// Whether it has a list of files.
-    pub has_list: bool,
-    /// More entries of `info`.
-    pub info: Vec<(&'static str, Tree)>,
-    /// More entries beside `info`.
-    pub root: Vec<(&'static str, Tree)>,
+    pub has_file_list: bool,
+    /// More entries of `extra_info`.
+    pub extra_info: Vec<(&'static str, Tree)>,
+    /// More entries beside `extra_info`.
+    pub extra_root: Vec<(&'static str, Tree)>,
     /// The hashes of the pieces; any bytes of the right length if there are none.
     pub hashes: Option<Vec<u8>>,
 }
 
 /// An entry of the list of files.
 #[derive(Debug, Clone, Default)]
-pub struct Entry {
+pub struct CorpusFile {
     /// Its path, if it has one.
     pub path: Option<Vec<Vec<u8>>>,
     /// Its length, if it has one.
@@ -67,7 +67,7 @@ pub struct Entry {
     pub path_utf8: Option<Vec<String>>,
 }
 
-impl Entry {
+impl CorpusFile {
     /// Makes a file.
     pub fn file(path: &[&str], length: u64) -> Self {
         let path = Some(path.iter().map(|name| name.as_bytes().to_vec()).collect());
@@ -75,12 +75,12 @@ impl Entry {
     }
 
     /// Returns true if it is a symbolic link, which is no content.
-    pub fn is_link(&self) -> bool {
+    pub fn is_symlink(&self) -> bool {
         self.attr.contains('l')
     }
 
-    fn content(&self) -> u64 {
-        self.length.filter(|_| !self.is_link()).unwrap_or(0)
+    fn content_length(&self) -> u64 {
+        self.length.filter(|_| !self.is_symlink()).unwrap_or(0)
     }
 
     fn tree(&self) -> Tree {
@@ -96,7 +96,7 @@ impl Entry {
         if !self.attr.is_empty() {
             entries.push(("attr", self.attr.into()));
         }
-        if self.is_link() {
+        if self.is_symlink() {
             entries.push(("symlink path", Tree::list(["somewhere".into()])));
         }
         Tree::dictionary(entries)
@@ -117,52 +117,52 @@ impl Entry {
     }
 }
 
-impl Recipe {
+impl TorrentBuilder {
     /// Makes one of a list of files.
-    pub fn of(files: impl IntoIterator<Item = Entry>) -> Self {
+    pub fn from_files(files: impl IntoIterator<Item = CorpusFile>) -> Self {
         Self {
             name: b"album".to_vec(),
-            piece_length: PIECE,
+            piece_length: PIECE_LENGTH,
             files: files.into_iter().collect(),
-            has_list: true,
-            info: Vec::new(),
-            root: vec![("announce", "http://127.0.0.1:9/announce".into())],
+            has_file_list: true,
+            extra_info: Vec::new(),
+            extra_root: vec![("announce", "http://127.0.0.1:9/announce".into())],
             hashes: None,
         }
     }
 
-    /// Adds an entry beside `info`, in place of the one that is there.
+    /// Adds an entry beside `extra_info`, in place of the one that is there.
     #[must_use]
-    pub fn root(mut self, key: &'static str, value: impl Into<Tree>) -> Self {
-        self.root.retain(|(known, _)| *known != key);
-        self.root.push((key, value.into()));
+    pub fn with_root_entry(mut self, key: &'static str, value: impl Into<Tree>) -> Self {
+        self.extra_root.retain(|(known, _)| *known != key);
+        self.extra_root.push((key, value.into()));
         self
     }
 
-    /// Adds an entry to `info`.
+    /// Adds an entry to `extra_info`.
     #[must_use]
-    pub fn info(mut self, key: &'static str, value: impl Into<Tree>) -> Self {
-        self.info.push((key, value.into()));
+    pub fn with_info_entry(mut self, key: &'static str, value: impl Into<Tree>) -> Self {
+        self.extra_info.push((key, value.into()));
         self
     }
 
-    /// Takes out what stands beside `info`.
+    /// Takes out what stands beside `extra_info`.
     #[must_use]
-    pub fn without_root(mut self) -> Self {
-        self.root.clear();
+    pub fn without_root_entries(mut self) -> Self {
+        self.extra_root.clear();
         self
     }
 
     /// Gives the torrent a name.
     #[must_use]
-    pub fn named(mut self, name: impl AsRef<[u8]>) -> Self {
+    pub fn with_name(mut self, name: impl AsRef<[u8]>) -> Self {
         self.name = name.as_ref().to_vec();
         self
     }
 
     /// Puts it together.
-    pub fn cook(&self, name: impl Into<String>) -> Specimen {
-        let size: u64 = self.files.iter().map(Entry::content).sum();
+    pub fn build(&self, name: impl Into<String>) -> CorpusTorrent {
+        let size: u64 = self.files.iter().map(CorpusFile::content_length).sum();
         let pieces = size.div_ceil(self.piece_length.max(1));
         let hashes =
             || (0..pieces * 20).map(|byte| byte.wrapping_mul(37).to_le_bytes()[0]).collect::<Vec<u8>>();
@@ -171,22 +171,22 @@ impl Recipe {
             ("piece length", self.piece_length.into()),
             ("pieces", self.hashes.clone().unwrap_or_else(hashes).into()),
         ];
-        if self.has_list {
-            info.push(("files", Tree::list(self.files.iter().map(Entry::tree))));
+        if self.has_file_list {
+            info.push(("files", Tree::list(self.files.iter().map(CorpusFile::tree))));
         } else {
             info.push(("length", size.into()));
         }
-        info.extend(self.info.iter().cloned());
-        let root = self.root.iter().cloned().chain([("info", Tree::dictionary(info))]);
+        info.extend(self.extra_info.iter().cloned());
+        let root = self.extra_root.iter().cloned().chain([("info", Tree::dictionary(info))]);
         let torrent = std::str::from_utf8(&self.name).ok().filter(|name| !name.contains('/'));
-        let path = |entry: &Entry| match (torrent, self.has_list) {
+        let path = |entry: &CorpusFile| match (torrent, self.has_file_list) {
             (Some(torrent), true) => entry.plain_path(torrent),
-            (torrent, _) => torrent.filter(|_| !self.has_list).map(str::to_owned),
+            (torrent, _) => torrent.filter(|_| !self.has_file_list).map(str::to_owned),
         };
-        Specimen {
+        CorpusTorrent {
             name: name.into(),
             bytes: Tree::dictionary(root).encode(),
-            paths: self.files.iter().filter(|entry| !entry.is_link()).map(path).collect(),
+            paths: self.files.iter().filter(|entry| !entry.is_symlink()).map(path).collect(),
         }
     }
 }

@@ -4,98 +4,100 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::eventually::SOON;
-use crate::foreign::{Client, Place, Running, SaysSo};
+use crate::eventually::DEFAULT_TIMEOUT;
 use crate::programs::programs;
+use crate::third_party::{ClientProcess, CompletionLine, NetworkLocation, TorrentClient};
 
 /// The `torrent` commands of `peer-node`, with options of a story's own.
 #[derive(Debug, Default, Clone)]
 pub struct TorrentPeer {
     options: Vec<String>,
     /// The file of the certificates that it trusts, if not those that the system has.
-    trusted: Option<PathBuf>,
-    place: Place,
+    trusted_certificates: Option<PathBuf>,
+    location: NetworkLocation,
 }
 
 impl TorrentPeer {
     /// Adds options to those that every story needs.
-    pub fn with(options: &[&str]) -> Self {
+    pub fn with_options(options: &[&str]) -> Self {
         Self { options: options.iter().copied().map(String::from).collect(), ..Self::default() }
     }
 
     /// Trusts the certificates of a file, and no others.
     pub fn trusting(certificates: &Path) -> Self {
-        Self { trusted: Some(certificates.into()), ..Self::default() }
+        Self { trusted_certificates: Some(certificates.into()), ..Self::default() }
     }
 
     /// Lets it run in another place than on the loopback.
     #[must_use]
-    pub fn at(mut self, place: &Place) -> Self {
-        self.place = place.clone();
+    pub fn at(mut self, place: &NetworkLocation) -> Self {
+        self.location = place.clone();
         self
     }
 
     /// Makes the command of `torrent download` or `torrent seed`.
     pub fn command(&self, verb: &str, torrent: &Path, folder: &Path) -> Command {
-        let mut command = quiet(self.place.command(&programs().peer_node), verb);
+        let mut command = add_quiet_options(self.location.command(&programs().peer_node), verb);
         command.arg(torrent).arg("--dir").arg(folder);
-        command.args(["--port", "0", "--listen-host", &self.place.address().to_string()]).args(&self.options);
-        command.envs(self.trusted.iter().map(|file| ("SSL_CERT_FILE", file)));
+        command
+            .args(["--port", "0", "--listen-host", &self.location.address().to_string()])
+            .args(&self.options);
+        command.envs(self.trusted_certificates.iter().map(|file| ("SSL_CERT_FILE", file)));
         command
     }
 
     /// Starts a command.
-    pub fn start(&self, verb: &str, torrent: &Path, folder: &Path) -> Running {
+    pub fn start(&self, verb: &str, torrent: &Path, folder: &Path) -> ClientProcess {
         let own = tempfile::tempdir().expect("a temporary folder");
         let command = self.command(verb, torrent, folder);
         let is_done = |line: &str| line.starts_with("done");
-        Running::start("peer-node torrent", command, own, Box::new(SaysSo(is_done)))
+        ClientProcess::start("peer-node torrent", command, own, Box::new(CompletionLine(is_done)))
     }
 }
 
 /// Makes a command of `peer-node torrent`.
-pub fn peer_torrent(verb: &str) -> Command {
-    quiet(Command::new(&programs().peer_node), verb)
+pub fn torrent_command(verb: &str) -> Command {
+    add_quiet_options(Command::new(&programs().peer_node), verb)
 }
 
-fn quiet(mut command: Command, verb: &str) -> Command {
+fn add_quiet_options(mut command: Command, verb: &str) -> Command {
     command.args(["torrent", verb]).env("NO_COLOR", "1").env_remove("RUST_LOG");
     command
 }
 
 /// Makes a `.torrent` with our program.
-pub fn create(content: &Path, announce: &str, torrent: &Path, options: &[&str]) {
-    let mut command = peer_torrent("create");
+pub fn create_torrent(content: &Path, announce: &str, torrent: &Path, options: &[&str]) {
+    let mut command = torrent_command("create");
     command.arg(content).args(["--announce", announce, "--output"]).arg(torrent).args(options);
     let output = command.output().expect("a program that was built");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }
 
 /// Reads where one of ours listens out of what it prints.
-pub fn address(running: &Running) -> SocketAddr {
+pub fn listen_address(running: &ClientProcess) -> SocketAddr {
     let output = running.output();
-    let line = output.find(0, SOON, |line| line.starts_with("listening "));
+    let line = output.find(0, DEFAULT_TIMEOUT, |line| line.starts_with("listening "));
     let line = line.unwrap_or_else(|| panic!("it does not listen: {}", output.text()));
-    let said = output.since(line).swap_remove(0);
+    let said = output.lines_from(line).swap_remove(0);
     let address = said.trim_start_matches("listening ").parse();
     address.unwrap_or_else(|_| panic!("no address: {said}"))
 }
 
-impl Client for TorrentPeer {
+impl TorrentClient for TorrentPeer {
     fn name(&self) -> &'static str {
         "ours"
     }
 
-    fn join(&self, torrent: &Path, folder: &Path) -> Running {
+    fn join(&self, torrent: &Path, folder: &Path) -> ClientProcess {
         self.start("download", torrent, folder)
     }
 
-    fn seed(&self, torrent: &Path, folder: &Path) -> Running {
+    fn seed(&self, torrent: &Path, folder: &Path) -> ClientProcess {
         self.start("seed", torrent, folder)
     }
 
-    fn infohash(&self, torrent: &Path) -> String {
-        let output = peer_torrent("show").arg("--json").arg(torrent).output();
+    fn read_infohash(&self, torrent: &Path) -> String {
+        let output = torrent_command("show").arg("--json").arg(torrent).output();
         let output = output.expect("a program that was built");
         let text = String::from_utf8_lossy(&output.stdout).into_owned();
         let shown: Option<serde_json::Value> = serde_json::from_str(&text).ok();

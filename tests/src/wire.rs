@@ -14,25 +14,25 @@ use protocol::preamble::{self, PREAMBLE_LEN, Service, Version};
 use socket2::{Domain, Socket, Type};
 
 /// How long one read or write may take.
-const PATIENCE: Duration = Duration::from_mins(1);
+const IO_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// Connects from an address of this machine and says nothing yet.
 pub fn connect_stream_from(from: IpAddr, address: SocketAddr) -> Result<TcpStream> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
     socket.bind(&SocketAddr::new(from, 0).into())?;
-    socket.connect_timeout(&address.into(), PATIENCE).context("cannot connect")?;
+    socket.connect_timeout(&address.into(), IO_TIMEOUT).context("cannot connect")?;
     Ok(socket.into())
 }
 
 /// A connection behind its preambles.
 #[derive(Debug)]
-pub struct Wire {
+pub struct FrameConnection {
     version: Version,
     stream: TcpStream,
     frames: FrameBuffer,
 }
 
-impl Wire {
+impl FrameConnection {
     /// Connects to a service and exchanges preambles of version 1.
     pub fn connect(address: SocketAddr, service: Service) -> Result<Self> {
         Self::connect_version(address, service, Version::One)
@@ -40,8 +40,8 @@ impl Wire {
 
     /// Connects to a service and exchanges preambles.
     pub fn connect_version(address: SocketAddr, service: Service, version: Version) -> Result<Self> {
-        let stream = TcpStream::connect_timeout(&address, PATIENCE).context("cannot connect")?;
-        Self::begin(stream, service, version)
+        let stream = TcpStream::connect_timeout(&address, IO_TIMEOUT).context("cannot connect")?;
+        Self::exchange_preambles(stream, service, version)
     }
 
     /// Connects to a peer from an address of this machine and exchanges preambles of version 1.
@@ -55,11 +55,11 @@ impl Wire {
         address: SocketAddr,
         (service, version): (Service, Version),
     ) -> Result<Self> {
-        Self::begin(connect_stream_from(from, address)?, service, version)
+        Self::exchange_preambles(connect_stream_from(from, address)?, service, version)
     }
 
-    fn begin(stream: TcpStream, service: Service, version: Version) -> Result<Self> {
-        let mut wire = Self::over(stream, version)?;
+    fn exchange_preambles(stream: TcpStream, service: Service, version: Version) -> Result<Self> {
+        let mut wire = Self::from_stream(stream, version)?;
         wire.send_raw(&preamble::encode(service, version))?;
         let answered = wire.expect_preamble(service)?;
         ensure!(answered == version, "the answer to {version:?} is {answered:?}");
@@ -78,15 +78,15 @@ impl Wire {
 
     /// Accepts a connection to a service and exchanges preambles, in the version of the caller.
     pub fn accept_as(service: Service, stream: TcpStream) -> Result<Self> {
-        let mut wire = Self::over(stream, Version::LATEST)?;
+        let mut wire = Self::from_stream(stream, Version::LATEST)?;
         wire.version = wire.expect_preamble(service)?;
         wire.send_raw(&preamble::encode(service, wire.version))?;
         Ok(wire)
     }
 
-    fn over(stream: TcpStream, version: Version) -> Result<Self> {
-        stream.set_read_timeout(Some(PATIENCE))?;
-        stream.set_write_timeout(Some(PATIENCE))?;
+    fn from_stream(stream: TcpStream, version: Version) -> Result<Self> {
+        stream.set_read_timeout(Some(IO_TIMEOUT))?;
+        stream.set_write_timeout(Some(IO_TIMEOUT))?;
         stream.set_nodelay(true)?;
         Ok(Self { version, stream, frames: FrameBuffer::with_limit(MAX_FRAME) })
     }

@@ -1,19 +1,19 @@
 //! What Peerdex does for people, told with the real programs.
 
-#[path = "stories/churning.rs"]
-mod churning;
-#[path = "stories/configured_foreigners.rs"]
-mod configured_foreigners;
+#[path = "stories/changing_files.rs"]
+mod changing_files;
 #[path = "stories/configured_leftovers.rs"]
 mod configured_leftovers;
 #[path = "stories/configured_mistakes.rs"]
 mod configured_mistakes;
-#[path = "stories/configured_silence.rs"]
-mod configured_silence;
+#[path = "stories/configured_silent_peers.rs"]
+mod configured_silent_peers;
 #[path = "stories/configured_strangers.rs"]
 mod configured_strangers;
 #[path = "stories/configured_swarms.rs"]
 mod configured_swarms;
+#[path = "stories/configured_third_party.rs"]
+mod configured_third_party;
 #[path = "stories/crashes.rs"]
 mod crashes;
 #[path = "stories/damaged_parts.rs"]
@@ -36,8 +36,8 @@ mod forged_manifests;
 mod full_disk;
 #[path = "stories/hostile_clients.rs"]
 mod hostile_clients;
-#[path = "stories/hostile_fetchers.rs"]
-mod hostile_fetchers;
+#[path = "stories/hostile_downloaders.rs"]
+mod hostile_downloaders;
 #[path = "stories/hostile_sources.rs"]
 mod hostile_sources;
 #[path = "stories/index_addresses.rs"]
@@ -150,16 +150,14 @@ mod torrent_encryption;
 mod torrent_encryption_abuse;
 #[path = "stories/torrent_files.rs"]
 mod torrent_files;
-#[path = "stories/torrent_foreigners.rs"]
-mod torrent_foreigners;
 #[path = "stories/torrent_https.rs"]
 mod torrent_https;
 #[path = "stories/torrent_interop.rs"]
 mod torrent_interop;
 #[path = "stories/torrent_liars.rs"]
 mod torrent_liars;
-#[path = "stories/torrent_life.rs"]
-mod torrent_life;
+#[path = "stories/torrent_lifecycle.rs"]
+mod torrent_lifecycle;
 #[path = "stories/torrent_mixed.rs"]
 mod torrent_mixed;
 #[path = "stories/torrent_odd.rs"]
@@ -176,6 +174,8 @@ mod torrent_requests;
 mod torrent_slots;
 #[path = "stories/torrent_strangers.rs"]
 mod torrent_strangers;
+#[path = "stories/torrent_third_party.rs"]
+mod torrent_third_party;
 #[path = "stories/torrent_utp.rs"]
 mod torrent_utp;
 #[path = "stories/troubled_sources.rs"]

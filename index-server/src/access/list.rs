@@ -6,31 +6,31 @@ use std::net::IpAddr;
 use protocol::escape::excerpt;
 use protocol::node_id::NodeId;
 
-use super::network::Network;
+use super::network::IpNetwork;
 
 /// Networks and nodes.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct AccessList {
-    networks: Vec<Network>,
+    networks: Vec<IpNetwork>,
     nodes: HashSet<NodeId>,
 }
 
 /// A line that is none.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct ListError {
+pub(super) struct AccessListError {
     pub(super) line: usize,
     pub(super) reason: String,
 }
 
 impl AccessList {
-    pub(super) fn parse(text: &str) -> Result<Self, ListError> {
+    pub(super) fn parse(text: &str) -> Result<Self, AccessListError> {
         let mut list = Self::default();
         for (line, entry) in (1..).zip(text.lines()) {
             let entry = entry.split('#').next().unwrap_or_default().trim();
             if entry.is_empty() {
                 continue;
             }
-            if let Ok(network) = entry.parse::<Network>() {
+            if let Ok(network) = entry.parse::<IpNetwork>() {
                 list.networks.push(network);
                 continue;
             }
@@ -40,30 +40,30 @@ impl AccessList {
                     excerpt(entry)
                 )
             };
-            let node = entry.parse::<NodeId>().map_err(|_| ListError { line, reason: reason() })?;
+            let node = entry.parse::<NodeId>().map_err(|_| AccessListError { line, reason: reason() })?;
             list.nodes.insert(node);
         }
         Ok(list)
     }
 
     /// Says whether a network of the list has an address.
-    pub(super) fn names_address(&self, address: IpAddr) -> bool {
+    pub(super) fn contains_address(&self, address: IpAddr) -> bool {
         self.networks.iter().any(|network| network.contains(address))
     }
 
     /// Says whether a node is in the list.
-    pub(super) fn names_node(&self, node: &NodeId) -> bool {
+    pub(super) fn contains_node(&self, node: &NodeId) -> bool {
         self.nodes.contains(node)
     }
 
     /// Says whether a list of who may come lets an address in: one that names no network says nothing about addresses.
     pub(super) fn admits_address(&self, address: IpAddr) -> bool {
-        (self.networks.is_empty() && !self.nodes.is_empty()) || self.names_address(address)
+        (self.networks.is_empty() && !self.nodes.is_empty()) || self.contains_address(address)
     }
 
     /// Says the same of a node.
     pub(super) fn admits_node(&self, node: &NodeId) -> bool {
-        (self.nodes.is_empty() && !self.networks.is_empty()) || self.names_node(node)
+        (self.nodes.is_empty() && !self.networks.is_empty()) || self.contains_node(node)
     }
 }
 
@@ -72,19 +72,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_line_is_a_network_an_address_a_node_or_nothing() {
+    fn line_is_network_address_node_or_empty() {
         let text = format!("# ours\n\n10.0.0.0/8 # the office\n 2001:db8::/32\n{}\n", "0f".repeat(32));
         let list = AccessList::parse(&text).unwrap();
         assert_eq!((list.networks.len(), list.nodes.len()), (2, 1));
-        assert!(list.names_address("10.9.9.9".parse().unwrap()));
-        assert!(list.names_node(&NodeId::from_bytes([0x0f; 32])));
+        assert!(list.contains_address("10.9.9.9".parse().unwrap()));
+        assert!(list.contains_node(&NodeId::from_bytes([0x0f; 32])));
         let error = AccessList::parse("10.0.0.0/8\n\n10.0.0.0/33\n").unwrap_err();
         assert!(error.line == 3 && error.reason.contains("10.0.0.0/33"), "{error:?}");
         assert!(AccessList::parse("\u{1b}[2J").unwrap_err().reason.chars().all(|c| !c.is_control()));
     }
 
     #[test]
-    fn who_may_come_is_judged_by_what_the_list_speaks_of() {
+    fn allow_list_restricts_only_the_kinds_it_names() {
         let (address, node) = ("10.0.0.1".parse().unwrap(), NodeId::from_bytes([1; 32]));
         let admits = |text: &str| {
             let list = AccessList::parse(text).unwrap();

@@ -3,43 +3,43 @@ use std::str::FromStr;
 
 /// Addresses with a common beginning, such as `10.0.0.0/8`. Pure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Network {
+pub(super) struct IpNetwork {
     address: IpAddr,
     /// How many bits are common.
-    length: u32,
+    prefix_len: u32,
 }
 
 /// A text that is no network.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct NoNetwork;
+pub(super) struct ParseNetworkError;
 
-impl Network {
+impl IpNetwork {
     pub(super) fn contains(&self, address: IpAddr) -> bool {
         let address = address.to_canonical();
         width(address) == width(self.address)
-            && bits(address).checked_shr(width(address) - self.length).unwrap_or_default()
-                == bits(self.address).checked_shr(width(address) - self.length).unwrap_or_default()
+            && bits(address).checked_shr(width(address) - self.prefix_len).unwrap_or_default()
+                == bits(self.address).checked_shr(width(address) - self.prefix_len).unwrap_or_default()
     }
 }
 
-impl FromStr for Network {
-    type Err = NoNetwork;
+impl FromStr for IpNetwork {
+    type Err = ParseNetworkError;
 
     /// Takes an address alone for a network of one. Bits that are not common must be zero.
-    fn from_str(text: &str) -> Result<Self, NoNetwork> {
+    fn from_str(text: &str) -> Result<Self, ParseNetworkError> {
         let (address, length) =
             text.split_once('/').map_or((text, None), |(address, length)| (address, Some(length)));
-        let address: IpAddr = address.parse().map_err(|_| NoNetwork)?;
+        let address: IpAddr = address.parse().map_err(|_| ParseNetworkError)?;
         let length = match length {
             Some(digits) if digits.bytes().all(|byte| byte.is_ascii_digit()) => {
-                digits.parse().map_err(|_| NoNetwork)?
+                digits.parse().map_err(|_| ParseNetworkError)?
             }
-            Some(_) => return Err(NoNetwork),
+            Some(_) => return Err(ParseNetworkError),
             None => width(address),
         };
-        let rest = width(address).checked_sub(length).ok_or(NoNetwork)?;
+        let rest = width(address).checked_sub(length).ok_or(ParseNetworkError)?;
         let is_clean = bits(address).trailing_zeros() >= rest || rest == 0;
-        is_clean.then_some(Self { address, length }).ok_or(NoNetwork)
+        is_clean.then_some(Self { address, prefix_len: length }).ok_or(ParseNetworkError)
     }
 }
 
@@ -62,9 +62,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_network_has_the_addresses_that_begin_like_it() {
+    fn network_contains_addresses_with_its_prefix() {
         let has = |network: &str, address: &str| {
-            network.parse::<Network>().unwrap().contains(address.parse().unwrap())
+            network.parse::<IpNetwork>().unwrap().contains(address.parse().unwrap())
         };
         assert!(has("10.0.0.0/8", "10.255.0.1") && !has("10.0.0.0/8", "11.0.0.0"));
         assert!(has("0.0.0.0/0", "255.255.255.255") && !has("0.0.0.0/0", "::1"));
@@ -74,7 +74,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_network_is_refused() {
+    fn invalid_networks_are_rejected() {
         for text in [
             "",
             "10",
@@ -86,7 +86,7 @@ mod tests {
             "::/129",
             "x/8",
         ] {
-            assert_eq!(text.parse::<Network>(), Err(NoNetwork), "{text}");
+            assert_eq!(text.parse::<IpNetwork>(), Err(ParseNetworkError), "{text}");
         }
     }
 }

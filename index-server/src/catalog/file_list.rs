@@ -7,17 +7,17 @@ use std::sync::Arc;
 use protocol::index::{FileRecord, ListSummary, Share};
 use protocol::node_id::NodeId;
 
+use super::attendance::Visits;
 use super::content::{Content, Contents};
 use super::packing::Packing;
-use super::standing::Visits;
-use super::{BlockNo, ContentNo, Header, NameNo};
+use super::{BlockNo, ContentNo, ListHeader, NameNo};
 
 /// No longer list is packed, or others would wait for it.
-const MOST_PACKED: usize = 4096;
+const MAX_PACKED_LEN: usize = 4096;
 
 /// What a list says about one path.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Entry {
+pub(super) struct FileEntry {
     pub(super) content: ContentNo,
     pub(super) name: NameNo,
     /// Where it lies on disk.
@@ -26,23 +26,23 @@ pub(super) struct Entry {
     /// Whether it counts as one of a listed node.
     pub(super) listed: bool,
     /// The count of the list's beginning at which it was last mentioned.
-    stamp: u16,
+    generation: u16,
 }
 
 /// What a list says of a file that is registered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Confirmed {
+pub(super) enum Confirmation {
     /// It is in the list just like this.
     Same,
     /// Something else is in the list under its path.
-    Other,
+    Different,
     /// Nothing is.
     Absent,
 }
 
 /// A file as it lies on disk, known to the tables.
 #[derive(Debug)]
-pub(super) struct Row {
+pub(super) struct LoadedFile {
     pub(super) path: Arc<str>,
     pub(super) name: NameNo,
     pub(super) content: ContentNo,
@@ -52,36 +52,36 @@ pub(super) struct Row {
 
 /// Whether a list's node is listed, and how far its files agree with that.
 #[derive(Debug, Clone, Default)]
-struct Listing {
+struct ListedState {
     listed: bool,
-    unsettled: bool,
+    is_out_of_sync: bool,
     /// The last file that agrees, while they are being gone through.
-    settled: Option<Arc<str>>,
+    synced_to: Option<Arc<str>>,
 }
 
 /// A node's files in the order of their paths, and how they lie on disk.
 #[derive(Debug)]
 pub(crate) struct FileList {
     id: NodeId,
-    pub(super) files: BTreeMap<Arc<str>, Entry>,
+    pub(super) files: BTreeMap<Arc<str>, FileEntry>,
     /// How many there were when the tree's pages were last full.
-    packed: usize,
+    packed_len: usize,
     pub(super) packing: Packing,
     summary: ListSummary,
     pub(super) visits: Visits,
-    pub(super) on_disk: OnDisk,
+    pub(super) disk_sync: DiskSync,
     /// How often the list was begun anew; whether it is under way now.
-    beginnings: (u16, bool),
-    listing: Listing,
+    generation: (u16, bool),
+    listed_state: ListedState,
 }
 
 /// How far the disk is known to agree with the memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum OnDisk {
+pub(super) enum DiskSync {
     /// Nothing of the node is there.
     Absent,
     /// Its list is there as it is here.
-    Same,
+    InSync,
     /// A change failed half-way, so that nobody knows.
     Doubtful,
 }
@@ -91,13 +91,13 @@ impl FileList {
         Self {
             id,
             files: BTreeMap::new(),
-            packed: 0,
+            packed_len: 0,
             packing: Packing::default(),
             summary: ListSummary::default(),
             visits: Visits::default(),
-            on_disk: OnDisk::Absent,
-            beginnings: (0, false),
-            listing: Listing::default(),
+            disk_sync: DiskSync::Absent,
+            generation: (0, false),
+            listed_state: ListedState::default(),
         }
     }
 
@@ -117,42 +117,42 @@ impl FileList {
     }
 
     pub(super) fn is_doubtful(&self) -> bool {
-        self.on_disk == OnDisk::Doubtful
+        self.disk_sync == DiskSync::Doubtful
     }
 
     pub(super) fn is_forgettable(&self) -> bool {
-        self.files.is_empty() && self.on_disk == OnDisk::Absent
+        self.files.is_empty() && self.disk_sync == DiskSync::Absent
     }
 
     pub(super) fn contains(&self, path: &str) -> bool {
         self.files.contains_key(path)
     }
 
-    pub(super) fn find(&self, path: &str) -> Option<Entry> {
+    pub(super) fn find(&self, path: &str) -> Option<FileEntry> {
         self.files.get(path).copied()
     }
 
     /// Returns an empty list in the place of this one.
     pub(super) fn emptied(&self) -> Self {
-        let listing = Listing { listed: self.listing.listed, ..Listing::default() };
-        Self { listing, visits: self.visits.kept(), ..Self::new(self.id) }
+        let listing = ListedState { listed: self.listed_state.listed, ..ListedState::default() };
+        Self { listed_state: listing, visits: self.visits.after_reload(), ..Self::new(self.id) }
     }
 
     /// Says whether the node is listed, and with it what is entered from now on.
     pub(super) const fn is_listed(&self) -> bool {
-        self.listing.listed
+        self.listed_state.listed
     }
 
     pub(super) fn set_listed(&mut self, listed: bool) {
-        if self.listing.listed != listed {
-            self.listing = Listing { listed, unsettled: true, settled: None };
+        if self.listed_state.listed != listed {
+            self.listed_state = ListedState { listed, is_out_of_sync: true, synced_to: None };
         }
     }
 
     /// Goes through so many files; returns whether the node is listed, the files that did not agree with that and do
     /// now, and whether all do.
-    pub(super) fn settle(&mut self, most: usize) -> (bool, Vec<Entry>, bool) {
-        let Listing { listed, unsettled, settled } = self.listing.clone();
+    pub(super) fn sync_listed(&mut self, most: usize) -> (bool, Vec<FileEntry>, bool) {
+        let ListedState { listed, is_out_of_sync: unsettled, synced_to: settled } = self.listed_state.clone();
         if !unsettled {
             return (listed, Vec::new(), true);
         }
@@ -166,47 +166,47 @@ impl FileList {
             }
         }
         let done = last.is_none();
-        self.listing = Listing { listed, unsettled: !done, settled: last };
+        self.listed_state = ListedState { listed, is_out_of_sync: !done, synced_to: last };
         (listed, changed, done)
     }
 
     /// Walks over the files whose paths come after one, in order.
-    pub(super) fn after(&self, path: Option<&str>) -> impl Iterator<Item = (&Arc<str>, &Entry)> {
+    pub(super) fn iter_after(&self, path: Option<&str>) -> impl Iterator<Item = (&Arc<str>, &FileEntry)> {
         let start = path.map_or(Bound::Unbounded, Bound::Excluded);
         self.files.range::<str, _>((start, Bound::Unbounded))
     }
 
-    pub(super) fn begin(&mut self) {
-        let (beginnings, _) = self.beginnings;
+    pub(super) fn begin_refresh(&mut self) {
+        let (beginnings, _) = self.generation;
         if beginnings == u16::MAX {
             // Counted from the start again, before which nothing was mentioned.
-            self.files.values_mut().for_each(|entry| entry.stamp = 0);
+            self.files.values_mut().for_each(|entry| entry.generation = 0);
         }
-        self.beginnings = (beginnings.checked_add(1).unwrap_or(1), true);
+        self.generation = (beginnings.checked_add(1).unwrap_or(1), true);
     }
 
-    /// Ends what [`FileList::begin`] began.
-    pub(super) const fn end(&mut self) {
-        self.beginnings.1 = false;
+    /// Ends what [`FileList::begin_refresh`] began.
+    pub(super) const fn end_refresh(&mut self) {
+        self.generation.1 = false;
     }
 
     /// Returns the paths that were not mentioned since the list was begun, if it was.
-    pub(super) fn unmentioned(&self) -> Option<Vec<Arc<str>>> {
-        let (stamp, under_way) = self.beginnings;
-        let gone = self.files.iter().filter(|(_, entry)| entry.stamp != stamp);
+    pub(super) fn unmentioned_paths(&self) -> Option<Vec<Arc<str>>> {
+        let (stamp, under_way) = self.generation;
+        let gone = self.files.iter().filter(|(_, entry)| entry.generation != stamp);
         under_way.then(|| gone.map(|(path, _)| Arc::clone(path)).collect())
     }
 
     /// Marks a file as mentioned, if it is in the list just like this.
-    pub(super) fn confirm(&mut self, file: &FileRecord, contents: &Contents) -> Confirmed {
-        let stamp = self.beginnings.0;
-        let Some(entry) = self.files.get_mut(file.path.as_str()) else { return Confirmed::Absent };
+    pub(super) fn confirm(&mut self, file: &FileRecord, contents: &Contents) -> Confirmation {
+        let stamp = self.generation.0;
+        let Some(entry) = self.files.get_mut(file.path.as_str()) else { return Confirmation::Absent };
         let same = |content: &Content| content.digest == file.digest && content.size == file.size;
         if entry.share != file.share || !contents.get(entry.content).is_some_and(same) {
-            return Confirmed::Other;
+            return Confirmation::Different;
         }
-        entry.stamp = stamp;
-        Confirmed::Same
+        entry.generation = stamp;
+        Confirmation::Same
     }
 
     /// Puts a file in, into the block in which it lies already if there is one.
@@ -217,23 +217,30 @@ impl FileList {
         file: &FileRecord,
         block: Option<BlockNo>,
     ) {
-        let block = self.packing.put(name, path.len(), block);
+        let block = self.packing.assign(name, path.len(), block);
         self.summary.add(file);
-        let entry = self.entry(content, name, file.share, block);
+        let entry = self.new_entry(content, name, file.share, block);
         self.files.insert(path, entry);
     }
 
     /// Fills the tree's pages, if there are more than twice as many files as when that was done last: what comes in order, as
     /// nodes send it, leaves each page half empty behind it, 28 bytes a file.
     pub(super) fn pack(&mut self) {
-        if self.files.len() > 2 * self.packed && self.files.len() <= MOST_PACKED {
+        if self.files.len() > 2 * self.packed_len && self.files.len() <= MAX_PACKED_LEN {
             self.files = std::mem::take(&mut self.files).into_iter().collect();
-            self.packed = self.files.len();
+            self.packed_len = self.files.len();
         }
     }
 
-    const fn entry(&self, content: ContentNo, name: NameNo, share: Share, block: BlockNo) -> Entry {
-        Entry { content, name, block, share, listed: self.listing.listed, stamp: self.beginnings.0 }
+    const fn new_entry(&self, content: ContentNo, name: NameNo, share: Share, block: BlockNo) -> FileEntry {
+        FileEntry {
+            content,
+            name,
+            block,
+            share,
+            listed: self.listed_state.listed,
+            generation: self.generation.0,
+        }
     }
 
     /// Takes a file out, but leaves it its place on disk.
@@ -250,14 +257,14 @@ impl FileList {
     }
 
     /// Fills the list, which is empty, with what lies on disk already.
-    pub(super) fn fill(&mut self, rows: Vec<Row>, header: &Header) {
+    pub(super) fn load(&mut self, rows: Vec<LoadedFile>, header: &ListHeader) {
         for row in &rows {
             self.packing.restore(row.name, row.path.len(), row.block);
         }
-        let entry = |row: Row| (row.path, self.entry(row.content, row.name, row.share, row.block));
+        let entry = |row: LoadedFile| (row.path, self.new_entry(row.content, row.name, row.share, row.block));
         // Sorts them and fills one page of the tree after the other.
         self.files = rows.into_iter().map(entry).collect();
-        (self.summary, self.on_disk) = (header.summary, OnDisk::Same);
+        (self.summary, self.disk_sync) = (header.summary, DiskSync::InSync);
         self.visits.restore(header);
     }
 
@@ -272,7 +279,7 @@ impl FileList {
     ) {
         self.packing.restore(name, path.len(), block);
         self.summary.add(file);
-        let entry = self.entry(content, name, file.share, block);
+        let entry = self.new_entry(content, name, file.share, block);
         self.files.insert(path, entry);
     }
 }

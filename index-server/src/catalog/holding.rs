@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use protocol::index::Share;
 
-use super::households::Households;
+use super::address_groups::AddressGroups;
 use super::{ContentNo, NameNo, NodeNo};
 
 /// Marks a node that is not listed: its holding does not count.
@@ -39,7 +39,7 @@ impl Holding {
     }
 
     /// Comes before all holdings of a content by a node.
-    const fn before_all(content: ContentNo, node: NodeNo, listed: bool) -> Self {
+    const fn lower_bound(content: ContentNo, node: NodeNo, listed: bool) -> Self {
         Self { content, node: node.0 | if listed { 0 } else { UNLISTED }, name: 0 }
     }
 
@@ -56,7 +56,7 @@ impl Holding {
     }
 
     pub(crate) const fn share(self) -> Share {
-        if self.name & PARTIAL == 0 { Share::Whole } else { Share::Partial }
+        if self.name & PARTIAL == 0 { Share::Complete } else { Share::Partial }
     }
 
     /// Says whether the node was listed when this was entered or settled last.
@@ -65,13 +65,13 @@ impl Holding {
     }
 
     /// Returns true for a holding of the same content by the same node, listed or not as this one.
-    fn is_of_same(self, other: Self) -> bool {
+    fn has_same_content_and_node(self, other: Self) -> bool {
         (self.content, self.node) == (other.content, other.node)
     }
 }
 
 /// Returns the larger of two shares.
-pub(super) fn better(one: Option<Share>, other: Option<Share>) -> Option<Share> {
+pub(super) fn larger_share(one: Option<Share>, other: Option<Share>) -> Option<Share> {
     // A whole copy comes before a partial one.
     [one, other].into_iter().flatten().min()
 }
@@ -79,36 +79,36 @@ pub(super) fn better(one: Option<Share>, other: Option<Share>) -> Option<Share> 
 /// All shared files of all nodes, content by content and node by node, and which of those nodes count as one.
 #[derive(Debug, Default)]
 pub(super) struct Holdings {
-    all: BTreeSet<Holding>,
-    pub(super) households: Households,
+    by_content: BTreeSet<Holding>,
+    pub(super) address_groups: AddressGroups,
 }
 
 /// What the other nodes of a node's household have of a file of that node.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) struct Beside {
+pub(super) struct GroupOffer {
     /// The most that one of them offers of the content.
-    pub(super) offered: Option<Share>,
+    pub(super) share: Option<Share>,
     /// Whether one of them offers it under the same name.
     pub(super) has_title: bool,
 }
 
 impl Holdings {
     /// The names that can be held, and the nodes that can hold.
-    pub(super) const NAMES: u32 = PARTIAL;
-    pub(super) const NODES: u32 = UNLISTED;
+    pub(super) const MAX_NAMES: u32 = PARTIAL;
+    pub(super) const MAX_NODES: u32 = UNLISTED;
 
     /// Puts one holding in the place of another.
-    pub(super) fn exchange(&mut self, before: Option<Holding>, after: Option<Holding>) {
+    pub(super) fn replace(&mut self, before: Option<Holding>, after: Option<Holding>) {
         if let Some(before) = before {
-            self.all.remove(&before);
+            self.by_content.remove(&before);
         }
-        self.all.extend(after);
+        self.by_content.extend(after);
     }
 
     /// Walks over the listed nodes that hold a content, each with the holding that counts: under however many names it has it, the
     /// others are passed over at once.
     pub(super) fn of(&self, content: ContentNo) -> impl Iterator<Item = Holding> {
-        let from = move |node| self.all.range(Holding::before_all(content, node, true)..);
+        let from = move |node| self.by_content.range(Holding::lower_bound(content, node, true)..);
         let (mut holdings, mut last) = (from(NodeNo(0)), None);
         std::iter::from_fn(move || {
             let mut next = holdings.next()?;
@@ -124,31 +124,36 @@ impl Holdings {
     /// Says whether a node holds a content, under another name than one.
     pub(super) fn has_other(&self, content: ContentNo, node: NodeNo, name: Option<NameNo>) -> bool {
         [true, false].into_iter().any(|listed| {
-            let first = Holding::before_all(content, node, listed);
-            let own = self.all.range(first..).take_while(|holding| holding.is_of_same(first));
+            let first = Holding::lower_bound(content, node, listed);
+            let own =
+                self.by_content.range(first..).take_while(|holding| holding.has_same_content_and_node(first));
             own.take(2).any(|holding| Some(holding.name()) != name)
         })
     }
 
     /// Says how much of a content a node offers, while it is listed.
-    pub(super) fn offered(&self, content: ContentNo, node: NodeNo) -> Option<Share> {
-        let first = Holding::before_all(content, node, true);
-        self.all.range(first..).next().filter(|next| next.is_of_same(first)).map(|next| next.share())
+    pub(super) fn offered_share(&self, content: ContentNo, node: NodeNo) -> Option<Share> {
+        let first = Holding::lower_bound(content, node, true);
+        self.by_content
+            .range(first..)
+            .next()
+            .filter(|next| next.has_same_content_and_node(first))
+            .map(|next| next.share())
     }
 
     /// Returns what the other nodes of a node's household offer of a file. Looks at no more nodes than have the content, and at no
     /// more than twice as many as are in the household.
-    pub(super) fn beside(&self, (content, node, name): (ContentNo, NodeNo, NameNo)) -> Beside {
-        let members = self.households.with(node);
+    pub(super) fn group_offer(&self, (content, node, name): (ContentNo, NodeNo, NameNo)) -> GroupOffer {
+        let members = self.address_groups.members_with(node);
         if members.is_empty() {
-            return Beside::default();
+            return GroupOffer::default();
         }
-        let mut beside = Beside::default();
+        let mut beside = GroupOffer::default();
         let mut add = |other: NodeNo| {
             if other != node
-                && let Some(share) = self.offered(content, other)
+                && let Some(share) = self.offered_share(content, other)
             {
-                beside.offered = better(beside.offered, Some(share));
+                beside.share = larger_share(beside.share, Some(share));
                 beside.has_title |= self.has_listed(content, other, name);
             }
         };
@@ -157,19 +162,23 @@ impl Holdings {
         if holders.next().is_some() {
             members.iter().copied().for_each(&mut add);
         } else {
-            few.into_iter().filter(|holder| self.households.is_one(node, *holder)).for_each(&mut add);
+            few.into_iter()
+                .filter(|holder| self.address_groups.is_same_group(node, *holder))
+                .for_each(&mut add);
         }
         beside
     }
 
     /// Returns true if a node that is listed has a content under a name.
     fn has_listed(&self, content: ContentNo, node: NodeNo, name: NameNo) -> bool {
-        let shares = [Share::Whole, Share::Partial];
-        shares.iter().any(|share| self.all.contains(&Holding::new((content, node, name), *share, true)))
+        let shares = [Share::Complete, Share::Partial];
+        shares
+            .iter()
+            .any(|share| self.by_content.contains(&Holding::new((content, node, name), *share, true)))
     }
 
     #[cfg(test)]
     pub(super) fn all(&self) -> impl Iterator<Item = Holding> {
-        self.all.iter().copied()
+        self.by_content.iter().copied()
     }
 }

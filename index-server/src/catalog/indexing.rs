@@ -5,30 +5,30 @@
 
 use protocol::fold::fold;
 
-use super::order::Place;
+use super::sorted_runs::DigestKey;
 use super::{Catalog, TitleNo};
-use crate::words::Gathering;
+use crate::words::WordBatch;
 
 /// So many titles are indexed at a time, where nobody waits.
-const TITLES: usize = 8192;
+const BATCH_LEN: usize = 8192;
 
 /// So many places of contents are moved in a step for each word that is entered in one: 2,048 where it is 128, at 5 ns each
 /// (`perf`, five million files).
-const PLACES_TO_A_WORD: usize = 16;
+const KEYS_PER_WORD: usize = 16;
 
 /// What is to be entered for new titles.
 #[derive(Debug, Default)]
-pub(crate) struct Fresh {
-    words: Gathering,
-    places: Vec<Place>,
+pub(crate) struct IndexBatch {
+    words: WordBatch,
+    digest_keys: Vec<DigestKey>,
 }
 
-impl Fresh {
+impl IndexBatch {
     /// Adds what is to be entered for those of some titles that are still there.
     pub(crate) fn gather(&mut self, titles: &[TitleNo], catalog: &Catalog) {
         for number in titles {
             let Some(title) = catalog.titles.get(*number) else { continue };
-            self.places.extend(catalog.contents.place(title.content));
+            self.digest_keys.extend(catalog.contents.digest_key(title.content));
             if let Some(path) = catalog.names.path(title.name) {
                 self.words.insert(&fold(path), number.0);
             }
@@ -37,8 +37,8 @@ impl Fresh {
 
     /// Puts what was added in order, to be entered.
     pub(crate) fn sort(&mut self) {
-        self.places.sort_unstable();
-        self.places.dedup();
+        self.digest_keys.sort_unstable();
+        self.digest_keys.dedup();
         self.words.sort();
     }
 }
@@ -51,19 +51,19 @@ impl Catalog {
     }
 
     /// Enters what was gathered and sorted, so many words of titles at most; says whether these were the last.
-    pub(crate) fn index(&mut self, fresh: &mut Fresh, most: usize) -> bool {
-        if !fresh.places.is_empty() {
-            self.contents.put_in_order(std::mem::take(&mut fresh.places));
+    pub(crate) fn index(&mut self, fresh: &mut IndexBatch, most: usize) -> bool {
+        if !fresh.digest_keys.is_empty() {
+            self.contents.add_keys(std::mem::take(&mut fresh.digest_keys));
             return false;
         }
-        self.contents.settle_order(most.saturating_mul(PLACES_TO_A_WORD))
-            && fresh.words.enter(&mut self.words, most)
+        self.contents.merge_keys(most.saturating_mul(KEYS_PER_WORD))
+            && fresh.words.flush_into(&mut self.words, most)
     }
 
     /// Indexes all titles that are still to be.
-    pub(crate) fn complete_index(&mut self) {
-        let (titles, mut fresh) = (self.take_unindexed(), Fresh::default());
-        for titles in titles.chunks(TITLES) {
+    pub(crate) fn index_all(&mut self) {
+        let (titles, mut fresh) = (self.take_unindexed(), IndexBatch::default());
+        for titles in titles.chunks(BATCH_LEN) {
             fresh.gather(titles, self);
             fresh.sort();
             while !self.index(&mut fresh, usize::MAX) {}

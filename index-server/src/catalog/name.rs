@@ -14,13 +14,13 @@ pub(crate) struct NameNo(pub(crate) u32);
 /// All paths of all lists, and how many files are under each. Their folded forms are not kept: a search makes those of
 /// the few names that it looks at, and a million of them would take 70 MB.
 #[derive(Debug, Default)]
-pub(crate) struct Names(TextTable<u32>);
+pub(crate) struct NameTable(TextTable<u32>);
 
-impl Names {
+impl NameTable {
     /// Counts one more file under a path, and returns the path's number and its one copy.
-    pub(super) fn hold(&mut self, path: &str) -> Option<(NameNo, Arc<str>)> {
-        let (number, is_new) = self.0.enter(path, || 0)?;
-        if is_new && number >= Holdings::NAMES {
+    pub(super) fn acquire(&mut self, path: &str) -> Option<(NameNo, Arc<str>)> {
+        let (number, is_new) = self.0.insert(path, || 0)?;
+        if is_new && number >= Holdings::MAX_NAMES {
             self.0.remove(number);
             return None;
         }
@@ -44,9 +44,9 @@ impl Names {
         self.0.find(path).map(NameNo)
     }
 
-    /// Fetches at once from memory what [`Names::hold`] looks at.
-    pub(super) fn bring_near(&self, files: &[FileRecord]) {
-        self.0.bring_places_near(files.iter().map(|file| file.path.as_str()));
+    /// Fetches at once from memory what [`NameTable::acquire`] looks at.
+    pub(super) fn prefetch(&self, files: &[FileRecord]) {
+        self.0.prefetch_lookups(files.iter().map(|file| file.path.as_str()));
     }
 
     /// Makes room for so many more paths.

@@ -23,14 +23,14 @@ pub(crate) const FILE_OVERHEAD: usize = 49;
 /// is written down with the file, and nowhere else.
 #[derive(Debug, Default)]
 pub(crate) struct Packing {
-    blocks: BTreeMap<BlockNo, Block>,
+    blocks: BTreeMap<BlockNo, PackedBlock>,
     dirty: BTreeSet<BlockNo>,
     /// The bytes of all files.
     bytes: u64,
 }
 
 #[derive(Debug, Default)]
-struct Block {
+struct PackedBlock {
     len: usize,
     /// Each with its length in bytes.
     files: Vec<(NameNo, u32)>,
@@ -43,7 +43,7 @@ impl Packing {
     }
 
     /// Marks the block in which a file lies, or finds one for it; returns which it is.
-    pub(super) fn put(&mut self, name: NameNo, path_len: usize, block: Option<BlockNo>) -> BlockNo {
+    pub(super) fn assign(&mut self, name: NameNo, path_len: usize, block: Option<BlockNo>) -> BlockNo {
         if let Some(block) = block {
             self.dirty.insert(block);
             return block;
@@ -132,13 +132,13 @@ mod tests {
     }
 
     #[test]
-    fn one_change_in_a_long_list_touches_one_block() {
+    fn change_in_long_list_touches_one_block() {
         let mut packing = Packing::default();
-        let homes: Vec<BlockNo> = (0..100_000).map(|name| packing.put(NameNo(name), 40, None)).collect();
+        let homes: Vec<BlockNo> = (0..100_000).map(|name| packing.assign(NameNo(name), 40, None)).collect();
         assert!(packing.take_dirty().len() < 2000);
-        packing.put(NameNo(50_000), 40, Some(homes[50_000]));
+        packing.assign(NameNo(50_000), 40, Some(homes[50_000]));
         assert_eq!(packing.take_dirty().len(), 1);
-        packing.put(NameNo(100_000), 40, None);
+        packing.assign(NameNo(100_000), 40, None);
         assert_eq!(packing.take_dirty().len(), 1);
         packing.remove(NameNo(50_000), homes[50_000]);
         assert_eq!(packing.take_dirty().len(), 1);
@@ -146,7 +146,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_written_is_what_is_there(
+        fn written_blocks_match_the_list(
             changes in prop::collection::vec((any::<bool>(), 0u32..200, 1usize..4096), 1..400),
             writes in prop::collection::vec(any::<bool>(), 400),
         ) {
@@ -158,7 +158,7 @@ mod tests {
                 if put {
                     let home = homes.get(&name).copied();
                     let len = home.map_or(len, |(_, len)| len);
-                    let block = packing.put(name, len, home.map(|(block, _)| block));
+                    let block = packing.assign(name, len, home.map(|(block, _)| block));
                     homes.insert(name, (block, len));
                 } else if let Some((home, _)) = homes.remove(&name) {
                     for (moved, block) in packing.remove(name, home) {

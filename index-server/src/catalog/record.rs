@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use protocol::index::{FileRecord, Share};
 
-use super::file_list::Entry;
+use super::file_list::FileEntry;
 use super::{Catalog, Content, NodeNo};
 
 pub(super) fn record(path: &Arc<str>, share: Share, content: &Content) -> FileRecord {
@@ -14,11 +14,11 @@ pub(super) fn record(path: &Arc<str>, share: Share, content: &Content) -> FileRe
 impl Catalog {
     /// Walks over the files of a node whose paths come after one, in order.
     pub(crate) fn files_after(&self, node: NodeNo, path: Option<&str>) -> impl Iterator<Item = FileRecord> {
-        let files = self.list(node).map(|list| list.after(path)).into_iter().flatten();
+        let files = self.list(node).map(|list| list.iter_after(path)).into_iter().flatten();
         files.filter_map(|(path, entry)| self.record_of(path, entry))
     }
 
-    pub(super) fn record_of(&self, path: &Arc<str>, entry: &Entry) -> Option<FileRecord> {
+    pub(super) fn record_of(&self, path: &Arc<str>, entry: &FileEntry) -> Option<FileRecord> {
         Some(record(path, entry.share, self.contents.get(entry.content)?))
     }
 }

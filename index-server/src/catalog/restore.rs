@@ -3,112 +3,120 @@
 use protocol::index::{FileRecord, ListSummary};
 use protocol::node_id::NodeId;
 
-use super::file_list::OnDisk;
+use super::file_list::DiskSync;
 use super::holding::Holdings;
-use super::list_bytes::Weight;
-use super::{BlockNo, Catalog, FileList, Header, NodeNo};
+use super::list_bytes::ListWeight;
+use super::{BlockNo, Catalog, FileList, ListHeader, NodeNo};
 
 /// A node's list as it was found on disk.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct StoredList {
+pub(crate) struct StoredFileList {
     pub(crate) node: NodeNo,
-    pub(crate) header: Header,
+    pub(crate) header: ListHeader,
     pub(crate) blocks: Vec<(BlockNo, Vec<FileRecord>)>,
 }
 
 /// A list whose files amount to what its row says.
 #[derive(Debug)]
-pub(crate) struct WholeList(StoredList);
+pub(crate) struct VerifiedList(StoredFileList);
 
-impl StoredList {
+impl StoredFileList {
     /// Adds up the files.
-    pub(crate) fn verify(self) -> Result<WholeList, Clash> {
+    pub(crate) fn verify(self) -> Result<VerifiedList, RestoreError> {
         let mut summary = ListSummary::default();
         self.blocks.iter().flat_map(|(_, files)| files).for_each(|file| summary.add(file));
-        if summary == self.header.summary { Ok(WholeList(self)) } else { Err(Clash::NotWhole(self.node.0)) }
+        if summary == self.header.summary {
+            Ok(VerifiedList(self))
+        } else {
+            Err(RestoreError::SummaryMismatch(self.node.0))
+        }
     }
 }
 
-impl WholeList {
-    pub(super) fn into_inner(self) -> StoredList {
+impl VerifiedList {
+    pub(super) fn into_inner(self) -> StoredFileList {
         self.0
     }
 }
 
 /// Stored lists that cannot be true together.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum Clash {
+pub(crate) enum RestoreError {
     /// A number has two nodes, or a node two numbers.
     #[error("node number {0} stands for two nodes")]
-    Number(u32),
+    NumberConflict(u32),
     /// The row says something else than the blocks amount to.
     #[error("the list of node number {0} is not whole")]
-    NotWhole(u32),
+    SummaryMismatch(u32),
 }
 
 impl Catalog {
     /// Takes over a list from disk, in place of whatever was known of that node.
-    pub(crate) fn restore(&mut self, stored: &StoredList) -> Result<(), Clash> {
+    pub(crate) fn restore(&mut self, stored: &StoredFileList) -> Result<(), RestoreError> {
         let (node, id) = (stored.node, stored.header.id);
-        self.claim(node, id)?;
+        self.claim_number(node, id)?;
         self.lists.entry(node).or_insert_with(|| FileList::new(id));
-        self.empty(node);
+        self.clear_list(node);
         if let Some(list) = self.lists.get_mut(&node) {
             list.visits.restore(&stored.header);
         }
         let blocks = stored.blocks.iter();
         for (block, file) in blocks.flat_map(|(block, files)| files.iter().map(|file| (*block, file))) {
-            self.restore_file(node, block, file).ok_or(Clash::NotWhole(node.0))?;
+            self.restore_file(node, block, file).ok_or(RestoreError::SummaryMismatch(node.0))?;
         }
-        let list = self.lists.get_mut(&node).ok_or(Clash::NotWhole(node.0))?;
-        list.on_disk = OnDisk::Same;
-        if list.summary() == stored.header.summary { Ok(()) } else { Err(Clash::NotWhole(node.0)) }
+        let list = self.lists.get_mut(&node).ok_or(RestoreError::SummaryMismatch(node.0))?;
+        list.disk_sync = DiskSync::InSync;
+        if list.summary() == stored.header.summary {
+            Ok(())
+        } else {
+            Err(RestoreError::SummaryMismatch(node.0))
+        }
     }
 
     /// Takes over all lists from disk; of nodes that are not among them, nothing is left but their numbers.
-    pub(crate) fn restore_all(&mut self, stored: &[StoredList]) -> Result<(), Clash> {
+    pub(crate) fn restore_all(&mut self, stored: &[StoredFileList]) -> Result<(), RestoreError> {
         let known: Vec<NodeNo> = self.lists.keys().copied().collect();
         for node in known {
-            self.empty(node);
+            self.clear_list(node);
         }
         let result = stored.iter().try_for_each(|list| self.restore(list));
-        self.complete_index();
-        self.gather_spare_numbers();
+        self.index_all();
+        self.collect_free_numbers();
         result
     }
 
     /// Gives a node its number, unless either belongs to another.
-    pub(super) fn claim(&mut self, node: NodeNo, id: NodeId) -> Result<(), Clash> {
+    pub(super) fn claim_number(&mut self, node: NodeNo, id: NodeId) -> Result<(), RestoreError> {
         let number_is_free = self.lists.get(&node).is_none_or(|list| list.id() == id);
         if !number_is_free
-            || node.0 >= Holdings::NODES
-            || self.numbers.get(&id).is_some_and(|number| *number != node)
+            || node.0 >= Holdings::MAX_NODES
+            || self.node_numbers.get(&id).is_some_and(|number| *number != node)
         {
-            return Err(Clash::Number(node.0));
+            return Err(RestoreError::NumberConflict(node.0));
         }
-        self.numbers.insert(id, node);
+        self.node_numbers.insert(id, node);
         Ok(())
     }
 
     /// Drops what is known of a node's list, but not the node.
-    fn empty(&mut self, node: NodeNo) {
+    fn clear_list(&mut self, node: NodeNo) {
         let Some(list) = self.lists.get_mut(&node) else { return };
         let empty = list.emptied();
         let old = std::mem::replace(list, empty);
-        self.bytes.shrink(old.visits.standing.address, old.weight());
+        self.list_bytes.shrink(old.visits.attendance.address, old.weight());
         for entry in old.files.values() {
-            self.leave(node, entry);
+            self.release_entry(node, entry);
         }
     }
 
     fn restore_file(&mut self, node: NodeNo, block: BlockNo, file: &FileRecord) -> Option<()> {
         let list = self.lists.get(&node).filter(|list| !list.contains(&file.path))?;
         let listed = list.is_listed();
-        let (content, name, path) = self.hold(file)?;
-        self.enter((content, node, name), file.share, listed)?;
+        let (content, name, path) = self.acquire(file)?;
+        self.insert_holding((content, node, name), file.share, listed)?;
         let list = self.lists.get_mut(&node)?;
         list.restore(path, name, content, file, block);
-        self.bytes.grow(list.visits.standing.address, Weight::of(&file.path));
+        self.list_bytes.grow(list.visits.attendance.address, ListWeight::of(&file.path));
         Some(())
     }
 }

@@ -7,20 +7,20 @@ use protocol::digest::Digest;
 use protocol::fold::fold;
 use protocol::index::Share;
 
-use super::restore::Clash;
+use super::restore::RestoreError;
 use super::*;
-use crate::household::Household;
+use crate::address_group::AddressGroup;
 use crate::ranking::Availability;
-use crate::words::{Piece, Stand, words};
+use crate::words::{PatternPosition, WordPattern, words};
 
-type Model = BTreeMap<u8, BTreeMap<String, FileRecord>>;
-type Disk = BTreeMap<NodeNo, (Header, BTreeMap<BlockNo, Vec<FileRecord>>)>;
+type CatalogModel = BTreeMap<u8, BTreeMap<String, FileRecord>>;
+type ModelDisk = BTreeMap<NodeNo, (ListHeader, BTreeMap<BlockNo, Vec<FileRecord>>)>;
 
 #[derive(Debug, Clone)]
-enum Deed {
+enum CatalogAction {
     Register(u8, Vec<FileRecord>),
     Unregister(u8, Vec<String>),
-    Anew(u8, Vec<FileRecord>),
+    Replace(u8, Vec<FileRecord>),
     /// As one of a household.
     List(u8, Option<u8>),
     /// At once, or list by list.
@@ -33,19 +33,19 @@ fn file() -> impl Strategy<Value = FileRecord> + Clone {
         path: format!("{path}/{}", if path % 3 == 0 { &long } else { "É" }),
         size: size + 1,
         digest: Digest::from_bytes([digest; 32]),
-        share: if whole { Share::Whole } else { Share::Partial },
+        share: if whole { Share::Complete } else { Share::Partial },
     })
 }
 
-fn deed() -> impl Strategy<Value = Deed> {
+fn action() -> impl Strategy<Value = CatalogAction> {
     let (node, files) = (0u8..4, prop::collection::vec(file(), 0..12));
     prop_oneof![
-        4 => (node.clone(), files.clone()).prop_map(|(node, files)| Deed::Register(node, files)),
+        4 => (node.clone(), files.clone()).prop_map(|(node, files)| CatalogAction::Register(node, files)),
         3 => (node.clone(), files.clone()).prop_map(|(node, files)|
-            Deed::Unregister(node, files.into_iter().map(|file| file.path).collect())),
-        1 => (node.clone(), files).prop_map(|(node, files)| Deed::Anew(node, files)),
-        4 => (node, prop::option::weighted(0.7, 0u8..2)).prop_map(|(node, household)| Deed::List(node, household)),
-        1 => any::<bool>().prop_map(Deed::Restart),
+            CatalogAction::Unregister(node, files.into_iter().map(|file| file.path).collect())),
+        1 => (node.clone(), files).prop_map(|(node, files)| CatalogAction::Replace(node, files)),
+        4 => (node, prop::option::weighted(0.7, 0u8..2)).prop_map(|(node, household)| CatalogAction::List(node, household)),
+        1 => any::<bool>().prop_map(CatalogAction::Restart),
     ]
 }
 
@@ -54,7 +54,7 @@ fn id(node: u8) -> NodeId {
 }
 
 /// Does to a disk what the writes say.
-fn write(disk: &mut Disk, writes: Writes) {
+fn write(disk: &mut ModelDisk, writes: ListWrites) {
     let Some(header) = writes.header else {
         let (_, blocks) = disk.remove(&writes.node).unwrap();
         let gone: BTreeSet<_> =
@@ -76,68 +76,68 @@ fn write(disk: &mut Disk, writes: Writes) {
     }
 }
 
-fn at_once(lists: Vec<StoredList>) -> Result<Catalog, Clash> {
+fn bulk_load(lists: Vec<StoredFileList>) -> Result<Catalog, RestoreError> {
     let files = 10 * lists.len() as u64;
-    Catalog::of(
+    Catalog::from_lists(
         lists
             .into_iter()
-            .map(StoredList::verify)
+            .map(StoredFileList::verify)
             .collect::<Result<Vec<_>, _>>()?
             .into_iter()
             .map(|list| (list, files)),
     )
 }
 
-fn lists(disk: &Disk) -> Vec<StoredList> {
-    let list = |(node, (header, blocks)): (&NodeNo, &(Header, BTreeMap<BlockNo, Vec<FileRecord>>))| {
-        StoredList { node: *node, header: *header, blocks: blocks.clone().into_iter().collect() }
+fn lists(disk: &ModelDisk) -> Vec<StoredFileList> {
+    let list = |(node, (header, blocks)): (&NodeNo, &(ListHeader, BTreeMap<BlockNo, Vec<FileRecord>>))| {
+        StoredFileList { node: *node, header: *header, blocks: blocks.clone().into_iter().collect() }
     };
     disk.iter().map(list).collect()
 }
 
-fn restart(disk: &Disk, all_at_once: bool) -> Catalog {
+fn restart(disk: &ModelDisk, all_at_once: bool) -> Catalog {
     if all_at_once {
-        return at_once(lists(disk)).unwrap();
+        return bulk_load(lists(disk)).unwrap();
     }
     let mut catalog = Catalog::default();
     catalog.restore_all(&lists(disk)).unwrap();
     catalog
 }
 
-fn act(catalog: &mut Catalog, model: &mut Model, disk: &mut Disk, deed: Deed) {
+fn apply(catalog: &mut Catalog, model: &mut CatalogModel, disk: &mut ModelDisk, deed: CatalogAction) {
     let number = match deed {
-        Deed::Restart(at_once) => {
+        CatalogAction::Restart(at_once) => {
             *catalog = restart(disk, at_once);
             return;
         }
-        Deed::List(node, household) => {
+        CatalogAction::List(node, household) => {
             let number = catalog.admit(id(node)).unwrap();
-            let address = |last| Household::Address([192, 0, 2, last].into());
+            let address = |last| AddressGroup::Address([192, 0, 2, last].into());
             catalog.set_listed(number, household.map(address));
-            catalog.settle(number, 3);
+            catalog.sync_listed(number, 3);
             number
         }
-        Deed::Register(node, files) => {
+        CatalogAction::Register(node, files) => {
             let number = catalog.admit(id(node)).unwrap();
             catalog.register_unindexed(number, &files).unwrap();
             catalog.pack(number);
             model.entry(node).or_default().extend(files.into_iter().map(|file| (file.path.clone(), file)));
             number
         }
-        Deed::Unregister(node, paths) => {
+        CatalogAction::Unregister(node, paths) => {
             let number = catalog.admit(id(node)).unwrap();
             catalog.unregister(number, paths.iter().map(String::as_str)).unwrap();
             model.entry(node).or_default().retain(|path, _| !paths.contains(path));
             number
         }
-        Deed::Anew(node, files) => {
+        CatalogAction::Replace(node, files) => {
             let number = catalog.admit(id(node)).unwrap();
             catalog.begin_list(number).unwrap();
             catalog.register(number, &files).unwrap();
             if let Some(writes) = catalog.take_writes(number, 1) {
                 write(disk, writes);
             }
-            let gone = catalog.unmentioned(number).unwrap();
+            let gone = catalog.unmentioned_paths(number).unwrap();
             catalog.end_list(number).unwrap();
             catalog.unregister(number, gone.iter().map(AsRef::as_ref)).unwrap();
             model.insert(node, files.into_iter().map(|file| (file.path.clone(), file)).collect());
@@ -150,7 +150,7 @@ fn act(catalog: &mut Catalog, model: &mut Model, disk: &mut Disk, deed: Deed) {
     catalog.forget_if_empty(number);
 }
 
-fn compare(catalog: &Catalog, model: &Model) {
+fn compare(catalog: &Catalog, model: &CatalogModel) {
     let (mut contents, mut holdings) = (BTreeSet::new(), 0);
     for (node, files) in model {
         let mut summary = ListSummary::default();
@@ -184,14 +184,14 @@ fn compare(catalog: &Catalog, model: &Model) {
         assert_eq!(same.filter(|content| *content == holding.content()).count(), 1);
         let title = catalog.titles().number(holding.content(), holding.name()).unwrap();
         for text in words(&fold(path)).map(str::to_owned) {
-            let piece = Piece { text, stand: Stand::Whole };
+            let piece = WordPattern { text, position: PatternPosition::Whole };
             let found = catalog.words().find(&piece, 1).unwrap();
             let titles = catalog.words().titles(found[0]).unwrap();
             assert!(titles.contains(title.0));
             assert!(titles.iter().all(|title| contains(catalog, TitleNo(title), &piece.text)));
         }
     }
-    assert!(catalog.contents().count_between(0, Start::MAX) >= contents.len());
+    assert!(catalog.contents().count_between(0, DigestHead::MAX) >= contents.len());
     compare_counts(catalog);
 }
 
@@ -202,12 +202,12 @@ fn contains(catalog: &Catalog, title: TitleNo, word: &str) -> bool {
 
 /// Counts again what the tables count as they go.
 fn compare_counts(catalog: &Catalog) {
-    let mut offers = HashMap::<(ContentNo, Household), Share>::new();
-    let mut listed = BTreeMap::<(ContentNo, NameNo), HashSet<Household>>::new();
+    let mut offers = HashMap::<(ContentNo, AddressGroup), Share>::new();
+    let mut listed = BTreeMap::<(ContentNo, NameNo), HashSet<AddressGroup>>::new();
     for holding in catalog.all_holdings() {
         let counted = listed.entry((holding.content(), holding.name())).or_default();
         if holding.is_listed() {
-            let household = catalog.holdings.households.of(holding.node()).unwrap();
+            let household = catalog.holdings.address_groups.group_of(holding.node()).unwrap();
             counted.insert(household);
             let best = offers.entry((holding.content(), household)).or_insert(holding.share());
             *best = holding.share().min(*best);
@@ -215,35 +215,39 @@ fn compare_counts(catalog: &Catalog) {
     }
     let mut available = BTreeMap::<ContentNo, Availability>::new();
     for ((content, _), share) in offers {
-        *available.entry(content).or_default().of(share) += 1;
+        *available.entry(content).or_default().count_mut(share) += 1;
     }
     let mut titles = 0;
     for ((content, name), households) in listed {
         let count = u32::try_from(households.len()).unwrap();
         let number = catalog.titles().number(content, name).unwrap();
         let title = catalog.titles().get(number).unwrap();
-        assert_eq!((title.content, title.name, title.listed()), (content, name, count));
+        assert_eq!((title.content, title.name, title.listed_groups()), (content, name, count));
         let availability = available.get(&content).copied().unwrap_or_default();
-        assert_eq!(catalog.contents().get(content).unwrap().available, availability);
+        assert_eq!(catalog.contents().get(content).unwrap().availability, availability);
         if let Some(below) = availability.rank().checked_sub(1) {
-            assert_eq!(catalog.titles().above(number.0, below), Some(number.0), "no search passes it over");
+            assert_eq!(
+                catalog.titles().next_above(number.0, below),
+                Some(number.0),
+                "no search passes it over"
+            );
         }
         titles += 1;
     }
-    assert_eq!(catalog.titles().of_all().count(), titles);
+    assert_eq!(catalog.titles().all().count(), titles);
 }
 
 proptest! {
     #![proptest_config(ProptestConfig { cases: 200, ..ProptestConfig::default() })]
     #[test]
-    fn memory_and_disk_agree_with_the_model_after_any_deeds(
-        deeds in prop::collection::vec((deed(), any::<bool>()), 0..40),
+    fn memory_and_disk_match_the_model(
+        deeds in prop::collection::vec((action(), any::<bool>()), 0..40),
     ) {
-        let (mut catalog, mut model, mut disk) = (Catalog::default(), Model::new(), Disk::new());
+        let (mut catalog, mut model, mut disk) = (Catalog::default(), CatalogModel::new(), ModelDisk::new());
         for (deed, is_indexed) in deeds {
-            act(&mut catalog, &mut model, &mut disk, deed);
+            apply(&mut catalog, &mut model, &mut disk, deed);
             if is_indexed {
-                catalog.complete_index();
+                catalog.index_all();
                 compare(&catalog, &model);
             }
         }
@@ -254,11 +258,16 @@ proptest! {
 }
 
 fn record(path: &str, digest: u8) -> FileRecord {
-    FileRecord { path: path.into(), size: 1, digest: Digest::from_bytes([digest; 32]), share: Share::Whole }
+    FileRecord {
+        path: path.into(),
+        size: 1,
+        digest: Digest::from_bytes([digest; 32]),
+        share: Share::Complete,
+    }
 }
 
 #[test]
-fn what_is_registered_again_as_it_was_is_not_written_again() {
+fn unchanged_registration_is_not_written_again() {
     let mut catalog = Catalog::default();
     let node = catalog.admit(id(1)).unwrap();
     catalog.register(node, &[record("a", 1)]).unwrap();
@@ -268,22 +277,22 @@ fn what_is_registered_again_as_it_was_is_not_written_again() {
 }
 
 #[test]
-fn a_list_in_doubt_is_vouched_for_by_nobody_until_it_is_read_back() {
+fn doubtful_list_has_no_summary_until_reread() {
     let mut catalog = Catalog::default();
     let node = catalog.admit(id(1)).unwrap();
     catalog.begin_list(node).unwrap();
     catalog.register(node, &[record("a", 1)]).unwrap();
     catalog.take_writes(node, 1);
-    catalog.doubt(node);
+    catalog.mark_doubtful(node);
     assert_eq!(catalog.summary(node), None);
     catalog.forget_if_empty(node);
     catalog.restore_all(&[]).unwrap();
     assert_eq!(catalog.summary(node), Some(ListSummary::default()));
-    assert_eq!(catalog.unmentioned(node), Err(Unchanged::NotBegun));
+    assert_eq!(catalog.unmentioned_paths(node), Err(ListChangeError::NotStarted));
 }
 
 #[test]
-fn numbers_of_nodes_that_never_shared_are_given_out_again() {
+fn numbers_of_nodes_without_files_are_reused() {
     let mut catalog = Catalog::default();
     let numbers: Vec<NodeNo> = (0..4).map(|node| catalog.admit(id(node)).unwrap()).collect();
     catalog.register(numbers[1], &[record("a", 1)]).unwrap();
@@ -295,53 +304,56 @@ fn numbers_of_nodes_that_never_shared_are_given_out_again() {
 }
 
 #[test]
-fn stored_lists_that_contradict_each_other_are_not_believed() {
+fn conflicting_stored_lists_are_rejected() {
     let file = record("a", 1);
     let mut summary = ListSummary::default();
     summary.add(&file);
-    let header = Header { id: id(1), summary, last_seen: 0, standing: Standing::ESTABLISHED };
-    let list = StoredList { node: NodeNo(3), header, blocks: vec![(BlockNo(0), vec![file.clone()])] };
-    let restore = |lists: &[StoredList]| {
+    let header = ListHeader { id: id(1), summary, last_seen: 0, attendance: Attendance::ESTABLISHED };
+    let list = StoredFileList { node: NodeNo(3), header, blocks: vec![(BlockNo(0), vec![file.clone()])] };
+    let restore = |lists: &[StoredFileList]| {
         let restored = Catalog::default().restore_all(lists).is_ok();
-        assert_eq!(at_once(lists.to_vec()).is_ok(), restored);
+        assert_eq!(bulk_load(lists.to_vec()).is_ok(), restored);
         restored
     };
     assert!(restore(std::slice::from_ref(&list)));
-    assert!(!restore(&[list.clone(), StoredList { node: NodeNo(4), ..list.clone() }]));
-    assert!(!restore(&[list.clone(), StoredList { header: Header { id: id(2), ..header }, ..list.clone() }]));
-    assert!(!restore(&[StoredList { blocks: vec![], ..list.clone() }]));
-    assert!(!restore(&[StoredList { blocks: vec![(BlockNo(0), vec![file.clone(), file])], ..list }]));
+    assert!(!restore(&[list.clone(), StoredFileList { node: NodeNo(4), ..list.clone() }]));
+    assert!(!restore(&[
+        list.clone(),
+        StoredFileList { header: ListHeader { id: id(2), ..header }, ..list.clone() }
+    ]));
+    assert!(!restore(&[StoredFileList { blocks: vec![], ..list.clone() }]));
+    assert!(!restore(&[StoredFileList { blocks: vec![(BlockNo(0), vec![file.clone(), file])], ..list }]));
 }
 
 #[test]
-fn a_node_shares_a_content_with_one_size_and_others_may_say_another() {
+fn one_node_has_one_size_per_content_others_may_differ() {
     let mut catalog = Catalog::default();
     let [one, other] = [1, 2].map(|seed| catalog.admit(id(seed)).unwrap());
     let with_size = |path: &str, size| FileRecord { size, ..record(path, 1) };
     catalog.register(one, &[with_size("a", 5)]).unwrap();
     let contradicts = |catalog: &Catalog, node, files: &[FileRecord]| {
-        catalog.contradiction(node, files).map(|file| file.path.clone())
+        catalog.conflicting_file(node, files).map(|file| file.path.clone())
     };
     assert_eq!(contradicts(&catalog, one, &[with_size("b", 5), with_size("c", 6)]), Some("c".to_owned()));
     assert_eq!(contradicts(&catalog, one, &[with_size("a", 6)]), None, "it is replaced");
     assert_eq!(contradicts(&catalog, other, &[with_size("a", 6)]), None);
     catalog.register(one, &[with_size("b", 5)]).unwrap();
-    assert!(catalog.contradiction(one, &[with_size("a", 6)]).is_some(), "\"b\" has the other size still");
+    assert!(catalog.conflicting_file(one, &[with_size("a", 6)]).is_some(), "\"b\" has the other size still");
 }
 
 #[test]
-fn what_was_not_indexed_when_the_store_failed_is_found_once_it_is_read_again() {
-    let (mut catalog, mut disk) = (Catalog::default(), Disk::new());
+fn unindexed_titles_are_found_after_store_is_reread() {
+    let (mut catalog, mut disk) = (Catalog::default(), ModelDisk::new());
     let node = catalog.admit(id(1)).unwrap();
     let files = [record("kept one", 1), record("kept two", 2)];
     catalog.register_unindexed(node, &files).unwrap();
     write(&mut disk, catalog.take_writes(node, 1).unwrap());
     catalog.register_unindexed(node, &[record("lost", 3)]).unwrap();
     catalog.restore_all(&lists(&disk)).unwrap();
-    let model = Model::from([(1, files.map(|file| (file.path.clone(), file)).into())]);
+    let model = CatalogModel::from([(1, files.map(|file| (file.path.clone(), file)).into())]);
     compare(&catalog, &model);
     assert_eq!(
-        catalog.words().find(&Piece { text: "lost".into(), stand: Stand::Whole }, 9),
+        catalog.words().find(&WordPattern { text: "lost".into(), position: PatternPosition::Whole }, 9),
         Some(Vec::new())
     );
 }

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::num::NonZeroU32;
 
+use super::block_max::BlockMaxRanks;
 use super::content::Contents;
-use super::peaks::Peaks;
 use super::{ContentNo, NameNo};
 use crate::slab::Slab;
 
@@ -19,15 +19,15 @@ pub(crate) struct Title {
     pub(crate) content: ContentNo,
     pub(crate) name: NameNo,
     /// How many files of all lists are this.
-    uses: NonZeroU32,
+    use_count: NonZeroU32,
     /// How many households of listed nodes have it.
-    listed: u32,
+    listed_groups: u32,
 }
 
 impl Title {
     /// Returns how many households of listed nodes have it.
-    pub(crate) const fn listed(&self) -> u32 {
-        self.listed
+    pub(crate) const fn listed_groups(&self) -> u32 {
+        self.listed_groups
     }
 }
 
@@ -36,7 +36,7 @@ impl Title {
 pub(crate) struct Titles {
     table: Slab<Title>,
     numbers: BTreeMap<(ContentNo, NameNo), TitleNo>,
-    peaks: Peaks,
+    block_max: BlockMaxRanks,
 }
 
 impl Titles {
@@ -46,15 +46,15 @@ impl Titles {
     }
 
     /// Counts one more file, and returns its title's number and whether the title is new.
-    pub(super) fn hold(&mut self, content: ContentNo, name: NameNo) -> Option<(TitleNo, bool)> {
+    pub(super) fn acquire(&mut self, content: ContentNo, name: NameNo) -> Option<(TitleNo, bool)> {
         match self.numbers.entry((content, name)) {
             Entry::Occupied(known) => {
                 let title = self.table.get_mut(known.get().0)?;
-                title.uses = title.uses.checked_add(1)?;
+                title.use_count = title.use_count.checked_add(1)?;
                 Some((*known.get(), false))
             }
             Entry::Vacant(place) => {
-                let title = Title { content, name, uses: NonZeroU32::MIN, listed: 0 };
+                let title = Title { content, name, use_count: NonZeroU32::MIN, listed_groups: 0 };
                 let number = TitleNo(self.table.insert(title)?);
                 place.insert(number);
                 Some((number, true))
@@ -66,8 +66,8 @@ impl Titles {
     pub(super) fn release(&mut self, content: ContentNo, name: NameNo) -> Option<TitleNo> {
         let number = *self.numbers.get(&(content, name))?;
         let title = self.table.get_mut(number.0)?;
-        if let Some(uses) = NonZeroU32::new(title.uses.get() - 1) {
-            title.uses = uses;
+        if let Some(uses) = NonZeroU32::new(title.use_count.get() - 1) {
+            title.use_count = uses;
             return None;
         }
         self.numbers.remove(&(content, name));
@@ -76,16 +76,17 @@ impl Titles {
     }
 
     /// Counts a household of listed nodes in or out.
-    pub(super) fn list(&mut self, number: TitleNo, listed: bool) {
+    pub(super) fn count_listed(&mut self, number: TitleNo, listed: bool) {
         if let Some(title) = self.table.get_mut(number.0) {
-            title.listed = if listed { title.listed + 1 } else { title.listed.saturating_sub(1) };
+            title.listed_groups =
+                if listed { title.listed_groups + 1 } else { title.listed_groups.saturating_sub(1) };
         }
     }
 
     /// Notes that a new title is there.
-    pub(super) fn raise(&mut self, number: TitleNo, contents: &Contents) {
+    pub(super) fn raise_rank(&mut self, number: TitleNo, contents: &Contents) {
         if let Some(title) = self.table.get(number.0) {
-            self.peaks.raise(number.0, contents.peak(title.content));
+            self.block_max.raise(number.0, contents.rank_bound(title.content));
         }
     }
 
@@ -97,12 +98,12 @@ impl Titles {
         before: u64,
         contents: &Contents,
     ) {
-        let Self { table, numbers, peaks } = self;
-        let peak_of = |number| table.get(number).map_or(0, |title| contents.peak(title.content));
+        let Self { table, numbers, block_max: peaks } = self;
+        let peak_of = |number| table.get(number).map_or(0, |title| contents.rank_bound(title.content));
         if let Some(gone) = gone {
             peaks.lower(gone.0, before, peak_of);
         }
-        let after = contents.peak(content);
+        let after = contents.rank_bound(content);
         if after == before {
             return;
         }
@@ -126,18 +127,18 @@ impl Titles {
     }
 
     /// Walks over the titles of a content from a name on, in the order of the names' numbers.
-    pub(crate) fn of(&self, content: ContentNo, first: NameNo) -> impl Iterator<Item = TitleNo> {
+    pub(crate) fn titles_of(&self, content: ContentNo, first: NameNo) -> impl Iterator<Item = TitleNo> {
         self.numbers.range((content, first)..=(content, NameNo(u32::MAX))).map(|(_, number)| *number)
     }
 
     /// Walks over all titles.
     #[cfg(test)]
-    pub(super) fn of_all(&self) -> impl Iterator<Item = TitleNo> {
+    pub(super) fn all(&self) -> impl Iterator<Item = TitleNo> {
         self.numbers.values().copied()
     }
 
     /// Returns the lowest number not below another whose title may be more available than `rank`.
-    pub(crate) fn above(&self, from: u32, rank: u64) -> Option<u32> {
-        self.peaks.above(from, rank)
+    pub(crate) fn next_above(&self, from: u32, rank: u64) -> Option<u32> {
+        self.block_max.next_above(from, rank)
     }
 }

@@ -5,7 +5,7 @@ use protocol::index::{Refusal, RequestId};
 use tokio::sync::oneshot;
 
 /// The most offers of one connection that wait for the disk: as many as a node sends without waiting for answers.
-const MOST: usize = 32;
+const MAX_PENDING: usize = 32;
 
 /// The offers of torrents of one connection that wait for the disk, in the order of the requests. A node that comes to a new index
 /// offers thousands one after the other; those that wait together share a commit.
@@ -16,20 +16,20 @@ pub(super) struct PendingOffers(VecDeque<PendingOffer>);
 #[derive(Debug)]
 struct PendingOffer {
     request: OfferRequest,
-    answer: oneshot::Receiver<Result<u32, Refusal>>,
+    reply: oneshot::Receiver<Result<u32, Refusal>>,
 }
 
 /// The request of an offer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct OfferRequest {
     pub(super) id: RequestId,
-    pub(super) begun: Instant,
+    pub(super) received_at: Instant,
 }
 
 impl PendingOffers {
     /// Returns true if one more may wait.
     pub(super) fn has_room(&self) -> bool {
-        self.0.len() < MOST
+        self.0.len() < MAX_PENDING
     }
 
     /// Returns true if none waits.
@@ -39,12 +39,12 @@ impl PendingOffers {
 
     /// Adds an offer.
     pub(super) fn push(&mut self, request: OfferRequest, answer: oneshot::Receiver<Result<u32, Refusal>>) {
-        self.0.push_back(PendingOffer { request, answer });
+        self.0.push_back(PendingOffer { request, reply: answer });
     }
 
     /// Waits for the answer to the oldest offer; without any, it never returns. Cancel safe.
     pub(super) async fn next(&mut self) -> (OfferRequest, Result<u32, Refusal>) {
-        let Some(PendingOffer { request, answer }) = self.0.front_mut() else {
+        let Some(PendingOffer { request, reply: answer }) = self.0.front_mut() else {
             return std::future::pending().await;
         };
         let answered = (*request, answer.await.unwrap_or(Err(Refusal::StoreUnavailable)));
@@ -58,13 +58,13 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn answers_come_in_the_order_of_the_requests() {
+    async fn answers_come_in_request_order() {
         let mut offers = PendingOffers::default();
         let begun = Instant::now();
         let mut answers: Vec<_> = (0..3)
             .map(|id| {
                 let (answer, waiting) = oneshot::channel();
-                offers.push(OfferRequest { id, begun }, waiting);
+                offers.push(OfferRequest { id, received_at: begun }, waiting);
                 answer
             })
             .collect();
@@ -76,7 +76,7 @@ mod tests {
         answers.pop().unwrap().send(Ok(7)).unwrap();
         let expected = [(0, Ok(7)), (1, Err(Refusal::StoreUnavailable)), (2, Err(Refusal::NoSuchPeer))];
         for (id, result) in expected {
-            assert_eq!(offers.next().await, (OfferRequest { id, begun }, result));
+            assert_eq!(offers.next().await, (OfferRequest { id, received_at: begun }, result));
         }
         assert!(offers.is_empty());
     }

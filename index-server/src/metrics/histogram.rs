@@ -14,7 +14,7 @@ pub(crate) struct Histogram {
     /// Those that took at most as long as the bound, and longer than the one before it.
     counts: [AtomicU64; BOUNDS.len()],
     /// Those that took longer than any bound.
-    beyond: AtomicU64,
+    overflow: AtomicU64,
     /// All times together, in microseconds.
     sum: AtomicU64,
 }
@@ -26,7 +26,7 @@ impl Histogram {
         let place = BOUNDS.iter().position(|bound| micros <= *bound);
         place
             .and_then(|place| self.counts.get(place))
-            .unwrap_or(&self.beyond)
+            .unwrap_or(&self.overflow)
             .fetch_add(1, Ordering::Relaxed);
         self.sum.fetch_add(micros, Ordering::Relaxed);
     }
@@ -34,7 +34,7 @@ impl Histogram {
     /// Returns how many were counted.
     #[cfg(test)]
     pub(crate) fn count(&self) -> u64 {
-        self.counts.iter().chain([&self.beyond]).map(|count| count.load(Ordering::Relaxed)).sum()
+        self.counts.iter().chain([&self.overflow]).map(|count| count.load(Ordering::Relaxed)).sum()
     }
 
     /// Writes it down as Prometheus reads it.
@@ -46,7 +46,7 @@ impl Histogram {
             let bound = Duration::from_micros(*bound).as_secs_f64();
             writeln!(out, "{name}_bucket{{le=\"{bound}\"}} {count}")?;
         }
-        count += self.beyond.load(Ordering::Relaxed);
+        count += self.overflow.load(Ordering::Relaxed);
         let sum = Duration::from_micros(self.sum.load(Ordering::Relaxed)).as_secs_f64();
         writeln!(out, "{name}_bucket{{le=\"+Inf\"}} {count}\n{name}_sum {sum}\n{name}_count {count}")
     }
@@ -57,7 +57,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_bucket_counts_all_that_took_no_longer() {
+    fn buckets_are_cumulative() {
         let histogram = Histogram::default();
         for micros in [50, 51, 2_000_000, 60_000_000] {
             histogram.record(Duration::from_micros(micros));

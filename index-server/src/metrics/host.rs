@@ -7,7 +7,7 @@ use hyper::header::HOST;
 use hyper::{HeaderMap, Uri};
 
 /// Says whether a request names the address it came to, `localhost` if that is a loopback address, or one of `names`.
-pub(super) fn is_ours(uri: &Uri, headers: &HeaderMap, to: IpAddr, names: &[String]) -> bool {
+pub(super) fn is_own_host(uri: &Uri, headers: &HeaderMap, to: IpAddr, names: &[String]) -> bool {
     let mut hosts = headers.get_all(HOST).iter();
     let (Some(host), None) = (hosts.next().and_then(|host| host.to_str().ok()), hosts.next()) else {
         return false;
@@ -40,25 +40,25 @@ mod tests {
 
     use super::*;
 
-    fn judge(to: &str, hosts: &[&str], uri: &str) -> bool {
+    fn is_accepted(to: &str, hosts: &[&str], uri: &str) -> bool {
         let mut headers = HeaderMap::new();
         for host in hosts {
             headers.append(HOST, HeaderValue::from_str(host).unwrap());
         }
-        is_ours(&uri.parse().unwrap(), &headers, to.parse().unwrap(), &["index.example".to_owned()])
+        is_own_host(&uri.parse().unwrap(), &headers, to.parse().unwrap(), &["index.example".to_owned()])
     }
 
     #[test]
-    fn the_address_that_was_called_localhost_on_loopback_and_names_that_were_given_are_ours() {
+    fn own_address_localhost_and_given_names_are_accepted() {
         for host in ["127.0.0.1", "127.0.0.1:9313", "localhost", "LOCALHOST:1", "index.example:80"] {
-            assert!(judge("127.0.0.1", &[host], "/metrics"), "{host}");
+            assert!(is_accepted("127.0.0.1", &[host], "/metrics"), "{host}");
         }
-        assert!(judge("::1", &["[::1]:9313"], "/") && judge("10.0.0.1", &["10.0.0.1:9313"], "/"));
-        assert!(judge("127.0.0.1", &["localhost"], "http://localhost:9313/metrics"));
+        assert!(is_accepted("::1", &["[::1]:9313"], "/") && is_accepted("10.0.0.1", &["10.0.0.1:9313"], "/"));
+        assert!(is_accepted("127.0.0.1", &["localhost"], "http://localhost:9313/metrics"));
     }
 
     #[test]
-    fn other_names_and_addresses_none_and_two_are_not() {
+    fn foreign_missing_and_duplicate_hosts_are_rejected() {
         for host in [
             "evil.example",
             "127.0.0.1.evil.example",
@@ -71,10 +71,13 @@ mod tests {
             "user@localhost",
             "[127.0.0.1]x",
         ] {
-            assert!(!judge("127.0.0.1", &[host], "/metrics"), "{host}");
+            assert!(!is_accepted("127.0.0.1", &[host], "/metrics"), "{host}");
         }
-        assert!(!judge("127.0.0.1", &[], "/") && !judge("127.0.0.1", &["localhost", "localhost"], "/"));
-        assert!(!judge("10.0.0.1", &["localhost"], "/"));
-        assert!(!judge("127.0.0.1", &["localhost"], "http://evil.example/metrics"));
+        assert!(
+            !is_accepted("127.0.0.1", &[], "/")
+                && !is_accepted("127.0.0.1", &["localhost", "localhost"], "/")
+        );
+        assert!(!is_accepted("10.0.0.1", &["localhost"], "/"));
+        assert!(!is_accepted("127.0.0.1", &["localhost"], "http://evil.example/metrics"));
     }
 }

@@ -22,11 +22,11 @@ const REASONS: [&str; 14] = [
 
 /// How often something was refused, by reason.
 #[derive(Debug, Default)]
-pub(crate) struct Refusals([AtomicU64; REASONS.len()]);
+pub(crate) struct RefusalCounts([AtomicU64; REASONS.len()]);
 
-impl Refusals {
+impl RefusalCounts {
     pub(crate) fn count(&self, refusal: &Refusal) {
-        if let Some(count) = self.0.get(place(refusal)) {
+        if let Some(count) = self.0.get(reason_index(refusal)) {
             count.fetch_add(1, Ordering::Relaxed);
         }
     }
@@ -37,7 +37,7 @@ impl Refusals {
     }
 }
 
-const fn place(refusal: &Refusal) -> usize {
+const fn reason_index(refusal: &Refusal) -> usize {
     match refusal {
         Refusal::Malformed { .. } => 0,
         Refusal::OutOfOrder { .. } => 1,

@@ -18,34 +18,34 @@ fn hint(torrent: u32, content: u8) -> TorrentHint {
 }
 
 /// An address of its own for each node.
-fn at(node: NodeId) -> Option<Household> {
-    Some(Household::Address([192, 0, 2, node.as_bytes()[0]].into()))
+fn at(node: NodeId) -> Option<AddressGroup> {
+    Some(AddressGroup::Address([192, 0, 2, node.as_bytes()[0]].into()))
 }
 
-fn is_empty(offers: &Offers) -> bool {
-    offers.made.is_empty()
-        && offers.shares.is_empty()
-        && offers.said.is_empty()
+fn is_empty(offers: &TorrentOffers) -> bool {
+    offers.offers.is_empty()
+        && offers.by_node.is_empty()
+        && offers.votes.is_empty()
         && offers.by_digest.is_empty()
-        && offers.by_key.is_empty()
+        && offers.by_torrent_key.is_empty()
         && offers.bytes == 0
 }
 
 #[test]
-fn most_frequent_hint_comes_first_until_it_is_withdrawn() {
-    let mut offers = Offers::default();
+fn most_frequent_hint_comes_first() {
+    let mut offers = TorrentOffers::default();
     for (node, content) in [(ONE, 1), (TWO, 2), (THREE, 2)] {
-        assert!(offers.make(node, at(node), hint(7, content)).unwrap().is_some());
+        assert!(offers.add(node, at(node), hint(7, content)).unwrap().is_some());
     }
-    offers.make(ONE, at(ONE), hint(8, 9)).unwrap();
-    assert_eq!(offers.find(&infohash(7)), [&hint(7, 2), &hint(7, 1)]);
-    assert_eq!(offers.of(&hint(7, 1).digest), [&hint(7, 1)]);
+    offers.add(ONE, at(ONE), hint(8, 9)).unwrap();
+    assert_eq!(offers.hints_for_torrent(&infohash(7)), [&hint(7, 2), &hint(7, 1)]);
+    assert_eq!(offers.hints_for_content(&hint(7, 1).digest), [&hint(7, 1)]);
     for node in [TWO, THREE] {
         let written = offers.withdraw(&(node, infohash(7))).unwrap();
         assert_eq!(written, OfferWrite { key: (node, infohash(7)), hint: None });
     }
-    assert_eq!(offers.find(&infohash(7)), [&hint(7, 1)]);
-    assert_eq!(offers.find(&infohash(6)), Vec::<&TorrentHint>::new());
+    assert_eq!(offers.hints_for_torrent(&infohash(7)), [&hint(7, 1)]);
+    assert_eq!(offers.hints_for_torrent(&infohash(6)), Vec::<&TorrentHint>::new());
     offers.withdraw(&(ONE, infohash(7))).unwrap();
     offers.withdraw(&(ONE, infohash(8))).unwrap();
     assert!(is_empty(&offers));
@@ -54,86 +54,86 @@ fn most_frequent_hint_comes_first_until_it_is_withdrawn() {
 #[test]
 fn hints_are_ranked_by_addresses_and_not_by_keys() {
     let crowd = |number: u8| NodeId::from_bytes([100 + number; 32]);
-    let mut offers = Offers::default();
+    let mut offers = TorrentOffers::default();
     for number in 0..50 {
-        offers.make(crowd(number), at(ONE), hint(7, 1)).unwrap();
-        offers.make(crowd(100 + number), None, hint(7, 3)).unwrap();
+        offers.add(crowd(number), at(ONE), hint(7, 1)).unwrap();
+        offers.add(crowd(100 + number), None, hint(7, 3)).unwrap();
     }
-    offers.make(TWO, at(TWO), hint(7, 2)).unwrap();
+    offers.add(TWO, at(TWO), hint(7, 2)).unwrap();
     // It moves to another address, and there are more than one.
-    offers.make(THREE, at(TWO), hint(7, 2)).unwrap();
-    assert_eq!(offers.find(&infohash(7)).len(), 3);
-    assert_eq!(offers.make(THREE, at(THREE), hint(7, 2)), Ok(None));
-    assert_eq!(offers.find(&infohash(7))[0], &hint(7, 2));
-    assert_eq!(offers.of(&hint(7, 1).digest), [&hint(7, 1)]);
+    offers.add(THREE, at(TWO), hint(7, 2)).unwrap();
+    assert_eq!(offers.hints_for_torrent(&infohash(7)).len(), 3);
+    assert_eq!(offers.add(THREE, at(THREE), hint(7, 2)), Ok(None));
+    assert_eq!(offers.hints_for_torrent(&infohash(7))[0], &hint(7, 2));
+    assert_eq!(offers.hints_for_content(&hint(7, 1).digest), [&hint(7, 1)]);
     for number in 0..50 {
         offers.withdraw(&(crowd(number), infohash(7))).unwrap();
         offers.withdraw(&(crowd(100 + number), infohash(7))).unwrap();
     }
-    assert_eq!(offers.find(&infohash(7)), [&hint(7, 2)]);
+    assert_eq!(offers.hints_for_torrent(&infohash(7)), [&hint(7, 2)]);
     offers.withdraw(&(TWO, infohash(7))).unwrap();
     offers.withdraw(&(THREE, infohash(7))).unwrap();
     assert!(is_empty(&offers));
 }
 
 #[test]
-fn a_node_says_one_thing_of_a_torrent_and_only_news_is_written() {
-    let mut offers = Offers::default();
+fn only_changed_hints_are_written() {
+    let mut offers = TorrentOffers::default();
     for (content, is_new) in [(1, true), (2, true), (2, false), (3, true)] {
-        let written = offers.make(ONE, at(ONE), hint(7, content)).unwrap();
+        let written = offers.add(ONE, at(ONE), hint(7, content)).unwrap();
         assert_eq!(written.is_some(), is_new, "{content}");
         assert_eq!(offers.count(&ONE), 1);
     }
-    assert_eq!(offers.find(&infohash(7)), [&hint(7, 3)]);
-    offers.make(ONE, at(ONE), hint(8, 3)).unwrap();
-    assert_eq!(offers.of(&hint(0, 3).digest), [&hint(7, 3), &hint(8, 3)]);
+    assert_eq!(offers.hints_for_torrent(&infohash(7)), [&hint(7, 3)]);
+    offers.add(ONE, at(ONE), hint(8, 3)).unwrap();
+    assert_eq!(offers.hints_for_content(&hint(0, 3).digest), [&hint(7, 3), &hint(8, 3)]);
     assert_eq!((offers.withdraw(&(ONE, infohash(9))), offers.withdraw(&(TWO, infohash(7)))), (None, None));
-    assert!(!offers.is_settled());
-    offers.settle(4);
-    assert!(offers.is_settled());
-    let restored = Offers::restore([(ONE, 7), (ONE, 8)].map(|(node, torrent)| {
+    assert!(!offers.is_all_written());
+    offers.confirm_writes(4);
+    assert!(offers.is_all_written());
+    let restored = TorrentOffers::restore([(ONE, 7), (ONE, 8)].map(|(node, torrent)| {
         let hint = hint(torrent, 3);
         StoredOffer { node, hint }
     }));
-    assert_eq!((restored.made, restored.bytes), (offers.made, offers.bytes));
+    assert_eq!((restored.offers, restored.bytes), (offers.offers, offers.bytes));
 }
 
 #[test]
-fn a_torrent_is_found_by_its_key_as_long_as_any_node_offers_it() {
-    let mut offers = Offers::default();
+fn torrent_is_found_by_key_while_offered() {
+    let mut offers = TorrentOffers::default();
     let key = |torrent| TorrentKey::of(infohash(torrent));
     for (node, torrent, content) in [(ONE, 7, 1), (TWO, 7, 2), (TWO, 8, 2), (THREE, 7, 2)] {
-        offers.make(node, at(node), hint(torrent, content)).unwrap();
+        offers.add(node, at(node), hint(torrent, content)).unwrap();
     }
     // Another word on the same torrent replaces the first one.
-    offers.make(ONE, at(ONE), hint(7, 3)).unwrap();
-    assert_eq!(offers.with_key(&key(7)), Some(infohash(7)));
-    assert_eq!(offers.with_key(&key(8)), Some(infohash(8)));
-    assert_eq!(offers.with_key(&key(9)), None);
+    offers.add(ONE, at(ONE), hint(7, 3)).unwrap();
+    assert_eq!(offers.torrent_with_key(&key(7)), Some(infohash(7)));
+    assert_eq!(offers.torrent_with_key(&key(8)), Some(infohash(8)));
+    assert_eq!(offers.torrent_with_key(&key(9)), None);
     for node in [ONE, TWO] {
         offers.withdraw(&(node, infohash(7))).unwrap();
-        assert_eq!(offers.with_key(&key(7)), Some(infohash(7)));
+        assert_eq!(offers.torrent_with_key(&key(7)), Some(infohash(7)));
     }
     offers.withdraw(&(THREE, infohash(7))).unwrap();
-    assert_eq!(offers.with_key(&key(7)), None);
-    assert_eq!(offers.by_key.len(), 1);
-    let restored = Offers::restore([StoredOffer { node: TWO, hint: hint(8, 2) }]);
-    assert_eq!(restored.by_key, offers.by_key);
+    assert_eq!(offers.torrent_with_key(&key(7)), None);
+    assert_eq!(offers.by_torrent_key.len(), 1);
+    let restored = TorrentOffers::restore([StoredOffer { node: TWO, hint: hint(8, 2) }]);
+    assert_eq!(restored.by_torrent_key, offers.by_torrent_key);
 }
 
 #[test]
-fn no_node_offers_more_than_its_share() {
-    let mut offers = Offers::default();
+fn node_offers_are_limited() {
+    let mut offers = TorrentOffers::default();
     for torrent in 0..MAX_TORRENTS_PER_NODE {
-        offers.make(ONE, at(ONE), hint(torrent, 1)).unwrap();
+        offers.add(ONE, at(ONE), hint(torrent, 1)).unwrap();
     }
-    let refused = offers.make(ONE, at(ONE), hint(u32::MAX, 1));
+    let refused = offers.add(ONE, at(ONE), hint(u32::MAX, 1));
     assert!(matches!(refused, Err(Refusal::TooMany { limit: 10_000, .. })), "{refused:?}");
     // What it offers already it may change.
-    assert!(offers.make(ONE, at(ONE), hint(3, 2)).unwrap().is_some());
+    assert!(offers.add(ONE, at(ONE), hint(3, 2)).unwrap().is_some());
     assert_eq!(offers.count(&ONE), MAX_TORRENTS_PER_NODE);
-    offers.make(TWO, at(TWO), hint(u32::MAX, 1)).unwrap();
-    assert_eq!(offers.of(&hint(0, 1).digest).len(), COMPARED);
+    offers.add(TWO, at(TWO), hint(u32::MAX, 1)).unwrap();
+    assert_eq!(offers.hints_for_content(&hint(0, 1).digest).len(), MAX_HINTS_COMPARED);
     let mut walked = 0;
     let mut after = None;
     while let [.., last] = *offers.page(after, 1000) {
@@ -144,16 +144,16 @@ fn no_node_offers_more_than_its_share() {
 }
 
 #[test]
-fn long_names_use_up_the_share_of_a_node_sooner() {
-    let mut offers = Offers::default();
+fn long_names_reduce_a_nodes_offer_count() {
+    let mut offers = TorrentOffers::default();
     let long = |torrent| TorrentHint { name: "n".repeat(MAX_COMPONENT), ..hint(torrent, 1) };
     let made = (0..MAX_TORRENTS_PER_NODE)
-        .take_while(|torrent| offers.make(ONE, at(ONE), long(*torrent)).is_ok())
+        .take_while(|torrent| offers.add(ONE, at(ONE), long(*torrent)).is_ok())
         .count();
     assert_eq!(made, MAX_TORRENT_BYTES_PER_NODE as usize / long(0).weight());
-    let refused = offers.make(ONE, at(ONE), long(u32::MAX));
+    let refused = offers.add(ONE, at(ONE), long(u32::MAX));
     assert!(matches!(refused, Err(Refusal::TooMany { limit: 2_097_152, .. })), "{refused:?}");
-    assert!(offers.make(TWO, at(TWO), long(u32::MAX)).is_ok());
+    assert!(offers.add(TWO, at(TWO), long(u32::MAX)).is_ok());
     // A shorter name in the place of a long one fits.
-    assert!(offers.make(ONE, at(ONE), hint(0, 1)).is_ok());
+    assert!(offers.add(ONE, at(ONE), hint(0, 1)).is_ok());
 }

@@ -2,14 +2,14 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{ArgAction, Args, Parser, Subcommand};
-use protocol::index::TrackerPlace;
+use protocol::index::TrackerLocation;
 use protocol::limits::MAX_FILES_PER_NODE;
 use protocol::units::parse_size;
 
 use super::machine;
 use crate::access::AccessFiles;
 use crate::budgets::BudgetLimits;
-use crate::limits::{Limits, QuotaLimits, TrackerLimits};
+use crate::limits::{IndexLimits, QuotaLimits, TrackerLimits};
 
 /// The index of a Peerdex network: peers register their files here and find those of others.
 ///
@@ -19,7 +19,7 @@ use crate::limits::{Limits, QuotaLimits, TrackerLimits};
 pub(super) struct Arguments {
     /// What to do instead of serving
     #[command(subcommand)]
-    pub(super) task: Option<Task>,
+    pub(super) task: Option<StoreTask>,
 
     /// Address and port to listen on; port 0 takes a free one
     #[arg(long, value_name = "ADDRESS:PORT", env = "INDEX_SERVER_LISTEN", default_value = "127.0.0.1:1313")]
@@ -83,7 +83,7 @@ pub(super) struct Arguments {
 
 /// What can be done with a store that no index runs on.
 #[derive(Debug, Subcommand)]
-pub(super) enum Task {
+pub(super) enum StoreTask {
     /// Reads the whole store and says whether it is sound
     Check,
     /// Writes everything in the store as lines of JSON
@@ -184,20 +184,20 @@ struct AccessArguments {
 }
 
 impl Arguments {
-    pub(super) fn limits(&self) -> Limits {
+    pub(super) fn limits(&self) -> IndexLimits {
         let tracker = TrackerLimits::default().with_interval(Duration::from_secs(self.tracker_interval));
         // No descriptors are kept for the connections of a tracker that there is not.
         let its_connections = if self.tracker.is_some() { tracker.connections } else { 0 };
-        Limits {
+        IndexLimits {
             connections: self.max_connections,
             connections_per_address: self.max_connections_per_address,
             tracker: TrackerLimits { connections: its_connections, ..tracker },
             quotas: self.quotas.limits(),
             budgets: self.budgets(),
-            commit: Duration::from_secs(self.commit_timeout),
+            commit_timeout: Duration::from_secs(self.commit_timeout),
             forget_after: Duration::from_hours(24 * self.quotas.forget_after),
-            forget_brief_after: Duration::from_hours(self.quotas.forget_brief_after),
-            ..Limits::default()
+            forget_short_lived_after: Duration::from_hours(self.quotas.forget_brief_after),
+            ..IndexLimits::default()
         }
     }
 
@@ -208,8 +208,8 @@ impl Arguments {
         BudgetLimits {
             per_node: bytes_per_node,
             per_address: bytes_per_address,
-            memory: max_memory.unwrap_or_else(|| half(machine::memory())),
-            disk: max_disk.unwrap_or_else(|| half(machine::disk(&self.data_dir))),
+            memory: max_memory.unwrap_or_else(|| half(machine::available_memory())),
+            disk: max_disk.unwrap_or_else(|| half(machine::disk_size(&self.data_dir))),
         }
     }
 
@@ -224,7 +224,7 @@ impl QuotaArguments {
         let bytes_in_flight = (self.memory_in_flight as usize) << 20;
         QuotaLimits {
             registrations: usual.registrations.with_per_second(self.registrations_per_second),
-            questions: usual.questions.with_per_second(self.searches_per_second),
+            queries: usual.queries.with_per_second(self.searches_per_second),
             search_time_per_node: self.search_time_per_node,
             search_time_per_address: self.search_time_per_address,
             nodes_per_address: self.nodes_per_address,
@@ -233,7 +233,7 @@ impl QuotaArguments {
             files_per_node: self.files_per_node,
             bytes_in_flight,
             bytes_in_flight_per_address: bytes_in_flight / 8,
-            loopback_counts: self.limit_loopback,
+            limit_loopback: self.limit_loopback,
         }
     }
 }
@@ -243,7 +243,7 @@ fn size(text: &str) -> Result<u64, String> {
 }
 
 fn announce_url(text: &str) -> Result<String, &'static str> {
-    let url = TrackerPlace::Url(text.to_owned()).url("");
+    let url = TrackerLocation::Url(text.to_owned()).url("");
     url.ok_or("an announce URL begins with http://, https:// or udp:// and has no blanks")
 }
 
@@ -254,27 +254,27 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_options_are_consistent() {
+    fn options_are_consistent() {
         Arguments::command().debug_assert();
     }
 
     #[test]
-    fn limits_come_from_options_and_a_store_can_be_named_with_any_command() {
+    fn options_set_limits_and_data_dir_for_any_command() {
         let parse = |options: &[&str]| Arguments::try_parse_from([&["index-server"], options].concat());
         let arguments =
             parse(&["--searches-per-second", "3", "--files-per-node", "7", "--forget-after", "2"]).unwrap();
         let limits = arguments.limits();
-        assert_eq!((limits.quotas.questions.per_second, limits.quotas.questions.burst), (3, 60));
+        assert_eq!((limits.quotas.queries.per_second, limits.quotas.queries.burst), (3, 60));
         assert_eq!((limits.quotas.files_per_node, limits.forget_after), (7, Duration::from_hours(48)));
-        assert_eq!(limits.quotas.registrations.burst, Limits::default().quotas.registrations.burst);
+        assert_eq!(limits.quotas.registrations.burst, IndexLimits::default().quotas.registrations.burst);
         assert!(parse(&["--files-per-node", "1000001"]).is_err() && parse(&["--forget-after", "0"]).is_err());
         let arguments = parse(&["export", "-", "--data-dir", "there"]).unwrap();
-        assert!(matches!(&arguments.task, Some(Task::Export { file }) if file.as_os_str() == "-"));
+        assert!(matches!(&arguments.task, Some(StoreTask::Export { file }) if file.as_os_str() == "-"));
         assert_eq!(arguments.data_dir, PathBuf::from("there"));
     }
 
     #[test]
-    fn budgets_are_sizes_and_default_to_half_of_the_machine() {
+    fn budgets_default_to_half_of_the_machine() {
         let budgets = |options: &[&str]| {
             let arguments = Arguments::try_parse_from([&["index-server"], options].concat());
             arguments.map(|arguments| arguments.limits().budgets)
@@ -291,17 +291,17 @@ mod tests {
     }
 
     #[test]
-    fn descriptors_are_kept_for_a_tracker_only_if_there_is_one() {
+    fn descriptors_are_reserved_only_with_a_tracker() {
         let connections = |options: &[&str]| {
             let arguments = Arguments::try_parse_from([&["index-server"], options].concat()).unwrap();
-            let limits = arguments.limits().within(1024);
+            let limits = arguments.limits().within_descriptors(1024);
             (limits.connections, limits.tracker.connections)
         };
         assert_eq!((connections(&[]), connections(&["--tracker", "[::]:6969"])), ((800, 0), (544, 256)));
     }
 
     #[test]
-    fn a_tracker_url_goes_with_a_tracker_and_is_one_that_can_be_announced_to() {
+    fn tracker_url_needs_a_tracker_and_a_usable_scheme() {
         let parse = |options: &[&str]| Arguments::try_parse_from([&["index-server"], options].concat());
         let url = ["--tracker", "[::]:6969", "--tracker-url", "http://t.example/announce"];
         let arguments = parse(&url).unwrap();

@@ -7,8 +7,8 @@ use tokio::net::TcpListener;
 use tracing::info;
 
 use super::arguments::Arguments;
-use super::start_error::StartError;
-use super::upkeep::say;
+use super::maintenance::print;
+use super::start_error::ProgramError;
 use crate::server::{Listeners, TrackerListener};
 
 /// An option that names an address to listen on.
@@ -28,7 +28,7 @@ impl ListenOption {
         }
     }
 
-    pub(super) const fn usual_port(self) -> u16 {
+    pub(super) const fn default_port(self) -> u16 {
         match self {
             Self::Listen => 1313,
             Self::Tracker => 6969,
@@ -39,12 +39,12 @@ impl ListenOption {
 
 /// Everything that is listened on.
 pub(super) struct AllListeners {
-    pub(super) serving: Listeners,
+    pub(super) index: Listeners,
     pub(super) metrics: Option<TcpListener>,
 }
 
 /// Listens on all addresses that the arguments name.
-pub(super) async fn listen_all(arguments: &Arguments) -> Result<AllListeners, StartError> {
+pub(super) async fn listen_all(arguments: &Arguments) -> Result<AllListeners, ProgramError> {
     let nodes = listen(ListenOption::Listen, &arguments.listen).await?;
     let tracker = match &arguments.tracker {
         Some(address) => {
@@ -58,14 +58,14 @@ pub(super) async fn listen_all(arguments: &Arguments) -> Result<AllListeners, St
         None => None,
     };
     if let Some(address) = metrics.as_ref().map(TcpListener::local_addr).transpose()? {
-        say(&format!("index-server metrics listening on {address}"));
+        print(&format!("index-server metrics listening on {address}"));
         info!(%address, "metrics listening");
     }
-    Ok(AllListeners { serving: Listeners { nodes, tracker }, metrics })
+    Ok(AllListeners { index: Listeners { index: nodes, tracker }, metrics })
 }
 
-async fn listen(option: ListenOption, text: &str) -> Result<TcpListener, StartError> {
-    let bad = || StartError::BadAddress { option, address: text.to_owned() };
+async fn listen(option: ListenOption, text: &str) -> Result<TcpListener, ProgramError> {
+    let bad = || ProgramError::BadAddress { option, address: text.to_owned() };
     let address = text.to_socket_addrs().map_err(|_| bad())?.next().ok_or_else(bad)?;
     TcpListener::bind(address).await.map_err(|error| {
         let reason = match error.kind() {
@@ -76,6 +76,6 @@ async fn listen(option: ListenOption, text: &str) -> Result<TcpListener, StartEr
             io::ErrorKind::PermissionDenied => "only the administrator may use that port".into(),
             _ => error.to_string(),
         };
-        StartError::CannotListen { address, reason }
+        ProgramError::CannotListen { address, reason }
     })
 }

@@ -4,30 +4,30 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Returns the bytes of memory that the process may use: those of the machine, or of its control group if that has fewer.
-pub(super) fn memory() -> Option<u64> {
+pub(super) fn available_memory() -> Option<u64> {
     let read = |path: PathBuf| fs::read_to_string(path).ok();
-    let of_machine = read("/proc/meminfo".into()).and_then(|text| of_meminfo(&text));
+    let of_machine = read("/proc/meminfo".into()).and_then(|text| parse_meminfo(&text));
     let groups = read("/proc/self/cgroup".into()).unwrap_or_default();
-    let limits = limit_files(&groups).into_iter().filter_map(|path| read(path)?.trim().parse().ok());
+    let limits = cgroup_limit_files(&groups).into_iter().filter_map(|path| read(path)?.trim().parse().ok());
     limits.chain(of_machine).min()
 }
 
 /// Returns the bytes of the file system on which a folder is, or will be.
-pub(super) fn disk(folder: &Path) -> Option<u64> {
+pub(super) fn disk_size(folder: &Path) -> Option<u64> {
     let folder = std::path::absolute(folder).ok()?;
     let found = folder.ancestors().find_map(|path| rustix::fs::statvfs(path).ok())?;
     Some(found.f_blocks.saturating_mul(found.f_frsize))
 }
 
 /// Reads how much memory a machine has.
-fn of_meminfo(text: &str) -> Option<u64> {
+fn parse_meminfo(text: &str) -> Option<u64> {
     let line = text.lines().find_map(|line| line.strip_prefix("MemTotal:"))?;
     line.trim().strip_suffix("kB")?.trim_end().parse::<u64>().ok()?.checked_mul(1 << 10)
 }
 
 /// Returns the files that may hold limits of the process's control group and those above it, of both versions. A file without a limit says `max`,
 /// or a number beyond all memory.
-fn limit_files(groups: &str) -> Vec<PathBuf> {
+fn cgroup_limit_files(groups: &str) -> Vec<PathBuf> {
     let files = groups.lines().flat_map(|line| {
         let mut parts = line.splitn(3, ':').skip(1);
         let (controllers, group) = (parts.next().unwrap_or_default(), parts.next().unwrap_or("/"));
@@ -49,17 +49,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn memory_is_read_as_the_system_writes_it() {
-        assert_eq!(of_meminfo("MemFree: 1 kB\nMemTotal:       24684620 kB\n"), Some(24_684_620 << 10));
-        assert_eq!(of_meminfo("MemFree: 1 kB\n"), None);
-        assert_eq!(of_meminfo("MemTotal: many kB\n"), None);
-        assert!(memory() > Some(1 << 20));
+    fn meminfo_is_parsed() {
+        assert_eq!(parse_meminfo("MemFree: 1 kB\nMemTotal:       24684620 kB\n"), Some(24_684_620 << 10));
+        assert_eq!(parse_meminfo("MemFree: 1 kB\n"), None);
+        assert_eq!(parse_meminfo("MemTotal: many kB\n"), None);
+        assert!(available_memory() > Some(1 << 20));
     }
 
     #[test]
-    fn limits_are_looked_for_in_the_group_and_all_above_it() {
+    fn limits_are_read_from_cgroup_and_its_parents() {
         let paths = |groups| {
-            limit_files(groups).into_iter().map(|path| path.display().to_string()).collect::<Vec<_>>()
+            cgroup_limit_files(groups).into_iter().map(|path| path.display().to_string()).collect::<Vec<_>>()
         };
         assert_eq!(
             paths("0::/a/b\n"),
@@ -72,10 +72,10 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_that_is_not_there_yet_has_the_disk_of_its_parent() {
+    fn missing_folder_uses_its_parents_disk() {
         let folder = tempfile::tempdir().unwrap();
-        let size = disk(&folder.path().join("not/yet"));
+        let size = disk_size(&folder.path().join("not/yet"));
         assert!(size > Some(1 << 20));
-        assert_eq!(size, disk(folder.path()));
+        assert_eq!(size, disk_size(folder.path()));
     }
 }

@@ -9,11 +9,11 @@ use crate::access::Access;
 
 /// Signals that end a program unless it catches them, and that are no request to stop: the two without a meaning, and the one behind a
 /// write beyond the limit on file sizes, which then fails like any other.
-const MEANINGLESS: [Number; 3] = [Number::USR1, Number::USR2, Number::XFSZ];
+const IGNORED_SIGNALS: [Number; 3] = [Number::USR1, Number::USR2, Number::XFSZ];
 
 /// A second signal to stop, before the first was done with.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Impatience {
+pub(super) struct SecondSignal {
     /// The status that such an end has: 128 and the signal's number.
     pub(super) status: u8,
 }
@@ -23,8 +23,8 @@ pub(super) struct Impatience {
 pub(super) fn watch(
     shutdown: CancellationToken,
     access: Access,
-) -> io::Result<impl Future<Output = Impatience> + Send + 'static> {
-    for number in MEANINGLESS {
+) -> io::Result<impl Future<Output = SecondSignal> + Send + 'static> {
+    for number in IGNORED_SIGNALS {
         // Caught for good, though nobody listens.
         drop(signal(SignalKind::from_raw(number.as_raw()))?);
     }
@@ -33,28 +33,28 @@ pub(super) fn watch(
     Ok(async move {
         loop {
             tokio::select! {
-                _ = either(&mut interrupt, &mut terminate) => break,
-                _ = hangup.recv() => read_again(&access).await,
+                _ = next_stop_signal(&mut interrupt, &mut terminate) => break,
+                _ = hangup.recv() => reload_access(&access).await,
             }
         }
         info!("asked to stop");
         shutdown.cancel();
-        let status = either(&mut interrupt, &mut terminate).await;
+        let status = next_stop_signal(&mut interrupt, &mut terminate).await;
         warn!("asked again, stopping at once");
-        Impatience { status }
+        SecondSignal { status }
     })
 }
 
-async fn read_again(access: &Access) {
+async fn reload_access(access: &Access) {
     let access = access.clone();
-    match tokio::task::spawn_blocking(move || access.read_again()).await {
+    match tokio::task::spawn_blocking(move || access.reload()).await {
         Ok(Ok(())) => info!("read the lists of whom to serve again"),
         Ok(Err(error)) => error!(%error, "keeps the lists of whom to serve as they were"),
         Err(error) => error!(%error, "cannot read the lists of whom to serve"),
     }
 }
 
-async fn either(interrupt: &mut Signal, terminate: &mut Signal) -> u8 {
+async fn next_stop_signal(interrupt: &mut Signal, terminate: &mut Signal) -> u8 {
     tokio::select! {
         _ = interrupt.recv() => 130,
         _ = terminate.recv() => 143,

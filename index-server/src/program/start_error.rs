@@ -3,15 +3,15 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use super::listening::ListenOption;
-use super::upkeep::UpkeepError;
+use super::maintenance::MaintenanceError;
 use crate::access::AccessError;
 use crate::store::StoreError;
 
 /// Why the program does not run; each kind ends it with a status of its own, taken from `sysexits.h`.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum StartError {
+pub(super) enum ProgramError {
     /// An option names no address.
-    #[error("{address:?} is not an address to listen on; write one such as 127.0.0.1:{}", .option.usual_port())]
+    #[error("{address:?} is not an address to listen on; write one such as 127.0.0.1:{}", .option.default_port())]
     BadAddress {
         /// Which option.
         option: ListenOption,
@@ -45,23 +45,26 @@ pub(super) enum StartError {
     Access(#[from] AccessError),
     /// What was to be done with the store instead of serving.
     #[error(transparent)]
-    Upkeep(#[from] UpkeepError),
+    Maintenance(#[from] MaintenanceError),
     /// The system.
     #[error("cannot start: {0}")]
     System(#[from] io::Error),
 }
 
-impl StartError {
+impl ProgramError {
     /// Returns the status that the program ends with.
-    pub(super) const fn status(&self) -> u8 {
+    pub(super) const fn exit_status(&self) -> u8 {
         match self {
             Self::BadAddress { .. } => 64,
-            Self::Access(AccessError::BadLine { .. }) | Self::Upkeep(UpkeepError::BadLines(_)) => 65,
+            Self::Access(AccessError::BadLine { .. }) | Self::Maintenance(MaintenanceError::BadLines(_)) => {
+                65
+            }
             Self::Access(AccessError::Unreadable { .. }) => 66,
             Self::CannotListen { .. } => 69,
             Self::System(_) => 71,
-            Self::StuckWrite { .. } | Self::Upkeep(UpkeepError::File { .. } | UpkeepError::Output(_)) => 74,
-            Self::Store(error) | Self::Upkeep(UpkeepError::Store(error)) => store_status(error),
+            Self::StuckWrite { .. }
+            | Self::Maintenance(MaintenanceError::File { .. } | MaintenanceError::Output(_)) => 74,
+            Self::Store(error) | Self::Maintenance(MaintenanceError::Store(error)) => store_status(error),
         }
     }
 }

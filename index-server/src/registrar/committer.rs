@@ -9,26 +9,26 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout_at;
 
 use super::BACKLOG;
-use crate::catalog::{NodeNo, Writes};
+use crate::catalog::{ListWrites, NodeNo};
 use crate::offers::OfferWrite;
-use crate::store::{Backing, StoreError, Stored};
+use crate::store::{StoreBackend, StoreError, StoredData};
 
 /// No more files and offers are gathered for one commit, or they would take much memory at once: a few MiB.
-const MOST_ROWS: usize = 8192;
+const MAX_ROWS: usize = 8192;
 
 /// Changes that are committed together.
 #[derive(Default)]
-pub(super) struct Group {
-    pub(super) writes: Vec<Writes>,
+pub(super) struct CommitGroup {
+    pub(super) writes: Vec<ListWrites>,
     pub(super) offers: Vec<OfferWrite>,
-    pub(super) waiters: Vec<Waiter>,
+    pub(super) waiters: Vec<CommitWaiter>,
     /// Nodes that have gone, to be forgotten if they share nothing.
-    pub(super) left: Vec<NodeNo>,
+    pub(super) departed: Vec<NodeNo>,
     files: usize,
 }
 
 /// Somebody who waits for the commit of what was changed for them.
-pub(super) enum Waiter {
+pub(super) enum CommitWaiter {
     /// Of a list.
     List {
         /// What the list amounts to with their change, but not with what came behind it.
@@ -39,7 +39,7 @@ pub(super) enum Waiter {
     Offers { count: u32, reply: oneshot::Sender<Result<u32, Refusal>> },
 }
 
-impl Waiter {
+impl CommitWaiter {
     /// Answers that the change is on disk.
     fn accept(self) {
         // Who has gone in the meantime needs no answer.
@@ -58,8 +58,8 @@ impl Waiter {
     }
 }
 
-impl Group {
-    pub(super) fn add(&mut self, writes: Option<Writes>, waiter: Waiter) {
+impl CommitGroup {
+    pub(super) fn add(&mut self, writes: Option<ListWrites>, waiter: CommitWaiter) {
         if let Some(writes) = writes {
             self.files += writes.blocks.iter().map(|(_, files)| files.len()).sum::<usize>();
             self.writes.push(writes);
@@ -67,17 +67,17 @@ impl Group {
         self.waiters.push(waiter);
     }
 
-    pub(super) fn add_offer(&mut self, write: Option<OfferWrite>, waiter: Waiter) {
+    pub(super) fn add_offer(&mut self, write: Option<OfferWrite>, waiter: CommitWaiter) {
         self.offers.extend(write);
         self.waiters.push(waiter);
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.has_nothing_to_write() && self.waiters.is_empty() && self.left.is_empty()
+        self.has_nothing_to_write() && self.waiters.is_empty() && self.departed.is_empty()
     }
 
     pub(super) fn is_full(&self) -> bool {
-        self.waiters.len() + self.left.len() >= BACKLOG || self.files + self.offers.len() >= MOST_ROWS
+        self.waiters.len() + self.departed.len() >= BACKLOG || self.files + self.offers.len() >= MAX_ROWS
     }
 
     const fn has_nothing_to_write(&self) -> bool {
@@ -86,18 +86,18 @@ impl Group {
 
     /// Answers all who wait that their changes are on disk.
     pub(super) fn accept(self) {
-        self.waiters.into_iter().for_each(Waiter::accept);
+        self.waiters.into_iter().for_each(CommitWaiter::accept);
     }
 
     /// Answers all who wait that their changes may not be.
     pub(super) fn refuse(self) {
-        self.waiters.into_iter().for_each(Waiter::refuse);
+        self.waiters.into_iter().for_each(CommitWaiter::refuse);
     }
 }
 
 /// A group whose commit has ended.
-pub(super) struct Committed {
-    pub(super) group: Group,
+pub(super) struct FinishedCommit {
+    pub(super) group: CommitGroup,
     pub(super) result: Result<(), StoreError>,
     /// How long it took, if there was anything to write.
     pub(super) took: Option<Duration>,
@@ -107,32 +107,32 @@ pub(super) struct Committed {
 pub(super) enum Committer<B> {
     Idle(B),
     Busy {
-        commit: JoinHandle<(B, Committed)>,
+        commit: JoinHandle<(B, FinishedCommit)>,
         /// When the commit counts as stuck; without it, never.
         deadline: Option<tokio::time::Instant>,
     },
     /// The runtime has ended, or a commit is stuck: its thread has the store.
-    Gone,
+    Lost,
 }
 
-impl<B: Backing> Committer<B> {
+impl<B: StoreBackend> Committer<B> {
     pub(super) const fn is_busy(&self) -> bool {
         matches!(self, Self::Busy { .. })
     }
 
     /// Starts a commit, unless there is nothing to write; it counts as stuck after `patience`. May only be called when no other is
     /// in progress.
-    pub(super) fn start(&mut self, group: Group, patience: Option<Duration>) -> Option<Committed> {
+    pub(super) fn start(&mut self, group: CommitGroup, patience: Option<Duration>) -> Option<FinishedCommit> {
         if group.has_nothing_to_write() {
-            return Some(Committed { group, result: Ok(()), took: None });
+            return Some(FinishedCommit { group, result: Ok(()), took: None });
         }
-        let Self::Idle(mut backing) = std::mem::replace(self, Self::Gone) else {
-            return Some(Committed { group, result: Err(StoreError::Closed), took: None });
+        let Self::Idle(mut backing) = std::mem::replace(self, Self::Lost) else {
+            return Some(FinishedCommit { group, result: Err(StoreError::Closed), took: None });
         };
         let commit = tokio::task::spawn_blocking(move || {
             let begun = Instant::now();
             let result = backing.commit(&group.writes, &group.offers);
-            (backing, Committed { group, result, took: Some(begun.elapsed()) })
+            (backing, FinishedCommit { group, result, took: Some(begun.elapsed()) })
         });
         *self =
             Self::Busy { commit, deadline: patience.map(|patience| tokio::time::Instant::now() + patience) };
@@ -141,15 +141,19 @@ impl<B: Backing> Committer<B> {
 
     /// Waits until the commit in progress ends, or its deadline passes; if there is none, it never returns. If the future is
     /// dropped, the next call resumes the wait.
-    pub(super) async fn committed(&mut self) -> Committed {
+    pub(super) async fn wait(&mut self) -> FinishedCommit {
         let Self::Busy { commit, deadline } = self else { return std::future::pending().await };
         let ended = match *deadline {
             Some(deadline) => timeout_at(deadline, commit).await,
             None => Ok(commit.await),
         };
         let Ok(ended) = ended else {
-            *self = Self::Gone;
-            return Committed { group: Group::default(), result: Err(StoreError::Stuck), took: None };
+            *self = Self::Lost;
+            return FinishedCommit {
+                group: CommitGroup::default(),
+                result: Err(StoreError::Stuck),
+                took: None,
+            };
         };
         match ended {
             Ok((backing, committed)) => {
@@ -157,20 +161,20 @@ impl<B: Backing> Committer<B> {
                 committed
             }
             Err(error) => {
-                *self = Self::Gone;
+                *self = Self::Lost;
                 if let Ok(panic) = error.try_into_panic() {
                     resume_unwind(panic);
                 }
-                Committed { group: Group::default(), result: Err(StoreError::Closed), took: None }
+                FinishedCommit { group: CommitGroup::default(), result: Err(StoreError::Closed), took: None }
             }
         }
     }
 
     /// Opens the store anew and returns what is there.
-    pub(super) fn reopen(&mut self) -> Result<Stored, StoreError> {
+    pub(super) fn reopen(&mut self) -> Result<StoredData, StoreError> {
         match self {
             Self::Idle(backing) => backing.reopen(),
-            Self::Busy { .. } | Self::Gone => Err(StoreError::Closed),
+            Self::Busy { .. } | Self::Lost => Err(StoreError::Closed),
         }
     }
 }

@@ -11,34 +11,34 @@ use protocol::node_id::NodeId;
 use tokio::time::timeout;
 
 use super::*;
-use crate::catalog::{Catalog, StoredList, Writes};
-use crate::offers::{OfferWrite, Offers, StoredOffer};
+use crate::catalog::{Catalog, ListWrites, StoredFileList};
+use crate::offers::{OfferWrite, StoredOffer, TorrentOffers};
 use crate::roster::ListingRules;
-use crate::store::{StoreError, Stored};
+use crate::store::{StoreError, StoredData};
 
 /// A disk that does as it is told: a commit waits for its turn and then works or fails.
 #[derive(Clone, Default)]
-struct Disk(Arc<Mutex<DiskState>>);
+struct FakeStore(Arc<Mutex<FakeStoreState>>);
 
 #[derive(Default)]
-struct DiskState {
-    commits: Vec<Vec<Writes>>,
+struct FakeStoreState {
+    commits: Vec<Vec<ListWrites>>,
     offers: Vec<OfferWrite>,
     /// How the next commits end; when there are none left, they succeed.
     failures: VecDeque<bool>,
     reopened: usize,
     /// Whether it cannot be opened anew.
-    shut: bool,
+    closed: bool,
     /// What the next commit waits for before it begins.
-    held: Option<std::sync::mpsc::Receiver<()>>,
+    blocked: Option<std::sync::mpsc::Receiver<()>>,
     /// What is found when the store is opened anew.
-    kept: Vec<StoredList>,
-    kept_offers: Vec<StoredOffer>,
+    stored_lists: Vec<StoredFileList>,
+    stored_offers: Vec<StoredOffer>,
 }
 
-impl Backing for Disk {
-    fn commit(&mut self, lists: &[Writes], offers: &[OfferWrite]) -> Result<(), StoreError> {
-        let held = self.0.lock().held.take();
+impl StoreBackend for FakeStore {
+    fn commit(&mut self, lists: &[ListWrites], offers: &[OfferWrite]) -> Result<(), StoreError> {
+        let held = self.0.lock().blocked.take();
         if let Some(held) = held {
             // Ends when the other end is dropped.
             let _ = held.recv();
@@ -52,22 +52,22 @@ impl Backing for Disk {
         }
     }
 
-    fn reopen(&mut self) -> Result<Stored, StoreError> {
+    fn reopen(&mut self) -> Result<StoredData, StoreError> {
         let mut state = self.0.lock();
-        if state.shut {
+        if state.closed {
             return Err(StoreError::Closed);
         }
         state.reopened += 1;
-        Ok(Stored { lists: state.kept.clone(), offers: state.kept_offers.clone() })
+        Ok(StoredData { lists: state.stored_lists.clone(), offers: state.stored_offers.clone() })
     }
 }
 
 fn file(path: &str) -> FileRecord {
-    FileRecord { path: path.into(), size: 1, digest: Digest::from_bytes([1; 32]), share: Share::Whole }
+    FileRecord { path: path.into(), size: 1, digest: Digest::from_bytes([1; 32]), share: Share::Complete }
 }
 
 fn empty_directory() -> Directory {
-    Directory::new(Catalog::default(), Offers::default(), ListingRules::default())
+    Directory::new(Catalog::default(), TorrentOffers::default(), ListingRules::default())
 }
 
 fn hint(torrent: u8) -> TorrentHint {
@@ -77,28 +77,28 @@ fn hint(torrent: u8) -> TorrentHint {
 
 /// The torrents that nodes are said to offer.
 fn offered(directory: &Directory) -> usize {
-    directory.look(|state| state.offers.page(None, 100).len())
+    directory.read(|state| state.offers.page(None, 100).len())
 }
 
-fn start() -> (Registrar, Directory, Disk, TaskTracker) {
-    let (disk, directory, tasks) = (Disk::default(), empty_directory(), TaskTracker::new());
-    let limits = Limits { reopening: vec![Duration::from_millis(10)], ..Limits::default() };
+fn start() -> (Registrar, Directory, FakeStore, TaskTracker) {
+    let (disk, directory, tasks) = (FakeStore::default(), empty_directory(), TaskTracker::new());
+    let limits = IndexLimits { reopen_delays: vec![Duration::from_millis(10)], ..IndexLimits::default() };
     let registrar = Registrar::start(disk.clone(), directory.clone(), (&limits, Arc::default()), &tasks);
     (registrar, directory, disk, tasks)
 }
 
-fn start_with(limits: &Limits) -> (Registrar, Directory, Disk, TaskTracker, Arc<Metrics>) {
-    let (disk, directory, tasks) = (Disk::default(), empty_directory(), TaskTracker::new());
-    let metrics = Arc::<Metrics>::default();
+fn start_with(limits: &IndexLimits) -> (Registrar, Directory, FakeStore, TaskTracker, Arc<IndexMetrics>) {
+    let (disk, directory, tasks) = (FakeStore::default(), empty_directory(), TaskTracker::new());
+    let metrics = Arc::<IndexMetrics>::default();
     let registrar = Registrar::start(disk.clone(), directory.clone(), (limits, Arc::clone(&metrics)), &tasks);
     (registrar, directory, disk, tasks, metrics)
 }
 
-fn arrive(directory: &Directory, node: u8) -> Arrival {
-    directory.arrive(NodeId::from_bytes([node; 32]), ([127, 0, 0, 1], u16::from(node)).into()).unwrap()
+fn arrive(directory: &Directory, node: u8) -> NodeSession {
+    directory.start_session(NodeId::from_bytes([node; 32]), ([127, 0, 0, 1], u16::from(node)).into()).unwrap()
 }
 
-async fn offer(registrar: &Registrar, arrival: &Arrival, offer: Offer) -> Result<u32, Refusal> {
+async fn offer(registrar: &Registrar, arrival: &NodeSession, offer: OfferChange) -> Result<u32, Refusal> {
     registrar.begin_offer(arrival, offer).await.await.unwrap()
 }
 
@@ -109,16 +109,16 @@ async fn end(registrar: Registrar, tasks: TaskTracker) {
 }
 
 #[tokio::test]
-async fn many_changes_share_few_commits_and_all_are_answered() {
+async fn many_changes_share_few_commits() {
     let (registrar, directory, disk, tasks) = start();
     // While the disk is held, everybody's changes gather.
     let (release, held) = std::sync::mpsc::channel();
-    disk.0.lock().held = Some(held);
+    disk.0.lock().blocked = Some(held);
     let changes = TaskTracker::new();
     for node in 0..40 {
         let (registrar, arrival) = (registrar.clone(), arrive(&directory, node));
         changes.spawn(async move {
-            let change = Change::Register(vec![file("a")]);
+            let change = ListChange::Register(vec![file("a")]);
             assert_eq!(registrar.change(&arrival, change).await.unwrap().files, 1);
         });
     }
@@ -133,19 +133,19 @@ async fn many_changes_share_few_commits_and_all_are_answered() {
 }
 
 #[tokio::test]
-async fn what_fails_is_never_acknowledged_and_the_store_is_opened_again() {
+async fn failed_changes_are_refused_and_store_reopens() {
     let (registrar, directory, disk, tasks) = start();
     let arrival = arrive(&directory, 1);
     disk.0.lock().failures.push_back(true);
-    disk.0.lock().shut = true;
-    let register = |path| registrar.change(&arrival, Change::Register(vec![file(path)]));
+    disk.0.lock().closed = true;
+    let register = |path| registrar.change(&arrival, ListChange::Register(vec![file(path)]));
     assert_eq!(register("a").await, Err(Refusal::StoreUnavailable));
     assert_eq!(directory.summary(arrival.node), None);
-    assert_eq!(arrive(&directory, 1).list, ListSummary::default());
+    assert_eq!(arrive(&directory, 1).summary, ListSummary::default());
     let arrival = arrive(&directory, 1);
-    let register = |path| registrar.change(&arrival, Change::Register(vec![file(path)]));
+    let register = |path| registrar.change(&arrival, ListChange::Register(vec![file(path)]));
     assert_eq!(register("b").await, Err(Refusal::StoreUnavailable));
-    disk.0.lock().shut = false;
+    disk.0.lock().closed = false;
     let accepted = async {
         loop {
             if let Ok(summary) = register("c").await {
@@ -161,16 +161,16 @@ async fn what_fails_is_never_acknowledged_and_the_store_is_opened_again() {
 }
 
 #[tokio::test]
-async fn what_is_changed_while_a_commit_fails_is_refused_too() {
+async fn changes_during_a_failed_commit_are_refused() {
     let (registrar, directory, disk, tasks) = start();
     let (one, other) = (arrive(&directory, 1), arrive(&directory, 2));
     let (release, held) = std::sync::mpsc::channel();
     {
         let mut disk = disk.0.lock();
         disk.failures.push_back(true);
-        (disk.held, disk.shut) = (Some(held), true);
+        (disk.blocked, disk.closed) = (Some(held), true);
     }
-    let register = |arrival| registrar.change(arrival, Change::Register(vec![file("a")]));
+    let register = |arrival| registrar.change(arrival, ListChange::Register(vec![file("a")]));
     let entered = async {
         while directory.summary(other.node).is_none_or(|list| list.files == 0) {
             tokio::task::yield_now().await;
@@ -185,27 +185,27 @@ async fn what_is_changed_while_a_commit_fails_is_refused_too() {
 }
 
 #[tokio::test]
-async fn an_older_session_changes_nothing_any_more() {
+async fn older_session_cannot_change_lists() {
     let (registrar, directory, disk, tasks) = start();
     let old = arrive(&directory, 1);
     let new = arrive(&directory, 1);
-    assert!(registrar.change(&old, Change::Register(vec![file("a")])).await.is_err());
-    assert_eq!(registrar.change(&new, Change::Begin).await, Ok(ListSummary::default()));
+    assert!(registrar.change(&old, ListChange::Register(vec![file("a")])).await.is_err());
+    assert_eq!(registrar.change(&new, ListChange::Begin).await, Ok(ListSummary::default()));
     assert!(disk.0.lock().commits.is_empty());
     end(registrar, tasks).await;
 }
 
 #[tokio::test]
-async fn a_node_that_has_gone_is_remembered_by_its_files_alone() {
+async fn departed_node_is_kept_only_if_it_has_files() {
     let (registrar, directory, disk, tasks) = start();
     let (sharer, guest) = (arrive(&directory, 1), arrive(&directory, 2));
-    registrar.change(&sharer, Change::Register(vec![file("a")])).await.unwrap();
+    registrar.change(&sharer, ListChange::Register(vec![file("a")])).await.unwrap();
     for arrival in [&sharer, &guest] {
-        directory.leave(arrival);
-        registrar.left(arrival.node).await;
+        directory.end_session(arrival);
+        registrar.node_left(arrival.node).await;
     }
     end(registrar, tasks).await;
-    let known = |node| directory.change(|state| state.catalog.number(&NodeId::from_bytes([node; 32])));
+    let known = |node| directory.write(|state| state.catalog.number(&NodeId::from_bytes([node; 32])));
     assert_eq!((known(1), known(2)), (Some(sharer.node), None));
     let commits = &disk.0.lock().commits;
     assert!(
@@ -214,18 +214,18 @@ async fn a_node_that_has_gone_is_remembered_by_its_files_alone() {
 }
 
 #[tokio::test]
-async fn who_was_not_seen_for_long_is_forgotten_and_who_is_there_is_not() {
-    let (disk, directory, tasks) = (Disk::default(), empty_directory(), TaskTracker::new());
-    let limits = Limits { forget_after: Duration::from_millis(1100), ..Limits::default() };
-    let metrics = Arc::<Metrics>::default();
+async fn long_absent_nodes_expire_online_ones_do_not() {
+    let (disk, directory, tasks) = (FakeStore::default(), empty_directory(), TaskTracker::new());
+    let limits = IndexLimits { forget_after: Duration::from_millis(1100), ..IndexLimits::default() };
+    let metrics = Arc::<IndexMetrics>::default();
     let registrar = Registrar::start(disk.clone(), directory.clone(), (&limits, metrics), &tasks);
     let (here, gone) = (arrive(&directory, 1), arrive(&directory, 2));
     for arrival in [&here, &gone] {
-        registrar.change(arrival, Change::Register(vec![file("a")])).await.unwrap();
+        registrar.change(arrival, ListChange::Register(vec![file("a")])).await.unwrap();
     }
-    directory.leave(&gone);
-    registrar.left(gone.node).await;
-    let known = |node| directory.change(|state| state.catalog.number(&NodeId::from_bytes([node; 32])));
+    directory.end_session(&gone);
+    registrar.node_left(gone.node).await;
+    let known = |node| directory.write(|state| state.catalog.number(&NodeId::from_bytes([node; 32])));
     let mut pause = tokio::time::interval(Duration::from_millis(10));
     let forgotten = async {
         while known(2).is_some() {
@@ -234,21 +234,21 @@ async fn who_was_not_seen_for_long_is_forgotten_and_who_is_there_is_not() {
     };
     timeout(Duration::from_secs(20), forgotten).await.unwrap();
     assert_eq!((known(1), directory.summary(here.node).unwrap().files), (Some(here.node), 1));
-    let writes: Vec<Writes> = disk.0.lock().commits.iter().flatten().cloned().collect();
-    let row = |writes: &&Writes| writes.node == gone.node && writes.header.is_none();
+    let writes: Vec<ListWrites> = disk.0.lock().commits.iter().flatten().cloned().collect();
+    let row = |writes: &&ListWrites| writes.node == gone.node && writes.header.is_none();
     assert_eq!(writes.iter().filter(row).count(), 1);
     end(registrar, tasks).await;
 }
 
 #[tokio::test]
-async fn a_node_shares_no_more_files_than_it_may() {
-    let (disk, directory, tasks) = (Disk::default(), empty_directory(), TaskTracker::new());
-    let quotas = crate::limits::QuotaLimits { files_per_node: 2, ..Limits::default().quotas };
-    let limits = Limits { quotas, ..Limits::default() };
+async fn files_per_node_are_limited() {
+    let (disk, directory, tasks) = (FakeStore::default(), empty_directory(), TaskTracker::new());
+    let quotas = crate::limits::QuotaLimits { files_per_node: 2, ..IndexLimits::default().quotas };
+    let limits = IndexLimits { quotas, ..IndexLimits::default() };
     let registrar = Registrar::start(disk, directory.clone(), (&limits, Arc::default()), &tasks);
     let node = arrive(&directory, 1);
     let register = |paths: &[&str]| {
-        registrar.change(&node, Change::Register(paths.iter().map(|path| file(path)).collect()))
+        registrar.change(&node, ListChange::Register(paths.iter().map(|path| file(path)).collect()))
     };
     assert_eq!(register(&["a", "b"]).await.unwrap().files, 2);
     assert_eq!(register(&["b", "c"]).await, Err(Refusal::TooMany { what: "files".into(), limit: 2 }));
@@ -258,21 +258,21 @@ async fn a_node_shares_no_more_files_than_it_may() {
 
 #[tokio::test]
 async fn a_commit_that_does_not_end_is_reported_as_stuck() {
-    let limits = Limits { commit: Duration::from_millis(50), ..Limits::default() };
+    let limits = IndexLimits { commit_timeout: Duration::from_millis(50), ..IndexLimits::default() };
     let (registrar, directory, disk, tasks, metrics) = start_with(&limits);
     let arrival = arrive(&directory, 1);
-    registrar.change(&arrival, Change::Register(vec![file("a")])).await.unwrap();
-    assert!(!registrar.stuck().is_cancelled());
+    registrar.change(&arrival, ListChange::Register(vec![file("a")])).await.unwrap();
+    assert!(!registrar.commit_stuck().is_cancelled());
     let (release, held) = std::sync::mpsc::channel::<()>();
-    disk.0.lock().held = Some(held);
+    disk.0.lock().blocked = Some(held);
     let waiting = registrar.clone();
     let unanswered = {
         let arrival = arrival.clone();
-        tokio::spawn(async move { waiting.change(&arrival, Change::Register(vec![file("b")])).await })
+        tokio::spawn(async move { waiting.change(&arrival, ListChange::Register(vec![file("b")])).await })
     };
-    timeout(Duration::from_secs(20), registrar.stuck().cancelled()).await.unwrap();
+    timeout(Duration::from_secs(20), registrar.commit_stuck().cancelled()).await.unwrap();
     // What comes later is refused, and the registrar ends although the disk does not.
-    let refused = registrar.change(&arrival, Change::Register(vec![file("c")])).await;
+    let refused = registrar.change(&arrival, ListChange::Register(vec![file("c")])).await;
     assert_eq!(refused, Err(Refusal::StoreUnavailable));
     assert_eq!(metrics.store_errors.load(std::sync::atomic::Ordering::Relaxed), 1);
     assert!(!unanswered.is_finished());
@@ -283,88 +283,89 @@ async fn a_commit_that_does_not_end_is_reported_as_stuck() {
 }
 
 #[tokio::test]
-async fn an_offer_is_durable_when_answered_and_written_once() {
+async fn offer_is_durable_when_answered_and_written_once() {
     let (registrar, directory, disk, tasks) = start();
     let arrival = arrive(&directory, 1);
     let (release, held) = std::sync::mpsc::channel();
-    disk.0.lock().held = Some(held);
-    let making = offer(&registrar, &arrival, Offer::Make(hint(1)));
+    disk.0.lock().blocked = Some(held);
+    let making = offer(&registrar, &arrival, OfferChange::Add(hint(1)));
     let looking = async {
         while offered(&directory) == 0 {
             tokio::task::yield_now().await;
         }
         // In memory already, but not promised.
-        assert_eq!(directory.offers_already(arrival.id, &Offer::Make(hint(1))), None);
+        assert_eq!(directory.unchanged_offer_count(arrival.id, &OfferChange::Add(hint(1))), None);
         drop(release);
     };
     let (made, ()) = timeout(Duration::from_secs(20), async { tokio::join!(making, looking) }).await.unwrap();
     assert_eq!(made, Ok(1));
-    assert_eq!(directory.offers_already(arrival.id, &Offer::Make(hint(1))), Some(1));
-    assert_eq!(offer(&registrar, &arrival, Offer::Make(hint(1))).await, Ok(1));
-    directory.leave(&arrival);
-    registrar.left(arrival.node).await;
+    assert_eq!(directory.unchanged_offer_count(arrival.id, &OfferChange::Add(hint(1))), Some(1));
+    assert_eq!(offer(&registrar, &arrival, OfferChange::Add(hint(1))).await, Ok(1));
+    directory.end_session(&arrival);
+    registrar.node_left(arrival.node).await;
     // Its node has gone, and the offer stands.
     assert_eq!(offered(&directory), 1);
     let again = arrive(&directory, 1);
     assert_eq!(
-        offer(&registrar, &arrival, Offer::Withdraw(hint(1).infohash)).await,
+        offer(&registrar, &arrival, OfferChange::Withdraw(hint(1).infohash)).await,
         Err(Refusal::NoSuchPeer)
     );
-    assert_eq!(offer(&registrar, &again, Offer::Withdraw(hint(1).infohash)).await, Ok(0));
+    assert_eq!(offer(&registrar, &again, OfferChange::Withdraw(hint(1).infohash)).await, Ok(0));
     end(registrar, tasks).await;
     let written: Vec<bool> = disk.0.lock().offers.iter().map(|write| write.hint.is_some()).collect();
     assert_eq!(written, [true, false]);
 }
 
 #[tokio::test]
-async fn an_offer_that_fails_is_refused_and_what_the_disk_has_counts() {
+async fn failed_offer_is_refused_and_disk_state_wins() {
     let (registrar, directory, disk, tasks) = start();
     let arrival = arrive(&directory, 1);
     {
         let mut disk = disk.0.lock();
         disk.failures.push_back(true);
-        disk.kept_offers = vec![StoredOffer { node: arrival.id, hint: hint(7) }];
+        disk.stored_offers = vec![StoredOffer { node: arrival.id, hint: hint(7) }];
     }
-    let refused = offer(&registrar, &arrival, Offer::Make(hint(1))).await;
+    let refused = offer(&registrar, &arrival, OfferChange::Add(hint(1))).await;
     assert_eq!(refused, Err(Refusal::StoreUnavailable));
     let accepted = async {
         loop {
-            if let Ok(count) = offer(&registrar, &arrival, Offer::Make(hint(2))).await {
+            if let Ok(count) = offer(&registrar, &arrival, OfferChange::Add(hint(2))).await {
                 break count;
             }
             tokio::task::yield_now().await;
         }
     };
     assert_eq!(timeout(Duration::from_secs(20), accepted).await.unwrap(), 2);
-    let has = |torrent| directory.look(|state| state.offers.has(arrival.id, &hint(torrent)));
+    let has = |torrent| directory.read(|state| state.offers.contains(arrival.id, &hint(torrent)));
     assert_eq!((has(1), has(2), has(7)), (false, true, true));
     end(registrar, tasks).await;
 }
 
 #[tokio::test]
-async fn offers_are_forgotten_when_neither_node_nor_content_is_known() {
-    let (disk, directory, tasks) = (Disk::default(), empty_directory(), TaskTracker::new());
-    let limits = Limits { forget_after: Duration::from_millis(1100), ..Limits::default() };
+async fn orphaned_offers_expire() {
+    let (disk, directory, tasks) = (FakeStore::default(), empty_directory(), TaskTracker::new());
+    let limits = IndexLimits { forget_after: Duration::from_millis(1100), ..IndexLimits::default() };
     let registrar = Registrar::start(disk.clone(), directory.clone(), (&limits, Arc::default()), &tasks);
     let (maker, other, holder) = (arrive(&directory, 1), arrive(&directory, 2), arrive(&directory, 3));
-    registrar.change(&holder, Change::Register(vec![file("a")])).await.unwrap();
+    registrar.change(&holder, ListChange::Register(vec![file("a")])).await.unwrap();
     let nowhere = TorrentHint { digest: Digest::from_bytes([9; 32]), ..hint(2) };
     let elsewhere = TorrentHint { digest: Digest::from_bytes([9; 32]), ..hint(3) };
     // Its content is shared; its node stays; neither.
-    offer(&registrar, &maker, Offer::Make(hint(1))).await.unwrap();
-    offer(&registrar, &other, Offer::Make(elsewhere.clone())).await.unwrap();
-    offer(&registrar, &maker, Offer::Make(nowhere.clone())).await.unwrap();
-    directory.leave(&maker);
-    registrar.left(maker.node).await;
+    offer(&registrar, &maker, OfferChange::Add(hint(1))).await.unwrap();
+    offer(&registrar, &other, OfferChange::Add(elsewhere.clone())).await.unwrap();
+    offer(&registrar, &maker, OfferChange::Add(nowhere.clone())).await.unwrap();
+    directory.end_session(&maker);
+    registrar.node_left(maker.node).await;
     let mut pause = tokio::time::interval(Duration::from_millis(10));
     let forgotten = async {
-        while directory.look(|state| state.offers.has(maker.id, &nowhere)) {
+        while directory.read(|state| state.offers.contains(maker.id, &nowhere)) {
             pause.tick().await;
         }
     };
     timeout(Duration::from_secs(20), forgotten).await.unwrap();
-    let kept = directory
-        .look(|state| (state.offers.has(maker.id, &hint(1)), state.offers.has(other.id, &elsewhere)));
+    let kept = directory.read(|state| {
+        (state.offers.contains(maker.id, &hint(1)), state.offers.contains(other.id, &elsewhere))
+    });
     assert_eq!(kept, (true, true));
     end(registrar, tasks).await;
     let gone: Vec<_> = disk.0.lock().offers.iter().filter(|write| write.hint.is_none()).cloned().collect();

@@ -9,10 +9,10 @@ use crate::words::{Bitmap, NumberSet, WordNo};
 
 /// A requirement of more words than [`FEW_WORDS`] takes part if it has at most so many times the titles of the smallest one:
 /// setting a bit costs a hundredth of the look at a name.
-const MOST_TIMES: usize = 64;
+const MAX_SIZE_RATIO: usize = 64;
 
 /// The bits of a word that are set in the time of a step to the next title.
-const BITS_PER_STEP: usize = 64;
+const BITS_PER_COST: usize = 64;
 
 /// A requirement of no more words than this takes part however common they are.
 const FEW_WORDS: usize = 8;
@@ -21,7 +21,7 @@ const FEW_WORDS: usize = 8;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Candidates {
     /// Titles that fulfil the requirements that are done; none if that is none.
-    fulfilling: Option<Bitmap>,
+    intersection: Option<Bitmap>,
     /// Titles that contain one of the words of the current requirement that are done.
     current: Bitmap,
     /// What is still to be put in, the current requirement last.
@@ -30,19 +30,23 @@ pub(super) struct Candidates {
 
 impl Candidates {
     /// Begins to intersect requirements, unless one of them has fewer than `least` titles or only one is worth it.
-    pub(super) fn of(mut requirements: Vec<Vec<WordNo>>, least: usize, catalog: &Catalog) -> Option<Self> {
+    pub(super) fn intersect(
+        mut requirements: Vec<Vec<WordNo>>,
+        least: usize,
+        catalog: &Catalog,
+    ) -> Option<Self> {
         let weight = |words: &Vec<WordNo>| words.iter().map(|word| count(*word, catalog)).sum::<usize>();
         let mut weighed: Vec<(usize, Vec<WordNo>)> =
             requirements.drain(..).map(|words| (weight(&words), words)).collect();
         weighed.sort_by_key(|(weight, _)| *weight);
         let smallest = weighed.first()?.0;
-        let most = smallest.saturating_mul(MOST_TIMES);
+        let most = smallest.saturating_mul(MAX_SIZE_RATIO);
         weighed.retain(|(weight, words)| words.len() <= FEW_WORDS || *weight <= most);
         if smallest < least || weighed.len() < 2 {
             return None;
         }
         let pending = weighed.into_iter().map(|(_, words)| words).collect();
-        Some(Self { fulfilling: None, current: Bitmap::default(), pending })
+        Some(Self { intersection: None, current: Bitmap::default(), pending })
     }
 
     /// Puts more words in until nothing is left of the budget; returns true if all are in.
@@ -56,7 +60,7 @@ impl Candidates {
                 self.end_requirement();
                 continue;
             };
-            *left = left.saturating_sub(1 + count(word, catalog) / BITS_PER_STEP);
+            *left = left.saturating_sub(1 + count(word, catalog) / BITS_PER_COST);
             if let Some(titles) = catalog.words().titles(word) {
                 titles.add_to(&mut self.current);
             }
@@ -65,7 +69,7 @@ impl Candidates {
     }
 
     fn end_requirement(&mut self) {
-        match &mut self.fulfilling {
+        match &mut self.intersection {
             Some(fulfilling) => {
                 fulfilling.intersect(&self.current);
                 self.current.clear();
@@ -76,7 +80,7 @@ impl Candidates {
 
     /// Returns the lowest number of a title not below another that fulfils all requirements.
     pub(super) fn next_from(&self, number: u32) -> Option<u32> {
-        self.fulfilling.as_ref()?.next_from(number)
+        self.intersection.as_ref()?.next_from(number)
     }
 }
 

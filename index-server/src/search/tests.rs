@@ -9,20 +9,20 @@ use protocol::node_id::NodeId;
 
 use super::scan::scan;
 use super::*;
+use crate::address_group::AddressGroup;
 use crate::catalog::NodeNo;
-use crate::household::Household;
 
 const NODES: u8 = 4;
 
 #[derive(Debug, Clone)]
-enum Deed {
+enum SearchAction {
     Register(u8, Vec<FileRecord>),
     Unregister(u8, Vec<String>),
     List(u8, bool),
 }
 
 /// What is known by its digest and size, whatever numbers come and go.
-type Identity = (Digest, u64);
+type ContentIdentity = (Digest, u64);
 
 fn path() -> impl Strategy<Value = String> {
     "(ab|Ba|日本|É)?[ab1]{1,3}([ ./-](abba|aB|b|本|1a)){0,2}(\\.b|\\.tar\\.a)?"
@@ -33,16 +33,16 @@ fn file() -> impl Strategy<Value = FileRecord> {
         path,
         size,
         digest: Digest::from_bytes([digest.wrapping_mul(7); 32]),
-        share: if whole { Share::Whole } else { Share::Partial },
+        share: if whole { Share::Complete } else { Share::Partial },
     })
 }
 
-fn deed() -> impl Strategy<Value = Deed> {
+fn action() -> impl Strategy<Value = SearchAction> {
     let node = 0..NODES;
     prop_oneof![
-        3 => (node.clone(), prop::collection::vec(file(), 1..12)).prop_map(|(node, files)| Deed::Register(node, files)),
-        1 => (node.clone(), prop::collection::vec(path(), 1..12)).prop_map(|(node, paths)| Deed::Unregister(node, paths)),
-        2 => (node, prop::bool::weighted(0.7)).prop_map(|(node, listed)| Deed::List(node, listed)),
+        3 => (node.clone(), prop::collection::vec(file(), 1..12)).prop_map(|(node, files)| SearchAction::Register(node, files)),
+        1 => (node.clone(), prop::collection::vec(path(), 1..12)).prop_map(|(node, paths)| SearchAction::Unregister(node, paths)),
+        2 => (node, prop::bool::weighted(0.7)).prop_map(|(node, listed)| SearchAction::List(node, listed)),
     ]
 }
 
@@ -64,26 +64,26 @@ fn query() -> impl Strategy<Value = String> {
     prop::collection::vec(term, 1..4).prop_map(|terms| terms.join(" "))
 }
 
-fn act(catalog: &mut Catalog, deed: &Deed) {
+fn apply(catalog: &mut Catalog, deed: &SearchAction) {
     let number = |catalog: &mut Catalog, node: &u8| catalog.admit(NodeId::from_bytes([*node; 32])).unwrap();
     match deed {
-        Deed::Register(node, files) => {
+        SearchAction::Register(node, files) => {
             let node = number(catalog, node);
             catalog.register(node, files).unwrap();
         }
-        Deed::Unregister(node, paths) => {
+        SearchAction::Unregister(node, paths) => {
             let node = number(catalog, node);
             catalog.unregister(node, paths.iter().map(String::as_str)).unwrap();
         }
-        Deed::List(node, listed) => {
+        SearchAction::List(node, listed) => {
             let node: NodeNo = number(catalog, node);
-            catalog.set_listed(node, listed.then_some(Household::Node(node)));
-            while !catalog.settle(node, 5) {}
+            catalog.set_listed(node, listed.then_some(AddressGroup::Node(node)));
+            while !catalog.sync_listed(node, 5) {}
         }
     }
 }
 
-fn found(catalog: &Catalog, query: &Query) -> BTreeMap<Identity, Fit> {
+fn found(catalog: &Catalog, query: &Query) -> BTreeMap<ContentIdentity, Fit> {
     let identity =
         |(content, fit)| (catalog.contents().get(content).map(|it| (it.digest, it.size)).unwrap(), fit);
     scan(catalog, query).into_iter().map(identity).collect()
@@ -95,19 +95,19 @@ fn page(
     query: &Query,
     after: Option<&SearchCursor>,
     (wanted, budget): (usize, usize),
-) -> (Vec<Identity>, Option<SearchCursor>) {
+) -> (Vec<ContentIdentity>, Option<SearchCursor>) {
     let mut search = Search::new(query.clone(), after, wanted);
     // Odd budgets intersect requirements early, even ones hardly ever.
     if budget % 2 == 1 {
-        search.patience = Patience::of(budget / 4);
+        search.cost_budget = CostBudget::with_cost(budget / 4);
     }
     while !search.is_done() {
-        search.step(catalog, budget);
+        search.advance(catalog, budget);
     }
     let (_, places, more, told) = search.finish();
     let contents: Vec<_> =
         places.iter().map(|place| catalog.contents().get(place.content).unwrap()).collect();
-    let cursor = told.with(contents.iter().copied()).filter(|_| more);
+    let cursor = told.extended_by(contents.iter().copied()).filter(|_| more);
     (contents.iter().map(|content| (content.digest, content.size)).collect(), cursor)
 }
 
@@ -117,7 +117,7 @@ fn pages(
     query: &Query,
     sizes: (usize, usize),
     mut deeds: impl FnMut(&mut Catalog),
-) -> Vec<Identity> {
+) -> Vec<ContentIdentity> {
     let (mut all, mut after) = (Vec::new(), None);
     loop {
         let (hits, more) = page(catalog, query, after.as_ref(), sizes);
@@ -134,24 +134,24 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 300, ..ProptestConfig::default() })]
 
     #[test]
-    fn it_finds_what_a_scan_finds_in_order(
-        deeds in prop::collection::vec(deed(), 1..30),
+    fn search_finds_what_a_scan_finds_in_order(
+        deeds in prop::collection::vec(action(), 1..30),
         queries in prop::collection::vec(query(), 10),
         sizes in (1_usize..8, 1_usize..40),
     ) {
         let mut catalog = Catalog::default();
         for deed in &deeds {
-            act(&mut catalog, deed);
+            apply(&mut catalog, deed);
         }
         for query in queries.iter().filter_map(|query| Query::parse(query).ok()) {
             let expected = found(&catalog, &query);
             let got = pages(&mut catalog, &query, sizes, |_| {});
-            let distinct: BTreeSet<Identity> = got.iter().copied().collect();
+            let distinct: BTreeSet<ContentIdentity> = got.iter().copied().collect();
             prop_assert_eq!(distinct.len(), got.len());
             prop_assert!(distinct.iter().eq(expected.keys()), "{:?}: {:?} but {:?}", query, got, expected);
-            let place = |(digest, size): &Identity| {
+            let place = |(digest, size): &ContentIdentity| {
                 let content = catalog.contents().find(digest, *size).unwrap();
-                let rank = catalog.contents().get(content).unwrap().available.rank();
+                let rank = catalog.contents().get(content).unwrap().availability.rank();
                 (expected[&(*digest, *size)], std::cmp::Reverse(rank))
             };
             prop_assert!(got.iter().map(place).is_sorted(), "{:?}: {:?}", query, got);
@@ -159,27 +159,27 @@ proptest! {
     }
 
     #[test]
-    fn pages_tell_nothing_twice_and_all_that_is_there_all_the_time(
-        before in prop::collection::vec(deed(), 1..30),
-        between in prop::collection::vec(deed(), 0..30),
+    fn pages_repeat_nothing_and_miss_nothing_stable(
+        before in prop::collection::vec(action(), 1..30),
+        between in prop::collection::vec(action(), 0..30),
         query in query(),
         sizes in (1_usize..4, 1_usize..40),
     ) {
         let Ok(query) = Query::parse(&query) else { return Ok(()) };
         let mut catalog = Catalog::default();
         for deed in &before {
-            act(&mut catalog, deed);
+            apply(&mut catalog, deed);
         }
         let mut always = found(&catalog, &query);
         let mut rest = between.iter();
         let got = pages(&mut catalog, &query, sizes, |catalog| {
             for deed in rest.by_ref().take(2) {
-                act(catalog, deed);
+                apply(catalog, deed);
                 let now = found(catalog, &query);
                 always.retain(|identity, _| now.contains_key(identity));
             }
         });
-        let distinct: BTreeSet<Identity> = got.iter().copied().collect();
+        let distinct: BTreeSet<ContentIdentity> = got.iter().copied().collect();
         prop_assert_eq!(distinct.len(), got.len());
         prop_assert!(always.keys().all(|identity| distinct.contains(identity)), "{:?} but {:?}", got, always);
     }
@@ -189,11 +189,11 @@ proptest! {
 fn shared(names: impl Iterator<Item = String>) -> Catalog {
     let mut catalog = Catalog::default();
     let node = catalog.admit(NodeId::from_bytes([1; 32])).unwrap();
-    catalog.set_listed(node, Some(Household::Node(node)));
+    catalog.set_listed(node, Some(AddressGroup::Node(node)));
     for (path, number) in names.zip(0_u32..) {
         let mut digest = [0; 32];
         digest[..4].copy_from_slice(&number.to_be_bytes());
-        let file = FileRecord { path, size: 1, digest: Digest::from_bytes(digest), share: Share::Whole };
+        let file = FileRecord { path, size: 1, digest: Digest::from_bytes(digest), share: Share::Complete };
         catalog.register(node, &[file]).unwrap();
     }
     catalog
@@ -204,14 +204,14 @@ fn cost(catalog: &Catalog, query: &str) -> usize {
     let mut steps = 0;
     let mut search = Search::new(Query::parse(query).unwrap(), None, 20);
     while !search.is_done() {
-        search.step(catalog, 1);
+        search.advance(catalog, 1);
         steps += 1;
     }
     steps
 }
 
 #[test]
-fn a_word_of_every_name_costs_no_more_than_a_page() {
+fn word_in_every_name_costs_no_more_than_a_page() {
     let catalog = shared((0..20_000).map(|number| format!("same/{number}.same")));
     for query in ["same", "am", "ext:same", "*", "same -other", "\"/\""] {
         let cost = cost(&catalog, query);
@@ -220,7 +220,7 @@ fn a_word_of_every_name_costs_no_more_than_a_page() {
 }
 
 #[test]
-fn what_is_rare_is_not_looked_for_among_what_is_common() {
+fn rare_words_are_not_sought_among_common_ones() {
     let catalog = shared(
         (0..20_000).map(|number| format!("same/{number}.{}", if number == 7777 { "iso" } else { "bin" })),
     );
@@ -232,7 +232,7 @@ fn what_is_rare_is_not_looked_for_among_what_is_common() {
 }
 
 #[test]
-fn common_words_that_never_meet_cost_no_walk_over_their_titles() {
+fn disjoint_common_words_cost_no_title_scan() {
     let words = ["flac", "flac24", "mkv", "mkv2"];
     let catalog = shared((0..50_000).map(|number| format!("{number} {}", words[number % words.len()])));
     let both = shared((0..50_000).map(|number| {
@@ -248,12 +248,13 @@ fn common_words_that_never_meet_cost_no_walk_over_their_titles() {
 }
 
 #[test]
-fn each_name_of_one_content_is_a_step_of_its_own() {
+fn each_name_of_a_content_has_its_own_cost() {
     let mut catalog = Catalog::default();
     let node = catalog.admit(NodeId::from_bytes([1; 32])).unwrap();
-    catalog.set_listed(node, Some(Household::Node(node)));
+    catalog.set_listed(node, Some(AddressGroup::Node(node)));
     let digest = Digest::from_bytes([7; 32]);
-    let file = |number| FileRecord { path: format!("name {number}"), size: 1, digest, share: Share::Whole };
+    let file =
+        |number| FileRecord { path: format!("name {number}"), size: 1, digest, share: Share::Complete };
     catalog.register(node, &(0..1000).map(file).collect::<Vec<_>>()).unwrap();
     let cost = cost(&catalog, "sha256:0707");
     assert!((1000..1100).contains(&cost), "1,000 names cost {cost}");

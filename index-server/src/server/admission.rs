@@ -5,129 +5,129 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
-use protocol::household::household;
+use protocol::address_group::address_group;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use crate::limits::Limits;
+use crate::limits::IndexLimits;
 
 /// Bytes are counted in these.
 const UNIT: usize = 1 << 10;
 
 /// Counts connections.
 #[derive(Debug)]
-pub(crate) struct Admission {
-    counts: Arc<Mutex<Counts>>,
-    bounds: Bounds,
+pub(crate) struct ClientAdmission {
+    counts: Arc<Mutex<AdmissionCounts>>,
+    limits: AdmissionLimits,
     bytes: Arc<Semaphore>,
 }
 
 /// What is let in.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Bounds {
+pub(crate) struct AdmissionLimits {
     /// The most connections.
-    pub(crate) most: usize,
+    pub(crate) connections: usize,
     /// The most of one address.
-    pub(crate) most_per_address: usize,
+    pub(crate) connections_per_address: usize,
     /// The most bytes of long messages in memory, of all connections and of those of one address.
     pub(crate) bytes: (usize, usize),
     /// Whether this machine is an address like others.
-    pub(crate) loopback_counts: bool,
+    pub(crate) limit_loopback: bool,
 }
 
-impl Bounds {
+impl AdmissionLimits {
     /// Takes them from what the index grants nodes.
-    pub(crate) const fn of(limits: &Limits) -> Self {
+    pub(crate) const fn from_limits(limits: &IndexLimits) -> Self {
         let quotas = &limits.quotas;
         Self {
-            most: limits.connections,
-            most_per_address: limits.connections_per_address,
+            connections: limits.connections,
+            connections_per_address: limits.connections_per_address,
             bytes: (quotas.bytes_in_flight, quotas.bytes_in_flight_per_address),
-            loopback_counts: quotas.loopback_counts,
+            limit_loopback: quotas.limit_loopback,
         }
     }
 }
 
 #[derive(Debug, Default)]
-struct Counts {
-    all: usize,
-    by_address: HashMap<IpAddr, Here>,
+struct AdmissionCounts {
+    total: usize,
+    by_address: HashMap<IpAddr, AddressCounts>,
 }
 
 /// What comes from one address.
 #[derive(Debug)]
-struct Here {
+struct AddressCounts {
     connections: usize,
     bytes: Arc<Semaphore>,
 }
 
 /// The right to one connection; given back when dropped.
 #[derive(Debug)]
-pub(crate) struct Permit {
-    counts: Arc<Mutex<Counts>>,
+pub(crate) struct ClientPermit {
+    counts: Arc<Mutex<AdmissionCounts>>,
     address: Option<IpAddr>,
-    allowance: Allowance,
+    allowance: MemoryAllowance,
 }
 
 /// What a connection shares with others: room for long messages.
 #[derive(Debug, Clone)]
-pub(crate) struct Allowance {
-    all: Arc<Semaphore>,
-    here: Option<Arc<Semaphore>>,
+pub(crate) struct MemoryAllowance {
+    total: Arc<Semaphore>,
+    per_address: Option<Arc<Semaphore>>,
 }
 
 /// Room for a long message; given back when dropped.
 #[derive(Debug)]
-pub(crate) struct Room(
+pub(crate) struct MemoryPermit(
     #[expect(dead_code, reason = "held for what its drop does")] [Option<OwnedSemaphorePermit>; 2],
 );
 
-impl Admission {
-    pub(crate) fn new(bounds: Bounds) -> Self {
-        Self { counts: Arc::default(), bounds, bytes: units(bounds.bytes.0) }
+impl ClientAdmission {
+    pub(crate) fn new(bounds: AdmissionLimits) -> Self {
+        Self { counts: Arc::default(), limits: bounds, bytes: semaphore_for(bounds.bytes.0) }
     }
 
     /// Lets a connection in, if there is room.
-    pub(crate) fn admit(&self, address: IpAddr) -> Option<Permit> {
-        let address = self.counted(address);
+    pub(crate) fn admit(&self, address: IpAddr) -> Option<ClientPermit> {
+        let address = self.limited_address(address);
         let mut counts = self.counts.lock();
-        if counts.all >= self.bounds.most {
+        if counts.total >= self.limits.connections {
             return None;
         }
         let here = match address {
             None => None,
             Some(address) => {
-                let fresh = || Here { connections: 0, bytes: units(self.bounds.bytes.1) };
+                let fresh = || AddressCounts { connections: 0, bytes: semaphore_for(self.limits.bytes.1) };
                 let here = counts.by_address.entry(address).or_insert_with(fresh);
-                if here.connections >= self.bounds.most_per_address {
+                if here.connections >= self.limits.connections_per_address {
                     return None;
                 }
                 here.connections += 1;
                 Some(Arc::clone(&here.bytes))
             }
         };
-        counts.all += 1;
-        let allowance = Allowance { all: Arc::clone(&self.bytes), here };
-        Some(Permit { counts: Arc::clone(&self.counts), address, allowance })
+        counts.total += 1;
+        let allowance = MemoryAllowance { total: Arc::clone(&self.bytes), per_address: here };
+        Some(ClientPermit { counts: Arc::clone(&self.counts), address, allowance })
     }
 
     /// Returns what an address counts as: nothing for this machine, unless it is to.
-    fn counted(&self, address: IpAddr) -> Option<IpAddr> {
-        let counts = self.bounds.loopback_counts || !address.to_canonical().is_loopback();
-        counts.then_some(household(address))
+    fn limited_address(&self, address: IpAddr) -> Option<IpAddr> {
+        let counts = self.limits.limit_loopback || !address.to_canonical().is_loopback();
+        counts.then_some(address_group(address))
     }
 }
 
-impl Permit {
+impl ClientPermit {
     /// Returns what the connection shares with others.
-    pub(crate) fn allowance(&self) -> Allowance {
+    pub(crate) fn allowance(&self) -> MemoryAllowance {
         self.allowance.clone()
     }
 }
 
-impl Drop for Permit {
+impl Drop for ClientPermit {
     fn drop(&mut self) {
         let mut counts = self.counts.lock();
-        counts.all = counts.all.saturating_sub(1);
+        counts.total = counts.total.saturating_sub(1);
         let Some(address) = self.address else { return };
         match counts.by_address.get_mut(&address) {
             Some(here) if here.connections > 1 => here.connections -= 1,
@@ -136,32 +136,35 @@ impl Drop for Permit {
     }
 }
 
-impl Allowance {
+impl MemoryAllowance {
     /// Waits for room for so many bytes. Cancel safe.
-    pub(crate) async fn room(&self, bytes: usize) -> Room {
+    pub(crate) async fn reserve(&self, bytes: usize) -> MemoryPermit {
         // In this order everywhere, so that nobody waits for somebody who waits. Neither is ever closed.
-        let here = match &self.here {
-            Some(here) => Arc::clone(here).acquire_many_owned(permits(bytes)).await.ok(),
+        let here = match &self.per_address {
+            Some(here) => Arc::clone(here).acquire_many_owned(unit_count(bytes)).await.ok(),
             None => None,
         };
-        Room([here, Arc::clone(&self.all).acquire_many_owned(permits(bytes)).await.ok()])
+        MemoryPermit([here, Arc::clone(&self.total).acquire_many_owned(unit_count(bytes)).await.ok()])
     }
 
     /// Takes room for so many bytes, if it is there.
-    pub(crate) fn room_now(&self, bytes: usize) -> Option<Room> {
-        let here = match &self.here {
-            Some(here) => Some(Arc::clone(here).try_acquire_many_owned(permits(bytes)).ok()?),
+    pub(crate) fn try_reserve(&self, bytes: usize) -> Option<MemoryPermit> {
+        let here = match &self.per_address {
+            Some(here) => Some(Arc::clone(here).try_acquire_many_owned(unit_count(bytes)).ok()?),
             None => None,
         };
-        Some(Room([here, Some(Arc::clone(&self.all).try_acquire_many_owned(permits(bytes)).ok()?)]))
+        Some(MemoryPermit([
+            here,
+            Some(Arc::clone(&self.total).try_acquire_many_owned(unit_count(bytes)).ok()?),
+        ]))
     }
 }
 
-fn units(bytes: usize) -> Arc<Semaphore> {
+fn semaphore_for(bytes: usize) -> Arc<Semaphore> {
     Arc::new(Semaphore::new((bytes / UNIT).clamp(1, Semaphore::MAX_PERMITS)))
 }
 
-fn permits(bytes: usize) -> u32 {
+fn unit_count(bytes: usize) -> u32 {
     u32::try_from(bytes.div_ceil(UNIT)).unwrap_or(u32::MAX)
 }
 

@@ -2,7 +2,7 @@
 
 mod budgets;
 mod client;
-mod extremes;
+mod edge_cases;
 mod greeting;
 mod hostile;
 mod lists;
@@ -18,47 +18,51 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
-use super::{Conditions, Listeners, TrackerListener};
-use crate::limits::{CallLimits, Limits};
+use super::{Listeners, ServerConfig, TrackerListener};
+use crate::limits::{IndexLimits, ProbeLimits};
 use crate::store::Store;
 
 /// Nothing in these stories takes so long unless it has gone wrong.
-const PATIENCE: Duration = Duration::from_secs(20);
+const TEST_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// An index in this process.
-struct Index {
+struct TestIndex {
     address: SocketAddr,
     stop: CancellationToken,
     running: JoinHandle<Result<(), crate::StoreError>>,
 }
 
-impl Index {
+impl TestIndex {
     async fn start(dir: &Path) -> Self {
         Self::start_with(dir, limits()).await
     }
 
-    async fn start_with(dir: &Path, limits: Limits) -> Self {
+    async fn start_with(dir: &Path, limits: IndexLimits) -> Self {
         Self::start_tracking(dir, limits, None).await
     }
 
-    async fn start_tracking(dir: &Path, limits: Limits, tracker: Option<TrackerListener>) -> Self {
-        Self::start_under(dir, Conditions { limits, ..Conditions::default() }, tracker).await
+    async fn start_tracking(dir: &Path, limits: IndexLimits, tracker: Option<TrackerListener>) -> Self {
+        Self::start_with_config(dir, ServerConfig { limits, ..ServerConfig::default() }, tracker).await
     }
 
-    async fn start_under(dir: &Path, conditions: Conditions, tracker: Option<TrackerListener>) -> Self {
+    async fn start_with_config(
+        dir: &Path,
+        conditions: ServerConfig,
+        tracker: Option<TrackerListener>,
+    ) -> Self {
         Self::start_on("127.0.0.1:0", dir, conditions, tracker).await
     }
 
     /// Starts one that listens at a place of its own.
     async fn start_at(dir: &Path, listen: &str) -> Self {
-        let conditions = Conditions { limits: limits(), ..Conditions::default() };
+        let conditions = ServerConfig { limits: limits(), ..ServerConfig::default() };
         Self::start_on(listen, dir, conditions, None).await
     }
 
     async fn start_on(
         listen: &str,
         dir: &Path,
-        conditions: Conditions,
+        conditions: ServerConfig,
         tracker: Option<TrackerListener>,
     ) -> Self {
         let dir = dir.to_owned();
@@ -66,21 +70,24 @@ impl Index {
         let listener = TcpListener::bind(listen).await.unwrap();
         let (address, stop) = (listener.local_addr().unwrap(), CancellationToken::new());
         let running =
-            tokio::spawn(crate::run(Listeners { nodes: listener, tracker }, store, conditions, stop.clone()));
+            tokio::spawn(crate::run(Listeners { index: listener, tracker }, store, conditions, stop.clone()));
         Self { address, stop, running }
     }
 
     async fn stop(self) {
         self.stop.cancel();
-        within(self.running).await.unwrap().unwrap();
+        with_timeout(self.running).await.unwrap().unwrap();
     }
 }
 
-fn limits() -> Limits {
+fn limits() -> IndexLimits {
     let pauses = vec![Duration::from_millis(20)];
-    Limits { calls: CallLimits { pauses, ..CallLimits::default() }, ..Limits::default() }
+    IndexLimits {
+        probes: ProbeLimits { retry_delays: pauses, ..ProbeLimits::default() },
+        ..IndexLimits::default()
+    }
 }
 
-async fn within<T>(work: impl Future<Output = T>) -> T {
-    timeout(PATIENCE, work).await.expect("it takes too long")
+async fn with_timeout<T>(work: impl Future<Output = T>) -> T {
+    timeout(TEST_TIMEOUT, work).await.expect("it takes too long")
 }

@@ -7,7 +7,7 @@ use protocol::escape::json_safe;
 use protocol::index::{FileRecord, Share};
 use serde::{Deserialize, Serialize};
 
-use super::Stored;
+use super::StoredData;
 use crate::offers::StoredOffer;
 
 /// The version of these lines, and that of lines without offers, which release 0.1.0 reads as well.
@@ -17,7 +17,7 @@ pub(super) const LISTS_VERSION: u32 = 1;
 /// The first line.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Head {
+pub(super) struct ExportHead {
     pub(super) index_export: u32,
     pub(super) nodes: u64,
     pub(super) files: u64,
@@ -61,34 +61,34 @@ pub(super) struct TorrentLine {
 }
 
 /// Writes the lines.
-pub(crate) fn export(stored: Stored, out: &mut impl Write) -> io::Result<()> {
-    let Stored { mut lists, mut offers } = stored;
+pub(crate) fn export(stored: StoredData, out: &mut impl Write) -> io::Result<()> {
+    let StoredData { mut lists, mut offers } = stored;
     lists.sort_by_key(|list| list.header.id);
     offers.sort_by_key(|offer| (offer.node, offer.hint.infohash));
     let files = lists.iter().map(|list| u64::from(list.header.summary.files)).sum();
     let torrents = Some(offers.len() as u64).filter(|count| *count > 0);
     let index_export = if torrents.is_some() { VERSION } else { LISTS_VERSION };
-    line(out, &Head { index_export, nodes: lists.len() as u64, files, torrents })?;
+    write_line(out, &ExportHead { index_export, nodes: lists.len() as u64, files, torrents })?;
     for list in lists {
         let header = list.header;
         let (node, files) = (header.id.to_string(), header.summary.files);
-        line(out, &NodeLine { node, last_seen: header.last_seen, files })?;
+        write_line(out, &NodeLine { node, last_seen: header.last_seen, files })?;
         let mut files: Vec<FileRecord> = list.blocks.into_iter().flat_map(|(_, files)| files).collect();
         files.sort_by(|one, other| one.path.cmp(&other.path));
         for file in files {
-            let (digest, whole) = (file.digest.to_string(), file.share == Share::Whole);
-            line(out, &FileLine { path: file.path, size: file.size, digest, whole })?;
+            let (digest, whole) = (file.digest.to_string(), file.share == Share::Complete);
+            write_line(out, &FileLine { path: file.path, size: file.size, digest, whole })?;
         }
     }
     for StoredOffer { node, hint } in offers {
         let (torrent, offered_by) = (hint.infohash.to_string(), node.to_string());
         let (digest, name, piece_length) = (hint.digest.to_string(), hint.name, hint.piece_length);
-        line(out, &TorrentLine { torrent, offered_by, digest, name, piece_length })?;
+        write_line(out, &TorrentLine { torrent, offered_by, digest, name, piece_length })?;
     }
     out.flush()
 }
 
-fn line(out: &mut impl Write, value: &impl Serialize) -> io::Result<()> {
+fn write_line(out: &mut impl Write, value: &impl Serialize) -> io::Result<()> {
     // Names of strangers, perhaps on their way to a terminal.
     out.write_all(json_safe(&serde_json::to_string(value)?).as_bytes())?;
     out.write_all(b"\n")

@@ -13,34 +13,34 @@ use protocol::node_id::NodeId;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::export::{FileLine, Head, LISTS_VERSION, NodeLine, TorrentLine, VERSION};
-use crate::catalog::{Catalog, NodeNo, Unchanged, Writes};
-use crate::offers::{OfferWrite, Offers};
+use super::export::{ExportHead, FileLine, LISTS_VERSION, NodeLine, TorrentLine, VERSION};
+use crate::catalog::{Catalog, ListChangeError, ListWrites, NodeNo};
+use crate::offers::{OfferWrite, TorrentOffers};
 
 /// The longest line, in bytes: a path of which each byte is escaped, and the rest.
 const MAX_LINE: u64 = 64 << 10;
 
 /// So many bad lines are told one by one.
-const TOLD: usize = 20;
+const MAX_REPORTED_LINES: usize = 20;
 
 /// What came of some lines.
 #[derive(Debug, Default)]
 pub(crate) struct Import {
     /// What is to be written.
-    pub(crate) lists: Vec<Writes>,
+    pub(crate) lists: Vec<ListWrites>,
     /// Likewise.
     pub(crate) offers: Vec<OfferWrite>,
     /// How many files are in it.
     pub(crate) files: u64,
     /// Lines that are wrong: their numbers, from 1, and what is wrong with them. The first few only.
-    pub(crate) bad: Vec<(u64, String)>,
+    pub(crate) first_bad: Vec<(u64, String)>,
     /// How many are wrong in all.
     pub(crate) bad_lines: u64,
 }
 
 /// Reads all lines.
 pub(crate) fn read_lines(mut input: impl BufRead) -> io::Result<Import> {
-    let mut judge = Judge::default();
+    let mut judge = Importer::default();
     let mut bytes = Vec::new();
     loop {
         bytes.clear();
@@ -49,32 +49,32 @@ pub(crate) fn read_lines(mut input: impl BufRead) -> io::Result<Import> {
         }
         judge.line += 1;
         let judged = match bytes.strip_suffix(b"\n") {
-            Some(line) => judge.hear(line),
+            Some(line) => judge.import_line(line),
             None if bytes.len() as u64 == MAX_LINE => {
                 input.skip_until(b'\n')?;
                 Err(format!("it is longer than {MAX_LINE} bytes"))
             }
             None => Err("it is cut off".to_owned()),
         };
-        judged.unwrap_or_else(|reason| judge.complain(&reason));
+        judged.unwrap_or_else(|reason| judge.report_line(&reason));
     }
     Ok(judge.finish())
 }
 
 /// What was read so far.
 #[derive(Default)]
-struct Judge {
+struct Importer {
     line: u64,
-    head: Option<Head>,
+    head: Option<ExportHead>,
     catalog: Catalog,
-    offers: Offers,
-    node: Option<Node>,
+    offers: TorrentOffers,
+    node: Option<ImportedNode>,
     nodes: HashSet<NodeId>,
     import: Import,
 }
 
 /// The node whose files are being read.
-struct Node {
+struct ImportedNode {
     number: NodeNo,
     last_seen: u64,
     announced: u32,
@@ -83,11 +83,11 @@ struct Node {
     line: u64,
 }
 
-impl Judge {
-    fn hear(&mut self, line: &[u8]) -> Result<(), String> {
+impl Importer {
+    fn import_line(&mut self, line: &[u8]) -> Result<(), String> {
         let value: Value = serde_json::from_slice(line).map_err(|error| error.to_string())?;
         if self.line == 1 {
-            let head: Head = read(value)?;
+            let head: ExportHead = read(value)?;
             let found = head.index_export;
             if !(LISTS_VERSION..=VERSION).contains(&found) {
                 return Err(format!(
@@ -98,15 +98,15 @@ impl Judge {
             return Ok(());
         }
         if value.get("node").is_some() {
-            self.hear_node(&read(value)?)
+            self.import_node(&read(value)?)
         } else if value.get("torrent").is_some() {
-            self.hear_torrent(read(value)?)
+            self.import_torrent(read(value)?)
         } else {
-            self.hear_file(read(value)?)
+            self.import_file(read(value)?)
         }
     }
 
-    fn hear_torrent(&mut self, line: TorrentLine) -> Result<(), String> {
+    fn import_torrent(&mut self, line: TorrentLine) -> Result<(), String> {
         self.end_node();
         let TorrentLine { torrent, offered_by, digest, name, piece_length } = line;
         let infohash: Infohash = torrent.parse().map_err(|error| format!("{error}"))?;
@@ -114,23 +114,23 @@ impl Judge {
         let digest: Digest = digest.parse().map_err(|error| format!("{error}"))?;
         let hint = TorrentHint { infohash, digest, name, piece_length };
         hint.check().map_err(|error| error.to_string())?;
-        if self.offers.is_made(&(node, infohash)) {
+        if self.offers.contains_key(&(node, infohash)) {
             return Err(format!("node {node} offers this torrent twice"));
         }
-        let made = self.offers.make(node, None, hint).map_err(|refusal| refusal.to_string())?;
+        let made = self.offers.add(node, None, hint).map_err(|refusal| refusal.to_string())?;
         self.import.offers.extend(made);
         Ok(())
     }
 
-    fn hear_node(&mut self, line: &NodeLine) -> Result<(), String> {
+    fn import_node(&mut self, line: &NodeLine) -> Result<(), String> {
         self.end_node();
         let id: NodeId = line.node.parse().map_err(|error| format!("{error}"))?;
         if !self.nodes.insert(id) {
             return Err(format!("node {id} occurs twice"));
         }
         let number = self.catalog.admit(id).ok_or("there are too many nodes")?;
-        self.catalog.establish(number);
-        self.node = Some(Node {
+        self.catalog.mark_established(number);
+        self.node = Some(ImportedNode {
             number,
             last_seen: line.last_seen,
             announced: line.files,
@@ -141,10 +141,10 @@ impl Judge {
         Ok(())
     }
 
-    fn hear_file(&mut self, line: FileLine) -> Result<(), String> {
+    fn import_file(&mut self, line: FileLine) -> Result<(), String> {
         let FileLine { path, size, digest, whole } = line;
         let digest: Digest = digest.parse().map_err(|error| format!("{error}"))?;
-        let share = if whole { Share::Whole } else { Share::Partial };
+        let share = if whole { Share::Complete } else { Share::Partial };
         let file = FileRecord { path, size, digest, share };
         file.check().map_err(|error| error.to_string())?;
         let node = self.node.as_mut().ok_or("a file of no node")?;
@@ -164,14 +164,14 @@ impl Judge {
         let told =
             format!("the node of line {} has {} files, not {}", node.line, node.paths.len(), node.announced);
         let judged = flushed.and(complete.then_some(()).ok_or(told));
-        judged.unwrap_or_else(|reason| self.complain(&reason));
+        judged.unwrap_or_else(|reason| self.report_line(&reason));
         self.import.lists.extend(self.catalog.take_writes(node.number, node.last_seen));
     }
 
-    fn complain(&mut self, reason: &str) {
+    fn report_line(&mut self, reason: &str) {
         self.import.bad_lines += 1;
-        if self.import.bad.len() < TOLD {
-            self.import.bad.push((self.line, display_safe(reason).into_owned()));
+        if self.import.first_bad.len() < MAX_REPORTED_LINES {
+            self.import.first_bad.push((self.line, display_safe(reason).into_owned()));
         }
     }
 
@@ -180,14 +180,14 @@ impl Judge {
         let (nodes, files, torrents) =
             (self.nodes.len() as u64, self.import.files, self.import.offers.len() as u64);
         match self.head.take() {
-            None if self.line == 0 => self.complain("there are no lines"),
-            Some(head) if (head.nodes, head.files) != (nodes, files) => self.complain(&format!(
+            None if self.line == 0 => self.report_line("there are no lines"),
+            Some(head) if (head.nodes, head.files) != (nodes, files) => self.report_line(&format!(
                 "the lines end with {nodes} nodes and {files} files, not {} and {}",
                 head.nodes, head.files
             )),
-            Some(Head { torrents: announced, .. }) if announced.unwrap_or_default() != torrents => {
+            Some(ExportHead { torrents: announced, .. }) if announced.unwrap_or_default() != torrents => {
                 let announced = announced.unwrap_or_default();
-                self.complain(&format!("the lines end with {torrents} torrents, not {announced}"));
+                self.report_line(&format!("the lines end with {torrents} torrents, not {announced}"));
             }
             _ => {}
         }
@@ -195,11 +195,11 @@ impl Judge {
     }
 }
 
-fn flush(catalog: &mut Catalog, node: &mut Node) -> Result<(), String> {
+fn flush(catalog: &mut Catalog, node: &mut ImportedNode) -> Result<(), String> {
     let files = std::mem::take(&mut node.batch);
     catalog.register(node.number, &files).map_err(|unchanged| match unchanged {
-        Unchanged::TooMany => "the node shares more files than a node may".into(),
-        Unchanged::NotBegun | Unchanged::NoSuchNode => "the node cannot be entered".into(),
+        ListChangeError::TooManyFiles => "the node shares more files than a node may".into(),
+        ListChangeError::NotStarted | ListChangeError::UnknownNode => "the node cannot be entered".into(),
     })
 }
 

@@ -5,16 +5,16 @@ use std::path::Path;
 use rustix::fs::{FlockOperation, flock};
 
 use super::StoreError;
-use crate::regular::open_regular;
+use crate::regular_file::open_regular;
 
 /// The right to use a data folder; it ends with the value or with the process, however that ends.
 #[derive(Debug)]
-pub(super) struct Lock {
+pub(super) struct DataFolderLock {
     _file: File,
 }
 
-impl Lock {
-    pub(super) fn take(dir: &Path) -> Result<Self, StoreError> {
+impl DataFolderLock {
+    pub(super) fn acquire(dir: &Path) -> Result<Self, StoreError> {
         let path = dir.join("lock");
         let unwritable = |source: io::Error| StoreError::Unwritable { path: path.clone(), source };
         let mut options = OpenOptions::new();

@@ -11,28 +11,28 @@ use std::path::Path;
 
 use super::StoreError;
 use super::rows::FORMAT;
-use crate::regular::{open_regular, read_regular};
+use crate::regular_file::{open_regular, read_regular};
 
 const NAME: &str = "mark";
 const INTRO: &str = "peerdex index, format ";
 const CHANGE: &str = ", change ";
 
 /// The most that is read of a mark, in bytes: more than any has.
-const LONGEST: u64 = 4096;
+const MAX_LEN: u64 = 4096;
 
 /// The mark of a data folder.
 #[derive(Debug)]
-pub(super) struct Mark {
+pub(super) struct CommitMark {
     file: File,
     commits: u64,
 }
 
-impl Mark {
+impl CommitMark {
     /// Opens a data folder's mark, if it has one.
     pub(super) fn open(dir: &Path) -> Result<Option<Self>, StoreError> {
         let path = dir.join(NAME);
         let unwritable = |source| StoreError::Unwritable { path: path.clone(), source };
-        let text = match read_regular(&path, LONGEST) {
+        let text = match read_regular(&path, MAX_LEN) {
             Ok(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(source) => return Err(unwritable(source)),

@@ -20,7 +20,7 @@ use protocol::index::{FileRecord, ListSummary, Share};
 use protocol::list_hash::ListHash;
 use protocol::node_id::NodeId;
 
-use crate::catalog::{BlockNo, Header, NodeNo, Standing};
+use crate::catalog::{Attendance, BlockNo, ListHeader, NodeNo};
 
 /// The format that is written, and the only one that is read.
 pub(super) const FORMAT: u32 = 1;
@@ -33,14 +33,14 @@ const CONFIG: Configuration<BigEndian, Fixint, Limit<MAX_VALUE>> =
 
 /// A row's name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Key {
+pub(super) enum RowKey {
     Format,
     Commits,
     Node(NodeNo),
     Block(NodeNo, BlockNo),
 }
 
-impl Key {
+impl RowKey {
     pub(super) fn to_bytes(self) -> [u8; 9] {
         let (kind, node, block) = match self {
             Self::Format => (0, 0, 0),
@@ -77,7 +77,7 @@ pub(super) struct NodeRow {
     id: [u8; 32],
     files: u32,
     /// The [`ListHash`] of its files.
-    hash: [u8; 32],
+    list_hash: [u8; 32],
     /// In seconds since 1970.
     last_seen: u64,
 }
@@ -89,11 +89,11 @@ pub(super) struct FileRow {
     size: u64,
     digest: [u8; 32],
     /// Whether the node has all of it.
-    whole: bool,
+    complete: bool,
 }
 
-impl From<&Header> for NodeRow {
-    fn from(header: &Header) -> Self {
+impl From<&ListHeader> for NodeRow {
+    fn from(header: &ListHeader) -> Self {
         let mut hash = [0; 32];
         for (ours, theirs) in
             hash.iter_mut().zip(frame::encode_body(&header.summary.hash).unwrap_or_default())
@@ -101,29 +101,29 @@ impl From<&Header> for NodeRow {
             *ours = theirs;
         }
         let (id, files) = (*header.id.as_bytes(), header.summary.files);
-        Self { id, files, hash, last_seen: header.last_seen }
+        Self { id, files, list_hash: hash, last_seen: header.last_seen }
     }
 }
 
 impl NodeRow {
     /// Returns what the row says, together with the standing that it does not have.
-    pub(super) fn header(&self, standing: impl FnOnce(NodeId) -> Standing) -> Header {
-        let hash: ListHash = frame::decode_body(&self.hash).unwrap_or_default();
+    pub(super) fn header(&self, standing: impl FnOnce(NodeId) -> Attendance) -> ListHeader {
+        let hash: ListHash = frame::decode_body(&self.list_hash).unwrap_or_default();
         let (id, summary) = (NodeId::from_bytes(self.id), ListSummary { files: self.files, hash });
-        Header { id, summary, last_seen: self.last_seen, standing: standing(id) }
+        ListHeader { id, summary, last_seen: self.last_seen, attendance: standing(id) }
     }
 }
 
 impl From<&FileRecord> for FileRow {
     fn from(file: &FileRecord) -> Self {
         let (path, digest) = (file.path.clone(), *file.digest.as_bytes());
-        Self { path, size: file.size, digest, whole: file.share == Share::Whole }
+        Self { path, size: file.size, digest, complete: file.share == Share::Complete }
     }
 }
 
 impl From<FileRow> for FileRecord {
     fn from(row: FileRow) -> Self {
-        let share = if row.whole { Share::Whole } else { Share::Partial };
+        let share = if row.complete { Share::Complete } else { Share::Partial };
         Self { path: row.path, size: row.size, digest: Digest::from_bytes(row.digest), share }
     }
 }

@@ -1,4 +1,4 @@
-mod standings;
+mod attendance;
 
 use std::fs;
 
@@ -15,7 +15,7 @@ fn files(count: u16) -> Vec<FileRecord> {
     let file = |no: u16| {
         let [high, low] = no.to_be_bytes();
         let (path, digest) = (format!("folder/{no}"), Digest::from_bytes([high ^ low ^ 7; 32]));
-        FileRecord { path, size: u64::from(no) + 1, digest, share: Share::Whole }
+        FileRecord { path, size: u64::from(no) + 1, digest, share: Share::Complete }
     };
     (0..count).map(file).collect()
 }
@@ -44,12 +44,12 @@ fn filled(count: u16) -> (TempDir, ListSummary) {
 }
 
 /// Opens a folder, and returns what is kept there.
-fn kept(dir: &Path) -> Result<ListSummary, StoreError> {
+fn stored_summary(dir: &Path) -> Result<ListSummary, StoreError> {
     Store::open(dir).map(|mut store| summary(&store.take_catalog()))
 }
 
 #[test]
-fn what_was_committed_is_there_when_the_store_is_opened_again() {
+fn committed_lists_survive_reopening() {
     let (dir, written) = filled(3000);
     assert_eq!(written.files, 3000);
     let mut store = Store::open(dir.path()).unwrap();
@@ -61,11 +61,11 @@ fn what_was_committed_is_there_when_the_store_is_opened_again() {
     store.commit(&[catalog.take_writes(node, 78).unwrap()], &[]).unwrap();
     assert_eq!(store.reopen().unwrap().lists.len(), 1);
     drop(store);
-    assert_eq!(kept(dir.path()).unwrap(), summary(&catalog));
+    assert_eq!(stored_summary(dir.path()).unwrap(), summary(&catalog));
 }
 
 #[test]
-fn a_data_folder_has_one_index_at_a_time() {
+fn data_folder_is_used_by_one_index() {
     let dir = tempdir().unwrap();
     let store = Store::open(dir.path()).unwrap();
     assert!(matches!(Store::open(dir.path()), Err(StoreError::Locked { .. })));
@@ -74,7 +74,7 @@ fn a_data_folder_has_one_index_at_a_time() {
 }
 
 #[test]
-fn a_folder_that_cannot_be_made_is_named() {
+fn uncreatable_folder_is_named() {
     let dir = tempdir().unwrap();
     let file = dir.path().join("file");
     fs::write(&file, "x").unwrap();
@@ -84,37 +84,37 @@ fn a_folder_that_cannot_be_made_is_named() {
 }
 
 #[test]
-fn a_store_of_another_format_is_refused_in_words() {
+fn unknown_format_is_refused_with_an_error() {
     let (dir, _) = filled(1);
     fs::write(dir.path().join("mark"), "peerdex index, format 2, change 00000000000000000001\n").unwrap();
-    let error = kept(dir.path()).unwrap_err();
+    let error = stored_summary(dir.path()).unwrap_err();
     assert!(matches!(&error, StoreError::UnknownFormat { found, known: 1, .. } if found == "2"), "{error}");
     assert!(error.to_string().contains("format 2"));
 }
 
 #[test]
-fn making_a_store_can_be_cut_short_and_tried_again() {
+fn interrupted_creation_can_be_retried() {
     let (dir, written) = filled(1);
     // As if the process had been killed before the mark was made.
     fs::remove_file(dir.path().join("mark")).unwrap();
-    assert_eq!(kept(dir.path()).unwrap(), written);
+    assert_eq!(stored_summary(dir.path()).unwrap(), written);
     assert!(dir.path().join("mark").exists());
     let empty = tempdir().unwrap();
     fs::create_dir_all(empty.path().join("store.new/blobs")).unwrap();
     fs::write(empty.path().join("store.new/conf"), "").unwrap();
     fs::write(empty.path().join("mark.new"), "peerd").unwrap();
-    assert_eq!(kept(empty.path()).unwrap(), ListSummary::default());
+    assert_eq!(stored_summary(empty.path()).unwrap(), ListSummary::default());
 }
 
 #[test]
-fn a_half_written_snapshot_does_no_harm() {
+fn partial_snapshot_does_no_harm() {
     let (dir, written) = filled(10);
     fs::write(dir.path().join("store/snap.0000000000001234.generating"), b"half").unwrap();
-    assert_eq!(kept(dir.path()).unwrap(), written);
+    assert_eq!(stored_summary(dir.path()).unwrap(), written);
 }
 
 #[test]
-fn a_database_that_is_gone_or_older_than_its_mark_is_damaged_and_left_alone() {
+fn missing_or_older_database_is_damaged_and_untouched() {
     type Damage = fn(&Path);
     let damages: [(&str, Damage); 6] = [
         ("missing", |db| fs::remove_file(db).unwrap()),
@@ -135,15 +135,15 @@ fn a_database_that_is_gone_or_older_than_its_mark_is_damaged_and_left_alone() {
             }
         }
         damage(&dir.path().join("store/db"));
-        let opened = kept(dir.path());
+        let opened = stored_summary(dir.path());
         assert!(matches!(opened, Err(StoreError::Damaged { .. })), "{name}: {opened:?}");
-        let again = kept(dir.path());
+        let again = stored_summary(dir.path());
         assert!(matches!(again, Err(StoreError::Damaged { .. })), "{name}, opened again: {again:?}");
     }
 }
 
 #[test]
-fn an_older_database_in_place_of_the_newest_is_noticed() {
+fn older_database_is_detected() {
     let (dir, _) = filled(1);
     let (db, old) = (dir.path().join("store"), dir.path().join("old"));
     let copy = |from: &Path, to: &Path| {
@@ -159,12 +159,12 @@ fn an_older_database_in_place_of_the_newest_is_noticed() {
     drop(store);
     fs::remove_dir_all(&db).unwrap();
     copy(&old, &db);
-    let error = kept(dir.path()).unwrap_err();
+    let error = stored_summary(dir.path()).unwrap_err();
     assert!(error.to_string().contains("change 2 was written"), "{error}");
 }
 
 #[test]
-fn flipped_bytes_are_damage_or_do_no_harm() {
+fn flipped_bytes_are_detected_or_harmless() {
     let (dir, written) = filled(2000);
     let whole = fs::read(dir.path().join("store/db")).unwrap();
     for step in 0..24 {
@@ -177,7 +177,7 @@ fn flipped_bytes_are_damage_or_do_no_harm() {
         let place = bytes.len() * step / 24 + step * 37 % 1000;
         bytes[place] ^= 1 << (step % 8);
         fs::write(copy.path().join("store/db"), bytes).unwrap();
-        match kept(copy.path()) {
+        match stored_summary(copy.path()) {
             Ok(kept) => assert_eq!(kept, written, "byte {place}"),
             Err(StoreError::Damaged { .. }) => {}
             Err(other) => panic!("byte {place}: {other}"),
@@ -195,7 +195,7 @@ fn with_offers() -> (TempDir, Vec<StoredOffer>) {
         let infohash = Infohash::from_bytes([number; 20]);
         let (digest, name) = (Digest::from_bytes([7; 32]), "a name".repeat(number.into()));
         let hint = TorrentHint { infohash, digest, name, piece_length: 1 << 18 };
-        let write = offers.make(node, None, hint).unwrap().unwrap();
+        let write = offers.add(node, None, hint).unwrap().unwrap();
         store.commit(&[], &[write]).unwrap();
     }
     let stored = store.reopen().unwrap().offers;
@@ -204,27 +204,27 @@ fn with_offers() -> (TempDir, Vec<StoredOffer>) {
 }
 
 #[test]
-fn offers_are_there_when_the_store_is_opened_again() {
+fn offers_survive_reopening() {
     let (dir, written) = with_offers();
     let mut store = Store::open(dir.path()).unwrap();
     let mut offers = store.take_offers();
-    assert!(written.iter().all(|offer| offers.has(offer.node, &offer.hint)));
+    assert!(written.iter().all(|offer| offers.contains(offer.node, &offer.hint)));
     let key = (written[0].node, written[0].hint.infohash);
     store.commit(&[], &[offers.withdraw(&key).unwrap()]).unwrap();
     drop(store);
-    assert_eq!(Store::read(dir.path()).unwrap().0.offers, written[1..]);
+    assert_eq!(Store::read_data(dir.path()).unwrap().0.offers, written[1..]);
     // The lists are what they were.
-    assert_eq!(kept(dir.path()).unwrap().files, 1);
+    assert_eq!(stored_summary(dir.path()).unwrap().files, 1);
 }
 
 #[test]
-fn offers_that_cannot_be_read_or_of_another_format_are_refused() {
+fn unreadable_offers_are_refused() {
     let change = |key: &[u8], value: Option<&[u8]>| {
         let (dir, _) = with_offers();
         // One that was just closed lets go of its file a moment later.
         let db =
             std::iter::repeat_with(|| sled::open(dir.path().join("store"))).find_map(Result::ok).unwrap();
-        let tree = db.open_tree(torrents::TREE).unwrap();
+        let tree = db.open_tree(offer_tree::TREE).unwrap();
         match value {
             Some(value) => drop(tree.insert(key, value).unwrap()),
             None => drop(tree.remove(key).unwrap()),
@@ -235,13 +235,13 @@ fn offers_that_cannot_be_read_or_of_another_format_are_refused() {
     };
     for (key, value) in [(&[5; 52][..], &b"x"[..]), (&[5; 51], b""), (&[0], b"abc")] {
         let dir = change(key, Some(value));
-        let opened = kept(dir.path());
+        let opened = stored_summary(dir.path());
         assert!(matches!(opened, Err(StoreError::Damaged { .. })), "{key:?}: {opened:?}");
     }
     let without_format = change(&[0], None);
-    assert!(matches!(kept(without_format.path()), Err(StoreError::Damaged { .. })));
+    assert!(matches!(stored_summary(without_format.path()), Err(StoreError::Damaged { .. })));
     let later = change(&[0], Some(&[0, 0, 0, 2]));
-    let error = kept(later.path()).unwrap_err();
+    let error = stored_summary(later.path()).unwrap_err();
     assert!(
         matches!(&error, StoreError::UnknownFormat { .. }) && error.to_string().contains("torrents"),
         "{error}"
@@ -249,13 +249,13 @@ fn offers_that_cannot_be_read_or_of_another_format_are_refused() {
 }
 
 #[test]
-fn an_error_of_the_disk_is_not_taken_for_damage() {
+fn disk_error_is_not_reported_as_damage() {
     let (dir, path) = (Path::new("/x"), Path::new("/x/store"));
-    let of = |errno: rustix::io::Errno| engine::unusable(dir, path, sled::Error::Io(errno.into()));
+    let of = |errno: rustix::io::Errno| engine::classify_error(dir, path, sled::Error::Io(errno.into()));
     for errno in [rustix::io::Errno::IO, rustix::io::Errno::NOSPC] {
         let error = of(errno);
         assert!(matches!(&error, StoreError::Unwritable { path: at, .. } if at == path), "{error}");
     }
-    let error = engine::unusable(dir, path, sled::Error::Corruption { at: None, bt: () });
+    let error = engine::classify_error(dir, path, sled::Error::Corruption { at: None, bt: () });
     assert!(matches!(error, StoreError::Damaged { .. }), "{error}");
 }

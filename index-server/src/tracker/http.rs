@@ -8,29 +8,32 @@ use http_body_util::Full;
 use hyper::body::{Body, Incoming};
 use hyper::header::{ALLOW, HeaderValue};
 use hyper::{Method, Request, Response, StatusCode};
-use protocol::tracker::Failure;
+use protocol::tracker::TrackerFailure;
 use tracing::debug;
 
-use super::Tracker;
-use crate::http::{closing, plain};
+use super::HttpTracker;
+use crate::http::{plain_text, with_connection_close};
 
 /// Answers a request. What is wrong with a question is told as clients expect it: as an answer that is a failure.
-pub(super) fn answer(
-    tracker: &Tracker,
+pub(super) fn respond(
+    tracker: &HttpTracker,
     from: SocketAddr,
     request: &Request<Incoming>,
 ) -> Response<Full<Bytes>> {
     if request.body().size_hint().exact() != Some(0) {
-        return closing(plain(StatusCode::PAYLOAD_TOO_LARGE, "a question to a tracker has no body\n"));
+        return with_connection_close(plain_text(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            "a question to a tracker has no body\n",
+        ));
     }
     let path = request.uri().path();
     if !matches!(path, "/announce" | "/scrape") {
-        return plain(StatusCode::NOT_FOUND, "this is a tracker: /announce or /scrape\n");
+        return plain_text(StatusCode::NOT_FOUND, "this is a tracker: /announce or /scrape\n");
     }
     if request.method() != Method::GET {
-        let mut response = plain(StatusCode::METHOD_NOT_ALLOWED, "only GET\n");
+        let mut response = plain_text(StatusCode::METHOD_NOT_ALLOWED, "only GET\n");
         response.headers_mut().insert(ALLOW, HeaderValue::from_static("GET"));
-        return closing(response);
+        return with_connection_close(response);
     }
     let (query, now) = (request.uri().query().unwrap_or_default(), Instant::now());
     let answered = tracker.admit(now, from).and_then(|()| match path {
@@ -39,9 +42,9 @@ pub(super) fn answer(
         _ => tracker.scrape(from, query),
     });
     let body = answered.unwrap_or_else(|failure| {
-        let Failure { reason } = &failure;
+        let TrackerFailure { reason } = &failure;
         debug!(reason, "refused");
         failure.encode()
     });
-    plain(StatusCode::OK, body)
+    plain_text(StatusCode::OK, body)
 }

@@ -5,8 +5,8 @@
 //! bounded in four ways: in all, for a torrent, for an address, and for an address within a torrent. When a bound is
 //! reached, the peer goes that has been silent longest among those the bound counts.
 
-mod ages;
-mod crowd;
+mod announce_order;
+mod peer_set;
 mod swarm;
 
 #[cfg(test)]
@@ -19,31 +19,31 @@ use std::time::Instant;
 use protocol::infohash::Infohash;
 
 use crate::limits::SwarmLimits;
-use crate::random::Random;
-use ages::{Ages, Entry};
-pub(super) use crowd::Peer;
-use swarm::Swarm;
-pub(super) use swarm::is_near_enough;
+use crate::random::SplitMix64;
+use announce_order::{AnnounceEntry, AnnounceOrder};
+pub(super) use peer_set::SwarmPeer;
+use swarm::TrackedSwarm;
+pub(super) use swarm::is_reachable_from;
 
 /// How many peers that have gone are taken out at one announce.
-const SWEEP: usize = 1000;
+const MAX_EXPIRED_PER_ANNOUNCE: usize = 1000;
 
 /// What a peer says of itself.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Announcement {
+pub(super) struct PeerAnnounce {
     pub(super) infohash: Infohash,
-    pub(super) peer: Peer,
+    pub(super) peer: SwarmPeer,
     /// What the peer's address counts as.
     pub(super) network: IpAddr,
     pub(super) is_seed: bool,
-    pub(super) change: Change,
+    pub(super) event: PeerEvent,
 }
 
 /// What has become of a peer since its last announce.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Change {
+pub(super) enum PeerEvent {
     /// It takes part.
-    Here,
+    Present,
     /// It has just got the last piece.
     Completed,
     /// It takes part no longer.
@@ -52,7 +52,7 @@ pub(super) enum Change {
 
 /// How many take part in a torrent.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) struct Counts {
+pub(super) struct SwarmCounts {
     /// With all of it.
     pub(super) complete: usize,
     /// With less.
@@ -64,35 +64,40 @@ pub(super) struct Counts {
 /// All torrents that somebody takes part in.
 #[derive(Debug)]
 pub(super) struct Swarms {
-    torrents: HashMap<Infohash, Swarm>,
-    ages: Ages,
+    torrents: HashMap<Infohash, TrackedSwarm>,
+    announce_order: AnnounceOrder,
     limits: SwarmLimits,
 }
 
 impl Swarms {
     pub(super) fn new(limits: SwarmLimits) -> Self {
-        Self { torrents: HashMap::new(), ages: Ages::default(), limits }
+        Self { torrents: HashMap::new(), announce_order: AnnounceOrder::default(), limits }
     }
 
     /// Takes in what a peer says of itself.
-    pub(super) fn hear(&mut self, now: Instant, announcement: Announcement) {
+    pub(super) fn announce(&mut self, now: Instant, announcement: PeerAnnounce) {
         self.expire(now);
-        let Announcement { infohash, peer, network, is_seed, change } = announcement;
-        let known = self.torrents.get(&infohash).and_then(|swarm| swarm.turn_of(peer.address));
-        if change == Change::Stopped {
+        let PeerAnnounce { infohash, peer, network, is_seed, event: change } = announcement;
+        let known = self.torrents.get(&infohash).and_then(|swarm| swarm.sequence_of(peer.address));
+        if change == PeerEvent::Stopped {
             if let Some(turn) = known {
-                self.take_out(turn);
+                self.remove(turn);
             }
             return;
         }
         if let Some(turn) = known {
-            self.ages.remove(turn);
+            self.announce_order.remove(turn);
         }
-        let turn = self.ages.add(Entry { infohash, address: peer.address, network, heard: now });
+        let turn = self.announce_order.add(AnnounceEntry {
+            infohash,
+            address: peer.address,
+            network,
+            received_at: now,
+        });
         let swarm = self.torrents.entry(infohash).or_default();
-        swarm.put(peer, turn, is_seed, change == Change::Completed);
-        while let Some(oldest) = self.ages.over(turn, &self.limits) {
-            self.take_out(oldest);
+        swarm.insert(peer, turn, is_seed, change == PeerEvent::Completed);
+        while let Some(oldest) = self.announce_order.oldest_over_limit(turn, &self.limits) {
+            self.remove(oldest);
         }
     }
 
@@ -102,33 +107,33 @@ impl Swarms {
         infohash: &Infohash,
         (asker, is_seed): (SocketAddr, bool),
         wanted: usize,
-        random: &mut Random,
-    ) -> Vec<Peer> {
+        random: &mut SplitMix64,
+    ) -> Vec<SwarmPeer> {
         let swarm = self.torrents.get(infohash);
         swarm.map(|swarm| swarm.choose(asker, is_seed, wanted, random)).unwrap_or_default()
     }
 
     /// Counts who takes part in a torrent.
-    pub(super) fn counts(&self, infohash: &Infohash) -> Counts {
-        self.torrents.get(infohash).map(Swarm::counts).unwrap_or_default()
+    pub(super) fn counts(&self, infohash: &Infohash) -> SwarmCounts {
+        self.torrents.get(infohash).map(TrackedSwarm::counts).unwrap_or_default()
     }
 
     /// Says whether a peer takes part in a torrent.
     pub(super) fn contains(&self, infohash: &Infohash, address: SocketAddr) -> bool {
-        self.torrents.get(infohash).is_some_and(|swarm| swarm.turn_of(address).is_some())
+        self.torrents.get(infohash).is_some_and(|swarm| swarm.sequence_of(address).is_some())
     }
 
     fn expire(&mut self, now: Instant) {
-        for _ in 0..SWEEP {
-            let Some(turn) = self.ages.expired(now, self.limits.lifetime) else { return };
-            self.take_out(turn);
+        for _ in 0..MAX_EXPIRED_PER_ANNOUNCE {
+            let Some(turn) = self.announce_order.oldest_expired(now, self.limits.lifetime) else { return };
+            self.remove(turn);
         }
     }
 
-    fn take_out(&mut self, turn: u64) {
-        let Some(entry) = self.ages.remove(turn) else { return };
+    fn remove(&mut self, turn: u64) {
+        let Some(entry) = self.announce_order.remove(turn) else { return };
         let Some(swarm) = self.torrents.get_mut(&entry.infohash) else { return };
-        swarm.take(entry.address);
+        swarm.remove(entry.address);
         if swarm.is_empty() {
             self.torrents.remove(&entry.infohash);
         }

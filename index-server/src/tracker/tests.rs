@@ -8,14 +8,14 @@ use protocol::node_id::NodeId;
 
 use super::*;
 use crate::catalog::Catalog;
-use crate::offers::Offers;
+use crate::offers::TorrentOffers;
 use crate::roster::ListingRules;
 
 const TORRENT: Infohash = Infohash::from_bytes([3; 20]);
 
-struct World {
+struct TrackerFixture {
     directory: Directory,
-    tracker: Tracker,
+    tracker: HttpTracker,
     now: Instant,
 }
 
@@ -31,7 +31,7 @@ fn request(port: u16) -> AnnounceRequest {
         uploaded: 0,
         downloaded: 0,
         left: 5,
-        event: Some(Event::Started),
+        event: Some(TrackerEvent::Started),
         numwant: None,
         compact: true,
         no_peer_id: false,
@@ -41,10 +41,10 @@ fn request(port: u16) -> AnnounceRequest {
     }
 }
 
-impl World {
+impl TrackerFixture {
     fn new() -> Self {
-        let directory = Directory::new(Catalog::default(), Offers::default(), ListingRules::default());
-        let tracker = Tracker::new(directory.clone(), TrackerLimits::default());
+        let directory = Directory::new(Catalog::default(), TorrentOffers::default(), ListingRules::default());
+        let tracker = HttpTracker::new(directory.clone(), TrackerLimits::default());
         Self { directory, tracker, now: Instant::now() }
     }
 
@@ -64,31 +64,32 @@ impl World {
         self.tracker.announce(self.now, address(1, 1), query, 7).unwrap_err().reason
     }
 
-    fn scraped(&self) -> Scraped {
+    fn scraped(&self) -> ScrapeEntry {
         let query = ScrapeRequest { infohashes: vec![TORRENT] }.query();
         let answer = self.tracker.scrape(address(99, 1), &query).unwrap();
         ScrapeReply::parse(&answer).unwrap().unwrap().torrents[0].1
     }
 
     /// Lets a node in that shares a content, and has been reached.
-    fn node(&self, host: u8, share: Share) -> crate::directory::Arrival {
-        let arrival = self.directory.arrive(NodeId::from_bytes([host; 32]), address(host, 7000)).unwrap();
+    fn node(&self, host: u8, share: Share) -> crate::directory::NodeSession {
+        let arrival =
+            self.directory.start_session(NodeId::from_bytes([host; 32]), address(host, 7000)).unwrap();
         let file = FileRecord { path: "a".into(), size: 1, digest: Digest::from_bytes([9; 32]), share };
-        self.directory.change(|state| state.catalog.register(arrival.node, &[file])).unwrap();
-        self.directory.list(&arrival).unwrap();
+        self.directory.write(|state| state.catalog.register(arrival.node, &[file])).unwrap();
+        self.directory.list_node(&arrival).unwrap();
         arrival
     }
 
-    fn offer(&self, arrival: &crate::directory::Arrival) {
+    fn offer(&self, arrival: &crate::directory::NodeSession) {
         let digest = Digest::from_bytes([9; 32]);
         let hint = TorrentHint { infohash: TORRENT, digest, name: "a".into(), piece_length: 1 };
-        self.directory.change(|state| state.offers.make(arrival.id, None, hint)).unwrap();
+        self.directory.write(|state| state.offers.add(arrival.id, None, hint)).unwrap();
     }
 }
 
 #[test]
-fn clients_find_each_other_where_they_connect_from_and_nowhere_else() {
-    let world = World::new();
+fn clients_are_listed_at_their_connection_address() {
+    let world = TrackerFixture::new();
     assert_eq!(world.peers(1, &request(1000)), []);
     assert_eq!(world.peers(2, &request(2000)), [address(1, 1000)]);
     let reply = world.announce(1, &request(1000));
@@ -100,8 +101,8 @@ fn clients_find_each_other_where_they_connect_from_and_nowhere_else() {
 }
 
 #[test]
-fn a_seed_gets_no_seeds_and_nobody_more_than_wanted() {
-    let world = World::new();
+fn seed_gets_no_seeds_and_numwant_is_honoured() {
+    let world = TrackerFixture::new();
     let seed = |port| AnnounceRequest { left: 0, ..request(port) };
     for host in 1..100 {
         world.announce(host, &seed(1));
@@ -116,50 +117,50 @@ fn a_seed_gets_no_seeds_and_nobody_more_than_wanted() {
 }
 
 #[test]
-fn who_stops_is_gone_and_gets_nobody() {
-    let world = World::new();
+fn stopped_client_is_removed_and_gets_no_peers() {
+    let world = TrackerFixture::new();
     world.announce(1, &request(1));
     world.announce(2, &request(2));
-    let stopped = AnnounceRequest { event: Some(Event::Stopped), ..request(1) };
+    let stopped = AnnounceRequest { event: Some(TrackerEvent::Stopped), ..request(1) };
     assert_eq!(world.peers(1, &stopped), []);
     assert_eq!(world.peers(2, &request(2)), []);
 }
 
 #[test]
-fn who_takes_no_connections_is_told_of_others_but_not_to_them() {
-    let world = World::new();
+fn client_with_port_zero_gets_peers_but_is_not_listed() {
+    let world = TrackerFixture::new();
     world.announce(1, &request(1));
     assert_eq!(world.peers(2, &request(0)), [address(1, 1)]);
     assert_eq!(world.peers(1, &request(1)), []);
 }
 
 #[test]
-fn nodes_that_share_all_of_an_offered_content_are_seeds() {
-    let world = World::new();
-    let (whole, partial) = (world.node(1, Share::Whole), world.node(2, Share::Partial));
+fn nodes_with_complete_offered_content_are_seeds() {
+    let world = TrackerFixture::new();
+    let (whole, partial) = (world.node(1, Share::Complete), world.node(2, Share::Partial));
     assert_eq!(world.peers(9, &request(1)), []);
     world.offer(&partial);
     assert_eq!(world.peers(9, &request(1)), [address(1, 7000)]);
-    assert_eq!(world.scraped(), Scraped { complete: 1, downloaded: 0, incomplete: 1 });
+    assert_eq!(world.scraped(), ScrapeEntry { complete: 1, downloaded: 0, incomplete: 1 });
     // A node that announces itself as well is one seed, and a seed is not told of it.
     let seed = AnnounceRequest { left: 0, ..request(7000) };
     assert_eq!(world.peers(1, &seed), [address(9, 1)]);
     assert_eq!(world.peers(9, &request(1)), [address(1, 7000)]);
-    assert_eq!(world.scraped(), Scraped { complete: 1, downloaded: 0, incomplete: 1 });
-    world.announce(1, &AnnounceRequest { event: Some(Event::Stopped), ..seed });
+    assert_eq!(world.scraped(), ScrapeEntry { complete: 1, downloaded: 0, incomplete: 1 });
+    world.announce(1, &AnnounceRequest { event: Some(TrackerEvent::Stopped), ..seed });
     assert_eq!(world.peers(9, &request(1)), [address(1, 7000)]);
-    world.directory.leave(&whole);
+    world.directory.end_session(&whole);
     assert_eq!(world.peers(9, &request(1)), []);
-    world.node(1, Share::Whole);
-    world.directory.leave(&partial);
+    world.node(1, Share::Complete);
+    world.directory.end_session(&partial);
     assert_eq!(world.peers(9, &request(1)), [address(1, 7000)], "whoever offered it is gone");
 }
 
 #[test]
-fn nodes_and_clients_share_the_places_of_an_answer() {
-    let world = World::new();
+fn nodes_and_clients_share_numwant() {
+    let world = TrackerFixture::new();
     for host in 1..50 {
-        world.offer(&world.node(host, Share::Whole));
+        world.offer(&world.node(host, Share::Complete));
         world.announce(host + 100, &request(1));
     }
     let asked = AnnounceRequest { numwant: Some(40), ..request(1) };
@@ -169,8 +170,8 @@ fn nodes_and_clients_share_the_places_of_an_answer() {
 }
 
 #[test]
-fn what_is_wrong_with_a_question_is_said() {
-    let world = World::new();
+fn bad_requests_get_a_failure_reason() {
+    let world = TrackerFixture::new();
     assert!(world.failure("").contains("info_hash"), "{}", world.failure(""));
     assert!(world.failure("info_hash=abc&peer_id=x&port=1").contains("info_hash"));
     let everything = world.tracker.scrape(address(1, 1), "").unwrap_err();
@@ -179,18 +180,18 @@ fn what_is_wrong_with_a_question_is_said() {
 }
 
 #[test]
-fn who_asks_too_often_waits() {
-    let world = World::new();
+fn too_frequent_requests_are_refused() {
+    let world = TrackerFixture::new();
     let refused = (0..1100).filter_map(|_| world.tracker.admit(world.now, address(1, 1)).err());
-    let refused: Vec<Failure> = refused.collect();
+    let refused: Vec<TrackerFailure> = refused.collect();
     assert_eq!(refused.len(), 100);
     assert!(refused[0].reason.contains("too many requests"));
     assert!(world.tracker.admit(world.now, address(2, 1)).is_ok());
     assert!(world.tracker.admit(world.now + Duration::from_millis(11), address(1, 2)).is_ok());
 }
 
-impl World {
+impl TrackerFixture {
     fn swarms_are_empty(&self) -> bool {
-        self.tracker.swarms.lock().counts(&TORRENT) == swarms::Counts::default()
+        self.tracker.swarms.lock().counts(&TORRENT) == swarms::SwarmCounts::default()
     }
 }

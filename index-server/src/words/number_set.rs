@@ -1,23 +1,23 @@
 //! A set of numbers: small where few are in it, quick where many are.
 
 mod bitmap;
-mod chunks;
-mod meeting;
+mod containers;
+mod intersection;
 
 use std::num::NonZeroU32;
 
 pub(crate) use bitmap::Bitmap;
-use chunks::Chunks;
+use containers::Containers;
 
 /// From so many numbers on, a set is cut into chunks.
-const MANY: usize = 512;
+const MANY_MIN_LEN: usize = 512;
 
 /// A set of numbers in order. Most words stand in few names: up to three numbers take nothing beside the set itself.
 #[derive(Debug)]
 pub(crate) enum NumberSet {
     Few([Option<NonZeroU32>; 3]),
     Some(Vec<u32>),
-    Many(Box<Chunks>),
+    Many(Box<Containers>),
 }
 
 impl Default for NumberSet {
@@ -64,8 +64,8 @@ impl NumberSet {
                 } else if let Err(place) = list.binary_search(&number) {
                     list.insert(place, number);
                 }
-                if list.len() >= MANY {
-                    let mut chunks = Chunks::default();
+                if list.len() >= MANY_MIN_LEN {
+                    let mut chunks = Containers::default();
                     for number in list.iter() {
                         chunks.insert(*number);
                     }
@@ -117,7 +117,7 @@ impl NumberSet {
             }
             Self::Many(chunks) => {
                 chunks.remove(number);
-                if chunks.len < MANY / 2 {
+                if chunks.len < MANY_MIN_LEN / 2 {
                     *self = Self::Some(chunks.list());
                 }
             }
@@ -190,7 +190,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn it_is_what_a_tree_is(runs in runs(), probes in prop::collection::vec(0_u32..1_500_000, 20)) {
+        fn set_matches_a_btree_set(runs in runs(), probes in prop::collection::vec(0_u32..1_500_000, 20)) {
             let (mut set, mut model) = (NumberSet::default(), BTreeSet::new());
             for (put, start, count, step) in runs {
                 let numbers = (0..count).map(|no| start + no * step);

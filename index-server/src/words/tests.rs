@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 
-fn texts(index: &Words, piece: &Piece) -> Option<Vec<String>> {
+fn texts(index: &WordIndex, piece: &WordPattern) -> Option<Vec<String>> {
     let mut found: Vec<String> = index
         .find(piece, usize::MAX)?
         .into_iter()
@@ -14,8 +14,13 @@ fn texts(index: &Words, piece: &Piece) -> Option<Vec<String>> {
     Some(found)
 }
 
-fn stand() -> impl Strategy<Value = Stand> {
-    prop_oneof![Just(Stand::Whole), Just(Stand::Beginning), Just(Stand::End), Just(Stand::Inside)]
+fn position() -> impl Strategy<Value = PatternPosition> {
+    prop_oneof![
+        Just(PatternPosition::Whole),
+        Just(PatternPosition::Beginning),
+        Just(PatternPosition::End),
+        Just(PatternPosition::Inside)
+    ]
 }
 
 #[test]
@@ -26,12 +31,12 @@ fn words_are_runs_of_letters_and_digits() {
 
 proptest! {
     #[test]
-    fn pieces_are_found_as_if_every_word_was_looked_at(
+    fn patterns_match_a_scan_of_every_word(
         titles in prop::collection::vec("[ab日]{1,4}( [ab日]{1,4}){0,3}", 1..20),
         gone in prop::collection::vec(any::<bool>(), 20),
-        pieces in prop::collection::vec(("[ab日]{1,4}", stand()), 10),
+        pieces in prop::collection::vec(("[ab日]{1,4}", position()), 10),
     ) {
-        let (mut index, mut model) = (Words::default(), BTreeMap::<&str, Vec<u32>>::new());
+        let (mut index, mut model) = (WordIndex::default(), BTreeMap::<&str, Vec<u32>>::new());
         for (title, number) in titles.iter().zip(0..) {
             index.insert(title, number);
         }
@@ -44,8 +49,8 @@ proptest! {
         }
         prop_assert_eq!(index.table.len(), model.len());
         for (text, stand) in pieces {
-            let piece = Piece { text, stand };
-            let expected: Vec<&str> = model.keys().copied().filter(|word| piece.is_in(word)).collect();
+            let piece = WordPattern { text, position: stand };
+            let expected: Vec<&str> = model.keys().copied().filter(|word| piece.matches(word)).collect();
             let found = texts(&index, &piece);
             prop_assert!(found.is_some() || piece.text.chars().count() == 1);
             prop_assert!(found.is_none_or(|found| found == expected));

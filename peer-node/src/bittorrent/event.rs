@@ -1,7 +1,7 @@
 use protocol::geometry::{Block, PieceIndex};
 use tokio::sync::mpsc;
 
-use super::wire::Wire;
+use super::wire::PeerWire;
 use crate::swarm::{Have, SourceId};
 use crate::transport::Buffer;
 
@@ -12,7 +12,7 @@ pub enum WireEvent {
     /// it has said nothing for a while.
     Joined {
         /// The connection.
-        wire: Wire,
+        wire: PeerWire,
         /// The pieces that it has.
         have: Have,
         /// Whether it serves no request at the moment.
@@ -24,7 +24,7 @@ pub enum WireEvent {
         piece: PieceIndex,
     },
     /// It has said how many requests may wait there.
-    Takes {
+    RequestLimit {
         /// How many.
         requests: usize,
     },
@@ -49,13 +49,13 @@ pub enum WireEvent {
     /// the connection is lost before.
     Rejected(Vec<Block>),
     /// The connection is gone: always the last event.
-    Lost {
+    Disconnected {
         /// Why.
         reason: String,
         /// Whether it is worth while to dial the peer again.
-        again: bool,
+        can_retry: bool,
     },
 }
 
 /// Where events of many connections come together, each under its number.
-pub(super) type Events = mpsc::Sender<(SourceId, WireEvent)>;
+pub(super) type WireEventSender = mpsc::Sender<(SourceId, WireEvent)>;

@@ -3,48 +3,48 @@ use std::sync::Arc;
 
 use protocol::infohash::Infohash;
 
-use super::offering::Offering;
-use super::outbound::Approach;
-use super::torrent::Torrent;
-use super::wire_error::WireError;
+use super::joined_torrent::JoinedTorrent;
+use super::offering::TorrentOffering;
+use super::outbound::ConnectMode;
+use super::wire_error::PeerWireError;
 use super::wires::Wires;
 
 /// A torrent that takes part already.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the torrent {infohash} is under way already")]
-pub struct AlreadyHere {
+pub struct AlreadyJoined {
     /// Which.
     pub infohash: Infohash,
 }
 
 /// A torrent's part in the swarm; dropped, it closes all its connections.
 #[derive(Debug)]
-pub struct Membership {
+pub struct SwarmMembership {
     pub(super) wires: Wires,
-    pub(super) torrent: Arc<Torrent>,
+    pub(super) torrent: Arc<JoinedTorrent>,
 }
 
-impl Membership {
+impl SwarmMembership {
     /// Returns what is offered.
-    pub fn offering(&self) -> &Arc<Offering> {
+    pub fn offering(&self) -> &Arc<TorrentOffering> {
         &self.torrent.offering
     }
 
     /// Counts the connections.
-    pub fn count(&self) -> usize {
-        self.torrent.count()
+    pub fn connection_count(&self) -> usize {
+        self.torrent.connection_count()
     }
 
     /// Connects to a peer, and tries `first` how that may begin; returns how it did. Once that is done, the peer is heard of by
     /// events; the first comes soon. Cancel safe.
-    pub async fn dial(&self, address: SocketAddr, first: Approach) -> Result<Approach, WireError> {
+    pub async fn dial(&self, address: SocketAddr, first: ConnectMode) -> Result<ConnectMode, PeerWireError> {
         self.wires.dial(&self.torrent, address, first).await
     }
 }
 
-impl Drop for Membership {
+impl Drop for SwarmMembership {
     fn drop(&mut self) {
-        self.wires.forget(&self.torrent);
+        self.wires.remove(&self.torrent);
         self.torrent.closed.cancel();
     }
 }

@@ -12,15 +12,15 @@ use protocol::metainfo::Metainfo;
 use tokio::sync::Notify;
 
 /// Where the bytes of a torrent lie.
-pub trait PieceBytes: Debug + Send + Sync {
+pub trait PieceLocator: Debug + Send + Sync {
     /// Returns where the bytes of a block lie, one behind the other; nothing if they are not there any more, or not what
     /// was verified. Called for every block, so it should be quick; a block may also be a whole piece.
-    fn segments(&self, block: Block) -> io::Result<Option<Vec<Segment>>>;
+    fn segments(&self, block: Block) -> io::Result<Option<Vec<BlockSegment>>>;
 }
 
 /// Some bytes of a block.
 #[derive(Debug, Clone)]
-pub enum Segment {
+pub enum BlockSegment {
     /// Bytes of a file.
     File {
         /// Which.
@@ -39,32 +39,38 @@ pub enum Segment {
 
 /// What a torrent offers to its peers: which pieces are here, and where their bytes lie.
 #[derive(Debug)]
-pub struct Offering {
+pub struct TorrentOffering {
     metainfo: Arc<Metainfo>,
-    bytes: Arc<dyn PieceBytes>,
-    progress: Mutex<Progress>,
+    locator: Arc<dyn PieceLocator>,
+    progress: Mutex<OfferingProgress>,
     /// The bytes that were sent to all peers together.
     sent: AtomicU64,
 }
 
 #[derive(Debug)]
-struct Progress {
-    here: Bitfield,
-    count: u32,
+struct OfferingProgress {
+    have: Bitfield,
+    have_count: u32,
     /// The pieces that were verified since the beginning, in order: who follows them needs only to know how far it has
     /// read.
     log: Vec<PieceIndex>,
     is_withdrawn: bool,
     /// Rung at every change.
-    bells: Vec<Weak<Notify>>,
+    subscribers: Vec<Weak<Notify>>,
 }
 
-impl Offering {
+impl TorrentOffering {
     /// Offers the pieces of a torrent that are here and verified.
-    pub fn new(metainfo: Arc<Metainfo>, here: &Bitfield, bytes: Arc<dyn PieceBytes>) -> Self {
+    pub fn new(metainfo: Arc<Metainfo>, here: &Bitfield, bytes: Arc<dyn PieceLocator>) -> Self {
         let (here, count) = (here.clone(), here.count());
-        let progress = Progress { here, count, log: Vec::new(), is_withdrawn: false, bells: Vec::new() };
-        Self { metainfo, bytes, progress: Mutex::new(progress), sent: AtomicU64::new(0) }
+        let progress = OfferingProgress {
+            have: here,
+            have_count: count,
+            log: Vec::new(),
+            is_withdrawn: false,
+            subscribers: Vec::new(),
+        };
+        Self { metainfo, locator: bytes, progress: Mutex::new(progress), sent: AtomicU64::new(0) }
     }
 
     /// Returns how many bytes of it were sent to all peers together.
@@ -72,7 +78,7 @@ impl Offering {
         self.sent.load(Ordering::Relaxed)
     }
 
-    pub(super) fn gave(&self, bytes: u64) {
+    pub(super) fn add_sent(&self, bytes: u64) {
         self.sent.fetch_add(bytes, Ordering::Relaxed);
     }
 
@@ -97,29 +103,29 @@ impl Offering {
     }
 
     /// Returns the pieces that are here.
-    pub fn here(&self) -> Bitfield {
-        self.progress.lock().here.clone()
+    pub fn have(&self) -> Bitfield {
+        self.progress.lock().have.clone()
     }
 
     /// Says whether every piece is here.
     pub fn is_complete(&self) -> bool {
         let progress = self.progress.lock();
-        progress.count == self.geometry().piece_count() && !progress.is_withdrawn
+        progress.have_count == self.geometry().piece_count() && !progress.is_withdrawn
     }
 
     /// Says whether a piece may be given to others.
     pub fn has(&self, piece: PieceIndex) -> bool {
         let progress = self.progress.lock();
-        !progress.is_withdrawn && progress.here.has(piece)
+        !progress.is_withdrawn && progress.have.has(piece)
     }
 
     /// Notes a piece that was verified and stored; peers are told of it.
-    pub fn verified(&self, piece: PieceIndex) {
+    pub fn mark_verified(&self, piece: PieceIndex) {
         let mut progress = self.progress.lock();
-        if progress.here.insert(piece) {
-            progress.count += 1;
+        if progress.have.insert(piece) {
+            progress.have_count += 1;
             progress.log.push(piece);
-            progress.ring();
+            progress.notify_subscribers();
         }
     }
 
@@ -127,7 +133,7 @@ impl Offering {
     pub fn withdraw(&self) {
         let mut progress = self.progress.lock();
         progress.is_withdrawn = true;
-        progress.ring();
+        progress.notify_subscribers();
     }
 
     /// Says whether it was withdrawn.
@@ -136,22 +142,22 @@ impl Offering {
     }
 
     /// Returns where the bytes of a block lie.
-    pub(super) fn segments(&self, block: Block) -> io::Result<Option<Vec<Segment>>> {
-        self.bytes.segments(block)
+    pub(super) fn segments(&self, block: Block) -> io::Result<Option<Vec<BlockSegment>>> {
+        self.locator.segments(block)
     }
 
     /// Returns the pieces that are here and where to read on from, and has `bell` rung at every change from now on.
-    pub(super) fn follow(&self, bell: &Arc<Notify>) -> (Bitfield, usize) {
+    pub(super) fn subscribe(&self, bell: &Arc<Notify>) -> (Bitfield, usize) {
         let mut progress = self.progress.lock();
-        progress.bells.retain(|other| other.strong_count() > 0);
-        progress.bells.push(Arc::downgrade(bell));
+        progress.subscribers.retain(|other| other.strong_count() > 0);
+        progress.subscribers.push(Arc::downgrade(bell));
         let here =
-            if progress.is_withdrawn { Bitfield::empty(self.geometry()) } else { progress.here.clone() };
+            if progress.is_withdrawn { Bitfield::empty(self.geometry()) } else { progress.have.clone() };
         (here, progress.log.len())
     }
 
     /// Returns at most so many pieces that were verified since `cursor` was handed out, and moves it behind them.
-    pub(super) fn read(&self, cursor: &mut usize, most: usize) -> Vec<PieceIndex> {
+    pub(super) fn verified_since(&self, cursor: &mut usize, most: usize) -> Vec<PieceIndex> {
         let progress = self.progress.lock();
         let news: Vec<PieceIndex> = progress.log.iter().skip(*cursor).take(most).copied().collect();
         *cursor += news.len();
@@ -159,9 +165,9 @@ impl Offering {
     }
 }
 
-impl Progress {
-    fn ring(&self) {
-        for bell in self.bells.iter().filter_map(Weak::upgrade) {
+impl OfferingProgress {
+    fn notify_subscribers(&self) {
+        for bell in self.subscribers.iter().filter_map(Weak::upgrade) {
             bell.notify_one();
         }
     }

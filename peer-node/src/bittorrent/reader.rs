@@ -3,148 +3,150 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use protocol::bittorrent::Decoder;
+use protocol::bittorrent::BitTorrentDecoder;
 use protocol::bittorrent::mse::StreamCipher;
 use tokio::io::AsyncReadExt;
 use tokio::net::tcp::OwnedReadHalf;
 
-use super::ending::{DEAD, Ending};
+use super::close_reason::{CloseReason, IDLE_TIMEOUT};
 use super::event::WireEvent;
-use super::hearing::Hearing;
-use super::inbox::Inbox;
-use super::news::Entry;
-use super::torrent::Listener;
-use crate::throttle::Lane;
-use crate::transport::{Claim, Uploads};
+use super::event_batch::BatchedEvent;
+use super::joined_torrent::WireReporter;
+use super::message_handler::WireMessageHandler;
+use super::receive_buffer::WireReceiveBuffer;
+use crate::throttle::PeerLimiter;
+use crate::transport::{SlotClaim, Uploads};
 
 /// How often it is looked at a connection from which nothing comes.
-const QUIET: Duration = Duration::from_secs(10);
+const IDLE_CHECK_INTERVAL: Duration = Duration::from_secs(10);
 
 /// A peer that has not said what it has is taken to have nothing after this time.
-const SILENCE: Duration = Duration::from_secs(2);
+const BITFIELD_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// The reading half of a connection.
 #[derive(Debug)]
-pub(super) struct Reader {
+pub(super) struct WireReader {
     pub(super) stream: OwnedReadHalf,
     /// Decrypts what comes, if it is encrypted.
     pub(super) cipher: Option<StreamCipher>,
-    pub(super) decoder: Decoder,
-    pub(super) inbox: Inbox,
-    pub(super) hearing: Hearing,
-    pub(super) listener: Listener,
-    pub(super) lane: Lane,
-    pub(super) claim: Arc<Claim>,
+    pub(super) decoder: BitTorrentDecoder,
+    pub(super) buffer: WireReceiveBuffer,
+    pub(super) handler: WireMessageHandler,
+    pub(super) reporter: WireReporter,
+    pub(super) lane: PeerLimiter,
+    pub(super) claim: Arc<SlotClaim>,
     pub(super) uploads: Uploads,
     /// When something was last read.
-    pub(super) heard: Instant,
+    pub(super) last_received: Instant,
 }
 
-impl Reader {
+impl WireReader {
     /// Reads until the connection ends, and says why it did.
-    pub(super) async fn run(&mut self) -> Ending {
+    pub(super) async fn run(&mut self) -> CloseReason {
         // What came with the handshake: more may not come until it is answered.
-        let mut seen = if self.inbox.is_empty() { Ok(()) } else { self.see_to_all().await };
+        let mut seen = if self.buffer.is_empty() { Ok(()) } else { self.handle_received().await };
         loop {
             if let Err(ending) = seen {
                 return ending;
             }
-            seen = self.step().await;
+            seen = self.read_and_handle().await;
         }
     }
 
     /// Tells that the connection is over.
-    pub(super) async fn end(mut self, ending: &Ending) {
-        self.hearing.join();
-        self.tell_all().await;
-        let (reason, again) = (ending.to_string(), ending.is_worth_another_try());
-        self.listener.tell(WireEvent::Lost { reason, again }).await;
+    pub(super) async fn report_closed(mut self, ending: &CloseReason) {
+        self.handler.report_joined();
+        self.report_events().await;
+        let (reason, again) = (ending.to_string(), ending.is_retryable());
+        self.reporter.report(WireEvent::Disconnected { reason, can_retry: again }).await;
     }
 
     /// Reads some bytes and sees to all that is here.
-    async fn step(&mut self) -> Result<(), Ending> {
-        self.hearing.wire.queue.has_room().await;
+    async fn read_and_handle(&mut self) -> Result<(), CloseReason> {
+        self.handler.wire.queue.wait_for_room().await;
         self.read().await?;
-        self.see_to_all().await
+        self.handle_received().await
     }
 
-    async fn see_to_all(&mut self) -> Result<(), Ending> {
-        let heard = self.hear_all();
-        let received = self.hearing.received();
+    async fn handle_received(&mut self) -> Result<(), CloseReason> {
+        let outcome = self.handle_buffered();
+        let received = self.handler.take_received();
         if received > 0 {
-            self.inbox.passed(received);
+            self.buffer.spend_credit(received);
             self.claim.received(received as u64);
-            self.uploads.received(received as u64);
+            self.uploads.add_received(received as u64);
         }
         // What came before an offence was honest.
-        self.tell_all().await;
-        heard
+        self.report_events().await;
+        outcome
     }
 
     /// Waits for bytes, or for something else to see to.
-    async fn read(&mut self) -> Result<(), Ending> {
-        let wire = Arc::clone(&self.hearing.wire);
-        let expects_blocks = self.decoder.is_in_block() || wire.asked.lock().is_owed();
+    async fn read(&mut self) -> Result<(), CloseReason> {
+        let wire = Arc::clone(&self.handler.wire);
+        let expects_blocks = self.decoder.is_in_block() || wire.requests.lock().has_outstanding();
         if expects_blocks {
-            self.earn().await;
+            self.await_credit().await;
         }
-        let patience = if self.hearing.has_joined() { QUIET } else { SILENCE };
-        let room = self.inbox.room(expects_blocks);
+        let timeout = if self.handler.has_joined() { IDLE_CHECK_INTERVAL } else { BITFIELD_TIMEOUT };
+        let room = self.buffer.unfilled(expects_blocks);
         let read = tokio::select! {
-            read = tokio::time::timeout(patience, self.stream.read(room)) => read,
-            () = wire.rejecting.notified() => return Ok(()),
+            read = tokio::time::timeout(timeout, self.stream.read(room)) => read,
+            () = wire.has_rejections.notified() => return Ok(()),
         };
         let now = Instant::now();
         match read {
-            Ok(Ok(0)) => return Err(Ending::Closed),
+            Ok(Ok(0)) => return Err(CloseReason::ClosedByPeer),
             Ok(count) => {
                 let count = count?;
                 if let (Some(cipher), Some(bytes)) = (&mut self.cipher, room.get_mut(..count)) {
                     cipher.apply(bytes);
                 }
-                self.inbox.filled(count);
-                self.heard = now;
+                self.buffer.advance(count);
+                self.last_received = now;
             }
-            Err(_) if now.saturating_duration_since(self.heard) >= DEAD => return Err(Ending::Dead),
+            Err(_) if now.saturating_duration_since(self.last_received) >= IDLE_TIMEOUT => {
+                return Err(CloseReason::IdleTimeout);
+            }
             Err(_) => {
-                self.hearing.join();
-                self.inbox.shrink();
+                self.handler.report_joined();
+                self.buffer.shrink();
             }
         }
-        self.hearing.intake.check(now)
+        self.handler.blocks.check_rate(now)
     }
 
     /// Has the limit let blocks pass: as many bytes as can be used if that needs no waiting, otherwise some.
-    async fn earn(&mut self) {
-        let (begun, credit) = (Instant::now(), self.inbox.credit());
+    async fn await_credit(&mut self) {
+        let (begun, credit) = (Instant::now(), self.buffer.credit());
         tokio::select! {
             biased;
-            passed = self.lane.pass(Inbox::MOST.saturating_sub(credit)) => self.inbox.may_pass(passed),
+            passed = self.lane.acquire(WireReceiveBuffer::MAX_READ.saturating_sub(credit)) => self.buffer.add_credit(passed),
             () = std::future::ready(()), if credit > 0 => {}
         }
-        self.hearing.intake.paused(begun.elapsed());
+        self.handler.blocks.exclude_pause(begun.elapsed());
     }
 
     /// Sees to all that is here whole.
-    fn hear_all(&mut self) -> Result<(), Ending> {
-        let Self { inbox, decoder, hearing, .. } = self;
-        let heard = inbox.consume(|input| {
+    fn handle_buffered(&mut self) -> Result<(), CloseReason> {
+        let Self { buffer: inbox, decoder, handler: hearing, .. } = self;
+        let outcome = inbox.consume(|input| {
             while let Some(item) = decoder.next(input)? {
-                hearing.hear(item)?;
+                hearing.handle(item)?;
             }
             Ok(())
         });
-        hearing.reject();
-        heard
+        hearing.report_rejected();
+        outcome
     }
 
-    async fn tell_all(&mut self) {
-        for entry in self.hearing.news.take(Instant::now()) {
+    async fn report_events(&mut self) {
+        for entry in self.handler.events.take(Instant::now()) {
             match entry {
-                Entry::Event(event) => self.listener.tell(event).await,
-                Entry::Gained(pieces) => {
+                BatchedEvent::Event(event) => self.reporter.report(event).await,
+                BatchedEvent::NewPieces(pieces) => {
                     for piece in pieces {
-                        self.listener.tell(WireEvent::Has { piece }).await;
+                        self.reporter.report(WireEvent::Has { piece }).await;
                     }
                 }
             }

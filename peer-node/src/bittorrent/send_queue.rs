@@ -2,96 +2,96 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
-use protocol::bittorrent::Message;
+use protocol::bittorrent::BitTorrentMessage;
 use protocol::geometry::Block;
-use protocol::limits::MAX_WIRE_REQUESTS;
+use protocol::limits::MAX_BITTORRENT_REQUESTS;
 use tokio::sync::Notify;
 
-use crate::transport::{Stand, Turn};
+use crate::transport::{ChokeTarget, SlotStatus};
 
 #[cfg(test)]
 mod tests;
 
 /// When so many bytes of answers wait, nothing more is read from the other side until it has read some of them.
-const CROWDED: usize = 64 << 10;
+const REPLY_HIGH_WATERMARK: usize = 64 << 10;
 
 /// What became of a block that was asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Pushed {
+pub(super) enum BlockPushOutcome {
     /// It will be sent.
     Queued,
     /// The other side is choked: for so many times now.
-    Choked { times: u32 },
+    Choked { choke_count: u32 },
     /// Too many wait already: it is rejected.
     TooMany,
 }
 
 /// What waits to be written to one connection: messages first, then blocks in the order in which they were asked for.
 #[derive(Debug)]
-pub(super) struct SendQueue {
+pub(super) struct WireSendQueue {
     has_fast: bool,
-    waiting: Mutex<Waiting>,
+    waiting: Mutex<WireQueueContents>,
     filled: Arc<Notify>,
     drained: Notify,
-    stand: Arc<Stand>,
+    slot_status: Arc<SlotStatus>,
 }
 
 #[derive(Debug, Default)]
-struct Waiting {
+struct WireQueueContents {
     /// Messages as they will be written.
     messages: Vec<u8>,
     /// How many of their bytes the other side has caused. Our own requests do not count: if they did, two nodes that both
     /// ask much could stop reading because of each other.
-    caused: usize,
+    reply_bytes: usize,
     blocks: VecDeque<Block>,
     is_unchoked: bool,
     /// How often the other side was choked.
-    chokes: u32,
+    choke_count: u32,
 }
 
-impl SendQueue {
+impl WireSendQueue {
     /// Makes an empty queue to a peer that does, or does not, speak the fast extension. It is not served yet.
     pub(super) fn new(has_fast: bool) -> Self {
-        let stand = Arc::<Stand>::default();
+        let stand = Arc::<SlotStatus>::default();
         stand.set(Some(0));
         let (filled, drained) = (Arc::default(), Notify::new());
-        Self { has_fast, waiting: Mutex::default(), filled, drained, stand }
+        Self { has_fast, waiting: Mutex::default(), filled, drained, slot_status: stand }
     }
 
     /// Queues a message of our own.
-    pub(super) fn push(&self, message: Message<'_>) {
+    pub(super) fn push(&self, message: BitTorrentMessage<'_>) {
         message.encode(&mut self.waiting.lock().messages);
         self.filled.notify_one();
     }
 
     /// Returns where the other side stands.
-    pub(super) const fn stand(&self) -> &Arc<Stand> {
-        &self.stand
+    pub(super) const fn slot_status(&self) -> &Arc<SlotStatus> {
+        &self.slot_status
     }
 
     /// Returns what is rung when there may be something to write.
-    pub(super) const fn bell(&self) -> &Arc<Notify> {
+    pub(super) const fn filled(&self) -> &Arc<Notify> {
         &self.filled
     }
 
     /// Queues a block, or rejects it if the other side is choked or waits for too many.
-    pub(super) fn push_block(&self, block: Block) -> Pushed {
+    pub(super) fn push_block(&self, block: Block) -> BlockPushOutcome {
         let mut waiting = self.waiting.lock();
         if !waiting.is_unchoked {
-            let times = waiting.chokes;
+            let times = waiting.choke_count;
             drop(waiting);
             self.reject(block);
-            return Pushed::Choked { times };
+            return BlockPushOutcome::Choked { choke_count: times };
         }
-        if waiting.blocks.len() >= MAX_WIRE_REQUESTS {
+        if waiting.blocks.len() >= MAX_BITTORRENT_REQUESTS {
             drop(waiting);
             self.reject(block);
-            return Pushed::TooMany;
+            return BlockPushOutcome::TooMany;
         }
         waiting.blocks.push_back(block);
         drop(waiting);
         self.filled.notify_one();
-        Pushed::Queued
+        BlockPushOutcome::Queued
     }
 
     /// Takes a block back, if it still waits.
@@ -108,14 +108,14 @@ impl SendQueue {
     /// Says that a block will not come, to those who can be told so.
     pub(super) fn reject(&self, block: Block) {
         if self.has_fast {
-            self.waiting.lock().answer(Message::Reject(block.into()));
+            self.waiting.lock().push_reply(BitTorrentMessage::Reject(block.into()));
             self.filled.notify_one();
         }
     }
 
     /// Waits until few enough answers wait. Cancel safe.
-    pub(super) async fn has_room(&self) {
-        while self.waiting.lock().caused >= CROWDED {
+    pub(super) async fn wait_for_room(&self) {
+        while self.waiting.lock().reply_bytes >= REPLY_HIGH_WATERMARK {
             self.drained.notified().await;
         }
     }
@@ -124,7 +124,7 @@ impl SendQueue {
     pub(super) fn take_messages(&self, out: &mut Vec<u8>) {
         let mut waiting = self.waiting.lock();
         out.append(&mut waiting.messages);
-        waiting.caused = 0;
+        waiting.reply_bytes = 0;
         drop(waiting);
         self.drained.notify_one();
     }
@@ -135,7 +135,7 @@ impl SendQueue {
     }
 
     /// Returns the length of the first block that waits, and of it with as many more as make at most `most` bytes.
-    pub(super) fn blocks_waiting(&self, most: usize) -> Option<(usize, usize)> {
+    pub(super) fn queued_lengths(&self, most: usize) -> Option<(usize, usize)> {
         let waiting = self.waiting.lock();
         let mut lengths = waiting.blocks.iter().map(|block| block.length as usize);
         let first = lengths.next()?;
@@ -167,12 +167,12 @@ impl SendQueue {
     }
 }
 
-impl Turn for SendQueue {
+impl ChokeTarget for WireSendQueue {
     fn unchoke(&self) {
-        self.stand.set(None);
+        self.slot_status.set(None);
         let mut waiting = self.waiting.lock();
         if !std::mem::replace(&mut waiting.is_unchoked, true) {
-            waiting.answer(Message::Unchoke);
+            waiting.push_reply(BitTorrentMessage::Unchoke);
         }
         drop(waiting);
         self.filled.notify_one();
@@ -180,16 +180,16 @@ impl Turn for SendQueue {
 
     /// What was asked for is forgotten; with the fast extension, each block is rejected.
     fn choke(&self, place: u32, _length: u32) {
-        self.stand.set(Some(place));
+        self.slot_status.set(Some(place));
         let mut waiting = self.waiting.lock();
         if !std::mem::take(&mut waiting.is_unchoked) {
             return;
         }
-        waiting.chokes = waiting.chokes.wrapping_add(1);
-        waiting.answer(Message::Choke);
+        waiting.choke_count = waiting.choke_count.wrapping_add(1);
+        waiting.push_reply(BitTorrentMessage::Choke);
         for block in std::mem::take(&mut waiting.blocks) {
             if self.has_fast {
-                waiting.answer(Message::Reject(block.into()));
+                waiting.push_reply(BitTorrentMessage::Reject(block.into()));
             }
         }
         drop(waiting);
@@ -197,10 +197,10 @@ impl Turn for SendQueue {
     }
 }
 
-impl Waiting {
-    fn answer(&mut self, message: Message<'_>) {
+impl WireQueueContents {
+    fn push_reply(&mut self, message: BitTorrentMessage<'_>) {
         let before = self.messages.len();
         message.encode(&mut self.messages);
-        self.caused += self.messages.len() - before;
+        self.reply_bytes += self.messages.len() - before;
     }
 }

@@ -1,10 +1,10 @@
 //! Two nodes in one process over loopback, and peers that do not keep to the rules.
 
 mod encrypted;
-mod exchange;
+mod extended_handshake;
 mod fetch;
 mod hostile;
 mod node;
-mod presenting;
-mod scripted;
-mod serving;
+mod scripted_peer;
+mod seeding;
+mod transfer;

@@ -1,11 +1,11 @@
 use std::io;
 use std::net::SocketAddr;
 
-use super::greeting::GreetingError;
+use super::handshake::PeerHandshakeError;
 
 /// A peer that was dialled in vain.
 #[derive(Debug, thiserror::Error)]
-pub enum WireError {
+pub enum PeerWireError {
     /// Nothing answers there.
     #[error("{address} does not answer: {source}")]
     Connect {
@@ -16,17 +16,17 @@ pub enum WireError {
     },
     /// What answers there is not a peer that has the torrent.
     #[error("{address}: {source}")]
-    Greeting {
+    Handshake {
         /// Where.
         address: SocketAddr,
         /// Why.
-        source: GreetingError,
+        source: PeerHandshakeError,
     },
     /// There may be no more connections.
     #[error(
         "{address} was not called: {most} connections are open, and there may be no more (--max-connections)"
     )]
-    TooMany {
+    TooManyConnections {
         /// Where.
         address: SocketAddr,
         /// How many there may be.
@@ -34,7 +34,7 @@ pub enum WireError {
     },
     /// We have reached ourselves.
     #[error("{address} is this node's own")]
-    Ourselves {
+    SelfConnection {
         /// Where.
         address: SocketAddr,
     },
@@ -46,16 +46,16 @@ pub enum WireError {
     },
 }
 
-impl WireError {
+impl PeerWireError {
     /// Says whether the address may lead to a peer another time.
-    pub const fn is_worth_another_try(&self) -> bool {
+    pub const fn is_retryable(&self) -> bool {
         match self {
-            Self::Connect { .. } | Self::TooMany { .. } | Self::AlreadyConnected { .. } => true,
-            Self::Greeting { source, .. } => {
-                use GreetingError::{Io, TimedOut, Unanswered};
-                matches!(source, Io(_) | TimedOut | Unanswered)
+            Self::Connect { .. } | Self::TooManyConnections { .. } | Self::AlreadyConnected { .. } => true,
+            Self::Handshake { source, .. } => {
+                use PeerHandshakeError::{ClosedBeforeHandshake, Io, TimedOut};
+                matches!(source, Io(_) | TimedOut | ClosedBeforeHandshake)
             }
-            Self::Ourselves { .. } => false,
+            Self::SelfConnection { .. } => false,
         }
     }
 }

@@ -9,13 +9,13 @@ use protocol::infohash::Infohash;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::event::Events;
-use super::exchange_limit::ExchangeLimit;
-use super::membership::{AlreadyHere, Membership};
-use super::offering::Offering;
-use super::resolver::Resolver;
-use super::running::Running;
-use super::torrent::Torrent;
+use super::event::WireEventSender;
+use super::joined_torrent::JoinedTorrent;
+use super::key_exchange_limit::KeyExchangeLimit;
+use super::membership::{AlreadyJoined, SwarmMembership};
+use super::offering::TorrentOffering;
+use super::resolver::TorrentResolver;
+use super::wire_starter::WireStarter;
 use crate::swarm::SourceIds;
 use crate::transport::Transport;
 
@@ -41,17 +41,17 @@ pub struct Wires {
 #[derive(Debug)]
 struct Inner {
     config: WiresConfig,
-    torrents: Mutex<HashMap<Infohash, Arc<Torrent>>>,
-    resolver: Mutex<Option<Arc<dyn Resolver>>>,
-    exchange_limit: ExchangeLimit,
+    torrents: Mutex<HashMap<Infohash, Arc<JoinedTorrent>>>,
+    resolver: Mutex<Option<Arc<dyn TorrentResolver>>>,
+    key_exchange_limit: KeyExchangeLimit,
 }
 
 impl Wires {
     /// Makes a node's connections, none yet.
     pub fn new(config: WiresConfig) -> Self {
         let (torrents, resolver) = (Mutex::default(), Mutex::default());
-        let exchange_limit = ExchangeLimit::new();
-        Self { inner: Arc::new(Inner { config, torrents, resolver, exchange_limit }) }
+        let exchange_limit = KeyExchangeLimit::new();
+        Self { inner: Arc::new(Inner { config, torrents, resolver, key_exchange_limit: exchange_limit }) }
     }
 
     /// Returns who we are.
@@ -60,7 +60,7 @@ impl Wires {
     }
 
     /// Names who is asked for torrents that are not here.
-    pub fn set_resolver(&self, resolver: Arc<dyn Resolver>) {
+    pub fn set_resolver(&self, resolver: Arc<dyn TorrentResolver>) {
         *self.inner.resolver.lock() = Some(resolver);
     }
 
@@ -68,18 +68,18 @@ impl Wires {
     /// on `events`, each under a number of `ids`.
     pub fn join(
         &self,
-        offering: Arc<Offering>,
+        offering: Arc<TorrentOffering>,
         ids: SourceIds,
-        events: Events,
-    ) -> Result<Membership, AlreadyHere> {
+        events: WireEventSender,
+    ) -> Result<SwarmMembership, AlreadyJoined> {
         let infohash = offering.infohash();
         let closed = self.inner.config.cancel.child_token();
-        let torrent = Arc::new(Torrent::new(offering, ids, events, closed));
+        let torrent = Arc::new(JoinedTorrent::new(offering, ids, events, closed));
         match self.inner.torrents.lock().entry(infohash) {
             Entry::Vacant(place) => place.insert(Arc::clone(&torrent)),
-            Entry::Occupied(_) => return Err(AlreadyHere { infohash }),
+            Entry::Occupied(_) => return Err(AlreadyJoined { infohash }),
         };
-        Ok(Membership { wires: self.clone(), torrent })
+        Ok(SwarmMembership { wires: self.clone(), torrent })
     }
 
     /// Says whether a torrent takes part.
@@ -88,18 +88,18 @@ impl Wires {
     }
 
     /// Counts the connections of a torrent.
-    pub(crate) fn count(&self, infohash: Infohash) -> usize {
-        self.inner.torrents.lock().get(&infohash).map_or(0, |torrent| torrent.count())
+    pub(crate) fn connection_count(&self, infohash: Infohash) -> usize {
+        self.inner.torrents.lock().get(&infohash).map_or(0, |torrent| torrent.connection_count())
     }
 
     /// Counts the connections of all torrents.
-    pub fn connected(&self) -> usize {
-        let torrents: Vec<Arc<Torrent>> = self.inner.torrents.lock().values().cloned().collect();
-        torrents.iter().map(|torrent| torrent.count()).sum()
+    pub fn total_connections(&self) -> usize {
+        let torrents: Vec<Arc<JoinedTorrent>> = self.inner.torrents.lock().values().cloned().collect();
+        torrents.iter().map(|torrent| torrent.connection_count()).sum()
     }
 
     /// Looks for a torrent that somebody wants.
-    pub(super) async fn find(&self, infohash: Infohash) -> Option<Arc<Torrent>> {
+    pub(super) async fn find(&self, infohash: Infohash) -> Option<Arc<JoinedTorrent>> {
         let here = || self.inner.torrents.lock().get(&infohash).cloned();
         if let Some(torrent) = here() {
             return Some(torrent);
@@ -109,7 +109,7 @@ impl Wires {
     }
 
     /// Looks for a torrent of which only the key is known.
-    pub(super) async fn find_by_key(&self, key: TorrentKey) -> Option<Arc<Torrent>> {
+    pub(super) async fn find_by_key(&self, key: TorrentKey) -> Option<Arc<JoinedTorrent>> {
         let here = self.inner.torrents.lock().values().find(|torrent| torrent.key == key).cloned();
         if here.is_some() {
             return here;
@@ -119,7 +119,7 @@ impl Wires {
     }
 
     /// Lets nobody connect for a torrent any more.
-    pub(super) fn forget(&self, torrent: &Arc<Torrent>) {
+    pub(super) fn remove(&self, torrent: &Arc<JoinedTorrent>) {
         let mut torrents = self.inner.torrents.lock();
         let infohash = torrent.offering.infohash();
         if torrents.get(&infohash).is_some_and(|other| Arc::ptr_eq(other, torrent)) {
@@ -131,11 +131,11 @@ impl Wires {
         &self.inner.config
     }
 
-    pub(super) fn exchange_limit(&self) -> &ExchangeLimit {
-        &self.inner.exchange_limit
+    pub(super) fn key_exchange_limit(&self) -> &KeyExchangeLimit {
+        &self.inner.key_exchange_limit
     }
 
-    pub(super) fn running<'a>(&'a self, torrent: &'a Arc<Torrent>) -> Running<'a> {
-        Running { config: &self.inner.config, torrent }
+    pub(super) fn starter<'a>(&'a self, torrent: &'a Arc<JoinedTorrent>) -> WireStarter<'a> {
+        WireStarter { config: &self.inner.config, torrent }
     }
 }

@@ -9,12 +9,12 @@ use clap::{Args, Parser};
 
 use super::options::index_address;
 use super::state_options::StateOptions;
-use super::{Options, Signals, Trouble};
-use crate::doctor::{Verdict, examine};
+use super::{CliError, ProgramOptions, Signals};
+use crate::doctor::{Severity, run_checks};
 use crate::index_client::IndexStatus;
 use crate::index_client::Reachability;
 use crate::node::Node;
-use crate::repl::output::{Audience, Output};
+use crate::repl::output::{Audience, ConsoleOutput};
 use crate::repl::show_findings;
 use crate::state_dir::{StateDir, StateError};
 
@@ -27,7 +27,7 @@ A node that runs already has a doctor at its own prompt. Status 0: nothing is wr
 75: the node is running.";
 
 /// How long the index may take to answer and to call back.
-const PATIENCE: Duration = Duration::from_secs(8);
+const INDEX_TIMEOUT: Duration = Duration::from_secs(8);
 
 /// The node that is looked at.
 #[derive(Debug, Clone, Args)]
@@ -55,15 +55,21 @@ pub struct DoctorOptions {
 }
 
 /// Looks at a node and returns the program's status.
-pub(super) async fn run(doctor: DoctorOptions) -> Result<u8, Trouble> {
+pub(super) async fn run(doctor: DoctorOptions) -> Result<u8, CliError> {
     let mut signals = Signals::listen()?;
     let DoctorOptions { port, index, listen_host, share_dir, state } = doctor;
     let shown = index.clone();
-    let options =
-        Options { port, index, listen_host, share_dir, state, ..Options::parse_from(["peer-node"]) };
+    let options = ProgramOptions {
+        port,
+        index,
+        listen_host,
+        share_dir,
+        state,
+        ..ProgramOptions::parse_from(["peer-node"])
+    };
     let (folder, options) = (options.folder()?, options.into_node_options()?);
     let state = StateDir::open(&folder).map_err(|error| match error {
-        StateError::InUse { path } => Trouble::Running { folder: path },
+        StateError::InUse { path } => CliError::Running { folder: path },
         error => error.into(),
     })?;
     let node = Node::start(options, state).await?;
@@ -74,18 +80,18 @@ pub(super) async fn run(doctor: DoctorOptions) -> Result<u8, Trouble> {
             IndexStatus::Connecting { .. } => false,
             IndexStatus::Offline { .. } | IndexStatus::Stopped => true,
         };
-        let _ = tokio::time::timeout(PATIENCE, status.wait_for(is_decided)).await;
-        examine(&node, &shown).await
+        let _ = tokio::time::timeout(INDEX_TIMEOUT, status.wait_for(is_decided)).await;
+        run_checks(&node, &shown).await
     };
     let findings = tokio::select! {
         findings = looked => Some(findings),
         _ = signals.next() => None,
     };
     node.stop().await;
-    let Some(findings) = findings else { return Ok(super::FORCED) };
+    let Some(findings) = findings else { return Ok(super::EXIT_FORCED) };
     let audience = if io::stdout().is_terminal() { Audience::Person } else { Audience::Script };
-    if let Err(error) = show_findings(&mut Output::standard(audience), &findings) {
-        return Ok(super::unwritten(error));
+    if let Err(error) = show_findings(&mut ConsoleOutput::standard(audience), &findings) {
+        return Ok(super::report_output_error(error));
     }
-    Ok(u8::from(findings.iter().any(|finding| finding.verdict == Verdict::Ill)))
+    Ok(u8::from(findings.iter().any(|finding| finding.severity == Severity::Problem)))
 }

@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use protocol::escape::display_safe;
-use protocol::units::Size;
+use protocol::units::DisplaySize;
 use tokio::runtime::Runtime;
 use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinSet;
@@ -20,135 +20,145 @@ pub use options::{LanCommand, LanOptions};
 
 use neighbour_options::fresh_cookie;
 
-use super::{FORCED, Signals, Stop};
+use super::{EXIT_FORCED, Signals, StopSignal};
 use crate::lan::{
-    Bell, ChunkFolder, DownloadError, Downloaded, FolderError, News, Settings, announce, announcing_socket,
-    chunk_listener, discover, download, hearing_socket, upload,
+    AnnounceTrigger, ChunkFolder, ChunkFolderError, DownloadedFile, LanDownloadError, LanEvent, LanSettings,
+    announce, announce_socket, chunk_listener, discover, download, receive_socket, upload,
 };
-use crate::repl::output::{Audience, Output, OutputError};
-use prompt::{Prompt, Said};
+use crate::repl::output::{Audience, ConsoleOutput, OutputError};
+use prompt::{NamePrompt, TypedLine};
 
 /// News that wait to be shown: as many as one datagram may bring.
 const BACKLOG: usize = 512;
 
 /// Why a program of the LAN dialect cannot do its work.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum LanTrouble {
+pub(super) enum LanCommandError {
     /// The folder, or a file that was to be cut, cannot be used.
     #[error(transparent)]
-    Folder(#[from] FolderError),
+    Folder(#[from] ChunkFolderError),
     /// Another program has a port.
     #[error("another program uses {address}; stop it, or choose another with {option}")]
-    Taken { address: SocketAddr, option: &'static str },
+    AddressInUse { address: SocketAddr, option: &'static str },
     /// A port or an address cannot be had.
     #[error("cannot listen on {address}: {source}; choose another with {option}")]
     Listen { address: SocketAddr, option: &'static str, source: io::Error },
     /// What was asked for could not be had.
     #[error(transparent)]
-    Download(#[from] DownloadError),
+    Download(#[from] LanDownloadError),
     /// The system does not give what every program needs.
     #[error("cannot run: {0}")]
     System(#[from] io::Error),
     /// Nobody reads what is said.
     #[error(transparent)]
-    Unheard(#[from] OutputError),
+    Output(#[from] OutputError),
 }
 
 /// Carries a command out and returns the program's status. Blocks.
-pub(super) fn run(options: &LanOptions) -> Result<u8, LanTrouble> {
+pub(super) fn run(options: &LanOptions) -> Result<u8, LanCommandError> {
     crate::log::init_stderr(options.shared.verbose);
     let audience = if io::stdout().is_terminal() { Audience::Person } else { Audience::Script };
-    let mut output = Output::standard(audience);
+    let mut output = ConsoleOutput::standard(audience);
     let runtime = Runtime::new()?;
-    let ended = runtime.block_on(work(options, &mut output));
+    let ended = runtime.block_on(run_command(options, &mut output));
     // What is left is at most a call that blocks.
     runtime.shutdown_background();
     match ended {
         // Whoever has closed the output knows.
-        Err(LanTrouble::Unheard(error @ OutputError::Closed)) => Ok(error.exit_code()),
+        Err(LanCommandError::Output(error @ OutputError::Closed)) => Ok(error.exit_code()),
         ended => ended,
     }
 }
 
-async fn work(options: &LanOptions, output: &mut Output) -> Result<u8, LanTrouble> {
+async fn run_command(options: &LanOptions, output: &mut ConsoleOutput) -> Result<u8, LanCommandError> {
     let mut signals = Signals::listen()?;
     let settings = options.settings()?;
     let folder = Arc::new(ChunkFolder::open(&options.shared.dir)?);
-    let (news, mut heard) = mpsc::channel(BACKLOG);
-    let mut parts = Parts { folder, settings, bell: Bell::default(), news, tasks: JoinSet::new() };
+    let (news, mut events) = mpsc::channel(BACKLOG);
+    let mut parts = LanTasks {
+        folder,
+        settings,
+        announce_trigger: AnnounceTrigger::default(),
+        event_sender: news,
+        tasks: JoinSet::new(),
+    };
     if let Some(LanCommand::Download { name }) = &options.command {
-        return fetch_one(&parts, name, &mut heard, &mut signals, output).await;
+        return fetch_one(&parts, name, &mut events, &mut signals, output).await;
     }
     // To cut a large file takes time.
     let mut prompt = tokio::select! {
-        prompt = parts.begin(options, output) => prompt?,
-        stop = signals.next() => return Ok(status(stop)),
+        prompt = parts.start(options, output) => prompt?,
+        stop = signals.next() => return Ok(exit_status(stop)),
     };
     loop {
         tokio::select! {
-            Some(news) = heard.recv() => show(output, &news)?,
-            stop = signals.next() => return Ok(status(stop)),
+            Some(news) = events.recv() => show_event(output, &news)?,
+            stop = signals.next() => return Ok(exit_status(stop)),
             // No part ends but by a failure.
             Some(ended) = parts.tasks.join_next() => ended.map_err(io::Error::other)??,
             Some(said) = prompt.next() => match said {
-                Said::Name(name) => {
-                    if let Some(status) = go_on_with(&parts, &name, &mut heard, &mut signals, output).await? {
+                TypedLine::Name(name) => {
+                    if let Some(status) = fetch_named(&parts, &name, &mut events, &mut signals, output).await? {
                         return Ok(status);
                     }
                 }
-                Said::TooLong => output.error("that is too long for a name"),
+                TypedLine::TooLong => output.error("that is too long for a name"),
             },
         }
     }
 }
 
-const fn status(stop: Stop) -> u8 {
+const fn exit_status(stop: StopSignal) -> u8 {
     match stop {
-        Stop::Interrupt => FORCED,
-        Stop::Terminate => 0,
+        StopSignal::Interrupt => EXIT_FORCED,
+        StopSignal::Terminate => 0,
     }
 }
 
 /// What is running.
-struct Parts {
+struct LanTasks {
     folder: Arc<ChunkFolder>,
-    settings: Settings,
-    bell: Bell,
-    news: mpsc::Sender<News>,
-    tasks: JoinSet<Result<(), LanTrouble>>,
+    settings: LanSettings,
+    announce_trigger: AnnounceTrigger,
+    event_sender: mpsc::Sender<LanEvent>,
+    tasks: JoinSet<Result<(), LanCommandError>>,
 }
 
-impl Parts {
+impl LanTasks {
     /// Begins with what was asked for, but for a download; returns where names are typed, if they are.
-    async fn begin(&mut self, options: &LanOptions, output: &mut Output) -> Result<Prompt, LanTrouble> {
+    async fn start(
+        &mut self,
+        options: &LanOptions,
+        output: &mut ConsoleOutput,
+    ) -> Result<NamePrompt, LanCommandError> {
         match &options.command {
             Some(LanCommand::Announce { files }) => {
-                self.cut(files, output).await?;
-                self.announce(None)?;
+                self.cut_files(files, output).await?;
+                self.spawn_announcer(None)?;
             }
-            Some(LanCommand::Discover) => self.discover(output)?,
-            Some(LanCommand::Upload) => self.upload(Arc::default()),
+            Some(LanCommand::Discover) => self.spawn_receiver(output)?,
+            Some(LanCommand::Upload) => self.spawn_uploader(Arc::default()),
             Some(LanCommand::Download { .. }) => {}
             None => {
-                self.cut(&options.shared.files, output).await?;
-                self.discover(output)?;
+                self.cut_files(&options.shared.files, output).await?;
+                self.spawn_receiver(output)?;
                 let is_giving = Arc::default();
-                self.upload(Arc::clone(&is_giving));
-                self.announce(Some(is_giving))?;
+                self.spawn_uploader(Arc::clone(&is_giving));
+                self.spawn_announcer(Some(is_giving))?;
                 if output.is_for_person() {
                     output.line(
                         "the name of a file here, with or without its extension, fetches it; Ctrl-C ends",
                     )?;
                 }
-                return Ok(Prompt::of_stdin()?);
+                return Ok(NamePrompt::from_stdin()?);
             }
         }
-        Ok(Prompt::silent())
+        Ok(NamePrompt::disabled())
     }
 
-    async fn cut(&self, files: &[PathBuf], output: &mut Output) -> Result<(), LanTrouble> {
+    async fn cut_files(&self, files: &[PathBuf], output: &mut ConsoleOutput) -> Result<(), LanCommandError> {
         for file in files {
-            let (folder, path, count) = (Arc::clone(&self.folder), file.clone(), self.settings.count);
+            let (folder, path, count) = (Arc::clone(&self.folder), file.clone(), self.settings.chunk_count);
             let cut = tokio::task::spawn_blocking(move || folder.cut(&path, count)).await;
             let chunks = cut.map_err(io::Error::other)??;
             let path = file.to_string_lossy();
@@ -158,11 +168,11 @@ impl Parts {
     }
 
     /// Announces the chunks, once they are given if that is awaited.
-    fn announce(&mut self, is_giving: Option<Arc<Notify>>) -> Result<(), LanTrouble> {
-        let socket = announcing_socket(self.settings.host)
+    fn spawn_announcer(&mut self, is_giving: Option<Arc<Notify>>) -> Result<(), LanCommandError> {
+        let socket = announce_socket(self.settings.host)
             .map_err(|source| listen_error((self.settings.host, 0), "--listen-host", source))?;
         let (folder, settings) = (Arc::clone(&self.folder), self.settings.clone());
-        let (bell, news) = (Arc::clone(&self.bell), self.news.clone());
+        let (bell, news) = (Arc::clone(&self.announce_trigger), self.event_sender.clone());
         self.tasks.spawn(async move {
             if let Some(is_giving) = is_giving {
                 is_giving.notified().await;
@@ -173,12 +183,13 @@ impl Parts {
         Ok(())
     }
 
-    fn discover(&mut self, output: &mut Output) -> Result<(), LanTrouble> {
+    fn spawn_receiver(&mut self, output: &mut ConsoleOutput) -> Result<(), LanCommandError> {
         let port = self.settings.announce_port;
-        let socket = hearing_socket(port)
+        let socket = receive_socket(port)
             .map_err(|source| listen_error((Ipv4Addr::UNSPECIFIED, port), "--announce-port", source))?;
         output.line(format!("listening for announcements on port {port}"))?;
-        let (folder, settings, news) = (Arc::clone(&self.folder), self.settings.clone(), self.news.clone());
+        let (folder, settings, news) =
+            (Arc::clone(&self.folder), self.settings.clone(), self.event_sender.clone());
         self.tasks.spawn(async move {
             discover(socket, folder, settings, news).await;
             Ok(())
@@ -187,13 +198,14 @@ impl Parts {
     }
 
     /// Serves chunks, and reports when that begins.
-    fn upload(&mut self, is_giving: Arc<Notify>) {
+    fn spawn_uploader(&mut self, is_giving: Arc<Notify>) {
         let address = SocketAddrV4::new(self.settings.host, self.settings.chunk_port);
-        let (folder, settings, news) = (Arc::clone(&self.folder), self.settings.clone(), self.news.clone());
+        let (folder, settings, news) =
+            (Arc::clone(&self.folder), self.settings.clone(), self.event_sender.clone());
         self.tasks.spawn(async move {
             let listener = chunk_listener(&settings, &news).await;
             let listener = listener.map_err(|source| listen_error(address, "--chunk-port", source))?;
-            let _ = news.send(News::Giving { address }).await;
+            let _ = news.send(LanEvent::Serving { address }).await;
             is_giving.notify_one();
             upload(listener, folder, news).await;
             Ok(())
@@ -201,17 +213,19 @@ impl Parts {
     }
 }
 
-fn listen_error(address: impl Into<SocketAddr>, option: &'static str, source: io::Error) -> LanTrouble {
+fn listen_error(address: impl Into<SocketAddr>, option: &'static str, source: io::Error) -> LanCommandError {
     let address = address.into();
     match source.kind() {
-        io::ErrorKind::AddrInUse => LanTrouble::Taken { address, option },
+        io::ErrorKind::AddrInUse => LanCommandError::AddressInUse { address, option },
         // What is wrong is the address.
-        io::ErrorKind::AddrNotAvailable => LanTrouble::Listen { address, option: "--listen-host", source },
-        _ => LanTrouble::Listen { address, option, source },
+        io::ErrorKind::AddrNotAvailable => {
+            LanCommandError::Listen { address, option: "--listen-host", source }
+        }
+        _ => LanCommandError::Listen { address, option, source },
     }
 }
 
-fn show(output: &mut Output, news: &News) -> Result<(), OutputError> {
+fn show_event(output: &mut ConsoleOutput, news: &LanEvent) -> Result<(), OutputError> {
     let text = news.to_string();
     if news.is_warning() {
         output.warning(display_safe(&text));
@@ -222,81 +236,81 @@ fn show(output: &mut Output, news: &News) -> Result<(), OutputError> {
 
 /// Fetches one file and ends.
 async fn fetch_one(
-    parts: &Parts,
+    parts: &LanTasks,
     name: &str,
-    heard: &mut mpsc::Receiver<News>,
+    heard: &mut mpsc::Receiver<LanEvent>,
     signals: &mut Signals,
-    output: &mut Output,
-) -> Result<u8, LanTrouble> {
+    output: &mut ConsoleOutput,
+) -> Result<u8, LanCommandError> {
     match fetch(parts, name, heard, signals, output).await? {
         Ok(downloaded) => {
-            tell(&downloaded, output)?;
+            report_download(&downloaded, output)?;
             Ok(0)
         }
-        Err(Ended::Stopped(stop)) => Ok(status(stop)),
-        Err(Ended::Failed(DownloadError::Missing(lines))) => {
+        Err(FetchEnd::Stopped(stop)) => Ok(exit_status(stop)),
+        Err(FetchEnd::Failed(LanDownloadError::Missing(lines))) => {
             output.lines(lines.lines())?;
             Ok(1)
         }
-        Err(Ended::Failed(error)) => Err(error.into()),
+        Err(FetchEnd::Failed(error)) => Err(error.into()),
     }
 }
 
 /// Fetches a file while everything else goes on; returns a status if that is to end.
-async fn go_on_with(
-    parts: &Parts,
+async fn fetch_named(
+    parts: &LanTasks,
     name: &str,
-    heard: &mut mpsc::Receiver<News>,
+    heard: &mut mpsc::Receiver<LanEvent>,
     signals: &mut Signals,
-    output: &mut Output,
-) -> Result<Option<u8>, LanTrouble> {
+    output: &mut ConsoleOutput,
+) -> Result<Option<u8>, LanCommandError> {
     match fetch(parts, name, heard, signals, output).await? {
         Ok(downloaded) => {
-            tell(&downloaded, output)?;
-            parts.bell.notify_one();
+            report_download(&downloaded, output)?;
+            parts.announce_trigger.notify_one();
         }
-        Err(Ended::Stopped(stop)) => return Ok(Some(status(stop))),
-        Err(Ended::Failed(DownloadError::Missing(lines))) => output.lines(lines.lines())?,
-        Err(Ended::Failed(error)) => output.error(display_safe(&error.to_string())),
+        Err(FetchEnd::Stopped(stop)) => return Ok(Some(exit_status(stop))),
+        Err(FetchEnd::Failed(LanDownloadError::Missing(lines))) => output.lines(lines.lines())?,
+        Err(FetchEnd::Failed(error)) => output.error(display_safe(&error.to_string())),
     }
     Ok(None)
 }
 
 /// Why nothing was fetched.
-enum Ended {
-    Stopped(Stop),
-    Failed(DownloadError),
+enum FetchEnd {
+    Stopped(StopSignal),
+    Failed(LanDownloadError),
 }
 
 async fn fetch(
-    parts: &Parts,
+    parts: &LanTasks,
     name: &str,
-    heard: &mut mpsc::Receiver<News>,
+    heard: &mut mpsc::Receiver<LanEvent>,
     signals: &mut Signals,
-    output: &mut Output,
-) -> Result<Result<Downloaded, Ended>, LanTrouble> {
-    let fetching = download(&parts.folder, name, &parts.settings, &parts.news);
+    output: &mut ConsoleOutput,
+) -> Result<Result<DownloadedFile, FetchEnd>, LanCommandError> {
+    let fetching = download(&parts.folder, name, &parts.settings, &parts.event_sender);
     tokio::pin!(fetching);
     let fetched = loop {
         tokio::select! {
             biased;
-            Some(news) = heard.recv() => show(output, &news)?,
-            stop = signals.next() => return Ok(Err(Ended::Stopped(stop))),
+            Some(news) = heard.recv() => show_event(output, &news)?,
+            stop = signals.next() => return Ok(Err(FetchEnd::Stopped(stop))),
             fetched = &mut fetching => break fetched,
         }
     };
     while let Ok(news) = heard.try_recv() {
-        show(output, &news)?;
+        show_event(output, &news)?;
     }
-    Ok(fetched.map_err(Ended::Failed))
+    Ok(fetched.map_err(FetchEnd::Failed))
 }
 
 /// Says what is here, and how far it is to be trusted.
-fn tell(downloaded: &Downloaded, output: &mut Output) -> Result<(), OutputError> {
-    let Downloaded { path, size, digest, is_verified } = downloaded;
+fn report_download(downloaded: &DownloadedFile, output: &mut ConsoleOutput) -> Result<(), OutputError> {
+    let DownloadedFile { path, size, digest, is_verified } = downloaded;
     let path = path.to_string_lossy();
     output.lines([
-        format!("done\t{}\t{}\tsha256 {digest}", display_safe(&path), Size(*size)),
+        format!("done\t{}\t{}\tsha256 {digest}", display_safe(&path), DisplaySize(*size)),
         if *is_verified {
             "every chunk is what its sharer announced".to_owned()
         } else {

@@ -13,7 +13,7 @@ use super::state_options::StateOptions;
 use super::swarm::SwarmOptions;
 use super::torrent::TorrentCommand;
 use crate::node::NodeOptions;
-use crate::repl::time_limit::time_limit;
+use crate::repl::time_limit::parse_time_limit;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -31,10 +31,10 @@ At the prompt, help shows the commands.";
 /// A peer: shares a folder, searches everybody's files, fetches one file from many peers at once.
 #[derive(Debug, Clone, Parser)]
 #[command(name = "peer-node", version, about, after_help = EXAMPLES, args_conflicts_with_subcommands = true)]
-pub struct Options {
+pub struct ProgramOptions {
     /// What to do instead of running a node.
     #[command(subcommand)]
-    pub command: Option<Command>,
+    pub command: Option<ProgramCommand>,
 
     /// The port on which peers are accepted; it also names the folder. 0 takes any free one, with --share-dir.
     #[arg(value_name = "PORT", env = "PEER_NODE_PORT", default_value_t = 12349)]
@@ -83,7 +83,7 @@ pub struct Options {
 
     /// Wait at most this long for the downloads of a command; what is unfinished resumes later (status 7 in scripts).
     /// Seconds, or as in 5m or 2h [default: no limit]
-    #[arg(long, value_name = "TIME", env = "PEER_NODE_TIMEOUT", value_parser = time_limit)]
+    #[arg(long, value_name = "TIME", env = "PEER_NODE_TIMEOUT", value_parser = parse_time_limit)]
     pub timeout: Option<Duration>,
 
     /// How well the node's own files must be protected.
@@ -101,7 +101,7 @@ pub struct Options {
 
 /// What the program can do besides running a node.
 #[derive(Debug, Clone, Subcommand)]
-pub enum Command {
+pub enum ProgramCommand {
     /// Looks into, makes and checks torrents.
     #[command(subcommand)]
     Torrent(TorrentCommand),
@@ -124,7 +124,7 @@ pub enum OptionsError {
     NoRandomness(#[from] NoRandomness),
 }
 
-impl Options {
+impl ProgramOptions {
     /// Returns the folder that the node shares.
     pub fn folder(&self) -> Result<PathBuf, OptionsError> {
         match (&self.share_dir, self.port) {
@@ -150,7 +150,7 @@ impl Options {
             lan,
             finds_neighbours: self.neighbours.lan,
             exclude: self.exclude,
-            exposure: self.state.exposure(),
+            exposed_key: self.state.exposure(),
         })
     }
 }
@@ -204,8 +204,8 @@ mod tests {
     use super::*;
     use crate::transport::AddressLimits;
 
-    fn parse(arguments: &[&str]) -> Result<Options, clap::Error> {
-        Options::try_parse_from([&["peer-node"], arguments].concat())
+    fn parse(arguments: &[&str]) -> Result<ProgramOptions, clap::Error> {
+        ProgramOptions::try_parse_from([&["peer-node"], arguments].concat())
     }
 
     #[test]
@@ -216,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_is_refused() {
+    fn invalid_arguments_are_rejected() {
         for arguments in [
             &["70000"][..],
             &["x"],
@@ -266,7 +266,7 @@ mod tests {
     }
 
     #[test]
-    fn limits_by_address_are_options_and_0_is_none() {
+    fn per_address_limits_are_options_and_0_disables_them() {
         let limits = |arguments: &[&str]| parse(arguments).unwrap().addresses.limits();
         assert_eq!(limits(&[]), AddressLimits::default());
         let none = ["--slots-per-address=0", "--queue-per-address=0", "--connections-per-address=0"];
@@ -276,8 +276,11 @@ mod tests {
     }
 
     #[test]
-    fn a_command_stands_alone() {
-        assert!(matches!(parse(&["torrent", "show", "x"]).unwrap().command, Some(Command::Torrent(_))));
+    fn subcommand_excludes_node_options() {
+        assert!(matches!(
+            parse(&["torrent", "show", "x"]).unwrap().command,
+            Some(ProgramCommand::Torrent(_))
+        ));
         assert!(parse(&["12350"]).unwrap().command.is_none());
         for arguments in
             [&["12350", "torrent", "show", "x"][..], &["-v", "torrent", "show", "x"], &["torrent"]]
@@ -287,7 +290,7 @@ mod tests {
     }
 
     #[test]
-    fn the_verbosity_is_counted() {
+    fn verbosity_is_counted() {
         assert_eq!(parse(&["-vv"]).unwrap().verbose, 2);
     }
 }

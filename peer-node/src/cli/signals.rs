@@ -5,11 +5,11 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// Signals that end a program unless it catches them, and that are no request to stop: the two without a meaning, and the one behind a
 /// write beyond the limit on file sizes, which then fails like any other.
-const MEANINGLESS: [Number; 3] = [Number::USR1, Number::USR2, Number::XFSZ];
+const IGNORED_SIGNALS: [Number; 3] = [Number::USR1, Number::USR2, Number::XFSZ];
 
 /// What a signal asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Stop {
+pub enum StopSignal {
     /// Ctrl-C: break off what is going on.
     Interrupt,
     /// SIGTERM, or a terminal that is gone: stop in order.
@@ -28,7 +28,7 @@ pub struct Signals {
 impl Signals {
     /// Begins to listen; from now on the signals do nothing by themselves.
     pub fn listen() -> io::Result<Self> {
-        for number in MEANINGLESS {
+        for number in IGNORED_SIGNALS {
             // Caught for good, though nobody listens.
             drop(signal(SignalKind::from_raw(number.as_raw()))?);
         }
@@ -40,11 +40,11 @@ impl Signals {
     }
 
     /// Waits for the next one. Cancel safe.
-    pub async fn next(&mut self) -> Stop {
+    pub async fn next(&mut self) -> StopSignal {
         tokio::select! {
-            _ = self.interrupt.recv() => Stop::Interrupt,
-            _ = self.terminate.recv() => Stop::Terminate,
-            _ = self.hangup.recv() => Stop::Terminate,
+            _ = self.interrupt.recv() => StopSignal::Interrupt,
+            _ = self.terminate.recv() => StopSignal::Terminate,
+            _ = self.hangup.recv() => StopSignal::Terminate,
         }
     }
 

@@ -1,6 +1,6 @@
 use clap::Args;
 
-use crate::identity::Exposure;
+use crate::identity::ExposedKeyPolicy;
 
 /// How well the node's own files must be protected.
 #[derive(Debug, Clone, Copy, Args)]
@@ -12,7 +12,7 @@ pub struct StateOptions {
 
 impl StateOptions {
     /// Returns whether a key may be used that others can read.
-    pub(super) const fn exposure(self) -> Exposure {
-        if self.insecure_state { Exposure::Allowed } else { Exposure::Refused }
+    pub(super) const fn exposure(self) -> ExposedKeyPolicy {
+        if self.insecure_state { ExposedKeyPolicy::Allowed } else { ExposedKeyPolicy::Refused }
     }
 }

@@ -8,10 +8,10 @@ use std::io::{self, IsTerminal};
 use std::path::PathBuf;
 
 use clap::{ArgAction, Args, ValueEnum};
-use protocol::configured::{Framing, PeerId};
+use protocol::configured::{ConfiguredPeerId, Framing};
 
-use crate::configured::{PeerError, Plan, PlanError};
-use crate::repl::output::{Audience, Output, OutputError};
+use crate::configured::{GroupConfig, GroupConfigError, GroupStartError};
+use crate::repl::output::{Audience, ConsoleOutput, OutputError};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -27,8 +27,8 @@ again, it goes on from there. Its log is log_peer_ID.log.";
 #[command(after_help = EXAMPLES)]
 pub struct SwarmOptions {
     /// The peer, by its number in the list; or all whose host is this machine.
-    #[arg(value_name = "PEER_ID|start-all", value_parser = who)]
-    pub who: Who,
+    #[arg(value_name = "PEER_ID|start-all", value_parser = parse_peer_choice)]
+    pub who: PeerChoice,
 
     /// The folder of the peers' folders and of their logs.
     #[arg(long, value_name = "DIR", default_value = ".")]
@@ -57,9 +57,9 @@ pub struct SwarmOptions {
 
 /// Which peers are started.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Who {
+pub enum PeerChoice {
     /// One.
-    One(PeerId),
+    One(ConfiguredPeerId),
     /// All whose host is this machine.
     All,
 }
@@ -77,31 +77,31 @@ pub enum FramingOption {
 
 /// Why there is no swarm.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum SwarmTrouble {
+pub(super) enum SwarmCommandError {
     /// What was agreed on cannot be used.
     #[error(transparent)]
-    Plan(#[from] PlanError),
+    Plan(#[from] GroupConfigError),
     /// The peer cannot begin.
     #[error(transparent)]
-    Peer(#[from] PeerError),
+    Peer(#[from] GroupStartError),
     /// Nobody is to be started here.
     #[error("no peer of {} has this machine as its host", .0.display())]
-    NobodyHere(PathBuf),
+    NoLocalPeer(PathBuf),
     /// The system does not give what every program needs.
     #[error("cannot run: {0}")]
     System(#[from] io::Error),
     /// Nobody reads what is said.
     #[error(transparent)]
-    Unheard(#[from] OutputError),
+    Output(#[from] OutputError),
 }
 
-impl SwarmTrouble {
+impl SwarmCommandError {
     /// Returns the status with which the program ends.
     pub(super) const fn exit_code(&self) -> u8 {
         match self {
-            Self::Unheard(error) => error.exit_code(),
+            Self::Output(error) => error.exit_code(),
             Self::Plan(_) => 2,
-            Self::Peer(_) | Self::NobodyHere(_) | Self::System(_) => 1,
+            Self::Peer(_) | Self::NoLocalPeer(_) | Self::System(_) => 1,
         }
     }
 }
@@ -116,8 +116,8 @@ impl SwarmOptions {
     }
 
     /// Reads what was agreed on.
-    fn plan(&self) -> Result<Plan, PlanError> {
-        let mut plan = Plan::read(&self.dir, &self.common_path(), &self.peers_path())?;
+    fn read_plan(&self) -> Result<GroupConfig, GroupConfigError> {
+        let mut plan = GroupConfig::read(&self.dir, &self.common_path(), &self.peers_path())?;
         plan.framing = match self.framing {
             FramingOption::Auto => None,
             FramingOption::Inclusive => Some(Framing::Inclusive),
@@ -128,22 +128,22 @@ impl SwarmOptions {
 }
 
 /// Carries the command out and returns the program's status. Blocks.
-pub(super) fn run(options: &SwarmOptions) -> Result<u8, SwarmTrouble> {
+pub(super) fn run(options: &SwarmOptions) -> Result<u8, SwarmCommandError> {
     crate::log::init_stderr(options.verbose);
     let audience = if io::stdout().is_terminal() { Audience::Person } else { Audience::Script };
-    let mut output = Output::standard(audience);
-    let plan = options.plan()?;
+    let mut output = ConsoleOutput::standard(audience);
+    let plan = options.read_plan()?;
     // Whoever has started this peer has reported them.
     if !options.report {
         plan.warnings.iter().for_each(|warning| output.warning(warning));
     }
     let runtime = tokio::runtime::Runtime::new()?;
     let code = match options.who {
-        Who::One(id) => {
+        PeerChoice::One(id) => {
             let us = plan.find(id, &options.peers_path())?.clone();
             runtime.block_on(one::run(plan, us, options.report, &mut output))
         }
-        Who::All => runtime.block_on(all::run(&plan, options, &mut output)),
+        PeerChoice::All => runtime.block_on(all::run(&plan, options, &mut output)),
     };
     output.clear_live();
     // What is left is at most a call that blocks.
@@ -151,10 +151,10 @@ pub(super) fn run(options: &SwarmOptions) -> Result<u8, SwarmTrouble> {
     code
 }
 
-fn who(text: &str) -> Result<Who, String> {
+fn parse_peer_choice(text: &str) -> Result<PeerChoice, String> {
     if text == "start-all" {
-        return Ok(Who::All);
+        return Ok(PeerChoice::All);
     }
     let id = text.parse().map_err(|_| "write the number of a peer, or start-all".to_owned())?;
-    Ok(Who::One(PeerId(id)))
+    Ok(PeerChoice::One(ConfiguredPeerId(id)))
 }

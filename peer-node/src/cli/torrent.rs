@@ -1,32 +1,32 @@
 //! The commands for torrents that need no node: they read, work and end.
 
-mod bar;
 mod create;
 mod download;
-mod kept_port;
+mod participation;
+mod read_progress;
+mod saved_port;
 mod seed;
 mod show;
-mod taking_part;
+mod torrent_output;
 mod tracker_url;
 mod verify;
-mod written;
 
 use std::io::{self, IsTerminal};
 use std::net::SocketAddr;
 
 use clap::Subcommand;
 
-use crate::repl::output::{Audience, Output, OutputError};
+use crate::repl::output::{Audience, ConsoleOutput, OutputError};
 use crate::torrent::dot_torrent::DotTorrentError;
-use crate::torrent::files::FilesError;
-use crate::torrent::make::MakeError;
-use crate::torrent::selection::SelectionError;
+use crate::torrent::files::TorrentFilesError;
+use crate::torrent::make::MakeTorrentError;
+use crate::torrent::selection::FileSelectionError;
 use create::CreateOptions;
 use download::DownloadOptions;
 use seed::SeedOptions;
 use show::ShowOptions;
+use torrent_output::TorrentWriteError;
 use verify::VerifyOptions;
-use written::WriteError;
 
 /// What to do with torrents.
 #[derive(Debug, Clone, Subcommand)]
@@ -45,22 +45,22 @@ pub enum TorrentCommand {
 
 /// Why a command for torrents failed.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum TorrentTrouble {
+pub(super) enum TorrentCommandError {
     /// The torrent cannot be used.
     #[error(transparent)]
     DotTorrent(#[from] DotTorrentError),
     /// There is no torrent of what was named.
     #[error(transparent)]
-    Make(#[from] MakeError),
+    Make(#[from] MakeTorrentError),
     /// The content's files cannot be used.
     #[error(transparent)]
-    Files(#[from] FilesError),
+    Files(#[from] TorrentFilesError),
     /// The torrent cannot be put where it belongs.
     #[error(transparent)]
-    Write(#[from] WriteError),
+    Write(#[from] TorrentWriteError),
     /// There is no such file in it.
     #[error(transparent)]
-    Selection(#[from] SelectionError),
+    Selection(#[from] FileSelectionError),
     /// Peers cannot be accepted.
     #[error("cannot listen on {address}: {source}; choose another port or address")]
     Listen {
@@ -74,14 +74,14 @@ pub(super) enum TorrentTrouble {
     System(io::Error),
     /// Nobody reads what is said.
     #[error(transparent)]
-    Unheard(#[from] OutputError),
+    Output(#[from] OutputError),
 }
 
-impl TorrentTrouble {
+impl TorrentCommandError {
     /// Returns the status with which the program ends.
     pub(super) const fn exit_code(&self) -> u8 {
         match self {
-            Self::Unheard(error) => error.exit_code(),
+            Self::Output(error) => error.exit_code(),
             Self::Selection(_) => 2,
             Self::DotTorrent(_)
             | Self::Make(_)
@@ -94,9 +94,9 @@ impl TorrentTrouble {
 }
 
 /// Carries a command out and returns the program's status. Blocks.
-pub(super) fn run(command: &TorrentCommand) -> Result<u8, TorrentTrouble> {
+pub(super) fn run(command: &TorrentCommand) -> Result<u8, TorrentCommandError> {
     let audience = if io::stdout().is_terminal() { Audience::Person } else { Audience::Script };
-    let mut output = Output::standard(audience);
+    let mut output = ConsoleOutput::standard(audience);
     let ended = match command {
         TorrentCommand::Show(options) => show::run(options, &mut output),
         TorrentCommand::Create(options) => create::run(options, &mut output),
@@ -107,7 +107,7 @@ pub(super) fn run(command: &TorrentCommand) -> Result<u8, TorrentTrouble> {
     output.clear_live();
     match ended {
         // Whoever has closed the output knows.
-        Err(TorrentTrouble::Unheard(error @ OutputError::Closed)) => Ok(error.exit_code()),
+        Err(TorrentCommandError::Output(error @ OutputError::Closed)) => Ok(error.exit_code()),
         ended => ended,
     }
 }

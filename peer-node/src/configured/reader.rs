@@ -4,26 +4,26 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use protocol::bitfield::Bitfield;
-use protocol::configured::{Decoder, Framing, Item, Message, PeerId};
+use protocol::configured::{ConfiguredDecoder, ConfiguredItem, ConfiguredMessage, ConfiguredPeerId, Framing};
 use protocol::geometry::{Block, Geometry, PieceIndex};
 use tokio::io::AsyncReadExt;
 use tokio::net::tcp::OwnedReadHalf;
 
-use super::ending::{Ending, SLOWEST};
-use super::link::{Common, Events, LinkState};
-use super::spoken_framings::SpokenFramings;
+use super::disconnect_reason::{GroupDisconnectReason, MIN_RATE};
+use super::link::{GroupEventSender, GroupLinkState, LinkContext};
+use super::peer_framings::PeerFramings;
 use crate::swarm::SourceId;
-use crate::transport::{Answer, Buffer, BufferPool};
+use crate::transport::{AnswerKind, Buffer, BufferPool};
 
 /// How many bytes are read at once.
-const ROOM: usize = 64 << 10;
+const READ_SIZE: usize = 64 << 10;
 
 /// How often it is looked at a piece that comes slowly.
-const LOOK: Duration = Duration::from_secs(1);
+const RATE_CHECK_INTERVAL: Duration = Duration::from_secs(1);
 
 /// What a neighbour says, and what becomes of it.
 #[derive(Debug)]
-pub(super) enum Heard {
+pub(super) enum GroupEvent {
     /// It serves nothing any more.
     Choke,
     /// It serves from now on.
@@ -45,53 +45,53 @@ pub(super) enum Heard {
     /// A piece that was asked for at some time is here.
     Piece(PieceIndex, Buffer),
     /// The connection is over.
-    Lost(Ending),
+    Disconnected(GroupDisconnectReason),
 }
 
-impl Heard {
+impl GroupEvent {
     /// Says whether it is something of which every occurrence has a line in the log.
-    pub(super) const fn is_written_down(&self) -> bool {
+    pub(super) const fn is_logged(&self) -> bool {
         matches!(self, Self::Choke | Self::Unchoke | Self::Interested | Self::NotInterested | Self::Have(_))
     }
 }
 
 /// The reading half of a connection.
 #[derive(Debug)]
-pub(super) struct Reader {
+pub(super) struct GroupReader {
     stream: OwnedReadHalf,
-    peer: PeerId,
-    state: Arc<LinkState>,
+    peer: ConfiguredPeerId,
+    state: Arc<GroupLinkState>,
     geometry: Geometry,
     buffers: BufferPool,
-    spoken: Arc<SpokenFramings>,
-    decoder: Option<Decoder>,
-    kept: Vec<u8>,
-    coming: Option<Coming>,
-    begun: Instant,
+    framings: Arc<PeerFramings>,
+    decoder: Option<ConfiguredDecoder>,
+    buffered: Vec<u8>,
+    incoming: Option<IncomingPiece>,
+    piece_started: Instant,
 }
 
 /// The piece that is coming.
 #[derive(Debug)]
-struct Coming {
+struct IncomingPiece {
     piece: PieceIndex,
     data: Buffer,
-    here: u32,
+    received: u32,
 }
 
 /// A reader that tells what it hears.
 #[derive(Debug)]
-pub(super) struct Telling {
+pub(super) struct GroupEventReader {
     id: SourceId,
-    events: Events,
-    reader: Reader,
+    events: GroupEventSender,
+    reader: GroupReader,
 }
 
-impl Reader {
+impl GroupReader {
     pub(super) fn new(
         stream: OwnedReadHalf,
-        peer: PeerId,
-        state: Arc<LinkState>,
-        common: &Common,
+        peer: ConfiguredPeerId,
+        state: Arc<GroupLinkState>,
+        common: &LinkContext,
         now: Instant,
     ) -> Self {
         Self {
@@ -100,47 +100,47 @@ impl Reader {
             state,
             geometry: common.geometry,
             buffers: common.buffers.clone(),
-            spoken: Arc::clone(&common.spoken),
+            framings: Arc::clone(&common.framings),
             decoder: None,
-            kept: Vec::new(),
-            coming: None,
-            begun: now,
+            buffered: Vec::new(),
+            incoming: None,
+            piece_started: now,
         }
     }
 
-    pub(super) const fn telling(self, id: SourceId, events: Events) -> Telling {
-        Telling { id, events, reader: self }
+    pub(super) const fn with_events(self, id: SourceId, events: GroupEventSender) -> GroupEventReader {
+        GroupEventReader { id, events, reader: self }
     }
 
     /// Waits for bytes.
-    async fn read(&mut self) -> Result<(), Ending> {
-        let room = ROOM.max(self.decoder.as_ref().map_or(0, Decoder::longest_head));
-        self.kept.reserve(room);
-        let reading = self.stream.read_buf(&mut self.kept);
-        match tokio::time::timeout(LOOK, reading).await {
-            Ok(Ok(0)) => return Err(Ending::Closed),
+    async fn read(&mut self) -> Result<(), GroupDisconnectReason> {
+        let room = READ_SIZE.max(self.decoder.as_ref().map_or(0, ConfiguredDecoder::max_header_len));
+        self.buffered.reserve(room);
+        let reading = self.stream.read_buf(&mut self.buffered);
+        match tokio::time::timeout(RATE_CHECK_INTERVAL, reading).await {
+            Ok(Ok(0)) => return Err(GroupDisconnectReason::ClosedByPeer),
             Ok(read) => drop(read?),
             Err(_) => {}
         }
-        let Some(coming) = &self.coming else { return Ok(()) };
-        let taken = self.begun.elapsed();
-        let is_slow = taken >= SLOWEST.1 && u64::from(coming.here) < SLOWEST.0 * taken.as_secs();
-        if is_slow { Err(Ending::TooSlow) } else { Ok(()) }
+        let Some(coming) = &self.incoming else { return Ok(()) };
+        let taken = self.piece_started.elapsed();
+        let is_slow = taken >= MIN_RATE.1 && u64::from(coming.received) < MIN_RATE.0 * taken.as_secs();
+        if is_slow { Err(GroupDisconnectReason::TooSlow) } else { Ok(()) }
     }
 
     /// Sees to all that is here whole.
-    fn hear_all(&mut self, heard: &mut Vec<Heard>) -> Result<(), Ending> {
+    fn decode_buffered(&mut self, events: &mut Vec<GroupEvent>) -> Result<(), GroupDisconnectReason> {
         if self.decoder.is_none() {
-            let Some(first) = self.kept.first_chunk() else { return Ok(()) };
-            self.decoder = Some(Decoder::new(self.geometry, self.learn_framing(*first)?));
+            let Some(first) = self.buffered.first_chunk() else { return Ok(()) };
+            self.decoder = Some(ConfiguredDecoder::new(self.geometry, self.learn_framing(*first)?));
         }
         let Some(mut decoder) = self.decoder.take() else { return Ok(()) };
-        let kept = std::mem::take(&mut self.kept);
+        let kept = std::mem::take(&mut self.buffered);
         let mut input = kept.as_slice();
         let outcome = loop {
             match decoder.next(&mut input) {
                 Ok(Some(item)) => {
-                    if let Err(ending) = self.hear(item, heard) {
+                    if let Err(ending) = self.handle_item(item, events) {
                         break Err(ending);
                     }
                 }
@@ -149,87 +149,95 @@ impl Reader {
             }
         };
         let consumed = kept.len() - input.len();
-        self.kept = kept;
-        self.kept.drain(..consumed);
+        self.buffered = kept;
+        self.buffered.drain(..consumed);
         self.decoder = Some(decoder);
         outcome
     }
 
     /// Learns from the first message what lengths count, unless that was settled; then it must be the same.
-    fn learn_framing(&self, head: [u8; Framing::HEAD_LEN]) -> Result<Framing, Ending> {
-        let told = Framing::of_first_message(head, &self.geometry);
-        if let Some(theirs) = told {
-            self.spoken.received(self.peer, theirs);
+    fn learn_framing(&self, head: [u8; Framing::HEAD_LEN]) -> Result<Framing, GroupDisconnectReason> {
+        let spoken = Framing::of_first_message(head, &self.geometry);
+        if let Some(theirs) = spoken {
+            self.framings.record(self.peer, theirs);
         }
-        let mut settled = told.unwrap_or(Framing::Inclusive);
+        let mut settled = spoken.unwrap_or(Framing::Inclusive);
         self.state.framing.send_modify(|framing| settled = *framing.get_or_insert(settled));
-        match told {
-            Some(theirs) if theirs != settled => Err(Ending::OtherFraming { theirs }),
+        match spoken {
+            Some(theirs) if theirs != settled => Err(GroupDisconnectReason::OtherFraming { theirs }),
             _ => Ok(settled),
         }
     }
 
-    fn hear(&mut self, item: Item<'_>, heard: &mut Vec<Heard>) -> Result<(), Ending> {
+    fn handle_item(
+        &mut self,
+        item: ConfiguredItem<'_>,
+        events: &mut Vec<GroupEvent>,
+    ) -> Result<(), GroupDisconnectReason> {
         match item {
-            Item::Message(message) => heard.push(self.message(message)?),
-            Item::Piece(piece) => self.coming = Some(self.begin(piece)?),
-            Item::Bytes(bytes) => self.extend(bytes, heard),
+            ConfiguredItem::Message(message) => events.push(self.handle_message(message)?),
+            ConfiguredItem::Piece(piece) => self.incoming = Some(self.begin_piece(piece)?),
+            ConfiguredItem::Bytes(bytes) => self.extend_piece(bytes, events),
         }
         Ok(())
     }
 
-    fn message(&self, message: Message<'_>) -> Result<Heard, Ending> {
+    fn handle_message(&self, message: ConfiguredMessage<'_>) -> Result<GroupEvent, GroupDisconnectReason> {
         Ok(match message {
-            Message::Choke => {
-                self.state.asked.lock().choked(true);
-                Heard::Choke
+            ConfiguredMessage::Choke => {
+                self.state.requests.lock().set_choked(true);
+                GroupEvent::Choke
             }
-            Message::Unchoke => {
-                self.state.asked.lock().choked(false);
-                Heard::Unchoke
+            ConfiguredMessage::Unchoke => {
+                self.state.requests.lock().set_choked(false);
+                GroupEvent::Unchoke
             }
-            Message::Interested => Heard::Interested,
-            Message::NotInterested => Heard::NotInterested,
-            Message::Have { piece } => Heard::Have(piece),
-            Message::Request { piece } => Heard::Request(piece),
-            Message::Done => Heard::Done,
-            Message::Bitfield(bytes) => Heard::Bitfield(Bitfield::masked(&self.geometry, bytes.to_vec())?),
+            ConfiguredMessage::Interested => GroupEvent::Interested,
+            ConfiguredMessage::NotInterested => GroupEvent::NotInterested,
+            ConfiguredMessage::Have { piece } => GroupEvent::Have(piece),
+            ConfiguredMessage::Request { piece } => GroupEvent::Request(piece),
+            ConfiguredMessage::Done => GroupEvent::Done,
+            ConfiguredMessage::Bitfield(bytes) => {
+                GroupEvent::Bitfield(Bitfield::masked(&self.geometry, bytes.to_vec())?)
+            }
         })
     }
 
     /// Begins to take a piece in. One whose request was given up or choked may still be missing, so it is taken in as well.
-    fn begin(&mut self, piece: PieceIndex) -> Result<Coming, Ending> {
-        let block = whole(&self.geometry, piece);
-        self.begun = Instant::now();
-        if self.state.asked.lock().answered(block) == Answer::Unasked {
-            return Err(Ending::Violation { what: "it sent a piece that it was not asked for" });
+    fn begin_piece(&mut self, piece: PieceIndex) -> Result<IncomingPiece, GroupDisconnectReason> {
+        let block = piece_block(&self.geometry, piece);
+        self.piece_started = Instant::now();
+        if self.state.requests.lock().answered(block) == AnswerKind::Unrequested {
+            return Err(GroupDisconnectReason::Violation {
+                what: "it sent a piece that it was not asked for",
+            });
         }
-        Ok(Coming { piece, data: self.buffers.take(block.length as usize), here: 0 })
+        Ok(IncomingPiece { piece, data: self.buffers.take(block.length as usize), received: 0 })
     }
 
-    fn extend(&mut self, bytes: &[u8], heard: &mut Vec<Heard>) {
-        let Some(coming) = &mut self.coming else { return };
+    fn extend_piece(&mut self, bytes: &[u8], events: &mut Vec<GroupEvent>) {
+        let Some(coming) = &mut self.incoming else { return };
         // No more than a piece.
-        coming.here += u32::try_from(bytes.len()).unwrap_or(0);
+        coming.received += u32::try_from(bytes.len()).unwrap_or(0);
         coming.data.vec().extend_from_slice(bytes);
-        heard.push(Heard::Bytes(bytes.len() as u64));
-        if coming.here == self.geometry.length_of(coming.piece)
-            && let Some(Coming { piece, data, .. }) = self.coming.take()
+        events.push(GroupEvent::Bytes(bytes.len() as u64));
+        if coming.received == self.geometry.length_of(coming.piece)
+            && let Some(IncomingPiece { piece, data, .. }) = self.incoming.take()
         {
-            heard.push(Heard::Piece(piece, data));
+            events.push(GroupEvent::Piece(piece, data));
         }
     }
 }
 
-impl Telling {
+impl GroupEventReader {
     /// Reads until the connection ends, and says why it did.
-    pub(super) async fn run(&mut self) -> Ending {
-        let mut heard = Vec::new();
+    pub(super) async fn run(&mut self) -> GroupDisconnectReason {
+        let mut events = Vec::new();
         loop {
             let read = self.reader.read().await;
-            let outcome = read.and_then(|()| self.reader.hear_all(&mut heard));
+            let outcome = read.and_then(|()| self.reader.decode_buffered(&mut events));
             // What came before an offence was honest.
-            for event in heard.drain(..) {
+            for event in events.drain(..) {
                 // Who does not listen any more ends the connection.
                 let _ = self.events.send((self.id, event)).await;
             }
@@ -240,12 +248,12 @@ impl Telling {
     }
 
     /// Tells that the connection is over.
-    pub(super) async fn end(self, ending: Ending) {
-        let _ = self.events.send((self.id, Heard::Lost(ending))).await;
+    pub(super) async fn report_disconnect(self, ending: GroupDisconnectReason) {
+        let _ = self.events.send((self.id, GroupEvent::Disconnected(ending))).await;
     }
 }
 
 /// Returns the one block of a piece: pieces are asked for whole.
-pub(super) fn whole(geometry: &Geometry, piece: PieceIndex) -> Block {
+pub(super) fn piece_block(geometry: &Geometry, piece: PieceIndex) -> Block {
     Block { piece, begin: 0, length: geometry.length_of(piece) }
 }

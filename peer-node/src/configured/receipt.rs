@@ -24,29 +24,30 @@ pub(super) struct Receipt {
 impl Receipt {
     const VERSION: u32 = 1;
 
-    fn of(metadata: &Metadata) -> Self {
+    fn from_metadata(metadata: &Metadata) -> Self {
         let mtime = (metadata.mtime(), metadata.mtime_nsec());
         Self { version: Self::VERSION, size: metadata.len(), inode: metadata.ino(), mtime }
     }
 
     /// Records that a file which gets that name was received whole.
     pub(super) fn write(target: &Path, file: &File) -> io::Result<()> {
-        save_record(&path_of(target), &Self::of(&file.metadata()?), |_| false)
+        save_record(&receipt_path(target), &Self::from_metadata(&file.metadata()?), |_| false)
     }
 
     /// Returns true if the file of that name is the one that was received.
-    pub(super) fn is_of(target: &Path, metadata: &Metadata) -> bool {
-        load_record(&path_of(target)).is_some_and(|receipt: Self| receipt == Self::of(metadata))
+    pub(super) fn matches(target: &Path, metadata: &Metadata) -> bool {
+        load_record(&receipt_path(target))
+            .is_some_and(|receipt: Self| receipt == Self::from_metadata(metadata))
     }
 
     /// Removes the record of a file, if there is one.
     pub(super) fn remove(target: &Path) {
-        remove_record(&path_of(target));
+        remove_record(&receipt_path(target));
     }
 }
 
 /// Returns where the record of a file lies: hidden, so that the folder shows nothing but the file.
-fn path_of(target: &Path) -> PathBuf {
+fn receipt_path(target: &Path) -> PathBuf {
     let name = target.file_name().unwrap_or_default().to_string_lossy();
     target.with_file_name(format!(".{name}.done.json"))
 }

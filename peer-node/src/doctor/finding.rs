@@ -2,21 +2,21 @@ use std::fmt;
 
 /// How well something is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Verdict {
+pub(crate) enum Severity {
     /// As it should be.
-    Well,
+    Ok,
     /// Worth knowing.
-    Doubtful,
+    Warning,
     /// Something does not work.
-    Ill,
+    Problem,
 }
 
-impl fmt::Display for Verdict {
+impl fmt::Display for Severity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {
-            Self::Well => "ok",
-            Self::Doubtful => "warning",
-            Self::Ill => "problem",
+            Self::Ok => "ok",
+            Self::Warning => "warning",
+            Self::Problem => "problem",
         })
     }
 }
@@ -25,25 +25,25 @@ impl fmt::Display for Verdict {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Finding {
     /// What it is, in a word.
-    pub(crate) what: &'static str,
+    pub(crate) check: &'static str,
     /// How it is.
-    pub(crate) verdict: Verdict,
+    pub(crate) severity: Severity,
     /// What was seen.
-    pub(crate) seen: String,
+    pub(crate) detail: String,
     /// What to do about it.
     pub(crate) remedy: Option<String>,
 }
 
 impl Finding {
-    pub(super) const fn well(what: &'static str, seen: String) -> Self {
-        Self { what, verdict: Verdict::Well, seen, remedy: None }
+    pub(super) const fn ok(what: &'static str, seen: String) -> Self {
+        Self { check: what, severity: Severity::Ok, detail: seen, remedy: None }
     }
 
-    pub(super) fn doubtful(what: &'static str, seen: String, remedy: impl Into<String>) -> Self {
-        Self { what, verdict: Verdict::Doubtful, seen, remedy: Some(remedy.into()) }
+    pub(super) fn warning(what: &'static str, seen: String, remedy: impl Into<String>) -> Self {
+        Self { check: what, severity: Severity::Warning, detail: seen, remedy: Some(remedy.into()) }
     }
 
-    pub(super) fn ill(what: &'static str, seen: String, remedy: impl Into<String>) -> Self {
-        Self { what, verdict: Verdict::Ill, seen, remedy: Some(remedy.into()) }
+    pub(super) fn problem(what: &'static str, seen: String, remedy: impl Into<String>) -> Self {
+        Self { check: what, severity: Severity::Problem, detail: seen, remedy: Some(remedy.into()) }
     }
 }

@@ -1,20 +1,20 @@
 use std::fs;
 
 use super::Finding;
-use crate::library::Watching;
+use crate::library::WatchStatus;
 
-const WHAT: &str = "watching";
+const CHECK: &str = "watching";
 
 /// Judges whether the system reports changes of the shared folders.
-pub(super) fn watching(watching: &Watching) -> Finding {
+pub(super) fn watching(watching: &WatchStatus) -> Finding {
     let limit = |name: &str| {
         let limit = fs::read_to_string(format!("/proc/sys/fs/inotify/{name}"));
         limit.ok().and_then(|limit| limit.trim().parse().ok())
     };
-    judge(watching, limit)
+    assess(watching, limit)
 }
 
-fn judge(watching: &Watching, limit: impl Fn(&str) -> Option<u64>) -> Finding {
+fn assess(watching: &WatchStatus, limit: impl Fn(&str) -> Option<u64>) -> Finding {
     let raise = |name: &str| {
         let now = limit(name);
         let wanted = now.unwrap_or(8192).max(8192).saturating_mul(4);
@@ -24,17 +24,19 @@ fn judge(watching: &Watching, limit: impl Fn(&str) -> Option<u64>) -> Finding {
         )
     };
     match watching {
-        Watching::All => Finding::well(WHAT, "changes of all shared folders are noticed at once".to_owned()),
-        Watching::None { error, is_over_limit } => {
+        WatchStatus::All => {
+            Finding::ok(CHECK, "changes of all shared folders are noticed at once".to_owned())
+        }
+        WatchStatus::None { error, is_over_limit } => {
             let seen = format!("changes of shared folders are not reported: {error}");
             let remedy = if *is_over_limit {
                 raise("max_user_instances")
             } else {
                 "changes are noticed every five minutes, and at once with register".to_owned()
             };
-            Finding::doubtful(WHAT, seen, remedy)
+            Finding::warning(CHECK, seen, remedy)
         }
-        Watching::Partly { folders, error, is_over_limit } => {
+        WatchStatus::Partly { folders, error, is_over_limit } => {
             let plural = if *folders == 1 { "folder is" } else { "folders are" };
             let seen = format!("{folders} {plural} not watched: {error}");
             let remedy = if *is_over_limit {
@@ -42,7 +44,7 @@ fn judge(watching: &Watching, limit: impl Fn(&str) -> Option<u64>) -> Finding {
             } else {
                 "check that the folders may be read; their changes are noticed every five minutes".to_owned()
             };
-            Finding::doubtful(WHAT, seen, remedy)
+            Finding::warning(CHECK, seen, remedy)
         }
     }
 }
@@ -50,21 +52,21 @@ fn judge(watching: &Watching, limit: impl Fn(&str) -> Option<u64>) -> Finding {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::doctor::Verdict;
+    use crate::doctor::Severity;
 
     #[test]
-    fn a_limit_that_is_reached_is_named_with_what_raises_it() {
-        let found = |watching: Watching| judge(&watching, |_| Some(8192));
-        assert_eq!(found(Watching::All).verdict, Verdict::Well);
+    fn exhausted_limit_is_named_with_the_sysctl_to_raise_it() {
+        let found = |watching: WatchStatus| assess(&watching, |_| Some(8192));
+        assert_eq!(found(WatchStatus::All).severity, Severity::Ok);
         let error = || "no space left on device".to_owned();
-        let partly = found(Watching::Partly { folders: 7, error: error(), is_over_limit: true });
-        assert_eq!(partly.verdict, Verdict::Doubtful);
-        assert!(partly.seen.starts_with("7 folders are not watched"), "{partly:?}");
+        let partly = found(WatchStatus::Partly { folders: 7, error: error(), is_over_limit: true });
+        assert_eq!(partly.severity, Severity::Warning);
+        assert!(partly.detail.starts_with("7 folders are not watched"), "{partly:?}");
         let remedy = partly.remedy.unwrap();
         assert!(remedy.contains("sysctl fs.inotify.max_user_watches=32768 (now 8192)"), "{remedy}");
-        let none = found(Watching::None { error: error(), is_over_limit: true });
+        let none = found(WatchStatus::None { error: error(), is_over_limit: true });
         assert!(none.remedy.unwrap().contains("max_user_instances"));
-        let other = found(Watching::Partly { folders: 1, error: error(), is_over_limit: false });
+        let other = found(WatchStatus::Partly { folders: 1, error: error(), is_over_limit: false });
         assert!(!other.remedy.unwrap().contains("sysctl"));
     }
 }

@@ -6,11 +6,11 @@ use crate::transport::Buffer;
 
 /// The blocks of unfinished pieces, as they came. The engine's budget bounds how many there are.
 #[derive(Debug, Default)]
-pub(crate) struct Assembly {
+pub(crate) struct BlockAssembly {
     pieces: BTreeMap<PieceIndex, BTreeMap<u32, Buffer>>,
 }
 
-impl Assembly {
+impl BlockAssembly {
     pub(crate) fn put(&mut self, block: Block, data: Buffer) {
         self.pieces.entry(block.piece).or_default().insert(block.begin, data);
     }

@@ -1,7 +1,7 @@
-use crate::swarm::Random;
+use crate::swarm::SeededRandom;
 
 /// Draws the seed of an engine.
 pub(crate) fn fresh_seed() -> u64 {
     // Without randomness pieces come in the same order everywhere, which is slower and nothing worse.
-    Random::from_seed(getrandom::u64().unwrap_or(0)).draw()
+    SeededRandom::from_seed(getrandom::u64().unwrap_or(0)).next_u64()
 }

@@ -14,14 +14,14 @@ use protocol::share_path::safe_file_name;
 use rustix::fs::{CWD, OFlags};
 use tokio_util::sync::CancellationToken;
 
-use super::part_file::is_right;
+use super::location::{is_free, numbered_names};
+use super::part_file::is_piece_valid;
 use super::part_folders::PartPaths;
 use super::part_record::PartRecord;
-use super::place::{is_free, names};
-use crate::storage::{load_record, lock, remove_record, rename_new};
+use crate::storage::{load_record, lock, remove_record, rename_no_replace};
 
 /// A part that may be of use.
-struct OldPart {
+struct LegacyPart {
     paths: PartPaths,
     /// What its record says, if that can be understood.
     record: Option<PartRecord>,
@@ -29,7 +29,7 @@ struct OldPart {
 
 /// Returns true if release 0.1.0 left a part of a content that was downloaded to `asked_for`.
 pub(super) fn exists(asked_for: &Path, digest: &Digest) -> bool {
-    old_parts(asked_for).any(|old| old.record.is_some_and(|record| record.is_of(digest)))
+    legacy_parts(asked_for).any(|old| old.record.is_some_and(|record| record.matches(digest)))
 }
 
 /// Moves the part of a content that was downloaded to `asked_for` to `paths`, if there is one. A part without a usable record
@@ -37,13 +37,13 @@ pub(super) fn exists(asked_for: &Path, digest: &Digest) -> bool {
 pub(super) fn adopt(paths: &PartPaths, asked_for: &Path, manifest: &Manifest, cancel: &CancellationToken) {
     let (digest, geometry) = (manifest.digest(), manifest.geometry());
     let mut is_adopted = !is_free(&paths.part);
-    for OldPart { paths: old, record } in old_parts(asked_for) {
+    for LegacyPart { paths: old, record } in legacy_parts(asked_for) {
         let claimed = match record {
-            Some(record) if record.is_of(&digest) => record.pieces(geometry),
+            Some(record) if record.matches(&digest) => record.pieces(geometry),
             Some(_) => None,
             // A torrent that was stopped will ask for its part again.
             None if !is_free(&old.record) && !is_damaged(&old.record) => None,
-            None => is_of(&old.part, manifest, cancel).then(|| Bitfield::full(geometry)),
+            None => belongs_to(&old.part, manifest, cancel).then(|| Bitfield::full(geometry)),
         };
         let Some(claimed) = claimed else { continue };
         if is_adopted {
@@ -55,7 +55,7 @@ pub(super) fn adopt(paths: &PartPaths, asked_for: &Path, manifest: &Manifest, ca
             }
             continue;
         }
-        match take(&old, paths, &PartRecord::new(digest, geometry.size(), &claimed)) {
+        match move_part(&old, paths, &PartRecord::new(digest, geometry.size(), &claimed)) {
             Ok(()) => {
                 tracing::info!(part = %old.part.display(), "partial file of an earlier version adopted");
                 is_adopted = true;
@@ -69,18 +69,18 @@ pub(super) fn adopt(paths: &PartPaths, asked_for: &Path, manifest: &Manifest, ca
 
 /// Lists the parts beside `asked_for` and its numbered names, and beside the name that release 0.1.0 gave a file that it could
 /// not save as it was called.
-fn old_parts(asked_for: &Path) -> impl Iterator<Item = OldPart> {
+fn legacy_parts(asked_for: &Path) -> impl Iterator<Item = LegacyPart> {
     let name = asked_for.file_name().and_then(OsStr::to_str);
     let mapped = name.map(|name| asked_for.with_file_name(safe_file_name(name)));
     let mapped = mapped.filter(|mapped| mapped != asked_for);
-    let mut parts: Vec<OldPart> = parts_from(asked_for).collect();
-    parts.extend(mapped.iter().flat_map(|mapped| parts_from(mapped)));
+    let mut parts: Vec<LegacyPart> = numbered_parts(asked_for).collect();
+    parts.extend(mapped.iter().flat_map(|mapped| numbered_parts(mapped)));
     parts.into_iter()
 }
 
 /// Lists the parts beside a path and its numbered names, up to the first name that nothing has.
-fn parts_from(path: &Path) -> impl Iterator<Item = OldPart> {
-    let with_paths = names(path).map(|name| {
+fn numbered_parts(path: &Path) -> impl Iterator<Item = LegacyPart> {
+    let with_paths = numbered_names(path).map(|name| {
         let with = |ending: &str| {
             let mut path = name.as_os_str().to_owned();
             path.push(ending);
@@ -92,12 +92,12 @@ fn parts_from(path: &Path) -> impl Iterator<Item = OldPart> {
     let taken = with_paths.take_while(|(name, paths)| !(is_free(name) && is_free(&paths.part)));
     taken.filter_map(|(_, paths)| {
         let is_file = fs::symlink_metadata(&paths.part).is_ok_and(|found| found.is_file());
-        is_file.then(|| OldPart { record: PartRecord::load(&paths.record), paths })
+        is_file.then(|| LegacyPart { record: PartRecord::load(&paths.record), paths })
     })
 }
 
 /// Returns true if any piece of the content is in a file that nobody works on.
-fn is_of(part: &Path, manifest: &Manifest, cancel: &CancellationToken) -> bool {
+fn belongs_to(part: &Path, manifest: &Manifest, cancel: &CancellationToken) -> bool {
     let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed();
     let Ok(file) = OpenOptions::new().read(true).custom_flags(flags).open(part) else { return false };
     // One that a torrent is being downloaded to has an owner, and a record that says nothing here.
@@ -105,7 +105,7 @@ fn is_of(part: &Path, manifest: &Manifest, cancel: &CancellationToken) -> bool {
         return false;
     }
     let mut pieces = manifest.geometry().pieces().take_while(|_| !cancel.is_cancelled());
-    pieces.any(|piece| is_right(&file, piece, manifest))
+    pieces.any(|piece| is_piece_valid(&file, piece, manifest))
 }
 
 /// Returns true if a record is there and nothing in it can be understood: a torrent's can.
@@ -114,9 +114,9 @@ fn is_damaged(record: &Path) -> bool {
 }
 
 /// Moves a part: its new record is durable before it has its new name, and its old record goes last.
-fn take(old: &PartPaths, new: &PartPaths, record: &PartRecord) -> io::Result<()> {
+fn move_part(old: &PartPaths, new: &PartPaths, record: &PartRecord) -> io::Result<()> {
     record.save(&new.record)?;
-    if let Err(error) = rename_new((CWD, &old.part), (CWD, &new.part)) {
+    if let Err(error) = rename_no_replace((CWD, &old.part), (CWD, &new.part)) {
         remove_record(&new.record);
         return Err(error);
     }
@@ -151,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn part_is_adopted_with_what_its_record_claims() {
+    fn part_is_adopted_with_its_recorded_pieces() {
         let root = tempfile::tempdir().unwrap();
         let at = |name: &str| root.path().join(name);
         let (digest, geometry) = (manifest().digest(), *manifest().geometry());
@@ -161,7 +161,7 @@ mod tests {
         pieces.insert(geometry.piece(1).unwrap());
         fs::write(at("a (1).bin.part"), content()).unwrap();
         PartRecord::new(digest, 3 << 18, &pieces).save(&at("a (1).bin.part.json")).unwrap();
-        assert!(exists(&at("a.bin"), &digest) && !exists(&at("a.bin"), &Digest::OF_NOTHING));
+        assert!(exists(&at("a.bin"), &digest) && !exists(&at("a.bin"), &Digest::EMPTY));
         assert_eq!(adopted(root.path()), Some(pieces));
         assert_eq!(fs::read(at("new.part")).unwrap(), content());
         let left = fs::read_dir(root.path()).unwrap().count();
@@ -180,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn part_with_an_empty_record_is_known_by_any_of_its_pieces() {
+    fn part_with_an_empty_record_is_known_by_its_pieces() {
         let root = tempfile::tempdir().unwrap();
         let at = |name: &str| root.path().join(name);
         fs::write(at("a.bin.part"), vec![9; 3 << 18]).unwrap();

@@ -12,20 +12,20 @@ use protocol::geometry::Geometry;
 use protocol::manifest::{Manifest, ManifestBuilder, ManifestError};
 use tokio_util::sync::CancellationToken;
 
-use super::details::Details;
+use super::file_attributes::FileAttributes;
+use super::location;
 use super::part_file::{PartFile, PartFileError};
 use super::part_folders::PartFolders;
-use super::place;
-use super::reservations::Reserved;
-use super::wanted::Saving;
+use super::reservations::ReservedName;
+use super::wanted::SaveOptions;
 use crate::library::{FileIdentity, OpenFile};
 
 /// How much is read at once, in bytes.
-const READ: usize = 1 << 20;
+const READ_SIZE: usize = 1 << 20;
 
 /// A file of this machine that has, or is said to have, a content.
 #[derive(Debug, Clone)]
-pub(super) struct Original {
+pub(super) struct CopySource {
     pub(super) location: PathBuf,
     pub(super) file: OpenFile,
 }
@@ -48,15 +48,15 @@ pub(super) enum CopyError {
 /// A copy to be made.
 #[derive(Debug)]
 pub(super) struct CopyJob {
-    pub(super) original: Original,
+    pub(super) source: CopySource,
     pub(super) digest: Digest,
     /// The manifest of the content, if it is known.
     pub(super) manifest: Option<Arc<Manifest>>,
     pub(super) folders: PartFolders,
-    pub(super) reserved: Reserved,
-    pub(super) saving: Saving,
+    pub(super) reserved_name: ReservedName,
+    pub(super) save_options: SaveOptions,
     /// What is kept of the original, if not its own modification time and mode.
-    pub(super) details: Option<Details>,
+    pub(super) attributes: Option<FileAttributes>,
     /// How many bytes have been read.
     pub(super) progress: Arc<AtomicU64>,
     pub(super) cancel: CancellationToken,
@@ -64,7 +64,7 @@ pub(super) struct CopyJob {
 
 /// A copy that is made.
 #[derive(Debug)]
-pub(super) struct Copied {
+pub(super) struct CopiedFile {
     pub(super) location: PathBuf,
     /// What it looks like there.
     pub(super) identity: FileIdentity,
@@ -73,10 +73,10 @@ pub(super) struct Copied {
     pub(super) is_link: bool,
 }
 
-impl Original {
+impl CopySource {
     /// Opens a file, unless something other than a regular file is there, or it is below `root` behind a link.
     pub(super) fn open(root: &Path, location: &Path) -> io::Result<Option<Self>> {
-        let opened = place::open_regular(root, location)?;
+        let opened = location::open_regular(root, location)?;
         Ok(opened.map(|(file, identity)| Self {
             location: location.to_owned(),
             file: OpenFile { file: Arc::new(file), size: identity.size, identity },
@@ -85,57 +85,60 @@ impl Original {
 
     /// Reads the file and returns the manifest of what is in it, if it has the digest.
     pub(super) fn verify(&self, digest: &Digest, cancel: &CancellationToken) -> Result<Manifest, CopyError> {
-        read(self, digest, cancel, &AtomicU64::new(0), |_, _| Ok(()))
+        read_verified(self, digest, cancel, &AtomicU64::new(0), |_, _| Ok(()))
     }
 
-    fn details(&self) -> Details {
-        let Ok(found) = self.file.file.metadata() else { return Details::default() };
-        Details { modified: found.modified().ok(), executable: found.permissions().mode() & 0o100 != 0 }
+    fn attributes(&self) -> FileAttributes {
+        let Ok(found) = self.file.file.metadata() else { return FileAttributes::default() };
+        FileAttributes {
+            modified: found.modified().ok(),
+            executable: found.permissions().mode() & 0o100 != 0,
+        }
     }
 }
 
 impl CopyJob {
     /// Makes the copy. Its bytes and its name are durable when this returns. Blocking.
-    pub(super) fn run(mut self) -> Result<Copied, CopyError> {
-        if self.saving.link
+    pub(super) fn run(mut self) -> Result<CopiedFile, CopyError> {
+        if self.save_options.link
             && let Some(manifest) = self.manifest.clone()
-            && let Some((location, identity)) = self.link()?
+            && let Some((location, identity)) = self.try_link()?
         {
-            return Ok(Copied { location, identity, manifest, is_link: true });
+            return Ok(CopiedFile { location, identity, manifest, is_link: true });
         }
-        let geometry = Geometry::native(self.original.file.size).map_err(|_| CopyError::Changed)?;
-        let part = PartFile::open_for_copy(&self.folders, self.reserved.name(), self.digest, geometry)?;
-        let manifest = match self.reflink(&part)? {
+        let geometry = Geometry::for_native(self.source.file.size).map_err(|_| CopyError::Changed)?;
+        let part = PartFile::open_for_copy(&self.folders, self.reserved_name.name(), self.digest, geometry)?;
+        let manifest = match self.try_reflink(&part)? {
             Some(manifest) => manifest,
             None => Arc::new(self.copy(&part)?),
         };
-        let details = self.details.unwrap_or_else(|| self.original.details());
-        let executable = details.executable && self.saving.executable;
-        let path = self.reserved.name().to_owned();
+        let details = self.attributes.unwrap_or_else(|| self.source.attributes());
+        let executable = details.executable && self.save_options.executable;
+        let path = self.reserved_name.name().to_owned();
         let at = |source| PartFileError::Io { path: path.clone(), source };
-        part.adorn(Details { executable, ..details });
-        let named = part.name(self.reserved).map_err(at)?;
+        part.set_attributes(FileAttributes { executable, ..details });
+        let named = part.finalize(self.reserved_name).map_err(at)?;
         named.folder().sync().map_err(at)?;
-        let (location, identity) = named.settled().map_err(at)?;
-        Ok(Copied { location, identity, manifest, is_link: false })
+        let (location, identity) = named.finish().map_err(at)?;
+        Ok(CopiedFile { location, identity, manifest, is_link: false })
     }
 
     /// Links the original to the reserved name; nothing if the system does not do that.
-    fn link(&mut self) -> Result<Option<(PathBuf, FileIdentity)>, PartFileError> {
-        let folder = place::make_folder(self.folders.root(), self.reserved.name())?;
+    fn try_link(&mut self) -> Result<Option<(PathBuf, FileIdentity)>, PartFileError> {
+        let folder = location::create_folder(self.folders.root(), self.reserved_name.name())?;
         loop {
-            match folder.link_new(&self.original.file.file, self.reserved.name()) {
+            match folder.link_new(&self.source.file.file, self.reserved_name.name()) {
                 Ok(()) => break,
-                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => self.reserved.renew()?,
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => self.reserved_name.renew()?,
                 Err(error) => {
                     tracing::info!(%error, "hard link not possible; copying instead");
                     return Ok(None);
                 }
             }
         }
-        let location = self.reserved.name().to_owned();
+        let location = self.reserved_name.name().to_owned();
         let at = |source| PartFileError::Io { path: location.clone(), source };
-        let Some(identity) = self.unchanged().map_err(at)? else {
+        let Some(identity) = self.identity_if_unchanged().map_err(at)? else {
             // Somebody writes to it.
             let _ = folder.remove_file(Path::new(location.file_name().unwrap_or_default()));
             return Ok(None);
@@ -145,36 +148,36 @@ impl CopyJob {
     }
 
     /// Returns what the original looks like now, if its bytes have not changed since it was opened.
-    fn unchanged(&self) -> io::Result<Option<FileIdentity>> {
-        let found = FileIdentity::of_file(&*self.original.file.file)?;
-        Ok(found.filter(|found| found.has_the_bytes_of(&self.original.file.identity)))
+    fn identity_if_unchanged(&self) -> io::Result<Option<FileIdentity>> {
+        let found = FileIdentity::from_file(&*self.source.file.file)?;
+        Ok(found.filter(|found| found.has_same_bytes(&self.source.file.identity)))
     }
 
     /// Lets the copy share the original's bytes on the disk; nothing if the file system cannot do that.
-    fn reflink(&self, part: &PartFile) -> Result<Option<Arc<Manifest>>, CopyError> {
+    fn try_reflink(&self, part: &PartFile) -> Result<Option<Arc<Manifest>>, CopyError> {
         let Some(manifest) = self.manifest.clone() else { return Ok(None) };
-        if rustix::fs::ioctl_ficlone(&*part.shared(), &*self.original.file.file).is_err() {
+        if rustix::fs::ioctl_ficlone(&*part.file(), &*self.source.file.file).is_err() {
             return Ok(None);
         }
         // It was hashed as it is, and was still so after its bytes were shared.
-        if self.original.file.is_unchanged() { Ok(Some(manifest)) } else { Err(CopyError::Changed) }
+        if self.source.file.is_unchanged() { Ok(Some(manifest)) } else { Err(CopyError::Changed) }
     }
 
     /// Copies the bytes and verifies them on their way.
     fn copy(&self, part: &PartFile) -> Result<Manifest, CopyError> {
         part.allocate()?;
-        let (to, path) = (part.shared(), part.path().to_owned());
+        let (to, path) = (part.file(), part.path().to_owned());
         let write = |bytes: &[u8], offset| {
             to.write_all_at(bytes, offset)
                 .map_err(|source| PartFileError::Io { path: path.clone(), source }.into())
         };
-        read(&self.original, &self.digest, &self.cancel, &self.progress, write)
+        read_verified(&self.source, &self.digest, &self.cancel, &self.progress, write)
     }
 }
 
 /// Reads a whole file, passes its bytes on with their offset, and returns its manifest if it has the digest.
-fn read(
-    original: &Original,
+fn read_verified(
+    original: &CopySource,
     digest: &Digest,
     cancel: &CancellationToken,
     progress: &AtomicU64,
@@ -183,7 +186,7 @@ fn read(
     let changed = |_: ManifestError| CopyError::Changed;
     let size = original.file.size;
     let mut builder = ManifestBuilder::new(size).map_err(changed)?;
-    let (mut buffer, mut offset) = (vec![0; READ], 0);
+    let (mut buffer, mut offset) = (vec![0; READ_SIZE], 0);
     while offset < size {
         if cancel.is_cancelled() {
             return Err(CopyError::Cancelled);
@@ -214,35 +217,35 @@ mod tests {
     use protocol::sha256::sha256;
 
     use super::*;
-    use crate::download::reservations::Reservations;
+    use crate::download::reservations::NameReservations;
 
-    fn job(root: &Path, content: &[u8], saving: Saving) -> CopyJob {
+    fn job(root: &Path, content: &[u8], saving: SaveOptions) -> CopyJob {
         let location = root.join("original");
         let file = File::create(&location).unwrap();
         file.write_all_at(content, 0).unwrap();
         file.set_modified(UNIX_EPOCH + Duration::from_secs(1_000_000_000)).unwrap();
         file.set_permissions(fs::Permissions::from_mode(0o755)).unwrap();
-        let original = Original::open(root, &location).unwrap().unwrap();
+        let original = CopySource::open(root, &location).unwrap().unwrap();
         let manifest = original.verify(&sha256(content), &CancellationToken::new()).ok().map(Arc::new);
         CopyJob {
-            original,
+            source: original,
             digest: sha256(content),
             manifest,
-            folders: PartFolders::of_test(root),
-            reserved: Reservations::default().reserve(&root.join("below/copy")).unwrap(),
-            saving,
-            details: None,
+            folders: PartFolders::for_test(root),
+            reserved_name: NameReservations::default().reserve(&root.join("below/copy")).unwrap(),
+            save_options: saving,
+            attributes: None,
             progress: Arc::default(),
             cancel: CancellationToken::new(),
         }
     }
 
     #[test]
-    fn copy_has_the_bytes_and_the_times_of_its_original() {
+    fn copy_has_the_bytes_and_times_of_its_source() {
         for content in [vec![], vec![7; 10], vec![8; (3 << 20) + 5]] {
             for executable in [false, true] {
                 let root = tempfile::tempdir().unwrap();
-                let job = job(root.path(), &content, Saving { link: false, executable });
+                let job = job(root.path(), &content, SaveOptions { link: false, executable });
                 let copied = job.run().unwrap();
                 assert_eq!(copied.location, root.path().join("below/copy"));
                 assert_eq!(fs::read(&copied.location).unwrap(), content);
@@ -254,9 +257,9 @@ mod tests {
     }
 
     #[test]
-    fn damaged_original_is_not_copied() {
+    fn damaged_source_is_not_copied() {
         let root = tempfile::tempdir().unwrap();
-        let mut job = job(root.path(), &[7; 1000], Saving::default());
+        let mut job = job(root.path(), &[7; 1000], SaveOptions::default());
         // Without a manifest nothing vouches for it but its bytes.
         job.manifest = None;
         job.digest = sha256(&[8; 1000]);
@@ -267,19 +270,21 @@ mod tests {
     #[test]
     fn hard_link_is_made_only_when_asked_for() {
         let root = tempfile::tempdir().unwrap();
-        let linked = job(root.path(), &[7; 1000], Saving { link: true, executable: false }).run().unwrap();
+        let linked =
+            job(root.path(), &[7; 1000], SaveOptions { link: true, executable: false }).run().unwrap();
         let inode = |path: &Path| fs::metadata(path).unwrap().ino();
         assert!(linked.is_link);
         assert_eq!(inode(&linked.location), inode(&root.path().join("original")));
         // A name that is taken is left alone here too.
-        let again = job(root.path(), &[7; 1000], Saving { link: true, executable: false }).run().unwrap();
+        let again =
+            job(root.path(), &[7; 1000], SaveOptions { link: true, executable: false }).run().unwrap();
         assert_eq!(again.location, root.path().join("below/copy (1)"));
     }
 
     #[test]
-    fn what_is_linked_is_the_file_that_was_opened() {
+    fn link_is_to_the_file_that_was_opened() {
         let root = tempfile::tempdir().unwrap();
-        let job = job(root.path(), &[7; 1000], Saving { link: true, executable: false });
+        let job = job(root.path(), &[7; 1000], SaveOptions { link: true, executable: false });
         fs::rename(root.path().join("original"), root.path().join("moved")).unwrap();
         fs::write(root.path().join("original"), "other").unwrap();
         let copied = job.run().unwrap();

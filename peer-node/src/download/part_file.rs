@@ -13,16 +13,18 @@ use protocol::geometry::{Geometry, PieceIndex};
 use protocol::manifest::Manifest;
 use rustix::fs::SeekFrom;
 
-use super::details::Details;
-use super::part_folders::{PartFolders, PartPlace};
+use super::file_attributes::FileAttributes;
+use super::location::{self, LocationError};
+use super::part_folders::{PartFolders, PartLocation};
 use super::part_record::PartRecord;
-use super::place::{self, PlaceError};
-use crate::storage::{DIRECT_FROM, DirectFile, Folder, allocate, descriptor, is_full, sync_record};
+use crate::storage::{
+    DirectFile, Folder, MIN_DIRECT_SIZE, allocate, descriptor_path, is_disk_full, sync_record,
+};
 
-mod naming;
+mod finalization;
 
 /// How often the record is made durable while pieces come in.
-const SYNC: Duration = Duration::from_secs(1);
+const SYNC_INTERVAL: Duration = Duration::from_secs(1);
 
 /// A download's bytes while it is not whole, with a record of the pieces that are verified.
 ///
@@ -38,7 +40,7 @@ pub(super) struct PartFile {
     /// The name that the file will have.
     target: PathBuf,
     /// Where it lies; a small content or a copy has no name and no record before it is whole.
-    named: Option<Box<Named>>,
+    named: Option<Box<NamedPart>>,
     digest: Digest,
     geometry: Geometry,
     /// What an earlier attempt says is in it.
@@ -47,19 +49,19 @@ pub(super) struct PartFile {
 
 /// A part file that has a name.
 #[derive(Debug)]
-struct Named {
-    place: PartPlace,
+struct NamedPart {
+    location: PartLocation,
     /// When its record was last made durable.
-    synced: Mutex<Instant>,
+    record_synced_at: Mutex<Instant>,
 }
 
 /// A part file that cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum PartFileError {
     #[error(transparent)]
-    Place(#[from] PlaceError),
+    Location(#[from] LocationError),
     #[error("no room for {size} bytes at {}: {source}; make room and download it again", path.display())]
-    NoRoom { path: PathBuf, size: u64, source: io::Error },
+    NoSpace { path: PathBuf, size: u64, source: io::Error },
     #[error("cannot write {}: {source}", path.display())]
     Io { path: PathBuf, source: io::Error },
 }
@@ -74,7 +76,7 @@ impl PartFile {
         geometry: Geometry,
     ) -> Result<(Self, Bitfield), PartFileError> {
         if geometry.piece_count() <= 1
-            && let Some(file) = open_nameless(&place::make_folder(folders.root(), target)?)
+            && let Some(file) = open_unnamed(&location::create_folder(folders.root(), target)?)
         {
             let part = Self::new(file, (folders, target), None, digest, geometry);
             return Ok((part, Bitfield::empty(&geometry)));
@@ -93,7 +95,7 @@ impl PartFile {
         digest: Digest,
         geometry: Geometry,
     ) -> Result<Self, PartFileError> {
-        match open_nameless(&place::make_folder(folders.root(), target)?) {
+        match open_unnamed(&location::create_folder(folders.root(), target)?) {
             Some(file) => Ok(Self::new(file, (folders, target), None, digest, geometry)),
             None => Self::open_named(folders, target, digest, geometry),
         }
@@ -105,17 +107,18 @@ impl PartFile {
         digest: Digest,
         geometry: Geometry,
     ) -> Result<Self, PartFileError> {
-        let place = folders.place(target, &digest, geometry.size())?;
+        let place = folders.location(target, &digest, geometry.size())?;
         let paths = place.paths.clone();
         let (file, is_new) =
             place.open_part().map_err(|source| PartFileError::Io { path: paths.part.clone(), source })?;
-        let record = PartRecord::load(&place.record()).filter(|record| record.is_of(&digest) && !is_new);
+        let record =
+            PartRecord::load(&place.record_path()).filter(|record| record.matches(&digest) && !is_new);
         let noted = record.and_then(|record| record.pieces(&geometry));
         let is_noted = noted.is_some();
         // The name tells whose a part without a record is. Every claim is verified before it counts.
         let unknown = || if is_new { Bitfield::empty(&geometry) } else { Bitfield::full(&geometry) };
         let claimed = noted.unwrap_or_else(unknown);
-        let named = Named { place, synced: Mutex::new(Instant::now()) };
+        let named = NamedPart { location: place, record_synced_at: Mutex::new(Instant::now()) };
         let mut part = Self::new(file, (folders, target), Some(Box::new(named)), digest, geometry);
         part.claimed.clone_from(&claimed);
         if !is_noted {
@@ -128,11 +131,11 @@ impl PartFile {
     fn new(
         file: File,
         (folders, target): (&PartFolders, &Path),
-        named: Option<Box<Named>>,
+        named: Option<Box<NamedPart>>,
         digest: Digest,
         geometry: Geometry,
     ) -> Self {
-        let direct = if geometry.size() >= DIRECT_FROM { DirectFile::of(&file) } else { None };
+        let direct = if geometry.size() >= MIN_DIRECT_SIZE { DirectFile::open(&file) } else { None };
         let (file, keep_cached) = (Arc::new(file), AtomicBool::new(false));
         let claimed = Bitfield::empty(&geometry);
         let (folders, target) = (folders.clone(), target.to_owned());
@@ -145,18 +148,18 @@ impl PartFile {
         let at = |source| PartFileError::Io { path: path.clone(), source };
         let before = self.file.metadata().map_err(at)?.len();
         allocate(&self.file, size).map_err(|source| {
-            if !is_full(&source) && source.kind() != io::ErrorKind::FileTooLarge {
+            if !is_disk_full(&source) && source.kind() != io::ErrorKind::FileTooLarge {
                 return at(source);
             }
             // What was had of the room goes back: a download that waits for more keeps it from nobody.
             let _ = self.file.set_len(before);
-            PartFileError::NoRoom { path: path.clone(), size, source }
+            PartFileError::NoSpace { path: path.clone(), size, source }
         })
     }
 
     /// Returns where the file is as long as it is not whole: its later name if it has none.
     pub(super) fn path(&self) -> &Path {
-        self.named.as_ref().map_or(&self.target, |named| &named.place.paths.part)
+        self.named.as_ref().map_or(&self.target, |named| &named.location.paths.part)
     }
 
     /// Returns the name that the file is meant to have once it is whole.
@@ -165,7 +168,7 @@ impl PartFile {
     }
 
     /// Returns the file for those who read what is verified.
-    pub(super) fn shared(&self) -> Arc<File> {
+    pub(super) fn file(&self) -> Arc<File> {
         Arc::clone(&self.file)
     }
 
@@ -192,7 +195,7 @@ impl PartFile {
 
     /// Sets the modification time and the executable bit of its source. A file system that cannot store them is no
     /// reason to fail.
-    pub(super) fn adorn(&self, details: Details) {
+    pub(super) fn set_attributes(&self, details: FileAttributes) {
         let modified = details.modified.map_or(Ok(()), |modified| self.file.set_modified(modified));
         let executable = if details.executable { self.make_executable() } else { Ok(()) };
         if let Err(error) = modified.and(executable) {
@@ -217,8 +220,8 @@ impl PartFile {
     }
 
     /// Says whether a piece on disk is right.
-    pub(super) fn is_right(&self, piece: PieceIndex, manifest: &Manifest) -> bool {
-        is_right(&self.file, piece, manifest)
+    pub(super) fn is_piece_valid(&self, piece: PieceIndex, manifest: &Manifest) -> bool {
+        is_piece_valid(&self.file, piece, manifest)
     }
 
     /// Notes which pieces are here. What was claimed before stays claimed: if a piece has failed its check, that may have been
@@ -229,10 +232,10 @@ impl PartFile {
         for piece in self.geometry.pieces().filter(|piece| self.claimed.has(*piece)) {
             all.insert(piece);
         }
-        let record = named.place.record();
+        let record = named.location.record_path();
         PartRecord::new(self.digest, self.geometry.size(), &all).save(&record)?;
-        let mut synced = named.synced.lock();
-        if synced.elapsed() >= SYNC {
+        let mut synced = named.record_synced_at.lock();
+        if synced.elapsed() >= SYNC_INTERVAL {
             sync_record(&record)?;
             *synced = Instant::now();
         }
@@ -241,20 +244,20 @@ impl PartFile {
 }
 
 /// Says whether a piece in a file is right.
-pub(super) fn is_right(file: &File, piece: PieceIndex, manifest: &Manifest) -> bool {
+pub(super) fn is_piece_valid(file: &File, piece: PieceIndex, manifest: &Manifest) -> bool {
     let geometry = manifest.geometry();
     let mut bytes = vec![0; geometry.length_of(piece) as usize];
     let read = file.read_exact_at(&mut bytes, geometry.piece_offset(piece));
-    read.is_ok() && manifest.is_piece(piece, [bytes.as_slice()])
+    read.is_ok() && manifest.verify_piece(piece, [bytes.as_slice()])
 }
 
 /// Opens a file that has no name until it is whole, in the folder of its target; nothing where the file system cannot do
 /// that.
-fn open_nameless(folder: &Folder) -> Option<File> {
+fn open_unnamed(folder: &Folder) -> Option<File> {
     // Whatever the trouble is, the ordinary way shows whether it is one.
-    let file = folder.open_nameless().ok()?;
+    let file = folder.open_unnamed().ok()?;
     // Without a way to its name it would never get one.
-    descriptor(&file).exists().then_some(file)
+    descriptor_path(&file).exists().then_some(file)
 }
 
 #[cfg(test)]

@@ -18,20 +18,20 @@ use protocol::node_id::NodeId;
 use rustix::fs::{AtFlags, StatxFlags};
 use serde::{Deserialize, Serialize};
 
+use super::location::{self, LocationError, is_free};
 use super::part_record::PartRecord;
-use super::place::{self, PlaceError, is_free};
 use crate::library::StoredPath;
 use crate::state_dir::replace_file;
-use crate::storage::{Folder, Open, load_record, remove_leftover, remove_record, rename_new};
+use crate::storage::{Folder, OpenMode, load_record, remove_leftover, remove_record, rename_no_replace};
 
 /// The name of the hidden folder beside a destination on another file system.
-pub(super) const BESIDE: &str = ".peerdex-partial";
+pub(super) const HIDDEN_FOLDER_NAME: &str = ".peerdex-partial";
 
 /// How long a partial file without a download is kept after it was last written to.
-const KEPT: Duration = Duration::from_hours(30 * 24);
+const MAX_PART_AGE: Duration = Duration::from_hours(30 * 24);
 
 /// The most folders beside destinations that are remembered.
-const MAX_BESIDE: usize = 256;
+const MAX_HIDDEN_FOLDERS: usize = 256;
 
 /// The two files of a download that is not complete.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,18 +44,18 @@ pub(super) struct PartPaths {
 
 /// Where these files lie, in a folder that is open: whatever happens to its name, they are reached through it.
 #[derive(Debug)]
-pub(super) struct PartPlace {
+pub(super) struct PartLocation {
     folder: Folder,
     pub(super) paths: PartPaths,
 }
 
 /// What an earlier attempt has left of a content; to be verified before it counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Kept {
+pub(super) struct KeptPart {
     /// Bytes in the pieces that are here.
     pub(super) bytes: u64,
     /// How many pieces are here, of how many.
-    pub(super) here: u32,
+    pub(super) pieces_done: u32,
     pub(super) pieces: u32,
 }
 
@@ -70,12 +70,12 @@ struct Inner {
     /// The node's folder.
     root: PathBuf,
     /// The folder for partial files in the state folder.
-    own: PathBuf,
+    state_folder: PathBuf,
     /// The file that lists the folders beside destinations.
-    list: PathBuf,
+    list_file: PathBuf,
     /// What tells the partial files of this node from those of another one beside the same destination.
     tag: String,
-    beside: Mutex<BTreeSet<PathBuf>>,
+    hidden_folders: Mutex<BTreeSet<PathBuf>>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -97,12 +97,12 @@ impl PartPaths {
     }
 }
 
-impl PartPlace {
+impl PartLocation {
     /// Opens the part file, or creates it. Returns also whether it is new.
     pub(super) fn open_part(&self) -> io::Result<(File, bool)> {
-        match self.folder.open_file(self.part_name(), Open::Write) {
+        match self.folder.open_file(self.part_name(), OpenMode::Write) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                Ok((self.folder.open_file(self.part_name(), Open::New)?, true))
+                Ok((self.folder.open_file(self.part_name(), OpenMode::New)?, true))
             }
             opened => Ok((opened?, false)),
         }
@@ -110,13 +110,13 @@ impl PartPlace {
 
     /// Moves the part file to another name, without ever replacing anything.
     pub(super) fn move_part(&self, to: (&Folder, &Path)) -> io::Result<()> {
-        rename_new((&self.folder, self.part_name()), to)
+        rename_no_replace((&self.folder, self.part_name()), to)
     }
 
     /// Returns a path by which the record is reached.
-    pub(super) fn record(&self) -> PathBuf {
+    pub(super) fn record_path(&self) -> PathBuf {
         let name = self.paths.record.file_name().unwrap_or_default();
-        self.folder.path().map_or_else(|| self.paths.record.clone(), |folder| folder.join(name))
+        self.folder.descriptor_path().map_or_else(|| self.paths.record.clone(), |folder| folder.join(name))
     }
 
     fn part_name(&self) -> &Path {
@@ -133,8 +133,16 @@ impl PartFolders {
     pub fn open(root: PathBuf, own: PathBuf, list: PathBuf, node: NodeId) -> Self {
         let stored = load_record::<StoredFolders>(&list).filter(|stored| stored.version == Self::VERSION);
         let folders = stored.map(|stored| stored.folders).unwrap_or_default();
-        let beside = Mutex::new(folders.into_iter().take(MAX_BESIDE).map(PathBuf::from).collect());
-        Self { inner: Arc::new(Inner { root, own, list, tag: node.short(), beside }) }
+        let beside = Mutex::new(folders.into_iter().take(MAX_HIDDEN_FOLDERS).map(PathBuf::from).collect());
+        Self {
+            inner: Arc::new(Inner {
+                root,
+                state_folder: own,
+                list_file: list,
+                tag: node.short(),
+                hidden_folders: beside,
+            }),
+        }
     }
 
     /// Returns the node's folder.
@@ -143,65 +151,71 @@ impl PartFolders {
     }
 
     /// Returns where the partial file of a content lies that is downloaded to `target`, and creates the folder for it.
-    pub(super) fn place(&self, target: &Path, digest: &Digest, size: u64) -> Result<PartPlace, PlaceError> {
-        let around = place::make_folder(self.root(), target)?;
-        let own = create(self.root(), &self.inner.own)?;
+    pub(super) fn location(
+        &self,
+        target: &Path,
+        digest: &Digest,
+        size: u64,
+    ) -> Result<PartLocation, LocationError> {
+        let around = location::create_folder(self.root(), target)?;
+        let own = create_folder(self.root(), &self.inner.state_folder)?;
         let folder = target.parent().unwrap_or(self.root());
-        let failed = |source| PlaceError::Folder { folder: folder.to_owned(), source };
-        if file_system(&around).map_err(failed)? == file_system(&own).map_err(failed)? {
-            return Ok(PartPlace {
+        let failed = |source| LocationError::Folder { folder: folder.to_owned(), source };
+        if file_system_id(&around).map_err(failed)? == file_system_id(&own).map_err(failed)? {
+            return Ok(PartLocation {
                 folder: own,
-                paths: PartPaths::new(&self.inner.own, &format!("{digest}-{size}")),
+                paths: PartPaths::new(&self.inner.state_folder, &format!("{digest}-{size}")),
             });
         }
-        let beside = folder.join(BESIDE);
-        let opened =
-            around.make_private_child(Path::new(BESIDE)).map_err(|source| unusable(&beside, source))?;
-        self.remember(&beside);
+        let beside = folder.join(HIDDEN_FOLDER_NAME);
+        let opened = around
+            .create_private_child(Path::new(HIDDEN_FOLDER_NAME))
+            .map_err(|source| unusable(&beside, source))?;
+        self.remember_folder(&beside);
         let paths = PartPaths::new(&beside, &format!("{digest}-{size}-{}", self.inner.tag));
-        Ok(PartPlace { folder: opened, paths })
+        Ok(PartLocation { folder: opened, paths })
     }
 
     /// Returns true if there is a partial file of a content that is downloaded to `target`. Creates nothing.
     pub(super) fn has_part(&self, target: &Path, digest: &Digest) -> bool {
-        let beside = target.parent().map(|folder| folder.join(BESIDE));
-        let folders = std::iter::once(self.inner.own.clone()).chain(beside);
-        folders.flat_map(|folder| self.content_of(&folder)).any(|(name, _)| name.digest == *digest)
+        let beside = target.parent().map(|folder| folder.join(HIDDEN_FOLDER_NAME));
+        let folders = std::iter::once(self.inner.state_folder.clone()).chain(beside);
+        folders.flat_map(|folder| self.parts_in(&folder)).any(|(name, _)| name.digest == *digest)
     }
 
     /// Returns what an earlier attempt has left of a content that is downloaded to `target`, as its record says.
-    pub(super) fn kept(&self, target: &Path, digest: &Digest, size: u64) -> Option<Kept> {
-        let geometry = Geometry::native(size).ok()?;
-        let own = PartPaths::new(&self.inner.own, &format!("{digest}-{size}"));
+    pub(super) fn kept_part(&self, target: &Path, digest: &Digest, size: u64) -> Option<KeptPart> {
+        let geometry = Geometry::for_native(size).ok()?;
+        let own = PartPaths::new(&self.inner.state_folder, &format!("{digest}-{size}"));
         let tag = &self.inner.tag;
-        let beside = target.parent().map(|folder| folder.join(BESIDE));
+        let beside = target.parent().map(|folder| folder.join(HIDDEN_FOLDER_NAME));
         let beside = beside.map(|folder| PartPaths::new(&folder, &format!("{digest}-{size}-{tag}")));
         let mut records = [Some(own), beside].into_iter().flatten();
         let record = records.find_map(|paths| PartRecord::load(&paths.record))?;
-        let pieces = record.pieces(&geometry).filter(|_| record.is_of(digest))?;
+        let pieces = record.pieces(&geometry).filter(|_| record.matches(digest))?;
         let lengths = geometry.pieces().filter(|piece| pieces.has(*piece));
         let bytes = lengths.map(|piece| u64::from(geometry.length_of(piece))).sum();
-        Some(Kept { bytes, here: pieces.count(), pieces: geometry.piece_count() })
+        Some(KeptPart { bytes, pieces_done: pieces.count(), pieces: geometry.piece_count() })
     }
 
     /// Removes what an earlier attempt has left of a content that is at `target` now.
-    pub(super) fn forget(&self, target: &Path, digest: &Digest) {
-        let beside = target.parent().map(|folder| folder.join(BESIDE));
-        let folders = std::iter::once(self.inner.own.clone()).chain(beside);
+    pub(super) fn remove_part(&self, target: &Path, digest: &Digest) {
+        let beside = target.parent().map(|folder| folder.join(HIDDEN_FOLDER_NAME));
+        let folders = std::iter::once(self.inner.state_folder.clone()).chain(beside);
         for (_, paths) in
-            folders.flat_map(|folder| self.content_of(&folder)).filter(|(name, _)| name.digest == *digest)
+            folders.flat_map(|folder| self.parts_in(&folder)).filter(|(name, _)| name.digest == *digest)
         {
             paths.remove();
-            self.leave(&paths);
+            self.remove_folder_if_empty(&paths);
         }
     }
 
     /// Removes the folder beside a destination if nothing is in it any more.
-    pub(super) fn leave(&self, paths: &PartPaths) {
-        if let Some(folder) = paths.part.parent().filter(|folder| **folder != self.inner.own) {
+    pub(super) fn remove_folder_if_empty(&self, paths: &PartPaths) {
+        if let Some(folder) = paths.part.parent().filter(|folder| **folder != self.inner.state_folder) {
             // It fails while other partial files lie there.
             if fs::remove_dir(folder).is_ok() {
-                self.inner.beside.lock().remove(folder);
+                self.inner.hidden_folders.lock().remove(folder);
                 self.save();
             }
         }
@@ -210,33 +224,33 @@ impl PartFolders {
     /// Removes the partial files of contents that are not `listed` as downloads, if they have no usable record or are older
     /// than a month.
     pub(super) fn clean(&self, listed: &HashSet<Digest>, now: SystemTime) {
-        let beside: Vec<PathBuf> = self.inner.beside.lock().iter().cloned().collect();
-        for folder in std::iter::once(&self.inner.own).chain(&beside) {
-            for (name, paths) in self.content_of(folder) {
+        let beside: Vec<PathBuf> = self.inner.hidden_folders.lock().iter().cloned().collect();
+        for folder in std::iter::once(&self.inner.state_folder).chain(&beside) {
+            for (name, paths) in self.parts_in(folder) {
                 if listed.contains(&name.digest) || !is_stale(&paths, &name.digest, now) {
                     continue;
                 }
                 tracing::info!(part = %paths.part.display(), "partial file without a download removed");
                 paths.remove();
-                self.leave(&paths);
+                self.remove_folder_if_empty(&paths);
             }
         }
     }
 
     /// Lists the partial files of this node in a folder.
-    fn content_of(&self, folder: &Path) -> BTreeMap<PartName, PartPaths> {
-        let tag = (*folder != *self.inner.own).then_some(self.inner.tag.as_str());
+    fn parts_in(&self, folder: &Path) -> BTreeMap<PartName, PartPaths> {
+        let tag = (*folder != *self.inner.state_folder).then_some(self.inner.tag.as_str());
         let entries = fs::read_dir(folder).into_iter().flatten().flatten();
         let names = entries.filter_map(|entry| PartName::parse(entry.file_name().to_str()?, tag));
         names.map(|(name, stem)| (name, PartPaths::new(folder, &stem))).collect()
     }
 
-    fn remember(&self, folder: &Path) {
-        let mut beside = self.inner.beside.lock();
+    fn remember_folder(&self, folder: &Path) {
+        let mut beside = self.inner.hidden_folders.lock();
         if beside.contains(folder) {
             return;
         }
-        while beside.len() >= MAX_BESIDE {
+        while beside.len() >= MAX_HIDDEN_FOLDERS {
             beside.pop_first();
         }
         beside.insert(folder.to_owned());
@@ -245,9 +259,9 @@ impl PartFolders {
     }
 
     fn save(&self) {
-        let folders = self.inner.beside.lock().iter().map(|folder| folder.as_path().into()).collect();
+        let folders = self.inner.hidden_folders.lock().iter().map(|folder| folder.as_path().into()).collect();
         let json = serde_json::to_vec(&StoredFolders { version: Self::VERSION, folders });
-        let saved = json.map_err(io::Error::from).and_then(|json| replace_file(&self.inner.list, &json));
+        let saved = json.map_err(io::Error::from).and_then(|json| replace_file(&self.inner.list_file, &json));
         if let Err(error) = saved {
             tracing::warn!(%error, "list of folders for partial files not written");
         }
@@ -257,7 +271,7 @@ impl PartFolders {
 #[cfg(test)]
 impl PartFolders {
     /// Creates those of a node that shares a folder.
-    pub(super) fn of_test(root: &Path) -> Self {
+    pub(super) fn for_test(root: &Path) -> Self {
         let state = root.join(".peerdex");
         fs::create_dir_all(&state).unwrap();
         let node = NodeId::from_bytes([1; 32]);
@@ -289,33 +303,33 @@ impl PartName {
 
 /// Returns true if a partial file that no download wants is to be removed.
 fn is_stale(paths: &PartPaths, digest: &Digest, now: SystemTime) -> bool {
-    if is_free(&paths.part) || !PartRecord::load(&paths.record).is_some_and(|record| record.is_of(digest)) {
+    if is_free(&paths.part) || !PartRecord::load(&paths.record).is_some_and(|record| record.matches(digest)) {
         return true;
     }
     let written =
         [&paths.part, &paths.record].into_iter().filter_map(|path| fs::metadata(path).ok()?.modified().ok());
-    written.max().is_none_or(|last| now.duration_since(last).is_ok_and(|age| age > KEPT))
+    written.max().is_none_or(|last| now.duration_since(last).is_ok_and(|age| age > MAX_PART_AGE))
 }
 
 /// Opens a folder for partial files, which nobody else may read if it is created here.
-fn create(root: &Path, folder: &Path) -> Result<Folder, PlaceError> {
+fn create_folder(root: &Path, folder: &Path) -> Result<Folder, LocationError> {
     let below = folder.strip_prefix(root).unwrap_or(folder);
     let root = fs::create_dir_all(root).and_then(|()| Folder::open(root));
-    let opened = root.and_then(|root| root.make_private_child(below));
+    let opened = root.and_then(|root| root.create_private_child(below));
     opened.map_err(|source| unusable(folder, source))
 }
 
-fn unusable(folder: &Path, source: io::Error) -> PlaceError {
+fn unusable(folder: &Path, source: io::Error) -> LocationError {
     if folder.is_symlink() {
-        PlaceError::Link { folder: folder.to_owned() }
+        LocationError::Link { folder: folder.to_owned() }
     } else {
-        PlaceError::Folder { folder: folder.to_owned(), source }
+        LocationError::Folder { folder: folder.to_owned(), source }
     }
 }
 
 /// Returns what tells file systems apart between which nothing can be renamed: the device and, where the system names it, the
 /// mount.
-fn file_system(folder: &Folder) -> io::Result<(u64, u64)> {
+fn file_system_id(folder: &Folder) -> io::Result<(u64, u64)> {
     match rustix::fs::statx(folder, "", AtFlags::EMPTY_PATH, StatxFlags::MNT_ID) {
         Ok(found) => {
             let device = (u64::from(found.stx_dev_major) << 32) | u64::from(found.stx_dev_minor);

@@ -33,7 +33,7 @@ impl PartRecord {
     }
 
     /// Says whether the part file is one of this content.
-    pub(super) fn is_of(&self, digest: &Digest) -> bool {
+    pub(super) fn matches(&self, digest: &Digest) -> bool {
         self.digest.parse() == Ok(*digest)
     }
 
@@ -47,10 +47,10 @@ impl PartRecord {
     /// On a full disk it goes over the one that is there. That differs in nothing but hexadecimal digits, and what a mixture of
     /// both claims is looked into like any other claim.
     pub(super) fn save(&self, path: &Path) -> io::Result<()> {
-        save_record(path, self, |old| self.differs_in_pieces_alone(old))
+        save_record(path, self, |old| self.differs_only_in_pieces(old))
     }
 
-    fn differs_in_pieces_alone(&self, other: &Self) -> bool {
+    fn differs_only_in_pieces(&self, other: &Self) -> bool {
         (&self.digest, self.size, self.pieces.len()) == (&other.digest, other.size, other.pieces.len())
     }
 }
@@ -62,25 +62,25 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_record_survives_the_disk() {
+    fn record_round_trips_through_the_disk() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("x.part.json");
-        let geometry = Geometry::native(5 << 18).unwrap();
+        let geometry = Geometry::for_native(5 << 18).unwrap();
         let mut pieces = Bitfield::empty(&geometry);
         pieces.insert(geometry.piece(3).unwrap());
         let digest = Digest::from_bytes([7; 32]);
         PartRecord::new(digest, geometry.size(), &pieces).save(&path).unwrap();
         let record = PartRecord::load(&path).unwrap();
-        assert!(record.is_of(&digest) && !record.is_of(&Digest::OF_NOTHING));
+        assert!(record.matches(&digest) && !record.matches(&Digest::EMPTY));
         assert_eq!(record.pieces(&geometry), Some(pieces));
-        assert_eq!(record.pieces(&Geometry::native(5).unwrap()), None);
+        assert_eq!(record.pieces(&Geometry::for_native(5).unwrap()), None);
     }
 
     #[test]
-    fn damaged_records_are_no_records() {
+    fn damaged_records_are_ignored() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("x.part.json");
-        let geometry = Geometry::native(5 << 18).unwrap();
+        let geometry = Geometry::for_native(5 << 18).unwrap();
         let record =
             PartRecord::new(Digest::from_bytes([7; 32]), geometry.size(), &Bitfield::full(&geometry));
         let whole = serde_json::to_vec(&record).unwrap();

@@ -11,23 +11,23 @@ use protocol::geometry::Geometry;
 use protocol::metainfo::Metainfo;
 use protocol::share_path::safe_file_name;
 
-use super::listed::Item;
-use super::part_folders::{PartFolders, PartPlace};
+use super::listed_download::DownloadItem;
+use super::part_folders::{PartFolders, PartLocation};
 use super::part_record::PartRecord;
-use super::{Downloads, place};
+use super::{Downloads, location};
 use crate::storage::Folder;
-use crate::torrent::files::claim_part;
+use crate::torrent::files::adopt_part;
 use crate::transfers::{ContentId, DownloadState};
 
 /// How long the index may take to say which content a torrent is.
-const ASKING: Duration = Duration::from_secs(2);
+const INDEX_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// How long a download may take to put its part in order.
-const SETTLING: Duration = Duration::from_secs(10);
+const SETTLE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// What a download has left to the torrent that goes on with it.
 #[derive(Debug)]
-pub(super) struct Left {
+pub(super) struct LeftoverPart {
     /// Where its part lies.
     pub(super) folder: PathBuf,
     /// The native pieces that are in it, as its record says.
@@ -44,7 +44,7 @@ impl Downloads {
             return Some(digest);
         }
         let asked = self.inner.config.index.find_torrent(metainfo.infohash());
-        let hints = tokio::time::timeout(ASKING, asked).await.ok()?.ok()?;
+        let hints = tokio::time::timeout(INDEX_TIMEOUT, asked).await.ok()?.ok()?;
         // The one that most nodes offer; whatever it is worth, all that comes is verified by the torrent itself.
         hints.first().map(|hint| hint.digest)
     }
@@ -57,10 +57,10 @@ impl Downloads {
         digest: Digest,
         metainfo: &Arc<Metainfo>,
         folder: PathBuf,
-    ) -> Option<Left> {
-        let running = self.inner.table.lock().running_one(&ContentId::File(digest));
+    ) -> Option<LeftoverPart> {
+        let running = self.inner.table.lock().running_id(&ContentId::File(digest));
         let Some(id) = running else {
-            let (folders, metainfo) = (self.inner.config.folders.clone(), Arc::clone(metainfo));
+            let (folders, metainfo) = (self.inner.config.part_folders.clone(), Arc::clone(metainfo));
             let target = folder.join(safe_file_name(metainfo.name()));
             return tokio::task::spawn_blocking(move || {
                 folders.has_part(&target, &digest).then(|| hand_over(&folders, &target, digest, &metainfo))?
@@ -69,7 +69,7 @@ impl Downloads {
             .ok()?;
         };
         let mut view = self.watch(id)?;
-        let Item::File(wanted) = self.inner.ledger.item(id)? else { return None };
+        let DownloadItem::File(wanted) = self.inner.list.item(id)? else { return None };
         if !wanted.copies.is_empty() {
             // A torrent makes no copies.
             return None;
@@ -77,66 +77,75 @@ impl Downloads {
         self.suspend(id);
         let over = view.wait_for(|view| view.state.is_over());
         let is_stopped =
-            tokio::time::timeout(SETTLING, over).await.ok()?.ok()?.state == DownloadState::Cancelled;
-        self.inner.ledger.strike(id);
+            tokio::time::timeout(SETTLE_TIMEOUT, over).await.ok()?.ok()?.state == DownloadState::Cancelled;
+        self.inner.list.remove(id);
         if is_stopped {
             // It is the torrent from now on.
-            self.inner.table.lock().forget(id);
+            self.inner.table.lock().remove(id);
         }
         tracing::info!(%digest, infohash = %metainfo.infohash(), "native download goes on as a torrent");
-        let (folders, metainfo) = (self.inner.config.folders.clone(), Arc::clone(metainfo));
-        let target = place::asked_for(folders.root(), &wanted.target);
+        let (folders, metainfo) = (self.inner.config.part_folders.clone(), Arc::clone(metainfo));
+        let target = location::requested_path(folders.root(), &wanted.target);
         tokio::task::spawn_blocking(move || hand_over(&folders, &target, digest, &metainfo)).await.ok()?
     }
 }
 
 /// Returns what a download to `target` has left to a torrent.
-fn hand_over(folders: &PartFolders, target: &Path, digest: Digest, metainfo: &Metainfo) -> Option<Left> {
+fn hand_over(
+    folders: &PartFolders,
+    target: &Path,
+    digest: Digest,
+    metainfo: &Metainfo,
+) -> Option<LeftoverPart> {
     let folder = target.parent()?.to_owned();
     let size = metainfo.geometry().size();
-    let around = place::make_folder(folders.root(), target).ok()?;
-    let place = folders.place(target, &digest, size).ok()?;
+    let around = location::create_folder(folders.root(), target).ok()?;
+    let place = folders.location(target, &digest, size).ok()?;
     let found = place.paths.clone();
     if !found.part.is_file() {
-        folders.leave(&found);
-        return Some(Left { folder, pieces: None });
+        folders.remove_folder_if_empty(&found);
+        return Some(LeftoverPart { folder, pieces: None });
     }
-    let native = Geometry::native(size).ok();
+    let native = Geometry::for_native(size).ok();
     let pieces =
         native.zip(PartRecord::load(&found.record)).and_then(|(native, record)| record.pieces(&native));
-    match give(&place, (&around, &folder), metainfo) {
+    match move_part(&place, (&around, &folder), metainfo) {
         Ok(()) => {
-            folders.leave(&found);
-            Some(Left { folder, pieces })
+            folders.remove_folder_if_empty(&found);
+            Some(LeftoverPart { folder, pieces })
         }
         Err(error) => {
             // Then it is fetched anew.
             tracing::warn!(%error, "part of a download not taken over");
-            Some(Left { folder, pieces: None })
+            Some(LeftoverPart { folder, pieces: None })
         }
     }
 }
 
 /// Gives a part file the name and the record under which a torrent looks for it.
-fn give(place: &PartPlace, (around, folder): (&Folder, &Path), metainfo: &Metainfo) -> io::Result<()> {
+fn move_part(
+    place: &PartLocation,
+    (around, folder): (&Folder, &Path),
+    metainfo: &Metainfo,
+) -> io::Result<()> {
     let mut part = safe_file_name(metainfo.name());
     part.push_str(".part");
     place.move_part((around, Path::new(&part)))?;
-    claim_part(&around.path().unwrap_or_else(|| folder.to_owned()), metainfo)?;
+    adopt_part(&around.descriptor_path().unwrap_or_else(|| folder.to_owned()), metainfo)?;
     place.paths.remove();
     Ok(())
 }
 
 #[cfg(test)]
 mod tests {
-    use protocol::metainfo::{Draft, DraftContent, DraftNotes};
+    use protocol::metainfo::{DraftContent, DraftOptionalFields, MetainfoDraft};
     use protocol::sha1::sha1_all;
     use tokio_util::sync::CancellationToken;
 
     use super::super::part_file::PartFile;
     use super::*;
     use crate::torrent::files::TorrentFiles;
-    use crate::torrent::selection::Selection;
+    use crate::torrent::selection::FileSelection;
 
     const PIECE: usize = 1 << 20;
 
@@ -145,19 +154,19 @@ mod tests {
     fn handed_over(native_name: &str, native_pieces: usize) -> (u32, Vec<String>) {
         let root = tempfile::tempdir().unwrap();
         let content: Vec<u8> = (0..3 * PIECE).map(|at| (at % 251).to_le_bytes()[0]).collect();
-        let draft = Draft {
+        let draft = MetainfoDraft {
             name: "torrent.bin".into(),
             piece_length: 1 << 20,
             content: DraftContent::Single(content.len() as u64),
             private: false,
             tiers: Vec::new(),
-            notes: DraftNotes::default(),
+            optional: DraftOptionalFields::default(),
         };
         let hashes = sha1_all(content.chunks(PIECE).map(|piece| vec![piece]).collect::<Vec<_>>());
         let metainfo = Arc::new(Metainfo::parse(&draft.encode(&hashes).unwrap()).unwrap());
         let digest = Digest::from_bytes([7; 32]);
-        let folders = PartFolders::of_test(root.path());
-        let geometry = Geometry::native(content.len() as u64).unwrap();
+        let folders = PartFolders::for_test(root.path());
+        let geometry = Geometry::for_native(content.len() as u64).unwrap();
         let at = root.path().join(native_name);
         let (part, _) = PartFile::open(&folders, &at, digest, geometry).unwrap();
         let mut here = Bitfield::empty(&geometry);
@@ -173,7 +182,7 @@ mod tests {
         let folder = left.folder;
         let cancel = CancellationToken::new();
         let (_files, here) =
-            TorrentFiles::open(&folder, &metainfo, &Selection::all(), &cancel, &|_| {}).unwrap();
+            TorrentFiles::open(&folder, &metainfo, &FileSelection::all(), &cancel, &|_| {}).unwrap();
         let mut names: Vec<String> = std::fs::read_dir(folder)
             .unwrap()
             .map(|entry| entry.unwrap().file_name().into_string().unwrap())
@@ -184,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn a_torrent_goes_on_with_the_part_of_a_native_download_whatever_its_name() {
+    fn torrent_continues_the_part_of_a_native_download() {
         let left = ["torrent.bin.part", "torrent.bin.part.json"].map(str::to_owned);
         for name in ["torrent.bin", "native.bin"] {
             assert_eq!(handed_over(name, 9), (2, left.to_vec()), "{name}");
@@ -192,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn a_part_with_no_whole_piece_of_the_torrent_is_gone_on_with_too() {
+    fn part_without_a_complete_torrent_piece_is_continued() {
         let left = ["torrent.bin.part", "torrent.bin.part.json"].map(str::to_owned);
         for pieces in [0, 1] {
             assert_eq!(handed_over("torrent.bin", pieces), (0, left.to_vec()), "{pieces}");

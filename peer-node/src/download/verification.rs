@@ -6,27 +6,30 @@ use std::sync::Arc;
 use protocol::geometry::PieceIndex;
 use tokio::task::{JoinHandle, spawn_blocking};
 
-use super::checks::Gathered;
+use super::verification_queue::AssembledPiece;
 
 /// How many bytes of a job are written one after the other; the others are written beside them. A disk far away needs several
 /// writes under way, but of these there are to be no more than go past the page cache: with every two of eight pieces of 256 KiB
 /// written on their own, downloads from four nodes had two thirds of their speed.
-const IN_A_ROW: usize = 2 << 20;
+const SEQUENTIAL_BYTES: usize = 2 << 20;
 
 /// What a piece has turned out to be: whether it is right, and if so, whether it could be written.
-pub(crate) type Outcome = (PieceIndex, io::Result<bool>);
+pub(crate) type PieceOutcome = (PieceIndex, io::Result<bool>);
 
 /// Where pieces go. Its functions are called on blocking threads.
 pub(crate) trait PieceStore: Send + Sync + 'static {
     /// Says of each piece whether it is right.
-    fn are_right(&self, pieces: &[Gathered]) -> Vec<bool>;
+    fn verify_pieces(&self, pieces: &[AssembledPiece]) -> Vec<bool>;
 
     /// Writes a piece that is right.
     fn write_piece(&self, piece: PieceIndex, parts: &[&[u8]]) -> io::Result<()>;
 }
 
 /// Verifies pieces and writes those that are right. Begun, it goes on though nobody waits for it.
-pub(crate) async fn verify_and_write<S: PieceStore>(pieces: Vec<Gathered>, store: Arc<S>) -> Vec<Outcome> {
+pub(crate) async fn verify_and_write<S: PieceStore>(
+    pieces: Vec<AssembledPiece>,
+    store: Arc<S>,
+) -> Vec<PieceOutcome> {
     let verified = spawn_blocking(move || verify(pieces, &store)).await;
     let Ok((mut outcomes, others)) = verified else { return Vec::new() };
     for other in others {
@@ -37,13 +40,13 @@ pub(crate) async fn verify_and_write<S: PieceStore>(pieces: Vec<Gathered>, store
 
 /// Verifies all pieces, writes some of them and has the others written meanwhile.
 fn verify<S: PieceStore>(
-    pieces: Vec<Gathered>,
+    pieces: Vec<AssembledPiece>,
     store: &Arc<S>,
-) -> (Vec<Outcome>, Vec<JoinHandle<Vec<Outcome>>>) {
-    let verdicts = store.are_right(&pieces);
-    let mut verified: Vec<(Gathered, bool)> = pieces.into_iter().zip(verdicts).collect();
-    let longest = verified.iter().map(|(gathered, _)| gathered.bytes()).max().unwrap_or(0);
-    let in_a_row = (IN_A_ROW / longest.max(1)).max(1);
+) -> (Vec<PieceOutcome>, Vec<JoinHandle<Vec<PieceOutcome>>>) {
+    let verdicts = store.verify_pieces(&pieces);
+    let mut verified: Vec<(AssembledPiece, bool)> = pieces.into_iter().zip(verdicts).collect();
+    let longest = verified.iter().map(|(gathered, _)| gathered.byte_count()).max().unwrap_or(0);
+    let in_a_row = (SEQUENTIAL_BYTES / longest.max(1)).max(1);
     let mut others = Vec::new();
     while verified.len() > in_a_row {
         let (store, last) = (Arc::clone(store), verified.split_off(verified.len() - in_a_row));
@@ -52,8 +55,8 @@ fn verify<S: PieceStore>(
     (write(verified, &**store), others)
 }
 
-fn write<S: PieceStore>(verified: Vec<(Gathered, bool)>, store: &S) -> Vec<Outcome> {
-    let write_one = |(gathered, good): (Gathered, bool)| {
+fn write<S: PieceStore>(verified: Vec<(AssembledPiece, bool)>, store: &S) -> Vec<PieceOutcome> {
+    let write_one = |(gathered, good): (AssembledPiece, bool)| {
         let written = if good { store.write_piece(gathered.piece, &gathered.parts()) } else { Ok(()) };
         (gathered.piece, written.map(|()| good))
     };
@@ -72,12 +75,12 @@ mod tests {
 
     /// Takes pieces whose bytes are their numbers, but for number 3, which it cannot write.
     #[derive(Default)]
-    struct Picky(Mutex<BTreeSet<u32>>);
+    struct PickyStore(Mutex<BTreeSet<u32>>);
 
-    impl PieceStore for Picky {
-        fn are_right(&self, pieces: &[Gathered]) -> Vec<bool> {
+    impl PieceStore for PickyStore {
+        fn verify_pieces(&self, pieces: &[AssembledPiece]) -> Vec<bool> {
             let is_right =
-                |gathered: &Gathered| gathered.parts().concat() == gathered.piece.get().to_be_bytes();
+                |gathered: &AssembledPiece| gathered.parts().concat() == gathered.piece.get().to_be_bytes();
             pieces.iter().map(is_right).collect()
         }
 
@@ -91,15 +94,15 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_is_right_is_written_once_and_everything_has_its_outcome() {
-        let (geometry, pool) = (Geometry::native(64 << 18).unwrap(), BufferPool::new(0));
+    async fn valid_pieces_are_written_once_and_all_are_reported() {
+        let (geometry, pool) = (Geometry::for_native(64 << 18).unwrap(), BufferPool::new(0));
         for count in 1..=9 {
             let gathered = |piece: PieceIndex| {
                 let said = if piece.get() == 5 { 0 } else { piece.get() };
                 let bytes = said.to_be_bytes();
-                Gathered { piece, data: bytes.chunks(3).map(|part| pool.copy_of(part)).collect() }
+                AssembledPiece { piece, data: bytes.chunks(3).map(|part| pool.copy_of(part)).collect() }
             };
-            let store = Arc::new(Picky::default());
+            let store = Arc::new(PickyStore::default());
             let pieces = geometry.pieces().take(count).map(gathered).collect();
             let mut outcomes = verify_and_write(pieces, Arc::clone(&store)).await;
             outcomes.sort_by_key(|(piece, _)| *piece);

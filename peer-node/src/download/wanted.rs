@@ -6,7 +6,7 @@ use crate::transfers::DownloadId;
 
 /// A content that somebody wants.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Wanted {
+pub struct WantedFile {
     /// Which.
     pub digest: Digest,
     /// Its size in bytes, if known: sources that say otherwise are not believed.
@@ -15,18 +15,18 @@ pub struct Wanted {
     /// gives the modification time.
     pub path: Option<String>,
     /// Where it shall lie.
-    pub target: Target,
+    pub target: DownloadTarget,
     /// Where it shall lie as well: it is fetched once and copied.
-    pub copies: Vec<Target>,
+    pub copies: Vec<DownloadTarget>,
     /// Whether a shared file of this content anywhere on this machine is enough, so that nothing need be at the target.
     pub anywhere: bool,
     /// How the files are saved.
-    pub saving: Saving,
+    pub save_options: SaveOptions,
 }
 
 /// How the files of a download are saved.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Saving {
+pub struct SaveOptions {
     /// Make hard links to content that is on this machine, where possible, instead of copies.
     pub link: bool,
     /// Keep the executable bit of the source.
@@ -35,12 +35,12 @@ pub struct Saving {
 
 /// Where a download shall lie.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub enum Target {
+pub enum DownloadTarget {
     /// In the node's folder, under this name or share path from the network, made safe component by component.
     InFolder(String),
     /// At a path of the user's own, relative to the node's folder: a file, or a folder if it ends in a slash or is one,
     /// in which the file gets the name that is given.
-    At(PathBuf, String),
+    AtPath(PathBuf, String),
 }
 
 /// A download that need not, or cannot, begin.
@@ -66,16 +66,16 @@ pub enum NotStarted {
     },
 }
 
-impl Target {
+impl DownloadTarget {
     /// Returns the path that a person has given, if so.
-    pub(crate) fn own_path(&self) -> Option<&Path> {
-        if let Self::At(path, _) = self { Some(path) } else { None }
+    pub(crate) fn user_path(&self) -> Option<&Path> {
+        if let Self::AtPath(path, _) = self { Some(path) } else { None }
     }
 }
 
-impl Wanted {
+impl WantedFile {
     /// Returns every place where the file is wanted.
-    pub(crate) fn targets(&self) -> impl Iterator<Item = &Target> {
+    pub(crate) fn targets(&self) -> impl Iterator<Item = &DownloadTarget> {
         std::iter::once(&self.target).chain(&self.copies)
     }
 }

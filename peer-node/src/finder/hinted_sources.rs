@@ -2,40 +2,41 @@ use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use protocol::digest::Digest;
-use protocol::index::Source;
+use protocol::index::ContentSource;
 
 /// The most contents whose sources are noted: those of a few pages of hits.
-const MOST: usize = 100;
+const MAX_CONTENTS: usize = 100;
 
 /// How long sources are worth dialling before the index is asked; longer, and it is likely that they are gone.
-const FRESH: Duration = Duration::from_mins(5);
+const MAX_AGE: Duration = Duration::from_mins(5);
 
 /// Sources that came with the hits of recent searches, the newest last. They save a round trip to the index at the beginning of a
 /// download; the index is asked all the same.
 #[derive(Debug, Default)]
-pub(super) struct HintedSources(VecDeque<Hint>);
+pub(super) struct HintedSources(VecDeque<SourceHint>);
 
 #[derive(Debug)]
-struct Hint {
+struct SourceHint {
     digest: Digest,
-    sources: Vec<Source>,
+    sources: Vec<ContentSource>,
     at: Instant,
 }
 
 impl HintedSources {
     /// Notes the sources of some contents in place of those known before.
-    pub(super) fn note(&mut self, found: Vec<(Digest, Vec<Source>)>, at: Instant) {
+    pub(super) fn record(&mut self, found: Vec<(Digest, Vec<ContentSource>)>, at: Instant) {
         for (digest, sources) in found {
             self.0.retain(|hint| hint.digest != digest);
-            self.0.push_back(Hint { digest, sources, at });
+            self.0.push_back(SourceHint { digest, sources, at });
         }
-        let surplus = self.0.len().saturating_sub(MOST);
+        let surplus = self.0.len().saturating_sub(MAX_CONTENTS);
         self.0.drain(..surplus);
     }
 
     /// Returns the sources of a content, if any were noted recently.
-    pub(super) fn sources(&self, digest: &Digest, now: Instant) -> Vec<Source> {
-        let fresh = |hint: &&Hint| hint.digest == *digest && now.saturating_duration_since(hint.at) < FRESH;
+    pub(super) fn sources(&self, digest: &Digest, now: Instant) -> Vec<ContentSource> {
+        let fresh =
+            |hint: &&SourceHint| hint.digest == *digest && now.saturating_duration_since(hint.at) < MAX_AGE;
         self.0.iter().find(fresh).map(|hint| hint.sources.clone()).unwrap_or_default()
     }
 }
@@ -53,28 +54,28 @@ mod tests {
         Digest::from_bytes(bytes)
     }
 
-    fn source(port: u16) -> Source {
+    fn source(port: u16) -> ContentSource {
         let (node, address) = (NodeId::from_bytes([1; 32]), ([192, 0, 2, 1], port).into());
-        Source { node, address, share: Share::Whole }
+        ContentSource { node, address, share: Share::Complete }
     }
 
     #[test]
-    fn the_newest_sources_of_a_content_count_for_some_minutes() {
+    fn newest_hints_are_used_until_they_expire() {
         let (mut hinted, now) = (HintedSources::default(), Instant::now());
-        hinted.note(vec![(digest(1), vec![source(1)]), (digest(2), vec![source(2)])], now);
-        hinted.note(vec![(digest(1), vec![source(3)])], now);
+        hinted.record(vec![(digest(1), vec![source(1)]), (digest(2), vec![source(2)])], now);
+        hinted.record(vec![(digest(1), vec![source(3)])], now);
         assert_eq!(hinted.sources(&digest(1), now), [source(3)]);
-        assert_eq!(hinted.sources(&digest(2), now + FRESH / 2), [source(2)]);
-        assert_eq!(hinted.sources(&digest(2), now + FRESH), []);
+        assert_eq!(hinted.sources(&digest(2), now + MAX_AGE / 2), [source(2)]);
+        assert_eq!(hinted.sources(&digest(2), now + MAX_AGE), []);
         assert_eq!(hinted.sources(&digest(3), now), []);
     }
 
     #[test]
-    fn only_so_many_contents_are_kept_the_newest_ones() {
+    fn only_the_newest_contents_are_kept() {
         let (mut hinted, now) = (HintedSources::default(), Instant::now());
-        hinted.note((0..2 * MOST).map(|number| (digest(number), vec![source(1)])).collect(), now);
-        assert_eq!(hinted.0.len(), MOST);
+        hinted.record((0..2 * MAX_CONTENTS).map(|number| (digest(number), vec![source(1)])).collect(), now);
+        assert_eq!(hinted.0.len(), MAX_CONTENTS);
         assert_eq!(hinted.sources(&digest(0), now), []);
-        assert_eq!(hinted.sources(&digest(2 * MOST - 1), now), [source(1)]);
+        assert_eq!(hinted.sources(&digest(2 * MAX_CONTENTS - 1), now), [source(1)]);
     }
 }

@@ -6,37 +6,37 @@ use tokio::time::{Instant, sleep_until};
 
 /// The least time between two questions that are repeated: twenty a second, so that a thousand downloads that wait take
 /// less than a minute for a round, and an index with ten thousand nodes is not overrun when it comes back.
-const BETWEEN: Duration = Duration::from_millis(50);
+const MIN_INTERVAL: Duration = Duration::from_millis(50);
 
 /// The most questions that are repeated at once.
-const AT_ONCE: usize = 4;
+const MAX_CONCURRENT: usize = 4;
 
 /// Limits how often all downloads of a node that wait ask again who has their contents.
 #[derive(Debug)]
 pub(super) struct RepeatLimit {
-    at_once: Semaphore,
-    between: Duration,
+    permits: Semaphore,
+    interval: Duration,
     /// When the next question may be asked.
-    next: Mutex<Option<Instant>>,
+    next_at: Mutex<Option<Instant>>,
 }
 
 impl Default for RepeatLimit {
     fn default() -> Self {
-        Self::new(BETWEEN)
+        Self::new(MIN_INTERVAL)
     }
 }
 
 impl RepeatLimit {
     fn new(between: Duration) -> Self {
-        Self { at_once: Semaphore::new(AT_ONCE), between, next: Mutex::default() }
+        Self { permits: Semaphore::new(MAX_CONCURRENT), interval: between, next_at: Mutex::default() }
     }
 
     /// Asks a question when its turn has come, first come first served. If the future is dropped, at most its own turn is
     /// lost.
-    pub(super) async fn ask<Answer>(&self, question: impl Future<Output = Answer>) -> Answer {
+    pub(super) async fn run<Answer>(&self, question: impl Future<Output = Answer>) -> Answer {
         // It is never closed, so it is acquired.
-        let _permit = self.at_once.acquire().await;
-        let at = reserve(&mut self.next.lock(), Instant::now(), self.between);
+        let _permit = self.permits.acquire().await;
+        let at = reserve(&mut self.next_at.lock(), Instant::now(), self.interval);
         sleep_until(at).await;
         question.await
     }
@@ -77,35 +77,35 @@ mod tests {
                     at_once.fetch_sub(1, Ordering::Relaxed);
                     others
                 };
-                limit.ask(answer).await
+                limit.run(answer).await
             });
         }
         let others = questions.join_all().await;
-        assert!(others.len() == WAITING && others.iter().all(|others| *others < AT_ONCE));
+        assert!(others.len() == WAITING && others.iter().all(|others| *others < MAX_CONCURRENT));
         assert!(begun.elapsed() >= SHORT * (u32::try_from(WAITING).unwrap() - 1));
     }
 
     #[test]
-    fn moments_are_taken_in_order_and_past_ones_are_skipped() {
+    fn slots_are_reserved_in_order_and_past_ones_skipped() {
         let (mut next, now) = (None, Instant::now());
-        let moments: Vec<Instant> = (0..1000).map(|_| reserve(&mut next, now, BETWEEN)).collect();
-        assert!(moments.windows(2).all(|pair| pair[1] - pair[0] == BETWEEN));
+        let moments: Vec<Instant> = (0..1000).map(|_| reserve(&mut next, now, MIN_INTERVAL)).collect();
+        assert!(moments.windows(2).all(|pair| pair[1] - pair[0] == MIN_INTERVAL));
         assert!(
             moments[999] - now < Duration::from_mins(1),
             "a round of a thousand takes less than a minute"
         );
         let later = now + Duration::from_hours(1);
-        assert_eq!(reserve(&mut next, later, BETWEEN), later);
-        assert_eq!(reserve(&mut next, later, BETWEEN), later + BETWEEN);
+        assert_eq!(reserve(&mut next, later, MIN_INTERVAL), later);
+        assert_eq!(reserve(&mut next, later, MIN_INTERVAL), later + MIN_INTERVAL);
     }
 
     #[tokio::test]
-    async fn a_question_that_is_dropped_holds_nobody_up() {
+    async fn dropped_query_blocks_nobody() {
         let limit = RepeatLimit::new(Duration::ZERO);
-        for _ in 0..AT_ONCE * 3 {
-            let asked = limit.ask(std::future::pending::<()>());
+        for _ in 0..MAX_CONCURRENT * 3 {
+            let asked = limit.run(std::future::pending::<()>());
             assert!(tokio::time::timeout(Duration::from_millis(1), asked).await.is_err());
         }
-        limit.ask(async {}).await;
+        limit.run(async {}).await;
     }
 }

@@ -6,33 +6,33 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
-use super::board::Board;
-use super::conversation::Conversation;
-use super::greeting::{Greeted, greet};
+use super::greeting::{GreetedIndex, greet};
 use super::list_sync::ListSync;
-use super::offers::OfferBook;
+use super::offer_registry::OfferRegistry;
 use super::probe_key::ProbeKey;
-use super::session::{Inputs, Line};
-use super::session_error::SessionError;
+use super::session::{SessionConnection, SessionInputs};
+use super::session_core::IndexSessionCore;
+use super::session_error::IndexSessionError;
+use super::status_channel::StatusPublisher;
 use super::{IndexConfig, IndexError, IndexStatus};
 use crate::backoff::Backoff;
 use crate::identity::Identity;
 
 /// A session of this length shows that the index is well, and the pauses begin anew.
-const LASTED: Duration = Duration::from_secs(10);
+const STABLE_AFTER: Duration = Duration::from_secs(10);
 
 /// Owns everything that outlives a session.
 pub(super) struct Actor {
-    pub(super) caller: Caller,
-    pub(super) inputs: Inputs,
-    pub(super) board: Board,
-    pub(super) list: ListSync,
-    pub(super) offers: OfferBook,
+    pub(super) context: ClientContext,
+    pub(super) inputs: SessionInputs,
+    pub(super) status: StatusPublisher,
+    pub(super) list_sync: ListSync,
+    pub(super) offers: OfferRegistry,
     pub(super) backoff: Backoff,
 }
 
 /// Who we are to the index.
-pub(super) struct Caller {
+pub(super) struct ClientContext {
     pub(super) config: IndexConfig,
     pub(super) identity: Arc<Identity>,
     pub(super) probe_key: ProbeKey,
@@ -40,22 +40,22 @@ pub(super) struct Caller {
 
 impl Actor {
     /// Connects again and again until it is cancelled.
-    #[tracing::instrument(name = "index", skip_all, fields(address = %self.caller.config.address))]
+    #[tracing::instrument(name = "index", skip_all, fields(address = %self.context.config.address))]
     pub(super) async fn run(mut self, cancel: CancellationToken) {
         let mut attempt = 0_u32;
-        let mut told = String::new();
+        let mut last_reason = String::new();
         loop {
             attempt = attempt.saturating_add(1);
-            self.board.away(IndexStatus::Connecting { attempt });
+            self.status.publish_offline(IndexStatus::Connecting { attempt });
             let greeted = tokio::select! {
                 () = cancel.cancelled() => break,
-                greeted = greet(&self.caller.config, &self.caller.identity, &self.caller.probe_key) => greeted,
+                greeted = greet(&self.context.config, &self.context.identity, &self.context.probe_key) => greeted,
             };
             let ended = match greeted {
                 Ok(greeted) => {
-                    let (was_welcome, ended) = self.session(greeted, &cancel).await;
+                    let (was_welcome, ended) = self.run_session(greeted, &cancel).await;
                     if was_welcome {
-                        (attempt, told) = (0, String::new());
+                        (attempt, last_reason) = (0, String::new());
                     }
                     ended
                 }
@@ -63,59 +63,59 @@ impl Actor {
             };
             let Some(error) = ended else { break };
             let reason = error.to_string();
-            let pause = error.pause(self.backoff.pause(random()));
-            if reason == told {
+            let pause = error.retry_delay(self.backoff.next_delay(random()));
+            if reason == last_reason {
                 tracing::debug!(reason, ?pause, "index still away");
             } else {
                 tracing::warn!(reason, ?pause, "no connection to the index");
-                told.clone_from(&reason);
+                last_reason.clone_from(&reason);
             }
             tokio::select! {
                 () = cancel.cancelled() => break,
-                () = self.wait(reason, Instant::now() + pause) => {}
+                () = self.wait_for_retry(reason, Instant::now() + pause) => {}
             }
         }
-        self.stop();
+        self.shut_down();
     }
 
     /// Lives through one session. Returns whether the index welcomed us and why the session ended; without an error it was
     /// cancelled.
-    async fn session(
+    async fn run_session(
         &mut self,
-        greeted: Greeted,
+        greeted: GreetedIndex,
         cancel: &CancellationToken,
-    ) -> (bool, Option<SessionError>) {
+    ) -> (bool, Option<IndexSessionError>) {
         let began = Instant::now();
-        self.list.share(self.inputs.feed.take());
-        let mut conversation = match Conversation::begin(&mut self.list, &greeted, began) {
+        self.list_sync.update_shares(self.inputs.feed.snapshot());
+        let mut session = match IndexSessionCore::start(&mut self.list_sync, &greeted, began) {
             Ok(conversation) => conversation,
             Err(error) => return (false, Some(error)),
         };
-        let Greeted { stream, frames, about, key: _key, .. } = greeted;
-        conversation.repeat(self.offers.repeat(about.features));
-        conversation.spread(random());
-        let mut line = Line { stream, frames };
+        let GreetedIndex { stream, frames, index_info: about, key: _key, .. } = greeted;
+        session.set_repeated_offers(self.offers.repeat_all(about.features));
+        session.seed_jitter(random());
+        let mut line = SessionConnection { stream, frames };
         let ended = tokio::select! {
             () = cancel.cancelled() => None,
-            error = line.talk(&mut conversation, &mut self.inputs, &self.board) => Some(error),
+            error = line.drive(&mut session, &mut self.inputs, &self.status) => Some(error),
         };
-        let was_welcome = conversation.is_welcome();
-        conversation.end(&match &ended {
+        let was_welcome = session.is_welcomed();
+        session.close(&match &ended {
             Some(error) => IndexError::Offline { reason: error.to_string() },
             None => IndexError::Stopped,
         });
         if ended.is_none() {
             line.close().await;
         }
-        if began.elapsed() >= LASTED {
+        if began.elapsed() >= STABLE_AFTER {
             self.backoff.reset();
         }
         (was_welcome, ended)
     }
 
     /// Waits for the next attempt; whoever asks meanwhile is told at once.
-    async fn wait(&mut self, error: String, retry_at: Instant) {
-        self.board.away(IndexStatus::Offline { error: error.clone(), retry_at });
+    async fn wait_for_retry(&mut self, error: String, retry_at: Instant) {
+        self.status.publish_offline(IndexStatus::Offline { error: error.clone(), retry_at });
         let answer = async {
             while let Some(command) = self.inputs.commands.recv().await {
                 command.fail(IndexError::Offline { reason: error.clone() });
@@ -128,8 +128,8 @@ impl Actor {
         }
     }
 
-    fn stop(mut self) {
-        self.board.away(IndexStatus::Stopped);
+    fn shut_down(mut self) {
+        self.status.publish_offline(IndexStatus::Stopped);
         self.inputs.commands.close();
         while let Ok(command) = self.inputs.commands.try_recv() {
             command.fail(IndexError::Stopped);

@@ -4,24 +4,24 @@ use protocol::bittorrent::mse::TorrentKey;
 use protocol::digest::Digest;
 use protocol::features::IndexFeatures;
 use protocol::index::{
-    FileRecord, Hit, HitWithSources, NearWords, NodePlace, PeerRef, Reply, Request, SearchCursor, Source,
-    Statistics, TorrentHint, TrackerPlace,
+    ContentSource, FileRecord, Hit, HitWithSources, NodeAddress, PeerRef, Reply, Request, SearchCursor,
+    Statistics, TorrentHint, TrackerLocation, WordSuggestions,
 };
 use protocol::infohash::Infohash;
 use protocol::limits::{
-    MAX_FILE_SIZE, MAX_HIT_NAMES, MAX_HIT_SOURCES, MAX_NEAR_WORDS, MAX_NODES_FOUND, MAX_SOURCED_HITS,
-    MAX_TOLD, MAX_TORRENT_HINTS, MAX_UNKNOWN_WORDS,
+    MAX_ALTERNATIVES, MAX_CURSOR_HITS, MAX_FILE_SIZE, MAX_HIT_NAMES, MAX_HIT_SOURCES, MAX_NODES_FOUND,
+    MAX_SOURCED_HITS, MAX_TORRENT_HINTS, MAX_UNKNOWN_WORDS,
 };
 use protocol::node_id::NodeId;
 use protocol::share_path::SharePath;
 use tokio::sync::oneshot;
 
 use super::IndexError;
-use super::plain_words::plain_refusal;
-use super::session_error::Violation;
+use super::sanitize::sanitize_refusal;
+use super::session_error::IndexViolation;
 
 /// Where the answer goes.
-pub(super) type Answer<T> = oneshot::Sender<Result<T, IndexError>>;
+pub(super) type AnswerSender<T> = oneshot::Sender<Result<T, IndexError>>;
 
 /// A page of a search.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -31,41 +31,41 @@ pub struct SearchPage {
     /// Where the next page begins; none if this is the last.
     pub more: Option<SearchCursor>,
     /// Whether the index cut the search off, so that there may be more all the same.
-    pub is_cut: bool,
+    pub is_truncated: bool,
     /// Some of the sources of the first hits, if the index names them.
-    pub sources: Vec<(Digest, Vec<Source>)>,
+    pub sources: Vec<(Digest, Vec<ContentSource>)>,
 }
 
 /// A page of a peer's files, and whether there are more.
-pub(super) type Listing = (NodeId, Vec<FileRecord>, bool);
+pub(super) type PeerListing = (NodeId, Vec<FileRecord>, bool);
 
 /// A question of the handle.
 #[derive(Debug)]
 pub(super) enum Command {
     /// [`Request::Search`].
-    Search { query: String, after: Option<SearchCursor>, limit: u16, answer: Answer<SearchPage> },
+    Search { query: String, after: Option<SearchCursor>, limit: u16, answer: AnswerSender<SearchPage> },
     /// [`Request::Locate`].
-    Locate { digest: Digest, limit: u16, answer: Answer<Vec<Source>> },
+    Locate { digest: Digest, limit: u16, answer: AnswerSender<Vec<ContentSource>> },
     /// [`Request::Browse`].
-    Browse { peer: PeerRef, after: Option<String>, limit: u16, answer: Answer<Listing> },
+    Browse { peer: PeerRef, after: Option<String>, limit: u16, answer: AnswerSender<PeerListing> },
     /// [`Request::Statistics`].
-    Statistics { answer: Answer<Statistics> },
+    Statistics { answer: AnswerSender<Statistics> },
     /// [`Request::OfferTorrent`].
-    Offer { hint: TorrentHint, answer: Answer<Option<TrackerPlace>> },
+    Offer { hint: TorrentHint, answer: AnswerSender<Option<TrackerLocation>> },
     /// [`Request::WithdrawTorrent`].
-    Withdraw { infohash: Infohash, answer: Answer<()> },
+    Withdraw { infohash: Infohash, answer: AnswerSender<()> },
     /// [`Request::FindTorrent`].
-    FindTorrent { infohash: Infohash, answer: Answer<Vec<TorrentHint>> },
+    FindTorrent { infohash: Infohash, answer: AnswerSender<Vec<TorrentHint>> },
     /// [`Request::FindTorrentByKey`].
-    FindTorrentByKey { key: TorrentKey, answer: Answer<Vec<TorrentHint>> },
+    FindTorrentByKey { key: TorrentKey, answer: AnswerSender<Vec<TorrentHint>> },
     /// [`Request::TorrentsOf`].
-    TorrentsOf { digest: Digest, answer: Answer<Vec<TorrentHint>> },
+    TorrentsOf { digest: Digest, answer: AnswerSender<Vec<TorrentHint>> },
     /// [`Request::Suggest`].
-    Suggest { query: String, answer: Answer<Vec<NearWords>> },
+    Suggest { query: String, answer: AnswerSender<Vec<WordSuggestions>> },
     /// [`Request::FindNodes`].
-    FindNodes { prefix: String, answer: Answer<Vec<NodePlace>> },
+    FindNodes { prefix: String, answer: AnswerSender<Vec<NodeAddress>> },
     /// [`Request::ReportUnreachable`].
-    ReportUnreachable { places: Vec<NodePlace>, answer: Answer<u32> },
+    ReportUnreachable { places: Vec<NodeAddress>, answer: AnswerSender<u32> },
 }
 
 impl Command {
@@ -92,12 +92,12 @@ impl Command {
             Self::TorrentsOf { digest, .. } => Request::TorrentsOf { digest: *digest },
             Self::Suggest { query, .. } => Request::Suggest { query: query.clone() },
             Self::FindNodes { prefix, .. } => Request::FindNodes { prefix: prefix.clone() },
-            Self::ReportUnreachable { places, .. } => Request::ReportUnreachable { places: places.clone() },
+            Self::ReportUnreachable { places, .. } => Request::ReportUnreachable { nodes: places.clone() },
         }
     }
 
     /// Returns true if an index with these features knows the request.
-    pub(super) const fn is_known_to(&self, features: IndexFeatures) -> bool {
+    pub(super) const fn is_supported_by(&self, features: IndexFeatures) -> bool {
         match self {
             Self::Suggest { .. } => features.contains(IndexFeatures::SUGGESTIONS),
             Self::FindNodes { .. } => features.contains(IndexFeatures::FIND_NODES),
@@ -125,28 +125,28 @@ impl Command {
     }
 
     /// Gives the caller its answer, if the reply is one.
-    pub(super) fn answer(self, reply: Reply) -> Result<(), Violation> {
+    pub(super) fn answer(self, reply: Reply) -> Result<(), IndexViolation> {
         match self {
-            Self::Search { limit, answer, .. } => give(answer, hits(reply, limit)),
-            Self::Locate { limit, answer, .. } => give(answer, sources(reply, limit)),
+            Self::Search { limit, answer, .. } => deliver(answer, parse_hits(reply, limit)),
+            Self::Locate { limit, answer, .. } => deliver(answer, parse_sources(reply, limit)),
             Self::Browse { after, limit, answer, .. } => {
-                give(answer, listing(reply, after.as_deref(), limit))
+                deliver(answer, parse_listing(reply, after.as_deref(), limit))
             }
-            Self::Statistics { answer } => give(
+            Self::Statistics { answer } => deliver(
                 answer,
                 match reply {
                     Reply::Statistics(statistics) => Ok(Ok(statistics)),
-                    other => refusal_or_wrong(other, "statistics"),
+                    other => refusal_or_violation(other, "statistics"),
                 },
             ),
-            Self::Offer { answer, .. } => give(answer, offers(reply)),
-            Self::Withdraw { answer, .. } => give(answer, offers(reply).map(|taken| taken.map(drop))),
+            Self::Offer { answer, .. } => deliver(answer, parse_offer(reply)),
+            Self::Withdraw { answer, .. } => deliver(answer, parse_offer(reply).map(|taken| taken.map(drop))),
             Self::FindTorrent { answer, .. }
             | Self::FindTorrentByKey { answer, .. }
-            | Self::TorrentsOf { answer, .. } => give(answer, torrents(reply)),
-            Self::Suggest { answer, .. } => give(answer, suggestions(reply)),
-            Self::FindNodes { answer, .. } => give(answer, nodes(reply)),
-            Self::ReportUnreachable { answer, .. } => give(answer, checking(reply)),
+            | Self::TorrentsOf { answer, .. } => deliver(answer, parse_torrents(reply)),
+            Self::Suggest { answer, .. } => deliver(answer, parse_suggestions(reply)),
+            Self::FindNodes { answer, .. } => deliver(answer, parse_nodes(reply)),
+            Self::ReportUnreachable { answer, .. } => deliver(answer, parse_report(reply)),
         }
     }
 
@@ -173,63 +173,63 @@ impl Command {
 }
 
 /// What a reply is: an answer, a refusal, or neither.
-type Judged<T> = Result<Result<T, IndexError>, Violation>;
+type ReplyOutcome<T> = Result<Result<T, IndexError>, IndexViolation>;
 
-fn give<T>(answer: Answer<T>, judged: Judged<T>) -> Result<(), Violation> {
-    let (told, outcome) = match judged {
+fn deliver<T>(answer: AnswerSender<T>, judged: ReplyOutcome<T>) -> Result<(), IndexViolation> {
+    let (answered, outcome) = match judged {
         Ok(told) => (told, Ok(())),
         Err(violation) => (Err(IndexError::Offline { reason: violation.to_string() }), Err(violation)),
     };
     // A caller that waits no longer needs no answer either.
-    drop(answer.send(told));
+    drop(answer.send(answered));
     outcome
 }
 
-fn refusal_or_wrong<T>(reply: Reply, asked: &'static str) -> Judged<T> {
+fn refusal_or_violation<T>(reply: Reply, asked: &'static str) -> ReplyOutcome<T> {
     match reply {
-        Reply::Refused(refusal) => Ok(Err(IndexError::Refused(plain_refusal(refusal)))),
-        _ => Err(Violation::WrongReply { asked }),
+        Reply::Refused(refusal) => Ok(Err(IndexError::Refused(sanitize_refusal(refusal)))),
+        _ => Err(IndexViolation::WrongReply { asked }),
     }
 }
 
-fn within(what: &'static str, got: usize, limit: usize) -> Result<(), Violation> {
-    if got > limit { Err(Violation::TooMuch { what, got, limit }) } else { Ok(()) }
+fn check_limit(what: &'static str, got: usize, limit: usize) -> Result<(), IndexViolation> {
+    if got > limit { Err(IndexViolation::LimitExceeded { what, got, limit }) } else { Ok(()) }
 }
 
-fn hits(reply: Reply, limit: u16) -> Judged<SearchPage> {
+fn parse_hits(reply: Reply, limit: u16) -> ReplyOutcome<SearchPage> {
     let (mut hits, sources, more, is_cut) = match reply {
-        Reply::Hits { hits, more, cut } => (hits, Vec::new(), more, cut),
-        Reply::HitsWithSources { hits, more, cut } => {
-            let (hits, sources) = split(hits)?;
+        Reply::Hits { hits, more, truncated: cut } => (hits, Vec::new(), more, cut),
+        Reply::HitsWithSources { hits, more, truncated: cut } => {
+            let (hits, sources) = split_sources(hits)?;
             (hits, sources, more, cut)
         }
-        _ => return refusal_or_wrong(reply, "hits"),
+        _ => return refusal_or_violation(reply, "hits"),
     };
-    within("hits", hits.len(), limit.into())?;
+    check_limit("hits", hits.len(), limit.into())?;
     // A page that leads nowhere would be asked for again and again.
     let more = more.filter(|_| !hits.is_empty());
-    within("hits told", more.as_ref().map_or(0, |more| more.told.len()), MAX_TOLD)?;
+    check_limit("hits told", more.as_ref().map_or(0, |more| more.sent.len()), MAX_CURSOR_HITS)?;
     for hit in &mut hits {
-        within("names", hit.names.len(), MAX_HIT_NAMES)?;
+        check_limit("names", hit.names.len(), MAX_HIT_NAMES)?;
         hit.names.retain(|name| SharePath::parse(name).is_ok());
     }
     hits.retain(|hit| {
-        let possible = hit.size <= MAX_FILE_SIZE && (hit.size == 0) == (hit.digest == Digest::OF_NOTHING);
+        let possible = hit.size <= MAX_FILE_SIZE && (hit.size == 0) == (hit.digest == Digest::EMPTY);
         possible && !hit.names.is_empty()
     });
-    Ok(Ok(SearchPage { hits, more, is_cut, sources }))
+    Ok(Ok(SearchPage { hits, more, is_truncated: is_cut, sources }))
 }
 
 /// The sources of some contents.
-type SourcesOf = Vec<(Digest, Vec<Source>)>;
+type HitSources = Vec<(Digest, Vec<ContentSource>)>;
 
 /// Separates hits from their sources.
-fn split(page: Vec<HitWithSources>) -> Result<(Vec<Hit>, SourcesOf), Violation> {
+fn split_sources(page: Vec<HitWithSources>) -> Result<(Vec<Hit>, HitSources), IndexViolation> {
     let (mut hits, mut sources) = (Vec::with_capacity(page.len()), Vec::new());
     for HitWithSources { hit, sources: some } in page {
-        within("sources of a hit", some.len(), MAX_HIT_SOURCES)?;
+        check_limit("sources of a hit", some.len(), MAX_HIT_SOURCES)?;
         if !some.is_empty() {
-            within("hits with sources", sources.len() + 1, MAX_SOURCED_HITS)?;
+            check_limit("hits with sources", sources.len() + 1, MAX_SOURCED_HITS)?;
             sources.push((hit.digest, some));
         }
         hits.push(hit);
@@ -237,59 +237,61 @@ fn split(page: Vec<HitWithSources>) -> Result<(Vec<Hit>, SourcesOf), Violation> 
     Ok((hits, sources))
 }
 
-fn sources(reply: Reply, limit: u16) -> Judged<Vec<Source>> {
-    let Reply::Sources { sources } = reply else { return refusal_or_wrong(reply, "sources") };
-    within("sources", sources.len(), limit.into())?;
+fn parse_sources(reply: Reply, limit: u16) -> ReplyOutcome<Vec<ContentSource>> {
+    let Reply::Sources { sources } = reply else { return refusal_or_violation(reply, "sources") };
+    check_limit("sources", sources.len(), limit.into())?;
     Ok(Ok(sources))
 }
 
-fn offers(reply: Reply) -> Judged<Option<TrackerPlace>> {
-    let Reply::Offers { tracker, .. } = reply else { return refusal_or_wrong(reply, "an offer") };
+fn parse_offer(reply: Reply) -> ReplyOutcome<Option<TrackerLocation>> {
+    let Reply::Offers { tracker, .. } = reply else { return refusal_or_violation(reply, "an offer") };
     Ok(Ok(tracker))
 }
 
-fn suggestions(reply: Reply) -> Judged<Vec<NearWords>> {
-    let Reply::Suggestions { words } = reply else { return refusal_or_wrong(reply, "suggestions") };
-    within("words", words.len(), MAX_UNKNOWN_WORDS)?;
+fn parse_suggestions(reply: Reply) -> ReplyOutcome<Vec<WordSuggestions>> {
+    let Reply::Suggestions { words } = reply else { return refusal_or_violation(reply, "suggestions") };
+    check_limit("words", words.len(), MAX_UNKNOWN_WORDS)?;
     for unknown in &words {
-        within("suggestions", unknown.near.len(), MAX_NEAR_WORDS)?;
+        check_limit("suggestions", unknown.alternatives.len(), MAX_ALTERNATIVES)?;
     }
     Ok(Ok(words))
 }
 
-fn nodes(reply: Reply) -> Judged<Vec<NodePlace>> {
-    let Reply::Nodes { nodes } = reply else { return refusal_or_wrong(reply, "nodes") };
-    within("nodes", nodes.len(), MAX_NODES_FOUND)?;
+fn parse_nodes(reply: Reply) -> ReplyOutcome<Vec<NodeAddress>> {
+    let Reply::Nodes { nodes } = reply else { return refusal_or_violation(reply, "nodes") };
+    check_limit("nodes", nodes.len(), MAX_NODES_FOUND)?;
     Ok(Ok(nodes))
 }
 
-fn checking(reply: Reply) -> Judged<u32> {
-    let Reply::Checking { nodes } = reply else { return refusal_or_wrong(reply, "a report") };
+fn parse_report(reply: Reply) -> ReplyOutcome<u32> {
+    let Reply::Checking { nodes } = reply else { return refusal_or_violation(reply, "a report") };
     Ok(Ok(nodes))
 }
 
-fn torrents(reply: Reply) -> Judged<Vec<TorrentHint>> {
-    let Reply::Torrents { mut hints } = reply else { return refusal_or_wrong(reply, "torrents") };
-    within("torrents", hints.len(), MAX_TORRENT_HINTS)?;
+fn parse_torrents(reply: Reply) -> ReplyOutcome<Vec<TorrentHint>> {
+    let Reply::Torrents { mut hints } = reply else { return refusal_or_violation(reply, "torrents") };
+    check_limit("torrents", hints.len(), MAX_TORRENT_HINTS)?;
     hints.retain(|hint| hint.check().is_ok());
     Ok(Ok(hints))
 }
 
-fn listing(reply: Reply, after: Option<&str>, limit: u16) -> Judged<Listing> {
-    let Reply::Listing { source, files, more } = reply else { return refusal_or_wrong(reply, "a listing") };
-    within("files", files.len(), limit.into())?;
+fn parse_listing(reply: Reply, after: Option<&str>, limit: u16) -> ReplyOutcome<PeerListing> {
+    let Reply::Listing { source, files, more } = reply else {
+        return refusal_or_violation(reply, "a listing");
+    };
+    check_limit("files", files.len(), limit.into())?;
     let mut last = after;
     for file in &files {
         if last.is_some_and(|last| last >= file.path.as_str()) {
-            return Err(Violation::BadListing { reason: "its paths are not in order" });
+            return Err(IndexViolation::BadListing { reason: "its paths are not in order" });
         }
         if file.check().is_err() {
-            return Err(Violation::BadListing { reason: "a file in it cannot be shared" });
+            return Err(IndexViolation::BadListing { reason: "a file in it cannot be shared" });
         }
         last = Some(&file.path);
     }
     if more && files.is_empty() {
-        return Err(Violation::BadListing { reason: "an empty page is followed by more" });
+        return Err(IndexViolation::BadListing { reason: "an empty page is followed by more" });
     }
     Ok(Ok((source, files, more)))
 }

@@ -3,21 +3,25 @@
 use std::collections::HashSet;
 use std::net::SocketAddr;
 
-use protocol::index::Source;
+use protocol::index::ContentSource;
 use protocol::node_id::NodeId;
 
-use crate::addresses::{may_dial, undressed};
+use crate::addresses::{canonical, is_dialable};
 
 /// Keeps the sources that a node may connect to: not itself, by id or by address, nobody twice, and no address at which
 /// nobody in particular can listen. Addresses of IPv4 in the clothes of IPv6 are undressed.
-pub(super) fn dialable(sources: Vec<Source>, own: NodeId, own_address: Option<SocketAddr>) -> Vec<Source> {
+pub(super) fn dialable_sources(
+    sources: Vec<ContentSource>,
+    own: NodeId,
+    own_address: Option<SocketAddr>,
+) -> Vec<ContentSource> {
     let mut seen = HashSet::new();
-    let own_address = own_address.map(undressed);
+    let own_address = own_address.map(canonical);
     sources
         .into_iter()
-        .map(|source| Source { address: undressed(source.address), ..source })
+        .map(|source| ContentSource { address: canonical(source.address), ..source })
         .filter(|source| {
-            source.node != own && Some(source.address) != own_address && may_dial(source.address)
+            source.node != own && Some(source.address) != own_address && is_dialable(source.address)
         })
         .filter(|source| seen.insert(source.node))
         .collect()
@@ -31,20 +35,20 @@ mod tests {
 
     const US: NodeId = NodeId::from_bytes([0; 32]);
 
-    fn source(node: u8, address: &str) -> Source {
-        Source {
+    fn source(node: u8, address: &str) -> ContentSource {
+        ContentSource {
             node: NodeId::from_bytes([node; 32]),
             address: address.parse().unwrap(),
-            share: Share::Whole,
+            share: Share::Complete,
         }
     }
 
     fn kept(address: &str) -> usize {
-        dialable(vec![source(1, address)], US, Some("10.0.0.1:7".parse().unwrap())).len()
+        dialable_sources(vec![source(1, address)], US, Some("10.0.0.1:7".parse().unwrap())).len()
     }
 
     #[test]
-    fn addresses_where_nobody_can_listen_are_dropped() {
+    fn undialable_addresses_are_dropped() {
         let bad = [
             "10.0.0.2:0",
             "0.0.0.0:7",
@@ -65,15 +69,15 @@ mod tests {
     }
 
     #[test]
-    fn we_are_not_a_source_of_our_own() {
+    fn own_address_and_id_are_dropped() {
         assert_eq!(kept("10.0.0.1:7"), 0);
         assert_eq!(kept("[::ffff:10.0.0.1]:7"), 0);
-        assert_eq!(dialable(vec![source(0, "10.0.0.9:7")], US, None), []);
+        assert_eq!(dialable_sources(vec![source(0, "10.0.0.9:7")], US, None), []);
     }
 
     #[test]
-    fn nobody_is_told_twice() {
+    fn duplicate_sources_are_dropped() {
         let sources = vec![source(1, "10.0.0.2:7"), source(1, "10.0.0.3:7"), source(2, "10.0.0.4:7")];
-        assert_eq!(dialable(sources, US, None), [source(1, "10.0.0.2:7"), source(2, "10.0.0.4:7")]);
+        assert_eq!(dialable_sources(sources, US, None), [source(1, "10.0.0.2:7"), source(2, "10.0.0.4:7")]);
     }
 }

@@ -36,7 +36,7 @@ pub enum IndexError {
     },
     /// The index does not have the feature.
     #[error("the index is an older release and cannot answer that")]
-    TooOld,
+    Unsupported,
     /// The client was stopped.
     #[error("the connection to the index is closed for good")]
     Stopped,

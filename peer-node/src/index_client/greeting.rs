@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use protocol::features::IndexFeatures;
 use protocol::frame::{FrameBuffer, encode_frame};
-use protocol::index::{FromIndex, Notice, Reply, Request, RequestId, ToIndex, proof_text};
+use protocol::index::{IndexMessage, Notice, Reply, Request, RequestEnvelope, RequestId, proof_text};
 use protocol::limits::{MAX_AGENT, MAX_FRAME};
 use protocol::preamble::{self, PREAMBLE_LEN, Service, Version};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -13,29 +13,29 @@ use tokio::net::{TcpStream, lookup_host};
 use tokio::time::timeout;
 
 use super::IndexConfig;
-use super::plain_words::plain_refusal;
 use super::probe_key::{ProbeKey, ProbeKeyGuard};
-use super::session_error::{SessionError, Violation};
-use super::status::AboutIndex;
+use super::sanitize::sanitize_refusal;
+use super::session_error::{IndexSessionError, IndexViolation};
+use super::status::IndexInfo;
 use crate::identity::Identity;
 
 /// How long the index has to accept a connection.
-const CONNECT: Duration = Duration::from_secs(5);
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// How long it has for each of its answers.
-pub(super) const ANSWER: Duration = Duration::from_secs(10);
+pub(super) const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How much is read at once.
-pub(super) const READ: usize = 64 << 10;
+pub(super) const READ_SIZE: usize = 64 << 10;
 
 /// The features that this node announces to an index.
 const FEATURES: IndexFeatures = IndexFeatures::ANY_NAMES.with(IndexFeatures::BUDGETS);
 
 /// A connection on which the index has answered our greeting; the proof of who we are is still to be sent.
-pub(super) struct Greeted {
+pub(super) struct GreetedIndex {
     pub(super) stream: TcpStream,
     pub(super) frames: FrameBuffer,
-    pub(super) about: AboutIndex,
+    pub(super) index_info: IndexInfo,
     /// The proof that the index asks for.
     pub(super) proof: Request,
     /// Lets the index's calls be answered for as long as the session lasts.
@@ -54,61 +54,66 @@ pub(super) async fn greet(
     config: &IndexConfig,
     identity: &Identity,
     probe_key: &ProbeKey,
-) -> Result<Greeted, SessionError> {
-    match greet_in(Version::LATEST, config, identity, probe_key).await {
-        Err(error) if suggests_version_1(&error) => greet_in(Version::One, config, identity, probe_key).await,
+) -> Result<GreetedIndex, IndexSessionError> {
+    match greet_with_version(Version::LATEST, config, identity, probe_key).await {
+        Err(error) if suggests_version_1(&error) => {
+            greet_with_version(Version::One, config, identity, probe_key).await
+        }
         greeted => greeted,
     }
 }
 
 /// Returns true if the index may be one that speaks only version 1. It answers a later version with its own preamble and closes;
 /// a reset can overtake the preamble.
-fn suggests_version_1(error: &SessionError) -> bool {
+fn suggests_version_1(error: &IndexSessionError) -> bool {
     match error {
-        SessionError::Violation(Violation::OtherVersion { theirs }) => *theirs == Version::One,
-        SessionError::Broken(error) => error.kind() == io::ErrorKind::ConnectionReset,
+        IndexSessionError::Violation(IndexViolation::OtherVersion { theirs }) => *theirs == Version::One,
+        IndexSessionError::Broken(error) => error.kind() == io::ErrorKind::ConnectionReset,
         _ => false,
     }
 }
 
-async fn greet_in(
+async fn greet_with_version(
     version: Version,
     config: &IndexConfig,
     identity: &Identity,
     probe_key: &ProbeKey,
-) -> Result<Greeted, SessionError> {
+) -> Result<GreetedIndex, IndexSessionError> {
     let node = identity.node_id();
     let stream = connect(config).await?;
-    let mut greeting = Greeting { stream, frames: FrameBuffer::with_limit(MAX_FRAME) };
-    let (port, agent) = (config.port, short_agent(&config.agent));
+    let mut greeting = GreetingConnection { stream, frames: FrameBuffer::with_limit(MAX_FRAME) };
+    let (port, agent) = (config.port, truncate_agent(&config.agent));
     let hello = match version {
         Version::One => Request::Hello { node, port, agent },
         Version::Two => Request::Greet { node, port, agent, features: FEATURES },
     };
-    let (nonce, about) = match greeting.open(version, hello).await? {
-        Reply::Challenge { nonce } if version == Version::One => (nonce, AboutIndex::default()),
+    let (nonce, about) = match greeting.exchange_greeting(version, hello).await? {
+        Reply::Challenge { nonce } if version == Version::One => (nonce, IndexInfo::default()),
         Reply::Greeting { nonce, features, time } if version >= Version::Two => {
-            (nonce, AboutIndex { features, clock_ahead: clock_ahead(time) })
+            (nonce, IndexInfo { features, clock_ahead: clock_ahead(time) })
         }
-        _ => return Err(Violation::WrongReply { asked: "a challenge" }.into()),
+        _ => return Err(IndexViolation::WrongReply { asked: "a challenge" }.into()),
     };
-    let key = probe_key.hold(nonce);
+    let key = probe_key.set(nonce);
     let signature = identity.sign(&proof_text(&nonce, &node, config.port));
-    let Greeting { stream, frames } = greeting;
-    Ok(Greeted { stream, frames, about, proof: Request::Proof { signature }, key })
+    let GreetingConnection { stream, frames } = greeting;
+    Ok(GreetedIndex { stream, frames, index_info: about, proof: Request::Proof { signature }, key })
 }
 
-async fn connect(config: &IndexConfig) -> Result<TcpStream, SessionError> {
+async fn connect(config: &IndexConfig) -> Result<TcpStream, IndexSessionError> {
     let address = config.address.as_str();
-    let resolve = |source| SessionError::Resolve { address: address.to_owned(), source };
+    let resolve = |source| IndexSessionError::Resolve { address: address.to_owned(), source };
     let attempt = async {
         let addresses: Vec<_> = lookup_host(address).await.map_err(resolve)?.collect();
         let stream = config.source.connect_any(&addresses);
-        stream.await.map_err(|source| SessionError::Connect { address: address.to_owned(), source })
+        stream.await.map_err(|source| IndexSessionError::Connect { address: address.to_owned(), source })
     };
-    let stream = timeout(CONNECT, attempt).await.map_err(|_| SessionError::Connect {
+    let stream = timeout(CONNECT_TIMEOUT, attempt).await.map_err(|_| IndexSessionError::Connect {
         address: address.to_owned(),
-        source: io::Error::new(io::ErrorKind::TimedOut, format!("no answer within {} s", CONNECT.as_secs())),
+        source: io::Error::new(
+            io::ErrorKind::TimedOut,
+            format!("no answer within {} s", CONNECT_TIMEOUT.as_secs()),
+        ),
     })??;
     stream.set_nodelay(true)?;
     Ok(stream)
@@ -120,69 +125,76 @@ fn clock_ahead(time: u64) -> Option<i64> {
     i64::try_from(time).ok()?.checked_sub(i64::try_from(ours).ok()?)
 }
 
-async fn read_preamble(stream: &mut TcpStream, version: Version) -> Result<(), SessionError> {
+async fn read_preamble(stream: &mut TcpStream, version: Version) -> Result<(), IndexSessionError> {
     let mut theirs = [0; PREAMBLE_LEN];
     let read = stream.read_exact(&mut theirs).await;
     read.map_err(|error| match error.kind() {
-        io::ErrorKind::UnexpectedEof => SessionError::Closed { greeted: false },
+        io::ErrorKind::UnexpectedEof => IndexSessionError::Closed { greeted: false },
         _ => error.into(),
     })?;
-    let answered = preamble::check(theirs, Service::Index).map_err(Violation::from)?;
+    let answered = preamble::check(theirs, Service::Index).map_err(IndexViolation::from)?;
     if answered != version {
-        return Err(Violation::OtherVersion { theirs: answered }.into());
+        return Err(IndexViolation::OtherVersion { theirs: answered }.into());
     }
     Ok(())
 }
 
-async fn in_time<T>(
+async fn with_timeout<T>(
     waiting_for: &'static str,
-    work: impl Future<Output = Result<T, SessionError>>,
-) -> Result<T, SessionError> {
-    timeout(ANSWER, work).await.unwrap_or(Err(SessionError::Silent { waiting_for, after: ANSWER }))
+    work: impl Future<Output = Result<T, IndexSessionError>>,
+) -> Result<T, IndexSessionError> {
+    timeout(ANSWER_TIMEOUT, work)
+        .await
+        .unwrap_or(Err(IndexSessionError::Silent { waiting_for, after: ANSWER_TIMEOUT }))
 }
 
-fn short_agent(agent: &str) -> String {
+fn truncate_agent(agent: &str) -> String {
     let mut agent = agent.to_owned();
     agent.truncate(agent.floor_char_boundary(MAX_AGENT));
     agent
 }
 
 /// The connection until the greeting is answered.
-struct Greeting {
+struct GreetingConnection {
     stream: TcpStream,
     frames: FrameBuffer,
 }
 
-impl Greeting {
+impl GreetingConnection {
     /// Sends the preamble and the first request together, and returns the reply.
-    async fn open(&mut self, version: Version, request: Request) -> Result<Reply, SessionError> {
-        in_time("it should greet", async {
+    async fn exchange_greeting(
+        &mut self,
+        version: Version,
+        request: Request,
+    ) -> Result<Reply, IndexSessionError> {
+        with_timeout("it should greet", async {
             let mut bytes = preamble::encode(Service::Index, version).to_vec();
-            encode_frame(&ToIndex { id: GREETING_ID, request }, &mut bytes).map_err(Violation::from)?;
+            encode_frame(&RequestEnvelope { id: GREETING_ID, request }, &mut bytes)
+                .map_err(IndexViolation::from)?;
             self.stream.write_all(&bytes).await?;
             read_preamble(&mut self.stream, version).await?;
-            match self.message().await? {
-                FromIndex::Reply { reply: Reply::Refused(refusal), .. }
-                | FromIndex::Notice(Notice::Refused(refusal)) => {
-                    Err(SessionError::Refused(plain_refusal(refusal)))
+            match self.next_message().await? {
+                IndexMessage::Reply { reply: Reply::Refused(refusal), .. }
+                | IndexMessage::Notice(Notice::Refused(refusal)) => {
+                    Err(IndexSessionError::Refused(sanitize_refusal(refusal)))
                 }
-                FromIndex::Reply { id: GREETING_ID, reply } => Ok(reply),
-                FromIndex::Reply { id, .. } => Err(Violation::UnknownReply { id }.into()),
-                FromIndex::Notice(Notice::ShuttingDown) => Err(SessionError::ShuttingDown),
-                FromIndex::Notice(_) => Err(Violation::WrongReply { asked: "a challenge" }.into()),
+                IndexMessage::Reply { id: GREETING_ID, reply } => Ok(reply),
+                IndexMessage::Reply { id, .. } => Err(IndexViolation::UnknownReply { id }.into()),
+                IndexMessage::Notice(Notice::ShuttingDown) => Err(IndexSessionError::ShuttingDown),
+                IndexMessage::Notice(_) => Err(IndexViolation::WrongReply { asked: "a challenge" }.into()),
             }
         })
         .await
     }
 
-    async fn message(&mut self) -> Result<FromIndex, SessionError> {
+    async fn next_message(&mut self) -> Result<IndexMessage, IndexSessionError> {
         let mut chunk = [0; 1024];
         loop {
-            if let Some(message) = self.frames.next_message().map_err(Violation::from)? {
+            if let Some(message) = self.frames.next_message().map_err(IndexViolation::from)? {
                 return Ok(message);
             }
             match self.stream.read(&mut chunk).await? {
-                0 => return Err(SessionError::Closed { greeted: true }),
+                0 => return Err(IndexSessionError::Closed { greeted: true }),
                 read => self.frames.extend(chunk.get(..read).unwrap_or_default()),
             }
         }
@@ -194,9 +206,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_long_agent_is_cut_between_letters() {
-        assert_eq!(short_agent("peer-node/1"), "peer-node/1");
-        assert_eq!(short_agent(&"é".repeat(40)).len(), MAX_AGENT);
-        assert_eq!(short_agent(&format!("x{}", "é".repeat(40))).len(), MAX_AGENT - 1);
+    fn long_agent_is_truncated_at_a_char_boundary() {
+        assert_eq!(truncate_agent("peer-node/1"), "peer-node/1");
+        assert_eq!(truncate_agent(&"é".repeat(40)).len(), MAX_AGENT);
+        assert_eq!(truncate_agent(&format!("x{}", "é".repeat(40))).len(), MAX_AGENT - 1);
     }
 }

@@ -9,11 +9,16 @@ use protocol::escape::display_safe;
 use protocol::index::{FileRecord, ListSummary, Refusal, Reply, Request, Share};
 use tokio::sync::watch;
 
-use super::{Changes, Shares};
+use super::{ShareChanges, ShareSource};
 
 /// A file that differs from others by path and by one byte of its digest.
 pub(super) fn file(path: &str, digest: u8) -> FileRecord {
-    FileRecord { path: path.into(), size: 1, digest: Digest::from_bytes([digest; 32]), share: Share::Whole }
+    FileRecord {
+        path: path.into(),
+        size: 1,
+        digest: Digest::from_bytes([digest; 32]),
+        share: Share::Complete,
+    }
 }
 
 /// What an index keeps of one node.
@@ -22,9 +27,9 @@ pub(super) struct ModelList {
     pub(super) files: BTreeMap<String, FileRecord>,
     mentioned: Option<BTreeSet<String>>,
     /// Paths that it will not have.
-    pub(super) bad: BTreeSet<String>,
+    pub(super) rejected_paths: BTreeSet<String>,
     /// It takes no more files than so many, if that is said.
-    pub(super) most: Option<usize>,
+    pub(super) max_files: Option<usize>,
     pub(super) store_fails: bool,
 }
 
@@ -36,13 +41,13 @@ impl ModelList {
     }
 
     pub(super) fn answer(&mut self, request: &Request) -> Reply {
-        match self.take_in(request) {
+        match self.apply(request) {
             Ok(()) => Reply::List(self.summary()),
             Err(refusal) => Reply::Refused(refusal),
         }
     }
 
-    fn take_in(&mut self, request: &Request) -> Result<(), Refusal> {
+    fn apply(&mut self, request: &Request) -> Result<(), Refusal> {
         if self.store_fails {
             return Err(Refusal::StoreUnavailable);
         }
@@ -61,12 +66,12 @@ impl ModelList {
     }
 
     fn register(&mut self, files: &[FileRecord]) -> Result<(), Refusal> {
-        if let Some(bad) = files.iter().find(|file| self.bad.contains(&file.path)) {
+        if let Some(bad) = files.iter().find(|file| self.rejected_paths.contains(&file.path)) {
             let path = display_safe(&bad.path).into_owned();
             return Err(Refusal::BadRecord { path, reason: "not that one".into() });
         }
         let more = files.iter().filter(|file| !self.files.contains_key(&file.path)).count();
-        if let Some(most) = self.most
+        if let Some(most) = self.max_files
             && self.files.len() + more > most
         {
             return Err(Refusal::TooMany { what: "files".into(), limit: most as u64 });
@@ -105,13 +110,13 @@ impl ModelShares {
     }
 }
 
-impl Shares for ModelShares {
+impl ShareSource for ModelShares {
     fn records(&self) -> Vec<FileRecord> {
         self.files.lock().clone()
     }
 
-    fn changes(&self) -> Changes {
-        Changes::of(self.changes.subscribe())
+    fn changes(&self) -> ShareChanges {
+        ShareChanges::of_one(self.changes.subscribe())
     }
 
     fn settled(&self) -> impl Future<Output = ()> + Send + 'static {

@@ -21,7 +21,7 @@ impl ProbeKey {
     }
 
     /// Sets the nonce for as long as the guard lives.
-    pub(crate) fn hold(&self, nonce: [u8; 32]) -> ProbeKeyGuard {
+    pub(crate) fn set(&self, nonce: [u8; 32]) -> ProbeKeyGuard {
         *self.nonce.lock() = Some(nonce);
         ProbeKeyGuard { key: self.clone() }
     }
@@ -50,10 +50,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn answers_are_given_only_while_a_session_lasts() {
+    fn probes_are_answered_only_during_a_session() {
         let key = ProbeKey::default();
         assert_eq!(key.answer(&[2; 32]), None);
-        let guard = key.hold([1; 32]);
+        let guard = key.set([1; 32]);
         assert_eq!(key.clone().answer(&[2; 32]), Some(probe_answer(&[1; 32], &[2; 32])));
         drop(guard);
         assert_eq!(key.answer(&[2; 32]), None);

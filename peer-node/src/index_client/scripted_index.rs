@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use protocol::features::IndexFeatures;
 use protocol::frame::{FrameBuffer, encode_frame};
-use protocol::index::{FromIndex, ListSummary, Notice, Reply, Request, RequestId, ToIndex};
+use protocol::index::{IndexMessage, ListSummary, Notice, Reply, Request, RequestEnvelope, RequestId};
 use protocol::limits::MAX_FRAME;
 use protocol::preamble::{self, Service, Version};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -20,10 +20,10 @@ pub(super) const NONCE: [u8; 32] = [7; 32];
 pub(super) const FEATURES: IndexFeatures = IndexFeatures::from_bits(1 << 63);
 
 /// What its clock shows.
-pub(super) const TIME: u64 = 1000;
+pub(super) const CLOCK: u64 = 1000;
 
 /// A test that waits longer has failed.
-const PATIENCE: Duration = Duration::from_secs(10);
+const TEST_TIMEOUT: Duration = Duration::from_secs(10);
 
 pub(super) struct ScriptedIndex {
     listener: TcpListener,
@@ -39,9 +39,9 @@ impl ScriptedIndex {
     }
 
     /// Accepts a connection and says nothing.
-    pub(super) async fn accept(&self) -> Guest {
-        let (stream, _) = timeout(PATIENCE, self.listener.accept()).await.expect("nobody comes").unwrap();
-        Guest {
+    pub(super) async fn accept(&self) -> ScriptedConnection {
+        let (stream, _) = timeout(TEST_TIMEOUT, self.listener.accept()).await.expect("nobody comes").unwrap();
+        ScriptedConnection {
             stream,
             frames: FrameBuffer::with_limit(MAX_FRAME),
             port: 0,
@@ -51,15 +51,15 @@ impl ScriptedIndex {
     }
 
     /// Accepts a connection and lets the node in that comes.
-    pub(super) async fn welcome(&self, list: ListSummary) -> Guest {
-        let mut guest = self.accept().await;
-        guest.greet(list).await;
-        guest
+    pub(super) async fn welcome(&self, list: ListSummary) -> ScriptedConnection {
+        let mut connection = self.accept().await;
+        connection.greet(list).await;
+        connection
     }
 }
 
 /// A node's connection.
-pub(super) struct Guest {
+pub(super) struct ScriptedConnection {
     stream: TcpStream,
     frames: FrameBuffer,
     port: u16,
@@ -69,21 +69,21 @@ pub(super) struct Guest {
     pub(super) features: IndexFeatures,
 }
 
-impl Guest {
-    pub(super) async fn raw(&mut self, bytes: &[u8]) {
+impl ScriptedConnection {
+    pub(super) async fn send_raw(&mut self, bytes: &[u8]) {
         self.stream.write_all(bytes).await.unwrap();
     }
 
     /// Says nothing more.
-    pub(super) async fn end(&mut self) {
+    pub(super) async fn close(&mut self) {
         self.stream.shutdown().await.unwrap();
     }
 
-    pub(super) async fn preambles(&mut self) {
+    pub(super) async fn exchange_preambles(&mut self) {
         let mut theirs = [0; 8];
-        timeout(PATIENCE, self.stream.read_exact(&mut theirs)).await.expect("no preamble").unwrap();
+        timeout(TEST_TIMEOUT, self.stream.read_exact(&mut theirs)).await.expect("no preamble").unwrap();
         assert_eq!(theirs, preamble::encode(Service::Index, self.version));
-        self.raw(&preamble::encode(Service::Index, self.version)).await;
+        self.send_raw(&preamble::encode(Service::Index, self.version)).await;
     }
 
     pub(super) async fn greet(&mut self, list: ListSummary) {
@@ -92,8 +92,8 @@ impl Guest {
 
     /// Greets, and says something more in the same breath as the welcome.
     pub(super) async fn greet_with(&mut self, list: ListSummary, more: Option<fn(&Self) -> Notice>) {
-        self.preambles().await;
-        let hello = self.next().await;
+        self.exchange_preambles().await;
+        let hello = self.next_request().await;
         let challenge = match (self.version, hello.request) {
             (Version::One, Request::Hello { port, .. }) => {
                 self.port = port;
@@ -101,42 +101,45 @@ impl Guest {
             }
             (Version::Two, Request::Greet { port, .. }) => {
                 self.port = port;
-                Reply::Greeting { nonce: NONCE, features: self.features, time: TIME }
+                Reply::Greeting { nonce: NONCE, features: self.features, time: CLOCK }
             }
             (version, request) => panic!("{request:?} in {version:?}"),
         };
         self.reply(hello.id, challenge).await;
-        let proof = self.next().await;
+        let proof = self.next_request().await;
         assert!(matches!(proof.request, Request::Proof { .. }), "{proof:?}");
-        let reply = Reply::Welcome { you: self.you(), lease: 90, list };
+        let reply = Reply::Welcome { you: self.seen_address(), lease: 90, list };
         let mut bytes = Vec::new();
-        encode_frame(&FromIndex::Reply { id: proof.id, reply }, &mut bytes).unwrap();
+        encode_frame(&IndexMessage::Reply { id: proof.id, reply }, &mut bytes).unwrap();
         if let Some(more) = more {
-            encode_frame(&FromIndex::Notice(more(self)), &mut bytes).unwrap();
+            encode_frame(&IndexMessage::Notice(more(self)), &mut bytes).unwrap();
         }
-        self.raw(&bytes).await;
+        self.send_raw(&bytes).await;
     }
 
     /// Where the node is seen.
-    pub(super) fn you(&self) -> std::net::SocketAddr {
+    pub(super) fn seen_address(&self) -> std::net::SocketAddr {
         let mut you = self.stream.peer_addr().unwrap();
         you.set_port(self.port);
         you
     }
 
     /// Waits for the next request.
-    pub(super) async fn next(&mut self) -> ToIndex {
-        timeout(PATIENCE, self.next_or_end()).await.expect("no request comes").expect("the node went away")
+    pub(super) async fn next_request(&mut self) -> RequestEnvelope {
+        timeout(TEST_TIMEOUT, self.next_or_end())
+            .await
+            .expect("no request comes")
+            .expect("the node went away")
     }
 
     /// Waits until the node closes the connection, whatever it says before.
-    pub(super) async fn gone(&mut self) {
-        timeout(PATIENCE, async { while self.next_or_end().await.is_some() {} })
+    pub(super) async fn wait_for_close(&mut self) {
+        timeout(TEST_TIMEOUT, async { while self.next_or_end().await.is_some() {} })
             .await
             .expect("the node stays");
     }
 
-    async fn next_or_end(&mut self) -> Option<ToIndex> {
+    async fn next_or_end(&mut self) -> Option<RequestEnvelope> {
         let mut chunk = vec![0; 64 << 10];
         loop {
             if let Some(message) = self.frames.next_message().unwrap() {
@@ -150,24 +153,24 @@ impl Guest {
     }
 
     pub(super) async fn reply(&mut self, id: RequestId, reply: Reply) {
-        self.send(FromIndex::Reply { id, reply }).await;
+        self.send(IndexMessage::Reply { id, reply }).await;
     }
 
-    pub(super) async fn notice(&mut self, notice: Notice) {
-        self.send(FromIndex::Notice(notice)).await;
+    pub(super) async fn send_notice(&mut self, notice: Notice) {
+        self.send(IndexMessage::Notice(notice)).await;
     }
 
-    async fn send(&mut self, message: FromIndex) {
+    async fn send(&mut self, message: IndexMessage) {
         let mut bytes = Vec::new();
         encode_frame(&message, &mut bytes).unwrap();
-        self.raw(&bytes).await;
+        self.send_raw(&bytes).await;
     }
 
     /// Answers as many requests about the list as an index that keeps `model` would. Gives the requests.
-    pub(super) async fn keep(&mut self, model: &mut ModelList, requests: usize) -> Vec<Request> {
+    pub(super) async fn serve_list(&mut self, model: &mut ModelList, requests: usize) -> Vec<Request> {
         let mut seen = Vec::new();
         while seen.len() < requests {
-            let ToIndex { id, request } = self.next().await;
+            let RequestEnvelope { id, request } = self.next_request().await;
             self.reply(id, model.answer(&request)).await;
             seen.push(request);
         }

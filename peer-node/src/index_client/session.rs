@@ -1,4 +1,4 @@
-//! Moves the bytes of a session between the socket and its [`Conversation`].
+//! Moves the bytes of a session between the socket and its [`IndexSessionCore`].
 
 use protocol::frame::FrameBuffer;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -6,61 +6,61 @@ use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until, timeout};
 
-use super::board::Board;
 use super::command::Command;
-use super::conversation::Conversation;
-use super::greeting::READ;
-use super::session_error::{SessionError, Violation};
-use super::shares::ShareFeed;
+use super::greeting::READ_SIZE;
+use super::session_core::IndexSessionCore;
+use super::session_error::{IndexSessionError, IndexViolation};
+use super::share_source::ShareFeed;
+use super::status_channel::StatusPublisher;
 
 /// How long an index may take to let us go.
-const FAREWELL: std::time::Duration = std::time::Duration::from_millis(300);
+const CLOSE_TIMEOUT: std::time::Duration = std::time::Duration::from_millis(300);
 
 /// What drives a session from our side.
-pub(super) struct Inputs {
+pub(super) struct SessionInputs {
     pub(super) commands: mpsc::Receiver<Command>,
     pub(super) feed: ShareFeed,
 }
 
 /// The connection of a session.
-pub(super) struct Line {
+pub(super) struct SessionConnection {
     pub(super) stream: TcpStream,
     pub(super) frames: FrameBuffer,
 }
 
-impl Line {
+impl SessionConnection {
     /// Talks until the session breaks, and says why it did. Cancel safe in so far as the session is over then.
-    pub(super) async fn talk(
+    pub(super) async fn drive(
         &mut self,
-        conversation: &mut Conversation<'_>,
-        inputs: &mut Inputs,
-        board: &Board,
-    ) -> SessionError {
-        let mut chunk = vec![0; READ];
+        session: &mut IndexSessionCore<'_>,
+        inputs: &mut SessionInputs,
+        board: &StatusPublisher,
+    ) -> IndexSessionError {
+        let mut chunk = vec![0; READ_SIZE];
         // What the index sent right behind its greeting was read along with it.
-        if let Err(error) = self.take_in(conversation) {
+        if let Err(error) = self.handle_buffered(session) {
             return error;
         }
         loop {
-            if let Err(error) = conversation.fill(Instant::now()) {
+            if let Err(error) = session.queue_requests(Instant::now()) {
                 return error;
             }
-            if let Some(status) = conversation.status() {
-                board.online(status, conversation.acknowledged_generation());
+            if let Some(status) = session.status() {
+                board.publish(status, session.acknowledged_generation());
             }
-            if let Err(error) = self.turn(conversation, inputs, &mut chunk).await {
+            if let Err(error) = self.step(session, inputs, &mut chunk).await {
                 return error;
             }
         }
     }
 
     /// Waits for the next thing to happen and does what follows.
-    async fn turn(
+    async fn step(
         &mut self,
-        conversation: &mut Conversation<'_>,
-        inputs: &mut Inputs,
+        session: &mut IndexSessionCore<'_>,
+        inputs: &mut SessionInputs,
         chunk: &mut [u8],
-    ) -> Result<(), SessionError> {
+    ) -> Result<(), IndexSessionError> {
         let Self { stream, frames } = self;
         let (mut reader, mut writer) = stream.split();
         // Reading goes on while writing waits, so that two full directions do not wait for each other.
@@ -68,44 +68,44 @@ impl Line {
             read = reader.read(chunk) => {
                 let read = read?;
                 if read == 0 {
-                    return Err(SessionError::Closed { greeted: true });
+                    return Err(IndexSessionError::Closed { greeted: true });
                 }
                 frames.extend(chunk.get(..read).unwrap_or_default());
-                self.take_in(conversation)
+                self.handle_buffered(session)
             }
-            written = writer.write(conversation.outgoing()), if !conversation.outgoing().is_empty() => {
+            written = writer.write(session.outgoing()), if !session.outgoing().is_empty() => {
                 let written = written?;
                 if written == 0 {
-                    return Err(SessionError::Closed { greeted: true });
+                    return Err(IndexSessionError::Closed { greeted: true });
                 }
-                conversation.sent(Instant::now(), written);
+                session.mark_sent(Instant::now(), written);
                 Ok(())
             }
-            Some(command) = inputs.commands.recv(), if conversation.has_room() => {
-                conversation.ask(Instant::now(), command);
+            Some(command) = inputs.commands.recv(), if session.has_capacity() => {
+                session.call(Instant::now(), command);
                 Ok(())
             }
             snapshot = inputs.feed.next() => {
-                conversation.share(snapshot);
+                session.update_shares(snapshot);
                 Ok(())
             }
-            () = sleep_until(conversation.deadline()) => conversation.tick(Instant::now()),
+            () = sleep_until(session.deadline()) => session.tick(Instant::now()),
         }
     }
 
     /// Sees to all whole messages that are here.
-    fn take_in(&mut self, conversation: &mut Conversation<'_>) -> Result<(), SessionError> {
+    fn handle_buffered(&mut self, session: &mut IndexSessionCore<'_>) -> Result<(), IndexSessionError> {
         let now = Instant::now();
-        while let Some(message) = self.frames.next_message().map_err(Violation::from)? {
-            conversation.take_in(now, message)?;
+        while let Some(message) = self.frames.next_message().map_err(IndexViolation::from)? {
+            session.handle_message(now, message)?;
         }
         // An index that chatters must not keep the deadlines from being looked at.
-        conversation.tick(now)
+        session.tick(now)
     }
 
     /// Closes the connection in order, if the index lets us.
     pub(super) async fn close(mut self) {
         // Nothing depends on it: whatever was not acknowledged is told again.
-        let _ = timeout(FAREWELL, self.stream.shutdown()).await;
+        let _ = timeout(CLOSE_TIMEOUT, self.stream.shutdown()).await;
     }
 }

@@ -8,14 +8,14 @@ use protocol::index::{Refusal, RequestId};
 use protocol::preamble::{PreambleError, Version};
 
 /// The pause after somebody else came with our identity, who would otherwise be thrown out in turn.
-const REPLACED_PAUSE: Duration = Duration::from_mins(5);
+const REPLACED_DELAY: Duration = Duration::from_mins(5);
 
 /// The longest pause that an index may ask for.
-const LONGEST_PAUSE: Duration = Duration::from_mins(10);
+const MAX_RETRY_DELAY: Duration = Duration::from_mins(10);
 
 /// Why a session is over. The words are fit to be shown.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum SessionError {
+pub(super) enum IndexSessionError {
     /// No address belongs to the index's name.
     #[error("cannot find the address of {address}: {source}")]
     Resolve {
@@ -51,7 +51,7 @@ pub(super) enum SessionError {
     },
     /// The other side broke the protocol.
     #[error(transparent)]
-    Violation(#[from] Violation),
+    Violation(#[from] IndexViolation),
     /// The index said no.
     #[error("{0}")]
     Refused(Refusal),
@@ -68,12 +68,12 @@ pub(super) enum SessionError {
 
 /// How the other side broke the protocol.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
-pub(super) enum Violation {
+pub(super) enum IndexViolation {
     /// It is not an index that we can talk to.
-    #[error("{}", preamble_words(.0))]
+    #[error("{}", preamble_message(.0))]
     Preamble(#[from] PreambleError),
     /// It answers with a version that it was not called with.
-    #[error("{}", version_words(theirs.number()))]
+    #[error("{}", version_message(theirs.number()))]
     OtherVersion {
         /// Its version.
         theirs: Version,
@@ -95,7 +95,7 @@ pub(super) enum Violation {
     },
     /// It sends more than was asked for.
     #[error("the index sends {got} {what} where {limit} were asked for")]
-    TooMuch {
+    LimitExceeded {
         /// Of what.
         what: &'static str,
         /// How many.
@@ -111,15 +111,15 @@ pub(super) enum Violation {
     },
 }
 
-fn preamble_words(error: &PreambleError) -> String {
+fn preamble_message(error: &PreambleError) -> String {
     match error {
         PreambleError::NotPeerdex => "what listens there is not a Peerdex index".to_owned(),
         PreambleError::WrongService { .. } => "a peer listens there, not an index".to_owned(),
-        PreambleError::UnsupportedVersion { theirs } => version_words(*theirs),
+        PreambleError::UnsupportedVersion { theirs } => version_message(*theirs),
     }
 }
 
-fn version_words(theirs: u16) -> String {
+fn version_message(theirs: u16) -> String {
     let latest = Version::LATEST.number();
     format!(
         "unsupported version: the index speaks version {theirs}, this program versions 1 to {latest}; upgrade the older \
@@ -127,13 +127,13 @@ fn version_words(theirs: u16) -> String {
     )
 }
 
-impl SessionError {
+impl IndexSessionError {
     /// Says how long to wait now, where the usual pause would be `usual`.
-    pub(super) fn pause(&self, usual: Duration) -> Duration {
+    pub(super) fn retry_delay(&self, usual: Duration) -> Duration {
         match self {
-            Self::Replaced => REPLACED_PAUSE,
+            Self::Replaced => REPLACED_DELAY,
             Self::Refused(Refusal::Busy { retry_after }) => {
-                Duration::from_secs((*retry_after).into()).clamp(usual, LONGEST_PAUSE.max(usual))
+                Duration::from_secs((*retry_after).into()).clamp(usual, MAX_RETRY_DELAY.max(usual))
             }
             _ => usual,
         }
@@ -145,11 +145,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_index_may_ask_for_a_longer_pause_but_not_for_any() {
+    fn requested_delay_is_bounded() {
         let usual = Duration::from_secs(10);
-        let busy = |retry_after| SessionError::Refused(Refusal::Busy { retry_after }).pause(usual).as_secs();
+        let busy = |retry_after| {
+            IndexSessionError::Refused(Refusal::Busy { retry_after }).retry_delay(usual).as_secs()
+        };
         assert_eq!((busy(0), busy(30), busy(u32::MAX)), (10, 30, 600));
-        assert_eq!(SessionError::ShuttingDown.pause(usual), usual);
-        assert_eq!(SessionError::Replaced.pause(usual), REPLACED_PAUSE);
+        assert_eq!(IndexSessionError::ShuttingDown.retry_delay(usual), usual);
+        assert_eq!(IndexSessionError::Replaced.retry_delay(usual), REPLACED_DELAY);
     }
 }

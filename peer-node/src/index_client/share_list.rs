@@ -9,9 +9,9 @@ use protocol::index::{FileRecord, ListSummary};
 
 /// A file of a list, told apart by its path alone. Lists that have it in common share it.
 #[derive(Debug, Clone)]
-pub(super) struct Entry(Arc<FileRecord>);
+pub(super) struct ShareEntry(Arc<FileRecord>);
 
-impl Entry {
+impl ShareEntry {
     pub(super) fn record(&self) -> &FileRecord {
         &self.0
     }
@@ -21,47 +21,47 @@ impl Entry {
     }
 
     /// Tells whether the whole record is the same, not the path alone.
-    pub(super) fn is(&self, other: &Self) -> bool {
+    pub(super) fn is_same_record(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.0, &other.0) || self.0 == other.0
     }
 }
 
-impl From<FileRecord> for Entry {
+impl From<FileRecord> for ShareEntry {
     fn from(record: FileRecord) -> Self {
         Self(Arc::new(record))
     }
 }
 
-impl Borrow<str> for Entry {
+impl Borrow<str> for ShareEntry {
     fn borrow(&self) -> &str {
         self.path()
     }
 }
 
-impl Ord for Entry {
+impl Ord for ShareEntry {
     fn cmp(&self, other: &Self) -> Ordering {
         self.path().cmp(other.path())
     }
 }
 
-impl PartialOrd for Entry {
+impl PartialOrd for ShareEntry {
     fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
         Some(self.cmp(other))
     }
 }
 
-impl PartialEq for Entry {
+impl PartialEq for ShareEntry {
     fn eq(&self, other: &Self) -> bool {
         self.path() == other.path()
     }
 }
 
-impl Eq for Entry {}
+impl Eq for ShareEntry {}
 
 /// Files in the order of their paths, each path once, and the summary of them all.
 #[derive(Debug, Clone, Default)]
 pub(super) struct ShareList {
-    entries: BTreeSet<Entry>,
+    entries: BTreeSet<ShareEntry>,
     summary: ListSummary,
 }
 
@@ -74,12 +74,12 @@ impl ShareList {
         self.entries.len()
     }
 
-    pub(super) fn entry(&self, path: &str) -> Option<&Entry> {
+    pub(super) fn entry(&self, path: &str) -> Option<&ShareEntry> {
         self.entries.get(path)
     }
 
     /// Puts a file in, in the place of one with the same path.
-    pub(super) fn put(&mut self, entry: Entry) {
+    pub(super) fn insert(&mut self, entry: ShareEntry) {
         self.summary.add(entry.record());
         if let Some(old) = self.entries.replace(entry) {
             self.summary.remove(old.record());
@@ -87,23 +87,23 @@ impl ShareList {
     }
 
     /// Takes a file out, if it is in.
-    pub(super) fn take(&mut self, path: &str) {
+    pub(super) fn remove(&mut self, path: &str) {
         if let Some(old) = self.entries.take(path) {
             self.summary.remove(old.record());
         }
     }
 
     /// The files in the order of their paths.
-    pub(super) const fn entries(&self) -> &BTreeSet<Entry> {
+    pub(super) const fn entries(&self) -> &BTreeSet<ShareEntry> {
         &self.entries
     }
 }
 
 /// Pairs the files of two lists by path, in order: what only one has stands alone.
-pub(super) fn paired<'a>(
-    ours: &'a BTreeSet<Entry>,
-    theirs: &'a BTreeSet<Entry>,
-) -> impl Iterator<Item = (Option<&'a Entry>, Option<&'a Entry>)> {
+pub(super) fn pair_by_path<'a>(
+    ours: &'a BTreeSet<ShareEntry>,
+    theirs: &'a BTreeSet<ShareEntry>,
+) -> impl Iterator<Item = (Option<&'a ShareEntry>, Option<&'a ShareEntry>)> {
     let (mut ours, mut theirs) = (ours.iter().peekable(), theirs.iter().peekable());
     std::iter::from_fn(move || {
         let order = match (ours.peek(), theirs.peek()) {
@@ -131,21 +131,21 @@ mod tests {
             path: path.to_string(),
             size: 1,
             digest: Digest::from_bytes([digest; 32]),
-            share: Share::Whole,
+            share: Share::Complete,
         }
     }
 
     proptest! {
         #[test]
-        fn the_summary_is_that_of_the_files_whatever_was_done(
+        fn summary_always_matches_the_files(
             steps in prop::collection::vec((any::<bool>(), 0u8..8, 0u8..3), 0..50),
         ) {
             let mut list = ShareList::default();
             for (put, path, digest) in steps {
                 if put {
-                    list.put(record(path, digest).into());
+                    list.insert(record(path, digest).into());
                 } else {
-                    list.take(&path.to_string());
+                    list.remove(&path.to_string());
                 }
             }
             let mut summary = ListSummary::default();
@@ -158,12 +158,12 @@ mod tests {
             let list = |of: Vec<(u8, u8)>| {
                 let mut list = ShareList::default();
                 for (path, digest) in of {
-                    list.put(record(path, digest).into());
+                    list.insert(record(path, digest).into());
                 }
                 list
             };
             let (ours, theirs) = (list(ours), list(theirs));
-            let pairs: Vec<_> = paired(&ours.entries, &theirs.entries).collect();
+            let pairs: Vec<_> = pair_by_path(&ours.entries, &theirs.entries).collect();
             prop_assert!(pairs.iter().filter_map(|pair| pair.0).eq(&ours.entries));
             prop_assert!(pairs.iter().filter_map(|pair| pair.1).eq(&theirs.entries));
             for (one, two) in pairs {

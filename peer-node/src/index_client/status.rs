@@ -4,7 +4,7 @@ use std::fmt;
 use std::net::SocketAddr;
 
 use protocol::features::IndexFeatures;
-use protocol::units::Size;
+use protocol::units::DisplaySize;
 use tokio::time::Instant;
 
 /// How things stand; `Display` says it in a sentence.
@@ -25,7 +25,7 @@ pub enum IndexStatus {
     /// The index knows this node.
     Online {
         /// Where the index sees it.
-        you: SocketAddr,
+        seen_address: SocketAddr,
         /// Whether other peers can reach it there.
         reachable: Reachability,
         /// Files that the index has acknowledged.
@@ -35,7 +35,7 @@ pub enum IndexStatus {
         /// What keeps some of them from the index.
         trouble: Option<SyncTrouble>,
         /// What the index announced about itself.
-        about: AboutIndex,
+        index_info: IndexInfo,
     },
     /// The client was stopped.
     Stopped,
@@ -43,7 +43,7 @@ pub enum IndexStatus {
 
 /// What an index announced in its greeting; an index of version 1 announces nothing.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct AboutIndex {
+pub struct IndexInfo {
     /// The optional features that it understands.
     pub features: IndexFeatures,
     /// The seconds by which its clock was ahead of ours when it was connected, give or take the round trip; negative if it was
@@ -109,7 +109,7 @@ impl fmt::Display for IndexStatus {
                 let pause = retry_at.saturating_duration_since(Instant::now()).as_secs_f64().ceil();
                 write!(f, "no connection to the index: {error}; next attempt in {pause} s")
             }
-            Self::Online { you, reachable, registered, synced, trouble, .. } => {
+            Self::Online { seen_address: you, reachable, registered, synced, trouble, .. } => {
                 let plural = if *registered == 1 { "" } else { "s" };
                 write!(f, "connected as {you}, {reachable}; {registered} file{plural} registered")?;
                 match (trouble, synced) {
@@ -138,7 +138,7 @@ impl fmt::Display for SyncTrouble {
         match self {
             Self::TooMany { what, limit } => write!(f, "the index takes no more than {limit} {what}"),
             Self::OverBudget { what, wanted, limit } => {
-                let (wanted, limit) = (Size(*wanted), Size(*limit));
+                let (wanted, limit) = (DisplaySize(*wanted), DisplaySize(*limit));
                 write!(f, "the index takes no more files: {what} would take {wanted} of at most {limit}")
             }
             Self::StoreUnavailable => f.write_str("the index cannot store registrations at the moment"),
@@ -171,12 +171,13 @@ mod tests {
         trouble: Option<SyncTrouble>,
     ) -> String {
         let you = "127.0.0.1:12349".parse().unwrap();
-        let about = AboutIndex::default();
-        IndexStatus::Online { you, reachable, registered, synced, trouble, about }.to_string()
+        let about = IndexInfo::default();
+        IndexStatus::Online { seen_address: you, reachable, registered, synced, trouble, index_info: about }
+            .to_string()
     }
 
     #[test]
-    fn a_budget_is_named_with_what_would_be_used() {
+    fn exceeded_budget_names_what_would_be_used() {
         let what = "the list of this node".to_owned();
         let trouble = SyncTrouble::OverBudget { what, wanted: 140 << 20, limit: 128 << 20 };
         assert_eq!(
@@ -186,7 +187,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn every_status_is_a_sentence() {
+    async fn every_status_has_a_message() {
         assert_eq!(IndexStatus::Connecting { attempt: 1 }.to_string(), "connecting to the index");
         assert_eq!(IndexStatus::Connecting { attempt: 3 }.to_string(), "connecting to the index (attempt 3)");
         let retry_at = Instant::now() + Duration::from_secs(5);

@@ -3,7 +3,7 @@
 mod torrents;
 
 use protocol::index::{
-    FileRecord, ListSummary, Notice, Refusal, Reply, Request, Share, TorrentHint, TrackerPlace,
+    FileRecord, ListSummary, Notice, Refusal, Reply, Request, Share, TorrentHint, TrackerLocation,
 };
 use protocol::infohash::Infohash;
 use protocol::preamble::{self, Service, Version};
@@ -11,13 +11,13 @@ use protocol::probe::probe_answer;
 use tempfile::TempDir;
 
 use super::model_list::{ModelList, ModelShares, file};
-use super::scripted_index::{FEATURES, Guest, NONCE, ScriptedIndex};
+use super::scripted_index::{FEATURES, NONCE, ScriptedConnection, ScriptedIndex};
 use super::*;
-use crate::identity::Exposure;
+use crate::identity::ExposedKeyPolicy;
 
-const PATIENCE: Duration = Duration::from_secs(10);
+const TEST_TIMEOUT: Duration = Duration::from_secs(10);
 
-struct Node {
+struct ClientUnderTest {
     client: IndexClient,
     shares: ModelShares,
     probe_key: ProbeKey,
@@ -26,33 +26,33 @@ struct Node {
     _folder: TempDir,
 }
 
-impl Node {
+impl ClientUnderTest {
     fn start(address: String, files: &[(&str, u8)]) -> Self {
-        Self::sharing(address, files.iter().map(|&(path, digest)| file(path, digest)).collect())
+        Self::start_with(address, files.iter().map(|&(path, digest)| file(path, digest)).collect())
     }
 
-    fn sharing(address: String, files: Vec<FileRecord>) -> Self {
+    fn start_with(address: String, files: Vec<FileRecord>) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let identity = Identity::load_or_create(&folder.path().join("key"), Exposure::Refused);
+        let identity = Identity::load_or_create(&folder.path().join("key"), ExposedKeyPolicy::Refused);
         let identity = Arc::new(identity.unwrap());
         let config =
             IndexConfig { address, source: SourceAddress::default(), port: 12349, agent: "test/1".into() };
         let (shares, probe_key) = (ModelShares::new(files), ProbeKey::default());
         let (tracker, cancel) = (TaskTracker::new(), CancellationToken::new());
-        let caller = Caller { config, identity, probe_key: probe_key.clone() };
+        let caller = ClientContext { config, identity, probe_key: probe_key.clone() };
         let pauses = Backoff::between(Duration::from_millis(20), Duration::from_millis(40));
         let client = IndexClient::start_with(caller, shares.clone(), pauses, &tracker, cancel.clone());
         Self { client, shares, probe_key, tracker, cancel, _folder: folder }
     }
 
-    async fn until(&self, is_it: impl FnMut(&IndexStatus) -> bool) -> IndexStatus {
+    async fn wait_for(&self, is_it: impl FnMut(&IndexStatus) -> bool) -> IndexStatus {
         let mut status = self.client.status();
-        let found = tokio::time::timeout(PATIENCE, status.wait_for(is_it)).await;
+        let found = tokio::time::timeout(TEST_TIMEOUT, status.wait_for(is_it)).await;
         found.expect("the status stays as it is").unwrap().clone()
     }
 
-    async fn until_offline(&self) -> String {
-        match self.until(|status| matches!(status, IndexStatus::Offline { .. })).await {
+    async fn wait_for_offline(&self) -> String {
+        match self.wait_for(|status| matches!(status, IndexStatus::Offline { .. })).await {
             IndexStatus::Offline { error, .. } => error,
             other => panic!("{other:?}"),
         }
@@ -65,81 +65,82 @@ impl Node {
     }
 }
 
-async fn reach(guest: &mut Guest) {
-    let address = guest.you();
-    guest.notice(Notice::Reachable { address }).await;
+async fn send_reachable(guest: &mut ScriptedConnection) {
+    let address = guest.seen_address();
+    guest.send_notice(Notice::Reachable { address }).await;
 }
 
 #[tokio::test]
-async fn what_comes_in_one_breath_with_the_welcome_is_heard() {
+async fn notice_sent_with_the_welcome_is_handled() {
     let index = ScriptedIndex::bind().await;
-    let node = Node::start(index.address(), &[]);
+    let node = ClientUnderTest::start(index.address(), &[]);
     let mut guest = index.accept().await;
-    let reached = |guest: &Guest| Notice::Reachable { address: guest.you() };
+    let reached = |guest: &ScriptedConnection| Notice::Reachable { address: guest.seen_address() };
     guest.greet_with(ListSummary::default(), Some(reached)).await;
-    node.client.synced(PATIENCE / 2).await.unwrap();
+    node.client.synced(TEST_TIMEOUT / 2).await.unwrap();
     node.stop().await;
 }
 
 #[tokio::test]
-async fn a_new_node_tells_its_list_and_is_then_synced() {
+async fn new_node_sends_its_list_and_is_then_synced() {
     let index = ScriptedIndex::bind().await;
-    let node = Node::start(index.address(), &[("a", 1), ("b", 2)]);
+    let node = ClientUnderTest::start(index.address(), &[("a", 1), ("b", 2)]);
     let mut model = ModelList::default();
     let mut guest = index.welcome(model.summary()).await;
     assert_eq!(node.probe_key.answer(&[2; 32]), Some(probe_answer(&NONCE, &[2; 32])));
-    let requests = guest.keep(&mut model, 3).await;
+    let requests = guest.serve_list(&mut model, 3).await;
     assert!(matches!(requests[..], [Request::BeginList, Request::Register { .. }, Request::EndList]));
     assert_eq!(model.summary(), node.shares.summary());
     let early = node.client.synced(Duration::from_millis(50)).await;
     assert!(matches!(early, Err(IndexError::Unsynced { .. })), "the port is not judged yet: {early:?}");
-    reach(&mut guest).await;
-    node.client.synced(PATIENCE).await.unwrap();
+    send_reachable(&mut guest).await;
+    node.client.synced(TEST_TIMEOUT).await.unwrap();
     let status = node.client.status().borrow().clone();
-    let IndexStatus::Online { about, .. } = &status else { panic!("{status:?}") };
-    let (you, about) = (guest.you(), *about);
+    let IndexStatus::Online { index_info, .. } = &status else { panic!("{status:?}") };
+    let (seen_address, index_info) = (guest.seen_address(), *index_info);
     let (reachable, registered) = (Reachability::Yes, 2);
-    let expected = IndexStatus::Online { you, reachable, registered, synced: true, trouble: None, about };
+    let expected =
+        IndexStatus::Online { seen_address, reachable, registered, synced: true, trouble: None, index_info };
     assert_eq!(status, expected);
-    assert_eq!(about.features, FEATURES);
-    assert!(about.clock_ahead.is_some_and(|ahead| ahead < -1_000_000_000), "{about:?}");
+    assert_eq!(index_info.features, FEATURES);
+    assert!(index_info.clock_ahead.is_some_and(|ahead| ahead < -1_000_000_000), "{index_info:?}");
     assert_eq!(node.client.features(), FEATURES);
     node.stop().await;
-    guest.gone().await;
+    guest.wait_for_close().await;
 }
 
 #[tokio::test]
-async fn an_index_that_has_the_list_is_told_nothing_until_it_changes() {
+async fn up_to_date_index_is_sent_nothing_until_a_change() {
     let index = ScriptedIndex::bind().await;
-    let node = Node::start(index.address(), &[("a", 1)]);
+    let node = ClientUnderTest::start(index.address(), &[("a", 1)]);
     let mut model = ModelList::default();
     model.files.insert("a".into(), file("a", 1));
     let mut guest = index.welcome(model.summary()).await;
-    let address = guest.you();
-    guest.notice(Notice::Unreachable { address, reason: "refused".into() }).await;
-    node.client.synced(PATIENCE).await.unwrap();
+    let address = guest.seen_address();
+    guest.send_notice(Notice::Unreachable { address, reason: "refused".into() }).await;
+    node.client.synced(TEST_TIMEOUT).await.unwrap();
     node.shares.set(vec![file("a", 2), file("b", 1)]);
     let files = vec![file("a", 2), file("b", 1)];
-    assert_eq!(guest.keep(&mut model, 1).await, [Request::Register { files }]);
-    node.client.synced(PATIENCE).await.unwrap();
+    assert_eq!(guest.serve_list(&mut model, 1).await, [Request::Register { files }]);
+    node.client.synced(TEST_TIMEOUT).await.unwrap();
     node.shares.set(vec![file("b", 1)]);
-    assert_eq!(guest.keep(&mut model, 1).await, [Request::Unregister { paths: vec!["a".into()] }]);
-    node.client.synced(PATIENCE).await.unwrap();
+    assert_eq!(guest.serve_list(&mut model, 1).await, [Request::Unregister { paths: vec!["a".into()] }]);
+    node.client.synced(TEST_TIMEOUT).await.unwrap();
     node.stop().await;
 }
 
 #[tokio::test]
-async fn a_long_list_arrives_whole_while_questions_are_answered() {
+async fn long_list_is_sent_in_full_while_calls_are_answered() {
     let index = ScriptedIndex::bind().await;
     let path = |n: usize| format!("{n}/{}", "x".repeat(200));
-    let node = Node::sharing(index.address(), (0..20_000).map(|n| file(&path(n), 1)).collect());
+    let node = ClientUnderTest::start_with(index.address(), (0..20_000).map(|n| file(&path(n), 1)).collect());
     let mut model = ModelList::default();
     let mut guest = index.welcome(model.summary()).await;
     let client = node.client.clone();
     let question = tokio::spawn(async move { client.statistics().await });
     let mut requests = 0;
     while requests < 2 || !model.files.len().eq(&20_000) || model.summary() != node.shares.summary() {
-        let message = guest.next().await;
+        let message = guest.next_request().await;
         let reply = match message.request {
             Request::Statistics => Reply::Statistics(Statistics::default()),
             request => model.answer(&request),
@@ -147,64 +148,65 @@ async fn a_long_list_arrives_whole_while_questions_are_answered() {
         guest.reply(message.id, reply).await;
         requests += 1;
     }
-    guest.keep(&mut model, 1).await;
+    guest.serve_list(&mut model, 1).await;
     question.await.unwrap().unwrap();
-    node.until(|status| matches!(status, IndexStatus::Online { registered: 20_000, synced: true, .. })).await;
+    node.wait_for(|status| matches!(status, IndexStatus::Online { registered: 20_000, synced: true, .. }))
+        .await;
     node.stop().await;
 }
 
 #[tokio::test]
 async fn a_refused_file_is_left_out() {
     let index = ScriptedIndex::bind().await;
-    let node = Node::start(index.address(), &[("a", 1), ("b", 1)]);
+    let node = ClientUnderTest::start(index.address(), &[("a", 1), ("b", 1)]);
     let mut model = ModelList::default();
-    model.bad.insert("a".into());
+    model.rejected_paths.insert("a".into());
     let mut guest = index.welcome(ListSummary::default()).await;
-    guest.keep(&mut model, 4).await;
+    guest.serve_list(&mut model, 4).await;
     assert_eq!(model.files.keys().collect::<Vec<_>>(), ["b"]);
-    reach(&mut guest).await;
-    node.client.synced(PATIENCE).await.unwrap();
+    send_reachable(&mut guest).await;
+    node.client.synced(TEST_TIMEOUT).await.unwrap();
     let told = Some(SyncTrouble::Refused { files: 1 });
-    node.until(|status| matches!(status, IndexStatus::Online { trouble, .. } if *trouble == told)).await;
+    node.wait_for(|status| matches!(status, IndexStatus::Online { trouble, .. } if *trouble == told)).await;
     node.stop().await;
 }
 
 #[tokio::test]
-async fn a_lost_connection_is_made_again_and_only_changes_are_told() {
+async fn client_reconnects_and_sends_only_changes() {
     let index = ScriptedIndex::bind().await;
-    let node = Node::start(index.address(), &[("a", 1)]);
+    let node = ClientUnderTest::start(index.address(), &[("a", 1)]);
     let mut model = ModelList::default();
     let mut guest = index.welcome(model.summary()).await;
-    guest.keep(&mut model, 3).await;
-    node.until(|status| matches!(status, IndexStatus::Online { synced: true, .. })).await;
+    guest.serve_list(&mut model, 3).await;
+    node.wait_for(|status| matches!(status, IndexStatus::Online { synced: true, .. })).await;
     drop(guest);
-    node.until(|status| !matches!(status, IndexStatus::Online { .. })).await;
+    node.wait_for(|status| !matches!(status, IndexStatus::Online { .. })).await;
     assert_eq!(node.probe_key.answer(&[2; 32]), None);
     node.shares.set(vec![file("a", 1), file("b", 1)]);
     let mut guest = index.welcome(model.summary()).await;
-    assert_eq!(guest.keep(&mut model, 1).await, [Request::Register { files: vec![file("b", 1)] }]);
-    guest.notice(Notice::ShuttingDown).await;
-    assert_eq!(node.until_offline().await, "the index was stopped");
+    assert_eq!(guest.serve_list(&mut model, 1).await, [Request::Register { files: vec![file("b", 1)] }]);
+    guest.send_notice(Notice::ShuttingDown).await;
+    assert_eq!(node.wait_for_offline().await, "the index was stopped");
     index.welcome(model.summary()).await;
     node.stop().await;
 }
 
 #[tokio::test]
-async fn questions_are_answered_and_sources_filtered() {
+async fn calls_are_answered_and_sources_filtered() {
     let index = ScriptedIndex::bind().await;
-    let node = Node::start(index.address(), &[]);
+    let node = ClientUnderTest::start(index.address(), &[]);
     let mut guest = index.welcome(ListSummary::default()).await;
     let (client, digest) = (node.client.clone(), Digest::from_bytes([1; 32]));
     let question = tokio::spawn(async move { client.locate(digest, u16::MAX).await });
-    let asked = guest.next().await;
+    let asked = guest.next_request().await;
     assert_eq!(asked.request, Request::Locate { digest, limit: MAX_SOURCES });
-    let source = |node: u8, address: &str| Source {
+    let source = |node: u8, address: &str| ContentSource {
         node: NodeId::from_bytes([node; 32]),
         address: address.parse().unwrap(),
-        share: Share::Whole,
+        share: Share::Complete,
     };
-    let ours = Source { address: guest.you(), ..source(1, "10.0.0.1:1") };
-    let own = Source { node: node.client.node, ..source(1, "10.0.0.1:1") };
+    let ours = ContentSource { address: guest.seen_address(), ..source(1, "10.0.0.1:1") };
+    let own = ContentSource { node: node.client.node, ..source(1, "10.0.0.1:1") };
     let sources =
         vec![ours, own, source(2, "10.0.0.1:0"), source(3, "255.255.255.255:9"), source(4, "10.0.0.4:9")];
     guest.reply(asked.id, Reply::Sources { sources }).await;
@@ -215,12 +217,12 @@ async fn questions_are_answered_and_sources_filtered() {
 }
 
 #[tokio::test]
-async fn questions_fail_at_once_without_an_index_and_after_the_end() {
+async fn calls_fail_at_once_when_offline_or_stopped() {
     let index = ScriptedIndex::bind().await;
     let address = index.address();
     drop(index);
-    let node = Node::start(address.clone(), &[]);
-    let error = node.until_offline().await;
+    let node = ClientUnderTest::start(address.clone(), &[]);
+    let error = node.wait_for_offline().await;
     assert!(error.starts_with(&format!("cannot reach {address}: ")), "{error}");
     let asked = node.client.search("x".into(), None, 1).await.unwrap_err();
     assert!(matches!(asked, IndexError::Offline { .. }), "{asked:?}");
@@ -229,18 +231,18 @@ async fn questions_fail_at_once_without_an_index_and_after_the_end() {
     let client = node.client.clone();
     node.stop().await;
     assert_eq!(client.statistics().await, Err(IndexError::Stopped));
-    assert_eq!(client.synced(PATIENCE).await, Err(IndexError::Stopped));
+    assert_eq!(client.synced(TEST_TIMEOUT).await, Err(IndexError::Stopped));
     assert_eq!(*client.status().borrow(), IndexStatus::Stopped);
 }
 
 #[tokio::test]
-async fn a_question_is_failed_when_the_connection_breaks() {
+async fn call_fails_when_the_connection_breaks() {
     let index = ScriptedIndex::bind().await;
-    let node = Node::start(index.address(), &[]);
+    let node = ClientUnderTest::start(index.address(), &[]);
     let mut guest = index.welcome(ListSummary::default()).await;
     let client = node.client.clone();
     let question = tokio::spawn(async move { client.statistics().await });
-    guest.next().await;
+    guest.next_request().await;
     drop(guest);
     let error = question.await.unwrap().unwrap_err();
     assert_eq!(error, IndexError::Offline { reason: "the index closed the connection".into() });
@@ -248,7 +250,7 @@ async fn a_question_is_failed_when_the_connection_breaks() {
 }
 
 #[tokio::test]
-async fn whoever_else_listens_there_is_named() {
+async fn other_service_at_the_address_is_reported() {
     let other_version = {
         let mut bytes = preamble::encode(Service::Index, Version::LATEST);
         bytes[7] = 9;
@@ -261,27 +263,27 @@ async fn whoever_else_listens_there_is_named() {
         (b"", "the index closed the connection before greeting"),
     ] {
         let index = ScriptedIndex::bind().await;
-        let node = Node::start(index.address(), &[]);
+        let node = ClientUnderTest::start(index.address(), &[]);
         let mut guest = index.accept().await;
-        guest.raw(bytes).await;
-        guest.end().await;
-        let error = node.until_offline().await;
+        guest.send_raw(bytes).await;
+        guest.close().await;
+        let error = node.wait_for_offline().await;
         assert!(error.starts_with(expected), "{error}");
         node.stop().await;
     }
 }
 
 #[tokio::test]
-async fn an_index_of_version_1_is_called_again_in_its_version() {
+async fn version_1_index_is_retried_with_its_version() {
     let index = ScriptedIndex::bind().await;
-    let node = Node::start(index.address(), &[]);
+    let node = ClientUnderTest::start(index.address(), &[]);
     let mut guest = index.accept().await;
-    guest.raw(&preamble::encode(Service::Index, Version::One)).await;
-    guest.end().await;
+    guest.send_raw(&preamble::encode(Service::Index, Version::One)).await;
+    guest.close().await;
     let mut guest = index.accept().await;
     guest.version = Version::One;
     guest.greet(ListSummary::default()).await;
-    node.until(|status| matches!(status, IndexStatus::Online { .. })).await;
+    node.wait_for(|status| matches!(status, IndexStatus::Online { .. })).await;
     assert_eq!(node.client.features(), IndexFeatures::NONE);
     node.stop().await;
 }
@@ -289,34 +291,36 @@ async fn an_index_of_version_1_is_called_again_in_its_version() {
 #[tokio::test]
 async fn garbage_ends_the_session_and_nothing_else() {
     let index = ScriptedIndex::bind().await;
-    let node = Node::start(index.address(), &[]);
+    let node = ClientUnderTest::start(index.address(), &[]);
     let too_long = u32::MAX.to_be_bytes();
     let no_message = [0, 0, 0, 1, 0xff];
     let unasked = [0, 0, 0, 20, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 99, 0, 0, 0, 7, 0, 0, 0, 7];
     for garbage in [&too_long[..], &no_message, &[0; 4], &unasked] {
         let mut guest = index.welcome(ListSummary::default()).await;
-        guest.raw(garbage).await;
-        guest.gone().await;
-        node.until(|status| matches!(status, IndexStatus::Offline { .. } | IndexStatus::Connecting { .. }))
-            .await;
+        guest.send_raw(garbage).await;
+        guest.wait_for_close().await;
+        node.wait_for(|status| {
+            matches!(status, IndexStatus::Offline { .. } | IndexStatus::Connecting { .. })
+        })
+        .await;
     }
     index.welcome(ListSummary::default()).await;
     node.stop().await;
 }
 
 #[tokio::test]
-async fn refusals_in_the_greeting_and_a_twin_are_told_plainly() {
+async fn greeting_refusal_and_duplicate_identity_are_reported() {
     let index = ScriptedIndex::bind().await;
-    let node = Node::start(index.address(), &[]);
+    let node = ClientUnderTest::start(index.address(), &[]);
     let mut guest = index.accept().await;
-    guest.preambles().await;
-    let hello = guest.next().await;
+    guest.exchange_preambles().await;
+    let hello = guest.next_request().await;
     guest.reply(hello.id, Reply::Refused(Refusal::BadPort { port: 22 })).await;
-    assert_eq!(node.until_offline().await, "port 22 cannot be registered; choose another one");
+    assert_eq!(node.wait_for_offline().await, "port 22 cannot be registered; choose another one");
     let mut guest = index.welcome(ListSummary::default()).await;
-    guest.notice(Notice::Replaced).await;
+    guest.send_notice(Notice::Replaced).await;
     let is_twin = |status: &IndexStatus| matches!(status, IndexStatus::Offline { error, .. } if error.contains("same identity"));
-    let IndexStatus::Offline { retry_at, .. } = node.until(is_twin).await else { unreachable!() };
+    let IndexStatus::Offline { retry_at, .. } = node.wait_for(is_twin).await else { unreachable!() };
     assert!(
         retry_at > Instant::now() + Duration::from_mins(4),
         "both would throw each other out again and again"
@@ -325,13 +329,13 @@ async fn refusals_in_the_greeting_and_a_twin_are_told_plainly() {
 }
 
 #[tokio::test]
-async fn the_client_stops_at_any_moment() {
+async fn client_can_be_stopped_at_any_time() {
     let index = ScriptedIndex::bind().await;
-    let node = Node::start(index.address(), &[("a", 1)]);
+    let node = ClientUnderTest::start(index.address(), &[("a", 1)]);
     let mut guest = index.accept().await;
-    guest.preambles().await;
-    guest.next().await;
+    guest.exchange_preambles().await;
+    guest.next_request().await;
     node.stop().await;
-    guest.gone().await;
-    Node::start(index.address(), &[("a", 1)]).stop().await;
+    guest.wait_for_close().await;
+    ClientUnderTest::start(index.address(), &[("a", 1)]).stop().await;
 }

@@ -3,44 +3,44 @@ use std::net::SocketAddrV4;
 use std::sync::Arc;
 use std::time::Duration;
 
-use protocol::lan::{Announcement, Card, Variant};
+use protocol::lan::{Card, LanAnnouncement, ReplyFormat};
 use tokio::net::UdpSocket;
 use tokio::sync::mpsc;
 
-use super::socket::targets;
-use super::{Bell, ChunkFolder, News, Settings};
+use super::socket::broadcast_targets;
+use super::{AnnounceTrigger, ChunkFolder, LanEvent, LanSettings};
 
 /// The most chunks that are announced.
 const MAX_CHUNKS: usize = 4096;
 
 /// The pause between two datagrams: a receiver lets so many in and no more.
-const PAUSE: Duration = Duration::from_millis(25);
+const DATAGRAM_INTERVAL: Duration = Duration::from_millis(25);
 
 /// Announces the chunks of a folder, whatever lies in it at the moment, until the future is dropped.
 pub(crate) async fn announce(
     socket: UdpSocket,
     folder: Arc<ChunkFolder>,
-    settings: Settings,
-    bell: Bell,
-    news: mpsc::Sender<News>,
+    settings: LanSettings,
+    bell: AnnounceTrigger,
+    news: mpsc::Sender<LanEvent>,
 ) {
-    let (mut failing, mut told) = (HashSet::new(), 0);
+    let (mut failing, mut announced) = (HashSet::new(), 0);
     loop {
-        let announcement = gather(&folder, &settings, &news).await;
-        let (chunks, to) = (announcement.chunks.len(), targets(&settings));
-        if chunks != told {
-            told = chunks;
+        let announcement = collect_chunks(&folder, &settings, &news).await;
+        let (chunks, to) = (announcement.chunks.len(), broadcast_targets(&settings));
+        if chunks != announced {
+            announced = chunks;
             if chunks >= MAX_CHUNKS {
-                let _ = news.send(News::TooMany { announced: chunks }).await;
+                let _ = news.send(LanEvent::TooManyChunks { announced: chunks }).await;
             }
-            let _ = news.send(News::Announcing { chunks, to: to.clone(), period: settings.period }).await;
+            let _ = news.send(LanEvent::Announcing { chunks, to: to.clone(), period: settings.period }).await;
         }
         if chunks > 0 {
             for datagram in announcement.datagrams() {
                 for target in &to {
-                    send(&socket, &datagram, *target, &mut failing, &news).await;
+                    send_datagram(&socket, &datagram, *target, &mut failing, &news).await;
                 }
-                tokio::time::sleep(PAUSE).await;
+                tokio::time::sleep(DATAGRAM_INTERVAL).await;
             }
         }
         let _ = tokio::time::timeout(settings.period, bell.notified()).await;
@@ -48,7 +48,11 @@ pub(crate) async fn announce(
 }
 
 /// Collects the chunks that are there, each with its digest.
-async fn gather(folder: &Arc<ChunkFolder>, settings: &Settings, news: &mpsc::Sender<News>) -> Announcement {
+async fn collect_chunks(
+    folder: &Arc<ChunkFolder>,
+    settings: &LanSettings,
+    news: &mpsc::Sender<LanEvent>,
+) -> LanAnnouncement {
     let folder = Arc::clone(folder);
     let gathered = tokio::task::spawn_blocking(move || {
         let mut digests = BTreeMap::new();
@@ -63,29 +67,30 @@ async fn gather(folder: &Arc<ChunkFolder>, settings: &Settings, news: &mpsc::Sen
     let digests = match gathered.await {
         Ok(Ok(digests)) => digests,
         Ok(Err(error)) => {
-            let _ = news.send(News::Trouble { what: format!("the chunks cannot be listed: {error}") }).await;
+            let _ =
+                news.send(LanEvent::Trouble { what: format!("the chunks cannot be listed: {error}") }).await;
             BTreeMap::new()
         }
         Err(_) => BTreeMap::new(),
     };
     let chunks = digests.keys().cloned().collect();
-    let username = (settings.variant == Variant::Json).then(|| format!("peerdex-{}", settings.cookie));
-    Announcement { chunks, card: Some(Card { digests, ..Card::of(settings.cookie) }), username }
+    let username = (settings.variant == ReplyFormat::Json).then(|| format!("peerdex-{}", settings.cookie));
+    LanAnnouncement { chunks, card: Some(Card { digests, ..Card::of(settings.cookie) }), username }
 }
 
 /// Sends a datagram; that it cannot be sent is told once until it can be again.
-async fn send(
+async fn send_datagram(
     socket: &UdpSocket,
     datagram: &[u8],
     to: SocketAddrV4,
     failing: &mut HashSet<SocketAddrV4>,
-    news: &mpsc::Sender<News>,
+    news: &mpsc::Sender<LanEvent>,
 ) {
     match socket.send_to(datagram, to).await {
         Ok(_) => drop(failing.remove(&to)),
         Err(error) => {
             if failing.insert(to) {
-                let _ = news.send(News::NotSent { to, error }).await;
+                let _ = news.send(LanEvent::AnnounceFailed { to, error }).await;
             }
         }
     }

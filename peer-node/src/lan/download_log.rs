@@ -5,8 +5,8 @@ use std::sync::Arc;
 use protocol::lan::{ChunkName, download_line};
 
 use super::ChunkFolder;
-use super::in_order::InOrder;
-use super::log_file::append;
+use super::log_file::append_line;
+use super::reorder_buffer::ReorderBuffer;
 use crate::local_time::local_time;
 
 /// The log of what was downloaded.
@@ -17,32 +17,32 @@ pub(super) const DOWNLOAD_LOG: &str = "download_log.txt";
 #[derive(Debug)]
 pub(super) struct DownloadLog {
     folder: Arc<ChunkFolder>,
-    order: InOrder<String>,
+    lines: ReorderBuffer<String>,
     tickets: HashMap<ChunkName, u64>,
 }
 
 impl DownloadLog {
     pub(super) fn new(folder: Arc<ChunkFolder>) -> Self {
-        Self { folder, order: InOrder::default(), tickets: HashMap::new() }
+        Self { folder, lines: ReorderBuffer::default(), tickets: HashMap::new() }
     }
 
     /// Takes the place of a chunk that is requested next.
-    pub(super) fn begin(&mut self, chunk: &ChunkName) {
-        self.tickets.insert(chunk.clone(), self.order.begin());
+    pub(super) fn begin_chunk(&mut self, chunk: &ChunkName) {
+        self.tickets.insert(chunk.clone(), self.lines.begin());
     }
 
     /// Notes whether a chunk has come, and from whom.
-    pub(super) fn end(&mut self, chunk: &ChunkName, from: Option<IpAddr>) {
+    pub(super) fn end_chunk(&mut self, chunk: &ChunkName, from: Option<IpAddr>) {
         if let Some(ticket) = self.tickets.remove(chunk) {
             let line = from.map(|from| download_line(&local_time(), chunk, from));
-            let ready = self.order.end(ticket, line);
+            let ready = self.lines.end(ticket, line);
             self.write(ready);
         }
     }
 
     fn write(&self, lines: Vec<String>) {
         for line in lines {
-            append(&self.folder, DOWNLOAD_LOG, &line);
+            append_line(&self.folder, DOWNLOAD_LOG, &line);
         }
     }
 }
@@ -52,7 +52,7 @@ impl Drop for DownloadLog {
         let mut open: Vec<u64> = self.tickets.drain().map(|(_, ticket)| ticket).collect();
         open.sort_unstable();
         for ticket in open {
-            let ready = self.order.end(ticket, None);
+            let ready = self.lines.end(ticket, None);
             self.write(ready);
         }
     }
@@ -65,7 +65,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn lines_stand_in_the_order_of_the_requests() {
+    fn lines_are_in_the_order_of_the_requests() {
         let home = tempfile::tempdir().unwrap();
         let folder = Arc::new(ChunkFolder::open(home.path()).unwrap());
         let [one, two, three]: [ChunkName; 3] = ["a_1", "a_2", "a_3"].map(|name| name.parse().unwrap());
@@ -76,17 +76,17 @@ mod tests {
         };
         let mut log = DownloadLog::new(Arc::clone(&folder));
         for chunk in [&one, &two, &three] {
-            log.begin(chunk);
+            log.begin_chunk(chunk);
         }
-        log.end(&two, from);
+        log.end_chunk(&two, from);
         assert_eq!(noted(), [""; 0]);
-        log.end(&one, from);
+        log.end_chunk(&one, from);
         assert_eq!(noted(), ["a_1", "a_2"]);
-        log.end(&three, None);
+        log.end_chunk(&three, None);
         for chunk in [&one, &two] {
-            log.begin(chunk);
+            log.begin_chunk(chunk);
         }
-        log.end(&two, from);
+        log.end_chunk(&two, from);
         assert_eq!(noted().len(), 2);
         drop(log);
         assert_eq!(noted(), ["a_1", "a_2", "a_2"]);

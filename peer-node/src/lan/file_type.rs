@@ -1,5 +1,5 @@
 /// How many bytes of a file tell what it is.
-pub(super) const SIGNATURE: usize = 12;
+pub(super) const SIGNATURE_LEN: usize = 12;
 
 /// Returns the extension of a file that begins like this, if every file that begins like this has it. The wire has no room for
 /// an extension, so a file that was asked for without one gets it back from its content.
@@ -19,7 +19,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn pictures_and_documents_are_known_by_their_first_bytes() {
+    fn file_types_are_recognized_by_their_signatures() {
         for (beginning, expected) in [
             (&b"\x89PNG\r\n\x1a\nrest"[..], Some("png")),
             (b"\xff\xd8\xff\xe0", Some("jpg")),
@@ -31,7 +31,7 @@ mod tests {
             (b"PK\x03\x04", None),
             (b"", None),
         ] {
-            assert!(beginning.len() <= SIGNATURE);
+            assert!(beginning.len() <= SIGNATURE_LEN);
             assert_eq!(extension(beginning), expected, "{beginning:?}");
         }
     }

@@ -2,7 +2,7 @@ use super::ChunkFolder;
 use crate::log::RotatingFile;
 
 /// Adds a line to a log in the folder. A log that cannot be written keeps nobody from working.
-pub(super) fn append(folder: &ChunkFolder, log: &str, line: &str) {
+pub(super) fn append_line(folder: &ChunkFolder, log: &str, line: &str) {
     match RotatingFile::open(folder.path().join(log)) {
         Ok(file) => file.append(format!("{line}\n").as_bytes()),
         Err(error) => tracing::warn!(log, %error, "log not written"),

@@ -8,26 +8,26 @@ use protocol::lan::ChunkName;
 use rustix::fs::CWD;
 use sha2::{Digest as _, Sha256};
 
-use super::board::{DICTIONARY, DIGESTS};
+use super::chunk_folder::{READ_SIZE, hash_file};
+use super::dictionary::{DICTIONARY_FILE, DIGESTS_FILE};
 use super::download_log::DOWNLOAD_LOG;
-use super::file_type::{SIGNATURE, extension};
-use super::folder::{STRIDE, hash};
-use super::fresh::Fresh;
+use super::file_type::{SIGNATURE_LEN, extension};
+use super::requested_content::RequestedContent;
+use super::temp_file::TempFile;
 use super::upload_log::UPLOAD_LOG;
-use super::wanted::Wanted;
-use super::{ChunkFolder, FolderError};
+use super::{ChunkFolder, ChunkFolderError};
 use crate::download::numbered;
-use crate::storage::{Links, open_regular_file, rename_new};
+use crate::storage::{LinkPolicy, open_regular_file, rename_no_replace};
 
 /// The files that the parts keep in the folder; logs that were set aside have a number behind the name.
-const OWN_FILES: [&str; 4] = [DICTIONARY, DIGESTS, DOWNLOAD_LOG, UPLOAD_LOG];
+const OWN_FILES: [&str; 4] = [DICTIONARY_FILE, DIGESTS_FILE, DOWNLOAD_LOG, UPLOAD_LOG];
 
 /// How many names are tried.
 const MAX_TRIES: u32 = 500;
 
 /// A file that was put together.
 #[derive(Debug)]
-pub(super) struct Merged {
+pub(super) struct MergedFile {
     pub(super) path: PathBuf,
     pub(super) size: u64,
     pub(super) digest: Digest,
@@ -36,9 +36,13 @@ pub(super) struct Merged {
 impl ChunkFolder {
     /// Puts chunks together to a file of the wanted name. If no extension was typed, the file gets that of its type, if it is
     /// known. Another file that has the name stays; if it is the same, that is it.
-    pub(super) fn merge(&self, wanted: &Wanted, chunks: &[ChunkName]) -> Result<Merged, FolderError> {
-        let fresh = self.fresh(OsStr::new(&wanted.content));
-        let written = self.write_merged(&fresh, chunks).map_err(FolderError::io(fresh.path()))?;
+    pub(super) fn merge(
+        &self,
+        wanted: &RequestedContent,
+        chunks: &[ChunkName],
+    ) -> Result<MergedFile, ChunkFolderError> {
+        let file = self.temp_file(OsStr::new(&wanted.content));
+        let written = self.write_merged(&file, chunks).map_err(ChunkFolderError::io(file.path()))?;
         let (size, digest, beginning) = written;
         let name = match extension(&beginning) {
             Some(extension) if !wanted.has_extension => format!("{}.{extension}", wanted.file),
@@ -48,18 +52,18 @@ impl ChunkFolder {
         let first = u32::from(Self::is_reserved(&name));
         for number in first..MAX_TRIES {
             let path = numbered(&target, number);
-            match rename_new((CWD, fresh.path()), (CWD, &path)) {
-                Ok(()) => return Ok(Merged { path, size, digest }),
+            match rename_no_replace((CWD, file.path()), (CWD, &path)) {
+                Ok(()) => return Ok(MergedFile { path, size, digest }),
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-                    let there = open_regular_file(&path, OpenOptions::new().read(true), Links::Refused);
-                    if there.and_then(hash).is_ok_and(|found| found == digest) {
-                        return Ok(Merged { path, size, digest });
+                    let there = open_regular_file(&path, OpenOptions::new().read(true), LinkPolicy::Refuse);
+                    if there.and_then(hash_file).is_ok_and(|found| found == digest) {
+                        return Ok(MergedFile { path, size, digest });
                     }
                 }
-                Err(error) => return Err(FolderError::io(path)(error)),
+                Err(error) => return Err(ChunkFolderError::io(path)(error)),
             }
         }
-        Err(FolderError::NoFreeName { path: target })
+        Err(ChunkFolderError::NoFreeName { path: target })
     }
 
     /// Returns true if a file of this name would be taken for something else in the folder.
@@ -68,9 +72,9 @@ impl ChunkFolder {
     }
 
     /// Writes the chunks one after the other; returns the size, the digest, and the first bytes.
-    fn write_merged(&self, fresh: &Fresh, chunks: &[ChunkName]) -> io::Result<(u64, Digest, Vec<u8>)> {
-        let (mut file, mut hasher, mut size) = (fresh.create()?, Sha256::new(), 0);
-        let (mut buffer, mut beginning) = (vec![0; STRIDE], Vec::new());
+    fn write_merged(&self, target: &TempFile, chunks: &[ChunkName]) -> io::Result<(u64, Digest, Vec<u8>)> {
+        let (mut file, mut hasher, mut size) = (target.create()?, Sha256::new(), 0);
+        let (mut buffer, mut beginning) = (vec![0; READ_SIZE], Vec::new());
         for chunk in chunks {
             let opened = self.open_chunk(chunk)?;
             let (mut source, _) = opened.ok_or_else(|| io::Error::other(format!("{chunk} is gone")))?;
@@ -80,7 +84,7 @@ impl ChunkFolder {
                 if bytes.is_empty() {
                     break;
                 }
-                let missing = SIGNATURE.saturating_sub(beginning.len());
+                let missing = SIGNATURE_LEN.saturating_sub(beginning.len());
                 beginning.extend_from_slice(bytes.get(..missing.min(count)).unwrap_or_default());
                 hasher.update(bytes);
                 file.write_all(bytes)?;
@@ -98,8 +102,8 @@ mod tests {
 
     use super::*;
 
-    fn typed(name: &str) -> Wanted {
-        Wanted::find(name, |content| ["a", "a_1", "upload_log"].contains(&content)).unwrap()
+    fn typed(name: &str) -> RequestedContent {
+        RequestedContent::find(name, |content| ["a", "a_1", "upload_log"].contains(&content)).unwrap()
     }
 
     #[test]

@@ -7,22 +7,22 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddrV4};
 const TABLES: [&str; 2] = ["/proc/net/tcp", "/proc/net/tcp6"];
 
 /// The states of sockets that no program has open any more: `FIN_WAIT1`, `FIN_WAIT2`, `TIME_WAIT`, `LAST_ACK` and
-/// `CLOSING`.
-const CLOSING: [u8; 5] = [0x04, 0x05, 0x06, 0x09, 0x0b];
+/// `CLOSING_STATES`.
+const CLOSING_STATES: [u8; 5] = [0x04, 0x05, 0x06, 0x09, 0x0b];
 
 /// Returns true if nothing holds an address but connections of a program that has ended. The kernel keeps such connections for a
 /// minute (`TIME_WAIT`), and keeps their port unless that program has allowed others to have it.
 pub(crate) fn is_only_closing(address: SocketAddrV4) -> bool {
     let tables = TABLES.map(|table| fs::read_to_string(table).unwrap_or_default());
-    judge(tables.iter().flat_map(|table| table.lines()), address)
+    is_only_closing_in(tables.iter().flat_map(|table| table.lines()), address)
 }
 
-fn judge<'a>(lines: impl Iterator<Item = &'a str>, wanted: SocketAddrV4) -> bool {
+fn is_only_closing_in<'a>(lines: impl Iterator<Item = &'a str>, wanted: SocketAddrV4) -> bool {
     let mut is_closing = false;
-    for (address, port, state) in lines.filter_map(socket) {
+    for (address, port, state) in lines.filter_map(parse_socket) {
         let is_same = address.is_unspecified() || wanted.ip().is_unspecified() || address == *wanted.ip();
         if port == wanted.port() && is_same {
-            if !CLOSING.contains(&state) {
+            if !CLOSING_STATES.contains(&state) {
                 return false;
             }
             is_closing = true;
@@ -32,16 +32,16 @@ fn judge<'a>(lines: impl Iterator<Item = &'a str>, wanted: SocketAddrV4) -> bool
 }
 
 /// Reads the local address, the port and the state of a line; none for the head and for what is not of IPv4.
-fn socket(line: &str) -> Option<(IpAddr, u16, u8)> {
+fn parse_socket(line: &str) -> Option<(IpAddr, u16, u8)> {
     let mut fields = line.split_ascii_whitespace().skip(1);
     let (address, port) = fields.next()?.split_once(':')?;
     let state = u8::from_str_radix(fields.nth(1)?, 16).ok()?;
     let address = match address.len() {
-        8 => Ipv4Addr::from(word(address)?).into(),
+        8 => Ipv4Addr::from(parse_word(address)?).into(),
         32 => {
             let mut bytes = [0; 16];
             for (at, place) in bytes.chunks_exact_mut(4).enumerate() {
-                place.copy_from_slice(&word(address.get(at * 8..at * 8 + 8)?)?);
+                place.copy_from_slice(&parse_word(address.get(at * 8..at * 8 + 8)?)?);
             }
             Ipv6Addr::from(bytes).to_canonical()
         }
@@ -51,7 +51,7 @@ fn socket(line: &str) -> Option<(IpAddr, u16, u8)> {
 }
 
 /// The kernel writes addresses as numbers of the machine's own.
-fn word(text: &str) -> Option<[u8; 4]> {
+fn parse_word(text: &str) -> Option<[u8; 4]> {
     u32::from_str_radix(text, 16).ok().map(u32::to_ne_bytes)
 }
 
@@ -76,11 +76,14 @@ mod tests {
 
     fn is_closing(sockets: &[(&str, &str)], wanted: &str) -> bool {
         let lines: Vec<String> = sockets.iter().map(|(address, state)| line(address, state)).collect();
-        judge([HEAD].into_iter().chain(lines.iter().map(String::as_str)), wanted.parse().unwrap())
+        is_only_closing_in(
+            [HEAD].into_iter().chain(lines.iter().map(String::as_str)),
+            wanted.parse().unwrap(),
+        )
     }
 
     #[test]
-    fn connections_that_end_are_waited_for_and_programs_are_not() {
+    fn only_closing_connections_are_waited_for() {
         for state in ["04", "05", "06", "09", "0B"] {
             assert!(is_closing(&[("127.0.0.2", state)], "127.0.0.2:5000"), "{state}");
         }

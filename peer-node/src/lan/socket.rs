@@ -11,13 +11,13 @@ use tokio::net::{TcpListener, TcpSocket, UdpSocket};
 use tokio::sync::mpsc;
 
 use super::port_holders::is_only_closing;
-use super::{News, Settings};
+use super::{LanEvent, LanSettings};
 
 /// How many connections may wait to be accepted.
 const BACKLOG: u32 = 64;
 
 /// How often a port is tried that connections of an ended program still hold.
-const RETRY: Duration = Duration::from_secs(1);
+const RETRY_INTERVAL: Duration = Duration::from_secs(1);
 
 /// How often at most: twice as long as the kernel keeps such connections.
 const MAX_RETRIES: u32 = 120;
@@ -26,24 +26,24 @@ const MAX_RETRIES: u32 = 120;
 const ROUTES: &str = "/proc/net/route";
 
 /// Makes the socket that announcements are sent from.
-pub(crate) fn announcing_socket(host: Ipv4Addr) -> io::Result<UdpSocket> {
+pub(crate) fn announce_socket(host: Ipv4Addr) -> io::Result<UdpSocket> {
     let socket = Socket::new(Domain::IPV4, Type::DGRAM, None)?;
     socket.set_broadcast(true)?;
-    bound(&socket, SocketAddrV4::new(host, 0))?;
+    bind_nonblocking(&socket, SocketAddrV4::new(host, 0))?;
     UdpSocket::from_std(socket.into())
 }
 
 /// Makes a socket on which announcements are heard, beside others of this machine that do the same.
-pub(crate) fn hearing_socket(port: u16) -> io::Result<UdpSocket> {
+pub(crate) fn receive_socket(port: u16) -> io::Result<UdpSocket> {
     let socket = Socket::new(Domain::IPV4, Type::DGRAM, None)?;
     socket.set_reuse_address(true)?;
     socket.set_reuse_port(true)?;
     socket.set_broadcast(true)?;
-    bound(&socket, SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, port))?;
+    bind_nonblocking(&socket, SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, port))?;
     UdpSocket::from_std(socket.into())
 }
 
-fn bound(socket: &Socket, address: SocketAddrV4) -> io::Result<()> {
+fn bind_nonblocking(socket: &Socket, address: SocketAddrV4) -> io::Result<()> {
     socket.set_nonblocking(true)?;
     socket.bind(&address.into())
 }
@@ -51,8 +51,8 @@ fn bound(socket: &Socket, address: SocketAddrV4) -> io::Result<()> {
 /// Listens for requests. Waits for a port that only connections of an ended program hold; any other obstacle is an error at
 /// once.
 pub(crate) async fn chunk_listener(
-    settings: &Settings,
-    news: &mpsc::Sender<News>,
+    settings: &LanSettings,
+    news: &mpsc::Sender<LanEvent>,
 ) -> io::Result<TcpListener> {
     let address = SocketAddrV4::new(settings.host, settings.chunk_port);
     let (mut retries, mut is_last) = (0, false);
@@ -61,10 +61,12 @@ pub(crate) async fn chunk_listener(
             Err(error) if error.kind() == io::ErrorKind::AddrInUse && !is_last => {
                 if retries < MAX_RETRIES && is_only_closing(address) {
                     if retries == 0 {
-                        let _ = news.send(News::PortClosing { address, most: RETRY * MAX_RETRIES }).await;
+                        let _ = news
+                            .send(LanEvent::PortClosing { address, most: RETRY_INTERVAL * MAX_RETRIES })
+                            .await;
                     }
                     retries += 1;
-                    tokio::time::sleep(RETRY).await;
+                    tokio::time::sleep(RETRY_INTERVAL).await;
                 } else {
                     // The connections may have ended between the attempt and the look.
                     is_last = true;
@@ -84,10 +86,10 @@ fn listen(address: SocketAddrV4) -> io::Result<TcpListener> {
 
 /// Returns where announcements go: what was asked for, or everybody on every network that is reached without a router. The
 /// address for all networks reaches one only, so it serves where no other is known.
-pub(crate) fn targets(settings: &Settings) -> Vec<SocketAddrV4> {
+pub(crate) fn broadcast_targets(settings: &LanSettings) -> Vec<SocketAddrV4> {
     let mut hosts = match settings.broadcast {
         Some(broadcast) => vec![broadcast],
-        None => networks().into_iter().map(|network| network.broadcast).collect(),
+        None => local_networks().into_iter().map(|network| network.broadcast).collect(),
     };
     if hosts.is_empty() {
         hosts.push(Ipv4Addr::BROADCAST);
@@ -97,16 +99,20 @@ pub(crate) fn targets(settings: &Settings) -> Vec<SocketAddrV4> {
 
 /// A network that this machine is in.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Network {
+pub(crate) struct LocalNetwork {
     interface: String,
     address: Ipv4Addr,
-    bits: u32,
+    prefix_len: u32,
     broadcast: Ipv4Addr,
 }
 
-impl fmt::Display for Network {
+impl fmt::Display for LocalNetwork {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} in {}/{}, everybody is {}", self.interface, self.address, self.bits, self.broadcast)
+        write!(
+            f,
+            "{} in {}/{}, everybody is {}",
+            self.interface, self.address, self.prefix_len, self.broadcast
+        )
     }
 }
 
@@ -114,12 +120,12 @@ impl fmt::Display for Network {
 const MAX_NETWORKS: usize = 16;
 
 /// Lists the networks of this machine that have broadcasts.
-pub(crate) fn networks() -> Vec<Network> {
-    read_networks(&fs::read_to_string(ROUTES).unwrap_or_default())
+pub(crate) fn local_networks() -> Vec<LocalNetwork> {
+    parse_networks(&fs::read_to_string(ROUTES).unwrap_or_default())
 }
 
-fn read_networks(routes: &str) -> Vec<Network> {
-    let mut found: Vec<Network> = Vec::new();
+fn parse_networks(routes: &str) -> Vec<LocalNetwork> {
+    let mut found: Vec<LocalNetwork> = Vec::new();
     for route in routes.lines().skip(1) {
         let fields: Vec<&str> = route.split_whitespace().collect();
         let [interface, network, gateway, _, _, _, _, mask, ..] = fields.as_slice() else { continue };
@@ -132,7 +138,7 @@ fn read_networks(routes: &str) -> Vec<Network> {
         // A network of one or two has no such address, and the default route is no network.
         if bits < 31 && mask != 0 && !is_known && found.len() < MAX_NETWORKS {
             let (interface, address) = ((*interface).to_owned(), Ipv4Addr::from_bits(network));
-            found.push(Network { interface, address, bits, broadcast });
+            found.push(LocalNetwork { interface, address, prefix_len: bits, broadcast });
         }
     }
     found
@@ -143,7 +149,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_network_without_a_router_is_told() {
+    fn directly_connected_networks_are_listed() {
         let head = "Iface\tDestination\tGateway\tFlags\tRefCnt\tUse\tMetric\tMask\tMTU\tWindow\tIRTT\n";
         let routes = format!(
             "{head}eth0\t00000000\t0101A8C0\t0003\t0\t0\t0\t00000000\t0\t0\t0\n\
@@ -153,13 +159,13 @@ mod tests {
         );
         // The kernel writes addresses as numbers of the machine's own.
         if cfg!(target_endian = "little") {
-            let shown: Vec<String> = read_networks(&routes).iter().map(ToString::to_string).collect();
+            let shown: Vec<String> = parse_networks(&routes).iter().map(ToString::to_string).collect();
             let expected = [
                 "eth0 in 192.168.1.0/24, everybody is 192.168.1.255",
                 "eth1 in 10.0.0.0/8, everybody is 10.255.255.255",
             ];
             assert_eq!(shown, expected);
         }
-        assert_eq!((read_networks(head), read_networks("")), (Vec::new(), Vec::new()));
+        assert_eq!((parse_networks(head), parse_networks("")), (Vec::new(), Vec::new()));
     }
 }

@@ -7,48 +7,48 @@ use protocol::lan::{ChunkName, upload_line};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
-use super::in_order::InOrder;
-use super::log_file::append;
-use super::{ChunkFolder, News};
+use super::log_file::append_line;
+use super::reorder_buffer::ReorderBuffer;
+use super::{ChunkFolder, LanEvent};
 use crate::local_time::local_time;
 
 /// The log of what was uploaded.
 pub(super) const UPLOAD_LOG: &str = "upload_log.txt";
 
 /// How long the line of an upload waits for those of earlier requests that are still being answered.
-const PATIENCE: Duration = Duration::from_secs(2);
+const ORDERING_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Writes `upload_log.txt` in the order of the requests. A line waits for those of earlier requests, but not for long.
 #[derive(Debug)]
 pub(super) struct UploadLog {
     folder: Arc<ChunkFolder>,
-    news: mpsc::Sender<News>,
-    order: Mutex<InOrder<Upload>>,
+    events: mpsc::Sender<LanEvent>,
+    lines: Mutex<ReorderBuffer<UploadEntry>>,
 }
 
 #[derive(Debug)]
-struct Upload {
+struct UploadEntry {
     chunk: ChunkName,
     to: IpAddr,
 }
 
 impl UploadLog {
-    pub(super) fn new(folder: Arc<ChunkFolder>, news: mpsc::Sender<News>) -> Arc<Self> {
-        Arc::new(Self { folder, news, order: Mutex::default() })
+    pub(super) fn new(folder: Arc<ChunkFolder>, news: mpsc::Sender<LanEvent>) -> Arc<Self> {
+        Arc::new(Self { folder, events: news, lines: Mutex::default() })
     }
 
     /// Takes the place of a request that came now.
-    pub(super) fn place(self: &Arc<Self>) -> UploadPlace {
-        UploadPlace { ticket: self.order.lock().begin(), log: Arc::clone(self), ended: None }
+    pub(super) fn reserve(self: &Arc<Self>) -> UploadLogSlot {
+        UploadLogSlot { ticket: self.lines.lock().begin(), log: Arc::clone(self), sent_at: None }
     }
 
     /// Makes a change and writes what is ready by it. Lines are written one after the other, so that they stay in order.
-    fn change(&self, change: impl FnOnce(&mut InOrder<Upload>) -> Vec<Upload>) {
-        let mut order = self.order.lock();
-        for Upload { chunk, to } in change(&mut order) {
-            append(&self.folder, UPLOAD_LOG, &upload_line(&local_time(), &chunk, to));
+    fn update(&self, change: impl FnOnce(&mut ReorderBuffer<UploadEntry>) -> Vec<UploadEntry>) {
+        let mut order = self.lines.lock();
+        for UploadEntry { chunk, to } in change(&mut order) {
+            append_line(&self.folder, UPLOAD_LOG, &upload_line(&local_time(), &chunk, to));
             // Who does not keep up with the news reads the log.
-            let _ = self.news.try_send(News::Uploaded { chunk, to });
+            let _ = self.events.try_send(LanEvent::Uploaded { chunk, to });
         }
     }
 }
@@ -56,32 +56,32 @@ impl UploadLog {
 /// The place of a request in the log. Dropped without an end it leaves no line; dropped while its line waits, the line is
 /// written.
 #[derive(Debug)]
-pub(super) struct UploadPlace {
+pub(super) struct UploadLogSlot {
     log: Arc<UploadLog>,
     ticket: u64,
-    ended: Option<Instant>,
+    sent_at: Option<Instant>,
 }
 
-impl UploadPlace {
+impl UploadLogSlot {
     /// Notes that the chunk was sent.
-    pub(super) fn sent(&mut self, chunk: ChunkName, to: IpAddr) {
-        self.ended = Some(Instant::now());
-        self.log.change(|order| order.end(self.ticket, Some(Upload { chunk, to })));
+    pub(super) fn record_sent(&mut self, chunk: ChunkName, to: IpAddr) {
+        self.sent_at = Some(Instant::now());
+        self.log.update(|order| order.end(self.ticket, Some(UploadEntry { chunk, to })));
     }
 
     /// Waits until the line is to be written even if earlier requests are still being answered.
-    pub(super) async fn patience(&self) {
-        if let Some(ended) = self.ended
-            && self.log.order.lock().waits(self.ticket)
+    pub(super) async fn wait_for_earlier(&self) {
+        if let Some(ended) = self.sent_at
+            && self.log.lines.lock().is_waiting(self.ticket)
         {
-            tokio::time::sleep_until(ended + PATIENCE).await;
+            tokio::time::sleep_until(ended + ORDERING_TIMEOUT).await;
         }
     }
 }
 
-impl Drop for UploadPlace {
+impl Drop for UploadLogSlot {
     fn drop(&mut self) {
-        self.log.change(|order| match self.ended {
+        self.log.update(|order| match self.sent_at {
             Some(_) => order.release(self.ticket),
             None => order.end(self.ticket, None),
         });

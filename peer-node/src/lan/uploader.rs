@@ -7,57 +7,59 @@ use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use protocol::lan::{ChunkName, ChunkRequest, RequestError, RequestReader, Variant, json_reply_frame};
+use protocol::lan::{ChunkName, ChunkRequest, ReplyFormat, RequestError, RequestReader, json_reply_frame};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::upload_log::{UploadLog, UploadPlace};
-use super::{ChunkFolder, News};
+use super::upload_log::{UploadLog, UploadLogSlot};
+use super::{ChunkFolder, LanEvent};
 use crate::library::FileIdentity;
-use crate::transport::{AddressLimits, Admission, STRIDE, Ticket, Tuner, accept_all, send_some};
+use crate::transport::{
+    AddressLimits, AdmissionPermit, MAX_SEND, PeerAdmission, SocketTuner, accept_all, send_some,
+};
 
 /// The most connections.
 const MAX_CONNECTIONS: usize = 64;
 
 /// How long a request may take.
-const REQUEST: Duration = Duration::from_secs(10);
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How long somebody may take nothing off our hands.
-const PATIENCE: Duration = Duration::from_secs(30);
+const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// How long to wait for the other side's end, so that what is on its way to it is not lost.
-const LINGER: Duration = Duration::from_secs(2);
+const LINGER_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// The answer to a request in the JSON variant for a chunk that is not here.
 const NOT_FOUND: &[u8] = br#"{"error": "File not found"}"#;
 
 /// How much of a chunk is encoded at a time, in bytes: whole groups of three.
-const GROUPS: usize = 3 << 16;
+const ENCODE_BLOCK: usize = 3 << 16;
 
 /// Why a request was not answered.
 #[derive(Debug, thiserror::Error)]
-enum UploadError {
+enum ChunkUploadError {
     #[error(transparent)]
     Request(#[from] RequestError),
     #[error("{0}")]
     Io(#[from] io::Error),
     #[error("the request took too long")]
-    Late,
+    RequestTimedOut,
     #[error("the other side reads nothing")]
-    Stuck,
+    WriteTimedOut,
     #[error("the chunk was changed while it was sent")]
-    Changed,
+    ChunkChanged,
 }
 
 /// Gives the chunks of a folder to whoever asks, until the future is dropped.
-pub(crate) async fn upload(listener: TcpListener, folder: Arc<ChunkFolder>, news: mpsc::Sender<News>) {
+pub(crate) async fn upload(listener: TcpListener, folder: Arc<ChunkFolder>, news: mpsc::Sender<LanEvent>) {
     let (tracker, cancel, admission) = (
         TaskTracker::new(),
         CancellationToken::new(),
-        Admission::new(MAX_CONNECTIONS, AddressLimits::default()),
+        PeerAdmission::new(MAX_CONNECTIONS, AddressLimits::default()),
     );
     // Connections end with whoever accepts them.
     let _open = cancel.clone().drop_guard();
@@ -69,17 +71,17 @@ pub(crate) async fn upload(listener: TcpListener, folder: Arc<ChunkFolder>, news
 async fn serve(
     mut stream: TcpStream,
     from: SocketAddr,
-    ticket: Ticket,
+    ticket: AdmissionPermit,
     (folder, log): (Arc<ChunkFolder>, Arc<UploadLog>),
 ) {
-    let tuner = Tuner::begin(&stream, from.ip(), Arc::default());
-    match answer(&mut stream, (from, tuner), &folder, &log).await {
-        Ok(Some(place)) => {
+    let tuner = SocketTuner::begin(&stream, from.ip(), Arc::default());
+    match answer_request(&mut stream, (from, tuner), &folder, &log).await {
+        Ok(Some(slot)) => {
             let mut rest = [0; 256];
-            let _ = tokio::time::timeout(LINGER, stream.read(&mut rest)).await;
+            let _ = tokio::time::timeout(LINGER_TIMEOUT, stream.read(&mut rest)).await;
             // What waits now is a line of the log and no connection.
             drop((stream, ticket));
-            place.patience().await;
+            slot.wait_for_earlier().await;
         }
         // No bytes at all: that is how it is said.
         Ok(None) => tracing::debug!(%from, "chunk asked for is not here"),
@@ -88,36 +90,38 @@ async fn serve(
 }
 
 /// Answers one request; returns its place in the log if a chunk was sent.
-async fn answer(
+async fn answer_request(
     stream: &mut TcpStream,
-    (from, tuner): (SocketAddr, Tuner),
+    (from, tuner): (SocketAddr, SocketTuner),
     folder: &Arc<ChunkFolder>,
     log: &Arc<UploadLog>,
-) -> Result<Option<UploadPlace>, UploadError> {
-    let asked = tokio::time::timeout(REQUEST, request(stream)).await;
-    let Some(ChunkRequest { chunk, variant }) = asked.map_err(|_| UploadError::Late)?? else {
+) -> Result<Option<UploadLogSlot>, ChunkUploadError> {
+    let asked = tokio::time::timeout(REQUEST_TIMEOUT, read_request(stream)).await;
+    let Some(ChunkRequest { chunk, format: variant }) =
+        asked.map_err(|_| ChunkUploadError::RequestTimedOut)??
+    else {
         return Ok(None);
     };
-    let mut place = log.place();
+    let mut slot = log.reserve();
     let (folder, wanted) = (Arc::clone(folder), chunk.clone());
     let opened = tokio::task::spawn_blocking(move || folder.open_chunk(&wanted)).await;
     let Some((file, identity)) = opened.map_err(io::Error::other)?? else {
-        if variant == Variant::Json {
-            write(stream, NOT_FOUND).await?;
+        if variant == ReplyFormat::Json {
+            write_all(stream, NOT_FOUND).await?;
         }
         return Ok(None);
     };
     match variant {
-        Variant::Raw => send(stream, tuner, &file, identity).await?,
-        Variant::Json => send_in_json(stream, &chunk, &file, identity).await?,
+        ReplyFormat::Raw => send(stream, tuner, &file, identity).await?,
+        ReplyFormat::Json => send_in_json(stream, &chunk, &file, identity).await?,
     }
     // Who waits for the end of the stream asks for the next chunk only then: the lines of one peer cannot change places.
-    place.sent(chunk, from.ip());
+    slot.record_sent(chunk, from.ip());
     stream.shutdown().await?;
-    Ok(Some(place))
+    Ok(Some(slot))
 }
 
-async fn request(stream: &mut TcpStream) -> Result<Option<ChunkRequest>, UploadError> {
+async fn read_request(stream: &mut TcpStream) -> Result<Option<ChunkRequest>, ChunkUploadError> {
     let (mut reader, mut bytes) = (RequestReader::default(), [0; 1024]);
     loop {
         let count = stream.read(&mut bytes).await?;
@@ -132,19 +136,19 @@ async fn request(stream: &mut TcpStream) -> Result<Option<ChunkRequest>, UploadE
 
 async fn send(
     stream: &TcpStream,
-    mut tuner: Tuner,
+    mut tuner: SocketTuner,
     file: &File,
     identity: FileIdentity,
-) -> Result<(), UploadError> {
+) -> Result<(), ChunkUploadError> {
     let mut sent = 0;
     while sent < identity.size {
-        let length = usize::try_from(identity.size - sent).unwrap_or(STRIDE);
-        let sending = tokio::time::timeout(PATIENCE, send_some(stream, file, sent, length));
-        let count = sending.await.map_err(|_| UploadError::Stuck)??;
+        let length = usize::try_from(identity.size - sent).unwrap_or(MAX_SEND);
+        let sending = tokio::time::timeout(WRITE_TIMEOUT, send_some(stream, file, sent, length));
+        let count = sending.await.map_err(|_| ChunkUploadError::WriteTimedOut)??;
         tuner.sent(stream, count);
         sent += count as u64;
     }
-    unchanged(file, identity)
+    check_unchanged(file, identity)
 }
 
 /// Sends a chunk as base64 in a JSON object.
@@ -153,29 +157,29 @@ async fn send_in_json(
     chunk: &ChunkName,
     file: &File,
     identity: FileIdentity,
-) -> Result<(), UploadError> {
+) -> Result<(), ChunkUploadError> {
     let [head, tail] = json_reply_frame(chunk);
-    write(stream, &head).await?;
+    write_all(stream, &head).await?;
     let mut sent = 0;
     while sent < identity.size {
-        let length = usize::try_from(identity.size - sent).unwrap_or(GROUPS).min(GROUPS);
+        let length = usize::try_from(identity.size - sent).unwrap_or(ENCODE_BLOCK).min(ENCODE_BLOCK);
         let source = file.try_clone()?;
         let encoding = tokio::task::spawn_blocking(move || {
             let mut bytes = vec![0; length];
             source.read_exact_at(&mut bytes, sent)?;
             Ok::<_, io::Error>(STANDARD.encode(bytes))
         });
-        write(stream, encoding.await.map_err(io::Error::other)??.as_bytes()).await?;
+        write_all(stream, encoding.await.map_err(io::Error::other)??.as_bytes()).await?;
         sent += length as u64;
     }
-    write(stream, &tail).await?;
-    unchanged(file, identity)
+    write_all(stream, &tail).await?;
+    check_unchanged(file, identity)
 }
 
-async fn write(stream: &mut TcpStream, mut bytes: &[u8]) -> Result<(), UploadError> {
+async fn write_all(stream: &mut TcpStream, mut bytes: &[u8]) -> Result<(), ChunkUploadError> {
     while !bytes.is_empty() {
-        let writing = tokio::time::timeout(PATIENCE, stream.write(bytes)).await;
-        let count = writing.map_err(|_| UploadError::Stuck)??;
+        let writing = tokio::time::timeout(WRITE_TIMEOUT, stream.write(bytes)).await;
+        let count = writing.map_err(|_| ChunkUploadError::WriteTimedOut)??;
         if count == 0 {
             return Err(io::Error::from(io::ErrorKind::WriteZero).into());
         }
@@ -184,9 +188,9 @@ async fn write(stream: &mut TcpStream, mut bytes: &[u8]) -> Result<(), UploadErr
     Ok(())
 }
 
-fn unchanged(file: &File, identity: FileIdentity) -> Result<(), UploadError> {
-    match FileIdentity::of_file(file)? {
+fn check_unchanged(file: &File, identity: FileIdentity) -> Result<(), ChunkUploadError> {
+    match FileIdentity::from_file(file)? {
         Some(found) if found == identity => Ok(()),
-        _ => Err(UploadError::Changed),
+        _ => Err(ChunkUploadError::ChunkChanged),
     }
 }

@@ -13,73 +13,73 @@ use tokio::sync::mpsc;
 use tokio::task::{JoinError, JoinSet};
 
 use super::command::Command;
-use super::context::Context;
-use super::hashing::Meter;
-use super::inventory::{Found, Inventory};
-use super::left_out::LeftOut;
+use super::context::LibraryContext;
+use super::hashing::HashMeter;
+use super::inventory::{Inventory, ScannedFile};
+use super::left_out::LeftOutFiles;
 use super::publisher::Publisher;
-use super::scans::Scans;
-use super::shares::Shares;
+use super::scan_scheduler::ScanScheduler;
+use super::shares::ShareSet;
 use super::work_queue::WorkQueue;
 
 use hash::HashOutcome;
-use request::Waiter;
-use scan::{Notices, ScanOutcome};
+use request::RegistrationWaiter;
+use scan::{ScanOutcome, SkipLog};
 
 /// How many batches of found files may wait for the actor: enough for a walk to go on while one is taken in.
 const FOUND_BACKLOG: usize = 4;
 
 /// How often progress is shown while files are hashed.
-const PROGRESS: Duration = Duration::from_millis(200);
+const PROGRESS_INTERVAL: Duration = Duration::from_millis(200);
 
 /// How long after a failure writing what was hashed is tried again.
-const CATCH_UP: Duration = Duration::from_secs(5);
+const STORE_RETRY_INTERVAL: Duration = Duration::from_secs(5);
 
 /// The state behind a [`super::Library`].
 pub(super) struct Actor {
-    context: Arc<Context>,
-    shares: Arc<Shares>,
+    context: Arc<LibraryContext>,
+    shares: Arc<ShareSet>,
     inventory: Inventory,
     queue: WorkQueue,
-    scans: Scans,
-    meter: Meter,
+    scans: ScanScheduler,
+    meter: HashMeter,
     publisher: Publisher,
-    waiters: Vec<Waiter>,
-    notices: Notices,
-    left_out: LeftOut,
+    waiters: Vec<RegistrationWaiter>,
+    skip_log: SkipLog,
+    left_out: LeftOutFiles,
     /// What others see of the shares and of what is left out is to be made anew.
     is_overview_stale: bool,
-    tasks: JoinSet<Done>,
-    found: (mpsc::Sender<Vec<Found>>, mpsc::Receiver<Vec<Found>>),
+    tasks: JoinSet<FinishedTask>,
+    found_files: (mpsc::Sender<Vec<ScannedFile>>, mpsc::Receiver<Vec<ScannedFile>>),
     /// When the changes gathered so far are looked at.
-    debounced: Option<Instant>,
+    debounce_due: Option<Instant>,
     has_cleaned: bool,
 }
 
 /// Blocking work that has ended.
-enum Done {
+enum FinishedTask {
     Scan(ScanOutcome),
     Hash(HashOutcome),
-    Clean,
+    Maintenance,
 }
 
 impl Actor {
-    pub(super) fn new(context: Arc<Context>, shares: Arc<Shares>, publisher: Publisher) -> Self {
+    pub(super) fn new(context: Arc<LibraryContext>, shares: Arc<ShareSet>, publisher: Publisher) -> Self {
         Self {
             context,
             shares,
             inventory: Inventory::default(),
             queue: WorkQueue::default(),
-            scans: Scans::new(Instant::now()),
-            meter: Meter::default(),
+            scans: ScanScheduler::new(Instant::now()),
+            meter: HashMeter::default(),
             publisher,
             waiters: Vec::new(),
-            notices: Notices::default(),
-            left_out: LeftOut::default(),
+            skip_log: SkipLog::default(),
+            left_out: LeftOutFiles::default(),
             is_overview_stale: true,
             tasks: JoinSet::new(),
-            found: mpsc::channel(FOUND_BACKLOG),
-            debounced: None,
+            found_files: mpsc::channel(FOUND_BACKLOG),
+            debounce_due: None,
             has_cleaned: false,
         }
     }
@@ -88,17 +88,17 @@ impl Actor {
     pub(super) async fn run(mut self, mut commands: mpsc::Receiver<Command>) {
         let (context, cancel) = (Arc::clone(&self.context), self.context.cancel.clone());
         let (mut health, mut restored) = (context.state.health(), 0);
-        let mut catch_up = tokio::time::interval(CATCH_UP);
+        let mut catch_up = tokio::time::interval(STORE_RETRY_INTERVAL);
         loop {
             let wake = self.advance(Instant::now());
             tokio::select! {
                 () = cancel.cancelled() => break,
                 command = commands.recv() => match command {
-                    Some(command) => self.obey(command).await,
+                    Some(command) => self.handle_command(command).await,
                     None => break,
                 },
-                Some(found) = self.found.1.recv() => self.observe_all(found),
-                Some(done) = self.tasks.join_next() => self.end(done),
+                Some(found) = self.found_files.1.recv() => self.observe_all(found),
+                Some(done) = self.tasks.join_next() => self.handle_finished_task(done),
                 () = context.changes.added() => self.debounce(Instant::now()),
                 Ok(()) = health.changed() => {
                     let seen = health.borrow_and_update().restored;
@@ -107,8 +107,8 @@ impl Actor {
                     }
                 }
                 _ = catch_up.tick() => {
-                    if health.borrow().store.is_some() {
-                        self.catch_up();
+                    if health.borrow().store_error.is_some() {
+                        self.retry_writes();
                     }
                 }
                 () = tokio::time::sleep_until(wake.into()) => {}
@@ -119,16 +119,16 @@ impl Actor {
 
     /// Does all that can be done at this moment; returns when there is more to do by itself.
     fn advance(&mut self, now: Instant) -> Instant {
-        if self.debounced.is_some_and(|due| due <= now) {
-            self.debounced = None;
-            self.take_changes();
+        if self.debounce_due.is_some_and(|due| due <= now) {
+            self.debounce_due = None;
+            self.process_changes();
         }
         self.begin_scan(now);
         self.begin_hashing(now);
         self.answer_waiters();
-        self.show_overview();
-        let is_at_rest = self.is_at_rest();
-        let pause = self.context.pace.publish;
+        self.publish_overview();
+        let is_at_rest = self.is_idle();
+        let pause = self.context.timing.publish_interval;
         let mut publish = self.publisher.due(&self.inventory, is_at_rest, pause, now);
         if publish.is_some_and(|due| due <= now) {
             self.publisher.publish(&self.inventory);
@@ -137,34 +137,34 @@ impl Actor {
         let is_settled = is_at_rest && self.publisher.is_current(&self.inventory);
         let current = self.meter.current().and_then(|location| self.inventory.path_of(location));
         let current = current.map(ToString::to_string);
-        self.publisher.show(self.meter.hashing(&self.queue, current, is_settled));
+        self.publisher.publish_progress(self.meter.progress(&self.queue, current, is_settled));
         if is_settled && !std::mem::replace(&mut self.has_cleaned, true) {
             tracing::info!(files = self.inventory.len(), "looked through all that is shared");
-            self.clean();
+            self.clean_up_state();
         }
-        let progress = self.meter.is_active().then(|| now + PROGRESS);
-        let dues = [self.debounced, self.scans.next_due(), self.queue.next_due(), publish, progress];
-        dues.into_iter().flatten().min().unwrap_or(now + self.context.pace.rescan)
+        let progress = self.meter.is_active().then(|| now + PROGRESS_INTERVAL);
+        let dues = [self.debounce_due, self.scans.next_due(), self.queue.next_due(), publish, progress];
+        dues.into_iter().flatten().min().unwrap_or(now + self.context.timing.rescan_interval)
     }
 
     /// Says whether there is nothing to look at and nothing to hash.
-    fn is_at_rest(&self) -> bool {
+    fn is_idle(&self) -> bool {
         self.scans.is_idle()
             && self.queue.files_left() == 0
-            && self.debounced.is_none()
+            && self.debounce_due.is_none()
             && self.context.changes.is_empty()
     }
 
     /// Gathers changes for a moment, counted from the first.
     fn debounce(&mut self, now: Instant) {
-        self.debounced.get_or_insert(now + self.context.pace.debounce);
+        self.debounce_due.get_or_insert(now + self.context.timing.debounce_time);
     }
 
-    fn end(&mut self, done: Result<Done, JoinError>) {
+    fn handle_finished_task(&mut self, done: Result<FinishedTask, JoinError>) {
         match done {
-            Ok(Done::Scan(outcome)) => self.end_scan(outcome),
-            Ok(Done::Hash(outcome)) => self.end_hashing(outcome),
-            Ok(Done::Clean) => {}
+            Ok(FinishedTask::Scan(outcome)) => self.end_scan(outcome),
+            Ok(FinishedTask::Hash(outcome)) => self.end_hashing(outcome),
+            Ok(FinishedTask::Maintenance) => {}
             Err(error) => {
                 // Rather no node than one that is half alive.
                 tracing::error!(%error, "work on the library failed; stopping");
@@ -184,11 +184,11 @@ impl Actor {
 
     async fn stop(mut self) {
         // A walk that waits to tell what it found must not wait for ever.
-        self.found.1.close();
+        self.found_files.1.close();
         while self.tasks.join_next().await.is_some() {}
         let context = self.context;
-        let synced = tokio::task::spawn_blocking(move || context.cache.sync()).await;
-        if let Ok(Err(error)) = synced {
+        let sync_result = tokio::task::spawn_blocking(move || context.cache.sync()).await;
+        if let Ok(Err(error)) = sync_result {
             tracing::warn!(%error, "cannot make the hash cache durable");
         }
     }

@@ -23,20 +23,20 @@ pub enum Caution {
 }
 
 /// Folders that a system has, and that nobody means to share as a whole.
-const SYSTEM: [&str; 16] = [
+const SYSTEM_FOLDERS: [&str; 16] = [
     "/", "/bin", "/boot", "/dev", "/etc", "/lib", "/lib64", "/opt", "/proc", "/run", "/sbin", "/sys", "/tmp",
     "/usr", "/var", "/home",
 ];
 
 /// Returns what speaks against sharing a place, as far as its path tells.
-pub(super) fn of_path(location: &Path, home: Option<&Path>) -> Option<Caution> {
+pub(super) fn for_path(location: &Path, home: Option<&Path>) -> Option<Caution> {
     if home.is_some_and(|home| home.starts_with(location)) {
         return Some(Caution::OwnHome);
     }
     if location == Path::new("/root") || location.parent() == Some(Path::new("/home")) {
         return Some(Caution::Home);
     }
-    SYSTEM.iter().any(|system| location == Path::new(system)).then_some(Caution::System)
+    SYSTEM_FOLDERS.iter().any(|system| location == Path::new(system)).then_some(Caution::System)
 }
 
 #[cfg(test)]
@@ -44,7 +44,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn homes_and_the_system_are_to_be_confirmed() {
+    fn home_and_system_folders_need_confirmation() {
         let home = Some(Path::new("/home/ann"));
         for (location, caution) in [
             ("/home/ann", Some(Caution::OwnHome)),
@@ -56,8 +56,8 @@ mod tests {
             ("/home/ann/music", None),
             ("/data", None),
         ] {
-            assert_eq!(of_path(Path::new(location), home), caution, "{location}");
+            assert_eq!(for_path(Path::new(location), home), caution, "{location}");
         }
-        assert_eq!(of_path(Path::new("/"), None), Some(Caution::System));
+        assert_eq!(for_path(Path::new("/"), None), Some(Caution::System));
     }
 }

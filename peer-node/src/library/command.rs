@@ -6,10 +6,10 @@ use protocol::digest::Digest;
 
 use super::file_identity::FileIdentity;
 use super::listing::SharedFile;
-use super::place::{Asked, Place};
-use super::publisher::ReplyTo;
+use super::publisher::ReplySender;
 use super::report::ShareReport;
-use super::shares::Shares;
+use super::share_target::{PathCandidates, ShareTarget};
+use super::shares::ShareSet;
 
 /// How many commands may wait for the actor: more than one user and all downloads that end at the same moment.
 pub(super) const BACKLOG: usize = 64;
@@ -18,15 +18,19 @@ pub(super) const BACKLOG: usize = 64;
 #[derive(Debug)]
 pub(super) enum Command {
     /// Share these places, and leave out what matches these patterns in these folders.
-    Register { places: Vec<Place>, patterns: Vec<(PathBuf, Vec<String>)>, reply: ReplyTo<ShareReport> },
+    Register {
+        places: Vec<ShareTarget>,
+        patterns: Vec<(PathBuf, Vec<String>)>,
+        reply: ReplySender<ShareReport>,
+    },
     /// Return which places are shared.
-    Shares { reply: ReplyTo<Arc<Shares>> },
+    Shares { reply: ReplySender<Arc<ShareSet>> },
     /// Look through everything.
-    Rescan { reply: ReplyTo<ShareReport> },
+    Rescan { reply: ReplySender<ShareReport> },
     /// Share these no more.
-    Unregister { asked: Vec<Asked>, reply: ReplyTo<ShareReport> },
+    Unregister { targets: Vec<PathCandidates>, reply: ReplySender<ShareReport> },
     /// Share a file whose digest is known.
-    Adopt { adoption: Adoption, reply: ReplyTo<SharedFile> },
+    Adopt { adoption: Adoption, reply: ReplySender<SharedFile> },
 }
 
 /// A file whose digest is known.

@@ -7,44 +7,44 @@ use parking_lot::Mutex;
 use protocol::manifest::Manifest;
 use tokio_util::sync::CancellationToken;
 
-use super::changes::Changes;
+use super::change_tracker::ChangeTracker;
 use super::error::LibraryError;
 use super::exclusions;
 use super::file_identity::FileIdentity;
-use super::hash_cache::{HashCache, Hashed};
-use super::listing::Listing;
+use super::hash_cache::{HashCache, HashedFile};
+use super::listing::ShareListing;
 use super::manifest_store::ManifestStore;
-use super::pace::Pace;
-use super::shares::{self, Shares};
-use super::watcher::Watcher;
+use super::shares::{self, ShareSet};
+use super::timing::LibraryTiming;
+use super::watcher::FolderWatcher;
 use crate::state_dir::StateDir;
 
 /// What the handle, the actor and its blocking work have in common.
 #[derive(Debug)]
-pub(super) struct Context {
+pub(super) struct LibraryContext {
     /// Keeps the lock on the state folder.
     pub(super) state: Arc<StateDir>,
     /// The share folder, absolute and without links.
     pub(super) root: PathBuf,
     pub(super) cache: HashCache,
     pub(super) manifests: ManifestStore,
-    pub(super) changes: Arc<Changes>,
-    pub(super) watcher: Watcher,
-    pub(super) pace: Pace,
+    pub(super) changes: Arc<ChangeTracker>,
+    pub(super) watcher: FolderWatcher,
+    pub(super) timing: LibraryTiming,
     /// Held by whoever hashes a file at once because somebody waits for it.
-    pub(super) hashing_at_once: Mutex<()>,
+    pub(super) inline_hashing: Mutex<()>,
     pub(super) cancel: CancellationToken,
 }
 
-impl Context {
+impl LibraryContext {
     /// Reads what is remembered of the last run. Blocking.
     pub(super) fn open(
         state: Arc<StateDir>,
         root: &Path,
         patterns: Vec<String>,
-        pace: Pace,
+        pace: LibraryTiming,
         cancel: CancellationToken,
-    ) -> Result<(Self, Arc<Shares>), LibraryError> {
+    ) -> Result<(Self, Arc<ShareSet>), LibraryError> {
         let failed = |path: &Path| {
             let path = path.to_owned();
             move |source: io::Error| LibraryError::Io { path, source }
@@ -54,12 +54,12 @@ impl Context {
         let shares = shares::load(root.clone(), &shares_file)
             .map_err(|source| LibraryError::BadShares { path: shares_file, source })?;
         exclusions::check(patterns.iter().map(String::as_str))?;
-        let shares = Arc::new(shares.exclude_everywhere(patterns));
+        let shares = Arc::new(shares.with_global_patterns(patterns));
         let cache = HashCache::open(&state.hash_cache()).map_err(failed(&state.hash_cache()))?;
         let manifests = ManifestStore::new(state.manifests());
         manifests.clean().map_err(failed(&state.manifests()))?;
-        let changes = Arc::new(Changes::default());
-        let watcher = Watcher::new(Arc::clone(&shares), Arc::clone(&changes));
+        let changes = Arc::new(ChangeTracker::default());
+        let watcher = FolderWatcher::new(Arc::clone(&shares), Arc::clone(&changes));
         Ok((
             Self {
                 state,
@@ -68,8 +68,8 @@ impl Context {
                 manifests,
                 changes,
                 watcher,
-                pace,
-                hashing_at_once: Mutex::new(()),
+                timing: pace,
+                inline_hashing: Mutex::new(()),
                 cancel,
             },
             shares,
@@ -78,7 +78,7 @@ impl Context {
 
     /// Remembers that a file has that content, and returns since when: now, unless it was known before. What cannot be
     /// written is reported and remembered until the node stops. Blocking.
-    pub(super) fn remember(
+    pub(super) fn record_hash(
         &self,
         location: &Path,
         identity: FileIdentity,
@@ -86,41 +86,41 @@ impl Context {
     ) -> SystemTime {
         let digest = manifest.digest();
         let known = self.cache.find(location, identity).filter(|known| known.digest == digest);
-        let since = known.map_or_else(this_second, |known| known.since);
+        let since = known.map_or_else(now_in_seconds, |known| known.since);
         // First here, so that nobody takes the manifest for one that is not needed.
-        let hashed = Hashed { location: location.to_owned(), identity, digest, since };
+        let hashed = HashedFile { location: location.to_owned(), identity, digest, since };
         let stored = self.cache.insert(hashed);
         let stored = self.manifests.save(manifest).and(stored);
-        self.report(stored);
+        self.report_health(stored);
         since
     }
 
     /// Tries again to write what could not be written, if anything could not. Blocking.
-    pub(super) fn catch_up(&self) {
-        self.report(self.cache.catch_up().and_then(|()| self.manifests.catch_up(false)));
+    pub(super) fn retry_writes(&self) {
+        self.report_health(self.cache.flush_unwritten().and_then(|()| self.manifests.write_cached(false)));
     }
 
     /// Writes all that is known of the files to a state folder that was made again. Returns the files whose manifest is lost.
     /// Blocking.
-    pub(super) fn restore(&self, listing: &Listing) -> Vec<PathBuf> {
-        self.report(self.cache.restore().and_then(|()| self.manifests.catch_up(true)));
+    pub(super) fn restore(&self, listing: &ShareListing) -> Vec<PathBuf> {
+        self.report_health(self.cache.restore().and_then(|()| self.manifests.write_cached(true)));
         let lost = listing.iter().filter(|file| !self.manifests.has(file.digest, file.size));
         lost.map(|file| file.location.clone()).collect()
     }
 
-    fn report(&self, stored: io::Result<()>) {
+    fn report_health(&self, stored: io::Result<()>) {
         let error = stored.err().map(|error| error.to_string());
         if let Some(error) =
-            error.as_ref().filter(|error| self.state.health().borrow().store.as_ref() != Some(*error))
+            error.as_ref().filter(|error| self.state.health().borrow().store_error.as_ref() != Some(*error))
         {
             tracing::warn!(error, "cannot store what was hashed; files are shared all the same");
         }
-        self.state.report(|health| health.store = error);
+        self.state.update_health(|health| health.store_error = error);
     }
 }
 
 /// Returns the time as exactly as it is remembered.
-fn this_second() -> SystemTime {
+fn now_in_seconds() -> SystemTime {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     UNIX_EPOCH + Duration::from_secs(since.as_secs())
 }

@@ -3,20 +3,20 @@ use std::path::PathBuf;
 
 use super::caution::Caution;
 use super::exclusions::PatternError;
-use super::report::{SkipReason, shown};
+use super::report::{SkipReason, display_path};
 use super::shares_error::SharesFileError;
 
 /// Why the library cannot do what it is asked to.
 #[derive(Debug, thiserror::Error)]
 pub enum LibraryError {
     /// There is no such file or folder.
-    #[error("there is no file or folder {}", shown(path))]
+    #[error("there is no file or folder {}", display_path(path))]
     NotFound {
         /// The path that was named.
         path: PathBuf,
     },
     /// What was named is of a kind that is never shared.
-    #[error("{} cannot be shared: {reason}", shown(path))]
+    #[error("{} cannot be shared: {reason}", display_path(path))]
     CannotShare {
         /// The path that was named.
         path: PathBuf,
@@ -24,7 +24,7 @@ pub enum LibraryError {
         reason: SkipReason,
     },
     /// Sharing it may not be what the user wants.
-    #[error("{} {caution}", shown(path))]
+    #[error("{} {caution}", display_path(path))]
     Unconfirmed {
         /// The path that was named.
         path: PathBuf,
@@ -35,19 +35,19 @@ pub enum LibraryError {
     #[error(transparent)]
     BadPattern(#[from] PatternError),
     /// Patterns were given with something that is not a folder.
-    #[error("{} is not a folder, so patterns cannot leave out files in it", shown(path))]
-    PatternsOfFile {
+    #[error("{} is not a folder, so patterns cannot leave out files in it", display_path(path))]
+    PatternsForFile {
         /// The path that was named.
         path: PathBuf,
     },
     /// What was named is not shared anyway.
-    #[error("{} is not shared", shown(path))]
+    #[error("{} is not shared", display_path(path))]
     NotShared {
         /// The path that was named.
         path: PathBuf,
     },
     /// What lies there is not the content that was announced.
-    #[error("{} is not the file that was downloaded", shown(path))]
+    #[error("{} is not the file that was downloaded", display_path(path))]
     WrongContent {
         /// Where it should lie.
         path: PathBuf,
@@ -55,7 +55,7 @@ pub enum LibraryError {
     /// What was shared before cannot be found out.
     #[error(
         "cannot use {}: {source}; repair it, or remove it to share the folder without exceptions",
-        shown(path)
+        display_path(path)
     )]
     BadShares {
         /// The file that tells it.
@@ -64,7 +64,7 @@ pub enum LibraryError {
         source: SharesFileError,
     },
     /// A file of the node's state, or one that was named, cannot be read or written.
-    #[error("cannot use {}: {source}", shown(path))]
+    #[error("cannot use {}: {source}", display_path(path))]
     Io {
         /// The file.
         path: PathBuf,

@@ -12,7 +12,7 @@ use protocol::escape::excerpt;
 pub(super) const IGNORE_FILE: &str = ".peerdexignore";
 
 /// The longest file of patterns that is read, in bytes.
-pub(super) const MAX_IGNORE_FILE: u64 = 64 * 1024;
+pub(super) const MAX_IGNORE_FILE_SIZE: u64 = 64 * 1024;
 
 /// The most patterns of one folder.
 const MAX_PATTERNS: usize = 1000;
@@ -46,7 +46,7 @@ pub(super) struct Exclusions(Option<Arc<FolderPatterns>>);
 #[derive(Debug)]
 struct FolderPatterns {
     matcher: Gitignore,
-    around: Exclusions,
+    parent: Exclusions,
 }
 
 impl Exclusions {
@@ -60,7 +60,7 @@ impl Exclusions {
         if matcher.is_empty() {
             return Ok(self.clone());
         }
-        Ok(Self(Some(Arc::new(FolderPatterns { matcher, around: self.clone() }))))
+        Ok(Self(Some(Arc::new(FolderPatterns { matcher, parent: self.clone() }))))
     }
 
     /// Returns the pattern that leaves a file or folder out, if one does.
@@ -70,7 +70,7 @@ impl Exclusions {
             match patterns.matcher.matched(location, is_folder) {
                 Match::Ignore(pattern) => return Some(pattern.original()),
                 Match::Whitelist(_) => return None,
-                Match::None => at = &patterns.around,
+                Match::None => at = &patterns.parent,
             }
         }
         None
@@ -99,11 +99,11 @@ fn compile<'a>(
 }
 
 fn invalid(pattern: &str, error: &ignore::Error) -> PatternError {
-    PatternError::Invalid { pattern: excerpt(pattern), problem: problem(error) }
+    PatternError::Invalid { pattern: excerpt(pattern), problem: problem_text(error) }
 }
 
 /// Returns what is wrong with a pattern, without the pattern itself.
-fn problem(error: &ignore::Error) -> String {
+fn problem_text(error: &ignore::Error) -> String {
     match error {
         ignore::Error::Glob { err, .. } => excerpt(err),
         other => excerpt(&other.to_string()),
@@ -124,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn patterns_mean_what_they_mean_to_git() {
+    fn patterns_match_like_gitignore() {
         let patterns = "# comment\n\n*.tmp\n/top\nbuild/\ndocs/**/draft\n!keep.tmp\n\\#literal\n";
         let exclusions = within(&Exclusions::default(), "/s", patterns);
         for excluded in
@@ -139,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn nearer_folders_decide_first() {
+    fn nearer_folder_takes_precedence() {
         let outer = within(&Exclusions::default(), "/s", "*.wav\n!*.flac");
         let inner = within(&outer, "/s/music", "!*.wav\n*.flac\n/x");
         assert!(is_excluded(&outer, "/s/a.wav") && !is_excluded(&inner, "/s/music/a.wav"));
@@ -150,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn bad_patterns_are_refused_and_not_passed_over() {
+    fn invalid_patterns_are_rejected() {
         assert!(
             matches!(check(["ok", "a[b"]), Err(PatternError::Invalid { pattern, .. }) if pattern == "a[b")
         );

@@ -26,12 +26,12 @@ pub struct FileIdentity {
 
 impl FileIdentity {
     /// Looks at an open file; `None` if it is not a regular one.
-    pub fn of_file(file: impl AsFd) -> io::Result<Option<Self>> {
-        Ok(Self::of_stat(&rustix::fs::fstat(file)?))
+    pub fn from_file(file: impl AsFd) -> io::Result<Option<Self>> {
+        Ok(Self::from_stat(&rustix::fs::fstat(file)?))
     }
 
     /// Takes what the system told of a file; `None` if it is not a regular one.
-    pub(super) fn of_stat(stat: &Stat) -> Option<Self> {
+    pub(super) fn from_stat(stat: &Stat) -> Option<Self> {
         (FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile).then(|| Self {
             dev: stat.st_dev,
             ino: stat.st_ino,
@@ -42,7 +42,7 @@ impl FileIdentity {
     }
 
     /// Returns true if this is a later look at the same file that finds the same bytes; it may have got another name or mode.
-    pub(crate) fn has_the_bytes_of(&self, earlier: &Self) -> bool {
+    pub(crate) fn has_same_bytes(&self, earlier: &Self) -> bool {
         let known = |of: &Self| (of.dev, of.ino, of.size, of.mtime_ns);
         known(self) == known(earlier)
     }
@@ -69,7 +69,7 @@ pub(crate) fn open_regular(location: &Path) -> io::Result<Option<(File, FileIden
         Err(rustix::io::Errno::LOOP | rustix::io::Errno::NXIO) => return Ok(None),
         Err(errno) => return Err(errno.into()),
     };
-    Ok(FileIdentity::of_file(&file)?.map(|identity| (file, identity)))
+    Ok(FileIdentity::from_file(&file)?.map(|identity| (file, identity)))
 }
 
 #[cfg(test)]
@@ -80,7 +80,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_regular_files_are_opened_and_nothing_waits() {
+    fn only_regular_files_open_without_blocking() {
         let folder = tempfile::tempdir().unwrap();
         let at = |name: &str| folder.path().join(name);
         fs::write(at("file"), b"content").unwrap();
@@ -95,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn a_rewrite_that_sets_the_time_back_has_another_identity() {
+    fn rewrite_with_restored_mtime_changes_identity() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("file");
         fs::write(&path, b"one").unwrap();
@@ -114,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_from_the_future_has_no_age() {
+    fn future_mtime_has_no_age() {
         let identity =
             FileIdentity { dev: 1, ino: 1, size: 0, mtime_ns: 5_000_000_000, ctime_ns: 4_000_000_000 };
         assert_eq!(identity.age(UNIX_EPOCH + Duration::from_secs(7)), Some(Duration::from_secs(2)));

@@ -17,10 +17,10 @@ use parking_lot::Mutex;
 use protocol::digest::Digest;
 
 use super::file_identity::FileIdentity;
-use line::Decoded;
+use line::DecodedLine;
 
 use crate::state_dir::replace_file;
-use crate::storage::{Links, at_path, open_regular_file};
+use crate::storage::{LinkPolicy, at_path, open_regular_file};
 
 /// The longest line that is read, in bytes: several times the longest path, escaped.
 const MAX_LINE: u64 = 64 << 10;
@@ -29,11 +29,11 @@ const MAX_LINE: u64 = 64 << 10;
 const MAX_UNWRITTEN: usize = 8 << 20;
 
 /// A file below this many lines is not worth rewriting.
-const WORTH_COMPACTING: usize = 64;
+const MIN_LINES_TO_COMPACT: usize = 64;
 
 /// One file that was hashed.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Hashed {
+pub(super) struct HashedFile {
     pub(super) location: PathBuf,
     pub(super) identity: FileIdentity,
     pub(super) digest: Digest,
@@ -42,7 +42,7 @@ pub(super) struct Hashed {
 
 /// What is known of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Known {
+pub(super) struct KnownHash {
     pub(super) digest: Digest,
     pub(super) since: SystemTime,
     /// A checksum vouches for it. If not, the file is hashed again when somebody asks for it.
@@ -61,14 +61,14 @@ struct Inner {
     file: File,
     /// How many lines the file has.
     lines: usize,
-    entries: HashMap<Key, Entry>,
+    entries: HashMap<CacheKey, CacheEntry>,
     /// Lines that could not be written; they are tried again with the next one.
     unwritten: Vec<u8>,
 }
 
 #[derive(Debug)]
-struct Entry {
-    hashed: Hashed,
+struct CacheEntry {
+    hashed: HashedFile,
     is_checked: bool,
     /// It was hashed since the file was opened, and is certainly of use.
     is_new: bool,
@@ -76,14 +76,14 @@ struct Entry {
 
 /// What of an identity survives that a disk gets another device number, as happens when it is mounted anew.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-struct Key {
+struct CacheKey {
     ino: u64,
     size: u64,
     mtime_ns: i64,
     ctime_ns: i64,
 }
 
-impl From<FileIdentity> for Key {
+impl From<FileIdentity> for CacheKey {
     fn from(FileIdentity { dev: _, ino, size, mtime_ns, ctime_ns }: FileIdentity) -> Self {
         Self { ino, size, mtime_ns, ctime_ns }
     }
@@ -99,14 +99,14 @@ impl HashCache {
         while reader.by_ref().take(MAX_LINE).read_until(b'\n', &mut bytes)? > 0 {
             lines += 1;
             ends_torn = bytes.last() != Some(&b'\n');
-            let mut known = |hashed: Hashed, is_checked| {
-                let entry = Entry { hashed, is_checked, is_new: false };
-                entries.insert(Key::from(entry.hashed.identity), entry);
+            let mut known = |hashed: HashedFile, is_checked| {
+                let entry = CacheEntry { hashed, is_checked, is_new: false };
+                entries.insert(CacheKey::from(entry.hashed.identity), entry);
             };
             match line::decode(&bytes) {
-                Decoded::Checked(hashed) => known(hashed, true),
-                Decoded::Unchecked(hashed) => known(hashed, false),
-                Decoded::Damaged => damaged += 1,
+                DecodedLine::Checked(hashed) => known(hashed, true),
+                DecodedLine::Unchecked(hashed) => known(hashed, false),
+                DecodedLine::Damaged => damaged += 1,
             }
             bytes.clear();
         }
@@ -122,26 +122,26 @@ impl HashCache {
     }
 
     /// Returns what is known of a file that looks like that.
-    pub(super) fn find(&self, location: &Path, identity: FileIdentity) -> Option<Known> {
+    pub(super) fn find(&self, location: &Path, identity: FileIdentity) -> Option<KnownHash> {
         let inner = self.inner.lock();
-        let Entry { hashed, is_checked, .. } = inner.entries.get(&Key::from(identity))?;
+        let CacheEntry { hashed, is_checked, .. } = inner.entries.get(&CacheKey::from(identity))?;
         let is_it = hashed.identity.dev == identity.dev || hashed.location == location;
-        let Hashed { digest, since, .. } = *hashed;
-        is_it.then_some(Known { digest, since, is_checked: *is_checked })
+        let HashedFile { digest, since, .. } = *hashed;
+        is_it.then_some(KnownHash { digest, since, is_checked: *is_checked })
     }
 
     /// Remembers a file. If its line cannot be written, it is remembered until the node stops, and the line is tried again
     /// with the next one.
-    pub(super) fn insert(&self, hashed: Hashed) -> io::Result<()> {
+    pub(super) fn insert(&self, hashed: HashedFile) -> io::Result<()> {
         let line = line::encode(&hashed)?;
         let mut inner = self.inner.lock();
-        let entry = Entry { hashed, is_checked: true, is_new: true };
-        inner.entries.insert(Key::from(entry.hashed.identity), entry);
+        let entry = CacheEntry { hashed, is_checked: true, is_new: true };
+        inner.entries.insert(CacheKey::from(entry.hashed.identity), entry);
         inner.append(&line).map_err(at_path(&self.path))
     }
 
     /// Writes the lines that could not be written before.
-    pub(super) fn catch_up(&self) -> io::Result<()> {
+    pub(super) fn flush_unwritten(&self) -> io::Result<()> {
         self.inner.lock().append(&[]).map_err(at_path(&self.path))
     }
 
@@ -152,15 +152,15 @@ impl HashCache {
 
     /// Forgets a file, because what is known of it is not to be relied on.
     pub(super) fn forget(&self, identity: FileIdentity) {
-        self.inner.lock().entries.remove(&Key::from(identity));
+        self.inner.lock().entries.remove(&CacheKey::from(identity));
     }
 
     /// Rewrites the file without what is older than this run and `is_needed` does not want, if that is more than half.
-    pub(super) fn compact(&self, is_needed: impl Fn(&Hashed) -> bool) -> io::Result<bool> {
+    pub(super) fn compact(&self, is_needed: impl Fn(&HashedFile) -> bool) -> io::Result<bool> {
         let mut inner = self.inner.lock();
-        let is_kept = |entry: &Entry| entry.is_new || is_needed(&entry.hashed);
+        let is_kept = |entry: &CacheEntry| entry.is_new || is_needed(&entry.hashed);
         let kept = inner.entries.values().filter(|entry| is_kept(entry)).count();
-        if inner.lines < WORTH_COMPACTING || kept >= inner.lines.div_ceil(2) {
+        if inner.lines < MIN_LINES_TO_COMPACT || kept >= inner.lines.div_ceil(2) {
             return Ok(false);
         }
         inner.rewrite(&self.path, is_kept).map_err(at_path(&self.path))?;
@@ -198,10 +198,10 @@ impl Inner {
         Ok(())
     }
 
-    fn rewrite(&mut self, path: &Path, is_kept: impl Fn(&Entry) -> bool) -> io::Result<()> {
+    fn rewrite(&mut self, path: &Path, is_kept: impl Fn(&CacheEntry) -> bool) -> io::Result<()> {
         let (mut bytes, mut lines) = (Vec::new(), 0);
         for entry in self.entries.values().filter(|entry| is_kept(entry)) {
-            bytes.extend(line::encode_as(&entry.hashed, entry.is_checked)?);
+            bytes.extend(line::encode_with(&entry.hashed, entry.is_checked)?);
             lines += 1;
         }
         replace_file(path, &bytes)?;
@@ -214,7 +214,7 @@ impl Inner {
 
 fn open_file(path: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
-    open_regular_file(path, options.read(true).append(true).create(true).mode(0o600), Links::Refused)
+    open_regular_file(path, options.read(true).append(true).create(true).mode(0o600), LinkPolicy::Refuse)
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use super::work_queue::WorkQueue;
 
 /// How far the library is with hashing.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Hashing {
+pub struct HashingProgress {
     /// How many files are still to be hashed.
     pub files_left: usize,
     /// How many bytes are hashed since there was last nothing to do.
@@ -19,12 +19,12 @@ pub struct Hashing {
     /// A file that is being hashed, fit to be shown.
     pub current: Option<String>,
     /// Everything was looked through once, and nothing is left to do.
-    pub settled: bool,
+    pub is_settled: bool,
 }
 
 /// The hashing of one file, as it is seen from both sides.
 #[derive(Debug, Clone)]
-pub(super) struct Active {
+pub(super) struct ActiveHash {
     /// The bytes read so far.
     pub(super) read: Arc<AtomicU64>,
     /// Ends it.
@@ -33,17 +33,17 @@ pub(super) struct Active {
 
 /// Counts what is hashed, from one moment with nothing to do to the next.
 #[derive(Debug, Default)]
-pub(super) struct Meter {
+pub(super) struct HashMeter {
     /// Every file that is being hashed.
-    active: HashMap<PathBuf, Active>,
+    active: HashMap<PathBuf, ActiveHash>,
     /// The bytes of the files that were hashed.
-    done: u64,
+    done_bytes: u64,
 }
 
-impl Meter {
+impl HashMeter {
     /// Counts a file as begun that `cancel` ends.
-    pub(super) fn begin(&mut self, location: &Path, cancel: CancellationToken) -> Active {
-        let active = Active { read: Arc::default(), cancel };
+    pub(super) fn begin(&mut self, location: &Path, cancel: CancellationToken) -> ActiveHash {
+        let active = ActiveHash { read: Arc::default(), cancel };
         self.active.insert(location.to_owned(), active.clone());
         active
     }
@@ -58,7 +58,7 @@ impl Meter {
     /// Counts a file as ended, with its size if it was hashed whole.
     pub(super) fn end(&mut self, location: &Path, hashed: Option<u64>) {
         self.active.remove(location);
-        self.done = self.done.saturating_add(hashed.unwrap_or(0));
+        self.done_bytes = self.done_bytes.saturating_add(hashed.unwrap_or(0));
     }
 
     /// Says whether a file is being hashed.
@@ -72,39 +72,53 @@ impl Meter {
     }
 
     /// Returns how far things are. With nothing to do, the count begins anew.
-    pub(super) fn hashing(&mut self, queue: &WorkQueue, current: Option<String>, settled: bool) -> Hashing {
+    pub(super) fn progress(
+        &mut self,
+        queue: &WorkQueue,
+        current: Option<String>,
+        settled: bool,
+    ) -> HashingProgress {
         if settled {
-            self.done = 0;
+            self.done_bytes = 0;
         }
         let active = self.active.values().map(|active| active.read.load(Ordering::Relaxed)).sum::<u64>();
-        let bytes_total = self.done.saturating_add(queue.bytes_left());
-        let bytes_done = self.done.saturating_add(active).min(bytes_total);
-        Hashing { files_left: queue.files_left(), bytes_done, bytes_total, current, settled }
+        let bytes_total = self.done_bytes.saturating_add(queue.bytes_left());
+        let bytes_done = self.done_bytes.saturating_add(active).min(bytes_total);
+        HashingProgress {
+            files_left: queue.files_left(),
+            bytes_done,
+            bytes_total,
+            current,
+            is_settled: settled,
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::super::file_identity::FileIdentity;
-    use super::super::work_queue::When;
+    use super::super::work_queue::JobStart;
     use super::*;
 
     #[test]
-    fn bytes_are_counted_from_rest_to_rest() {
-        let (mut queue, mut meter) = (WorkQueue::default(), Meter::default());
+    fn bytes_are_counted_between_idle_points() {
+        let (mut queue, mut meter) = (WorkQueue::default(), HashMeter::default());
         for (path, size) in [("/a", 100), ("/b", 50)] {
             let identity = FileIdentity { dev: 1, ino: size, size, mtime_ns: 0, ctime_ns: 0 };
-            queue.add(Path::new(path), identity, When::Last);
+            queue.add(Path::new(path), identity, JobStart::Last);
         }
         meter.begin(Path::new("/a"), CancellationToken::new()).read.store(30, Ordering::Relaxed);
         assert_eq!(meter.current(), Some(Path::new("/a")));
-        let hashing = meter.hashing(&queue, None, false);
+        let hashing = meter.progress(&queue, None, false);
         assert_eq!((hashing.files_left, hashing.bytes_done, hashing.bytes_total), (2, 30, 150));
         meter.end(Path::new("/a"), Some(100));
         queue.remove(Path::new("/a"));
-        let hashing = meter.hashing(&queue, None, false);
+        let hashing = meter.progress(&queue, None, false);
         assert_eq!((hashing.files_left, hashing.bytes_done, hashing.bytes_total), (1, 100, 150));
         queue.remove(Path::new("/b"));
-        assert_eq!(meter.hashing(&queue, None, true), Hashing { settled: true, ..Hashing::default() });
+        assert_eq!(
+            meter.progress(&queue, None, true),
+            HashingProgress { is_settled: true, ..HashingProgress::default() }
+        );
     }
 }

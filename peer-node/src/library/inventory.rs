@@ -8,8 +8,8 @@ use protocol::limits::MAX_FILES_PER_NODE;
 use protocol::share_path::SharePath;
 
 use super::file_identity::FileIdentity;
-use super::free_name::{NameOf, free_name};
-use super::listing::{Listing, SharedFile};
+use super::free_name::{EntryKind, free_name};
+use super::listing::{ShareListing, SharedFile};
 use super::shares::beneath;
 
 /// Numbers the scans, so that what a later one no longer saw is known to be gone.
@@ -17,7 +17,7 @@ pub(super) type ScanId = u64;
 
 /// A file that a scan saw.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Found {
+pub(super) struct ScannedFile {
     pub(super) location: PathBuf,
     /// The name that its place gives it.
     pub(super) path: SharePath,
@@ -26,11 +26,11 @@ pub(super) struct Found {
 
 /// What seeing a file means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Verdict {
+pub(super) enum Observation {
     /// It is known as it is, hashed or about to be.
     Known,
     /// Its digest is wanted.
-    Wanted,
+    NeedsHash,
     /// There is no room or no name left for it.
     Full,
 }
@@ -41,51 +41,54 @@ pub(super) enum Verdict {
 /// A file is in a listing exactly while it was last seen as it was hashed; no two files have the same name.
 #[derive(Debug, Default)]
 pub(super) struct Inventory {
-    entries: BTreeMap<PathBuf, Entry>,
+    entries: BTreeMap<PathBuf, InventoryEntry>,
     /// Every name that is taken, and by which file if that is hashed.
     names: BTreeMap<SharePath, Option<Arc<SharedFile>>>,
     revision: u64,
 }
 
 #[derive(Debug)]
-struct Entry {
+struct InventoryEntry {
     path: SharePath,
     /// The name it would have if that had been free.
-    wanted: Option<SharePath>,
+    preferred_path: Option<SharePath>,
     identity: FileIdentity,
-    seen: ScanId,
+    last_seen: ScanId,
 }
 
 impl Inventory {
     /// Takes in that a file was seen; one that looks different leaves the listing at once.
-    pub(super) fn observe(&mut self, found: Found, scan: ScanId) -> Verdict {
-        let Found { location, path, identity } = found;
+    pub(super) fn observe(&mut self, found: ScannedFile, scan: ScanId) -> Observation {
+        let ScannedFile { location, path, identity } = found;
         if let Some(entry) = self.entries.get_mut(&location) {
-            if entry.wanted.as_ref().unwrap_or(&entry.path) == &path {
-                entry.seen = scan;
+            if entry.preferred_path.as_ref().unwrap_or(&entry.path) == &path {
+                entry.last_seen = scan;
                 let is_same = std::mem::replace(&mut entry.identity, identity) == identity;
                 let slot = self.names.get_mut(&entry.path);
                 return match slot {
-                    Some(Some(_)) if is_same => Verdict::Known,
+                    Some(Some(_)) if is_same => Observation::Known,
                     Some(slot) => {
                         self.revision += u64::from(slot.take().is_some());
-                        Verdict::Wanted
+                        Observation::NeedsHash
                     }
-                    None => Verdict::Wanted,
+                    None => Observation::NeedsHash,
                 };
             }
             self.remove(&location);
         }
         if self.entries.len() >= MAX_FILES_PER_NODE as usize {
-            return Verdict::Full;
+            return Observation::Full;
         }
-        let Some(name) = free_name(&path, NameOf::File, |name| self.names.contains_key(name)) else {
-            return Verdict::Full;
+        let Some(name) = free_name(&path, EntryKind::File, |name| self.names.contains_key(name)) else {
+            return Observation::Full;
         };
         self.names.insert(name.clone(), None);
         let wanted = (name != path).then_some(path);
-        self.entries.insert(location, Entry { path: name, wanted, identity, seen: scan });
-        Verdict::Wanted
+        self.entries.insert(
+            location,
+            InventoryEntry { path: name, preferred_path: wanted, identity, last_seen: scan },
+        );
+        Observation::NeedsHash
     }
 
     /// Lists a file under its digest, if it still is what was hashed.
@@ -106,7 +109,7 @@ impl Inventory {
     }
 
     /// Takes a file out of the listing until it is hashed again; returns what it was last seen as.
-    pub(super) fn doubt(&mut self, location: &Path) -> Option<FileIdentity> {
+    pub(super) fn invalidate(&mut self, location: &Path) -> Option<FileIdentity> {
         let entry = self.entries.get(location)?;
         let was_listed = self.names.get_mut(&entry.path).is_some_and(|slot| slot.take().is_some());
         self.revision += u64::from(was_listed);
@@ -123,7 +126,7 @@ impl Inventory {
 
     /// Forgets the files at and below a place that no scan since `scan` has seen; returns where they lay.
     pub(super) fn sweep(&mut self, place: &Path, scan: ScanId) -> Vec<PathBuf> {
-        let gone = beneath(&self.entries, place).filter(|(_, entry)| entry.seen < scan);
+        let gone = beneath(&self.entries, place).filter(|(_, entry)| entry.last_seen < scan);
         let gone: Vec<PathBuf> = gone.map(|(location, _)| location.clone()).collect();
         for location in &gone {
             self.remove(location);
@@ -193,8 +196,8 @@ impl Inventory {
     }
 
     /// Returns what is listed now.
-    pub(super) fn listing(&self) -> Listing {
-        Listing::from_sorted(self.names.values().flatten().cloned().collect())
+    pub(super) fn listing(&self) -> ShareListing {
+        ShareListing::from_sorted(self.names.values().flatten().cloned().collect())
     }
 }
 

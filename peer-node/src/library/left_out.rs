@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use super::report::{Skip, SkipReason};
+use super::report::{SkipReason, SkippedEntry};
 use super::shares::beneath;
 
 /// The most that is remembered of what is left out: more than anybody looks through.
@@ -9,31 +9,37 @@ pub const MAX_LEFT_OUT: usize = 10_000;
 
 /// What lies in shared places and is not shared, as scans saw it last. Pure, and bounded.
 #[derive(Debug, Default)]
-pub(super) struct LeftOut {
+pub(super) struct LeftOutFiles {
     found: BTreeMap<PathBuf, SkipReason>,
     /// There was more than is remembered.
-    is_cut: bool,
+    is_truncated: bool,
 }
 
-impl LeftOut {
+impl LeftOutFiles {
     /// Takes in what a scan of these places passed over; returns false if nothing was or is left out there. A scan that
     /// did not see everything takes nothing back.
-    pub(super) fn scanned(&mut self, places: &[PathBuf], skipped: &[Skip], is_whole: bool) -> bool {
+    pub(super) fn record_scan(
+        &mut self,
+        places: &[PathBuf],
+        skipped: &[SkippedEntry],
+        is_complete: bool,
+    ) -> bool {
         let before = self.found.len();
-        if is_whole {
+        if is_complete {
             for place in places {
                 self.forget(place);
             }
         }
         // What is being downloaded is no file yet, and the node's own state never is one of the user's.
-        let is_file = |skip: &&Skip| !matches!(skip.reason, SkipReason::Unfinished | SkipReason::OwnState);
+        let is_file =
+            |skip: &&SkippedEntry| !matches!(skip.reason, SkipReason::Unfinished | SkipReason::OwnState);
         let mut is_changed = self.found.len() < before;
-        for Skip { location, reason } in skipped.iter().filter(is_file) {
+        for SkippedEntry { location, reason } in skipped.iter().filter(is_file) {
             is_changed = true;
             if self.found.len() < MAX_LEFT_OUT || self.found.contains_key(location) {
                 self.found.insert(location.clone(), reason.clone());
             } else {
-                self.is_cut = true;
+                self.is_truncated = true;
             }
         }
         is_changed
@@ -45,7 +51,7 @@ impl LeftOut {
         for location in &gone {
             self.found.remove(location);
         }
-        self.is_cut &= !self.found.is_empty();
+        self.is_truncated &= !self.found.is_empty();
     }
 
     /// Returns what is left out, in the order of the paths.
@@ -54,8 +60,8 @@ impl LeftOut {
     }
 
     /// Returns true if there may be more than is remembered.
-    pub(super) const fn is_cut(&self) -> bool {
-        self.is_cut
+    pub(super) const fn is_truncated(&self) -> bool {
+        self.is_truncated
     }
 }
 
@@ -63,35 +69,36 @@ impl LeftOut {
 mod tests {
     use super::*;
 
-    fn skip(location: &str) -> Skip {
-        Skip { location: location.into(), reason: SkipReason::Hidden }
+    fn skip(location: &str) -> SkippedEntry {
+        SkippedEntry { location: location.into(), reason: SkipReason::Hidden }
     }
 
-    fn locations(left_out: &LeftOut) -> Vec<&str> {
+    fn locations(left_out: &LeftOutFiles) -> Vec<&str> {
         left_out.iter().map(|(location, _)| location.to_str().unwrap()).collect()
     }
 
     #[test]
-    fn a_scan_replaces_what_was_known_of_its_places() {
-        let mut left_out = LeftOut::default();
-        let part = Skip { location: "/s/x.part".into(), reason: SkipReason::Unfinished };
-        assert!(!left_out.scanned(&["/s".into()], &[part], true));
-        left_out.scanned(&["/s".into()], &[skip("/s/a"), skip("/s/b/c"), skip("/s/b.x")], true);
-        left_out.scanned(&["/s/b".into()], &[skip("/s/b/d")], true);
+    fn scan_replaces_earlier_results_of_its_places() {
+        let mut left_out = LeftOutFiles::default();
+        let part = SkippedEntry { location: "/s/x.part".into(), reason: SkipReason::Unfinished };
+        assert!(!left_out.record_scan(&["/s".into()], &[part], true));
+        left_out.record_scan(&["/s".into()], &[skip("/s/a"), skip("/s/b/c"), skip("/s/b.x")], true);
+        left_out.record_scan(&["/s/b".into()], &[skip("/s/b/d")], true);
         assert_eq!(locations(&left_out), ["/s/a", "/s/b/d", "/s/b.x"]);
-        left_out.scanned(&["/s".into()], &[], false);
+        left_out.record_scan(&["/s".into()], &[], false);
         assert_eq!(locations(&left_out).len(), 3);
-        left_out.scanned(&["/s".into()], &[], true);
+        left_out.record_scan(&["/s".into()], &[], true);
         assert_eq!(locations(&left_out), [""; 0]);
     }
 
     #[test]
-    fn no_more_than_so_much_is_remembered() {
-        let mut left_out = LeftOut::default();
-        let many: Vec<Skip> = (0..=MAX_LEFT_OUT).map(|number| skip(&format!("/s/{number}"))).collect();
-        left_out.scanned(&["/s".into()], &many, true);
-        assert!(left_out.is_cut() && left_out.iter().count() == MAX_LEFT_OUT);
+    fn number_of_entries_is_bounded() {
+        let mut left_out = LeftOutFiles::default();
+        let many: Vec<SkippedEntry> =
+            (0..=MAX_LEFT_OUT).map(|number| skip(&format!("/s/{number}"))).collect();
+        left_out.record_scan(&["/s".into()], &many, true);
+        assert!(left_out.is_truncated() && left_out.iter().count() == MAX_LEFT_OUT);
         left_out.forget(Path::new("/s"));
-        assert!(!left_out.is_cut());
+        assert!(!left_out.is_truncated());
     }
 }

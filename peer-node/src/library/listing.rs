@@ -6,9 +6,9 @@ use protocol::digest::Digest;
 use protocol::index::{FileRecord, Share};
 use protocol::share_path::SharePath;
 
+use super::anchored_path::AnchoredPath;
 use super::file_identity::FileIdentity;
 use super::open_file::{OpenError, OpenFile};
-use super::way::Way;
 
 /// One file that the node shares: hashed, whole, and as it lay there when it was hashed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,24 +34,24 @@ impl SharedFile {
             path: self.path.as_str().to_owned(),
             size: self.size,
             digest: self.digest,
-            share: Share::Whole,
+            share: Share::Complete,
         }
     }
 
     /// Opens the file if it still is as it was when it was hashed. Blocking.
     pub(crate) fn open(&self) -> Result<OpenFile, OpenError> {
-        OpenFile::open(self.way(), self.identity)
+        OpenFile::open(self.anchored_path(), self.identity)
     }
 
     /// Returns the way to it.
-    pub(super) fn way(&self) -> Way<'_> {
-        Way::new(&self.location, self.path.components().count())
+    pub(super) fn anchored_path(&self) -> AnchoredPath<'_> {
+        AnchoredPath::new(&self.location, self.path.components().count())
     }
 }
 
 /// All files that the node shares at one moment.
 #[derive(Debug, Default)]
-pub struct Listing {
+pub struct ShareListing {
     /// In the order of their paths.
     by_path: Vec<Arc<SharedFile>>,
     /// In the order of their digests, and of their paths where those are equal.
@@ -59,7 +59,7 @@ pub struct Listing {
     total_bytes: u64,
 }
 
-impl Listing {
+impl ShareListing {
     /// Takes files that come in the order of their paths.
     pub(super) fn from_sorted(by_path: Vec<Arc<SharedFile>>) -> Self {
         debug_assert!(by_path.is_sorted_by(|a, b| a.path < b.path));
@@ -128,7 +128,7 @@ mod tests {
     #[test]
     fn files_are_found_by_path_and_by_digest() {
         let files = vec![file("a", 3, 1), file("b/c", 1, 2), file("b/d", 3, 4), file("e", 2, 8)];
-        let listing = Listing::from_sorted(files);
+        let listing = ShareListing::from_sorted(files);
         assert_eq!((listing.len(), listing.total_bytes()), (4, 15));
         assert_eq!(listing.get(&SharePath::parse("b/c").unwrap()).unwrap().size, 2);
         assert_eq!(listing.get(&SharePath::parse("b").unwrap()), None);
@@ -142,7 +142,7 @@ mod tests {
 
     #[test]
     fn an_empty_listing_finds_nothing() {
-        let listing = Listing::default();
-        assert!(listing.is_empty() && listing.by_digest(&Digest::OF_NOTHING).next().is_none());
+        let listing = ShareListing::default();
+        assert!(listing.is_empty() && listing.by_digest(&Digest::EMPTY).next().is_none());
     }
 }

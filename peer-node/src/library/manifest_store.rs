@@ -1,4 +1,4 @@
-mod form;
+mod manifest_file;
 
 use std::collections::{HashSet, VecDeque};
 use std::fs::{self, OpenOptions};
@@ -13,21 +13,21 @@ use protocol::digest::Digest;
 use protocol::geometry::Geometry;
 use protocol::manifest::Manifest;
 
-use form::Form;
+use manifest_file::DecodedManifest;
 
-use crate::storage::{Links, at_path, open_regular_file, read_regular_file};
+use crate::storage::{LinkPolicy, at_path, open_regular_file, read_regular_file};
 
 /// How many bytes of states are kept in memory: 256 manifests of the usual largest size.
-const KEPT_BYTES: usize = 32 << 20;
+const MAX_CACHED_BYTES: usize = 32 << 20;
 
 /// How many manifests are kept in memory at most; looking through them is a few microseconds.
-const MAX_KEPT: usize = 256;
+const MAX_CACHED: usize = 256;
 
 /// A manifest that was asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Stored {
+pub(super) enum LoadedManifest {
     /// It is what was written.
-    Sound(Arc<Manifest>),
+    Checked(Arc<Manifest>),
     /// It has no checksum: release 0.1.0 wrote it. It is most likely sound.
     Unchecked(Arc<Manifest>),
     /// It is not there, or it was damaged and has been removed.
@@ -43,12 +43,12 @@ pub(super) struct ManifestStore {
     folder: PathBuf,
     /// Tells apart what several threads write at once.
     next: AtomicU64,
-    recent: Mutex<VecDeque<Recent>>,
+    recent: Mutex<VecDeque<CachedManifest>>,
 }
 
 /// A manifest in memory.
 #[derive(Debug, Clone)]
-struct Recent {
+struct CachedManifest {
     manifest: Arc<Manifest>,
     is_checked: bool,
     is_written: bool,
@@ -61,27 +61,27 @@ impl ManifestStore {
     }
 
     /// Returns the manifest of a content of that size.
-    pub(super) fn load(&self, digest: Digest, size: u64) -> io::Result<Stored> {
-        if let Some(stored) = self.recall(digest, size) {
+    pub(super) fn load(&self, digest: Digest, size: u64) -> io::Result<LoadedManifest> {
+        if let Some(stored) = self.cached(digest, size) {
             return Ok(stored);
         }
-        let Ok(geometry) = Geometry::native(size) else { return Ok(Stored::Missing) };
-        let longest = form::longest(&geometry);
-        let Some(bytes) = self.read(digest, longest)? else { return Ok(Stored::Missing) };
-        let (manifest, is_checked) = match form::decode(digest, geometry, &bytes) {
-            Form::Checked(manifest) => (Arc::new(manifest), true),
-            Form::Unchecked(manifest) => (Arc::new(manifest), false),
-            Form::Damaged => {
+        let Ok(geometry) = Geometry::for_native(size) else { return Ok(LoadedManifest::Missing) };
+        let longest = manifest_file::max_len(&geometry);
+        let Some(bytes) = self.read(digest, longest)? else { return Ok(LoadedManifest::Missing) };
+        let (manifest, is_checked) = match manifest_file::decode(digest, geometry, &bytes) {
+            DecodedManifest::Checked(manifest) => (Arc::new(manifest), true),
+            DecodedManifest::Unchecked(manifest) => (Arc::new(manifest), false),
+            DecodedManifest::Damaged => {
                 tracing::warn!(
                     digest = digest.short(),
                     "a stored manifest is damaged; hashing the file again"
                 );
                 fs::remove_file(self.path(digest))?;
-                return Ok(Stored::Missing);
+                return Ok(LoadedManifest::Missing);
             }
         };
-        self.remember(Recent { manifest: Arc::clone(&manifest), is_checked, is_written: true });
-        Ok(if is_checked { Stored::Sound(manifest) } else { Stored::Unchecked(manifest) })
+        self.cache(CachedManifest { manifest: Arc::clone(&manifest), is_checked, is_written: true });
+        Ok(if is_checked { LoadedManifest::Checked(manifest) } else { LoadedManifest::Unchecked(manifest) })
     }
 
     /// Reads a stored manifest, no more than shows that it is too long. What else has its name is removed.
@@ -106,8 +106,8 @@ impl ManifestStore {
 
     /// Returns true if a content of that size has its manifest here, as far as the length of its file shows.
     pub(super) fn has(&self, digest: Digest, size: u64) -> bool {
-        let Ok(geometry) = Geometry::native(size) else { return false };
-        let longest = form::longest(&geometry) as u64;
+        let Ok(geometry) = Geometry::for_native(size) else { return false };
+        let longest = manifest_file::max_len(&geometry) as u64;
         longest == 0 || fs::metadata(self.path(digest)).is_ok_and(|found| found.len() == longest)
     }
 
@@ -115,13 +115,13 @@ impl ManifestStore {
     pub(super) fn save(&self, manifest: &Arc<Manifest>) -> io::Result<()> {
         let written = self.write(manifest);
         let is_written = written.is_ok();
-        self.remember(Recent { manifest: Arc::clone(manifest), is_checked: true, is_written });
+        self.cache(CachedManifest { manifest: Arc::clone(manifest), is_checked: true, is_written });
         written
     }
 
     /// Writes the manifests in memory that could not be written before, or all of them.
-    pub(super) fn catch_up(&self, with_all: bool) -> io::Result<()> {
-        let kept: Vec<Recent> = self.recent.lock().iter().cloned().collect();
+    pub(super) fn write_cached(&self, with_all: bool) -> io::Result<()> {
+        let kept: Vec<CachedManifest> = self.recent.lock().iter().cloned().collect();
         for kept in kept.iter().filter(|kept| kept.is_checked && (with_all || !kept.is_written)) {
             self.write(&kept.manifest)?;
         }
@@ -130,11 +130,11 @@ impl ManifestStore {
     }
 
     fn write(&self, manifest: &Manifest) -> io::Result<()> {
-        if form::longest(manifest.geometry()) == 0 {
+        if manifest_file::max_len(manifest.geometry()) == 0 {
             return Ok(());
         }
         let fresh = self.folder.join(format!("{}.new", self.next.fetch_add(1, Ordering::Relaxed)));
-        let written = write_new(&fresh, &form::encode(manifest))
+        let written = write_new(&fresh, &manifest_file::encode(manifest))
             .and_then(|()| fs::rename(&fresh, self.path(manifest.digest())));
         if written.is_err() {
             // On a full disk the part of it that was written is in the way.
@@ -147,12 +147,12 @@ impl ManifestStore {
     /// Removes every manifest of a content that is not needed; returns how many. What is needed is asked after looking
     /// at what is there, so that one saved meanwhile stays if its content was made known before.
     pub(super) fn retain(&self, needed: impl FnOnce() -> HashSet<Digest>) -> io::Result<usize> {
-        let mut there: HashSet<Digest> = HashSet::new();
+        let mut stored: HashSet<Digest> = HashSet::new();
         for entry in fs::read_dir(&self.folder)? {
-            there.extend(entry?.file_name().to_str().and_then(|name| name.parse::<Digest>().ok()));
+            stored.extend(entry?.file_name().to_str().and_then(|name| name.parse::<Digest>().ok()));
         }
         let needed = needed();
-        let unneeded: Vec<&Digest> = there.difference(&needed).collect();
+        let unneeded: Vec<&Digest> = stored.difference(&needed).collect();
         for digest in &unneeded {
             fs::remove_file(self.path(**digest))?;
         }
@@ -174,29 +174,34 @@ impl ManifestStore {
         self.folder.join(digest.to_string())
     }
 
-    fn recall(&self, digest: Digest, size: u64) -> Option<Stored> {
+    fn cached(&self, digest: Digest, size: u64) -> Option<LoadedManifest> {
         let mut recent = self.recent.lock();
-        let is_it =
-            |kept: &Recent| kept.manifest.digest() == digest && kept.manifest.geometry().size() == size;
+        let is_it = |kept: &CachedManifest| {
+            kept.manifest.digest() == digest && kept.manifest.geometry().size() == size
+        };
         let at = recent.iter().position(is_it)?;
         let kept = recent.remove(at)?;
         let manifest = Arc::clone(&kept.manifest);
-        let stored = if kept.is_checked { Stored::Sound(manifest) } else { Stored::Unchecked(manifest) };
+        let stored = if kept.is_checked {
+            LoadedManifest::Checked(manifest)
+        } else {
+            LoadedManifest::Unchecked(manifest)
+        };
         recent.push_front(kept);
         Some(stored)
     }
 
     /// Keeps what has states in memory until others were used more recently.
-    fn remember(&self, fresh: Recent) {
-        let bytes = |kept: &Recent| size_of_val(kept.manifest.states());
-        if fresh.manifest.states().is_empty() || bytes(&fresh) > KEPT_BYTES {
+    fn cache(&self, fresh: CachedManifest) {
+        let bytes = |kept: &CachedManifest| size_of_val(kept.manifest.states());
+        if fresh.manifest.states().is_empty() || bytes(&fresh) > MAX_CACHED_BYTES {
             return;
         }
         let mut recent = self.recent.lock();
         recent.retain(|kept| kept.manifest.digest() != fresh.manifest.digest());
         recent.push_front(fresh);
         let mut total: usize = recent.iter().map(bytes).sum();
-        while total > KEPT_BYTES || recent.len() > MAX_KEPT {
+        while total > MAX_CACHED_BYTES || recent.len() > MAX_CACHED {
             total -= recent.pop_back().as_ref().map_or(total, bytes);
         }
     }
@@ -205,7 +210,7 @@ impl ManifestStore {
 fn write_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let mut options = OpenOptions::new();
     options.write(true).create(true).truncate(true).mode(0o600);
-    open_regular_file(path, &mut options, Links::Refused)?.write_all(bytes)
+    open_regular_file(path, &mut options, LinkPolicy::Refuse)?.write_all(bytes)
 }
 
 #[cfg(test)]

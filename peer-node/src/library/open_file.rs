@@ -2,8 +2,8 @@ use std::fs::File;
 use std::io;
 use std::sync::Arc;
 
+use super::anchored_path::AnchoredPath;
 use super::file_identity::FileIdentity;
-use super::way::Way;
 
 /// A shared file, open for serving and checked to be the one that was hashed.
 #[derive(Debug, Clone)]
@@ -27,7 +27,7 @@ pub enum OpenError {
     Changed,
     /// The file is no longer there.
     #[error("the file is gone")]
-    Gone,
+    Missing,
     /// The system does not open it.
     #[error("the file cannot be opened: {0}")]
     Io(#[from] io::Error),
@@ -35,14 +35,14 @@ pub enum OpenError {
 
 impl OpenFile {
     /// Opens a file if it still has that identity.
-    pub(super) fn open(way: Way<'_>, identity: FileIdentity) -> Result<Self, OpenError> {
+    pub(super) fn open(way: AnchoredPath<'_>, identity: FileIdentity) -> Result<Self, OpenError> {
         match way.open_regular() {
             Ok(Some((file, found))) if found == identity => {
                 Ok(Self { file: Arc::new(file), size: identity.size, identity })
             }
             Ok(_) => Err(OpenError::Changed),
             Err(error) => match error.kind() {
-                io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => Err(OpenError::Gone),
+                io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => Err(OpenError::Missing),
                 _ => Err(OpenError::Io(error)),
             },
         }
@@ -50,7 +50,7 @@ impl OpenFile {
 
     /// Says whether the open file still looks as it did when it was hashed; asked after a read, it vouches for the bytes.
     pub fn is_unchanged(&self) -> bool {
-        matches!(FileIdentity::of_file(&self.file), Ok(Some(found)) if found == self.identity)
+        matches!(FileIdentity::from_file(&self.file), Ok(Some(found)) if found == self.identity)
     }
 }
 
@@ -63,11 +63,11 @@ mod tests {
     use super::*;
 
     fn open(path: &Path, identity: FileIdentity) -> Result<OpenFile, OpenError> {
-        OpenFile::open(Way::new(path, 1), identity)
+        OpenFile::open(AnchoredPath::new(path, 1), identity)
     }
 
     #[test]
-    fn a_file_is_opened_only_as_it_was_hashed() {
+    fn only_the_unchanged_file_is_opened() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("file");
         fs::write(&path, b"content").unwrap();
@@ -79,7 +79,7 @@ mod tests {
         assert!(!opened.is_unchanged());
         assert!(matches!(open(&path, identity), Err(OpenError::Changed)));
         fs::remove_file(&path).unwrap();
-        assert!(matches!(open(&path, identity), Err(OpenError::Gone)));
-        assert!(matches!(open(&path.join("below"), identity), Err(OpenError::Gone)));
+        assert!(matches!(open(&path, identity), Err(OpenError::Missing)));
+        assert!(matches!(open(&path.join("below"), identity), Err(OpenError::Missing)));
     }
 }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use protocol::share_path::SharePath;
 
-use super::listing::{Listing, SharedFile};
+use super::listing::{ShareListing, SharedFile};
 use super::report::SkipReason;
 
 /// The shared places and what lies in them and is not shared.
@@ -14,11 +14,11 @@ pub struct ShareOverview {
     /// The share folder first, then what was registered elsewhere.
     pub places: Vec<SharedPlace>,
     /// The patterns that hold in all of them as long as the node runs.
-    pub patterns_everywhere: Vec<String>,
+    pub global_patterns: Vec<String>,
     /// What is left out, in the order of the paths.
     pub left_out: Vec<LeftOutFile>,
     /// There is more that is left out than is remembered.
-    pub is_cut: bool,
+    pub is_truncated: bool,
 }
 
 /// A folder or a file that is shared with all below it.
@@ -29,12 +29,12 @@ pub struct SharedPlace {
     /// What it is called on the network; the share folder has no name.
     pub name: Option<SharePath>,
     /// The patterns that were given with it or with folders in it.
-    pub patterns: Vec<PatternOf>,
+    pub patterns: Vec<ScopedPattern>,
 }
 
 /// A pattern and the folder in which it holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PatternOf {
+pub struct ScopedPattern {
     /// The folder.
     pub folder: PathBuf,
     /// The pattern.
@@ -63,7 +63,7 @@ pub struct ShareCount {
 
 impl ShareOverview {
     /// Counts what is shared and what is left out, in the order of the places.
-    pub fn count(&self, listing: &Listing) -> Vec<ShareCount> {
+    pub fn counts(&self, listing: &ShareListing) -> Vec<ShareCount> {
         let places = self.places.iter().enumerate().map(|(at, place)| (place.location.as_path(), at));
         let places: HashMap<&Path, usize> = places.collect();
         let root = self.places.first().map(|place| place.location.as_path());
@@ -88,7 +88,7 @@ impl ShareOverview {
     }
 
     /// Counts what is left out by the reason, the most frequent first.
-    pub fn reasons(&self) -> Vec<(&'static str, u64)> {
+    pub fn counts_by_reason(&self) -> Vec<(&'static str, u64)> {
         let mut counts: BTreeMap<&'static str, u64> = BTreeMap::new();
         for LeftOutFile { reason, .. } in &self.left_out {
             *counts.entry(reason.label()).or_default() += 1;
@@ -100,19 +100,19 @@ impl ShareOverview {
 
     /// Returns how much is left out and why, in one line; `None` if nothing is.
     pub fn summary(&self) -> Option<String> {
-        let reasons = self.reasons();
+        let reasons = self.counts_by_reason();
         let total: u64 = reasons.iter().map(|(_, count)| count).sum();
         if total == 0 {
             return None;
         }
         let parts: Vec<String> = reasons.iter().map(|(label, count)| format!("{label}: {count}")).collect();
-        let total = if self.is_cut { format!("more than {total}") } else { total.to_string() };
+        let total = if self.is_truncated { format!("more than {total}") } else { total.to_string() };
         Some(format!("{total} left out ({})", parts.join(", ")))
     }
 
     /// Returns true if something is left out for a reason that a user may not expect.
-    pub fn has_surprises(&self) -> bool {
-        self.left_out.iter().any(|file| !file.reason.is_ordinary())
+    pub fn has_unexpected(&self) -> bool {
+        self.left_out.iter().any(|file| !file.reason.is_expected())
     }
 
     /// Returns what is left out of a place, or of a folder in it.
@@ -134,7 +134,7 @@ mod tests {
     fn file(location: &str, size: u64) -> Arc<SharedFile> {
         let identity = FileIdentity { dev: 0, ino: 0, size, mtime_ns: 0, ctime_ns: 0 };
         let path = SharePath::parse(location.trim_start_matches('/')).unwrap();
-        let (digest, since) = (Digest::OF_NOTHING, SystemTime::UNIX_EPOCH);
+        let (digest, since) = (Digest::EMPTY, SystemTime::UNIX_EPOCH);
         Arc::new(SharedFile { path, location: location.into(), identity, size, digest, since })
     }
 
@@ -148,22 +148,22 @@ mod tests {
             |location: &str| SharedPlace { location: location.into(), name: None, patterns: Vec::new() };
         let overview = ShareOverview {
             places: vec![place("/s"), place("/data/music")],
-            patterns_everywhere: Vec::new(),
+            global_patterns: Vec::new(),
             left_out: vec![
                 left_out("/data/music/l", SkipReason::Link),
                 left_out("/s/.a", SkipReason::Hidden),
                 left_out("/s/.b", SkipReason::Hidden),
             ],
-            is_cut: false,
+            is_truncated: false,
         };
         let files = vec![file("/data/music/a", 5), file("/s/x", 3), file("/s/y/z", 4)];
-        let listing = Listing::from_sorted(files);
+        let listing = ShareListing::from_sorted(files);
         let count = |files, bytes, left_out| ShareCount { files, bytes, left_out };
-        assert_eq!(overview.count(&listing), [count(2, 7, 2), count(1, 5, 1)]);
-        assert_eq!(overview.reasons(), [("hidden", 2), ("links", 1)]);
+        assert_eq!(overview.counts(&listing), [count(2, 7, 2), count(1, 5, 1)]);
+        assert_eq!(overview.counts_by_reason(), [("hidden", 2), ("links", 1)]);
         assert_eq!(overview.summary().unwrap(), "3 left out (hidden: 2, links: 1)");
         assert_eq!(ShareOverview::default().summary(), None);
-        assert!(overview.has_surprises());
+        assert!(overview.has_unexpected());
         assert_eq!(overview.left_out_beneath(Path::new("/s")).count(), 2);
     }
 }

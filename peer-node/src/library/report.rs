@@ -47,7 +47,7 @@ pub enum SkipReason {
     Unfinished,
     /// Its name is not UTF-8.
     #[error("its name is not UTF-8")]
-    NotText,
+    NotUtf8,
     /// Its path is not one that the network accepts.
     #[error("its name cannot be shared: {0}")]
     BadName(SharePathError),
@@ -59,7 +59,7 @@ pub enum SkipReason {
     Unreadable(io::ErrorKind),
     /// The system is out of memory or open files.
     #[error("the system has no room for more open files; it will be looked at again")]
-    NoRoom,
+    SystemLimit,
     /// It kept changing while it was hashed, and is looked at again later.
     #[error("it keeps changing; it will be looked at again")]
     Changing,
@@ -85,7 +85,7 @@ pub enum SkipReason {
 
 impl SkipReason {
     /// Returns true if it is the ordinary course of things, about which nobody needs to be warned.
-    pub fn is_ordinary(&self) -> bool {
+    pub fn is_expected(&self) -> bool {
         matches!(
             self,
             Self::Hidden | Self::Unfinished | Self::OwnState | Self::Excluded(_) | Self::Unregistered
@@ -99,10 +99,10 @@ impl SkipReason {
             Self::Link => "links",
             Self::Special => "special files",
             Self::Unfinished => "unfinished downloads",
-            Self::NotText | Self::BadName(_) => "names",
+            Self::NotUtf8 | Self::BadName(_) => "names",
             Self::ForeignLink => "hard links to files of others",
             Self::Unreadable(_) => "unreadable",
-            Self::NoRoom | Self::Changing => "to be looked at again",
+            Self::SystemLimit | Self::Changing => "to be looked at again",
             Self::OverLimit => "over a limit",
             Self::ContainsNode | Self::OwnState => "of the node's own",
             Self::Excluded(_) => "excluded by patterns",
@@ -114,18 +114,18 @@ impl SkipReason {
 
 /// A skipped file as the scan knows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Skip {
+pub(super) struct SkippedEntry {
     pub(super) location: PathBuf,
     pub(super) reason: SkipReason,
 }
 
-impl Skip {
-    pub(super) fn shown(&self) -> Skipped {
-        Skipped { path: shown(&self.location), reason: self.reason.clone() }
+impl SkippedEntry {
+    pub(super) fn to_skipped(&self) -> Skipped {
+        Skipped { path: display_path(&self.location), reason: self.reason.clone() }
     }
 }
 
 /// Returns a path of this machine, fit to be shown.
-pub(super) fn shown(path: &Path) -> String {
+pub(super) fn display_path(path: &Path) -> String {
     display_safe_bytes(path.as_os_str().as_encoded_bytes())
 }

@@ -8,7 +8,7 @@ use std::path::{Component, Path, PathBuf};
 
 use protocol::share_path::SharePath;
 
-use super::free_name::{NameOf, free_name};
+use super::free_name::{EntryKind, free_name};
 use super::report::SkipReason;
 use crate::state_dir::STATE_DIR_NAME;
 
@@ -16,20 +16,20 @@ pub(super) use stored::{VERSION, load, save};
 
 /// The places that are shared. Where exceptions nest, the one nearest to a file decides.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Shares {
+pub(super) struct ShareSet {
     root: PathBuf,
     /// Places outside the share folder, none within another, with the name that each has on the network.
     outside: BTreeMap<PathBuf, SharePath>,
-    marks: BTreeMap<PathBuf, Mark>,
+    marks: BTreeMap<PathBuf, ShareMark>,
     /// Patterns that leave files out, with the folder in which they hold.
     patterns: BTreeMap<PathBuf, Vec<String>>,
     /// Patterns that hold in every folder, as long as the node runs.
-    everywhere: Vec<String>,
+    global_patterns: Vec<String>,
 }
 
 /// An exception for a place and all below it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Mark {
+enum ShareMark {
     Excluded,
     /// Shared, though it lies within something excluded.
     Shared,
@@ -37,29 +37,29 @@ enum Mark {
 
 /// What a place is shared as part of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Cover<'a> {
+pub(super) struct ContainingShare<'a> {
     /// The share folder, or a place that was registered.
     pub(super) base: &'a Path,
     /// Its name on the network; the share folder has none.
     pub(super) name: Option<&'a SharePath>,
 }
 
-impl Shares {
+impl ShareSet {
     /// Shares a folder, absolute and without links, and nothing else.
-    pub(super) fn of_root(root: PathBuf) -> Self {
+    pub(super) fn with_root(root: PathBuf) -> Self {
         let (outside, marks, patterns) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
-        Self { root, outside, marks, patterns, everywhere: Vec::new() }
+        Self { root, outside, marks, patterns, global_patterns: Vec::new() }
     }
 
     /// Leaves out in every folder what matches these patterns; they are not remembered.
-    pub(super) fn exclude_everywhere(mut self, patterns: Vec<String>) -> Self {
-        self.everywhere = patterns;
+    pub(super) fn with_global_patterns(mut self, patterns: Vec<String>) -> Self {
+        self.global_patterns = patterns;
         self
     }
 
     /// Returns the patterns that hold in every folder.
-    pub(super) fn patterns_everywhere(&self) -> impl Iterator<Item = &str> {
-        self.everywhere.iter().map(String::as_str)
+    pub(super) fn global_patterns(&self) -> impl Iterator<Item = &str> {
+        self.global_patterns.iter().map(String::as_str)
     }
 
     /// Returns the patterns that were given with a folder.
@@ -85,8 +85,8 @@ impl Shares {
     }
 
     /// Returns the places that were taken out.
-    pub(super) fn exceptions(&self) -> impl Iterator<Item = &Path> {
-        self.marks.iter().filter(|(_, mark)| **mark == Mark::Excluded).map(|(place, _)| place.as_path())
+    pub(super) fn excluded_places(&self) -> impl Iterator<Item = &Path> {
+        self.marks.iter().filter(|(_, mark)| **mark == ShareMark::Excluded).map(|(place, _)| place.as_path())
     }
 
     /// Returns the places outside the share folder with their names on the network.
@@ -105,19 +105,19 @@ impl Shares {
     }
 
     /// Returns what `location` is shared as part of, exceptions aside.
-    pub(super) fn cover(&self, location: &Path) -> Option<Cover<'_>> {
+    pub(super) fn containing_share(&self, location: &Path) -> Option<ContainingShare<'_>> {
         if location.starts_with(&self.root) {
-            return Some(Cover { base: &self.root, name: None });
+            return Some(ContainingShare { base: &self.root, name: None });
         }
         let (base, name) = location.ancestors().find_map(|ancestor| self.outside.get_key_value(ancestor))?;
-        Some(Cover { base, name: Some(name) })
+        Some(ContainingShare { base, name: Some(name) })
     }
 
     /// Returns the name on the network that a file has by the place where it lies.
     pub(super) fn path_of(&self, location: &Path) -> Result<SharePath, SkipReason> {
-        let cover = self.cover(location).ok_or(SkipReason::ContainsNode)?;
+        let cover = self.containing_share(location).ok_or(SkipReason::ContainsNode)?;
         let below = location.strip_prefix(cover.base).unwrap_or(location);
-        let below = below.to_str().ok_or(SkipReason::NotText)?;
+        let below = below.to_str().ok_or(SkipReason::NotUtf8)?;
         match cover.name {
             Some(name) if below.is_empty() => Ok(name.clone()),
             Some(name) => {
@@ -129,22 +129,24 @@ impl Shares {
 
     /// Says whether a file at that place would be shared, as far as its path tells.
     pub(super) fn is_shared(&self, location: &Path) -> bool {
-        self.cover(location).is_some() && !self.is_excluded(location)
+        self.containing_share(location).is_some() && !self.is_excluded(location)
     }
 
     /// Says whether an exception takes the place out.
     pub(super) fn is_excluded(&self, location: &Path) -> bool {
         !self.marks.is_empty()
-            && location.ancestors().find_map(|ancestor| self.marks.get(ancestor)) == Some(&Mark::Excluded)
+            && location.ancestors().find_map(|ancestor| self.marks.get(ancestor))
+                == Some(&ShareMark::Excluded)
     }
 
     /// Says whether the place is excluded with all that lies below it.
-    pub(super) fn is_excluded_whole(&self, location: &Path) -> bool {
-        self.is_excluded(location) && beneath(&self.marks, location).all(|(_, mark)| *mark == Mark::Excluded)
+    pub(super) fn is_fully_excluded(&self, location: &Path) -> bool {
+        self.is_excluded(location)
+            && beneath(&self.marks, location).all(|(_, mark)| *mark == ShareMark::Excluded)
     }
 
     /// Says whether the place, by its path alone, may be shared.
-    pub(super) fn may_share(&self, location: &Path) -> Result<(), SkipReason> {
+    pub(super) fn check_shareable(&self, location: &Path) -> Result<(), SkipReason> {
         if location.starts_with(self.root.join(STATE_DIR_NAME)) {
             return Err(SkipReason::OwnState);
         }
@@ -166,27 +168,27 @@ impl Shares {
     pub(super) fn share(
         &mut self,
         location: &Path,
-        of: NameOf,
+        of: EntryKind,
         is_taken: impl Fn(&SharePath) -> bool,
     ) -> Result<(), SkipReason> {
-        self.may_share(location)?;
-        if self.cover(location).is_some() {
-            self.unmark(location);
+        self.check_shareable(location)?;
+        if self.containing_share(location).is_some() {
+            self.clear_marks(location);
             if self.is_excluded(location) {
-                self.marks.insert(location.to_owned(), Mark::Shared);
+                self.marks.insert(location.to_owned(), ShareMark::Shared);
             }
             return Ok(());
         }
         let name = location.file_name().ok_or(SkipReason::ContainsNode)?;
         let name =
-            SharePath::parse(name.to_str().ok_or(SkipReason::NotText)?).map_err(SkipReason::BadName)?;
+            SharePath::parse(name.to_str().ok_or(SkipReason::NotUtf8)?).map_err(SkipReason::BadName)?;
         let within: Vec<PathBuf> = beneath(&self.outside, location).map(|(path, _)| path.clone()).collect();
         let is_used = |candidate: &SharePath| {
             is_taken(candidate)
                 || self.outside.iter().any(|(path, used)| used == candidate && !within.contains(path))
         };
         let name = free_name(&name, of, is_used).ok_or(SkipReason::OverLimit)?;
-        self.unmark(location);
+        self.clear_marks(location);
         self.outside.retain(|path, _| !within.contains(path));
         self.outside.insert(location.to_owned(), name);
         Ok(())
@@ -195,12 +197,12 @@ impl Shares {
     /// Stops sharing a place and all below it.
     pub(super) fn unshare(&mut self, location: &Path) {
         self.outside.retain(|path, _| !path.starts_with(location));
-        if self.cover(location).is_none() {
+        if self.containing_share(location).is_none() {
             self.patterns.retain(|folder, _| !folder.starts_with(location));
         }
-        self.unmark(location);
-        if self.cover(location).is_some() && !self.is_excluded(location) {
-            self.marks.insert(location.to_owned(), Mark::Excluded);
+        self.clear_marks(location);
+        if self.containing_share(location).is_some() && !self.is_excluded(location) {
+            self.marks.insert(location.to_owned(), ShareMark::Excluded);
         }
     }
 
@@ -215,7 +217,7 @@ impl Shares {
     }
 
     /// Returns the places that a path on the network may stand for.
-    pub(super) fn places_of(&self, path: &SharePath) -> Vec<PathBuf> {
+    pub(super) fn locations_of(&self, path: &SharePath) -> Vec<PathBuf> {
         let outside = self.outside.iter().filter_map(|(base, name)| {
             let below = path.as_str().strip_prefix(name.as_str())?;
             if below.is_empty() {
@@ -227,7 +229,7 @@ impl Shares {
         outside.chain([self.root.join(path.as_str())]).collect()
     }
 
-    fn unmark(&mut self, location: &Path) {
+    fn clear_marks(&mut self, location: &Path) {
         self.marks.retain(|path, _| !path.starts_with(location));
     }
 }

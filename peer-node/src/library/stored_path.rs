@@ -38,7 +38,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_path_survives_its_stored_form(bytes in prop::collection::vec(any::<u8>(), 0..40), text: String) {
+        fn any_path_round_trips(bytes in prop::collection::vec(any::<u8>(), 0..40), text: String) {
             for path in [PathBuf::from(OsString::from_vec(bytes)), PathBuf::from(text)] {
                 let json = serde_json::to_string(&StoredPath::from(path.as_path())).unwrap();
                 let again: StoredPath = serde_json::from_str(&json).unwrap();

@@ -18,40 +18,40 @@ use protocol::share_path::SharePath;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::{FileIdentity, Library, LibraryError, Pace, SharedFile, open_regular};
+use super::{FileIdentity, Library, LibraryError, LibraryTiming, SharedFile, open_regular};
 use crate::state_dir::StateDir;
 
 /// Far longer than anything takes.
-const PATIENCE: Duration = Duration::from_secs(30);
+const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// A folder `share`, and whatever lies beside it.
-struct Home {
+struct LibraryHome {
     folder: tempfile::TempDir,
-    pace: Pace,
+    timing: LibraryTiming,
 }
 
 /// A library at work.
-struct Running {
+struct RunningLibrary {
     library: Library,
     state: Arc<StateDir>,
     tracker: TaskTracker,
     cancel: CancellationToken,
 }
 
-impl Home {
+impl LibraryHome {
     fn new() -> Self {
-        let pace = Pace {
-            debounce: Duration::from_millis(5),
-            settle: Duration::ZERO,
-            settle_named: Duration::ZERO,
-            publish: Duration::from_millis(5),
-            rescan: Duration::from_hours(1),
-            hash_at_once: 0,
+        let pace = LibraryTiming {
+            debounce_time: Duration::from_millis(5),
+            settle_time: Duration::ZERO,
+            settle_time_requested: Duration::ZERO,
+            publish_interval: Duration::from_millis(5),
+            rescan_interval: Duration::from_hours(1),
+            max_inline_hash: 0,
         };
         // Not hidden, as temporary folders are by default.
         let folder = tempfile::Builder::new().prefix("library").tempdir().unwrap();
         fs::create_dir(folder.path().join("share")).unwrap();
-        Self { folder, pace }
+        Self { folder, timing: pace }
     }
 
     fn at(&self, path: &str) -> PathBuf {
@@ -63,11 +63,11 @@ impl Home {
         fs::write(self.at(path), content).unwrap();
     }
 
-    async fn try_open(&self) -> Result<Running, LibraryError> {
+    async fn try_open(&self) -> Result<RunningLibrary, LibraryError> {
         let state = Arc::new(StateDir::open(&self.at("share")).unwrap());
         let (tracker, cancel) = (TaskTracker::new(), CancellationToken::new());
         let library = Library::open_at(
-            self.pace,
+            self.timing,
             Arc::clone(&state),
             self.at("share"),
             Vec::new(),
@@ -75,14 +75,14 @@ impl Home {
             cancel.clone(),
         )
         .await?;
-        Ok(Running { library, state, tracker, cancel })
+        Ok(RunningLibrary { library, state, tracker, cancel })
     }
 
-    async fn open(&self) -> Running {
+    async fn open(&self) -> RunningLibrary {
         self.try_open().await.unwrap()
     }
 
-    async fn open_settled(&self) -> Running {
+    async fn open_settled(&self) -> RunningLibrary {
         let running = self.open().await;
         running.settled().await;
         running
@@ -103,24 +103,25 @@ impl Home {
     }
 }
 
-impl Running {
+impl RunningLibrary {
     async fn settled(&self) {
-        tokio::time::timeout(PATIENCE, self.library.settled()).await.expect("the library settles");
+        tokio::time::timeout(TIMEOUT, self.library.settled()).await.expect("the library settles");
     }
 
     /// Waits until the names of all shared files are these.
-    async fn until(&self, names: &[&str]) {
-        self.until_files(|files| files.iter().map(|file| file.path.as_str()).eq(names.iter().copied())).await;
+    async fn wait_for_names(&self, names: &[&str]) {
+        self.wait_for_files(|files| files.iter().map(|file| file.path.as_str()).eq(names.iter().copied()))
+            .await;
     }
 
-    async fn until_files(&self, is_it: impl Fn(&[SharedFile]) -> bool) {
+    async fn wait_for_files(&self, is_it: impl Fn(&[SharedFile]) -> bool) {
         let mut changes = self.library.changes();
         let waiting = async {
             while !is_it(&self.files()) {
                 changes.changed().await.unwrap();
             }
         };
-        let is_in_time = tokio::time::timeout(PATIENCE, waiting).await.is_ok();
+        let is_in_time = tokio::time::timeout(TIMEOUT, waiting).await.is_ok();
         assert!(is_in_time, "at last there is {:?}", self.names());
     }
 
@@ -139,7 +140,7 @@ impl Running {
     async fn stop(self) {
         self.cancel.cancel();
         self.tracker.close();
-        tokio::time::timeout(PATIENCE, self.tracker.wait()).await.expect("the library stops");
+        tokio::time::timeout(TIMEOUT, self.tracker.wait()).await.expect("the library stops");
     }
 }
 
@@ -149,8 +150,8 @@ fn false_digest() -> Digest {
 }
 
 #[tokio::test]
-async fn a_folder_is_shared_with_what_lies_in_it() {
-    let home = Home::new();
+async fn folder_is_shared_with_its_files() {
+    let home = LibraryHome::new();
     home.write("share/a.txt", "one");
     home.write("share/b/c d/é 🎈.iso", vec![7; 600_000]);
     home.write("share/empty", "");
@@ -161,16 +162,16 @@ async fn a_folder_is_shared_with_what_lies_in_it() {
     assert_eq!(running.names(), ["a.txt", "b/c d/é 🎈.iso", "empty"]);
     assert_eq!(running.digest_of("a.txt"), sha256(b"one"));
     assert_eq!(running.digest_of("b/c d/é 🎈.iso"), sha256(&vec![7; 600_000]));
-    assert_eq!(running.digest_of("empty"), Digest::OF_NOTHING);
+    assert_eq!(running.digest_of("empty"), Digest::EMPTY);
     let hashing = running.library.hashing().borrow().clone();
-    assert_eq!((hashing.files_left, hashing.settled), (0, true));
+    assert_eq!((hashing.files_left, hashing.is_settled), (0, true));
     running.stop().await;
 }
 
 #[tokio::test]
-async fn a_thousand_files_are_published_in_far_fewer_listings() {
-    let mut home = Home::new();
-    home.pace.publish = Duration::from_millis(250);
+async fn publishing_is_batched() {
+    let mut home = LibraryHome::new();
+    home.timing.publish_interval = Duration::from_millis(250);
     for number in 0..1000 {
         home.write(&format!("share/{}/{number}", number % 7), number.to_string());
     }
@@ -181,8 +182,8 @@ async fn a_thousand_files_are_published_in_far_fewer_listings() {
 }
 
 #[tokio::test]
-async fn a_cancelled_library_ends_and_refuses() {
-    let home = Home::new();
+async fn cancelled_library_stops_and_refuses() {
+    let home = LibraryHome::new();
     home.write("share/large", vec![0; 40 << 20]);
     let running = home.open().await;
     let library = running.library.clone();
@@ -192,11 +193,11 @@ async fn a_cancelled_library_ends_and_refuses() {
 }
 
 #[tokio::test]
-async fn a_library_ends_when_nobody_holds_it() {
-    let home = Home::new();
-    let Running { library, state, tracker, cancel: _ } = home.open_settled().await;
+async fn library_stops_when_all_handles_drop() {
+    let home = LibraryHome::new();
+    let RunningLibrary { library, state, tracker, cancel: _ } = home.open_settled().await;
     drop((library, state));
     tracker.close();
-    tokio::time::timeout(PATIENCE, tracker.wait()).await.unwrap();
+    tokio::time::timeout(TIMEOUT, tracker.wait()).await.unwrap();
     home.open_settled().await;
 }

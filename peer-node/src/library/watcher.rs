@@ -6,10 +6,10 @@ use notify::{Config, Event, EventKind, RecommendedWatcher, RecursiveMode, Watche
 use parking_lot::{Mutex, RwLock};
 use rustix::io::Errno;
 
-use super::changes::Changes;
+use super::change_tracker::ChangeTracker;
 use super::exclusions::IGNORE_FILE;
-use super::report::shown;
-use super::shares::{Shares, is_hidden, is_unfinished};
+use super::report::display_path;
+use super::shares::{ShareSet, is_hidden, is_unfinished};
 
 /// The most folders that are not watched of which the number is known.
 const MAX_UNWATCHED: usize = 10_000;
@@ -19,17 +19,17 @@ const MAX_UNWATCHED: usize = 10_000;
 /// Folders are watched one by one, as the walk comes to them, so that hidden and excluded ones never are. Where watching
 /// fails, the slow rescan remains.
 #[derive(Debug)]
-pub(super) struct Watcher {
+pub(super) struct FolderWatcher {
     system: Mutex<Option<RecommendedWatcher>>,
-    interest: Arc<Interest>,
+    event_filter: Arc<EventFilter>,
     /// Why nothing is watched at all.
-    failure: Option<Failure>,
-    unwatched: Mutex<Unwatched>,
+    failure: Option<WatchFailure>,
+    unwatched: Mutex<UnwatchedFolders>,
 }
 
 /// How far the system reports changes of shared folders. What it does not report is noticed at the next rescan.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Watching {
+pub enum WatchStatus {
     /// All folders are watched.
     All,
     /// None is.
@@ -51,19 +51,19 @@ pub enum Watching {
 }
 
 #[derive(Debug, Clone)]
-struct Failure {
+struct WatchFailure {
     error: String,
     is_over_limit: bool,
 }
 
 /// The folders that are not watched.
 #[derive(Debug, Default)]
-struct Unwatched {
+struct UnwatchedFolders {
     folders: HashSet<PathBuf>,
-    last: Option<Failure>,
+    last_failure: Option<WatchFailure>,
 }
 
-impl From<&notify::Error> for Failure {
+impl From<&notify::Error> for WatchFailure {
     fn from(error: &notify::Error) -> Self {
         let is_limit = |errno: Option<i32>| {
             [Errno::NOSPC, Errno::MFILE].iter().any(|limit| errno == Some(limit.raw_os_error()))
@@ -84,35 +84,35 @@ impl From<&notify::Error> for Failure {
 
 /// Decides which events matter, and passes those on.
 #[derive(Debug)]
-struct Interest {
-    shares: RwLock<Arc<Shares>>,
-    changes: Arc<Changes>,
+struct EventFilter {
+    shares: RwLock<Arc<ShareSet>>,
+    changes: Arc<ChangeTracker>,
 }
 
-impl Watcher {
-    /// Begins to listen; what happens in watched folders is added to `changes`.
-    pub(super) fn new(shares: Arc<Shares>, changes: Arc<Changes>) -> Self {
-        let interest = Arc::new(Interest { shares: RwLock::new(shares), changes });
+impl FolderWatcher {
+    /// Begins to listen; what happens in watched folders is added to `change_tracker`.
+    pub(super) fn new(shares: Arc<ShareSet>, changes: Arc<ChangeTracker>) -> Self {
+        let interest = Arc::new(EventFilter { shares: RwLock::new(shares), changes });
         let listener = Arc::clone(&interest);
         let config = Config::default().with_follow_symlinks(false);
-        let system = RecommendedWatcher::new(move |event| listener.hear(event), config);
+        let system = RecommendedWatcher::new(move |event| listener.handle_event(event), config);
         let system = system.inspect_err(|error| {
             tracing::warn!(%error, "cannot watch folders; changes are noticed at the next rescan");
         });
-        let failure = system.as_ref().err().map(Failure::from);
-        Self { system: Mutex::new(system.ok()), interest, failure, unwatched: Mutex::default() }
+        let failure = system.as_ref().err().map(WatchFailure::from);
+        Self { system: Mutex::new(system.ok()), event_filter: interest, failure, unwatched: Mutex::default() }
     }
 
     /// Returns how far changes are reported.
-    pub(super) fn watching(&self) -> Watching {
-        if let Some(Failure { error, is_over_limit }) = self.failure.clone() {
-            return Watching::None { error, is_over_limit };
+    pub(super) fn watch_status(&self) -> WatchStatus {
+        if let Some(WatchFailure { error, is_over_limit }) = self.failure.clone() {
+            return WatchStatus::None { error, is_over_limit };
         }
         let unwatched = self.unwatched.lock();
-        match (&unwatched.last, unwatched.folders.len()) {
-            (None, _) | (_, 0) => Watching::All,
-            (Some(Failure { error, is_over_limit }), folders) => {
-                Watching::Partly { folders, error: error.clone(), is_over_limit: *is_over_limit }
+        match (&unwatched.last_failure, unwatched.folders.len()) {
+            (None, _) | (_, 0) => WatchStatus::All,
+            (Some(WatchFailure { error, is_over_limit }), folders) => {
+                WatchStatus::Partly { folders, error: error.clone(), is_over_limit: *is_over_limit }
             }
         }
     }
@@ -137,36 +137,36 @@ impl Watcher {
             unwatched.folders.remove(folder);
             return;
         }
-        if unwatched.last.is_none() {
-            let path = shown(folder);
+        if unwatched.last_failure.is_none() {
+            let path = display_path(folder);
             tracing::warn!(%error, path, "cannot watch a folder; changes are noticed at the next rescan");
         }
-        unwatched.last = Some(Failure::from(&error));
+        unwatched.last_failure = Some(WatchFailure::from(&error));
         if unwatched.folders.len() < MAX_UNWATCHED {
             unwatched.folders.insert(folder.to_owned());
         }
     }
 
     /// Says what is shared from now on.
-    pub(super) fn set_shares(&self, shares: Arc<Shares>) {
-        *self.interest.shares.write() = shares;
+    pub(super) fn set_shares(&self, shares: Arc<ShareSet>) {
+        *self.event_filter.shares.write() = shares;
     }
 }
 
-impl Interest {
+impl EventFilter {
     /// Takes an event, on the system watcher's own thread.
-    fn hear(&self, event: notify::Result<Event>) {
+    fn handle_event(&self, event: notify::Result<Event>) {
         let event = match event {
             Ok(event) => event,
             Err(error) => {
                 tracing::debug!(%error, "watching failed for a moment; looking at everything");
-                self.changes.touch_all();
+                self.changes.mark_all_changed();
                 return;
             }
         };
         if event.need_rescan() {
             tracing::debug!("too many changes at once; looking at everything");
-            self.changes.touch_all();
+            self.changes.mark_all_changed();
             return;
         }
         // Reading a file, as we do ourselves, is no change.
@@ -178,63 +178,67 @@ impl Interest {
             if path.file_name().is_some_and(|name| name == IGNORE_FILE) {
                 // Its patterns hold for the whole folder.
                 if let Some(folder) = path.parent().filter(|folder| is_shared(&shares, folder)) {
-                    self.changes.touch(folder.to_owned());
+                    self.changes.mark_changed(folder.to_owned());
                 }
             } else if is_shared(&shares, &path) {
-                self.changes.touch(path);
+                self.changes.mark_changed(path);
             } else {
                 // Something around a registered place.
                 let within = shares.bases().filter(|base| base.starts_with(&path));
-                within.for_each(|base| self.changes.touch(base.to_owned()));
+                within.for_each(|base| self.changes.mark_changed(base.to_owned()));
             }
         }
     }
 }
 
-fn is_shared(shares: &Shares, path: &Path) -> bool {
-    let Some(cover) = shares.cover(path) else { return false };
+fn is_shared(shares: &ShareSet, path: &Path) -> bool {
+    let Some(cover) = shares.containing_share(path) else { return false };
     let below = path.strip_prefix(cover.base).unwrap_or(path);
     let is_left_out = |part| {
         matches!(part, Component::Normal(name) if is_hidden(name)) || !matches!(part, Component::Normal(_))
     };
     !below.components().any(is_left_out)
         && !path.file_name().is_some_and(is_unfinished)
-        && !shares.is_excluded_whole(path)
+        && !shares.is_fully_excluded(path)
 }
 
 #[cfg(test)]
 mod tests {
     use notify::event::{AccessKind, CreateKind, Flag, ModifyKind, RemoveKind};
 
-    use super::super::shares::Shares;
+    use super::super::shares::ShareSet;
     use super::*;
-    use crate::library::free_name::NameOf;
+    use crate::library::free_name::EntryKind;
 
     fn touched(events: Vec<notify::Result<Event>>) -> (Vec<String>, bool) {
-        let mut shares = Shares::of_root("/s".into());
-        shares.share(Path::new("/data/x.iso"), NameOf::File, |_| false).unwrap();
+        let mut shares = ShareSet::with_root("/s".into());
+        shares.share(Path::new("/data/x.iso"), EntryKind::File, |_| false).unwrap();
         shares.unshare(Path::new("/s/out"));
-        let interest = Interest { shares: RwLock::new(Arc::new(shares)), changes: Arc::default() };
+        let interest = EventFilter { shares: RwLock::new(Arc::new(shares)), changes: Arc::default() };
         for event in events {
-            interest.hear(event);
+            interest.handle_event(event);
         }
         let touched = interest.changes.take();
         (touched.places.iter().map(|place| place.to_str().unwrap().to_owned()).collect(), touched.all)
     }
 
     #[test]
-    fn a_folder_that_is_not_watched_counts_until_it_is() {
+    fn unwatched_folder_counts_until_watched() {
         let home = tempfile::tempdir().unwrap();
-        let shares = Arc::new(Shares::of_root(home.path().into()));
-        let watcher = Watcher::new(shares, Arc::default());
-        assert_eq!(watcher.watching(), Watching::All);
+        let shares = Arc::new(ShareSet::with_root(home.path().into()));
+        let watcher = FolderWatcher::new(shares, Arc::default());
+        assert_eq!(watcher.watch_status(), WatchStatus::All);
         let mut unwatched = watcher.unwatched.lock();
         unwatched.folders.insert(home.path().into());
-        unwatched.last = Some(Failure::from(&notify::Error::new(notify::ErrorKind::MaxFilesWatch)));
+        unwatched.last_failure =
+            Some(WatchFailure::from(&notify::Error::new(notify::ErrorKind::MaxFilesWatch)));
         drop(unwatched);
-        assert!(matches!(watcher.watching(), Watching::Partly { folders: 1, is_over_limit: true, .. }));
+        assert!(matches!(
+            watcher.watch_status(),
+            WatchStatus::Partly { folders: 1, is_over_limit: true, .. }
+        ));
         watcher.watch(home.path());
-        assert_eq!(watcher.watching(), Watching::All);
+        assert_eq!(watcher.watch_status(), WatchStatus::All);
     }
 
     fn event(kind: EventKind, path: &str) -> Event {
@@ -252,7 +256,7 @@ mod tests {
     }
 
     #[test]
-    fn changed_patterns_concern_their_folder() {
+    fn pattern_change_touches_its_folder() {
         let create = EventKind::Create(CreateKind::Any);
         let paths =
             ["/s/.peerdexignore", "/s/d/.peerdexignore", "/s/out/.peerdexignore", "/data/.peerdexignore"];
@@ -261,7 +265,7 @@ mod tests {
     }
 
     #[test]
-    fn reading_is_no_change() {
+    fn read_access_is_not_a_change() {
         assert_eq!(touched(vec![Ok(event(EventKind::Access(AccessKind::Any), "/s/a"))]), (vec![], false));
         assert_eq!(
             touched(vec![Ok(event(EventKind::Modify(ModifyKind::Any), "/s/a"))]),
@@ -270,13 +274,13 @@ mod tests {
     }
 
     #[test]
-    fn a_change_around_a_registered_place_concerns_it() {
+    fn change_above_a_registered_place_touches_it() {
         let events = vec![Ok(event(EventKind::Remove(RemoveKind::Any), "/data"))];
         assert_eq!(touched(events), (vec!["/data/x.iso".into()], false));
     }
 
     #[test]
-    fn an_overflow_or_an_error_concerns_everything() {
+    fn overflow_or_error_touches_everything() {
         let overflow = Event::new(EventKind::Other).set_flag(Flag::Rescan);
         assert_eq!(touched(vec![Ok(overflow)]), (vec![], true));
         assert_eq!(touched(vec![Err(notify::Error::generic("lost"))]), (vec![], true));

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use super::file_identity::FileIdentity;
-use super::report::{Skip, SkipReason};
+use super::report::{SkipReason, SkippedEntry};
 use super::shares::beneath;
 
 /// How many files are hashed at the same time: enough to keep a disk and a core busy, few enough for everything else to
@@ -18,39 +18,39 @@ const MAX_FAILURES: u32 = 4;
 const MAX_POSTPONED: u32 = 10;
 
 /// The pause before the first new attempt; it doubles with each.
-const FIRST_PAUSE: Duration = Duration::from_millis(500);
+const INITIAL_RETRY_DELAY: Duration = Duration::from_millis(500);
 
 /// How long a file that could not be hashed is left alone then.
-const LONG_PAUSE: Duration = Duration::from_secs(30);
+const PARKED_RETRY_DELAY: Duration = Duration::from_secs(30);
 
 /// Which file is hashed when. Pure: the time is an argument.
 ///
 /// A file that keeps changing or cannot be read is put *aside* after a while: it is tried again, but nobody waits for it.
 #[derive(Debug, Default)]
 pub(super) struct WorkQueue {
-    jobs: BTreeMap<PathBuf, Job>,
+    jobs: BTreeMap<PathBuf, HashJob>,
     /// May name files whose job is gone or is no longer ready; those are passed over.
     ready: VecDeque<PathBuf>,
     delayed: BTreeMap<(Instant, u64), PathBuf>,
     /// Tells apart what is due at the same moment.
     next_ticket: u64,
     active: usize,
-    aside: usize,
+    parked: usize,
     /// The bytes of all jobs that somebody may wait for.
     bytes: u64,
 }
 
 #[derive(Debug)]
-struct Job {
+struct HashJob {
     identity: FileIdentity,
-    stage: Stage,
+    stage: JobStage,
     failures: u32,
     postponed: u32,
-    aside: Option<SkipReason>,
+    parked: Option<SkipReason>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Stage {
+enum JobStage {
     Ready,
     Delayed(Instant, u64),
     Active,
@@ -58,16 +58,16 @@ enum Stage {
 
 /// What becomes of a file that could not be hashed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Retry {
+pub(super) enum RetryOutcome {
     Soon,
-    Aside,
+    Parked,
     /// Nobody wants it any more.
     Dropped,
 }
 
 /// When a file is to be hashed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum When {
+pub(super) enum JobStart {
     /// Before all that wait.
     First,
     /// After all that wait.
@@ -78,17 +78,17 @@ pub(super) enum When {
 
 impl WorkQueue {
     /// Asks for a file to be hashed as it was seen. A job for it that waits or runs already is kept.
-    pub(super) fn add(&mut self, location: &Path, identity: FileIdentity, when: When) {
+    pub(super) fn add(&mut self, location: &Path, identity: FileIdentity, when: JobStart) {
         let Some(job) = self.jobs.get(location) else {
-            let job = Job { identity, stage: Stage::Ready, failures: 0, postponed: 0, aside: None };
+            let job = HashJob { identity, stage: JobStage::Ready, failures: 0, postponed: 0, parked: None };
             self.bytes = self.bytes.saturating_add(identity.size);
             self.jobs.insert(location.to_owned(), job);
             return self.schedule(location, when);
         };
         let is_changed = job.identity != identity;
-        let (stage, failures, aside) = (job.stage, job.failures, job.aside.clone());
+        let (stage, failures, aside) = (job.stage, job.failures, job.parked.clone());
         let postponed = job.postponed + u32::from(is_changed);
-        self.set_aside(location, None);
+        self.set_parked(location, None);
         if let Some(job) = self.jobs.get_mut(location) {
             self.bytes = self.bytes.saturating_sub(job.identity.size).saturating_add(identity.size);
             job.identity = identity;
@@ -96,16 +96,16 @@ impl WorkQueue {
         }
         match (when, stage) {
             // What runs finds out by itself that the file has changed; what is ready is in its place.
-            (_, Stage::Active) | (When::Last, Stage::Ready) => {}
+            (_, JobStage::Active) | (JobStart::Last, JobStage::Ready) => {}
             // Somebody waits for it again.
-            (When::First, _) => return self.schedule(location, when),
+            (JobStart::First, _) => return self.schedule(location, when),
             _ if is_changed && failures < MAX_FAILURES => self.schedule(location, when),
             _ => {}
         }
         if failures >= MAX_FAILURES || postponed >= MAX_POSTPONED {
-            self.set_aside(location, aside.or(Some(SkipReason::Changing)));
+            self.set_parked(location, aside.or(Some(SkipReason::Changing)));
         } else if !is_changed {
-            self.set_aside(location, aside);
+            self.set_parked(location, aside);
         }
     }
 
@@ -117,13 +117,13 @@ impl WorkQueue {
         while let Some(entry) = self.delayed.first_entry().filter(|entry| entry.key().0 <= now) {
             let location = entry.remove();
             if let Some(job) = self.jobs.get_mut(&location) {
-                job.stage = Stage::Ready;
+                job.stage = JobStage::Ready;
                 self.ready.push_front(location);
             }
         }
         while let Some(location) = self.ready.pop_front() {
-            if let Some(job) = self.jobs.get_mut(&location).filter(|job| job.stage == Stage::Ready) {
-                job.stage = Stage::Active;
+            if let Some(job) = self.jobs.get_mut(&location).filter(|job| job.stage == JobStage::Ready) {
+                job.stage = JobStage::Active;
                 self.active += 1;
                 return Some((location, job.identity));
             }
@@ -144,44 +144,44 @@ impl WorkQueue {
 
     /// Forgets a file: it is hashed, or gone.
     pub(super) fn remove(&mut self, location: &Path) {
-        self.set_aside(location, None);
+        self.set_parked(location, None);
         let Some(job) = self.jobs.remove(location) else { return };
         self.bytes = self.bytes.saturating_sub(job.identity.size);
-        if let Stage::Delayed(due, ticket) = job.stage {
+        if let JobStage::Delayed(due, ticket) = job.stage {
             self.delayed.remove(&(due, ticket));
         }
     }
 
     /// Puts a file back that could not be hashed for that reason.
-    pub(super) fn retry(&mut self, location: &Path, reason: SkipReason, now: Instant) -> Retry {
-        let Some(job) = self.jobs.get_mut(location).filter(|job| job.stage == Stage::Active) else {
-            return Retry::Dropped;
+    pub(super) fn retry(&mut self, location: &Path, reason: SkipReason, now: Instant) -> RetryOutcome {
+        let Some(job) = self.jobs.get_mut(location).filter(|job| job.stage == JobStage::Active) else {
+            return RetryOutcome::Dropped;
         };
         // What is forbidden stays so until the file changes.
         let is_forbidden = reason == SkipReason::Unreadable(ErrorKind::PermissionDenied);
         job.failures += u32::from(!is_forbidden);
         if job.failures < MAX_FAILURES && !is_forbidden {
-            let pause = FIRST_PAUSE * (1 << (job.failures - 1));
-            self.schedule(location, When::NotBefore(now + pause));
-            return Retry::Soon;
+            let pause = INITIAL_RETRY_DELAY * (1 << (job.failures - 1));
+            self.schedule(location, JobStart::NotBefore(now + pause));
+            return RetryOutcome::Soon;
         }
-        self.schedule(location, When::NotBefore(now + LONG_PAUSE));
-        self.set_aside(location, Some(reason));
-        Retry::Aside
+        self.schedule(location, JobStart::NotBefore(now + PARKED_RETRY_DELAY));
+        self.set_parked(location, Some(reason));
+        RetryOutcome::Parked
     }
 
     /// Puts the job of a file where it will be found in time.
-    fn schedule(&mut self, location: &Path, when: When) {
+    fn schedule(&mut self, location: &Path, when: JobStart) {
         let Some(job) = self.jobs.get_mut(location) else { return };
-        if let Stage::Delayed(due, ticket) = job.stage {
+        if let JobStage::Delayed(due, ticket) = job.stage {
             self.delayed.remove(&(due, ticket));
         }
-        job.stage = Stage::Ready;
+        job.stage = JobStage::Ready;
         match when {
-            When::First => self.ready.push_front(location.to_owned()),
-            When::Last => self.ready.push_back(location.to_owned()),
-            When::NotBefore(due) => {
-                job.stage = Stage::Delayed(due, self.next_ticket);
+            JobStart::First => self.ready.push_front(location.to_owned()),
+            JobStart::Last => self.ready.push_back(location.to_owned()),
+            JobStart::NotBefore(due) => {
+                job.stage = JobStage::Delayed(due, self.next_ticket);
                 self.delayed.insert((due, self.next_ticket), location.to_owned());
                 self.next_ticket += 1;
             }
@@ -189,43 +189,46 @@ impl WorkQueue {
     }
 
     /// Puts a file aside, or back among those that are waited for.
-    fn set_aside(&mut self, location: &Path, reason: Option<SkipReason>) {
+    fn set_parked(&mut self, location: &Path, reason: Option<SkipReason>) {
         let Some(job) = self.jobs.get_mut(location) else { return };
-        match (job.aside.is_some(), reason.is_some()) {
+        match (job.parked.is_some(), reason.is_some()) {
             (false, true) => {
-                self.aside += 1;
+                self.parked += 1;
                 self.bytes = self.bytes.saturating_sub(job.identity.size);
             }
             (true, false) => {
-                self.aside -= 1;
+                self.parked -= 1;
                 self.bytes = self.bytes.saturating_add(job.identity.size);
             }
             _ => {}
         }
-        job.aside = reason;
+        job.parked = reason;
     }
 
     /// Says whether a file at or below the place is to be hashed, apart from those put aside.
-    pub(super) fn waits_beneath(&self, place: &Path) -> bool {
-        beneath(&self.jobs, place).any(|(_, job)| job.aside.is_none())
+    pub(super) fn has_pending_beneath(&self, place: &Path) -> bool {
+        beneath(&self.jobs, place).any(|(_, job)| job.parked.is_none())
     }
 
     /// Goes through the files at and below the place that were put aside.
-    pub(super) fn aside_beneath<'a>(&'a self, place: &'a Path) -> impl Iterator<Item = Skip> + use<'a> {
+    pub(super) fn parked_beneath<'a>(
+        &'a self,
+        place: &'a Path,
+    ) -> impl Iterator<Item = SkippedEntry> + use<'a> {
         let jobs = beneath(&self.jobs, place);
         jobs.filter_map(|(location, job)| {
-            Some(Skip { location: location.clone(), reason: job.aside.clone()? })
+            Some(SkippedEntry { location: location.clone(), reason: job.parked.clone()? })
         })
     }
 
     /// Returns true if files are put aside.
-    pub(super) const fn has_aside(&self) -> bool {
-        self.aside > 0
+    pub(super) const fn has_parked(&self) -> bool {
+        self.parked > 0
     }
 
     /// Returns how many files are to be hashed, apart from those put aside.
     pub(super) fn files_left(&self) -> usize {
-        self.jobs.len() - self.aside
+        self.jobs.len() - self.parked
     }
 
     /// Returns the size of all that is to be hashed, apart from what was put aside.

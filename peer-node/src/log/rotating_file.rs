@@ -6,16 +6,16 @@ use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 
-use crate::storage::{Links, append_to_regular_file};
+use crate::storage::{LinkPolicy, append_to_regular_file};
 
 /// The size at which a log is set aside.
-const LIMIT: u64 = 8 << 20;
+const MAX_SIZE: u64 = 8 << 20;
 
 /// How many logs are kept besides the current one.
-const KEPT: u32 = 4;
+const KEPT_FILES: u32 = 4;
 
 /// How often the name of the log is looked at.
-const LOOK: Duration = Duration::from_secs(1);
+const NAME_CHECK_INTERVAL: Duration = Duration::from_secs(1);
 
 /// A log file that is set aside as `.1`, `.2` and so on when it has grown to its limit.
 ///
@@ -24,36 +24,40 @@ const LOOK: Duration = Duration::from_secs(1);
 pub(crate) struct RotatingFile {
     path: PathBuf,
     limit: u64,
-    current: Mutex<Current>,
+    current: Mutex<CurrentFile>,
 }
 
 #[derive(Debug)]
-struct Current {
+struct CurrentFile {
     file: File,
     /// The bytes in the file, or since the last attempt to set it aside that failed.
     length: u64,
     /// When the file's name was last looked at.
-    looked: Instant,
+    checked_at: Instant,
 }
 
 impl RotatingFile {
     /// Opens the file for appending, making it if needed.
     pub(crate) fn open(path: PathBuf) -> io::Result<Self> {
-        Self::with_limit(path, LIMIT)
+        Self::with_limit(path, MAX_SIZE)
     }
 
     fn with_limit(path: PathBuf, limit: u64) -> io::Result<Self> {
-        let file = append_to(&path)?;
+        let file = open_for_append(&path)?;
         let length = file.metadata()?.len();
-        Ok(Self { path, limit, current: Mutex::new(Current { file, length, looked: Instant::now() }) })
+        Ok(Self {
+            path,
+            limit,
+            current: Mutex::new(CurrentFile { file, length, checked_at: Instant::now() }),
+        })
     }
 
     /// Adds a line, with its end.
     pub(crate) fn append(&self, line: &[u8]) {
         let mut current = self.current.lock();
-        self.follow_name(&mut current);
+        self.reopen_if_replaced(&mut current);
         if current.length > 0 && current.length.saturating_add(line.len() as u64) > self.limit {
-            if let Ok(file) = set_aside(&self.path).and_then(|()| append_to(&self.path)) {
+            if let Ok(file) = rotate(&self.path).and_then(|()| open_for_append(&self.path)) {
                 current.file = file;
             }
             current.length = 0;
@@ -66,16 +70,16 @@ impl RotatingFile {
 
 impl RotatingFile {
     /// Goes on with a new file if somebody has removed or replaced the one that is open; looks once a second at most.
-    fn follow_name(&self, current: &mut Current) {
-        if current.looked.elapsed() < LOOK {
+    fn reopen_if_replaced(&self, current: &mut CurrentFile) {
+        if current.checked_at.elapsed() < NAME_CHECK_INTERVAL {
             return;
         }
-        current.looked = Instant::now();
+        current.checked_at = Instant::now();
         let is_it = |named: fs::Metadata| {
             current.file.metadata().is_ok_and(|open| (open.dev(), open.ino()) == (named.dev(), named.ino()))
         };
         if !fs::symlink_metadata(&self.path).is_ok_and(is_it)
-            && let Ok(file) = append_to(&self.path)
+            && let Ok(file) = open_for_append(&self.path)
         {
             current.length = file.metadata().map_or(0, |open| open.len());
             current.file = file;
@@ -95,22 +99,22 @@ impl Write for &RotatingFile {
     }
 }
 
-fn append_to(path: &Path) -> io::Result<File> {
-    append_to_regular_file(path, 0o600, Links::Refused)
+fn open_for_append(path: &Path) -> io::Result<File> {
+    append_to_regular_file(path, 0o600, LinkPolicy::Refuse)
 }
 
 /// Moves every log one number up; the oldest is overwritten.
-fn set_aside(path: &Path) -> io::Result<()> {
-    for number in (1..KEPT).rev() {
-        match fs::rename(numbered(path, number), numbered(path, number + 1)) {
+fn rotate(path: &Path) -> io::Result<()> {
+    for number in (1..KEPT_FILES).rev() {
+        match fs::rename(numbered_path(path, number), numbered_path(path, number + 1)) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
             _ => {}
         }
     }
-    fs::rename(path, numbered(path, 1))
+    fs::rename(path, numbered_path(path, 1))
 }
 
-fn numbered(path: &Path, number: u32) -> PathBuf {
+fn numbered_path(path: &Path, number: u32) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(format!(".{number}"));
     name.into()
@@ -128,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn full_logs_are_set_aside_and_the_oldest_is_dropped() {
+    fn full_logs_are_rotated_and_the_oldest_dropped() {
         let folder = tempfile::tempdir().unwrap();
         let log = RotatingFile::with_limit(folder.path().join("node.log"), 10).unwrap();
         for number in 0..14 {
@@ -149,14 +153,14 @@ mod tests {
     }
 
     #[test]
-    fn a_log_that_was_removed_goes_on_in_a_new_file() {
+    fn removed_log_is_recreated() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("node.log");
         let log = RotatingFile::open(path.clone()).unwrap();
         log.append(b"one\n");
         fs::remove_file(&path).unwrap();
         let mut current = log.current.lock();
-        current.looked = current.looked.checked_sub(LOOK).unwrap();
+        current.checked_at = current.checked_at.checked_sub(NAME_CHECK_INTERVAL).unwrap();
         drop(current);
         log.append(b"two\n");
         assert_eq!(fs::read_to_string(&path).unwrap(), "two\n");
@@ -173,11 +177,11 @@ mod tests {
     }
 
     #[test]
-    fn a_log_that_cannot_be_set_aside_goes_on_in_place() {
+    fn log_that_cannot_be_rotated_is_continued_in_place() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("node.log");
-        fs::create_dir(numbered(&path, KEPT)).unwrap();
-        fs::write(numbered(&path, KEPT - 1), b"in the way of nothing but that folder").unwrap();
+        fs::create_dir(numbered_path(&path, KEPT_FILES)).unwrap();
+        fs::write(numbered_path(&path, KEPT_FILES - 1), b"in the way of nothing but that folder").unwrap();
         let log = RotatingFile::with_limit(path.clone(), 10).unwrap();
         for line in ["12345678\n", "next\n"] {
             log.append(line.as_bytes());

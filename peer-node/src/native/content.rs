@@ -11,11 +11,11 @@ use protocol::manifest::Manifest;
 use protocol::peer::FileDetails;
 
 use crate::library::{Library, OpenFile, SharedFile};
-use crate::partials::{Partial, Partials, Standing};
+use crate::partials::{Partial, PartialStatus, Partials};
 
 /// The bytes of a content that a peer has opened.
 #[derive(Debug, Clone)]
-pub(super) enum Content {
+pub(super) enum ServedContent {
     /// A shared file.
     Shared(Arc<OpenFile>),
     /// A file of which some pieces are here.
@@ -24,8 +24,8 @@ pub(super) enum Content {
 
 /// A content with what the other side needs to know of it.
 #[derive(Debug)]
-pub(super) struct Found {
-    pub(super) content: Content,
+pub(super) struct FoundContent {
+    pub(super) content: ServedContent,
     pub(super) manifest: Arc<Manifest>,
     pub(super) manifest_id: Digest,
     /// Its name, for people.
@@ -34,7 +34,7 @@ pub(super) struct Found {
     pub(super) details: Vec<FileDetails>,
 }
 
-impl Content {
+impl ServedContent {
     /// Returns the open file.
     pub(super) fn file(&self) -> &File {
         match self {
@@ -55,38 +55,38 @@ impl Content {
     pub(super) fn is_valid(&self) -> bool {
         match self {
             Self::Shared(open) => open.is_unchanged(),
-            Self::Partial(partial) => partial.standing() != Standing::Withdrawn,
+            Self::Partial(partial) => partial.status() != PartialStatus::Withdrawn,
         }
     }
 
     /// Says whether the content's download is over, so that it is for the library to share it, if anybody does.
-    pub(super) fn is_outdated(&self) -> bool {
-        matches!(self, Self::Partial(partial) if partial.standing() != Standing::Growing)
+    pub(super) fn is_download_over(&self) -> bool {
+        matches!(self, Self::Partial(partial) if partial.status() != PartialStatus::Growing)
     }
 }
 
 /// Looks for a content, in the library first; reads from disk.
-pub(super) fn find(library: &Library, partials: &Partials, digest: &Digest) -> Option<Found> {
+pub(super) fn find(library: &Library, partials: &Partials, digest: &Digest) -> Option<FoundContent> {
     find_shared(library, digest).or_else(|| find_partial(partials, digest))
 }
 
 /// Looks for a content in the library; reads from disk.
-pub(super) fn find_shared(library: &Library, digest: &Digest) -> Option<Found> {
+pub(super) fn find_shared(library: &Library, digest: &Digest) -> Option<FoundContent> {
     let file = library.open_file(digest).ok()?;
     let manifest = library.manifest(digest).ok()??;
     let manifest_id = manifest.id();
     let name = library.files().by_digest(digest).next().map(|file| file.path.as_str().to_owned());
-    (manifest.geometry().size() == file.size).then(|| Found {
-        content: Content::Shared(Arc::new(file)),
+    (manifest.geometry().size() == file.size).then(|| FoundContent {
+        content: ServedContent::Shared(Arc::new(file)),
         manifest,
         manifest_id,
         name: name.unwrap_or_default(),
-        details: details(library, digest),
+        details: file_details(library, digest),
     })
 }
 
 /// Looks at the files of a content that are shared, a few of them.
-fn details(library: &Library, digest: &Digest) -> Vec<FileDetails> {
+fn file_details(library: &Library, digest: &Digest) -> Vec<FileDetails> {
     let files = library.files();
     let details = |file: &SharedFile| {
         let found = file.open().ok()?.file.metadata().ok()?;
@@ -97,13 +97,13 @@ fn details(library: &Library, digest: &Digest) -> Vec<FileDetails> {
     files.by_digest(digest).take(MAX_DETAILS).filter_map(details).collect()
 }
 
-fn find_partial(partials: &Partials, digest: &Digest) -> Option<Found> {
+fn find_partial(partials: &Partials, digest: &Digest) -> Option<FoundContent> {
     let partial = partials.find(digest)?;
-    Some(Found {
+    Some(FoundContent {
         manifest: Arc::clone(partial.manifest()),
         manifest_id: partial.manifest_id(),
         name: partial.path().as_str().to_owned(),
-        content: Content::Partial(partial),
+        content: ServedContent::Partial(partial),
         details: Vec::new(),
     })
 }

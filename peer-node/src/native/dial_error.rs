@@ -1,11 +1,11 @@
 use std::io;
 use std::net::SocketAddr;
 
-use super::greeting::GreetingError;
+use super::greeting::LinkGreetingError;
 
 /// A peer that could not be reached.
 #[derive(Debug, thiserror::Error)]
-pub enum DialError {
+pub enum PeerDialError {
     /// Nothing answers there.
     #[error("{address} does not answer: {source}")]
     Connect {
@@ -20,7 +20,7 @@ pub enum DialError {
         /// Where.
         address: SocketAddr,
         /// Why.
-        source: GreetingError,
+        source: LinkGreetingError,
     },
     /// There may be no more connections.
     #[error(
@@ -34,25 +34,27 @@ pub enum DialError {
     },
 }
 
-impl DialError {
+impl PeerDialError {
     /// Returns true if the peer does not serve where it is said to be, whoever calls it; false if the reason may be ours.
-    pub(crate) fn is_dead(&self) -> bool {
+    pub(crate) fn is_peer_unreachable(&self) -> bool {
         match self {
-            Self::Connect { source, .. } => is_theirs(source),
+            Self::Connect { source, .. } => is_caused_by_peer(source),
             Self::Greeting { source, .. } => match source {
-                GreetingError::TimedOut(_) | GreetingError::WrongNode | GreetingError::NotAGreeting => true,
-                GreetingError::Io(error) => is_theirs(error),
-                GreetingError::Preamble(_)
-                | GreetingError::OtherVersion(_)
-                | GreetingError::Frame(_)
-                | GreetingError::Ourselves => false,
+                LinkGreetingError::TimedOut(_)
+                | LinkGreetingError::WrongNode
+                | LinkGreetingError::NotAGreeting => true,
+                LinkGreetingError::Io(error) => is_caused_by_peer(error),
+                LinkGreetingError::Preamble(_)
+                | LinkGreetingError::OtherVersion(_)
+                | LinkGreetingError::Frame(_)
+                | LinkGreetingError::SelfConnection => false,
             },
             Self::TooMany { .. } => false,
         }
     }
 }
 
-fn is_theirs(error: &io::Error) -> bool {
+fn is_caused_by_peer(error: &io::Error) -> bool {
     matches!(
         error.kind(),
         io::ErrorKind::ConnectionRefused

@@ -5,7 +5,7 @@ use std::collections::hash_map::Entry;
 
 use parking_lot::Mutex;
 use protocol::digest::Digest;
-use protocol::peer::{BlockRef, Channel, FileDetails};
+use protocol::peer::{BlockRef, ChannelId, FileDetails};
 use tokio::sync::mpsc;
 
 use super::link::FetchChannel;
@@ -81,7 +81,7 @@ pub enum SourceEvent {
         reference: BlockRef,
     },
     /// The connection is gone.
-    Lost {
+    Disconnected {
         /// Why.
         reason: String,
     },
@@ -97,62 +97,62 @@ pub struct QueuePosition {
 }
 
 /// Where events of many sources come together, each under its source's number.
-pub(super) type Events = mpsc::Sender<(SourceId, SourceEvent)>;
+pub(super) type SourceEvents = mpsc::Sender<(SourceId, SourceEvent)>;
 
 /// The first channel of a connection.
-pub(super) const FIRST_CHANNEL: Channel = 0;
+pub(super) const FIRST_CHANNEL: ChannelId = 0;
 
 /// The channels that we opened.
 #[derive(Debug, Default)]
 pub(super) struct FetchTable {
-    channels: Mutex<Channels>,
+    channels: Mutex<FetchChannels>,
 }
 
 #[derive(Debug, Default)]
-struct Channels {
-    next: Channel,
-    open: HashMap<Channel, Fetch>,
+struct FetchChannels {
+    next: ChannelId,
+    open: HashMap<ChannelId, OpenFetch>,
     /// Whether the other side serves us.
     is_unchoked: bool,
     /// The position in its queue that it reported last.
     position: Option<QueuePosition>,
     /// Whether the connection is over: then nobody would ever hear of a channel again.
-    over: bool,
+    is_closed: bool,
 }
 
 #[derive(Debug)]
-struct Fetch {
+struct OpenFetch {
     /// Who wants to know; nobody once we have closed the channel.
-    listener: Option<(SourceId, Events)>,
+    listener: Option<(SourceId, SourceEvents)>,
     /// What was asked for and not answered, with how often. A closed channel is forgotten only when this is empty.
     outstanding: HashMap<BlockRef, u32>,
 }
 
 /// Somebody who wants a block, or its absence, reported.
-pub(super) type Listener = Option<(SourceId, Events)>;
+pub(super) type FetchListener = Option<(SourceId, SourceEvents)>;
 
 impl FetchTable {
     /// Takes in a channel; nothing if the connection is over.
-    pub(super) fn open(&self, source: SourceId, events: Events) -> Option<Channel> {
+    pub(super) fn open(&self, source: SourceId, events: SourceEvents) -> Option<ChannelId> {
         let mut channels = self.channels.lock();
-        if channels.over {
+        if channels.is_closed {
             return None;
         }
         let channel = channels.next;
         channels.next = channels.next.wrapping_add(1);
-        let fetch = Fetch { listener: Some((source, events)), outstanding: HashMap::new() };
+        let fetch = OpenFetch { listener: Some((source, events)), outstanding: HashMap::new() };
         channels.open.insert(channel, fetch);
         Some(channel)
     }
 
-    pub(super) fn asked(&self, reference: BlockRef) {
+    pub(super) fn requested(&self, reference: BlockRef) {
         if let Some(fetch) = self.channels.lock().open.get_mut(&reference.channel) {
             *fetch.outstanding.entry(reference).or_default() += 1;
         }
     }
 
     /// Takes in that a request is answered. Nothing is returned if there was no such request.
-    pub(super) fn answered(&self, reference: BlockRef) -> Option<Listener> {
+    pub(super) fn answered(&self, reference: BlockRef) -> Option<FetchListener> {
         let mut channels = self.channels.lock();
         let fetch = channels.open.get_mut(&reference.channel)?;
         let Entry::Occupied(mut asked) = fetch.outstanding.entry(reference) else { return None };
@@ -169,12 +169,12 @@ impl FetchTable {
     }
 
     /// Returns who listens to a channel that is open.
-    pub(super) fn listener(&self, channel: Channel) -> Listener {
+    pub(super) fn listener(&self, channel: ChannelId) -> FetchListener {
         self.channels.lock().open.get(&channel)?.listener.clone()
     }
 
     /// Forgets a channel, at once or when its last request is answered.
-    pub(super) fn close(&self, channel: Channel) {
+    pub(super) fn close(&self, channel: ChannelId) {
         let mut channels = self.channels.lock();
         if let Some(fetch) = channels.open.get_mut(&channel) {
             fetch.listener = None;
@@ -196,7 +196,7 @@ impl FetchTable {
 
     /// Takes in that the other side serves us, or our position in its queue. Returns everybody who is to know; nobody if
     /// that is nothing new.
-    pub(super) fn stands(&self, position: Option<QueuePosition>) -> Vec<(SourceId, Events)> {
+    pub(super) fn position_changed(&self, position: Option<QueuePosition>) -> Vec<(SourceId, SourceEvents)> {
         let mut channels = self.channels.lock();
         let is_unchoked = position.is_none();
         if (channels.is_unchoked, channels.position) == (is_unchoked, position) {
@@ -208,7 +208,7 @@ impl FetchTable {
 
     /// Tells all who wait for an answer that it is held up by a block on the same connection, but for the one whose block
     /// it is.
-    pub(super) fn excuse(&self, besides: Option<Channel>) {
+    pub(super) fn notify_held_up(&self, besides: Option<ChannelId>) {
         for (channel, fetch) in &self.channels.lock().open {
             if Some(*channel) != besides
                 && !fetch.outstanding.is_empty()
@@ -225,9 +225,9 @@ impl FetchTable {
     }
 
     /// Forgets all channels, lets none be opened any more, and returns who listened to them.
-    pub(super) fn drain(&self) -> Vec<(SourceId, Events)> {
+    pub(super) fn drain(&self) -> Vec<(SourceId, SourceEvents)> {
         let mut channels = self.channels.lock();
-        channels.over = true;
+        channels.is_closed = true;
         channels.open.drain().filter_map(|(_, fetch)| fetch.listener).collect()
     }
 }
@@ -237,7 +237,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_channel_is_either_told_of_the_end_or_not_opened() {
+    fn channel_hears_of_the_end_or_is_not_opened() {
         let (events, _) = mpsc::channel(1);
         let table = FetchTable::default();
         assert_eq!(table.open(SourceId(1), events.clone()), Some(0));
@@ -246,13 +246,13 @@ mod tests {
     }
 
     #[test]
-    fn a_request_made_twice_has_two_answers_and_no_third() {
+    fn repeated_request_has_two_answers_and_no_third() {
         let (events, _) = mpsc::channel(1);
         let table = FetchTable::default();
         let channel = table.open(SourceId(1), events).unwrap();
         let reference = BlockRef { channel, piece: 0, begin: 0, length: 1 };
-        table.asked(reference);
-        table.asked(reference);
+        table.requested(reference);
+        table.requested(reference);
         assert!(table.answered(reference).is_some());
         table.close(channel);
         assert!(matches!(table.answered(reference), Some(None)));
@@ -260,30 +260,30 @@ mod tests {
     }
 
     #[test]
-    fn who_waits_behind_the_block_of_another_content_hears_that_it_is_so() {
+    fn channels_held_up_by_another_block_are_notified() {
         let (events, mut heard) = mpsc::channel(8);
         let table = FetchTable::default();
-        let channels: Vec<Channel> =
+        let channels: Vec<ChannelId> =
             (0..3).map(|id| table.open(SourceId(id), events.clone()).unwrap()).collect();
         for channel in &channels[..2] {
-            table.asked(BlockRef { channel: *channel, piece: 0, begin: 0, length: 1 });
+            table.requested(BlockRef { channel: *channel, piece: 0, begin: 0, length: 1 });
         }
-        table.excuse(Some(channels[0]));
+        table.notify_held_up(Some(channels[0]));
         assert!(matches!(heard.try_recv(), Ok((SourceId(1), SourceEvent::Bytes { count: 0 }))));
         assert!(heard.try_recv().is_err());
-        table.excuse(None);
+        table.notify_held_up(None);
         assert_eq!(std::iter::from_fn(|| heard.try_recv().ok()).count(), 2);
     }
 
     #[test]
-    fn a_standing_is_told_to_all_channels_once() {
+    fn position_is_reported_to_all_channels_once() {
         let (events, _) = mpsc::channel(1);
         let table = FetchTable::default();
         (0..2).for_each(|id| assert!(table.open(SourceId(id), events.clone()).is_some()));
         assert!(table.is_choked() && table.position().is_none());
         let at = |place, length| Some(QueuePosition { place, length });
         let told: Vec<usize> = [at(1, None), at(1, None), at(1, Some(3)), None, None, at(2, Some(3))]
-            .map(|position| table.stands(position).len())
+            .map(|position| table.position_changed(position).len())
             .into();
         assert_eq!(told, [2, 0, 2, 2, 0, 2]);
         assert_eq!((table.is_choked(), table.position()), (true, at(2, Some(3))));

@@ -15,22 +15,22 @@ use tokio::net::TcpStream;
 use tokio_util::task::TaskTracker;
 
 use super::block_reader::{BlockIntake, BlockReader};
-use super::greeting::{self, FEATURES, GreetingError};
-use super::link::LinkState;
+use super::greeting::{self, FEATURES, LinkGreetingError};
+use super::link::PeerLinkState;
 use super::reader::LinkError;
 use crate::backoff::Backoff;
 use crate::source_address::SourceAddress;
-use crate::transport::{PathGauge, Ticket, Transport, Tuner};
+use crate::transport::{AdmissionPermit, PathGauge, SocketTuner, Transport};
 
 /// The shortest and the longest pause between two attempts to open connections, whatever the other side asks for. The pause
 /// doubles as long as none can be opened.
-const PAUSES: (Duration, Duration) = (Duration::from_secs(1), Duration::from_mins(5));
+const RETRY_DELAYS: (Duration, Duration) = (Duration::from_secs(1), Duration::from_mins(5));
 
 /// How long a further connection may take to come about.
-const CONNECT_DEADLINE: Duration = Duration::from_secs(10);
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How much is read at a time while messages are expected.
-const READ: usize = 4 << 10;
+const READ_SIZE: usize = 4 << 10;
 
 /// Opens the further connections of one link.
 #[derive(Debug)]
@@ -38,64 +38,64 @@ pub(super) struct FurtherReaders {
     intake: BlockIntake,
     transport: Transport,
     tracker: TaskTracker,
-    attempts: Attempts,
+    attempts: OpenAttempts,
 }
 
 /// Decides when connections may be opened again.
 #[derive(Debug)]
-struct Attempts {
+struct OpenAttempts {
     backoff: Backoff,
     /// The earliest time of the next attempt.
-    next: Option<Instant>,
+    next_at: Option<Instant>,
     /// Whether a connection was opened since the last attempt began.
     has_succeeded: Arc<AtomicBool>,
 }
 
 /// A connection that was opened, with what was read and not used yet.
-type Opened = Result<(TcpStream, FrameBuffer), GreetingError>;
+type OpenedConnection = Result<(TcpStream, FrameBuffer), LinkGreetingError>;
 
 /// The place of one connection that is open or being opened.
 #[derive(Debug)]
-struct FurtherPlace {
-    state: Arc<LinkState>,
-    _ticket: Ticket,
+struct FurtherPermit {
+    state: Arc<PeerLinkState>,
+    _ticket: AdmissionPermit,
 }
 
-impl Default for Attempts {
+impl Default for OpenAttempts {
     fn default() -> Self {
-        let backoff = Backoff::between(PAUSES.0, PAUSES.1);
-        Self { backoff, next: None, has_succeeded: Arc::default() }
+        let backoff = Backoff::between(RETRY_DELAYS.0, RETRY_DELAYS.1);
+        Self { backoff, next_at: None, has_succeeded: Arc::default() }
     }
 }
 
-impl Attempts {
+impl OpenAttempts {
     /// Returns true if an attempt may begin now, and counts it; `random` varies the pause that follows.
     fn begin(&mut self, now: Instant, random: u64) -> bool {
-        if self.next.is_some_and(|next| now < next) {
+        if self.next_at.is_some_and(|next| now < next) {
             return false;
         }
         if self.has_succeeded.swap(false, Ordering::Relaxed) {
             self.backoff.reset();
         }
-        self.next = now.checked_add(self.backoff.pause(random));
+        self.next_at = now.checked_add(self.backoff.next_delay(random));
         true
     }
 }
 
 impl FurtherReaders {
     pub(super) fn new(intake: BlockIntake, transport: Transport, tracker: TaskTracker) -> Self {
-        Self { intake, transport, tracker, attempts: Attempts::default() }
+        Self { intake, transport, tracker, attempts: OpenAttempts::default() }
     }
 
     /// Returns true if both sides have announced that they know of further connections.
-    pub(super) fn are_announced(&self) -> bool {
+    pub(super) fn is_supported(&self) -> bool {
         let both = PeerFeatures::PARALLEL_CONNECTIONS;
         FEATURES.contains(both) && self.intake.link.features().contains(both)
     }
 
     /// Opens as many connections as the other side wants and the limits allow. Opens none if nothing is fetched over the link, or if
     /// a limit on downloads makes them useless.
-    pub(super) fn widen(&mut self, key: ConnectionKey, connections: usize, now: Instant) {
+    pub(super) fn open_connections(&mut self, key: ConnectionKey, connections: usize, now: Instant) {
         let wanted = connections.min(MAX_CONNECTIONS_PER_LINK);
         let is_useless =
             self.intake.link.shared.fetches.is_empty() || self.transport.download_limit().is_limited();
@@ -108,25 +108,25 @@ impl FurtherReaders {
         }
         let address = self.intake.link.address().ip();
         while self.intake.link.connections() < wanted
-            && let Some(ticket) = self.transport.admission().further(address)
+            && let Some(ticket) = self.transport.admission().admit_further(address)
         {
-            let place = FurtherPlace::take(&self.intake.link.shared, ticket);
+            let place = FurtherPermit::new(&self.intake.link.shared, ticket);
             let intake = self.intake.clone();
             let has_succeeded = Arc::clone(&self.attempts.has_succeeded);
-            let opening = open(intake.link.address(), key, self.transport.source(), has_succeeded);
+            let opening = open(intake.link.address(), key, self.transport.source_address(), has_succeeded);
             self.tracker.spawn(run(intake, place, opening));
         }
     }
 }
 
-impl FurtherPlace {
-    fn take(state: &Arc<LinkState>, ticket: Ticket) -> Self {
+impl FurtherPermit {
+    fn new(state: &Arc<PeerLinkState>, permit: AdmissionPermit) -> Self {
         state.further_in.fetch_add(1, Ordering::Relaxed);
-        Self { state: Arc::clone(state), _ticket: ticket }
+        Self { state: Arc::clone(state), _ticket: permit }
     }
 }
 
-impl Drop for FurtherPlace {
+impl Drop for FurtherPermit {
     fn drop(&mut self) {
         self.state.further_in.fetch_sub(1, Ordering::Relaxed);
     }
@@ -134,7 +134,7 @@ impl Drop for FurtherPlace {
 
 /// Opens a connection and reads blocks from it until the other side closes it. If it breaks, nobody knows which blocks are lost:
 /// then the whole link is closed.
-async fn run(intake: BlockIntake, place: FurtherPlace, opening: impl Future<Output = Opened>) {
+async fn run(intake: BlockIntake, place: FurtherPermit, opening: impl Future<Output = OpenedConnection>) {
     let (state, address) = (Arc::clone(&place.state), intake.link.address());
     let reading = async {
         let (stream, buffer) = match opening.await {
@@ -146,7 +146,7 @@ async fn run(intake: BlockIntake, place: FurtherPlace, opening: impl Future<Outp
         };
         tracing::debug!(%address, "further connection opened");
         // Only answers of the system are written on it.
-        let _tuner = Tuner::begin(&stream, address.ip(), Arc::<PathGauge>::default());
+        let _tuner = SocketTuner::begin(&stream, address.ip(), Arc::<PathGauge>::default());
         let (stream, _write_half) = stream.into_split();
         let mut blocks = BlockReader { stream, buffer, intake };
         blocks.buffer.set_limit(MAX_FRAME);
@@ -163,10 +163,10 @@ async fn open(
     key: ConnectionKey,
     source: SourceAddress,
     has_succeeded: Arc<AtomicBool>,
-) -> Opened {
-    let connecting = tokio::time::timeout(CONNECT_DEADLINE, source.connect(address));
+) -> OpenedConnection {
+    let connecting = tokio::time::timeout(CONNECT_TIMEOUT, source.connect(address));
     let mut stream = connecting.await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))?;
-    let buffer = greeting::join(&mut stream, key).await?;
+    let buffer = greeting::join_link(&mut stream, key).await?;
     has_succeeded.store(true, Ordering::Relaxed);
     Ok((stream, buffer))
 }
@@ -185,7 +185,7 @@ async fn read(blocks: &mut BlockReader) -> Result<(), LinkError> {
                 }
             }
         }
-        let mut bytes = [0; READ];
+        let mut bytes = [0; READ_SIZE];
         let count = blocks.stream.read(&mut bytes).await?;
         if count == 0 {
             return if blocks.buffer.pending() == 0 { Ok(()) } else { Err(LinkError::Closed) };
@@ -199,8 +199,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn pauses_double_until_a_connection_can_be_opened() {
-        let (mut attempts, start) = (Attempts::default(), Instant::now());
+    fn delays_double_until_a_connection_can_be_opened() {
+        let (mut attempts, start) = (OpenAttempts::default(), Instant::now());
         let at = |seconds| start + Duration::from_secs(seconds);
         assert!(attempts.begin(at(0), 0) && !attempts.begin(start + Duration::from_millis(999), 0));
         assert!(attempts.begin(at(1), 0) && !attempts.begin(at(2), 0));

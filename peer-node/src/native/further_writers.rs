@@ -8,25 +8,25 @@ use parking_lot::Mutex;
 use protocol::limits::MAX_CONNECTIONS_PER_LINK;
 use protocol::peer::{ConnectionKey, PeerMessage};
 
-use super::link::LinkState;
-use super::width::{Sight, Width};
-use crate::throttle::{SharedLane, Throttle};
-use crate::transport::Claim;
+use super::link::PeerLinkState;
+use super::link_width::{LinkObservation, WidthController};
+use crate::throttle::{SharedPeerLimiter, Throttle};
+use crate::transport::SlotClaim;
 
 /// How often a link that sends is looked at.
-const LOOK: Duration = Duration::from_millis(50);
+const CHECK_INTERVAL: Duration = Duration::from_millis(50);
 
 /// A link that the other side may join with further connections.
 #[derive(Debug, Clone)]
-pub(super) struct Joinable {
-    pub(super) state: Arc<LinkState>,
-    pub(super) lane: SharedLane,
-    pub(super) claim: Arc<Claim>,
+pub(super) struct JoinableLink {
+    pub(super) state: Arc<PeerLinkState>,
+    pub(super) limiter: SharedPeerLimiter,
+    pub(super) claim: Arc<SlotClaim>,
 }
 
 /// The links that may be joined, by keys that only their other sides know.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Keys(Arc<Mutex<HashMap<ConnectionKey, Joinable>>>);
+pub(super) struct LinkKeys(Arc<Mutex<HashMap<ConnectionKey, JoinableLink>>>);
 
 /// The numbers of the further connections that are open, from 1.
 #[derive(Debug, Default)]
@@ -35,21 +35,21 @@ pub(super) struct FurtherNumbers(Mutex<[bool; MAX_CONNECTIONS_PER_LINK]>);
 /// The number of a connection, free again when this is dropped.
 #[derive(Debug)]
 pub(super) struct FurtherNumber {
-    state: Arc<LinkState>,
+    state: Arc<PeerLinkState>,
     pub(super) number: usize,
 }
 
 /// A key that is known as long as this exists.
 #[derive(Debug)]
-struct Registered<'a> {
-    keys: &'a Keys,
+struct RegisteredKey<'a> {
+    keys: &'a LinkKeys,
     key: ConnectionKey,
 }
 
 impl FurtherNumber {
     /// Takes the lowest free number of a link, if as many connections are wanted.
-    pub(super) fn take(state: &Arc<LinkState>) -> Option<Self> {
-        let open = state.extent.borrow().open;
+    pub(super) fn take(state: &Arc<PeerLinkState>) -> Option<Self> {
+        let open = state.width.borrow().open;
         let mut numbers = state.further_out.0.lock();
         let (number, taken) =
             numbers.iter_mut().enumerate().take(open).skip(1).find(|(_, is_taken)| !**is_taken)?;
@@ -73,55 +73,55 @@ impl Drop for FurtherNumber {
     }
 }
 
-impl Keys {
+impl LinkKeys {
     /// Returns the link with this key.
-    pub(super) fn find(&self, key: &ConnectionKey) -> Option<Joinable> {
+    pub(super) fn find(&self, key: &ConnectionKey) -> Option<JoinableLink> {
         self.0.lock().get(key).cloned()
     }
 
     /// Returns the only link that may be joined, with its key.
     #[cfg(test)]
-    pub(super) fn only(&self) -> (ConnectionKey, Joinable) {
+    pub(super) fn only(&self) -> (ConnectionKey, JoinableLink) {
         let known = self.0.lock();
         assert_eq!(known.len(), 1);
         known.iter().map(|(key, joinable)| (*key, joinable.clone())).next().expect("a link")
     }
 
     /// Makes a key of a link known.
-    fn register(&self, joinable: Joinable) -> Option<Registered<'_>> {
+    fn register(&self, joinable: JoinableLink) -> Option<RegisteredKey<'_>> {
         let mut key = ConnectionKey::default();
         getrandom::fill(&mut key).ok()?;
         self.0.lock().insert(key, joinable);
-        Some(Registered { keys: self, key })
+        Some(RegisteredKey { keys: self, key })
     }
 }
 
-impl Drop for Registered<'_> {
+impl Drop for RegisteredKey<'_> {
     fn drop(&mut self) {
         self.keys.0.lock().remove(&self.key);
     }
 }
 
 /// Asks the other side for further connections while they help what we send over the link. Ends with the future.
-pub(super) async fn follow_path(joinable: Joinable, keys: Keys, upload: Throttle) {
+pub(super) async fn adapt_width(joinable: JoinableLink, keys: LinkKeys, upload: Throttle) {
     let state = Arc::clone(&joinable.state);
     let Some(registered) = keys.register(joinable) else { return };
-    let mut width = Width::new(Instant::now());
-    let mut extent = *state.extent.borrow();
+    let mut width = WidthController::new(Instant::now());
+    let mut extent = *state.width.borrow();
     loop {
-        let is_busy = state.queue.has_blocks() || state.outflow.is_writing();
-        let sight = Sight {
+        let is_busy = state.queue.has_blocks() || state.send_activity.is_writing();
+        let sight = LinkObservation {
             is_busy,
             is_limited: upload.is_limited(),
             is_loss_based: state.path.is_loss_based(),
             rtt: state.path.min_rtt(),
             retransmitted: state.path.retransmitted(),
-            sent: state.outflow.total(),
+            sent: state.send_activity.total_sent(),
         };
-        let next = width.look(&sight, Instant::now());
+        let next = width.observe(&sight, Instant::now());
         if next != extent {
             tracing::debug!(address = %state.address, ?extent, ?next, ?sight, "connections of a link");
-            state.extent.send_replace(next);
+            state.width.send_replace(next);
             if next.open > extent.open {
                 let connections = u8::try_from(next.open).unwrap_or(u8::MAX);
                 state.queue.push(PeerMessage::Widen { key: registered.key, connections });
@@ -129,8 +129,8 @@ pub(super) async fn follow_path(joinable: Joinable, keys: Keys, upload: Throttle
             extent = next;
         }
         if extent.open == 1 && !is_busy {
-            state.queue.blocks_offered().await;
+            state.queue.blocks_added().await;
         }
-        tokio::time::sleep(LOOK).await;
+        tokio::time::sleep(CHECK_INTERVAL).await;
     }
 }

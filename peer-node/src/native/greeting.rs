@@ -20,19 +20,19 @@ pub(super) const FEATURES: PeerFeatures = PeerFeatures::ANY_NAMES
     .with(PeerFeatures::PARALLEL_CONNECTIONS);
 
 /// How long the other side may take for its part.
-const DEADLINE: Duration = Duration::from_secs(10);
+const GREETING_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How long one may take that we have called and that is near; a source that accepts connections and says nothing is not to hold up
 /// the next one. One that is far has as many times as long as it took to connect.
-const PATIENCE: Duration = Duration::from_secs(3);
-const PATIENCE_IN_TRIPS: u32 = 10;
+const NEAR_PEER_TIMEOUT: Duration = Duration::from_secs(3);
+const TIMEOUT_IN_ROUND_TRIPS: u32 = 10;
 
 /// The longest first message, in bytes.
-const FIRST_FRAME: usize = 1 << 10;
+const MAX_FIRST_FRAME: usize = 1 << 10;
 
 /// A connection that did not come about.
 #[derive(Debug, thiserror::Error)]
-pub enum GreetingError {
+pub enum LinkGreetingError {
     /// Other software, or another version of ours.
     #[error(transparent)]
     Preamble(#[from] PreambleError),
@@ -47,7 +47,7 @@ pub enum GreetingError {
     NotAGreeting,
     /// We have reached ourselves.
     #[error("that address is this node's own")]
-    Ourselves,
+    SelfConnection,
     /// Somebody else is there.
     #[error("another node answers there")]
     WrongNode,
@@ -59,7 +59,7 @@ pub enum GreetingError {
     Io(#[from] io::Error),
 }
 
-impl GreetingError {
+impl LinkGreetingError {
     /// Returns true if the other side may be one that speaks only version 1. Such a listener answers a later version with its own
     /// preamble and closes; the reset that follows can overtake the preamble.
     pub(super) fn suggests_version_1(&self) -> bool {
@@ -73,13 +73,13 @@ impl GreetingError {
 
 /// Who we are to other peers.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Us {
+pub(super) struct LocalNode {
     pub(super) node: NodeId,
     /// Where we accept connections.
     pub(super) port: u16,
 }
 
-impl Us {
+impl LocalNode {
     const fn greeting(self, version: Version) -> PeerMessage {
         let Self { node, port } = self;
         match version {
@@ -91,7 +91,7 @@ impl Us {
 
 /// Who is at the other end, and what it has sent beyond its greeting.
 #[derive(Debug)]
-pub(super) struct Greeted {
+pub(super) struct GreetedPeer {
     pub(super) version: Version,
     pub(super) node: NodeId,
     pub(super) port: u16,
@@ -101,9 +101,9 @@ pub(super) struct Greeted {
 
 /// What somebody who connected to us wants.
 #[derive(Debug)]
-pub(super) enum Visitor {
+pub(super) enum IncomingConnection {
     /// A peer.
-    Peer(Greeted),
+    Peer(GreetedPeer),
     /// A peer that opens a further connection of its link with this key.
     Further(ConnectionKey),
     /// An index that asks whether this port is ours.
@@ -111,23 +111,23 @@ pub(super) enum Visitor {
 }
 
 /// Returns how long a peer may take for its greeting to which it took so long to connect.
-pub(super) fn patience(connecting: Duration) -> Duration {
-    connecting.saturating_mul(PATIENCE_IN_TRIPS).clamp(PATIENCE, DEADLINE)
+pub(super) fn greeting_timeout(connecting: Duration) -> Duration {
+    connecting.saturating_mul(TIMEOUT_IN_ROUND_TRIPS).clamp(NEAR_PEER_TIMEOUT, GREETING_TIMEOUT)
 }
 
 /// Greets the peer that we connected to, in a version. What is in `opening` is sent together with the greeting; only version 2
 /// allows that.
 pub(super) async fn greet(
     stream: &mut TcpStream,
-    us: Us,
+    local_node: LocalNode,
     version: Version,
     opening: Option<&PeerMessage>,
     patience: Duration,
-) -> Result<Greeted, GreetingError> {
+) -> Result<GreetedPeer, LinkGreetingError> {
     debug_assert!(opening.is_none() || version >= Version::Two, "version 1 waits for the other greeting");
-    within(patience, async {
+    within_limit(patience, async {
         let mut bytes = preamble::encode(Service::Peer, version).to_vec();
-        encode_frame(&us.greeting(version), &mut bytes)?;
+        encode_frame(&local_node.greeting(version), &mut bytes)?;
         if let Some(opening) = opening {
             encode_frame(opening, &mut bytes)?;
         }
@@ -136,10 +136,10 @@ pub(super) async fn greet(
         stream.read_exact(&mut theirs).await?;
         let answered = preamble::check(theirs, Service::Peer)?;
         if answered != version {
-            return Err(GreetingError::OtherVersion(answered));
+            return Err(LinkGreetingError::OtherVersion(answered));
         }
         let (message, rest) = first_message(stream).await?;
-        greeted(us, version, message, rest)
+        check_greeting(local_node, version, message, rest)
     })
     .await
 }
@@ -149,50 +149,53 @@ pub(super) async fn greet(
 pub(super) async fn receive(
     stream: &mut TcpStream,
     theirs: [u8; PREAMBLE_LEN],
-    us: Us,
-) -> Result<Visitor, GreetingError> {
-    within_deadline(async {
+    local_node: LocalNode,
+) -> Result<IncomingConnection, LinkGreetingError> {
+    within_timeout(async {
         let checked = preamble::check(theirs, Service::Peer);
         if checked == Err(PreambleError::NotPeerdex) {
             return Err(PreambleError::NotPeerdex.into());
         }
-        stream.write_all(&preamble::encode(Service::Peer, preamble::answer_version(&checked))).await?;
+        stream.write_all(&preamble::encode(Service::Peer, preamble::reply_version(&checked))).await?;
         let version = checked?;
         let (message, rest) = first_message(stream).await?;
         if let PeerMessage::Probe { challenge } = message {
-            return Ok(Visitor::Probe(challenge));
+            return Ok(IncomingConnection::Probe(challenge));
         }
         if let (Version::Two, PeerMessage::Join { key }) = (version, &message) {
-            return Ok(Visitor::Further(*key));
+            return Ok(IncomingConnection::Further(*key));
         }
-        let greeted = greeted(us, version, message, rest)?;
-        send(stream, &us.greeting(version)).await?;
-        Ok(Visitor::Peer(greeted))
+        let greeted = check_greeting(local_node, version, message, rest)?;
+        send(stream, &local_node.greeting(version)).await?;
+        Ok(IncomingConnection::Peer(greeted))
     })
     .await
 }
 
 /// Takes the first message of the other side for its greeting.
-fn greeted(
-    us: Us,
+fn check_greeting(
+    local_node: LocalNode,
     version: Version,
     message: PeerMessage,
     rest: FrameBuffer,
-) -> Result<Greeted, GreetingError> {
+) -> Result<GreetedPeer, LinkGreetingError> {
     let (node, port, features) = match (version, message) {
         (Version::One, PeerMessage::Hello { node, port }) => (node, port, PeerFeatures::NONE),
         (Version::Two, PeerMessage::Greet { node, port, features }) => (node, port, features),
-        _ => return Err(GreetingError::NotAGreeting),
+        _ => return Err(LinkGreetingError::NotAGreeting),
     };
-    if node == us.node {
-        return Err(GreetingError::Ourselves);
+    if node == local_node.node {
+        return Err(LinkGreetingError::SelfConnection);
     }
-    Ok(Greeted { version, node, port, features, rest })
+    Ok(GreetedPeer { version, node, port, features, rest })
 }
 
 /// Joins a further connection that we opened to the link with this key. Returns what the other side has sent beyond its answer.
-pub(super) async fn join(stream: &mut TcpStream, key: ConnectionKey) -> Result<FrameBuffer, GreetingError> {
-    within_deadline(async {
+pub(super) async fn join_link(
+    stream: &mut TcpStream,
+    key: ConnectionKey,
+) -> Result<FrameBuffer, LinkGreetingError> {
+    within_timeout(async {
         let mut bytes = preamble::encode(Service::Peer, Version::Two).to_vec();
         encode_frame(&PeerMessage::Join { key }, &mut bytes)?;
         stream.write_all(&bytes).await?;
@@ -201,20 +204,23 @@ pub(super) async fn join(stream: &mut TcpStream, key: ConnectionKey) -> Result<F
         preamble::check(theirs, Service::Peer)?;
         match first_message(stream).await? {
             (PeerMessage::Join { key: answer }, rest) if answer == key => Ok(rest),
-            _ => Err(GreetingError::NotAGreeting),
+            _ => Err(LinkGreetingError::NotAGreeting),
         }
     })
     .await
 }
 
 /// Accepts a further connection of the link with this key.
-pub(super) async fn accept_further(stream: &mut TcpStream, key: ConnectionKey) -> Result<(), GreetingError> {
-    within_deadline(send(stream, &PeerMessage::Join { key })).await
+pub(super) async fn accept_further(
+    stream: &mut TcpStream,
+    key: ConnectionKey,
+) -> Result<(), LinkGreetingError> {
+    within_timeout(send(stream, &PeerMessage::Join { key })).await
 }
 
 /// Answers an index's probe.
-pub(super) async fn answer_probe(stream: &mut TcpStream, answer: Digest) -> Result<(), GreetingError> {
-    within_deadline(async {
+pub(super) async fn answer_probe(stream: &mut TcpStream, answer: Digest) -> Result<(), LinkGreetingError> {
+    within_timeout(async {
         send(stream, &PeerMessage::ProbeAnswer { answer }).await?;
         stream.shutdown().await?;
         Ok(())
@@ -222,27 +228,27 @@ pub(super) async fn answer_probe(stream: &mut TcpStream, answer: Digest) -> Resu
     .await
 }
 
-async fn within_deadline<T>(
-    work: impl Future<Output = Result<T, GreetingError>>,
-) -> Result<T, GreetingError> {
-    within(DEADLINE, work).await
+async fn within_timeout<T>(
+    work: impl Future<Output = Result<T, LinkGreetingError>>,
+) -> Result<T, LinkGreetingError> {
+    within_limit(GREETING_TIMEOUT, work).await
 }
 
-async fn within<T>(
+async fn within_limit<T>(
     limit: Duration,
-    work: impl Future<Output = Result<T, GreetingError>>,
-) -> Result<T, GreetingError> {
-    tokio::time::timeout(limit, work).await.unwrap_or(Err(GreetingError::TimedOut(limit)))
+    work: impl Future<Output = Result<T, LinkGreetingError>>,
+) -> Result<T, LinkGreetingError> {
+    tokio::time::timeout(limit, work).await.unwrap_or(Err(LinkGreetingError::TimedOut(limit)))
 }
 
-async fn send(stream: &mut TcpStream, message: &PeerMessage) -> Result<(), GreetingError> {
+async fn send(stream: &mut TcpStream, message: &PeerMessage) -> Result<(), LinkGreetingError> {
     let mut bytes = Vec::new();
     encode_frame(message, &mut bytes)?;
     Ok(stream.write_all(&bytes).await?)
 }
 
-async fn first_message(stream: &mut TcpStream) -> Result<(PeerMessage, FrameBuffer), GreetingError> {
-    let mut buffer = FrameBuffer::with_limit(FIRST_FRAME);
+async fn first_message(stream: &mut TcpStream) -> Result<(PeerMessage, FrameBuffer), LinkGreetingError> {
+    let mut buffer = FrameBuffer::with_limit(MAX_FIRST_FRAME);
     let mut bytes = [0; 512];
     loop {
         if let Some(message) = buffer.next_message()? {

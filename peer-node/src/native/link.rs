@@ -7,44 +7,44 @@ use protocol::digest::Digest;
 use protocol::features::PeerFeatures;
 use protocol::geometry::{Block, PieceIndex};
 use protocol::node_id::NodeId;
-use protocol::peer::{BlockRef, Channel, PeerMessage};
+use protocol::peer::{BlockRef, ChannelId, PeerMessage};
 use protocol::preamble::Version;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::fetching::{FIRST_CHANNEL, FetchTable, SourceEvent};
 use super::further_writers::FurtherNumbers;
-use super::greeting::Greeted;
-use super::outflow::Outflow;
-use super::searching::{Answered, SearchTable};
-use super::send_queue::SendQueue;
-use super::width::Extent;
+use super::greeting::GreetedPeer;
+use super::link_width::LinkWidth;
+use super::peer_search::{PeerSearchAnswer, SearchTable};
+use super::send_activity::SendActivity;
+use super::send_queue::LinkSendQueue;
 use crate::swarm::SourceId;
 use crate::transport::PathGauge;
 
 /// The link to another peer, one or several connections; cheap to clone.
 #[derive(Debug, Clone)]
-pub struct Link {
-    pub(super) shared: Arc<LinkState>,
+pub struct PeerLink {
+    pub(super) shared: Arc<PeerLinkState>,
 }
 
 /// What the tasks of a connection and its users share.
 #[derive(Debug)]
-pub(super) struct LinkState {
+pub(super) struct PeerLinkState {
     pub(super) node: NodeId,
     pub(super) version: Version,
     /// What the other side announced in its greeting; nothing in version 1.
     pub(super) features: PeerFeatures,
     /// Where the other side accepts connections.
     pub(super) address: SocketAddr,
-    pub(super) queue: Arc<SendQueue>,
+    pub(super) queue: Arc<LinkSendQueue>,
     pub(super) fetches: FetchTable,
     pub(super) searches: SearchTable,
     pub(super) path: Arc<PathGauge>,
     /// What goes out over all connections of the link.
-    pub(super) outflow: Outflow,
-    /// How many connections we want for what we send, as [`width`](super::width) decides.
-    pub(super) extent: watch::Sender<Extent>,
+    pub(super) send_activity: SendActivity,
+    /// How many connections we want for what we send, as [`link_width`](super::width) decides.
+    pub(super) width: watch::Sender<LinkWidth>,
     /// The further connections over which we send, by number.
     pub(super) further_out: FurtherNumbers,
     /// How many further connections the other side sends over.
@@ -52,19 +52,19 @@ pub(super) struct LinkState {
     pub(super) closed: CancellationToken,
 }
 
-impl Link {
-    pub(super) fn new(greeted: &Greeted, address: SocketAddr, closed: CancellationToken) -> Self {
-        let state = LinkState {
+impl PeerLink {
+    pub(super) fn new(greeted: &GreetedPeer, address: SocketAddr, closed: CancellationToken) -> Self {
+        let state = PeerLinkState {
             node: greeted.node,
             version: greeted.version,
             features: greeted.features,
             address,
-            queue: Arc::new(SendQueue::new(greeted.features)),
+            queue: Arc::new(LinkSendQueue::new(greeted.features)),
             fetches: FetchTable::default(),
             searches: SearchTable::default(),
             path: Arc::default(),
-            outflow: Outflow::default(),
-            extent: watch::Sender::new(Extent::ONE),
+            send_activity: SendActivity::default(),
+            width: watch::Sender::new(LinkWidth::ONE),
             further_out: FurtherNumbers::default(),
             further_in: AtomicUsize::new(0),
             closed,
@@ -104,7 +104,7 @@ impl Link {
 
     /// Asks the other side, which must be one that answers, for files whose names match; nothing if the connection ends or too
     /// many are under way. It waits as long as the other side takes. Cancel safe.
-    pub(crate) async fn search(&self, query: &str, limit: u16) -> Option<Answered> {
+    pub(crate) async fn search(&self, query: &str, limit: u16) -> Option<PeerSearchAnswer> {
         let (number, answered) = self.shared.searches.begin(limit)?;
         self.shared.queue.push(PeerMessage::Search { number, query: query.to_owned(), limit });
         self.shared.closed.run_until_cancelled(answered).await?.ok()
@@ -112,8 +112,8 @@ impl Link {
 
     /// Asks the other side for a content, or notes that it was asked along with our greeting. The events begin with
     /// [`SourceEvent::Opened`]. Returns false if the connection is over already. Cancel safe.
-    pub(super) async fn ask(&self, asking: &Asking, was_sent: bool) -> bool {
-        let Asking { source, events, states, .. } = asking;
+    pub(super) async fn request_content(&self, request: &ContentRequest, was_sent: bool) -> bool {
+        let ContentRequest { source, events, states, .. } = request;
         let Some(channel) = self.shared.fetches.open(*source, events.clone()) else { return false };
         debug_assert!(!was_sent || channel == FIRST_CHANNEL, "the greeting goes before everything else");
         let version = self.shared.version;
@@ -123,13 +123,13 @@ impl Link {
         // Before anything can be answered. If nobody waits for the content any more, the channel is closed again.
         let is_wanted = events.send((*source, opened)).await.is_ok();
         if is_wanted && !was_sent {
-            self.shared.queue.push(asking.message(channel, version));
+            self.shared.queue.push(request.message(channel, version));
         }
         true
     }
 
     /// Asks the other side for a content. What it says comes to `events` under the number `source`, the last of it being
-    /// [`SourceEvent::NotShared`] or [`SourceEvent::Lost`]. Nothing is returned if the connection is over already.
+    /// [`SourceEvent::NotShared`] or [`SourceEvent::Disconnected`]. Nothing is returned if the connection is over already.
     pub fn open(
         &self,
         digest: Digest,
@@ -144,7 +144,7 @@ impl Link {
 
 /// A content that a peer is asked for.
 #[derive(Debug)]
-pub(crate) struct Asking {
+pub(crate) struct ContentRequest {
     pub(crate) digest: Digest,
     /// The number under which events come.
     pub(crate) source: SourceId,
@@ -153,8 +153,8 @@ pub(crate) struct Asking {
     pub(crate) states: u32,
 }
 
-impl Asking {
-    pub(super) const fn message(&self, channel: Channel, version: Version) -> PeerMessage {
+impl ContentRequest {
+    pub(super) const fn message(&self, channel: ChannelId, version: Version) -> PeerMessage {
         let Self { digest, states, .. } = self;
         match version {
             Version::One => PeerMessage::Open { channel, digest: *digest },
@@ -166,13 +166,13 @@ impl Asking {
 /// A content that is fetched over a link; dropped, it tells the other side that it is of no more use.
 #[derive(Debug)]
 pub struct FetchChannel {
-    link: Link,
-    channel: Channel,
+    link: PeerLink,
+    channel: ChannelId,
 }
 
 impl FetchChannel {
     /// Returns the connection.
-    pub const fn link(&self) -> &Link {
+    pub const fn link(&self) -> &PeerLink {
         &self.link
     }
 
@@ -184,7 +184,7 @@ impl FetchChannel {
     /// Asks for a block.
     pub fn request(&self, block: Block) {
         let reference = self.reference(block);
-        self.link.shared.fetches.asked(reference);
+        self.link.shared.fetches.requested(reference);
         self.link.shared.queue.push(PeerMessage::Request(reference));
     }
 
@@ -203,7 +203,7 @@ impl FetchChannel {
 
     /// Says whether the other side has anything that is still wanted; so it is taken to be at first. Who wants nothing does
     /// not stand in the queue of those who want to be served.
-    pub fn interested(&self, is_interested: bool) {
+    pub fn set_interested(&self, is_interested: bool) {
         let channel = self.channel;
         self.link.shared.queue.push(if is_interested {
             PeerMessage::Interested { channel }

@@ -5,10 +5,10 @@ use std::time::{Duration, Instant};
 use protocol::preamble::Version;
 
 /// How long an address is taken to speak version 1, so that a peer that was upgraded is noticed.
-const REMEMBERED: Duration = Duration::from_hours(1);
+const MEMORY_TIME: Duration = Duration::from_hours(1);
 
 /// The most addresses that are remembered; the oldest make room. A forgotten one costs a second connection when it is dialled.
-const MOST: usize = 1024;
+const MAX_REMEMBERED: usize = 1024;
 
 /// Addresses whose listeners were found to speak version 1 only.
 #[derive(Debug, Default)]
@@ -18,17 +18,17 @@ impl OlderPeers {
     /// Returns the version in which an address is to be dialled.
     pub(super) fn version_of(&self, address: &SocketAddr, now: Instant) -> Version {
         match self.0.get(address) {
-            Some(found) if now.saturating_duration_since(*found) < REMEMBERED => Version::One,
+            Some(found) if now.saturating_duration_since(*found) < MEMORY_TIME => Version::One,
             _ => Version::LATEST,
         }
     }
 
     /// Remembers that an address speaks version 1 only.
     pub(super) fn remember(&mut self, address: SocketAddr, now: Instant) {
-        if self.0.len() >= MOST && !self.0.contains_key(&address) {
-            self.0.retain(|_, found| now.saturating_duration_since(*found) < REMEMBERED);
+        if self.0.len() >= MAX_REMEMBERED && !self.0.contains_key(&address) {
+            self.0.retain(|_, found| now.saturating_duration_since(*found) < MEMORY_TIME);
             let oldest = self.0.iter().min_by_key(|(_, found)| **found).map(|(address, _)| *address);
-            if let Some(oldest) = oldest.filter(|_| self.0.len() >= MOST) {
+            if let Some(oldest) = oldest.filter(|_| self.0.len() >= MAX_REMEMBERED) {
                 self.0.remove(&oldest);
             }
         }
@@ -50,25 +50,25 @@ mod tests {
     }
 
     #[test]
-    fn an_older_peer_is_remembered_for_an_hour_or_until_it_greets_in_version_2() {
+    fn older_peer_is_remembered_for_an_hour_or_until_upgraded() {
         let (mut older, now) = (OlderPeers::default(), Instant::now());
         assert_eq!(older.version_of(&address(1), now), Version::Two);
         older.remember(address(1), now);
         older.remember(address(2), now);
         assert_eq!(older.version_of(&address(1), now + Duration::from_mins(59)), Version::One);
-        assert_eq!(older.version_of(&address(1), now + REMEMBERED), Version::Two);
+        assert_eq!(older.version_of(&address(1), now + MEMORY_TIME), Version::Two);
         older.forget(&address(2));
         assert_eq!(older.version_of(&address(2), now), Version::Two);
     }
 
     #[test]
-    fn only_so_many_are_remembered_the_newest_ones() {
+    fn only_the_newest_addresses_are_remembered() {
         let (mut older, begun) = (OlderPeers::default(), Instant::now());
-        let most = u16::try_from(MOST).unwrap();
+        let most = u16::try_from(MAX_REMEMBERED).unwrap();
         for number in 0..2 * most {
             older.remember(address(number), begun + Duration::from_millis(number.into()));
         }
-        assert_eq!(older.0.len(), MOST);
+        assert_eq!(older.0.len(), MAX_REMEMBERED);
         assert_eq!(older.version_of(&address(most - 1), begun), Version::Two);
         assert_eq!(older.version_of(&address(2 * most - 1), begun), Version::One);
     }

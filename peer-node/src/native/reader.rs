@@ -4,26 +4,26 @@ use std::io;
 use std::time::{Duration, Instant};
 
 use protocol::frame::{FrameError, decode_body};
-use protocol::geometry::NoSuchBlock;
+use protocol::geometry::InvalidBlock;
 use protocol::limits::{MAX_DETAILS, MAX_FRAME, MAX_UNSUPPORTED};
-use protocol::peer::{BlockRef, Channel, FileDetails, PeerMessage};
+use protocol::peer::{BlockRef, ChannelId, FileDetails, PeerMessage};
 use protocol::preamble::Version;
 use tokio::io::AsyncReadExt;
 
-use super::block_reader::{BlockReader, QUIET};
+use super::block_reader::{BlockReader, KEEP_ALIVE_INTERVAL};
 use super::fetching::{QueuePosition, SourceEvent};
 use super::further_readers::FurtherReaders;
-use super::serving::Serving;
+use super::serving::LinkServing;
 
 /// A connection from which nothing at all came for so long is dead.
-const DEAD: Duration = Duration::from_mins(3);
+const IDLE_TIMEOUT: Duration = Duration::from_mins(3);
 
 /// How much is read at a time while messages are expected: little, because what is read of a block behind its message
 /// is copied once more.
-const READ: usize = 4 << 10;
+const READ_SIZE: usize = 4 << 10;
 
 /// A block that comes slower than this for so long ends the connection.
-pub(super) const SLOWEST: (u64, Duration) = (1 << 10, Duration::from_secs(30));
+pub(super) const MIN_BLOCK_RATE: (u64, Duration) = (1 << 10, Duration::from_secs(30));
 
 /// Why a connection ended.
 #[derive(Debug, thiserror::Error)]
@@ -33,12 +33,12 @@ pub(super) enum LinkError {
     #[error("it broke the protocol: {0}")]
     Frame(#[from] FrameError),
     #[error("it broke the protocol: {0}")]
-    NoSuchBlock(#[from] NoSuchBlock),
+    NoSuchBlock(#[from] InvalidBlock),
     #[error("the connection broke: {0}")]
     Io(#[from] io::Error),
-    #[error("nothing came for {} s", DEAD.as_secs())]
-    Dead,
-    #[error("it sends slower than {} B/s", SLOWEST.0)]
+    #[error("nothing came for {} s", IDLE_TIMEOUT.as_secs())]
+    IdleTimeout,
+    #[error("it sends slower than {} B/s", MIN_BLOCK_RATE.0)]
     TooSlow,
     #[error("the connection was not used any more")]
     Unused,
@@ -47,22 +47,22 @@ pub(super) enum LinkError {
 }
 
 /// A message as it was received.
-enum Received {
+enum ReceivedMessage {
     Known(PeerMessage),
     Unknown { kind: u32 },
 }
 
 /// The reading half of a connection.
 #[derive(Debug)]
-pub(super) struct Reader {
+pub(super) struct LinkReader {
     pub(super) blocks: BlockReader,
-    pub(super) serving: Serving,
+    pub(super) serving: LinkServing,
     pub(super) further: FurtherReaders,
     /// How many messages of unknown kinds were answered.
     pub(super) unsupported: u32,
 }
 
-impl Reader {
+impl LinkReader {
     /// Reads until the connection ends, and says why it did.
     pub(super) async fn run(mut self) -> LinkError {
         self.blocks.buffer.set_limit(MAX_FRAME);
@@ -78,20 +78,20 @@ impl Reader {
         while let Some(received) = self.next_message()? {
             self.blocks.intake.link.shared.queue.has_room().await;
             match received {
-                Received::Known(message) => self.handle(message).await?,
-                Received::Unknown { kind } => self.unsupported(kind),
+                ReceivedMessage::Known(message) => self.handle(message).await?,
+                ReceivedMessage::Unknown { kind } => self.unsupported(kind),
             }
         }
-        let mut bytes = [0; READ];
+        let mut bytes = [0; READ_SIZE];
         let heard = Instant::now();
         loop {
-            match tokio::time::timeout(QUIET, self.blocks.stream.read(&mut bytes)).await {
+            match tokio::time::timeout(KEEP_ALIVE_INTERVAL, self.blocks.stream.read(&mut bytes)).await {
                 Ok(Ok(0)) => return Err(LinkError::Closed),
                 Ok(count) => {
                     self.blocks.buffer.extend(bytes.get(..count?).unwrap_or_default());
                     return Ok(());
                 }
-                Err(_) if heard.elapsed() >= DEAD => return Err(LinkError::Dead),
+                Err(_) if heard.elapsed() >= IDLE_TIMEOUT => return Err(LinkError::IdleTimeout),
                 Err(_) if self.serving.is_empty() && self.blocks.intake.link.shared.fetches.is_empty() => {
                     return Err(LinkError::Unused);
                 }
@@ -101,13 +101,13 @@ impl Reader {
     }
 
     /// Returns the next message that is here whole. In version 1 a message of an unknown kind is a violation.
-    fn next_message(&mut self) -> Result<Option<Received>, FrameError> {
+    fn next_message(&mut self) -> Result<Option<ReceivedMessage>, FrameError> {
         let version = self.blocks.intake.link.shared.version;
         let Some(body) = self.blocks.buffer.next_body()? else { return Ok(None) };
         match decode_body(body) {
-            Ok(message) => Ok(Some(Received::Known(message))),
+            Ok(message) => Ok(Some(ReceivedMessage::Known(message))),
             Err(error) => match PeerMessage::unknown_kind(body) {
-                Some(kind) if version >= Version::Two => Ok(Some(Received::Unknown { kind })),
+                Some(kind) if version >= Version::Two => Ok(Some(ReceivedMessage::Unknown { kind })),
                 _ => Err(error),
             },
         }
@@ -123,7 +123,7 @@ impl Reader {
     }
 
     /// Returns an error for a message that has no place behind the greeting, or that this connection does not know.
-    fn judge(&self, message: &PeerMessage) -> Result<(), LinkError> {
+    fn check_allowed(&self, message: &PeerMessage) -> Result<(), LinkError> {
         let what = match message {
             PeerMessage::Hello { .. }
             | PeerMessage::Greet { .. }
@@ -138,7 +138,7 @@ impl Reader {
             {
                 "it sent a message of version 2 in version 1"
             }
-            PeerMessage::Widen { .. } if !self.further.are_announced() => {
+            PeerMessage::Widen { .. } if !self.further.is_supported() => {
                 "it sent a message of a feature that was not announced"
             }
             _ => return Ok(()),
@@ -147,7 +147,7 @@ impl Reader {
     }
 
     async fn handle(&mut self, message: PeerMessage) -> Result<(), LinkError> {
-        self.judge(&message)?;
+        self.check_allowed(&message)?;
         let queue = &self.blocks.intake.link.shared.queue;
         match message {
             PeerMessage::Open { channel, digest } => {
@@ -157,31 +157,35 @@ impl Reader {
                 self.serving.send_states(channel, first, count, queue)?;
             }
             PeerMessage::Request(reference) => self.serving.send_block(reference, queue).await?,
-            PeerMessage::Cancel(reference) => Serving::cancel(reference, queue),
+            PeerMessage::Cancel(reference) => LinkServing::cancel(reference, queue),
             PeerMessage::Close { channel } => self.serving.close(channel, queue),
-            PeerMessage::Interested { channel } => self.serving.interest(channel, true),
-            PeerMessage::NotInterested { channel } => self.serving.interest(channel, false),
-            PeerMessage::Choke { place } => self.standing(Some(QueuePosition { place, length: None })).await,
-            PeerMessage::Queued { place, length } => {
-                self.standing(Some(QueuePosition { place, length: Some(length) })).await;
+            PeerMessage::Interested { channel } => self.serving.set_interested(channel, true),
+            PeerMessage::NotInterested { channel } => self.serving.set_interested(channel, false),
+            PeerMessage::Choke { position: place } => {
+                self.report_position(Some(QueuePosition { place, length: None })).await
             }
-            PeerMessage::Unchoke => self.standing(None).await,
+            PeerMessage::Queued { position: place, length } => {
+                self.report_position(Some(QueuePosition { place, length: Some(length) })).await;
+            }
+            PeerMessage::Unchoke => self.report_position(None).await,
             PeerMessage::Offer { channel, size, manifest, pieces } => {
                 let choked = self.blocks.intake.link.shared.fetches.is_choked();
-                self.tell(channel, SourceEvent::Offered { size, manifest, pieces, choked }).await;
+                self.send_event(channel, SourceEvent::Offered { size, manifest, pieces, choked }).await;
                 // What was reported before the channel was opened is not reported again.
                 if let Some(position) = self.blocks.intake.link.shared.fetches.position() {
-                    self.tell(channel, SourceEvent::Choked { position }).await;
+                    self.send_event(channel, SourceEvent::Choked { position }).await;
                 }
             }
             PeerMessage::NotShared { channel } => {
-                self.tell(channel, SourceEvent::NotShared).await;
+                self.send_event(channel, SourceEvent::NotShared).await;
                 self.blocks.intake.link.shared.fetches.close(channel);
             }
             PeerMessage::ManifestPart { channel, first, states } => {
-                self.tell(channel, SourceEvent::ManifestPart { first, states }).await;
+                self.send_event(channel, SourceEvent::ManifestPart { first, states }).await;
             }
-            PeerMessage::Have { channel, piece } => self.tell(channel, SourceEvent::Has { piece }).await,
+            PeerMessage::Have { channel, piece } => {
+                self.send_event(channel, SourceEvent::Has { piece }).await
+            }
             PeerMessage::Reject(reference) => self.rejected(reference).await?,
             PeerMessage::Block(reference) => self.blocks.receive(reference).await?,
             PeerMessage::Search { number, query, limit } => {
@@ -201,13 +205,13 @@ impl Reader {
             | PeerMessage::Unsupported { .. }
             | PeerMessage::WrongPiece { .. }
             | PeerMessage::Details { .. }
-            | PeerMessage::Widen { .. } => self.handle_later(message).await?,
+            | PeerMessage::Widen { .. } => self.handle_version_2(message).await?,
         }
         Ok(())
     }
 
     /// Handles a message that version 1 does not have.
-    async fn handle_later(&mut self, message: PeerMessage) -> Result<(), LinkError> {
+    async fn handle_version_2(&mut self, message: PeerMessage) -> Result<(), LinkError> {
         match message {
             PeerMessage::OpenWithManifest { channel, digest, states } => {
                 self.serving.open(channel, digest, states, &self.blocks.intake.link).await
@@ -216,7 +220,7 @@ impl Reader {
                 self.serving.wrong_piece(channel, piece, self.blocks.intake.link.address().ip())
             }
             PeerMessage::Widen { key, connections } => {
-                self.further.widen(key, connections.into(), Instant::now());
+                self.further.open_connections(key, connections.into(), Instant::now());
                 Ok(())
             }
             PeerMessage::Details { channel, files } => self.details(channel, files).await,
@@ -229,16 +233,16 @@ impl Reader {
     }
 
     /// Passes on the details that are valid.
-    async fn details(&self, channel: Channel, mut files: Vec<FileDetails>) -> Result<(), LinkError> {
+    async fn details(&self, channel: ChannelId, mut files: Vec<FileDetails>) -> Result<(), LinkError> {
         if files.len() > MAX_DETAILS {
             return Err(LinkError::Violation { what: "it sent too many details" });
         }
         files.retain(FileDetails::is_valid);
-        self.tell(channel, SourceEvent::Details { files }).await;
+        self.send_event(channel, SourceEvent::Details { files }).await;
         Ok(())
     }
 
-    async fn tell(&self, channel: Channel, event: SourceEvent) {
+    async fn send_event(&self, channel: ChannelId, event: SourceEvent) {
         if let Some((source, events)) = self.blocks.intake.link.shared.fetches.listener(channel) {
             // Nobody listens any more: then nobody needs to know.
             let _ = events.send((source, event)).await;
@@ -246,8 +250,8 @@ impl Reader {
     }
 
     /// Notifies everybody who fetches over the connection that the other side serves, or of their position in its queue.
-    async fn standing(&self, position: Option<QueuePosition>) {
-        for (source, events) in self.blocks.intake.link.shared.fetches.stands(position) {
+    async fn report_position(&self, position: Option<QueuePosition>) {
+        for (source, events) in self.blocks.intake.link.shared.fetches.position_changed(position) {
             let event = position.map_or(SourceEvent::Unchoked, |position| SourceEvent::Choked { position });
             let _ = events.send((source, event)).await;
         }

@@ -5,19 +5,19 @@ use parking_lot::Mutex;
 use protocol::digest::Digest;
 use protocol::features::PeerFeatures;
 use protocol::limits::{MAX_CHANNELS, MAX_REQUESTS};
-use protocol::peer::{BlockRef, Channel, PeerMessage};
+use protocol::peer::{BlockRef, ChannelId, PeerMessage};
 use tokio::sync::Notify;
 
-use super::content::Content;
-use super::following::{Change, Following};
-use crate::transport::{Stand, Turn, UploadGuard};
+use super::content::ServedContent;
+use super::followed_content::{FollowChange, FollowedContent};
+use crate::transport::{ChokeTarget, SlotStatus, UploadGuard};
 
 #[cfg(test)]
 mod tests;
 
 /// When so many answers wait, or longer ones that weigh as much, nothing more is read from the other side until it has
 /// read some of them.
-const CROWDED: usize = 256;
+const MAX_WEIGHT: usize = 256;
 
 /// So many states of a manifest weigh as much as a message without any: of the longest parts, eight make a crowd.
 const STATES_PER_WEIGHT: usize = 128;
@@ -29,7 +29,7 @@ const FILES_PER_WEIGHT: usize = 8;
 #[derive(Debug)]
 pub(super) struct OutgoingBlock {
     pub(super) reference: BlockRef,
-    pub(super) content: Content,
+    pub(super) content: ServedContent,
     /// Where the block begins in the file.
     pub(super) offset: u64,
     pub(super) upload: Arc<UploadGuard>,
@@ -44,7 +44,7 @@ pub(super) enum Outgoing {
 
 /// What became of a block that was asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Pushed {
+pub(super) enum LinkPushOutcome {
     /// It will be sent.
     Queued,
     /// It was rejected, because the other side is choked: for so many times now.
@@ -55,31 +55,31 @@ pub(super) enum Pushed {
 
 /// What waits to be written to one connection: small messages first, then blocks in the order in which they were asked for.
 #[derive(Debug, Default)]
-pub(super) struct SendQueue {
-    waiting: Mutex<Waiting>,
-    filled: Arc<Notify>,
+pub(super) struct LinkSendQueue {
+    waiting: Mutex<LinkOutput>,
+    output_added: Arc<Notify>,
     /// Notified when there is a block to write, for all connections but the first.
-    offered: Notify,
+    block_added: Notify,
     drained: Notify,
-    stand: Arc<Stand>,
+    slot_status: Arc<SlotStatus>,
     /// Whether the other side understands how many wait in the queue.
     reports_length: bool,
 }
 
 #[derive(Debug, Default)]
-struct Waiting {
+struct LinkOutput {
     messages: VecDeque<PeerMessage>,
     /// What the messages weigh.
     weight: usize,
     blocks: VecDeque<OutgoingBlock>,
     /// Partial contents that are followed from now on, or no longer.
-    changes: Vec<Change>,
-    stance: Stance,
+    follow_changes: Vec<FollowChange>,
+    choke_state: SentChokeState,
 }
 
 /// Whether the other side is served.
 #[derive(Debug, Default)]
-struct Stance {
+struct SentChokeState {
     is_unchoked: bool,
     /// How often it was choked.
     chokes: u32,
@@ -88,7 +88,7 @@ struct Stance {
     position: Option<(u32, u32)>,
 }
 
-impl SendQueue {
+impl LinkSendQueue {
     /// Makes the queue of a connection whose other side understands such features.
     pub(super) fn new(features: PeerFeatures) -> Self {
         Self { reports_length: features.contains(PeerFeatures::QUEUE_LENGTH), ..Self::default() }
@@ -96,43 +96,45 @@ impl SendQueue {
 
     pub(super) fn push(&self, message: PeerMessage) {
         self.waiting.lock().push(message);
-        self.filled.notify_one();
+        self.output_added.notify_one();
     }
 
     /// Offers a content; of a partial one, each piece that comes later is told as well.
-    pub(super) fn offer(&self, channel: Channel, size: u64, manifest: Digest, content: &Content) {
+    pub(super) fn offer(&self, channel: ChannelId, size: u64, manifest: Digest, content: &ServedContent) {
         let following = match content {
-            Content::Shared(_) => None,
-            Content::Partial(partial) => Some(Following::begin(channel, Arc::clone(partial), &self.filled)),
+            ServedContent::Shared(_) => None,
+            ServedContent::Partial(partial) => {
+                Some(FollowedContent::begin(channel, Arc::clone(partial), &self.output_added))
+            }
         };
         let mut waiting = self.waiting.lock();
         let (pieces, following) = following.unzip();
         waiting.push(PeerMessage::Offer { channel, size, manifest, pieces });
-        waiting.changes.extend(following.map(Change::Begin));
+        waiting.follow_changes.extend(following.map(FollowChange::Begin));
         drop(waiting);
-        self.filled.notify_one();
+        self.output_added.notify_one();
     }
 
     /// Returns where the other side stands.
-    pub(super) const fn stand(&self) -> &Arc<Stand> {
-        &self.stand
+    pub(super) const fn slot_status(&self) -> &Arc<SlotStatus> {
+        &self.slot_status
     }
 
     /// Queues a block, or rejects it if the other side is choked.
-    pub(super) fn push_block(&self, block: OutgoingBlock) -> Pushed {
+    pub(super) fn push_block(&self, block: OutgoingBlock) -> LinkPushOutcome {
         let mut waiting = self.waiting.lock();
-        let pushed = if !waiting.stance.is_unchoked {
+        let pushed = if !waiting.choke_state.is_unchoked {
             waiting.push(PeerMessage::Reject(block.reference));
-            Pushed::Choked { times: waiting.stance.chokes }
+            LinkPushOutcome::Choked { times: waiting.choke_state.chokes }
         } else if waiting.blocks.len() < MAX_REQUESTS * MAX_CHANNELS {
             waiting.blocks.push_back(block);
-            Pushed::Queued
+            LinkPushOutcome::Queued
         } else {
-            Pushed::TooMany
+            LinkPushOutcome::TooMany
         };
         drop(waiting);
-        self.filled.notify_one();
-        self.offered.notify_waiters();
+        self.output_added.notify_one();
+        self.block_added.notify_waiters();
         pushed
     }
 
@@ -140,7 +142,7 @@ impl SendQueue {
     pub(super) async fn next_block(&self) -> OutgoingBlock {
         loop {
             // Registered before the queue is looked at, so that no block is missed.
-            let mut offered = std::pin::pin!(self.offered.notified());
+            let mut offered = std::pin::pin!(self.block_added.notified());
             offered.as_mut().enable();
             if let Some(block) = self.waiting.lock().blocks.pop_front() {
                 return block;
@@ -150,9 +152,9 @@ impl SendQueue {
     }
 
     /// Waits until there are blocks to write. Cancel safe.
-    pub(super) async fn blocks_offered(&self) {
+    pub(super) async fn blocks_added(&self) {
         loop {
-            let mut offered = std::pin::pin!(self.offered.notified());
+            let mut offered = std::pin::pin!(self.block_added.notified());
             offered.as_mut().enable();
             if self.has_blocks() {
                 return;
@@ -176,22 +178,22 @@ impl SendQueue {
     }
 
     /// Forgets a channel and takes all its blocks back.
-    pub(super) fn cancel_channel(&self, channel: Channel) -> Vec<BlockRef> {
+    pub(super) fn cancel_channel(&self, channel: ChannelId) -> Vec<BlockRef> {
         let mut waiting = self.waiting.lock();
         let (gone, kept) = std::mem::take(&mut waiting.blocks)
             .into_iter()
             .partition::<VecDeque<_>, _>(|block| block.reference.channel == channel);
         waiting.blocks = kept;
-        waiting.changes.push(Change::End(channel));
+        waiting.follow_changes.push(FollowChange::End(channel));
         drop(waiting);
         // Otherwise what was followed would be held until there is something else to write.
-        self.filled.notify_one();
+        self.output_added.notify_one();
         gone.into_iter().map(|block| block.reference).collect()
     }
 
     #[cfg(test)]
-    pub(super) fn changes_waiting(&self) -> usize {
-        self.waiting.lock().changes.len()
+    pub(super) fn follow_change_count(&self) -> usize {
+        self.waiting.lock().follow_changes.len()
     }
 
     /// Says whether messages wait to be written.
@@ -201,24 +203,24 @@ impl SendQueue {
 
     /// Waits until few enough messages wait. Cancel safe.
     pub(super) async fn has_room(&self) {
-        while self.waiting.lock().weight >= CROWDED {
+        while self.waiting.lock().weight >= MAX_WEIGHT {
             self.drained.notified().await;
         }
     }
 
     /// Waits for the next thing to write. Cancel safe.
-    pub(super) async fn next(&self, following: &mut Vec<Following>) -> Outgoing {
+    pub(super) async fn next(&self, following: &mut Vec<FollowedContent>) -> Outgoing {
         loop {
             if let Some(outgoing) = self.take(following) {
                 return outgoing;
             }
-            self.filled.notified().await;
+            self.output_added.notified().await;
         }
     }
 
     /// What the followed contents have to tell is taken only now that it can be written, so that one who does not read
     /// costs nothing.
-    pub(super) fn take(&self, following: &mut Vec<Following>) -> Option<Outgoing> {
+    pub(super) fn take(&self, following: &mut Vec<FollowedContent>) -> Option<Outgoing> {
         let (messages, changes) = self.waiting.lock().take_messages(self.reports_length);
         for change in changes {
             change.apply(following);
@@ -228,7 +230,7 @@ impl SendQueue {
             return Some(Outgoing::Messages(messages));
         }
         let mut news = Vec::new();
-        following.retain_mut(|one| one.tell(CROWDED, &mut news));
+        following.retain_mut(|one| one.take_news(MAX_WEIGHT, &mut news));
         if !news.is_empty() {
             return Some(Outgoing::Messages(news));
         }
@@ -236,70 +238,75 @@ impl SendQueue {
     }
 }
 
-impl Turn for SendQueue {
+impl ChokeTarget for LinkSendQueue {
     fn unchoke(&self) {
-        self.stand.set(None);
+        self.slot_status.set(None);
         let mut waiting = self.waiting.lock();
-        if !std::mem::replace(&mut waiting.stance.is_unchoked, true) {
-            waiting.stance.position = None;
+        if !std::mem::replace(&mut waiting.choke_state.is_unchoked, true) {
+            waiting.choke_state.position = None;
             waiting.push(PeerMessage::Unchoke);
         }
         drop(waiting);
-        self.filled.notify_one();
+        self.output_added.notify_one();
     }
 
     /// Rejects what the other side has asked for, if it was served until now.
     fn choke(&self, place: u32, length: u32) {
-        self.stand.set(Some(place));
+        self.slot_status.set(Some(place));
         let mut waiting = self.waiting.lock();
         let mut rejected = VecDeque::new();
-        if std::mem::take(&mut waiting.stance.is_unchoked) {
-            waiting.stance.chokes = waiting.stance.chokes.wrapping_add(1);
-            waiting.push(choked(place, length, self.reports_length));
+        if std::mem::take(&mut waiting.choke_state.is_unchoked) {
+            waiting.choke_state.chokes = waiting.choke_state.chokes.wrapping_add(1);
+            waiting.push(choke_message(place, length, self.reports_length));
             rejected = std::mem::take(&mut waiting.blocks);
             for block in &rejected {
                 waiting.push(PeerMessage::Reject(block.reference));
             }
         } else {
-            waiting.stance.position = Some((place, length));
+            waiting.choke_state.position = Some((place, length));
         }
         drop(waiting);
         drop(rejected);
-        self.filled.notify_one();
+        self.output_added.notify_one();
     }
 }
 
-impl Waiting {
+impl LinkOutput {
     fn push(&mut self, message: PeerMessage) {
-        self.weight += weight(&message);
+        self.weight += message_weight(&message);
         self.messages.push_back(message);
     }
 
     /// Takes the oldest messages out; and with the last of them the changes in what is followed, so that a flood of both
     /// leaves neither behind.
-    fn take_messages(&mut self, reports_length: bool) -> (Vec<PeerMessage>, Vec<Change>) {
+    fn take_messages(&mut self, reports_length: bool) -> (Vec<PeerMessage>, Vec<FollowChange>) {
         let messages: Vec<PeerMessage> = if self.messages.is_empty() {
-            let position = self.stance.position.take();
-            position.map(|(place, length)| choked(place, length, reports_length)).into_iter().collect()
+            let position = self.choke_state.position.take();
+            position.map(|(place, length)| choke_message(place, length, reports_length)).into_iter().collect()
         } else {
-            let count = self.messages.len().min(CROWDED);
+            let count = self.messages.len().min(MAX_WEIGHT);
             let messages: Vec<PeerMessage> = self.messages.drain(..count).collect();
-            self.weight -= messages.iter().map(weight).sum::<usize>();
+            self.weight -= messages.iter().map(message_weight).sum::<usize>();
             messages
         };
-        let changes = if self.messages.is_empty() { std::mem::take(&mut self.changes) } else { Vec::new() };
+        let changes =
+            if self.messages.is_empty() { std::mem::take(&mut self.follow_changes) } else { Vec::new() };
         (messages, changes)
     }
 }
 
 /// Makes the message for a side that is not served.
-const fn choked(place: u32, length: u32, reports_length: bool) -> PeerMessage {
-    if reports_length { PeerMessage::Queued { place, length } } else { PeerMessage::Choke { place } }
+const fn choke_message(place: u32, length: u32, reports_length: bool) -> PeerMessage {
+    if reports_length {
+        PeerMessage::Queued { position: place, length }
+    } else {
+        PeerMessage::Choke { position: place }
+    }
 }
 
 /// Returns what a message weighs that the other side has caused, also by changing its mind. Our own questions weigh nothing, since we bound them
 /// ourselves: if they did, two nodes that both ask much could stop reading because of each other.
-fn weight(message: &PeerMessage) -> usize {
+fn message_weight(message: &PeerMessage) -> usize {
     match message {
         PeerMessage::ManifestPart { states, .. } => 1 + states.len() / STATES_PER_WEIGHT,
         PeerMessage::Found { files, .. } => 1 + files.len() / FILES_PER_WEIGHT,

@@ -10,29 +10,29 @@ use tokio::io::{AsyncWriteExt, Interest};
 use tokio::net::TcpStream;
 use tokio::net::tcp::OwnedWriteHalf;
 
-use super::link::LinkState;
+use super::link::PeerLinkState;
+use super::link_width::LinkWidth;
 use super::send_queue::{Outgoing, OutgoingBlock};
-use super::width::Extent;
-use crate::throttle::SharedLane;
-use crate::transport::{Claim, STRIDE, Tuner, send_some};
+use crate::throttle::SharedPeerLimiter;
+use crate::transport::{MAX_SEND, SlotClaim, SocketTuner, send_some};
 
 /// How long the other side may take nothing off our hands.
-const PATIENCE: Duration = Duration::from_secs(30);
+const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// How often those whose questions wait behind a block are told so.
-const TELL: Duration = Duration::from_secs(1);
+const HOLD_UP_INTERVAL: Duration = Duration::from_secs(1);
 
 /// The writing half of a connection.
 #[derive(Debug)]
-pub(super) struct Writer {
+pub(super) struct LinkWriter {
     pub(super) stream: OwnedWriteHalf,
-    pub(super) state: Arc<LinkState>,
-    pub(super) tuner: Tuner,
-    pub(super) lane: SharedLane,
-    pub(super) claim: Arc<Claim>,
+    pub(super) state: Arc<PeerLinkState>,
+    pub(super) tuner: SocketTuner,
+    pub(super) limiter: SharedPeerLimiter,
+    pub(super) claim: Arc<SlotClaim>,
 }
 
-impl Writer {
+impl LinkWriter {
     /// Writes until the connection breaks or the future is dropped.
     pub(super) async fn run(mut self) -> io::Result<()> {
         let mut following = Vec::new();
@@ -47,11 +47,11 @@ impl Writer {
     /// Writes blocks as the connection with this number of the link, counted from 1, until it is to be closed.
     pub(super) async fn run_further(mut self, number: usize) -> io::Result<()> {
         let state = Arc::clone(&self.state);
-        let mut extent = state.extent.subscribe();
+        let mut extent = state.width.subscribe();
         loop {
-            let Extent { open, used } = *extent.borrow_and_update();
+            let LinkWidth { open, used } = *extent.borrow_and_update();
             if number >= open {
-                return in_time(self.stream.shutdown()).await;
+                return with_timeout(self.stream.shutdown()).await;
             }
             tokio::select! {
                 biased;
@@ -66,7 +66,7 @@ impl Writer {
         for message in messages {
             encode_frame(message, &mut bytes).map_err(io::Error::other)?;
         }
-        in_time(self.stream.write_all(&bytes)).await?;
+        with_timeout(self.stream.write_all(&bytes)).await?;
         self.tuner.sent(self.stream.as_ref(), bytes.len());
         Ok(())
     }
@@ -79,27 +79,27 @@ impl Writer {
             self.state.queue.push(PeerMessage::Reject(reference));
             return Ok(());
         }
-        let _writing = self.state.outflow.writing();
+        let _writing = self.state.send_activity.begin_writing();
         let stream: &TcpStream = self.stream.as_ref();
         write_header(stream, reference).await?;
         let length = reference.length as usize;
         let (mut sent, mut passed, mut told) = (0, 0, Instant::now());
         while sent < length {
             if sent == passed {
-                passed += self.lane.pass(STRIDE.min(length - sent)).await;
+                passed += self.limiter.acquire(MAX_SEND.min(length - sent)).await;
             }
             let from = offset + sent as u64;
-            let count = in_time(send_some(stream, content.file(), from, passed - sent)).await?;
+            let count = with_timeout(send_some(stream, content.file(), from, passed - sent)).await?;
             sent += count;
             self.tuner.sent(stream, count);
-            upload.sent(count as u64);
+            upload.add_sent(count as u64);
             self.claim.sent(count as u64);
-            self.state.outflow.sent(count as u64);
-            if told.elapsed() >= TELL {
+            self.state.send_activity.add_sent(count as u64);
+            if told.elapsed() >= HOLD_UP_INTERVAL {
                 told = Instant::now();
                 // Our requests may be among what waits: that they are not answered is no fault of the other side.
                 if self.state.queue.has_messages() {
-                    self.state.fetches.excuse(None);
+                    self.state.fetches.notify_held_up(None);
                 }
             }
         }
@@ -114,7 +114,7 @@ async fn write_header(stream: &TcpStream, reference: BlockRef) -> io::Result<()>
     encode_frame(&PeerMessage::Block(reference), &mut bytes).map_err(io::Error::other)?;
     let mut rest = bytes.as_slice();
     while !rest.is_empty() {
-        let count = in_time(stream.async_io(Interest::WRITABLE, || send_more(stream, rest))).await?;
+        let count = with_timeout(stream.async_io(Interest::WRITABLE, || send_more(stream, rest))).await?;
         rest = rest.get(count..).unwrap_or_default();
     }
     Ok(())
@@ -131,7 +131,7 @@ fn send_more(stream: &TcpStream, bytes: &[u8]) -> io::Result<usize> {
     stream.try_write(bytes)
 }
 
-async fn in_time<T>(work: impl Future<Output = io::Result<T>>) -> io::Result<T> {
+async fn with_timeout<T>(work: impl Future<Output = io::Result<T>>) -> io::Result<T> {
     let stuck = || io::Error::new(io::ErrorKind::TimedOut, "the other side reads nothing");
-    tokio::time::timeout(PATIENCE, work).await.unwrap_or_else(|_| Err(stuck()))
+    tokio::time::timeout(WRITE_TIMEOUT, work).await.unwrap_or_else(|_| Err(stuck()))
 }

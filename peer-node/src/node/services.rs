@@ -10,24 +10,24 @@ use tokio_util::task::TaskTracker;
 
 use super::NodeOptions;
 use crate::bittorrent::{Wires, WiresConfig};
-use crate::download::{Downloads, DownloadsConfig, FolderSyncs, PartFolders, Reservations};
+use crate::download::{Downloads, DownloadsConfig, FolderSyncer, NameReservations, PartFolders};
 use crate::finder::Finder;
-use crate::front_door::FrontDoor;
 use crate::identity::Identity;
 use crate::index_client::{IndexClient, IndexConfig, NodeShares, ProbeKey};
-use crate::lan::{Neighbours, NeighboursConfig, Settings};
+use crate::lan::{LanSettings, Neighbours, NeighboursConfig};
 use crate::library::Library;
+use crate::listener::PeerListener;
 use crate::native::{Links, LinksConfig};
 use crate::partials::Partials;
 use crate::source_address::SourceAddress;
 use crate::state_dir::StateDir;
-use crate::torrent::offers::{Offers, OffersConfig};
-use crate::torrent::{Bridge, TorrentConfig, fresh_peer_id};
+use crate::torrent::shared_torrents::{SharedTorrents, SharedTorrentsConfig};
+use crate::torrent::{NativeBridge, TorrentConfig, fresh_peer_id};
 use crate::transport::Transport;
 
 /// What the services stand on.
 #[derive(Debug, Clone)]
-pub(super) struct Ground {
+pub(super) struct NodeContext {
     pub(super) address: SocketAddr,
     pub(super) share_dir: PathBuf,
     pub(super) identity: Arc<Identity>,
@@ -47,75 +47,75 @@ pub(super) struct Services {
     pub(super) links: Links,
     pub(super) wires: Wires,
     pub(super) downloads: Downloads,
-    pub(super) offers: Offers,
+    pub(super) shared_torrents: SharedTorrents,
 }
 
 impl Services {
     /// Starts them all; from then on peers are accepted.
-    pub(super) async fn start(options: NodeOptions, listener: TcpListener, ground: Ground) -> Self {
-        let transport = Transport::new(options.bounds(), &ground.tracker, ground.cancel.clone());
+    pub(super) async fn start(options: NodeOptions, listener: TcpListener, context: NodeContext) -> Self {
+        let transport = Transport::new(options.transport_config(), &context.tracker, context.cancel.clone());
         let (probe_key, partials) = (ProbeKey::default(), Partials::default());
-        let links = ground.links(&transport, &partials, (&probe_key, options.finds_neighbours));
+        let links = context.start_links(&transport, &partials, (&probe_key, options.finds_neighbours));
         let wires = Wires::new(WiresConfig {
             peer_id: fresh_peer_id(),
             transport: transport.clone(),
-            tracker: ground.tracker.clone(),
-            cancel: ground.cancel.clone(),
+            tracker: context.tracker.clone(),
+            cancel: context.cancel.clone(),
         });
-        let door = FrontDoor {
+        let peer_listener = PeerListener {
             transport: transport.clone(),
             links: Some(links.clone()),
             wires: wires.clone(),
-            tracker: ground.tracker.clone(),
-            cancel: ground.cancel.clone(),
+            tracker: context.tracker.clone(),
+            cancel: context.cancel.clone(),
         };
-        ground.tracker.spawn(door.keep(listener));
-        let index = ground.index(options.index, &partials, probe_key);
-        let neighbours = options.finds_neighbours.then(|| ground.neighbours(options.lan, &links));
+        context.tracker.spawn(peer_listener.run(listener));
+        let index = context.start_index_client(options.index, &partials, probe_key);
+        let neighbours = options.finds_neighbours.then(|| context.start_neighbours(options.lan, &links));
         let finder = Finder::new(index.clone(), neighbours.clone());
-        let folders = ground.part_folders();
+        let folders = context.part_folders();
         let config = DownloadsConfig {
-            root: ground.share_dir.clone(),
-            list: ground.state.downloads(),
+            root: context.share_dir.clone(),
+            list_file: context.state.downloads(),
             max_active: options.max_active_downloads,
             transport: transport.clone(),
             links: links.clone(),
             index: index.clone(),
             finder: finder.clone(),
-            library: ground.library.clone(),
+            library: context.library.clone(),
             partials,
             torrents: TorrentConfig {
                 wires: wires.clone(),
                 transport: transport.clone(),
-                port: ground.address.port(),
-                bridge: Some(Bridge {
+                port: context.address.port(),
+                bridge: Some(NativeBridge {
                     links: links.clone(),
                     finder: finder.clone(),
-                    library: ground.library.clone(),
+                    library: context.library.clone(),
                 }),
-                tracker: ground.tracker.clone(),
+                tracker: context.tracker.clone(),
             },
-            torrent_dir: ground.state.torrents(),
-            folder_syncs: FolderSyncs::default(),
-            folders,
-            reservations: Reservations::default(),
-            tracker: ground.tracker.clone(),
-            cancel: ground.cancel.clone(),
+            torrent_dir: context.state.torrents(),
+            folder_syncer: FolderSyncer::default(),
+            part_folders: folders,
+            reservations: NameReservations::default(),
+            tracker: context.tracker.clone(),
+            cancel: context.cancel.clone(),
         };
         let downloads = Downloads::open(config).await;
-        ground.tracker.spawn(downloads.clone().keep_listed(ground.state.health()));
-        let offers = ground.offers(&index, &downloads, &wires);
-        Self { index, finder, neighbours, transport, links, wires, downloads, offers }
+        context.tracker.spawn(downloads.clone().rewrite_lost_list(context.state.health()));
+        let offers = context.start_shared_torrents(&index, &downloads, &wires);
+        Self { index, finder, neighbours, transport, links, wires, downloads, shared_torrents: offers }
     }
 }
 
-impl Ground {
+impl NodeContext {
     fn part_folders(&self) -> PartFolders {
         let (own, list) = (self.state.partials(), self.state.partial_folders());
         PartFolders::open(self.share_dir.clone(), own, list, self.identity.node_id())
     }
 
-    fn neighbours(&self, settings: Settings, links: &Links) -> Neighbours {
+    fn start_neighbours(&self, settings: LanSettings, links: &Links) -> Neighbours {
         let config = NeighboursConfig {
             settings,
             node: self.identity.node_id(),
@@ -126,7 +126,7 @@ impl Ground {
         Neighbours::start(config, &self.tracker, &self.cancel)
     }
 
-    fn links(
+    fn start_links(
         &self,
         transport: &Transport,
         partials: &Partials,
@@ -145,8 +145,13 @@ impl Ground {
         })
     }
 
-    fn offers(&self, index: &IndexClient, downloads: &Downloads, wires: &Wires) -> Offers {
-        let offers = Offers::new(OffersConfig {
+    fn start_shared_torrents(
+        &self,
+        index: &IndexClient,
+        downloads: &Downloads,
+        wires: &Wires,
+    ) -> SharedTorrents {
+        let offers = SharedTorrents::new(SharedTorrentsConfig {
             folder: self.state.torrents().join("offered"),
             library: self.library.clone(),
             index: index.clone(),
@@ -156,16 +161,16 @@ impl Ground {
             cancel: self.cancel.clone(),
         });
         wires.set_resolver(Arc::new(offers.clone()));
-        let (recalled, cancel) = (offers.clone().recall(), self.cancel.clone());
+        let (recalled, cancel) = (offers.clone().restore(), self.cancel.clone());
         self.tracker.spawn(async move {
             cancel.run_until_cancelled(recalled).await;
         });
         offers
     }
 
-    fn index(&self, address: String, partials: &Partials, probe_key: ProbeKey) -> IndexClient {
+    fn start_index_client(&self, address: String, partials: &Partials, probe_key: ProbeKey) -> IndexClient {
         let agent = concat!("peer-node/", env!("CARGO_PKG_VERSION")).to_owned();
-        let source = SourceAddress::of_listener(self.address.ip());
+        let source = SourceAddress::from_listener(self.address.ip());
         let config = IndexConfig { address, source, port: self.address.port(), agent };
         let shares = NodeShares { library: self.library.clone(), partials: partials.clone() };
         let identity = Arc::clone(&self.identity);

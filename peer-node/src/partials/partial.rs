@@ -9,15 +9,15 @@ use protocol::manifest::Manifest;
 use protocol::share_path::SharePath;
 use tokio::sync::{Notify, mpsc};
 
-use crate::native::Link;
+use crate::native::PeerLink;
 
 /// What has become of a partial content.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Standing {
+pub enum PartialStatus {
     /// More pieces may come.
     Growing,
     /// All pieces are here, and its download has ended: from now on it is for the library to share the content.
-    Whole,
+    Complete,
     /// Its download was given up.
     Withdrawn,
 }
@@ -30,18 +30,18 @@ pub struct Partial {
     /// The manifest's id, which costs a hash over all of it.
     manifest_id: Digest,
     file: Arc<File>,
-    visitors: mpsc::Sender<Link>,
-    progress: Mutex<Progress>,
+    visitors: mpsc::Sender<PeerLink>,
+    progress: Mutex<PartialProgress>,
 }
 
 #[derive(Debug)]
-struct Progress {
-    here: Bitfield,
+struct PartialProgress {
+    have: Bitfield,
     /// The pieces that were verified since the content was published, in order: who follows it needs only to know how
     /// far it has read.
     log: Vec<PieceIndex>,
-    standing: Standing,
-    announced: bool,
+    status: PartialStatus,
+    is_announced: bool,
     /// Rung at every change.
     followers: Vec<Weak<Notify>>,
 }
@@ -52,11 +52,16 @@ impl Partial {
         manifest: Arc<Manifest>,
         file: Arc<File>,
         here: Bitfield,
-        visitors: mpsc::Sender<Link>,
+        visitors: mpsc::Sender<PeerLink>,
     ) -> Self {
         let (log, followers) = (Vec::new(), Vec::new());
-        let progress =
-            Mutex::new(Progress { here, log, standing: Standing::Growing, announced: false, followers });
+        let progress = Mutex::new(PartialProgress {
+            have: here,
+            log,
+            status: PartialStatus::Growing,
+            is_announced: false,
+            followers,
+        });
         let manifest_id = manifest.id();
         Self { path, manifest, manifest_id, file, visitors, progress }
     }
@@ -89,17 +94,17 @@ impl Partial {
     /// Says whether a piece may be given to others.
     pub fn has(&self, piece: PieceIndex) -> bool {
         let progress = self.progress.lock();
-        progress.standing != Standing::Withdrawn && progress.here.has(piece)
+        progress.status != PartialStatus::Withdrawn && progress.have.has(piece)
     }
 
     /// Says whether the index is to know of the content.
     pub fn is_announced(&self) -> bool {
-        self.progress.lock().announced
+        self.progress.lock().is_announced
     }
 
     /// Returns what has become of the content.
-    pub fn standing(&self) -> Standing {
-        self.progress.lock().standing
+    pub fn status(&self) -> PartialStatus {
+        self.progress.lock().status
     }
 
     /// Returns the pieces that are here and where to read on from, and has `bell` rung at every change from now on. A
@@ -110,7 +115,7 @@ impl Partial {
         // A connection that opens the content again and again follows it once.
         progress.followers.retain(|other| other.strong_count() > 0 && !other.ptr_eq(&bell));
         progress.followers.push(bell);
-        (progress.here.clone(), progress.log.len())
+        (progress.have.clone(), progress.log.len())
     }
 
     /// Returns at most so many pieces that were verified since `cursor` was handed out, and moves it behind them.
@@ -122,35 +127,36 @@ impl Partial {
     }
 
     /// Tells the download of a peer that has opened the content: it may be a source as well.
-    pub fn visited(&self, link: &Link) {
+    pub fn peer_opened(&self, link: &PeerLink) {
         // Too many wait already: there is no want of sources.
         let _ = self.visitors.try_send(link.clone());
     }
 
     /// Notes a piece.
-    pub(super) fn verified(&self, piece: PieceIndex) {
+    pub(super) fn add_piece(&self, piece: PieceIndex) {
         let mut progress = self.progress.lock();
-        if progress.here.insert(piece) {
+        if progress.have.insert(piece) {
             progress.log.push(piece);
-            progress.ring();
+            progress.notify_followers();
         }
     }
 
     /// Notes that the index is to know of the content; says whether that is new.
     pub(super) fn announce(&self) -> bool {
-        !std::mem::replace(&mut self.progress.lock().announced, true)
+        !std::mem::replace(&mut self.progress.lock().is_announced, true)
     }
 
     /// Notes that the download is over.
     pub(super) fn end(&self) {
         let mut progress = self.progress.lock();
-        progress.standing = if progress.here.is_full() { Standing::Whole } else { Standing::Withdrawn };
-        progress.ring();
+        progress.status =
+            if progress.have.is_full() { PartialStatus::Complete } else { PartialStatus::Withdrawn };
+        progress.notify_followers();
     }
 }
 
-impl Progress {
-    fn ring(&self) {
+impl PartialProgress {
+    fn notify_followers(&self) {
         for bell in self.followers.iter().filter_map(Weak::upgrade) {
             bell.notify_one();
         }

@@ -4,10 +4,10 @@ use protocol::geometry::PieceIndex;
 use tokio::sync::mpsc;
 
 use super::{Partial, Partials};
-use crate::native::Link;
+use crate::native::PeerLink;
 
 /// The peers that have opened a content that is on its way here, each over the connection at hand.
-pub type Visitors = mpsc::Receiver<Link>;
+pub type Visitors = mpsc::Receiver<PeerLink>;
 
 /// A download's side of a partial content. When it is dropped the content is no longer shared from here: if not all
 /// pieces were verified by then, nobody is served any more; otherwise it is for the library to go on.
@@ -23,8 +23,8 @@ impl Publication {
     }
 
     /// Shares one more piece, which is verified and written.
-    pub fn verified(&self, piece: PieceIndex) {
-        self.partial.verified(piece);
+    pub fn add_piece(&self, piece: PieceIndex) {
+        self.partial.add_piece(piece);
     }
 
     /// Has the index told of the content, of which at least one piece is here.

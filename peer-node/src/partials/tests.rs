@@ -18,18 +18,18 @@ fn publish(partials: &Partials, manifest: &Arc<Manifest>, here: &Bitfield) -> Pu
     partials.publish(path, Arc::clone(manifest), file, here).0
 }
 
-fn has_rung(bell: &Notify) -> bool {
+fn is_notified(bell: &Notify) -> bool {
     std::pin::pin!(bell.notified()).poll(&mut Context::from_waker(Waker::noop())) == Poll::Ready(())
 }
 
 #[test]
-fn a_content_is_told_to_the_index_when_it_is_announced_and_until_its_download_is_over() {
+fn content_is_listed_from_announcement_to_completion() {
     let (partials, manifest) = (Partials::default(), manifest(3));
     let (digest, geometry) = (manifest.digest(), *manifest.geometry());
     let changes = partials.changes();
     let publication = publish(&partials, &manifest, &Bitfield::empty(&geometry));
     assert!(partials.find(&digest).is_some() && partials.records().is_empty());
-    publication.verified(geometry.piece(2).unwrap());
+    publication.add_piece(geometry.piece(2).unwrap());
     let before = *changes.borrow();
     publication.announce();
     assert!(*changes.borrow() > before);
@@ -39,44 +39,44 @@ fn a_content_is_told_to_the_index_when_it_is_announced_and_until_its_download_is
     assert_eq!((record.path.as_str(), record.size, record.share), ("films/a.mkv", 3 << 18, Share::Partial));
     assert!(record.check().is_ok());
     let before = *changes.borrow();
-    publication.verified(geometry.piece(1).unwrap());
+    publication.add_piece(geometry.piece(1).unwrap());
     publication.announce();
     assert_eq!(*changes.borrow(), before, "the index need not hear of every piece");
     drop(publication);
     assert!(*changes.borrow() > before);
     assert!(partials.find(&digest).is_none());
-    assert_eq!(partial.standing(), Standing::Withdrawn);
+    assert_eq!(partial.status(), PartialStatus::Withdrawn);
     assert!(!partial.has(geometry.piece(2).unwrap()));
 }
 
 #[test]
-fn who_follows_learns_every_further_piece_once_and_in_order() {
+fn follower_sees_each_new_piece_once_in_order() {
     let (partials, manifest) = (Partials::default(), manifest(4));
     let piece = |number| manifest.geometry().piece(number).unwrap();
     let mut here = Bitfield::empty(manifest.geometry());
     here.insert(piece(0));
     let publication = publish(&partials, &manifest, &here);
-    publication.verified(piece(3));
+    publication.add_piece(piece(3));
     let partial = partials.find(&manifest.digest()).unwrap();
     let bell = Arc::new(Notify::new());
     let (seen, mut cursor) = partial.follow(&bell);
-    assert_eq!((seen.as_bytes(), has_rung(&bell)), (&[0x90][..], false));
-    publication.verified(piece(3));
-    assert!(!has_rung(&bell));
-    publication.verified(piece(2));
-    publication.verified(piece(1));
-    assert!(has_rung(&bell));
+    assert_eq!((seen.as_bytes(), is_notified(&bell)), (&[0x90][..], false));
+    publication.add_piece(piece(3));
+    assert!(!is_notified(&bell));
+    publication.add_piece(piece(2));
+    publication.add_piece(piece(1));
+    assert!(is_notified(&bell));
     assert_eq!(partial.read(&mut cursor, 1), [piece(2)]);
     assert_eq!(partial.read(&mut cursor, 9), [piece(1)]);
     assert_eq!(partial.read(&mut cursor, 9), []);
     drop(publication);
-    assert!(has_rung(&bell));
-    assert_eq!(partial.standing(), Standing::Whole);
+    assert!(is_notified(&bell));
+    assert_eq!(partial.status(), PartialStatus::Complete);
     assert!(partial.has(piece(2)));
 }
 
 #[test]
-fn a_new_publication_outlives_the_old_one_of_the_same_content() {
+fn new_publication_outlives_the_old_one() {
     let (partials, manifest) = (Partials::default(), manifest(1));
     let full = Bitfield::full(manifest.geometry());
     let old = publish(&partials, &manifest, &full);

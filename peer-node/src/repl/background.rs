@@ -6,9 +6,9 @@ use std::path::PathBuf;
 use protocol::escape::display_safe;
 
 use super::look::Style;
-use super::notices::Notice;
-use super::room_news::RoomNews;
-use super::session::{count, show_path};
+use super::notices::ReplNotice;
+use super::session::{display_path, pluralize};
+use super::space_notices::SpaceNotices;
 use crate::download::Downloads;
 use crate::transfers::{DownloadId, DownloadState, DownloadView};
 
@@ -25,11 +25,11 @@ struct BackgroundGroup {
     /// What they are together.
     name: String,
     /// Where they lie, if in one folder.
-    place: Option<PathBuf>,
+    folder: Option<PathBuf>,
     waiting: Vec<DownloadId>,
-    all: usize,
+    total: usize,
     failed: usize,
-    has_told_room: bool,
+    has_reported_space: bool,
 }
 
 impl Background {
@@ -46,7 +46,14 @@ impl Background {
             self.single.remove(id);
         }
         let all = ids.len();
-        self.groups.push(BackgroundGroup { name, place, waiting: ids, all, failed: 0, has_told_room: false });
+        self.groups.push(BackgroundGroup {
+            name,
+            folder: place,
+            waiting: ids,
+            total: all,
+            failed: 0,
+            has_reported_space: false,
+        });
     }
 
     /// Removes a download, of which a person knows already.
@@ -55,17 +62,21 @@ impl Background {
         for group in &mut self.groups {
             if group.waiting.contains(&id) {
                 group.waiting.retain(|waiting| *waiting != id);
-                group.all -= 1;
+                group.total -= 1;
             }
         }
         // Nothing is left to say of one that was removed as a whole.
-        self.groups.retain(|group| group.all > 0);
+        self.groups.retain(|group| group.total > 0);
     }
 
     /// Returns the next thing to tell of them.
-    pub(crate) fn next(&mut self, downloads: &Downloads, room: &mut RoomNews) -> Option<Notice> {
+    pub(crate) fn next_notice(
+        &mut self,
+        downloads: &Downloads,
+        room: &mut SpaceNotices,
+    ) -> Option<ReplNotice> {
         let view = |id| downloads.watch(id).map(|view| view.borrow().clone());
-        self.of_single(view, room).or_else(|| self.of_groups(view, room))
+        self.single_notice(view, room).or_else(|| self.group_notice(view, room))
     }
 
     /// Returns true if a download is among them.
@@ -73,21 +84,21 @@ impl Background {
         self.single.contains(&id) || self.groups.iter().any(|group| group.waiting.contains(&id))
     }
 
-    fn of_single(
+    fn single_notice(
         &mut self,
         view: impl Fn(DownloadId) -> Option<DownloadView>,
-        room: &mut RoomNews,
-    ) -> Option<Notice> {
+        room: &mut SpaceNotices,
+    ) -> Option<ReplNotice> {
         let (mut notice, mut gone) = (None, Vec::new());
         for id in &self.single {
             match view(*id) {
                 Some(view) if !view.state.is_settled() => {
-                    notice = room.of(&view).map(|text| Notice { style: Style::Warning, text });
+                    notice = room.notice_for(&view).map(|text| ReplNotice { style: Style::Warning, text });
                 }
                 // What has been over for so long that it is forgotten is not reported.
                 seen => {
                     gone.push(*id);
-                    notice = seen.map(|view| over(&view));
+                    notice = seen.map(|view| finished_download_notice(&view));
                 }
             }
             if notice.is_some() {
@@ -100,49 +111,50 @@ impl Background {
         notice
     }
 
-    fn of_groups(
+    fn group_notice(
         &mut self,
         view: impl Fn(DownloadId) -> Option<DownloadView>,
-        room: &mut RoomNews,
-    ) -> Option<Notice> {
+        room: &mut SpaceNotices,
+    ) -> Option<ReplNotice> {
         for group in &mut self.groups {
             let mut news = None;
             group.waiting.retain(|id| {
                 let Some(view) = view(*id) else { return false };
                 if !view.state.is_settled() {
-                    if !group.has_told_room && news.is_none() {
-                        news = room.of(&view);
+                    if !group.has_reported_space && news.is_none() {
+                        news = room.notice_for(&view);
                     }
                     return true;
                 }
-                group.failed += usize::from(!view.state.is_here());
+                group.failed += usize::from(!view.state.is_complete());
                 false
             });
             if let Some(text) = news {
-                group.has_told_room = true;
-                return Some(Notice { style: Style::Warning, text });
+                group.has_reported_space = true;
+                return Some(ReplNotice { style: Style::Warning, text });
             }
         }
         let at = self.groups.iter().position(|group| group.waiting.is_empty())?;
-        Some(self.groups.remove(at).over())
+        Some(self.groups.remove(at).finished_notice())
     }
 }
 
 impl BackgroundGroup {
-    fn over(&self) -> Notice {
-        let (name, all) = (display_safe(&self.name), count(self.all as u64, "download"));
-        let place = self.place.as_ref().map(|place| format!(", in {}", show_path(place))).unwrap_or_default();
+    fn finished_notice(&self) -> ReplNotice {
+        let (name, all) = (display_safe(&self.name), pluralize(self.total as u64, "download"));
+        let place =
+            self.folder.as_ref().map(|place| format!(", in {}", display_path(place))).unwrap_or_default();
         if self.failed == 0 {
-            return Notice { style: Style::Good, text: format!("{name} is done: {all}{place}") };
+            return ReplNotice { style: Style::Good, text: format!("{name} is done: {all}{place}") };
         }
         let failed = self.failed;
         let text = format!("{name} is incomplete: {failed} of {all} failed or were stopped; see transfers");
-        Notice { style: Style::Bad, text }
+        ReplNotice { style: Style::Bad, text }
     }
 }
 
 /// Returns what has become of one download.
-fn over(view: &DownloadView) -> Notice {
+fn finished_download_notice(view: &DownloadView) -> ReplNotice {
     let (number, name) = (view.id.0, display_safe(&view.name));
     let (style, text) = match &view.state {
         DownloadState::Done { .. } => (Style::Good, format!("download {number} is done: {name}")),
@@ -154,7 +166,7 @@ fn over(view: &DownloadView) -> Notice {
         }
         _ => (Style::Warning, format!("download {number} was stopped: {name}")),
     };
-    Notice { style, text }
+    ReplNotice { style, text }
 }
 
 #[cfg(test)]
@@ -163,7 +175,7 @@ mod tests {
     use crate::repl::progress::test_view;
 
     /// Returns what there is to tell of downloads of which those up to `done` are complete, and number 3 has failed.
-    fn next(background: &mut Background, done: u32) -> Option<String> {
+    fn next_text(background: &mut Background, done: u32) -> Option<String> {
         let view = |id: DownloadId| {
             let state = match id.0 {
                 3 if done >= 3 => DownloadState::Failed { reason: "broken".into() },
@@ -172,20 +184,21 @@ mod tests {
             };
             Some(DownloadView { id, state, ..test_view() })
         };
-        let mut room = RoomNews::default();
-        let notice = background.of_single(view, &mut room).or_else(|| background.of_groups(view, &mut room));
+        let mut room = SpaceNotices::default();
+        let notice =
+            background.single_notice(view, &mut room).or_else(|| background.group_notice(view, &mut room));
         notice.map(|notice| notice.text)
     }
 
     #[test]
-    fn group_is_reported_once_when_all_of_it_is_over() {
+    fn group_is_reported_once_when_finished() {
         let mut background = Background::default();
         background.add(DownloadId(1));
         background.add_group("tree/".into(), Some("/srv/tree".into()), [1, 2].map(DownloadId).to_vec());
         background.add(DownloadId(2));
-        assert_eq!(next(&mut background, 1), None);
-        assert_eq!(next(&mut background, 2).unwrap(), "tree/ is done: 2 downloads, in /srv/tree");
-        assert_eq!(next(&mut background, 2), None);
+        assert_eq!(next_text(&mut background, 1), None);
+        assert_eq!(next_text(&mut background, 2).unwrap(), "tree/ is done: 2 downloads, in /srv/tree");
+        assert_eq!(next_text(&mut background, 2), None);
     }
 
     #[test]
@@ -193,10 +206,10 @@ mod tests {
         let mut background = Background::default();
         background.add_group("tree/".into(), None, [2, 3, 4].map(DownloadId).to_vec());
         background.remove(DownloadId(4));
-        let text = next(&mut background, 3).unwrap();
+        let text = next_text(&mut background, 3).unwrap();
         assert_eq!(text, "tree/ is incomplete: 1 of 2 downloads failed or were stopped; see transfers");
         background.add_group("b/".into(), None, vec![DownloadId(9)]);
         background.remove(DownloadId(9));
-        assert_eq!(next(&mut background, 9), None);
+        assert_eq!(next_text(&mut background, 9), None);
     }
 }

@@ -11,15 +11,15 @@ use protocol::digest::Digest;
 pub(crate) use error::ParseError;
 pub(crate) use parse::{MIN_DIGITS, parse};
 
-use super::numbers::Numbers;
-use crate::download::Saving;
+use super::number_ranges::NumberRanges;
+use crate::download::SaveOptions;
 use crate::transfers::Priority;
 
 /// A whole command.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Command {
+pub(crate) enum ReplCommand {
     /// Share files or folders, or look through all anew.
-    Register(RegisterOrder),
+    Register(RegisterArgs),
     /// Stop sharing files or folders.
     Unregister(Vec<String>),
     /// List what is shared here.
@@ -31,29 +31,29 @@ pub(crate) enum Command {
     /// The next page of the last list.
     More,
     /// Who has a file.
-    Sources(Item),
+    Sources(ContentSelector),
     /// What a peer shares.
-    Browse(Browse),
+    Browse(BrowseArgs),
     /// Fetch files.
-    Download(Order),
+    Download(DownloadArgs),
     /// What comes in and goes out.
     Transfers,
     /// Remove downloads that are over from the list: these, or all.
-    ClearTransfers(Chosen),
+    ClearTransfers(DownloadSelector),
     /// Let downloads rest.
-    Pause(Chosen),
+    Pause(DownloadSelector),
     /// Let them go on.
-    Resume(Chosen),
+    Resume(DownloadSelector),
     /// Begin those that failed again.
-    Retry(Chosen),
+    Retry(DownloadSelector),
     /// Say which come first.
-    Priority(Vec<Which>, Priority),
+    Priority(Vec<DownloadRef>, Priority),
     /// Stop downloads.
-    Cancel(Chosen),
+    Cancel(DownloadSelector),
     /// Show or change how fast bytes pass; no number is no limit.
     Limit(Option<(Direction, Option<NonZeroU64>)>),
     /// Take part in torrents, or make them.
-    Torrent(TorrentOrder),
+    Torrent(TorrentAction),
     /// How things stand.
     Status,
     /// What keeps the node from working well.
@@ -64,11 +64,11 @@ pub(crate) enum Command {
     Quit,
 }
 
-impl Command {
+impl ReplCommand {
     /// Returns the command as it is after the person has confirmed it.
     pub(crate) fn confirmed(self) -> Self {
         match self {
-            Self::Register(order) => Self::Register(RegisterOrder { is_confirmed: true, ..order }),
+            Self::Register(order) => Self::Register(RegisterArgs { is_confirmed: true, ..order }),
             other => other,
         }
     }
@@ -76,7 +76,7 @@ impl Command {
 
 /// What to share.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct RegisterOrder {
+pub(crate) struct RegisterArgs {
     /// Files and folders; none for everything that is shared already.
     pub(crate) paths: Vec<String>,
     /// Patterns that leave files out of them; none for those that hold already.
@@ -87,7 +87,7 @@ pub(crate) struct RegisterOrder {
 
 /// What to do with a torrent.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum TorrentOrder {
+pub(crate) enum TorrentAction {
     /// Fetch what a `.torrent` describes, and give it to others.
     Add {
         /// The path of the `.torrent`.
@@ -102,7 +102,7 @@ pub(crate) enum TorrentOrder {
     /// Make a `.torrent` for a shared file, and give the file.
     Create {
         /// Which file.
-        item: Item,
+        item: ContentSelector,
         /// The path of the `.torrent`, if not named after the file.
         path: Option<String>,
     },
@@ -119,25 +119,25 @@ pub(crate) enum Direction {
 
 /// Which downloads a person means.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Chosen {
+pub(crate) enum DownloadSelector {
     /// All to which the command applies.
     All,
     /// These.
-    These(Vec<Which>),
+    These(Vec<DownloadRef>),
 }
 
 /// How a person names downloads.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Which {
+pub(crate) enum DownloadRef {
     /// By their numbers.
-    Numbers(Numbers),
+    Numbers(NumberRanges),
     /// By the first digits of the digest or infohash, in lower case.
     Digits(String),
 }
 
 /// Which files of a peer to list.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Browse {
+pub(crate) struct BrowseArgs {
     /// The peer as it was typed.
     pub(crate) peer: String,
     /// The folder, without the `/` at its end, and empty if it is the whole share; none if none was typed.
@@ -148,9 +148,9 @@ pub(crate) struct Browse {
 
 /// What a person names a content by.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Item {
+pub(crate) enum ContentSelector {
     /// Hits of the last list.
-    Hits(Numbers),
+    Hits(NumberRanges),
     /// The content itself.
     Digest(Digest),
     /// The first digits of a content's digest; if no content has it, a file's name.
@@ -163,15 +163,15 @@ pub(crate) enum Item {
 
 /// What to fetch, and where to.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Order {
+pub(crate) struct DownloadArgs {
     /// What.
-    pub(crate) items: Vec<Item>,
+    pub(crate) items: Vec<ContentSelector>,
     /// Where to, if not into the node's folder.
     pub(crate) destination: Option<String>,
     /// Of which peer the folder is.
     pub(crate) from: Option<String>,
     /// How the files are saved.
-    pub(crate) saving: Saving,
+    pub(crate) saving: SaveOptions,
     /// Whether the prompt comes back at once.
     pub(crate) background: bool,
     /// How long to wait for it, if that was said.

@@ -8,6 +8,7 @@
 //! a prompt.
 
 mod completion;
+mod completion_data;
 mod editor;
 mod feeder;
 mod helper;
@@ -15,7 +16,6 @@ mod highlight;
 mod hint;
 mod history;
 mod keys;
-mod known;
 mod line_budget;
 mod lines;
 mod printer;
@@ -29,47 +29,47 @@ use std::thread;
 
 use tokio::sync::mpsc;
 
-pub(crate) use known::Known;
-pub(crate) use lines::LineFault;
+pub(crate) use completion_data::SharedCompletions;
+pub(crate) use lines::LineError;
 pub(crate) use printer::Printer;
-pub(crate) use terminal_mode::QuietKeys;
+pub(crate) use terminal_mode::EchoGuard;
 
-use lines::Lines;
-use terminal_mode::PersonTerminal;
+use lines::ScriptLines;
+use terminal_mode::InteractiveTerminal;
 
 /// Asked for one line at a time, the threads never have more than one to tell.
 const BACKLOG: usize = 1;
 
 /// What the reading thread is asked for.
 #[derive(Debug)]
-struct Ask {
+struct LineRequest {
     prompt: String,
     /// Whether the answer belongs into the history.
     is_command: bool,
     /// Whether lines that were typed ahead are dropped first.
-    forgets: bool,
+    discards_typeahead: bool,
 }
 
 /// What came of it.
 #[derive(Debug)]
-pub(crate) enum Heard {
+pub(crate) enum InputEvent {
     /// A line, or several that were pasted at once.
     Line(String),
     /// A line that cannot be a command.
-    Refused(LineFault),
+    Invalid(LineError),
     /// Ctrl-C instead of a line.
     Interrupted,
     /// There will be nothing more.
-    End,
+    EndOfInput,
 }
 
 /// A handle on the thread that reads.
-pub(crate) struct Input {
-    asks: SyncSender<Ask>,
-    answers: mpsc::Receiver<Heard>,
-    is_asked: bool,
-    forgets: bool,
-    terminal: Option<Arc<PersonTerminal>>,
+pub(crate) struct CommandInput {
+    requests: SyncSender<LineRequest>,
+    events: mpsc::Receiver<InputEvent>,
+    is_pending: bool,
+    discards_typeahead: bool,
+    terminal: Option<Arc<InteractiveTerminal>>,
 }
 
 /// What the prompt needs to know.
@@ -77,22 +77,22 @@ pub(crate) struct PromptConfig {
     /// Where the history lies.
     pub(crate) history: PathBuf,
     /// What Tab can offer.
-    pub(crate) known: Known,
+    pub(crate) completions: SharedCompletions,
     /// Where relative paths behind `as` begin.
     pub(crate) share_dir: PathBuf,
 }
 
-impl Input {
+impl CommandInput {
     /// Reads stdin line by line.
     pub(crate) fn script() -> io::Result<Self> {
-        let mut lines = Lines::new(BufReader::new(io::stdin()));
+        let mut lines = ScriptLines::new(BufReader::new(io::stdin()));
         Self::start("script", None, move |_| next_line(&mut lines))
     }
 
     /// Reads a terminal, with editing, history and completion where the terminal can move its cursor; also returns what
     /// prints above the prompt.
     pub(crate) fn prompt(config: PromptConfig) -> io::Result<(Self, Printer)> {
-        let terminal = Arc::new(PersonTerminal::of_stdin()?);
+        let terminal = Arc::new(InteractiveTerminal::from_stdin()?);
         if !is_without_cursor_movement() {
             match editor::Editor::new(config, Arc::clone(&terminal)) {
                 Ok((mut editor, printer)) => {
@@ -104,82 +104,86 @@ impl Input {
                 Err(error) => tracing::warn!(%error, "no line editor; lines are read as they come"),
             }
         }
-        let mut lines = Lines::new(BufReader::new(io::stdin()));
-        let read = move |ask: &Ask| {
+        let mut lines = ScriptLines::new(BufReader::new(io::stdin()));
+        let read = move |ask: &LineRequest| {
             // A terminal that is gone is noticed by reading it.
             let _ = write!(io::stdout(), "{}", ask.prompt).and_then(|()| io::stdout().flush());
             next_line(&mut lines)
         };
-        Ok((Self::start("prompt", Some(terminal), read)?, Printer::none()))
+        Ok((Self::start("prompt", Some(terminal), read)?, Printer::disabled()))
     }
 
     /// Starts the thread that reads a line whenever it is asked to.
     fn start(
         name: &str,
-        terminal: Option<Arc<PersonTerminal>>,
-        mut read: impl FnMut(&Ask) -> Heard + Send + 'static,
+        terminal: Option<Arc<InteractiveTerminal>>,
+        mut read: impl FnMut(&LineRequest) -> InputEvent + Send + 'static,
     ) -> io::Result<Self> {
-        let (asks, asked) = sync_channel::<Ask>(BACKLOG);
-        let (tell, answers) = mpsc::channel(BACKLOG);
+        let (asks, asked) = sync_channel::<LineRequest>(BACKLOG);
+        let (event_sender, answers) = mpsc::channel(BACKLOG);
         thread::Builder::new().name(name.to_owned()).spawn(move || {
             for ask in asked {
-                if tell.blocking_send(read(&ask)).is_err() {
+                if event_sender.blocking_send(read(&ask)).is_err() {
                     return;
                 }
             }
         })?;
-        Ok(Self { asks, answers, is_asked: false, forgets: false, terminal })
+        Ok(Self { requests: asks, events: answers, is_pending: false, discards_typeahead: false, terminal })
     }
 
     /// Has the thread read a command, unless it does so already.
-    pub(crate) fn ask(&mut self, prompt: &str) {
-        self.send(prompt, true);
+    pub(crate) fn request_command(&mut self, prompt: &str) {
+        self.request_line(prompt, true);
     }
 
     /// Has the thread read the answer to a question, unless it reads something already.
-    pub(crate) fn ask_aside(&mut self, question: &str) {
-        self.send(question, false);
+    pub(crate) fn request_answer(&mut self, question: &str) {
+        self.request_line(question, false);
     }
 
-    fn send(&mut self, prompt: &str, is_command: bool) {
-        if !self.is_asked {
+    fn request_line(&mut self, prompt: &str, is_command: bool) {
+        if !self.is_pending {
             // A thread that has gone is noticed by who waits for its answer.
-            let forgets = std::mem::take(&mut self.forgets);
-            let _ = self.asks.send(Ask { prompt: prompt.to_owned(), is_command, forgets });
-            self.is_asked = true;
+            let forgets = std::mem::take(&mut self.discards_typeahead);
+            let _ = self.requests.send(LineRequest {
+                prompt: prompt.to_owned(),
+                is_command,
+                discards_typeahead: forgets,
+            });
+            self.is_pending = true;
         }
     }
 
     /// Waits for what was asked for. Cancel safe: what is not waited for now is heard the next time.
-    pub(crate) async fn heard(&mut self) -> Heard {
-        let heard = self.answers.recv().await.unwrap_or(Heard::End);
-        self.is_asked = false;
+    pub(crate) async fn next_event(&mut self) -> InputEvent {
+        let heard = self.events.recv().await.unwrap_or(InputEvent::EndOfInput);
+        self.is_pending = false;
         heard
     }
 
     /// Drops the lines that a person typed ahead, because they broke off what goes on.
-    pub(crate) fn forget_ahead(&mut self) {
-        self.forgets = true;
+    pub(crate) fn discard_typeahead(&mut self) {
+        self.discards_typeahead = true;
     }
 
     /// Keeps what is typed off the screen until the result is dropped; `None` if there is no terminal.
-    pub(crate) fn quiet_keys(&self) -> Option<QuietKeys> {
-        QuietKeys::new(Arc::clone(self.terminal.as_ref()?))
+    pub(crate) fn suppress_echo(&self) -> Option<EchoGuard> {
+        EchoGuard::new(Arc::clone(self.terminal.as_ref()?))
     }
 
     /// Gives the terminal back as it was, although the thread may still wait for a key.
     pub(crate) fn release(&self) {
-        if let Some(terminal) = self.terminal.as_ref().filter(|_| self.is_asked) {
+        if let Some(terminal) = self.terminal.as_ref().filter(|_| self.is_pending) {
             terminal.release();
         }
     }
 }
 
-fn next_line(lines: &mut Lines<impl BufRead>) -> Heard {
+fn next_line(lines: &mut ScriptLines<impl BufRead>) -> InputEvent {
     match lines.next() {
-        Some(Ok(line)) => Heard::Line(line),
-        Some(Err(fault)) => Heard::Refused(fault),
-        None => Heard::End,
+        Some(Ok(line)) => InputEvent::Line(line),
+        Some(Err(fault)) => InputEvent::Invalid(fault),
+        None => InputEvent::EndOfInput,
     }
 }
 

@@ -35,7 +35,7 @@ impl Look {
     pub(crate) const PLAIN: Self = Self { colour: false, redraw: false };
 
     /// What the environment allows on a terminal: `NO_COLOR` takes the colours, `TERM=dumb` the drawing as well.
-    pub(crate) fn of_terminal() -> Self {
+    pub(crate) fn detect() -> Self {
         let no_colour = env::var_os("NO_COLOR").is_some_and(|set| !set.is_empty());
         let dumb = env::var_os("TERM").is_none_or(|term| term.is_empty() || term == "dumb");
         Self { colour: !no_colour && !dumb, redraw: !dumb }
@@ -43,14 +43,14 @@ impl Look {
 
     /// Colours a text, if there are colours.
     pub(crate) fn paint(self, style: Style, text: &str) -> String {
-        match code(style) {
+        match ansi_code(style) {
             Some(code) if self.colour && !text.is_empty() => format!("\u{1b}[{code}m{text}\u{1b}[0m"),
             _ => text.to_owned(),
         }
     }
 }
 
-const fn code(style: Style) -> Option<&'static str> {
+const fn ansi_code(style: Style) -> Option<&'static str> {
     match style {
         Style::Plain => None,
         Style::Strong => Some("1"),
@@ -67,7 +67,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn colours_are_put_only_where_they_are_wanted() {
+    fn colours_are_used_only_when_enabled() {
         assert_eq!(Look::PLAIN.paint(Style::Bad, "no"), "no");
         let colourful = Look { colour: true, redraw: true };
         assert_eq!(colourful.paint(Style::Bad, "no"), "\u{1b}[31mno\u{1b}[0m");

@@ -8,7 +8,7 @@ use std::io::{self, IsTerminal, Write};
 use std::time::{Duration, Instant};
 
 use super::look::{Look, Style};
-use live::Live;
+use live::LiveLines;
 pub(crate) use screen::Screen;
 
 /// Whom the program talks to.
@@ -52,24 +52,24 @@ impl From<io::Error> for OutputError {
 }
 
 /// Results on stdout, errors on stderr, and live lines that are drawn anew on whichever of them is a terminal.
-pub(crate) struct Output {
+pub(crate) struct ConsoleOutput {
     audience: Audience,
     look: Look,
     stdout: Box<dyn Write + Send>,
     stderr: Box<dyn Write + Send>,
-    live: Live,
+    live: LiveLines,
     screen: Screen,
-    drawn: Option<Instant>,
+    last_drawn: Option<Instant>,
 }
 
 /// How often live lines are drawn at most.
-const PAUSE: Duration = Duration::from_millis(200);
+const DRAW_INTERVAL: Duration = Duration::from_millis(200);
 
-impl Output {
+impl ConsoleOutput {
     /// Takes the program's own stdout and stderr.
     pub(crate) fn standard(audience: Audience) -> Self {
         let (look, screen) = match audience {
-            Audience::Person => (Look::of_terminal(), Screen::Stdout),
+            Audience::Person => (Look::detect(), Screen::Stdout),
             Audience::Script if io::stderr().is_terminal() => (Look::PLAIN, Screen::Stderr),
             Audience::Script => (Look::PLAIN, Screen::None),
         };
@@ -78,9 +78,9 @@ impl Output {
             look,
             stdout: Box::new(io::stdout()),
             stderr: Box::new(io::stderr()),
-            live: Live::default(),
+            live: LiveLines::default(),
             screen,
-            drawn: None,
+            last_drawn: None,
         }
     }
 
@@ -139,20 +139,20 @@ impl Output {
 
     /// Writes an error; that nobody reads those is no reason to stop.
     pub(crate) fn error(&mut self, text: impl Display) {
-        self.aside(Style::Bad, "error:", &text);
+        self.write_stderr(Style::Bad, "error:", &text);
     }
 
     /// Writes to stderr what is worth knowing and no failure of a command.
     pub(crate) fn warning(&mut self, text: impl Display) {
-        self.aside(Style::Warning, "warning:", &text);
+        self.write_stderr(Style::Warning, "warning:", &text);
     }
 
     /// Writes to stderr how things stand.
     pub(crate) fn note(&mut self, text: impl Display) {
-        self.aside(Style::Faint, "note:", &text);
+        self.write_stderr(Style::Faint, "note:", &text);
     }
 
-    fn aside(&mut self, style: Style, kind: &str, text: &dyn Display) {
+    fn write_stderr(&mut self, style: Style, kind: &str, text: &dyn Display) {
         self.clear_live();
         let look = if self.is_for_person() && io::stderr().is_terminal() { self.look } else { Look::PLAIN };
         let _ = writeln!(self.stderr, "{} {text}", look.paint(style, kind));
@@ -163,7 +163,7 @@ impl Output {
     pub(crate) fn wants_live(&self) -> bool {
         self.screen != Screen::None
             && self.live_look().redraw
-            && self.drawn.is_none_or(|drawn| drawn.elapsed() >= PAUSE)
+            && self.last_drawn.is_none_or(|drawn| drawn.elapsed() >= DRAW_INTERVAL)
     }
 
     /// Returns how live lines are coloured and how many columns and rows there are for them.
@@ -178,20 +178,20 @@ impl Output {
         let width = self.screen.size().0;
         let text = self.live.replace(lines, width);
         self.write_live(&text);
-        self.drawn = Some(Instant::now());
+        self.last_drawn = Some(Instant::now());
     }
 
     /// Takes the live lines away.
     pub(crate) fn clear_live(&mut self) {
         let text = self.live.replace(Vec::new(), self.screen.size().0);
         self.write_live(&text);
-        self.drawn = None;
+        self.last_drawn = None;
     }
 
     fn live_look(&self) -> Look {
         match self.audience {
             Audience::Person => self.look,
-            Audience::Script => Look::of_terminal(),
+            Audience::Script => Look::detect(),
         }
     }
 
@@ -226,8 +226,8 @@ mod tests {
     }
 
     #[test]
-    fn a_closed_stdout_is_reported_and_a_closed_stderr_is_not() {
-        let mut output = Output::standard(Audience::Script);
+    fn only_closed_stdout_is_reported() {
+        let mut output = ConsoleOutput::standard(Audience::Script);
         output.stdout = Box::new(Broken(io::ErrorKind::BrokenPipe));
         output.stderr = Box::new(Broken(io::ErrorKind::BrokenPipe));
         output.error("nobody reads this");
@@ -236,8 +236,8 @@ mod tests {
     }
 
     #[test]
-    fn a_full_disk_is_a_failure_of_the_program() {
-        let mut output = Output::standard(Audience::Script);
+    fn full_disk_is_a_program_error() {
+        let mut output = ConsoleOutput::standard(Audience::Script);
         output.stdout = Box::new(Broken(io::ErrorKind::StorageFull));
         let error = output.line("text").unwrap_err();
         assert_eq!((error.exit_code(), OutputError::Closed.exit_code()), (1, 141));

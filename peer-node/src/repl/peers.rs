@@ -2,20 +2,20 @@
 
 use std::net::SocketAddr;
 
-use super::failure::listed;
+use super::command_error::candidate_lines;
 use protocol::escape::excerpt;
-use protocol::index::{PeerRef, Source};
+use protocol::index::{ContentSource, PeerRef};
 use protocol::node_id::NodeId;
 
 /// The most peers that are remembered.
 const MAX_SEEN: usize = 1000;
 
 /// The fewest digits of a node id that name a node.
-const MIN_DIGITS: usize = 4;
+const MIN_NODE_ID_DIGITS: usize = 4;
 
 /// What a person named.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Named {
+pub(crate) enum PeerName {
     /// A peer.
     Peer(PeerRef),
     /// A host whose address must be asked for.
@@ -24,16 +24,16 @@ pub(crate) enum Named {
 
 /// A text that names no peer.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum NoPeer {
+pub(crate) enum PeerLookupError {
     /// It looks like nothing that names peers.
     #[error("{text} is no peer; write HOST:PORT, a node id, or a number of the last sources")]
-    Unclear {
+    Invalid {
         /// What was typed, display-safe.
         text: String,
     },
     /// The last list of sources does not have that number.
     #[error("there is no source {number} in the last list; it has {last}")]
-    NoSource {
+    NoSuchSource {
         /// The number.
         number: String,
         /// How many there are.
@@ -41,12 +41,12 @@ pub(crate) enum NoPeer {
     },
     /// No node that was seen begins like this.
     #[error("no node that is there has an id that begins with {text}")]
-    Unseen {
+    UnknownNodeId {
         /// What was typed.
         text: String,
     },
     /// More than one does.
-    #[error("{} node ids begin with {text}; write more of it:{}", candidates.len(), listed(candidates))]
+    #[error("{} node ids begin with {text}; write more of it:{}", candidates.len(), candidate_lines(candidates))]
     Ambiguous {
         /// What was typed.
         text: String,
@@ -55,7 +55,7 @@ pub(crate) enum NoPeer {
     },
     /// A host has no address.
     #[error("cannot find {host}: {reason}")]
-    NoHost {
+    HostNotFound {
         /// What was typed, display-safe.
         host: String,
         /// What the system said.
@@ -63,35 +63,35 @@ pub(crate) enum NoPeer {
     },
     /// No peer was browsed that could be meant.
     #[error("whose folder? browse a peer first, or write from PEER behind it")]
-    NotBrowsed,
+    NoBrowsedPeer,
 }
 
 /// The peers of the last list of sources, and all that were seen before.
 #[derive(Debug, Default)]
-pub(crate) struct Peers {
-    listed: Vec<NodeId>,
+pub(crate) struct SeenPeers {
+    sources: Vec<NodeId>,
     seen: Vec<(NodeId, Option<SocketAddr>)>,
     browsed: Option<NodeId>,
 }
 
-impl Peers {
+impl SeenPeers {
     /// Remembers a list of sources, numbered from 1.
-    pub(crate) fn list(&mut self, sources: &[Source]) {
-        self.listed = sources.iter().map(|source| source.node).collect();
+    pub(crate) fn set_sources(&mut self, sources: &[ContentSource]) {
+        self.sources = sources.iter().map(|source| source.node).collect();
         for source in sources {
-            self.see(source.node, Some(source.address));
+            self.remember(source.node, Some(source.address));
         }
     }
 
     /// Remembers the peer whose files were listed last.
-    pub(crate) fn browse(&mut self, node: NodeId, address: Option<SocketAddr>) {
+    pub(crate) fn set_browsed(&mut self, node: NodeId, address: Option<SocketAddr>) {
         self.browsed = Some(node);
-        self.see(node, address);
+        self.remember(node, address);
     }
 
     /// Returns the peer whose files were listed last.
-    pub(crate) fn browsed(&self) -> Result<PeerRef, NoPeer> {
-        self.browsed.map(PeerRef::Node).ok_or(NoPeer::NotBrowsed)
+    pub(crate) fn browsed(&self) -> Result<PeerRef, PeerLookupError> {
+        self.browsed.map(PeerRef::Node).ok_or(PeerLookupError::NoBrowsedPeer)
     }
 
     /// Goes through the addresses that were seen.
@@ -105,32 +105,32 @@ impl Peers {
     }
 
     /// Finds out which peer a text names.
-    pub(crate) fn find(&self, text: &str) -> Result<Named, NoPeer> {
+    pub(crate) fn find(&self, text: &str) -> Result<PeerName, PeerLookupError> {
         if let Ok(address) = text.parse() {
-            return Ok(Named::Peer(PeerRef::Address(address)));
+            return Ok(PeerName::Peer(PeerRef::Address(address)));
         }
         if let Ok(node) = text.parse() {
-            return Ok(Named::Peer(PeerRef::Node(node)));
+            return Ok(PeerName::Peer(PeerRef::Node(node)));
         }
         if let Ok(number) = text.parse::<usize>()
-            && let Some(node) = number.checked_sub(1).and_then(|at| self.listed.get(at))
+            && let Some(node) = number.checked_sub(1).and_then(|at| self.sources.get(at))
         {
-            return Ok(Named::Peer(PeerRef::Node(*node)));
+            return Ok(PeerName::Peer(PeerRef::Node(*node)));
         }
         if text.rsplit_once(':').is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok()) {
-            return Ok(Named::Host(text.to_owned()));
+            return Ok(PeerName::Host(text.to_owned()));
         }
-        self.find_by_beginning(text).map(|node| Named::Peer(PeerRef::Node(node)))
+        self.find_by_prefix(text).map(|node| PeerName::Peer(PeerRef::Node(node)))
     }
 
-    fn find_by_beginning(&self, text: &str) -> Result<NodeId, NoPeer> {
+    fn find_by_prefix(&self, text: &str) -> Result<NodeId, PeerLookupError> {
         let is_hex = text.bytes().all(|byte| byte.is_ascii_hexdigit());
-        if !is_hex || text.len() < MIN_DIGITS {
+        if !is_hex || text.len() < MIN_NODE_ID_DIGITS {
             let is_number = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
             return Err(if is_number {
-                NoPeer::NoSource { number: text.to_owned(), last: self.listed.len() }
+                PeerLookupError::NoSuchSource { number: text.to_owned(), last: self.sources.len() }
             } else {
-                NoPeer::Unclear { text: excerpt(text) }
+                PeerLookupError::Invalid { text: excerpt(text) }
             });
         }
         let beginning = text.to_ascii_lowercase();
@@ -139,20 +139,20 @@ impl Peers {
             self.seen.iter().filter(|(node, _)| node.to_string().starts_with(&beginning)).collect();
         match fitting.as_slice() {
             [(node, _)] => Ok(*node),
-            [] => Err(NoPeer::Unseen { text }),
+            [] => Err(PeerLookupError::UnknownNodeId { text }),
             several => {
                 let candidate = |(node, address): &&(NodeId, Option<SocketAddr>)| match address {
                     Some(address) => format!("{node}  {address}"),
                     None => node.to_string(),
                 };
                 let candidates = several.iter().map(candidate).collect();
-                Err(NoPeer::Ambiguous { text, candidates })
+                Err(PeerLookupError::Ambiguous { text, candidates })
             }
         }
     }
 
     /// Remembers a peer, and where it listens.
-    pub(crate) fn see(&mut self, node: NodeId, address: Option<SocketAddr>) {
+    pub(crate) fn remember(&mut self, node: NodeId, address: Option<SocketAddr>) {
         let known = self.seen.iter().position(|(seen, _)| *seen == node);
         let before = known.and_then(|at| self.seen.remove(at).1);
         self.seen.insert(0, (node, address.or(before)));
@@ -167,22 +167,22 @@ mod tests {
 
     use super::*;
 
-    fn source(node: [u8; 2], port: u16) -> Source {
+    fn source(node: [u8; 2], port: u16) -> ContentSource {
         let mut bytes = [0; 32];
         bytes[..2].copy_from_slice(&node);
         let address = SocketAddr::from(([127, 0, 0, 1], port));
-        Source { node: NodeId::from_bytes(bytes), address, share: Share::Whole }
+        ContentSource { node: NodeId::from_bytes(bytes), address, share: Share::Complete }
     }
 
-    fn peers() -> Peers {
-        let mut peers = Peers::default();
-        peers.list(&[source([0xab, 0xcd], 1), source([0xab, 0xce], 2)]);
+    fn peers() -> SeenPeers {
+        let mut peers = SeenPeers::default();
+        peers.set_sources(&[source([0xab, 0xcd], 1), source([0xab, 0xce], 2)]);
         peers
     }
 
-    fn node(named: Result<Named, NoPeer>) -> NodeId {
+    fn node(named: Result<PeerName, PeerLookupError>) -> NodeId {
         match named {
-            Ok(Named::Peer(PeerRef::Node(node))) => node,
+            Ok(PeerName::Peer(PeerRef::Node(node))) => node,
             other => panic!("{other:?}"),
         }
     }
@@ -195,27 +195,27 @@ mod tests {
         assert_eq!(node(peers.find("ABCE")), two);
         assert_eq!(node(peers.find(&one.to_string())), one);
         let address = "127.0.0.1:7".parse().unwrap();
-        assert_eq!(peers.find("127.0.0.1:7"), Ok(Named::Peer(PeerRef::Address(address))));
-        assert_eq!(peers.find("localhost:7"), Ok(Named::Host("localhost:7".into())));
+        assert_eq!(peers.find("127.0.0.1:7"), Ok(PeerName::Peer(PeerRef::Address(address))));
+        assert_eq!(peers.find("localhost:7"), Ok(PeerName::Host("localhost:7".into())));
     }
 
     #[test]
-    fn what_names_nobody_is_told() {
+    fn unknown_peers_are_rejected() {
         let peers = peers();
-        assert_eq!(peers.find("3"), Err(NoPeer::NoSource { number: "3".into(), last: 2 }));
-        assert_eq!(peers.find("0"), Err(NoPeer::NoSource { number: "0".into(), last: 2 }));
-        assert_eq!(peers.find("abc0"), Err(NoPeer::Unseen { text: "abc0".into() }));
-        assert_eq!(peers.find("nobody"), Err(NoPeer::Unclear { text: "nobody".into() }));
+        assert_eq!(peers.find("3"), Err(PeerLookupError::NoSuchSource { number: "3".into(), last: 2 }));
+        assert_eq!(peers.find("0"), Err(PeerLookupError::NoSuchSource { number: "0".into(), last: 2 }));
+        assert_eq!(peers.find("abc0"), Err(PeerLookupError::UnknownNodeId { text: "abc0".into() }));
+        assert_eq!(peers.find("nobody"), Err(PeerLookupError::Invalid { text: "nobody".into() }));
         let mut many = peers;
-        many.list(&[source([0xab, 0xcd], 1), {
+        many.set_sources(&[source([0xab, 0xcd], 1), {
             let mut other = source([0xab, 0xcd], 3);
             other.node = NodeId::from_bytes([0xab; 32]);
             other
         }]);
         assert_eq!(many.find("abab").map(|_| ()), Ok(()));
         let ambiguous = many.find("ab").map(|_| ()).unwrap_err();
-        assert!(matches!(ambiguous, NoPeer::Unclear { .. }), "{ambiguous}");
-        many.list(&[source([0xab, 0xcd], 1), {
+        assert!(matches!(ambiguous, PeerLookupError::Invalid { .. }), "{ambiguous}");
+        many.set_sources(&[source([0xab, 0xcd], 1), {
             let mut other = source([0xab, 0xcd], 4);
             other.node = NodeId::from_bytes([[0xab, 0xcd, 1, 0].repeat(8).try_into().unwrap()][0]);
             other
@@ -223,14 +223,14 @@ mod tests {
         let ambiguous = many.find("abcd").unwrap_err().to_string();
         assert!(ambiguous.starts_with("2 node ids begin with abcd; write more of it:\n  "), "{ambiguous}");
         assert!(ambiguous.contains("  127.0.0.1:4"), "{ambiguous}");
-        assert_eq!(many.browsed(), Err(NoPeer::NotBrowsed));
+        assert_eq!(many.browsed(), Err(PeerLookupError::NoBrowsedPeer));
     }
 
     #[test]
     fn the_latest_address_of_a_node_counts() {
         let mut peers = peers();
-        peers.list(&[source([0xab, 0xcd], 9)]);
-        peers.browse(source([0xab, 0xcd], 9).node, None);
+        peers.set_sources(&[source([0xab, 0xcd], 9)]);
+        peers.set_browsed(source([0xab, 0xcd], 9).node, None);
         let ports: Vec<u16> = peers.addresses().map(|address| address.port()).collect();
         assert_eq!(ports, [9, 2]);
     }

@@ -3,27 +3,27 @@
 mod fields;
 mod layout;
 
-use super::columns::columns;
 use super::look::{Look, Style};
+use super::text_width::display_width;
 use crate::transfers::{DownloadState, DownloadView};
-use fields::{Field, Group, Wording, fields, group_fields};
+use fields::{GroupProgress, ProgressField, Wording, fields, group_fields};
 use layout::lay_out;
 use protocol::escape::display_safe;
 
 /// What there is to show in one line.
-struct Line {
+struct ProgressLine {
     name: String,
     /// How much is done of how much, where that is known.
     bar: Option<(u64, u64)>,
-    rest: Rest,
+    rest: LineBody,
 }
 
 /// What stands behind the name and the bar.
-enum Rest {
+enum LineBody {
     /// Nothing more happens.
-    Over(Style, String),
+    Ended(Style, String),
     /// What there is to say in full, and shortly.
-    Fields { full: Vec<Field>, brief: Vec<Field> },
+    Fields { full: Vec<ProgressField>, short: Vec<ProgressField> },
 }
 
 /// Returns the line of a download, of at most `width` columns: name, bar, percent, size, rates down and up, pieces, sources
@@ -34,23 +34,25 @@ pub(crate) fn progress_line(view: &DownloadView, width: usize, look: Look) -> St
 
 /// Returns the lines of several downloads with their columns below each other.
 pub(crate) fn progress_lines(views: &[DownloadView], width: usize, look: Look) -> Vec<String> {
-    progress_lines_ending(views, |_| None, width, look)
+    progress_lines_with(views, |_| None, width, look)
 }
 
 /// Returns the same lines, with what `done` has to say of those that are done.
-pub(crate) fn progress_lines_ending(
+pub(crate) fn progress_lines_with(
     views: &[DownloadView],
     done: impl Fn(&DownloadView) -> Option<String>,
     width: usize,
     look: Look,
 ) -> Vec<String> {
     let line = |view: &DownloadView| {
-        let rest = match ending(view) {
-            Some((style, text)) => Rest::Over(style, done(view).unwrap_or(text)),
-            None => Rest::Fields { full: fields(view, Wording::Full), brief: fields(view, Wording::Brief) },
+        let rest = match ended_text(view) {
+            Some((style, text)) => LineBody::Ended(style, done(view).unwrap_or(text)),
+            None => {
+                LineBody::Fields { full: fields(view, Wording::Full), short: fields(view, Wording::Short) }
+            }
         };
         let bar = view.size.map(|size| (view.bytes_done, size));
-        Line { name: display_safe(&view.name).into_owned(), bar, rest }
+        ProgressLine { name: display_safe(&view.name).into_owned(), bar, rest }
     };
     lay_out(&views.iter().map(line).collect::<Vec<_>>(), width, look)
 }
@@ -62,15 +64,16 @@ pub(crate) fn group_line<'a>(
     width: usize,
     look: Look,
 ) -> String {
-    let group = Group::of(views, rate);
-    let (full, brief) = (group_fields(&group, Wording::Full), group_fields(&group, Wording::Brief));
-    let rest = Rest::Fields { full, brief };
-    let line = Line { name: display_safe(name).into_owned(), bar: Some((group.done, group.size)), rest };
+    let group = GroupProgress::from_views(views, rate);
+    let (full, brief) = (group_fields(&group, Wording::Full), group_fields(&group, Wording::Short));
+    let rest = LineBody::Fields { full, short: brief };
+    let line =
+        ProgressLine { name: display_safe(name).into_owned(), bar: Some((group.done, group.size)), rest };
     lay_out(&[line], width, look).pop().unwrap_or_default()
 }
 
 /// Returns what there is to say of a download to which nothing more happens.
-fn ending(view: &DownloadView) -> Option<(Style, String)> {
+fn ended_text(view: &DownloadView) -> Option<(Style, String)> {
     match &view.state {
         DownloadState::Done { .. } => Some((Style::Good, "done".to_owned())),
         DownloadState::Failed { reason } => Some((Style::Bad, format!("failed: {}", display_safe(reason)))),

@@ -7,16 +7,16 @@ use std::time::Duration;
 
 use tokio::time::{Instant, timeout_at};
 
-use super::command::Command;
+use super::command::ReplCommand;
 use crate::index_client::IndexStatus;
 use crate::node::Node;
 
 /// How long the commands of a script wait in all.
-const SETTLING: Duration = Duration::from_secs(10);
+const READY_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// What a command needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Need {
+enum Prerequisite {
     /// Nothing; what it asks the index waits for the connection by itself.
     Nothing,
     /// That the files of the folder are shared.
@@ -28,49 +28,49 @@ enum Need {
 /// What a script has waited for.
 #[derive(Debug)]
 pub(super) struct Readiness {
-    reached: Need,
-    until: Instant,
+    satisfied: Prerequisite,
+    deadline: Instant,
 }
 
 impl Readiness {
     /// Begins at the start of the script.
     pub(super) fn begin() -> Self {
-        Self { reached: Need::Nothing, until: Instant::now() + SETTLING }
+        Self { satisfied: Prerequisite::Nothing, deadline: Instant::now() + READY_TIMEOUT }
     }
 
     /// Waits until the node is ready for a command, or for long enough. Returns true if the node's files were waited for, the first
     /// time that they are. Cancel safe.
-    pub(super) async fn wait(&mut self, node: &Node, command: &Command) -> bool {
-        let need = Need::of(command);
-        if need <= self.reached {
+    pub(super) async fn wait(&mut self, node: &Node, command: &ReplCommand) -> bool {
+        let need = Prerequisite::for_command(command);
+        if need <= self.satisfied {
             return false;
         }
         // What takes longer is shown by `status` to whoever asks.
-        let _ = timeout_at(self.until, settle(node, need)).await;
-        std::mem::replace(&mut self.reached, need) < Need::Library
+        let _ = timeout_at(self.deadline, wait_until_ready(node, need)).await;
+        std::mem::replace(&mut self.satisfied, need) < Prerequisite::Library
     }
 }
 
-impl Need {
-    const fn of(command: &Command) -> Self {
+impl Prerequisite {
+    const fn for_command(command: &ReplCommand) -> Self {
         match command {
-            Command::Search(_)
-            | Command::More
-            | Command::Sources(_)
-            | Command::Browse(_)
-            | Command::Limit(_)
-            | Command::Help(_)
-            | Command::Quit => Self::Nothing,
+            ReplCommand::Search(_)
+            | ReplCommand::More
+            | ReplCommand::Sources(_)
+            | ReplCommand::Browse(_)
+            | ReplCommand::Limit(_)
+            | ReplCommand::Help(_)
+            | ReplCommand::Quit => Self::Nothing,
             // What is shared here is not fetched again.
-            Command::Download(_) => Self::Library,
+            ReplCommand::Download(_) => Self::Library,
             _ => Self::Index,
         }
     }
 }
 
-async fn settle(node: &Node, need: Need) {
+async fn wait_until_ready(node: &Node, need: Prerequisite) {
     node.library().settled().await;
-    if need < Need::Index {
+    if need < Prerequisite::Index {
         return;
     }
     let index = node.index();
@@ -79,7 +79,7 @@ async fn settle(node: &Node, need: Need) {
     let decided = status.wait_for(is_decided).await;
     let is_online = decided.is_ok_and(|status| matches!(*status, IndexStatus::Online { .. }));
     if is_online {
-        let _ = index.synced(SETTLING).await;
+        let _ = index.synced(READY_TIMEOUT).await;
     }
 }
 
@@ -88,11 +88,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_search_waits_for_nothing_and_what_shows_the_node_for_everything() {
-        assert_eq!(Need::of(&Command::Search("x".into())), Need::Nothing);
-        assert_eq!(Need::of(&Command::More), Need::Nothing);
-        assert_eq!(Need::of(&Command::Status), Need::Index);
-        assert_eq!(Need::of(&Command::Files), Need::Index);
-        assert!(Need::Nothing < Need::Library && Need::Library < Need::Index);
+    fn search_needs_nothing_and_status_needs_the_index() {
+        assert_eq!(Prerequisite::for_command(&ReplCommand::Search("x".into())), Prerequisite::Nothing);
+        assert_eq!(Prerequisite::for_command(&ReplCommand::More), Prerequisite::Nothing);
+        assert_eq!(Prerequisite::for_command(&ReplCommand::Status), Prerequisite::Index);
+        assert_eq!(Prerequisite::for_command(&ReplCommand::Files), Prerequisite::Index);
+        assert!(Prerequisite::Nothing < Prerequisite::Library && Prerequisite::Library < Prerequisite::Index);
     }
 }

@@ -1,32 +1,32 @@
 //! Tables that are as wide as the terminal allows.
 
-use super::columns::{columns, fit, fit_path, least_of_path, pad, pad_left};
 use super::look::{Look, Style};
+use super::text_width::{display_width, min_path_width, pad, pad_left, truncate, truncate_path};
 
 /// What stands between two columns.
 const GAP: &str = "  ";
 
 /// Columns of this rank and above are left out before the column of paths is cut at all, the others only where a name of at
 /// most so many columns of the terminal would be cut.
-const FIRST_TO_GO: u8 = 3;
-const NAME: usize = 40;
+const FIRST_DROPPED_RANK: u8 = 3;
+const MAX_PROTECTED_NAME_WIDTH: usize = 40;
 
 /// One column of a table.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Column {
+pub(crate) struct TableColumn {
     /// What stands above it; nothing stands above any if all are empty.
-    pub(crate) head: &'static str,
+    pub(crate) heading: &'static str,
     /// How its cells are coloured.
     pub(crate) style: Style,
     /// Where its cells stand.
-    pub(crate) side: Side,
+    pub(crate) alignment: Alignment,
     /// Those with higher figures are left out first when the terminal is narrow; 0 always stays.
     pub(crate) rank: u8,
 }
 
 /// How the cells of a column are laid out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Side {
+pub(crate) enum Alignment {
     /// Words.
     Left,
     /// Figures.
@@ -35,74 +35,76 @@ pub(crate) enum Side {
     Path,
 }
 
-impl Column {
+impl TableColumn {
     /// Makes a column of words.
     pub(crate) const fn left(head: &'static str, style: Style, rank: u8) -> Self {
-        Self { head, style, side: Side::Left, rank }
+        Self { heading: head, style, alignment: Alignment::Left, rank }
     }
 
     /// Makes a column of figures.
     pub(crate) const fn right(head: &'static str, style: Style, rank: u8) -> Self {
-        Self { head, style, side: Side::Right, rank }
+        Self { heading: head, style, alignment: Alignment::Right, rank }
     }
 
     /// Makes the column of names or paths, which gives way.
     pub(crate) const fn path(head: &'static str) -> Self {
-        Self { head, style: Style::Plain, side: Side::Path, rank: 0 }
+        Self { heading: head, style: Style::Plain, alignment: Alignment::Path, rank: 0 }
     }
 
-    fn gives_way(&self) -> bool {
-        self.side == Side::Path
+    fn is_flexible(&self) -> bool {
+        self.alignment == Alignment::Path
     }
 }
 
 /// Lays out rows of cells, which are fit to be shown, as lines of at most `width` columns where that is possible.
 pub(crate) fn lay_out<const N: usize>(
-    table: &[Column; N],
+    table: &[TableColumn; N],
     rows: &[[String; N]],
     width: usize,
     look: Look,
 ) -> Vec<String> {
-    let kept = choose(&natural_widths(table, rows), least_of_names(table, rows), table, width);
-    let has_heads = table.iter().any(|column| !column.head.is_empty());
-    let head = has_heads.then(|| table.map(|column| column.head.to_owned()));
-    let heading = head.iter().map(|cells| line(table, cells, &kept, look, true));
-    heading.chain(rows.iter().map(|cells| line(table, cells, &kept, look, false))).collect()
+    let kept = choose_columns(&natural_widths(table, rows), min_name_width(table, rows), table, width);
+    let has_heads = table.iter().any(|column| !column.heading.is_empty());
+    let head = has_heads.then(|| table.map(|column| column.heading.to_owned()));
+    let heading = head.iter().map(|cells| table_line(table, cells, &kept, look, true));
+    heading.chain(rows.iter().map(|cells| table_line(table, cells, &kept, look, false))).collect()
 }
 
-fn natural_widths<const N: usize>(table: &[Column; N], rows: &[[String; N]]) -> [usize; N] {
-    let mut widths = table.map(|column| columns(column.head));
+fn natural_widths<const N: usize>(table: &[TableColumn; N], rows: &[[String; N]]) -> [usize; N] {
+    let mut widths = table.map(|column| display_width(column.heading));
     for row in rows {
         for (width, cell) in widths.iter_mut().zip(row) {
-            *width = columns(cell).max(*width);
+            *width = display_width(cell).max(*width);
         }
     }
     widths
 }
 
 /// Returns how many columns of the terminal the column that gives way needs to keep all names.
-fn least_of_names<const N: usize>(table: &[Column; N], rows: &[[String; N]]) -> usize {
+fn min_name_width<const N: usize>(table: &[TableColumn; N], rows: &[[String; N]]) -> usize {
     let cells = |row: &[String; N]| {
-        let cells = table.iter().zip(row).filter(|(column, _)| column.gives_way());
-        cells.map(|(_, cell)| least_of_path(cell).min(NAME)).max().unwrap_or(0)
+        let cells = table.iter().zip(row).filter(|(column, _)| column.is_flexible());
+        cells.map(|(_, cell)| min_path_width(cell).min(MAX_PROTECTED_NAME_WIDTH)).max().unwrap_or(0)
     };
-    let heads = table.iter().filter(|column| column.gives_way()).map(|column| columns(column.head));
+    let heads =
+        table.iter().filter(|column| column.is_flexible()).map(|column| display_width(column.heading));
     rows.iter().map(cells).chain(heads).max().unwrap_or(0)
 }
 
 /// Chooses the columns that stay, and their widths.
-fn choose<const N: usize>(
+fn choose_columns<const N: usize>(
     natural: &[usize; N],
     least: usize,
-    table: &[Column; N],
+    table: &[TableColumn; N],
     width: usize,
 ) -> Vec<(usize, usize)> {
     // A column with nothing in it is none.
     let mut kept: Vec<(usize, usize)> =
         natural.iter().copied().enumerate().filter(|(_, width)| *width > 0).collect();
     let rank = |at: usize| table.get(at).map_or(0, |column| column.rank);
-    let gives_way = |at: usize| table.get(at).is_some_and(Column::gives_way);
-    let needed = |at: usize, wanted: usize| if rank(at) >= FIRST_TO_GO { wanted } else { wanted.min(least) };
+    let gives_way = |at: usize| table.get(at).is_some_and(TableColumn::is_flexible);
+    let needed =
+        |at: usize, wanted: usize| if rank(at) >= FIRST_DROPPED_RANK { wanted } else { wanted.min(least) };
     loop {
         let others: usize = kept.iter().filter(|(at, _)| !gives_way(*at)).map(|(_, width)| width).sum();
         let gaps = kept.len().saturating_sub(1) * GAP.len();
@@ -125,8 +127,8 @@ fn choose<const N: usize>(
     }
 }
 
-fn line<const N: usize>(
-    table: &[Column; N],
+fn table_line<const N: usize>(
+    table: &[TableColumn; N],
     cells: &[String; N],
     kept: &[(usize, usize)],
     look: Look,
@@ -136,13 +138,13 @@ fn line<const N: usize>(
     let cell = |&(at, width): &(usize, usize)| {
         let column = table.get(at)?;
         let cell = cells.get(at)?;
-        let text = match column.side {
-            Side::Right => pad_left(cell, width),
+        let text = match column.alignment {
+            Alignment::Right => pad_left(cell, width),
             // No blanks at the end of a line.
-            Side::Left if last == Some(at) => fit(cell, width),
-            Side::Left => pad(cell, width),
-            Side::Path if last == Some(at) => fit_path(cell, width),
-            Side::Path => pad(&fit_path(cell, width), width),
+            Alignment::Left if last == Some(at) => truncate(cell, width),
+            Alignment::Left => pad(cell, width),
+            Alignment::Path if last == Some(at) => truncate_path(cell, width),
+            Alignment::Path => pad(&truncate_path(cell, width), width),
         };
         Some(look.paint(if is_head { Style::Faint } else { column.style }, &text))
     };
@@ -155,19 +157,19 @@ mod tests {
 
     use super::*;
 
-    const TABLE: [Column; 4] = [
-        Column::right("#", Style::Accent, 0),
-        Column::path("name"),
-        Column::right("size", Style::Plain, 1),
-        Column::left("digest", Style::Faint, 3),
+    const TABLE: [TableColumn; 4] = [
+        TableColumn::right("#", Style::Accent, 0),
+        TableColumn::path("name"),
+        TableColumn::right("size", Style::Plain, 1),
+        TableColumn::left("digest", Style::Faint, 3),
     ];
 
-    const PATHS: [Column; 5] = [
-        Column::right("#", Style::Accent, 0),
-        Column::path("name"),
-        Column::right("size", Style::Plain, 1),
-        Column::right("sources", Style::Good, 2),
-        Column::left("digest", Style::Faint, 3),
+    const PATHS: [TableColumn; 5] = [
+        TableColumn::right("#", Style::Accent, 0),
+        TableColumn::path("name"),
+        TableColumn::right("size", Style::Plain, 1),
+        TableColumn::right("sources", Style::Good, 2),
+        TableColumn::left("digest", Style::Faint, 3),
     ];
 
     fn hits() -> Vec<[String; 5]> {
@@ -179,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wide_terminal_has_room_for_everything() {
+    fn wide_terminal_shows_everything() {
         assert_eq!(
             lay_out(&PATHS, &hits(), 100, Look::PLAIN),
             [
@@ -220,7 +222,7 @@ mod tests {
     }
 
     #[test]
-    fn columns_stand_below_each_other() {
+    fn columns_are_aligned() {
         let lines = lay_out(&TABLE, &rows(), 80, Look::PLAIN);
         assert_eq!(
             lines,
@@ -233,7 +235,7 @@ mod tests {
     }
 
     #[test]
-    fn digests_go_first_then_other_columns_and_names_are_cut_last() {
+    fn digests_are_dropped_first_and_names_are_cut_last() {
         assert_eq!(lay_out(&TABLE, &rows(), 40, Look::PLAIN)[1], " 1  a rather long name.iso      5 B");
         assert_eq!(lay_out(&TABLE, &rows(), 30, Look::PLAIN)[1], " 1  a rather long name.iso");
         assert_eq!(lay_out(&TABLE, &rows(), 20, Look::PLAIN)[1], " 1  a rather l…e.iso");
@@ -241,13 +243,17 @@ mod tests {
 
     #[test]
     fn an_empty_column_is_left_out() {
-        let table = [Column::path(""), Column::left("", Style::Plain, 0), Column::left("", Style::Plain, 0)];
+        let table = [
+            TableColumn::path(""),
+            TableColumn::left("", Style::Plain, 0),
+            TableColumn::left("", Style::Plain, 0),
+        ];
         let rows = [["a", "", "b"].map(ToOwned::to_owned)];
         assert_eq!(lay_out(&table, &rows, 80, Look::PLAIN), ["a  b"]);
     }
 
     #[test]
-    fn colours_take_no_room() {
+    fn colours_take_no_width() {
         let colourful = Look { colour: true, redraw: true };
         let line = lay_out(&TABLE, &rows(), 80, colourful).remove(1);
         assert!(line.starts_with("\u{1b}[36m 1\u{1b}[0m  a rather"), "{line:?}");
@@ -255,14 +261,14 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_line_is_wider_than_the_terminal(
+        fn line_never_exceeds_the_terminal_width(
             names in prop::collection::vec("[a-z日é ]{0,40}", 0..5),
             width in 8_usize..100,
         ) {
             let rows: Vec<_> =
                 names.into_iter().map(|name| ["1".into(), name, "1.5 GiB".into(), "e3b0c44298fc".into()]).collect();
             for line in lay_out(&TABLE, &rows, width, Look::PLAIN) {
-                prop_assert!(columns(&line) <= width, "{:?}", line);
+                prop_assert!(display_width(&line) <= width, "{:?}", line);
             }
         }
     }

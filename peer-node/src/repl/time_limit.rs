@@ -1,15 +1,15 @@
 use std::time::Duration;
 
 /// The longest time that can be given: a year.
-const LONGEST: u64 = 366 * 24 * 60 * 60;
+const MAX_TIME_LIMIT: u64 = 366 * 24 * 60 * 60;
 
 /// A text that is no time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("not a time: write seconds, as in 30, or 5m or 2h")]
-pub(crate) struct NotATime;
+pub(crate) struct TimeLimitError;
 
 /// Reads a time: whole seconds, or minutes or hours with `m` or `h` behind them.
-pub(crate) fn time_limit(text: &str) -> Result<Duration, NotATime> {
+pub(crate) fn parse_time_limit(text: &str) -> Result<Duration, TimeLimitError> {
     let (number, unit) = match text.char_indices().last() {
         Some((at, 's')) => (text.get(..at), 1),
         Some((at, 'm')) => (text.get(..at), 60),
@@ -18,7 +18,7 @@ pub(crate) fn time_limit(text: &str) -> Result<Duration, NotATime> {
     };
     let number = number.filter(|number| number.bytes().all(|byte| byte.is_ascii_digit()));
     let seconds = number.and_then(|number| number.parse::<u64>().ok()?.checked_mul(unit));
-    seconds.filter(|seconds| *seconds <= LONGEST).map(Duration::from_secs).ok_or(NotATime)
+    seconds.filter(|seconds| *seconds <= MAX_TIME_LIMIT).map(Duration::from_secs).ok_or(TimeLimitError)
 }
 
 #[cfg(test)]
@@ -30,17 +30,17 @@ mod tests {
     #[test]
     fn times_have_units() {
         for (text, seconds) in [("0", 0), ("30", 30), ("90s", 90), ("5m", 300), ("2h", 7200)] {
-            assert_eq!(time_limit(text), Ok(Duration::from_secs(seconds)), "{text}");
+            assert_eq!(parse_time_limit(text), Ok(Duration::from_secs(seconds)), "{text}");
         }
         for text in ["", "m", "-1", "+1", "1.5", "1 h", "1d", "99999999999", "99999999999999999999", "١"] {
-            assert_eq!(time_limit(text), Err(NotATime), "{text}");
+            assert_eq!(parse_time_limit(text), Err(TimeLimitError), "{text}");
         }
     }
 
     proptest! {
         #[test]
-        fn no_text_makes_it_panic(text in any::<String>()) {
-            let _ = time_limit(&text);
+        fn no_input_panics(text in any::<String>()) {
+            let _ = parse_time_limit(&text);
         }
     }
 }

@@ -18,11 +18,11 @@ pub(crate) struct Word {
 
 /// A line as far as it was typed.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Words {
+pub(crate) struct ScannedWords {
     /// The words, the last one perhaps unfinished.
     pub(crate) words: Vec<Word>,
     /// The quote or backslash that waits for more.
-    pub(crate) open: Option<char>,
+    pub(crate) open_quote: Option<char>,
 }
 
 /// Why a line cannot be cut.
@@ -33,26 +33,26 @@ pub(crate) enum SplitError {
     Unclosed(char),
     /// The line ends in a backslash.
     #[error("nothing follows the backslash at the end")]
-    NothingEscaped,
+    TrailingBackslash,
 }
 
 /// Cuts a whole line.
 pub(crate) fn split(line: &str) -> Result<Vec<Word>, SplitError> {
-    let Words { words, open } = scan(line);
+    let ScannedWords { words, open_quote: open } = scan(line);
     match open {
         None => Ok(words),
-        Some('\\') => Err(SplitError::NothingEscaped),
+        Some('\\') => Err(SplitError::TrailingBackslash),
         Some(quote) => Err(SplitError::Unclosed(quote)),
     }
 }
 
 /// Cuts a line that may still be being typed.
-pub(crate) fn scan(line: &str) -> Words {
+pub(crate) fn scan(line: &str) -> ScannedWords {
     let mut words = Vec::new();
     let mut characters = line.char_indices().peekable();
     loop {
         while characters.next_if(|(_, character)| character.is_whitespace()).is_some() {}
-        let Some(&(start, _)) = characters.peek() else { return Words { words, open: None } };
+        let Some(&(start, _)) = characters.peek() else { return ScannedWords { words, open_quote: None } };
         let mut word = Word { text: String::new(), quoted: false, span: start..line.len() };
         let mut open = None;
         while let Some((at, character)) = characters.next() {
@@ -81,7 +81,7 @@ pub(crate) fn scan(line: &str) -> Words {
         }
         words.push(word);
         if open.is_some() {
-            return Words { words, open };
+            return ScannedWords { words, open_quote: open };
         }
     }
 }
@@ -125,19 +125,19 @@ mod tests {
     }
 
     #[test]
-    fn words_remember_their_quotes_and_their_place() {
+    fn words_know_their_quoting_and_span() {
         let words = split(r#"get "a b" 7"#).unwrap();
         let seen: Vec<_> = words.iter().map(|word| (word.quoted, word.span.clone())).collect();
         assert_eq!(seen, [(false, 0..3), (true, 4..9), (false, 10..11)]);
     }
 
     #[test]
-    fn what_is_left_open_is_told() {
+    fn unclosed_quotes_are_reported() {
         assert_eq!(split("get \"a"), Err(SplitError::Unclosed('"')));
         assert_eq!(split("get 'a\""), Err(SplitError::Unclosed('\'')));
-        assert_eq!(split("get a\\"), Err(SplitError::NothingEscaped));
+        assert_eq!(split("get a\\"), Err(SplitError::TrailingBackslash));
         let typed = scan("get \"my fi");
-        assert_eq!((typed.words[1].text.as_str(), typed.open), ("my fi", Some('"')));
+        assert_eq!((typed.words[1].text.as_str(), typed.open_quote), ("my fi", Some('"')));
     }
 
     proptest! {

@@ -8,16 +8,16 @@ use std::path::{Path, PathBuf};
 /// When this returns, the content and its name are on the disk. The caller holds the state folder's lock, so nobody else
 /// writes the same file at the same time.
 pub(crate) fn replace_file(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let fresh = beside(path);
+    let temp = temp_path(path);
     // One that a crash left behind.
-    match fs::remove_file(&fresh) {
+    match fs::remove_file(&temp) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
         _ => {}
     }
-    let written = write_new(&fresh, bytes).and_then(|()| fs::rename(&fresh, path));
+    let written = write_new(&temp, bytes).and_then(|()| fs::rename(&temp, path));
     if written.is_err() {
         // What matters is why it failed, and the next attempt removes the rest.
-        let _ = fs::remove_file(&fresh);
+        let _ = fs::remove_file(&temp);
     }
     written?;
     sync_folder(path)
@@ -34,7 +34,7 @@ fn write_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
     file.sync_all()
 }
 
-fn beside(path: &Path) -> PathBuf {
+fn temp_path(path: &Path) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(".new");
     name.into()
@@ -50,7 +50,7 @@ mod tests {
     fn the_new_content_takes_the_place_of_the_old() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("file");
-        fs::write(beside(&path), b"left by a crash").unwrap();
+        fs::write(temp_path(&path), b"left by a crash").unwrap();
         for content in [&b"one"[..], b"two", b""] {
             replace_file(&path, content).unwrap();
             assert_eq!(fs::read(&path).unwrap(), content);

@@ -10,13 +10,13 @@ const BLOCK: u64 = 512;
 
 /// Gives a file its length and takes the room for it on disk, so that a full disk shows now and not later.
 pub(crate) fn allocate(file: &File, size: u64) -> io::Result<()> {
-    take_room(file, size)?;
+    reserve_space(file, size)?;
     file.set_len(size)
 }
 
 /// Takes the room for a file on disk where the file system can do that; elsewhere it is taken as bytes come. What does not fit takes no
 /// more than a block.
-pub(crate) fn take_room(file: &File, size: u64) -> io::Result<()> {
+pub(crate) fn reserve_space(file: &File, size: u64) -> io::Result<()> {
     if size == 0 {
         return Ok(());
     }
@@ -24,12 +24,12 @@ pub(crate) fn take_room(file: &File, size: u64) -> io::Result<()> {
         Err(Errno::OPNOTSUPP | Errno::NOSYS) => return Ok(()),
         probed => probed?,
     }
-    refuse_without_room(file, size)?;
+    check_fits(file, size)?;
     Ok(rustix::fs::fallocate(file, FallocateFlags::empty(), 0, size)?)
 }
 
 /// Fails if a file cannot have so many bytes. Some file systems find that out only when nothing is left for anybody.
-fn refuse_without_room(file: &File, size: u64) -> io::Result<()> {
+fn check_fits(file: &File, size: u64) -> io::Result<()> {
     let (system, taken) = (rustix::fs::fstatvfs(file)?, file.metadata()?.blocks().saturating_mul(BLOCK));
     let free = system.f_bavail.saturating_mul(system.f_frsize);
     // A file system that does not say how large it is says nothing of its room either.
@@ -44,10 +44,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_larger_than_the_disk_takes_no_room() {
+    fn file_larger_than_the_disk_reserves_nothing() {
         let file = tempfile::tempfile().unwrap();
         for size in [1 << 45, 1 << 50, i64::MAX as u64] {
-            for ended in [allocate(&file, size), take_room(&file, size)] {
+            for ended in [allocate(&file, size), reserve_space(&file, size)] {
                 assert_eq!(ended.unwrap_err().kind(), io::ErrorKind::StorageFull);
             }
         }
@@ -56,6 +56,6 @@ mod tests {
         allocate(&file, 1 << 20).unwrap();
         assert_eq!(file.metadata().unwrap().len(), 1 << 20);
         // What it has already is not needed again.
-        take_room(&file, 1 << 20).unwrap();
+        reserve_space(&file, 1 << 20).unwrap();
     }
 }

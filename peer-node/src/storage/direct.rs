@@ -13,7 +13,7 @@ use crate::transport::ALIGNMENT;
 
 /// How many direct writes may be under way at once: enough to keep a solid-state disk busy. When a slower disk has that
 /// many to do, the page cache takes what comes meanwhile.
-const AT_ONCE: usize = 8;
+const MAX_WRITES: usize = 8;
 
 /// A second descriptor of a file, whose writes go from memory to the disk as they are.
 ///
@@ -22,17 +22,17 @@ const AT_ONCE: usize = 8;
 #[derive(Debug)]
 pub(crate) struct DirectFile {
     file: File,
-    under_way: AtomicUsize,
+    in_flight: AtomicUsize,
 }
 
 impl DirectFile {
     /// Opens a file a second time, where the system and the file system can do that.
-    pub(crate) fn of(file: &File) -> Option<Self> {
+    pub(crate) fn open(file: &File) -> Option<Self> {
         // The very same file, whatever has become of its name.
         let path = format!("/proc/self/fd/{}", file.as_raw_fd());
         let flags = OFlags::DIRECT.bits().cast_signed();
         let file = OpenOptions::new().write(true).custom_flags(flags).open(path).ok()?;
-        Some(Self { file, under_way: AtomicUsize::new(0) })
+        Some(Self { file, in_flight: AtomicUsize::new(0) })
     }
 
     /// Writes all parts, one after the other, if they can be written this way at the moment; says whether it did.
@@ -43,7 +43,7 @@ impl DirectFile {
         if !offset.is_multiple_of(ALIGNMENT as u64) || !parts.iter().all(aligned) {
             return Ok(false);
         }
-        let Some(_turn) = Turn::take(&self.under_way) else { return Ok(false) };
+        let Some(_turn) = WritePermit::try_acquire(&self.in_flight) else { return Ok(false) };
         let mut offset = offset;
         for parts in parts.chunks(MAX_SLICES) {
             let length: usize = parts.iter().map(|part| part.len()).sum();
@@ -60,11 +60,11 @@ impl DirectFile {
 }
 
 /// The place of one write among those under way; free again when it is dropped.
-struct Turn<'a>(&'a AtomicUsize);
+struct WritePermit<'a>(&'a AtomicUsize);
 
-impl<'a> Turn<'a> {
-    fn take(under_way: &'a AtomicUsize) -> Option<Self> {
-        if under_way.fetch_add(1, Ordering::Relaxed) < AT_ONCE {
+impl<'a> WritePermit<'a> {
+    fn try_acquire(under_way: &'a AtomicUsize) -> Option<Self> {
+        if under_way.fetch_add(1, Ordering::Relaxed) < MAX_WRITES {
             return Some(Self(under_way));
         }
         under_way.fetch_sub(1, Ordering::Relaxed);
@@ -72,7 +72,7 @@ impl<'a> Turn<'a> {
     }
 }
 
-impl Drop for Turn<'_> {
+impl Drop for WritePermit<'_> {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::Relaxed);
     }
@@ -91,10 +91,10 @@ mod tests {
     }
 
     #[test]
-    fn what_was_written_directly_is_read_back_and_what_does_not_fit_is_refused() {
+    fn direct_writes_are_read_back_and_unaligned_ones_refused() {
         let file = file();
         file.set_len(1 << 20).unwrap();
-        let Some(direct) = DirectFile::of(&file) else { return };
+        let Some(direct) = DirectFile::open(&file) else { return };
         let content: Vec<u8> = (0..8192u32).map(|byte| byte.to_le_bytes()[0]).collect();
         let buffer = BufferPool::new(1).copy_of(&content);
         let bytes = buffer.bytes();
@@ -110,11 +110,12 @@ mod tests {
     }
 
     #[test]
-    fn no_more_than_so_many_are_under_way() {
+    fn concurrent_direct_writes_are_bounded() {
         let count = AtomicUsize::new(0);
-        let turns: Vec<Turn<'_>> = (0..AT_ONCE).map(|_| Turn::take(&count).unwrap()).collect();
-        assert!(Turn::take(&count).is_none());
+        let turns: Vec<WritePermit<'_>> =
+            (0..MAX_WRITES).map(|_| WritePermit::try_acquire(&count).unwrap()).collect();
+        assert!(WritePermit::try_acquire(&count).is_none());
         drop(turns);
-        assert!(Turn::take(&count).is_some());
+        assert!(WritePermit::try_acquire(&count).is_some());
     }
 }

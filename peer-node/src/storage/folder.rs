@@ -18,7 +18,7 @@ const FOLDER_MODE: Mode = Mode::from_raw_mode(0o777);
 
 /// What a file is opened for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Open {
+pub(crate) enum OpenMode {
     /// To be read, if it is there.
     Read,
     /// To be read and written, if it is there and belongs to no stranger.
@@ -29,8 +29,8 @@ pub(crate) enum Open {
 
 /// What has a name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Found {
-    Nothing,
+pub(crate) enum PathKind {
+    Missing,
     File(FileIdentity),
     Folder,
     /// A link, a pipe, or a file where a folder should be.
@@ -50,13 +50,13 @@ impl Folder {
     }
 
     /// Opens a folder that is no link itself; those above it may be links.
-    pub(crate) fn open_itself(path: &Path) -> io::Result<Self> {
+    pub(crate) fn open_no_follow(path: &Path) -> io::Result<Self> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         Ok(Self(rustix::fs::open(path, flags, Mode::empty())?))
     }
 
     /// Opens a folder below this one.
-    pub(crate) fn child(&self, path: &Path) -> io::Result<Self> {
+    pub(crate) fn open_child(&self, path: &Path) -> io::Result<Self> {
         if path.as_os_str().is_empty() {
             return Ok(Self(self.0.try_clone()?));
         }
@@ -64,56 +64,56 @@ impl Folder {
     }
 
     /// Opens a folder below this one and makes it, and those above it, if it is not there.
-    pub(crate) fn make_child(&self, path: &Path) -> io::Result<Self> {
-        match self.child(path) {
+    pub(crate) fn create_child(&self, path: &Path) -> io::Result<Self> {
+        match self.open_child(path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => self.walk(path, Some(FOLDER_MODE)),
             opened => opened,
         }
     }
 
     /// Does the same with a folder that only its owner can use if it is made. One that belongs to a stranger is refused.
-    pub(crate) fn make_private_child(&self, path: &Path) -> io::Result<Self> {
-        let folder = match self.child(path) {
+    pub(crate) fn create_private_child(&self, path: &Path) -> io::Result<Self> {
+        let folder = match self.open_child(path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => self.walk(path, Some(Mode::RWXU)),
             opened => opened,
         }?;
-        self.refuse_strangers(&folder.0)?;
+        self.check_owner(&folder.0)?;
         Ok(folder)
     }
 
     /// Returns what has this name.
-    pub(crate) fn look(&self, path: &Path) -> io::Result<Found> {
+    pub(crate) fn kind_of(&self, path: &Path) -> io::Result<PathKind> {
         match self.open_below(path, OFlags::PATH) {
-            Ok(file) => Ok(match FileIdentity::of_file(&file)? {
-                Some(identity) => Found::File(identity),
-                None if is_folder(&file)? => Found::Folder,
-                None => Found::Other,
+            Ok(file) => Ok(match FileIdentity::from_file(&file)? {
+                Some(identity) => PathKind::File(identity),
+                None if is_folder(&file)? => PathKind::Folder,
+                None => PathKind::Other,
             }),
-            Err(Errno::NOENT) => Ok(Found::Nothing),
+            Err(Errno::NOENT) => Ok(PathKind::Missing),
             // Something is in the way that is no folder, or a link.
-            Err(Errno::NOTDIR | Errno::LOOP) => Ok(Found::Other),
+            Err(Errno::NOTDIR | Errno::LOOP) => Ok(PathKind::Other),
             Err(errno) => Err(errno.into()),
         }
     }
 
     /// Opens a regular file below this folder.
-    pub(crate) fn open_file(&self, path: &Path, open: Open) -> io::Result<File> {
+    pub(crate) fn open_file(&self, path: &Path, open: OpenMode) -> io::Result<File> {
         // A pipe would never answer otherwise.
         let flags = OFlags::NONBLOCK | OFlags::NOCTTY;
         let file = match open {
-            Open::Read => self.open_below(path, flags | OFlags::RDONLY)?,
-            Open::Write => {
+            OpenMode::Read => self.open_below(path, flags | OFlags::RDONLY)?,
+            OpenMode::Write => {
                 let file = self.open_below(path, flags | OFlags::RDWR)?;
-                self.refuse_strangers(&file)?;
+                self.check_owner(&file)?;
                 file
             }
-            Open::New => {
+            OpenMode::New => {
                 let flags = flags | OFlags::RDWR | OFlags::CREATE | OFlags::EXCL;
-                let folder = self.make_child(parent(path))?;
-                openat(&folder.0, name(path), flags | OFlags::CLOEXEC, Mode::from_raw_mode(0o666))?
+                let folder = self.create_child(parent(path))?;
+                openat(&folder.0, file_name(path), flags | OFlags::CLOEXEC, Mode::from_raw_mode(0o666))?
             }
         };
-        if FileIdentity::of_file(&file)?.is_none() {
+        if FileIdentity::from_file(&file)?.is_none() {
             return Err(io::Error::other("it is not a regular file"));
         }
         Ok(file.into())
@@ -127,35 +127,35 @@ impl Folder {
             Err(Errno::LOOP | Errno::NXIO) => return Ok(None),
             Err(errno) => return Err(errno.into()),
         };
-        Ok(FileIdentity::of_file(&file)?.map(|identity| (file.into(), identity)))
+        Ok(FileIdentity::from_file(&file)?.map(|identity| (file.into(), identity)))
     }
 
     /// Opens a new file in this folder that has no name yet, where the file system can do that.
-    pub(crate) fn open_nameless(&self) -> io::Result<File> {
+    pub(crate) fn open_unnamed(&self) -> io::Result<File> {
         let flags = OFlags::TMPFILE | OFlags::RDWR | OFlags::CLOEXEC;
         Ok(openat(&self.0, ".", flags, Mode::from_raw_mode(0o666))?.into())
     }
 
     /// Links an open file under another name in this folder, without ever replacing anything.
     pub(crate) fn link_new(&self, file: &File, path: &Path) -> io::Result<()> {
-        Ok(rustix::fs::linkat(CWD, descriptor(file), &self.0, name(path), AtFlags::SYMLINK_FOLLOW)?)
+        Ok(rustix::fs::linkat(CWD, descriptor_path(file), &self.0, file_name(path), AtFlags::SYMLINK_FOLLOW)?)
     }
 
     /// Returns a path by which this folder is reached as long as it is open, whatever happens to its names; nothing where the
     /// system has no `/proc`.
-    pub(crate) fn path(&self) -> Option<PathBuf> {
-        Some(descriptor(&self.0)).filter(|path| path.exists())
+    pub(crate) fn descriptor_path(&self) -> Option<PathBuf> {
+        Some(descriptor_path(&self.0)).filter(|path| path.exists())
     }
 
     /// Removes a file below this folder.
     pub(crate) fn remove_file(&self, path: &Path) -> io::Result<()> {
-        Ok(rustix::fs::unlinkat(&self.child(parent(path))?.0, name(path), AtFlags::empty())?)
+        Ok(rustix::fs::unlinkat(&self.open_child(parent(path))?.0, file_name(path), AtFlags::empty())?)
     }
 
     /// Renames a file within its own folder, unless the new name is taken.
-    pub(crate) fn rename_new(&self, from: &Path, to: &Path) -> io::Result<()> {
-        let folder = self.child(parent(from))?;
-        storage::rename_new((&folder.0, name(from)), (&folder.0, name(to)))
+    pub(crate) fn rename_no_replace(&self, from: &Path, to: &Path) -> io::Result<()> {
+        let folder = self.open_child(parent(from))?;
+        storage::rename_no_replace((&folder.0, file_name(from)), (&folder.0, file_name(to)))
     }
 
     /// Makes the names in this folder durable.
@@ -169,7 +169,7 @@ impl Folder {
     }
 
     /// Returns how many bytes are free on the file system of this folder.
-    pub(crate) fn free(&self) -> io::Result<u64> {
+    pub(crate) fn free_space(&self) -> io::Result<u64> {
         let system = rustix::fs::fstatvfs(&self.0)?;
         Ok(system.f_bavail.saturating_mul(system.f_frsize))
     }
@@ -193,7 +193,7 @@ impl Folder {
 
     /// Refuses what belongs to a user who could change it behind our back: neither us nor the system, nor who owns this folder and
     /// could replace everything in it anyway.
-    fn refuse_strangers(&self, opened: &OwnedFd) -> io::Result<()> {
+    fn check_owner(&self, opened: &OwnedFd) -> io::Result<()> {
         let owner = rustix::fs::fstat(opened)?.st_uid;
         let us = rustix::process::geteuid().as_raw();
         if owner == us || owner == 0 || owner == rustix::fs::fstat(&self.0)?.st_uid {
@@ -208,7 +208,7 @@ impl Folder {
     /// Opens what is there, at once where the system can do that.
     fn open_below(&self, path: &Path, flags: OFlags) -> Result<OwnedFd, Errno> {
         let flags = flags | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        if !is_plain(path) {
+        if !is_strictly_below(path) {
             return Err(Errno::XDEV);
         }
         match openat2(&self.0, path, flags, Mode::empty(), BENEATH) {
@@ -223,12 +223,12 @@ impl Folder {
     /// Does the same component by component.
     fn open_stepwise(&self, path: &Path, flags: OFlags) -> Result<OwnedFd, Errno> {
         let folder = self.walk(parent(path), None).map_err(|error| errno_of(&error))?;
-        openat(&folder.0, name(path), flags, Mode::empty())
+        openat(&folder.0, file_name(path), flags, Mode::empty())
     }
 
     /// Opens a folder component by component, and makes those with a mode that are not there.
     fn walk(&self, path: &Path, make: Option<Mode>) -> io::Result<Self> {
-        if !is_plain(path) {
+        if !is_strictly_below(path) {
             return Err(Errno::XDEV.into());
         }
         let mut at = Self(self.0.try_clone()?);
@@ -256,12 +256,12 @@ impl AsFd for Folder {
 }
 
 /// Returns the path of an open file or folder that need not have any other; nothing is there where the system has no `/proc`.
-pub(crate) fn descriptor(file: &impl AsRawFd) -> PathBuf {
+pub(crate) fn descriptor_path(file: &impl AsRawFd) -> PathBuf {
     format!("/proc/self/fd/{}", file.as_raw_fd()).into()
 }
 
 /// Returns true if a path leads from a folder to something below it.
-pub(crate) fn is_plain(path: &Path) -> bool {
+pub(crate) fn is_strictly_below(path: &Path) -> bool {
     path.components().all(|component| matches!(component, Component::Normal(_)))
 }
 
@@ -277,7 +277,7 @@ fn is_folder(file: &OwnedFd) -> io::Result<bool> {
     Ok(FileType::from_raw_mode(rustix::fs::fstat(file)?.st_mode) == FileType::Directory)
 }
 
-fn name(path: &Path) -> &Path {
+fn file_name(path: &Path) -> &Path {
     path.file_name().map_or(path, Path::new)
 }
 

@@ -13,13 +13,13 @@ pub(crate) enum NamingRules {
 
 impl NamingRules {
     /// Returns the rules of the file system on which a path lies, or will lie when the folders above it are made.
-    pub(crate) fn at(path: &Path) -> Self {
+    pub(crate) fn for_path(path: &Path) -> Self {
         let stat = path.ancestors().find_map(|above| rustix::fs::statfs(above).ok());
-        stat.map_or(Self::Linux, |stat| Self::of_magic(u64::from_ne_bytes(stat.f_type.to_ne_bytes())))
+        stat.map_or(Self::Linux, |stat| Self::from_magic(u64::from_ne_bytes(stat.f_type.to_ne_bytes())))
     }
 
     /// Maps a name to one that can be stored.
-    pub(crate) fn file_name(self, name: &str) -> String {
+    pub(crate) fn storable_name(self, name: &str) -> String {
         match self {
             Self::Linux => local_file_name(name),
             Self::Windows => safe_file_name(name),
@@ -27,7 +27,7 @@ impl NamingRules {
     }
 
     /// Decides by a magic number of statfs(2).
-    const fn of_magic(magic: u64) -> Self {
+    const fn from_magic(magic: u64) -> Self {
         match magic & 0xffff_ffff {
             // FAT, exFAT, NTFS twice, SMB three times.
             0x4d44 | 0x2011_bab0 | 0x5346_544e | 0x7366_746e | 0xff53_4d42 | 0xfe53_4d42 | 0x517b => {
@@ -44,10 +44,13 @@ mod tests {
 
     #[test]
     fn names_follow_the_file_system() {
-        let (ext4, fat) = (NamingRules::of_magic(0xef53), NamingRules::of_magic(0x4d44));
-        assert_eq!(ext4.file_name("K: Missing Kings.mkv"), "K: Missing Kings.mkv");
-        assert_eq!(fat.file_name("K: Missing Kings.mkv"), "K_ Missing Kings.mkv");
+        let (ext4, fat) = (NamingRules::from_magic(0xef53), NamingRules::from_magic(0x4d44));
+        assert_eq!(ext4.storable_name("K: Missing Kings.mkv"), "K: Missing Kings.mkv");
+        assert_eq!(fat.storable_name("K: Missing Kings.mkv"), "K_ Missing Kings.mkv");
         let home = tempfile::tempdir().unwrap();
-        assert_eq!(NamingRules::at(&home.path().join("not/there/yet")), NamingRules::at(home.path()));
+        assert_eq!(
+            NamingRules::for_path(&home.path().join("not/there/yet")),
+            NamingRules::for_path(home.path())
+        );
     }
 }

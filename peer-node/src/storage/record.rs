@@ -9,15 +9,15 @@ use protocol::geometry::Geometry;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::naming::remove_leftover;
-use super::regular::{Links, open_regular_file};
+use super::regular_file::{LinkPolicy, open_regular_file};
+use super::renaming::remove_leftover;
 
 /// The longest record that is read back, in bytes.
 const MAX_RECORD: u64 = 1 << 20;
 
 /// Reads a record; nothing if there is none that can be understood.
 pub(crate) fn load_record<T: DeserializeOwned>(path: &Path) -> Option<T> {
-    let file = open_regular_file(path, OpenOptions::new().read(true), Links::Refused).ok()?;
+    let file = open_regular_file(path, OpenOptions::new().read(true), LinkPolicy::Refuse).ok()?;
     let mut json = Vec::new();
     file.take(MAX_RECORD + 1).read_to_end(&mut json).ok()?;
     if json.len() as u64 > MAX_RECORD { None } else { serde_json::from_slice(&json).ok() }
@@ -40,7 +40,7 @@ pub(crate) fn save_record<T: Serialize + DeserializeOwned>(
 
 /// Waits until a record that was written in place is durable.
 pub(crate) fn sync_record(path: &Path) -> io::Result<()> {
-    open_regular_file(path, OpenOptions::new().write(true), Links::Refused)?.sync_data()
+    open_regular_file(path, OpenOptions::new().write(true), LinkPolicy::Refuse)?.sync_data()
 }
 
 /// Writes a set of pieces as hexadecimal digits, high bit first.
@@ -60,11 +60,11 @@ pub(crate) fn pieces_from_digits(geometry: &Geometry, digits: &str) -> Option<Bi
 /// Removes a record, and what a kill may have left of the next one. Without its part file it is no harm.
 pub(crate) fn remove_record(path: &Path) {
     remove_leftover(path);
-    remove_leftover(&fresh(path));
+    remove_leftover(&temporary_path(path));
 }
 
 /// Returns where a record is written before it takes its place: hidden, so that it is never shared.
-fn fresh(path: &Path) -> PathBuf {
+fn temporary_path(path: &Path) -> PathBuf {
     let mut name = OsString::from(".");
     name.push(path.file_name().unwrap_or_default());
     name.push(".new");
@@ -73,7 +73,7 @@ fn fresh(path: &Path) -> PathBuf {
 
 /// Writes over a file of the same length. Returns false if it has another length.
 fn overwrite(path: &Path, json: &[u8]) -> io::Result<bool> {
-    let file = open_regular_file(path, OpenOptions::new().write(true), Links::Refused)?;
+    let file = open_regular_file(path, OpenOptions::new().write(true), LinkPolicy::Refuse)?;
     if file.metadata()?.len() != json.len() as u64 {
         return Ok(false);
     }
@@ -84,7 +84,7 @@ fn overwrite(path: &Path, json: &[u8]) -> io::Result<bool> {
 /// Puts a new file in the place of an old one. The file is durable before it gets the name, and the name before this returns.
 fn replace(path: &Path, json: &[u8]) -> io::Result<()> {
     // Created anew, so that nothing is written through a link.
-    let fresh = fresh(path);
+    let fresh = temporary_path(path);
     match fs::remove_file(&fresh) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
         _ => {}

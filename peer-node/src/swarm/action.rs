@@ -1,10 +1,10 @@
 use protocol::geometry::{Block, PieceIndex};
 
-use super::source::{LeaveReason, SourceId};
+use super::source::{DisconnectReason, SourceId};
 
 /// What the driver shall do.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Action {
+pub enum SwarmAction {
     /// Ask a source for a block.
     Request {
         /// Whom.
@@ -19,8 +19,8 @@ pub enum Action {
         /// What.
         block: Block,
     },
-    /// All blocks of a piece are here: verify it, store it, and report with [`Swarm::piece_checked`](super::Swarm::piece_checked).
-    Check {
+    /// All blocks of a piece are here: verify it, store it, and report with [`TrackedSwarm::piece_checked`](super::Swarm::piece_checked).
+    Verify {
         /// Which.
         piece: PieceIndex,
     },
@@ -37,10 +37,10 @@ pub enum Action {
         piece: PieceIndex,
     },
     /// Part with a source, which the engine has forgotten already.
-    Leave {
+    Disconnect {
         /// Whom.
         source: SourceId,
         /// Why.
-        reason: LeaveReason,
+        reason: DisconnectReason,
     },
 }

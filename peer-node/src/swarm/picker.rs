@@ -6,10 +6,10 @@ use protocol::bitfield::Bitfield;
 use protocol::geometry::{Geometry, PieceIndex};
 
 use super::have::Have;
-use super::random::Random;
-use order::Order;
+use super::random::SeededRandom;
+use rarity_order::RarityOrder;
 
-mod order;
+mod rarity_order;
 #[cfg(test)]
 mod tests;
 
@@ -19,17 +19,21 @@ mod tests;
 /// that has some pieces costs a step for each.
 #[derive(Debug)]
 pub(super) struct Picker {
-    order: Order,
+    order: RarityOrder,
     done: Bitfield,
     done_count: u32,
     geometry: Geometry,
     /// Those that come before all others.
-    hurried: BTreeSet<PieceIndex>,
+    prioritised: BTreeSet<PieceIndex>,
 }
 
 impl Picker {
-    pub(super) fn new(geometry: &Geometry, random: Random, is_here: impl Fn(PieceIndex) -> bool) -> Self {
-        let (mut order, mut done) = (Order::new(geometry, random), Bitfield::empty(geometry));
+    pub(super) fn new(
+        geometry: &Geometry,
+        random: SeededRandom,
+        is_here: impl Fn(PieceIndex) -> bool,
+    ) -> Self {
+        let (mut order, mut done) = (RarityOrder::new(geometry, random), Bitfield::empty(geometry));
         for piece in geometry.pieces() {
             if is_here(piece) {
                 done.insert(piece);
@@ -38,37 +42,37 @@ impl Picker {
             }
         }
         let done_count = done.count();
-        Self { order, done, done_count, geometry: *geometry, hurried: BTreeSet::new() }
+        Self { order, done, done_count, geometry: *geometry, prioritised: BTreeSet::new() }
     }
 
     /// Has a missing piece come before all others.
-    pub(super) fn hurry(&mut self, piece: PieceIndex) {
+    pub(super) fn prioritise(&mut self, piece: PieceIndex) {
         if !self.done.has(piece) {
-            self.hurried.insert(piece);
+            self.prioritised.insert(piece);
         }
     }
 
     /// Takes a piece out of the order that is in a hurry, that a source has and `may_give` accepts.
-    fn take_hurried(&mut self, fits: impl Fn(&PieceIndex) -> bool) -> Option<PieceIndex> {
-        let waits = |piece: &&PieceIndex| self.order.waits(**piece) && fits(piece);
-        let piece = self.hurried.iter().find(waits).copied()?;
+    fn take_prioritised(&mut self, fits: impl Fn(&PieceIndex) -> bool) -> Option<PieceIndex> {
+        let waits = |piece: &&PieceIndex| self.order.contains(**piece) && fits(piece);
+        let piece = self.prioritised.iter().find(waits).copied()?;
         self.order.remove(piece);
         Some(piece)
     }
 
     pub(super) fn piece_gained(&mut self, piece: PieceIndex) {
-        self.order.gained(piece);
+        self.order.piece_gained(piece);
     }
 
     pub(super) fn source_joined(&mut self, have: &Have) {
-        self.each(have, Order::gained);
+        self.for_each_piece(have, RarityOrder::piece_gained);
     }
 
     pub(super) fn source_left(&mut self, have: &Have) {
-        self.each(have, Order::lost);
+        self.for_each_piece(have, RarityOrder::piece_lost);
     }
 
-    fn each(&mut self, have: &Have, change: impl Fn(&mut Order, PieceIndex)) {
+    fn for_each_piece(&mut self, have: &Have, change: impl Fn(&mut RarityOrder, PieceIndex)) {
         if let Have::Some(pieces) = have {
             for piece in self.geometry.pieces().filter(|piece| pieces.has(*piece)) {
                 change(&mut self.order, piece);
@@ -82,20 +86,20 @@ impl Picker {
         if was_all {
             self.source_joined(left);
         } else {
-            self.order.lost(piece);
+            self.order.piece_lost(piece);
         }
     }
 
     /// Takes the next piece out of the order that a source has and `may_give` accepts.
     pub(super) fn take(&mut self, have: &Have, may_give: impl Fn(PieceIndex) -> bool) -> Option<PieceIndex> {
         let fits = |piece: &PieceIndex| have.has(*piece) && may_give(*piece);
-        if let Some(piece) = self.take_hurried(fits) {
+        if let Some(piece) = self.take_prioritised(fits) {
             return Some(piece);
         }
         let next = self.order.iter(!have.is_all()).find(fits)?;
         // The last piece wins every tie: once it matches, a native manifest's last state is proven.
         let last = self.geometry.last_piece().filter(|last| {
-            self.order.waits(*last) && self.order.rarity(*last) == self.order.rarity(next) && fits(last)
+            self.order.contains(*last) && self.order.rarity(*last) == self.order.rarity(next) && fits(last)
         });
         let piece = last.unwrap_or(next);
         self.order.remove(piece);
@@ -109,7 +113,7 @@ impl Picker {
         may_give: impl Fn(PieceIndex) -> bool,
     ) -> Option<PieceIndex> {
         let fits = |piece: &PieceIndex| have.has(*piece) && may_give(*piece);
-        if let Some(piece) = self.take_hurried(fits) {
+        if let Some(piece) = self.take_prioritised(fits) {
             return Some(piece);
         }
         let piece = self.order.iter_from_anywhere().find(fits)?;
@@ -126,7 +130,7 @@ impl Picker {
 
     pub(super) fn piece_done(&mut self, piece: PieceIndex) {
         self.order.remove(piece);
-        self.hurried.remove(&piece);
+        self.prioritised.remove(&piece);
         self.done_count += u32::from(self.done.insert(piece));
     }
 
@@ -136,7 +140,7 @@ impl Picker {
     }
 
     /// Counts the pieces that are not here yet and that a source has.
-    pub(super) fn useful(&self, have: &Have) -> usize {
+    pub(super) fn useful_count(&self, have: &Have) -> usize {
         match have {
             Have::All => (self.geometry.piece_count() - self.done_count) as usize,
             Have::Some(pieces) => self.missing().filter(|piece| pieces.has(*piece)).count(),

@@ -1,15 +1,15 @@
 /// A small generator of pseudo-random numbers (`SplitMix64`): one seed gives one history.
 #[derive(Debug, Clone)]
-pub struct Random(u64);
+pub struct SeededRandom(u64);
 
-impl Random {
+impl SeededRandom {
     /// Starts from a seed.
     pub const fn from_seed(seed: u64) -> Self {
         Self(seed)
     }
 
     /// Returns the next number.
-    pub const fn draw(&mut self) -> u64 {
+    pub const fn next_u64(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut word = self.0;
         word = (word ^ (word >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);

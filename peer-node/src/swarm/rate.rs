@@ -1,6 +1,6 @@
 use std::time::{Duration, Instant};
 
-const SLOT: Duration = Duration::from_millis(250);
+const SLOT_LENGTH: Duration = Duration::from_millis(250);
 const SLOTS: usize = 12;
 
 /// Measures a flow in bytes per second over the last three seconds.
@@ -30,7 +30,7 @@ impl RateMeter {
         let mut meter = self.clone();
         meter.advance(now);
         let bytes: u64 = meter.slots.iter().sum();
-        let window = now.saturating_duration_since(self.started).min(SLOT * 11).max(SLOT);
+        let window = now.saturating_duration_since(self.started).min(SLOT_LENGTH * 11).max(SLOT_LENGTH);
         #[expect(clippy::cast_precision_loss, reason = "a rate is shown with three digits")]
         let bytes = bytes as f64;
         bytes / window.as_secs_f64()
@@ -42,7 +42,7 @@ impl RateMeter {
 
     /// Empties the slots that have passed.
     fn advance(&mut self, now: Instant) {
-        let elapsed = now.saturating_duration_since(self.started).as_millis() / SLOT.as_millis();
+        let elapsed = now.saturating_duration_since(self.started).as_millis() / SLOT_LENGTH.as_millis();
         let number = u64::try_from(elapsed).unwrap_or(u64::MAX);
         for stale in (self.current.saturating_add(1)..=number).take(self.slots.len()) {
             if let Some(slot) = self.slot(stale) {

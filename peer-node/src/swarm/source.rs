@@ -5,37 +5,37 @@ use std::time::{Duration, Instant};
 
 use protocol::geometry::{Block, PieceIndex};
 
-use super::SNUB_AFTER;
+use super::SNUB_TIMEOUT;
 use super::have::Have;
-use super::pace::Pace;
 use super::rate::RateMeter;
-use super::trial::Trust;
+use super::request_window::RequestWindow;
+use super::source_trial::SourceRecord;
 
 /// Whoever was asked for all that it may owe is asked again when it has answered one part in so many: requests that go out
 /// together cost both sides few system calls and the other one few wake-ups. From four rqbit seeders a download takes 2.1 s
 /// a GiB like this, and 2.4 s with a new request for every block that comes.
-const REFILL: usize = 4;
+const REFILL_DIVISOR: usize = 4;
 
 /// How long a source that has turned a request down is asked for nothing: it may have too many waiting.
-const REST: Duration = Duration::from_millis(500);
+const REJECTION_PAUSE: Duration = Duration::from_millis(500);
 
 /// A block is cut so that a connection of a source takes about this long for it: what is written behind it waits no longer, and
 /// the window has some of them. Of several connections the slowest one decides when a piece is whole, so their blocks are shorter.
 const BLOCK_TIME: Duration = Duration::from_millis(250);
-const BLOCK_TIME_OF_SEVERAL: Duration = Duration::from_millis(100);
+const BLOCK_TIME_WITH_SEVERAL_CONNECTIONS: Duration = Duration::from_millis(100);
 
 /// The longest block that is requested of a source whose rate is not known yet, in bytes; half of it if it has several connections.
-const UNPROVEN_BLOCK: u32 = 256 << 10;
+const MAX_UNPROVEN_BLOCK: u32 = 256 << 10;
 
 /// The longest pause between two requests to a source that answers none.
-const LONGEST_SILENCE: Duration = Duration::from_secs(20);
+const MAX_REPEAT_DELAY: Duration = Duration::from_secs(20);
 
 /// After so many rejections without a block between them a source rests, and while it is on trial.
-const MOST_REJECTIONS: u32 = 8;
-const MOST_REJECTIONS_ON_TRIAL: u32 = 2;
+const MAX_REJECTIONS: u32 = 8;
+const MAX_REJECTIONS_ON_TRIAL: u32 = 2;
 
 /// After so many rests without a block a source is left.
-const MOST_RESTS: u32 = 8;
+const MAX_PAUSES: u32 = 8;
 
 /// A source of one content, numbered by the driver.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -54,7 +54,7 @@ impl SourceIds {
 
 /// Why a source is left.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum LeaveReason {
+pub enum DisconnectReason {
     /// It sent pieces that are not the content's.
     #[error("it sent wrong bytes")]
     BadData,
@@ -68,161 +68,161 @@ pub enum LeaveReason {
 
 /// Whether a source was asked for all that it may owe, and for nothing since.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Appetite {
-    Open,
-    Sated,
+enum Hysteresis {
+    Refilling,
+    Full,
 }
 
 /// What the engine knows of a source.
 #[derive(Debug)]
-pub(super) struct Source {
+pub(super) struct SwarmSource {
     pub(super) have: Have,
     /// How many of the pieces it has are missing here.
-    pub(super) useful: usize,
+    pub(super) useful_pieces: usize,
     /// Whether it was told that we want something of it.
-    interest: bool,
+    is_interest_sent: bool,
     /// Whether it serves no requests for now.
     pub(super) choked: bool,
     pub(super) received: u64,
     pub(super) rate: RateMeter,
-    pub(super) pace: Pace,
+    pub(super) window: RequestWindow,
     /// The piece it was last asked for a block of.
     pub(super) filling: Option<PieceIndex>,
     /// What it was asked for and has not answered, with the time of the request.
     in_flight: BTreeMap<Block, Instant>,
     bytes_owed: u64,
     /// Bytes that have come of blocks that are not whole.
-    partial: u64,
-    appetite: Appetite,
+    partial_bytes: u64,
+    hysteresis: Hysteresis,
     /// How many requests may wait there, if that is less than at others.
-    most: usize,
+    max_requests: usize,
     /// When it last sent something, or was first asked after a pause.
-    heard: Instant,
+    last_received_at: Instant,
     /// Until when it is asked for nothing, and how often that was since it last gave a block.
-    rest: Option<Instant>,
-    rests: u32,
+    paused_until: Option<Instant>,
+    pauses: u32,
     /// How many requests it has rejected since it last gave a block.
     rejections: u32,
     /// How often its requests were taken for lost since it last sent a byte.
     unanswered: u32,
     /// The piece of its first failure.
-    struck: Option<PieceIndex>,
-    trust: Trust,
+    failed_piece: Option<PieceIndex>,
+    record: SourceRecord,
     /// Whether others are asked for what it owes because it says nothing.
-    benched: bool,
+    is_benched: bool,
 }
 
-impl Source {
+impl SwarmSource {
     pub(super) fn new(have: Have, choked: bool, useful: usize, block_length: u32, now: Instant) -> Self {
-        let (pace, rate) = (Pace::new(block_length, now), RateMeter::new(now));
+        let (pace, rate) = (RequestWindow::new(block_length, now), RateMeter::new(now));
         Self {
             have,
-            useful,
-            interest: true,
+            useful_pieces: useful,
+            is_interest_sent: true,
             choked,
             received: 0,
             rate,
-            pace,
+            window: pace,
             filling: None,
             in_flight: BTreeMap::new(),
             bytes_owed: 0,
-            partial: 0,
-            appetite: Appetite::Open,
-            most: usize::MAX,
-            heard: now,
-            rest: None,
-            rests: 0,
+            partial_bytes: 0,
+            hysteresis: Hysteresis::Refilling,
+            max_requests: usize::MAX,
+            last_received_at: now,
+            paused_until: None,
+            pauses: 0,
             rejections: 0,
             unanswered: 0,
-            struck: None,
-            trust: Trust::Stranger,
-            benched: false,
+            failed_piece: None,
+            record: SourceRecord::Untested,
+            is_benched: false,
         }
     }
 
     /// Says whether it is to be told that we want something of it, or nothing more, if that has changed.
     pub(super) fn interest_changed(&mut self) -> Option<bool> {
-        let on = self.useful > 0;
-        (std::mem::replace(&mut self.interest, on) != on).then_some(on)
+        let on = self.useful_pieces > 0;
+        (std::mem::replace(&mut self.is_interest_sent, on) != on).then_some(on)
     }
 
     /// Notes how many requests may wait there.
-    pub(super) const fn takes(&mut self, most: usize) {
-        self.most = most;
+    pub(super) const fn limit_requests(&mut self, most: usize) {
+        self.max_requests = most;
     }
 
     /// Says whether it may be asked for one more block, when it may owe so many.
     pub(super) fn has_room(&self, max_requests: usize) -> bool {
-        let (mut requests, mut bytes) = (max_requests.min(self.most), self.pace.window());
-        if self.appetite == Appetite::Sated {
-            requests -= requests / REFILL;
-            bytes -= bytes / REFILL as u64;
+        let (mut requests, mut bytes) = (max_requests.min(self.max_requests), self.window.bytes());
+        if self.hysteresis == Hysteresis::Full {
+            requests -= requests / REFILL_DIVISOR;
+            bytes -= bytes / REFILL_DIVISOR as u64;
         }
-        let is_ready = !self.choked && self.rest.is_none();
-        let in_flight = self.bytes_owed.saturating_sub(self.partial);
+        let is_ready = !self.choked && self.paused_until.is_none();
+        let in_flight = self.bytes_owed.saturating_sub(self.partial_bytes);
         is_ready && self.in_flight.len() < requests && (!self.owes() || in_flight < bytes)
     }
 
     /// Lets it rest after it has turned a request down; says whether it may stay: it has not done that too often.
     pub(super) fn turned_down(&mut self, now: Instant) -> bool {
-        if self.rest.is_none() {
-            self.rest = Some(now + REST);
-            self.rests = self.rests.saturating_add(1);
+        if self.paused_until.is_none() {
+            self.paused_until = Some(now + REJECTION_PAUSE);
+            self.pauses = self.pauses.saturating_add(1);
         }
-        self.rests <= MOST_RESTS
+        self.pauses <= MAX_PAUSES
     }
 
     /// Notes that it has rejected a request for good. One that rejects many in a row, or several while it is on trial, rests like
     /// one that turns them down for now; returns whether it may stay.
     pub(super) fn rejected(&mut self, is_on_trial: bool, now: Instant) -> bool {
         self.rejections = self.rejections.saturating_add(1);
-        let most = if is_on_trial { MOST_REJECTIONS_ON_TRIAL } else { MOST_REJECTIONS };
+        let most = if is_on_trial { MAX_REJECTIONS_ON_TRIAL } else { MAX_REJECTIONS };
         self.rejections < most || self.turned_down(now)
     }
 
     /// Says whether it rests.
-    pub(super) const fn rests(&self) -> bool {
-        self.rest.is_some()
+    pub(super) const fn is_paused(&self) -> bool {
+        self.paused_until.is_some()
     }
 
     /// Ends its rest if that is over; says whether it is.
-    pub(super) fn has_rested(&mut self, now: Instant) -> bool {
-        self.rest.take_if(|until| *until <= now).is_some()
+    pub(super) fn try_end_pause(&mut self, now: Instant) -> bool {
+        self.paused_until.take_if(|until| *until <= now).is_some()
     }
 
     /// Notes that it was asked for all that it may owe.
-    pub(super) const fn sate(&mut self) {
-        self.appetite = Appetite::Sated;
+    pub(super) const fn mark_full(&mut self) {
+        self.hysteresis = Hysteresis::Full;
     }
 
     /// Takes in the verdict on a piece that it had a hand in.
-    pub(super) const fn judged(&mut self, good: bool) {
-        self.trust = self.trust.after(good);
+    pub(super) const fn verdict_received(&mut self, good: bool) {
+        self.record = self.record.after(good);
     }
 
     /// Returns true until a piece that it contributed to was verified.
-    pub(super) const fn is_stranger(&self) -> bool {
-        matches!(self.trust, Trust::Stranger)
+    pub(super) const fn is_untested(&self) -> bool {
+        matches!(self.record, SourceRecord::Untested)
     }
 
     /// Says whether the last verdict on a piece that it had a hand in was good.
     pub(super) const fn is_proven(&self) -> bool {
-        matches!(self.trust, Trust::Proven(_))
+        matches!(self.record, SourceRecord::Proven(_))
     }
 
     /// Returns how many pieces that it had a hand in were good since the last bad one.
-    pub(super) const fn right_in_a_row(&self) -> u32 {
-        if let Trust::Proven(pieces) = self.trust { pieces } else { 0 }
+    pub(super) const fn valid_in_a_row(&self) -> u32 {
+        if let SourceRecord::Proven(pieces) = self.record { pieces } else { 0 }
     }
 
     /// Notes whether others are asked for what it owes because it says nothing.
-    pub(super) const fn bench(&mut self, on: bool) {
-        self.benched = on;
+    pub(super) const fn set_benched(&mut self, on: bool) {
+        self.is_benched = on;
     }
 
     /// Returns true while others are asked for what it owes because it sends nothing.
     pub(super) const fn is_benched(&self) -> bool {
-        self.benched
+        self.is_benched
     }
 
     /// Returns the blocks that it was asked for and has not answered, with the time of the request.
@@ -248,51 +248,51 @@ impl Source {
         !self.in_flight.is_empty()
     }
 
-    pub(super) fn is_owing(&self, block: Block) -> bool {
+    pub(super) fn owes_block(&self, block: Block) -> bool {
         self.in_flight.contains_key(&block)
     }
 
     /// Says whether it owes a block of a piece: one of an earlier attempt, perhaps, that it was told to forget.
-    pub(super) fn owes_of(&self, piece: PieceIndex) -> bool {
+    pub(super) fn owes_piece(&self, piece: PieceIndex) -> bool {
         let first = Block { piece, begin: 0, length: 0 };
         self.in_flight.range(first..).next().is_some_and(|(block, _)| block.piece == piece)
     }
 
-    pub(super) fn asked(&mut self, block: Block, now: Instant) {
+    pub(super) fn requested(&mut self, block: Block, now: Instant) {
         if self.in_flight.is_empty() {
-            self.heard = now;
-            self.pace.resumed(now);
+            self.last_received_at = now;
+            self.window.restart_round(now);
         }
-        self.appetite = Appetite::Open;
+        self.hysteresis = Hysteresis::Refilling;
         self.filling = Some(block.piece);
         if self.in_flight.insert(block, now).is_none() {
             self.bytes_owed += u64::from(block.length);
         }
     }
 
-    pub(super) fn progressed(&mut self, bytes: u64, now: Instant) {
+    pub(super) fn bytes_arrived(&mut self, bytes: u64, now: Instant) {
         self.received += bytes;
         self.rate.add(bytes, now);
-        self.partial += bytes;
+        self.partial_bytes += bytes;
         self.unanswered = 0;
-        self.pace.arrived(bytes, now);
-        self.heard = now;
+        self.window.arrived(bytes, now);
+        self.last_received_at = now;
     }
 
     /// Takes in the round-trip time of the path to it, and over how many connections it sends.
     pub(super) fn measured(&mut self, rtt: Duration, connections: usize) {
-        self.pace.measured(rtt, connections);
+        self.window.measured(rtt, connections);
     }
 
     /// Returns how long the blocks of a piece should be that it is asked for, within these bounds: a power of two.
     pub(super) fn block_length(&self, least: u32, most: u32) -> u32 {
-        let connections = self.pace.connections();
+        let connections = self.window.connections();
         let (time, unproven) = if connections > 1 {
-            (BLOCK_TIME_OF_SEVERAL, UNPROVEN_BLOCK / 2)
+            (BLOCK_TIME_WITH_SEVERAL_CONNECTIONS, MAX_UNPROVEN_BLOCK / 2)
         } else {
-            (BLOCK_TIME, UNPROVEN_BLOCK)
+            (BLOCK_TIME, MAX_UNPROVEN_BLOCK)
         };
-        let wanted = self.pace.settled_rate().map_or(u64::from(unproven), |rate| {
+        let wanted = self.window.settled_rate().map_or(u64::from(unproven), |rate| {
             let bytes = u128::from(rate / connections) * time.as_millis() / 1000;
             u64::try_from(bytes).unwrap_or(u64::MAX)
         });
@@ -302,40 +302,40 @@ impl Source {
 
     pub(super) fn answered(&mut self, block: Block, with_data: bool, now: Instant) {
         if with_data {
-            self.partial = self.partial.saturating_sub(block.length.into());
+            self.partial_bytes = self.partial_bytes.saturating_sub(block.length.into());
         }
         let Some(since) = self.in_flight.remove(&block) else { return };
         if self.in_flight.is_empty() {
-            self.partial = 0;
+            self.partial_bytes = 0;
         }
         self.bytes_owed -= u64::from(block.length);
-        self.heard = now;
+        self.last_received_at = now;
         if with_data {
-            (self.rests, self.rejections) = (0, 0);
-            self.pace.took(now.saturating_duration_since(since));
+            (self.pauses, self.rejections) = (0, 0);
+            self.window.block_took(now.saturating_duration_since(since));
         }
     }
 
     /// Returns how long it has owed us something without sending a byte.
     pub(super) fn silent_for(&self, now: Instant) -> Duration {
-        if self.owes() { now.saturating_duration_since(self.heard) } else { Duration::ZERO }
+        if self.owes() { now.saturating_duration_since(self.last_received_at) } else { Duration::ZERO }
     }
 
     pub(super) fn is_snubbing(&self, now: Instant) -> bool {
-        self.silent_for(now) >= SNUB_AFTER
+        self.silent_for(now) >= SNUB_TIMEOUT
     }
 
     /// Takes all that it owes for lost, and returns it. It may be asked for something else at once, since a request can get lost,
     /// and then after longer and longer pauses; a source that has stopped within a block first has to finish that.
-    pub(super) fn went_unanswered(&mut self, after: Duration, now: Instant) -> Vec<Block> {
-        let is_within_block = self.partial > 0;
+    pub(super) fn give_up_requests(&mut self, after: Duration, now: Instant) -> Vec<Block> {
+        let is_within_block = self.partial_bytes > 0;
         let pause = after * 2u32.saturating_pow(self.unanswered.saturating_sub(1).min(8));
         if is_within_block || self.unanswered > 0 {
-            let pause = if is_within_block { LONGEST_SILENCE } else { pause.min(LONGEST_SILENCE) };
-            self.rest = Some(now + pause);
+            let pause = if is_within_block { MAX_REPEAT_DELAY } else { pause.min(MAX_REPEAT_DELAY) };
+            self.paused_until = Some(now + pause);
         }
         self.unanswered = self.unanswered.saturating_add(1);
-        (self.partial, self.bytes_owed) = (0, 0);
+        (self.partial_bytes, self.bytes_owed) = (0, 0);
         std::mem::take(&mut self.in_flight).into_keys().collect()
     }
 
@@ -345,17 +345,17 @@ impl Source {
     }
 
     /// Ends the pause of a source that has answered after all, or serves anew.
-    pub(super) const fn answers_again(&mut self) {
-        (self.rest, self.unanswered) = (None, 0);
+    pub(super) const fn end_silence(&mut self) {
+        (self.paused_until, self.unanswered) = (None, 0);
     }
 
     /// Notes that a piece it alone gave was bad; says whether that was once too often.
-    pub(super) fn struck(&mut self, piece: PieceIndex) -> bool {
-        self.struck.replace(piece).is_some()
+    pub(super) fn record_failure(&mut self, piece: PieceIndex) -> bool {
+        self.failed_piece.replace(piece).is_some()
     }
 
     /// Says whether it may be asked for a piece: it has it, and has not given it wrongly before.
-    pub(super) fn may_give(&self, piece: PieceIndex) -> bool {
-        self.have.has(piece) && self.struck != Some(piece)
+    pub(super) fn may_supply(&self, piece: PieceIndex) -> bool {
+        self.have.has(piece) && self.failed_piece != Some(piece)
     }
 }

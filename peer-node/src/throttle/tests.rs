@@ -6,13 +6,13 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use super::*;
-use bucket::Bucket;
+use token_bucket::TokenBucket;
 
 /// Peers that always want more, and are woken late by up to so much.
-struct Crowd {
+struct ThrottledPeers {
     start: Instant,
-    all: Bucket,
-    shares: Vec<Share>,
+    total: TokenBucket,
+    shares: Vec<PeerShare>,
     wakes: BTreeSet<(Duration, usize)>,
     lateness: Duration,
     draws: u64,
@@ -20,13 +20,13 @@ struct Crowd {
     passed: Vec<(Duration, usize, u64)>,
 }
 
-impl Crowd {
+impl ThrottledPeers {
     fn new(all: Option<u64>, each: Option<u64>, peers: usize, lateness: Duration) -> Self {
         let start = Instant::now();
-        let shares = (0..peers).map(|_| Share::new(limit(each), start)).collect();
+        let shares = (0..peers).map(|_| PeerShare::new(limit(each), start)).collect();
         let wakes = (0..peers).map(|peer| (Duration::ZERO, peer)).collect();
-        let all = Bucket::new(limit(all), start);
-        Self { start, all, shares, wakes, lateness, draws: 0, passed: Vec::new() }
+        let all = TokenBucket::new(limit(all), start);
+        Self { start, total: all, shares, wakes, lateness, draws: 0, passed: Vec::new() }
     }
 
     /// Lets all who are due until then pass what they may.
@@ -36,13 +36,13 @@ impl Crowd {
                 self.wakes.insert((time, peer));
                 return;
             }
-            match self.shares[peer].ask(&mut self.all, 1 << 20, self.start + time) {
-                Leave::Pass(bytes) => {
+            match self.shares[peer].request(&mut self.total, 1 << 20, self.start + time) {
+                Grant::Pass(bytes) => {
                     assert!(bytes > 0);
                     self.passed.push((time, peer, bytes));
                     self.wakes.insert((time, peer));
                 }
-                Leave::Wait(next) => {
+                Grant::Wait(next) => {
                     assert!(next > self.start + time, "a wait for a time that has passed");
                     let late = self.late();
                     self.wakes.insert((next - self.start + late, peer));
@@ -58,7 +58,7 @@ impl Crowd {
 
     /// Changes the limit for all and wakes everybody.
     fn change(&mut self, all: u64, time: Duration) {
-        self.all.set_rate(limit(Some(all)), self.start + time);
+        self.total.set_rate(limit(Some(all)), self.start + time);
         self.wakes = (0..self.shares.len()).map(|peer| (time, peer)).collect();
     }
 
@@ -91,7 +91,7 @@ fn assert_bounded(passed: &[(Duration, u64)], rate: u64, late: u64) {
 
 /// Returns how many bytes a peer passes in one go at most.
 fn quantum(rate: u64) -> u64 {
-    Bucket::new(limit(Some(rate)), Instant::now()).quantum()
+    TokenBucket::new(limit(Some(rate)), Instant::now()).quantum()
 }
 
 const RATES: std::ops::Range<u64> = 20..50_000_000;
@@ -100,10 +100,10 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
     #[test]
-    fn a_limit_is_kept_in_every_window_and_reached(
+    fn limit_is_kept_in_every_window_and_reached(
         rate in RATES, peers in 1usize..6, late in 0u64..20,
     ) {
-        let mut crowd = Crowd::new(Some(rate), None, peers, Duration::from_millis(late));
+        let mut crowd = ThrottledPeers::new(Some(rate), None, peers, Duration::from_millis(late));
         crowd.run(Duration::from_secs(8));
         let passed: Vec<_> = crowd.passed.iter().map(|(time, _, bytes)| (*time, *bytes)).collect();
         assert_bounded(&passed, rate, if late > 0 { quantum(rate) * peers as u64 } else { 0 });
@@ -112,7 +112,7 @@ proptest! {
 
     #[test]
     fn each_peer_keeps_and_reaches_its_own_limit(rate in RATES, peers in 1usize..4, late in 0u64..20) {
-        let mut crowd = Crowd::new(Some(rate * 4), Some(rate), peers, Duration::from_millis(late));
+        let mut crowd = ThrottledPeers::new(Some(rate * 4), Some(rate), peers, Duration::from_millis(late));
         crowd.run(Duration::from_secs(8));
         for peer in 0..peers {
             let own = crowd.passed.iter().filter(|(_, who, _)| *who == peer);
@@ -124,8 +124,8 @@ proptest! {
     }
 
     #[test]
-    fn those_who_wait_share_evenly(rate in RATES, peers in 2usize..8) {
-        let mut crowd = Crowd::new(Some(rate), None, peers, Duration::ZERO);
+    fn waiting_peers_share_evenly(rate in RATES, peers in 2usize..8) {
+        let mut crowd = ThrottledPeers::new(Some(rate), None, peers, Duration::ZERO);
         crowd.run(Duration::from_secs(4));
         let mut sums = vec![0u64; peers];
         for (_, peer, bytes) in &crowd.passed {
@@ -136,9 +136,9 @@ proptest! {
     }
 
     #[test]
-    fn a_changed_limit_holds_from_then_on(before in RATES, after in RATES, peers in 1usize..8) {
+    fn changed_limit_applies_at_once(before in RATES, after in RATES, peers in 1usize..8) {
         let change = Duration::from_secs(2);
-        let mut crowd = Crowd::new(Some(before), None, peers, Duration::ZERO);
+        let mut crowd = ThrottledPeers::new(Some(before), None, peers, Duration::ZERO);
         crowd.run(change);
         crowd.passed.clear();
         crowd.change(after, change);
@@ -153,47 +153,47 @@ proptest! {
     #[test]
     fn a_wait_is_short_whatever_the_rate(rate in 1_024u64..10_000_000_000) {
         let start = Instant::now();
-        let mut all = Bucket::new(limit(Some(rate)), start);
-        let mut share = Share::new(None, start);
-        while let Leave::Pass(_) = share.ask(&mut all, 1 << 20, start) {}
-        let Leave::Wait(time) = share.ask(&mut all, 1 << 20, start) else { panic!("no wait") };
+        let mut all = TokenBucket::new(limit(Some(rate)), start);
+        let mut share = PeerShare::new(None, start);
+        while let Grant::Pass(_) = share.request(&mut all, 1 << 20, start) {}
+        let Grant::Wait(time) = share.request(&mut all, 1 << 20, start) else { panic!("no wait") };
         prop_assert!(time - start <= Duration::from_millis(51), "{:?}", time - start);
     }
 }
 
 #[tokio::test]
-async fn without_a_limit_all_passes_at_once() {
-    let mut lane = Throttle::new(None, None).lane();
-    assert_eq!(lane.pass(1 << 30).await, 1 << 30);
+async fn everything_passes_at_once_without_a_limit() {
+    let mut lane = Throttle::new(None, None).peer_limiter();
+    assert_eq!(lane.acquire(1 << 30).await, 1 << 30);
 }
 
 #[tokio::test]
-async fn with_a_limit_at_least_the_time_passes_that_the_bytes_are_worth() {
+async fn limited_bytes_take_at_least_their_time() {
     let throttle = Throttle::new(limit(Some(1_000_000)), None);
-    let (mut lane, begun) = (throttle.lane(), Instant::now());
+    let (mut lane, begun) = (throttle.peer_limiter(), Instant::now());
     let mut passed = 0;
     while passed < 150_000 {
-        passed += lane.pass(1 << 20).await;
+        passed += lane.acquire(1 << 20).await;
     }
     assert!(begun.elapsed() >= Duration::from_millis(95), "{:?}", begun.elapsed());
 }
 
 #[tokio::test]
-async fn who_waits_goes_on_when_the_limit_is_lifted() {
+async fn waiting_peer_continues_when_the_limit_is_lifted() {
     for of_all in [true, false] {
         let one = limit(Some(1));
         let throttle = if of_all { Throttle::new(one, None) } else { Throttle::new(None, one) };
-        let mut lane = throttle.lane();
+        let mut lane = throttle.peer_limiter();
         let waits = tokio::spawn(async move {
             for _ in 0..1_000 {
-                lane.pass(1 << 20).await;
+                lane.acquire(1 << 20).await;
             }
         });
         tokio::task::yield_now().await;
         if of_all {
-            throttle.set_all(None);
+            throttle.set_total(None);
         } else {
-            throttle.set_each(None);
+            throttle.set_per_peer(None);
         }
         let ended = tokio::time::timeout(Duration::from_secs(20), waits).await;
         ended.expect("still waiting").unwrap();
@@ -201,13 +201,13 @@ async fn who_waits_goes_on_when_the_limit_is_lifted() {
 }
 
 #[tokio::test]
-async fn a_wait_that_is_given_up_again_and_again_comes_to_its_end() {
+async fn repeatedly_dropped_wait_still_completes() {
     let throttle = Throttle::new(limit(Some(4)), None);
-    let mut lane = throttle.lane();
+    let mut lane = throttle.peer_limiter();
     let passed = async {
         loop {
             let soon = Duration::from_millis(20);
-            if let Ok(bytes) = tokio::time::timeout(soon, lane.pass(100)).await {
+            if let Ok(bytes) = tokio::time::timeout(soon, lane.acquire(100)).await {
                 return bytes;
             }
         }
@@ -218,11 +218,11 @@ async fn a_wait_that_is_given_up_again_and_again_comes_to_its_end() {
 #[tokio::test]
 async fn connections_of_one_peer_share_its_limit() {
     let throttle = Throttle::new(None, limit(Some(1_000_000)));
-    let (lane, begun) = (throttle.shared_lane(), Instant::now());
-    let half = async |lane: SharedLane| {
+    let (lane, begun) = (throttle.shared_peer_limiter(), Instant::now());
+    let half = async |lane: SharedPeerLimiter| {
         let mut passed = 0;
         while passed < 75_000 {
-            passed += lane.pass(1 << 20).await;
+            passed += lane.acquire(1 << 20).await;
         }
     };
     tokio::join!(half(lane.clone()), half(lane));

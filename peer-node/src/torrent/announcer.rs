@@ -1,25 +1,25 @@
 //! Announces a torrent to its trackers, and hears from them of other peers.
 //!
-//! [`Announcer`] is a handle on one task, the actor, for one torrent that takes part. Whom it asks when is decided in
-//! `schedule`, which is pure; `client` asks: `http` and `udp` move the bytes, `host` and `tracker_address` decide where a
+//! [`TrackerAnnouncer`] is a handle on one task, the actor, for one torrent that takes part. Whom it asks when is decided in
+//! `schedule`, which is pure; `client` asks: `http` and `udp` move the bytes, `tracker_host` and `tracker_url` decide where a
 //! torrent may make us ask, `named_peers` where the names of peers lead. What a tracker says is a hint: addresses are filtered, words escaped, numbers bounded.
 //! Peers are dialled by whoever drives this, the torrent's session.
 
 mod actor;
 mod client;
-mod hints;
-mod host;
+mod dialable_addresses;
 mod http;
+mod interval_bounds;
 mod named_peers;
-mod pacing;
-mod patience;
 mod schedule;
 #[cfg(test)]
 mod tests;
 mod tiers;
-mod tracker_address;
+mod timeouts;
+mod tls_trust;
 mod tracker_error;
-mod trust;
+mod tracker_host;
+mod tracker_url;
 mod udp;
 mod view;
 
@@ -37,13 +37,13 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use self::actor::{Actor, Participant, Wishes};
+use self::actor::{Actor, AnnounceIdentity, DesiredState};
 use self::client::TrackerClient;
-use self::pacing::Pacing;
-use self::patience::Patience;
-use self::schedule::Schedule;
-use self::tracker_address::TrackerAddress;
-use self::trust::Trust;
+use self::interval_bounds::IntervalBounds;
+use self::schedule::AnnounceSchedule;
+use self::timeouts::TrackerTimeouts;
+use self::tls_trust::TlsTrust;
+use self::tracker_url::TrackerAddress;
 use crate::source_address::SourceAddress;
 
 /// Events that wait for the session: an answer makes three at most, and there are a few answers a minute at most.
@@ -87,7 +87,7 @@ pub enum AnnounceEvent {
     /// Peers that a tracker told of: at most 200, none of them an address at which nobody can listen.
     Peers(Vec<SocketAddr>),
     /// A tracker refused, or could not be asked.
-    Failure {
+    Failed {
         /// Which one.
         tracker: String,
         /// Why.
@@ -115,50 +115,50 @@ pub enum AnnounceEvent {
 
 /// A handle on the announcements of one torrent. They end when it is stopped or dropped.
 #[derive(Debug)]
-pub struct Announcer {
-    wishes: watch::Sender<Wishes>,
-    board: watch::Receiver<Vec<TrackerView>>,
+pub struct TrackerAnnouncer {
+    desired: watch::Sender<DesiredState>,
+    views: watch::Receiver<Vec<TrackerView>>,
     task: JoinHandle<()>,
 }
 
-impl Announcer {
+impl TrackerAnnouncer {
     /// Starts as a task of `config.tracker`. The first announcement is made at once. Events that nobody takes are lost.
     pub fn start(config: AnnounceConfig) -> (Self, mpsc::Receiver<AnnounceEvent>) {
-        Self::start_with(config, Pacing::default(), Patience::default(), Trust::System)
+        Self::start_with(config, IntervalBounds::default(), TrackerTimeouts::default(), TlsTrust::System)
     }
 
     fn start_with(
         config: AnnounceConfig,
-        pacing: Pacing,
-        patience: Patience,
-        trust: Trust,
+        pacing: IntervalBounds,
+        patience: TrackerTimeouts,
+        trust: TlsTrust,
     ) -> (Self, mpsc::Receiver<AnnounceEvent>) {
         let AnnounceConfig { infohash, peer_id, source, port, tiers, stats, tracker, cancel } = config;
         let is_complete = stats.left == 0;
-        let schedule = Schedule::new(&tiers, pacing, is_complete, random(), Instant::now());
-        let [a, b, c, d, ..] = random().to_be_bytes();
+        let schedule = AnnounceSchedule::new(&tiers, pacing, is_complete, random_seed(), Instant::now());
+        let [a, b, c, d, ..] = random_seed().to_be_bytes();
         let key = u32::from_be_bytes([a, b, c, d]);
-        let (wishes, to_follow) = watch::channel(Wishes { stats, ..Wishes::default() });
+        let (wishes, to_follow) = watch::channel(DesiredState { stats, ..DesiredState::default() });
         let (events, receiver) = mpsc::channel(BACKLOG);
         let (board, reader) = watch::channel(schedule.views());
         let actor = Actor {
-            participant: Participant { infohash, peer_id: *peer_id.as_bytes(), port, key },
+            participant: AnnounceIdentity { infohash, peer_id: *peer_id.as_bytes(), port, key },
             schedule,
             client: Arc::new(TrackerClient::new(patience, trust, source)),
-            patience,
-            wishes: to_follow,
+            timeouts: patience,
+            desired: to_follow,
             events,
-            board,
-            peers_wanted: 0,
+            views: board,
+            handled_peer_requests: 0,
         };
         let task = tracker.spawn(actor.run(cancel));
-        (Self { wishes, board: reader, task }, receiver)
+        (Self { desired: wishes, views: reader, task }, receiver)
     }
 
     /// Notes how things stand, for the next announcement.
     pub fn report(&self, stats: AnnounceStats) {
         // Nothing is announced because of it, so that the actor need not look.
-        self.wishes.send_if_modified(|wishes| {
+        self.desired.send_if_modified(|wishes| {
             wishes.stats = stats;
             false
         });
@@ -166,18 +166,18 @@ impl Announcer {
 
     /// Says that the torrent has become complete, which the trackers hear once, at once. Report that nothing is left before.
     pub fn completed(&self) {
-        self.wishes.send_modify(|wishes| wishes.is_complete = true);
+        self.desired.send_modify(|wishes| wishes.is_complete = true);
     }
 
     /// Asks for peers as soon as a tracker allows it.
-    pub fn want_peers(&self) {
-        self.wishes.send_modify(|wishes| wishes.peers_wanted = wishes.peers_wanted.wrapping_add(1));
+    pub fn request_peers(&self) {
+        self.desired.send_modify(|wishes| wishes.peer_requests = wishes.peer_requests.wrapping_add(1));
     }
 
     /// Tells the trackers that we take part no longer, waiting for them three seconds at most. Whoever stops waiting for this
     /// does not keep it from happening.
     pub async fn stop(self) {
-        self.wishes.send_modify(|wishes| wishes.stops = true);
+        self.desired.send_modify(|wishes| wishes.is_stopped = true);
         if let Err(error) = self.task.await {
             tracing::error!(%error, "the announcer broke down");
         }
@@ -185,16 +185,16 @@ impl Announcer {
 
     /// Tells how the trackers stand, in the order in which they are asked.
     pub fn views(&self) -> Vec<TrackerView> {
-        self.board.borrow().clone()
+        self.views.borrow().clone()
     }
 }
 
 /// Returns why the tracker of a URL cannot be asked by this program, fit for a screen; nothing if it can.
-pub(super) fn unusable(url: &str) -> Option<String> {
+pub(super) fn unusable_reason(url: &str) -> Option<String> {
     TrackerAddress::parse(url).err().map(|error| error.to_string())
 }
 
-fn random() -> u64 {
+fn random_seed() -> u64 {
     // Without randomness everybody asks the trackers of a tier in the same order, and nothing else is lost.
     getrandom::u64().unwrap_or(0)
 }

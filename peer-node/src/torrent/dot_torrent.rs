@@ -15,7 +15,7 @@ use crate::storage::read_regular_file;
 pub enum DotTorrentError {
     /// The file cannot be read.
     #[error("cannot read {}: {error}", display_safe(&path.to_string_lossy()))]
-    Unreadable {
+    Read {
         /// Which file.
         path: PathBuf,
         /// What the system says.
@@ -23,7 +23,7 @@ pub enum DotTorrentError {
     },
     /// What it says cannot be.
     #[error("{}: {fault}", display_safe(&path.to_string_lossy()))]
-    Refused {
+    Invalid {
         /// Which file.
         path: PathBuf,
         /// What is wrong with it.
@@ -33,19 +33,19 @@ pub enum DotTorrentError {
 
 /// Reads and judges a `.torrent`; `-` is what comes on stdin. Blocks.
 pub fn read(path: &Path) -> Result<Metainfo, DotTorrentError> {
-    let bytes = bytes(path).map_err(|error| DotTorrentError::Unreadable { path: path.to_owned(), error })?;
-    Metainfo::parse(&bytes).map_err(|fault| DotTorrentError::Refused { path: path.to_owned(), fault })
+    let bytes = read_limited(path).map_err(|error| DotTorrentError::Read { path: path.to_owned(), error })?;
+    Metainfo::parse(&bytes).map_err(|fault| DotTorrentError::Invalid { path: path.to_owned(), fault })
 }
 
 /// Reads and judges a `.torrent` that the program keeps. Blocks, but waits for nobody.
-pub(crate) fn read_kept(path: &Path) -> Result<Metainfo, DotTorrentError> {
+pub(crate) fn read_saved(path: &Path) -> Result<Metainfo, DotTorrentError> {
     let bytes = read_regular_file(path, MAX_TORRENT as u64 + 1);
-    let bytes = bytes.map_err(|error| DotTorrentError::Unreadable { path: path.to_owned(), error })?;
-    Metainfo::parse(&bytes).map_err(|fault| DotTorrentError::Refused { path: path.to_owned(), fault })
+    let bytes = bytes.map_err(|error| DotTorrentError::Read { path: path.to_owned(), error })?;
+    Metainfo::parse(&bytes).map_err(|fault| DotTorrentError::Invalid { path: path.to_owned(), fault })
 }
 
 /// Reads no more than tells that a file is too long.
-fn bytes(path: &Path) -> io::Result<Vec<u8>> {
+fn read_limited(path: &Path) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     let source: Box<dyn Read> =
         if path == Path::new("-") { Box::new(io::stdin()) } else { Box::new(File::open(path)?) };
@@ -60,7 +60,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_fault_is_told_with_the_file_it_is_in() {
+    fn errors_name_the_file() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("bad\n.torrent");
         fs::write(&path, "d4:infode").unwrap();
@@ -71,6 +71,6 @@ mod tests {
         );
         let error = read(&folder.path().join("none")).unwrap_err().to_string();
         assert!(error.starts_with("cannot read /") && error.contains("No such file"), "{error}");
-        assert!(matches!(read(folder.path()), Err(DotTorrentError::Unreadable { .. })));
+        assert!(matches!(read(folder.path()), Err(DotTorrentError::Read { .. })));
     }
 }

@@ -6,18 +6,18 @@
 //! disk at each moment.
 
 mod check;
+mod content_root;
 mod error;
+mod finalization;
 mod handles;
 mod layout;
 mod opening;
-mod place;
-mod reading;
-mod record;
 mod report;
-mod settling;
-mod storing;
+mod segments;
 #[cfg(test)]
 mod tests;
+mod torrent_record;
+mod writing;
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -29,14 +29,14 @@ use protocol::bitfield::Bitfield;
 use protocol::metainfo::Metainfo;
 use protocol::share_path::safe_file_name;
 
-pub use error::FilesError;
-pub use report::{FileCondition, FileReport};
+pub use error::TorrentFilesError;
+pub use report::{TorrentFileCondition, TorrentFileReport};
 
-use super::selection::Selection;
-use handles::Handles;
-use place::Place;
-use record::Record;
-use settling::Settling;
+use super::selection::FileSelection;
+use content_root::ContentRoot;
+use finalization::Finalization;
+use handles::FileHandles;
+use torrent_record::TorrentRecord;
 
 /// The files of a torrent.
 ///
@@ -44,21 +44,34 @@ use settling::Settling;
 #[derive(Debug)]
 pub struct TorrentFiles {
     metainfo: Arc<Metainfo>,
-    place: Place,
-    selection: Selection,
+    root: ContentRoot,
+    selection: FileSelection,
     /// The pieces that have bytes of a selected file.
     wanted: Bitfield,
-    handles: Handles,
-    settling: Mutex<Settling>,
+    handles: FileHandles,
+    finalization: Mutex<Finalization>,
     /// Whether what is written shall stay in the page cache, because others read it again soon.
     keep_cached: AtomicBool,
 }
 
 impl TorrentFiles {
-    fn new(metainfo: Arc<Metainfo>, place: Place, selection: Selection, handles: Handles) -> Self {
+    fn new(
+        metainfo: Arc<Metainfo>,
+        place: ContentRoot,
+        selection: FileSelection,
+        handles: FileHandles,
+    ) -> Self {
         let wanted = wanted_pieces(&metainfo, &selection);
-        let settling = Mutex::new(Settling::new(&metainfo));
-        Self { metainfo, place, selection, wanted, handles, settling, keep_cached: AtomicBool::new(false) }
+        let settling = Mutex::new(Finalization::new(&metainfo));
+        Self {
+            metainfo,
+            root: place,
+            selection,
+            wanted,
+            handles,
+            finalization: settling,
+            keep_cached: AtomicBool::new(false),
+        }
     }
 
     /// Returns the pieces that have bytes of a file that is wanted. Does not wait.
@@ -68,13 +81,13 @@ impl TorrentFiles {
 
     /// Returns the torrent's folder, or its only file, as it is when it is whole. Does not wait.
     pub fn location(&self) -> &Path {
-        &self.place.location
+        &self.root.location
     }
 
     /// Returns where the torrent's folder lies, or its only file, which may have got another name than its own. Does not wait.
-    pub fn lies_at(&self) -> PathBuf {
-        match self.metainfo.files().first().filter(|_| self.place.only_file.is_some()) {
-            Some(file) => self.outside(&self.path_of(0, file)),
+    pub fn content_path(&self) -> PathBuf {
+        match self.metainfo.files().first().filter(|_| self.root.only_file.is_some()) {
+            Some(file) => self.external_path(&self.named_path(0, file)),
             None => self.location().to_owned(),
         }
     }
@@ -85,22 +98,23 @@ impl TorrentFiles {
     }
 
     /// Returns a path below the torrent's folder as those outside see it.
-    fn outside(&self, path: &Path) -> PathBuf {
-        if self.place.only_file.is_some() {
-            self.place.location.with_file_name(path)
+    fn external_path(&self, path: &Path) -> PathBuf {
+        if self.root.only_file.is_some() {
+            self.root.location.with_file_name(path)
         } else {
-            self.place.location.join(path)
+            self.root.location.join(path)
         }
     }
 }
 
 /// Notes that the part of a torrent's only file is the torrent's, whoever has begun it: what is in it is looked into.
-pub(crate) fn claim_part(folder: &Path, metainfo: &Metainfo) -> io::Result<()> {
-    let name = place::numbered(&safe_file_name(metainfo.name()), 0, true);
-    Record::unread(metainfo).save(&folder.join(place::with_suffix(&name, ".part.json")))
+pub(crate) fn adopt_part(folder: &Path, metainfo: &Metainfo) -> io::Result<()> {
+    let name = content_root::numbered(&safe_file_name(metainfo.name()), 0, true);
+    TorrentRecord::with_unknown_pieces(metainfo)
+        .save(&folder.join(content_root::with_suffix(&name, ".part.json")))
 }
 
-fn wanted_pieces(metainfo: &Metainfo, selection: &Selection) -> Bitfield {
+fn wanted_pieces(metainfo: &Metainfo, selection: &FileSelection) -> Bitfield {
     let geometry = metainfo.geometry();
     let mut wanted = Bitfield::empty(geometry);
     for (number, file) in metainfo.files().iter().enumerate() {

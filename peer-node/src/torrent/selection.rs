@@ -7,19 +7,19 @@ use protocol::metainfo::{FileSpan, Metainfo};
 
 /// Which files of a torrent are wanted.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Selection {
+pub struct FileSelection {
     /// Their places in the torrent's list; nothing means all.
     files: Option<BTreeSet<usize>>,
 }
 
 /// A choice of files that cannot be understood, or that chooses nothing.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum SelectionError {
+pub enum FileSelectionError {
     /// Nothing stands where a number or a pattern should.
     #[error(
         "the selection {text:?} has an empty entry; write numbers, ranges and patterns with commas between, as in 1,3-5,*.iso"
     )]
-    Empty {
+    EmptyEntry {
         /// The whole selection.
         text: String,
     },
@@ -33,7 +33,7 @@ pub enum SelectionError {
     },
     /// The range ends before it begins.
     #[error("the range {first}-{last} ends before it begins")]
-    Backwards {
+    ReversedRange {
         /// Its first number.
         first: u64,
         /// Its last number.
@@ -47,7 +47,7 @@ pub enum SelectionError {
     },
 }
 
-impl Selection {
+impl FileSelection {
     /// Chooses all files.
     pub const fn all() -> Self {
         Self { files: None }
@@ -58,15 +58,15 @@ impl Selection {
     /// In a pattern `*` stands for anything and `?` for any one character; upper and lower case are the same. One without a
     /// slash is held against file names, one with a slash against paths below the torrent's folder; one that ends in a
     /// slash chooses all that lies in that folder.
-    pub fn parse(text: &str, metainfo: &Metainfo) -> Result<Self, SelectionError> {
+    pub fn parse(text: &str, metainfo: &Metainfo) -> Result<Self, FileSelectionError> {
         let mut chosen = BTreeSet::new();
         for entry in text.split(',').map(str::trim) {
             if entry.is_empty() {
-                return Err(SelectionError::Empty { text: excerpt(text) });
+                return Err(FileSelectionError::EmptyEntry { text: excerpt(text) });
             }
-            match range(entry) {
-                Some((first, last)) => chosen.extend(numbered(first, last, metainfo.files().len())?),
-                None => chosen.extend(named(entry, metainfo)?),
+            match parse_range(entry) {
+                Some((first, last)) => chosen.extend(resolve_range(first, last, metainfo.files().len())?),
+                None => chosen.extend(matching_files(entry, metainfo)?),
             }
         }
         Ok(Self { files: Some(chosen) })
@@ -79,7 +79,7 @@ impl Selection {
 }
 
 /// Reads `7` or `3-5`.
-fn range(entry: &str) -> Option<(u64, u64)> {
+fn parse_range(entry: &str) -> Option<(u64, u64)> {
     let (first, last) = entry.split_once('-').unwrap_or((entry, entry));
     let number = |text: &str| -> Option<u64> {
         let text = text.trim();
@@ -88,18 +88,18 @@ fn range(entry: &str) -> Option<(u64, u64)> {
     Some((number(first)?, number(last)?))
 }
 
-fn numbered(first: u64, last: u64, files: usize) -> Result<std::ops::Range<usize>, SelectionError> {
+fn resolve_range(first: u64, last: u64, files: usize) -> Result<std::ops::Range<usize>, FileSelectionError> {
     if last < first {
-        return Err(SelectionError::Backwards { first, last });
+        return Err(FileSelectionError::ReversedRange { first, last });
     }
-    let missing = |number| SelectionError::NoSuchFile { number, files };
+    let missing = |number| FileSelectionError::NoSuchFile { number, files };
     let place =
         |number: u64| usize::try_from(number).ok().filter(|number| *number <= files).ok_or(missing(number));
     let (start, end) = (place(first)?, place(last)?);
     Ok(start.checked_sub(1).ok_or(missing(first))?..end)
 }
 
-fn named(pattern: &str, metainfo: &Metainfo) -> Result<Vec<usize>, SelectionError> {
+fn matching_files(pattern: &str, metainfo: &Metainfo) -> Result<Vec<usize>, FileSelectionError> {
     let lower = pattern.to_lowercase();
     let wanted: Vec<char> = if lower.ends_with('/') { format!("{lower}*") } else { lower }.chars().collect();
     let is_path = wanted.contains(&'/');
@@ -114,7 +114,7 @@ fn named(pattern: &str, metainfo: &Metainfo) -> Result<Vec<usize>, SelectionErro
     let all = metainfo.files().iter().enumerate();
     let found: Vec<usize> =
         all.filter(|(_, file)| !file.is_padding && fits(file)).map(|(number, _)| number).collect();
-    if found.is_empty() { Err(SelectionError::NoMatch { pattern: excerpt(pattern) }) } else { Ok(found) }
+    if found.is_empty() { Err(FileSelectionError::NoMatch { pattern: excerpt(pattern) }) } else { Ok(found) }
 }
 
 /// Says whether a name fits a pattern of characters, `?` and `*`; takes at most as many steps as the product of both lengths.

@@ -4,15 +4,15 @@
 //! connections ([`Wires`]) and its trackers ([`Announcer`](super::announcer::Announcer)) while it takes part, and parts with
 //! them while it rests. What is verified survives a rest.
 
+mod active_swarm;
 mod fetching;
 mod fragments;
-mod hearing;
-mod natives;
+mod library_sharing;
+mod native_sources;
 mod opening;
-mod party;
-mod resting;
-mod sharing;
-mod showing;
+mod peer_events;
+mod progress_view;
+mod waiting;
 
 use std::io;
 use std::path::Path;
@@ -24,35 +24,35 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::files::FilesError;
-use super::peer_book::PeerBook;
-use super::wish::{Afterwards, Wish};
+use super::files::TorrentFilesError;
+use super::peer_table::PeerTable;
+use super::torrent_spec::{OnCompletion, TorrentSpec};
 use crate::bittorrent::Wires;
-use crate::download::board::Board;
-use crate::download::polling::Polling;
-use crate::download::queue::Place;
+use crate::download::queue::QueueSlot;
 use crate::download::recovery::Recovery;
-use crate::download::turns::Turn;
-use crate::download::verification::Outcome;
+use crate::download::retry_schedule::RetrySchedule;
+use crate::download::scheduler::QueueState;
+use crate::download::verification::PieceOutcome;
+use crate::download::view_publisher::ViewPublisher;
 use crate::transfers::{ContentId, DownloadId, DownloadState, DownloadView};
 use crate::transport::{Buffer, Transport};
 
+use active_swarm::{ActiveSwarm, TorrentPhase};
 use fragments::Fragments;
-pub use natives::Bridge;
-use natives::NativeInbox;
-use opening::Store;
-use party::{Party, Phase};
-use sharing::Shared;
-use showing::Givers;
+use library_sharing::ShareOutcome;
+pub use native_sources::NativeBridge;
+use native_sources::NativeEvents;
+use opening::TorrentStorage;
+use progress_view::Contributions;
 
 /// How often the engine's clock is looked at.
 const TICK: Duration = Duration::from_millis(100);
 
 /// How often what is shown is refreshed.
-const REFRESH: Duration = Duration::from_millis(250);
+const VIEW_INTERVAL: Duration = Duration::from_millis(250);
 
 /// How long a torrent with which nobody is connected keeps its turn while others wait for theirs.
-const GRACE: Duration = Duration::from_secs(30);
+const YIELD_TURN_AFTER: Duration = Duration::from_secs(30);
 
 /// What the torrents of a program share.
 #[derive(Debug, Clone)]
@@ -64,89 +64,91 @@ pub struct TorrentConfig {
     /// Where peers are accepted.
     pub port: u16,
     /// How native nodes are reached, where there are any.
-    pub bridge: Option<Bridge>,
+    pub bridge: Option<NativeBridge>,
     /// Owns the tasks.
     pub tracker: TaskTracker,
 }
 
 /// A torrent that did not come to its end.
 #[derive(Debug, thiserror::Error)]
-enum Failure {
+enum TorrentSessionError {
     #[error("stopped; what has come is kept")]
     Cancelled,
     #[error("the same torrent is under way already")]
-    Taken,
+    AlreadyJoined,
     #[error(transparent)]
-    Files(#[from] FilesError),
+    Files(#[from] TorrentFilesError),
     #[error("cannot write: {0}")]
     Write(io::Error),
     #[error(
         "{missing} of {all} pieces are missing or damaged in {folder}; fetch them with `torrent download`"
     )]
-    NotWhole { missing: u32, all: u32, folder: String },
+    Incomplete { missing: u32, all: u32, folder: String },
 }
 
-impl Failure {
+impl TorrentSessionError {
     /// Returns how the torrent recovers. That nobody has it is no failure: it waits for peers as long as it takes.
     fn recovery(&self) -> Recovery {
         match self {
-            Self::Files(FilesError::Io { path, source }) => Recovery::of_io(path, source),
-            Self::Write(source) => Recovery::of_io(Path::new(""), source),
-            Self::Cancelled | Self::Taken | Self::Files(_) | Self::NotWhole { .. } => Recovery::None,
+            Self::Files(TorrentFilesError::Io { path, source }) => Recovery::for_io_error(path, source),
+            Self::Write(source) => Recovery::for_io_error(Path::new(""), source),
+            Self::Cancelled | Self::AlreadyJoined | Self::Files(_) | Self::Incomplete { .. } => {
+                Recovery::Fail
+            }
         }
     }
 }
 
 /// What a job on a blocking thread has done.
 #[derive(Debug)]
-enum Done {
-    Checked(Vec<Outcome>),
-    Noted(io::Result<()>),
-    Settled(Result<(), FilesError>),
-    Shared(Shared),
-    Read(Vec<(Block, Buffer)>),
+enum JobOutcome {
+    Checked(Vec<PieceOutcome>),
+    RecordWritten(io::Result<()>),
+    Finalized(Result<(), TorrentFilesError>),
+    Shared(ShareOutcome),
+    FragmentsRead(Vec<(Block, Buffer)>),
 }
 
 /// The task of one torrent.
 #[derive(Debug)]
-pub(crate) struct Session {
-    wish: Wish,
+pub(crate) struct TorrentSession {
+    spec: TorrentSpec,
     config: TorrentConfig,
     cancel: CancellationToken,
-    board: Board,
-    book: PeerBook,
-    givers: Givers,
-    store: Option<Store>,
+    board: ViewPublisher,
+    peer_table: PeerTable,
+    contributions: Contributions,
+    storage: Option<TorrentStorage>,
     fragments: Option<Fragments>,
     /// Bytes that came, and bytes that were sent before the present party.
     downloaded: u64,
     uploaded: u64,
     /// When it tries again what it could not do.
-    polling: Polling,
-    jobs: JoinSet<Done>,
+    polling: RetrySchedule,
+    jobs: JoinSet<JobOutcome>,
 }
 
-impl Session {
+impl TorrentSession {
     pub(crate) fn new(
         id: DownloadId,
-        wish: Wish,
+        wish: TorrentSpec,
         config: TorrentConfig,
         cancel: CancellationToken,
     ) -> (Self, watch::Receiver<DownloadView>) {
         let metainfo = &wish.metainfo;
         let (content, name) = (ContentId::Torrent(metainfo.infohash()), metainfo.name().to_owned());
-        let (board, view) = Board::new(id, content, name, Some(metainfo.geometry().size()));
-        board.show(|view| view.digest = wish.digest);
-        let (book, givers) = (PeerBook::default(), Givers::default());
-        let (polling, jobs) = (Polling::new(Instant::now()), JoinSet::new());
+        let (board, view) = ViewPublisher::new(id, content, name, Some(metainfo.geometry().size()));
+        board.update(|view| view.digest = wish.digest);
+        let (book, givers) = (PeerTable::default(), Contributions::default());
+        let (polling, jobs) = (RetrySchedule::new(Instant::now()), JoinSet::new());
         let session = Self {
-            wish,
+            spec: wish,
             config,
             cancel,
             board,
-            book,
-            givers,
-            store: None,
+            peer_table: book,
+            contributions: givers,
+            storage: None,
             fragments: None,
             downloaded: 0,
             uploaded: 0,
@@ -165,117 +167,120 @@ impl Session {
     }
 
     /// Counts bytes that an earlier run has given.
-    pub(crate) fn having_given(mut self, bytes: u64) -> Self {
+    pub(crate) fn with_uploaded(mut self, bytes: u64) -> Self {
         self.uploaded = bytes;
-        self.board.show(|view| view.bytes_given = bytes);
+        self.board.update(|view| view.bytes_uploaded = bytes);
         self
     }
 
     /// Takes part whenever it may; returns true once it is complete and not given to others any more.
-    pub(crate) async fn run(mut self, mut place: Place) -> bool {
-        let state = match self.work(&mut place).await {
+    pub(crate) async fn run(mut self, mut place: QueueSlot) -> bool {
+        let state = match self.run_until_done(&mut place).await {
             Ok(state) => state,
-            Err(Failure::Cancelled) => DownloadState::Cancelled,
+            Err(TorrentSessionError::Cancelled) => DownloadState::Cancelled,
             Err(failure) => DownloadState::Failed { reason: failure.to_string() },
         };
-        let is_complete = state.is_here();
-        tracing::info!(infohash = %self.wish.metainfo.infohash(), ?state, "torrent ended");
+        let is_complete = state.is_complete();
+        tracing::info!(infohash = %self.spec.metainfo.infohash(), ?state, "torrent ended");
         self.board.set_state(state);
         is_complete
     }
 
-    async fn work(&mut self, place: &mut Place) -> Result<DownloadState, Failure> {
+    async fn run_until_done(&mut self, place: &mut QueueSlot) -> Result<DownloadState, TorrentSessionError> {
         loop {
             self.wait_for_turn(place).await?;
-            let opened = if self.store.is_none() { self.open().await } else { Ok(()) };
+            let opened = if self.storage.is_none() { self.open().await } else { Ok(()) };
             let taken = match opened {
-                Ok(()) => self.take_part(place).await,
+                Ok(()) => self.join_and_run(place).await,
                 Err(failure) => Err(failure),
             };
             match taken {
                 Ok(Some(state)) => return Ok(state),
                 Ok(None) => {}
-                Err(failure) => self.overcome(failure, place).await?,
+                Err(failure) => self.wait_for_recovery(failure, place).await?,
             }
         }
     }
 
     /// Takes part in the swarm until the end, or until the turn is over, which returns nothing.
-    async fn take_part(&mut self, place: &mut Place) -> Result<Option<DownloadState>, Failure> {
-        self.ensure_room().await?;
-        let mut party = self.begin()?;
-        let outcome = self.attend(&mut party, place).await;
-        self.part(party).await;
+    async fn join_and_run(
+        &mut self,
+        place: &mut QueueSlot,
+    ) -> Result<Option<DownloadState>, TorrentSessionError> {
+        self.ensure_space().await?;
+        let mut party = self.join_swarm()?;
+        let outcome = self.run_swarm(&mut party, place).await;
+        self.leave_swarm(party).await;
         outcome
     }
 
-    async fn attend(
+    async fn run_swarm(
         &mut self,
-        party: &mut Party,
-        place: &mut Place,
-    ) -> Result<Option<DownloadState>, Failure> {
+        party: &mut ActiveSwarm,
+        place: &mut QueueSlot,
+    ) -> Result<Option<DownloadState>, TorrentSessionError> {
         let mut tick = tokio::time::interval(TICK);
         let mut shown = Instant::now();
         loop {
-            self.act(party);
+            self.run_actions(party);
             if let Some(state) = self.advance(party, place) {
                 return Ok(Some(state));
             }
-            Self::look_for_natives(party);
+            Self::search_natives(party);
             tokio::select! {
-                Some((id, event)) = party.events.recv() => self.hear_all(id, event, party),
-                Some(event) = party.announces.recv() => {
-                    self.announced(event);
+                Some((id, event)) = party.events.recv() => self.handle_events(id, event, party),
+                Some(event) = party.announce_events.recv() => {
+                    self.handle_announce(event);
                     self.dial(party);
                 }
-                news = NativeInbox::next(&mut party.native_inbox) => self.native_news(news, party),
+                news = NativeEvents::next(&mut party.native_events) => self.handle_native_event(news, party),
                 Some(dialled) = party.dials.join_next(), if !party.dials.is_empty() => {
-                    if let Ok(dialled) = dialled { self.dialled(dialled); }
+                    if let Ok(dialled) = dialled { self.handle_dial(dialled); }
                     self.dial(party);
                 }
                 Some(done) = self.jobs.join_next(), if !self.jobs.is_empty() => {
-                    if let Ok(done) = done { self.job_done(done, party)?; }
+                    if let Ok(done) = done { self.handle_job(done, party)?; }
                 }
                 _ = tick.tick() => self.dial(party),
-                () = place.changed() => if must_rest(party, place) { return Ok(None) },
-                () = self.cancel.cancelled() => return Err(Failure::Cancelled),
+                () = place.changed() => if must_leave_swarm(party, place) { return Ok(None) },
+                () = self.cancel.cancelled() => return Err(TorrentSessionError::Cancelled),
             }
-            if shown.elapsed() >= REFRESH {
+            if shown.elapsed() >= VIEW_INTERVAL {
                 shown = Instant::now();
-                party.measure();
-                self.show(party);
-                self.show_activity(party, shown);
-                if makes_way(party, place, shown) {
+                party.report_paths();
+                self.update_view(party);
+                self.update_activity(party, shown);
+                if yields_turn(party, place, shown) {
                     return Ok(None);
                 }
             }
-            self.note_if_due(party);
+            self.record_if_due(party);
         }
     }
 
     /// Goes on to the next phase when the present one is over; returns the end, if that is it.
-    fn advance(&mut self, party: &mut Party, place: &mut Place) -> Option<DownloadState> {
+    fn advance(&mut self, party: &mut ActiveSwarm, place: &mut QueueSlot) -> Option<DownloadState> {
         match party.phase {
-            Phase::Fetching if party.swarm.is_complete() && self.jobs.is_empty() => {
-                party.phase = Phase::Finishing;
-                Self::leave_natives(party);
+            TorrentPhase::Fetching if party.swarm.is_complete() && self.jobs.is_empty() => {
+                party.phase = TorrentPhase::Finishing;
+                Self::disconnect_natives(party);
                 self.board.set_state(DownloadState::Finishing);
-                self.settle(party);
+                self.start_finalizing(party);
                 None
             }
-            Phase::Seeding => self.has_given_enough(party).then(|| self.done()),
-            Phase::Finishing if self.jobs.is_empty() && party.is_settled => {
-                tracing::info!(infohash = %self.wish.metainfo.infohash(), "torrent complete");
+            TorrentPhase::Seeding => self.has_reached_ratio(party).then(|| self.done_state()),
+            TorrentPhase::Finishing if self.jobs.is_empty() && party.is_finalized => {
+                tracing::info!(infohash = %self.spec.metainfo.infohash(), "torrent complete");
                 if self.downloaded > 0 {
                     party.announcer.completed();
                 }
-                self.show(party);
-                match self.wish.afterwards {
-                    Afterwards::End => Some(self.done()),
-                    Afterwards::Seed { .. } => {
-                        party.phase = Phase::Seeding;
+                self.update_view(party);
+                match self.spec.on_completion {
+                    OnCompletion::Stop => Some(self.done_state()),
+                    OnCompletion::Seed { .. } => {
+                        party.phase = TorrentPhase::Seeding;
                         self.board.set_state(DownloadState::Seeding { location: self.location() });
-                        place.stand_aside();
+                        place.yield_slot();
                         None
                     }
                 }
@@ -284,38 +289,39 @@ impl Session {
         }
     }
 
-    fn has_given_enough(&self, party: &Party) -> bool {
-        let Afterwards::Seed { ratio: Some(ratio) } = self.wish.afterwards else { return false };
+    fn has_reached_ratio(&self, party: &ActiveSwarm) -> bool {
+        let OnCompletion::Seed { ratio: Some(ratio) } = self.spec.on_completion else { return false };
         #[expect(clippy::cast_precision_loss, reason = "a ratio that a person chose")]
-        let (given, size) = (self.given(party) as f64, self.wish.metainfo.geometry().size() as f64);
+        let (given, size) = (self.total_uploaded(party) as f64, self.spec.metainfo.geometry().size() as f64);
         given >= ratio * size
     }
 
-    fn done(&self) -> DownloadState {
+    fn done_state(&self) -> DownloadState {
         DownloadState::Done { location: self.location(), renamed: None }
     }
 }
 
 /// Returns true if the torrent, with which nobody is connected, has let another download have its turn first.
-fn makes_way(party: &Party, place: &mut Place, now: Instant) -> bool {
-    let is_alone = now.saturating_duration_since(party.last_company) >= GRACE;
-    let makes_way = is_alone && party.phase == Phase::Fetching && place.has_waiting();
+fn yields_turn(party: &ActiveSwarm, place: &mut QueueSlot, now: Instant) -> bool {
+    let is_alone = now.saturating_duration_since(party.last_connected) >= YIELD_TURN_AFTER;
+    let makes_way = is_alone && party.phase == TorrentPhase::Fetching && place.has_waiting();
     if makes_way {
-        place.stand_aside();
-        place.come_back();
+        place.yield_slot();
+        place.rejoin_at_end();
     }
     makes_way
 }
 
 /// Says whether the turn is over. Who only gives needs none.
-fn must_rest(party: &Party, place: &mut Place) -> bool {
-    match (place.turn(), party.phase) {
-        (Turn::Paused, _) => true,
-        (Turn::Here, Phase::Seeding) => {
-            place.stand_aside();
+fn must_leave_swarm(party: &ActiveSwarm, place: &mut QueueSlot) -> bool {
+    match (place.state(), party.phase) {
+        (QueueState::Paused, _) => true,
+        (QueueState::Active, TorrentPhase::Seeding) => {
+            place.yield_slot();
             false
         }
-        (_, Phase::Seeding | Phase::Finishing) | (Turn::Here, Phase::Fetching) => false,
-        (_, Phase::Fetching) => true,
+        (_, TorrentPhase::Seeding | TorrentPhase::Finishing)
+        | (QueueState::Active, TorrentPhase::Fetching) => false,
+        (_, TorrentPhase::Fetching) => true,
     }
 }

@@ -10,15 +10,15 @@ use crate::swarm::Have;
 /// It exists only where no block of the torrent lies across the border of two native pieces, so that what is one request in
 /// one dialect is one in the other.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Translation {
+pub(super) struct BlockTranslation {
     torrent: Geometry,
     native: Geometry,
 }
 
-impl Translation {
+impl BlockTranslation {
     /// Makes the translation for a torrent whose blocks have at most so many bytes; nothing if blocks lie across borders.
     pub(super) fn new(torrent: Geometry, block_length: u32) -> Result<Option<Self>, GeometryError> {
-        let native = Geometry::native(torrent.size())?;
+        let native = Geometry::for_native(torrent.size())?;
         let fits = |length: u32| length.is_multiple_of(block_length.max(1));
         let is_one_piece = torrent.piece_count() == 1;
         Ok(((fits(torrent.piece_length()) || is_one_piece) && fits(native.piece_length()))
@@ -41,30 +41,30 @@ impl Translation {
     }
 
     /// Returns the pieces of the torrent that are in a set of native pieces.
-    pub(super) fn have(&self, native: Option<&Bitfield>) -> Have {
+    pub(super) fn torrent_pieces(&self, native: Option<&Bitfield>) -> Have {
         let Some(native) = native else { return Have::All };
         let mut pieces = Bitfield::empty(&self.torrent);
-        for piece in self.torrent.pieces().filter(|piece| self.is_in(*piece, native)) {
+        for piece in self.torrent.pieces().filter(|piece| self.is_covered(*piece, native)) {
             pieces.insert(piece);
         }
         Have::Some(pieces)
     }
 
     /// Returns the pieces of the torrent that have become whole with one more native piece, which is in the set already.
-    pub(super) fn gained(&self, native: &Bitfield, piece: PieceIndex) -> Vec<PieceIndex> {
-        let (first, last) = span(&self.native, piece, &self.torrent);
+    pub(super) fn newly_complete(&self, native: &Bitfield, piece: PieceIndex) -> Vec<PieceIndex> {
+        let (first, last) = overlapping_pieces(&self.native, piece, &self.torrent);
         let pieces = (first..=last).filter_map(|number| self.torrent.piece(number));
-        pieces.filter(|piece| self.is_in(*piece, native)).collect()
+        pieces.filter(|piece| self.is_covered(*piece, native)).collect()
     }
 
-    fn is_in(&self, piece: PieceIndex, native: &Bitfield) -> bool {
-        let (first, last) = span(&self.torrent, piece, &self.native);
+    fn is_covered(&self, piece: PieceIndex, native: &Bitfield) -> bool {
+        let (first, last) = overlapping_pieces(&self.torrent, piece, &self.native);
         (first..=last).all(|number| self.native.piece(number).is_some_and(|piece| native.has(piece)))
     }
 }
 
 /// Returns the first and the last piece of another cut that have bytes of a piece.
-fn span(of: &Geometry, piece: PieceIndex, other: &Geometry) -> (u32, u32) {
+fn overlapping_pieces(of: &Geometry, piece: PieceIndex, other: &Geometry) -> (u32, u32) {
     let begin = of.piece_offset(piece);
     let end = begin + u64::from(of.length_of(piece).max(1)) - 1;
     let number = |offset: u64| u32::try_from(offset / u64::from(other.piece_length())).unwrap_or(u32::MAX);
@@ -86,21 +86,21 @@ mod tests {
 
     const BLOCK: u32 = 16 << 10;
 
-    fn translation(size: u64, blocks: u32) -> Translation {
-        Translation::new(Geometry::new(size, blocks * BLOCK).unwrap(), BLOCK).unwrap().unwrap()
+    fn translation(size: u64, blocks: u32) -> BlockTranslation {
+        BlockTranslation::new(Geometry::new(size, blocks * BLOCK).unwrap(), BLOCK).unwrap().unwrap()
     }
 
     #[test]
-    fn pieces_that_no_block_fits_are_not_translated() {
+    fn no_translation_when_blocks_cross_native_pieces() {
         let torrent = |length| Geometry::new(1 << 20, length).unwrap();
-        assert!(Translation::new(torrent(100_000), BLOCK).unwrap().is_none());
-        assert!(Translation::new(torrent(48 << 10), BLOCK).unwrap().is_some());
-        assert!(Translation::new(torrent(3 << 20), BLOCK).unwrap().is_some());
+        assert!(BlockTranslation::new(torrent(100_000), BLOCK).unwrap().is_none());
+        assert!(BlockTranslation::new(torrent(48 << 10), BLOCK).unwrap().is_some());
+        assert!(BlockTranslation::new(torrent(3 << 20), BLOCK).unwrap().is_some());
     }
 
     proptest! {
         #[test]
-        fn every_block_is_the_same_bytes_both_ways(size in 1u64..(5 << 20), blocks in 1u32..80) {
+        fn blocks_cover_the_same_bytes_in_both_layouts(size in 1u64..(5 << 20), blocks in 1u32..80) {
             let translation = translation(size, blocks);
             for piece in translation.torrent.pieces() {
                 for block in translation.torrent.blocks(piece, BLOCK) {
@@ -113,7 +113,7 @@ mod tests {
         }
 
         #[test]
-        fn a_piece_is_there_once_all_its_bytes_are(
+        fn a_piece_is_complete_once_all_its_bytes_are(
             size in 1u64..(5 << 20), blocks in 1u32..80, order in any::<prop::sample::Index>(),
         ) {
             let translation = translation(size, blocks);
@@ -124,13 +124,13 @@ mod tests {
             for at in 0..all.len() {
                 let piece = all[(start + at) % all.len()];
                 native.insert(piece);
-                for gained in translation.gained(&native, piece) {
+                for gained in translation.newly_complete(&native, piece) {
                     torrent.insert(gained);
                 }
-                let Have::Some(have) = translation.have(Some(&native)) else { panic!() };
+                let Have::Some(have) = translation.torrent_pieces(Some(&native)) else { panic!() };
                 prop_assert_eq!(&have, &torrent);
                 for piece in translation.torrent.pieces().filter(|piece| have.has(*piece)) {
-                    let (first, last) = span(&translation.torrent, piece, &translation.native);
+                    let (first, last) = overlapping_pieces(&translation.torrent, piece, &translation.native);
                     prop_assert!((first..=last).all(|number| native.has(all[number as usize])));
                 }
             }

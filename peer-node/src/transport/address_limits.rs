@@ -1,7 +1,7 @@
 use std::net::IpAddr;
 use std::num::NonZeroUsize;
 
-use protocol::household::household;
+use protocol::address_group::address_group;
 
 /// How many connections one address may open to us, unless something else is asked for.
 pub(crate) const CONNECTIONS_PER_ADDRESS: usize = 16;
@@ -22,9 +22,9 @@ pub struct AddressLimits {
 }
 
 impl AddressLimits {
-    /// Returns whose limits an address falls under, unless it is exempt: see [`household`].
-    pub(crate) fn sharer(&self, address: IpAddr) -> Option<IpAddr> {
-        let address = household(address);
+    /// Returns whose limits an address falls under, unless it is exempt: see [`address_group`].
+    pub(crate) fn address_group(&self, address: IpAddr) -> Option<IpAddr> {
+        let address = address_group(address);
         (self.includes_loopback || !address.is_loopback()).then_some(address)
     }
 }
@@ -49,8 +49,8 @@ mod tests {
     fn loopback_is_exempt_unless_it_is_included() {
         let (here, far) = (IpAddr::from([127, 0, 0, 2]), IpAddr::from([192, 0, 2, 7]));
         let limits = AddressLimits::default();
-        assert_eq!((limits.sharer(here), limits.sharer(far)), (None, Some(far)));
+        assert_eq!((limits.address_group(here), limits.address_group(far)), (None, Some(far)));
         let limits = AddressLimits { includes_loopback: true, ..limits };
-        assert_eq!(limits.sharer(here), Some(here));
+        assert_eq!(limits.address_group(here), Some(here));
     }
 }

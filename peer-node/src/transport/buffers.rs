@@ -10,7 +10,7 @@ pub const ALIGNMENT: usize = 4096;
 #[derive(Debug, Clone)]
 pub struct BufferPool {
     spare: Arc<Mutex<Vec<Vec<u8>>>>,
-    most: usize,
+    max_spare: usize,
 }
 
 /// A block's bytes; its memory goes back to the pool when it is dropped.
@@ -25,7 +25,7 @@ pub struct Buffer {
 impl BufferPool {
     /// Makes a pool that keeps at most so many buffers that nobody uses.
     pub fn new(most: usize) -> Self {
-        Self { spare: Arc::default(), most }
+        Self { spare: Arc::default(), max_spare: most }
     }
 
     /// Returns an empty buffer with room for `length` bytes.
@@ -73,7 +73,7 @@ impl Drop for Buffer {
         let mut bytes = std::mem::take(&mut self.bytes);
         bytes.clear();
         let mut spare = self.pool.spare.lock();
-        if spare.len() < self.pool.most {
+        if spare.len() < self.pool.max_spare {
             spare.push(bytes);
         }
     }
@@ -84,7 +84,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn memory_is_used_again_and_never_hoarded() {
+    fn buffers_are_reused_and_bounded() {
         let pool = BufferPool::new(2);
         let mut first = pool.take(1000);
         first.vec().extend_from_slice(b"old");

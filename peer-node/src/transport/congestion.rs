@@ -3,18 +3,18 @@
 use std::time::Duration;
 
 /// A path is short below this round-trip time.
-const SHORT: Duration = Duration::from_millis(1);
+const SHORT_RTT: Duration = Duration::from_millis(1);
 
 /// Repeated segments that say nothing about a path: probes for a lost tail, a burst at the start.
-const FEW: u64 = 2;
+const MAX_INCIDENTAL_RETRANSMITS: u64 = 2;
 
 /// A path with at most one repeated segment in so many counts as free of loss. At a round-trip time below a millisecond cubic then
 /// still carries more than 100 MB/s.
-const RARE: u64 = 10_000;
+const LOSS_FREE_RATIO: u64 = 10_000;
 
 /// The congestion control of a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Congestion {
+pub(crate) enum CongestionChoice {
     /// The one that the system chose.
     System,
     /// One that does not pace: cubic, otherwise reno.
@@ -23,7 +23,7 @@ pub(crate) enum Congestion {
 
 /// What is known of the path of a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Path {
+pub(crate) struct PathMeasurements {
     /// Whether it does not leave this machine.
     pub(crate) is_loopback: bool,
     /// The shortest round-trip time of the last minutes; zero if there is none yet.
@@ -34,10 +34,10 @@ pub(crate) struct Path {
     pub(crate) retransmitted: u64,
 }
 
-impl Path {
+impl PathMeasurements {
     /// Returns true if segments are lost on the path.
     pub(crate) const fn is_lossy(&self) -> bool {
-        self.retransmitted > FEW + self.segments / RARE
+        self.retransmitted > MAX_INCIDENTAL_RETRANSMITS + self.segments / LOSS_FREE_RATIO
     }
 
     /// Returns the congestion control that suits the path.
@@ -45,12 +45,12 @@ impl Path {
     /// The system's choice stands except where another one is shown to help: the timers of a control that paces, such as BBR, cost
     /// more than they gain on this machine and on a short path without loss. Addresses say nothing about a path: private ones
     /// are as common on long lines between offices.
-    pub(crate) fn congestion(&self) -> Congestion {
-        let is_short = self.min_rtt > Duration::ZERO && self.min_rtt < SHORT;
+    pub(crate) fn congestion(&self) -> CongestionChoice {
+        let is_short = self.min_rtt > Duration::ZERO && self.min_rtt < SHORT_RTT;
         if self.is_loopback || is_short && !self.is_lossy() {
-            Congestion::Unpaced
+            CongestionChoice::Unpaced
         } else {
-            Congestion::System
+            CongestionChoice::System
         }
     }
 }
@@ -61,40 +61,45 @@ mod tests {
 
     use super::*;
 
-    fn path(min_rtt: u64, segments: u64, retransmitted: u64) -> Path {
-        Path { is_loopback: false, min_rtt: Duration::from_micros(min_rtt), segments, retransmitted }
+    fn path(min_rtt: u64, segments: u64, retransmitted: u64) -> PathMeasurements {
+        PathMeasurements {
+            is_loopback: false,
+            min_rtt: Duration::from_micros(min_rtt),
+            segments,
+            retransmitted,
+        }
     }
 
     #[test]
     fn only_a_short_path_without_loss_is_left_unpaced() {
-        assert_eq!(path(300, 0, 0).congestion(), Congestion::Unpaced);
-        assert_eq!(path(300, 50, 2).congestion(), Congestion::Unpaced);
-        assert_eq!(path(300, 1_000_000, 90).congestion(), Congestion::Unpaced);
-        assert_eq!(path(300, 50_000, 50).congestion(), Congestion::System);
-        assert_eq!(path(1_000, 50, 0).congestion(), Congestion::System);
-        assert_eq!(path(100_000, 50, 0).congestion(), Congestion::System);
+        assert_eq!(path(300, 0, 0).congestion(), CongestionChoice::Unpaced);
+        assert_eq!(path(300, 50, 2).congestion(), CongestionChoice::Unpaced);
+        assert_eq!(path(300, 1_000_000, 90).congestion(), CongestionChoice::Unpaced);
+        assert_eq!(path(300, 50_000, 50).congestion(), CongestionChoice::System);
+        assert_eq!(path(1_000, 50, 0).congestion(), CongestionChoice::System);
+        assert_eq!(path(100_000, 50, 0).congestion(), CongestionChoice::System);
     }
 
     #[test]
-    fn a_path_that_was_not_measured_has_what_the_system_chose() {
-        assert_eq!(path(0, 0, 0).congestion(), Congestion::System);
+    fn unmeasured_path_keeps_the_system_choice() {
+        assert_eq!(path(0, 0, 0).congestion(), CongestionChoice::System);
     }
 
     #[test]
     fn loopback_is_left_unpaced_whatever_is_measured() {
-        let busy = Path { is_loopback: true, ..path(20_000, 1000, 900) };
-        assert_eq!(busy.congestion(), Congestion::Unpaced);
+        let busy = PathMeasurements { is_loopback: true, ..path(20_000, 1000, 900) };
+        assert_eq!(busy.congestion(), CongestionChoice::Unpaced);
     }
 
     proptest! {
         #[test]
-        fn more_loss_or_a_longer_path_never_make_it_unpaced(
+        fn more_loss_or_a_longer_path_never_unpaces(
             rtt in 0u64..10_000, longer in 0u64..10_000, segments: u32, lost: u32, more: u32,
         ) {
             let before = path(rtt, segments.into(), lost.into());
             let after = path(rtt.max(1) + longer, segments.into(), u64::from(lost) + u64::from(more));
-            if rtt > 0 && before.congestion() == Congestion::System {
-                prop_assert_eq!(after.congestion(), Congestion::System);
+            if rtt > 0 && before.congestion() == CongestionChoice::System {
+                prop_assert_eq!(after.congestion(), CongestionChoice::System);
             }
         }
     }

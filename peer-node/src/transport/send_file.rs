@@ -7,9 +7,9 @@ use tokio::io::Interest;
 use tokio::net::TcpStream;
 
 /// The most bytes handed to the socket at a time, so that one upload does not keep a runtime thread from the others.
-pub(crate) const STRIDE: usize = 256 << 10;
+pub(crate) const MAX_SEND: usize = 256 << 10;
 
-/// Sends some of the `length` bytes (a [`STRIDE`] at most) at `offset` of `file`, at least one, and returns how many.
+/// Sends some of the `length` bytes (a [`MAX_SEND`] at most) at `offset` of `file`, at least one, and returns how many.
 ///
 /// Where the platform has `sendfile`, they go from the page cache to the socket without passing through this program.
 /// Cancel safe: what was not counted was not sent.
@@ -27,7 +27,7 @@ pub(crate) async fn send_some(
 }
 
 /// Tells the kernel which bytes of the file will be sent soon, so that they are in memory by then.
-pub(crate) fn expect_soon(file: &File, offset: u64, length: u64) {
+pub(crate) fn prefetch(file: &File, offset: u64, length: u64) {
     #[cfg(target_os = "linux")]
     {
         use rustix::fs::{Advice, fadvise};

@@ -104,7 +104,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_connection_on_this_machine_is_short_and_loses_nothing() {
+    async fn loopback_connection_is_short_and_lossless() {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
         let (near, far) = tokio::join!(TcpStream::connect(listener.local_addr().unwrap()), listener.accept());
         let (mut near, (mut far, _)) = (near.unwrap(), far.unwrap());

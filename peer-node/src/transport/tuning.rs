@@ -8,30 +8,30 @@ use std::time::{Duration, Instant};
 use socket2::{SockRef, TcpKeepalive};
 use tokio::net::TcpStream;
 
-use super::congestion::{Congestion, Path};
+use super::congestion::{CongestionChoice, PathMeasurements};
 use super::tcp_options::{TcpInfo, pace, tcp_info};
 
 /// Congestion controls that do not pace, the best first. What a machine has and allows differs.
-const UNPACED: [&str; 2] = ["cubic", "reno"];
+const UNPACED_CONTROLS: [&str; 2] = ["cubic", "reno"];
 
 /// The receive buffer of a connection on this machine, in bytes; the system doubles it.
-const LITTLE: usize = 64 << 10;
+const LOOPBACK_RECEIVE_BUFFER: usize = 64 << 10;
 
 /// The path is looked at again after so many bytes, or after so long if less was sent.
-const LOOK_AFTER: (usize, Duration) = (256 << 10, Duration::from_millis(200));
+const CHECK_AFTER: (usize, Duration) = (256 << 10, Duration::from_millis(200));
 
 /// From this round-trip time and this rate in bytes per second on, a congestion control that does not pace by itself is paced by the
 /// kernel. Otherwise a window of a megabyte and more leaves in one burst, and the queue that it causes ends the slow start of the other
 /// connections of the link. With less under way, pacing makes a slow start overshoot on a narrow line.
-const PACED_FROM: (Duration, u64) = (Duration::from_millis(40), 3_000_000);
+const PACING_THRESHOLD: (Duration, u64) = (Duration::from_millis(40), 3_000_000);
 
 /// How much the socket may hold that was not sent yet: what the path carries in this time, within these bounds in bytes. Whatever
 /// is written later, a message for instance, waits behind it.
-const UNSENT: Duration = Duration::from_millis(50);
+const UNSENT_TIME: Duration = Duration::from_millis(50);
 const UNSENT_BOUNDS: (u32, u32) = (32 << 10, 4 << 20);
 
 /// The same before a rate is known.
-const UNSENT_AT_FIRST: u32 = 128 << 10;
+const INITIAL_UNSENT: u32 = 128 << 10;
 
 /// What was last measured on the path of a connection, shared by the tasks of the connection and its users.
 #[derive(Debug, Default)]
@@ -46,20 +46,20 @@ pub(crate) struct PathGauge {
 
 /// Keeps the socket of a connection in tune with its path. The task that writes to the connection owns it.
 #[derive(Debug)]
-pub(crate) struct Tuner {
+pub(crate) struct SocketTuner {
     is_loopback: bool,
     gauge: Arc<PathGauge>,
     /// The congestion control that the system chose, once another one was taken.
-    systems: Option<Vec<u8>>,
-    congestion: Congestion,
+    system_control: Option<Vec<u8>>,
+    congestion: CongestionChoice,
     unsent: u32,
     is_paced: bool,
-    last_look: LastLook,
+    last_check: LastCheck,
 }
 
 /// When the path was last looked at, and how many bytes were sent since.
 #[derive(Debug)]
-struct LastLook {
+struct LastCheck {
     at: Instant,
     sent: usize,
 }
@@ -94,7 +94,7 @@ impl PathGauge {
     }
 }
 
-impl Tuner {
+impl SocketTuner {
     /// Sets up the socket of a connection to that address. Nothing of it is needed for correctness.
     pub(crate) fn begin(stream: &TcpStream, peer: IpAddr, gauge: Arc<PathGauge>) -> Self {
         let socket = SockRef::from(stream);
@@ -105,49 +105,49 @@ impl Tuner {
         let mut tuner = Self {
             is_loopback: peer.to_canonical().is_loopback(),
             gauge,
-            systems: None,
-            congestion: Congestion::System,
+            system_control: None,
+            congestion: CongestionChoice::System,
             unsent: 0,
             is_paced: false,
-            last_look: LastLook { at: Instant::now(), sent: 0 },
+            last_check: LastCheck { at: Instant::now(), sent: 0 },
         };
         tuner.note_control(stream);
-        tuner.look(stream);
+        tuner.check_path(stream);
         tuner
     }
 
     /// Counts bytes that were written, and looks at the path again if that is due.
     pub(crate) fn sent(&mut self, stream: &TcpStream, bytes: usize) {
-        self.last_look.sent += bytes;
+        self.last_check.sent += bytes;
         // Nothing depends on how much was sent on this machine.
-        let is_due = self.last_look.sent >= LOOK_AFTER.0 && !self.is_loopback;
-        if is_due || self.last_look.at.elapsed() >= LOOK_AFTER.1 {
-            self.look(stream);
+        let is_due = self.last_check.sent >= CHECK_AFTER.0 && !self.is_loopback;
+        if is_due || self.last_check.at.elapsed() >= CHECK_AFTER.1 {
+            self.check_path(stream);
         }
     }
 
     /// Takes over what the kernel has measured.
-    fn look(&mut self, stream: &TcpStream) {
-        self.last_look = LastLook { at: Instant::now(), sent: 0 };
+    fn check_path(&mut self, stream: &TcpStream) {
+        self.last_check = LastCheck { at: Instant::now(), sent: 0 };
         let Some(info) = tcp_info(stream) else {
             // Without measurements only this machine is known to be near.
             if self.is_loopback {
-                self.set_congestion(stream, Congestion::Unpaced);
+                self.set_congestion(stream, CongestionChoice::Unpaced);
             }
             return;
         };
         self.gauge.set(&info);
         let TcpInfo { min_rtt, segments, retransmitted, .. } = info;
-        let path = Path { is_loopback: self.is_loopback, min_rtt, segments, retransmitted };
+        let path = PathMeasurements { is_loopback: self.is_loopback, min_rtt, segments, retransmitted };
         self.set_congestion(stream, path.congestion());
-        let is_wide = min_rtt >= PACED_FROM.0 && info.delivery_rate >= PACED_FROM.1;
+        let is_wide = min_rtt >= PACING_THRESHOLD.0 && info.delivery_rate >= PACING_THRESHOLD.1;
         if !self.is_paced && is_wide && self.gauge.is_loss_based() {
             self.is_paced = true;
             let outcome = pace(stream);
             tracing::debug!(?outcome, "pacing switched on");
         }
         if !self.is_loopback {
-            self.set_unsent(stream, unsent(info.delivery_rate));
+            self.set_unsent(stream, unsent_limit(info.delivery_rate));
         }
     }
 
@@ -155,18 +155,19 @@ impl Tuner {
     /// BBR 870, 0.48 and 0.45; cubic 3200, 0.14 and 0.20; reno 3370, 0.12 and 0.19. Larger socket buffers changed nothing, so
     /// they are left to the system, which grows them as needed.
     #[cfg(any(target_os = "linux", target_os = "freebsd"))]
-    fn set_congestion(&mut self, stream: &TcpStream, congestion: Congestion) {
+    fn set_congestion(&mut self, stream: &TcpStream, congestion: CongestionChoice) {
         if std::mem::replace(&mut self.congestion, congestion) == congestion {
             return;
         }
         let socket = SockRef::from(stream);
         let outcome = match congestion {
-            Congestion::Unpaced => {
-                self.systems = socket.tcp_congestion().ok();
-                let mut outcomes = UNPACED.iter().map(|name| socket.set_tcp_congestion(name.as_bytes()));
+            CongestionChoice::Unpaced => {
+                self.system_control = socket.tcp_congestion().ok();
+                let mut outcomes =
+                    UNPACED_CONTROLS.iter().map(|name| socket.set_tcp_congestion(name.as_bytes()));
                 outcomes.find(Result::is_ok).unwrap_or_else(|| Err(std::io::ErrorKind::Unsupported.into()))
             }
-            Congestion::System => match self.systems.take() {
+            CongestionChoice::System => match self.system_control.take() {
                 Some(name) => {
                     socket.set_tcp_congestion(name.split(|byte| *byte == 0).next().unwrap_or(&name))
                 }
@@ -178,7 +179,7 @@ impl Tuner {
     }
 
     #[cfg(not(any(target_os = "linux", target_os = "freebsd")))]
-    fn set_congestion(&mut self, _stream: &TcpStream, congestion: Congestion) {
+    fn set_congestion(&mut self, _stream: &TcpStream, congestion: CongestionChoice) {
         self.congestion = congestion;
     }
 
@@ -206,11 +207,11 @@ impl Tuner {
 }
 
 /// Returns how much a socket may hold unsent at a rate in bytes per second.
-fn unsent(rate: u64) -> u32 {
+fn unsent_limit(rate: u64) -> u32 {
     if rate == 0 {
-        return UNSENT_AT_FIRST;
+        return INITIAL_UNSENT;
     }
-    let bytes = u128::from(rate) * UNSENT.as_millis() / 1000;
+    let bytes = u128::from(rate) * UNSENT_TIME.as_millis() / 1000;
     u32::try_from(bytes).unwrap_or(u32::MAX).clamp(UNSENT_BOUNDS.0, UNSENT_BOUNDS.1)
 }
 
@@ -219,9 +220,9 @@ fn unsent(rate: u64) -> u32 {
 /// what has gathered meanwhile. Measured with 1 GiB from four rqbit, whose sockets have BBR: 1.92 s instead of 2.13, and 1.33
 /// instead of 1.87 CPU seconds of the four; buffers of 256 KiB and more change nothing. The buffer is full again within microseconds
 /// here; on a real network it would have to hold what is on its way, so it is left to the system there.
-pub(crate) fn take_little(stream: &TcpStream, peer: IpAddr) {
+pub(crate) fn shrink_receive_buffer(stream: &TcpStream, peer: IpAddr) {
     if peer.to_canonical().is_loopback() {
-        let _ = SockRef::from(stream).set_recv_buffer_size(LITTLE);
+        let _ = SockRef::from(stream).set_recv_buffer_size(LOOPBACK_RECEIVE_BUFFER);
     }
 }
 
@@ -230,10 +231,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_waits_unsent_follows_the_rate_within_bounds() {
-        assert_eq!(unsent(0), UNSENT_AT_FIRST);
-        assert_eq!(unsent(125_000), UNSENT_BOUNDS.0);
-        assert_eq!(unsent(12_500_000), 625_000);
-        assert_eq!(unsent(u64::MAX), UNSENT_BOUNDS.1);
+    fn unsent_limit_follows_the_rate_within_bounds() {
+        assert_eq!(unsent_limit(0), INITIAL_UNSENT);
+        assert_eq!(unsent_limit(125_000), UNSENT_BOUNDS.0);
+        assert_eq!(unsent_limit(12_500_000), 625_000);
+        assert_eq!(unsent_limit(u64::MAX), UNSENT_BOUNDS.1);
     }
 }

@@ -6,13 +6,13 @@ use std::time::Instant;
 
 use parking_lot::Mutex;
 
-use super::stand::Stand;
+use super::slot_status::SlotStatus;
 use crate::swarm::RateMeter;
 use crate::transfers::{ContentId, UploadView};
 
 /// What the node has sent and received since it was started, in bytes.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Totals {
+pub struct TransferTotals {
     /// Content sent to peers.
     pub sent: u64,
     /// Content received from peers.
@@ -32,25 +32,25 @@ struct Inner {
     next: AtomicU64,
     sent: AtomicU64,
     received: AtomicU64,
-    open: Mutex<BTreeMap<u64, Arc<Upload>>>,
+    open: Mutex<BTreeMap<u64, Arc<ActiveUpload>>>,
 }
 
 /// One content that one peer has opened; it disappears from the list when it is dropped.
 #[derive(Debug)]
 pub(crate) struct UploadGuard {
     number: u64,
-    upload: Arc<Upload>,
+    upload: Arc<ActiveUpload>,
     uploads: Uploads,
 }
 
 #[derive(Debug)]
-struct Upload {
+struct ActiveUpload {
     peer: SocketAddr,
     content: ContentId,
     name: String,
     size: u64,
-    stand: Arc<Stand>,
-    flow: Mutex<(u64, RateMeter)>,
+    slot_status: Arc<SlotStatus>,
+    traffic: Mutex<(u64, RateMeter)>,
 }
 
 impl Uploads {
@@ -58,14 +58,18 @@ impl Uploads {
     /// are left out.
     pub fn views(&self) -> Vec<UploadView> {
         let now = Instant::now();
-        let open: Vec<Arc<Upload>> = self.inner.open.lock().values().cloned().collect();
+        let open: Vec<Arc<ActiveUpload>> = self.inner.open.lock().values().cloned().collect();
         open.iter().map(|upload| upload.view(now)).filter(UploadView::is_notable).collect()
     }
 
     /// Returns the bytes sent and received so far.
-    pub fn totals(&self, peers: usize) -> Totals {
+    pub fn totals(&self, peers: usize) -> TransferTotals {
         let (sent, received) = (&self.inner.sent, &self.inner.received);
-        Totals { sent: sent.load(Ordering::Relaxed), received: received.load(Ordering::Relaxed), peers }
+        TransferTotals {
+            sent: sent.load(Ordering::Relaxed),
+            received: received.load(Ordering::Relaxed),
+            peers,
+        }
     }
 
     /// Returns the rate at which a content goes out to all peers together, in bytes per second.
@@ -73,7 +77,7 @@ impl Uploads {
         self.views().iter().filter(|view| view.content == content).map(|view| view.rate).sum()
     }
 
-    pub(crate) fn received(&self, bytes: u64) {
+    pub(crate) fn add_received(&self, bytes: u64) {
         self.inner.received.fetch_add(bytes, Ordering::Relaxed);
     }
 
@@ -83,20 +87,27 @@ impl Uploads {
         content: ContentId,
         name: String,
         size: u64,
-        stand: &Arc<Stand>,
+        slot_status: &Arc<SlotStatus>,
     ) -> UploadGuard {
         let number = self.inner.next.fetch_add(1, Ordering::Relaxed);
         let flow = Mutex::new((0, RateMeter::new(Instant::now())));
-        let upload = Arc::new(Upload { peer, content, name, size, stand: Arc::clone(stand), flow });
+        let upload = Arc::new(ActiveUpload {
+            peer,
+            content,
+            name,
+            size,
+            slot_status: Arc::clone(slot_status),
+            traffic: flow,
+        });
         self.inner.open.lock().insert(number, Arc::clone(&upload));
         UploadGuard { number, upload, uploads: self.clone() }
     }
 }
 
-impl Upload {
+impl ActiveUpload {
     fn view(&self, now: Instant) -> UploadView {
         let (sent, rate) = {
-            let flow = self.flow.lock();
+            let flow = self.traffic.lock();
             (flow.0, flow.1.rate(now))
         };
         UploadView {
@@ -106,15 +117,15 @@ impl Upload {
             size: self.size,
             sent,
             rate,
-            place: self.stand.place(),
+            queue_place: self.slot_status.place(),
         }
     }
 }
 
 impl UploadGuard {
     /// Counts bytes that were sent.
-    pub(crate) fn sent(&self, bytes: u64) {
-        let mut flow = self.upload.flow.lock();
+    pub(crate) fn add_sent(&self, bytes: u64) {
+        let mut flow = self.upload.traffic.lock();
         flow.0 += bytes;
         flow.1.add(bytes, Instant::now());
         drop(flow);
@@ -125,7 +136,7 @@ impl UploadGuard {
 impl Drop for UploadGuard {
     fn drop(&mut self) {
         self.uploads.inner.open.lock().remove(&self.number);
-        let sent = self.upload.flow.lock().0;
+        let sent = self.upload.traffic.lock().0;
         if sent > 0 {
             tracing::info!(peer = %self.upload.peer, content = %self.upload.content, sent, "upload ended");
         }

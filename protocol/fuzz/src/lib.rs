@@ -3,13 +3,16 @@
 
 use protocol::bencode;
 use protocol::bitfield::Bitfield;
-use protocol::bittorrent::mse::{Initiator, Next, Responder, SECRET_LEN, Secret};
-use protocol::bittorrent::{Decoder, ExtendedHandshake, HEAD_LEN, Handshake, Item, Message};
+use protocol::bittorrent::mse::{ExchangeSecret, Initiator, Responder, ResponderNext, SECRET_LEN};
+use protocol::bittorrent::{
+    BitTorrentDecoder, BitTorrentHandshake, BitTorrentItem, BitTorrentMessage, ExtendedHandshake,
+    HANDSHAKE_HEAD_LEN,
+};
 use protocol::configured;
 use protocol::frame::{FrameBuffer, decode_body, encode_body};
 use protocol::geometry::Geometry;
-use protocol::index::{Decoded, FromIndex, ToIndex};
-use protocol::lan::{Announcement, ChunkName, DictionaryLine, ReplyScanner, RequestReader};
+use protocol::index::{DecodedRequest, IndexMessage, RequestEnvelope};
+use protocol::lan::{ChunkName, DictionaryLine, LanAnnouncement, ReplyScanner, RequestReader};
 use protocol::limits::MAX_EXTENDED;
 use protocol::manifest::Manifest;
 use protocol::metainfo::Metainfo;
@@ -17,15 +20,15 @@ use protocol::peer::PeerMessage;
 use protocol::preamble::{self, Service};
 use protocol::query::Query;
 use protocol::share_path::{SharePath, local_file_name, safe_file_name};
-use protocol::tracker::udp::{Family, UdpRequest, UdpResponse};
+use protocol::tracker::udp::{AddressFamily, UdpRequest, UdpResponse};
 use protocol::tracker::{AnnounceReply, AnnounceRequest, ScrapeReply, ScrapeRequest};
 use protocol::units::parse_size;
 
 /// What is fed with bytes.
-pub type Target = fn(&[u8]);
+pub type FuzzTarget = fn(&[u8]);
 
 /// All targets, each under the name of its file and of its folder in the corpus.
-pub const ALL: [(&str, Target); 18] = [
+pub const TARGETS: [(&str, FuzzTarget); 18] = [
     ("frames", frames),
     ("index_requests", index_requests),
     ("index_replies", index_replies),
@@ -72,10 +75,10 @@ pub fn frames(bytes: &[u8]) {
 
 /// What a node sends an index.
 pub fn index_requests(bytes: &[u8]) {
-    let known = decode_body::<ToIndex>(bytes);
-    let decoded = ToIndex::decode(bytes).ok().and_then(|decoded| match decoded {
-        Decoded::Known(message) => Some(message),
-        Decoded::Unknown { .. } => None,
+    let known = decode_body::<RequestEnvelope>(bytes);
+    let decoded = RequestEnvelope::decode(bytes).ok().and_then(|decoded| match decoded {
+        DecodedRequest::Known(message) => Some(message),
+        DecodedRequest::Unknown { .. } => None,
     });
     assert_eq!(known.as_ref().ok(), decoded.as_ref());
     if let Ok(message) = known {
@@ -90,7 +93,7 @@ pub fn index_requests(bytes: &[u8]) {
 
 /// What an index sends a node.
 pub fn index_replies(bytes: &[u8]) {
-    if let Ok(message) = decode_body::<FromIndex>(bytes) {
+    if let Ok(message) = decode_body::<IndexMessage>(bytes) {
         assert_eq!(encode_body(&message).as_deref(), Ok(bytes));
     }
 }
@@ -107,7 +110,7 @@ pub fn peer_messages(bytes: &[u8]) {
 /// A manifest, and a bitfield of the same content.
 pub fn manifests(bytes: &[u8]) {
     let Some((size, rest)) = bytes.split_first_chunk() else { return };
-    let Ok(geometry) = Geometry::native(u64::from_be_bytes(*size)) else { return };
+    let Ok(geometry) = Geometry::for_native(u64::from_be_bytes(*size)) else { return };
     if let Some((digest, states)) = rest.split_first_chunk() {
         let digest = protocol::digest::Digest::from_bytes(*digest);
         if let Ok(manifest) = Manifest::from_state_bytes(digest, geometry, states) {
@@ -124,12 +127,12 @@ pub fn manifests(bytes: &[u8]) {
 pub fn key_exchanges(bytes: &[u8]) {
     let Some((step, stream)) = bytes.split_first() else { return };
     let (portion, infohash) = (usize::from(*step).max(1), protocol::infohash::Infohash::from_bytes([7; 20]));
-    let secret = || Secret::new(&[*step; SECRET_LEN]);
+    let secret = || ExchangeSecret::new(&[*step; SECRET_LEN]);
     let mut responder = Responder::new(secret());
     for part in stream.chunks(portion) {
         match responder.receive(part).map(|answer| answer.next) {
-            Ok(Next::Identify(_)) if responder.named(infohash).is_err() => break,
-            Ok(Next::Done(_)) | Err(_) => break,
+            Ok(ResponderNext::Identify(_)) if responder.identify(infohash).is_err() => break,
+            Ok(ResponderNext::Done(_)) | Err(_) => break,
             Ok(_) => {}
         }
     }
@@ -171,23 +174,23 @@ pub fn metainfo(bytes: &[u8]) {
         );
         assert!(places.insert(names), "two files have the place of {}", file.path);
     }
-    assert!(metainfo.named_as_before().is_none_or(|before| before.infohash() == metainfo.infohash()));
+    assert!(metainfo.with_legacy_names().is_none_or(|before| before.infohash() == metainfo.infohash()));
 }
 
 /// What a BitTorrent client sends: a handshake and messages, in pieces whose length the first byte gives.
 pub fn peer_wire(bytes: &[u8]) {
     let Some((step, stream)) = bytes.split_first() else { return };
-    if let Some(head) = stream.first_chunk::<HEAD_LEN>() {
-        let _ = Handshake::decode_head(head);
+    if let Some(head) = stream.first_chunk::<HANDSHAKE_HEAD_LEN>() {
+        let _ = BitTorrentHandshake::decode_head(head);
     }
     let Ok(geometry) = Geometry::new(100_000, 16_384) else { return };
-    let (mut decoder, mut kept) = (Decoder::new(&geometry), Vec::new());
+    let (mut decoder, mut kept) = (BitTorrentDecoder::new(&geometry), Vec::new());
     for part in stream.chunks(usize::from(*step).max(1)) {
         kept.extend_from_slice(part);
         let mut input = &kept[..];
         loop {
             match decoder.next(&mut input) {
-                Ok(Some(Item::Message(Message::Extended { body, .. }))) => {
+                Ok(Some(BitTorrentItem::Message(BitTorrentMessage::Extended { body, .. }))) => {
                     let _ = ExtendedHandshake::decode(body);
                 }
                 Ok(Some(_)) => {}
@@ -206,21 +209,21 @@ pub fn peer_wire(bytes: &[u8]) {
 pub fn configured_wire(bytes: &[u8]) {
     let Some((step, stream)) = bytes.split_first() else { return };
     if let Some(head) = stream.first_chunk::<{ configured::HANDSHAKE_LEN }>()
-        && let Ok(handshake) = configured::Handshake::decode(head)
+        && let Ok(handshake) = configured::ConfiguredHandshake::decode(head)
     {
         assert_eq!(handshake.encode(), *head);
     }
     let Ok(geometry) = Geometry::new(100_000, 16_384) else { return };
     let told = stream.first_chunk().and_then(|head| configured::Framing::of_first_message(*head, &geometry));
     for framing in [configured::Framing::Inclusive, configured::Framing::Exclusive] {
-        let (mut decoder, mut kept) = (configured::Decoder::new(geometry, framing), Vec::new());
+        let (mut decoder, mut kept) = (configured::ConfiguredDecoder::new(geometry, framing), Vec::new());
         let mut is_first = true;
         'stream: for part in stream.chunks(usize::from(*step).max(1)) {
             kept.extend_from_slice(part);
             let mut input = &kept[..];
             loop {
                 match decoder.next(&mut input) {
-                    Ok(Some(configured::Item::Message(message))) => {
+                    Ok(Some(configured::ConfiguredItem::Message(message))) => {
                         assert!(!std::mem::take(&mut is_first) || told == Some(framing), "{message:?}");
                     }
                     Ok(Some(_)) => is_first = false,
@@ -230,14 +233,14 @@ pub fn configured_wire(bytes: &[u8]) {
             }
             let left = input.len();
             kept.drain(..kept.len() - left);
-            assert!(left < decoder.longest_head(), "{left} bytes of less than a message are kept");
+            assert!(left < decoder.max_header_len(), "{left} bytes of less than a message are kept");
         }
     }
 }
 
 /// The files that configure a swarm.
 pub fn configured_files(bytes: &[u8]) {
-    match configured::Common::parse(bytes) {
+    match configured::CommonConfig::parse(bytes) {
         Ok((common, _)) => assert!(common.geometry.piece_count() > 0 && !common.file_name().contains('/')),
         Err(error) => assert!(!error.faults.is_empty() && !error.to_string().is_empty()),
     }
@@ -279,7 +282,7 @@ pub fn udp_tracker(bytes: &[u8]) {
     if let Ok(request) = UdpRequest::decode(bytes) {
         assert_eq!(UdpRequest::decode(&request.encode()), Ok(request));
     }
-    for family in [Family::V4, Family::V6] {
+    for family in [AddressFamily::V4, AddressFamily::V6] {
         if let Ok(response) = UdpResponse::decode(bytes, family) {
             let _ = UdpResponse::decode(&response.encode(family), family);
         }
@@ -315,10 +318,10 @@ pub fn share_paths(bytes: &[u8]) {
 
 /// Announcements, requests and dictionaries of the LAN dialect.
 pub fn lan_chunks(bytes: &[u8]) {
-    if let Ok(announcement) = Announcement::decode(bytes) {
+    if let Ok(announcement) = LanAnnouncement::decode(bytes) {
         for datagram in announcement.datagrams() {
             assert!(datagram.len() <= protocol::limits::MAX_ANNOUNCEMENT_SENT);
-            assert!(Announcement::decode(&datagram).is_ok());
+            assert!(LanAnnouncement::decode(&datagram).is_ok());
         }
     }
     let mut reader = RequestReader::default();

@@ -5,41 +5,41 @@ use thiserror::Error;
 #[error("{fault} at byte {at}")]
 pub struct BencodeError {
     /// What is wrong.
-    pub fault: Fault,
+    pub fault: BencodeFault,
     /// The byte it was found at, counted from 0.
     pub at: usize,
 }
 
 /// Tells what is wrong with a bencoded document.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-pub enum Fault {
+pub enum BencodeFault {
     /// The document ends before the value does.
     #[error("the document breaks off")]
-    BreaksOff,
+    Truncated,
     /// Something stands where a value should begin.
-    #[error("no value begins with {}", shown(*byte))]
-    NotAValue {
+    #[error("no value begins with {}", display_byte(*byte))]
+    InvalidValue {
         /// What stands there.
         byte: u8,
     },
     /// Something stands in a number that is not a digit.
-    #[error("{} is no digit of a number", shown(*byte))]
-    NotADigit {
+    #[error("{} is no digit of a number", display_byte(*byte))]
+    InvalidDigit {
         /// What stands there.
         byte: u8,
     },
     /// A number has no digits.
     #[error("a number without digits")]
-    NoDigits,
+    MissingDigits,
     /// A number begins with a zero that it does not need, or is `-0`.
     #[error("a number that begins with a needless zero")]
-    NeedlessZero,
+    LeadingZero,
     /// A number has more than 64 bits.
     #[error("a number of more than 64 bits")]
-    TooLargeNumber,
+    NumberTooLarge,
     /// A string is longer than what is left of the document.
     #[error("a string of {length} bytes where {left} are left")]
-    TooLongString {
+    StringTooLong {
         /// The length it claims.
         length: u64,
         /// How many bytes follow.
@@ -56,13 +56,13 @@ pub enum Fault {
     KeyNotAString,
     /// A dictionary ends after a key.
     #[error("a key without a value")]
-    KeyWithoutValue,
+    MissingValue,
     /// A key is smaller than the one before it.
     #[error("a key that is out of order")]
     UnsortedKey,
     /// A key stands twice.
     #[error("a key that was there before")]
-    RepeatedKey,
+    DuplicateKey,
     /// Something follows the value.
     #[error("{count} bytes after the end of the value")]
     TrailingBytes {
@@ -72,6 +72,6 @@ pub enum Fault {
 }
 
 /// Shows a byte so that it cannot hurt a terminal.
-fn shown(byte: u8) -> String {
+fn display_byte(byte: u8) -> String {
     if byte.is_ascii_graphic() { format!("`{}`", char::from(byte)) } else { format!("the byte 0x{byte:02x}") }
 }

@@ -1,4 +1,4 @@
-use super::check::{Rules, pass_value};
+use super::check::{Rules, skip_value};
 use super::scanner::Scanner;
 
 /// A value of a checked document: a view of the bytes it was written in.
@@ -8,12 +8,12 @@ use super::scanner::Scanner;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Value<'a> {
     span: &'a [u8],
-    at: usize,
+    offset: usize,
 }
 
 impl<'a> Value<'a> {
     pub(super) const fn new(span: &'a [u8], at: usize) -> Self {
-        Self { span, at }
+        Self { span, offset: at }
     }
 
     /// Returns the bytes it was written in, from its first to its last.
@@ -22,8 +22,8 @@ impl<'a> Value<'a> {
     }
 
     /// Returns where in the document it begins.
-    pub const fn at(&self) -> usize {
-        self.at
+    pub const fn offset(&self) -> usize {
+        self.offset
     }
 
     /// Names what it is, for a message.
@@ -62,12 +62,12 @@ impl<'a> Value<'a> {
 
     /// Returns what is in it if it is a list.
     pub fn as_list(&self) -> Option<Items<'a>> {
-        (self.span.first() == Some(&b'l')).then(|| Items(Inside::of(*self)))
+        (self.span.first() == Some(&b'l')).then(|| Items(ValueReader::contents_of(*self)))
     }
 
     /// Returns keys and values if it is a dictionary, in the order in which they were written.
     pub fn as_dictionary(&self) -> Option<Entries<'a>> {
-        (self.span.first() == Some(&b'd')).then(|| Entries(Inside::of(*self)))
+        (self.span.first() == Some(&b'd')).then(|| Entries(ValueReader::contents_of(*self)))
     }
 
     /// Returns the value of a key if it is a dictionary that has it; of several, the first.
@@ -79,51 +79,51 @@ impl<'a> Value<'a> {
 
 /// The values of a list, in order.
 #[derive(Debug, Clone)]
-pub struct Items<'a>(Inside<'a>);
+pub struct Items<'a>(ValueReader<'a>);
 
 impl<'a> Iterator for Items<'a> {
     type Item = Value<'a>;
 
     fn next(&mut self) -> Option<Value<'a>> {
-        self.0.value()
+        self.0.next_value()
     }
 }
 
 /// The keys and values of a dictionary, in the order in which they were written.
 #[derive(Debug, Clone)]
-pub struct Entries<'a>(Inside<'a>);
+pub struct Entries<'a>(ValueReader<'a>);
 
 impl<'a> Iterator for Entries<'a> {
     type Item = (&'a [u8], Value<'a>);
 
     fn next(&mut self) -> Option<Self::Item> {
-        let key = self.0.value()?.as_bytes()?;
-        Some((key, self.0.value()?))
+        let key = self.0.next_value()?.as_bytes()?;
+        Some((key, self.0.next_value()?))
     }
 }
 
 /// Walks the values between the first and the last byte of a list or dictionary.
 #[derive(Debug, Clone)]
-struct Inside<'a> {
+struct ValueReader<'a> {
     rest: &'a [u8],
-    at: usize,
+    offset: usize,
 }
 
-impl<'a> Inside<'a> {
-    fn of(value: Value<'a>) -> Self {
-        Self { rest: value.span.get(1..value.span.len() - 1).unwrap_or_default(), at: value.at + 1 }
+impl<'a> ValueReader<'a> {
+    fn contents_of(value: Value<'a>) -> Self {
+        Self { rest: value.span.get(1..value.span.len() - 1).unwrap_or_default(), offset: value.offset + 1 }
     }
 
     /// Takes the next value. The document was checked, so what is left either is empty or begins with one.
-    fn value(&mut self) -> Option<Value<'a>> {
+    fn next_value(&mut self) -> Option<Value<'a>> {
         if self.rest.is_empty() {
             return None;
         }
         let mut scanner = Scanner::new(self.rest);
-        pass_value(&mut scanner, Rules::Lenient).ok()?;
-        let (span, rest) = self.rest.split_at_checked(scanner.at())?;
-        let value = Value::new(span, self.at);
-        (self.rest, self.at) = (rest, self.at + span.len());
+        skip_value(&mut scanner, Rules::Lenient).ok()?;
+        let (span, rest) = self.rest.split_at_checked(scanner.offset())?;
+        let value = Value::new(span, self.offset);
+        (self.rest, self.offset) = (rest, self.offset + span.len());
         Some(value)
     }
 }

@@ -38,11 +38,11 @@ const AZUREUS: [(&[u8; 2], &str); 30] = [
 const DASHED: [(&[u8], &str); 2] = [(b"A2-", "aria2"), (b"M", "BitTorrent")];
 
 /// Returns a client's name and version, if the id is of a known kind.
-pub(super) fn name(id: &[u8; 20]) -> Option<String> {
-    azureus(id).or_else(|| dashed(id))
+pub(super) fn client_name(id: &[u8; 20]) -> Option<String> {
+    azureus_name(id).or_else(|| dashed_name(id))
 }
 
-fn azureus(id: &[u8; 20]) -> Option<String> {
+fn azureus_name(id: &[u8; 20]) -> Option<String> {
     let [b'-', first, second, version @ .., _] = id.first_chunk::<8>()? else { return None };
     if id.get(7) != Some(&b'-') || !first.is_ascii_alphanumeric() || !second.is_ascii_alphanumeric() {
         return None;
@@ -51,12 +51,12 @@ fn azureus(id: &[u8; 20]) -> Option<String> {
     let known = AZUREUS.iter().find(|(other, _)| **other == code);
     let name =
         known.map_or_else(|| String::from_utf8_lossy(&code).into_owned(), |(_, name)| (*name).to_owned());
-    let numbers: Option<Vec<u8>> = version.iter().map(|digit| number(*digit)).collect();
+    let numbers: Option<Vec<u8>> = version.iter().map(|digit| version_number(*digit)).collect();
     Some(with_version(name, &numbers?))
 }
 
 /// Reads one place of a version: digits, then letters that go on from ten.
-const fn number(digit: u8) -> Option<u8> {
+const fn version_number(digit: u8) -> Option<u8> {
     match digit {
         b'0'..=b'9' => Some(digit - b'0'),
         b'A'..=b'Z' => Some(digit - b'A' + 10),
@@ -72,7 +72,7 @@ fn with_version(name: String, numbers: &[u8]) -> String {
     if numbers.iter().all(|number| *number == 0) { name } else { format!("{name} {}", places.join(".")) }
 }
 
-fn dashed(id: &[u8; 20]) -> Option<String> {
+fn dashed_name(id: &[u8; 20]) -> Option<String> {
     let (name, rest) = DASHED.iter().find_map(|(start, name)| Some((name, id.strip_prefix(*start)?)))?;
     let text: String = rest.iter().map(|byte| char::from(*byte)).collect();
     let mut numbers = Vec::new();
@@ -88,28 +88,28 @@ mod tests {
 
     use super::super::PeerId;
 
-    fn shown(id: &str) -> String {
+    fn name_of(id: &str) -> String {
         let mut bytes = [b'x'; 20];
         bytes[..id.len()].copy_from_slice(id.as_bytes());
         PeerId::from_bytes(bytes).to_string()
     }
 
     #[test]
-    fn clients_are_known_by_their_ids() {
-        assert_eq!(shown("-TR4060-"), "Transmission 4.0.6");
-        assert_eq!(shown("-LT20B0-"), "libtorrent 2.0.11");
-        assert_eq!(shown("-qB5000-"), "qBittorrent 5.0");
-        assert_eq!(shown("A2-1-37-0-"), "aria2 1.37");
-        assert_eq!(shown("M7-10-5--"), "BitTorrent 7.10.5");
-        assert_eq!(shown("-ZZ1230-"), "ZZ 1.2.3");
-        assert_eq!(shown("hello\x1b[2J"), "hello");
-        assert_eq!(shown("\x1b[2J"), "unknown client");
+    fn clients_are_named_by_their_ids() {
+        assert_eq!(name_of("-TR4060-"), "Transmission 4.0.6");
+        assert_eq!(name_of("-LT20B0-"), "libtorrent 2.0.11");
+        assert_eq!(name_of("-qB5000-"), "qBittorrent 5.0");
+        assert_eq!(name_of("A2-1-37-0-"), "aria2 1.37");
+        assert_eq!(name_of("M7-10-5--"), "BitTorrent 7.10.5");
+        assert_eq!(name_of("-ZZ1230-"), "ZZ 1.2.3");
+        assert_eq!(name_of("hello\x1b[2J"), "hello");
+        assert_eq!(name_of("\x1b[2J"), "unknown client");
         assert_eq!(PeerId::ours([0xff; 12]).to_string(), "Peerdex 0.2");
     }
 
     proptest! {
         #[test]
-        fn whatever_an_id_holds_its_name_can_be_shown(bytes: [u8; 20]) {
+        fn client_names_are_always_display_safe(bytes: [u8; 20]) {
             let shown = PeerId::from_bytes(bytes).to_string();
             prop_assert!(!shown.is_empty() && !shown.chars().any(char::is_control));
         }

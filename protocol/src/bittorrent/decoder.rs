@@ -1,7 +1,7 @@
 use super::message::id;
-use super::{BlockSpec, Message};
+use super::{BitTorrentMessage, BlockSpec};
 use crate::geometry::Geometry;
-use crate::limits::{MAX_EXTENDED, MAX_SKIPPED_MESSAGE, MAX_WIRE_BLOCK};
+use crate::limits::{MAX_BITTORRENT_BLOCK, MAX_EXTENDED, MAX_SKIPPED_MESSAGE};
 
 #[cfg(test)]
 mod tests;
@@ -11,7 +11,7 @@ const BLOCK_HEAD: u32 = 9;
 
 /// A stream that is not one of messages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum MessageError {
+pub enum BitTorrentMessageError {
     /// No message is so long.
     #[error("a message of {length} bytes")]
     TooLong {
@@ -30,10 +30,10 @@ pub enum MessageError {
 
 /// What a stream consists of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Item<'a> {
+pub enum BitTorrentItem<'a> {
     /// A message.
-    Message(Message<'a>),
-    /// A block begins: so many bytes follow, as [`Item::Bytes`]. Whether it was asked for has to be judged now.
+    Message(BitTorrentMessage<'a>),
+    /// A block begins: so many bytes follow, as [`BitTorrentItem::Bytes`]. Whether it was asked for has to be judged now.
     Block(BlockSpec),
     /// Bytes of the block that began last, at least one.
     Bytes(&'a [u8]),
@@ -44,44 +44,49 @@ pub enum Item<'a> {
 /// It holds nothing of the stream: bytes that it does not consume, less than a message, are to be offered again with
 /// those that follow. Of messages that are unknown, or of an extension and too long, nothing needs to be kept at all.
 #[derive(Debug)]
-pub struct Decoder {
+pub struct BitTorrentDecoder {
     /// How long a bitfield of the torrent is, in bytes.
     bitfield: u32,
-    state: State,
+    state: DecoderState,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum State {
+enum DecoderState {
     /// A message comes next.
-    Between,
+    Header,
     /// So many bytes of a block are to come.
-    Block { left: u32 },
+    Block { remaining: u32 },
     /// So many bytes of an unknown message are to come.
-    Skipping { left: u32 },
+    Skipping { remaining: u32 },
 }
 
-impl Decoder {
+impl BitTorrentDecoder {
     /// Begins behind the handshake of a connection about a torrent with that geometry.
     pub const fn new(geometry: &Geometry) -> Self {
-        Self { bitfield: geometry.piece_count().div_ceil(8), state: State::Between }
+        Self { bitfield: geometry.piece_count().div_ceil(8), state: DecoderState::Header }
     }
 
     /// Returns the next part of the stream and takes it off `input`, or nothing if more bytes are needed. An error is final.
-    pub fn next<'a>(&mut self, input: &mut &'a [u8]) -> Result<Option<Item<'a>>, MessageError> {
+    pub fn next<'a>(
+        &mut self,
+        input: &mut &'a [u8],
+    ) -> Result<Option<BitTorrentItem<'a>>, BitTorrentMessageError> {
         loop {
             match &mut self.state {
-                State::Between => match self.begin(input)? {
-                    Step::Item(item) => return Ok(Some(item)),
-                    Step::More => return Ok(None),
-                    Step::Skip { length } => self.state = State::Skipping { left: length },
+                DecoderState::Header => match self.begin(input)? {
+                    DecodeStep::Item(item) => return Ok(Some(item)),
+                    DecodeStep::More => return Ok(None),
+                    DecodeStep::Skip { length } => self.state = DecoderState::Skipping { remaining: length },
                 },
-                State::Block { left: 0 } | State::Skipping { left: 0 } => self.state = State::Between,
-                State::Block { left } => {
-                    let bytes = take_some(input, left);
-                    return Ok((!bytes.is_empty()).then_some(Item::Bytes(bytes)));
+                DecoderState::Block { remaining: 0 } | DecoderState::Skipping { remaining: 0 } => {
+                    self.state = DecoderState::Header
                 }
-                State::Skipping { left } => {
-                    if take_some(input, left).is_empty() {
+                DecoderState::Block { remaining: left } => {
+                    let bytes = take_up_to(input, left);
+                    return Ok((!bytes.is_empty()).then_some(BitTorrentItem::Bytes(bytes)));
+                }
+                DecoderState::Skipping { remaining: left } => {
+                    if take_up_to(input, left).is_empty() {
                         return Ok(None);
                     }
                 }
@@ -91,37 +96,39 @@ impl Decoder {
 
     /// Says whether bytes of a block are to come.
     pub const fn is_in_block(&self) -> bool {
-        matches!(self.state, State::Block { left: 1.. })
+        matches!(self.state, DecoderState::Block { remaining: 1.. })
     }
 
-    fn begin<'a>(&mut self, input: &mut &'a [u8]) -> Result<Step<'a>, MessageError> {
-        let Some((length, rest)) = input.split_first_chunk::<4>() else { return Ok(Step::More) };
+    fn begin<'a>(&mut self, input: &mut &'a [u8]) -> Result<DecodeStep<'a>, BitTorrentMessageError> {
+        let Some((length, rest)) = input.split_first_chunk::<4>() else { return Ok(DecodeStep::More) };
         let length = u32::from_be_bytes(*length);
         if length == 0 {
             *input = rest;
-            return Ok(Step::Item(Item::Message(Message::KeepAlive)));
+            return Ok(DecodeStep::Item(BitTorrentItem::Message(BitTorrentMessage::KeepAlive)));
         }
         if length > MAX_SKIPPED_MESSAGE.max(1 + self.bitfield) {
-            return Err(MessageError::TooLong { length });
+            return Err(BitTorrentMessageError::TooLong { length });
         }
-        let Some((&id, rest)) = rest.split_first() else { return Ok(Step::More) };
-        let Some(kind) = Kind::of(id, length, self.bitfield)? else {
+        let Some((&id, rest)) = rest.split_first() else { return Ok(DecodeStep::More) };
+        let Some(kind) = MessageKind::of(id, length, self.bitfield)? else {
             *input = rest;
-            return Ok(Step::Skip { length: length - 1 });
+            return Ok(DecodeStep::Skip { length: length - 1 });
         };
-        let needed = if kind == Kind::Block { BLOCK_HEAD } else { length };
-        let Some((body, rest)) = rest.split_at_checked(needed as usize - 1) else { return Ok(Step::More) };
-        let item = read(id, kind, body, length).ok_or(MessageError::WrongLength { id, length })?;
+        let needed = if kind == MessageKind::Block { BLOCK_HEAD } else { length };
+        let Some((body, rest)) = rest.split_at_checked(needed as usize - 1) else {
+            return Ok(DecodeStep::More);
+        };
+        let item = read(id, kind, body, length).ok_or(BitTorrentMessageError::WrongLength { id, length })?;
         *input = rest;
-        if let Item::Block(block) = item {
-            self.state = State::Block { left: block.length };
+        if let BitTorrentItem::Block(block) = item {
+            self.state = DecoderState::Block { remaining: block.length };
         }
-        Ok(Step::Item(item))
+        Ok(DecodeStep::Item(item))
     }
 }
 
-enum Step<'a> {
-    Item(Item<'a>),
+enum DecodeStep<'a> {
+    Item(BitTorrentItem<'a>),
     /// An unknown message, so many bytes of which are to come.
     Skip {
         length: u32,
@@ -131,8 +138,8 @@ enum Step<'a> {
 
 /// What the body of a message consists of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
-    Nothing,
+enum MessageKind {
+    Empty,
     Port,
     Piece,
     Spec,
@@ -141,72 +148,76 @@ enum Kind {
     Extended,
 }
 
-impl Kind {
+impl MessageKind {
     /// Judges a message by its length; nothing stands for one that is not known.
-    const fn of(id: u8, length: u32, bitfield: u32) -> Result<Option<Self>, MessageError> {
+    const fn of(id: u8, length: u32, bitfield: u32) -> Result<Option<Self>, BitTorrentMessageError> {
         let (kind, expected) = match id {
             id::CHOKE | id::UNCHOKE | id::INTERESTED | id::NOT_INTERESTED | id::HAVE_ALL | id::HAVE_NONE => {
-                (Self::Nothing, 1)
+                (Self::Empty, 1)
             }
             id::PORT => (Self::Port, 3),
             id::HAVE | id::SUGGEST | id::ALLOWED_FAST => (Self::Piece, 5),
             id::REQUEST | id::CANCEL | id::REJECT => (Self::Spec, 13),
             id::BITFIELD => (Self::Bitfield, 1 + bitfield),
-            id::PIECE if length > BLOCK_HEAD && length <= BLOCK_HEAD + MAX_WIRE_BLOCK => {
+            id::PIECE if length > BLOCK_HEAD && length <= BLOCK_HEAD + MAX_BITTORRENT_BLOCK => {
                 (Self::Block, length)
             }
             id::EXTENDED if length > MAX_EXTENDED => return Ok(None),
             id::EXTENDED if length > 1 => (Self::Extended, length),
-            id::PIECE | id::EXTENDED => return Err(MessageError::WrongLength { id, length }),
+            id::PIECE | id::EXTENDED => return Err(BitTorrentMessageError::WrongLength { id, length }),
             _ => return Ok(None),
         };
-        if length == expected { Ok(Some(kind)) } else { Err(MessageError::WrongLength { id, length }) }
+        if length == expected {
+            Ok(Some(kind))
+        } else {
+            Err(BitTorrentMessageError::WrongLength { id, length })
+        }
     }
 }
 
 /// Reads a message of a kind whose length was found right.
-fn read(id: u8, kind: Kind, body: &[u8], length: u32) -> Option<Item<'_>> {
-    Some(Item::Message(match kind {
-        Kind::Nothing => match id {
-            id::CHOKE => Message::Choke,
-            id::UNCHOKE => Message::Unchoke,
-            id::INTERESTED => Message::Interested,
-            id::NOT_INTERESTED => Message::NotInterested,
-            id::HAVE_ALL => Message::HaveAll,
-            _ => Message::HaveNone,
+fn read(id: u8, kind: MessageKind, body: &[u8], length: u32) -> Option<BitTorrentItem<'_>> {
+    Some(BitTorrentItem::Message(match kind {
+        MessageKind::Empty => match id {
+            id::CHOKE => BitTorrentMessage::Choke,
+            id::UNCHOKE => BitTorrentMessage::Unchoke,
+            id::INTERESTED => BitTorrentMessage::Interested,
+            id::NOT_INTERESTED => BitTorrentMessage::NotInterested,
+            id::HAVE_ALL => BitTorrentMessage::HaveAll,
+            _ => BitTorrentMessage::HaveNone,
         },
-        Kind::Port => Message::Port(u16::from_be_bytes(*body.first_chunk()?)),
-        Kind::Piece => {
+        MessageKind::Port => BitTorrentMessage::Port(u16::from_be_bytes(*body.first_chunk()?)),
+        MessageKind::Piece => {
             let piece = u32::from_be_bytes(*body.first_chunk()?);
             match id {
-                id::HAVE => Message::Have { piece },
-                id::SUGGEST => Message::Suggest { piece },
-                _ => Message::AllowedFast { piece },
+                id::HAVE => BitTorrentMessage::Have { piece },
+                id::SUGGEST => BitTorrentMessage::Suggest { piece },
+                _ => BitTorrentMessage::AllowedFast { piece },
             }
         }
-        Kind::Spec => {
+        MessageKind::Spec => {
             let block = BlockSpec::decode(body)?;
             match id {
-                id::REQUEST => Message::Request(block),
-                id::CANCEL => Message::Cancel(block),
-                _ => Message::Reject(block),
+                id::REQUEST => BitTorrentMessage::Request(block),
+                id::CANCEL => BitTorrentMessage::Cancel(block),
+                _ => BitTorrentMessage::Reject(block),
             }
         }
-        Kind::Bitfield => Message::Bitfield(body),
-        Kind::Extended => {
+        MessageKind::Bitfield => BitTorrentMessage::Bitfield(body),
+        MessageKind::Extended => {
             let (&extension, body) = body.split_first()?;
-            Message::Extended { extension, body }
+            BitTorrentMessage::Extended { extension, body }
         }
-        Kind::Block => {
+        MessageKind::Block => {
             let (piece, begin) = body.split_first_chunk()?;
             let (piece, begin) = (u32::from_be_bytes(*piece), u32::from_be_bytes(*begin.first_chunk()?));
-            return Some(Item::Block(BlockSpec { piece, begin, length: length - BLOCK_HEAD }));
+            return Some(BitTorrentItem::Block(BlockSpec { piece, begin, length: length - BLOCK_HEAD }));
         }
     }))
 }
 
 /// Takes off what is here of the bytes that are left.
-fn take_some<'a>(input: &mut &'a [u8], left: &mut u32) -> &'a [u8] {
+fn take_up_to<'a>(input: &mut &'a [u8], left: &mut u32) -> &'a [u8] {
     let count = input.len().min(*left as usize);
     let (bytes, rest) = input.split_at(count);
     *input = rest;

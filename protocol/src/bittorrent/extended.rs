@@ -34,7 +34,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_said_is_what_is_heard() {
+    fn extended_handshake_round_trips() {
         let ours = ExtendedHandshake { requests: Some(2000) };
         assert_eq!(ours.encode(), b"d1:mde4:reqqi2000e1:v13:Peerdex 0.2.0e");
         assert_eq!(ExtendedHandshake::decode(&ours.encode()), Ok(ours));
@@ -45,7 +45,7 @@ mod tests {
     }
 
     #[test]
-    fn what_clients_of_the_world_say_is_heard() {
+    fn handshakes_of_real_clients_are_decoded() {
         let transmission =
             b"d1:ei0e1:md6:ut_pexi1ee1:pi51413e4:reqqi512e11:upload_onlyi1e1:v18:Transmission 3.00 e";
         assert_eq!(ExtendedHandshake::decode(transmission).unwrap().requests, Some(512));
@@ -53,7 +53,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bomb_is_refused() {
+    fn deeply_nested_document_is_refused() {
         for bomb in ["d1:m".repeat(100_000), "l".repeat(100_000), "d4:reqq4294967295:x".into()] {
             assert!(ExtendedHandshake::decode(bomb.as_bytes()).is_err(), "{bomb:.20}");
         }
@@ -64,7 +64,7 @@ mod tests {
     }
 
     #[test]
-    fn a_count_that_makes_no_sense_is_not_believed() {
+    fn absurd_request_counts_are_ignored() {
         for nonsense in ["i0e", "i-5e", "3:512", "le", "i99999999999999999999e"] {
             let document = format!("d4:reqq{nonsense}e");
             let heard = ExtendedHandshake::decode(document.as_bytes());

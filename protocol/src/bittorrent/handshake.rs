@@ -8,13 +8,13 @@ pub const PROTOCOL: [u8; 20] = *b"\x13BitTorrent protocol";
 pub const HANDSHAKE_LEN: usize = 68;
 
 /// The length of a handshake without its peer id: enough to know what it is about, and to answer it.
-pub const HEAD_LEN: usize = 48;
+pub const HANDSHAKE_HEAD_LEN: usize = 48;
 
 /// The first message of both sides (BEP 3, "peer protocol").
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Handshake {
+pub struct BitTorrentHandshake {
     /// What the sender speaks besides the original protocol.
-    pub reserved: Reserved,
+    pub reserved: ReservedBits,
     /// The torrent that the connection is about.
     pub infohash: Infohash,
     /// Who speaks.
@@ -23,14 +23,14 @@ pub struct Handshake {
 
 /// The eight bytes of a handshake in which clients announce what they speak.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Reserved([u8; 8]);
+pub struct ReservedBits([u8; 8]);
 
 /// Bytes that are not the beginning of a handshake.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("it does not speak the BitTorrent protocol")]
-pub struct HandshakeError;
+pub struct BitTorrentHandshakeError;
 
-impl Handshake {
+impl BitTorrentHandshake {
     /// Returns the 68 bytes.
     pub fn encode(&self) -> [u8; HANDSHAKE_LEN] {
         let mut bytes = [0; HANDSHAKE_LEN];
@@ -42,18 +42,20 @@ impl Handshake {
     }
 
     /// Reads all but the peer id, which some send only when they were answered.
-    pub fn decode_head(head: &[u8; HEAD_LEN]) -> Result<(Reserved, Infohash), HandshakeError> {
-        let (protocol, rest) = head.split_first_chunk::<20>().ok_or(HandshakeError)?;
-        let (reserved, rest) = rest.split_first_chunk::<8>().ok_or(HandshakeError)?;
-        let infohash = rest.first_chunk::<20>().ok_or(HandshakeError)?;
+    pub fn decode_head(
+        head: &[u8; HANDSHAKE_HEAD_LEN],
+    ) -> Result<(ReservedBits, Infohash), BitTorrentHandshakeError> {
+        let (protocol, rest) = head.split_first_chunk::<20>().ok_or(BitTorrentHandshakeError)?;
+        let (reserved, rest) = rest.split_first_chunk::<8>().ok_or(BitTorrentHandshakeError)?;
+        let infohash = rest.first_chunk::<20>().ok_or(BitTorrentHandshakeError)?;
         if *protocol != PROTOCOL {
-            return Err(HandshakeError);
+            return Err(BitTorrentHandshakeError);
         }
-        Ok((Reserved(*reserved), Infohash::from_bytes(*infohash)))
+        Ok((ReservedBits(*reserved), Infohash::from_bytes(*infohash)))
     }
 }
 
-impl Reserved {
+impl ReservedBits {
     const EXTENDED: (usize, u8) = (5, 0x10);
     const FAST: (usize, u8) = (7, 0x04);
 

@@ -13,7 +13,7 @@ pub struct BlockSpec {
 
 /// A message between two peers, but for blocks, of which [`block_head`] makes the head.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Message<'a> {
+pub enum BitTorrentMessage<'a> {
     /// Nothing, but the connection is alive.
     KeepAlive,
     /// Requests are not served from now on, and those that wait are forgotten (with the fast extension: each is rejected).
@@ -84,26 +84,28 @@ pub(super) mod id {
     pub(in super::super) const EXTENDED: u8 = 20;
 }
 
-impl Message<'_> {
+impl BitTorrentMessage<'_> {
     /// Appends the message with its length.
     pub fn encode(&self, out: &mut Vec<u8>) {
         match *self {
             Self::KeepAlive => out.extend_from_slice(&[0; 4]),
-            Self::Choke => put(out, id::CHOKE, &[]),
-            Self::Unchoke => put(out, id::UNCHOKE, &[]),
-            Self::Interested => put(out, id::INTERESTED, &[]),
-            Self::NotInterested => put(out, id::NOT_INTERESTED, &[]),
-            Self::Have { piece } => put(out, id::HAVE, &piece.to_be_bytes()),
-            Self::Bitfield(bytes) => put(out, id::BITFIELD, bytes),
-            Self::Request(block) => put(out, id::REQUEST, &block.encode()),
-            Self::Cancel(block) => put(out, id::CANCEL, &block.encode()),
-            Self::Port(port) => put(out, id::PORT, &port.to_be_bytes()),
-            Self::Suggest { piece } => put(out, id::SUGGEST, &piece.to_be_bytes()),
-            Self::HaveAll => put(out, id::HAVE_ALL, &[]),
-            Self::HaveNone => put(out, id::HAVE_NONE, &[]),
-            Self::Reject(block) => put(out, id::REJECT, &block.encode()),
-            Self::AllowedFast { piece } => put(out, id::ALLOWED_FAST, &piece.to_be_bytes()),
-            Self::Extended { extension, body } => put(out, id::EXTENDED, &[&[extension], body].concat()),
+            Self::Choke => write_message(out, id::CHOKE, &[]),
+            Self::Unchoke => write_message(out, id::UNCHOKE, &[]),
+            Self::Interested => write_message(out, id::INTERESTED, &[]),
+            Self::NotInterested => write_message(out, id::NOT_INTERESTED, &[]),
+            Self::Have { piece } => write_message(out, id::HAVE, &piece.to_be_bytes()),
+            Self::Bitfield(bytes) => write_message(out, id::BITFIELD, bytes),
+            Self::Request(block) => write_message(out, id::REQUEST, &block.encode()),
+            Self::Cancel(block) => write_message(out, id::CANCEL, &block.encode()),
+            Self::Port(port) => write_message(out, id::PORT, &port.to_be_bytes()),
+            Self::Suggest { piece } => write_message(out, id::SUGGEST, &piece.to_be_bytes()),
+            Self::HaveAll => write_message(out, id::HAVE_ALL, &[]),
+            Self::HaveNone => write_message(out, id::HAVE_NONE, &[]),
+            Self::Reject(block) => write_message(out, id::REJECT, &block.encode()),
+            Self::AllowedFast { piece } => write_message(out, id::ALLOWED_FAST, &piece.to_be_bytes()),
+            Self::Extended { extension, body } => {
+                write_message(out, id::EXTENDED, &[&[extension], body].concat())
+            }
         }
     }
 }
@@ -119,7 +121,7 @@ pub fn block_head(block: BlockSpec) -> [u8; 13] {
     head
 }
 
-fn put(out: &mut Vec<u8>, id: u8, body: &[u8]) {
+fn write_message(out: &mut Vec<u8>, id: u8, body: &[u8]) {
     // Only a bitfield may be long, and the geometry has bounded it.
     let length = u32::try_from(body.len()).unwrap_or(u32::MAX).saturating_add(1);
     out.extend_from_slice(&length.to_be_bytes());

@@ -5,7 +5,7 @@
 //! whoever filters traffic; it authenticates nobody and keeps nothing secret from those who know the infohash.
 //!
 //! [`Initiator`] and [`Responder`] are fed with the bytes that arrive and return those to send. They draw no randomness: a
-//! [`Secret`] is made of random bytes that the caller provides. Everything that the other side chooses is bounded: paddings by 512
+//! [`ExchangeSecret`] is made of random bytes that the caller provides. Everything that the other side chooses is bounded: paddings by 512
 //! bytes, the initial payload by 65,535.
 
 mod cipher;
@@ -21,10 +21,10 @@ mod tests;
 
 pub use cipher::{Ciphers, StreamCipher};
 pub use error::MseError;
-pub use group::{KEY_LEN, SECRET_LEN, Secret};
-pub use initiator::{Initiator, Progress};
+pub use group::{ExchangeSecret, KEY_LEN, SECRET_LEN};
+pub use initiator::{Initiator, InitiatorProgress};
 pub use keys::TorrentKey;
-pub use responder::{Answer, Next, Responder};
+pub use responder::{Responder, ResponderNext, ResponderOutput};
 
 /// The longest padding that either side may send, in bytes.
 pub const MAX_PADDING: usize = 512;
@@ -51,7 +51,7 @@ fn find(needle: &[u8], bytes: &[u8]) -> Result<Option<usize>, MseError> {
     let searched = bytes.get(..limit).unwrap_or(bytes);
     match searched.windows(needle.len()).position(|window| window == needle) {
         Some(place) => Ok(Some(place)),
-        None if searched.len() == limit => Err(MseError::NotSynchronised),
+        None if searched.len() == limit => Err(MseError::NoSynchronisation),
         None => Ok(None),
     }
 }

@@ -3,7 +3,7 @@ use std::fmt;
 use super::clients;
 
 /// How our own ids begin: client and version, as most clients write it (BEP 20).
-const OURS: [u8; 8] = *b"-PX0200-";
+const CLIENT_PREFIX: [u8; 8] = *b"-PX0200-";
 
 /// Who a peer of the BitTorrent dialect says it is: 20 bytes that last as long as its run (BEP 3, `peer_id`).
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -13,8 +13,8 @@ impl PeerId {
     /// Makes an id of this program from random bytes.
     pub const fn ours(random: [u8; 12]) -> Self {
         let mut bytes = [0; 20];
-        let (head, tail) = bytes.split_at_mut(OURS.len());
-        head.copy_from_slice(&OURS);
+        let (head, tail) = bytes.split_at_mut(CLIENT_PREFIX.len());
+        head.copy_from_slice(&CLIENT_PREFIX);
         tail.copy_from_slice(&random);
         Self(bytes)
     }
@@ -31,7 +31,7 @@ impl PeerId {
 
     /// Returns the name of the client and its version, as far as they are known; fit to be shown to people.
     pub fn client(&self) -> Option<String> {
-        clients::name(&self.0)
+        clients::client_name(&self.0)
     }
 }
 

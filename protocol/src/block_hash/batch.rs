@@ -7,19 +7,19 @@
 
 use std::slice;
 
-use super::{BLOCK, BlockState, Hasher, WIDE, is_wide};
+use super::{BLOCK_LEN, BlockState, Hasher, WIDE_LANES, is_wide};
 
 /// How many messages run together at most where eight do not.
 const LANES: usize = 4;
 
 /// Returns how many messages are best hashed side by side on this machine: with more of them they take hardly less time.
-pub fn worth_together() -> usize {
-    if is_wide() { WIDE } else { 2 }
+pub fn min_batch_len() -> usize {
+    if is_wide() { WIDE_LANES } else { 2 }
 }
 
 /// A hasher and what it is to take in.
 #[derive(Debug, Clone)]
-pub struct Message<'a, S> {
+pub struct HashInput<'a, S> {
     /// Where the bytes go.
     pub hasher: Hasher<S>,
     /// The bytes, one part after the other.
@@ -27,19 +27,19 @@ pub struct Message<'a, S> {
 }
 
 /// Lets every hasher take in its parts: the same as [`Hasher::update`] for each of them, in less time.
-pub fn update_all<S: BlockState>(messages: &mut [Message<'_, S>]) {
-    update_by(messages, if is_wide() { WIDE } else { LANES });
+pub fn update_all<S: BlockState>(messages: &mut [HashInput<'_, S>]) {
+    update_in_groups(messages, if is_wide() { WIDE_LANES } else { LANES });
 }
 
-/// Does so with at most so many at a time: [`WIDE`] or [`LANES`].
-fn update_by<S: BlockState>(messages: &mut [Message<'_, S>], most: usize) {
+/// Does so with at most so many at a time: [`WIDE_LANES`] or [`LANES`].
+fn update_in_groups<S: BlockState>(messages: &mut [HashInput<'_, S>], most: usize) {
     let mut waiting = messages.iter_mut();
-    let mut running: Vec<Stream<'_, '_, S>> = Vec::with_capacity(most);
+    let mut running: Vec<HashStream<'_, '_, S>> = Vec::with_capacity(most);
     loop {
-        running.retain_mut(Stream::advance);
+        running.retain_mut(HashStream::advance);
         while running.len() < most {
             let Some(message) = waiting.next() else { break };
-            let mut stream = Stream::new(message);
+            let mut stream = HashStream::new(message);
             if stream.advance() {
                 running.push(stream);
             }
@@ -47,7 +47,9 @@ fn update_by<S: BlockState>(messages: &mut [Message<'_, S>], most: usize) {
         match running.as_mut_slice() {
             [] => return,
             [alone] => alone.run(),
-            several if most == WIDE && several.len() >= S::wide_from() => lockstep::<S, WIDE>(several),
+            several if most == WIDE_LANES && several.len() >= S::min_wide_lanes() => {
+                lockstep::<S, WIDE_LANES>(several)
+            }
             two @ [_, _] => lockstep::<S, 2>(two),
             three @ [_, _, _] => lockstep::<S, 3>(three),
             more => lockstep::<S, 4>(more),
@@ -56,15 +58,15 @@ fn update_by<S: BlockState>(messages: &mut [Message<'_, S>], most: usize) {
 }
 
 /// A message on its way through the block function.
-struct Stream<'m, 'a, S> {
+struct HashStream<'m, 'a, S> {
     hasher: &'m mut Hasher<S>,
     parts: slice::Iter<'m, &'a [u8]>,
     /// Whole blocks that the hasher's state has not been advanced over.
-    blocks: &'a [[u8; BLOCK]],
+    blocks: &'a [[u8; BLOCK_LEN]],
 }
 
-impl<'m, 'a, S: BlockState> Stream<'m, 'a, S> {
-    fn new(message: &'m mut Message<'a, S>) -> Self {
+impl<'m, 'a, S: BlockState> HashStream<'m, 'a, S> {
+    fn new(message: &'m mut HashInput<'a, S>) -> Self {
         Self { hasher: &mut message.hasher, parts: message.parts.iter(), blocks: &[] }
     }
 
@@ -85,7 +87,7 @@ impl<'m, 'a, S: BlockState> Stream<'m, 'a, S> {
 }
 
 /// Advances the first `N` streams, if there are so many, over as many blocks as each of them has at hand.
-fn lockstep<S: BlockState, const N: usize>(streams: &mut [Stream<'_, '_, S>]) {
+fn lockstep<S: BlockState, const N: usize>(streams: &mut [HashStream<'_, '_, S>]) {
     let Some(first) = streams.first() else { return };
     // Where there is no stream, the first goes along once more.
     let (mut states, mut runs) = ([first.hasher.state; N], [first.blocks; N]);
@@ -104,13 +106,13 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::sha256::State;
+    use crate::sha256::Sha256State;
 
     /// A message's first state and its parts.
     fn message() -> impl Strategy<Value = ([u8; 32], Vec<Vec<u8>>)> {
         let part = prop_oneof![
             prop::collection::vec(any::<u8>(), 0..200),
-            (0usize..6, any::<u8>()).prop_map(|(blocks, byte)| vec![byte; blocks * BLOCK]),
+            (0usize..6, any::<u8>()).prop_map(|(blocks, byte)| vec![byte; blocks * BLOCK_LEN]),
             prop::collection::vec(any::<u8>(), 900..1100),
         ];
         (any::<[u8; 32]>(), prop::collection::vec(part, 0..6))
@@ -118,16 +120,16 @@ mod tests {
 
     proptest! {
         #[test]
-        fn together_every_message_ends_as_it_does_alone(messages in prop::collection::vec(message(), 0..13)) {
-            let hashers = messages.iter().map(|(state, _)| Hasher::from_state(State::from_bytes(state)));
-            let mut together: Vec<Message<'_, State>> = hashers
+        fn batched_states_match_single_ones(messages in prop::collection::vec(message(), 0..13)) {
+            let hashers = messages.iter().map(|(state, _)| Hasher::from_state(Sha256State::from_bytes(state)));
+            let mut together: Vec<HashInput<'_, Sha256State>> = hashers
                 .zip(&messages)
-                .map(|(hasher, (_, parts))| Message { hasher, parts: parts.iter().map(Vec::as_slice).collect() })
+                .map(|(hasher, (_, parts))| HashInput { hasher, parts: parts.iter().map(Vec::as_slice).collect() })
                 .collect();
             let (mut by_four, mut alone) = (together.clone(), together.clone());
-            update_by(&mut together, WIDE);
-            update_by(&mut by_four, LANES);
-            for ((ours, by_four), Message { hasher, parts }) in together.into_iter().zip(by_four).zip(&mut alone) {
+            update_in_groups(&mut together, WIDE_LANES);
+            update_in_groups(&mut by_four, LANES);
+            for ((ours, by_four), HashInput { hasher, parts }) in together.into_iter().zip(by_four).zip(&mut alone) {
                 for part in parts.iter() {
                     hasher.update(part);
                 }
@@ -140,12 +142,12 @@ mod tests {
         }
 
         #[test]
-        fn together_every_message_gets_the_digest_that_sha2_gives(messages in prop::collection::vec(message(), 1..6)) {
+        fn batched_digests_match_sha2(messages in prop::collection::vec(message(), 1..6)) {
             use sha2::Digest as _;
-            let mut batch: Vec<Message<'_, State>> = messages
+            let mut batch: Vec<HashInput<'_, Sha256State>> = messages
                 .iter()
-                .map(|(_, parts)| Message {
-                    hasher: Hasher::from_state(State::INITIAL),
+                .map(|(_, parts)| HashInput {
+                    hasher: Hasher::from_state(Sha256State::INITIAL),
                     parts: parts.iter().map(Vec::as_slice).collect(),
                 })
                 .collect();

@@ -10,18 +10,18 @@ use std::arch::x86_64::{
     _mm256_unpackhi_epi64, _mm256_unpacklo_epi32, _mm256_unpacklo_epi64,
 };
 
-use super::{BLOCK, WIDE};
+use super::{BLOCK_LEN, WIDE_LANES};
 
 /// One word of each stream.
-pub(crate) type Column = __m256i;
+pub(crate) type WordColumn = __m256i;
 
 /// 16 words of the schedule of each stream, by four.
-pub(crate) type Schedule = [[Column; 4]; 4];
+pub(crate) type MessageSchedule = [[WordColumn; 4]; 4];
 
 // Functions of three bits (FIPS 180-4, 4.1), as tables: bit 4x + 2y + z is what x, y and z give.
 
 /// y if x, otherwise z.
-pub(crate) const CHOICE: i32 = 0b1100_1010;
+pub(crate) const CHOOSE: i32 = 0b1100_1010;
 
 /// Whether one or all of them are set.
 pub(crate) const PARITY: i32 = 0b1001_0110;
@@ -31,7 +31,7 @@ pub(crate) const MAJORITY: i32 = 0b1110_1000;
 
 /// Says whether the processor has what this takes: registers of 256 bits, and AVX-512's rotations and three-way logic for them.
 /// The functions here and in the two files named `avx512.rs` enable these three features and no others.
-pub(crate) fn are_supported() -> bool {
+pub(crate) fn is_supported() -> bool {
     std::arch::is_x86_feature_detected!("avx2")
         && std::arch::is_x86_feature_detected!("avx512f")
         && std::arch::is_x86_feature_detected!("avx512vl")
@@ -42,10 +42,10 @@ pub(crate) fn are_supported() -> bool {
 #[inline]
 #[target_feature(enable = "avx2,avx512f,avx512vl")]
 pub(crate) fn advance<const N: usize>(
-    mut states: [&mut [u32; N]; WIDE],
-    runs: &[&[[u8; BLOCK]]; WIDE],
+    mut states: [&mut [u32; N]; WIDE_LANES],
+    runs: &[&[[u8; BLOCK_LEN]]; WIDE_LANES],
     common: usize,
-    rounds: impl Fn([Column; N], Schedule) -> [Column; N],
+    rounds: impl Fn([WordColumn; N], MessageSchedule) -> [WordColumn; N],
 ) {
     debug_assert!(runs.iter().all(|run| run.len() >= common), "a run is too short");
     let mut columns = [_mm256_setzero_si256(); N];
@@ -53,7 +53,7 @@ pub(crate) fn advance<const N: usize>(
         *column = gather(states.each_ref().map(|state| state.get(number).copied().unwrap_or_default()));
     }
     for number in 0..common {
-        let blocks = runs.map(|run| run.get(number).unwrap_or(&[0; BLOCK]));
+        let blocks = runs.map(|run| run.get(number).unwrap_or(&[0; BLOCK_LEN]));
         let mixed = rounds(columns, load(blocks));
         for (column, mixed) in columns.iter_mut().zip(mixed) {
             *column = _mm256_add_epi32(*column, mixed);
@@ -71,7 +71,7 @@ pub(crate) fn advance<const N: usize>(
 /// Puts a word of each stream into a register, that of the first stream lowest.
 #[inline]
 #[target_feature(enable = "avx2")]
-fn gather(words: [u32; WIDE]) -> Column {
+fn gather(words: [u32; WIDE_LANES]) -> WordColumn {
     let [a, b, c, d, e, f, g, h] = words.map(u32::cast_signed);
     _mm256_set_epi32(h, g, f, e, d, c, b, a)
 }
@@ -79,7 +79,7 @@ fn gather(words: [u32; WIDE]) -> Column {
 /// Takes the words out of a register.
 #[inline]
 #[target_feature(enable = "avx2")]
-fn scatter(column: Column) -> [u32; WIDE] {
+fn scatter(column: WordColumn) -> [u32; WIDE_LANES] {
     [
         _mm256_extract_epi32::<0>(column),
         _mm256_extract_epi32::<1>(column),
@@ -96,7 +96,7 @@ fn scatter(column: Column) -> [u32; WIDE] {
 /// Takes a block of each stream: the first words of its schedule.
 #[inline]
 #[target_feature(enable = "avx2")]
-fn load(blocks: [&[u8; BLOCK]; WIDE]) -> Schedule {
+fn load(blocks: [&[u8; BLOCK_LEN]; WIDE_LANES]) -> MessageSchedule {
     let half = |number: usize| {
         transpose(blocks.map(|block| row(block.as_chunks().0.get(number).unwrap_or(&[0; 32]))))
     };
@@ -120,7 +120,7 @@ fn row(bytes: &[u8; 32]) -> __m256i {
 /// Makes columns of rows.
 #[inline]
 #[target_feature(enable = "avx2")]
-fn transpose([a, b, c, d, e, f, g, h]: [__m256i; WIDE]) -> [Column; WIDE] {
+fn transpose([a, b, c, d, e, f, g, h]: [__m256i; WIDE_LANES]) -> [WordColumn; WIDE_LANES] {
     let twos = |x, y| (_mm256_unpacklo_epi32(x, y), _mm256_unpackhi_epi32(x, y));
     let fours = |x, y| (_mm256_unpacklo_epi64(x, y), _mm256_unpackhi_epi64(x, y));
     // A register of these has words of two places, one in each half.

@@ -3,12 +3,12 @@
 
 use std::arch::x86_64::{__m128i, _mm_extract_epi32, _mm_set_epi32, _mm_set_epi64x, _mm_shuffle_epi8};
 
-use super::BLOCK;
+use super::BLOCK_LEN;
 
 /// Takes a block's words, 16 bytes to a register, and puts the bytes of each in the order that `order` names.
 #[inline]
 #[target_feature(enable = "sse4.1")]
-pub(crate) fn load(registers: &mut [__m128i; 4], block: &[u8; BLOCK], order: __m128i) {
+pub(crate) fn load(registers: &mut [__m128i; 4], block: &[u8; BLOCK_LEN], order: __m128i) {
     let (quarters, _) = block.as_chunks::<16>();
     for (register, quarter) in registers.iter_mut().zip(quarters) {
         if let ([low, high], _) = quarter.as_chunks::<8>() {

@@ -1,22 +1,22 @@
 use std::fmt;
 
-use super::PeerId;
+use super::ConfiguredPeerId;
 use crate::escape::excerpt;
 use crate::limits::{MAX_CONFIG, MAX_CONFIGURED_PEERS, MAX_CONFIGURED_PIECES};
 
 /// So many faults are told; of more it is only said how many there are.
-const MOST_TOLD: usize = 20;
+const MAX_REPORTED: usize = 20;
 
 /// What is wrong with a file that configures a swarm, in the order of its lines.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConfigError {
     /// At least one.
-    pub faults: Vec<Fault>,
+    pub faults: Vec<ConfigFault>,
 }
 
 /// One thing that is wrong.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Fault {
+pub struct ConfigFault {
     /// The line, from 1; 0 for what is wrong with the whole.
     pub line: usize,
     /// What.
@@ -37,7 +37,7 @@ pub enum FaultReason {
     Empty,
     /// An unknown key stands where a missing one was probably meant.
     #[error("unknown key \"{}\"; did you mean {key}?", excerpt(.found))]
-    MisspeltKey {
+    MisspelledKey {
         /// What is there.
         found: String,
         /// The key that is missing.
@@ -48,7 +48,7 @@ pub enum FaultReason {
     MissingKey(&'static str),
     /// A key stands there twice.
     #[error("{key} stands in line {first} already")]
-    DoubledKey {
+    DuplicateKey {
         /// Which.
         key: &'static str,
         /// Where it is first.
@@ -56,10 +56,10 @@ pub enum FaultReason {
     },
     /// A key has no value.
     #[error("{0} has no value")]
-    NoValue(&'static str),
+    MissingValue(&'static str),
     /// A value should be a number.
     #[error("{key} is not a number: \"{}\"", excerpt(.value))]
-    NotNumber {
+    NotANumber {
         /// Which.
         key: &'static str,
         /// What is there instead.
@@ -89,21 +89,21 @@ pub enum FaultReason {
     BadFileName(String),
     /// A line has too few or too many words.
     #[error("a peer's line is `id host port has_file`, and this one has {words} words")]
-    Words {
+    WrongFieldCount {
         /// How many it has.
         words: usize,
     },
     /// A peer is listed twice.
     #[error("peer {id} stands in line {first} already")]
-    DoubledId {
+    DuplicateId {
         /// Who.
-        id: PeerId,
+        id: ConfiguredPeerId,
         /// Where it is first.
         first: usize,
     },
     /// Two peers cannot listen in one place.
     #[error("{} and port {port} stand in line {first} already", excerpt(.host))]
-    DoubledPlace {
+    DuplicateAddress {
         /// The host.
         host: String,
         /// The port.
@@ -150,42 +150,42 @@ pub enum WarningReason {
 
 impl ConfigError {
     /// Returns a text with a line per fault, each with the name of the file before it.
-    pub fn told_of<'a>(&'a self, file: &'a str) -> impl fmt::Display + 'a {
-        Lines { lines: self.faults.iter().map(|fault| (fault.line, &fault.reason)).collect(), file }
+    pub fn display_for<'a>(&'a self, file: &'a str) -> impl fmt::Display + 'a {
+        FaultLines { lines: self.faults.iter().map(|fault| (fault.line, &fault.reason)).collect(), file }
     }
 }
 
 impl ConfigWarning {
     /// Returns a text with a line per warning, each with the name of the file before it.
-    pub fn all_of<'a>(warnings: &'a [Self], file: &'a str) -> impl fmt::Display + 'a {
-        Lines { lines: warnings.iter().map(|warning| (warning.line, &warning.reason)).collect(), file }
+    pub fn display_all<'a>(warnings: &'a [Self], file: &'a str) -> impl fmt::Display + 'a {
+        FaultLines { lines: warnings.iter().map(|warning| (warning.line, &warning.reason)).collect(), file }
     }
 }
 
 /// Remarks about the lines of a file.
-struct Lines<'a, T> {
+struct FaultLines<'a, T> {
     lines: Vec<(usize, T)>,
     file: &'a str,
 }
 
-impl<T: fmt::Display> fmt::Display for Lines<'_, T> {
+impl<T: fmt::Display> fmt::Display for FaultLines<'_, T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { lines, file } = self;
-        for (number, (line, reason)) in lines.iter().take(MOST_TOLD).enumerate() {
+        for (number, (line, reason)) in lines.iter().take(MAX_REPORTED).enumerate() {
             let separator = if number > 0 { "\n" } else { "" };
             match line {
                 0 => write!(f, "{separator}{file}: {reason}")?,
                 line => write!(f, "{separator}{file}:{line}: {reason}")?,
             }
         }
-        let more = lines.len().saturating_sub(MOST_TOLD);
+        let more = lines.len().saturating_sub(MAX_REPORTED);
         if more > 0 { write!(f, "\n{file}: and {more} more") } else { Ok(()) }
     }
 }
 
 impl fmt::Display for ConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.told_of("line").fmt(f)
+        self.display_for("line").fmt(f)
     }
 }
 
@@ -193,7 +193,7 @@ impl std::error::Error for ConfigError {}
 
 /// Returns the lines of a file that are neither blank nor comments, with their numbers from 1 and without blanks around them.
 pub(super) fn lines(bytes: &[u8]) -> Result<impl Iterator<Item = (usize, &str)>, ConfigError> {
-    let fault = |reason| ConfigError { faults: vec![Fault { line: 0, reason }] };
+    let fault = |reason| ConfigError { faults: vec![ConfigFault { line: 0, reason }] };
     if bytes.len() > MAX_CONFIG {
         return Err(fault(FaultReason::TooLarge));
     }
@@ -216,7 +216,7 @@ pub(super) fn without_comment(line: &str) -> &str {
 pub(super) fn number(key: &'static str, value: &str, limit: u64) -> Result<u64, FaultReason> {
     let is_digits = !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit());
     if !is_digits {
-        return Err(FaultReason::NotNumber { key, value: value.to_owned() });
+        return Err(FaultReason::NotANumber { key, value: value.to_owned() });
     }
     // Digits that fit no number at all are a number that is too large.
     match value.parse().unwrap_or(u64::MAX) {

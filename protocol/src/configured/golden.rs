@@ -1,6 +1,8 @@
 //! The bytes of the dialect as they stand in its specification: they must never change.
 
-use super::{Framing, Handshake, HandshakeError, Message, PeerId, piece_head};
+use super::{
+    ConfiguredHandshake, ConfiguredHandshakeError, ConfiguredMessage, ConfiguredPeerId, Framing, piece_head,
+};
 use crate::geometry::Geometry;
 
 fn bytes_of(hex: &str) -> Vec<u8> {
@@ -8,18 +10,18 @@ fn bytes_of(hex: &str) -> Vec<u8> {
 }
 
 #[test]
-fn every_message_has_its_bytes_in_both_framings() {
+fn message_bytes_are_frozen_in_both_framings() {
     let geometry = Geometry::new(0x0102_0304 * 100 + 1, 100).unwrap();
     let piece = geometry.piece(0x0102_0304).unwrap();
     for (message, inclusive, exclusive) in [
-        (Message::Choke, "0000000100", "0000000000"),
-        (Message::Unchoke, "0000000101", "0000000001"),
-        (Message::Interested, "0000000102", "0000000002"),
-        (Message::NotInterested, "0000000103", "0000000003"),
-        (Message::Have { piece }, "000000050401020304", "000000040401020304"),
-        (Message::Bitfield(&[0xff, 0x80]), "0000000305ff80", "0000000205ff80"),
-        (Message::Request { piece }, "000000050601020304", "000000040601020304"),
-        (Message::Done, "0000000108", "0000000008"),
+        (ConfiguredMessage::Choke, "0000000100", "0000000000"),
+        (ConfiguredMessage::Unchoke, "0000000101", "0000000001"),
+        (ConfiguredMessage::Interested, "0000000102", "0000000002"),
+        (ConfiguredMessage::NotInterested, "0000000103", "0000000003"),
+        (ConfiguredMessage::Have { piece }, "000000050401020304", "000000040401020304"),
+        (ConfiguredMessage::Bitfield(&[0xff, 0x80]), "0000000305ff80", "0000000205ff80"),
+        (ConfiguredMessage::Request { piece }, "000000050601020304", "000000040601020304"),
+        (ConfiguredMessage::Done, "0000000108", "0000000008"),
     ] {
         for (framing, expected) in [(Framing::Inclusive, inclusive), (Framing::Exclusive, exclusive)] {
             let mut bytes = Vec::new();
@@ -32,21 +34,21 @@ fn every_message_has_its_bytes_in_both_framings() {
 }
 
 #[test]
-fn a_handshake_has_its_bytes() {
-    let handshake = Handshake { peer_id: PeerId(1001) };
+fn handshake_bytes_are_frozen() {
+    let handshake = ConfiguredHandshake { peer_id: ConfiguredPeerId(1001) };
     let expected = bytes_of(
         "5032504649 4c4553484152494e4750524f4a00000000000000000000000003e9".replace(' ', "").as_str(),
     );
     assert_eq!(handshake.encode(), *expected);
-    assert_eq!(Handshake::decode(&handshake.encode()), Ok(handshake));
+    assert_eq!(ConfiguredHandshake::decode(&handshake.encode()), Ok(handshake));
 }
 
 #[test]
-fn another_header_is_not_taken_for_this_one() {
-    let good = Handshake { peer_id: PeerId(7) }.encode();
+fn other_headers_are_refused() {
+    let good = ConfiguredHandshake { peer_id: ConfiguredPeerId(7) }.encode();
     for place in 0..28 {
         let mut bytes = good;
         bytes[place] ^= 0x20;
-        assert_eq!(Handshake::decode(&bytes), Err(HandshakeError), "{place}");
+        assert_eq!(ConfiguredHandshake::decode(&bytes), Err(ConfiguredHandshakeError), "{place}");
     }
 }

@@ -1,4 +1,4 @@
-use super::PeerId;
+use super::ConfiguredPeerId;
 
 /// How every handshake begins: 18 characters and ten zero bytes.
 const HEADER: [u8; 28] = *b"P2PFILESHARINGPROJ\0\0\0\0\0\0\0\0\0\0";
@@ -8,17 +8,17 @@ pub const HANDSHAKE_LEN: usize = 32;
 
 /// The first thing that each side sends, without waiting for the other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Handshake {
+pub struct ConfiguredHandshake {
     /// Who sends it.
-    pub peer_id: PeerId,
+    pub peer_id: ConfiguredPeerId,
 }
 
 /// Bytes that are no handshake.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("it does not begin with P2PFILESHARINGPROJ and ten zero bytes")]
-pub struct HandshakeError;
+pub struct ConfiguredHandshakeError;
 
-impl Handshake {
+impl ConfiguredHandshake {
     /// Returns the 32 bytes.
     pub fn encode(&self) -> [u8; HANDSHAKE_LEN] {
         let mut bytes = [0; HANDSHAKE_LEN];
@@ -30,12 +30,12 @@ impl Handshake {
     }
 
     /// Reads the 32 bytes.
-    pub fn decode(bytes: &[u8; HANDSHAKE_LEN]) -> Result<Self, HandshakeError> {
-        let (header, rest) = bytes.split_first_chunk::<28>().ok_or(HandshakeError)?;
-        let number = rest.first_chunk().ok_or(HandshakeError)?;
+    pub fn decode(bytes: &[u8; HANDSHAKE_LEN]) -> Result<Self, ConfiguredHandshakeError> {
+        let (header, rest) = bytes.split_first_chunk::<28>().ok_or(ConfiguredHandshakeError)?;
+        let number = rest.first_chunk().ok_or(ConfiguredHandshakeError)?;
         if *header != HEADER {
-            return Err(HandshakeError);
+            return Err(ConfiguredHandshakeError);
         }
-        Ok(Self { peer_id: PeerId(u32::from_be_bytes(*number)) })
+        Ok(Self { peer_id: ConfiguredPeerId(u32::from_be_bytes(*number)) })
     }
 }

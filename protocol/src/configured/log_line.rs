@@ -1,6 +1,6 @@
 use std::fmt;
 
-use super::PeerId;
+use super::ConfiguredPeerId;
 use crate::escape::display_safe;
 use crate::geometry::PieceIndex;
 
@@ -9,7 +9,7 @@ use crate::geometry::PieceIndex;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LogLine {
     /// Whose log it is.
-    pub us: PeerId,
+    pub us: ConfiguredPeerId,
     /// What happened.
     pub event: LogEvent,
 }
@@ -18,29 +18,29 @@ pub struct LogLine {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum LogEvent {
     /// It has connected to another one.
-    Connects(PeerId),
+    Connects(ConfiguredPeerId),
     /// Another one has connected to it.
-    Connected(PeerId),
+    Connected(ConfiguredPeerId),
     /// Those that it serves for what they give are others now.
-    Preferred(Vec<PeerId>),
+    Preferred(Vec<ConfiguredPeerId>),
     /// The one that it serves by lot is another one now.
-    Optimistic(PeerId),
+    Optimistic(ConfiguredPeerId),
     /// Another one serves it from now on.
-    Unchoked(PeerId),
+    Unchoked(ConfiguredPeerId),
     /// Another one serves it no more.
-    Choked(PeerId),
+    Choked(ConfiguredPeerId),
     /// Another one has a piece more.
-    Have(PeerId, PieceIndex),
+    Have(ConfiguredPeerId, PieceIndex),
     /// Another one wants something of it.
-    Interested(PeerId),
+    Interested(ConfiguredPeerId),
     /// Another one wants nothing of it.
-    NotInterested(PeerId),
+    NotInterested(ConfiguredPeerId),
     /// A piece has come and is stored.
     Downloaded {
         /// Which.
         piece: PieceIndex,
         /// From whom.
-        from: PeerId,
+        from: ConfiguredPeerId,
         /// How many pieces it has now.
         count: u32,
     },
@@ -103,13 +103,13 @@ mod tests {
     use crate::geometry::Geometry;
 
     #[test]
-    fn every_line_has_its_words() {
+    fn log_lines_are_frozen() {
         let geometry = Geometry::new(100, 10).unwrap();
-        let (piece, peer) = (geometry.piece(5).unwrap(), PeerId(1002));
+        let (piece, peer) = (geometry.piece(5).unwrap(), ConfiguredPeerId(1002));
         for (event, expected) in [
             (LogEvent::Connects(peer), "makes a connection to Peer 1002."),
             (LogEvent::Connected(peer), "is connected from Peer 1002."),
-            (LogEvent::Preferred(vec![peer, PeerId(7)]), "has the preferred neighbors 1002,7."),
+            (LogEvent::Preferred(vec![peer, ConfiguredPeerId(7)]), "has the preferred neighbors 1002,7."),
             (LogEvent::Optimistic(peer), "has the optimistically unchoked neighbor 1002."),
             (LogEvent::Unchoked(peer), "is unchoked by 1002."),
             (LogEvent::Choked(peer), "is choked by 1002."),
@@ -126,7 +126,7 @@ mod tests {
                 "moved the unverified file a to a.unverified-1.",
             ),
         ] {
-            let line = LogLine { us: PeerId(1001), event };
+            let line = LogLine { us: ConfiguredPeerId(1001), event };
             assert_eq!(line.to_string(), format!("Peer 1001 {expected}"));
         }
     }

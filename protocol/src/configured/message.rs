@@ -3,7 +3,7 @@ use crate::geometry::PieceIndex;
 
 /// A message between two peers, but for pieces, of which [`piece_head`] makes the head.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Message<'a> {
+pub enum ConfiguredMessage<'a> {
     /// Requests are not served from now on.
     Choke,
     /// Requests are served from now on.
@@ -41,7 +41,7 @@ pub(super) mod id {
     pub(in super::super) const DONE: u8 = 8;
 }
 
-impl Message<'_> {
+impl ConfiguredMessage<'_> {
     /// Appends the message with its length.
     pub fn encode(&self, framing: Framing, out: &mut Vec<u8>) {
         let mut put = |id: u8, body: &[u8]| {

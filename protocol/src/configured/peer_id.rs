@@ -2,9 +2,9 @@ use std::fmt;
 
 /// The number of a peer, as `PeerInfo.cfg` gives it and its handshake says it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct PeerId(pub u32);
+pub struct ConfiguredPeerId(pub u32);
 
-impl fmt::Display for PeerId {
+impl fmt::Display for ConfiguredPeerId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
     }

@@ -1,8 +1,8 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use super::PeerId;
-use super::config_error::{self, ConfigError, Fault, FaultReason};
+use super::ConfiguredPeerId;
+use super::config_error::{self, ConfigError, ConfigFault, FaultReason};
 use crate::limits::MAX_CONFIGURED_PEERS;
 
 #[cfg(test)]
@@ -21,7 +21,7 @@ pub struct PeerList {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ListedPeer {
     /// Who it is.
-    pub id: PeerId,
+    pub id: ConfiguredPeerId,
     /// The name or address of its machine.
     pub host: String,
     /// Where it listens.
@@ -37,27 +37,27 @@ impl PeerList {
         let (mut ids, mut places) = (BTreeMap::new(), BTreeMap::new());
         for (line, text) in config_error::lines(bytes)? {
             if peers.len() == MAX_CONFIGURED_PEERS {
-                faults.push(Fault { line, reason: FaultReason::TooManyPeers });
+                faults.push(ConfigFault { line, reason: FaultReason::TooManyPeers });
                 break;
             }
-            let mut note = |reason| faults.push(Fault { line, reason });
+            let mut note = |reason| faults.push(ConfigFault { line, reason });
             let Some(peer) = peer(config_error::without_comment(text), &mut note) else { continue };
             let other = ids.insert(peer.id, line);
             if let Some(first) = other {
-                note(FaultReason::DoubledId { id: peer.id, first });
+                note(FaultReason::DuplicateId { id: peer.id, first });
             }
             // A line that repeats another one is one fault.
             if let Some(first) = places.insert((peer.host.to_ascii_lowercase(), peer.port), line)
                 && other != Some(first)
             {
-                note(FaultReason::DoubledPlace { host: peer.host.clone(), port: peer.port, first });
+                note(FaultReason::DuplicateAddress { host: peer.host.clone(), port: peer.port, first });
             }
             peers.push(peer);
         }
         // A line that cannot be read may be the one that is missed.
         if faults.is_empty() && !peers.iter().any(|peer| peer.has_file) {
             let reason = if peers.is_empty() { FaultReason::NoPeers } else { FaultReason::NoSeed };
-            faults.push(Fault { line: 0, reason });
+            faults.push(ConfigFault { line: 0, reason });
         }
         if faults.is_empty() { Ok(Self { peers }) } else { Err(ConfigError { faults }) }
     }
@@ -68,17 +68,17 @@ impl PeerList {
     }
 
     /// Finds a peer.
-    pub fn find(&self, id: PeerId) -> Option<&ListedPeer> {
+    pub fn find(&self, id: ConfiguredPeerId) -> Option<&ListedPeer> {
         self.peers.iter().find(|peer| peer.id == id)
     }
 
     /// Returns the peers before one, to which it connects when it starts.
-    pub fn before(&self, id: PeerId) -> impl Iterator<Item = &ListedPeer> {
+    pub fn before(&self, id: ConfiguredPeerId) -> impl Iterator<Item = &ListedPeer> {
         self.peers.iter().take_while(move |peer| peer.id != id)
     }
 
     /// Returns all peers but one.
-    pub fn others(&self, id: PeerId) -> impl Iterator<Item = &ListedPeer> {
+    pub fn others(&self, id: ConfiguredPeerId) -> impl Iterator<Item = &ListedPeer> {
         self.peers.iter().filter(move |peer| peer.id != id)
     }
 }
@@ -87,7 +87,7 @@ impl PeerList {
 fn peer(text: &str, note: &mut impl FnMut(FaultReason)) -> Option<ListedPeer> {
     let words: Vec<&str> = text.split_whitespace().collect();
     let [id, host, port, has_file] = *words.as_slice() else {
-        note(FaultReason::Words { words: words.len() });
+        note(FaultReason::WrongFieldCount { words: words.len() });
         return None;
     };
     let id = config_error::number("the id", id, u32::MAX.into());
@@ -102,7 +102,7 @@ fn peer(text: &str, note: &mut impl FnMut(FaultReason)) -> Option<ListedPeer> {
     let host = host.map_err(&mut *note).ok();
     let port = port.map_err(&mut *note).ok().and_then(|port| u16::try_from(port).ok());
     let has_file = has_file.map_err(&mut *note).ok();
-    Some(ListedPeer { id: PeerId(id?), host: host?.to_owned(), port: port?, has_file: has_file? })
+    Some(ListedPeer { id: ConfiguredPeerId(id?), host: host?.to_owned(), port: port?, has_file: has_file? })
 }
 
 /// Says whether a host is an address of one machine, or may be a name.

@@ -10,7 +10,7 @@ use crate::bittorrent::mse::TorrentKey;
 use crate::digest::Digest;
 use crate::features::IndexFeatures;
 use crate::frame::{FrameError, decode_body, encode_body};
-use crate::golden::{AA, frozen, hex};
+use crate::golden::{AA, assert_frozen, hex};
 use crate::infohash::Infohash;
 use crate::node_id::NodeId;
 
@@ -43,102 +43,102 @@ fn hint_bytes() -> String {
 const ADDRESS: &str = "00000000 7f000001 303d";
 
 #[test]
-fn every_request_has_its_bytes() {
+fn request_bytes_are_frozen() {
     let hello = Request::Hello { node: NODE, port: 12349, agent: "x/1".into() };
-    frozen(&hello, &format!("00000000 {AA} 303d 0000000000000003 782f31"));
-    frozen(&Request::Proof { signature: [0xaa; 64] }, &format!("00000001 {AA}{AA}"));
-    frozen(&Request::BeginList, "00000002");
-    frozen(
+    assert_frozen(&hello, &format!("00000000 {AA} 303d 0000000000000003 782f31"));
+    assert_frozen(&Request::Proof { signature: [0xaa; 64] }, &format!("00000001 {AA}{AA}"));
+    assert_frozen(&Request::BeginList, "00000002");
+    assert_frozen(
         &Request::Register { files: vec![file()] },
         &format!("00000003 0000000000000001 {}", file_bytes()),
     );
-    frozen(
+    assert_frozen(
         &Request::Unregister { paths: vec!["a/b".into()] },
         "00000004 0000000000000001 0000000000000003 612f62",
     );
-    frozen(&Request::EndList, "00000005");
-    frozen(&Request::Renew, "00000006");
-    frozen(
+    assert_frozen(&Request::EndList, "00000005");
+    assert_frozen(&Request::Renew, "00000006");
+    assert_frozen(
         &Request::Search { query: "iso".into(), after: None, limit: 20 },
         "00000007 0000000000000003 69736f 00 0014",
     );
-    let after = Some(SearchCursor { told: vec![3] });
-    frozen(
+    let after = Some(SearchCursor { sent: vec![3] });
+    assert_frozen(
         &Request::Search { query: "iso".into(), after, limit: 20 },
         "00000007 0000000000000003 69736f 01 0000000000000001 0000000000000003 0014",
     );
-    frozen(&Request::Locate { digest: DIGEST, limit: 9 }, &format!("00000008 {AA} 0009"));
-    frozen(
+    assert_frozen(&Request::Locate { digest: DIGEST, limit: 9 }, &format!("00000008 {AA} 0009"));
+    assert_frozen(
         &Request::Browse { peer: PeerRef::Node(NODE), after: None, limit: 9 },
         &format!("00000009 00000000 {AA} 00 0009"),
     );
-    frozen(
+    assert_frozen(
         &Request::Browse { peer: PeerRef::Address(address()), after: Some("a/b".into()), limit: 9 },
         &format!("00000009 00000001 {ADDRESS} 01 0000000000000003 612f62 0009"),
     );
-    frozen(&Request::Statistics, "0000000a");
-    frozen(&Request::OfferTorrent { hint: hint() }, &format!("0000000b {}", hint_bytes()));
-    frozen(&Request::WithdrawTorrent { infohash: INFOHASH }, &format!("0000000c {BB}"));
-    frozen(&Request::FindTorrent { infohash: INFOHASH }, &format!("0000000d {BB}"));
-    frozen(&Request::TorrentsOf { digest: DIGEST }, &format!("0000000e {AA}"));
-    frozen(&ToIndex { id: 5, request: Request::Renew }, "0000000000000005 00000006");
+    assert_frozen(&Request::Statistics, "0000000a");
+    assert_frozen(&Request::OfferTorrent { hint: hint() }, &format!("0000000b {}", hint_bytes()));
+    assert_frozen(&Request::WithdrawTorrent { infohash: INFOHASH }, &format!("0000000c {BB}"));
+    assert_frozen(&Request::FindTorrent { infohash: INFOHASH }, &format!("0000000d {BB}"));
+    assert_frozen(&Request::TorrentsOf { digest: DIGEST }, &format!("0000000e {AA}"));
+    assert_frozen(&RequestEnvelope { id: 5, request: Request::Renew }, "0000000000000005 00000006");
 }
 
 #[test]
-fn every_request_of_version_2_has_its_bytes() {
+fn version_2_request_bytes_are_frozen() {
     let features = IndexFeatures::from_bits(258);
-    frozen(
+    assert_frozen(
         &Request::Greet { node: NODE, port: 12349, agent: "x/1".into(), features },
         &format!("0000000f {AA} 303d 0000000000000003 782f31 0000000000000102"),
     );
-    frozen(
+    assert_frozen(
         &Request::SearchWithSources { query: "iso".into(), after: None, limit: 20 },
         "00000010 0000000000000003 69736f 00 0014",
     );
-    frozen(&Request::Suggest { query: "iso".into() }, "00000011 0000000000000003 69736f");
-    frozen(&Request::FindNodes { prefix: "aaaa".into() }, "00000012 0000000000000004 61616161");
+    assert_frozen(&Request::Suggest { query: "iso".into() }, "00000011 0000000000000003 69736f");
+    assert_frozen(&Request::FindNodes { prefix: "aaaa".into() }, "00000012 0000000000000004 61616161");
     let key = TorrentKey::from_bytes([0xbb; 20]);
-    frozen(&Request::FindTorrentByKey { key }, &format!("00000013 {BB}"));
-    frozen(
-        &Request::ReportUnreachable { places: vec![NodePlace { node: NODE, address: address() }] },
+    assert_frozen(&Request::FindTorrentByKey { key }, &format!("00000013 {BB}"));
+    assert_frozen(
+        &Request::ReportUnreachable { nodes: vec![NodeAddress { node: NODE, address: address() }] },
         &format!("00000014 0000000000000001 {AA} {ADDRESS}"),
     );
 }
 
 #[test]
-fn every_reply_of_version_2_has_its_bytes() {
+fn version_2_reply_bytes_are_frozen() {
     let features = IndexFeatures::from_bits(258);
-    frozen(
+    assert_frozen(
         &Reply::Greeting { nonce: [0xaa; 32], features, time: 3 },
         &format!("0000000a {AA} 0000000000000102 0000000000000003"),
     );
-    let hit = Hit { digest: DIGEST, size: 258, names: vec!["a/b".into()], whole: 2, partial: 1 };
-    let sources = vec![Source { node: NODE, address: address(), share: Share::Whole }];
-    frozen(
-        &Reply::HitsWithSources { hits: vec![HitWithSources { hit, sources }], more: None, cut: true },
+    let hit = Hit { digest: DIGEST, size: 258, names: vec!["a/b".into()], complete: 2, partial: 1 };
+    let sources = vec![ContentSource { node: NODE, address: address(), share: Share::Complete }];
+    assert_frozen(
+        &Reply::HitsWithSources { hits: vec![HitWithSources { hit, sources }], more: None, truncated: true },
         &format!(
             "0000000b 0000000000000001 {AA} 0000000000000102 0000000000000001 0000000000000003 612f62
              00000002 00000001 0000000000000001 {AA} {ADDRESS} 00000000 00 01"
         ),
     );
-    let words = vec![NearWords { word: "ios".into(), near: vec!["iso".into()] }];
-    frozen(
+    let words = vec![WordSuggestions { word: "ios".into(), alternatives: vec!["iso".into()] }];
+    assert_frozen(
         &Reply::Suggestions { words },
         "0000000c 0000000000000001 0000000000000003 696f73 0000000000000001 0000000000000003 69736f",
     );
-    frozen(
-        &Reply::Nodes { nodes: vec![NodePlace { node: NODE, address: address() }] },
+    assert_frozen(
+        &Reply::Nodes { nodes: vec![NodeAddress { node: NODE, address: address() }] },
         &format!("0000000d 0000000000000001 {AA} {ADDRESS}"),
     );
-    frozen(&Reply::Checking { nodes: 2 }, "0000000e 00000002");
+    assert_frozen(&Reply::Checking { nodes: 2 }, "0000000e 00000002");
 }
 
 #[test]
-fn a_request_of_an_unknown_kind_is_told_from_a_damaged_one() {
-    let decode = |id: u64, rest: &[u8]| ToIndex::decode(&[&id.to_be_bytes()[..], rest].concat());
-    let known = ToIndex { id: 5, request: Request::Renew };
-    assert_eq!(decode(5, &[0, 0, 0, 6]), Ok(Decoded::Known(known)));
-    assert_eq!(decode(5, &[0, 0, 1, 0, 9, 9]), Ok(Decoded::Unknown { id: 5, kind: 256 }));
+fn unknown_request_kind_differs_from_a_damaged_one() {
+    let decode = |id: u64, rest: &[u8]| RequestEnvelope::decode(&[&id.to_be_bytes()[..], rest].concat());
+    let known = RequestEnvelope { id: 5, request: Request::Renew };
+    assert_eq!(decode(5, &[0, 0, 0, 6]), Ok(DecodedRequest::Known(known)));
+    assert_eq!(decode(5, &[0, 0, 1, 0, 9, 9]), Ok(DecodedRequest::Unknown { id: 5, kind: 256 }));
     // A byte is left over, a peer reference of an unknown kind, half a number.
     for damaged in [&[0, 0, 0, 6, 0][..], &[0, 0, 0, 9, 0, 0, 0, 2], &[0, 0, 1]] {
         assert!(decode(5, damaged).is_err(), "{damaged:?}");
@@ -146,97 +146,103 @@ fn a_request_of_an_unknown_kind_is_told_from_a_damaged_one() {
 }
 
 #[test]
-fn every_reply_has_its_bytes() {
-    frozen(&Reply::Challenge { nonce: [0xaa; 32] }, &format!("00000000 {AA}"));
+fn reply_bytes_are_frozen() {
+    assert_frozen(&Reply::Challenge { nonce: [0xaa; 32] }, &format!("00000000 {AA}"));
     let list = ListSummary::default();
     let zeros = "00".repeat(32);
-    frozen(
+    assert_frozen(
         &Reply::Welcome { you: address(), lease: 90, list },
         &format!("00000001 {ADDRESS} 0000005a 00000000 {zeros}"),
     );
-    frozen(&Reply::List(list), &format!("00000002 00000000 {zeros}"));
-    let hit = Hit { digest: DIGEST, size: 258, names: vec!["a/b".into()], whole: 2, partial: 1 };
-    frozen(
-        &Reply::Hits { hits: vec![hit], more: Some(SearchCursor { told: vec![3] }), cut: true },
+    assert_frozen(&Reply::List(list), &format!("00000002 00000000 {zeros}"));
+    let hit = Hit { digest: DIGEST, size: 258, names: vec!["a/b".into()], complete: 2, partial: 1 };
+    assert_frozen(
+        &Reply::Hits { hits: vec![hit], more: Some(SearchCursor { sent: vec![3] }), truncated: true },
         &format!(
             "00000003 0000000000000001 {AA} 0000000000000102 0000000000000001 0000000000000003 612f62
              00000002 00000001 01 0000000000000001 0000000000000003 01"
         ),
     );
-    let source = Source { node: NODE, address: address(), share: Share::Whole };
-    frozen(
+    let source = ContentSource { node: NODE, address: address(), share: Share::Complete };
+    assert_frozen(
         &Reply::Sources { sources: vec![source] },
         &format!("00000004 0000000000000001 {AA} {ADDRESS} 00000000"),
     );
-    frozen(
+    assert_frozen(
         &Reply::Listing { source: NODE, files: vec![file()], more: true },
         &format!("00000005 {AA} 0000000000000001 {} 01", file_bytes()),
     );
     let statistics =
         Statistics { online: 1, nodes: 2, files: 3, contents: 4, bytes: 5, searches: 6, uptime: 7 };
-    frozen(
+    assert_frozen(
         &Reply::Statistics(statistics),
         "00000006 00000001 00000002 0000000000000003 0000000000000004 0000000000000005 0000000000000006
          0000000000000007",
     );
-    frozen(&Reply::Refused(Refusal::NoSuchPeer), "00000007 00000007");
-    frozen(
-        &FromIndex::Reply { id: 5, reply: Reply::Refused(Refusal::BadProof) },
+    assert_frozen(&Reply::Refused(Refusal::NoSuchPeer), "00000007 00000007");
+    assert_frozen(
+        &IndexMessage::Reply { id: 5, reply: Reply::Refused(Refusal::BadProof) },
         "00000000 0000000000000005 00000007 00000002",
     );
 }
 
 #[test]
-fn every_reply_about_torrents_has_its_bytes() {
-    frozen(&Reply::Offers { torrents: 2, tracker: None }, "00000008 00000002 00");
-    let port = Some(TrackerPlace::Port(6969));
-    frozen(&Reply::Offers { torrents: 2, tracker: port }, "00000008 00000002 01 00000000 1b39");
-    let url = Some(TrackerPlace::Url("udp://t".into()));
-    frozen(
+fn torrent_reply_bytes_are_frozen() {
+    assert_frozen(&Reply::Offers { torrents: 2, tracker: None }, "00000008 00000002 00");
+    let port = Some(TrackerLocation::Port(6969));
+    assert_frozen(&Reply::Offers { torrents: 2, tracker: port }, "00000008 00000002 01 00000000 1b39");
+    let url = Some(TrackerLocation::Url("udp://t".into()));
+    assert_frozen(
         &Reply::Offers { torrents: 2, tracker: url },
         "00000008 00000002 01 00000001 0000000000000007 7564703a2f2f74",
     );
-    frozen(&Reply::Torrents { hints: vec![hint()] }, &format!("00000009 0000000000000001 {}", hint_bytes()));
+    assert_frozen(
+        &Reply::Torrents { hints: vec![hint()] },
+        &format!("00000009 0000000000000001 {}", hint_bytes()),
+    );
 }
 
 #[test]
-fn every_notice_has_its_bytes() {
+fn notice_bytes_are_frozen() {
     let v6: SocketAddr = "[::1]:12349".parse().unwrap();
-    frozen(
-        &FromIndex::Notice(Notice::Reachable { address: v6 }),
+    assert_frozen(
+        &IndexMessage::Notice(Notice::Reachable { address: v6 }),
         "00000001 00000000 00000001 00000000000000000000000000000001 303d",
     );
-    frozen(
+    assert_frozen(
         &Notice::Unreachable { address: address(), reason: "no".into() },
         &format!("00000001 {ADDRESS} 0000000000000002 6e6f"),
     );
-    frozen(&Notice::Replaced, "00000002");
-    frozen(&Notice::ShuttingDown, "00000003");
-    frozen(&Notice::Refused(Refusal::Busy { retry_after: 3 }), "00000004 00000008 00000003");
+    assert_frozen(&Notice::Replaced, "00000002");
+    assert_frozen(&Notice::ShuttingDown, "00000003");
+    assert_frozen(&Notice::Refused(Refusal::Busy { retry_after: 3 }), "00000004 00000008 00000003");
 }
 
 #[test]
-fn every_refusal_has_its_bytes() {
+fn refusal_bytes_are_frozen() {
     let x = "0000000000000001 78";
-    frozen(&Refusal::Malformed { reason: "x".into() }, &format!("00000000 {x}"));
-    frozen(&Refusal::OutOfOrder { expected: "x".into() }, &format!("00000001 {x}"));
-    frozen(&Refusal::BadProof, "00000002");
-    frozen(&Refusal::BadPort { port: 22 }, "00000003 0016");
-    frozen(&Refusal::BadQuery { reason: "x".into() }, &format!("00000004 {x}"));
-    frozen(&Refusal::BadRecord { path: "x".into(), reason: "x".into() }, &format!("00000005 {x} {x}"));
-    frozen(&Refusal::TooMany { what: "x".into(), limit: 2 }, &format!("00000006 {x} 0000000000000002"));
-    frozen(&Refusal::NoSuchPeer, "00000007");
-    frozen(&Refusal::Busy { retry_after: 3 }, "00000008 00000003");
-    frozen(&Refusal::StoreUnavailable, "00000009");
-    frozen(&Refusal::TooFast { retry_after: 3 }, "0000000a 00000003");
-    frozen(&Refusal::NotAllowed { what: "x".into() }, &format!("0000000b {x}"));
-    frozen(&Refusal::Unsupported { kind: 99 }, "0000000c 00000063");
+    assert_frozen(&Refusal::Malformed { reason: "x".into() }, &format!("00000000 {x}"));
+    assert_frozen(&Refusal::OutOfOrder { expected: "x".into() }, &format!("00000001 {x}"));
+    assert_frozen(&Refusal::BadProof, "00000002");
+    assert_frozen(&Refusal::BadPort { port: 22 }, "00000003 0016");
+    assert_frozen(&Refusal::BadQuery { reason: "x".into() }, &format!("00000004 {x}"));
+    assert_frozen(&Refusal::BadRecord { path: "x".into(), reason: "x".into() }, &format!("00000005 {x} {x}"));
+    assert_frozen(
+        &Refusal::TooMany { what: "x".into(), limit: 2 },
+        &format!("00000006 {x} 0000000000000002"),
+    );
+    assert_frozen(&Refusal::NoSuchPeer, "00000007");
+    assert_frozen(&Refusal::Busy { retry_after: 3 }, "00000008 00000003");
+    assert_frozen(&Refusal::StoreUnavailable, "00000009");
+    assert_frozen(&Refusal::TooFast { retry_after: 3 }, "0000000a 00000003");
+    assert_frozen(&Refusal::NotAllowed { what: "x".into() }, &format!("0000000b {x}"));
+    assert_frozen(&Refusal::Unsupported { kind: 99 }, "0000000c 00000063");
     let over = Refusal::OverBudget { what: "x".into(), wanted: 3, limit: 2 };
-    frozen(&over, &format!("0000000d {x} 0000000000000003 0000000000000002"));
+    assert_frozen(&over, &format!("0000000d {x} 0000000000000003 0000000000000002"));
 }
 
 #[test]
-fn the_text_that_is_signed_is_frozen() {
+fn signed_text_is_frozen() {
     let text = proof_text(&[1; 32], &NODE, 12349);
     let expected = format!("{} {} {AA} 303d", hex(b"peerdex hello 1\0"), "01".repeat(32));
     assert_eq!(hex(&text), expected.replace(' ', ""));
@@ -250,7 +256,7 @@ fn with<M: Encode + Decode<()>>(message: &M, from: &[u8], to: &[u8]) -> Result<M
 }
 
 #[test]
-fn bytes_that_stand_for_no_value_are_refused() {
+fn bytes_without_a_value_are_refused() {
     let search = Request::Search { query: "abcd".into(), after: None, limit: 1 };
     assert!(with(&search, b"abcd", "a\u{301}d".as_bytes()).is_ok());
     // No UTF-8 at all, spelled too long, half a surrogate pair, beyond the last character, cut.
@@ -262,7 +268,7 @@ fn bytes_that_stand_for_no_value_are_refused() {
         assert!(with(&search, b"abcd\0", &[b'a', b'b', b'c', b'd', tag]).is_err(), "{tag}");
     }
     // Neither true nor false.
-    let hits = Reply::HitsWithSources { hits: Vec::new(), more: None, cut: true };
+    let hits = Reply::HitsWithSources { hits: Vec::new(), more: None, truncated: true };
     for cut in [2, 0xff] {
         assert!(with(&hits, &[0, 0, 1], &[0, 0, cut]).is_err(), "{cut}");
     }
@@ -274,20 +280,20 @@ fn bytes_that_stand_for_no_value_are_refused() {
 
 proptest! {
     #[test]
-    fn no_bytes_panic_the_decoders_and_one_value_has_one_encoding(tag in 0u32..22, rest: Vec<u8>) {
+    fn decoders_never_panic_and_encodings_are_unique(tag in 0u32..22, rest: Vec<u8>) {
         let mut bytes = tag.to_be_bytes().to_vec();
         bytes.extend(rest);
         if let Ok(message) = decode_body::<Request>(&bytes) {
             prop_assert_eq!(encode_body(&message).unwrap(), bytes.clone());
         }
-        if let Ok(message) = decode_body::<FromIndex>(&bytes) {
+        if let Ok(message) = decode_body::<IndexMessage>(&bytes) {
             prop_assert_eq!(encode_body(&message).unwrap(), bytes.clone());
         }
     }
 
     #[test]
-    fn any_record_survives_its_bytes(path: String, size: u64, digest: [u8; 32], whole: bool) {
-        let share = if whole { Share::Whole } else { Share::Partial };
+    fn any_record_round_trips(path: String, size: u64, digest: [u8; 32], whole: bool) {
+        let share = if whole { Share::Complete } else { Share::Partial };
         let record = FileRecord { path, size, digest: Digest::from_bytes(digest), share };
         prop_assert_eq!(decode_body::<FileRecord>(&encode_body(&record).unwrap()), Ok(record));
     }

@@ -9,7 +9,7 @@ use crate::share_path::{SharePath, SharePathError};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode)]
 pub enum Share {
     /// All of it.
-    Whole,
+    Complete,
     /// Some pieces, and more to come.
     Partial,
 }
@@ -56,7 +56,7 @@ impl FileRecord {
         if size > MAX_FILE_SIZE {
             return Err(RecordError::TooLarge { size });
         }
-        if (size == 0) != (digest == Digest::OF_NOTHING) {
+        if (size == 0) != (digest == Digest::EMPTY) {
             return Err(RecordError::Impossible { size, digest });
         }
         Ok(SharePath::parse(&self.path)?)
@@ -87,11 +87,11 @@ impl ListSummary {
 }
 
 /// Where a page of search results ended: what was told so far. The order of results changes with who comes and goes,
-/// so that no place in it would do. For the index alone to read; at most [`MAX_TOLD`](crate::limits::MAX_TOLD) marks.
+/// so that no place in it would do. For the index alone to read; at most [`MAX_CURSOR_HITS`](crate::limits::MAX_TOLD) marks.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
 pub struct SearchCursor {
     /// A mark for each hit.
-    pub told: Vec<u64>,
+    pub sent: Vec<u64>,
 }
 
 #[cfg(test)]
@@ -99,22 +99,22 @@ mod tests {
     use super::*;
 
     fn record(path: &str, size: u64, digest: Digest) -> FileRecord {
-        FileRecord { path: path.into(), size, digest, share: Share::Whole }
+        FileRecord { path: path.into(), size, digest, share: Share::Complete }
     }
 
     #[test]
-    fn a_record_is_judged_by_path_size_and_digest() {
+    fn records_are_checked_by_path_size_and_digest() {
         let some = Digest::from_bytes([7; 32]);
         assert!(record("a/b", 1, some).check().is_ok());
-        assert!(record("empty", 0, Digest::OF_NOTHING).check().is_ok());
+        assert!(record("empty", 0, Digest::EMPTY).check().is_ok());
         assert!(matches!(record("empty", 0, some).check(), Err(RecordError::Impossible { .. })));
-        assert!(matches!(record("full", 1, Digest::OF_NOTHING).check(), Err(RecordError::Impossible { .. })));
+        assert!(matches!(record("full", 1, Digest::EMPTY).check(), Err(RecordError::Impossible { .. })));
         assert!(matches!(record("big", (1 << 50) + 1, some).check(), Err(RecordError::TooLarge { .. })));
         assert!(matches!(record("../x", 1, some).check(), Err(RecordError::Path(_))));
     }
 
     #[test]
-    fn a_summary_forgets_what_was_taken_back_and_ignores_order() {
+    fn summary_ignores_removed_records_and_order() {
         let (a, b) =
             (record("a", 1, Digest::from_bytes([1; 32])), record("b", 2, Digest::from_bytes([2; 32])));
         let (mut one, mut two) = (ListSummary::default(), ListSummary::default());

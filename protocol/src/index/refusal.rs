@@ -1,6 +1,6 @@
 use bincode::{Decode, Encode};
 
-use crate::units::Size;
+use crate::units::DisplaySize;
 
 /// Why the index does not do what was asked. Of those marked final, the connection is closed behind them.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode, thiserror::Error)]
@@ -80,7 +80,7 @@ pub enum Refusal {
     },
     /// The files would take more bytes than a budget has; nothing was taken. Only to nodes that announce
     /// [`IndexFeatures::BUDGETS`](crate::features::IndexFeatures::BUDGETS).
-    #[error("{what} would take {} of at most {}", Size(*.wanted), Size(*.limit))]
+    #[error("{what} would take {} of at most {}", DisplaySize(*.wanted), DisplaySize(*.limit))]
     OverBudget {
         /// What has the budget: the list of the node, for one.
         what: String,

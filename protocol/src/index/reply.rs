@@ -2,7 +2,7 @@ use std::net::SocketAddr;
 
 use bincode::{Decode, Encode};
 
-use super::{FileRecord, ListSummary, Refusal, SearchCursor, Share, TorrentHint, TrackerPlace};
+use super::{FileRecord, ListSummary, Refusal, SearchCursor, Share, TorrentHint, TrackerLocation};
 use crate::digest::Digest;
 use crate::features::IndexFeatures;
 use crate::node_id::NodeId;
@@ -33,12 +33,12 @@ pub enum Reply {
         /// Where to go on, if there are more.
         more: Option<SearchCursor>,
         /// Whether the search was cut off, by time or by number, so that there may be more all the same.
-        cut: bool,
+        truncated: bool,
     },
     /// To a locate: who has it and is there.
     Sources {
         /// Every address before the second node of any, apart from that in random order, so that nobody is asked by everybody.
-        sources: Vec<Source>,
+        sources: Vec<ContentSource>,
     },
     /// To a browse.
     Listing {
@@ -58,7 +58,7 @@ pub enum Reply {
         /// How many torrents the node offers now.
         torrents: u32,
         /// Where other clients ask for them, if the index is a tracker.
-        tracker: Option<TrackerPlace>,
+        tracker: Option<TrackerLocation>,
     },
     /// To a question for torrents.
     Torrents {
@@ -81,17 +81,17 @@ pub enum Reply {
         /// Where to go on, if there are more.
         more: Option<SearchCursor>,
         /// Whether the search was cut off, by time or by number, so that there may be more all the same.
-        cut: bool,
+        truncated: bool,
     },
     /// To a request for suggestions.
     Suggestions {
         /// The words that occur in no name, at most [`MAX_UNKNOWN_WORDS`](crate::limits::MAX_UNKNOWN_WORDS).
-        words: Vec<NearWords>,
+        words: Vec<WordSuggestions>,
     },
     /// To a search for nodes.
     Nodes {
         /// Those that are there and reachable, at most [`MAX_NODES_FOUND`](crate::limits::MAX_NODES_FOUND).
-        nodes: Vec<NodePlace>,
+        nodes: Vec<NodeAddress>,
     },
     /// To a report of nodes that do not answer.
     Checking {
@@ -102,17 +102,17 @@ pub enum Reply {
 
 /// A word that occurs in no name, and words of names that are spelled like it.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
-pub struct NearWords {
+pub struct WordSuggestions {
     /// The word, folded.
     pub word: String,
     /// Words that are spelled like it, the most likely one first, at most
-    /// [`MAX_NEAR_WORDS`](crate::limits::MAX_NEAR_WORDS).
-    pub near: Vec<String>,
+    /// [`MAX_ALTERNATIVES`](crate::limits::MAX_NEAR_WORDS).
+    pub alternatives: Vec<String>,
 }
 
 /// Where a node listens.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
-pub struct NodePlace {
+pub struct NodeAddress {
     /// Who it is.
     pub node: NodeId,
     /// Where it listens.
@@ -126,7 +126,7 @@ pub struct HitWithSources {
     pub hit: Hit,
     /// Some of its sources in random order, at most [`MAX_HIT_SOURCES`](crate::limits::MAX_HIT_SOURCES); none for hits after the
     /// first [`MAX_SOURCED_HITS`](crate::limits::MAX_SOURCED_HITS).
-    pub sources: Vec<Source>,
+    pub sources: Vec<ContentSource>,
 }
 
 /// One content that matches a search.
@@ -140,14 +140,14 @@ pub struct Hit {
     /// [`MAX_HIT_NAMES`](crate::limits::MAX_HIT_NAMES).
     pub names: Vec<String>,
     /// How many addresses of nodes that are there have all of it.
-    pub whole: u32,
+    pub complete: u32,
     /// How many have some of it.
     pub partial: u32,
 }
 
 /// A node that has a content.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
-pub struct Source {
+pub struct ContentSource {
     /// Who it is.
     pub node: NodeId,
     /// Where it listens.

@@ -2,7 +2,7 @@ use std::net::SocketAddr;
 
 use bincode::{Decode, Encode};
 
-use super::{FileRecord, NodePlace, SearchCursor, TorrentHint};
+use super::{FileRecord, NodeAddress, SearchCursor, TorrentHint};
 use crate::bittorrent::mse::TorrentKey;
 use crate::digest::Digest;
 use crate::features::IndexFeatures;
@@ -133,7 +133,7 @@ pub enum Request {
     /// announced [`IndexFeatures::UNREACHABLE_REPORTS`].
     ReportUnreachable {
         /// At most [`MAX_REPORTED`](crate::limits::MAX_REPORTED).
-        places: Vec<NodePlace>,
+        nodes: Vec<NodeAddress>,
     },
 }
 

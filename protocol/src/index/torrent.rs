@@ -29,7 +29,7 @@ pub enum HintError {
     Name(#[from] SharePathError),
     /// The name is a path of several components.
     #[error("the name of a torrent of one file has no folders")]
-    Folders,
+    NotAFileName,
     /// No torrent has such pieces.
     #[error("pieces of {piece_length} bytes; they have 1 to {MAX_TORRENT_PIECE}")]
     PieceLength {
@@ -50,13 +50,13 @@ impl TorrentHint {
     /// Judges the hint whole.
     pub fn check(&self) -> Result<(), HintError> {
         if self.name.len() <= MAX_COMPONENT && self.name.contains('/') {
-            return Err(HintError::Folders);
+            return Err(HintError::NotAFileName);
         }
         SharePath::parse(&self.name)?;
         if self.piece_length == 0 || self.piece_length > MAX_TORRENT_PIECE {
             return Err(HintError::PieceLength { piece_length: self.piece_length });
         }
-        if self.digest == Digest::OF_NOTHING {
+        if self.digest == Digest::EMPTY {
             return Err(HintError::Empty);
         }
         Ok(())
@@ -65,7 +65,7 @@ impl TorrentHint {
 
 /// Where the index's tracker is.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
-pub enum TrackerPlace {
+pub enum TrackerLocation {
     /// At the host of the index, on this port, under `/announce`. The node knows the host better than the index does:
     /// it is the one that it has dialled.
     Port(u16),
@@ -73,7 +73,7 @@ pub enum TrackerPlace {
     Url(String),
 }
 
-impl TrackerPlace {
+impl TrackerLocation {
     /// Writes the announce URL, for a node that reached the index at `host`, a name or an address. Gives nothing if the
     /// index's own URL is none that may be announced to, or shown.
     pub fn url(&self, host: &str) -> Option<String> {
@@ -107,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn a_hint_is_judged_by_name_piece_length_and_digest() {
+    fn hints_are_checked_by_name_piece_length_and_digest() {
         assert_eq!(hint().check(), Ok(()));
         for name in ["", "..", "a\0b", &"x".repeat(256)] {
             assert!(
@@ -116,18 +116,18 @@ mod tests {
             );
         }
         for name in ["a/b", "/a", "../a"] {
-            assert_eq!(TorrentHint { name: name.into(), ..hint() }.check(), Err(HintError::Folders));
+            assert_eq!(TorrentHint { name: name.into(), ..hint() }.check(), Err(HintError::NotAFileName));
         }
         for piece_length in [0, (64 << 20) + 1, u32::MAX] {
             let refused = TorrentHint { piece_length, ..hint() }.check();
             assert_eq!(refused, Err(HintError::PieceLength { piece_length }));
         }
-        assert_eq!(TorrentHint { digest: Digest::OF_NOTHING, ..hint() }.check(), Err(HintError::Empty));
+        assert_eq!(TorrentHint { digest: Digest::EMPTY, ..hint() }.check(), Err(HintError::Empty));
     }
 
     #[test]
-    fn a_port_becomes_a_url_at_the_host_that_was_dialled() {
-        let at = |host| TrackerPlace::Port(6969).url(host);
+    fn port_becomes_a_url_at_the_dialled_host() {
+        let at = |host| TrackerLocation::Port(6969).url(host);
         assert_eq!(at("index.example").as_deref(), Some("http://index.example:6969/announce"));
         assert_eq!(at("10.0.0.1").as_deref(), Some("http://10.0.0.1:6969/announce"));
         assert_eq!(at("::1").as_deref(), Some("http://[::1]:6969/announce"));
@@ -135,8 +135,8 @@ mod tests {
     }
 
     #[test]
-    fn a_url_that_commands_a_terminal_or_names_no_tracker_is_none() {
-        let url = |text: &str| TrackerPlace::Url(text.into()).url("h");
+    fn unsafe_or_unsupported_tracker_urls_are_ignored() {
+        let url = |text: &str| TrackerLocation::Url(text.into()).url("h");
         for good in ["http://t/announce", "HTTPS://t:1/a?key=1", "udp://t:1"] {
             assert_eq!(url(good).as_deref(), Some(good));
         }

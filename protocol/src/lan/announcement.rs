@@ -10,7 +10,7 @@ use crate::limits::{MAX_ANNOUNCED, MAX_ANNOUNCEMENT, MAX_ANNOUNCEMENT_SENT};
 
 /// What one datagram says: who sends it has these chunks.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Announcement {
+pub struct LanAnnouncement {
     /// The chunks.
     pub chunks: Vec<ChunkName>,
     /// What programs of ours say besides.
@@ -30,17 +30,17 @@ pub enum AnnouncementError {
     Malformed(String),
     /// It names too many chunks.
     #[error("it names more than {MAX_ANNOUNCED} chunks")]
-    TooMany,
+    TooManyChunks,
 }
 
 /// Everything else in the object is skipped, however it looks.
 #[derive(Deserialize)]
-struct Raw {
+struct RawAnnouncement {
     chunks: Value,
     peerdex: Option<Value>,
 }
 
-impl Announcement {
+impl LanAnnouncement {
     /// Reads a datagram. Names that cannot be those of chunks are left out.
     ///
     /// The chunks are a list of names, or an object: of one whose keys are names these are taken, otherwise its values, be they
@@ -54,18 +54,18 @@ impl Announcement {
         if bytes.trim_ascii_start().first().is_some_and(|first| *first != b'{') {
             return Err(AnnouncementError::Malformed("it is not an object".to_owned()));
         }
-        let raw: Raw = serde_json::from_slice(bytes).map_err(malformed)?;
+        let raw: RawAnnouncement = serde_json::from_slice(bytes).map_err(malformed)?;
         let mut chunks = Vec::new();
         match &raw.chunks {
-            Value::Array(names) => names.iter().try_for_each(|name| take(name, &mut chunks))?,
+            Value::Array(names) => names.iter().try_for_each(|name| parse_and_add(name, &mut chunks))?,
             Value::Object(entries) => {
                 for (key, value) in entries {
                     match (key.parse(), value) {
-                        (Ok(name), _) => keep(name, &mut chunks)?,
+                        (Ok(name), _) => add_chunk(name, &mut chunks)?,
                         (Err(_), Value::Array(names)) => {
-                            names.iter().try_for_each(|name| take(name, &mut chunks))?;
+                            names.iter().try_for_each(|name| parse_and_add(name, &mut chunks))?;
                         }
-                        (Err(_), value) => take(value, &mut chunks)?,
+                        (Err(_), value) => parse_and_add(value, &mut chunks)?,
                     }
                 }
             }
@@ -90,16 +90,16 @@ impl Announcement {
     }
 }
 
-fn take(name: &Value, chunks: &mut Vec<ChunkName>) -> Result<(), AnnouncementError> {
+fn parse_and_add(name: &Value, chunks: &mut Vec<ChunkName>) -> Result<(), AnnouncementError> {
     match name.as_str().map(str::parse) {
-        Some(Ok(name)) => keep(name, chunks),
+        Some(Ok(name)) => add_chunk(name, chunks),
         _ => Ok(()),
     }
 }
 
-fn keep(name: ChunkName, chunks: &mut Vec<ChunkName>) -> Result<(), AnnouncementError> {
+fn add_chunk(name: ChunkName, chunks: &mut Vec<ChunkName>) -> Result<(), AnnouncementError> {
     if chunks.len() >= MAX_ANNOUNCED {
-        return Err(AnnouncementError::TooMany);
+        return Err(AnnouncementError::TooManyChunks);
     }
     chunks.push(name);
     Ok(())

@@ -20,7 +20,7 @@ pub struct Cookie([u8; 8]);
 /// A text that is not a cookie.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("a cookie is 16 hexadecimal digits")]
-pub struct NotACookie;
+pub struct ParseCookieError;
 
 impl Cookie {
     /// Takes 8 random bytes for a cookie.
@@ -36,10 +36,10 @@ impl fmt::Display for Cookie {
 }
 
 impl FromStr for Cookie {
-    type Err = NotACookie;
+    type Err = ParseCookieError;
 
-    fn from_str(text: &str) -> Result<Self, NotACookie> {
-        parse_hex(text).map(Self).ok_or(NotACookie)
+    fn from_str(text: &str) -> Result<Self, ParseCookieError> {
+        parse_hex(text).map(Self).ok_or(ParseCookieError)
     }
 }
 
@@ -58,7 +58,7 @@ pub struct Card {
 }
 
 #[derive(Deserialize)]
-struct Raw {
+struct RawCard {
     version: u64,
     cookie: String,
     node: Option<String>,
@@ -82,7 +82,7 @@ impl Card {
 
     /// Reads a card; what is not one, or is one of another version, is none.
     pub(super) fn read(value: Value) -> Option<Self> {
-        let raw: Raw = serde_json::from_value(value).ok()?;
+        let raw: RawCard = serde_json::from_value(value).ok()?;
         if raw.version != VERSION || raw.digests.len() > MAX_ANNOUNCED || raw.contents.len() > MAX_ANNOUNCED {
             return None;
         }

@@ -30,10 +30,10 @@ pub enum ChunkNameError {
     #[error(
         "{0} does not end in an underscore and a number from 1 to {MAX_CHUNK_COUNT}, as the name of a chunk does"
     )]
-    NoNumber(String),
+    MissingNumber(String),
     /// It names a folder too, or what is hidden.
     #[error("{0} is not the name of a file in one folder")]
-    NotPlain(String),
+    NotAFileName(String),
     /// It cannot be the name of a file.
     #[error(transparent)]
     Path(#[from] SharePathError),
@@ -77,7 +77,7 @@ impl FromStr for ChunkName {
         if text.len() > MAX_CHUNK_NAME {
             return Err(ChunkNameError::TooLong { bytes: text.len() });
         }
-        let no_number = || ChunkNameError::NoNumber(excerpt(text));
+        let no_number = || ChunkNameError::MissingNumber(excerpt(text));
         let (file, number) = text.rsplit_once('_').ok_or_else(no_number)?;
         let is_plain = !number.starts_with('0') && number.bytes().all(|byte| byte.is_ascii_digit());
         let number = number.parse().ok().filter(|number| is_plain && *number <= MAX_CHUNK_COUNT);
@@ -86,7 +86,7 @@ impl FromStr for ChunkName {
         let (whole, file_path) = (SharePath::parse(text)?, SharePath::parse(file)?);
         let is_basic = whole.is_basic() && file_path.is_basic();
         if !is_basic || file_path.components().count() > 1 || file.starts_with('.') {
-            return Err(ChunkNameError::NotPlain(excerpt(text)));
+            return Err(ChunkNameError::NotAFileName(excerpt(text)));
         }
         Ok(Self { text: text.to_owned(), end: file.len(), number })
     }

@@ -13,6 +13,6 @@ pub fn upload_line(time: &str, chunk: &ChunkName, to: IpAddr) -> String {
 }
 
 /// Returns what a person is told when nobody gives a chunk.
-pub fn cannot_line(chunk: &ChunkName) -> String {
+pub fn failure_line(chunk: &ChunkName) -> String {
     format!("CHUNK {chunk} CANNOT BE DOWNLOADED FROM ONLINE PEERS.")
 }

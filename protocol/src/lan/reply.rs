@@ -18,7 +18,7 @@ pub use scanner::ReplyScanner;
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct JsonReply {
     /// Whether the object was closed before the stream ended.
-    pub is_whole: bool,
+    pub is_complete: bool,
     /// The text of `chunk name` or `chunk_name`.
     pub chunk: Option<String>,
     /// The text of `error`.
@@ -31,7 +31,7 @@ pub struct JsonReply {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct DataText {
     /// Its place in the reply, in bytes, without the quotes; to the end of the stream if it was not closed.
-    pub place: Range<u64>,
+    pub range: Range<u64>,
     /// Whether it has no other characters than those of base64.
     pub is_base64: bool,
 }
@@ -44,12 +44,12 @@ pub enum ReplyContent {
     /// The chunk's bytes in base64, at this place of the reply.
     Base64(Range<u64>),
     /// JSON without the chunk.
-    Nothing(ReplyError),
+    Error(ChunkReplyError),
 }
 
 /// A JSON reply that does not hold the chunk that was requested.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum ReplyError {
+pub enum ChunkReplyError {
     /// It reports an error.
     #[error("it answered in JSON with an error: {0}")]
     Reported(String),
@@ -61,7 +61,7 @@ pub enum ReplyError {
     NotBase64,
     /// There is no chunk in it.
     #[error("it answered in JSON without the chunk: \"data\" is missing or empty")]
-    NoData,
+    MissingData,
     /// The stream ended within the object.
     #[error("it answered in JSON, and the connection ended before the object did")]
     Truncated,
@@ -69,7 +69,7 @@ pub enum ReplyError {
 
 impl JsonReply {
     /// Returns true if this is the complete reply with the chunk, so that no more bytes are to be expected.
-    pub fn is_answer_to(&self, chunk: &ChunkName) -> bool {
+    pub fn is_reply_to(&self, chunk: &ChunkName) -> bool {
         self.chunk.is_some() && matches!(self.content(chunk), ReplyContent::Base64(_))
     }
 
@@ -78,22 +78,26 @@ impl JsonReply {
     pub fn content(&self, chunk: &ChunkName) -> ReplyContent {
         let is_named = self.chunk.as_deref() == Some(chunk.as_str());
         let data = self.data.as_ref();
-        if !self.is_whole {
+        if !self.is_complete {
             let is_reply = is_named || self.error.is_some() || data.is_some_and(DataText::is_chunk);
-            return if is_reply { ReplyContent::Nothing(ReplyError::Truncated) } else { ReplyContent::Raw };
+            return if is_reply {
+                ReplyContent::Error(ChunkReplyError::Truncated)
+            } else {
+                ReplyContent::Raw
+            };
         }
-        ReplyContent::Nothing(match (&self.chunk, &self.error, data) {
-            (Some(other), _, _) if !is_named => ReplyError::OtherChunk(excerpt(other)),
-            (_, _, Some(data)) if data.is_chunk() => return ReplyContent::Base64(data.place.clone()),
-            (_, Some(error), _) => ReplyError::Reported(excerpt(error)),
-            (_, _, Some(data)) if !data.place.is_empty() => ReplyError::NotBase64,
-            _ => ReplyError::NoData,
+        ReplyContent::Error(match (&self.chunk, &self.error, data) {
+            (Some(other), _, _) if !is_named => ChunkReplyError::OtherChunk(excerpt(other)),
+            (_, _, Some(data)) if data.is_chunk() => return ReplyContent::Base64(data.range.clone()),
+            (_, Some(error), _) => ChunkReplyError::Reported(excerpt(error)),
+            (_, _, Some(data)) if !data.range.is_empty() => ChunkReplyError::NotBase64,
+            _ => ChunkReplyError::MissingData,
         })
     }
 }
 
 impl DataText {
     fn is_chunk(&self) -> bool {
-        self.is_base64 && !self.place.is_empty()
+        self.is_base64 && !self.range.is_empty()
     }
 }

@@ -21,7 +21,7 @@ pub enum RequestError {
 
 /// What programs of the dialect send a chunk as.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum Variant {
+pub enum ReplyFormat {
     /// As its bytes.
     #[default]
     Raw,
@@ -35,11 +35,11 @@ pub struct ChunkRequest {
     /// The chunk.
     pub chunk: ChunkName,
     /// What the answer should be, as far as the request shows it.
-    pub variant: Variant,
+    pub format: ReplyFormat,
 }
 
 #[derive(Deserialize)]
-struct Raw {
+struct RawRequest {
     requested_content: Option<String>,
     /// The key of the programs of 2025 and 2026.
     #[serde(rename = "requested content")]
@@ -48,11 +48,11 @@ struct Raw {
 
 /// Writes the request for a chunk, with nothing behind it. For a program of the JSON variant it has both keys: some of them know
 /// one, some the other.
-pub fn encode_request(chunk: &ChunkName, variant: Variant) -> Vec<u8> {
+pub fn encode_request(chunk: &ChunkName, variant: ReplyFormat) -> Vec<u8> {
     let name = quoted(chunk.as_str());
     let second = match variant {
-        Variant::Raw => String::new(),
-        Variant::Json => format!(", \"requested content\": {name}"),
+        ReplyFormat::Raw => String::new(),
+        ReplyFormat::Json => format!(", \"requested content\": {name}"),
     };
     format!("{{\"requested_content\": {name}{second}}}").into_bytes()
 }
@@ -80,14 +80,14 @@ impl RequestReader {
         if self.bytes.trim_ascii_start().first().is_some_and(|first| *first != b'{') {
             return Err(RequestError::Malformed("it is not an object".to_owned()));
         }
-        match serde_json::from_slice::<Raw>(&self.bytes) {
+        match serde_json::from_slice::<RawRequest>(&self.bytes) {
             Ok(raw) => {
                 let (name, variant) = match (raw.requested_content, raw.requested_in_json) {
-                    (Some(name), _) => (name, Variant::Raw),
-                    (None, Some(name)) => (name, Variant::Json),
+                    (Some(name), _) => (name, ReplyFormat::Raw),
+                    (None, Some(name)) => (name, ReplyFormat::Json),
                     (None, None) => return Err(RequestError::Malformed("it names no chunk".to_owned())),
                 };
-                Ok(Some(ChunkRequest { chunk: name.parse()?, variant }))
+                Ok(Some(ChunkRequest { chunk: name.parse()?, format: variant }))
             }
             Err(error) if error.is_eof() => Ok(None),
             Err(error) => Err(RequestError::Malformed(excerpt(&error.to_string()))),

@@ -12,12 +12,12 @@ use crate::limits::{
 use crate::node_id::NodeId;
 
 fn decode(text: &str) -> Result<Vec<String>, AnnouncementError> {
-    let announcement = Announcement::decode(text.as_bytes())?;
+    let announcement = LanAnnouncement::decode(text.as_bytes())?;
     Ok(announcement.chunks.iter().map(|name| name.as_str().to_owned()).collect())
 }
 
 #[test]
-fn what_cannot_be_a_chunk_is_refused() {
+fn invalid_chunk_names_are_refused() {
     let long = format!("{}_1", "x".repeat(MAX_CHUNK_NAME));
     for bad in [
         "", "_1", "a", "a_", "a_0", "a_01", "a_+1", "a_1001", "a_99999", "a_x", "../a_1", "a/b_1", "/a_1",
@@ -32,7 +32,7 @@ fn what_cannot_be_a_chunk_is_refused() {
 }
 
 #[test]
-fn a_files_extension_is_left_out() {
+fn file_extensions_are_left_out() {
     let named = |file: &str| ChunkName::of_file(file, 3).map(|name| name.as_str().to_owned());
     assert_eq!(named("forest.png"), Ok("forest_3".into()));
     assert_eq!(named("a.tar.gz"), Ok("a.tar_3".into()));
@@ -41,10 +41,10 @@ fn a_files_extension_is_left_out() {
 }
 
 #[test]
-fn files_are_cut_into_five_and_small_ones_into_fewer() {
+fn files_have_five_chunks_and_small_ones_fewer() {
     let lengths = |size: u64| {
-        let cut = Cut::new(size, ChunkCount::default());
-        let ranges = (1..=cut.chunks()).map(|number| cut.range(number).unwrap());
+        let cut = ChunkLayout::new(size, ChunkCount::default());
+        let ranges = (1..=cut.chunk_count()).map(|number| cut.range(number).unwrap());
         ranges.map(|range| range.end - range.start).collect::<Vec<_>>()
     };
     assert_eq!(lengths(0), Vec::<u64>::new());
@@ -69,9 +69,9 @@ fn lists_objects_and_extra_keys_are_read() {
 }
 
 #[test]
-fn what_is_no_announcement_is_told_apart() {
+fn invalid_announcements_are_distinguished() {
     let many = format!("{{\"chunks\":[{}]}}", vec!["\"a_1\""; MAX_ANNOUNCED + 1].join(","));
-    assert_eq!(decode(&many), Err(AnnouncementError::TooMany));
+    assert_eq!(decode(&many), Err(AnnouncementError::TooManyChunks));
     let long = format!("{{\"chunks\":[]}}{}", " ".repeat(MAX_ANNOUNCEMENT));
     assert_eq!(decode(&long), Err(AnnouncementError::TooLong));
     let deep = format!("{{\"chunks\":{}{}}}", "[".repeat(1000), "]".repeat(1000));
@@ -92,11 +92,11 @@ fn what_is_no_announcement_is_told_apart() {
     ] {
         assert!(matches!(decode(bad), Err(AnnouncementError::Malformed(_))), "{bad:.40}");
     }
-    assert!(matches!(Announcement::decode(b"\xff\xfe"), Err(AnnouncementError::Malformed(_))));
+    assert!(matches!(LanAnnouncement::decode(b"\xff\xfe"), Err(AnnouncementError::Malformed(_))));
 }
 
 #[test]
-fn a_card_that_is_none_is_ignored() {
+fn invalid_cards_are_ignored() {
     for card in [
         "7",
         "{}",
@@ -107,13 +107,13 @@ fn a_card_that_is_none_is_ignored() {
         r#"{"version":1,"cookie":"0102030405060708","digests":{"a_1":"x"}}"#,
     ] {
         let text = format!("{{\"chunks\":[\"a_1\"],\"peerdex\":{card}}}");
-        let read = Announcement::decode(text.as_bytes()).unwrap();
+        let read = LanAnnouncement::decode(text.as_bytes()).unwrap();
         assert_eq!((read.chunks.len(), read.card), (1, None), "{card}");
     }
 }
 
 #[test]
-fn requests_come_in_parts_and_end() {
+fn requests_arrive_in_fragments() {
     let mut reader = RequestReader::default();
     let (last, rest) = br#"{"x": 1, "requested_content": "a_1"}"#.split_last().unwrap();
     for byte in rest {
@@ -129,12 +129,15 @@ fn requests_come_in_parts_and_end() {
 }
 
 #[test]
-fn the_key_of_a_request_tells_what_answer_is_expected() {
+fn request_key_selects_the_reply_format() {
     let read = |text: &str| RequestReader::default().push(text.as_bytes());
-    let request = |variant| Ok(Some(ChunkRequest { chunk: "a_1".parse().unwrap(), variant }));
-    assert_eq!(read(r#"{"requested_content": "a_1"}"#), request(Variant::Raw));
-    assert_eq!(read(r#"{"requested content": "a_1"}"#), request(Variant::Json));
-    assert_eq!(read(r#"{"requested content": "a_1", "requested_content": "a_1"}"#), request(Variant::Raw));
+    let request = |variant| Ok(Some(ChunkRequest { chunk: "a_1".parse().unwrap(), format: variant }));
+    assert_eq!(read(r#"{"requested_content": "a_1"}"#), request(ReplyFormat::Raw));
+    assert_eq!(read(r#"{"requested content": "a_1"}"#), request(ReplyFormat::Json));
+    assert_eq!(
+        read(r#"{"requested content": "a_1", "requested_content": "a_1"}"#),
+        request(ReplyFormat::Raw)
+    );
     // Nobody is answered whose keys cannot be told apart, or who wants to encrypt first.
     for text in [
         "{}",
@@ -147,7 +150,7 @@ fn the_key_of_a_request_tells_what_answer_is_expected() {
 }
 
 #[test]
-fn lines_that_are_none_are_refused() {
+fn invalid_lines_are_refused() {
     let crowd = vec!["1.2.3.4"; MAX_CHUNK_HOLDERS + 1].join(", ");
     for bad in
         ["", "a_1", "a_1:1.2.3.4", "a: 1.2.3.4", "a_1: ", "a_1: x", "a_1: 1.2.3.4,", &format!("a_1: {crowd}")]
@@ -171,7 +174,7 @@ fn card() -> impl Strategy<Value = Card> {
     })
 }
 
-fn announcement() -> impl Strategy<Value = Announcement> {
+fn announcement() -> impl Strategy<Value = LanAnnouncement> {
     let chunks = prop::collection::btree_map(chunk_name(), prop::option::of(any::<[u8; 32]>()), 0..60);
     let username = prop::option::of("[a-z]{1,24}");
     (chunks, prop::option::of(card()), username).prop_map(|(chunks, mut card, username)| {
@@ -181,19 +184,19 @@ fn announcement() -> impl Strategy<Value = Announcement> {
                 .filter_map(|(name, digest)| Some((name.clone(), Digest::from_bytes((*digest)?))));
             card.digests = digests.collect();
         }
-        Announcement { chunks: chunks.into_keys().collect(), card, username }
+        LanAnnouncement { chunks: chunks.into_keys().collect(), card, username }
     })
 }
 
 proptest! {
     #[test]
-    fn the_datagrams_say_together_what_the_announcement_says(whole in announcement()) {
+    fn datagrams_add_up_to_the_announcement(whole in announcement()) {
         let datagrams = whole.clone().datagrams();
         prop_assert_eq!(datagrams.is_empty(), whole.chunks.is_empty() && whole.card.is_none());
         let (mut chunks, mut digests, mut contents) = (Vec::new(), BTreeMap::new(), Vec::new());
         for datagram in datagrams {
             prop_assert!(datagram.len() <= MAX_ANNOUNCEMENT_SENT);
-            let part = Announcement::decode(&datagram).unwrap();
+            let part = LanAnnouncement::decode(&datagram).unwrap();
             chunks.extend(part.chunks);
             let cookie = part.card.as_ref().map(|card| (card.cookie, card.node));
             prop_assert_eq!(cookie, whole.card.as_ref().map(|card| (card.cookie, card.node)));
@@ -208,17 +211,17 @@ proptest! {
     }
 
     #[test]
-    fn no_bytes_panic_a_reader(bytes: Vec<u8>, text in any::<String>()) {
-        let _ = Announcement::decode(&bytes);
+    fn no_bytes_panic_a_parser(bytes: Vec<u8>, text in any::<String>()) {
+        let _ = LanAnnouncement::decode(&bytes);
         let _ = RequestReader::default().push(&bytes);
         let _ = text.parse::<DictionaryLine>();
         let _ = text.parse::<ChunkName>();
     }
 
     #[test]
-    fn a_request_is_read_however_it_is_cut(
+    fn requests_are_read_in_any_fragments(
         name in chunk_name(),
-        variant in prop::sample::select(vec![Variant::Raw, Variant::Json]),
+        variant in prop::sample::select(vec![ReplyFormat::Raw, ReplyFormat::Json]),
         cut in 1_usize..40,
     ) {
         prop_assert!(encode_request(&name, variant).len() <= MAX_CHUNK_REQUEST);
@@ -228,11 +231,11 @@ proptest! {
             read = reader.push(part).unwrap();
         }
         // With both keys, either answer serves.
-        prop_assert_eq!(read, Some(ChunkRequest { chunk: name, variant: Variant::Raw }));
+        prop_assert_eq!(read, Some(ChunkRequest { chunk: name, format: ReplyFormat::Raw }));
     }
 
     #[test]
-    fn a_line_is_read_as_it_was_written(
+    fn lines_round_trip(
         chunk in chunk_name(),
         holders in prop::collection::vec(any::<[u8; 4]>().prop_map(IpAddr::from), 1..=MAX_CHUNK_HOLDERS),
     ) {
@@ -241,24 +244,24 @@ proptest! {
     }
 
     #[test]
-    fn chunks_lie_side_by_side_and_are_known_to_be_all(size in 0_u64..=1 << 50, small in 0_u64..400, count in 1..=20_u16) {
+    fn chunks_tile_the_file_and_completeness_is_detected(size in 0_u64..=1 << 50, small in 0_u64..400, count in 1..=20_u16) {
         let count = ChunkCount::new(count).unwrap();
         for size in [size, small] {
-            let cut = Cut::new(size, count);
+            let cut = ChunkLayout::new(size, count);
             let (mut end, mut lengths) = (0, Vec::new());
-            for number in 1..=cut.chunks() {
+            for number in 1..=cut.chunk_count() {
                 let range = cut.range(number).unwrap();
                 prop_assert!(range.start == end && range.end > end);
                 end = range.end;
                 lengths.push(range.end - range.start);
             }
             prop_assert_eq!(end, size);
-            prop_assert!(cut.chunks() <= count.get() && cut.range(cut.chunks() + 1).is_none());
-            prop_assert!(Cut::is_whole(&lengths, count));
-            if cut.chunks() == count.get() {
+            prop_assert!(cut.chunk_count() <= count.get() && cut.range(cut.chunk_count() + 1).is_none());
+            prop_assert!(ChunkLayout::is_complete(&lengths, count));
+            if cut.chunk_count() == count.get() {
                 for (number, length) in (1..).zip(&lengths) {
                     let others = (1..).zip(lengths.iter().copied()).filter(|(other, _)| *other != number);
-                    let rule = LengthRule::new(number, count, others);
+                    let rule = ChunkLengthRule::new(number, count, others);
                     let is_known = count.get() > 2 || number == 2;
                     prop_assert_eq!(rule.allows(*length), (is_known && count.get() > 1).then_some(true));
                     let too_short = length.checked_sub(u64::from(count.get()));

@@ -4,7 +4,7 @@ use crate::digest::Digest;
 
 /// A torrent that is to be written.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Draft {
+pub struct MetainfoDraft {
     /// The name of the file, or of the folder that holds the files.
     pub name: String,
     /// The length of every piece but the last, in bytes.
@@ -16,12 +16,12 @@ pub struct Draft {
     /// The trackers' addresses by tier.
     pub tiers: Vec<Vec<String>>,
     /// What is said beside that, which is no part of its infohash.
-    pub notes: DraftNotes,
+    pub optional: DraftOptionalFields,
 }
 
 /// What is written into a torrent for those who look at it; its infohash does not depend on it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct DraftNotes {
+pub struct DraftOptionalFields {
     /// A remark.
     pub comment: Option<String>,
     /// The name of the program that makes it.
@@ -50,7 +50,7 @@ pub struct DraftFile {
     pub length: u64,
 }
 
-impl Draft {
+impl MetainfoDraft {
     /// Writes the `.torrent`, with one hash a piece; what would not be read back is refused.
     pub fn encode(&self, hashes: &[[u8; 20]]) -> Result<Vec<u8>, MetainfoError> {
         self.check_names()?;
@@ -62,7 +62,7 @@ impl Draft {
             let tier = |tier: &Vec<String>| Tree::list(tier.iter().map(|address| address.as_str().into()));
             root.push(("announce-list", Tree::list(self.tiers.iter().map(tier))));
         }
-        let notes = &self.notes;
+        let notes = &self.optional;
         root.extend(notes.comment.as_deref().map(|comment| ("comment", comment.into())));
         root.extend(notes.created_by.as_deref().map(|program| ("created by", program.into())));
         root.extend(notes.creation_date.map(|date| ("creation date", date.into())));
@@ -74,10 +74,10 @@ impl Draft {
 
     /// Refuses names that would be read back as others.
     fn check_names(&self) -> Result<(), MetainfoError> {
-        path::check_own(&self.name).map_err(MetainfoError::Name)?;
+        path::check_outgoing_name(&self.name).map_err(MetainfoError::Name)?;
         let DraftContent::Files(files) = &self.content else { return Ok(()) };
         for (number, file) in (1..).zip(files) {
-            let checked = file.path.iter().try_for_each(|name| path::check_own(name));
+            let checked = file.path.iter().try_for_each(|name| path::check_outgoing_name(name));
             checked.map_err(|fault| MetainfoError::Path { file: number, fault })?;
         }
         Ok(())

@@ -36,7 +36,7 @@ pub enum MetainfoError {
     },
     /// A key stands twice, and programs would differ in which one counts.
     #[error("`{key}` stands there twice, the second time at byte {at}")]
-    Repeated {
+    DuplicateKey {
         /// The key.
         key: &'static str,
         /// Where its second value stands.
@@ -75,7 +75,7 @@ pub enum PiecesFault {
     },
     /// The hashes break off.
     #[error("{bytes} bytes of hashes, which is no multiple of 20")]
-    Ragged {
+    PartialHash {
         /// How many bytes of hashes there are.
         bytes: usize,
     },
@@ -101,10 +101,10 @@ pub enum FilesFault {
     LengthAndFiles,
     /// The list is empty.
     #[error("the list of files is empty")]
-    None,
+    Empty,
     /// The list is longer than any that is read.
     #[error("more than {MAX_TORRENT_FILES} files")]
-    TooMany,
+    TooManyFiles,
     /// A file has less than no bytes.
     #[error("file {file} has a length of {length}")]
     NegativeLength {
@@ -129,7 +129,7 @@ pub enum FilesFault {
 pub enum PathFault {
     /// The path has no components.
     #[error("it has no path")]
-    None,
+    Missing,
     /// The path has more components than are accepted.
     #[error("it lies more than {limit} folders deep")]
     TooDeep {

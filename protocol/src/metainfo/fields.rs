@@ -4,7 +4,7 @@ use super::error::MetainfoError;
 use crate::bencode::{Items, Value};
 
 /// Returns the values of some keys, walking the dictionary once; what else it holds is left alone.
-pub(super) fn known<'a, const KEYS: usize>(
+pub(super) fn known_values<'a, const KEYS: usize>(
     dictionary: Value<'a>,
     name: &'static str,
     keys: [&'static str; KEYS],
@@ -14,7 +14,7 @@ pub(super) fn known<'a, const KEYS: usize>(
     for (found, value) in entries {
         for (key, place) in keys.iter().zip(&mut values) {
             if key.as_bytes() == found && place.replace(value).is_some() {
-                return Err(MetainfoError::Repeated { key, at: value.at() });
+                return Err(MetainfoError::DuplicateKey { key, at: value.offset() });
             }
         }
     }
@@ -40,5 +40,5 @@ pub(super) fn list<'a>(value: Option<Value<'a>>, key: &'static str) -> Result<It
 }
 
 pub(super) const fn wrong_type(value: Value<'_>, key: &'static str, expected: &'static str) -> MetainfoError {
-    MetainfoError::WrongType { key, expected, found: value.kind(), at: value.at() }
+    MetainfoError::WrongType { key, expected, found: value.kind(), at: value.offset() }
 }

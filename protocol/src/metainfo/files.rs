@@ -1,14 +1,14 @@
 use std::borrow::Cow;
 
 use super::error::{FilesFault, MetainfoError};
-use super::text::TextReader;
+use super::text_decoder::TextDecoder;
 use super::torrent_path::TorrentPath;
-use super::{fields, path, places};
+use super::{fields, path, storage_names};
 use crate::bencode::{Items, Value};
 use crate::limits::{MAX_FILE_SIZE, MAX_TORRENT_FILES};
 
 /// How the names of padding began before BEP 47 was there.
-const OLD_PADDING: &str = "_____padding_file_";
+const LEGACY_PADDING_PREFIX: &str = "_____padding_file_";
 
 /// One file of a torrent, and where in the content it lies.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,19 +29,22 @@ pub struct FileSpan {
 pub(super) type TorrentName<'a> = (&'a str, bool);
 
 /// Makes the only file of a torrent.
-pub(super) fn single((name, is_mapped): TorrentName<'_>, length: i64) -> Result<FileSpan, MetainfoError> {
+pub(super) fn single_file(
+    (name, is_mapped): TorrentName<'_>,
+    length: i64,
+) -> Result<FileSpan, MetainfoError> {
     let length = checked_length(1, length, 0)?;
-    Ok(FileSpan { path: path::of_single(name, is_mapped), offset: 0, length, is_padding: false })
+    Ok(FileSpan { path: path::single_file_path(name, is_mapped), offset: 0, length, is_padding: false })
 }
 
 /// Reads the list of files; symbolic links (BEP 47) are left out.
 pub(super) fn read(
     name: TorrentName<'_>,
     list: Items<'_>,
-    texts: TextReader,
+    texts: TextDecoder,
 ) -> Result<Vec<FileSpan>, MetainfoError> {
     if list.clone().take(MAX_TORRENT_FILES + 1).count() > MAX_TORRENT_FILES {
-        return Err(FilesFault::TooMany.into());
+        return Err(FilesFault::TooManyFiles.into());
     }
     let mut files: Vec<FileSpan> = Vec::new();
     let mut offset = 0;
@@ -52,9 +55,9 @@ pub(super) fn read(
         }
     }
     if files.is_empty() {
-        return Err(FilesFault::None.into());
+        return Err(FilesFault::Empty.into());
     }
-    places::separate(&mut files);
+    storage_names::resolve_conflicts(&mut files);
     Ok(files)
 }
 
@@ -65,10 +68,10 @@ fn file(
     number: usize,
     entry: Value<'_>,
     offset: u64,
-    texts: TextReader,
+    texts: TextDecoder,
 ) -> Result<Option<FileSpan>, MetainfoError> {
     let [length, path, path_utf8, attr] =
-        fields::known(entry, "files", ["length", "path", "path.utf-8", "attr"])?;
+        fields::known_values(entry, "files", ["length", "path", "path.utf-8", "attr"])?;
     let attributes = attr.and_then(|attr| attr.as_bytes()).unwrap_or_default();
     if attributes.contains(&b'l') {
         return Ok(None);
@@ -78,15 +81,16 @@ fn file(
         None if is_padding => 0,
         length => checked_length(number, fields::integer(length, "length")?, offset)?,
     };
-    let padding = || FileSpan { path: path::of_padding(torrent.0, length), offset, length, is_padding: true };
+    let padding =
+        || FileSpan { path: path::padding_path(torrent.0, length), offset, length, is_padding: true };
     if is_padding {
         return Ok(Some(padding()));
     }
     let components = components(path, path_utf8, texts)?;
-    if components.last().is_some_and(|name| name.starts_with(OLD_PADDING)) {
+    if components.last().is_some_and(|name| name.starts_with(LEGACY_PADDING_PREFIX)) {
         return Ok(Some(padding()));
     }
-    let path = path::below(torrent, components);
+    let path = path::path_below(torrent, components);
     let path = path.map_err(|fault| MetainfoError::Path { file: number, fault })?;
     Ok(Some(FileSpan { path, offset, length, is_padding: false }))
 }
@@ -95,7 +99,7 @@ fn file(
 fn components<'a>(
     path: Option<Value<'a>>,
     utf8: Option<Value<'a>>,
-    texts: TextReader,
+    texts: TextDecoder,
 ) -> Result<Vec<Cow<'a, str>>, MetainfoError> {
     if let Some(names) = utf8.and_then(|path| path.as_list()) {
         let names: Option<Vec<_>> = names.map(|name| name.as_text().map(Into::into)).collect();
@@ -104,7 +108,7 @@ fn components<'a>(
         }
     }
     let names = fields::list(path, "path")?;
-    names.map(|name| fields::bytes(Some(name), "path").map(|bytes| texts.read(bytes))).collect()
+    names.map(|name| fields::bytes(Some(name), "path").map(|bytes| texts.decode(bytes))).collect()
 }
 
 /// Returns a length that is none below 0 and does not make the content too large.

@@ -2,7 +2,7 @@ use std::ops::Range;
 
 use super::error::{FilesFault, MetainfoError, PiecesFault};
 use super::files::{self, FileSpan};
-use super::text::TextReader;
+use super::text_decoder::TextDecoder;
 use super::{fields, path};
 use crate::bencode::Value;
 use crate::geometry::Geometry;
@@ -23,7 +23,7 @@ const KEYS: [&str; 9] = [
 
 /// What the `info` dictionary says: the content.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Info {
+pub(super) struct InfoDictionary {
     pub(super) infohash: Infohash,
     pub(super) name: String,
     pub(super) geometry: Geometry,
@@ -35,10 +35,10 @@ pub(super) struct Info {
     pub(super) is_hybrid: bool,
 }
 
-impl Info {
-    pub(super) fn read(info: Value<'_>, texts: TextReader) -> Result<Self, MetainfoError> {
+impl InfoDictionary {
+    pub(super) fn read(info: Value<'_>, texts: TextDecoder) -> Result<Self, MetainfoError> {
         let [name, name_utf8, piece_length, pieces, length, list, private, version, tree] =
-            fields::known(info, "info", KEYS)?;
+            fields::known_values(info, "info", KEYS)?;
         if pieces.is_none() && (version.is_some() || tree.is_some()) {
             return Err(MetainfoError::VersionTwo);
         }
@@ -46,7 +46,7 @@ impl Info {
         let files = match (length, list) {
             (Some(_), Some(_)) => return Err(FilesFault::LengthAndFiles.into()),
             (None, Some(_)) => files::read((&name, is_mapped), fields::list(list, "files")?, texts)?,
-            (_, None) => vec![files::single((&name, is_mapped), fields::integer(length, "length")?)?],
+            (_, None) => vec![files::single_file((&name, is_mapped), fields::integer(length, "length")?)?],
         };
         let size = files.last().map_or(0, |last| last.offset + last.length);
         let geometry = geometry(size, fields::integer(piece_length, "piece length")?)?;
@@ -57,7 +57,7 @@ impl Info {
             geometry,
             files,
             is_single_file: length.is_some(),
-            is_private: private.is_some_and(is_yes),
+            is_private: private.is_some_and(is_truthy),
             is_hybrid: version.is_some() || tree.is_some(),
         })
     }
@@ -67,19 +67,19 @@ impl Info {
 fn torrent_name(
     name: Option<Value<'_>>,
     utf8: Option<Value<'_>>,
-    texts: TextReader,
+    texts: TextDecoder,
 ) -> Result<(String, bool), MetainfoError> {
     let name = match utf8.and_then(|name| name.as_text()).filter(|name| !name.is_empty()) {
         Some(name) => name.into(),
-        None => texts.read(fields::bytes(name, "name")?),
+        None => texts.decode(fields::bytes(name, "name")?),
     };
-    let (name, is_mapped) = path::component(name);
+    let (name, is_mapped) = path::storable_component(name);
     Ok((name.into_owned(), is_mapped))
 }
 
 /// Reads a flag that some programs write as a text. What is neither means yes: a torrent that is private without need loses
 /// less than one that is not although it should be.
-fn is_yes(flag: Value<'_>) -> bool {
+fn is_truthy(flag: Value<'_>) -> bool {
     match (flag.as_integer(), flag.as_bytes()) {
         (Some(number), _) => number != 0,
         (_, Some(text)) => !matches!(text.trim_ascii(), b"" | b"0"),
@@ -104,13 +104,13 @@ fn geometry(size: u64, length: i64) -> Result<Geometry, MetainfoError> {
 fn hashes(pieces: Option<Value<'_>>, geometry: &Geometry) -> Result<Range<usize>, MetainfoError> {
     let bytes = fields::bytes(pieces, "pieces")?;
     if !bytes.len().is_multiple_of(20) {
-        return Err(PiecesFault::Ragged { bytes: bytes.len() }.into());
+        return Err(PiecesFault::PartialHash { bytes: bytes.len() }.into());
     }
     let (found, expected) = (bytes.len() / 20, geometry.piece_count());
     if found as u64 != u64::from(expected) {
         let (size, piece_length) = (geometry.size(), geometry.piece_length());
         return Err(PiecesFault::Count { found, expected: expected.into(), size, piece_length }.into());
     }
-    let end = pieces.map_or(0, |pieces| pieces.at() + pieces.span().len());
+    let end = pieces.map_or(0, |pieces| pieces.offset() + pieces.span().len());
     Ok(end - bytes.len()..end)
 }

@@ -9,22 +9,22 @@ use crate::limits::MAX_TORRENT_DEPTH;
 use crate::share_path::{SharePath, is_file_name, safe_file_name};
 
 /// Returns a name that can be stored, and whether it is another one than the torrent has.
-pub(super) fn component(name: Cow<'_, str>) -> (Cow<'_, str>, bool) {
+pub(super) fn storable_component(name: Cow<'_, str>) -> (Cow<'_, str>, bool) {
     if is_file_name(&name) { (name, false) } else { (Cow::Owned(safe_file_name(&name)), true) }
 }
 
 /// Returns the path of the only file.
-pub(super) fn of_single(name: &str, is_mapped: bool) -> TorrentPath {
+pub(super) fn single_file_path(name: &str, is_mapped: bool) -> TorrentPath {
     TorrentPath::new(name.to_owned(), is_mapped)
 }
 
 /// Returns the path of a padding file. Its own names are often the same, and it is never created.
-pub(super) fn of_padding(torrent: &str, length: u64) -> TorrentPath {
+pub(super) fn padding_path(torrent: &str, length: u64) -> TorrentPath {
     TorrentPath::new(format!("{torrent}/.pad/{length}"), false)
 }
 
 /// Returns the path of a file below the torrent's folder.
-pub(super) fn below<'a>(
+pub(super) fn path_below<'a>(
     (torrent, is_mapped): (&str, bool),
     names: impl IntoIterator<Item = Cow<'a, str>>,
 ) -> Result<TorrentPath, PathFault> {
@@ -34,16 +34,16 @@ pub(super) fn below<'a>(
         if depth > MAX_TORRENT_DEPTH {
             return Err(PathFault::TooDeep { limit: MAX_TORRENT_DEPTH });
         }
-        let (name, is_new) = component(name);
+        let (name, is_new) = storable_component(name);
         is_mapped |= is_new;
         text.push('/');
         text.push_str(&name);
     }
-    if depth == 0 { Err(PathFault::None) } else { Ok(TorrentPath::new(text, is_mapped)) }
+    if depth == 0 { Err(PathFault::Missing) } else { Ok(TorrentPath::new(text, is_mapped)) }
 }
 
 /// Refuses a name that a torrent of ours must not hold, because it would be read back as another one.
-pub(super) fn check_own(name: &str) -> Result<(), PathFault> {
+pub(super) fn check_outgoing_name(name: &str) -> Result<(), PathFault> {
     if name.contains('/') {
         return Err(PathFault::Separator { component: excerpt(name) });
     }

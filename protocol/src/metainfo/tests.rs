@@ -1,5 +1,5 @@
-mod frozen;
-mod lies;
+mod golden;
+mod invalid;
 mod mapping;
 mod properties;
 mod reading;

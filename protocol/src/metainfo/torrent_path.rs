@@ -13,13 +13,13 @@ pub struct TorrentPath {
     /// The name under which the file is stored, if its place belongs to another file.
     stored_name: Option<Box<str>>,
     is_mapped: bool,
-    has_twin: bool,
+    has_duplicate: bool,
 }
 
 impl TorrentPath {
     /// Makes a path of components that were judged.
     pub(super) const fn new(text: String, is_mapped: bool) -> Self {
-        Self { text, stored_name: None, is_mapped, has_twin: false }
+        Self { text, stored_name: None, is_mapped, has_duplicate: false }
     }
 
     /// Gives the file another place, in the same folder.
@@ -28,8 +28,8 @@ impl TorrentPath {
     }
 
     /// Notes that an earlier file of the torrent has the same path.
-    pub(super) const fn note_twin(&mut self) {
-        self.has_twin = true;
+    pub(super) const fn mark_duplicate(&mut self) {
+        self.has_duplicate = true;
     }
 
     /// Returns the path, unescaped.
@@ -64,7 +64,7 @@ impl TorrentPath {
     /// Returns the names under which another program may have stored the file as the torrent has it; none if they could not
     /// be stored, or are those of an earlier file.
     pub fn exact_components(&self) -> Option<impl Iterator<Item = &str>> {
-        (!self.is_mapped && !self.has_twin).then(|| self.text.split('/'))
+        (!self.is_mapped && !self.has_duplicate).then(|| self.text.split('/'))
     }
 }
 

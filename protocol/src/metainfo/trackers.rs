@@ -3,7 +3,7 @@ use crate::limits::{MAX_TRACKER_URL, MAX_TRACKERS};
 
 /// Collects the trackers' addresses by tier (BEP 12); what cannot be an address is left out.
 pub(super) fn tiers(announce: Option<Value<'_>>, announce_list: Option<Value<'_>>) -> Vec<Vec<String>> {
-    let mut found = Found::default();
+    let mut found = TierCollector::default();
     for tier in announce_list.and_then(|list| list.as_list()).into_iter().flatten() {
         match tier.as_list() {
             Some(tier) => found.add_tier(tier),
@@ -21,12 +21,12 @@ pub(super) fn tiers(announce: Option<Value<'_>>, announce_list: Option<Value<'_>
 }
 
 #[derive(Debug, Default)]
-struct Found {
+struct TierCollector {
     tiers: Vec<Vec<String>>,
     count: usize,
 }
 
-impl Found {
+impl TierCollector {
     fn add_tier<'a>(&mut self, addresses: impl IntoIterator<Item = Value<'a>>) {
         let mut tier = Vec::new();
         for address in addresses {

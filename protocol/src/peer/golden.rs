@@ -4,86 +4,86 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::frame::{decode_body, encode_body};
-use crate::golden::{AA, frozen};
+use crate::golden::{AA, assert_frozen};
 use crate::index::Share;
 
 const BLOCK: BlockRef = BlockRef { channel: 1, piece: 2, begin: 3, length: 4 };
 
 #[test]
-fn messages_of_further_connections_have_their_bytes() {
-    frozen(
+fn further_connection_message_bytes_are_frozen() {
+    assert_frozen(
         &PeerMessage::Widen { key: [0xaa; 16], connections: 8 },
         "0000001b aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa 08",
     );
-    frozen(&PeerMessage::Join { key: [0xaa; 16] }, "0000001c aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa");
+    assert_frozen(&PeerMessage::Join { key: [0xaa; 16] }, "0000001c aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa");
 }
 
 #[test]
-fn every_message_has_its_bytes() {
+fn message_bytes_are_frozen() {
     let digest = Digest::from_bytes([0xaa; 32]);
     let node = NodeId::from_bytes([0xaa; 32]);
-    frozen(&PeerMessage::Hello { node, port: 12349 }, &format!("00000000 {AA} 303d"));
-    frozen(&PeerMessage::Probe { challenge: [0xaa; 32] }, &format!("00000001 {AA}"));
-    frozen(&PeerMessage::ProbeAnswer { answer: digest }, &format!("00000002 {AA}"));
-    frozen(&PeerMessage::KeepAlive, "00000003");
-    frozen(&PeerMessage::Open { channel: 7, digest }, &format!("00000004 00000007 {AA}"));
-    frozen(
+    assert_frozen(&PeerMessage::Hello { node, port: 12349 }, &format!("00000000 {AA} 303d"));
+    assert_frozen(&PeerMessage::Probe { challenge: [0xaa; 32] }, &format!("00000001 {AA}"));
+    assert_frozen(&PeerMessage::ProbeAnswer { answer: digest }, &format!("00000002 {AA}"));
+    assert_frozen(&PeerMessage::KeepAlive, "00000003");
+    assert_frozen(&PeerMessage::Open { channel: 7, digest }, &format!("00000004 00000007 {AA}"));
+    assert_frozen(
         &PeerMessage::Offer { channel: 7, size: 258, manifest: digest, pieces: None },
         &format!("00000005 00000007 0000000000000102 {AA} 00"),
     );
-    frozen(
+    assert_frozen(
         &PeerMessage::Offer { channel: 7, size: 258, manifest: digest, pieces: Some(vec![0x80]) },
         &format!("00000005 00000007 0000000000000102 {AA} 01 0000000000000001 80"),
     );
-    frozen(&PeerMessage::NotShared { channel: 7 }, "00000006 00000007");
-    frozen(
+    assert_frozen(&PeerMessage::NotShared { channel: 7 }, "00000006 00000007");
+    assert_frozen(
         &PeerMessage::WantManifest { channel: 7, first: 1, count: 2 },
         "00000007 00000007 00000001 00000002",
     );
-    frozen(
+    assert_frozen(
         &PeerMessage::ManifestPart { channel: 7, first: 1, states: vec![[0xaa; 32]] },
         &format!("00000008 00000007 00000001 0000000000000001 {AA}"),
     );
-    frozen(&PeerMessage::Request(BLOCK), "00000009 00000001 00000002 00000003 00000004");
-    frozen(&PeerMessage::Block(BLOCK), "0000000a 00000001 00000002 00000003 00000004");
-    frozen(&PeerMessage::Reject(BLOCK), "0000000b 00000001 00000002 00000003 00000004");
-    frozen(&PeerMessage::Cancel(BLOCK), "0000000c 00000001 00000002 00000003 00000004");
-    frozen(&PeerMessage::Have { channel: 7, piece: 2 }, "0000000d 00000007 00000002");
-    frozen(&PeerMessage::Close { channel: 7 }, "0000000e 00000007");
-    frozen(&PeerMessage::Choke { place: 3 }, "0000000f 00000003");
-    frozen(&PeerMessage::Unchoke, "00000010");
-    frozen(&PeerMessage::Interested { channel: 7 }, "00000011 00000007");
-    frozen(&PeerMessage::NotInterested { channel: 7 }, "00000012 00000007");
-    frozen(
+    assert_frozen(&PeerMessage::Request(BLOCK), "00000009 00000001 00000002 00000003 00000004");
+    assert_frozen(&PeerMessage::Block(BLOCK), "0000000a 00000001 00000002 00000003 00000004");
+    assert_frozen(&PeerMessage::Reject(BLOCK), "0000000b 00000001 00000002 00000003 00000004");
+    assert_frozen(&PeerMessage::Cancel(BLOCK), "0000000c 00000001 00000002 00000003 00000004");
+    assert_frozen(&PeerMessage::Have { channel: 7, piece: 2 }, "0000000d 00000007 00000002");
+    assert_frozen(&PeerMessage::Close { channel: 7 }, "0000000e 00000007");
+    assert_frozen(&PeerMessage::Choke { position: 3 }, "0000000f 00000003");
+    assert_frozen(&PeerMessage::Unchoke, "00000010");
+    assert_frozen(&PeerMessage::Interested { channel: 7 }, "00000011 00000007");
+    assert_frozen(&PeerMessage::NotInterested { channel: 7 }, "00000012 00000007");
+    assert_frozen(
         &PeerMessage::Search { number: 7, query: "iso".into(), limit: 200 },
         "00000013 00000007 0000000000000003 69736f 00c8",
     );
-    let files = vec![FileRecord { path: "a".into(), size: 258, digest, share: Share::Whole }];
-    frozen(
+    let files = vec![FileRecord { path: "a".into(), size: 258, digest, share: Share::Complete }];
+    assert_frozen(
         &PeerMessage::Found { number: 7, files, more: true },
         &format!("00000014 00000007 0000000000000001 0000000000000001 61 0000000000000102 {AA} 00000000 01"),
     );
     let features = PeerFeatures::from_bits(258);
-    frozen(
+    assert_frozen(
         &PeerMessage::Greet { node, port: 12349, features },
         &format!("00000015 {AA} 303d 0000000000000102"),
     );
-    frozen(&PeerMessage::Unsupported { kind: 99 }, "00000016 00000063");
-    frozen(
+    assert_frozen(&PeerMessage::Unsupported { kind: 99 }, "00000016 00000063");
+    assert_frozen(
         &PeerMessage::OpenWithManifest { channel: 7, digest, states: 2 },
         &format!("00000017 00000007 {AA} 00000002"),
     );
-    frozen(&PeerMessage::WrongPiece { channel: 7, piece: 2 }, "00000018 00000007 00000002");
-    frozen(&PeerMessage::Queued { place: 7, length: 12 }, "00000019 00000007 0000000c");
+    assert_frozen(&PeerMessage::WrongPiece { channel: 7, piece: 2 }, "00000018 00000007 00000002");
+    assert_frozen(&PeerMessage::Queued { position: 7, length: 12 }, "00000019 00000007 0000000c");
     let files = vec![FileDetails { path: "a".into(), seconds: 258, nanoseconds: 3, executable: true }];
-    frozen(
+    assert_frozen(
         &PeerMessage::Details { channel: 7, files },
         "0000001a 00000007 0000000000000001 0000000000000001 61 0000000000000102 00000003 01",
     );
 }
 
 #[test]
-fn an_unknown_kind_is_told_from_a_damaged_message() {
+fn unknown_kind_differs_from_a_damaged_message() {
     let kind = |bytes: &[u8]| PeerMessage::unknown_kind(bytes);
     assert_eq!(kind(&[0, 0, 1, 0, 5, 6]), Some(256));
     assert_eq!(kind(&[0xff; 4]), Some(u32::MAX));
@@ -94,7 +94,7 @@ fn an_unknown_kind_is_told_from_a_damaged_message() {
 }
 
 #[test]
-fn what_is_no_message_is_refused() {
+fn invalid_messages_are_refused() {
     for bytes in [
         "000000ff",
         "0000000f",
@@ -113,7 +113,7 @@ fn what_is_no_message_is_refused() {
 
 proptest! {
     #[test]
-    fn no_bytes_panic_the_decoder_and_one_value_has_one_encoding(tag in 0u32..29, rest: Vec<u8>) {
+    fn decoder_never_panics_and_encodings_are_unique(tag in 0u32..29, rest: Vec<u8>) {
         let mut bytes = tag.to_be_bytes().to_vec();
         bytes.extend(rest);
         if let Ok(message) = decode_body::<PeerMessage>(&bytes) {
@@ -122,7 +122,7 @@ proptest! {
     }
 
     #[test]
-    fn what_was_encoded_is_decoded(message in message()) {
+    fn messages_round_trip(message in message()) {
         let bytes = encode_body(&message).unwrap();
         prop_assert_eq!(decode_body::<PeerMessage>(&bytes), Ok(message));
     }
@@ -156,8 +156,8 @@ fn message() -> impl Strategy<Value = PeerMessage> {
         any::<(u32, u32)>().prop_map(|(channel, piece)| PeerMessage::WrongPiece { channel, piece }),
         any::<([u8; 16], u8)>().prop_map(|(key, connections)| PeerMessage::Widen { key, connections }),
         any::<[u8; 16]>().prop_map(|key| PeerMessage::Join { key }),
-        any::<u32>().prop_map(|place| PeerMessage::Choke { place }),
-        any::<(u32, u32)>().prop_map(|(place, length)| PeerMessage::Queued { place, length }),
+        any::<u32>().prop_map(|place| PeerMessage::Choke { position: place }),
+        any::<(u32, u32)>().prop_map(|(place, length)| PeerMessage::Queued { position: place, length }),
         any::<u32>().prop_map(|channel| PeerMessage::Close { channel }),
         any::<u32>().prop_map(|channel| PeerMessage::NotShared { channel }),
         any::<(u32, String, i64, u32, bool)>().prop_map(

@@ -4,7 +4,7 @@ use std::iter;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Joint {
     /// A sign that separates words: `_`, `-` or `.`.
-    Sign,
+    Separator,
     /// A capital letter that begins a word in the middle of another: the `B` of `bigBuck`.
     Capital,
 }
@@ -19,9 +19,9 @@ pub struct Compound {
 
 /// What a text without white space says, once it is cut into words.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Cut {
+pub(super) enum SplitWords {
     /// Nothing but signs.
-    Nothing,
+    Empty,
     /// One word, folded.
     Word(String),
     /// Several.
@@ -29,7 +29,7 @@ pub(super) enum Cut {
 }
 
 /// The most characters between two words of a name that are typed as one.
-const MOST_BETWEEN: usize = 4;
+const MAX_GAP: usize = 4;
 
 impl Compound {
     /// Returns the folded parts, each with whether a capital joins it to the part before and to the part behind it.
@@ -74,7 +74,7 @@ fn gap(text: &str, joint: Joint, part: &str) -> Option<usize> {
         return Some(0);
     }
     let mut gap = 0;
-    for sign in text.chars().take(MOST_BETWEEN) {
+    for sign in text.chars().take(MAX_GAP) {
         if sign.is_alphanumeric() || sign == '/' {
             return None;
         }
@@ -87,9 +87,9 @@ fn gap(text: &str, joint: Joint, part: &str) -> Option<usize> {
 }
 
 /// Cuts a text into words at `_`, `-`, `.` and where a capital begins a word, and folds each with `fold`.
-pub(super) fn cut(text: &str, fold: impl Fn(&str) -> String) -> Cut {
+pub(super) fn split_words(text: &str, fold: impl Fn(&str) -> String) -> SplitWords {
     let mut parts: Vec<(Joint, String)> = Vec::new();
-    for (joint, piece) in pieces(text) {
+    for (joint, piece) in split_parts(text) {
         let part = fold(piece);
         if !part.is_empty() {
             parts.push((joint, part));
@@ -97,18 +97,18 @@ pub(super) fn cut(text: &str, fold: impl Fn(&str) -> String) -> Cut {
     }
     let mut parts = parts.into_iter();
     match (parts.next(), parts.len()) {
-        (None, _) => Cut::Nothing,
-        (Some((_, word)), 0) => Cut::Word(word),
-        (Some((_, first)), _) => Cut::Compound(Compound { first, rest: parts.collect() }),
+        (None, _) => SplitWords::Empty,
+        (Some((_, word)), 0) => SplitWords::Word(word),
+        (Some((_, first)), _) => SplitWords::Compound(Compound { first, rest: parts.collect() }),
     }
 }
 
 /// Returns the pieces of a text, each with what stands in front of it.
-fn pieces(text: &str) -> Vec<(Joint, &str)> {
+fn split_parts(text: &str) -> Vec<(Joint, &str)> {
     let mut pieces = Vec::new();
-    for between_signs in text.split(is_sign) {
-        let (mut from, mut joint) = (0, Joint::Sign);
-        for at in capitals(between_signs) {
+    for between_signs in text.split(is_separator) {
+        let (mut from, mut joint) = (0, Joint::Separator);
+        for at in word_capitals(between_signs) {
             pieces.push((joint, between_signs.get(from..at).unwrap_or_default()));
             (from, joint) = (at, Joint::Capital);
         }
@@ -119,7 +119,7 @@ fn pieces(text: &str) -> Vec<(Joint, &str)> {
 
 /// Returns where capitals begin words: behind a small letter, and in front of one if behind another capital, as the
 /// `S` of `HTTPServer`.
-fn capitals(text: &str) -> Vec<usize> {
+fn word_capitals(text: &str) -> Vec<usize> {
     let letters: Vec<(usize, char)> = text.char_indices().collect();
     let begins = |window: &[(usize, char)]| match window {
         [(_, before), (at, letter), behind @ ..] if letter.is_uppercase() => {
@@ -133,7 +133,7 @@ fn capitals(text: &str) -> Vec<usize> {
     (0..letters.len()).filter_map(|at| begins(letters.get(at..letters.len().min(at + 3))?)).collect()
 }
 
-const fn is_sign(character: char) -> bool {
+const fn is_separator(character: char) -> bool {
     matches!(character, '_' | '-' | '.')
 }
 
@@ -145,15 +145,15 @@ mod tests {
     use crate::fold::fold;
 
     fn parts(text: &str) -> Vec<String> {
-        match cut(text, fold) {
-            Cut::Nothing => Vec::new(),
-            Cut::Word(word) => vec![word],
-            Cut::Compound(compound) => compound.words().map(ToOwned::to_owned).collect(),
+        match split_words(text, fold) {
+            SplitWords::Empty => Vec::new(),
+            SplitWords::Word(word) => vec![word],
+            SplitWords::Compound(compound) => compound.words().map(ToOwned::to_owned).collect(),
         }
     }
 
     #[test]
-    fn signs_and_capitals_separate_words() {
+    fn separators_and_capitals_separate_words() {
         for (text, expected) in [
             ("big_buck-bunny.mkv", vec!["big", "buck", "bunny", "mkv"]),
             ("bigBuckBunny", vec!["big", "buck", "bunny"]),
@@ -170,8 +170,10 @@ mod tests {
     }
 
     #[test]
-    fn a_compound_stands_where_its_parts_follow_each_other() {
-        let Cut::Compound(compound) = cut("big_buckBunny", fold) else { panic!("several words") };
+    fn compound_matches_consecutive_parts() {
+        let SplitWords::Compound(compound) = split_words("big_buckBunny", fold) else {
+            panic!("several words")
+        };
         for (text, length) in [
             ("big_buck bunny.mkv", Some(14)),
             ("big - buckbunny", Some(15)),
@@ -187,11 +189,11 @@ mod tests {
 
     proptest! {
         #[test]
-        fn nothing_but_signs_is_lost(text in any::<String>(), near in "[aAbBÉé_.-]{0,20}") {
+        fn only_separators_are_dropped(text in any::<String>(), near in "[aAbBÉé_.-]{0,20}") {
             for text in [text, near] {
-                let kept: String = text.chars().filter(|letter| !is_sign(*letter)).collect();
+                let kept: String = text.chars().filter(|letter| !is_separator(*letter)).collect();
                 prop_assert_eq!(parts(&text).concat(), fold(&kept));
-                if let Cut::Compound(compound) = cut(&text, fold) {
+                if let SplitWords::Compound(compound) = split_words(&text, fold) {
                     prop_assert!(compound.words().all(|part| !part.is_empty()));
                     prop_assert!(compound.is_in(&fold(&text)));
                     let _ = compound.length_at(&fold(&text));

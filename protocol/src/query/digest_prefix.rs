@@ -44,7 +44,7 @@ impl DigestPrefix {
         let mut places = [None; MAX_DIGITS];
         for (place, character) in places.iter_mut().zip(text.chars()) {
             let not_hexadecimal = || DigestPrefixError::NotHexadecimal { text: excerpt(text) };
-            *place = Some(digit_of(character).ok_or_else(not_hexadecimal)?);
+            *place = Some(hex_digit(character).ok_or_else(not_hexadecimal)?);
         }
         Ok(Self { low: pack(&places, 0x0), high: pack(&places, 0xf), digits })
     }
@@ -65,12 +65,12 @@ impl DigestPrefix {
     }
 
     /// Gives the digest, if all its digits are known.
-    pub fn whole(&self) -> Option<Digest> {
+    pub fn full_digest(&self) -> Option<Digest> {
         (self.digits == MAX_DIGITS).then(|| Digest::from_bytes(self.low))
     }
 }
 
-fn digit_of(character: char) -> Option<u8> {
+fn hex_digit(character: char) -> Option<u8> {
     character.to_digit(16).and_then(|digit| u8::try_from(digit).ok())
 }
 
@@ -98,22 +98,22 @@ mod tests {
     }
 
     #[test]
-    fn an_odd_number_of_digits_splits_a_byte() {
+    fn odd_digit_counts_split_a_byte() {
         let (low, high) = DigestPrefix::parse("aBcDe").unwrap().range();
         assert_eq!((&low[..4], low[31]), (&[0xab, 0xcd, 0xe0, 0x00][..], 0x00));
         assert_eq!((&high[..4], high[31]), (&[0xab, 0xcd, 0xef, 0xff][..], 0xff));
     }
 
     #[test]
-    fn a_whole_digest_is_known() {
+    fn full_digest_is_recognized() {
         let prefix = DigestPrefix::parse(&"5a".repeat(32)).unwrap();
-        assert_eq!(prefix.whole(), Some(Digest::from_bytes([0x5a; 32])));
+        assert_eq!(prefix.full_digest(), Some(Digest::from_bytes([0x5a; 32])));
         assert_eq!(prefix.digits(), 64);
-        assert_eq!(DigestPrefix::parse("5a5a").unwrap().whole(), None);
+        assert_eq!(DigestPrefix::parse("5a5a").unwrap().full_digest(), None);
     }
 
     #[test]
-    fn what_is_no_start_of_a_digest_is_refused() {
+    fn invalid_digest_prefixes_are_refused() {
         for (text, digits) in [("", 0), ("abc", 3), (&*"0".repeat(65), 65)] {
             assert_eq!(DigestPrefix::parse(text), Err(DigestPrefixError::Length { digits }));
         }
@@ -127,7 +127,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_prefix_matches_as_its_text_does(
+        fn prefix_matches_like_its_text(
             bytes: [u8; 32],
             other: [u8; 32],
             kept in 0_usize..32,

@@ -30,7 +30,7 @@ pub enum QueryError {
     },
     /// A size filter leaves no size at all.
     #[error("no file can have the size `{term}`; write the smaller size first, as in size:100M..2G")]
-    NoSuchSize {
+    ImpossibleSize {
         /// The term, shortened and display-safe.
         term: String,
     },

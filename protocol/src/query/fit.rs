@@ -5,7 +5,7 @@ use super::{HashWord, Query};
 use crate::digest::Digest;
 
 /// The most places of one name at which a word is looked at.
-const PLACES: usize = 64;
+const MAX_OCCURRENCES: usize = 64;
 
 /// How well a name fits a query; the better, the less.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -15,22 +15,22 @@ pub enum Fit {
     /// All that is searched for stands in it as words of their own.
     Words,
     /// Words of it begin with what is searched for, or are it.
-    Beginnings,
+    Prefixes,
     /// Something stands in the middle of a word.
-    Parts,
+    Substrings,
 }
 
 impl Fit {
     /// Returns what comes behind this for a query.
-    pub fn next(self, query: &Query) -> Option<Self> {
+    pub fn next_worse(self, query: &Query) -> Option<Self> {
         let has_compounds = !query.compounds().is_empty();
-        let can_fit_less = has_compounds || query.literals().any(|word| open(word) != [false, false]);
+        let can_fit_less = has_compounds || query.literals().any(|word| open_ends(word) != [false, false]);
         match self {
             _ if !can_fit_less => None,
             Self::Exact if has_compounds => Some(Self::Words),
-            Self::Exact | Self::Words => Some(Self::Beginnings),
-            Self::Beginnings => Some(Self::Parts),
-            Self::Parts => None,
+            Self::Exact | Self::Words => Some(Self::Prefixes),
+            Self::Prefixes => Some(Self::Substrings),
+            Self::Substrings => None,
         }
     }
 
@@ -46,8 +46,8 @@ impl Fit {
 
     fn of_compound(folded: &str, compound: &Compound) -> Self {
         let last = compound.words().last().unwrap_or_default();
-        let ends_open = [open(compound.first())[0], open(last)[1]];
-        match best_place(folded, compound.first(), ends_open, |text| compound.length_at(text)) {
+        let ends_open = [open_ends(compound.first())[0], open_ends(last)[1]];
+        match best_occurrence(folded, compound.first(), ends_open, |text| compound.length_at(text)) {
             Self::Exact => Self::Exact,
             _ => compound
                 .words()
@@ -59,21 +59,21 @@ impl Fit {
 
     /// Returns how well a word fits where it fits best, or in the first of very many places.
     fn of_word(folded: &str, word: &str) -> Self {
-        best_place(folded, word, open(word), |_| Some(word.len()))
+        best_occurrence(folded, word, open_ends(word), |_| Some(word.len()))
     }
 }
 
 /// Looks for the best of the places at which a text stands that begins with `beginning` and is as long as `length` says;
 /// `[open_before, open_behind]` says at which of its sides a word may go on.
-fn best_place(
+fn best_occurrence(
     folded: &str,
     beginning: &str,
     [open_before, open_behind]: [bool; 2],
     length: impl Fn(&str) -> Option<usize>,
 ) -> Fit {
-    let mut best = Fit::Parts;
+    let mut best = Fit::Substrings;
     let mut from = 0;
-    for _ in 0..PLACES {
+    for _ in 0..MAX_OCCURRENCES {
         let Some(found) = folded.get(from..).and_then(|rest| rest.find(beginning)) else { break };
         let start = from + found;
         let rest = folded.get(start..).unwrap_or_default();
@@ -84,7 +84,7 @@ fn best_place(
             let ends = !open_behind || !behind.is_some_and(char::is_alphanumeric);
             match (begins, ends) {
                 (true, true) => return Fit::Exact,
-                (true, false) => best = Fit::Beginnings,
+                (true, false) => best = Fit::Prefixes,
                 (false, _) => {}
             }
         }
@@ -94,7 +94,7 @@ fn best_place(
 }
 
 /// Returns whether a word of a name may go on before the beginning of a text, and behind its end.
-pub fn open(text: &str) -> [bool; 2] {
+pub fn open_ends(text: &str) -> [bool; 2] {
     [text.chars().next(), text.chars().next_back()].map(|end| end.is_some_and(char::is_alphanumeric))
 }
 
@@ -111,41 +111,41 @@ mod tests {
 
     fn fit(folded: &str, query: &str) -> Fit {
         let query = Query::parse(query).unwrap();
-        assert!(query.matches(folded, 1, &Digest::OF_NOTHING), "{folded}");
-        Fit::of(&query, folded, &Digest::OF_NOTHING)
+        assert!(query.matches(folded, 1, &Digest::EMPTY), "{folded}");
+        Fit::of(&query, folded, &Digest::EMPTY)
     }
 
     #[test]
-    fn words_of_their_own_fit_better_than_beginnings_and_parts() {
+    fn whole_words_rank_above_prefixes_and_substrings() {
         assert_eq!(fit("linux/arch-linux.iso", "linux"), Fit::Exact);
-        assert_eq!(fit("xlinux linuxy", "linux"), Fit::Beginnings);
-        assert_eq!(fit("archlinux", "linux"), Fit::Parts);
+        assert_eq!(fit("xlinux linuxy", "linux"), Fit::Prefixes);
+        assert_eq!(fit("archlinux", "linux"), Fit::Substrings);
         assert_eq!(fit("ubuntu-24.04-server", "\"-24.04-\""), Fit::Exact);
-        assert_eq!(fit("ubuntu-24.04-server", "\"u-24.04\""), Fit::Parts);
+        assert_eq!(fit("ubuntu-24.04-server", "\"u-24.04\""), Fit::Substrings);
     }
 
     #[test]
-    fn what_was_typed_together_fits_best_where_it_stands_together() {
+    fn compounds_fit_best_where_they_are_adjacent() {
         assert_eq!(fit("ubuntu-24.04-server", "24.04"), Fit::Exact);
         assert_eq!(fit("ubuntu 24_04 server", "ubuntu-24.04"), Fit::Exact);
         assert_eq!(fit("04/track 24", "24.04"), Fit::Words);
-        assert_eq!(fit("0412/track 24", "24.04"), Fit::Beginnings);
-        assert_eq!(fit("x04/track 24", "24.04"), Fit::Parts);
+        assert_eq!(fit("0412/track 24", "24.04"), Fit::Prefixes);
+        assert_eq!(fit("x04/track 24", "24.04"), Fit::Substrings);
         assert_eq!(fit("old mcdonald", "McDonald"), Fit::Exact);
         assert_eq!(fit("old mc-donald", "McDonald"), Fit::Exact);
         assert_eq!(fit("donald mc", "McDonald"), Fit::Words);
     }
 
     #[test]
-    fn what_fits_worst_counts() {
+    fn worst_fitting_term_decides() {
         assert_eq!(fit("big bang theory", "big bang"), Fit::Exact);
-        assert_eq!(fit("big bang theory", "big theo"), Fit::Beginnings);
-        assert_eq!(fit("big bang theory", "big heo"), Fit::Parts);
+        assert_eq!(fit("big bang theory", "big theo"), Fit::Prefixes);
+        assert_eq!(fit("big bang theory", "big heo"), Fit::Substrings);
     }
 
     #[test]
-    fn a_digest_fits_as_a_word_does() {
-        let start = &Digest::OF_NOTHING.to_string()[..9];
+    fn digest_terms_fit_like_words() {
+        let start = &Digest::EMPTY.to_string()[..9];
         assert_eq!(fit("anything", start), Fit::Exact);
         assert_eq!(fit(&format!("x{start}"), &start[..8]), Fit::Exact);
         assert_eq!(fit("anything", "size:1 -x"), Fit::Exact);

@@ -10,7 +10,7 @@ pub(super) fn parse_size_range(text: &str, term: &str) -> Result<RangeInclusive<
     let size =
         |text: &str| parse_size(text).map_err(|source| QueryError::BadSize { term: excerpt(term), source });
     let end = |text: &str, open: u64| if text.is_empty() { Ok(open) } else { size(text) };
-    let no_such_size = || QueryError::NoSuchSize { term: excerpt(term) };
+    let no_such_size = || QueryError::ImpossibleSize { term: excerpt(term) };
     let range = if let Some(low) = text.strip_prefix(">=") {
         size(low)?..=u64::MAX
     } else if let Some(high) = text.strip_prefix("<=") {
@@ -55,16 +55,16 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_size_is_refused() {
+    fn invalid_sizes_are_refused() {
         for text in ["", ">", "..", "big", ">-1", "1k..x", "=>5", "1k...2k", "> 5x"] {
             assert!(matches!(range(text), Err(QueryError::BadSize { .. })), "{text}");
         }
     }
 
     #[test]
-    fn what_no_file_can_have_is_refused() {
+    fn impossible_sizes_are_refused() {
         for text in ["<0", ">18446744073709551615", "2k..1k"] {
-            assert_eq!(range(text), Err(QueryError::NoSuchSize { term: text.to_owned() }));
+            assert_eq!(range(text), Err(QueryError::ImpossibleSize { term: text.to_owned() }));
         }
     }
 }

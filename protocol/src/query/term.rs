@@ -1,4 +1,4 @@
-use super::compound::{Compound, Cut, cut};
+use super::compound::{Compound, SplitWords, split_words};
 use super::digest_prefix::DigestPrefix;
 use super::error::QueryError;
 use super::size_range::parse_size_range;
@@ -12,7 +12,7 @@ use std::ops::RangeInclusive;
 const MIN_HASH_WORD: usize = 8;
 
 /// The digits of a whole digest: a bare word of so many means nothing else.
-const WHOLE_DIGEST: usize = 64;
+const DIGEST_DIGITS: usize = 64;
 
 /// Holds a word that may be the start of a digest as well as a part of a name.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -57,7 +57,7 @@ impl Term {
     pub(super) fn parse(token: &Token<'_>) -> Result<Vec<Self>, QueryError> {
         let text = token.text;
         if token.quoted || token.excluded && text == "*" {
-            return Ok(literal(text).into_iter().collect());
+            return Ok(literal_term(text).into_iter().collect());
         }
         if let Some((key, value)) = text.split_once(':') {
             match key.to_ascii_lowercase().as_str() {
@@ -68,22 +68,22 @@ impl Term {
             }
         }
         if text.contains('*') {
-            return Ok(wildcards(text));
+            return Ok(wildcard_terms(text));
         }
-        Ok(hash_word(text).or_else(|| words(text)).into_iter().collect())
+        Ok(hash_word(text).or_else(|| word_terms(text)).into_iter().collect())
     }
 
     /// Returns how many single conditions there are in it. Recurses once: what is excluded is parsed into one list of conditions.
-    pub(super) fn leaves(&self) -> usize {
+    pub(super) fn leaf_count(&self) -> usize {
         match self {
             Self::Compound(compound) => compound.words().count(),
-            Self::All(terms) => terms.iter().map(Self::leaves).sum(),
+            Self::All(terms) => terms.iter().map(Self::leaf_count).sum(),
             _ => 1,
         }
     }
 
     /// Returns true if a file meets the condition.
-    pub(super) fn applies(&self, folded_path: &str, size: u64, digest: &Digest) -> bool {
+    pub(super) fn matches(&self, folded_path: &str, size: u64, digest: &Digest) -> bool {
         match self {
             Self::Everything => true,
             Self::Word(word) => folded_path.contains(word.as_str()),
@@ -92,33 +92,33 @@ impl Term {
             Self::Extension(endings) => endings.iter().any(|ending| folded_path.ends_with(ending.as_str())),
             Self::Size(range) => range.contains(&size),
             Self::Digest(prefix) => prefix.matches(digest),
-            Self::All(terms) => terms.iter().all(|term| term.applies(folded_path, size, digest)),
+            Self::All(terms) => terms.iter().all(|term| term.matches(folded_path, size, digest)),
         }
     }
 }
 
-fn literal(text: &str) -> Option<Term> {
+fn literal_term(text: &str) -> Option<Term> {
     let folded = fold(text);
     (!folded.is_empty()).then_some(Term::Word(folded))
 }
 
-fn words(text: &str) -> Option<Term> {
-    match cut(text, fold) {
-        Cut::Nothing => None,
-        Cut::Word(word) => Some(Term::Word(word)),
-        Cut::Compound(compound) => Some(Term::Compound(compound)),
+fn word_terms(text: &str) -> Option<Term> {
+    match split_words(text, fold) {
+        SplitWords::Empty => None,
+        SplitWords::Word(word) => Some(Term::Word(word)),
+        SplitWords::Compound(compound) => Some(Term::Compound(compound)),
     }
 }
 
 /// Reads a text with asterisks, as shells have them: `*.flac`, `report*.pdf`, `*draft*`. What stands between them is
 /// required, and an extension behind the last one is the end of the name.
-fn wildcards(text: &str) -> Vec<Term> {
+fn wildcard_terms(text: &str) -> Vec<Term> {
     let (before, last) = text.rsplit_once('*').unwrap_or(("", text));
-    let mut terms: Vec<Term> = before.split('*').filter_map(words).collect();
+    let mut terms: Vec<Term> = before.split('*').filter_map(word_terms).collect();
     let extension = last.strip_prefix('.').filter(|ending| !ending.contains('/')).map(fold);
     match extension.filter(|ending| !ending.is_empty()) {
         Some(ending) => terms.push(Term::Extension(vec![format!(".{ending}")])),
-        None => terms.extend(words(last)),
+        None => terms.extend(word_terms(last)),
     }
     if terms.is_empty() {
         terms.push(Term::Everything);
@@ -129,7 +129,7 @@ fn wildcards(text: &str) -> Vec<Term> {
 fn hash_word(text: &str) -> Option<Term> {
     let prefix = DigestPrefix::parse(text).ok()?;
     match prefix.digits() {
-        WHOLE_DIGEST => Some(Term::Digest(prefix)),
+        DIGEST_DIGITS => Some(Term::Digest(prefix)),
         MIN_HASH_WORD.. => Some(Term::Hash(HashWord { word: fold(text), prefix })),
         _ => None,
     }

@@ -16,14 +16,14 @@ fn found(query: &str, path: &str) -> bool {
 }
 
 #[test]
-fn all_words_are_required_in_any_order_and_as_parts() {
+fn all_words_must_occur_in_any_order() {
     assert!(found("LIVE señ", "Música/Señor (live).mp3"));
     assert!(found("musica senor", "Música/Señor (live).mp3"));
     assert!(!found("senor studio", "Música/Señor (live).mp3"));
 }
 
 #[test]
-fn quoted_words_stand_together() {
+fn quoted_words_must_be_adjacent() {
     assert!(found("\"big buck\"", "Big Buck Bunny.mkv"));
     assert!(!found("\"buck big\"", "Big Buck Bunny.mkv"));
     assert!(found("\"ext:iso\"", "about ext:iso filters.txt"));
@@ -31,7 +31,7 @@ fn quoted_words_stand_together() {
 }
 
 #[test]
-fn excluded_terms_leave_files_out() {
+fn excluded_terms_remove_files() {
     assert!(!found("bunny -buck", "Big Buck Bunny.mkv"));
     assert!(found("bunny -\"buck big\"", "Big Buck Bunny.mkv"));
     assert!(!found("bunny -ext:mkv", "Big Buck Bunny.mkv"));
@@ -40,7 +40,7 @@ fn excluded_terms_leave_files_out() {
 }
 
 #[test]
-fn extensions_are_ends_of_the_name() {
+fn extensions_match_the_end_of_the_name() {
     for query in ["ext:gz", "ext:.gz", "EXT:TAR.GZ", "ext:zip,gz"] {
         assert!(found(query, "backup.Tar.gz"), "{query}");
     }
@@ -58,7 +58,7 @@ fn sizes_are_compared() {
 }
 
 #[test]
-fn digests_are_found_by_their_start() {
+fn digests_are_found_by_prefix() {
     assert!(found("sha256:dead", "a"));
     assert!(found("digest:DEADBEEF0", "a"));
     assert!(!found("sha256:deae", "deae"));
@@ -68,7 +68,7 @@ fn digests_are_found_by_their_start() {
 }
 
 #[test]
-fn a_word_of_hexadecimal_digits_is_a_digest_or_a_name() {
+fn hexadecimal_word_is_a_digest_or_a_name() {
     assert!(found("deadbeef", "a"));
     assert!(found("20240131", "photos 20240131.zip"));
     assert!(!found("20240131", "a"));
@@ -76,7 +76,7 @@ fn a_word_of_hexadecimal_digits_is_a_digest_or_a_name() {
 }
 
 #[test]
-fn a_star_finds_everything() {
+fn star_finds_everything() {
     assert!(found("*", ""));
     assert!(found("* -b", "a"));
     assert!(!found("* b", "a"));
@@ -84,7 +84,7 @@ fn a_star_finds_everything() {
 }
 
 #[test]
-fn signs_and_capitals_separate_words() {
+fn separators_and_capitals_separate_words() {
     for query in ["big_buck", "bunny-buck", "Big.Bunny.mkv", "bigBuck", "BIG_bunny", "big - bunny", ".mkv"] {
         assert!(found(query, "Big Buck Bunny.mkv"), "{query}");
         assert!(!found(&format!("* -{}", query.replace(' ', "")), "Big Buck Bunny.mkv"), "{query}");
@@ -95,7 +95,7 @@ fn signs_and_capitals_separate_words() {
 }
 
 #[test]
-fn asterisks_stand_for_anything() {
+fn asterisks_are_wildcards() {
     for query in ["*.mkv", "big*.mkv", "*BUCK*", "bun*", "*.*", "**", "*bunny.MKV"] {
         assert!(found(query, "Big Buck Bunny.mkv"), "{query}");
     }
@@ -112,7 +112,7 @@ fn unknown_keys_are_words() {
 }
 
 #[test]
-fn what_an_index_looks_up_is_told() {
+fn lookup_terms_are_exposed() {
     let query = Query::parse("Señor \"b c\" -no ext:iso cafebabe sha256:abcd digest:abcdef").unwrap();
     assert_eq!(query.words(), ["senor", "b c"]);
     assert_eq!(query.digest_prefix(), Some(&DigestPrefix::parse("abcdef").unwrap()));
@@ -121,7 +121,7 @@ fn what_an_index_looks_up_is_told() {
 }
 
 #[test]
-fn a_search_must_say_what_to_find() {
+fn query_must_say_what_to_find() {
     for text in ["", "  ", "-foo", "-ext:iso -\"a b\"", "\"\"", "\u{301}", "-", "... _"] {
         assert_eq!(Query::parse(text), Err(QueryError::Empty), "{text:?}");
     }
@@ -131,7 +131,7 @@ fn a_search_must_say_what_to_find() {
 }
 
 #[test]
-fn no_query_is_a_program() {
+fn long_and_complex_queries_are_refused() {
     let name = "a".repeat(255);
     let stars = "a*".repeat(MAX_QUERY_TERMS - 1) + "b";
     for text in
@@ -147,7 +147,7 @@ fn no_query_is_a_program() {
 }
 
 #[test]
-fn mistakes_are_told_with_what_to_write_instead() {
+fn mistakes_are_reported_with_a_correction() {
     let term = |text: &str| text.to_owned();
     let long = "x".repeat(MAX_QUERY + 1);
     assert_eq!(Query::parse(&long), Err(QueryError::TooLong { limit: MAX_QUERY }));
@@ -179,7 +179,7 @@ fn mistakes_are_told_with_what_to_write_instead() {
 
 /// A term as a person might mean it: how it is written, and a slow way to tell whether it applies.
 #[derive(Debug, Clone)]
-enum Meant {
+enum ModelTerm {
     Word(String),
     Compound(String),
     Phrase(String),
@@ -189,8 +189,8 @@ enum Meant {
     Digest(String),
 }
 
-impl Meant {
-    fn written(&self) -> String {
+impl ModelTerm {
+    fn query_text(&self) -> String {
         match self {
             Self::Word(word) | Self::Compound(word) => word.clone(),
             Self::Phrase(phrase) => format!("\"{phrase}\""),
@@ -201,7 +201,7 @@ impl Meant {
         }
     }
 
-    fn applies(&self, path: &str, size: u64, digest: u8) -> bool {
+    fn matches(&self, path: &str, size: u64, digest: u8) -> bool {
         let path = path.to_lowercase();
         match self {
             Self::Word(part) | Self::Phrase(part) => {
@@ -218,15 +218,15 @@ impl Meant {
     }
 }
 
-fn meant() -> impl Strategy<Value = Meant> {
+fn model_term() -> impl Strategy<Value = ModelTerm> {
     prop_oneof![
-        "[ab]{1,2}|[AB]{1,2}".prop_map(Meant::Word),
-        "[ab][_.-][ab]{1,2}".prop_map(Meant::Compound),
-        "[ab ]{1,3}".prop_map(Meant::Phrase),
-        "[ab]".prop_map(Meant::Extension),
-        (0_u64..4).prop_map(Meant::Above),
-        (0_u64..3, 0_u64..3).prop_map(|(low, more)| Meant::Between(low, low + more)),
-        "1111|11112|2222".prop_map(Meant::Digest),
+        "[ab]{1,2}|[AB]{1,2}".prop_map(ModelTerm::Word),
+        "[ab][_.-][ab]{1,2}".prop_map(ModelTerm::Compound),
+        "[ab ]{1,3}".prop_map(ModelTerm::Phrase),
+        "[ab]".prop_map(ModelTerm::Extension),
+        (0_u64..4).prop_map(ModelTerm::Above),
+        (0_u64..3, 0_u64..3).prop_map(|(low, more)| ModelTerm::Between(low, low + more)),
+        "1111|11112|2222".prop_map(ModelTerm::Digest),
     ]
 }
 
@@ -242,17 +242,17 @@ proptest! {
     }
 
     #[test]
-    fn a_query_matches_as_its_terms_do(
-        terms in prop::collection::vec((any::<bool>(), meant()), 1..5),
+    fn query_matches_like_its_terms(
+        terms in prop::collection::vec((any::<bool>(), model_term()), 1..5),
         path in "[abAB /]{0,6}(\\.[ab])?",
         size in 0_u64..5,
         digest in 0x11_u8..=0x22,
     ) {
-        let written = |(excluded, term): &(bool, Meant)| {
-            format!("{}{}", if *excluded { "-" } else { "" }, term.written())
+        let written = |(excluded, term): &(bool, ModelTerm)| {
+            format!("{}{}", if *excluded { "-" } else { "" }, term.query_text())
         };
         let text = terms.iter().map(written).collect::<Vec<_>>().join(" ");
-        let expected = terms.iter().all(|(excluded, term)| *excluded != term.applies(&path, size, digest));
+        let expected = terms.iter().all(|(excluded, term)| *excluded != term.matches(&path, size, digest));
         match Query::parse(&text) {
             Ok(query) => {
                 prop_assert_eq!(query.matches(&fold(&path), size, &Digest::from_bytes([digest; 32])), expected);

@@ -18,7 +18,7 @@ pub(super) fn split(text: &str) -> Result<Vec<Token<'_>>, QueryError> {
         if tokens.len() == MAX_QUERY_TERMS {
             return Err(QueryError::TooManyTerms { limit: MAX_QUERY_TERMS });
         }
-        let (token, behind) = first(rest)?;
+        let (token, behind) = next_token(rest)?;
         tokens.push(token);
         rest = behind.trim_start();
     }
@@ -26,7 +26,7 @@ pub(super) fn split(text: &str) -> Result<Vec<Token<'_>>, QueryError> {
 }
 
 /// Takes the first term off a text that does not begin with white space.
-fn first(text: &str) -> Result<(Token<'_>, &str), QueryError> {
+fn next_token(text: &str) -> Result<(Token<'_>, &str), QueryError> {
     let negated = text.strip_prefix('-').filter(|rest| rest.starts_with(|c: char| !c.is_whitespace()));
     let (excluded, body) = (negated.is_some(), negated.unwrap_or(text));
     if let Some(quoted) = body.strip_prefix('"') {
@@ -50,7 +50,7 @@ mod tests {
     }
 
     #[test]
-    fn terms_are_cut_at_white_space_and_quotes() {
+    fn terms_are_split_at_white_space_and_quotes() {
         assert_eq!(shown("  a b\t\u{3000}c "), ["+a", "+b", "+c"]);
         assert_eq!(shown("\"a b\" c"), ["+'a b", "+c"]);
         assert_eq!(shown("-a -\"b c\" -ext:iso"), ["-a", "-'b c", "-ext:iso"]);
@@ -59,7 +59,7 @@ mod tests {
     }
 
     #[test]
-    fn a_lone_minus_is_a_word() {
+    fn lone_minus_is_a_word() {
         assert_eq!(shown("artist - title -"), ["+artist", "+-", "+title", "+-"]);
         assert_eq!(shown("--a"), ["--a"]);
     }

@@ -51,7 +51,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn options_and_filters_that_do_not_exist_are_refused() {
+    fn unknown_options_and_filters_are_refused() {
         let error = |text: &str| Query::parse_typed(text).unwrap_err().to_string();
         assert_eq!(
             error("debian artist:foo"),

@@ -6,18 +6,22 @@ use std::arch::x86_64::{
     _mm256_add_epi32, _mm256_rol_epi32, _mm256_set1_epi32, _mm256_ternarylogic_epi32, _mm256_xor_si256,
 };
 
-use super::State;
-use crate::block_hash::columns::{CHOICE, Column, MAJORITY, PARITY, Schedule, advance};
-use crate::block_hash::{BLOCK, WIDE};
+use super::Sha1State;
+use crate::block_hash::columns::{CHOOSE, MAJORITY, MessageSchedule, PARITY, WordColumn, advance};
+use crate::block_hash::{BLOCK_LEN, WIDE_LANES};
 
 /// A state of each stream.
-type States = [Column; 5];
+type Sha1Columns = [WordColumn; 5];
 
 /// Advances each state over the blocks that the runs have in `common`.
 #[target_feature(enable = "avx2,avx512f,avx512vl")]
-pub(super) fn compress(states: &mut [State; WIDE], runs: &[&[[u8; BLOCK]]; WIDE], common: usize) {
+pub(super) fn compress(
+    states: &mut [Sha1State; WIDE_LANES],
+    runs: &[&[[u8; BLOCK_LEN]]; WIDE_LANES],
+    common: usize,
+) {
     // A function with target features is not one that can be passed on; a closure is.
-    advance(states.each_mut().map(|State(words)| words), runs, common, |states, schedule| {
+    advance(states.each_mut().map(|Sha1State(words)| words), runs, common, |states, schedule| {
         rounds(states, schedule)
     });
 }
@@ -25,11 +29,11 @@ pub(super) fn compress(states: &mut [State; WIDE], runs: &[&[[u8; BLOCK]]; WIDE]
 /// The 80 rounds over a block of each stream.
 #[inline]
 #[target_feature(enable = "avx2,avx512f,avx512vl")]
-fn rounds(mut states: States, mut schedule: Schedule) -> States {
-    twenty::<CHOICE, 0x5a82_7999>(&mut states, &mut schedule);
-    twenty::<PARITY, 0x6ed9_eba1>(&mut states, &mut schedule);
-    twenty::<MAJORITY, 0x8f1b_bcdc>(&mut states, &mut schedule);
-    twenty::<PARITY, 0xca62_c1d6>(&mut states, &mut schedule);
+fn rounds(mut states: Sha1Columns, mut schedule: MessageSchedule) -> Sha1Columns {
+    twenty_rounds::<CHOOSE, 0x5a82_7999>(&mut states, &mut schedule);
+    twenty_rounds::<PARITY, 0x6ed9_eba1>(&mut states, &mut schedule);
+    twenty_rounds::<MAJORITY, 0x8f1b_bcdc>(&mut states, &mut schedule);
+    twenty_rounds::<PARITY, 0xca62_c1d6>(&mut states, &mut schedule);
     states
 }
 
@@ -37,19 +41,26 @@ fn rounds(mut states: States, mut schedule: Schedule) -> States {
 /// the loop over the blocks; while the second and the last twenty were calls of one, a GiB took 0.32 instead of 0.19 CPU seconds.
 #[inline]
 #[target_feature(enable = "avx2,avx512f,avx512vl")]
-fn twenty<const FUNCTION: i32, const CONSTANT: u32>(states: &mut States, schedule: &mut Schedule) {
+fn twenty_rounds<const FUNCTION: i32, const CONSTANT: u32>(
+    states: &mut Sha1Columns,
+    schedule: &mut MessageSchedule,
+) {
     let constant = _mm256_set1_epi32(CONSTANT.cast_signed());
-    four::<FUNCTION>(states, constant, schedule);
-    four::<FUNCTION>(states, constant, schedule);
-    four::<FUNCTION>(states, constant, schedule);
-    four::<FUNCTION>(states, constant, schedule);
-    four::<FUNCTION>(states, constant, schedule);
+    four_rounds::<FUNCTION>(states, constant, schedule);
+    four_rounds::<FUNCTION>(states, constant, schedule);
+    four_rounds::<FUNCTION>(states, constant, schedule);
+    four_rounds::<FUNCTION>(states, constant, schedule);
+    four_rounds::<FUNCTION>(states, constant, schedule);
 }
 
 /// Four rounds, after which the next four words of the schedule stand behind the others, and the first four are gone.
 #[inline]
 #[target_feature(enable = "avx2,avx512f,avx512vl")]
-fn four<const FUNCTION: i32>(states: &mut States, constant: Column, schedule: &mut Schedule) {
+fn four_rounds<const FUNCTION: i32>(
+    states: &mut Sha1Columns,
+    constant: WordColumn,
+    schedule: &mut MessageSchedule,
+) {
     // Each is named after its first word.
     let [w0, w4, w8, w12] = *schedule;
     for word in w0 {
@@ -68,7 +79,7 @@ fn four<const FUNCTION: i32>(states: &mut States, constant: Column, schedule: &m
 #[expect(clippy::many_single_char_names, reason = "they are the words' names in the standard")]
 #[inline]
 #[target_feature(enable = "avx2,avx512f,avx512vl")]
-fn round<const FUNCTION: i32>(states: &mut States, word: Column) {
+fn round<const FUNCTION: i32>(states: &mut Sha1Columns, word: WordColumn) {
     let [a, b, c, d, e] = *states;
     let mixed = _mm256_ternarylogic_epi32::<FUNCTION>(b, c, d);
     let sum = _mm256_add_epi32(_mm256_add_epi32(e, word), mixed);

@@ -9,22 +9,22 @@
 //!
 //! The `unsafe` calls here are of functions that need instructions, each right behind the question whether they are there.
 
-use super::State;
+use super::Sha1State;
 #[cfg(target_arch = "x86_64")]
 use super::avx512;
-use crate::block_hash::BLOCK;
+use crate::block_hash::BLOCK_LEN;
 #[cfg(target_arch = "x86_64")]
 use crate::block_hash::columns;
 
 /// Advances each state over its own blocks, as many as the shortest run has; returns how many that is.
-pub fn compress<const N: usize>(states: &mut [State; N], runs: [&[[u8; BLOCK]]; N]) -> usize {
+pub fn compress<const N: usize>(states: &mut [Sha1State; N], runs: [&[[u8; BLOCK_LEN]]; N]) -> usize {
     let common = runs.iter().map(|run| run.len()).min().unwrap_or(0);
     // If there are eight.
     #[cfg(target_arch = "x86_64")]
     if let (Ok(states), Ok(runs)) = (states.as_mut_slice().try_into(), runs.as_slice().try_into())
-        && columns::are_supported()
+        && columns::is_supported()
     {
-        // SAFETY: the function's only demand is that the processor has what `are_supported` has asked it for.
+        // SAFETY: the function's only demand is that the processor has what `is_supported` has asked it for.
         #[expect(unsafe_code, reason = "no safe call is possible of what needs features found at run time")]
         unsafe {
             avx512::compress(states, runs, common);
@@ -40,13 +40,13 @@ pub fn compress<const N: usize>(states: &mut [State; N], runs: [&[[u8; BLOCK]]; 
         }
         return common;
     }
-    one_by_one(states, &runs, common);
+    compress_one_by_one(states, &runs, common);
     common
 }
 
 /// Returns from how many streams on they are best advanced as eight, where the processor does that. Eight of a GiB each take 1.5
 /// CPU seconds so, four in lanes 2.0 and three 1.3 to 1.5; without SHA extensions there are no lanes.
-pub(super) fn wide_from() -> usize {
+pub(super) fn min_wide_lanes() -> usize {
     if has_sha() { 4 } else { 2 }
 }
 
@@ -61,7 +61,11 @@ fn has_sha() -> bool {
 }
 
 /// Does the same with one stream after the other.
-fn one_by_one<const N: usize>(states: &mut [State; N], runs: &[&[[u8; BLOCK]]; N], common: usize) {
+fn compress_one_by_one<const N: usize>(
+    states: &mut [Sha1State; N],
+    runs: &[&[[u8; BLOCK_LEN]]; N],
+    common: usize,
+) {
     for (state, run) in states.iter_mut().zip(runs) {
         sha1::block_api::compress(&mut state.0, run.get(..common).unwrap_or_default());
     }
@@ -75,13 +79,13 @@ mod sha_ni {
         _mm_sha1nexte_epu32, _mm_sha1rnds4_epu32, _mm_xor_si128,
     };
 
-    use super::{BLOCK, State};
+    use super::{BLOCK_LEN, Sha1State};
     use crate::block_hash::registers::{array, load, vector};
 
     /// One stream in registers: its state, four words in one and the fifth, from which the next rounds make theirs, in
     /// another; and the next 16 words of its schedule.
     #[derive(Clone, Copy)]
-    struct Lane {
+    struct Sha1Lane {
         abcd: __m128i,
         e: __m128i,
         words: [__m128i; 4],
@@ -90,13 +94,13 @@ mod sha_ni {
     #[expect(clippy::many_single_char_names, reason = "they are the words' names in the standard")]
     #[target_feature(enable = "sha,ssse3,sse4.1")]
     pub(super) fn compress<const N: usize>(
-        states: &mut [State; N],
-        runs: &[&[[u8; BLOCK]]; N],
+        states: &mut [Sha1State; N],
+        runs: &[&[[u8; BLOCK_LEN]]; N],
         common: usize,
     ) {
         let zero = _mm_setzero_si128();
-        let mut lanes = [Lane { abcd: zero, e: zero, words: [zero; 4] }; N];
-        for (lane, State([a, b, c, d, e])) in lanes.iter_mut().zip(states.iter()) {
+        let mut lanes = [Sha1Lane { abcd: zero, e: zero, words: [zero; 4] }; N];
+        for (lane, Sha1State([a, b, c, d, e])) in lanes.iter_mut().zip(states.iter()) {
             lane.abcd = vector([*d, *c, *b, *a]);
             lane.e = vector([0, 0, 0, *e]);
         }
@@ -110,7 +114,7 @@ mod sha_ni {
             }
             block(&mut lanes);
         }
-        for (State(state), Lane { abcd, e, .. }) in states.iter_mut().zip(lanes) {
+        for (Sha1State(state), Sha1Lane { abcd, e, .. }) in states.iter_mut().zip(lanes) {
             let [d, c, b, a] = array(abcd);
             let [.., e] = array(e);
             *state = [a, b, c, d, e];
@@ -120,7 +124,7 @@ mod sha_ni {
     /// The 80 rounds over the block that each lane has loaded: 20 steps of four, five steps with each of four functions.
     #[inline]
     #[target_feature(enable = "sha,ssse3,sse4.1")]
-    fn block<const N: usize>(lanes: &mut [Lane; N]) {
+    fn block<const N: usize>(lanes: &mut [Sha1Lane; N]) {
         let before = *lanes;
         for lane in lanes.iter_mut() {
             let [words, ..] = lane.words;
@@ -128,10 +132,10 @@ mod sha_ni {
             rounds::<0>(lane);
             schedule(lane);
         }
-        steps::<N, 0>(lanes, 4);
-        steps::<N, 1>(lanes, 5);
-        steps::<N, 2>(lanes, 5);
-        steps::<N, 3>(lanes, 1);
+        round_groups::<N, 0>(lanes, 4);
+        round_groups::<N, 1>(lanes, 5);
+        round_groups::<N, 2>(lanes, 5);
+        round_groups::<N, 3>(lanes, 1);
         for _ in 0..4 {
             for lane in lanes.iter_mut() {
                 next(lane);
@@ -149,7 +153,7 @@ mod sha_ni {
     /// Some steps of four rounds in all lanes, with one of the four functions.
     #[inline]
     #[target_feature(enable = "sha,ssse3,sse4.1")]
-    fn steps<const N: usize, const FUNCTION: i32>(lanes: &mut [Lane; N], count: usize) {
+    fn round_groups<const N: usize, const FUNCTION: i32>(lanes: &mut [Sha1Lane; N], count: usize) {
         for _ in 0..count {
             for lane in lanes.iter_mut() {
                 next(lane);
@@ -162,7 +166,7 @@ mod sha_ni {
     /// Makes the fifth word of the state from the first of four rounds ago, with the words of the schedule added.
     #[inline]
     #[target_feature(enable = "sha,ssse3,sse4.1")]
-    fn next(lane: &mut Lane) {
+    fn next(lane: &mut Sha1Lane) {
         let [words, ..] = lane.words;
         lane.e = _mm_sha1nexte_epu32(lane.e, words);
     }
@@ -170,7 +174,7 @@ mod sha_ni {
     /// Four rounds.
     #[inline]
     #[target_feature(enable = "sha,ssse3,sse4.1")]
-    fn rounds<const FUNCTION: i32>(lane: &mut Lane) {
+    fn rounds<const FUNCTION: i32>(lane: &mut Sha1Lane) {
         let before = lane.abcd;
         lane.abcd = _mm_sha1rnds4_epu32::<FUNCTION>(lane.abcd, lane.e);
         lane.e = before;
@@ -179,7 +183,7 @@ mod sha_ni {
     /// Puts the next four words of the schedule behind those that are there, and takes the first four away.
     #[inline]
     #[target_feature(enable = "sha,ssse3,sse4.1")]
-    fn schedule(lane: &mut Lane) {
+    fn schedule(lane: &mut Sha1Lane) {
         let [first, second, third, fourth] = lane.words;
         let partial = _mm_xor_si128(_mm_sha1msg1_epu32(first, second), third);
         lane.words = [second, third, fourth, _mm_sha1msg2_epu32(partial, fourth)];
@@ -192,21 +196,21 @@ mod tests {
 
     use super::*;
 
-    fn advance_like_sha1<const N: usize>(seeds: [[u32; 5]; N], messages: &[Vec<[u8; BLOCK]>]) {
-        let runs: [&[[u8; BLOCK]]; N] = std::array::from_fn(|lane| messages[lane].as_slice());
+    fn advance_like_sha1<const N: usize>(seeds: [[u32; 5]; N], messages: &[Vec<[u8; BLOCK_LEN]>]) {
+        let runs: [&[[u8; BLOCK_LEN]]; N] = std::array::from_fn(|lane| messages[lane].as_slice());
         let common = runs.iter().map(|run| run.len()).min().unwrap();
-        let mut right = seeds.map(State);
-        one_by_one(&mut right, &runs, common);
-        let mut ours = seeds.map(State);
+        let mut right = seeds.map(Sha1State);
+        compress_one_by_one(&mut right, &runs, common);
+        let mut ours = seeds.map(Sha1State);
         assert_eq!(compress(&mut ours, runs), common);
         assert_eq!(ours, right);
     }
 
     proptest! {
         #[test]
-        fn any_number_of_lanes_ends_where_sha1_does(
+        fn any_number_of_lanes_matches_sha1(
             seeds: [[u32; 5]; 8],
-            messages in prop::collection::vec(prop::collection::vec(any::<[u8; BLOCK]>(), 0..20), 8)
+            messages in prop::collection::vec(prop::collection::vec(any::<[u8; BLOCK_LEN]>(), 0..20), 8)
         ) {
             let [first, second, third, fourth, ..] = seeds;
             advance_like_sha1([first], &messages);

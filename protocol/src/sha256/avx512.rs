@@ -6,18 +6,22 @@ use std::arch::x86_64::{
     _mm256_add_epi32, _mm256_ror_epi32, _mm256_set1_epi32, _mm256_srli_epi32, _mm256_ternarylogic_epi32,
 };
 
-use super::{CONSTANTS, State};
-use crate::block_hash::columns::{CHOICE, Column, MAJORITY, PARITY, Schedule, advance};
-use crate::block_hash::{BLOCK, WIDE};
+use super::{ROUND_CONSTANTS, Sha256State};
+use crate::block_hash::columns::{CHOOSE, MAJORITY, MessageSchedule, PARITY, WordColumn, advance};
+use crate::block_hash::{BLOCK_LEN, WIDE_LANES};
 
 /// A state of each stream.
-type States = [Column; 8];
+type Sha256Columns = [WordColumn; 8];
 
 /// Advances each state over the blocks that the runs have in `common`.
 #[target_feature(enable = "avx2,avx512f,avx512vl")]
-pub(super) fn compress(states: &mut [State; WIDE], runs: &[&[[u8; BLOCK]]; WIDE], common: usize) {
+pub(super) fn compress(
+    states: &mut [Sha256State; WIDE_LANES],
+    runs: &[&[[u8; BLOCK_LEN]]; WIDE_LANES],
+    common: usize,
+) {
     // A function with target features is not one that can be passed on; a closure is.
-    advance(states.each_mut().map(|State(words)| words), runs, common, |states, schedule| {
+    advance(states.each_mut().map(|Sha256State(words)| words), runs, common, |states, schedule| {
         rounds(states, schedule)
     });
 }
@@ -25,28 +29,36 @@ pub(super) fn compress(states: &mut [State; WIDE], runs: &[&[[u8; BLOCK]]; WIDE]
 /// The 64 rounds over a block of each stream.
 #[inline]
 #[target_feature(enable = "avx2,avx512f,avx512vl")]
-fn rounds(mut states: States, mut schedule: Schedule) -> States {
-    let [turns @ .., last] = &CONSTANTS;
+fn rounds(mut states: Sha256Columns, mut schedule: MessageSchedule) -> Sha256Columns {
+    let [turns @ .., last] = &ROUND_CONSTANTS;
     for turn in turns {
-        sixteen::<true>(&mut states, turn, &mut schedule);
+        sixteen_rounds::<true>(&mut states, turn, &mut schedule);
     }
-    sixteen::<false>(&mut states, last, &mut schedule);
+    sixteen_rounds::<false>(&mut states, last, &mut schedule);
     states
 }
 
 /// Sixteen rounds; the schedule goes on meanwhile unless they are the last.
 #[inline]
 #[target_feature(enable = "avx2,avx512f,avx512vl")]
-fn sixteen<const GOES_ON: bool>(states: &mut States, constants: &[[u32; 4]; 4], schedule: &mut Schedule) {
+fn sixteen_rounds<const GOES_ON: bool>(
+    states: &mut Sha256Columns,
+    constants: &[[u32; 4]; 4],
+    schedule: &mut MessageSchedule,
+) {
     for constants in constants {
-        four::<GOES_ON>(states, *constants, schedule);
+        four_rounds::<GOES_ON>(states, *constants, schedule);
     }
 }
 
 /// Four rounds, after which the next four words of the schedule stand behind the others, and the first four are gone.
 #[inline]
 #[target_feature(enable = "avx2,avx512f,avx512vl")]
-fn four<const GOES_ON: bool>(states: &mut States, constants: [u32; 4], schedule: &mut Schedule) {
+fn four_rounds<const GOES_ON: bool>(
+    states: &mut Sha256Columns,
+    constants: [u32; 4],
+    schedule: &mut MessageSchedule,
+) {
     // Each is named after its first word.
     let [w0, w4, w8, w12] = *schedule;
     for (word, constant) in w0.into_iter().zip(constants) {
@@ -69,9 +81,9 @@ fn four<const GOES_ON: bool>(states: &mut States, constants: [u32; 4], schedule:
 #[expect(clippy::many_single_char_names, reason = "they are the words' names in the standard")]
 #[inline]
 #[target_feature(enable = "avx2,avx512f,avx512vl")]
-fn round(states: &mut States, word: Column) {
+fn round(states: &mut Sha256Columns, word: WordColumn) {
     let [a, b, c, d, e, f, g, h] = *states;
-    let chosen = _mm256_add_epi32(_mm256_ternarylogic_epi32::<CHOICE>(e, f, g), big_sigma::<6, 11, 25>(e));
+    let chosen = _mm256_add_epi32(_mm256_ternarylogic_epi32::<CHOOSE>(e, f, g), big_sigma::<6, 11, 25>(e));
     let one = _mm256_add_epi32(_mm256_add_epi32(h, word), chosen);
     let other = _mm256_add_epi32(_mm256_ternarylogic_epi32::<MAJORITY>(a, b, c), big_sigma::<2, 13, 22>(a));
     *states = [_mm256_add_epi32(one, other), a, b, c, _mm256_add_epi32(d, one), e, f, g];
@@ -80,7 +92,7 @@ fn round(states: &mut States, word: Column) {
 /// Three rotations of a word, together.
 #[inline]
 #[target_feature(enable = "avx2,avx512f,avx512vl")]
-fn big_sigma<const A: i32, const B: i32, const C: i32>(word: Column) -> Column {
+fn big_sigma<const A: i32, const B: i32, const C: i32>(word: WordColumn) -> WordColumn {
     let (a, b, c) = (_mm256_ror_epi32::<A>(word), _mm256_ror_epi32::<B>(word), _mm256_ror_epi32::<C>(word));
     _mm256_ternarylogic_epi32::<PARITY>(a, b, c)
 }
@@ -88,7 +100,7 @@ fn big_sigma<const A: i32, const B: i32, const C: i32>(word: Column) -> Column {
 /// Two rotations and a shift of a word, together.
 #[inline]
 #[target_feature(enable = "avx2,avx512f,avx512vl")]
-fn small_sigma<const A: i32, const B: i32, const C: i32>(word: Column) -> Column {
+fn small_sigma<const A: i32, const B: i32, const C: i32>(word: WordColumn) -> WordColumn {
     let (a, b, c) = (_mm256_ror_epi32::<A>(word), _mm256_ror_epi32::<B>(word), _mm256_srli_epi32::<C>(word));
     _mm256_ternarylogic_epi32::<PARITY>(a, b, c)
 }

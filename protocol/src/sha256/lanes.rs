@@ -16,19 +16,19 @@ use sha2::block_api::compress256;
 
 #[cfg(target_arch = "x86_64")]
 use super::avx512;
-use super::{BLOCK, State};
+use super::{BLOCK_LEN, Sha256State};
 #[cfg(target_arch = "x86_64")]
 use crate::block_hash::columns;
 
 /// Advances each state over its own blocks, as many as the shortest run has; returns how many that is.
-pub fn compress<const N: usize>(states: &mut [State; N], runs: [&[[u8; BLOCK]]; N]) -> usize {
+pub fn compress<const N: usize>(states: &mut [Sha256State; N], runs: [&[[u8; BLOCK_LEN]]; N]) -> usize {
     let common = runs.iter().map(|run| run.len()).min().unwrap_or(0);
     // If there are eight.
     #[cfg(target_arch = "x86_64")]
     if let (Ok(states), Ok(runs)) = (states.as_mut_slice().try_into(), runs.as_slice().try_into())
-        && columns::are_supported()
+        && columns::is_supported()
     {
-        // SAFETY: the function's only demand is that the processor has what `are_supported` has asked it for.
+        // SAFETY: the function's only demand is that the processor has what `is_supported` has asked it for.
         #[expect(unsafe_code, reason = "no safe call is possible of what needs features found at run time")]
         unsafe {
             avx512::compress(states, runs, common);
@@ -44,13 +44,13 @@ pub fn compress<const N: usize>(states: &mut [State; N], runs: [&[[u8; BLOCK]]; 
         }
         return common;
     }
-    one_by_one(states, &runs, common);
+    compress_one_by_one(states, &runs, common);
     common
 }
 
 /// Returns from how many streams on they are best advanced as eight, where the processor does that. Eight of a GiB each take 2.7
 /// CPU seconds so, four in lanes and one more 2.9, four 2.0; without SHA extensions there are no lanes.
-pub(super) fn wide_from() -> usize {
+pub(super) fn min_wide_lanes() -> usize {
     if has_sha() { 5 } else { 2 }
 }
 
@@ -63,7 +63,11 @@ fn has_sha() -> bool {
 }
 
 /// Does the same with one stream after the other.
-fn one_by_one<const N: usize>(states: &mut [State; N], runs: &[&[[u8; BLOCK]]; N], common: usize) {
+fn compress_one_by_one<const N: usize>(
+    states: &mut [Sha256State; N],
+    runs: &[&[[u8; BLOCK_LEN]]; N],
+    common: usize,
+) {
     for (state, run) in states.iter_mut().zip(runs) {
         compress256(&mut state.0, run.get(..common).unwrap_or_default());
     }
@@ -77,13 +81,13 @@ mod sha_ni {
         _mm_sha256msg2_epu32, _mm_sha256rnds2_epu32, _mm_shuffle_epi32,
     };
 
-    use super::{BLOCK, State};
+    use super::{BLOCK_LEN, Sha256State};
     use crate::block_hash::registers::{array, load, vector};
-    use crate::sha256::CONSTANTS;
+    use crate::sha256::ROUND_CONSTANTS;
 
     /// One stream in registers: its state in the order that the instructions want, and the next 16 words of its schedule.
     #[derive(Clone, Copy)]
-    struct Lane {
+    struct Sha256Lane {
         abef: __m128i,
         cdgh: __m128i,
         words: [__m128i; 4],
@@ -92,13 +96,13 @@ mod sha_ni {
     #[expect(clippy::many_single_char_names, reason = "they are the words' names in the standard")]
     #[target_feature(enable = "sha,sse4.1")]
     pub(super) fn compress<const N: usize>(
-        states: &mut [State; N],
-        runs: &[&[[u8; BLOCK]]; N],
+        states: &mut [Sha256State; N],
+        runs: &[&[[u8; BLOCK_LEN]]; N],
         common: usize,
     ) {
         let zero = _mm_setzero_si128();
-        let mut lanes = [Lane { abef: zero, cdgh: zero, words: [zero; 4] }; N];
-        for (lane, State([a, b, c, d, e, f, g, h])) in lanes.iter_mut().zip(states.iter()) {
+        let mut lanes = [Sha256Lane { abef: zero, cdgh: zero, words: [zero; 4] }; N];
+        for (lane, Sha256State([a, b, c, d, e, f, g, h])) in lanes.iter_mut().zip(states.iter()) {
             lane.abef = vector([*f, *e, *b, *a]);
             lane.cdgh = vector([*h, *g, *d, *c]);
         }
@@ -112,7 +116,7 @@ mod sha_ni {
             }
             block(&mut lanes);
         }
-        for (State(state), Lane { abef, cdgh, .. }) in states.iter_mut().zip(lanes) {
+        for (Sha256State(state), Sha256Lane { abef, cdgh, .. }) in states.iter_mut().zip(lanes) {
             let [f, e, b, a] = array(abef);
             let [h, g, d, c] = array(cdgh);
             *state = [a, b, c, d, e, f, g, h];
@@ -122,9 +126,9 @@ mod sha_ni {
     /// The 64 rounds over the block that each lane has loaded.
     #[inline]
     #[target_feature(enable = "sha,sse4.1")]
-    fn block<const N: usize>(lanes: &mut [Lane; N]) {
+    fn block<const N: usize>(lanes: &mut [Sha256Lane; N]) {
         let before = *lanes;
-        let [turns @ .., last] = &CONSTANTS;
+        let [turns @ .., last] = &ROUND_CONSTANTS;
         // Four steps bring the words back into the registers they were in, so that none has to be moved.
         for [first, second, third, fourth] in turns {
             for constants in [first, second, third, fourth] {
@@ -150,7 +154,7 @@ mod sha_ni {
     /// Four rounds, with the first of the words.
     #[inline]
     #[target_feature(enable = "sha,sse4.1")]
-    fn rounds(lane: &mut Lane, constants: [u32; 4]) {
+    fn rounds(lane: &mut Sha256Lane, constants: [u32; 4]) {
         let [words, ..] = lane.words;
         let sum = _mm_add_epi32(words, vector(constants));
         lane.cdgh = _mm_sha256rnds2_epu32(lane.cdgh, lane.abef, sum);
@@ -160,7 +164,7 @@ mod sha_ni {
     /// Puts the next four words of the schedule behind those that are there, in the place of the first.
     #[inline]
     #[target_feature(enable = "sha,sse4.1")]
-    fn schedule(lane: &mut Lane) {
+    fn schedule(lane: &mut Sha256Lane) {
         let [first, second, third, fourth] = lane.words;
         let partial = _mm_add_epi32(_mm_sha256msg1_epu32(first, second), _mm_alignr_epi8::<4>(fourth, third));
         lane.words = [second, third, fourth, _mm_sha256msg2_epu32(partial, fourth)];
@@ -173,23 +177,23 @@ mod tests {
 
     use super::*;
 
-    fn advance_like_sha2<const N: usize>(seeds: [[u32; 8]; N], messages: &[Vec<[u8; BLOCK]>]) {
-        let runs: [&[[u8; BLOCK]]; N] = std::array::from_fn(|lane| messages[lane].as_slice());
+    fn advance_like_sha2<const N: usize>(seeds: [[u32; 8]; N], messages: &[Vec<[u8; BLOCK_LEN]>]) {
+        let runs: [&[[u8; BLOCK_LEN]]; N] = std::array::from_fn(|lane| messages[lane].as_slice());
         let common = runs.iter().map(|run| run.len()).min().unwrap();
-        let mut right = seeds.map(State);
-        one_by_one(&mut right, &runs, common);
-        let mut ours = seeds.map(State);
+        let mut right = seeds.map(Sha256State);
+        compress_one_by_one(&mut right, &runs, common);
+        let mut ours = seeds.map(Sha256State);
         assert_eq!(compress(&mut ours, runs), common);
         assert_eq!(ours, right);
     }
 
-    fn run_of_blocks() -> impl Strategy<Value = Vec<[u8; BLOCK]>> {
-        prop::collection::vec(any::<[u8; BLOCK]>(), 0..20)
+    fn run_of_blocks() -> impl Strategy<Value = Vec<[u8; BLOCK_LEN]>> {
+        prop::collection::vec(any::<[u8; BLOCK_LEN]>(), 0..20)
     }
 
     proptest! {
         #[test]
-        fn any_number_of_lanes_ends_where_sha2_does(seeds: [[u32; 8]; 8],
+        fn any_number_of_lanes_matches_sha2(seeds: [[u32; 8]; 8],
                                                     messages in prop::collection::vec(run_of_blocks(), 8)) {
             let [first, second, third, fourth, ..] = seeds;
             advance_like_sha2([first], &messages);

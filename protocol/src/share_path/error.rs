@@ -48,7 +48,7 @@ pub enum ComponentFault {
     Empty,
     /// The component is `.` or `..`.
     #[error("is not a name but a step within the folders")]
-    Climbs,
+    Traversal,
     /// The component is longer than file systems allow.
     #[error("has {bytes} bytes; at most {limit} are accepted")]
     TooLong {

@@ -1,5 +1,5 @@
 use super::shorten::shorten_file_name;
-use crate::escape::is_treacherous;
+use crate::escape::is_unsafe_to_display;
 use crate::limits::MAX_COMPONENT;
 
 /// What stands for a name of which nothing is left.
@@ -19,7 +19,7 @@ const OWN_SUFFIXES: [&str; 2] = [".part", ".part.json"];
 /// The result is never changed by a second call. Different names may become the same one.
 pub fn local_file_name(name: &str) -> String {
     let replaced: String = name.chars().map(|c| if is_unstorable(c) { '_' } else { c }).collect();
-    let visible = unhidden(&replaced);
+    let visible = without_leading_dot(&replaced);
     let finished = finish(&visible);
     if finished.len() <= MAX_COMPONENT {
         return finished;
@@ -29,10 +29,10 @@ pub fn local_file_name(name: &str) -> String {
 }
 
 fn is_unstorable(character: char) -> bool {
-    character == '/' || is_treacherous(character)
+    character == '/' || is_unsafe_to_display(character)
 }
 
-fn unhidden(name: &str) -> String {
+fn without_leading_dot(name: &str) -> String {
     let mut rest = name.chars();
     match rest.next() {
         None => UNNAMED.to_owned(),

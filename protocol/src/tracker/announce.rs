@@ -2,7 +2,7 @@ use std::fmt::{self, Write};
 use std::net::IpAddr;
 
 use super::percent;
-use super::query::{Pairs, QueryError};
+use super::query::{QueryPairs, TrackerQueryError};
 use crate::infohash::Infohash;
 use crate::limits::MAX_TRACKER_ID;
 
@@ -22,7 +22,7 @@ pub struct AnnounceRequest {
     /// The bytes that it still lacks; [`u64::MAX`] if it cannot tell.
     pub left: u64,
     /// What has happened, if this is not said merely because it is time again.
-    pub event: Option<Event>,
+    pub event: Option<TrackerEvent>,
     /// How many addresses it wants; the tracker chooses if it does not say.
     pub numwant: Option<u32>,
     /// Whether it wants the addresses as strings of bytes (BEP 23).
@@ -39,7 +39,7 @@ pub struct AnnounceRequest {
 
 /// What has happened to a torrent at a peer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Event {
+pub enum TrackerEvent {
     /// It begins to take part.
     Started,
     /// It now has the whole content. Not said if it had it when it started.
@@ -48,7 +48,7 @@ pub enum Event {
     Stopped,
 }
 
-impl Event {
+impl TrackerEvent {
     const ALL: [Self; 3] = [Self::Started, Self::Completed, Self::Stopped];
 
     /// Returns the word for it in a query.
@@ -61,7 +61,7 @@ impl Event {
     }
 }
 
-impl fmt::Display for Event {
+impl fmt::Display for TrackerEvent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
     }
@@ -105,21 +105,21 @@ impl AnnounceRequest {
     ///
     /// The torrent, the peer's id and its port must be there. As clients in the wild have it, other things may be missing
     /// or hold what is not understood, such as an unknown event or a key of another form, and count as not said.
-    pub fn from_query(query: &str) -> Result<Self, QueryError> {
-        let pairs = Pairs::new(query)?;
+    pub fn from_query(query: &str) -> Result<Self, TrackerQueryError> {
+        let pairs = QueryPairs::new(query)?;
         let text = |key| Ok(pairs.bytes(key)?.and_then(|bytes| String::from_utf8(bytes).ok()));
         let event = pairs.one("event")?;
         let key: Option<String> = text("key")?;
         let ip: Option<String> = text("ip")?;
         let numwant: Option<i64> = pairs.number("numwant")?;
         Ok(Self {
-            infohash: Infohash::from_bytes(pairs.twenty("info_hash")?),
-            peer_id: pairs.twenty("peer_id")?,
-            port: pairs.number("port")?.ok_or(QueryError::Missing { key: "port" })?,
+            infohash: Infohash::from_bytes(pairs.twenty_bytes("info_hash")?),
+            peer_id: pairs.twenty_bytes("peer_id")?,
+            port: pairs.number("port")?.ok_or(TrackerQueryError::Missing { key: "port" })?,
             uploaded: pairs.number("uploaded")?.unwrap_or(0),
             downloaded: pairs.number("downloaded")?.unwrap_or(0),
             left: left(pairs)?,
-            event: Event::ALL.into_iter().find(|known| event == Some(known.as_str())),
+            event: TrackerEvent::ALL.into_iter().find(|known| event == Some(known.as_str())),
             numwant: numwant.filter(|count| *count >= 0).map(|count| count.try_into().unwrap_or(u32::MAX)),
             // BEP 23 suggests that form unless the other is asked for.
             compact: pairs.one("compact")? != Some("0"),
@@ -132,10 +132,10 @@ impl AnnounceRequest {
 }
 
 /// Reads how many bytes a peer lacks. Some say -1 as long as they do not know.
-fn left(pairs: Pairs<'_>) -> Result<u64, QueryError> {
+fn left(pairs: QueryPairs<'_>) -> Result<u64, TrackerQueryError> {
     match pairs.one("left")? {
         Some(value) if !value.starts_with('-') => {
-            value.parse().map_err(|_| QueryError::NotANumber { key: "left" })
+            value.parse().map_err(|_| TrackerQueryError::NotANumber { key: "left" })
         }
         _ => Ok(u64::MAX),
     }

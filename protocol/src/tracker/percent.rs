@@ -40,7 +40,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_what_needs_it_is_escaped() {
+    fn only_reserved_bytes_are_escaped() {
         let mut text = String::new();
         encode(b"aZ9-._~ +&=%/\x00\xff", &mut text);
         assert_eq!(text, "aZ9-._~%20%2B%26%3D%25%2F%00%FF");

@@ -6,7 +6,7 @@ use crate::limits::MAX_TRACKER_QUERY;
 
 /// Tells why a query is no question to a tracker.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum QueryError {
+pub enum TrackerQueryError {
     /// It is longer than any question.
     #[error("a query of more than {limit} bytes")]
     TooLong {
@@ -55,12 +55,12 @@ pub enum QueryError {
 
 /// The query of a URL, with or without the `?`, not yet decoded.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Pairs<'a>(&'a str);
+pub(super) struct QueryPairs<'a>(&'a str);
 
-impl<'a> Pairs<'a> {
-    pub(super) fn new(query: &'a str) -> Result<Self, QueryError> {
+impl<'a> QueryPairs<'a> {
+    pub(super) fn new(query: &'a str) -> Result<Self, TrackerQueryError> {
         if query.len() > MAX_TRACKER_QUERY {
-            return Err(QueryError::TooLong { limit: MAX_TRACKER_QUERY });
+            return Err(TrackerQueryError::TooLong { limit: MAX_TRACKER_QUERY });
         }
         Ok(Self(query.strip_prefix('?').unwrap_or(query)))
     }
@@ -72,39 +72,46 @@ impl<'a> Pairs<'a> {
     }
 
     /// Gives the value of a key that may be there once, undecoded.
-    pub(super) fn one(self, key: &'static str) -> Result<Option<&'a str>, QueryError> {
+    pub(super) fn one(self, key: &'static str) -> Result<Option<&'a str>, TrackerQueryError> {
         let mut values = self.all(key);
         let first = values.next();
-        if values.next().is_some() { Err(QueryError::Repeated { key }) } else { Ok(first) }
+        if values.next().is_some() { Err(TrackerQueryError::Repeated { key }) } else { Ok(first) }
     }
 
     /// Gives the bytes of a key that may be there once.
-    pub(super) fn bytes(self, key: &'static str) -> Result<Option<Vec<u8>>, QueryError> {
-        self.one(key)?.map(|value| percent::decode(value).ok_or(QueryError::BadEscape { key })).transpose()
+    pub(super) fn bytes(self, key: &'static str) -> Result<Option<Vec<u8>>, TrackerQueryError> {
+        self.one(key)?
+            .map(|value| percent::decode(value).ok_or(TrackerQueryError::BadEscape { key }))
+            .transpose()
     }
 
     /// Gives the 20 bytes of a key that must be there once.
-    pub(super) fn twenty(self, key: &'static str) -> Result<[u8; 20], QueryError> {
-        twenty(key, self.one(key)?.ok_or(QueryError::Missing { key })?)
+    pub(super) fn twenty_bytes(self, key: &'static str) -> Result<[u8; 20], TrackerQueryError> {
+        parse_twenty_bytes(key, self.one(key)?.ok_or(TrackerQueryError::Missing { key })?)
     }
 
     /// Gives the number of a key that may be there once.
-    pub(super) fn number<N: std::str::FromStr>(self, key: &'static str) -> Result<Option<N>, QueryError> {
-        self.one(key)?.map(|value| value.parse().map_err(|_| QueryError::NotANumber { key })).transpose()
+    pub(super) fn number<N: std::str::FromStr>(
+        self,
+        key: &'static str,
+    ) -> Result<Option<N>, TrackerQueryError> {
+        self.one(key)?
+            .map(|value| value.parse().map_err(|_| TrackerQueryError::NotANumber { key }))
+            .transpose()
     }
 
     /// Says whether a key is there and set to 1.
-    pub(super) fn flag(self, key: &'static str) -> Result<bool, QueryError> {
+    pub(super) fn flag(self, key: &'static str) -> Result<bool, TrackerQueryError> {
         Ok(self.one(key)? == Some("1"))
     }
 
     /// Lists the torrents that are asked for.
-    pub(super) fn infohashes(self) -> impl Iterator<Item = Result<Infohash, QueryError>> {
-        self.all("info_hash").map(|value| twenty("info_hash", value).map(Infohash::from_bytes))
+    pub(super) fn infohashes(self) -> impl Iterator<Item = Result<Infohash, TrackerQueryError>> {
+        self.all("info_hash").map(|value| parse_twenty_bytes("info_hash", value).map(Infohash::from_bytes))
     }
 }
 
-fn twenty(key: &'static str, value: &str) -> Result<[u8; 20], QueryError> {
-    let bytes = percent::decode(value).ok_or(QueryError::BadEscape { key })?;
-    bytes.try_into().map_err(|bytes: Vec<u8>| QueryError::NotTwentyBytes { key, length: bytes.len() })
+fn parse_twenty_bytes(key: &'static str, value: &str) -> Result<[u8; 20], TrackerQueryError> {
+    let bytes = percent::decode(value).ok_or(TrackerQueryError::BadEscape { key })?;
+    bytes.try_into().map_err(|bytes: Vec<u8>| TrackerQueryError::NotTwentyBytes { key, length: bytes.len() })
 }

@@ -2,7 +2,7 @@ use crate::bencode::BencodeError;
 
 /// Tells why the body of an answer is no answer of a tracker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum ReplyError {
+pub enum TrackerReplyError {
     /// It is longer than an answer may be.
     #[error("an answer of more than {limit} bytes")]
     TooLong {

@@ -1,6 +1,6 @@
-use super::answer::{Failure, count, dictionary};
-use super::query::{Pairs, QueryError};
-use super::{ReplyError, percent};
+use super::announce_reply::{TrackerFailure, count, dictionary};
+use super::query::{QueryPairs, TrackerQueryError};
+use super::{TrackerReplyError, percent};
 use crate::bencode::{Tree, Value};
 use crate::infohash::Infohash;
 use crate::limits::MAX_SCRAPED;
@@ -14,7 +14,7 @@ pub struct ScrapeRequest {
 
 /// How many peers a torrent has at a tracker.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Scraped {
+pub struct ScrapeEntry {
     /// How many have the whole content.
     pub complete: u32,
     /// How often it was fetched to the end.
@@ -27,7 +27,7 @@ pub struct Scraped {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ScrapeReply {
     /// The torrents, in the order of their infohashes if the tracker keeps to the rules.
-    pub torrents: Vec<(Infohash, Scraped)>,
+    pub torrents: Vec<(Infohash, ScrapeEntry)>,
 }
 
 impl ScrapeRequest {
@@ -42,11 +42,11 @@ impl ScrapeRequest {
     }
 
     /// Reads the query of a URL, with or without a `?`.
-    pub fn from_query(query: &str) -> Result<Self, QueryError> {
+    pub fn from_query(query: &str) -> Result<Self, TrackerQueryError> {
         let infohashes: Vec<_> =
-            Pairs::new(query)?.infohashes().take(MAX_SCRAPED + 1).collect::<Result<_, _>>()?;
+            QueryPairs::new(query)?.infohashes().take(MAX_SCRAPED + 1).collect::<Result<_, _>>()?;
         if infohashes.len() > MAX_SCRAPED {
-            return Err(QueryError::TooManyTorrents { limit: MAX_SCRAPED });
+            return Err(TrackerQueryError::TooManyTorrents { limit: MAX_SCRAPED });
         }
         Ok(Self { infohashes })
     }
@@ -54,15 +54,15 @@ impl ScrapeRequest {
 
 impl ScrapeReply {
     /// Reads the body of an answer, or the tracker's refusal. At most [`MAX_SCRAPED`] torrents are read.
-    pub fn parse(body: &[u8]) -> Result<Result<Self, Failure>, ReplyError> {
+    pub fn parse(body: &[u8]) -> Result<Result<Self, TrackerFailure>, TrackerReplyError> {
         let reply = dictionary(body)?;
-        if let Some(failure) = Failure::in_reply(reply) {
+        if let Some(failure) = TrackerFailure::from_reply(reply) {
             return Ok(Err(failure));
         }
         let files = reply.get("files").and_then(|files| files.as_dictionary());
-        let files = files.ok_or(ReplyError::Missing { key: "files" })?.take(MAX_SCRAPED);
+        let files = files.ok_or(TrackerReplyError::Missing { key: "files" })?.take(MAX_SCRAPED);
         let torrents = files.filter_map(|(key, counts)| {
-            Some((Infohash::from_bytes(key.try_into().ok()?), Scraped::in_dictionary(counts)?))
+            Some((Infohash::from_bytes(key.try_into().ok()?), ScrapeEntry::from_dictionary(counts)?))
         });
         Ok(Ok(Self { torrents: torrents.collect() }))
     }
@@ -75,8 +75,8 @@ impl ScrapeReply {
     }
 }
 
-impl Scraped {
-    fn in_dictionary(counts: Value<'_>) -> Option<Self> {
+impl ScrapeEntry {
+    fn from_dictionary(counts: Value<'_>) -> Option<Self> {
         counts.as_dictionary()?;
         let read = |key| counts.get(key).and_then(|value| value.as_integer()).map_or(0, count);
         Some(Self {

@@ -4,7 +4,9 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::infohash::Infohash;
-use crate::limits::{MAX_NAMED_PEERS, MAX_SCRAPED, MAX_TRACKED_PEERS, MAX_TRACKER_REPLY, MAX_TRACKER_WORDS};
+use crate::limits::{
+    MAX_NAMED_PEERS, MAX_SCRAPED, MAX_TRACKED_PEERS, MAX_TRACKER_MESSAGE, MAX_TRACKER_REPLY,
+};
 
 pub(super) fn address() -> impl Strategy<Value = SocketAddr> {
     (any::<IpAddr>(), any::<u16>()).prop_map(SocketAddr::from)
@@ -13,9 +15,9 @@ pub(super) fn address() -> impl Strategy<Value = SocketAddr> {
 pub(super) fn request() -> impl Strategy<Value = AnnounceRequest> {
     let event = prop_oneof![
         Just(None),
-        Just(Some(Event::Started)),
-        Just(Some(Event::Completed)),
-        Just(Some(Event::Stopped))
+        Just(Some(TrackerEvent::Started)),
+        Just(Some(TrackerEvent::Completed)),
+        Just(Some(TrackerEvent::Stopped))
     ];
     let who = any::<([u8; 20], [u8; 20], u16, bool, bool)>();
     let counts = any::<(u64, u64, u64, Option<u32>, Option<u32>)>();
@@ -65,79 +67,81 @@ fn reply() -> impl Strategy<Value = AnnounceReply> {
     })
 }
 
-const QUESTION: &str = "info_hash=%124Vx%9A%BC%DE%F1%23Eg%89%AB%CD%EF%124Vx%9A\
+const ANNOUNCE_QUERY: &str = "info_hash=%124Vx%9A%BC%DE%F1%23Eg%89%AB%CD%EF%124Vx%9A\
     &peer_id=-PX0001-abcdefghijkl&port=6881&uploaded=0&downloaded=0&left=10&compact=1";
 
 #[test]
-fn an_announcement_is_written_as_trackers_read_it() {
-    let request = AnnounceRequest::from_query(QUESTION).unwrap();
+fn announce_query_is_encoded_as_trackers_expect() {
+    let request = AnnounceRequest::from_query(ANNOUNCE_QUERY).unwrap();
     assert_eq!(request.infohash.to_string(), "123456789abcdef123456789abcdef123456789a");
     assert_eq!(&request.peer_id, b"-PX0001-abcdefghijkl");
     assert_eq!((request.port, request.left, request.event), (6881, 10, None));
-    assert_eq!(request.query(), QUESTION);
+    assert_eq!(request.query(), ANNOUNCE_QUERY);
     let request =
-        AnnounceRequest { event: Some(Event::Started), numwant: Some(80), key: Some(0xab), ..request };
-    assert_eq!(request.query(), format!("{QUESTION}&event=started&numwant=80&key=000000AB"));
+        AnnounceRequest { event: Some(TrackerEvent::Started), numwant: Some(80), key: Some(0xab), ..request };
+    assert_eq!(request.query(), format!("{ANNOUNCE_QUERY}&event=started&numwant=80&key=000000AB"));
 }
 
 #[test]
-fn questions_that_lack_or_spoil_something_are_refused_by_name() {
-    let without =
-        |key: &str| QUESTION.split('&').filter(|pair| !pair.starts_with(key)).collect::<Vec<_>>().join("&");
+fn invalid_queries_name_the_bad_key() {
+    let without = |key: &str| {
+        ANNOUNCE_QUERY.split('&').filter(|pair| !pair.starts_with(key)).collect::<Vec<_>>().join("&")
+    };
     for key in ["info_hash", "peer_id", "port"] {
-        assert_eq!(AnnounceRequest::from_query(&without(key)), Err(QueryError::Missing { key }));
-        let twice = format!("{QUESTION}&{key}=1");
-        assert_eq!(AnnounceRequest::from_query(&twice), Err(QueryError::Repeated { key }));
+        assert_eq!(AnnounceRequest::from_query(&without(key)), Err(TrackerQueryError::Missing { key }));
+        let twice = format!("{ANNOUNCE_QUERY}&{key}=1");
+        assert_eq!(AnnounceRequest::from_query(&twice), Err(TrackerQueryError::Repeated { key }));
     }
     for (spoiled, error) in [
-        ("info_hash=abc", QueryError::NotTwentyBytes { key: "info_hash", length: 3 }),
-        ("peer_id=%x", QueryError::BadEscape { key: "peer_id" }),
-        ("port=65536", QueryError::NotANumber { key: "port" }),
-        ("uploaded=-1", QueryError::NotANumber { key: "uploaded" }),
-        ("left=all", QueryError::NotANumber { key: "left" }),
+        ("info_hash=abc", TrackerQueryError::NotTwentyBytes { key: "info_hash", length: 3 }),
+        ("peer_id=%x", TrackerQueryError::BadEscape { key: "peer_id" }),
+        ("port=65536", TrackerQueryError::NotANumber { key: "port" }),
+        ("uploaded=-1", TrackerQueryError::NotANumber { key: "uploaded" }),
+        ("left=all", TrackerQueryError::NotANumber { key: "left" }),
     ] {
         let key = spoiled.split('=').next().unwrap();
         let query = format!("{}&{spoiled}", without(key));
         assert_eq!(AnnounceRequest::from_query(&query), Err(error));
     }
-    let long = format!("{QUESTION}&x={}", "y".repeat(10_000));
-    assert!(matches!(AnnounceRequest::from_query(&long), Err(QueryError::TooLong { .. })));
+    let long = format!("{ANNOUNCE_QUERY}&x={}", "y".repeat(10_000));
+    assert!(matches!(AnnounceRequest::from_query(&long), Err(TrackerQueryError::TooLong { .. })));
 }
 
 #[test]
-fn what_clients_say_oddly_counts_as_not_said() {
-    let odd = format!("?{QUESTION}&event=paused&key=zz&numwant=-1&ip=host.example&supportcrypto=1&&flag")
-        .replace("&left=10", "&left=-1");
+fn odd_optional_values_are_ignored() {
+    let odd =
+        format!("?{ANNOUNCE_QUERY}&event=paused&key=zz&numwant=-1&ip=host.example&supportcrypto=1&&flag")
+            .replace("&left=10", "&left=-1");
     let request = AnnounceRequest::from_query(&odd).unwrap();
     assert_eq!((request.event, request.key, request.numwant, request.ip), (None, None, None, None));
     assert_eq!(request.left, u64::MAX);
 }
 
 #[test]
-fn the_short_form_is_given_unless_the_long_one_is_asked_for() {
+fn compact_form_is_the_default() {
     for (said, compact) in [("&compact=1", true), ("&compact=0", false), ("&compact=yes", true), ("", true)] {
-        let request = AnnounceRequest::from_query(&QUESTION.replace("&compact=1", said)).unwrap();
+        let request = AnnounceRequest::from_query(&ANNOUNCE_QUERY.replace("&compact=1", said)).unwrap();
         assert_eq!(request.compact, compact, "{said}");
     }
 }
 
 #[test]
-fn a_refusal_is_told_apart_from_an_answer() {
-    let failure = Failure { reason: "torrent not registered".to_owned() };
+fn failure_differs_from_a_reply() {
+    let failure = TrackerFailure { reason: "torrent not registered".to_owned() };
     assert_eq!(failure.encode(), b"d14:failure reason22:torrent not registerede");
     assert_eq!(AnnounceReply::parse(&failure.encode()), Ok(Err(failure.clone())));
     assert_eq!(ScrapeReply::parse(&failure.encode()), Ok(Err(failure)));
 }
 
 #[test]
-fn long_and_broken_words_are_cut() {
+fn long_and_invalid_messages_are_truncated() {
     let body = [format!("d14:failure reason{}:", 1 << 19).as_bytes(), &vec![0xff; 1 << 19], b"e"].concat();
     let failure = AnnounceReply::parse(&body).unwrap().unwrap_err();
-    assert_eq!(failure.reason, "\u{fffd}".repeat(MAX_TRACKER_WORDS));
+    assert_eq!(failure.reason, "\u{fffd}".repeat(MAX_TRACKER_MESSAGE));
 }
 
 #[test]
-fn rubbish_is_refused_in_words() {
+fn invalid_replies_are_refused_with_an_error() {
     for (body, words) in [
         (b"".as_slice(), "not the answer of a tracker: the document breaks off at byte 0"),
         (b"<html>", "not the answer of a tracker: no value begins with `<` at byte 0"),
@@ -147,11 +151,11 @@ fn rubbish_is_refused_in_words() {
         assert_eq!(AnnounceReply::parse(body).unwrap_err().to_string(), words);
     }
     let long = vec![b' '; MAX_TRACKER_REPLY + 1];
-    assert!(matches!(AnnounceReply::parse(&long), Err(ReplyError::TooLong { .. })));
+    assert!(matches!(AnnounceReply::parse(&long), Err(TrackerReplyError::TooLong { .. })));
 }
 
 #[test]
-fn numbers_that_cannot_be_are_bent() {
+fn impossible_counts_are_clamped() {
     for (body, interval) in [
         (b"d8:intervali-1e5:peers0:e".as_slice(), 0),
         (b"d8:intervali9223372036854775807e5:peers0:e", u32::MAX),
@@ -164,7 +168,7 @@ fn numbers_that_cannot_be_are_bent() {
 }
 
 #[test]
-fn entries_that_are_no_addresses_are_left_out() {
+fn invalid_peer_entries_are_skipped() {
     let body = b"d5:peersl\
         d2:ip7:1.2.3.44:porti5ee\
         d2:ip9:localhost4:porti5ee\
@@ -188,7 +192,7 @@ fn entries_that_are_no_addresses_are_left_out() {
 }
 
 #[test]
-fn a_million_peers_are_two_thousand() {
+fn peer_lists_are_limited() {
     for body in [
         [b"d5:peers999996:".as_slice(), &vec![1; 999_996], b"e"].concat(),
         [b"d6:peers6999990:".as_slice(), &vec![1; 999_990], b"e"].concat(),
@@ -200,24 +204,24 @@ fn a_million_peers_are_two_thousand() {
 }
 
 #[test]
-fn no_more_than_sixteen_names_of_hosts_are_read() {
+fn named_peers_are_limited() {
     let body = [b"d5:peersl".as_slice(), &b"d2:ip6:a.test4:porti257ee".repeat(1000), b"ee"].concat();
     let reply = AnnounceReply::parse(&body).unwrap().unwrap();
     assert_eq!((reply.peers.len(), reply.named_peers.len()), (0, MAX_NAMED_PEERS));
 }
 
 #[test]
-fn too_many_torrents_are_not_scraped_at_once() {
+fn oversized_scrapes_are_refused() {
     let infohashes = vec![Infohash::from_bytes([b'x'; 20]); MAX_SCRAPED + 1];
     let query = ScrapeRequest { infohashes }.query();
-    let error = QueryError::TooManyTorrents { limit: MAX_SCRAPED };
+    let error = TrackerQueryError::TooManyTorrents { limit: MAX_SCRAPED };
     assert_eq!(ScrapeRequest::from_query(&query), Err(error));
     assert_eq!(ScrapeRequest::from_query(""), Ok(ScrapeRequest { infohashes: Vec::new() }));
 }
 
 #[test]
-fn a_scrape_is_written_as_in_the_specification() {
-    let counts = Scraped { complete: 11, downloaded: 13772, incomplete: 19 };
+fn scrape_matches_the_specification() {
+    let counts = ScrapeEntry { complete: 11, downloaded: 13772, incomplete: 19 };
     let reply = ScrapeReply { torrents: vec![(Infohash::from_bytes([b'x'; 20]), counts)] };
     assert_eq!(
         reply.encode(),
@@ -227,12 +231,12 @@ fn a_scrape_is_written_as_in_the_specification() {
 
 proptest! {
     #[test]
-    fn reading_a_query_returns_what_was_asked(request in request()) {
+    fn announce_queries_round_trip(request in request()) {
         prop_assert_eq!(AnnounceRequest::from_query(&request.query()), Ok(request));
     }
 
     #[test]
-    fn parsing_an_answer_returns_what_was_answered(mut reply in reply(), compact: bool, no_peer_id: bool) {
+    fn announce_replies_round_trip(mut reply in reply(), compact: bool, no_peer_id: bool) {
         let body = reply.encode(compact, no_peer_id);
         if compact {
             reply.peers.sort_by_key(|peer| peer.address.is_ipv6());
@@ -244,13 +248,13 @@ proptest! {
     }
 
     #[test]
-    fn what_a_scrape_tells_is_read_again(
+    fn scrape_replies_round_trip(
         found in prop::collection::btree_map(any::<[u8; 20]>(), any::<(u32, u32, u32)>(), 0..=MAX_SCRAPED),
     ) {
         let request = ScrapeRequest { infohashes: found.keys().copied().map(Infohash::from_bytes).collect() };
         prop_assert_eq!(ScrapeRequest::from_query(&request.query()), Ok(request));
         let torrents = found.into_iter().map(|(infohash, (complete, downloaded, incomplete))| {
-            (Infohash::from_bytes(infohash), Scraped { complete, downloaded, incomplete })
+            (Infohash::from_bytes(infohash), ScrapeEntry { complete, downloaded, incomplete })
         });
         let reply = ScrapeReply { torrents: torrents.collect() };
         prop_assert_eq!(ScrapeReply::parse(&reply.encode()), Ok(Ok(reply)));
@@ -266,7 +270,7 @@ proptest! {
     }
 
     #[test]
-    fn no_damage_to_an_answer_panics_a_parser(reply in reply(), compact: bool, at: prop::sample::Index, byte: u8) {
+    fn damaged_replies_never_panic(reply in reply(), compact: bool, at: prop::sample::Index, byte: u8) {
         let mut body = reply.encode(compact, false);
         *at.get_mut(&mut body) = byte;
         let _ = AnnounceReply::parse(&body);

@@ -12,7 +12,7 @@ mod response;
 mod tests;
 
 pub use request::UdpRequest;
-pub use response::{Family, UdpResponse};
+pub use response::{AddressFamily, UdpResponse};
 
 /// The number that begins a request for a connection id.
 pub const MAGIC: u64 = 0x0417_2710_1980;
@@ -22,7 +22,7 @@ pub const MAGIC: u64 = 0x0417_2710_1980;
 pub enum DatagramError {
     /// It is shorter than what it says to be.
     #[error("a datagram of {length} bytes breaks off")]
-    BreaksOff {
+    Truncated {
         /// How many bytes it has.
         length: usize,
     },
@@ -34,7 +34,7 @@ pub enum DatagramError {
     },
     /// It asks for a connection id in another protocol.
     #[error("a datagram of another protocol")]
-    OtherProtocol,
+    WrongProtocol,
 }
 
 /// What a datagram is.

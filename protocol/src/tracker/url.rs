@@ -27,7 +27,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_query_is_added_to_whatever_the_url_has() {
+    fn query_is_appended_to_any_url() {
         for (url, whole) in [
             ("http://t/announce", "http://t/announce?q=1"),
             ("http://t/announce?", "http://t/announce?q=1"),
@@ -41,7 +41,7 @@ mod tests {
     }
 
     #[test]
-    fn a_tracker_is_scraped_where_its_url_says_so() {
+    fn scrape_url_follows_the_announce_url() {
         for (announce, scrape) in [
             ("http://t/announce", Some("http://t/scrape")),
             ("http://t/x/announce", Some("http://t/x/scrape")),

@@ -6,68 +6,73 @@ use std::rc::Rc;
 
 use anyhow::Result;
 
-use super::receiver::Receiver;
+use super::bench_setup::BenchSetup;
+use super::receiver::ReceiverCommand;
 use super::senders::Senders;
-use super::stage::Stage;
-use crate::foreign::find;
+use crate::third_party::find_program;
 
 mod aria2;
 mod aria2_torrent;
+mod cross_seeded;
 mod curl;
-mod fed;
 mod libtorrent;
 mod ours;
 mod ours_torrent;
 mod rqbit;
-mod small;
+mod small_files;
 mod transmission;
 
 pub(super) use aria2_torrent::OPTIONS as ARIA2_TORRENT_OPTIONS;
 
 /// One way to transfer a file, or a folder of small ones.
-pub(super) trait Contender: Debug {
+pub(super) trait TransferContender: Debug {
     /// Its name on the command line and in the table.
     fn name(&self) -> &'static str;
 
     /// Says in a line how it runs.
-    fn about(&self) -> &'static str;
+    fn description(&self) -> &'static str;
 
     /// Names what it needs and this machine does not have.
-    fn missing(&self) -> Option<String>;
+    fn missing_requirement(&self) -> Option<String>;
 
     /// Says from how many senders on one machine it can receive.
-    fn most_senders(&self) -> usize {
+    fn max_senders(&self) -> usize {
         usize::MAX
     }
 
     /// Starts so many senders and waits until they are ready.
-    fn senders(&self, stage: &Stage, count: usize) -> Result<Senders>;
+    fn start_senders(&self, stage: &BenchSetup, count: usize) -> Result<Senders>;
 
     /// Tells how to receive from them into an empty folder.
-    fn receiver(&self, stage: &Stage, senders: &Senders, folder: &Path) -> Result<Receiver>;
+    fn receiver_command(
+        &self,
+        stage: &BenchSetup,
+        senders: &Senders,
+        folder: &Path,
+    ) -> Result<ReceiverCommand>;
 
     /// Reads the rate in MB/s out of the line with which it said that it is done.
-    fn own_rate(&self, _said: &str) -> Option<f64> {
+    fn reported_rate(&self, _said: &str) -> Option<f64> {
         None
     }
 }
 
 /// Returns all for one large file, ours first.
-pub(super) fn for_a_file() -> Vec<Box<dyn Contender>> {
+pub(super) fn for_large_file() -> Vec<Box<dyn TransferContender>> {
     [
-        Box::new(ours::Ours) as Box<dyn Contender>,
-        Box::new(curl::Curl { piped: false }),
-        Box::new(curl::Curl { piped: true }),
-        Box::new(aria2::Aria2 { own_check: true }),
-        Box::new(aria2::Aria2 { own_check: false }),
+        Box::new(ours::Ours) as Box<dyn TransferContender>,
+        Box::new(curl::Curl { hashes_from_pipe: false }),
+        Box::new(curl::Curl { hashes_from_pipe: true }),
+        Box::new(aria2::Aria2 { verifies_itself: true }),
+        Box::new(aria2::Aria2 { verifies_itself: false }),
     ]
     .into_iter()
-    .chain(for_a_torrent())
+    .chain(for_torrent())
     .collect()
 }
 
 /// Returns all who speak BitTorrent, each with seeders of its own kind, ours first.
-pub(super) fn for_a_torrent() -> Vec<Box<dyn Contender>> {
+pub(super) fn for_torrent() -> Vec<Box<dyn TransferContender>> {
     vec![
         Box::new(ours_torrent::OursTorrent),
         Box::new(aria2_torrent::Aria2Torrent),
@@ -78,32 +83,33 @@ pub(super) fn for_a_torrent() -> Vec<Box<dyn Contender>> {
 }
 
 /// Returns all who speak BitTorrent, ours first, all with seeders of one of them.
-pub(super) fn for_a_torrent_from(seeders: &str) -> Option<Vec<Box<dyn Contender>>> {
-    let seeders: Rc<dyn Contender> =
-        for_a_torrent().into_iter().find(|contender| contender.name() == seeders)?.into();
+pub(super) fn for_torrent_with_seeders(seeders: &str) -> Option<Vec<Box<dyn TransferContender>>> {
+    let seeders: Rc<dyn TransferContender> =
+        for_torrent().into_iter().find(|contender| contender.name() == seeders)?.into();
     // Transmission refuses peers on the loopback, where the seeders of the others are.
-    let fetchers = for_a_torrent().into_iter().filter(|fetcher| {
-        let is_transmission = fetcher.name() == transmission::NAMED;
-        !is_transmission || seeders.name() == transmission::NAMED
+    let fetchers = for_torrent().into_iter().filter(|fetcher| {
+        let is_transmission = fetcher.name() == transmission::CONTENDER_NAME;
+        !is_transmission || seeders.name() == transmission::CONTENDER_NAME
     });
-    let fed = fetchers.map(|fetcher| -> Box<dyn Contender> {
-        Box::new(fed::Fed { seeders: Rc::clone(&seeders), fetcher })
+    let fed = fetchers.map(|fetcher| -> Box<dyn TransferContender> {
+        Box::new(cross_seeded::CrossSeeded { seeders: Rc::clone(&seeders), fetcher })
     });
     Some(fed.collect())
 }
 
 /// Returns all for many small files, ours first.
-pub(super) fn for_small_files() -> Vec<Box<dyn Contender>> {
+pub(super) fn for_small_files() -> Vec<Box<dyn TransferContender>> {
     vec![
-        Box::new(small::OurTree),
-        Box::new(small::CurlTree { verifier: None }),
-        Box::new(small::CurlTree { verifier: Some("openssl") }),
-        Box::new(small::CurlTree { verifier: Some("sha256sum") }),
+        Box::new(small_files::OursTree),
+        Box::new(small_files::CurlTree { verifier: None }),
+        Box::new(small_files::CurlTree { verifier: Some("openssl") }),
+        Box::new(small_files::CurlTree { verifier: Some("sha256sum") }),
     ]
 }
 
 /// Names the programs among some that are not installed.
 fn not_installed(programs: &[&str]) -> Option<String> {
-    let missing: Vec<&str> = programs.iter().copied().filter(|program| find(program).is_none()).collect();
+    let missing: Vec<&str> =
+        programs.iter().copied().filter(|program| find_program(program).is_none()).collect();
     (!missing.is_empty()).then(|| missing.join(", "))
 }

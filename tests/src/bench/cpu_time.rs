@@ -9,7 +9,7 @@ use rustix::param::clock_ticks_per_second;
 
 /// What one process has used.
 #[derive(Debug, Clone, Copy)]
-struct Used {
+struct ProcessTimes {
     pid: u32,
     parent: u32,
     /// User and system time in the kernel's ticks, that of children it has waited for included.
@@ -18,10 +18,10 @@ struct Used {
 
 /// Returns the user and system time that some processes and all below them have used so far.
 pub(crate) fn of_trees(roots: &[u32]) -> Result<Duration> {
-    let all: Vec<Used> = fs::read_dir("/proc")
+    let all: Vec<ProcessTimes> = fs::read_dir("/proc")
         .context("no /proc")?
         .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
-        .filter_map(|pid: u32| parse(&fs::read_to_string(format!("/proc/{pid}/stat")).ok()?))
+        .filter_map(|pid: u32| parse_stat(&fs::read_to_string(format!("/proc/{pid}/stat")).ok()?))
         .collect();
     let mut wanted: BTreeSet<u32> = roots.iter().copied().collect();
     loop {
@@ -36,13 +36,13 @@ pub(crate) fn of_trees(roots: &[u32]) -> Result<Duration> {
     let counted = all.iter().filter(|used| wanted.contains(&used.pid));
     // Ticks are coarse and count threads that have ended; the scheduler counts exactly, but living threads only.
     let times = counted.map(|used| {
-        Duration::from_millis(used.ticks * 1000 / clock_ticks_per_second()).max(of_living_threads(used.pid))
+        Duration::from_millis(used.ticks * 1000 / clock_ticks_per_second()).max(of_running_threads(used.pid))
     });
     Ok(times.sum())
 }
 
 /// Returns the time on a processor that the scheduler tells for each thread of a process; nothing where it does not.
-fn of_living_threads(pid: u32) -> Duration {
+fn of_running_threads(pid: u32) -> Duration {
     let Ok(threads) = fs::read_dir(format!("/proc/{pid}/task")) else { return Duration::ZERO };
     let nanos = threads.flatten().filter_map(|thread| {
         let text = fs::read_to_string(thread.path().join("schedstat")).ok()?;
@@ -52,12 +52,12 @@ fn of_living_threads(pid: u32) -> Duration {
 }
 
 /// Reads a line of `/proc/PID/stat`; the name in it may hold anything, also blanks and brackets.
-fn parse(stat: &str) -> Option<Used> {
+fn parse_stat(stat: &str) -> Option<ProcessTimes> {
     let pid = stat.split(' ').next()?.parse().ok()?;
     let fields: Vec<&str> = stat.get(stat.rfind(')')? + 2..)?.split(' ').collect();
     let number = |at: usize| fields.get(at)?.parse::<u64>().ok();
     let parent = u32::try_from(number(1)?).ok()?;
-    Some(Used { pid, parent, ticks: number(11)? + number(12)? + number(13)? + number(14)? })
+    Some(ProcessTimes { pid, parent, ticks: number(11)? + number(12)? + number(13)? + number(14)? })
 }
 
 #[cfg(test)]
@@ -65,14 +65,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_line_of_stat_is_read_whatever_the_program_is_called() {
+    fn stat_line_is_parsed_for_any_program_name() {
         let line = "42 (a ) b) S 7 42 42 0 -1 4194560 9 8 0 0 11 5 3 1 20 0 1 0 100 1 1";
-        let used = parse(line).expect("a line");
+        let used = parse_stat(line).expect("a line");
         assert_eq!((used.pid, used.parent, used.ticks), (42, 7, 20));
     }
 
     #[test]
-    fn this_process_has_used_some_time_and_an_unknown_one_none() {
+    fn unknown_process_has_used_no_time() {
         assert!(of_trees(&[std::process::id()]).is_ok());
         assert_eq!(of_trees(&[u32::MAX]).expect("/proc"), Duration::ZERO);
     }

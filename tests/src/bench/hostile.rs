@@ -5,9 +5,9 @@ use std::time::{Duration, Instant};
 
 use clap::Parser;
 
-use crate::content::Content;
+use crate::content::TestContent;
 use crate::hostile_peer::{HostilePeer, Lie};
-use crate::network::Network;
+use crate::network::TestNetwork;
 
 /// The size of the file, in bytes.
 const SIZE: usize = 64 << 20;
@@ -16,11 +16,11 @@ const SIZE: usize = 64 << 20;
 const RATE: &str = "100M";
 
 /// How long sources may take to be listed.
-const LISTED: Duration = Duration::from_mins(1);
+const LISTING_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// Measures downloads beside hostile sources.
 #[derive(Debug, Parser)]
-struct Options {
+struct HostileOptions {
     /// Numbers of hostile sources
     #[arg(long, value_name = "N,...", value_delimiter = ',', default_value = "1,10,100")]
     counts: Vec<usize>,
@@ -40,7 +40,7 @@ struct Options {
 
 /// What was seen of a download.
 #[derive(Debug, Clone, Copy)]
-struct Seen {
+struct DownloadCost {
     time: Duration,
     /// Bytes of content that were fetched, wrong ones included.
     fetched: u64,
@@ -48,15 +48,15 @@ struct Seen {
 
 /// An attack and who mounts it; sources that lie in different ways take turns.
 #[derive(Debug)]
-struct Attack {
+struct AttackScenario {
     name: &'static str,
     lies: &'static [Lie],
 }
 
-const ATTACKS: &[Attack] = &[
-    Attack { name: "forged manifest, 2 KB/s", lies: &[Lie::ForgesSlowly(0)] },
-    Attack { name: "forged manifest, place 1000", lies: &[Lie::ForgesAndChokes(0)] },
-    Attack {
+const ATTACKS: &[AttackScenario] = &[
+    AttackScenario { name: "forged manifest, 2 KB/s", lies: &[Lie::ForgesSlowly(0)] },
+    AttackScenario { name: "forged manifest, place 1000", lies: &[Lie::ForgesAndChokes(0)] },
+    AttackScenario {
         name: "eight forged manifests",
         lies: &[
             Lie::Forges(0),
@@ -69,16 +69,16 @@ const ATTACKS: &[Attack] = &[
             Lie::Forges(7),
         ],
     },
-    Attack { name: "wrong bytes", lies: &[Lie::WrongBytes] },
-    Attack { name: "every fourth piece wrong", lies: &[Lie::WrongEvery(4)] },
-    Attack { name: "never greets", lies: &[Lie::NeverGreets] },
-    Attack { name: "never answers", lies: &[Lie::NeverAnswers] },
-    Attack { name: "stalls within a block", lies: &[Lie::Stall] },
-    Attack { name: "true bytes, 2 KB/s", lies: &[Lie::Trickles] },
-    Attack { name: "queued for ever", lies: &[Lie::Chokes] },
-    Attack { name: "rejects everything", lies: &[Lie::Rejects] },
-    Attack { name: "reset at 99 % of a block", lies: &[Lie::BreaksLate] },
-    Attack {
+    AttackScenario { name: "wrong bytes", lies: &[Lie::WrongBytes] },
+    AttackScenario { name: "every fourth piece wrong", lies: &[Lie::WrongEvery(4)] },
+    AttackScenario { name: "never greets", lies: &[Lie::NeverGreets] },
+    AttackScenario { name: "never answers", lies: &[Lie::NeverAnswers] },
+    AttackScenario { name: "stalls within a block", lies: &[Lie::Stall] },
+    AttackScenario { name: "true bytes, 2 KB/s", lies: &[Lie::Trickles] },
+    AttackScenario { name: "queued for ever", lies: &[Lie::Chokes] },
+    AttackScenario { name: "rejects everything", lies: &[Lie::Rejects] },
+    AttackScenario { name: "reset at 99 % of a block", lies: &[Lie::DisconnectsLate] },
+    AttackScenario {
         name: "all of them",
         lies: &[
             Lie::ForgesSlowly(0),
@@ -87,7 +87,7 @@ const ATTACKS: &[Attack] = &[
             Lie::NeverAnswers,
             Lie::Trickles,
             Lie::Chokes,
-            Lie::BreaksLate,
+            Lie::DisconnectsLate,
             Lie::WrongEvery(4),
             Lie::Stall,
             Lie::Forges(1),
@@ -97,26 +97,30 @@ const ATTACKS: &[Attack] = &[
 
 /// Runs the benchmark as the command line says.
 pub fn main() -> ExitCode {
-    let options = Options::parse();
-    let content = Content::random(64, SIZE);
-    let undisturbed = slowest(&content, &[], 0, options.runs);
+    let options = HostileOptions::parse();
+    let content = TestContent::random(64, SIZE);
+    let undisturbed = worst_of_runs(&content, &[], 0, options.runs);
     println!("\n64 MiB from one honest source of 100 MB/s; the slowest of {} runs\n", options.runs);
     println!("| attack | hostile | seconds | at most | bytes fetched | at most | |");
     println!("|---|--:|--:|--:|--:|--:|---|");
-    println!("| none | 0 | {:.2} | | {:.2} | | |", undisturbed.time.as_secs_f64(), times(undisturbed));
+    println!(
+        "| none | 0 | {:.2} | | {:.2} | | |",
+        undisturbed.time.as_secs_f64(),
+        fetched_ratio(undisturbed)
+    );
     let mut missed = 0;
     for attack in ATTACKS.iter().filter(|attack| attack.name.contains(&options.only)) {
         for &count in &options.counts {
-            let seen = slowest(&content, attack.lies, count, options.runs);
-            let (time, bytes) = required(undisturbed, count);
-            let is_met = seen.time <= time && times(seen) <= bytes;
+            let seen = worst_of_runs(&content, attack.lies, count, options.runs);
+            let (time, bytes) = allowed_cost(undisturbed, count);
+            let is_met = seen.time <= time && fetched_ratio(seen) <= bytes;
             missed += usize::from(!is_met);
             println!(
                 "| {} | {count} | {:.2} | {:.2} | {:.2} | {bytes:.2} | {} |",
                 attack.name,
                 seen.time.as_secs_f64(),
                 time.as_secs_f64(),
-                times(seen),
+                fetched_ratio(seen),
                 if is_met { "met" } else { "**missed**" },
             );
         }
@@ -126,19 +130,19 @@ pub fn main() -> ExitCode {
 }
 
 /// Returns how long a download may take, and how many times its size it may fetch.
-fn required(undisturbed: Seen, count: usize) -> (Duration, f64) {
+fn allowed_cost(undisturbed: DownloadCost, count: usize) -> (Duration, f64) {
     (Duration::from_secs(3) + 3 * undisturbed.time, if count <= 10 { 1.25 } else { 1.5 })
 }
 
 #[expect(clippy::cast_precision_loss, reason = "figures of three digits")]
-fn times(seen: Seen) -> f64 {
+fn fetched_ratio(seen: DownloadCost) -> f64 {
     seen.fetched as f64 / SIZE as f64
 }
 
 /// Returns the longest time and the most bytes of some runs.
-fn slowest(content: &Content, lies: &[Lie], count: usize, runs: usize) -> Seen {
+fn worst_of_runs(content: &TestContent, lies: &[Lie], count: usize, runs: usize) -> DownloadCost {
     let all = (0..runs.max(1)).map(|_| download(content, lies, count));
-    let worst = |one: Seen, other: Seen| Seen {
+    let worst = |one: DownloadCost, other: DownloadCost| DownloadCost {
         time: one.time.max(other.time),
         fetched: one.fetched.max(other.fetched),
     };
@@ -146,22 +150,22 @@ fn slowest(content: &Content, lies: &[Lie], count: usize, runs: usize) -> Seen {
 }
 
 /// Downloads the file once.
-fn download(content: &Content, lies: &[Lie], count: usize) -> Seen {
-    let mut network = Network::new();
+fn download(content: &TestContent, lies: &[Lie], count: usize) -> DownloadCost {
+    let mut network = TestNetwork::new();
     let index = network.index.address();
     let share = |place: usize| count / lies.len() + usize::from(place < count % lies.len());
     let crowds = lies.iter().enumerate();
     let hostile: Vec<HostilePeer> = crowds
-        .flat_map(|(place, lie)| HostilePeer::crowd(index, "file.bin", content, *lie, share(place)))
+        .flat_map(|(place, lie)| HostilePeer::join_many(index, "file.bin", content, *lie, share(place)))
         .collect();
-    let _honest = network.sharer(&[("file.bin", content)], &["--max-upload-rate", RATE]);
-    let mut fetcher = network.node(&[]);
-    network.wait_for_sources(content.digest, hostile.len() + 1, LISTED);
+    let _honest = network.start_node_with(&[("file.bin", content)], &["--max-upload-rate", RATE]);
+    let mut fetcher = network.start_node(&[]);
+    network.wait_for_sources(content.digest, hostile.len() + 1, LISTING_TIMEOUT);
     let begun = Instant::now();
-    let answer = fetcher.peer.say(&format!("download {}", content.digest));
+    let answer = fetcher.peer.run(&format!("download {}", content.digest));
     let time = begun.elapsed();
-    let done = answer.done();
+    let done = answer.completed_downloads();
     assert_eq!(done.len(), 1, "{answer:#?}");
-    fetcher.has(content);
-    Seen { time, fetched: done.iter().map(crate::peer::Done::given).sum() }
+    fetcher.path_of(content);
+    DownloadCost { time, fetched: done.iter().map(crate::peer::CompletedDownload::bytes_received).sum() }
 }

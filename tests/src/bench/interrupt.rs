@@ -10,7 +10,7 @@ use tokio::signal::unix::{SignalKind, signal};
 static INTERRUPTED: AtomicBool = AtomicBool::new(false);
 
 /// How long a wait goes on before it looks whether it was interrupted.
-const SLICE: Duration = Duration::from_millis(100);
+const CHECK_INTERVAL: Duration = Duration::from_millis(100);
 
 /// Starts to listen for the signals; the thread ends with the program.
 pub(super) fn listen() -> Result<()> {
@@ -43,7 +43,7 @@ pub(super) fn wait<T>(limit: Duration, mut look: impl FnMut(Duration) -> Option<
     loop {
         check()?;
         let left = end.saturating_duration_since(Instant::now());
-        if let Some(found) = look(left.min(SLICE)) {
+        if let Some(found) = look(left.min(CHECK_INTERVAL)) {
             return Ok(Some(found));
         }
         if left.is_zero() {

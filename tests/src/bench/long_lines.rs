@@ -11,29 +11,29 @@ use anyhow::{Context, Result, bail};
 use clap::Parser as _;
 
 use super::{interrupt, machine};
-use crate::foreign::find;
-use crate::long_line::{self, Congestion, tcp_setting};
+use crate::long_line::{self, CongestionAlgorithm, tcp_setting};
 use crate::programs::{Programs, programs};
+use crate::third_party::find_program;
 
-mod attempt;
 mod cell;
+mod cell_rounds;
+mod cell_setup;
 mod contender;
 mod filter;
+mod measured_command;
 mod options;
 mod report;
-mod result;
-mod rounds;
-mod scene;
-mod verdict;
+mod requirement;
+mod run_result;
 
 use cell::Cell;
-use contender::Contender;
-use options::Options;
-use report::Report;
+use contender::LineContender;
+use options::LongLinesOptions;
+use report::CellReport;
 
 /// Runs the benchmark as the command line says.
 pub fn main() -> ExitCode {
-    match run(&Options::parse()) {
+    match run(&LongLinesOptions::parse()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error:#}");
@@ -42,38 +42,38 @@ pub fn main() -> ExitCode {
     }
 }
 
-fn run(options: &Options) -> Result<()> {
-    let cells = chosen(options)?;
+fn run(options: &LongLinesOptions) -> Result<()> {
+    let cells = chosen_cells(options)?;
     if options.list {
         for cell in &cells {
             println!("{cell}");
         }
         return Ok(());
     }
-    if let Some(reason) = long_line::obstacle() {
+    if let Some(reason) = long_line::unavailable_reason() {
         println!("SKIPPED: {reason}");
         return Ok(());
     }
     interrupt::listen()?;
     let programs = match &options.programs {
         // The receiving programs run in folders of their own.
-        Some(folder) => Programs::in_folder(&folder.canonicalize().context("no programs")?),
+        Some(folder) => Programs::in_dir(&folder.canonicalize().context("no programs")?),
         None => programs().clone(),
     };
     let dir = options.dir.clone().unwrap_or_else(env::temp_dir);
     print_facts(&dir)?;
-    let contenders = contenders(options)?;
+    let contenders = chosen_contenders(options)?;
     let mut reports = Vec::new();
     for (number, cell) in (1..).zip(&cells) {
-        if let Some(reason) = cell.congestion.obstacle() {
+        if let Some(reason) = cell.congestion.unavailable_reason() {
             println!("\nSKIPPED: {cell}: {reason}");
             continue;
         }
         println!("\n[{number}/{}] {cell}", cells.len());
-        let runs = options.runs.unwrap_or_else(|| cell.runs());
-        match rounds::measure(*cell, &contenders, &programs, &dir, runs, options) {
+        let runs = options.runs.unwrap_or_else(|| cell.default_runs());
+        match cell_rounds::measure_cell(*cell, &contenders, &programs, &dir, runs, options) {
             Ok(measured) => {
-                let report = Report::new(*cell, measured);
+                let report = CellReport::new(*cell, measured);
                 report.print();
                 if options.output.json {
                     println!("{}", report.json());
@@ -86,14 +86,14 @@ fn run(options: &Options) -> Result<()> {
             }
         }
     }
-    report::summarise(&reports);
+    report::print_summary(&reports);
     if options.output.markdown {
-        print!("{}", report::markdown(&reports));
+        print!("{}", report::markdown_tables(&reports));
     }
     Ok(())
 }
 
-fn chosen(options: &Options) -> Result<Vec<Cell>> {
+fn chosen_cells(options: &LongLinesOptions) -> Result<Vec<Cell>> {
     let all = Cell::all();
     filter::check(&options.filters, &all)?;
     let cells: Vec<Cell> = all.into_iter().filter(|cell| filter::matches(&options.filters, *cell)).collect();
@@ -104,21 +104,21 @@ fn chosen(options: &Options) -> Result<Vec<Cell>> {
 }
 
 /// Leaves out who was not asked for and who is not installed.
-fn contenders(options: &Options) -> Result<Vec<Contender>> {
-    if let Some(name) = options.only.iter().find(|name| Contender::named(name).is_none()) {
-        bail!("no contender is called {name}; there are {}", Contender::names().join(", "));
+fn chosen_contenders(options: &LongLinesOptions) -> Result<Vec<LineContender>> {
+    if let Some(name) = options.only.iter().find(|name| LineContender::by_name(name).is_none()) {
+        bail!("no contender is called {name}; there are {}", LineContender::names().join(", "));
     }
     let mut chosen = Vec::new();
-    for contender in Contender::ALL {
+    for contender in LineContender::ALL {
         let is_asked_for = if options.only.is_empty() {
-            contender != Contender::OursRunning || options.running
+            contender != LineContender::OursRunning || options.running
         } else {
             options.only.iter().any(|name| name == contender.name())
         };
         if !is_asked_for {
             continue;
         }
-        match contender.programs().iter().find(|program| find(program).is_none()) {
+        match contender.required_programs().iter().find(|program| find_program(program).is_none()) {
             Some(missing) => println!("MISSING: {} does not take part: no {missing}", contender.name()),
             None => chosen.push(contender),
         }
@@ -131,8 +131,9 @@ fn print_facts(dir: &Path) -> Result<()> {
     for name in ["tcp_rmem", "tcp_wmem"] {
         facts.push((name, tcp_setting(name)?));
     }
-    for congestion in [Congestion::Bbr, Congestion::Cubic] {
-        facts.push((congestion.name(), congestion.obstacle().unwrap_or_else(|| "available".into())));
+    for congestion in [CongestionAlgorithm::Bbr, CongestionAlgorithm::Cubic] {
+        facts
+            .push((congestion.name(), congestion.unavailable_reason().unwrap_or_else(|| "available".into())));
     }
     for (name, fact) in facts {
         println!("{:<19} {fact}", format!("{name}:"));

@@ -10,10 +10,10 @@ use anyhow::Result;
 pub(super) fn facts(dir: &Path, warmth: &str) -> Result<Vec<(&'static str, String)>> {
     let cores = available_parallelism()?.to_string();
     Ok(vec![
-        ("processor", format!("{}, {cores} cores", first(processor()))),
-        ("memory", format!("{}; free pages {warmth}", first(memory()))),
+        ("processor", format!("{}, {cores} cores", first_or_unknown(processor()))),
+        ("memory", format!("{}; free pages {warmth}", first_or_unknown(memory()))),
         ("kernel", read("/proc/sys/kernel/osrelease")),
-        ("files", format!("{} ({})", dir.display(), first(file_system(dir)))),
+        ("files", format!("{} ({})", dir.display(), first_or_unknown(file_system(dir)))),
         ("congestion control", read("/proc/sys/net/ipv4/tcp_congestion_control")),
         ("load before", read("/proc/loadavg")),
     ])
@@ -21,12 +21,12 @@ pub(super) fn facts(dir: &Path, warmth: &str) -> Result<Vec<(&'static str, Strin
 
 /// The processors' time as far as it has gone: all of it, and what the host of a virtual machine gave to others.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Processors {
+pub(super) struct ProcessorTime {
     all: u64,
     stolen: u64,
 }
 
-impl Processors {
+impl ProcessorTime {
     /// Looks at it now; nothing where the system does not tell.
     pub(super) fn now() -> Option<Self> {
         let text = fs::read_to_string("/proc/stat").ok()?;
@@ -45,12 +45,12 @@ impl Processors {
     }
 }
 
-fn first(fact: Option<String>) -> String {
+fn first_or_unknown(fact: Option<String>) -> String {
     fact.unwrap_or_else(|| "unknown".into())
 }
 
 fn read(path: &str) -> String {
-    first(fs::read_to_string(path).ok().map(|text| text.trim().to_owned()))
+    first_or_unknown(fs::read_to_string(path).ok().map(|text| text.trim().to_owned()))
 }
 
 fn processor() -> Option<String> {

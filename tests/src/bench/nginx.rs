@@ -9,16 +9,19 @@ use std::thread;
 use anyhow::{Result, bail};
 use rustix::process::geteuid;
 
+use super::bench_setup::BenchSetup;
 use super::interrupt;
 use super::senders::Senders;
-use super::stage::Stage;
 use crate::free_port::free_port;
 
 /// Starts so many servers of the original.
-pub(super) fn start(stage: &Stage, count: usize) -> Result<Senders> {
+pub(super) fn start(stage: &BenchSetup, count: usize) -> Result<Senders> {
     let mut senders = Senders::default();
     for number in 0..count {
-        let (home, own) = (stage.home("nginx", number)?, stage.private("nginx", &format!("state-{number}"))?);
+        let (home, own) = (
+            stage.sender_folder("nginx", number)?,
+            stage.private_folder("nginx", &format!("state-{number}"))?,
+        );
         let address = SocketAddr::from(([127, 0, 0, 1], free_port()));
         let place = own.join("nginx.conf");
         fs::write(&place, configuration(&home, &own, address))?;
@@ -37,7 +40,7 @@ pub(super) fn start(stage: &Stage, count: usize) -> Result<Senders> {
     Ok(senders)
 }
 
-/// Writes the configuration of a server of what lies in `home`, which keeps what it needs in `own`.
+/// Writes the configuration of a server of what lies in `sender_folder`, which keeps what it needs in `own`.
 pub(super) fn configuration(home: &Path, own: &Path, address: SocketAddr) -> String {
     // Workers of a server that root starts belong to somebody who may not read the folder.
     let user = if geteuid().is_root() { "user root;" } else { "" };

@@ -5,15 +5,15 @@ use std::time::Duration;
 
 use clap::Parser;
 
-use super::size::Size;
+use super::byte_size::ByteSize;
 
 /// Measures a transfer beside other programs on this machine, and prints medians.
 #[derive(Debug, Parser)]
 #[command(name = "transfer", about)]
-pub(super) struct Options {
+pub(super) struct TransferOptions {
     /// The size of the file.
     #[arg(long, default_value = "1GiB")]
-    pub(super) size: Size,
+    pub(super) size: ByteSize,
     /// From how many sources, one after the other.
     #[arg(long, value_delimiter = ',', default_value = "1,2,4", value_parser = clap::value_parser!(u8).range(1..=16))]
     pub(super) sources: Vec<u8>,
@@ -35,7 +35,7 @@ pub(super) struct Options {
     /// How much free memory is touched and kept backed; without it, three quarters of what is free. `0` for none. It
     /// matters on virtual machines that give free pages back to their host.
     #[arg(long, value_name = "SIZE")]
-    pub(super) warm: Option<Size>,
+    pub(super) warm: Option<ByteSize>,
     /// A command that keeps memory backed as long as it runs, instead of `--warm`: it prints a line once it is ready.
     #[arg(long, value_name = "COMMAND")]
     pub(super) keep_warm: Option<String>,
@@ -50,7 +50,7 @@ pub(super) struct Options {
     bench: bool,
 }
 
-impl Options {
+impl TransferOptions {
     /// Returns how long one run may take.
     pub(super) const fn limit(&self) -> Duration {
         Duration::from_secs(self.limit)

@@ -9,40 +9,41 @@ use anyhow::{Context, Result};
 use protocol::digest::Digest;
 
 use super::interrupt;
-use crate::content::{Content, Noise, digest_of_file};
+use crate::content::{Noise, TestContent, digest_of_file};
 
 /// The file's name, everywhere.
-pub(super) const NAME: &str = "random.bin";
+pub(super) const FILE_NAME: &str = "random.bin";
 
 /// The name of the folder of small files.
-pub(super) const TREE: &str = "small";
+pub(super) const TREE_NAME: &str = "small";
 
 /// How many small files there are.
-pub(super) const SMALL_FILES: usize = 1000;
+pub(super) const SMALL_FILE_COUNT: usize = 1000;
 
-const SMALL_SIZE: usize = 10 << 10;
-const CHUNK: usize = 4 << 20;
+const SMALL_FILE_SIZE: usize = 10 << 10;
+const WRITE_SIZE: usize = 4 << 20;
 
 /// What lies in a folder and is to be brought into others.
 #[derive(Debug)]
-pub(super) struct Original {
-    /// The folder; what is shared lies in it as [`NAME`] or [`TREE`].
+pub(super) struct OriginalData {
+    /// The folder; what is shared lies in it as [`FILE_NAME`] or [`TREE_NAME`].
     pub(super) folder: PathBuf,
     /// How many bytes there are in all.
     pub(super) size: u64,
-    /// The SHA-256 of [`NAME`], or of the list of the small files' digests.
+    /// The SHA-256 of [`FILE_NAME`], or of the list of the small files' digests.
     pub(super) digest: Digest,
 }
 
-impl Original {
+impl OriginalData {
     /// Makes one file.
-    pub(super) fn file(folder: &Path, size: u64) -> Result<Self> {
-        let path = folder.join(NAME);
-        let (mut file, mut noise, mut chunk) = (File::create(&path)?, Noise::from_seed(size), vec![0; CHUNK]);
+    pub(super) fn create_file(folder: &Path, size: u64) -> Result<Self> {
+        let path = folder.join(FILE_NAME);
+        let (mut file, mut noise, mut chunk) =
+            (File::create(&path)?, Noise::from_seed(size), vec![0; WRITE_SIZE]);
         let mut left = size;
         while left > 0 {
             interrupt::check()?;
-            let length = usize::try_from(left).unwrap_or(CHUNK).min(CHUNK);
+            let length = usize::try_from(left).unwrap_or(WRITE_SIZE).min(WRITE_SIZE);
             noise.fill(&mut chunk[..length]);
             file.write_all(&chunk[..length]).with_context(|| format!("cannot write {}", path.display()))?;
             left -= length as u64;
@@ -52,25 +53,25 @@ impl Original {
     }
 
     /// Makes a folder of small files.
-    pub(super) fn tree(folder: &Path) -> Result<Self> {
-        fs::create_dir(folder.join(TREE))?;
-        for (number, name) in small_names().enumerate() {
-            let content = Content::random(number as u64, SMALL_SIZE);
-            fs::write(folder.join(TREE).join(name), &content.bytes)?;
+    pub(super) fn create_tree(folder: &Path) -> Result<Self> {
+        fs::create_dir(folder.join(TREE_NAME))?;
+        for (number, name) in small_file_names().enumerate() {
+            let content = TestContent::random(number as u64, SMALL_FILE_SIZE);
+            fs::write(folder.join(TREE_NAME).join(name), &content.bytes)?;
         }
-        let digest = Content::of(sums(&folder.join(TREE))?).digest;
-        Ok(Self { folder: folder.into(), size: (SMALL_FILES * SMALL_SIZE) as u64, digest })
+        let digest = TestContent::from_bytes(sha256_lines(&folder.join(TREE_NAME))?).digest;
+        Ok(Self { folder: folder.into(), size: (SMALL_FILE_COUNT * SMALL_FILE_SIZE) as u64, digest })
     }
 
     /// Puts it into another folder, as links to the same bytes.
     pub(super) fn link_into(&self, folder: &Path) -> Result<()> {
         fs::create_dir_all(folder)?;
-        let tree = self.folder.join(TREE);
+        let tree = self.folder.join(TREE_NAME);
         let links: Vec<PathBuf> = if tree.is_dir() {
-            fs::create_dir_all(folder.join(TREE))?;
-            small_names().map(|name| Path::new(TREE).join(name)).collect()
+            fs::create_dir_all(folder.join(TREE_NAME))?;
+            small_file_names().map(|name| Path::new(TREE_NAME).join(name)).collect()
         } else {
-            vec![NAME.into()]
+            vec![FILE_NAME.into()]
         };
         for link in links {
             let place = folder.join(&link);
@@ -82,8 +83,12 @@ impl Original {
     }
 
     /// Says whether a file or a folder is the same, byte by byte.
-    pub(super) fn is_at(&self, path: &Path) -> Result<bool> {
-        let digest = if path.is_dir() { Content::of(sums(path)?).digest } else { digest_of_file(path)? };
+    pub(super) fn matches(&self, path: &Path) -> Result<bool> {
+        let digest = if path.is_dir() {
+            TestContent::from_bytes(sha256_lines(path)?).digest
+        } else {
+            digest_of_file(path)?
+        };
         Ok(digest == self.digest)
     }
 
@@ -93,20 +98,20 @@ impl Original {
             return Ok(fs::metadata(path)?.len() == self.size);
         }
         let sizes: Result<Vec<u64>, _> =
-            small_names().map(|name| Ok(fs::metadata(path.join(name))?.len())).collect();
+            small_file_names().map(|name| Ok(fs::metadata(path.join(name))?.len())).collect();
         sizes.map(|sizes| sizes.iter().sum::<u64>() == self.size)
     }
 }
 
 /// Lists the names of the small files.
-pub(super) fn small_names() -> impl Iterator<Item = String> {
-    (0..SMALL_FILES).map(|number| format!("{number:04}.bin"))
+pub(super) fn small_file_names() -> impl Iterator<Item = String> {
+    (0..SMALL_FILE_COUNT).map(|number| format!("{number:04}.bin"))
 }
 
 /// Returns what `sha256sum` prints about all small files in a folder.
-pub(super) fn sums(folder: &Path) -> Result<String> {
+pub(super) fn sha256_lines(folder: &Path) -> Result<String> {
     let mut sums = String::new();
-    for name in small_names() {
+    for name in small_file_names() {
         let path = folder.join(&name);
         let digest = digest_of_file(&path).with_context(|| format!("no {}", path.display()))?;
         writeln!(sums, "{digest}  {name}")?;

@@ -10,44 +10,44 @@ use anyhow::{Context, Result, bail};
 use rustix::process::{Pid, Signal, kill_process};
 
 use super::cpu_time;
-use super::group::Group;
 use super::interrupt;
-use super::measured::{self, Usage};
-use crate::lines::Lines;
+use super::measured_program::{self, ProgramUsage};
+use super::process_group::ProcessGroup;
+use crate::output_lines::OutputLines;
 
-const END_WITHIN: Duration = Duration::from_secs(10);
+const EXIT_TIMEOUT: Duration = Duration::from_secs(10);
 const SHOWN_LINES: usize = 12;
 
 /// What a program says when its interpreter has loaded everything and only the transfer is left.
-const READY: &str = "ready";
+const READY_LINE: &str = "ready";
 
 /// How to receive the original into the folder in which the command runs.
 #[derive(Debug)]
-pub(super) struct Receiver {
+pub(super) struct ReceiverCommand {
     /// The program and its arguments.
     pub(super) command: Vec<OsString>,
     /// What it reads.
-    pub(super) input: Input,
+    pub(super) input: ReceiverInput,
     /// What it prints when the transfer is over, and how often; without it, it is over when the program has ended.
-    pub(super) said: Option<(&'static str, usize)>,
+    pub(super) done_line: Option<(&'static str, usize)>,
     /// What appears in the folder.
     pub(super) result: PathBuf,
 }
 
 /// What a receiver reads from its standard input.
 #[derive(Debug)]
-pub(super) enum Input {
+pub(super) enum ReceiverInput {
     /// Nothing.
     Nothing,
     /// A text.
     Text(String),
     /// A line once it has said that it is ready; what it has used until then does not count.
-    Go,
+    LineWhenReady,
 }
 
 /// What a transfer cost its receiver.
 #[derive(Debug)]
-pub(super) struct Received {
+pub(super) struct TransferCost {
     /// From the start to the end.
     pub(super) wall: Duration,
     /// User and system time until the program ended.
@@ -55,88 +55,100 @@ pub(super) struct Received {
     /// Peak memory in bytes.
     pub(super) memory: u64,
     /// The last line that said that it is over.
-    pub(super) said: Option<String>,
+    pub(super) done_line: Option<String>,
 }
 
-impl Receiver {
+impl ReceiverCommand {
     /// Makes a receiver of words, which is over when it ends.
     pub(super) fn new(words: &[&str], result: impl Into<PathBuf>) -> Self {
         let command = words.iter().map(OsString::from).collect();
-        Self { command, input: Input::Nothing, said: None, result: result.into() }
+        Self { command, input: ReceiverInput::Nothing, done_line: None, result: result.into() }
     }
 
     /// Runs it in a folder, after a rest, and measures.
-    pub(super) fn measure(&self, folder: &Path, limit: Duration, rest: Duration) -> Result<Received> {
-        if !self.waits() {
+    pub(super) fn measure(&self, folder: &Path, limit: Duration, rest: Duration) -> Result<TransferCost> {
+        if !self.waits_until_ready() {
             interrupt::pause(rest)?;
         }
-        let mut running = Running::start(self, folder)?;
-        let received = running.follow(self, limit, rest);
+        let mut running = RunningReceiver::start(self, folder)?;
+        let received = running.run_to_end(self, limit, rest);
         received.with_context(|| {
-            let lines = running.output.since(running.output.count().saturating_sub(SHOWN_LINES));
+            let lines = running.output.lines_from(running.output.line_count().saturating_sub(SHOWN_LINES));
             format!("it printed:\n    {}", lines.join("\n    "))
         })
     }
 }
 
-struct Running {
-    group: Group,
-    output: Lines,
+struct RunningReceiver {
+    group: ProcessGroup,
+    output: OutputLines,
     start: Instant,
     /// What it had used before it began.
-    before: Duration,
+    cpu_before_start: Duration,
 }
 
-impl Running {
-    fn start(receiver: &Receiver, folder: &Path) -> Result<Self> {
+impl RunningReceiver {
+    fn start(receiver: &ReceiverCommand, folder: &Path) -> Result<Self> {
         let (reader, writer) = std::io::pipe()?;
-        let mut command = measured::command(&receiver.command)?;
-        let input = if matches!(receiver.input, Input::Nothing) { Stdio::null() } else { Stdio::piped() };
+        let mut command = measured_program::measuring_command(&receiver.command)?;
+        let input =
+            if matches!(receiver.input, ReceiverInput::Nothing) { Stdio::null() } else { Stdio::piped() };
         command.current_dir(folder).stdin(input).stderr(writer.try_clone()?).stdout(writer);
         let start = Instant::now();
-        let group = Group::spawn(command)?;
-        Ok(Self { group, output: Lines::of(reader), start, before: Duration::ZERO })
+        let group = ProcessGroup::spawn(command)?;
+        Ok(Self { group, output: OutputLines::collect(reader), start, cpu_before_start: Duration::ZERO })
     }
 
-    fn follow(&mut self, receiver: &Receiver, limit: Duration, rest: Duration) -> Result<Received> {
+    fn run_to_end(
+        &mut self,
+        receiver: &ReceiverCommand,
+        limit: Duration,
+        rest: Duration,
+    ) -> Result<TransferCost> {
         let mut input = self.group.child().stdin.take();
-        if let (Input::Text(text), Some(mut input)) = (&receiver.input, input.take_if(|_| !receiver.waits()))
+        if let (ReceiverInput::Text(text), Some(mut input)) =
+            (&receiver.input, input.take_if(|_| !receiver.waits_until_ready()))
         {
             input.write_all(text.as_bytes())?;
         }
         if let Some(input) = &mut input {
-            self.line(0, limit, |line| line == READY)?.context("it did not become ready")?;
+            self.wait_for_line(0, limit, |line| line == READY_LINE)?.context("it did not become ready")?;
             interrupt::pause(rest)?;
-            self.before = cpu_time::of_trees(&[self.group.id()])?;
+            self.cpu_before_start = cpu_time::of_trees(&[self.group.id()])?;
             self.start = Instant::now();
             input.write_all(b"go\n")?;
         }
-        let (text, times) = receiver.said.unwrap_or(("\0", 1));
+        let (text, times) = receiver.done_line.unwrap_or(("\0", 1));
         let (mut next, mut said) = (0, None);
         for _ in 0..times {
-            let is_it = |line: &str| line.contains(text) || measured::usage(line).is_some();
-            let found = self.line(next, limit, is_it)?.context("not done in time")?;
+            let is_it = |line: &str| line.contains(text) || measured_program::parse_usage(line).is_some();
+            let found = self.wait_for_line(next, limit, is_it)?.context("not done in time")?;
             next = found.0 + 1;
             said = Some(found.1);
         }
         let wall = self.start.elapsed();
         let said = said.filter(|line| line.contains(text));
-        let usage = self.end(receiver.said.is_some(), said.is_some())?;
-        Ok(Received { wall, cpu: usage.cpu.saturating_sub(self.before), memory: usage.memory, said })
+        let usage = self.wait_for_exit(receiver.done_line.is_some(), said.is_some())?;
+        Ok(TransferCost {
+            wall,
+            cpu: usage.cpu.saturating_sub(self.cpu_before_start),
+            memory: usage.memory,
+            done_line: said,
+        })
     }
 
     /// Waits until the program has ended; one that has said that it is done and does not end is asked to.
-    fn end(&mut self, says: bool, done: bool) -> Result<Usage> {
-        let is_usage = |line: &str| measured::usage(line).is_some();
-        let pid = self.output.since(0).iter().find_map(|line| measured::pid(line));
+    fn wait_for_exit(&mut self, says: bool, done: bool) -> Result<ProgramUsage> {
+        let is_usage = |line: &str| measured_program::parse_usage(line).is_some();
+        let pid = self.output.lines_from(0).iter().find_map(|line| measured_program::parse_pid(line));
         let pid = pid.and_then(|pid| Pid::from_raw(i32::try_from(pid).ok()?)).context("it did not start")?;
         for (limit, signal) in [
             (Duration::from_secs(1), Some(Signal::TERM)),
-            (END_WITHIN, Some(Signal::KILL)),
-            (END_WITHIN, None),
+            (EXIT_TIMEOUT, Some(Signal::KILL)),
+            (EXIT_TIMEOUT, None),
         ] {
-            if let Some((_, line)) = self.line(0, limit, is_usage)? {
-                let usage = measured::usage(&line).context("a line of ours")?;
+            if let Some((_, line)) = self.wait_for_line(0, limit, is_usage)? {
+                let usage = measured_program::parse_usage(&line).context("a line of ours")?;
                 return match (says, done, usage.success) {
                     (true, false, _) => bail!("it ended without saying that it is done"),
                     (false, _, false) => bail!("it failed"),
@@ -149,7 +161,7 @@ impl Running {
         bail!("it does not end");
     }
 
-    fn line(
+    fn wait_for_line(
         &self,
         from: usize,
         limit: Duration,
@@ -158,14 +170,14 @@ impl Running {
         let found = interrupt::wait(limit, |slice| {
             let found = self.output.find(from, slice, &is_it);
             // The pipe may have ended, and then this must not spin.
-            found.map(Some).or_else(|| self.output.ended(Duration::ZERO).then_some(None))
+            found.map(Some).or_else(|| self.output.wait_for_end(Duration::ZERO).then_some(None))
         })?;
-        Ok(found.flatten().map(|at| (at, self.output.since(at).swap_remove(0))))
+        Ok(found.flatten().map(|at| (at, self.output.lines_from(at).swap_remove(0))))
     }
 }
 
-impl Receiver {
-    const fn waits(&self) -> bool {
-        matches!(self.input, Input::Go)
+impl ReceiverCommand {
+    const fn waits_until_ready(&self) -> bool {
+        matches!(self.input, ReceiverInput::LineWhenReady)
     }
 }

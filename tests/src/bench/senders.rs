@@ -8,7 +8,7 @@ use std::time::Duration;
 use anyhow::Result;
 
 use super::cpu_time;
-use super::group::Group;
+use super::process_group::ProcessGroup;
 
 /// Senders that are ready; they end when dropped.
 #[derive(Debug, Default)]
@@ -16,21 +16,21 @@ pub(super) struct Senders {
     /// Where they are, as far as the receiver must be told.
     pub(super) addresses: Vec<SocketAddr>,
     pids: Vec<u32>,
-    alive: Vec<Box<dyn Any>>,
+    processes: Vec<Box<dyn Any>>,
 }
 
 impl Senders {
     /// Takes over something that runs.
-    pub(super) fn keep(&mut self, pid: u32, running: impl Any) {
+    pub(super) fn add(&mut self, pid: u32, running: impl Any) {
         self.pids.push(pid);
-        self.alive.push(Box::new(running));
+        self.processes.push(Box::new(running));
     }
 
     /// Starts a program whose output nobody reads.
     pub(super) fn start(&mut self, mut command: Command) -> Result<()> {
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-        let group = Group::spawn(command)?;
-        self.keep(group.id(), group);
+        let group = ProcessGroup::spawn(command)?;
+        self.add(group.id(), group);
         Ok(())
     }
 

@@ -5,15 +5,15 @@ use std::time::Instant;
 
 use clap::Parser;
 
-use crate::syscalls::campaign::{Campaign, Case, Outcome, SCENARIOS};
-use crate::syscalls::fault::{Fault, Target};
+use crate::syscalls::campaign::{Campaign, FaultCase, FaultOutcome, SCENARIOS};
+use crate::syscalls::fault::{InjectedFault, TargetCall};
 
 /// How often a call that did not come is tried.
-const TRIES: usize = 3;
+const MAX_TRIES: usize = 3;
 
 /// Lets every call that changes names, makes bytes durable or needs room fail once, in each program.
 #[derive(Debug, Parser)]
-struct Options {
+struct SyscallFaultOptions {
     /// Run only scenarios whose name contains this
     #[arg(long, value_name = "NAME", default_value = "")]
     only: String,
@@ -24,7 +24,7 @@ struct Options {
 
     /// Try only these faults
     #[arg(long, value_name = "FAULT,...", value_delimiter = ',')]
-    faults: Vec<Fault>,
+    faults: Vec<InjectedFault>,
 
     /// Show what the program said of each fault
     #[arg(long)]
@@ -37,8 +37,8 @@ struct Options {
 
 /// Runs the campaign as the command line says.
 pub fn main() -> ExitCode {
-    let options = Options::parse();
-    let faults = if options.faults.is_empty() { Fault::ALL.to_vec() } else { options.faults.clone() };
+    let options = SyscallFaultOptions::parse();
+    let faults = if options.faults.is_empty() { InjectedFault::ALL.to_vec() } else { options.faults.clone() };
     let (begun, mut all) = (Instant::now(), Vec::new());
     println!(
         "| scenario | call | tried | killed, nothing lost | refused, names the file | went on, names the file | went on | not reached | failed |"
@@ -49,17 +49,18 @@ pub fn main() -> ExitCode {
         if campaign.targets.is_empty() {
             eprintln!("SKIPPED: this process may not watch the calls of others, so {name} is NOT tested");
         }
-        let targets: Vec<Target> = campaign.targets.clone();
+        let targets: Vec<TargetCall> = campaign.targets.clone();
         for target in targets.iter().filter(|target| target.to_string().contains(&options.call)) {
-            let cases: Vec<Case> = faults.iter().map(|fault| tried(&mut campaign, target, *fault)).collect();
-            row(campaign.title(), target, &cases);
+            let cases: Vec<FaultCase> =
+                faults.iter().map(|fault| run_until_reached(&mut campaign, target, *fault)).collect();
+            print_row(campaign.title(), target, &cases);
             for case in cases.iter().filter(|case| options.verbose || is_failed(case)) {
                 eprintln!(
                     "{} at {}: {:?}\n    {}",
                     case.fault,
                     target,
                     case.outcome,
-                    case.said.join("\n    ")
+                    case.messages.join("\n    ")
                 );
             }
             all.extend(cases);
@@ -70,34 +71,35 @@ pub fn main() -> ExitCode {
     if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-fn is_failed(case: &Case) -> bool {
-    matches!(case.outcome, Outcome::Failed(_))
+fn is_failed(case: &FaultCase) -> bool {
+    matches!(case.outcome, FaultOutcome::Failed(_))
 }
 
 /// Tries a fault until its call has come.
-fn tried(campaign: &mut Campaign, target: &Target, fault: Fault) -> Case {
-    let mut case = campaign.case(target, fault);
-    for _ in 1..TRIES {
-        if case.outcome == Outcome::NotReached {
-            case = campaign.case(target, fault);
+fn run_until_reached(campaign: &mut Campaign, target: &TargetCall, fault: InjectedFault) -> FaultCase {
+    let mut case = campaign.run_case(target, fault);
+    for _ in 1..MAX_TRIES {
+        if case.outcome == FaultOutcome::NotReached {
+            case = campaign.run_case(target, fault);
         }
     }
     case
 }
 
-fn row(scenario: &str, target: &Target, cases: &[Case]) {
-    let count = |is_it: fn(&Outcome) -> bool| match cases.iter().filter(|case| is_it(&case.outcome)).count() {
-        0 => String::new(),
-        count => count.to_string(),
-    };
+fn print_row(scenario: &str, target: &TargetCall, cases: &[FaultCase]) {
+    let count =
+        |is_it: fn(&FaultOutcome) -> bool| match cases.iter().filter(|case| is_it(&case.outcome)).count() {
+            0 => String::new(),
+            count => count.to_string(),
+        };
     println!(
         "| {scenario} | {target} | {} | {} | {} | {} | {} | {} | {} |",
         cases.len(),
-        count(|outcome| *outcome == Outcome::Survived),
-        count(|outcome| *outcome == Outcome::Refused),
-        count(|outcome| *outcome == Outcome::Reported),
-        count(|outcome| *outcome == Outcome::Silent),
-        count(|outcome| *outcome == Outcome::NotReached),
-        count(|outcome| matches!(outcome, Outcome::Failed(_))),
+        count(|outcome| *outcome == FaultOutcome::Survived),
+        count(|outcome| *outcome == FaultOutcome::Refused),
+        count(|outcome| *outcome == FaultOutcome::Reported),
+        count(|outcome| *outcome == FaultOutcome::Silent),
+        count(|outcome| *outcome == FaultOutcome::NotReached),
+        count(|outcome| matches!(outcome, FaultOutcome::Failed(_))),
     );
 }

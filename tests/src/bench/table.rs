@@ -1,6 +1,6 @@
 //! What is printed.
 
-use super::contender::Contender;
+use super::contender::TransferContender;
 use super::figures::{Figures, Sample};
 
 const GIB: f64 = 1_073_741_824.0;
@@ -8,7 +8,7 @@ const MIB: f64 = 1_048_576.0;
 
 /// Prints a table of all contenders with the same number of sources; the first one is ours.
 #[expect(clippy::cast_precision_loss, reason = "figures of three digits")]
-pub(super) fn print(title: &str, contenders: &[Box<dyn Contender>], all: &[Figures], bytes: u64) {
+pub(super) fn print(title: &str, contenders: &[Box<dyn TransferContender>], all: &[Figures], bytes: u64) {
     let bytes = bytes as f64;
     println!("\n{title}");
     println!(
@@ -21,33 +21,30 @@ pub(super) fn print(title: &str, contenders: &[Box<dyn Contender>], all: &[Figur
         let median =
             |of: &dyn Fn(&Sample) -> f64| figures.spread(|sample| Some(of(sample))).map_or(0.0, |s| s.median);
         let memory =
-            figures.spread(|sample| Some(sample.received.memory as f64 / MIB)).map_or(0.0, |s| s.most);
-        let ratio = all.first().and_then(|ours| figures.ratio_of(ours)).unwrap_or_default();
+            figures.spread(|sample| Some(sample.received.memory as f64 / MIB)).map_or(0.0, |s| s.max);
+        let ratio = all.first().and_then(|ours| figures.median_ratio(ours)).unwrap_or_default();
         println!(
             "  {:<15} {:>8.0} {:>8.0} {:>8.0} {:>9.3} {:>9.2} {:>9.2} {:>9.1} {:>7.2}x  {}",
             contender.name(),
             rate.median,
-            rate.least,
-            rate.most,
+            rate.min,
+            rate.max,
             median(&|sample| sample.received.wall.as_secs_f64()),
-            median(&|sample| sample.sending.as_secs_f64()) * GIB / bytes,
+            median(&|sample| sample.sender_cpu.as_secs_f64()) * GIB / bytes,
             median(&|sample| sample.received.cpu.as_secs_f64()) * GIB / bytes,
             memory,
             ratio,
             figures.0.iter().flatten().count(),
         );
-        if let Some(own) = figures.spread(|sample| sample.own_rate) {
-            println!(
-                "  {:<15} {:>8.0} {:>8.0} {:>8.0}",
-                "  by its own line", own.median, own.least, own.most
-            );
+        if let Some(own) = figures.spread(|sample| sample.reported_rate) {
+            println!("  {:<15} {:>8.0} {:>8.0} {:>8.0}", "  by its own line", own.median, own.min, own.max);
         }
     }
     print_fastest(contenders, all);
 }
 
 /// Prints which of the others was the fastest, and what ours is to it.
-fn print_fastest(contenders: &[Box<dyn Contender>], all: &[Figures]) {
+fn print_fastest(contenders: &[Box<dyn TransferContender>], all: &[Figures]) {
     let others = contenders.iter().zip(all).skip(1);
     let times = others.filter_map(|(contender, figures)| {
         let time = figures.spread(|sample| Some(sample.received.wall.as_secs_f64()))?;
@@ -55,7 +52,7 @@ fn print_fastest(contenders: &[Box<dyn Contender>], all: &[Figures]) {
     });
     let fastest = times.min_by(|(one, ..), (other, ..)| one.total_cmp(other));
     let Some((_, contender, figures)) = fastest else { return };
-    if let Some(ratio) = all.first().and_then(|ours| figures.ratio_of(ours)) {
+    if let Some(ratio) = all.first().and_then(|ours| figures.median_ratio(ours)) {
         println!("  The fastest of the others is {}; ours is {ratio:.2} times as fast.", contender.name());
     }
 }

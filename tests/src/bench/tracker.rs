@@ -11,9 +11,9 @@ use crate::seeder_tracker::SeederTracker;
 
 /// A running tracker; its thread ends with the program.
 #[derive(Debug)]
-pub(super) struct Tracker(SeederTracker);
+pub(super) struct BenchTracker(SeederTracker);
 
-impl Tracker {
+impl BenchTracker {
     /// Starts on a free port of the loopback.
     pub(super) fn start() -> Result<Self> {
         SeederTracker::start().map(Self)
@@ -30,13 +30,13 @@ impl Tracker {
     }
 
     /// Waits until so many seeders have announced themselves as complete.
-    pub(super) fn wait_for(&self, count: usize, limit: Duration) -> Result<()> {
+    pub(super) fn wait_for_seeders(&self, count: usize, limit: Duration) -> Result<()> {
         let come = interrupt::wait(limit, |slice| {
             thread::sleep(slice / 10);
-            (self.0.seeders() >= count).then_some(())
+            (self.0.seeder_count() >= count).then_some(())
         })?;
         if come.is_none() {
-            bail!("only {} of {count} seeders came to the tracker", self.0.seeders());
+            bail!("only {} of {count} seeders came to the tracker", self.0.seeder_count());
         }
         Ok(())
     }

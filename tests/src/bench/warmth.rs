@@ -1,7 +1,7 @@
 //! Free memory that stays backed. A virtual machine may give free pages back to its host, and then touching one anew
 //! costs more than what is done with it; how much of that happens in a run is chance.
 //!
-//! A file in memory is written and then given back but for one page in each [`BLOCK`], so that no block of the size that
+//! A file in memory is written and then given back but for one page in each [`BLOCK_SIZE`], so that no block of the size that
 //! is given back to the host is ever free as a whole.
 
 use std::fs::{self, File};
@@ -12,60 +12,60 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use rustix::fs::{FallocateFlags, MemfdFlags, fallocate, memfd_create};
 
-use super::group::Group;
+use super::byte_size::ByteSize;
 use super::interrupt;
-use super::options::Options;
-use super::size::Size;
-use crate::lines::Lines;
+use super::options::TransferOptions;
+use super::process_group::ProcessGroup;
+use crate::output_lines::OutputLines;
 
-const BLOCK: u64 = 2 << 20;
-const PAGE: u64 = 4 << 10;
-const READY_WITHIN: Duration = Duration::from_mins(2);
+const BLOCK_SIZE: u64 = 2 << 20;
+const PAGE_SIZE: u64 = 4 << 10;
+const READY_TIMEOUT: Duration = Duration::from_mins(2);
 
 /// What keeps memory backed until it is dropped.
 #[derive(Debug)]
-pub(super) enum Warmth {
+pub(super) enum MemoryWarmth {
     /// Nothing.
     None,
     /// A page in each block of so many bytes.
-    Held { _pages: File, size: Size },
+    Held { _pages: File, size: ByteSize },
     /// A command.
-    Command { _running: Group, line: String },
+    Command { _running: ProcessGroup, line: String },
 }
 
-impl Warmth {
+impl MemoryWarmth {
     /// Warms memory as the options say.
-    pub(super) fn begin(options: &Options) -> Result<Self> {
+    pub(super) fn begin(options: &TransferOptions) -> Result<Self> {
         if let Some(command) = &options.keep_warm {
-            return Self::start(command);
+            return Self::start_command(command);
         }
         let size = match options.warm {
             Some(size) => size.0,
             None => free_memory()? / 4 * 3,
         };
-        if size < BLOCK { Ok(Self::None) } else { Self::hold(size / BLOCK) }
+        if size < BLOCK_SIZE { Ok(Self::None) } else { Self::hold_pages(size / BLOCK_SIZE) }
     }
 
-    fn hold(blocks: u64) -> Result<Self> {
+    fn hold_pages(blocks: u64) -> Result<Self> {
         let file = File::from(memfd_create("warmth", MemfdFlags::CLOEXEC).context("no file in memory")?);
-        let block = vec![1; usize::try_from(BLOCK)?];
+        let block = vec![1; usize::try_from(BLOCK_SIZE)?];
         for _ in 0..blocks {
             interrupt::check()?;
             (&file).write_all(&block).context("cannot warm so much memory")?;
         }
         let hole = FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE;
         for at in 0..blocks {
-            fallocate(&file, hole, at * BLOCK + PAGE, BLOCK - PAGE)?;
+            fallocate(&file, hole, at * BLOCK_SIZE + PAGE_SIZE, BLOCK_SIZE - PAGE_SIZE)?;
         }
-        Ok(Self::Held { _pages: file, size: Size(blocks * BLOCK) })
+        Ok(Self::Held { _pages: file, size: ByteSize(blocks * BLOCK_SIZE) })
     }
 
-    fn start(line: &str) -> Result<Self> {
+    fn start_command(line: &str) -> Result<Self> {
         let mut command = Command::new("sh");
         command.args(["-c", &format!("exec {line}")]).stdin(Stdio::null()).stdout(Stdio::piped());
-        let mut group = Group::spawn(command)?;
-        let output = Lines::of(group.child().stdout.take().context("no pipe")?);
-        if interrupt::wait(READY_WITHIN, |slice| output.find(0, slice, |_| true))?.is_none() {
+        let mut group = ProcessGroup::spawn(command)?;
+        let output = OutputLines::collect(group.child().stdout.take().context("no pipe")?);
+        if interrupt::wait(READY_TIMEOUT, |slice| output.find(0, slice, |_| true))?.is_none() {
             bail!("{line:?} has not said that it is ready");
         }
         Ok(Self::Command { _running: group, line: line.into() })

@@ -9,21 +9,21 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use protocol::digest::Digest;
 
-use super::original::Original;
-use super::stage::Stage;
+use super::demo_file::DemoFile;
+use super::demo_setup::DemoSetup;
 use crate::content::digest_of_file;
-use crate::lines::Lines;
-use crate::peer::Answer;
+use crate::output_lines::OutputLines;
+use crate::peer::CommandOutput;
 use crate::process::Process;
 
-const SEARCH_WITHIN: Duration = Duration::from_secs(30);
-const PAUSE: Duration = Duration::from_millis(50);
+const SEARCH_TIMEOUT: Duration = Duration::from_secs(30);
+const POLL_INTERVAL: Duration = Duration::from_millis(50);
 
 /// How a download went.
 #[derive(Debug)]
-pub(super) struct Report {
+pub(super) struct DownloadReport {
     /// Who gave how many bytes.
-    pub(super) givers: Vec<(SocketAddr, u64)>,
+    pub(super) sources: Vec<(SocketAddr, u64)>,
     /// The rate as the peer says it.
     pub(super) rate: String,
     /// The digest of the file as it lies there now.
@@ -32,21 +32,21 @@ pub(super) struct Report {
 
 /// Starts the fourth peer, which searches for the file and downloads it. What it writes to its standard error goes where
 /// ours does: at a terminal, that is its progress.
-pub(super) fn fetch(stage: &Stage, original: &Original) -> Result<Report> {
+pub(super) fn fetch(stage: &DemoSetup, original: &DemoFile) -> Result<DownloadReport> {
     stage.check()?;
-    let share_dir = stage.share_dir(4)?;
-    let mut command = stage.peer(&share_dir);
+    let share_dir = stage.create_share_dir(4)?;
+    let mut command = stage.peer_command(&share_dir);
     command.stdin(Stdio::piped()).stdout(Stdio::piped());
     let mut process = Process::try_spawn("peer-node", command)?;
     let mut input = process.take_stdin();
-    let output = Lines::of(process.child().stdout.take().context("no pipe")?);
+    let output = OutputLines::collect(process.child().stdout.take().context("no pipe")?);
 
     let search = format!("search {}", original.search_words());
     println!("\n> {search}");
     writeln!(input, "{search}")?;
     let wanted = original.digest.to_string();
-    let hit = output.find(0, SEARCH_WITHIN, |line| line.contains(&wanted));
-    let hits = Answer(output.since(hit.context("the search has no answer")?)).hits();
+    let hit = output.find(0, SEARCH_TIMEOUT, |line| line.contains(&wanted));
+    let hits = CommandOutput(output.lines_from(hit.context("the search has no answer")?)).hits();
     let hit = hits.iter().find(|hit| hit.digest == original.digest).context("the search did not find it")?;
     println!(
         "{}  {}  {} bytes  {} sources  {}",
@@ -63,18 +63,18 @@ pub(super) fn fetch(stage: &Stage, original: &Original) -> Result<Report> {
     drop(input);
     while process.is_running() {
         stage.check()?;
-        thread::sleep(PAUSE);
+        thread::sleep(POLL_INTERVAL);
     }
-    let status = process.wait(PAUSE);
-    output.ended(SEARCH_WITHIN);
-    let said = Answer(output.since(0));
-    let done = said.done().into_iter().find(|done| done.digest == original.digest);
+    let status = process.wait(POLL_INTERVAL);
+    output.wait_for_end(SEARCH_TIMEOUT);
+    let said = CommandOutput(output.lines_from(0));
+    let done = said.completed_downloads().into_iter().find(|done| done.digest == original.digest);
     let Some(done) = done.filter(|_| status.success()) else {
         bail!("the download failed ({status}): {}", said.text());
     };
     let place = only_file(&share_dir)?;
     let digest = digest_of_file(&place)?;
-    Ok(Report { givers: done.givers, rate: done.rate, digest })
+    Ok(DownloadReport { sources: done.sources, rate: done.rate, digest })
 }
 
 /// Finds the file that the download left in the peer's folder.

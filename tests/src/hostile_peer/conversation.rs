@@ -7,17 +7,17 @@ use anyhow::Result;
 use protocol::peer::PeerMessage;
 use protocol::probe::probe_answer;
 
-use super::Stage;
-use crate::wire::Wire;
+use super::HostilePeerState;
+use crate::wire::FrameConnection;
 
 /// Speaks with whoever connected until one of both has enough.
-pub(super) fn hold(stream: TcpStream, stage: &Stage) {
+pub(super) fn serve_connection(stream: TcpStream, stage: &HostilePeerState) {
     // However it ends, it is the other side's verdict that a story looks at.
-    let _ = speak(stream, stage);
+    let _ = exchange_messages(stream, stage);
 }
 
-fn speak(stream: TcpStream, stage: &Stage) -> Result<()> {
-    let mut wire = Wire::accept(stream)?;
+fn exchange_messages(stream: TcpStream, stage: &HostilePeerState) -> Result<()> {
+    let mut wire = FrameConnection::accept(stream)?;
     match wire.receive()? {
         PeerMessage::Probe { challenge } => {
             return wire.send(&PeerMessage::ProbeAnswer { answer: probe_answer(&stage.nonce, &challenge) });
@@ -36,7 +36,7 @@ fn speak(stream: TcpStream, stage: &Stage) -> Result<()> {
     loop {
         let message = wire.receive()?;
         if matches!(message, PeerMessage::Open { .. } | PeerMessage::OpenWithManifest { .. }) {
-            stage.opened.fetch_add(1, Ordering::SeqCst);
+            stage.opens_received.fetch_add(1, Ordering::SeqCst);
         }
         let said = match message {
             PeerMessage::Open { channel, digest } if digest == content.digest => {
@@ -52,13 +52,13 @@ fn speak(stream: TcpStream, stage: &Stage) -> Result<()> {
                 lie.manifest_part(claim, channel, first, count)
             }
             PeerMessage::Request(block) => {
-                stage.asked.fetch_add(1, Ordering::SeqCst);
+                stage.requests_received.fetch_add(1, Ordering::SeqCst);
                 lie.block(content, block)
             }
             _ => continue,
         };
         match lie.rate() {
-            Some(rate) => trickle(&mut wire, &said.bytes, rate)?,
+            Some(rate) => send_slowly(&mut wire, &said.bytes, rate)?,
             None => wire.send_raw(&said.bytes)?,
         }
         if said.hang_up {
@@ -68,7 +68,7 @@ fn speak(stream: TcpStream, stage: &Stage) -> Result<()> {
 }
 
 /// Sends bytes as slowly as is said; a short answer goes at once.
-fn trickle(wire: &mut Wire, bytes: &[u8], rate: usize) -> Result<()> {
+fn send_slowly(wire: &mut FrameConnection, bytes: &[u8], rate: usize) -> Result<()> {
     let pause = Duration::from_millis(100);
     for part in bytes.chunks(rate / 10) {
         wire.send_raw(part)?;

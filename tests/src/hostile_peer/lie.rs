@@ -6,7 +6,7 @@ use protocol::manifest::state_count;
 use protocol::peer::{BlockRef, PeerMessage};
 use protocol::sha256::sha256;
 
-use crate::content::{Content, Noise, PIECE};
+use crate::content::{Noise, PIECE_LENGTH, TestContent};
 
 /// What a hostile peer does wrong; all else it does right.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,9 +30,9 @@ pub enum Lie {
     /// The true bytes come, with 2 KB/s.
     Trickles,
     /// Of every block 99 hundredths come, then the end of the connection.
-    BreaksLate,
+    DisconnectsLate,
     /// A block comes that nobody asked for.
-    UnaskedBlock,
+    UnrequestedBlock,
     /// A block comes that is a byte longer than asked.
     LongerBlock,
     /// A frame comes that is no message.
@@ -40,13 +40,13 @@ pub enum Lie {
     /// The header of a frame of 4 GiB comes.
     OversizeFrame,
     /// The manifest has a state too few.
-    ManifestCount,
+    ManifestTooShort,
     /// The manifest's states are noise, and its id is that of the noise.
-    ManifestStates,
+    RandomManifest,
     /// The manifest's states are noise up to the middle and true from there, and its id is theirs.
-    ManifestFirstHalf,
+    HalfRandomManifest,
     /// The manifest's states are noise, and its id is the true one.
-    ManifestId,
+    RandomManifestTrueId,
     /// The manifest and the blocks are those of other bytes of the same size: only the last piece cannot be right. Each number is a
     /// forgery of its own.
     Forges(u8),
@@ -55,7 +55,7 @@ pub enum Lie {
     /// The same, and nobody is ever served: everybody is told that 1000 others come first.
     ForgesAndChokes(u8),
     /// A manifest was promised and never comes.
-    ManifestMissing,
+    MissingManifest,
     /// The size that is offered is a piece more than was registered.
     OtherSize,
     /// What was registered is not shared.
@@ -76,19 +76,19 @@ pub enum Lie {
 
 /// What is said next, and whether the connection ends behind it.
 #[derive(Debug, Default)]
-pub(super) struct Said {
+pub(super) struct HostileReply {
     pub(super) bytes: Vec<u8>,
     pub(super) hang_up: bool,
 }
 
 /// What a hostile peer says of the manifest. Worked out once: hashing the content at every offer would take as long as a download.
 #[derive(Debug)]
-pub(super) struct Claim {
-    manifest: Digest,
+pub(super) struct ManifestClaim {
+    manifest_id: Digest,
     states: Vec<[u8; 32]>,
 }
 
-impl Said {
+impl HostileReply {
     fn message(message: &PeerMessage) -> Self {
         let mut bytes = Vec::new();
         encode_frame(message, &mut bytes).expect("a short message");
@@ -104,13 +104,13 @@ impl Said {
 
 impl Lie {
     /// Says whether the lie is told when a block is asked for, and not before.
-    pub(super) const fn is_in_blocks(self) -> bool {
+    pub(super) const fn affects_blocks(self) -> bool {
         !matches!(
             self,
             Self::NeverGreets
-                | Self::ManifestCount
-                | Self::ManifestId
-                | Self::ManifestMissing
+                | Self::ManifestTooShort
+                | Self::RandomManifestTrueId
+                | Self::MissingManifest
                 | Self::OtherSize
                 | Self::NotShared
                 | Self::Chokes
@@ -120,26 +120,27 @@ impl Lie {
     }
 
     /// Answers an `Open`.
-    pub(super) fn offer(self, content: &Content, claim: &Claim, channel: u32) -> Said {
+    pub(super) fn offer(self, content: &TestContent, claim: &ManifestClaim, channel: u32) -> HostileReply {
         if self == Self::NotShared {
-            return Said::message(&PeerMessage::NotShared { channel });
+            return HostileReply::message(&PeerMessage::NotShared { channel });
         }
-        let size = content.size() + if self == Self::OtherSize { PIECE as u64 } else { 0 };
-        let manifest = claim.manifest;
-        let pieces = self.pieces(content);
-        let mut said = Said::default();
+        let size = content.size() + if self == Self::OtherSize { PIECE_LENGTH as u64 } else { 0 };
+        let manifest = claim.manifest_id;
+        let pieces = self.available_pieces(content);
+        let mut said = HostileReply::default();
         if self == Self::UnknownMessages {
             said.bytes = [&8_u32.to_be_bytes()[..], &999_u32.to_be_bytes(), b"next"].concat();
         }
-        said.bytes.extend(Said::message(&PeerMessage::Offer { channel, size, manifest, pieces }).bytes);
+        said.bytes
+            .extend(HostileReply::message(&PeerMessage::Offer { channel, size, manifest, pieces }).bytes);
         let turn = match self {
-            Self::Chokes => PeerMessage::Choke { place: 1 },
-            Self::ForgesAndChokes(_) => PeerMessage::Choke { place: 1000 },
+            Self::Chokes => PeerMessage::Choke { position: 1 },
+            Self::ForgesAndChokes(_) => PeerMessage::Choke { position: 1000 },
             _ => PeerMessage::Unchoke,
         };
-        said.bytes.extend(Said::message(&turn).bytes);
+        said.bytes.extend(HostileReply::message(&turn).bytes);
         if self == Self::ImpossiblePiece {
-            said.bytes.extend(Said::message(&PeerMessage::Have { channel, piece: u32::MAX }).bytes);
+            said.bytes.extend(HostileReply::message(&PeerMessage::Have { channel, piece: u32::MAX }).bytes);
         }
         said
     }
@@ -147,11 +148,11 @@ impl Lie {
     /// Answers an `OpenWithManifest`.
     pub(super) fn offer_with_manifest(
         self,
-        content: &Content,
-        claim: &Claim,
+        content: &TestContent,
+        claim: &ManifestClaim,
         channel: u32,
         states: u32,
-    ) -> Said {
+    ) -> HostileReply {
         let mut said = self.offer(content, claim, channel);
         if !said.hang_up && states > 0 && !claim.states.is_empty() {
             said.bytes.extend(self.manifest_part(claim, channel, 0, states).bytes);
@@ -160,7 +161,7 @@ impl Lie {
     }
 
     /// Which forgery it gives instead of the content, if it gives one.
-    const fn forgery(self) -> Option<u8> {
+    const fn forgery_number(self) -> Option<u8> {
         match self {
             Self::Forges(number) | Self::ForgesSlowly(number) | Self::ForgesAndChokes(number) => Some(number),
             _ => None,
@@ -173,7 +174,7 @@ impl Lie {
     }
 
     /// Says whether one of so many pieces is there at all.
-    const fn has(self, piece: u32, pieces: u32) -> bool {
+    const fn has_piece(self, piece: u32, pieces: u32) -> bool {
         match self {
             Self::FirstHalf => piece < pieces / 2,
             Self::EvenPieces => piece.is_multiple_of(2),
@@ -183,59 +184,65 @@ impl Lie {
     }
 
     /// The pieces that are there, as a bitfield's bytes, if they are not all.
-    fn pieces(self, content: &Content) -> Option<Vec<u8>> {
-        let geometry = Geometry::native(content.size()).expect("a small content");
+    fn available_pieces(self, content: &TestContent) -> Option<Vec<u8>> {
+        let geometry = Geometry::for_native(content.size()).expect("a small content");
         let mut pieces = Bitfield::empty(&geometry);
-        for piece in geometry.pieces().filter(|piece| self.has(piece.get(), geometry.piece_count())) {
+        for piece in geometry.pieces().filter(|piece| self.has_piece(piece.get(), geometry.piece_count())) {
             pieces.insert(piece);
         }
         (!pieces.is_full()).then(|| pieces.as_bytes().to_vec())
     }
 
     /// Answers a `WantManifest`.
-    pub(super) fn manifest_part(self, claim: &Claim, channel: u32, first: u32, count: u32) -> Said {
-        if self == Self::ManifestMissing {
-            return Said::default();
+    pub(super) fn manifest_part(
+        self,
+        claim: &ManifestClaim,
+        channel: u32,
+        first: u32,
+        count: u32,
+    ) -> HostileReply {
+        if self == Self::MissingManifest {
+            return HostileReply::default();
         }
         let states = &claim.states;
-        let (from, short) = (first as usize, usize::from(self == Self::ManifestCount));
+        let (from, short) = (first as usize, usize::from(self == Self::ManifestTooShort));
         let upto = states.len().min(from + count as usize).saturating_sub(short).max(from);
         let states = states.get(from..upto).unwrap_or_default().to_vec();
-        Said::message(&PeerMessage::ManifestPart { channel, first, states })
+        HostileReply::message(&PeerMessage::ManifestPart { channel, first, states })
     }
 
     /// Works out what is said of the manifest.
-    pub(super) fn claim(self, content: &Content) -> Claim {
-        let states = self.states(content);
+    pub(super) fn claim(self, content: &TestContent) -> ManifestClaim {
+        let states = self.manifest_states(content);
         let manifest = match self {
-            Self::ManifestId => content.manifest().id(),
+            Self::RandomManifestTrueId => content.manifest().id(),
             _ => sha256(&states.concat()),
         };
-        Claim { manifest, states }
+        ManifestClaim { manifest_id: manifest, states }
     }
 
     /// The states between the pieces, true or not.
-    fn states(self, content: &Content) -> Vec<[u8; 32]> {
-        if let Some(number) = self.forgery() {
+    fn manifest_states(self, content: &TestContent) -> Vec<[u8; 32]> {
+        if let Some(number) = self.forgery_number() {
             let bytes = forge(&content.bytes, number);
-            let forged = Content { bytes, digest: content.digest };
+            let forged = TestContent { bytes, digest: content.digest };
             return forged.manifest().states().iter().map(|state| state.to_bytes()).collect();
         }
         let truth = || content.manifest().states().iter().map(|state| state.to_bytes()).collect();
         if !matches!(
             self,
-            Self::ManifestStates | Self::ManifestFirstHalf | Self::ManifestId | Self::OtherSize
+            Self::RandomManifest | Self::HalfRandomManifest | Self::RandomManifestTrueId | Self::OtherSize
         ) {
             return truth();
         }
-        let extra = if self == Self::OtherSize { PIECE as u64 } else { 0 };
-        let geometry = Geometry::native(content.size() + extra).expect("a small content");
+        let extra = if self == Self::OtherSize { PIECE_LENGTH as u64 } else { 0 };
+        let geometry = Geometry::for_native(content.size() + extra).expect("a small content");
         let mut noise = vec![[0; 32]; state_count(&geometry) as usize];
         let mut source = Noise::from_seed(4711);
         for state in &mut noise {
             source.fill(state);
         }
-        if self == Self::ManifestFirstHalf {
+        if self == Self::HalfRandomManifest {
             let (half, truth): (_, Vec<[u8; 32]>) = (noise.len() / 2, truth());
             noise.truncate(half);
             noise.extend(truth.into_iter().skip(half));
@@ -244,46 +251,53 @@ impl Lie {
     }
 
     /// Answers a `Request`.
-    pub(super) fn block(self, content: &Content, asked: BlockRef) -> Said {
-        let from = asked.piece as usize * PIECE + asked.begin as usize;
+    pub(super) fn block(self, content: &TestContent, asked: BlockRef) -> HostileReply {
+        let from = asked.piece as usize * PIECE_LENGTH + asked.begin as usize;
         let upto = (from + asked.length as usize).min(content.bytes.len());
         let mut raw = content.bytes.get(from..upto).unwrap_or_default().to_vec();
         raw.resize(asked.length as usize, 0);
         let half = raw.len() / 2;
         match self {
-            Self::WrongEvery(each) if !asked.piece.is_multiple_of(each.into()) => Said::block(asked, &raw),
+            Self::WrongEvery(each) if !asked.piece.is_multiple_of(each.into()) => {
+                HostileReply::block(asked, &raw)
+            }
             Self::WrongBytes | Self::WrongEvery(_) => {
                 for byte in &mut raw {
                     *byte = !*byte;
                 }
-                Said::block(asked, &raw)
+                HostileReply::block(asked, &raw)
             }
-            Self::ShortBlock => Said { hang_up: true, ..Said::block(asked, &raw[..half]) },
-            Self::BreaksLate => {
+            Self::ShortBlock => HostileReply { hang_up: true, ..HostileReply::block(asked, &raw[..half]) },
+            Self::DisconnectsLate => {
                 let most = raw.len() * 99 / 100;
-                Said { hang_up: true, ..Said::block(asked, &raw[..most]) }
+                HostileReply { hang_up: true, ..HostileReply::block(asked, &raw[..most]) }
             }
-            Self::Stall => Said::block(asked, &raw[..half]),
-            Self::NeverAnswers | Self::ForgesAndChokes(_) => Said::default(),
-            Self::Forges(number) | Self::ForgesSlowly(number) => Said::block(asked, &forge(&raw, number)),
-            Self::UnaskedBlock => {
+            Self::Stall => HostileReply::block(asked, &raw[..half]),
+            Self::NeverAnswers | Self::ForgesAndChokes(_) => HostileReply::default(),
+            Self::Forges(number) | Self::ForgesSlowly(number) => {
+                HostileReply::block(asked, &forge(&raw, number))
+            }
+            Self::UnrequestedBlock => {
                 let piece = u32::from(asked.piece == 0);
-                Said::block(BlockRef { piece, begin: asked.begin + 1, ..asked }, &raw)
+                HostileReply::block(BlockRef { piece, begin: asked.begin + 1, ..asked }, &raw)
             }
             Self::LongerBlock => {
                 raw.push(0);
-                Said::block(BlockRef { length: asked.length + 1, ..asked }, &raw)
+                HostileReply::block(BlockRef { length: asked.length + 1, ..asked }, &raw)
             }
             Self::GarbageFrame => {
                 // A KeepAlive with a byte too many.
-                Said { bytes: [&5_u32.to_be_bytes()[..], &[0, 0, 0, 3, 0xff]].concat(), hang_up: false }
+                HostileReply {
+                    bytes: [&5_u32.to_be_bytes()[..], &[0, 0, 0, 3, 0xff]].concat(),
+                    hang_up: false,
+                }
             }
-            Self::OversizeFrame => Said { bytes: vec![0xff; 4], hang_up: false },
-            Self::EvenPieces | Self::OddPieces if !self.has(asked.piece, u32::MAX) => {
-                Said::message(&PeerMessage::Reject(asked))
+            Self::OversizeFrame => HostileReply { bytes: vec![0xff; 4], hang_up: false },
+            Self::EvenPieces | Self::OddPieces if !self.has_piece(asked.piece, u32::MAX) => {
+                HostileReply::message(&PeerMessage::Reject(asked))
             }
-            Self::Rejects => Said::message(&PeerMessage::Reject(asked)),
-            _ => Said::block(asked, &raw),
+            Self::Rejects => HostileReply::message(&PeerMessage::Reject(asked)),
+            _ => HostileReply::block(asked, &raw),
         }
     }
 }

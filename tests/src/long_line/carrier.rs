@@ -14,46 +14,46 @@ use rustix::thread::{gettid, set_current_timer_slack};
 use tun_rs::SyncDevice;
 
 use super::emulator::Emulator;
-use super::meter::Meter;
+use super::meter::LineMeter;
 
 /// How long the thread sleeps at most, so that it ends soon after it is asked to.
-const LONGEST_SLEEP: Duration = Duration::from_millis(20);
+const MAX_SLEEP: Duration = Duration::from_millis(20);
 
 /// How long packets are collected before they are carried together: waking for each one costs more than carrying it.
-const TICK: Duration = Duration::from_micros(100);
+const BATCH_INTERVAL: Duration = Duration::from_micros(100);
 
 /// Packets read from one device before the others and what is due get their turn.
-const BATCH: usize = 256;
+const MAX_BATCH: usize = 256;
 
 /// As long as the longest packet that a device passes on.
-const BUFFER: usize = 64 << 10;
+const BUFFER_SIZE: usize = 64 << 10;
 
 /// A real-time priority: a packet that waits for a processor looks like one on a longer line.
-const REAL_TIME: &str = "10";
+const REAL_TIME_PRIORITY: &str = "10";
 
 /// The priority where there is no real time.
-const PRIORITY: i32 = -15;
+const FALLBACK_NICE: i32 = -15;
 
 /// The running thread; ends when dropped.
 #[derive(Debug)]
 pub(super) struct Carrier {
-    ended: Arc<AtomicBool>,
+    stopped: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl Carrier {
     /// Starts to carry packets between devices, in the order of the emulator's hosts.
-    pub(super) fn start(emulator: Emulator, devices: Vec<SyncDevice>, meter: Arc<Meter>) -> Result<Self> {
+    pub(super) fn start(emulator: Emulator, devices: Vec<SyncDevice>, meter: Arc<LineMeter>) -> Result<Self> {
         for device in &devices {
             device.set_nonblocking(true).context("cannot make a device non-blocking")?;
         }
         let ended = Arc::new(AtomicBool::new(false));
         let asked = Arc::clone(&ended);
         let thread = thread::Builder::new().name("long-lines".into()).spawn(move || {
-            hurry();
-            Carrying { emulator, devices, meter, start: Instant::now() }.run(&asked);
+            raise_priority();
+            CarrierLoop { emulator, devices, meter, start: Instant::now() }.run(&asked);
         })?;
-        Ok(Self { ended, thread: Some(thread) })
+        Ok(Self { stopped: ended, thread: Some(thread) })
     }
 
     /// Returns true if the thread has not ended.
@@ -64,48 +64,48 @@ impl Carrier {
 
 impl Drop for Carrier {
     fn drop(&mut self) {
-        self.ended.store(true, Ordering::Relaxed);
+        self.stopped.store(true, Ordering::Relaxed);
         // One that has panicked has printed why.
         let _ = self.thread.take().map(JoinHandle::join);
     }
 }
 
 /// Puts this thread ahead of the programs under test. Without that the lines are less exact, which is measured.
-fn hurry() {
+fn raise_priority() {
     let _ = set_current_timer_slack(NonZeroU64::new(1));
     let thread = gettid();
     let number = thread.as_raw_nonzero().to_string();
-    let change = Command::new("chrt").args(["--fifo", "--pid", REAL_TIME, &number]).output();
+    let change = Command::new("chrt").args(["--fifo", "--pid", REAL_TIME_PRIORITY, &number]).output();
     if !change.is_ok_and(|output| output.status.success()) {
-        let _ = setpriority_process(Some(thread), PRIORITY);
+        let _ = setpriority_process(Some(thread), FALLBACK_NICE);
     }
 }
 
-struct Carrying {
+struct CarrierLoop {
     emulator: Emulator,
     devices: Vec<SyncDevice>,
-    meter: Arc<Meter>,
+    meter: Arc<LineMeter>,
     start: Instant,
 }
 
-impl Carrying {
+impl CarrierLoop {
     fn run(&mut self, ended: &AtomicBool) {
-        let mut buffer = vec![0; BUFFER];
+        let mut buffer = vec![0; BUFFER_SIZE];
         while !ended.load(Ordering::Relaxed) {
-            for host in self.ready() {
-                self.read(host, &mut buffer);
+            for host in self.wait_for_packets() {
+                self.read_packets(host, &mut buffer);
             }
-            self.deliver();
-            if self.emulator.next().is_some() {
-                thread::sleep(TICK);
+            self.deliver_due();
+            if self.emulator.next_event_time().is_some() {
+                thread::sleep(BATCH_INTERVAL);
             }
         }
     }
 
     /// Sleeps until a device has a packet or one arrives, and returns the hosts whose devices have some.
-    fn ready(&self) -> Vec<usize> {
-        let next = self.emulator.next().map(|at| at.saturating_sub(self.start.elapsed()));
-        let wait = next.unwrap_or(LONGEST_SLEEP).min(LONGEST_SLEEP);
+    fn wait_for_packets(&self) -> Vec<usize> {
+        let next = self.emulator.next_event_time().map(|at| at.saturating_sub(self.start.elapsed()));
+        let wait = next.unwrap_or(MAX_SLEEP).min(MAX_SLEEP);
         let wait = Timespec { tv_sec: 0, tv_nsec: wait.subsec_nanos().into() };
         let mut polled: Vec<_> =
             self.devices.iter().map(|device| PollFd::new(device, PollFlags::IN)).collect();
@@ -115,17 +115,17 @@ impl Carrying {
         polled.iter().enumerate().filter_map(is_ready).collect()
     }
 
-    fn read(&mut self, host: usize, buffer: &mut [u8]) {
-        for _ in 0..BATCH {
+    fn read_packets(&mut self, host: usize, buffer: &mut [u8]) {
+        for _ in 0..MAX_BATCH {
             let Ok(length) = self.devices[host].recv(buffer) else { return };
             self.emulator.send(self.start.elapsed(), host, &buffer[..length]);
         }
     }
 
-    fn deliver(&mut self) {
-        while let Some(arrival) = self.emulator.arrived(self.start.elapsed()) {
+    fn deliver_due(&mut self) {
+        while let Some(arrival) = self.emulator.next_arrival(self.start.elapsed()) {
             let late = self.start.elapsed().saturating_sub(arrival.at);
-            self.meter.count(arrival.from, arrival.to, arrival.bytes.len(), late);
+            self.meter.record_delivery(arrival.from, arrival.to, arrival.bytes.len(), late);
             // A packet that the receiver's system does not take is lost, as on any line.
             let _ = self.devices[arrival.to].send(&arrival.bytes);
         }

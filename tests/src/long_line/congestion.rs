@@ -6,29 +6,29 @@ use anyhow::{Context, Result, bail};
 
 use super::namespace::Namespace;
 use super::tcp_setting;
-use crate::eventually::within;
+use crate::eventually::poll_within;
 
-const ALLOWED: &str = "/proc/sys/net/ipv4/tcp_allowed_congestion_control";
-const DEFAULT: &str = "/proc/sys/net/ipv4/tcp_congestion_control";
+const ALLOWED_PATH: &str = "/proc/sys/net/ipv4/tcp_allowed_congestion_control";
+const DEFAULT_PATH: &str = "/proc/sys/net/ipv4/tcp_congestion_control";
 
 /// Keeps a connection from starting with what earlier ones to the same host have learnt.
-const NO_MEMORY: &str = "/proc/sys/net/ipv4/tcp_no_metrics_save";
+const NO_METRICS_SAVE_PATH: &str = "/proc/sys/net/ipv4/tcp_no_metrics_save";
 
 /// How long another process may be in the way, which sets and restores what is allowed at the same time.
-const AT_ODDS: Duration = Duration::from_secs(2);
+const CONFLICT_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// The congestion control that a system uses by default.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Congestion {
+pub enum CongestionAlgorithm {
     /// BBR, which follows the rate and not the loss.
     Bbr,
     /// CUBIC, the default of most systems.
     Cubic,
 }
 
-impl Congestion {
+impl CongestionAlgorithm {
     /// Returns why hosts cannot use it, if they cannot.
-    pub fn obstacle(self) -> Option<String> {
+    pub fn unavailable_reason(self) -> Option<String> {
         match tcp_setting("tcp_available_congestion_control") {
             Ok(available) if available.split(' ').any(|name| name == self.name()) => None,
             Ok(available) => Some(format!("this system has no {self}, only {available}")),
@@ -45,20 +45,22 @@ impl Congestion {
     }
 
     /// Makes it the default of a namespace, where connections start with no knowledge of earlier ones.
-    pub(super) fn set_in(self, namespace: &Namespace) -> Result<()> {
-        let set = within(AT_ODDS, || {
+    pub(super) fn set_default_in(self, namespace: &Namespace) -> Result<()> {
+        let set = poll_within(CONFLICT_TIMEOUT, || {
             // A namespace may use only what the system allows to everybody; what it uses already stays.
-            let _allowed = Allowance::of(self).ok()?;
-            namespace.inside(|| fs::write(DEFAULT, self.name())).ok()?.ok()
+            let _allowed = CongestionAllowance::allow(self).ok()?;
+            namespace.inside(|| fs::write(DEFAULT_PATH, self.name())).ok()?.ok()
         });
         if set.is_none() {
             bail!("{self} cannot be made the default of a network namespace");
         }
-        namespace.inside(|| fs::write(NO_MEMORY, "1"))?.with_context(|| format!("cannot write {NO_MEMORY}"))
+        namespace
+            .inside(|| fs::write(NO_METRICS_SAVE_PATH, "1"))?
+            .with_context(|| format!("cannot write {NO_METRICS_SAVE_PATH}"))
     }
 }
 
-impl fmt::Display for Congestion {
+impl fmt::Display for CongestionAlgorithm {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Bbr => "BBR",
@@ -68,26 +70,26 @@ impl fmt::Display for Congestion {
 }
 
 /// Allows a congestion control to everybody until dropped.
-struct Allowance {
-    before: Option<String>,
+struct CongestionAllowance {
+    previous: Option<String>,
 }
 
-impl Allowance {
-    fn of(congestion: Congestion) -> Result<Self> {
+impl CongestionAllowance {
+    fn allow(congestion: CongestionAlgorithm) -> Result<Self> {
         let allowed = tcp_setting("tcp_allowed_congestion_control")?;
         if allowed.split(' ').any(|name| name == congestion.name()) {
-            return Ok(Self { before: None });
+            return Ok(Self { previous: None });
         }
-        fs::write(ALLOWED, format!("{allowed} {}", congestion.name()))?;
-        Ok(Self { before: Some(allowed) })
+        fs::write(ALLOWED_PATH, format!("{allowed} {}", congestion.name()))?;
+        Ok(Self { previous: Some(allowed) })
     }
 }
 
-impl Drop for Allowance {
+impl Drop for CongestionAllowance {
     fn drop(&mut self) {
-        if let Some(before) = &self.before {
+        if let Some(before) = &self.previous {
             // The next one to allow something sees what is allowed by then.
-            let _ = fs::write(ALLOWED, before);
+            let _ = fs::write(ALLOWED_PATH, before);
         }
     }
 }

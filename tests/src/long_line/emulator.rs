@@ -5,26 +5,26 @@ use std::collections::{BinaryHeap, HashMap};
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
-use super::line::{Line, Transmitter};
+use super::line_config::{LineConfig, Transmitter};
 use crate::content::Noise;
 
-const SHORTEST_PACKET: usize = 20;
-const DESTINATION: usize = 16;
+const IPV4_HEADER_LENGTH: usize = 20;
+const DESTINATION_OFFSET: usize = 16;
 const MILLION: u64 = 1_000_000;
 
 /// The state of all lines.
 #[derive(Debug)]
 pub(super) struct Emulator {
-    ends: Vec<End>,
+    ends: Vec<LineEnd>,
     by_address: HashMap<Ipv4Addr, usize>,
-    travelling: BinaryHeap<Reverse<Packet>>,
-    count: u64,
+    in_flight: BinaryHeap<Reverse<Packet>>,
+    packets_sent: u64,
     noise: Noise,
 }
 
 #[derive(Debug)]
-struct End {
-    line: Line,
+struct LineEnd {
+    line: LineConfig,
     up: Transmitter,
     down: Transmitter,
 }
@@ -34,23 +34,23 @@ struct End {
 struct Packet {
     at: Duration,
     number: u64,
-    stage: Stage,
+    stage: PacketStage,
     from: usize,
     to: usize,
     bytes: Vec<u8>,
 }
 
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Stage {
+enum PacketStage {
     /// Reaches the queue of the receiver's line.
-    Queue,
+    ReachesQueue,
     /// Reaches the receiver.
-    Arrival,
+    ReachesReceiver,
 }
 
 /// A packet that is to be delivered.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Arrival {
+pub(super) struct ArrivedPacket {
     /// When.
     pub(super) at: Duration,
     /// The host that sent it.
@@ -63,14 +63,20 @@ pub(super) struct Arrival {
 
 impl Emulator {
     /// Connects hosts; the seed decides which packets are lost.
-    pub(super) fn new(hosts: impl Iterator<Item = (Ipv4Addr, Line)>, seed: u64) -> Self {
+    pub(super) fn new(hosts: impl Iterator<Item = (Ipv4Addr, LineConfig)>, seed: u64) -> Self {
         let (mut ends, mut by_address) = (Vec::new(), HashMap::new());
         for (address, line) in hosts {
             by_address.insert(address, ends.len());
             let (up, down) = (Transmitter::new(line.up, line.queue), Transmitter::new(line.down, line.queue));
-            ends.push(End { line, up, down });
+            ends.push(LineEnd { line, up, down });
         }
-        Self { ends, by_address, travelling: BinaryHeap::new(), count: 0, noise: Noise::from_seed(seed) }
+        Self {
+            ends,
+            by_address,
+            in_flight: BinaryHeap::new(),
+            packets_sent: 0,
+            noise: Noise::from_seed(seed),
+        }
     }
 
     /// Takes a packet from a host. What is not IPv4, for nobody here, lost or too much is dropped.
@@ -82,23 +88,37 @@ impl Emulator {
             return;
         }
         let at = left + self.ends[from].line.delay + self.ends[to].line.delay;
-        self.travel(Packet { at, number: 0, stage: Stage::Queue, from, to, bytes: bytes.into() });
+        self.schedule(Packet {
+            at,
+            number: 0,
+            stage: PacketStage::ReachesQueue,
+            from,
+            to,
+            bytes: bytes.into(),
+        });
     }
 
     /// Returns when there is something to do next.
-    pub(super) fn next(&self) -> Option<Duration> {
-        self.travelling.peek().map(|Reverse(packet)| packet.at)
+    pub(super) fn next_event_time(&self) -> Option<Duration> {
+        self.in_flight.peek().map(|Reverse(packet)| packet.at)
     }
 
     /// Takes the next packet that has arrived by now.
-    pub(super) fn arrived(&mut self, now: Duration) -> Option<Arrival> {
-        while self.next().is_some_and(|at| at <= now) {
-            let Reverse(Packet { at, stage, from, to, bytes, .. }) = self.travelling.pop()?;
+    pub(super) fn next_arrival(&mut self, now: Duration) -> Option<ArrivedPacket> {
+        while self.next_event_time().is_some_and(|at| at <= now) {
+            let Reverse(Packet { at, stage, from, to, bytes, .. }) = self.in_flight.pop()?;
             match stage {
-                Stage::Arrival => return Some(Arrival { at, from, to, bytes }),
-                Stage::Queue => {
+                PacketStage::ReachesReceiver => return Some(ArrivedPacket { at, from, to, bytes }),
+                PacketStage::ReachesQueue => {
                     if let Some(at) = self.ends[to].down.transmit(at, bytes.len()) {
-                        self.travel(Packet { at, number: 0, stage: Stage::Arrival, from, to, bytes });
+                        self.schedule(Packet {
+                            at,
+                            number: 0,
+                            stage: PacketStage::ReachesReceiver,
+                            from,
+                            to,
+                            bytes,
+                        });
                     }
                 }
             }
@@ -106,22 +126,22 @@ impl Emulator {
         None
     }
 
-    fn travel(&mut self, packet: Packet) {
-        self.count += 1;
-        self.travelling.push(Reverse(Packet { number: self.count, ..packet }));
+    fn schedule(&mut self, packet: Packet) {
+        self.packets_sent += 1;
+        self.in_flight.push(Reverse(Packet { number: self.packets_sent, ..packet }));
     }
 
     fn receiver(&self, bytes: &[u8]) -> Option<usize> {
-        if bytes.len() < SHORTEST_PACKET || bytes[0] >> 4 != 4 {
+        if bytes.len() < IPV4_HEADER_LENGTH || bytes[0] >> 4 != 4 {
             return None;
         }
-        let address: [u8; 4] = bytes.get(DESTINATION..)?.first_chunk().copied()?;
+        let address: [u8; 4] = bytes.get(DESTINATION_OFFSET..)?.first_chunk().copied()?;
         self.by_address.get(&Ipv4Addr::from(address)).copied()
     }
 
     fn is_lost(&mut self, host: usize) -> bool {
         let loss = u64::from(self.ends[host].line.loss);
-        loss > 0 && self.noise.below(MILLION) < loss
+        loss > 0 && self.noise.next_below(MILLION) < loss
     }
 }
 
@@ -135,7 +155,7 @@ mod tests {
         Duration::from_millis(ms)
     }
 
-    fn between(sender: Line, receiver: Line) -> Emulator {
+    fn between(sender: LineConfig, receiver: LineConfig) -> Emulator {
         let hosts = [sender, receiver].into_iter().zip(1..);
         Emulator::new(hosts.map(|(line, host)| (Ipv4Addr::new(10, 0, 0, host), line)), 1)
     }
@@ -143,28 +163,28 @@ mod tests {
     fn packet(to: u8, length: usize) -> Vec<u8> {
         let mut bytes = vec![0; length];
         bytes[0] = 0x45;
-        bytes[DESTINATION..SHORTEST_PACKET].copy_from_slice(&[10, 0, 0, to]);
+        bytes[DESTINATION_OFFSET..IPV4_HEADER_LENGTH].copy_from_slice(&[10, 0, 0, to]);
         bytes
     }
 
-    fn arrivals(emulator: &mut Emulator) -> Vec<Arrival> {
-        std::iter::from_fn(|| emulator.arrived(Duration::MAX)).collect()
+    fn arrivals(emulator: &mut Emulator) -> Vec<ArrivedPacket> {
+        std::iter::from_fn(|| emulator.next_arrival(Duration::MAX)).collect()
     }
 
     #[test]
-    fn a_packet_takes_its_time_on_both_lines() {
-        let sender = Line::new(12_000_000, ms(20), ms(0));
-        let mut emulator = between(sender, Line::new(6_000_000, ms(30), ms(0)));
+    fn packet_is_delayed_by_both_lines() {
+        let sender = LineConfig::new(12_000_000, ms(20), ms(0));
+        let mut emulator = between(sender, LineConfig::new(6_000_000, ms(30), ms(0)));
         emulator.send(ms(100), 0, &packet(2, 1500));
-        assert_eq!(emulator.arrived(ms(152)), None);
+        assert_eq!(emulator.next_arrival(ms(152)), None);
         let at = arrivals(&mut emulator)[0].at;
         assert_eq!(at, ms(100 + 1 + 20 + 30 + 2), "sent, two delays, received");
     }
 
     #[test]
-    fn the_slower_line_decides_the_rate_and_order_is_kept() {
-        let fast = Line::new(FAST, ms(5), ms(0));
-        let mut emulator = between(fast, Line::new(12_000_000, ms(5), ms(0)));
+    fn slower_line_sets_the_rate_and_order_is_kept() {
+        let fast = LineConfig::new(FAST, ms(5), ms(0));
+        let mut emulator = between(fast, LineConfig::new(12_000_000, ms(5), ms(0)));
         for length in 1400..1420 {
             emulator.send(ms(0), 0, &packet(2, length));
         }
@@ -177,9 +197,9 @@ mod tests {
     }
 
     #[test]
-    fn as_many_packets_are_lost_as_was_asked_for() {
-        let sender = Line::new(FAST, ms(1), ms(0)).losing(10_000);
-        let mut emulator = between(sender, Line::new(FAST, ms(1), ms(0)));
+    fn packets_are_lost_at_the_configured_rate() {
+        let sender = LineConfig::new(FAST, ms(1), ms(0)).with_loss(10_000);
+        let mut emulator = between(sender, LineConfig::new(FAST, ms(1), ms(0)));
         let mut arrived = 0;
         for number in 0..100_000 {
             emulator.send(ms(number), 0, &packet(2, 100));
@@ -191,11 +211,11 @@ mod tests {
     }
 
     #[test]
-    fn what_nobody_here_can_receive_is_dropped() {
-        let mut emulator = between(Line::new(FAST, ms(1), ms(0)), Line::new(FAST, ms(1), ms(0)));
+    fn undeliverable_packets_are_dropped() {
+        let mut emulator = between(LineConfig::new(FAST, ms(1), ms(0)), LineConfig::new(FAST, ms(1), ms(0)));
         emulator.send(ms(0), 0, &packet(9, 100));
         emulator.send(ms(0), 0, &[0x45]);
         emulator.send(ms(0), 0, &[0x60; 100]);
-        assert_eq!(emulator.next(), None);
+        assert_eq!(emulator.next_event_time(), None);
     }
 }

@@ -5,71 +5,72 @@ use super::timeliness::Timeliness;
 
 /// What is measured on the lines while they carry packets.
 #[derive(Debug, Default)]
-pub struct Meter(Mutex<State>);
+pub struct LineMeter(Mutex<MeterState>);
 
 #[derive(Debug, Default)]
-struct State {
-    watch: Option<Watch>,
+struct MeterState {
+    content_watch: Option<ContentWatch>,
     timeliness: Timeliness,
-    last: Option<Instant>,
+    last_arrival: Option<Instant>,
 }
 
 /// Waits for bytes of content at a host.
 #[derive(Debug)]
-struct Watch {
+struct ContentWatch {
     to: usize,
     senders: Vec<usize>,
     /// Bytes that are still to come before those that count.
-    left: usize,
-    reached: Option<Instant>,
+    bytes_before_content: usize,
+    content_started_at: Option<Instant>,
 }
 
-/// What was measured since [`Meter::begin`].
+/// What was measured since [`LineMeter::begin`].
 #[derive(Debug, Clone, Copy)]
-pub struct Reading {
+pub struct MeterReading {
     /// When the content began to arrive.
-    pub reached: Option<Instant>,
+    pub content_started_at: Option<Instant>,
     /// How late packets were delivered.
     pub timeliness: Timeliness,
 }
 
-impl Meter {
+impl LineMeter {
     /// Begins a measurement: notes when more than `bytes` have arrived at a host from some others.
     pub fn begin(&self, to: usize, senders: Vec<usize>, bytes: usize) {
         let mut state = self.lock();
-        state.watch = Some(Watch { to, senders, left: bytes, reached: None });
+        state.content_watch =
+            Some(ContentWatch { to, senders, bytes_before_content: bytes, content_started_at: None });
         state.timeliness = Timeliness::default();
     }
 
     /// Returns what was measured since then.
-    pub fn read(&self) -> Reading {
+    pub fn read(&self) -> MeterReading {
         let state = self.lock();
-        let reached = state.watch.as_ref().and_then(|watch| watch.reached);
-        Reading { reached, timeliness: state.timeliness }
+        let reached = state.content_watch.as_ref().and_then(|watch| watch.content_started_at);
+        MeterReading { content_started_at: reached, timeliness: state.timeliness }
     }
 
     /// Returns for how long nothing has arrived anywhere.
-    pub fn quiet(&self) -> Duration {
-        self.lock().last.map_or(Duration::MAX, |last| last.elapsed())
+    pub fn idle_time(&self) -> Duration {
+        self.lock().last_arrival.map_or(Duration::MAX, |last| last.elapsed())
     }
 
     /// Counts a packet that was delivered.
-    pub(super) fn count(&self, from: usize, to: usize, bytes: usize, late: Duration) {
+    pub(super) fn record_delivery(&self, from: usize, to: usize, bytes: usize, late: Duration) {
         let mut state = self.lock();
-        state.timeliness.count(late);
+        state.timeliness.record(late);
         let now = Instant::now();
-        state.last = Some(now);
-        let Some(watch) = &mut state.watch else { return };
-        if watch.to != to || watch.reached.is_some() || !watch.senders.contains(&from) {
+        state.last_arrival = Some(now);
+        let Some(watch) = &mut state.content_watch else { return };
+        if watch.to != to || watch.content_started_at.is_some() || !watch.senders.contains(&from) {
             return;
         }
-        match watch.left.checked_sub(bytes) {
-            Some(left) => watch.left = left,
-            None => watch.reached = Some(now),
+        match watch.bytes_before_content.checked_sub(bytes) {
+            Some(left) => watch.bytes_before_content = left,
+            None => watch.content_started_at = Some(now),
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, MeterState> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -79,14 +80,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_first_bytes_beyond_those_expected_are_noted() {
-        let meter = Meter::default();
+    fn first_bytes_after_the_expected_ones_are_timed() {
+        let meter = LineMeter::default();
         meter.begin(2, vec![1], 1000);
-        meter.count(0, 2, 5000, Duration::ZERO);
-        meter.count(1, 0, 5000, Duration::ZERO);
-        meter.count(1, 2, 1000, Duration::ZERO);
-        assert_eq!(meter.read().reached, None);
-        meter.count(1, 2, 1, Duration::ZERO);
-        assert!(meter.read().reached.is_some());
+        meter.record_delivery(0, 2, 5000, Duration::ZERO);
+        meter.record_delivery(1, 0, 5000, Duration::ZERO);
+        meter.record_delivery(1, 2, 1000, Duration::ZERO);
+        assert_eq!(meter.read().content_started_at, None);
+        meter.record_delivery(1, 2, 1, Duration::ZERO);
+        assert!(meter.read().content_started_at.is_some());
     }
 }

@@ -12,7 +12,7 @@ pub struct Timeliness {
 
 impl Timeliness {
     /// Counts a packet.
-    pub(super) fn count(&mut self, late: Duration) {
+    pub(super) fn record(&mut self, late: Duration) {
         let digits = u128::BITS - late.as_micros().leading_zeros();
         self.counts[(digits as usize).min(BUCKETS - 1)] += 1;
         self.worst = self.worst.max(late);
@@ -24,7 +24,7 @@ impl Timeliness {
     }
 
     /// Returns a time within which `share` of a thousand packets were delivered, a power of two in microseconds.
-    pub fn within(&self, share: u64) -> Duration {
+    pub fn percentile_bound(&self, share: u64) -> Duration {
         let all: u64 = self.counts.iter().sum();
         let mut seen = 0;
         for (digits, count) in (0..).zip(self.counts) {
@@ -42,16 +42,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn most_packets_are_told_from_the_worst() {
+    fn percentile_bound_differs_from_the_worst() {
         let mut timeliness = Timeliness::default();
         for _ in 0..995 {
-            timeliness.count(Duration::from_micros(50));
+            timeliness.record(Duration::from_micros(50));
         }
         for _ in 0..5 {
-            timeliness.count(Duration::from_millis(7));
+            timeliness.record(Duration::from_millis(7));
         }
-        assert_eq!(timeliness.within(990), Duration::from_micros(64));
-        assert_eq!(timeliness.within(1000), Duration::from_millis(7));
+        assert_eq!(timeliness.percentile_bound(990), Duration::from_micros(64));
+        assert_eq!(timeliness.percentile_bound(1000), Duration::from_millis(7));
         assert_eq!(timeliness.worst(), Duration::from_millis(7));
     }
 }

@@ -3,75 +3,77 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use peer_node::swarm::{Choker, ChokerConfig, Have, Order, Overdue, PeerKey, SourceId, Swarm, SwarmConfig};
+use peer_node::swarm::{
+    Choker, ChokerConfig, Have, OverduePolicy, PeerKey, PieceOrder, SourceId, Swarm, SwarmConfig,
+};
 use protocol::bitfield::Bitfield;
 use protocol::limits::{MAX_BLOCK, MAX_REQUESTS};
 
-use super::agenda::{LinkId, Message, NodeId};
-use super::plan::{Plan, time_for};
+use super::event_queue::{SimLinkId, SimMessage, SimNodeId};
+use super::plan::{SimulationPlan, transfer_time};
 use super::uplink::Uplink;
 
 /// What the driver of native downloads gives its engine.
 const CONFIG: SwarmConfig = SwarmConfig {
     block_length: MAX_BLOCK,
-    least_block: 64 << 10,
+    min_block: 64 << 10,
     max_requests: MAX_REQUESTS,
     budget: 24 << 20,
-    most_on_trial: None,
-    order: Order::Rarest,
-    overdue: Overdue::Overtake,
+    max_on_trial: None,
+    order: PieceOrder::Rarest,
+    overdue: OverduePolicy::Duplicate,
     seed: 0,
 };
 
 /// A connection, as one of its ends sees it.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Link {
-    pub(super) id: LinkId,
+pub(super) struct SimLink {
+    pub(super) id: SimLinkId,
     /// Whether we serve the other end.
-    pub(super) serves: bool,
+    pub(super) is_unchoked: bool,
 }
 
 /// A node of the network.
 #[derive(Debug)]
-pub(super) struct Node {
-    pub(super) present: bool,
+pub(super) struct SimNode {
+    pub(super) is_online: bool,
     pub(super) pieces: Bitfield,
     /// The engine, until everything is here.
     pub(super) swarm: Option<Swarm>,
     pub(super) choker: Choker,
-    pub(super) links: BTreeMap<NodeId, Link>,
+    pub(super) links: BTreeMap<SimNodeId, SimLink>,
     pub(super) uplink: Uplink,
     /// Until when the downlink is busy.
-    down_busy: Duration,
+    downlink_busy_until: Duration,
     /// The time for which it has planned to wake up.
-    pub(super) wakes: Option<Duration>,
+    pub(super) wake_at: Option<Duration>,
 }
 
-impl Node {
-    pub(super) fn new(plan: &Plan, has_all: bool, now: Instant) -> Self {
+impl SimNode {
+    pub(super) fn new(plan: &SimulationPlan, has_all: bool, now: Instant) -> Self {
         let geometry = &plan.geometry;
         Self {
-            present: true,
+            is_online: true,
             pieces: if has_all { Bitfield::full(geometry) } else { Bitfield::empty(geometry) },
             swarm: None,
-            choker: Choker::new(ChokerConfig::of_node(plan.slots), now),
+            choker: Choker::new(ChokerConfig::for_node(plan.slots), now),
             links: BTreeMap::new(),
             uplink: Uplink::default(),
-            down_busy: Duration::ZERO,
-            wakes: None,
+            downlink_busy_until: Duration::ZERO,
+            wake_at: None,
         }
     }
 
     /// Begins to fetch what is missing, if anything is.
-    pub(super) fn fetch(&mut self, plan: &Plan, seed: u64, now: Instant) {
+    pub(super) fn start_download(&mut self, plan: &SimulationPlan, seed: u64, now: Instant) {
         let here = &self.pieces;
         let swarm = Swarm::new(plan.geometry, SwarmConfig { seed, ..CONFIG }, now, |piece| here.has(piece));
         self.swarm = (!swarm.is_complete()).then_some(swarm);
     }
 
     /// Takes in a connection to a node that has these pieces, and may want some.
-    pub(super) fn connect(&mut self, to: NodeId, id: LinkId, have: Have, wants: bool, now: Instant) {
-        self.links.insert(to, Link { id, serves: false });
+    pub(super) fn connect(&mut self, to: SimNodeId, id: SimLinkId, have: Have, wants: bool, now: Instant) {
+        self.links.insert(to, SimLink { id, is_unchoked: false });
         if let Some(swarm) = &mut self.swarm {
             swarm.source_joined(SourceId(to), have, true, now);
         }
@@ -80,10 +82,10 @@ impl Node {
         }
     }
 
-    pub(super) fn disconnect(&mut self, from: NodeId, now: Instant) {
+    pub(super) fn disconnect(&mut self, from: SimNodeId, now: Instant) {
         self.links.remove(&from);
-        self.uplink.forget(from);
-        self.choker.gone(PeerKey(from.into()), now);
+        self.uplink.remove_peer(from);
+        self.choker.remove(PeerKey(from.into()), now);
         if let Some(swarm) = &mut self.swarm {
             swarm.source_lost(SourceId(from));
         }
@@ -96,20 +98,20 @@ impl Node {
 
     /// Returns when bytes are here that reach the downlink now.
     pub(super) fn receive(&mut self, bytes: u32, rate: u64, now: Duration) -> Duration {
-        let took = time_for(bytes.into(), rate);
+        let took = transfer_time(bytes.into(), rate);
         // They have been coming in while they were sent, unless the downlink was busy.
-        self.down_busy = (self.down_busy + took).max(now);
-        self.down_busy
+        self.downlink_busy_until = (self.downlink_busy_until + took).max(now);
+        self.downlink_busy_until
     }
 
     /// Stops serving a peer, and returns what to tell it.
-    pub(super) fn choke(&mut self, peer: NodeId) -> Vec<Message> {
+    pub(super) fn choke(&mut self, peer: SimNodeId) -> Vec<SimMessage> {
         let Some(link) = self.links.get_mut(&peer) else { return Vec::new() };
-        if !std::mem::replace(&mut link.serves, false) {
-            return vec![Message::Choke];
+        if !std::mem::replace(&mut link.is_unchoked, false) {
+            return vec![SimMessage::Choke];
         }
-        let rejected = self.uplink.choke(peer).into_iter().map(Message::Reject);
-        std::iter::once(Message::Choke).chain(rejected).collect()
+        let rejected = self.uplink.choke(peer).into_iter().map(SimMessage::Reject);
+        std::iter::once(SimMessage::Choke).chain(rejected).collect()
     }
 
     /// Returns when the engine or the choker wants to be asked again.

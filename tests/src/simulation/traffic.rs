@@ -2,49 +2,49 @@
 
 use std::time::Duration;
 
-use peer_node::swarm::{Action, PeerKey, SourceId, Swarm, Verdict};
+use peer_node::swarm::{ChokerVerdict, PeerKey, SourceId, Swarm, SwarmAction};
 
-use super::agenda::{Event, Message, NodeId};
-use super::plan::time_for;
-use super::world::World;
+use super::event_queue::{SimEvent, SimMessage, SimNodeId};
+use super::network::SimNetwork;
+use super::plan::transfer_time;
 
 /// How long a driver goes on taking in news before it asks the engine what follows from it.
-const TAKING_IN: Duration = Duration::from_millis(10);
+const BATCH_DELAY: Duration = Duration::from_millis(10);
 
-impl World {
+impl SimNetwork {
     /// Lets a node take in a message and do what follows from it.
-    pub(super) fn hear(&mut self, from: NodeId, to: NodeId, message: Message) {
+    pub(super) fn handle_message(&mut self, from: SimNodeId, to: SimNodeId, message: SimMessage) {
         let clock = self.clock();
         let node = &mut self.nodes[to as usize];
         let (source, peer) = (SourceId(from), PeerKey(from.into()));
         match message {
-            Message::Interest(true) => node.choker.interested(peer, clock),
-            Message::Interest(false) => {
+            SimMessage::Interest(true) => node.choker.interested(peer, clock),
+            SimMessage::Interest(false) => {
                 node.choker.not_interested(peer, clock);
-                if node.links.get(&from).is_some_and(|link| link.serves) {
+                if node.links.get(&from).is_some_and(|link| link.is_unchoked) {
                     let answers = node.choke(from);
                     for answer in answers {
                         self.send(to, from, answer);
                     }
                 }
             }
-            Message::Request(block) => {
-                let serves = node.links.get(&from).is_some_and(|link| link.serves);
+            SimMessage::Request(block) => {
+                let serves = node.links.get(&from).is_some_and(|link| link.is_unchoked);
                 if serves && node.pieces.has(block.piece) {
-                    node.uplink.order(from, block);
-                    self.send_on(to);
+                    node.uplink.enqueue(from, block);
+                    self.start_next_send(to);
                 } else {
-                    self.send(to, from, Message::Reject(block));
+                    self.send(to, from, SimMessage::Reject(block));
                 }
                 return;
             }
-            Message::Cancel(block) => {
+            SimMessage::Cancel(block) => {
                 if node.uplink.cancel(from, block) {
-                    self.send(to, from, Message::Reject(block));
+                    self.send(to, from, SimMessage::Reject(block));
                 }
                 return;
             }
-            Message::Bytes { bytes, .. } => {
+            SimMessage::Bytes { bytes, .. } => {
                 self.outcome.received += u64::from(bytes);
                 node.choker.received(peer, bytes.into(), clock);
             }
@@ -52,14 +52,14 @@ impl World {
         }
         if let Some(swarm) = &mut self.nodes[to as usize].swarm {
             match message {
-                Message::Have(piece) => {
+                SimMessage::Have(piece) => {
                     swarm.source_has(source, piece);
-                    return self.settle_soon(to);
+                    return self.schedule_poll(to);
                 }
-                Message::Choke => swarm.source_choked(source),
-                Message::Unchoke => swarm.source_unchoked(source),
-                Message::Reject(block) => swarm.block_rejected(source, block, clock),
-                Message::Bytes { block, bytes, last } => {
+                SimMessage::Choke => swarm.source_choked(source),
+                SimMessage::Unchoke => swarm.source_unchoked(source),
+                SimMessage::Reject(block) => swarm.block_rejected(source, block, clock),
+                SimMessage::Bytes { block, bytes, last } => {
                     swarm.bytes_arrived(source, bytes.into(), clock);
                     if last {
                         swarm.block_arrived(source, block, clock);
@@ -68,14 +68,14 @@ impl World {
                 _ => {}
             }
         }
-        self.settle(to);
+        self.poll_node(to);
     }
 
     /// Asks a node's engine and its choker for all they want done now.
-    pub(super) fn settle(&mut self, id: NodeId) {
+    pub(super) fn poll_node(&mut self, id: SimNodeId) {
         let clock = self.clock();
         while let Some(action) = self.nodes[id as usize].swarm.as_mut().and_then(|swarm| swarm.poll(clock)) {
-            self.act(id, &action);
+            self.apply_action(id, &action);
         }
         let node = &mut self.nodes[id as usize];
         if node.swarm.as_ref().is_some_and(Swarm::is_complete) {
@@ -83,103 +83,105 @@ impl World {
             self.outcome.finished[id as usize - 1].get_or_insert(self.now);
         }
         while let Some(verdict) = self.nodes[id as usize].choker.poll(clock) {
-            self.pronounce(id, verdict);
+            self.apply_verdict(id, verdict);
         }
         let deadline = self.nodes[id as usize].deadline();
         if let Some(deadline) = deadline {
-            self.wake(id, self.now + deadline.saturating_duration_since(clock));
+            self.schedule_wake(id, self.now + deadline.saturating_duration_since(clock));
         }
     }
 
     /// Asks them when a little more may have come: a driver takes in all that is there before it asks.
-    fn settle_soon(&mut self, id: NodeId) {
-        self.wake(id, self.now + TAKING_IN);
+    fn schedule_poll(&mut self, id: SimNodeId) {
+        self.schedule_wake(id, self.now + BATCH_DELAY);
     }
 
-    fn wake(&mut self, id: NodeId, time: Duration) {
+    fn schedule_wake(&mut self, id: SimNodeId, time: Duration) {
         let node = &mut self.nodes[id as usize];
-        if node.wakes.is_none_or(|planned| time < planned) {
-            node.wakes = Some(time);
-            self.agenda.plan(time, Event::Wake(id));
+        if node.wake_at.is_none_or(|planned| time < planned) {
+            node.wake_at = Some(time);
+            self.agenda.schedule(time, SimEvent::Wake(id));
         }
     }
 
-    fn act(&mut self, id: NodeId, action: &Action) {
+    fn apply_action(&mut self, id: SimNodeId, action: &SwarmAction) {
         match *action {
-            Action::Request { source, block } => self.send(id, source.0, Message::Request(block)),
-            Action::Cancel { source, block } => self.send(id, source.0, Message::Cancel(block)),
-            Action::Interest { source, on } => self.send(id, source.0, Message::Interest(on)),
-            Action::Check { piece } => {
+            SwarmAction::Request { source, block } => self.send(id, source.0, SimMessage::Request(block)),
+            SwarmAction::Cancel { source, block } => self.send(id, source.0, SimMessage::Cancel(block)),
+            SwarmAction::Interest { source, on } => self.send(id, source.0, SimMessage::Interest(on)),
+            SwarmAction::Verify { piece } => {
                 let node = &mut self.nodes[id as usize];
                 if let Some(swarm) = &mut node.swarm {
                     swarm.piece_checked(piece, true);
                 }
                 node.pieces.insert(piece);
-                let neighbours: Vec<NodeId> = node.links.keys().copied().collect();
+                let neighbours: Vec<SimNodeId> = node.links.keys().copied().collect();
                 for to in neighbours {
-                    self.send(id, to, Message::Have(piece));
+                    self.send(id, to, SimMessage::Have(piece));
                 }
             }
-            Action::Drop { .. } => {}
-            Action::Leave { source, .. } => self.disconnect(id, source.0),
+            SwarmAction::Drop { .. } => {}
+            SwarmAction::Disconnect { source, .. } => self.disconnect(id, source.0),
         }
     }
 
-    fn pronounce(&mut self, id: NodeId, verdict: Verdict) {
-        let peer = NodeId::try_from(verdict.peer().0).unwrap_or(0);
+    fn apply_verdict(&mut self, id: SimNodeId, verdict: ChokerVerdict) {
+        let peer = SimNodeId::try_from(verdict.peer().0).unwrap_or(0);
         let node = &mut self.nodes[id as usize];
         match verdict {
-            Verdict::Unchoke { .. } => {
+            ChokerVerdict::Unchoke { .. } => {
                 if let Some(link) = node.links.get_mut(&peer) {
-                    link.serves = true;
+                    link.is_unchoked = true;
                 }
-                self.send(id, peer, Message::Unchoke);
+                self.send(id, peer, SimMessage::Unchoke);
             }
-            Verdict::Choke { .. } => {
+            ChokerVerdict::Choke { .. } => {
                 let answers = node.choke(peer);
                 for answer in answers {
                     self.send(id, peer, answer);
                 }
             }
-            Verdict::Place { .. } => {}
+            ChokerVerdict::Position { .. } => {}
         }
     }
 
-    fn send(&mut self, from: NodeId, to: NodeId, message: Message) {
+    fn send(&mut self, from: SimNodeId, to: SimNodeId, message: SimMessage) {
         let arrives = self.now + self.delay(from, to);
         self.deliver(from, to, message, arrives);
     }
 
-    fn deliver(&mut self, from: NodeId, to: NodeId, message: Message, arrives: Duration) {
+    fn deliver(&mut self, from: SimNodeId, to: SimNodeId, message: SimMessage, arrives: Duration) {
         if let Some(link) = self.nodes[from as usize].links.get(&to).map(|link| link.id) {
-            self.agenda.plan(arrives, Event::Deliver { from, to, link, message });
+            self.agenda.schedule(arrives, SimEvent::Deliver { from, to, link, message });
         }
     }
 
     /// Lets a node send the next bytes, if it sends none now.
-    fn send_on(&mut self, id: NodeId) {
-        if let Some(parcel) = self.nodes[id as usize].uplink.begin() {
-            let rate = if id == 0 { self.plan.source_up } else { self.plan.up };
-            self.agenda.plan(self.now + time_for(parcel.bytes.into(), rate), Event::Sent(id));
+    fn start_next_send(&mut self, id: SimNodeId) {
+        if let Some(parcel) = self.nodes[id as usize].uplink.start_send() {
+            let rate = if id == 0 { self.plan.source_upload_rate } else { self.plan.upload_rate };
+            self.agenda
+                .schedule(self.now + transfer_time(parcel.bytes.into(), rate), SimEvent::SendComplete(id));
         }
     }
 
     /// Takes in that the bytes a node was sending are out.
-    pub(super) fn sent(&mut self, id: NodeId) {
+    pub(super) fn finish_send(&mut self, id: SimNodeId) {
         let clock = self.clock();
         let node = &mut self.nodes[id as usize];
-        if let Some(parcel) = node.uplink.sent()
+        if let Some(parcel) = node.uplink.finish_send()
             && node.links.contains_key(&parcel.to)
         {
             node.choker.sent(PeerKey(parcel.to.into()), parcel.bytes.into(), clock);
             if id == 0 {
-                self.outcome.from_source += u64::from(parcel.bytes);
+                self.outcome.source_sent += u64::from(parcel.bytes);
             }
             let reaches = self.now + self.delay(id, parcel.to);
-            let arrives = self.nodes[parcel.to as usize].receive(parcel.bytes, self.plan.down, reaches);
-            let message = Message::Bytes { block: parcel.block, bytes: parcel.bytes, last: parcel.last };
+            let arrives =
+                self.nodes[parcel.to as usize].receive(parcel.bytes, self.plan.download_rate, reaches);
+            let message = SimMessage::Bytes { block: parcel.block, bytes: parcel.bytes, last: parcel.last };
             self.deliver(id, parcel.to, message, arrives);
         }
-        self.send_on(id);
+        self.start_next_send(id);
     }
 }

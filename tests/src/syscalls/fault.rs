@@ -5,11 +5,11 @@ use std::fmt::{self, Display, Formatter};
 use clap::ValueEnum;
 use nix::errno::Errno;
 
-use super::call::Call;
+use super::call::WatchedCall;
 
 /// What happens at a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Fault {
+pub enum InjectedFault {
     /// The program is killed before the call.
     KillBefore,
     /// The program is killed after the call.
@@ -20,7 +20,7 @@ pub enum Fault {
     Enospc,
 }
 
-impl Fault {
+impl InjectedFault {
     /// All of them.
     pub const ALL: [Self; 4] = [Self::KillBefore, Self::KillAfter, Self::Eio, Self::Enospc];
 
@@ -39,7 +39,7 @@ impl Fault {
     }
 }
 
-impl Display for Fault {
+impl Display for InjectedFault {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         let name = self.to_possible_value().map(|value| value.get_name().to_owned());
         f.write_str(&name.unwrap_or_default())
@@ -48,14 +48,14 @@ impl Display for Fault {
 
 /// One call of a run, told apart from others of its name on its path by its number.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Target {
+pub struct TargetCall {
     /// The call.
-    pub call: Call,
+    pub call: WatchedCall,
     /// How many calls like it came before.
     pub before: usize,
 }
 
-impl Display for Target {
+impl Display for TargetCall {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.call)?;
         if self.before > 0 { write!(f, " (number {})", self.before + 1) } else { Ok(()) }
@@ -63,11 +63,11 @@ impl Display for Target {
 }
 
 /// Numbers the calls of a run.
-pub fn targets(calls: Vec<Call>) -> Vec<Target> {
-    let mut targets: Vec<Target> = Vec::new();
+pub fn number_calls(calls: Vec<WatchedCall>) -> Vec<TargetCall> {
+    let mut targets: Vec<TargetCall> = Vec::new();
     for call in calls {
         let before = targets.iter().filter(|target| target.call == call).count();
-        targets.push(Target { call, before });
+        targets.push(TargetCall { call, before });
     }
     targets
 }

@@ -11,25 +11,25 @@ use std::process::{Command, ExitCode, Stdio};
 use clap::Parser;
 use rustix::process::{Signal, getpid, kill_process};
 
-use super::call::Call;
-use super::fault::{Fault, Target};
+use super::call::WatchedCall;
+use super::fault::{InjectedFault, TargetCall};
 use super::tracer;
 use crate::programs::programs;
 
 /// Runs a program and lets one of its system calls fail.
 #[derive(Debug, Parser)]
-pub(super) struct Options {
+pub(super) struct InjectOptions {
     /// Watch calls about files below this folder
     #[arg(long, value_name = "DIR")]
     pub(super) below: PathBuf,
 
-    /// Write each watched call to this file, and `injected` when it fails
+    /// Write each watched call to this file, and `command_with_inject` when it fails
     #[arg(long, value_name = "FILE")]
     pub(super) log: PathBuf,
 
     /// What happens at the chosen call
     #[arg(long, requires = "call")]
-    fault: Option<Fault>,
+    fault: Option<InjectedFault>,
 
     /// Name of the chosen call and its path, with a tab between
     #[arg(long)]
@@ -48,17 +48,17 @@ pub(super) struct Options {
     program: Vec<OsString>,
 }
 
-impl Options {
+impl InjectOptions {
     /// Returns what is to happen, and where.
-    pub(super) fn plan(&self) -> Option<(Fault, Target)> {
-        let call = Call::parse(self.call.as_deref()?)?;
-        Some((self.fault?, Target { call, before: self.before }))
+    pub(super) fn plan(&self) -> Option<(InjectedFault, TargetCall)> {
+        let call = WatchedCall::parse(self.call.as_deref()?)?;
+        Some((self.fault?, TargetCall { call, before: self.before }))
     }
 }
 
 /// Runs the program as the command line says.
 pub fn main() -> ExitCode {
-    let options = Options::parse();
+    let options = InjectOptions::parse();
     if let Some(process) = options.attach {
         return tracer::run(process, &options);
     }
@@ -77,7 +77,7 @@ pub fn main() -> ExitCode {
 }
 
 /// Makes the command of a program below `inject`.
-pub(super) fn injected(command: &Command, options: &[OsString]) -> Command {
+pub(super) fn command_with_inject(command: &Command, options: &[OsString]) -> Command {
     let program = programs().index_server.with_file_name("inject");
     let mut injected = Command::new(program);
     injected.args(options).arg("--").arg(command.get_program()).args(command.get_args());

@@ -3,17 +3,17 @@
 use std::path::Path;
 use std::process::Command;
 
-use super::victim::Victim;
+use super::traced_program::TracedProgram;
 
 mod download;
 mod index;
 mod registration;
 mod torrent;
 
-pub(super) use download::Downloading;
-pub(super) use index::Indexing;
-pub(super) use registration::Registering;
-pub(super) use torrent::Fetching;
+pub(super) use download::DownloadScenario;
+pub(super) use index::IndexScenario;
+pub(super) use registration::RegistrationScenario;
+pub(super) use torrent::TorrentScenario;
 
 /// Something that a program does on a folder of its own, beside others that run without faults.
 pub(super) trait Scenario {
@@ -30,15 +30,15 @@ pub(super) trait Scenario {
     fn command(&self) -> Command;
 
     /// Lets the program do what it is for, and notes what it acknowledges. The program may end at any time.
-    fn drive(&mut self, program: &mut Victim);
+    fn drive(&mut self, program: &mut TracedProgram);
 
     /// Returns what else may stand in a message in the place of a path.
-    fn stand_ins(&self, _path: &str) -> Vec<String> {
+    fn alternative_paths(&self, _path: &str) -> Vec<String> {
         Vec::new()
     }
 
     /// Panics if anything wrong has its final name.
-    fn inspect(&self) {}
+    fn assert_final_files(&self) {}
 
     /// Starts the program again without faults, and panics unless all is there in the end that was acknowledged, and nothing wrong.
     fn recover(&mut self);

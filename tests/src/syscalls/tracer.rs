@@ -13,34 +13,34 @@ use nix::sys::signal::{Signal, kill};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
 
-use super::call::Entered;
-use super::fault::{Fault, Target};
-use super::launcher::Options;
+use super::call::SyscallEntry;
+use super::fault::{InjectedFault, TargetCall};
+use super::launcher::InjectOptions;
 
 /// A call in which a thread is.
 #[derive(Debug, Clone, Copy)]
-enum Inside {
+enum PendingSyscall {
     /// It is left alone.
-    Untouched,
+    PassThrough,
     /// It fails when it returns.
     Fails(Errno),
     /// The program is killed when it returns.
-    Ends,
+    KillsProgram,
 }
 
-struct Tracer<'a> {
+struct SyscallTracer<'a> {
     program: Pid,
-    options: &'a Options,
+    options: &'a InjectOptions,
     log: File,
-    plan: Option<(Fault, Target)>,
+    plan: Option<(InjectedFault, TargetCall)>,
     /// How many calls like the chosen one came.
-    alike: usize,
+    matching_calls: usize,
     /// The threads that are in a call.
-    inside: HashMap<Pid, Inside>,
+    pending: HashMap<Pid, PendingSyscall>,
 }
 
 /// Watches a process until it ends. It must have stopped itself, or do so soon.
-pub(super) fn run(process: i32, options: &Options) -> ExitCode {
+pub(super) fn run(process: i32, options: &InjectOptions) -> ExitCode {
     let program = Pid::from_raw(process);
     wait_until_stopped(program);
     let traced = Trace::PTRACE_O_TRACESYSGOOD
@@ -54,7 +54,7 @@ pub(super) fn run(process: i32, options: &Options) -> ExitCode {
     let _ = kill(program, Signal::SIGCONT);
     let Some(log) = log else { return ExitCode::FAILURE };
     let (plan, inside) = (options.plan(), HashMap::new());
-    Tracer { program, options, log, plan, alike: 0, inside }.watch();
+    SyscallTracer { program, options, log, plan, matching_calls: 0, pending: inside }.run_loop();
     ExitCode::SUCCESS
 }
 
@@ -64,21 +64,21 @@ fn wait_until_stopped(program: Pid) {
     }
 }
 
-impl Tracer<'_> {
-    fn watch(&mut self) {
+impl SyscallTracer<'_> {
+    fn run_loop(&mut self) {
         loop {
             match waitpid(None, Some(WaitPidFlag::__WALL)) {
                 Ok(WaitStatus::PtraceSyscall(thread)) => {
-                    match self.inside.remove(&thread) {
-                        None => self.enter(thread),
-                        Some(inside) => self.leave(thread, inside),
+                    match self.pending.remove(&thread) {
+                        None => self.enter_syscall(thread),
+                        Some(inside) => self.exit_syscall(thread, inside),
                     }
-                    go_on(thread, None);
+                    resume(thread, None);
                 }
-                Ok(WaitStatus::PtraceEvent(thread, ..)) => go_on(thread, None),
-                Ok(WaitStatus::Stopped(thread, signal)) => go_on(thread, Some(signal)),
+                Ok(WaitStatus::PtraceEvent(thread, ..)) => resume(thread, None),
+                Ok(WaitStatus::Stopped(thread, signal)) => resume(thread, Some(signal)),
                 Ok(WaitStatus::Exited(thread, _) | WaitStatus::Signaled(thread, ..)) => {
-                    self.inside.remove(&thread);
+                    self.pending.remove(&thread);
                 }
                 Ok(_) | Err(Errno::EINTR) => {}
                 Err(_) => return,
@@ -87,49 +87,51 @@ impl Tracer<'_> {
     }
 
     /// A thread is about to do a call.
-    fn enter(&mut self, thread: Pid) {
-        let inside = entered(thread).map_or(Inside::Untouched, |entered| self.judge(&entered));
-        self.inside.insert(thread, inside);
+    fn enter_syscall(&mut self, thread: Pid) {
+        let inside = read_entry(thread).map_or(PendingSyscall::PassThrough, |entered| self.decide(&entered));
+        self.pending.insert(thread, inside);
     }
 
-    fn judge(&mut self, entered: &Entered) -> Inside {
-        let Some(call) = entered.call(&self.options.below) else { return Inside::Untouched };
+    fn decide(&mut self, entered: &SyscallEntry) -> PendingSyscall {
+        let Some(call) = entered.watched_call(&self.options.below) else {
+            return PendingSyscall::PassThrough;
+        };
         let mut line = format!("{}\t{}\n", call.name, call.path);
-        let fault = self.chosen(&call);
+        let fault = self.fault_for(&call);
         if fault.is_some() {
             line += "injected\n";
         }
         self.log.write_all(line.as_bytes()).expect("a log that can be written");
         match fault {
-            None => Inside::Untouched,
-            Some(Fault::KillBefore) => {
+            None => PendingSyscall::PassThrough,
+            Some(InjectedFault::KillBefore) => {
                 self.kill();
-                Inside::Untouched
+                PendingSyscall::PassThrough
             }
-            Some(Fault::KillAfter) => Inside::Ends,
+            Some(InjectedFault::KillAfter) => PendingSyscall::KillsProgram,
             Some(fault) => match fault.error() {
-                Some(error) if skip(entered.thread) => Inside::Fails(error),
-                _ => Inside::Untouched,
+                Some(error) if skip_call(entered.thread) => PendingSyscall::Fails(error),
+                _ => PendingSyscall::PassThrough,
             },
         }
     }
 
     /// Returns what is to happen at a call.
-    fn chosen(&mut self, call: &super::call::Call) -> Option<Fault> {
+    fn fault_for(&mut self, call: &super::call::WatchedCall) -> Option<InjectedFault> {
         let (fault, target) = self.plan.as_ref()?;
         if target.call != *call {
             return None;
         }
-        self.alike += 1;
-        (self.alike == target.before + 1).then_some(*fault)
+        self.matching_calls += 1;
+        (self.matching_calls == target.before + 1).then_some(*fault)
     }
 
     /// A thread has done a call.
-    fn leave(&self, thread: Pid, inside: Inside) {
+    fn exit_syscall(&self, thread: Pid, inside: PendingSyscall) {
         match inside {
-            Inside::Untouched => {}
-            Inside::Fails(error) => answer(thread, error),
-            Inside::Ends => self.kill(),
+            PendingSyscall::PassThrough => {}
+            PendingSyscall::Fails(error) => return_error(thread, error),
+            PendingSyscall::KillsProgram => self.kill(),
         }
     }
 
@@ -139,21 +141,21 @@ impl Tracer<'_> {
 }
 
 /// Lets a thread go on until its next call; it may have been killed meanwhile.
-fn go_on(thread: Pid, signal: Option<Signal>) {
+fn resume(thread: Pid, signal: Option<Signal>) {
     let _ = ptrace::syscall(thread, signal);
 }
 
 /// Reads which call a thread is about to do.
 #[cfg(target_arch = "x86_64")]
-fn entered(thread: Pid) -> Option<Entered> {
+fn read_entry(thread: Pid) -> Option<SyscallEntry> {
     let registers = ptrace::getregs(thread).ok()?;
     let arguments = [registers.rdi, registers.rsi, registers.rdx, registers.r10, registers.r8, registers.r9];
-    Some(Entered { thread, number: registers.orig_rax.cast_signed(), arguments })
+    Some(SyscallEntry { thread, number: registers.orig_rax.cast_signed(), arguments })
 }
 
 /// Lets a thread skip the call that it is about to do.
 #[cfg(target_arch = "x86_64")]
-fn skip(thread: Pid) -> bool {
+fn skip_call(thread: Pid) -> bool {
     ptrace::getregs(thread).is_ok_and(|mut registers| {
         registers.orig_rax = u64::MAX;
         ptrace::setregs(thread, registers).is_ok()
@@ -162,7 +164,7 @@ fn skip(thread: Pid) -> bool {
 
 /// Lets a call that was skipped return an error.
 #[cfg(target_arch = "x86_64")]
-fn answer(thread: Pid, error: Errno) {
+fn return_error(thread: Pid, error: Errno) {
     if let Ok(mut registers) = ptrace::getregs(thread) {
         registers.rax = (-i64::from(error as i32)).cast_unsigned();
         // If the thread has been killed, nobody reads the answer.
@@ -172,7 +174,7 @@ fn answer(thread: Pid, error: Errno) {
 
 /// Which call it is, is not known here.
 #[cfg(not(target_arch = "x86_64"))]
-const fn entered(_: Pid) -> Option<Entered> {
+const fn entered(_: Pid) -> Option<SyscallEntry> {
     None
 }
 

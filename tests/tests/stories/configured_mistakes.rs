@@ -3,18 +3,18 @@
 use std::fs;
 use std::process::{Output, Stdio};
 
-use tests::content::Content;
-use tests::eventually::SOON;
-use tests::group::{FILE, Group};
-use tests::lines::Lines;
+use tests::configured_group::{ConfiguredGroup, FILE_NAME};
+use tests::content::TestContent;
+use tests::eventually::DEFAULT_TIMEOUT;
+use tests::output_lines::OutputLines;
 use tests::process::Process;
 
-fn group() -> Group {
-    Group::new(Content::random(610, 100_000), 16 << 10, &[true, false])
+fn group() -> ConfiguredGroup {
+    ConfiguredGroup::new(TestContent::random(610, 100_000), 16 << 10, &[true, false])
 }
 
 /// Runs a peer that cannot begin; returns its status and what it complains of.
-fn refused(group: &Group, who: &str) -> (Option<i32>, String) {
+fn run_refused(group: &ConfiguredGroup, who: &str) -> (Option<i32>, String) {
     let Output { status, stdout, stderr } =
         group.command(who, &[]).output().expect("a program that was built");
     assert!(stdout.is_empty(), "{}", String::from_utf8_lossy(&stdout));
@@ -22,7 +22,7 @@ fn refused(group: &Group, who: &str) -> (Option<i32>, String) {
 }
 
 /// Changes a part of a file.
-fn change(group: &Group, file: &str, from: &str, to: &str) {
+fn replace_in_file(group: &ConfiguredGroup, file: &str, from: &str, to: &str) {
     let path = group.path().join(file);
     let text = fs::read_to_string(&path).expect("a file");
     assert!(text.contains(from), "{text}");
@@ -30,7 +30,7 @@ fn change(group: &Group, file: &str, from: &str, to: &str) {
 }
 
 #[test]
-fn files_that_configure_nothing_are_refused_with_line_and_reason() {
+fn invalid_configuration_is_refused_with_line_and_reason() {
     for (file, from, to, reason) in [
         (
             "Common.cfg",
@@ -52,7 +52,7 @@ fn files_that_configure_nothing_are_refused_with_line_and_reason() {
             "FileName x\n",
             "Common.cfg:4: FileName stands in line 2 already",
         ),
-        ("Common.cfg", FILE, "../secret", "Common.cfg:4: FileName is not the plain name of a file"),
+        ("Common.cfg", FILE_NAME, "../secret", "Common.cfg:4: FileName is not the plain name of a file"),
         (
             "PeerInfo.cfg",
             "1002 localhost",
@@ -68,9 +68,9 @@ fn files_that_configure_nothing_are_refused_with_line_and_reason() {
         ),
     ] {
         let group = group();
-        change(&group, file, from, to);
+        replace_in_file(&group, file, from, to);
         for who in ["1002", "start-all"] {
-            let (status, complaint) = refused(&group, who);
+            let (status, complaint) = run_refused(&group, who);
             assert_eq!(status, Some(2), "{to}");
             assert!(complaint.contains(reason), "{to}: {complaint}");
             let faults = complaint.lines().filter(|line| line.contains(".cfg")).count();
@@ -81,65 +81,68 @@ fn files_that_configure_nothing_are_refused_with_line_and_reason() {
 }
 
 #[test]
-fn faults_in_both_files_are_told_at_once() {
+fn errors_in_both_files_are_reported_together() {
     let group = group();
-    change(&group, "Common.cfg", "PieceSize 16384", "PieceSize 0");
-    change(&group, "Common.cfg", "FileSize 100000", "FileSize 1e5");
-    change(&group, "PeerInfo.cfg", "1002 localhost", "1002 0.0.0.0");
-    let (_, complaint) = refused(&group, "1001");
+    replace_in_file(&group, "Common.cfg", "PieceSize 16384", "PieceSize 0");
+    replace_in_file(&group, "Common.cfg", "FileSize 100000", "FileSize 1e5");
+    replace_in_file(&group, "PeerInfo.cfg", "1002 localhost", "1002 0.0.0.0");
+    let (_, complaint) = run_refused(&group, "1001");
     for fault in ["Common.cfg:5: ", "Common.cfg:6: ", "PeerInfo.cfg:2: "] {
         assert!(complaint.contains(fault), "{complaint}");
     }
 }
 
 #[test]
-fn files_that_are_not_there_and_peers_that_are_not_listed_are_named() {
+fn missing_files_and_unlisted_peers_are_named() {
     let group = group();
-    let (status, complaint) = refused(&group, "1009");
+    let (status, complaint) = run_refused(&group, "1009");
     assert_eq!(status, Some(2));
     assert!(
         complaint.contains("peer 1009 is not listed in ") && complaint.contains("1001, 1002"),
         "{complaint}"
     );
     fs::remove_file(group.path().join("Common.cfg")).expect("a file");
-    let (status, complaint) = refused(&group, "1002");
+    let (status, complaint) = run_refused(&group, "1002");
     assert_eq!(status, Some(2));
     assert!(complaint.contains("cannot read ") && complaint.contains("Common.cfg"), "{complaint}");
 }
 
 #[test]
-fn a_seed_without_its_file_or_with_one_of_another_size_does_not_begin() {
+fn seed_with_missing_or_wrong_size_file_does_not_start() {
     let group = group();
-    change(&group, "Common.cfg", "FileSize 100000", "FileSize 100001");
-    let (status, complaint) = refused(&group, "1001");
+    replace_in_file(&group, "Common.cfg", "FileSize 100000", "FileSize 100001");
+    let (status, complaint) = run_refused(&group, "1001");
     assert_eq!(status, Some(1));
     assert!(complaint.contains("has 100000 bytes, but FileSize is 100001"), "{complaint}");
-    fs::remove_file(group.file(1001)).expect("a file");
-    let (status, complaint) = refused(&group, "1001");
+    fs::remove_file(group.complete_file(1001)).expect("a file");
+    let (status, complaint) = run_refused(&group, "1001");
     assert_eq!(status, Some(1));
     assert!(complaint.contains("peer 1001 has the file, says the list, but it is neither at"), "{complaint}");
 }
 
 #[test]
-fn a_port_that_is_taken_is_told() {
+fn port_in_use_is_reported() {
     let group = group();
     let _taken = std::net::TcpListener::bind(("127.0.0.1", group.port(1002))).expect("a free port");
-    let (status, complaint) = refused(&group, "1002");
+    let (status, complaint) = run_refused(&group, "1002");
     assert_eq!(status, Some(1));
     assert!(complaint.contains("cannot listen on localhost:"), "{complaint}");
 }
 
 #[test]
-fn one_that_cannot_begin_ends_those_that_were_started_with_it() {
-    let group = Group::new(Content::random(611, 100_000), 16 << 10, &[true, false, false]);
+fn peer_that_cannot_start_stops_the_others() {
+    let group = ConfiguredGroup::new(TestContent::random(611, 100_000), 16 << 10, &[true, false, false]);
     let _taken = std::net::TcpListener::bind(("127.0.0.1", group.port(1002))).expect("a free port");
     let mut command = group.command("start-all", &[]);
     command.stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut all = Process::spawn("start-all", command);
-    let said = Lines::of(all.child().stdout.take().expect("a pipe"));
-    let complained = Lines::of(all.child().stderr.take().expect("a pipe"));
-    assert_eq!(all.wait(SOON).code(), Some(1), "{} {}", said.text(), complained.text());
-    assert!(said.ended(SOON) && complained.ended(SOON), "the pipes end with the process");
+    let said = OutputLines::collect(all.child().stdout.take().expect("a pipe"));
+    let complained = OutputLines::collect(all.child().stderr.take().expect("a pipe"));
+    assert_eq!(all.wait(DEFAULT_TIMEOUT).code(), Some(1), "{} {}", said.text(), complained.text());
+    assert!(
+        said.wait_for_end(DEFAULT_TIMEOUT) && complained.wait_for_end(DEFAULT_TIMEOUT),
+        "the pipes end with the process"
+    );
     let (said, complained) = (said.text(), complained.text());
     assert!(said.contains("1001\tstopped") && said.contains("1003\tstopped"), "{said}");
     let last = complained.lines().last().expect("a complaint");

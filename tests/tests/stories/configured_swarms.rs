@@ -4,32 +4,32 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use rustix::process::Signal;
-use tests::content::Content;
-use tests::eventually::{SOON, until};
-use tests::foreign::Running;
-use tests::group::{FIRST, Group};
-use tests::lines::Lines;
+use tests::configured_group::{ConfiguredGroup, FIRST_PEER_ID};
+use tests::content::TestContent;
+use tests::eventually::{DEFAULT_TIMEOUT, wait_until};
+use tests::output_lines::OutputLines;
 use tests::process::Process;
+use tests::third_party::ClientProcess;
 
 /// How long a group may take for 20 MB.
-const SPREAD_WITHIN: Duration = Duration::from_mins(1);
+const SPREAD_TIMEOUT: Duration = Duration::from_mins(1);
 
-const PIECE: u32 = 16 << 10;
+const PIECE_LENGTH: u32 = 16 << 10;
 const SIZE: usize = 20_000_000;
-const PIECES: usize = SIZE.div_ceil(PIECE as usize);
+const PIECE_COUNT: usize = SIZE.div_ceil(PIECE_LENGTH as usize);
 
-fn group(seed: u64, has_file: &[bool]) -> Group {
-    Group::new(Content::random(seed, SIZE), PIECE, has_file)
+fn group(seed: u64, has_file: &[bool]) -> ConfiguredGroup {
+    ConfiguredGroup::new(TestContent::random(seed, SIZE), PIECE_LENGTH, has_file)
 }
 
 /// Waits for the end of a peer, which must be one in peace.
-fn ends_well(running: &mut Running) {
-    let status = running.process().wait(SPREAD_WITHIN);
+fn assert_success(running: &mut ClientProcess) {
+    let status = running.process().wait(SPREAD_TIMEOUT);
     assert!(status.success(), "{status}: {}", running.output().text());
 }
 
 /// Checks what a peer that began with nothing has written down.
-fn assert_log(group: &Group, id: u32, before: &[u32], after: &[u32]) {
+fn assert_log(group: &ConfiguredGroup, id: u32, before: &[u32], after: &[u32]) {
     let log = group.log(id);
     let count = |text: &str| log.iter().filter(|line| line.contains(text)).count();
     for other in before {
@@ -38,24 +38,25 @@ fn assert_log(group: &Group, id: u32, before: &[u32], after: &[u32]) {
     for other in after {
         assert_eq!(count(&format!("Peer {id} is connected from Peer {other}.")), 1);
     }
-    assert_eq!(count(" has downloaded the piece "), PIECES);
-    assert_eq!(count(&format!("Now the number of pieces it has is {PIECES}.")), 1);
+    assert_eq!(count(" has downloaded the piece "), PIECE_COUNT);
+    assert_eq!(count(&format!("Now the number of pieces it has is {PIECE_COUNT}.")), 1);
     assert_eq!(count(&format!("Peer {id} has downloaded the complete file.")), 1);
     assert!(count("is unchoked by") > 0 && count("received the 'not interested' message from") > 0);
 }
 
 #[test]
-fn three_peers_have_the_file_of_one() {
+fn three_peers_download_the_file_of_one() {
     let group = group(600, &[true, false, false]);
-    let mut peers: Vec<Running> = (FIRST..FIRST + 3).map(|id| group.start(id, &[])).collect();
-    peers.iter_mut().for_each(ends_well);
-    for id in FIRST..FIRST + 3 {
-        group.assert_whole(id);
+    let mut peers: Vec<ClientProcess> =
+        (FIRST_PEER_ID..FIRST_PEER_ID + 3).map(|id| group.start(id, &[])).collect();
+    peers.iter_mut().for_each(assert_success);
+    for id in FIRST_PEER_ID..FIRST_PEER_ID + 3 {
+        group.assert_only_file(id);
     }
     assert_log(&group, 1002, &[1001], &[1003]);
     assert_log(&group, 1003, &[1001, 1002], &[]);
     let haves = group.log(1002).iter().filter(|line| line.contains("'have' message from 1003")).count();
-    assert_eq!(haves, PIECES);
+    assert_eq!(haves, PIECE_COUNT);
     let seed = group.log(1001);
     // Who says first that it is interested is preferred at once; the other may come by the optimistic place.
     let preferred = seed.iter().find_map(|line| line.strip_prefix("Peer 1001 has the preferred neighbors "));
@@ -64,18 +65,18 @@ fn three_peers_have_the_file_of_one() {
 }
 
 #[test]
-fn six_peers_have_the_file_of_two_and_are_started_and_shown_together() {
+fn six_peers_started_together_download_from_two() {
     let group = group(601, &[true, false, false, true, false, false]);
     let mut command = group.command("start-all", &[]);
     command.stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut all = Process::spawn("start-all", command);
-    let said = Lines::of(all.child().stdout.take().expect("a pipe"));
-    let complained = Lines::of(all.child().stderr.take().expect("a pipe"));
-    let status = all.wait(SPREAD_WITHIN);
+    let said = OutputLines::collect(all.child().stdout.take().expect("a pipe"));
+    let complained = OutputLines::collect(all.child().stderr.take().expect("a pipe"));
+    let status = all.wait(SPREAD_TIMEOUT);
     assert!(status.success(), "{status}: {} {}", said.text(), complained.text());
-    let lines = said.since(0);
-    for id in FIRST..FIRST + 6 {
-        group.assert_whole(id);
+    let lines = said.lines_from(0);
+    for id in FIRST_PEER_ID..FIRST_PEER_ID + 6 {
+        group.assert_only_file(id);
         for word in ["done", "ended"] {
             let told = lines.iter().filter(|line| line.starts_with(&format!("{id}\t{word}"))).count();
             assert_eq!(told, 1, "{id} {word}: {lines:?}");
@@ -86,66 +87,67 @@ fn six_peers_have_the_file_of_two_and_are_started_and_shown_together() {
 }
 
 #[test]
-fn one_that_starts_late_is_waited_for() {
+fn group_waits_for_a_late_peer() {
     let group = group(602, &[true, false, false]);
     let (mut second, mut seed) = (group.start(1002, &[]), group.start(1001, &[]));
-    second.wait_complete();
+    second.wait_until_complete();
     assert!(seed.process().is_running() && second.process().is_running());
     let mut third = group.start(1003, &[]);
     for peer in [&mut seed, &mut second, &mut third] {
-        ends_well(peer);
+        assert_success(peer);
     }
-    group.assert_whole(1003);
+    group.assert_only_file(1003);
     assert_log(&group, 1003, &[1001, 1002], &[]);
 }
 
 #[test]
-fn one_that_nobody_answers_says_whom_it_waits_for() {
-    let group = Group::new(Content::random(605, 100_000), PIECE, &[true, false]);
+fn peer_without_answers_names_the_peers_it_waits_for() {
+    let group = ConfiguredGroup::new(TestContent::random(605, 100_000), PIECE_LENGTH, &[true, false]);
     for (lonely, missing) in [(1001, 1002), (1002, 1001)] {
         let mut waiting = group.start(lonely, &[]);
         let word = format!("waiting\tnot connected: {missing}");
-        let told = waiting.output().find(0, SOON, |line| line == word);
+        let told = waiting.output().find(0, DEFAULT_TIMEOUT, |line| line == word);
         assert!(told.is_some(), "{}", waiting.output().text());
         waiting.process().signal(Signal::INT);
-        assert_eq!(waiting.process().wait(SOON).code(), Some(130));
+        assert_eq!(waiting.process().wait(DEFAULT_TIMEOUT).code(), Some(130));
     }
 }
 
 #[test]
-fn one_that_is_killed_goes_on_from_the_pieces_it_has() {
-    let group = Group::new(Content::random(603, 100_000_000), PIECE, &[true, false, false]);
+fn killed_peer_resumes_from_its_pieces() {
+    let group =
+        ConfiguredGroup::new(TestContent::random(603, 100_000_000), PIECE_LENGTH, &[true, false, false]);
     let mut seed = group.start(1001, &[]);
     let mut second = group.start(1002, &[]);
     let note = group.path().join("peer_1002/TheFile.dat.part.json");
-    until("the second peer notes what it has", SOON, || note.exists());
+    wait_until("the second peer notes what it has", DEFAULT_TIMEOUT, || note.exists());
     second.process().kill();
     let before = count_downloaded(&group);
     let mut third = group.start(1003, &[]);
     let mut again = group.start(1002, &[]);
     for peer in [&mut seed, &mut again, &mut third] {
-        ends_well(peer);
+        assert_success(peer);
     }
-    group.assert_whole(1002);
+    group.assert_only_file(1002);
     let output = again.output().text();
     let here = output.lines().find_map(|line| line.strip_prefix("here\t")).expect("pieces that are here");
     let here: usize = here.split('\t').next().and_then(|count| count.parse().ok()).expect("a number");
     let fetched_again = count_downloaded(&group) - before;
-    let pieces = 100_000_000_usize.div_ceil(PIECE as usize);
+    let pieces = 100_000_000_usize.div_ceil(PIECE_LENGTH as usize);
     assert!(here > 0 && fetched_again == pieces - here, "{here} here, {before} and {fetched_again} fetched");
 }
 
-fn count_downloaded(group: &Group) -> usize {
+fn count_downloaded(group: &ConfiguredGroup) -> usize {
     group.log(1002).iter().filter(|line| line.contains(" has downloaded the piece ")).count()
 }
 
 #[test]
-fn ctrl_c_ends_a_peer_or_all_of_them_and_what_has_come_is_kept() {
+fn ctrl_c_stops_peers_and_keeps_received_pieces() {
     let group = group(604, &[true, false]);
     let mut lonely = group.start(1002, &[]);
-    until("it is at work", SOON, || lonely.output().text().contains("swarm\t1002"));
+    wait_until("it is at work", DEFAULT_TIMEOUT, || lonely.output().text().contains("swarm\t1002"));
     lonely.process().signal(Signal::INT);
-    assert_eq!(lonely.process().wait(SOON).code(), Some(130));
+    assert_eq!(lonely.process().wait(DEFAULT_TIMEOUT).code(), Some(130));
     let mut command = group.command("start-all", &["--framing", "exclusive"]);
     command.stdout(Stdio::piped()).stderr(Stdio::null());
     // Nobody has the file for long: the second is stopped before.
@@ -159,10 +161,14 @@ fn ctrl_c_ends_a_peer_or_all_of_them_and_what_has_come_is_kept() {
     )
     .expect("a list");
     let mut all = Process::spawn("start-all", command);
-    let said = Lines::of(all.child().stdout.take().expect("a pipe"));
-    assert!(said.find(0, SOON, |line| line.starts_with("1002\tdone")).is_some(), "{}", said.text());
+    let said = OutputLines::collect(all.child().stdout.take().expect("a pipe"));
+    assert!(
+        said.find(0, DEFAULT_TIMEOUT, |line| line.starts_with("1002\tdone")).is_some(),
+        "{}",
+        said.text()
+    );
     assert!(all.is_running(), "the third has not the file");
     all.signal(Signal::INT);
-    assert_eq!(all.wait(SOON).code(), Some(130));
-    group.assert_whole(1002);
+    assert_eq!(all.wait(DEFAULT_TIMEOUT).code(), Some(130));
+    group.assert_only_file(1002);
 }

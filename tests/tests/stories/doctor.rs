@@ -4,18 +4,18 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::process::Command;
 
-use tests::content::Content;
-use tests::eventually::{SOON, until};
+use tests::content::TestContent;
+use tests::eventually::{DEFAULT_TIMEOUT, wait_until};
 use tests::free_port::free_port;
-use tests::home::Home;
-use tests::namespaces::Namespaces;
-use tests::network::Network;
-use tests::peer::{Peer, peer_node, run, script};
+use tests::namespaces::NamespaceNetwork;
+use tests::network::TestNetwork;
+use tests::peer::{PeerProcess, peer_node, run_script, run_with_input};
 use tests::process::Process;
 use tests::programs::programs;
+use tests::test_folder::TestFolder;
 
 /// Returns the line about a thing, in its fields.
-fn about<'a>(said: &'a str, thing: &str) -> Vec<&'a str> {
+fn finding_fields<'a>(said: &'a str, thing: &str) -> Vec<&'a str> {
     let mut lines = said.lines().map(|line| line.split('\t').collect::<Vec<_>>());
     lines
         .find(|fields| fields.get(1) == Some(&thing))
@@ -23,53 +23,53 @@ fn about<'a>(said: &'a str, thing: &str) -> Vec<&'a str> {
 }
 
 #[test]
-fn a_node_that_is_well_is_told_so_at_its_prompt() {
-    let network = Network::new();
-    let home = Home::new();
-    let output = script(network.index.address(), home.path(), &["doctor"]);
+fn healthy_node_has_no_problems() {
+    let network = TestNetwork::new();
+    let home = TestFolder::new();
+    let output = run_script(network.index.address(), home.path(), &["doctor"]);
     let said = String::from_utf8_lossy(&output.stdout).into_owned();
     assert_eq!(output.status.code(), Some(0), "{said}");
-    assert_eq!(about(&said, "index")[0], "ok");
-    let port = about(&said, "port");
+    assert_eq!(finding_fields(&said, "index")[0], "ok");
+    let port = finding_fields(&said, "port");
     assert!(port[0] == "warning" && port[3].contains("--listen-host 0.0.0.0"), "{port:?}");
-    assert_eq!(about(&said, "clock")[0], "ok");
+    assert_eq!(finding_fields(&said, "clock")[0], "ok");
     for thing in ["broadcasts", "free space", "open files"] {
-        assert!(["ok", "warning"].contains(&about(&said, thing)[0]), "{said}");
+        assert!(["ok", "warning"].contains(&finding_fields(&said, thing)[0]), "{said}");
     }
 }
 
 #[test]
-fn an_index_that_is_not_there_is_a_problem_with_a_remedy() {
-    let (place, home) = (SocketAddr::from(([127, 0, 0, 1], free_port())), Home::new());
+fn missing_index_is_reported_with_a_remedy() {
+    let (place, home) = (SocketAddr::from(([127, 0, 0, 1], free_port())), TestFolder::new());
     let mut command = Command::new(&programs().peer_node);
     command.args(["doctor", "0", "--index", &place.to_string(), "--share-dir"]).arg(home.path());
-    let output = run(command, "");
+    let output = run_with_input(command, "");
     let said = String::from_utf8_lossy(&output.stdout).into_owned();
     assert_eq!(output.status.code(), Some(1), "{output:?}");
-    let index = about(&said, "index");
+    let index = finding_fields(&said, "index");
     assert!(index[0] == "problem" && index[2].contains(&place.to_string()), "{index:?}");
     assert!(index[3].contains("--index HOST:PORT"), "{index:?}");
 }
 
 #[test]
-fn few_descriptors_are_told() {
-    let (network, home) = (Network::new(), Home::new());
+fn low_descriptor_limit_is_reported() {
+    let (network, home) = (TestNetwork::new(), TestFolder::new());
     let node = peer_node(0, network.index.address(), home.path());
     let mut limited = Command::new("prlimit");
     limited.arg("--nofile=200:200").arg(node.get_program()).args(node.get_args());
-    let output = run(limited, "doctor\n");
+    let output = run_with_input(limited, "doctor\n");
     let said = String::from_utf8_lossy(&output.stdout).into_owned();
-    let files = about(&said, "open files");
+    let files = finding_fields(&said, "open files");
     assert!(files[0] == "warning" && files[2] == "at most 200" && files[3].contains("ulimit"), "{files:?}");
 }
 
 #[test]
-fn a_loopback_listener_with_a_remote_index_is_named() {
-    let Some(network) = Namespaces::new(2) else { return };
-    let (data, home) = (Home::new(), Home::new());
+fn loopback_listener_with_a_remote_index_is_reported() {
+    let Some(network) = NamespaceNetwork::new(2) else { return };
+    let (data, home) = (TestFolder::new(), TestFolder::new());
     let inside = |host: usize, program: &Path| {
         let mut command = Command::new("ip");
-        command.args(["netns", "exec", network.host(host)]).arg(program);
+        command.args(["netns", "exec", network.namespace(host)]).arg(program);
         command
     };
     let mut index = inside(0, &programs().index_server);
@@ -81,38 +81,39 @@ fn a_loopback_listener_with_a_remote_index_is_named() {
             .args(["doctor", "12349", "--index", "10.99.0.1", "--share-dir"])
             .arg(home.path())
             .args(options);
-        String::from_utf8_lossy(&run(doctor, "").stdout).into_owned()
+        String::from_utf8_lossy(&run_with_input(doctor, "").stdout).into_owned()
     };
     let mut said = String::new();
-    until("the index is there", SOON, || {
+    wait_until("the index is there", DEFAULT_TIMEOUT, || {
         said = doctor(&[]);
-        about(&said, "index")[0] == "ok"
+        finding_fields(&said, "index")[0] == "ok"
     });
-    let port = about(&said, "port");
+    let port = finding_fields(&said, "port");
     assert!(port[0] == "problem" && port[2].contains("listens on 127.0.0.1 only"), "{port:?}");
     assert!(port[3].contains("--listen-host 0.0.0.0"), "{port:?}");
     let mut banner = inside(1, &programs().peer_node);
     banner.args(["12349", "--index", "10.99.0.1", "--share-dir"]).arg(home.path());
-    let status = String::from_utf8_lossy(&run(banner, "search x\nstatus\n").stdout).into_owned();
+    let status = String::from_utf8_lossy(&run_with_input(banner, "search x\nstatus\n").stdout).into_owned();
     let seen = status.lines().find(|line| line.starts_with("seen as")).expect("how the index sees it");
     assert!(seen.contains("listens on 127.0.0.1 only; restart it with --listen-host"), "{seen}");
     let said = doctor(&["--listen-host", "10.99.0.2"]);
-    assert_eq!(about(&said, "port")[0], "ok", "{said}");
+    assert_eq!(finding_fields(&said, "port")[0], "ok", "{said}");
 }
 
 #[test]
-fn a_node_is_seen_where_it_listens() {
-    let (mut network, home, content) = (Network::new(), Home::new(), Content::random(820, 5000));
+fn index_sees_the_node_at_its_listening_address() {
+    let (mut network, home, content) =
+        (TestNetwork::new(), TestFolder::new(), TestContent::random(820, 5000));
     home.put("a.bin", &content);
     let mut node = Command::new(&programs().peer_node);
     node.args(["0", "--listen-host", "127.0.0.7", "--index", &network.index.address().to_string()]);
     node.arg("--share-dir").arg(home.path()).env("NO_COLOR", "1");
-    let mut peer = Peer::launch(node);
+    let mut peer = PeerProcess::launch(node);
     assert_eq!(peer.address().ip().to_string(), "127.0.0.7");
     network.wait_for_files(peer.address(), 1);
-    network.node(&[]).fetch(&content);
-    let said = peer.say("doctor").text();
-    assert!(about(&said, "index")[2].contains("connected as 127.0.0.7:"), "{said}");
-    assert_eq!(about(&said, "watching")[0], "ok", "{said}");
-    assert_ne!(about(&said, "state folder")[0], "problem", "{said}");
+    network.start_node(&[]).download(&content);
+    let said = peer.run("doctor").text();
+    assert!(finding_fields(&said, "index")[2].contains("connected as 127.0.0.7:"), "{said}");
+    assert_eq!(finding_fields(&said, "watching")[0], "ok", "{said}");
+    assert_ne!(finding_fields(&said, "state folder")[0], "problem", "{said}");
 }

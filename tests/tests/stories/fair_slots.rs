@@ -4,15 +4,15 @@ use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 use protocol::node_id::NodeId;
-use tests::content::{Content, PIECE};
+use tests::content::{PIECE_LENGTH, TestContent};
 use tests::crowd::Latencies;
-use tests::eventually::{SOON, until};
-use tests::fetcher::Fetcher;
-use tests::home::Home;
-use tests::network::{Network, Node};
-use tests::peer::{Peer, peer_node_at};
+use tests::eventually::{DEFAULT_TIMEOUT, wait_until};
+use tests::greedy_downloader::GreedyDownloader;
+use tests::network::{RunningNode, TestNetwork};
+use tests::peer::{PeerProcess, peer_node_at};
 use tests::siege::Siege;
-use tests::wire::Wire;
+use tests::test_folder::TestFolder;
+use tests::wire::FrameConnection;
 
 const MIB: u64 = 1 << 20;
 
@@ -21,46 +21,49 @@ fn address(last: u8) -> IpAddr {
 }
 
 /// Starts a node that shares nothing, on an address of its own.
-fn node_at(network: &Network, last: u8) -> Node {
-    let home = Home::new();
+fn node_at(network: &TestNetwork, last: u8) -> RunningNode {
+    let home = TestFolder::new();
     let command = peer_node_at(address(last), network.index.address(), home.path());
-    Node { peer: Peer::launch(command), home }
+    RunningNode { peer: PeerProcess::launch(command), folder: home }
 }
 
 #[test]
-fn a_greedy_address_leaves_an_honest_node_its_share() {
-    let mut network = Network::new();
-    let content = Content::random(960, 32 * PIECE);
+fn greedy_address_leaves_an_honest_node_its_share() {
+    let mut network = TestNetwork::new();
+    let content = TestContent::random(960, 32 * PIECE_LENGTH);
     let options = ["--limit-loopback", "--max-upload-rate", "4M"];
-    let sharer = network.sharer(&[("a.bin", &content)], &options);
+    let sharer = network.start_node_with(&[("a.bin", &content)], &options);
     let mut honest = node_at(&network, 3);
-    let greedy = Fetcher::begin(sharer.peer.address(), address(2), 16, &content);
-    assert_eq!(greedy.connections(), 16);
-    until("the greedy address to be served", SOON, || greedy.received() > 2 * MIB);
-    let (begun, before) = (Instant::now(), greedy.received());
-    honest.fetch(&content);
+    let greedy = GreedyDownloader::start(sharer.peer.address(), address(2), 16, &content);
+    assert_eq!(greedy.connection_count(), 16);
+    wait_until("the greedy address to be served", DEFAULT_TIMEOUT, || greedy.bytes_received() > 2 * MIB);
+    let (begun, before) = (Instant::now(), greedy.bytes_received());
+    honest.download(&content);
     // Half of 4 MiB/s are 4 s for 8 MiB. With slots by connection it waits half a minute for one in ten.
-    let (took, theirs) = (begun.elapsed(), greedy.received() - before);
+    let (took, theirs) = (begun.elapsed(), greedy.bytes_received() - before);
     assert!(took < Duration::from_secs(8), "8 MiB took {took:?} at half of 4 MiB/s");
     assert!(theirs > 4 * MIB, "the other address still gets its share: {theirs} bytes in {took:?}");
 }
 
 #[test]
-fn each_of_five_addresses_gets_a_fifth() {
-    let mut network = Network::new();
-    let content = Content::random(961, 32 * PIECE);
+fn five_addresses_get_a_fifth_each() {
+    let mut network = TestNetwork::new();
+    let content = TestContent::random(961, 32 * PIECE_LENGTH);
     let options = ["--limit-loopback", "--max-upload-rate", "10M"];
-    let sharer = network.sharer(&[("a.bin", &content)], &options);
-    let begin =
-        |last, connections| Fetcher::begin(sharer.peer.address(), address(last), connections, &content);
-    let mut fetchers: Vec<Fetcher> = [2, 3].into_iter().map(|last| begin(last, 16)).collect();
-    until("the greedy addresses to be served", SOON, || fetchers.iter().all(|one| one.received() > MIB));
+    let sharer = network.start_node_with(&[("a.bin", &content)], &options);
+    let begin = |last, connections| {
+        GreedyDownloader::start(sharer.peer.address(), address(last), connections, &content)
+    };
+    let mut fetchers: Vec<GreedyDownloader> = [2, 3].into_iter().map(|last| begin(last, 16)).collect();
+    wait_until("the greedy addresses to be served", DEFAULT_TIMEOUT, || {
+        fetchers.iter().all(|one| one.bytes_received() > MIB)
+    });
     fetchers.extend([4, 5, 6].into_iter().map(|last| begin(last, 1)));
-    let received = || fetchers.iter().map(Fetcher::received).collect::<Vec<_>>();
-    until("everybody to be served", SOON, || received().iter().all(|bytes| *bytes > MIB));
+    let received = || fetchers.iter().map(GreedyDownloader::bytes_received).collect::<Vec<_>>();
+    wait_until("everybody to be served", DEFAULT_TIMEOUT, || received().iter().all(|bytes| *bytes > MIB));
     let before = received();
     let arrived = || received().iter().zip(&before).map(|(now, before)| now - before).collect::<Vec<_>>();
-    until("four seconds' worth to arrive", SOON, || arrived().iter().sum::<u64>() > 40 * MIB);
+    wait_until("four seconds' worth to arrive", DEFAULT_TIMEOUT, || arrived().iter().sum::<u64>() > 40 * MIB);
     let parts = arrived();
     let fifth = parts.iter().sum::<u64>() / 5;
     let is_fair = |part: &u64| part.abs_diff(fifth) <= fifth / 5;
@@ -68,34 +71,35 @@ fn each_of_five_addresses_gets_a_fifth() {
 }
 
 #[test]
-fn a_newcomer_finds_a_connection_reserved() {
-    let mut network = Network::new();
-    let content = Content::random(962, 4 * PIECE);
+fn newcomer_gets_a_reserved_connection() {
+    let mut network = TestNetwork::new();
+    let content = TestContent::random(962, 4 * PIECE_LENGTH);
     let options = ["--limit-loopback", "--max-connections", "16"];
-    let sharer = network.sharer(&[("a.bin", &content)], &options);
-    let greedy: Vec<Fetcher> = [2, 3]
+    let sharer = network.start_node_with(&[("a.bin", &content)], &options);
+    let greedy: Vec<GreedyDownloader> = [2, 3]
         .into_iter()
-        .map(|last| Fetcher::begin(sharer.peer.address(), address(last), 16, &content))
+        .map(|last| GreedyDownloader::start(sharer.peer.address(), address(last), 16, &content))
         .collect();
     // 14 of the 16 are for others than the node itself, and 8 of those for addresses without a connection.
-    let accepted: Vec<usize> = greedy.iter().map(Fetcher::connections).collect();
+    let accepted: Vec<usize> = greedy.iter().map(GreedyDownloader::connection_count).collect();
     assert!(accepted[0] <= 6 && accepted[1] == 1, "{accepted:?}");
-    node_at(&network, 4).fetch(&content);
+    node_at(&network, 4).download(&content);
 }
 
 /// Besieges a node with 1,000 connections from 60 addresses, and greets it from others; returns how many of the thousand it
 /// has let in.
-fn newcomer_beside_a_thousand(options: &[&str]) -> usize {
-    let mut network = Network::new();
-    let content = Content::random(963, 16 * PIECE);
+fn greet_beside_a_thousand_connections(options: &[&str]) -> usize {
+    let mut network = TestNetwork::new();
+    let content = TestContent::random(963, 16 * PIECE_LENGTH);
     let options = [&["--limit-loopback"], options].concat();
-    let sharer = network.sharer(&[("a.bin", &content)], &options);
+    let sharer = network.start_node_with(&[("a.bin", &content)], &options);
     let siege = Siege::begin(sharer.peer.address(), 1000, 60, content.digest);
-    until("everybody to have tried", SOON, || siege.opened() >= 1000);
+    wait_until("everybody to have tried", DEFAULT_TIMEOUT, || siege.opened() >= 1000);
     let mut waits = Latencies::default();
     for last in 10..30 {
         waits.measure(|| {
-            let mut wire = Wire::connect_from(address(last), sharer.peer.address()).expect("a connection");
+            let mut wire =
+                FrameConnection::connect_from(address(last), sharer.peer.address()).expect("a connection");
             wire.greet(NodeId::from_bytes([last; 32]), 40_000).expect("a greeting")
         });
     }
@@ -107,13 +111,13 @@ fn newcomer_beside_a_thousand(options: &[&str]) -> usize {
 }
 
 #[test]
-fn a_newcomer_is_greeted_at_once_though_a_thousand_others_try_to_take_all_places() {
-    newcomer_beside_a_thousand(&[]);
+fn newcomer_is_greeted_during_a_flood_of_connections() {
+    greet_beside_a_thousand_connections(&[]);
 }
 
 #[test]
-fn a_newcomer_is_greeted_at_once_beside_a_thousand_that_were_let_in() {
+fn newcomer_is_greeted_beside_a_thousand_accepted_peers() {
     let options = ["--max-connections", "4000", "--connections-per-address", "0"];
-    let held = newcomer_beside_a_thousand(&options);
+    let held = greet_beside_a_thousand_connections(&options);
     assert!(held > 500, "only {held} were held");
 }

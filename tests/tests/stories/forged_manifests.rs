@@ -3,64 +3,64 @@
 
 use std::time::{Duration, Instant};
 
-use tests::content::{Content, PIECE};
-use tests::eventually::{SOON, until};
+use tests::content::{PIECE_LENGTH, TestContent};
+use tests::eventually::{DEFAULT_TIMEOUT, wait_until};
 use tests::hostile_peer::{HostilePeer, Lie};
-use tests::network::Network;
+use tests::network::TestNetwork;
 
 /// How long a download may take beside forgers that is a matter of a second without them.
-const WITHIN: Duration = Duration::from_secs(15);
+const DOWNLOAD_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// How many bytes may be fetched of a content beside at most ten hostile sources.
-fn allowance(content: &Content) -> u64 {
+fn allowed_bytes(content: &TestContent) -> u64 {
     content.size() + content.size() / 4
 }
 
 /// Forgers are heard before the only honest source speaks; the content comes whole all the same, soon, and cheaply.
-fn comes_beside(lies: &[Lie]) {
-    let mut network = Network::new();
-    let content = Content::random(900, 64 * PIECE + 77);
+fn assert_completes_beside(lies: &[Lie]) {
+    let mut network = TestNetwork::new();
+    let content = TestContent::random(900, 64 * PIECE_LENGTH + 77);
     let forge = |lie: &Lie| HostilePeer::join(network.index.address(), "truth.bin", &content, *lie);
     let forgers: Vec<HostilePeer> = lies.iter().map(forge).collect();
-    let honest = network.node(&[("truth.bin", &content)]);
-    let mut fetcher = network.node(&[]);
-    network.wait_for_sources(content.digest, lies.len() + 1, SOON);
+    let honest = network.start_node(&[("truth.bin", &content)]);
+    let mut fetcher = network.start_node(&[]);
+    network.wait_for_sources(content.digest, lies.len() + 1, DEFAULT_TIMEOUT);
     honest.peer.freeze();
-    let asked = fetcher.peer.begin(&format!("download {}", content.digest));
-    until("a forgery to be believed", SOON, || forgers.iter().any(HostilePeer::was_heard));
+    let asked = fetcher.peer.start_command(&format!("download {}", content.digest));
+    wait_until("a forgery to be believed", DEFAULT_TIMEOUT, || forgers.iter().any(HostilePeer::has_lied));
     honest.peer.thaw();
     let thawed = Instant::now();
-    let answer = fetcher.peer.answer(asked);
+    let answer = fetcher.peer.wait_for_output(asked);
     let took = thawed.elapsed();
-    let [done] = &answer.done()[..] else { panic!("{answer:#?}") };
-    fetcher.has(&content);
-    eprintln!("{took:?}, {} of {} bytes", done.given(), content.size());
-    assert!(took < WITHIN, "{took:?}");
-    assert!(done.given() <= allowance(&content), "{} bytes: {answer:#?}", done.given());
+    let [done] = &answer.completed_downloads()[..] else { panic!("{answer:#?}") };
+    fetcher.path_of(&content);
+    eprintln!("{took:?}, {} of {} bytes", done.bytes_received(), content.size());
+    assert!(took < DOWNLOAD_TIMEOUT, "{took:?}");
+    assert!(done.bytes_received() <= allowed_bytes(&content), "{} bytes: {answer:#?}", done.bytes_received());
 }
 
 #[test]
-fn a_forger_that_trickles_is_refuted() {
-    comes_beside(&[Lie::ForgesSlowly(0)]);
+fn slow_forger_is_refuted() {
+    assert_completes_beside(&[Lie::ForgesSlowly(0)]);
 }
 
 #[test]
-fn a_forger_that_lets_everybody_wait_is_refuted() {
-    comes_beside(&[Lie::ForgesAndChokes(0)]);
+fn choking_forger_is_refuted() {
+    assert_completes_beside(&[Lie::ForgesAndChokes(0)]);
 }
 
 #[test]
-fn eight_groups_of_forgers_cost_a_piece_each() {
+fn eight_groups_of_forgers_cost_one_piece_each() {
     let lies: Vec<Lie> = (0..8).map(Lie::Forges).collect();
-    comes_beside(&lies);
+    assert_completes_beside(&lies);
 }
 
 #[test]
-fn a_liar_in_the_name_of_the_true_manifest_does_not_refute_it() {
-    comes_beside(&[Lie::ForgesSlowly(0), Lie::WrongBytes, Lie::NeverAnswers]);
+fn liar_cannot_refute_the_true_manifest() {
+    assert_completes_beside(&[Lie::ForgesSlowly(0), Lie::WrongBytes, Lie::NeverAnswers]);
 }
 
 #[test]
-fn forgers_of_half_a_manifest_are_refuted() {
-    comes_beside(&[Lie::ManifestFirstHalf, Lie::ManifestFirstHalf, Lie::ManifestStates]);
+fn forgers_of_half_the_manifest_are_refuted() {
+    assert_completes_beside(&[Lie::HalfRandomManifest, Lie::HalfRandomManifest, Lie::RandomManifest]);
 }

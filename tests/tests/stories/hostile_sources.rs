@@ -3,256 +3,256 @@
 use std::fs;
 use std::time::{Duration, Instant};
 
-use tests::content::{Content, PIECE};
-use tests::eventually::{SOON, until};
+use tests::content::{PIECE_LENGTH, TestContent};
+use tests::eventually::{DEFAULT_TIMEOUT, wait_until};
 use tests::hostile_peer::{HostilePeer, Lie};
-use tests::network::{Network, Node};
+use tests::network::{RunningNode, TestNetwork};
 
 /// How long a download that has no honest source may take to find that out, and then to find one that comes.
-const WITHIN: Duration = Duration::from_secs(90);
+const DOWNLOAD_TIMEOUT: Duration = Duration::from_secs(90);
 
 /// A liar and an honest peer share a file; a third fetches it, and must have it whole.
-fn comes_whole_beside(lie: Lie) {
-    let mut network = Network::new();
-    let content = Content::random(20, 40 * PIECE + 12345);
+fn assert_completes_beside(lie: Lie) {
+    let mut network = TestNetwork::new();
+    let content = TestContent::random(20, 40 * PIECE_LENGTH + 12345);
     let liar = HostilePeer::join(network.index.address(), "truth.bin", &content, lie);
-    let honest = network.node(&[("truth.bin", &content)]);
-    let mut fetcher = network.node(&[]);
-    network.wait_for_sources(content.digest, 2, WITHIN);
+    let honest = network.start_node(&[("truth.bin", &content)]);
+    let mut fetcher = network.start_node(&[]);
+    network.wait_for_sources(content.digest, 2, DOWNLOAD_TIMEOUT);
     // The honest one holds its peace until the lie was heard.
     honest.peer.freeze();
-    let asked = fetcher.peer.begin(&format!("download {}", content.digest));
-    until("the lie to be heard", SOON, || liar.was_heard());
+    let asked = fetcher.peer.start_command(&format!("download {}", content.digest));
+    wait_until("the lie to be heard", DEFAULT_TIMEOUT, || liar.has_lied());
     honest.peer.thaw();
-    let answer = fetcher.peer.answer(asked);
-    assert_eq!((answer.done().len(), answer.errors().len()), (1, 0), "{answer:#?}");
-    fetcher.has(&content);
-    is_tidy(&fetcher);
+    let answer = fetcher.peer.wait_for_output(asked);
+    assert_eq!((answer.completed_downloads().len(), answer.errors().len()), (1, 0), "{answer:#?}");
+    fetcher.path_of(&content);
+    assert_no_leftovers(&fetcher);
 }
 
 /// Only liars share a file; the fetcher must wait for better sources, say why, and have no wrong byte.
-fn waits_with_only(lie: Lie) {
-    let mut network = Network::new();
-    let content = Content::random(21, 5 * PIECE + 999);
+fn assert_waits_with_only(lie: Lie) {
+    let mut network = TestNetwork::new();
+    let content = TestContent::random(21, 5 * PIECE_LENGTH + 999);
     let _liars: Vec<HostilePeer> =
         (0..2).map(|_| HostilePeer::join(network.index.address(), "lies.bin", &content, lie)).collect();
-    let mut fetcher = network.node(&[]);
-    fetcher.peer.say(&format!("download {} &", content.digest));
+    let mut fetcher = network.start_node(&[]);
+    fetcher.peer.run(&format!("download {} &", content.digest));
     wait_for_reason(&mut fetcher);
-    let visible: Vec<String> = fetcher.home.files().into_keys().collect();
+    let visible: Vec<String> = fetcher.folder.visible_files().into_keys().collect();
     assert!(visible.iter().all(|name| name.contains(".part")), "{visible:?}");
     // The peer is as well as before.
-    assert!(fetcher.peer.say("files").errors().is_empty());
+    assert!(fetcher.peer.run("files").errors().is_empty());
 }
 
 /// Waits until a node's only download waits for sources, and says what it tried.
-fn wait_for_reason(fetcher: &mut Node) {
-    until("the download to wait and to say why", WITHIN, || {
-        let transfers = fetcher.peer.say("transfers");
-        let says_why =
-            transfers.has("tried in vain (127.0.0.1:") || transfers.has("missing pieces (127.0.0.1:");
-        transfers.states() == ["waiting for sources"] && says_why
+fn wait_for_reason(fetcher: &mut RunningNode) {
+    wait_until("the download to wait and to say why", DOWNLOAD_TIMEOUT, || {
+        let transfers = fetcher.peer.run("transfers");
+        let says_why = transfers.contains("tried in vain (127.0.0.1:")
+            || transfers.contains("missing pieces (127.0.0.1:");
+        transfers.download_states() == ["waiting for sources"] && says_why
     });
 }
 
 /// Nothing but the file itself is left.
-fn is_tidy(fetcher: &Node) {
-    let left: Vec<_> = fs::read_dir(fetcher.home.path()).expect("a folder").flatten().collect();
+fn assert_no_leftovers(fetcher: &RunningNode) {
+    let left: Vec<_> = fs::read_dir(fetcher.folder.path()).expect("a folder").flatten().collect();
     let names: Vec<_> = left.iter().map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
     assert!(names.iter().all(|name| name == "truth.bin" || name == ".peerdex"), "{names:?}");
 }
 
 #[test]
-fn a_scripted_peer_that_does_not_lie_is_a_good_source() {
-    let mut network = Network::new();
-    let content = Content::random(22, 6 * PIECE + 1);
+fn honest_scripted_peer_is_a_good_source() {
+    let mut network = TestNetwork::new();
+    let content = TestContent::random(22, 6 * PIECE_LENGTH + 1);
     let honest = HostilePeer::join(network.index.address(), "truth.bin", &content, Lie::None);
-    let mut fetcher = network.node(&[]);
-    let done = fetcher.fetch(&content);
-    assert_eq!(done.givers, [(honest.address(), content.size())]);
-    assert!(honest.asked() > 0);
+    let mut fetcher = network.start_node(&[]);
+    let done = fetcher.download(&content);
+    assert_eq!(done.sources, [(honest.address(), content.size())]);
+    assert!(honest.requests_received() > 0);
 }
 
 #[test]
 fn wrong_bytes_never_reach_the_file() {
-    comes_whole_beside(Lie::WrongBytes);
+    assert_completes_beside(Lie::WrongBytes);
 }
 
 #[test]
-fn a_block_cut_short_costs_only_its_connection() {
-    comes_whole_beside(Lie::ShortBlock);
+fn truncated_block_ends_only_its_connection() {
+    assert_completes_beside(Lie::ShortBlock);
 }
 
 #[test]
 fn a_source_that_stalls_in_a_block_is_overtaken() {
-    comes_whole_beside(Lie::Stall);
+    assert_completes_beside(Lie::Stall);
 }
 
 #[test]
 fn a_source_that_never_answers_is_overtaken() {
-    comes_whole_beside(Lie::NeverAnswers);
+    assert_completes_beside(Lie::NeverAnswers);
 }
 
 #[test]
-fn a_block_that_nobody_asked_for_is_not_taken() {
-    comes_whole_beside(Lie::UnaskedBlock);
+fn unrequested_block_is_not_accepted() {
+    assert_completes_beside(Lie::UnrequestedBlock);
 }
 
 #[test]
-fn a_block_longer_than_asked_is_not_taken() {
-    comes_whole_beside(Lie::LongerBlock);
+fn block_longer_than_requested_is_not_accepted() {
+    assert_completes_beside(Lie::LongerBlock);
 }
 
 #[test]
-fn a_garbage_frame_ends_its_connection_alone() {
-    comes_whole_beside(Lie::GarbageFrame);
+fn garbage_frame_ends_only_its_connection() {
+    assert_completes_beside(Lie::GarbageFrame);
 }
 
 #[test]
-fn an_oversize_frame_is_refused_from_its_header() {
-    comes_whole_beside(Lie::OversizeFrame);
+fn oversize_frame_is_refused_from_its_header() {
+    assert_completes_beside(Lie::OversizeFrame);
 }
 
 #[test]
-fn a_manifest_with_too_few_states_is_passed_over() {
-    comes_whole_beside(Lie::ManifestCount);
+fn manifest_with_too_few_states_is_ignored() {
+    assert_completes_beside(Lie::ManifestTooShort);
 }
 
 #[test]
-fn a_manifest_of_noise_is_found_out() {
-    comes_whole_beside(Lie::ManifestStates);
+fn random_manifest_is_rejected() {
+    assert_completes_beside(Lie::RandomManifest);
 }
 
 #[test]
-fn a_manifest_that_is_not_the_one_offered_is_passed_over() {
-    comes_whole_beside(Lie::ManifestId);
+fn manifest_other_than_the_offered_one_is_ignored() {
+    assert_completes_beside(Lie::RandomManifestTrueId);
 }
 
 #[test]
-fn a_manifest_that_never_comes_is_fetched_elsewhere() {
-    comes_whole_beside(Lie::ManifestMissing);
+fn missing_manifest_is_fetched_elsewhere() {
+    assert_completes_beside(Lie::MissingManifest);
 }
 
 #[test]
 fn an_offer_of_another_size_is_refused() {
-    comes_whole_beside(Lie::OtherSize);
+    assert_completes_beside(Lie::OtherSize);
 }
 
 #[test]
-fn a_source_that_turns_every_request_down_is_done_without() {
-    comes_whole_beside(Lie::Rejects);
+fn source_that_rejects_every_request_does_no_harm() {
+    assert_completes_beside(Lie::Rejects);
 }
 
 #[test]
-fn forty_sources_that_never_greet_hold_nobody_up() {
-    let mut network = Network::new();
-    let content = Content::random(26, 12 * PIECE + 5);
+fn forty_silent_sources_do_not_delay_a_download() {
+    let mut network = TestNetwork::new();
+    let content = TestContent::random(26, 12 * PIECE_LENGTH + 5);
     let mute = |_| HostilePeer::join(network.index.address(), "truth.bin", &content, Lie::NeverGreets);
     let mutes: Vec<HostilePeer> = (0..40).map(mute).collect();
-    let _honest = network.node(&[("truth.bin", &content)]);
-    let mut fetcher = network.node(&[]);
+    let _honest = network.start_node(&[("truth.bin", &content)]);
+    let mut fetcher = network.start_node(&[]);
     let begun = Instant::now();
-    fetcher.fetch(&content);
+    fetcher.download(&content);
     assert!(begun.elapsed() < Duration::from_secs(15), "{:?}", begun.elapsed());
     drop(mutes);
 }
 
 #[test]
-fn a_forged_manifest_from_all_but_one_is_dropped_for_the_honest_one() {
-    let mut network = Network::new();
-    let content = Content::random(23, 12 * PIECE + 5);
+fn forged_manifest_of_the_majority_is_dropped() {
+    let mut network = TestNetwork::new();
+    let content = TestContent::random(23, 12 * PIECE_LENGTH + 5);
     let liars: Vec<HostilePeer> = (0..3)
-        .map(|_| HostilePeer::join(network.index.address(), "truth.bin", &content, Lie::ManifestStates))
+        .map(|_| HostilePeer::join(network.index.address(), "truth.bin", &content, Lie::RandomManifest))
         .collect();
-    let _honest = network.node(&[("truth.bin", &content)]);
-    let mut fetcher = network.node(&[]);
-    network.wait_for_sources(content.digest, 4, WITHIN);
-    fetcher.fetch(&content);
+    let _honest = network.start_node(&[("truth.bin", &content)]);
+    let mut fetcher = network.start_node(&[]);
+    network.wait_for_sources(content.digest, 4, DOWNLOAD_TIMEOUT);
+    fetcher.download(&content);
     drop(liars);
 }
 
 #[test]
-fn after_forged_manifests_a_download_continues_with_an_honest_source() {
-    let mut network = Network::new();
-    let content = Content::random(24, 7 * PIECE + 5);
-    let liar = HostilePeer::join(network.index.address(), "truth.bin", &content, Lie::ManifestStates);
-    let mut fetcher = network.node(&[]);
-    fetcher.peer.say(&format!("download {} &", content.digest));
+fn download_continues_with_an_honest_source_after_forgeries() {
+    let mut network = TestNetwork::new();
+    let content = TestContent::random(24, 7 * PIECE_LENGTH + 5);
+    let liar = HostilePeer::join(network.index.address(), "truth.bin", &content, Lie::RandomManifest);
+    let mut fetcher = network.start_node(&[]);
+    fetcher.peer.run(&format!("download {} &", content.digest));
     wait_for_reason(&mut fetcher);
-    let _honest = network.node(&[("truth.bin", &content)]);
-    fetcher.fetch(&content);
+    let _honest = network.start_node(&[("truth.bin", &content)]);
+    fetcher.download(&content);
     drop(liar);
 }
 
 #[test]
 fn only_wrong_bytes_make_a_download_wait() {
-    waits_with_only(Lie::WrongBytes);
+    assert_waits_with_only(Lie::WrongBytes);
 }
 
 #[test]
 fn only_short_blocks_make_a_download_wait() {
-    waits_with_only(Lie::ShortBlock);
+    assert_waits_with_only(Lie::ShortBlock);
 }
 
 #[test]
 fn only_stalling_sources_make_a_download_wait() {
-    waits_with_only(Lie::Stall);
+    assert_waits_with_only(Lie::Stall);
 }
 
 #[test]
 fn only_sources_that_never_answer_make_a_download_wait() {
-    waits_with_only(Lie::NeverAnswers);
+    assert_waits_with_only(Lie::NeverAnswers);
 }
 
 #[test]
-fn only_unasked_blocks_make_a_download_wait() {
-    waits_with_only(Lie::UnaskedBlock);
+fn only_unrequested_blocks_make_a_download_wait() {
+    assert_waits_with_only(Lie::UnrequestedBlock);
 }
 
 #[test]
 fn only_longer_blocks_make_a_download_wait() {
-    waits_with_only(Lie::LongerBlock);
+    assert_waits_with_only(Lie::LongerBlock);
 }
 
 #[test]
 fn only_garbage_makes_a_download_wait() {
-    waits_with_only(Lie::GarbageFrame);
+    assert_waits_with_only(Lie::GarbageFrame);
 }
 
 #[test]
 fn only_oversize_frames_make_a_download_wait() {
-    waits_with_only(Lie::OversizeFrame);
+    assert_waits_with_only(Lie::OversizeFrame);
 }
 
 #[test]
-fn only_manifests_of_a_wrong_count_make_a_download_wait() {
-    waits_with_only(Lie::ManifestCount);
+fn only_short_manifests_make_a_download_wait() {
+    assert_waits_with_only(Lie::ManifestTooShort);
 }
 
 #[test]
 fn only_forged_manifests_make_a_download_wait() {
-    waits_with_only(Lie::ManifestStates);
+    assert_waits_with_only(Lie::RandomManifest);
 }
 
 #[test]
 fn only_missing_manifests_make_a_download_wait() {
-    waits_with_only(Lie::ManifestMissing);
+    assert_waits_with_only(Lie::MissingManifest);
 }
 
 #[test]
 fn only_offers_of_another_size_make_a_download_wait() {
-    waits_with_only(Lie::OtherSize);
+    assert_waits_with_only(Lie::OtherSize);
 }
 
 #[test]
 fn only_rejections_make_a_download_wait() {
-    waits_with_only(Lie::Rejects);
+    assert_waits_with_only(Lie::Rejects);
 }
 
 #[test]
-fn a_source_of_a_later_release_is_fetched_from_all_the_same() {
-    let network = Network::new();
-    let content = Content::random(165, 3 * PIECE);
+fn source_of_a_later_release_is_used() {
+    let network = TestNetwork::new();
+    let content = TestContent::random(165, 3 * PIECE_LENGTH);
     let _source = HostilePeer::join(network.index.address(), "a.bin", &content, Lie::UnknownMessages);
-    network.node_with(&[]).fetch(&content);
+    network.start_empty_node(&[]).download(&content);
 }

@@ -6,31 +6,31 @@ use std::process::Command;
 
 use protocol::index::{FileRecord, Refusal, Reply, Request, Share};
 use protocol::sha256::sha256;
-use tests::content::Content;
-use tests::eventually::{SOON, until};
-use tests::home::Home;
-use tests::index::Index;
+use tests::content::TestContent;
+use tests::eventually::{DEFAULT_TIMEOUT, wait_until};
+use tests::index::IndexProcess;
 use tests::index_session::IndexSession;
-use tests::metrics::Metrics;
-use tests::network::Network;
-use tests::peer::Peer;
+use tests::metrics::MetricsClient;
+use tests::network::TestNetwork;
+use tests::peer::PeerProcess;
 use tests::previous_release::previous_release;
 use tests::programs::programs;
+use tests::test_folder::TestFolder;
 
 /// What a file takes in a list beside its path.
-const FILE: usize = 49;
+const FILE_OVERHEAD: usize = 49;
 
 /// Makes the records of files that take so many bytes each in a list.
 fn files(prefix: &str, count: u64, bytes: usize) -> Vec<FileRecord> {
     let record = |number: u64| {
         let mut path = format!("{prefix}/{number:06}/");
         // A component has at most 255 bytes.
-        while path.len() < bytes - FILE {
+        while path.len() < bytes - FILE_OVERHEAD {
             path.push(if path.len() % 200 == 0 { '/' } else { 'x' });
         }
         let path = path.trim_end_matches('/').to_owned();
         let digest = sha256(path.as_bytes());
-        FileRecord { path, size: 1, digest, share: Share::Whole }
+        FileRecord { path, size: 1, digest, share: Share::Complete }
     };
     (0..count).map(record).collect()
 }
@@ -47,12 +47,12 @@ fn fill(session: &mut IndexSession, files: &[FileRecord]) -> (usize, Option<Refu
     (files.len(), None)
 }
 
-fn refusals(metrics: &Metrics, budget: &str) -> f64 {
-    metrics.number(&format!("index_budget_refusals_total{{budget=\"{budget}\"}}"))
+fn refusals(metrics: &MetricsClient, budget: &str) -> f64 {
+    metrics.value(&format!("index_budget_refusals_total{{budget=\"{budget}\"}}"))
 }
 
 /// Returns how many files with each prefix are in a store on which no index runs.
-fn kept(data: &Path, prefixes: &[&str]) -> Vec<usize> {
+fn stored_file_counts(data: &Path, prefixes: &[&str]) -> Vec<usize> {
     let mut command = Command::new(&programs().index_server);
     let output = command.args(["export", "-", "--data-dir"]).arg(data).output().expect("a program");
     assert!(output.status.success(), "{output:?}");
@@ -80,9 +80,9 @@ fn import(data: &Path, lists: &[(u8, u64, Vec<FileRecord>)]) {
 }
 
 #[test]
-fn a_key_with_long_paths_hits_its_budget_and_others_register_and_search() {
+fn list_over_budget_is_refused_and_others_are_served() {
     let options = ["--bytes-per-node", "1M", "--metrics", "127.0.0.1:0"];
-    let mut network = Network::around(Index::start_with("127.0.0.1:0", &options));
+    let mut network = TestNetwork::with_index(IndexProcess::start_with("127.0.0.1:0", &options));
     let metrics = network.index.metrics();
     let mut greedy = network.index.session();
     let (taken, refusal) = fill(&mut greedy, &files("long", 1000, 4096));
@@ -90,31 +90,31 @@ fn a_key_with_long_paths_hits_its_budget_and_others_register_and_search() {
     let Some(refusal) = refusal else { panic!("no refusal") };
     assert_eq!(refusal.to_string(), "the list of this node would take 1.2 MiB of at most 1.0 MiB");
     assert!(refusals(&metrics, "node") > 0.5);
-    let content = Content::random(1, 100);
-    let mut node = network.node(&[("honest file.iso", &content)]);
-    assert!(node.peer.say("search honest").has("honest file.iso"));
+    let content = TestContent::random(1, 100);
+    let mut node = network.start_node(&[("honest file.iso", &content)]);
+    assert!(node.peer.run("search honest").contains("honest file.iso"));
     assert!(matches!(greedy.call(Request::Register { files: files("a", 1, 60) }), Ok(Reply::List(_))));
 }
 
 #[test]
-fn a_person_whose_list_is_too_long_is_told_so_in_one_line() {
-    let index = Index::start_with("127.0.0.1:0", &["--bytes-per-node", "2K"]);
-    let home = Home::new();
+fn list_over_budget_is_reported_in_the_status() {
+    let index = IndexProcess::start_with("127.0.0.1:0", &["--bytes-per-node", "2K"]);
+    let home = TestFolder::new();
     for number in 0..60 {
-        home.put(&format!("file {number}.bin"), &Content::random(number, 10));
+        home.put(&format!("file {number}.bin"), &TestContent::random(number, 10));
     }
-    let mut peer = Peer::start(index.address(), home.path());
+    let mut peer = PeerProcess::start(index.address(), home.path());
     let told = "the index takes no more files: the list of this node would take ";
-    until("the budget in the status", SOON, || {
-        let status = peer.say("status");
-        status.has(told) && status.has("of at most 2.0 KiB")
+    wait_until("the budget in the status", DEFAULT_TIMEOUT, || {
+        let status = peer.run("status");
+        status.contains(told) && status.contains("of at most 2.0 KiB")
     });
 }
 
 #[test]
-fn keys_of_one_address_share_a_budget() {
+fn keys_of_one_address_share_one_budget() {
     let options = ["--limit-loopback", "--bytes-per-address", "1M", "--metrics", "127.0.0.1:0"];
-    let index = Index::start_with("127.0.0.1:0", &options);
+    let index = IndexProcess::start_with("127.0.0.1:0", &options);
     let (mut one, mut two, mut three) = (index.session(), index.session(), index.session());
     assert_eq!(fill(&mut one, &files("one", 100, 4096)), (100, None));
     assert_eq!(fill(&mut two, &files("two", 100, 4096)), (100, None));
@@ -125,28 +125,28 @@ fn keys_of_one_address_share_a_budget() {
     assert!(refusals(&index.metrics(), "address") > 0.5);
     // The list of a node that has gone makes room for one that is there.
     drop(two);
-    until("room", SOON, || fill(&mut three, &files("three", 100, 4096)) == (100, None));
+    wait_until("room", DEFAULT_TIMEOUT, || fill(&mut three, &files("three", 100, 4096)) == (100, None));
     assert_eq!(one.statistics().files, 200);
 }
 
 #[test]
-fn a_full_index_makes_room_and_who_returns_sends_its_list_again() {
+fn full_index_evicts_a_list_which_is_sent_again_on_return() {
     let options = ["--max-disk", "1500K", "--metrics", "127.0.0.1:0"];
-    let mut network = Network::around(Index::start_with("127.0.0.1:0", &options));
+    let mut network = TestNetwork::with_index(IndexProcess::start_with("127.0.0.1:0", &options));
     let metrics = network.index.metrics();
-    let (home, content) = (Home::new(), Content::random(1, 100));
+    let (home, content) = (TestFolder::new(), TestContent::random(1, 100));
     home.put("the file.iso", &content);
-    let mut peer = Peer::start(network.index.address(), home.path());
-    network.wait_for_hits("iso", 1, SOON);
+    let mut peer = PeerProcess::start(network.index.address(), home.path());
+    network.wait_for_hits("iso", 1, DEFAULT_TIMEOUT);
     assert_eq!(peer.stop(), Some(0));
-    network.wait_for_sources(content.record("").digest, 0, SOON);
+    network.wait_for_sources(content.file_record("").digest, 0, DEFAULT_TIMEOUT);
     let mut first = network.index.session();
     assert_eq!(fill(&mut first, &files("first", 100, 3000)), (100, None));
     drop(first);
     let mut second = network.index.session();
     // As soon as the index knows that the first one has gone.
-    until("room", SOON, || fill(&mut second, &files("second", 100, 4096)) == (100, None));
-    let forgotten = metrics.number("index_lists_forgotten_total{reason=\"room\"}");
+    wait_until("room", DEFAULT_TIMEOUT, || fill(&mut second, &files("second", 100, 4096)) == (100, None));
+    let forgotten = metrics.value("index_lists_forgotten_total{reason=\"room\"}");
     assert!((1.5..2.5).contains(&forgotten), "{forgotten}");
     assert_eq!(second.statistics().files, 100);
     let (_, refusal) = fill(&mut second, &files("more", 100, 4096));
@@ -154,40 +154,40 @@ fn a_full_index_makes_room_and_who_returns_sends_its_list_again() {
     assert_eq!(refusal, "all lists of this index on disk would take 2.3 MiB of at most 1.5 MiB");
     assert!(refusals(&metrics, "disk") > 0.5);
     // What was forgotten is no loss.
-    let _again = Peer::start(network.index.address(), home.path());
-    network.wait_for_hits("iso", 1, SOON);
+    let _again = PeerProcess::start(network.index.address(), home.path());
+    network.wait_for_hits("iso", 1, DEFAULT_TIMEOUT);
 }
 
 #[test]
-fn a_store_over_budget_opens_and_makes_room_for_what_comes() {
+fn store_over_budget_opens_and_evicts_lists() {
     let folder = tempfile::tempdir().expect("a folder");
     let list = |node: u8, day: u64| (node, day, files(&format!("node{node}"), 100, 1000));
     import(folder.path(), &[list(1, 20_003), list(2, 20_001), list(3, 20_002)]);
     let data = folder.path().join("index");
     let options = ["--max-disk", "400K", "--metrics", "127.0.0.1:0"];
-    let mut index = Index::start_on(&data, "127.0.0.1:0", &options);
+    let mut index = IndexProcess::start_with_data_dir(&data, "127.0.0.1:0", &options);
     let mut session = index.session();
     assert_eq!(session.statistics().files, 300);
     assert_eq!(fill(&mut session, &files("new", 1, 100)), (1, None));
-    assert!(index.metrics().number("index_disk_budget_used_bytes") < 400.0 * 1024.0);
+    assert!(index.metrics().value("index_disk_budget_used_bytes") < 400.0 * 1024.0);
     drop(session);
     assert_eq!(index.stop(), Some(0));
-    assert_eq!(kept(&data, &["node1", "node2", "node3", "new"]), [100, 0, 0, 1]);
-    let mut index = Index::start_on(&data, "127.0.0.1:0", &options);
+    assert_eq!(stored_file_counts(&data, &["node1", "node2", "node3", "new"]), [100, 0, 0, 1]);
+    let mut index = IndexProcess::start_with_data_dir(&data, "127.0.0.1:0", &options);
     assert_eq!(index.session().statistics().files, 101);
     assert_eq!(index.stop(), Some(0));
 }
 
 #[test]
-fn lists_of_the_previous_release_stay_and_it_reads_those_of_this_one() {
+fn lists_are_compatible_with_the_previous_release() {
     let Some(previous) = previous_release() else { return };
-    let mut old = Index::start_of(&previous);
+    let mut old = IndexProcess::start_release(&previous);
     assert_eq!(fill(&mut old.session(), &files("old", 100, 100)), (100, None));
     assert_eq!(old.stop(), Some(0));
-    let mut new = Index::start_on(old.data_dir(), "127.0.0.1:0", &["--max-disk", "10K"]);
+    let mut new = IndexProcess::start_with_data_dir(old.data_dir(), "127.0.0.1:0", &["--max-disk", "10K"]);
     assert_eq!(new.session().statistics().files, 100);
     assert_eq!(new.stop(), Some(0));
-    let mut new = Index::start_on(old.data_dir(), "127.0.0.1:0", &[]);
+    let mut new = IndexProcess::start_with_data_dir(old.data_dir(), "127.0.0.1:0", &[]);
     assert_eq!(fill(&mut new.session(), &files("new", 100, 100)), (100, None));
     assert_eq!(new.stop(), Some(0));
     let mut check = Command::new(&previous.index_server);

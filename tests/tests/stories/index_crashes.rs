@@ -3,25 +3,26 @@
 
 use std::time::{Duration, Instant};
 
-use tests::cycles::{Moments, cycles};
-use tests::index::Index;
+use tests::environment::{RandomPauses, story_cycles};
+use tests::index::IndexProcess;
 use tests::index_load::{Registrant, under_load};
 use tests::small_disk::SmallDisk;
 
 /// So many nodes change their lists at the same time.
-const NODES: u64 = 4;
+const NODE_COUNT: u64 = 4;
 
 /// The index lives for so long at most.
-const LIFE: Duration = Duration::from_millis(400);
+const MAX_UPTIME: Duration = Duration::from_millis(400);
 
 #[test]
-fn what_was_acknowledged_survives_kill_9_at_any_moment() {
-    let (mut moments, mut index, begun) = (Moments::start(501), Index::start(), Instant::now());
-    let mut nodes: Vec<Registrant> = (0..NODES).map(|seed| Registrant::new(5100 + seed)).collect();
-    let (cycles, mut acknowledged) = (cycles(5), 0);
+fn acknowledged_change_survives_kill_9() {
+    let (mut moments, mut index, begun) =
+        (RandomPauses::from_env(501), IndexProcess::start(), Instant::now());
+    let mut nodes: Vec<Registrant> = (0..NODE_COUNT).map(|seed| Registrant::new(5100 + seed)).collect();
+    let (cycles, mut acknowledged) = (story_cycles(5), 0);
     for _ in 0..cycles {
         acknowledged += under_load(&mut nodes, index.address(), |_| {
-            moments.pass(LIFE);
+            moments.pause_up_to(MAX_UPTIME);
             index.kill();
         });
         index.restart();
@@ -37,16 +38,16 @@ fn what_was_acknowledged_survives_kill_9_at_any_moment() {
 }
 
 #[test]
-fn what_was_acknowledged_survives_a_power_cut_at_any_moment() {
-    let Some(disk) = SmallDisk::mount_with_power(512 << 20) else { return };
-    let (mut moments, begun) = (Moments::start(502), Instant::now());
+fn acknowledged_change_survives_a_power_cut() {
+    let Some(disk) = SmallDisk::mount_for_power_cuts(512 << 20) else { return };
+    let (mut moments, begun) = (RandomPauses::from_env(502), Instant::now());
     let data = disk.path().join("index-data");
-    let mut nodes: Vec<Registrant> = (0..NODES).map(|seed| Registrant::new(5200 + seed)).collect();
-    let (cycles, mut acknowledged) = (cycles(3), 0);
+    let mut nodes: Vec<Registrant> = (0..NODE_COUNT).map(|seed| Registrant::new(5200 + seed)).collect();
+    let (cycles, mut acknowledged) = (story_cycles(3), 0);
     for _ in 0..cycles {
-        let mut index = Index::start_on(&data, "127.0.0.1:0", &[]);
+        let mut index = IndexProcess::start_with_data_dir(&data, "127.0.0.1:0", &[]);
         acknowledged += under_load(&mut nodes, index.address(), |settled| {
-            moments.pass(LIFE);
+            moments.pause_up_to(MAX_UPTIME);
             // What would be said between the cut and the end says nothing of the disk.
             index.freeze();
             settled();
@@ -55,7 +56,7 @@ fn what_was_acknowledged_survives_a_power_cut_at_any_moment() {
         });
         disk.restore_power();
     }
-    let mut index = Index::start_on(&data, "127.0.0.1:0", &[]);
+    let mut index = IndexProcess::start_with_data_dir(&data, "127.0.0.1:0", &[]);
     for node in &mut nodes {
         node.join(index.address());
     }

@@ -3,15 +3,15 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use peer_node::identity::{Exposure, Identity};
-use peer_node::index_client::{Changes, IndexClient, IndexConfig, IndexStatus, ProbeKey, Shares};
+use peer_node::identity::{ExposedKeyPolicy, Identity};
+use peer_node::index_client::{IndexClient, IndexConfig, IndexStatus, ProbeKey, ShareChanges, ShareSource};
 use peer_node::source_address::SourceAddress;
 use protocol::index::FileRecord;
-use tests::content::Content;
-use tests::crowd::{Dripper, Latencies};
-use tests::cycles::crowd;
-use tests::eventually::{SOON, until, within};
-use tests::index::Index;
+use tests::content::TestContent;
+use tests::crowd::{Latencies, SlowClient};
+use tests::environment::story_crowd;
+use tests::eventually::{DEFAULT_TIMEOUT, poll_within, wait_until};
+use tests::index::IndexProcess;
 use tests::index_session::IndexSession;
 use tests::raw_client::RawClient;
 use tokio::sync::watch;
@@ -22,12 +22,14 @@ const MIB: u64 = 1 << 20;
 
 #[test]
 fn many_idle_connections_take_little_memory() {
-    let (many, said) = crowd(300);
-    let mut index = Index::start_with("127.0.0.1:0", &["--max-connections", "12000"]);
+    let (many, said) = story_crowd(300);
+    let mut index = IndexProcess::start_with("127.0.0.1:0", &["--max-connections", "12000"]);
     let before = index.memory();
     let begun = Instant::now();
     let sessions: Vec<IndexSession> = (0..many)
-        .map(|number| IndexSession::open_idle(index.address(), 60_000 + number as u64).expect("a welcome"))
+        .map(|number| {
+            IndexSession::open_unreachable(index.address(), 60_000 + number as u64).expect("a welcome")
+        })
         .collect();
     let took = begun.elapsed();
     let mut observer = index.session();
@@ -43,13 +45,14 @@ fn many_idle_connections_take_little_memory() {
 }
 
 #[test]
-fn many_that_drip_are_cut_off_in_time_and_searches_go_on() {
-    let (many, said) = crowd(300);
+fn many_slow_connections_are_closed_and_searches_continue() {
+    let (many, said) = story_crowd(300);
     let options = ["--max-connections", "12000", "--metrics", "127.0.0.1:0"];
-    let index = Index::start_with("127.0.0.1:0", &options);
+    let index = IndexProcess::start_with("127.0.0.1:0", &options);
     let mut honest = index.session();
-    let files: Vec<FileRecord> =
-        (0..1000).map(|at| Content::random(at, 20).record(&format!("some folder/a file {at}.iso"))).collect();
+    let files: Vec<FileRecord> = (0..1000)
+        .map(|at| TestContent::random(at, 20).file_record(&format!("some folder/a file {at}.iso")))
+        .collect();
     honest.register(&files).expect("acknowledged");
     let (mut drippers, metrics) = (Vec::new(), index.metrics());
     let (mut latencies, begun, mut next) = (Latencies::default(), Instant::now(), Instant::now());
@@ -59,13 +62,13 @@ fn many_that_drip_are_cut_off_in_time_and_searches_go_on() {
         if connected.is_none() {
             let number = drippers.len();
             drippers.extend(
-                (number..many.min(number + 100)).map(|number| Dripper::connect(index.address(), number)),
+                (number..many.min(number + 100)).map(|number| SlowClient::connect(index.address(), number)),
             );
             connected = (drippers.len() == many).then(Instant::now);
         }
         if next.elapsed() >= Duration::from_millis(900) {
             next = Instant::now();
-            drippers.retain_mut(Dripper::drip);
+            drippers.retain_mut(SlowClient::send_next_byte);
         }
         assert!(begun.elapsed() < Duration::from_mins(2), "{} are still there", drippers.len());
     }
@@ -77,12 +80,12 @@ fn many_that_drip_are_cut_off_in_time_and_searches_go_on() {
     // The greeting may take 10 seconds.
     assert!(reaped < Duration::from_secs(20), "{reaped:?}");
     assert!(p99 < Duration::from_millis(if said { 50 } else { 500 }), "{p99:?}");
-    until("the connections to be gone", SOON, || metrics.number("index_connections") < 1.5);
+    wait_until("the connections to be gone", DEFAULT_TIMEOUT, || metrics.value("index_connections") < 1.5);
 }
 
 #[test]
-fn an_index_with_few_descriptors_serves_those_it_has_and_burns_no_processor() {
-    let mut index = Index::start_within(64, &["--metrics", "127.0.0.1:0"]);
+fn index_with_few_descriptors_keeps_serving_and_stays_idle() {
+    let mut index = IndexProcess::start_with_descriptor_limit(64, &["--metrics", "127.0.0.1:0"]);
     let mut honest = index.session();
     let metrics = index.metrics();
     let crowd: Vec<RawClient> = (0..1000).map(|_| RawClient::connect(index.address())).collect();
@@ -90,11 +93,11 @@ fn an_index_with_few_descriptors_serves_those_it_has_and_burns_no_processor() {
     let begun = Instant::now();
     let mut latencies = Latencies::default();
     // Through the greeting's deadline, when one part of the crowd follows the other.
-    within(Duration::from_secs(12), || {
+    poll_within(Duration::from_secs(12), || {
         latencies.measure(|| honest.search("nothing"));
         None::<()>
     });
-    let file = Content::random(1, 10).record("a file");
+    let file = TestContent::random(1, 10).file_record("a file");
     honest.register(&[file]).expect("acknowledged");
     let (used, took) = (index.processor_time().saturating_sub(before), begun.elapsed());
     eprintln!(
@@ -103,24 +106,24 @@ fn an_index_with_few_descriptors_serves_those_it_has_and_burns_no_processor() {
         latencies.percentile(99)
     );
     assert!(used < took / 4, "{used:?} of {took:?}");
-    assert!(metrics.page("/healthz").status == 200 && index.is_running());
+    assert!(metrics.get("/healthz").status == 200 && index.is_running());
     drop(crowd);
-    until("others to be served", SOON, || IndexSession::open(index.address()).is_ok());
+    wait_until("others to be served", DEFAULT_TIMEOUT, || IndexSession::open(index.address()).is_ok());
 }
 
 /// A few files that do not change.
-struct Still {
+struct StaticShares {
     files: Vec<FileRecord>,
     changes: watch::Sender<u64>,
 }
 
-impl Shares for Still {
+impl ShareSource for StaticShares {
     fn records(&self) -> Vec<FileRecord> {
         self.files.clone()
     }
 
-    fn changes(&self) -> Changes {
-        Changes::of(self.changes.subscribe())
+    fn changes(&self) -> ShareChanges {
+        ShareChanges::of_one(self.changes.subscribe())
     }
 
     fn settled(&self) -> impl Future<Output = ()> + Send + 'static {
@@ -129,18 +132,19 @@ impl Shares for Still {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_crowd_is_back_soon_after_its_index_was_restarted_and_sends_no_list_again() {
-    let (many, _) = crowd(40);
-    let mut index = Index::start_with("127.0.0.1:0", &["--metrics", "127.0.0.1:0"]);
+async fn a_crowd_reconnects_without_sending_its_lists_again() {
+    let (many, _) = story_crowd(40);
+    let mut index = IndexProcess::start_with("127.0.0.1:0", &["--metrics", "127.0.0.1:0"]);
     let folder = tempfile::tempdir().expect("a folder");
     let (tasks, cancel) = (TaskTracker::new(), CancellationToken::new());
     let clients: Vec<IndexClient> = (0..many)
         .map(|number| {
             let key = folder.path().join(number.to_string());
-            let identity = Identity::load_or_create(&key, Exposure::Refused).expect("a key");
-            let file =
-                |at: usize| Content::of(format!("{number} {at}")).record(&format!("{number}/{at}.txt"));
-            let shares = Still { files: (0..20).map(file).collect(), changes: watch::Sender::new(1) };
+            let identity = Identity::load_or_create(&key, ExposedKeyPolicy::Refused).expect("a key");
+            let file = |at: usize| {
+                TestContent::from_bytes(format!("{number} {at}")).file_record(&format!("{number}/{at}.txt"))
+            };
+            let shares = StaticShares { files: (0..20).map(file).collect(), changes: watch::Sender::new(1) };
             let config = IndexConfig {
                 address: index.address().to_string(),
                 source: SourceAddress::default(),
@@ -155,7 +159,7 @@ async fn a_crowd_is_back_soon_after_its_index_was_restarted_and_sends_no_list_ag
         client.synced(Duration::from_mins(2)).await.expect("registered");
     }
     let files = f64::from(u32::try_from(many).expect("a crowd")) * 20.0;
-    assert!((index.metrics().number("index_sources") - files).abs() < 0.5);
+    assert!((index.metrics().value("index_sources") - files).abs() < 0.5);
     index.restart();
     let begun = Instant::now();
     for client in &clients {
@@ -166,14 +170,14 @@ async fn a_crowd_is_back_soon_after_its_index_was_restarted_and_sends_no_list_ag
     // Some may not have noticed yet that they were away.
     let metrics = index.metrics();
     let nodes = f64::from(u32::try_from(many).expect("a crowd"));
-    until("all to be connected", Duration::from_mins(1), || {
-        metrics.number("index_connections") > nodes - 0.5
+    wait_until("all to be connected", Duration::from_mins(1), || {
+        metrics.value("index_connections") > nodes - 0.5
     });
     for client in &clients {
         client.synced(Duration::from_mins(1)).await.expect("registered as before");
     }
     let took = begun.elapsed();
-    let sent = metrics.number("index_registration_seconds_count");
+    let sent = metrics.value("index_registration_seconds_count");
     eprintln!("{many} nodes back after {took:?}, {sent} changes of lists sent");
     assert!(took < Duration::from_secs(30), "{took:?}");
     assert!(sent < 0.5, "{sent} changes of lists were sent");

@@ -6,24 +6,24 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 
 use protocol::index::{Notice, Refusal, Reply, Request};
 use rustix::process::Signal;
-use tests::content::Content;
-use tests::eventually::{SOON, until};
-use tests::index::Index;
-use tests::index_session::{IndexSession, key};
+use tests::content::TestContent;
+use tests::eventually::{DEFAULT_TIMEOUT, wait_until};
+use tests::index::IndexProcess;
+use tests::index_session::{IndexSession, signing_key};
 use tests::raw_client::RawClient;
 
-const METRICS: [&str; 2] = ["--metrics", "127.0.0.1:0"];
+const METRICS_OPTIONS: [&str; 2] = ["--metrics", "127.0.0.1:0"];
 
 #[test]
-fn the_numbers_follow_what_happens() {
-    let index = Index::start_with("127.0.0.1:0", &METRICS);
+fn metrics_follow_events() {
+    let index = IndexProcess::start_with("127.0.0.1:0", &METRICS_OPTIONS);
     let metrics = index.metrics();
-    assert_eq!(metrics.page("/healthz").status, 200);
-    until("the index to be ready", SOON, || metrics.page("/readyz").status == 200);
+    assert_eq!(metrics.get("/healthz").status, 200);
+    wait_until("the index to be ready", DEFAULT_TIMEOUT, || metrics.get("/readyz").status == 200);
     let mut session = index.session();
-    let files: Vec<_> = (0..3).map(|at| Content::random(at, 10).record(&format!("{at}"))).collect();
+    let files: Vec<_> = (0..3).map(|at| TestContent::random(at, 10).file_record(&format!("{at}"))).collect();
     session.register(&files).expect("acknowledged");
-    let same = Content::random(0, 10).record("the same");
+    let same = TestContent::random(0, 10).file_record("the same");
     session.register(&[same]).expect("acknowledged");
     session.search("nothing");
     let refused = session.call(Request::Search { query: String::new(), after: None, limit: 1 });
@@ -41,19 +41,22 @@ fn the_numbers_follow_what_happens() {
         ("index_store_errors_total", 0.0),
         ("index_refusals_total{reason=\"bad_query\"}", 1.0),
     ] {
-        assert!((metrics.number(name) - number).abs() < 0.5, "{name} is {}", metrics.number(name));
+        assert!((metrics.value(name) - number).abs() < 0.5, "{name} is {}", metrics.value(name));
     }
     drop(session);
-    until("the connection to be gone", SOON, || metrics.number("index_connections") < 0.5);
+    wait_until("the connection to be gone", DEFAULT_TIMEOUT, || metrics.value("index_connections") < 0.5);
 }
 
 #[test]
-fn the_numbers_are_told_only_to_who_uses_a_name_of_this_machine_and_only_asks() {
-    let index =
-        Index::start_with("127.0.0.1:0", &["--metrics", "127.0.0.1:0", "--metrics-host", "index.example"]);
+fn metrics_accept_only_known_hosts_and_get_requests() {
+    let index = IndexProcess::start_with(
+        "127.0.0.1:0",
+        &["--metrics", "127.0.0.1:0", "--metrics-host", "index.example"],
+    );
     let metrics = index.metrics();
-    let ask =
-        |host: &str, line: &str| metrics.ask(&format!("{line}\r\n{host}Connection: close\r\n\r\n")).status;
+    let ask = |host: &str, line: &str| {
+        metrics.send_request(&format!("{line}\r\n{host}Connection: close\r\n\r\n")).status
+    };
     for (host, status) in [
         ("Host: localhost\r\n", 200),
         ("Host: index.example:9313\r\n", 200),
@@ -76,7 +79,7 @@ fn the_numbers_are_told_only_to_who_uses_a_name_of_this_machine_and_only_asks() 
     for line in
         [preflight, "GET /metrics HTTP/1.1\r\nOrigin: https://evil.example\r\nSec-Fetch-Site: cross-site"]
     {
-        let answer = metrics.ask(&format!("{line}\r\n{host}Connection: close\r\n\r\n"));
+        let answer = metrics.send_request(&format!("{line}\r\n{host}Connection: close\r\n\r\n"));
         assert!(!answer.head.to_ascii_lowercase().contains("access-control"), "{}", answer.head);
         assert_eq!(answer.status, if line == preflight { 405 } else { 200 });
     }
@@ -86,10 +89,10 @@ fn the_numbers_are_told_only_to_who_uses_a_name_of_this_machine_and_only_asks() 
 }
 
 /// Opens connections that are kept open, each after one request that is answered; those that wrote nothing count as well.
-fn occupy(address: SocketAddr, request: &str, connections: usize) -> Vec<TcpStream> {
+fn open_idle_connections(address: SocketAddr, request: &str, connections: usize) -> Vec<TcpStream> {
     let open = |number: usize| {
         let mut stream = TcpStream::connect(address).expect("a port that accepts");
-        stream.set_read_timeout(Some(SOON)).expect("a timeout");
+        stream.set_read_timeout(Some(DEFAULT_TIMEOUT)).expect("a timeout");
         if number.is_multiple_of(2) {
             stream.write_all(request.as_bytes()).expect("sent");
             assert!(stream.read(&mut [0; 4096]).expect("an answer") > 0);
@@ -100,16 +103,16 @@ fn occupy(address: SocketAddr, request: &str, connections: usize) -> Vec<TcpStre
 }
 
 #[test]
-fn idle_clients_do_not_keep_others_from_the_metrics_port() {
+fn idle_clients_do_not_block_the_metrics_port() {
     let options = ["--metrics", "127.0.0.1:0", "--tracker", "127.0.0.1:0"];
-    let index = Index::start_with("127.0.0.1:0", &options);
+    let index = IndexProcess::start_with("127.0.0.1:0", &options);
     let metrics = index.metrics();
     let request = format!("GET /healthz HTTP/1.1\r\nHost: {}\r\n\r\n", metrics.address());
-    let held = occupy(metrics.address(), &request, 200);
+    let held = open_idle_connections(metrics.address(), &request, 200);
     for _ in 0..5 {
-        assert_eq!(metrics.page("/healthz").status, 200);
+        assert_eq!(metrics.get("/healthz").status, 200);
     }
-    let displaced = metrics.number("index_http_displaced_total{service=\"metrics\"}");
+    let displaced = metrics.value("index_http_displaced_total{service=\"metrics\"}");
     assert!(displaced >= 136.0, "{displaced} connections were closed for others");
     // The last of them were used later than all that were closed.
     let mut last = &held[199];
@@ -118,43 +121,43 @@ fn idle_clients_do_not_keep_others_from_the_metrics_port() {
 }
 
 #[test]
-fn idle_clients_do_not_keep_others_from_the_tracker() {
-    let index = Index::start_within(1024, &["--tracker", "127.0.0.1:0"]);
-    let tracker = index.tracker();
+fn idle_clients_do_not_block_the_tracker() {
+    let index = IndexProcess::start_with_descriptor_limit(1024, &["--tracker", "127.0.0.1:0"]);
+    let tracker = index.tracker_address();
     let question = "GET /scrape?info_hash=aaaaaaaaaaaaaaaaaaaa HTTP/1.1\r\nHost: t\r\n\r\n";
-    let _held = occupy(tracker, question, 500);
+    let _held = open_idle_connections(tracker, question, 500);
     let mut client = RawClient::connect(tracker);
     assert!(client.send(question.replace("\r\n\r\n", "\r\nConnection: close\r\n\r\n").as_bytes()));
-    let heard = client.hear(SOON);
+    let heard = client.receive(DEFAULT_TIMEOUT);
     assert!(String::from_utf8_lossy(&heard.bytes).contains("5:files"), "{heard:?}");
 }
 
 #[test]
-fn whom_an_index_serves_stands_in_files_that_are_read_again_at_sighup() {
+fn access_lists_are_reloaded_on_sighup() {
     let folder = tempfile::tempdir().expect("a folder");
     let deny = folder.path().join("deny");
     fs::write(&deny, "# nobody here\n127.0.0.0/8\n").expect("a list");
     let deny_option = deny.to_str().expect("a plain path");
-    let index = Index::start_with("127.0.0.1:0", &["--deny", deny_option]);
+    let index = IndexProcess::start_with("127.0.0.1:0", &["--deny", deny_option]);
     let open = || {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-        IndexSession::open_as(index.address(), &key(77), listener)
+        IndexSession::open_as(index.address(), &signing_key(77), listener)
     };
     let error = format!("{:?}", open().expect_err("nobody is served"));
     assert!(error.contains("NotAllowed"), "{error}");
     fs::write(&deny, "").expect("a list");
     index.signal(Signal::HUP);
-    until("the address to be served", SOON, || open().is_ok());
+    wait_until("the address to be served", DEFAULT_TIMEOUT, || open().is_ok());
     let mut session = open().expect("a welcome");
     // A list with a mistake changes nothing, and is told with the number of its line.
     fs::write(&deny, format!("{}\nnonsense\n", session.welcome.node)).expect("a list");
     index.signal(Signal::HUP);
-    until("the mistake to be told", SOON, || index.log().contains("line 2"));
+    wait_until("the mistake to be told", DEFAULT_TIMEOUT, || index.log().contains("line 2"));
     assert!(matches!(session.call(Request::Renew), Ok(Reply::List(_))));
     fs::write(&deny, format!("{}\n", session.welcome.node)).expect("a list");
     index.signal(Signal::HUP);
     let refused = loop {
-        match session.notice() {
+        match session.next_notice() {
             Ok(Notice::Refused(refusal)) => break refusal,
             Ok(_) => {}
             Err(error) => panic!("closed without a word: {error}"),

@@ -4,22 +4,24 @@ use std::io::{Read as _, Write as _};
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use protocol::index::{Reply, Request, TorrentHint, TrackerPlace};
+use protocol::index::{Reply, Request, TorrentHint, TrackerLocation};
 use protocol::infohash::Infohash;
-use protocol::tracker::{AnnounceRequest, Event, Scraped};
-use tests::announcer::{Announcer, leecher};
-use tests::content::Content;
-use tests::eventually::{SOON, until};
-use tests::foreign::{Layout, Mktorrent, Scene, SwarmTracker, client, skip};
-use tests::index::Index;
-use tests::network::Network;
+use protocol::tracker::{AnnounceRequest, ScrapeEntry, TrackerEvent};
+use tests::content::TestContent;
+use tests::eventually::{DEFAULT_TIMEOUT, wait_until};
+use tests::http_tracker_client::{HttpTrackerClient, leecher_announce};
+use tests::index::IndexProcess;
+use tests::network::TestNetwork;
 use tests::programs::programs;
+use tests::third_party::{
+    Mktorrent, SwarmTracker, TorrentFixture, TorrentLayout, find_client, report_skipped,
+};
 
-const TORRENT: Infohash = Infohash::from_bytes([7; 20]);
+const TORRENT_INFOHASH: Infohash = Infohash::from_bytes([7; 20]);
 
-fn tracking() -> (Index, Announcer) {
-    let index = Index::start_with("127.0.0.1:0", &["--tracker", "127.0.0.1:0"]);
-    let announcer = Announcer::new(index.tracker());
+fn start_tracker() -> (IndexProcess, HttpTrackerClient) {
+    let index = IndexProcess::start_with("127.0.0.1:0", &["--tracker", "127.0.0.1:0"]);
+    let announcer = HttpTrackerClient::new(index.tracker_address());
     (index, announcer)
 }
 
@@ -28,90 +30,107 @@ fn address(text: &str) -> SocketAddr {
 }
 
 /// One has a torrent, another one fetches it, and only our tracker tells them of each other.
-fn pass_on(layout: Layout, from: &str, to: &str) {
-    let Some(mktorrent) = Mktorrent::find() else { return skip("mktorrent") };
-    let (Some(from), Some(to)) = (client(from), client(to)) else { return };
-    let scene = Scene::by_mktorrent(&mktorrent, layout, 700, SwarmTracker::index());
-    let _seeding = scene.seed(&*from, 1);
-    let mut fetching = scene.fetch(&*to, 2);
-    scene.completes(&mut fetching);
+fn assert_transfer(layout: TorrentLayout, from: &str, to: &str) {
+    let Some(mktorrent) = Mktorrent::find() else { return report_skipped("mktorrent") };
+    let (Some(from), Some(to)) = (find_client(from), find_client(to)) else { return };
+    let scene = TorrentFixture::by_mktorrent(&mktorrent, layout, 700, SwarmTracker::index());
+    let _seeding = scene.start_seed(&*from, 1);
+    let mut fetching = scene.start_download(&*to, 2);
+    scene.wait_until_complete(&mut fetching);
 }
 
 #[test]
 fn aria2_fetches_a_folder_from_transmission() {
-    pass_on(Layout::Folder, "transmission", "aria2");
+    assert_transfer(TorrentLayout::Folder, "transmission", "aria2");
 }
 
 #[test]
 fn libtorrent_fetches_a_file_from_aria2() {
-    pass_on(Layout::File, "aria2", "libtorrent");
+    assert_transfer(TorrentLayout::File, "aria2", "libtorrent");
 }
 
 #[test]
-fn clients_come_complete_and_go_and_are_counted() {
-    let (mut index, announcer) = tracking();
-    let other = Announcer::from(index.tracker(), [127, 0, 0, 2]);
-    assert_eq!(announcer.peers(&leecher(TORRENT, 1000)), []);
-    assert_eq!(other.peers(&leecher(TORRENT, 2000)), [address("127.0.0.1:1000")]);
-    let complete = AnnounceRequest { left: 0, event: Some(Event::Completed), ..leecher(TORRENT, 1000) };
-    assert_eq!(announcer.peers(&complete), [address("127.0.0.2:2000")]);
-    assert_eq!(announcer.scrape(TORRENT), Scraped { complete: 1, downloaded: 1, incomplete: 1 });
-    let stopped = AnnounceRequest { event: Some(Event::Stopped), ..leecher(TORRENT, 2000) };
-    assert_eq!(other.peers(&stopped), []);
-    assert_eq!(announcer.scrape(TORRENT), Scraped { complete: 1, downloaded: 1, incomplete: 0 });
+fn joining_completing_and_leaving_clients_are_counted() {
+    let (mut index, announcer) = start_tracker();
+    let other = HttpTrackerClient::from_address(index.tracker_address(), [127, 0, 0, 2]);
+    assert_eq!(announcer.announce_for_peers(&leecher_announce(TORRENT_INFOHASH, 1000)), []);
+    assert_eq!(
+        other.announce_for_peers(&leecher_announce(TORRENT_INFOHASH, 2000)),
+        [address("127.0.0.1:1000")]
+    );
+    let complete = AnnounceRequest {
+        left: 0,
+        event: Some(TrackerEvent::Completed),
+        ..leecher_announce(TORRENT_INFOHASH, 1000)
+    };
+    assert_eq!(announcer.announce_for_peers(&complete), [address("127.0.0.2:2000")]);
+    assert_eq!(announcer.scrape(TORRENT_INFOHASH), ScrapeEntry { complete: 1, downloaded: 1, incomplete: 1 });
+    let stopped =
+        AnnounceRequest { event: Some(TrackerEvent::Stopped), ..leecher_announce(TORRENT_INFOHASH, 2000) };
+    assert_eq!(other.announce_for_peers(&stopped), []);
+    assert_eq!(announcer.scrape(TORRENT_INFOHASH), ScrapeEntry { complete: 1, downloaded: 1, incomplete: 0 });
     assert_eq!(index.stop(), Some(0));
 }
 
 #[test]
-fn clients_of_ipv6_and_ipv4_meet_in_either_form() {
-    let index = Index::start_with("127.0.0.1:0", &["--tracker", "[::]:0"]);
-    let port = index.tracker().port();
-    let four = Announcer::new(SocketAddr::from(([127, 0, 0, 1], port)));
-    let six = Announcer::new(SocketAddr::new(std::net::Ipv6Addr::LOCALHOST.into(), port));
-    assert_eq!(six.peers(&leecher(TORRENT, 1000)), []);
-    assert_eq!(four.peers(&leecher(TORRENT, 2000)), [address("[::1]:1000")]);
-    assert_eq!(six.peers(&leecher(TORRENT, 1000)), [address("127.0.0.1:2000")]);
-    let long = AnnounceRequest { compact: false, no_peer_id: false, ..leecher(TORRENT, 3000) };
+fn ipv4_and_ipv6_clients_find_each_other_in_both_formats() {
+    let index = IndexProcess::start_with("127.0.0.1:0", &["--tracker", "[::]:0"]);
+    let port = index.tracker_address().port();
+    let four = HttpTrackerClient::new(SocketAddr::from(([127, 0, 0, 1], port)));
+    let six = HttpTrackerClient::new(SocketAddr::new(std::net::Ipv6Addr::LOCALHOST.into(), port));
+    assert_eq!(six.announce_for_peers(&leecher_announce(TORRENT_INFOHASH, 1000)), []);
+    assert_eq!(four.announce_for_peers(&leecher_announce(TORRENT_INFOHASH, 2000)), [address("[::1]:1000")]);
+    assert_eq!(
+        six.announce_for_peers(&leecher_announce(TORRENT_INFOHASH, 1000)),
+        [address("127.0.0.1:2000")]
+    );
+    let long =
+        AnnounceRequest { compact: false, no_peer_id: false, ..leecher_announce(TORRENT_INFOHASH, 3000) };
     let reply = four.announce(&long).expect("no refusal");
     let mut peers: Vec<_> = reply.peers.iter().map(|peer| (peer.address, peer.peer_id)).collect();
     peers.sort_unstable();
-    let id = Some(leecher(TORRENT, 1).peer_id);
+    let id = Some(leecher_announce(TORRENT_INFOHASH, 1).peer_id);
     assert_eq!(peers, [(address("127.0.0.1:2000"), id), (address("[::1]:1000"), id)]);
 }
 
 #[test]
-fn nodes_that_share_an_offered_content_are_peers_of_its_torrent() {
-    let (index, announcer) = tracking();
-    let (mut network, content) = (Network::around(index), Content::random(701, 100_000));
-    let mut node = network.node(&[("some file.bin", &content)]);
+fn nodes_sharing_an_offered_content_are_torrent_peers() {
+    let (index, announcer) = start_tracker();
+    let (mut network, content) = (TestNetwork::with_index(index), TestContent::random(701, 100_000));
+    let mut node = network.start_node(&[("some file.bin", &content)]);
     let mut session = network.index.session();
     let hint = TorrentHint {
-        infohash: TORRENT,
+        infohash: TORRENT_INFOHASH,
         digest: content.digest,
         name: "some file.bin".into(),
         piece_length: 1 << 15,
     };
-    assert_eq!(announcer.peers(&leecher(TORRENT, 1000)), []);
+    assert_eq!(announcer.announce_for_peers(&leecher_announce(TORRENT_INFOHASH, 1000)), []);
     let offered = session.call(Request::OfferTorrent { hint: hint.clone() }).expect("an answer");
-    let tracker = Some(TrackerPlace::Port(network.index.tracker().port()));
+    let tracker = Some(TrackerLocation::Port(network.index.tracker_address().port()));
     assert_eq!(offered, Reply::Offers { torrents: 1, tracker });
-    assert_eq!(announcer.peers(&leecher(TORRENT, 1000)), [node.peer.address()]);
-    assert_eq!(announcer.scrape(TORRENT), Scraped { complete: 1, downloaded: 0, incomplete: 1 });
+    assert_eq!(
+        announcer.announce_for_peers(&leecher_announce(TORRENT_INFOHASH, 1000)),
+        [node.peer.address()]
+    );
+    assert_eq!(announcer.scrape(TORRENT_INFOHASH), ScrapeEntry { complete: 1, downloaded: 0, incomplete: 1 });
     let mut other = network.index.session();
-    let found = other.call(Request::FindTorrent { infohash: TORRENT }).expect("an answer");
+    let found = other.call(Request::FindTorrent { infohash: TORRENT_INFOHASH }).expect("an answer");
     assert_eq!(found, Reply::Torrents { hints: vec![hint] });
     node.peer.stop();
-    until("the node to be gone", SOON, || announcer.peers(&leecher(TORRENT, 1000)).is_empty());
-    session.call(Request::WithdrawTorrent { infohash: TORRENT }).expect("an answer");
+    wait_until("the node to be gone", DEFAULT_TIMEOUT, || {
+        announcer.announce_for_peers(&leecher_announce(TORRENT_INFOHASH, 1000)).is_empty()
+    });
+    session.call(Request::WithdrawTorrent { infohash: TORRENT_INFOHASH }).expect("an answer");
     let left = other.call(Request::TorrentsOf { digest: content.digest }).expect("an answer");
     assert_eq!(left, Reply::Torrents { hints: vec![] });
     assert_eq!(network.index.stop(), Some(0));
 }
 
 #[test]
-fn questions_that_are_none_are_refused_with_a_reason_and_do_no_harm() {
-    let (mut index, announcer) = tracking();
-    let query = leecher(TORRENT, 1000).query();
+fn invalid_requests_are_refused_with_a_reason() {
+    let (mut index, announcer) = start_tracker();
+    let query = leecher_announce(TORRENT_INFOHASH, 1000).query();
     let hash = "info_hash=%07%07%07%07%07%07%07%07%07%07%07%07%07%07%07%07%07%07%07%07";
     for (query, reason) in [
         (String::new(), "info_hash"),
@@ -135,14 +154,14 @@ fn questions_that_are_none_are_refused_with_a_reason_and_do_no_harm() {
     assert!(String::from_utf8_lossy(&everything).contains("name the torrents"));
     let many = announcer.get(&format!("/scrape?{}", [hash; 75].join("&"))).expect("an answer");
     assert!(String::from_utf8_lossy(&many).contains("more than 74"));
-    assert_eq!(announcer.peers(&leecher(TORRENT, 2000)), []);
+    assert_eq!(announcer.announce_for_peers(&leecher_announce(TORRENT_INFOHASH, 2000)), []);
     assert_eq!(index.stop(), Some(0));
     assert!(!index.log().contains("internal error"), "{}", index.log());
 }
 
 #[test]
-fn who_sends_slowly_keeps_nobody_else_waiting_and_is_reaped() {
-    let (mut index, announcer) = tracking();
+fn slow_client_blocks_nobody_and_is_disconnected() {
+    let (mut index, announcer) = start_tracker();
     let begun = Instant::now();
     let slow = || {
         let mut stream = announcer.connect().expect("a connection");
@@ -151,7 +170,7 @@ fn who_sends_slowly_keeps_nobody_else_waiting_and_is_reaped() {
     };
     let mut held: Vec<_> = (0..100).map(|_| slow()).collect();
     for _ in 0..100 {
-        announcer.peers(&leecher(TORRENT, 1000));
+        announcer.announce_for_peers(&leecher_announce(TORRENT_INFOHASH, 1000));
         // A byte now and then makes no request. On a slow machine some are gone by now.
         for stream in &mut held {
             let _ = stream.write_all(b"%");
@@ -168,12 +187,12 @@ fn who_sends_slowly_keeps_nobody_else_waiting_and_is_reaped() {
 }
 
 /// Announces different torrents one after the other, and says how many announces were taken.
-fn flood(announcer: Announcer, torrents: u32) -> u32 {
+fn flood(announcer: HttpTrackerClient, torrents: u32) -> u32 {
     let (mut stream, mut taken) = (announcer.connect().expect("a connection"), 0);
     for number in 0..torrents {
         let mut infohash = [1; 20];
         infohash[..4].copy_from_slice(&number.to_be_bytes());
-        let query = leecher(Infohash::from_bytes(infohash), 1000).query();
+        let query = leecher_announce(Infohash::from_bytes(infohash), 1000).query();
         let request = format!("GET /announce?{query} HTTP/1.1\r\nHost: t\r\n\r\n");
         let mut answer = [0; 2000];
         let mut read = 0;
@@ -193,34 +212,40 @@ fn flood(announcer: Announcer, torrents: u32) -> u32 {
 }
 
 #[test]
-fn a_flood_of_torrents_from_one_address_is_bounded_and_others_are_served() {
-    let (mut index, flooder) = tracking();
-    let others = Announcer::from(index.tracker(), [127, 0, 0, 2]);
-    assert_eq!(others.peers(&leecher(TORRENT, 2000)), []);
+fn flood_of_torrents_from_one_address_is_bounded() {
+    let (mut index, flooder) = start_tracker();
+    let others = HttpTrackerClient::from_address(index.tracker_address(), [127, 0, 0, 2]);
+    assert_eq!(others.announce_for_peers(&leecher_announce(TORRENT_INFOHASH, 2000)), []);
     let begun = Instant::now();
     let taken = flood(flooder, 10_000);
     // A thousand may come at once, and then a hundred a second.
     let allowed = 1000 + 100 * (begun.elapsed().as_secs() + 1);
     assert!((1000..=allowed).contains(&u64::from(taken)), "{taken} in {:?}", begun.elapsed());
-    assert_eq!(others.peers(&leecher(TORRENT, 3000)), [address("127.0.0.2:2000")]);
-    let memory = std::fs::read_to_string(format!("/proc/{}/statm", index.id())).expect("a process");
+    assert_eq!(
+        others.announce_for_peers(&leecher_announce(TORRENT_INFOHASH, 3000)),
+        [address("127.0.0.2:2000")]
+    );
+    let memory = std::fs::read_to_string(format!("/proc/{}/statm", index.pid())).expect("a process");
     let pages: usize = memory.split(' ').nth(1).and_then(|pages| pages.parse().ok()).expect("a number");
     assert!(pages * 4 < 100 << 10, "{pages} pages");
     assert_eq!(index.stop(), Some(0));
 }
 
 #[test]
-fn a_restarted_tracker_knows_nobody_until_they_announce_themselves_again() {
-    let (mut index, announcer) = tracking();
-    announcer.peers(&leecher(TORRENT, 1000));
+fn restarted_tracker_learns_peers_from_new_announces() {
+    let (mut index, announcer) = start_tracker();
+    announcer.announce_for_peers(&leecher_announce(TORRENT_INFOHASH, 1000));
     index.restart();
-    let announcer = Announcer::new(index.tracker());
-    assert_eq!(announcer.peers(&leecher(TORRENT, 2000)), []);
-    assert_eq!(announcer.peers(&leecher(TORRENT, 1000)), [address("127.0.0.1:2000")]);
+    let announcer = HttpTrackerClient::new(index.tracker_address());
+    assert_eq!(announcer.announce_for_peers(&leecher_announce(TORRENT_INFOHASH, 2000)), []);
+    assert_eq!(
+        announcer.announce_for_peers(&leecher_announce(TORRENT_INFOHASH, 1000)),
+        [address("127.0.0.1:2000")]
+    );
 }
 
 #[test]
-fn options_for_a_tracker_that_cannot_be_are_refused() {
+fn invalid_tracker_options_are_refused() {
     for options in [
         &["--tracker-url", "http://t/announce"][..],
         &["--tracker", "127.0.0.1:0", "--tracker-url", "file:///x"],

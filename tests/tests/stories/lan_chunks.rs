@@ -5,42 +5,42 @@ use std::fs;
 use std::net::{IpAddr, SocketAddr};
 use std::process::Command;
 
-use tests::content::Content;
-use tests::eventually::{SOON, until};
-use tests::foreign::lan_peer::{Conduct, ForeignLanPeer, ask};
-use tests::lan::{LanPeer, Wire};
-use tests::namespaces::Namespaces;
+use tests::content::TestContent;
+use tests::eventually::{DEFAULT_TIMEOUT, wait_until};
+use tests::lan::{LanPeer, LanPorts};
+use tests::namespaces::NamespaceNetwork;
+use tests::third_party::lan_peer::{ChunkResponse, ScriptedLanPeer, request_chunk};
 
-fn cut(content: &Content, chunks: usize) -> Vec<Vec<u8>> {
+fn cut_into_chunks(content: &TestContent, chunks: usize) -> Vec<Vec<u8>> {
     content.bytes.chunks(content.bytes.len().div_ceil(chunks)).map(<[u8]>::to_vec).collect()
 }
 
 /// Runs one program to its end.
-fn run(
-    wire: Wire,
+fn run_to_end(
+    wire: LanPorts,
     host: &str,
     home: tempfile::TempDir,
     arguments: &[&str],
 ) -> (Option<i32>, String, tempfile::TempDir) {
     let command = wire.command(host, &home.path().join("lan"), arguments);
-    let output = tests::peer::run(command, "");
+    let output = tests::peer::run_with_input(command, "");
     let said = [output.stdout, output.stderr].concat();
     (output.status.code(), String::from_utf8_lossy(&said).into_owned(), home)
 }
 
 #[test]
 fn two_peers_announce_discover_download_and_upload() {
-    let (wire, content) = (Wire::new(), Content::random(400, 100_003));
-    let mut ann = LanPeer::all(wire, "127.0.0.2", Some(("forest.png", &content)));
-    let mut bob = LanPeer::all(wire, "127.0.0.3", None);
-    bob.hears("forest", 5);
+    let (wire, content) = (LanPorts::new(), TestContent::random(400, 100_003));
+    let mut ann = LanPeer::start_all(wire, "127.0.0.2", Some(("forest.png", &content)));
+    let mut bob = LanPeer::start_all(wire, "127.0.0.3", None);
+    bob.wait_for_chunks("forest", 5);
     bob.type_name("forest");
     bob.wait_for("every chunk is what its sharer announced");
-    assert!(bob.has("forest", &content), "{}", bob.output());
-    for (number, chunk) in (1..).zip(cut(&content, 5)) {
-        assert_eq!(fs::read(bob.place(&format!("forest_{number}"))).expect("a chunk that was kept"), chunk);
+    assert!(bob.has_file("forest", &content), "{}", bob.output());
+    for (number, chunk) in (1..).zip(cut_into_chunks(&content, 5)) {
+        assert_eq!(fs::read(bob.path(&format!("forest_{number}"))).expect("a chunk that was kept"), chunk);
     }
-    let log = bob.text("download_log.txt");
+    let log = bob.read_text("download_log.txt");
     assert_eq!(log.lines().count(), 5, "{log}");
     let (time, rest) = log.lines().next().expect("a line").split_at(19);
     assert_eq!(rest, ": forest_1 downloaded from 127.0.0.2");
@@ -48,15 +48,17 @@ fn two_peers_announce_discover_download_and_upload() {
         time.as_bytes()[4] == b'-' && time.as_bytes()[10] == b' ' && time.as_bytes()[16] == b':',
         "{time}"
     );
-    until("the uploads to be noted", SOON, || ann.text("upload_log.txt").lines().count() == 5);
-    let log = ann.text("upload_log.txt");
+    wait_until("the uploads to be noted", DEFAULT_TIMEOUT, || {
+        ann.read_text("upload_log.txt").lines().count() == 5
+    });
+    let log = ann.read_text("upload_log.txt");
     assert!(
         log.starts_with("Chunk: forest_1, Timestamp: ") && log.contains(", Destination: 127.0.0.3\n"),
         "{log}"
     );
     // What was fetched is announced as well.
-    until("the second source to be heard", SOON, || {
-        ann.text("content_dictionary.txt").contains("forest_1: 127.0.0.3\n")
+    wait_until("the second source to be heard", DEFAULT_TIMEOUT, || {
+        ann.read_text("content_dictionary.txt").contains("forest_1: 127.0.0.3\n")
     });
     bob.type_name("unheard of");
     bob.wait_for("nobody was heard to have unheard of");
@@ -65,30 +67,30 @@ fn two_peers_announce_discover_download_and_upload() {
 
 #[test]
 fn five_peers_spread_a_file_among_themselves() {
-    let (wire, content) = (Wire::new(), Content::random(401, 50_000));
-    let seed = LanPeer::all(wire, "127.0.0.2", Some(("song.mp3", &content)));
+    let (wire, content) = (LanPorts::new(), TestContent::random(401, 50_000));
+    let seed = LanPeer::start_all(wire, "127.0.0.2", Some(("song.mp3", &content)));
     let mut others: Vec<LanPeer> = ["127.0.0.3", "127.0.0.4", "127.0.0.5", "127.0.0.6"]
-        .map(|host| LanPeer::all(wire, host, None))
+        .map(|host| LanPeer::start_all(wire, host, None))
         .into();
     for peer in &mut others {
-        peer.hears("song", 5);
+        peer.wait_for_chunks("song", 5);
         peer.type_name("song");
     }
     for peer in &others {
         peer.wait_for("done\t");
-        assert!(peer.has("song", &content), "{}", peer.output());
+        assert!(peer.has_file("song", &content), "{}", peer.output());
     }
-    until("everybody to be known to everybody", SOON, || {
+    wait_until("everybody to be known to everybody", DEFAULT_TIMEOUT, || {
         let known = |peer: &LanPeer| {
-            peer.text("content_dictionary.txt").lines().all(|line| line.matches("127.").count() == 4)
+            peer.read_text("content_dictionary.txt").lines().all(|line| line.matches("127.").count() == 4)
         };
-        known(&seed) && !seed.text("content_dictionary.txt").is_empty()
+        known(&seed) && !seed.read_text("content_dictionary.txt").is_empty()
     });
 }
 
 #[test]
-fn each_part_is_a_program_of_its_own() {
-    let (wire, content) = (Wire::new(), Content::random(402, 12_345));
+fn each_part_runs_as_a_program_of_its_own() {
+    let (wire, content) = (LanPorts::new(), TestContent::random(402, 12_345));
     let home = tempfile::tempdir().expect("a folder");
     let (file, folder) = (home.path().join("notes.txt"), home.path().join("lan"));
     fs::write(&file, &content.bytes).expect("a file");
@@ -99,37 +101,41 @@ fn each_part_is_a_program_of_its_own() {
     let home = tempfile::tempdir().expect("a folder");
     let command = wire.command("127.0.0.3", &home.path().join("lan"), &["discover"]);
     let mut discoverer = LanPeer::start(home, command);
-    discoverer.hears("notes", 5);
-    let folder = discoverer.place("");
-    let output = tests::peer::run(wire.command("127.0.0.3", &folder, &["download", "notes"]), "");
+    discoverer.wait_for_chunks("notes", 5);
+    let folder = discoverer.path("");
+    let output = tests::peer::run_with_input(wire.command("127.0.0.3", &folder, &["download", "notes"]), "");
     assert_eq!(output.status.code(), Some(0), "{output:?}");
-    assert!(discoverer.has("notes", &content));
+    assert!(discoverer.has_file("notes", &content));
     for program in [&mut uploader, &mut announcer, &mut discoverer] {
         assert_eq!(program.interrupt(), Some(130), "{}", program.output());
     }
 }
 
 #[test]
-fn a_file_comes_from_and_goes_to_programs_in_the_wild() {
-    let (wire, content) = (Wire::new(), Content::random(403, 77_777));
+fn file_is_exchanged_with_third_party_programs() {
+    let (wire, content) = (LanPorts::new(), TestContent::random(403, 77_777));
     let host: IpAddr = "127.0.0.9".parse().expect("an address");
-    let chunks = (1..).zip(cut(&content, 5)).map(|(number, bytes)| {
-        let conduct = if number == 3 { Conduct::Drips(bytes) } else { Conduct::Gives(bytes) };
+    let chunks = (1..).zip(cut_into_chunks(&content, 5)).map(|(number, bytes)| {
+        let conduct =
+            if number == 3 { ChunkResponse::SendsSlowly(bytes) } else { ChunkResponse::SendsBytes(bytes) };
         (format!("cherry_{number}"), conduct)
     });
-    let foreign = ForeignLanPeer::start(wire, host, chunks.collect());
-    let mut ours = LanPeer::all(wire, "127.0.0.3", None);
+    let foreign = ScriptedLanPeer::start(wire, host, chunks.collect());
+    let mut ours = LanPeer::start_all(wire, "127.0.0.3", None);
     ours.wait_for("giving chunks");
     foreign.announce(&["cherry_1", "cherry_2"]);
-    foreign.say(br#"{"user": "ann", "chunks": {"cherry": ["cherry_3", "cherry_4", "cherry_5"]}}"#);
-    ours.hears("cherry", 5);
+    foreign.broadcast(br#"{"user": "ann", "chunks": {"cherry": ["cherry_3", "cherry_4", "cherry_5"]}}"#);
+    ours.wait_for_chunks("cherry", 5);
     ours.type_name("cherry");
     ours.wait_for("not verified: there are no hashes on this wire");
-    assert!(ours.has("cherry", &content), "{}", ours.output());
-    assert_eq!(foreign.asked(), ["cherry_1", "cherry_2", "cherry_3", "cherry_4", "cherry_5"]);
+    assert!(ours.has_file("cherry", &content), "{}", ours.output());
+    assert_eq!(foreign.requests(), ["cherry_1", "cherry_2", "cherry_3", "cherry_4", "cherry_5"]);
     // And back, as one of theirs asks.
     let address = SocketAddr::new("127.0.0.3".parse().expect("an address"), wire.chunk_port);
-    assert_eq!(ask(address, br#"{"requested_content": "cherry_5"}"#), cut(&content, 5)[4]);
+    assert_eq!(
+        request_chunk(address, br#"{"requested_content": "cherry_5"}"#),
+        cut_into_chunks(&content, 5)[4]
+    );
     for nothing in [
         &br#"{"requested_content": "cherry_6"}"#[..],
         br#"{"requested_content": "../../../etc/passwd"}"#,
@@ -137,103 +143,104 @@ fn a_file_comes_from_and_goes_to_programs_in_the_wild() {
         b"GET / HTTP/1.1\r\n\r\n",
         b"\x00\xff",
     ] {
-        assert_eq!(ask(address, nothing), b"", "{}", String::from_utf8_lossy(nothing));
+        assert_eq!(request_chunk(address, nothing), b"", "{}", String::from_utf8_lossy(nothing));
     }
     assert!(ours.is_running());
 }
 
 #[test]
-fn a_name_with_its_extension_finds_what_is_announced_without() {
-    let (wire, content) = (Wire::new(), Content::random(408, 5000));
+fn name_with_extension_matches_announcement_without() {
+    let (wire, content) = (LanPorts::new(), TestContent::random(408, 5000));
     let chunks = (1..)
-        .zip(cut(&content, 5))
-        .map(|(number, bytes)| (format!("forest_{number}"), Conduct::Gives(bytes)));
-    let foreign = ForeignLanPeer::start(wire, "127.0.0.9".parse().expect("an address"), chunks.collect());
-    let mut ours = LanPeer::all(wire, "127.0.0.3", None);
+        .zip(cut_into_chunks(&content, 5))
+        .map(|(number, bytes)| (format!("forest_{number}"), ChunkResponse::SendsBytes(bytes)));
+    let foreign = ScriptedLanPeer::start(wire, "127.0.0.9".parse().expect("an address"), chunks.collect());
+    let mut ours = LanPeer::start_all(wire, "127.0.0.3", None);
     ours.wait_for("giving chunks");
     foreign.announce(&["forest_1", "forest_2", "forest_3", "forest_4", "forest_5"]);
-    ours.hears("forest", 5);
-    let folder = ours.place("");
-    let run = |name| tests::peer::run(wire.command("127.0.0.3", &folder, &["download", name]), "");
+    ours.wait_for_chunks("forest", 5);
+    let folder = ours.path("");
+    let run = |name| tests::peer::run_with_input(wire.command("127.0.0.3", &folder, &["download", name]), "");
     let output = run("forest.png");
     assert_eq!(output.status.code(), Some(0), "{output:?}");
-    assert!(ours.has("forest.png", &content) && !ours.place("forest").exists(), "{output:?}");
+    assert!(ours.has_file("forest.png", &content) && !ours.path("forest").exists(), "{output:?}");
     // Once more without it, from the chunks that are here now.
     assert_eq!(run("forest").status.code(), Some(0));
-    assert!(ours.has("forest", &content));
+    assert!(ours.has_file("forest", &content));
     ours.type_name("forest.tar.gz");
     ours.wait_for("/lan/forest.tar.gz\t");
     ours.type_name("../forest.png");
     ours.wait_for("is not a name but a step within the folders");
     ours.type_name("oak.png");
     ours.wait_for("nobody was heard to have oak.png");
-    assert_eq!(foreign.asked(), ["forest_1", "forest_2", "forest_3", "forest_4", "forest_5"]);
+    assert_eq!(foreign.requests(), ["forest_1", "forest_2", "forest_3", "forest_4", "forest_5"]);
 }
 
 #[test]
-fn who_fails_is_passed_over_and_what_nobody_gives_is_told() {
-    let (wire, content) = (Wire::new(), Content::random(404, 5000));
-    let gives = |numbers: &[usize]| -> BTreeMap<String, Conduct> {
-        let chunks = cut(&content, 5);
+fn failed_source_is_skipped_and_missing_chunk_is_reported() {
+    let (wire, content) = (LanPorts::new(), TestContent::random(404, 5000));
+    let gives = |numbers: &[usize]| -> BTreeMap<String, ChunkResponse> {
+        let chunks = cut_into_chunks(&content, 5);
         numbers
             .iter()
-            .map(|number| (format!("oak_{number}"), Conduct::Gives(chunks[number - 1].clone())))
+            .map(|number| (format!("oak_{number}"), ChunkResponse::SendsBytes(chunks[number - 1].clone())))
             .collect()
     };
     let mut broken = gives(&[1, 2]);
-    broken.insert("oak_2".to_owned(), Conduct::HasNot);
-    let first = ForeignLanPeer::start(wire, "127.0.0.8".parse().expect("an address"), broken);
-    let second = ForeignLanPeer::start(wire, "127.0.0.9".parse().expect("an address"), gives(&[2, 3, 4, 5]));
-    let mut ours = LanPeer::all(wire, "127.0.0.3", None);
+    broken.insert("oak_2".to_owned(), ChunkResponse::Disconnects);
+    let first = ScriptedLanPeer::start(wire, "127.0.0.8".parse().expect("an address"), broken);
+    let second = ScriptedLanPeer::start(wire, "127.0.0.9".parse().expect("an address"), gives(&[2, 3, 4, 5]));
+    let mut ours = LanPeer::start_all(wire, "127.0.0.3", None);
     ours.wait_for("giving chunks");
     first.announce(&["oak_1", "oak_2"]);
-    ours.hears("oak", 2);
+    ours.wait_for_chunks("oak", 2);
     second.announce(&["oak_2", "oak_3", "oak_4"]);
-    ours.hears("oak", 4);
+    ours.wait_for_chunks("oak", 4);
     ours.type_name("oak");
     ours.wait_for("127.0.0.8 did not give oak_2: it has not got it");
     ours.wait_for("CHUNK oak_5 CANNOT BE DOWNLOADED FROM ONLINE PEERS.");
-    assert!(!second.asked().contains(&"oak_5".to_owned()), "it was asked for what it had not announced");
+    assert!(!second.requests().contains(&"oak_5".to_owned()), "it was asked for what it had not announced");
     second.announce(&["oak_5"]);
-    ours.hears("oak", 5);
+    ours.wait_for_chunks("oak", 5);
     ours.type_name("oak");
     ours.wait_for("done\t");
-    assert!(ours.has("oak", &content));
-    assert_eq!(first.asked(), ["oak_1", "oak_2"], "what is here is not asked for again");
+    assert!(ours.has_file("oak", &content));
+    assert_eq!(first.requests(), ["oak_1", "oak_2"], "what is here is not asked for again");
 }
 
 #[test]
-fn chunks_that_are_none_of_one_file_are_not_put_together() {
-    let wire = Wire::new();
-    let chunks = (1..=5)
-        .map(|number| (format!("elm_{number}"), Conduct::Gives(vec![7; if number == 2 { 3 } else { 10 }])));
-    let foreign = ForeignLanPeer::start(wire, "127.0.0.9".parse().expect("an address"), chunks.collect());
-    let mut ours = LanPeer::all(wire, "127.0.0.3", None);
+fn inconsistent_chunks_are_not_assembled() {
+    let wire = LanPorts::new();
+    let chunks = (1..=5).map(|number| {
+        (format!("elm_{number}"), ChunkResponse::SendsBytes(vec![7; if number == 2 { 3 } else { 10 }]))
+    });
+    let foreign = ScriptedLanPeer::start(wire, "127.0.0.9".parse().expect("an address"), chunks.collect());
+    let mut ours = LanPeer::start_all(wire, "127.0.0.3", None);
     ours.wait_for("giving chunks");
     foreign.announce(&["elm_1", "elm_2", "elm_3", "elm_4", "elm_5"]);
-    ours.hears("elm", 5);
+    ours.wait_for_chunks("elm", 5);
     ours.type_name("elm");
     ours.wait_for("the chunks do not fit together");
-    assert!(!ours.place("elm").exists() && !ours.place("elm_1").exists());
+    assert!(!ours.path("elm").exists() && !ours.path("elm_1").exists());
 }
 
 #[test]
 fn a_tiny_file_has_fewer_chunks() {
-    let (wire, content) = (Wire::new(), Content::of(*b"abc"));
-    let _ann = LanPeer::all(wire, "127.0.0.2", Some(("tiny.txt", &content)));
-    let mut bob = LanPeer::all(wire, "127.0.0.3", None);
-    bob.hears("tiny", 3);
+    let (wire, content) = (LanPorts::new(), TestContent::from_bytes(*b"abc"));
+    let _ann = LanPeer::start_all(wire, "127.0.0.2", Some(("tiny.txt", &content)));
+    let mut bob = LanPeer::start_all(wire, "127.0.0.3", None);
+    bob.wait_for_chunks("tiny", 3);
     bob.type_name("tiny");
     bob.wait_for("done\t");
-    assert!(bob.has("tiny", &content) && !bob.output().contains("CANNOT"), "{}", bob.output());
+    assert!(bob.has_file("tiny", &content) && !bob.output().contains("CANNOT"), "{}", bob.output());
 }
 
 #[test]
-fn no_datagram_disturbs_who_listens() {
-    let (wire, content) = (Wire::new(), Content::random(405, 5000));
-    let mut ours = LanPeer::all(wire, "127.0.0.3", None);
+fn malformed_datagrams_do_not_disturb_the_receiver() {
+    let (wire, content) = (LanPorts::new(), TestContent::random(405, 5000));
+    let mut ours = LanPeer::start_all(wire, "127.0.0.3", None);
     ours.wait_for("giving chunks");
-    let hostile = ForeignLanPeer::start(wire, "127.0.0.9".parse().expect("an address"), BTreeMap::new());
+    let hostile = ScriptedLanPeer::start(wire, "127.0.0.9".parse().expect("an address"), BTreeMap::new());
     let deep = format!("{{\"chunks\":{}{}}}", "[".repeat(4000), "]".repeat(4000));
     for datagram in [
         &b""[..],
@@ -247,18 +254,18 @@ fn no_datagram_disturbs_who_listens() {
         &[b' '; 9000],
         &vec![b'{'; 65_507],
     ] {
-        hostile.say(datagram);
+        hostile.broadcast(datagram);
     }
     ours.wait_for("a datagram from 127.0.0.9 was refused");
     for number in 0..20_000 {
-        hostile.say(format!(r#"{{"chunks": ["flood{number}_1"]}}"#).as_bytes());
+        hostile.broadcast(format!(r#"{{"chunks": ["flood{number}_1"]}}"#).as_bytes());
     }
     // Another address is heard all the same, once the flood is over.
-    let ann = LanPeer::all(wire, "127.0.0.2", Some(("calm.txt", &content)));
-    ours.hears("calm", 5);
+    let ann = LanPeer::start_all(wire, "127.0.0.2", Some(("calm.txt", &content)));
+    ours.wait_for_chunks("calm", 5);
     ours.type_name("calm");
     ours.wait_for("done\t");
-    let dictionary = ours.text("content_dictionary.txt");
+    let dictionary = ours.read_text("content_dictionary.txt");
     assert!(dictionary.lines().count() <= 1024 + 5, "{} lines", dictionary.lines().count());
     for bad in ["..", "/", "ssh", "passwd"] {
         assert!(!dictionary.contains(bad), "{bad} in {dictionary}");
@@ -269,8 +276,8 @@ fn no_datagram_disturbs_who_listens() {
 }
 
 #[test]
-fn impossible_orders_are_refused_with_a_reason() {
-    let wire = Wire::new();
+fn invalid_commands_are_refused_with_a_reason() {
+    let wire = LanPorts::new();
     let home = tempfile::tempdir().expect("a folder");
     for (arguments, status, reason) in [
         (&["download", "nobody"][..], 1, "nobody was heard to have nobody"),
@@ -280,15 +287,15 @@ fn impossible_orders_are_refused_with_a_reason() {
         (&["discover", "--announce-port", "0"], 2, "write a number from 1 to 65535"),
     ] {
         let folder = tempfile::tempdir_in(home.path()).expect("a folder");
-        let (code, said, _) = run(wire, "127.0.0.3", folder, arguments);
+        let (code, said, _) = run_to_end(wire, "127.0.0.3", folder, arguments);
         assert_eq!(code, Some(status), "{arguments:?}: {said}");
         assert!(said.contains(reason), "{arguments:?}: {said}");
     }
 }
 
 #[test]
-fn a_pipe_is_not_waited_for() {
-    let (wire, home) = (Wire::new(), tempfile::tempdir().expect("a folder"));
+fn pipe_is_refused_as_a_file() {
+    let (wire, home) = (LanPorts::new(), tempfile::tempdir().expect("a folder"));
     let pipe = home.path().join("pipe.txt");
     let made = Command::new("mkfifo").arg(&pipe).status().expect("mkfifo");
     assert!(made.success());
@@ -305,60 +312,62 @@ fn a_pipe_is_not_waited_for() {
 }
 
 #[test]
-fn ctrl_c_is_heard_while_a_large_file_is_cut() {
-    let (wire, home) = (Wire::new(), tempfile::tempdir().expect("a folder"));
+fn ctrl_c_interrupts_the_cutting_of_a_large_file() {
+    let (wire, home) = (LanPorts::new(), tempfile::tempdir().expect("a folder"));
     let file = home.path().join("large.bin");
     fs::File::create(&file).and_then(|file| file.set_len(1 << 30)).expect("a file");
     let folder = file.with_file_name("lan");
     let command = wire.command("127.0.0.3", &folder, &["announce", &file.to_string_lossy()]);
     let mut ours = LanPeer::start(home, command);
-    until("it to begin", SOON, || fs::read_dir(&folder).is_ok_and(|entries| entries.count() > 0));
+    wait_until("it to begin", DEFAULT_TIMEOUT, || {
+        fs::read_dir(&folder).is_ok_and(|entries| entries.count() > 0)
+    });
     assert_eq!(ours.interrupt(), Some(130));
     assert!(!folder.join("large_5").exists(), "it was not heard before the end");
 }
 
 #[test]
-fn what_could_not_be_written_down_is_written_when_it_can_be() {
-    let (wire, home) = (Wire::new(), tempfile::tempdir().expect("a folder"));
+fn dictionary_is_written_once_it_can_be() {
+    let (wire, home) = (LanPorts::new(), tempfile::tempdir().expect("a folder"));
     let in_the_way = home.path().join("lan/content_dictionary.txt");
     fs::create_dir_all(&in_the_way).expect("a folder");
     let command = wire.command("127.0.0.3", &home.path().join("lan"), &["discover"]);
     let ours = LanPeer::start(home, command);
     ours.wait_for("listening for announcements");
-    let foreign = ForeignLanPeer::start(wire, "127.0.0.9".parse().expect("an address"), BTreeMap::new());
+    let foreign = ScriptedLanPeer::start(wire, "127.0.0.9".parse().expect("an address"), BTreeMap::new());
     foreign.announce(&["fir_1"]);
     ours.wait_for("cannot write ");
     fs::remove_dir(&in_the_way).expect("an empty folder");
-    ours.hears("fir", 1);
+    ours.wait_for_chunks("fir", 1);
 }
 
 #[test]
-fn five_hosts_on_a_network_of_their_own_find_and_fetch_a_file() {
-    let Some(network) = Namespaces::new(5) else { return };
-    let (wire, content) = (Wire::new(), Content::random(406, 250_000));
-    let _seed = LanPeer::all_in(wire, network.host(0), Some(("film.mkv", &content)));
+fn five_hosts_on_a_private_network_share_a_file() {
+    let Some(network) = NamespaceNetwork::new(5) else { return };
+    let (wire, content) = (LanPorts::new(), TestContent::random(406, 250_000));
+    let _seed = LanPeer::start_all_in_namespace(wire, network.namespace(0), Some(("film.mkv", &content)));
     let mut others: Vec<LanPeer> =
-        (1..5).map(|host| LanPeer::all_in(wire, network.host(host), None)).collect();
+        (1..5).map(|host| LanPeer::start_all_in_namespace(wire, network.namespace(host), None)).collect();
     for peer in &mut others {
-        peer.hears("film", 5);
+        peer.wait_for_chunks("film", 5);
         peer.type_name("film");
     }
     for peer in &others {
         peer.wait_for("every chunk is what its sharer announced");
-        assert!(peer.has("film", &content), "{}", peer.output());
-        assert!(peer.text("download_log.txt").contains("film_1 downloaded from 10.99.0."));
+        assert!(peer.has_file("film", &content), "{}", peer.output());
+        assert!(peer.read_text("download_log.txt").contains("film_1 downloaded from 10.99.0."));
     }
 }
 
 #[test]
-fn two_hosts_on_a_network_of_their_own_find_and_fetch_a_file() {
-    let Some(network) = Namespaces::new(2) else { return };
-    let (wire, content) = (Wire::new(), Content::random(407, 1_000_003));
-    let _seed = LanPeer::all_in(wire, network.host(0), Some(("film.mkv", &content)));
-    let mut other = LanPeer::all_in(wire, network.host(1), None);
-    other.hears("film", 5);
-    assert!(other.text("content_dictionary.txt").contains("film_5: 10.99.0.1\n"));
+fn two_hosts_on_a_private_network_share_a_file() {
+    let Some(network) = NamespaceNetwork::new(2) else { return };
+    let (wire, content) = (LanPorts::new(), TestContent::random(407, 1_000_003));
+    let _seed = LanPeer::start_all_in_namespace(wire, network.namespace(0), Some(("film.mkv", &content)));
+    let mut other = LanPeer::start_all_in_namespace(wire, network.namespace(1), None);
+    other.wait_for_chunks("film", 5);
+    assert!(other.read_text("content_dictionary.txt").contains("film_5: 10.99.0.1\n"));
     other.type_name("film");
     other.wait_for("done\t");
-    assert!(other.has("film", &content), "{}", other.output());
+    assert!(other.has_file("film", &content), "{}", other.output());
 }

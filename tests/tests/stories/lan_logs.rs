@@ -4,19 +4,19 @@ use std::fs::{self, File};
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 
-use tests::eventually::{SOON, until};
-use tests::foreign::lan_peer::ask;
-use tests::lan::{LanPeer, Wire};
+use tests::eventually::{DEFAULT_TIMEOUT, wait_until};
+use tests::lan::{LanPeer, LanPorts};
+use tests::third_party::lan_peer::request_chunk;
 
 /// More than the buffers of a connection hold.
-const LARGE: u64 = 16 << 20;
+const LARGE_CHUNK_SIZE: u64 = 16 << 20;
 
 /// Starts an uploader with a large chunk and small ones.
-fn uploader(wire: Wire) -> (LanPeer, SocketAddr) {
+fn uploader(wire: LanPorts) -> (LanPeer, SocketAddr) {
     let home = tempfile::tempdir().expect("a folder");
     let folder = home.path().join("lan");
     fs::create_dir(&folder).expect("a folder");
-    File::create(folder.join("oak_1")).and_then(|file| file.set_len(LARGE)).expect("a file");
+    File::create(folder.join("oak_1")).and_then(|file| file.set_len(LARGE_CHUNK_SIZE)).expect("a file");
     for number in 2..=5 {
         fs::write(folder.join(format!("oak_{number}")), "small").expect("a file");
     }
@@ -27,32 +27,32 @@ fn uploader(wire: Wire) -> (LanPeer, SocketAddr) {
 }
 
 /// Requests the large chunk and takes no more than its first bytes, so that the request is known to have been read.
-fn begin_large(address: SocketAddr) -> TcpStream {
+fn request_large_chunk(address: SocketAddr) -> TcpStream {
     let mut stream = TcpStream::connect(address).expect("somebody who listens");
     stream.write_all(br#"{"requested_content": "oak_1"}"#).expect("somebody who reads");
     stream.read_exact(&mut [0; 100]).expect("the beginning of the chunk");
     stream
 }
 
-fn request(number: u32) -> Vec<u8> {
+fn chunk_request(number: u32) -> Vec<u8> {
     format!(r#"{{"requested_content": "oak_{number}"}}"#).into_bytes()
 }
 
-fn logged(ours: &LanPeer) -> Vec<String> {
-    ours.text("upload_log.txt").lines().map(|line| line[7..12].to_owned()).collect()
+fn upload_log(ours: &LanPeer) -> Vec<String> {
+    ours.read_text("upload_log.txt").lines().map(|line| line[7..12].to_owned()).collect()
 }
 
 #[test]
 fn uploads_are_logged_in_the_order_of_the_requests() {
-    let (ours, address) = uploader(Wire::new());
-    let mut large = begin_large(address);
+    let (ours, address) = uploader(LanPorts::new());
+    let mut large = request_large_chunk(address);
     for number in 2..=5 {
-        assert_eq!(ask(address, &request(number)), b"small");
+        assert_eq!(request_chunk(address, &chunk_request(number)), b"small");
     }
     std::io::copy(&mut large, &mut std::io::sink()).expect("the rest of the chunk");
-    until("all uploads to be logged", SOON, || logged(&ours).len() == 5);
+    wait_until("all uploads to be logged", DEFAULT_TIMEOUT, || upload_log(&ours).len() == 5);
     let order = ["oak_1", "oak_2", "oak_3", "oak_4", "oak_5"];
-    assert_eq!(logged(&ours), order);
+    assert_eq!(upload_log(&ours), order);
     ours.wait_for("oak_5 sent to");
     let said: Vec<String> =
         ours.output().lines().filter_map(|line| Some(line.split_once(" sent to")?.0.to_owned())).collect();
@@ -60,30 +60,30 @@ fn uploads_are_logged_in_the_order_of_the_requests() {
 }
 
 #[test]
-fn who_takes_nothing_does_not_keep_others_from_the_log() {
-    let (ours, address) = uploader(Wire::new());
-    let large = begin_large(address);
-    assert_eq!(ask(address, &request(2)), b"small");
-    until("the upload to be logged", SOON, || logged(&ours) == ["oak_2"]);
+fn stalled_receiver_does_not_delay_the_log() {
+    let (ours, address) = uploader(LanPorts::new());
+    let large = request_large_chunk(address);
+    assert_eq!(request_chunk(address, &chunk_request(2)), b"small");
+    wait_until("the upload to be logged", DEFAULT_TIMEOUT, || upload_log(&ours) == ["oak_2"]);
     drop(large);
     // What broke off is no upload, and nothing waits for it any more.
-    assert_eq!(ask(address, &request(3)), b"small");
-    until("the next upload to be logged", SOON, || logged(&ours) == ["oak_2", "oak_3"]);
+    assert_eq!(request_chunk(address, &chunk_request(3)), b"small");
+    wait_until("the next upload to be logged", DEFAULT_TIMEOUT, || upload_log(&ours) == ["oak_2", "oak_3"]);
 }
 
 #[test]
-fn one_after_the_other_stands_in_the_log_as_it_was_asked() {
-    let (ours, address) = uploader(Wire::new());
+fn sequential_uploads_are_logged_in_order() {
+    let (ours, address) = uploader(LanPorts::new());
     let asked: Vec<u32> = (0..12).map(|round| 2 + round * 7 % 4).collect();
     // Connections that stay open behind the chunk are waited for a while.
     let mut open = Vec::new();
     for number in &asked {
         let mut stream = TcpStream::connect(address).expect("somebody who listens");
-        stream.write_all(&request(*number)).expect("somebody who reads");
+        stream.write_all(&chunk_request(*number)).expect("somebody who reads");
         stream.read_exact(&mut [0; 5]).expect("the chunk");
         assert_eq!(stream.read(&mut [0; 1]).expect("the end of the stream"), 0);
         open.push(stream);
     }
     let expected: Vec<String> = asked.iter().map(|number| format!("oak_{number}")).collect();
-    assert_eq!(logged(&ours), expected, "a line is written before the end of the stream");
+    assert_eq!(upload_log(&ours), expected, "a line is written before the end of the stream");
 }

@@ -4,11 +4,11 @@ use std::net::{Ipv4Addr, SocketAddrV4, TcpStream};
 use std::time::{Duration, Instant};
 
 use socket2::{Domain, SockRef, Socket, Type};
-use tests::content::Content;
-use tests::lan::{LanPeer, Wire};
+use tests::content::TestContent;
+use tests::lan::{LanPeer, LanPorts};
 
 /// Listens as programs in the wild do: without allowing others to have the address afterwards.
-fn foreign_listener(host: &str, wire: Wire) -> (Socket, SocketAddrV4) {
+fn exclusive_listener(host: &str, wire: LanPorts) -> (Socket, SocketAddrV4) {
     let host: Ipv4Addr = host.parse().expect("an address");
     let address = SocketAddrV4::new(host, wire.chunk_port);
     let socket = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
@@ -17,14 +17,14 @@ fn foreign_listener(host: &str, wire: Wire) -> (Socket, SocketAddrV4) {
 }
 
 #[test]
-fn a_port_that_an_ended_program_still_holds_is_waited_for() {
-    let (wire, content) = (Wire::new(), Content::random(420, 5000));
-    let (listener, address) = foreign_listener("127.0.0.2", wire);
+fn port_of_an_ended_program_is_waited_for() {
+    let (wire, content) = (LanPorts::new(), TestContent::random(420, 5000));
+    let (listener, address) = exclusive_listener("127.0.0.2", wire);
     let client = TcpStream::connect(address).expect("somebody who listens");
     // The side that closes first keeps the port, here until the other side ends the connection.
     drop(listener.accept().expect("a connection"));
     drop(listener);
-    let ann = LanPeer::all(wire, "127.0.0.2", Some(("forest.png", &content)));
+    let ann = LanPeer::start_all(wire, "127.0.0.2", Some(("forest.png", &content)));
     ann.wait_for(&format!(
         "{address} is not free yet: connections of a program that has ended are still closing there (TIME_WAIT); retrying for up to 120 s"
     ));
@@ -34,17 +34,17 @@ fn a_port_that_an_ended_program_still_holds_is_waited_for() {
     drop(client);
     ann.wait_for(&format!("giving chunks on {address}"));
     ann.wait_for("announcing 5 chunks");
-    let mut bob = LanPeer::all(wire, "127.0.0.3", None);
-    bob.hears("forest", 5);
+    let mut bob = LanPeer::start_all(wire, "127.0.0.3", None);
+    bob.wait_for_chunks("forest", 5);
     bob.type_name("forest");
     bob.wait_for("done\t");
-    assert!(bob.has("forest", &content), "{}", bob.output());
+    assert!(bob.has_file("forest", &content), "{}", bob.output());
 }
 
 #[test]
-fn a_port_that_is_taken_is_told_at_once() {
-    let wire = Wire::new();
-    let (_listener, address) = foreign_listener("127.0.0.2", wire);
+fn port_in_use_is_reported_at_once() {
+    let wire = LanPorts::new();
+    let (_listener, address) = exclusive_listener("127.0.0.2", wire);
     for arguments in [&["upload"][..], &[]] {
         let (home, begun) = (tempfile::tempdir().expect("a folder"), Instant::now());
         let command = wire.command("127.0.0.2", &home.path().join("lan"), arguments);

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV4, UdpSocket};
 
 use socket2::{Domain, Socket, Type};
-use tests::content::Content;
-use tests::eventually::{SOON, until};
-use tests::foreign::lan_peer::{Conduct, ForeignLanPeer, ask, json_reply};
-use tests::lan::{EVERYBODY, LanPeer, Wire};
+use tests::content::TestContent;
+use tests::eventually::{DEFAULT_TIMEOUT, wait_until};
+use tests::lan::{BROADCAST_ADDRESS, LanPeer, LanPorts};
+use tests::third_party::lan_peer::{ChunkResponse, ScriptedLanPeer, json_reply, request_chunk};
 
 const NOT_FOUND: &[u8] = br#"{"error": "File not found"}"#;
 
@@ -15,12 +15,12 @@ fn host(last: u8) -> IpAddr {
     IpAddr::from([127, 0, 0, last])
 }
 
-fn cut(content: &Content, chunks: usize) -> Vec<Vec<u8>> {
+fn cut_into_chunks(content: &TestContent, chunks: usize) -> Vec<Vec<u8>> {
     content.bytes.chunks(content.bytes.len().div_ceil(chunks)).map(<[u8]>::to_vec).collect()
 }
 
 /// Starts one of ours with further options.
-fn ours(wire: Wire, options: &[&str]) -> LanPeer {
+fn start_lan_peer(wire: LanPorts, options: &[&str]) -> LanPeer {
     let home = tempfile::tempdir().expect("a folder");
     let command = wire.command("127.0.0.3", &home.path().join("lan"), options);
     let ours = LanPeer::start(home, command);
@@ -29,64 +29,67 @@ fn ours(wire: Wire, options: &[&str]) -> LanPeer {
 }
 
 #[test]
-fn chunks_in_base64_are_decoded() {
-    let (wire, content) = (Wire::new(), Content::random(410, 3_000_001));
-    let chunks = cut(&content, 3);
+fn base64_chunks_are_decoded() {
+    let (wire, content) = (LanPorts::new(), TestContent::random(410, 3_000_001));
+    let chunks = cut_into_chunks(&content, 3);
     let reply = |number: usize, key: &str| json_reply(key, &format!("view_{number}"), &chunks[number - 1]);
-    let foreign = ForeignLanPeer::start(
+    let foreign = ScriptedLanPeer::start(
         wire,
         host(9),
         BTreeMap::from([
-            ("view_1".to_owned(), Conduct::Gives(reply(1, "chunk name"))),
+            ("view_1".to_owned(), ChunkResponse::SendsBytes(reply(1, "chunk name"))),
             // Some leave the connection open for the next request.
-            ("view_2".to_owned(), Conduct::Lingers(reply(2, "chunk_name"))),
-            ("view_3".to_owned(), Conduct::Drips(reply(3, "chunk name"))),
+            ("view_2".to_owned(), ChunkResponse::KeepsOpen(reply(2, "chunk_name"))),
+            ("view_3".to_owned(), ChunkResponse::SendsSlowly(reply(3, "chunk name"))),
         ]),
     );
-    let mut ours = ours(wire, &["--json"]);
-    foreign.say(br#"{"username": "mimi", "chunks": ["view_1", "view_2", "view_3"]}"#);
-    ours.hears("view", 3);
+    let mut ours = start_lan_peer(wire, &["--json"]);
+    foreign.broadcast(br#"{"username": "mimi", "chunks": ["view_1", "view_2", "view_3"]}"#);
+    ours.wait_for_chunks("view", 3);
     ours.type_name("view.bin");
     ours.wait_for("not verified: there are no hashes on this wire");
-    assert!(ours.has("view.bin", &content), "{}", ours.output());
+    assert!(ours.has_file("view.bin", &content), "{}", ours.output());
     for (number, chunk) in (1..).zip(chunks) {
         assert!(
-            ours.has(&format!("view_{number}"), &Content::of(chunk)),
+            ours.has_file(&format!("view_{number}"), &TestContent::from_bytes(chunk)),
             "chunk {number} is not what was decoded"
         );
     }
-    assert_eq!(foreign.asked(), ["view_1", "view_2", "view_3"]);
+    assert_eq!(foreign.requests(), ["view_1", "view_2", "view_3"]);
 }
 
 #[test]
-fn an_error_in_json_is_told_and_the_next_source_asked() {
-    let (wire, content) = (Wire::new(), Content::random(411, 5000));
-    let chunks = cut(&content, 5);
+fn json_error_is_reported_and_the_next_source_is_tried() {
+    let (wire, content) = (LanPorts::new(), TestContent::random(411, 5000));
+    let chunks = cut_into_chunks(&content, 5);
     let gives = |numbers: [usize; 3]| {
-        numbers.map(|number| (format!("oak_{number}"), Conduct::Gives(chunks[number - 1].clone())))
+        numbers.map(|number| (format!("oak_{number}"), ChunkResponse::SendsBytes(chunks[number - 1].clone())))
     };
     let mut first = BTreeMap::from(gives([3, 4, 5]));
-    first.insert("oak_1".to_owned(), Conduct::Gives(NOT_FOUND.to_vec()));
+    first.insert("oak_1".to_owned(), ChunkResponse::SendsBytes(NOT_FOUND.to_vec()));
     first.insert(
         "oak_2".to_owned(),
-        Conduct::Lingers(br#"{"chunk name": "oak_2", "data": "no base64"}"#.to_vec()),
+        ChunkResponse::KeepsOpen(br#"{"chunk name": "oak_2", "data": "no base64"}"#.to_vec()),
     );
-    first.insert("oak_3".to_owned(), Conduct::Gives(json_reply("chunk name", "oak_4", b"other")));
-    first.insert("oak_4".to_owned(), Conduct::Gives(br#"{"chunk name": "oak_4", "data": "iVBOR"#.to_vec()));
-    let first = ForeignLanPeer::start(wire, host(8), first);
+    first.insert("oak_3".to_owned(), ChunkResponse::SendsBytes(json_reply("chunk name", "oak_4", b"other")));
+    first.insert(
+        "oak_4".to_owned(),
+        ChunkResponse::SendsBytes(br#"{"chunk name": "oak_4", "data": "iVBOR"#.to_vec()),
+    );
+    let first = ScriptedLanPeer::start(wire, host(8), first);
     let second =
-        ForeignLanPeer::start(wire, host(9), gives([1, 2, 3]).into_iter().chain(gives([3, 4, 5])).collect());
-    let mut ours = ours(wire, &[]);
+        ScriptedLanPeer::start(wire, host(9), gives([1, 2, 3]).into_iter().chain(gives([3, 4, 5])).collect());
+    let mut ours = start_lan_peer(wire, &[]);
     let names = ["oak_1", "oak_2", "oak_3", "oak_4", "oak_5"];
     first.announce(&names);
-    ours.hears("oak", 5);
+    ours.wait_for_chunks("oak", 5);
     second.announce(&names[..4]);
-    until("both sources to be known", SOON, || {
-        ours.text("content_dictionary.txt").contains("oak_4: 127.0.0.8, 127.0.0.9\n")
+    wait_until("both sources to be known", DEFAULT_TIMEOUT, || {
+        ours.read_text("content_dictionary.txt").contains("oak_4: 127.0.0.8, 127.0.0.9\n")
     });
     ours.type_name("oak");
     ours.wait_for("done\t");
-    assert!(ours.has("oak", &content), "{}", ours.output());
+    assert!(ours.has_file("oak", &content), "{}", ours.output());
     for line in [
         "127.0.0.8 did not give oak_1: it answered in JSON with an error: File not found",
         "127.0.0.8 did not give oak_2: it answered in JSON, and \"data\" is not valid base64",
@@ -95,34 +98,34 @@ fn an_error_in_json_is_told_and_the_next_source_asked() {
     ] {
         assert!(ours.output().contains(line), "{line:?} is not in {}", ours.output());
     }
-    assert_eq!(first.asked(), names, "nobody is asked twice for a chunk");
-    assert_eq!(second.asked(), names[..4]);
+    assert_eq!(first.requests(), names, "nobody is asked twice for a chunk");
+    assert_eq!(second.requests(), names[..4]);
 }
 
 #[test]
-fn errors_in_json_are_never_stored() {
-    let wire = Wire::new();
+fn json_errors_are_never_stored() {
+    let wire = LanPorts::new();
     let names = ["elm_1", "elm_2", "elm_3", "elm_4", "elm_5"];
     // All have one length, as the chunks of a file have.
-    let chunks = names.map(|name| (name.to_owned(), Conduct::Gives(NOT_FOUND.to_vec())));
-    let foreign = ForeignLanPeer::start(wire, host(9), chunks.into());
-    let mut ours = ours(wire, &[]);
+    let chunks = names.map(|name| (name.to_owned(), ChunkResponse::SendsBytes(NOT_FOUND.to_vec())));
+    let foreign = ScriptedLanPeer::start(wire, host(9), chunks.into());
+    let mut ours = start_lan_peer(wire, &[]);
     foreign.announce(&names);
-    ours.hears("elm", 5);
+    ours.wait_for_chunks("elm", 5);
     ours.type_name("elm");
     ours.wait_for("CHUNK elm_5 CANNOT BE DOWNLOADED FROM ONLINE PEERS.");
     for name in names {
         let line =
             format!("127.0.0.9 did not give {name}: it answered in JSON with an error: File not found");
         assert!(ours.output().contains(&line), "{line:?} is not in {}", ours.output());
-        assert!(!ours.place(name).exists(), "{name} was stored");
+        assert!(!ours.path(name).exists(), "{name} was stored");
     }
-    assert!(!ours.place("elm").exists() && !ours.place("download_log.txt").exists());
+    assert!(!ours.path("elm").exists() && !ours.path("download_log.txt").exists());
 }
 
 #[test]
-fn chunks_that_are_json_themselves_arrive() {
-    let wire = Wire::new();
+fn chunks_containing_json_are_received() {
+    let wire = LanPorts::new();
     // A file of lines: its first chunk and its fourth are an object each, and the last has no length of its own.
     let lines = [
         r#"{"error": "none, a line of a log"}"#,
@@ -131,34 +134,36 @@ fn chunks_that_are_json_themselves_arrive() {
         r#"{"data": "YQ==", "note": "a text"}"#,
         r#"{"note": "not so long as that"}"#,
     ];
-    let content = Content::of(lines.concat().into_bytes());
-    assert_eq!(cut(&content, 5), lines.map(|line| line.as_bytes().to_vec()));
+    let content = TestContent::from_bytes(lines.concat().into_bytes());
+    assert_eq!(cut_into_chunks(&content, 5), lines.map(|line| line.as_bytes().to_vec()));
     let names = ["log_1", "log_2", "log_3", "log_4", "log_5"];
-    let chunks =
-        names.iter().zip(lines).map(|(name, line)| ((*name).to_owned(), Conduct::Gives(line.into())));
-    let foreign = ForeignLanPeer::start(wire, host(9), chunks.collect());
-    let mut ours = ours(wire, &[]);
+    let chunks = names
+        .iter()
+        .zip(lines)
+        .map(|(name, line)| ((*name).to_owned(), ChunkResponse::SendsBytes(line.into())));
+    let foreign = ScriptedLanPeer::start(wire, host(9), chunks.collect());
+    let mut ours = start_lan_peer(wire, &[]);
     foreign.announce(&names);
-    ours.hears("log", 5);
+    ours.wait_for_chunks("log", 5);
     ours.type_name("log.jsonl");
     ours.wait_for("done\t");
-    assert!(ours.has("log.jsonl", &content), "{}", ours.output());
-    let log = ours.text("download_log.txt");
+    assert!(ours.has_file("log.jsonl", &content), "{}", ours.output());
+    let log = ours.read_text("download_log.txt");
     let noted: Vec<&str> = log.lines().map(|line| &line[21..26]).collect();
     assert_eq!(noted, names, "the log is not in the order of the requests");
     assert!(!ours.output().contains("did not give"), "{}", ours.output());
 }
 
 #[test]
-fn programs_of_2026_get_what_they_expect() {
-    let (wire, content) = (Wire::new(), Content::random(412, 600_001));
+fn programs_of_2026_get_the_reply_they_expect() {
+    let (wire, content) = (LanPorts::new(), TestContent::random(412, 600_001));
     // Whoever listens as they do: announcements without a name are skipped.
     let ear = Socket::new(Domain::IPV4, Type::DGRAM, None).expect("a socket");
     ear.set_reuse_address(true).expect("a socket");
-    let everybody: Ipv4Addr = EVERYBODY.parse().expect("an address");
+    let everybody: Ipv4Addr = BROADCAST_ADDRESS.parse().expect("an address");
     ear.bind(&SocketAddrV4::new(everybody, wire.announce_port).into()).expect("a free port");
     let ear = UdpSocket::from(ear);
-    ear.set_read_timeout(Some(SOON)).expect("a time limit");
+    ear.set_read_timeout(Some(DEFAULT_TIMEOUT)).expect("a time limit");
     let home = tempfile::tempdir().expect("a folder");
     let file = home.path().join("view.png");
     std::fs::write(&file, &content.bytes).expect("a file");
@@ -172,12 +177,12 @@ fn programs_of_2026_get_what_they_expect() {
     assert!(said["username"].as_str().is_some_and(|name| name.starts_with("peerdex-")), "{said}");
     assert_eq!(said["chunks"], serde_json::json!(["view_1", "view_2", "view_3"]));
     let address = SocketAddr::new(host(3), wire.chunk_port);
-    for (number, chunk) in (1..).zip(cut(&content, 3)) {
+    for (number, chunk) in (1..).zip(cut_into_chunks(&content, 3)) {
         let name = format!("view_{number}");
-        let reply = ask(address, format!(r#"{{"requested content": "{name}"}}"#).as_bytes());
+        let reply = request_chunk(address, format!(r#"{{"requested content": "{name}"}}"#).as_bytes());
         assert!(reply == json_reply("chunk name", &name, &chunk), "chunk {number} is not what they expect");
-        assert_eq!(ask(address, format!(r#"{{"requested_content": "{name}"}}"#).as_bytes()), chunk);
+        assert_eq!(request_chunk(address, format!(r#"{{"requested_content": "{name}"}}"#).as_bytes()), chunk);
     }
-    assert_eq!(ask(address, br#"{"requested content": "view_4"}"#), NOT_FOUND);
-    assert_eq!(ask(address, br#"{"key": "5"}"#), b"", "what is encrypted is not spoken");
+    assert_eq!(request_chunk(address, br#"{"requested content": "view_4"}"#), NOT_FOUND);
+    assert_eq!(request_chunk(address, br#"{"key": "5"}"#), b"", "what is encrypted is not spoken");
 }

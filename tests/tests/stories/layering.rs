@@ -21,7 +21,7 @@ const PURE_DEPENDENCIES: [&str; 10] = [
 ];
 
 /// What reaches for the world outside: a runtime, files, sockets, clocks, chance.
-const IMPURE: [&str; 11] = [
+const IMPURE_NAMES: [&str; 11] = [
     "tokio",
     "std::fs",
     "std::net::Tcp",
@@ -36,12 +36,12 @@ const IMPURE: [&str; 11] = [
 ];
 
 /// The files that may do what the compiler cannot check.
-const UNSAFE: [&str; 3] =
+const FILES_WITH_UNSAFE: [&str; 3] =
     ["peer-node/src/transport/tcp_options.rs", "protocol/src/sha1/lanes.rs", "protocol/src/sha256/lanes.rs"];
 
-const LONGEST_FILE: usize = 400;
+const MAX_FILE_LINES: usize = 400;
 
-fn root() -> PathBuf {
+fn workspace_root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..").canonicalize().expect("the workspace")
 }
 
@@ -49,7 +49,7 @@ fn root() -> PathBuf {
 fn dependencies(crate_name: &str) -> BTreeSet<String> {
     let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     cargo.args(["metadata", "--no-deps", "--format-version", "1", "--manifest-path"]);
-    let output = cargo.arg(root().join("Cargo.toml")).output().expect("cargo");
+    let output = cargo.arg(workspace_root().join("Cargo.toml")).output().expect("cargo");
     let metadata: Value = serde_json::from_slice(&output.stdout).expect("metadata");
     let packages = metadata["packages"].as_array().expect("packages");
     let package = packages.iter().find(|package| package["name"] == crate_name).expect("the crate");
@@ -60,7 +60,7 @@ fn dependencies(crate_name: &str) -> BTreeSet<String> {
 
 /// Lists every source file below a folder, or that begins with a path.
 fn sources(beginning: &str) -> Vec<PathBuf> {
-    let (mut found, mut folders) = (Vec::new(), vec![root()]);
+    let (mut found, mut folders) = (Vec::new(), vec![workspace_root()]);
     while let Some(folder) = folders.pop() {
         for entry in fs::read_dir(&folder).expect("a folder").flatten() {
             let (path, name) = (entry.path(), entry.file_name().to_string_lossy().into_owned());
@@ -74,7 +74,7 @@ fn sources(beginning: &str) -> Vec<PathBuf> {
         }
     }
     found.retain(|path| {
-        path.strip_prefix(root()).is_ok_and(|path| path.to_string_lossy().starts_with(beginning))
+        path.strip_prefix(workspace_root()).is_ok_and(|path| path.to_string_lossy().starts_with(beginning))
     });
     assert!(!found.is_empty(), "no sources begin with {beginning}");
     found.sort();
@@ -83,14 +83,14 @@ fn sources(beginning: &str) -> Vec<PathBuf> {
 
 /// Lists the documents.
 fn documents() -> Vec<PathBuf> {
-    let folders = [root(), root().join("docs")];
+    let folders = [workspace_root(), workspace_root().join("docs")];
     let entries = folders.iter().flat_map(|folder| fs::read_dir(folder).expect("a folder").flatten());
     let documents = entries.map(|entry| entry.path());
     documents.filter(|path| path.extension().is_some_and(|extension| extension == "md")).collect()
 }
 
 /// Returns a source file without its comments and its unit tests.
-fn code(path: &Path) -> String {
+fn code_without_tests(path: &Path) -> String {
     let text = fs::read_to_string(path).expect("a readable source");
     let end = text.find("#[cfg(test)]\nmod tests {").unwrap_or(text.len());
     let lines = text[..end].lines().map(|line| line.split("//").next().unwrap_or_default());
@@ -103,11 +103,11 @@ fn is_test(path: &Path) -> bool {
         let part = part.as_os_str().to_string_lossy();
         let stem = part.trim_end_matches(".rs");
         ["tests", "golden", "simulation", "model"].contains(&stem) && part != "tests" || part == "tests.rs"
-    }) || path.strip_prefix(root()).is_ok_and(|path| path.to_string_lossy().contains("/tests/"))
+    }) || path.strip_prefix(workspace_root()).is_ok_and(|path| path.to_string_lossy().contains("/tests/"))
 }
 
 #[test]
-fn the_protocol_depends_on_nothing_that_does_anything() {
+fn protocol_depends_only_on_pure_crates() {
     let allowed = PURE_DEPENDENCIES.map(str::to_owned).into();
     let found = dependencies("protocol");
     let extra: Vec<_> = found.difference(&allowed).collect();
@@ -121,28 +121,28 @@ fn the_programs_do_not_depend_on_each_other() {
 }
 
 #[test]
-fn the_protocol_and_the_swarm_engine_touch_nothing_outside() {
+fn protocol_and_swarm_engine_do_no_io() {
     for path in [sources("protocol/src"), sources("peer-node/src/swarm")].concat() {
         if is_test(&path) {
             continue;
         }
-        let code = code(&path);
-        let found: Vec<_> = IMPURE.iter().filter(|word| code.contains(**word)).collect();
+        let code = code_without_tests(&path);
+        let found: Vec<_> = IMPURE_NAMES.iter().filter(|word| code.contains(**word)).collect();
         assert!(found.is_empty(), "{} names {found:?}", path.display());
     }
 }
 
 #[test]
-fn files_are_named_after_nouns_and_stay_short() {
+fn source_files_are_short_and_not_named_mod() {
     for path in sources("") {
         assert!(!path.ends_with("mod.rs"), "{}: foo.rs stands beside foo/", path.display());
         let lines = fs::read_to_string(&path).expect("a readable source").lines().count();
-        assert!(lines <= LONGEST_FILE, "{} has {lines} lines, more than {LONGEST_FILE}", path.display());
+        assert!(lines <= MAX_FILE_LINES, "{} has {lines} lines, more than {MAX_FILE_LINES}", path.display());
     }
 }
 
 #[test]
-fn what_the_compiler_cannot_check_stands_in_the_listed_files() {
+fn unsafe_code_is_only_in_the_listed_files() {
     // Put together here, so that this file is not found itself.
     let lint = concat!("unsafe", "_code");
     let found = sources("")
@@ -150,13 +150,13 @@ fn what_the_compiler_cannot_check_stands_in_the_listed_files() {
         .filter(|path| fs::read_to_string(path).expect("a readable source").contains(lint));
     assert_eq!(
         found.collect::<Vec<_>>(),
-        UNSAFE.map(|path| root().join(path)),
+        FILES_WITH_UNSAFE.map(|path| workspace_root().join(path)),
         "the lint is set aside elsewhere too"
     );
 }
 
 #[test]
-fn source_files_that_documents_name_exist_and_are_unambiguous() {
+fn source_paths_in_documents_exist_and_are_unambiguous() {
     let sources = sources("");
     let (mut named, mut wrong) = (0, Vec::new());
     for document in documents() {
@@ -184,7 +184,7 @@ fn decoded_types() -> BTreeMap<String, BTreeSet<String>> {
     let is_letter = |letter: char| letter.is_alphanumeric() || letter == '_';
     let mut found = BTreeMap::new();
     for path in sources("protocol/src") {
-        let code = code(&path);
+        let code = code_without_tests(&path);
         for (at, derive) in code.match_indices("#[derive(") {
             let derived = code[at + derive.len()..].split(")]").next().unwrap_or_default();
             let item = code[at..].split_once("pub ").map(|(_, item)| item).unwrap_or_default();
@@ -201,7 +201,7 @@ fn decoded_types() -> BTreeMap<String, BTreeSet<String>> {
 }
 
 #[test]
-fn no_message_contains_itself_or_nothing() {
+fn no_message_is_recursive_or_zero_sized() {
     let types = decoded_types();
     assert!(["Request", "Reply", "PeerMessage", "FileRecord"].iter().all(|name| types.contains_key(*name)));
     for (name, words) in &types {
@@ -221,6 +221,6 @@ fn no_message_contains_itself_or_nothing() {
         assert!(!words.is_empty(), "{name} has no bytes, so a short message can list any number of it");
     }
     for path in sources("protocol/src") {
-        assert!(!code(&path).contains("Vec<()>"), "{} lists nothings", path.display());
+        assert!(!code_without_tests(&path).contains("Vec<()>"), "{} lists nothings", path.display());
     }
 }

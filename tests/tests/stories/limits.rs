@@ -2,46 +2,46 @@
 
 use std::time::{Duration, Instant};
 
-use tests::content::{Content, PIECE};
-use tests::eventually::{SOON, until};
-use tests::network::Network;
+use tests::content::{PIECE_LENGTH, TestContent};
+use tests::eventually::{DEFAULT_TIMEOUT, wait_until};
+use tests::network::TestNetwork;
 
 #[test]
-fn a_download_is_as_slow_as_its_source_may_send_until_the_limit_is_lifted() {
-    let mut network = Network::new();
-    let content = Content::random(240, 400 * PIECE);
-    let mut sharer = network.node_with(&["--max-upload-rate", "1M"]);
-    sharer.home.put("big.iso", &content);
-    sharer.peer.say("register");
+fn upload_limit_slows_a_download_until_it_is_lifted() {
+    let mut network = TestNetwork::new();
+    let content = TestContent::random(240, 400 * PIECE_LENGTH);
+    let mut sharer = network.start_empty_node(&["--max-upload-rate", "1M"]);
+    sharer.folder.put("big.iso", &content);
+    sharer.peer.run("register");
     network.wait_for_files(sharer.peer.address(), 1);
-    assert!(sharer.peer.say("status").has("up at most 1.0 MiB/s"));
-    let mut node = network.node(&[]);
+    assert!(sharer.peer.run("status").contains("up at most 1.0 MiB/s"));
+    let mut node = network.start_node(&[]);
     let begun = Instant::now();
-    node.peer.say(&format!("download {} &", content.digest));
-    until("some of it to be here", SOON, || {
-        let transfers = node.peer.say("transfers");
+    node.peer.run(&format!("download {} &", content.digest));
+    wait_until("some of it to be here", DEFAULT_TIMEOUT, || {
+        let transfers = node.peer.run("transfers");
         transfers.0.iter().any(|line| line.contains("\tfetching\t") && !line.contains("\t0 B/s\t"))
     });
-    let answer = sharer.peer.say("limit up off");
+    let answer = sharer.peer.run("limit up off");
     assert_eq!(answer.text(), "up\toff\ndown\toff");
-    let answer = node.peer.say(&format!("download {}", content.digest));
-    assert!(answer.done().len() == 1 || answer.has("already here"), "{answer:#?}");
-    node.has(&content);
+    let answer = node.peer.run(&format!("download {}", content.digest));
+    assert!(answer.completed_downloads().len() == 1 || answer.contains("already here"), "{answer:#?}");
+    node.path_of(&content);
     // At the first rate it would have taken 100 seconds.
     assert!(begun.elapsed() < Duration::from_mins(1), "{:?}", begun.elapsed());
 }
 
 #[test]
-fn a_node_fetches_no_faster_than_it_may() {
-    let mut network = Network::new();
-    let content = Content::random(241, 16 * PIECE);
-    let _sharer = network.node(&[("big.iso", &content)]);
-    let mut node = network.node_with(&[]);
-    assert_eq!(node.peer.say("limit down 1M").text(), "up\toff\ndown\t1048576 bytes/s");
-    assert!(node.peer.say("status").has("down at most 1.0 MiB/s"));
+fn download_limit_is_kept() {
+    let mut network = TestNetwork::new();
+    let content = TestContent::random(241, 16 * PIECE_LENGTH);
+    let _sharer = network.start_node(&[("big.iso", &content)]);
+    let mut node = network.start_empty_node(&[]);
+    assert_eq!(node.peer.run("limit down 1M").text(), "up\toff\ndown\t1048576 bytes/s");
+    assert!(node.peer.run("status").contains("down at most 1.0 MiB/s"));
     let begun = Instant::now();
-    node.fetch(&content);
+    node.download(&content);
     // 4 MiB; the first of them may pass at once.
     assert!(begun.elapsed() >= Duration::from_secs(2), "{:?}", begun.elapsed());
-    assert_eq!(node.peer.say("limit up 0").errors().len(), 1);
+    assert_eq!(node.peer.run("limit up 0").errors().len(), 1);
 }

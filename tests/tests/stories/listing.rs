@@ -1,27 +1,27 @@
 //! Lists: their order, their numbers, and what can be typed instead of a number.
 
 use protocol::digest::Digest;
-use tests::content::{Content, PIECE};
-use tests::eventually::{SOON, until};
+use tests::content::{PIECE_LENGTH, TestContent};
+use tests::eventually::{DEFAULT_TIMEOUT, wait_until};
 use tests::hostile_peer::{HostilePeer, Lie};
-use tests::network::Network;
+use tests::network::TestNetwork;
 use tests::peer::peer_node;
 use tests::terminal::Terminal;
 
 #[test]
-fn equal_hits_are_listed_in_natural_order_with_their_total() {
-    let mut network = Network::new();
-    let contents: Vec<Content> = (0..25).map(|number| Content::random(710 + number, 100)).collect();
+fn equal_hits_are_listed_in_natural_order() {
+    let mut network = TestNetwork::new();
+    let contents: Vec<TestContent> = (0..25).map(|number| TestContent::random(710 + number, 100)).collect();
     let names: Vec<String> = (1..=25).map(|number| format!("album/track{number}.flac")).collect();
-    let files: Vec<(&str, &Content)> = names.iter().map(String::as_str).zip(&contents).collect();
-    let _sharer = network.node(&files);
-    let mut node = network.node(&[]);
-    let hits = node.peer.say("search track").hits();
+    let files: Vec<(&str, &TestContent)> = names.iter().map(String::as_str).zip(&contents).collect();
+    let _sharer = network.start_node(&files);
+    let mut node = network.start_node(&[]);
+    let hits = node.peer.run("search track").hits();
     assert_eq!(hits.into_iter().map(|hit| hit.name).collect::<Vec<_>>(), names);
     node.peer.kill();
-    let mut terminal = Terminal::start(peer_node(0, network.index.address(), node.home.path()));
-    assert!(terminal.is_ready(), "{}", terminal.text());
-    until("the index to be there", SOON, || terminal.enter("status").contains(", connected"));
+    let mut terminal = Terminal::start(peer_node(0, network.index.address(), node.folder.path()));
+    assert!(terminal.wait_for_prompt(), "{}", terminal.text());
+    wait_until("the index to be there", DEFAULT_TIMEOUT, || terminal.enter("status").contains(", connected"));
     let first = terminal.enter("search track");
     assert!(first.contains("1 to 20 of 25 hits") && !first.contains("track21"), "{first}");
     let rest = terminal.enter("more");
@@ -29,11 +29,11 @@ fn equal_hits_are_listed_in_natural_order_with_their_total() {
 }
 
 #[test]
-fn signs_and_asterisks_find_what_people_mean() {
-    let mut network = Network::new();
-    let (photo, song) = (Content::random(740, 100), Content::random(741, 100));
-    let _sharer = network.node(&[("holiday photo-beach.jpg", &photo), ("My_Song.flac", &song)]);
-    let mut node = network.node(&[]);
+fn punctuation_and_wildcards_match_as_expected() {
+    let mut network = TestNetwork::new();
+    let (photo, song) = (TestContent::random(740, 100), TestContent::random(741, 100));
+    let _sharer = network.start_node(&[("holiday photo-beach.jpg", &photo), ("My_Song.flac", &song)]);
+    let mut node = network.start_node(&[]);
     for (query, found) in [
         ("holiday_photo", &photo),
         ("holidayPhoto", &photo),
@@ -44,111 +44,111 @@ fn signs_and_asterisks_find_what_people_mean() {
         ("*.flac", &song),
         ("my*.flac", &song),
     ] {
-        let answer = node.peer.say(&format!("search {query}"));
+        let answer = node.peer.run(&format!("search {query}"));
         let digests: Vec<_> = answer.hits().iter().map(|hit| hit.digest).collect();
         assert_eq!(digests, [found.digest], "{query}: {answer:#?}");
     }
 }
 
 #[test]
-fn the_beginning_of_a_digest_serves_everywhere() {
-    let mut network = Network::new();
-    let content = Content::random(742, 1000);
-    let sharer = network.node(&[("disk.iso", &content)]);
-    let mut node = network.node(&[]);
+fn digest_prefix_is_accepted_everywhere() {
+    let mut network = TestNetwork::new();
+    let content = TestContent::random(742, 1000);
+    let sharer = network.start_node(&[("disk.iso", &content)]);
+    let mut node = network.start_node(&[]);
     let short = content.digest.short();
-    let sources = node.peer.say(&format!("sources {short}"));
-    assert!(sources.has(&format!("{}\twhole", sharer.peer.address())), "{sources:#?}");
-    assert_eq!(node.peer.say(&format!("download {short}")).done()[0].digest, content.digest);
-    until("the file to be shared", SOON, || node.peer.say("files").files().len() == 1);
-    let torrent = node.home.path().join("disk.torrent");
-    let made = node.peer.say(&format!("torrent create {short} as {}", torrent.display()));
+    let sources = node.peer.run(&format!("sources {short}"));
+    assert!(sources.contains(&format!("{}\twhole", sharer.peer.address())), "{sources:#?}");
+    assert_eq!(node.peer.run(&format!("download {short}")).completed_downloads()[0].digest, content.digest);
+    wait_until("the file to be shared", DEFAULT_TIMEOUT, || node.peer.run("files").files().len() == 1);
+    let torrent = node.folder.path().join("disk.torrent");
+    let made = node.peer.run(&format!("torrent create {short} as {}", torrent.display()));
     assert!(made.errors().is_empty() && torrent.exists(), "{made:#?}");
-    let unknown = node.peer.say("download 00000000dead");
+    let unknown = node.peer.run("download 00000000dead");
     assert_eq!(unknown.errors(), ["nothing found: 00000000dead"]);
 }
 
 #[test]
-fn an_ambiguous_digest_is_answered_with_the_candidates() {
-    let mut network = Network::new();
-    let mut node = network.node(&[]);
+fn ambiguous_digest_prefix_lists_the_candidates() {
+    let mut network = TestNetwork::new();
+    let mut node = network.start_node(&[]);
     // Nobody has such contents, but who claims them is found.
     let claimed = |last: u8| {
         let mut digest = [0xab; 32];
         digest[31] = last;
-        Content { digest: Digest::from_bytes(digest), ..Content::random(745, 100) }
+        TestContent { digest: Digest::from_bytes(digest), ..TestContent::random(745, 100) }
     };
     let (one, two) = (claimed(1), claimed(2));
     let index = network.index.address();
     let _one = HostilePeer::join(index, "one.bin", &one, Lie::NeverAnswers);
     let _two = HostilePeer::join(index, "two.bin", &two, Lie::NeverAnswers);
     let (one, two) = (one.digest, two.digest);
-    let answer = node.peer.say("download abababababab");
+    let answer = node.peer.run("download abababababab");
     let text = answer.text();
     assert!(text.contains("2 contents have a digest that begins with abababababab"), "{text}");
     assert!(text.contains(&format!("{one}  one.bin")) && text.contains(&format!("{two}  two.bin")), "{text}");
 }
 
 #[test]
-fn transfers_are_named_by_digest_and_cleared_when_they_are_over() {
-    let mut network = Network::new();
-    let content = Content::random(743, 20 * PIECE);
+fn transfers_can_be_named_by_digest_and_cleared() {
+    let mut network = TestNetwork::new();
+    let content = TestContent::random(743, 20 * PIECE_LENGTH);
     let _slow = HostilePeer::join(network.index.address(), "slow.iso", &content, Lie::NeverAnswers);
-    let mut node = network.node(&[]);
-    node.peer.say(&format!("download {} &", content.digest));
-    let early = node.peer.say("transfers clear 1");
+    let mut node = network.start_node(&[]);
+    node.peer.run(&format!("download {} &", content.digest));
+    let early = node.peer.run("transfers clear 1");
     assert!(early.errors()[0].contains("download 1 is not finished"), "{early:#?}");
-    let cancelled = node.peer.say(&format!("cancel {}", content.digest.short()));
+    let cancelled = node.peer.run(&format!("cancel {}", content.digest.short()));
     assert!(cancelled.errors().is_empty(), "{cancelled:#?}");
-    let listed = node.peer.say("transfers");
-    assert_eq!(listed.states(), ["cancelled"]);
-    assert!(listed.has(&node.home.path().join("slow.iso").display().to_string()), "{listed:#?}");
-    assert!(node.peer.say("transfers clear").has("cleared 1 download"));
-    assert!(node.peer.say("transfers").has("no transfers"));
+    let listed = node.peer.run("transfers");
+    assert_eq!(listed.download_states(), ["cancelled"]);
+    assert!(listed.contains(&node.folder.path().join("slow.iso").display().to_string()), "{listed:#?}");
+    assert!(node.peer.run("transfers clear").contains("cleared 1 download"));
+    assert!(node.peer.run("transfers").contains("no transfers"));
 }
 
 #[test]
-fn a_peer_is_browsed_folder_by_folder() {
-    let mut network = Network::new();
-    let contents: Vec<Content> = (0..4).map(|number| Content::random(750 + number, 100)).collect();
+fn peer_can_be_browsed_by_folder() {
+    let mut network = TestNetwork::new();
+    let contents: Vec<TestContent> = (0..4).map(|number| TestContent::random(750 + number, 100)).collect();
     let names = ["readme.txt", "music/live/10.flac", "music/live/9.flac", "music/cover.jpg"];
-    let files: Vec<(&str, &Content)> = names.into_iter().zip(&contents).collect();
-    let sharer = network.node(&files);
-    let mut node = network.node(&[]);
+    let files: Vec<(&str, &TestContent)> = names.into_iter().zip(&contents).collect();
+    let sharer = network.start_node(&files);
+    let mut node = network.start_node(&[]);
     let address = sharer.peer.address();
-    let top = node.peer.say(&format!("browse {address} /"));
-    assert!(top.has("1\tmusic/\t300\t3 files") && top.has("2\treadme.txt\t100\t"), "{top:#?}");
-    let folder = node.peer.say(&format!("browse {address} music"));
+    let top = node.peer.run(&format!("browse {address} /"));
+    assert!(top.contains("1\tmusic/\t300\t3 files") && top.contains("2\treadme.txt\t100\t"), "{top:#?}");
+    let folder = node.peer.run(&format!("browse {address} music"));
     assert!(
-        folder.has("1\tmusic/live/\t200\t2 files") && folder.has("2\tmusic/cover.jpg\t100\t"),
+        folder.contains("1\tmusic/live/\t200\t2 files") && folder.contains("2\tmusic/cover.jpg\t100\t"),
         "{folder:#?}"
     );
-    let all = node.peer.say(&format!("browse {address} music --all")).hits();
+    let all = node.peer.run(&format!("browse {address} music --all")).hits();
     assert_eq!(all.len(), 3);
-    let nowhere = node.peer.say(&format!("browse {address} nowhere"));
+    let nowhere = node.peer.run(&format!("browse {address} nowhere"));
     assert!(nowhere.errors()[0].contains("nothing found: nowhere/"), "{nowhere:#?}");
-    node.peer.say(&format!("browse {address} music"));
-    let refused = node.peer.say("download 1 as elsewhere");
+    node.peer.run(&format!("browse {address} music"));
+    let refused = node.peer.run("download 1 as elsewhere");
     assert!(refused.errors()[0].contains("music/live/ is a folder"), "{refused:#?}");
-    let fetched = node.peer.say("download 1");
-    assert_eq!(fetched.done().len(), 2, "{fetched:#?}");
-    let place = node.home.path().join("music/live").display().to_string();
-    assert!(fetched.has(&format!("group\tmusic/live/\t2/2 files\t200\t{place}")), "{fetched:#?}");
-    assert!(node.peer.say("sources 1").errors()[0].contains("music/live/ is a folder"));
+    let fetched = node.peer.run("download 1");
+    assert_eq!(fetched.completed_downloads().len(), 2, "{fetched:#?}");
+    let place = node.folder.path().join("music/live").display().to_string();
+    assert!(fetched.contains(&format!("group\tmusic/live/\t2/2 files\t200\t{place}")), "{fetched:#?}");
+    assert!(node.peer.run("sources 1").errors()[0].contains("music/live/ is a folder"));
 }
 
 #[test]
-fn a_person_sees_a_folder_as_one_download() {
-    let mut network = Network::new();
-    let contents: Vec<Content> = (0..30).map(|number| Content::random(760 + number, 1000)).collect();
+fn folder_is_shown_as_one_download() {
+    let mut network = TestNetwork::new();
+    let contents: Vec<TestContent> = (0..30).map(|number| TestContent::random(760 + number, 1000)).collect();
     let names: Vec<String> = (0..30).map(|number| format!("album/track {number}.flac")).collect();
-    let files: Vec<(&str, &Content)> = names.iter().map(String::as_str).zip(&contents).collect();
-    let sharer = network.node(&files);
-    let node = network.node(&[]);
+    let files: Vec<(&str, &TestContent)> = names.iter().map(String::as_str).zip(&contents).collect();
+    let sharer = network.start_node(&files);
+    let node = network.start_node(&[]);
     drop(node.peer);
-    let mut terminal = Terminal::start(peer_node(0, network.index.address(), node.home.path()));
-    assert!(terminal.is_ready(), "{}", terminal.text());
-    until("the index to be there", SOON, || terminal.enter("status").contains(", connected"));
+    let mut terminal = Terminal::start(peer_node(0, network.index.address(), node.folder.path()));
+    assert!(terminal.wait_for_prompt(), "{}", terminal.text());
+    wait_until("the index to be there", DEFAULT_TIMEOUT, || terminal.enter("status").contains(", connected"));
     let listed = terminal.enter(&format!("browse {}", sharer.peer.address()));
     assert!(
         listed.contains("album/") && listed.contains("30 files") && !listed.contains("track"),
@@ -156,62 +156,67 @@ fn a_person_sees_a_folder_as_one_download() {
     );
     let shown = terminal.enter("download 1");
     assert!(shown.contains("done  album/  30 files, 29.3 KiB in "), "{shown}");
-    assert!(shown.contains(&format!("  {}", node.home.path().join("album").display())), "{shown}");
+    assert!(shown.contains(&format!("  {}", node.folder.path().join("album").display())), "{shown}");
     assert!(!shown.contains("track"), "{shown}");
-    assert_eq!(node.home.files().len(), 30);
+    assert_eq!(node.folder.visible_files().len(), 30);
     let transfers = terminal.enter("transfers");
-    let place = node.home.path().join("album/track 9.flac").display().to_string();
+    let place = node.folder.path().join("album/track 9.flac").display().to_string();
     assert!(transfers.contains(&place), "{transfers}");
 }
 
 #[test]
-fn a_narrow_terminal_keeps_the_file_name() {
-    let mut network = Network::new();
-    let content = Content::random(790, 1000);
+fn narrow_terminal_keeps_the_file_name() {
+    let mut network = TestNetwork::new();
+    let content = TestContent::random(790, 1000);
     let name = "distributions/debian/13/debian-13.1.0-amd64.iso";
-    let _sharer = network.node(&[(name, &content)]);
-    let node = network.node(&[]);
+    let _sharer = network.start_node(&[(name, &content)]);
+    let node = network.start_node(&[]);
     drop(node.peer);
     for (columns, shown, hidden) in [
         ("40", "1  …/13/debian-13.1.0-amd64.iso   1000 B", "sources"),
         ("80", "1  distributions/debian/13/debian-13.1.0-amd64.iso  1000 B        1", "digest"),
     ] {
-        let mut command = peer_node(0, network.index.address(), node.home.path());
+        let mut command = peer_node(0, network.index.address(), node.folder.path());
         command.env("COLUMNS", columns);
         let mut terminal = Terminal::start(command);
-        assert!(terminal.is_ready(), "{}", terminal.text());
-        until("the index to be there", SOON, || terminal.enter("status").contains(", connected"));
+        assert!(terminal.wait_for_prompt(), "{}", terminal.text());
+        wait_until("the index to be there", DEFAULT_TIMEOUT, || {
+            terminal.enter("status").contains(", connected")
+        });
         let hits = terminal.enter("search debian");
         assert!(hits.contains(shown) && !hits.contains(hidden), "{hits}");
-        terminal.press("quit\r");
-        assert_eq!(terminal.process.wait(SOON).code(), Some(0), "{}", terminal.text());
+        terminal.type_keys("quit\r");
+        assert_eq!(terminal.process.wait(DEFAULT_TIMEOUT).code(), Some(0), "{}", terminal.text());
     }
 }
 
 #[test]
-fn near_words_are_suggested_when_nothing_is_found() {
-    let mut network = Network::new();
-    let _sharer = network.node(&[("ubuntu-24.04-server.iso", &Content::random(791, 100))]);
-    let mut node = network.node(&[]);
-    let answer = node.peer.say("search Ubunto ext:iso");
-    assert!(answer.has("no hits") && answer.has("did you mean: search ubuntu ext:iso"), "{answer:#?}");
+fn similar_words_are_suggested_when_nothing_is_found() {
+    let mut network = TestNetwork::new();
+    let _sharer = network.start_node(&[("ubuntu-24.04-server.iso", &TestContent::random(791, 100))]);
+    let mut node = network.start_node(&[]);
+    let answer = node.peer.run("search Ubunto ext:iso");
+    assert!(
+        answer.contains("no hits") && answer.contains("did you mean: search ubuntu ext:iso"),
+        "{answer:#?}"
+    );
     assert!(answer.errors().is_empty(), "{answer:#?}");
     for query in ["ubunto ext:mp3", "xylophone", "ubuntu ext:mp3"] {
-        let answer = node.peer.say(&format!("search {query}"));
-        assert!(answer.has("no hits") && !answer.has("did you mean"), "{query}: {answer:#?}");
+        let answer = node.peer.run(&format!("search {query}"));
+        assert!(answer.contains("no hits") && !answer.contains("did you mean"), "{query}: {answer:#?}");
     }
 }
 
 #[test]
-fn the_beginning_of_a_node_id_names_a_peer_that_was_never_seen() {
-    let mut network = Network::new();
-    let mut sharer = network.node(&[("there.txt", &Content::random(792, 100))]);
-    let status = sharer.peer.say("status");
+fn node_id_prefix_selects_an_unseen_peer() {
+    let mut network = TestNetwork::new();
+    let mut sharer = network.start_node(&[("there.txt", &TestContent::random(792, 100))]);
+    let status = sharer.peer.run("status");
     let id = status.0.iter().find_map(|line| line.strip_prefix("node\t")).expect("a node id").to_owned();
-    let mut node = network.node(&[]);
-    let hits = node.peer.say(&format!("browse {}", &id[..8])).hits();
+    let mut node = network.start_node(&[]);
+    let hits = node.peer.run(&format!("browse {}", &id[..8])).hits();
     assert_eq!(hits.len(), 1);
     assert_eq!(hits[0].name, "there.txt");
-    let unknown = node.peer.say("browse 0000000f");
+    let unknown = node.peer.run("browse 0000000f");
     assert_eq!(unknown.errors(), ["no node that is there has an id that begins with 0000000f"]);
 }

@@ -7,134 +7,140 @@ use std::process::Stdio;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use tests::content::Content;
+use tests::content::TestContent;
 use tests::far_network::FarNetwork;
-use tests::foreign::{infohash_of, write_torrent};
-use tests::home::Home;
-use tests::long_line::{Congestion, Line, LongLines, obstacle};
-use tests::network::Node;
-use tests::peer::run;
+use tests::long_line::{CongestionAlgorithm, LineConfig, LongLines, unavailable_reason};
+use tests::network::RunningNode;
+use tests::peer::run_with_input;
 use tests::process::Process;
 use tests::programs::programs;
+use tests::test_folder::TestFolder;
+use tests::third_party::{read_infohash, write_torrent};
 
 const MBIT: u64 = 1_000_000;
 const ROUND_TRIP: Duration = Duration::from_millis(100);
 
 /// The share of packets lost in lossy stories, per million: one connection that takes loss for congestion carries less than
 /// 2 Mbit/s then.
-const LOSS: u32 = 10_000;
+const LOSS_PER_MILLION: u32 = 10_000;
 
 /// How many times as long as the line needs a download may take: a busy machine does not need that, one connection held
 /// back by loss needs more.
-const PATIENCE: u32 = 5;
+const TIME_LIMIT_FACTOR: u32 = 5;
 
-/// The line of a source at [`ROUND_TRIP`] from [`receiver`].
-fn source(mbit: u64) -> Line {
-    Line::new(mbit * MBIT, ROUND_TRIP / 4, ROUND_TRIP)
+/// The line of a source at [`ROUND_TRIP`] from [`receiver_line`].
+fn source_line(mbit: u64) -> LineConfig {
+    LineConfig::new(mbit * MBIT, ROUND_TRIP / 4, ROUND_TRIP)
 }
 
-fn receiver() -> Line {
-    source(1000)
+fn receiver_line() -> LineConfig {
+    source_line(1000)
 }
 
 /// Returns how long a line needs for a content.
-fn carried(content: &Content, mbit: u64) -> Duration {
+fn transfer_time(content: &TestContent, mbit: u64) -> Duration {
     Duration::from_micros(content.size() * 8 / mbit)
 }
 
 /// Has a new node search and download what the hosts before its own share, and judges the time.
-fn arrives_in_time(network: &FarNetwork, host: usize, content: &Content, mbit: u64) {
-    let home = Home::new();
-    let (output, took) = network.script(host, &home, &["search far", "download 1"]);
+fn assert_downloads_in_time(network: &FarNetwork, host: usize, content: &TestContent, mbit: u64) {
+    let home = TestFolder::new();
+    let (output, took) = network.run_script(host, &home, &["search far", "download 1"]);
     assert!(output.status.success(), "{output:?}");
-    assert_eq!(home.files().get("far.bin"), Some(content));
-    is_in_time(took, content, mbit);
+    assert_eq!(home.visible_files().get("far.bin"), Some(content));
+    assert_in_time(took, content, mbit);
 }
 
-fn is_in_time(took: Duration, content: &Content, mbit: u64) {
-    let carried = carried(content, mbit);
+fn assert_in_time(took: Duration, content: &TestContent, mbit: u64) {
+    let carried = transfer_time(content, mbit);
     eprintln!("{took:.2?} for what the lines carry in {carried:.2?}");
-    assert!(took < PATIENCE * carried, "{took:?} for what the lines carry in {carried:?}");
+    assert!(took < TIME_LIMIT_FACTOR * carried, "{took:?} for what the lines carry in {carried:?}");
 }
 
 /// One source on a lossy line, in a private network.
-fn lossy(seed: u64, congestion: Congestion) {
-    let Some(network) = FarNetwork::new(&[source(20).losing(LOSS), receiver()], congestion) else { return };
-    let content = Content::random(seed, 5_000_000);
-    let _source = network.node(1, &[("far.bin", &content)]);
-    arrives_in_time(&network, 2, &content, 20);
+fn assert_lossy_line_in_time(seed: u64, congestion: CongestionAlgorithm) {
+    let Some(network) =
+        FarNetwork::new(&[source_line(20).with_loss(LOSS_PER_MILLION), receiver_line()], congestion)
+    else {
+        return;
+    };
+    let content = TestContent::random(seed, 5_000_000);
+    let _source = network.start_node(1, &[("far.bin", &content)]);
+    assert_downloads_in_time(&network, 2, &content, 20);
 }
 
 #[test]
-fn loss_costs_little_where_the_system_has_bbr() {
-    lossy(720, Congestion::Bbr);
+fn loss_costs_little_with_bbr() {
+    assert_lossy_line_in_time(720, CongestionAlgorithm::Bbr);
 }
 
 #[test]
-fn loss_costs_little_where_the_system_has_cubic() {
-    lossy(721, Congestion::Cubic);
+fn loss_costs_little_with_cubic() {
+    assert_lossy_line_in_time(721, CongestionAlgorithm::Cubic);
 }
 
 #[test]
-fn a_far_seeder_of_a_torrent_keeps_its_rate_under_loss() {
-    let lines = [source(20).losing(LOSS), receiver()];
-    let Some(network) = FarNetwork::new(&lines, Congestion::Bbr) else { return };
-    let content = Content::random(722, 5_000_000);
-    let (seeding, fetching) = (Home::new(), Home::new());
+fn distant_torrent_seeder_keeps_its_rate_under_loss() {
+    let lines = [source_line(20).with_loss(LOSS_PER_MILLION), receiver_line()];
+    let Some(network) = FarNetwork::new(&lines, CongestionAlgorithm::Bbr) else { return };
+    let content = TestContent::random(722, 5_000_000);
+    let (seeding, fetching) = (TestFolder::new(), TestFolder::new());
     seeding.put("far.bin", &content);
-    let announce = format!("http://{}/announce", network.tracker());
+    let announce = format!("http://{}/announce", network.tracker_address());
     let torrent = write_torrent(&seeding.path().join("far.bin"), &announce, 256 << 10).expect("a torrent");
     let mut seeder = network.lines.command(1, &programs().peer_node);
     seeder.args(["torrent", "seed", "--listen-host", "0.0.0.0", "--dir"]).arg(seeding.path()).arg(&torrent);
     seeder.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     let _seeder = Process::spawn("a seeder", seeder);
-    network.wait_for_seeders(infohash_of(&torrent), 1);
+    network.wait_for_seeders(read_infohash(&torrent), 1);
     let mut command = network.lines.command(2, &programs().peer_node);
     command.args(["torrent", "download", "--dir"]).arg(fetching.path()).arg(&torrent);
     let start = Instant::now();
-    let output = run(command, "");
+    let output = run_with_input(command, "");
     let took = start.elapsed();
     assert!(output.status.success(), "{output:?}");
-    assert_eq!(fetching.files().get("far.bin"), Some(&content));
-    is_in_time(took, &content, 20);
+    assert_eq!(fetching.visible_files().get("far.bin"), Some(&content));
+    assert_in_time(took, &content, 20);
 }
 
 #[test]
-fn four_unequal_sources_together_fill_their_lines() {
+fn four_unequal_sources_fill_their_lines() {
     let trips = [(8, 20), (4, 50), (2, 90), (1, 130)];
     let near = Duration::from_millis(1);
     let line = |(mbit, ms): (u64, u64)| {
         let round_trip = Duration::from_millis(ms);
-        Line::new(mbit * MBIT, (round_trip / 2).saturating_sub(near), round_trip).losing(1000)
+        LineConfig::new(mbit * MBIT, (round_trip / 2).saturating_sub(near), round_trip).with_loss(1000)
     };
     let mut lines = trips.map(line).to_vec();
-    lines.push(Line::new(1000 * MBIT, near, ROUND_TRIP));
-    let Some(network) = FarNetwork::new(&lines, Congestion::Bbr) else { return };
-    let content = Content::random(723, 5_000_000);
-    let sources: Vec<Node> = (1..=4).map(|host| network.node(host, &[("far.bin", &content)])).collect();
-    arrives_in_time(&network, 5, &content, 15);
+    lines.push(LineConfig::new(1000 * MBIT, near, ROUND_TRIP));
+    let Some(network) = FarNetwork::new(&lines, CongestionAlgorithm::Bbr) else { return };
+    let content = TestContent::random(723, 5_000_000);
+    let sources: Vec<RunningNode> =
+        (1..=4).map(|host| network.start_node(host, &[("far.bin", &content)])).collect();
+    assert_downloads_in_time(&network, 5, &content, 15);
     drop(sources);
 }
 
 #[test]
-fn a_lossy_line_under_cubic_is_filled_by_several_connections() {
-    let lines = [source(20).losing(10_000), receiver()];
-    let Some(network) = FarNetwork::new(&lines, Congestion::Cubic) else { return };
-    let content = Content::random(725, 5_000_000);
-    let _source = network.node(1, &[("far.bin", &content)]);
+fn several_connections_fill_a_lossy_cubic_line() {
+    let lines = [source_line(20).with_loss(10_000), receiver_line()];
+    let Some(network) = FarNetwork::new(&lines, CongestionAlgorithm::Cubic) else { return };
+    let content = TestContent::random(725, 5_000_000);
+    let _source = network.start_node(1, &[("far.bin", &content)]);
     // One connection would need half a minute.
-    arrives_in_time(&network, 2, &content, 20);
+    assert_downloads_in_time(&network, 2, &content, 20);
 }
 
 #[test]
-fn a_long_line_has_its_round_trip_and_its_rate() {
-    if let Some(reason) = obstacle() {
+fn emulated_line_has_its_round_trip_and_rate() {
+    if let Some(reason) = unavailable_reason() {
         return eprintln!("SKIPPED: {reason}, so the emulated lines are NOT tested");
     }
-    let lines = LongLines::new([10, 99, 0], &[source(20), receiver()], Congestion::Bbr).expect("two hosts");
+    let lines = LongLines::new([10, 99, 0], &[source_line(20), receiver_line()], CongestionAlgorithm::Bbr)
+        .expect("two hosts");
     let address = (lines.address(0), 80);
     let listener = lines.inside(0, || TcpListener::bind(address).expect("a free port")).expect("a host");
-    let bytes = Content::random(724, 1_000_000).bytes;
+    let bytes = TestContent::random(724, 1_000_000).bytes;
     let sent = bytes.clone();
     let sender = thread::spawn(move || {
         let (mut stream, _) = listener.accept().expect("a connection");

@@ -2,76 +2,76 @@
 
 use std::fs;
 
-use tests::content::{Content, PIECE};
-use tests::home::Home;
-use tests::network::Network;
+use tests::content::{PIECE_LENGTH, TestContent};
+use tests::network::TestNetwork;
+use tests::test_folder::TestFolder;
 
 #[test]
-fn a_name_taken_by_other_content_is_left_alone_and_the_free_one_is_said() {
-    let mut network = Network::new();
-    let (theirs, ours) = (Content::random(70, PIECE + 3), Content::random(71, 100));
-    let _sharer = network.node(&[("report.pdf", &theirs)]);
-    let mut fetcher = network.node(&[("report.pdf", &ours)]);
-    let answer = fetcher.peer.say(&format!("download {}", theirs.digest));
-    assert_eq!(answer.done().len(), 1, "{answer:#?}");
-    let place = fetcher.has(&theirs);
+fn existing_file_is_kept_and_the_new_name_is_reported() {
+    let mut network = TestNetwork::new();
+    let (theirs, ours) = (TestContent::random(70, PIECE_LENGTH + 3), TestContent::random(71, 100));
+    let _sharer = network.start_node(&[("report.pdf", &theirs)]);
+    let mut fetcher = network.start_node(&[("report.pdf", &ours)]);
+    let answer = fetcher.peer.run(&format!("download {}", theirs.digest));
+    assert_eq!(answer.completed_downloads().len(), 1, "{answer:#?}");
+    let place = fetcher.path_of(&theirs);
     assert_ne!(place, "report.pdf");
-    assert!(answer.has(&place), "{place} is not said in {answer:#?}");
-    assert_eq!(fetcher.has(&ours), "report.pdf");
+    assert!(answer.contains(&place), "{place} is not said in {answer:#?}");
+    assert_eq!(fetcher.path_of(&ours), "report.pdf");
 }
 
 #[test]
-fn content_that_is_here_already_is_not_fetched_again() {
-    let mut network = Network::new();
-    let content = Content::random(72, PIECE);
-    let _sharer = network.node(&[("theirs.bin", &content)]);
-    let mut fetcher = network.node(&[("ours.bin", &content)]);
-    let answer = fetcher.peer.say(&format!("download {}", content.digest));
-    assert!(answer.has("already here") && answer.has("ours.bin"), "{answer:#?}");
+fn local_content_is_not_fetched_again() {
+    let mut network = TestNetwork::new();
+    let content = TestContent::random(72, PIECE_LENGTH);
+    let _sharer = network.start_node(&[("theirs.bin", &content)]);
+    let mut fetcher = network.start_node(&[("ours.bin", &content)]);
+    let answer = fetcher.peer.run(&format!("download {}", content.digest));
+    assert!(answer.contains("already here") && answer.contains("ours.bin"), "{answer:#?}");
     assert!(answer.errors().is_empty(), "{answer:#?}");
-    assert_eq!(fetcher.home.files().len(), 1);
+    assert_eq!(fetcher.folder.visible_files().len(), 1);
 }
 
 #[test]
-fn a_download_can_be_given_another_name_and_another_place() {
-    let mut network = Network::new();
-    let (one, two) = (Content::random(73, 5000), Content::random(74, 6000));
-    let _sharer = network.node(&[("one.bin", &one), ("two.bin", &two)]);
-    let mut fetcher = network.node(&[]);
-    let answer = fetcher.peer.say(&format!("download {} as \"my own name.bin\"", one.digest));
+fn download_can_be_renamed_and_moved() {
+    let mut network = TestNetwork::new();
+    let (one, two) = (TestContent::random(73, 5000), TestContent::random(74, 6000));
+    let _sharer = network.start_node(&[("one.bin", &one), ("two.bin", &two)]);
+    let mut fetcher = network.start_node(&[]);
+    let answer = fetcher.peer.run(&format!("download {} as \"my own name.bin\"", one.digest));
     assert!(answer.errors().is_empty(), "{answer:#?}");
-    let elsewhere = Home::new();
+    let elsewhere = TestFolder::new();
     let place = elsewhere.path().join("elsewhere.bin");
-    let answer = fetcher.peer.say(&format!("download two.bin as \"{}\"", place.display()));
+    let answer = fetcher.peer.run(&format!("download two.bin as \"{}\"", place.display()));
     assert!(answer.errors().is_empty(), "{answer:#?}");
     assert_eq!(fs::read(&place).expect("the file"), two.bytes);
-    assert!(fetcher.has(&one).ends_with("my own name.bin"), "{}", fetcher.has(&one));
+    assert!(fetcher.path_of(&one).ends_with("my own name.bin"), "{}", fetcher.path_of(&one));
 }
 
 #[test]
-fn a_file_in_a_sub_folder_comes_under_its_own_name() {
-    let mut network = Network::new();
-    let content = Content::random(75, 5000);
-    let _sharer = network.node(&[("deep/down/below/deep.txt", &content)]);
-    let mut fetcher = network.node(&[]);
-    fetcher.fetch(&content);
-    assert!(fetcher.has(&content).ends_with("deep.txt"));
+fn file_from_a_subfolder_keeps_its_own_name() {
+    let mut network = TestNetwork::new();
+    let content = TestContent::random(75, 5000);
+    let _sharer = network.start_node(&[("deep/down/below/deep.txt", &content)]);
+    let mut fetcher = network.start_node(&[]);
+    fetcher.download(&content);
+    assert!(fetcher.path_of(&content).ends_with("deep.txt"));
 }
 
 #[test]
-fn a_download_is_fetched_by_its_name() {
-    let mut network = Network::new();
-    let content = Content::random(76, 5000);
-    let _sharer = network.node(&[("the one.txt", &content)]);
-    let mut fetcher = network.node(&[]);
-    let answer = fetcher.peer.say("download \"the one.txt\"");
-    assert_eq!(answer.done().len(), 1, "{answer:#?}");
-    fetcher.has(&content);
+fn file_can_be_downloaded_by_name() {
+    let mut network = TestNetwork::new();
+    let content = TestContent::random(76, 5000);
+    let _sharer = network.start_node(&[("the one.txt", &content)]);
+    let mut fetcher = network.start_node(&[]);
+    let answer = fetcher.peer.run("download \"the one.txt\"");
+    assert_eq!(answer.completed_downloads().len(), 1, "{answer:#?}");
+    fetcher.path_of(&content);
 }
 
 #[test]
-fn names_that_linux_can_store_are_shared_and_kept() {
-    let mut network = Network::new();
+fn names_valid_on_linux_are_shared_and_kept() {
+    let mut network = TestNetwork::new();
     let names = [
         "K: Missing Kings.mkv",
         "what? \"really\" <yes>|*.txt",
@@ -80,17 +80,17 @@ fn names_that_linux_can_store_are_shared_and_kept() {
         "~root",
         "   ",
     ];
-    let contents: Vec<Content> =
-        (0..).zip(names).map(|(seed, _)| Content::random(700 + seed, 3000)).collect();
-    let files: Vec<(&str, &Content)> = names.into_iter().zip(&contents).collect();
-    let mut sharer = network.node(&files);
-    let mut fetcher = network.node(&[]);
+    let contents: Vec<TestContent> =
+        (0..).zip(names).map(|(seed, _)| TestContent::random(700 + seed, 3000)).collect();
+    let files: Vec<(&str, &TestContent)> = names.into_iter().zip(&contents).collect();
+    let mut sharer = network.start_node(&files);
+    let mut fetcher = network.start_node(&[]);
     for (name, content) in files {
-        fetcher.fetch(content);
+        fetcher.download(content);
         // A file that is fetched alone comes under its own name, without its folder.
-        assert_eq!(fetcher.has(content), name.rsplit('/').next().expect("a name"));
-        let torrent = fetcher.home.path().join(".made.torrent");
-        let answer = sharer.peer.say(&format!("torrent create {} as {}", content.digest, torrent.display()));
+        assert_eq!(fetcher.path_of(content), name.rsplit('/').next().expect("a name"));
+        let torrent = fetcher.folder.path().join(".made.torrent");
+        let answer = sharer.peer.run(&format!("torrent create {} as {}", content.digest, torrent.display()));
         assert!(answer.errors().is_empty(), "{answer:#?}");
         fs::remove_file(torrent).expect("a torrent");
     }
@@ -98,16 +98,16 @@ fn names_that_linux_can_store_are_shared_and_kept() {
 }
 
 #[test]
-fn a_long_name_is_kept_or_shortened_before_its_extension() {
-    let mut network = Network::new();
+fn long_name_is_kept_or_shortened_before_its_extension() {
+    let mut network = TestNetwork::new();
     let name = format!("{}.mkv", "é".repeat(125));
-    let (theirs, ours) = (Content::random(77, PIECE + 3), Content::random(78, 100));
-    let _sharer = network.node(&[(&name, &theirs)]);
-    let mut fetcher = network.node(&[]);
-    fetcher.fetch(&theirs);
-    assert_eq!(fetcher.has(&theirs), name);
-    let mut other = network.node(&[(&name, &ours)]);
-    other.fetch(&theirs);
-    let place = other.has(&theirs);
+    let (theirs, ours) = (TestContent::random(77, PIECE_LENGTH + 3), TestContent::random(78, 100));
+    let _sharer = network.start_node(&[(&name, &theirs)]);
+    let mut fetcher = network.start_node(&[]);
+    fetcher.download(&theirs);
+    assert_eq!(fetcher.path_of(&theirs), name);
+    let mut other = network.start_node(&[(&name, &ours)]);
+    other.download(&theirs);
+    let place = other.path_of(&theirs);
     assert!(place.ends_with("é (1).mkv") && place.len() <= 255, "{place}");
 }

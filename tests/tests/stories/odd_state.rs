@@ -7,21 +7,21 @@ use std::process::{Command, Output};
 use std::time::{Duration, Instant};
 
 use rustix::fs::{CWD, Mode, mkfifoat};
-use tests::content::Content;
-use tests::home::Home;
-use tests::index::{Index, index_server};
-use tests::network::Network;
-use tests::peer::{peer_node, run};
+use tests::content::TestContent;
+use tests::index::{IndexProcess, index_server};
+use tests::network::TestNetwork;
+use tests::peer::{peer_node, run_with_input};
 use tests::programs::programs;
+use tests::test_folder::TestFolder;
 
 /// Nobody listens there.
-const NOWHERE: ([u8; 4], u16) = ([127, 0, 0, 1], 9);
+const UNUSED_ADDRESS: ([u8; 4], u16) = ([127, 0, 0, 1], 9);
 
 /// The user of programs that own nothing.
-const NOBODY: u32 = 65534;
+const NOBODY_UID: u32 = 65534;
 
 /// A node whose state others cannot be kept from starts and stops as fast as any.
-const AT_ONCE: Duration = Duration::from_secs(20);
+const START_TIMEOUT: Duration = Duration::from_secs(20);
 
 fn make_pipe(path: &Path) {
     fs::create_dir_all(path.parent().expect("a folder")).expect("the folder");
@@ -31,16 +31,16 @@ fn make_pipe(path: &Path) {
 }
 
 /// Runs a program to its end, which must come soon, and returns what it said.
-fn ended(command: Command, input: &str) -> (Option<i32>, String, String) {
+fn run_to_end(command: Command, input: &str) -> (Option<i32>, String, String) {
     let begun = Instant::now();
-    let Output { status, stdout, stderr } = run(command, input);
-    assert!(begun.elapsed() < AT_ONCE, "it took {:?}", begun.elapsed());
+    let Output { status, stdout, stderr } = run_with_input(command, input);
+    assert!(begun.elapsed() < START_TIMEOUT, "it took {:?}", begun.elapsed());
     let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
     (status.code(), text(stdout), text(stderr))
 }
 
 #[test]
-fn a_pipe_in_place_of_a_state_file_holds_up_no_node() {
+fn pipe_as_state_file_does_not_block_a_node() {
     let torrent = format!("torrents/{}.torrent", "ab".repeat(20));
     let manifest = format!("manifests/{}", "cd".repeat(32));
     for (name, starts) in [
@@ -57,9 +57,10 @@ fn a_pipe_in_place_of_a_state_file_holds_up_no_node() {
         ("manifests/0.new", true),
         ("partial/x.part", true),
     ] {
-        let home = Home::with("a.bin", &Content::random(7, 300_000));
+        let home = TestFolder::with_file("a.bin", &TestContent::random(7, 300_000));
         make_pipe(&home.path().join(".peerdex").join(name));
-        let (code, _, errors) = ended(peer_node(0, NOWHERE.into(), home.path()), "status\nfiles\n");
+        let (code, _, errors) =
+            run_to_end(peer_node(0, UNUSED_ADDRESS.into(), home.path()), "status\nfiles\n");
         assert_eq!(code == Some(0), starts, "{name}: {errors}");
         if !starts {
             assert!(errors.contains(name) && errors.trim().lines().count() == 1, "{name}: {errors}");
@@ -68,59 +69,59 @@ fn a_pipe_in_place_of_a_state_file_holds_up_no_node() {
 }
 
 #[test]
-fn a_pipe_in_place_of_a_manifest_is_replaced_by_one() {
-    let mut network = Network::new();
-    let content = Content::random(8, 900_000);
-    let mut sharer = network.node(&[("a.bin", &content)]);
+fn pipe_as_manifest_is_replaced() {
+    let mut network = TestNetwork::new();
+    let content = TestContent::random(8, 900_000);
+    let mut sharer = network.start_node(&[("a.bin", &content)]);
     assert_eq!(sharer.peer.stop(), Some(0));
-    let manifest = sharer.home.path().join(format!(".peerdex/manifests/{}", content.digest));
+    let manifest = sharer.folder.path().join(format!(".peerdex/manifests/{}", content.digest));
     assert!(manifest.is_file(), "where manifests lie");
     make_pipe(&manifest);
-    sharer.start_again(network.index.address());
+    sharer.restart(network.index.address());
     network.wait_for_files(sharer.peer.address(), 1);
-    network.node(&[]).fetch(&content);
+    network.start_node(&[]).download(&content);
     assert!(manifest.is_file());
 }
 
 #[test]
-fn a_pipe_in_place_of_a_state_file_holds_up_no_index() {
+fn pipe_as_state_file_does_not_block_an_index() {
     for name in ["lock", "mark", "store/db", "store/conf", "store/snap.0000"] {
-        let home = Home::new();
+        let home = TestFolder::new();
         let data = home.path().join("index-data");
-        let mut index = Index::start_on(&data, "127.0.0.1:0", &[]);
+        let mut index = IndexProcess::start_with_data_dir(&data, "127.0.0.1:0", &[]);
         assert_eq!(index.stop(), Some(0));
         make_pipe(&data.join(name));
-        let (code, _, errors) = ended(index_server("127.0.0.1:0", &data), "");
+        let (code, _, errors) = run_to_end(index_server("127.0.0.1:0", &data), "");
         assert!(matches!(code, Some(73 | 78)), "{name}: {code:?} {errors}");
         assert!(errors.contains("index-data"), "{name}: {errors}");
     }
-    let home = Home::new();
+    let home = TestFolder::new();
     make_pipe(&home.path().join("allow"));
     let mut command = index_server("127.0.0.1:0", &home.path().join("index-data"));
     command.arg("--allow").arg(home.path().join("allow"));
-    let (code, _, errors) = ended(command, "");
+    let (code, _, errors) = run_to_end(command, "");
     assert!(code == Some(66) && errors.contains("not a regular file"), "{errors}");
 }
 
 #[test]
-fn a_blank_key_is_refused() {
-    let home = Home::new();
+fn blank_key_is_refused() {
+    let home = TestFolder::new();
     let key = home.path().join(".peerdex/identity.key");
     fs::create_dir(home.path().join(".peerdex")).expect("a folder");
     fs::write(&key, [0; 32]).expect("a key");
     fs::set_permissions(&key, fs::Permissions::from_mode(0o600)).expect("a mode");
-    let (code, _, errors) = ended(peer_node(0, NOWHERE.into(), home.path()), "status\n");
+    let (code, _, errors) = run_to_end(peer_node(0, UNUSED_ADDRESS.into(), home.path()), "status\n");
     assert!(code == Some(1) && errors.contains("blank") && errors.contains("identity.key"), "{errors}");
     assert_eq!(fs::read(&key).expect("the key"), [0; 32], "it is left alone");
 }
 
 /// Makes the command of a node that is run by nobody in a folder of somebody else's, which stands for a file system that stores no
 /// permissions: modes cannot be changed there. `None` if this user cannot do that.
-fn nobodys_node(home: &Home, option: Option<&str>) -> Option<Command> {
-    let node = peer_node(0, NOWHERE.into(), home.path());
+fn node_run_by_nobody(home: &TestFolder, option: Option<&str>) -> Option<Command> {
+    let node = peer_node(0, UNUSED_ADDRESS.into(), home.path());
     let program = home.path().join(".program");
     if !program.exists() {
-        chown(home.path(), Some(NOBODY), Some(NOBODY)).ok()?;
+        chown(home.path(), Some(NOBODY_UID), Some(NOBODY_UID)).ok()?;
         fs::copy(node.get_program(), &program).expect("a copy of the program");
         fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).expect("a program");
         let state = home.path().join(".peerdex");
@@ -134,13 +135,13 @@ fn nobodys_node(home: &Home, option: Option<&str>) -> Option<Command> {
 }
 
 #[test]
-fn where_modes_cannot_be_changed_only_a_readable_key_is_refused() {
-    let home = Home::new();
-    let Some(node) = nobodys_node(&home, None) else {
+fn readable_key_is_refused_where_modes_cannot_change() {
+    let home = TestFolder::new();
+    let Some(node) = node_run_by_nobody(&home, None) else {
         eprintln!("SKIPPED: only root can start a node as another user, so exposed state is NOT tested");
         return;
     };
-    let (code, output, errors) = ended(node, "status\n");
+    let (code, output, errors) = run_to_end(node, "status\n");
     assert_eq!(code, Some(0), "{errors}");
     assert!((output + &errors).contains("mode 777"), "it warns");
     // A key that everybody can read, which only its owner could change.
@@ -149,18 +150,18 @@ fn where_modes_cannot_be_changed_only_a_readable_key_is_refused() {
     fs::remove_file(&key).expect("removed");
     fs::write(&key, bytes).expect("written again");
     fs::set_permissions(&key, fs::Permissions::from_mode(0o644)).expect("a mode");
-    let node = nobodys_node(&home, None).expect("the same");
-    let (code, _, errors) = ended(node, "status\n");
+    let node = node_run_by_nobody(&home, None).expect("the same");
+    let (code, _, errors) = run_to_end(node, "status\n");
     assert!(code == Some(1) && errors.contains("--insecure-state"), "{errors}");
-    let node = nobodys_node(&home, Some("--insecure-state")).expect("the same");
-    let (code, _, errors) = ended(node, "status\n");
+    let node = node_run_by_nobody(&home, Some("--insecure-state")).expect("the same");
+    let (code, _, errors) = run_to_end(node, "status\n");
     assert_eq!(code, Some(0), "{errors}");
 }
 
 #[test]
-fn json_of_a_torrent_commands_no_terminal() {
+fn torrent_json_has_no_terminal_control_characters() {
     let evil = "\u{1b}[2J \u{9b}31m \u{202e}gpj.exe \u{2066}\u{200b}\u{e0041}\u{7f} é";
-    let home = Home::new();
+    let home = TestFolder::new();
     let path = home.path().join("a.torrent");
     let entry = |key: &str, text: &str| format!("{}:{key}{}:{text}", key.len(), text.len());
     let info = format!(
@@ -171,7 +172,7 @@ fn json_of_a_torrent_commands_no_terminal() {
     fs::write(&path, format!("d{}4:info{info}e", entry("comment", evil))).expect("a torrent");
     let mut command = Command::new(&programs().peer_node);
     command.args(["torrent", "show", "--json"]).arg(&path);
-    let (code, output, errors) = ended(command, "");
+    let (code, output, errors) = run_to_end(command, "");
     assert_eq!(code, Some(0), "{errors}");
     let is_plain =
         |character: char| character == '\n' || (' '..='~').contains(&character) || character == 'é';

@@ -5,27 +5,27 @@ use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use tests::content::{Content, PIECE};
+use tests::content::{PIECE_LENGTH, TestContent};
 use tests::crowd::Latencies;
-use tests::eventually::{SOON, until};
-use tests::home::Home;
-use tests::index::Index;
-use tests::namespaces::{Namespaces, inside};
-use tests::network::{Network, Node};
-use tests::peer::{Peer, peer_node, peer_node_at, run};
+use tests::eventually::{DEFAULT_TIMEOUT, wait_until};
+use tests::index::IndexProcess;
+use tests::namespaces::{NamespaceNetwork, inside};
+use tests::network::{RunningNode, TestNetwork};
+use tests::peer::{PeerProcess, peer_node, peer_node_at, run_with_input};
 use tests::programs::programs;
 use tests::raw_client::RawClient;
-use tests::tracer::Tracer;
+use tests::strace::Strace;
+use tests::test_folder::TestFolder;
 
 /// Has a shell do something before it becomes a program.
-fn after(setup: &str, program: &Command, around: &[&str]) -> Command {
+fn command_after_setup(setup: &str, program: &Command, around: &[&str]) -> Command {
     let mut command = Command::new(around[0]);
     command.args(&around[1..]).args(["sh", "-c", &format!("{setup} && exec \"$0\" \"$@\"")]);
     command.arg(program.get_program()).args(program.get_args()).env("NO_COLOR", "1");
     command
 }
 
-fn works(program: &str, arguments: &[&str]) -> bool {
+fn command_succeeds(program: &str, arguments: &[&str]) -> bool {
     let works = Command::new(program).args(arguments).output().is_ok_and(|output| output.status.success());
     if !works {
         eprintln!("SKIPPED: {program} {arguments:?} does not work here");
@@ -34,11 +34,11 @@ fn works(program: &str, arguments: &[&str]) -> bool {
 }
 
 #[test]
-fn a_file_system_that_can_little_is_good_enough() {
-    let mut network = Network::new();
-    let (large, small) = (Content::random(490, 9 * PIECE + 1), Content::random(491, 1000));
-    let mut sharer = network.node(&[("large.iso", &large), ("small.txt", &small)]);
-    let mut fetcher = network.node(&[]);
+fn limited_file_system_is_sufficient() {
+    let mut network = TestNetwork::new();
+    let (large, small) = (TestContent::random(490, 9 * PIECE_LENGTH + 1), TestContent::random(491, 1000));
+    let mut sharer = network.start_node(&[("large.iso", &large), ("small.txt", &small)]);
+    let mut fetcher = network.start_node(&[]);
     // No room in advance, no renaming without replacing, no path resolved as a whole, no locks, no way from a file to a socket.
     let little = [
         "fallocate:error=EOPNOTSUPP",
@@ -48,48 +48,50 @@ fn a_file_system_that_can_little_is_good_enough() {
         "sendfile:error=EINVAL",
     ];
     let ids = [sharer.peer.process().child().id(), fetcher.peer.process().child().id()];
-    let tracers = ids.map(|id| Tracer::attach(id, &little));
+    let tracers = ids.map(|id| Strace::attach(id, &little));
     if tracers.iter().any(Option::is_none) {
         return;
     }
     for content in [&large, &small] {
-        fetcher.fetch(content);
+        fetcher.download(content);
     }
     // What is there is replaced by nothing there either.
-    fetcher.home.put("large (1).iso", &small);
-    let other = Content::random(492, 5 * PIECE);
-    sharer.home.put("large.iso", &other);
-    network.wait_for_sources(other.digest, 1, SOON);
-    fetcher.fetch(&other);
-    fetcher.has(&large);
+    fetcher.folder.put("large (1).iso", &small);
+    let other = TestContent::random(492, 5 * PIECE_LENGTH);
+    sharer.folder.put("large.iso", &other);
+    network.wait_for_sources(other.digest, 1, DEFAULT_TIMEOUT);
+    fetcher.download(&other);
+    fetcher.path_of(&large);
 }
 
 #[test]
-fn a_file_that_cannot_be_read_any_more_comes_from_elsewhere() {
-    let mut network = Network::new();
-    let content = Content::random(493, 40 * PIECE);
-    let mut broken = network.node(&[("film.mkv", &content)]);
+fn unreadable_file_is_fetched_elsewhere() {
+    let mut network = TestNetwork::new();
+    let content = TestContent::random(493, 40 * PIECE_LENGTH);
+    let mut broken = network.start_node(&[("film.mkv", &content)]);
     let id = broken.peer.process().child().id();
-    let Some(_tracer) = Tracer::attach(id, &["sendfile:error=EIO:when=3+"]) else { return };
-    let mut fetcher = network.node(&[]);
-    let asked = fetcher.peer.begin(&format!("download {}", content.digest));
-    until("the disk to fail", SOON, || broken.peer.say("status").sent().is_some_and(|sent| sent > 0));
-    let _honest = network.node(&[("film.mkv", &content)]);
-    let answer = fetcher.peer.answer(asked);
-    assert_eq!(answer.done().len(), 1, "{answer:#?}");
-    fetcher.has(&content);
-    assert!(broken.peer.say("status").errors().is_empty());
+    let Some(_tracer) = Strace::attach(id, &["sendfile:error=EIO:when=3+"]) else { return };
+    let mut fetcher = network.start_node(&[]);
+    let asked = fetcher.peer.start_command(&format!("download {}", content.digest));
+    wait_until("the disk to fail", DEFAULT_TIMEOUT, || {
+        broken.peer.run("status").bytes_sent().is_some_and(|sent| sent > 0)
+    });
+    let _honest = network.start_node(&[("film.mkv", &content)]);
+    let answer = fetcher.peer.wait_for_output(asked);
+    assert_eq!(answer.completed_downloads().len(), 1, "{answer:#?}");
+    fetcher.path_of(&content);
+    assert!(broken.peer.run("status").errors().is_empty());
 }
 
 #[test]
-fn a_slow_disk_of_an_index_keeps_no_search_waiting() {
-    let mut network = Network::new();
+fn slow_index_disk_does_not_delay_searches() {
+    let mut network = TestNetwork::new();
     let mut honest = network.index.session();
-    let record = |number: u64| Content::random(number, 10).record(&format!("a file {number}.iso"));
+    let record = |number: u64| TestContent::random(number, 10).file_record(&format!("a file {number}.iso"));
     honest.register(&(0..100).map(record).collect::<Vec<_>>()).expect("acknowledged");
     let slow =
         ["fsync:delay_enter=300000", "fdatasync:delay_enter=300000", "sync_file_range:delay_enter=300000"];
-    let Some(_tracer) = Tracer::attach(network.index.id(), &slow) else { return };
+    let Some(_tracer) = Strace::attach(network.index.pid(), &slow) else { return };
     let mut writer = network.index.session();
     let writing = std::thread::spawn(move || {
         let begun = Instant::now();
@@ -109,15 +111,15 @@ fn a_slow_disk_of_an_index_keeps_no_search_waiting() {
 }
 
 #[test]
-fn an_index_whose_disk_never_answers_ends_with_an_error() {
-    let mut index = Index::start_with("127.0.0.1:0", &["--commit-timeout", "1"]);
+fn index_with_a_hung_disk_exits_with_an_error() {
+    let mut index = IndexProcess::start_with("127.0.0.1:0", &["--commit-timeout", "1"]);
     let mut session = index.session();
-    let record = |number: u64| Content::random(number, 10).record(&format!("a file {number}.iso"));
+    let record = |number: u64| TestContent::random(number, 10).file_record(&format!("a file {number}.iso"));
     session.register(&[record(500)]).expect("acknowledged");
     let endless = ["fsync:delay_enter=60000000", "fdatasync:delay_enter=60000000"];
-    let Some(tracer) = Tracer::attach(index.id(), &endless) else { return };
+    let Some(tracer) = Strace::attach(index.pid(), &endless) else { return };
     assert!(session.register(&[record(501)]).is_err(), "acknowledged without a disk");
-    assert_eq!(index.wait(SOON), Some(74), "{}", index.log());
+    assert_eq!(index.wait(DEFAULT_TIMEOUT), Some(74), "{}", index.log());
     let data = index.data_dir().display().to_string();
     let log = index.log();
     let message = log.lines().last().expect("a message");
@@ -128,34 +130,37 @@ fn an_index_whose_disk_never_answers_ends_with_an_error() {
 }
 
 #[test]
-fn a_system_without_proc_is_good_enough() {
-    if !works("unshare", &["--mount", "true"]) {
+fn system_without_proc_is_sufficient() {
+    if !command_succeeds("unshare", &["--mount", "true"]) {
         return;
     }
-    let mut network = Network::new();
-    let (large, small) = (Content::random(494, 5 * PIECE + 1), Content::random(495, 1000));
-    let start = |files: &[(&str, &Content)]| {
-        let home = Home::new();
+    let mut network = TestNetwork::new();
+    let (large, small) = (TestContent::random(494, 5 * PIECE_LENGTH + 1), TestContent::random(495, 1000));
+    let start = |files: &[(&str, &TestContent)]| {
+        let home = TestFolder::new();
         for (path, content) in files {
             home.put(path, content);
         }
         let command = peer_node(0, network.index.address(), home.path());
         let around = ["unshare", "--mount"];
-        Node { peer: Peer::launch(after("mount -t tmpfs none /proc", &command, &around)), home }
+        RunningNode {
+            peer: PeerProcess::launch(command_after_setup("mount -t tmpfs none /proc", &command, &around)),
+            folder: home,
+        }
     };
     let mut sharer = start(&[("large.iso", &large), ("small.txt", &small)]);
-    sharer.peer.shares(2);
+    sharer.peer.wait_for_shared_files(2);
     let mut fetcher = start(&[]);
     network.wait_for_files(sharer.peer.address(), 2);
     for content in [&large, &small] {
-        fetcher.fetch(content);
+        fetcher.download(content);
     }
 }
 
 #[test]
-fn surroundings_that_make_no_sense_change_nothing() {
-    let network = Network::new();
-    let home = Home::with("a.txt", &Content::random(496, 10));
+fn invalid_environment_variables_change_nothing() {
+    let network = TestNetwork::new();
+    let home = TestFolder::with_file("a.txt", &TestContent::random(496, 10));
     for (name, value) in [
         ("TZ", "Nowhere/Land"),
         ("TZ", ":/etc/passwd"),
@@ -167,78 +172,79 @@ fn surroundings_that_make_no_sense_change_nothing() {
     ] {
         let mut command = peer_node(0, network.index.address(), home.path());
         command.env(name, value);
-        let output = run(command, "files\nstatus\n");
+        let output = run_with_input(command, "files\nstatus\n");
         let errors = String::from_utf8_lossy(&output.stderr).into_owned();
         assert_eq!(output.status.code(), Some(0), "{name}={value}: {errors}");
     }
 }
 
 #[test]
-fn a_host_that_has_ipv6_alone_is_good_enough() {
+fn ipv6_only_host_is_sufficient() {
     if TcpListener::bind("[::1]:0").is_err() {
         eprintln!("SKIPPED: this system has no IPv6, so it is NOT tested");
         return;
     }
-    let index = Index::start_at("[::1]:0");
-    let content = Content::random(497, 3 * PIECE);
-    let start = |files: &[(&str, &Content)]| {
-        let home = Home::new();
+    let index = IndexProcess::start_at("[::1]:0");
+    let content = TestContent::random(497, 3 * PIECE_LENGTH);
+    let start = |files: &[(&str, &TestContent)]| {
+        let home = TestFolder::new();
         for (path, content) in files {
             home.put(path, content);
         }
         let command = peer_node_at(Ipv6Addr::LOCALHOST.into(), index.address(), home.path());
-        Node { peer: Peer::launch(command), home }
+        RunningNode { peer: PeerProcess::launch(command), folder: home }
     };
     let mut sharer = start(&[("film.mkv", &content)]);
     assert!(sharer.peer.address().is_ipv6());
-    sharer.peer.shares(1);
+    sharer.peer.wait_for_shared_files(1);
     let mut fetcher = start(&[]);
-    until("the file to be found", SOON, || fetcher.peer.say("search film").hits().len() == 1);
-    let done = fetcher.fetch(&content);
-    assert_eq!(done.givers, [(sharer.peer.address(), content.size())]);
+    wait_until("the file to be found", DEFAULT_TIMEOUT, || fetcher.peer.run("search film").hits().len() == 1);
+    let done = fetcher.download(&content);
+    assert_eq!(done.sources, [(sharer.peer.address(), content.size())]);
 }
 
 #[test]
-fn a_node_with_few_descriptors_outlives_a_crowd() {
-    let mut network = Network::new();
-    let content = Content::random(498, 3 * PIECE);
-    let home = Home::with("film.mkv", &content);
-    let command = after("ulimit -n 64", &peer_node(0, network.index.address(), home.path()), &["env"]);
-    let mut sharer = Node { peer: Peer::launch(command), home };
+fn node_with_few_descriptors_survives_many_connections() {
+    let mut network = TestNetwork::new();
+    let content = TestContent::random(498, 3 * PIECE_LENGTH);
+    let home = TestFolder::with_file("film.mkv", &content);
+    let command =
+        command_after_setup("ulimit -n 64", &peer_node(0, network.index.address(), home.path()), &["env"]);
+    let mut sharer = RunningNode { peer: PeerProcess::launch(command), folder: home };
     network.wait_for_files(sharer.peer.address(), 1);
     let crowd: Vec<RawClient> = (0..200).map(|_| RawClient::connect(sharer.peer.address())).collect();
     let (before, begun) = (sharer.peer.process().processor_time(), Instant::now());
-    until("some time to pass", SOON, || {
-        assert!(sharer.peer.say("status").errors().is_empty());
+    wait_until("some time to pass", DEFAULT_TIMEOUT, || {
+        assert!(sharer.peer.run("status").errors().is_empty());
         begun.elapsed() > Duration::from_secs(1)
     });
     let used = sharer.peer.process().processor_time().saturating_sub(before);
     let took = begun.elapsed();
     assert!(used < took / 2, "{used:?} of {took:?}");
     drop(crowd);
-    network.node(&[]).fetch(&content);
+    network.start_node(&[]).download(&content);
 }
 
 /// Makes a node in a namespace in which names are looked up at a server that never answers.
-fn node_with_dead_names(namespace: &str, resolver: &Path, home: &Home) -> Command {
+fn node_with_dead_resolver(namespace: &str, resolver: &Path, home: &TestFolder) -> Command {
     let mut node = Command::new(&programs().peer_node);
     node.args(["0", "--index", "index.example:1313", "--listen-host", "127.0.0.1", "--share-dir"])
         .arg(home.path());
     let setup = format!("mount --bind {} /etc/resolv.conf", resolver.display());
-    after(&setup, &node, &["ip", "netns", "exec", namespace])
+    command_after_setup(&setup, &node, &["ip", "netns", "exec", namespace])
 }
 
 #[test]
-fn a_server_of_names_that_never_answers_keeps_no_prompt_waiting() {
-    let Some(network) = Namespaces::new(1) else { return };
-    let server = inside(network.host(0), || UdpSocket::bind("127.0.0.1:53"));
+fn dead_dns_server_does_not_block_the_prompt() {
+    let Some(network) = NamespaceNetwork::new(1) else { return };
+    let server = inside(network.namespace(0), || UdpSocket::bind("127.0.0.1:53"));
     let _silent = server.expect("a namespace").expect("a port of its own");
-    let home = Home::with("a.txt", &Content::random(499, 10));
-    let resolver = home.put(".resolv.conf", &Content::of("nameserver 127.0.0.1\n"));
-    let mut peer = Peer::launch(node_with_dead_names(network.host(0), &resolver, &home));
+    let home = TestFolder::with_file("a.txt", &TestContent::random(499, 10));
+    let resolver = home.put(".resolv.conf", &TestContent::from_bytes("nameserver 127.0.0.1\n"));
+    let mut peer = PeerProcess::launch(node_with_dead_resolver(network.namespace(0), &resolver, &home));
     let begun = Instant::now();
-    peer.shares(1);
-    let answer = peer.say("status");
+    peer.wait_for_shared_files(1);
+    let answer = peer.run("status");
     assert!(answer.errors().is_empty(), "{answer:#?}");
     assert!(begun.elapsed() < Duration::from_secs(20), "{:?}", begun.elapsed());
     let begun = Instant::now();

@@ -4,10 +4,10 @@ use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Command, Output};
 
-use tests::home::Home;
-use tests::index::Index;
-use tests::peer::run;
+use tests::index::IndexProcess;
+use tests::peer::run_with_input;
 use tests::programs::programs;
+use tests::test_folder::TestFolder;
 
 fn free_port() -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
@@ -15,27 +15,27 @@ fn free_port() -> u16 {
 }
 
 /// Starts a node with nothing but its port in a working directory, and ends it.
-fn start_in(folder: &Path, port: u16, index: &Index, state_home: &Path) -> Output {
+fn start_in(folder: &Path, port: u16, index: &IndexProcess, state_home: &Path) -> Output {
     let mut command = Command::new(&programs().peer_node);
     command.current_dir(folder).env("XDG_STATE_HOME", state_home).env("HOME", folder);
     command.args([&port.to_string(), "--index", &index.address().to_string()]);
-    let output = run(command, "status\n");
+    let output = run_with_input(command, "status\n");
     assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
     output
 }
 
-fn errors(output: &Output) -> String {
+fn error_output(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
 #[test]
-fn a_new_node_in_another_folder_is_noticed_once() {
-    let index = Index::start();
-    let (state, one, two) = (Home::new(), Home::new(), Home::new());
+fn new_node_in_another_folder_is_reported_once() {
+    let index = IndexProcess::start();
+    let (state, one, two) = (TestFolder::new(), TestFolder::new(), TestFolder::new());
     let port = free_port();
-    assert!(!errors(&start_in(one.path(), port, &index, state.path())).contains("creating a new node"));
+    assert!(!error_output(&start_in(one.path(), port, &index, state.path())).contains("creating a new node"));
     let first = one.path().join("shared_dirs").join(port.to_string());
-    let noticed = errors(&start_in(two.path(), port, &index, state.path()));
+    let noticed = error_output(&start_in(two.path(), port, &index, state.path()));
     assert!(noticed.contains("creating a new node"), "{noticed}");
     let remedy = format!("peer-node {port} --share-dir {}", first.display());
     assert!(noticed.contains(&remedy), "{noticed}");
@@ -43,20 +43,20 @@ fn a_new_node_in_another_folder_is_noticed_once() {
     // The node goes on all the same, and is one from then on.
     assert!(two.path().join("shared_dirs").join(port.to_string()).is_dir());
     for folder in [&one, &two] {
-        assert!(!errors(&start_in(folder.path(), port, &index, state.path())).contains("creating"));
+        assert!(!error_output(&start_in(folder.path(), port, &index, state.path())).contains("creating"));
     }
     // Another port is another node.
-    let other = errors(&start_in(two.path(), free_port(), &index, state.path()));
+    let other = error_output(&start_in(two.path(), free_port(), &index, state.path()));
     assert!(!other.contains("creating"), "{other}");
 }
 
 #[test]
-fn a_state_folder_that_cannot_be_used_stops_nobody() {
-    let index = Index::start();
-    let folder = Home::new();
+fn unusable_account_state_does_not_prevent_start() {
+    let index = IndexProcess::start();
+    let folder = TestFolder::new();
     for state in ["/dev/null/none", "relative"] {
         let output = start_in(folder.path(), free_port(), &index, Path::new(state));
-        assert!(!errors(&output).contains("state"), "{}", errors(&output));
+        assert!(!error_output(&output).contains("state"), "{}", error_output(&output));
     }
     assert!(!folder.path().join("relative").exists());
 }

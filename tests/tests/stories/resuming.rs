@@ -4,259 +4,290 @@ use std::fs;
 
 use protocol::units::parse_size;
 use rustix::process::Signal;
-use tests::content::{Content, PIECE};
-use tests::eventually::{SOON, until};
-use tests::home::Home;
+use tests::content::{PIECE_LENGTH, TestContent};
+use tests::eventually::{DEFAULT_TIMEOUT, wait_until};
 use tests::hostile_peer::{HostilePeer, Lie};
-use tests::index::Index;
-use tests::network::{Network, Node};
-use tests::peer::{Peer, peer_node};
+use tests::index::IndexProcess;
+use tests::network::{RunningNode, TestNetwork};
+use tests::peer::{PeerProcess, peer_node};
 use tests::terminal::Terminal;
+use tests::test_folder::TestFolder;
 
 /// Reads the list of downloads as it lies on disk.
-fn list(home: &Home) -> String {
+fn read_download_list(home: &TestFolder) -> String {
     fs::read_to_string(home.path().join(".peerdex/downloads.json")).unwrap_or_default()
 }
 
 /// Waits until exactly these contents are listed on disk.
-fn wait_for_list(home: &Home, contents: &[&Content]) {
-    until(&format!("{} downloads to be listed", contents.len()), SOON, || {
-        let list = list(home);
+fn wait_for_list(home: &TestFolder, contents: &[&TestContent]) {
+    wait_until(&format!("{} downloads to be listed", contents.len()), DEFAULT_TIMEOUT, || {
+        let list = read_download_list(home);
         let count = list.matches("\"digest\"").count();
         count == contents.len() && contents.iter().all(|content| list.contains(&content.digest.to_string()))
     });
 }
 
-fn wait_until_here(node: &Node, content: &Content) {
-    until("the download to be complete", SOON, || node.home.files().values().any(|file| file == content));
+fn wait_until_downloaded(node: &RunningNode, content: &TestContent) {
+    wait_until("the download to be complete", DEFAULT_TIMEOUT, || {
+        node.folder.visible_files().values().any(|file| file == content)
+    });
 }
 
 /// A node that has half of a content, and will get no more of it for now.
-fn half_way(network: &Network, content: &Content) -> Node {
+fn half_downloaded_node(network: &TestNetwork, content: &TestContent) -> RunningNode {
     let half = HostilePeer::join(network.index.address(), "big.iso", content, Lie::FirstHalf);
-    let mut node = network.node_with(&[]);
-    node.peer.say(&format!("download {} &", content.digest));
-    until("half of it to be here", SOON, || node.peer.say("transfers").has("10/20 pieces"));
-    wait_for_list(&node.home, &[content]);
+    let mut node = network.start_empty_node(&[]);
+    node.peer.run(&format!("download {} &", content.digest));
+    wait_until("half of it to be here", DEFAULT_TIMEOUT, || {
+        node.peer.run("transfers").contains("10/20 pieces")
+    });
+    wait_for_list(&node.folder, &[content]);
     drop(half);
     node
 }
 
 #[test]
-fn a_download_goes_on_by_itself_after_kill_9_and_fetches_only_what_is_missing() {
-    let mut network = Network::new();
-    let content = Content::random(220, 20 * PIECE);
-    let mut node = half_way(&network, &content);
+fn download_resumes_after_kill_9_with_the_missing_pieces() {
+    let mut network = TestNetwork::new();
+    let content = TestContent::random(220, 20 * PIECE_LENGTH);
+    let mut node = half_downloaded_node(&network, &content);
     // The record beside the part is written once a second.
-    until("the record to have the pieces", SOON, || {
-        let record = fs::read_to_string(node.home.part_record(&content)).unwrap_or_default();
+    wait_until("the record to have the pieces", DEFAULT_TIMEOUT, || {
+        let record = fs::read_to_string(node.folder.part_record_path(&content)).unwrap_or_default();
         record.contains("ffc000")
     });
     node.peer.kill();
-    let sharer = network.node(&[("big.iso", &content)]);
-    node.start_again(network.index.address());
-    wait_until_here(&node, &content);
-    wait_for_list(&node.home, &[]);
-    let sent = sharer.home.path().join(".peerdex");
+    let sharer = network.start_node(&[("big.iso", &content)]);
+    node.restart(network.index.address());
+    wait_until_downloaded(&node, &content);
+    wait_for_list(&node.folder, &[]);
+    let sent = sharer.folder.path().join(".peerdex");
     assert!(sent.is_dir());
-    let transfers = node.peer.say("transfers");
-    assert_eq!(transfers.states(), ["done"], "{transfers:#?}");
-    let received = node.peer.say("status").0.into_iter().find(|line| line.starts_with("totals"));
+    let transfers = node.peer.run("transfers");
+    assert_eq!(transfers.download_states(), ["done"], "{transfers:#?}");
+    let received = node.peer.run("status").0.into_iter().find(|line| line.starts_with("totals"));
     assert!(received.is_some_and(|totals| totals.contains("2.5 MiB received")), "more than the missing half");
 }
 
 #[test]
-fn a_download_goes_on_after_sigterm_without_an_index_until_it_comes_back() {
-    let mut network = Network::new();
-    let content = Content::random(221, 20 * PIECE);
-    let mut node = half_way(&network, &content);
+fn download_resumes_after_sigterm_and_waits_for_the_index() {
+    let mut network = TestNetwork::new();
+    let content = TestContent::random(221, 20 * PIECE_LENGTH);
+    let mut node = half_downloaded_node(&network, &content);
     assert_eq!(node.peer.stop(), Some(0));
-    assert!(list(&node.home).contains(&content.digest.to_string()));
+    assert!(read_download_list(&node.folder).contains(&content.digest.to_string()));
     // It does not give up, whether there is an index or not.
     let (folder, address) = (tempfile::tempdir().expect("a folder"), network.index.address());
     drop(folder);
     network.index.kill();
-    node.start_again(address);
-    until("the download to wait", SOON, || node.peer.say("transfers").states() == ["waiting for sources"]);
-    let mut network = Network::around(Index::start());
-    drop(network.node(&[]));
-    assert_eq!(node.peer.say("transfers").states(), ["waiting for sources"]);
+    node.restart(address);
+    wait_until("the download to wait", DEFAULT_TIMEOUT, || {
+        node.peer.run("transfers").download_states() == ["waiting for sources"]
+    });
+    let mut network = TestNetwork::with_index(IndexProcess::start());
+    drop(network.start_node(&[]));
+    assert_eq!(node.peer.run("transfers").download_states(), ["waiting for sources"]);
     assert_eq!(node.peer.stop(), Some(0));
-    let _sharer = network.node(&[("big.iso", &content)]);
-    node.start_again(network.index.address());
-    wait_until_here(&node, &content);
+    let _sharer = network.start_node(&[("big.iso", &content)]);
+    node.restart(network.index.address());
+    wait_until_downloaded(&node, &content);
 }
 
 #[test]
-fn a_resumed_download_waits_for_its_sources_and_takes_them_when_they_come() {
-    let mut network = Network::new();
-    let content = Content::random(222, 20 * PIECE);
-    let mut node = half_way(&network, &content);
-    node.start_again(network.index.address());
-    until("the download to wait", SOON, || node.peer.say("transfers").states() == ["waiting for sources"]);
-    let _sharer = network.node(&[("big.iso", &content)]);
-    node.peer.say("resume 1");
-    wait_until_here(&node, &content);
+fn resumed_download_waits_for_its_sources() {
+    let mut network = TestNetwork::new();
+    let content = TestContent::random(222, 20 * PIECE_LENGTH);
+    let mut node = half_downloaded_node(&network, &content);
+    node.restart(network.index.address());
+    wait_until("the download to wait", DEFAULT_TIMEOUT, || {
+        node.peer.run("transfers").download_states() == ["waiting for sources"]
+    });
+    let _sharer = network.start_node(&[("big.iso", &content)]);
+    node.peer.run("resume 1");
+    wait_until_downloaded(&node, &content);
 }
 
 #[test]
-fn a_paused_download_stays_paused_and_the_prompt_says_so() {
-    let network = Network::new();
-    let content = Content::random(223, 20 * PIECE);
-    let mut node = half_way(&network, &content);
-    node.peer.say("pause 1");
-    node.peer.say("priority 1 low");
-    until("the pause to be listed", SOON, || {
-        let list = list(&node.home);
+fn paused_download_stays_paused_after_a_restart() {
+    let network = TestNetwork::new();
+    let content = TestContent::random(223, 20 * PIECE_LENGTH);
+    let mut node = half_downloaded_node(&network, &content);
+    node.peer.run("pause 1");
+    node.peer.run("priority 1 low");
+    wait_until("the pause to be listed", DEFAULT_TIMEOUT, || {
+        let list = read_download_list(&node.folder);
         list.contains("\"paused\":true") && list.contains("\"low\"")
     });
     node.peer.kill();
-    let mut terminal = Terminal::start(peer_node(0, network.index.address(), node.home.path()));
-    assert!(terminal.is_ready() && terminal.text().contains("1 download paused"), "{}", terminal.text());
+    let mut terminal = Terminal::start(peer_node(0, network.index.address(), node.folder.path()));
+    assert!(
+        terminal.wait_for_prompt() && terminal.text().contains("1 download paused"),
+        "{}",
+        terminal.text()
+    );
     assert!(terminal.enter("transfers").contains("paused"));
     let answer = terminal.enter("resume 1");
     assert!(answer.contains("goes on"), "{answer}");
     terminal.process.signal(Signal::TERM);
-    terminal.process.wait(SOON);
-    let terminal = Terminal::start(peer_node(0, network.index.address(), node.home.path()));
-    assert!(terminal.is_ready() && terminal.text().contains("1 download goes on"), "{}", terminal.text());
+    terminal.process.wait(DEFAULT_TIMEOUT);
+    let terminal = Terminal::start(peer_node(0, network.index.address(), node.folder.path()));
+    assert!(
+        terminal.wait_for_prompt() && terminal.text().contains("1 download goes on"),
+        "{}",
+        terminal.text()
+    );
 }
 
 #[test]
-fn what_is_cancelled_is_not_begun_again() {
-    let mut network = Network::new();
-    let content = Content::random(224, 20 * PIECE);
-    let mut node = half_way(&network, &content);
-    node.peer.say("cancel 1");
-    wait_for_list(&node.home, &[]);
+fn cancelled_download_is_not_resumed() {
+    let mut network = TestNetwork::new();
+    let content = TestContent::random(224, 20 * PIECE_LENGTH);
+    let mut node = half_downloaded_node(&network, &content);
+    node.peer.run("cancel 1");
+    wait_for_list(&node.folder, &[]);
     node.peer.stop();
-    assert!(!list(&node.home).contains("digest"));
+    assert!(!read_download_list(&node.folder).contains("digest"));
     // The part is kept, and serves whoever asks for it again.
-    let _sharer = network.node(&[("big.iso", &content)]);
-    node.start_again(network.index.address());
-    assert!(node.peer.say("transfers").states().is_empty());
-    let done = node.fetch(&content);
-    let given: u64 = done.givers.iter().map(|(_, bytes)| bytes).sum();
+    let _sharer = network.start_node(&[("big.iso", &content)]);
+    node.restart(network.index.address());
+    assert!(node.peer.run("transfers").download_states().is_empty());
+    let done = node.download(&content);
+    let given: u64 = done.sources.iter().map(|(_, bytes)| bytes).sum();
     assert_eq!(given, content.size() / 2);
 }
 
 #[test]
-fn the_rate_and_the_sources_of_a_resumed_download_are_those_of_this_run() {
+fn resumed_download_reports_rate_and_sources_of_this_run() {
     const LIMIT: u64 = 1 << 20;
-    let mut network = Network::new();
-    let content = Content::random(225, 20 * PIECE);
-    let mut node = half_way(&network, &content);
+    let mut network = TestNetwork::new();
+    let content = TestContent::random(225, 20 * PIECE_LENGTH);
+    let mut node = half_downloaded_node(&network, &content);
     let limit = LIMIT.to_string();
-    let _sharer = network.sharer(&[("big.iso", &content)], &["--max-upload-rate", &limit]);
-    node.start_again(network.index.address());
-    let answer = node.peer.say(&format!("download {}", content.digest));
-    let [done] = &answer.done()[..] else { panic!("{answer:#?}") };
-    assert_eq!(done.given(), content.size() / 2, "{answer:#?}");
+    let _sharer = network.start_node_with(&[("big.iso", &content)], &["--max-upload-rate", &limit]);
+    node.restart(network.index.address());
+    let answer = node.peer.run(&format!("download {}", content.digest));
+    let [done] = &answer.completed_downloads()[..] else { panic!("{answer:#?}") };
+    assert_eq!(done.bytes_received(), content.size() / 2, "{answer:#?}");
     let rate = parse_size(done.rate.trim_end_matches("/s")).expect("a rate");
     assert!(rate <= LIMIT * 3 / 2, "{rate} bytes per second under a limit of {LIMIT}");
 }
 
 #[test]
-fn a_download_that_failed_stays_listed_until_it_can_be_written() {
-    let mut network = Network::new();
-    let (one, other) = (Content::random(229, 3 * PIECE), Content::random(230, 300));
-    let _sharer = network.node(&[("one.bin", &one), ("other.bin", &other)]);
-    let mut node = network.node(&[]);
+fn failed_download_stays_listed_until_it_succeeds() {
+    let mut network = TestNetwork::new();
+    let (one, other) = (TestContent::random(229, 3 * PIECE_LENGTH), TestContent::random(230, 300));
+    let _sharer = network.start_node(&[("one.bin", &one), ("other.bin", &other)]);
+    let mut node = network.start_node(&[]);
     let folder = tempfile::tempdir().expect("a folder");
     // What should be a folder is a file.
     let blocked = folder.path().join("blocked");
     fs::write(&blocked, "in the way").expect("a file");
     for (content, name) in [(&one, "one.bin"), (&other, "other.bin")] {
         let command = format!("download {} as {}/{name}", content.digest, blocked.display());
-        let answer = node.peer.say(&command);
-        assert!(answer.errors().len() == 1 && answer.has("not a folder that can be written"), "{answer:#?}");
+        let answer = node.peer.run(&command);
+        assert!(
+            answer.errors().len() == 1 && answer.contains("not a folder that can be written"),
+            "{answer:#?}"
+        );
     }
-    assert_eq!(node.peer.say("transfers").states(), ["failed", "failed"]);
+    assert_eq!(node.peer.run("transfers").download_states(), ["failed", "failed"]);
     // Clearing what is over leaves them listed.
-    assert!(node.peer.say("transfers clear").errors().is_empty());
-    assert_eq!(node.peer.say("transfers").states(), ["failed", "failed"]);
+    assert!(node.peer.run("transfers clear").errors().is_empty());
+    assert_eq!(node.peer.run("transfers").download_states(), ["failed", "failed"]);
     // It is tried again, and fails again for the same reason.
-    assert!(node.peer.say("retry 1").errors().is_empty());
-    until("the download to fail again", SOON, || node.peer.say("transfers").states() == ["failed", "failed"]);
+    assert!(node.peer.run("retry 1").errors().is_empty());
+    wait_until("the download to fail again", DEFAULT_TIMEOUT, || {
+        node.peer.run("transfers").download_states() == ["failed", "failed"]
+    });
     // A restart tries both again; the list keeps them.
-    wait_for_list(&node.home, &[&one, &other]);
-    node.start_again(network.index.address());
-    until("both to fail again", SOON, || node.peer.say("transfers").states() == ["failed", "failed"]);
-    wait_for_list(&node.home, &[&one, &other]);
+    wait_for_list(&node.folder, &[&one, &other]);
+    node.restart(network.index.address());
+    wait_until("both to fail again", DEFAULT_TIMEOUT, || {
+        node.peer.run("transfers").download_states() == ["failed", "failed"]
+    });
+    wait_for_list(&node.folder, &[&one, &other]);
     fs::remove_file(&blocked).expect("a file");
-    assert!(node.peer.say("retry 1").has("one.bin: tries again"));
-    assert!(node.peer.say("resume 2").has("other.bin: goes on"));
-    until("both to be done", SOON, || node.peer.say("transfers").states() == ["done", "done"]);
+    assert!(node.peer.run("retry 1").contains("one.bin: tries again"));
+    assert!(node.peer.run("resume 2").contains("other.bin: goes on"));
+    wait_until("both to be done", DEFAULT_TIMEOUT, || {
+        node.peer.run("transfers").download_states() == ["done", "done"]
+    });
     for (content, name) in [(&one, "one.bin"), (&other, "other.bin")] {
         let bytes = fs::read(blocked.join(name)).expect("the file");
-        assert_eq!(Content::of(bytes).digest, content.digest);
+        assert_eq!(TestContent::from_bytes(bytes).digest, content.digest);
     }
-    wait_for_list(&node.home, &[]);
-    assert!(node.peer.say("retry all").has("no download has failed"));
+    wait_for_list(&node.folder, &[]);
+    assert!(node.peer.run("retry all").contains("no download has failed"));
 }
 
 #[test]
-fn a_download_that_failed_is_removed_by_cancel() {
-    let mut network = Network::new();
-    let content = Content::random(231, PIECE);
-    let _sharer = network.node(&[("one.bin", &content)]);
-    let mut node = network.node(&[]);
+fn cancel_removes_a_failed_download() {
+    let mut network = TestNetwork::new();
+    let content = TestContent::random(231, PIECE_LENGTH);
+    let _sharer = network.start_node(&[("one.bin", &content)]);
+    let mut node = network.start_node(&[]);
     let command = format!("download {} as /dev/null/one.bin", content.digest);
-    assert_eq!(node.peer.say(&command).errors().len(), 1);
-    wait_for_list(&node.home, &[&content]);
-    assert!(node.peer.say("cancel 1").has("one.bin: removed"));
-    assert!(node.peer.say("transfers").states().is_empty());
-    wait_for_list(&node.home, &[]);
+    assert_eq!(node.peer.run(&command).errors().len(), 1);
+    wait_for_list(&node.folder, &[&content]);
+    assert!(node.peer.run("cancel 1").contains("one.bin: removed"));
+    assert!(node.peer.run("transfers").download_states().is_empty());
+    wait_for_list(&node.folder, &[]);
 }
 
 #[test]
-fn a_damaged_list_is_told_and_kept_and_the_node_starts() {
-    let network = Network::new();
-    let content = Content::random(226, 20 * PIECE);
-    let mut node = half_way(&network, &content);
+fn damaged_download_list_is_reported_and_kept() {
+    let network = TestNetwork::new();
+    let content = TestContent::random(226, 20 * PIECE_LENGTH);
+    let mut node = half_downloaded_node(&network, &content);
     node.peer.kill();
-    let path = node.home.path().join(".peerdex/downloads.json");
-    let whole = list(&node.home);
+    let path = node.folder.path().join(".peerdex/downloads.json");
+    let whole = read_download_list(&node.folder);
     fs::write(&path, &whole[..whole.len() / 2]).expect("a file");
-    node.peer = Peer::start(network.index.address(), node.home.path());
+    node.peer = PeerProcess::start(network.index.address(), node.folder.path());
     assert!(node.peer.output().contains("warning: the list of downloads cannot be used"));
-    assert!(node.peer.say("transfers").states().is_empty());
+    assert!(node.peer.run("transfers").download_states().is_empty());
     let aside = fs::read_to_string(path.with_extension("json.damaged")).expect("the damaged list");
     assert_eq!(aside, whole[..whole.len() / 2]);
 }
 
 #[test]
-fn a_script_follows_what_is_under_way_and_a_script_that_is_interrupted_goes_on_later() {
-    let mut network = Network::new();
-    let content = Content::random(227, 20 * PIECE);
-    let mut node = half_way(&network, &content);
-    node.start_again(network.index.address());
-    let asked = node.peer.begin(&format!("download {}", content.digest));
+fn interrupted_script_download_is_followed_by_a_later_script() {
+    let mut network = TestNetwork::new();
+    let content = TestContent::random(227, 20 * PIECE_LENGTH);
+    let mut node = half_downloaded_node(&network, &content);
+    node.restart(network.index.address());
+    let asked = node.peer.start_command(&format!("download {}", content.digest));
     node.peer.process().signal(Signal::INT);
     // It may not have read the command by then.
-    assert!(matches!(node.peer.process().wait(SOON).code(), Some(0 | 1)));
-    assert!(list(&node.home).contains(&content.digest.to_string()), "{asked}: {}", node.peer.output());
-    let _sharer = network.node(&[("big.iso", &content)]);
-    node.start_again(network.index.address());
-    let answer = node.peer.say(&format!("download {}", content.digest));
-    assert!(answer.done().len() == 1 || answer.has("already here"), "{answer:#?}");
-    node.has(&content);
+    assert!(matches!(node.peer.process().wait(DEFAULT_TIMEOUT).code(), Some(0 | 1)));
+    assert!(
+        read_download_list(&node.folder).contains(&content.digest.to_string()),
+        "{asked}: {}",
+        node.peer.output()
+    );
+    let _sharer = network.start_node(&[("big.iso", &content)]);
+    node.restart(network.index.address());
+    let answer = node.peer.run(&format!("download {}", content.digest));
+    assert!(answer.completed_downloads().len() == 1 || answer.contains("already here"), "{answer:#?}");
+    node.path_of(&content);
 }
 
 #[test]
-fn a_file_that_was_finished_just_before_the_end_is_not_fetched_again() {
-    let mut network = Network::new();
-    let content = Content::random(228, 20 * PIECE);
-    let mut node = half_way(&network, &content);
+fn file_finished_just_before_a_kill_is_not_fetched_again() {
+    let mut network = TestNetwork::new();
+    let content = TestContent::random(228, 20 * PIECE_LENGTH);
+    let mut node = half_downloaded_node(&network, &content);
     node.peer.kill();
     // As if the node had been killed between the renaming of the file and the forgetting of the download.
-    for path in [node.home.part(&content), node.home.part_record(&content)] {
+    for path in [node.folder.part_path(&content), node.folder.part_record_path(&content)] {
         fs::remove_file(path).expect("the part");
     }
-    node.home.put("big.iso", &content);
-    let _sharer = network.node(&[("other.iso", &content)]);
-    node.start_again(network.index.address());
-    until("the download to be done", SOON, || node.peer.say("transfers").states() == ["done"]);
-    wait_for_list(&node.home, &[]);
-    assert_eq!(node.home.files().keys().collect::<Vec<_>>(), ["big.iso"]);
+    node.folder.put("big.iso", &content);
+    let _sharer = network.start_node(&[("other.iso", &content)]);
+    node.restart(network.index.address());
+    wait_until("the download to be done", DEFAULT_TIMEOUT, || {
+        node.peer.run("transfers").download_states() == ["done"]
+    });
+    wait_for_list(&node.folder, &[]);
+    assert_eq!(node.folder.visible_files().keys().collect::<Vec<_>>(), ["big.iso"]);
 }

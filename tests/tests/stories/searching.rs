@@ -1,20 +1,20 @@
 //! What a search finds.
 
-use tests::content::{Content, PIECE};
-use tests::network::Network;
+use tests::content::{PIECE_LENGTH, TestContent};
+use tests::network::TestNetwork;
 
 #[test]
 fn searches_fold_accents_and_obey_their_filters() {
-    let mut network = Network::new();
+    let mut network = TestNetwork::new();
     let files = [
-        ("Café del Mar.mp3", Content::random(80, 5000)),
-        ("books/Über die Brücke.epub", Content::random(81, 3 * PIECE)),
-        ("linux-6.18.tar.gz", Content::random(82, 200_000)),
-        ("holiday photos/beach.JPG", Content::random(83, 1500)),
+        ("Café del Mar.mp3", TestContent::random(80, 5000)),
+        ("books/Über die Brücke.epub", TestContent::random(81, 3 * PIECE_LENGTH)),
+        ("linux-6.18.tar.gz", TestContent::random(82, 200_000)),
+        ("holiday photos/beach.JPG", TestContent::random(83, 1500)),
     ];
-    let listed: Vec<(&str, &Content)> = files.iter().map(|(name, content)| (*name, content)).collect();
-    let _sharer = network.node(&listed);
-    let mut seeker = network.node(&[]);
+    let listed: Vec<(&str, &TestContent)> = files.iter().map(|(name, content)| (*name, content)).collect();
+    let _sharer = network.start_node(&listed);
+    let mut seeker = network.start_node(&[]);
     let digest = files[2].1.digest.to_string();
     for (query, expected) in [
         ("cafe", vec!["Café del Mar.mp3"]),
@@ -32,37 +32,37 @@ fn searches_fold_accents_and_obey_their_filters() {
         (&format!("sha256:{}", &digest[..6]), vec!["linux-6.18.tar.gz"]),
         ("no such thing", vec![]),
     ] {
-        let answer = seeker.peer.say(&format!("search {query}"));
+        let answer = seeker.peer.run(&format!("search {query}"));
         let hits = answer.hits();
         let found = |name: &str| hits.iter().any(|hit| hit.name.ends_with(name));
         assert!(
             hits.len() == expected.len() && expected.iter().all(|name| found(name)),
             "{query}: {answer:#?}"
         );
-        assert_eq!(answer.has("no hits"), expected.is_empty(), "{query}: {answer:#?}");
+        assert_eq!(answer.contains("no hits"), expected.is_empty(), "{query}: {answer:#?}");
     }
 }
 
 #[test]
-fn the_same_content_is_one_hit_and_the_most_available_comes_first() {
-    let mut network = Network::new();
-    let (common, rare) = (Content::random(84, 1000), Content::random(85, 1000));
-    let _one = network.node(&[("album one.flac", &common)]);
-    let _two = network.node(&[("album uno.flac", &common), ("album rare.flac", &rare)]);
-    let mut seeker = network.node(&[]);
-    let hits = seeker.peer.say("search album").hits();
+fn same_content_is_one_hit_and_most_available_is_first() {
+    let mut network = TestNetwork::new();
+    let (common, rare) = (TestContent::random(84, 1000), TestContent::random(85, 1000));
+    let _one = network.start_node(&[("album one.flac", &common)]);
+    let _two = network.start_node(&[("album uno.flac", &common), ("album rare.flac", &rare)]);
+    let mut seeker = network.start_node(&[]);
+    let hits = seeker.peer.run("search album").hits();
     let seen: Vec<_> = hits.iter().map(|hit| (hit.digest, hit.sources.as_str())).collect();
     assert_eq!(seen, [(common.digest, "2"), (rare.digest, "1")]);
     // The second name finds it as well.
-    assert_eq!(seeker.peer.say("search uno").hits()[0].digest, common.digest);
+    assert_eq!(seeker.peer.run("search uno").hits()[0].digest, common.digest);
 }
 
 #[test]
-fn a_query_that_cannot_be_read_is_told() {
-    let mut network = Network::new();
-    let mut seeker = network.node(&[]);
+fn invalid_query_is_reported() {
+    let mut network = TestNetwork::new();
+    let mut seeker = network.start_node(&[]);
     for query in ["", "size:>lots", "-only -excluded", "\"unclosed"] {
-        let answer = seeker.peer.say(&format!("search {query}"));
+        let answer = seeker.peer.run(&format!("search {query}"));
         assert_eq!(answer.errors().len(), 1, "{query}: {answer:#?}");
     }
 }

@@ -5,38 +5,38 @@ use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::symlink;
 
-use tests::content::Content;
-use tests::eventually::{SOON, until};
-use tests::home::Home;
-use tests::network::Network;
-use tests::peer::{Peer, peer_node, run};
+use tests::content::TestContent;
+use tests::eventually::{DEFAULT_TIMEOUT, wait_until};
+use tests::network::TestNetwork;
+use tests::peer::{PeerProcess, peer_node, run_with_input};
 use tests::terminal::Terminal;
+use tests::test_folder::TestFolder;
 
-fn text(bytes: &[u8]) -> String {
+fn to_text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
 /// A folder from which a link and a name that is not text are left out.
-fn home_with_left_out() -> Home {
-    let home = Home::with("plain.txt", &Content::random(160, 10));
+fn folder_with_skipped_entries() -> TestFolder {
+    let home = TestFolder::with_file("plain.txt", &TestContent::random(160, 10));
     symlink("plain.txt", home.path().join("link.txt")).expect("a link");
     fs::write(home.path().join(OsStr::from_bytes(b"caf\xe9.txt")), b"x").expect("a file");
     home
 }
 
 #[test]
-fn shares_lists_every_folder_and_what_is_left_out_of_it() {
-    let mut network = Network::new();
-    let home = home_with_left_out();
-    let mut peer = Peer::start(network.index.address(), home.path());
+fn shares_lists_every_folder_and_its_skipped_entries() {
+    let mut network = TestNetwork::new();
+    let home = folder_with_skipped_entries();
+    let mut peer = PeerProcess::start(network.index.address(), home.path());
     network.wait_for_files(peer.address(), 1);
-    let outside = Home::with("music/song.ogg", &Content::random(161, 20));
-    outside.put("music/song.wav", &Content::random(162, 30));
+    let outside = TestFolder::with_file("music/song.ogg", &TestContent::random(161, 20));
+    outside.put("music/song.wav", &TestContent::random(162, 30));
     let music = outside.path().join("music");
-    let answer = peer.say(&format!("register --exclude *.wav \"{}\"", music.display()));
-    assert!(answer.errors().is_empty() && answer.has("shared\tmusic/song.ogg"), "{answer:#?}");
-    assert!(answer.has("excluded by the pattern *.wav"), "{answer:#?}");
-    let answer = peer.say("shares");
+    let answer = peer.run(&format!("register --exclude *.wav \"{}\"", music.display()));
+    assert!(answer.errors().is_empty() && answer.contains("shared\tmusic/song.ogg"), "{answer:#?}");
+    assert!(answer.contains("excluded by the pattern *.wav"), "{answer:#?}");
+    let answer = peer.run("shares");
     let lines = [
         format!("folder\t{}\t\t1\t10\t2", home.path().display()),
         format!("folder\t{}\tmusic\t1\t20\t1", music.display()),
@@ -46,106 +46,111 @@ fn shares_lists_every_folder_and_what_is_left_out_of_it() {
     for line in lines {
         assert!(answer.0.contains(&line), "{line} is missing: {answer:#?}");
     }
-    assert!(answer.has("caf\\xe9.txt\tits name is not UTF-8"), "{answer:#?}");
-    let answer = peer.say("shares music");
-    assert!(answer.has("song.wav\texcluded") && !answer.has("link.txt"), "{answer:#?}");
-    let status = peer.say("status");
-    assert!(status.has("left out\t3 left out ("), "{status:#?}");
-    assert!(status.has("names: 1"), "{status:#?}");
-    assert!(peer.say("files").has("3 left out"));
+    assert!(answer.contains("caf\\xe9.txt\tits name is not UTF-8"), "{answer:#?}");
+    let answer = peer.run("shares music");
+    assert!(answer.contains("song.wav\texcluded") && !answer.contains("link.txt"), "{answer:#?}");
+    let status = peer.run("status");
+    assert!(status.contains("left out\t3 left out ("), "{status:#?}");
+    assert!(status.contains("names: 1"), "{status:#?}");
+    assert!(peer.run("files").contains("3 left out"));
 }
 
 #[test]
-fn what_is_left_out_is_reported_at_the_start() {
-    let network = Network::new();
-    let home = home_with_left_out();
-    let output = run(peer_node(0, network.index.address(), home.path()), "transfers\n");
-    let errors = text(&output.stderr);
+fn skipped_entries_are_reported_at_start() {
+    let network = TestNetwork::new();
+    let home = folder_with_skipped_entries();
+    let output = run_with_input(peer_node(0, network.index.address(), home.path()), "transfers\n");
+    let errors = to_text(&output.stderr);
     assert!(errors.contains("2 left out (links: 1, names: 1); see shares"), "{errors}");
     let mut terminal = Terminal::start(peer_node(0, network.index.address(), home.path()));
-    assert!(terminal.is_ready() && terminal.shows("2 left out", SOON), "{}", terminal.text());
+    assert!(
+        terminal.wait_for_prompt() && terminal.wait_for_text("2 left out", DEFAULT_TIMEOUT),
+        "{}",
+        terminal.text()
+    );
     let shares = terminal.enter("shares");
     assert!(shares.contains("left out, links: 1") && shares.contains("link.txt"), "{shares}");
 }
 
 #[test]
-fn a_registered_folder_without_files_is_listed_and_followed() {
-    let mut network = Network::new();
-    let node = network.node(&[]);
+fn empty_registered_folder_is_listed_and_watched() {
+    let mut network = TestNetwork::new();
+    let node = network.start_node(&[]);
     drop(node.peer);
-    let outside = Home::new();
-    outside.put("docs/.hidden", &Content::random(163, 10));
+    let outside = TestFolder::new();
+    outside.put("docs/.hidden", &TestContent::random(163, 10));
     let docs = outside.path().join("docs");
-    let mut terminal = Terminal::start(peer_node(0, network.index.address(), node.home.path()));
-    assert!(terminal.is_ready(), "{}", terminal.text());
+    let mut terminal = Terminal::start(peer_node(0, network.index.address(), node.folder.path()));
+    assert!(terminal.wait_for_prompt(), "{}", terminal.text());
     let answer = terminal.enter(&format!("register {}", docs.display()));
     assert!(answer.contains("is shared from now on"), "{answer}");
     assert!(terminal.enter("shares").contains(&docs.display().to_string()));
-    outside.put("docs/new.txt", &Content::random(164, 10));
-    network.wait_for_hits("new", 1, SOON);
+    outside.put("docs/new.txt", &TestContent::random(164, 10));
+    network.wait_for_hits("new", 1, DEFAULT_TIMEOUT);
 }
 
 #[test]
-fn a_home_folder_is_registered_only_after_a_confirmation() {
-    let network = Network::new();
-    let (home, share) = (Home::with("diary.txt", &Content::random(165, 10)), Home::new());
+fn home_folder_is_registered_only_after_confirmation() {
+    let network = TestNetwork::new();
+    let (home, share) =
+        (TestFolder::with_file("diary.txt", &TestContent::random(165, 10)), TestFolder::new());
     let command = || {
         let mut command = peer_node(0, network.index.address(), share.path());
         command.env("HOME", home.path());
         command
     };
-    let output = run(command(), "register ~\nshares\n");
-    let errors = text(&output.stderr);
+    let output = run_with_input(command(), "register ~\nshares\n");
+    let errors = to_text(&output.stderr);
     assert!(errors.contains("is your home folder, or contains it; add --yes"), "{errors}");
     assert_eq!(output.status.code(), Some(1));
-    assert!(!text(&output.stdout).contains(&home.path().display().to_string()));
+    assert!(!to_text(&output.stdout).contains(&home.path().display().to_string()));
 
     let mut terminal = Terminal::start(command());
-    assert!(terminal.is_ready(), "{}", terminal.text());
-    terminal.press("register ~\r");
-    assert!(terminal.shows("share it all the same? [y/N]", SOON), "{}", terminal.text());
-    terminal.press("n\r");
+    assert!(terminal.wait_for_prompt(), "{}", terminal.text());
+    terminal.type_keys("register ~\r");
+    assert!(terminal.wait_for_text("share it all the same? [y/N]", DEFAULT_TIMEOUT), "{}", terminal.text());
+    terminal.type_keys("n\r");
     let shares = terminal.enter("shares");
     assert!(!shares.contains(&home.path().display().to_string()), "{shares}");
-    terminal.press("register ~\ry\r");
-    until("the home folder to be shared", SOON, || {
+    terminal.type_keys("register ~\ry\r");
+    wait_until("the home folder to be shared", DEFAULT_TIMEOUT, || {
         terminal.enter("shares").contains(&home.path().display().to_string())
     });
-    terminal.press("quit\r");
-    assert_eq!(terminal.process.wait(SOON).code(), Some(0), "{}", terminal.text());
-    let output = run(command(), "unregister ~\nregister --yes ~\n");
-    assert!(text(&output.stdout).contains("diary.txt"), "{}", text(&output.stderr));
-    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    terminal.type_keys("quit\r");
+    assert_eq!(terminal.process.wait(DEFAULT_TIMEOUT).code(), Some(0), "{}", terminal.text());
+    let output = run_with_input(command(), "unregister ~\nregister --yes ~\n");
+    assert!(to_text(&output.stdout).contains("diary.txt"), "{}", to_text(&output.stderr));
+    assert_eq!(output.status.code(), Some(0), "{}", to_text(&output.stderr));
 }
 
 #[test]
-fn patterns_leave_files_out_while_the_node_runs_and_from_its_start() {
-    let mut network = Network::new();
-    let home = Home::with("a.txt", &Content::random(166, 10));
-    home.put("a.bak", &Content::random(167, 10));
-    home.put("b.tmp", &Content::random(168, 10));
+fn patterns_exclude_files_at_start_and_while_running() {
+    let mut network = TestNetwork::new();
+    let home = TestFolder::with_file("a.txt", &TestContent::random(166, 10));
+    home.put("a.bak", &TestContent::random(167, 10));
+    home.put("b.tmp", &TestContent::random(168, 10));
     let mut command = peer_node(0, network.index.address(), home.path());
     command.args(["--exclude", "*.bak", "--exclude=*.old"]);
-    let mut peer = Peer::launch(command);
+    let mut peer = PeerProcess::launch(command);
     network.wait_for_files(peer.address(), 2);
     fs::write(home.path().join(".peerdexignore"), "*.tmp\n").expect("a file");
     network.wait_for_files(peer.address(), 1);
-    network.wait_for_hits("b.tmp", 0, SOON);
-    let shares = peer.say("shares");
-    assert!(shares.has("b.tmp\texcluded by the pattern *.tmp"), "{shares:#?}");
-    assert!(shares.has("pattern\t\t*.bak") && shares.has("pattern\t\t*.old"), "{shares:#?}");
+    network.wait_for_hits("b.tmp", 0, DEFAULT_TIMEOUT);
+    let shares = peer.run("shares");
+    assert!(shares.contains("b.tmp\texcluded by the pattern *.tmp"), "{shares:#?}");
+    assert!(shares.contains("pattern\t\t*.bak") && shares.contains("pattern\t\t*.old"), "{shares:#?}");
     fs::remove_file(home.path().join(".peerdexignore")).expect("a removal");
     network.wait_for_files(peer.address(), 2);
-    assert!(!peer.say("files").has("a.bak"));
+    assert!(!peer.run("files").contains("a.bak"));
 }
 
 #[test]
-fn a_bad_pattern_stops_the_start() {
-    let network = Network::new();
-    let home = Home::new();
+fn invalid_pattern_prevents_the_start() {
+    let network = TestNetwork::new();
+    let home = TestFolder::new();
     let mut command = peer_node(0, network.index.address(), home.path());
     command.args(["--exclude", "a[b"]);
-    let output = run(command, "files\n");
+    let output = run_with_input(command, "files\n");
     assert_eq!(output.status.code(), Some(1));
-    assert!(text(&output.stderr).contains("the pattern a[b is invalid"), "{}", text(&output.stderr));
+    assert!(to_text(&output.stderr).contains("the pattern a[b is invalid"), "{}", to_text(&output.stderr));
 }

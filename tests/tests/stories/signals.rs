@@ -4,12 +4,12 @@ use std::process::Command;
 
 use protocol::index::{Reply, Request};
 use rustix::process::Signal;
-use tests::content::{Content, PIECE};
-use tests::eventually::{SOON, until};
-use tests::network::Network;
+use tests::content::{PIECE_LENGTH, TestContent};
+use tests::eventually::{DEFAULT_TIMEOUT, wait_until};
+use tests::network::TestNetwork;
 
 /// What a program may get from its surroundings though nobody wants it to stop.
-const MEANINGLESS: [Signal; 7] =
+const IGNORED_SIGNALS: [Signal; 7] =
     [Signal::USR1, Signal::USR2, Signal::WINCH, Signal::PIPE, Signal::XFSZ, Signal::URG, Signal::CONT];
 
 /// Sets the limit on file sizes of a process that runs, in bytes; it may be raised again.
@@ -20,12 +20,12 @@ fn limit_file_sizes(id: u32, limit: &str) {
 }
 
 #[test]
-fn signals_that_mean_nothing_disturb_neither_program() {
-    let mut network = Network::new();
-    let content = Content::random(480, 3 * PIECE);
-    let mut sharer = network.node(&[("a.bin", &content)]);
+fn ignored_signals_disturb_neither_program() {
+    let mut network = TestNetwork::new();
+    let content = TestContent::random(480, 3 * PIECE_LENGTH);
+    let mut sharer = network.start_node(&[("a.bin", &content)]);
     for _ in 0..20 {
-        for signal in MEANINGLESS {
+        for signal in IGNORED_SIGNALS {
             sharer.peer.process().signal(signal);
             network.index.signal(signal);
         }
@@ -36,44 +36,44 @@ fn signals_that_mean_nothing_disturb_neither_program() {
         network.index.signal(signal);
     }
     network.index.signal(Signal::HUP);
-    network.node(&[]).fetch(&content);
+    network.start_node(&[]).download(&content);
     // A node belongs to its terminal; the index does not.
     sharer.peer.process().signal(Signal::HUP);
-    assert_eq!(sharer.peer.process().wait(SOON).code(), Some(0));
+    assert_eq!(sharer.peer.process().wait(DEFAULT_TIMEOUT).code(), Some(0));
     assert_eq!(network.index.stop(), Some(0));
 }
 
 #[test]
-fn a_limit_on_file_sizes_fails_a_download_and_ends_no_node() {
-    let mut network = Network::new();
-    let (large, small) = (Content::random(481, 12 * PIECE), Content::random(482, 1000));
-    let _sharer = network.node(&[("large.iso", &large), ("small.txt", &small)]);
-    let mut node = network.node(&[]);
+fn file_size_limit_fails_a_download_but_not_the_node() {
+    let mut network = TestNetwork::new();
+    let (large, small) = (TestContent::random(481, 12 * PIECE_LENGTH), TestContent::random(482, 1000));
+    let _sharer = network.start_node(&[("large.iso", &large), ("small.txt", &small)]);
+    let mut node = network.start_node(&[]);
     limit_file_sizes(node.peer.process().child().id(), "2000000");
-    let answer = node.peer.say(&format!("download {}", large.digest));
-    assert!(answer.done().is_empty() && answer.errors().len() == 1, "{answer:#?}");
-    assert!(answer.has("File too large"), "{answer:#?}");
-    node.fetch(&small);
+    let answer = node.peer.run(&format!("download {}", large.digest));
+    assert!(answer.completed_downloads().is_empty() && answer.errors().len() == 1, "{answer:#?}");
+    assert!(answer.contains("File too large"), "{answer:#?}");
+    node.download(&small);
     limit_file_sizes(node.peer.process().child().id(), "unlimited");
-    node.fetch(&large);
+    node.download(&large);
 }
 
 #[test]
-fn a_limit_on_file_sizes_fails_registrations_and_ends_no_index() {
-    let mut network = Network::new();
-    let record = |number: u64| Content::random(number, 10).record(&format!("{number}.txt"));
+fn file_size_limit_fails_registrations_but_not_the_index() {
+    let mut network = TestNetwork::new();
+    let record = |number: u64| TestContent::random(number, 10).file_record(&format!("{number}.txt"));
     let mut session = network.index.session();
     session.register(&[record(1)]).expect("acknowledged");
-    let id = network.index.id();
+    let id = network.index.pid();
     limit_file_sizes(id, "0");
     let refused = session.call(Request::Register { files: vec![record(2)] });
     assert!(matches!(refused, Ok(Reply::Refused(_))), "{refused:?}");
     // What was acknowledged is found all the same.
     assert!(network.index.is_running());
     limit_file_sizes(id, "unlimited");
-    until(
+    wait_until(
         "registrations to be written again",
-        SOON,
+        DEFAULT_TIMEOUT,
         || matches!(session.call(Request::Register { files: vec![record(2)] }), Ok(Reply::List(list)) if list.files == 2),
     );
     network.index.restart();

@@ -2,35 +2,38 @@
 
 use std::time::Duration;
 
-use tests::simulation::{Churn, Plan, simulate};
+use tests::simulation::{Churn, SimulationPlan, simulate};
 
-fn plan() -> Plan {
-    Plan::new(40, 64 << 20)
+fn plan() -> SimulationPlan {
+    SimulationPlan::new(40, 64 << 20)
 }
 
 #[test]
-fn the_last_of_many_peers_is_done_soon_after_the_source_could_have_sent_it_once() {
+fn last_peer_completes_soon_after_one_upload_time() {
     for source_up in [1_000_000, 4_000_000] {
-        let plan = Plan { source_up, ..plan() };
+        let plan = SimulationPlan { source_upload_rate: source_up, ..plan() };
         let outcome = simulate(&plan);
-        let (last, bound) = (outcome.last().expect("all have it"), plan.bound());
+        let (last, bound) = (outcome.completion_time().expect("all have it"), plan.fastest_completion());
         assert!(last < bound.mul_f64(1.5), "{last:?} of at best {bound:?}");
         assert!(outcome.received < 40 * plan.geometry.size() * 107 / 100, "{} bytes", outcome.received);
     }
 }
 
 #[test]
-fn all_have_it_though_connections_break_and_peers_leave_and_return() {
-    let churn = Churn { link_life: Some(Duration::from_secs(20)), stay: Some(Duration::from_mins(1)) };
-    let plan = Plan { churn, neighbours: 12, ..plan() };
-    let (outcome, bound) = (simulate(&plan), plan.bound());
-    let last = outcome.last().expect("all have it");
+fn all_peers_complete_despite_churn() {
+    let churn = Churn {
+        mean_link_lifetime: Some(Duration::from_secs(20)),
+        mean_session: Some(Duration::from_mins(1)),
+    };
+    let plan = SimulationPlan { churn, neighbours: 12, ..plan() };
+    let (outcome, bound) = (simulate(&plan), plan.fastest_completion());
+    let last = outcome.completion_time().expect("all have it");
     assert!(last < bound * 3, "{last:?} of at best {bound:?}");
 }
 
 #[test]
-fn one_seed_gives_one_history_and_another_seed_another() {
-    let run = |seed| simulate(&Plan { seed, peers: 10, ..plan() });
+fn simulation_is_determined_by_its_seed() {
+    let run = |seed| simulate(&SimulationPlan { seed, peers: 10, ..plan() });
     assert_eq!(run(7), run(7));
-    assert_ne!(run(7).history, run(8).history);
+    assert_ne!(run(7).fingerprint, run(8).fingerprint);
 }

@@ -6,107 +6,109 @@ use std::process::Command;
 
 use protocol::sha256::sha256;
 
-use tests::content::{Content, PIECE};
-use tests::eventually::{SOON, until};
-use tests::home::Home;
-use tests::network::{Network, Node};
-use tests::peer::{Peer, peer_node, run};
+use tests::content::{PIECE_LENGTH, TestContent};
+use tests::eventually::{DEFAULT_TIMEOUT, wait_until};
+use tests::network::{RunningNode, TestNetwork};
+use tests::peer::{PeerProcess, peer_node, run_with_input};
 use tests::programs::programs;
 use tests::small_disk::SmallDisk;
+use tests::test_folder::TestFolder;
 
-fn node_id(node: &mut Node) -> String {
-    let status = node.peer.say("status").text();
+fn node_id(node: &mut RunningNode) -> String {
+    let status = node.peer.run("status").text();
     status.lines().find(|line| line.starts_with("node\t")).expect("a node id").to_owned()
 }
 
 /// Waits until the node keeps its state again, with its lock.
-fn until_restored(node: &Node) {
-    let state = node.home.path().join(".peerdex");
-    until("the state folder is there again", SOON, || {
+fn wait_until_restored(node: &RunningNode) {
+    let state = node.folder.path().join(".peerdex");
+    wait_until("the state folder is there again", DEFAULT_TIMEOUT, || {
         ["lock", "identity.key", "hashes.jsonl"].iter().all(|file| state.join(file).is_file())
     });
 }
 
 #[test]
-fn a_removed_state_folder_is_made_again_with_its_lock() {
-    let mut network = Network::new();
-    let content = Content::random(810, 5 * PIECE);
-    let mut sharer = network.node(&[("a.bin", &content)]);
+fn removed_state_folder_is_recreated_with_its_lock() {
+    let mut network = TestNetwork::new();
+    let content = TestContent::random(810, 5 * PIECE_LENGTH);
+    let mut sharer = network.start_node(&[("a.bin", &content)]);
     let id = node_id(&mut sharer);
-    fs::remove_dir_all(sharer.home.path().join(".peerdex")).expect("a state folder");
-    until_restored(&sharer);
-    let second = run(peer_node(0, network.index.address(), sharer.home.path()), "status\n");
+    fs::remove_dir_all(sharer.folder.path().join(".peerdex")).expect("a state folder");
+    wait_until_restored(&sharer);
+    let second = run_with_input(peer_node(0, network.index.address(), sharer.folder.path()), "status\n");
     assert_eq!(second.status.code(), Some(75), "{second:?}");
     network.wait_for_files(sharer.peer.address(), 1);
-    network.node(&[]).fetch(&content);
+    network.start_node(&[]).download(&content);
     assert_eq!(sharer.peer.stop(), Some(0));
-    sharer.start_again(network.index.address());
+    sharer.restart(network.index.address());
     assert_eq!(node_id(&mut sharer), id);
-    sharer.peer.shares(1);
+    sharer.peer.wait_for_shared_files(1);
 }
 
 #[test]
-fn a_replaced_share_folder_is_followed() {
-    let mut network = Network::new();
-    let (old, new) = (Content::random(811, 2 * PIECE), Content::random(812, 3 * PIECE));
-    let sharer = network.node(&[("old.bin", &old)]);
-    let aside = Home::new();
-    fs::rename(sharer.home.path(), aside.path().join("moved")).expect("a folder that is moved");
-    fs::create_dir(sharer.home.path()).expect("a folder in its place");
-    sharer.home.put("new.bin", &new);
-    until_restored(&sharer);
-    until("the new file is found, and the old one is not", SOON, || {
+fn replaced_share_folder_is_tracked() {
+    let mut network = TestNetwork::new();
+    let (old, new) = (TestContent::random(811, 2 * PIECE_LENGTH), TestContent::random(812, 3 * PIECE_LENGTH));
+    let sharer = network.start_node(&[("old.bin", &old)]);
+    let aside = TestFolder::new();
+    fs::rename(sharer.folder.path(), aside.path().join("moved")).expect("a folder that is moved");
+    fs::create_dir(sharer.folder.path()).expect("a folder in its place");
+    sharer.folder.put("new.bin", &new);
+    wait_until_restored(&sharer);
+    wait_until("the new file is found, and the old one is not", DEFAULT_TIMEOUT, || {
         let observer = network.observer();
         observer.sources(new.digest).len() == 1 && observer.sources(old.digest).is_empty()
     });
-    network.node(&[]).fetch(&new);
+    network.start_node(&[]).download(&new);
 }
 
 #[test]
-fn a_damaged_manifest_costs_no_source() {
-    let mut network = Network::new();
-    let content = Content::random(813, 9 * PIECE);
-    let mut sharer = network.node(&[("a.bin", &content)]);
+fn damaged_manifest_loses_no_source() {
+    let mut network = TestNetwork::new();
+    let content = TestContent::random(813, 9 * PIECE_LENGTH);
+    let mut sharer = network.start_node(&[("a.bin", &content)]);
     assert_eq!(sharer.peer.stop(), Some(0));
-    let manifest = sharer.home.path().join(".peerdex/manifests").join(content.digest.to_string());
+    let manifest = sharer.folder.path().join(".peerdex/manifests").join(content.digest.to_string());
     let mut bytes = fs::read(&manifest).expect("a manifest");
     bytes[70] ^= 1;
     fs::write(&manifest, &bytes).expect("a damaged manifest");
-    sharer.start_again(network.index.address());
+    sharer.restart(network.index.address());
     network.wait_for_files(sharer.peer.address(), 1);
-    network.node(&[]).fetch(&content);
+    network.start_node(&[]).download(&content);
     bytes[70] ^= 1;
     assert_eq!(fs::read(&manifest).expect("a manifest"), bytes);
 }
 
 #[test]
-fn files_are_shared_although_the_state_folder_is_full() {
+fn files_are_shared_with_a_full_state_folder() {
     let Some(disk) = SmallDisk::mount(256 << 10) else { return };
-    let mut network = Network::new();
-    let elsewhere = Home::new();
-    let mut sharer = Peer::start(network.index.address(), &disk.path());
-    let answer = sharer.say(&format!("register {}", elsewhere.path().display()));
+    let mut network = TestNetwork::new();
+    let elsewhere = TestFolder::new();
+    let mut sharer = PeerProcess::start(network.index.address(), &disk.path());
+    let answer = sharer.run(&format!("register {}", elsewhere.path().display()));
     assert!(answer.errors().is_empty(), "{answer:#?}");
-    let filler = disk.fill_up_to(0);
-    let content = Content::random(814, 40 * PIECE);
+    let filler = disk.fill_except(0);
+    let content = TestContent::random(814, 40 * PIECE_LENGTH);
     elsewhere.put("a.bin", &content);
     // The filler is listed too.
     network.wait_for_files(sharer.address(), 2);
-    network.node(&[]).fetch(&content);
-    let status = sharer.say("status");
-    assert!(status.has("cannot store hashes") && status.has("No space left"), "{status:#?}");
-    let doctor = sharer.say("doctor").text();
+    network.start_node(&[]).download(&content);
+    let status = sharer.run("status");
+    assert!(status.contains("cannot store hashes") && status.contains("No space left"), "{status:#?}");
+    let doctor = sharer.run("doctor").text();
     let finding = doctor.lines().find(|line| line.contains("\tstate folder\t")).expect("a finding");
     assert!(finding.starts_with("problem") && finding.contains("No space left"), "{finding}");
     fs::remove_file(filler).expect("the filler");
-    until("the trouble is over", SOON, || !sharer.say("status").has("cannot store hashes"));
+    wait_until("the trouble is over", DEFAULT_TIMEOUT, || {
+        !sharer.run("status").contains("cannot store hashes")
+    });
 }
 
 #[test]
-fn a_file_that_may_not_be_read_is_withdrawn_until_it_may() {
-    let mut network = Network::new();
-    let content = Content::random(815, 5000);
-    let home = Home::new();
+fn unreadable_file_is_withdrawn_until_readable() {
+    let mut network = TestNetwork::new();
+    let content = TestContent::random(815, 5000);
+    let home = TestFolder::new();
     home.put("a.bin", &content);
     let nobody = 65534;
     for path in [home.path().to_owned(), home.path().join("a.bin")] {
@@ -125,7 +127,7 @@ fn a_file_that_may_not_be_read_is_withdrawn_until_it_may() {
     fs::copy(node.get_program(), &program).expect("a copy of the program");
     fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).expect("a program");
     command.arg(&program).args(node.get_args()).env("NO_COLOR", "1");
-    let sharer = Peer::launch(command);
+    let sharer = PeerProcess::launch(command);
     network.wait_for_files(sharer.address(), 1);
     let set_mode = |mode| {
         fs::set_permissions(home.path().join("a.bin"), fs::Permissions::from_mode(mode)).expect("a file");
@@ -134,11 +136,11 @@ fn a_file_that_may_not_be_read_is_withdrawn_until_it_may() {
     network.wait_for_files(sharer.address(), 0);
     set_mode(0o600);
     network.wait_for_files(sharer.address(), 1);
-    network.node(&[]).fetch(&content);
+    network.start_node(&[]).download(&content);
 }
 
 /// Has the stored hashes say of the only file that it is still what was hashed, although it has been changed since.
-fn vouch_for(home: &Home, file: &str) {
+fn mark_hash_as_current(home: &TestFolder, file: &str) {
     let path = home.path().join(".peerdex/hashes.jsonl");
     let text = fs::read_to_string(&path).expect("stored hashes");
     let line = text.lines().last().expect("a line");
@@ -158,17 +160,18 @@ fn vouch_for(home: &Home, file: &str) {
 }
 
 #[test]
-fn a_file_that_three_addresses_report_is_hashed_again() {
-    let mut network = Network::new();
-    let content = Content::random(816, 6 * PIECE);
-    let mut sharer = network.node(&[("a.bin", &content)]);
+fn file_reported_by_three_addresses_is_rehashed() {
+    let mut network = TestNetwork::new();
+    let content = TestContent::random(816, 6 * PIECE_LENGTH);
+    let mut sharer = network.start_node(&[("a.bin", &content)]);
     assert_eq!(sharer.peer.stop(), Some(0));
-    let file = File::options().write(true).open(sharer.home.path().join("a.bin")).expect("the file");
-    file.write_all_at(&[content.bytes[3 * PIECE] ^ 1], 3 * PIECE as u64).expect("a flipped bit");
-    vouch_for(&sharer.home, "a.bin");
-    sharer.start_again(network.index.address());
+    let file = File::options().write(true).open(sharer.folder.path().join("a.bin")).expect("the file");
+    file.write_all_at(&[content.bytes[3 * PIECE_LENGTH] ^ 1], 3 * PIECE_LENGTH as u64)
+        .expect("a flipped bit");
+    mark_hash_as_current(&sharer.folder, "a.bin");
+    sharer.restart(network.index.address());
     network.wait_for_files(sharer.peer.address(), 1);
-    let log = sharer.home.path().join(".peerdex/log/node.log");
+    let log = sharer.folder.path().join(".peerdex/log/node.log");
     let reports =
         || fs::read_to_string(&log).map_or(0, |log| log.matches("a peer reports a wrong piece").count());
     let mut fetchers = Vec::new();
@@ -176,22 +179,22 @@ fn a_file_that_three_addresses_report_is_hashed_again() {
         let sources = network.observer().sources(content.digest);
         let is_listed = sources.iter().any(|source| source.address == sharer.peer.address());
         assert!(is_listed, "two reports are not enough");
-        let home = Home::new();
+        let home = TestFolder::new();
         let mut command = Command::new(&programs().peer_node);
         command.args(["0", "--index", &network.index.address().to_string(), "--share-dir"]).arg(home.path());
         command.args(["--listen-host", &format!("127.0.0.{}", 20 + number)]).env("NO_COLOR", "1");
-        let mut fetcher = Peer::launch(command);
-        fetcher.begin(&format!("download {}", content.digest));
-        until("the wrong piece is reported", SOON, || reports() >= number);
+        let mut fetcher = PeerProcess::launch(command);
+        fetcher.start_command(&format!("download {}", content.digest));
+        wait_until("the wrong piece is reported", DEFAULT_TIMEOUT, || reports() >= number);
         fetchers.push((fetcher, home));
     }
-    until("the file is shared as what it is", SOON, || {
-        let files = sharer.peer.say("files").files();
+    wait_until("the file is shared as what it is", DEFAULT_TIMEOUT, || {
+        let files = sharer.peer.run("files").files();
         files.len() == 1 && files[0].digest != content.digest
     });
     // Those who have fetched the right pieces are sources of them.
     let place = sharer.peer.address();
-    until("the index knows", SOON, || {
+    wait_until("the index knows", DEFAULT_TIMEOUT, || {
         network.observer().sources(content.digest).iter().all(|source| source.address != place)
     });
 }

@@ -4,34 +4,34 @@
 use tests::syscalls::campaign::Campaign;
 
 /// How many faults are tried in each scenario.
-const FAULTS: usize = 6;
+const FAULTS_PER_SCENARIO: usize = 6;
 
-fn sample(scenario: &str) {
+fn run_sample(scenario: &str) {
     let mut campaign = Campaign::new(scenario);
     if campaign.targets.is_empty() {
         eprintln!(
             "SKIPPED: calls of other processes cannot be watched here, so faults in them are NOT tested"
         );
     }
-    campaign.sample(FAULTS);
+    campaign.run_sample(FAULTS_PER_SCENARIO);
 }
 
 #[test]
-fn a_node_that_registers_survives_faults_of_its_calls() {
-    sample("registration");
+fn registering_node_survives_syscall_faults() {
+    run_sample("registration");
 }
 
 #[test]
-fn a_node_that_downloads_survives_faults_of_its_calls() {
-    sample("download");
+fn downloading_node_survives_syscall_faults() {
+    run_sample("download");
 }
 
 #[test]
-fn a_torrent_survives_faults_of_its_calls() {
-    sample("torrent");
+fn torrent_download_survives_syscall_faults() {
+    run_sample("torrent");
 }
 
 #[test]
-fn an_index_survives_faults_of_its_calls() {
-    sample("index");
+fn index_survives_syscall_faults() {
+    run_sample("index");
 }

@@ -3,103 +3,107 @@
 use std::process::Command;
 use std::time::Duration;
 
-use tests::content::Content;
-use tests::eventually::{SOON, until};
-use tests::network::{Network, Node};
+use tests::content::TestContent;
+use tests::eventually::{DEFAULT_TIMEOUT, wait_until};
+use tests::network::{RunningNode, TestNetwork};
 use tests::peer::peer_node;
 use tests::terminal::Terminal;
 
-const STOP_WITHIN: Duration = Duration::from_secs(10);
+const STOP_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Ends a marked paste, leaves whatever question the line editor asks, and clears the line.
-const WAY_OUT: &[u8] = b"\x1b[201~\x07\x03";
+const ESCAPE_KEYS: &[u8] = b"\x1b[201~\x07\x03";
 
 /// A node at a terminal, and an index.
-struct Sitting {
-    network: Network,
-    node: Node,
+struct TerminalSession {
+    network: TestNetwork,
+    node: RunningNode,
     terminal: Terminal,
 }
 
-fn sit_down_with(files: &[(&str, &Content)], adapt: impl FnOnce(&mut Command)) -> Sitting {
-    let network = Network::new();
-    let mut node = network.node_with(&[]);
+fn start_session_with(files: &[(&str, &TestContent)], adapt: impl FnOnce(&mut Command)) -> TerminalSession {
+    let network = TestNetwork::new();
+    let mut node = network.start_empty_node(&[]);
     node.peer.kill();
     for (path, content) in files {
-        node.home.put(path, content);
+        node.folder.put(path, content);
     }
-    let mut command = peer_node(0, network.index.address(), node.home.path());
+    let mut command = peer_node(0, network.index.address(), node.folder.path());
     adapt(&mut command);
     let terminal = Terminal::start(command);
-    assert!(terminal.is_ready(), "{}", terminal.text());
-    Sitting { network, node, terminal }
+    assert!(terminal.wait_for_prompt(), "{}", terminal.text());
+    TerminalSession { network, node, terminal }
 }
 
-fn sit_down() -> Sitting {
-    sit_down_with(&[], |_| {})
+fn start_session() -> TerminalSession {
+    start_session_with(&[], |_| {})
 }
 
 #[test]
 fn bytes_that_are_not_utf8_do_not_end_the_node() {
-    let mut sitting = sit_down();
+    let mut sitting = start_session();
     let terminal = &mut sitting.terminal;
-    terminal.press_bytes(b"\xff");
-    assert!(terminal.shows("input that is not UTF-8 was replaced", SOON), "{}", terminal.text());
-    terminal.press_bytes(b"\x15search caf\xe9\rhelp quit\r");
-    assert!(terminal.shows("af\u{fffd}", SOON), "{}", terminal.text());
-    assert!(terminal.shows("ends the node", SOON), "{}", terminal.text());
-    terminal.press("quit\r");
-    assert_eq!(terminal.process.wait(STOP_WITHIN).code(), Some(0), "{}", terminal.text());
+    terminal.type_bytes(b"\xff");
+    assert!(
+        terminal.wait_for_text("input that is not UTF-8 was replaced", DEFAULT_TIMEOUT),
+        "{}",
+        terminal.text()
+    );
+    terminal.type_bytes(b"\x15search caf\xe9\rhelp quit\r");
+    assert!(terminal.wait_for_text("af\u{fffd}", DEFAULT_TIMEOUT), "{}", terminal.text());
+    assert!(terminal.wait_for_text("ends the node", DEFAULT_TIMEOUT), "{}", terminal.text());
+    terminal.type_keys("quit\r");
+    assert_eq!(terminal.process.wait(STOP_TIMEOUT).code(), Some(0), "{}", terminal.text());
 }
 
 #[test]
 fn lines_that_arrive_in_one_write_all_run() {
-    let mut sitting = sit_down_with(&[("w7.txt", &Content::random(150, 10))], |_| {});
+    let mut sitting = start_session_with(&[("w7.txt", &TestContent::random(150, 10))], |_| {});
     let terminal = &mut sitting.terminal;
-    until("the file to be found", SOON, || terminal.enter("search w7").contains("w7.txt"));
+    wait_until("the file to be found", DEFAULT_TIMEOUT, || terminal.enter("search w7").contains("w7.txt"));
     let lines: Vec<String> = (0..20).map(|number| format!("download nothing{number}\r")).collect();
-    terminal.press(&lines.concat());
+    terminal.type_keys(&lines.concat());
     for number in 0..20 {
         let text = format!("nothing found: nothing{number}");
-        assert!(terminal.shows(&text, SOON), "{text} is missing in {}", terminal.text());
+        assert!(terminal.wait_for_text(&text, DEFAULT_TIMEOUT), "{text} is missing in {}", terminal.text());
     }
     // The same behind a command that takes its time, with the beginning of another line.
-    terminal.press("doctor\rhelp files\rhelp sour");
-    assert!(terminal.shows("lists what this node shares", SOON), "{}", terminal.text());
-    terminal.press("ces\r");
-    assert!(terminal.shows("whole or in part", SOON), "{}", terminal.text());
+    terminal.type_keys("doctor\rhelp files\rhelp sour");
+    assert!(terminal.wait_for_text("lists what this node shares", DEFAULT_TIMEOUT), "{}", terminal.text());
+    terminal.type_keys("ces\r");
+    assert!(terminal.wait_for_text("whole or in part", DEFAULT_TIMEOUT), "{}", terminal.text());
     drop(sitting.network);
     drop(sitting.node);
 }
 
 #[test]
-fn a_marked_paste_of_several_lines_runs_all_of_them() {
-    let mut sitting = sit_down();
+fn bracketed_paste_runs_all_its_lines() {
+    let mut sitting = start_session();
     let terminal = &mut sitting.terminal;
-    terminal.press("\u{1b}[200~help files\r\nhelp sources\u{1b}[201~");
-    assert!(terminal.shows("help sources", SOON), "{}", terminal.text());
-    terminal.press("\r");
-    assert!(terminal.shows("lists what this node shares", SOON), "{}", terminal.text());
-    assert!(terminal.shows("whole or in part", SOON), "{}", terminal.text());
+    terminal.type_keys("\u{1b}[200~help files\r\nhelp sources\u{1b}[201~");
+    assert!(terminal.wait_for_text("help sources", DEFAULT_TIMEOUT), "{}", terminal.text());
+    terminal.type_keys("\r");
+    assert!(terminal.wait_for_text("lists what this node shares", DEFAULT_TIMEOUT), "{}", terminal.text());
+    assert!(terminal.wait_for_text("whole or in part", DEFAULT_TIMEOUT), "{}", terminal.text());
 }
 
 #[test]
-fn a_long_paste_is_drawn_a_few_times_and_too_long_a_line_refused() {
-    let mut sitting = sit_down();
+fn long_paste_is_drawn_rarely_and_long_line_is_refused() {
+    let mut sitting = start_session();
     let terminal = &mut sitting.terminal;
     let before = terminal.text().len();
     let paste = "x".repeat(100_000);
-    terminal.press(&paste);
-    terminal.press("\rhelp quit\r");
-    assert!(terminal.shows("the line is longer than", SOON), "the line is not refused");
-    assert!(terminal.shows("ends the node", SOON), "the prompt is gone");
+    terminal.type_keys(&paste);
+    terminal.type_keys("\rhelp quit\r");
+    assert!(terminal.wait_for_text("the line is longer than", DEFAULT_TIMEOUT), "the line is not refused");
+    assert!(terminal.wait_for_text("ends the node", DEFAULT_TIMEOUT), "the prompt is gone");
     let drawn = terminal.text().len() - before;
     assert!(drawn < 20 * paste.len(), "{drawn} bytes were drawn for {}", paste.len());
 }
 
 #[test]
-fn no_keys_at_all_end_the_node() {
-    let mut sitting = sit_down();
+fn no_key_sequence_ends_the_node() {
+    let mut sitting = start_session();
     let terminal = &mut sitting.terminal;
     // Anything but Ctrl-D, which does end it, Ctrl-Z, which stops it for a while, and line ends, which run commands.
     let mut state = 0x2545_f491_4f6c_dd1d_u64;
@@ -113,26 +117,26 @@ fn no_keys_at_all_end_the_node() {
         let length = random() % 200;
         let bytes = (0..length).map(|_| random().to_le_bytes()[3]);
         let bytes: Vec<u8> = bytes.filter(|byte| !matches!(byte, 4 | 0x1a | b'\r' | b'\n')).collect();
-        terminal.press_bytes(&bytes);
-        terminal.press_bytes(WAY_OUT);
+        terminal.type_bytes(&bytes);
+        terminal.type_bytes(ESCAPE_KEYS);
     }
     assert!(terminal.process.is_running(), "{}", terminal.text());
-    until("the prompt to answer", SOON, || {
-        terminal.press_bytes(WAY_OUT);
-        terminal.press("help quit\r");
-        terminal.shows("ends the node", Duration::from_millis(500))
+    wait_until("the prompt to answer", DEFAULT_TIMEOUT, || {
+        terminal.type_bytes(ESCAPE_KEYS);
+        terminal.type_keys("help quit\r");
+        terminal.wait_for_text("ends the node", Duration::from_millis(500))
     });
 }
 
 #[test]
-fn a_terminal_without_cursor_movement_reads_lines_too() {
-    let mut sitting = sit_down_with(&[], |command| {
+fn terminal_without_cursor_movement_works() {
+    let mut sitting = start_session_with(&[], |command| {
         command.env("TERM", "dumb");
     });
     let terminal = &mut sitting.terminal;
-    terminal.press_bytes(b"search \xff\nhelp quit\n");
-    assert!(terminal.shows("the line is not UTF-8", SOON), "{}", terminal.text());
-    assert!(terminal.shows("ends the node", SOON), "{}", terminal.text());
-    terminal.press("quit\n");
-    assert_eq!(terminal.process.wait(STOP_WITHIN).code(), Some(0), "{}", terminal.text());
+    terminal.type_bytes(b"search \xff\nhelp quit\n");
+    assert!(terminal.wait_for_text("the line is not UTF-8", DEFAULT_TIMEOUT), "{}", terminal.text());
+    assert!(terminal.wait_for_text("ends the node", DEFAULT_TIMEOUT), "{}", terminal.text());
+    terminal.type_keys("quit\n");
+    assert_eq!(terminal.process.wait(STOP_TIMEOUT).code(), Some(0), "{}", terminal.text());
 }

@@ -6,18 +6,18 @@ use std::process::Output;
 use std::thread;
 
 use serde_json::Value;
-use tests::foreign::{Encryption, Libtorrent, skip};
-use tests::home::Home;
-use tests::torrent_corpus::{Specimen, damaged, kinds, random};
-use tests::torrent_peer::peer_torrent;
+use tests::test_folder::TestFolder;
+use tests::third_party::{Encryption, LibtorrentClient, report_skipped};
+use tests::torrent_corpus::{CorpusTorrent, damaged_torrents, random_torrents, torrents_of_each_kind};
+use tests::torrent_peer::torrent_command;
 
 /// How many programs read torrents at a time.
-const READERS: usize = 4;
+const READER_COUNT: usize = 4;
 
 /// Returns what `torrent show --json` says of a torrent, or why it refuses it.
-fn show(torrent: &Path) -> Result<Value, String> {
+fn show_json(torrent: &Path) -> Result<Value, String> {
     let Output { status, stdout, stderr } =
-        peer_torrent("show").arg("--json").arg(torrent).output().expect("the program");
+        torrent_command("show").arg("--json").arg(torrent).output().expect("the program");
     let complaint = String::from_utf8(stderr).expect("UTF-8");
     match status.code() {
         Some(0) => Ok(serde_json::from_slice(&stdout).expect("JSON")),
@@ -27,26 +27,26 @@ fn show(torrent: &Path) -> Result<Value, String> {
 }
 
 /// Writes the corpus into a folder and returns what is read out of each torrent, by its name.
-fn show_all(corpus: &[Specimen], folder: &Path) -> BTreeMap<String, Result<Value, String>> {
-    let shown = |specimens: &[Specimen]| {
-        let show = |specimen: &Specimen| (specimen.name.clone(), show(&specimen.write(folder)));
+fn show_corpus(corpus: &[CorpusTorrent], folder: &Path) -> BTreeMap<String, Result<Value, String>> {
+    let shown = |specimens: &[CorpusTorrent]| {
+        let show = |specimen: &CorpusTorrent| (specimen.name.clone(), show_json(&specimen.write(folder)));
         specimens.iter().map(show).collect::<Vec<_>>()
     };
     thread::scope(|scope| {
         let readers =
-            corpus.chunks(corpus.len().div_ceil(READERS)).map(|part| scope.spawn(move || shown(part)));
+            corpus.chunks(corpus.len().div_ceil(READER_COUNT)).map(|part| scope.spawn(move || shown(part)));
         let readers: Vec<_> = readers.collect();
         readers.into_iter().flat_map(|reader| reader.join().expect("a reader")).collect()
     })
 }
 
 /// Asserts that both have read the same torrent; returns how many paths could be compared.
-fn assert_agreement(specimen: &Specimen, ours: &Value, theirs: &Value) -> usize {
+fn assert_agreement(specimen: &CorpusTorrent, ours: &Value, theirs: &Value) -> usize {
     let name = &specimen.name;
     for key in ["infohash", "size", "pieces", "piece_length"] {
         assert_eq!(ours[key], theirs[key], "{key} of {name}");
     }
-    let (ours, theirs) = (files(ours), files(theirs));
+    let (ours, theirs) = (file_values(ours), file_values(theirs));
     let lengths = |files: &[Value]| -> Vec<(Value, Value)> {
         let lengths = files.iter().map(|file| (file["length"].clone(), file["padding"].clone()));
         // libtorrent takes a link that leads nowhere for an empty file.
@@ -64,16 +64,16 @@ fn assert_agreement(specimen: &Specimen, ours: &Value, theirs: &Value) -> usize 
     compared
 }
 
-fn files(told: &Value) -> Vec<Value> {
+fn file_values(told: &Value) -> Vec<Value> {
     told["files"].as_array().expect("files").clone()
 }
 
 #[test]
-fn every_kind_of_torrent_that_other_clients_open_is_opened() {
-    let folder = Home::new();
-    for (name, shown) in show_all(&kinds(), folder.path()) {
+fn torrents_that_other_clients_open_are_opened() {
+    let folder = TestFolder::new();
+    for (name, shown) in show_corpus(&torrents_of_each_kind(), folder.path()) {
         let shown = shown.unwrap_or_else(|refusal| panic!("{name}: {refusal}"));
-        let files = files(&shown);
+        let files = file_values(&shown);
         let mut places: Vec<&str> = files.iter().filter_map(|file| file["stored_as"].as_str()).collect();
         places.sort_unstable();
         for (number, place) in places.iter().enumerate().filter(|(_, place)| !place.contains("/.pad/")) {
@@ -90,11 +90,13 @@ fn every_kind_of_torrent_that_other_clients_open_is_opened() {
 }
 
 #[test]
-fn libtorrent_reads_the_same_out_of_a_corpus() {
-    let Some(libtorrent) = Libtorrent::find(Encryption::Off) else { return skip("libtorrent") };
-    let folder = Home::new();
-    let corpus = [kinds(), random(990, 300), damaged(991, 150)].concat();
-    let ours = show_all(&corpus, folder.path());
+fn libtorrent_reads_the_corpus_identically() {
+    let Some(libtorrent) = LibtorrentClient::find(Encryption::Off) else {
+        return report_skipped("libtorrent");
+    };
+    let folder = TestFolder::new();
+    let corpus = [torrents_of_each_kind(), random_torrents(990, 300), damaged_torrents(991, 150)].concat();
+    let ours = show_corpus(&corpus, folder.path());
     let theirs = libtorrent.describe(folder.path());
     let (mut both, mut paths, mut only_theirs) = (0, 0, Vec::new());
     for specimen in &corpus {

@@ -4,26 +4,28 @@
 use std::io::Write as _;
 use std::time::{Duration, Instant};
 
-use tests::foreign::{Client, Encryption, Member, Place, Scene, client_with};
-use tests::namespaces::Namespaces;
+use tests::namespaces::NamespaceNetwork;
 use tests::programs::programs;
+use tests::third_party::{
+    Encryption, NetworkLocation, SwarmMember, TorrentClient, TorrentFixture, find_client_with,
+};
 use tests::torrent_peer::TorrentPeer;
 
 /// How soon a client has fetched a few megabytes that one peer has.
-const PROMPTLY: Duration = Duration::from_secs(15);
+const TRANSFER_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// The same of Transmission, which dials 3 s after it takes a torrent, lets up to ten seconds pass before it is interested in anybody, and
 /// as many before it serves anybody: 12 to 18 s in all on a quiet machine.
-const TRANSMISSION: Duration = Duration::from_secs(40);
+const TRANSMISSION_TIMEOUT: Duration = Duration::from_secs(40);
 
 /// Returns how long a transfer with a client may take.
-fn limit(name: &str) -> Duration {
-    if name == "transmission" { TRANSMISSION } else { PROMPTLY }
+fn transfer_timeout(name: &str) -> Duration {
+    if name == "transmission" { TRANSMISSION_TIMEOUT } else { TRANSFER_TIMEOUT }
 }
 
 /// Returns how a connection of ours is encrypted, by what it logs.
-fn encryption(member: &Member, event: &str) -> String {
-    let lines = member.running.output().since(0);
+fn logged_encryption(member: &SwarmMember, event: &str) -> String {
+    let lines = member.client.output().lines_from(0);
     let line = lines.iter().find(|line| line.contains(event) && line.contains("encryption="));
     let line = line.unwrap_or_else(|| panic!("no connection in {lines:#?}"));
     let (_, value) = line.split_once("encryption=").expect("as found");
@@ -31,39 +33,45 @@ fn encryption(member: &Member, event: &str) -> String {
 }
 
 /// Tells a person how long it took, past the capture of what tests print.
-fn note(client: &dyn Client, encryption: Encryption, direction: &str, how: &str, took: Duration) {
+fn print_duration(
+    client: &dyn TorrentClient,
+    encryption: Encryption,
+    direction: &str,
+    how: &str,
+    took: Duration,
+) {
     let name = client.name();
     let _ = writeln!(std::io::stderr(), "{name}, {encryption:?}, {direction}: {how}, {took:.1?}");
 }
 
 /// The tracker tells our seed of nobody, so it is the client that connects. Behind the key exchange we prefer plaintext.
-fn fetches_from_us(name: &str, wanted: Encryption, expected: &[&str], place: &Place) {
-    let Some(client) = client_with(name, wanted, place) else { return };
-    let scene = Scene::by_hand_at(1100, place);
-    let seed = scene.seed_alone(&TorrentPeer::with(&["-v"]).at(place));
+fn client_fetches_from_us(name: &str, wanted: Encryption, expected: &[&str], place: &NetworkLocation) {
+    let Some(client) = find_client_with(name, wanted, place) else { return };
+    let scene = TorrentFixture::by_hand_at(1100, place);
+    let seed = scene.start_only_seed(&TorrentPeer::with_options(&["-v"]).at(place));
     let begun = Instant::now();
-    let mut theirs = scene.fetch_unseen(&*client);
-    scene.completes(&mut theirs);
-    let (took, how) = (begun.elapsed(), encryption(&seed, "a BitTorrent peer has connected"));
-    note(&*client, wanted, "fetches from us", &how, took);
-    assert!(took < limit(name), "{took:?}");
+    let mut theirs = scene.start_download_unseen(&*client);
+    scene.wait_until_complete(&mut theirs);
+    let (took, how) = (begun.elapsed(), logged_encryption(&seed, "a BitTorrent peer has connected"));
+    print_duration(&*client, wanted, "fetches from us", &how, took);
+    assert!(took < transfer_timeout(name), "{took:?}");
     assert!(expected.contains(&how.as_str()), "{how}");
 }
 
 fn we_fetch_from(name: &str, wanted: Encryption) {
-    let place = Place::default();
-    let Some(client) = client_with(name, wanted, &place) else { return };
-    let scene = Scene::by_hand(1110);
-    let _seed = scene.seed_alone(&*client);
+    let place = NetworkLocation::default();
+    let Some(client) = find_client_with(name, wanted, &place) else { return };
+    let scene = TorrentFixture::by_hand(1110);
+    let _seed = scene.start_only_seed(&*client);
     // Building them is not to count.
     programs();
     let begun = Instant::now();
-    let mut ours = scene.fetch_unseen(&TorrentPeer::with(&["-v"]));
-    scene.completes(&mut ours);
-    let (took, how) = (begun.elapsed(), encryption(&ours, "connected to a BitTorrent peer"));
-    note(&*client, wanted, "we fetch from it", &how, took);
-    scene.is_tidy(&ours.home);
-    assert!(took < limit(name), "{took:?}");
+    let mut ours = scene.start_download_unseen(&TorrentPeer::with_options(&["-v"]));
+    scene.wait_until_complete(&mut ours);
+    let (took, how) = (begun.elapsed(), logged_encryption(&ours, "connected to a BitTorrent peer"));
+    print_duration(&*client, wanted, "we fetch from it", &how, took);
+    scene.assert_only_files_in(&ours.folder);
+    assert!(took < transfer_timeout(name), "{took:?}");
     if wanted == Encryption::Required {
         assert_ne!(how, "none");
     }
@@ -71,66 +79,71 @@ fn we_fetch_from(name: &str, wanted: Encryption) {
 
 /// Transmission does not dial the loopback, so both are in a namespace. It offers RC4 alone, unless it is told to prefer plaintext.
 fn transmission_fetches_from_us(wanted: Encryption) {
-    let Some(network) = Namespaces::new(1) else { return };
-    fetches_from_us("transmission", wanted, &["rc4"], &Place::host(&network, 0));
+    let Some(network) = NamespaceNetwork::new(1) else { return };
+    client_fetches_from_us("transmission", wanted, &["rc4"], &NetworkLocation::in_namespace(&network, 0));
 }
 
 #[test]
-fn transmission_as_it_comes_fetches_from_us() {
+fn transmission_with_defaults_fetches_from_us() {
     transmission_fetches_from_us(Encryption::Default);
 }
 
 #[test]
-fn transmission_that_requires_encryption_fetches_from_us() {
+fn transmission_requiring_encryption_fetches_from_us() {
     transmission_fetches_from_us(Encryption::Required);
 }
 
 #[test]
-fn aria2_as_it_comes_fetches_from_us() {
-    fetches_from_us("aria2", Encryption::Default, &["handshake"], &Place::default());
+fn aria2_with_defaults_fetches_from_us() {
+    client_fetches_from_us("aria2", Encryption::Default, &["handshake"], &NetworkLocation::default());
 }
 
 #[test]
-fn aria2_that_requires_encryption_fetches_from_us() {
-    fetches_from_us("aria2", Encryption::Required, &["rc4"], &Place::default());
+fn aria2_requiring_encryption_fetches_from_us() {
+    client_fetches_from_us("aria2", Encryption::Required, &["rc4"], &NetworkLocation::default());
 }
 
 #[test]
-fn libtorrent_as_it_comes_fetches_from_us() {
-    fetches_from_us("libtorrent", Encryption::Default, &["none", "handshake"], &Place::default());
+fn libtorrent_with_defaults_fetches_from_us() {
+    client_fetches_from_us(
+        "libtorrent",
+        Encryption::Default,
+        &["none", "handshake"],
+        &NetworkLocation::default(),
+    );
 }
 
 #[test]
-fn libtorrent_that_requires_encryption_fetches_from_us() {
-    fetches_from_us("libtorrent", Encryption::Required, &["rc4"], &Place::default());
+fn libtorrent_requiring_encryption_fetches_from_us() {
+    client_fetches_from_us("libtorrent", Encryption::Required, &["rc4"], &NetworkLocation::default());
 }
 
 #[test]
-fn we_fetch_from_transmission_as_it_comes() {
+fn we_fetch_from_transmission_with_defaults() {
     we_fetch_from("transmission", Encryption::Default);
 }
 
 #[test]
-fn we_fetch_from_transmission_that_requires_encryption() {
+fn we_fetch_from_transmission_requiring_encryption() {
     we_fetch_from("transmission", Encryption::Required);
 }
 
 #[test]
-fn we_fetch_from_aria2_as_it_comes() {
+fn we_fetch_from_aria2_with_defaults() {
     we_fetch_from("aria2", Encryption::Default);
 }
 
 #[test]
-fn we_fetch_from_aria2_that_requires_encryption() {
+fn we_fetch_from_aria2_requiring_encryption() {
     we_fetch_from("aria2", Encryption::Required);
 }
 
 #[test]
-fn we_fetch_from_libtorrent_as_it_comes() {
+fn we_fetch_from_libtorrent_with_defaults() {
     we_fetch_from("libtorrent", Encryption::Default);
 }
 
 #[test]
-fn we_fetch_from_libtorrent_that_requires_encryption() {
+fn we_fetch_from_libtorrent_requiring_encryption() {
     we_fetch_from("libtorrent", Encryption::Required);
 }

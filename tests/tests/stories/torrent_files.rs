@@ -5,40 +5,40 @@ use std::path::Path;
 use std::process::{Command, Output};
 
 use serde_json::Value;
-use tests::content::Content;
-use tests::home::Home;
+use tests::content::TestContent;
 use tests::programs::programs;
+use tests::test_folder::TestFolder;
 
 const TRACKER: &str = "http://127.0.0.1:6969/announce";
 
 /// Runs `peer-node torrent` with arguments, in a folder.
-fn torrent(folder: &Path, arguments: &[&str]) -> Output {
+fn run_torrent(folder: &Path, arguments: &[&str]) -> Output {
     let mut command = Command::new(&programs().peer_node);
     command.arg("torrent").args(arguments).current_dir(folder).output().expect("the program")
 }
 
 /// Runs it and returns what it says; it has to end well.
-fn said(folder: &Path, arguments: &[&str]) -> String {
-    let output = torrent(folder, arguments);
+fn torrent_output(folder: &Path, arguments: &[&str]) -> String {
+    let output = run_torrent(folder, arguments);
     let errors = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{arguments:?}: {errors}");
     String::from_utf8(output.stdout).expect("UTF-8")
 }
 
 /// Runs it and returns what it complains about; it has to end with that status.
-fn complaint(folder: &Path, arguments: &[&str], status: i32) -> String {
-    let output = torrent(folder, arguments);
+fn torrent_error(folder: &Path, arguments: &[&str], status: i32) -> String {
+    let output = run_torrent(folder, arguments);
     assert_eq!(output.status.code(), Some(status), "{arguments:?}: {output:?}");
     String::from_utf8(output.stderr).expect("UTF-8")
 }
 
-fn shown(folder: &Path, torrent: &str) -> Value {
-    serde_json::from_str(&said(folder, &["show", torrent, "--json"])).expect("JSON")
+fn show_json(folder: &Path, torrent: &str) -> Value {
+    serde_json::from_str(&torrent_output(folder, &["show", torrent, "--json"])).expect("JSON")
 }
 
 /// A folder with an album of files in folders: some share pieces, one is empty, some have names that are not ASCII.
-fn album() -> Home {
-    let home = Home::new();
+fn album_folder() -> TestFolder {
+    let home = TestFolder::new();
     for (number, (path, size)) in [
         ("album/b.flac", 700_000),
         ("album/a.flac", 1),
@@ -51,48 +51,50 @@ fn album() -> Home {
     .into_iter()
     .enumerate()
     {
-        home.put(path, &Content::random(900 + number as u64, size));
+        home.put(path, &TestContent::random(900 + number as u64, size));
     }
     home
 }
 
 #[test]
-fn a_torrent_that_was_made_is_shown_and_its_content_verified() {
-    let home = album();
+fn created_torrent_is_shown_and_verified() {
+    let home = album_folder();
     let folder = home.path();
-    let made =
-        said(folder, &["create", "album", "--announce", TRACKER, "--comment", "für dich", "--private"]);
-    let shown = shown(folder, "album.torrent");
+    let made = torrent_output(
+        folder,
+        &["create", "album", "--announce", TRACKER, "--comment", "für dich", "--private"],
+    );
+    let shown = show_json(folder, "album.torrent");
     assert_eq!((&shown["name"], &shown["private"]), (&"album".into(), &true.into()));
     assert_eq!((&shown["comment"], &shown["size"]), (&"für dich".into(), &1_524_339.into()));
     assert_eq!((&shown["trackers"][0][0], &shown["piece_length"]), (&TRACKER.into(), &(256 << 10).into()));
     let infohash = shown["infohash"].as_str().expect("an infohash");
     assert!(made.contains(infohash), "{made}");
-    let text = said(folder, &["show", "album.torrent"]);
+    let text = torrent_output(folder, &["show", "album.torrent"]);
     for part in ["album/Über/ß 1.flac", "512.0 KiB", infohash, "für dich", TRACKER, "private       yes"] {
         assert!(text.contains(part), "{part} is not in {text}");
     }
-    let verified = said(folder, &["verify", "album.torrent"]);
+    let verified = torrent_output(folder, &["verify", "album.torrent"]);
     assert!(verified.ends_with("7 of 7 files whole, 6 of 6 pieces right\n"), "{verified}");
 }
 
 #[test]
-fn what_is_damaged_or_missing_is_told_file_by_file_and_left_as_it_is() {
-    let home = album();
+fn damaged_and_missing_files_are_reported_and_kept() {
+    let home = album_folder();
     let folder = home.path();
-    said(folder, &["create", "album", "--piece-length", "16K"]);
-    let elsewhere = Home::new();
+    torrent_output(folder, &["create", "album", "--piece-length", "16K"]);
+    let elsewhere = TestFolder::new();
     let moved = elsewhere.path().join("album");
     fs::rename(folder.join("album"), &moved).expect("a folder moved");
     let dir = elsewhere.path().to_str().expect("UTF-8");
-    assert!(complaint(folder, &["verify", "album.torrent"], 1).contains("there is nothing at"));
+    assert!(torrent_error(folder, &["verify", "album.torrent"], 1).contains("there is nothing at"));
 
     let mut bytes = fs::read(moved.join("b.flac")).expect("a file");
     bytes[350_000] ^= 1;
     fs::write(moved.join("b.flac"), &bytes).expect("a file");
     fs::remove_file(moved.join("empty")).expect("a file");
     fs::write(moved.join("a-b/x"), "short").expect("a file");
-    let output = torrent(folder, &["verify", "album.torrent", "--dir", dir]);
+    let output = run_torrent(folder, &["verify", "album.torrent", "--dir", dir]);
     let told = String::from_utf8(output.stdout).expect("UTF-8");
     assert_eq!(output.status.code(), Some(1), "{told}");
     let line = |path: &str| told.lines().find(|line| line.contains(path)).expect("a line a file").to_owned();
@@ -106,28 +108,28 @@ fn what_is_damaged_or_missing_is_told_file_by_file_and_left_as_it_is() {
 }
 
 #[test]
-fn links_and_special_files_are_left_out_and_nothing_is_replaced_unasked() {
-    let home = album();
+fn links_and_special_files_are_skipped() {
+    let home = album_folder();
     let folder = home.path();
     std::os::unix::fs::symlink("b.flac", folder.join("album/link")).expect("a link");
-    let output = torrent(folder, &["create", "album"]);
+    let output = run_torrent(folder, &["create", "album"]);
     let errors = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success() && errors.contains("album/link (a symbolic link)"), "{errors}");
-    assert_eq!(shown(folder, "album.torrent")["files"].as_array().map(Vec::len), Some(7));
+    assert_eq!(show_json(folder, "album.torrent")["files"].as_array().map(Vec::len), Some(7));
 
     let before = fs::read(folder.join("album.torrent")).expect("a torrent");
-    let error = complaint(folder, &["create", "album", "--private"], 1);
+    let error = torrent_error(folder, &["create", "album", "--private"], 1);
     assert!(error.contains("album.torrent is there already") && error.contains("--force"), "{error}");
     assert_eq!(fs::read(folder.join("album.torrent")).expect("a torrent"), before);
-    said(folder, &["create", "album", "--private", "--force"]);
+    torrent_output(folder, &["create", "album", "--private", "--force"]);
     assert_ne!(fs::read(folder.join("album.torrent")).expect("a torrent"), before);
 }
 
 #[test]
-fn what_cannot_be_a_torrent_is_refused_with_the_reason() {
-    let home = Home::new();
+fn invalid_torrent_is_refused_with_a_reason() {
+    let home = TestFolder::new();
     let folder = home.path();
-    home.put("empty/empty", &Content::random(1, 0));
+    home.put("empty/empty", &TestContent::random(1, 0));
     fs::write(folder.join("page.torrent"), "<html>").expect("a file");
     fs::write(
         folder.join("pathless.torrent"),
@@ -145,7 +147,7 @@ fn what_cannot_be_a_torrent_is_refused_with_the_reason() {
         (&["show"], 2, "FILE.torrent"),
         (&["destroy"], 2, "unrecognized"),
     ] {
-        let error = complaint(folder, arguments, status);
+        let error = torrent_error(folder, arguments, status);
         assert!(error.contains(reason), "{arguments:?}: {error}");
     }
 }

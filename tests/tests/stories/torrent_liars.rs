@@ -1,152 +1,152 @@
 //! BitTorrent peers that lie: the file comes whole from three honest ones, and who has lied is left.
 
-use tests::eventually::{SOON, until};
-use tests::foreign::{RawPeer, Scene, WireLie};
+use tests::eventually::{DEFAULT_TIMEOUT, wait_until};
+use tests::third_party::{RawPeer, TorrentFixture, TorrentLie};
 use tests::torrent_peer::TorrentPeer;
 
 /// What is to become of a liar.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Verdict {
+enum ExpectedReaction {
     /// It is left before anybody honest comes.
-    Left,
+    Disconnected,
     /// It may stay: it takes nothing but its own time.
     Tolerated,
 }
 
 /// A liar is the only one there until it was heard, and left if it must be; then three honest ones come.
-fn completes_beside(lie: WireLie, verdict: Verdict) {
-    let scene = Scene::by_hand(950);
+fn assert_completes_beside(lie: TorrentLie, verdict: ExpectedReaction) {
+    let scene = TorrentFixture::by_hand(950);
     let liar = RawPeer::join(&scene, lie);
-    let honest: Vec<RawPeer> = (0..3).map(|_| RawPeer::hesitate(&scene)).collect();
-    let mut fetcher = scene.fetch_unseen(&TorrentPeer::default());
-    until("the lie to be heard", SOON, || liar.was_heard());
-    if verdict == Verdict::Left {
-        until("the liar to be left", SOON, || liar.left() > 0);
+    let honest: Vec<RawPeer> = (0..3).map(|_| RawPeer::join_paused(&scene)).collect();
+    let mut fetcher = scene.start_download_unseen(&TorrentPeer::default());
+    wait_until("the lie to be heard", DEFAULT_TIMEOUT, || liar.has_lied());
+    if verdict == ExpectedReaction::Disconnected {
+        wait_until("the liar to be left", DEFAULT_TIMEOUT, || liar.disconnects() > 0);
     }
     for peer in &honest {
-        peer.begin();
+        peer.resume();
     }
-    scene.completes(&mut fetcher);
+    scene.wait_until_complete(&mut fetcher);
     // It has not been taken back again and again.
-    assert!(liar.left() <= 3, "{lie:?} was left {} times", liar.left());
+    assert!(liar.disconnects() <= 3, "{lie:?} was left {} times", liar.disconnects());
 }
 
 #[test]
-fn a_peer_of_another_protocol_is_left() {
-    completes_beside(WireLie::OtherProtocol, Verdict::Left);
+fn peer_of_another_protocol_is_disconnected() {
+    assert_completes_beside(TorrentLie::OtherProtocol, ExpectedReaction::Disconnected);
 }
 
 #[test]
-fn a_peer_of_another_torrent_is_left() {
-    completes_beside(WireLie::OtherTorrent, Verdict::Left);
+fn peer_of_another_torrent_is_disconnected() {
+    assert_completes_beside(TorrentLie::OtherTorrent, ExpectedReaction::Disconnected);
 }
 
 #[test]
-fn a_peer_with_our_own_id_is_left() {
-    completes_beside(WireLie::SameId, Verdict::Left);
+fn peer_with_our_own_id_is_disconnected() {
+    assert_completes_beside(TorrentLie::SameId, ExpectedReaction::Disconnected);
 }
 
 #[test]
-fn a_bitfield_that_is_too_long_is_not_taken() {
-    completes_beside(WireLie::LongBitfield, Verdict::Left);
+fn too_long_bitfield_is_rejected() {
+    assert_completes_beside(TorrentLie::LongBitfield, ExpectedReaction::Disconnected);
 }
 
 #[test]
-fn a_bitfield_that_is_too_short_is_not_taken() {
-    completes_beside(WireLie::ShortBitfield, Verdict::Left);
+fn too_short_bitfield_is_rejected() {
+    assert_completes_beside(TorrentLie::ShortBitfield, ExpectedReaction::Disconnected);
 }
 
 #[test]
-fn a_bitfield_with_pieces_behind_the_last_is_not_taken() {
-    completes_beside(WireLie::SpareBits, Verdict::Left);
+fn bitfield_with_spare_bits_is_rejected() {
+    assert_completes_beside(TorrentLie::SpareBits, ExpectedReaction::Disconnected);
 }
 
 #[test]
-fn a_second_bitfield_is_no_lie() {
-    completes_beside(WireLie::SecondBitfield, Verdict::Tolerated);
+fn second_bitfield_is_tolerated() {
+    assert_completes_beside(TorrentLie::SecondBitfield, ExpectedReaction::Tolerated);
 }
 
 #[test]
-fn a_piece_that_does_not_exist_is_not_believed() {
-    completes_beside(WireLie::ImpossiblePiece, Verdict::Left);
+fn nonexistent_piece_is_rejected() {
+    assert_completes_beside(TorrentLie::ImpossiblePiece, ExpectedReaction::Disconnected);
 }
 
 #[test]
-fn a_message_of_4_gib_is_not_waited_for() {
-    completes_beside(WireLie::HugeMessage, Verdict::Left);
+fn message_of_4_gib_is_rejected() {
+    assert_completes_beside(TorrentLie::HugeMessage, ExpectedReaction::Disconnected);
 }
 
 #[test]
-fn a_block_of_2_gib_is_not_waited_for() {
-    completes_beside(WireLie::HugeBlock, Verdict::Left);
+fn block_of_2_gib_is_rejected() {
+    assert_completes_beside(TorrentLie::HugeBlock, ExpectedReaction::Disconnected);
 }
 
 #[test]
-fn a_choke_that_carries_something_is_not_taken() {
-    completes_beside(WireLie::LongChoke, Verdict::Left);
+fn choke_with_a_payload_is_rejected() {
+    assert_completes_beside(TorrentLie::LongChoke, ExpectedReaction::Disconnected);
 }
 
 #[test]
-fn who_asks_for_2_gib_is_left() {
-    completes_beside(WireLie::HugeRequest, Verdict::Left);
+fn peer_requesting_2_gib_is_disconnected() {
+    assert_completes_beside(TorrentLie::HugeRequest, ExpectedReaction::Disconnected);
 }
 
 #[test]
-fn blocks_that_nobody_asked_for_are_not_taken() {
-    completes_beside(WireLie::UnaskedBlocks, Verdict::Left);
+fn unrequested_blocks_are_rejected() {
+    assert_completes_beside(TorrentLie::UnrequestedBlocks, ExpectedReaction::Disconnected);
 }
 
 #[test]
-fn a_block_of_another_piece_is_not_taken() {
-    completes_beside(WireLie::OtherPiece, Verdict::Left);
+fn block_of_another_piece_is_rejected() {
+    assert_completes_beside(TorrentLie::OtherPiece, ExpectedReaction::Disconnected);
 }
 
 #[test]
-fn a_block_that_is_too_short_is_not_taken() {
-    completes_beside(WireLie::ShorterBlock, Verdict::Left);
+fn too_short_block_is_rejected() {
+    assert_completes_beside(TorrentLie::ShorterBlock, ExpectedReaction::Disconnected);
 }
 
 #[test]
-fn a_block_that_is_too_long_is_not_taken() {
-    completes_beside(WireLie::LongerBlock, Verdict::Left);
+fn too_long_block_is_rejected() {
+    assert_completes_beside(TorrentLie::LongerBlock, ExpectedReaction::Disconnected);
 }
 
 #[test]
-fn who_sends_wrong_bytes_again_is_left() {
-    completes_beside(WireLie::WrongBytes, Verdict::Left);
+fn peer_that_sends_wrong_bytes_again_is_disconnected() {
+    assert_completes_beside(TorrentLie::WrongBytes, ExpectedReaction::Disconnected);
 }
 
 #[test]
-fn who_hangs_up_in_a_block_costs_nothing() {
-    completes_beside(WireLie::HalfABlock, Verdict::Tolerated);
+fn disconnect_within_a_block_costs_nothing() {
+    assert_completes_beside(TorrentLie::TruncatedBlock, ExpectedReaction::Tolerated);
 }
 
 #[test]
-fn who_stalls_in_a_block_is_overtaken() {
-    completes_beside(WireLie::Stall, Verdict::Tolerated);
+fn peer_stalling_in_a_block_is_overtaken() {
+    assert_completes_beside(TorrentLie::Stall, ExpectedReaction::Tolerated);
 }
 
 #[test]
-fn who_never_answers_is_overtaken() {
-    completes_beside(WireLie::NeverAnswers, Verdict::Tolerated);
+fn peer_that_never_answers_is_overtaken() {
+    assert_completes_beside(TorrentLie::NeverAnswers, ExpectedReaction::Tolerated);
 }
 
 #[test]
-fn who_says_nothing_is_not_waited_for() {
-    completes_beside(WireLie::Silence, Verdict::Tolerated);
+fn silent_peer_does_not_block_the_download() {
+    assert_completes_beside(TorrentLie::Silence, ExpectedReaction::Tolerated);
 }
 
 #[test]
-fn who_never_serves_is_not_waited_for() {
-    completes_beside(WireLie::Chokes, Verdict::Tolerated);
+fn choking_peer_does_not_block_the_download() {
+    assert_completes_beside(TorrentLie::Chokes, ExpectedReaction::Tolerated);
 }
 
 #[test]
-fn who_chokes_at_every_request_is_not_waited_for() {
-    completes_beside(WireLie::Wavers, Verdict::Tolerated);
+fn peer_choking_at_every_request_is_bypassed() {
+    assert_completes_beside(TorrentLie::TogglesChoke, ExpectedReaction::Tolerated);
 }
 
 #[test]
-fn messages_that_nobody_knows_are_no_lie() {
-    completes_beside(WireLie::UnknownMessages, Verdict::Tolerated);
+fn unknown_messages_are_tolerated() {
+    assert_completes_beside(TorrentLie::UnknownMessages, ExpectedReaction::Tolerated);
 }

@@ -5,16 +5,16 @@ use std::path::Path;
 
 use rustix::process::Signal;
 use sha1::{Digest as _, Sha1};
-use tests::content::Content;
-use tests::eventually::{SOON, until};
-use tests::foreign::{Client, Running};
-use tests::home::Home;
-use tests::network::Network;
-use tests::torrent_corpus::{Entry, PIECE, Recipe, kinds};
-use tests::torrent_peer::{TorrentPeer, address, peer_torrent};
+use tests::content::TestContent;
+use tests::eventually::{DEFAULT_TIMEOUT, wait_until};
+use tests::network::TestNetwork;
+use tests::test_folder::TestFolder;
+use tests::third_party::{ClientProcess, TorrentClient};
+use tests::torrent_corpus::{CorpusFile, PIECE_LENGTH, TorrentBuilder, torrents_of_each_kind};
+use tests::torrent_peer::{TorrentPeer, listen_address, torrent_command};
 
 /// Paths of files, and where each of them is stored.
-const ODD: [(&[&str], &str); 9] = [
+const ODD_PATHS: [(&[&str], &str); 9] = [
     (&["a/b"], "a_b"),
     (&["a", "..", "..", "up"], "a/unnamed/unnamed/up"),
     (&["tab\there"], "tab_here"),
@@ -27,87 +27,90 @@ const ODD: [(&[&str], &str); 9] = [
 ];
 
 /// Returns the content of all odd files, one behind the other, with the length of each.
-fn content() -> (Vec<u8>, Vec<usize>) {
-    let lengths: Vec<usize> = (1..=ODD.len()).map(|number| number * 7001).collect();
-    (Vec::clone(&Content::random(995, lengths.iter().sum()).bytes), lengths)
+fn odd_content() -> (Vec<u8>, Vec<usize>) {
+    let lengths: Vec<usize> = (1..=ODD_PATHS.len()).map(|number| number * 7001).collect();
+    (Vec::clone(&TestContent::random(995, lengths.iter().sum()).bytes), lengths)
 }
 
 /// Writes the torrent of the odd files, and the files where they are stored.
-fn odd_torrent(folder: &Path) -> std::path::PathBuf {
-    let (bytes, lengths) = content();
-    let hashes = bytes.chunks(usize::try_from(PIECE).expect("a small number"));
+fn write_odd_torrent(folder: &Path) -> std::path::PathBuf {
+    let (bytes, lengths) = odd_content();
+    let hashes = bytes.chunks(usize::try_from(PIECE_LENGTH).expect("a small number"));
     let hashes: Vec<u8> = hashes.flat_map(|piece| Sha1::digest(piece).to_vec()).collect();
-    let files = ODD.iter().zip(&lengths).map(|((path, _), length)| Entry::file(path, *length as u64));
-    let recipe = Recipe { hashes: Some(hashes), ..Recipe::of(files).without_root() };
-    recipe.cook("odd").write(folder)
+    let files =
+        ODD_PATHS.iter().zip(&lengths).map(|((path, _), length)| CorpusFile::file(path, *length as u64));
+    let recipe =
+        TorrentBuilder { hashes: Some(hashes), ..TorrentBuilder::from_files(files).without_root_entries() };
+    recipe.build("odd").write(folder)
 }
 
 /// Asserts that the odd files lie in a folder, and nothing else.
-fn assert_whole(folder: &Home) {
-    let (bytes, lengths) = content();
-    let (mut rest, mut files) = (bytes.as_slice(), folder.files());
-    for ((_, place), length) in ODD.iter().zip(lengths) {
+fn assert_only_odd_files(folder: &TestFolder) {
+    let (bytes, lengths) = odd_content();
+    let (mut rest, mut files) = (bytes.as_slice(), folder.visible_files());
+    for ((_, place), length) in ODD_PATHS.iter().zip(lengths) {
         let (file, after) = rest.split_at(length);
-        assert_eq!(files.remove(&format!("album/{place}")), Some(Content::of(file)), "{place}");
+        assert_eq!(files.remove(&format!("album/{place}")), Some(TestContent::from_bytes(file)), "{place}");
         rest = after;
     }
     assert!(files.is_empty(), "{:?}", files.keys());
 }
 
 #[test]
-fn odd_names_are_fetched_into_their_folder_and_given_on() {
-    let (torrents, seed, fetched) = (Home::new(), Home::new(), Home::new());
-    let torrent = odd_torrent(torrents.path());
-    let (bytes, lengths) = content();
+fn odd_names_are_downloaded_and_seeded() {
+    let (torrents, seed, fetched) = (TestFolder::new(), TestFolder::new(), TestFolder::new());
+    let torrent = write_odd_torrent(torrents.path());
+    let (bytes, lengths) = odd_content();
     let mut rest = bytes.as_slice();
-    for ((_, place), length) in ODD.iter().zip(lengths) {
+    for ((_, place), length) in ODD_PATHS.iter().zip(lengths) {
         let (file, after) = rest.split_at(length);
-        seed.put(&format!("album/{place}"), &Content::of(file));
+        seed.put(&format!("album/{place}"), &TestContent::from_bytes(file));
         rest = after;
     }
     let verified =
-        peer_torrent("verify").arg(&torrent).arg("--dir").arg(seed.path()).output().expect("the program");
+        torrent_command("verify").arg(&torrent).arg("--dir").arg(seed.path()).output().expect("the program");
     let told = String::from_utf8(verified.stdout).expect("UTF-8");
     assert!(told.contains("9 of 9 files whole"), "{told}");
 
     let seeding = TorrentPeer::default().seed(&torrent, seed.path());
-    let peer = address(&seeding).to_string();
-    let mut fetching = TorrentPeer::with(&["--peer", &peer]).join(&torrent, fetched.path());
-    fetching.wait_complete();
-    assert_whole(&fetched);
+    let peer = listen_address(&seeding).to_string();
+    let mut fetching = TorrentPeer::with_options(&["--peer", &peer]).join(&torrent, fetched.path());
+    fetching.wait_until_complete();
+    assert_only_odd_files(&fetched);
     assert_eq!(fs::read_dir(fetched.path()).expect("a folder").count(), 1, "nothing lies beside the folder");
     // It goes on from what is there.
     let mut again = TorrentPeer::default().join(&torrent, fetched.path());
-    again.wait_complete();
-    assert_whole(&fetched);
+    again.wait_until_complete();
+    assert_only_odd_files(&fetched);
 }
 
 /// Starts a download into a folder of its own.
-fn download(name: &str, options: &[&str]) -> (Running, Home, Home) {
-    let (torrents, folder) = (Home::new(), Home::new());
-    let specimen = kinds().into_iter().find(|specimen| specimen.name == name).expect("such a kind");
+fn start_download(name: &str, options: &[&str]) -> (ClientProcess, TestFolder, TestFolder) {
+    let (torrents, folder) = (TestFolder::new(), TestFolder::new());
+    let specimen =
+        torrents_of_each_kind().into_iter().find(|specimen| specimen.name == name).expect("such a kind");
     let torrent = specimen.write(torrents.path());
-    (TorrentPeer::with(options).join(&torrent, folder.path()), torrents, folder)
+    (TorrentPeer::with_options(options).join(&torrent, folder.path()), torrents, folder)
 }
 
 #[test]
-fn a_torrent_without_a_usable_source_says_so_at_once() {
+fn torrent_without_a_usable_source_reports_it_at_once() {
     for (name, reason) in [
         ("only-url-list", "names no tracker; its web seeds (url-list) are not supported"),
         ("only-nodes", "names no tracker; its DHT nodes (nodes) are not supported"),
         ("no-tracker", "names no tracker"),
         ("only-wss", "names one tracker, which cannot be asked (trackers of wss"),
     ] {
-        let (running, torrents, _folder) = download(name, &[]);
+        let (running, torrents, _folder) = start_download(name, &[]);
         let beginning = format!("no usable source: the torrent {reason}");
         for start in ["no-source\t", "warning: "] {
             let line = format!("{start}{beginning}");
-            let found = running.output().find(0, SOON, |said| said.starts_with(&line));
+            let found = running.output().find(0, DEFAULT_TIMEOUT, |said| said.starts_with(&line));
             assert!(found.is_some(), "{line}: {}", running.output().text());
         }
         let torrent = torrents.path().join(format!("{name}.torrent"));
         let show = |options: &[&str]| {
-            let output = peer_torrent("show").args(options).arg(&torrent).output().expect("the program");
+            let output = torrent_command("show").args(options).arg(&torrent).output().expect("the program");
             String::from_utf8(output.stdout).expect("UTF-8")
         };
         assert!(show(&[]).contains(&beginning) && show(&["--json"]).contains(&beginning), "{name}");
@@ -115,34 +118,40 @@ fn a_torrent_without_a_usable_source_says_so_at_once() {
 }
 
 #[test]
-fn a_torrent_with_a_tracker_or_a_named_peer_complains_of_nothing() {
+fn torrent_with_tracker_or_named_peer_prints_no_warning() {
     for (name, options) in [("plain", &[][..]), ("no-tracker", &["--peer", "127.0.0.1:9"])] {
-        let (mut running, _torrents, _folder) = download(name, options);
-        address(&running);
+        let (mut running, _torrents, _folder) = start_download(name, options);
+        listen_address(&running);
         running.process().signal(Signal::INT);
-        assert!(running.output().ended(SOON), "{name} goes on");
+        assert!(running.output().wait_for_end(DEFAULT_TIMEOUT), "{name} goes on");
         assert!(!running.output().text().contains("no usable source"), "{name}");
     }
 }
 
 #[test]
-fn a_node_says_that_a_torrent_has_no_usable_source() {
-    let (network, torrents) = (Network::new(), Home::new());
-    let mut node = network.node_with(&[]);
-    let specimen = kinds().into_iter().find(|specimen| specimen.name == "only-nodes").expect("such a kind");
+fn node_reports_a_torrent_without_a_usable_source() {
+    let (network, torrents) = (TestNetwork::new(), TestFolder::new());
+    let mut node = network.start_empty_node(&[]);
+    let specimen = torrents_of_each_kind()
+        .into_iter()
+        .find(|specimen| specimen.name == "only-nodes")
+        .expect("such a kind");
     let torrent = specimen.write(torrents.path());
-    let answer = node.peer.say(&format!("torrent add \"{}\" &", torrent.display()));
+    let answer = node.peer.run(&format!("torrent add \"{}\" &", torrent.display()));
     let warning = "warning: album: no usable source: the torrent names no tracker; its DHT nodes (nodes)";
-    assert!(answer.errors().is_empty() && answer.has(warning), "{answer:#?}");
-    until("the reason in the list", SOON, || node.peer.say("transfers").has("no usable source"));
+    assert!(answer.errors().is_empty() && answer.contains(warning), "{answer:#?}");
+    wait_until("the reason in the list", DEFAULT_TIMEOUT, || {
+        node.peer.run("transfers").contains("no usable source")
+    });
 }
 
 #[test]
-fn what_no_torrent_can_hold_is_left_out_and_named() {
-    let home = Home::with("album/good", &Content::random(996, 1000));
-    home.put("album/bad\nname", &Content::random(997, 10));
+fn names_with_control_characters_are_skipped_and_reported() {
+    let home = TestFolder::with_file("album/good", &TestContent::random(996, 1000));
+    home.put("album/bad\nname", &TestContent::random(997, 10));
     let torrent = home.path().join("album.torrent");
-    let output = peer_torrent("create").arg(home.path().join("album")).arg("--output").arg(&torrent).output();
+    let output =
+        torrent_command("create").arg(home.path().join("album")).arg("--output").arg(&torrent).output();
     let output = output.expect("the program");
     let errors = String::from_utf8(output.stderr).expect("UTF-8");
     assert!(output.status.success(), "{errors}");
@@ -150,7 +159,7 @@ fn what_no_torrent_can_hold_is_left_out_and_named() {
         errors.contains("left out: ") && errors.contains("bad\\nname (its name holds a control character)"),
         "{errors}"
     );
-    let shown = peer_torrent("show").arg("--json").arg(&torrent).output().expect("the program");
+    let shown = torrent_command("show").arg("--json").arg(&torrent).output().expect("the program");
     let shown: serde_json::Value = serde_json::from_slice(&shown.stdout).expect("JSON");
     assert_eq!(shown["files"].as_array().map(Vec::len), Some(1));
 }

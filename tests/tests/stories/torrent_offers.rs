@@ -5,147 +5,151 @@ use std::path::PathBuf;
 
 use protocol::index::{Reply, Request, TorrentHint};
 use protocol::infohash::Infohash;
-use tests::announcer::{Announcer, leecher};
-use tests::content::Content;
-use tests::eventually::{SOON, until};
-use tests::foreign::{Client, RawWire, client, infohash_of};
+use tests::content::TestContent;
+use tests::eventually::{DEFAULT_TIMEOUT, wait_until};
 use tests::free_port::free_port;
-use tests::home::Home;
-use tests::index::Index;
-use tests::network::{Network, Node};
+use tests::http_tracker_client::{HttpTrackerClient, leecher_announce};
+use tests::index::IndexProcess;
+use tests::network::{RunningNode, TestNetwork};
+use tests::test_folder::TestFolder;
+use tests::third_party::{RawWire, TorrentClient, find_client, read_infohash};
 use tests::torrent_peer::TorrentPeer;
 
 /// How a node says in its log that it reads a file for a torrent.
-const HASHING: &str = "hashing the pieces of a torrent";
+const HASHING_LOG_PHRASE: &str = "hashing the pieces of a torrent";
 
 /// An index that is a tracker, on a port that it keeps.
-fn tracking() -> Network {
+fn network_with_tracker() -> TestNetwork {
     let tracker = format!("127.0.0.1:{}", free_port());
-    Network::around(Index::start_with("127.0.0.1:0", &["--tracker", &tracker]))
+    TestNetwork::with_index(IndexProcess::start_with("127.0.0.1:0", &["--tracker", &tracker]))
 }
 
 /// Makes a torrent at a node's prompt, and returns where it lies.
-fn create(node: &mut Node, content: &Content, folder: &Home) -> PathBuf {
+fn create_torrent(node: &mut RunningNode, content: &TestContent, folder: &TestFolder) -> PathBuf {
     let torrent = folder.path().join("the.torrent");
     let command = format!("torrent create {} as {}", content.digest, torrent.display());
-    let answer = node.peer.say(&command);
-    assert!(answer.errors().is_empty() && answer.has("/announce"), "{answer:#?}");
+    let answer = node.peer.run(&command);
+    assert!(answer.errors().is_empty() && answer.contains("/announce"), "{answer:#?}");
     torrent
 }
 
 /// Returns what the index knows of a torrent.
-fn known(network: &mut Network, infohash: Infohash) -> Vec<TorrentHint> {
+fn known_hints(network: &mut TestNetwork, infohash: Infohash) -> Vec<TorrentHint> {
     let found = network.observer().call(Request::FindTorrent { infohash });
     let Ok(Reply::Torrents { hints }) = found else { panic!("no torrents: {found:?}") };
     hints
 }
 
-fn hashings(node: &Node) -> usize {
-    let log = fs::read_to_string(node.home.path().join(".peerdex/log/node.log")).expect("a log");
-    log.matches(HASHING).count()
+fn hashing_count(node: &RunningNode) -> usize {
+    let log = fs::read_to_string(node.folder.path().join(".peerdex/log/node.log")).expect("a log");
+    log.matches(HASHING_LOG_PHRASE).count()
 }
 
 /// A node makes a torrent and leaves for good; the index is started again; a client fetches it from another node.
-fn outlives_its_maker(client: &dyn Client, seed: u64) {
-    let content = Content::random(seed, (3 << 20) + 4711);
-    let (mut network, folder) = (tracking(), Home::new());
-    let mut maker = network.node(&[("name one.bin", &content)]);
-    let torrent = create(&mut maker, &content, &folder);
+fn assert_survives_its_creator(client: &dyn TorrentClient, seed: u64) {
+    let content = TestContent::random(seed, (3 << 20) + 4711);
+    let (mut network, folder) = (network_with_tracker(), TestFolder::new());
+    let mut maker = network.start_node(&[("name one.bin", &content)]);
+    let torrent = create_torrent(&mut maker, &content, &folder);
     assert_eq!(maker.peer.stop(), Some(0));
     network.index.restart();
-    let mut holder = network.node(&[("sub/another.bin", &content)]);
-    let home = Home::new();
+    let mut holder = network.start_node(&[("sub/another.bin", &content)]);
+    let home = TestFolder::new();
     let mut running = client.join(&torrent, home.path());
-    running.wait_complete();
-    assert_eq!(home.files().get("name one.bin"), Some(&content));
+    running.wait_until_complete();
+    assert_eq!(home.visible_files().get("name one.bin"), Some(&content));
     // What it sent is told to about 50 KiB.
-    assert!(holder.sent() >= 3 << 20, "the other node sent {} bytes", holder.sent());
+    assert!(holder.bytes_sent() >= 3 << 20, "the other node sent {} bytes", holder.bytes_sent());
     drop(running);
     // What was hashed once is not hashed again, by another run either.
-    holder.start_again(network.index.address());
+    holder.restart(network.index.address());
     network.wait_for_files(holder.peer.address(), 1);
-    let again = Home::new();
-    client.join(&torrent, again.path()).wait_complete();
-    assert_eq!(hashings(&holder), 1);
+    let again = TestFolder::new();
+    client.join(&torrent, again.path()).wait_until_complete();
+    assert_eq!(hashing_count(&holder), 1);
 }
 
 #[test]
-fn aria2_fetches_a_torrent_whose_maker_has_left() {
-    let Some(client) = client("aria2") else { return };
-    outlives_its_maker(&*client, 1100);
+fn aria2_fetches_a_torrent_whose_creator_left() {
+    let Some(client) = find_client("aria2") else { return };
+    assert_survives_its_creator(&*client, 1100);
 }
 
 #[test]
-fn libtorrent_fetches_a_torrent_whose_maker_has_left() {
-    let Some(client) = client("libtorrent") else { return };
-    outlives_its_maker(&*client, 1106);
+fn libtorrent_fetches_a_torrent_whose_creator_left() {
+    let Some(client) = find_client("libtorrent") else { return };
+    assert_survives_its_creator(&*client, 1106);
 }
 
 #[test]
-fn our_own_client_fetches_a_torrent_whose_maker_has_left() {
-    outlives_its_maker(&TorrentPeer::default(), 1101);
+fn own_client_fetches_a_torrent_whose_creator_left() {
+    assert_survives_its_creator(&TorrentPeer::default(), 1101);
 }
 
 #[test]
-fn a_torrent_that_is_cancelled_is_withdrawn_for_good() {
-    let content = Content::random(1102, 1 << 20);
-    let (mut network, folder) = (tracking(), Home::new());
-    let mut maker = network.node(&[("a.bin", &content)]);
-    let torrent = create(&mut maker, &content, &folder);
-    let infohash = infohash_of(&torrent);
-    assert_eq!(known(&mut network, infohash).len(), 1);
-    let answer = maker.peer.say("cancel 1");
+fn cancelled_torrent_is_withdrawn_permanently() {
+    let content = TestContent::random(1102, 1 << 20);
+    let (mut network, folder) = (network_with_tracker(), TestFolder::new());
+    let mut maker = network.start_node(&[("a.bin", &content)]);
+    let torrent = create_torrent(&mut maker, &content, &folder);
+    let infohash = read_infohash(&torrent);
+    assert_eq!(known_hints(&mut network, infohash).len(), 1);
+    let answer = maker.peer.run("cancel 1");
     assert!(
-        answer.errors().is_empty() && answer.has(&format!("withdrawn\tinfohash {infohash}")),
+        answer.errors().is_empty() && answer.contains(&format!("withdrawn\tinfohash {infohash}")),
         "{answer:#?}"
     );
-    assert_eq!(known(&mut network, infohash), []);
-    let announcer = Announcer::new(network.index.tracker());
-    until("the tracker to name nobody", SOON, || announcer.peers(&leecher(infohash, 1000)).is_empty());
+    assert_eq!(known_hints(&mut network, infohash), []);
+    let announcer = HttpTrackerClient::new(network.index.tracker_address());
+    wait_until("the tracker to name nobody", DEFAULT_TIMEOUT, || {
+        announcer.announce_for_peers(&leecher_announce(infohash, 1000)).is_empty()
+    });
     // Nobody has it served by calling for it.
     let mut wire = RawWire::connect(maker.peer.address()).expect("a node that listens");
     wire.send_raw(&RawWire::handshake(infohash, *b"-XX0001-storyteller0")).expect("a connection");
     assert!(wire.read_handshake().is_err());
     // Neither the node nor the index brings it back.
     network.index.restart();
-    maker.start_again(network.index.address());
+    maker.restart(network.index.address());
     network.wait_for_files(maker.peer.address(), 1);
-    assert_eq!(known(&mut network, infohash), []);
+    assert_eq!(known_hints(&mut network, infohash), []);
     // Made again, it is there again.
-    create(&mut maker, &content, &folder);
-    assert_eq!(known(&mut network, infohash).len(), 1);
+    create_torrent(&mut maker, &content, &folder);
+    assert_eq!(known_hints(&mut network, infohash).len(), 1);
 }
 
 #[test]
-fn what_is_withdrawn_without_the_index_is_withdrawn_later() {
-    let content = Content::random(1103, 1 << 20);
-    let (mut network, folder) = (tracking(), Home::new());
-    let mut maker = network.node(&[("a.bin", &content)]);
-    let infohash = infohash_of(&create(&mut maker, &content, &folder));
+fn withdrawal_without_the_index_is_sent_later() {
+    let content = TestContent::random(1103, 1 << 20);
+    let (mut network, folder) = (network_with_tracker(), TestFolder::new());
+    let mut maker = network.start_node(&[("a.bin", &content)]);
+    let infohash = read_infohash(&create_torrent(&mut maker, &content, &folder));
     // After a restart it is a transfer again, which has a number.
-    maker.start_again(network.index.address());
-    until("the torrent to be served", SOON, || maker.peer.say("transfers").states() == ["seeding"]);
+    maker.restart(network.index.address());
+    wait_until("the torrent to be served", DEFAULT_TIMEOUT, || {
+        maker.peer.run("transfers").download_states() == ["seeding"]
+    });
     network.index.kill();
-    until("the loss to be seen", SOON, || !maker.peer.say("search x").errors().is_empty());
-    let answer = maker.peer.say("cancel 1");
-    assert!(answer.has("no answer from the index"), "{answer:#?}");
+    wait_until("the loss to be seen", DEFAULT_TIMEOUT, || !maker.peer.run("search x").errors().is_empty());
+    let answer = maker.peer.run("cancel 1");
+    assert!(answer.contains("no answer from the index"), "{answer:#?}");
     maker.peer.kill();
     network.index.restart();
-    assert_eq!(known(&mut network, infohash).len(), 1);
-    maker.start_again(network.index.address());
-    until("the withdrawal", SOON, || known(&mut network, infohash).is_empty());
-    let folder = maker.home.path().join(".peerdex/torrents/offered");
-    until("no mark to be left", SOON, || {
+    assert_eq!(known_hints(&mut network, infohash).len(), 1);
+    maker.restart(network.index.address());
+    wait_until("the withdrawal", DEFAULT_TIMEOUT, || known_hints(&mut network, infohash).is_empty());
+    let folder = maker.folder.path().join(".peerdex/torrents/offered");
+    wait_until("no mark to be left", DEFAULT_TIMEOUT, || {
         let entries = fs::read_dir(&folder).expect("a folder").flatten();
         entries.filter(|entry| entry.path().extension().is_some()).count() == 0
     });
 }
 
 #[test]
-fn lies_about_a_torrent_have_a_file_read_once() {
-    let content = Content::random(1104, 4 << 20);
-    let mut network = tracking();
-    let holder = network.node(&[("a.bin", &content)]);
+fn false_torrent_hints_cost_one_hashing() {
+    let content = TestContent::random(1104, 4 << 20);
+    let mut network = network_with_tracker();
+    let holder = network.start_node(&[("a.bin", &content)]);
     let infohash = Infohash::from_bytes([0x5a; 20]);
     let lie = |name: &str, piece_length| {
         let (name, digest) = (name.to_owned(), content.digest);
@@ -167,24 +171,24 @@ fn lies_about_a_torrent_have_a_file_read_once() {
         assert!(matches!(answered, Reply::Offers { .. } | Reply::Refused(_)), "{answered:?}");
         liars.push(liar);
     }
-    assert!(known(&mut network, infohash).len() >= 4);
+    assert!(known_hints(&mut network, infohash).len() >= 4);
     for _ in 0..3 {
         let mut wire = RawWire::connect(holder.peer.address()).expect("a node that listens");
         wire.send_raw(&RawWire::handshake(infohash, *b"-XX0001-storyteller0")).expect("a connection");
         assert!(wire.read_handshake().is_err());
     }
-    assert_eq!(hashings(&holder), 1);
+    assert_eq!(hashing_count(&holder), 1);
     drop(holder);
 }
 
 #[test]
-fn a_node_that_offers_too_much_is_refused_and_others_are_not() {
-    let network = tracking();
+fn node_with_too_many_offers_is_refused() {
+    let network = network_with_tracker();
     let (mut greedy, mut modest) = (network.index.session(), network.index.session());
     let hint = |number: u32| {
         let mut bytes = [0; 20];
         bytes[..4].copy_from_slice(&number.to_be_bytes());
-        let (infohash, digest) = (Infohash::from_bytes(bytes), Content::random(1105, 10).digest);
+        let (infohash, digest) = (Infohash::from_bytes(bytes), TestContent::random(1105, 10).digest);
         TorrentHint { infohash, digest, name: "n".repeat(255), piece_length: 1 << 18 }
     };
     let mut taken = 0;

@@ -1,88 +1,98 @@
 //! Torrents at the prompt of a node, beside its other transfers and on the same port.
 
-use tests::eventually::{SOON, until};
-use tests::foreign::{RawPeer, Scene, WireLie};
-use tests::network::{Network, Node};
+use tests::eventually::{DEFAULT_TIMEOUT, wait_until};
+use tests::network::{RunningNode, TestNetwork};
+use tests::third_party::{RawPeer, TorrentFixture, TorrentLie};
 use tests::torrent_peer::TorrentPeer;
 
-fn add(node: &mut Node, scene: &Scene) {
-    let answer = node.peer.say(&format!("torrent add \"{}\" &", scene.torrent.display()));
+fn add_torrent(node: &mut RunningNode, scene: &TorrentFixture) {
+    let answer = node.peer.run(&format!("torrent add \"{}\" &", scene.torrent.display()));
     assert!(answer.errors().is_empty(), "{answer:#?}");
 }
 
-fn wait_until_here(node: &Node, scene: &Scene) {
+fn wait_until_downloaded(node: &RunningNode, scene: &TorrentFixture) {
     let [(path, content)] = scene.files() else { panic!("a scene of a single file") };
-    until("the torrent to be complete", SOON, || node.home.files().get(path) == Some(content));
+    wait_until("the torrent to be complete", DEFAULT_TIMEOUT, || {
+        node.folder.visible_files().get(path) == Some(content)
+    });
 }
 
 #[test]
-fn a_torrent_is_paused_and_goes_on_like_any_download() {
-    let (network, scene) = (Network::new(), Scene::by_hand(970));
-    let half = RawPeer::join(&scene, WireLie::FirstHalf);
-    let mut node = network.node_with(&[]);
-    add(&mut node, &scene);
-    until("half of it to be here", SOON, || node.peer.say("transfers").has("24/49 pieces"));
-    assert!(node.peer.say("pause 1").errors().is_empty());
-    until("the pause", SOON, || node.peer.say("transfers").states() == ["paused"]);
-    let honest = RawPeer::join(&scene, WireLie::None);
-    assert!(node.peer.say("resume 1").errors().is_empty());
-    wait_until_here(&node, &scene);
-    assert!(honest.asked() <= 25 * 16 + 1, "{} blocks", honest.asked());
+fn torrent_can_be_paused_and_resumed() {
+    let (network, scene) = (TestNetwork::new(), TorrentFixture::by_hand(970));
+    let half = RawPeer::join(&scene, TorrentLie::FirstHalf);
+    let mut node = network.start_empty_node(&[]);
+    add_torrent(&mut node, &scene);
+    wait_until("half of it to be here", DEFAULT_TIMEOUT, || {
+        node.peer.run("transfers").contains("24/49 pieces")
+    });
+    assert!(node.peer.run("pause 1").errors().is_empty());
+    wait_until("the pause", DEFAULT_TIMEOUT, || node.peer.run("transfers").download_states() == ["paused"]);
+    let honest = RawPeer::join(&scene, TorrentLie::None);
+    assert!(node.peer.run("resume 1").errors().is_empty());
+    wait_until_downloaded(&node, &scene);
+    assert!(honest.requests_received() <= 25 * 16 + 1, "{} blocks", honest.requests_received());
     drop(half);
 }
 
 #[test]
-fn a_paused_torrent_that_is_added_again_goes_on() {
-    let (network, scene) = (Network::new(), Scene::by_hand(974));
-    let _honest = RawPeer::join(&scene, WireLie::None);
-    let mut node = network.node_with(&["--max-download-rate", "1M"]);
-    add(&mut node, &scene);
-    assert!(node.peer.say("pause 1").errors().is_empty());
-    until("the pause", SOON, || node.peer.say("transfers").states() == ["paused"]);
-    assert!(node.peer.say("limit down off").errors().is_empty());
-    add(&mut node, &scene);
-    wait_until_here(&node, &scene);
+fn adding_a_paused_torrent_resumes_it() {
+    let (network, scene) = (TestNetwork::new(), TorrentFixture::by_hand(974));
+    let _honest = RawPeer::join(&scene, TorrentLie::None);
+    let mut node = network.start_empty_node(&["--max-download-rate", "1M"]);
+    add_torrent(&mut node, &scene);
+    assert!(node.peer.run("pause 1").errors().is_empty());
+    wait_until("the pause", DEFAULT_TIMEOUT, || node.peer.run("transfers").download_states() == ["paused"]);
+    assert!(node.peer.run("limit down off").errors().is_empty());
+    add_torrent(&mut node, &scene);
+    wait_until_downloaded(&node, &scene);
 }
 
 #[test]
-fn a_torrent_that_is_complete_is_given_on_the_port_of_the_node() {
-    let (network, scene) = (Network::new(), Scene::by_hand(971));
-    let honest = RawPeer::join(&scene, WireLie::None);
-    let mut node = network.node_with(&[]);
-    add(&mut node, &scene);
-    wait_until_here(&node, &scene);
+fn complete_torrent_is_seeded_on_the_port_of_the_node() {
+    let (network, scene) = (TestNetwork::new(), TorrentFixture::by_hand(971));
+    let honest = RawPeer::join(&scene, TorrentLie::None);
+    let mut node = network.start_empty_node(&[]);
+    add_torrent(&mut node, &scene);
+    wait_until_downloaded(&node, &scene);
     drop(honest);
     let peer = node.peer.address().to_string();
-    let mut other = scene.fetch_unseen(&TorrentPeer::with(&["--peer", &peer]));
-    scene.completes(&mut other);
+    let mut other = scene.start_download_unseen(&TorrentPeer::with_options(&["--peer", &peer]));
+    scene.wait_until_complete(&mut other);
     assert_eq!(node.peer.stop(), Some(0));
 }
 
 #[test]
-fn a_torrent_goes_on_after_the_node_was_killed() {
-    let (network, scene) = (Network::new(), Scene::by_hand(972));
-    let half = RawPeer::join(&scene, WireLie::FirstHalf);
-    let mut node = network.node_with(&[]);
-    add(&mut node, &scene);
-    until("half of it to be here", SOON, || node.peer.say("transfers").has("24/49 pieces"));
-    let part = node.home.path().join("single file.bin.part.json");
-    until("the record", SOON, || std::fs::read_to_string(&part).is_ok_and(|text| text.contains("\"ffffff0")));
+fn torrent_resumes_after_the_node_was_killed() {
+    let (network, scene) = (TestNetwork::new(), TorrentFixture::by_hand(972));
+    let half = RawPeer::join(&scene, TorrentLie::FirstHalf);
+    let mut node = network.start_empty_node(&[]);
+    add_torrent(&mut node, &scene);
+    wait_until("half of it to be here", DEFAULT_TIMEOUT, || {
+        node.peer.run("transfers").contains("24/49 pieces")
+    });
+    let part = node.folder.path().join("single file.bin.part.json");
+    wait_until("the record", DEFAULT_TIMEOUT, || {
+        std::fs::read_to_string(&part).is_ok_and(|text| text.contains("\"ffffff0"))
+    });
     drop(half);
-    let _honest = RawPeer::join(&scene, WireLie::None);
-    node.start_again(network.index.address());
-    wait_until_here(&node, &scene);
+    let _honest = RawPeer::join(&scene, TorrentLie::None);
+    node.restart(network.index.address());
+    wait_until_downloaded(&node, &scene);
 }
 
 #[test]
-fn a_torrent_that_is_cancelled_is_no_longer_a_transfer() {
-    let (network, scene) = (Network::new(), Scene::by_hand(973));
-    let _half = RawPeer::join(&scene, WireLie::FirstHalf);
-    let mut node = network.node_with(&[]);
-    add(&mut node, &scene);
-    until("half of it to be here", SOON, || node.peer.say("transfers").has("24/49 pieces"));
-    let kept = node.home.path().join(format!(".peerdex/torrents/{}.torrent", scene.infohash));
+fn cancelled_torrent_is_no_longer_listed() {
+    let (network, scene) = (TestNetwork::new(), TorrentFixture::by_hand(973));
+    let _half = RawPeer::join(&scene, TorrentLie::FirstHalf);
+    let mut node = network.start_empty_node(&[]);
+    add_torrent(&mut node, &scene);
+    wait_until("half of it to be here", DEFAULT_TIMEOUT, || {
+        node.peer.run("transfers").contains("24/49 pieces")
+    });
+    let kept = node.folder.path().join(format!(".peerdex/torrents/{}.torrent", scene.infohash));
     assert!(kept.exists());
-    assert!(node.peer.say("cancel 1").errors().is_empty());
-    until("the end", SOON, || node.peer.say("transfers").states() == ["cancelled"]);
-    until("its .torrent to be gone", SOON, || !kept.exists());
+    assert!(node.peer.run("cancel 1").errors().is_empty());
+    wait_until("the end", DEFAULT_TIMEOUT, || node.peer.run("transfers").download_states() == ["cancelled"]);
+    wait_until("its .torrent to be gone", DEFAULT_TIMEOUT, || !kept.exists());
 }

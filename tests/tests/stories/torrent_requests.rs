@@ -3,8 +3,8 @@
 use std::net::TcpListener;
 use std::time::Duration;
 
-use tests::eventually::{SOON, eventually};
-use tests::foreign::{Member, RawMessage, RawWire, Scene};
+use tests::eventually::{DEFAULT_TIMEOUT, eventually};
+use tests::third_party::{RawMessage, RawWire, SwarmMember, TorrentFixture};
 use tests::torrent_peer::TorrentPeer;
 
 const UNCHOKE: u8 = 1;
@@ -16,13 +16,13 @@ const REJECT: u8 = 16;
 const EXTENDED: u8 = 20;
 
 /// The length of the blocks that are asked for.
-const BLOCK: usize = 16 << 10;
+const BLOCK_LENGTH: usize = 16 << 10;
 
 /// How long a peer may keep requests back that it is going to send.
-const QUIET: Duration = Duration::from_secs(1);
+const QUIET_TIME: Duration = Duration::from_secs(1);
 
 /// Greets whoever connects as a peer that has all and takes so many requests, and begins to serve.
-fn greet(wire: &mut RawWire, scene: &Scene, takes: usize) {
+fn send_greeting(wire: &mut RawWire, scene: &TorrentFixture, takes: usize) {
     wire.read_handshake().expect("a handshake");
     let mut handshake = RawWire::handshake(scene.infohash, *b"-RP0001-story client");
     (handshake[25], handshake[27]) = (0x10, 0x04);
@@ -35,99 +35,99 @@ fn greet(wire: &mut RawWire, scene: &Scene, takes: usize) {
 }
 
 /// Waits until so many requests are there.
-fn requests(wire: &mut RawWire, count: usize) -> Vec<RawMessage> {
+fn receive_requests(wire: &mut RawWire, count: usize) -> Vec<RawMessage> {
     let messages = std::iter::repeat_with(|| wire.receive().expect("a request"));
     messages.filter(|message| message.id == REQUEST).take(count).collect()
 }
 
 /// Sends what is asked for.
-fn serve(wire: &mut RawWire, content: &[u8], request: &RawMessage) {
+fn serve_block(wire: &mut RawWire, content: &[u8], request: &RawMessage) {
     let &[piece, begin, length] = request.numbers().as_slice() else { panic!("a request") };
-    let at = piece as usize * tests::content::PIECE + begin as usize;
+    let at = piece as usize * tests::content::PIECE_LENGTH + begin as usize;
     let head = [piece, begin].map(u32::to_be_bytes).concat();
     let block = &content[at..at + length as usize];
     wire.send(PIECE, &[&head, block].concat()).expect("a connection");
 }
 
 /// Rejects what is asked for, if the connection still is there.
-fn turn_down(wire: &mut RawWire, request: &RawMessage) {
+fn reject(wire: &mut RawWire, request: &RawMessage) {
     let same = request.numbers().iter().flat_map(|number| number.to_be_bytes()).collect::<Vec<_>>();
     drop(wire.send(REJECT, &same));
 }
 
 /// Starts a download that has one peer, whoever accepts connections here.
-fn begin(scene: &Scene) -> (Member, TcpListener) {
+fn start_download(scene: &TorrentFixture) -> (SwarmMember, TcpListener) {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
     listener.set_nonblocking(true).expect("a socket");
     let address = listener.local_addr().expect("an address").to_string();
-    (scene.fetch_unseen(&TorrentPeer::with(&["--peer", &address])), listener)
+    (scene.start_download_unseen(&TorrentPeer::with_options(&["--peer", &address])), listener)
 }
 
 /// Accepts a connection as a peer that has all and takes so many requests.
-fn accept(listener: &TcpListener, scene: &Scene, takes: usize) -> RawWire {
-    let (stream, _) = eventually("a connection", SOON, || listener.accept().ok());
+fn accept_as_seed(listener: &TcpListener, scene: &TorrentFixture, takes: usize) -> RawWire {
+    let (stream, _) = eventually("a connection", DEFAULT_TIMEOUT, || listener.accept().ok());
     stream.set_nonblocking(false).expect("a socket");
-    let mut wire = RawWire::over(stream).expect("a connection");
-    greet(&mut wire, scene, takes);
+    let mut wire = RawWire::from_stream(stream).expect("a connection");
+    send_greeting(&mut wire, scene, takes);
     wire
 }
 
 #[test]
-fn a_peer_is_asked_for_no_more_at_once_than_it_says_may_wait() {
-    const TAKES: usize = 2;
-    let scene = Scene::by_hand(990);
+fn requests_stay_within_the_reqq_of_the_peer() {
+    const REQQ: usize = 2;
+    let scene = TorrentFixture::by_hand(990);
     let [(_, content)] = scene.files() else { panic!("a scene of a single file") };
-    let (mut fetcher, listener) = begin(&scene);
-    let mut wire = accept(&listener, &scene, TAKES);
-    let mut left = content.bytes.len().div_ceil(BLOCK);
-    let mut waiting = requests(&mut wire, TAKES);
-    assert!(wire.is_quiet_for(QUIET), "more than {TAKES} requests wait");
+    let (mut fetcher, listener) = start_download(&scene);
+    let mut wire = accept_as_seed(&listener, &scene, REQQ);
+    let mut left = content.bytes.len().div_ceil(BLOCK_LENGTH);
+    let mut waiting = receive_requests(&mut wire, REQQ);
+    assert!(wire.is_silent_for(QUIET_TIME), "more than {REQQ} requests wait");
     while !waiting.is_empty() {
         for request in &waiting {
-            serve(&mut wire, &content.bytes, request);
+            serve_block(&mut wire, &content.bytes, request);
         }
         left -= waiting.len();
-        waiting = requests(&mut wire, TAKES.min(left));
+        waiting = receive_requests(&mut wire, REQQ.min(left));
     }
-    scene.completes(&mut fetcher);
+    scene.wait_until_complete(&mut fetcher);
 }
 
 #[test]
-fn what_the_only_peer_turns_down_is_asked_of_it_again() {
-    let scene = Scene::by_hand(991);
+fn rejected_request_to_the_only_peer_is_repeated() {
+    let scene = TorrentFixture::by_hand(991);
     let [(_, content)] = scene.files() else { panic!("a scene of a single file") };
-    let (mut fetcher, listener) = begin(&scene);
-    let mut wire = accept(&listener, &scene, 4);
-    let (mut left, mut to_turn_down) = (content.bytes.len().div_ceil(BLOCK), 3);
+    let (mut fetcher, listener) = start_download(&scene);
+    let mut wire = accept_as_seed(&listener, &scene, 4);
+    let (mut left, mut to_turn_down) = (content.bytes.len().div_ceil(BLOCK_LENGTH), 3);
     while left > 0 {
-        let request = requests(&mut wire, 1).remove(0);
+        let request = receive_requests(&mut wire, 1).remove(0);
         // One of its last pieces too, when nothing else is left to ask for.
         if to_turn_down > usize::from(left > 1) {
             to_turn_down -= 1;
-            turn_down(&mut wire, &request);
+            reject(&mut wire, &request);
         } else {
-            serve(&mut wire, &content.bytes, &request);
+            serve_block(&mut wire, &content.bytes, &request);
             left -= 1;
         }
     }
-    scene.completes(&mut fetcher);
+    scene.wait_until_complete(&mut fetcher);
 }
 
 #[test]
-fn an_only_peer_that_turns_everything_down_is_left_and_dialled_again() {
-    let scene = Scene::by_hand(992);
+fn only_peer_that_rejects_all_is_redialled() {
+    let scene = TorrentFixture::by_hand(992);
     let [(_, content)] = scene.files() else { panic!("a scene of a single file") };
-    let (mut fetcher, listener) = begin(&scene);
-    let mut wire = accept(&listener, &scene, 4);
+    let (mut fetcher, listener) = start_download(&scene);
+    let mut wire = accept_as_seed(&listener, &scene, 4);
     while let Ok(message) = wire.receive() {
         if message.id == REQUEST {
-            turn_down(&mut wire, &message);
+            reject(&mut wire, &message);
         }
     }
-    let mut wire = accept(&listener, &scene, 4);
-    for _ in 0..content.bytes.len().div_ceil(BLOCK) {
-        let request = requests(&mut wire, 1).remove(0);
-        serve(&mut wire, &content.bytes, &request);
+    let mut wire = accept_as_seed(&listener, &scene, 4);
+    for _ in 0..content.bytes.len().div_ceil(BLOCK_LENGTH) {
+        let request = receive_requests(&mut wire, 1).remove(0);
+        serve_block(&mut wire, &content.bytes, &request);
     }
-    scene.completes(&mut fetcher);
+    scene.wait_until_complete(&mut fetcher);
 }

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use librqbit_utp::{UtpSocketUdp, UtpStream};
-use tests::foreign::{Member, RawWire, Scene};
-use tests::torrent_peer::{TorrentPeer, address};
+use tests::third_party::{RawWire, SwarmMember, TorrentFixture};
+use tests::torrent_peer::{TorrentPeer, listen_address};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::timeout;
 
@@ -16,31 +16,31 @@ const REQUEST: u8 = 6;
 const BLOCK_MESSAGE: u8 = 7;
 
 /// The length of the blocks that are requested, in bytes.
-const BLOCK: u32 = 16 << 10;
+const BLOCK_LENGTH: u32 = 16 << 10;
 
 /// The length of the pieces, in bytes.
 const PIECE_LENGTH: u32 = 256 << 10;
 
 /// How many blocks one client requests.
-const BLOCKS: u32 = 32;
+const BLOCK_COUNT: u32 = 32;
 
 /// How long an answer may take.
-const PATIENCE: Duration = Duration::from_secs(20);
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// How soon a client over TCP is greeted beside a flood: five times what a quiet machine takes at most.
-const PROMPTLY: Duration = Duration::from_secs(5);
+const GREETING_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The requests to open a connection that one flood sends.
-const FLOOD: u16 = 2000;
+const FLOOD_SIZE: u16 = 2000;
 
-fn seed() -> (Scene, Member, SocketAddr) {
-    let scene = Scene::by_hand(1150);
-    let member = scene.seed_alone(&TorrentPeer::with(&["-v"]));
-    let address = address(&member.running);
+fn start_seed() -> (TorrentFixture, SwarmMember, SocketAddr) {
+    let scene = TorrentFixture::by_hand(1150);
+    let member = scene.start_only_seed(&TorrentPeer::with_options(&["-v"]));
+    let address = listen_address(&member.client);
     (scene, member, address)
 }
 
-async fn socket() -> Arc<UtpSocketUdp> {
+async fn open_utp_socket() -> Arc<UtpSocketUdp> {
     let any = SocketAddr::from(([127, 0, 0, 1], 0));
     UtpSocketUdp::new_udp(any).await.expect("a socket")
 }
@@ -63,7 +63,7 @@ async fn receive(stream: &mut UtpStream, id: u8) -> Vec<u8> {
 }
 
 /// Shakes hands, fetches a few blocks and compares them.
-async fn fetch(stream: &mut UtpStream, scene: &Scene) {
+async fn fetch(stream: &mut UtpStream, scene: &TorrentFixture) {
     let handshake = RawWire::handshake(scene.infohash, *b"-RP0001-story client");
     stream.write_all(&handshake).await.expect("a connection");
     let mut reply = [0; 68];
@@ -73,39 +73,39 @@ async fn fetch(stream: &mut UtpStream, scene: &Scene) {
     receive(stream, UNCHOKE).await;
     let [(_, content)] = scene.files() else { panic!("a scene of a single file") };
     let places = |number: u32| {
-        let at = number * BLOCK;
+        let at = number * BLOCK_LENGTH;
         (at / PIECE_LENGTH, at % PIECE_LENGTH)
     };
-    for (piece, begin) in (0..BLOCKS).map(places) {
-        let request = [piece, begin, BLOCK].map(u32::to_be_bytes).concat();
+    for (piece, begin) in (0..BLOCK_COUNT).map(places) {
+        let request = [piece, begin, BLOCK_LENGTH].map(u32::to_be_bytes).concat();
         stream.write_all(&message(REQUEST, &request)).await.expect("a connection");
     }
-    for number in 0..BLOCKS {
+    for number in 0..BLOCK_COUNT {
         let (piece, begin) = places(number);
         let block = receive(stream, BLOCK_MESSAGE).await;
-        let at = (number * BLOCK) as usize;
+        let at = (number * BLOCK_LENGTH) as usize;
         assert_eq!(block[..8], [piece, begin].map(u32::to_be_bytes).concat());
-        assert!(block[8..] == content.bytes[at..at + BLOCK as usize], "block {number}");
+        assert!(block[8..] == content.bytes[at..at + BLOCK_LENGTH as usize], "block {number}");
     }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn client_over_utp_is_served() {
-    let (scene, member, address) = tokio::task::block_in_place(seed);
-    let socket = socket().await;
+    let (scene, member, address) = tokio::task::block_in_place(start_seed);
+    let socket = open_utp_socket().await;
     let fetched = async {
         let mut stream = socket.connect(address).await.expect("a uTP connection");
         fetch(&mut stream, &scene).await;
     };
-    timeout(PATIENCE, fetched).await.expect("an answer in time");
+    timeout(ANSWER_TIMEOUT, fetched).await.expect("an answer in time");
     tokio::task::block_in_place(|| drop(member));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn flood_of_utp_requests_does_not_keep_others_away() {
-    let (scene, member, address) = tokio::task::block_in_place(seed);
+async fn flood_of_utp_requests_does_not_block_others() {
+    let (scene, member, address) = tokio::task::block_in_place(start_seed);
     let flood = UdpSocket::bind("127.0.0.1:0").expect("a free port");
-    for connection in 0..FLOOD {
+    for connection in 0..FLOOD_SIZE {
         let mut syn = [0; 20];
         (syn[0], syn[17]) = (0x41, 1);
         // An acceptor receives on the next number.
@@ -123,9 +123,9 @@ async fn flood_of_utp_requests_does_not_keep_others_away() {
         wire.send_raw(&handshake).expect("a connection");
         wire.read_handshake().expect("a handshake");
     });
-    assert!(begun.elapsed() < PROMPTLY, "{:?}", begun.elapsed());
+    assert!(begun.elapsed() < GREETING_TIMEOUT, "{:?}", begun.elapsed());
     // Requests that nobody follows up are forgotten, and then uTP works again.
-    let socket = socket().await;
+    let socket = open_utp_socket().await;
     let fetched = async {
         loop {
             if let Ok(Ok(mut stream)) = timeout(Duration::from_secs(2), socket.connect(address)).await {
@@ -133,6 +133,6 @@ async fn flood_of_utp_requests_does_not_keep_others_away() {
             }
         }
     };
-    timeout(4 * PATIENCE, fetched).await.expect("uTP after the flood");
+    timeout(4 * ANSWER_TIMEOUT, fetched).await.expect("uTP after the flood");
     tokio::task::block_in_place(|| drop(member));
 }

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use super::*;
 use crate::budgets::{BudgetLimits, DISK_PER_BYTE};
-use crate::catalog::{Header, Standing};
+use crate::catalog::{Attendance, ListHeader};
 
 /// What a file with a path of one byte takes in an encoded list.
 const FILE: u64 = 50;
@@ -12,27 +12,27 @@ const FILE: u64 = 50;
 const UNLIMITED: BudgetLimits = BudgetLimits { per_node: 0, per_address: 0, memory: 0, disk: 0 };
 const HOUR: Duration = Duration::from_hours(1);
 
-fn under(budgets: BudgetLimits) -> Limits {
-    Limits { budgets, ..Limits::default() }
+fn limits_with(budgets: BudgetLimits) -> IndexLimits {
+    IndexLimits { budgets, ..IndexLimits::default() }
 }
 
 /// A node comes to an address.
-fn come(directory: &Directory, node: u8, address: &str) -> Arrival {
+fn arrive_from(directory: &Directory, node: u8, address: &str) -> NodeSession {
     let arrival = arrive(directory, node);
-    directory.count_at(&arrival, Some(address.parse::<IpAddr>().unwrap()));
+    directory.set_list_address(&arrival, Some(address.parse::<IpAddr>().unwrap()));
     arrival
 }
 
 /// A node leaves, and the registrar has noted it.
-async fn go(registrar: &Registrar, directory: &Directory, arrival: &Arrival) {
-    directory.leave(arrival);
-    registrar.left(arrival.node).await;
-    assert_eq!(registrar.change(arrival, Change::Begin).await, Err(Refusal::NoSuchPeer));
+async fn depart(registrar: &Registrar, directory: &Directory, arrival: &NodeSession) {
+    directory.end_session(arrival);
+    registrar.node_left(arrival.node).await;
+    assert_eq!(registrar.change(arrival, ListChange::Begin).await, Err(Refusal::NoSuchPeer));
 }
 
-async fn register(registrar: &Registrar, arrival: &Arrival, paths: &[&str]) -> Result<u32, Refusal> {
+async fn register(registrar: &Registrar, arrival: &NodeSession, paths: &[&str]) -> Result<u32, Refusal> {
     let files = paths.iter().map(|path| file(path)).collect();
-    registrar.change(arrival, Change::Register(files)).await.map(|list| list.files)
+    registrar.change(arrival, ListChange::Register(files)).await.map(|list| list.files)
 }
 
 fn over(what: &str, wanted: u64, limit: u64) -> Result<u32, Refusal> {
@@ -40,25 +40,25 @@ fn over(what: &str, wanted: u64, limit: u64) -> Result<u32, Refusal> {
 }
 
 fn files_of(directory: &Directory, node: u8) -> usize {
-    let count = |state: &mut crate::directory::State| {
+    let count = |state: &mut crate::directory::DirectoryState| {
         let number = state.catalog.number(&NodeId::from_bytes([node; 32]))?;
         state.catalog.list(number).map(crate::catalog::FileList::len)
     };
-    directory.change(count).unwrap_or_default()
+    directory.write(count).unwrap_or_default()
 }
 
 #[tokio::test]
-async fn a_list_has_a_budget_in_bytes() {
-    let limits = under(BudgetLimits { per_node: 2 * FILE, ..UNLIMITED });
+async fn list_bytes_are_limited() {
+    let limits = limits_with(BudgetLimits { per_node: 2 * FILE, ..UNLIMITED });
     let (registrar, directory, _, tasks, metrics) = start_with(&limits);
-    let (one, other) = (come(&directory, 1, "192.0.2.1"), come(&directory, 2, "192.0.2.1"));
+    let (one, other) = (arrive_from(&directory, 1, "192.0.2.1"), arrive_from(&directory, 2, "192.0.2.1"));
     assert_eq!(register(&registrar, &one, &["a", "b"]).await, Ok(2));
     let refused = register(&registrar, &one, &["b", "c"]).await;
     assert_eq!(refused, over("the list of this node", 3 * FILE, 2 * FILE));
     // What is there already takes no more.
     assert_eq!(register(&registrar, &one, &["b", "a"]).await, Ok(2));
     assert_eq!(register(&registrar, &other, &["c"]).await, Ok(1));
-    let gone = registrar.change(&one, Change::Unregister(vec!["a".into()])).await;
+    let gone = registrar.change(&one, ListChange::Unregister(vec!["a".into()])).await;
     assert_eq!(gone.map(|list| list.files), Ok(1));
     assert_eq!(register(&registrar, &one, &["c"]).await, Ok(2));
     assert!(metrics.text().contains("index_budget_refusals_total{budget=\"node\"} 1\n"));
@@ -66,18 +66,18 @@ async fn a_list_has_a_budget_in_bytes() {
 }
 
 #[tokio::test]
-async fn keys_of_one_address_share_its_budget() {
-    let limits = under(BudgetLimits { per_address: 2 * FILE, ..UNLIMITED });
+async fn nodes_of_one_address_share_its_budget() {
+    let limits = limits_with(BudgetLimits { per_address: 2 * FILE, ..UNLIMITED });
     let (registrar, directory, _, tasks, metrics) = start_with(&limits);
-    let [one, two, three] = [1, 2, 3].map(|node| come(&directory, node, "192.0.2.1"));
-    let elsewhere = come(&directory, 4, "192.0.2.2");
+    let [one, two, three] = [1, 2, 3].map(|node| arrive_from(&directory, node, "192.0.2.1"));
+    let elsewhere = arrive_from(&directory, 4, "192.0.2.2");
     assert_eq!(register(&registrar, &one, &["a"]).await, Ok(1));
     assert_eq!(register(&registrar, &two, &["a"]).await, Ok(1));
     let refused = over("the lists of all nodes at this address", 3 * FILE, 2 * FILE);
     assert_eq!(register(&registrar, &three, &["b"]).await, refused);
     assert_eq!(register(&registrar, &elsewhere, &["a", "b"]).await, Ok(2));
     // Of those that have gone, the lists of the same address make room.
-    go(&registrar, &directory, &two).await;
+    depart(&registrar, &directory, &two).await;
     assert_eq!(register(&registrar, &three, &["b"]).await, Ok(1));
     assert_eq!([1, 2, 3, 4].map(|node| files_of(&directory, node)), [1, 0, 1, 2]);
     assert!(metrics.text().contains("index_budget_refusals_total{budget=\"address\"} 1\n"));
@@ -86,12 +86,12 @@ async fn keys_of_one_address_share_its_budget() {
 }
 
 #[tokio::test]
-async fn a_full_index_forgets_the_longest_absent_and_then_refuses() {
+async fn full_index_expires_longest_absent_then_refuses() {
     let each = FILE * DISK_PER_BYTE;
     // A little more than three lists take.
     let limit = 3 * each + 10;
     let (registrar, directory, disk, tasks, metrics) =
-        start_with(&under(BudgetLimits { disk: limit, ..UNLIMITED }));
+        start_with(&limits_with(BudgetLimits { disk: limit, ..UNLIMITED }));
     let [one, two, three, four] = [1, 2, 3, 4].map(|node| arrive(&directory, node));
     for node in [&one, &two, &three] {
         assert_eq!(register(&registrar, node, &["a"]).await, Ok(1));
@@ -99,7 +99,7 @@ async fn a_full_index_forgets_the_longest_absent_and_then_refuses() {
     // In another order than they came.
     for node in [&two, &one] {
         directory.clock().advance(HOUR);
-        go(&registrar, &directory, node).await;
+        depart(&registrar, &directory, node).await;
     }
     assert_eq!(register(&registrar, &four, &["b"]).await, Ok(1));
     assert_eq!([1, 2, 3, 4].map(|node| files_of(&directory, node)), [1, 0, 1, 1]);
@@ -110,9 +110,9 @@ async fn a_full_index_forgets_the_longest_absent_and_then_refuses() {
     assert!(metrics.text().contains("index_budget_refusals_total{budget=\"disk\"} 1\n"));
     // Who returns is told that its list is gone, sends it again, and is served as soon as somebody else has gone.
     let one = arrive(&directory, 1);
-    assert_eq!(one.list, ListSummary::default());
+    assert_eq!(one.summary, ListSummary::default());
     assert_eq!(register(&registrar, &one, &["a"]).await, refused);
-    go(&registrar, &directory, &three).await;
+    depart(&registrar, &directory, &three).await;
     assert_eq!(register(&registrar, &one, &["a"]).await, Ok(1));
     end(registrar, tasks).await;
     let commits = disk.0.lock().commits.clone();
@@ -121,14 +121,14 @@ async fn a_full_index_forgets_the_longest_absent_and_then_refuses() {
 }
 
 #[tokio::test]
-async fn memory_has_a_budget_too_which_offers_share() {
+async fn offers_share_the_memory_budget() {
     let used = |files: &[&str]| {
         let mut catalog = Catalog::default();
         let node = catalog.admit(NodeId::from_bytes([1; 32])).unwrap();
         catalog.register(node, &files.iter().map(|path| file(path)).collect::<Vec<_>>()).unwrap();
         catalog.memory()
     };
-    let limits = under(BudgetLimits { memory: used(&["a", "b"]), ..UNLIMITED });
+    let limits = limits_with(BudgetLimits { memory: used(&["a", "b"]), ..UNLIMITED });
     let (registrar, directory, _, tasks, metrics) = start_with(&limits);
     let node = arrive(&directory, 1);
     assert_eq!(register(&registrar, &node, &["a", "b"]).await, Ok(2));
@@ -137,95 +137,95 @@ async fn memory_has_a_budget_too_which_offers_share() {
         matches!(&refused, Err(Refusal::OverBudget { what, .. }) if what.ends_with("in memory")),
         "{refused:?}"
     );
-    let refused = offer(&registrar, &node, Offer::Make(hint(1))).await;
+    let refused = offer(&registrar, &node, OfferChange::Add(hint(1))).await;
     assert!(matches!(&refused, Err(Refusal::TooMany { .. })), "{refused:?}");
     assert!(metrics.text().contains("index_budget_refusals_total{budget=\"memory\"} 2\n"));
     end(registrar, tasks).await;
 }
 
 #[tokio::test]
-async fn a_node_online_for_less_than_an_hour_is_forgotten_in_a_day() {
-    let (registrar, directory, disk, tasks, metrics) = start_with(&Limits::default());
+async fn node_online_under_an_hour_expires_in_a_day() {
+    let (registrar, directory, disk, tasks, metrics) = start_with(&IndexLimits::default());
     let (clock, [brief, twice, old]) = (directory.clock(), [1, 2, 3].map(|node| arrive(&directory, node)));
     for node in [&brief, &twice, &old] {
-        directory.count_at(node, None);
+        directory.set_list_address(node, None);
         register(&registrar, node, &["a"]).await.unwrap();
     }
     clock.advance(HOUR / 2);
     for node in [&brief, &twice] {
-        go(&registrar, &directory, node).await;
+        depart(&registrar, &directory, node).await;
     }
     let again = arrive(&directory, 2);
-    directory.count_at(&again, None);
+    directory.set_list_address(&again, None);
     clock.advance(HOUR / 2);
     for node in [&again, &old] {
-        go(&registrar, &directory, node).await;
+        depart(&registrar, &directory, node).await;
     }
-    registrar.look().await;
+    registrar.run_expiry().await;
     let known = || [1, 2, 3].map(|node| files_of(&directory, node));
     clock.advance(23 * HOUR);
-    registrar.look().await;
+    registrar.run_expiry().await;
     assert_eq!(known(), [1, 1, 1]);
     clock.advance(HOUR);
-    registrar.look().await;
+    registrar.run_expiry().await;
     assert_eq!(known(), [0, 1, 1]);
     assert!(metrics.text().contains("index_lists_forgotten_total{reason=\"brief\"} 1\n"));
     clock.advance(30 * 24 * HOUR);
-    registrar.look().await;
+    registrar.run_expiry().await;
     assert_eq!(known(), [0, 0, 0]);
     assert!(metrics.text().contains("index_lists_forgotten_total{reason=\"absent\"} 2\n"));
     end(registrar, tasks).await;
     let saved = disk.0.lock().commits.concat();
-    let saved = saved.iter().filter(|writes| writes.has_new_standing).filter_map(|writes| writes.header);
-    let of = |node: &Arrival| {
+    let saved = saved.iter().filter(|writes| writes.has_new_attendance).filter_map(|writes| writes.header);
+    let of = |node: &NodeSession| {
         let mine = saved.clone().filter(|header| header.id == node.id);
-        mine.map(|header| header.standing.online / 60).collect::<Vec<_>>()
+        mine.map(|header| header.attendance.online / 60).collect::<Vec<_>>()
     };
     assert_eq!((of(&brief), of(&twice), of(&old)), (vec![0, 30], vec![0, 30, 60], vec![0, 60]));
 }
 
 #[tokio::test]
-async fn who_stays_for_an_hour_need_not_leave_to_have_it_counted() {
-    let (registrar, directory, disk, tasks, _) = start_with(&Limits::default());
+async fn online_time_counts_without_leaving() {
+    let (registrar, directory, disk, tasks, _) = start_with(&IndexLimits::default());
     let node = arrive(&directory, 1);
-    directory.count_at(&node, None);
+    directory.set_list_address(&node, None);
     register(&registrar, &node, &["a"]).await.unwrap();
     for _ in 0..3 {
         directory.clock().advance(HOUR);
-        registrar.look().await;
+        registrar.run_expiry().await;
     }
     let commits = disk.0.lock().commits.concat();
-    let online = commits.iter().filter(|writes| writes.has_new_standing).filter_map(|writes| writes.header);
-    assert_eq!(online.map(|header| header.standing.online / 60).collect::<Vec<_>>(), [0, 60]);
+    let online = commits.iter().filter(|writes| writes.has_new_attendance).filter_map(|writes| writes.header);
+    assert_eq!(online.map(|header| header.attendance.online / 60).collect::<Vec<_>>(), [0, 60]);
     end(registrar, tasks).await;
 }
 
 #[tokio::test]
-async fn a_store_over_budget_is_served_and_makes_room_by_and_by() {
+async fn store_over_budget_is_served_and_shrinks_gradually() {
     let mut catalog = Catalog::default();
     let list = |node: u8| {
         let mut summary = ListSummary::default();
         summary.add(&file("a"));
-        let (id, standing) = (NodeId::from_bytes([node; 32]), Standing::ESTABLISHED);
-        let header = Header { id, summary, last_seen: u64::from(node), standing };
+        let (id, standing) = (NodeId::from_bytes([node; 32]), Attendance::ESTABLISHED);
+        let header = ListHeader { id, summary, last_seen: u64::from(node), attendance: standing };
         let blocks = vec![(crate::catalog::BlockNo(0), vec![file("a")])];
-        StoredList { node: NodeNo(node.into()), header, blocks }
+        StoredFileList { node: NodeNo(node.into()), header, blocks }
     };
     catalog.restore_all(&(1..=9).map(list).collect::<Vec<_>>()).unwrap();
-    let directory = Directory::new(catalog, Offers::default(), ListingRules::default());
-    let limits = Limits {
+    let directory = Directory::new(catalog, TorrentOffers::default(), ListingRules::default());
+    let limits = IndexLimits {
         budgets: BudgetLimits { disk: 3 * FILE * DISK_PER_BYTE + 10, ..UNLIMITED },
         forget_after: Duration::MAX,
-        forget_brief_after: Duration::ZERO,
-        ..Limits::default()
+        forget_short_lived_after: Duration::ZERO,
+        ..IndexLimits::default()
     };
-    let (disk, tasks) = (Disk::default(), TaskTracker::new());
+    let (disk, tasks) = (FakeStore::default(), TaskTracker::new());
     let registrar = Registrar::start(disk, directory.clone(), (&limits, Arc::default()), &tasks);
     let known = || (1..=9).filter(|node| files_of(&directory, *node) > 0).collect::<Vec<_>>();
     let back = arrive(&directory, 1);
     assert_eq!(register(&registrar, &back, &["a"]).await, Ok(1));
     assert_eq!(known().len(), 9);
-    registrar.look().await;
+    registrar.run_expiry().await;
     assert_eq!(known(), [1, 8, 9]);
     end(registrar, tasks).await;
 }

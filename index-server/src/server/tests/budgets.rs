@@ -7,34 +7,34 @@ use protocol::index::{Refusal, Reply, Request};
 use protocol::limits::MAX_BATCH;
 use tempfile::tempdir;
 
-use super::client::{Node, file};
-use super::{Conditions, Index, limits};
+use super::client::{TestIndexNode, file};
+use super::{ServerConfig, TestIndex, limits};
 use crate::budgets::BudgetLimits;
-use crate::limits::{Limits, QuotaLimits};
-use crate::metrics::Metrics;
+use crate::limits::{IndexLimits, QuotaLimits};
+use crate::metrics::IndexMetrics;
 
 fn search() -> Request {
     Request::Search { query: "same -same".into(), after: None, limit: 1 }
 }
 
 #[tokio::test]
-async fn node_that_used_its_search_time_is_told_when_to_search_again() {
+async fn exhausted_search_time_names_a_retry_time() {
     let dir = tempdir().unwrap();
     // Any number of searches, but a hundredth of a second in ten.
     let quotas = QuotaLimits {
         search_time_per_node: 1,
         search_time_per_address: 0,
-        loopback_counts: true,
+        limit_loopback: true,
         ..QuotaLimits::default()
     };
-    let metrics = Arc::new(Metrics::default());
-    let conditions = Conditions {
-        limits: Limits { quotas, ..limits() },
+    let metrics = Arc::new(IndexMetrics::default());
+    let conditions = ServerConfig {
+        limits: IndexLimits { quotas, ..limits() },
         metrics: Arc::clone(&metrics),
-        ..Conditions::default()
+        ..ServerConfig::default()
     };
-    let index = Index::start_under(dir.path(), conditions, None).await;
-    let (mut greedy, mut modest) = (Node::new(1).await, Node::new(2).await);
+    let index = TestIndex::start_with_config(dir.path(), conditions, None).await;
+    let (mut greedy, mut modest) = (TestIndexNode::new(1).await, TestIndexNode::new(2).await);
     let (mut greedy, mut modest) = (greedy.join(index.address).await, modest.join(index.address).await);
     // Every name has to be looked at.
     for part in 0..8 {
@@ -60,12 +60,12 @@ async fn node_that_used_its_search_time_is_told_when_to_search_again() {
 }
 
 #[tokio::test]
-async fn node_that_does_not_know_budgets_is_told_in_words_that_it_knows() {
+async fn node_without_budgets_feature_gets_known_refusal() {
     let dir = tempdir().unwrap();
     let budgets = BudgetLimits { per_node: 100, ..BudgetLimits::default() };
-    let conditions = Conditions { limits: Limits { budgets, ..limits() }, ..Conditions::default() };
-    let index = Index::start_under(dir.path(), conditions, None).await;
-    let mut node = Node::new(1).await;
+    let conditions = ServerConfig { limits: IndexLimits { budgets, ..limits() }, ..ServerConfig::default() };
+    let index = TestIndex::start_with_config(dir.path(), conditions, None).await;
+    let mut node = TestIndexNode::new(1).await;
     let mut client = node.join(index.address).await;
     let files = ["a", "b", "c"].map(|path| file(path, 1)).to_vec();
     let what = "bytes for the list of this node".into();

@@ -6,8 +6,8 @@ use protocol::digest::Digest;
 use protocol::features::IndexFeatures;
 use protocol::frame::{FrameBuffer, encode_frame};
 use protocol::index::{
-    FileRecord, FromIndex, Hit, ListSummary, Notice, Refusal, Reply, Request, Share, Source, ToIndex,
-    proof_text,
+    ContentSource, FileRecord, Hit, IndexMessage, ListSummary, Notice, Refusal, Reply, Request,
+    RequestEnvelope, Share, proof_text,
 };
 use protocol::limits::MAX_FRAME;
 use protocol::node_id::NodeId;
@@ -18,10 +18,10 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::task::AbortOnDropHandle;
 
-use super::within;
+use super::with_timeout;
 
 /// A connection to an index on which anything can be said.
-pub(super) struct Client {
+pub(super) struct TestClient {
     pub(super) stream: TcpStream,
     buffer: FrameBuffer,
     notices: VecDeque<Notice>,
@@ -31,25 +31,25 @@ pub(super) struct Client {
 }
 
 /// A node's key and its port, on which it answers the index's call as long as it is held.
-pub(super) struct Node {
+pub(super) struct TestIndexNode {
     key: SigningKey,
     listener: Option<TcpListener>,
     pub(super) port: u16,
-    answering: Option<AbortOnDropHandle<()>>,
+    probe_answerer: Option<AbortOnDropHandle<()>>,
 }
 
-impl Node {
+impl TestIndexNode {
     pub(super) async fn new(seed: u8) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
         let key = SigningKey::from_bytes(&[seed; 32]);
-        Self { key, listener: Some(listener), port, answering: None }
+        Self { key, listener: Some(listener), port, probe_answerer: None }
     }
 
     /// Closes the port: the node can no longer be called.
-    pub(super) fn hang_up(&mut self) {
+    pub(super) fn stop_listening(&mut self) {
         self.listener = None;
-        self.answering = None;
+        self.probe_answerer = None;
     }
 
     /// Hands the port over: nobody answers calls unless the caller does.
@@ -58,9 +58,9 @@ impl Node {
     }
 
     /// Opens the port again, for the session of `client`.
-    pub(super) async fn listen_again(&mut self, port: u16, client: &Client) {
+    pub(super) async fn listen_again(&mut self, port: u16, client: &TestClient) {
         self.listener = Some(TcpListener::bind(("127.0.0.1", port)).await.unwrap());
-        self.answer_calls(client.nonce);
+        self.answer_probes(client.nonce);
     }
 
     pub(super) fn id(&self) -> NodeId {
@@ -87,22 +87,22 @@ impl Node {
     }
 
     /// Answers calls for one session from now on.
-    fn answer_calls(&mut self, nonce: [u8; 32]) {
+    fn answer_probes(&mut self, nonce: [u8; 32]) {
         let Some(listener) = self.listener.take() else { return };
-        self.answering = Some(AbortOnDropHandle::new(tokio::spawn(async move {
+        self.probe_answerer = Some(AbortOnDropHandle::new(tokio::spawn(async move {
             loop {
                 let (stream, _) = listener.accept().await.unwrap();
-                answer_call(stream, nonce).await;
+                answer_probe(stream, nonce).await;
             }
         })));
     }
 
     /// Connects and greets; the list's summary is what the index has kept.
-    pub(super) async fn connect(&mut self, index: SocketAddr) -> (Client, ListSummary) {
-        let mut client = Client::open(index).await;
+    pub(super) async fn connect(&mut self, index: SocketAddr) -> (TestClient, ListSummary) {
+        let mut client = TestClient::open(index).await;
         let Reply::Challenge { nonce } = client.ask(self.hello()).await else { panic!("no challenge") };
         client.nonce = nonce;
-        self.answer_calls(nonce);
+        self.answer_probes(nonce);
         match client.ask(self.proof(&nonce)).await {
             Reply::Welcome { you, list, .. } => {
                 assert_eq!(you, self.address());
@@ -113,14 +113,14 @@ impl Node {
     }
 
     /// Connects, and waits until the index has reached the node's port.
-    pub(super) async fn join(&mut self, index: SocketAddr) -> Client {
+    pub(super) async fn join(&mut self, index: SocketAddr) -> TestClient {
         let (mut client, _) = self.connect(index).await;
         assert_eq!(client.notice().await, Notice::Reachable { address: self.address() });
         client
     }
 }
 
-async fn answer_call(mut stream: TcpStream, nonce: [u8; 32]) {
+async fn answer_probe(mut stream: TcpStream, nonce: [u8; 32]) {
     let mut buffer = FrameBuffer::with_limit(MAX_FRAME);
     let mut bytes = [0; 8];
     if stream.read_exact(&mut bytes).await.is_err() {
@@ -142,7 +142,7 @@ async fn answer_call(mut stream: TcpStream, nonce: [u8; 32]) {
     stream.write_all(&answer).await.unwrap();
 }
 
-impl Client {
+impl TestClient {
     /// Connects without a word.
     pub(super) async fn dial(index: SocketAddr) -> Self {
         let stream = TcpStream::connect(index).await.unwrap();
@@ -158,38 +158,38 @@ impl Client {
     /// Connects and exchanges preambles of a version.
     pub(super) async fn open_version(index: SocketAddr, version: Version) -> Self {
         let mut client = Self::dial(index).await;
-        client.say(&preamble::encode(Service::Index, version)).await;
-        assert_eq!(client.hear(8).await, preamble::encode(Service::Index, version));
+        client.write_raw(&preamble::encode(Service::Index, version)).await;
+        assert_eq!(client.read_raw(8).await, preamble::encode(Service::Index, version));
         client
     }
 
-    pub(super) async fn say(&mut self, bytes: &[u8]) {
-        within(self.stream.write_all(bytes)).await.unwrap();
+    pub(super) async fn write_raw(&mut self, bytes: &[u8]) {
+        with_timeout(self.stream.write_all(bytes)).await.unwrap();
     }
 
     /// Reads so many bytes.
-    pub(super) async fn hear(&mut self, len: usize) -> Vec<u8> {
+    pub(super) async fn read_raw(&mut self, len: usize) -> Vec<u8> {
         let mut bytes = vec![0; len];
-        within(self.stream.read_exact(&mut bytes)).await.unwrap();
+        with_timeout(self.stream.read_exact(&mut bytes)).await.unwrap();
         bytes
     }
 
     /// Reads until the index closes, and returns how many bytes came.
-    pub(super) async fn hear_out(&mut self) -> usize {
+    pub(super) async fn read_to_end(&mut self) -> usize {
         let mut bytes = Vec::new();
         // A reset is a way to close.
-        let _ = within(self.stream.read_to_end(&mut bytes)).await;
+        let _ = with_timeout(self.stream.read_to_end(&mut bytes)).await;
         bytes.len()
     }
 
     /// Returns the next message, or nothing when the index has closed.
-    pub(super) async fn message(&mut self) -> Option<FromIndex> {
+    pub(super) async fn message(&mut self) -> Option<IndexMessage> {
         loop {
             if let Some(message) = self.buffer.next_message().unwrap() {
                 return Some(message);
             }
             let mut bytes = [0; 4096];
-            match within(self.stream.read(&mut bytes)).await {
+            match with_timeout(self.stream.read(&mut bytes)).await {
                 Ok(0) | Err(_) => return None,
                 Ok(read) => self.buffer.extend(&bytes[..read]),
             }
@@ -199,8 +199,8 @@ impl Client {
     pub(super) async fn send(&mut self, request: Request) -> u64 {
         self.id += 1;
         let mut bytes = Vec::new();
-        encode_frame(&ToIndex { id: self.id, request }, &mut bytes).unwrap();
-        self.say(&bytes).await;
+        encode_frame(&RequestEnvelope { id: self.id, request }, &mut bytes).unwrap();
+        self.write_raw(&bytes).await;
         self.id
     }
 
@@ -216,9 +216,9 @@ impl Client {
         let first = self.id + 1;
         for request in requests {
             self.id += 1;
-            encode_frame(&ToIndex { id: self.id, request: request.clone() }, &mut bytes).unwrap();
+            encode_frame(&RequestEnvelope { id: self.id, request: request.clone() }, &mut bytes).unwrap();
         }
-        self.say(&bytes).await;
+        self.write_raw(&bytes).await;
         let mut replies = Vec::new();
         for id in first..=self.id {
             replies.push(self.reply(id).await);
@@ -229,8 +229,8 @@ impl Client {
     pub(super) async fn reply(&mut self, sent: u64) -> Reply {
         loop {
             match self.message().await.expect("the index has closed the connection") {
-                FromIndex::Notice(notice) => self.notices.push_back(notice),
-                FromIndex::Reply { id, reply } => {
+                IndexMessage::Notice(notice) => self.notices.push_back(notice),
+                IndexMessage::Reply { id, reply } => {
                     assert_eq!(id, sent);
                     return reply;
                 }
@@ -243,7 +243,7 @@ impl Client {
             return notice;
         }
         match self.message().await {
-            Some(FromIndex::Notice(notice)) => notice,
+            Some(IndexMessage::Notice(notice)) => notice,
             other => panic!("no notice: {other:?}"),
         }
     }
@@ -266,7 +266,7 @@ impl Client {
         }
     }
 
-    pub(super) async fn locate(&mut self, digest: Digest) -> Vec<Source> {
+    pub(super) async fn locate(&mut self, digest: Digest) -> Vec<ContentSource> {
         match self.ask(Request::Locate { digest, limit: 200 }).await {
             Reply::Sources { sources } => sources,
             other => panic!("no sources: {other:?}"),
@@ -274,13 +274,16 @@ impl Client {
     }
 
     /// Greets, and says whether the index has no room.
-    pub(super) async fn turned_away(mut self, node: &Node) -> bool {
+    pub(super) async fn is_rejected(mut self, node: &TestIndexNode) -> bool {
         self.send(node.hello()).await;
-        matches!(self.message().await, None | Some(FromIndex::Notice(Notice::Refused(Refusal::Busy { .. }))))
+        matches!(
+            self.message().await,
+            None | Some(IndexMessage::Notice(Notice::Refused(Refusal::Busy { .. })))
+        )
     }
 
     /// Expects that the connection ends here, and nothing more comes.
-    pub(super) async fn ends(mut self) {
+    pub(super) async fn expect_end(mut self) {
         let more = self.message().await;
         assert!(more.is_none(), "{more:?}");
     }
@@ -296,7 +299,7 @@ impl Client {
 
 pub(super) fn file(path: &str, content: u8) -> FileRecord {
     let digest = Digest::from_bytes([content; 32]);
-    FileRecord { path: path.into(), size: 1000 + u64::from(content), digest, share: Share::Whole }
+    FileRecord { path: path.into(), size: 1000 + u64::from(content), digest, share: Share::Complete }
 }
 
 /// Sums up files as a node does.

@@ -2,79 +2,81 @@ use std::time::Duration;
 
 use protocol::digest::Digest;
 use protocol::frame::encode_frame;
-use protocol::index::{FromIndex, Notice, Refusal, Reply, Request, ToIndex};
+use protocol::index::{IndexMessage, Notice, Refusal, Reply, Request, RequestEnvelope};
 use tempfile::tempdir;
 use tokio::io::AsyncWriteExt;
 
-use super::client::{Client, Node, file, sum};
-use super::{Index, limits};
-use crate::limits::Limits;
+use super::client::{TestClient, TestIndexNode, file, sum};
+use super::{TestIndex, limits};
+use crate::limits::IndexLimits;
 
 #[tokio::test]
-async fn a_frame_that_is_too_long_or_empty_is_refused_from_its_header() {
+async fn oversized_or_empty_frame_is_refused_by_header() {
     let dir = tempdir().unwrap();
-    let index = Index::start(dir.path()).await;
+    let index = TestIndex::start(dir.path()).await;
     for length in [0, 1025, u32::MAX] {
-        let mut client = Client::open(index.address).await;
-        client.say(&length.to_be_bytes()).await;
+        let mut client = TestClient::open(index.address).await;
+        client.write_raw(&length.to_be_bytes()).await;
         assert!(matches!(client.refusal().await, Refusal::Malformed { .. }), "{length}");
-        client.ends().await;
+        client.expect_end().await;
     }
     for (seed, length) in [(1, 0), (2, (1 << 20) + 1), (3, u32::MAX)] {
-        let mut client = Node::new(seed).await.join(index.address).await;
-        client.say(&length.to_be_bytes()).await;
+        let mut client = TestIndexNode::new(seed).await.join(index.address).await;
+        client.write_raw(&length.to_be_bytes()).await;
         assert!(matches!(client.refusal().await, Refusal::Malformed { .. }), "{length}");
-        client.ends().await;
+        client.expect_end().await;
     }
     index.stop().await;
 }
 
 #[tokio::test]
-async fn garbage_in_a_frame_ends_that_connection_and_no_other() {
+async fn garbage_frame_ends_only_its_connection() {
     let dir = tempdir().unwrap();
-    let index = Index::start(dir.path()).await;
-    let mut canary = Node::new(9).await.join(index.address).await;
+    let index = TestIndex::start(dir.path()).await;
+    let mut canary = TestIndexNode::new(9).await.join(index.address).await;
     let mut trailing = Vec::new();
-    encode_frame(&ToIndex { id: 1, request: Request::Renew }, &mut trailing).unwrap();
+    encode_frame(&RequestEnvelope { id: 1, request: Request::Renew }, &mut trailing).unwrap();
     trailing.push(0);
     trailing[3] += 1;
     let mut count_without_data = vec![0, 0, 0, 20];
     // A registration of 2^63 files.
     count_without_data.extend([0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 3, 0x80, 0, 0, 0, 0, 0, 0, 0]);
     let mut reply = Vec::new();
-    encode_frame(&FromIndex::Notice(Notice::Replaced), &mut reply).unwrap();
+    encode_frame(&IndexMessage::Notice(Notice::Replaced), &mut reply).unwrap();
     let unknown = [0, 0, 0, 12, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0xff, 0xff].to_vec();
     for (seed, bytes) in [(1, trailing), (2, count_without_data), (3, reply), (4, unknown)] {
-        let mut client = Node::new(seed).await.join(index.address).await;
-        client.say(&bytes).await;
+        let mut client = TestIndexNode::new(seed).await.join(index.address).await;
+        client.write_raw(&bytes).await;
         assert!(matches!(client.refusal().await, Refusal::Malformed { .. }), "{seed}");
-        client.ends().await;
+        client.expect_end().await;
         assert!(matches!(canary.ask(Request::Renew).await, Reply::List(_)));
     }
     index.stop().await;
 }
 
 #[tokio::test]
-async fn messages_out_of_order_are_refused_and_the_connection_closed() {
+async fn out_of_order_messages_close_the_connection() {
     let dir = tempdir().unwrap();
-    let index = Index::start(dir.path()).await;
+    let index = TestIndex::start(dir.path()).await;
     let search = || Request::Search { query: "x".into(), after: None, limit: 1 };
-    let mut client = Client::open(index.address).await;
+    let mut client = TestClient::open(index.address).await;
     assert!(matches!(client.ask(search()).await, Reply::Refused(Refusal::OutOfOrder { .. })));
-    client.ends().await;
-    for request in [Node::new(1).await.hello(), Request::Proof { signature: [0; 64] }, Request::EndList] {
-        let mut client = Node::new(1).await.join(index.address).await;
+    client.expect_end().await;
+    for request in
+        [TestIndexNode::new(1).await.hello(), Request::Proof { signature: [0; 64] }, Request::EndList]
+    {
+        let mut client = TestIndexNode::new(1).await.join(index.address).await;
         assert!(matches!(client.ask(request).await, Reply::Refused(Refusal::OutOfOrder { .. })));
-        client.ends().await;
+        client.expect_end().await;
     }
     index.stop().await;
 }
 
 #[tokio::test]
-async fn a_refused_question_or_registration_leaves_the_connection_and_the_list() {
+async fn refusals_keep_the_connection_and_the_list() {
     let dir = tempdir().unwrap();
-    let index = Index::start(dir.path()).await;
-    let mut client = Node::new(1).await.join(index.address).await;
+    let index = TestIndex::start(dir.path()).await;
+    let mut client = TestIndexNode::new(1).await.join(index.address).await;
     let kept = client.register(vec![file("a", 1)]).await;
     let mixed = Request::Register { files: vec![file("b", 2), file("../c", 3)] };
     let Reply::Refused(Refusal::BadRecord { path, .. }) = client.ask(mixed).await else {
@@ -103,14 +105,17 @@ async fn a_refused_question_or_registration_leaves_the_connection_and_the_list()
 }
 
 #[tokio::test]
-async fn a_message_that_drips_in_is_cut_off() {
+async fn slow_message_is_cut_off() {
     let dir = tempdir().unwrap();
-    let limits = Limits { frame: Duration::from_millis(150), ..limits() };
-    let index = Index::start_with(dir.path(), limits).await;
-    let mut client = Node::new(1).await.join(index.address).await;
+    let limits = IndexLimits { frame_timeout: Duration::from_millis(150), ..limits() };
+    let index = TestIndex::start_with(dir.path(), limits).await;
+    let mut client = TestIndexNode::new(1).await.join(index.address).await;
     let mut bytes = Vec::new();
-    encode_frame(&ToIndex { id: 1, request: Request::Register { files: vec![file("a", 1)] } }, &mut bytes)
-        .unwrap();
+    encode_frame(
+        &RequestEnvelope { id: 1, request: Request::Register { files: vec![file("a", 1)] } },
+        &mut bytes,
+    )
+    .unwrap();
     // Each byte comes well within any deadline for a single read.
     let mut drip = tokio::time::interval(Duration::from_millis(20));
     let cut_off = async {
@@ -121,45 +126,45 @@ async fn a_message_that_drips_in_is_cut_off() {
             }
         }
     };
-    super::within(cut_off).await;
-    let (mut again, list) = Node::new(1).await.connect(index.address).await;
+    super::with_timeout(cut_off).await;
+    let (mut again, list) = TestIndexNode::new(1).await.connect(index.address).await;
     assert_eq!((list, again.search("a").await.len()), (sum(&[]), 0));
     index.stop().await;
 }
 
 #[tokio::test]
-async fn who_never_reads_is_closed_and_disturbs_nobody() {
+async fn client_that_never_reads_is_closed() {
     let dir = tempdir().unwrap();
-    let limits = Limits { write: Duration::from_millis(300), ..limits() };
-    let index = Index::start_with(dir.path(), limits).await;
-    let mut client = Node::new(1).await.join(index.address).await;
+    let limits = IndexLimits { write_timeout: Duration::from_millis(300), ..limits() };
+    let index = TestIndex::start_with(dir.path(), limits).await;
+    let mut client = TestIndexNode::new(1).await.join(index.address).await;
     let files = (0..200).map(|no| file(&format!("{no}{}", "/x".repeat(60)), no)).collect();
     client.register(files).await;
     let mut request = Vec::new();
     let search = Request::Search { query: "x".into(), after: None, limit: 200 };
-    encode_frame(&ToIndex { id: 1, request: search }, &mut request).unwrap();
+    encode_frame(&RequestEnvelope { id: 1, request: search }, &mut request).unwrap();
     let flood = async { while client.stream.write_all(&request).await.is_ok() {} };
-    super::within(flood).await;
-    let mut canary = Node::new(2).await.join(index.address).await;
+    super::with_timeout(flood).await;
+    let mut canary = TestIndexNode::new(2).await.join(index.address).await;
     assert!(canary.locate(Digest::from_bytes([1; 32])).await.is_empty());
     index.stop().await;
 }
 
 #[tokio::test]
-async fn requests_in_one_piece_or_byte_by_byte_are_answered_in_order() {
+async fn requests_in_any_fragments_are_answered_in_order() {
     let dir = tempdir().unwrap();
-    let index = Index::start(dir.path()).await;
-    let mut client = Node::new(1).await.join(index.address).await;
+    let index = TestIndex::start(dir.path()).await;
+    let mut client = TestIndexNode::new(1).await.join(index.address).await;
     let mut bytes = Vec::new();
     for id in 100..1100 {
         let request = if id % 2 == 0 { Request::Renew } else { Request::Statistics };
-        encode_frame(&ToIndex { id, request }, &mut bytes).unwrap();
+        encode_frame(&RequestEnvelope { id, request }, &mut bytes).unwrap();
     }
     let (head, tail) = bytes.split_at(900);
     for byte in head {
-        client.say(&[*byte]).await;
+        client.write_raw(&[*byte]).await;
     }
-    client.say(tail).await;
+    client.write_raw(tail).await;
     for id in 100..1100 {
         assert!(matches!((id % 2, client.reply(id).await), (0, Reply::List(_)) | (1, Reply::Statistics(_))));
     }
@@ -167,14 +172,14 @@ async fn requests_in_one_piece_or_byte_by_byte_are_answered_in_order() {
 }
 
 #[tokio::test]
-async fn a_client_that_only_stops_sending_still_gets_its_answers() {
+async fn half_closed_client_still_gets_its_answers() {
     let dir = tempdir().unwrap();
-    let index = Index::start(dir.path()).await;
-    let mut client = Node::new(1).await.join(index.address).await;
+    let index = TestIndex::start(dir.path()).await;
+    let mut client = TestIndexNode::new(1).await.join(index.address).await;
     let files = [file("a", 1)];
     let sent = client.send(Request::Register { files: files.to_vec() }).await;
     client.stream.shutdown().await.unwrap();
     assert_eq!(client.reply(sent).await, Reply::List(sum(&files)));
-    client.ends().await;
+    client.expect_end().await;
     index.stop().await;
 }

@@ -1,14 +1,14 @@
-use protocol::index::{FileRecord, ListSummary, PeerRef, Reply, Request, Share, Source};
+use protocol::index::{ContentSource, FileRecord, ListSummary, PeerRef, Reply, Request, Share};
 use tempfile::tempdir;
 
-use super::Index;
-use super::client::{Node, file, sum};
+use super::TestIndex;
+use super::client::{TestIndexNode, file, sum};
 
 #[tokio::test]
-async fn what_one_node_registers_another_finds() {
+async fn registered_files_are_found_by_others() {
     let dir = tempdir().unwrap();
-    let index = Index::start(dir.path()).await;
-    let (mut sharer, mut seeker) = (Node::new(1).await, Node::new(2).await);
+    let index = TestIndex::start(dir.path()).await;
+    let (mut sharer, mut seeker) = (TestIndexNode::new(1).await, TestIndexNode::new(2).await);
     let mut sharing = sharer.join(index.address).await;
     let files = vec![file("music/Señor Coconut.flac", 1), file("iso/debian.iso", 2)];
     assert_eq!(sharing.register(files.clone()).await, sum(&files));
@@ -17,10 +17,10 @@ async fn what_one_node_registers_another_finds() {
     let hits = seeking.search("senor").await;
     assert_eq!(hits.len(), 1);
     assert_eq!(
-        (hits[0].names.as_slice(), hits[0].whole, hits[0].partial),
+        (hits[0].names.as_slice(), hits[0].complete, hits[0].partial),
         (&[files[0].path.clone()][..], 1, 0)
     );
-    let source = Source { node: sharer.id(), address: sharer.address(), share: Share::Whole };
+    let source = ContentSource { node: sharer.id(), address: sharer.address(), share: Share::Complete };
     assert_eq!(seeking.locate(hits[0].digest).await, [source]);
     for peer in [PeerRef::Node(sharer.id()), PeerRef::Address(sharer.address())] {
         let Reply::Listing { source, files: listed, more } =
@@ -39,12 +39,12 @@ async fn what_one_node_registers_another_finds() {
 }
 
 #[tokio::test]
-async fn what_was_acknowledged_is_there_after_a_restart() {
+async fn acknowledged_files_survive_a_restart() {
     let dir = tempdir().unwrap();
     let mut expected = ListSummary::default();
     for round in 0..3 {
-        let index = Index::start(dir.path()).await;
-        let mut node = Node::new(1).await;
+        let index = TestIndex::start(dir.path()).await;
+        let mut node = TestIndexNode::new(1).await;
         let (mut client, list) = node.connect(index.address).await;
         assert_eq!(list, expected);
         let files: Vec<FileRecord> = (0..1000).map(|no| file(&format!("{round}/{no}"), round)).collect();
@@ -58,18 +58,18 @@ async fn what_was_acknowledged_is_there_after_a_restart() {
 }
 
 #[tokio::test]
-async fn a_list_sent_anew_drops_what_it_does_not_mention_but_only_at_its_end() {
+async fn replaced_list_drops_unmentioned_files_at_its_end() {
     let dir = tempdir().unwrap();
-    let index = Index::start(dir.path()).await;
+    let index = TestIndex::start(dir.path()).await;
     let all = [file("a", 1), file("b", 2), file("c", 3)];
-    let mut client = Node::new(1).await.join(index.address).await;
+    let mut client = TestIndexNode::new(1).await.join(index.address).await;
     client.register(all.to_vec()).await;
     client.summary(Request::BeginList).await;
     assert_eq!(client.register(vec![file("b", 2)]).await, sum(&all));
     drop(client);
 
     // The connection broke in between: nothing is gone.
-    let mut node = Node::new(1).await;
+    let mut node = TestIndexNode::new(1).await;
     let (mut client, list) = node.connect(index.address).await;
     assert_eq!(list, sum(&all));
     client.summary(Request::BeginList).await;
@@ -80,12 +80,12 @@ async fn a_list_sent_anew_drops_what_it_does_not_mention_but_only_at_its_end() {
 }
 
 #[tokio::test]
-async fn identical_content_is_one_hit_with_all_its_names() {
+async fn identical_content_is_one_hit_with_all_names() {
     let dir = tempdir().unwrap();
-    let index = Index::start(dir.path()).await;
+    let index = TestIndex::start(dir.path()).await;
     let mut clients = Vec::new();
-    for (seed, share) in [(1, Share::Whole), (2, Share::Whole), (3, Share::Partial)] {
-        let mut node = Node::new(seed).await;
+    for (seed, share) in [(1, Share::Complete), (2, Share::Complete), (3, Share::Partial)] {
+        let mut node = TestIndexNode::new(seed).await;
         let mut client = node.join(index.address).await;
         client.register(vec![FileRecord { share, ..file(&format!("copy {seed}"), 7) }]).await;
         client.register(vec![file(&format!("copy of another, {seed}"), seed)]).await;
@@ -94,15 +94,15 @@ async fn identical_content_is_one_hit_with_all_its_names() {
     let (_, client) = clients.first_mut().unwrap();
     let hits = client.search("copy").await;
     let ranks: Vec<(u8, u32, u32)> =
-        hits.iter().map(|hit| (hit.digest.as_bytes()[0], hit.whole, hit.partial)).collect();
+        hits.iter().map(|hit| (hit.digest.as_bytes()[0], hit.complete, hit.partial)).collect();
     assert_eq!(ranks, [(7, 2, 1), (1, 1, 0), (2, 1, 0), (3, 1, 0)]);
     assert_eq!(hits[0].names, ["copy 1", "copy 2", "copy 3"]);
 
     let page = |after| Request::Search { query: "copy".into(), after, limit: 3 };
-    let Reply::Hits { hits: first, more: Some(more), cut: false } = client.ask(page(None)).await else {
+    let Reply::Hits { hits: first, more: Some(more), truncated: false } = client.ask(page(None)).await else {
         panic!("no page")
     };
-    let Reply::Hits { hits: rest, more: None, cut: false } = client.ask(page(Some(more))).await else {
+    let Reply::Hits { hits: rest, more: None, truncated: false } = client.ask(page(Some(more))).await else {
         panic!("no page")
     };
     assert_eq!([first, rest].concat(), hits);

@@ -3,7 +3,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use protocol::bittorrent::mse::TorrentKey;
-use protocol::index::{Reply, Request, TorrentHint, TrackerPlace};
+use protocol::index::{Reply, Request, TorrentHint, TrackerLocation};
 use protocol::infohash::Infohash;
 use protocol::tracker::{AnnounceReply, AnnounceRequest};
 use tempfile::tempdir;
@@ -11,26 +11,26 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::Instant;
 
-use super::client::{Node, file};
-use super::{Conditions, Index, within};
-use crate::limits::{Limits, RequestRate, TrackerLimits};
-use crate::metrics::Metrics;
+use super::client::{TestIndexNode, file};
+use super::{ServerConfig, TestIndex, with_timeout};
+use crate::limits::{IndexLimits, RequestRate, TrackerLimits};
+use crate::metrics::IndexMetrics;
 use crate::server::TrackerListener;
 
 const TORRENT: Infohash = Infohash::from_bytes([3; 20]);
 
-async fn start(limits: TrackerLimits) -> (Index, SocketAddr, tempfile::TempDir) {
+async fn start(limits: TrackerLimits) -> (TestIndex, SocketAddr, tempfile::TempDir) {
     let dir = tempdir().unwrap();
     let (index, tracker) = start_in(dir.path(), limits).await;
     (index, tracker, dir)
 }
 
-async fn start_in(dir: &std::path::Path, limits: TrackerLimits) -> (Index, SocketAddr) {
+async fn start_in(dir: &std::path::Path, limits: TrackerLimits) -> (TestIndex, SocketAddr) {
     let listener = TcpListener::bind((Ipv6Addr::UNSPECIFIED, 0)).await.unwrap();
     let port = listener.local_addr().unwrap().port();
-    let limits = Limits { tracker: limits, ..super::limits() };
+    let limits = IndexLimits { tracker: limits, ..super::limits() };
     let tracker = TrackerListener { listener, url: None };
-    let index = Index::start_tracking(dir, limits, Some(tracker)).await;
+    let index = TestIndex::start_tracking(dir, limits, Some(tracker)).await;
     (index, ([127, 0, 0, 1], port).into())
 }
 
@@ -59,7 +59,7 @@ async fn converse(tracker: SocketAddr, text: &str) -> String {
     // Who is refused may be closed before it has said everything.
     let _ = stream.write_all(text.as_bytes()).await;
     let mut heard = Vec::new();
-    let _ = within(stream.read_to_end(&mut heard)).await;
+    let _ = with_timeout(stream.read_to_end(&mut heard)).await;
     String::from_utf8_lossy(&heard).into_owned()
 }
 
@@ -69,7 +69,7 @@ async fn peers(tracker: SocketAddr, port: u16) -> Vec<SocketAddr> {
     let request = announce(port).replace("Host: t", "Host: t\r\nConnection: close");
     stream.write_all(request.as_bytes()).await.unwrap();
     let mut heard = Vec::new();
-    within(stream.read_to_end(&mut heard)).await.unwrap();
+    with_timeout(stream.read_to_end(&mut heard)).await.unwrap();
     let body = heard.windows(4).position(|bytes| bytes == b"\r\n\r\n").unwrap() + 4;
     let reply = AnnounceReply::parse(&heard[body..]).unwrap().unwrap();
     let mut peers: Vec<_> = reply.peers.into_iter().map(|peer| peer.address).collect();
@@ -78,7 +78,7 @@ async fn peers(tracker: SocketAddr, port: u16) -> Vec<SocketAddr> {
 }
 
 #[tokio::test]
-async fn clients_of_either_kind_of_address_meet() {
+async fn ipv4_and_ipv6_clients_find_each_other() {
     let (index, tracker, _dir) = start(TrackerLimits::default()).await;
     let tracker6 = SocketAddr::from((Ipv6Addr::LOCALHOST, tracker.port()));
     assert_eq!(peers(tracker, 1000).await, []);
@@ -90,9 +90,9 @@ async fn clients_of_either_kind_of_address_meet() {
 }
 
 #[tokio::test]
-async fn clients_find_all_nodes_with_the_content_of_an_offer() {
+async fn clients_find_all_nodes_with_offered_content() {
     let (index, tracker, dir) = start(TrackerLimits::default()).await;
-    let mut node = Node::new(1).await;
+    let mut node = TestIndexNode::new(1).await;
     let mut client = node.join(index.address).await;
     let record = file("a.iso", 5);
     let digest = record.digest;
@@ -100,10 +100,10 @@ async fn clients_find_all_nodes_with_the_content_of_an_offer() {
     assert_eq!(peers(tracker, 1).await, []);
     let hint = TorrentHint { infohash: TORRENT, digest, name: "a.iso".into(), piece_length: 1 << 18 };
     let offered = client.ask(Request::OfferTorrent { hint: hint.clone() }).await;
-    let place = Some(TrackerPlace::Port(tracker.port()));
+    let place = Some(TrackerLocation::Port(tracker.port()));
     assert_eq!(offered, Reply::Offers { torrents: 1, tracker: place.clone() });
     assert_eq!(peers(tracker, 1).await, [node.address()]);
-    let mut other = Node::new(2).await.join(index.address).await;
+    let mut other = TestIndexNode::new(2).await.join(index.address).await;
     let found = Reply::Torrents { hints: vec![hint.clone()] };
     assert_eq!(other.ask(Request::FindTorrent { infohash: TORRENT }).await, found);
     assert_eq!(other.ask(Request::TorrentsOf { digest }).await, found);
@@ -118,7 +118,7 @@ async fn clients_find_all_nodes_with_the_content_of_an_offer() {
     assert_eq!(peers(tracker, 1).await, []);
     client.ask(Request::OfferTorrent { hint }).await;
     drop(client);
-    within(async {
+    with_timeout(async {
         while !peers(tracker, 1).await.is_empty() {
             tokio::task::yield_now().await;
         }
@@ -133,11 +133,11 @@ async fn clients_find_all_nodes_with_the_content_of_an_offer() {
 }
 
 /// Lets a node in that has the content, waits until it is the one peer of the torrent, and returns what it is told of that.
-async fn served_by_another(seed: u8, (index, tracker): (&Index, SocketAddr)) -> Reply {
-    let mut node = Node::new(seed).await;
+async fn served_by_another(seed: u8, (index, tracker): (&TestIndex, SocketAddr)) -> Reply {
+    let mut node = TestIndexNode::new(seed).await;
     let mut client = node.join(index.address).await;
     client.register(vec![file("under another name", 5)]).await;
-    within(async {
+    with_timeout(async {
         while peers(tracker, 1).await != [node.address()] {
             tokio::task::yield_now().await;
         }
@@ -147,22 +147,22 @@ async fn served_by_another(seed: u8, (index, tracker): (&Index, SocketAddr)) -> 
 }
 
 #[tokio::test]
-async fn hints_that_a_node_can_check_come_first() {
+async fn verifiable_hints_come_first() {
     let (index, _, _dir) = start(TrackerLimits::default()).await;
     let own = file("a.iso", 5);
     let hint =
         |digest| TorrentHint { infohash: TORRENT, digest, name: "a.iso".into(), piece_length: 1 << 18 };
     for liar in 10..20 {
-        let mut liar_client = Node::new(liar).await.join(index.address).await;
+        let mut liar_client = TestIndexNode::new(liar).await.join(index.address).await;
         let lie = hint(protocol::digest::Digest::from_bytes([liar; 32]));
         liar_client.ask(Request::OfferTorrent { hint: lie }).await;
     }
-    let mut maker = Node::new(1).await.join(index.address).await;
+    let mut maker = TestIndexNode::new(1).await.join(index.address).await;
     maker.ask(Request::OfferTorrent { hint: hint(own.digest) }).await;
-    let mut holder = Node::new(2).await;
+    let mut holder = TestIndexNode::new(2).await;
     let mut client = holder.join(index.address).await;
     client.register(vec![own.clone()]).await;
-    within(async {
+    with_timeout(async {
         loop {
             let Reply::Torrents { hints } = client.ask(Request::FindTorrent { infohash: TORRENT }).await
             else {
@@ -179,10 +179,10 @@ async fn hints_that_a_node_can_check_come_first() {
 }
 
 #[tokio::test]
-async fn an_index_that_is_no_tracker_takes_offers_all_the_same() {
+async fn index_without_tracker_accepts_offers() {
     let dir = tempdir().unwrap();
-    let index = Index::start(dir.path()).await;
-    let mut client = Node::new(1).await.join(index.address).await;
+    let index = TestIndex::start(dir.path()).await;
+    let mut client = TestIndexNode::new(1).await.join(index.address).await;
     let digest = file("a", 1).digest;
     let hint = TorrentHint { infohash: TORRENT, digest, name: "a".into(), piece_length: 1 };
     let offered = client.ask(Request::OfferTorrent { hint }).await;
@@ -191,13 +191,13 @@ async fn an_index_that_is_no_tracker_takes_offers_all_the_same() {
 }
 
 #[tokio::test]
-async fn offers_that_arrive_together_share_commits() {
+async fn concurrent_offers_share_commits() {
     let dir = tempdir().unwrap();
-    let metrics = Arc::<Metrics>::default();
+    let metrics = Arc::<IndexMetrics>::default();
     let conditions =
-        Conditions { limits: super::limits(), metrics: Arc::clone(&metrics), ..Conditions::default() };
-    let index = Index::start_under(dir.path(), conditions, None).await;
-    let mut client = Node::new(1).await.join(index.address).await;
+        ServerConfig { limits: super::limits(), metrics: Arc::clone(&metrics), ..ServerConfig::default() };
+    let index = TestIndex::start_with_config(dir.path(), conditions, None).await;
+    let mut client = TestIndexNode::new(1).await.join(index.address).await;
     let before = metrics.commits.count();
     let hint = |number: u8| {
         let (infohash, digest) = (Infohash::from_bytes([number; 20]), file("a", 1).digest);
@@ -219,7 +219,7 @@ async fn offers_that_arrive_together_share_commits() {
 }
 
 #[tokio::test]
-async fn several_questions_go_over_one_connection_in_one_breath() {
+async fn pipelined_http_requests_are_answered() {
     let (index, tracker, _dir) = start(TrackerLimits::default()).await;
     let last = announce(3).replace("Host: t", "Host: t\r\nConnection: close");
     let heard = converse(tracker, &[&announce(1), &announce(2), &*last].concat()).await;
@@ -228,7 +228,7 @@ async fn several_questions_go_over_one_connection_in_one_breath() {
 }
 
 #[tokio::test]
-async fn what_is_no_question_is_answered_briefly_and_goes_no_further() {
+async fn invalid_http_requests_are_rejected() {
     let (index, tracker, _dir) = start(TrackerLimits::default()).await;
     let long = "x".repeat(20_000);
     let header = format!("X: {}\r\n", "y".repeat(100));
@@ -257,10 +257,10 @@ async fn what_is_no_question_is_answered_briefly_and_goes_no_further() {
 }
 
 #[tokio::test]
-async fn who_sends_slowly_says_nothing_or_takes_no_answers_is_reaped() {
+async fn slow_or_idle_http_clients_are_closed() {
     let limits = TrackerLimits {
-        request: Duration::from_millis(200),
-        connection: Duration::from_millis(600),
+        request_timeout: Duration::from_millis(200),
+        connection_lifetime: Duration::from_millis(600),
         // What the last one sends is not to use up what its address may ask.
         rate: RequestRate { per_second: 1_000_000, burst: 1_000_000 },
         ..TrackerLimits::default()
@@ -273,14 +273,14 @@ async fn who_sends_slowly_says_nothing_or_takes_no_answers_is_reaped() {
     idle.write_all(announce(1).as_bytes()).await.unwrap();
     for stream in [&mut silent, &mut halfway, &mut idle] {
         let mut heard = Vec::new();
-        let _ = within(stream.read_to_end(&mut heard)).await;
+        let _ = with_timeout(stream.read_to_end(&mut heard)).await;
     }
     let mut deaf = TcpStream::connect(tracker).await.unwrap();
     let begun = Instant::now();
     let (request, mut sent) = (announce(2), 0_usize);
     // It never reads, until what it sends is not taken any more, or the connection is broken.
     while sent < 100_000_000 {
-        match within(deaf.write(request.as_bytes())).await {
+        match with_timeout(deaf.write(request.as_bytes())).await {
             Ok(bytes) if bytes > 0 => sent += bytes,
             _ => break,
         }
@@ -291,7 +291,7 @@ async fn who_sends_slowly_says_nothing_or_takes_no_answers_is_reaped() {
 }
 
 #[tokio::test]
-async fn requests_above_the_rate_are_refused_with_a_reason() {
+async fn requests_above_the_rate_are_refused() {
     let rate = RequestRate { per_second: 1, burst: 20 };
     let (index, tracker, _dir) = start(TrackerLimits { rate, ..TrackerLimits::default() }).await;
     let text = announce(1).repeat(50) + "GET / HTTP/1.0\r\n\r\n";
@@ -302,20 +302,20 @@ async fn requests_above_the_rate_are_refused_with_a_reason() {
 }
 
 #[tokio::test]
-async fn idlest_connection_makes_room_and_all_end_with_the_tracker() {
+async fn idlest_connection_is_evicted_all_end_with_tracker() {
     let (index, tracker, _dir) = start(TrackerLimits { connections: 2, ..TrackerLimits::default() }).await;
     let mut held = [TcpStream::connect(tracker).await.unwrap(), TcpStream::connect(tracker).await.unwrap()];
     for stream in &mut held {
         stream.write_all(announce(1).as_bytes()).await.unwrap();
-        assert!(within(stream.read(&mut [0; 1000])).await.unwrap() > 0);
+        assert!(with_timeout(stream.read(&mut [0; 1000])).await.unwrap() > 0);
     }
     peers(tracker, 2).await;
     let [mut idlest, mut other] = held;
-    assert_eq!(within(idlest.read(&mut [0; 10])).await.unwrap_or(0), 0);
+    assert_eq!(with_timeout(idlest.read(&mut [0; 10])).await.unwrap_or(0), 0);
     other.write_all(announce(1).as_bytes()).await.unwrap();
-    assert!(within(other.read(&mut [0; 1000])).await.unwrap() > 0);
+    assert!(with_timeout(other.read(&mut [0; 1000])).await.unwrap() > 0);
     let begun = Instant::now();
     index.stop().await;
     assert!(begun.elapsed() < Duration::from_secs(4));
-    assert_eq!(within(other.read(&mut [0; 10])).await.unwrap_or(0), 0);
+    assert_eq!(with_timeout(other.read(&mut [0; 10])).await.unwrap_or(0), 0);
 }

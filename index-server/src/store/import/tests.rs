@@ -1,7 +1,7 @@
 use protocol::index::ListSummary;
 use tempfile::tempdir;
 
-use super::super::{Store, Stored, export};
+use super::super::{Store, StoredData, export};
 use super::*;
 
 const NODE: &str = "0101010101010101010101010101010101010101010101010101010101010101";
@@ -30,14 +30,14 @@ fn torrent(infohash: &str, by: &str) -> String {
     )
 }
 
-fn lines(stored: Stored) -> Vec<u8> {
+fn lines(stored: StoredData) -> Vec<u8> {
     let mut out = Vec::new();
     export(stored, &mut out).unwrap();
     out
 }
 
 #[test]
-fn what_is_exported_and_imported_is_exported_alike() {
+fn export_import_round_trips() {
     let first = tempdir().unwrap();
     {
         let mut store = Store::open(first.path()).unwrap();
@@ -48,30 +48,30 @@ fn what_is_exported_and_imported_is_exported_alike() {
                 path: format!("a \"folder\"/é/{at}"),
                 size: u64::from(at) + 1,
                 digest: Digest::from_bytes([at.to_be_bytes()[1] | 1; 32]),
-                share: if at.is_multiple_of(3) { Share::Partial } else { Share::Whole },
+                share: if at.is_multiple_of(3) { Share::Partial } else { Share::Complete },
             };
             for batch in (0..count).map(file).collect::<Vec<_>>().chunks(700) {
                 catalog.register(number, batch).unwrap();
             }
             let writes = catalog.take_writes(number, 1000 + u64::from(seed)).unwrap();
-            super::super::Backing::commit(&mut store, &[writes], &[]).unwrap();
+            super::super::StoreBackend::commit(&mut store, &[writes], &[]).unwrap();
         }
     }
-    let exported = lines(Store::read(first.path()).unwrap().0);
+    let exported = lines(Store::read_data(first.path()).unwrap().0);
     assert_eq!(exported.split(|byte| *byte == b'\n').count() - 1, 1 + 3 + 3041);
     let imported = read_lines(&exported[..]).unwrap();
-    assert_eq!((imported.bad, imported.files), (vec![], 3041));
+    assert_eq!((imported.first_bad, imported.files), (vec![], 3041));
     let second = tempdir().unwrap();
     Store::create(second.path(), &imported.lists, &imported.offers).unwrap();
-    assert_eq!(lines(Store::read(second.path()).unwrap().0), exported);
+    assert_eq!(lines(Store::read_data(second.path()).unwrap().0), exported);
     assert!(Store::create(second.path(), &[], &[]).unwrap_err().to_string().contains("already"));
-    assert_eq!(lines(Store::read(second.path()).unwrap().0), exported);
-    let summary: ListSummary = Store::read(second.path()).unwrap().0.lists[0].header.summary;
+    assert_eq!(lines(Store::read_data(second.path()).unwrap().0), exported);
+    let summary: ListSummary = Store::read_data(second.path()).unwrap().0.lists[0].header.summary;
     assert!(summary.files > 0);
 }
 
 #[test]
-fn offers_are_exported_and_imported_too() {
+fn offers_are_exported_and_imported() {
     let (first, second) = (tempdir().unwrap(), tempdir().unwrap());
     {
         let mut store = Store::open(first.path()).unwrap();
@@ -80,21 +80,21 @@ fn offers_are_exported_and_imported_too() {
             let infohash = Infohash::from_bytes([number; 20]);
             let (digest, name) = (Digest::from_bytes([9; 32]), format!("é \"{number}\""));
             let hint = TorrentHint { infohash, digest, name, piece_length: 16384 };
-            let made = offers.make(NodeId::from_bytes([1; 32]), None, hint).unwrap().unwrap();
-            super::super::Backing::commit(&mut store, &[], &[made]).unwrap();
+            let made = offers.add(NodeId::from_bytes([1; 32]), None, hint).unwrap().unwrap();
+            super::super::StoreBackend::commit(&mut store, &[], &[made]).unwrap();
         }
     }
-    let exported = lines(Store::read(first.path()).unwrap().0);
+    let exported = lines(Store::read_data(first.path()).unwrap().0);
     let imported = read_lines(&exported[..]).unwrap();
-    assert_eq!((imported.bad, imported.offers.len()), (vec![], 3));
+    assert_eq!((imported.first_bad, imported.offers.len()), (vec![], 3));
     Store::create(second.path(), &imported.lists, &imported.offers).unwrap();
-    assert_eq!(lines(Store::read(second.path()).unwrap().0), exported);
+    assert_eq!(lines(Store::read_data(second.path()).unwrap().0), exported);
 }
 
 #[test]
-fn each_bad_line_is_told_with_its_number() {
+fn bad_lines_are_reported_by_number() {
     let good = [head(1, 1), node(NODE, 1), file("a")];
-    assert_eq!(import(&good).bad, []);
+    assert_eq!(import(&good).first_bad, []);
     let second_node = NODE.replace('1', "3");
     let infohash = "04".repeat(20);
     let heads = |torrents| head(0, 0).replace('}', &format!(",\"torrents\":{torrents}}}"));
@@ -122,16 +122,16 @@ fn each_bad_line_is_told_with_its_number() {
         let import = import(&lines);
         let number = (line as u64).min(lines.len() as u64);
         assert!(
-            import.bad.iter().any(|(at, why)| *at == number && why.contains(reason)),
+            import.first_bad.iter().any(|(at, why)| *at == number && why.contains(reason)),
             "{lines:?}: {:?}",
-            import.bad
+            import.first_bad
         );
     }
     let cut = format!("{}\n{}", head(1, 0), node(NODE, 0));
-    assert_eq!(read_lines(cut.as_bytes()).unwrap().bad[0], (2, "it is cut off".into()));
+    assert_eq!(read_lines(cut.as_bytes()).unwrap().first_bad[0], (2, "it is cut off".into()));
     let long = format!("{}\n{}\n{}\n", head(1, 0), "x".repeat(200_000), node(NODE, 0));
-    let long = read_lines(long.as_bytes()).unwrap().bad;
+    let long = read_lines(long.as_bytes()).unwrap().first_bad;
     assert!(matches!(&long[..], [(2, reason)] if reason.contains("longer")), "{long:?}");
     let many = import(&vec!["\u{1b}[2J".to_owned(); 100]);
-    assert_eq!((many.bad.len(), many.bad_lines), (20, 100));
+    assert_eq!((many.first_bad.len(), many.bad_lines), (20, 100));
 }

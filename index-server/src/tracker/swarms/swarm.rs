@@ -3,44 +3,48 @@
 use std::collections::HashSet;
 use std::net::SocketAddr;
 
-use super::Counts;
-use super::crowd::{Crowd, Peer};
-use crate::random::Random;
+use super::SwarmCounts;
+use super::peer_set::{PeerSet, SwarmPeer};
+use crate::random::SplitMix64;
 
 /// Seeds and leechers apart, because a seed has no use for seeds.
 #[derive(Debug, Default)]
-pub(super) struct Swarm {
-    leechers: Crowd,
-    seeds: Crowd,
+pub(super) struct TrackedSwarm {
+    leechers: PeerSet,
+    seeds: PeerSet,
     downloaded: u32,
 }
 
-impl Swarm {
+impl TrackedSwarm {
     /// Enters a peer, in place of what it was before.
-    pub(super) fn put(&mut self, peer: Peer, turn: u64, is_seed: bool, completed: bool) {
-        let was_seed = self.seeds.take(peer.address);
-        self.leechers.take(peer.address);
+    pub(super) fn insert(&mut self, peer: SwarmPeer, turn: u64, is_seed: bool, completed: bool) {
+        let was_seed = self.seeds.remove(peer.address);
+        self.leechers.remove(peer.address);
         // Said again by a seed, it would be the same download counted twice.
         if completed && is_seed && !was_seed {
             self.downloaded = self.downloaded.saturating_add(1);
         }
-        if is_seed { self.seeds.put(peer, turn) } else { self.leechers.put(peer, turn) }
+        if is_seed { self.seeds.insert(peer, turn) } else { self.leechers.insert(peer, turn) }
     }
 
-    pub(super) fn take(&mut self, address: SocketAddr) {
-        let _ = self.leechers.take(address) || self.seeds.take(address);
+    pub(super) fn remove(&mut self, address: SocketAddr) {
+        let _ = self.leechers.remove(address) || self.seeds.remove(address);
     }
 
-    pub(super) fn turn_of(&self, address: SocketAddr) -> Option<u64> {
-        self.leechers.turn_of(address).or_else(|| self.seeds.turn_of(address))
+    pub(super) fn sequence_of(&self, address: SocketAddr) -> Option<u64> {
+        self.leechers.sequence_of(address).or_else(|| self.seeds.sequence_of(address))
     }
 
     pub(super) const fn is_empty(&self) -> bool {
         self.leechers.len() == 0 && self.seeds.len() == 0
     }
 
-    pub(super) const fn counts(&self) -> Counts {
-        Counts { complete: self.seeds.len(), incomplete: self.leechers.len(), downloaded: self.downloaded }
+    pub(super) const fn counts(&self) -> SwarmCounts {
+        SwarmCounts {
+            complete: self.seeds.len(),
+            incomplete: self.leechers.len(),
+            downloaded: self.downloaded,
+        }
     }
 
     /// Draws at most `wanted` peers that are of use to one that asks.
@@ -49,20 +53,20 @@ impl Swarm {
         asker: SocketAddr,
         is_seed: bool,
         wanted: usize,
-        random: &mut Random,
-    ) -> Vec<Peer> {
+        random: &mut SplitMix64,
+    ) -> Vec<SwarmPeer> {
         let seeds = if is_seed { 0 } else { self.seeds.len() };
         let all = self.leechers.len() + seeds;
-        let mut chosen: Vec<Peer> = draw(all, wanted + 1, random)
+        let mut chosen: Vec<SwarmPeer> = sample_indices(all, wanted + 1, random)
             .into_iter()
             .filter_map(|number| self.peer(number))
-            .filter(|peer| peer.address != asker && is_near_enough(asker, peer.address))
+            .filter(|peer| peer.address != asker && is_reachable_from(asker, peer.address))
             .collect();
         chosen.truncate(wanted);
         chosen
     }
 
-    fn peer(&self, number: usize) -> Option<Peer> {
+    fn peer(&self, number: usize) -> Option<SwarmPeer> {
         match number.checked_sub(self.leechers.len()) {
             None => self.leechers.peer(number),
             Some(seed) => self.seeds.peer(seed),
@@ -71,12 +75,12 @@ impl Swarm {
 }
 
 /// Says whether an address means the same to both: that of a machine's own loopback means itself to everybody else.
-pub(in crate::tracker) const fn is_near_enough(asker: SocketAddr, peer: SocketAddr) -> bool {
+pub(in crate::tracker) const fn is_reachable_from(asker: SocketAddr, peer: SocketAddr) -> bool {
     !peer.ip().is_loopback() || asker.ip().is_loopback()
 }
 
 /// Draws at most `wanted` different numbers below `all`, in random order (Floyd's sampling, then a shuffle).
-fn draw(all: usize, wanted: usize, random: &mut Random) -> Vec<usize> {
+fn sample_indices(all: usize, wanted: usize, random: &mut SplitMix64) -> Vec<usize> {
     let mut drawn = HashSet::new();
     for number in all.saturating_sub(wanted)..all {
         let any = random.below(number + 1);

@@ -22,35 +22,35 @@ fn address(host: u8, port: u16) -> SocketAddr {
     ([192, 0, 2, host], port).into()
 }
 
-fn announcement(infohash: Infohash, address: SocketAddr, is_seed: bool, change: Change) -> Announcement {
-    let peer = Peer { address, peer_id: Some([7; 20]) };
-    Announcement { infohash, peer, network: address.ip(), is_seed, change }
+fn announcement(infohash: Infohash, address: SocketAddr, is_seed: bool, change: PeerEvent) -> PeerAnnounce {
+    let peer = SwarmPeer { address, peer_id: Some([7; 20]) };
+    PeerAnnounce { infohash, peer, network: address.ip(), is_seed, event: change }
 }
 
-struct World {
+struct SwarmsFixture {
     swarms: Swarms,
     now: Instant,
 }
 
-impl World {
+impl SwarmsFixture {
     fn new() -> Self {
         Self { swarms: Swarms::new(LIMITS), now: Instant::now() }
     }
 
-    fn hear(&mut self, number: u8, address: SocketAddr, is_seed: bool, change: Change) {
-        self.swarms.hear(self.now, announcement(torrent(number), address, is_seed, change));
+    fn announce(&mut self, number: u8, address: SocketAddr, is_seed: bool, change: PeerEvent) {
+        self.swarms.announce(self.now, announcement(torrent(number), address, is_seed, change));
     }
 
     fn leecher(&mut self, number: u8, address: SocketAddr) {
-        self.hear(number, address, false, Change::Here);
+        self.announce(number, address, false, PeerEvent::Present);
     }
 
     fn seed(&mut self, number: u8, address: SocketAddr) {
-        self.hear(number, address, true, Change::Here);
+        self.announce(number, address, true, PeerEvent::Present);
     }
 
     fn chosen(&self, number: u8, asker: SocketAddr, is_seed: bool, wanted: usize) -> BTreeSet<SocketAddr> {
-        let mut random = Random::from_seed(5);
+        let mut random = SplitMix64::from_seed(5);
         let chosen = self.swarms.choose(&torrent(number), (asker, is_seed), wanted, &mut random);
         chosen.into_iter().map(|peer| peer.address).collect()
     }
@@ -62,8 +62,8 @@ impl World {
 }
 
 #[test]
-fn a_leecher_gets_everybody_but_itself_and_a_seed_only_leechers() {
-    let mut world = World::new();
+fn leecher_gets_all_others_and_seed_only_leechers() {
+    let mut world = SwarmsFixture::new();
     for host in 1..4 {
         world.leecher(1, address(host, 1));
         world.seed(1, address(host, 2));
@@ -85,25 +85,25 @@ fn a_leecher_gets_everybody_but_itself_and_a_seed_only_leechers() {
 }
 
 #[test]
-fn a_download_that_completes_is_counted_once_and_one_that_stops_is_gone() {
-    let mut world = World::new();
+fn completed_counts_once_and_stopped_leaves() {
+    let mut world = SwarmsFixture::new();
     world.leecher(1, address(1, 1));
-    world.hear(1, address(1, 1), true, Change::Completed);
-    world.hear(1, address(1, 1), true, Change::Completed);
+    world.announce(1, address(1, 1), true, PeerEvent::Completed);
+    world.announce(1, address(1, 1), true, PeerEvent::Completed);
     assert_eq!(world.counts(1), (1, 0, 1));
     // Complete by its event, but not by what it says is left.
-    world.hear(1, address(2, 1), false, Change::Completed);
+    world.announce(1, address(2, 1), false, PeerEvent::Completed);
     assert_eq!(world.counts(1), (1, 1, 1));
-    world.hear(1, address(2, 1), false, Change::Stopped);
-    world.hear(1, address(3, 1), false, Change::Stopped);
+    world.announce(1, address(2, 1), false, PeerEvent::Stopped);
+    world.announce(1, address(3, 1), false, PeerEvent::Stopped);
     assert_eq!(world.counts(1), (1, 0, 1));
-    world.hear(1, address(1, 1), true, Change::Stopped);
-    assert!(world.swarms.torrents.is_empty() && world.swarms.ages.len() == 0);
+    world.announce(1, address(1, 1), true, PeerEvent::Stopped);
+    assert!(world.swarms.torrents.is_empty() && world.swarms.announce_order.len() == 0);
 }
 
 #[test]
-fn who_says_nothing_for_its_lifetime_is_gone() {
-    let mut world = World::new();
+fn silent_peer_expires() {
+    let mut world = SwarmsFixture::new();
     world.leecher(1, address(1, 1));
     world.now += Duration::from_secs(40);
     world.leecher(1, address(2, 1));
@@ -117,8 +117,8 @@ fn who_says_nothing_for_its_lifetime_is_gone() {
 }
 
 #[test]
-fn loopback_is_told_to_loopback_alone() {
-    let mut world = World::new();
+fn loopback_peers_are_sent_only_to_loopback() {
+    let mut world = SwarmsFixture::new();
     let local = SocketAddr::from((Ipv4Addr::LOCALHOST, 1));
     world.leecher(1, local);
     assert_eq!(world.chosen(1, address(1, 1), false, 9), BTreeSet::new());
@@ -126,8 +126,8 @@ fn loopback_is_told_to_loopback_alone() {
 }
 
 #[test]
-fn one_address_drives_out_only_its_own_peers_of_a_torrent() {
-    let mut world = World::new();
+fn address_limit_evicts_own_peers_of_a_torrent() {
+    let mut world = SwarmsFixture::new();
     world.seed(1, address(1, 1));
     for port in 1..1000 {
         world.seed(1, address(2, port));
@@ -138,8 +138,8 @@ fn one_address_drives_out_only_its_own_peers_of_a_torrent() {
 }
 
 #[test]
-fn one_address_drives_out_only_its_own_torrents() {
-    let mut world = World::new();
+fn address_limit_evicts_own_torrents() {
+    let mut world = SwarmsFixture::new();
     world.seed(200, address(1, 1));
     for number in 0..100 {
         world.seed(number, address(2, 1));
@@ -149,8 +149,8 @@ fn one_address_drives_out_only_its_own_torrents() {
 }
 
 #[test]
-fn a_full_torrent_and_a_full_table_lose_who_was_silent_longest() {
-    let mut world = World::new();
+fn full_tables_evict_the_longest_silent_peer() {
+    let mut world = SwarmsFixture::new();
     for host in 0..30 {
         world.seed(1, address(host, 1));
     }
@@ -162,17 +162,17 @@ fn a_full_torrent_and_a_full_table_lose_who_was_silent_longest() {
     for host in 0..100 {
         world.seed(host, address(host, 2));
     }
-    assert_eq!(world.swarms.ages.len(), 40);
+    assert_eq!(world.swarms.announce_order.len(), 40);
     assert_eq!((world.counts(59), world.counts(60)), ((0, 0, 0), (1, 0, 0)));
 }
 
 #[test]
-fn every_peer_is_drawn_as_often_as_the_others() {
-    let mut world = World::new();
+fn peers_are_chosen_uniformly() {
+    let mut world = SwarmsFixture::new();
     for host in 0..20 {
         world.leecher(1, address(host, 1));
     }
-    let (mut random, mut drawn) = (Random::from_seed(1), BTreeMap::<SocketAddr, u32>::new());
+    let (mut random, mut drawn) = (SplitMix64::from_seed(1), BTreeMap::<SocketAddr, u32>::new());
     for _ in 0..10_000 {
         for peer in world.swarms.choose(&torrent(1), (address(99, 1), false), 2, &mut random) {
             *drawn.entry(peer.address).or_default() += 1;
@@ -185,21 +185,21 @@ fn every_peer_is_drawn_as_often_as_the_others() {
 proptest! {
     /// Against a table that does nothing but remember.
     #[test]
-    fn it_agrees_with_a_plain_table_and_keeps_its_bounds(
+    fn swarms_match_a_plain_model_within_limits(
         events in prop::collection::vec((0u8..4, 0u8..4, 1u16..4, any::<bool>(), 0u8..6, 0u64..9), 0..200),
     ) {
-        let mut world = World::new();
+        let mut world = SwarmsFixture::new();
         let limits = SwarmLimits { peers_per_torrent_and_address: 9, peers_per_address: 99, ..LIMITS };
         world.swarms = Swarms::new(SwarmLimits { peers: 99, peers_per_torrent: 99, ..limits });
         let mut plain = BTreeMap::<(u8, SocketAddr), (bool, Instant)>::new();
         for (number, host, port, is_seed, change, pause) in events {
             world.now += Duration::from_secs(pause);
-            let change = match change { 0 => Change::Stopped, 1 => Change::Completed, _ => Change::Here };
+            let change = match change { 0 => PeerEvent::Stopped, 1 => PeerEvent::Completed, _ => PeerEvent::Present };
             let address = address(host, port);
-            world.hear(number, address, is_seed, change);
+            world.announce(number, address, is_seed, change);
             plain.retain(|_, (_, heard)| world.now - *heard <= LIMITS.lifetime);
             match change {
-                Change::Stopped => drop(plain.remove(&(number, address))),
+                PeerEvent::Stopped => drop(plain.remove(&(number, address))),
                 _ => drop(plain.insert((number, address), (is_seed, world.now))),
             }
             for number in 0..4 {
@@ -210,18 +210,18 @@ proptest! {
                 let all: BTreeSet<_> = of_torrent().map(|((_, address), _)| *address).collect();
                 prop_assert_eq!(world.chosen(number, "192.0.2.99:1".parse().unwrap(), false, 99), all);
             }
-            prop_assert_eq!(world.swarms.ages.len(), plain.len());
+            prop_assert_eq!(world.swarms.announce_order.len(), plain.len());
         }
     }
 
     #[test]
-    fn no_bound_is_ever_passed(
+    fn limits_are_never_exceeded(
         events in prop::collection::vec((0u8..6, 0u8..8, 1u16..20), 0..400),
     ) {
-        let mut world = World::new();
+        let mut world = SwarmsFixture::new();
         for (number, host, port) in events {
             world.leecher(number, address(host, port));
-            prop_assert!(world.swarms.ages.len() <= LIMITS.peers);
+            prop_assert!(world.swarms.announce_order.len() <= LIMITS.peers);
             prop_assert!(world.counts(number).1 <= LIMITS.peers_per_torrent);
             prop_assert!(world.swarms.contains(&torrent(number), address(host, port)));
             let here = |torrent: &u8| world.chosen(*torrent, "192.0.2.99:1".parse().unwrap(), false, 99);

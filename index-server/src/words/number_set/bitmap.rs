@@ -76,7 +76,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn unions_and_their_intersection_are_those_of_trees(
+        fn unions_and_intersections_match_btree_sets(
             requirements in prop::collection::vec(prop::collection::vec(numbers(), 1..4), 1..4),
             probes in prop::collection::vec(0_u32..400_000, 10),
         ) {

@@ -10,13 +10,13 @@ fn blocks() -> Vec<Block> {
     geometry.blocks(geometry.piece(0).unwrap(), BLOCK).collect()
 }
 
-fn written(queue: &SendQueue) -> Vec<u8> {
+fn written(queue: &WireSendQueue) -> Vec<u8> {
     let mut out = Vec::new();
     queue.take_messages(&mut out);
     out
 }
 
-fn encoded(messages: &[Message<'_>]) -> Vec<u8> {
+fn encoded(messages: &[BitTorrentMessage<'_>]) -> Vec<u8> {
     let mut out = Vec::new();
     for message in messages {
         message.encode(&mut out);
@@ -25,80 +25,86 @@ fn encoded(messages: &[Message<'_>]) -> Vec<u8> {
 }
 
 #[test]
-fn who_is_choked_gets_nothing_and_is_told_so_where_that_can_be_said() {
+fn choked_peer_gets_rejections_only_with_fast_extension() {
     let blocks = blocks();
     for (has_fast, rejections) in [(true, 1), (false, 0)] {
-        let queue = SendQueue::new(has_fast);
-        assert_eq!(queue.push_block(blocks[0]), Pushed::Choked { times: 0 });
-        let reject = vec![Message::Reject(BlockSpec::from(blocks[0])); rejections];
+        let queue = WireSendQueue::new(has_fast);
+        assert_eq!(queue.push_block(blocks[0]), BlockPushOutcome::Choked { choke_count: 0 });
+        let reject = vec![BitTorrentMessage::Reject(BlockSpec::from(blocks[0])); rejections];
         assert_eq!(written(&queue), encoded(&reject));
         queue.unchoke();
-        assert_eq!(queue.push_block(blocks[0]), Pushed::Queued);
+        assert_eq!(queue.push_block(blocks[0]), BlockPushOutcome::Queued);
         queue.choke(3, 9);
-        assert_eq!(queue.blocks_waiting(1 << 20), None);
-        assert_eq!(written(&queue), encoded(&[vec![Message::Unchoke, Message::Choke], reject].concat()));
-        assert_eq!(queue.stand().place(), Some(3));
+        assert_eq!(queue.queued_lengths(1 << 20), None);
+        assert_eq!(
+            written(&queue),
+            encoded(&[vec![BitTorrentMessage::Unchoke, BitTorrentMessage::Choke], reject].concat())
+        );
+        assert_eq!(queue.slot_status().place(), Some(3));
     }
 }
 
 #[test]
-fn a_verdict_that_changes_nothing_is_not_told() {
-    let queue = SendQueue::new(true);
+fn repeated_choke_or_unchoke_sends_no_message() {
+    let queue = WireSendQueue::new(true);
     queue.choke(2, 9);
     queue.choke(1, 9);
     assert!(written(&queue).is_empty());
     queue.unchoke();
     queue.unchoke();
-    assert_eq!(written(&queue), encoded(&[Message::Unchoke]));
+    assert_eq!(written(&queue), encoded(&[BitTorrentMessage::Unchoke]));
 }
 
 #[test]
-fn a_cancelled_block_does_not_go_out() {
-    let (queue, blocks) = (SendQueue::new(true), blocks());
+fn a_cancelled_block_is_not_sent() {
+    let (queue, blocks) = (WireSendQueue::new(true), blocks());
     queue.unchoke();
     for block in &blocks[..3] {
-        assert_eq!(queue.push_block(*block), Pushed::Queued);
+        assert_eq!(queue.push_block(*block), BlockPushOutcome::Queued);
     }
     queue.cancel(blocks[1]);
     queue.cancel(blocks[7]);
-    assert_eq!(written(&queue), encoded(&[Message::Unchoke, Message::Reject(blocks[1].into())]));
+    assert_eq!(
+        written(&queue),
+        encoded(&[BitTorrentMessage::Unchoke, BitTorrentMessage::Reject(blocks[1].into())])
+    );
     assert_eq!(queue.take_blocks(usize::MAX, usize::MAX), [blocks[0], blocks[2]]);
 }
 
 #[test]
-fn no_more_is_taken_than_may_pass_and_at_least_one_block_if_it_may() {
-    let (queue, blocks) = (SendQueue::new(true), blocks());
+fn blocks_taken_respect_credit_and_include_at_least_one() {
+    let (queue, blocks) = (WireSendQueue::new(true), blocks());
     queue.unchoke();
     for block in &blocks[..5] {
-        assert_eq!(queue.push_block(*block), Pushed::Queued);
+        assert_eq!(queue.push_block(*block), BlockPushOutcome::Queued);
     }
     let length = BLOCK as usize;
-    assert_eq!(queue.blocks_waiting(1), Some((length, length)));
-    assert_eq!(queue.blocks_waiting(2 * length + 5), Some((length, 2 * length)));
+    assert_eq!(queue.queued_lengths(1), Some((length, length)));
+    assert_eq!(queue.queued_lengths(2 * length + 5), Some((length, 2 * length)));
     assert!(queue.take_blocks(length - 1, usize::MAX).is_empty());
     assert_eq!(queue.take_blocks(3 * length, 1), [blocks[0]]);
     assert_eq!(queue.take_blocks(2 * length + 1, usize::MAX), [blocks[1], blocks[2]]);
 }
 
 #[test]
-fn one_peer_cannot_wait_for_any_number_of_blocks() {
-    let (queue, blocks) = (SendQueue::new(true), blocks());
+fn queued_blocks_per_peer_are_limited() {
+    let (queue, blocks) = (WireSendQueue::new(true), blocks());
     queue.unchoke();
-    let pushed = |block: &&Block| queue.push_block(**block) == Pushed::Queued;
-    assert_eq!(blocks.iter().take_while(pushed).count(), MAX_WIRE_REQUESTS);
-    assert_eq!(queue.push_block(blocks[0]), Pushed::TooMany);
+    let pushed = |block: &&Block| queue.push_block(**block) == BlockPushOutcome::Queued;
+    assert_eq!(blocks.iter().take_while(pushed).count(), MAX_BITTORRENT_REQUESTS);
+    assert_eq!(queue.push_block(blocks[0]), BlockPushOutcome::TooMany);
 }
 
 #[tokio::test]
-async fn who_does_not_read_answers_is_not_read_from() {
-    let (queue, blocks) = (SendQueue::new(true), blocks());
-    for _ in 0..CROWDED / 17 {
+async fn a_peer_that_does_not_read_replies_is_not_read() {
+    let (queue, blocks) = (WireSendQueue::new(true), blocks());
+    for _ in 0..REPLY_HIGH_WATERMARK / 17 {
         queue.push_block(blocks[0]);
     }
-    tokio::time::timeout(std::time::Duration::ZERO, queue.has_room()).await.unwrap();
+    tokio::time::timeout(std::time::Duration::ZERO, queue.wait_for_room()).await.unwrap();
     queue.push_block(blocks[0]);
-    assert!(tokio::time::timeout(std::time::Duration::ZERO, queue.has_room()).await.is_err());
+    assert!(tokio::time::timeout(std::time::Duration::ZERO, queue.wait_for_room()).await.is_err());
     let taken = async { written(&queue) };
-    let (taken, ()) = tokio::join!(taken, queue.has_room());
-    assert!(taken.len() > CROWDED);
+    let (taken, ()) = tokio::join!(taken, queue.wait_for_room());
+    assert!(taken.len() > REPLY_HIGH_WATERMARK);
 }

@@ -9,15 +9,17 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use protocol::bitfield::Bitfield;
 use protocol::bittorrent::PeerId;
 use protocol::geometry::{Block, PieceIndex};
-use protocol::metainfo::{Draft, DraftContent, DraftNotes, Metainfo};
+use protocol::metainfo::{DraftContent, DraftOptionalFields, Metainfo, MetainfoDraft};
 use sha1::{Digest as _, Sha1};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::bittorrent::{Membership, Offering, PieceBytes, Segment, WireEvent, Wires, WiresConfig};
-use crate::front_door::FrontDoor;
+use crate::bittorrent::{
+    BlockSegment, PieceLocator, SwarmMembership, TorrentOffering, WireEvent, Wires, WiresConfig,
+};
+use crate::listener::PeerListener;
 use crate::source_address::SourceAddress;
 use crate::swarm::{SourceId, SourceIds};
 use crate::throttle::Throttle;
@@ -39,52 +41,52 @@ pub(super) fn content(length: usize) -> Vec<u8> {
 pub(super) fn torrent(content: &[u8], piece_length: u32) -> Arc<Metainfo> {
     let hashes: Vec<[u8; 20]> =
         content.chunks(piece_length as usize).map(|piece| Sha1::digest(piece).into()).collect();
-    let draft = Draft {
+    let draft = MetainfoDraft {
         name: "content".to_owned(),
         piece_length,
         content: DraftContent::Single(content.len() as u64),
         private: false,
         tiers: Vec::new(),
-        notes: DraftNotes::default(),
+        optional: DraftOptionalFields::default(),
     };
     Arc::new(Metainfo::parse(&draft.encode(&hashes).unwrap()).unwrap())
 }
 
 /// A file in which the content lies from its first byte on.
 #[derive(Debug)]
-struct Plain {
+struct SingleFileLocator {
     file: Arc<File>,
     metainfo: Arc<Metainfo>,
     /// Whether the system has no descriptor left.
-    is_exhausted: Arc<AtomicBool>,
+    out_of_descriptors: Arc<AtomicBool>,
 }
 
-impl PieceBytes for Plain {
-    fn segments(&self, block: Block) -> io::Result<Option<Vec<Segment>>> {
-        if self.is_exhausted.load(Ordering::SeqCst) {
+impl PieceLocator for SingleFileLocator {
+    fn segments(&self, block: Block) -> io::Result<Option<Vec<BlockSegment>>> {
+        if self.out_of_descriptors.load(Ordering::SeqCst) {
             return Err(rustix::io::Errno::MFILE.into());
         }
         let (file, offset) = (Arc::clone(&self.file), self.metainfo.geometry().block_offset(block));
-        Ok(Some(vec![Segment::File { file, offset, length: block.length as usize }]))
+        Ok(Some(vec![BlockSegment::File { file, offset, length: block.length as usize }]))
     }
 }
 
 /// A node with one torrent.
 #[derive(Debug)]
-pub(super) struct Node {
+pub(super) struct WireTestNode {
     pub(super) metainfo: Arc<Metainfo>,
     pub(super) address: SocketAddr,
     pub(super) wires: Wires,
     pub(super) transport: Transport,
-    pub(super) membership: Membership,
+    pub(super) membership: SwarmMembership,
     pub(super) events: mpsc::Receiver<(SourceId, WireEvent)>,
     file: Arc<File>,
-    is_exhausted: Arc<AtomicBool>,
+    out_of_descriptors: Arc<AtomicBool>,
     tracker: TaskTracker,
     cancel: CancellationToken,
 }
 
-impl Node {
+impl WireTestNode {
     /// Starts a node that has the first `pieces` pieces of a content.
     pub(super) async fn start(
         dir: &Path,
@@ -102,10 +104,10 @@ impl Node {
             let from_slot = usize::try_from(from).unwrap();
             file.write_all_at(&content[from_slot..from_slot + length], from).unwrap();
         }
-        Self::begin(Arc::new(file), number, Arc::clone(metainfo), &here).await
+        Self::launch(Arc::new(file), number, Arc::clone(metainfo), &here).await
     }
 
-    async fn begin(file: Arc<File>, number: u8, metainfo: Arc<Metainfo>, here: &Bitfield) -> Self {
+    async fn launch(file: Arc<File>, number: u8, metainfo: Arc<Metainfo>, here: &Bitfield) -> Self {
         let (tracker, cancel) = (TaskTracker::new(), CancellationToken::new());
         let config = TransportConfig {
             upload_slots: 8,
@@ -113,7 +115,7 @@ impl Node {
             per_address: AddressLimits::default(),
             upload: Throttle::new(None, None),
             download: Throttle::new(None, None),
-            source: SourceAddress::default(),
+            source_address: SourceAddress::default(),
         };
         let transport = Transport::new(config, &tracker, cancel.clone());
         let peer_id = PeerId::ours([number; 12]);
@@ -124,28 +126,39 @@ impl Node {
             cancel: cancel.clone(),
         });
         let is_exhausted = Arc::<AtomicBool>::default();
-        let bytes = Plain {
+        let bytes = SingleFileLocator {
             file: Arc::clone(&file),
             metainfo: Arc::clone(&metainfo),
-            is_exhausted: Arc::clone(&is_exhausted),
+            out_of_descriptors: Arc::clone(&is_exhausted),
         };
-        let offering = Arc::new(Offering::new(Arc::clone(&metainfo), here, Arc::new(bytes)));
+        let offering = Arc::new(TorrentOffering::new(Arc::clone(&metainfo), here, Arc::new(bytes)));
         let (sender, events) = mpsc::channel(64);
         let membership = wires.join(offering, SourceIds::default(), sender).unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let door = FrontDoor {
+        let door = PeerListener {
             transport: transport.clone(),
             links: None,
             wires: wires.clone(),
             tracker: tracker.clone(),
             cancel: cancel.clone(),
         };
-        tracker.spawn(door.keep(listener));
-        Self { metainfo, address, wires, transport, membership, events, file, is_exhausted, tracker, cancel }
+        tracker.spawn(door.run(listener));
+        Self {
+            metainfo,
+            address,
+            wires,
+            transport,
+            membership,
+            events,
+            file,
+            out_of_descriptors: is_exhausted,
+            tracker,
+            cancel,
+        }
     }
 
-    pub(super) fn offering(&self) -> &Arc<Offering> {
+    pub(super) fn offering(&self) -> &Arc<TorrentOffering> {
         self.membership.offering()
     }
 
@@ -153,7 +166,7 @@ impl Node {
     pub(super) fn store(&self, piece: PieceIndex, bytes: &[u8]) {
         let offset = self.metainfo.geometry().piece_offset(piece);
         self.file.write_all_at(bytes, offset).unwrap();
-        self.offering().verified(piece);
+        self.offering().mark_verified(piece);
     }
 
     /// Makes the file shorter than the torrent says.
@@ -162,20 +175,20 @@ impl Node {
     }
 
     /// Lets the system have no descriptor left, or some again.
-    pub(super) fn exhaust(&self, on: bool) {
-        self.is_exhausted.store(on, Ordering::SeqCst);
+    pub(super) fn set_out_of_descriptors(&self, on: bool) {
+        self.out_of_descriptors.store(on, Ordering::SeqCst);
     }
 
     /// Returns the next event, which must come soon.
-    pub(super) async fn event(&mut self) -> WireEvent {
+    pub(super) async fn next_event(&mut self) -> WireEvent {
         let next = tokio::time::timeout(std::time::Duration::from_secs(20), self.events.recv());
         next.await.expect("an event in time").expect("an event").1
     }
 
     /// Waits for the end of a connection, and says why it ended and whether it is worth another try.
-    pub(super) async fn lost(&mut self) -> (String, bool) {
+    pub(super) async fn wait_for_disconnect(&mut self) -> (String, bool) {
         loop {
-            if let WireEvent::Lost { reason, again } = self.event().await {
+            if let WireEvent::Disconnected { reason, can_retry: again } = self.next_event().await {
                 return (reason, again);
             }
         }

@@ -2,10 +2,10 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
 use clap::Args;
-use protocol::lan::{ANNOUNCE_PORT, CHUNK_PORT, ChunkCount, Cookie, PERIOD, Variant};
+use protocol::lan::{ANNOUNCE_INTERVAL_SECONDS, ANNOUNCE_PORT, CHUNK_PORT, ChunkCount, Cookie, ReplyFormat};
 
 use super::options::{port, seconds};
-use crate::lan::Settings;
+use crate::lan::LanSettings;
 
 /// How a node finds others on the local network.
 #[derive(Debug, Clone, Args)]
@@ -19,7 +19,7 @@ pub struct NeighbourOptions {
     pub lan_port: u16,
 
     /// The seconds between two announcements of this node, with --lan.
-    #[arg(long, value_name = "SECONDS", env = "PEER_NODE_LAN_PERIOD", default_value_t = f64::from(PERIOD), value_parser = seconds)]
+    #[arg(long, value_name = "SECONDS", env = "PEER_NODE_LAN_PERIOD", default_value_t = f64::from(ANNOUNCE_INTERVAL_SECONDS), value_parser = seconds)]
     pub lan_period: f64,
 
     /// Where this node announces itself, with --lan; without it, to everybody on every network of this machine.
@@ -34,22 +34,22 @@ pub struct NoRandomness;
 
 impl NeighbourOptions {
     /// Returns how others are found, if they are to be. A node on loopback finds those of this machine.
-    pub(crate) fn settings(&self, listen_host: IpAddr) -> Result<Settings, NoRandomness> {
+    pub(crate) fn settings(&self, listen_host: IpAddr) -> Result<LanSettings, NoRandomness> {
         let host = match listen_host.to_canonical() {
             IpAddr::V4(host) => host,
             IpAddr::V6(host) if host.is_loopback() => Ipv4Addr::LOCALHOST,
             IpAddr::V6(_) => Ipv4Addr::UNSPECIFIED,
         };
         let own_machine = host.is_loopback().then_some(Ipv4Addr::new(127, 255, 255, 255));
-        Ok(Settings {
+        Ok(LanSettings {
             announce_port: self.lan_port,
             chunk_port: CHUNK_PORT,
             period: Duration::from_secs_f64(self.lan_period),
-            count: ChunkCount::default(),
+            chunk_count: ChunkCount::default(),
             broadcast: self.lan_broadcast.or(own_machine),
             host,
             max_size: 0,
-            variant: Variant::Raw,
+            variant: ReplyFormat::Raw,
             cookie: fresh_cookie()?,
         })
     }

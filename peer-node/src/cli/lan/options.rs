@@ -4,12 +4,14 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{ArgAction, Args, Subcommand};
-use protocol::lan::{ANNOUNCE_PORT, CHUNK_PORT, ChunkCount, JSON_DEFAULTS, PERIOD, Variant};
+use protocol::lan::{
+    ANNOUNCE_INTERVAL_SECONDS, ANNOUNCE_PORT, CHUNK_PORT, ChunkCount, JSON_DEFAULTS, ReplyFormat,
+};
 use protocol::limits::MAX_CHUNK_COUNT;
 use protocol::units::parse_size;
 
 use super::fresh_cookie;
-use crate::lan::Settings;
+use crate::lan::LanSettings;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -32,7 +34,7 @@ pub struct LanOptions {
 
     /// How it is done.
     #[command(flatten)]
-    pub shared: SharedOptions,
+    pub shared: LanSharedOptions,
 }
 
 /// The parts.
@@ -58,7 +60,7 @@ pub enum LanCommand {
 
 /// What all parts have in common.
 #[derive(Debug, Clone, Args)]
-pub struct SharedOptions {
+pub struct LanSharedOptions {
     /// The folder of chunks, and of the files in which is written what was heard and done.
     #[arg(long, value_name = "DIR", default_value = "lan", global = true)]
     pub dir: PathBuf,
@@ -107,18 +109,20 @@ pub struct SharedOptions {
 
 impl LanOptions {
     /// Returns how the parts work, with a cookie of its own for this run.
-    pub(super) fn settings(&self) -> io::Result<Settings> {
+    pub(super) fn settings(&self) -> io::Result<LanSettings> {
         let shared = &self.shared;
-        let variant = if shared.json { Variant::Json } else { Variant::Raw };
+        let variant = if shared.json { ReplyFormat::Json } else { ReplyFormat::Raw };
         let (announce_port, chunk_port, period, chunks) = match variant {
-            Variant::Json => JSON_DEFAULTS,
-            Variant::Raw => (ANNOUNCE_PORT, CHUNK_PORT, PERIOD, ChunkCount::default().get()),
+            ReplyFormat::Json => JSON_DEFAULTS,
+            ReplyFormat::Raw => {
+                (ANNOUNCE_PORT, CHUNK_PORT, ANNOUNCE_INTERVAL_SECONDS, ChunkCount::default().get())
+            }
         };
-        Ok(Settings {
+        Ok(LanSettings {
             announce_port: shared.announce_port.unwrap_or(announce_port),
             chunk_port: shared.chunk_port.unwrap_or(chunk_port),
             period: Duration::from_secs_f64(shared.period.unwrap_or_else(|| f64::from(period))),
-            count: ChunkCount::new(shared.chunks.unwrap_or(chunks)).unwrap_or_default(),
+            chunk_count: ChunkCount::new(shared.chunks.unwrap_or(chunks)).unwrap_or_default(),
             broadcast: shared.broadcast,
             host: shared.listen_host,
             max_size: shared.max_size,

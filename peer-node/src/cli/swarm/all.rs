@@ -1,71 +1,71 @@
 //! Starts all peers whose host is this machine, each in a process of its own, and shows them together until the end.
 
-mod company;
+mod peer_processes;
 
 use std::time::Duration;
 
-use protocol::configured::PeerId;
+use protocol::configured::ConfiguredPeerId;
 use protocol::escape::display_safe;
 
-use super::one::status;
-use super::report::Report;
-use super::{FramingOption, SwarmOptions, SwarmTrouble};
-use crate::cli::{FORCED, Signals, Stop};
-use crate::configured::{Plan, is_here};
-use crate::repl::output::{Output, OutputError};
+use super::one::exit_status;
+use super::report::PeerProgress;
+use super::{FramingOption, SwarmCommandError, SwarmOptions};
+use crate::cli::{EXIT_FORCED, Signals, StopSignal};
+use crate::configured::{GroupConfig, is_local_host};
+use crate::repl::output::{ConsoleOutput, OutputError};
 use crate::repl::progress_lines;
 use crate::transfers::DownloadState;
-use company::{Company, News, Started};
+use peer_processes::{PeerProcesses, ProcessEvent, SwarmPeerProcess};
 
 /// How often what is shown is drawn.
-const PAUSE: Duration = Duration::from_millis(250);
+const DRAW_INTERVAL: Duration = Duration::from_millis(250);
 
 /// So many lines are kept of what a peer complains of before it has begun.
-const MOST_COMPLAINTS: usize = 20;
+const MAX_EARLY_STDERR: usize = 20;
 
 /// What is kept an eye on.
-struct Watch<'a> {
-    plan: &'a Plan,
-    output: &'a mut Output,
-    company: Company,
+struct SwarmMonitor<'a> {
+    plan: &'a GroupConfig,
+    output: &'a mut ConsoleOutput,
+    processes: PeerProcesses,
     /// Why all are being stopped, if they are.
-    stopping: Option<Why>,
+    stopping: Option<StopReason>,
 }
 
 /// Why all are stopped before everybody has the file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Why {
+enum StopReason {
     /// A signal came.
-    Told(Stop),
+    Signal(StopSignal),
     /// That one could not begin, so the others would wait for it for ever.
-    Missing(PeerId),
+    PeerFailed(ConfiguredPeerId),
     /// The output cannot be written.
-    Unwritten(OutputError),
+    OutputFailed(OutputError),
 }
 
 pub(super) async fn run(
-    plan: &Plan,
+    plan: &GroupConfig,
     options: &SwarmOptions,
-    output: &mut Output,
-) -> Result<u8, SwarmTrouble> {
+    output: &mut ConsoleOutput,
+) -> Result<u8, SwarmCommandError> {
     let mut signals = Signals::listen()?;
     let here = tokio::select! {
-        here = of_this_machine(plan) => here,
-        stop = signals.next() => return Ok(status(stop)),
+        here = local_peers(plan) => here,
+        stop = signals.next() => return Ok(exit_status(stop)),
     };
     if here.is_empty() {
-        return Err(SwarmTrouble::NobodyHere(options.peers_path()));
+        return Err(SwarmCommandError::NoLocalPeer(options.peers_path()));
     }
-    let framing = common_framing(options.framing, here.len() == plan.list.peers().len());
-    let mut watch = Watch { plan, output, company: Company::new(), stopping: None };
+    let framing = common_framing(options.framing, here.len() == plan.peer_list.peers().len());
+    let mut watch = SwarmMonitor { plan, output, processes: PeerProcesses::new(), stopping: None };
     for id in here {
-        if let Err(error) = watch.company.start(options, framing, id) {
+        if let Err(error) = watch.processes.start(options, framing, id) {
             watch.output.error(format!("peer {id} cannot be started: {error}"));
-            watch.stop(Why::Missing(id), Stop::Interrupt);
+            watch.stop(StopReason::PeerFailed(id), StopSignal::Interrupt);
             break;
         }
     }
-    watch.keep(&mut signals).await
+    watch.run_to_end(&mut signals).await
 }
 
 /// Returns the framing of the peers that are started. Where all of the group are, they need not find each other's out.
@@ -77,10 +77,10 @@ const fn common_framing(chosen: FramingOption, is_whole_group: bool) -> FramingO
 }
 
 /// Returns the peers whose host is this machine.
-async fn of_this_machine(plan: &Plan) -> Vec<PeerId> {
+async fn local_peers(plan: &GroupConfig) -> Vec<ConfiguredPeerId> {
     let mut here = Vec::new();
-    for peer in plan.list.peers() {
-        if is_here(&peer.host).await {
+    for peer in plan.peer_list.peers() {
+        if is_local_host(&peer.host).await {
             here.push(peer.id);
         } else {
             tracing::info!(id = %peer.id, host = peer.host, "peer of another machine");
@@ -89,92 +89,92 @@ async fn of_this_machine(plan: &Plan) -> Vec<PeerId> {
     here
 }
 
-impl Watch<'_> {
+impl SwarmMonitor<'_> {
     /// Goes on until all have ended; returns the status.
-    async fn keep(mut self, signals: &mut Signals) -> Result<u8, SwarmTrouble> {
-        let mut tick = tokio::time::interval(PAUSE);
-        while self.company.is_at_work() {
+    async fn run_to_end(mut self, signals: &mut Signals) -> Result<u8, SwarmCommandError> {
+        let mut tick = tokio::time::interval(DRAW_INTERVAL);
+        while self.processes.is_running() {
             tokio::select! {
                 biased;
                 stop = signals.next() => {
-                    if self.stopping == Some(Why::Told(Stop::Interrupt)) && stop == Stop::Interrupt {
-                        return Ok(FORCED);
+                    if self.stopping == Some(StopReason::Signal(StopSignal::Interrupt)) && stop == StopSignal::Interrupt {
+                        return Ok(EXIT_FORCED);
                     }
-                    self.stop(Why::Told(stop), stop);
+                    self.stop(StopReason::Signal(stop), stop);
                 }
-                Some(news) = self.company.next() => {
-                    if let Err(error) = self.hear(news) && self.stopping.is_none() {
-                        self.stop(Why::Unwritten(error), Stop::Interrupt);
+                Some(news) = self.processes.next_event() => {
+                    if let Err(error) = self.handle_event(news) && self.stopping.is_none() {
+                        self.stop(StopReason::OutputFailed(error), StopSignal::Interrupt);
                     }
                 }
                 _ = tick.tick() => self.draw(),
             }
         }
         match self.stopping {
-            Some(Why::Told(stop)) => Ok(status(stop)),
-            Some(Why::Unwritten(error)) => Err(error.into()),
-            Some(Why::Missing(id)) => {
-                self.lament(id);
+            Some(StopReason::Signal(stop)) => Ok(exit_status(stop)),
+            Some(StopReason::OutputFailed(error)) => Err(error.into()),
+            Some(StopReason::PeerFailed(id)) => {
+                self.report_failed_start(id);
                 Ok(1)
             }
-            None => Ok(u8::from(self.company.peers.iter().any(|peer| peer.ended != Some(0)))),
+            None => Ok(u8::from(self.processes.peers.iter().any(|peer| peer.exit_status != Some(0)))),
         }
     }
 
     /// Has all end in order.
-    fn stop(&mut self, why: Why, stop: Stop) {
+    fn stop(&mut self, why: StopReason, stop: StopSignal) {
         self.stopping = Some(why);
-        self.company.signal(stop);
+        self.processes.signal(stop);
     }
 
-    fn hear(&mut self, news: News) -> Result<(), OutputError> {
+    fn handle_event(&mut self, news: ProcessEvent) -> Result<(), OutputError> {
         match news {
-            News::Said(id, line) => self.said(id, &line)?,
-            News::Complained(id, line) => self.complained(id, line),
-            News::Ended(id, status) => self.has_ended(id, status)?,
+            ProcessEvent::Stdout(id, line) => self.handle_stdout(id, &line)?,
+            ProcessEvent::Stderr(id, line) => self.handle_stderr(id, line),
+            ProcessEvent::Exited(id, status) => self.handle_exit(id, status)?,
         }
         Ok(())
     }
 
     /// Shows what a peer complains of. What it says before it has begun may be why it cannot, and is kept for that.
-    fn complained(&mut self, id: PeerId, line: String) {
-        if let Some(peer) = self.company.find(id)
-            && !peer.has_begun
-            && peer.complaints.len() < MOST_COMPLAINTS
+    fn handle_stderr(&mut self, id: ConfiguredPeerId, line: String) {
+        if let Some(peer) = self.processes.find(id)
+            && !peer.has_started
+            && peer.early_stderr.len() < MAX_EARLY_STDERR
         {
-            return peer.complaints.push(line);
+            return peer.early_stderr.push(line);
         }
         self.warn(id, &line);
     }
 
-    fn warn(&mut self, id: PeerId, line: &str) {
+    fn warn(&mut self, id: ConfiguredPeerId, line: &str) {
         self.output.warning(format!("peer {id}: {}", display_safe(line)));
     }
 
-    fn has_begun(&mut self, id: PeerId) {
-        if let Some(peer) = self.company.find(id) {
-            peer.has_begun = true;
+    fn mark_started(&mut self, id: ConfiguredPeerId) {
+        if let Some(peer) = self.processes.find(id) {
+            peer.has_started = true;
         }
-        self.show_complaints(id);
+        self.show_early_stderr(id);
     }
 
     /// Shows what was kept of what a peer complained of.
-    fn show_complaints(&mut self, id: PeerId) {
-        let complaints = self.company.find(id).map(|peer| std::mem::take(&mut peer.complaints));
+    fn show_early_stderr(&mut self, id: ConfiguredPeerId) {
+        let complaints = self.processes.find(id).map(|peer| std::mem::take(&mut peer.early_stderr));
         let complaints = complaints.unwrap_or_default();
         for line in complaints {
             self.warn(id, &line);
         }
     }
 
-    fn said(&mut self, id: PeerId, line: &str) -> Result<(), OutputError> {
-        let Some(peer) = self.company.find(id) else { return Ok(()) };
-        if let Some(report) = Report::parse(line) {
+    fn handle_stdout(&mut self, id: ConfiguredPeerId, line: &str) -> Result<(), OutputError> {
+        let Some(peer) = self.processes.find(id) else { return Ok(()) };
+        if let Some(report) = PeerProgress::parse(line) {
             peer.report = Some(report);
             return Ok(());
         }
         match line.split_once('\t') {
-            Some(("swarm", _)) => self.has_begun(id),
+            Some(("swarm", _)) => self.mark_started(id),
             Some((word @ ("done" | "here" | "waiting" | "unverified"), rest)) => {
                 let rest = display_safe(rest).replace("\\t", "\t");
                 self.output.line(if self.output.is_for_person() {
@@ -188,20 +188,20 @@ impl Watch<'_> {
         Ok(())
     }
 
-    fn has_ended(&mut self, id: PeerId, status: Option<u8>) -> Result<(), OutputError> {
-        let Some(peer) = self.company.find(id) else { return Ok(()) };
-        peer.ended = Some(status.unwrap_or(255));
-        let has_begun = peer.has_begun;
+    fn handle_exit(&mut self, id: ConfiguredPeerId, status: Option<u8>) -> Result<(), OutputError> {
+        let Some(peer) = self.processes.find(id) else { return Ok(()) };
+        peer.exit_status = Some(status.unwrap_or(255));
+        let has_begun = peer.has_started;
         let is_person = self.output.is_for_person();
         let how = |word| if is_person { format!("peer {id}  {word}") } else { format!("{id}\t{word}") };
         match status {
             Some(0) => self.output.line(how("ended")),
             _ if self.stopping.is_some() => {
-                self.show_complaints(id);
+                self.show_early_stderr(id);
                 self.output.line(how("stopped"))
             }
             _ if !has_begun => {
-                self.stop(Why::Missing(id), Stop::Interrupt);
+                self.stop(StopReason::PeerFailed(id), StopSignal::Interrupt);
                 Ok(())
             }
             _ => {
@@ -215,11 +215,11 @@ impl Watch<'_> {
     }
 
     /// Reports who could not begin and why, once everything else was reported.
-    fn lament(&mut self, id: PeerId) {
-        let peer = self.company.find(id);
-        let ended = peer.as_ref().and_then(|peer| peer.ended);
-        let last = peer.and_then(|peer| peer.complaints.pop());
-        self.show_complaints(id);
+    fn report_failed_start(&mut self, id: ConfiguredPeerId) {
+        let peer = self.processes.find(id);
+        let ended = peer.as_ref().and_then(|peer| peer.exit_status);
+        let last = peer.and_then(|peer| peer.early_stderr.pop());
+        self.show_early_stderr(id);
         let reason = match (&last, ended) {
             (Some(line), _) => line.strip_prefix("peer-node: ").unwrap_or(line).to_owned(),
             (None, Some(status)) => format!("it ended with status {status}"),
@@ -237,18 +237,18 @@ impl Watch<'_> {
         }
         let (look, width, height) = self.output.live_frame();
         let (size, dir) = (self.plan.common.geometry.size(), &self.plan.dir);
-        let view = |peer: &Started| {
+        let view = |peer: &SwarmPeerProcess| {
             let report = peer.report.as_ref()?;
             let location = dir.clone();
-            let state = match peer.ended {
+            let state = match peer.exit_status {
                 Some(0) => DownloadState::Done { location, renamed: None },
                 Some(_) => DownloadState::Failed { reason: "see above".to_owned() },
-                None if report.is_here() => DownloadState::Seeding { location },
+                None if report.is_complete() => DownloadState::Seeding { location },
                 None => DownloadState::Fetching,
             };
             Some(report.view(peer.id.to_string(), size, state))
         };
-        let views: Vec<_> = self.company.peers.iter().filter_map(view).take(height).collect();
+        let views: Vec<_> = self.processes.peers.iter().filter_map(view).take(height).collect();
         self.output.draw(progress_lines(&views, width, look));
     }
 }

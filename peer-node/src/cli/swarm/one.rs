@@ -4,41 +4,41 @@ use std::time::{Duration, Instant};
 
 use protocol::configured::ListedPeer;
 use protocol::escape::display_safe;
-use protocol::units::{Rate, Size, Span};
+use protocol::units::{DisplayDuration, DisplayRate, DisplaySize};
 
-use super::SwarmTrouble;
-use super::report::Report;
-use crate::cli::{FORCED, Signals, Stop};
-use crate::configured::{Peer, Plan};
-use crate::repl::output::Output;
+use super::SwarmCommandError;
+use super::report::PeerProgress;
+use crate::cli::{EXIT_FORCED, Signals, StopSignal};
+use crate::configured::{GroupConfig, GroupMember};
+use crate::repl::output::ConsoleOutput;
 use crate::repl::progress_line;
 use crate::transfers::{DownloadState, DownloadView};
 
 /// How often what is shown is looked at.
-const PAUSE: Duration = Duration::from_millis(250);
+const POLL_INTERVAL: Duration = Duration::from_millis(250);
 
 /// How long it is waited for others before that is said again.
-const AGAIN: Duration = Duration::from_mins(1);
+const REPEAT_INTERVAL: Duration = Duration::from_mins(1);
 
 /// The status after Ctrl-C.
-const INTERRUPTED: u8 = 130;
+const EXIT_INTERRUPTED: u8 = 130;
 
 pub(super) async fn run(
-    plan: Plan,
+    plan: GroupConfig,
     us: ListedPeer,
     reports: bool,
-    output: &mut Output,
-) -> Result<u8, SwarmTrouble> {
+    output: &mut ConsoleOutput,
+) -> Result<u8, SwarmCommandError> {
     let mut signals = Signals::listen()?;
     let (name, geometry) = (display_safe(plan.common.file_name()).into_owned(), plan.common.geometry);
     let (id, size, pieces) = (us.id, geometry.size(), geometry.piece_count());
     let place = format!("{}:{}", us.host, us.port);
     let mut peer = tokio::select! {
-        started = Peer::start(plan, us) => started?,
-        stop = signals.next() => return Ok(status(stop)),
+        started = GroupMember::start(plan, us) => started?,
+        stop = signals.next() => return Ok(exit_status(stop)),
     };
     if output.is_for_person() {
-        output.line(format!("peer {id}  {name}  {} in {pieces} pieces, at {place}", Size(size)))?;
+        output.line(format!("peer {id}  {name}  {} in {pieces} pieces, at {place}", DisplaySize(size)))?;
     } else {
         output.line(format!("swarm\t{id}\t{name}\t{size}\t{pieces}\t{place}"))?;
     }
@@ -51,7 +51,7 @@ pub(super) async fn run(
             format!("unverified\t{moved}")
         })?;
     }
-    let found = peer.found();
+    let found = peer.initial_pieces();
     if found > 0 && found < pieces {
         output.line(if output.is_for_person() {
             format!("{found} of {pieces} pieces are here already")
@@ -59,75 +59,80 @@ pub(super) async fn run(
             format!("here\t{found}\t{pieces}")
         })?;
     }
-    let told = Told { had_it: found == pieces, whole: false, waiting: None };
-    let watched = watch(&mut peer, &mut signals, reports, told, output).await;
+    let reporter =
+        SwarmReporter { had_file: found == pieces, has_reported_complete: false, reported_waiting: None };
+    let watched = follow_peer(&mut peer, &mut signals, reports, reporter, output).await;
     output.clear_live();
     let stopped = tokio::select! {
         () = peer.stop() => true,
         () = signals.interrupted() => false,
     };
-    if stopped { watched } else { Ok(FORCED) }
+    if stopped { watched } else { Ok(EXIT_FORCED) }
 }
 
 /// Returns the status after a signal.
-pub(super) const fn status(stop: Stop) -> u8 {
+pub(super) const fn exit_status(stop: StopSignal) -> u8 {
     match stop {
-        Stop::Interrupt => INTERRUPTED,
-        Stop::Terminate => 0,
+        StopSignal::Interrupt => EXIT_INTERRUPTED,
+        StopSignal::Terminate => 0,
     }
 }
 
 /// Shows how it goes until it is over or a signal comes.
-async fn watch(
-    peer: &mut Peer,
+async fn follow_peer(
+    peer: &mut GroupMember,
     signals: &mut Signals,
     reports: bool,
-    mut told: Told,
-    output: &mut Output,
-) -> Result<u8, SwarmTrouble> {
+    mut told: SwarmReporter,
+    output: &mut ConsoleOutput,
+) -> Result<u8, SwarmCommandError> {
     loop {
         let view = peer.view().borrow_and_update().clone();
-        if let Some(status) = told.tell(&view, output)? {
+        if let Some(status) = told.report(&view, output)? {
             return Ok(status);
         }
         if reports {
-            output.line(Report::of(&view))?;
+            output.line(PeerProgress::from_view(&view))?;
         } else if output.wants_live() {
             let (look, width, _) = output.live_frame();
             output.draw(vec![progress_line(&view, width, look)]);
         }
         tokio::select! {
-            changed = tokio::time::timeout(PAUSE, peer.view().changed()) => {
+            changed = tokio::time::timeout(POLL_INTERVAL, peer.view().changed()) => {
                 if let Ok(Err(_)) = changed {
                     // The task is gone, and with it whoever could say more.
                     let view = peer.view().borrow().clone();
-                    return Ok(told.tell(&view, output)?.unwrap_or(1));
+                    return Ok(told.report(&view, output)?.unwrap_or(1));
                 }
             }
-            stop = signals.next() => return Ok(status(stop)),
+            stop = signals.next() => return Ok(exit_status(stop)),
         }
     }
 }
 
 /// What was said so far.
 #[derive(Debug)]
-struct Told {
+struct SwarmReporter {
     /// Whether it had the file from the beginning.
-    had_it: bool,
+    had_file: bool,
     /// Whether it was said that the file is here.
-    whole: bool,
+    has_reported_complete: bool,
     /// Whom it was said to wait for, and when.
-    waiting: Option<(String, Instant)>,
+    reported_waiting: Option<(String, Instant)>,
 }
 
-impl Told {
+impl SwarmReporter {
     /// Says what is new; returns the status if it is over.
-    fn tell(&mut self, view: &DownloadView, output: &mut Output) -> Result<Option<u8>, SwarmTrouble> {
+    fn report(
+        &mut self,
+        view: &DownloadView,
+        output: &mut ConsoleOutput,
+    ) -> Result<Option<u8>, SwarmCommandError> {
         let is_person = output.is_for_person();
-        if view.state.is_here() && !std::mem::replace(&mut self.whole, true) {
-            output.line(whole_line(view, is_person, self.had_it))?;
+        if view.state.is_complete() && !std::mem::replace(&mut self.has_reported_complete, true) {
+            output.line(complete_line(view, is_person, self.had_file))?;
         }
-        if let Some(line) = self.waiting(view, is_person) {
+        if let Some(line) = self.waiting_line(view, is_person) {
             output.line(line)?;
         }
         match &view.state {
@@ -145,13 +150,13 @@ impl Told {
     }
 
     /// Returns what is to be said of those it waits for, if they are others than before or it was not said for long.
-    fn waiting(&mut self, view: &DownloadView, is_person: bool) -> Option<String> {
-        let missing = view.trouble.as_ref()?;
-        let is_known = |(said, when): &(String, Instant)| said == missing && when.elapsed() < AGAIN;
-        if self.waiting.as_ref().is_some_and(is_known) {
+    fn waiting_line(&mut self, view: &DownloadView, is_person: bool) -> Option<String> {
+        let missing = view.warning.as_ref()?;
+        let is_known = |(said, when): &(String, Instant)| said == missing && when.elapsed() < REPEAT_INTERVAL;
+        if self.reported_waiting.as_ref().is_some_and(is_known) {
             return None;
         }
-        self.waiting = Some((missing.clone(), Instant::now()));
+        self.reported_waiting = Some((missing.clone(), Instant::now()));
         Some(if is_person {
             format!("waiting  {missing}; Ctrl-C stops this peer")
         } else {
@@ -161,7 +166,7 @@ impl Told {
 }
 
 /// Says that the file is here.
-fn whole_line(view: &DownloadView, is_person: bool, had_it: bool) -> String {
+fn complete_line(view: &DownloadView, is_person: bool, had_it: bool) -> String {
     let (DownloadState::Seeding { location } | DownloadState::Done { location, .. }) = &view.state else {
         return String::new();
     };
@@ -175,6 +180,6 @@ fn whole_line(view: &DownloadView, is_person: bool, had_it: bool) -> String {
     }
     #[expect(clippy::cast_precision_loss, reason = "a rate is shown with three digits")]
     let rate = size as f64 / view.elapsed.as_secs_f64().max(0.001);
-    let (size, took) = (Size(size), Span(view.elapsed));
-    format!("done  {location}  {size} in {took}, {}; giving it to the others", Rate(rate))
+    let (size, took) = (DisplaySize(size), DisplayDuration(view.elapsed));
+    format!("done  {location}  {size} in {took}, {}; giving it to the others", DisplayRate(rate))
 }

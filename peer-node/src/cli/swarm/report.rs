@@ -4,27 +4,27 @@ use crate::transfers::{ContentId, DownloadId, DownloadState, DownloadView, Prior
 
 /// How far a peer is, as a line that it writes for who has started it.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Report {
-    is_here: bool,
+pub(super) struct PeerProgress {
+    is_complete: bool,
     pieces_done: u32,
     pieces: u32,
     bytes_done: u64,
     rate_down: f64,
     rate_up: f64,
-    bytes_given: u64,
+    bytes_uploaded: u64,
     peers: usize,
 }
 
-impl Report {
-    pub(super) const fn of(view: &DownloadView) -> Self {
+impl PeerProgress {
+    pub(super) const fn from_view(view: &DownloadView) -> Self {
         Self {
-            is_here: view.state.is_here(),
+            is_complete: view.state.is_complete(),
             pieces_done: view.pieces_done,
             pieces: view.pieces,
             bytes_done: view.bytes_done,
             rate_down: view.rate_down,
             rate_up: view.rate_up,
-            bytes_given: view.bytes_given,
+            bytes_uploaded: view.bytes_uploaded,
             peers: view.sources_known,
         }
     }
@@ -34,13 +34,13 @@ impl Report {
         let mut words = line.strip_prefix("progress\t")?.split('\t');
         let mut next = || words.next();
         Some(Self {
-            is_here: next()? == "1",
+            is_complete: next()? == "1",
             pieces_done: next()?.parse().ok()?,
             pieces: next()?.parse().ok()?,
             bytes_done: next()?.parse().ok()?,
             rate_down: next()?.parse().ok()?,
             rate_up: next()?.parse().ok()?,
-            bytes_given: next()?.parse().ok()?,
+            bytes_uploaded: next()?.parse().ok()?,
             peers: next()?.parse().ok()?,
         })
     }
@@ -48,44 +48,53 @@ impl Report {
     /// Returns what a person is shown of it, under a name.
     pub(super) fn view(&self, name: String, size: u64, state: DownloadState) -> DownloadView {
         let (pieces_done, pieces, bytes_done) = (self.pieces_done, self.pieces, self.bytes_done);
-        let (rate_down, rate_up, bytes_given) = (self.rate_down, self.rate_up, self.bytes_given);
+        let (rate_down, rate_up, bytes_given) = (self.rate_down, self.rate_up, self.bytes_uploaded);
         DownloadView {
             id: DownloadId(1),
-            content: ContentId::Agreed,
+            content: ContentId::GroupFile,
             digest: None,
             name,
             size: Some(size),
             state,
             priority: Priority::Normal,
-            turn: None,
+            queue_position: None,
             pieces_done,
             pieces,
             bytes_done,
             bytes_fetched: bytes_done,
             rate_down,
             rate_up,
-            bytes_given,
+            bytes_uploaded: bytes_given,
             sources_active: self.peers,
             sources_known: self.peers,
             queued_at: None,
-            left: None,
+            time_left: None,
             elapsed: std::time::Duration::ZERO,
-            givers: Vec::new(),
+            sources: Vec::new(),
             copied_from: None,
-            trouble: None,
+            warning: None,
         }
     }
 
     /// Returns whether the peer has the whole file.
-    pub(super) const fn is_here(&self) -> bool {
-        self.is_here
+    pub(super) const fn is_complete(&self) -> bool {
+        self.is_complete
     }
 }
 
-impl fmt::Display for Report {
+impl fmt::Display for PeerProgress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { pieces_done, pieces, bytes_done, rate_down, rate_up, bytes_given, peers, .. } = self;
-        let here = u8::from(self.is_here);
+        let Self {
+            pieces_done,
+            pieces,
+            bytes_done,
+            rate_down,
+            rate_up,
+            bytes_uploaded: bytes_given,
+            peers,
+            ..
+        } = self;
+        let here = u8::from(self.is_complete);
         write!(f, "progress\t{here}\t{pieces_done}\t{pieces}\t{bytes_done}")?;
         write!(f, "\t{rate_down:.0}\t{rate_up:.0}\t{bytes_given}\t{peers}")
     }
@@ -96,20 +105,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_was_reported_is_read_and_nothing_else() {
-        let report = Report {
-            is_here: true,
+    fn only_report_lines_are_parsed() {
+        let report = PeerProgress {
+            is_complete: true,
             pieces_done: 3,
             pieces: 4,
             bytes_done: 5,
             rate_down: 6.0,
             rate_up: 7.0,
-            bytes_given: 8,
+            bytes_uploaded: 8,
             peers: 9,
         };
-        assert_eq!(Report::parse(&report.to_string()), Some(report));
+        assert_eq!(PeerProgress::parse(&report.to_string()), Some(report));
         for line in ["", "done\tx\t1", "progress\t1\t2", "progress\t1\tx\t1\t1\t1\t1\t1\t1"] {
-            assert_eq!(Report::parse(line), None, "{line}");
+            assert_eq!(PeerProgress::parse(line), None, "{line}");
         }
     }
 }

@@ -4,14 +4,14 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use clap::Args;
 use protocol::escape::display_safe;
 use protocol::metainfo::Metainfo;
-use protocol::units::{Size, parse_size};
+use protocol::units::{DisplaySize, parse_size};
 use tokio_util::sync::CancellationToken;
 
-use super::tracker_url::{Tier, tier};
-use super::written::{place, refuse_existing, write};
-use super::{TorrentTrouble, bar};
-use crate::repl::output::Output;
-use crate::torrent::make::{LeftOut, Plan, Wish};
+use super::torrent_output::{check_absent, output_path, write};
+use super::tracker_url::{TrackerTier, parse_tier};
+use super::{TorrentCommandError, read_progress};
+use crate::repl::output::ConsoleOutput;
+use crate::torrent::make::{ExcludedEntry, MakeOptions, TorrentPlan};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -23,7 +23,7 @@ Examples:
 The same files with the same name, piece length and --private give the same infohash, here and in mktorrent.";
 
 /// How many of the things that are left out are named.
-const MOST_NAMED: usize = 10;
+const MAX_NAMED: usize = 10;
 
 /// The shortest and the longest piece that may be asked for, in bytes.
 const PIECE_LENGTHS: std::ops::RangeInclusive<u32> = 16 << 10..=64 << 20;
@@ -37,8 +37,8 @@ pub struct CreateOptions {
     pub path: PathBuf,
 
     /// Where a tracker is; several times for several, tried in turn. A comma puts more into one tier.
-    #[arg(short, long, value_name = "URL", value_parser = tier)]
-    pub announce: Vec<Tier>,
+    #[arg(short, long, value_name = "URL", value_parser = parse_tier)]
+    pub announce: Vec<TrackerTier>,
 
     /// The length of a piece: a power of two from 16K to 64M. Without it, from 256K on, as suits the size.
     #[arg(short = 'l', long, value_name = "N", value_parser = piece_length)]
@@ -69,14 +69,14 @@ pub struct CreateOptions {
     pub force: bool,
 }
 
-pub(super) fn run(options: &CreateOptions, output: &mut Output) -> Result<u8, TorrentTrouble> {
-    let place = place(options)?;
+pub(super) fn run(options: &CreateOptions, output: &mut ConsoleOutput) -> Result<u8, TorrentCommandError> {
+    let place = output_path(options)?;
     if !options.force {
-        refuse_existing(&place)?;
+        check_absent(&place)?;
     }
-    let plan = Plan::of(&options.path, Some(&place))?;
-    tell_left_out(plan.left_out(), output);
-    let wish = Wish {
+    let plan = TorrentPlan::scan(&options.path, Some(&place))?;
+    report_left_out(plan.excluded(), output);
+    let wish = MakeOptions {
         name: options.name.clone(),
         piece_length: options.piece_length,
         private: options.private,
@@ -86,22 +86,24 @@ pub(super) fn run(options: &CreateOptions, output: &mut Output) -> Result<u8, To
     };
     let size = plan.size();
     // Ctrl-C ends the program, and nothing is written before all is read.
-    let bytes = plan.make(&wish, &CancellationToken::new(), &mut |done| bar::draw(output, done, size))?;
+    let bytes = plan.make(&wish, &CancellationToken::new(), &mut |done| {
+        read_progress::draw_progress(output, done, size)
+    })?;
     write(&place, &bytes, options.force)?;
-    tell_made(&bytes, &place.to_string_lossy(), output)
+    report_created(&bytes, &place.to_string_lossy(), output)
 }
 
-fn tell_left_out(left_out: &[LeftOut], output: &mut Output) {
-    for left in left_out.iter().take(MOST_NAMED) {
+fn report_left_out(left_out: &[ExcludedEntry], output: &mut ConsoleOutput) {
+    for left in left_out.iter().take(MAX_NAMED) {
         let path = left.path.to_string_lossy();
-        output.warning(format_args!("left out: {} ({})", display_safe(&path), left.why));
+        output.warning(format_args!("left out: {} ({})", display_safe(&path), left.reason));
     }
-    if let Some(more) = left_out.len().checked_sub(MOST_NAMED).filter(|more| *more > 0) {
+    if let Some(more) = left_out.len().checked_sub(MAX_NAMED).filter(|more| *more > 0) {
         output.warning(format_args!("left out: {more} more"));
     }
 }
 
-fn tell_made(bytes: &[u8], place: &str, output: &mut Output) -> Result<u8, TorrentTrouble> {
+fn report_created(bytes: &[u8], place: &str, output: &mut ConsoleOutput) -> Result<u8, TorrentCommandError> {
     // It was read back when it was made.
     if let Ok(metainfo) = Metainfo::parse(bytes) {
         let geometry = metainfo.geometry();
@@ -115,9 +117,9 @@ fn tell_made(bytes: &[u8], place: &str, output: &mut Output) -> Result<u8, Torre
             format!("  infohash  {}", metainfo.infohash()),
             format!(
                 "  content   {files}{} in {} of {}",
-                Size(geometry.size()),
+                DisplaySize(geometry.size()),
                 pieces(geometry.piece_count()),
-                Size(geometry.piece_length().into())
+                DisplaySize(geometry.piece_length().into())
             ),
         ])?;
     }

@@ -3,11 +3,11 @@ use std::sync::Arc;
 
 use clap::Args;
 
-use super::TorrentTrouble;
-use super::taking_part::{PartOptions, take_part};
-use crate::repl::output::Output;
-use crate::torrent::selection::Selection;
-use crate::torrent::{Afterwards, Place, Wish, dot_torrent};
+use super::TorrentCommandError;
+use super::participation::{TorrentPeerOptions, run_torrent};
+use crate::repl::output::ConsoleOutput;
+use crate::torrent::selection::FileSelection;
+use crate::torrent::{OnCompletion, TorrentLocation, TorrentSpec, dot_torrent};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -38,7 +38,7 @@ pub struct DownloadOptions {
     pub seed: bool,
 
     /// Ends giving once as many times the size was sent; with --seed.
-    #[arg(long, value_name = "RATIO", requires = "seed", value_parser = super::taking_part::ratio)]
+    #[arg(long, value_name = "RATIO", requires = "seed", value_parser = super::participation::parse_ratio)]
     pub seed_ratio: Option<f64>,
 
     /// Ends as soon as all is here, as it does without --seed.
@@ -47,18 +47,24 @@ pub struct DownloadOptions {
 
     /// How it comes to peers.
     #[command(flatten)]
-    pub part: PartOptions,
+    pub peer_options: TorrentPeerOptions,
 }
 
-pub(super) fn run(options: &DownloadOptions, output: &mut Output) -> Result<u8, TorrentTrouble> {
+pub(super) fn run(options: &DownloadOptions, output: &mut ConsoleOutput) -> Result<u8, TorrentCommandError> {
     let metainfo = Arc::new(dot_torrent::read(&options.torrent)?);
     let selection = match &options.select {
-        Some(text) => Selection::parse(text, &metainfo)?,
-        None => Selection::all(),
+        Some(text) => FileSelection::parse(text, &metainfo)?,
+        None => FileSelection::all(),
     };
-    let place = Place::Fetch { folder: options.dir.clone(), selection };
+    let place = TorrentLocation::Download { folder: options.dir.clone(), selection };
     let afterwards =
-        if options.seed { Afterwards::Seed { ratio: options.seed_ratio } } else { Afterwards::End };
-    let wish = Wish { metainfo, digest: None, place, afterwards, peers: options.part.peers.clone() };
-    take_part(wish, &options.part, output)
+        if options.seed { OnCompletion::Seed { ratio: options.seed_ratio } } else { OnCompletion::Stop };
+    let wish = TorrentSpec {
+        metainfo,
+        digest: None,
+        location: place,
+        on_completion: afterwards,
+        peers: options.peer_options.peers.clone(),
+    };
+    run_torrent(wish, &options.peer_options, output)
 }

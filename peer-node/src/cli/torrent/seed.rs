@@ -3,10 +3,10 @@ use std::sync::Arc;
 
 use clap::Args;
 
-use super::TorrentTrouble;
-use super::taking_part::{PartOptions, take_part};
-use crate::repl::output::Output;
-use crate::torrent::{Afterwards, Place, Wish, dot_torrent};
+use super::TorrentCommandError;
+use super::participation::{TorrentPeerOptions, run_torrent};
+use crate::repl::output::ConsoleOutput;
+use crate::torrent::{OnCompletion, TorrentLocation, TorrentSpec, dot_torrent};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -28,18 +28,24 @@ pub struct SeedOptions {
     pub dir: PathBuf,
 
     /// Ends once as many times the size was sent.
-    #[arg(long, value_name = "RATIO", value_parser = super::taking_part::ratio)]
+    #[arg(long, value_name = "RATIO", value_parser = super::participation::parse_ratio)]
     pub seed_ratio: Option<f64>,
 
     /// How it comes to peers.
     #[command(flatten)]
-    pub part: PartOptions,
+    pub peer_options: TorrentPeerOptions,
 }
 
-pub(super) fn run(options: &SeedOptions, output: &mut Output) -> Result<u8, TorrentTrouble> {
+pub(super) fn run(options: &SeedOptions, output: &mut ConsoleOutput) -> Result<u8, TorrentCommandError> {
     let metainfo = Arc::new(dot_torrent::read(&options.torrent)?);
-    let place = Place::Whole { folder: options.dir.clone() };
-    let afterwards = Afterwards::Seed { ratio: options.seed_ratio };
-    let wish = Wish { metainfo, digest: None, place, afterwards, peers: options.part.peers.clone() };
-    take_part(wish, &options.part, output)
+    let place = TorrentLocation::Complete { folder: options.dir.clone() };
+    let afterwards = OnCompletion::Seed { ratio: options.seed_ratio };
+    let wish = TorrentSpec {
+        metainfo,
+        digest: None,
+        location: place,
+        on_completion: afterwards,
+        peers: options.peer_options.peers.clone(),
+    };
+    run_torrent(wish, &options.peer_options, output)
 }

@@ -6,8 +6,8 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::TorrentTrouble;
-use crate::repl::output::Output;
+use super::TorrentCommandError;
+use crate::repl::output::ConsoleOutput;
 use crate::torrent::dot_torrent;
 
 const EXAMPLES: &str = "\
@@ -28,7 +28,7 @@ pub struct ShowOptions {
     pub json: bool,
 }
 
-pub(super) fn run(options: &ShowOptions, output: &mut Output) -> Result<u8, TorrentTrouble> {
+pub(super) fn run(options: &ShowOptions, output: &mut ConsoleOutput) -> Result<u8, TorrentCommandError> {
     let metainfo = dot_torrent::read(&options.torrent)?;
     if options.json {
         output.line(json::json(&metainfo))?;

@@ -4,17 +4,17 @@ use protocol::limits::MAX_TRACKER_URL;
 
 /// The trackers of one tier, of which each is as good as the other.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Tier(pub(super) Vec<String>);
+pub struct TrackerTier(pub(super) Vec<String>);
 
 /// Reads addresses with commas between them.
-pub(super) fn tier(text: &str) -> Result<Tier, String> {
+pub(super) fn parse_tier(text: &str) -> Result<TrackerTier, String> {
     text.split(',')
-        .map(|address| check(address).map(|()| address.to_owned()))
+        .map(|address| check_url(address).map(|()| address.to_owned()))
         .collect::<Result<_, _>>()
-        .map(Tier)
+        .map(TrackerTier)
 }
 
-fn check(address: &str) -> Result<(), String> {
+fn check_url(address: &str) -> Result<(), String> {
     if address.len() > MAX_TRACKER_URL {
         return Err(format!("an address has at most {MAX_TRACKER_URL} bytes"));
     }
@@ -33,14 +33,14 @@ mod tests {
 
     #[test]
     fn addresses_have_a_scheme_and_a_host() {
-        let both = tier("http://a/announce,udp://b:6969").unwrap();
+        let both = parse_tier("http://a/announce,udp://b:6969").unwrap();
         assert_eq!(both.0, ["http://a/announce", "udp://b:6969"]);
-        assert!(tier("https://[::1]:80/announce?key=1").is_ok());
+        assert!(parse_tier("https://[::1]:80/announce?key=1").is_ok());
         let long = format!("http://a/{}", "x".repeat(MAX_TRACKER_URL));
         for bad in
             ["", "a", "ftp://a/", "http://", "http:///x", "http://a b/", "http://ä/", "http://a,", &long]
         {
-            assert!(tier(bad).is_err(), "{bad}");
+            assert!(parse_tier(bad).is_err(), "{bad}");
         }
     }
 }

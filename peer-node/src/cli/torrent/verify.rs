@@ -9,11 +9,11 @@ use protocol::geometry::PieceIndex;
 use protocol::metainfo::Metainfo;
 use tokio_util::sync::CancellationToken;
 
-use super::{TorrentTrouble, bar};
+use super::{TorrentCommandError, read_progress};
 use crate::repl::look::{Look, Style};
-use crate::repl::output::Output;
+use crate::repl::output::ConsoleOutput;
 use crate::torrent::dot_torrent;
-use crate::torrent::files::{FileCondition, FileReport, TorrentFiles};
+use crate::torrent::files::{TorrentFileCondition, TorrentFileReport, TorrentFiles};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -35,42 +35,42 @@ pub struct VerifyOptions {
     pub dir: PathBuf,
 }
 
-pub(super) fn run(options: &VerifyOptions, output: &mut Output) -> Result<u8, TorrentTrouble> {
+pub(super) fn run(options: &VerifyOptions, output: &mut ConsoleOutput) -> Result<u8, TorrentCommandError> {
     let metainfo = Arc::new(dot_torrent::read(&options.torrent)?);
     let files = TorrentFiles::open_complete(&options.dir, &metainfo)?;
-    let right = check(&files, &metainfo, output);
-    let reports = files.reports(&right);
-    let spoiled = spoiled(&reports, &metainfo);
+    let right = verify_pieces(&files, &metainfo, output);
+    let reports = files.file_reports(&right);
+    let spoiled = unprovable_pieces(&reports, &metainfo);
     let look = output.look();
     output.lines(reports.iter().map(|report| {
         let own = own_faults(report, &metainfo, &right, &spoiled);
-        line(report, own, &metainfo, look)
+        report_line(report, own, &metainfo, look)
     }))?;
-    let whole = reports.iter().filter(|report| report.condition == FileCondition::Whole).count();
+    let whole = reports.iter().filter(|report| report.condition == TorrentFileCondition::Complete).count();
     let (pieces, all) = (right.count(), metainfo.geometry().piece_count());
     output.line(format_args!("{whole} of {} files whole, {pieces} of {all} pieces right", reports.len()))?;
     Ok(u8::from(whole < reports.len()))
 }
 
 /// Hashes all pieces that may be there, on several threads.
-fn check(files: &TorrentFiles, metainfo: &Metainfo, output: &mut Output) -> Bitfield {
+fn verify_pieces(files: &TorrentFiles, metainfo: &Metainfo, output: &mut ConsoleOutput) -> Bitfield {
     let geometry = metainfo.geometry();
     let output = Mutex::new(output);
     let progress = |looked_at: u32| {
         // Whoever comes while another draws has nothing newer to show.
         if let Some(mut output) = output.try_lock() {
             let done = u64::from(looked_at) * u64::from(geometry.piece_length());
-            bar::draw(&mut output, done.min(geometry.size()), geometry.size());
+            read_progress::draw_progress(&mut output, done.min(geometry.size()), geometry.size());
         }
     };
     files.check(&Bitfield::full(geometry), &CancellationToken::new(), &progress)
 }
 
 /// Returns the pieces that have bytes of a file which is not there as a whole: they say nothing about other files.
-fn spoiled(reports: &[FileReport], metainfo: &Metainfo) -> Bitfield {
+fn unprovable_pieces(reports: &[TorrentFileReport], metainfo: &Metainfo) -> Bitfield {
     let mut spoiled = Bitfield::empty(metainfo.geometry());
     for report in reports {
-        if !matches!(report.condition, FileCondition::Whole | FileCondition::Damaged) {
+        if !matches!(report.condition, TorrentFileCondition::Complete | TorrentFileCondition::Damaged) {
             for piece in pieces_of(report, metainfo) {
                 spoiled.insert(piece);
             }
@@ -80,11 +80,16 @@ fn spoiled(reports: &[FileReport], metainfo: &Metainfo) -> Bitfield {
 }
 
 /// Counts the wrong pieces of a file that are its own fault.
-fn own_faults(report: &FileReport, metainfo: &Metainfo, right: &Bitfield, spoiled: &Bitfield) -> usize {
+fn own_faults(
+    report: &TorrentFileReport,
+    metainfo: &Metainfo,
+    right: &Bitfield,
+    spoiled: &Bitfield,
+) -> usize {
     pieces_of(report, metainfo).filter(|piece| !right.has(*piece) && !spoiled.has(*piece)).count()
 }
 
-fn pieces_of(report: &FileReport, metainfo: &Metainfo) -> impl Iterator<Item = PieceIndex> {
+fn pieces_of(report: &TorrentFileReport, metainfo: &Metainfo) -> impl Iterator<Item = PieceIndex> {
     let geometry = *metainfo.geometry();
     let span = metainfo.files().get(report.number).filter(|file| file.length > 0);
     let number =
@@ -93,18 +98,20 @@ fn pieces_of(report: &FileReport, metainfo: &Metainfo) -> impl Iterator<Item = P
     numbers.into_iter().flatten().filter_map(move |number| geometry.piece(number))
 }
 
-fn line(report: &FileReport, own_faults: usize, metainfo: &Metainfo, look: Look) -> String {
+fn report_line(report: &TorrentFileReport, own_faults: usize, metainfo: &Metainfo, look: Look) -> String {
     let (style, word, more) = match report.condition {
-        FileCondition::Whole => (Style::Good, "whole", String::new()),
-        FileCondition::Damaged if own_faults == 0 => (Style::Warning, "unproven", faults(report, 0)),
-        FileCondition::Damaged => (Style::Bad, "damaged", faults(report, own_faults)),
-        FileCondition::WrongLength { found } => {
+        TorrentFileCondition::Complete => (Style::Good, "whole", String::new()),
+        TorrentFileCondition::Damaged if own_faults == 0 => {
+            (Style::Warning, "unproven", faults_text(report, 0))
+        }
+        TorrentFileCondition::Damaged => (Style::Bad, "damaged", faults_text(report, own_faults)),
+        TorrentFileCondition::WrongLength { found } => {
             (Style::Bad, "damaged", format!(": {found} bytes where {} belong", report.length))
         }
-        FileCondition::Unfinished => {
-            (Style::Warning, "unfinished", format!(": {} of {} pieces", report.right, report.pieces))
+        TorrentFileCondition::Unfinished => {
+            (Style::Warning, "unfinished", format!(": {} of {} pieces", report.valid_pieces, report.pieces))
         }
-        FileCondition::Missing => (Style::Warning, "missing", String::new()),
+        TorrentFileCondition::Missing => (Style::Warning, "missing", String::new()),
     };
     let path = metainfo.files().get(report.number).map(|file| file.path.to_string());
     let path = path.unwrap_or_else(|| display_safe(&report.path.to_string_lossy()).into_owned());
@@ -112,9 +119,9 @@ fn line(report: &FileReport, own_faults: usize, metainfo: &Metainfo, look: Look)
 }
 
 /// Says how many pieces of a file are wrong, and how many cannot be told because of other files.
-fn faults(report: &FileReport, own: usize) -> String {
+fn faults_text(report: &TorrentFileReport, own: usize) -> String {
     let all = report.pieces;
-    let shared = (report.pieces.saturating_sub(report.right) as usize).saturating_sub(own);
+    let shared = (report.pieces.saturating_sub(report.valid_pieces) as usize).saturating_sub(own);
     let verb = |count| if count == 1 { "is" } else { "are" };
     let other = "with a file that is not as it has to be";
     match (own, shared) {

@@ -2,80 +2,82 @@
 
 use std::time::Instant;
 
-use protocol::configured::{LogEvent, Message};
+use protocol::configured::{ConfiguredMessage, LogEvent};
 use protocol::geometry::PieceIndex;
 
-use super::{Done, Failure, Session};
-use crate::configured::ending::Ending;
-use crate::swarm::Action;
-use crate::transport::Step;
+use super::{DiskJobResult, GroupSession, GroupSessionError};
+use crate::configured::disconnect_reason::GroupDisconnectReason;
+use crate::swarm::SwarmAction;
+use crate::transport::RequestStep;
 
-impl Session {
+impl GroupSession {
     /// Carries out all that the engine and the choker want done now.
-    pub(super) fn act(&mut self) {
+    pub(super) fn perform_actions(&mut self) {
         let now = Instant::now();
         while let Some(action) = self.swarm.poll(now) {
             match action {
-                Action::Request { source, block } => {
-                    let Some(neighbour) = self.group.get_mut(source) else { continue };
+                SwarmAction::Request { source, block } => {
+                    let Some(neighbour) = self.peers.get_mut(source) else { continue };
                     let step = {
-                        let mut asked = neighbour.link.asked();
+                        let mut asked = neighbour.link.requests();
                         // One request at a time: an older one is taken for lost.
                         asked.give_up();
-                        asked.ask(block)
+                        asked.request(block)
                     };
-                    if step == Step::Say {
+                    if step == RequestStep::Send {
                         // Some serve nobody who has not said that it wants something.
-                        neighbour.tell_interest();
-                        neighbour.say(Message::Request { piece: block.piece });
+                        neighbour.send_interest();
+                        neighbour.send(ConfiguredMessage::Request { piece: block.piece });
                     }
                 }
-                Action::Interest { source, on } => {
-                    self.group.get_mut(source).into_iter().for_each(|neighbour| neighbour.wanted(on));
+                SwarmAction::Interest { source, on } => {
+                    self.peers.get_mut(source).into_iter().for_each(|neighbour| neighbour.set_wanted(on));
                 }
-                Action::Check { piece } => self.store.store(piece),
-                Action::Drop { piece } => self.store.forget(piece),
+                SwarmAction::Verify { piece } => self.store.queue_piece(piece),
+                SwarmAction::Drop { piece } => self.store.drop_piece(piece),
                 // The dialect has no word for it, and what comes twice is dropped.
-                Action::Cancel { .. } => {}
-                Action::Leave { source, .. } => self.group.end(source, Ending::Stalled),
+                SwarmAction::Cancel { .. } => {}
+                SwarmAction::Disconnect { source, .. } => {
+                    self.peers.disconnect(source, GroupDisconnectReason::Stalled)
+                }
             }
         }
-        self.group.neighbours_mut().for_each(super::neighbour::Neighbour::tell_interest);
-        self.store.store_some();
-        self.choke(now);
+        self.peers.neighbours_mut().for_each(super::neighbour::Neighbour::send_interest);
+        self.store.start_writes();
+        self.update_choking(now);
     }
 
     /// Takes in what a job has done.
-    pub(super) fn job_done(&mut self, done: Done) -> Result<(), Failure> {
+    pub(super) fn on_job_done(&mut self, done: DiskJobResult) -> Result<(), GroupSessionError> {
         match done {
-            Done::Stored(outcomes) => {
-                self.store.stored_some();
+            DiskJobResult::Stored(outcomes) => {
+                self.store.write_ended();
                 let stored = outcomes.into_iter().map(|(piece, outcome)| {
                     if outcome.is_ok() {
-                        self.stored(piece);
+                        self.on_piece_stored(piece);
                     } else {
                         self.swarm.piece_not_stored(piece);
                     }
-                    outcome.map_err(Failure::Write)
+                    outcome.map_err(GroupSessionError::Write)
                 });
                 // One that could not be written does not take those beside it along.
                 stored.fold(Ok(()), Result::and)?;
             }
-            Done::Noted(outcome) => self.store.noted(outcome),
-            Done::Settled(outcome) => {
+            DiskJobResult::Recorded(outcome) => self.store.record_written(outcome),
+            DiskJobResult::Finalized(outcome) => {
                 outcome?;
-                self.is_whole();
+                self.on_complete();
             }
         }
         Ok(())
     }
 
-    fn stored(&mut self, piece: PieceIndex) {
+    fn on_piece_stored(&mut self, piece: PieceIndex) {
         self.swarm.piece_checked(piece, true);
-        let from = self.store.stored(piece);
+        let from = self.store.mark_stored(piece);
         if let Some(from) = from {
-            self.log.note(LogEvent::Downloaded { piece, from, count: self.swarm.pieces_done() });
+            self.log.record(LogEvent::Downloaded { piece, from, count: self.swarm.pieces_done() });
         }
-        self.tell_of(piece);
+        self.broadcast_have(piece);
     }
 }

@@ -1,19 +1,19 @@
 use std::fs;
 
 use super::*;
-use crate::download::reservations::Reservations;
+use crate::download::reservations::NameReservations;
 use crate::library::FileIdentity;
 
 fn part(root: &Path) -> (PartFile, Bitfield) {
-    let geometry = Geometry::native(3 << 18).unwrap();
-    PartFile::open(&PartFolders::of_test(root), &root.join("a.bin"), Digest::from_bytes([7; 32]), geometry)
+    let geometry = Geometry::for_native(3 << 18).unwrap();
+    PartFile::open(&PartFolders::for_test(root), &root.join("a.bin"), Digest::from_bytes([7; 32]), geometry)
         .unwrap()
 }
 
 /// Renames a part to its final name and returns its path.
-fn name(part: PartFile) -> PathBuf {
-    let reserved = Reservations::default().reserve(&part.target).unwrap();
-    part.name(reserved).unwrap().settled().unwrap().0
+fn finalize(part: PartFile) -> PathBuf {
+    let reserved = NameReservations::default().reserve(&part.target).unwrap();
+    part.finalize(reserved).unwrap().finish().unwrap().0
 }
 
 /// Lists the names in a folder that are not hidden.
@@ -25,7 +25,7 @@ fn visible(root: &Path) -> Vec<String> {
 }
 
 #[test]
-fn nothing_is_visible_before_the_end() {
+fn part_is_hidden_until_it_is_complete() {
     let root = tempfile::tempdir().unwrap();
     let (part, claimed) = part(root.path());
     assert_eq!(claimed.count(), 0);
@@ -35,22 +35,22 @@ fn nothing_is_visible_before_the_end() {
     }
     assert_eq!(visible(root.path()), [""; 0]);
     let target = root.path().join("a.bin");
-    assert_eq!(name(part), target);
+    assert_eq!(finalize(part), target);
     assert_eq!(fs::read(&target).unwrap(), halves.concat().repeat(3));
     assert_eq!(visible(root.path()), ["a.bin"]);
     assert_eq!(fs::read_dir(root.path().join(".peerdex/partial")).unwrap().count(), 0);
 }
 
 #[test]
-fn a_content_of_one_piece_leaves_no_trace_before_it_is_whole() {
+fn single_piece_part_has_no_name_until_complete() {
     let root = tempfile::tempdir().unwrap();
-    let (geometry, target) = (Geometry::native(5).unwrap(), root.path().join("a.bin"));
-    let folders = PartFolders::of_test(root.path());
+    let (geometry, target) = (Geometry::for_native(5).unwrap(), root.path().join("a.bin"));
+    let folders = PartFolders::for_test(root.path());
     let open = |tag| PartFile::open(&folders, &target, Digest::from_bytes([tag; 32]), geometry).unwrap().0;
     for (part, expected) in [(open(1), "a.bin"), (open(2), "a (1).bin")] {
         part.write(geometry.last_piece().unwrap(), &[b"12345"]).unwrap();
         part.save_record(&Bitfield::full(&geometry)).unwrap();
-        assert_eq!(name(part), root.path().join(expected));
+        assert_eq!(finalize(part), root.path().join(expected));
         assert_eq!(fs::read(root.path().join(expected)).unwrap(), b"12345");
     }
     let dropped = open(3);
@@ -60,19 +60,19 @@ fn a_content_of_one_piece_leaves_no_trace_before_it_is_whole() {
 }
 
 #[test]
-fn a_name_taken_meanwhile_is_left_alone() {
+fn name_taken_meanwhile_is_not_replaced() {
     let root = tempfile::tempdir().unwrap();
     let (part, _) = part(root.path());
-    let reserved = Reservations::default().reserve(&part.target).unwrap();
+    let reserved = NameReservations::default().reserve(&part.target).unwrap();
     fs::write(root.path().join("a.bin"), "other").unwrap();
-    let (location, identity) = part.name(reserved).unwrap().settled().unwrap();
+    let (location, identity) = part.finalize(reserved).unwrap().finish().unwrap();
     assert_eq!(location, root.path().join("a (1).bin"));
-    assert_eq!(FileIdentity::of_file(File::open(location).unwrap()).unwrap(), Some(identity));
+    assert_eq!(FileIdentity::from_file(File::open(location).unwrap()).unwrap(), Some(identity));
     assert_eq!(fs::read(root.path().join("a.bin")).unwrap(), b"other");
 }
 
 #[test]
-fn what_was_noted_is_claimed_again() {
+fn recorded_pieces_are_claimed_on_reopen() {
     let root = tempfile::tempdir().unwrap();
     let (first, mut pieces) = part(root.path());
     pieces.insert(first.geometry.piece(1).unwrap());
@@ -99,26 +99,26 @@ fn link_in_place_of_a_part_is_not_written_through() {
     fs::remove_file(&path).unwrap();
     std::os::unix::fs::symlink(&outside, &path).unwrap();
     let opened = PartFile::open(
-        &PartFolders::of_test(root.path()),
+        &PartFolders::for_test(root.path()),
         &root.path().join("a.bin"),
         Digest::from_bytes([7; 32]),
-        Geometry::native(3 << 18).unwrap(),
+        Geometry::for_native(3 << 18).unwrap(),
     );
     assert!(matches!(opened, Err(PartFileError::Io { .. })), "{opened:?}");
     assert_eq!(fs::read(&outside).unwrap(), b"precious");
 }
 
 #[test]
-fn pieces_beyond_4_gib_lie_where_they_belong() {
+fn pieces_beyond_4_gib_have_the_right_offset() {
     let root = tempfile::tempdir().unwrap();
-    let geometry = Geometry::native((5 << 30) + 1).unwrap();
+    let geometry = Geometry::for_native((5 << 30) + 1).unwrap();
     let open = || {
-        let folders = PartFolders::of_test(root.path());
+        let folders = PartFolders::for_test(root.path());
         PartFile::open(&folders, &root.path().join("a.bin"), Digest::from_bytes([8; 32]), geometry)
     };
     let part = match open() {
         // This disk is too small.
-        Err(PartFileError::NoRoom { .. }) => return,
+        Err(PartFileError::NoSpace { .. }) => return,
         opened => opened.unwrap().0,
     };
     let (last, before) =
@@ -139,7 +139,7 @@ fn pieces_beyond_4_gib_lie_where_they_belong() {
 fn part_without_a_usable_record_is_found_by_its_name() {
     let root = tempfile::tempdir().unwrap();
     let (first, _) = part(root.path());
-    let record = first.named.as_ref().unwrap().place.paths.record.clone();
+    let record = first.named.as_ref().unwrap().location.paths.record.clone();
     first.write(first.geometry.piece(1).unwrap(), &[&vec![1; 1 << 18]]).unwrap();
     drop(first);
     for damage in ["", "{\"version\":1,\"dig"] {
@@ -153,13 +153,13 @@ fn part_without_a_usable_record_is_found_by_its_name() {
 }
 
 #[test]
-fn liar_about_the_size_does_not_cut_the_part() {
+fn wrong_size_does_not_truncate_the_part() {
     let root = tempfile::tempdir().unwrap();
     let (honest, _) = part(root.path());
-    let shorter = Geometry::native(2 << 18).unwrap();
+    let shorter = Geometry::for_native(2 << 18).unwrap();
     let target = root.path().join("a.bin");
     let (lied, _) =
-        PartFile::open(&PartFolders::of_test(root.path()), &target, honest.digest, shorter).unwrap();
+        PartFile::open(&PartFolders::for_test(root.path()), &target, honest.digest, shorter).unwrap();
     assert_ne!(lied.path(), honest.path());
     assert_eq!(fs::metadata(honest.path()).unwrap().len(), 3 << 18);
 }
@@ -169,8 +169,8 @@ fn modification_time_and_executable_bit_are_kept() {
     let root = tempfile::tempdir().unwrap();
     let (part, _) = part(root.path());
     let modified = std::time::UNIX_EPOCH + Duration::new(1_000_000_000, 123_456_789);
-    part.adorn(Details { modified: Some(modified), executable: true });
-    let found = fs::metadata(name(part)).unwrap();
+    part.set_attributes(FileAttributes { modified: Some(modified), executable: true });
+    let found = fs::metadata(finalize(part)).unwrap();
     assert_eq!(found.modified().unwrap(), modified);
     assert_eq!(found.permissions().mode() & 0o111, (found.permissions().mode() & 0o444) >> 2);
 }
@@ -178,16 +178,16 @@ fn modification_time_and_executable_bit_are_kept() {
 #[test]
 fn file_whose_folder_became_a_link_is_not_written_elsewhere() {
     let (root, outside) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-    let folders = PartFolders::of_test(root.path());
+    let folders = PartFolders::for_test(root.path());
     for size in [5, 3 << 18] {
         let target = root.path().join("films/a.bin");
-        let geometry = Geometry::native(size).unwrap();
+        let geometry = Geometry::for_native(size).unwrap();
         let digest = Digest::from_bytes([7; 32]);
         let (part, _) = PartFile::open(&folders, &target, digest, geometry).unwrap();
-        let reserved = Reservations::default().reserve(&target).unwrap();
+        let reserved = NameReservations::default().reserve(&target).unwrap();
         fs::rename(root.path().join("films"), root.path().join("moved")).unwrap();
         std::os::unix::fs::symlink(outside.path(), root.path().join("films")).unwrap();
-        let error = part.name(reserved).unwrap_err().to_string();
+        let error = part.finalize(reserved).unwrap_err().to_string();
         assert!(error.contains("is a link"), "{error}");
         assert_eq!(fs::read_dir(outside.path()).unwrap().count(), 0);
         fs::remove_file(root.path().join("films")).unwrap();

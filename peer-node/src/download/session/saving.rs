@@ -8,45 +8,46 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use protocol::digest::Digest;
 use protocol::manifest::{Manifest, ManifestBuilder};
 
-use super::{Failure, PartFile, PartFileError, REFRESH, Session, Stage};
-use crate::download::details::Details;
-use crate::download::local_copy::{Copied, CopyError, CopyJob, Original};
-use crate::download::present::{at_target, originals};
-use crate::download::reservations::Reserved;
-use crate::download::storing::Destination;
-use crate::download::{DownloadsConfig, Target, place};
+use super::{DownloadSession, DownloadSessionError, DownloadStage, PartFile, PartFileError, VIEW_INTERVAL};
+use crate::download::disk_jobs::Destination;
+use crate::download::file_attributes::FileAttributes;
+use crate::download::local_copy::{CopiedFile, CopyError, CopyJob, CopySource};
+use crate::download::local_files::{at_target, copy_sources};
+use crate::download::reservations::ReservedName;
+use crate::download::{DownloadTarget, DownloadsConfig, location};
 use crate::library::{FileIdentity, SharedFile};
 use crate::transfers::DownloadState;
 
 /// A file that is at its place.
 #[derive(Debug, Clone)]
-pub(super) struct Placed {
+pub(super) struct PlacedFile {
     location: PathBuf,
     /// What the file with the content looks like, so that no other is taken for it.
     identity: FileIdentity,
     manifest: Arc<Manifest>,
 }
 
-impl Session {
+impl DownloadSession {
     /// Returns where the file is to lie, and where its parts do.
     pub(super) fn destination(&self) -> Destination {
-        let (folders, asked_for) = (self.config.folders.clone(), self.asked_for.clone());
-        let target = self.reserved.as_ref().map_or_else(|| asked_for.clone(), |name| name.name().to_owned());
-        Destination { folders, asked_for, target }
+        let (folders, asked_for) = (self.config.part_folders.clone(), self.requested_path.clone());
+        let target =
+            self.reserved_name.as_ref().map_or_else(|| asked_for.clone(), |name| name.name().to_owned());
+        Destination { folders, requested_path: asked_for, target }
     }
 
     /// Returns the reserved name, or a new one if that was used.
-    async fn take_name(&mut self) -> Result<Reserved, Failure> {
-        if let Some(reserved) = self.reserved.take() {
+    async fn take_name(&mut self) -> Result<ReservedName, DownloadSessionError> {
+        if let Some(reserved) = self.reserved_name.take() {
             return Ok(reserved);
         }
-        let (reservations, asked_for) = (self.config.reservations.clone(), self.asked_for.clone());
+        let (reservations, asked_for) = (self.config.reservations.clone(), self.requested_path.clone());
         let reserved = tokio::task::spawn_blocking(move || reservations.reserve(&asked_for)).await;
-        Ok(reserved.map_err(|_| Failure::Cancelled)?.map_err(PartFileError::from)?)
+        Ok(reserved.map_err(|_| DownloadSessionError::Cancelled)?.map_err(PartFileError::from)?)
     }
 
     /// Creates the file that needs no source.
-    pub(super) async fn make_empty(&mut self) -> Result<DownloadState, Failure> {
+    pub(super) async fn create_empty(&mut self) -> Result<DownloadState, DownloadSessionError> {
         let Destination { folders, target, .. } = self.destination();
         let made = tokio::task::spawn_blocking(move || {
             let manifest = ManifestBuilder::new(0).and_then(ManifestBuilder::finish).ok()?;
@@ -54,52 +55,55 @@ impl Session {
             Some((PartFile::open(&folders, &target, digest, *manifest.geometry()), manifest))
         });
         let Ok(Some((part, manifest))) = made.await else {
-            return Err(Failure::Internal("the empty file has no manifest"));
+            return Err(DownloadSessionError::Internal("the empty file has no manifest"));
         };
         let (part, _) = part?;
-        self.board.show(|view| view.size = Some(0));
-        self.settle(part, Arc::new(manifest)).await
+        self.publisher.update(|view| view.size = Some(0));
+        self.finalize(part, Arc::new(manifest)).await
     }
 
     /// Puts the finished file in its place and has it shared.
-    pub(super) async fn settle(
+    pub(super) async fn finalize(
         &mut self,
         part: PartFile,
         manifest: Arc<Manifest>,
-    ) -> Result<DownloadState, Failure> {
-        self.board.show(|view| view.trouble = None);
-        self.board.set_state(DownloadState::Finishing);
-        let (reserved, details) = (self.take_name().await?, self.details_for(self.wanted.path.as_deref()));
+    ) -> Result<DownloadState, DownloadSessionError> {
+        self.publisher.update(|view| view.warning = None);
+        self.publisher.set_state(DownloadState::Finishing);
+        let (reserved, details) = (self.take_name().await?, self.attributes_for(self.wanted.path.as_deref()));
         // What can fail from here on concerns the place and not the part.
         let path = reserved.name().to_owned();
-        let at = |source| Failure::Write { path: path.clone(), source };
+        let at = |source| DownloadSessionError::Write { path: path.clone(), source };
         let named = tokio::task::spawn_blocking(move || {
-            part.adorn(details);
-            part.name(reserved)
+            part.set_attributes(details);
+            part.finalize(reserved)
         });
         let named = named.await.unwrap_or_else(|error| Err(io::Error::other(error))).map_err(at)?;
-        self.config.folder_syncs.sync(named.folder()).await.map_err(at)?;
-        let settled = tokio::task::spawn_blocking(move || named.settled()).await;
+        self.config.folder_syncer.sync(named.folder()).await.map_err(at)?;
+        let settled = tokio::task::spawn_blocking(move || named.finish()).await;
         let (location, identity) =
             settled.unwrap_or_else(|error| Err(io::Error::other(error))).map_err(at)?;
-        self.placed(Placed { location, identity, manifest }).await
+        self.share_and_copy(PlacedFile { location, identity, manifest }).await
     }
 
     /// Returns what is kept of the source's file with a share path.
-    fn details_for(&self, path: Option<&str>) -> Details {
-        let Details { modified, executable } = self.details.of(path);
-        Details { modified, executable: executable && self.wanted.saving.executable }
+    fn attributes_for(&self, path: Option<&str>) -> FileAttributes {
+        let FileAttributes { modified, executable } = self.source_attributes.for_path_or_first(path);
+        FileAttributes { modified, executable: executable && self.wanted.save_options.executable }
     }
 
     /// Has a file that is at its place shared, and copied to the other places where it is wanted.
-    pub(super) async fn placed(&mut self, placed: Placed) -> Result<DownloadState, Failure> {
+    pub(super) async fn share_and_copy(
+        &mut self,
+        placed: PlacedFile,
+    ) -> Result<DownloadState, DownloadSessionError> {
         self.share(&placed).await;
-        self.stage = Stage::Copying(placed);
+        self.stage = DownloadStage::Copying(placed);
         self.make_copies().await
     }
 
-    async fn share(&self, placed: &Placed) {
-        let Placed { location, identity, manifest } = placed.clone();
+    async fn share(&self, placed: &PlacedFile) {
+        let PlacedFile { location, identity, manifest } = placed.clone();
         if let Err(error) = self.config.library.adopt(location, identity, manifest).await {
             tracing::warn!(%error, "finished download not shared");
         }
@@ -107,62 +111,62 @@ impl Session {
 
     /// Puts the file in its place without any source, if its content is on this machine. A file that turns out to have
     /// another content than when it was hashed is left alone.
-    pub(super) async fn copy_from_here(&mut self) -> Result<Option<DownloadState>, Failure> {
-        if !matches!(self.stage, Stage::Choosing(_)) {
+    pub(super) async fn copy_local_file(&mut self) -> Result<Option<DownloadState>, DownloadSessionError> {
+        if !matches!(self.stage, DownloadStage::ChoosingManifest(_)) {
             return Ok(None);
         }
         if let Some(placed) = self.find_at_target().await? {
-            return self.placed(placed).await.map(Some);
+            return self.share_and_copy(placed).await.map(Some);
         }
         let digest = self.wanted.digest;
-        for file in self.originals().await {
-            let open = move || file.open().map(|opened| Original { location: file.location, file: opened });
+        for file in self.local_candidates().await {
+            let open = move || file.open().map(|opened| CopySource { location: file.location, file: opened });
             let Ok(Ok(original)) = tokio::task::spawn_blocking(open).await else {
-                self.config.library.suspect(&digest);
+                self.config.library.recheck(&digest);
                 continue;
             };
             let (from, size) = (original.location.clone(), original.file.size);
-            self.board.show(|view| view.size = Some(size));
-            self.board.set_state(DownloadState::Finishing);
+            self.publisher.update(|view| view.size = Some(size));
+            self.publisher.set_state(DownloadState::Finishing);
             let reserved = self.take_name().await?;
             match self.copy(original, None, (reserved, None)).await {
                 Ok(copied) => {
-                    self.board.show(|view| {
+                    self.publisher.update(|view| {
                         view.bytes_done = size;
                         view.copied_from = Some(from);
                     });
-                    let Copied { location, identity, manifest, .. } = copied;
-                    return self.placed(Placed { location, identity, manifest }).await.map(Some);
+                    let CopiedFile { location, identity, manifest, .. } = copied;
+                    return self.share_and_copy(PlacedFile { location, identity, manifest }).await.map(Some);
                 }
-                Err(CopyError::Cancelled) => return Err(Failure::Cancelled),
+                Err(CopyError::Cancelled) => return Err(DownloadSessionError::Cancelled),
                 Err(CopyError::Part(error)) => return Err(error.into()),
                 Err(error @ (CopyError::Changed | CopyError::Read(_))) => {
                     tracing::warn!(location = %from.display(), %error, "content not copied from a file that is here");
-                    self.config.library.suspect(&digest);
+                    self.config.library.recheck(&digest);
                 }
             }
         }
-        if self.reserved.is_none() {
-            self.reserved = Some(self.take_name().await?);
+        if self.reserved_name.is_none() {
+            self.reserved_name = Some(self.take_name().await?);
         }
         Ok(None)
     }
 
     /// Lists the files of this machine that may have the content.
-    async fn originals(&self) -> Vec<SharedFile> {
+    async fn local_candidates(&self) -> Vec<SharedFile> {
         let (files, digest) = (self.config.library.files(), self.wanted.digest);
-        let asked_for = self.asked_for.clone();
-        let look = move || originals(&files, &digest, &asked_for).into_iter().cloned().collect();
+        let asked_for = self.requested_path.clone();
+        let look = move || copy_sources(&files, &digest, &asked_for).into_iter().cloned().collect();
         tokio::task::spawn_blocking(look).await.unwrap_or_default()
     }
 
     /// Looks whether the file is at its place: an earlier run may have ended between its name and its end, or a person put it
     /// there.
-    pub(super) async fn find_at_target(&mut self) -> Result<Option<Placed>, Failure> {
-        let (digest, size, asked_for) = (self.wanted.digest, self.wanted.size, self.asked_for.clone());
+    pub(super) async fn find_at_target(&mut self) -> Result<Option<PlacedFile>, DownloadSessionError> {
+        let (digest, size, asked_for) = (self.wanted.digest, self.wanted.size, self.requested_path.clone());
         let (library, cancel) = (self.config.library.clone(), self.cancel.clone());
-        let folders = self.config.folders.clone();
-        let is_first = !std::mem::replace(&mut self.looked_at_target, true);
+        let folders = self.config.part_folders.clone();
+        let is_first = !std::mem::replace(&mut self.is_target_checked, true);
         let looked = tokio::task::spawn_blocking(move || {
             let shared = at_target(&library.files(), folders.root(), &asked_for, &digest);
             let (location, manifest) = match shared {
@@ -173,7 +177,7 @@ impl Session {
                 None if is_first => (asked_for, None),
                 None => return None,
             };
-            let original = Original::open(folders.root(), &location).ok().flatten()?;
+            let original = CopySource::open(folders.root(), &location).ok().flatten()?;
             let verify = || {
                 let may_be = size.is_none_or(|size| size == original.file.size);
                 may_be.then(|| original.verify(&digest, &cancel).ok()).flatten().map(Arc::new)
@@ -182,16 +186,16 @@ impl Session {
             let is_shared =
                 || library.files().by_digest(&digest).any(|file| file.identity == original.file.identity);
             let manifest = manifest.filter(|_| is_shared()).or_else(verify)?;
-            folders.forget(&location, &digest);
-            Some(Placed { location, identity: original.file.identity, manifest })
+            folders.remove_part(&location, &digest);
+            Some(PlacedFile { location, identity: original.file.identity, manifest })
         });
         let found = looked.await.ok().flatten();
         if self.cancel.is_cancelled() {
-            return Err(Failure::Cancelled);
+            return Err(DownloadSessionError::Cancelled);
         }
         if let Some(placed) = &found {
             let size = placed.manifest.geometry().size();
-            self.board.show(|view| {
+            self.publisher.update(|view| {
                 (view.size, view.bytes_done) = (Some(size), size);
                 view.copied_from = Some(placed.location.clone());
             });
@@ -202,85 +206,101 @@ impl Session {
     /// Makes one copy, and shows how far it is.
     async fn copy(
         &self,
-        original: Original,
+        original: CopySource,
         manifest: Option<Arc<Manifest>>,
-        (reserved, details): (Reserved, Option<Details>),
-    ) -> Result<Copied, CopyError> {
+        (reserved, details): (ReservedName, Option<FileAttributes>),
+    ) -> Result<CopiedFile, CopyError> {
         let (library, digest) = (self.config.library.clone(), self.wanted.digest);
         let (from, identity) = (original.location.clone(), original.file.identity);
         let progress = Arc::new(AtomicU64::new(0));
         let (folders, saving, cancel) =
-            (self.config.folders.clone(), self.wanted.saving, self.cancel.clone());
+            (self.config.part_folders.clone(), self.wanted.save_options, self.cancel.clone());
         let counted = Arc::clone(&progress);
         let mut copying = tokio::task::spawn_blocking(move || {
             let manifest = manifest.or_else(|| library.manifest(&digest).ok().flatten());
             let progress = counted;
-            CopyJob { original, digest, manifest, folders, reserved, saving, details, progress, cancel }.run()
+            CopyJob {
+                source: original,
+                digest,
+                manifest,
+                folders,
+                reserved_name: reserved,
+                save_options: saving,
+                attributes: details,
+                progress,
+                cancel,
+            }
+            .run()
         });
         let copied = loop {
             tokio::select! {
                 copied = &mut copying => break copied,
-                () = tokio::time::sleep(REFRESH) => {
-                    self.board.show(|view| view.bytes_done = progress.load(Ordering::Relaxed));
+                () = tokio::time::sleep(VIEW_INTERVAL) => {
+                    self.publisher.update(|view| view.bytes_done = progress.load(Ordering::Relaxed));
                 }
             }
         };
         let copied = copied.unwrap_or_else(|error| Err(CopyError::Read(io::Error::other(error))))?;
         if copied.is_link {
             // A link changes when the original was last touched; its bytes are the same.
-            self.share(&Placed { location: from, identity, manifest: Arc::clone(&copied.manifest) }).await;
+            self.share(&PlacedFile { location: from, identity, manifest: Arc::clone(&copied.manifest) })
+                .await;
         }
         Ok(copied)
     }
 
     /// Copies the finished file to the other places where it is wanted, those that are added meanwhile included.
-    pub(super) async fn make_copies(&mut self) -> Result<DownloadState, Failure> {
-        let Stage::Copying(placed) = &self.stage else {
-            return Err(Failure::Internal("nothing to copy"));
+    pub(super) async fn make_copies(&mut self) -> Result<DownloadState, DownloadSessionError> {
+        let DownloadStage::Copying(placed) = &self.stage else {
+            return Err(DownloadSessionError::Internal("nothing to copy"));
         };
         let placed = placed.clone();
-        while let Some(target) = self.copies.next() {
+        while let Some(target) = self.copies.peek() {
             self.make_copy(&placed, &target).await?;
-            self.copies.done();
+            self.copies.pop();
         }
         let location = placed.location;
         let name =
             location.strip_prefix(&self.config.root).unwrap_or(&location).to_string_lossy().into_owned();
-        self.board.show(|view| view.name = name);
-        let renamed = self.why_renamed(&location);
+        self.publisher.update(|view| view.name = name);
+        let renamed = self.rename_reason(&location);
         Ok(DownloadState::Done { location, renamed })
     }
 
-    async fn make_copy(&mut self, placed: &Placed, target: &Target) -> Result<(), Failure> {
+    async fn make_copy(
+        &mut self,
+        placed: &PlacedFile,
+        target: &DownloadTarget,
+    ) -> Result<(), DownloadSessionError> {
         let (config, digest, from) = (self.config.clone(), self.wanted.digest, &placed.location);
         let (original, asked) = (placed.clone(), target.clone());
         let prepared = tokio::task::spawn_blocking(move || prepare_copy(&config, &original, &digest, &asked));
-        let Some((original, reserved)) = prepared.await.map_err(|_| Failure::Cancelled)?? else {
+        let Some((original, reserved)) = prepared.await.map_err(|_| DownloadSessionError::Cancelled)?? else {
             return Ok(());
         };
         let details = match target {
-            Target::InFolder(path) => self.details.exact(path),
-            Target::At(..) => None,
+            DownloadTarget::InFolder(path) => self.source_attributes.for_path(path),
+            DownloadTarget::AtPath(..) => None,
         };
         match self.copy(original, Some(Arc::clone(&placed.manifest)), (reserved, details)).await {
-            Ok(Copied { location, identity, manifest, .. }) => {
+            Ok(CopiedFile { location, identity, manifest, .. }) => {
                 tracing::info!(copy = %location.display(), "download copied");
-                self.share(&Placed { location, identity, manifest }).await;
+                self.share(&PlacedFile { location, identity, manifest }).await;
                 Ok(())
             }
-            Err(CopyError::Cancelled) => Err(Failure::Cancelled),
+            Err(CopyError::Cancelled) => Err(DownloadSessionError::Cancelled),
             Err(CopyError::Part(error)) => Err(error.into()),
-            Err(CopyError::Read(source)) => Err(Failure::Read { path: from.to_owned(), source }),
+            Err(CopyError::Read(source)) => Err(DownloadSessionError::Read { path: from.to_owned(), source }),
             Err(error @ CopyError::Changed) => {
-                Err(Failure::Read { path: from.to_owned(), source: io::Error::other(error) })
+                Err(DownloadSessionError::Read { path: from.to_owned(), source: io::Error::other(error) })
             }
         }
     }
 
     /// Returns why the file does not have the name that was asked for, if it does not.
-    fn why_renamed(&self, location: &Path) -> Option<String> {
-        let asked_for = self.asked_for.clone();
-        let replaced = place::replaced_name(&self.config.root, &self.wanted.target);
+    fn rename_reason(&self, location: &Path) -> Option<String> {
+        let asked_for = self.requested_path.clone();
+        let replaced = location::replaced_name(&self.config.root, &self.wanted.target);
         let replaced = replaced.map(|name| format!("the name \"{name}\" cannot be kept"));
         let taken =
             (location != asked_for).then(|| format!("{} is taken by another file", asked_for.display()));
@@ -292,22 +312,22 @@ impl Session {
 /// Opens a finished file and reserves a name for its copy; nothing if the copy is there already. Blocking.
 fn prepare_copy(
     config: &DownloadsConfig,
-    placed: &Placed,
+    placed: &PlacedFile,
     digest: &Digest,
-    target: &Target,
-) -> Result<Option<(Original, Reserved)>, Failure> {
-    let asked_for = place::asked_for(&config.root, target);
+    target: &DownloadTarget,
+) -> Result<Option<(CopySource, ReservedName)>, DownloadSessionError> {
+    let asked_for = location::requested_path(&config.root, target);
     if at_target(&config.library.files(), &config.root, &asked_for, digest).is_some() {
         return Ok(None);
     }
     let reserved = config.reservations.reserve(&asked_for).map_err(PartFileError::from)?;
-    let at = |source| Failure::Read { path: placed.location.clone(), source };
-    let original = match Original::open(&config.root, &placed.location) {
+    let at = |source| DownloadSessionError::Read { path: placed.location.clone(), source };
+    let original = match CopySource::open(&config.root, &placed.location) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => None,
         opened => opened.map_err(at)?,
     };
     // The manifest vouches for that file alone.
-    let original = original.filter(|original| original.file.identity.has_the_bytes_of(&placed.identity));
+    let original = original.filter(|original| original.file.identity.has_same_bytes(&placed.identity));
     let original = original.ok_or_else(|| at(io::Error::other(CopyError::Changed)))?;
     Ok(Some((original, reserved)))
 }

@@ -8,19 +8,19 @@ use protocol::bitfield::Bitfield;
 use protocol::manifest::Manifest;
 use protocol::share_path::{SharePath, local_file_name};
 
-use super::{Inbox, PartFile, Session, Stage};
+use super::{DownloadInbox, DownloadSession, DownloadStage, PartFile};
 use crate::partials::{Partials, Publication, Visitors};
 
 /// The index is told of a download that takes longer than this: of a short one it would be told twice in a moment, that
 /// some of it is here, and that all is.
-const ANNOUNCE_AFTER: Duration = Duration::from_millis(500);
+const ANNOUNCE_DELAY: Duration = Duration::from_millis(500);
 
 /// What a download shares before it is whole.
 #[derive(Debug)]
 pub(super) struct Sharing {
     pub(super) publication: Publication,
     visitors: Visitors,
-    begun: Instant,
+    started: Instant,
 }
 
 impl Sharing {
@@ -32,15 +32,15 @@ impl Sharing {
         part: &PartFile,
         here: &Bitfield,
     ) -> Option<Self> {
-        let path = shared_as(root, part.target())?;
-        let (publication, visitors) = partials.publish(path, Arc::clone(manifest), part.shared(), here);
-        Some(Self { publication, visitors, begun: Instant::now() })
+        let path = shared_path(root, part.target())?;
+        let (publication, visitors) = partials.publish(path, Arc::clone(manifest), part.file(), here);
+        Some(Self { publication, visitors, started: Instant::now() })
     }
 }
 
 /// Returns the path under which a file that will lie at `target` is shared until it does. It is the one that it will have:
 /// of two contents with one path the index would know one alone.
-fn shared_as(root: &Path, target: &Path) -> Option<SharePath> {
+fn shared_path(root: &Path, target: &Path) -> Option<SharePath> {
     let name = target.strip_prefix(root).unwrap_or(target).to_string_lossy();
     SharePath::parse(&name).ok().or_else(|| {
         let last = name.rsplit('/').next().unwrap_or(&name);
@@ -48,12 +48,12 @@ fn shared_as(root: &Path, target: &Path) -> Option<SharePath> {
     })
 }
 
-impl Session {
+impl DownloadSession {
     /// Has the index told of what is here, once that is worth it.
     pub(super) fn announce(&self) {
-        if let Stage::Fetching(fetching) = &self.stage
+        if let DownloadStage::Fetching(fetching) = &self.stage
             && let Some(sharing) = &fetching.sharing
-            && sharing.begun.elapsed() >= ANNOUNCE_AFTER
+            && sharing.started.elapsed() >= ANNOUNCE_DELAY
             && fetching.swarm.pieces_done() > 0
         {
             sharing.publication.announce();
@@ -61,14 +61,14 @@ impl Session {
     }
 
     /// Takes in those who have come to fetch what is here, unless they are sources already or were left.
-    pub(super) fn welcome_visitors(&mut self, inbox: &Inbox) {
+    pub(super) fn add_visitors(&mut self, inbox: &DownloadInbox) {
         let now = Instant::now();
-        while let Stage::Fetching(fetching) = &mut self.stage
+        while let DownloadStage::Fetching(fetching) = &mut self.stage
             && let Some(sharing) = &mut fetching.sharing
             && let Ok(link) = sharing.visitors.try_recv()
         {
-            if !self.roster.not_now(now).contains(&link.node()) {
-                self.reached(&link, inbox);
+            if !self.sources.not_to_dial(now).contains(&link.node()) {
+                self.add_connected_peer(&link, inbox);
             }
         }
     }
@@ -80,23 +80,23 @@ mod tests {
     use protocol::geometry::Geometry;
 
     use super::*;
-    use crate::download::{PartFolders, Reservations};
+    use crate::download::{NameReservations, PartFolders};
 
     #[test]
-    fn of_two_contents_with_one_name_each_is_shared_under_its_own() {
+    fn contents_with_one_name_are_shared_separately() {
         let root = tempfile::tempdir().unwrap();
-        let geometry = Geometry::native(3 << 18).unwrap();
+        let geometry = Geometry::for_native(3 << 18).unwrap();
         let target = root.path().join("films/a.iso");
-        let (folders, reservations) = (PartFolders::of_test(root.path()), Reservations::default());
+        let (folders, reservations) = (PartFolders::for_test(root.path()), NameReservations::default());
         let path_of = |tag| {
             let digest = Digest::from_bytes([tag; 32]);
             let reserved = reservations.reserve(&target).unwrap();
             let (part, _) = PartFile::open(&folders, reserved.name(), digest, geometry).unwrap();
-            (shared_as(root.path(), part.target()).unwrap().as_str().to_owned(), reserved)
+            (shared_path(root.path(), part.target()).unwrap().as_str().to_owned(), reserved)
         };
         let ((first, _first), (second, _second)) = (path_of(1), path_of(2));
         assert_eq!((first.as_str(), second.as_str()), ("films/a.iso", "films/a (1).iso"));
-        let outside = shared_as(root.path(), Path::new("/elsewhere/b.iso")).unwrap();
+        let outside = shared_path(root.path(), Path::new("/elsewhere/b.iso")).unwrap();
         assert_eq!(outside.as_str(), "b.iso");
     }
 }

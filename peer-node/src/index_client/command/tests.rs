@@ -4,21 +4,26 @@ use tokio::sync::oneshot::{self, error::TryRecvError};
 use super::*;
 
 fn file(path: &str) -> FileRecord {
-    FileRecord { path: path.into(), size: 1, digest: Digest::from_bytes([1; 32]), share: Share::Whole }
+    FileRecord { path: path.into(), size: 1, digest: Digest::from_bytes([1; 32]), share: Share::Complete }
 }
 
 fn hit(names: &[&str]) -> Hit {
     let names = names.iter().map(|&name| name.to_owned()).collect();
-    Hit { digest: Digest::from_bytes([1; 32]), size: 1, names, whole: 1, partial: 0 }
+    Hit { digest: Digest::from_bytes([1; 32]), size: 1, names, complete: 1, partial: 0 }
 }
 
-fn search(limit: u16, reply: Reply) -> Result<SearchPage, Violation> {
+fn search(limit: u16, reply: Reply) -> Result<SearchPage, IndexViolation> {
     let (answer, mut answered) = oneshot::channel();
     Command::Search { query: "x".into(), after: None, limit, answer }.answer(reply)?;
     Ok(answered.try_recv().unwrap().unwrap())
 }
 
-fn browse(after: Option<&str>, limit: u16, paths: &[&str], more: bool) -> Result<Listing, Violation> {
+fn browse(
+    after: Option<&str>,
+    limit: u16,
+    paths: &[&str],
+    more: bool,
+) -> Result<PeerListing, IndexViolation> {
     let (answer, mut answered) = oneshot::channel();
     let source = NodeId::from_bytes([1; 32]);
     let reply = Reply::Listing { source, files: paths.iter().map(|path| file(path)).collect(), more };
@@ -28,39 +33,40 @@ fn browse(after: Option<&str>, limit: u16, paths: &[&str], more: bool) -> Result
 }
 
 #[test]
-fn hits_that_cannot_be_are_dropped() {
+fn impossible_hits_are_dropped() {
     let impossible = Hit { size: 0, ..hit(&["a"]) };
     let enormous = Hit { size: u64::MAX, ..hit(&["a"]) };
     let hits = vec![hit(&["../x", "a"]), hit(&["/etc/passwd"]), impossible, enormous, hit(&["b"])];
-    let SearchPage { hits, is_cut, .. } = search(9, Reply::Hits { hits, more: None, cut: true }).unwrap();
+    let SearchPage { hits, is_truncated: is_cut, .. } =
+        search(9, Reply::Hits { hits, more: None, truncated: true }).unwrap();
     assert!(is_cut);
     assert_eq!(hits, [hit(&["a"]), hit(&["b"])]);
 }
 
 #[test]
-fn pages_have_no_more_than_was_asked_for() {
-    let cursor = SearchCursor { told: vec![1] };
+fn pages_are_no_longer_than_requested() {
+    let cursor = SearchCursor { sent: vec![1] };
     let page = |hits: usize| {
         let more = Some(cursor.clone());
-        Reply::Hits { hits: vec![hit(&["a"]); hits], more, cut: false }
+        Reply::Hits { hits: vec![hit(&["a"]); hits], more, truncated: false }
     };
     assert_eq!(search(2, page(2)).unwrap().more, Some(cursor.clone()));
     assert_eq!(search(2, page(0)).unwrap().more, None, "an empty page is the last");
-    assert_eq!(search(2, page(3)), Err(Violation::TooMuch { what: "hits", got: 3, limit: 2 }));
+    assert_eq!(search(2, page(3)), Err(IndexViolation::LimitExceeded { what: "hits", got: 3, limit: 2 }));
     let names = vec!["a"; MAX_HIT_NAMES + 1];
-    assert!(search(2, Reply::Hits { hits: vec![hit(&names)], more: None, cut: false }).is_err());
+    assert!(search(2, Reply::Hits { hits: vec![hit(&names)], more: None, truncated: false }).is_err());
     assert!(browse(None, 1, &["a", "b"], false).is_err());
 }
 
 #[test]
-fn sources_of_hits_are_taken_as_far_as_they_are_allowed() {
-    let source = Source {
+fn number_of_sources_per_hit_is_limited() {
+    let source = ContentSource {
         node: NodeId::from_bytes([1; 32]),
         address: "192.0.2.1:7".parse().unwrap(),
-        share: Share::Whole,
+        share: Share::Complete,
     };
     let sourced = |count: usize| HitWithSources { hit: hit(&["a"]), sources: vec![source.clone(); count] };
-    let page = |hits: Vec<HitWithSources>| Reply::HitsWithSources { hits, more: None, cut: false };
+    let page = |hits: Vec<HitWithSources>| Reply::HitsWithSources { hits, more: None, truncated: false };
     let found = search(9, page(vec![sourced(2), sourced(0)])).unwrap();
     assert_eq!(found.hits, [hit(&["a"]), hit(&["a"])]);
     assert_eq!(found.sources, [(hit(&["a"]).digest, vec![source.clone(); 2])]);
@@ -70,32 +76,35 @@ fn sources_of_hits_are_taken_as_far_as_they_are_allowed() {
 }
 
 #[test]
-fn a_listing_is_in_order_and_leads_on() {
+fn listing_must_be_sorted_and_make_progress() {
     assert_eq!(browse(Some("a"), 9, &["b", "c"], true).unwrap().1.len(), 2);
     assert!(!browse(None, 9, &[], false).unwrap().2);
     for (after, paths) in
         [(Some("b"), &["b"][..]), (None, &["b", "a"]), (None, &["a", "a"]), (None, &["../a"])]
     {
-        assert!(matches!(browse(after, 9, paths, false), Err(Violation::BadListing { .. })), "{paths:?}");
+        assert!(
+            matches!(browse(after, 9, paths, false), Err(IndexViolation::BadListing { .. })),
+            "{paths:?}"
+        );
     }
     assert!(browse(Some("a"), 9, &[], true).is_err());
 }
 
 #[test]
-fn a_refusal_is_an_answer_and_anything_else_is_not() {
+fn refusal_is_an_answer_and_other_replies_are_violations() {
     let (answer, mut answered) = oneshot::channel();
-    let command = Command::Locate { digest: Digest::OF_NOTHING, limit: 1, answer };
+    let command = Command::Locate { digest: Digest::EMPTY, limit: 1, answer };
     command.answer(Reply::Refused(Refusal::NoSuchPeer)).unwrap();
     assert_eq!(answered.try_recv().unwrap(), Err(IndexError::Refused(Refusal::NoSuchPeer)));
     let (answer, mut answered) = oneshot::channel();
-    let command = Command::Locate { digest: Digest::OF_NOTHING, limit: 1, answer };
+    let command = Command::Locate { digest: Digest::EMPTY, limit: 1, answer };
     let violation = command.answer(Reply::Statistics(Statistics::default())).unwrap_err();
-    assert_eq!(violation, Violation::WrongReply { asked: "sources" });
+    assert_eq!(violation, IndexViolation::WrongReply { asked: "sources" });
     assert!(matches!(answered.try_recv(), Ok(Err(IndexError::Offline { .. }))));
 }
 
 #[test]
-fn a_caller_that_is_gone_is_noticed() {
+fn abandoned_call_is_detected() {
     let (answer, mut answered) = oneshot::channel();
     let command = Command::Statistics { answer };
     assert_eq!((command.is_abandoned(), answered.try_recv()), (false, Err(TryRecvError::Empty)));

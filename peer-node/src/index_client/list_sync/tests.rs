@@ -3,21 +3,21 @@ use std::collections::{BTreeMap, VecDeque};
 use proptest::prelude::*;
 
 use super::super::model_list::{ModelList, file};
-use super::super::round::WINDOW;
+use super::super::sync_round::WINDOW;
 use super::*;
 use protocol::index::Reply;
 
 /// The synchronisation and an index, face to face, with a clock of their own.
-struct Pair {
+struct SyncHarness {
     sync: ListSync,
     index: ModelList,
     now: Instant,
     generation: u64,
     next_id: RequestId,
-    flying: VecDeque<(RequestId, Request)>,
+    in_flight: VecDeque<(RequestId, Request)>,
 }
 
-impl Pair {
+impl SyncHarness {
     fn new(files: &[(&str, u8)]) -> Self {
         let mut pair = Self {
             sync: ListSync::default(),
@@ -25,7 +25,7 @@ impl Pair {
             now: Instant::now(),
             generation: 0,
             next_id: 1,
-            flying: VecDeque::new(),
+            in_flight: VecDeque::new(),
         };
         pair.share(files.iter().map(|&(path, digest)| file(path, digest)).collect());
         pair
@@ -33,26 +33,26 @@ impl Pair {
 
     fn share(&mut self, records: Vec<FileRecord>) {
         self.generation += 1;
-        self.sync.share(Snapshot { generation: self.generation, records, settled: true });
+        self.sync.update_shares(ShareSnapshot { generation: self.generation, records, settled: true });
     }
 
-    fn meet(&mut self) {
-        self.flying.clear();
-        self.sync.welcome(self.now, self.index.summary(), true);
+    fn connect(&mut self) {
+        self.in_flight.clear();
+        self.sync.begin_session(self.now, self.index.summary(), true);
     }
 
     fn send(&mut self) -> bool {
-        let Some(request) = self.sync.next(self.now, self.next_id) else { return false };
-        self.flying.push_back((self.next_id, request));
+        let Some(request) = self.sync.next_request(self.now, self.next_id) else { return false };
+        self.in_flight.push_back((self.next_id, request));
         self.next_id += 1;
         true
     }
 
-    fn land(&mut self) -> Option<Request> {
-        let (id, request) = self.flying.pop_front()?;
+    fn deliver_reply(&mut self) -> Option<Request> {
+        let (id, request) = self.in_flight.pop_front()?;
         match self.index.answer(&request) {
-            Reply::List(summary) => self.sync.acknowledged(self.now, id, summary),
-            Reply::Refused(refusal) => self.sync.refused(self.now, id, refusal).unwrap(),
+            Reply::List(summary) => self.sync.handle_acknowledgement(self.now, id, summary),
+            Reply::Refused(refusal) => self.sync.handle_refusal(self.now, id, refusal).unwrap(),
             other => panic!("{other:?}"),
         }
         Some(request)
@@ -61,15 +61,15 @@ impl Pair {
     /// Sends the beginning of a list, which nothing overtakes.
     fn begin(&mut self) {
         assert!(self.send() && !self.send());
-        assert_eq!(self.land(), Some(Request::BeginList));
+        assert_eq!(self.deliver_reply(), Some(Request::BeginList));
     }
 
     /// Goes on until nothing more is sent, and tells what was.
-    fn run(&mut self) -> Vec<Request> {
+    fn run_until_idle(&mut self) -> Vec<Request> {
         let mut sent = Vec::new();
         loop {
             while self.send() {}
-            match self.land() {
+            match self.deliver_reply() {
                 Some(request) => sent.push(request),
                 None => return sent,
             }
@@ -77,11 +77,11 @@ impl Pair {
         }
     }
 
-    fn pass(&mut self, time: Duration) {
+    fn advance(&mut self, time: Duration) {
         self.now += time;
     }
 
-    fn known(&self) -> Vec<&str> {
+    fn index_paths(&self) -> Vec<&str> {
         self.index.files.keys().map(String::as_str).collect()
     }
 }
@@ -95,227 +95,234 @@ fn unregister(paths: &[&str]) -> Request {
 }
 
 #[test]
-fn an_equal_list_is_not_sent_again() {
-    let mut pair = Pair::new(&[("a", 1), ("b", 2)]);
+fn equal_list_is_not_sent_again() {
+    let mut pair = SyncHarness::new(&[("a", 1), ("b", 2)]);
     for (path, digest) in [("b", 2), ("a", 1)] {
         pair.index.files.insert(path.into(), file(path, digest));
     }
-    pair.meet();
-    assert_eq!(pair.run(), []);
+    pair.connect();
+    assert_eq!(pair.run_until_idle(), []);
     assert!(pair.sync.is_synced());
     assert_eq!((pair.sync.registered(), pair.sync.acknowledged_generation()), (2, Some(1)));
 }
 
 #[test]
-fn an_unknown_list_is_told_whole_and_then_only_changes() {
-    let mut pair = Pair::new(&[("a", 1), ("b", 2)]);
+fn unknown_list_is_sent_in_full_and_then_only_changes() {
+    let mut pair = SyncHarness::new(&[("a", 1), ("b", 2)]);
     pair.index.files.insert("old".into(), file("old", 9));
-    pair.meet();
+    pair.connect();
     assert!(!pair.sync.is_synced());
-    assert_eq!(pair.run(), [Request::BeginList, register(&[("a", 1), ("b", 2)]), Request::EndList]);
-    assert_eq!((pair.known(), pair.sync.is_synced()), (vec!["a", "b"], true));
+    assert_eq!(
+        pair.run_until_idle(),
+        [Request::BeginList, register(&[("a", 1), ("b", 2)]), Request::EndList]
+    );
+    assert_eq!((pair.index_paths(), pair.sync.is_synced()), (vec!["a", "b"], true));
     pair.share(vec![file("b", 3), file("c", 1)]);
     assert_eq!(pair.sync.acknowledged_generation(), None);
-    assert_eq!(pair.run(), [unregister(&["a"]), register(&[("b", 3), ("c", 1)])]);
+    assert_eq!(pair.run_until_idle(), [unregister(&["a"]), register(&[("b", 3), ("c", 1)])]);
     assert_eq!(pair.sync.acknowledged_generation(), Some(2));
     pair.share(vec![file("c", 1), file("b", 3)]);
-    assert_eq!((pair.run(), pair.sync.acknowledged_generation()), (vec![], Some(3)));
+    assert_eq!((pair.run_until_idle(), pair.sync.acknowledged_generation()), (vec![], Some(3)));
     pair.share(vec![]);
-    assert_eq!(pair.run(), [unregister(&["b", "c"])]);
+    assert_eq!(pair.run_until_idle(), [unregister(&["b", "c"])]);
 }
 
 #[test]
-fn what_the_index_has_is_left_alone_until_the_library_knows_its_files() {
+fn index_list_is_kept_until_the_library_has_settled() {
     let unsettled = |files: &[(&str, u8)]| {
-        let mut pair = Pair::new(&[]);
+        let mut pair = SyncHarness::new(&[]);
         pair.sync = ListSync::default();
         let records = files.iter().map(|&(path, digest)| file(path, digest)).collect();
-        pair.sync.share(Snapshot { generation: 1, records, settled: false });
+        pair.sync.update_shares(ShareSnapshot { generation: 1, records, settled: false });
         pair
     };
     let list = [("a", 1), ("b", 2)].map(|(path, digest)| (path.to_owned(), file(path, digest)));
     let mut pair = unsettled(&[("a", 1)]);
     pair.index.files.extend(list.clone());
-    pair.meet();
-    assert_eq!(pair.run(), []);
+    pair.connect();
+    assert_eq!(pair.run_until_idle(), []);
     assert_eq!((pair.sync.is_synced(), pair.sync.registered()), (false, 2));
     pair.share(vec![file("a", 1), file("b", 2)]);
-    assert_eq!((pair.run(), pair.sync.is_synced()), (vec![], true));
+    assert_eq!((pair.run_until_idle(), pair.sync.is_synced()), (vec![], true));
 
     let mut pair = unsettled(&[("a", 1)]);
     pair.index.files.extend(list);
-    pair.meet();
-    assert_eq!(pair.run(), []);
-    assert_eq!(pair.sync.deadline(), Some(pair.now + PATIENCE));
-    pair.pass(PATIENCE);
-    assert_eq!(pair.run().len(), 3, "a library that takes long tells what it has");
+    pair.connect();
+    assert_eq!(pair.run_until_idle(), []);
+    assert_eq!(pair.sync.deadline(), Some(pair.now + SETTLE_TIMEOUT));
+    pair.advance(SETTLE_TIMEOUT);
+    assert_eq!(pair.run_until_idle().len(), 3, "a library that takes long tells what it has");
 
     let mut pair = unsettled(&[("a", 1)]);
-    pair.meet();
-    assert_eq!(pair.run().len(), 3, "an index that has nothing has nothing to lose");
+    pair.connect();
+    assert_eq!(pair.run_until_idle().len(), 3, "an index that has nothing has nothing to lose");
 }
 
 #[test]
-fn nothing_shared_empties_a_list() {
-    let mut pair = Pair::new(&[]);
+fn empty_library_empties_the_list() {
+    let mut pair = SyncHarness::new(&[]);
     pair.index.files.insert("old".into(), file("old", 9));
-    pair.meet();
-    assert_eq!(pair.run(), [Request::BeginList, Request::EndList]);
-    assert_eq!((pair.known(), pair.sync.is_synced()), (vec![], true));
+    pair.connect();
+    assert_eq!(pair.run_until_idle(), [Request::BeginList, Request::EndList]);
+    assert_eq!((pair.index_paths(), pair.sync.is_synced()), (vec![], true));
 }
 
 #[test]
-fn a_node_that_comes_back_tells_only_what_has_changed_meanwhile() {
-    let mut pair = Pair::new(&[("a", 1), ("b", 2)]);
-    pair.meet();
-    pair.run();
+fn reconnected_node_sends_only_changes() {
+    let mut pair = SyncHarness::new(&[("a", 1), ("b", 2)]);
+    pair.connect();
+    pair.run_until_idle();
     pair.share(vec![file("a", 1), file("c", 2)]);
-    pair.meet();
-    assert_eq!(pair.run(), [unregister(&["b"]), register(&[("c", 2)])]);
+    pair.connect();
+    assert_eq!(pair.run_until_idle(), [unregister(&["b"]), register(&[("c", 2)])]);
     pair.index.files.clear();
-    pair.meet();
+    pair.connect();
     let files = [("a", 1), ("c", 2)];
-    assert_eq!(pair.run(), [Request::BeginList, register(&files), Request::EndList], "the index forgot");
+    assert_eq!(
+        pair.run_until_idle(),
+        [Request::BeginList, register(&files), Request::EndList],
+        "the index forgot"
+    );
 }
 
 #[test]
-fn a_window_of_batches_is_in_flight_and_the_end_waits_for_all() {
-    let mut pair = Pair::new(&[]);
+fn window_of_batches_is_in_flight_and_end_waits_for_all() {
+    let mut pair = SyncHarness::new(&[]);
     pair.share((0..20_000).map(|n| file(&n.to_string(), 1)).collect());
-    pair.meet();
+    pair.connect();
     pair.begin();
     while pair.send() {}
-    assert_eq!(pair.flying.len(), WINDOW);
-    let sent = pair.run();
+    assert_eq!(pair.in_flight.len(), WINDOW);
+    let sent = pair.run_until_idle();
     assert_eq!((sent.len(), pair.index.files.len()), (21, 20_000));
     assert_eq!(sent.last(), Some(&Request::EndList));
     assert!(pair.sync.is_synced());
 }
 
 #[test]
-fn a_refused_file_does_not_keep_the_others_out() {
-    let mut pair = Pair::new(&[("a", 1), ("b\u{202e}d", 1), ("c", 1)]);
-    pair.index.bad.insert("b\u{202e}d".into());
-    pair.meet();
-    let sent = pair.run();
+fn refused_file_does_not_block_the_others() {
+    let mut pair = SyncHarness::new(&[("a", 1), ("b\u{202e}d", 1), ("c", 1)]);
+    pair.index.rejected_paths.insert("b\u{202e}d".into());
+    pair.connect();
+    let sent = pair.run_until_idle();
     assert_eq!(sent.len(), 4);
     assert_eq!(sent[2..], [register(&[("a", 1), ("c", 1)]), Request::EndList]);
-    assert_eq!((pair.known(), pair.sync.is_synced()), (vec!["a", "c"], true));
+    assert_eq!((pair.index_paths(), pair.sync.is_synced()), (vec!["a", "c"], true));
     assert_eq!(pair.sync.trouble(), Some(SyncTrouble::Refused { files: 1 }));
     pair.share(vec![file("a", 1), file("b\u{202e}d", 1)]);
-    assert_eq!(pair.run(), [unregister(&["c"])], "it is not tried again");
+    assert_eq!(pair.run_until_idle(), [unregister(&["c"])], "it is not tried again");
     pair.share(vec![file("a", 1)]);
-    assert_eq!((pair.run(), pair.sync.trouble()), (vec![], None));
+    assert_eq!((pair.run_until_idle(), pair.sync.trouble()), (vec![], None));
 }
 
 #[test]
-fn a_file_is_known_by_the_beginning_of_a_long_path() {
+fn refused_file_is_found_by_its_truncated_path() {
     let long = vec!["x".repeat(200); 8].join("/");
-    let mut pair = Pair::new(&[("a", 1), (&long, 1)]);
-    pair.meet();
+    let mut pair = SyncHarness::new(&[("a", 1), (&long, 1)]);
+    pair.connect();
     pair.begin();
     assert!(pair.send());
     let refusal = |path: &str| Refusal::BadRecord { path: path.into(), reason: "x".into() };
-    assert!(pair.sync.refused(pair.now, 2, refusal(&long[..1024])).is_ok());
+    assert!(pair.sync.handle_refusal(pair.now, 2, refusal(&long[..1024])).is_ok());
     assert_eq!(pair.sync.trouble(), Some(SyncTrouble::Refused { files: 1 }));
 }
 
 #[test]
-fn a_refusal_of_a_file_that_was_never_sent_is_not_believed() {
-    let mut pair = Pair::new(&[("a", 1)]);
-    pair.meet();
+fn refusal_of_a_file_never_sent_is_an_error() {
+    let mut pair = SyncHarness::new(&[("a", 1)]);
+    pair.connect();
     pair.begin();
     assert!(pair.send());
     let refusal = Refusal::BadRecord { path: "other".into(), reason: "x".into() };
-    assert_eq!(pair.sync.refused(pair.now, 2, refusal.clone()), Err(refusal));
+    assert_eq!(pair.sync.handle_refusal(pair.now, 2, refusal.clone()), Err(refusal));
 }
 
 #[test]
-fn an_index_that_refuses_everything_is_left_alone() {
-    let mut pair = Pair::new(&[]);
+fn index_that_refuses_everything_is_not_retried_at_once() {
+    let mut pair = SyncHarness::new(&[]);
     let paths: Vec<_> = (0..3 * MAX_REFUSED).map(|n| n.to_string()).collect();
-    pair.index.bad.extend(paths.iter().cloned());
+    pair.index.rejected_paths.extend(paths.iter().cloned());
     pair.share(paths.iter().map(|path| file(path, 1)).collect());
-    pair.meet();
-    let sent = pair.run();
+    pair.connect();
+    let sent = pair.run_until_idle();
     assert!(sent.len() < MAX_REFUSED + WINDOW + 3, "{}", sent.len());
     assert!(!pair.sync.is_synced());
     assert!(pair.sync.deadline() > Some(pair.now));
 }
 
 #[test]
-fn a_full_index_is_tried_again_after_a_pause() {
-    let mut pair = Pair::new(&[("a", 1)]);
-    pair.meet();
-    pair.run();
-    pair.index.most = Some(1);
+fn full_index_is_retried_after_a_delay() {
+    let mut pair = SyncHarness::new(&[("a", 1)]);
+    pair.connect();
+    pair.run_until_idle();
+    pair.index.max_files = Some(1);
     pair.share(vec![file("a", 1), file("b", 1)]);
-    assert_eq!(pair.run(), [register(&[("b", 1)])]);
+    assert_eq!(pair.run_until_idle(), [register(&[("b", 1)])]);
     assert_eq!(pair.sync.trouble(), Some(SyncTrouble::TooMany { what: "files".into(), limit: 1 }));
     assert_eq!((pair.sync.registered(), pair.sync.is_synced()), (1, false));
-    pair.pass(RETRY / 2);
-    assert_eq!(pair.run(), []);
-    pair.index.most = None;
-    pair.pass(RETRY);
-    assert_eq!(pair.run(), [register(&[("b", 1)])]);
+    pair.advance(RETRY_DELAY / 2);
+    assert_eq!(pair.run_until_idle(), []);
+    pair.index.max_files = None;
+    pair.advance(RETRY_DELAY);
+    assert_eq!(pair.run_until_idle(), [register(&[("b", 1)])]);
     assert_eq!((pair.sync.trouble(), pair.sync.is_synced()), (None, true));
 }
 
 #[test]
-fn the_end_of_a_list_makes_room_for_its_rest() {
-    let mut pair = Pair::new(&[("a", 1)]);
+fn end_of_a_list_frees_space_for_the_rest() {
+    let mut pair = SyncHarness::new(&[("a", 1)]);
     pair.index.files.insert("old".into(), file("old", 9));
-    pair.index.most = Some(1);
-    pair.meet();
-    pair.run();
-    assert_eq!((pair.known(), pair.sync.is_synced()), (vec!["a"], true));
+    pair.index.max_files = Some(1);
+    pair.connect();
+    pair.run_until_idle();
+    assert_eq!((pair.index_paths(), pair.sync.is_synced()), (vec!["a"], true));
 }
 
 #[test]
-fn an_index_without_a_store_is_told_later_with_growing_pauses() {
-    let mut pair = Pair::new(&[("a", 1)]);
+fn unavailable_store_is_retried_with_growing_delays() {
+    let mut pair = SyncHarness::new(&[("a", 1)]);
     pair.index.store_fails = true;
-    pair.meet();
-    assert_eq!(pair.run().len(), 1);
+    pair.connect();
+    assert_eq!(pair.run_until_idle().len(), 1);
     assert_eq!(pair.sync.trouble(), Some(SyncTrouble::StoreUnavailable));
     let mut pauses = Vec::new();
     for _ in 0..6 {
         let pause = pair.sync.deadline().unwrap() - pair.now;
         pauses.push(pause.as_secs());
-        assert_eq!(pair.run(), []);
-        pair.pass(pause);
-        assert_ne!(pair.run(), []);
+        assert_eq!(pair.run_until_idle(), []);
+        pair.advance(pause);
+        assert_ne!(pair.run_until_idle(), []);
     }
     assert_eq!(pauses, [5, 10, 20, 40, 60, 60]);
     pair.index.store_fails = false;
-    pair.pass(RETRY);
-    assert_eq!(pair.run().len(), 3);
-    assert_eq!((pair.known(), pair.sync.is_synced(), pair.sync.trouble()), (vec!["a"], true, None));
+    pair.advance(RETRY_DELAY);
+    assert_eq!(pair.run_until_idle().len(), 3);
+    assert_eq!((pair.index_paths(), pair.sync.is_synced(), pair.sync.trouble()), (vec!["a"], true, None));
 }
 
 #[test]
-fn another_list_is_told_whole_once_and_then_rarely() {
-    let mut pair = Pair::new(&[("a", 1)]);
-    pair.meet();
-    pair.run();
-    pair.sync.observed(pair.now, pair.index.summary());
-    assert_eq!(pair.run(), [], "a renewal that finds the same list changes nothing");
+fn mismatch_is_fixed_once_at_once_and_then_rarely() {
+    let mut pair = SyncHarness::new(&[("a", 1)]);
+    pair.connect();
+    pair.run_until_idle();
+    pair.sync.handle_renewal(pair.now, pair.index.summary());
+    assert_eq!(pair.run_until_idle(), [], "a renewal that finds the same list changes nothing");
     for _ in 0..2 {
-        pair.sync.observed(pair.now, ListSummary::default());
-        assert_eq!(pair.run().len(), 3, "one slip is put right at once");
+        pair.sync.handle_renewal(pair.now, ListSummary::default());
+        assert_eq!(pair.run_until_idle().len(), 3, "one slip is put right at once");
     }
     // Now the index keeps another list whatever it is told.
     let mut summary = ListSummary::default();
     summary.add(&file("x", 1));
     let mut rounds = 0;
-    pair.sync.observed(pair.now, summary);
+    pair.sync.handle_renewal(pair.now, summary);
     for _ in 0..60 * 24 {
         while pair.send() {
-            rounds += u32::from(matches!(pair.flying.back(), Some((_, Request::EndList))));
-            let (id, _) = pair.flying.pop_back().unwrap();
-            pair.sync.acknowledged(pair.now, id, summary);
+            rounds += u32::from(matches!(pair.in_flight.back(), Some((_, Request::EndList))));
+            let (id, _) = pair.in_flight.pop_back().unwrap();
+            pair.sync.handle_acknowledgement(pair.now, id, summary);
         }
-        pair.pass(RETRY);
+        pair.advance(RETRY_DELAY);
     }
     assert_eq!(pair.sync.trouble(), Some(SyncTrouble::Mismatch));
     assert!((20..40).contains(&rounds), "{rounds} whole lists in a day");
@@ -323,33 +330,33 @@ fn another_list_is_told_whole_once_and_then_rarely() {
 
 proptest! {
     #[test]
-    fn whatever_happens_the_index_ends_with_the_list(
+    fn index_always_ends_up_with_the_list(
         lists in prop::collection::vec(prop::collection::btree_map("[a-h]", 0u8..3, 0..8), 1..6),
         bad in prop::collection::btree_set("[a-h]", 0..3),
         before in prop::collection::btree_map("[a-j]", 0u8..3, 0..8),
         steps in prop::collection::vec(0u8..16, 0..100),
     ) {
-        let mut pair = Pair::new(&[]);
-        pair.index.bad.clone_from(&bad);
+        let mut pair = SyncHarness::new(&[]);
+        pair.index.rejected_paths.clone_from(&bad);
         pair.index.files = before.iter().map(|(path, digest)| (path.clone(), file(path, *digest))).collect();
         pair.index.files.retain(|path, _| !bad.contains(path));
         let records = |list: &BTreeMap<String, u8>| -> Vec<_> {
             list.iter().map(|(path, digest)| file(path, *digest)).collect()
         };
-        pair.meet();
+        pair.connect();
         let mut coming = lists.iter();
         for step in steps {
             match step {
                 0..6 => drop(pair.send()),
-                6..12 => drop(pair.land()),
+                6..12 => drop(pair.deliver_reply()),
                 12..14 => if let Some(list) = coming.next() { pair.share(records(list)) },
                 14 => pair.index.store_fails = !pair.index.store_fails,
                 // The connection breaks; what flew may have landed unheard.
                 _ => {
-                    if let Some((_, request)) = pair.flying.pop_front() {
+                    if let Some((_, request)) = pair.in_flight.pop_front() {
                         pair.index.answer(&request);
                     }
-                    pair.meet();
+                    pair.connect();
                 }
             }
         }
@@ -357,8 +364,8 @@ proptest! {
         let last = lists.last().unwrap();
         pair.share(records(last));
         for _ in 0..3 {
-            pair.run();
-            pair.pass(LONGEST_RETRY);
+            pair.run_until_idle();
+            pair.advance(MAX_RETRY_DELAY);
         }
         let expected: Vec<_> = records(last).into_iter().filter(|file| !bad.contains(&file.path)).collect();
         prop_assert!(pair.index.files.values().eq(&expected), "{:?} {:?}", pair.index.files, expected);
@@ -367,28 +374,28 @@ proptest! {
 }
 
 #[test]
-fn an_index_that_wants_the_list_slower_gets_it_whole_all_the_same() {
+fn throttling_index_still_receives_the_full_list() {
     let names: Vec<String> = (0..9500).map(|number| format!("{number:05}")).collect();
     let files: Vec<(&str, u8)> = names.iter().map(|name| (name.as_str(), 1)).collect();
-    let mut pair = Pair::new(&files);
+    let mut pair = SyncHarness::new(&files);
     pair.index.files.insert("old".into(), file("old", 9));
-    pair.meet();
+    pair.connect();
     // Every third request comes too soon, the first one among them.
     for turn in 0.. {
         while pair.send() {}
-        let Some((id, _)) = pair.flying.front() else {
+        let Some((id, _)) = pair.in_flight.front() else {
             let Some(later) = pair.sync.deadline() else { break };
             pair.now = later;
             continue;
         };
         if turn % 3 == 0 {
-            pair.sync.postponed(pair.now, *id, Duration::from_secs(1));
-            pair.flying.pop_front();
+            pair.sync.handle_postponement(pair.now, *id, Duration::from_secs(1));
+            pair.in_flight.pop_front();
         } else {
-            pair.land();
+            pair.deliver_reply();
         }
         assert!(turn < 1000, "it never ends");
     }
-    assert_eq!((pair.known().len(), pair.sync.is_synced()), (9500, true));
+    assert_eq!((pair.index_paths().len(), pair.sync.is_synced()), (9500, true));
     assert!(!pair.index.files.contains_key("old"));
 }

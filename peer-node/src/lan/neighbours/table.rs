@@ -7,7 +7,7 @@ use protocol::lan::Card;
 use protocol::limits::MAX_ANNOUNCED;
 use protocol::node_id::NodeId;
 
-use crate::addresses::may_dial;
+use crate::addresses::is_dialable;
 
 /// The most nodes that are kept.
 const MAX_NODES: usize = 256;
@@ -16,17 +16,17 @@ const MAX_NODES: usize = 256;
 const MAX_PER_ADDRESS: usize = 8;
 
 /// Below are ports of other services, which nobody is to be made to call.
-const LOWEST_PORT: u16 = 1024;
+const MIN_PORT: u16 = 1024;
 
 /// How long a node that did not answer is left alone: the first time, and each time twice as long, at most.
-const AFTER_FAILURE: [Duration; 2] = [Duration::from_secs(2), Duration::from_secs(30)];
+const RETRY_DELAYS: [Duration; 2] = [Duration::from_secs(2), Duration::from_secs(30)];
 
 /// A failure so long ago does not count any more.
-const FORGIVEN: Duration = Duration::from_mins(1);
+const FAILURE_EXPIRY: Duration = Duration::from_mins(1);
 
 /// What became of a card.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Heard {
+pub(super) enum CardOutcome {
     /// A node that was not known.
     New,
     /// One that was.
@@ -38,92 +38,100 @@ pub(super) enum Heard {
 /// The nodes that were heard lately, by where they listen. Who they are and what they share are claims, which are put to the
 /// test when they are called.
 #[derive(Debug)]
-pub(super) struct Table {
-    nodes: HashMap<SocketAddr, Neighbour>,
+pub(super) struct NeighbourTable {
+    nodes: HashMap<SocketAddr, NeighbourEntry>,
     lifetime: Duration,
 }
 
 #[derive(Debug)]
-struct Neighbour {
+struct NeighbourEntry {
     node: NodeId,
     contents: HashSet<Digest>,
-    since: Instant,
-    heard: Instant,
-    failed: Option<Failure>,
+    first_seen: Instant,
+    last_seen: Instant,
+    last_failure: Option<ContactFailure>,
 }
 
 /// That a node did not answer, and how long it is left alone for that.
 #[derive(Debug, Clone, Copy)]
-struct Failure {
+struct ContactFailure {
     at: Instant,
-    pause: Duration,
+    retry_delay: Duration,
 }
 
-impl Table {
+impl NeighbourTable {
     pub(super) fn new(lifetime: Duration) -> Self {
         Self { nodes: HashMap::new(), lifetime }
     }
 
     /// Takes in what a node says of itself.
-    pub(super) fn hear(&mut self, from: IpAddr, card: &Card, now: Instant) -> Heard {
-        let Some((node, port)) = card.node else { return Heard::Refused };
+    pub(super) fn record(&mut self, from: IpAddr, card: &Card, now: Instant) -> CardOutcome {
+        let Some((node, port)) = card.node else { return CardOutcome::Refused };
         let address = SocketAddr::new(from, port);
-        if port < LOWEST_PORT || !may_dial(address) {
-            return Heard::Refused;
+        if port < MIN_PORT || !is_dialable(address) {
+            return CardOutcome::Refused;
         }
-        self.forget(now);
+        self.expire(now);
         let is_new = !self.nodes.contains_key(&address);
         if is_new {
             let own = self.nodes.keys().filter(|known| known.ip() == from).count();
             if own >= MAX_PER_ADDRESS || self.nodes.len() >= MAX_NODES {
-                return Heard::Refused;
+                return CardOutcome::Refused;
             }
         }
-        let fresh = || Neighbour { node, contents: HashSet::new(), since: now, heard: now, failed: None };
+        let fresh = || NeighbourEntry {
+            node,
+            contents: HashSet::new(),
+            first_seen: now,
+            last_seen: now,
+            last_failure: None,
+        };
         let neighbour = self.nodes.entry(address).or_insert_with(fresh);
         if neighbour.node != node {
             *neighbour = fresh();
         }
-        neighbour.heard = now;
+        neighbour.last_seen = now;
         if neighbour.contents.len() > MAX_ANNOUNCED {
             neighbour.contents.clear();
         }
         neighbour.contents.extend(&card.contents);
-        if is_new { Heard::New } else { Heard::Known }
+        if is_new { CardOutcome::New } else { CardOutcome::Known }
     }
 
-    fn forget(&mut self, now: Instant) {
+    fn expire(&mut self, now: Instant) {
         let lifetime = self.lifetime;
-        self.nodes.retain(|_, neighbour| now.saturating_duration_since(neighbour.heard) < lifetime);
+        self.nodes.retain(|_, neighbour| now.saturating_duration_since(neighbour.last_seen) < lifetime);
     }
 
     /// Counts the nodes.
     pub(super) fn count(&mut self, now: Instant) -> usize {
-        self.forget(now);
+        self.expire(now);
         self.nodes.len()
     }
 
     /// Returns those who may be asked, each once: where a node was heard first, in case another claims to be it.
-    pub(super) fn askable(&mut self, now: Instant) -> Vec<(NodeId, SocketAddr)> {
-        self.forget(now);
-        let is_well = |neighbour: &Neighbour| {
-            neighbour.failed.is_none_or(|failed| now.saturating_duration_since(failed.at) >= failed.pause)
+    pub(super) fn queryable(&mut self, now: Instant) -> Vec<(NodeId, SocketAddr)> {
+        self.expire(now);
+        let is_well = |neighbour: &NeighbourEntry| {
+            neighbour
+                .last_failure
+                .is_none_or(|failed| now.saturating_duration_since(failed.at) >= failed.retry_delay)
         };
         let mut all: Vec<_> = self.nodes.iter().filter(|(_, neighbour)| is_well(neighbour)).collect();
-        all.sort_by_key(|(address, neighbour)| (neighbour.since, **address));
+        all.sort_by_key(|(address, neighbour)| (neighbour.first_seen, **address));
         let mut seen = HashSet::new();
         all.retain(|(_, neighbour)| seen.insert(neighbour.node));
         all.into_iter().map(|(address, neighbour)| (neighbour.node, *address)).collect()
     }
 
     /// Returns true if a node at an address is in the table.
-    pub(super) fn knows(&self, address: &SocketAddr) -> bool {
+    pub(super) fn contains(&self, address: &SocketAddr) -> bool {
         self.nodes.contains_key(address)
     }
 
     /// Returns those who have announced a content and may be asked.
-    pub(super) fn announced(&mut self, digest: &Digest, now: Instant) -> Vec<(NodeId, SocketAddr)> {
-        let mut all = self.askable(now);
+    pub(super) fn sources_of(&mut self, digest: &Digest, now: Instant) -> Vec<(NodeId, SocketAddr)> {
+        let mut all = self.queryable(now);
         all.retain(|(_, address)| {
             self.nodes.get(address).is_some_and(|neighbour| neighbour.contents.contains(digest))
         });
@@ -131,12 +139,13 @@ impl Table {
     }
 
     /// Notes that a node did not answer.
-    pub(super) fn failed(&mut self, address: SocketAddr, now: Instant) {
+    pub(super) fn record_failure(&mut self, address: SocketAddr, now: Instant) {
         if let Some(neighbour) = self.nodes.get_mut(&address) {
-            let [first, most] = AFTER_FAILURE;
-            let last = neighbour.failed.filter(|last| now.saturating_duration_since(last.at) < FORGIVEN);
-            let pause = last.map_or(first, |last| last.pause.saturating_mul(2).min(most));
-            neighbour.failed = Some(Failure { at: now, pause });
+            let [first, most] = RETRY_DELAYS;
+            let last =
+                neighbour.last_failure.filter(|last| now.saturating_duration_since(last.at) < FAILURE_EXPIRY);
+            let pause = last.map_or(first, |last| last.retry_delay.saturating_mul(2).min(most));
+            neighbour.last_failure = Some(ContactFailure { at: now, retry_delay: pause });
         }
     }
 }
@@ -159,38 +168,38 @@ mod tests {
     }
 
     #[test]
-    fn nodes_are_kept_while_they_are_heard() {
-        let (mut table, now) = (Table::new(LIFETIME), Instant::now());
+    fn nodes_are_kept_until_they_expire() {
+        let (mut table, now) = (NeighbourTable::new(LIFETIME), Instant::now());
         let digest = Digest::from_bytes([7; 32]);
-        assert_eq!(table.hear(ip(1), &card(1, 2000, vec![digest]), now), Heard::New);
-        assert_eq!(table.hear(ip(1), &card(1, 2000, vec![]), now), Heard::Known);
-        assert_eq!(table.hear(ip(2), &card(2, 2000, vec![]), now), Heard::New);
-        assert_eq!(table.askable(now).len(), 2);
+        assert_eq!(table.record(ip(1), &card(1, 2000, vec![digest]), now), CardOutcome::New);
+        assert_eq!(table.record(ip(1), &card(1, 2000, vec![]), now), CardOutcome::Known);
+        assert_eq!(table.record(ip(2), &card(2, 2000, vec![]), now), CardOutcome::New);
+        assert_eq!(table.queryable(now).len(), 2);
         assert_eq!(
-            table.announced(&digest, now),
+            table.sources_of(&digest, now),
             [(NodeId::from_bytes([1; 32]), SocketAddr::new(ip(1), 2000))]
         );
-        table.failed(SocketAddr::new(ip(1), 2000), now);
-        assert_eq!(table.announced(&digest, now), []);
-        assert_eq!(table.announced(&digest, now + AFTER_FAILURE[0]).len(), 1);
+        table.record_failure(SocketAddr::new(ip(1), 2000), now);
+        assert_eq!(table.sources_of(&digest, now), []);
+        assert_eq!(table.sources_of(&digest, now + RETRY_DELAYS[0]).len(), 1);
         assert_eq!(table.count(now + LIFETIME), 0);
     }
 
     #[test]
-    fn who_fails_again_is_left_alone_for_longer_and_in_time_forgiven() {
-        let (mut table, mut now) = (Table::new(LIFETIME), Instant::now());
+    fn retry_delay_grows_with_failures_and_resets_in_time() {
+        let (mut table, mut now) = (NeighbourTable::new(LIFETIME), Instant::now());
         let address = SocketAddr::new(ip(1), 2000);
         let mut pauses = Vec::new();
         for _ in 0..7 {
-            table.hear(ip(1), &card(1, 2000, vec![]), now);
-            table.failed(address, now);
+            table.record(ip(1), &card(1, 2000, vec![]), now);
+            table.record_failure(address, now);
             let pause = (0..100).find(|second| {
                 let then = now + Duration::from_secs(*second);
-                !table.askable(then).is_empty()
+                !table.queryable(then).is_empty()
             });
             pauses.push(pause.unwrap());
             now += Duration::from_secs(if pauses.len() == 6 {
-                FORGIVEN.as_secs()
+                FAILURE_EXPIRY.as_secs()
             } else {
                 *pauses.last().unwrap()
             });
@@ -199,23 +208,25 @@ mod tests {
     }
 
     #[test]
-    fn nobody_makes_us_call_others_or_fills_the_table() {
-        let (mut table, now) = (Table::new(LIFETIME), Instant::now());
+    fn table_is_bounded_and_low_ports_are_refused() {
+        let (mut table, now) = (NeighbourTable::new(LIFETIME), Instant::now());
         for port in [0, 22, 1023] {
-            assert_eq!(table.hear(ip(1), &card(1, port, vec![]), now), Heard::Refused);
+            assert_eq!(table.record(ip(1), &card(1, port, vec![]), now), CardOutcome::Refused);
         }
         assert_eq!(
-            table.hear("255.255.255.255".parse().unwrap(), &card(1, 2000, vec![]), now),
-            Heard::Refused
+            table.record("255.255.255.255".parse().unwrap(), &card(1, 2000, vec![]), now),
+            CardOutcome::Refused
         );
-        let ports = (2000..3000).filter(|port| table.hear(ip(1), &card(1, *port, vec![]), now) == Heard::New);
+        let ports =
+            (2000..3000).filter(|port| table.record(ip(1), &card(1, *port, vec![]), now) == CardOutcome::New);
         assert_eq!(ports.count(), MAX_PER_ADDRESS);
-        let hosts = (2..1000).filter(|host| table.hear(ip(*host), &card(2, 2000, vec![]), now) == Heard::New);
+        let hosts =
+            (2..1000).filter(|host| table.record(ip(*host), &card(2, 2000, vec![]), now) == CardOutcome::New);
         assert_eq!(hosts.count(), MAX_NODES - MAX_PER_ADDRESS);
-        assert_eq!(table.askable(now).len(), 2, "one id is called at one address");
+        assert_eq!(table.queryable(now).len(), 2, "one id is called at one address");
         let many: Vec<Digest> = (0..=255).map(|byte| Digest::from_bytes([byte; 32])).collect();
         for _ in 0..10 {
-            table.hear(ip(1), &card(1, 2000, many.clone()), now);
+            table.record(ip(1), &card(1, 2000, many.clone()), now);
         }
         assert!(table.nodes.values().all(|neighbour| neighbour.contents.len() <= 2 * MAX_ANNOUNCED));
     }

@@ -5,19 +5,19 @@ use std::time::{Instant, SystemTime};
 
 use protocol::digest::Digest;
 
+use super::super::anchored_path::AnchoredPath;
 use super::super::file_identity::FileIdentity;
-use super::super::hash_job::{HashFault, hash_file};
-use super::super::report::{Skip, SkipReason, shown};
+use super::super::hash_job::{HashError, hash_file};
+use super::super::report::{SkipReason, SkippedEntry, display_path};
 use super::super::shares;
-use super::super::way::Way;
-use super::super::work_queue::Retry;
-use super::{Actor, Done};
+use super::super::work_queue::RetryOutcome;
+use super::{Actor, FinishedTask};
 
 /// What came of hashing one file.
 pub(super) struct HashOutcome {
     location: PathBuf,
     identity: FileIdentity,
-    result: Result<(Digest, SystemTime), HashFault>,
+    result: Result<(Digest, SystemTime), HashError>,
 }
 
 impl Actor {
@@ -28,11 +28,11 @@ impl Actor {
             let active = self.meter.begin(&location, context.cancel.child_token());
             let depth = self.inventory.path_of(&location).map_or(1, |path| path.components().count());
             self.tasks.spawn_blocking(move || {
-                let way = Way::new(&location, depth);
+                let way = AnchoredPath::new(&location, depth);
                 let hashed = hash_file(way, identity, &active.read, &active.cancel).map(Arc::new);
                 let result = hashed
-                    .map(|manifest| (manifest.digest(), context.remember(&location, identity, &manifest)));
-                Done::Hash(HashOutcome { location, identity, result })
+                    .map(|manifest| (manifest.digest(), context.record_hash(&location, identity, &manifest)));
+                FinishedTask::Hash(HashOutcome { location, identity, result })
             });
         }
     }
@@ -41,40 +41,40 @@ impl Actor {
         let HashOutcome { location, identity, result } = outcome;
         self.queue.end();
         self.meter.end(&location, result.is_ok().then_some(identity.size));
-        let path = shown(&location);
+        let path = display_path(&location);
         let reason = match result {
             Ok((digest, since)) => {
                 if self.inventory.confirm(&location, identity, digest, since).is_some() {
                     tracing::debug!(path, digest = digest.short(), size = identity.size, "hashed a file");
                     // It may have been put aside before.
-                    self.is_overview_stale |= self.queue.has_aside();
+                    self.is_overview_stale |= self.queue.has_parked();
                     return self.queue.remove(&location);
                 }
                 // It was seen to be another one meanwhile, or is not wanted any more.
                 SkipReason::Changing
             }
-            Err(HashFault::Gone) => return self.forget(vec![location]),
-            Err(HashFault::Cancelled) => return,
-            Err(HashFault::Size(_)) => SkipReason::OverLimit,
-            Err(HashFault::Changed) => {
+            Err(HashError::Missing) => return self.forget(vec![location]),
+            Err(HashError::Cancelled) => return,
+            Err(HashError::Size(_)) => SkipReason::OverLimit,
+            Err(HashError::Changed) => {
                 // Perhaps nobody told.
-                self.context.changes.touch(location.clone());
+                self.context.changes.mark_changed(location.clone());
                 SkipReason::Changing
             }
-            Err(HashFault::Io(error)) => {
+            Err(HashError::Io(error)) => {
                 tracing::debug!(path, %error, "cannot hash a file");
                 SkipReason::Unreadable(error.kind())
             }
         };
         // One that was hashed again because its content was in doubt is not shared any more.
-        self.inventory.doubt(&location);
+        self.inventory.invalidate(&location);
         match self.queue.retry(&location, reason.clone(), Instant::now()) {
-            Retry::Soon => tracing::debug!(path, %reason, "a file will be hashed again soon"),
-            Retry::Aside => {
-                self.notices.tell(&Skip { location, reason });
+            RetryOutcome::Soon => tracing::debug!(path, %reason, "a file will be hashed again soon"),
+            RetryOutcome::Parked => {
+                self.skip_log.log(&SkippedEntry { location, reason });
                 self.is_overview_stale = true;
             }
-            Retry::Dropped => {}
+            RetryOutcome::Dropped => {}
         }
     }
 
@@ -87,25 +87,25 @@ impl Actor {
                 tracing::warn!(%error, "cannot write the list of shares again");
             }
             for lost in context.restore(&listing) {
-                context.changes.suspect(lost);
+                context.changes.reverify(lost);
             }
             // The folders that were watched may be others now.
-            context.changes.touch_all();
-            Done::Clean
+            context.changes.mark_all_changed();
+            FinishedTask::Maintenance
         });
     }
 
     /// Tries again to write what could not be written.
-    pub(super) fn catch_up(&mut self) {
+    pub(super) fn retry_writes(&mut self) {
         let context = Arc::clone(&self.context);
         self.tasks.spawn_blocking(move || {
-            context.catch_up();
-            Done::Clean
+            context.retry_writes();
+            FinishedTask::Maintenance
         });
     }
 
     /// Removes what is remembered of files that are no longer there.
-    pub(super) fn clean(&mut self) {
+    pub(super) fn clean_up_state(&mut self) {
         let context = Arc::clone(&self.context);
         let known: HashSet<FileIdentity> = self.inventory.identities().map(without_device).collect();
         let bases: Vec<PathBuf> = self.shares.bases().map(Into::into).collect();
@@ -121,7 +121,7 @@ impl Actor {
                 Ok(manifests) => tracing::debug!(manifests, "removed what is not needed any more"),
                 Err(error) => tracing::warn!(%error, "cannot clean up the state folder"),
             }
-            Done::Clean
+            FinishedTask::Maintenance
         });
     }
 }

@@ -7,14 +7,14 @@ use protocol::sha256::sha256;
 use serde::{Deserialize, Serialize};
 
 use super::super::stored_path::StoredPath;
-use super::{FileIdentity, Hashed};
+use super::{FileIdentity, HashedFile};
 
 /// The length of a checksum: no accident gets past 64 bits.
-const CHECK_DIGITS: usize = 16;
+const CHECKSUM_DIGITS: usize = 16;
 
 /// One line of the file.
 #[derive(Debug, Serialize, Deserialize)]
-struct Line {
+struct HashLine {
     location: StoredPath,
     dev: u64,
     ino: u64,
@@ -31,27 +31,27 @@ struct Line {
 
 /// What a line says.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Decoded {
+pub(super) enum DecodedLine {
     /// It has a checksum, which is right.
-    Checked(Hashed),
+    Checked(HashedFile),
     /// Release 0.1.0 wrote it, without a checksum.
-    Unchecked(Hashed),
+    Unchecked(HashedFile),
     /// It is not what was written.
     Damaged,
 }
 
 /// Returns the line with its checksum and its end.
-pub(super) fn encode(hashed: &Hashed) -> io::Result<Vec<u8>> {
-    encode_as(hashed, true)
+pub(super) fn encode(hashed: &HashedFile) -> io::Result<Vec<u8>> {
+    encode_with(hashed, true)
 }
 
 /// Returns the line with its end, and with a checksum only if what it says is vouched for.
-pub(super) fn encode_as(hashed: &Hashed, is_checked: bool) -> io::Result<Vec<u8>> {
+pub(super) fn encode_with(hashed: &HashedFile, is_checked: bool) -> io::Result<Vec<u8>> {
     let FileIdentity { dev, ino, size, mtime_ns, ctime_ns } = hashed.identity;
     let since = hashed.since.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
     let location = hashed.location.as_path().into();
     let digest = hashed.digest.to_string();
-    let mut line = Line { location, dev, ino, size, mtime_ns, ctime_ns, digest, since, check: None };
+    let mut line = HashLine { location, dev, ino, size, mtime_ns, ctime_ns, digest, since, check: None };
     if is_checked {
         line.check = Some(checksum(&line)?);
     }
@@ -61,34 +61,34 @@ pub(super) fn encode_as(hashed: &Hashed, is_checked: bool) -> io::Result<Vec<u8>
 }
 
 /// Reads a line.
-pub(super) fn decode(bytes: &[u8]) -> Decoded {
-    let line = bytes.strip_suffix(b"\n").and_then(|line| serde_json::from_slice::<Line>(line).ok());
-    let Some(mut line) = line else { return Decoded::Damaged };
+pub(super) fn decode(bytes: &[u8]) -> DecodedLine {
+    let line = bytes.strip_suffix(b"\n").and_then(|line| serde_json::from_slice::<HashLine>(line).ok());
+    let Some(mut line) = line else { return DecodedLine::Damaged };
     let check = line.check.take();
     let is_right = |check: &String| checksum(&line).is_ok_and(|expected| expected == *check);
     if check.as_ref().is_some_and(|check| !is_right(check)) {
-        return Decoded::Damaged;
+        return DecodedLine::Damaged;
     }
-    match hashed(line) {
-        Some(hashed) if check.is_some() => Decoded::Checked(hashed),
-        Some(hashed) => Decoded::Unchecked(hashed),
-        None => Decoded::Damaged,
+    match to_hashed_file(line) {
+        Some(hashed) if check.is_some() => DecodedLine::Checked(hashed),
+        Some(hashed) => DecodedLine::Unchecked(hashed),
+        None => DecodedLine::Damaged,
     }
 }
 
-fn hashed(line: Line) -> Option<Hashed> {
-    let Line { location, dev, ino, size, mtime_ns, ctime_ns, digest, since, check: _ } = line;
+fn to_hashed_file(line: HashLine) -> Option<HashedFile> {
+    let HashLine { location, dev, ino, size, mtime_ns, ctime_ns, digest, since, check: _ } = line;
     let since = UNIX_EPOCH.checked_add(Duration::from_secs(since)).unwrap_or(SystemTime::UNIX_EPOCH);
     let identity = FileIdentity { dev, ino, size, mtime_ns, ctime_ns };
-    let hashed = Hashed { location: location.into(), identity, digest: digest.parse().ok()?, since };
-    let is_possible = size <= MAX_FILE_SIZE && (size == 0) == (hashed.digest == Digest::OF_NOTHING);
+    let hashed = HashedFile { location: location.into(), identity, digest: digest.parse().ok()?, since };
+    let is_possible = size <= MAX_FILE_SIZE && (size == 0) == (hashed.digest == Digest::EMPTY);
     (is_possible && hashed.location.is_absolute()).then_some(hashed)
 }
 
 /// Returns the checksum of a line that has none yet: 16 hexadecimal digits.
-fn checksum(line: &Line) -> io::Result<String> {
+fn checksum(line: &HashLine) -> io::Result<String> {
     debug_assert!(line.check.is_none(), "the checksum does not cover itself");
     let mut digits = sha256(&serde_json::to_vec(line)?).to_string();
-    digits.truncate(CHECK_DIGITS);
+    digits.truncate(CHECKSUM_DIGITS);
     Ok(digits)
 }

@@ -5,8 +5,8 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use super::*;
 
-fn hashed(location: impl Into<PathBuf>, ino: u64, digest: u8) -> Hashed {
-    Hashed {
+fn hashed(location: impl Into<PathBuf>, ino: u64, digest: u8) -> HashedFile {
+    HashedFile {
         location: location.into(),
         identity: FileIdentity { dev: 1, ino, size: 5, mtime_ns: -3, ctime_ns: i64::MAX },
         digest: Digest::from_bytes([digest; 32]),
@@ -14,14 +14,14 @@ fn hashed(location: impl Into<PathBuf>, ino: u64, digest: u8) -> Hashed {
     }
 }
 
-fn found(cache: &HashCache, hashed: &Hashed) -> Option<u8> {
+fn found(cache: &HashCache, hashed: &HashedFile) -> Option<u8> {
     let known = cache.find(&hashed.location, hashed.identity)?;
     assert_eq!(known.since, hashed.since);
     Some(known.digest.as_bytes()[0])
 }
 
 #[test]
-fn what_was_hashed_is_known_after_a_restart() {
+fn hashes_survive_a_restart() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("hashes.jsonl");
     let odd = hashed(OsString::from_vec(b"/caf\xe9/x".to_vec()), 1, 1);
@@ -47,7 +47,7 @@ fn later_lines_win() {
 }
 
 #[test]
-fn a_file_is_known_under_another_name_or_another_device_number_but_not_both() {
+fn new_name_or_new_device_is_known_but_not_both() {
     let folder = tempfile::tempdir().unwrap();
     let cache = HashCache::open(&folder.path().join("hashes.jsonl")).unwrap();
     cache.insert(hashed("/s/x", 1, 1)).unwrap();
@@ -60,7 +60,7 @@ fn a_file_is_known_under_another_name_or_another_device_number_but_not_both() {
 }
 
 #[test]
-fn torn_and_foreign_lines_are_passed_over() {
+fn torn_and_foreign_lines_are_skipped() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("hashes.jsonl");
     let cache = HashCache::open(&path).unwrap();
@@ -87,7 +87,7 @@ fn torn_and_foreign_lines_are_passed_over() {
 }
 
 #[test]
-fn the_file_is_rewritten_when_most_of_it_is_of_no_use() {
+fn mostly_stale_file_is_compacted() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("hashes.jsonl");
     let cache = HashCache::open(&path).unwrap();
@@ -109,7 +109,7 @@ fn the_file_is_rewritten_when_most_of_it_is_of_no_use() {
 }
 
 #[test]
-fn a_line_changed_anywhere_is_skipped() {
+fn damaged_line_is_skipped() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("hashes.jsonl");
     let kept = hashed("/s/x", 1, 1);
@@ -127,7 +127,7 @@ fn a_line_changed_anywhere_is_skipped() {
 }
 
 #[test]
-fn a_line_of_release_0_1_0_is_known_but_not_vouched_for() {
+fn line_from_0_1_0_is_loaded_as_unchecked() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("hashes.jsonl");
     let old = format!(
@@ -147,7 +147,7 @@ fn a_line_of_release_0_1_0_is_known_but_not_vouched_for() {
 }
 
 #[test]
-fn a_removed_file_is_written_again() {
+fn removed_file_is_rewritten() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("hashes.jsonl");
     let cache = HashCache::open(&path).unwrap();
@@ -161,17 +161,17 @@ fn a_removed_file_is_written_again() {
 }
 
 #[test]
-fn lines_that_do_not_fit_the_disk_are_written_later() {
+fn lines_are_written_once_the_disk_has_space() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("hashes.jsonl");
     let cache = HashCache::open(&path).unwrap();
     let full = File::options().write(true).open("/dev/full").unwrap();
     let real = std::mem::replace(&mut cache.inner.lock().file, full);
     assert!(cache.insert(hashed("/s/a", 1, 1)).is_err());
-    assert!(cache.insert(hashed("/s/b", 2, 2)).is_err() && cache.catch_up().is_err());
+    assert!(cache.insert(hashed("/s/b", 2, 2)).is_err() && cache.flush_unwritten().is_err());
     assert_eq!(found(&cache, &hashed("/s/a", 1, 0)), Some(1));
     cache.inner.lock().file = real;
-    cache.catch_up().unwrap();
+    cache.flush_unwritten().unwrap();
     cache.insert(hashed("/s/c", 3, 3)).unwrap();
     let cache = HashCache::open(&path).unwrap();
     for (name, ino) in [("/s/a", 1), ("/s/b", 2), ("/s/c", 3)] {
@@ -180,7 +180,7 @@ fn lines_that_do_not_fit_the_disk_are_written_later() {
 }
 
 #[test]
-fn what_cannot_be_written_names_the_file() {
+fn write_error_names_the_file() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("gone/hashes.jsonl");
     fs::create_dir(folder.path().join("gone")).unwrap();

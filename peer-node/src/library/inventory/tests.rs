@@ -8,9 +8,9 @@ fn identity(version: i64) -> FileIdentity {
     FileIdentity { dev: 1, ino: 7, size: 10, mtime_ns: version, ctime_ns: version }
 }
 
-fn found(location: &str, path: &str, version: i64) -> Found {
+fn found(location: &str, path: &str, version: i64) -> ScannedFile {
     let path = SharePath::parse(path).unwrap();
-    Found { location: location.into(), path, identity: identity(version) }
+    ScannedFile { location: location.into(), path, identity: identity(version) }
 }
 
 fn confirm(inventory: &mut Inventory, location: &str, version: i64) -> Option<Arc<SharedFile>> {
@@ -23,20 +23,20 @@ fn listed(inventory: &Inventory) -> Vec<String> {
 }
 
 #[test]
-fn a_file_is_listed_once_it_is_hashed_and_until_it_changes() {
+fn file_is_listed_from_hashing_until_it_changes() {
     let mut inventory = Inventory::default();
-    assert_eq!(inventory.observe(found("/s/a", "a", 1), 1), Verdict::Wanted);
+    assert_eq!(inventory.observe(found("/s/a", "a", 1), 1), Observation::NeedsHash);
     assert!(listed(&inventory).is_empty());
     assert!(confirm(&mut inventory, "/s/a", 1).is_some());
     assert_eq!(listed(&inventory), ["a"]);
-    assert_eq!(inventory.observe(found("/s/a", "a", 1), 2), Verdict::Known);
+    assert_eq!(inventory.observe(found("/s/a", "a", 1), 2), Observation::Known);
     let before = inventory.revision();
-    assert_eq!(inventory.observe(found("/s/a", "a", 2), 3), Verdict::Wanted);
+    assert_eq!(inventory.observe(found("/s/a", "a", 2), 3), Observation::NeedsHash);
     assert!(listed(&inventory).is_empty() && inventory.revision() > before);
 }
 
 #[test]
-fn a_digest_of_an_older_state_is_not_taken() {
+fn stale_digest_is_ignored() {
     let mut inventory = Inventory::default();
     inventory.observe(found("/s/a", "a", 1), 1);
     inventory.observe(found("/s/a", "a", 2), 2);
@@ -46,7 +46,7 @@ fn a_digest_of_an_older_state_is_not_taken() {
 }
 
 #[test]
-fn no_two_files_have_one_name_and_a_name_stays() {
+fn names_are_unique_and_stable() {
     let mut inventory = Inventory::default();
     for (location, version) in [("/s/x.iso", 1), ("/data/x.iso", 2), ("/backup/x.iso", 3)] {
         inventory.observe(found(location, "x.iso", version), 1);
@@ -54,22 +54,22 @@ fn no_two_files_have_one_name_and_a_name_stays() {
     }
     assert_eq!(listed(&inventory), ["x (1).iso", "x (2).iso", "x.iso"]);
     inventory.remove(Path::new("/s/x.iso")).unwrap();
-    assert_eq!(inventory.observe(found("/data/x.iso", "x.iso", 2), 2), Verdict::Known);
+    assert_eq!(inventory.observe(found("/data/x.iso", "x.iso", 2), 2), Observation::Known);
     assert_eq!(listed(&inventory), ["x (1).iso", "x (2).iso"]);
 }
 
 #[test]
-fn a_file_whose_place_is_renamed_is_named_anew() {
+fn file_in_renamed_place_gets_a_new_name() {
     let mut inventory = Inventory::default();
     inventory.observe(found("/data/m/old/x", "old/x", 1), 1);
     confirm(&mut inventory, "/data/m/old/x", 1).unwrap();
-    assert_eq!(inventory.observe(found("/data/m/old/x", "m/old/x", 1), 2), Verdict::Wanted);
+    assert_eq!(inventory.observe(found("/data/m/old/x", "m/old/x", 1), 2), Observation::NeedsHash);
     confirm(&mut inventory, "/data/m/old/x", 1).unwrap();
     assert_eq!(listed(&inventory), ["m/old/x"]);
 }
 
 #[test]
-fn what_a_scan_did_not_see_is_swept_from_its_place_only() {
+fn sweep_removes_unseen_files_of_its_place_only() {
     let mut inventory = Inventory::default();
     for name in ["a/1", "a/2", "a.b", "b/1"] {
         inventory.observe(found(&format!("/s/{name}"), name, 1), 1);
@@ -83,18 +83,18 @@ fn what_a_scan_did_not_see_is_swept_from_its_place_only() {
 }
 
 #[test]
-fn a_doubted_file_is_hidden_until_it_is_confirmed() {
+fn invalidated_file_is_hidden_until_confirmed() {
     let mut inventory = Inventory::default();
     inventory.observe(found("/s/a", "a", 1), 1);
     confirm(&mut inventory, "/s/a", 1).unwrap();
-    assert_eq!(inventory.doubt(Path::new("/s/a")), Some(identity(1)));
+    assert_eq!(inventory.invalidate(Path::new("/s/a")), Some(identity(1)));
     assert!(listed(&inventory).is_empty());
     confirm(&mut inventory, "/s/a", 1).unwrap();
     assert_eq!(listed(&inventory), ["a"]);
 }
 
 #[test]
-fn names_of_files_and_of_folders_are_taken() {
+fn file_and_folder_names_are_taken() {
     let mut inventory = Inventory::default();
     inventory.observe(found("/s/movies/x", "movies/x", 1), 1);
     inventory.observe(found("/s/movies-old", "movies-old", 2), 1);
@@ -107,27 +107,27 @@ fn names_of_files_and_of_folders_are_taken() {
 
 /// What may happen to one of a few files, some of which want the same name.
 #[derive(Debug, Clone)]
-enum Event {
+enum InventoryEvent {
     Seen { version: i64 },
     Hashed { version: i64 },
-    Doubted,
+    Invalidated,
     Removed,
     Swept,
 }
 
-fn event() -> impl Strategy<Value = Event> {
+fn event() -> impl Strategy<Value = InventoryEvent> {
     prop_oneof![
-        4 => (1..4_i64).prop_map(|version| Event::Seen { version }),
-        4 => (1..4_i64).prop_map(|version| Event::Hashed { version }),
-        1 => Just(Event::Doubted),
-        1 => Just(Event::Removed),
-        1 => Just(Event::Swept),
+        4 => (1..4_i64).prop_map(|version| InventoryEvent::Seen { version }),
+        4 => (1..4_i64).prop_map(|version| InventoryEvent::Hashed { version }),
+        1 => Just(InventoryEvent::Invalidated),
+        1 => Just(InventoryEvent::Removed),
+        1 => Just(InventoryEvent::Swept),
     ]
 }
 
 proptest! {
     #[test]
-    fn a_file_is_listed_exactly_while_it_was_last_seen_as_it_was_hashed(
+    fn file_is_listed_only_while_its_hash_is_current(
         events in prop::collection::vec((0..6_usize, event()), 0..60),
     ) {
         let places = ["/s/x", "/s/y", "/s/d/x", "/data/x", "/data/d/x", "/backup/x"];
@@ -138,26 +138,26 @@ proptest! {
         for (scan, (file, event)) in (1..).zip(events) {
             let place = Path::new(places[file]);
             match event {
-                Event::Seen { version } => {
+                InventoryEvent::Seen { version } => {
                     inventory.observe(found(places[file], wanted[file], version), scan);
                     let state = model.entry(file).or_insert((version, false));
                     *state = (version, state.1 && state.0 == version);
                 }
-                Event::Hashed { version } => {
+                InventoryEvent::Hashed { version } => {
                     confirm(&mut inventory, places[file], version);
                     if let Some(state) = model.get_mut(&file).filter(|state| state.0 == version) {
                         state.1 = true;
                     }
                 }
-                Event::Doubted => {
-                    inventory.doubt(place);
+                InventoryEvent::Invalidated => {
+                    inventory.invalidate(place);
                     model.entry(file).and_modify(|state| state.1 = false);
                 }
-                Event::Removed => {
+                InventoryEvent::Removed => {
                     inventory.remove(place);
                     model.remove(&file);
                 }
-                Event::Swept => {
+                InventoryEvent::Swept => {
                     inventory.sweep(place, scan);
                     model.remove(&file);
                 }

@@ -14,14 +14,14 @@ fn store(folder: &tempfile::TempDir) -> ManifestStore {
 
 fn load(store: &ManifestStore, manifest: &Manifest) -> Option<Arc<Manifest>> {
     match store.load(manifest.digest(), manifest.geometry().size()).unwrap() {
-        Stored::Sound(manifest) => Some(manifest),
-        Stored::Unchecked(manifest) => panic!("{} has no checksum", manifest.digest()),
-        Stored::Missing => None,
+        LoadedManifest::Checked(manifest) => Some(manifest),
+        LoadedManifest::Unchecked(manifest) => panic!("{} has no checksum", manifest.digest()),
+        LoadedManifest::Missing => None,
     }
 }
 
 #[test]
-fn manifests_survive_their_files() {
+fn manifests_are_read_back() {
     let folder = tempfile::tempdir().unwrap();
     let kept = manifest(700_000, 1);
     store(&folder).save(&kept).unwrap();
@@ -31,7 +31,7 @@ fn manifests_survive_their_files() {
 }
 
 #[test]
-fn contents_of_one_piece_need_no_file() {
+fn single_piece_content_needs_no_file() {
     let folder = tempfile::tempdir().unwrap();
     for size in [0, 1, 256 << 10] {
         let kept = manifest(size, 1);
@@ -42,7 +42,7 @@ fn contents_of_one_piece_need_no_file() {
 }
 
 #[test]
-fn a_manifest_of_a_wrong_length_is_none_and_is_written_anew() {
+fn manifest_of_wrong_length_is_replaced() {
     let folder = tempfile::tempdir().unwrap();
     let kept = manifest(700_000, 1);
     for length in [0, 1, 32, 63, 65, 104, 105] {
@@ -54,7 +54,7 @@ fn a_manifest_of_a_wrong_length_is_none_and_is_written_anew() {
 }
 
 #[test]
-fn the_unneeded_and_the_half_written_are_removed() {
+fn unneeded_and_partial_files_are_removed() {
     let folder = tempfile::tempdir().unwrap();
     let (kept, gone) = (manifest(700_000, 1), manifest(700_000, 2));
     let store = store(&folder);
@@ -69,29 +69,29 @@ fn the_unneeded_and_the_half_written_are_removed() {
 }
 
 #[test]
-fn memory_holds_the_last_used_up_to_a_bound() {
+fn memory_cache_is_bounded() {
     let folder = tempfile::tempdir().unwrap();
     let store = store(&folder);
-    let geometry = Geometry::native(1 << 30).unwrap();
-    for number in 0..MAX_KEPT + 50 {
+    let geometry = Geometry::for_native(1 << 30).unwrap();
+    for number in 0..MAX_CACHED + 50 {
         let digest = Digest::from_bytes([u8::try_from(number % 256).unwrap(); 32]);
-        let states = vec![protocol::sha256::State::INITIAL; 4095];
+        let states = vec![protocol::sha256::Sha256State::INITIAL; 4095];
         let manifest = Arc::new(Manifest::from_states(digest, geometry, states).unwrap());
-        store.remember(Recent { manifest, is_checked: true, is_written: true });
+        store.cache(CachedManifest { manifest, is_checked: true, is_written: true });
     }
     let total: usize = store.recent.lock().iter().map(|kept| size_of_val(kept.manifest.states())).sum();
-    assert!(total <= KEPT_BYTES && total > KEPT_BYTES / 2, "{total}");
+    assert!(total <= MAX_CACHED_BYTES && total > MAX_CACHED_BYTES / 2, "{total}");
 }
 
 #[test]
-fn a_damaged_manifest_is_removed_and_an_old_one_is_not_vouched_for() {
+fn damaged_manifest_is_removed_old_one_is_unchecked() {
     let folder = tempfile::tempdir().unwrap();
     let kept = manifest(700_000, 1);
     let (digest, size) = (kept.digest(), kept.geometry().size());
     let path = folder.path().join(digest.to_string());
     fs::write(&path, kept.state_bytes()).unwrap();
     let old = store(&folder);
-    assert_eq!(old.load(digest, size).unwrap(), Stored::Unchecked(Arc::clone(&kept)));
+    assert_eq!(old.load(digest, size).unwrap(), LoadedManifest::Unchecked(Arc::clone(&kept)));
     assert!(!old.has(digest, size));
     old.save(&kept).unwrap();
     assert_eq!(load(&old, &kept).as_ref(), Some(&kept));
@@ -103,19 +103,19 @@ fn a_damaged_manifest_is_removed_and_an_old_one_is_not_vouched_for() {
 }
 
 #[test]
-fn what_cannot_be_written_is_kept_in_memory_and_written_later() {
+fn unwritable_manifest_is_cached_and_written_later() {
     let home = tempfile::tempdir().unwrap();
     let folder = home.path().join("manifests");
     let (store, kept) = (ManifestStore::new(folder.clone()), manifest(700_000, 1));
     let error = store.save(&kept).unwrap_err().to_string();
     assert!(error.contains("/manifests: "), "{error}");
     assert_eq!(load(&store, &kept).as_ref(), Some(&kept));
-    assert!(store.catch_up(false).is_err());
+    assert!(store.write_cached(false).is_err());
     fs::create_dir(&folder).unwrap();
-    store.catch_up(false).unwrap();
+    store.write_cached(false).unwrap();
     assert_eq!(load(&ManifestStore::new(folder.clone()), &kept).as_ref(), Some(&kept));
     fs::remove_dir_all(&folder).unwrap();
     fs::create_dir(&folder).unwrap();
-    store.catch_up(true).unwrap();
+    store.write_cached(true).unwrap();
     assert_eq!(load(&ManifestStore::new(folder), &kept).as_ref(), Some(&kept));
 }

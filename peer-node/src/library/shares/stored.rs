@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::super::exclusions;
 use super::super::shares_error::SharesFileError;
 use super::super::stored_path::StoredPath;
-use super::{Mark, Shares};
+use super::{ShareMark, ShareSet};
 use crate::state_dir::replace_file;
 use crate::storage::read_regular_file;
 
@@ -16,10 +16,10 @@ pub(in super::super) const VERSION: u32 = 2;
 
 /// The form without patterns. Programs that know only this one must not read a file with patterns: they would share what
 /// those leave out.
-const WITHOUT_PATTERNS: u32 = 1;
+const VERSION_WITHOUT_PATTERNS: u32 = 1;
 
 /// The longest file that is read, in bytes: far more than anybody registers by hand.
-const MAX_FILE: u64 = 64 << 20;
+const MAX_FILE_SIZE: u64 = 64 << 20;
 
 #[derive(Debug, Serialize, Deserialize)]
 struct StoredShares {
@@ -46,9 +46,9 @@ struct StoredPlace {
 }
 
 /// Writes the shares down for good.
-pub(in super::super) fn save(shares: &Shares, file: &Path) -> io::Result<()> {
+pub(in super::super) fn save(shares: &ShareSet, file: &Path) -> io::Result<()> {
     let relative = |place: &Path| place.strip_prefix(&shares.root).unwrap_or(place).into();
-    let marked = |wanted: Mark| {
+    let marked = |wanted: ShareMark| {
         let places = shares.marks.iter().filter(move |(_, mark)| **mark == wanted);
         places.map(|(place, _)| relative(place)).collect()
     };
@@ -60,10 +60,10 @@ pub(in super::super) fn save(shares: &Shares, file: &Path) -> io::Result<()> {
         name: name.as_str().to_owned(),
     });
     let stored = StoredShares {
-        version: if shares.patterns.is_empty() { WITHOUT_PATTERNS } else { VERSION },
+        version: if shares.patterns.is_empty() { VERSION_WITHOUT_PATTERNS } else { VERSION },
         outside: outside.collect(),
-        excluded: marked(Mark::Excluded),
-        shared: marked(Mark::Shared),
+        excluded: marked(ShareMark::Excluded),
+        shared: marked(ShareMark::Shared),
         patterns: patterns.collect(),
     };
     let mut json = serde_json::to_vec_pretty(&stored).map_err(io::Error::from)?;
@@ -72,14 +72,14 @@ pub(in super::super) fn save(shares: &Shares, file: &Path) -> io::Result<()> {
 }
 
 /// Reads what [`save`] wrote; without a file, the share folder alone is shared.
-pub(in super::super) fn load(root: PathBuf, file: &Path) -> Result<Shares, SharesFileError> {
-    let mut shares = Shares::of_root(root);
-    let json = match read_regular_file(file, MAX_FILE) {
+pub(in super::super) fn load(root: PathBuf, file: &Path) -> Result<ShareSet, SharesFileError> {
+    let mut shares = ShareSet::with_root(root);
+    let json = match read_regular_file(file, MAX_FILE_SIZE) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(shares),
         read => read?,
     };
     let stored: StoredShares = serde_json::from_slice(&json)?;
-    if !(WITHOUT_PATTERNS..=VERSION).contains(&stored.version) {
+    if !(VERSION_WITHOUT_PATTERNS..=VERSION).contains(&stored.version) {
         return Err(SharesFileError::TooNew(stored.version));
     }
     for StoredPlace { location, name } in stored.outside {
@@ -89,13 +89,13 @@ pub(in super::super) fn load(root: PathBuf, file: &Path) -> Result<Shares, Share
             return Err(SharesFileError::BadPath(location));
         };
         // The share folder may have been moved next to it or into it since.
-        if let Err(reason) = shares.may_share(&location) {
+        if let Err(reason) = shares.check_shareable(&location) {
             tracing::warn!(path = %location.display(), %reason, "a place outside is no longer shared");
-        } else if shares.cover(&location).is_none() {
+        } else if shares.containing_share(&location).is_none() {
             shares.outside.insert(location, name);
         }
     }
-    for (mark, places) in [(Mark::Excluded, stored.excluded), (Mark::Shared, stored.shared)] {
+    for (mark, places) in [(ShareMark::Excluded, stored.excluded), (ShareMark::Shared, stored.shared)] {
         let places = places.into_iter().map(|place| (shares.root.join(PathBuf::from(place)), mark));
         shares.marks.extend(places.collect::<Vec<_>>());
     }
@@ -113,21 +113,21 @@ mod tests {
     use std::fs;
     use std::os::unix::ffi::OsStringExt;
 
-    use super::super::NameOf;
+    use super::super::EntryKind;
     use super::*;
 
-    fn some_shares(root: &Path) -> Shares {
-        let mut shares = Shares::of_root(root.to_owned());
+    fn some_shares(root: &Path) -> ShareSet {
+        let mut shares = ShareSet::with_root(root.to_owned());
         let odd = PathBuf::from(OsString::from_vec(b"/data/caf\xe9/movies".to_vec()));
-        shares.share(&odd, NameOf::Folder, |_| false).unwrap();
+        shares.share(&odd, EntryKind::Folder, |_| false).unwrap();
         shares.unshare(&odd.join("a"));
-        shares.share(&odd.join("a/b"), NameOf::Folder, |_| false).unwrap();
+        shares.share(&odd.join("a/b"), EntryKind::Folder, |_| false).unwrap();
         shares.unshare(&root.join("x"));
         shares
     }
 
     #[test]
-    fn shares_survive_their_file() {
+    fn shares_are_read_back() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("shares.json");
         let shares = some_shares(Path::new("/share"));
@@ -140,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn patterns_survive_their_file_and_older_programs_refuse_it() {
+    fn patterns_are_read_back_and_raise_the_version() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("shares.json");
         let mut shares = some_shares(Path::new("/share"));
@@ -154,14 +154,14 @@ mod tests {
     }
 
     #[test]
-    fn without_a_file_the_share_folder_alone_is_shared() {
+    fn missing_file_shares_only_the_share_folder() {
         let folder = tempfile::tempdir().unwrap();
         let shares = load("/share".into(), &folder.path().join("none")).unwrap();
-        assert_eq!(shares, Shares::of_root("/share".into()));
+        assert_eq!(shares, ShareSet::with_root("/share".into()));
     }
 
     #[test]
-    fn a_file_cut_anywhere_is_damage_and_never_fewer_exceptions() {
+    fn truncated_file_is_an_error() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("shares.json");
         save(&some_shares(Path::new("/share")), &file).unwrap();
@@ -173,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn what_another_program_wrote_is_refused() {
+    fn foreign_content_is_rejected() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("shares.json");
         let refuse = |json: &str| {

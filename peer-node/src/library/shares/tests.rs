@@ -1,38 +1,38 @@
 use super::*;
 
-fn shares() -> Shares {
-    Shares::of_root("/home/me/share".into())
+fn shares() -> ShareSet {
+    ShareSet::with_root("/home/me/share".into())
 }
 
-fn share(shares: &mut Shares, location: &str) -> Result<(), SkipReason> {
-    shares.share(Path::new(location), NameOf::Folder, |_| false)
+fn share(shares: &mut ShareSet, location: &str) -> Result<(), SkipReason> {
+    shares.share(Path::new(location), EntryKind::Folder, |_| false)
 }
 
-fn is_shared(shares: &Shares, location: &str) -> bool {
+fn is_shared(shares: &ShareSet, location: &str) -> bool {
     let location = Path::new(location);
-    shares.cover(location).is_some() && !shares.is_excluded(location)
+    shares.containing_share(location).is_some() && !shares.is_excluded(location)
 }
 
-fn name_of<'a>(shares: &'a Shares, location: &str) -> Option<&'a str> {
-    shares.cover(Path::new(location)).and_then(|cover| cover.name).map(SharePath::as_str)
+fn name_of<'a>(shares: &'a ShareSet, location: &str) -> Option<&'a str> {
+    shares.containing_share(Path::new(location)).and_then(|cover| cover.name).map(SharePath::as_str)
 }
 
 #[test]
-fn the_share_folder_is_shared_and_nothing_else() {
+fn only_the_share_folder_is_shared_at_first() {
     let shares = shares();
     assert!(is_shared(&shares, "/home/me/share/a/b") && is_shared(&shares, "/home/me/share"));
     assert!(!is_shared(&shares, "/home/me/shared") && !is_shared(&shares, "/home/me"));
 }
 
 #[test]
-fn what_is_registered_outside_gets_its_own_name_or_a_free_one() {
+fn outside_place_gets_its_own_or_a_free_name() {
     let mut shares = shares();
     share(&mut shares, "/data/movies").unwrap();
     share(&mut shares, "/backup/movies").unwrap();
     assert_eq!(name_of(&shares, "/data/movies/x"), Some("movies"));
     assert_eq!(name_of(&shares, "/backup/movies/x"), Some("movies (1)"));
     let taken = SharePath::parse("x.iso").unwrap();
-    shares.share(Path::new("/data/x.iso"), NameOf::File, |path| *path == taken).unwrap();
+    shares.share(Path::new("/data/x.iso"), EntryKind::File, |path| *path == taken).unwrap();
     assert_eq!(name_of(&shares, "/data/x.iso"), Some("x (1).iso"));
     // Once more changes nothing.
     let before = shares.clone();
@@ -41,7 +41,7 @@ fn what_is_registered_outside_gets_its_own_name_or_a_free_one() {
 }
 
 #[test]
-fn a_folder_around_registered_ones_takes_them_in() {
+fn outer_folder_absorbs_registered_ones() {
     let mut shares = shares();
     share(&mut shares, "/data/movies/old").unwrap();
     share(&mut shares, "/data/movies/new").unwrap();
@@ -61,8 +61,8 @@ fn the_nearest_exception_decides() {
     assert!(!is_shared(&shares, "/home/me/share/a/x"));
     assert!(is_shared(&shares, "/home/me/share/a/b/x"));
     assert!(!is_shared(&shares, "/home/me/share/a/b/c/x"));
-    assert!(!shares.is_excluded_whole(Path::new("/home/me/share/a")));
-    assert!(shares.is_excluded_whole(Path::new("/home/me/share/a/b/c")));
+    assert!(!shares.is_fully_excluded(Path::new("/home/me/share/a")));
+    assert!(shares.is_fully_excluded(Path::new("/home/me/share/a/b/c")));
     // The outermost takes all of them back.
     share(&mut shares, "/home/me/share").unwrap();
     assert_eq!(shares, self::shares());
@@ -80,7 +80,7 @@ fn unsharing_a_place_outside_forgets_it() {
 }
 
 #[test]
-fn folders_around_the_node_hidden_ones_and_its_state_are_refused() {
+fn unsafe_places_are_refused() {
     let mut shares = shares();
     for location in ["/", "/home", "/home/me"] {
         assert_eq!(share(&mut shares, location), Err(SkipReason::ContainsNode), "{location}");
@@ -98,16 +98,16 @@ fn folders_around_the_node_hidden_ones_and_its_state_are_refused() {
 }
 
 #[test]
-fn a_share_folder_may_itself_lie_in_a_hidden_one() {
-    let shares = Shares::of_root("/home/me/.local/share".into());
-    assert_eq!(shares.may_share(Path::new("/home/me/.local/share/x")), Ok(()));
+fn share_folder_may_be_inside_a_hidden_one() {
+    let shares = ShareSet::with_root("/home/me/.local/share".into());
+    assert_eq!(shares.check_shareable(Path::new("/home/me/.local/share/x")), Ok(()));
 }
 
 #[test]
-fn a_path_on_the_network_stands_for_places() {
+fn network_path_maps_to_local_places() {
     let mut shares = shares();
     share(&mut shares, "/data/movies").unwrap();
-    let places = |path: &str| shares.places_of(&SharePath::parse(path).unwrap());
+    let places = |path: &str| shares.locations_of(&SharePath::parse(path).unwrap());
     assert_eq!(places("movies/a"), [PathBuf::from("/data/movies/a"), "/home/me/share/movies/a".into()]);
     assert_eq!(places("movies"), [PathBuf::from("/data/movies"), "/home/me/share/movies".into()]);
     assert_eq!(places("moviesx"), [PathBuf::from("/home/me/share/moviesx")]);

@@ -4,37 +4,37 @@ use std::io::Write;
 use super::*;
 
 #[tokio::test]
-async fn new_and_deleted_files_are_followed() {
-    let home = Home::new();
+async fn new_and_deleted_files_are_noticed() {
+    let home = LibraryHome::new();
     home.write("share/a", "a");
     let running = home.open_settled().await;
     home.write("share/b", "b");
-    running.until(&["a", "b"]).await;
+    running.wait_for_names(&["a", "b"]).await;
     home.write("share/new/folder/c", "c");
-    running.until(&["a", "b", "new/folder/c"]).await;
+    running.wait_for_names(&["a", "b", "new/folder/c"]).await;
     fs::remove_file(home.at("share/a")).unwrap();
-    running.until(&["b", "new/folder/c"]).await;
+    running.wait_for_names(&["b", "new/folder/c"]).await;
     fs::remove_dir_all(home.at("share/new")).unwrap();
-    running.until(&["b"]).await;
+    running.wait_for_names(&["b"]).await;
 }
 
 #[tokio::test]
-async fn a_file_that_changes_is_hashed_again() {
-    let home = Home::new();
+async fn changed_file_is_rehashed() {
+    let home = LibraryHome::new();
     home.write("share/a", "old");
     let running = home.open_settled().await;
     home.write("share/a", "new content");
-    running.until_files(|files| files.len() == 1 && files[0].digest == sha256(b"new content")).await;
+    running.wait_for_files(|files| files.len() == 1 && files[0].digest == sha256(b"new content")).await;
     // Replaced under its name.
     home.write("other", "third");
     fs::rename(home.at("other"), home.at("share/a")).unwrap();
-    running.until_files(|files| files.len() == 1 && files[0].digest == sha256(b"third")).await;
+    running.wait_for_files(|files| files.len() == 1 && files[0].digest == sha256(b"third")).await;
 }
 
 #[tokio::test]
-async fn a_file_that_grows_is_shared_when_it_rests() {
-    let mut home = Home::new();
-    home.pace.settle = Duration::from_millis(60);
+async fn growing_file_is_shared_once_it_settles() {
+    let mut home = LibraryHome::new();
+    home.timing.settle_time = Duration::from_millis(60);
     let running = home.open_settled().await;
     let mut file = fs::File::create(home.at("share/growing")).unwrap();
     let mut content = Vec::new();
@@ -43,28 +43,28 @@ async fn a_file_that_grows_is_shared_when_it_rests() {
         content.push(byte);
         tokio::task::yield_now().await;
     }
-    running.until_files(|files| files.len() == 1 && files[0].digest == sha256(&content)).await;
+    running.wait_for_files(|files| files.len() == 1 && files[0].digest == sha256(&content)).await;
 }
 
 #[tokio::test]
-async fn a_renamed_folder_is_not_hashed_again() {
-    let home = Home::new();
+async fn renamed_folder_is_not_rehashed() {
+    let home = LibraryHome::new();
     home.write("share/old/a", "a");
     home.write("share/old/b", "b");
     home.open_settled().await.stop().await;
     home.falsify_cache(false_digest());
     let running = home.open_settled().await;
     fs::rename(home.at("share/old"), home.at("share/new")).unwrap();
-    running.until(&["new/a", "new/b"]).await;
+    running.wait_for_names(&["new/a", "new/b"]).await;
     assert_eq!(running.digest_of("new/a"), false_digest());
     // It is followed under its new name too.
     home.write("share/new/c", "c");
-    running.until(&["new/a", "new/b", "new/c"]).await;
+    running.wait_for_names(&["new/a", "new/b", "new/c"]).await;
 }
 
 #[tokio::test]
-async fn a_file_that_becomes_hidden_or_a_link_is_no_longer_shared() {
-    let home = Home::new();
+async fn hidden_or_linked_file_is_no_longer_shared() {
+    let home = LibraryHome::new();
     for name in ["a", "b", "c"] {
         home.write(&format!("share/{name}"), name);
     }
@@ -72,23 +72,23 @@ async fn a_file_that_becomes_hidden_or_a_link_is_no_longer_shared() {
     fs::rename(home.at("share/a"), home.at("share/.a")).unwrap();
     fs::remove_file(home.at("share/b")).unwrap();
     std::os::unix::fs::symlink(home.at("share/c"), home.at("share/b")).unwrap();
-    running.until(&["c"]).await;
+    running.wait_for_names(&["c"]).await;
 }
 
 #[tokio::test]
-async fn a_rename_from_an_unfinished_name_shares_the_file() {
-    let home = Home::new();
+async fn renaming_a_part_file_shares_it() {
+    let home = LibraryHome::new();
     home.write("share/x.iso.part", "x");
     let running = home.open_settled().await;
     assert!(running.names().is_empty());
     fs::rename(home.at("share/x.iso.part"), home.at("share/x.iso")).unwrap();
-    running.until(&["x.iso"]).await;
+    running.wait_for_names(&["x.iso"]).await;
 }
 
 #[tokio::test]
-async fn without_events_a_rescan_finds_what_changed() {
-    let mut home = Home::new();
-    home.pace.rescan = Duration::from_millis(50);
+async fn rescan_finds_changes_without_events() {
+    let mut home = LibraryHome::new();
+    home.timing.rescan_interval = Duration::from_millis(50);
     home.write("share/a", "a");
     let running = home.open_settled().await;
     // Not watched, since folders that a link leads to never are; found, since it is looked for.
@@ -96,8 +96,8 @@ async fn without_events_a_rescan_finds_what_changed() {
         .library
         .context
         .watcher
-        .set_shares(Arc::new(super::super::shares::Shares::of_root("/nowhere".into())));
+        .set_shares(Arc::new(super::super::shares::ShareSet::with_root("/nowhere".into())));
     home.write("share/b", "b");
     fs::remove_file(home.at("share/a")).unwrap();
-    running.until(&["b"]).await;
+    running.wait_for_names(&["b"]).await;
 }

@@ -7,7 +7,7 @@ use crate::library::OpenError;
 
 const SIZE: usize = 700_000;
 
-fn manifest_file(home: &Home, digest: &Digest) -> PathBuf {
+fn manifest_file(home: &LibraryHome, digest: &Digest) -> PathBuf {
     home.at("share/.peerdex/manifests").join(digest.to_string())
 }
 
@@ -18,12 +18,12 @@ async fn eventually(what: &str, is_it: impl Fn() -> bool) {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     };
-    assert!(tokio::time::timeout(PATIENCE, waiting).await.is_ok(), "{what}");
+    assert!(tokio::time::timeout(TIMEOUT, waiting).await.is_ok(), "{what}");
 }
 
 #[tokio::test]
-async fn a_flipped_bit_in_a_manifest_has_the_file_hashed_again() {
-    let home = Home::new();
+async fn damaged_manifest_triggers_a_rehash() {
+    let home = LibraryHome::new();
     home.write("share/a", vec![1; SIZE]);
     let running = home.open_settled().await;
     let digest = running.digest_of("a");
@@ -39,9 +39,9 @@ async fn a_flipped_bit_in_a_manifest_has_the_file_hashed_again() {
 }
 
 #[tokio::test]
-async fn a_lost_manifest_of_a_file_that_is_not_large_is_made_at_once() {
-    let mut home = Home::new();
-    home.pace.hash_at_once = SIZE as u64;
+async fn lost_manifest_of_small_file_is_rebuilt_inline() {
+    let mut home = LibraryHome::new();
+    home.timing.max_inline_hash = SIZE as u64;
     for (name, size) in [("a", SIZE), ("b", SIZE + 1)] {
         home.write(&format!("share/{name}"), vec![1; size]);
     }
@@ -58,8 +58,8 @@ async fn a_lost_manifest_of_a_file_that_is_not_large_is_made_at_once() {
 }
 
 #[tokio::test]
-async fn a_changed_digest_in_the_cache_has_the_file_hashed_again() {
-    let home = Home::new();
+async fn damaged_cached_digest_triggers_a_rehash() {
+    let home = LibraryHome::new();
     home.write("share/a", "a");
     home.open_settled().await.stop().await;
     let cache = home.at("share/.peerdex/hashes.jsonl");
@@ -70,20 +70,20 @@ async fn a_changed_digest_in_the_cache_has_the_file_hashed_again() {
 }
 
 #[tokio::test]
-async fn a_digest_that_nothing_vouches_for_is_checked_when_the_file_is_asked_for() {
-    let home = Home::new();
+async fn unchecked_digest_is_verified_on_first_request() {
+    let home = LibraryHome::new();
     home.write("share/a", "a");
     home.open_settled().await.stop().await;
     home.falsify_cache(false_digest());
     let running = home.open_settled().await;
     assert_eq!(running.digest_of("a"), false_digest());
     running.library.open_file(&false_digest()).unwrap();
-    running.until_files(|files| files.iter().any(|file| file.digest == sha256(b"a"))).await;
+    running.wait_for_files(|files| files.iter().any(|file| file.digest == sha256(b"a"))).await;
 }
 
 #[tokio::test]
-async fn a_manifest_of_release_0_1_0_is_used_and_checked() {
-    let home = Home::new();
+async fn manifest_from_0_1_0_is_used_and_verified() {
+    let home = LibraryHome::new();
     home.write("share/a", vec![1; SIZE]);
     let running = home.open_settled().await;
     let digest = running.digest_of("a");
@@ -98,19 +98,19 @@ async fn a_manifest_of_release_0_1_0_is_used_and_checked() {
 }
 
 #[tokio::test]
-async fn a_file_whose_bytes_are_in_doubt_is_hashed_again() {
-    let home = Home::new();
+async fn reverified_file_is_rehashed() {
+    let home = LibraryHome::new();
     home.write("share/a", "a");
     home.open_settled().await.stop().await;
     home.falsify_cache(false_digest());
     let running = home.open_settled().await;
     running.library.verify(&false_digest());
-    running.until_files(|files| files.iter().any(|file| file.digest == sha256(b"a"))).await;
+    running.wait_for_files(|files| files.iter().any(|file| file.digest == sha256(b"a"))).await;
 }
 
 #[tokio::test]
-async fn a_state_folder_that_was_removed_is_filled_again() {
-    let home = Home::new();
+async fn removed_state_folder_is_restored() {
+    let home = LibraryHome::new();
     home.write("share/a", vec![1; SIZE]);
     home.write("elsewhere/b", "b");
     let running = home.open_settled().await;
@@ -118,7 +118,7 @@ async fn a_state_folder_that_was_removed_is_filled_again() {
     let digest = running.digest_of("a");
     fs::remove_dir_all(home.at("share/.peerdex")).unwrap();
     running.state.restore().unwrap();
-    running.state.report(|health| health.restored += 1);
+    running.state.update_health(|health| health.restored += 1);
     for file in ["hashes.jsonl", "shares.json"] {
         eventually(file, || home.at("share/.peerdex").join(file).is_file()).await;
     }
@@ -132,42 +132,42 @@ async fn a_state_folder_that_was_removed_is_filled_again() {
 }
 
 #[tokio::test]
-async fn a_share_folder_that_was_replaced_is_followed() {
-    let home = Home::new();
+async fn replaced_share_folder_is_rescanned() {
+    let home = LibraryHome::new();
     home.write("share/a", "a");
     let running = home.open_settled().await;
     fs::rename(home.at("share"), home.at("old")).unwrap();
     home.write("share/b", "b");
     running.state.restore().unwrap();
-    running.state.report(|health| health.restored += 1);
-    running.until(&["b"]).await;
+    running.state.update_health(|health| health.restored += 1);
+    running.wait_for_names(&["b"]).await;
     // Its folder is watched, and the old one is no longer shared.
     home.write("share/c", "c");
-    running.until(&["b", "c"]).await;
+    running.wait_for_names(&["b", "c"]).await;
 }
 
 #[tokio::test]
-async fn files_are_shared_although_nothing_can_be_stored() {
-    let home = Home::new();
+async fn files_are_shared_when_state_is_unwritable() {
+    let home = LibraryHome::new();
     let running = home.open_settled().await;
     let manifests = home.at("share/.peerdex/manifests");
     fs::remove_dir_all(&manifests).unwrap();
     fs::write(&manifests, "in the way").unwrap();
     home.write("share/a", vec![1; SIZE]);
-    running.until(&["a"]).await;
+    running.wait_for_names(&["a"]).await;
     let digest = running.digest_of("a");
     assert!(running.library.manifest(&digest).unwrap().is_some());
     let health = running.state.health();
-    assert!(health.borrow().store.is_some());
+    assert!(health.borrow().store_error.is_some());
     fs::remove_file(&manifests).unwrap();
     fs::create_dir(&manifests).unwrap();
     eventually("the manifest is written", || manifest_file(&home, &digest).is_file()).await;
-    eventually("the trouble is over", || health.borrow().store.is_none()).await;
+    eventually("the trouble is over", || health.borrow().store_error.is_none()).await;
 }
 
 #[tokio::test]
-async fn a_file_that_may_not_be_read_is_withdrawn_until_it_may() {
-    let home = Home::new();
+async fn unreadable_file_is_withdrawn_until_readable() {
+    let home = LibraryHome::new();
     home.write("share/a", "a");
     home.write("share/b", "b");
     let running = home.open_settled().await;
@@ -179,8 +179,8 @@ async fn a_file_that_may_not_be_read_is_withdrawn_until_it_may() {
         // The system lets root read everything.
         return;
     }
-    running.until(&["b"]).await;
+    running.wait_for_names(&["b"]).await;
     assert!(matches!(running.library.open_file(&sha256(b"a")), Err(OpenError::NotShared)));
     set_mode(0o600);
-    running.until(&["a", "b"]).await;
+    running.wait_for_names(&["a", "b"]).await;
 }

@@ -3,8 +3,8 @@ use std::fs;
 use super::super::{Caution, MANY_FILES, PatternError, Registration, ShareReport, SkipReason};
 use super::*;
 
-async fn register_as(running: &Running, wanted: Registration) -> Result<ShareReport, LibraryError> {
-    tokio::time::timeout(PATIENCE, running.library.register_as(wanted)).await.unwrap()
+async fn register_with(running: &RunningLibrary, wanted: Registration) -> Result<ShareReport, LibraryError> {
+    tokio::time::timeout(TIMEOUT, running.library.register_with(wanted)).await.unwrap()
 }
 
 fn patterns(patterns: &[&str]) -> Vec<String> {
@@ -12,7 +12,7 @@ fn patterns(patterns: &[&str]) -> Vec<String> {
 }
 
 /// Returns what is left out, by its last name, with the label of the reason.
-fn left_out(running: &Running) -> Vec<(String, &'static str)> {
+fn left_out(running: &RunningLibrary) -> Vec<(String, &'static str)> {
     let name = |path: &std::path::Path| path.file_name().unwrap().to_str().unwrap().to_owned();
     let overview = running.library.overview();
     overview.left_out.iter().map(|file| (name(&file.location), file.reason.label())).collect()
@@ -20,29 +20,29 @@ fn left_out(running: &Running) -> Vec<(String, &'static str)> {
 
 #[tokio::test]
 async fn changed_patterns_take_effect_while_the_node_runs() {
-    let home = Home::new();
+    let home = LibraryHome::new();
     home.write("share/a.tmp", "a");
     home.write("share/b/c.tmp", "c");
     home.write("share/d", "d");
     let running = home.open_settled().await;
     assert_eq!(running.names(), ["a.tmp", "b/c.tmp", "d"]);
     home.write("share/.peerdexignore", "*.tmp\n");
-    running.until(&["d"]).await;
+    running.wait_for_names(&["d"]).await;
     home.write("share/.peerdexignore", "/*.tmp\n");
-    running.until(&["b/c.tmp", "d"]).await;
+    running.wait_for_names(&["b/c.tmp", "d"]).await;
     fs::remove_file(home.at("share/.peerdexignore")).unwrap();
-    running.until(&["a.tmp", "b/c.tmp", "d"]).await;
+    running.wait_for_names(&["a.tmp", "b/c.tmp", "d"]).await;
 }
 
 #[tokio::test]
-async fn patterns_of_a_folder_are_remembered_and_replaced() {
-    let home = Home::new();
+async fn folder_patterns_persist_and_can_be_replaced() {
+    let home = LibraryHome::new();
     for path in ["data/music/a.wav", "data/music/b.flac", "share/x.wav"] {
         home.write(path, path);
     }
     let running = home.open_settled().await;
     let music = |patterns| Registration { paths: vec![home.at("data/music")], patterns, is_confirmed: false };
-    let report = register_as(&running, music(Some(patterns(&["*.wav"])))).await.unwrap();
+    let report = register_with(&running, music(Some(patterns(&["*.wav"])))).await.unwrap();
     assert_eq!(report.files.len(), 1);
     assert_eq!(report.skipped.len(), 1);
     assert_eq!(running.names(), ["music/b.flac", "x.wav"]);
@@ -50,22 +50,22 @@ async fn patterns_of_a_folder_are_remembered_and_replaced() {
     let running = home.open_settled().await;
     assert_eq!(running.names(), ["music/b.flac", "x.wav"]);
     // Without patterns, those that hold stay; with others, they are replaced; an empty one removes them.
-    register_as(&running, music(None)).await.unwrap();
+    register_with(&running, music(None)).await.unwrap();
     assert_eq!(running.names(), ["music/b.flac", "x.wav"]);
-    register_as(&running, music(Some(patterns(&["*.flac"])))).await.unwrap();
-    running.until(&["music/a.wav", "x.wav"]).await;
-    register_as(&running, music(Some(patterns(&[""])))).await.unwrap();
-    running.until(&["music/a.wav", "music/b.flac", "x.wav"]).await;
+    register_with(&running, music(Some(patterns(&["*.flac"])))).await.unwrap();
+    running.wait_for_names(&["music/a.wav", "x.wav"]).await;
+    register_with(&running, music(Some(patterns(&[""])))).await.unwrap();
+    running.wait_for_names(&["music/a.wav", "music/b.flac", "x.wav"]).await;
     // Without a path, it is the node's own folder.
-    register_as(&running, Registration { patterns: Some(patterns(&["x.*"])), ..Registration::default() })
+    register_with(&running, Registration { patterns: Some(patterns(&["x.*"])), ..Registration::default() })
         .await
         .unwrap();
-    running.until(&["music/a.wav", "music/b.flac"]).await;
+    running.wait_for_names(&["music/a.wav", "music/b.flac"]).await;
 }
 
 #[tokio::test]
-async fn what_is_left_out_is_known_with_its_reason() {
-    let home = Home::new();
+async fn left_out_files_have_a_reason() {
+    let home = LibraryHome::new();
     for path in
         ["share/a", "share/.hidden", "share/x/old.tmp", "share/x/private", "data/m/.git/y", "data/m/z"]
     {
@@ -73,11 +73,11 @@ async fn what_is_left_out_is_known_with_its_reason() {
     }
     std::os::unix::fs::symlink("a", home.at("share/link")).unwrap();
     let running = home.open_settled().await;
-    register_as(&running, Registration { paths: vec![home.at("data/m")], ..Registration::default() })
+    register_with(&running, Registration { paths: vec![home.at("data/m")], ..Registration::default() })
         .await
         .unwrap();
     running.library.unregister(vec![home.at("share/x/private")]).await.unwrap();
-    register_as(&running, Registration { patterns: Some(patterns(&["*.tmp"])), ..Registration::default() })
+    register_with(&running, Registration { patterns: Some(patterns(&["*.tmp"])), ..Registration::default() })
         .await
         .unwrap();
     let expected = [
@@ -89,56 +89,56 @@ async fn what_is_left_out_is_known_with_its_reason() {
     ];
     assert_eq!(left_out(&running), expected.map(|(name, label)| (name.to_owned(), label)));
     let overview = running.library.overview();
-    let counts = overview.count(&running.library.files());
+    let counts = overview.counts(&running.library.files());
     assert_eq!(
         counts.iter().map(|count| (count.files, count.left_out)).collect::<Vec<_>>(),
         [(1, 4), (1, 1)]
     );
     // What is no longer there is no longer left out.
     fs::remove_file(home.at("share/link")).unwrap();
-    tokio::time::timeout(PATIENCE, running.library.register(Vec::new())).await.unwrap().unwrap();
+    tokio::time::timeout(TIMEOUT, running.library.register(Vec::new())).await.unwrap().unwrap();
     assert_eq!(left_out(&running).len(), 4);
 }
 
 #[tokio::test]
-async fn bad_patterns_and_patterns_of_files_are_refused() {
-    let home = Home::new();
+async fn invalid_patterns_and_patterns_for_files_are_refused() {
+    let home = LibraryHome::new();
     home.write("data/file", "x");
     let running = home.open_settled().await;
     let bad = Registration { patterns: Some(patterns(&["a[b"])), ..Registration::default() };
-    let refused = register_as(&running, bad).await.unwrap_err();
+    let refused = register_with(&running, bad).await.unwrap_err();
     assert!(matches!(refused, LibraryError::BadPattern(PatternError::Invalid { .. })));
     let file = Registration {
         paths: vec![home.at("data/file")],
         patterns: Some(patterns(&["x"])),
         is_confirmed: false,
     };
-    assert!(matches!(register_as(&running, file).await.unwrap_err(), LibraryError::PatternsOfFile { .. }));
+    assert!(matches!(register_with(&running, file).await.unwrap_err(), LibraryError::PatternsForFile { .. }));
     assert_eq!(running.names(), [""; 0]);
 }
 
 #[tokio::test]
-async fn many_files_are_shared_only_when_it_is_confirmed() {
-    let home = Home::new();
+async fn many_files_need_confirmation() {
+    let home = LibraryHome::new();
     fs::create_dir_all(home.at("data/many")).unwrap();
     for number in 0..=MANY_FILES {
         fs::write(home.at("data/many").join(number.to_string()), b"").unwrap();
     }
     let running = home.open_settled().await;
     let many = |patterns| Registration { paths: vec![home.at("data/many")], patterns, is_confirmed: false };
-    let refused = register_as(&running, many(None)).await.unwrap_err();
+    let refused = register_with(&running, many(None)).await.unwrap_err();
     assert!(matches!(refused, LibraryError::Unconfirmed { caution: Caution::ManyFiles, .. }));
     assert_eq!(running.library.overview().places.len(), 1);
     // Files that are left out do not count.
-    let report = register_as(&running, many(Some(patterns(&["?*0"])))).await.unwrap();
+    let report = register_with(&running, many(Some(patterns(&["?*0"])))).await.unwrap();
     assert!(report.files.len() > 5000);
 }
 
 #[tokio::test]
-async fn a_hard_to_confirm_place_is_still_refused_for_what_it_is() {
-    let home = Home::new();
+async fn unshareable_place_is_refused_before_confirmation() {
+    let home = LibraryHome::new();
     let running = home.open_settled().await;
     let root = Registration { paths: vec!["/".into()], ..Registration::default() };
-    let refused = register_as(&running, root).await.unwrap_err();
+    let refused = register_with(&running, root).await.unwrap_err();
     assert!(matches!(refused, LibraryError::CannotShare { reason: SkipReason::ContainsNode, .. }));
 }

@@ -3,14 +3,18 @@ use std::fs;
 use super::super::{ShareReport, SkipReason};
 use super::*;
 
-async fn register(home: &Home, running: &Running, paths: &[&str]) -> Result<ShareReport, LibraryError> {
+async fn register(
+    home: &LibraryHome,
+    running: &RunningLibrary,
+    paths: &[&str],
+) -> Result<ShareReport, LibraryError> {
     let paths = paths.iter().map(|path| home.at(path)).collect();
-    tokio::time::timeout(PATIENCE, running.library.register(paths)).await.unwrap()
+    tokio::time::timeout(TIMEOUT, running.library.register(paths)).await.unwrap()
 }
 
-async fn unregister(running: &Running, paths: &[&str]) -> Result<ShareReport, LibraryError> {
+async fn unregister(running: &RunningLibrary, paths: &[&str]) -> Result<ShareReport, LibraryError> {
     let paths = paths.iter().map(Into::into).collect();
-    tokio::time::timeout(PATIENCE, running.library.unregister(paths)).await.unwrap()
+    tokio::time::timeout(TIMEOUT, running.library.unregister(paths)).await.unwrap()
 }
 
 fn names(report: &ShareReport) -> Vec<&str> {
@@ -18,8 +22,8 @@ fn names(report: &ShareReport) -> Vec<&str> {
 }
 
 #[tokio::test]
-async fn files_and_folders_elsewhere_are_shared_where_they_lie_and_remembered() {
-    let home = Home::new();
+async fn outside_places_are_shared_in_place_and_remembered() {
+    let home = LibraryHome::new();
     home.write("share/x.iso", "inside");
     home.write("data/x.iso", "outside");
     home.write("data/movies/old/m", "movie");
@@ -33,19 +37,19 @@ async fn files_and_folders_elsewhere_are_shared_where_they_lie_and_remembered() 
     // What comes and goes there is followed too.
     home.write("data/movies/new", "new");
     fs::remove_file(home.at("data/x.iso")).unwrap();
-    running.until(&["movies/new", "movies/old/m", "x.iso"]).await;
+    running.wait_for_names(&["movies/new", "movies/old/m", "x.iso"]).await;
     running.stop().await;
 
     let running = home.open_settled().await;
     assert_eq!(running.names(), ["movies/new", "movies/old/m", "x.iso"]);
     // Gone, not forgotten.
     home.write("data/x.iso", "back");
-    running.until(&["movies/new", "movies/old/m", "x (1).iso", "x.iso"]).await;
+    running.wait_for_names(&["movies/new", "movies/old/m", "x (1).iso", "x.iso"]).await;
 }
 
 #[tokio::test]
-async fn what_is_unregistered_stays_so_until_it_is_registered_again() {
-    let home = Home::new();
+async fn unregistered_place_stays_out_until_registered() {
+    let home = LibraryHome::new();
     for name in ["a", "b/c", "b/d"] {
         home.write(&format!("share/{name}"), name);
     }
@@ -57,7 +61,7 @@ async fn what_is_unregistered_stays_so_until_it_is_registered_again() {
     assert_eq!(running.names(), ["a"]);
     home.write("share/b/new", "new");
     home.write("share/e", "e");
-    running.until(&["a", "e"]).await;
+    running.wait_for_names(&["a", "e"]).await;
     running.stop().await;
 
     let running = home.open_settled().await;
@@ -72,8 +76,8 @@ async fn what_is_unregistered_stays_so_until_it_is_registered_again() {
 }
 
 #[tokio::test]
-async fn places_are_unregistered_by_their_path_on_this_machine_too() {
-    let home = Home::new();
+async fn places_are_unregistered_by_local_path_too() {
+    let home = LibraryHome::new();
     home.write("share/a", "a");
     home.write("data/m/x", "x");
     home.write("data/n/y", "y");
@@ -85,7 +89,7 @@ async fn places_are_unregistered_by_their_path_on_this_machine_too() {
     // One that has gone is still known by its name.
     register(&home, &running, &["data/m"]).await.unwrap();
     fs::remove_dir_all(home.at("data/m")).unwrap();
-    running.until(&[]).await;
+    running.wait_for_names(&[]).await;
     unregister(&running, &[home.at("data/m").to_str().unwrap()]).await.unwrap();
     home.write("data/m/x", "x");
     register(&home, &running, &[]).await.unwrap();
@@ -93,8 +97,8 @@ async fn places_are_unregistered_by_their_path_on_this_machine_too() {
 }
 
 #[tokio::test]
-async fn unregistering_the_unknown_is_an_error_and_changes_nothing() {
-    let home = Home::new();
+async fn unregistering_an_unknown_path_changes_nothing() {
+    let home = LibraryHome::new();
     home.write("share/a", "a");
     home.write("data/x", "x");
     let running = home.open_settled().await;
@@ -111,8 +115,8 @@ async fn unregistering_the_unknown_is_an_error_and_changes_nothing() {
 }
 
 #[tokio::test]
-async fn what_must_not_be_shared_is_refused_with_its_reason() {
-    let home = Home::new();
+async fn unshareable_places_are_refused_with_a_reason() {
+    let home = LibraryHome::new();
     home.write("share/a", "a");
     home.write("share/.hidden/x", "x");
     home.write("share/x.part", "x");
@@ -137,8 +141,8 @@ async fn what_must_not_be_shared_is_refused_with_its_reason() {
 }
 
 #[tokio::test]
-async fn a_report_tells_what_was_passed_over() {
-    let home = Home::new();
+async fn report_lists_skipped_files() {
+    let home = LibraryHome::new();
     home.write("data/ok", "ok");
     home.write("data/.hidden", "no");
     rustix::fs::mkfifoat(rustix::fs::CWD, home.at("data/pipe"), rustix::fs::Mode::RWXU).unwrap();
@@ -151,11 +155,11 @@ async fn a_report_tells_what_was_passed_over() {
 }
 
 #[tokio::test]
-async fn a_file_of_another_user_is_not_shared_by_a_second_name() {
+async fn hard_link_to_another_users_file_is_not_shared() {
     if !rustix::process::geteuid().is_root() {
         return;
     }
-    let home = Home::new();
+    let home = LibraryHome::new();
     home.write("secret", "secret");
     std::os::unix::fs::chown(home.at("secret"), Some(12345), None).unwrap();
     fs::hard_link(home.at("secret"), home.at("share/link")).unwrap();
@@ -166,11 +170,11 @@ async fn a_file_of_another_user_is_not_shared_by_a_second_name() {
 }
 
 #[tokio::test]
-async fn a_file_without_size_or_end_is_given_up_and_said() {
-    let home = Home::new();
+async fn endless_file_is_reported_as_skipped() {
+    let home = LibraryHome::new();
     let running = home.open_settled().await;
     let paths = vec!["/proc/version".into()];
-    let report = tokio::time::timeout(PATIENCE, running.library.register(paths)).await.unwrap().unwrap();
+    let report = tokio::time::timeout(TIMEOUT, running.library.register(paths)).await.unwrap().unwrap();
     assert!(report.files.is_empty());
     assert_eq!(report.skipped.len(), 1);
     assert_eq!(report.skipped[0].path, "/proc/version");
@@ -179,13 +183,13 @@ async fn a_file_without_size_or_end_is_given_up_and_said() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_read_is_told_and_the_rest_is_shared() {
+async fn unreadable_files_are_reported_the_rest_is_shared() {
     use std::os::unix::fs::PermissionsExt;
     // Nothing is closed to root.
     if rustix::process::geteuid().is_root() {
         return;
     }
-    let home = Home::new();
+    let home = LibraryHome::new();
     for name in ["ok", "closed file", "closed folder/x"] {
         home.write(&format!("data/{name}"), name);
     }
@@ -201,5 +205,5 @@ async fn what_cannot_be_read_is_told_and_the_rest_is_shared() {
     // Once it can be, it is.
     close("data/closed folder", 0o700);
     close("data/closed file", 0o600);
-    running.until(&["data/closed file", "data/closed folder/x", "data/ok"]).await;
+    running.wait_for_names(&["data/closed file", "data/closed folder/x", "data/ok"]).await;
 }

@@ -3,8 +3,8 @@ use std::fs;
 use super::*;
 
 #[tokio::test]
-async fn what_was_hashed_is_not_hashed_again_after_a_restart() {
-    let home = Home::new();
+async fn hashed_files_are_not_rehashed_after_a_restart() {
+    let home = LibraryHome::new();
     home.write("share/a", "a");
     home.write("share/b", vec![1; 300_000]);
     let running = home.open_settled().await;
@@ -17,8 +17,8 @@ async fn what_was_hashed_is_not_hashed_again_after_a_restart() {
 }
 
 #[tokio::test]
-async fn what_changed_between_two_runs_is_hashed_again() {
-    let home = Home::new();
+async fn files_changed_between_runs_are_rehashed() {
+    let home = LibraryHome::new();
     for name in ["kept", "rewritten", "deleted"] {
         home.write(&format!("share/{name}"), name);
     }
@@ -34,8 +34,8 @@ async fn what_changed_between_two_runs_is_hashed_again() {
 }
 
 #[tokio::test]
-async fn a_damaged_cache_only_costs_time() {
-    let home = Home::new();
+async fn damaged_cache_only_causes_rehashing() {
+    let home = LibraryHome::new();
     home.write("share/a", "a");
     home.open_settled().await.stop().await;
     let file = home.at("share/.peerdex/hashes.jsonl");
@@ -49,8 +49,8 @@ async fn a_damaged_cache_only_costs_time() {
 }
 
 #[tokio::test]
-async fn damaged_shares_stop_the_start_with_the_remedy() {
-    let home = Home::new();
+async fn damaged_share_list_stops_startup_with_a_hint() {
+    let home = LibraryHome::new();
     home.open_settled().await.stop().await;
     fs::write(home.at("share/.peerdex/shares.json"), b"{").unwrap();
     let error = home.try_open().await.err().unwrap();
@@ -59,8 +59,8 @@ async fn damaged_shares_stop_the_start_with_the_remedy() {
 }
 
 #[tokio::test]
-async fn manifests_that_nobody_needs_are_removed() {
-    let home = Home::new();
+async fn unneeded_manifests_are_removed() {
+    let home = LibraryHome::new();
     for number in 0..100_u8 {
         home.write(&format!("share/{number}"), vec![number; 262_145]);
     }

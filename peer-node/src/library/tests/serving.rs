@@ -13,8 +13,8 @@ fn manifest(content: &[u8]) -> Arc<Manifest> {
 }
 
 #[tokio::test]
-async fn a_shared_file_is_opened_by_its_digest() {
-    let home = Home::new();
+async fn shared_file_opens_by_digest() {
+    let home = LibraryHome::new();
     home.write("share/a", "content");
     let running = home.open_settled().await;
     let open = running.library.open_file(&sha256(b"content")).unwrap();
@@ -25,10 +25,10 @@ async fn a_shared_file_is_opened_by_its_digest() {
 }
 
 #[tokio::test]
-async fn a_changed_file_is_never_served_and_is_looked_at_again() {
-    let mut home = Home::new();
+async fn changed_file_is_not_served_and_is_rescanned() {
+    let mut home = LibraryHome::new();
     // Nobody but the one who opens it notices in time.
-    home.pace.debounce = Duration::from_secs(1);
+    home.timing.debounce_time = Duration::from_secs(1);
     home.write("share/a", "content");
     home.write("share/copy", "content");
     let running = home.open_settled().await;
@@ -38,29 +38,29 @@ async fn a_changed_file_is_never_served_and_is_looked_at_again() {
     fs::remove_file(home.at("share/copy")).unwrap();
     assert!(matches!(
         running.library.open_file(&sha256(b"content")),
-        Err(OpenError::Changed | OpenError::Gone)
+        Err(OpenError::Changed | OpenError::Missing)
     ));
-    running.until_files(|files| files.len() == 1 && files[0].digest == sha256(b"changed")).await;
+    running.wait_for_files(|files| files.len() == 1 && files[0].digest == sha256(b"changed")).await;
 }
 
 #[tokio::test]
-async fn a_suspected_file_is_looked_at_again() {
-    let home = Home::new();
+async fn rechecked_file_is_rescanned() {
+    let home = LibraryHome::new();
     home.write("share/a", "content");
     let running = home.open_settled().await;
     running
         .library
         .context
         .watcher
-        .set_shares(Arc::new(super::super::shares::Shares::of_root("/nowhere".into())));
+        .set_shares(Arc::new(super::super::shares::ShareSet::with_root("/nowhere".into())));
     home.write("share/a", "changed");
-    running.library.suspect(&sha256(b"content"));
-    running.until_files(|files| files.len() == 1 && files[0].digest == sha256(b"changed")).await;
+    running.library.recheck(&sha256(b"content"));
+    running.wait_for_files(|files| files.len() == 1 && files[0].digest == sha256(b"changed")).await;
 }
 
 #[tokio::test]
-async fn manifests_are_kept_and_made_again_when_lost() {
-    let home = Home::new();
+async fn lost_manifests_are_rebuilt() {
+    let home = LibraryHome::new();
     let content = vec![3; 1_000_000];
     home.write("share/a", &content);
     let digest = sha256(&content);
@@ -80,13 +80,13 @@ async fn manifests_are_kept_and_made_again_when_lost() {
             changes.changed().await.unwrap();
         }
     };
-    assert_eq!(tokio::time::timeout(PATIENCE, found).await.unwrap(), manifest(&content));
+    assert_eq!(tokio::time::timeout(TIMEOUT, found).await.unwrap(), manifest(&content));
     assert_eq!(running.library.manifest(&sha256(b"unknown")).unwrap(), None);
 }
 
 /// Takes in a download that looks as it was verified.
 async fn adopt(
-    running: &Running,
+    running: &RunningLibrary,
     path: PathBuf,
     manifest: Arc<Manifest>,
 ) -> Result<SharedFile, LibraryError> {
@@ -96,8 +96,8 @@ async fn adopt(
 }
 
 #[tokio::test]
-async fn a_download_whose_place_another_file_has_taken_is_refused() {
-    let home = Home::new();
+async fn replaced_download_is_refused() {
+    let home = LibraryHome::new();
     let running = home.open_settled().await;
     home.write("share/x", "content");
     let (_, verified) = open_regular(&home.at("share/x")).unwrap().unwrap();
@@ -108,8 +108,8 @@ async fn a_download_whose_place_another_file_has_taken_is_refused() {
 }
 
 #[tokio::test]
-async fn a_download_is_taken_in_without_hashing() {
-    let home = Home::new();
+async fn download_is_adopted_without_hashing() {
+    let home = LibraryHome::new();
     let running = home.open_settled().await;
     // It says that the file has another content, which would not go unnoticed if anybody looked.
     let claimed = manifest(&vec![1; 600_000]);
@@ -126,8 +126,8 @@ async fn a_download_is_taken_in_without_hashing() {
 }
 
 #[tokio::test]
-async fn a_download_elsewhere_is_remembered() {
-    let home = Home::new();
+async fn adopted_outside_download_is_remembered() {
+    let home = LibraryHome::new();
     let running = home.open_settled().await;
     home.write("downloads/x.iso", "content");
     let file = adopt(&running, home.at("downloads/x.iso"), manifest(b"content")).await.unwrap();
@@ -137,8 +137,8 @@ async fn a_download_elsewhere_is_remembered() {
 }
 
 #[tokio::test]
-async fn a_download_that_is_not_there_as_announced_is_refused() {
-    let home = Home::new();
+async fn missing_or_different_download_is_refused() {
+    let home = LibraryHome::new();
     let running = home.open_settled().await;
     home.write("share/x", "short");
     let refusal = async |path: &str| adopt(&running, home.at(path), manifest(b"content")).await.unwrap_err();

@@ -5,10 +5,10 @@ use std::os::fd::BorrowedFd;
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 
-use super::super::exclusions::{IGNORE_FILE, MAX_IGNORE_FILE, PatternError};
+use super::super::exclusions::{IGNORE_FILE, MAX_IGNORE_FILE_SIZE, PatternError};
 
 /// Reads the file of patterns in a folder; `None` if there is none.
-pub(super) fn patterns_in(folder: BorrowedFd<'_>) -> Result<Option<String>, PatternError> {
+pub(super) fn read_patterns(folder: BorrowedFd<'_>) -> Result<Option<String>, PatternError> {
     let unreadable = |error: std::io::Error| PatternError::Unreadable(error.to_string());
     let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
     let file = match rustix::fs::openat(folder, IGNORE_FILE, flags, Mode::empty()) {
@@ -20,9 +20,9 @@ pub(super) fn patterns_in(folder: BorrowedFd<'_>) -> Result<Option<String>, Patt
         return Err(PatternError::Unreadable("not a regular file".to_owned()));
     }
     let mut text = String::new();
-    file.take(MAX_IGNORE_FILE + 1).read_to_string(&mut text).map_err(unreadable)?;
-    if text.len() as u64 > MAX_IGNORE_FILE {
-        return Err(PatternError::Unreadable(format!("larger than {} KiB", MAX_IGNORE_FILE / 1024)));
+    file.take(MAX_IGNORE_FILE_SIZE + 1).read_to_string(&mut text).map_err(unreadable)?;
+    if text.len() as u64 > MAX_IGNORE_FILE_SIZE {
+        return Err(PatternError::Unreadable(format!("larger than {} KiB", MAX_IGNORE_FILE_SIZE / 1024)));
     }
     Ok(Some(text))
 }

@@ -5,33 +5,33 @@ use std::os::unix::fs::symlink;
 
 use rustix::fs::{Mode, OFlags};
 
-use super::super::free_name::NameOf;
+use super::super::free_name::EntryKind;
 use super::*;
 
 mod patterns;
 
 /// Does something to the tree when a folder is entered.
-type Meanwhile = Box<dyn Fn(&Path)>;
+type EnterHook = Box<dyn Fn(&Path)>;
 
 #[derive(Default)]
-struct Seen {
-    meanwhile: Option<Meanwhile>,
+struct RecordingSink {
+    on_enter: Option<EnterHook>,
     entered: Vec<PathBuf>,
     files: Vec<(String, PathBuf)>,
     skipped: BTreeMap<PathBuf, SkipReason>,
     stop_after: Option<usize>,
 }
 
-impl Sink for Seen {
+impl WalkSink for RecordingSink {
     fn enter(&mut self, folder: &Path) -> ControlFlow<()> {
-        if let Some(meanwhile) = &self.meanwhile {
+        if let Some(meanwhile) = &self.on_enter {
             meanwhile(folder);
         }
         self.entered.push(folder.to_owned());
         ControlFlow::Continue(())
     }
 
-    fn file(&mut self, found: Found) -> ControlFlow<()> {
+    fn file(&mut self, found: ScannedFile) -> ControlFlow<()> {
         self.files.push((found.path.as_str().to_owned(), found.location));
         if self.stop_after == Some(self.files.len()) {
             ControlFlow::Break(())
@@ -40,17 +40,17 @@ impl Sink for Seen {
         }
     }
 
-    fn skip(&mut self, skip: Skip) {
+    fn skip(&mut self, skip: SkippedEntry) {
         assert_eq!(self.skipped.insert(skip.location, skip.reason), None);
     }
 }
 
-struct Tree {
+struct WalkTree {
     /// Its path has no hidden component.
     home: tempfile::TempDir,
 }
 
-impl Tree {
+impl WalkTree {
     fn new() -> Self {
         let home = tempfile::Builder::new().prefix("walk").tempdir().unwrap();
         fs::create_dir(home.path().join("share")).unwrap();
@@ -66,25 +66,25 @@ impl Tree {
         fs::write(self.at(path), path).unwrap();
     }
 
-    fn shares(&self) -> Shares {
-        Shares::of_root(self.at("share"))
+    fn shares(&self) -> ShareSet {
+        ShareSet::with_root(self.at("share"))
     }
 
-    fn walk(&self, shares: &Shares, place: &str) -> Seen {
-        let mut seen = Seen::default();
-        assert!(Walk::new(shares, &mut seen).place(&self.at(place)).is_continue());
+    fn walk(&self, shares: &ShareSet, place: &str) -> RecordingSink {
+        let mut seen = RecordingSink::default();
+        assert!(Walk::new(shares, &mut seen).walk_place(&self.at(place)).is_continue());
         seen.files.sort();
         seen
     }
 }
 
-fn names(seen: &Seen) -> Vec<&str> {
+fn names(seen: &RecordingSink) -> Vec<&str> {
     seen.files.iter().map(|(name, _)| name.as_str()).collect()
 }
 
 #[test]
 fn files_are_found_with_their_relative_paths() {
-    let tree = Tree::new();
+    let tree = WalkTree::new();
     for path in ["share/a", "share/b/c/d.iso", "share/naïve 👩‍🚀/x", "elsewhere"] {
         tree.write(path);
     }
@@ -96,8 +96,8 @@ fn files_are_found_with_their_relative_paths() {
 }
 
 #[test]
-fn hidden_linked_special_and_unfinished_files_are_passed_over() {
-    let tree = Tree::new();
+fn hidden_linked_special_and_unfinished_files_are_skipped() {
+    let tree = WalkTree::new();
     for path in
         ["secret/x", "share/.hidden", "share/.git/x", "share/x.part", "share/x.iso.part.json", "share/ok"]
     {
@@ -128,8 +128,8 @@ fn hidden_linked_special_and_unfinished_files_are_passed_over() {
 }
 
 #[test]
-fn names_that_the_network_does_not_take_are_passed_over_with_all_below() {
-    let tree = Tree::new();
+fn invalid_names_are_skipped_with_all_below() {
+    let tree = WalkTree::new();
     tree.write("share/ok");
     tree.write("share/a\\b/inside");
     tree.write("share/K: Missing Kings.mkv");
@@ -138,14 +138,14 @@ fn names_that_the_network_does_not_take_are_passed_over_with_all_below() {
     fs::write(&odd, b"").unwrap();
     let seen = tree.walk(&tree.shares(), "share");
     assert_eq!(names(&seen), ["K: Missing Kings.mkv", "a\\b/inside", "ok"]);
-    assert_eq!(seen.skipped[&odd], SkipReason::NotText);
+    assert_eq!(seen.skipped[&odd], SkipReason::NotUtf8);
     assert!(matches!(seen.skipped[&tree.at("share/line\nbreak")], SkipReason::BadName(_)));
     assert_eq!(seen.skipped.len(), 2);
 }
 
 #[test]
-fn folders_that_vanish_or_become_links_during_a_walk_do_no_harm() {
-    let tree = Tree::new();
+fn folders_that_vanish_or_become_links_are_harmless() {
+    let tree = WalkTree::new();
     for path in ["share/a/in", "share/b/in", "share/c/d/in", "share/ok", "secret/in"] {
         tree.write(path);
     }
@@ -159,17 +159,17 @@ fn folders_that_vanish_or_become_links_during_a_walk_do_no_harm() {
             symlink(&secret, folder).unwrap();
         }
     };
-    let mut seen = Seen { meanwhile: Some(Box::new(meanwhile)), ..Seen::default() };
+    let mut seen = RecordingSink { on_enter: Some(Box::new(meanwhile)), ..RecordingSink::default() };
     let shares = tree.shares();
-    assert!(Walk::new(&shares, &mut seen).place(&tree.at("share")).is_continue());
+    assert!(Walk::new(&shares, &mut seen).walk_place(&tree.at("share")).is_continue());
     // What was opened is read where it is now; nothing is found by way of the link.
     assert!(names(&seen).contains(&"ok"), "{:?}", names(&seen));
     assert!(seen.files.iter().all(|(name, _)| name == "ok" || name == "b/in"), "{:?}", names(&seen));
 }
 
 #[test]
-fn links_to_themselves_and_to_folders_around_them_lead_nowhere() {
-    let tree = Tree::new();
+fn link_loops_are_not_followed() {
+    let tree = WalkTree::new();
     tree.write("share/a/in");
     symlink("loop", tree.at("share/loop")).unwrap();
     symlink("..", tree.at("share/a/up")).unwrap();
@@ -180,8 +180,8 @@ fn links_to_themselves_and_to_folders_around_them_lead_nowhere() {
 }
 
 #[test]
-fn a_tree_deeper_than_any_path_is_cut_off_without_harm() {
-    let tree = Tree::new();
+fn too_deep_tree_is_cut_off() {
+    let tree = WalkTree::new();
     let mut folder = open_folder(CWD, tree.at("share")).unwrap();
     for _ in 0..3000 {
         rustix::fs::mkdirat(&folder, "d", Mode::RWXU).unwrap();
@@ -196,8 +196,8 @@ fn a_tree_deeper_than_any_path_is_cut_off_without_harm() {
 }
 
 #[test]
-fn single_places_are_looked_at_alone() {
-    let tree = Tree::new();
+fn single_place_is_walked_alone() {
+    let tree = WalkTree::new();
     for path in ["share/a/b", "share/a/c/d", "share/e", "share/.git/x"] {
         tree.write(path);
     }
@@ -211,15 +211,15 @@ fn single_places_are_looked_at_alone() {
 }
 
 #[test]
-fn registered_places_go_by_their_names() {
-    let tree = Tree::new();
+fn registered_places_use_their_network_names() {
+    let tree = WalkTree::new();
     for path in ["share/x", "data/movies/old/m", "data/x.iso", "data/other"] {
         tree.write(path);
     }
     let mut shares = tree.shares();
-    shares.share(&tree.at("data/movies"), NameOf::Folder, |_| false).unwrap();
+    shares.share(&tree.at("data/movies"), EntryKind::Folder, |_| false).unwrap();
     let taken = SharePath::parse("x.iso").unwrap();
-    shares.share(&tree.at("data/x.iso"), NameOf::File, |path| *path == taken).unwrap();
+    shares.share(&tree.at("data/x.iso"), EntryKind::File, |path| *path == taken).unwrap();
     assert_eq!(names(&tree.walk(&shares, "data/movies")), ["movies/old/m"]);
     assert_eq!(names(&tree.walk(&shares, "data/movies/old/m")), ["movies/old/m"]);
     assert_eq!(names(&tree.walk(&shares, "data/x.iso")), ["x (1).iso"]);
@@ -231,8 +231,8 @@ fn registered_places_go_by_their_names() {
 }
 
 #[test]
-fn what_was_unregistered_is_passed_over_in_silence() {
-    let tree = Tree::new();
+fn unregistered_places_are_skipped_silently() {
+    let tree = WalkTree::new();
     for path in ["share/a/b", "share/a/c/d", "share/e"] {
         tree.write(path);
     }
@@ -240,18 +240,18 @@ fn what_was_unregistered_is_passed_over_in_silence() {
     shares.unshare(&tree.at("share/a"));
     let seen = tree.walk(&shares, "share");
     assert_eq!((names(&seen), seen.skipped.len(), seen.entered.len()), (vec!["e"], 0, 1));
-    shares.share(&tree.at("share/a/c"), NameOf::Folder, |_| false).unwrap();
+    shares.share(&tree.at("share/a/c"), EntryKind::Folder, |_| false).unwrap();
     assert_eq!(names(&tree.walk(&shares, "share")), ["a/c/d", "e"]);
 }
 
 #[test]
-fn a_walk_ends_when_it_is_told_to() {
-    let tree = Tree::new();
+fn walk_stops_when_the_sink_breaks() {
+    let tree = WalkTree::new();
     for path in ["share/a", "share/b", "share/c"] {
         tree.write(path);
     }
-    let mut seen = Seen { stop_after: Some(2), ..Seen::default() };
+    let mut seen = RecordingSink { stop_after: Some(2), ..RecordingSink::default() };
     let shares = tree.shares();
-    assert!(Walk::new(&shares, &mut seen).place(&tree.at("share")).is_break());
+    assert!(Walk::new(&shares, &mut seen).walk_place(&tree.at("share")).is_break());
     assert_eq!(seen.files.len(), 2);
 }

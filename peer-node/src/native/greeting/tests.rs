@@ -2,8 +2,8 @@ use tokio::net::TcpListener;
 
 use super::*;
 
-fn us(number: u8) -> Us {
-    Us { node: NodeId::from_bytes([number; 32]), port: u16::from(number) }
+fn local_node(number: u8) -> LocalNode {
+    LocalNode { node: NodeId::from_bytes([number; 32]), port: u16::from(number) }
 }
 
 async fn pair() -> (TcpStream, TcpStream) {
@@ -14,34 +14,38 @@ async fn pair() -> (TcpStream, TcpStream) {
 }
 
 /// Receives a greeting with its preamble.
-async fn accept(stream: &mut TcpStream) -> Result<Visitor, GreetingError> {
+async fn accept(stream: &mut TcpStream) -> Result<IncomingConnection, LinkGreetingError> {
     let mut preamble = [0; PREAMBLE_LEN];
     stream.read_exact(&mut preamble).await?;
-    receive(stream, preamble, us(1)).await
+    receive(stream, preamble, local_node(1)).await
 }
 
 #[tokio::test]
 async fn two_nodes_greet_in_either_version() {
     for (version, features) in [(Version::One, PeerFeatures::NONE), (Version::Two, FEATURES)] {
         let (mut accepted, mut dialled) = pair().await;
-        let (visitor, greeted) =
-            tokio::join!(accept(&mut accepted), greet(&mut dialled, us(2), version, None, DEADLINE));
-        let Ok(Visitor::Peer(visitor)) = visitor else { panic!("{visitor:?}") };
-        assert_eq!((visitor.node, visitor.port), (us(2).node, 2));
+        let (visitor, greeted) = tokio::join!(
+            accept(&mut accepted),
+            greet(&mut dialled, local_node(2), version, None, GREETING_TIMEOUT)
+        );
+        let Ok(IncomingConnection::Peer(visitor)) = visitor else { panic!("{visitor:?}") };
+        assert_eq!((visitor.node, visitor.port), (local_node(2).node, 2));
         assert_eq!((visitor.version, visitor.features), (version, features));
         let greeted = greeted.unwrap();
-        assert_eq!((greeted.node, greeted.port), (us(1).node, 1));
+        assert_eq!((greeted.node, greeted.port), (local_node(1).node, 1));
         assert_eq!((greeted.version, greeted.features), (version, features));
     }
 }
 
 #[tokio::test]
-async fn what_comes_with_the_greeting_is_there_behind_it() {
+async fn bytes_behind_the_greeting_are_kept() {
     let (mut accepted, mut dialled) = pair().await;
     let open = PeerMessage::OpenWithManifest { channel: 0, digest: Digest::from_bytes([3; 32]), states: 4 };
-    let (visitor, _) =
-        tokio::join!(accept(&mut accepted), greet(&mut dialled, us(2), Version::Two, Some(&open), DEADLINE));
-    let Ok(Visitor::Peer(mut visitor)) = visitor else { panic!("{visitor:?}") };
+    let (visitor, _) = tokio::join!(
+        accept(&mut accepted),
+        greet(&mut dialled, local_node(2), Version::Two, Some(&open), GREETING_TIMEOUT)
+    );
+    let Ok(IncomingConnection::Peer(mut visitor)) = visitor else { panic!("{visitor:?}") };
     assert_eq!(visitor.rest.next_message(), Ok(Some(open)));
     assert_eq!(visitor.rest.pending(), 0);
 }
@@ -56,18 +60,19 @@ async fn a_listener_of_version_1_is_recognised() {
         accepted.write_all(&preamble::encode(Service::Peer, Version::One)).await.unwrap();
         drop(accepted);
     };
-    let (greeted, ()) = tokio::join!(greet(&mut dialled, us(2), Version::Two, None, DEADLINE), old);
+    let (greeted, ()) =
+        tokio::join!(greet(&mut dialled, local_node(2), Version::Two, None, GREETING_TIMEOUT), old);
     let error = greeted.unwrap_err();
     assert!(error.suggests_version_1(), "{error}");
-    assert!(!GreetingError::NotAGreeting.suggests_version_1());
-    assert!(!GreetingError::OtherVersion(Version::Two).suggests_version_1());
+    assert!(!LinkGreetingError::NotAGreeting.suggests_version_1());
+    assert!(!LinkGreetingError::OtherVersion(Version::Two).suggests_version_1());
 }
 
 #[tokio::test]
-async fn the_greeting_of_one_version_is_none_of_the_other() {
+async fn greeting_of_another_version_is_refused() {
     for (version, message) in [
-        (Version::One, us(2).greeting(Version::Two)),
-        (Version::Two, us(2).greeting(Version::One)),
+        (Version::One, local_node(2).greeting(Version::Two)),
+        (Version::Two, local_node(2).greeting(Version::One)),
         (Version::Two, PeerMessage::KeepAlive),
     ] {
         let (mut accepted, mut dialled) = pair().await;
@@ -75,12 +80,12 @@ async fn the_greeting_of_one_version_is_none_of_the_other() {
         encode_frame(&message, &mut bytes).unwrap();
         dialled.write_all(&bytes).await.unwrap();
         let refused = accept(&mut accepted).await;
-        assert!(matches!(refused, Err(GreetingError::NotAGreeting)), "{refused:?}");
+        assert!(matches!(refused, Err(LinkGreetingError::NotAGreeting)), "{refused:?}");
     }
 }
 
 #[tokio::test]
-async fn a_node_that_has_reached_itself_notices_on_both_sides() {
+async fn connection_to_oneself_is_detected_on_both_sides() {
     for version in [Version::One, Version::Two] {
         let (mut accepted, mut dialled) = pair().await;
         let accepting = async {
@@ -88,19 +93,23 @@ async fn a_node_that_has_reached_itself_notices_on_both_sides() {
             drop(accepted);
             visitor
         };
-        let (visitor, greeted) = tokio::join!(accepting, greet(&mut dialled, us(1), version, None, DEADLINE));
-        assert!(matches!(visitor, Err(GreetingError::Ourselves)), "{visitor:?}");
+        let (visitor, greeted) =
+            tokio::join!(accepting, greet(&mut dialled, local_node(1), version, None, GREETING_TIMEOUT));
+        assert!(matches!(visitor, Err(LinkGreetingError::SelfConnection)), "{visitor:?}");
         // The side that accepts may hang up before its own greeting is read.
-        assert!(matches!(greeted, Err(GreetingError::Ourselves | GreetingError::Io(_))), "{greeted:?}");
+        assert!(
+            matches!(greeted, Err(LinkGreetingError::SelfConnection | LinkGreetingError::Io(_))),
+            "{greeted:?}"
+        );
     }
 }
 
 #[tokio::test]
-async fn another_version_or_service_is_told_ours() {
+async fn other_versions_and_services_get_our_preamble() {
     for theirs in [*b"PDEXP\0\0\0", *b"PDEXP\0\xff\xff", preamble::encode(Service::Index, Version::Two)] {
         let (mut accepted, mut dialled) = pair().await;
         dialled.write_all(&theirs).await.unwrap();
         let refused = accept(&mut accepted).await;
-        assert!(matches!(refused, Err(GreetingError::Preamble(_))), "{refused:?}");
+        assert!(matches!(refused, Err(LinkGreetingError::Preamble(_))), "{refused:?}");
     }
 }

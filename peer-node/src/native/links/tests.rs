@@ -10,7 +10,7 @@ use tokio::io::AsyncReadExt;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 
-use super::super::width::Extent;
+use super::super::link_width::LinkWidth;
 use super::*;
 use crate::library::FileIdentity;
 use crate::native::FetchChannel;
@@ -21,17 +21,17 @@ use crate::throttle::Throttle;
 use crate::transport::{AddressLimits, TransportConfig, accept_all};
 
 /// Far longer than anything takes.
-const PATIENCE: Duration = Duration::from_secs(30);
+const TEST_TIMEOUT: Duration = Duration::from_secs(30);
 
-const MOST: usize = 4;
+const TEST_WIDTH: usize = 4;
 
-struct TestNode {
+struct LinkTestNode {
     links: Links,
     address: SocketAddr,
     home: tempfile::TempDir,
 }
 
-impl TestNode {
+impl LinkTestNode {
     async fn start(number: u8) -> Self {
         // Not hidden, as temporary folders are by default.
         let home = tempfile::Builder::new().prefix("links").tempdir().unwrap();
@@ -43,11 +43,11 @@ impl TestNode {
         let source = SourceAddress::default();
         let config = TransportConfig {
             upload_slots: 1,
-            max_connections: MOST,
+            max_connections: TEST_WIDTH,
             per_address: AddressLimits::default(),
             upload,
             download,
-            source,
+            source_address: source,
         };
         let transport = Transport::new(config, &tracker, cancel.clone());
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -70,7 +70,7 @@ impl TestNode {
                 async move {
                     let mut preamble = [0; PREAMBLE_LEN];
                     if stream.read_exact(&mut preamble).await.is_ok() {
-                        links.visit(stream, preamble, from, ticket).await;
+                        links.accept(stream, preamble, from, ticket).await;
                     }
                 }
             };
@@ -85,35 +85,35 @@ impl TestNode {
         let manifest = Arc::new(builder.finish().unwrap());
         let path = self.home.path().canonicalize().unwrap().join("file");
         fs::write(&path, content).unwrap();
-        let identity = FileIdentity::of_file(fs::File::open(&path).unwrap()).unwrap().unwrap();
+        let identity = FileIdentity::from_file(fs::File::open(&path).unwrap()).unwrap().unwrap();
         self.links.inner.config.library.adopt(path, identity, Arc::clone(&manifest)).await.unwrap();
         manifest
     }
 }
 
-impl Drop for TestNode {
+impl Drop for LinkTestNode {
     fn drop(&mut self) {
         self.links.inner.config.cancel.cancel();
     }
 }
 
-async fn until(what: &str, mut holds: impl FnMut() -> bool) {
+async fn wait_until(what: &str, mut holds: impl FnMut() -> bool) {
     let waiting = async {
         while !holds() {
             tokio::time::sleep(Duration::from_millis(2)).await;
         }
     };
-    tokio::time::timeout(PATIENCE, waiting).await.unwrap_or_else(|_| panic!("waited in vain for {what}"));
+    tokio::time::timeout(TEST_TIMEOUT, waiting).await.unwrap_or_else(|_| panic!("waited in vain for {what}"));
 }
 
-type Events = mpsc::Receiver<(SourceId, SourceEvent)>;
+type TestEvents = mpsc::Receiver<(SourceId, SourceEvent)>;
 
-async fn next(events: &mut Events) -> SourceEvent {
-    tokio::time::timeout(PATIENCE, events.recv()).await.expect("an event in time").expect("an event").1
+async fn next(events: &mut TestEvents) -> SourceEvent {
+    tokio::time::timeout(TEST_TIMEOUT, events.recv()).await.expect("an event in time").expect("an event").1
 }
 
 /// Opens a content and waits until it is served.
-async fn open(link: &Link, digest: Digest) -> (FetchChannel, Events) {
+async fn open(link: &PeerLink, digest: Digest) -> (FetchChannel, TestEvents) {
     let (events_to, mut events) = mpsc::channel(64);
     let channel = link.open(digest, SourceId(1), events_to).unwrap();
     let (mut is_offered, mut is_served) = (false, false);
@@ -131,7 +131,7 @@ async fn open(link: &Link, digest: Digest) -> (FetchChannel, Events) {
 /// Fetches blocks and compares each, which must come once.
 async fn fetch(
     channel: &FetchChannel,
-    events: &mut Events,
+    events: &mut TestEvents,
     blocks: &[Block],
     manifest: &Manifest,
     content: &[u8],
@@ -157,45 +157,46 @@ async fn fetch(
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn several_connections_are_one_link_and_carry_each_block_once() {
+async fn several_connections_carry_each_block_once() {
     let content: Vec<u8> = (0..4_u32 << 20).map(|at| (at ^ at >> 8 ^ at >> 16).to_le_bytes()[0]).collect();
-    let (source, fetcher) = (TestNode::start(1).await, TestNode::start(2).await);
+    let (source, fetcher) = (LinkTestNode::start(1).await, LinkTestNode::start(2).await);
     let manifest = source.share(&content).await;
-    let link = fetcher.links.to(source.links.inner.config.node, source.address).await.unwrap();
+    let link = fetcher.links.get_or_connect(source.links.inner.config.node, source.address).await.unwrap();
     let (channel, mut events) = open(&link, manifest.digest()).await;
     let (key, sending) = source.links.inner.keys.only();
-    sending.state.extent.send_replace(Extent { open: 3, used: 3 });
+    sending.state.width.send_replace(LinkWidth { open: 3, used: 3 });
     sending.state.queue.push(PeerMessage::Widen { key, connections: 3 });
-    until("two further connections", || sending.state.further_out.count() == 2).await;
+    wait_until("two further connections", || sending.state.further_out.count() == 2).await;
     assert_eq!(link.connections(), 3);
 
     let admission = source.links.inner.config.transport.admission();
-    let places: Vec<Ticket> = std::iter::from_fn(|| admission.admit([127, 0, 0, 1].into()).ok()).collect();
-    assert_eq!(places.len(), MOST - 1, "the link has one place");
+    let places: Vec<AdmissionPermit> =
+        std::iter::from_fn(|| admission.admit([127, 0, 0, 1].into()).ok()).collect();
+    assert_eq!(places.len(), TEST_WIDTH - 1, "the link has one place");
     drop(places);
 
     let geometry = manifest.geometry();
     let blocks: Vec<Block> = geometry.pieces().flat_map(|piece| geometry.blocks(piece, 64 << 10)).collect();
     fetch(&channel, &mut events, &blocks, &manifest, &content).await;
 
-    sending.state.extent.send_replace(Extent::ONE);
-    until("the further connections to close", || link.connections() == 1).await;
+    sending.state.width.send_replace(LinkWidth::ONE);
+    wait_until("the further connections to close", || link.connections() == 1).await;
     fetch(&channel, &mut events, &blocks[..4], &manifest, &content).await;
     assert!(!link.is_closed());
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_connection_beyond_those_that_are_wanted_is_refused() {
-    let (source, fetcher) = (TestNode::start(3).await, TestNode::start(4).await);
+async fn connection_beyond_the_wanted_number_is_refused() {
+    let (source, fetcher) = (LinkTestNode::start(3).await, LinkTestNode::start(4).await);
     let manifest = source.share(&[7; 1000]).await;
-    let link = fetcher.links.to(source.links.inner.config.node, source.address).await.unwrap();
+    let link = fetcher.links.get_or_connect(source.links.inner.config.node, source.address).await.unwrap();
     let (channel, mut events) = open(&link, manifest.digest()).await;
     let (key, sending) = source.links.inner.keys.only();
     // One is wanted, but two are asked for.
     sending.state.queue.push(PeerMessage::Widen { key, connections: 2 });
     let block = manifest.geometry().block(0, 0, 1000).unwrap();
     fetch(&channel, &mut events, &[block], &manifest, &[7; 1000]).await;
-    until("the connection to be refused", || link.connections() == 1).await;
+    wait_until("the connection to be refused", || link.connections() == 1).await;
     assert_eq!(sending.state.further_out.count(), 0);
     assert!(!link.is_closed());
 }

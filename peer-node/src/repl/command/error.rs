@@ -2,8 +2,8 @@ use protocol::escape::excerpt;
 use protocol::query::QueryError;
 use protocol::units::SizeError;
 
-use crate::repl::catalogue::{Entry, nearest};
-use crate::repl::numbers::NumbersError;
+use crate::repl::command_table::{CommandInfo, nearest_command};
+use crate::repl::number_ranges::NumberRangesError;
 use crate::repl::words::SplitError;
 
 /// Why a line is not a command, and what to write instead.
@@ -32,7 +32,7 @@ pub(crate) enum ParseError {
     Split(#[from] SplitError),
     /// Numbers that cannot be.
     #[error(transparent)]
-    Numbers(#[from] NumbersError),
+    Numbers(#[from] NumberRangesError),
     /// A rate that cannot be.
     #[error(transparent)]
     Rate(#[from] SizeError),
@@ -43,10 +43,10 @@ pub(crate) enum ParseError {
 
 impl ParseError {
     pub(crate) fn unknown(name: &str) -> Self {
-        Self::Unknown { name: excerpt(name), nearest: nearest(name) }
+        Self::Unknown { name: excerpt(name), nearest: nearest_command(name) }
     }
 
-    pub(super) fn usage(entry: &Entry, name: &str, problem: impl Into<String>) -> Self {
+    pub(super) fn usage(entry: &CommandInfo, name: &str, problem: impl Into<String>) -> Self {
         Self::Usage { problem: problem.into(), name: name.to_owned(), usage: entry.usage }
     }
 }

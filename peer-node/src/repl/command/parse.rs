@@ -9,57 +9,60 @@ use protocol::escape::excerpt;
 use protocol::query::Query;
 use protocol::units::parse_size;
 
-use super::{Browse, Chosen, Command, Direction, Item, Order, ParseError, Which};
-use crate::download::Saving;
-use crate::repl::catalogue::{Entry, Verb, find};
-use crate::repl::numbers::Numbers;
-use crate::repl::time_limit::time_limit;
+use super::{
+    BrowseArgs, ContentSelector, Direction, DownloadArgs, DownloadRef, DownloadSelector, ParseError,
+    ReplCommand,
+};
+use crate::download::SaveOptions;
+use crate::repl::command_table::{CommandInfo, Verb, find_command};
+use crate::repl::number_ranges::NumberRanges;
+use crate::repl::time_limit::parse_time_limit;
 use crate::repl::words::{Word, split};
 use crate::transfers::Priority;
 use options::check_options;
-use register::register;
-use torrent::torrent;
+use register::parse_register;
+use torrent::parse_torrent;
 
 /// The fewest digits of a digest, with a letter among them, that are taken for its beginning.
 pub(crate) const MIN_DIGITS: usize = 8;
 
 /// Reads a line; nothing if it is blank or a comment.
-pub(crate) fn parse(line: &str) -> Result<Option<Command>, ParseError> {
+pub(crate) fn parse(line: &str) -> Result<Option<ReplCommand>, ParseError> {
     // Not the end: it may be an escaped space.
     let line = line.trim_start();
     if line.is_empty() || line.starts_with('#') {
         return Ok(None);
     }
     let name = line.split(char::is_whitespace).next().unwrap_or_default();
-    let entry = find(name).ok_or_else(|| ParseError::unknown(name))?;
+    let entry = find_command(name).ok_or_else(|| ParseError::unknown(name))?;
     let rest = line.get(name.len()..).unwrap_or_default().trim_start();
     if entry.verb == Verb::Search {
-        return search(rest).map(Some);
+        return parse_search(rest).map(Some);
     }
     let words = split(rest)?;
-    let line = Line { entry, name, words };
+    let line = CommandLine { entry, name, words };
     check_options(&line)?;
-    command(&line).map(Some)
+    parse_words(&line).map(Some)
 }
 
 /// Leaves the text to the search language, which has quotes of its own.
-fn search(text: &str) -> Result<Command, ParseError> {
+fn parse_search(text: &str) -> Result<ReplCommand, ParseError> {
     let text = text.trim_end();
     if text == "--more" {
-        return Ok(Command::More);
+        return Ok(ReplCommand::More);
     }
     Query::parse_typed(text)?;
-    Ok(Command::Search(text.to_owned()))
+    Ok(ReplCommand::Search(text.to_owned()))
 }
 
-struct Line<'a> {
-    entry: &'static Entry,
+struct CommandLine<'a> {
+    entry: &'static CommandInfo,
     name: &'a str,
     words: Vec<Word>,
 }
 
-impl Line<'_> {
-    fn wrong(&self, problem: impl Into<String>) -> ParseError {
+impl CommandLine<'_> {
+    fn usage_error(&self, problem: impl Into<String>) -> ParseError {
         ParseError::usage(self.entry, self.name, problem)
     }
 
@@ -68,7 +71,7 @@ impl Line<'_> {
     }
 
     fn at_least_one(&self, what: &str) -> Result<(), ParseError> {
-        if self.words.is_empty() { Err(self.wrong(format!("{what} is missing"))) } else { Ok(()) }
+        if self.words.is_empty() { Err(self.usage_error(format!("{what} is missing"))) } else { Ok(()) }
     }
 
     /// Returns the only word, or nothing if there is none.
@@ -76,28 +79,28 @@ impl Line<'_> {
         match self.words.as_slice() {
             [] => Ok(None),
             [word] => Ok(Some(word)),
-            [_, extra, ..] => Err(self.wrong(format!("unexpected argument: {}", excerpt(&extra.text)))),
+            [_, extra, ..] => Err(self.usage_error(format!("unexpected argument: {}", excerpt(&extra.text)))),
         }
     }
 
-    fn downloads(&self, words: &[Word]) -> Result<Vec<Which>, ParseError> {
+    fn downloads(&self, words: &[Word]) -> Result<Vec<DownloadRef>, ParseError> {
         if words.is_empty() {
-            return Err(self.wrong("a number is missing"));
+            return Err(self.usage_error("a number is missing"));
         }
-        let which = |word: &Word| match (digits(&word.text), Numbers::parse(&word.text)) {
-            (Some(digits), _) => Ok(Which::Digits(digits)),
-            (None, Some(numbers)) => Ok(Which::Numbers(numbers?)),
-            (None, None) => Err(self.wrong(format!("{} is not a number", excerpt(&word.text)))),
+        let which = |word: &Word| match (digest_prefix(&word.text), NumberRanges::parse(&word.text)) {
+            (Some(digits), _) => Ok(DownloadRef::Digits(digits)),
+            (None, Some(numbers)) => Ok(DownloadRef::Numbers(numbers?)),
+            (None, None) => Err(self.usage_error(format!("{} is not a number", excerpt(&word.text)))),
         };
         words.iter().map(which).collect()
     }
 
     fn exactly_one(&self, what: &str) -> Result<&Word, ParseError> {
-        self.at_most_one()?.ok_or_else(|| self.wrong(format!("{what} is missing")))
+        self.at_most_one()?.ok_or_else(|| self.usage_error(format!("{what} is missing")))
     }
 
     /// Returns the command if nothing stands behind its name.
-    fn alone(&self, command: Command) -> Result<Command, ParseError> {
+    fn without_arguments(&self, command: ReplCommand) -> Result<ReplCommand, ParseError> {
         match self.words.first() {
             None => Ok(command),
             Some(extra) => {
@@ -108,106 +111,111 @@ impl Line<'_> {
     }
 }
 
-fn command(line: &Line<'_>) -> Result<Command, ParseError> {
+fn parse_words(line: &CommandLine<'_>) -> Result<ReplCommand, ParseError> {
     match line.entry.verb {
-        Verb::Register => Ok(Command::Register(register(line)?)),
-        Verb::Shares => Ok(Command::Shares(line.at_most_one()?.map(|word| word.text.clone()))),
+        Verb::Register => Ok(ReplCommand::Register(parse_register(line)?)),
+        Verb::Shares => Ok(ReplCommand::Shares(line.at_most_one()?.map(|word| word.text.clone()))),
         Verb::Unregister => {
             line.at_least_one("a path")?;
-            Ok(Command::Unregister(line.texts()))
+            Ok(ReplCommand::Unregister(line.texts()))
         }
-        Verb::Sources => match item(line.exactly_one("a hit, a digest or a name")?)? {
-            Item::Folder(_) => Err(line.wrong("a folder has no sources of its own")),
-            item => Ok(Command::Sources(item)),
+        Verb::Sources => match parse_content_selector(line.exactly_one("a hit, a digest or a name")?)? {
+            ContentSelector::Folder(_) => Err(line.usage_error("a folder has no sources of its own")),
+            item => Ok(ReplCommand::Sources(item)),
         },
-        Verb::Browse => Ok(Command::Browse(browse(line)?)),
-        Verb::Download => Ok(Command::Download(order(line)?)),
-        Verb::Cancel => Ok(Command::Cancel(chosen(line)?)),
-        Verb::Pause => Ok(Command::Pause(chosen(line)?)),
-        Verb::Resume => Ok(Command::Resume(chosen(line)?)),
-        Verb::Retry => Ok(Command::Retry(chosen(line)?)),
-        Verb::Limit => Ok(Command::Limit(limit(line)?)),
-        Verb::Torrent => Ok(Command::Torrent(torrent(line)?)),
+        Verb::Browse => Ok(ReplCommand::Browse(parse_browse(line)?)),
+        Verb::Download => Ok(ReplCommand::Download(parse_download(line)?)),
+        Verb::Cancel => Ok(ReplCommand::Cancel(parse_selector(line)?)),
+        Verb::Pause => Ok(ReplCommand::Pause(parse_selector(line)?)),
+        Verb::Resume => Ok(ReplCommand::Resume(parse_selector(line)?)),
+        Verb::Retry => Ok(ReplCommand::Retry(parse_selector(line)?)),
+        Verb::Limit => Ok(ReplCommand::Limit(parse_limit(line)?)),
+        Verb::Torrent => Ok(ReplCommand::Torrent(parse_torrent(line)?)),
         Verb::Priority => {
             let [numbers @ .., last] = line.words.as_slice() else {
-                return Err(line.wrong("a number is missing"));
+                return Err(line.usage_error("a number is missing"));
             };
-            let Some(priority) = Priority::of_name(&last.text) else {
-                return Err(line.wrong(format!("{} is not a priority", excerpt(&last.text))));
+            let Some(priority) = Priority::from_name(&last.text) else {
+                return Err(line.usage_error(format!("{} is not a priority", excerpt(&last.text))));
             };
-            Ok(Command::Priority(line.downloads(numbers)?, priority))
+            Ok(ReplCommand::Priority(line.downloads(numbers)?, priority))
         }
-        Verb::Help => Ok(Command::Help(line.at_most_one()?.map(|word| word.text.clone()))),
-        Verb::Files => line.alone(Command::Files),
-        Verb::More => line.alone(Command::More),
-        Verb::Transfers => transfers(line),
-        Verb::Status => line.alone(Command::Status),
-        Verb::Doctor => line.alone(Command::Doctor),
-        Verb::Quit => line.alone(Command::Quit),
+        Verb::Help => Ok(ReplCommand::Help(line.at_most_one()?.map(|word| word.text.clone()))),
+        Verb::Files => line.without_arguments(ReplCommand::Files),
+        Verb::More => line.without_arguments(ReplCommand::More),
+        Verb::Transfers => parse_transfers(line),
+        Verb::Status => line.without_arguments(ReplCommand::Status),
+        Verb::Doctor => line.without_arguments(ReplCommand::Doctor),
+        Verb::Quit => line.without_arguments(ReplCommand::Quit),
         // Read before, by its own language.
-        Verb::Search => Ok(Command::Search(line.texts().join(" "))),
+        Verb::Search => Ok(ReplCommand::Search(line.texts().join(" "))),
     }
 }
 
-fn chosen(line: &Line<'_>) -> Result<Chosen, ParseError> {
+fn parse_selector(line: &CommandLine<'_>) -> Result<DownloadSelector, ParseError> {
     match line.words.as_slice() {
-        [only] if only.text == "all" => Ok(Chosen::All),
-        words => Ok(Chosen::These(line.downloads(words)?)),
+        [only] if only.text == "all" => Ok(DownloadSelector::All),
+        words => Ok(DownloadSelector::These(line.downloads(words)?)),
     }
 }
 
-fn transfers(line: &Line<'_>) -> Result<Command, ParseError> {
+fn parse_transfers(line: &CommandLine<'_>) -> Result<ReplCommand, ParseError> {
     match line.words.as_slice() {
-        [] => Ok(Command::Transfers),
-        [clear] if clear.text == "clear" => Ok(Command::ClearTransfers(Chosen::All)),
+        [] => Ok(ReplCommand::Transfers),
+        [clear] if clear.text == "clear" => Ok(ReplCommand::ClearTransfers(DownloadSelector::All)),
         [clear, all] if clear.text == "clear" && all.text == "all" => {
-            Ok(Command::ClearTransfers(Chosen::All))
+            Ok(ReplCommand::ClearTransfers(DownloadSelector::All))
         }
         [clear, which @ ..] if clear.text == "clear" => {
-            Ok(Command::ClearTransfers(Chosen::These(line.downloads(which)?)))
+            Ok(ReplCommand::ClearTransfers(DownloadSelector::These(line.downloads(which)?)))
         }
-        [other, ..] => Err(line.wrong(format!("unexpected argument: {}", excerpt(&other.text)))),
+        [other, ..] => Err(line.usage_error(format!("unexpected argument: {}", excerpt(&other.text)))),
     }
 }
 
-fn browse(line: &Line<'_>) -> Result<Browse, ParseError> {
+fn parse_browse(line: &CommandLine<'_>) -> Result<BrowseArgs, ParseError> {
     let (options, words): (Vec<&Word>, Vec<&Word>) =
         line.words.iter().partition(|word| !word.quoted && word.text == options::ALL);
     let all = !options.is_empty();
     match words.as_slice() {
-        [] => Err(line.wrong("a peer is missing")),
-        [peer] => Ok(Browse { peer: peer.text.clone(), folder: None, all }),
-        [peer, path] => {
-            Ok(Browse { peer: peer.text.clone(), folder: Some(path.text.trim_matches('/').to_owned()), all })
-        }
-        [_, _, extra, ..] => Err(line.wrong(format!("unexpected argument: {}", excerpt(&extra.text)))),
+        [] => Err(line.usage_error("a peer is missing")),
+        [peer] => Ok(BrowseArgs { peer: peer.text.clone(), folder: None, all }),
+        [peer, path] => Ok(BrowseArgs {
+            peer: peer.text.clone(),
+            folder: Some(path.text.trim_matches('/').to_owned()),
+            all,
+        }),
+        [_, _, extra, ..] => Err(line.usage_error(format!("unexpected argument: {}", excerpt(&extra.text)))),
     }
 }
 
-fn limit(line: &Line<'_>) -> Result<Option<(Direction, Option<NonZeroU64>)>, ParseError> {
+fn parse_limit(line: &CommandLine<'_>) -> Result<Option<(Direction, Option<NonZeroU64>)>, ParseError> {
     let (direction, rate) = match line.words.as_slice() {
         [] => return Ok(None),
         [direction, rate] => (direction, rate.text.trim_end_matches("/s")),
-        [_] => return Err(line.wrong("a rate is missing")),
-        [_, _, extra, ..] => return Err(line.wrong(format!("unexpected argument: {}", excerpt(&extra.text)))),
+        [_] => return Err(line.usage_error("a rate is missing")),
+        [_, _, extra, ..] => {
+            return Err(line.usage_error(format!("unexpected argument: {}", excerpt(&extra.text))));
+        }
     };
     let direction = match direction.text.as_str() {
         "up" => Direction::Up,
         "down" => Direction::Down,
-        other => return Err(line.wrong(format!("{} is neither up nor down", excerpt(other)))),
+        other => return Err(line.usage_error(format!("{} is neither up nor down", excerpt(other)))),
     };
     if rate == "off" {
         return Ok(Some((direction, None)));
     }
     let rate = NonZeroU64::new(parse_size(rate)?);
-    let rate = rate.ok_or_else(|| line.wrong("with a rate of 0 nothing would pass; no limit is off"))?;
+    let rate =
+        rate.ok_or_else(|| line.usage_error("with a rate of 0 nothing would pass; no limit is off"))?;
     Ok(Some((direction, Some(rate))))
 }
 
-fn order(line: &Line<'_>) -> Result<Order, ParseError> {
-    let (saving, timeout) = (Saving::default(), None);
+fn parse_download(line: &CommandLine<'_>) -> Result<DownloadArgs, ParseError> {
+    let (saving, timeout) = (SaveOptions::default(), None);
     let mut order =
-        Order { items: Vec::new(), destination: None, from: None, saving, background: false, timeout };
+        DownloadArgs { items: Vec::new(), destination: None, from: None, saving, background: false, timeout };
     let mut words = line.words.as_slice();
     if let [before @ .., last] = words
         && !last.quoted
@@ -222,15 +230,15 @@ fn order(line: &Line<'_>) -> Result<Order, ParseError> {
             "--link" if !word.quoted => order.saving.link = true,
             "--executable" if !word.quoted => order.saving.executable = true,
             "as" if !word.quoted => {
-                let path = words.next().ok_or_else(|| line.wrong("a path is missing behind as"))?;
+                let path = words.next().ok_or_else(|| line.usage_error("a path is missing behind as"))?;
                 if order.destination.replace(path.text.clone()).is_some() {
-                    return Err(line.wrong("there are two places to put it"));
+                    return Err(line.usage_error("there are two places to put it"));
                 }
             }
             "from" if !word.quoted => {
-                let peer = words.next().ok_or_else(|| line.wrong("a peer is missing behind from"))?;
+                let peer = words.next().ok_or_else(|| line.usage_error("a peer is missing behind from"))?;
                 if order.from.replace(peer.text.clone()).is_some() {
-                    return Err(line.wrong("there are two peers to fetch it from"));
+                    return Err(line.usage_error("there are two peers to fetch it from"));
                 }
             }
             text if !word.quoted && (text == "--timeout" || text.starts_with("--timeout=")) => {
@@ -238,66 +246,66 @@ fn order(line: &Line<'_>) -> Result<Order, ParseError> {
                     Some(value) => value,
                     None => words.next().map_or("", |word| word.text.as_str()),
                 };
-                let limit = time_limit(value).map_err(|error| line.wrong(error.to_string()))?;
+                let limit = parse_time_limit(value).map_err(|error| line.usage_error(error.to_string()))?;
                 if order.timeout.replace(limit).is_some() {
-                    return Err(line.wrong("there are two times to wait"));
+                    return Err(line.usage_error("there are two times to wait"));
                 }
             }
             // As shells allow it: `get 1&`.
             text if !word.quoted && words.len() == 0 && is_numbers_and_ampersand(text) => {
                 order.background = true;
                 let text = text.trim_end_matches('&').to_owned();
-                order.items.push(item(&Word { text, ..word.clone() })?);
+                order.items.push(parse_content_selector(&Word { text, ..word.clone() })?);
             }
-            _ => order.items.push(item(word)?),
+            _ => order.items.push(parse_content_selector(word)?),
         }
     }
-    check(line, order)
+    check_download(line, order)
 }
 
 fn is_numbers_and_ampersand(text: &str) -> bool {
-    text.strip_suffix('&').is_some_and(|numbers| Numbers::parse(numbers).is_some())
+    text.strip_suffix('&').is_some_and(|numbers| NumberRanges::parse(numbers).is_some())
 }
 
 /// Refuses what fits no single file or no folder.
-fn check(line: &Line<'_>, order: Order) -> Result<Order, ParseError> {
-    let is_folder = |item: &Item| matches!(item, Item::Folder(_));
+fn check_download(line: &CommandLine<'_>, order: DownloadArgs) -> Result<DownloadArgs, ParseError> {
+    let is_folder = |item: &ContentSelector| matches!(item, ContentSelector::Folder(_));
     if order.items.is_empty() {
-        return Err(line.wrong("what to fetch is missing"));
+        return Err(line.usage_error("what to fetch is missing"));
     }
     if order.destination.is_some() && (order.items.len() > 1 || order.items.iter().any(is_folder)) {
-        return Err(line.wrong("only a single file can be given another place with as"));
+        return Err(line.usage_error("only a single file can be given another place with as"));
     }
     if order.from.is_some() && !order.items.iter().all(is_folder) {
-        return Err(line.wrong("only a folder, with a / at its end, is fetched from one peer"));
+        return Err(line.usage_error("only a folder, with a / at its end, is fetched from one peer"));
     }
     Ok(order)
 }
 
-fn item(word: &Word) -> Result<Item, ParseError> {
+fn parse_content_selector(word: &Word) -> Result<ContentSelector, ParseError> {
     if !word.quoted {
         if let Ok(digest) = word.text.parse::<Digest>() {
-            return Ok(Item::Digest(digest));
+            return Ok(ContentSelector::Digest(digest));
         }
-        if digits(&word.text).is_some() {
-            return Ok(Item::Prefix(word.text.clone()));
+        if digest_prefix(&word.text).is_some() {
+            return Ok(ContentSelector::Prefix(word.text.clone()));
         }
-        if let Some(numbers) = Numbers::parse(&word.text) {
-            return Ok(Item::Hits(numbers?));
+        if let Some(numbers) = NumberRanges::parse(&word.text) {
+            return Ok(ContentSelector::Hits(numbers?));
         }
     }
     match word.text.strip_suffix('/').map(|folder| folder.trim_end_matches('/')) {
-        Some(folder) if !folder.is_empty() => Ok(Item::Folder(folder.to_owned())),
-        _ => Ok(Item::Name(word.text.clone())),
+        Some(folder) if !folder.is_empty() => Ok(ContentSelector::Folder(folder.to_owned())),
+        _ => Ok(ContentSelector::Name(word.text.clone())),
     }
 }
 
 /// Returns the first digits of a digest or an infohash in lower case, if a word is that. Numbers have fewer digits than
 /// lists show of a digest.
-fn digits(word: &str) -> Option<String> {
+fn digest_prefix(word: &str) -> Option<String> {
     let is_hex = word.bytes().all(|byte| byte.is_ascii_hexdigit());
     let has_letter = word.bytes().any(|byte| byte.is_ascii_alphabetic());
-    let is_long = word.len() >= if has_letter { MIN_DIGITS } else { Digest::SHORT };
+    let is_long = word.len() >= if has_letter { MIN_DIGITS } else { Digest::SHORT_LEN };
     (is_hex && is_long && word.len() <= 2 * size_of::<Digest>()).then(|| word.to_ascii_lowercase())
 }
 

@@ -6,31 +6,31 @@ use std::path::PathBuf;
 
 use protocol::escape::display_safe;
 
-use super::known::Things;
-use crate::repl::catalogue::{CATALOGUE, Verb, find};
-use crate::repl::columns::fit;
+use super::completion_data::CompletionData;
+use crate::repl::command_table::{COMMANDS, Verb, find_command};
+use crate::repl::text_width::truncate;
 use crate::repl::words::{Word, escape, scan};
 use crate::transfers::Priority;
 use paths::paths;
 
 /// The most that is offered at once; the line editor counts them in 16 bits.
-const MAX_OFFERS: usize = 1000;
+const MAX_COMPLETIONS: usize = 1000;
 
 /// The widest that an offer is shown, in columns.
-const WIDEST: usize = 70;
+const MAX_WIDTH: usize = 70;
 
 /// One way to go on.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Offer {
+pub(super) struct CompletionItem {
     /// What the person sees.
-    pub(super) shown: String,
+    pub(super) label: String,
     /// What takes the place of the word under the cursor.
-    pub(super) text: String,
+    pub(super) replacement: String,
 }
 
 /// Where paths begin.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Folders {
+pub(super) struct PathBases {
     /// What `~` stands for.
     pub(super) home: Option<PathBuf>,
     /// Where relative paths behind `as` begin.
@@ -38,28 +38,39 @@ pub(super) struct Folders {
 }
 
 /// Returns where the word at the end of what was typed begins, and what it could become.
-pub(super) fn complete(typed: &str, things: &Things, folders: &Folders) -> (usize, Vec<Offer>) {
+pub(super) fn complete(
+    typed: &str,
+    things: &CompletionData,
+    folders: &PathBases,
+) -> (usize, Vec<CompletionItem>) {
     let scanned = scan(typed);
     let mut words = scanned.words;
-    let goes_on = scanned.open.is_some() || words.last().is_some_and(|word| word.span.end == typed.len());
+    let goes_on =
+        scanned.open_quote.is_some() || words.last().is_some_and(|word| word.span.end == typed.len());
     let word = if goes_on { words.pop() } else { None };
     let word = word.unwrap_or(Word { text: String::new(), quoted: false, span: typed.len()..typed.len() });
     let mut offers = match words.first() {
-        None => names(&word.text),
-        Some(name) => match find(&name.text) {
+        None => command_names(&word.text),
+        Some(name) => match find_command(&name.text) {
             Some(entry) => arguments(entry.verb, &words, &word, things, folders),
             None => Vec::new(),
         },
     };
-    offers.truncate(MAX_OFFERS);
+    offers.truncate(MAX_COMPLETIONS);
     (word.span.start, offers)
 }
 
-fn arguments(verb: Verb, words: &[Word], word: &Word, things: &Things, folders: &Folders) -> Vec<Offer> {
+fn arguments(
+    verb: Verb,
+    words: &[Word],
+    word: &Word,
+    things: &CompletionData,
+    folders: &PathBases,
+) -> Vec<CompletionItem> {
     let before = words.last().filter(|before| !before.quoted).map(|before| before.text.as_str());
     match (verb, before) {
         (Verb::Register, before) if before != Some("--exclude") && word.text.starts_with("--") => {
-            fixed(&word.text, &["--exclude", "--yes"])
+            keywords(&word.text, &["--exclude", "--yes"])
         }
         (Verb::Register | Verb::Unregister | Verb::Shares, _) => paths(&word.text, None, folders),
         (Verb::Download, Some("as")) => paths(&word.text, Some(&folders.share_dir), folders),
@@ -67,59 +78,67 @@ fn arguments(verb: Verb, words: &[Word], word: &Word, things: &Things, folders: 
         (Verb::Download | Verb::Sources, _) => hits(word, things),
         (Verb::Cancel, _) => downloads(&word.text, things),
         (Verb::Pause | Verb::Resume | Verb::Retry, _) => {
-            [downloads(&word.text, things), fixed(&word.text, &["all"])].concat()
+            [downloads(&word.text, things), keywords(&word.text, &["all"])].concat()
         }
         (Verb::Priority, _) if words.len() < 2 => downloads(&word.text, things),
         (Verb::Priority, _) => {
-            [fixed(&word.text, &Priority::ALL.map(Priority::name)), downloads(&word.text, things)].concat()
+            [keywords(&word.text, &Priority::ALL.map(Priority::name)), downloads(&word.text, things)].concat()
         }
-        (Verb::Limit, _) if words.len() < 2 => fixed(&word.text, &["up", "down"]),
-        (Verb::Limit, _) => fixed(&word.text, &["off"]),
-        (Verb::Help, _) => names(&word.text),
+        (Verb::Limit, _) if words.len() < 2 => keywords(&word.text, &["up", "down"]),
+        (Verb::Limit, _) => keywords(&word.text, &["off"]),
+        (Verb::Help, _) => command_names(&word.text),
         _ => Vec::new(),
     }
 }
 
-fn names(begun: &str) -> Vec<Offer> {
-    let names = CATALOGUE.iter().flat_map(|entry| entry.names.iter().copied());
+fn command_names(begun: &str) -> Vec<CompletionItem> {
+    let names = COMMANDS.iter().flat_map(|entry| entry.names.iter().copied());
     let mut names: Vec<&str> = names.filter(|name| name.starts_with(begun)).collect();
     names.sort_unstable();
-    names.into_iter().map(|name| Offer { shown: name.to_owned(), text: format!("{name} ") }).collect()
+    names
+        .into_iter()
+        .map(|name| CompletionItem { label: name.to_owned(), replacement: format!("{name} ") })
+        .collect()
 }
 
 /// Offers numbers while a number is typed or nothing yet, and otherwise names.
-fn hits(word: &Word, things: &Things) -> Vec<Offer> {
+fn hits(word: &Word, things: &CompletionData) -> Vec<CompletionItem> {
     let begun = word.text.as_str();
     if !word.quoted && begun.bytes().all(|byte| byte.is_ascii_digit()) {
         let numbered = (1_usize..).zip(&things.hits).map(|(number, path)| (number.to_string(), path));
-        return numbered.filter(|(number, _)| number.starts_with(begun)).map(numbered_offer).collect();
+        return numbered.filter(|(number, _)| number.starts_with(begun)).map(numbered_item).collect();
     }
     let mut names: Vec<&str> = things.hits.iter().filter_map(|path| path.rsplit('/').next()).collect();
     names.sort_unstable();
     names.dedup();
     let fits = |name: &&str| name.starts_with(begun) && display_safe(name) == **name;
-    let offer = |name: &str| Offer { shown: fit(name, WIDEST), text: format!("{} ", escape(name)) };
+    let offer = |name: &str| CompletionItem {
+        label: truncate(name, MAX_WIDTH),
+        replacement: format!("{} ", escape(name)),
+    };
     names.into_iter().filter(fits).map(offer).collect()
 }
 
-fn downloads(begun: &str, things: &Things) -> Vec<Offer> {
+fn downloads(begun: &str, things: &CompletionData) -> Vec<CompletionItem> {
     let numbered = things.downloads.iter().map(|(number, name)| (number.to_string(), name));
-    numbered.filter(|(number, _)| number.starts_with(begun)).map(numbered_offer).collect()
+    numbered.filter(|(number, _)| number.starts_with(begun)).map(numbered_item).collect()
 }
 
-fn fixed(begun: &str, words: &[&str]) -> Vec<Offer> {
+fn keywords(begun: &str, words: &[&str]) -> Vec<CompletionItem> {
     let fitting = words.iter().filter(|word| word.starts_with(begun));
-    fitting.map(|word| Offer { shown: (*word).to_owned(), text: format!("{word} ") }).collect()
+    fitting
+        .map(|word| CompletionItem { label: (*word).to_owned(), replacement: format!("{word} ") })
+        .collect()
 }
 
-fn numbered_offer((number, name): (String, &String)) -> Offer {
-    let shown = fit(&format!("{number}  {}", display_safe(name)), WIDEST);
-    Offer { shown, text: format!("{number} ") }
+fn numbered_item((number, name): (String, &String)) -> CompletionItem {
+    let shown = truncate(&format!("{number}  {}", display_safe(name)), MAX_WIDTH);
+    CompletionItem { label: shown, replacement: format!("{number} ") }
 }
 
-fn peers(begun: &str, things: &Things) -> Vec<Offer> {
+fn peers(begun: &str, things: &CompletionData) -> Vec<CompletionItem> {
     let fitting = things.peers.iter().filter(|peer| peer.starts_with(begun));
-    fitting.map(|peer| Offer { shown: peer.clone(), text: format!("{peer} ") }).collect()
+    fitting.map(|peer| CompletionItem { label: peer.clone(), replacement: format!("{peer} ") }).collect()
 }
 
 #[cfg(test)]
@@ -128,8 +147,8 @@ mod tests {
 
     use super::*;
 
-    fn things() -> Things {
-        Things {
+    fn things() -> CompletionData {
+        CompletionData {
             hits: vec!["music/my song.mp3".into(), "debian.iso".into(), "evil\u{1b}[2J.iso".into()],
             peers: vec!["127.0.0.1:40001".into(), "127.0.0.1:40002".into()],
             downloads: vec![(4, "debian.iso".into())],
@@ -137,15 +156,15 @@ mod tests {
     }
 
     fn offered(typed: &str) -> (usize, Vec<String>) {
-        let (start, offers) = complete(typed, &things(), &Folders::default());
-        (start, offers.into_iter().map(|offer| offer.text).collect())
+        let (start, offers) = complete(typed, &things(), &PathBases::default());
+        (start, offers.into_iter().map(|offer| offer.replacement).collect())
     }
 
     #[test]
     fn names_of_commands_are_offered() {
         assert_eq!(offered("se"), (0, vec!["search ".into()]));
         assert_eq!(offered("help st"), (5, vec!["status ".into()]));
-        let names: usize = CATALOGUE.iter().map(|entry| entry.names.len()).sum();
+        let names: usize = COMMANDS.iter().map(|entry| entry.names.len()).sum();
         assert_eq!(offered("").1.len(), names);
         assert_eq!(offered("xyz "), (4, vec![]));
     }
@@ -160,9 +179,9 @@ mod tests {
     }
 
     #[test]
-    fn what_is_shown_is_safe() {
-        let (_, offers) = complete("get ", &things(), &Folders::default());
-        assert_eq!(offers[2].shown, "3  evil\\u{1b}[2J.iso");
+    fn displayed_items_are_escaped() {
+        let (_, offers) = complete("get ", &things(), &PathBases::default());
+        assert_eq!(offers[2].label, "3  evil\\u{1b}[2J.iso");
     }
 
     #[test]

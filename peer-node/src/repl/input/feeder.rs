@@ -16,10 +16,10 @@ use rustix::io::{Errno, ioctl_fionread};
 use rustix::pty::{OpenptFlags, grantpt, ioctl_tiocgptpeer, openpt, unlockpt};
 use rustix::termios::{OptionalActions, QueueSelector, tcflush, tcsetattr};
 
-use super::keys::{Key, KeyDecoder};
+use super::keys::{KeyDecoder, TerminalKey};
 use super::line_budget::LineBudget;
 use super::printer::Printer;
-use super::terminal_mode::PersonTerminal;
+use super::terminal_mode::InteractiveTerminal;
 
 /// How much is read of the terminal before it is passed on, in bytes.
 const MAX_READ: usize = 64 * 1024;
@@ -29,20 +29,20 @@ const BACKLOG: usize = 1;
 
 /// How long the line editor may take to end a line. If it does not, the key was not the end: Ctrl-D deletes a character,
 /// and Enter may answer a question of the editor's.
-const END_WITHIN: Duration = Duration::from_millis(50);
+const LINE_END_TIMEOUT: Duration = Duration::from_millis(50);
 
 /// How long a large read waits for more, so that a paste that arrives in portions is drawn once.
-const MORE_WITHIN: Duration = Duration::from_millis(10);
+const PASTE_TIMEOUT: Duration = Duration::from_millis(10);
 
 /// How often the terminal is tried again that was given to another program.
-const RETRY: Duration = Duration::from_millis(300);
+const RETRY_INTERVAL: Duration = Duration::from_millis(300);
 
-const REPLACED: &str =
+const REPLACED_WARNING: &str =
     "input that is not UTF-8 was replaced by \u{fffd}; set the terminal's encoding to UTF-8";
 
 /// The line editor's side of the feeder.
 #[derive(Debug)]
-pub(super) struct LineFeed {
+pub(super) struct FeederHandle {
     begin: SyncSender<bool>,
     returned: PipeWriter,
     ended: Receiver<bool>,
@@ -50,7 +50,7 @@ pub(super) struct LineFeed {
 
 /// What the feeder's thread works with.
 struct Feeder {
-    terminal: Arc<PersonTerminal>,
+    terminal: Arc<InteractiveTerminal>,
     /// The other side of the pseudo-terminal that the line editor reads.
     editor: OwnedFd,
     returned: PipeReader,
@@ -62,16 +62,16 @@ struct Feeder {
 }
 
 /// Why the feeder stops passing keys on.
-enum Pause {
+enum FeedEnd {
     /// The line editor has returned.
-    Returned,
+    EditorReturned,
     /// The terminal is gone.
-    Gone,
+    TerminalClosed,
 }
 
-impl LineFeed {
+impl FeederHandle {
     /// Puts a pseudo-terminal in the place of stdin and starts the thread that feeds it.
-    pub(super) fn start(terminal: Arc<PersonTerminal>, printer: Printer) -> io::Result<Self> {
+    pub(super) fn start(terminal: Arc<InteractiveTerminal>, printer: Printer) -> io::Result<Self> {
         let flags = OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC;
         let editor = openpt(flags)?;
         grantpt(&editor)?;
@@ -106,8 +106,8 @@ impl LineFeed {
     /// Has no more keys passed on, because the line editor has returned; returns true if the line is not whole because
     /// it was too long. What the line editor has not read of a line that it gave up is dropped.
     pub(super) fn end(&mut self, is_given_up: bool) -> bool {
-        let told = self.returned.write_all(b"r");
-        let is_too_long = told.is_ok() && self.ended.recv().unwrap_or(false);
+        let written = self.returned.write_all(b"r");
+        let is_too_long = written.is_ok() && self.ended.recv().unwrap_or(false);
         if is_given_up {
             let _ = tcflush(io::stdin(), QueueSelector::IFlush);
         }
@@ -126,7 +126,7 @@ impl Feeder {
             self.wants_raw = !self.terminal.set_raw();
             let pause = self.feed();
             self.terminal.set_original();
-            if let Pause::Gone = pause {
+            if let FeedEnd::TerminalClosed = pause {
                 // The line editor finds its own terminal closed.
                 return;
             }
@@ -137,15 +137,15 @@ impl Feeder {
     }
 
     /// Passes keys on until there is a reason not to.
-    fn feed(&mut self) -> Pause {
+    fn feed(&mut self) -> FeedEnd {
         loop {
             while let Some(key) = self.decoder.next() {
-                if let Err(pause) = self.pass(key) {
+                if let Err(pause) = self.forward_key(key) {
                     return pause;
                 }
             }
             if self.decoder.take_replaced() {
-                self.printer.print(REPLACED);
+                self.printer.print(REPLACED_WARNING);
             }
             if let Err(pause) = self.read() {
                 return pause;
@@ -154,29 +154,30 @@ impl Feeder {
     }
 
     /// Passes a key on; after one that may end the line, waits whether it does.
-    fn pass(&mut self, key: Key) -> Result<(), Pause> {
-        let is_suspend = matches!(&key, Key::Control(bytes) if *bytes == [self.terminal.suspend_key()]);
-        let is_line_end = matches!(key, Key::LineEnd(_));
+    fn forward_key(&mut self, key: TerminalKey) -> Result<(), FeedEnd> {
+        let is_suspend =
+            matches!(&key, TerminalKey::Control(bytes) if *bytes == [self.terminal.suspend_key()]);
+        let is_line_end = matches!(key, TerminalKey::LineEnd(_));
         if is_line_end && self.decoder.take_replaced() {
-            self.printer.print(REPLACED);
+            self.printer.print(REPLACED_WARNING);
         }
         if is_suspend {
             // The line editor stops the program; the shell wants a terminal that works.
             self.terminal.set_original();
             self.wants_raw = true;
         }
-        let bytes = self.budget.spend(key);
+        let bytes = self.budget.admit(key);
         self.write(&bytes)?;
         if is_suspend {
-            return self.wait_returned(RETRY).map_or(Ok(()), Err);
+            return self.wait_returned(RETRY_INTERVAL).map_or(Ok(()), Err);
         }
         if is_line_end { self.wait_line_end() } else { Ok(()) }
     }
 
     /// Waits until the line editor has returned, or has taken the key and goes on.
-    fn wait_line_end(&mut self) -> Result<(), Pause> {
+    fn wait_line_end(&mut self) -> Result<(), FeedEnd> {
         loop {
-            if let Some(pause) = self.wait_returned(END_WITHIN) {
+            if let Some(pause) = self.wait_returned(LINE_END_TIMEOUT) {
                 return Err(pause);
             }
             if ioctl_fionread(io::stdin()).is_ok_and(|unread| unread == 0) {
@@ -186,14 +187,14 @@ impl Feeder {
     }
 
     /// Waits for keys and takes them, many at once if there are many.
-    fn read(&mut self) -> Result<(), Pause> {
+    fn read(&mut self) -> Result<(), FeedEnd> {
         loop {
             if self.wants_raw {
                 self.wants_raw = !self.terminal.set_raw();
             }
             if self.wants_raw {
                 // The keys are meant for another program, and reading them would stop this one.
-                match self.wait_returned(RETRY) {
+                match self.wait_returned(RETRY_INTERVAL) {
                     Some(pause) => return Err(pause),
                     None => continue,
                 }
@@ -215,10 +216,10 @@ impl Feeder {
             let space = bytes.get_mut(length..).unwrap_or_default();
             match rustix::io::read(&*self.terminal, space) {
                 Err(Errno::INTR) => continue,
-                Ok(0) | Err(_) => return Err(Pause::Gone),
+                Ok(0) | Err(_) => return Err(FeedEnd::TerminalClosed),
                 Ok(read) => length += read,
             }
-            let within = if length < 1024 { Duration::ZERO } else { MORE_WITHIN };
+            let within = if length < 1024 { Duration::ZERO } else { PASTE_TIMEOUT };
             let mut fds = [PollFd::new(&*self.terminal, PollFlags::IN)];
             wait(&mut fds, Some(within))?;
             if length == bytes.len() || fds.iter().all(|fd| fd.revents().is_empty()) {
@@ -230,7 +231,7 @@ impl Feeder {
     }
 
     /// Writes to the line editor, unless it returns meanwhile.
-    fn write(&mut self, mut bytes: &[u8]) -> Result<(), Pause> {
+    fn write(&mut self, mut bytes: &[u8]) -> Result<(), FeedEnd> {
         while !bytes.is_empty() {
             match rustix::io::write(&self.editor, bytes) {
                 Ok(written) => bytes = bytes.get(written..).unwrap_or_default(),
@@ -246,13 +247,13 @@ impl Feeder {
                         return Err(self.take_returned());
                     }
                 }
-                Err(_) => return Err(Pause::Gone),
+                Err(_) => return Err(FeedEnd::TerminalClosed),
             }
         }
         Ok(())
     }
 
-    fn wait_returned(&mut self, limit: Duration) -> Option<Pause> {
+    fn wait_returned(&mut self, limit: Duration) -> Option<FeedEnd> {
         let mut fds = [PollFd::new(&self.returned, PollFlags::IN)];
         if let Err(pause) = wait(&mut fds, Some(limit)) {
             return Some(pause);
@@ -261,16 +262,16 @@ impl Feeder {
         has_returned.then(|| self.take_returned())
     }
 
-    fn take_returned(&mut self) -> Pause {
+    fn take_returned(&mut self) -> FeedEnd {
         match self.returned.read(&mut [0]) {
-            Ok(1..) => Pause::Returned,
-            _ => Pause::Gone,
+            Ok(1..) => FeedEnd::EditorReturned,
+            _ => FeedEnd::TerminalClosed,
         }
     }
 }
 
 /// Waits until one of the descriptors is ready, at most for `limit`.
-fn wait(fds: &mut [PollFd<'_>], limit: Option<Duration>) -> Result<(), Pause> {
+fn wait(fds: &mut [PollFd<'_>], limit: Option<Duration>) -> Result<(), FeedEnd> {
     let limit = limit.and_then(|limit| Timespec::try_from(limit).ok());
     match poll(fds, limit.as_ref()) {
         Ok(_) => Ok(()),
@@ -279,6 +280,6 @@ fn wait(fds: &mut [PollFd<'_>], limit: Option<Duration>) -> Result<(), Pause> {
             fds.iter_mut().for_each(PollFd::clear_revents);
             Ok(())
         }
-        Err(_) => Err(Pause::Gone),
+        Err(_) => Err(FeedEnd::TerminalClosed),
     }
 }

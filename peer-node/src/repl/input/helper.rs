@@ -9,25 +9,30 @@ use rustyline::hint::{Hint as EditorHint, Hinter};
 use rustyline::validate::Validator;
 use rustyline::{Context, Helper};
 
-use super::completion::{Folders, complete};
+use super::completion::{PathBases, complete};
+use super::completion_data::SharedCompletions;
 use super::highlight::highlight;
-use super::hint::{Hint, hint};
-use super::known::Known;
+use super::hint::{InputHint, hint};
 use crate::repl::look::{Look, Style};
 
 /// What the line editor asks while a person types.
 pub(super) struct PromptHelper {
-    known: Known,
-    folders: Folders,
+    completions: SharedCompletions,
+    path_bases: PathBases,
     look: Look,
     /// Off while something other than a command is asked for.
-    pub(super) is_on: bool,
+    pub(super) is_enabled: bool,
 }
 
 impl PromptHelper {
-    pub(super) fn new(known: Known, share_dir: PathBuf) -> Self {
+    pub(super) fn new(known: SharedCompletions, share_dir: PathBuf) -> Self {
         let home = std::env::var_os("HOME").map(PathBuf::from);
-        Self { known, folders: Folders { home, share_dir }, look: Look::of_terminal(), is_on: true }
+        Self {
+            completions: known,
+            path_bases: PathBases { home, share_dir },
+            look: Look::detect(),
+            is_enabled: true,
+        }
     }
 }
 
@@ -38,37 +43,40 @@ impl Completer for PromptHelper {
     type Candidate = Pair;
 
     fn complete(&self, line: &str, pos: usize, _: &Context<'_>) -> rustyline::Result<(usize, Vec<Pair>)> {
-        if !self.is_on {
+        if !self.is_enabled {
             return Ok((pos, Vec::new()));
         }
         let typed = line.get(..pos).unwrap_or(line);
-        let (start, offers) = complete(typed, &self.known.things(), &self.folders);
-        let pair = |offer: super::completion::Offer| Pair { display: offer.shown, replacement: offer.text };
+        let (start, offers) = complete(typed, &self.completions.snapshot(), &self.path_bases);
+        let pair = |offer: super::completion::CompletionItem| Pair {
+            display: offer.label,
+            replacement: offer.replacement,
+        };
         Ok((start, offers.into_iter().map(pair).collect()))
     }
 }
 
-impl EditorHint for Hint {
+impl EditorHint for InputHint {
     fn display(&self) -> &str {
-        &self.shown
+        &self.text
     }
 
     fn completion(&self) -> Option<&str> {
-        self.can_be_taken.then_some(self.shown.as_str())
+        self.is_completable.then_some(self.text.as_str())
     }
 }
 
 impl Hinter for PromptHelper {
-    type Hint = Hint;
+    type Hint = InputHint;
 
-    fn hint(&self, line: &str, pos: usize, _: &Context<'_>) -> Option<Hint> {
-        if self.is_on && pos == line.len() { hint(line) } else { None }
+    fn hint(&self, line: &str, pos: usize, _: &Context<'_>) -> Option<InputHint> {
+        if self.is_enabled && pos == line.len() { hint(line) } else { None }
     }
 }
 
 impl Highlighter for PromptHelper {
     fn highlight<'l>(&self, line: &'l str, _: usize) -> Cow<'l, str> {
-        if self.is_on { Cow::Owned(highlight(line, self.look)) } else { Cow::Borrowed(line) }
+        if self.is_enabled { Cow::Owned(highlight(line, self.look)) } else { Cow::Borrowed(line) }
     }
 
     fn highlight_prompt<'b, 's: 'b, 'p: 'b>(&'s self, prompt: &'p str, _: bool) -> Cow<'b, str> {

@@ -1,11 +1,11 @@
-use crate::repl::catalogue::{CATALOGUE, Verb, find};
+use crate::repl::command_table::{COMMANDS, Verb, find_command};
 use crate::repl::look::{Look, Style};
 use crate::repl::words::{Word, scan};
 
 /// Colours a command line: its name by whether there is such a command, what is quoted, and the words between.
 pub(super) fn highlight(line: &str, look: Look) -> String {
     let words = scan(line).words;
-    let verb = words.first().and_then(|word| find(&word.text)).map(|entry| entry.verb);
+    let verb = words.first().and_then(|word| find_command(&word.text)).map(|entry| entry.verb);
     let mut coloured = String::with_capacity(line.len() + 32);
     let mut end = 0;
     for (at, word) in words.iter().enumerate() {
@@ -20,10 +20,10 @@ pub(super) fn highlight(line: &str, look: Look) -> String {
 }
 
 fn style_of_name(name: &str) -> Style {
-    let is_begun = || CATALOGUE.iter().flat_map(|entry| entry.names).any(|known| known.starts_with(name));
+    let is_begun = || COMMANDS.iter().flat_map(|entry| entry.names).any(|known| known.starts_with(name));
     if name.starts_with('#') {
         Style::Faint
-    } else if find(name).is_some() {
+    } else if find_command(name).is_some() {
         Style::Good
     } else if is_begun() {
         Style::Plain

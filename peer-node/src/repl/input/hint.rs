@@ -1,25 +1,25 @@
-use crate::repl::catalogue::{CATALOGUE, find};
+use crate::repl::command_table::{COMMANDS, find_command};
 
 /// What stands greyed behind the cursor.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Hint {
-    pub(super) shown: String,
+pub(super) struct InputHint {
+    pub(super) text: String,
     /// Whether the arrow key to the right puts it into the line.
-    pub(super) can_be_taken: bool,
+    pub(super) is_completable: bool,
 }
 
 /// Returns the rest of a command's name, or what belongs behind it.
-pub(super) fn hint(line: &str) -> Option<Hint> {
+pub(super) fn hint(line: &str) -> Option<InputHint> {
     let name = line.trim_start();
-    if let Some(entry) = find(name.trim_end()) {
+    if let Some(entry) = find_command(name.trim_end()) {
         let gap = if name.ends_with(char::is_whitespace) { "" } else { " " };
         return (!entry.usage.is_empty())
-            .then(|| Hint { shown: format!("{gap}{}", entry.usage), can_be_taken: false });
+            .then(|| InputHint { text: format!("{gap}{}", entry.usage), is_completable: false });
     }
     let mut names =
-        CATALOGUE.iter().flat_map(|entry| entry.names).filter_map(|known| known.strip_prefix(name));
+        COMMANDS.iter().flat_map(|entry| entry.names).filter_map(|known| known.strip_prefix(name));
     let rest = names.next().filter(|rest| !name.is_empty() && !rest.is_empty())?;
-    names.next().is_none().then(|| Hint { shown: rest.to_owned(), can_be_taken: true })
+    names.next().is_none().then(|| InputHint { text: rest.to_owned(), is_completable: true })
 }
 
 #[cfg(test)]
@@ -29,7 +29,7 @@ mod tests {
     use super::*;
 
     fn shown(line: &str) -> Option<(String, bool)> {
-        hint(line).map(|hint| (hint.shown, hint.can_be_taken))
+        hint(line).map(|hint| (hint.text, hint.is_completable))
     }
 
     #[test]
@@ -40,7 +40,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_said_where_nothing_is_certain() {
+    fn no_hint_when_ambiguous() {
         for line in ["", "s", "files", "xyz", "browse 1", "cancel  x"] {
             assert_eq!(shown(line), None, "{line:?}");
         }

@@ -5,16 +5,16 @@ use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
 use crate::state_dir::replace_file;
-use crate::storage::{Links, append_to_regular_file, open_regular_file};
+use crate::storage::{LinkPolicy, append_to_regular_file, open_regular_file};
 
 /// The most commands that are remembered.
 pub(super) const MAX_ENTRIES: usize = 1000;
 
 /// The longest command that is remembered, in bytes.
-const MAX_ENTRY: usize = 4096;
+const MAX_ENTRY_LEN: usize = 4096;
 
 /// The most that is read of the file, in bytes.
-const MAX_FILE: u64 = 4 << 20;
+const MAX_FILE_SIZE: u64 = 4 << 20;
 
 /// The file of a history.
 #[derive(Debug)]
@@ -28,8 +28,8 @@ impl History {
     /// written anew; one that cannot be read is an empty history.
     pub(super) fn open(path: PathBuf) -> (Self, Vec<String>) {
         let text = read(&path).unwrap_or_default();
-        let all = text.lines().filter(|line| may_be_kept(line)).count();
-        let kept = text.lines().filter(|line| may_be_kept(line)).skip(all.saturating_sub(MAX_ENTRIES));
+        let all = text.lines().filter(|line| is_storable(line)).count();
+        let kept = text.lines().filter(|line| is_storable(line)).skip(all.saturating_sub(MAX_ENTRIES));
         let entries: Vec<String> = kept.map(ToOwned::to_owned).collect();
         if all > entries.len() {
             let shortened: String = entries.iter().flat_map(|entry| [entry.as_str(), "\n"]).collect();
@@ -42,7 +42,7 @@ impl History {
 
     /// Remembers a command, unless it is the one before it again; says whether it is new.
     pub(super) fn add(&mut self, entry: &str) -> bool {
-        if !may_be_kept(entry) || self.last.as_deref() == Some(entry) {
+        if !is_storable(entry) || self.last.as_deref() == Some(entry) {
             return false;
         }
         self.last = Some(entry.to_owned());
@@ -53,22 +53,22 @@ impl History {
     }
 }
 
-fn may_be_kept(entry: &str) -> bool {
-    !entry.trim().is_empty() && entry.len() <= MAX_ENTRY && !entry.contains(char::is_control)
+fn is_storable(entry: &str) -> bool {
+    !entry.trim().is_empty() && entry.len() <= MAX_ENTRY_LEN && !entry.contains(char::is_control)
 }
 
 fn read(path: &Path) -> io::Result<String> {
-    let file = open_regular_file(path, OpenOptions::new().read(true), Links::Refused)?;
+    let file = open_regular_file(path, OpenOptions::new().read(true), LinkPolicy::Refuse)?;
     let mut bytes = Vec::new();
-    let skipped = file.metadata()?.len().saturating_sub(MAX_FILE);
+    let skipped = file.metadata()?.len().saturating_sub(MAX_FILE_SIZE);
     let mut file = file;
     io::Seek::seek(&mut file, io::SeekFrom::Start(skipped))?;
-    file.take(MAX_FILE).read_to_end(&mut bytes)?;
+    file.take(MAX_FILE_SIZE).read_to_end(&mut bytes)?;
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
 fn append(path: &Path, entry: &str) -> io::Result<()> {
-    let mut file = append_to_regular_file(path, 0o600, Links::Refused)?;
+    let mut file = append_to_regular_file(path, 0o600, LinkPolicy::Refuse)?;
     file.write_all(format!("{entry}\n").as_bytes())
 }
 
@@ -103,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn garbage_is_no_reason_not_to_start() {
+    fn damaged_history_does_not_prevent_startup() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("history");
         fs::write(&path, b"\xff\xfe\x00\nfiles\n\x1b[2J\n").unwrap();

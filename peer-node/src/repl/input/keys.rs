@@ -15,11 +15,11 @@ pub(super) const PASTE_START: &[u8] = b"\x1b[200~";
 pub(super) const PASTE_END: &[u8] = b"\x1b[201~";
 
 /// How many bytes may stand inside a control sequence before it is given up; keys have at most five.
-const LONGEST_INNER: usize = 30;
+const MAX_SEQUENCE_LEN: usize = 30;
 
 /// One thing that was typed or pasted.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Key {
+pub(super) enum TerminalKey {
     /// Characters, typed or pasted without marks.
     Text(String),
     /// A paste that the terminal marked as one; it may contain line feeds.
@@ -35,15 +35,15 @@ pub(super) enum Key {
 pub(super) struct KeyDecoder {
     bytes: Vec<u8>,
     /// How many of the bytes are decoded.
-    done: usize,
+    decoded: usize,
     /// The paste whose end has not arrived.
-    paste: Option<OpenPaste>,
+    paste: Option<PartialPaste>,
     is_replaced: bool,
 }
 
 /// A paste of which a part has arrived.
 #[derive(Debug, Default)]
-struct OpenPaste {
+struct PartialPaste {
     text: String,
     /// Whether its last character was a carriage return, which makes one line end with a line feed after it.
     after_return: bool,
@@ -51,7 +51,7 @@ struct OpenPaste {
 
 /// What an escape character begins.
 #[derive(Debug, PartialEq, Eq)]
-enum Sequence {
+enum EscapeSequence {
     /// More bytes are needed.
     Incomplete,
     /// A key of so many bytes.
@@ -68,8 +68,8 @@ impl KeyDecoder {
         if self.paste.is_some() && bytes == [CTRL_C] {
             *self = Self::default();
         }
-        self.bytes.drain(..self.done);
-        self.done = 0;
+        self.bytes.drain(..self.decoded);
+        self.decoded = 0;
         self.bytes.extend_from_slice(bytes);
     }
 
@@ -84,7 +84,7 @@ impl KeyDecoder {
     }
 
     /// Returns the next key; `None` if more bytes are needed.
-    pub(super) fn next(&mut self) -> Option<Key> {
+    pub(super) fn next(&mut self) -> Option<TerminalKey> {
         loop {
             if self.paste.is_some() {
                 return self.paste();
@@ -92,33 +92,33 @@ impl KeyDecoder {
             let rest = self.rest();
             match *rest.first()? {
                 ESCAPE => match sequence(rest) {
-                    Sequence::Incomplete => return None,
-                    Sequence::Key(length) => return Some(Key::Control(self.take(length))),
-                    Sequence::Ignored(length) => self.done += length,
-                    Sequence::PasteStart => {
-                        self.done += PASTE_START.len();
-                        self.paste = Some(OpenPaste::default());
+                    EscapeSequence::Incomplete => return None,
+                    EscapeSequence::Key(length) => return Some(TerminalKey::Control(self.take(length))),
+                    EscapeSequence::Ignored(length) => self.decoded += length,
+                    EscapeSequence::PasteStart => {
+                        self.decoded += PASTE_START.len();
+                        self.paste = Some(PartialPaste::default());
                     }
                 },
                 // The terminal's own mark for Ctrl-D typed ahead, and no key of the line editor.
-                0 => self.done += 1,
+                0 => self.decoded += 1,
                 end @ (b'\r' | b'\n' | CTRL_C | CTRL_D) => {
-                    self.done += 1;
-                    return Some(Key::LineEnd(end));
+                    self.decoded += 1;
+                    return Some(TerminalKey::LineEnd(end));
                 }
-                byte if is_control(byte) => return Some(Key::Control(self.take(1))),
-                _ => return self.text().map(Key::Text),
+                byte if is_control(byte) => return Some(TerminalKey::Control(self.take(1))),
+                _ => return self.text().map(TerminalKey::Text),
             }
         }
     }
 
     fn rest(&self) -> &[u8] {
-        self.bytes.get(self.done..).unwrap_or_default()
+        self.bytes.get(self.decoded..).unwrap_or_default()
     }
 
     fn take(&mut self, length: usize) -> Vec<u8> {
         let taken = self.rest().get(..length).unwrap_or_default().to_vec();
-        self.done += taken.len();
+        self.decoded += taken.len();
         taken
     }
 
@@ -133,13 +133,13 @@ impl KeyDecoder {
             is_replaced |= !is_shown || character == char::REPLACEMENT_CHARACTER;
             text.push(if is_shown { character } else { char::REPLACEMENT_CHARACTER });
         });
-        self.done += used;
+        self.decoded += used;
         self.is_replaced |= is_replaced;
         (!text.is_empty()).then_some(text)
     }
 
     /// Takes what has arrived of a paste; returns the paste when it is complete.
-    fn paste(&mut self) -> Option<Key> {
+    fn paste(&mut self) -> Option<TerminalKey> {
         let mut paste = self.paste.take()?;
         let rest = self.rest();
         let end = rest.windows(PASTE_END.len()).position(|window| window == PASTE_END);
@@ -154,18 +154,18 @@ impl KeyDecoder {
             is_replaced |= character == char::REPLACEMENT_CHARACTER;
             paste.push(character);
         });
-        self.done += used;
+        self.decoded += used;
         self.is_replaced |= is_replaced;
         if end.is_some() {
-            self.done += PASTE_END.len();
-            return Some(Key::Paste(paste.text));
+            self.decoded += PASTE_END.len();
+            return Some(TerminalKey::Paste(paste.text));
         }
         self.paste = Some(paste);
         None
     }
 }
 
-impl OpenPaste {
+impl PartialPaste {
     fn push(&mut self, character: char) {
         let after_return = std::mem::replace(&mut self.after_return, character == '\r');
         let character = match character {
@@ -206,51 +206,51 @@ fn decode(bytes: &[u8], is_complete: bool, mut each: impl FnMut(char)) -> usize 
 }
 
 /// Judges what begins with an escape character.
-fn sequence(bytes: &[u8]) -> Sequence {
+fn sequence(bytes: &[u8]) -> EscapeSequence {
     match bytes.get(1) {
-        None => Sequence::Incomplete,
+        None => EscapeSequence::Incomplete,
         Some(b'[') => control_sequence(bytes),
         Some(b'O') => match bytes.get(2) {
-            None => Sequence::Incomplete,
-            Some(0x40..=0x7e) => Sequence::Key(3),
-            Some(_) => Sequence::Ignored(2),
+            None => EscapeSequence::Incomplete,
+            Some(0x40..=0x7e) => EscapeSequence::Key(3),
+            Some(_) => EscapeSequence::Ignored(2),
         },
         // Together with Alt: a letter, or a word to be deleted.
-        Some(b' '..=b'~' | &DELETE | 0x08) => Sequence::Key(2),
+        Some(b' '..=b'~' | &DELETE | 0x08) => EscapeSequence::Key(2),
         // The escape key, and then another key.
-        Some(_) => Sequence::Ignored(1),
+        Some(_) => EscapeSequence::Ignored(1),
     }
 }
 
 /// Judges a control sequence (ECMA-48): parameters, intermediate bytes, one final byte.
-fn control_sequence(bytes: &[u8]) -> Sequence {
+fn control_sequence(bytes: &[u8]) -> EscapeSequence {
     if bytes.starts_with(PASTE_START) {
-        return Sequence::PasteStart;
+        return EscapeSequence::PasteStart;
     }
     let body = bytes.get(2..).unwrap_or_default();
     match body {
-        [b'['] => return Sequence::Incomplete,
+        [b'['] => return EscapeSequence::Incomplete,
         // Function keys of the Linux console, and keys of rxvt; elsewhere, `$` is an intermediate byte.
-        [b'[', 0x40..=0x7e, ..] | [b'0'..=b'9', b'$', ..] => return Sequence::Key(4),
-        [b'[', ..] => return Sequence::Ignored(3),
+        [b'[', 0x40..=0x7e, ..] | [b'0'..=b'9', b'$', ..] => return EscapeSequence::Key(4),
+        [b'[', ..] => return EscapeSequence::Ignored(3),
         _ => {}
     }
-    let inner = body.iter().take(LONGEST_INNER).take_while(|byte| (0x20..0x40).contains(*byte)).count();
+    let inner = body.iter().take(MAX_SEQUENCE_LEN).take_while(|byte| (0x20..0x40).contains(*byte)).count();
     let parameters = body.get(..inner).unwrap_or_default();
     match body.get(inner) {
-        _ if inner == LONGEST_INNER => Sequence::Ignored(2 + inner),
-        None => Sequence::Incomplete,
+        _ if inner == MAX_SEQUENCE_LEN => EscapeSequence::Ignored(2 + inner),
+        None => EscapeSequence::Incomplete,
         Some(0x40..=0x7e) => {
             let mut numbers = parameters.split(|byte| *byte == b';');
             // Answers of the terminal and keys of extended protocols would be taken for text.
             let is_key = numbers.by_ref().take(2).all(|number| number.iter().all(u8::is_ascii_digit));
             if is_key && numbers.next().is_none() {
-                Sequence::Key(3 + inner)
+                EscapeSequence::Key(3 + inner)
             } else {
-                Sequence::Ignored(3 + inner)
+                EscapeSequence::Ignored(3 + inner)
             }
         }
-        Some(_) => Sequence::Ignored(2 + inner),
+        Some(_) => EscapeSequence::Ignored(2 + inner),
     }
 }
 

@@ -1,12 +1,12 @@
-use super::keys::{Key, PASTE_END, PASTE_START};
+use super::keys::{PASTE_END, PASTE_START, TerminalKey};
 use super::lines::MAX_LINE;
 
 /// The longest text that is given to the line editor character by character, so that it can be part of a search in the
 /// history; a longer one is given as a paste, which is drawn once.
-const LONGEST_TYPED: usize = 16;
+const MAX_TYPED_LEN: usize = 16;
 
 /// From this length on, a line is too dear to be drawn for every character, in bytes.
-const LONG_LINE: usize = 512;
+const LONG_LINE_LEN: usize = 512;
 
 /// Deletes what stands before the cursor.
 const CTRL_U: u8 = 0x15;
@@ -30,18 +30,22 @@ impl LineBudget {
     }
 
     /// Returns what the line editor is to receive for a key: nothing, if it would make the line too long.
-    pub(super) fn spend(&mut self, key: Key) -> Vec<u8> {
+    pub(super) fn admit(&mut self, key: TerminalKey) -> Vec<u8> {
         match key {
-            Key::Control(bytes) => {
+            TerminalKey::Control(bytes) => {
                 if bytes == [CTRL_U] {
                     self.reset();
                 }
                 bytes
             }
-            Key::LineEnd(byte) => vec![byte],
-            Key::Text(text) | Key::Paste(text) if self.exceeds(&text) => Vec::new(),
-            Key::Text(text) if text.len() <= LONGEST_TYPED && self.spent <= LONG_LINE => text.into_bytes(),
-            Key::Text(text) | Key::Paste(text) => [PASTE_START, text.as_bytes(), PASTE_END].concat(),
+            TerminalKey::LineEnd(byte) => vec![byte],
+            TerminalKey::Text(text) | TerminalKey::Paste(text) if self.exceeds(&text) => Vec::new(),
+            TerminalKey::Text(text) if text.len() <= MAX_TYPED_LEN && self.spent <= LONG_LINE_LEN => {
+                text.into_bytes()
+            }
+            TerminalKey::Text(text) | TerminalKey::Paste(text) => {
+                [PASTE_START, text.as_bytes(), PASTE_END].concat()
+            }
         }
     }
 
@@ -56,30 +60,30 @@ impl LineBudget {
 mod tests {
     use super::*;
 
-    fn text(length: usize) -> Key {
-        Key::Text("x".repeat(length))
+    fn text(length: usize) -> TerminalKey {
+        TerminalKey::Text("x".repeat(length))
     }
 
     #[test]
     fn short_texts_are_typed_and_long_ones_pasted() {
         let mut budget = LineBudget::default();
-        assert_eq!(budget.spend(text(3)), b"xxx");
-        assert_eq!(budget.spend(Key::Paste("a\nb".into())), b"\x1b[200~a\nb\x1b[201~");
-        assert!(budget.spend(text(600)).starts_with(PASTE_START));
+        assert_eq!(budget.admit(text(3)), b"xxx");
+        assert_eq!(budget.admit(TerminalKey::Paste("a\nb".into())), b"\x1b[200~a\nb\x1b[201~");
+        assert!(budget.admit(text(600)).starts_with(PASTE_START));
         // The line is long by now.
-        assert_eq!(budget.spend(text(1)), b"\x1b[200~x\x1b[201~");
+        assert_eq!(budget.admit(text(1)), b"\x1b[200~x\x1b[201~");
         budget.reset();
-        assert_eq!(budget.spend(text(1)), b"x");
+        assert_eq!(budget.admit(text(1)), b"x");
     }
 
     #[test]
-    fn too_long_a_line_gets_nothing_more_until_it_is_deleted() {
+    fn overlong_line_is_blocked_until_deleted() {
         let mut budget = LineBudget::default();
-        assert!(!budget.spend(text(MAX_LINE)).is_empty() && !budget.is_exceeded());
-        assert!(budget.spend(text(1)).is_empty() && budget.is_exceeded());
-        assert_eq!(budget.spend(Key::LineEnd(b'\r')), b"\r");
-        assert_eq!(budget.spend(Key::Control(vec![CTRL_U])), [CTRL_U]);
+        assert!(!budget.admit(text(MAX_LINE)).is_empty() && !budget.is_exceeded());
+        assert!(budget.admit(text(1)).is_empty() && budget.is_exceeded());
+        assert_eq!(budget.admit(TerminalKey::LineEnd(b'\r')), b"\r");
+        assert_eq!(budget.admit(TerminalKey::Control(vec![CTRL_U])), [CTRL_U]);
         assert!(!budget.is_exceeded());
-        assert!(!budget.spend(text(1)).is_empty());
+        assert!(!budget.admit(text(1)).is_empty());
     }
 }

@@ -7,13 +7,13 @@ pub(super) const MAX_LINE: usize = 64 * 1024;
 
 /// A line that cannot be a command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum LineFault {
+pub(crate) enum LineError {
     /// It is longer than any command.
     #[error("the line is longer than {MAX_LINE} bytes and was left out")]
     TooLong,
     /// It is not text.
     #[error("the line is not UTF-8 and was left out")]
-    NotText,
+    NotUtf8,
     /// No path and no name can have this in it.
     #[error("the line has a NUL in it and was left out")]
     Nul,
@@ -21,18 +21,18 @@ pub(crate) enum LineFault {
 
 /// Goes through the lines of a stream, without the line feed or carriage return at their ends. A stream that breaks has
 /// ended.
-pub(super) struct Lines<R> {
+pub(super) struct ScriptLines<R> {
     stream: R,
 }
 
-impl<R: BufRead> Lines<R> {
+impl<R: BufRead> ScriptLines<R> {
     pub(super) fn new(stream: R) -> Self {
         Self { stream }
     }
 
     /// Reads on to the end of the line, keeping no more of it than may be in one.
     fn read(&mut self) -> Option<(Vec<u8>, bool)> {
-        let (mut line, mut is_whole, mut is_any) = (Vec::new(), true, false);
+        let (mut line, mut is_complete, mut is_any) = (Vec::new(), true, false);
         loop {
             let buffer = match self.stream.fill_buf() {
                 Ok(buffer) => buffer,
@@ -40,7 +40,7 @@ impl<R: BufRead> Lines<R> {
                 Err(_) => &[],
             };
             if buffer.is_empty() {
-                return is_any.then_some((line, is_whole));
+                return is_any.then_some((line, is_complete));
             }
             is_any = true;
             let end = buffer.iter().position(|byte| *byte == b'\n');
@@ -49,19 +49,19 @@ impl<R: BufRead> Lines<R> {
             if line.len() + part.len() <= MAX_LINE + 1 {
                 line.extend_from_slice(part);
             } else {
-                is_whole = false;
+                is_complete = false;
             }
             let used = part.len() + usize::from(end.is_some());
             self.stream.consume(used);
             if end.is_some() {
-                return Some((line, is_whole));
+                return Some((line, is_complete));
             }
         }
     }
 }
 
-impl<R: BufRead> Iterator for Lines<R> {
-    type Item = Result<String, LineFault>;
+impl<R: BufRead> Iterator for ScriptLines<R> {
+    type Item = Result<String, LineError>;
 
     fn next(&mut self) -> Option<Self::Item> {
         let (mut line, is_whole) = self.read()?;
@@ -69,12 +69,12 @@ impl<R: BufRead> Iterator for Lines<R> {
             line.pop();
         }
         if !is_whole || line.len() > MAX_LINE {
-            return Some(Err(LineFault::TooLong));
+            return Some(Err(LineError::TooLong));
         }
         if line.contains(&0) {
-            return Some(Err(LineFault::Nul));
+            return Some(Err(LineError::Nul));
         }
-        Some(String::from_utf8(line).map_err(|_| LineFault::NotText))
+        Some(String::from_utf8(line).map_err(|_| LineError::NotUtf8))
     }
 }
 
@@ -86,12 +86,12 @@ mod tests {
 
     use super::*;
 
-    fn lines(bytes: &[u8]) -> Vec<Result<String, LineFault>> {
-        Lines::new(BufReader::with_capacity(7, bytes)).collect()
+    fn lines(bytes: &[u8]) -> Vec<Result<String, LineError>> {
+        ScriptLines::new(BufReader::with_capacity(7, bytes)).collect()
     }
 
     #[test]
-    fn lines_end_in_any_way() {
+    fn all_line_endings_are_accepted() {
         let line = |text: &str| Ok(text.to_owned());
         assert_eq!(
             lines(b"files\nstatus\r\n\nquit"),
@@ -102,13 +102,13 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_line_is_told_and_the_next_one_read() {
+    fn invalid_line_is_reported_and_skipped() {
         let files = Ok("files".to_owned());
-        assert_eq!(lines(b"\xff\nfiles\n"), [Err(LineFault::NotText), files.clone()]);
-        assert_eq!(lines(b"a\0b\nfiles\n"), [Err(LineFault::Nul), files.clone()]);
+        assert_eq!(lines(b"\xff\nfiles\n"), [Err(LineError::NotUtf8), files.clone()]);
+        assert_eq!(lines(b"a\0b\nfiles\n"), [Err(LineError::Nul), files.clone()]);
         let mut long = vec![b'x'; 10 << 20];
         long.extend_from_slice(b"\nfiles");
-        assert_eq!(lines(&long), [Err(LineFault::TooLong), files]);
+        assert_eq!(lines(&long), [Err(LineError::TooLong), files]);
     }
 
     #[test]

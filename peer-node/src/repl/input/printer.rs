@@ -16,7 +16,7 @@ pub(crate) struct Printer {
 
 impl Printer {
     /// Makes one for a terminal on which nothing can be printed above the prompt.
-    pub(super) const fn none() -> Self {
+    pub(super) const fn disabled() -> Self {
         Self { messages: None }
     }
 

@@ -10,14 +10,14 @@ use rustix::termios::{
 
 /// The terminal at which a person sits, and how it treated its keys before the prompt came.
 #[derive(Debug)]
-pub(super) struct PersonTerminal {
+pub(super) struct InteractiveTerminal {
     fd: OwnedFd,
     original: Termios,
 }
 
-impl PersonTerminal {
+impl InteractiveTerminal {
     /// Takes the terminal on stdin, whatever stdin becomes later.
-    pub(super) fn of_stdin() -> io::Result<Self> {
+    pub(super) fn from_stdin() -> io::Result<Self> {
         let fd = io::stdin().as_fd().try_clone_to_owned()?;
         let original = tcgetattr(&fd)?;
         Ok(Self { fd, original })
@@ -76,25 +76,25 @@ impl PersonTerminal {
     }
 }
 
-impl AsFd for PersonTerminal {
+impl AsFd for InteractiveTerminal {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.fd.as_fd()
     }
 }
 
 /// Keeps what is typed off the screen while something is drawn there, as long as it lives. The keys are not lost.
-pub(crate) struct QuietKeys(Arc<PersonTerminal>);
+pub(crate) struct EchoGuard(Arc<InteractiveTerminal>);
 
-impl QuietKeys {
+impl EchoGuard {
     /// Makes the keys of a terminal quiet.
-    pub(super) fn new(terminal: Arc<PersonTerminal>) -> Option<Self> {
+    pub(super) fn new(terminal: Arc<InteractiveTerminal>) -> Option<Self> {
         let mut quiet = terminal.original.clone();
         quiet.local_modes.remove(LocalModes::ECHO);
         terminal.set(&quiet).then_some(Self(terminal))
     }
 }
 
-impl Drop for QuietKeys {
+impl Drop for EchoGuard {
     fn drop(&mut self) {
         self.0.set_original();
     }

@@ -1,27 +1,27 @@
 use std::fmt::Write;
 
-use crate::repl::columns::columns;
+use crate::repl::text_width::display_width;
 
 /// Lines at the bottom of a terminal that are drawn anew in their place. Returns what to write and writes nothing itself.
 #[derive(Debug, Default)]
-pub(super) struct Live {
+pub(super) struct LiveLines {
     /// The columns of the lines that stand there now.
-    standing: Vec<usize>,
+    drawn_widths: Vec<usize>,
 }
 
-impl Live {
+impl LiveLines {
     /// Returns the text that takes the standing lines away and puts others there. The width is that of the terminal now,
     /// which may have broken lines that fitted when they were drawn.
     pub(super) fn replace(&mut self, lines: Vec<String>, width: usize) -> String {
-        let rows: usize = self.standing.iter().map(|columns| columns.div_ceil(width.max(1)).max(1)).sum();
+        let rows: usize = self.drawn_widths.iter().map(|columns| columns.div_ceil(width.max(1)).max(1)).sum();
         let mut text = String::new();
         if rows > 0 {
             // Writing to a string cannot fail.
             let _ = write!(text, "\r\u{1b}[{rows}A\u{1b}[J");
         }
-        self.standing.clear();
+        self.drawn_widths.clear();
         for line in lines {
-            self.standing.push(columns(&without_colours(&line)));
+            self.drawn_widths.push(display_width(&without_colours(&line)));
             text.push_str(&line);
             text.push('\n');
         }
@@ -45,8 +45,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn lines_are_drawn_in_the_place_of_others() {
-        let mut live = Live::default();
+    fn lines_are_redrawn_in_place() {
+        let mut live = LiveLines::default();
         assert_eq!(live.replace(vec!["one".into(), "two".into()], 80), "one\ntwo\n");
         assert_eq!(live.replace(vec!["three".into()], 80), "\r\u{1b}[2A\u{1b}[Jthree\n");
         assert_eq!(live.replace(Vec::new(), 80), "\r\u{1b}[1A\u{1b}[J");
@@ -54,8 +54,8 @@ mod tests {
     }
 
     #[test]
-    fn a_terminal_made_narrower_has_broken_the_lines() {
-        let mut live = Live::default();
+    fn narrowed_terminal_wraps_drawn_lines() {
+        let mut live = LiveLines::default();
         live.replace(vec!["\u{1b}[32m0123456789\u{1b}[0m".into(), String::new()], 80);
         assert_eq!(live.replace(Vec::new(), 4), "\r\u{1b}[4A\u{1b}[J");
     }

@@ -4,7 +4,7 @@ use std::io;
 use rustix::termios::tcgetwinsize;
 
 /// Columns and rows where the terminal does not say.
-const USUAL: (usize, usize) = (80, 24);
+const DEFAULT_SIZE: (usize, usize) = (80, 24);
 
 /// Which of our streams is a terminal on which lines can be drawn anew.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,7 +23,7 @@ impl Screen {
         let size = match self {
             Self::Stdout => tcgetwinsize(io::stdout()),
             Self::Stderr => tcgetwinsize(io::stderr()),
-            Self::None => return USUAL,
+            Self::None => return DEFAULT_SIZE,
         };
         let known = |size: u16, variable: &str, usual: usize| match usize::from(size) {
             0 => env::var(variable)
@@ -34,6 +34,6 @@ impl Screen {
             size => size,
         };
         let (columns, rows) = size.map_or((0, 0), |size| (size.ws_col, size.ws_row));
-        (known(columns, "COLUMNS", USUAL.0), known(rows, "LINES", USUAL.1))
+        (known(columns, "COLUMNS", DEFAULT_SIZE.0), known(rows, "LINES", DEFAULT_SIZE.1))
     }
 }

@@ -1,15 +1,15 @@
 use std::time::Duration;
 
-use protocol::units::{Rate, Size, Span};
+use protocol::units::{DisplayDuration, DisplayRate, DisplaySize};
 
-use crate::repl::bar::percent;
 use crate::repl::look::Style;
+use crate::repl::progress_bar::percent;
 use crate::transfers::{ContentId, DownloadState, DownloadView, Priority};
 
 /// One thing said of a download; those with higher ranks are left out first.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Field {
-    pub(super) kind: Kind,
+pub(super) struct ProgressField {
+    pub(super) kind: FieldKind,
     pub(super) text: String,
     pub(super) style: Style,
     pub(super) rank: u8,
@@ -17,125 +17,130 @@ pub(super) struct Field {
 
 /// What a field says, in the order in which fields are shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Kind {
+pub(super) enum FieldKind {
     Percent,
     Size,
-    Doing,
+    Activity,
     Priority,
     Down,
     Up,
     Uploaded,
     Pieces,
     Sources,
-    Left,
+    TimeLeft,
 }
 
-impl Kind {
+impl FieldKind {
     /// Returns whether fields of this kind are figures, which stand at the right of their column.
     pub(super) const fn is_figure(self) -> bool {
-        !matches!(self, Self::Doing | Self::Priority)
+        !matches!(self, Self::Activity | Self::Priority)
     }
 }
 
 /// The bar goes when only fields up to this rank are left.
-pub(super) const RANK_OF_BAR: u8 = 2;
+pub(super) const BAR_RANK: u8 = 2;
 
 /// How much room there is for words.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Wording {
     Full,
-    Brief,
+    Short,
 }
 
 /// Lists what is known of a download that goes on, in the order in which it is shown.
-pub(super) fn fields(view: &DownloadView, wording: Wording) -> Vec<Field> {
+pub(super) fn fields(view: &DownloadView, wording: Wording) -> Vec<ProgressField> {
     let mut fields = Vec::with_capacity(8);
-    let mut say = |kind, text: String, style, rank| fields.push(Field { kind, text, style, rank });
+    let mut say = |kind, text: String, style, rank| fields.push(ProgressField { kind, text, style, rank });
     if let Some(size) = view.size {
-        say(Kind::Percent, format!("{:>3}%", percent(view.bytes_done, size)), Style::Strong, 0);
-        say(Kind::Size, brief(Size(size).to_string(), wording), Style::Plain, 5);
+        say(FieldKind::Percent, format!("{:>3}%", percent(view.bytes_done, size)), Style::Strong, 0);
+        say(FieldKind::Size, shorten(DisplaySize(size).to_string(), wording), Style::Plain, 5);
     }
-    if let Some(doing) = doing(view, wording) {
-        say(Kind::Doing, doing, Style::Warning, 3);
+    if let Some(doing) = activity_text(view, wording) {
+        say(FieldKind::Activity, doing, Style::Warning, 3);
     }
-    if view.state.may_wait() && view.priority != Priority::Normal {
-        say(Kind::Priority, format!("{} priority", view.priority.name()), Style::Faint, 8);
+    if view.state.may_be_queued() && view.priority != Priority::Normal {
+        say(FieldKind::Priority, format!("{} priority", view.priority.name()), Style::Faint, 8);
     }
-    let arrow = |sign, rate| format!("{sign}{}", brief(Rate(rate).to_string(), wording));
+    let arrow = |sign, rate| format!("{sign}{}", shorten(DisplayRate(rate).to_string(), wording));
     if view.state == DownloadState::Fetching {
-        say(Kind::Down, arrow('↓', view.rate_down), Style::Good, 2);
-        say(Kind::Up, arrow('↑', view.rate_up), Style::Faint, 7);
+        say(FieldKind::Down, arrow('↓', view.rate_down), Style::Good, 2);
+        say(FieldKind::Up, arrow('↑', view.rate_up), Style::Faint, 7);
     }
     let is_native = matches!(view.content, ContentId::File(_));
     let (pieces, sources) = match (wording, is_native) {
         (Wording::Full, true) => (" pieces", " sources"),
         (Wording::Full, false) => (" pieces", " peers"),
-        (Wording::Brief, _) => ("p", "s"),
+        (Wording::Short, _) => ("p", "s"),
     };
     if matches!(view.state, DownloadState::Seeding { .. }) {
-        say(Kind::Up, arrow('↑', view.rate_up), Style::Good, 2);
+        say(FieldKind::Up, arrow('↑', view.rate_up), Style::Good, 2);
         say(
-            Kind::Uploaded,
-            format!("{} given", brief(Size(view.bytes_given).to_string(), wording)),
+            FieldKind::Uploaded,
+            format!("{} given", shorten(DisplaySize(view.bytes_uploaded).to_string(), wording)),
             Style::Plain,
             6,
         );
-        say(Kind::Sources, format!("{}{sources}", view.sources_active), Style::Plain, 4);
+        say(FieldKind::Sources, format!("{}{sources}", view.sources_active), Style::Plain, 4);
         return fields;
     }
     if view.pieces > 0 {
-        say(Kind::Pieces, format!("{}/{}{pieces}", view.pieces_done, view.pieces), Style::Plain, 6);
+        say(FieldKind::Pieces, format!("{}/{}{pieces}", view.pieces_done, view.pieces), Style::Plain, 6);
     }
     if view.state == DownloadState::Fetching {
         say(
-            Kind::Sources,
+            FieldKind::Sources,
             format!("{}/{}{sources}", view.sources_active, view.sources_known),
             Style::Plain,
             4,
         );
-        if let Some(left) = view.left {
+        if let Some(left) = view.time_left {
             let left = match wording {
-                Wording::Full => format!("{} left", Span(left)),
-                Wording::Brief => clock(left),
+                Wording::Full => format!("{} left", DisplayDuration(left)),
+                Wording::Short => clock(left),
             };
-            say(Kind::Left, left, Style::Accent, 1);
+            say(FieldKind::TimeLeft, left, Style::Accent, 1);
         }
     }
     fields
 }
 
 /// Lists what is known of many downloads together.
-pub(super) fn group_fields(group: &Group, wording: Wording) -> Vec<Field> {
-    let size = |bytes| brief(Size(bytes).to_string(), wording);
-    let field = |kind, text, style, rank| Field { kind, text, style, rank };
+pub(super) fn group_fields(group: &GroupProgress, wording: Wording) -> Vec<ProgressField> {
+    let size = |bytes| shorten(DisplaySize(bytes).to_string(), wording);
+    let field = |kind, text, style, rank| ProgressField { kind, text, style, rank };
     let files = match wording {
-        Wording::Full => format!("{}/{} files", group.over, group.files),
-        Wording::Brief => format!("{}/{}", group.over, group.files),
+        Wording::Full => format!("{}/{} files", group.finished, group.files),
+        Wording::Short => format!("{}/{}", group.finished, group.files),
     };
     let mut fields = vec![
-        field(Kind::Percent, format!("{:>3}%", percent(group.done, group.size)), Style::Strong, 0),
-        field(Kind::Size, size(group.size), Style::Plain, 5),
-        field(Kind::Down, format!("↓{}", brief(Rate(group.rate).to_string(), wording)), Style::Good, 2),
-        field(Kind::Pieces, files, Style::Plain, 3),
+        field(FieldKind::Percent, format!("{:>3}%", percent(group.done, group.size)), Style::Strong, 0),
+        field(FieldKind::Size, size(group.size), Style::Plain, 5),
+        field(
+            FieldKind::Down,
+            format!("↓{}", shorten(DisplayRate(group.rate).to_string(), wording)),
+            Style::Good,
+            2,
+        ),
+        field(FieldKind::Pieces, files, Style::Plain, 3),
     ];
     if group.waiting > 0 {
-        fields.push(field(Kind::Doing, format!("{} waiting", group.waiting), Style::Warning, 4));
+        fields.push(field(FieldKind::Activity, format!("{} waiting", group.waiting), Style::Warning, 4));
     }
-    if let Some(left) = group.left() {
+    if let Some(left) = group.time_left() {
         let left = match wording {
-            Wording::Full => format!("{} left", Span(left)),
-            Wording::Brief => clock(left),
+            Wording::Full => format!("{} left", DisplayDuration(left)),
+            Wording::Short => clock(left),
         };
-        fields.push(field(Kind::Left, left, Style::Accent, 1));
+        fields.push(field(FieldKind::TimeLeft, left, Style::Accent, 1));
     }
     fields
 }
 
 /// Many downloads, added up.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
-pub(super) struct Group {
+pub(super) struct GroupProgress {
     pub(super) files: usize,
-    pub(super) over: usize,
+    pub(super) finished: usize,
     pub(super) done: u64,
     pub(super) size: u64,
     pub(super) rate: f64,
@@ -143,13 +148,13 @@ pub(super) struct Group {
     pub(super) waiting: usize,
 }
 
-impl Group {
-    pub(super) fn of<'a>(views: impl Iterator<Item = &'a DownloadView>, rate: f64) -> Self {
+impl GroupProgress {
+    pub(super) fn from_views<'a>(views: impl Iterator<Item = &'a DownloadView>, rate: f64) -> Self {
         let mut group = Self { rate, ..Self::default() };
         for view in views {
             let is_over = view.state.is_over();
             group.files += 1;
-            group.over += usize::from(is_over);
+            group.finished += usize::from(is_over);
             group.waiting += usize::from(view.state.is_stuck());
             group.done = group.done.saturating_add(view.bytes_done);
             group.size = group.size.saturating_add(view.size.unwrap_or(view.bytes_done));
@@ -158,7 +163,7 @@ impl Group {
     }
 
     #[expect(clippy::cast_precision_loss, reason = "an estimate")]
-    fn left(&self) -> Option<Duration> {
+    fn time_left(&self) -> Option<Duration> {
         let missing = self.size.saturating_sub(self.done);
         if missing == 0 || self.rate < 1.0 {
             return None;
@@ -167,18 +172,20 @@ impl Group {
     }
 }
 
-fn doing(view: &DownloadView, wording: Wording) -> Option<String> {
-    if let (Wording::Full, Some(reason)) = (wording, view.waits_for()) {
+fn activity_text(view: &DownloadView, wording: Wording) -> Option<String> {
+    if let (Wording::Full, Some(reason)) = (wording, view.wait_reason()) {
         return Some(reason);
     }
     let text = match (&view.state, wording) {
         (DownloadState::Queued, _) => {
-            return Some(view.turn.map_or_else(|| "queued".to_owned(), |place| format!("queued, {place}")));
+            return Some(
+                view.queue_position.map_or_else(|| "queued".to_owned(), |place| format!("queued, {place}")),
+            );
         }
         (DownloadState::Paused, _) => "paused",
         (DownloadState::AwaitingSources { was_seen: true }, _) => "no source",
         (DownloadState::AwaitingSources { was_seen: false }, _) => "never seen",
-        (DownloadState::AwaitingRoom(_), _) => "no room",
+        (DownloadState::AwaitingSpace(_), _) => "no room",
         (DownloadState::AwaitingSystem { .. }, _) => "waiting",
         (DownloadState::Fetching, _) => {
             let queued = view.queued_at.filter(|_| view.sources_active == 0)?;
@@ -188,10 +195,10 @@ fn doing(view: &DownloadView, wording: Wording) -> Option<String> {
                 (Some(place), Some(length)) => format!("queued there, {place}/{length}"),
             });
         }
-        (DownloadState::Looking, Wording::Full) => "looking for sources",
-        (DownloadState::Looking, Wording::Brief) => "looking",
-        (DownloadState::Checking, Wording::Full) => "checking what is here already",
-        (DownloadState::Checking, Wording::Brief) => "checking",
+        (DownloadState::Searching, Wording::Full) => "looking for sources",
+        (DownloadState::Searching, Wording::Short) => "looking",
+        (DownloadState::Verifying, Wording::Full) => "checking what is here already",
+        (DownloadState::Verifying, Wording::Short) => "checking",
         (DownloadState::Finishing, _) => "finishing",
         (DownloadState::Seeding { .. }, _) => "seeding",
         _ => return None,
@@ -200,10 +207,10 @@ fn doing(view: &DownloadView, wording: Wording) -> Option<String> {
 }
 
 /// `33.1 MiB/s` becomes `33.1M/s`.
-fn brief(text: String, wording: Wording) -> String {
+fn shorten(text: String, wording: Wording) -> String {
     match wording {
         Wording::Full => text,
-        Wording::Brief => text.replace("iB", "").replace(' ', ""),
+        Wording::Short => text.replace("iB", "").replace(' ', ""),
     }
 }
 
@@ -223,7 +230,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn clocks_are_brief() {
+    fn clock_texts_are_short() {
         for (seconds, text) in [(0, "0:00"), (65, "1:05"), (7265, "2:01:05"), (200_000, "2d")] {
             assert_eq!(clock(Duration::from_secs(seconds)), text);
         }
@@ -232,8 +239,8 @@ mod tests {
     }
 
     #[test]
-    fn units_are_brief() {
-        assert_eq!(brief("33.1 MiB/s".into(), Wording::Brief), "33.1M/s");
-        assert_eq!(brief("0 B/s".into(), Wording::Brief), "0B/s");
+    fn units_are_shortened() {
+        assert_eq!(shorten("33.1 MiB/s".into(), Wording::Short), "33.1M/s");
+        assert_eq!(shorten("0 B/s".into(), Wording::Short), "0B/s");
     }
 }

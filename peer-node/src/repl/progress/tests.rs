@@ -10,28 +10,28 @@ use crate::transfers::{ContentId, DownloadId};
 pub(crate) fn view() -> DownloadView {
     DownloadView {
         id: DownloadId(1),
-        content: ContentId::File(Digest::OF_NOTHING),
-        digest: Some(Digest::OF_NOTHING),
+        content: ContentId::File(Digest::EMPTY),
+        digest: Some(Digest::EMPTY),
         name: "debian-12.5.0-amd64-netinst.iso".into(),
         size: Some(2_576_980_377),
         state: DownloadState::Fetching,
         priority: crate::transfers::Priority::Normal,
-        turn: None,
+        queue_position: None,
         pieces_done: 812,
         pieces: 2458,
         bytes_done: 851_443_712,
         bytes_fetched: 851_443_712,
         rate_down: 34_707_866.0,
         rate_up: 1_258_291.0,
-        bytes_given: 0,
+        bytes_uploaded: 0,
         copied_from: None,
-        trouble: None,
+        warning: None,
         sources_active: 4,
         sources_known: 5,
         queued_at: None,
-        left: Some(Duration::from_secs(50)),
+        time_left: Some(Duration::from_secs(50)),
         elapsed: Duration::from_secs(25),
-        givers: Vec::new(),
+        sources: Vec::new(),
     }
 }
 
@@ -40,7 +40,7 @@ fn line(view: &DownloadView, width: usize) -> String {
 }
 
 #[test]
-fn a_wide_terminal_has_room_for_words() {
+fn wide_terminal_uses_full_words() {
     assert_eq!(
         line(&view(), 150),
         "debian-12.5.0-amd64-netinst.iso  ━━━━━━━━━╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌   33%  2.4 GiB  ↓33.1 MiB/s  ↑1.2 MiB/s  \
@@ -49,7 +49,7 @@ fn a_wide_terminal_has_room_for_words() {
 }
 
 #[test]
-fn eighty_columns_hold_everything_shortly() {
+fn eighty_columns_show_everything_shortened() {
     assert_eq!(
         line(&view(), 80),
         "debian-12.5.0…st.iso ━━━╌╌╌╌╌╌╌╌╌  33% 2.4G ↓33.1M/s ↑1.2M/s 812/2458p 4/5s 0:50"
@@ -57,15 +57,15 @@ fn eighty_columns_hold_everything_shortly() {
 }
 
 #[test]
-fn twenty_columns_hold_what_matters() {
+fn twenty_columns_show_the_essentials() {
     assert_eq!(line(&view(), 20), "debian…iso  33% 0:50");
 }
 
 #[test]
-fn what_happens_before_and_after_is_said() {
+fn states_before_and_after_fetching_are_shown() {
     let with = |state| line(&DownloadView { state, ..view() }, 100);
-    assert!(with(DownloadState::Looking).contains("looking"));
-    assert!(with(DownloadState::Checking).contains("checking"));
+    assert!(with(DownloadState::Searching).contains("looking"));
+    assert!(with(DownloadState::Verifying).contains("checking"));
     assert!(with(DownloadState::Done { location: PathBuf::new(), renamed: None }).ends_with("  done"));
     let failed = with(DownloadState::Failed { reason: "no \u{1b}[2Jsource".into() });
     assert!(failed.ends_with("  failed: no \\u{1b}[2Jsource"), "{failed}");
@@ -73,7 +73,7 @@ fn what_happens_before_and_after_is_said() {
 
 #[test]
 fn an_unknown_size_shows_no_bar() {
-    let line = line(&DownloadView { size: None, pieces: 0, state: DownloadState::Looking, ..view() }, 80);
+    let line = line(&DownloadView { size: None, pieces: 0, state: DownloadState::Searching, ..view() }, 80);
     assert!(line.starts_with("debian-12.5.0-amd64-netinst.iso") && line.contains("looking"), "{line}");
     assert!(!line.contains('%') && !line.contains('╌'), "{line}");
 }
@@ -86,7 +86,7 @@ fn lines_of_a_group_share_one_layout() {
         state: DownloadState::Queued,
         bytes_done: 0,
         pieces: 0,
-        left: None,
+        time_left: None,
         ..view()
     };
     let done = DownloadState::Done { location: PathBuf::new(), renamed: None };
@@ -102,7 +102,7 @@ fn lines_of_a_group_share_one_layout() {
 }
 
 #[test]
-fn a_folder_is_one_line() {
+fn folder_is_one_line() {
     let done = DownloadState::Done { location: PathBuf::new(), renamed: None };
     let done = DownloadView { size: Some(1 << 30), bytes_done: 1 << 30, state: done, ..view() };
     let views = [view(), done];
@@ -119,8 +119,8 @@ fn a_folder_is_one_line() {
 fn states() -> impl Strategy<Value = DownloadState> {
     prop_oneof![
         Just(DownloadState::Queued),
-        Just(DownloadState::Looking),
-        Just(DownloadState::Checking),
+        Just(DownloadState::Searching),
+        Just(DownloadState::Verifying),
         Just(DownloadState::Fetching),
         Just(DownloadState::Finishing),
         Just(DownloadState::Cancelled),
@@ -130,7 +130,7 @@ fn states() -> impl Strategy<Value = DownloadState> {
 
 proptest! {
     #[test]
-    fn a_line_is_never_wider_than_the_terminal(
+    fn line_never_exceeds_the_terminal_width(
         name in any::<String>(),
         (size, bytes_done) in any::<(Option<u64>, u64)>(),
         (pieces_done, pieces) in any::<(u32, u32)>(),
@@ -142,15 +142,15 @@ proptest! {
     ) {
         let shown = DownloadView {
             name, size, state, pieces_done, pieces, bytes_done, rate_down, rate_up, sources_active, sources_known, queued_at: None,
-            left, ..view()
+            time_left: left, ..view()
         };
         let line = line(&shown, width);
         // Below a few columns only the percent is left, and that is not cut.
-        prop_assert!(columns(&line) <= width.max(6), "{} columns: {line:?}", columns(&line));
+        prop_assert!(display_width(&line) <= width.max(6), "{} columns: {line:?}", display_width(&line));
         for line in progress_lines(&[shown.clone(), view()], width, Look::PLAIN) {
-            prop_assert!(columns(&line) <= width.max(6), "{} columns: {line:?}", columns(&line));
+            prop_assert!(display_width(&line) <= width.max(6), "{} columns: {line:?}", display_width(&line));
         }
         let line = group_line(("folder/", rate_down), [shown, view()].iter(), width, Look::PLAIN);
-        prop_assert!(columns(&line) <= width.max(6), "{} columns: {line:?}", columns(&line));
+        prop_assert!(display_width(&line) <= width.max(6), "{} columns: {line:?}", display_width(&line));
     }
 }

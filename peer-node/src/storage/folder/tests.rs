@@ -15,20 +15,20 @@ fn no_link_is_followed_and_no_path_leads_out() {
     let folder = Folder::open(root.path()).unwrap();
     for path in ["link/x", "x", "../x", "/etc/passwd", "link/new/y"] {
         let path = Path::new(path);
-        for open in [Open::Read, Open::Write, Open::New] {
+        for open in [OpenMode::Read, OpenMode::Write, OpenMode::New] {
             assert!(folder.open_file(path, open).is_err(), "{path:?} {open:?}");
         }
-        assert!(folder.make_child(&path.join("below")).is_err(), "{path:?}");
+        assert!(folder.create_child(&path.join("below")).is_err(), "{path:?}");
     }
-    assert_eq!(folder.look(Path::new("link/x")).unwrap(), Found::Other);
-    assert_eq!(folder.look(Path::new("link")).unwrap(), Found::Other);
-    assert_eq!(folder.look(Path::new("no/such")).unwrap(), Found::Nothing);
+    assert_eq!(folder.kind_of(Path::new("link/x")).unwrap(), PathKind::Other);
+    assert_eq!(folder.kind_of(Path::new("link")).unwrap(), PathKind::Other);
+    assert_eq!(folder.kind_of(Path::new("no/such")).unwrap(), PathKind::Missing);
     assert_eq!(fs::read_dir(outside.path()).unwrap().count(), 1);
     assert_eq!(fs::read(outside.path().join("x")).unwrap(), b"theirs");
 }
 
 #[test]
-fn what_belongs_to_a_stranger_is_not_used() {
+fn files_of_other_users_are_refused() {
     if !rustix::process::geteuid().is_root() {
         // Nobody else can give files away.
         return;
@@ -39,22 +39,25 @@ fn what_belongs_to_a_stranger_is_not_used() {
     fs::create_dir(at("hidden")).unwrap();
     let folder = Folder::open(root.path()).unwrap();
     let use_both = || {
-        let file = folder.open_file(Path::new("x.part"), Open::Write).map(drop);
-        (file.map_err(|error| error.kind()), folder.make_private_child(Path::new("hidden")).map(drop).is_ok())
+        let file = folder.open_file(Path::new("x.part"), OpenMode::Write).map(drop);
+        (
+            file.map_err(|error| error.kind()),
+            folder.create_private_child(Path::new("hidden")).map(drop).is_ok(),
+        )
     };
     assert_eq!(use_both(), (Ok(()), true));
     for name in ["x.part", "hidden"] {
         chown(at(name), Some(65534), None).unwrap();
     }
     assert_eq!(use_both(), (Err(io::ErrorKind::PermissionDenied), false));
-    assert!(folder.open_file(Path::new("x.part"), Open::Read).is_ok(), "content may be whose it wants");
+    assert!(folder.open_file(Path::new("x.part"), OpenMode::Read).is_ok(), "content may be whose it wants");
     // Whoever owns the folder could replace everything in it.
     chown(root.path(), Some(65534), None).unwrap();
     assert_eq!(use_both(), (Ok(()), true));
 }
 
 #[test]
-fn both_ways_of_opening_find_the_same() {
+fn both_ways_of_opening_agree() {
     let (root, outside) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     fs::create_dir_all(root.path().join("a/b")).unwrap();
     for file in [root.path().join("a/b/x"), outside.path().join("x")] {
@@ -105,7 +108,7 @@ fn folder_that_is_swapped_with_a_link_leads_nowhere() {
                 read.push(io::read_to_string(file));
             }
             let path = PathBuf::from(format!("folder/below {turn}/y"));
-            made += u32::from(base.open_file(&path, Open::New).is_ok());
+            made += u32::from(base.open_file(&path, OpenMode::New).is_ok());
             if read.len() > 100 && made > 100 {
                 break;
             }
@@ -119,16 +122,16 @@ fn folder_that_is_swapped_with_a_link_leads_nowhere() {
 }
 
 #[test]
-fn files_are_made_with_their_folders_and_never_twice() {
+fn files_are_created_with_their_folders_and_never_twice() {
     let root = tempfile::tempdir().unwrap();
     let folder = Folder::open(root.path()).unwrap();
     assert!(folder.is_empty().unwrap());
     let path = Path::new("a/b/c");
-    assert!(folder.open_file(path, Open::Write).is_err());
-    folder.open_file(path, Open::New).unwrap();
-    assert!(matches!(folder.look(path).unwrap(), Found::File(_)));
-    assert_eq!(folder.look(Path::new("a/b")).unwrap(), Found::Folder);
-    assert_eq!(folder.open_file(path, Open::New).unwrap_err().kind(), io::ErrorKind::AlreadyExists);
+    assert!(folder.open_file(path, OpenMode::Write).is_err());
+    folder.open_file(path, OpenMode::New).unwrap();
+    assert!(matches!(folder.kind_of(path).unwrap(), PathKind::File(_)));
+    assert_eq!(folder.kind_of(Path::new("a/b")).unwrap(), PathKind::Folder);
+    assert_eq!(folder.open_file(path, OpenMode::New).unwrap_err().kind(), io::ErrorKind::AlreadyExists);
     assert!(!folder.is_empty().unwrap());
 }
 

@@ -4,35 +4,35 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::time::Instant;
 
-use super::contender::{Contender, Merit, Standing, Told};
-use super::{Choker, PeerKey, Verdict};
+use super::peer::{ChokerPeer, Merit, PeerStatus, SentVerdict};
+use super::{Choker, ChokerVerdict, PeerKey};
 
 impl Choker {
     /// Brings the slots into order: takes what is too many, holds a round and passes the optimistic slot on when they
     /// are due, fills what is free, and says what has changed.
     pub(super) fn decide(&mut self, now: Instant) {
-        self.disturbed = false;
+        self.needs_decision = false;
         let mut served = Vec::new();
-        let is_contested = self.queue.sharers() > 1;
+        let is_contested = self.queue.sharer_count() > 1;
         self.is_shared |= is_contested;
         self.take_excess();
         self.take_surplus();
         if now >= self.round_due {
             self.challenge(now, &mut served);
-            self.peers.values_mut().for_each(Contender::end_round);
+            self.peers.values_mut().for_each(ChokerPeer::end_round);
             self.is_shared = is_contested;
-            self.round_due = now + self.config.round;
+            self.round_due = now + self.config.round_interval;
         }
         if self.rotation_due().is_some_and(|due| now >= due) {
             // Who has shown itself fast in the optimistic slot does not go back to the end of the queue.
             self.challenge(now, &mut served);
             if self.rotation_due().is_some_and(|due| now >= due) {
-                self.rotate(now, &mut served);
+                self.rotate_optimistic(now, &mut served);
             }
         }
-        self.turn_over(now, &mut served);
+        self.rotate_within_addresses(now, &mut served);
         self.fill(now, &mut served);
-        self.say(&served);
+        self.queue_verdicts(&served);
         self.report_places(now);
     }
 
@@ -46,7 +46,7 @@ impl Choker {
             self.regular.iter().map(|peer| Reverse((self.merit(*peer), *peer))).collect();
         for Reverse((_, peer)) in std::iter::from_fn(|| weakest.pop()).take(excess) {
             self.regular.remove(&peer);
-            self.send_to_queue(peer);
+            self.enqueue(peer);
         }
     }
 
@@ -81,23 +81,23 @@ impl Choker {
                 self.serve(challenger, now, served);
             }
             self.regular.insert(challenger);
-            self.send_to_queue(holder);
+            self.enqueue(holder);
         }
     }
 
     /// Gives the optimistic slot to the next one; who had it joins the queue's end.
-    fn rotate(&mut self, now: Instant, served: &mut Vec<PeerKey>) {
+    fn rotate_optimistic(&mut self, now: Instant, served: &mut Vec<PeerKey>) {
         let Some(holder) = self.optimistic else { return };
-        let Some(head) = self.queue.head_after(self.sharer(holder), self.most_slots()) else { return };
+        let Some(head) = self.queue.next_peer_after(self.sharer(holder), self.max_slots()) else { return };
         self.serve(head, now, served);
         self.optimistic = Some(head);
-        self.send_to_queue(holder);
+        self.enqueue(holder);
     }
 
     /// Returns who gets a slot that is free, if there is one.
     fn next_to_fill(&self) -> Option<PeerKey> {
         let is_free = self.regular.len() < self.config.slots || self.optimistic.is_none();
-        is_free.then(|| self.queue.head(self.most_slots())).flatten()
+        is_free.then(|| self.queue.next_peer(self.max_slots())).flatten()
     }
 
     /// Assigns the free slots to the peers that wait and may have one, in the order of the queue.
@@ -113,16 +113,20 @@ impl Choker {
     }
 
     /// Says first who is choked and then who is served, so that there are never more than there are slots.
-    fn say(&mut self, served: &[PeerKey]) {
+    fn queue_verdicts(&mut self, served: &[PeerKey]) {
         // Those who came or were choked since the last decision know no place yet.
-        let knows_place = |peer| matches!(self.told(peer), Told::Place(_));
+        let knows_place = |peer| matches!(self.last_sent(peer), SentVerdict::Position(_));
         let newcomers = self.queue.places().into_iter().filter(|(peer, _)| !knows_place(*peer));
         for (peer, place) in newcomers.collect::<Vec<_>>() {
-            self.tell(peer, Told::Place(place), Verdict::Choke { peer, place });
+            self.queue_verdict(
+                peer,
+                SentVerdict::Position(place),
+                ChokerVerdict::Choke { peer, position: place },
+            );
         }
         for peer in served {
-            if self.told(*peer) != Told::Served {
-                self.tell(*peer, Told::Served, Verdict::Unchoke { peer: *peer });
+            if self.last_sent(*peer) != SentVerdict::Served {
+                self.queue_verdict(*peer, SentVerdict::Served, ChokerVerdict::Unchoke { peer: *peer });
             }
         }
     }
@@ -131,34 +135,38 @@ impl Choker {
         if self.queue.report_due().is_none_or(|due| now < due) {
             return;
         }
-        let is_new = |peer, place| self.told(peer) != Told::Place(place);
+        let is_new = |peer, place| self.last_sent(peer) != SentVerdict::Position(place);
         let moved: Vec<_> =
             self.queue.places().into_iter().filter(|(peer, place)| is_new(*peer, *place)).collect();
         let any = !moved.is_empty();
         for (peer, place) in moved {
-            self.tell(peer, Told::Place(place), Verdict::Place { peer, place });
+            self.queue_verdict(
+                peer,
+                SentVerdict::Position(place),
+                ChokerVerdict::Position { peer, position: place },
+            );
         }
         self.queue.reported(any.then_some(now));
     }
 
-    fn told(&self, peer: PeerKey) -> Told {
-        self.peers.get(&peer).map_or(Told::Nothing, |contender| contender.told)
+    fn last_sent(&self, peer: PeerKey) -> SentVerdict {
+        self.peers.get(&peer).map_or(SentVerdict::Nothing, |contender| contender.last_sent)
     }
 
-    fn tell(&mut self, peer: PeerKey, what: Told, verdict: Verdict) {
+    fn queue_verdict(&mut self, peer: PeerKey, what: SentVerdict, verdict: ChokerVerdict) {
         if let Some(contender) = self.peers.get_mut(&peer) {
-            contender.told = what;
+            contender.last_sent = what;
             self.verdicts.push_back(verdict);
         }
     }
 
     pub(super) fn merit(&self, peer: PeerKey) -> Merit {
-        self.peers.get(&peer).map(Contender::merit).unwrap_or_default()
+        self.peers.get(&peer).map(ChokerPeer::merit).unwrap_or_default()
     }
 
     fn is_challengeable(&self, peer: PeerKey, now: Instant) -> bool {
-        let since = self.peers.get(&peer).and_then(Contender::served_since);
-        since.is_none_or(|since| now.saturating_duration_since(since) >= self.config.round)
+        let since = self.peers.get(&peer).and_then(ChokerPeer::served_since);
+        since.is_none_or(|since| now.saturating_duration_since(since) >= self.config.round_interval)
     }
 
     pub(super) fn serve(&mut self, peer: PeerKey, now: Instant, served: &mut Vec<PeerKey>) {
@@ -166,17 +174,17 @@ impl Choker {
         if let Some(ticket) = contender.ticket() {
             self.queue.serve(contender.sharer(peer), ticket);
         }
-        contender.standing = Standing::Served { since: now };
+        contender.status = PeerStatus::Served { since: now };
         served.push(peer);
     }
 
-    pub(super) fn send_to_queue(&mut self, peer: PeerKey) {
+    pub(super) fn enqueue(&mut self, peer: PeerKey) {
         if let Some(contender) = self.peers.get_mut(&peer) {
             let sharer = contender.sharer(peer);
             // Joined first, so that the sharer is not forgotten in between.
             let ticket = self.queue.join(sharer, peer);
             self.queue.release(sharer);
-            contender.standing = Standing::Waiting { ticket };
+            contender.status = PeerStatus::Waiting { ticket };
         }
     }
 }

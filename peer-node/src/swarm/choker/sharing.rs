@@ -3,13 +3,13 @@
 use std::cmp::Reverse;
 use std::time::Instant;
 
-use super::contender::Contender;
+use super::peer::ChokerPeer;
 use super::{Choker, PeerKey};
 
 impl Choker {
     /// Chokes the weakest peers of every address that has more slots than it may have now.
     pub(super) fn take_surplus(&mut self) {
-        let most = self.most_slots();
+        let most = self.max_slots();
         if most == usize::MAX {
             return;
         }
@@ -17,19 +17,19 @@ impl Choker {
         // The weakest last.
         served.sort_unstable();
         for (_, peer) in served.into_iter().rev() {
-            if self.queue.served(self.sharer(peer)) > most {
+            if self.queue.served_count(self.sharer(peer)) > most {
                 self.optimistic.take_if(|optimistic| *optimistic == peer);
                 self.regular.remove(&peer);
-                self.send_to_queue(peer);
+                self.enqueue(peer);
             }
         }
     }
 
     /// Lets the peers of an address that has its share take turns, in the slots of that address.
-    pub(super) fn turn_over(&mut self, now: Instant, served: &mut Vec<PeerKey>) {
-        let overdue: Vec<_> = self.held_back().filter(|(_, due)| now >= *due).collect();
+    pub(super) fn rotate_within_addresses(&mut self, now: Instant, served: &mut Vec<PeerKey>) {
+        let overdue: Vec<_> = self.overdue_holders().filter(|(_, due)| now >= *due).collect();
         for (holder, _) in overdue {
-            let Some(next) = self.queue.head_of(self.sharer(holder)) else { continue };
+            let Some(next) = self.queue.next_peer_of(self.sharer(holder)) else { continue };
             self.serve(next, now, served);
             if self.optimistic == Some(holder) {
                 self.optimistic = Some(next);
@@ -37,27 +37,27 @@ impl Choker {
                 self.regular.remove(&holder);
                 self.regular.insert(next);
             }
-            self.send_to_queue(holder);
+            self.enqueue(holder);
         }
     }
 
     /// Returns when the next peer passes its slot on to another one of its address.
-    pub(super) fn turnover_due(&self) -> Option<Instant> {
-        self.held_back().map(|(_, due)| due).min()
+    pub(super) fn rotation_within_addresses_due(&self) -> Option<Instant> {
+        self.overdue_holders().map(|(_, due)| due).min()
     }
 
     /// Returns true if the address of a peer has all slots that it may have now.
     pub(super) fn has_share(&self, peer: PeerKey) -> bool {
-        self.queue.served(self.sharer(peer)) >= self.most_slots()
+        self.queue.served_count(self.sharer(peer)) >= self.max_slots()
     }
 
     /// Returns the served peers that hold others of their address back, and until when they may.
-    fn held_back(&self) -> impl Iterator<Item = (PeerKey, Instant)> {
+    fn overdue_holders(&self) -> impl Iterator<Item = (PeerKey, Instant)> {
         let holders =
             self.served().filter(|peer| self.has_share(*peer) && self.queue.has_waiting(self.sharer(*peer)));
         holders.filter_map(|peer| {
-            let since = self.peers.get(&peer).and_then(Contender::served_since)?;
-            Some((peer, since + self.config.optimistic))
+            let since = self.peers.get(&peer).and_then(ChokerPeer::served_since)?;
+            Some((peer, since + self.config.optimistic_interval))
         })
     }
 

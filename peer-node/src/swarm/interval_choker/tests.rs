@@ -9,24 +9,24 @@ const D: PeerKey = PeerKey(4);
 const ALL: [PeerKey; 4] = [A, B, C, D];
 
 /// Regular slots every 5 s and the optimistic one every 7 s, on different grids.
-fn choker(slots: usize, seed: u64) -> IntervalChoker {
+fn idle_choker(slots: usize, seed: u64) -> IntervalChoker {
     let (regular_interval, optimistic_interval) = (Duration::from_secs(5), Duration::from_secs(7));
     IntervalChoker::new(IntervalChokerConfig { slots, regular_interval, optimistic_interval, seed })
 }
 
 /// The same, with four interested neighbours, so that the first selection is at the start.
-fn crowded(slots: usize, seed: u64, start: Instant) -> IntervalChoker {
-    let mut choker = choker(slots, seed);
-    begin(&mut choker, &ALL, start);
+fn choker_with_four_interested(slots: usize, seed: u64, start: Instant) -> IntervalChoker {
+    let mut choker = idle_choker(slots, seed);
+    start_interested(&mut choker, &ALL, start);
     choker
 }
 
 /// Lets some be interested so long before that the first selection is at the start.
-fn begin(choker: &mut IntervalChoker, peers: &[PeerKey], start: Instant) {
+fn start_interested(choker: &mut IntervalChoker, peers: &[PeerKey], start: Instant) {
     for peer in peers {
         choker.interested(*peer);
     }
-    assert_eq!(choker.select(start.checked_sub(GATHERING).unwrap()), None);
+    assert_eq!(choker.select(start.checked_sub(GATHERING_DELAY).unwrap()), None);
 }
 
 fn at(start: Instant, seconds: f64) -> Instant {
@@ -40,28 +40,28 @@ fn regular(choker: &IntervalChoker) -> Vec<PeerKey> {
 #[test]
 fn the_first_selection_follows_the_first_interest() {
     let start = Instant::now();
-    let mut choker = choker(1, 1);
+    let mut choker = idle_choker(1, 1);
     assert_eq!(choker.select(start), None);
     choker.interested(A);
     assert_eq!(choker.select(at(start, 3.0)), None);
     // Connected at about the same time.
     choker.interested(B);
-    let first = choker.select(at(start, 3.0) + GATHERING).unwrap();
-    assert_eq!(first, Selection { choked: vec![], unchoked: vec![A, B] });
+    let first = choker.select(at(start, 3.0) + GATHERING_DELAY).unwrap();
+    assert_eq!(first, ChokeSelection { choked: vec![], unchoked: vec![A, B] });
     choker.interested(C);
     assert_eq!(choker.select(at(start, 8.0)), None);
-    assert!(choker.select(at(start, 8.0) + GATHERING).is_some());
+    assert!(choker.select(at(start, 8.0) + GATHERING_DELAY).is_some());
 }
 
 #[test]
 fn nobody_is_chosen_between_two_selections() {
     let start = Instant::now();
-    let mut choker = crowded(1, 1, start);
+    let mut choker = choker_with_four_interested(1, 1, start);
     assert!(choker.select(start).is_some());
     let served: Vec<PeerKey> = choker.regular().chain(choker.optimistic()).collect();
     // Slots of those that want nothing or are gone stay free.
     choker.not_interested(served[0]);
-    choker.gone(served[1]);
+    choker.remove(served[1]);
     for step in 1..50 {
         let other = ALL[step % 4];
         if !served.contains(&other) {
@@ -77,24 +77,24 @@ fn nobody_is_chosen_between_two_selections() {
 }
 
 #[test]
-fn interest_that_comes_and_goes_moves_nobody() {
+fn brief_interest_changes_no_slot() {
     let start = Instant::now();
-    let mut choker = choker(2, 1);
-    begin(&mut choker, &[A], start);
+    let mut choker = idle_choker(2, 1);
+    start_interested(&mut choker, &[A], start);
     choker.select(start);
     for step in 0..1000 {
         choker.not_interested(A);
         choker.interested(A);
         assert_eq!(choker.select(at(start, 4.9 * f64::from(step) / 1000.0)), None);
     }
-    assert_eq!(choker.select(at(start, 5.0)), Some(Selection::default()));
+    assert_eq!(choker.select(at(start, 5.0)), Some(ChokeSelection::default()));
 }
 
 #[test]
-fn regular_slots_go_to_those_that_sent_most_in_the_last_interval() {
+fn regular_slots_go_to_the_best_uploaders_of_an_interval() {
     let start = Instant::now();
     for seed in 0..20 {
-        let mut choker = crowded(2, seed, start);
+        let mut choker = choker_with_four_interested(2, seed, start);
         choker.select(start);
         for (round, senders) in [(1.0, [C, D]), (2.0, [A, C]), (3.0, [B, D])] {
             choker.received(senders[0], 100);
@@ -106,9 +106,9 @@ fn regular_slots_go_to_those_that_sent_most_in_the_last_interval() {
 }
 
 #[test]
-fn ties_are_decided_by_chance_and_so_is_the_optimistic_neighbour() {
+fn ties_and_the_optimistic_peer_are_random() {
     let start = Instant::now();
-    let mut choker = crowded(1, 3, start);
+    let mut choker = choker_with_four_interested(1, 3, start);
     let (mut regulars, mut optimists) = (BTreeSet::new(), BTreeSet::new());
     for second in 0..400 {
         choker.select(at(start, f64::from(second)));
@@ -119,10 +119,10 @@ fn ties_are_decided_by_chance_and_so_is_the_optimistic_neighbour() {
 }
 
 #[test]
-fn bytes_count_no_more_once_they_are_forgotten() {
+fn forgotten_bytes_do_not_count() {
     let (start, mut chosen) = (Instant::now(), BTreeSet::new());
     for seed in 0..50 {
-        let mut choker = crowded(1, seed, start);
+        let mut choker = choker_with_four_interested(1, seed, start);
         choker.select(start);
         choker.received(A, 100);
         choker.forget_received();
@@ -133,10 +133,10 @@ fn bytes_count_no_more_once_they_are_forgotten() {
 }
 
 #[test]
-fn the_optimistic_neighbour_stays_served_when_it_loses_a_regular_slot() {
+fn optimistic_peer_stays_served_without_a_regular_slot() {
     let start = Instant::now();
-    let mut choker = choker(1, 1);
-    begin(&mut choker, &[A, B], start);
+    let mut choker = idle_choker(1, 1);
+    start_interested(&mut choker, &[A, B], start);
     choker.select(start);
     let (first, optimistic) = (regular(&choker)[0], choker.optimistic().unwrap());
     choker.received(optimistic, 10);
@@ -149,9 +149,9 @@ fn the_optimistic_neighbour_stays_served_when_it_loses_a_regular_slot() {
 }
 
 #[test]
-fn moments_that_were_missed_are_left_out_and_the_grid_stays() {
+fn missed_intervals_are_skipped_and_the_grid_stays() {
     let start = Instant::now();
-    let mut choker = crowded(1, 1, start);
+    let mut choker = choker_with_four_interested(1, 1, start);
     choker.select(start);
     assert!(choker.select(at(start, 23.0)).is_some());
     assert_eq!(choker.select(at(start, 24.9)), None);
@@ -160,13 +160,13 @@ fn moments_that_were_missed_are_left_out_and_the_grid_stays() {
 
 proptest! {
     #[test]
-    fn changes_fall_on_the_grid_and_never_are_more_served_than_there_are_slots(
+    fn changes_fall_on_the_grid_and_respect_the_slots(
         slots in 1usize..4,
         seed: u64,
         steps in prop::collection::vec((0u64..4000, 0u64..4, 0u8..5), 0..80),
     ) {
         let (start, mut passed) = (Instant::now(), Duration::ZERO);
-        let mut choker = choker(slots, seed);
+        let mut choker = idle_choker(slots, seed);
         let (mut served, mut selections) = (BTreeSet::new(), 0);
         for (pause, peer, what) in steps {
             passed += Duration::from_millis(pause);
@@ -175,12 +175,12 @@ proptest! {
                 0 | 1 => choker.interested(peer),
                 2 => choker.not_interested(peer),
                 3 => {
-                    choker.gone(peer);
+                    choker.remove(peer);
                     served.remove(&peer);
                 }
                 _ => choker.received(peer, pause),
             }
-            if let Some(Selection { choked, unchoked }) = choker.select(start + passed) {
+            if let Some(ChokeSelection { choked, unchoked }) = choker.select(start + passed) {
                 selections += 1;
                 for peer in choked {
                     prop_assert!(served.remove(&peer), "choked twice");

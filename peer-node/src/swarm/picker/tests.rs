@@ -10,7 +10,7 @@ const PIECES: u32 = 24;
 
 /// What can happen to a picker; numbers are taken modulo what there is.
 #[derive(Debug, Clone)]
-enum Step {
+enum PickerStep {
     Joins(u32),
     Leaves(usize),
     Gains(usize, u32),
@@ -22,29 +22,29 @@ enum Step {
     Done(usize),
 }
 
-fn steps() -> impl Strategy<Value = Vec<Step>> {
+fn steps() -> impl Strategy<Value = Vec<PickerStep>> {
     let step = prop_oneof![
-        any::<u32>().prop_map(Step::Joins),
-        any::<usize>().prop_map(Step::Leaves),
-        any::<(usize, u32)>().prop_map(|(source, piece)| Step::Gains(source, piece)),
-        any::<(usize, u32)>().prop_map(|(source, piece)| Step::Withdraws(source, piece)),
-        any::<u32>().prop_map(Step::Take),
-        any::<(usize, u32)>().prop_map(|(source, mask)| Step::TakeOf(source, mask)),
-        any::<u32>().prop_map(Step::TakeRandom),
-        any::<usize>().prop_map(Step::PutBack),
-        any::<usize>().prop_map(Step::Done),
+        any::<u32>().prop_map(PickerStep::Joins),
+        any::<usize>().prop_map(PickerStep::Leaves),
+        any::<(usize, u32)>().prop_map(|(source, piece)| PickerStep::Gains(source, piece)),
+        any::<(usize, u32)>().prop_map(|(source, piece)| PickerStep::Withdraws(source, piece)),
+        any::<u32>().prop_map(PickerStep::Take),
+        any::<(usize, u32)>().prop_map(|(source, mask)| PickerStep::TakeOf(source, mask)),
+        any::<u32>().prop_map(PickerStep::TakeRandom),
+        any::<usize>().prop_map(PickerStep::PutBack),
+        any::<usize>().prop_map(PickerStep::Done),
     ];
     prop::collection::vec(step, 0..120)
 }
 
-struct Model {
+struct PickerModel {
     geometry: Geometry,
     sources: Vec<Have>,
     waiting: BTreeSet<PieceIndex>,
     taken: Vec<PieceIndex>,
 }
 
-impl Model {
+impl PickerModel {
     fn piece(&self, number: u32) -> PieceIndex {
         self.geometry.piece(number % PIECES).unwrap()
     }
@@ -80,7 +80,7 @@ impl Model {
     }
 
     /// Says whether no piece was preferred to the last one if that was as rare.
-    fn anchors(&self, taken: Option<PieceIndex>, have: &Have, mask: u32) -> bool {
+    fn prefers_last_piece(&self, taken: Option<PieceIndex>, have: &Have, mask: u32) -> bool {
         let (Some(taken), Some(last)) = (taken, self.geometry.last_piece()) else { return true };
         let could = self.waiting.contains(&last) && have.has(last) && mask >> last.get() & 1 == 1;
         taken == last || !could || self.rarity(last) > self.rarity(taken)
@@ -89,11 +89,11 @@ impl Model {
 
 proptest! {
     #[test]
-    fn it_takes_what_a_naive_count_would_take(seed: u64, steps in steps()) {
+    fn picker_matches_the_naive_model(seed: u64, steps in steps()) {
         let geometry = Geometry::new(u64::from(PIECES) << 14, 1 << 14).unwrap();
-        let mut picker = Picker::new(&geometry, Random::from_seed(seed), |_| false);
+        let mut picker = Picker::new(&geometry, SeededRandom::from_seed(seed), |_| false);
         let waiting = geometry.pieces().collect();
-        let mut model = Model { geometry, sources: Vec::new(), waiting, taken: Vec::new() };
+        let mut model = PickerModel { geometry, sources: Vec::new(), waiting, taken: Vec::new() };
         for step in steps {
             play(&mut picker, &mut model, &step)?;
             prop_assert_eq!(picker.order.len(), model.waiting.len());
@@ -101,20 +101,20 @@ proptest! {
     }
 }
 
-fn play(picker: &mut Picker, model: &mut Model, step: &Step) -> Result<(), TestCaseError> {
+fn play(picker: &mut Picker, model: &mut PickerModel, step: &PickerStep) -> Result<(), TestCaseError> {
     let at = |place: usize, of: usize| (of > 0).then(|| place % of);
     match *step {
-        Step::Joins(mask) => {
+        PickerStep::Joins(mask) => {
             let have = model.have(mask);
             picker.source_joined(&have);
             model.sources.push(have);
         }
-        Step::Leaves(place) => {
+        PickerStep::Leaves(place) => {
             if let Some(place) = at(place, model.sources.len()) {
                 picker.source_left(&model.sources.swap_remove(place));
             }
         }
-        Step::Gains(place, piece) => {
+        PickerStep::Gains(place, piece) => {
             let piece = model.piece(piece);
             if let Some(place) = at(place, model.sources.len())
                 && model.sources[place].insert(piece)
@@ -122,7 +122,7 @@ fn play(picker: &mut Picker, model: &mut Model, step: &Step) -> Result<(), TestC
                 picker.piece_gained(piece);
             }
         }
-        Step::Withdraws(place, piece) => {
+        PickerStep::Withdraws(place, piece) => {
             let piece = model.piece(piece);
             if let Some(place) = at(place, model.sources.len()) {
                 let have = &mut model.sources[place];
@@ -132,23 +132,23 @@ fn play(picker: &mut Picker, model: &mut Model, step: &Step) -> Result<(), TestC
                 }
             }
         }
-        Step::Take(mask) | Step::TakeRandom(mask) => {
-            return take(picker, model, &Have::All, mask, matches!(step, Step::Take(_)));
+        PickerStep::Take(mask) | PickerStep::TakeRandom(mask) => {
+            return take(picker, model, &Have::All, mask, matches!(step, PickerStep::Take(_)));
         }
-        Step::TakeOf(place, mask) => {
+        PickerStep::TakeOf(place, mask) => {
             if let Some(place) = at(place, model.sources.len()) {
                 let have = model.sources[place].clone();
                 return take(picker, model, &have, mask, true);
             }
         }
-        Step::PutBack(place) => {
+        PickerStep::PutBack(place) => {
             if let Some(place) = at(place, model.taken.len()) {
                 let piece = model.taken.swap_remove(place);
                 picker.put_back(piece);
                 model.waiting.insert(piece);
             }
         }
-        Step::Done(place) => {
+        PickerStep::Done(place) => {
             if let Some(place) = at(place, model.taken.len()) {
                 let piece = model.taken.swap_remove(place);
                 picker.piece_done(piece);
@@ -161,7 +161,7 @@ fn play(picker: &mut Picker, model: &mut Model, step: &Step) -> Result<(), TestC
 
 fn take(
     picker: &mut Picker,
-    model: &mut Model,
+    model: &mut PickerModel,
     have: &Have,
     mask: u32,
     rarest: bool,
@@ -169,7 +169,7 @@ fn take(
     let fits = |piece: PieceIndex| mask >> piece.get() & 1 == 1;
     let taken = if rarest { picker.take(have, fits) } else { picker.take_random(have, fits) };
     prop_assert!(model.may_follow(taken, have, mask, rarest), "{taken:?} of {:?}", model.waiting);
-    prop_assert!(!rarest || model.anchors(taken, have, mask), "the last goes before its equals");
+    prop_assert!(!rarest || model.prefers_last_piece(taken, have, mask), "the last goes before its equals");
     if let Some(taken) = taken {
         model.waiting.remove(&taken);
     }

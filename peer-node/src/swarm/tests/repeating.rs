@@ -1,6 +1,6 @@
 //! Sources that do not answer, in a world in which a request cannot be taken back.
 
-use super::orders::{requests, swarm};
+use super::random_order::{requests, swarm};
 use super::*;
 
 const A: SourceId = SourceId(1);
@@ -13,8 +13,8 @@ fn pass(swarm: &mut Swarm, from: Instant, time: Duration) -> Vec<(Duration, Sour
         let passed = TICK * step;
         while let Some(action) = swarm.poll(from + passed) {
             match action {
-                Action::Request { source, block } => found.push((passed, source, block)),
-                Action::Leave { .. } => panic!("a source is left"),
+                SwarmAction::Request { source, block } => found.push((passed, source, block)),
+                SwarmAction::Disconnect { .. } => panic!("a source is left"),
                 _ => {}
             }
         }
@@ -26,8 +26,8 @@ fn pass(swarm: &mut Swarm, from: Instant, time: Duration) -> Vec<(Duration, Sour
 fn answer(swarm: &mut Swarm, id: SourceId, block: Block, now: Instant) -> bool {
     swarm.bytes_arrived(id, block.length.into(), now);
     let is_wanted = swarm.block_arrived(id, block, now);
-    while let Some(action) = swarm.queue.pop_front() {
-        if let Action::Check { piece } = action {
+    while let Some(action) = swarm.actions.pop_front() {
+        if let SwarmAction::Verify { piece } = action {
             swarm.piece_checked(piece, true);
         }
     }
@@ -35,7 +35,7 @@ fn answer(swarm: &mut Swarm, id: SourceId, block: Block, now: Instant) -> bool {
 }
 
 #[test]
-fn the_only_source_is_asked_again_after_growing_pauses_and_never_left() {
+fn only_source_is_asked_again_with_growing_delays() {
     let now = Instant::now();
     let mut swarm = swarm(1, now);
     swarm.source_joined(A, Have::All, false, now);
@@ -62,7 +62,7 @@ fn an_overdue_piece_is_requested_elsewhere_first() {
 }
 
 #[test]
-fn a_source_that_sends_bytes_is_left_in_peace() {
+fn source_that_sends_bytes_is_not_asked_again() {
     let now = Instant::now();
     let mut swarm = swarm(1, now);
     swarm.source_joined(A, Have::All, false, now);
@@ -75,7 +75,7 @@ fn a_source_that_sends_bytes_is_left_in_peace() {
 }
 
 #[test]
-fn a_source_that_stops_within_a_piece_is_not_asked_for_it_twice() {
+fn stalled_piece_is_not_requested_twice_from_its_source() {
     let now = Instant::now();
     let mut swarm = swarm(1, now);
     swarm.source_joined(A, Have::All, false, now);
@@ -90,7 +90,7 @@ fn a_source_that_stops_within_a_piece_is_not_asked_for_it_twice() {
 }
 
 #[test]
-fn a_late_answer_counts_if_the_piece_is_missing_and_only_once() {
+fn late_answer_counts_once_if_the_piece_is_missing() {
     let now = Instant::now();
     let mut swarm = swarm(1, now);
     swarm.source_joined(A, Have::All, false, now);
@@ -106,7 +106,7 @@ fn a_late_answer_counts_if_the_piece_is_missing_and_only_once() {
 /// A program that loses every request that follows its unchoke at once, and one that takes 6 s for each piece: both are fetched
 /// from to the end.
 #[test]
-fn a_forgetful_source_and_a_slow_one_give_everything() {
+fn forgetful_and_slow_sources_deliver_everything() {
     for seed in 0..20 {
         let begun = Instant::now();
         let mut swarm = swarm(seed, begun);

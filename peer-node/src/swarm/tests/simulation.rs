@@ -6,7 +6,7 @@ use super::super::*;
 
 /// A source that the simulation plays.
 #[derive(Debug, Clone)]
-pub(super) struct Played {
+pub(super) struct SimulatedSource {
     pub(super) have: Have,
     /// Bytes per second.
     pub(super) rate: f64,
@@ -25,7 +25,7 @@ pub(super) struct Played {
     pub(super) reported: u64,
 }
 
-impl Played {
+impl SimulatedSource {
     pub(super) fn honest(rate: f64) -> Self {
         let (delay, owed) = (Duration::from_millis(5), BTreeSet::new());
         Self {
@@ -54,28 +54,32 @@ impl Played {
 
 /// What happened in a simulation.
 #[derive(Debug, Default)]
-pub(super) struct Outcome {
+pub(super) struct SwarmOutcome {
     pub(super) finished: Option<Duration>,
     pub(super) fetched: u64,
-    pub(super) left: BTreeMap<SourceId, LeaveReason>,
+    pub(super) disconnected: BTreeMap<SourceId, DisconnectReason>,
     pub(super) history: Vec<(Duration, SourceId, Block)>,
 }
 
 /// A simulation under way.
-struct Simulation {
+struct SwarmSimulation {
     start: Instant,
     now: Duration,
     swarm: Swarm,
-    sources: Vec<Played>,
+    sources: Vec<SimulatedSource>,
     /// Blocks that will be here at a known time.
     arrivals: BTreeSet<(Duration, u32, Block)>,
     /// Which of the blocks that are here are wrong.
     wrong: BTreeMap<Block, bool>,
-    outcome: Outcome,
+    outcome: SwarmOutcome,
 }
 
 /// Runs a swarm until it is complete, nothing can happen any more, or ten minutes have passed.
-pub(super) fn simulate(geometry: Geometry, config: SwarmConfig, sources: Vec<Played>) -> Outcome {
+pub(super) fn simulate(
+    geometry: Geometry,
+    config: SwarmConfig,
+    sources: Vec<SimulatedSource>,
+) -> SwarmOutcome {
     let start = Instant::now();
     let mut swarm = Swarm::new(geometry, config, start, |_| false);
     for (number, source) in sources.iter().enumerate() {
@@ -83,13 +87,14 @@ pub(super) fn simulate(geometry: Geometry, config: SwarmConfig, sources: Vec<Pla
         swarm.source_joined(id, source.have.clone(), false, start);
         swarm.source_measured(id, source.delay * 2, 1);
     }
-    let (arrivals, wrong, outcome) = (BTreeSet::new(), BTreeMap::new(), Outcome::default());
-    let mut simulation = Simulation { start, now: Duration::ZERO, swarm, sources, arrivals, wrong, outcome };
+    let (arrivals, wrong, outcome) = (BTreeSet::new(), BTreeMap::new(), SwarmOutcome::default());
+    let mut simulation =
+        SwarmSimulation { start, now: Duration::ZERO, swarm, sources, arrivals, wrong, outcome };
     while simulation.now < Duration::from_mins(10) && simulation.step() {}
     simulation.outcome
 }
 
-impl Simulation {
+impl SwarmSimulation {
     fn clock(&self) -> Instant {
         self.start + self.now
     }
@@ -136,23 +141,23 @@ impl Simulation {
         }
     }
 
-    fn carry_out(&mut self, action: &Action) {
+    fn carry_out(&mut self, action: &SwarmAction) {
         match action {
-            Action::Request { source, block } => self.request(*source, *block),
-            Action::Cancel { source, block } => self.cancel(*source, *block),
-            Action::Check { piece } => {
+            SwarmAction::Request { source, block } => self.request(*source, *block),
+            SwarmAction::Cancel { source, block } => self.cancel(*source, *block),
+            SwarmAction::Verify { piece } => {
                 let mut here = self.wrong.iter().filter(|(block, _)| block.piece == *piece);
                 let good = here.all(|(_, is_wrong)| !is_wrong);
                 // It may be cut into other blocks next time.
                 self.wrong.retain(|block, _| block.piece != *piece);
                 self.swarm.piece_checked(*piece, good);
             }
-            Action::Interest { source, on } => {
+            SwarmAction::Interest { source, on } => {
                 assert!(!on && self.swarm.is_useless(*source), "interest in {source:?} is {on}");
             }
-            Action::Drop { piece } => self.wrong.retain(|block, _| block.piece != *piece),
-            Action::Leave { source, reason } => {
-                self.outcome.left.insert(*source, *reason);
+            SwarmAction::Drop { piece } => self.wrong.retain(|block, _| block.piece != *piece),
+            SwarmAction::Disconnect { source, reason } => {
+                self.outcome.disconnected.insert(*source, *reason);
                 // Its connection is closed: what is on its way comes, and nothing after it.
                 let delay = self.sources[source.0 as usize].delay;
                 self.arrivals.retain(|(at, number, _)| *number != source.0 || *at <= self.now + delay);

@@ -1,16 +1,16 @@
 //! Beside many sources that have given nothing right yet.
 
-use super::simulation::{Played, simulate};
+use super::simulation::{SimulatedSource, simulate};
 use super::*;
 
-const NATIVE: SwarmConfig = SwarmConfig { most_on_trial: Some(8), ..CONFIG };
+const NATIVE: SwarmConfig = SwarmConfig { max_on_trial: Some(8), ..CONFIG };
 
 #[test]
-fn ten_fast_liars_cost_less_than_a_quarter_and_a_hundred_less_than_half() {
+fn cost_of_fast_liars_is_bounded() {
     for (liars, most) in [(1, 125), (10, 125), (100, 150)] {
-        let liar = Played { lies: |_| true, ..Played::honest(100e6) };
+        let liar = SimulatedSource { lies: |_| true, ..SimulatedSource::honest(100e6) };
         let mut sources = vec![liar; liars];
-        sources.push(Played::honest(100e6));
+        sources.push(SimulatedSource::honest(100e6));
         let outcome = simulate(native(64), NATIVE, sources);
         let took = outcome.finished.unwrap();
         assert!(took < Duration::from_secs(5), "{took:?} beside {liars}");
@@ -20,7 +20,7 @@ fn ten_fast_liars_cost_less_than_a_quarter_and_a_hundred_less_than_half() {
 }
 
 #[test]
-fn those_that_lie_now_and_then_take_little_with_them() {
+fn occasional_liars_cost_little() {
     let every_second: fn(PieceIndex) -> bool = |piece| piece.get() % 2 == 0;
     let every_fourth: fn(PieceIndex) -> bool = |piece| piece.get() % 4 == 0;
     let half: fn(PieceIndex) -> bool = |piece| piece.get() < 128;
@@ -33,42 +33,43 @@ fn those_that_lie_now_and_then_take_little_with_them() {
         (100, every_fourth, 160),
     ];
     for (liars, lies, most) in all {
-        let mut sources = vec![Played { lies, ..Played::honest(100e6) }; liars];
-        sources.push(Played::honest(100e6));
+        let mut sources = vec![SimulatedSource { lies, ..SimulatedSource::honest(100e6) }; liars];
+        sources.push(SimulatedSource::honest(100e6));
         let percent = simulate(native(64), NATIVE, sources).fetched * 100 / (64 << 20);
         assert!(percent <= most, "{percent} % fetched beside {liars}");
     }
 }
 
 #[test]
-fn a_hundred_that_say_nothing_do_not_keep_an_honest_one_waiting() {
+fn hundred_silent_sources_do_not_delay_an_honest_one() {
     for (silent, limit) in [(1, 4), (10, 5), (100, 10)] {
-        let mute = Played { dies_after: 0, ..Played::honest(100e6) };
+        let mute = SimulatedSource { dies_after: 0, ..SimulatedSource::honest(100e6) };
         let mut sources = vec![mute; silent];
-        sources.push(Played::honest(100e6));
+        sources.push(SimulatedSource::honest(100e6));
         let took = simulate(native(64), NATIVE, sources).finished.unwrap();
         assert!(took < Duration::from_secs(limit), "{took:?} beside {silent}");
     }
 }
 
 #[test]
-fn a_hundred_that_turn_everything_down_do_not_keep_an_honest_one_waiting() {
+fn hundred_refusing_sources_do_not_delay_an_honest_one() {
     for place in [0, 50, 100] {
-        let mut sources = vec![Played { rejects: true, ..Played::honest(100e6) }; 100];
-        sources.insert(place, Played::honest(100e6));
+        let mut sources = vec![SimulatedSource { rejects: true, ..SimulatedSource::honest(100e6) }; 100];
+        sources.insert(place, SimulatedSource::honest(100e6));
         let took = simulate(native(64), NATIVE, sources).finished.unwrap();
         assert!(took < Duration::from_secs(2), "{took:?} with the honest one at {place}");
     }
 }
 
 #[test]
-fn a_hundred_that_trickle_do_not_keep_an_honest_one_waiting() {
+fn hundred_trickling_sources_do_not_delay_an_honest_one() {
     for (delay, trickling) in [(5, 1), (5, 10), (5, 100), (150, 100), (500, 100)] {
-        let honest = Played { delay: Duration::from_millis(delay), ..Played::honest(100e6) };
+        let honest =
+            SimulatedSource { delay: Duration::from_millis(delay), ..SimulatedSource::honest(100e6) };
         let alone = simulate(native(64), NATIVE, vec![honest.clone()]).finished.unwrap();
         // Those before it are asked before anybody is proven, and for each other's blocks too.
         for place in [0, trickling / 2, trickling] {
-            let mut sources = vec![Played::trickling(2e3); trickling];
+            let mut sources = vec![SimulatedSource::trickling(2e3); trickling];
             sources.insert(place, honest.clone());
             let took = simulate(native(64), NATIVE, sources).finished.unwrap();
             let limit = Duration::from_secs(3) + 3 * alone;
@@ -78,9 +79,9 @@ fn a_hundred_that_trickle_do_not_keep_an_honest_one_waiting() {
 }
 
 #[test]
-fn honest_sources_are_hardly_slower_for_having_to_prove_themselves() {
+fn trial_hardly_slows_honest_sources() {
     for (mib, rates) in [(8, vec![2e6; 4]), (64, vec![10e6, 20e6, 5e6, 40e6]), (256, vec![50e6; 8])] {
-        let sources: Vec<Played> = rates.into_iter().map(Played::honest).collect();
+        let sources: Vec<SimulatedSource> = rates.into_iter().map(SimulatedSource::honest).collect();
         let time = |config| simulate(native(mib), config, sources.clone()).finished.unwrap().as_secs_f64();
         let (limited, free) = (time(NATIVE), time(CONFIG));
         assert!(limited < free * 1.05 + 0.2, "{limited} s instead of {free} s for {mib} MiB");
@@ -88,14 +89,14 @@ fn honest_sources_are_hardly_slower_for_having_to_prove_themselves() {
 }
 
 #[test]
-fn what_comes_late_of_a_source_that_was_benched_is_taken() {
+fn late_block_of_a_benched_source_is_accepted() {
     for seed in 0..20 {
         let mut now = Instant::now();
         let mut swarm = Swarm::new(native(2), SwarmConfig { seed, ..NATIVE }, now, |_| false);
         let requests = |swarm: &mut Swarm, now| {
             std::iter::from_fn(|| swarm.poll(now))
                 .filter_map(|action| match action {
-                    Action::Request { source, block } => Some((source, block)),
+                    SwarmAction::Request { source, block } => Some((source, block)),
                     _ => None,
                 })
                 .collect::<Vec<_>>()

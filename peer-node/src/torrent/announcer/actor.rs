@@ -5,17 +5,17 @@ use std::sync::Arc;
 
 use protocol::escape::display_safe;
 use protocol::infohash::Infohash;
-use protocol::tracker::{AnnounceReply, AnnounceRequest, Event, NamedPeer};
+use protocol::tracker::{AnnounceReply, AnnounceRequest, NamedPeer, TrackerEvent};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::client::TrackerClient;
-use super::hints::hints;
-use super::named_peers::look_up;
-use super::patience::Patience;
-use super::schedule::{Schedule, Setback, Turn};
+use super::dialable_addresses::dialable;
+use super::named_peers::resolve_peers;
+use super::schedule::{AnnounceFailure, AnnounceSchedule, DueAnnounce};
+use super::timeouts::TrackerTimeouts;
 use super::tracker_error::TrackerError;
 use super::{AnnounceEvent, AnnounceStats, TrackerView};
 
@@ -24,7 +24,7 @@ const NUMWANT: u32 = 100;
 
 /// Who announces what.
 #[derive(Debug, Clone)]
-pub(super) struct Participant {
+pub(super) struct AnnounceIdentity {
     pub(super) infohash: Infohash,
     pub(super) peer_id: [u8; 20],
     pub(super) port: u16,
@@ -34,79 +34,79 @@ pub(super) struct Participant {
 
 /// What the session wants. Wishes add up: each is looked at when there is time.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Wishes {
+pub(super) struct DesiredState {
     pub(super) stats: AnnounceStats,
     pub(super) is_complete: bool,
     /// How often peers were wished for.
-    pub(super) peers_wanted: u64,
-    pub(super) stops: bool,
+    pub(super) peer_requests: u64,
+    pub(super) is_stopped: bool,
 }
 
 /// Owns the announcements of one torrent.
 pub(super) struct Actor {
-    pub(super) participant: Participant,
-    pub(super) schedule: Schedule,
+    pub(super) participant: AnnounceIdentity,
+    pub(super) schedule: AnnounceSchedule,
     pub(super) client: Arc<TrackerClient>,
-    pub(super) patience: Patience,
-    pub(super) wishes: watch::Receiver<Wishes>,
+    pub(super) timeouts: TrackerTimeouts,
+    pub(super) desired: watch::Receiver<DesiredState>,
     pub(super) events: mpsc::Sender<AnnounceEvent>,
-    pub(super) board: watch::Sender<Vec<TrackerView>>,
+    pub(super) views: watch::Sender<Vec<TrackerView>>,
     /// How many wishes for peers were followed.
-    pub(super) peers_wanted: u64,
+    pub(super) handled_peer_requests: u64,
 }
 
 /// Tells who was asked and what came of it.
-type Asked = (Turn, Result<AnnounceReply, TrackerError>);
+type AnnounceResult = (DueAnnounce, Result<AnnounceReply, TrackerError>);
 
 impl Actor {
     /// Announces until the session wants no more, or is gone; then takes leave.
     pub(super) async fn run(mut self, cancel: CancellationToken) {
         let (mut asking, mut lookups) = (JoinSet::new(), JoinSet::new());
         loop {
-            self.show();
+            self.publish_views();
             let due = self.schedule.due();
             tokio::select! {
                 () = cancel.cancelled() => break,
-                changed = self.wishes.changed() => {
-                    if changed.is_err() || self.follow_wishes() {
+                changed = self.desired.changed() => {
+                    if changed.is_err() || self.apply_desired() {
                         break;
                     }
                 }
                 Some(asked) = asking.join_next() => {
-                    let named = self.hear(asked);
+                    let named = self.handle_result(asked);
                     if !named.is_empty() {
-                        lookups.spawn(look_up(named, self.patience.name));
+                        lookups.spawn(resolve_peers(named, self.timeouts.lookup));
                     }
                 }
-                Some(found) = lookups.join_next() => self.tell_peers(found.unwrap_or_default()),
-                () = wait_until(due) => self.ask(&mut asking),
+                Some(found) = lookups.join_next() => self.send_peers(found.unwrap_or_default()),
+                () = wait_until(due) => self.start_announce(&mut asking),
             }
         }
-        self.show();
+        self.publish_views();
         drop(asking);
-        self.leave().await;
+        self.announce_stopped().await;
     }
 
     /// Shows how things stand, before the session hears what has changed.
-    fn show(&self) {
-        self.board.send_replace(self.schedule.views());
+    fn publish_views(&self) {
+        self.views.send_replace(self.schedule.views());
     }
 
     /// Does what the session wants, and says whether it wants an end.
-    fn follow_wishes(&mut self) -> bool {
+    fn apply_desired(&mut self) -> bool {
         let now = Instant::now();
-        let wishes = self.wishes.borrow_and_update().clone();
+        let wishes = self.desired.borrow_and_update().clone();
         if wishes.is_complete {
             self.schedule.completed(now);
         }
-        if std::mem::replace(&mut self.peers_wanted, wishes.peers_wanted) != wishes.peers_wanted {
-            self.schedule.want_peers(now);
+        if std::mem::replace(&mut self.handled_peer_requests, wishes.peer_requests) != wishes.peer_requests {
+            self.schedule.request_peers(now);
         }
-        wishes.stops
+        wishes.is_stopped
     }
 
-    fn ask(&mut self, asking: &mut JoinSet<Asked>) {
-        let Some(turn) = self.schedule.turn(Instant::now()) else { return };
+    fn start_announce(&mut self, asking: &mut JoinSet<AnnounceResult>) {
+        let Some(turn) = self.schedule.start_announce(Instant::now()) else { return };
         let request = self.request(&turn);
         let client = self.client.clone();
         asking.spawn(async move {
@@ -115,10 +115,10 @@ impl Actor {
         });
     }
 
-    fn request(&self, turn: &Turn) -> AnnounceRequest {
-        let Participant { infohash, peer_id, port, key } = self.participant;
-        let stats = self.wishes.borrow().stats;
-        let numwant = if turn.event == Some(Event::Stopped) { 0 } else { NUMWANT };
+    fn request(&self, turn: &DueAnnounce) -> AnnounceRequest {
+        let AnnounceIdentity { infohash, peer_id, port, key } = self.participant;
+        let stats = self.desired.borrow().stats;
+        let numwant = if turn.event == Some(TrackerEvent::Stopped) { 0 } else { NUMWANT };
         AnnounceRequest {
             infohash,
             peer_id,
@@ -137,69 +137,70 @@ impl Actor {
     }
 
     /// Takes in what came of an announcement; returns peers that are to be looked up.
-    fn hear(&mut self, asked: Result<Asked, tokio::task::JoinError>) -> Vec<NamedPeer> {
+    fn handle_result(&mut self, asked: Result<AnnounceResult, tokio::task::JoinError>) -> Vec<NamedPeer> {
         let now = Instant::now();
         match asked {
             Ok((turn, Ok(reply))) => {
-                self.answered(&turn, &reply, now);
+                self.handle_reply(&turn, &reply, now);
                 return reply.named_peers;
             }
-            Ok((turn, Err(error))) => self.failed(&turn, &error, now),
+            Ok((turn, Err(error))) => self.handle_failure(&turn, &error, now),
             Err(error) => {
                 tracing::error!(%error, "an announcement broke down");
-                let setback = Setback { reason: error.to_string(), refused: true, asked_pause: None };
+                let setback =
+                    AnnounceFailure { reason: error.to_string(), is_refusal: true, retry_after: None };
                 self.schedule.failed(setback, now);
             }
         }
         Vec::new()
     }
 
-    fn answered(&mut self, turn: &Turn, reply: &AnnounceReply, now: Instant) {
+    fn handle_reply(&mut self, turn: &DueAnnounce, reply: &AnnounceReply, now: Instant) {
         self.schedule.answered(reply, now);
-        self.show();
+        self.publish_views();
         let tracker = turn.address.to_string();
-        let peers = hints(&reply.peers);
+        let peers = dialable(&reply.peers);
         let (seeders, leechers) = (reply.complete, reply.incomplete);
         tracing::debug!(tracker, peers = peers.len(), seeders, leechers, reply.interval, "announced");
         if let Some(warning) = &reply.warning {
             let text = display_safe(warning).into_owned();
             tracing::warn!(tracker, text, "a tracker warns");
-            self.tell(AnnounceEvent::Warning { tracker: tracker.clone(), text });
+            self.send(AnnounceEvent::Warning { tracker: tracker.clone(), text });
         }
-        self.tell_peers(peers);
-        self.tell(AnnounceEvent::Announced { tracker, seeders, leechers });
+        self.send_peers(peers);
+        self.send(AnnounceEvent::Announced { tracker, seeders, leechers });
     }
 
-    fn tell_peers(&self, peers: Vec<SocketAddr>) {
+    fn send_peers(&self, peers: Vec<SocketAddr>) {
         if !peers.is_empty() {
-            self.tell(AnnounceEvent::Peers(peers));
+            self.send(AnnounceEvent::Peers(peers));
         }
     }
 
-    fn failed(&mut self, turn: &Turn, error: &TrackerError, now: Instant) {
-        let retry_in = self.schedule.failed(error.setback(), now);
-        self.show();
+    fn handle_failure(&mut self, turn: &DueAnnounce, error: &TrackerError, now: Instant) {
+        let retry_in = self.schedule.failed(error.to_failure(), now);
+        self.publish_views();
         let (tracker, reason) = (turn.address.to_string(), error.to_string());
         tracing::warn!(tracker, reason, ?retry_in, "a tracker fails");
-        self.tell(AnnounceEvent::Failure { tracker, reason, retry_in });
+        self.send(AnnounceEvent::Failed { tracker, reason, retry_in });
     }
 
     /// Tells the session, unless it has not listened for long: words that are hours old are worth nothing.
-    fn tell(&self, event: AnnounceEvent) {
+    fn send(&self, event: AnnounceEvent) {
         if let Err(error) = self.events.try_send(event) {
             tracing::debug!(%error, "nobody listens to the announcer");
         }
     }
 
     /// Tells the trackers that know of us that we take part no longer. Who does not answer in time forgets us by itself.
-    async fn leave(self) {
+    async fn announce_stopped(self) {
         let mut farewells = JoinSet::new();
-        for turn in self.schedule.farewells() {
+        for turn in self.schedule.stopped_announces() {
             let request = self.request(&turn);
             let client = self.client.clone();
             farewells.spawn(async move { client.announce(&turn.address, &request).await.is_ok() });
         }
-        let said = timeout(self.patience.farewell, async {
+        let said = timeout(self.timeouts.stop, async {
             while let Some(heard) = farewells.join_next().await {
                 tracing::debug!(heard = heard.unwrap_or(false), "took leave of a tracker");
             }

@@ -5,32 +5,32 @@ use std::net::SocketAddr;
 use std::pin::pin;
 use std::time::Duration;
 
-use protocol::tracker::udp::Family;
+use protocol::tracker::udp::AddressFamily;
 use protocol::tracker::{AnnounceReply, AnnounceRequest};
 use tokio::time::timeout;
 
-use super::host::Host;
-use super::http::HttpClient;
-use super::patience::Patience;
-use super::tracker_address::TrackerAddress;
+use super::http::TrackerHttpClient;
+use super::timeouts::TrackerTimeouts;
+use super::tls_trust::TlsTrust;
 use super::tracker_error::TrackerError;
-use super::trust::Trust;
-use super::udp::UdpClient;
-use crate::addresses::is_at_home;
+use super::tracker_host::TrackerHost;
+use super::tracker_url::TrackerAddress;
+use super::udp::TrackerUdpClient;
+use crate::addresses::is_local;
 use crate::source_address::SourceAddress;
 
 /// Asks trackers of all kinds. Everything it waits for has a deadline.
 #[derive(Debug)]
 pub(super) struct TrackerClient {
-    patience: Patience,
-    http: HttpClient,
-    udp: UdpClient,
+    timeouts: TrackerTimeouts,
+    http: TrackerHttpClient,
+    udp: TrackerUdpClient,
 }
 
 impl TrackerClient {
-    pub(super) fn new(patience: Patience, trust: Trust, source: SourceAddress) -> Self {
-        let http = HttpClient::new(patience, trust, source);
-        Self { patience, http, udp: UdpClient::new(patience, source) }
+    pub(super) fn new(patience: TrackerTimeouts, trust: TlsTrust, source: SourceAddress) -> Self {
+        let http = TrackerHttpClient::new(patience, trust, source);
+        Self { timeouts: patience, http, udp: TrackerUdpClient::new(patience, source) }
     }
 
     /// Announces. A tracker with addresses of IPv4 and of IPv6 is asked over both, so that it knows both of ours
@@ -40,9 +40,9 @@ impl TrackerClient {
         tracker: &TrackerAddress,
         request: &AnnounceRequest,
     ) -> Result<AnnounceReply, TrackerError> {
-        let host = self.find(tracker).await?;
+        let host = self.resolve(tracker).await?;
         let is_public = host.is_public();
-        let over = |family: Family, addresses: Vec<SocketAddr>| async move {
+        let over = |family: AddressFamily, addresses: Vec<SocketAddr>| async move {
             tracing::debug!(%tracker, ?family, event = ?request.event, "announcing");
             match tracker {
                 TrackerAddress::Http(url) => self.http.announce(url, addresses, is_public, request).await,
@@ -53,35 +53,39 @@ impl TrackerClient {
         };
         let mut reply = match (host.v4.is_empty(), host.v6.is_empty()) {
             (false, false) => {
-                let (v4, v6) = (over(Family::V4, host.v4), over(Family::V6, host.v6));
-                either(v4, v6, self.patience.other_family).await?
+                let (v4, v6) = (over(AddressFamily::V4, host.v4), over(AddressFamily::V6, host.v6));
+                first_of_both(v4, v6, self.timeouts.other_family).await?
             }
-            (_, true) => over(Family::V4, host.v4).await?,
-            (true, _) => over(Family::V6, host.v6).await?,
+            (_, true) => over(AddressFamily::V4, host.v4).await?,
+            (true, _) => over(AddressFamily::V6, host.v6).await?,
         };
         if is_public {
             // It cannot know who is on our machine.
-            reply.peers.retain(|peer| !is_at_home(peer.address.ip()));
+            reply.peers.retain(|peer| !is_local(peer.address.ip()));
         }
         Ok(reply)
     }
 
-    async fn find(&self, tracker: &TrackerAddress) -> Result<Host, TrackerError> {
+    async fn resolve(&self, tracker: &TrackerAddress) -> Result<TrackerHost, TrackerError> {
         match tracker {
             TrackerAddress::Http(url) => {
                 let (name, port) =
                     (url.host_str().unwrap_or_default(), url.port_or_known_default().unwrap_or(0));
-                Host::find(name, port, self.patience.name).await?.outside(tracker, url.path())
+                TrackerHost::resolve(name, port, self.timeouts.lookup)
+                    .await?
+                    .without_local_services(tracker, url.path())
             }
             // What is sent first is fixed and nothing that another service takes for a command; path and query follow only to
             // who has answered as a tracker does.
-            TrackerAddress::Udp { host, port, .. } => Host::find(host, *port, self.patience.name).await,
+            TrackerAddress::Udp { host, port, .. } => {
+                TrackerHost::resolve(host, *port, self.timeouts.lookup).await
+            }
         }
     }
 }
 
 /// Waits for an answer over either family; once there is one, for the other a little longer.
-async fn either<F>(v4: F, v6: F, patience: Duration) -> Result<AnnounceReply, TrackerError>
+async fn first_of_both<F>(v4: F, v6: F, patience: Duration) -> Result<AnnounceReply, TrackerError>
 where
     F: Future<Output = Result<AnnounceReply, TrackerError>>,
 {
@@ -94,13 +98,13 @@ where
     match first {
         Err(error) => other.await.map_err(|_| error),
         Ok(first) => match timeout(patience, other).await {
-            Ok(Ok(second)) => Ok(joined(first, second)),
+            Ok(Ok(second)) => Ok(merge(first, second)),
             _ => Ok(first),
         },
     }
 }
 
-fn joined(mut first: AnnounceReply, second: AnnounceReply) -> AnnounceReply {
+fn merge(mut first: AnnounceReply, second: AnnounceReply) -> AnnounceReply {
     first.interval = first.interval.max(second.interval);
     first.min_interval = first.min_interval.max(second.min_interval);
     first.complete = first.complete.max(second.complete);
@@ -120,35 +124,36 @@ mod tests {
 
     use super::*;
 
-    type Answer = std::pin::Pin<Box<dyn Future<Output = Result<AnnounceReply, TrackerError>>>>;
+    type BoxedReply = std::pin::Pin<Box<dyn Future<Output = Result<AnnounceReply, TrackerError>>>>;
 
-    fn answers(interval: u32, address: &str) -> Answer {
+    fn reply_from(interval: u32, address: &str) -> BoxedReply {
         let peers = vec![TrackedPeer { address: address.parse().unwrap(), peer_id: None }];
         Box::pin(ready(Ok(AnnounceReply { interval, peers, ..AnnounceReply::default() })))
     }
 
-    fn fails(host: &str) -> Answer {
+    fn failure_of(host: &str) -> BoxedReply {
         Box::pin(ready(Err(TrackerError::UnknownHost { host: host.to_owned() })))
     }
 
     #[tokio::test]
-    async fn the_answers_of_both_families_are_one() {
+    async fn replies_of_both_families_are_merged() {
         let patience = Duration::from_millis(10);
-        let reply = either(answers(60, "1.2.3.4:5"), answers(90, "[::1]:6"), patience).await.unwrap();
+        let reply =
+            first_of_both(reply_from(60, "1.2.3.4:5"), reply_from(90, "[::1]:6"), patience).await.unwrap();
         assert_eq!((reply.interval, reply.peers.len()), (90, 2));
     }
 
     #[tokio::test]
-    async fn one_family_is_enough() {
+    async fn a_reply_from_one_family_is_enough() {
         let patience = Duration::from_millis(10);
         for (v4, v6) in [
-            (answers(60, "1.2.3.4:5"), Box::pin(pending()) as Answer),
-            (Box::pin(pending()), answers(60, "1.2.3.4:5")),
-            (answers(60, "1.2.3.4:5"), fails("six")),
-            (fails("four"), answers(60, "1.2.3.4:5")),
+            (reply_from(60, "1.2.3.4:5"), Box::pin(pending()) as BoxedReply),
+            (Box::pin(pending()), reply_from(60, "1.2.3.4:5")),
+            (reply_from(60, "1.2.3.4:5"), failure_of("six")),
+            (failure_of("four"), reply_from(60, "1.2.3.4:5")),
         ] {
-            assert_eq!(either(v4, v6, patience).await.unwrap().peers.len(), 1);
+            assert_eq!(first_of_both(v4, v6, patience).await.unwrap().peers.len(), 1);
         }
-        assert!(either(fails("four"), fails("six"), patience).await.is_err());
+        assert!(first_of_both(failure_of("four"), failure_of("six"), patience).await.is_err());
     }
 }

@@ -6,19 +6,19 @@ use std::time::Duration;
 use protocol::tracker::NamedPeer;
 use tokio::task::JoinSet;
 
-use super::host::Host;
-use crate::addresses::is_at_home;
+use super::tracker_host::TrackerHost;
+use crate::addresses::is_local;
 
 /// Looks up where peers are, all at the same time. Names that nobody knows, or that take longer than `patience`, give nothing.
-pub(super) async fn look_up(peers: Vec<NamedPeer>, patience: Duration) -> Vec<SocketAddr> {
+pub(super) async fn resolve_peers(peers: Vec<NamedPeer>, patience: Duration) -> Vec<SocketAddr> {
     let mut lookups = JoinSet::new();
     for NamedPeer { host, port } in peers {
-        lookups.spawn(async move { Host::find(&host, port, patience).await });
+        lookups.spawn(async move { TrackerHost::resolve(&host, port, patience).await });
     }
     let mut found = Vec::new();
     while let Some(looked_up) = lookups.join_next().await {
         if let Ok(Ok(host)) = looked_up {
-            found.extend(elsewhere(host).filter(|address| !found.contains(address)).collect::<Vec<_>>());
+            found.extend(without_local(host).filter(|address| !found.contains(address)).collect::<Vec<_>>());
         }
     }
     found
@@ -26,8 +26,8 @@ pub(super) async fn look_up(peers: Vec<NamedPeer>, patience: Duration) -> Vec<So
 
 /// Returns the addresses of a host that are not of this machine and link: whoever owns a name can let it lead there, where
 /// services listen that trust whoever reaches them.
-fn elsewhere(host: Host) -> impl Iterator<Item = SocketAddr> {
-    host.v4.into_iter().chain(host.v6).filter(|address| !is_at_home(address.ip()))
+fn without_local(host: TrackerHost) -> impl Iterator<Item = SocketAddr> {
+    host.v4.into_iter().chain(host.v6).filter(|address| !is_local(address.ip()))
 }
 
 #[cfg(test)]
@@ -39,20 +39,20 @@ mod tests {
     }
 
     #[test]
-    fn a_name_leads_to_no_service_of_this_machine_and_link() {
+    fn a_peer_name_cannot_lead_to_local_services() {
         let addresses =
             |texts: &[&str]| texts.iter().map(|text| text.parse().unwrap()).collect::<Vec<SocketAddr>>();
-        let host = Host {
+        let host = TrackerHost {
             v4: addresses(&["127.0.0.1:1", "10.0.0.1:1", "169.254.169.254:1"]),
             v6: addresses(&["[::1]:1", "[fe80::1]:1", "[2001:db8::1]:1"]),
         };
-        assert_eq!(elsewhere(host).collect::<Vec<_>>(), addresses(&["10.0.0.1:1", "[2001:db8::1]:1"]));
+        assert_eq!(without_local(host).collect::<Vec<_>>(), addresses(&["10.0.0.1:1", "[2001:db8::1]:1"]));
     }
 
     #[tokio::test]
-    async fn names_are_looked_up() {
+    async fn peer_names_are_resolved() {
         // Old ways to write an address, which need nobody to be known.
         let peers = ["10.1", "127.1", "0x7f000001", "10.1", "localhost", "0"].map(named).to_vec();
-        assert_eq!(look_up(peers, Duration::from_secs(5)).await, ["10.0.0.1:6881".parse().unwrap()]);
+        assert_eq!(resolve_peers(peers, Duration::from_secs(5)).await, ["10.0.0.1:6881".parse().unwrap()]);
     }
 }

@@ -13,133 +13,133 @@ mod tests;
 
 use std::time::Duration;
 
-use protocol::tracker::{AnnounceReply, Event};
+use protocol::tracker::{AnnounceReply, TrackerEvent};
 use tokio::time::Instant;
 
-use super::pacing::Pacing;
-use super::tiers::{Standing, Tiers, Told, Tracker, TrackerId};
-use super::tracker_address::TrackerAddress;
+use super::interval_bounds::IntervalBounds;
+use super::tiers::{LastReply, TierTracker, TrackerId, TrackerStatus, TrackerTiers};
+use super::tracker_url::TrackerAddress;
 use super::{TrackerState, TrackerView};
-use crate::swarm::Random;
+use crate::swarm::SeededRandom;
 
 /// One announcement that is to be made.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Turn {
+pub(super) struct DueAnnounce {
     pub(super) tracker: TrackerId,
     pub(super) address: TrackerAddress,
-    pub(super) event: Option<Event>,
+    pub(super) event: Option<TrackerEvent>,
     pub(super) tracker_id: Option<Vec<u8>>,
     /// Whether the tracker hears now that the torrent is complete.
-    tells_completion: bool,
+    sends_completed: bool,
 }
 
 /// Whether the trackers have heard that the torrent is complete.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Completion {
-    NotYet,
-    ToBeTold,
-    Told,
+enum CompletedEvent {
+    NotDue,
+    Pending,
+    Sent,
 }
 
 /// Why an announcement failed, as far as it matters for when the next one is made.
 #[derive(Debug, Clone)]
-pub(super) struct Setback {
+pub(super) struct AnnounceFailure {
     /// What is shown.
     pub(super) reason: String,
     /// Whether the tracker was there and said no.
-    pub(super) refused: bool,
+    pub(super) is_refusal: bool,
     /// The pause for which the tracker asked.
-    pub(super) asked_pause: Option<Duration>,
+    pub(super) retry_after: Option<Duration>,
 }
 
 /// Holds what is known of the trackers of one torrent.
 #[derive(Debug)]
-pub(super) struct Schedule {
-    tiers: Tiers,
-    pacing: Pacing,
-    random: Random,
-    completion: Completion,
+pub(super) struct AnnounceSchedule {
+    tiers: TrackerTiers,
+    bounds: IntervalBounds,
+    random: SeededRandom,
+    completion: CompletedEvent,
     /// Who is being asked.
-    asked: Option<Turn>,
+    in_flight: Option<DueAnnounce>,
     /// When the next announcement is wanted.
-    wanted_at: Instant,
+    next_wanted: Instant,
     round: u32,
 }
 
-impl Schedule {
+impl AnnounceSchedule {
     /// Begins with the first announcement due at once. A torrent that is complete already is never said to have become so.
     pub(super) fn new(
         tiers: &[Vec<String>],
-        pacing: Pacing,
+        pacing: IntervalBounds,
         is_complete: bool,
         seed: u64,
         now: Instant,
     ) -> Self {
-        let mut random = Random::from_seed(seed);
-        let tiers = Tiers::new(tiers, &mut random);
-        let completion = if is_complete { Completion::Told } else { Completion::NotYet };
-        Self { tiers, pacing, random, completion, asked: None, wanted_at: now, round: 1 }
+        let mut random = SeededRandom::from_seed(seed);
+        let tiers = TrackerTiers::new(tiers, &mut random);
+        let completion = if is_complete { CompletedEvent::Sent } else { CompletedEvent::NotDue };
+        Self { tiers, bounds: pacing, random, completion, in_flight: None, next_wanted: now, round: 1 }
     }
 
-    /// Returns when [`Schedule::turn`] is to be called. Nothing while an announcement is being made, and nothing if there is
+    /// Returns when [`AnnounceSchedule::announce`] is to be called. Nothing while an announcement is being made, and nothing if there is
     /// no tracker that can be asked.
     pub(super) fn due(&self) -> Option<Instant> {
-        if self.asked.is_some() { None } else { self.candidate().map(|(_, at)| at) }
+        if self.in_flight.is_some() { None } else { self.next_tracker().map(|(_, at)| at) }
     }
 
     /// Begins an announcement if one is due.
-    pub(super) fn turn(&mut self, now: Instant) -> Option<Turn> {
-        let (id, at) = self.candidate().filter(|_| self.asked.is_none())?;
-        let tells_completion = self.completion == Completion::ToBeTold;
+    pub(super) fn start_announce(&mut self, now: Instant) -> Option<DueAnnounce> {
+        let (id, at) = self.next_tracker().filter(|_| self.in_flight.is_none())?;
+        let tells_completion = self.completion == CompletedEvent::Pending;
         let round = self.round;
         let tracker = self.tiers.find_mut(id).filter(|_| at <= now)?;
         tracker.round = round;
-        let event = match (tracker.knows_us, tells_completion) {
-            (false, _) => Some(Event::Started),
-            (true, true) => Some(Event::Completed),
+        let event = match (tracker.has_started, tells_completion) {
+            (false, _) => Some(TrackerEvent::Started),
+            (true, true) => Some(TrackerEvent::Completed),
             (true, false) => None,
         };
-        let turn = tracker.turn(event, tells_completion);
-        self.asked.clone_from(&turn);
+        let turn = tracker.announce(event, tells_completion);
+        self.in_flight.clone_from(&turn);
         turn
     }
 
     /// Takes the answer to the announcement that is being made.
     pub(super) fn answered(&mut self, reply: &AnnounceReply, now: Instant) {
-        let Some(turn) = self.asked.take() else { return };
-        let (interval, minimum) = self.pacing.intervals(reply);
+        let Some(turn) = self.in_flight.take() else { return };
+        let (interval, minimum) = self.bounds.intervals(reply);
         if let Some(tracker) = self.tiers.find_mut(turn.tracker) {
             tracker.backoff.reset();
-            tracker.knows_us = true;
-            tracker.standing = Standing::Working { not_before: now + minimum };
-            tracker.told = Told {
+            tracker.has_started = true;
+            tracker.status = TrackerStatus::Working { not_before: now + minimum };
+            tracker.last_reply = LastReply {
                 seeders: reply.complete,
                 leechers: reply.incomplete,
                 tracker_id: reply.tracker_id.clone().or(turn.tracker_id),
             };
         }
         self.tiers.promote(turn.tracker);
-        if turn.tells_completion {
-            self.completion = Completion::Told;
+        if turn.sends_completed {
+            self.completion = CompletedEvent::Sent;
         }
         // Became complete while the answer was on its way: that is said at once.
-        self.wanted_at = if self.completion == Completion::ToBeTold { now } else { now + interval };
+        self.next_wanted = if self.completion == CompletedEvent::Pending { now } else { now + interval };
         self.round = self.round.wrapping_add(1);
     }
 
     /// Takes the failure of the announcement that is being made, and returns the pause before the tracker is asked again.
-    pub(super) fn failed(&mut self, setback: Setback, now: Instant) -> Duration {
-        let Some(turn) = self.asked.take() else { return Duration::ZERO };
-        let random = self.random.draw();
+    pub(super) fn failed(&mut self, setback: AnnounceFailure, now: Instant) -> Duration {
+        let Some(turn) = self.in_flight.take() else { return Duration::ZERO };
+        let random = self.random.next_u64();
         let mut pause = Duration::ZERO;
         if let Some(tracker) = self.tiers.find_mut(turn.tracker) {
-            pause = tracker.backoff.pause(random);
-            if setback.refused {
-                pause = pause.max(self.pacing.after_refusal);
+            pause = tracker.backoff.next_delay(random);
+            if setback.is_refusal {
+                pause = pause.max(self.bounds.after_refusal);
             }
             // Bounded, since a tracker that wants to be rid of us for ever may change its mind.
-            pause = pause.max(setback.asked_pause.unwrap_or_default().min(self.pacing.longest));
-            tracker.standing = Standing::Failing { reason: setback.reason, retry_at: now + pause };
+            pause = pause.max(setback.retry_after.unwrap_or_default().min(self.bounds.max));
+            tracker.status = TrackerStatus::Failing { reason: setback.reason, retry_at: now + pause };
         }
         let all_asked = self.usable().all(|tracker| tracker.round == self.round);
         if all_asked {
@@ -150,71 +150,73 @@ impl Schedule {
 
     /// Notes that the torrent has become complete.
     pub(super) fn completed(&mut self, now: Instant) {
-        if self.completion == Completion::NotYet {
-            self.completion = Completion::ToBeTold;
-            self.wanted_at = self.wanted_at.min(now);
+        if self.completion == CompletedEvent::NotDue {
+            self.completion = CompletedEvent::Pending;
+            self.next_wanted = self.next_wanted.min(now);
         }
     }
 
     /// Asks for peers as soon as a tracker may be asked.
-    pub(super) fn want_peers(&mut self, now: Instant) {
-        self.wanted_at = self.wanted_at.min(now);
+    pub(super) fn request_peers(&mut self, now: Instant) {
+        self.next_wanted = self.next_wanted.min(now);
     }
 
     /// Lists whom to tell that we take part no longer: all that know, or may come to know, that we did.
-    pub(super) fn farewells(&self) -> Vec<Turn> {
-        let asked = self.asked.as_ref().map(|turn| turn.tracker);
-        let knowing = self.usable().filter(|tracker| tracker.knows_us || Some(tracker.id) == asked);
-        knowing.filter_map(|tracker| tracker.turn(Some(Event::Stopped), false)).collect()
+    pub(super) fn stopped_announces(&self) -> Vec<DueAnnounce> {
+        let asked = self.in_flight.as_ref().map(|turn| turn.tracker);
+        let knowing = self.usable().filter(|tracker| tracker.has_started || Some(tracker.id) == asked);
+        knowing.filter_map(|tracker| tracker.announce(Some(TrackerEvent::Stopped), false)).collect()
     }
 
     /// Tells how each tracker stands.
     pub(super) fn views(&self) -> Vec<TrackerView> {
-        let asked = self.asked.as_ref().map(|turn| turn.tracker);
-        let next = self.candidate().filter(|_| asked.is_none());
-        let view = |tracker: &Tracker| {
+        let asked = self.in_flight.as_ref().map(|turn| turn.tracker);
+        let next = self.next_tracker().filter(|_| asked.is_none());
+        let view = |tracker: &TierTracker| {
             let is_next = next.filter(|(id, _)| *id == tracker.id).map(|(_, at)| at);
-            let (state, at) = match (&tracker.address, &tracker.standing) {
+            let (state, at) = match (&tracker.address, &tracker.status) {
                 (Err(error), _) => (TrackerState::Unusable { reason: error.to_string() }, None),
                 _ if Some(tracker.id) == asked => (TrackerState::Announcing, None),
-                (_, Standing::Untried) => (TrackerState::Untried, is_next),
-                (_, Standing::Working { .. }) => (TrackerState::Working, is_next),
-                (_, Standing::Failing { reason, retry_at }) => {
+                (_, TrackerStatus::Untried) => (TrackerState::Untried, is_next),
+                (_, TrackerStatus::Working { .. }) => (TrackerState::Working, is_next),
+                (_, TrackerStatus::Failing { reason, retry_at }) => {
                     (TrackerState::Failing { reason: reason.clone() }, is_next.or(Some(*retry_at)))
                 }
             };
             TrackerView {
                 url: tracker.url.clone(),
                 state,
-                seeders: tracker.told.seeders,
-                leechers: tracker.told.leechers,
-                next: at,
+                seeders: tracker.last_reply.seeders,
+                leechers: tracker.last_reply.leechers,
+                next_announce: at,
             }
         };
         self.tiers.iter().map(view).collect()
     }
 
-    fn usable(&self) -> impl Iterator<Item = &Tracker> {
+    fn usable(&self) -> impl Iterator<Item = &TierTracker> {
         self.tiers.iter().filter(|tracker| tracker.address.is_ok())
     }
 
     /// Finds who is to be asked next, and when: the first in order, but while one of those before is failing, not later than
     /// the first that is not.
-    fn candidate(&self) -> Option<(TrackerId, Instant)> {
+    fn next_tracker(&self) -> Option<(TrackerId, Instant)> {
         let mut best: Option<(TrackerId, Instant)> = None;
         for tracker in self.usable().filter(|tracker| tracker.round != self.round) {
-            let held_until = match &tracker.standing {
-                Standing::Untried => self.wanted_at,
+            let held_until = match &tracker.status {
+                TrackerStatus::Untried => self.next_wanted,
                 // That something has happened is said at once.
-                Standing::Working { .. } if self.completion == Completion::ToBeTold => self.wanted_at,
-                Standing::Working { not_before } => *not_before,
-                Standing::Failing { retry_at, .. } => *retry_at,
+                TrackerStatus::Working { .. } if self.completion == CompletedEvent::Pending => {
+                    self.next_wanted
+                }
+                TrackerStatus::Working { not_before } => *not_before,
+                TrackerStatus::Failing { retry_at, .. } => *retry_at,
             };
-            let at = held_until.max(self.wanted_at);
+            let at = held_until.max(self.next_wanted);
             if best.is_none_or(|(_, earliest)| at < earliest) {
                 best = Some((tracker.id, at));
             }
-            if !matches!(tracker.standing, Standing::Failing { .. }) {
+            if !matches!(tracker.status, TrackerStatus::Failing { .. }) {
                 break;
             }
         }
@@ -222,10 +224,10 @@ impl Schedule {
     }
 }
 
-impl Tracker {
-    fn turn(&self, event: Option<Event>, tells_completion: bool) -> Option<Turn> {
+impl TierTracker {
+    fn announce(&self, event: Option<TrackerEvent>, tells_completion: bool) -> Option<DueAnnounce> {
         let address = self.address.as_ref().ok()?.clone();
-        let tracker_id = self.told.tracker_id.clone();
-        Some(Turn { tracker: self.id, address, event, tracker_id, tells_completion })
+        let tracker_id = self.last_reply.tracker_id.clone();
+        Some(DueAnnounce { tracker: self.id, address, event, tracker_id, sends_completed: tells_completion })
     }
 }

@@ -3,7 +3,7 @@ mod http;
 mod https;
 #[cfg(unix)]
 mod opentracker;
-mod scripted;
+mod scripted_tracker;
 mod udp;
 
 use std::time::Duration;
@@ -12,19 +12,19 @@ use protocol::infohash::Infohash;
 use protocol::tracker::{AnnounceReply, AnnounceRequest, TrackedPeer};
 
 use super::client::TrackerClient;
-use super::patience::Patience;
-use super::tracker_address::TrackerAddress;
+use super::timeouts::TrackerTimeouts;
+use super::tls_trust::TlsTrust;
 use super::tracker_error::TrackerError;
-use super::trust::Trust;
+use super::tracker_url::TrackerAddress;
 use crate::source_address::SourceAddress;
 
 /// Waits for what never comes no longer than a test may take.
-fn impatient() -> Patience {
-    Patience {
-        answer: Duration::from_millis(300),
-        datagram: Duration::from_millis(50),
-        farewell: Duration::from_millis(300),
-        ..Patience::default()
+fn short_timeouts() -> TrackerTimeouts {
+    TrackerTimeouts {
+        http_reply: Duration::from_millis(300),
+        udp_reply: Duration::from_millis(50),
+        stop: Duration::from_millis(300),
+        ..TrackerTimeouts::default()
     }
 }
 
@@ -51,12 +51,14 @@ fn reply(peers: &[&str]) -> AnnounceReply {
     AnnounceReply { interval: 1800, peers: peers.collect(), ..AnnounceReply::default() }
 }
 
-async fn ask(url: &str, patience: Patience) -> Result<AnnounceReply, TrackerError> {
+async fn announce_to(url: &str, patience: TrackerTimeouts) -> Result<AnnounceReply, TrackerError> {
     let address = TrackerAddress::parse(url).unwrap();
-    TrackerClient::new(patience, Trust::System, SourceAddress::default()).announce(&address, &request()).await
+    TrackerClient::new(patience, TlsTrust::System, SourceAddress::default())
+        .announce(&address, &request())
+        .await
 }
 
 /// Asks a tracker that must fail, and returns what is said of it.
-async fn complaint(url: &str) -> String {
-    ask(url, impatient()).await.expect_err("it fails").to_string()
+async fn error_message(url: &str) -> String {
+    announce_to(url, short_timeouts()).await.expect_err("it fails").to_string()
 }

@@ -6,15 +6,15 @@ use std::time::Duration;
 use protocol::limits::MAX_TRACKERS;
 use tokio::time::Instant;
 
-use super::tracker_address::{AddressError, TrackerAddress};
+use super::tracker_url::{TrackerAddress, TrackerUrlError};
 use crate::backoff::Backoff;
-use crate::swarm::Random;
+use crate::swarm::SeededRandom;
 
 /// The pauses after failures: from a second, doubled each time.
-const FIRST_PAUSE: Duration = Duration::from_secs(1);
+const MIN_RETRY_DELAY: Duration = Duration::from_secs(1);
 
 /// No pause after a failure is longer.
-const LONGEST_PAUSE: Duration = Duration::from_mins(30);
+const MAX_RETRY_DELAY: Duration = Duration::from_mins(30);
 
 /// The number of a tracker within a torrent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -22,23 +22,23 @@ pub(super) struct TrackerId(usize);
 
 /// A tracker, and what is known of it.
 #[derive(Debug)]
-pub(super) struct Tracker {
+pub(super) struct TierTracker {
     pub(super) id: TrackerId,
     pub(super) url: String,
-    pub(super) address: Result<TrackerAddress, AddressError>,
-    pub(super) standing: Standing,
+    pub(super) address: Result<TrackerAddress, TrackerUrlError>,
+    pub(super) status: TrackerStatus,
     pub(super) backoff: Backoff,
     /// The round in which it was last asked.
     pub(super) round: u32,
     /// Whether it has heard that we take part.
-    pub(super) knows_us: bool,
+    pub(super) has_started: bool,
     /// What it told when it last answered.
-    pub(super) told: Told,
+    pub(super) last_reply: LastReply,
 }
 
 /// How a tracker stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Standing {
+pub(super) enum TrackerStatus {
     Untried,
     /// It answered; unless something has happened, it is not asked again before this time.
     Working {
@@ -52,7 +52,7 @@ pub(super) enum Standing {
 
 /// What a tracker told.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Told {
+pub(super) struct LastReply {
     pub(super) seeders: Option<u32>,
     pub(super) leechers: Option<u32>,
     /// What it wants to be given back.
@@ -61,18 +61,18 @@ pub(super) struct Told {
 
 /// Holds the tiers, each in its order.
 #[derive(Debug)]
-pub(super) struct Tiers(Vec<Vec<Tracker>>);
+pub(super) struct TrackerTiers(Vec<Vec<TierTracker>>);
 
-impl Tiers {
+impl TrackerTiers {
     /// Takes the tiers of a torrent: each tracker once, the order within a tier left to chance.
-    pub(super) fn new(tiers: &[Vec<String>], random: &mut Random) -> Self {
+    pub(super) fn new(tiers: &[Vec<String>], random: &mut SeededRandom) -> Self {
         let mut seen = HashSet::new();
         let mut known = Vec::new();
         for tier in tiers {
             let mut trackers = Vec::new();
             for url in tier {
                 if seen.len() < MAX_TRACKERS && seen.insert(url) {
-                    trackers.push(Tracker::new(TrackerId(seen.len()), url));
+                    trackers.push(TierTracker::new(TrackerId(seen.len()), url));
                 }
             }
             shuffle(&mut trackers, random);
@@ -82,11 +82,11 @@ impl Tiers {
     }
 
     /// Lists the trackers in order.
-    pub(super) fn iter(&self) -> impl Iterator<Item = &Tracker> {
+    pub(super) fn iter(&self) -> impl Iterator<Item = &TierTracker> {
         self.0.iter().flatten()
     }
 
-    pub(super) fn find_mut(&mut self, id: TrackerId) -> Option<&mut Tracker> {
+    pub(super) fn find_mut(&mut self, id: TrackerId) -> Option<&mut TierTracker> {
         self.0.iter_mut().flatten().find(|tracker| tracker.id == id)
     }
 
@@ -100,25 +100,25 @@ impl Tiers {
     }
 }
 
-impl Tracker {
+impl TierTracker {
     fn new(id: TrackerId, url: &str) -> Self {
         Self {
             id,
             url: url.to_owned(),
             address: TrackerAddress::parse(url),
-            standing: Standing::Untried,
-            backoff: Backoff::between(FIRST_PAUSE, LONGEST_PAUSE),
+            status: TrackerStatus::Untried,
+            backoff: Backoff::between(MIN_RETRY_DELAY, MAX_RETRY_DELAY),
             round: 0,
-            knows_us: false,
-            told: Told::default(),
+            has_started: false,
+            last_reply: LastReply::default(),
         }
     }
 }
 
-fn shuffle<T>(items: &mut [T], random: &mut Random) {
+fn shuffle<T>(items: &mut [T], random: &mut SeededRandom) {
     for count in (2..=items.len()).rev() {
         let bound = u64::try_from(count).unwrap_or(u64::MAX);
-        let place = usize::try_from(random.draw() % bound).unwrap_or(0);
+        let place = usize::try_from(random.next_u64() % bound).unwrap_or(0);
         items.swap(place, count - 1);
     }
 }

@@ -10,27 +10,27 @@ use protocol::tracker::{AnnounceReply, AnnounceRequest};
 use tokio::net::UdpSocket;
 use tokio::time::{Instant, timeout_at};
 
-use self::exchange::{Connection, Exchange, Heard, Question};
-use super::patience::Patience;
+use self::exchange::{ExchangeStep, UdpAnnounce, UdpConnectionId, UdpExchange};
+use super::timeouts::TrackerTimeouts;
 use super::tracker_error::TrackerError;
 use crate::source_address::SourceAddress;
-use crate::swarm::Random;
+use crate::swarm::SeededRandom;
 
 /// The longest datagram there is.
-const LONGEST: usize = 1 << 16;
+const MAX_DATAGRAM: usize = 1 << 16;
 
 /// Asks trackers over UDP.
 #[derive(Debug)]
-pub(super) struct UdpClient {
-    patience: Patience,
+pub(super) struct TrackerUdpClient {
+    timeouts: TrackerTimeouts,
     source: SourceAddress,
     /// The connection ids that were given lately.
-    connections: Mutex<HashMap<SocketAddr, Connection>>,
+    connections: Mutex<HashMap<SocketAddr, UdpConnectionId>>,
 }
 
-impl UdpClient {
-    pub(super) fn new(patience: Patience, source: SourceAddress) -> Self {
-        Self { patience, source, connections: Mutex::default() }
+impl TrackerUdpClient {
+    pub(super) fn new(patience: TrackerTimeouts, source: SourceAddress) -> Self {
+        Self { timeouts: patience, source, connections: Mutex::default() }
     }
 
     /// Announces at a host: at its next address if nobody listens at the first.
@@ -40,67 +40,69 @@ impl UdpClient {
         url_data: &str,
         request: &AnnounceRequest,
     ) -> Result<AnnounceReply, TrackerError> {
-        let mut failure = TrackerError::NoConversation { reason: "no address".to_owned() };
+        let mut failure = TrackerError::ConnectionFailed { reason: "no address".to_owned() };
         for address in addresses {
-            match self.ask(*address, url_data, request).await {
-                Err(error @ TrackerError::NoConversation { .. }) => failure = error,
+            match self.announce_at(*address, url_data, request).await {
+                Err(error @ TrackerError::ConnectionFailed { .. }) => failure = error,
                 answered => return answered,
             }
         }
         Err(failure)
     }
 
-    async fn ask(
+    async fn announce_at(
         &self,
         address: SocketAddr,
         url_data: &str,
         request: &AnnounceRequest,
     ) -> Result<AnnounceReply, TrackerError> {
-        let socket = socket(address, self.source).await.map_err(|error| TrackerError::on_the_way(&error))?;
+        let socket = connected_socket(address, self.source)
+            .await
+            .map_err(|error| TrackerError::connection_failed(&error))?;
         // Taken out, so that an id with which something goes wrong is not used again.
         let known = self.connections.lock().remove(&address);
         // Without randomness the numbers can be guessed, and nothing else is lost.
-        let random = Random::from_seed(getrandom::u64().unwrap_or(0));
-        let question = Question { request: request.clone(), url_data: url_data.as_bytes().to_vec() };
-        let mut exchange = Exchange::new(question, address, known, random, self.patience, Instant::now());
-        let reply = converse(&socket, &mut exchange).await?;
-        self.keep(address, &exchange);
+        let random = SeededRandom::from_seed(getrandom::u64().unwrap_or(0));
+        let question = UdpAnnounce { request: request.clone(), url_data: url_data.as_bytes().to_vec() };
+        let mut exchange = UdpExchange::new(question, address, known, random, self.timeouts, Instant::now());
+        let reply = run_exchange(&socket, &mut exchange).await?;
+        self.save_connection(address, &exchange);
         Ok(reply)
     }
 
-    fn keep(&self, address: SocketAddr, exchange: &Exchange) {
+    fn save_connection(&self, address: SocketAddr, exchange: &UdpExchange) {
         let now = Instant::now();
         let mut connections = self.connections.lock();
-        connections.retain(|_, connection| connection.is_good(now));
+        connections.retain(|_, connection| connection.is_valid(now));
         connections.extend(exchange.connection().map(|connection| (address, connection)));
     }
 }
 
 /// Opens a socket that hears that address alone.
-async fn socket(address: SocketAddr, source: SourceAddress) -> std::io::Result<UdpSocket> {
-    let socket = UdpSocket::bind(source.socket_toward(address)).await?;
+async fn connected_socket(address: SocketAddr, source: SourceAddress) -> std::io::Result<UdpSocket> {
+    let socket = UdpSocket::bind(source.bind_address_for(address)).await?;
     socket.connect(address).await?;
     Ok(socket)
 }
 
-async fn converse(socket: &UdpSocket, exchange: &mut Exchange) -> Result<AnnounceReply, TrackerError> {
-    let lost = |error: std::io::Error| TrackerError::on_the_way(&error);
-    let mut datagram = vec![0; LONGEST];
+async fn run_exchange(socket: &UdpSocket, exchange: &mut UdpExchange) -> Result<AnnounceReply, TrackerError> {
+    let lost = |error: std::io::Error| TrackerError::connection_failed(&error);
+    let mut datagram = vec![0; MAX_DATAGRAM];
     socket.send(&exchange.datagram()).await.map_err(lost)?;
     loop {
         let heard = match timeout_at(exchange.deadline(), socket.recv(&mut datagram)).await {
             Ok(received) => {
                 let length = received.map_err(lost)?;
-                exchange.hear(datagram.get(..length).unwrap_or_default(), Instant::now())?
+                exchange.receive(datagram.get(..length).unwrap_or_default(), Instant::now())?
             }
-            Err(_) => exchange.run_out(Instant::now())?,
+            Err(_) => exchange.handle_timeout(Instant::now())?,
         };
         match heard {
-            Heard::Nothing => {}
-            Heard::Ask => {
+            ExchangeStep::Wait => {}
+            ExchangeStep::Send => {
                 socket.send(&exchange.datagram()).await.map_err(lost)?;
             }
-            Heard::Answer(reply) => return Ok(reply),
+            ExchangeStep::Done(reply) => return Ok(reply),
         }
     }
 }

@@ -12,7 +12,7 @@ pub struct TrackerView {
     /// How many peers do not have it yet, as it said.
     pub leechers: Option<u32>,
     /// When it is asked next, if that is settled.
-    pub next: Option<Instant>,
+    pub next_announce: Option<Instant>,
 }
 
 /// How a tracker stands.

@@ -6,19 +6,19 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
 
 use protocol::bitfield::Bitfield;
-use protocol::block_hash::batch::worth_together;
+use protocol::block_hash::batch::min_batch_len;
 use protocol::geometry::PieceIndex;
 use tokio_util::sync::CancellationToken;
 
 use super::TorrentFiles;
-use super::handles::Lying;
+use super::handles::FileState;
 use super::layout;
 
 /// How many bytes a thread verifies before it takes the next ones: long enough for the system to read ahead.
-const RUN: u32 = 8 << 20;
+const BATCH_BYTES: u32 = 8 << 20;
 
 /// The most threads that verify; more would wait for the disk.
-const MOST_THREADS: usize = 8;
+const MAX_THREADS: usize = 8;
 
 impl TorrentFiles {
     /// Verifies the pieces that are claimed and returns those that are right. `progress` is told, from any of several
@@ -31,8 +31,8 @@ impl TorrentFiles {
     ) -> Bitfield {
         let geometry = self.metainfo.geometry();
         let claims: Vec<PieceIndex> = geometry.pieces().filter(|piece| claimed.has(*piece)).collect();
-        let run = (RUN / geometry.piece_length()).max(1) as usize;
-        let together = worth_together().min(run);
+        let run = (BATCH_BYTES / geometry.piece_length()).max(1) as usize;
+        let together = min_batch_len().min(run);
         let run = run - run % together;
         let runs: Vec<&[PieceIndex]> = claims.chunks(run).collect();
         let (next, looked_at) = (AtomicU32::new(0), AtomicU32::new(0));
@@ -43,15 +43,14 @@ impl TorrentFiles {
                     if cancel.is_cancelled() {
                         return right;
                     }
-                    right.extend(self.right_ones(pieces, &mut buffers));
+                    right.extend(self.valid_pieces(pieces, &mut buffers));
                     let count = u32::try_from(pieces.len()).unwrap_or(0);
                     progress(looked_at.fetch_add(count, Ordering::Relaxed) + count);
                 }
             }
             right
         };
-        let threads =
-            thread::available_parallelism().map_or(1, usize::from).min(MOST_THREADS).min(runs.len());
+        let threads = thread::available_parallelism().map_or(1, usize::from).min(MAX_THREADS).min(runs.len());
         let mut right = Bitfield::empty(geometry);
         let found = thread::scope(|scope| {
             let others: Vec<_> = (1..threads).map(|_| scope.spawn(work)).collect();
@@ -67,7 +66,7 @@ impl TorrentFiles {
     }
 
     /// Returns those of a few pieces that are right on disk.
-    fn right_ones(&self, pieces: &[PieceIndex], buffers: &mut [Vec<u8>]) -> Vec<PieceIndex> {
+    fn valid_pieces(&self, pieces: &[PieceIndex], buffers: &mut [Vec<u8>]) -> Vec<PieceIndex> {
         let read = |(piece, bytes): (&PieceIndex, &mut Vec<u8>)| match self.read_piece(*piece, bytes) {
             Ok(is_there) => is_there,
             Err(error) => {
@@ -79,7 +78,7 @@ impl TorrentFiles {
         let bytes = pieces.iter().zip(buffers.iter()).zip(is_there).filter(|(_, is_there)| *is_there);
         let read: Vec<(PieceIndex, [&[u8]; 1])> =
             bytes.map(|((piece, bytes), _)| (*piece, [bytes.as_slice()])).collect();
-        let verdicts = self.metainfo.are_pieces(read.iter().copied());
+        let verdicts = self.metainfo.verify_pieces(read.iter().copied());
         read.into_iter().zip(verdicts).filter(|(_, good)| *good).map(|((piece, _), _)| piece).collect()
     }
 
@@ -101,9 +100,10 @@ impl TorrentFiles {
     }
 
     /// Says whether all that a piece has lies in files that have their names.
-    pub(super) fn is_named(&self, piece: PieceIndex) -> bool {
-        let named =
-            |span: layout::Span| span.is_padding || matches!(self.handles.lying(span.file), Lying::Named(_));
+    pub(super) fn is_in_named_files(&self, piece: PieceIndex) -> bool {
+        let named = |span: layout::ContentSpan| {
+            span.is_padding || matches!(self.handles.state(span.file), FileState::Named(_))
+        };
         layout::spans_of_piece(&self.metainfo, piece).all(named)
     }
 }

@@ -3,7 +3,7 @@ use std::path::{Path, PathBuf};
 
 /// The files of a torrent cannot be used.
 #[derive(Debug, thiserror::Error)]
-pub enum FilesError {
+pub enum TorrentFilesError {
     /// Something is in the way of every name that was tried.
     #[error("no free name is left for {}; move some of what lies there away", path.display())]
     NoFreeName {
@@ -18,7 +18,7 @@ pub enum FilesError {
     },
     /// Nothing is there that could be the torrent's.
     #[error("there is nothing at {}; say in which folder the torrent's content lies", path.display())]
-    NotThere {
+    NotFound {
         /// Where it was looked for.
         path: PathBuf,
     },
@@ -35,7 +35,7 @@ pub enum FilesError {
     Cancelled,
 }
 
-impl FilesError {
+impl TorrentFilesError {
     pub(super) fn at(path: &Path) -> impl Fn(io::Error) -> Self + use<> {
         let path = path.to_owned();
         move |source| Self::Io { path: path.clone(), source }

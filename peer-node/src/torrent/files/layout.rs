@@ -8,7 +8,7 @@ use protocol::metainfo::{FileSpan, Metainfo};
 
 /// A stretch of the content that lies in one file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Span {
+pub(super) struct ContentSpan {
     /// The file's place in the torrent's list.
     pub(super) file: usize,
     /// Where in the file it begins.
@@ -20,17 +20,23 @@ pub(super) struct Span {
 }
 
 /// Returns the spans of a piece, in order.
-pub(super) fn spans_of_piece(metainfo: &Metainfo, piece: PieceIndex) -> impl Iterator<Item = Span> + use<'_> {
+pub(super) fn spans_of_piece(
+    metainfo: &Metainfo,
+    piece: PieceIndex,
+) -> impl Iterator<Item = ContentSpan> + use<'_> {
     let geometry = metainfo.geometry();
     spans(metainfo, geometry.piece_offset(piece), geometry.length_of(piece))
 }
 
 /// Returns the spans of a block, in order.
-pub(super) fn spans_of_block(metainfo: &Metainfo, block: Block) -> impl Iterator<Item = Span> + use<'_> {
+pub(super) fn spans_of_block(
+    metainfo: &Metainfo,
+    block: Block,
+) -> impl Iterator<Item = ContentSpan> + use<'_> {
     spans(metainfo, metainfo.geometry().block_offset(block), block.length)
 }
 
-fn spans(metainfo: &Metainfo, start: u64, length: u32) -> impl Iterator<Item = Span> + use<'_> {
+fn spans(metainfo: &Metainfo, start: u64, length: u32) -> impl Iterator<Item = ContentSpan> + use<'_> {
     let (files, end) = (metainfo.files(), start + u64::from(length));
     let first = files.partition_point(|file| file.offset + file.length <= start);
     let touched = files.iter().enumerate().skip(first).take_while(move |(_, file)| file.offset < end);
@@ -38,7 +44,7 @@ fn spans(metainfo: &Metainfo, start: u64, length: u32) -> impl Iterator<Item = S
         let from = start.max(file.offset);
         let to = end.min(file.offset + file.length);
         let length = usize::try_from(to - from).unwrap_or(usize::MAX);
-        Span { file: number, offset: from - file.offset, length, is_padding: file.is_padding }
+        ContentSpan { file: number, offset: from - file.offset, length, is_padding: file.is_padding }
     })
 }
 
@@ -64,7 +70,10 @@ pub(super) fn exact_path(file: &FileSpan) -> Option<PathBuf> {
 }
 
 /// Cuts the parts of a piece where its spans are cut.
-pub(super) fn cut<'a>(parts: &[&'a [u8]], lengths: impl IntoIterator<Item = usize>) -> Vec<Vec<&'a [u8]>> {
+pub(super) fn split_parts<'a>(
+    parts: &[&'a [u8]],
+    lengths: impl IntoIterator<Item = usize>,
+) -> Vec<Vec<&'a [u8]>> {
     let mut parts = parts.iter().copied();
     let mut rest: &[u8] = &[];
     let mut take = |length: usize| {

@@ -2,12 +2,12 @@ use std::path::PathBuf;
 
 use protocol::bitfield::Bitfield;
 
-use super::handles::Lying;
+use super::handles::FileState;
 use super::{TorrentFiles, layout};
 
 /// What was found of one file of a torrent.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct FileReport {
+pub struct TorrentFileReport {
     /// Its place in the torrent's list, from 0.
     pub number: usize,
     /// Where it lies, or should lie.
@@ -17,16 +17,16 @@ pub struct FileReport {
     /// How many pieces have bytes of it.
     pub pieces: u32,
     /// How many of them are right; one that another file spoils counts as wrong for both.
-    pub right: u32,
+    pub valid_pieces: u32,
     /// How it is.
-    pub condition: FileCondition,
+    pub condition: TorrentFileCondition,
 }
 
 /// How a file of a torrent is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum FileCondition {
+pub enum TorrentFileCondition {
     /// All its pieces are right.
-    Whole,
+    Complete,
     /// Some are not.
     Damaged,
     /// It is longer or shorter than it has to be.
@@ -42,7 +42,7 @@ pub enum FileCondition {
 
 impl TorrentFiles {
     /// Tells of each file how it is, given the pieces that were found right. Padding is left out.
-    pub fn reports(&self, right: &Bitfield) -> Vec<FileReport> {
+    pub fn file_reports(&self, right: &Bitfield) -> Vec<TorrentFileReport> {
         let geometry = self.metainfo.geometry();
         let files = self.metainfo.files().iter().enumerate().filter(|(_, file)| !file.is_padding);
         let report = |(number, file)| {
@@ -50,17 +50,17 @@ impl TorrentFiles {
             let pieces = u32::try_from(numbers.len()).unwrap_or(u32::MAX);
             let is_right = |piece: &u32| geometry.piece(*piece).is_some_and(|piece| right.has(piece));
             let right = u32::try_from(numbers.filter(is_right).count()).unwrap_or(u32::MAX);
-            let condition = match self.handles.lying(number) {
-                Lying::Absent => FileCondition::Missing,
-                Lying::Part { .. } => FileCondition::Unfinished,
-                Lying::Named(found) if found.size != file.length => {
-                    FileCondition::WrongLength { found: found.size }
+            let condition = match self.handles.state(number) {
+                FileState::Absent => TorrentFileCondition::Missing,
+                FileState::Part { .. } => TorrentFileCondition::Unfinished,
+                FileState::Named(found) if found.size != file.length => {
+                    TorrentFileCondition::WrongLength { found: found.size }
                 }
-                Lying::Named(_) if right == pieces => FileCondition::Whole,
-                Lying::Named(_) => FileCondition::Damaged,
+                FileState::Named(_) if right == pieces => TorrentFileCondition::Complete,
+                FileState::Named(_) => TorrentFileCondition::Damaged,
             };
-            let path = self.outside(&self.path_of(number, file));
-            FileReport { number, path, length: file.length, pieces, right, condition }
+            let path = self.external_path(&self.named_path(number, file));
+            TorrentFileReport { number, path, length: file.length, pieces, valid_pieces: right, condition }
         };
         files.map(report).collect()
     }

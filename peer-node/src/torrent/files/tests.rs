@@ -12,21 +12,21 @@ use std::sync::Arc;
 
 use protocol::bitfield::Bitfield;
 use protocol::geometry::PieceIndex;
-use protocol::metainfo::{Draft, DraftContent, DraftFile, DraftNotes, Metainfo};
+use protocol::metainfo::{DraftContent, DraftFile, DraftOptionalFields, Metainfo, MetainfoDraft};
 use sha1::{Digest as _, Sha1};
 use tokio_util::sync::CancellationToken;
 
-use super::{FilesError, TorrentFiles};
-use crate::torrent::selection::Selection;
+use super::{TorrentFiles, TorrentFilesError};
+use crate::torrent::selection::FileSelection;
 
 /// A torrent and its content.
-struct Original {
+struct TorrentContent {
     metainfo: Arc<Metainfo>,
     bytes: Vec<u8>,
 }
 
 /// Makes bytes that repeat nowhere.
-fn noise(length: usize, seed: u32) -> Vec<u8> {
+fn pseudorandom_bytes(length: usize, seed: u32) -> Vec<u8> {
     let mut state = seed | 1;
     let mut next = || {
         state ^= state << 13;
@@ -37,11 +37,11 @@ fn noise(length: usize, seed: u32) -> Vec<u8> {
     (0..length).map(|_| next()).collect()
 }
 
-impl Original {
+impl TorrentContent {
     /// Makes a torrent named `t` of files with these paths and lengths; of a single file if its path is empty.
     fn of(files: &[(&str, usize)], piece_length: u32) -> Self {
         let total = files.iter().map(|(_, length)| length).sum();
-        let bytes = noise(total, u32::try_from(total).unwrap().wrapping_mul(7919));
+        let bytes = pseudorandom_bytes(total, u32::try_from(total).unwrap().wrapping_mul(7919));
         let content = match files {
             [("", length)] => DraftContent::Single(*length as u64),
             _ => DraftContent::Files(
@@ -60,8 +60,15 @@ impl Original {
     fn of_content(name: &str, content: DraftContent, piece_length: u32, bytes: Vec<u8>) -> Self {
         let hashes: Vec<[u8; 20]> =
             bytes.chunks(piece_length as usize).map(|piece| Sha1::digest(piece).into()).collect();
-        let (tiers, notes) = (Vec::new(), DraftNotes::default());
-        let draft = Draft { name: name.into(), piece_length, content, private: false, tiers, notes };
+        let (tiers, notes) = (Vec::new(), DraftOptionalFields::default());
+        let draft = MetainfoDraft {
+            name: name.into(),
+            piece_length,
+            content,
+            private: false,
+            tiers,
+            optional: notes,
+        };
         let metainfo = Arc::new(Metainfo::parse(&draft.encode(&hashes).unwrap()).unwrap());
         Self { metainfo, bytes }
     }
@@ -82,7 +89,7 @@ impl Original {
     }
 
     /// Puts the whole content into a folder.
-    fn put(&self, dir: &Path) {
+    fn write_content(&self, dir: &Path) {
         for (path, bytes) in self.files() {
             let path = dir.join(path);
             fs::create_dir_all(path.parent().unwrap()).unwrap();
@@ -90,16 +97,16 @@ impl Original {
         }
     }
 
-    fn open_selected(&self, dir: &Path, selection: &Selection) -> (TorrentFiles, Bitfield) {
+    fn open_selected(&self, dir: &Path, selection: &FileSelection) -> (TorrentFiles, Bitfield) {
         TorrentFiles::open(dir, &self.metainfo, selection, &CancellationToken::new(), &|_| ()).unwrap()
     }
 
     fn open(&self, dir: &Path) -> (TorrentFiles, Bitfield) {
-        self.open_selected(dir, &Selection::all())
+        self.open_selected(dir, &FileSelection::all())
     }
 
-    fn refused(&self, dir: &Path) -> FilesError {
-        TorrentFiles::open(dir, &self.metainfo, &Selection::all(), &CancellationToken::new(), &|_| ())
+    fn open_error(&self, dir: &Path) -> TorrentFilesError {
+        TorrentFiles::open(dir, &self.metainfo, &FileSelection::all(), &CancellationToken::new(), &|_| ())
             .unwrap_err()
     }
 
@@ -118,8 +125,8 @@ impl Original {
     }
 
     /// Asserts that the whole content lies in a folder, and nothing else.
-    fn assert_whole(&self, dir: &Path) {
-        let found = everything(dir);
+    fn assert_complete(&self, dir: &Path) {
+        let found = all_files(dir);
         let right: Vec<(PathBuf, Vec<u8>)> = {
             let mut files: Vec<_> = self.files().map(|(path, bytes)| (path, bytes.to_vec())).collect();
             files.sort();
@@ -133,7 +140,7 @@ impl Original {
 }
 
 /// Returns every file below a folder with its bytes, in the order of their paths.
-fn everything(dir: &Path) -> Vec<(PathBuf, Vec<u8>)> {
+fn all_files(dir: &Path) -> Vec<(PathBuf, Vec<u8>)> {
     let (mut found, mut folders) = (Vec::new(), vec![dir.to_owned()]);
     while let Some(folder) = folders.pop() {
         for entry in fs::read_dir(folder).unwrap().flatten() {
@@ -150,6 +157,6 @@ fn everything(dir: &Path) -> Vec<(PathBuf, Vec<u8>)> {
     found
 }
 
-fn names(dir: &Path) -> Vec<String> {
-    everything(dir).into_iter().map(|(path, _)| path.to_string_lossy().into_owned()).collect()
+fn file_names(dir: &Path) -> Vec<String> {
+    all_files(dir).into_iter().map(|(path, _)| path.to_string_lossy().into_owned()).collect()
 }

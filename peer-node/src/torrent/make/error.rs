@@ -6,9 +6,9 @@ use protocol::metainfo::MetainfoError;
 
 /// Why there is no torrent of a file or folder.
 #[derive(Debug, thiserror::Error)]
-pub enum MakeError {
+pub enum MakeTorrentError {
     /// A file or folder cannot be read.
-    #[error("cannot read {}: {error}", shown(path))]
+    #[error("cannot read {}: {error}", display_path(path))]
     Unreadable {
         /// Which one.
         path: PathBuf,
@@ -16,25 +16,25 @@ pub enum MakeError {
         error: io::Error,
     },
     /// What was named is neither a file nor a folder.
-    #[error("{} is neither a file nor a folder", shown(path))]
-    NoContent {
+    #[error("{} is neither a file nor a folder", display_path(path))]
+    NotFileOrFolder {
         /// What was named.
         path: PathBuf,
     },
     /// The folder has no bytes in it.
-    #[error("{} has no bytes in it, and a torrent needs some", shown(path))]
+    #[error("{} has no bytes in it, and a torrent needs some", display_path(path))]
     Empty {
         /// Which file or folder.
         path: PathBuf,
     },
     /// The name of the file or folder is none for a torrent.
-    #[error("the name of {} cannot be that of a torrent: give the torrent another name", shown(path))]
-    NoName {
+    #[error("the name of {} cannot be that of a torrent: give the torrent another name", display_path(path))]
+    InvalidName {
         /// What has that name.
         path: PathBuf,
     },
     /// A file was changed meanwhile.
-    #[error("{} was changed while it was read: try again when nobody writes to it", shown(path))]
+    #[error("{} was changed while it was read: try again when nobody writes to it", display_path(path))]
     Changed {
         /// Which file.
         path: PathBuf,
@@ -48,8 +48,8 @@ pub enum MakeError {
         piece_length: u32,
     },
     /// What the torrent would say is nothing that may stand in one.
-    #[error("no torrent can be made of {}: {fault}", shown(path))]
-    Refused {
+    #[error("no torrent can be made of {}: {fault}", display_path(path))]
+    InvalidMetainfo {
         /// Of which file or folder.
         path: PathBuf,
         /// What is wrong.
@@ -60,6 +60,6 @@ pub enum MakeError {
     Cancelled,
 }
 
-fn shown(path: &Path) -> String {
+fn display_path(path: &Path) -> String {
     display_safe(&path.to_string_lossy()).into_owned()
 }

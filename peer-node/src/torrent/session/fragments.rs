@@ -11,9 +11,9 @@ use std::time::Instant;
 use protocol::bitfield::Bitfield;
 use protocol::geometry::{Block, Geometry, PieceIndex};
 
-use super::party::{BLOCK, Party};
-use super::{Done, Session};
-use crate::bittorrent::{PieceBytes, Segment};
+use super::active_swarm::{ActiveSwarm, BLOCK};
+use super::{JobOutcome, TorrentSession};
+use crate::bittorrent::{BlockSegment, PieceLocator};
 use crate::swarm::Have;
 use crate::torrent::files::TorrentFiles;
 use crate::transport::{Buffer, BufferPool};
@@ -23,17 +23,17 @@ use crate::transport::{Buffer, BufferPool};
 pub(super) struct Fragments {
     native: Geometry,
     pieces: Bitfield,
-    used: BTreeSet<PieceIndex>,
+    taken: BTreeSet<PieceIndex>,
 }
 
 impl Fragments {
     pub(super) const fn new(native: Geometry, pieces: Bitfield) -> Self {
-        Self { native, pieces, used: BTreeSet::new() }
+        Self { native, pieces, taken: BTreeSet::new() }
     }
 
     /// Returns the blocks of a piece that are here, the first time that this is asked.
     fn take(&mut self, torrent: &Geometry, piece: PieceIndex) -> Vec<Block> {
-        if !self.used.insert(piece) {
+        if !self.taken.insert(piece) {
             return Vec::new();
         }
         let blocks = torrent.blocks(piece, BLOCK);
@@ -51,10 +51,10 @@ impl Fragments {
     }
 }
 
-impl Session {
+impl TorrentSession {
     /// Takes in which native pieces another download has left in the part.
     pub(crate) fn with_fragments(mut self, left: Option<Bitfield>) -> Self {
-        let native = Geometry::native(self.wish.metainfo.geometry().size()).ok();
+        let native = Geometry::for_native(self.spec.metainfo.geometry().size()).ok();
         self.fragments = native.zip(left).map(|(native, left)| Fragments::new(native, left));
         self
     }
@@ -62,20 +62,20 @@ impl Session {
     /// Has read what is here of a piece that is begun.
     pub(super) fn read_fragments(&mut self, piece: PieceIndex) {
         let Some(fragments) = &mut self.fragments else { return };
-        let blocks = fragments.take(self.wish.metainfo.geometry(), piece);
-        let files = self.store.as_ref().and_then(|store| store.files.as_ref());
+        let blocks = fragments.take(self.spec.metainfo.geometry(), piece);
+        let files = self.storage.as_ref().and_then(|store| store.files.as_ref());
         let Some(files) = files.filter(|_| !blocks.is_empty()) else { return };
         let (files, buffers) = (Arc::clone(files), self.config.transport.buffers().clone());
-        self.jobs.spawn_blocking(move || Done::Read(read(&blocks, &files, &buffers)));
+        self.jobs.spawn_blocking(move || JobOutcome::FragmentsRead(read(&blocks, &files, &buffers)));
     }
 
     /// Takes in what was here of a piece, as if from a source that has nothing else.
-    pub(super) fn fragments_read(&self, blocks: Vec<(Block, Buffer)>, party: &mut Party) {
+    pub(super) fn fragments_read(&self, blocks: Vec<(Block, Buffer)>, party: &mut ActiveSwarm) {
         let (id, now) = (party.ids.next(), Instant::now());
-        let nothing = Bitfield::empty(self.wish.metainfo.geometry());
+        let nothing = Bitfield::empty(self.spec.metainfo.geometry());
         party.swarm.source_joined(id, Have::Some(nothing), true, now);
         for (block, data) in blocks {
-            party.block(id, block, data, now);
+            party.add_block(id, block, data, now);
         }
         party.swarm.source_lost(id);
     }
@@ -85,7 +85,7 @@ impl Session {
 fn read(blocks: &[Block], files: &TorrentFiles, buffers: &BufferPool) -> Vec<(Block, Buffer)> {
     let read_one = |block: &Block| {
         let segments = files.segments(*block).ok()??;
-        let [Segment::File { file, offset, length }] = segments.as_slice() else { return None };
+        let [BlockSegment::File { file, offset, length }] = segments.as_slice() else { return None };
         let mut buffer = buffers.take(*length);
         let bytes = buffer.vec();
         let start = bytes.len();
@@ -101,9 +101,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_here_of_a_larger_piece_is_used_once() {
+    fn fragments_of_a_larger_piece_are_used_once() {
         let (torrent, native) =
-            (Geometry::new(3 << 20, 1 << 20).unwrap(), Geometry::native(3 << 20).unwrap());
+            (Geometry::new(3 << 20, 1 << 20).unwrap(), Geometry::for_native(3 << 20).unwrap());
         let mut pieces = Bitfield::empty(&native);
         for number in [1, 3, 4] {
             pieces.insert(native.piece(number).unwrap());
@@ -121,7 +121,7 @@ mod tests {
     #[test]
     fn a_block_across_two_native_pieces_needs_both() {
         let (torrent, native) =
-            (Geometry::new(1 << 20, 100_000).unwrap(), Geometry::native(1 << 20).unwrap());
+            (Geometry::new(1 << 20, 100_000).unwrap(), Geometry::for_native(1 << 20).unwrap());
         let mut pieces = Bitfield::empty(&native);
         pieces.insert(native.piece(0).unwrap());
         let mut fragments = Fragments::new(native, pieces);

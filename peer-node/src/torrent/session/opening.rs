@@ -9,21 +9,21 @@ use protocol::bitfield::Bitfield;
 use protocol::geometry::{Block, Geometry};
 use tokio::task::JoinHandle;
 
-use super::{Failure, REFRESH, Session};
-use crate::bittorrent::{PieceBytes, Segment};
+use super::{TorrentSession, TorrentSessionError, VIEW_INTERVAL};
+use crate::bittorrent::{BlockSegment, PieceLocator};
 use crate::library::OpenFile;
-use crate::torrent::files::{FilesError, TorrentFiles};
-use crate::torrent::wish::Place;
+use crate::torrent::files::{TorrentFiles, TorrentFilesError};
+use crate::torrent::torrent_spec::TorrentLocation;
 use crate::transfers::DownloadState;
 
 /// The opened storage of a torrent.
 #[derive(Debug)]
-pub(super) struct Store {
+pub(super) struct TorrentStorage {
     /// The files, unless they are the library's.
     pub(super) files: Option<Arc<TorrentFiles>>,
-    pub(super) bytes: Arc<dyn PieceBytes>,
+    pub(super) locator: Arc<dyn PieceLocator>,
     /// The verified pieces.
-    pub(super) here: Bitfield,
+    pub(super) have: Bitfield,
     /// The pieces of the selected files.
     pub(super) wanted: Bitfield,
     pub(super) location: PathBuf,
@@ -31,10 +31,10 @@ pub(super) struct Store {
     pub(super) is_new: bool,
 }
 
-impl Store {
+impl TorrentStorage {
     /// Returns the bytes of all pieces that are here.
-    pub(super) fn bytes_here(&self, geometry: &Geometry) -> u64 {
-        let here = geometry.pieces().filter(|piece| self.here.has(*piece));
+    pub(super) fn verified_bytes(&self, geometry: &Geometry) -> u64 {
+        let here = geometry.pieces().filter(|piece| self.have.has(*piece));
         here.map(|piece| u64::from(geometry.length_of(piece))).sum()
     }
 
@@ -47,94 +47,108 @@ impl Store {
                 .map(|piece| u64::from(geometry.length_of(piece)))
                 .sum()
         };
-        let here = bytes(&|piece| self.wanted.has(piece) && self.here.has(piece));
+        let here = bytes(&|piece| self.wanted.has(piece) && self.have.has(piece));
         (here, bytes(&|piece| self.wanted.has(piece)))
     }
 }
 
 /// A file of the library as the content of a torrent.
 #[derive(Debug)]
-struct SharedFile {
+struct LibraryFileLocator {
     file: Arc<OpenFile>,
     geometry: Geometry,
 }
 
-impl PieceBytes for SharedFile {
-    fn segments(&self, block: Block) -> io::Result<Option<Vec<Segment>>> {
+impl PieceLocator for LibraryFileLocator {
+    fn segments(&self, block: Block) -> io::Result<Option<Vec<BlockSegment>>> {
         let (offset, length) = (self.geometry.block_offset(block), block.length as usize);
         let file = Arc::clone(&self.file.file);
-        Ok(self.file.is_unchanged().then(|| vec![Segment::File { file, offset, length }]))
+        Ok(self.file.is_unchanged().then(|| vec![BlockSegment::File { file, offset, length }]))
     }
 }
 
-type Opened = Result<(Store, u32), FilesError>;
+type OpenResult = Result<(TorrentStorage, u32), TorrentFilesError>;
 
-impl Session {
+impl TorrentSession {
     /// Opens the storage and verifies what lies in it.
-    pub(super) async fn open(&mut self) -> Result<(), Failure> {
-        self.board.begin(DownloadState::Checking);
+    pub(super) async fn open(&mut self) -> Result<(), TorrentSessionError> {
+        self.board.activate(DownloadState::Verifying);
         let checked = Arc::new(AtomicU32::new(0));
-        let mut opening = self.begin_opening(&checked);
-        let mut tick = tokio::time::interval(REFRESH);
-        let geometry = *self.wish.metainfo.geometry();
+        let mut opening = self.spawn_open(&checked);
+        let mut tick = tokio::time::interval(VIEW_INTERVAL);
+        let geometry = *self.spec.metainfo.geometry();
         let opened = loop {
             tokio::select! {
                 opened = &mut opening => break opened,
-                _ = tick.tick() => self.board.show(|view| {
+                _ = tick.tick() => self.board.update(|view| {
                     (view.pieces, view.pieces_done) = (geometry.piece_count(), checked.load(Ordering::Relaxed));
                 }),
             }
         };
         if self.cancel.is_cancelled() {
-            return Err(Failure::Cancelled);
+            return Err(TorrentSessionError::Cancelled);
         }
-        let (store, missing) = opened.map_err(|error| Failure::Write(io::Error::other(error)))??;
-        if let (Place::Whole { folder }, 1..) = (&self.wish.place, missing) {
+        let (store, missing) =
+            opened.map_err(|error| TorrentSessionError::Write(io::Error::other(error)))??;
+        if let (TorrentLocation::Complete { folder }, 1..) = (&self.spec.location, missing) {
             let folder = protocol::escape::display_safe_bytes(folder.as_os_str().as_encoded_bytes());
-            return Err(Failure::NotWhole { missing, all: geometry.piece_count(), folder });
+            return Err(TorrentSessionError::Incomplete { missing, all: geometry.piece_count(), folder });
         }
-        tracing::info!(infohash = %self.wish.metainfo.infohash(), pieces = store.here.count(), "torrent opened");
+        tracing::info!(infohash = %self.spec.metainfo.infohash(), pieces = store.have.count(), "torrent opened");
         if !store.is_new {
             // What it was said to be counts no more, and what it is nobody has found out.
-            self.board.show(|view| view.digest = None);
+            self.board.update(|view| view.digest = None);
         }
-        self.store = Some(store);
+        self.storage = Some(store);
         Ok(())
     }
 
-    fn begin_opening(&self, checked: &Arc<AtomicU32>) -> JoinHandle<Opened> {
-        let (metainfo, cancel) = (Arc::clone(&self.wish.metainfo), self.cancel.clone());
-        let (place, checked) = (self.wish.place.clone(), Arc::clone(checked));
+    fn spawn_open(&self, checked: &Arc<AtomicU32>) -> JoinHandle<OpenResult> {
+        let (metainfo, cancel) = (Arc::clone(&self.spec.metainfo), self.cancel.clone());
+        let (place, checked) = (self.spec.location.clone(), Arc::clone(checked));
         let geometry = *metainfo.geometry();
         tokio::task::spawn_blocking(move || {
             let progress = |pieces| checked.store(pieces, Ordering::Relaxed);
             let (files, here) = match place {
-                Place::Fetch { folder, selection } => {
+                TorrentLocation::Download { folder, selection } => {
                     TorrentFiles::open(&folder, &metainfo, &selection, &cancel, &progress)?
                 }
-                Place::Whole { folder } => {
+                TorrentLocation::Complete { folder } => {
                     let files = TorrentFiles::open_complete(&folder, &metainfo)?;
                     let here = files.check(&Bitfield::full(&geometry), &cancel, &progress);
                     (files, here)
                 }
-                Place::Shared { location, file } => {
+                TorrentLocation::Library { location, file } => {
                     let (here, wanted) = (Bitfield::full(&geometry), Bitfield::full(&geometry));
-                    let bytes = Arc::new(SharedFile { file, geometry });
-                    return Ok((Store { files: None, bytes, here, wanted, location, is_new: false }, 0));
+                    let bytes = Arc::new(LibraryFileLocator { file, geometry });
+                    return Ok((
+                        TorrentStorage {
+                            files: None,
+                            locator: bytes,
+                            have: here,
+                            wanted,
+                            location,
+                            is_new: false,
+                        },
+                        0,
+                    ));
                 }
             };
             let missing = geometry.piece_count() - here.count();
             let files = Arc::new(files);
             let (wanted, location) = (files.wanted().clone(), files.location().to_owned());
-            let bytes = Arc::clone(&files) as Arc<dyn PieceBytes>;
+            let bytes = Arc::clone(&files) as Arc<dyn PieceLocator>;
             let is_new = missing > 0;
-            Ok((Store { files: Some(files), bytes, here, wanted, location, is_new }, missing))
+            Ok((
+                TorrentStorage { files: Some(files), locator: bytes, have: here, wanted, location, is_new },
+                missing,
+            ))
         })
     }
 
     /// Returns where the torrent's file or folder lies.
     pub(super) fn location(&self) -> PathBuf {
-        let Some(store) = &self.store else { return PathBuf::new() };
-        store.files.as_ref().map_or_else(|| store.location.clone(), |files| files.lies_at())
+        let Some(store) = &self.storage else { return PathBuf::new() };
+        store.files.as_ref().map_or_else(|| store.location.clone(), |files| files.content_path())
     }
 }

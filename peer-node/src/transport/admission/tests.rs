@@ -3,12 +3,12 @@ use std::num::NonZeroUsize;
 use super::super::address_limits::CONNECTIONS_PER_ADDRESS;
 use super::*;
 
-fn admission(most: usize) -> Admission {
-    Admission::new(most, AddressLimits::default())
+fn admission(most: usize) -> PeerAdmission {
+    PeerAdmission::new(most, AddressLimits::default())
 }
 
 /// Admits connections from an address until one is refused, and returns why.
-fn fill(admission: &Admission, from: IpAddr) -> (Vec<Ticket>, Refusal) {
+fn admit_until_refused(admission: &PeerAdmission, from: IpAddr) -> (Vec<AdmissionPermit>, AdmissionRefusal) {
     let mut tickets = Vec::new();
     loop {
         match admission.admit(from) {
@@ -19,51 +19,53 @@ fn fill(admission: &Admission, from: IpAddr) -> (Vec<Ticket>, Refusal) {
 }
 
 #[test]
-fn places_are_bounded_in_all_and_by_address_and_free_again() {
+fn connections_are_bounded_in_total_and_by_address() {
     let admission = admission(80);
     let (far, home): (IpAddr, IpAddr) = ([10, 0, 0, 1].into(), [127, 0, 0, 1].into());
-    let (mut tickets, refusal) = fill(&admission, far);
-    assert_eq!((tickets.len(), refusal), (CONNECTIONS_PER_ADDRESS, Refusal::AddressFull));
-    let (others, refusal) = fill(&admission, home);
+    let (mut tickets, refusal) = admit_until_refused(&admission, far);
+    assert_eq!((tickets.len(), refusal), (CONNECTIONS_PER_ADDRESS, AdmissionRefusal::AddressFull));
+    let (others, refusal) = admit_until_refused(&admission, home);
     tickets.extend(others);
-    assert_eq!((tickets.len(), refusal), (70, Refusal::Full));
-    tickets.extend(std::iter::from_fn(|| admission.dial()));
+    assert_eq!((tickets.len(), refusal), (70, AdmissionRefusal::Full));
+    tickets.extend(std::iter::from_fn(|| admission.admit_outgoing()));
     assert_eq!(tickets.len(), 80);
     drop(tickets);
     assert!(admission.counts.lock().accepted.is_empty());
-    assert_eq!(std::iter::from_fn(|| admission.dial()).collect::<Vec<_>>().len(), 80);
+    assert_eq!(std::iter::from_fn(|| admission.admit_outgoing()).collect::<Vec<_>>().len(), 80);
     assert!(admission.admit(far).is_ok());
 }
 
 #[test]
-fn further_connections_of_links_take_no_place_of_others() {
+fn further_connections_do_not_use_up_other_limits() {
     let admission = admission(80);
     let home = IpAddr::from([127, 0, 0, 1]);
-    let further: Vec<Ticket> = std::iter::from_fn(|| admission.further(home)).collect();
+    let further: Vec<AdmissionPermit> = std::iter::from_fn(|| admission.admit_further(home)).collect();
     assert_eq!(further.len(), 40);
-    assert_eq!(std::iter::from_fn(|| admission.dial()).collect::<Vec<_>>().len(), 80);
+    assert_eq!(std::iter::from_fn(|| admission.admit_outgoing()).collect::<Vec<_>>().len(), 80);
     drop(further);
     assert_eq!(admission.counts.lock().further, 0);
-    assert!(admission.further(home).is_some());
+    assert!(admission.admit_further(home).is_some());
 }
 
 #[test]
 fn one_address_cannot_take_all_further_connections() {
     let admission = admission(80);
     let from = |network: u16, host| IpAddr::from([0x2001, 0xdb8, 0, network, 0, 0, 0, host]);
-    let further: Vec<Ticket> = (0..40).filter_map(|host| admission.further(from(1, host))).collect();
-    assert_eq!(further.len(), MAX_FURTHER_PER_ADDRESS);
-    assert!(admission.further(from(2, 0)).is_some());
+    let further: Vec<AdmissionPermit> =
+        (0..40).filter_map(|host| admission.admit_further(from(1, host))).collect();
+    assert_eq!(further.len(), MAX_FURTHER_PER_ADDRESS_GROUP);
+    assert!(admission.admit_further(from(2, 0)).is_some());
     drop(further);
-    assert!(admission.counts.lock().further_of.is_empty());
-    assert!(admission.further(from(1, 0)).is_some());
+    assert!(admission.counts.lock().further_by_address.is_empty());
+    assert!(admission.admit_further(from(1, 0)).is_some());
 }
 
 #[test]
-fn one_network_of_ipv6_counts_as_one_address() {
+fn ipv6_network_counts_as_one_address() {
     let admission = admission(800);
     let from = |network: u16, host| IpAddr::from([0x2001, 0xdb8, 0, network, 0, 0, 0, host]);
-    let tickets: Vec<Ticket> = (0..100).filter_map(|host| admission.admit(from(1, host)).ok()).collect();
+    let tickets: Vec<AdmissionPermit> =
+        (0..100).filter_map(|host| admission.admit(from(1, host)).ok()).collect();
     assert_eq!(tickets.len(), CONNECTIONS_PER_ADDRESS);
     assert!(admission.admit(from(2, 0)).is_ok());
     drop(tickets);
@@ -71,14 +73,15 @@ fn one_network_of_ipv6_counts_as_one_address() {
 }
 
 #[test]
-fn half_of_all_connections_are_for_addresses_without_one() {
+fn half_of_all_connections_are_reserved_for_newcomers() {
     let admission = admission(80);
     let from = |last| IpAddr::from([192, 0, 2, last]);
     // 70 are for others than us, 40 of them for newcomers.
-    let greedy: Vec<_> = (0..3).map(|last| fill(&admission, from(last))).collect();
+    let greedy: Vec<_> = (0..3).map(|last| admit_until_refused(&admission, from(last))).collect();
     assert_eq!(greedy.iter().map(|(tickets, _)| tickets.len()).collect::<Vec<_>>(), [16, 14, 1]);
-    assert_eq!(greedy[2].1, Refusal::Reserved);
-    let newcomers: Vec<Ticket> = (3..=255).map_while(|last| admission.admit(from(last)).ok()).collect();
+    assert_eq!(greedy[2].1, AdmissionRefusal::Reserved);
+    let newcomers: Vec<AdmissionPermit> =
+        (3..=255).map_while(|last| admission.admit(from(last)).ok()).collect();
     assert_eq!(newcomers.len(), 39);
 }
 
@@ -86,10 +89,10 @@ fn half_of_all_connections_are_for_addresses_without_one() {
 fn every_limit_by_address_can_be_lifted() {
     let none = AddressLimits { connections: None, reserved: Some(0), ..AddressLimits::default() };
     let (far, here) = (IpAddr::from([192, 0, 2, 1]), IpAddr::from([127, 0, 0, 2]));
-    assert_eq!(fill(&Admission::new(80, none), far).0.len(), 70);
+    assert_eq!(admit_until_refused(&PeerAdmission::new(80, none), far).0.len(), 70);
     let loopback = AddressLimits { includes_loopback: true, ..AddressLimits::default() };
     let few = AddressLimits { connections: NonZeroUsize::new(3), ..loopback };
-    let admission = Admission::new(80, few);
-    assert_eq!(fill(&admission, here).0.len(), 3);
-    assert_eq!(fill(&admission, IpAddr::from([127, 0, 0, 3])).0.len(), 3);
+    let admission = PeerAdmission::new(80, few);
+    assert_eq!(admit_until_refused(&admission, here).0.len(), 3);
+    assert_eq!(admit_until_refused(&admission, IpAddr::from([127, 0, 0, 3])).0.len(), 3);
 }

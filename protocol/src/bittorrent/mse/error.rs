@@ -8,19 +8,19 @@ pub enum MseError {
     WeakKey,
     /// What ends the padding did not come: other software, or another infohash.
     #[error("key exchange failed: no synchronisation within {MAX_PADDING} bytes")]
-    NotSynchronised,
+    NoSynchronisation,
     /// The encrypted part does not begin with eight zeros.
     #[error("key exchange failed: the verification constant is wrong")]
     Unverified,
     /// A padding longer than the specification allows.
     #[error("key exchange failed: a padding of {length} bytes, more than {MAX_PADDING}")]
-    LongPadding {
+    PaddingTooLong {
         /// Its length.
         length: u16,
     },
     /// Neither plaintext nor RC4 is offered.
     #[error("key exchange failed: no known encryption method among {offered:#x}")]
-    NoMethod {
+    NoCommonMethod {
         /// The bits of those that are.
         offered: u32,
     },

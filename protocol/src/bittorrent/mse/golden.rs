@@ -1,6 +1,6 @@
 //! The bytes of a key exchange, computed from its specification by other means: they must never change.
 
-use super::{Initiator, Next, Responder, SECRET_LEN, Secret, TorrentKey};
+use super::{ExchangeSecret, Initiator, Responder, ResponderNext, SECRET_LEN, TorrentKey};
 use crate::infohash::Infohash;
 
 const INITIATORS_KEY: &str = "d0e3956c8bb7401546dd5f47415fec488545a032debe8a9705aff32021c9ace338096db3b46ab61bd5dced30a7f7963a\
@@ -17,10 +17,10 @@ fn bytes_of(hex: &str) -> Vec<u8> {
 }
 
 /// A secret with no padding.
-fn secret(digit: u8) -> Secret {
+fn secret(digit: u8) -> ExchangeSecret {
     let mut random = [0; SECRET_LEN];
     random[..20].fill(digit);
-    Secret::new(&random)
+    ExchangeSecret::new(&random)
 }
 
 fn infohash() -> Infohash {
@@ -28,7 +28,7 @@ fn infohash() -> Infohash {
 }
 
 #[test]
-fn the_initiators_bytes_are_those_of_the_specification() {
+fn initiator_bytes_match_the_specification() {
     let (mut initiator, opening) = Initiator::begin(secret(1), infohash(), b"hello");
     assert_eq!(opening, bytes_of(INITIATORS_KEY));
     let progress = initiator.receive(&bytes_of(RESPONDERS_KEY)).unwrap();
@@ -40,7 +40,7 @@ fn the_initiators_bytes_are_those_of_the_specification() {
 }
 
 #[test]
-fn the_initiator_goes_on_under_rc4_if_that_is_selected() {
+fn initiator_continues_under_rc4_if_selected() {
     let (mut initiator, _) = Initiator::begin(secret(1), infohash(), b"hello");
     initiator.receive(&bytes_of(RESPONDERS_KEY)).unwrap();
     let established = initiator.receive(&bytes_of(RC4_SELECTED)).unwrap().done.unwrap();
@@ -51,15 +51,15 @@ fn the_initiator_goes_on_under_rc4_if_that_is_selected() {
 }
 
 #[test]
-fn the_responders_bytes_are_those_of_the_specification() {
+fn responder_bytes_match_the_specification() {
     let mut responder = Responder::new(secret(2));
     let answer = responder.receive(&bytes_of(INITIATORS_KEY)).unwrap();
     assert_eq!(answer.send, bytes_of(RESPONDERS_KEY));
-    let Next::Identify(key) = responder.receive(&bytes_of(OFFER)).unwrap().next else { panic!() };
+    let ResponderNext::Identify(key) = responder.receive(&bytes_of(OFFER)).unwrap().next else { panic!() };
     assert_eq!(key, TorrentKey::of(infohash()));
-    let answer = responder.named(infohash()).unwrap();
+    let answer = responder.identify(infohash()).unwrap();
     assert_eq!(answer.send, bytes_of(PLAINTEXT_SELECTED));
-    let Next::Done(established) = answer.next else { panic!() };
+    let ResponderNext::Done(established) = answer.next else { panic!() };
     assert!(established.ciphers.is_none());
     assert_eq!(established.received, b"hello");
 }

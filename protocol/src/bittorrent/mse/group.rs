@@ -8,7 +8,7 @@ use super::{MAX_PADDING, MseError};
 /// The length of a public key, and of the secret that both sides come to share, in bytes.
 pub const KEY_LEN: usize = 96;
 
-/// How many random bytes a [`Secret`] is made of: an exponent, the length of a padding, and a padding.
+/// How many random bytes a [`ExchangeSecret`] is made of: an exponent, the length of a padding, and a padding.
 pub const SECRET_LEN: usize = EXPONENT_LEN + 2 + MAX_PADDING;
 
 const EXPONENT_LEN: usize = 20;
@@ -26,12 +26,12 @@ type Element = ConstMontyForm<Prime, { U768::LIMBS }>;
 const GENERATOR: Element = Element::new(&U768::from_u8(2));
 
 /// What one side keeps to itself: its exponent; and the padding that it sends behind its public key.
-pub struct Secret {
+pub struct ExchangeSecret {
     exponent: U192,
     padding: Vec<u8>,
 }
 
-impl Secret {
+impl ExchangeSecret {
     /// Makes a secret of random bytes.
     pub fn new(random: &[u8; SECRET_LEN]) -> Self {
         let (exponent, rest) = random.split_at(EXPONENT_LEN);
@@ -48,14 +48,14 @@ impl Secret {
     }
 
     /// Returns the public key and the padding, as they are sent.
-    pub(super) fn opening(&self) -> Vec<u8> {
+    pub(super) fn public_key_and_padding(&self) -> Vec<u8> {
         let mut opening = bytes_of(&self.raise(&GENERATOR)).to_vec();
         opening.extend_from_slice(&self.padding);
         opening
     }
 
     /// Returns the secret that is shared with the owner of a public key.
-    pub(super) fn share(&self, public_key: &[u8; KEY_LEN]) -> Result<[u8; KEY_LEN], MseError> {
+    pub(super) fn shared_secret(&self, public_key: &[u8; KEY_LEN]) -> Result<[u8; KEY_LEN], MseError> {
         let key = U768::from_be_slice(public_key);
         let last = Prime::PARAMS.modulus().as_ref().wrapping_sub(&U768::ONE);
         // The other elements of small order, and what is no element.
@@ -70,7 +70,7 @@ impl Secret {
     }
 }
 
-impl fmt::Debug for Secret {
+impl fmt::Debug for ExchangeSecret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Secret").finish_non_exhaustive()
     }

@@ -1,7 +1,7 @@
-use super::keys::Shared;
+use super::keys::SharedSecret;
 use super::{
-    Ciphers, Established, KEY_LEN, MAX_PADDING, MseError, PLAINTEXT, RC4, Secret, TorrentKey, VERIFICATION,
-    find,
+    Ciphers, Established, ExchangeSecret, KEY_LEN, MAX_PADDING, MseError, PLAINTEXT, RC4, TorrentKey,
+    VERIFICATION, find,
 };
 use crate::infohash::Infohash;
 
@@ -16,13 +16,13 @@ pub struct Initiator {
     payload: Vec<u8>,
     /// What has arrived and is not dealt with yet.
     buffer: Vec<u8>,
-    stage: Stage,
+    stage: InitiatorStage,
 }
 
 #[derive(Debug)]
-enum Stage {
+enum InitiatorStage {
     /// The responder's public key is expected.
-    Key(Secret),
+    Key(ExchangeSecret),
     /// Its encrypted part is looked for behind its padding.
     Padding { ciphers: Ciphers, verification: [u8; 8] },
     /// Its selection is expected.
@@ -35,7 +35,7 @@ enum Stage {
 
 /// What comes of bytes that arrived at the initiator.
 #[derive(Debug, Default)]
-pub struct Progress {
+pub struct InitiatorProgress {
     /// What is to be sent now.
     pub send: Vec<u8>,
     /// The end of the exchange, once it is there.
@@ -45,43 +45,45 @@ pub struct Progress {
 impl Initiator {
     /// Begins an exchange about a torrent; returns what is to be sent first. `payload` are the first bytes of the connection itself,
     /// at most 65,535.
-    pub fn begin(secret: Secret, infohash: Infohash, payload: &[u8]) -> (Self, Vec<u8>) {
+    pub fn begin(secret: ExchangeSecret, infohash: Infohash, payload: &[u8]) -> (Self, Vec<u8>) {
         debug_assert!(u16::try_from(payload.len()).is_ok(), "its length is sent in two bytes");
-        let opening = secret.opening();
-        let (payload, stage) = (payload.to_vec(), Stage::Key(secret));
+        let opening = secret.public_key_and_padding();
+        let (payload, stage) = (payload.to_vec(), InitiatorStage::Key(secret));
         (Self { infohash, payload, buffer: Vec::new(), stage }, opening)
     }
 
     /// Deals with bytes that have arrived.
-    pub fn receive(&mut self, bytes: &[u8]) -> Result<Progress, MseError> {
+    pub fn receive(&mut self, bytes: &[u8]) -> Result<InitiatorProgress, MseError> {
         self.buffer.extend_from_slice(bytes);
-        let mut progress = Progress::default();
+        let mut progress = InitiatorProgress::default();
         while progress.done.is_none() && self.advance(&mut progress)? {}
         Ok(progress)
     }
 
     /// Returns true if the exchange went on, and false if it needs more bytes for that.
-    fn advance(&mut self, progress: &mut Progress) -> Result<bool, MseError> {
-        match std::mem::replace(&mut self.stage, Stage::Over) {
-            Stage::Key(secret) => {
-                let Some(key) = self.take::<KEY_LEN>() else { return self.wait(Stage::Key(secret)) };
-                let shared = Shared::new(secret.share(&key)?);
-                let mut ciphers = shared.initiators(self.infohash);
+    fn advance(&mut self, progress: &mut InitiatorProgress) -> Result<bool, MseError> {
+        match std::mem::replace(&mut self.stage, InitiatorStage::Over) {
+            InitiatorStage::Key(secret) => {
+                let Some(key) = self.take_array::<KEY_LEN>() else {
+                    return self.wait(InitiatorStage::Key(secret));
+                };
+                let shared = SharedSecret::new(secret.shared_secret(&key)?);
+                let mut ciphers = shared.initiator_ciphers(self.infohash);
                 progress.send.extend(self.offer(&shared, &mut ciphers));
                 let mut verification = VERIFICATION;
                 ciphers.incoming.apply(&mut verification);
-                self.stage = Stage::Padding { ciphers, verification };
+                self.stage = InitiatorStage::Padding { ciphers, verification };
             }
-            Stage::Padding { ciphers, verification } => {
+            InitiatorStage::Padding { ciphers, verification } => {
                 let Some(place) = find(&verification, &self.buffer)? else {
-                    return self.wait(Stage::Padding { ciphers, verification });
+                    return self.wait(InitiatorStage::Padding { ciphers, verification });
                 };
                 self.buffer.drain(..place + verification.len());
-                self.stage = Stage::Selection(ciphers);
+                self.stage = InitiatorStage::Selection(ciphers);
             }
-            Stage::Selection(mut ciphers) => {
-                let Some(mut bytes) = self.take::<SELECTION_LEN>() else {
-                    return self.wait(Stage::Selection(ciphers));
+            InitiatorStage::Selection(mut ciphers) => {
+                let Some(mut bytes) = self.take_array::<SELECTION_LEN>() else {
+                    return self.wait(InitiatorStage::Selection(ciphers));
                 };
                 ciphers.incoming.apply(&mut bytes);
                 let [a, b, c, d, high, low] = bytes;
@@ -90,13 +92,13 @@ impl Initiator {
                     return Err(MseError::WrongMethod { selected });
                 }
                 if usize::from(length) > MAX_PADDING {
-                    return Err(MseError::LongPadding { length });
+                    return Err(MseError::PaddingTooLong { length });
                 }
-                self.stage = Stage::LastPadding { ciphers, selected, length: length.into() };
+                self.stage = InitiatorStage::LastPadding { ciphers, selected, length: length.into() };
             }
-            Stage::LastPadding { mut ciphers, selected, length } => {
+            InitiatorStage::LastPadding { mut ciphers, selected, length } => {
                 if self.buffer.len() < length {
-                    return self.wait(Stage::LastPadding { ciphers, selected, length });
+                    return self.wait(InitiatorStage::LastPadding { ciphers, selected, length });
                 }
                 let mut padding: Vec<u8> = self.buffer.drain(..length).collect();
                 ciphers.incoming.apply(&mut padding);
@@ -107,13 +109,13 @@ impl Initiator {
                 progress.done =
                     Some(Established { ciphers: (selected == RC4).then(|| Box::new(ciphers)), received });
             }
-            Stage::Over => return Ok(false),
+            InitiatorStage::Over => return Ok(false),
         }
         Ok(true)
     }
 
     /// Returns what follows the keys: which torrent it is about, the methods, and the initial payload.
-    fn offer(&self, shared: &Shared, ciphers: &mut Ciphers) -> Vec<u8> {
+    fn offer(&self, shared: &SharedSecret, ciphers: &mut Ciphers) -> Vec<u8> {
         let length = u16::try_from(self.payload.len()).unwrap_or(u16::MAX);
         let mut encrypted = VERIFICATION.to_vec();
         encrypted.extend((PLAINTEXT | RC4).to_be_bytes());
@@ -127,14 +129,14 @@ impl Initiator {
     }
 
     /// Takes so many bytes, if they are here.
-    fn take<const N: usize>(&mut self) -> Option<[u8; N]> {
+    fn take_array<const N: usize>(&mut self) -> Option<[u8; N]> {
         let taken = *self.buffer.first_chunk()?;
         self.buffer.drain(..N);
         Some(taken)
     }
 
     #[expect(clippy::unnecessary_wraps, reason = "it ends a step of the exchange")]
-    fn wait(&mut self, stage: Stage) -> Result<bool, MseError> {
+    fn wait(&mut self, stage: InitiatorStage) -> Result<bool, MseError> {
         self.stage = stage;
         Ok(false)
     }

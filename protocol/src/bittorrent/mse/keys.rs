@@ -27,9 +27,9 @@ impl TorrentKey {
 
 /// The secret that both sides share.
 #[derive(Clone)]
-pub(super) struct Shared([u8; KEY_LEN]);
+pub(super) struct SharedSecret([u8; KEY_LEN]);
 
-impl Shared {
+impl SharedSecret {
     pub(super) const fn new(secret: [u8; KEY_LEN]) -> Self {
         Self(secret)
     }
@@ -59,18 +59,18 @@ impl Shared {
         (cipher(b"keyA"), cipher(b"keyB"))
     }
 
-    pub(super) fn initiators(&self, infohash: Infohash) -> Ciphers {
+    pub(super) fn initiator_ciphers(&self, infohash: Infohash) -> Ciphers {
         let (outgoing, incoming) = self.ciphers(infohash);
         Ciphers { outgoing, incoming }
     }
 
-    pub(super) fn responders(&self, infohash: Infohash) -> Ciphers {
+    pub(super) fn responder_ciphers(&self, infohash: Infohash) -> Ciphers {
         let (incoming, outgoing) = self.ciphers(infohash);
         Ciphers { outgoing, incoming }
     }
 }
 
-impl std::fmt::Debug for Shared {
+impl std::fmt::Debug for SharedSecret {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Shared(..)")
     }

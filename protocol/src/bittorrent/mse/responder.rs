@@ -1,7 +1,7 @@
-use super::keys::Shared;
+use super::keys::SharedSecret;
 use super::{
-    Ciphers, Established, KEY_LEN, MAX_PADDING, MseError, PLAINTEXT, RC4, Secret, TorrentKey, VERIFICATION,
-    find,
+    Ciphers, Established, ExchangeSecret, KEY_LEN, MAX_PADDING, MseError, PLAINTEXT, RC4, TorrentKey,
+    VERIFICATION, find,
 };
 use crate::infohash::Infohash;
 
@@ -13,19 +13,19 @@ const OFFER_LEN: usize = VERIFICATION.len() + 6;
 pub struct Responder {
     /// What has arrived and is not dealt with yet.
     buffer: Vec<u8>,
-    stage: Stage,
+    stage: ResponderStage,
 }
 
 #[derive(Debug)]
-enum Stage {
+enum ResponderStage {
     /// The initiator's public key is expected.
-    Key(Secret),
+    Key(ExchangeSecret),
     /// The end of its padding is looked for.
-    Padding(Shared),
+    Padding(SharedSecret),
     /// The key of a torrent is expected.
-    Torrent(Shared),
+    Torrent(SharedSecret),
     /// The caller is looking for the torrent.
-    Asking(Shared),
+    Identifying(SharedSecret),
     /// The initiator's offer is expected.
     Offer(Ciphers),
     /// The padding behind its offer, and the length of the initial payload, are expected.
@@ -33,24 +33,24 @@ enum Stage {
     /// The initial payload is expected.
     Payload { ciphers: Ciphers, method: u32, length: usize },
     /// The exchange is over.
-    Over,
+    Done,
 }
 
 /// What comes of bytes that arrived at the responder.
 #[derive(Debug)]
-pub struct Answer {
+pub struct ResponderOutput {
     /// What is to be sent now, before anything else.
     pub send: Vec<u8>,
     /// What follows.
-    pub next: Next,
+    pub next: ResponderNext,
 }
 
 /// What follows in an exchange.
 #[derive(Debug)]
-pub enum Next {
+pub enum ResponderNext {
     /// More bytes are needed.
     Receive,
-    /// The torrent with this key is to be named by [`Responder::named`]; if there is none, the exchange has failed.
+    /// The torrent with this key is to be named by [`Responder::identify`]; if there is none, the exchange has failed.
     Identify(TorrentKey),
     /// The exchange has succeeded.
     Done(Established),
@@ -58,78 +58,84 @@ pub enum Next {
 
 impl Responder {
     /// Begins to respond.
-    pub const fn new(secret: Secret) -> Self {
-        Self { buffer: Vec::new(), stage: Stage::Key(secret) }
+    pub const fn new(secret: ExchangeSecret) -> Self {
+        Self { buffer: Vec::new(), stage: ResponderStage::Key(secret) }
     }
 
     /// Deals with bytes that have arrived. Must not be called before a torrent that was asked for is named.
-    pub fn receive(&mut self, bytes: &[u8]) -> Result<Answer, MseError> {
-        debug_assert!(!matches!(self.stage, Stage::Asking(_)), "a torrent must be named");
+    pub fn receive(&mut self, bytes: &[u8]) -> Result<ResponderOutput, MseError> {
+        debug_assert!(!matches!(self.stage, ResponderStage::Identifying(_)), "a torrent must be named");
         self.buffer.extend_from_slice(bytes);
-        self.answer()
+        self.output()
     }
 
     /// Names the torrent that was asked for.
-    pub fn named(&mut self, infohash: Infohash) -> Result<Answer, MseError> {
-        debug_assert!(matches!(self.stage, Stage::Asking(_)), "no torrent was asked for");
-        if let Stage::Asking(shared) = &self.stage {
-            self.stage = Stage::Offer(shared.responders(infohash));
+    pub fn identify(&mut self, infohash: Infohash) -> Result<ResponderOutput, MseError> {
+        debug_assert!(matches!(self.stage, ResponderStage::Identifying(_)), "no torrent was asked for");
+        if let ResponderStage::Identifying(shared) = &self.stage {
+            self.stage = ResponderStage::Offer(shared.responder_ciphers(infohash));
         }
-        self.answer()
+        self.output()
     }
 
-    fn answer(&mut self) -> Result<Answer, MseError> {
+    fn output(&mut self) -> Result<ResponderOutput, MseError> {
         let mut send = Vec::new();
         loop {
             if let Some(next) = self.advance(&mut send)? {
-                return Ok(Answer { send, next });
+                return Ok(ResponderOutput { send, next });
             }
         }
     }
 
     /// Does one step; returns nothing if there is another one to do.
-    fn advance(&mut self, send: &mut Vec<u8>) -> Result<Option<Next>, MseError> {
-        match std::mem::replace(&mut self.stage, Stage::Over) {
-            Stage::Key(secret) => {
-                let Some(key) = self.take::<KEY_LEN>() else { return self.wait(Stage::Key(secret)) };
-                let shared = Shared::new(secret.share(&key)?);
-                send.extend(secret.opening());
-                self.stage = Stage::Padding(shared);
+    fn advance(&mut self, send: &mut Vec<u8>) -> Result<Option<ResponderNext>, MseError> {
+        match std::mem::replace(&mut self.stage, ResponderStage::Done) {
+            ResponderStage::Key(secret) => {
+                let Some(key) = self.take_array::<KEY_LEN>() else {
+                    return self.wait(ResponderStage::Key(secret));
+                };
+                let shared = SharedSecret::new(secret.shared_secret(&key)?);
+                send.extend(secret.public_key_and_padding());
+                self.stage = ResponderStage::Padding(shared);
             }
-            Stage::Padding(shared) => {
+            ResponderStage::Padding(shared) => {
                 let synchronisation = shared.synchronisation();
                 let Some(place) = find(&synchronisation, &self.buffer)? else {
-                    return self.wait(Stage::Padding(shared));
+                    return self.wait(ResponderStage::Padding(shared));
                 };
                 self.buffer.drain(..place + synchronisation.len());
-                self.stage = Stage::Torrent(shared);
+                self.stage = ResponderStage::Torrent(shared);
             }
-            Stage::Torrent(shared) => {
-                let Some(masked) = self.take() else { return self.wait(Stage::Torrent(shared)) };
+            ResponderStage::Torrent(shared) => {
+                let Some(masked) = self.take_array() else {
+                    return self.wait(ResponderStage::Torrent(shared));
+                };
                 let key = shared.torrent_key(masked);
-                self.stage = Stage::Asking(shared);
-                return Ok(Some(Next::Identify(key)));
+                self.stage = ResponderStage::Identifying(shared);
+                return Ok(Some(ResponderNext::Identify(key)));
             }
-            Stage::Offer(ciphers) => return self.offer(ciphers),
-            Stage::OfferPadding { mut ciphers, method, length } => {
+            ResponderStage::Offer(ciphers) => return self.offer(ciphers),
+            ResponderStage::OfferPadding { mut ciphers, method, length } => {
                 if self.buffer.len() < length + 2 {
-                    return self.wait(Stage::OfferPadding { ciphers, method, length });
+                    return self.wait(ResponderStage::OfferPadding { ciphers, method, length });
                 }
                 let mut padding: Vec<u8> = self.buffer.drain(..length + 2).collect();
                 ciphers.incoming.apply(&mut padding);
                 let length = padding.last_chunk().map_or(0, |length| u16::from_be_bytes(*length));
-                self.stage = Stage::Payload { ciphers, method, length: length.into() };
+                self.stage = ResponderStage::Payload { ciphers, method, length: length.into() };
             }
-            Stage::Payload { ciphers, method, length } => {
+            ResponderStage::Payload { ciphers, method, length } => {
                 return self.finish(ciphers, method, length, send);
             }
-            stage @ (Stage::Asking(_) | Stage::Over) => return self.wait(stage),
+            stage @ (ResponderStage::Identifying(_) | ResponderStage::Done) => return self.wait(stage),
         }
         Ok(None)
     }
 
-    fn offer(&mut self, mut ciphers: Ciphers) -> Result<Option<Next>, MseError> {
-        let Some(mut bytes) = self.take::<OFFER_LEN>() else { return self.wait(Stage::Offer(ciphers)) };
+    fn offer(&mut self, mut ciphers: Ciphers) -> Result<Option<ResponderNext>, MseError> {
+        let Some(mut bytes) = self.take_array::<OFFER_LEN>() else {
+            return self.wait(ResponderStage::Offer(ciphers));
+        };
         ciphers.incoming.apply(&mut bytes);
         let [verification @ .., a, b, c, d, high, low] = bytes;
         if verification != VERIFICATION {
@@ -137,11 +143,11 @@ impl Responder {
         }
         let (offered, length) = (u32::from_be_bytes([a, b, c, d]), u16::from_be_bytes([high, low]));
         let method = [PLAINTEXT, RC4].into_iter().find(|method| offered & method != 0);
-        let method = method.ok_or(MseError::NoMethod { offered })?;
+        let method = method.ok_or(MseError::NoCommonMethod { offered })?;
         if usize::from(length) > MAX_PADDING {
-            return Err(MseError::LongPadding { length });
+            return Err(MseError::PaddingTooLong { length });
         }
-        self.stage = Stage::OfferPadding { ciphers, method, length: length.into() };
+        self.stage = ResponderStage::OfferPadding { ciphers, method, length: length.into() };
         Ok(None)
     }
 
@@ -151,9 +157,9 @@ impl Responder {
         method: u32,
         length: usize,
         send: &mut Vec<u8>,
-    ) -> Result<Option<Next>, MseError> {
+    ) -> Result<Option<ResponderNext>, MseError> {
         if self.buffer.len() < length {
-            return self.wait(Stage::Payload { ciphers, method, length });
+            return self.wait(ResponderStage::Payload { ciphers, method, length });
         }
         let mut received = std::mem::take(&mut self.buffer);
         // The initial payload is encrypted whatever was selected.
@@ -168,19 +174,19 @@ impl Responder {
         ciphers.outgoing.apply(&mut selection);
         send.extend(selection);
         let ciphers = (method == RC4).then(|| Box::new(ciphers));
-        Ok(Some(Next::Done(Established { ciphers, received })))
+        Ok(Some(ResponderNext::Done(Established { ciphers, received })))
     }
 
     /// Takes so many bytes, if they are here.
-    fn take<const N: usize>(&mut self) -> Option<[u8; N]> {
+    fn take_array<const N: usize>(&mut self) -> Option<[u8; N]> {
         let taken = *self.buffer.first_chunk()?;
         self.buffer.drain(..N);
         Some(taken)
     }
 
     #[expect(clippy::unnecessary_wraps, reason = "it ends a step of the exchange")]
-    fn wait(&mut self, stage: Stage) -> Result<Option<Next>, MseError> {
+    fn wait(&mut self, stage: ResponderStage) -> Result<Option<ResponderNext>, MseError> {
         self.stage = stage;
-        Ok(Some(Next::Receive))
+        Ok(Some(ResponderNext::Receive))
     }
 }

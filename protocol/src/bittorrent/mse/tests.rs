@@ -1,9 +1,9 @@
 use proptest::prelude::*;
 
-use super::keys::Shared;
+use super::keys::SharedSecret;
 use super::{
-    Established, Initiator, KEY_LEN, MAX_PADDING, MseError, Next, Responder, SECRET_LEN, Secret, TorrentKey,
-    VERIFICATION,
+    Established, ExchangeSecret, Initiator, KEY_LEN, MAX_PADDING, MseError, Responder, ResponderNext,
+    SECRET_LEN, TorrentKey, VERIFICATION,
 };
 use crate::infohash::Infohash;
 
@@ -12,34 +12,35 @@ fn infohash() -> Infohash {
 }
 
 /// Returns a secret with a padding of that length.
-fn secret(digit: u8, padding: usize) -> Secret {
+fn secret(digit: u8, padding: usize) -> ExchangeSecret {
     let mut random = [digit; SECRET_LEN];
     random[20..22].copy_from_slice(&u16::try_from(padding).unwrap().to_be_bytes());
-    Secret::new(&random)
+    ExchangeSecret::new(&random)
 }
 
 /// An initiator by hand: what it shares with a responder that has answered its key.
-struct Byhand {
+struct ManualInitiator {
     responder: Responder,
-    shared: Shared,
+    shared: SharedSecret,
 }
 
-impl Byhand {
+impl ManualInitiator {
     fn begin() -> Self {
         let (own, mut responder) = (secret(1, 0), Responder::new(secret(2, 0)));
-        let answer = responder.receive(&own.opening()).unwrap();
-        let shared = Shared::new(own.share(answer.send.first_chunk::<KEY_LEN>().unwrap()).unwrap());
+        let answer = responder.receive(&own.public_key_and_padding()).unwrap();
+        let shared =
+            SharedSecret::new(own.shared_secret(answer.send.first_chunk::<KEY_LEN>().unwrap()).unwrap());
         Self { responder, shared }
     }
 
     /// Sends everything up to the offer, which begins with these bytes before they are encrypted.
-    fn offer(mut self, offer: &[u8]) -> Result<Next, MseError> {
+    fn offer(mut self, offer: &[u8]) -> Result<ResponderNext, MseError> {
         let mut encrypted = offer.to_vec();
-        self.shared.initiators(infohash()).outgoing.apply(&mut encrypted);
+        self.shared.initiator_ciphers(infohash()).outgoing.apply(&mut encrypted);
         let masked = self.shared.mask(*TorrentKey::of(infohash()).as_bytes());
         let named = self.responder.receive(&[&self.shared.synchronisation()[..], &masked].concat()).unwrap();
-        assert!(matches!(named.next, Next::Identify(key) if key == TorrentKey::of(infohash())));
-        self.responder.named(infohash()).unwrap();
+        assert!(matches!(named.next, ResponderNext::Identify(key) if key == TorrentKey::of(infohash())));
+        self.responder.identify(infohash()).unwrap();
         Ok(self.responder.receive(&encrypted)?.next)
     }
 }
@@ -63,12 +64,12 @@ fn exchange(
         if at_responder.is_none() {
             let mut answer = responder.receive(&part)?;
             to_initiator.extend(answer.send);
-            if let Next::Identify(key) = answer.next {
+            if let ResponderNext::Identify(key) = answer.next {
                 assert_eq!(key, TorrentKey::of(infohash()));
-                answer = responder.named(infohash())?;
+                answer = responder.identify(infohash())?;
                 to_initiator.extend(answer.send);
             }
-            if let Next::Done(established) = answer.next {
+            if let ResponderNext::Done(established) = answer.next {
                 at_responder = Some(established);
             }
         }
@@ -84,7 +85,7 @@ fn exchange(
 }
 
 #[test]
-fn keys_that_everybody_could_compute_with_are_refused() {
+fn weak_public_keys_are_refused() {
     let prime = "FFFFFFFFFFFFFFFFC90FDAA22168C234C4C6628B80DC1CD129024E088A67CC74020BBEA63B139B22514A08798E3404DDEF9519B3CD3A43\
                  1B302B0A6DF25F14374FE1356D6D51C245E485B576625E7EC6F44C42E9A63A36210000000000090563";
     let bytes = |text: &str| -> [u8; KEY_LEN] {
@@ -103,57 +104,62 @@ fn keys_that_everybody_could_compute_with_are_refused() {
 }
 
 #[test]
-fn endless_padding_ends_the_exchange() {
-    let mut byhand = Byhand::begin();
+fn overlong_padding_ends_the_exchange() {
+    let mut byhand = ManualInitiator::begin();
     let longest = [0x77; MAX_PADDING + 19];
-    assert!(matches!(byhand.responder.receive(&longest).unwrap().next, Next::Receive));
-    assert_eq!(byhand.responder.receive(&[0x77]).unwrap_err(), MseError::NotSynchronised);
+    assert!(matches!(byhand.responder.receive(&longest).unwrap().next, ResponderNext::Receive));
+    assert_eq!(byhand.responder.receive(&[0x77]).unwrap_err(), MseError::NoSynchronisation);
     let (mut initiator, _) = Initiator::begin(secret(1, 0), infohash(), b"");
-    initiator.receive(&secret(2, 0).opening()).unwrap();
+    initiator.receive(&secret(2, 0).public_key_and_padding()).unwrap();
     assert!(initiator.receive(&[0x77; MAX_PADDING + 7]).unwrap().done.is_none());
-    assert_eq!(initiator.receive(&[0x77]).unwrap_err(), MseError::NotSynchronised);
+    assert_eq!(initiator.receive(&[0x77]).unwrap_err(), MseError::NoSynchronisation);
 }
 
 #[test]
-fn a_wrong_offer_ends_the_exchange() {
+fn wrong_offer_ends_the_exchange() {
     let mut unverified = offer(3, 0);
     unverified[7] = 1;
-    assert_eq!(Byhand::begin().offer(&unverified).unwrap_err(), MseError::Unverified);
-    assert_eq!(Byhand::begin().offer(&offer(4, 0)).unwrap_err(), MseError::NoMethod { offered: 4 });
-    let long = Byhand::begin().offer(&offer(3, 513)).unwrap_err();
-    assert_eq!(long, MseError::LongPadding { length: 513 });
-    assert!(matches!(Byhand::begin().offer(&offer(3, 512)), Ok(Next::Receive)));
+    assert_eq!(ManualInitiator::begin().offer(&unverified).unwrap_err(), MseError::Unverified);
+    assert_eq!(
+        ManualInitiator::begin().offer(&offer(4, 0)).unwrap_err(),
+        MseError::NoCommonMethod { offered: 4 }
+    );
+    let long = ManualInitiator::begin().offer(&offer(3, 513)).unwrap_err();
+    assert_eq!(long, MseError::PaddingTooLong { length: 513 });
+    assert!(matches!(ManualInitiator::begin().offer(&offer(3, 512)), Ok(ResponderNext::Receive)));
 }
 
 #[test]
-fn plaintext_is_selected_where_it_is_offered_and_rc4_otherwise() {
+fn plaintext_is_selected_if_offered_else_rc4() {
     for (methods, is_encrypted) in [(1, false), (2, true), (3, false), (0xff02, true)] {
         let whole = [offer(methods, 0), vec![0, 0]].concat();
-        let Ok(Next::Done(established)) = Byhand::begin().offer(&whole) else { panic!("{methods}") };
+        let Ok(ResponderNext::Done(established)) = ManualInitiator::begin().offer(&whole) else {
+            panic!("{methods}")
+        };
         assert_eq!(established.ciphers.is_some(), is_encrypted);
     }
 }
 
 #[test]
-fn a_selection_that_was_not_offered_ends_the_exchange() {
+fn selection_not_offered_ends_the_exchange() {
     for (selection, expected) in [
         ([0, 0, 0, 0, 0, 0], MseError::WrongMethod { selected: 0 }),
         ([0, 0, 0, 3, 0, 0], MseError::WrongMethod { selected: 3 }),
-        ([0, 0, 0, 1, 2, 1], MseError::LongPadding { length: 513 }),
+        ([0, 0, 0, 1, 2, 1], MseError::PaddingTooLong { length: 513 }),
     ] {
         let (mut initiator, opening) = Initiator::begin(secret(1, 0), infohash(), b"");
         let own = secret(2, 0);
-        let shared = Shared::new(own.share(opening.first_chunk().unwrap()).unwrap());
+        let shared = SharedSecret::new(own.shared_secret(opening.first_chunk().unwrap()).unwrap());
         let mut encrypted = [&VERIFICATION[..], &selection].concat();
-        shared.responders(infohash()).outgoing.apply(&mut encrypted);
-        let answered = initiator.receive(&[own.opening(), encrypted].concat());
+        shared.responder_ciphers(infohash()).outgoing.apply(&mut encrypted);
+        let answered = initiator.receive(&[own.public_key_and_padding(), encrypted].concat());
         assert_eq!(answered.unwrap_err(), expected);
     }
 }
 
 proptest! {
     #[test]
-    fn both_sides_come_to_one_connection(
+    fn both_sides_agree_on_one_connection(
         digits in (1_u8.., 1_u8..),
         paddings in (0..=MAX_PADDING, 0..=MAX_PADDING),
         payload in prop::collection::vec(any::<u8>(), 0..100),
@@ -168,7 +174,7 @@ proptest! {
     }
 
     #[test]
-    fn any_bytes_bring_nobody_down(
+    fn no_bytes_panic_either_side(
         bytes in prop::collection::vec(any::<u8>(), 0..2000),
         portion in 1_usize..700,
     ) {
@@ -176,7 +182,7 @@ proptest! {
         let (mut initiator, _) = Initiator::begin(secret(1, 7), infohash(), b"payload");
         for part in bytes.chunks(portion) {
             match responder.receive(part).map(|answer| answer.next) {
-                Ok(Next::Receive) => {}
+                Ok(ResponderNext::Receive) => {}
                 Ok(next) => prop_assert!(false, "{next:?}"),
                 Err(_) => break,
             }

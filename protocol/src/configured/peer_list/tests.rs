@@ -8,21 +8,25 @@ fn faults(text: &str) -> Vec<(usize, String)> {
 }
 
 #[test]
-fn the_usual_file_is_read() {
+fn ordinary_file_is_read() {
     let text = "1001 lin114-00.cise.ufl.edu 6008 1 \n1002 localhost 6008 0\r\n\n1003 ::1 6008 0";
     let list = PeerList::parse(text.as_bytes()).unwrap();
     let ids: Vec<u32> = list.peers().iter().map(|peer| peer.id.0).collect();
     assert_eq!(ids, [1001, 1002, 1003]);
-    let first =
-        ListedPeer { id: PeerId(1001), host: "lin114-00.cise.ufl.edu".into(), port: 6008, has_file: true };
-    assert_eq!(list.find(PeerId(1001)), Some(&first));
-    assert_eq!(list.before(PeerId(1003)).count(), 2);
-    assert_eq!(list.others(PeerId(1002)).count(), 2);
-    assert_eq!(list.find(PeerId(7)), None);
+    let first = ListedPeer {
+        id: ConfiguredPeerId(1001),
+        host: "lin114-00.cise.ufl.edu".into(),
+        port: 6008,
+        has_file: true,
+    };
+    assert_eq!(list.find(ConfiguredPeerId(1001)), Some(&first));
+    assert_eq!(list.before(ConfiguredPeerId(1003)).count(), 2);
+    assert_eq!(list.others(ConfiguredPeerId(1002)).count(), 2);
+    assert_eq!(list.find(ConfiguredPeerId(7)), None);
 }
 
 #[test]
-fn each_fault_is_told_with_its_line() {
+fn each_fault_is_reported_with_its_line() {
     let good = "1001 localhost 6001 1\n";
     for (line, reason) in [
         ("1002 localhost 6002", "a peer's line is `id host port has_file`, and this one has 3 words"),
@@ -49,7 +53,7 @@ fn each_fault_is_told_with_its_line() {
 }
 
 #[test]
-fn all_faults_are_told_at_once() {
+fn all_faults_are_reported_at_once() {
     assert_eq!(
         faults("x y\n0 a/b 0 7\n1001 h 1 1\n").iter().map(|fault| fault.0).collect::<Vec<_>>(),
         [1, 2, 2, 2, 2]

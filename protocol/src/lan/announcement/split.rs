@@ -1,23 +1,23 @@
-use super::Announcement;
+use super::LanAnnouncement;
 use crate::digest::Digest;
 use crate::lan::{Card, ChunkName};
 
 /// What goes into one datagram or another, and never into two.
-enum Item {
+enum AnnouncementItem {
     Chunk(ChunkName, Option<Digest>),
     Content(Digest),
 }
 
 /// Fills datagrams one after the other.
-pub(super) fn split(whole: Announcement, most: usize) -> Vec<Vec<u8>> {
+pub(super) fn split(whole: LanAnnouncement, most: usize) -> Vec<Vec<u8>> {
     let card = whole.card.as_ref().map(Card::without_lists);
-    let bare = Announcement { chunks: Vec::new(), card, username: whole.username };
+    let bare = LanAnnouncement { chunks: Vec::new(), card, username: whole.username };
     let (mut digests, contents) = whole.card.map(|card| (card.digests, card.contents)).unwrap_or_default();
     let chunks = whole.chunks.into_iter().map(|name| {
         let digest = digests.remove(&name);
-        Item::Chunk(name, digest)
+        AnnouncementItem::Chunk(name, digest)
     });
-    let items = chunks.chain(contents.into_iter().map(Item::Content));
+    let items = chunks.chain(contents.into_iter().map(AnnouncementItem::Content));
     let (mut datagrams, mut current, mut bytes) = (Vec::new(), bare.clone(), Vec::new());
     for item in items {
         add(&mut current, &item);
@@ -42,15 +42,15 @@ pub(super) fn split(whole: Announcement, most: usize) -> Vec<Vec<u8>> {
     datagrams
 }
 
-fn add(announcement: &mut Announcement, item: &Item) {
+fn add(announcement: &mut LanAnnouncement, item: &AnnouncementItem) {
     match (item, &mut announcement.card) {
-        (Item::Chunk(name, digest), card) => {
+        (AnnouncementItem::Chunk(name, digest), card) => {
             announcement.chunks.push(name.clone());
             if let (Some(card), Some(digest)) = (card, digest) {
                 card.digests.insert(name.clone(), *digest);
             }
         }
-        (Item::Content(digest), Some(card)) => card.contents.push(*digest),
-        (Item::Content(_), None) => {}
+        (AnnouncementItem::Content(digest), Some(card)) => card.contents.push(*digest),
+        (AnnouncementItem::Content(_), None) => {}
     }
 }

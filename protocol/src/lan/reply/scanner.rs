@@ -13,21 +13,21 @@ const MAX_DEPTH: usize = 128;
 /// object requires.
 #[derive(Debug, Default)]
 pub struct ReplyScanner {
-    state: State,
-    escape: Escape,
+    state: ScannerState,
+    escape: EscapeState,
     /// How many bytes were scanned.
-    at: u64,
-    key: Key,
+    offset: u64,
+    key: ReplyKey,
     /// The key or the value that is being read, as it stands in the reply.
     text: Vec<u8>,
     /// The brackets that close the value that is being skipped, the innermost last.
-    open: Vec<u8>,
+    open_brackets: Vec<u8>,
     reply: JsonReply,
 }
 
 /// What is being read.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
-enum State {
+enum ScannerState {
     #[default]
     BeforeObject,
     BeforeFirstKey,
@@ -47,17 +47,17 @@ enum State {
 
 /// Where in an escape sequence a text stands.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
-enum Escape {
+enum EscapeState {
     #[default]
     None,
-    Begun,
+    Started,
     /// So many hexadecimal digits are to come.
     Hex(u8),
 }
 
 /// Which value follows.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
-enum Key {
+enum ReplyKey {
     Chunk,
     Data,
     Error,
@@ -69,121 +69,128 @@ impl ReplyScanner {
     /// Scans the next bytes of the reply.
     pub fn push(&mut self, bytes: &[u8]) {
         for byte in bytes {
-            if self.state == State::Raw {
+            if self.state == ScannerState::Raw {
                 return;
             }
             self.state = self.next(*byte);
-            self.at += 1;
+            self.offset += 1;
         }
     }
 
     /// Returns true if the reply cannot be a JSON object any more.
     pub fn is_raw(&self) -> bool {
-        self.state == State::Raw
+        self.state == ScannerState::Raw
     }
 
     /// Returns the object once it is closed, with nothing but blanks behind it so far.
-    pub fn whole(&self) -> Option<&JsonReply> {
-        (self.state == State::AfterObject).then_some(&self.reply)
+    pub fn complete(&self) -> Option<&JsonReply> {
+        (self.state == ScannerState::AfterObject).then_some(&self.reply)
     }
 
     /// Returns the object, whole or not, at the end of the stream; none if the reply is raw.
     pub fn finish(mut self) -> Option<JsonReply> {
         match self.state {
-            State::Raw | State::BeforeObject => return None,
-            State::InText if self.key == Key::Data => self.end_data(),
+            ScannerState::Raw | ScannerState::BeforeObject => return None,
+            ScannerState::InText if self.key == ReplyKey::Data => self.end_data(),
             _ => {}
         }
         Some(self.reply)
     }
 
-    fn next(&mut self, byte: u8) -> State {
+    fn next(&mut self, byte: u8) -> ScannerState {
         let is_blank = matches!(byte, b' ' | b'\t' | b'\n' | b'\r');
         match (self.state, byte) {
-            (State::InKey | State::InText | State::InNestedText, _) => self.in_text(byte),
-            (State::InScalar, b'0'..=b'9' | b'a'..=b'z' | b'A'..=b'Z' | b'+' | b'-' | b'.') => self.state,
-            (State::InScalar, _) if is_blank => State::AfterValue,
-            (State::InScalar | State::AfterValue, b',') => State::BeforeKey,
-            (State::BeforeFirstKey | State::InScalar | State::AfterValue, b'}') => {
-                self.reply.is_whole = true;
-                State::AfterObject
+            (ScannerState::InKey | ScannerState::InText | ScannerState::InNestedText, _) => {
+                self.in_text(byte)
             }
-            (State::InNested, _) => self.in_nested(byte),
+            (ScannerState::InScalar, b'0'..=b'9' | b'a'..=b'z' | b'A'..=b'Z' | b'+' | b'-' | b'.') => {
+                self.state
+            }
+            (ScannerState::InScalar, _) if is_blank => ScannerState::AfterValue,
+            (ScannerState::InScalar | ScannerState::AfterValue, b',') => ScannerState::BeforeKey,
+            (ScannerState::BeforeFirstKey | ScannerState::InScalar | ScannerState::AfterValue, b'}') => {
+                self.reply.is_complete = true;
+                ScannerState::AfterObject
+            }
+            (ScannerState::InNested, _) => self.in_nested(byte),
             (state, _) if is_blank => state,
-            (State::BeforeObject, b'{') => State::BeforeFirstKey,
-            (State::BeforeFirstKey | State::BeforeKey, b'"') => self.begin_text(State::InKey),
-            (State::AfterKey, b':') => State::BeforeValue,
-            (State::BeforeValue, _) => self.begin_value(byte),
-            _ => State::Raw,
+            (ScannerState::BeforeObject, b'{') => ScannerState::BeforeFirstKey,
+            (ScannerState::BeforeFirstKey | ScannerState::BeforeKey, b'"') => {
+                self.begin_text(ScannerState::InKey)
+            }
+            (ScannerState::AfterKey, b':') => ScannerState::BeforeValue,
+            (ScannerState::BeforeValue, _) => self.begin_value(byte),
+            _ => ScannerState::Raw,
         }
     }
 
-    fn begin_text(&mut self, state: State) -> State {
+    fn begin_text(&mut self, state: ScannerState) -> ScannerState {
         self.text.clear();
-        self.escape = Escape::None;
+        self.escape = EscapeState::None;
         state
     }
 
-    fn begin_value(&mut self, byte: u8) -> State {
+    fn begin_value(&mut self, byte: u8) -> ScannerState {
         match byte {
             b'"' => {
-                if self.key == Key::Data {
-                    let place = self.at + 1..self.at + 1;
-                    self.reply.data = Some(DataText { place, is_base64: true });
+                if self.key == ReplyKey::Data {
+                    let place = self.offset + 1..self.offset + 1;
+                    self.reply.data = Some(DataText { range: place, is_base64: true });
                 }
-                self.begin_text(State::InText)
+                self.begin_text(ScannerState::InText)
             }
             b'{' | b'[' => {
-                self.open.clear();
+                self.open_brackets.clear();
                 self.in_nested(byte)
             }
-            b'-' | b'0'..=b'9' | b'a'..=b'z' | b'A'..=b'Z' => State::InScalar,
-            _ => State::Raw,
+            b'-' | b'0'..=b'9' | b'a'..=b'z' | b'A'..=b'Z' => ScannerState::InScalar,
+            _ => ScannerState::Raw,
         }
     }
 
     /// Skips a byte of an object or a list within the object.
-    fn in_nested(&mut self, byte: u8) -> State {
+    fn in_nested(&mut self, byte: u8) -> ScannerState {
         match byte {
-            b'"' => return self.begin_text(State::InNestedText),
-            b'{' if self.open.len() < MAX_DEPTH => self.open.push(b'}'),
-            b'[' if self.open.len() < MAX_DEPTH => self.open.push(b']'),
-            b'{' | b'[' => return State::Raw,
-            b'}' | b']' if self.open.pop() != Some(byte) => return State::Raw,
-            b'}' | b']' if self.open.is_empty() => return State::AfterValue,
+            b'"' => return self.begin_text(ScannerState::InNestedText),
+            b'{' if self.open_brackets.len() < MAX_DEPTH => self.open_brackets.push(b'}'),
+            b'[' if self.open_brackets.len() < MAX_DEPTH => self.open_brackets.push(b']'),
+            b'{' | b'[' => return ScannerState::Raw,
+            b'}' | b']' if self.open_brackets.pop() != Some(byte) => return ScannerState::Raw,
+            b'}' | b']' if self.open_brackets.is_empty() => return ScannerState::AfterValue,
             b'\t' | b'\n' | b'\r' | b' '..=b'~' => {}
-            _ => return State::Raw,
+            _ => return ScannerState::Raw,
         }
-        State::InNested
+        ScannerState::InNested
     }
 
-    fn in_text(&mut self, byte: u8) -> State {
-        let is_end = byte == b'"' && self.escape == Escape::None;
+    fn in_text(&mut self, byte: u8) -> ScannerState {
+        let is_end = byte == b'"' && self.escape == EscapeState::None;
         self.escape = match (self.escape, byte) {
             // Control characters stand in no text.
-            (_, 0..b' ') => return State::Raw,
-            (Escape::None, b'\\') => Escape::Begun,
-            (Escape::Begun, b'u') => Escape::Hex(4),
-            (Escape::Begun, b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') | (Escape::None, _) => {
-                Escape::None
-            }
-            (Escape::Hex(left), _) if byte.is_ascii_hexdigit() => match left {
-                0 | 1 => Escape::None,
-                left => Escape::Hex(left - 1),
+            (_, 0..b' ') => return ScannerState::Raw,
+            (EscapeState::None, b'\\') => EscapeState::Started,
+            (EscapeState::Started, b'u') => EscapeState::Hex(4),
+            (EscapeState::Started, b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't')
+            | (EscapeState::None, _) => EscapeState::None,
+            (EscapeState::Hex(left), _) if byte.is_ascii_hexdigit() => match left {
+                0 | 1 => EscapeState::None,
+                left => EscapeState::Hex(left - 1),
             },
-            _ => return State::Raw,
+            _ => return ScannerState::Raw,
         };
         if is_end {
             return self.end_text();
         }
         match (self.state, self.key) {
-            (State::InText, Key::Data) => {
+            (ScannerState::InText, ReplyKey::Data) => {
                 let is_base64 = byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'=');
                 if let Some(data) = &mut self.reply.data {
                     data.is_base64 &= is_base64;
                 }
             }
-            (State::InKey, _) | (State::InText, Key::Chunk | Key::Error) if self.text.len() < MAX_TEXT => {
+            (ScannerState::InKey, _) | (ScannerState::InText, ReplyKey::Chunk | ReplyKey::Error)
+                if self.text.len() < MAX_TEXT =>
+            {
                 self.text.push(byte);
             }
             _ => {}
@@ -191,29 +198,29 @@ impl ReplyScanner {
         self.state
     }
 
-    fn end_text(&mut self) -> State {
+    fn end_text(&mut self) -> ScannerState {
         match (self.state, self.key) {
-            (State::InNestedText, _) => return State::InNested,
-            (State::InKey, _) => {
+            (ScannerState::InNestedText, _) => return ScannerState::InNested,
+            (ScannerState::InKey, _) => {
                 self.key = match unescaped(&self.text).as_str() {
-                    "chunk name" | "chunk_name" => Key::Chunk,
-                    "data" => Key::Data,
-                    "error" => Key::Error,
-                    _ => Key::Other,
+                    "chunk name" | "chunk_name" => ReplyKey::Chunk,
+                    "data" => ReplyKey::Data,
+                    "error" => ReplyKey::Error,
+                    _ => ReplyKey::Other,
                 };
-                return State::AfterKey;
+                return ScannerState::AfterKey;
             }
-            (_, Key::Chunk) => self.reply.chunk = Some(unescaped(&self.text)),
-            (_, Key::Error) => self.reply.error = Some(unescaped(&self.text)),
-            (_, Key::Data) => self.end_data(),
-            (_, Key::Other) => {}
+            (_, ReplyKey::Chunk) => self.reply.chunk = Some(unescaped(&self.text)),
+            (_, ReplyKey::Error) => self.reply.error = Some(unescaped(&self.text)),
+            (_, ReplyKey::Data) => self.end_data(),
+            (_, ReplyKey::Other) => {}
         }
-        State::AfterValue
+        ScannerState::AfterValue
     }
 
     fn end_data(&mut self) {
         if let Some(data) = &mut self.reply.data {
-            data.place.end = self.at;
+            data.range.end = self.offset;
         }
     }
 }

@@ -17,13 +17,13 @@ fn chunk() -> ChunkName {
     "forest_1".parse().unwrap()
 }
 
-fn carried(text: &str) -> Option<&str> {
+fn data_range(text: &str) -> Option<&str> {
     let ReplyContent::Base64(place) = content(text) else { return None };
     text.get(usize::try_from(place.start).unwrap()..usize::try_from(place.end).unwrap())
 }
 
 #[test]
-fn the_chunk_is_found_in_replies_as_in_the_wild() {
+fn chunk_is_found_in_replies_of_real_programs() {
     for text in [
         r#"{"chunk name": "forest_1", "data": "iVBORw0K"}"#,
         r#"{"chunk_name": "forest_1", "data": "iVBORw0K", "team_info": "TEAM MEMBERS: Ann, Bob"}"#,
@@ -32,39 +32,39 @@ fn the_chunk_is_found_in_replies_as_in_the_wild() {
         r#"{"data": "bm8=", "data": "iVBORw0K", "size": -1.5e3}"#,
         r#"{"chunk name": "f\u006frest_1", "d\u0061ta": "iVBORw0K", "error": "none"}"#,
     ] {
-        assert_eq!(carried(text), Some("iVBORw0K"), "{text}");
+        assert_eq!(data_range(text), Some("iVBORw0K"), "{text}");
     }
 }
 
 #[test]
-fn json_without_the_chunk_is_told_apart() {
-    let reported = |text: &str| ReplyContent::Nothing(ReplyError::Reported(text.to_owned()));
+fn json_without_the_chunk_is_recognized() {
+    let reported = |text: &str| ReplyContent::Error(ChunkReplyError::Reported(text.to_owned()));
     assert_eq!(content(r#"{"error": "File not found"}"#), reported("File not found"));
     assert_eq!(content(r#"{"error": "no \"forest_1\"", "data": ""}"#), reported("no \"forest_1\""));
-    let nothing = |error: ReplyError| ReplyContent::Nothing(error);
+    let nothing = |error: ChunkReplyError| ReplyContent::Error(error);
     for (text, error) in [
-        ("{}", ReplyError::NoData),
-        (r#"{"status": 404}"#, ReplyError::NoData),
-        (r#"{"chunk name": "forest_1", "data": ""}"#, ReplyError::NoData),
-        (r#"{"chunk name": "forest_1", "encrypted chunk": "iVBORw0K"}"#, ReplyError::NoData),
-        (r#"{"data": null}"#, ReplyError::NoData),
-        (r#"{"data": "not base64"}"#, ReplyError::NotBase64),
-        (r#"{"data": "iVBO\nRw0K"}"#, ReplyError::NotBase64),
-        (r#"{"chunk name": "oak_1", "data": "iVBORw0K"}"#, ReplyError::OtherChunk("oak_1".into())),
+        ("{}", ChunkReplyError::MissingData),
+        (r#"{"status": 404}"#, ChunkReplyError::MissingData),
+        (r#"{"chunk name": "forest_1", "data": ""}"#, ChunkReplyError::MissingData),
+        (r#"{"chunk name": "forest_1", "encrypted chunk": "iVBORw0K"}"#, ChunkReplyError::MissingData),
+        (r#"{"data": null}"#, ChunkReplyError::MissingData),
+        (r#"{"data": "not base64"}"#, ChunkReplyError::NotBase64),
+        (r#"{"data": "iVBO\nRw0K"}"#, ChunkReplyError::NotBase64),
+        (r#"{"chunk name": "oak_1", "data": "iVBORw0K"}"#, ChunkReplyError::OtherChunk("oak_1".into())),
     ] {
         assert_eq!(content(text), nothing(error), "{text}");
     }
 }
 
 #[test]
-fn a_reply_that_breaks_off_is_no_chunk_and_the_beginning_of_a_file_is() {
+fn truncated_json_is_an_error_truncated_raw_data_is_not() {
     for text in [
         r#"{"chunk name": "forest_1", "data": "iVBOR"#,
         r#"{"chunk name": "forest_1", "da"#,
         r#"{"data": "iVBORw0K"#,
         r#"{"error": "File not found""#,
     ] {
-        assert_eq!(content(text), ReplyContent::Nothing(ReplyError::Truncated), "{text}");
+        assert_eq!(content(text), ReplyContent::Error(ChunkReplyError::Truncated), "{text}");
     }
     for text in [
         "",
@@ -80,7 +80,7 @@ fn a_reply_that_breaks_off_is_no_chunk_and_the_beginning_of_a_file_is() {
 }
 
 #[test]
-fn what_is_no_single_object_is_raw() {
+fn anything_but_one_object_is_raw() {
     let deep = format!(r#"{{"a": {}{}}}"#, "[".repeat(200), "]".repeat(200));
     for text in [
         "x",
@@ -106,24 +106,24 @@ fn what_is_no_single_object_is_raw() {
 }
 
 #[test]
-fn the_end_of_a_reply_is_known_before_that_of_the_stream() {
+fn end_of_reply_is_known_before_end_of_stream() {
     let text = br#"{"chunk_name": "forest_1", "data": "iVBORw0K"}"#;
     let (last, rest) = text.split_last().unwrap();
     let mut scanner = ReplyScanner::default();
     scanner.push(rest);
-    assert_eq!(scanner.whole(), None);
+    assert_eq!(scanner.complete(), None);
     scanner.push(&[*last, b'\n']);
-    assert!(scanner.whole().unwrap().is_answer_to(&chunk()));
+    assert!(scanner.complete().unwrap().is_reply_to(&chunk()));
     scanner.push(b"x");
-    assert!(scanner.is_raw() && scanner.whole().is_none());
+    assert!(scanner.is_raw() && scanner.complete().is_none());
     // Without a name it may be one line of many.
     let mut scanner = ReplyScanner::default();
     scanner.push(br#"{"data": "iVBORw0K"}"#);
-    assert!(!scanner.whole().unwrap().is_answer_to(&chunk()));
+    assert!(!scanner.complete().unwrap().is_reply_to(&chunk()));
 }
 
 #[test]
-fn texts_of_any_length_take_no_room() {
+fn long_texts_take_no_memory() {
     let mut scanner = ReplyScanner::default();
     scanner.push(br#"{"error": ""#);
     for _ in 0..100 {
@@ -135,7 +135,7 @@ fn texts_of_any_length_take_no_room() {
     }
     let reply = scanner.finish().unwrap();
     assert_eq!(reply.error.map(|error| error.len()), Some(512));
-    assert_eq!(reply.data.map(|data| data.place.end - data.place.start), Some(1_000_000));
+    assert_eq!(reply.data.map(|data| data.range.end - data.range.start), Some(1_000_000));
 }
 
 fn value() -> impl Strategy<Value = Value> {
@@ -156,7 +156,7 @@ fn value() -> impl Strategy<Value = Value> {
 
 proptest! {
     #[test]
-    fn every_object_is_read_however_it_comes(
+    fn objects_are_read_in_any_fragments(
         others in prop::collection::btree_map("[a-cx-z]{1,5}", value(), 0..5),
         data in "[A-Za-z0-9+/]{4,60}",
         is_pretty in any::<bool>(),
@@ -170,17 +170,17 @@ proptest! {
         for part in text.as_bytes().chunks(cut) {
             scanner.push(part);
         }
-        prop_assert!(scanner.whole().is_some(), "{}", text);
-        prop_assert_eq!(carried(&text), Some(data.as_str()));
+        prop_assert!(scanner.complete().is_some(), "{}", text);
+        prop_assert_eq!(data_range(&text), Some(data.as_str()));
     }
 
     #[test]
-    fn no_bytes_make_the_scanner_panic(bytes: Vec<u8>, text in "[{}\\[\\]\":,\\\\u0a \n]{0,60}") {
+    fn no_bytes_panic_the_scanner(bytes: Vec<u8>, text in "[{}\\[\\]\":,\\\\u0a \n]{0,60}") {
         let _ = scan(&bytes);
         let _ = scan(text.as_bytes());
         // What serde takes for an object, the scanner does as well.
         if serde_json::from_slice::<serde_json::Map<String, Value>>(text.as_bytes()).is_ok() {
-            prop_assert!(scan(text.as_bytes()).is_some_and(|reply| reply.is_whole), "{}", text);
+            prop_assert!(scan(text.as_bytes()).is_some_and(|reply| reply.is_complete), "{}", text);
         }
     }
 }

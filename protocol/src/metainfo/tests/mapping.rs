@@ -11,13 +11,13 @@ fn mapped(files: impl IntoIterator<Item = Tree>) -> Vec<(String, String, bool)> 
 }
 
 /// Returns where files with these paths are stored below the torrent's folder.
-fn places(paths: &[&[&str]]) -> Vec<String> {
+fn storage_paths(paths: &[&[&str]]) -> Vec<String> {
     let places = mapped(paths.iter().map(|path| entry(1, path))).into_iter();
     places.map(|(_, place, _)| place.strip_prefix("album/").unwrap().to_owned()).collect()
 }
 
 #[test]
-fn components_that_cannot_be_stored_are_mapped() {
+fn unstorable_components_are_mapped() {
     let long = format!("{}.iso", "x".repeat(300));
     let cut = format!("{}.iso", "x".repeat(194));
     for (path, shown) in [
@@ -39,7 +39,7 @@ fn components_that_cannot_be_stored_are_mapped() {
 }
 
 #[test]
-fn names_that_linux_can_store_are_told_as_they_are() {
+fn names_valid_on_linux_are_kept() {
     for (name, place) in [
         ("K: Missing Kings.mkv", "K_ Missing Kings.mkv"),
         ("a\\b", "a_b"),
@@ -52,11 +52,11 @@ fn names_that_linux_can_store_are_told_as_they_are() {
         let expected = (format!("album/{name}"), format!("album/{place}"), false);
         assert_eq!(mapped([entry(1, &[name])]), [expected]);
     }
-    assert_eq!(places(&[&["CON", "aux", "x"]]), ["_CON/_aux/x"]);
+    assert_eq!(storage_paths(&[&["CON", "aux", "x"]]), ["_CON/_aux/x"]);
 }
 
 #[test]
-fn the_name_of_a_torrent_is_mapped_too() {
+fn torrent_name_is_mapped_too() {
     let long = "x".repeat(1 << 16);
     for (name, shown) in
         [("", "unnamed"), ("..", "unnamed"), ("/etc/passwd", "_etc_passwd"), ("a\u{1b}b", "a_b")]
@@ -76,27 +76,30 @@ fn the_name_of_a_torrent_is_mapped_too() {
 }
 
 #[test]
-fn files_at_one_place_are_numbered() {
-    assert_eq!(places(&[&["a"], &["b"], &["a"], &["a"]]), ["a", "b", "a (1)", "a (2)"]);
-    assert_eq!(places(&[&["a.x"], &["a.x"], &["a (1).x"]]), ["a.x", "a (2).x", "a (1).x"]);
-    assert_eq!(places(&[&["a?"], &["a*"], &["d", "a"], &["d", "a"]]), ["a_", "a_ (1)", "d/a", "d/a (1)"]);
-    assert_eq!(places(&[&["a?"], &["a_"], &["a/"]]), ["a_ (1)", "a_", "a_ (2)"]);
-    assert_eq!(places(&[&["README"], &["readme"]]), ["README", "readme"]);
+fn conflicting_files_are_numbered() {
+    assert_eq!(storage_paths(&[&["a"], &["b"], &["a"], &["a"]]), ["a", "b", "a (1)", "a (2)"]);
+    assert_eq!(storage_paths(&[&["a.x"], &["a.x"], &["a (1).x"]]), ["a.x", "a (2).x", "a (1).x"]);
+    assert_eq!(
+        storage_paths(&[&["a?"], &["a*"], &["d", "a"], &["d", "a"]]),
+        ["a_", "a_ (1)", "d/a", "d/a (1)"]
+    );
+    assert_eq!(storage_paths(&[&["a?"], &["a_"], &["a/"]]), ["a_ (1)", "a_", "a_ (2)"]);
+    assert_eq!(storage_paths(&[&["README"], &["readme"]]), ["README", "readme"]);
 }
 
 #[test]
-fn a_file_that_is_also_a_folder_is_numbered() {
-    assert_eq!(places(&[&["a"], &["a", "b"]]), ["a (1)", "a/b"]);
-    assert_eq!(places(&[&["a", "b"], &["a-b"], &["a"], &["a b"]]), ["a/b", "a-b", "a (1)", "a b"]);
+fn file_that_is_also_a_folder_is_numbered() {
+    assert_eq!(storage_paths(&[&["a"], &["a", "b"]]), ["a (1)", "a/b"]);
+    assert_eq!(storage_paths(&[&["a", "b"], &["a-b"], &["a"], &["a b"]]), ["a/b", "a-b", "a (1)", "a b"]);
     assert_eq!(
-        places(&[&["a"], &["a", "b"], &["a", "b", "c"], &["a (1)", "x"]]),
+        storage_paths(&[&["a"], &["a", "b"], &["a", "b", "c"], &["a (1)", "x"]]),
         ["a (2)", "a/b (1)", "a/b/c", "a (1)/x"]
     );
-    assert_eq!(places(&[&["a?"], &["a*", "b"]]), ["a_ (1)", "a_/b"]);
+    assert_eq!(storage_paths(&[&["a?"], &["a*", "b"]]), ["a_ (1)", "a_/b"]);
 }
 
 #[test]
-fn no_exact_name_stands_for_two_files() {
+fn exact_names_are_unique() {
     let paths: [&[&str]; 6] = [&["a"], &["a"], &["b?"], &["b*"], &["c\t"], &["d", "e"]];
     let metainfo = read(&multi(paths.iter().map(|path| entry(1, path)))).unwrap();
     let exact =
@@ -107,7 +110,7 @@ fn no_exact_name_stands_for_two_files() {
 }
 
 #[test]
-fn a_hundred_thousand_files_of_one_name_are_numbered_quickly() {
+fn many_files_of_one_name_are_numbered_quickly() {
     let files = (0..100_000).map(|_| entry(1, &["a"]));
     let mut torrent = multi(files);
     set(&mut torrent, &["info", "pieces"], Some(vec![7; 20 * 7].into()));
@@ -117,7 +120,7 @@ fn a_hundred_thousand_files_of_one_name_are_numbered_quickly() {
 }
 
 #[test]
-fn names_are_read_in_the_encoding_that_is_told() {
+fn names_are_decoded_in_the_declared_encoding() {
     let name = |label: &str, bytes: &[u8]| {
         let mut torrent = single();
         set(&mut torrent, &["encoding"], Some(label.into()));
@@ -142,21 +145,21 @@ fn names_are_read_in_the_encoding_that_is_told() {
 }
 
 #[test]
-fn names_as_earlier_releases_read_them_can_be_had() {
+fn legacy_names_are_available() {
     let mut torrent = multi([entry(1, &["a"])]);
     set(&mut torrent, &["encoding"], Some("cp1251".into()));
-    assert_eq!(read(&torrent).unwrap().named_as_before(), None, "nothing is in that encoding");
+    assert_eq!(read(&torrent).unwrap().with_legacy_names(), None, "nothing is in that encoding");
     set(&mut torrent, &["info", "name"], Some(b"\xcc\xe8\xf0".to_vec().into()));
     let metainfo = read(&torrent).unwrap();
-    let before = metainfo.named_as_before().unwrap();
+    let before = metainfo.with_legacy_names().unwrap();
     assert_eq!((metainfo.name(), before.name()), ("Мир", "Ìèð"));
     assert_eq!((before.infohash(), before.geometry()), (metainfo.infohash(), metainfo.geometry()));
     set(&mut torrent, &["encoding"], Some("UTF-8".into()));
-    assert_eq!(read(&torrent).unwrap().named_as_before(), None);
+    assert_eq!(read(&torrent).unwrap().with_legacy_names(), None);
 }
 
 #[test]
-fn what_is_decoded_cannot_lead_elsewhere() {
+fn decoded_names_cannot_escape_the_folder() {
     let mut torrent = multi([entry(1, &["a"])]);
     for label in ["utf-16le", "utf-16be", "iso-2022-jp", "utf-7", "x-user-defined", "gb18030", "replacement"]
     {

@@ -29,7 +29,7 @@ prop_compose! {
         private: bool,
         comment in proptest::option::of("[a-zä]{1,20}"),
         creation_date in proptest::option::of(0u64..1 << 40),
-    ) -> (Draft, Vec<[u8; 20]>) {
+    ) -> (MetainfoDraft, Vec<[u8; 20]>) {
         let size: u64 = if single { lengths[0] } else { lengths.iter().sum() };
         let files = lengths.iter().enumerate().map(|(number, length)| {
             let mut path: Vec<String> = folders.iter().take(number % 3).cloned().collect();
@@ -46,9 +46,9 @@ prop_compose! {
             hash[..8].copy_from_slice(&number.to_be_bytes());
             hash
         });
-        let notes = DraftNotes { comment, creation_date, ..DraftNotes::default() };
+        let notes = DraftOptionalFields { comment, creation_date, ..DraftOptionalFields::default() };
         let tiers = Vec::new();
-        let draft = Draft { name, piece_length, content, private, tiers, notes };
+        let draft = MetainfoDraft { name, piece_length, content, private, tiers, optional: notes };
         (draft, hashes.collect())
     }
 }
@@ -78,16 +78,16 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(512))]
 
     #[test]
-    fn what_a_draft_says_is_read((draft, hashes) in draft()) {
+    fn drafts_round_trip((draft, hashes) in draft()) {
         prop_assume!(!hashes.is_empty());
         let metainfo = Metainfo::parse(&draft.encode(&hashes).unwrap()).unwrap();
         prop_assert_eq!(metainfo.name(), &draft.name);
         prop_assert_eq!(metainfo.is_private(), draft.private);
         prop_assert_eq!(metainfo.geometry().piece_length(), draft.piece_length);
-        prop_assert_eq!(metainfo.comment(), draft.notes.comment.as_deref());
-        prop_assert_eq!(metainfo.creation_date(), draft.notes.creation_date);
+        prop_assert_eq!(metainfo.comment(), draft.optional.comment.as_deref());
+        prop_assert_eq!(metainfo.creation_date(), draft.optional.creation_date);
         for piece in metainfo.geometry().pieces() {
-            prop_assert_eq!(metainfo.piece_hash(piece), hashes[piece.slot()]);
+            prop_assert_eq!(metainfo.piece_hash(piece), hashes[piece.as_usize()]);
         }
         match &draft.content {
             DraftContent::Single(length) => {
@@ -114,7 +114,7 @@ proptest! {
     }
 
     #[test]
-    fn a_changed_torrent_panics_nobody_and_is_named_by_its_own_bytes(
+    fn changed_torrent_never_panics_and_hashes_its_bytes(
         (draft, hashes) in draft(),
         changes in vec((any::<prop::sample::Index>(), any::<u8>()), 1..4),
     ) {
@@ -133,7 +133,7 @@ proptest! {
     }
 
     #[test]
-    fn every_file_has_a_safe_place_of_its_own(paths in vec(vec(odd_name(), 1..4), 1..12)) {
+    fn every_file_has_a_unique_safe_path(paths in vec(vec(odd_name(), 1..4), 1..12)) {
         let files = paths.iter().map(|path| {
             let names: Vec<&str> = path.iter().map(String::as_str).collect();
             entry(1, &names)
@@ -154,14 +154,14 @@ proptest! {
     }
 
     #[test]
-    fn a_cut_torrent_is_refused((draft, hashes) in draft(), cut: prop::sample::Index) {
+    fn truncated_torrents_are_refused((draft, hashes) in draft(), cut: prop::sample::Index) {
         prop_assume!(!hashes.is_empty());
         let torrent = draft.encode(&hashes).unwrap();
         prop_assert!(Metainfo::parse(&torrent[..cut.index(torrent.len())]).is_err());
     }
 
     #[test]
-    fn no_bytes_panic_the_reader(bytes: Vec<u8>) {
+    fn no_bytes_panic_the_parser(bytes: Vec<u8>) {
         let _ = Metainfo::parse(&bytes);
     }
 }

@@ -3,7 +3,7 @@ use sha1::{Digest as _, Sha1};
 use super::*;
 
 #[test]
-fn a_single_file_is_read() {
+fn single_file_is_read() {
     let metainfo = read(&single()).unwrap();
     assert_eq!((metainfo.name(), metainfo.is_single_file()), ("a.iso", true));
     assert_eq!((metainfo.geometry().size(), metainfo.geometry().piece_count()), (50_000, 4));
@@ -16,7 +16,7 @@ fn a_single_file_is_read() {
 }
 
 #[test]
-fn several_files_lie_one_behind_the_other_in_a_folder() {
+fn several_files_are_contiguous_in_a_folder() {
     let files = [entry(5, &["b"]), entry(0, &["empty"]), entry(7, &["cd 1", "a.flac"])];
     let metainfo = read(&multi(files)).unwrap();
     let spans: Vec<_> =
@@ -26,7 +26,7 @@ fn several_files_lie_one_behind_the_other_in_a_folder() {
 }
 
 #[test]
-fn the_infohash_is_made_of_the_original_bytes() {
+fn infohash_covers_the_original_bytes() {
     let bytes = single().encode();
     let start = bytes.windows(7).position(|window| window == b"d6:leng").unwrap();
     let expected = Infohash::of(&bytes[start..bytes.len() - 1]);
@@ -34,7 +34,7 @@ fn the_infohash_is_made_of_the_original_bytes() {
 }
 
 #[test]
-fn unsorted_keys_and_trailing_bytes_are_read_and_told() {
+fn unsorted_keys_and_trailing_bytes_are_reported() {
     let info = b"d4:name1:x6:lengthi3e12:piece lengthi1e6:pieces60:".as_slice();
     let info = [info, &[1; 60], b"e"].concat();
     let torrent = [b"d4:info".as_slice(), &info, b"e\n"].concat();
@@ -46,7 +46,7 @@ fn unsorted_keys_and_trailing_bytes_are_read_and_told() {
 }
 
 #[test]
-fn a_piece_is_known_by_its_sha1() {
+fn pieces_are_verified_by_sha1() {
     let mut torrent = single();
     let content = vec![3u8; 20_000];
     let hashes: Vec<u8> = content.chunks(16_384).flat_map(|piece| Sha1::digest(piece).to_vec()).collect();
@@ -54,18 +54,18 @@ fn a_piece_is_known_by_its_sha1() {
     set(&mut torrent, &["info", "pieces"], Some(hashes.into()));
     let metainfo = read(&torrent).unwrap();
     let [first, last] = metainfo.geometry().pieces().collect::<Vec<_>>()[..] else { panic!("two pieces") };
-    assert!(metainfo.is_piece(first, [&content[..16_384]]));
-    assert!(metainfo.is_piece(first, [&content[..5], &[], &content[5..16_384]]));
-    assert!(metainfo.is_piece(last, [&content[16_384..]]));
-    assert!(!metainfo.is_piece(last, [&content[16_383..]]));
-    assert!(!metainfo.is_piece(first, []));
+    assert!(metainfo.verify_piece(first, [&content[..16_384]]));
+    assert!(metainfo.verify_piece(first, [&content[..5], &[], &content[5..16_384]]));
+    assert!(metainfo.verify_piece(last, [&content[16_384..]]));
+    assert!(!metainfo.verify_piece(last, [&content[16_383..]]));
+    assert!(!metainfo.verify_piece(first, []));
     let mut changed = content[..16_384].to_vec();
     changed[9] ^= 1;
-    assert!(!metainfo.is_piece(first, [&*changed]));
+    assert!(!metainfo.verify_piece(first, [&*changed]));
 }
 
 #[test]
-fn trackers_stand_in_tiers_and_the_list_goes_before_the_single_one() {
+fn announce_list_takes_precedence_over_announce() {
     let mut torrent = single();
     let tier = |addresses: &[&str]| Tree::list(addresses.iter().map(|address| (*address).into()));
     let list = [
@@ -87,9 +87,9 @@ fn trackers_stand_in_tiers_and_the_list_goes_before_the_single_one() {
 }
 
 #[test]
-fn texts_beside_the_content_are_read() {
+fn optional_texts_are_read() {
     let mut torrent = single();
-    let digest = Digest::OF_NOTHING;
+    let digest = Digest::EMPTY;
     for (key, value) in [
         ("comment", Tree::from("für dich")),
         ("created by", "mktorrent 1.1".into()),
@@ -107,12 +107,12 @@ fn texts_beside_the_content_are_read() {
 }
 
 #[test]
-fn texts_that_are_odd_are_left_out() {
+fn odd_optional_values_are_ignored() {
     let mut torrent = multi([entry(1, &["a"])]);
     for (key, value) in [
         ("comment", Tree::Integer(3)),
         ("creation date", (-1i64).into()),
-        ("sha256", Digest::OF_NOTHING.to_string().as_str().into()),
+        ("sha256", Digest::EMPTY.to_string().as_str().into()),
     ] {
         set(&mut torrent, &[key], Some(value));
     }
@@ -121,7 +121,7 @@ fn texts_that_are_odd_are_left_out() {
 }
 
 #[test]
-fn names_that_are_not_utf8_are_converted_and_those_that_are_preferred() {
+fn utf8_names_are_preferred_others_are_converted() {
     let mut torrent = single();
     set(&mut torrent, &["info", "name"], Some(b"caf\xe9 \x93x\x94".to_vec().into()));
     assert_eq!(read(&torrent).unwrap().name(), "café “x”");
@@ -136,7 +136,7 @@ fn names_that_are_not_utf8_are_converted_and_those_that_are_preferred() {
 }
 
 #[test]
-fn padding_is_known_and_links_are_left_out() {
+fn padding_is_recognized_and_links_are_skipped() {
     let mut padding = entry(3, &[".pad", "3"]);
     set(&mut padding, &["attr"], Some("p".into()));
     let mut link = entry(0, &["link"]);
@@ -154,7 +154,7 @@ fn padding_is_known_and_links_are_left_out() {
 }
 
 #[test]
-fn links_and_padding_may_lack_what_they_do_not_need() {
+fn links_and_padding_may_omit_keys() {
     let mut link = entry(50_000, &["link"]);
     set(&mut link, &["attr"], Some("xl".into()));
     let without = |mut entry: Tree, keys: &[&str]| {
@@ -182,7 +182,7 @@ fn links_and_padding_may_lack_what_they_do_not_need() {
 }
 
 #[test]
-fn trackers_are_found_wherever_programs_write_them() {
+fn trackers_are_found_in_every_known_form() {
     let mut torrent = single();
     let tiers = |torrent: &Tree| read(torrent).unwrap().tiers().to_vec();
     set(&mut torrent, &["announce"], Some(" \thttp://a/announce\r\n".into()));
@@ -203,7 +203,7 @@ fn trackers_are_found_wherever_programs_write_them() {
 }
 
 #[test]
-fn private_is_read_however_it_is_written() {
+fn private_flag_is_read_in_any_form() {
     for (flag, is_private) in [
         (Tree::Integer(1), true),
         (Tree::Integer(0), false),
@@ -220,7 +220,7 @@ fn private_is_read_however_it_is_written() {
 }
 
 #[test]
-fn sources_that_are_not_used_are_known() {
+fn unused_sources_are_recognized() {
     let known = |key: &str, value: Tree| {
         let mut torrent = single();
         set(&mut torrent, &[key], Some(value));
@@ -237,7 +237,7 @@ fn sources_that_are_not_used_are_known() {
 }
 
 #[test]
-fn a_hybrid_is_read_as_version_1() {
+fn hybrid_is_read_as_version_1() {
     let mut torrent = single();
     set(&mut torrent, &["info", "meta version"], Some(2u32.into()));
     set(&mut torrent, &["info", "file tree"], Some(Tree::dictionary([])));
@@ -245,24 +245,24 @@ fn a_hybrid_is_read_as_version_1() {
 }
 
 #[test]
-fn paths_that_differ_by_case_are_two() {
+fn paths_differing_by_case_are_distinct() {
     assert!(read(&multi([entry(1, &["README"]), entry(1, &["readme"])])).is_ok());
 }
 
 #[test]
-fn a_draft_is_read_as_what_it_says() {
+fn draft_is_read_back() {
     let tiers = vec![vec!["http://a/".to_owned(), "http://b/".to_owned()], vec!["udp://c:1/".to_owned()]];
     let file = |path: &[&str], length| DraftFile {
         path: path.iter().map(|name| (*name).to_owned()).collect(),
         length,
     };
-    let draft = Draft {
+    let draft = MetainfoDraft {
         name: "album".to_owned(),
         piece_length: 4,
         content: DraftContent::Files(vec![file(&["x"], 3), file(&["d", "y"], 4)]),
         private: true,
         tiers: tiers.clone(),
-        notes: DraftNotes { creation_date: Some(5), ..DraftNotes::default() },
+        optional: DraftOptionalFields { creation_date: Some(5), ..DraftOptionalFields::default() },
     };
     let metainfo = Metainfo::parse(&draft.encode(&[[1; 20], [2; 20]]).unwrap()).unwrap();
     assert_eq!((metainfo.tiers(), metainfo.is_private()), (&*tiers, true));

@@ -4,19 +4,19 @@ use super::DatagramError;
 
 /// What is left to read of a datagram.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Fields<'a> {
+pub(super) struct FieldReader<'a> {
     rest: &'a [u8],
     length: usize,
 }
 
-impl<'a> Fields<'a> {
+impl<'a> FieldReader<'a> {
     pub(super) const fn new(datagram: &'a [u8]) -> Self {
         Self { rest: datagram, length: datagram.len() }
     }
 
     pub(super) fn array<const N: usize>(&mut self) -> Result<[u8; N], DatagramError> {
         let (array, rest) =
-            self.rest.split_first_chunk().ok_or(DatagramError::BreaksOff { length: self.length })?;
+            self.rest.split_first_chunk().ok_or(DatagramError::Truncated { length: self.length })?;
         self.rest = rest;
         Ok(*array)
     }

@@ -3,10 +3,10 @@
 use crate::limits::MAX_TRACKER_URL;
 
 /// Ends the options.
-const END: u8 = 0;
+const END_OF_OPTIONS: u8 = 0;
 
 /// Means nothing, and has no length.
-const NOTHING: u8 = 1;
+const NOP: u8 = 1;
 
 /// Is a part of the path and query of the tracker's URL.
 const URL_DATA: u8 = 2;
@@ -24,9 +24,9 @@ pub(super) fn write_url_data(url_data: &[u8], out: &mut Vec<u8>) {
 /// Reads path and query out of the options.
 pub(super) fn read_url_data(mut options: &[u8]) -> Vec<u8> {
     let mut url_data = Vec::new();
-    while let Some((kind, rest)) = options.split_first().filter(|(kind, _)| **kind != END) {
+    while let Some((kind, rest)) = options.split_first().filter(|(kind, _)| **kind != END_OF_OPTIONS) {
         options = rest;
-        if *kind == NOTHING {
+        if *kind == NOP {
             continue;
         }
         let Some((length, rest)) = rest.split_first() else { break };
@@ -47,7 +47,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn options_are_written_as_in_the_specification() {
+    fn options_match_the_specification() {
         let mut out = Vec::new();
         write_url_data(b"/dir?a=b&c=d", &mut out);
         assert_eq!(out, b"\x02\x0c/dir?a=b&c=d");

@@ -1,10 +1,10 @@
 use std::net::{IpAddr, Ipv4Addr};
 
-use super::fields::Fields;
+use super::fields::FieldReader;
 use super::{DatagramError, MAGIC, action, options};
 use crate::infohash::Infohash;
 use crate::limits::MAX_SCRAPED;
-use crate::tracker::{AnnounceRequest, Event};
+use crate::tracker::{AnnounceRequest, TrackerEvent};
 
 /// A question to a tracker over UDP.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -69,11 +69,11 @@ impl UdpRequest {
     /// Reads a datagram. Of the options behind an announcement (BEP 41) those that are not known, or break off, are left
     /// alone.
     pub fn decode(datagram: &[u8]) -> Result<Self, DatagramError> {
-        let mut fields = Fields::new(datagram);
+        let mut fields = FieldReader::new(datagram);
         let (connection, kind, transaction) = (fields.u64()?, fields.u32()?, fields.u32()?);
         match kind {
             action::CONNECT if connection == MAGIC => Ok(Self::Connect { transaction }),
-            action::CONNECT => Err(DatagramError::OtherProtocol),
+            action::CONNECT => Err(DatagramError::WrongProtocol),
             action::ANNOUNCE => {
                 let request = read_announce(&mut fields)?;
                 let url_data = options::read_url_data(fields.rest());
@@ -109,9 +109,9 @@ fn write_announce(request: &AnnounceRequest, out: &mut Vec<u8>) {
     };
     let event: u32 = match request.event {
         None => 0,
-        Some(Event::Completed) => 1,
-        Some(Event::Started) => 2,
-        Some(Event::Stopped) => 3,
+        Some(TrackerEvent::Completed) => 1,
+        Some(TrackerEvent::Started) => 2,
+        Some(TrackerEvent::Stopped) => 3,
     };
     let numwant = request.numwant.map_or(-1, |count| i32::try_from(count).unwrap_or(i32::MAX));
     out.extend_from_slice(&event.to_be_bytes());
@@ -121,14 +121,14 @@ fn write_announce(request: &AnnounceRequest, out: &mut Vec<u8>) {
     out.extend_from_slice(&request.port.to_be_bytes());
 }
 
-fn read_announce(fields: &mut Fields<'_>) -> Result<AnnounceRequest, DatagramError> {
+fn read_announce(fields: &mut FieldReader<'_>) -> Result<AnnounceRequest, DatagramError> {
     let infohash = Infohash::from_bytes(fields.array()?);
     let peer_id = fields.array()?;
     let (downloaded, left, uploaded) = (fields.u64()?, fields.u64()?, fields.u64()?);
     let event = match fields.u32()? {
-        1 => Some(Event::Completed),
-        2 => Some(Event::Started),
-        3 => Some(Event::Stopped),
+        1 => Some(TrackerEvent::Completed),
+        2 => Some(TrackerEvent::Started),
+        3 => Some(TrackerEvent::Stopped),
         _ => None,
     };
     let ip = Some(Ipv4Addr::from(fields.array::<4>()?)).filter(|ip| !ip.is_unspecified());

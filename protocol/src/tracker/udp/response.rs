@@ -1,20 +1,20 @@
 use std::net::SocketAddr;
 
-use super::fields::Fields;
+use super::fields::FieldReader;
 use super::{DatagramError, action};
 use crate::limits::{MAX_SCRAPED, MAX_TRACKED_PEERS};
-use crate::tracker::{Scraped, compact, words};
+use crate::tracker::{ScrapeEntry, compact, message_text};
 
 /// Which addresses an answer holds: those of the family over which it comes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Family {
+pub enum AddressFamily {
     /// IPv4.
     V4,
     /// IPv6.
     V6,
 }
 
-impl Family {
+impl AddressFamily {
     /// Returns the family of an address.
     pub const fn of(address: &SocketAddr) -> Self {
         match address {
@@ -52,7 +52,7 @@ pub enum UdpResponse {
         /// The number of the question.
         transaction: u32,
         /// The counts.
-        torrents: Vec<Scraped>,
+        torrents: Vec<ScrapeEntry>,
     },
     /// Refuses.
     Error {
@@ -75,29 +75,29 @@ impl UdpResponse {
     }
 
     /// Writes the datagram; of peers, those of `family`.
-    pub fn encode(&self, family: Family) -> Vec<u8> {
+    pub fn encode(&self, family: AddressFamily) -> Vec<u8> {
         let mut out = Vec::new();
         match self {
             Self::Connect { transaction, connection } => {
-                put(&mut out, &[action::CONNECT, *transaction]);
+                write_numbers(&mut out, &[action::CONNECT, *transaction]);
                 out.extend_from_slice(&connection.to_be_bytes());
             }
             Self::Announce { transaction, interval, leechers, seeders, peers } => {
-                put(&mut out, &[action::ANNOUNCE, *transaction, *interval, *leechers, *seeders]);
+                write_numbers(&mut out, &[action::ANNOUNCE, *transaction, *interval, *leechers, *seeders]);
                 let peers = peers.iter().copied();
                 out.extend_from_slice(&match family {
-                    Family::V4 => compact::write_v4(peers),
-                    Family::V6 => compact::write_v6(peers),
+                    AddressFamily::V4 => compact::write_v4(peers),
+                    AddressFamily::V6 => compact::write_v6(peers),
                 });
             }
             Self::Scrape { transaction, torrents } => {
-                put(&mut out, &[action::SCRAPE, *transaction]);
+                write_numbers(&mut out, &[action::SCRAPE, *transaction]);
                 for counts in torrents.iter().take(MAX_SCRAPED) {
-                    put(&mut out, &[counts.complete, counts.downloaded, counts.incomplete]);
+                    write_numbers(&mut out, &[counts.complete, counts.downloaded, counts.incomplete]);
                 }
             }
             Self::Error { transaction, message } => {
-                put(&mut out, &[action::ERROR, *transaction]);
+                write_numbers(&mut out, &[action::ERROR, *transaction]);
                 out.extend_from_slice(message.as_bytes());
             }
         }
@@ -105,16 +105,16 @@ impl UdpResponse {
     }
 
     /// Reads a datagram that came over `family`.
-    pub fn decode(datagram: &[u8], family: Family) -> Result<Self, DatagramError> {
-        let mut fields = Fields::new(datagram);
+    pub fn decode(datagram: &[u8], family: AddressFamily) -> Result<Self, DatagramError> {
+        let mut fields = FieldReader::new(datagram);
         let (kind, transaction) = (fields.u32()?, fields.u32()?);
         match kind {
             action::CONNECT => Ok(Self::Connect { transaction, connection: fields.u64()? }),
             action::ANNOUNCE => {
                 let (interval, leechers, seeders) = (fields.u32()?, fields.u32()?, fields.u32()?);
                 let peers = match family {
-                    Family::V4 => compact::read_v4(fields.rest()).take(MAX_TRACKED_PEERS).collect(),
-                    Family::V6 => compact::read_v6(fields.rest()).take(MAX_TRACKED_PEERS).collect(),
+                    AddressFamily::V4 => compact::read_v4(fields.rest()).take(MAX_TRACKED_PEERS).collect(),
+                    AddressFamily::V6 => compact::read_v6(fields.rest()).take(MAX_TRACKED_PEERS).collect(),
                 };
                 Ok(Self::Announce { transaction, interval, leechers, seeders, peers })
             }
@@ -123,19 +123,21 @@ impl UdpResponse {
                 let torrents = entries.map(|entry| counts(entry)).collect::<Result<_, _>>()?;
                 Ok(Self::Scrape { transaction, torrents })
             }
-            action::ERROR => Ok(Self::Error { transaction, message: words::cut(fields.rest()) }),
+            action::ERROR => {
+                Ok(Self::Error { transaction, message: message_text::truncated_text(fields.rest()) })
+            }
             action => Err(DatagramError::UnknownAction { action }),
         }
     }
 }
 
-fn put(out: &mut Vec<u8>, numbers: &[u32]) {
+fn write_numbers(out: &mut Vec<u8>, numbers: &[u32]) {
     for number in numbers {
         out.extend_from_slice(&number.to_be_bytes());
     }
 }
 
-fn counts(entry: &[u8]) -> Result<Scraped, DatagramError> {
-    let mut fields = Fields::new(entry);
-    Ok(Scraped { complete: fields.u32()?, downloaded: fields.u32()?, incomplete: fields.u32()? })
+fn counts(entry: &[u8]) -> Result<ScrapeEntry, DatagramError> {
+    let mut fields = FieldReader::new(entry);
+    Ok(ScrapeEntry { complete: fields.u32()?, downloaded: fields.u32()?, incomplete: fields.u32()? })
 }

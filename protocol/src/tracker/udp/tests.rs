@@ -2,10 +2,10 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::infohash::Infohash;
-use crate::tracker::Scraped;
+use crate::tracker::ScrapeEntry;
 use crate::tracker::tests::{address, request};
 
-fn question() -> impl Strategy<Value = UdpRequest> {
+fn udp_request() -> impl Strategy<Value = UdpRequest> {
     let url_data = prop::collection::vec(any::<u8>(), 0..600);
     let ids = any::<(u64, u32)>();
     let announce = (ids, request(), url_data).prop_map(|((connection, transaction), request, url_data)| {
@@ -27,15 +27,15 @@ fn question() -> impl Strategy<Value = UdpRequest> {
     prop_oneof![any::<u32>().prop_map(|transaction| UdpRequest::Connect { transaction }), announce, scrape]
 }
 
-fn scraped() -> impl Strategy<Value = Scraped> {
-    any::<(u32, u32, u32)>().prop_map(|(complete, downloaded, incomplete)| Scraped {
+fn scraped() -> impl Strategy<Value = ScrapeEntry> {
+    any::<(u32, u32, u32)>().prop_map(|(complete, downloaded, incomplete)| ScrapeEntry {
         complete,
         downloaded,
         incomplete,
     })
 }
 
-fn answer(v6: bool) -> impl Strategy<Value = UdpResponse> {
+fn udp_response(v6: bool) -> impl Strategy<Value = UdpResponse> {
     let peers = prop::collection::vec(address(), 0..20);
     let announce = (any::<[u32; 4]>(), peers).prop_map(move |(numbers, mut peers)| {
         let [transaction, interval, leechers, seeders] = numbers;
@@ -55,55 +55,55 @@ fn answer(v6: bool) -> impl Strategy<Value = UdpResponse> {
 }
 
 #[test]
-fn a_request_for_a_connection_is_as_in_the_specification() {
+fn connect_request_matches_the_specification() {
     let datagram = UdpRequest::Connect { transaction: 0x0102_0304 }.encode();
     assert_eq!(datagram, b"\x00\x00\x04\x17\x27\x10\x19\x80\x00\x00\x00\x00\x01\x02\x03\x04");
 }
 
 #[test]
-fn another_protocol_gets_no_connection() {
+fn wrong_magic_is_refused() {
     let mut datagram = UdpRequest::Connect { transaction: 7 }.encode();
     datagram[0] = 1;
-    assert_eq!(UdpRequest::decode(&datagram), Err(DatagramError::OtherProtocol));
+    assert_eq!(UdpRequest::decode(&datagram), Err(DatagramError::WrongProtocol));
     datagram[11] = 9;
     assert_eq!(UdpRequest::decode(&datagram), Err(DatagramError::UnknownAction { action: 9 }));
 }
 
 #[test]
-fn half_an_entry_at_the_end_of_an_answer_is_left_out() {
+fn partial_last_entry_is_ignored() {
     let peers = vec!["1.2.3.4:5".parse().unwrap()];
     let whole = UdpResponse::Announce { transaction: 1, interval: 2, leechers: 3, seeders: 4, peers };
-    let mut datagram = whole.encode(Family::V4);
+    let mut datagram = whole.encode(AddressFamily::V4);
     assert_eq!(datagram.len(), 26);
     datagram.extend_from_slice(&[9; 5]);
-    assert_eq!(UdpResponse::decode(&datagram, Family::V4), Ok(whole));
+    assert_eq!(UdpResponse::decode(&datagram, AddressFamily::V4), Ok(whole));
 }
 
 proptest! {
     #[test]
-    fn decoding_a_question_returns_what_was_asked(question in question()) {
+    fn requests_round_trip(question in udp_request()) {
         prop_assert_eq!(UdpRequest::decode(&question.encode()), Ok(question));
     }
 
     #[test]
-    fn decoding_an_answer_returns_what_was_answered(
+    fn responses_round_trip(
         (family, answer) in prop_oneof![
-            answer(false).prop_map(|answer| (Family::V4, answer)),
-            answer(true).prop_map(|answer| (Family::V6, answer)),
+            udp_response(false).prop_map(|answer| (AddressFamily::V4, answer)),
+            udp_response(true).prop_map(|answer| (AddressFamily::V6, answer)),
         ],
     ) {
         prop_assert_eq!(UdpResponse::decode(&answer.encode(family), family), Ok(answer));
     }
 
     #[test]
-    fn a_question_that_breaks_off_is_refused(question in question(), cut in 0..16usize) {
+    fn truncated_requests_are_refused(question in udp_request(), cut in 0..16usize) {
         let datagram = question.encode();
         prop_assert!(UdpRequest::decode(&datagram[..cut]).is_err());
     }
 
     #[test]
     fn no_datagram_panics_a_decoder(action in 0u8..5, bytes: Vec<u8>) {
-        for family in [Family::V4, Family::V6] {
+        for family in [AddressFamily::V4, AddressFamily::V6] {
             let _ = UdpResponse::decode(&bytes, family);
             let _ = UdpResponse::decode(&[&[0, 0, 0, action], bytes.as_slice()].concat(), family);
         }

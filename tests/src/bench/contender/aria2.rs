@@ -2,58 +2,64 @@ use std::path::Path;
 
 use anyhow::Result;
 
+use super::super::bench_setup::BenchSetup;
 use super::super::nginx;
-use super::super::original::NAME;
-use super::super::receiver::Receiver;
+use super::super::original::FILE_NAME;
+use super::super::receiver::ReceiverCommand;
 use super::super::senders::Senders;
-use super::super::stage::Stage;
-use super::curl::verify;
-use super::{Contender, not_installed};
+use super::curl::verify_command;
+use super::{TransferContender, not_installed};
 
 /// aria2 over HTTP, from several nginx servers at once.
 #[derive(Debug)]
 pub(super) struct Aria2 {
     /// Whether it verifies the file itself, or openssl does.
-    pub(super) own_check: bool,
+    pub(super) verifies_itself: bool,
 }
 
-impl Contender for Aria2 {
+impl TransferContender for Aria2 {
     fn name(&self) -> &'static str {
-        if self.own_check { "aria2" } else { "aria2+openssl" }
+        if self.verifies_itself { "aria2" } else { "aria2+openssl" }
     }
 
-    fn about(&self) -> &'static str {
-        if self.own_check {
+    fn description(&self) -> &'static str {
+        if self.verifies_itself {
             "aria2c over HTTP from one nginx for each source, at least four connections, with its own --checksum=sha-256; not synced"
         } else {
             "aria2c over HTTP from one nginx for each source, at least four connections, then openssl dgst -sha256; not synced"
         }
     }
 
-    fn missing(&self) -> Option<String> {
+    fn missing_requirement(&self) -> Option<String> {
         not_installed(&["nginx", "aria2c", "openssl"])
     }
 
-    fn senders(&self, stage: &Stage, count: usize) -> Result<Senders> {
+    fn start_senders(&self, stage: &BenchSetup, count: usize) -> Result<Senders> {
         nginx::start(stage, count)
     }
 
-    fn receiver(&self, stage: &Stage, senders: &Senders, _folder: &Path) -> Result<Receiver> {
+    fn receiver_command(
+        &self,
+        stage: &BenchSetup,
+        senders: &Senders,
+        _folder: &Path,
+    ) -> Result<ReceiverCommand> {
         let urls: Vec<String> =
-            senders.addresses.iter().map(|address| format!("http://{address}/{NAME}")).collect();
-        let checksum = if self.own_check {
+            senders.addresses.iter().map(|address| format!("http://{address}/{FILE_NAME}")).collect();
+        let checksum = if self.verifies_itself {
             format!("--checksum=sha-256={}", stage.original.digest)
         } else {
-            format!("&& {}", verify(stage))
+            format!("&& {}", verify_command(stage))
         };
-        let (before, after) = if self.own_check { (checksum.as_str(), "") } else { ("", checksum.as_str()) };
+        let (before, after) =
+            if self.verifies_itself { (checksum.as_str(), "") } else { ("", checksum.as_str()) };
         // A single connection is slower than several, also to one server.
         let split = urls.len().max(4);
         let script = format!(
             "aria2c --no-conf -q --async-dns=false --file-allocation=falloc -k1M -s{split} -x16 \
-             {before} -o {NAME} {} {after}",
+             {before} -o {FILE_NAME} {} {after}",
             urls.join(" ")
         );
-        Ok(Receiver::new(&["sh", "-c", &script], NAME))
+        Ok(ReceiverCommand::new(&["sh", "-c", &script], FILE_NAME))
     }
 }

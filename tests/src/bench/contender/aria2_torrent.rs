@@ -4,11 +4,11 @@ use std::process::Command;
 
 use anyhow::Result;
 
-use super::super::original::NAME;
-use super::super::receiver::Receiver;
+use super::super::bench_setup::BenchSetup;
+use super::super::original::FILE_NAME;
+use super::super::receiver::ReceiverCommand;
 use super::super::senders::Senders;
-use super::super::stage::Stage;
-use super::{Contender, not_installed};
+use super::{TransferContender, not_installed};
 use crate::free_port::free_port;
 
 /// aria2 as BitTorrent.
@@ -28,21 +28,21 @@ pub(in crate::bench) const OPTIONS: [&str; 9] = [
     "--async-dns=false",
 ];
 
-impl Contender for Aria2Torrent {
+impl TransferContender for Aria2Torrent {
     fn name(&self) -> &'static str {
         "aria2-torrent"
     }
 
-    fn about(&self) -> &'static str {
+    fn description(&self) -> &'static str {
         "aria2c as BitTorrent, seeders and leecher, until it says that it is complete; SHA-1 pieces of 1 MiB; not \
          synced. It looks at its peers once a second, and waiting for that counts"
     }
 
-    fn missing(&self) -> Option<String> {
+    fn missing_requirement(&self) -> Option<String> {
         not_installed(&["aria2c"])
     }
 
-    fn senders(&self, stage: &Stage, count: usize) -> Result<Senders> {
+    fn start_senders(&self, stage: &BenchSetup, count: usize) -> Result<Senders> {
         stage.tracker.reset(Ipv4Addr::LOCALHOST);
         let mut senders = Senders::default();
         for number in 0..count {
@@ -53,20 +53,25 @@ impl Contender for Aria2Torrent {
                 "--allow-overwrite=true",
             ]);
             command.arg(format!("--listen-port={}", free_port()));
-            command.arg("-d").arg(stage.home(self.name(), number)?).arg(&stage.torrent);
+            command.arg("-d").arg(stage.sender_folder(self.name(), number)?).arg(&stage.torrent);
             senders.start(command)?;
         }
-        stage.tracker.wait_for(count, stage.limit)?;
+        stage.tracker.wait_for_seeders(count, stage.limit)?;
         Ok(senders)
     }
 
-    fn receiver(&self, stage: &Stage, _senders: &Senders, _folder: &Path) -> Result<Receiver> {
-        let mut receiver = Receiver::new(&["aria2c"], NAME);
+    fn receiver_command(
+        &self,
+        stage: &BenchSetup,
+        _senders: &Senders,
+        _folder: &Path,
+    ) -> Result<ReceiverCommand> {
+        let mut receiver = ReceiverCommand::new(&["aria2c"], FILE_NAME);
         receiver.command.extend(OPTIONS.map(Into::into));
         receiver.command.push(format!("--listen-port={}", free_port()).into());
         receiver.command.extend(["--seed-time=0", "--show-console-readout=false", "-d", "."].map(Into::into));
         receiver.command.push((&stage.torrent).into());
-        receiver.said = Some(("Download complete:", 1));
+        receiver.done_line = Some(("Download complete:", 1));
         Ok(receiver)
     }
 }

@@ -2,58 +2,66 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 
+use super::super::bench_setup::BenchSetup;
 use super::super::nginx;
-use super::super::original::NAME;
-use super::super::receiver::Receiver;
+use super::super::original::FILE_NAME;
+use super::super::receiver::ReceiverCommand;
 use super::super::senders::Senders;
-use super::super::stage::Stage;
-use super::{Contender, not_installed};
+use super::{TransferContender, not_installed};
 
 /// nginx and curl, and openssl for the SHA-256. It has one source, however many there are.
 #[derive(Debug)]
 pub(super) struct Curl {
     /// Whether the hash is taken from a pipe while the bytes come, or from the file afterwards.
-    pub(super) piped: bool,
+    pub(super) hashes_from_pipe: bool,
 }
 
-impl Contender for Curl {
+impl TransferContender for Curl {
     fn name(&self) -> &'static str {
-        if self.piped { "curl|openssl" } else { "curl+openssl" }
+        if self.hashes_from_pipe { "curl|openssl" } else { "curl+openssl" }
     }
 
-    fn about(&self) -> &'static str {
-        if self.piped {
+    fn description(&self) -> &'static str {
+        if self.hashes_from_pipe {
             "curl | tee FILE | openssl dgst -sha256, from one nginx (sendfile); not synced"
         } else {
             "curl from one nginx (sendfile) to a file, then openssl dgst -sha256 of it; not synced"
         }
     }
 
-    fn missing(&self) -> Option<String> {
+    fn missing_requirement(&self) -> Option<String> {
         not_installed(&["nginx", "curl", "openssl"])
     }
 
-    fn senders(&self, stage: &Stage, _count: usize) -> Result<Senders> {
+    fn start_senders(&self, stage: &BenchSetup, _count: usize) -> Result<Senders> {
         nginx::start(stage, 1)
     }
 
-    fn receiver(&self, stage: &Stage, senders: &Senders, _folder: &Path) -> Result<Receiver> {
+    fn receiver_command(
+        &self,
+        stage: &BenchSetup,
+        senders: &Senders,
+        _folder: &Path,
+    ) -> Result<ReceiverCommand> {
         let address = senders.addresses.first().context("a server")?;
-        let url = format!("http://{address}/{NAME}");
-        let script = if self.piped {
-            format!("curl -sf {url} | tee {NAME} | openssl dgst -sha256 -r > sum; {}", compare(stage))
+        let url = format!("http://{address}/{FILE_NAME}");
+        let script = if self.hashes_from_pipe {
+            format!(
+                "curl -sf {url} | tee {FILE_NAME} | openssl dgst -sha256 -r > sum; {}",
+                compare_command(stage)
+            )
         } else {
-            format!("curl -sf -o {NAME} {url} && {}", verify(stage))
+            format!("curl -sf -o {FILE_NAME} {url} && {}", verify_command(stage))
         };
-        Ok(Receiver::new(&["sh", "-c", &script], NAME))
+        Ok(ReceiverCommand::new(&["sh", "-c", &script], FILE_NAME))
     }
 }
 
 /// Makes a shell command that verifies the file.
-pub(super) fn verify(stage: &Stage) -> String {
-    format!("openssl dgst -sha256 -r {NAME} > sum && {}", compare(stage))
+pub(super) fn verify_command(stage: &BenchSetup) -> String {
+    format!("openssl dgst -sha256 -r {FILE_NAME} > sum && {}", compare_command(stage))
 }
 
-fn compare(stage: &Stage) -> String {
+fn compare_command(stage: &BenchSetup) -> String {
     format!("read digest _ < sum && [ $digest = {} ]", stage.original.digest)
 }

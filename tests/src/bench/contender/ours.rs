@@ -3,49 +3,54 @@ use std::thread;
 
 use anyhow::{Result, bail};
 
+use super::super::bench_setup::BenchSetup;
 use super::super::interrupt;
-use super::super::original::{NAME, SMALL_FILES, TREE};
-use super::super::receiver::{Input, Receiver};
+use super::super::original::{FILE_NAME, SMALL_FILE_COUNT, TREE_NAME};
+use super::super::receiver::{ReceiverCommand, ReceiverInput};
 use super::super::senders::Senders;
-use super::super::stage::Stage;
-use super::Contender;
-use crate::index::Index;
-use crate::peer::{Peer, peer_node};
+use super::TransferContender;
+use crate::index::IndexProcess;
+use crate::peer::{PeerProcess, peer_node};
 
 /// Our own transfer.
 #[derive(Debug)]
 pub(super) struct Ours;
 
-impl Contender for Ours {
+impl TransferContender for Ours {
     fn name(&self) -> &'static str {
         "ours"
     }
 
-    fn about(&self) -> &'static str {
+    fn description(&self) -> &'static str {
         "a new peer-node with `download DIGEST` on its standard input, until its `done` line; finding the sources, SHA-256 \
          and syncing the file included. Senders: the sources and the index"
     }
 
-    fn missing(&self) -> Option<String> {
+    fn missing_requirement(&self) -> Option<String> {
         None
     }
 
-    fn senders(&self, stage: &Stage, count: usize) -> Result<Senders> {
-        start(stage, count)
+    fn start_senders(&self, stage: &BenchSetup, count: usize) -> Result<Senders> {
+        start_index_and_sources(stage, count)
     }
 
-    fn receiver(&self, stage: &Stage, senders: &Senders, folder: &Path) -> Result<Receiver> {
+    fn receiver_command(
+        &self,
+        stage: &BenchSetup,
+        senders: &Senders,
+        folder: &Path,
+    ) -> Result<ReceiverCommand> {
         let script = format!("download {}\n", stage.original.digest);
-        Ok(receiver(senders, folder, script, 1, NAME))
+        Ok(script_receiver(senders, folder, script, 1, FILE_NAME))
     }
 
-    fn own_rate(&self, said: &str) -> Option<f64> {
-        own_rate(said)
+    fn reported_rate(&self, said: &str) -> Option<f64> {
+        parse_reported_rate(said)
     }
 }
 
 /// Reads the rate in MB/s out of a `done` line of ours.
-pub(super) fn own_rate(said: &str) -> Option<f64> {
+pub(super) fn parse_reported_rate(said: &str) -> Option<f64> {
     let rate = said.split('\t').find_map(|column| column.trim().strip_suffix("iB/s"))?;
     let (number, unit) = rate.split_once(' ')?;
     let factor = f64::from(match unit {
@@ -58,32 +63,37 @@ pub(super) fn own_rate(said: &str) -> Option<f64> {
 }
 
 /// Makes a new peer that follows a script, until it has said so often that something is done.
-pub(super) fn receiver(
+pub(super) fn script_receiver(
     senders: &Senders,
     folder: &Path,
     script: String,
     times: usize,
     result: &str,
-) -> Receiver {
+) -> ReceiverCommand {
     let [index, ..] = senders.addresses.as_slice() else { unreachable!("the index is started first") };
     let peer = peer_node(0, *index, &folder.join("share"));
     let command = [peer.get_program()].into_iter().chain(peer.get_args()).map(Into::into).collect();
     let result = Path::new("share").join(result);
-    Receiver { command, input: Input::Text(script), said: Some(("done\t", times)), result }
+    ReceiverCommand {
+        command,
+        input: ReceiverInput::Text(script),
+        done_line: Some(("done\t", times)),
+        result,
+    }
 }
 
 /// Starts an index and so many sources. The first address is the index's.
-pub(super) fn start(stage: &Stage, count: usize) -> Result<Senders> {
+pub(super) fn start_index_and_sources(stage: &BenchSetup, count: usize) -> Result<Senders> {
     let mut senders = Senders::default();
-    let mut index = Index::start();
+    let mut index = IndexProcess::start();
     let mut session = index.session();
     senders.addresses.push(index.address());
     for number in 0..count {
-        let mut peer = Peer::start(index.address(), &stage.home("ours", number)?);
+        let mut peer = PeerProcess::start(index.address(), &stage.sender_folder("ours", number)?);
         senders.addresses.push(peer.address());
-        senders.keep(peer.process().child().id(), peer);
+        senders.add(peer.process().child().id(), peer);
     }
-    let files = if stage.original.folder.join(TREE).is_dir() { SMALL_FILES } else { 1 };
+    let files = if stage.original.folder.join(TREE_NAME).is_dir() { SMALL_FILE_COUNT } else { 1 };
     let all = interrupt::wait(stage.limit, |slice| {
         thread::sleep(slice);
         let ready = |address: &_| session.files_of(*address).len() == files;
@@ -92,7 +102,7 @@ pub(super) fn start(stage: &Stage, count: usize) -> Result<Senders> {
     if all.is_none() {
         bail!("the sources did not register their files in time");
     }
-    senders.keep(index.id(), index);
+    senders.add(index.pid(), index);
     Ok(senders)
 }
 
@@ -101,10 +111,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_rate_is_read_out_of_the_done_line() {
+    fn rate_is_parsed_from_the_done_line() {
         let line = "done\ta b.bin\t1073741824\tsha256 00\t747.5 MiB/s\tfrom 4 sources";
-        let rate = Ours.own_rate(line).expect("a rate");
+        let rate = Ours.reported_rate(line).expect("a rate");
         assert!((rate - 783.8).abs() < 0.1, "{rate}");
-        assert_eq!(Ours.own_rate("done"), None);
+        assert_eq!(Ours.reported_rate("done"), None);
     }
 }

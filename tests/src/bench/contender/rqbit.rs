@@ -6,11 +6,11 @@ use std::process::Command;
 
 use anyhow::{Context, Result};
 
-use super::super::original::NAME;
-use super::super::receiver::{Input, Receiver};
+use super::super::bench_setup::BenchSetup;
+use super::super::original::FILE_NAME;
+use super::super::receiver::{ReceiverCommand, ReceiverInput};
 use super::super::senders::Senders;
-use super::super::stage::Stage;
-use super::{Contender, find};
+use super::{TransferContender, find_program};
 use crate::free_port::free_port;
 
 /// rqbit.
@@ -27,47 +27,57 @@ const OPTIONS: [&str; 7] = [
     "127.0.0.1",
 ];
 
-impl Contender for Rqbit {
+impl TransferContender for Rqbit {
     fn name(&self) -> &'static str {
         "rqbit"
     }
 
-    fn about(&self) -> &'static str {
+    fn description(&self) -> &'static str {
         "rqbit download, seeders and leecher, until it has ended (-e); SHA-1 pieces of 1 MiB; not synced"
     }
 
-    fn missing(&self) -> Option<String> {
-        program().is_none().then(|| "rqbit (cargo install rqbit; RQBIT can name the program)".into())
+    fn missing_requirement(&self) -> Option<String> {
+        find_rqbit().is_none().then(|| "rqbit (cargo install rqbit; RQBIT can name the program)".into())
     }
 
-    fn senders(&self, stage: &Stage, count: usize) -> Result<Senders> {
+    fn start_senders(&self, stage: &BenchSetup, count: usize) -> Result<Senders> {
         stage.tracker.reset(Ipv4Addr::LOCALHOST);
         let mut senders = Senders::default();
         for number in 0..count {
-            let mut command = Command::new(program().context("no rqbit")?);
+            let mut command = Command::new(find_rqbit().context("no rqbit")?);
             let port = free_port().to_string();
             command.args(OPTIONS).args(["--listen-port", &port, "--announce-port", &port]);
             command.args(["download", "--disable-http-api", "--overwrite", "-o"]);
-            command.arg(stage.home(self.name(), number)?).arg(&stage.torrent);
+            command.arg(stage.sender_folder(self.name(), number)?).arg(&stage.torrent);
             senders.start(command)?;
         }
-        stage.tracker.wait_for(count, stage.limit)?;
+        stage.tracker.wait_for_seeders(count, stage.limit)?;
         Ok(senders)
     }
 
-    fn receiver(&self, stage: &Stage, _senders: &Senders, folder: &Path) -> Result<Receiver> {
-        let mut command: Vec<OsString> = vec![program().context("no rqbit")?.into()];
+    fn receiver_command(
+        &self,
+        stage: &BenchSetup,
+        _senders: &Senders,
+        folder: &Path,
+    ) -> Result<ReceiverCommand> {
+        let mut command: Vec<OsString> = vec![find_rqbit().context("no rqbit")?.into()];
         command.extend(OPTIONS.map(Into::into));
         command.extend(["--listen-port".into(), free_port().to_string().into()]);
         command.extend(["download", "--disable-http-api", "-e", "-o"].map(Into::into));
         command.extend([folder.into(), (&stage.torrent).into()]);
-        Ok(Receiver { command, input: Input::Nothing, said: None, result: NAME.into() })
+        Ok(ReceiverCommand {
+            command,
+            input: ReceiverInput::Nothing,
+            done_line: None,
+            result: FILE_NAME.into(),
+        })
     }
 }
 
 /// Finds the program: what `RQBIT` names, else on the `PATH`, else where cargo installs it.
-fn program() -> Option<PathBuf> {
+fn find_rqbit() -> Option<PathBuf> {
     let installed = || Some(PathBuf::from(env::var_os("HOME")?).join(".cargo/bin/rqbit"));
     let named = env::var_os("RQBIT").map(PathBuf::from);
-    named.or_else(|| find("rqbit")).or_else(installed).filter(|path| path.is_file())
+    named.or_else(|| find_program("rqbit")).or_else(installed).filter(|path| path.is_file())
 }

@@ -6,11 +6,11 @@ use std::process::Command;
 
 use anyhow::{Context, Result};
 
-use super::super::original::NAME;
-use super::super::receiver::Receiver;
+use super::super::bench_setup::BenchSetup;
+use super::super::original::FILE_NAME;
+use super::super::receiver::ReceiverCommand;
 use super::super::senders::Senders;
-use super::super::stage::Stage;
-use super::{Contender, not_installed};
+use super::{TransferContender, not_installed};
 use crate::free_port::free_port;
 
 /// Transmission.
@@ -18,7 +18,7 @@ use crate::free_port::free_port;
 pub(super) struct Transmission;
 
 /// What it is called.
-pub(super) const NAMED: &str = "transmission";
+pub(super) const CONTENDER_NAME: &str = "transmission";
 
 const PROGRAM: &str = "transmission-cli";
 
@@ -30,55 +30,61 @@ const SETTINGS: &str = r#"{
 }"#;
 
 /// What it runs once the torrent is complete.
-const FINISHED: &str = "#!/bin/sh\necho transmission: finished\n";
+const COMPLETION_SCRIPT: &str = "#!/bin/sh\necho transmission: finished\n";
 
-impl Contender for Transmission {
+impl TransferContender for Transmission {
     fn name(&self) -> &'static str {
-        NAMED
+        CONTENDER_NAME
     }
 
-    fn about(&self) -> &'static str {
+    fn description(&self) -> &'static str {
         "transmission-cli, seeder and leecher, until its script for finished torrents runs; SHA-1 pieces of 1 MiB; not \
          synced. Its seeder unchokes a new peer every ten seconds, and waiting for that counts; 3.00 asks a peer for \
          512 blocks of 16 KiB a second. It keeps one peer for an address: several on one machine would be one source"
     }
 
-    fn missing(&self) -> Option<String> {
+    fn missing_requirement(&self) -> Option<String> {
         let address = || {
-            own_address()
+            non_loopback_address()
                 .is_none()
                 .then(|| "an address other than the loopback's, where it refuses peers".into())
         };
         not_installed(&[PROGRAM]).or_else(address)
     }
 
-    fn most_senders(&self) -> usize {
+    fn max_senders(&self) -> usize {
         1
     }
 
-    fn senders(&self, stage: &Stage, count: usize) -> Result<Senders> {
-        stage.tracker.reset(own_address().context("no address")?);
+    fn start_senders(&self, stage: &BenchSetup, count: usize) -> Result<Senders> {
+        stage.tracker.reset(non_loopback_address().context("no address")?);
         let mut senders = Senders::default();
         for number in 0..count {
-            let own = stage.private(self.name(), &format!("state-{number}"))?;
+            let own = stage.private_folder(self.name(), &format!("state-{number}"))?;
             fs::write(own.join("settings.json"), SETTINGS)?;
             let mut command = Command::new(PROGRAM);
             command.args(["-M", "-et", "-v", "-p", &free_port().to_string()]).arg("-g").arg(own);
-            command.arg("-w").arg(stage.home(self.name(), number)?).arg(&stage.torrent);
+            command.arg("-w").arg(stage.sender_folder(self.name(), number)?).arg(&stage.torrent);
             senders.start(command)?;
         }
-        stage.tracker.wait_for(count, stage.limit)?;
+        stage.tracker.wait_for_seeders(count, stage.limit)?;
         Ok(senders)
     }
 
-    fn receiver(&self, stage: &Stage, _senders: &Senders, folder: &Path) -> Result<Receiver> {
+    fn receiver_command(
+        &self,
+        stage: &BenchSetup,
+        _senders: &Senders,
+        folder: &Path,
+    ) -> Result<ReceiverCommand> {
         let own = folder.join("own");
         fs::create_dir(&own)?;
         fs::write(own.join("settings.json"), SETTINGS)?;
         let script = own.join("finished");
-        fs::write(&script, FINISHED)?;
+        fs::write(&script, COMPLETION_SCRIPT)?;
         fs::set_permissions(&script, fs::Permissions::from_mode(0o755))?;
-        let mut receiver = Receiver::new(&[PROGRAM, "-M", "-et", "-p", &free_port().to_string(), "-w"], NAME);
+        let mut receiver =
+            ReceiverCommand::new(&[PROGRAM, "-M", "-et", "-p", &free_port().to_string(), "-w"], FILE_NAME);
         receiver.command.push(folder.into());
         receiver.command.extend([
             "-g".into(),
@@ -87,13 +93,13 @@ impl Contender for Transmission {
             script.into(),
             (&stage.torrent).into(),
         ]);
-        receiver.said = Some(("transmission: finished", 1));
+        receiver.done_line = Some(("transmission: finished", 1));
         Ok(receiver)
     }
 }
 
 /// Finds an address of this machine that is not the loopback's; packets to it do not leave the machine either.
-fn own_address() -> Option<Ipv4Addr> {
+fn non_loopback_address() -> Option<Ipv4Addr> {
     let socket = UdpSocket::bind("0.0.0.0:0").ok()?;
     // This sends nothing, it only chooses a route.
     socket.connect("198.51.100.1:9").ok()?;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::{Result, bail};
 use ed25519_dalek::Signer;
 use protocol::frame::{FrameBuffer, encode_frame};
-use protocol::index::{FromIndex, Notice, Reply, Request, ToIndex, proof_text};
+use protocol::index::{IndexMessage, Notice, Reply, Request, RequestEnvelope, proof_text};
 use protocol::limits::MAX_FRAME;
 use protocol::node_id::NodeId;
 use protocol::peer::PeerMessage;
@@ -17,31 +17,31 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{MissedTickBehavior, interval};
 
-use crate::index_session::key;
+use crate::index_session::signing_key;
 
 /// How often a node says that it is still there.
-const RENEWAL: Duration = Duration::from_secs(20);
+const RENEWAL_INTERVAL: Duration = Duration::from_secs(20);
 
 /// A message on the wire, ready to be sent: the same one can be sent again and again.
-pub(super) type Frame = Vec<u8>;
+pub(super) type EncodedFrame = Vec<u8>;
 
 /// Makes a frame of a request.
-pub(super) fn frame(request: Request) -> Frame {
+pub(super) fn encode_request(request: Request) -> EncodedFrame {
     let mut frame = Vec::new();
-    encode_frame(&ToIndex { id: 7, request }, &mut frame).expect("a request that fits a frame");
+    encode_frame(&RequestEnvelope { id: 7, request }, &mut frame).expect("a request that fits a frame");
     frame
 }
 
 /// A connection whose other end has shown its preamble.
 #[derive(Debug)]
-pub(super) struct Link {
+pub(super) struct IndexConnection {
     stream: TcpStream,
     frames: FrameBuffer,
     buffer: Vec<u8>,
 }
 
-impl Link {
-    async fn over(mut stream: TcpStream, service: Service) -> Result<Self> {
+impl IndexConnection {
+    async fn open(mut stream: TcpStream, service: Service) -> Result<Self> {
         stream.set_nodelay(true)?;
         stream.write_all(&preamble::encode(service, Version::One)).await?;
         let mut bytes = [0; PREAMBLE_LEN];
@@ -51,32 +51,33 @@ impl Link {
     }
 
     /// Greets the index as the node of a seed, which is told to call back a port.
-    pub(super) async fn greet(index: SocketAddr, seed: u64, port: u16) -> Result<(Self, [u8; 32])> {
-        let mut link = Self::over(TcpStream::connect(index).await?, Service::Index).await?;
-        let key = key(seed);
+    pub(super) async fn log_in(index: SocketAddr, seed: u64, port: u16) -> Result<(Self, [u8; 32])> {
+        let mut link = Self::open(TcpStream::connect(index).await?, Service::Index).await?;
+        let key = signing_key(seed);
         let node = NodeId::from_bytes(key.verifying_key().to_bytes());
-        let reply = link.ask(&frame(Request::Hello { node, port, agent: "benchmark".into() })).await?;
+        let reply =
+            link.request(&encode_request(Request::Hello { node, port, agent: "benchmark".into() })).await?;
         let Reply::Challenge { nonce } = reply else { bail!("no challenge, but {reply:?}") };
         let signature = key.sign(&proof_text(&nonce, &node, port)).to_bytes();
-        match link.ask(&frame(Request::Proof { signature })).await? {
+        match link.request(&encode_request(Request::Proof { signature })).await? {
             Reply::Welcome { .. } => Ok((link, nonce)),
             other => bail!("no welcome, but {other:?}"),
         }
     }
 
     /// Sends a request and waits for its answer.
-    pub(super) async fn ask(&mut self, frame: &[u8]) -> Result<Reply> {
+    pub(super) async fn request(&mut self, frame: &[u8]) -> Result<Reply> {
         self.stream.write_all(frame).await?;
         loop {
-            match self.next().await? {
-                FromIndex::Reply { reply, .. } => return Ok(reply),
-                FromIndex::Notice(Notice::Reachable { .. } | Notice::Unreachable { .. }) => {}
-                FromIndex::Notice(notice) => bail!("the index says {notice:?}"),
+            match self.next_message().await? {
+                IndexMessage::Reply { reply, .. } => return Ok(reply),
+                IndexMessage::Notice(Notice::Reachable { .. } | Notice::Unreachable { .. }) => {}
+                IndexMessage::Notice(notice) => bail!("the index says {notice:?}"),
             }
         }
     }
 
-    async fn next<M: bincode::Decode<()>>(&mut self) -> Result<M> {
+    async fn next_message<M: bincode::Decode<()>>(&mut self) -> Result<M> {
         loop {
             if let Some(message) = self.frames.next_message()? {
                 return Ok(message);
@@ -91,33 +92,33 @@ impl Link {
 
 /// What a node is to do: send registrations one after the other, and say when each was acknowledged.
 #[derive(Debug)]
-pub(super) struct Order {
-    pub(super) frames: Vec<Frame>,
+pub(super) struct RegistrationBatch {
+    pub(super) frames: Vec<EncodedFrame>,
     pub(super) done: oneshot::Sender<Vec<Duration>>,
 }
 
 /// Joins the index and waits until it was called back; then does what it is told, in a task of its own.
-pub(super) async fn join(index: SocketAddr, seed: u64) -> Result<mpsc::Sender<Order>> {
+pub(super) async fn join(index: SocketAddr, seed: u64) -> Result<mpsc::Sender<RegistrationBatch>> {
     let listener = TcpListener::bind("127.0.0.1:0").await?;
-    let (mut link, nonce) = Link::greet(index, seed, listener.local_addr()?.port()).await?;
-    answer_call(&listener, &nonce).await?;
-    match link.next().await? {
-        FromIndex::Notice(Notice::Reachable { .. }) => {}
+    let (mut link, nonce) = IndexConnection::log_in(index, seed, listener.local_addr()?.port()).await?;
+    answer_probe(&listener, &nonce).await?;
+    match link.next_message().await? {
+        IndexMessage::Notice(Notice::Reachable { .. }) => {}
         other => bail!("the index says {other:?}"),
     }
     let (sender, orders) = mpsc::channel(1);
     tokio::spawn(async move {
         let _port = listener;
         // A node that cannot go on drops the order that it was to carry out, which is noticed.
-        let _ = obey(link, orders).await;
+        let _ = run_batches(link, orders).await;
     });
     Ok(sender)
 }
 
-async fn answer_call(listener: &TcpListener, nonce: &[u8; 32]) -> Result<()> {
+async fn answer_probe(listener: &TcpListener, nonce: &[u8; 32]) -> Result<()> {
     let (stream, _) = listener.accept().await?;
-    let mut caller = Link::over(stream, Service::Peer).await?;
-    let PeerMessage::Probe { challenge } = caller.next().await? else { bail!("no probe") };
+    let mut caller = IndexConnection::open(stream, Service::Peer).await?;
+    let PeerMessage::Probe { challenge } = caller.next_message().await? else { bail!("no probe") };
     let mut frame = Vec::new();
     encode_frame(&PeerMessage::ProbeAnswer { answer: probe_answer(nonce, &challenge) }, &mut frame)?;
     caller.stream.write_all(&frame).await?;
@@ -126,18 +127,18 @@ async fn answer_call(listener: &TcpListener, nonce: &[u8; 32]) -> Result<()> {
     Ok(())
 }
 
-async fn obey(mut link: Link, mut orders: mpsc::Receiver<Order>) -> Result<()> {
-    let mut renewals = interval(RENEWAL);
+async fn run_batches(mut link: IndexConnection, mut orders: mpsc::Receiver<RegistrationBatch>) -> Result<()> {
+    let mut renewals = interval(RENEWAL_INTERVAL);
     renewals.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let renewal = frame(Request::Renew);
+    let renewal = encode_request(Request::Renew);
     loop {
         tokio::select! {
             order = orders.recv() => {
-                let Some(Order { frames, done }) = order else { return Ok(()) };
+                let Some(RegistrationBatch { frames, done }) = order else { return Ok(()) };
                 let mut times = Vec::with_capacity(frames.len());
                 for frame in frames {
                     let begun = std::time::Instant::now();
-                    match link.ask(&frame).await? {
+                    match link.request(&frame).await? {
                         Reply::List(_) => times.push(begun.elapsed()),
                         other => bail!("the registration was answered with {other:?}"),
                     }
@@ -145,7 +146,7 @@ async fn obey(mut link: Link, mut orders: mpsc::Receiver<Order>) -> Result<()> {
                 // Who gave the order may have gone.
                 let _ = done.send(times);
             }
-            _ = renewals.tick() => drop(link.ask(&renewal).await?),
+            _ = renewals.tick() => drop(link.request(&renewal).await?),
         }
     }
 }

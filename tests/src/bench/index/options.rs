@@ -5,7 +5,7 @@ use clap::Parser;
 /// Fills an index with names and measures how it takes them and how it finds them.
 #[derive(Debug, Parser)]
 #[command(name = "index", about)]
-pub(super) struct Options {
+pub(super) struct IndexBenchOptions {
     /// How many files there are, each with a content of its own.
     #[arg(long, default_value_t = 1_000_000)]
     pub(super) files: u32,

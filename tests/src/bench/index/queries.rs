@@ -2,12 +2,12 @@
 
 use protocol::index::FileRecord;
 
-use super::lists::Lists;
-use super::options::Options;
-use super::vocabulary::Draw;
+use super::node_lists::NodeLists;
+use super::options::IndexBenchOptions;
+use super::vocabulary::NameRng;
 
-/// Words that stand in many names of one sort of files each, so two of them hardly ever occur together: see [`Lists`].
-const SORTED_WORDS: [&[&str]; 5] = [
+/// Words that stand in many names of one sort of files each, so two of them hardly ever occur together: see [`NodeLists`].
+const CATEGORY_WORDS: [&[&str]; 5] = [
     &["flac", "mp3", "ogg", "music", "m4a"],
     &["mkv", "1080p", "bluray", "x265", "hdtv", "films"],
     &["software", "iso", "amd64", "deb", "src"],
@@ -17,67 +17,67 @@ const SORTED_WORDS: [&[&str]; 5] = [
 
 /// A kind of query.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(super) enum QueryKind {
     CommonWord,
     RareWord,
     TwoWords,
     /// Two words that are common and rarely or never occur in one name.
-    CommonPair,
+    DisjointPair,
     PartOfWord,
     TwoLetters,
     NothingFound,
-    StartOfDigest,
+    DigestPrefix,
 }
 
 /// All kinds.
-pub(super) const KINDS: [Kind; 8] = [
-    Kind::CommonWord,
-    Kind::RareWord,
-    Kind::TwoWords,
-    Kind::CommonPair,
-    Kind::PartOfWord,
-    Kind::TwoLetters,
-    Kind::NothingFound,
-    Kind::StartOfDigest,
+pub(super) const QUERY_KINDS: [QueryKind; 8] = [
+    QueryKind::CommonWord,
+    QueryKind::RareWord,
+    QueryKind::TwoWords,
+    QueryKind::DisjointPair,
+    QueryKind::PartOfWord,
+    QueryKind::TwoLetters,
+    QueryKind::NothingFound,
+    QueryKind::DigestPrefix,
 ];
 
-impl Kind {
+impl QueryKind {
     pub(super) const fn name(self) -> &'static str {
         match self {
             Self::CommonWord => "common word",
             Self::RareWord => "rare word",
             Self::TwoWords => "two words",
-            Self::CommonPair => "common pair",
+            Self::DisjointPair => "common pair",
             Self::PartOfWord => "part of a word",
             Self::TwoLetters => "two letters",
             Self::NothingFound => "nothing found",
-            Self::StartOfDigest => "start of a digest",
+            Self::DigestPrefix => "start of a digest",
         }
     }
 
     /// Makes a query of this kind, after a file that is there.
-    fn text(self, lists: &Lists, file: &FileRecord, draw: &mut Draw) -> String {
+    fn draw_text(self, lists: &NodeLists, file: &FileRecord, draw: &mut NameRng) -> String {
         let mut words: Vec<&str> = file.path.split(|char: char| !char.is_alphabetic()).collect();
         words.retain(|word| word.chars().count() > 3);
-        let word = |draw: &mut Draw| if words.is_empty() { "nothing" } else { draw.one_of(&words) };
+        let word = |draw: &mut NameRng| if words.is_empty() { "nothing" } else { draw.choose(&words) };
         match self {
-            Self::CommonWord => lists.vocabulary.at(draw.below(20)).to_owned(),
-            Self::RareWord => lists.vocabulary.at(20_000 + draw.below(80_000)).to_owned(),
+            Self::CommonWord => lists.vocabulary.word_at_rank(draw.below(20)).to_owned(),
+            Self::RareWord => lists.vocabulary.word_at_rank(20_000 + draw.below(80_000)).to_owned(),
             Self::TwoWords => format!("{} {}", word(draw), word(draw)),
-            Self::CommonPair => {
-                let sorts = SORTED_WORDS.len() as u64;
+            Self::DisjointPair => {
+                let sorts = CATEGORY_WORDS.len() as u64;
                 let first = draw.below(sorts);
                 let second = (first + 1 + draw.below(sorts - 1)) % sorts;
                 let [first, second] = [first, second].map(|sort| {
                     let sort = usize::try_from(sort).expect("an index");
-                    draw.one_of(SORTED_WORDS[sort])
+                    draw.choose(CATEGORY_WORDS[sort])
                 });
                 format!("{first} {second}")
             }
             Self::PartOfWord => word(draw).chars().skip(1).take(4).collect(),
             Self::TwoLetters => word(draw).chars().skip(1).take(2).collect(),
-            Self::NothingFound => (0..6).map(|_| draw.one_of(&["q", "x", "z", "vv", "jj"])).collect(),
-            Self::StartOfDigest => {
+            Self::NothingFound => (0..6).map(|_| draw.choose(&["q", "x", "z", "vv", "jj"])).collect(),
+            Self::DigestPrefix => {
                 let digest = file.digest.to_string();
                 format!("sha256:{}", &digest[..10])
             }
@@ -88,34 +88,34 @@ impl Kind {
 /// As many queries of each kind.
 #[derive(Debug)]
 pub(super) struct Queries {
-    kinds: Vec<(Kind, Vec<String>)>,
+    by_kind: Vec<(QueryKind, Vec<String>)>,
     pub(super) hits: u16,
 }
 
 impl Queries {
-    pub(super) fn new(lists: &Lists, options: &Options, count: usize) -> Self {
-        let mut draw = Draw::new(options.seed, 0x2000_0000_0000);
+    pub(super) fn new(lists: &NodeLists, options: &IndexBenchOptions, count: usize) -> Self {
+        let mut draw = NameRng::new(options.seed, 0x2000_0000_0000);
         let node = u32::try_from(draw.below(options.nodes.into())).expect("a node");
         let mut files = lists.of_node(node, 0);
         files.extend(lists.of_node(options.nodes - 1 - node, 0));
-        let make = |kind: Kind| {
+        let make = |kind: QueryKind| {
             let texts = (0..count).map(|_| {
                 let file = usize::try_from(draw.below(files.len() as u64)).expect("an index");
-                kind.text(lists, &files[file], &mut draw)
+                kind.draw_text(lists, &files[file], &mut draw)
             });
             (kind, texts.collect())
         };
-        Self { kinds: KINDS.into_iter().map(make).collect(), hits: options.hits }
+        Self { by_kind: QUERY_KINDS.into_iter().map(make).collect(), hits: options.hits }
     }
 
     /// Gives them all, kind by kind.
-    pub(super) fn kinds(&self) -> &[(Kind, Vec<String>)] {
-        &self.kinds
+    pub(super) fn by_kind(&self) -> &[(QueryKind, Vec<String>)] {
+        &self.by_kind
     }
 
     /// Gives them all, the kinds in turn.
-    pub(super) fn mixed(&self) -> impl Iterator<Item = &str> + Clone {
-        let count = self.kinds.first().map_or(0, |(_, texts)| texts.len());
-        (0..count).flat_map(|number| self.kinds.iter().map(move |(_, texts)| texts[number].as_str()))
+    pub(super) fn interleaved(&self) -> impl Iterator<Item = &str> + Clone {
+        let count = self.by_kind.first().map_or(0, |(_, texts)| texts.len());
+        (0..count).flat_map(|number| self.by_kind.iter().map(move |(_, texts)| texts[number].as_str()))
     }
 }

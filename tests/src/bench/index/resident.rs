@@ -1,7 +1,7 @@
 use std::fs;
 
 /// Returns how many bytes of memory a process has now, and had at most.
-pub(super) fn resident(process: u32) -> Option<(u64, u64)> {
+pub(super) fn resident_memory(process: u32) -> Option<(u64, u64)> {
     let status = fs::read_to_string(format!("/proc/{process}/status")).ok()?;
     let field = |name: &str| {
         let line = status.lines().find_map(|line| line.strip_prefix(name))?;
@@ -14,8 +14,8 @@ pub(super) fn resident(process: u32) -> Option<(u64, u64)> {
 #[cfg(test)]
 mod tests {
     #[test]
-    fn this_process_has_some_memory() {
-        let (now, most) = super::resident(std::process::id()).expect("/proc");
+    fn current_process_has_resident_memory() {
+        let (now, most) = super::resident_memory(std::process::id()).expect("/proc");
         assert!(now > 1 << 20 && most >= now / 2);
     }
 }

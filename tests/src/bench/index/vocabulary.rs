@@ -4,9 +4,9 @@ use crate::content::Noise;
 
 /// Random numbers for names.
 #[derive(Debug)]
-pub(super) struct Draw(Noise);
+pub(super) struct NameRng(Noise);
 
-impl Draw {
+impl NameRng {
     /// Starts a stream of numbers that depends on both seeds alone.
     pub(super) fn new(seed: u64, part: u64) -> Self {
         let mut noise = Noise::from_seed(seed.wrapping_mul(0x2545_f491_4f6c_dd1d) ^ part);
@@ -28,7 +28,7 @@ impl Draw {
     }
 
     /// Draws one of some things.
-    pub(super) fn one_of<T: Copy>(&mut self, things: &[T]) -> T {
+    pub(super) fn choose<T: Copy>(&mut self, things: &[T]) -> T {
         things[usize::try_from(self.below(things.len() as u64)).expect("an index")]
     }
 }
@@ -38,31 +38,31 @@ impl Draw {
 pub(super) struct Vocabulary {
     words: Vec<String>,
     /// The frequencies, added up.
-    sums: Vec<f64>,
+    cumulative_weights: Vec<f64>,
 }
 
 impl Vocabulary {
     /// Makes so many words.
     pub(super) fn new(seed: u64, count: u32) -> Self {
-        let words = (0..count).map(|number| word(seed, number)).collect();
+        let words = (0..count).map(|number| make_word(seed, number)).collect();
         let sums = (1..=count).scan(0.0, |sum, place| {
             *sum += 1.0 / f64::from(place);
             Some(*sum)
         });
-        Self { words, sums: sums.collect() }
+        Self { words, cumulative_weights: sums.collect() }
     }
 
     /// Gives the word at a place, from the most frequent on.
-    pub(super) fn at(&self, place: u64) -> &str {
+    pub(super) fn word_at_rank(&self, place: u64) -> &str {
         &self.words[usize::try_from(place).expect("an index") % self.words.len()]
     }
 
     /// Draws a word.
     #[expect(clippy::cast_precision_loss, reason = "any number between 0 and 1 will do")]
-    pub(super) fn draw(&self, draw: &mut Draw) -> &str {
+    pub(super) fn draw_word(&self, draw: &mut NameRng) -> &str {
         let part = (draw.number() >> 11) as f64 / (1_u64 << 53) as f64;
-        let sum = part * self.sums.last().expect("a word");
-        &self.words[self.sums.partition_point(|other| *other < sum).min(self.words.len() - 1)]
+        let sum = part * self.cumulative_weights.last().expect("a word");
+        &self.words[self.cumulative_weights.partition_point(|other| *other < sum).min(self.words.len() - 1)]
     }
 }
 
@@ -75,19 +75,19 @@ const ACCENTED: [&str; 8] = ["á", "é", "í", "ö", "ü", "ñe", "ø", "ç"];
 const CODAS: [&str; 12] = ["", "", "", "", "n", "r", "s", "t", "l", "m", "ng", "nd"];
 
 /// Makes a word of syllables; frequent ones are short, some have accents, one in thirty is Chinese or Japanese.
-fn word(seed: u64, number: u32) -> String {
-    let draw = &mut Draw::new(seed, 0x1000_0000_0000 | u64::from(number));
+fn make_word(seed: u64, number: u32) -> String {
+    let draw = &mut NameRng::new(seed, 0x1000_0000_0000 | u64::from(number));
     if draw.below(30) == 0 {
-        let letter = |draw: &mut Draw| 0x4e00 + u32::try_from(draw.below(3000)).expect("small");
+        let letter = |draw: &mut NameRng| 0x4e00 + u32::try_from(draw.below(3000)).expect("small");
         return (0..2 + draw.below(3)).filter_map(|_| char::from_u32(letter(draw))).collect();
     }
     let most = if number < 200 { 2 } else { 3 };
     let accented = draw.below(20) == 0;
     let mut word = String::new();
     for _ in 0..=draw.below(most) + u64::from(number > 2000) {
-        word += draw.one_of(&ONSETS);
-        word += if accented { draw.one_of(&ACCENTED) } else { draw.one_of(&VOWELS) };
-        word += draw.one_of(&CODAS);
+        word += draw.choose(&ONSETS);
+        word += if accented { draw.choose(&ACCENTED) } else { draw.choose(&VOWELS) };
+        word += draw.choose(&CODAS);
     }
     word
 }

@@ -1,30 +1,30 @@
 use std::fmt;
 use std::time::Duration;
 
-use crate::long_line::{Congestion, Line};
+use crate::long_line::{CongestionAlgorithm, LineConfig};
 
 /// How long the lines of all sources together need for the file, in seconds.
-pub(super) const CARRIED_IN: u32 = 4;
+pub(super) const TRANSFER_SECONDS: u32 = 4;
 
 const MBIT: u64 = 1_000_000;
 
 /// Round-trip times of one source, in milliseconds; the longest is about that of a line around half the world.
-const ROUND_TRIPS: [u64; 3] = [10, 100, 250];
+const ROUND_TRIPS_MS: [u64; 3] = [10, 100, 250];
 
 /// Packets lost in each direction, per million.
-const LOSSES: [u32; 3] = [0, 1000, 10_000];
+const LOSSES_PER_MILLION: [u32; 3] = [0, 1000, 10_000];
 
 /// Rates of one source, in Mbit/s.
-const RATES: [u64; 3] = [20, 100, 400];
+const RATES_MBIT: [u64; 3] = [20, 100, 400];
 
 /// Rates in Mbit/s and round-trip times in milliseconds of four unequal sources.
-const FOUR: [(u64, u64); 4] = [(40, 20), (20, 50), (10, 90), (5, 130)];
+const FOUR_SOURCES: [(u64, u64); 4] = [(40, 20), (20, 50), (10, 90), (5, 130)];
 
 /// The receiver's rate, and that of the index, in Mbit/s.
-const FAST: u64 = 1000;
+const RECEIVER_RATE_MBIT: u64 = 1000;
 
 /// The delay of the lines of the index, and of a receiver with several sources.
-const NEAR: Duration = Duration::from_millis(1);
+const SHORT_DELAY: Duration = Duration::from_millis(1);
 
 /// Everything that distinguishes one measurement from another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,7 +32,7 @@ pub(super) struct Cell {
     pub(super) dialect: Dialect,
     pub(super) sources: Sources,
     pub(super) addresses: Addresses,
-    pub(super) congestion: Congestion,
+    pub(super) congestion: CongestionAlgorithm,
     /// Packets lost in each direction on a source's line, per million.
     pub(super) loss: u32,
 }
@@ -49,7 +49,7 @@ pub(super) enum Dialect {
 pub(super) enum Sources {
     /// One, with a round-trip time in milliseconds and a rate in Mbit/s.
     One { round_trip: u64, rate: u64 },
-    /// Those of [`FOUR`].
+    /// Those of [`FOUR_SOURCES`].
     Four,
 }
 
@@ -71,11 +71,11 @@ impl Cell {
             (Dialect::BitTorrent, Sources::Four, Addresses::Private),
         ];
         let mut all = Vec::new();
-        for congestion in [Congestion::Bbr, Congestion::Cubic] {
-            for round_trip in ROUND_TRIPS {
-                for rate in RATES {
+        for congestion in [CongestionAlgorithm::Bbr, CongestionAlgorithm::Cubic] {
+            for round_trip in ROUND_TRIPS_MS {
+                for rate in RATES_MBIT {
                     let sources = Sources::One { round_trip, rate };
-                    let lines = LOSSES.map(|loss| Self {
+                    let lines = LOSSES_PER_MILLION.map(|loss| Self {
                         dialect: Dialect::Native,
                         sources,
                         addresses: Addresses::Private,
@@ -86,19 +86,25 @@ impl Cell {
                 }
             }
             for (dialect, sources, addresses) in kinds {
-                all.extend(LOSSES.map(|loss| Self { dialect, sources, addresses, congestion, loss }));
+                all.extend(LOSSES_PER_MILLION.map(|loss| Self {
+                    dialect,
+                    sources,
+                    addresses,
+                    congestion,
+                    loss,
+                }));
             }
         }
         all
     }
 
     /// Returns the words by which the cell is chosen.
-    pub(super) fn words(self) -> Vec<String> {
-        [self.kind(), self.line()].concat()
+    pub(super) fn filter_words(self) -> Vec<String> {
+        [self.kind_words(), self.line_words()].concat()
     }
 
     /// Returns the words that do not concern the line of a source.
-    pub(super) fn kind(self) -> Vec<String> {
+    pub(super) fn kind_words(self) -> Vec<String> {
         let dialect = match self.dialect {
             Dialect::Native => "native",
             Dialect::BitTorrent => "bittorrent",
@@ -115,7 +121,7 @@ impl Cell {
     }
 
     /// Returns the words that concern the line of a source; those of several unequal ones are not named.
-    pub(super) fn line(self) -> Vec<String> {
+    pub(super) fn line_words(self) -> Vec<String> {
         let loss = format!("{}%", f64::from(self.loss) / 10_000.0);
         match self.sources {
             Sources::One { round_trip, rate } => {
@@ -126,7 +132,7 @@ impl Cell {
     }
 
     /// Returns how often each contender runs by default.
-    pub(super) fn runs(self) -> u16 {
+    pub(super) fn default_runs(self) -> u16 {
         match self.sources {
             Sources::One { round_trip: 100, rate: 100 } | Sources::Four => 5,
             Sources::One { .. } => 3,
@@ -134,15 +140,15 @@ impl Cell {
     }
 
     /// Returns the size of the file in bytes.
-    pub(super) fn size(self) -> u64 {
-        self.rate() / 8 * u64::from(CARRIED_IN)
+    pub(super) fn file_size(self) -> u64 {
+        self.total_rate() / 8 * u64::from(TRANSFER_SECONDS)
     }
 
     /// Returns the rate of all sources together in bits per second.
-    fn rate(self) -> u64 {
+    fn total_rate(self) -> u64 {
         match self.sources {
             Sources::One { rate, .. } => rate * MBIT,
-            Sources::Four => FOUR.iter().map(|(rate, _)| rate * MBIT).sum(),
+            Sources::Four => FOUR_SOURCES.iter().map(|(rate, _)| rate * MBIT).sum(),
         }
     }
 
@@ -151,8 +157,8 @@ impl Cell {
         match self.sources {
             Sources::One { round_trip, .. } => Duration::from_millis(round_trip),
             Sources::Four => {
-                let all: u64 = FOUR.iter().map(|(_, round_trip)| round_trip * 1000).sum();
-                Duration::from_micros(all / FOUR.len() as u64)
+                let all: u64 = FOUR_SOURCES.iter().map(|(_, round_trip)| round_trip * 1000).sum();
+                Duration::from_micros(all / FOUR_SOURCES.len() as u64)
             }
         }
     }
@@ -169,15 +175,16 @@ impl Cell {
     pub(super) const fn source_count(self) -> usize {
         match self.sources {
             Sources::One { .. } => 1,
-            Sources::Four => FOUR.len(),
+            Sources::Four => FOUR_SOURCES.len(),
         }
     }
 
     /// Returns the lines of the hosts: the index, the sources, the receiver.
-    pub(super) fn lines(self) -> Vec<Line> {
-        let fast = |delay, round_trip| Line::new(FAST * MBIT, delay, round_trip);
-        let source = |rate, round_trip, delay| Line::new(rate * MBIT, delay, round_trip).losing(self.loss);
-        let mut lines = vec![fast(NEAR, self.round_trip())];
+    pub(super) fn line_configs(self) -> Vec<LineConfig> {
+        let fast = |delay, round_trip| LineConfig::new(RECEIVER_RATE_MBIT * MBIT, delay, round_trip);
+        let source =
+            |rate, round_trip, delay| LineConfig::new(rate * MBIT, delay, round_trip).with_loss(self.loss);
+        let mut lines = vec![fast(SHORT_DELAY, self.round_trip())];
         match self.sources {
             Sources::One { round_trip, rate } => {
                 let round_trip = Duration::from_millis(round_trip);
@@ -185,11 +192,11 @@ impl Cell {
                 lines.push(fast(round_trip / 4, round_trip));
             }
             Sources::Four => {
-                for (rate, round_trip) in FOUR {
+                for (rate, round_trip) in FOUR_SOURCES {
                     let round_trip = Duration::from_millis(round_trip);
-                    lines.push(source(rate, round_trip, (round_trip / 2).saturating_sub(NEAR)));
+                    lines.push(source(rate, round_trip, (round_trip / 2).saturating_sub(SHORT_DELAY)));
                 }
-                lines.push(fast(NEAR, self.round_trip()));
+                lines.push(fast(SHORT_DELAY, self.round_trip()));
             }
         }
         lines
@@ -198,7 +205,7 @@ impl Cell {
 
 impl fmt::Display for Cell {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.words().join(","))
+        f.write_str(&self.filter_words().join(","))
     }
 }
 
@@ -209,7 +216,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_cell_is_there_once_and_has_a_name_of_its_own() {
+    fn cells_are_unique_and_have_unique_names() {
         let all = Cell::all();
         let names: BTreeSet<String> = all.iter().map(Cell::to_string).collect();
         assert_eq!((all.len(), names.len()), (2 * (27 + 12), all.len()));
@@ -217,9 +224,9 @@ mod tests {
     }
 
     #[test]
-    fn two_delays_make_half_a_round_trip_and_four_sources_have_their_own() {
+    fn delays_of_both_lines_add_up_to_half_a_round_trip() {
         for cell in Cell::all() {
-            let lines = cell.lines();
+            let lines = cell.line_configs();
             let (sources, receiver) = (&lines[1..lines.len() - 1], lines[lines.len() - 1]);
             let trips: Vec<Duration> = sources.iter().map(|line| 2 * (line.delay + receiver.delay)).collect();
             match cell.sources {
@@ -227,7 +234,7 @@ mod tests {
                 Sources::Four => assert_eq!(trips, [20, 50, 90, 130].map(Duration::from_millis)),
             }
             let rate: u64 = sources.iter().map(|line| line.up).sum();
-            assert_eq!(cell.size() * 8 / rate, u64::from(CARRIED_IN));
+            assert_eq!(cell.file_size() * 8 / rate, u64::from(TRANSFER_SECONDS));
         }
     }
 }

@@ -1,14 +1,14 @@
 use std::path::Path;
 
 use super::super::contender::ARIA2_TORRENT_OPTIONS;
-use super::super::original::NAME;
-use super::attempt::{Attempt, Preparation};
+use super::super::original::FILE_NAME;
 use super::cell::{Cell, Dialect, Sources};
-use super::scene::Scene;
+use super::cell_setup::CellSetup;
+use super::measured_command::{MeasuredCommand, Preparation};
 
 /// One way to download a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Contender {
+pub(super) enum LineContender {
     /// A new node that searches and downloads.
     Ours,
     /// A node that is connected to the index and has searched; the download alone is measured.
@@ -23,7 +23,7 @@ pub(super) enum Contender {
     Aria2Torrent,
 }
 
-impl Contender {
+impl LineContender {
     /// All of them, ours first.
     pub(super) const ALL: [Self; 6] =
         [Self::Ours, Self::OursRunning, Self::Curl, Self::Aria2, Self::OursTorrent, Self::Aria2Torrent];
@@ -46,12 +46,12 @@ impl Contender {
     }
 
     /// Finds one by its name.
-    pub(super) fn named(name: &str) -> Option<Self> {
+    pub(super) fn by_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|contender| contender.name() == name)
     }
 
     /// Returns the one whose time is judged in a cell.
-    pub(super) const fn ours(cell: Cell) -> Self {
+    pub(super) const fn ours_for(cell: Cell) -> Self {
         match cell.dialect {
             Dialect::Native => Self::Ours,
             Dialect::BitTorrent => Self::OursTorrent,
@@ -59,7 +59,7 @@ impl Contender {
     }
 
     /// Returns the programs of others that it needs.
-    pub(super) const fn programs(self) -> &'static [&'static str] {
+    pub(super) const fn required_programs(self) -> &'static [&'static str] {
         match self {
             Self::Ours | Self::OursRunning | Self::OursTorrent => &[],
             Self::Curl => &["nginx", "curl"],
@@ -69,7 +69,7 @@ impl Contender {
     }
 
     /// Returns true if it takes part in a cell.
-    pub(super) fn takes_part(self, cell: Cell) -> bool {
+    pub(super) fn supports(self, cell: Cell) -> bool {
         match self {
             Self::Ours | Self::OursRunning | Self::Aria2 => cell.dialect == Dialect::Native,
             Self::Curl => cell.dialect == Dialect::Native && matches!(cell.sources, Sources::One { .. }),
@@ -78,49 +78,58 @@ impl Contender {
     }
 
     /// Prepares a run that puts the file into a folder.
-    pub(super) fn attempt(self, scene: &Scene, folder: &Path) -> Attempt {
-        let word = NAME.split('.').next().unwrap_or(NAME);
+    pub(super) fn measured_command(self, scene: &CellSetup, folder: &Path) -> MeasuredCommand {
+        let word = FILE_NAME.split('.').next().unwrap_or(FILE_NAME);
         let search = format!("search {word}\n");
         match self {
-            Self::Ours => ours(scene, folder).reading(format!("{search}download 1\n")),
+            Self::Ours => ours_command(scene, folder).with_input(format!("{search}download 1\n")),
             Self::OursRunning => {
-                let preparation = Preparation { input: search, ready: NAME };
-                ours(scene, folder).prepared_by(preparation).reading("download 1\n")
+                let preparation = Preparation { input: search, ready_line: FILE_NAME };
+                ours_command(scene, folder).with_preparation(preparation).with_input("download 1\n")
             }
             Self::Curl => {
-                let mut command = scene.receiving(Path::new("curl"));
-                command.args(["-sf", "-o", NAME]).args(scene.urls().first());
-                Attempt::new(command, folder.join(NAME))
+                let mut command = scene.receiver_command(Path::new("curl"));
+                command.args(["-sf", "-o", FILE_NAME]).args(scene.urls().first());
+                MeasuredCommand::new(command, folder.join(FILE_NAME))
             }
             Self::Aria2 => {
-                let mut command = scene.receiving(Path::new("aria2c"));
+                let mut command = scene.receiver_command(Path::new("aria2c"));
                 command.args(["--no-conf", "-q", "--async-dns=false", "--file-allocation=falloc"]);
-                command.args(["-x8", "-s8", "-k1M", "-o", NAME]).args(scene.urls());
-                Attempt::new(command, folder.join(NAME))
+                command.args(["-x8", "-s8", "-k1M", "-o", FILE_NAME]).args(scene.urls());
+                MeasuredCommand::new(command, folder.join(FILE_NAME))
             }
             Self::OursTorrent => {
-                let mut command = scene.receiving(&scene.programs().peer_node);
+                let mut command = scene.receiver_command(&scene.programs().peer_node);
                 command.args(["torrent", "download", "--no-seed-after"]).arg(scene.torrent());
                 command.arg("--dir").arg(folder);
-                Attempt::new(command, folder.join(NAME)).until("done\t")
+                MeasuredCommand::new(command, folder.join(FILE_NAME)).with_done_line("done\t")
             }
             Self::Aria2Torrent => {
-                let mut command = scene.receiving(Path::new("aria2c"));
+                let mut command = scene.receiver_command(Path::new("aria2c"));
                 command.args(ARIA2_TORRENT_OPTIONS).args(["--seed-time=0", "--show-console-readout=false"]);
                 command.args(["-d", "."]).arg(scene.torrent());
-                Attempt::new(command, folder.join(NAME)).until("Download complete:")
+                MeasuredCommand::new(command, folder.join(FILE_NAME)).with_done_line("Download complete:")
             }
         }
     }
 }
 
 /// Prepares a new node with a folder of its own.
-fn ours(scene: &Scene, folder: &Path) -> Attempt {
+fn ours_command(scene: &CellSetup, folder: &Path) -> MeasuredCommand {
     let share = folder.join("share");
-    let mut command = scene.receiving(&scene.programs().peer_node);
-    command.args(["0", "--listen-host", "0.0.0.0", "--index", &scene.index().to_string(), "--share-dir"]);
+    let mut command = scene.receiver_command(&scene.programs().peer_node);
+    command.args([
+        "0",
+        "--listen-host",
+        "0.0.0.0",
+        "--index",
+        &scene.index_address().to_string(),
+        "--share-dir",
+    ]);
     command.arg(&share).env("NO_COLOR", "1");
     // The manifest has 32 bytes for every piece.
-    let manifest = scene.pieces() * 32;
-    Attempt::new(command, share.join(NAME)).until("done\t").after(manifest)
+    let manifest = scene.piece_count() * 32;
+    MeasuredCommand::new(command, share.join(FILE_NAME))
+        .with_done_line("done\t")
+        .with_bytes_before_content(manifest)
 }

@@ -6,7 +6,7 @@ use clap::{Args, Parser};
 /// Measure downloads over emulated long lines beside curl and aria2.
 #[derive(Debug, Parser)]
 #[command(name = "long_lines")]
-pub(super) struct Options {
+pub(super) struct LongLinesOptions {
     /// Run only cells that have all words of a filter, e.g. bbr,100ms,0.1% [default: all cells]
     pub(super) filters: Vec<String>,
     /// Number of runs per contender [default: 5 at 100 ms and 100 Mbit/s, 3 elsewhere]
@@ -29,7 +29,7 @@ pub(super) struct Options {
     pub(super) dir: Option<PathBuf>,
     /// What is printed beside the tables of the cells
     #[command(flatten)]
-    pub(super) output: Output,
+    pub(super) output: OutputOptions,
     /// List the cells and exit
     #[arg(long)]
     pub(super) list: bool,
@@ -40,7 +40,7 @@ pub(super) struct Options {
 
 /// What is printed beside the tables of the cells.
 #[derive(Debug, Args)]
-pub(super) struct Output {
+pub(super) struct OutputOptions {
     /// Print one JSON object per cell
     #[arg(long)]
     pub(super) json: bool,
@@ -49,7 +49,7 @@ pub(super) struct Output {
     pub(super) markdown: bool,
 }
 
-impl Options {
+impl LongLinesOptions {
     /// Returns how long one run may take.
     pub(super) const fn limit(&self) -> Duration {
         Duration::from_secs(self.limit)

@@ -4,37 +4,37 @@ use serde_json::{Value, json};
 
 mod markdown;
 
-pub(super) use markdown::markdown;
+pub(super) use markdown::markdown_tables;
 
 use super::cell::Cell;
-use super::contender::Contender;
-use super::result::{Measured, Series};
-use super::verdict::Requirement;
+use super::contender::LineContender;
+use super::requirement::Requirement;
+use super::run_result::{CellResults, Series};
 
 /// A cell with its figures and its verdict.
 #[derive(Debug)]
-pub(super) struct Report {
+pub(super) struct CellReport {
     cell: Cell,
-    measured: Measured,
+    measured: CellResults,
     requirement: Option<Requirement>,
 }
 
-impl Report {
+impl CellReport {
     /// Judges what was measured in a cell.
-    pub(super) fn new(cell: Cell, measured: Measured) -> Self {
-        let requirement = Requirement::of(cell, |contender| measured.median(contender));
+    pub(super) fn new(cell: Cell, measured: CellResults) -> Self {
+        let requirement = Requirement::of(cell, |contender| measured.median_seconds(contender));
         Self { cell, measured, requirement }
     }
 
     /// Returns whether ours meets what is required; none if it cannot be told.
     fn verdict(&self) -> Option<bool> {
-        let ours = self.runs_of(Contender::ours(self.cell))?;
+        let ours = self.series_of(LineContender::ours_for(self.cell))?;
         let (required, seconds) = (self.requirement.as_ref()?, ours.seconds()?);
         Some(ours.failures.is_empty() && required.is_met_by(seconds.median))
     }
 
     fn verdict_text(&self) -> String {
-        let ours = self.measured.median(Contender::ours(self.cell));
+        let ours = self.measured.median_seconds(LineContender::ours_for(self.cell));
         match (&self.requirement, ours, self.verdict()) {
             (Some(required), Some(ours), Some(false)) if required.is_met_by(ours) => {
                 "MISSED: a download failed".into()
@@ -53,24 +53,28 @@ impl Report {
     /// Prints the cell's table.
     pub(super) fn print(&self) {
         println!("  {:<13} {:>7} {:>7} {:>7} {:>7}  runs", "", "median", "least", "most", "first");
-        for runs in &self.measured.all {
+        for runs in &self.measured.series {
             for failure in &runs.failures {
                 println!("  {:<13} FAILED: {failure}", runs.contender.name());
             }
             let Some(seconds) = runs.seconds() else { continue };
-            let first = runs.first().map_or_else(|| "-".into(), |first| format!("{first:.2}"));
-            let cut = if runs.cut() > 0 { format!(", {} stopped", runs.cut()) } else { String::new() };
+            let first = runs.median_content_delay().map_or_else(|| "-".into(), |first| format!("{first:.2}"));
+            let cut = if runs.timed_out_count() > 0 {
+                format!(", {} stopped", runs.timed_out_count())
+            } else {
+                String::new()
+            };
             println!(
                 "  {:<13} {:>7.2} {:>7.2} {:>7.2} {first:>7}  {}{cut}",
                 runs.contender.name(),
                 seconds.median,
-                seconds.least,
-                seconds.most,
+                seconds.min,
+                seconds.max,
                 runs.runs.len(),
             );
         }
         println!("  required: {}", self.verdict_text());
-        let (most, worst) = self.measured.lateness();
+        let (most, worst) = self.measured.worst_lateness();
         println!(
             "  load {}, host took {}; 99 % of packets at most {:.2} ms late, the latest {:.1} ms",
             self.measured.load,
@@ -82,11 +86,11 @@ impl Report {
 
     /// Returns everything as JSON.
     pub(super) fn json(&self) -> Value {
-        let (late, latest) = self.measured.lateness();
-        let contenders: Vec<Value> = self.measured.all.iter().map(contender_json).collect();
+        let (late, latest) = self.measured.worst_lateness();
+        let contenders: Vec<Value> = self.measured.series.iter().map(contender_json).collect();
         json!({
             "cell": self.cell.to_string(),
-            "bytes": self.cell.size(),
+            "bytes": self.cell.file_size(),
             "contenders": contenders,
             "required": self.requirement.as_ref().map(|required| required.seconds),
             "rule": self.requirement.as_ref().map(|required| required.rule),
@@ -98,24 +102,24 @@ impl Report {
         })
     }
 
-    fn runs_of(&self, contender: Contender) -> Option<&Series> {
-        self.measured.all.iter().find(|runs| runs.contender == contender && !runs.runs.is_empty())
+    fn series_of(&self, contender: LineContender) -> Option<&Series> {
+        self.measured.series.iter().find(|runs| runs.contender == contender && !runs.runs.is_empty())
     }
 }
 
 fn contender_json(runs: &Series) -> Value {
     json!({
         "name": runs.contender.name(),
-        "seconds": runs.runs.iter().map(|run| run.took.as_secs_f64()).collect::<Vec<_>>(),
+        "seconds": runs.runs.iter().map(|run| run.duration.as_secs_f64()).collect::<Vec<_>>(),
         "median": runs.seconds().map(|seconds| seconds.median),
-        "first": runs.first(),
-        "stopped": runs.cut(),
+        "first": runs.median_content_delay(),
+        "stopped": runs.timed_out_count(),
         "failures": runs.failures,
     })
 }
 
 /// Prints in how many cells ours meets what is required, and names the others.
-pub(super) fn summarise(reports: &[Report]) {
+pub(super) fn print_summary(reports: &[CellReport]) {
     let count = |verdict| reports.iter().filter(|report| report.verdict() == verdict).count();
     println!(
         "\n{} cells: {} met, {} missed, {} not judged",

@@ -5,98 +5,101 @@ use std::path::Path;
 use std::process::Command;
 
 use super::Scenario;
-use crate::content::{Content, PIECE};
-use crate::eventually::{SOON, until};
-use crate::home::Home;
-use crate::network::{Network, Node};
-use crate::peer::{Peer, peer_node};
-use crate::syscalls::victim::Victim;
+use crate::content::{PIECE_LENGTH, TestContent};
+use crate::eventually::{DEFAULT_TIMEOUT, wait_until};
+use crate::network::{RunningNode, TestNetwork};
+use crate::peer::{PeerProcess, peer_node};
+use crate::syscalls::traced_program::TracedProgram;
+use crate::test_folder::TestFolder;
 
 /// Where the file is to lie.
-const PLACE: &str = "new/big.iso";
+const DESTINATION: &str = "new/big.iso";
 
 /// The rate of the source: the download takes so long that it is listed before it is done.
 const RATE: &str = "1M";
 
 /// A download by a node that has run before.
 #[derive(Debug)]
-pub(in super::super) struct Downloading {
-    network: Network,
-    content: Content,
-    _source: Node,
-    home: Home,
+pub(in super::super) struct DownloadScenario {
+    network: TestNetwork,
+    content: TestContent,
+    _source: RunningNode,
+    folder: TestFolder,
     /// Returns true if the node has said that the download is done.
     is_done: bool,
 }
 
-impl Downloading {
+impl DownloadScenario {
     /// Starts an index and a source.
     pub(in super::super) fn new() -> Self {
-        let (mut network, content) = (Network::new(), Content::random(1211, 12 * PIECE + 77));
-        let source = network.sharer(&[("big.iso", &content)], &["--max-upload-rate", RATE]);
-        Self { network, content, _source: source, home: Home::new(), is_done: false }
+        let (mut network, content) = (TestNetwork::new(), TestContent::random(1211, 12 * PIECE_LENGTH + 77));
+        let source = network.start_node_with(&[("big.iso", &content)], &["--max-upload-rate", RATE]);
+        Self { network, content, _source: source, folder: TestFolder::new(), is_done: false }
     }
 }
 
-impl Scenario for Downloading {
+impl Scenario for DownloadScenario {
     fn name(&self) -> &'static str {
         "node: download"
     }
 
     fn prepare(&mut self) {
-        (self.home, self.is_done) = (Home::new(), false);
-        let mut peer = Peer::launch(self.command());
+        (self.folder, self.is_done) = (TestFolder::new(), false);
+        let mut peer = PeerProcess::launch(self.command());
         assert_eq!(peer.stop(), Some(0));
     }
 
     fn folder(&self) -> &Path {
-        self.home.path()
+        self.folder.path()
     }
 
     fn command(&self) -> Command {
-        peer_node(0, self.network.index.address(), self.home.path())
+        peer_node(0, self.network.index.address(), self.folder.path())
     }
 
-    fn drive(&mut self, program: &mut Victim) {
-        let order = format!("download {} as {PLACE}", self.content.digest);
-        let Some(answer) = program.ask(&order) else { return };
-        self.is_done = !answer.done().is_empty();
+    fn drive(&mut self, program: &mut TracedProgram) {
+        let order = format!("download {} as {DESTINATION}", self.content.digest);
+        let Some(answer) = program.run(&order) else { return };
+        self.is_done = !answer.completed_downloads().is_empty();
         if self.is_done {
             // It forgets the download, and shares the file.
-            program.ask_until("status", |status| status.has("registered\t1 file"));
+            program.run_until("status", |status| status.contains("registered\t1 file"));
         }
     }
 
-    fn stand_ins(&self, path: &str) -> Vec<String> {
+    fn alternative_paths(&self, path: &str) -> Vec<String> {
         // What a download has before it is whole is called what the download is called.
         let is_of_download =
             path.starts_with(".peerdex/partial") || path.starts_with("new") || path.is_empty();
-        let mut names: Vec<String> = is_of_download.then(|| PLACE.to_owned()).into_iter().collect();
+        let mut names: Vec<String> = is_of_download.then(|| DESTINATION.to_owned()).into_iter().collect();
         names.extend(is_of_download.then(|| format!("{}-{}.part", self.content.digest, self.content.size())));
         names.extend(path.starts_with(".peerdex/manifests/").then(|| ".peerdex/manifests".to_owned()));
         names
     }
 
-    fn inspect(&self) {
-        for (path, content) in self.home.files() {
-            assert!(path == PLACE && content == self.content, "{path} is wrong");
+    fn assert_final_files(&self) {
+        for (path, content) in self.folder.visible_files() {
+            assert!(path == DESTINATION && content == self.content, "{path} is wrong");
         }
-        assert!(!self.is_done || self.home.files().contains_key(PLACE), "it was done, and is not there");
+        assert!(
+            !self.is_done || self.folder.visible_files().contains_key(DESTINATION),
+            "it was done, and is not there"
+        );
     }
 
     fn recover(&mut self) {
-        let mut peer = Peer::launch(self.command());
-        let answer = peer.say(&format!("download {} as {PLACE}", self.content.digest));
-        let is_there = !answer.done().is_empty() || answer.has("already here");
+        let mut peer = PeerProcess::launch(self.command());
+        let answer = peer.run(&format!("download {} as {DESTINATION}", self.content.digest));
+        let is_there = !answer.completed_downloads().is_empty() || answer.contains("already here");
         assert!(is_there && answer.errors().is_empty(), "{answer:#?}");
-        let expected = [self.content.record(PLACE)];
-        until("the whole file to be listed", SOON, || {
+        let expected = [self.content.file_record(DESTINATION)];
+        wait_until("the whole file to be listed", DEFAULT_TIMEOUT, || {
             self.network.observer().files_of(peer.address()) == expected
         });
         assert_eq!(peer.stop(), Some(0));
-        self.inspect();
-        assert_eq!(self.home.files().len(), 1, "the file is not there");
-        let left = fs::read_dir(self.home.path().join(".peerdex/partial")).into_iter().flatten().flatten();
+        self.assert_final_files();
+        assert_eq!(self.folder.visible_files().len(), 1, "the file is not there");
+        let left = fs::read_dir(self.folder.path().join(".peerdex/partial")).into_iter().flatten().flatten();
         let left: Vec<_> = left.map(|entry| entry.file_name()).collect();
         assert!(left.is_empty(), "{left:?} are left over");
     }

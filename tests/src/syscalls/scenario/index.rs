@@ -9,35 +9,35 @@ use ed25519_dalek::SigningKey;
 use protocol::index::{FileRecord, ListSummary, Refusal, Reply, Request};
 
 use super::Scenario;
-use crate::content::Content;
-use crate::eventually::{SOON, within};
-use crate::home::Home;
-use crate::index::{Index, index_server};
-use crate::index_session::{IndexSession, key};
-use crate::syscalls::victim::Victim;
+use crate::content::TestContent;
+use crate::eventually::{DEFAULT_TIMEOUT, poll_within};
+use crate::index::{IndexProcess, index_server};
+use crate::index_session::{IndexSession, signing_key};
+use crate::syscalls::traced_program::TracedProgram;
+use crate::test_folder::TestFolder;
 
-type Files = BTreeMap<String, FileRecord>;
+type AcknowledgedFiles = BTreeMap<String, FileRecord>;
 
 /// A registration at an index, from the index's first start to its end.
 #[derive(Debug)]
-pub(in super::super) struct Indexing {
+pub(in super::super) struct IndexScenario {
     key: SigningKey,
-    home: Home,
+    folder: TestFolder,
     /// The list that was acknowledged.
-    acknowledged: Files,
+    acknowledged: AcknowledgedFiles,
     /// What the list is if the change under way was made.
-    pending: Files,
+    pending: AcknowledgedFiles,
 }
 
-impl Indexing {
+impl IndexScenario {
     /// Starts nothing.
     pub(in super::super) fn new() -> Self {
-        let (acknowledged, pending) = (Files::new(), Files::new());
-        Self { key: key(1231), home: Home::new(), acknowledged, pending }
+        let (acknowledged, pending) = (AcknowledgedFiles::new(), AcknowledgedFiles::new());
+        Self { key: signing_key(1231), folder: TestFolder::new(), acknowledged, pending }
     }
 
     fn data(&self) -> PathBuf {
-        self.home.path().join("index-data")
+        self.folder.path().join("index-data")
     }
 
     fn greet(&self, index: std::net::SocketAddr) -> Option<IndexSession> {
@@ -46,11 +46,16 @@ impl Indexing {
     }
 
     /// Makes a change until it is acknowledged; nothing if the index ends before.
-    fn change(&mut self, session: &mut IndexSession, request: &Request, files: Files) -> Option<()> {
+    fn change_list(
+        &mut self,
+        session: &mut IndexSession,
+        request: &Request,
+        files: AcknowledgedFiles,
+    ) -> Option<()> {
         self.pending = files;
-        within(SOON, || match session.call(request.clone()) {
+        poll_within(DEFAULT_TIMEOUT, || match session.call(request.clone()) {
             Ok(Reply::List(summary)) => {
-                assert_eq!(summary, sum(&self.pending));
+                assert_eq!(summary, summarize(&self.pending));
                 Some(Some(()))
             }
             // The store is opened anew.
@@ -65,15 +70,15 @@ impl Indexing {
 }
 
 /// Some files, among which those of different seeds differ.
-fn files(seed: u64, count: u64) -> Files {
+fn numbered_files(seed: u64, count: u64) -> AcknowledgedFiles {
     let record = |number| {
-        let content = Content::random(seed * 1000 + number, 100);
+        let content = TestContent::random(seed * 1000 + number, 100);
         (format!("folder/{seed} {number}.bin"), content)
     };
-    (0..count).map(record).map(|(path, content)| (path.clone(), content.record(&path))).collect()
+    (0..count).map(record).map(|(path, content)| (path.clone(), content.file_record(&path))).collect()
 }
 
-fn sum(files: &Files) -> ListSummary {
+fn summarize(files: &AcknowledgedFiles) -> ListSummary {
     let mut summary = ListSummary::default();
     for file in files.values() {
         summary.add(file);
@@ -81,40 +86,43 @@ fn sum(files: &Files) -> ListSummary {
     summary
 }
 
-impl Scenario for Indexing {
+impl Scenario for IndexScenario {
     fn name(&self) -> &'static str {
         "index: first start, registrations"
     }
 
     fn prepare(&mut self) {
-        (self.home, self.acknowledged, self.pending) = (Home::new(), Files::new(), Files::new());
+        (self.folder, self.acknowledged, self.pending) =
+            (TestFolder::new(), AcknowledgedFiles::new(), AcknowledgedFiles::new());
     }
 
     fn folder(&self) -> &Path {
-        self.home.path()
+        self.folder.path()
     }
 
     fn command(&self) -> Command {
         index_server("127.0.0.1:0", &self.data())
     }
 
-    fn drive(&mut self, program: &mut Victim) {
-        let address = program.says("index-server listening on ").and_then(|address| address.parse().ok());
+    fn drive(&mut self, program: &mut TracedProgram) {
+        let address =
+            program.wait_for_line("index-server listening on ").and_then(|address| address.parse().ok());
         let Some(mut session) = address.and_then(|address| self.greet(address)) else { return };
-        let (first, second) = (files(1, 40), files(2, 40));
+        let (first, second) = (numbered_files(1, 40), numbered_files(2, 40));
         let mut both = first.clone();
         both.extend(second.clone());
-        let register = |files: &Files| Request::Register { files: files.values().cloned().collect() };
+        let register =
+            |files: &AcknowledgedFiles| Request::Register { files: files.values().cloned().collect() };
         let unregister = Request::Unregister { paths: first.keys().cloned().collect() };
         let _ = self
-            .change(&mut session, &register(&first), first.clone())
-            .and_then(|()| self.change(&mut session, &register(&second), both))
-            .and_then(|()| self.change(&mut session, &unregister, second));
+            .change_list(&mut session, &register(&first), first.clone())
+            .and_then(|()| self.change_list(&mut session, &register(&second), both))
+            .and_then(|()| self.change_list(&mut session, &unregister, second));
         drop(session);
         program.terminate();
     }
 
-    fn stand_ins(&self, path: &str) -> Vec<String> {
+    fn alternative_paths(&self, path: &str) -> Vec<String> {
         // The files of the database are its own.
         ["store.new", "store"]
             .iter()
@@ -124,19 +132,19 @@ impl Scenario for Indexing {
     }
 
     fn recover(&mut self) {
-        let mut index = Index::start_on(&self.data(), "127.0.0.1:0", &[]);
+        let mut index = IndexProcess::start_with_data_dir(&self.data(), "127.0.0.1:0", &[]);
         let mut session = self.greet(index.address()).expect("an index that answers");
         let kept = session.welcome.list;
-        let expected = [sum(&self.acknowledged), sum(&self.pending)];
+        let expected = [summarize(&self.acknowledged), summarize(&self.pending)];
         assert!(expected.contains(&kept), "{kept:?} is not among {expected:?}");
         // It goes on from there.
-        let (more, mut all) = (files(3, 3), self.acknowledged.clone());
+        let (more, mut all) = (numbered_files(3, 3), self.acknowledged.clone());
         if kept == expected[1] {
             all.clone_from(&self.pending);
         }
         all.extend(more.clone());
         let request = Request::Register { files: more.into_values().collect() };
-        self.change(&mut session, &request, all).expect("an index that goes on");
+        self.change_list(&mut session, &request, all).expect("an index that goes on");
         assert_eq!(index.stop(), Some(0));
     }
 }

@@ -4,56 +4,65 @@ use std::path::Path;
 use std::process::Command;
 
 use super::Scenario;
-use crate::foreign::{Layout, Member, Scene, SwarmTracker};
-use crate::home::Home;
-use crate::syscalls::victim::Victim;
-use crate::torrent_peer::{TorrentPeer, create};
+use crate::syscalls::traced_program::TracedProgram;
+use crate::test_folder::TestFolder;
+use crate::third_party::{SwarmMember, SwarmTracker, TorrentFixture, TorrentLayout};
+use crate::torrent_peer::{TorrentPeer, create_torrent};
 
 /// A torrent, from its start to its end.
 #[derive(Debug)]
-pub(in super::super) struct Fetching {
-    scene: Scene,
-    _seed: Member,
-    home: Home,
+pub(in super::super) struct TorrentScenario {
+    fixture: TorrentFixture,
+    _seed: SwarmMember,
+    folder: TestFolder,
     /// Returns true if the program has said that it is done.
     is_done: bool,
 }
 
-impl Fetching {
+impl TorrentScenario {
     /// Starts a tracker and a seed.
     pub(in super::super) fn new() -> Self {
-        let scene = Scene::made(Layout::Folder, 1221, SwarmTracker::within(), |content, url, torrent| {
-            create(content, url, torrent, &["--piece-length", "1M"]);
-        });
-        let seed = scene.seed_alone(&TorrentPeer::default());
-        Self { scene, _seed: seed, home: Home::new(), is_done: false }
+        let scene = TorrentFixture::create_with(
+            TorrentLayout::Folder,
+            1221,
+            SwarmTracker::in_process(),
+            |content, url, torrent| {
+                create_torrent(content, url, torrent, &["--piece-length", "1M"]);
+            },
+        );
+        let seed = scene.start_only_seed(&TorrentPeer::default());
+        Self { fixture: scene, _seed: seed, folder: TestFolder::new(), is_done: false }
     }
 }
 
-impl Scenario for Fetching {
+impl Scenario for TorrentScenario {
     fn name(&self) -> &'static str {
         "node: torrent"
     }
 
     fn prepare(&mut self) {
-        (self.home, self.is_done) = (Home::new(), false);
+        (self.folder, self.is_done) = (TestFolder::new(), false);
     }
 
     fn folder(&self) -> &Path {
-        self.home.path()
+        self.folder.path()
     }
 
     fn command(&self) -> Command {
-        TorrentPeer::with(&["--verbose"]).command("download", &self.scene.torrent, self.home.path())
+        TorrentPeer::with_options(&["--verbose"]).command(
+            "download",
+            &self.fixture.torrent,
+            self.folder.path(),
+        )
     }
 
-    fn drive(&mut self, program: &mut Victim) {
-        self.is_done = program.says("done").is_some();
+    fn drive(&mut self, program: &mut TracedProgram) {
+        self.is_done = program.wait_for_line("done").is_some();
     }
 
-    fn inspect(&self) {
-        let found = self.home.files();
-        for (path, content) in self.scene.files() {
+    fn assert_final_files(&self) {
+        let found = self.folder.visible_files();
+        for (path, content) in self.fixture.files() {
             let here = found.get(path);
             assert!(here.is_none_or(|here| here == content), "{path} is wrong");
             assert!(here.is_some() || !self.is_done, "it was done, and {path} is not there");
@@ -61,11 +70,11 @@ impl Scenario for Fetching {
     }
 
     fn recover(&mut self) {
-        let home = std::mem::take(&mut self.home);
-        let mut member = self.scene.go_on(&TorrentPeer::default(), home);
-        self.scene.completes(&mut member);
-        member.running.process().wait(crate::eventually::SOON);
-        self.scene.is_tidy(&member.home);
-        self.scene.is_in(&member.home);
+        let home = std::mem::take(&mut self.folder);
+        let mut member = self.fixture.start_in_folder(&TorrentPeer::default(), home);
+        self.fixture.wait_until_complete(&mut member);
+        member.client.process().wait(crate::eventually::DEFAULT_TIMEOUT);
+        self.fixture.assert_only_files_in(&member.folder);
+        self.fixture.assert_files_in(&member.folder);
     }
 }

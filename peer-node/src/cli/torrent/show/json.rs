@@ -3,7 +3,7 @@ use protocol::metainfo::{FileSpan, Metainfo};
 use serde_json::{Value, json};
 
 use super::other_keys::other_keys;
-use crate::torrent::NoSource;
+use crate::torrent::NoUsableSource;
 
 /// Writes what a torrent says as JSON. Texts are those of the torrent, with what could command a terminal or reorder the line as
 /// escapes of JSON; of names that cannot be stored, `mapped` tells that the torrent has others.
@@ -19,7 +19,7 @@ pub(super) fn json(metainfo: &Metainfo) -> String {
         "single_file": metainfo.is_single_file(),
         "hybrid": metainfo.is_hybrid(),
         "trackers": metainfo.tiers(),
-        "no_source": NoSource::of(metainfo).map(|none| none.to_string()),
+        "no_source": NoUsableSource::of(metainfo).map(|none| none.to_string()),
         "created_by": metainfo.created_by(),
         "creation_date": metainfo.creation_date(),
         "comment": metainfo.comment(),

@@ -2,10 +2,10 @@ use protocol::bencode::{Value, parse_lenient};
 use protocol::escape::excerpt;
 
 /// The most keys that are named.
-const MOST: usize = 20;
+const MAX_KEYS: usize = 20;
 
 /// What is shown of the torrent itself.
-const KNOWN: [&str; 9] = [
+const KNOWN_KEYS: [&str; 9] = [
     "announce",
     "announce-list",
     "comment",
@@ -18,7 +18,7 @@ const KNOWN: [&str; 9] = [
 ];
 
 /// What is shown of `info`, or follows from it.
-const KNOWN_INSIDE: [&str; 9] = [
+const KNOWN_INFO_KEYS: [&str; 9] = [
     "files",
     "file tree",
     "length",
@@ -33,12 +33,12 @@ const KNOWN_INSIDE: [&str; 9] = [
 /// Names the keys of a torrent that mean nothing here, those inside `info` with `info.` in front; display-safe.
 pub(super) fn other_keys(torrent: &[u8]) -> Vec<String> {
     let Ok(root) = parse_lenient(torrent) else { return Vec::new() };
-    let outside = unknown(Some(root), &KNOWN, "");
-    let inside = unknown(root.get("info"), &KNOWN_INSIDE, "info.");
-    outside.chain(inside).take(MOST).collect()
+    let outside = unknown_keys(Some(root), &KNOWN_KEYS, "");
+    let inside = unknown_keys(root.get("info"), &KNOWN_INFO_KEYS, "info.");
+    outside.chain(inside).take(MAX_KEYS).collect()
 }
 
-fn unknown<'a>(
+fn unknown_keys<'a>(
     dictionary: Option<Value<'a>>,
     known: &'a [&str],
     before: &'a str,
@@ -53,7 +53,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn keys_that_mean_nothing_here_are_named_and_harmless() {
+    fn unknown_keys_are_listed_and_escaped() {
         let torrent = b"d8:announce1:x4:infod4:name1:x6:source1:ye5:nodesle3:a\x1b[i1ee";
         assert_eq!(other_keys(torrent), ["nodes", "a\\u{1b}[", "info.source"]);
         assert!(other_keys(b"").is_empty());

@@ -1,22 +1,22 @@
 use jiff::Timestamp;
 use protocol::escape::display_safe;
 use protocol::metainfo::{FileSpan, Metainfo};
-use protocol::units::Size;
+use protocol::units::DisplaySize;
 
 use super::other_keys::other_keys;
 use crate::repl::look::{Look, Style};
-use crate::torrent::NoSource;
+use crate::torrent::NoUsableSource;
 
 /// Lays out what a torrent says, line by line, for people.
 pub(super) fn lines(metainfo: &Metainfo, look: Look) -> Vec<String> {
     let mut lines = vec![look.paint(Style::Strong, &display_safe(metainfo.name()))];
-    lines.extend(facts(metainfo).into_iter().map(|(name, text)| fact(name, &text, look)));
+    lines.extend(facts(metainfo).into_iter().map(|(name, text)| fact_line(name, &text, look)));
     lines.extend(trackers(metainfo, look));
     lines.extend(files(metainfo, look));
     lines
 }
 
-fn fact(name: &str, text: &str, look: Look) -> String {
+fn fact_line(name: &str, text: &str, look: Look) -> String {
     format!("  {}{text}", look.paint(Style::Faint, &format!("{name:<14}")))
 }
 
@@ -50,7 +50,7 @@ fn facts(metainfo: &Metainfo) -> Vec<(&'static str, String)> {
 
 /// Shows a size for people and to the byte.
 fn exact_size(bytes: u64) -> String {
-    if bytes < 1024 { format!("{bytes} B") } else { format!("{} ({bytes} bytes)", Size(bytes)) }
+    if bytes < 1024 { format!("{bytes} B") } else { format!("{} ({bytes} bytes)", DisplaySize(bytes)) }
 }
 
 fn time(seconds: u64) -> String {
@@ -59,19 +59,19 @@ fn time(seconds: u64) -> String {
 }
 
 fn trackers(metainfo: &Metainfo, look: Look) -> Vec<String> {
-    let warning = NoSource::of(metainfo)
-        .map(|none| fact("sources", &look.paint(Style::Warning, &none.to_string()), look));
+    let warning = NoUsableSource::of(metainfo)
+        .map(|none| fact_line("sources", &look.paint(Style::Warning, &none.to_string()), look));
     let tiers = metainfo.tiers();
     let mut lines: Vec<String> = warning.into_iter().collect();
     if tiers.is_empty() {
-        lines.push(fact("trackers", "none", look));
+        lines.push(fact_line("trackers", "none", look));
         return lines;
     }
     lines.push(look.paint(Style::Strong, "trackers"));
     for (number, tier) in (1..).zip(tiers) {
         for (place, address) in tier.iter().enumerate() {
             let name = if place == 0 { format!("tier {number}") } else { String::new() };
-            lines.push(fact(&name, &display_safe(address), look));
+            lines.push(fact_line(&name, &display_safe(address), look));
         }
     }
     lines
@@ -99,7 +99,12 @@ fn files(metainfo: &Metainfo, look: Look) -> Vec<String> {
     let digits = files.len().to_string().len();
     let line = |(number, file): (usize, &FileSpan)| {
         let number = look.paint(Style::Accent, &format!("{number:>digits$}"));
-        format!("  {number}  {:>10}  {}{}", Size(file.length).to_string(), file.path, stored_as(file, look))
+        format!(
+            "  {number}  {:>10}  {}{}",
+            DisplaySize(file.length).to_string(),
+            file.path,
+            stored_as(file, look)
+        )
     };
     let shown = (1..).zip(files).filter(|(_, file)| !file.is_padding).map(line);
     [look.paint(Style::Strong, &heading)].into_iter().chain(shown).collect()

@@ -1,14 +1,14 @@
-use super::super::super::exclusions::{MAX_IGNORE_FILE, PatternError};
+use super::super::super::exclusions::{MAX_IGNORE_FILE_SIZE, PatternError};
 use super::*;
 
-impl Tree {
-    fn patterns(&self, folder: &str, patterns: impl AsRef<[u8]>) {
+impl WalkTree {
+    fn write_patterns(&self, folder: &str, patterns: impl AsRef<[u8]>) {
         fs::create_dir_all(self.at(folder)).unwrap();
         fs::write(self.at(folder).join(".peerdexignore"), patterns).unwrap();
     }
 }
 
-fn excluded(seen: &Seen, tree: &Tree) -> Vec<String> {
+fn excluded(seen: &RecordingSink, tree: &WalkTree) -> Vec<String> {
     let is_excluded = |(_, reason): &(&PathBuf, &SkipReason)| matches!(reason, SkipReason::Excluded(_));
     let root = tree.at("");
     let excluded = seen.skipped.iter().filter(is_excluded);
@@ -16,15 +16,15 @@ fn excluded(seen: &Seen, tree: &Tree) -> Vec<String> {
 }
 
 #[test]
-fn patterns_hold_below_their_folder_and_nearer_ones_come_first() {
-    let tree = Tree::new();
+fn nearer_patterns_take_precedence() {
+    let tree = WalkTree::new();
     for path in
         ["share/a.tmp", "share/a", "share/b/a.tmp", "share/b/keep.tmp", "share/build/x", "share/b/c/y.log"]
     {
         tree.write(path);
     }
-    tree.patterns("share", "*.tmp\nbuild/\n");
-    tree.patterns("share/b", "!keep.tmp\n*.log\n");
+    tree.write_patterns("share", "*.tmp\nbuild/\n");
+    tree.write_patterns("share/b", "!keep.tmp\n*.log\n");
     let seen = tree.walk(&tree.shares(), "share");
     assert_eq!(names(&seen), ["a", "b/keep.tmp"]);
     assert_eq!(excluded(&seen, &tree), ["share/a.tmp", "share/b/a.tmp", "share/b/c/y.log", "share/build"]);
@@ -37,12 +37,12 @@ fn patterns_hold_below_their_folder_and_nearer_ones_come_first() {
 }
 
 #[test]
-fn a_place_alone_is_judged_by_the_patterns_around_it() {
-    let tree = Tree::new();
+fn single_place_obeys_outer_patterns() {
+    let tree = WalkTree::new();
     for path in ["share/b/c/a.tmp", "share/b/c/a", "share/build/x/y"] {
         tree.write(path);
     }
-    tree.patterns("share", "*.tmp\n/build\n");
+    tree.write_patterns("share", "*.tmp\n/build\n");
     let shares = tree.shares();
     assert_eq!(names(&tree.walk(&shares, "share/b/c")), ["b/c/a"]);
     assert_eq!(excluded(&tree.walk(&shares, "share/b/c/a.tmp"), &tree), ["share/b/c/a.tmp"]);
@@ -51,15 +51,15 @@ fn a_place_alone_is_judged_by_the_patterns_around_it() {
 }
 
 #[test]
-fn given_patterns_hold_in_their_folder_and_others_everywhere() {
-    let tree = Tree::new();
+fn folder_patterns_and_global_patterns_apply() {
+    let tree = WalkTree::new();
     for path in ["share/a.wav", "data/music/a.wav", "data/music/b.flac", "data/music/x/c.wav", "data/a.bak"] {
         tree.write(path);
     }
-    tree.patterns("data", "*\n");
-    let mut shares = tree.shares().exclude_everywhere(vec!["*.bak".to_owned(), "music".to_owned()]);
-    shares.share(&tree.at("data/music"), NameOf::Folder, |_| false).unwrap();
-    shares.share(&tree.at("data/a.bak"), NameOf::File, |_| false).unwrap();
+    tree.write_patterns("data", "*\n");
+    let mut shares = tree.shares().with_global_patterns(vec!["*.bak".to_owned(), "music".to_owned()]);
+    shares.share(&tree.at("data/music"), EntryKind::Folder, |_| false).unwrap();
+    shares.share(&tree.at("data/a.bak"), EntryKind::File, |_| false).unwrap();
     shares.set_patterns(&tree.at("data/music"), vec!["*.wav".to_owned()]);
     assert_eq!(names(&tree.walk(&shares, "share")), ["a.wav"]);
     // A registered folder is shared whatever it is called, and patterns around it do not count.
@@ -68,16 +68,16 @@ fn given_patterns_hold_in_their_folder_and_others_everywhere() {
 }
 
 #[test]
-fn a_folder_whose_patterns_cannot_be_used_is_left_out() {
-    let tree = Tree::new();
+fn folder_with_unusable_patterns_is_left_out() {
+    let tree = WalkTree::new();
     for path in
         ["share/a", "share/bad/x", "share/large/x", "share/binary/x", "share/link/x", "share/folder/x"]
     {
         tree.write(path);
     }
-    tree.patterns("share/bad", "ok\na[b\n");
-    tree.patterns("share/large", "x".repeat(usize::try_from(MAX_IGNORE_FILE).unwrap() + 1));
-    tree.patterns("share/binary", b"\xff\n");
+    tree.write_patterns("share/bad", "ok\na[b\n");
+    tree.write_patterns("share/large", "x".repeat(usize::try_from(MAX_IGNORE_FILE_SIZE).unwrap() + 1));
+    tree.write_patterns("share/binary", b"\xff\n");
     symlink("/dev/null", tree.at("share/link/.peerdexignore")).unwrap();
     fs::create_dir(tree.at("share/folder/.peerdexignore")).unwrap();
     let seen = tree.walk(&tree.shares(), "share");

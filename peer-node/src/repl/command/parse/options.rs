@@ -1,14 +1,14 @@
 use protocol::escape::excerpt;
 
-use super::Line;
-use crate::repl::catalogue::Verb;
+use super::CommandLine;
 use crate::repl::command::ParseError;
+use crate::repl::command_table::Verb;
 
 /// Lists everything below a folder.
 pub(super) const ALL: &str = "--all";
 
 /// Returns the options of a command.
-const fn of(verb: Verb) -> &'static [&'static str] {
+const fn options_of(verb: Verb) -> &'static [&'static str] {
     match verb {
         Verb::Browse => &[ALL],
         Verb::Download => &["--link", "--executable", "--timeout"],
@@ -17,7 +17,7 @@ const fn of(verb: Verb) -> &'static [&'static str] {
 }
 
 /// Refuses options that the command does not have. In quotes they are ordinary words.
-pub(super) fn check_options(line: &Line<'_>) -> Result<(), ParseError> {
+pub(super) fn check_options(line: &CommandLine<'_>) -> Result<(), ParseError> {
     let looks_like_option = |text: &str| {
         text.strip_prefix("--")
             .is_some_and(|name| name.starts_with(|first: char| first.is_ascii_alphabetic()))
@@ -26,12 +26,12 @@ pub(super) fn check_options(line: &Line<'_>) -> Result<(), ParseError> {
         // It has a way to end its options, and reads them by itself.
         return Ok(());
     }
-    let known = of(line.entry.verb);
+    let known = options_of(line.entry.verb);
     let is_unknown = |text: &str| {
         looks_like_option(text) && !text.split('=').next().is_some_and(|name| known.contains(&name))
     };
     match line.words.iter().find(|word| !word.quoted && is_unknown(&word.text)) {
-        Some(word) => Err(line.wrong(format!("unknown option {}", excerpt(&word.text)))),
+        Some(word) => Err(line.usage_error(format!("unknown option {}", excerpt(&word.text)))),
         None => Ok(()),
     }
 }

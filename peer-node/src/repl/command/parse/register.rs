@@ -1,11 +1,11 @@
 use protocol::escape::excerpt;
 
-use super::Line;
-use crate::repl::command::{ParseError, RegisterOrder};
+use super::CommandLine;
+use crate::repl::command::{ParseError, RegisterArgs};
 
-/// Reads what stands behind `register`.
-pub(super) fn register(line: &Line<'_>) -> Result<RegisterOrder, ParseError> {
-    let mut order = RegisterOrder::default();
+/// Reads what stands behind `parse_register`.
+pub(super) fn parse_register(line: &CommandLine<'_>) -> Result<RegisterArgs, ParseError> {
+    let mut order = RegisterArgs::default();
     let mut words = line.words.iter();
     let mut are_options_over = false;
     while let Some(word) = words.next() {
@@ -17,7 +17,8 @@ pub(super) fn register(line: &Line<'_>) -> Result<RegisterOrder, ParseError> {
         let pattern = match option.split_once('=') {
             Some(("exclude", pattern)) => pattern.to_owned(),
             None if option == "exclude" => {
-                let word = words.next().ok_or_else(|| line.wrong("a pattern is missing behind --exclude"))?;
+                let word =
+                    words.next().ok_or_else(|| line.usage_error("a pattern is missing behind --exclude"))?;
                 word.text.clone()
             }
             None if option == "yes" => {
@@ -28,7 +29,7 @@ pub(super) fn register(line: &Line<'_>) -> Result<RegisterOrder, ParseError> {
                 are_options_over = true;
                 continue;
             }
-            _ => return Err(line.wrong(format!("unknown option {}", excerpt(&word.text)))),
+            _ => return Err(line.usage_error(format!("unknown option {}", excerpt(&word.text)))),
         };
         order.exclude.get_or_insert_default().push(pattern);
     }
@@ -37,23 +38,23 @@ pub(super) fn register(line: &Line<'_>) -> Result<RegisterOrder, ParseError> {
 
 #[cfg(test)]
 mod tests {
-    use crate::repl::command::{Command, RegisterOrder, parse};
+    use crate::repl::command::{RegisterArgs, ReplCommand, parse};
 
-    fn order(line: &str) -> Result<RegisterOrder, String> {
+    fn order(line: &str) -> Result<RegisterArgs, String> {
         match parse(line) {
-            Ok(Some(Command::Register(order))) => Ok(order),
+            Ok(Some(ReplCommand::Register(order))) => Ok(order),
             Ok(other) => panic!("{other:?}"),
             Err(error) => Err(error.to_string()),
         }
     }
 
     #[test]
-    fn patterns_and_the_confirmation_are_told_from_paths() {
+    fn options_are_distinguished_from_paths() {
         let all = order("register --yes ~/music --exclude *.wav --exclude=*.tmp \"--odd\" -- --yes").unwrap();
         assert_eq!(all.paths, ["~/music", "--odd", "--yes"]);
         assert_eq!(all.exclude.unwrap(), ["*.wav", "*.tmp"]);
         assert!(all.is_confirmed);
-        assert_eq!(order("register").unwrap(), RegisterOrder::default());
+        assert_eq!(order("register").unwrap(), RegisterArgs::default());
         assert_eq!(order("register x --exclude ''").unwrap().exclude.unwrap(), [""]);
     }
 

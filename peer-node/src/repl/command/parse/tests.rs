@@ -2,84 +2,93 @@ use proptest::prelude::*;
 
 use super::*;
 
-fn read(line: &str) -> Command {
+fn read(line: &str) -> ReplCommand {
     parse(line).unwrap().unwrap()
 }
 
-fn refused(line: &str) -> String {
+fn parse_error(line: &str) -> String {
     parse(line).unwrap_err().to_string()
 }
 
-fn numbers(word: &str) -> Numbers {
-    Numbers::parse(word).unwrap().unwrap()
+fn numbers(word: &str) -> NumberRanges {
+    NumberRanges::parse(word).unwrap().unwrap()
 }
 
-fn plain(items: Vec<Item>) -> Order {
-    Order {
+fn plain(items: Vec<ContentSelector>) -> DownloadArgs {
+    DownloadArgs {
         items,
         destination: None,
         from: None,
-        saving: Saving::default(),
+        saving: SaveOptions::default(),
         background: false,
         timeout: None,
     }
 }
 
 #[test]
-fn limits_are_read() {
+fn limits_are_parsed() {
     let rate = |rate| Some(NonZeroU64::new(rate).unwrap());
-    assert_eq!(parse("limit"), Ok(Some(Command::Limit(None))));
-    assert_eq!(parse("limit up 10M/s"), Ok(Some(Command::Limit(Some((Direction::Up, rate(10 << 20)))))));
-    assert_eq!(parse("limit down off"), Ok(Some(Command::Limit(Some((Direction::Down, None))))));
+    assert_eq!(parse("limit"), Ok(Some(ReplCommand::Limit(None))));
+    assert_eq!(parse("limit up 10M/s"), Ok(Some(ReplCommand::Limit(Some((Direction::Up, rate(10 << 20)))))));
+    assert_eq!(parse("limit down off"), Ok(Some(ReplCommand::Limit(Some((Direction::Down, None))))));
     for wrong in ["limit up", "limit up 0", "limit sideways 1M", "limit up 1M 2M", "limit up fast"] {
         assert!(parse(wrong).is_err(), "{wrong}");
     }
 }
 
 #[test]
-fn downloads_are_chosen_by_numbers_or_all_together() {
-    let one = || vec![Which::Numbers(numbers("1"))];
-    assert_eq!(parse("pause all"), Ok(Some(Command::Pause(Chosen::All))));
-    assert_eq!(parse("resume 1"), Ok(Some(Command::Resume(Chosen::These(one())))));
-    assert_eq!(parse("priority 1 high"), Ok(Some(Command::Priority(one(), Priority::High))));
+fn downloads_are_selected_by_number_or_all() {
+    let one = || vec![DownloadRef::Numbers(numbers("1"))];
+    assert_eq!(parse("pause all"), Ok(Some(ReplCommand::Pause(DownloadSelector::All))));
+    assert_eq!(parse("resume 1"), Ok(Some(ReplCommand::Resume(DownloadSelector::These(one())))));
+    assert_eq!(parse("priority 1 high"), Ok(Some(ReplCommand::Priority(one(), Priority::High))));
     for wrong in ["pause", "pause all 1", "resume x", "priority 1", "priority high", "priority 1 highest"] {
         assert!(parse(wrong).is_err(), "{wrong}");
     }
 }
 
 #[test]
-fn downloads_are_chosen_by_the_beginning_of_their_digest() {
-    let digits = |text: &str| vec![Which::Digits(text.into())];
-    assert_eq!(read("cancel 9E2260efdf3e"), Command::Cancel(Chosen::These(digits("9e2260efdf3e"))));
-    assert_eq!(read("cancel 123456789012"), Command::Cancel(Chosen::These(digits("123456789012"))));
-    assert_eq!(read("cancel 1234"), Command::Cancel(Chosen::These(vec![Which::Numbers(numbers("1234"))])));
-    assert_eq!(read("pause cafebabe"), Command::Pause(Chosen::These(digits("cafebabe"))));
+fn downloads_are_selected_by_digest_prefix() {
+    let digits = |text: &str| vec![DownloadRef::Digits(text.into())];
+    assert_eq!(
+        read("cancel 9E2260efdf3e"),
+        ReplCommand::Cancel(DownloadSelector::These(digits("9e2260efdf3e")))
+    );
+    assert_eq!(
+        read("cancel 123456789012"),
+        ReplCommand::Cancel(DownloadSelector::These(digits("123456789012")))
+    );
+    assert_eq!(
+        read("cancel 1234"),
+        ReplCommand::Cancel(DownloadSelector::These(vec![DownloadRef::Numbers(numbers("1234"))]))
+    );
+    assert_eq!(read("pause cafebabe"), ReplCommand::Pause(DownloadSelector::These(digits("cafebabe"))));
 }
 
 #[test]
-fn transfers_that_are_over_can_be_cleared() {
-    assert_eq!(read("transfers"), Command::Transfers);
-    assert_eq!(read("transfers clear"), Command::ClearTransfers(Chosen::All));
-    let these = Chosen::These(vec![Which::Numbers(numbers("1-3"))]);
-    assert_eq!(read("transfers clear 1-3"), Command::ClearTransfers(these));
-    assert!(refused("transfers now").contains("unexpected argument: now"));
+fn finished_transfers_can_be_cleared() {
+    assert_eq!(read("transfers"), ReplCommand::Transfers);
+    assert_eq!(read("transfers clear"), ReplCommand::ClearTransfers(DownloadSelector::All));
+    let these = DownloadSelector::These(vec![DownloadRef::Numbers(numbers("1-3"))]);
+    assert_eq!(read("transfers clear 1-3"), ReplCommand::ClearTransfers(these));
+    assert!(parse_error("transfers now").contains("unexpected argument: now"));
 }
 
 #[test]
-fn a_peer_is_browsed_folder_by_folder() {
+fn browse_is_parsed_with_folder_and_all() {
     let browse = |line: &str| match read(line) {
-        Command::Browse(Browse { peer, folder, all }) => (peer, folder, all),
+        ReplCommand::Browse(BrowseArgs { peer, folder, all }) => (peer, folder, all),
         other => panic!("{other:?}"),
     };
     assert_eq!(browse("browse 1"), ("1".into(), None, false));
     assert_eq!(browse("browse 1 music/live/"), ("1".into(), Some("music/live".into()), false));
     assert_eq!(browse("browse --all 1 /"), ("1".into(), Some(String::new()), true));
-    assert!(refused("browse").contains("a peer is missing"));
-    assert!(refused("browse 1 a b").contains("unexpected argument: b"));
+    assert!(parse_error("browse").contains("a peer is missing"));
+    assert!(parse_error("browse 1 a b").contains("unexpected argument: b"));
 }
 
 #[test]
-fn options_that_do_not_exist_are_refused() {
+fn unknown_options_are_rejected() {
     for (line, option) in [
         ("search --json debian", "--json"),
         ("search debian --json", "--json"),
@@ -88,30 +97,33 @@ fn options_that_do_not_exist_are_refused() {
         ("browse 1 --long", "--long"),
         ("register --what ~", "--what"),
     ] {
-        let refused = refused(line);
+        let refused = parse_error(line);
         assert!(refused.contains(&format!("unknown option {option}")), "{line}: {refused}");
     }
-    assert_eq!(read("get \"--json\""), Command::Download(plain(vec![Item::Name("--json".into())])));
-    assert_eq!(read("search \"--json\""), Command::Search("\"--json\"".into()));
-    assert!(refused("search artist:foo").contains("unknown filter artist:"));
+    assert_eq!(
+        read("get \"--json\""),
+        ReplCommand::Download(plain(vec![ContentSelector::Name("--json".into())]))
+    );
+    assert_eq!(read("search \"--json\""), ReplCommand::Search("\"--json\"".into()));
+    assert!(parse_error("search artist:foo").contains("unknown filter artist:"));
 }
 
 #[test]
-fn the_beginning_of_a_digest_names_a_content() {
+fn digest_prefix_selects_a_file() {
     for (word, item) in [
-        ("9e2260efdf3e", Item::Prefix("9e2260efdf3e".into())),
-        ("123456789012", Item::Prefix("123456789012".into())),
-        ("cafebabe", Item::Prefix("cafebabe".into())),
-        ("face", Item::Name("face".into())),
-        ("12345678", Item::Hits(numbers("12345678"))),
+        ("9e2260efdf3e", ContentSelector::Prefix("9e2260efdf3e".into())),
+        ("123456789012", ContentSelector::Prefix("123456789012".into())),
+        ("cafebabe", ContentSelector::Prefix("cafebabe".into())),
+        ("face", ContentSelector::Name("face".into())),
+        ("12345678", ContentSelector::Hits(numbers("12345678"))),
     ] {
-        assert_eq!(read(&format!("sources {word}")), Command::Sources(item), "{word}");
+        assert_eq!(read(&format!("sources {word}")), ReplCommand::Sources(item), "{word}");
     }
-    assert_eq!(read("sources \"cafebabe\""), Command::Sources(Item::Name("cafebabe".into())));
+    assert_eq!(read("sources \"cafebabe\""), ReplCommand::Sources(ContentSelector::Name("cafebabe".into())));
 }
 
 #[test]
-fn blank_lines_and_comments_are_nothing() {
+fn blank_lines_and_comments_are_ignored() {
     for line in ["", "  \t", "# search iso", "  #", "\r"] {
         assert_eq!(parse(line), Ok(None), "{line:?}");
     }
@@ -119,68 +131,81 @@ fn blank_lines_and_comments_are_nothing() {
 
 #[test]
 fn searches_keep_their_quotes() {
-    assert_eq!(read("search \"two words\" ext:iso -x"), Command::Search("\"two words\" ext:iso -x".into()));
-    assert_eq!(read("query  it's "), Command::Search("it's".into()));
-    assert_eq!(read("search --more"), Command::More);
-    assert!(refused("search").contains("does not say what to find"));
-    assert!(refused("search \"a").contains("not closed"));
+    assert_eq!(
+        read("search \"two words\" ext:iso -x"),
+        ReplCommand::Search("\"two words\" ext:iso -x".into())
+    );
+    assert_eq!(read("query  it's "), ReplCommand::Search("it's".into()));
+    assert_eq!(read("search --more"), ReplCommand::More);
+    assert!(parse_error("search").contains("does not say what to find"));
+    assert!(parse_error("search \"a").contains("not closed"));
 }
 
 #[test]
-fn downloads_are_read_with_all_that_belongs_to_them() {
+fn downloads_are_parsed_with_all_options() {
     assert_eq!(
         read("get 1 3-5"),
-        Command::Download(plain(vec![Item::Hits(numbers("1")), Item::Hits(numbers("3-5"))]))
+        ReplCommand::Download(plain(vec![
+            ContentSelector::Hits(numbers("1")),
+            ContentSelector::Hits(numbers("3-5"))
+        ]))
     );
-    let digest = Digest::OF_NOTHING;
-    assert_eq!(read(&format!("download {digest}")), Command::Download(plain(vec![Item::Digest(digest)])));
+    let digest = Digest::EMPTY;
+    assert_eq!(
+        read(&format!("download {digest}")),
+        ReplCommand::Download(plain(vec![ContentSelector::Digest(digest)]))
+    );
     assert_eq!(
         read(r#"download "my file.iso" as ~/x.iso"#),
-        Command::Download(Order {
+        ReplCommand::Download(DownloadArgs {
             destination: Some("~/x.iso".into()),
-            ..plain(vec![Item::Name("my file.iso".into())])
+            ..plain(vec![ContentSelector::Name("my file.iso".into())])
         })
     );
     assert_eq!(
         read("download music/live// from 127.0.0.1:9 &"),
-        Command::Download(Order {
+        ReplCommand::Download(DownloadArgs {
             from: Some("127.0.0.1:9".into()),
             background: true,
-            ..plain(vec![Item::Folder("music/live".into())])
+            ..plain(vec![ContentSelector::Folder("music/live".into())])
         })
     );
     assert_eq!(
         read("get --link 1 as x --executable"),
-        Command::Download(Order {
+        ReplCommand::Download(DownloadArgs {
             destination: Some("x".into()),
-            saving: Saving { link: true, executable: true },
-            ..plain(vec![Item::Hits(numbers("1"))])
+            saving: SaveOptions { link: true, executable: true },
+            ..plain(vec![ContentSelector::Hits(numbers("1"))])
         })
     );
-    let background = Order { background: true, ..plain(vec![Item::Hits(numbers("1"))]) };
-    assert_eq!(read("get 1&"), Command::Download(background.clone()));
-    assert_eq!(read("get 1 &"), Command::Download(background));
+    let background = DownloadArgs { background: true, ..plain(vec![ContentSelector::Hits(numbers("1"))]) };
+    assert_eq!(read("get 1&"), ReplCommand::Download(background.clone()));
+    assert_eq!(read("get 1 &"), ReplCommand::Download(background));
 }
 
 #[test]
 fn quoted_words_are_names() {
     for line in [r#"get "1""#, r"get \1", "get '1'"] {
-        assert_eq!(read(line), Command::Download(plain(vec![Item::Name("1".into())])), "{line}");
+        assert_eq!(
+            read(line),
+            ReplCommand::Download(plain(vec![ContentSelector::Name("1".into())])),
+            "{line}"
+        );
     }
-    assert_eq!(read("get 'as'"), Command::Download(plain(vec![Item::Name("as".into())])));
-    assert_eq!(read(r"get \&"), Command::Download(plain(vec![Item::Name("&".into())])));
-    assert_eq!(read("get a&"), Command::Download(plain(vec![Item::Name("a&".into())])));
-    assert_eq!(read("get /"), Command::Download(plain(vec![Item::Name("/".into())])));
+    assert_eq!(read("get 'as'"), ReplCommand::Download(plain(vec![ContentSelector::Name("as".into())])));
+    assert_eq!(read(r"get \&"), ReplCommand::Download(plain(vec![ContentSelector::Name("&".into())])));
+    assert_eq!(read("get a&"), ReplCommand::Download(plain(vec![ContentSelector::Name("a&".into())])));
+    assert_eq!(read("get /"), ReplCommand::Download(plain(vec![ContentSelector::Name("/".into())])));
 }
 
 #[test]
-fn a_digest_of_digits_alone_is_one() {
+fn all_numeric_digest_is_a_digest() {
     let digest = Digest::from_bytes([0x11; 32]);
-    assert_eq!(read(&format!("sources {digest}")), Command::Sources(Item::Digest(digest)));
+    assert_eq!(read(&format!("sources {digest}")), ReplCommand::Sources(ContentSelector::Digest(digest)));
 }
 
 #[test]
-fn what_is_missing_or_too_much_is_told_with_the_usage() {
+fn usage_errors_show_the_usage() {
     for (line, part) in [
         ("download", "what to fetch is missing; usage: download HIT…"),
         ("get as x", "what to fetch is missing; usage: get HIT…"),
@@ -201,14 +226,14 @@ fn what_is_missing_or_too_much_is_told_with_the_usage() {
         ("serach iso", "there is no command serach; did you mean search?"),
         ("xyzzy", "there is no command xyzzy; see help"),
     ] {
-        assert!(refused(line).contains(part), "{line}: {}", refused(line));
+        assert!(parse_error(line).contains(part), "{line}: {}", parse_error(line));
     }
 }
 
 #[test]
-fn a_message_shows_no_control_characters() {
-    assert!(!refused("\u{1b}[2J").contains('\u{1b}'));
-    assert!(!refused("cancel \u{1b}[2J").contains('\u{1b}'));
+fn messages_escape_control_characters() {
+    assert!(!parse_error("\u{1b}[2J").contains('\u{1b}'));
+    assert!(!parse_error("cancel \u{1b}[2J").contains('\u{1b}'));
 }
 
 proptest! {
@@ -223,9 +248,9 @@ proptest! {
 
     #[test]
     fn an_escaped_name_is_fetched_by_that_name(name in "[^/]{1,20}") {
-        prop_assume!(!name.trim().is_empty() && Numbers::parse(&name).is_none());
-        prop_assume!(!name.ends_with('&') && digits(&name).is_none() && !name.starts_with("--"));
+        prop_assume!(!name.trim().is_empty() && NumberRanges::parse(&name).is_none());
+        prop_assume!(!name.ends_with('&') && digest_prefix(&name).is_none() && !name.starts_with("--"));
         let line = format!("get {}", crate::repl::words::escape(&name));
-        prop_assert_eq!(parse(&line), Ok(Some(Command::Download(plain(vec![Item::Name(name)])))));
+        prop_assert_eq!(parse(&line), Ok(Some(ReplCommand::Download(plain(vec![ContentSelector::Name(name)])))));
     }
 }

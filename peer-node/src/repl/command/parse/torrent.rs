@@ -1,20 +1,21 @@
 use protocol::escape::excerpt;
 
-use super::{Line, item};
-use crate::repl::command::{Item, ParseError, TorrentOrder};
+use super::{CommandLine, parse_content_selector};
+use crate::repl::command::{ContentSelector, ParseError, TorrentAction};
 use crate::repl::words::Word;
 
-/// Reads what stands behind `torrent`.
-pub(super) fn torrent(line: &Line<'_>) -> Result<TorrentOrder, ParseError> {
-    let (first, rest) = line.words.split_first().ok_or_else(|| line.wrong("add or create is missing"))?;
+/// Reads what stands behind `parse_torrent`.
+pub(super) fn parse_torrent(line: &CommandLine<'_>) -> Result<TorrentAction, ParseError> {
+    let (first, rest) =
+        line.words.split_first().ok_or_else(|| line.usage_error("add or create is missing"))?;
     match first.text.as_str() {
-        "add" => add(line, rest),
-        "create" => create(line, rest),
-        other => Err(line.wrong(format!("{} is neither add nor create", excerpt(other)))),
+        "add" => parse_add(line, rest),
+        "create" => parse_create(line, rest),
+        other => Err(line.usage_error(format!("{} is neither add nor create", excerpt(other)))),
     }
 }
 
-fn add(line: &Line<'_>, words: &[Word]) -> Result<TorrentOrder, ParseError> {
+fn parse_add(line: &CommandLine<'_>, words: &[Word]) -> Result<TorrentAction, ParseError> {
     let (words, background) = match words {
         [before @ .., last] if !last.quoted && last.text == "&" => (before, true),
         all => (all, false),
@@ -27,28 +28,31 @@ fn add(line: &Line<'_>, words: &[Word]) -> Result<TorrentOrder, ParseError> {
             "as" if !word.quoted => &mut folder,
             _ => {
                 if file.replace(word.text.clone()).is_some() {
-                    return Err(line.wrong(format!("unexpected argument: {}", excerpt(&word.text))));
+                    return Err(line.usage_error(format!("unexpected argument: {}", excerpt(&word.text))));
                 }
                 continue;
             }
         };
-        let value =
-            words.next().ok_or_else(|| line.wrong(format!("something is missing behind {}", word.text)))?;
+        let value = words
+            .next()
+            .ok_or_else(|| line.usage_error(format!("something is missing behind {}", word.text)))?;
         *place = Some(value.text.clone());
     }
-    let file = file.ok_or_else(|| line.wrong("the path of a .torrent is missing"))?;
-    Ok(TorrentOrder::Add { file, only, folder, background })
+    let file = file.ok_or_else(|| line.usage_error("the path of a .torrent is missing"))?;
+    Ok(TorrentAction::Add { file, only, folder, background })
 }
 
-fn create(line: &Line<'_>, words: &[Word]) -> Result<TorrentOrder, ParseError> {
+fn parse_create(line: &CommandLine<'_>, words: &[Word]) -> Result<TorrentAction, ParseError> {
     let (word, path) = match words {
         [word] => (word, None),
         [word, r#as, path] if r#as.text == "as" && !r#as.quoted => (word, Some(path.text.clone())),
-        [] => return Err(line.wrong("a hit, a digest or a name is missing")),
-        [_, extra, ..] => return Err(line.wrong(format!("unexpected argument: {}", excerpt(&extra.text)))),
+        [] => return Err(line.usage_error("a hit, a digest or a name is missing")),
+        [_, extra, ..] => {
+            return Err(line.usage_error(format!("unexpected argument: {}", excerpt(&extra.text))));
+        }
     };
-    match item(word)? {
-        Item::Folder(_) => Err(line.wrong("only a single file can be made a torrent here")),
-        item => Ok(TorrentOrder::Create { item, path }),
+    match parse_content_selector(word)? {
+        ContentSelector::Folder(_) => Err(line.usage_error("only a single file can be made a torrent here")),
+        item => Ok(TorrentAction::Create { item, path }),
     }
 }

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use protocol::escape::display_safe;
 
-use super::{Folders, MAX_OFFERS, Offer};
+use super::{CompletionItem, MAX_COMPLETIONS, PathBases};
 use crate::repl::words::escape;
 
 /// The most entries of a folder that are looked at.
@@ -12,28 +12,31 @@ const MAX_ENTRIES: usize = 20_000;
 
 /// Offers the files and folders that begin like this; hidden ones only if the dot was typed. Names that could not be
 /// shown as they are cannot be typed and are not offered.
-pub(super) fn paths(typed: &str, base: Option<&Path>, folders: &Folders) -> Vec<Offer> {
+pub(super) fn paths(typed: &str, base: Option<&Path>, folders: &PathBases) -> Vec<CompletionItem> {
     let (folder, begun) = typed.split_at(typed.rfind('/').map_or(0, |at| at + 1));
-    let Some(place) = place(folder, base, folders) else { return Vec::new() };
+    let Some(place) = folder_path(folder, base, folders) else { return Vec::new() };
     let Ok(entries) = fs::read_dir(place) else { return Vec::new() };
-    let mut offers: Vec<Offer> = entries
+    let mut offers: Vec<CompletionItem> = entries
         .take(MAX_ENTRIES)
         .filter_map(|entry| {
             let entry = entry.ok()?;
             let name = plain_name(&entry.file_name())?;
             let is_wanted = name.starts_with(begun) && (!name.starts_with('.') || begun.starts_with('.'));
             // Asked through links, as the command would.
-            is_wanted.then(|| offer(folder, &name, entry.path().is_dir()))
+            is_wanted.then(|| path_item(folder, &name, entry.path().is_dir()))
         })
-        .take(MAX_OFFERS)
+        .take(MAX_COMPLETIONS)
         .collect();
-    offers.sort_by(|one, other| one.shown.cmp(&other.shown));
+    offers.sort_by(|one, other| one.label.cmp(&other.label));
     offers
 }
 
-fn offer(folder: &str, name: &str, is_folder: bool) -> Offer {
+fn path_item(folder: &str, name: &str, is_folder: bool) -> CompletionItem {
     let (slash, end) = if is_folder { ("/", "/") } else { ("", " ") };
-    Offer { shown: format!("{name}{slash}"), text: format!("{}{end}", escape(&format!("{folder}{name}"))) }
+    CompletionItem {
+        label: format!("{name}{slash}"),
+        replacement: format!("{}{end}", escape(&format!("{folder}{name}"))),
+    }
 }
 
 fn plain_name(name: &OsStr) -> Option<String> {
@@ -42,7 +45,7 @@ fn plain_name(name: &OsStr) -> Option<String> {
 }
 
 /// Returns the folder to look into.
-fn place(folder: &str, base: Option<&Path>, folders: &Folders) -> Option<PathBuf> {
+fn folder_path(folder: &str, base: Option<&Path>, folders: &PathBases) -> Option<PathBuf> {
     if let Some(below) = folder.strip_prefix("~/") {
         return folders.home.as_ref().map(|home| home.join(below));
     }
@@ -61,9 +64,9 @@ mod tests {
             fs::write(home.path().join(name), b"").unwrap();
         }
         fs::create_dir(home.path().join("my folder")).unwrap();
-        let folders = Folders { home: Some(home.path().to_owned()), share_dir: home.path().to_owned() };
+        let folders = PathBases { home: Some(home.path().to_owned()), share_dir: home.path().to_owned() };
         let texts = |typed: &str, base: Option<&Path>| -> Vec<String> {
-            paths(typed, base, &folders).into_iter().map(|offer| offer.text).collect()
+            paths(typed, base, &folders).into_iter().map(|offer| offer.replacement).collect()
         };
         assert_eq!(texts("~/my", None), ["~/my\\ file.iso ", "~/my\\ folder/"]);
         assert_eq!(texts("~/", None).len(), 3);

@@ -3,14 +3,14 @@ use proptest::prelude::*;
 use super::*;
 
 /// Decodes bytes that arrive in portions.
-fn decoded(portions: &[&[u8]]) -> (Vec<Key>, bool) {
+fn decoded(portions: &[&[u8]]) -> (Vec<TerminalKey>, bool) {
     let mut decoder = KeyDecoder::default();
-    let mut keys: Vec<Key> = Vec::new();
+    let mut keys: Vec<TerminalKey> = Vec::new();
     for portion in portions {
         decoder.push(portion);
         while let Some(key) = decoder.next() {
             match (keys.last_mut(), key) {
-                (Some(Key::Text(before)), Key::Text(text)) => before.push_str(&text),
+                (Some(TerminalKey::Text(before)), TerminalKey::Text(text)) => before.push_str(&text),
                 (_, key) => keys.push(key),
             }
         }
@@ -18,29 +18,35 @@ fn decoded(portions: &[&[u8]]) -> (Vec<Key>, bool) {
     (keys, decoder.take_replaced())
 }
 
-fn keys(bytes: &[u8]) -> Vec<Key> {
+fn keys(bytes: &[u8]) -> Vec<TerminalKey> {
     decoded(&[bytes]).0
 }
 
-fn text(text: &str) -> Key {
-    Key::Text(text.to_owned())
+fn text(text: &str) -> TerminalKey {
+    TerminalKey::Text(text.to_owned())
 }
 
-fn control(bytes: &[u8]) -> Key {
-    Key::Control(bytes.to_vec())
+fn control(bytes: &[u8]) -> TerminalKey {
+    TerminalKey::Control(bytes.to_vec())
 }
 
 #[test]
-fn lines_that_arrive_together_are_told_apart() {
+fn lines_in_one_read_are_separated() {
     assert_eq!(
         keys(b"search w0\rsearch w1\nq"),
-        [text("search w0"), Key::LineEnd(b'\r'), text("search w1"), Key::LineEnd(b'\n'), text("q")]
+        [
+            text("search w0"),
+            TerminalKey::LineEnd(b'\r'),
+            text("search w1"),
+            TerminalKey::LineEnd(b'\n'),
+            text("q")
+        ]
     );
 }
 
 #[test]
 fn bytes_that_are_not_utf8_are_replaced_and_reported() {
-    assert_eq!(decoded(&[b"caf\xe9 x\r"]), (vec![text("caf\u{fffd} x"), Key::LineEnd(b'\r')], true));
+    assert_eq!(decoded(&[b"caf\xe9 x\r"]), (vec![text("caf\u{fffd} x"), TerminalKey::LineEnd(b'\r')], true));
     assert_eq!(decoded(&[b"\xff\xfe"]), (vec![text("\u{fffd}\u{fffd}")], true));
     // A C1 control character is valid UTF-8, and drives terminals.
     assert_eq!(decoded(&["a\u{9b}b".as_bytes()]), (vec![text("a\u{fffd}b")], true));
@@ -50,11 +56,11 @@ fn bytes_that_are_not_utf8_are_replaced_and_reported() {
 #[test]
 fn a_character_may_arrive_in_two_reads() {
     assert_eq!(decoded(&[b"caf\xc3", b"\xa9"]), (vec![text("café")], false));
-    assert_eq!(decoded(&[b"caf\xc3", b"\r"]), (vec![text("caf\u{fffd}"), Key::LineEnd(b'\r')], true));
+    assert_eq!(decoded(&[b"caf\xc3", b"\r"]), (vec![text("caf\u{fffd}"), TerminalKey::LineEnd(b'\r')], true));
 }
 
 #[test]
-fn keys_of_the_editor_pass_and_other_sequences_do_not() {
+fn only_editor_keys_pass_through() {
     for key in
         [&b"\x1b[A"[..], b"\x1b[1;5D", b"\x1b[3~", b"\x1b[3$", b"\x1bOP", b"\x1bb", b"\x1b\x7f", b"\x1b[[A"]
     {
@@ -65,27 +71,27 @@ fn keys_of_the_editor_pass_and_other_sequences_do_not() {
         assert_eq!(keys(answer), []);
     }
     assert_eq!(keys(b"\x1b\x1b[A"), [control(b"\x1b[A")]);
-    assert_eq!(keys(b"\x1b\r"), [Key::LineEnd(b'\r')]);
+    assert_eq!(keys(b"\x1b\r"), [TerminalKey::LineEnd(b'\r')]);
     assert_eq!(keys(b"\x1b\xc3\xa9"), [text("é")]);
     assert_eq!(keys(b"\x00\t\x01"), [control(b"\t"), control(b"\x01")]);
 }
 
 #[test]
-fn a_marked_paste_is_one_key_without_control_characters() {
-    let whole = [Key::Paste("files\nstatus".to_owned()), Key::LineEnd(b'\r')];
+fn bracketed_paste_is_one_key_without_controls() {
+    let whole = [TerminalKey::Paste("files\nstatus".to_owned()), TerminalKey::LineEnd(b'\r')];
     assert_eq!(keys(b"\x1b[200~files\r\n\x03status\x1b[201~\r"), whole);
     assert_eq!(decoded(&[b"\x1b[20", b"0~files\r", b"status\x1b[", b"201~\r"]).0, whole);
     let escape = keys(b"\x1b[200~a\x1b[31mb\x1b[201~");
-    assert_eq!(escape, [Key::Paste("a[31mb".to_owned())]);
+    assert_eq!(escape, [TerminalKey::Paste("a[31mb".to_owned())]);
 }
 
 #[test]
 fn ctrl_c_leaves_a_paste_whose_end_was_lost() {
-    assert_eq!(decoded(&[b"\x1b[200~files", b"\x03", b"q"]).0, [Key::LineEnd(CTRL_C), text("q")]);
+    assert_eq!(decoded(&[b"\x1b[200~files", b"\x03", b"q"]).0, [TerminalKey::LineEnd(CTRL_C), text("q")]);
 }
 
 #[test]
-fn an_endless_paste_takes_no_more_memory_than_a_line() {
+fn endless_paste_uses_bounded_memory() {
     let mut decoder = KeyDecoder::default();
     decoder.push(PASTE_START);
     for _ in 0..64 {
@@ -93,7 +99,7 @@ fn an_endless_paste_takes_no_more_memory_than_a_line() {
         assert_eq!(decoder.next(), None);
     }
     decoder.push(PASTE_END);
-    assert!(matches!(decoder.next(), Some(Key::Paste(paste)) if paste.len() == MAX_LINE + 1));
+    assert!(matches!(decoder.next(), Some(TerminalKey::Paste(paste)) if paste.len() == MAX_LINE + 1));
     assert!(decoder.bytes.capacity() < 1 << 20);
 }
 
@@ -113,25 +119,25 @@ fn portions() -> impl Strategy<Value = Vec<Vec<u8>>> {
 
 proptest! {
     #[test]
-    fn portions_do_not_change_what_is_decoded(portions in portions()) {
+    fn decoding_is_independent_of_chunking(portions in portions()) {
         let slices: Vec<&[u8]> = portions.iter().map(Vec::as_slice).collect();
         prop_assert_eq!(decoded(&slices), decoded(&[&portions.concat()]));
     }
 
     #[test]
-    fn whatever_arrives_keys_are_text_and_end_lines_only_where_they_say(portions in portions()) {
+    fn arbitrary_bytes_decode_to_well_formed_keys(portions in portions()) {
         let slices: Vec<&[u8]> = portions.iter().map(Vec::as_slice).collect();
         for key in decoded(&slices).0 {
             match key {
-                Key::Text(text) => prop_assert!(!text.is_empty() && !text.contains(char::is_control)),
-                Key::Paste(text) => {
+                TerminalKey::Text(text) => prop_assert!(!text.is_empty() && !text.contains(char::is_control)),
+                TerminalKey::Paste(text) => {
                     prop_assert!(!text.contains(|c: char| c.is_control() && c != '\n' && c != '\t'));
                 }
-                Key::Control(bytes) => {
+                TerminalKey::Control(bytes) => {
                     prop_assert!(str::from_utf8(&bytes).is_ok());
                     prop_assert!(!bytes.iter().any(|byte| matches!(byte, b'\r' | b'\n' | 3 | 4)));
                 }
-                Key::LineEnd(byte) => prop_assert!(matches!(byte, b'\r' | b'\n' | 3 | 4)),
+                TerminalKey::LineEnd(byte) => prop_assert!(matches!(byte, b'\r' | b'\n' | 3 | 4)),
             }
         }
     }

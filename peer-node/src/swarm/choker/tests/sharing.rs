@@ -9,23 +9,23 @@ fn config(slots: usize) -> ChokerConfig {
     ChokerConfig {
         slots_per_address: NonZeroUsize::new(1),
         queue_per_address: NonZeroUsize::new(4),
-        ..ChokerConfig::of_node(slots)
+        ..ChokerConfig::for_node(slots)
     }
 }
 
 /// A choker with the numbered peers of addresses, and who is served by what it has said.
-struct Node {
+struct SharingNode {
     choker: Choker,
     addresses: BTreeMap<PeerKey, AddressKey>,
     served: BTreeSet<PeerKey>,
     places: BTreeMap<PeerKey, u32>,
     /// Since when each address that wants something has had no slot.
-    starving: BTreeMap<AddressKey, Duration>,
+    starved_since: BTreeMap<AddressKey, Duration>,
     start: Instant,
     now: Duration,
 }
 
-impl Node {
+impl SharingNode {
     fn new(config: ChokerConfig) -> Self {
         let start = Instant::now();
         Self {
@@ -33,7 +33,7 @@ impl Node {
             addresses: BTreeMap::new(),
             served: BTreeSet::new(),
             places: BTreeMap::new(),
-            starving: BTreeMap::new(),
+            starved_since: BTreeMap::new(),
             start,
             now: Duration::ZERO,
         }
@@ -45,19 +45,19 @@ impl Node {
 
     fn join(&mut self, peers: impl IntoIterator<Item = u64>, address: AddressKey) {
         for peer in peers.into_iter().map(PeerKey) {
-            self.choker.located(peer, address);
+            self.choker.set_address(peer, address);
             self.choker.interested(peer, self.clock());
             self.addresses.insert(peer, address);
         }
-        self.hear();
+        self.apply_verdicts();
     }
 
     fn leave(&mut self, peer: PeerKey) {
-        self.choker.gone(peer, self.clock());
+        self.choker.remove(peer, self.clock());
         self.addresses.remove(&peer);
         self.served.remove(&peer);
         self.places.remove(&peer);
-        self.hear();
+        self.apply_verdicts();
     }
 
     fn pass(&mut self, pause: Duration) {
@@ -65,29 +65,30 @@ impl Node {
         while let Some(due) = self.choker.deadline().map(|due| due - self.start).filter(|due| *due <= end) {
             assert!(due > self.now, "a deadline that has passed already");
             self.now = due;
-            self.hear();
+            self.apply_verdicts();
         }
         self.now = end;
     }
 
-    fn hear(&mut self) {
+    fn apply_verdicts(&mut self) {
         while let Some(verdict) = self.choker.poll(self.clock()) {
             match verdict {
-                Verdict::Unchoke { peer } => {
+                ChokerVerdict::Unchoke { peer } => {
                     self.served.insert(peer);
                     self.places.remove(&peer);
                 }
-                Verdict::Choke { peer, place } | Verdict::Place { peer, place } => {
+                ChokerVerdict::Choke { peer, position: place }
+                | ChokerVerdict::Position { peer, position: place } => {
                     self.served.remove(&peer);
                     self.places.insert(peer, place);
                 }
             }
         }
-        let (wanting, now) = (self.wanting(), self.now);
+        let (wanting, now) = (self.interested_addresses(), self.now);
         let served: BTreeSet<_> = self.served.iter().map(|peer| self.addresses[peer]).collect();
-        self.starving.retain(|address, _| wanting.contains(address) && !served.contains(address));
+        self.starved_since.retain(|address, _| wanting.contains(address) && !served.contains(address));
         for address in wanting.difference(&served) {
-            self.starving.entry(*address).or_insert(now);
+            self.starved_since.entry(*address).or_insert(now);
         }
     }
 
@@ -96,21 +97,21 @@ impl Node {
         self.served.iter().filter(|peer| self.addresses[peer] == address).count()
     }
 
-    fn wanting(&self) -> BTreeSet<AddressKey> {
+    fn interested_addresses(&self) -> BTreeSet<AddressKey> {
         self.addresses.values().copied().collect()
     }
 }
 
 #[test]
 fn one_address_alone_may_have_all_slots() {
-    let mut node = Node::new(config(8));
+    let mut node = SharingNode::new(config(8));
     node.join(0..16, OFFICE);
     assert_eq!(node.slots_of(OFFICE), 9);
 }
 
 #[test]
-fn an_address_gives_its_extra_slots_up_when_another_waits() {
-    let mut node = Node::new(config(8));
+fn address_yields_extra_slots_when_another_waits() {
+    let mut node = SharingNode::new(config(8));
     node.join(0..16, OFFICE);
     node.join([16], HOME);
     assert_eq!((node.slots_of(OFFICE), node.slots_of(HOME)), (1, 1));
@@ -120,7 +121,7 @@ fn an_address_gives_its_extra_slots_up_when_another_waits() {
 
 #[test]
 fn the_strongest_peer_of_an_address_keeps_its_slot() {
-    let mut node = Node::new(config(8));
+    let mut node = SharingNode::new(config(8));
     node.join(0..5, OFFICE);
     node.choker.received(PeerKey(3), 1_000, node.clock());
     node.join([16], HOME);
@@ -128,48 +129,48 @@ fn the_strongest_peer_of_an_address_keeps_its_slot() {
 }
 
 #[test]
-fn extra_slots_come_back_with_the_next_round_only() {
-    let mut node = Node::new(config(8));
+fn extra_slots_return_only_with_the_next_round() {
+    let mut node = SharingNode::new(config(8));
     node.join(0..16, OFFICE);
     node.pass(Duration::from_secs(11));
     node.join([16], HOME);
     node.leave(PeerKey(16));
     assert_eq!(node.slots_of(OFFICE), 1, "a slot that comes and goes with each visit is of no use");
-    node.pass(ROUND);
+    node.pass(ROUND_INTERVAL);
     assert_eq!(node.slots_of(OFFICE), 9);
 }
 
 #[test]
-fn the_peers_of_an_address_take_turns_in_its_slot() {
-    let mut node = Node::new(config(8));
+fn peers_of_one_address_take_turns_in_its_slot() {
+    let mut node = SharingNode::new(config(8));
     node.join(0..3, OFFICE);
     node.join([16], HOME);
     let mut seen = BTreeSet::new();
     for _ in 0..3 {
         assert_eq!((node.slots_of(OFFICE), node.slots_of(HOME)), (1, 1));
         seen.extend(node.served.iter().copied());
-        node.pass(OPTIMISTIC);
+        node.pass(OPTIMISTIC_INTERVAL);
     }
     assert_eq!(seen.len(), 4);
 }
 
 #[test]
 fn a_newcomer_of_another_address_is_first_in_the_queue() {
-    let mut node = Node::new(config(0));
+    let mut node = SharingNode::new(config(0));
     node.join(0..3, OFFICE);
     node.join([16], HOME);
     assert_eq!(node.places[&PeerKey(16)], 1);
-    node.pass(OPTIMISTIC);
+    node.pass(OPTIMISTIC_INTERVAL);
     assert!(node.served.contains(&PeerKey(16)));
 }
 
 #[test]
 fn places_in_the_queue_are_bounded_by_address() {
-    let mut node = Node::new(config(0));
+    let mut node = SharingNode::new(config(0));
     node.join(0..10, OFFICE);
     node.join([16], HOME);
     let placed = node.places.values().filter(|place| **place > 0).count();
-    assert_eq!((placed, node.choker.waiting()), (5, 5));
+    assert_eq!((placed, node.choker.waiting_count()), (5, 5));
     for peer in 1..5 {
         node.leave(PeerKey(peer));
     }
@@ -180,29 +181,29 @@ fn places_in_the_queue_are_bounded_by_address() {
 
 #[test]
 fn peers_without_an_address_share_with_nobody() {
-    let mut node = Node::new(config(8));
+    let mut node = SharingNode::new(config(8));
     node.join(0..16, OFFICE);
     for peer in (100..104).map(PeerKey) {
         node.addresses.insert(peer, AddressKey(u128::from(peer.0)));
         node.choker.interested(peer, node.clock());
     }
-    node.hear();
+    node.apply_verdicts();
     assert_eq!((node.slots_of(OFFICE), node.served.len()), (1, 5));
 }
 
 /// What happens: a peer comes to want something or leaves.
 #[derive(Debug, Clone, Copy)]
-enum Change {
+enum SharingEvent {
     Join(u64),
     Leave(u64),
     Sent(u64, u64),
 }
 
-fn change() -> impl Strategy<Value = (Duration, Change)> {
+fn change() -> impl Strategy<Value = (Duration, SharingEvent)> {
     let change = (0u64..30, 0u64..5_000, 0u32..8).prop_map(|(peer, bytes, kind)| match kind {
-        0..4 => Change::Join(peer),
-        4..6 => Change::Leave(peer),
-        _ => Change::Sent(peer, bytes),
+        0..4 => SharingEvent::Join(peer),
+        4..6 => SharingEvent::Leave(peer),
+        _ => SharingEvent::Sent(peer, bytes),
     });
     (prop_oneof![Just(0), 0u64..3_000, 0u64..40_000].prop_map(Duration::from_millis), change)
 }
@@ -216,29 +217,29 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(256))]
 
     #[test]
-    fn no_address_has_more_than_its_share_or_starves(
+    fn no_address_exceeds_its_share_or_starves(
         slots in 0usize..6,
         changes in prop::collection::vec(change(), 0..150),
     ) {
-        let mut node = Node::new(config(slots));
+        let mut node = SharingNode::new(config(slots));
         for (pause, change) in changes {
             node.pass(pause);
             match change {
-                Change::Join(peer) if node.addresses.contains_key(&PeerKey(peer)) => {}
-                Change::Join(peer) => node.join([peer], address_of(peer)),
-                Change::Leave(peer) => node.leave(PeerKey(peer)),
-                Change::Sent(peer, bytes) if node.addresses.contains_key(&PeerKey(peer)) => {
+                SharingEvent::Join(peer) if node.addresses.contains_key(&PeerKey(peer)) => {}
+                SharingEvent::Join(peer) => node.join([peer], address_of(peer)),
+                SharingEvent::Leave(peer) => node.leave(PeerKey(peer)),
+                SharingEvent::Sent(peer, bytes) if node.addresses.contains_key(&PeerKey(peer)) => {
                     node.choker.sent(PeerKey(peer), bytes, node.clock());
                 }
-                Change::Sent(..) => {}
+                SharingEvent::Sent(..) => {}
             }
-            let wanting = node.wanting();
+            let wanting = node.interested_addresses();
             let most = if wanting.len() > 1 { 1 } else { usize::MAX };
             prop_assert!(wanting.iter().all(|address| node.slots_of(*address) <= most));
             let held = wanting.iter().filter(|address| node.slots_of(**address) > 0).count();
             prop_assert_eq!(held, wanting.len().min(slots + 1), "a slot is free while an address waits");
-            for (address, since) in &node.starving {
-                prop_assert!(node.now.saturating_sub(*since) <= OPTIMISTIC * 13, "{address:?} starves");
+            for (address, since) in &node.starved_since {
+                prop_assert!(node.now.saturating_sub(*since) <= OPTIMISTIC_INTERVAL * 13, "{address:?} starves");
             }
         }
     }

@@ -1,14 +1,16 @@
 use protocol::bittorrent::PeerId;
-use protocol::tracker::{Event, Failure, NamedPeer};
+use protocol::tracker::{NamedPeer, TrackerEvent, TrackerFailure};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::scripted::{Act, Scripted, response};
+use super::scripted_tracker::{ScriptedTracker, TrackerAct, response};
 use super::*;
-use crate::torrent::announcer::pacing::Pacing;
-use crate::torrent::announcer::{AnnounceConfig, AnnounceEvent, AnnounceStats, Announcer, TrackerState};
+use crate::torrent::announcer::interval_bounds::IntervalBounds;
+use crate::torrent::announcer::{
+    AnnounceConfig, AnnounceEvent, AnnounceStats, TrackerAnnouncer, TrackerState,
+};
 
 pub(super) fn config(tiers: &[&[&str]], left: u64) -> AnnounceConfig {
     AnnounceConfig {
@@ -24,135 +26,142 @@ pub(super) fn config(tiers: &[&[&str]], left: u64) -> AnnounceConfig {
 }
 
 /// Starts one that asks as often as it is let.
-fn hasty(config: AnnounceConfig) -> (Announcer, mpsc::Receiver<AnnounceEvent>) {
-    let pacing = Pacing {
-        shortest: Duration::from_millis(1),
+fn start_unpaced(config: AnnounceConfig) -> (TrackerAnnouncer, mpsc::Receiver<AnnounceEvent>) {
+    let pacing = IntervalBounds {
+        min: Duration::from_millis(1),
         after_refusal: Duration::from_millis(1),
-        ..Pacing::default()
+        ..IntervalBounds::default()
     };
-    Announcer::start_with(config, pacing, impatient(), Trust::System)
+    TrackerAnnouncer::start_with(config, pacing, short_timeouts(), TlsTrust::System)
 }
 
-async fn good(interval: u32) -> Scripted {
+async fn working_tracker(interval: u32) -> ScriptedTracker {
     let reply = AnnounceReply { interval, ..reply(&["10.0.0.1:6881", "10.0.0.2:0"]) };
-    Scripted::always(Act::Send(response("200 OK", "", &reply.encode(true, true)))).await
+    ScriptedTracker::always(TrackerAct::Send(response("200 OK", "", &reply.encode(true, true)))).await
 }
 
-async fn asked(tracker: &mut Scripted) -> AnnounceRequest {
+async fn next_request(tracker: &mut ScriptedTracker) -> AnnounceRequest {
     let path = tracker.next().await;
     AnnounceRequest::from_query(path.split_once('?').unwrap().1).unwrap()
 }
 
 #[tokio::test]
-async fn a_torrent_is_announced_from_its_start_to_its_end() {
-    let mut tracker = good(1800).await;
-    let (announcer, mut events) = hasty(config(&[&[&tracker.url()]], 100));
-    let started = asked(&mut tracker).await;
-    assert_eq!((started.event, started.left, started.port), (Some(Event::Started), 100, 6881));
+async fn started_completed_and_stopped_are_announced() {
+    let mut tracker = working_tracker(1800).await;
+    let (announcer, mut events) = start_unpaced(config(&[&[&tracker.url()]], 100));
+    let started = next_request(&mut tracker).await;
+    assert_eq!((started.event, started.left, started.port), (Some(TrackerEvent::Started), 100, 6881));
     let peers = AnnounceEvent::Peers(vec!["10.0.0.1:6881".parse().unwrap()]);
     assert_eq!(events.recv().await, Some(peers));
     assert!(matches!(events.recv().await, Some(AnnounceEvent::Announced { .. })));
     announcer.report(AnnounceStats { uploaded: 1, downloaded: 100, left: 0 });
     announcer.completed();
-    let completed = asked(&mut tracker).await;
-    assert_eq!((completed.event, completed.downloaded, completed.left), (Some(Event::Completed), 100, 0));
+    let completed = next_request(&mut tracker).await;
+    assert_eq!(
+        (completed.event, completed.downloaded, completed.left),
+        (Some(TrackerEvent::Completed), 100, 0)
+    );
     events.recv().await.unwrap();
     events.recv().await.unwrap();
     assert_eq!(announcer.views()[0].state, TrackerState::Working);
     announcer.completed();
     announcer.stop().await;
-    let stopped = asked(&mut tracker).await;
-    assert_eq!((stopped.event, stopped.numwant, stopped.key), (Some(Event::Stopped), Some(0), started.key));
-    assert!(tracker.asked.try_recv().is_err(), "nothing is said twice");
+    let stopped = next_request(&mut tracker).await;
+    assert_eq!(
+        (stopped.event, stopped.numwant, stopped.key),
+        (Some(TrackerEvent::Stopped), Some(0), started.key)
+    );
+    assert!(tracker.paths.try_recv().is_err(), "nothing is said twice");
 }
 
 #[tokio::test]
-async fn a_torrent_is_announced_again_and_again() {
-    let mut tracker = good(0).await;
-    let (announcer, _events) = hasty(config(&[&[&tracker.url()]], 0));
-    assert_eq!(asked(&mut tracker).await.event, Some(Event::Started));
+async fn announces_repeat_at_the_interval() {
+    let mut tracker = working_tracker(0).await;
+    let (announcer, _events) = start_unpaced(config(&[&[&tracker.url()]], 0));
+    assert_eq!(next_request(&mut tracker).await.event, Some(TrackerEvent::Started));
     announcer.completed();
     for _ in 0..5 {
-        assert_eq!(asked(&mut tracker).await.event, None, "it was complete from the start");
+        assert_eq!(next_request(&mut tracker).await.event, None, "it was complete from the start");
     }
     announcer.stop().await;
 }
 
 #[tokio::test]
-async fn the_next_tier_is_asked_while_the_first_is_away() {
-    let refusing = Failure { reason: "no room\r\n".to_owned() }.encode();
-    let refusing = Scripted::always(Act::Send(response("200 OK", "", &refusing))).await;
-    let silent = Scripted::always(Act::Silent).await;
-    let mut working = good(1800).await;
+async fn the_next_tier_is_used_while_the_first_fails() {
+    let refusing = TrackerFailure { reason: "no room\r\n".to_owned() }.encode();
+    let refusing = ScriptedTracker::always(TrackerAct::Send(response("200 OK", "", &refusing))).await;
+    let silent = ScriptedTracker::always(TrackerAct::Silent).await;
+    let mut working = working_tracker(1800).await;
     let tiers: [&[&str]; 4] =
         [&["ftp://t.example/"], &[&refusing.url()], &[&silent.url()], &[&working.url()]];
-    let (announcer, mut events) = hasty(config(&tiers, 1));
+    let (announcer, mut events) = start_unpaced(config(&tiers, 1));
     let failure = events.recv().await.unwrap();
-    let AnnounceEvent::Failure { tracker, reason, .. } = &failure else { panic!("{failure:?}") };
+    let AnnounceEvent::Failed { tracker, reason, .. } = &failure else { panic!("{failure:?}") };
     assert_eq!(*tracker, format!("http://127.0.0.1:{}", refusing.port));
     assert_eq!(reason, "it refuses: no room\\r\\n");
     let failure = events.recv().await.unwrap();
-    assert!(matches!(failure, AnnounceEvent::Failure { .. }), "{failure:?}");
-    assert_eq!(asked(&mut working).await.event, Some(Event::Started));
+    assert!(matches!(failure, AnnounceEvent::Failed { .. }), "{failure:?}");
+    assert_eq!(next_request(&mut working).await.event, Some(TrackerEvent::Started));
     events.recv().await.unwrap();
     let states: Vec<_> = announcer.views().into_iter().map(|view| view.state).collect();
     assert!(matches!(states[0], TrackerState::Unusable { .. }), "{states:?}");
     assert!(matches!(states[1], TrackerState::Failing { .. }), "{states:?}");
     assert_eq!(states[3], TrackerState::Working);
     announcer.stop().await;
-    assert_eq!(asked(&mut working).await.event, Some(Event::Stopped));
+    assert_eq!(next_request(&mut working).await.event, Some(TrackerEvent::Stopped));
 }
 
 #[tokio::test]
-async fn a_tracker_that_falls_silent_does_not_keep_us_from_leaving() {
-    let mut tracker = Scripted::start(|path| {
+async fn a_silent_tracker_does_not_delay_stopping() {
+    let mut tracker = ScriptedTracker::start(|path| {
         if path.contains("event=started") {
-            Act::Send(response("200 OK", "", &reply(&[]).encode(true, true)))
+            TrackerAct::Send(response("200 OK", "", &reply(&[]).encode(true, true)))
         } else {
-            Act::Silent
+            TrackerAct::Silent
         }
     })
     .await;
     let config = config(&[&[&tracker.url()]], 1);
     let (tasks, cancel) = (config.tracker.clone(), config.cancel.clone());
-    let (_announcer, mut events) = hasty(config);
+    let (_announcer, mut events) = start_unpaced(config);
     events.recv().await.unwrap();
     let begun = Instant::now();
     cancel.cancel();
     tasks.close();
     tasks.wait().await;
     assert!(begun.elapsed() < Duration::from_secs(3));
-    assert_eq!(asked(&mut tracker).await.event, Some(Event::Started));
-    assert_eq!(asked(&mut tracker).await.event, Some(Event::Stopped));
+    assert_eq!(next_request(&mut tracker).await.event, Some(TrackerEvent::Started));
+    assert_eq!(next_request(&mut tracker).await.event, Some(TrackerEvent::Stopped));
 }
 
 #[tokio::test]
-async fn whoever_drops_the_announcer_has_stopped_it() {
-    let mut tracker = good(1800).await;
-    let (announcer, mut events) = hasty(config(&[&[&tracker.url()]], 1));
+async fn dropping_the_announcer_sends_stopped() {
+    let mut tracker = working_tracker(1800).await;
+    let (announcer, mut events) = start_unpaced(config(&[&[&tracker.url()]], 1));
     events.recv().await.unwrap();
     drop((announcer, events));
-    assert_eq!(asked(&mut tracker).await.event, Some(Event::Started));
-    assert_eq!(asked(&mut tracker).await.event, Some(Event::Stopped));
+    assert_eq!(next_request(&mut tracker).await.event, Some(TrackerEvent::Started));
+    assert_eq!(next_request(&mut tracker).await.event, Some(TrackerEvent::Stopped));
 }
 
 #[tokio::test]
-async fn without_a_tracker_that_can_be_asked_nothing_happens() {
+async fn without_a_usable_tracker_nothing_is_announced() {
     for tiers in [&[&["wss://t.example/"][..]][..], &[]] {
-        let (announcer, mut events) = hasty(config(tiers, 1));
-        announcer.want_peers();
+        let (announcer, mut events) = start_unpaced(config(tiers, 1));
+        announcer.request_peers();
         announcer.stop().await;
         assert_eq!(events.recv().await, None);
     }
 }
 
 #[tokio::test]
-async fn peers_that_are_told_by_name_are_looked_up() {
+async fn peers_given_by_name_are_resolved() {
     let named = |host: &str| NamedPeer { host: host.to_owned(), port: 7 };
     let named_peers = ["10.2", "127.1", "localhost"].map(named).to_vec();
     let reply = AnnounceReply { named_peers, ..reply(&["10.0.0.1:6881"]) };
-    let tracker = Scripted::always(Act::Send(response("200 OK", "", &reply.encode(false, true)))).await;
-    let (announcer, mut events) = hasty(config(&[&[&tracker.url()]], 1));
+    let tracker =
+        ScriptedTracker::always(TrackerAct::Send(response("200 OK", "", &reply.encode(false, true)))).await;
+    let (announcer, mut events) = start_unpaced(config(&[&[&tracker.url()]], 1));
     let peers = |address: &str| Some(AnnounceEvent::Peers(vec![address.parse().unwrap()]));
     assert_eq!(events.recv().await, peers("10.0.0.1:6881"));
     assert!(matches!(events.recv().await, Some(AnnounceEvent::Announced { .. })));
@@ -161,10 +170,11 @@ async fn peers_that_are_told_by_name_are_looked_up() {
 }
 
 #[tokio::test]
-async fn a_warning_is_passed_on_made_safe() {
+async fn a_warning_is_reported_escaped() {
     let warning = AnnounceReply { warning: Some("use \x07 the other one".to_owned()), ..reply(&[]) };
-    let tracker = Scripted::always(Act::Send(response("200 OK", "", &warning.encode(true, true)))).await;
-    let (announcer, mut events) = hasty(config(&[&[&tracker.url()]], 1));
+    let tracker =
+        ScriptedTracker::always(TrackerAct::Send(response("200 OK", "", &warning.encode(true, true)))).await;
+    let (announcer, mut events) = start_unpaced(config(&[&[&tracker.url()]], 1));
     let name = format!("http://127.0.0.1:{}", tracker.port);
     let text = "use \\u{7} the other one".to_owned();
     assert_eq!(events.recv().await, Some(AnnounceEvent::Warning { tracker: name, text }));

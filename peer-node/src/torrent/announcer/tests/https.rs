@@ -10,17 +10,17 @@ use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 
-use super::scripted::{path, response};
+use super::scripted_tracker::{read_path, response};
 use super::*;
 
 /// A tracker with TLS, and the certificate that vouches for it.
-struct Secure {
+struct TlsTracker {
     port: u16,
     certificate: CertificateDer<'static>,
     _tasks: JoinSet<()>,
 }
 
-impl Secure {
+impl TlsTracker {
     async fn start(name: &str, last_year: i32) -> Self {
         let key = KeyPair::generate().unwrap();
         let mut params = CertificateParams::new(vec![name.to_owned()]).unwrap();
@@ -41,7 +41,7 @@ impl Secure {
         tasks.spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
                 let Ok(mut stream) = acceptor.accept(stream).await else { continue };
-                let _ = path(&mut stream).await;
+                let _ = read_path(&mut stream).await;
                 let answer = response("200 OK", "", &reply(&["10.0.0.1:6881"]).encode(true, true));
                 let _ = stream.write_all(&answer).await;
                 let _ = stream.shutdown().await;
@@ -50,30 +50,30 @@ impl Secure {
         Self { port, certificate, _tasks: tasks }
     }
 
-    async fn ask(&self, trust: Trust) -> Result<AnnounceReply, TrackerError> {
+    async fn ask(&self, trust: TlsTrust) -> Result<AnnounceReply, TrackerError> {
         let url = format!("https://127.0.0.1:{}/announce", self.port);
         let address = TrackerAddress::parse(&url).unwrap();
-        TrackerClient::new(Patience::default(), trust, SourceAddress::default())
+        TrackerClient::new(TrackerTimeouts::default(), trust, SourceAddress::default())
             .announce(&address, &request())
             .await
     }
 }
 
 #[tokio::test]
-async fn a_tracker_with_a_certificate_that_is_trusted_is_asked() {
-    let tracker = Secure::start("127.0.0.1", 4000).await;
-    let trust = Trust::Only(tracker.certificate.clone());
+async fn a_tracker_with_a_trusted_certificate_is_contacted() {
+    let tracker = TlsTracker::start("127.0.0.1", 4000).await;
+    let trust = TlsTrust::Only(tracker.certificate.clone());
     assert_eq!(tracker.ask(trust).await.unwrap(), reply(&["10.0.0.1:6881"]));
 }
 
 #[tokio::test]
-async fn certificates_that_prove_nothing_are_refused() {
-    let unknown = Secure::start("127.0.0.1", 4000).await;
-    let said = unknown.ask(Trust::System).await.unwrap_err().to_string();
+async fn untrusted_certificates_are_refused() {
+    let unknown = TlsTracker::start("127.0.0.1", 4000).await;
+    let said = unknown.ask(TlsTrust::System).await.unwrap_err().to_string();
     assert!(said.contains("certificate"), "{said}");
     for (name, last_year) in [("tracker.example", 4000), ("127.0.0.1", 2001)] {
-        let tracker = Secure::start(name, last_year).await;
-        let said = tracker.ask(Trust::Only(tracker.certificate.clone())).await.unwrap_err().to_string();
+        let tracker = TlsTracker::start(name, last_year).await;
+        let said = tracker.ask(TlsTrust::Only(tracker.certificate.clone())).await.unwrap_err().to_string();
         assert!(said.contains("certificate"), "{name} {last_year}: {said}");
     }
 }

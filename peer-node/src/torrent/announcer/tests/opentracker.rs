@@ -13,17 +13,17 @@ use tokio::time::{sleep, timeout};
 
 use super::announcing::config;
 use super::*;
-use crate::torrent::announcer::{AnnounceConfig, AnnounceEvent, AnnounceStats, Announcer};
+use crate::torrent::announcer::{AnnounceConfig, AnnounceEvent, AnnounceStats, TrackerAnnouncer};
 
 /// The tracker while it runs, and its folder.
-struct Opentracker {
+struct RunningOpentracker {
     port: u16,
     _child: Child,
     _folder: TempDir,
 }
 
 /// Starts it on a port that was free a moment ago, if it is installed.
-async fn opentracker() -> Option<Opentracker> {
+async fn start_opentracker() -> Option<RunningOpentracker> {
     let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap().local_addr().unwrap().port();
     let folder = tempfile::tempdir().unwrap();
     let probe = Infohash::from_bytes([0xcd; 20]);
@@ -45,21 +45,21 @@ async fn opentracker() -> Option<Opentracker> {
     };
     let address = TrackerAddress::parse(&format!("http://127.0.0.1:{port}/announce")).unwrap();
     let probe = AnnounceRequest { infohash: probe, ..request() };
-    let client = TrackerClient::new(impatient(), Trust::System, SourceAddress::default());
+    let client = TrackerClient::new(short_timeouts(), TlsTrust::System, SourceAddress::default());
     let up = async {
         while client.announce(&address, &probe).await.is_err() {
             sleep(Duration::from_millis(20)).await;
         }
     };
     timeout(Duration::from_secs(20), up).await.expect("opentracker answers");
-    Some(Opentracker { port, _child: child, _folder: folder })
+    Some(RunningOpentracker { port, _child: child, _folder: folder })
 }
 
 /// Starts to announce, and returns the other peers that the tracker tells of first: it tells everybody of themselves too.
-async fn peers(url: &str, port: u16, left: u64) -> (Announcer, Vec<SocketAddr>) {
+async fn announce_and_wait(url: &str, port: u16, left: u64) -> (TrackerAnnouncer, Vec<SocketAddr>) {
     let peer_id = PeerId::ours([u8::try_from(port % 256).unwrap(); 12]);
     let config = AnnounceConfig { peer_id, port, ..config(&[&[url]], left) };
-    let (announcer, mut events) = Announcer::start(config);
+    let (announcer, mut events) = TrackerAnnouncer::start(config);
     let mut found = Vec::new();
     loop {
         match events.recv().await.expect("an event") {
@@ -73,12 +73,12 @@ async fn peers(url: &str, port: u16, left: u64) -> (Announcer, Vec<SocketAddr>) 
     }
 }
 
-async fn two_peers_meet(url: impl Fn(u16) -> String) {
-    let Some(tracker) = opentracker().await else { return };
+async fn check_two_peers_find_each_other(url: impl Fn(u16) -> String) {
+    let Some(tracker) = start_opentracker().await else { return };
     let url = url(tracker.port);
-    let (seeder, _) = peers(&url, 7001, 0).await;
+    let (seeder, _) = announce_and_wait(&url, 7001, 0).await;
     seeder.report(AnnounceStats { uploaded: 5, ..AnnounceStats::default() });
-    let (leecher, found) = peers(&url, 7002, 10).await;
+    let (leecher, found) = announce_and_wait(&url, 7002, 10).await;
     assert_eq!(found, [([127, 0, 0, 1], 7001).into()]);
     let view = leecher.views().remove(0);
     assert_eq!((view.seeders, view.leechers), (Some(1), Some(1)));
@@ -86,17 +86,17 @@ async fn two_peers_meet(url: impl Fn(u16) -> String) {
     leecher.completed();
     seeder.stop().await;
     leecher.stop().await;
-    let (last, found) = peers(&url, 7003, 10).await;
+    let (last, found) = announce_and_wait(&url, 7003, 10).await;
     assert_eq!(found, [], "both have taken their leave");
     last.stop().await;
 }
 
 #[tokio::test]
-async fn peers_meet_at_a_real_tracker_over_http() {
-    two_peers_meet(|port| format!("http://127.0.0.1:{port}/announce")).await;
+async fn peers_find_each_other_through_opentracker_over_http() {
+    check_two_peers_find_each_other(|port| format!("http://127.0.0.1:{port}/announce")).await;
 }
 
 #[tokio::test]
-async fn peers_meet_at_a_real_tracker_over_udp() {
-    two_peers_meet(|port| format!("udp://127.0.0.1:{port}")).await;
+async fn peers_find_each_other_through_opentracker_over_udp() {
+    check_two_peers_find_each_other(|port| format!("udp://127.0.0.1:{port}")).await;
 }

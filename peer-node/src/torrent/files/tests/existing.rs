@@ -6,37 +6,37 @@ use rustix::fs::{CWD, RenameFlags};
 
 use super::*;
 
-fn original() -> Original {
-    Original::of(&[("a", 250), ("b/c", 120), ("d", 330)], 100)
+fn original() -> TorrentContent {
+    TorrentContent::of(&[("a", 250), ("b/c", 120), ("d", 330)], 100)
 }
 
 #[test]
-fn content_that_is_there_already_is_used_as_it_is() {
-    for original in [original(), Original::of(&[("", 700)], 100)] {
+fn existing_content_is_used_unchanged() {
+    for original in [original(), TorrentContent::of(&[("", 700)], 100)] {
         let folder = tempfile::tempdir().unwrap();
-        original.put(folder.path());
+        original.write_content(folder.path());
         let (files, here) = original.open(folder.path());
         assert!(here.is_full());
-        assert!(files.settle(&here).unwrap().is_empty());
-        original.assert_whole(folder.path());
+        assert!(files.finalize(&here).unwrap().is_empty());
+        original.assert_complete(folder.path());
     }
 }
 
 #[test]
-fn files_that_are_there_are_used_and_the_others_fetched() {
+fn existing_files_are_used_and_missing_ones_fetched() {
     let folder = tempfile::tempdir().unwrap();
     let original = original();
-    original.put(folder.path());
+    original.write_content(folder.path());
     fs::remove_file(folder.path().join("t/b/c")).unwrap();
     let (files, mut here) = original.open(folder.path());
     assert_eq!(here.count(), 5);
     original.store(&files, &mut here, original.all());
-    assert_eq!(files.settle(&here).unwrap(), [folder.path().join("t/b/c")]);
-    original.assert_whole(folder.path());
+    assert_eq!(files.finalize(&here).unwrap(), [folder.path().join("t/b/c")]);
+    original.assert_complete(folder.path());
 }
 
 #[test]
-fn a_folder_with_other_content_is_left_alone_and_what_is_right_in_it_copied() {
+fn other_content_in_folder_is_kept_and_valid_pieces_copied() {
     type Change = fn(&Path);
     let changes: [(Change, u32); 5] = [
         (|folder| fs::write(folder.join("d"), [0; 330]).unwrap(), 3),
@@ -60,9 +60,9 @@ fn a_folder_with_other_content_is_left_alone_and_what_is_right_in_it_copied() {
     for (number, (change, copied)) in changes.into_iter().enumerate() {
         let folder = tempfile::tempdir().unwrap();
         let original = original();
-        original.put(folder.path());
+        original.write_content(folder.path());
         change(&folder.path().join("t"));
-        let before = everything(&folder.path().join("t"));
+        let before = all_files(&folder.path().join("t"));
         let (files, mut here) = original.open(folder.path());
         assert_eq!(here.count(), copied, "{number}");
         if number == 2 {
@@ -70,8 +70,8 @@ fn a_folder_with_other_content_is_left_alone_and_what_is_right_in_it_copied() {
         }
         assert_eq!(files.location(), folder.path().join("t (1)"), "{number}");
         original.store(&files, &mut here, original.all());
-        files.settle(&here).unwrap();
-        assert!(everything(&folder.path().join("t")) == before);
+        files.finalize(&here).unwrap();
+        assert!(all_files(&folder.path().join("t")) == before);
         for (path, bytes) in original.files() {
             let path = folder.path().join("t (1)").join(path.strip_prefix("t").unwrap());
             assert_eq!(fs::read(path).unwrap(), bytes);
@@ -82,22 +82,23 @@ fn a_folder_with_other_content_is_left_alone_and_what_is_right_in_it_copied() {
 }
 
 #[test]
-fn a_single_file_with_other_content_is_left_alone_and_what_is_right_in_it_copied() {
+fn other_content_in_file_is_kept_and_valid_pieces_copied() {
     let folder = tempfile::tempdir().unwrap();
-    let original = Original::of_content("t.iso", DraftContent::Single(700), 100, noise(700, 5));
+    let original =
+        TorrentContent::of_content("t.iso", DraftContent::Single(700), 100, pseudorandom_bytes(700, 5));
     let mut damaged = original.bytes.clone();
     damaged[333] ^= 1;
     fs::write(folder.path().join("t.iso"), &damaged).unwrap();
     let (files, mut here) = original.open(folder.path());
     assert_eq!((here.count(), files.location()), (6, folder.path().join("t (1).iso").as_path()));
     original.store(&files, &mut here, original.all());
-    files.settle(&here).unwrap();
+    files.finalize(&here).unwrap();
     assert_eq!(fs::read(folder.path().join("t (1).iso")).unwrap(), original.bytes);
     assert_eq!(fs::read(folder.path().join("t.iso")).unwrap(), damaged);
 }
 
 #[test]
-fn a_folder_of_somebody_elses_is_not_mixed_with() {
+fn a_foreign_folder_is_not_reused() {
     let folder = tempfile::tempdir().unwrap();
     let original = original();
     fs::create_dir(folder.path().join("t")).unwrap();
@@ -105,77 +106,77 @@ fn a_folder_of_somebody_elses_is_not_mixed_with() {
     fs::remove_file(folder.path().join("t.part.json")).unwrap();
     fs::write(folder.path().join("t/mine"), "x").unwrap();
     assert_eq!(original.open(folder.path()).0.location(), folder.path().join("t (1)"));
-    assert_eq!(names(&folder.path().join("t")), ["mine"]);
+    assert_eq!(file_names(&folder.path().join("t")), ["mine"]);
 }
 
 #[test]
-fn a_file_that_only_a_fetched_piece_proves_wrong_is_left_as_it_is() {
+fn a_file_proved_wrong_by_a_fetched_piece_is_kept() {
     let folder = tempfile::tempdir().unwrap();
-    let original = Original::of(&[("a", 230), ("small", 20), ("d", 330)], 100);
-    original.put(folder.path());
+    let original = TorrentContent::of(&[("a", 230), ("small", 20), ("d", 330)], 100);
+    original.write_content(folder.path());
     fs::remove_file(folder.path().join("t/d")).unwrap();
     fs::write(folder.path().join("t/small"), [0; 20]).unwrap();
     let (files, mut here) = original.open(folder.path());
     assert_eq!((here.count(), files.location()), (2, folder.path().join("t").as_path()));
     original.store(&files, &mut here, original.all());
-    assert_eq!(files.settle(&here).unwrap().len(), 2);
-    assert_eq!(names(folder.path()), ["t/a", "t/d", "t/small", "t/small (1)"]);
+    assert_eq!(files.finalize(&here).unwrap().len(), 2);
+    assert_eq!(file_names(folder.path()), ["t/a", "t/d", "t/small", "t/small (1)"]);
     assert_eq!(fs::read(folder.path().join("t/small")).unwrap(), [0; 20]);
     assert_eq!(fs::read(folder.path().join("t/small (1)")).unwrap(), original.bytes[230..250]);
 }
 
 #[test]
-fn a_name_taken_meanwhile_is_left_alone() {
-    for (original, new) in [(Original::of(&[("", 700)], 100), "t (1)"), (original(), "t/a (1)")] {
+fn a_name_taken_during_the_download_is_left_alone() {
+    for (original, new) in [(TorrentContent::of(&[("", 700)], 100), "t (1)"), (original(), "t/a (1)")] {
         let folder = tempfile::tempdir().unwrap();
         let (files, mut here) = original.open(folder.path());
         original.store(&files, &mut here, original.all());
         let taken = folder.path().join(if new == "t (1)" { "t" } else { "t/a" });
         fs::write(&taken, "mine").unwrap();
-        assert!(files.settle(&here).unwrap().contains(&folder.path().join(new)));
+        assert!(files.finalize(&here).unwrap().contains(&folder.path().join(new)));
         assert_eq!(fs::read(taken).unwrap(), b"mine");
     }
 }
 
 #[test]
-fn a_name_taken_between_two_attempts_costs_nothing_that_has_come() {
+fn a_name_taken_between_attempts_costs_no_piece() {
     for (original, taken, new) in
-        [(Original::of(&[("", 700)], 100), "t", "t (1)"), (original(), "t/a", "t/a (1)")]
+        [(TorrentContent::of(&[("", 700)], 100), "t", "t (1)"), (original(), "t/a", "t/a (1)")]
     {
         let folder = tempfile::tempdir().unwrap();
         let (files, mut here) = original.open(folder.path());
         original.store(&files, &mut here, 0..2);
-        files.note(&here).unwrap();
+        files.record_pieces(&here).unwrap();
         drop(files);
         fs::write(folder.path().join(taken), "mine").unwrap();
         let (files, mut here) = original.open(folder.path());
         assert_eq!(here.count(), 2);
         original.store(&files, &mut here, original.all());
-        assert!(files.settle(&here).unwrap().contains(&folder.path().join(new)));
+        assert!(files.finalize(&here).unwrap().contains(&folder.path().join(new)));
         assert_eq!(fs::read(folder.path().join(taken)).unwrap(), b"mine");
     }
 }
 
 #[test]
-fn a_part_that_is_cut_short_at_the_last_moment_gets_no_name() {
+fn a_truncated_part_is_not_renamed() {
     let folder = tempfile::tempdir().unwrap();
     let original = original();
     let (files, mut here) = original.open(folder.path());
     original.store(&files, &mut here, original.all());
-    files.note(&here).unwrap();
+    files.record_pieces(&here).unwrap();
     fs::OpenOptions::new().write(true).open(folder.path().join("t/d.part")).unwrap().set_len(7).unwrap();
-    assert!(files.settle(&here).is_err());
-    assert!(files.settle(&here).is_err() && !folder.path().join("t/d").exists());
+    assert!(files.finalize(&here).is_err());
+    assert!(files.finalize(&here).is_err() && !folder.path().join("t/d").exists());
     drop(files);
     let (files, mut here) = original.open(folder.path());
     assert_eq!(here.count(), 3);
     original.store(&files, &mut here, original.all());
-    files.settle(&here).unwrap();
-    original.assert_whole(folder.path());
+    files.finalize(&here).unwrap();
+    original.assert_complete(folder.path());
 }
 
 #[test]
-fn a_folder_that_turns_into_a_link_is_an_error_and_nothing_is_written_through_it() {
+fn nothing_is_written_through_a_folder_replaced_by_a_symlink() {
     let (folder, outside) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let original = original();
     let (files, mut here) = original.open(folder.path());
@@ -183,19 +184,19 @@ fn a_folder_that_turns_into_a_link_is_an_error_and_nothing_is_written_through_it
     symlink(outside.path(), folder.path().join("t/b")).unwrap();
     let third = original.metainfo.geometry().piece(2).unwrap();
     assert!(files.store(third, &[original.piece(third)]).is_err());
-    assert!(names(outside.path()).is_empty());
+    assert!(file_names(outside.path()).is_empty());
     fs::remove_file(folder.path().join("t/b")).unwrap();
     original.store(&files, &mut here, original.all());
-    files.settle(&here).unwrap();
-    original.assert_whole(folder.path());
+    files.finalize(&here).unwrap();
+    original.assert_complete(folder.path());
 }
 
 #[test]
-fn a_folder_that_is_swapped_with_a_link_all_the_time_never_leads_out() {
+fn swapping_a_folder_with_a_symlink_never_escapes() {
     let (folder, outside) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let paths: Vec<String> = (0..200).map(|number| format!("b/{number}")).collect();
     let listed: Vec<(&str, usize)> = paths.iter().map(|path| (path.as_str(), 50)).collect();
-    let original = Original::of(&listed, 50);
+    let original = TorrentContent::of(&listed, 50);
     let (files, here) = original.open(folder.path());
     let (inside, link) = (folder.path().join("t/b"), folder.path().join("link"));
     fs::create_dir(&inside).unwrap();
@@ -211,44 +212,44 @@ fn a_folder_that_is_swapped_with_a_link_all_the_time_never_leads_out() {
             // Whether it works is chance.
             let _ = files.store(piece, &[original.piece(piece)]);
         }
-        let _ = files.settle(&Bitfield::full(original.metainfo.geometry()));
+        let _ = files.finalize(&Bitfield::full(original.metainfo.geometry()));
         is_over.store(true, Ordering::Relaxed);
     });
-    assert!(names(outside.path()).is_empty());
+    assert!(file_names(outside.path()).is_empty());
 }
 
 /// How a file lies there before a download begins.
 #[derive(Debug, Clone, Copy)]
-enum Before {
+enum InitialState {
     Absent,
-    Whole,
+    Complete,
     Damaged,
-    Short,
+    Truncated,
     Part,
     DamagedPart,
 }
 
-fn befores() -> impl Strategy<Value = Vec<(usize, Before)>> {
-    use Before::{Absent, Damaged, DamagedPart, Part, Short, Whole};
+fn initial_states() -> impl Strategy<Value = Vec<(usize, InitialState)>> {
+    use InitialState::{Absent, Complete, Damaged, DamagedPart, Part, Truncated};
     let before = prop_oneof![
-        4 => Just(Absent), 6 => Just(Whole), 1 => Just(Damaged), 1 => Just(Short), 3 => Just(Part), 1 => Just(DamagedPart)
+        4 => Just(Absent), 6 => Just(Complete), 1 => Just(Damaged), 1 => Just(Truncated), 3 => Just(Part), 1 => Just(DamagedPart)
     ];
     prop::collection::vec((1..300usize, before), 1..8)
 }
 
-fn lay(dir: &Path, original: &Original, befores: &[(usize, Before)]) {
+fn create_files(dir: &Path, original: &TorrentContent, befores: &[(usize, InitialState)]) {
     for ((path, bytes), (_, before)) in original.files().zip(befores) {
         let path = dir.join(path);
         let part = path.with_file_name(format!("{}.part", path.file_name().unwrap().to_str().unwrap()));
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         let damaged: Vec<u8> = bytes.iter().map(|byte| byte ^ 1).collect();
         match before {
-            Before::Absent => {}
-            Before::Whole => fs::write(path, bytes).unwrap(),
-            Before::Damaged => fs::write(path, damaged).unwrap(),
-            Before::Short => fs::write(path, &bytes[1..]).unwrap(),
-            Before::Part => fs::write(part, bytes).unwrap(),
-            Before::DamagedPart => fs::write(part, damaged).unwrap(),
+            InitialState::Absent => {}
+            InitialState::Complete => fs::write(path, bytes).unwrap(),
+            InitialState::Damaged => fs::write(path, damaged).unwrap(),
+            InitialState::Truncated => fs::write(path, &bytes[1..]).unwrap(),
+            InitialState::Part => fs::write(part, bytes).unwrap(),
+            InitialState::DamagedPart => fs::write(part, damaged).unwrap(),
         }
     }
 }
@@ -256,26 +257,26 @@ fn lay(dir: &Path, original: &Original, befores: &[(usize, Before)]) {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(96))]
     #[test]
-    fn whatever_is_there_before_stays_and_the_content_comes_whole(
-        befores in befores(), piece_length in 20..200u32, is_ours: bool
+    fn existing_files_stay_and_the_content_completes(
+        befores in initial_states(), piece_length in 20..200u32, is_ours: bool
     ) {
         let folder = tempfile::tempdir().unwrap();
         let paths: Vec<String> = (0..befores.len()).map(|number| format!("{}/{number}", number % 2)).collect();
         let listed: Vec<(&str, usize)> =
             paths.iter().map(String::as_str).zip(befores.iter().map(|(length, _)| *length)).collect();
-        let original = Original::of(&listed, piece_length);
+        let original = TorrentContent::of(&listed, piece_length);
         if is_ours {
             let (files, _) = original.open(folder.path());
-            files.note(&Bitfield::full(original.metainfo.geometry())).unwrap();
+            files.record_pieces(&Bitfield::full(original.metainfo.geometry())).unwrap();
         }
-        lay(folder.path(), &original, &befores);
-        let before = everything(&folder.path().join("t"));
+        create_files(folder.path(), &original, &befores);
+        let before = all_files(&folder.path().join("t"));
         let (files, mut here) = original.open(folder.path());
         original.store(&files, &mut here, original.all());
-        files.settle(&here).unwrap();
+        files.finalize(&here).unwrap();
         let location = files.location().to_owned();
         let is_elsewhere = location != folder.path().join("t");
-        let after = everything(&folder.path().join("t"));
+        let after = all_files(&folder.path().join("t"));
         for (path, bytes) in before {
             let is_part = path.extension().is_some_and(|extension| extension == "part");
             if is_elsewhere || !is_part {

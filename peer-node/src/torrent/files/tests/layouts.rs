@@ -5,18 +5,18 @@ use std::thread;
 use proptest::prelude::*;
 
 use super::*;
-use crate::bittorrent::{PieceBytes, Segment};
-use crate::torrent::files::FileCondition::{Damaged, Missing, Whole, WrongLength};
+use crate::bittorrent::{BlockSegment, PieceLocator};
+use crate::torrent::files::TorrentFileCondition::{Complete, Damaged, Missing, WrongLength};
 
 /// Reads a piece the way it is sent to others, in blocks.
-fn read(files: &TorrentFiles, original: &Original, piece: PieceIndex) -> Vec<u8> {
+fn read_in_blocks(files: &TorrentFiles, original: &TorrentContent, piece: PieceIndex) -> Vec<u8> {
     let mut bytes = Vec::new();
     for block in original.metainfo.geometry().blocks(piece, 1000) {
         for segment in files.segments(block).unwrap().unwrap() {
-            let (Segment::File { length, .. } | Segment::Zeros { length }) = segment;
+            let (BlockSegment::File { length, .. } | BlockSegment::Zeros { length }) = segment;
             let start = bytes.len();
             bytes.resize(start + length, 0);
-            if let Segment::File { file, offset, .. } = segment {
+            if let BlockSegment::File { file, offset, .. } = segment {
                 file.read_exact_at(&mut bytes[start..], offset).unwrap();
             }
         }
@@ -25,62 +25,62 @@ fn read(files: &TorrentFiles, original: &Original, piece: PieceIndex) -> Vec<u8>
 }
 
 #[test]
-fn padding_is_zeros_that_lie_nowhere() {
+fn padding_is_zeros_and_is_not_stored() {
     let folder = tempfile::tempdir().unwrap();
-    let mut bytes = noise(70, 9);
+    let mut bytes = pseudorandom_bytes(70, 9);
     bytes.resize(100, 0);
-    bytes.extend(noise(50, 3));
+    bytes.extend(pseudorandom_bytes(50, 3));
     let file =
         |path: &[&str], length| DraftFile { path: path.iter().map(|&name| name.into()).collect(), length };
     let content =
         DraftContent::Files(vec![file(&["a"], 70), file(&["_____padding_file_0"], 30), file(&["b"], 50)]);
-    let original = Original::of_content("t", content, 100, bytes);
+    let original = TorrentContent::of_content("t", content, 100, bytes);
     let (files, mut here) = original.open(folder.path());
     original.store(&files, &mut here, original.all());
-    assert_eq!(files.settle(&here).unwrap().len(), 2);
-    assert_eq!(names(folder.path()), ["t/a", "t/b"]);
+    assert_eq!(files.finalize(&here).unwrap().len(), 2);
+    assert_eq!(file_names(folder.path()), ["t/a", "t/b"]);
     let first = original.metainfo.geometry().piece(0).unwrap();
-    assert_eq!(read(&files, &original, first), original.piece(first));
+    assert_eq!(read_in_blocks(&files, &original, first), original.piece(first));
     assert!(original.open(folder.path()).1.is_full());
 }
 
 #[test]
-fn a_piece_that_is_wrong_is_not_written() {
+fn an_invalid_piece_is_not_written() {
     let folder = tempfile::tempdir().unwrap();
-    let original = Original::of(&[("a", 100)], 64);
+    let original = TorrentContent::of(&[("a", 100)], 64);
     let (files, mut here) = original.open(folder.path());
     let first = original.metainfo.geometry().piece(0).unwrap();
     assert!(
         !files.store(first, &[&[0; 64]]).unwrap() && !files.store(first, &[&original.bytes[..63]]).unwrap()
     );
-    assert_eq!(names(folder.path()), ["t.part.json"]);
+    assert_eq!(file_names(folder.path()), ["t.part.json"]);
     original.store(&files, &mut here, original.all());
-    files.settle(&here).unwrap();
-    original.assert_whole(folder.path());
+    files.finalize(&here).unwrap();
+    original.assert_complete(folder.path());
 }
 
 #[test]
-fn a_file_gets_its_name_with_its_last_piece_and_is_told_once() {
+fn a_file_is_renamed_with_its_last_piece_and_reported_once() {
     let folder = tempfile::tempdir().unwrap();
-    let original = Original::of(&[("a", 150), ("none", 0), ("b", 100)], 100);
+    let original = TorrentContent::of(&[("a", 150), ("none", 0), ("b", 100)], 100);
     let (files, mut here) = original.open(folder.path());
     original.store(&files, &mut here, [0]);
-    assert_eq!(files.settle(&here).unwrap(), [folder.path().join("t/none")]);
+    assert_eq!(files.finalize(&here).unwrap(), [folder.path().join("t/none")]);
     original.store(&files, &mut here, [1]);
-    assert_eq!(files.settle(&here).unwrap(), [folder.path().join("t/a")]);
-    assert_eq!(names(folder.path()), ["t/a", "t/b.part", "t/none", "t.part.json"]);
+    assert_eq!(files.finalize(&here).unwrap(), [folder.path().join("t/a")]);
+    assert_eq!(file_names(folder.path()), ["t/a", "t/b.part", "t/none", "t.part.json"]);
     original.store(&files, &mut here, [2]);
-    assert_eq!(files.settle(&here).unwrap(), [folder.path().join("t/b")]);
-    assert!(files.settle(&here).unwrap().is_empty());
-    files.note(&here).unwrap();
-    original.assert_whole(folder.path());
+    assert_eq!(files.finalize(&here).unwrap(), [folder.path().join("t/b")]);
+    assert!(files.finalize(&here).unwrap().is_empty());
+    files.record_pieces(&here).unwrap();
+    original.assert_complete(folder.path());
 }
 
 #[test]
-fn a_file_that_has_changed_is_not_given_to_others() {
+fn a_changed_file_is_not_served() {
     let folder = tempfile::tempdir().unwrap();
-    let original = Original::of(&[("a", 100), ("b", 100)], 100);
-    original.put(folder.path());
+    let original = TorrentContent::of(&[("a", 100), ("b", 100)], 100);
+    original.write_content(folder.path());
     let files = TorrentFiles::open_complete(folder.path(), &original.metainfo).unwrap();
     let geometry = original.metainfo.geometry();
     let blocks = [0, 1].map(|number| geometry.block(number, 10, 20).unwrap());
@@ -90,39 +90,40 @@ fn a_file_that_has_changed_is_not_given_to_others() {
 }
 
 #[test]
-fn what_lies_there_is_told_file_by_file_and_left_as_it_is() {
+fn each_file_is_reported_and_left_unchanged() {
     let folder = tempfile::tempdir().unwrap();
-    let original = Original::of(&[("a", 100), (".b", 100), ("c", 100), ("d", 100), ("aux.x", 100)], 100);
-    original.put(folder.path());
+    let original =
+        TorrentContent::of(&[("a", 100), (".b", 100), ("c", 100), ("d", 100), ("aux.x", 100)], 100);
+    original.write_content(folder.path());
     let at = |name: &str| folder.path().join("t").join(name);
     fs::rename(at("_b"), at(".b")).unwrap();
     fs::write(at("a"), [0; 100]).unwrap();
     fs::write(at("c"), [0; 7]).unwrap();
     fs::remove_file(at("d")).unwrap();
-    let before = everything(folder.path());
+    let before = all_files(folder.path());
     let files = TorrentFiles::open_complete(folder.path(), &original.metainfo).unwrap();
     let right =
         files.check(&Bitfield::full(original.metainfo.geometry()), &CancellationToken::new(), &|_| ());
-    let conditions: Vec<_> = files.reports(&right).into_iter().map(|report| report.condition).collect();
-    assert_eq!(conditions, [Damaged, Whole, WrongLength { found: 7 }, Missing, Whole]);
-    assert!(everything(folder.path()) == before);
+    let conditions: Vec<_> = files.file_reports(&right).into_iter().map(|report| report.condition).collect();
+    assert_eq!(conditions, [Damaged, Complete, WrongLength { found: 7 }, Missing, Complete]);
+    assert!(all_files(folder.path()) == before);
     let elsewhere = TorrentFiles::open_complete(&folder.path().join("t"), &original.metainfo);
-    assert!(matches!(elsewhere, Err(FilesError::NotThere { .. })));
+    assert!(matches!(elsewhere, Err(TorrentFilesError::NotFound { .. })));
 }
 
 #[test]
-fn more_files_than_are_kept_open_come_out_right() {
+fn more_files_than_open_handles_are_complete() {
     let folder = tempfile::tempdir().unwrap();
     let paths: Vec<String> = (0..500).map(|number| format!("{}/{number}", number % 7)).collect();
     let files: Vec<(&str, usize)> =
         paths.iter().zip(1..).map(|(path, length)| (path.as_str(), length)).collect();
-    let original = Original::of(&files, 1 << 14);
+    let original = TorrentContent::of(&files, 1 << 14);
     let (files, mut here) = original.open(folder.path());
     original.store(&files, &mut here, original.all().rev());
-    assert_eq!(files.settle(&here).unwrap().len(), 500);
-    original.assert_whole(folder.path());
+    assert_eq!(files.finalize(&here).unwrap().len(), 500);
+    original.assert_complete(folder.path());
     for piece in original.metainfo.geometry().pieces() {
-        assert_eq!(read(&files, &original, piece), original.piece(piece));
+        assert_eq!(read_in_blocks(&files, &original, piece), original.piece(piece));
     }
 }
 
@@ -136,13 +137,13 @@ fn histories() -> impl Strategy<Value = (Vec<usize>, u32, u64, Vec<usize>)> {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
     #[test]
-    fn pieces_in_any_order_and_through_any_restarts_give_the_original(
+    fn any_piece_order_and_restarts_give_the_original(
         (lengths, piece_length, seed, runs) in histories()
     ) {
         let folder = tempfile::tempdir().unwrap();
         let paths: Vec<String> = (0..lengths.len()).map(|number| format!("{}/{number}", number % 3)).collect();
         let listed: Vec<(&str, usize)> = paths.iter().map(String::as_str).zip(lengths).collect();
-        let original = Original::of(&listed, piece_length);
+        let original = TorrentContent::of(&listed, piece_length);
         let mut order: Vec<u32> = original.all().collect();
         order.sort_by_key(|piece| (u64::from(*piece) + 1).wrapping_mul(seed | 1).rotate_left(17));
         for run in runs {
@@ -150,9 +151,9 @@ proptest! {
             let missing: Vec<u32> =
                 order.iter().copied().filter(|number| !here.has(original.metainfo.geometry().piece(*number).unwrap())).collect();
             original.store(&files, &mut here, missing.into_iter().take(run));
-            files.note(&here).unwrap();
+            files.record_pieces(&here).unwrap();
             if seed % 2 == 0 {
-                files.settle(&here).unwrap();
+                files.finalize(&here).unwrap();
             }
             drop(files);
             let again = original.open(folder.path()).1;
@@ -160,16 +161,16 @@ proptest! {
         }
         let (files, mut here) = original.open(folder.path());
         original.store(&files, &mut here, order);
-        files.settle(&here).unwrap();
-        original.assert_whole(folder.path());
+        files.finalize(&here).unwrap();
+        original.assert_complete(folder.path());
     }
 }
 
 #[test]
-fn files_can_be_read_while_they_get_their_names() {
+fn files_can_be_read_while_they_are_renamed() {
     let names: Vec<String> = (0..200).map(|number| format!("f{number}")).collect();
     let files: Vec<(&str, usize)> = names.iter().map(|name| (name.as_str(), 64)).collect();
-    let original = Original::of(&files, 64);
+    let original = TorrentContent::of(&files, 64);
     for _ in 0..10 {
         let folder = tempfile::tempdir().unwrap();
         let (files, mut here) = original.open(folder.path());
@@ -185,7 +186,7 @@ fn files_can_be_read_while_they_get_their_names() {
                 }
                 lost
             });
-            files.settle(&here).unwrap();
+            files.finalize(&here).unwrap();
             is_over.store(true, Ordering::Relaxed);
             reader.join().unwrap()
         });

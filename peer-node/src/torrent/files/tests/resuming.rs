@@ -1,19 +1,19 @@
 use super::*;
 
-fn original() -> Original {
-    Original::of(&[("a", 250), ("b/c", 120), ("d", 330)], 100)
+fn original() -> TorrentContent {
+    TorrentContent::of(&[("a", 250), ("b/c", 120), ("d", 330)], 100)
 }
 
 /// Leaves a download with pieces 0, 1, 3 and 5 behind.
-fn begun(dir: &Path, original: &Original) -> Bitfield {
+fn start_download(dir: &Path, original: &TorrentContent) -> Bitfield {
     let (files, mut here) = original.open(dir);
     original.store(&files, &mut here, [0, 1, 3, 5]);
-    files.note(&here).unwrap();
+    files.record_pieces(&here).unwrap();
     here
 }
 
 #[test]
-fn what_was_damaged_meanwhile_is_fetched_again_and_nothing_else() {
+fn only_damaged_pieces_are_fetched_again() {
     type Damage = fn(&Path);
     let damages: [(Damage, u32); 5] = [
         (|part| fs::write(part, [0; 330]).unwrap(), 2),
@@ -25,18 +25,18 @@ fn what_was_damaged_meanwhile_is_fetched_again_and_nothing_else() {
     for (damage, left) in damages {
         let folder = tempfile::tempdir().unwrap();
         let original = original();
-        begun(folder.path(), &original);
+        start_download(folder.path(), &original);
         damage(&folder.path().join("t/d.part"));
         let (files, mut here) = original.open(folder.path());
         assert_eq!(here.count(), left);
         original.store(&files, &mut here, original.all());
-        files.settle(&here).unwrap();
-        original.assert_whole(folder.path());
+        files.finalize(&here).unwrap();
+        original.assert_complete(folder.path());
     }
 }
 
 #[test]
-fn a_record_that_is_lost_or_lies_costs_no_piece() {
+fn a_missing_or_false_record_costs_no_piece() {
     let original = original();
     let record = |pieces: &str| {
         format!(
@@ -53,7 +53,7 @@ fn a_record_that_is_lost_or_lies_costs_no_piece() {
         (Some(record("02")), 0),
     ] {
         let folder = tempfile::tempdir().unwrap();
-        let here = begun(folder.path(), &original);
+        let here = start_download(folder.path(), &original);
         let path = folder.path().join("t.part.json");
         match &json {
             Some(json) => fs::write(&path, json).unwrap(),
@@ -67,16 +67,16 @@ fn a_record_that_is_lost_or_lies_costs_no_piece() {
 }
 
 #[test]
-fn another_torrents_part_is_left_alone() {
+fn the_part_of_another_torrent_is_left_alone() {
     let folder = tempfile::tempdir().unwrap();
-    let (mine, other) = (original(), Original::of(&[("a", 250), ("b/c", 121)], 100));
-    begun(folder.path(), &other);
-    let before = everything(&folder.path().join("t"));
+    let (mine, other) = (original(), TorrentContent::of(&[("a", 250), ("b/c", 121)], 100));
+    start_download(folder.path(), &other);
+    let before = all_files(&folder.path().join("t"));
     let (files, mut here) = mine.open(folder.path());
     assert_eq!((here.count(), files.location()), (0, folder.path().join("t (1)").as_path()));
     mine.store(&files, &mut here, mine.all());
-    files.settle(&here).unwrap();
-    assert!(everything(&folder.path().join("t")) == before);
+    files.finalize(&here).unwrap();
+    assert!(all_files(&folder.path().join("t")) == before);
     drop(files);
     assert_eq!(other.open(folder.path()).1.count(), 3);
     let (files, here) = mine.open(folder.path());
@@ -85,14 +85,14 @@ fn another_torrents_part_is_left_alone() {
 }
 
 #[test]
-fn a_crash_between_any_two_steps_of_settling_loses_nothing() {
+fn a_crash_at_any_step_of_finalizing_loses_nothing() {
     // Whole parts with their record; some files named; all named with the record; all named without it.
     for steps in 0..4 {
         let folder = tempfile::tempdir().unwrap();
         let original = original();
         let (files, mut here) = original.open(folder.path());
         original.store(&files, &mut here, original.all());
-        files.note(&here).unwrap();
+        files.record_pieces(&here).unwrap();
         drop(files);
         let rename = |name: &str| {
             let name = folder.path().join("t").join(name);
@@ -109,25 +109,25 @@ fn a_crash_between_any_two_steps_of_settling_loses_nothing() {
         }
         let (files, here) = original.open(folder.path());
         assert!(here.is_full(), "{steps}");
-        files.settle(&here).unwrap();
-        original.assert_whole(folder.path());
+        files.finalize(&here).unwrap();
+        original.assert_complete(folder.path());
     }
 }
 
 #[test]
-fn two_downloads_of_one_torrent_do_not_share_a_place() {
-    for original in [original(), Original::of(&[("", 700)], 100)] {
+fn two_downloads_of_a_torrent_do_not_share_a_location() {
+    for original in [original(), TorrentContent::of(&[("", 700)], 100)] {
         let folder = tempfile::tempdir().unwrap();
         let (files, _) = original.open(folder.path());
-        assert!(matches!(original.refused(folder.path()), FilesError::InUse { .. }));
+        assert!(matches!(original.open_error(folder.path()), TorrentFilesError::InUse { .. }));
         drop(files);
         original.open(folder.path());
     }
 }
 
 #[test]
-fn the_part_of_a_download_by_digest_is_gone_on_with_if_it_is_of_the_same_content() {
-    let original = Original::of(&[("", 700)], 100);
+fn part_of_a_digest_download_is_resumed_if_content_matches() {
+    let original = TorrentContent::of(&[("", 700)], 100);
     for (bytes, place, count) in [(&original.bytes[..450], "t", 4), (&[9; 700][..], "t (1)", 0)] {
         let folder = tempfile::tempdir().unwrap();
         let digest = "ab".repeat(32);
@@ -137,27 +137,27 @@ fn the_part_of_a_download_by_digest_is_gone_on_with_if_it_is_of_the_same_content
         let (files, mut here) = original.open(folder.path());
         assert_eq!((here.count(), files.location()), (count, folder.path().join(place).as_path()));
         original.store(&files, &mut here, original.all());
-        assert_eq!(files.settle(&here).unwrap(), [folder.path().join(place)]);
+        assert_eq!(files.finalize(&here).unwrap(), [folder.path().join(place)]);
         assert_eq!(fs::read(folder.path().join(place)).unwrap(), original.bytes);
     }
 }
 
 #[test]
-fn one_that_is_cancelled_says_so_and_changes_nothing() {
+fn cancelled_open_returns_an_error_and_changes_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let original = original();
-    begun(folder.path(), &original);
-    let before = everything(folder.path());
+    start_download(folder.path(), &original);
+    let before = all_files(folder.path());
     let cancel = CancellationToken::new();
     cancel.cancel();
     let cancelled =
-        TorrentFiles::open(folder.path(), &original.metainfo, &Selection::all(), &cancel, &|_| ());
-    assert!(matches!(cancelled, Err(FilesError::Cancelled)));
-    assert!(everything(folder.path()) == before);
+        TorrentFiles::open(folder.path(), &original.metainfo, &FileSelection::all(), &cancel, &|_| ());
+    assert!(matches!(cancelled, Err(TorrentFilesError::Cancelled)));
+    assert!(all_files(folder.path()) == before);
 }
 
 #[test]
-fn what_cannot_be_written_names_its_file() {
+fn write_errors_name_the_file() {
     let (folder, original) = (tempfile::tempdir().unwrap(), original());
     let (files, _) = original.open(folder.path());
     fs::create_dir_all(folder.path().join("t/a.part")).unwrap();
@@ -167,13 +167,13 @@ fn what_cannot_be_written_names_its_file() {
 }
 
 #[test]
-fn pieces_are_noted_though_a_file_cannot_get_its_name() {
+fn pieces_are_recorded_even_if_a_rename_fails() {
     let (folder, original) = (tempfile::tempdir().unwrap(), original());
     let (files, mut here) = original.open(folder.path());
     original.store(&files, &mut here, 0..3);
     let part = folder.path().join("t/a.part");
     fs::OpenOptions::new().write(true).open(&part).unwrap().set_len(100).unwrap();
-    let error = files.settle_and_note(&here).unwrap_err();
+    let error = files.finalize_and_record(&here).unwrap_err();
     assert!(error.to_string().contains("t/a.part: "), "{error}");
     let record = fs::read_to_string(folder.path().join("t.part.json")).unwrap();
     assert!(record.contains("\"e0"), "{record}");

@@ -2,24 +2,26 @@
 
 use std::fmt::Write as _;
 
-use super::super::contender::Contender;
-use super::super::result::Series;
-use super::Report;
+use super::super::contender::LineContender;
+use super::super::run_result::Series;
+use super::CellReport;
 
 /// Returns a table for each kind of cells that follow each other.
-pub(in super::super) fn markdown(reports: &[Report]) -> String {
+pub(in super::super) fn markdown_tables(reports: &[CellReport]) -> String {
     let mut text = String::new();
     let mut kind = Vec::new();
     for report in reports {
-        if kind != report.cell.kind() {
-            kind = report.cell.kind();
+        if kind != report.cell.kind_words() {
+            kind = report.cell.kind_words();
             let title = kind.join(", ");
             let heading =
                 format!("\n| {title} | Peerdex | curl | aria2c | at most | |\n|---|---|---|---|--:|---|\n");
             text.push_str(&heading);
         }
-        let (ours, aria2) =
-            ([Contender::Ours, Contender::OursTorrent], [Contender::Aria2, Contender::Aria2Torrent]);
+        let (ours, aria2) = (
+            [LineContender::Ours, LineContender::OursTorrent],
+            [LineContender::Aria2, LineContender::Aria2Torrent],
+        );
         let required = report.requirement.as_ref();
         let required = required.map_or_else(|| "-".into(), |required| format!("{:.2}", required.seconds));
         let verdict = match report.verdict() {
@@ -28,10 +30,10 @@ pub(in super::super) fn markdown(reports: &[Report]) -> String {
             None => "-",
         };
         let cells = [
-            report.cell.line().join(", "),
-            seconds(report, &ours),
-            seconds(report, &[Contender::Curl]),
-            seconds(report, &aria2),
+            report.cell.line_words().join(", "),
+            seconds_column(report, &ours),
+            seconds_column(report, &[LineContender::Curl]),
+            seconds_column(report, &aria2),
             required,
             verdict.into(),
         ];
@@ -42,12 +44,12 @@ pub(in super::super) fn markdown(reports: &[Report]) -> String {
 }
 
 /// Returns the median, the least and the most seconds of the one of some contenders that ran.
-fn seconds(report: &Report, contenders: &[Contender]) -> String {
-    let found = contenders.iter().find_map(|contender| report.runs_of(*contender));
+fn seconds_column(report: &CellReport, contenders: &[LineContender]) -> String {
+    let found = contenders.iter().find_map(|contender| report.series_of(*contender));
     let seconds = found.and_then(Series::seconds);
     seconds.map_or_else(
         || "-".into(),
-        |seconds| format!("{:.2} ({:.2} to {:.2})", seconds.median, seconds.least, seconds.most),
+        |seconds| format!("{:.2} ({:.2} to {:.2})", seconds.median, seconds.min, seconds.max),
     )
 }
 
@@ -56,33 +58,38 @@ mod tests {
     use std::time::Duration;
 
     use super::super::super::cell::Cell;
-    use super::super::super::result::{Measured, Run};
+    use super::super::super::run_result::{CellResults, RunResult};
     use super::*;
     use crate::long_line::Timeliness;
 
-    fn series(contender: Contender, seconds: &[u64], failures: &[&str]) -> Series {
-        let run = |seconds: &u64| Run {
-            took: Duration::from_secs(*seconds),
-            first: None,
-            is_cut: false,
+    fn test_series(contender: LineContender, seconds: &[u64], failures: &[&str]) -> Series {
+        let run = |seconds: &u64| RunResult {
+            duration: Duration::from_secs(*seconds),
+            content_delay: None,
+            is_timed_out: false,
             timeliness: Timeliness::default(),
         };
         let failures = failures.iter().map(ToString::to_string).collect();
         Series { contender, runs: seconds.iter().map(run).collect(), failures }
     }
 
-    fn report(cell: usize, all: Vec<Series>) -> Report {
-        Report::new(Cell::all()[cell], Measured { all, load: String::new(), stolen: String::new() })
+    fn test_report(cell: usize, all: Vec<Series>) -> CellReport {
+        CellReport::new(
+            Cell::all()[cell],
+            CellResults { series: all, load: String::new(), stolen: String::new() },
+        )
     }
 
     #[test]
-    fn cells_of_a_kind_share_a_table_and_failures_are_no_success() {
-        let others = || vec![series(Contender::Curl, &[4], &[]), series(Contender::Aria2, &[5, 6], &[])];
+    fn cells_of_a_kind_share_a_table_and_failures_are_marked() {
+        let others = || {
+            vec![test_series(LineContender::Curl, &[4], &[]), test_series(LineContender::Aria2, &[5, 6], &[])]
+        };
         let with = |ours| [vec![ours], others()].concat();
         let reports = [
-            report(0, with(series(Contender::Ours, &[4, 3, 5], &[]))),
-            report(1, with(series(Contender::Ours, &[4], &["it ended"]))),
-            report(27, vec![series(Contender::Ours, &[7], &[])]),
+            test_report(0, with(test_series(LineContender::Ours, &[4, 3, 5], &[]))),
+            test_report(1, with(test_series(LineContender::Ours, &[4], &["it ended"]))),
+            test_report(27, vec![test_series(LineContender::Ours, &[7], &[])]),
         ];
         let expected = "
 | native, private, bbr, one | Peerdex | curl | aria2c | at most | |
@@ -94,6 +101,6 @@ mod tests {
 |---|---|---|---|--:|---|
 | 100ms, 100mbit, 0% | 7.00 (7.00 to 7.00) | - | - | - | - |
 ";
-        assert_eq!(markdown(&reports), expected);
+        assert_eq!(markdown_tables(&reports), expected);
     }
 }

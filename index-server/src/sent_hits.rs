@@ -1,0 +1,50 @@
+//! What the pages of a search have told already, as their cursor says.
+//!
+//! The order of hits changes while somebody leafs through them, since nodes come and go. So a cursor is no place in
+//! that order but a list of what was told, and a page has the best of what is not in it: no hit comes twice, and none
+//! that is there all the time is passed over.
+
+use std::collections::HashSet;
+
+use protocol::index::SearchCursor;
+use protocol::limits::MAX_CURSOR_HITS;
+use protocol::sha256::sha256;
+
+use crate::catalog::Content;
+
+/// The contents that were told.
+#[derive(Debug, Default)]
+pub(crate) struct SentHits {
+    marks: HashSet<u64>,
+    in_order: Vec<u64>,
+}
+
+impl SentHits {
+    pub(crate) fn new(cursor: Option<&SearchCursor>) -> Self {
+        let in_order = cursor.map(|cursor| cursor.sent.clone()).unwrap_or_default();
+        Self { marks: in_order.iter().copied().collect(), in_order }
+    }
+
+    /// Says whether a content was told.
+    pub(crate) fn contains(&self, content: &Content) -> bool {
+        !self.marks.is_empty() && self.marks.contains(&mark(content))
+    }
+
+    /// Adds a page of contents; returns the cursor behind it, or nothing if no more than these can be told.
+    pub(crate) fn extended_by<'a>(mut self, page: impl Iterator<Item = &'a Content>) -> Option<SearchCursor> {
+        self.in_order.extend(page.map(mark));
+        (self.in_order.len() < MAX_CURSOR_HITS).then_some(SearchCursor { sent: self.in_order })
+    }
+}
+
+/// Returns the first eight bytes of a hash of digest and size: nobody can claim a content that has the mark of another,
+/// as the digests themselves could be claimed.
+fn mark(content: &Content) -> u64 {
+    let mut bytes = [0; 40];
+    let (digest, size) = bytes.split_at_mut(32);
+    digest.copy_from_slice(content.digest.as_bytes());
+    size.copy_from_slice(&content.size.to_be_bytes());
+    let hash = sha256(&bytes);
+    let (first, _) = hash.as_bytes().split_first_chunk().unwrap_or((&[0; 8], &[]));
+    u64::from_be_bytes(*first)
+}

@@ -1,0 +1,59 @@
+use std::io;
+
+use protocol::bittorrent::mse::{Ciphers, Established};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+/// A connection before it is split in two: perhaps encrypted, perhaps with bytes that have been received and not read yet.
+#[derive(Debug)]
+pub(super) struct PeerStream {
+    pub(super) stream: TcpStream,
+    pub(super) ciphers: Option<Box<Ciphers>>,
+    /// What has been received, decrypted.
+    pub(super) received: Vec<u8>,
+    had_key_exchange: bool,
+}
+
+impl PeerStream {
+    /// Makes a connection without a key exchange, of which this was read already.
+    pub(super) fn without_key_exchange(stream: TcpStream, received: &[u8]) -> Self {
+        Self { stream, ciphers: None, received: received.to_vec(), had_key_exchange: false }
+    }
+
+    /// Makes a connection out of a key exchange.
+    pub(super) fn from_key_exchange(stream: TcpStream, established: Established) -> Self {
+        let Established { ciphers, received } = established;
+        Self { stream, ciphers, received, had_key_exchange: true }
+    }
+
+    /// Returns how the connection is encrypted, for people.
+    pub(super) const fn encryption(&self) -> &'static str {
+        match (&self.ciphers, self.had_key_exchange) {
+            (Some(_), _) => "rc4",
+            (None, true) => "handshake",
+            (None, false) => "none",
+        }
+    }
+
+    /// Fills `bytes`. After an error, or if it is given up, the connection is of no use.
+    pub(super) async fn read_exact(&mut self, bytes: &mut [u8]) -> io::Result<()> {
+        let count = self.received.len().min(bytes.len());
+        let (here, missing) = bytes.split_at_mut(count);
+        for (place, byte) in here.iter_mut().zip(self.received.drain(..count)) {
+            *place = byte;
+        }
+        self.stream.read_exact(missing).await?;
+        if let Some(ciphers) = &mut self.ciphers {
+            ciphers.incoming.apply(missing);
+        }
+        Ok(())
+    }
+
+    /// Writes `bytes`. After an error, or if it is given up, the connection is of no use.
+    pub(super) async fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
+        let Some(ciphers) = &mut self.ciphers else { return self.stream.write_all(bytes).await };
+        let mut encrypted = bytes.to_vec();
+        ciphers.outgoing.apply(&mut encrypted);
+        self.stream.write_all(&encrypted).await
+    }
+}

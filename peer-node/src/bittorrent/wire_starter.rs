@@ -1,0 +1,166 @@
+use std::sync::Arc;
+use std::time::Instant;
+
+use protocol::bitfield::Bitfield;
+use protocol::bittorrent::{BitTorrentDecoder, BitTorrentMessage, ExtendedHandshake};
+use protocol::limits::MAX_BITTORRENT_REQUESTS;
+
+use super::block_assembler::BlockAssembler;
+use super::event_batch::WireEventBatch;
+use super::joined_torrent::{JoinedTorrent, WireReporter};
+use super::message_handler::{MessageHandlerState, WireMessageHandler};
+use super::peer_stream::PeerStream;
+use super::reader::WireReader;
+use super::receive_buffer::WireReceiveBuffer;
+use super::request_handler::BlockRequestHandler;
+use super::wire::{WirePeer, WireState};
+use super::wires::WiresConfig;
+use super::writer::{SendBudget, WireWriter};
+use crate::transfers::ContentId;
+use crate::transport::{AdmissionPermit, ChokeTarget, SlotClaim, SocketTuner, shrink_receive_buffer};
+
+/// Starts the tasks of a torrent's connections.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct WireStarter<'a> {
+    pub(super) config: &'a WiresConfig,
+    pub(super) torrent: &'a Arc<JoinedTorrent>,
+}
+
+impl WireStarter<'_> {
+    /// Starts the tasks of a connection, unless there is another one to the same peer; says whether it did.
+    pub(super) fn start(self, channel: PeerStream, peer: WirePeer, ticket: AdmissionPermit) -> bool {
+        let PeerStream { stream, ciphers, received, .. } = channel;
+        let offering = &self.torrent.offering;
+        let wire = Arc::new(WireState::new(peer, offering.geometry(), self.torrent.closed.child_token()));
+        let Some(listener) = self.torrent.add(&wire, self.config.peer_id) else { return false };
+        let tuner = SocketTuner::begin(&stream, peer.address.ip(), Arc::clone(&wire.path));
+        shrink_receive_buffer(&stream, peer.address.ip());
+        let (here, cursor) = offering.subscribe(wire.queue.filled());
+        send_extended_handshake(&wire);
+        send_pieces(&wire, &here);
+        let turn = Arc::clone(&wire.queue) as Arc<dyn ChokeTarget>;
+        let claim = Arc::new(self.config.transport.slots().claim(turn, wire.peer.address.ip()));
+        let (read_half, write_half) = stream.into_split();
+        let (incoming, outgoing) = ciphers.map(|ciphers| (ciphers.incoming, ciphers.outgoing)).unzip();
+        let mut writer = self.writer((write_half, tuner), &wire, &listener, &claim, cursor);
+        writer.cipher = outgoing;
+        let mut reader = self.reader(read_half, &wire, listener, claim);
+        (reader.cipher, reader.buffer) = (incoming, WireReceiveBuffer::with_received(received));
+        let (writing, reading) = (Arc::clone(&wire), wire);
+        self.config.tracker.spawn(async move {
+            if let Some(ending) = writing.closed.run_until_cancelled(writer.run()).await {
+                writing.close_with(ending);
+            }
+        });
+        self.config.tracker.spawn(run_reader(reading, reader, Arc::clone(self.torrent), ticket));
+        true
+    }
+
+    fn writer(
+        &self,
+        (stream, tuner): (tokio::net::tcp::OwnedWriteHalf, SocketTuner),
+        wire: &Arc<WireState>,
+        listener: &WireReporter,
+        claim: &Arc<SlotClaim>,
+        cursor: usize,
+    ) -> WireWriter {
+        let (transport, offering) = (&self.config.transport, &self.torrent.offering);
+        let content = ContentId::Torrent(offering.infohash());
+        let (name, size) = (offering.name().to_owned(), offering.geometry().size());
+        WireWriter {
+            stream,
+            cipher: None,
+            tuner,
+            wire: Arc::clone(wire),
+            reporter: listener.clone(),
+            claim: Arc::clone(claim),
+            upload: transport.uploads().begin(
+                wire.peer.address,
+                content,
+                name,
+                size,
+                wire.queue.slot_status(),
+            ),
+            budget: SendBudget::new(transport.upload_limit().peer_limiter()),
+            cursor,
+        }
+    }
+
+    fn reader(
+        &self,
+        stream: tokio::net::tcp::OwnedReadHalf,
+        wire: &Arc<WireState>,
+        listener: WireReporter,
+        claim: Arc<SlotClaim>,
+    ) -> WireReader {
+        let (transport, offering) = (&self.config.transport, &self.torrent.offering);
+        let now = Instant::now();
+        let hearing = WireMessageHandler {
+            wire: Arc::clone(wire),
+            offering: Arc::clone(offering),
+            requests: BlockRequestHandler::new(
+                Arc::clone(offering),
+                Arc::clone(&wire.queue),
+                Arc::clone(&claim),
+                wire.peer.handshake.has_fast,
+            ),
+            blocks: BlockAssembler::new(transport.buffers().clone()),
+            events: WireEventBatch::new(now),
+            state: MessageHandlerState::default(),
+        };
+        WireReader {
+            stream,
+            cipher: None,
+            decoder: BitTorrentDecoder::new(offering.geometry()),
+            buffer: WireReceiveBuffer::default(),
+            handler: hearing,
+            reporter: listener,
+            lane: transport.download_limit().peer_limiter(),
+            claim,
+            uploads: transport.uploads().clone(),
+            last_received: now,
+        }
+    }
+}
+
+/// Says how many requests may wait here, if the other side can hear it.
+fn send_extended_handshake(wire: &WireState) {
+    if wire.peer.handshake.has_extended {
+        let ours = ExtendedHandshake { requests: Some(MAX_BITTORRENT_REQUESTS) };
+        wire.queue
+            .push(BitTorrentMessage::Extended { extension: ExtendedHandshake::ID, body: &ours.encode() });
+    }
+}
+
+/// Says which pieces are here.
+fn send_pieces(wire: &WireState, here: &Bitfield) {
+    let count = here.count();
+    match (wire.peer.handshake.has_fast, count) {
+        (true, 0) => wire.queue.push(BitTorrentMessage::HaveNone),
+        (true, _) if here.is_full() => wire.queue.push(BitTorrentMessage::HaveAll),
+        (false, 0) => {}
+        _ => wire.queue.push(BitTorrentMessage::Bitfield(here.as_bytes())),
+    }
+}
+
+/// Reads until the connection is over, and tells everybody that it is.
+async fn run_reader(
+    wire: Arc<WireState>,
+    mut reader: WireReader,
+    torrent: Arc<JoinedTorrent>,
+    ticket: AdmissionPermit,
+) {
+    if let Some(ending) = wire.closed.run_until_cancelled(reader.run()).await {
+        wire.close_with(ending);
+    }
+    torrent.remove(&wire);
+    let ending = wire.close_reason();
+    let (address, client) = (wire.peer.address, wire.peer.handshake.peer_id);
+    if ending.is_violation() {
+        tracing::warn!(%address, %client, %ending, "a BitTorrent peer misbehaved and was left");
+    } else {
+        tracing::info!(%address, %client, %ending, "a BitTorrent peer is gone");
+    }
+    drop(ticket);
+    reader.report_closed(&ending).await;
+}

@@ -1,0 +1,28 @@
+//! Shows on a terminal how far a torrent's content was read.
+
+use protocol::units::DisplaySize;
+
+use crate::repl::output::ConsoleOutput;
+use crate::repl::progress_bar::{percent, progress_bar};
+use crate::repl::text_width::truncate;
+
+/// The widest that the bar becomes.
+const MAX_BAR_WIDTH: usize = 40;
+
+/// Draws how many bytes of all were read, if somebody could see it and the last drawing has stood for a while; at the
+/// end takes it away.
+pub(super) fn draw_progress(output: &mut ConsoleOutput, done: u64, all: u64) {
+    if done >= all {
+        output.draw(Vec::new());
+    } else if output.wants_live() {
+        let (look, width, _) = output.live_frame();
+        let text = format!("{:>3} %  {} of {}", percent(done, all), DisplaySize(done), DisplaySize(all));
+        let bar_width = width.saturating_sub(text.len() + 2).min(MAX_BAR_WIDTH);
+        let line = if bar_width < 4 {
+            truncate(&text, width)
+        } else {
+            format!("{}  {text}", progress_bar(done, all, bar_width, look))
+        };
+        output.draw(vec![line]);
+    }
+}

@@ -1,0 +1,132 @@
+//! The part of a download that reads and writes the disk: jobs for blocking threads.
+
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use protocol::bitfield::Bitfield;
+use protocol::geometry::PieceIndex;
+use protocol::manifest::Manifest;
+use tokio_util::sync::CancellationToken;
+
+use super::legacy;
+use super::manifest_fetch::ContentOffer;
+use super::part_file::{PartFile, PartFileError};
+use super::part_folders::PartFolders;
+use super::verification::{PieceOutcome, PieceStore};
+use super::verification_queue::AssembledPiece;
+use crate::swarm::SourceId;
+
+/// A job that is done.
+#[derive(Debug)]
+pub(super) enum DownloadJobOutcome {
+    /// The part file is open, and its pieces are known.
+    Prepared { manifest: Arc<Manifest>, outcome: Result<(PartFile, Bitfield), PartFileError> },
+    /// Pieces were verified and, if they are good, stored.
+    Checked(Vec<PieceOutcome>),
+    /// A piece was verified that is to prove the manifest of an offer.
+    RivalTested { offer: ContentOffer, source: SourceId, is_valid: bool },
+    /// The record was written.
+    RecordWritten(io::Result<()>),
+}
+
+/// What is to be downloaded where.
+#[derive(Debug, Clone)]
+pub(super) struct Destination {
+    pub(super) folders: PartFolders,
+    /// The path that was asked for.
+    pub(super) requested_path: PathBuf,
+    /// The name that is reserved for the file.
+    pub(super) target: PathBuf,
+}
+
+/// Opens the part file and verifies what an earlier attempt has left in it, which takes long: cancelled, it stops early and
+/// its outcome is of no use.
+pub(super) fn open_and_verify(
+    destination: &Destination,
+    manifest: Arc<Manifest>,
+    cancel: &CancellationToken,
+) -> DownloadJobOutcome {
+    let outcome = open(destination, &manifest, cancel);
+    DownloadJobOutcome::Prepared { manifest, outcome }
+}
+
+fn open(
+    destination: &Destination,
+    manifest: &Manifest,
+    cancel: &CancellationToken,
+) -> Result<(PartFile, Bitfield), PartFileError> {
+    let Destination { folders, requested_path: asked_for, target } = destination;
+    let (digest, geometry) = (manifest.digest(), *manifest.geometry());
+    if geometry.piece_count() > 1 {
+        let place = folders.location(target, &digest, geometry.size())?;
+        legacy::adopt(&place.paths, asked_for, manifest, cancel);
+    }
+    let (part, claimed) = PartFile::open(folders, target, digest, geometry)?;
+    let mut right = Bitfield::empty(&geometry);
+    for piece in geometry.pieces().filter(|piece| claimed.has(*piece) && part.has_bytes(*piece)) {
+        if cancel.is_cancelled() {
+            break;
+        }
+        if part.is_piece_valid(piece, manifest) {
+            right.insert(piece);
+        } else {
+            tracing::warn!(%digest, piece = piece.get(), "piece on disk failed its check");
+        }
+    }
+    Ok((part, right))
+}
+
+/// Where the pieces of a download go.
+#[derive(Debug)]
+pub(super) struct DownloadStore {
+    pub(super) manifest: Arc<Manifest>,
+    pub(super) part: Arc<PartFile>,
+}
+
+impl PieceStore for DownloadStore {
+    fn verify_pieces(&self, pieces: &[AssembledPiece]) -> Vec<bool> {
+        self.manifest.verify_pieces(pieces.iter().map(|gathered| (gathered.piece, gathered.parts())))
+    }
+
+    fn write_piece(&self, piece: PieceIndex, parts: &[&[u8]]) -> io::Result<()> {
+        self.part.write(piece, parts)
+    }
+}
+
+/// Notes which pieces are here.
+pub(super) fn write_record(part: &PartFile, pieces: &Bitfield) -> DownloadJobOutcome {
+    DownloadJobOutcome::RecordWritten(part.save_record(pieces))
+}
+
+#[cfg(test)]
+mod tests {
+    use protocol::manifest::ManifestBuilder;
+
+    use super::*;
+
+    #[test]
+    fn cancelled_check_keeps_the_record() {
+        let root = tempfile::tempdir().unwrap();
+        let folders = PartFolders::for_test(root.path());
+        let target = root.path().join("a.bin");
+        let data = vec![7; 3 << 18];
+        let mut builder = ManifestBuilder::new(data.len() as u64).unwrap();
+        builder.update(&data);
+        let manifest = Arc::new(builder.finish().unwrap());
+        let geometry = *manifest.geometry();
+        let (part, _) = PartFile::open(&folders, &target, manifest.digest(), geometry).unwrap();
+        std::fs::write(part.path(), &data).unwrap();
+        part.save_record(&Bitfield::full(&geometry)).unwrap();
+        let cancel = CancellationToken::new();
+        cancel.cancel();
+        let destination = Destination { folders, requested_path: target.clone(), target };
+        let checked =
+            |cancel: &CancellationToken| match open_and_verify(&destination, Arc::clone(&manifest), cancel) {
+                DownloadJobOutcome::Prepared { outcome, .. } => outcome.unwrap().1.count(),
+                other => panic!("{other:?}"),
+            };
+        assert_eq!(checked(&cancel), 0);
+        assert_eq!(checked(&CancellationToken::new()), 3);
+    }
+}

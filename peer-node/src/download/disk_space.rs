@@ -1,0 +1,103 @@
+use std::io;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+
+use super::location::LocationError;
+use super::part_file::PartFileError;
+use super::part_folders::HIDDEN_FOLDER_NAME;
+use super::recovery::Recovery;
+use crate::state_dir::STATE_DIR_NAME;
+use crate::transfers::DiskSpace;
+
+/// The unit in which a file's blocks are counted, whatever those of the file system are.
+const BLOCK: u64 = 512;
+
+/// What a download needs at least to go on: its record and a few names.
+const MIN_SPACE: u64 = 64 << 10;
+
+impl PartFileError {
+    /// Returns how a download recovers whose part file cannot be used.
+    pub(super) fn recovery(&self) -> Recovery {
+        match self {
+            Self::Location(LocationError::Folder { folder: path, source })
+            | Self::NoSpace { path, source, .. } => Recovery::for_io_error(path, source),
+            Self::Io { path, source } => Recovery::for_part_error(path, source),
+            Self::Location(LocationError::Link { .. } | LocationError::NoFreeName { .. }) => Recovery::Fail,
+        }
+    }
+}
+
+/// Looks how much room a file of `size` bytes at `path` still needs, and how much there is. Asks the system and so belongs
+/// on a blocking thread.
+pub(super) fn measure(path: &Path, size: u64) -> io::Result<DiskSpace> {
+    let taken = path.symlink_metadata().ok().filter(std::fs::Metadata::is_file);
+    let taken = taken.map_or(0, |metadata| metadata.blocks().saturating_mul(BLOCK));
+    let folder = path.ancestors().find(|above| above.is_dir()).unwrap_or(Path::new("/"));
+    let free = free_space(folder)?;
+    let folder = visible_parent(folder);
+    Ok(DiskSpace { folder: folder.to_owned(), needed: size.saturating_sub(taken).max(MIN_SPACE), free })
+}
+
+/// Returns the folder that a person knows: the first one that is not below a hidden one of ours.
+fn visible_parent(folder: &Path) -> &Path {
+    let is_ours = |above: &&Path| {
+        above.file_name().is_some_and(|name| name == STATE_DIR_NAME || name == HIDDEN_FOLDER_NAME)
+    };
+    folder.ancestors().find(is_ours).and_then(Path::parent).unwrap_or(folder)
+}
+
+/// Says how many bytes there is room for in a folder.
+pub(crate) fn free_space(folder: &Path) -> io::Result<u64> {
+    let system = rustix::fs::statvfs(folder)?;
+    Ok(system.f_bavail.saturating_mul(system.f_frsize))
+}
+
+impl DiskSpace {
+    /// Says whether there is as much as is needed.
+    pub(crate) const fn is_enough(&self) -> bool {
+        self.free >= self.needed
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use rustix::io::Errno;
+
+    use super::*;
+
+    #[test]
+    fn allocated_bytes_are_not_needed_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.part");
+        let before = measure(&path, 1 << 20).unwrap();
+        assert_eq!((before.folder.as_path(), before.needed), (folder.path(), 1 << 20));
+        fs::write(&path, vec![7; 1 << 19]).unwrap();
+        assert!(measure(&path, 1 << 20).unwrap().needed <= 1 << 19);
+        assert_eq!(measure(&folder.path().join("not/made/yet.part"), 1).unwrap().folder, folder.path());
+    }
+
+    #[test]
+    fn hidden_folders_are_not_reported() {
+        for (path, shown) in [
+            ("/s/.peerdex/partial", "/s"),
+            ("/s/.peerdex", "/s"),
+            ("/d/.peerdex-partial", "/d"),
+            ("/d/e", "/d/e"),
+        ] {
+            assert_eq!(visible_parent(Path::new(path)), Path::new(shown));
+        }
+    }
+
+    #[test]
+    fn full_disk_is_distinguished_from_other_errors() {
+        let error = |errno: Errno| PartFileError::Io { path: "/x".into(), source: errno.into() };
+        let recovery = |errno| error(errno).recovery();
+        let full = Recovery::AwaitSpace("/x".into());
+        assert_eq!([Errno::NOSPC, Errno::DQUOT].map(recovery), [full.clone(), full]);
+        assert_eq!([Errno::IO, Errno::FBIG].map(recovery), [Recovery::Fail, Recovery::Fail]);
+        let link = PartFileError::Location(LocationError::Link { folder: "/x".into() });
+        assert_eq!(link.recovery(), Recovery::Fail);
+    }
+}

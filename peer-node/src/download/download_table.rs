@@ -1,0 +1,121 @@
+use std::collections::{BTreeMap, HashMap};
+
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+use super::NotStarted;
+use crate::transfers::{ContentId, DownloadId, DownloadView};
+
+/// The most downloads that are remembered once they are over, and how many begin between two looks at how many that are,
+/// which take long where there are many.
+const MAX_FINISHED: usize = 1000;
+const STARTS_PER_PRUNE: u32 = 100;
+
+/// The downloads of this run, by their numbers.
+#[derive(Debug, Default)]
+pub(super) struct DownloadTable {
+    last: u32,
+    entries: BTreeMap<DownloadId, DownloadEntry>,
+    /// The latest download of each content.
+    latest: HashMap<ContentId, DownloadId>,
+}
+
+#[derive(Debug)]
+struct DownloadEntry {
+    contents: Vec<ContentId>,
+    view: watch::Receiver<DownloadView>,
+    cancel: CancellationToken,
+}
+
+impl DownloadTable {
+    /// Takes in the download that `make` makes, unless its content is on its way: under the number of an attempt that is
+    /// over, or else under a new one. A content may be known by several names, the first of which is its own.
+    pub(super) fn begin<Session>(
+        &mut self,
+        names: Vec<ContentId>,
+        again: Option<DownloadId>,
+        make: impl FnOnce(DownloadId) -> (Session, watch::Receiver<DownloadView>, CancellationToken),
+    ) -> Result<(DownloadId, Session), NotStarted> {
+        if let Some(id) = names.iter().find_map(|name| self.running_id(name)) {
+            return Err(NotStarted::Running { id });
+        }
+        let id = again.unwrap_or_else(|| self.next_number());
+        let (session, view, cancel) = make(id);
+        self.latest.extend(names.iter().map(|name| (*name, id)));
+        self.entries.insert(id, DownloadEntry { contents: names, view, cancel });
+        Ok((id, session))
+    }
+
+    fn next_number(&mut self) -> DownloadId {
+        self.last += 1;
+        if self.last.is_multiple_of(STARTS_PER_PRUNE) {
+            self.prune();
+        }
+        DownloadId(self.last)
+    }
+
+    /// Returns the latest download of a content, over or not.
+    pub(super) fn latest(&self, name: &ContentId) -> Option<DownloadId> {
+        self.latest.get(name).copied()
+    }
+
+    /// Returns the download of a content that is not over. A torrent that has turned out to be another content is none of it.
+    pub(super) fn running_id(&self, name: &ContentId) -> Option<DownloadId> {
+        let is_of = |entry: &&DownloadEntry| !entry.is_over() && entry.view.borrow().matches(name);
+        self.latest.get(name).copied().filter(|id| self.entries.get(id).as_ref().is_some_and(is_of))
+    }
+
+    pub(super) fn views(&self) -> Vec<DownloadView> {
+        self.entries.values().map(|entry| entry.view.borrow().clone()).collect()
+    }
+
+    pub(super) fn watch(&self, id: DownloadId) -> Option<watch::Receiver<DownloadView>> {
+        self.entries.get(&id).map(|entry| entry.view.clone())
+    }
+
+    /// Returns what stops a download, if it is not over.
+    pub(super) fn cancellation_of(&self, id: DownloadId) -> Option<CancellationToken> {
+        self.entries.get(&id).filter(|entry| !entry.is_over()).map(|entry| entry.cancel.clone())
+    }
+
+    pub(super) fn running_count(&self) -> usize {
+        self.entries.values().filter(|entry| !entry.is_over()).count()
+    }
+
+    /// Forgets a download if it is over, and returns whether it was.
+    pub(super) fn clear(&mut self, id: DownloadId) -> bool {
+        let is_over = self.entries.get(&id).is_some_and(DownloadEntry::is_over);
+        if is_over {
+            self.remove(id);
+        }
+        is_over
+    }
+
+    /// Forgets a download.
+    pub(super) fn remove(&mut self, id: DownloadId) {
+        let names = self.entries.remove(&id).map(|entry| entry.contents).unwrap_or_default();
+        for name in names {
+            if self.latest.get(&name) == Some(&id) {
+                self.latest.remove(&name);
+            }
+        }
+    }
+
+    /// Forgets the oldest that are over. Those that failed stay listed until a person retries or removes them.
+    fn prune(&mut self) {
+        let is_forgettable =
+            |entry: &DownloadEntry| entry.is_over() && !entry.view.borrow().state.is_failed();
+        let over = self.entries.iter().filter(|(_, entry)| is_forgettable(entry)).map(|(id, _)| *id);
+        let over: Vec<DownloadId> = over.collect();
+        for id in over.iter().take(over.len().saturating_sub(MAX_FINISHED)) {
+            self.remove(*id);
+        }
+    }
+}
+
+impl DownloadEntry {
+    fn is_over(&self) -> bool {
+        let ended = self.view.has_changed().is_err();
+        ended || self.view.borrow().state.is_over()
+    }
+}

@@ -1,0 +1,206 @@
+//! Which manifest is believed, and from whom it is fetched.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use protocol::limits::MAX_STATES;
+
+use super::source_events::REFUSAL_RETRY_DELAY;
+use super::{DownloadSession, DownloadStage};
+use crate::download::manifest_fetch::{
+    ContentOffer, ManifestFetch, ManifestFetchError, ONLY_SOURCE_TIMEOUT, most_common, source_timeout,
+};
+use crate::download::sources::{ConnectedSource, EarlyManifest};
+use crate::swarm::SourceId;
+
+/// How long those who offered the manifest that is believed may give nothing while others offer another one.
+const UNPRODUCTIVE_TIMEOUT: Duration = Duration::from_secs(25);
+
+impl DownloadSession {
+    /// Sees to it that a manifest is on its way, and is one that a source that is here believes in.
+    pub(super) fn choose_manifest(&mut self) {
+        let now = Instant::now();
+        let offers = self.sources.offers();
+        match &self.stage {
+            DownloadStage::Preparing | DownloadStage::Copying(_) => return,
+            DownloadStage::Fetching(fetching) => {
+                let believed = fetching.offer;
+                let has_others = offers.values().any(|offer| *offer != believed);
+                if !has_others || !self.jobs.is_empty() || fetching.swarm.is_complete() {
+                    return;
+                }
+                // What is proved from its end on is displaced by a proof alone.
+                let last = fetching.manifest.geometry().last_piece();
+                if last.is_some_and(|last| fetching.have.has(last)) {
+                    return;
+                }
+                let believers: Vec<SourceId> =
+                    offers.iter().filter(|(_, offer)| **offer == believed).map(|(id, _)| *id).collect();
+                let is_barren =
+                    now.saturating_duration_since(self.search.last_useful_at) >= UNPRODUCTIVE_TIMEOUT;
+                if !is_barren || (!believers.is_empty() && self.sources.may_be_served(now)) {
+                    return;
+                }
+                // What is verified so far is looked into again with the next one.
+                self.write_record();
+                if !self.jobs.is_empty() {
+                    return;
+                }
+                tracing::warn!("manifest dropped: nobody who offered it gives anything");
+                self.stage = DownloadStage::ChoosingManifest(None);
+                self.rivals.reset();
+                for id in believers {
+                    self.disconnect(id, "it gave nothing", Some(REFUSAL_RETRY_DELAY));
+                }
+                return;
+            }
+            DownloadStage::ChoosingManifest(Some(fetch)) => {
+                let source = fetch.source;
+                let rtt = self.sources.get(source).and_then(|peer| peer.channel.link().rtt());
+                let patience = if offers.len() > 1 { source_timeout(rtt) } else { ONLY_SOURCE_TIMEOUT };
+                let overdue = now.saturating_duration_since(fetch.progressed_at) >= patience;
+                if self.sources.get(source).is_some() && !overdue {
+                    self.hedge_manifest(rtt, now);
+                    return;
+                }
+                self.stage = DownloadStage::ChoosingManifest(None);
+                if overdue {
+                    self.disconnect(source, "its manifest did not come", Some(REFUSAL_RETRY_DELAY));
+                    return;
+                }
+            }
+            DownloadStage::ChoosingManifest(None) => {}
+        }
+        let offers = offers.into_iter().filter(|(_, offer)| !self.rivals.is_refuted(*offer)).collect();
+        let Some(offer) = most_common(&offers) else { return };
+        let believers = || offers.iter().filter(|(_, other)| **other == offer).map(|(id, _)| *id);
+        let asked = |id: &SourceId| self.sources.get(*id).is_some_and(|peer| peer.early_manifest.is_asked());
+        let Some(id) = believers().find(asked).or_else(|| believers().next()) else { return };
+        // Every source has its chance, however long those before it said nothing.
+        self.search.last_useful_at = now;
+        match self.start_manifest_fetch(id, offer, now) {
+            Ok(fetch) => self.continue_manifest(fetch),
+            Err(error) => self.disconnect(id, &error.to_string(), None),
+        }
+    }
+
+    /// Asks some of the others that offer the same manifest for it, each time nothing of it has come for a while. Whoever answers first
+    /// is the one that it is fetched from.
+    fn hedge_manifest(&mut self, rtt: Option<Duration>, now: Instant) {
+        let DownloadStage::ChoosingManifest(Some(fetch)) = &mut self.stage else { return };
+        let Some((mut left, count)) = fetch.hedge(rtt, now) else { return };
+        let (source, offer) = (fetch.source, fetch.offer);
+        let others = self.sources.offers().into_iter().filter(|(id, other)| *id != source && *other == offer);
+        for (id, _) in others {
+            if left > 0
+                && let Some(peer) = self.sources.get_mut(id)
+                && !peer.early_manifest.is_asked()
+            {
+                peer.channel.want_manifest(0, count);
+                peer.early_manifest = EarlyManifest::Pending;
+                left -= 1;
+            }
+        }
+    }
+
+    /// Goes on with another source, if it has sent the beginning of the manifest before the one that was asked first. Returns true if so.
+    fn switch_source(
+        &mut self,
+        id: SourceId,
+        states: &[[u8; 32]],
+        now: Instant,
+    ) -> Result<bool, ManifestFetchError> {
+        let DownloadStage::ChoosingManifest(Some(fetch)) = &self.stage else { return Ok(false) };
+        let (slow, offer) = (fetch.source, fetch.offer);
+        let offers_same =
+            |peer: &ConnectedSource| peer.offer.as_ref().is_some_and(|(other, _)| *other == offer);
+        if fetch.has_begun() || !self.sources.get(id).is_some_and(offers_same) {
+            return Ok(false);
+        }
+        let mut next = ManifestFetch::begin(self.wanted.digest, id, offer, now)?;
+        next.add_part(0, states, now)?;
+        if let Some(peer) = self.sources.get_mut(slow) {
+            // What it may still send was asked for.
+            peer.early_manifest = EarlyManifest::Pending;
+        }
+        self.continue_manifest(next);
+        Ok(true)
+    }
+
+    /// Begins to fetch a manifest, with what has come of it already.
+    fn start_manifest_fetch(
+        &mut self,
+        id: SourceId,
+        offer: ContentOffer,
+        now: Instant,
+    ) -> Result<ManifestFetch, ManifestFetchError> {
+        let mut fetch = ManifestFetch::begin(self.wanted.digest, id, offer, now)?;
+        if let Some(peer) = self.sources.get_mut(id)
+            && let Some(states) = peer.early_manifest.take_states()
+        {
+            fetch.add_part(0, &states, now)?;
+        }
+        Ok(fetch)
+    }
+
+    pub(super) fn manifest_part_received(
+        &mut self,
+        id: SourceId,
+        first: u32,
+        states: &[[u8; 32]],
+        now: Instant,
+    ) -> Result<(), ManifestFetchError> {
+        if self.rivals.wanted_states(id).is_some() {
+            return self.rival_manifest_part_received(id, first, states, now);
+        }
+        let early = self.sources.get_mut(id).map(|peer| std::mem::take(&mut peer.early_manifest));
+        let stage = std::mem::replace(&mut self.stage, DownloadStage::ChoosingManifest(None));
+        match stage {
+            DownloadStage::ChoosingManifest(Some(mut fetch)) if fetch.source == id => {
+                fetch.add_part(first, states, now)?;
+                self.continue_manifest(fetch);
+                return Ok(());
+            }
+            other => self.stage = other,
+        }
+        match early {
+            Some(EarlyManifest::Pending) if first == 0 && states.len() <= MAX_STATES as usize => {
+                if self.switch_source(id, states, now)? {
+                    return Ok(());
+                }
+                // Another one may be believed by now; otherwise it is chosen next, or put to the test.
+                let believed = self.current_offer();
+                if let Some(peer) = self.sources.get_mut(id)
+                    && peer.offer.as_ref().is_some_and(|(offer, _)| Some(*offer) != believed)
+                {
+                    peer.early_manifest = EarlyManifest::Received(states.to_vec());
+                }
+                Ok(())
+            }
+            _ => Err(ManifestFetchError::Unrequested),
+        }
+    }
+
+    /// Asks for the next states, or opens the part file if all are here.
+    fn continue_manifest(&mut self, fetch: ManifestFetch) {
+        let id = fetch.source;
+        if let Some((first, count)) = fetch.next() {
+            if let Some(peer) = self.sources.get(id)
+                && !matches!(peer.early_manifest, EarlyManifest::Pending)
+            {
+                peer.channel.want_manifest(first, count);
+            }
+            self.stage = DownloadStage::ChoosingManifest(Some(fetch));
+            return;
+        }
+        match fetch.finish() {
+            Ok(manifest) => {
+                self.open_part_file(Arc::new(manifest));
+            }
+            Err(error) => {
+                self.stage = DownloadStage::ChoosingManifest(None);
+                self.disconnect(id, &error.to_string(), None);
+            }
+        }
+    }
+}

@@ -1,0 +1,204 @@
+//! When sources are looked for, and when a download gives its turn up for want of them.
+
+use std::time::{Duration, Instant};
+
+use tokio::task::JoinSet;
+
+use super::source_events::LOSS_RETRY_DELAY;
+use super::waiting::is_online;
+use super::{DownloadInbox, DownloadSession, DownloadSessionError, DownloadStage, GRACE_PERIOD};
+use crate::download::queue::QueueSlot;
+use crate::download::source_search::{SearchEvent, SearchRound};
+use crate::download::sources::EarlyManifest;
+use crate::native::PeerLink;
+
+/// The pauses between rounds of looking for sources: they double from the first to the last.
+const ROUND_DELAYS: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30));
+
+/// How long sources that are connected may say nothing of use before they count as lost.
+const SILENCE_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// After how long a source that did not answer is dialled again.
+const UNREACHABLE_RETRY_DELAY: Duration = Duration::from_secs(10);
+
+/// The search for sources.
+#[derive(Debug)]
+pub(super) struct SourceSearch {
+    pub(super) rounds: JoinSet<()>,
+    /// Whether all sources that were known at the beginning have been dialled.
+    all_dialled: bool,
+    pub(super) next_round: Instant,
+    round_delay: Duration,
+    index_error: Option<String>,
+    /// When a source last sent something of use.
+    pub(super) last_useful_at: Instant,
+    /// When there was last a source, or hope for one.
+    last_prospect_at: Instant,
+    was_online: bool,
+}
+
+impl SourceSearch {
+    pub(super) fn new(now: Instant) -> Self {
+        let (rounds, pause) = (JoinSet::new(), ROUND_DELAYS.0);
+        let (everybody_dialled, was_online, trouble) = (false, false, None);
+        Self {
+            rounds,
+            all_dialled: everybody_dialled,
+            next_round: now,
+            round_delay: pause,
+            index_error: trouble,
+            last_useful_at: now,
+            last_prospect_at: now,
+            was_online,
+        }
+    }
+
+    /// Begins the next round at once, and those after it soon.
+    pub(super) fn restart_now(&mut self) {
+        (self.next_round, self.round_delay) = (Instant::now(), ROUND_DELAYS.0);
+    }
+
+    /// Asks soon and often if the index is there after it was away.
+    fn index_status_changed(&mut self, is_online: bool, now: Instant) {
+        if !std::mem::replace(&mut self.was_online, is_online) && is_online {
+            (self.next_round, self.round_delay) = (self.next_round.min(now + ROUND_DELAYS.0), ROUND_DELAYS.0);
+        }
+    }
+}
+
+impl DownloadSession {
+    /// Begins a round of looking for sources when its time has come, or fails when there is no hope for one.
+    pub(super) fn search_sources(
+        &mut self,
+        inbox: &DownloadInbox,
+        slot: &QueueSlot,
+    ) -> Result<(), DownloadSessionError> {
+        let now = Instant::now();
+        while self.search.rounds.try_join_next().is_some() {}
+        self.search.index_status_changed(is_online(&self.config.index.status().borrow()), now);
+        // At first an honest source may stand behind many that do not answer.
+        if self.may_be_served(now, slot) || !self.jobs.is_empty() || !self.search.all_dialled {
+            self.search.last_prospect_at = now;
+        }
+        if !self.search.rounds.is_empty() || now < self.search.next_round {
+            let is_hopeless = self.sources.known_count() > 0
+                && !self.sources.has_retryable()
+                && self.search.rounds.is_empty();
+            let waited = now.saturating_duration_since(self.search.last_prospect_at);
+            let patience = if is_hopeless { ROUND_DELAYS.0 } else { GRACE_PERIOD };
+            return if waited < patience { Ok(()) } else { Err(self.no_sources_failure()) };
+        }
+        self.search.next_round = now + self.search.round_delay;
+        self.search.round_delay = (self.search.round_delay * 2).min(ROUND_DELAYS.1);
+        let round = SearchRound {
+            finder: self.config.finder.clone(),
+            links: self.config.links.clone(),
+            digest: self.wanted.digest,
+            skip: self.sources.not_to_dial(now),
+            tried: self.sources.tried(),
+            ids: self.sources.ids().clone(),
+            events: inbox.event_sender.clone(),
+            needs_manifest: matches!(self.stage, DownloadStage::ChoosingManifest(None)),
+            search_events: inbox.search_event_sender.clone(),
+        };
+        self.search.rounds.spawn(round.run());
+        Ok(())
+    }
+
+    /// Returns true if a source that is connected serves us or will. In a queue the download keeps its place for as long as
+    /// that may take; only where its turn cannot be expected any more, it makes way for others that wait on this node.
+    fn may_be_served(&self, now: Instant, slot: &QueueSlot) -> bool {
+        let is_silent = now.saturating_duration_since(self.search.last_useful_at) > SILENCE_TIMEOUT;
+        let is_connected = self.sources.connected_count() > 0;
+        let keeps_its_place =
+            || self.sources.is_queued() && (self.sources.may_be_served(now) || !slot.has_waiting());
+        is_connected && (!is_silent || keeps_its_place())
+    }
+
+    pub(super) fn no_sources_failure(&self) -> DownloadSessionError {
+        let fates = self.sources.failure_summary();
+        let nowhere = self.unavailable_pieces();
+        DownloadSessionError::NoSources(match (&self.search.index_error, self.sources.known_count()) {
+            (Some(trouble), 0) => Some(trouble.clone()),
+            (None, 0) => None,
+            (_, known) if nowhere > 0 => Some(format!(
+                "none of {} has the {nowhere} missing pieces ({fates})",
+                source_count_text(known)
+            )),
+            (_, known) => Some(format!("{} tried in vain ({fates})", source_count_text(known))),
+        })
+    }
+
+    /// Returns true if no source that is connected has anything of use, as far as it has told.
+    pub(super) fn is_without_sources(&self) -> bool {
+        let is_idle = || match &self.stage {
+            DownloadStage::Fetching(fetching) => {
+                fetching.swarm.active_sources() == 0 && !self.sources.is_queued()
+            }
+            _ => false,
+        };
+        let is_busy = !matches!(self.stage, DownloadStage::ChoosingManifest(_) | DownloadStage::Fetching(_));
+        !is_busy
+            && self.search.all_dialled
+            && (self.sources.connected_count() == 0 || (is_idle() && self.unavailable_pieces() > 0))
+    }
+
+    /// Counts the missing pieces that no source that is connected has, if one is connected.
+    fn unavailable_pieces(&self) -> usize {
+        match &self.stage {
+            DownloadStage::Fetching(fetching) if self.sources.connected_count() > 0 => {
+                fetching.swarm.unavailable_pieces()
+            }
+            _ => 0,
+        }
+    }
+
+    pub(super) fn handle_search_event(&mut self, event: SearchEvent, inbox: &mut DownloadInbox) {
+        // Who was reached in a round reports before the round is over.
+        self.handle_pending_events(inbox);
+        match event {
+            SearchEvent::Located(count) => {
+                self.search.index_error = None;
+                self.sources.set_located(count);
+            }
+            SearchEvent::Unreachable { node, address, error } => {
+                tracing::info!(%address, %error, "source not reached");
+                let again = Instant::now() + UNREACHABLE_RETRY_DELAY;
+                self.sources.mark_unreachable(node, address, error.to_string(), Some(again));
+            }
+            SearchEvent::IndexFailed(trouble) => self.search.index_error = Some(trouble),
+            SearchEvent::Finished => {
+                self.search.all_dialled = true;
+                // Nobody knows of any source: waiting would be for nothing.
+                if self.sources.known_count() == 0 && matches!(self.stage, DownloadStage::ChoosingManifest(_))
+                {
+                    self.search.last_prospect_at = self
+                        .search
+                        .last_prospect_at
+                        .checked_sub(GRACE_PERIOD)
+                        .unwrap_or(self.search.last_prospect_at);
+                }
+            }
+        }
+    }
+
+    /// Asks a peer that is connected for the content, unless that was done.
+    pub(super) fn add_connected_peer(&mut self, link: &PeerLink, inbox: &DownloadInbox) {
+        if self.sources.is_connected(link.node()) {
+            return;
+        }
+        let (digest, events, id) =
+            (self.wanted.digest, inbox.event_sender.clone(), self.sources.ids().next());
+        if let Some(channel) = link.open(digest, id, events) {
+            self.sources.add(id, channel, EarlyManifest::NotAsked);
+        } else {
+            let (why, again) = ("the connection broke".to_owned(), Instant::now() + LOSS_RETRY_DELAY);
+            self.sources.mark_unreachable(link.node(), link.address(), why, Some(again));
+            self.search.next_round = self.search.next_round.min(again);
+        }
+    }
+}
+
+fn source_count_text(count: usize) -> String {
+    if count == 1 { "1 source".to_owned() } else { format!("{count} sources") }
+}

@@ -1,0 +1,109 @@
+//! How long to wait when the index says that something came too soon. Pure: time is an argument.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+/// No pause is longer, whatever the index says.
+const MAX_DELAY: Duration = Duration::from_mins(1);
+
+/// The first pause is not shorter, whatever the index says. The shortest doubles with every further one.
+const MIN_DELAY: Duration = Duration::from_millis(10);
+
+/// The pauses between attempts at one kind of request.
+#[derive(Debug, Default)]
+pub(super) struct RetryDelays {
+    seed: u64,
+    /// How many pauses there were since the index last took something.
+    consecutive: u32,
+    /// When the last of them is over.
+    until: Option<Instant>,
+}
+
+impl RetryDelays {
+    /// Takes a seed, so that nodes that are told the same pause do not come back together.
+    pub(super) const fn seed_jitter(&mut self, seed: u64) {
+        self.seed = seed;
+    }
+
+    /// Returns when a pause is over that the index asks for: between once and twice as long. An index that asks for pauses and takes
+    /// nothing between them is asked ever less often.
+    pub(super) fn next_retry(&mut self, now: Instant, pause: Duration) -> Instant {
+        // What was sent before the last pause is refused along with the request that led to it.
+        if self.until.is_none_or(|until| until <= now) {
+            self.consecutive = self.consecutive.saturating_add(1);
+        }
+        self.seed = self.seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        let share = u32::try_from(self.seed >> 54).unwrap_or(0);
+        let shortest =
+            MIN_DELAY.saturating_mul(1 << (self.consecutive.saturating_sub(1)).min(16)).min(MAX_DELAY);
+        let pause = pause.clamp(shortest, MAX_DELAY);
+        let until = now + pause + pause / 1024 * share;
+        self.until = self.until.max(Some(until));
+        until
+    }
+
+    /// Notes that the index took something.
+    pub(super) const fn reset(&mut self) {
+        self.consecutive = 0;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// How often something is sent in a time to an index that answers each attempt at once with such a pause.
+    fn attempts(mut pauses: RetryDelays, pause: Duration, within: Duration) -> u32 {
+        let (begin, mut attempts) = (Instant::now(), 0);
+        let mut now = begin;
+        while now - begin < within {
+            attempts += 1;
+            now = pauses.next_retry(now, pause);
+        }
+        attempts
+    }
+
+    #[test]
+    fn delays_grow_while_nothing_is_accepted() {
+        let in_a_second = attempts(RetryDelays::default(), Duration::ZERO, Duration::from_secs(1));
+        assert!((5..=7).contains(&in_a_second), "{in_a_second}");
+        let in_an_hour = attempts(RetryDelays::default(), Duration::ZERO, Duration::from_hours(1));
+        assert!((40..80).contains(&in_an_hour), "{in_an_hour}");
+    }
+
+    #[test]
+    fn requests_refused_together_count_as_one_attempt() {
+        let (mut pauses, now) = (RetryDelays::default(), Instant::now());
+        let ends: Vec<_> = (0..32).map(|_| pauses.next_retry(now, Duration::ZERO)).collect();
+        assert!(ends.iter().all(|end| *end <= now + MIN_DELAY * 2));
+    }
+
+    #[test]
+    fn delay_is_as_requested_while_requests_are_accepted() {
+        let (mut pauses, mut now) = (RetryDelays::default(), Instant::now());
+        for _ in 0..100 {
+            let until = pauses.next_retry(now, Duration::from_millis(100));
+            assert!(until <= now + Duration::from_millis(200));
+            now = until;
+            pauses.reset();
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn every_delay_is_bounded(asked in prop::collection::vec(any::<u32>(), 1..50), seed: u64) {
+            let (mut pauses, mut now) = (RetryDelays::default(), Instant::now());
+            pauses.seed_jitter(seed);
+            for asked in asked {
+                let asked = Duration::from_millis(asked.into());
+                let until = pauses.next_retry(now, asked);
+                prop_assert!(until - now >= MIN_DELAY.max(asked.min(MAX_DELAY)));
+                prop_assert!(until - now <= MAX_DELAY * 2);
+                now = until;
+            }
+        }
+    }
+}

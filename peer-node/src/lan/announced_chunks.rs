@@ -1,0 +1,158 @@
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::time::{Duration, Instant};
+
+use protocol::digest::Digest;
+use protocol::lan::{ChunkName, DictionaryLine, LanAnnouncement};
+use protocol::limits::MAX_CHUNK_HOLDERS;
+
+/// The most pairs of a chunk and somebody who has it.
+const MAX_PAIRS: usize = 8192;
+
+/// The most chunks of one address.
+const MAX_PER_ADDRESS: usize = 1024;
+
+/// Who has which chunks, as far as was heard lately. Only the address of a datagram is believed, and what it says only for
+/// that address.
+#[derive(Debug)]
+pub(crate) struct AnnouncedChunks {
+    chunks: BTreeMap<ChunkName, Vec<ChunkHolder>>,
+    per_address: BTreeMap<IpAddr, usize>,
+    /// How long it counts that somebody was heard.
+    lifetime: Duration,
+}
+
+#[derive(Debug)]
+struct ChunkHolder {
+    address: IpAddr,
+    digest: Option<Digest>,
+    last_seen: Instant,
+}
+
+impl AnnouncedChunks {
+    pub(crate) const fn new(lifetime: Duration) -> Self {
+        Self { chunks: BTreeMap::new(), per_address: BTreeMap::new(), lifetime }
+    }
+
+    /// Takes in what an address announces. Returns the chunks that it was not known to have, and whether anything else
+    /// is new.
+    pub(crate) fn record(
+        &mut self,
+        from: IpAddr,
+        announcement: LanAnnouncement,
+        now: Instant,
+    ) -> (Vec<ChunkName>, bool) {
+        let (mut news, mut is_changed) = (Vec::new(), false);
+        let mut pairs: usize = self.per_address.values().sum();
+        let digests = announcement.card.map(|card| card.digests).unwrap_or_default();
+        for name in announcement.chunks {
+            let digest = digests.get(&name).copied();
+            let known = self.chunks.get_mut(&name).map(|holders| (holders.len(), holders));
+            if let Some((_, holders)) = known
+                && let Some(holder) = holders.iter_mut().find(|holder| holder.address == from)
+            {
+                is_changed |= holder.digest != digest;
+                (holder.digest, holder.last_seen) = (digest, now);
+                continue;
+            }
+            let own = self.per_address.get(&from).copied().unwrap_or(0);
+            let holders = self.chunks.get(&name).map_or(0, Vec::len);
+            if pairs >= MAX_PAIRS || own >= MAX_PER_ADDRESS || holders >= MAX_CHUNK_HOLDERS {
+                continue;
+            }
+            self.chunks.entry(name.clone()).or_default().push(ChunkHolder {
+                address: from,
+                digest,
+                last_seen: now,
+            });
+            *self.per_address.entry(from).or_default() += 1;
+            pairs += 1;
+            news.push(name);
+        }
+        (news, is_changed)
+    }
+
+    /// Forgets what was not heard for long; says whether anything was.
+    pub(crate) fn expire(&mut self, now: Instant) -> bool {
+        let before: usize = self.per_address.values().sum();
+        let lifetime = self.lifetime;
+        let (chunks, per_address) = (&mut self.chunks, &mut self.per_address);
+        per_address.clear();
+        chunks.retain(|_, holders| {
+            holders.retain(|holder| now.saturating_duration_since(holder.last_seen) < lifetime);
+            for holder in &*holders {
+                *per_address.entry(holder.address).or_default() += 1;
+            }
+            !holders.is_empty()
+        });
+        per_address.values().sum::<usize>() != before
+    }
+
+    /// Returns the lines of the dictionary.
+    pub(crate) fn lines(&self) -> impl Iterator<Item = DictionaryLine> {
+        self.chunks.iter().map(|(chunk, holders)| DictionaryLine {
+            chunk: chunk.clone(),
+            holders: holders.iter().map(|holder| holder.address).collect(),
+        })
+    }
+
+    /// Returns the digests that were announced, each by whom.
+    pub(crate) fn digests(&self) -> impl Iterator<Item = (&ChunkName, IpAddr, Digest)> {
+        let all =
+            self.chunks.iter().flat_map(|(name, holders)| holders.iter().map(move |holder| (name, holder)));
+        all.filter_map(|(name, holder)| Some((name, holder.address, holder.digest?)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LIFETIME: Duration = Duration::from_secs(100);
+
+    fn address(number: u32) -> IpAddr {
+        std::net::Ipv4Addr::from_bits(number).into()
+    }
+
+    fn announcement(names: impl IntoIterator<Item = String>) -> LanAnnouncement {
+        LanAnnouncement {
+            chunks: names.into_iter().map(|name| name.parse().unwrap()).collect(),
+            card: None,
+            username: None,
+        }
+    }
+
+    #[test]
+    fn announced_chunks_are_listed_until_they_expire() {
+        let (mut sightings, now) = (AnnouncedChunks::new(LIFETIME), Instant::now());
+        let (new, _) = sightings.record(address(1), announcement(["a_1".into(), "a_2".into()]), now);
+        assert_eq!(new.len(), 2);
+        let half = now + LIFETIME / 2;
+        assert_eq!(sightings.record(address(1), announcement(["a_1".into()]), half).0.len(), 0);
+        sightings.record(address(2), announcement(["a_1".into()]), half);
+        let lines: Vec<String> = sightings.lines().map(|line| line.to_string()).collect();
+        assert_eq!(lines, ["a_1: 0.0.0.1, 0.0.0.2", "a_2: 0.0.0.1"]);
+        assert!(sightings.expire(now + LIFETIME) && !sightings.expire(now + LIFETIME));
+        let lines: Vec<String> = sightings.lines().map(|line| line.to_string()).collect();
+        assert_eq!(lines, ["a_1: 0.0.0.1, 0.0.0.2"]);
+    }
+
+    #[test]
+    fn shares_of_addresses_and_chunks_are_bounded() {
+        let (mut sightings, now) = (AnnouncedChunks::new(LIFETIME), Instant::now());
+        for start in 0..20 {
+            let names = (0..500).map(|number| format!("file{start}-{number}_1"));
+            sightings.record(address(1), announcement(names), now);
+        }
+        assert_eq!(sightings.lines().count(), MAX_PER_ADDRESS);
+        for number in 2..100 {
+            sightings.record(address(number), announcement(["popular_1".into()]), now);
+            let names = (0..500).map(|name| format!("file{number}-{name}_1"));
+            sightings.record(address(number), announcement(names), now);
+        }
+        let pairs: usize = sightings.lines().map(|line| line.holders.len()).sum();
+        assert_eq!(pairs, MAX_PAIRS);
+        let popular = sightings.lines().map(|line| line.holders.len()).max();
+        assert!(popular.unwrap() <= MAX_CHUNK_HOLDERS);
+    }
+}

@@ -1,0 +1,101 @@
+use std::net::{IpAddr, SocketAddr};
+use std::time::{Duration, Instant};
+
+use protocol::lan::LanAnnouncement;
+use protocol::limits::MAX_ANNOUNCEMENT;
+use tokio::net::UdpSocket;
+
+use super::Neighbours;
+use super::table::CardOutcome;
+use crate::addresses::is_dialable;
+use crate::lan::settings::DATAGRAM_LIMITS;
+use crate::lan::{announce_socket, broadcast_targets, receive_socket};
+use crate::rate_limiter::{AddressRateLimiter, RateLimit};
+
+/// How often one address is answered, and all.
+const ANSWER_LIMITS: [RateLimit; 2] = [
+    RateLimit { interval: Duration::from_secs(1), burst: 1 },
+    RateLimit { interval: Duration::from_millis(20), burst: 50 },
+];
+
+/// The pause after an error, which tells of an earlier datagram or of a network that is gone for now.
+const ERROR_DELAY: Duration = Duration::from_millis(500);
+
+impl Neighbours {
+    /// Hears other nodes.
+    pub(super) async fn receive_announcements(self) {
+        let settings = &self.shared.config.settings;
+        let port = settings.announce_port;
+        let sockets = receive_socket(port).and_then(|socket| Ok((socket, announce_socket(settings.host)?)));
+        let (socket, sender) = match sockets {
+            Ok(sockets) => sockets,
+            Err(error) => {
+                return self.set_receive_error(format!(
+                    "other nodes cannot be heard: port {port}: {error}; choose another with --lan-port"
+                ));
+            }
+        };
+        let (mut gate, mut answers) = (
+            AddressRateLimiter::new(DATAGRAM_LIMITS[0], DATAGRAM_LIMITS[1]),
+            AddressRateLimiter::new(ANSWER_LIMITS[0], ANSWER_LIMITS[1]),
+        );
+        let mut bytes = vec![0; MAX_ANNOUNCEMENT + 1];
+        loop {
+            let Ok((count, from)) = socket.recv_from(&mut bytes).await else {
+                tokio::time::sleep(ERROR_DELAY).await;
+                continue;
+            };
+            let now = Instant::now();
+            if is_dialable(from) && gate.admit(from.ip(), now) {
+                let bytes = bytes.get(..count).unwrap_or_default();
+                if self.handle_datagram(bytes, from, now) == CardOutcome::New && answers.admit(from.ip(), now)
+                {
+                    self.answer_newcomer(&sender, bytes.len(), from.ip()).await;
+                }
+            }
+        }
+    }
+
+    fn handle_datagram(&self, bytes: &[u8], from: SocketAddr, now: Instant) -> CardOutcome {
+        let card = match LanAnnouncement::decode(bytes) {
+            Ok(LanAnnouncement { card: Some(card), .. }) => card,
+            Ok(_) => return CardOutcome::Refused,
+            Err(error) => {
+                tracing::debug!(%from, %error, "datagram refused");
+                return CardOutcome::Refused;
+            }
+        };
+        let config = &self.shared.config;
+        if card.cookie == config.settings.cookie || card.node.is_some_and(|(node, _)| node == config.node) {
+            return CardOutcome::Refused;
+        }
+        let outcome = self.shared.table.lock().record(from.ip(), &card, now);
+        if outcome == CardOutcome::New {
+            tracing::info!(%from, node = card.node.map(|(node, _)| node.short()), "a node was heard");
+        }
+        outcome
+    }
+
+    /// Tells a newcomer who we are, so that it need not wait for our next round: never more than it has sent, and only to where
+    /// announcements are heard.
+    async fn answer_newcomer(&self, sender: &UdpSocket, most: usize, newcomer: IpAddr) {
+        let bare = LanAnnouncement { card: Some(self.own_card()), ..LanAnnouncement::default() }.encode();
+        if bare.len() > most {
+            return;
+        }
+        let settings = &self.shared.config.settings;
+        let everybody = broadcast_targets(settings).into_iter().next().map(SocketAddr::from);
+        let target = match everybody {
+            // What goes to one address of this machine is heard by one of its nodes only, by whichever.
+            Some(everybody) if is_own_address(newcomer) => everybody,
+            _ => SocketAddr::new(newcomer, settings.announce_port),
+        };
+        // It will hear us the next time.
+        let _ = sender.send_to(&bare, target).await;
+    }
+}
+
+/// Says whether an address is one of this machine's: only such a one can be bound.
+fn is_own_address(address: IpAddr) -> bool {
+    std::net::UdpSocket::bind((address, 0)).is_ok()
+}

@@ -1,0 +1,134 @@
+//! Searches between peers: what is answered here, and what answers are waited for.
+
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
+
+use parking_lot::Mutex;
+use protocol::digest::Digest;
+use protocol::fold::fold;
+use protocol::index::{FileRecord, Share};
+use protocol::limits::MAX_HITS;
+use protocol::query::Query;
+use protocol::share_path::SharePath;
+use tokio::sync::oneshot;
+
+use super::reader::LinkError;
+use super::serving::ServingContext;
+use crate::library::SharedFile;
+
+/// How long one search may look at names.
+const SEARCH_TIME_LIMIT: Duration = Duration::from_millis(50);
+
+/// How many names are looked at between two looks at the clock.
+const NAMES_PER_CLOCK_CHECK: usize = 256;
+
+/// The most searches under way on one connection, in one direction.
+const MAX_UNDER_WAY: usize = 16;
+
+/// Files that a peer says it shares, and whether there may be more. Nothing of it is checked but how many they are.
+pub(super) type PeerSearchAnswer = (Vec<FileRecord>, bool);
+
+/// Looks through what is shared here. Unless `any_names`, files with names that release 0.1.0 does not accept are left out.
+/// Blocks.
+pub(super) fn answer(context: &ServingContext, text: &str, limit: u16, any_names: bool) -> PeerSearchAnswer {
+    let (limit, listing) = (usize::from(limit.min(MAX_HITS)), context.library.files());
+    if let Ok(digest) = text.trim().parse::<Digest>() {
+        let is_fit = |path: &SharePath| any_names || path.is_basic();
+        let whole = listing.by_digest(&digest).filter(|file| is_fit(&file.path)).take(limit);
+        let whole = whole.map(SharedFile::record);
+        let partial =
+            context.partials.find(&digest).filter(|partial| is_fit(partial.path())).map(|partial| {
+                FileRecord {
+                    path: partial.path().as_str().to_owned(),
+                    size: partial.manifest().geometry().size(),
+                    digest,
+                    share: Share::Partial,
+                }
+            });
+        return (whole.chain(partial).take(limit).collect(), false);
+    }
+    let Ok(query) = Query::parse(text) else { return PeerSearchAnswer::default() };
+    let (mut files, begun) = (Vec::new(), Instant::now());
+    for (number, file) in listing.iter().enumerate() {
+        if files.len() >= limit
+            || number.is_multiple_of(NAMES_PER_CLOCK_CHECK) && begun.elapsed() > SEARCH_TIME_LIMIT
+        {
+            return (files, true);
+        }
+        let is_match = query.matches(&fold(file.path.as_str()), file.size, &file.digest);
+        if is_match && (any_names || file.path.is_basic()) {
+            files.push(file.record());
+        }
+    }
+    (files, false)
+}
+
+/// The searches that the other side of a connection was asked to answer.
+#[derive(Debug, Default)]
+pub(super) struct SearchTable(Mutex<PendingSearches>);
+
+#[derive(Debug, Default)]
+struct PendingSearches {
+    last: u32,
+    waiting: HashMap<u32, (u16, oneshot::Sender<PeerSearchAnswer>)>,
+}
+
+impl SearchTable {
+    /// Notes a search and returns its number; none if too many are under way.
+    pub(super) fn begin(&self, limit: u16) -> Option<(u32, oneshot::Receiver<PeerSearchAnswer>)> {
+        let mut under_way = self.0.lock();
+        // One that nobody waits for any more makes room; its answer is ignored when it comes.
+        under_way.waiting.retain(|_, (_, answer)| !answer.is_closed());
+        if under_way.waiting.len() >= MAX_UNDER_WAY {
+            return None;
+        }
+        let (answer, answered) = oneshot::channel();
+        under_way.last = under_way.last.wrapping_add(1);
+        let number = under_way.last;
+        under_way.waiting.insert(number, (limit, answer));
+        Some((number, answered))
+    }
+
+    /// Passes an answer on.
+    pub(super) fn answered(&self, number: u32, found: PeerSearchAnswer) -> Result<(), LinkError> {
+        let Some((limit, answer)) = self.0.lock().waiting.remove(&number) else { return Ok(()) };
+        if found.0.len() > usize::from(limit) {
+            return Err(LinkError::Violation { what: "it found more than it was asked for" });
+        }
+        // Whoever asked may have gone.
+        let _ = answer.send(found);
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn answer_reaches_only_its_search() {
+        let table = SearchTable::default();
+        let (first, mut one) = table.begin(1).unwrap();
+        let (second, mut other) = table.begin(1).unwrap();
+        table.answered(second, (Vec::new(), true)).unwrap();
+        assert_eq!(other.try_recv(), Ok((Vec::new(), true)));
+        assert!(one.try_recv().is_err());
+        table.answered(99, PeerSearchAnswer::default()).unwrap();
+        let record = FileRecord {
+            path: "a".into(),
+            size: 1,
+            digest: Digest::from_bytes([1; 32]),
+            share: Share::Complete,
+        };
+        assert!(table.answered(first, (vec![record.clone(), record], false)).is_err());
+    }
+
+    #[test]
+    fn searches_are_bounded_and_dropped_ones_free_a_slot() {
+        let table = SearchTable::default();
+        let waiting: Vec<_> = (0..MAX_UNDER_WAY).map(|_| table.begin(1).unwrap()).collect();
+        assert!(table.begin(1).is_none());
+        drop(waiting);
+        assert!(table.begin(1).is_some());
+    }
+}

@@ -1,0 +1,90 @@
+use protocol::index::{FileRecord, PeerRef};
+use protocol::limits::MAX_LISTING;
+use protocol::share_path::SharePath;
+
+use crate::repl::actions::lookup::find_peer;
+use crate::repl::command_error::CommandError;
+use crate::repl::row_list::ListedContent;
+use crate::repl::session::ReplSession;
+use protocol::escape::excerpt;
+
+/// The most files that one command fetches.
+const MAX_FILES: usize = 20_000;
+
+/// The files below a folder of a peer.
+#[derive(Debug)]
+pub(super) struct FolderListing {
+    pub(super) files: Vec<ListedContent>,
+    /// How many have names that cannot be used.
+    pub(super) unusable: usize,
+}
+
+/// Lists all files below a folder of a peer: the named one, or the one that was browsed last.
+pub(super) async fn list_folder(
+    session: &mut ReplSession,
+    folder: &str,
+    from: Option<&str>,
+) -> Result<FolderListing, CommandError> {
+    let whose = match from {
+        Some(named) => find_peer(session, named).await?,
+        None => session.peers.browsed()?,
+    };
+    list_folder_of(session, whose, folder).await
+}
+
+/// Lists all files below a folder of a peer.
+pub(super) async fn list_folder_of(
+    session: &mut ReplSession,
+    whose: PeerRef,
+    folder: &str,
+) -> Result<FolderListing, CommandError> {
+    let path = SharePath::parse(folder).map_err(|_| CommandError::not_found(&format!("{folder}/")))?;
+    let (mut files, mut unusable, prefix) = (Vec::new(), 0, format!("{}/", path.as_str()));
+    // Paths are listed in their order, so those below the folder are together.
+    let (mut whose, mut after) = (whose, Some(prefix.clone()));
+    loop {
+        let (node, page, more) = session.node.index().browse(whose, after, MAX_LISTING).await?;
+        // The same node for all pages, whoever comes to listen at its address.
+        whose = PeerRef::Node(node);
+        after = page.last().map(|file| file.path.clone());
+        let below: Vec<&FileRecord> = page.iter().filter(|file| file.path.starts_with(&prefix)).collect();
+        let usable = below.iter().copied().filter(|file| is_below(file, &path));
+        files.extend(usable.map(ListedContent::from));
+        unusable += below.iter().filter(|file| !is_below(file, &path)).count();
+        if files.len() > MAX_FILES {
+            return Err(CommandError::TooManyFiles { what: excerpt(folder), limit: MAX_FILES });
+        }
+        let is_beyond = page.last().is_none_or(|file| !file.path.starts_with(&prefix));
+        if !more || is_beyond {
+            break;
+        }
+    }
+    if files.is_empty() && unusable == 0 {
+        return Err(CommandError::not_found(&format!("{folder}/")));
+    }
+    Ok(FolderListing { files, unusable })
+}
+
+fn is_below(file: &FileRecord, folder: &SharePath) -> bool {
+    file.check().is_ok_and(|path| path.starts_with_folder(folder) && path != *folder)
+}
+
+#[cfg(test)]
+mod tests {
+    use protocol::digest::Digest;
+    use protocol::index::Share;
+
+    use super::*;
+
+    #[test]
+    fn only_files_below_the_folder_are_fetched() {
+        let folder = SharePath::parse("music/live").unwrap();
+        let lies = |path: &str| {
+            let file =
+                FileRecord { path: path.into(), size: 0, digest: Digest::EMPTY, share: Share::Complete };
+            is_below(&file, &folder)
+        };
+        assert!(lies("music/live/a") && lies("music/live/b/c"));
+        assert!(!lies("music/live") && !lies("music/lively/a") && !lies("../music/live/a"));
+    }
+}

@@ -1,0 +1,135 @@
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+
+use crate::download::{DownloadTarget, SaveOptions, WantedFile};
+use crate::repl::actions::lookup::find_files;
+use crate::repl::command::{ContentSelector, DownloadArgs};
+use crate::repl::command_error::CommandError;
+use crate::repl::row_list::{ListRow, ListedContent};
+use crate::repl::session::{ReplSession, expand_tilde, home_dir};
+use protocol::escape::excerpt;
+use protocol::index::PeerRef;
+
+use super::folder_listing::{list_folder, list_folder_of};
+
+/// What an order means.
+pub(super) struct ResolvedFiles {
+    /// The files.
+    pub(super) files: Vec<ResolvedFile>,
+    /// The remote folder in which all of them lie, if it was one that was ordered.
+    pub(super) folder: Option<String>,
+    /// How many files were ordered whose names cannot be used.
+    pub(super) unusable: usize,
+}
+
+/// A content to fetch, with the number by which it was chosen, if it was.
+#[derive(Debug)]
+pub(super) struct ResolvedFile {
+    pub(super) number: Option<u32>,
+    pub(super) wanted: WantedFile,
+}
+
+/// Finds out what an order means. Nothing is started unless all of it can be made out.
+pub(super) async fn resolve_files(
+    session: &mut ReplSession,
+    order: &DownloadArgs,
+) -> Result<ResolvedFiles, CommandError> {
+    let (mut chosen, mut folders, mut has_files, mut unusable) = (Vec::new(), Vec::new(), false, 0);
+    for item in &order.items {
+        match item {
+            ContentSelector::Folder(folder) => {
+                let tree = list_folder(session, folder, order.from.as_deref()).await?;
+                chosen.extend(unnumbered(&tree.files, order.saving));
+                unusable += tree.unusable;
+                folders.push(folder.clone());
+            }
+            ContentSelector::Hits(numbers) => {
+                let rows: Vec<ListRow> = session.last_list.select(numbers)?.into_iter().cloned().collect();
+                for (row, number) in rows.into_iter().zip(numbers.up_to(u32::MAX).into_iter().flatten()) {
+                    match row {
+                        ListRow::File(listed) => {
+                            chosen.push(ResolvedFile {
+                                number: Some(number),
+                                ..wanted_anywhere(&listed, order.saving)
+                            });
+                            has_files = true;
+                        }
+                        ListRow::Folder { peer, path } => {
+                            let tree = list_folder_of(session, PeerRef::Node(peer), &path).await?;
+                            chosen.extend(unnumbered(&tree.files, order.saving));
+                            unusable += tree.unusable;
+                            folders.push(path);
+                        }
+                    }
+                }
+            }
+            item => {
+                let files = find_files(session, item).await?;
+                chosen.extend(files.iter().map(|listed| wanted_anywhere(listed, order.saving)));
+                has_files = true;
+            }
+        }
+    }
+    if let Some(destination) = &order.destination {
+        if let Some(folder) = folders.first() {
+            return Err(CommandError::DestinationForFolder { name: excerpt(folder) });
+        }
+        set_destination(&mut chosen, destination)?;
+    }
+    let folder = folders.pop().filter(|_| folders.is_empty() && !has_files);
+    Ok(ResolvedFiles { files: chosen, folder, unusable })
+}
+
+/// Wants the files of a tree.
+fn unnumbered(files: &[ListedContent], saving: SaveOptions) -> impl Iterator<Item = ResolvedFile> {
+    deduplicated(files, saving).into_iter().map(|wanted| ResolvedFile { number: None, wanted })
+}
+
+/// Wants a content of which nothing is asked about where it lies.
+fn wanted_anywhere(listed: &ListedContent, saving: SaveOptions) -> ResolvedFile {
+    let wanted = WantedFile { anywhere: true, ..wanted(listed, listed.file_name(), saving) };
+    ResolvedFile { number: None, wanted }
+}
+
+fn wanted(listed: &ListedContent, name: &str, saving: SaveOptions) -> WantedFile {
+    WantedFile {
+        digest: listed.digest,
+        size: listed.size,
+        path: Some(listed.path.clone()),
+        target: DownloadTarget::InFolder(name.to_owned()),
+        copies: Vec::new(),
+        anywhere: false,
+        save_options: saving,
+    }
+}
+
+/// Wants the files of a tree, the folders around them included; what occurs several times in it is fetched once.
+fn deduplicated(files: &[ListedContent], saving: SaveOptions) -> Vec<WantedFile> {
+    let mut chosen: Vec<WantedFile> = Vec::with_capacity(files.len());
+    let mut places = HashMap::new();
+    for listed in files {
+        match places.entry(listed.digest) {
+            Entry::Vacant(place) => {
+                place.insert(chosen.len());
+                chosen.push(wanted(listed, &listed.path, saving));
+            }
+            Entry::Occupied(place) => {
+                if let Some(first) = chosen.get_mut(*place.get()) {
+                    first.copies.push(DownloadTarget::InFolder(listed.path.clone()));
+                }
+            }
+        }
+    }
+    chosen
+}
+
+/// Gives the only file another place.
+fn set_destination(chosen: &mut [ResolvedFile], destination: &str) -> Result<(), CommandError> {
+    let [only] = chosen else { return Err(CommandError::DestinationForSeveral { count: chosen.len() }) };
+    if let DownloadTarget::InFolder(name) = &only.wanted.target {
+        let path = expand_tilde(destination, home_dir().as_deref());
+        only.wanted.target = DownloadTarget::AtPath(path, name.clone());
+        only.wanted.anywhere = false;
+    }
+    Ok(())
+}

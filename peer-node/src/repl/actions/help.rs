@@ -1,0 +1,84 @@
+use crate::repl::command::ParseError;
+use crate::repl::command_error::CommandError;
+use crate::repl::command_table::{COMMANDS, CommandInfo, find_command};
+use crate::repl::look::{Look, Style};
+use crate::repl::session::ReplSession;
+use crate::repl::text_width::{display_width, pad};
+
+/// Shows all commands, or what there is to say about one.
+pub(super) fn show_help(session: &mut ReplSession, name: Option<&str>) -> Result<(), CommandError> {
+    let look = session.output.look();
+    let lines = match name {
+        None => command_overview(session.output.width(), look),
+        Some(name) => command_details(find_command(name).ok_or_else(|| ParseError::unknown(name))?, look),
+    };
+    Ok(session.output.lines(lines)?)
+}
+
+fn command_overview(width: usize, look: Look) -> Vec<String> {
+    let widest = COMMANDS.iter().map(|entry| display_width(&usage_line(entry))).max().unwrap_or(0);
+    let longest = COMMANDS.iter().map(|entry| display_width(&summary_with_aliases(entry))).max().unwrap_or(0);
+    // Where it would break the lines, the explanation stands below.
+    let is_wide = widest + 2 + longest <= width;
+    let line = |entry: &CommandInfo| {
+        let (call, gist) = (usage_line(entry), look.paint(Style::Faint, &summary_with_aliases(entry)));
+        if is_wide {
+            vec![format!("{}  {gist}", look.paint(Style::Strong, &pad(&call, widest)))]
+        } else {
+            vec![look.paint(Style::Strong, &call), format!("  {gist}")]
+        }
+    };
+    COMMANDS.iter().flat_map(line).collect()
+}
+
+/// Returns the usual name, and the first of the things that can stand behind it.
+fn usage_line(entry: &CommandInfo) -> String {
+    let name = entry.names.first().copied().unwrap_or_default();
+    let usage = entry.usage.split(" | ").next().unwrap_or_default();
+    format!("{name} {usage}").trim_end().to_owned()
+}
+
+/// Returns what the command does, and its other names.
+fn summary_with_aliases(entry: &CommandInfo) -> String {
+    let others = entry.names.iter().skip(1).map(|name| format!(" (also {name})"));
+    others.fold(entry.summary.to_owned(), |gist, other| gist + &other)
+}
+
+fn command_details(entry: &CommandInfo, look: Look) -> Vec<String> {
+    let call = |name: &&str| look.paint(Style::Strong, format!("{name} {}", entry.usage).trim_end());
+    let calls = entry.names.iter().map(call);
+    let details = entry.details.iter().map(|line| format!("  {line}"));
+    calls.chain([format!("  {}", entry.summary)]).chain(details).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_overview_names_every_command_at_any_width() {
+        for width in [20, 80, 200, usize::MAX] {
+            let text = command_overview(width, Look::PLAIN).join("\n");
+            assert!(
+                COMMANDS.iter().all(|entry| text.contains(entry.names[0]) && text.contains(entry.summary))
+            );
+        }
+        let usual = command_overview(80, Look::PLAIN);
+        assert_eq!(usual.len(), COMMANDS.len(), "one line each");
+        assert!(usual.iter().all(|line| display_width(line) <= 80));
+    }
+
+    #[test]
+    fn a_command_is_explained_with_all_its_names() {
+        let text = command_details(find_command("get").unwrap(), Look::PLAIN).join("\n");
+        assert!(text.starts_with("download HIT") && text.contains("\nget HIT") && text.contains("3-5"));
+        for entry in &COMMANDS {
+            assert!(
+                command_details(entry, Look::PLAIN).iter().all(|line| display_width(line) <= 80),
+                "{}",
+                entry.summary
+            );
+        }
+        assert!(command_details(find_command("quit").unwrap(), Look::PLAIN)[0].starts_with("quit"));
+    }
+}

@@ -1,0 +1,36 @@
+use protocol::escape::display_safe;
+
+use super::selection::resolve_refs;
+use crate::download::ChangeOutcome;
+use crate::repl::command::DownloadRef;
+use crate::repl::command_error::CommandError;
+use crate::repl::session::ReplSession;
+use crate::transfers::{DownloadView, Priority};
+
+/// Changes which downloads come first.
+pub(super) fn set_priority(
+    session: &mut ReplSession,
+    which: &[DownloadRef],
+    priority: Priority,
+) -> Result<(), CommandError> {
+    let (ids, mut result) = resolve_refs(session, which);
+    let downloads = session.node.downloads().clone();
+    for id in ids {
+        match (downloads.prioritise(id, priority), downloads.watch(id)) {
+            (ChangeOutcome::NotRunning, _) | (_, None) => {
+                result = Err(session.report_error(&CommandError::NoDownload { number: id.0 }));
+            }
+            (_, Some(view)) => {
+                let view = downloads.with_rank(view.borrow().clone());
+                let (name, priority) = (display_safe(&view.name), priority.name());
+                session.output.line(format!("{name}: {priority} priority{}", queue_text(&view)))?;
+            }
+        }
+    }
+    result
+}
+
+/// Says where in the queue a download waits, if it does.
+pub(super) fn queue_text(view: &DownloadView) -> String {
+    view.queue_position.map(|turn| format!(", number {turn} in the queue")).unwrap_or_default()
+}

@@ -1,0 +1,206 @@
+use protocol::geometry::{Block, Geometry, PieceIndex};
+
+use crate::swarm::source::SourceId;
+
+/// How far a block has got.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum BlockProgress {
+    /// Nobody was asked, or nobody still owes it.
+    Wanted,
+    /// One source was asked for it, and perhaps a second one that may be faster.
+    Requested(SourceId, Option<SourceId>),
+    /// It is here, from this source.
+    Received(SourceId),
+}
+
+/// What became of a block that came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::swarm) enum BlockArrival {
+    /// It is here already, or was never to come.
+    Unwanted,
+    /// It was missing; perhaps another source owes it, and need not send it any more.
+    Wanted { also_owed_by: Option<SourceId> },
+}
+
+/// A piece of which at least one block was asked for.
+///
+/// A piece of BitTorrent may have 4096 blocks. So they stand in a table, and all that is asked about them at every step
+/// is counted.
+#[derive(Debug)]
+pub(in crate::swarm) struct ActivePiece {
+    index: PieceIndex,
+    length: u32,
+    block_length: u32,
+    blocks: Vec<BlockProgress>,
+    /// The first block that is wanted, if any is.
+    cursor: usize,
+    wanted: usize,
+    requested: usize,
+    /// How many blocks each source gave or owes.
+    contributions: Vec<(SourceId, usize)>,
+}
+
+impl ActivePiece {
+    pub(super) fn new(geometry: &Geometry, index: PieceIndex, block_length: u32) -> Self {
+        let (length, block_length) = (geometry.length_of(index), block_length.max(1));
+        let wanted = length.div_ceil(block_length) as usize;
+        let (blocks, shares) = (vec![BlockProgress::Wanted; wanted], Vec::new());
+        Self { index, length, block_length, blocks, cursor: 0, wanted, requested: 0, contributions: shares }
+    }
+
+    pub(in crate::swarm) const fn index(&self) -> PieceIndex {
+        self.index
+    }
+
+    pub(super) fn bytes(&self) -> u64 {
+        self.length.into()
+    }
+
+    pub(super) const fn is_complete(&self) -> bool {
+        self.wanted == 0 && self.requested == 0
+    }
+
+    /// Says whether nothing of it is here and nobody was asked.
+    pub(super) const fn is_untouched(&self) -> bool {
+        self.wanted == self.blocks.len()
+    }
+
+    /// Says whether some source is filling it, or it waits for its check.
+    pub(super) const fn is_moving(&self) -> bool {
+        self.is_complete() || self.requested > 0
+    }
+
+    /// Says whether there is a block that nobody was asked for.
+    pub(super) const fn is_open(&self) -> bool {
+        self.wanted > 0
+    }
+
+    /// Returns the first block that nobody was asked for.
+    pub(in crate::swarm) fn first_wanted(&self) -> Option<Block> {
+        self.is_open().then(|| self.block(self.cursor)).flatten()
+    }
+
+    /// Returns the sources that gave blocks of it or owe some.
+    pub(in crate::swarm) fn contributors(&self) -> impl Iterator<Item = SourceId> {
+        self.contributions.iter().map(|(source, _)| *source)
+    }
+
+    /// Says whether a source gave blocks of it or owes some.
+    pub(in crate::swarm) fn has_contributor(&self, source: SourceId) -> bool {
+        self.contributors().any(|other| other == source)
+    }
+
+    /// Returns who owes a block: one source, and perhaps a second one.
+    pub(super) fn owing_sources(&self, block: Block) -> Option<(SourceId, Option<SourceId>)> {
+        match self.blocks.get(self.slot(block)?)? {
+            BlockProgress::Requested(one, other) => Some((*one, *other)),
+            BlockProgress::Wanted | BlockProgress::Received(_) => None,
+        }
+    }
+
+    pub(super) fn requested(&mut self, source: SourceId, block: Block) {
+        let Some(slot) = self.slot(block) else { return };
+        match self.blocks.get(slot) {
+            Some(BlockProgress::Wanted) => self.set_progress(slot, BlockProgress::Requested(source, None)),
+            Some(BlockProgress::Requested(one, None)) => {
+                self.set_progress(slot, BlockProgress::Requested(*one, Some(source)))
+            }
+            _ => {}
+        }
+    }
+
+    pub(super) fn arrived(&mut self, source: SourceId, block: Block) -> BlockArrival {
+        let Some(slot) = self.slot(block) else { return BlockArrival::Unwanted };
+        let other = match self.blocks.get(slot).copied() {
+            None | Some(BlockProgress::Received(_)) => return BlockArrival::Unwanted,
+            Some(BlockProgress::Wanted) => None,
+            Some(BlockProgress::Requested(one, other)) => {
+                [Some(one), other].into_iter().flatten().find(|debtor| *debtor != source)
+            }
+        };
+        self.set_progress(slot, BlockProgress::Received(source));
+        BlockArrival::Wanted { also_owed_by: other }
+    }
+
+    /// Forgets that a source owes a block.
+    pub(super) fn released(&mut self, source: SourceId, block: Block) {
+        let Some(slot) = self.slot(block) else { return };
+        match self.blocks.get(slot) {
+            Some(BlockProgress::Requested(one, None)) if *one == source => {
+                self.set_progress(slot, BlockProgress::Wanted)
+            }
+            Some(BlockProgress::Requested(one, Some(other))) if *one == source => {
+                self.set_progress(slot, BlockProgress::Requested(*other, None));
+            }
+            Some(BlockProgress::Requested(one, Some(other))) if *other == source => {
+                self.set_progress(slot, BlockProgress::Requested(*one, None));
+            }
+            _ => {}
+        }
+    }
+
+    fn block(&self, slot: usize) -> Option<Block> {
+        let begin = u32::try_from(slot).ok()?.checked_mul(self.block_length)?;
+        let rest = self.length.checked_sub(begin)?;
+        Some(Block { piece: self.index, begin, length: rest.min(self.block_length) })
+    }
+
+    /// Returns where a block stands in the table, if the piece is cut so.
+    fn slot(&self, block: Block) -> Option<usize> {
+        let slot = (block.begin / self.block_length) as usize;
+        (self.block(slot) == Some(block)).then_some(slot)
+    }
+
+    fn set_progress(&mut self, slot: usize, next: BlockProgress) {
+        let Some(progress) = self.blocks.get_mut(slot) else { return };
+        let before = std::mem::replace(progress, next);
+        match before {
+            BlockProgress::Wanted => self.wanted -= 1,
+            BlockProgress::Requested(..) => self.requested -= 1,
+            BlockProgress::Received(_) => {}
+        }
+        match next {
+            BlockProgress::Wanted => self.wanted += 1,
+            BlockProgress::Requested(..) => self.requested += 1,
+            BlockProgress::Received(_) => {}
+        }
+        before.sources().for_each(|source| self.remove_contribution(source));
+        next.sources().for_each(|source| self.add_contribution(source));
+        if next == BlockProgress::Wanted {
+            self.cursor = self.cursor.min(slot);
+        } else if slot == self.cursor {
+            let rest = self.blocks.iter().skip(slot);
+            self.cursor += rest.take_while(|progress| **progress != BlockProgress::Wanted).count();
+        }
+    }
+
+    fn add_contribution(&mut self, source: SourceId) {
+        match self.contributions.iter_mut().find(|(other, _)| *other == source) {
+            Some((_, blocks)) => *blocks += 1,
+            None => self.contributions.push((source, 1)),
+        }
+    }
+
+    fn remove_contribution(&mut self, source: SourceId) {
+        if let Some(place) = self.contributions.iter().position(|(other, _)| *other == source)
+            && let Some((_, blocks)) = self.contributions.get_mut(place)
+        {
+            *blocks -= 1;
+            if *blocks == 0 {
+                self.contributions.swap_remove(place);
+            }
+        }
+    }
+}
+
+impl BlockProgress {
+    /// Returns who owes the block or gave it.
+    fn sources(self) -> impl Iterator<Item = SourceId> {
+        let (one, other) = match self {
+            Self::Wanted => (None, None),
+            Self::Requested(one, other) => (Some(one), other),
+            Self::Received(giver) => (Some(giver), None),
+        };
+        one.into_iter().chain(other)
+    }
+}

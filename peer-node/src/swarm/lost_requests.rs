@@ -1,0 +1,59 @@
+//! Requests without an answer, and how they are repeated where a request cannot be taken back.
+
+use std::time::{Duration, Instant};
+
+use protocol::geometry::{Block, PieceIndex};
+
+use super::have::Have;
+use super::source::SourceId;
+use super::{OverduePolicy, Swarm};
+
+impl Swarm {
+    /// Takes the requests of silent sources for lost. What they owe is requested of others that have nothing else to do, or of
+    /// the same source when it is its turn again.
+    pub(super) fn repeat_unanswered(&mut self, after: Duration, now: Instant) {
+        let is_silent = |(_, source): &(&SourceId, &super::SwarmSource)| source.silent_for(now) >= after;
+        let silent: Vec<SourceId> = self.sources.iter().filter(is_silent).map(|(id, _)| *id).collect();
+        for id in silent {
+            let Some(source) = self.sources.get_mut(&id) else { continue };
+            let owed = source.give_up_requests(after, now);
+            self.release(id, owed.clone());
+            for block in owed {
+                self.request_elsewhere(id, block.piece, now);
+            }
+            // After those that others owe nothing.
+            self.request_turns.mark_ready(id);
+        }
+    }
+
+    /// Requests a piece of another source than the one that is silent, if one has room.
+    fn request_elsewhere(&mut self, silent: SourceId, piece: PieceIndex, now: Instant) {
+        let others = self.sources.keys().copied().filter(|id| *id != silent && self.has_room(*id));
+        for id in others.collect::<Vec<_>>() {
+            if let Some(block) = self.begin_piece(id, now, |other| other == piece) {
+                return self.request(id, block, now);
+            }
+        }
+    }
+
+    /// Begins the piece again that a source was last asked for, if it has not answered and nobody else was asked.
+    pub(super) fn repeat_request(&mut self, id: SourceId, now: Instant) -> Option<Block> {
+        let piece = self.sources.get(&id)?.unanswered_piece()?;
+        self.begin_piece(id, now, |other| other == piece)
+    }
+
+    /// Takes a whole piece in that was requested before its request was taken for lost, if it is still missing and nobody else
+    /// has been asked; returns true if it is wanted.
+    pub(super) fn accept_late(&mut self, id: SourceId, block: Block) -> bool {
+        let is_repeating = matches!(self.config.overdue, OverduePolicy::Repeat(_));
+        let is_whole = block.length == self.geometry.length_of(block.piece);
+        if !is_repeating || !is_whole || self.picker.is_done(block.piece) {
+            return false;
+        }
+        let taken = self.picker.take_random(&Have::All, |piece| piece == block.piece);
+        let opened = taken.and_then(|piece| self.active.open(&self.geometry, piece, block.length));
+        let Some(block) = opened else { return false };
+        self.active.requested(id, block);
+        true
+    }
+}

@@ -1,0 +1,42 @@
+//! Which of the addresses that a tracker tells are worth a try.
+
+use std::collections::HashSet;
+use std::net::SocketAddr;
+
+use protocol::tracker::TrackedPeer;
+
+use crate::addresses::{canonical, is_dialable};
+
+/// The most addresses that are taken from one answer. We ask for half as many.
+const MAX_ADDRESSES: usize = 200;
+
+/// Takes the addresses at which somebody can listen, each once.
+pub(super) fn dialable(peers: &[TrackedPeer]) -> Vec<SocketAddr> {
+    let mut seen = HashSet::new();
+    let addresses = peers.iter().map(|peer| canonical(peer.address));
+    addresses.filter(|address| is_dialable(*address) && seen.insert(*address)).take(MAX_ADDRESSES).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn undialable_addresses_are_dropped() {
+        let peers = ["1.2.3.4:0", "0.0.0.0:1", "224.0.0.1:1", "255.255.255.255:1", "[ff02::1]:1", "[::]:1"]
+            .iter()
+            .chain(&["1.2.3.4:5", "[::ffff:1.2.3.4]:5", "[2001:db8::1]:6"])
+            .map(|address| TrackedPeer { address: address.parse().unwrap(), peer_id: None })
+            .collect::<Vec<_>>();
+        let found: Vec<_> = dialable(&peers).iter().map(SocketAddr::to_string).collect();
+        assert_eq!(found, ["1.2.3.4:5", "[2001:db8::1]:6"]);
+    }
+
+    #[test]
+    fn at_most_two_hundred_peers_per_reply() {
+        let peers: Vec<_> = (1..2000)
+            .map(|port| TrackedPeer { address: ([1, 2, 3, 4], port).into(), peer_id: None })
+            .collect();
+        assert_eq!(dialable(&peers).len(), MAX_ADDRESSES);
+    }
+}

@@ -1,0 +1,156 @@
+//! What the URL of a tracker says of how to reach it.
+
+use std::fmt;
+
+use protocol::escape::excerpt;
+use protocol::limits::MAX_TRACKER_URL;
+use reqwest::Url;
+
+/// Where a tracker is, and over what it is spoken to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum TrackerAddress {
+    /// HTTP, with or without TLS.
+    Http(Url),
+    /// UDP: host and port, and path and query, which are sent along (BEP 41).
+    Udp { host: String, port: u16, url_data: String },
+}
+
+/// Tells why a URL is none of a tracker that this program speaks to.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(super) enum TrackerUrlError {
+    /// It is no URL at all.
+    #[error("{url} is not a URL")]
+    NotAUrl { url: String },
+    /// It is not of HTTP, HTTPS or UDP.
+    #[error("trackers of {scheme} are not spoken to, only those of http, https and udp")]
+    OtherScheme { scheme: String },
+    /// It holds a name and a password, which would be told to whoever is there.
+    #[error("a URL with a user name in it is not followed")]
+    UserName,
+    /// It names no host, or no port where there is no usual one.
+    #[error("{url} names no host and port")]
+    NoHost { url: String },
+}
+
+impl TrackerAddress {
+    /// Reads the URL of a tracker.
+    pub(super) fn parse(url: &str) -> Result<Self, TrackerUrlError> {
+        if url.len() > MAX_TRACKER_URL {
+            return Err(TrackerUrlError::NotAUrl { url: excerpt(url) });
+        }
+        Self::from_url(Url::parse(url).map_err(|_| TrackerUrlError::NotAUrl { url: excerpt(url) })?)
+    }
+
+    /// Takes a URL, of a tracker or of where it sends to.
+    pub(super) fn from_url(url: Url) -> Result<Self, TrackerUrlError> {
+        if !matches!(url.scheme(), "http" | "https" | "udp") {
+            return Err(TrackerUrlError::OtherScheme { scheme: excerpt(url.scheme()) });
+        }
+        if !url.username().is_empty() || url.password().is_some() {
+            return Err(TrackerUrlError::UserName);
+        }
+        let host = url.host_str().filter(|host| !host.is_empty()).map(str::to_owned);
+        match (host, url.port_or_known_default()) {
+            (Some(host), Some(port)) if port != 0 => Ok(if url.scheme() == "udp" {
+                let url_data = path_and_query(&url);
+                Self::Udp { host, port, url_data }
+            } else {
+                Self::Http(url)
+            }),
+            _ => Err(TrackerUrlError::NoHost { url: excerpt(url.as_str()) }),
+        }
+    }
+}
+
+/// Returns path and query as they stand in a URL; nothing if they say nothing.
+fn path_and_query(url: &Url) -> String {
+    match (url.path(), url.query().unwrap_or_default()) {
+        ("" | "/", "") => String::new(),
+        (path, "") => path.to_owned(),
+        (path, query) => format!("{path}?{query}"),
+    }
+}
+
+/// Shows where it is and no more: what follows may be a person's secret key.
+impl fmt::Display for TrackerAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Udp { host, port, .. } => write!(f, "udp://{host}:{port}"),
+            Self::Http(url) => {
+                write!(f, "{}://{}", url.scheme(), url.host_str().unwrap_or_default())?;
+                url.port().map_or(Ok(()), |port| write!(f, ":{port}"))
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn the_displayed_address_holds_no_secret() {
+        for (url, shown) in [
+            ("http://tracker.example/announce?passkey=secret", "http://tracker.example"),
+            ("HTTPS://Tracker.Example:8443/secret/announce", "https://tracker.example:8443"),
+            ("udp://tracker.example:6969/announce", "udp://tracker.example:6969"),
+            ("udp://[::1]:6969", "udp://[::1]:6969"),
+            ("http://[::1]:6969/announce", "http://[::1]:6969"),
+            ("http://xn--pple-43d.example/announce", "http://xn--pple-43d.example"),
+            ("http://аpple.example/announce", "http://xn--pple-43d.example"),
+        ] {
+            assert_eq!(TrackerAddress::parse(url).unwrap().to_string(), shown);
+        }
+    }
+
+    #[test]
+    fn unsupported_urls_get_explanatory_errors() {
+        for (url, words) in [
+            ("file:///etc/passwd", "trackers of file are not spoken to, only those of http, https and udp"),
+            ("wss://t.example/", "trackers of wss are not spoken to, only those of http, https and udp"),
+            ("http://me:secret@t.example/announce", "a URL with a user name in it is not followed"),
+            ("udp://t.example/announce", "udp://t.example/announce names no host and port"),
+            ("udp://t.example:0", "udp://t.example:0 names no host and port"),
+            ("http://", "http:// is not a URL"),
+            ("tracker", "tracker is not a URL"),
+            ("http://t:99999/", "http://t:99999/ is not a URL"),
+        ] {
+            assert_eq!(TrackerAddress::parse(url).unwrap_err().to_string(), words);
+        }
+        let long = format!("http://t.example/{}", "x".repeat(64 << 10));
+        assert!(matches!(TrackerAddress::parse(&long), Err(TrackerUrlError::NotAUrl { .. })));
+    }
+
+    #[test]
+    fn a_url_cannot_inject_into_the_request() {
+        let address = TrackerAddress::parse("http://t.example/a\r\nHost: x/announce").unwrap();
+        let TrackerAddress::Http(url) = address else { panic!("{address}") };
+        assert!(!url.as_str().contains(['\r', '\n', ' ']));
+    }
+
+    #[test]
+    fn path_and_query_become_udp_url_data() {
+        for (url, sent) in [
+            ("udp://t.example:6969", ""),
+            ("udp://t.example:6969/", ""),
+            ("udp://t.example:6969/announce", "/announce"),
+            ("udp://t.example:6969/announce?passkey=s%20t&x=1#here", "/announce?passkey=s%20t&x=1"),
+            ("udp://t.example:6969?passkey=1", "?passkey=1"),
+            ("udp://t.example:6969/a b\n", "/a%20b"),
+        ] {
+            let TrackerAddress::Udp { url_data, .. } = TrackerAddress::parse(url).unwrap() else {
+                panic!("{url}")
+            };
+            assert_eq!(url_data, sent, "{url}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn parsing_never_panics(text: String) {
+            let _ = TrackerAddress::parse(&text);
+        }
+    }
+}

@@ -1,0 +1,139 @@
+//! Writing pieces that were verified.
+
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::sync::atomic::Ordering;
+
+use protocol::bitfield::Bitfield;
+use protocol::geometry::PieceIndex;
+use protocol::metainfo::FileSpan;
+
+use super::TorrentFiles;
+use super::handles::{FileState, OpenHandle};
+use super::layout::{self, ContentSpan};
+use super::torrent_record::TorrentRecord;
+use crate::download::verification::PieceStore;
+use crate::download::verification_queue::AssembledPiece;
+use crate::storage::{OpenMode, at_path, write_parts_at};
+use crate::transfers::DiskSpace;
+
+/// What a download needs at least to go on: its record and a few names.
+const MIN_SPACE: u64 = 64 << 10;
+
+/// The unit in which a file's blocks are counted, whatever those of the file system are.
+const STAT_BLOCK: u64 = 512;
+
+impl TorrentFiles {
+    /// Verifies a piece, given in parts, and writes it where it belongs; false if it is not the piece.
+    pub fn store(&self, piece: PieceIndex, parts: &[&[u8]]) -> io::Result<bool> {
+        if !self.metainfo.verify_piece(piece, parts.iter().copied()) {
+            return Ok(false);
+        }
+        self.write(piece, parts)?;
+        Ok(true)
+    }
+
+    /// Notes which pieces are here. Nothing waits for the disk: it is a claim, which is looked into before it counts.
+    pub fn record_pieces(&self, here: &Bitfield) -> io::Result<()> {
+        if self.finalization.lock().is_finished() {
+            return Ok(());
+        }
+        TorrentRecord::new(&self.metainfo, here).save(&self.root.record).map_err(at_path(&self.root.record))
+    }
+
+    /// Looks how much room the wanted files still need, and how much there is.
+    pub fn disk_space(&self) -> io::Result<DiskSpace> {
+        let free = self.root.folder.free_space()?;
+        let mut needed = 0u64;
+        for (number, file) in self.metainfo.files().iter().enumerate() {
+            let missing = match self.handles.state(number) {
+                _ if file.is_padding || !self.selection.has(number) => 0,
+                FileState::Named(_) => 0,
+                FileState::Absent => file.length,
+                FileState::Part { .. } => file.length.saturating_sub(self.allocated_bytes(number)?),
+            };
+            needed = needed.saturating_add(missing);
+        }
+        let folder =
+            if self.root.only_file.is_some() { self.location().parent() } else { Some(self.location()) };
+        let folder = folder.unwrap_or(self.location()).to_owned();
+        Ok(DiskSpace { folder, needed: needed.max(MIN_SPACE), free })
+    }
+
+    fn allocated_bytes(&self, number: usize) -> io::Result<u64> {
+        use std::os::unix::fs::MetadataExt;
+        let Some((file, _)) = self.reader(number)? else { return Ok(0) };
+        Ok(file.metadata()?.blocks().saturating_mul(STAT_BLOCK))
+    }
+
+    /// Writes a piece that is right.
+    pub(super) fn write(&self, piece: PieceIndex, parts: &[&[u8]]) -> io::Result<()> {
+        let spans: Vec<ContentSpan> = layout::spans_of_piece(&self.metainfo, piece).collect();
+        let cut = layout::split_parts(parts, spans.iter().map(|span| span.length));
+        for (span, parts) in spans.into_iter().zip(cut) {
+            if let Some(file) = self.metainfo.files().get(span.file).filter(|file| !file.is_padding) {
+                let written = self.write_span(span, file, &parts);
+                written.map_err(|error| at_path(&self.external_path(&self.part_path(file)))(error))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn write_span(&self, span: ContentSpan, file: &FileSpan, parts: &[&[u8]]) -> io::Result<()> {
+        if matches!(self.handles.state(span.file), FileState::Named(_)) {
+            let named = self.reader(span.file)?.map(|(named, _)| named);
+            if named.is_some_and(|named| contains_bytes(&named, parts, span.offset).unwrap_or(false)) {
+                return Ok(());
+            }
+            self.copy_to_part(span.file, file)?;
+        }
+        let OpenHandle { file, direct, .. } = self.writer(span.file, file)?;
+        let direct = direct.filter(|_| !self.keep_cached.load(Ordering::Relaxed));
+        match direct.map(|direct| direct.write(parts, span.offset)) {
+            Some(Ok(true)) => Ok(()),
+            Some(Err(error)) => Err(error),
+            Some(Ok(false)) | None => write_parts_at(&file, parts, span.offset),
+        }
+    }
+
+    /// Begins a part with the bytes of a file that has its name but turns out not to be the torrent's. The file itself is
+    /// left as it is.
+    fn copy_to_part(&self, number: usize, file: &FileSpan) -> io::Result<()> {
+        let (path, part) = (self.named_path(number, file), self.part_path(file));
+        tracing::warn!(file = %self.external_path(&path).display(), "file of a torrent is not what it was");
+        let mut named = self.root.folder.open_file(&path, OpenMode::Read)?;
+        let mut copy = self.root.folder.open_file(&part, OpenMode::New)?;
+        if let Err(error) = io::copy(&mut named, &mut copy) {
+            // Half a copy is of no use, and would stand in the way of the next attempt.
+            let _ = self.root.folder.remove_file(&part);
+            return Err(error);
+        }
+        self.handles.update_state(number, FileState::Part { is_sized: false }, None);
+        Ok(())
+    }
+}
+
+impl PieceStore for TorrentFiles {
+    fn verify_pieces(&self, pieces: &[AssembledPiece]) -> Vec<bool> {
+        self.metainfo.verify_pieces(pieces.iter().map(|gathered| (gathered.piece, gathered.parts())))
+    }
+
+    fn write_piece(&self, piece: PieceIndex, parts: &[&[u8]]) -> io::Result<()> {
+        self.write(piece, parts)
+    }
+}
+
+/// Says whether a file has these bytes.
+fn contains_bytes(file: &File, parts: &[&[u8]], mut offset: u64) -> io::Result<bool> {
+    let mut found = Vec::new();
+    for part in parts {
+        found.resize(part.len(), 0);
+        file.read_exact_at(&mut found, offset)?;
+        if found != *part {
+            return Ok(false);
+        }
+        offset += part.len() as u64;
+    }
+    Ok(true)
+}

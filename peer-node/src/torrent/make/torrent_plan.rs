@@ -1,0 +1,204 @@
+use std::ffi::OsStr;
+use std::fs::{self, DirEntry, FileType, Metadata, OpenOptions};
+use std::io;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use protocol::limits::MAX_TORRENT_DEPTH;
+use protocol::share_path::SharePath;
+
+use super::error::MakeTorrentError;
+use crate::storage::{LinkPolicy, open_regular_file};
+
+/// What a torrent will hold: files with their sizes, in the order in which their bytes are hashed.
+#[derive(Debug)]
+pub struct TorrentPlan {
+    /// The name of the file or folder, if it is one that a torrent can have.
+    pub(super) name: Option<String>,
+    pub(super) root: PathBuf,
+    pub(super) files: Vec<PlannedFile>,
+    is_single_file: bool,
+    excluded: Vec<ExcludedEntry>,
+}
+
+/// A file that a torrent will hold.
+#[derive(Debug)]
+pub(super) struct PlannedFile {
+    /// Where it lies.
+    pub(super) path: PathBuf,
+    /// Its names from below the root to its own; none for a root that is a file.
+    pub(super) names: Vec<String>,
+    /// Its length in bytes.
+    pub(super) length: u64,
+}
+
+/// Something in the folder that will not be in the torrent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ExcludedEntry {
+    /// What it is.
+    pub path: PathBuf,
+    /// Why.
+    pub reason: ExclusionReason,
+}
+
+/// Why something is left out.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ExclusionReason {
+    /// It leads elsewhere.
+    #[error("a symbolic link")]
+    Symlink,
+    /// It is a device, a pipe or a socket.
+    #[error("no regular file")]
+    SpecialFile,
+    /// It is where the torrent will be written.
+    #[error("the torrent itself")]
+    OutputFile,
+    /// Its name is not UTF-8, which names in torrents are.
+    #[error("its name is not UTF-8")]
+    NotUtf8,
+    /// Its name is one that other programs would store as another.
+    #[error("its name holds a control character")]
+    ControlCharacter,
+    /// It lies deeper than torrents are read.
+    #[error("more than {MAX_TORRENT_DEPTH} folders deep")]
+    TooDeep,
+    /// It cannot be read.
+    #[error("cannot be read: {0}")]
+    Unreadable(String),
+}
+
+impl TorrentPlan {
+    /// Looks at a file, or at a folder and all below it. Left out of a folder are links and special files, what cannot be
+    /// read, names that no torrent can have, and `output` if it lies there. Blocks.
+    pub fn scan(path: &Path, output: Option<&Path>) -> Result<Self, MakeTorrentError> {
+        let unreadable = |error| MakeTorrentError::Unreadable { path: path.to_owned(), error };
+        let root = path.canonicalize().map_err(unreadable)?;
+        let metadata = root.metadata().map_err(unreadable)?;
+        let name = torrent_name(root.file_name().unwrap_or_default()).ok();
+        let mut plan =
+            Self { name, root, files: Vec::new(), is_single_file: metadata.is_file(), excluded: Vec::new() };
+        if metadata.is_file() {
+            let (path, names, length) = (plan.root.clone(), Vec::new(), metadata.len());
+            plan.files.push(PlannedFile { path, names, length });
+        } else if metadata.is_dir() {
+            plan.walk(output.and_then(|output| output.symlink_metadata().ok()).as_ref())?;
+        } else {
+            return Err(MakeTorrentError::NotFileOrFolder { path: path.to_owned() });
+        }
+        Ok(plan)
+    }
+
+    /// Returns the name of the file or folder, which the torrent gets unless another is wished; none if no torrent can have it.
+    pub fn name(&self) -> Option<&str> {
+        self.name.as_deref()
+    }
+
+    /// Returns how many bytes all files have together.
+    pub fn size(&self) -> u64 {
+        self.files.iter().map(|file| file.length).fold(0, u64::saturating_add)
+    }
+
+    /// Returns how many files there are.
+    pub const fn file_count(&self) -> usize {
+        self.files.len()
+    }
+
+    /// Tells whether it is of a file, and not of a folder.
+    pub const fn is_single_file(&self) -> bool {
+        self.is_single_file
+    }
+
+    /// Returns what was left out.
+    pub fn excluded(&self) -> &[ExcludedEntry] {
+        &self.excluded
+    }
+
+    fn walk(&mut self, output: Option<&Metadata>) -> Result<(), MakeTorrentError> {
+        let mut folders = vec![(self.root.clone(), Vec::new())];
+        while let Some((folder, names)) = folders.pop() {
+            let entries = match fs::read_dir(&folder).and_then(Iterator::collect::<io::Result<Vec<_>>>) {
+                Ok(entries) => entries,
+                Err(error) if names.is_empty() => {
+                    return Err(MakeTorrentError::Unreadable { path: folder, error });
+                }
+                Err(error) => {
+                    self.excluded.push(ExcludedEntry {
+                        path: folder,
+                        reason: ExclusionReason::Unreadable(error.to_string()),
+                    });
+                    continue;
+                }
+            };
+            for entry in entries {
+                match ScannedEntry::classify(&entry, &names, output) {
+                    Ok(ScannedEntry::Folder(names)) => folders.push((entry.path(), names)),
+                    Ok(ScannedEntry::File(file)) => self.files.push(file),
+                    Err(why) => self.excluded.push(ExcludedEntry { path: entry.path(), reason: why }),
+                }
+            }
+        }
+        // By the bytes of the whole path, as mktorrent has it.
+        self.files.sort_by_cached_key(|file| file.names.join("/"));
+        self.excluded.sort_by(|a, b| a.path.cmp(&b.path));
+        Ok(())
+    }
+}
+
+/// Something in a folder that can be in a torrent.
+enum ScannedEntry {
+    /// A folder, with its names from below the root to its own.
+    Folder(Vec<String>),
+    File(PlannedFile),
+}
+
+impl ScannedEntry {
+    /// Looks at an entry of the folder with these names, or returns why it is left out.
+    fn classify(
+        entry: &DirEntry,
+        above: &[String],
+        output: Option<&Metadata>,
+    ) -> Result<Self, ExclusionReason> {
+        let kind: FileType = entry.file_type().map_err(|error| ExclusionReason::unreadable(&error))?;
+        if kind.is_symlink() {
+            return Err(ExclusionReason::Symlink);
+        }
+        if !kind.is_dir() && !kind.is_file() {
+            return Err(ExclusionReason::SpecialFile);
+        }
+        let path = entry.path();
+        if kind.is_file() && output.is_some_and(|output| is_same_file(output, &path)) {
+            return Err(ExclusionReason::OutputFile);
+        }
+        if above.len() == MAX_TORRENT_DEPTH {
+            return Err(ExclusionReason::TooDeep);
+        }
+        let mut names = above.to_vec();
+        names.push(torrent_name(&entry.file_name())?);
+        if kind.is_dir() {
+            return Ok(Self::Folder(names));
+        }
+        let length = open_regular_file(&path, OpenOptions::new().read(true), LinkPolicy::Follow)
+            .and_then(|file| file.metadata())
+            .map_err(|error| ExclusionReason::unreadable(&error))?
+            .len();
+        Ok(Self::File(PlannedFile { path, names, length }))
+    }
+}
+
+impl ExclusionReason {
+    fn unreadable(error: &io::Error) -> Self {
+        Self::Unreadable(error.to_string())
+    }
+}
+
+fn is_same_file(output: &Metadata, path: &Path) -> bool {
+    path.symlink_metadata()
+        .is_ok_and(|metadata| (output.dev(), output.ino()) == (metadata.dev(), metadata.ino()))
+}
+
+/// Returns a name as a torrent can have it.
+fn torrent_name(name: &OsStr) -> Result<String, ExclusionReason> {
+    let name = name.to_str().ok_or(ExclusionReason::NotUtf8)?;
+    SharePath::parse(name).map_err(|_| ExclusionReason::ControlCharacter)?;
+    Ok(name.to_owned())
+}

@@ -1,0 +1,83 @@
+//! One torrent in a program of its own: no index, no library, no other downloads.
+
+use std::io;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::fresh_peer_id::fresh_peer_id;
+use super::session::{TorrentConfig, TorrentSession};
+use super::torrent_spec::TorrentSpec;
+use crate::bittorrent::{Wires, WiresConfig};
+use crate::download::queue::DownloadQueue;
+use crate::download::scheduler::SlotLoad;
+use crate::listener::PeerListener;
+use crate::transfers::{DownloadId, DownloadView, Priority};
+use crate::transport::{Transport, TransportConfig};
+
+/// How long the parts may take to stop: trackers are told goodbye.
+const STOP_TIMEOUT: Duration = Duration::from_secs(4);
+
+/// A torrent that runs by itself.
+#[derive(Debug)]
+pub struct StandaloneTorrent {
+    address: SocketAddr,
+    view: watch::Receiver<DownloadView>,
+    tracker: TaskTracker,
+    cancel: CancellationToken,
+}
+
+impl StandaloneTorrent {
+    /// Begins with a torrent, accepting peers where a socket listens.
+    pub fn start(wish: TorrentSpec, listener: TcpListener, bounds: TransportConfig) -> io::Result<Self> {
+        let address = listener.local_addr()?;
+        let (tracker, cancel) = (TaskTracker::new(), CancellationToken::new());
+        let transport = Transport::new(bounds, &tracker, cancel.clone());
+        let wires = Wires::new(WiresConfig {
+            peer_id: fresh_peer_id(),
+            transport: transport.clone(),
+            tracker: tracker.clone(),
+            cancel: cancel.clone(),
+        });
+        let door = PeerListener {
+            transport: transport.clone(),
+            links: None,
+            wires: wires.clone(),
+            tracker: tracker.clone(),
+            cancel: cancel.clone(),
+        };
+        tracker.spawn(door.run(listener));
+        let id = DownloadId(1);
+        let config =
+            TorrentConfig { wires, transport, port: address.port(), bridge: None, tracker: tracker.clone() };
+        let (session, view) = TorrentSession::new(id, wish, config, cancel.clone());
+        let place = DownloadQueue::new(1).join(id, Priority::Normal, SlotLoad::Full, false);
+        tracker.spawn(async move {
+            session.run(place).await;
+        });
+        Ok(Self { address, view, tracker, cancel })
+    }
+
+    /// Returns where peers are accepted.
+    pub const fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Returns what it shows of itself.
+    pub const fn view(&mut self) -> &mut watch::Receiver<DownloadView> {
+        &mut self.view
+    }
+
+    /// Stops everything in order.
+    pub async fn stop(&self) {
+        self.cancel.cancel();
+        self.tracker.close();
+        if tokio::time::timeout(STOP_TIMEOUT, self.tracker.wait()).await.is_err() {
+            tracing::warn!("torrent stopped before all its tasks had ended");
+        }
+    }
+}

@@ -1,0 +1,51 @@
+use std::path::Path;
+use std::rc::Rc;
+
+use anyhow::Result;
+
+use super::super::bench_setup::BenchSetup;
+use super::super::receiver::ReceiverCommand;
+use super::super::senders::Senders;
+use super::TransferContender;
+
+/// A program that fetches by BitTorrent from the seeders of another one.
+#[derive(Debug)]
+pub(super) struct CrossSeeded {
+    pub(super) seeders: Rc<dyn TransferContender>,
+    pub(super) fetcher: Box<dyn TransferContender>,
+}
+
+impl TransferContender for CrossSeeded {
+    fn name(&self) -> &'static str {
+        self.fetcher.name()
+    }
+
+    fn description(&self) -> &'static str {
+        self.fetcher.description()
+    }
+
+    fn missing_requirement(&self) -> Option<String> {
+        self.fetcher.missing_requirement().or_else(|| self.seeders.missing_requirement())
+    }
+
+    fn max_senders(&self) -> usize {
+        self.fetcher.max_senders().min(self.seeders.max_senders())
+    }
+
+    fn start_senders(&self, stage: &BenchSetup, count: usize) -> Result<Senders> {
+        self.seeders.start_senders(stage, count)
+    }
+
+    fn receiver_command(
+        &self,
+        stage: &BenchSetup,
+        senders: &Senders,
+        folder: &Path,
+    ) -> Result<ReceiverCommand> {
+        self.fetcher.receiver_command(stage, senders, folder)
+    }
+
+    fn reported_rate(&self, said: &str) -> Option<f64> {
+        self.fetcher.reported_rate(said)
+    }
+}

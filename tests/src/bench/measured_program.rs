@@ -1,0 +1,92 @@
+//! A program under measurement: this program again, which runs it as its only child and tells what it has used.
+//!
+//! The kernel tells the time and the peak memory of children only to their parent and only in sum, so every measured
+//! program gets a parent of its own. What this one prints goes into the program's own output, as lines that begin with
+//! [`LINE_PREFIX`].
+
+use std::ffi::OsString;
+use std::process::{Command, ExitCode};
+use std::time::Duration;
+
+use nix::sys::resource::{UsageWho, getrusage};
+
+/// The first argument of a program that is to measure another.
+const MEASURE_ARGUMENT: &str = "measure";
+
+/// What our lines begin with.
+const LINE_PREFIX: &str = "measured:";
+
+/// What a program has used in its life.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct ProgramUsage {
+    /// User and system time, children included.
+    pub(super) cpu: Duration,
+    /// The most memory that one process had at once, in bytes.
+    pub(super) memory: u64,
+    /// Whether it ended well.
+    pub(super) success: bool,
+}
+
+/// Makes the command that measures another.
+pub(super) fn measuring_command(program: &[OsString]) -> std::io::Result<Command> {
+    let mut command = Command::new(std::env::current_exe()?);
+    command.arg(MEASURE_ARGUMENT).args(program);
+    Ok(command)
+}
+
+/// Returns the command to measure, if that is what this program was started for.
+pub(super) fn requested_command(args: &[OsString]) -> Option<&[OsString]> {
+    match args {
+        [_, request, command @ ..] if request == MEASURE_ARGUMENT => Some(command),
+        _ => None,
+    }
+}
+
+/// Runs a command and prints its process id when it begins and what it has used when it has ended.
+pub(super) fn run(command: &[OsString]) -> ExitCode {
+    let [program, args @ ..] = command else { return ExitCode::FAILURE };
+    let mut child = match Command::new(program).args(args).spawn() {
+        Ok(child) => child,
+        Err(error) => {
+            println!("cannot start {}: {error}", program.display());
+            return ExitCode::FAILURE;
+        }
+    };
+    println!("{LINE_PREFIX} {}", child.id());
+    let (Ok(status), Ok(usage)) = (child.wait(), getrusage(UsageWho::RUSAGE_CHILDREN)) else {
+        return ExitCode::FAILURE;
+    };
+    let time = usage.user_time() + usage.system_time();
+    let micros = time.tv_sec() * 1_000_000 + time.tv_usec();
+    // The program may have left a line unfinished.
+    println!("\n{LINE_PREFIX} {micros} {} {}", usage.max_rss(), status.success());
+    ExitCode::SUCCESS
+}
+
+/// Reads the line that tells the process id.
+pub(super) fn parse_pid(line: &str) -> Option<u32> {
+    line.strip_prefix(LINE_PREFIX)?.trim().parse().ok()
+}
+
+/// Reads the line at the end.
+pub(super) fn parse_usage(line: &str) -> Option<ProgramUsage> {
+    let mut words = line.strip_prefix(LINE_PREFIX)?.split_whitespace();
+    let cpu = Duration::from_micros(words.next()?.parse().ok()?);
+    let memory = words.next()?.parse::<u64>().ok()? << 10;
+    Some(ProgramUsage { cpu, memory, success: words.next()?.parse().ok()? })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pid_and_usage_lines_are_distinguished() {
+        assert_eq!(parse_pid("measured: 17"), Some(17));
+        assert_eq!(parse_usage("measured: 17"), None);
+        let expected = ProgramUsage { cpu: Duration::from_micros(1500), memory: 2048 << 10, success: true };
+        assert_eq!(parse_usage("measured: 1500 2048 true"), Some(expected));
+        assert_eq!(parse_pid("measured: 1500 2048 true"), None);
+        assert_eq!(parse_usage("something else"), None);
+    }
+}

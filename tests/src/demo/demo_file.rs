@@ -1,0 +1,86 @@
+use std::fs::{self, File};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+use protocol::digest::Digest;
+use protocol::escape::display_safe;
+
+use super::demo_setup::DemoSetup;
+use crate::content::{Noise, digest_of_file};
+
+const GENERATED_NAME: &str = "random numbers.bin";
+const GENERATED_SIZE: u64 = 256 << 20;
+const WRITE_SIZE: usize = 4 << 20;
+
+/// The file that is shared.
+#[derive(Debug)]
+pub(super) struct DemoFile {
+    pub(super) path: PathBuf,
+    pub(super) name: String,
+    pub(super) size: u64,
+    pub(super) digest: Digest,
+}
+
+impl DemoFile {
+    /// Takes the user's file, or makes one.
+    pub(super) fn prepare(file: Option<PathBuf>, stage: &DemoSetup) -> Result<Self> {
+        let path = match file {
+            Some(file) => {
+                fs::canonicalize(&file).with_context(|| format!("cannot find {}", file.display()))?
+            }
+            None => generate(&stage.folder().join(GENERATED_NAME), stage)?,
+        };
+        let about = fs::metadata(&path)?;
+        if !about.is_file() {
+            bail!("{} is not a file", path.display());
+        }
+        let name = path.file_name().and_then(|name| name.to_str());
+        let name = name.with_context(|| format!("the name of {} is not UTF-8", path.display()))?.to_owned();
+        if name.starts_with('.') {
+            bail!("{name} is a hidden file, and peers do not share those");
+        }
+        stage.check()?;
+        let digest = digest_of_file(&path).with_context(|| format!("cannot read {}", path.display()))?;
+        stage.check()?;
+        Ok(Self { path, name, size: about.len(), digest })
+    }
+
+    /// Returns the name as it may be printed.
+    pub(super) fn sanitized_name(&self) -> String {
+        display_safe(&self.name).into_owned()
+    }
+
+    /// Returns words that a person might search for: what letters and digits there are in the name.
+    pub(super) fn search_words(&self) -> String {
+        let words = self.name.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty());
+        let words: Vec<&str> = words.take(8).collect();
+        if words.is_empty() { "*".into() } else { words.join(" ") }
+    }
+
+    /// Puts the file into a folder: by another link to the same bytes, or a copy where that cannot be.
+    pub(super) fn link_or_copy_into(&self, folder: &Path) -> Result<()> {
+        let place = folder.join(&self.name);
+        if fs::hard_link(&self.path, &place).is_err() {
+            fs::copy(&self.path, &place).with_context(|| {
+                format!(
+                    "cannot copy the file to {}; TMPDIR can name a folder with more room",
+                    folder.display()
+                )
+            })?;
+        }
+        Ok(())
+    }
+}
+
+fn generate(path: &Path, stage: &DemoSetup) -> Result<PathBuf> {
+    let (mut file, mut noise, mut chunk) = (File::create(path)?, Noise::from_seed(2026), vec![0; WRITE_SIZE]);
+    for _ in 0..GENERATED_SIZE / WRITE_SIZE as u64 {
+        stage.check()?;
+        noise.fill(&mut chunk);
+        file.write_all(&chunk).with_context(|| {
+            format!("cannot write {}; TMPDIR can name a folder with more room", path.display())
+        })?;
+    }
+    Ok(path.to_owned())
+}

@@ -1,0 +1,79 @@
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use serde_json::Value;
+
+use super::client_process::CompletionLine;
+use super::{ClientProcess, Encryption, TorrentClient};
+
+/// libtorrent (rasterbar), through its Python bindings.
+#[derive(Debug)]
+pub struct LibtorrentClient {
+    python: &'static str,
+    encryption: Encryption,
+}
+
+const CLIENT_SCRIPT: &str = include_str!("take_part.py");
+const DESCRIBE_SCRIPT: &str = include_str!("describe.py");
+
+/// The first is often one that a person has chosen, and lacks what the system's packages bring to the second.
+const PYTHONS: [&str; 2] = ["python3", "/usr/bin/python3"];
+
+fn run(python: &str, program: &str) -> Command {
+    let mut command = Command::new(python);
+    command.args(["-c", program]).stdin(Stdio::null());
+    command
+}
+
+impl LibtorrentClient {
+    /// Finds it.
+    pub fn find(encryption: Encryption) -> Option<Self> {
+        let has_it = |python: &&str| {
+            let mut command = run(python, "import libtorrent");
+            command.stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok_and(|status| status.success())
+        };
+        PYTHONS.into_iter().find(has_it).map(|python| Self { python, encryption })
+    }
+
+    /// Returns what it reads out of every `.torrent` of a folder, by the name of the file: a refusal in its words, or the
+    /// infohash, sizes and files.
+    pub fn describe(&self, folder: &Path) -> BTreeMap<String, Value> {
+        let output =
+            run(self.python, DESCRIBE_SCRIPT).arg(folder).output().expect("a program that was found");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let text = String::from_utf8(output.stdout).expect("ASCII");
+        let read = |line: &str| {
+            let told: Value = serde_json::from_str(line).expect("JSON");
+            (told["name"].as_str().expect("a name").to_owned(), told)
+        };
+        text.lines().map(read).collect()
+    }
+}
+
+impl TorrentClient for LibtorrentClient {
+    fn name(&self) -> &'static str {
+        "libtorrent"
+    }
+
+    fn join(&self, torrent: &Path, folder: &Path) -> ClientProcess {
+        let own = tempfile::tempdir().expect("a temporary folder");
+        let mut command = run(self.python, CLIENT_SCRIPT);
+        let encryption = match self.encryption {
+            Encryption::Off => "off",
+            Encryption::Default => "default",
+            Encryption::Required => "required",
+        };
+        command.args(["join", encryption]).arg(torrent).arg(folder);
+        ClientProcess::start(self.name(), command, own, Box::new(CompletionLine(|line| line == "complete")))
+    }
+
+    fn read_infohash(&self, torrent: &Path) -> String {
+        let output = run(self.python, CLIENT_SCRIPT).arg("show").arg(torrent).output();
+        let output = output.expect("a program that was found");
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        let hash = text.lines().find_map(|line| line.strip_prefix("infohash "));
+        let said = String::from_utf8_lossy(&output.stderr);
+        hash.unwrap_or_else(|| panic!("libtorrent does not read {}: {said}", torrent.display())).to_owned()
+    }
+}
