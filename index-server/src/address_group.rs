@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use protocol::address_group::address_group;
 
-use crate::catalog::NodeNo;
+use crate::ids::NodeNo;
 
 /// All nodes of one address, or one node that counts by itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -34,7 +34,7 @@ use protocol::limits::MAX_FILES_PER_NODE;
 use protocol::node_id::NodeId;
 
 pub(crate) use attendance::Attendance;
-pub(crate) use content::{Content, ContentNo, DigestHead, digest_head};
+pub(crate) use content::{Content, DigestHead, digest_head};
 pub(crate) use expiry::ExpiryReason;
 pub(crate) use file_list::FileList;
 pub(crate) use holding::Holding;
@@ -43,9 +43,9 @@ pub(crate) use list_bytes::encoded_len_of_all;
 pub(crate) use name::NameNo;
 pub(crate) use packing::BlockNo;
 pub(crate) use restore::{StoredFileList, VerifiedList};
-pub(crate) use title::TitleNo;
 pub(crate) use writes::{ListHeader, ListWrites};
 
+use crate::ids::{ContentNo, NodeNo, TitleNo};
 use crate::prefetch;
 use crate::words::WordIndex;
 use content::Contents;
@@ -54,10 +54,6 @@ use holding::Holdings;
 use list_bytes::ListBytes;
 use name::NameTable;
 use title::{Title, Titles};
-
-/// A node's number in memory and on disk.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) struct NodeNo(pub(crate) u32);
 
 /// All lists of all nodes, and all contents in them.
 #[derive(Debug, Default)]

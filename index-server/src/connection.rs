@@ -4,7 +4,6 @@
 //! torrents alone may wait for the disk together, a few at a time.
 
 mod greeting;
-mod log_throttle;
 mod pending_offers;
 mod requests;
 
@@ -24,14 +23,16 @@ use tokio_util::sync::CancellationToken;
 use tracing::{Instrument, debug, info, warn};
 
 use crate::directory::NodeSession;
-use crate::frame_stream::{FrameStream, FrameStreamError, MessageBody};
 use crate::metrics::Histogram;
+use crate::net::RETRY_AFTER;
+use crate::net::admission::MemoryAllowance;
+use crate::net::frame_stream::{FrameStream, FrameStreamError, MessageBody};
+use crate::net::log_throttle::LogThrottle;
 use crate::quotas::RequestClass;
 use crate::reachability::{ProbeTarget, probe_until_reachable};
-use crate::server::{IndexService, MemoryAllowance, RETRY_AFTER};
+use crate::service::IndexService;
 use crate::session::{ClientSession, SessionAction, is_final};
 use greeting::WelcomedNode;
-pub(crate) use log_throttle::LogThrottle;
 use pending_offers::{OfferRequest, PendingOffers};
 
 /// Notices come one at a time from the caller; a few may wait while a request is being answered.

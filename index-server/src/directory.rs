@@ -27,13 +27,14 @@ use tokio_util::sync::CancellationToken;
 
 use crate::address_group::AddressGroup;
 use crate::budgets::{BudgetUsage, DISK_PER_BYTE, MEMORY_PER_BYTE};
-use crate::catalog::{Catalog, FileList, NodeNo};
+use crate::catalog::{Catalog, FileList};
 use crate::clock::IndexClock;
+use crate::ids::NodeNo;
 use crate::offers::TorrentOffers;
 use crate::replies::{self, ListingPage};
+use crate::request::OfferChange;
 use crate::roster::{AddressFull, ListingRules, ProbeContext, Roster, SessionId};
 use crate::search::{SCAN_COST_LIMIT, Search};
-use crate::session::OfferChange;
 use crate::words::words;
 
 /// How many titles a search goes through before it lets others at the catalog: less than a millisecond's worth.

@@ -16,9 +16,9 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, info};
 
 use crate::directory::NodeSession;
-use crate::frame_stream::{FrameStream, FrameStreamError, FrameTimeouts};
+use crate::net::frame_stream::{FrameStream, FrameStreamError, FrameTimeouts};
 use crate::roster::{AddressFull, ProbeContext};
-use crate::server::IndexService;
+use crate::service::IndexService;
 
 /// The longest answer to a probe, in bytes: it has 36.
 const MAX_ANSWER_LEN: usize = 64;

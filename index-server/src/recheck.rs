@@ -9,11 +9,11 @@ use protocol::node_id::NodeId;
 use tokio::time::sleep;
 use tracing::{Instrument, debug, info};
 
-use crate::catalog::NodeNo;
+use crate::ids::NodeNo;
 use crate::reachability::{ProbeError, ProbeTarget, probe, probe_until_reachable};
 use crate::reports::ReportVerdict;
 use crate::roster::ProbeContext;
-use crate::server::IndexService;
+use crate::service::IndexService;
 
 /// The pause before a node that did not answer is called once more: a packet may be lost, and a node may be busy.
 const RETRY_DELAY: Duration = Duration::from_secs(1);

@@ -18,17 +18,17 @@ mod tests;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use protocol::index::{FileRecord, ListSummary, Refusal};
+use protocol::index::{ListSummary, Refusal};
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::catalog::NodeNo;
 use crate::directory::{Directory, NodeSession};
+use crate::ids::NodeNo;
 use crate::limits::IndexLimits;
 use crate::metrics::IndexMetrics;
+use crate::request::{ListChange, OfferChange};
 use crate::roster::SessionId;
-use crate::session::OfferChange;
 use crate::store::StoreBackend;
 use actor::Actor;
 use capacity::Capacity;
@@ -38,15 +38,6 @@ use expiry_schedule::ExpirySchedule;
 /// As many as one commit takes: each connection has one change of its list or a few offers under way, and a full queue makes it
 /// wait.
 const BACKLOG: usize = 64;
-
-/// A change of one node's list.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum ListChange {
-    Begin,
-    Register(Vec<FileRecord>),
-    Unregister(Vec<String>),
-    End,
-}
 
 #[derive(Debug)]
 enum Command {

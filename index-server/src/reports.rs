@@ -10,7 +10,7 @@ use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use crate::address_group::AddressGroup;
-use crate::catalog::NodeNo;
+use crate::ids::NodeNo;
 use crate::limits::RequestRate;
 use crate::rate_limiter::RateLimiter;
 

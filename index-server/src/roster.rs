@@ -12,7 +12,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use crate::address_group::AddressGroup;
-use crate::catalog::NodeNo;
+use crate::ids::NodeNo;
 
 /// A session's number, never used twice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

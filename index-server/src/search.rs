@@ -20,7 +20,8 @@ use protocol::fold::fold_into;
 use protocol::index::SearchCursor;
 use protocol::query::{Fit, Query};
 
-use crate::catalog::{Catalog, ContentNo, DigestHead, NameNo, TitleNo};
+use crate::catalog::{Catalog, DigestHead, NameNo};
+use crate::ids::{ContentNo, TitleNo};
 use crate::keyed_hash::KeyedState;
 use crate::ranking::{RankedHit, TopHits};
 use crate::sent_hits::SentHits;

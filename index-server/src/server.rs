@@ -1,8 +1,5 @@
 //! The index as a service: accepts connections, gives each a task, and stops in order.
 
-mod admission;
-mod socket;
-
 #[cfg(test)]
 mod tests;
 
@@ -20,32 +17,31 @@ use tokio_util::task::TaskTracker;
 use tracing::{Instrument, debug, info, info_span, warn};
 
 use crate::access::Access;
-use crate::connection::{self, LogThrottle};
+use crate::connection;
 use crate::directory::Directory;
-use crate::frame_stream::{FrameStream, FrameTimeouts};
 use crate::limits::IndexLimits;
 use crate::metrics::{Health, IndexMetrics};
+use crate::net::admission::{AdmissionLimits, ClientAdmission};
+use crate::net::frame_stream::{FrameStream, FrameTimeouts};
+use crate::net::log_throttle::LogThrottle;
+use crate::net::socket::{canonical, configure};
+use crate::net::{ACCEPT_RETRY_DELAY, RETRY_AFTER};
 use crate::quotas::Quotas;
 use crate::registrar::Registrar;
 use crate::reports::UnreachableReports;
 use crate::scan_worker::ScanWorker;
+use crate::service::IndexService;
 use crate::store::{Store, StoreError};
 use crate::tracker;
-pub(crate) use admission::{AdmissionLimits, ClientAdmission, MemoryAllowance, MemoryPermit};
-pub(crate) use socket::{canonical, configure};
 
 /// How long connections may take to end once the index is being stopped, and then the store.
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// The pause after a connection could not be accepted, as when all descriptors are in use.
-pub(crate) const ACCEPT_RETRY_DELAY: Duration = Duration::from_millis(200);
-
 /// How many are told at once that there is no room; more are closed without a word.
 const MAX_REJECTIONS: usize = 64;
 
-/// How long those may take to say who they are, and when they may come again.
+/// How long those may take to say who they are.
 const REJECTION_TIMEOUT: Duration = Duration::from_secs(2);
-pub(crate) const RETRY_AFTER: u32 = 30;
 
 /// How many nodes that were reported are called at once.
 const MAX_RECHECKS: usize = 16;
@@ -77,35 +73,6 @@ pub struct ServerConfig {
     pub access: Access,
     /// Where it counts.
     pub metrics: Arc<IndexMetrics>,
-}
-
-/// What all connections share.
-#[derive(Debug)]
-pub(crate) struct IndexService {
-    pub(crate) directory: Directory,
-    pub(crate) registrar: Registrar,
-    pub(crate) scan_worker: ScanWorker,
-    pub(crate) limits: IndexLimits,
-    pub(crate) access: Access,
-    pub(crate) quotas: Quotas,
-    pub(crate) metrics: Arc<IndexMetrics>,
-    /// Where the tracker is, for the nodes.
-    pub(crate) tracker_location: Option<TrackerLocation>,
-    /// One permit for each call to a node that may be under way.
-    pub(crate) probe_permits: Semaphore,
-    /// One permit for each call to a node that was reported: they keep nobody from being called for the first time.
-    pub(crate) recheck_permits: Semaphore,
-    /// What was reported of nodes that do not answer.
-    pub(crate) reports: Mutex<UnreachableReports>,
-    /// One permit for each large search that may be under way: as many as there are processors.
-    pub(crate) search_permits: Semaphore,
-    /// What keeps the log short when many clients misbehave.
-    pub(crate) log_throttle: LogThrottle,
-    pub(crate) tasks: TaskTracker,
-    /// Cancelled when the index is to stop.
-    pub(crate) stop: CancellationToken,
-    /// Cancelled when connections that have not ended by then are dropped.
-    pub(crate) drop: CancellationToken,
 }
 
 /// Serves until `shutdown` is cancelled; then stops accepting, ends what is being answered, notifies all nodes, and closes

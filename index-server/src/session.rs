@@ -9,13 +9,8 @@ mod tests;
 use std::collections::HashMap;
 
 use ed25519_dalek::{Signature, VerifyingKey};
-use protocol::bittorrent::mse::TorrentKey;
-use protocol::digest::Digest;
 use protocol::features::IndexFeatures;
-use protocol::index::{
-    FileRecord, NodeAddress, PeerRef, Refusal, Request, SearchCursor, TorrentHint, proof_text,
-};
-use protocol::infohash::Infohash;
+use protocol::index::{FileRecord, Refusal, Request, SearchCursor, proof_text};
 use protocol::limits::{
     MAX_AGENT, MAX_BATCH, MAX_CURSOR_HITS, MAX_HITS, MAX_LISTING, MAX_REPORTED, MAX_SOURCES,
 };
@@ -26,7 +21,7 @@ use protocol::share_path::SharePath;
 
 use crate::bad_record::{bad_record, conflicting_sizes};
 use crate::keyed_hash::KeyedState;
-use crate::registrar::ListChange;
+use crate::request::{ListChange, OfferChange, ReadRequest};
 
 /// One connection's progress.
 #[derive(Debug, Clone)]
@@ -62,28 +57,6 @@ pub(crate) enum SessionAction {
     Offer(OfferChange),
     /// Answer a question.
     Read(ReadRequest),
-}
-
-/// What can be asked, checked and cut to size.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum ReadRequest {
-    Search { query: Query, after: Option<SearchCursor>, limit: usize, with_sources: bool },
-    Locate { digest: Digest, limit: usize },
-    Browse { peer: PeerRef, after: Option<String>, limit: usize },
-    FindTorrent { infohash: Infohash },
-    FindTorrentByKey { key: TorrentKey },
-    TorrentsOf { digest: Digest },
-    Suggest { query: Query },
-    FindNodes { prefix: DigestPrefix },
-    Statistics,
-    ReportUnreachable { nodes: Vec<NodeAddress> },
-}
-
-/// What becomes of a node's offer of a torrent.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum OfferChange {
-    Add(TorrentHint),
-    Withdraw(Infohash),
 }
 
 /// Says whether the connection is closed behind a refusal.

@@ -26,12 +26,12 @@ use protocol::tracker::{
 use tokio::net::TcpListener;
 
 use crate::directory::Directory;
-use crate::http::{Endpoints, HttpServerConfig, plain_text, with_connection_close};
 use crate::limits::TrackerLimits;
 use crate::metrics::HttpService;
+use crate::net::http::{Endpoints, HttpServerConfig, plain_text, with_connection_close};
 use crate::random::SplitMix64;
 use crate::rate_limiter::RateLimiter;
-use crate::server::IndexService;
+use crate::service::IndexService;
 use swarms::{PeerAnnounce, PeerEvent, SwarmPeer, Swarms, is_reachable_from};
 
 /// Serves clients until it is dropped; the connections end with the service.
@@ -41,9 +41,9 @@ pub(crate) async fn serve(listener: TcpListener, service: &Arc<IndexService>) {
     let (tasks, stop, drop) = (service.tasks.clone(), service.stop.clone(), service.drop.clone());
     let metrics = Arc::clone(&service.metrics);
     let terms = HttpServerConfig {
-        service: HttpService::Tracker,
+        name: HttpService::Tracker.name(),
         limits: limits.http_limits(),
-        metrics,
+        on_eviction: Arc::new(move || metrics.count_evicted(HttpService::Tracker)),
         tasks,
         stop,
         drop,
@@ -54,7 +54,7 @@ pub(crate) async fn serve(listener: TcpListener, service: &Arc<IndexService>) {
             Ok(()) => http::respond(&tracker, ends.client, request),
             Err(refusal) => with_connection_close(plain_text(StatusCode::FORBIDDEN, format!("{refusal}\n"))),
         };
-    crate::http::serve(listener, terms, answer).await;
+    crate::net::http::serve(listener, terms, answer).await;
 }
 
 /// How many nodes that have a torrent's content are counted.

@@ -2,8 +2,8 @@
 
 use std::collections::HashMap;
 
-use super::NodeNo;
 use crate::address_group::AddressGroup;
+use crate::ids::NodeNo;
 
 /// The households of all nodes whose files count, or some of whose files still do.
 #[derive(Debug, Default)]

@@ -3,7 +3,8 @@
 use std::net::IpAddr;
 use std::time::Instant;
 
-use super::{Catalog, ListHeader, ListWrites, NodeNo};
+use super::{Catalog, ListHeader, ListWrites};
+use crate::ids::NodeNo;
 
 /// A node that was online for fewer seconds in total is a brief guest: its list is not kept for long.
 const SHORT_LIVED_SECONDS: u32 = 3600;

@@ -7,9 +7,10 @@ use protocol::index::{FileRecord, Share};
 
 use super::file_list::FileEntry;
 use super::holding::{Holding, larger_share};
-use super::title::TitleNo;
-use super::{Catalog, ContentNo, NameNo, NodeNo};
+use super::{Catalog, NameNo};
 use crate::address_group::AddressGroup;
+use crate::ids::TitleNo;
+use crate::ids::{ContentNo, NodeNo};
 
 /// A file as the tables have it.
 pub(super) type HoldingKey = (ContentNo, NodeNo, NameNo);

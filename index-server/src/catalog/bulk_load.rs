@@ -14,7 +14,8 @@ use protocol::index::FileRecord;
 
 use super::file_list::LoadedFile;
 use super::restore::RestoreError;
-use super::{BlockNo, Catalog, FileList, NodeNo, VerifiedList};
+use super::{BlockNo, Catalog, FileList, VerifiedList};
+use crate::ids::NodeNo;
 use crate::words::{WordIndex, WordIndexBuilder as WordsFilling};
 
 /// So many new titles are handed over at a time,

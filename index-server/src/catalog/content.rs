@@ -7,18 +7,15 @@ use protocol::digest::Digest;
 use protocol::index::{FileRecord, Share};
 
 use super::sorted_runs::{DigestKey, SortedRuns};
+use crate::availability::Availability;
 use crate::hash_index::{HashIndex, KeySource};
+use crate::ids::ContentNo;
 use crate::keyed_hash::KeyedState;
-use crate::ranking::Availability;
 use crate::slab::Slab;
 
 /// A content with more names than this counts as available as can be where searches pass over what is not available
 /// enough, so that nobody has to tell all its names when a node comes or goes.
 const MAX_RERANKED_NAMES: u32 = 1024;
-
-/// A content's number in memory.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) struct ContentNo(pub(crate) u32);
 
 /// A content as nodes describe it. The index cannot check a size, so the same digest with another size is another
 /// content: who lies about one disturbs nobody who doesn't.

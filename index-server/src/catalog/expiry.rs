@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use super::{Catalog, FileList, NodeNo};
+use super::{Catalog, FileList};
+use crate::ids::NodeNo;
 
 /// Why a list is forgotten.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

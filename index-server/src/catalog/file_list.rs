@@ -10,7 +10,8 @@ use protocol::node_id::NodeId;
 use super::attendance::Visits;
 use super::content::{Content, Contents};
 use super::packing::Packing;
-use super::{BlockNo, ContentNo, ListHeader, NameNo};
+use super::{BlockNo, ListHeader, NameNo};
+use crate::ids::ContentNo;
 
 /// No longer list is packed, or others would wait for it.
 const MAX_PACKED_LEN: usize = 4096;

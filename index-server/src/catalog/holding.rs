@@ -4,8 +4,9 @@ use std::collections::BTreeSet;
 
 use protocol::index::Share;
 
+use super::NameNo;
 use super::address_groups::AddressGroups;
-use super::{ContentNo, NameNo, NodeNo};
+use crate::ids::{ContentNo, NodeNo};
 
 /// Marks a node that is not listed: its holding does not count.
 const UNLISTED: u32 = 1 << 31;

@@ -5,8 +5,9 @@
 
 use protocol::fold::fold;
 
+use super::Catalog;
 use super::sorted_runs::DigestKey;
-use super::{Catalog, TitleNo};
+use crate::ids::TitleNo;
 use crate::words::WordBatch;
 
 /// So many titles are indexed at a time, where nobody waits.

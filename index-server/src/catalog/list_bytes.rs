@@ -6,7 +6,8 @@ use std::net::IpAddr;
 use protocol::index::FileRecord;
 
 use super::packing::FILE_OVERHEAD;
-use super::{Catalog, FileList, NodeNo};
+use super::{Catalog, FileList};
+use crate::ids::NodeNo;
 use crate::keyed_hash::KeyedState;
 
 /// What a file, a name, a content, a title, a word and three characters of words take in memory beside their texts, and

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use protocol::index::{FileRecord, Share};
 
 use super::file_list::FileEntry;
-use super::{Catalog, Content, NodeNo};
+use super::{Catalog, Content};
+use crate::ids::NodeNo;
 
 pub(super) fn record(path: &Arc<str>, share: Share, content: &Content) -> FileRecord {
     FileRecord { path: path.as_ref().to_owned(), size: content.size, digest: content.digest, share }

@@ -6,7 +6,8 @@ use protocol::node_id::NodeId;
 use super::file_list::DiskSync;
 use super::holding::Holdings;
 use super::list_bytes::ListWeight;
-use super::{BlockNo, Catalog, FileList, ListHeader, NodeNo};
+use super::{BlockNo, Catalog, FileList, ListHeader};
+use crate::ids::NodeNo;
 
 /// A node's list as it was found on disk.
 #[derive(Debug, Clone, PartialEq, Eq)]

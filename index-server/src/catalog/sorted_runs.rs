@@ -4,7 +4,8 @@
 //! those that are no longer. So a place is moved a few times, from memory in order to memory in order: with five million of
 //! them in a tree, in which each is looked for from the root, a file took a seventh more time.
 
-use super::{ContentNo, DigestHead};
+use super::DigestHead;
+use crate::ids::ContentNo;
 
 /// Where a content belongs.
 pub(crate) type DigestKey = (DigestHead, ContentNo);

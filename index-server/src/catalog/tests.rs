@@ -10,7 +10,7 @@ use protocol::index::Share;
 use super::restore::RestoreError;
 use super::*;
 use crate::address_group::AddressGroup;
-use crate::ranking::Availability;
+use crate::availability::Availability;
 use crate::words::{PatternPosition, WordPattern, words};
 
 type CatalogModel = BTreeMap<u8, BTreeMap<String, FileRecord>>;

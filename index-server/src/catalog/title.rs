@@ -4,14 +4,12 @@ use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::num::NonZeroU32;
 
+use super::NameNo;
 use super::block_max::BlockMaxRanks;
 use super::content::Contents;
-use super::{ContentNo, NameNo};
+use crate::ids::ContentNo;
+use crate::ids::TitleNo;
 use crate::slab::Slab;
-
-/// A title's number in memory.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct TitleNo(pub(crate) u32);
 
 /// A content under one of its names.
 #[derive(Debug, Clone, Copy)]

@@ -5,7 +5,8 @@ use protocol::node_id::NodeId;
 
 use super::attendance::{Attendance, Visits};
 use super::file_list::DiskSync;
-use super::{BlockNo, Catalog, FileList, NameNo, NodeNo};
+use super::{BlockNo, Catalog, FileList, NameNo};
+use crate::ids::NodeNo;
 
 /// A node's row beside its blocks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

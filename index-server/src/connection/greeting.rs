@@ -15,9 +15,9 @@ use tracing::info;
 use super::{ConnectionEnd, refuse, refuse_unreadable};
 use crate::address_group::AddressGroup;
 use crate::directory::NodeSession;
-use crate::frame_stream::{FrameStream, FrameStreamError, FrameTimeouts};
+use crate::net::frame_stream::{FrameStream, FrameStreamError, FrameTimeouts};
 use crate::reachability::ProbeTarget;
-use crate::server::IndexService;
+use crate::service::IndexService;
 use crate::session::{ClientSession, SessionAction};
 
 /// The longest message of somebody who has not proven who it is, in bytes.

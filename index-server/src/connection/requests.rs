@@ -10,15 +10,15 @@ use protocol::node_id::NodeId;
 use tokio::sync::oneshot;
 
 use crate::budgets::downgraded_refusal;
-use crate::catalog::NodeNo;
 use crate::cpu_time::with_cpu_time;
 use crate::directory::{Directory, HitDetail, NodeSession};
+use crate::ids::NodeNo;
 use crate::quotas::RequestClass;
 use crate::recheck::handle_reports;
 use crate::replies::{ListingPage, with_basic_names};
+use crate::request::{OfferChange, ReadRequest};
 use crate::search::Search;
-use crate::server::IndexService;
-use crate::session::{OfferChange, ReadRequest};
+use crate::service::IndexService;
 
 /// Answers a change or a renewal.
 pub(super) fn list_reply(result: Result<ListSummary, Refusal>) -> Reply {

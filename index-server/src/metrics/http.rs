@@ -15,8 +15,8 @@ use tokio_util::task::TaskTracker;
 use super::host::is_own_host;
 use super::page::page;
 use super::{Health, HttpService, IndexMetrics};
-use crate::http::{self, Endpoints, HttpServerConfig, plain_text, with_connection_close};
 use crate::limits::HttpLimits;
+use crate::net::http::{self, Endpoints, HttpServerConfig, plain_text, with_connection_close};
 
 /// Few watch an index.
 const LIMITS: HttpLimits = HttpLimits {
@@ -31,9 +31,12 @@ pub(crate) async fn serve(listener: TcpListener, metrics: Arc<IndexMetrics>, nam
     let stop = CancellationToken::new();
     let _stopping = stop.clone().drop_guard();
     let terms = HttpServerConfig {
-        service: HttpService::Metrics,
+        name: HttpService::Metrics.name(),
         limits: LIMITS,
-        metrics: Arc::clone(&metrics),
+        on_eviction: {
+            let metrics = Arc::clone(&metrics);
+            Arc::new(move || metrics.count_evicted(HttpService::Metrics))
+        },
         tasks: TaskTracker::new(),
         drop: stop.clone(),
         stop,

@@ -8,8 +8,9 @@ use tracing::debug;
 
 use super::actor::Actor;
 use crate::budgets::{Budget, BudgetLimits, OverBudget};
-use crate::catalog::{ExpiryReason, FileList, NodeNo, encoded_len_of_all};
+use crate::catalog::{ExpiryReason, FileList, encoded_len_of_all};
 use crate::directory::DirectoryState;
+use crate::ids::NodeNo;
 use crate::limits::IndexLimits;
 use crate::store::StoreBackend;
 

@@ -9,7 +9,8 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout_at;
 
 use super::BACKLOG;
-use crate::catalog::{ListWrites, NodeNo};
+use crate::catalog::ListWrites;
+use crate::ids::NodeNo;
 use crate::offers::OfferWrite;
 use crate::store::{StoreBackend, StoreError, StoredData};
 

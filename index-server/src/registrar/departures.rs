@@ -5,8 +5,9 @@ use tracing::info;
 use super::BACKLOG;
 use super::actor::{Actor, STEP};
 use super::expiry_schedule::ExpiryTimes;
-use crate::catalog::{ExpiryReason, ListWrites, NodeNo};
+use crate::catalog::{ExpiryReason, ListWrites};
 use crate::directory::DirectoryState;
+use crate::ids::NodeNo;
 use crate::store::StoreBackend;
 
 impl<B: StoreBackend> Actor<B> {

@@ -12,7 +12,7 @@ use super::committer::CommitWaiter;
 use crate::budgets::downgraded_refusal;
 use crate::directory::{DirectoryState, NodeSession};
 use crate::offers::{OfferKey, OfferWrite};
-use crate::session::OfferChange;
+use crate::request::OfferChange;
 use crate::store::StoreBackend;
 
 /// How many offers are looked at before others are let at the catalog: less than a quarter of a millisecond's worth.

@@ -15,6 +15,7 @@ use crate::catalog::{Catalog, ListWrites, StoredFileList};
 use crate::offers::{OfferWrite, StoredOffer, TorrentOffers};
 use crate::roster::ListingRules;
 use crate::store::{StoreError, StoredData};
+use protocol::index::FileRecord;
 
 /// A disk that does as it is told: a commit waits for its turn and then works or fails.
 #[derive(Clone, Default)]

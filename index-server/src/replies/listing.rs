@@ -4,7 +4,8 @@ use protocol::index::{FileRecord, Refusal, Reply};
 use protocol::limits::MAX_FRAME;
 
 use super::basic_names::is_basic;
-use crate::catalog::{Catalog, NodeNo};
+use crate::catalog::Catalog;
+use crate::ids::NodeNo;
 
 /// What a file takes in a page beside its path, in bytes, and what the page takes beside its files.
 const FILE_LEN: usize = 52;

@@ -7,7 +7,8 @@ use protocol::index::{ContentSource, Share};
 use protocol::limits::{MAX_HIT_SOURCES, MAX_SOURCED_HITS};
 
 use crate::address_group::AddressGroup;
-use crate::catalog::{Catalog, NodeNo};
+use crate::catalog::Catalog;
+use crate::ids::NodeNo;
 use crate::random::SplitMix64;
 use crate::roster::Roster;
 

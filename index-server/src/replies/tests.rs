@@ -8,7 +8,7 @@ use protocol::node_id::NodeId;
 use protocol::query::Query;
 
 use super::*;
-use crate::catalog::NodeNo;
+use crate::ids::NodeNo;
 use crate::search::Search;
 
 #[derive(Default)]

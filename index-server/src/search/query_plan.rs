@@ -9,7 +9,8 @@ use protocol::digest::Digest;
 use protocol::query::{Compound, DigestPrefix, Fit, Query, open_ends};
 
 use super::candidates::Candidates;
-use crate::catalog::{Catalog, ContentNo, DigestHead, NameNo, digest_head};
+use crate::catalog::{Catalog, DigestHead, NameNo, digest_head};
+use crate::ids::ContentNo;
 use crate::words::{PatternPosition, WordNo, WordPattern, words};
 
 /// No more words than this are put together to follow a requirement, or looked at to find them: it has so many titles

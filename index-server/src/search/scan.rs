@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use protocol::fold::fold;
 use protocol::query::{Fit, Query};
 
-use crate::catalog::{Catalog, ContentNo};
+use crate::catalog::Catalog;
+use crate::ids::ContentNo;
 
 /// Returns all contents that a query finds, each with how well its best name fits.
 pub(crate) fn scan(catalog: &Catalog, query: &Query) -> BTreeMap<ContentNo, Fit> {

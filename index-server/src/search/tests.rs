@@ -10,7 +10,7 @@ use protocol::node_id::NodeId;
 use super::scan::scan;
 use super::*;
 use crate::address_group::AddressGroup;
-use crate::catalog::NodeNo;
+use crate::ids::NodeNo;
 
 const NODES: u8 = 4;
 

@@ -1,5 +1,9 @@
 use ed25519_dalek::{Signer, SigningKey};
+use protocol::digest::Digest;
+use protocol::index::NodeAddress;
 use protocol::index::Share;
+use protocol::index::TorrentHint;
+use protocol::infohash::Infohash;
 
 use super::*;
 

@@ -19,7 +19,8 @@ use protocol::node_id::NodeId;
 use super::StoreError;
 use super::rows;
 use super::side_tree::{self, TreeError};
-use crate::catalog::{Attendance, ListHeader, ListWrites, NodeNo};
+use crate::catalog::{Attendance, ListHeader, ListWrites};
+use crate::ids::NodeNo;
 
 /// The tree's name.
 pub(super) const TREE: &str = "standings";

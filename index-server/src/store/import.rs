@@ -14,7 +14,8 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::export::{ExportHead, FileLine, LISTS_VERSION, NodeLine, TorrentLine, VERSION};
-use crate::catalog::{Catalog, ListChangeError, ListWrites, NodeNo};
+use crate::catalog::{Catalog, ListChangeError, ListWrites};
+use crate::ids::NodeNo;
 use crate::offers::{OfferWrite, TorrentOffers};
 
 /// The longest line, in bytes: a path of which each byte is escaped, and the rest.

@@ -20,7 +20,8 @@ use protocol::index::{FileRecord, ListSummary, Share};
 use protocol::list_hash::ListHash;
 use protocol::node_id::NodeId;
 
-use crate::catalog::{Attendance, BlockNo, ListHeader, NodeNo};
+use crate::catalog::{Attendance, BlockNo, ListHeader};
+use crate::ids::NodeNo;
 
 /// The format that is written, and the only one that is read.
 pub(super) const FORMAT: u32 = 1;

@@ -9,7 +9,7 @@ use protocol::node_id::NodeId;
 use tempfile::{TempDir, tempdir};
 
 use super::*;
-use crate::catalog::NodeNo;
+use crate::ids::NodeNo;
 
 fn files(count: u16) -> Vec<FileRecord> {
     let file = |no: u16| {

@@ -12,7 +12,7 @@ use protocol::tracker::TrackerFailure;
 use tracing::debug;
 
 use super::HttpTracker;
-use crate::http::{plain_text, with_connection_close};
+use crate::net::http::{plain_text, with_connection_close};
 
 /// Answers a request. What is wrong with a question is told as clients expect it: as an answer that is a failure.
 pub(super) fn respond(

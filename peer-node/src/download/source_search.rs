@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
 
 use protocol::address_group::address_group;
 use protocol::digest::Digest;
@@ -10,13 +11,19 @@ use protocol::limits::{MAX_SOURCES, MAX_STATES};
 use protocol::node_id::NodeId;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
+use tokio::time::timeout;
 
 use crate::finder::Finder;
 use crate::native::{ContentRequest, Links, PeerDialError, SourceEvent};
 use crate::swarm::{SourceId, SourceIds};
 
-/// The most sources dialled at once: many of them may be dead, or say nothing.
-const MAX_DIALS: usize = 32;
+/// How many sources are dialled at once. Whenever none of those answers for [`SLOW_DIAL`], as many again are dialled beside them: many
+/// listed sources may accept connections and never answer.
+const DIAL_BATCH: usize = 32;
+const SLOW_DIAL: Duration = Duration::from_millis(500);
+
+/// The most dials in progress, however many of them are slow: each takes a descriptor.
+const MAX_DIALS: usize = 8 * DIAL_BATCH;
 
 /// How many of the peers that are dialled first are asked for their manifest along with the content, so that it is here a round trip
 /// earlier; one of them may not answer, and each answer can take 128 KiB.
@@ -95,13 +102,17 @@ impl SearchRound {
     /// Dials those who were not dialled yet, some at a time.
     async fn dial_all(&mut self, dials: &mut JoinSet<()>, mut sources: Vec<ContentSource>) {
         sources.sort_by_key(|source| self.tried.dial_order(source));
-        let dialled = self.skip.len();
+        let (dialled, mut window) = (self.skip.len(), DIAL_BATCH);
         for ContentSource { node, address, .. } in sources {
             if !self.skip.insert(node) {
                 continue;
             }
-            if dials.len() >= MAX_DIALS {
-                dials.join_next().await;
+            while dials.len() >= window {
+                if window >= MAX_DIALS {
+                    dials.join_next().await;
+                } else if timeout(SLOW_DIAL, dials.join_next()).await.is_err() {
+                    window += DIAL_BATCH;
+                }
             }
             let is_early = self.needs_manifest && self.skip.len() - dialled <= EARLY_MANIFEST_REQUESTS;
             let states = if is_early { MAX_STATES } else { 0 };

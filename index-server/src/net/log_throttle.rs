@@ -20,7 +20,7 @@ struct ThrottleWindow {
 
 impl LogThrottle {
     /// Says whether a line passes; if so, how many did not since the last one that did.
-    pub(super) fn admit(&self, now: Instant) -> Option<u32> {
+    pub(crate) fn admit(&self, now: Instant) -> Option<u32> {
         let mut second = self.0.lock();
         let is_over = |begun| now.saturating_duration_since(begun) >= Duration::from_secs(1);
         if second.started.is_none_or(is_over) {

@@ -25,8 +25,8 @@ use tokio_util::task::TaskTracker;
 use tracing::{Instrument, debug, info_span, warn};
 
 use crate::limits::HttpLimits;
-use crate::metrics::{HttpService, IndexMetrics};
-use crate::server::{ACCEPT_RETRY_DELAY, canonical, configure};
+use crate::net::ACCEPT_RETRY_DELAY;
+use crate::net::socket::{canonical, configure};
 use slots::{ConnectionSlot, ConnectionSlots};
 
 /// The most bytes of a request, and of those behind it that are read with it.
@@ -47,13 +47,17 @@ pub(crate) struct Endpoints {
     pub(crate) local: SocketAddr,
 }
 
+/// Counts a connection that is closed to make room for another.
+pub(crate) type EvictionHook = Arc<dyn Fn() + Send + Sync>;
+
 /// What connections go by.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(crate) struct HttpServerConfig {
-    pub(crate) service: HttpService,
+    /// The name of the service in the log.
+    pub(crate) name: &'static str,
     pub(crate) limits: HttpLimits,
-    /// Where connections are counted that are closed for others.
-    pub(crate) metrics: Arc<IndexMetrics>,
+    /// Called for each connection that is closed to make room for another.
+    pub(crate) on_eviction: EvictionHook,
     pub(crate) tasks: TaskTracker,
     /// Cancelled when the connections are to end.
     pub(crate) stop: CancellationToken,
@@ -66,7 +70,7 @@ pub(crate) async fn serve<A>(listener: TcpListener, terms: HttpServerConfig, ans
 where
     A: Fn(Endpoints, &Request<Incoming>) -> Response<Full<Bytes>> + Clone + Send + Sync + 'static,
 {
-    let name = terms.service.name();
+    let name = terms.name;
     let places = ConnectionSlots::new(&terms.limits);
     loop {
         let (stream, from) = match listener.accept().await {
@@ -82,7 +86,7 @@ where
         let (Ok(()), Ok(to)) = (configure(&stream), stream.local_addr()) else { continue };
         let (place, has_made_room) = places.acquire(address_group(from.ip()));
         if has_made_room {
-            terms.metrics.count_evicted(terms.service);
+            (terms.on_eviction)();
         }
         let (ends, answer, terms) =
             (Endpoints { client: from, local: canonical(to) }, answer.clone(), terms.clone());

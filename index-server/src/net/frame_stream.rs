@@ -17,7 +17,7 @@ use tokio::net::TcpStream;
 use tokio::task::yield_now;
 use tokio::time::{Instant, timeout, timeout_at};
 
-use crate::server::{MemoryAllowance, MemoryPermit};
+use crate::net::admission::{MemoryAllowance, MemoryPermit};
 
 /// How much is read at once, in bytes.
 const READ_LEN: usize = 16 << 10;
