@@ -13,8 +13,8 @@ use rustix::fs::{FlockOperation, Mode, OFlags, flock};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::state_dir::replace_file;
 use crate::storage::read_regular_file;
+use crate::storage::replace_file;
 
 /// The longest file that is read, in bytes: more than a thousand paths.
 const MAX_FILE_SIZE: u64 = 8 << 20;

@@ -4,6 +4,7 @@
 mod dead_sources;
 mod hinted_sources;
 mod repeat_limit;
+pub(crate) mod source_search;
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;

@@ -10,7 +10,7 @@ use protocol::node_id::NodeId;
 use rustix::fs::{FileType, Mode, OFlags};
 use rustix::io::Errno;
 
-use crate::state_dir::replace_file;
+use crate::storage::replace_file;
 
 const SEED_LEN: usize = 32;
 

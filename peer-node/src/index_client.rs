@@ -15,7 +15,6 @@ mod list_sync;
 mod offer_registry;
 mod pending_requests;
 mod postponed_calls;
-mod probe_key;
 mod retry_delays;
 mod sanitize;
 mod session;
@@ -37,9 +36,9 @@ mod scripted_index;
 #[cfg(test)]
 mod tests;
 
+use crate::native::ProbeKey;
 pub use command::SearchPage;
 pub use error::IndexError;
-pub use probe_key::ProbeKey;
 pub use share_changes::ShareChanges;
 pub use share_source::{NodeShares, ShareSource};
 pub use status::{IndexInfo, IndexStatus, Reachability, SyncTrouble};

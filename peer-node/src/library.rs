@@ -16,7 +16,6 @@ mod confirmation;
 mod context;
 mod error;
 mod exclusions;
-mod file_identity;
 mod free_name;
 mod hash_cache;
 mod hash_job;
@@ -57,8 +56,6 @@ use tokio_util::task::TaskTracker;
 pub use caution::{Caution, MANY_FILES};
 pub use error::LibraryError;
 pub use exclusions::PatternError;
-pub use file_identity::FileIdentity;
-pub(crate) use file_identity::open_regular;
 pub use hashing::HashingProgress;
 pub use left_out::MAX_LEFT_OUT;
 pub use listing::{ShareListing, SharedFile};
@@ -81,6 +78,8 @@ use share_target::ShareTarget;
 use timing::LibraryTiming;
 
 use crate::state_dir::StateDir;
+use crate::storage::FileIdentity;
+use crate::storage::open_regular;
 
 /// What is to be shared.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -2,7 +2,7 @@
 //!
 //! [`Links`] owns the connections; a [`PeerLink`] is one of them, and [`PeerLink::open`] begins to fetch a content over it. What
 //! the other side asks of us is answered from the library and the
-//! [`Partials`](crate::partials::Partials) without anybody else being involved. Which blocks are asked for
+//! [`Partials`](crate::native::partials::Partials) without anybody else being involved. Which blocks are asked for
 //! is not decided here.
 
 mod block_reader;
@@ -17,7 +17,9 @@ mod link;
 mod link_width;
 mod links;
 mod older_peers;
+pub mod partials;
 mod peer_search;
+mod probe_key;
 mod reader;
 mod send_activity;
 mod send_queue;
@@ -31,3 +33,5 @@ pub use greeting::LinkGreetingError;
 pub(crate) use link::ContentRequest;
 pub use link::{FetchChannel, PeerLink};
 pub use links::{Links, LinksConfig};
+pub use probe_key::ProbeKey;
+pub(crate) use probe_key::ProbeKeyGuard;

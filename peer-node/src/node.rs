@@ -20,12 +20,12 @@ use crate::identity::{ExposedKeyPolicy, Identity, IdentityError};
 use crate::index_client::IndexClient;
 use crate::lan::{LanSettings, Neighbours};
 use crate::library::{Library, LibraryError};
+use crate::shared_torrents::SharedTorrents;
 use crate::source_address::SourceAddress;
 use crate::state_dir::{self, StateDir};
 use crate::throttle::Throttle;
-use crate::torrent::shared_torrents::SharedTorrents;
-use crate::transfers::UploadView;
 use crate::transport::{AddressLimits, TransferTotals, TransportConfig};
+use crate::view::UploadView;
 use services::{NodeContext, Services};
 
 /// How long the parts of a node may take to stop.

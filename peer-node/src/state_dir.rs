@@ -6,7 +6,6 @@
 
 mod health;
 mod permissions;
-mod replace;
 mod watchdog;
 
 use std::fs::{self, DirBuilder, File};
@@ -21,7 +20,6 @@ use tokio::sync::watch;
 
 pub use health::StateHealth;
 use permissions::restrict_to_owner;
-pub(crate) use replace::replace_file;
 pub(crate) use watchdog::run_watchdog;
 
 /// The name of the hidden folder.

@@ -13,9 +13,8 @@ mod no_usable_source;
 mod peer_table;
 pub mod selection;
 pub(crate) mod session;
-pub mod shared_torrents;
 pub mod standalone;
-mod torrent_spec;
+pub(crate) mod torrent_spec;
 mod translation;
 
 pub(crate) use fresh_peer_id::fresh_peer_id;

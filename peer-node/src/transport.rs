@@ -28,7 +28,7 @@ pub use address_limits::AddressLimits;
 pub(crate) use address_limits::CONNECTIONS_PER_ADDRESS;
 pub use admission::AdmissionPermit;
 pub(crate) use admission::PeerAdmission;
-pub use buffers::{ALIGNMENT, Buffer, BufferPool};
+pub use buffers::{Buffer, BufferPool};
 pub(crate) use outstanding_requests::{AnswerKind, OutstandingRequests, RequestStep};
 pub(crate) use peer_pieces::PeerPieces;
 pub(crate) use refusals::{log_expected_refusal, log_refusal};

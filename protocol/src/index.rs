@@ -5,6 +5,7 @@
 //! other request directly behind it. Each request carries an id that its reply repeats; the index answers in order. What it sends
 //! without a request is a [`Notice`].
 
+pub mod list_hash;
 mod record;
 mod refusal;
 mod reply;

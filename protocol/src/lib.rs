@@ -22,7 +22,6 @@ pub mod index;
 pub mod infohash;
 pub mod lan;
 pub mod limits;
-pub mod list_hash;
 pub mod manifest;
 pub mod metainfo;
 pub mod node_id;

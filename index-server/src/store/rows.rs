@@ -16,8 +16,8 @@ use bincode::config::{BigEndian, Configuration, Fixint, Limit};
 use bincode::{Decode, Encode};
 use protocol::digest::Digest;
 use protocol::frame;
+use protocol::index::list_hash::ListHash;
 use protocol::index::{FileRecord, ListSummary, Share};
-use protocol::list_hash::ListHash;
 use protocol::node_id::NodeId;
 
 use crate::catalog::{Attendance, BlockNo, ListHeader};

@@ -16,8 +16,8 @@ use super::request_handler::BlockRequestHandler;
 use super::wire::{WirePeer, WireState};
 use super::wires::WiresConfig;
 use super::writer::{SendBudget, WireWriter};
-use crate::transfers::ContentId;
 use crate::transport::{AdmissionPermit, ChokeTarget, SlotClaim, SocketTuner, shrink_receive_buffer};
+use crate::view::ContentId;
 
 /// Starts the tasks of a torrent's connections.
 #[derive(Debug, Clone, Copy)]

@@ -15,7 +15,7 @@ use super::group_file::{GroupFile, GroupFileError, OpenedGroupFile};
 use super::listener::GroupListener;
 use super::local_host::listen;
 use super::session::GroupSession;
-use crate::transfers::DownloadView;
+use crate::view::DownloadView;
 
 /// How long the parts may take to stop.
 const STOP_TIMEOUT: Duration = Duration::from_secs(4);

@@ -26,13 +26,13 @@ use super::group_file::{GroupFile, GroupFileError};
 use super::link::{GroupConnection, LinkContext};
 use super::peer_framings::PeerFramings;
 use super::reader::GroupEvent;
-use crate::download::fresh_seed::fresh_seed;
-use crate::download::view_publisher::ViewPublisher;
 use crate::swarm::{
     IntervalChoker, IntervalChokerConfig, OverduePolicy, PieceOrder, SourceId, Swarm, SwarmConfig,
 };
-use crate::transfers::{ContentId, DownloadId, DownloadState, DownloadView};
+use crate::transfer::fresh_seed::fresh_seed;
+use crate::transfer::view_publisher::ViewPublisher;
 use crate::transport::BufferPool;
+use crate::view::{ContentId, DownloadId, DownloadState, DownloadView};
 use choking::LoggedSelection;
 use group_peers::GroupPeers;
 use group_store::{DiskJobResult, GroupStore};

@@ -22,7 +22,7 @@ mod tests {
     fn only_surprising_omissions_are_a_warning() {
         let verdict = |reason: Option<SkipReason>| {
             let left_out = reason.map(|reason| LeftOutFile { location: "/s/x".into(), reason });
-            super::shared_files(&ShareOverview {
+            shared_files(&ShareOverview {
                 left_out: left_out.into_iter().collect(),
                 ..ShareOverview::default()
             })

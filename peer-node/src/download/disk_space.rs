@@ -5,9 +5,9 @@ use std::path::Path;
 use super::location::LocationError;
 use super::part_file::PartFileError;
 use super::part_folders::HIDDEN_FOLDER_NAME;
-use super::recovery::Recovery;
 use crate::state_dir::STATE_DIR_NAME;
-use crate::transfers::DiskSpace;
+use crate::transfer::recovery::Recovery;
+use crate::view::DiskSpace;
 
 /// The unit in which a file's blocks are counted, whatever those of the file system are.
 const BLOCK: u64 = 512;

@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 use super::list_file;
 use super::listed_download::{DownloadItem, ListedDownload};
 use super::wanted::DownloadTarget;
-use crate::transfers::{DownloadId, Priority};
+use crate::view::{DownloadId, Priority};
 
 /// How long changes are collected before they are written together.
 const WRITE_DELAY: Duration = Duration::from_millis(500);

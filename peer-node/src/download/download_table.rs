@@ -4,7 +4,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::NotStarted;
-use crate::transfers::{ContentId, DownloadId, DownloadView};
+use crate::view::{ContentId, DownloadId, DownloadView};
 
 /// The most downloads that are remembered once they are over, and how many begin between two looks at how many that are,
 /// which take long where there are many.

@@ -14,9 +14,9 @@ use serde::{Deserialize, Serialize};
 use super::listed_download::{DownloadItem, ListedDownload, ListedTorrent};
 use super::{DownloadTarget, SaveOptions, WantedFile};
 use crate::library::StoredPath;
-use crate::state_dir::replace_file;
+use crate::storage::replace_file;
 use crate::storage::{at_path, read_regular_file};
-use crate::transfers::Priority;
+use crate::view::Priority;
 
 /// The form of the file; another number is one that this program does not know.
 const VERSION: u32 = 3;

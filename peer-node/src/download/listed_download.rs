@@ -4,7 +4,7 @@ use protocol::digest::Digest;
 use protocol::infohash::Infohash;
 
 use super::WantedFile;
-use crate::transfers::Priority;
+use crate::view::Priority;
 
 /// A download that goes on after a restart.
 #[derive(Debug, Clone, PartialEq)]

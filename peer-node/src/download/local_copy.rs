@@ -18,7 +18,8 @@ use super::part_file::{PartFile, PartFileError};
 use super::part_folders::PartFolders;
 use super::reservations::ReservedName;
 use super::wanted::SaveOptions;
-use crate::library::{FileIdentity, OpenFile};
+use crate::library::OpenFile;
+use crate::storage::FileIdentity;
 
 /// How much is read at once, in bytes.
 const READ_SIZE: usize = 1 << 20;

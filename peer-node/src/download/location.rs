@@ -1,17 +1,14 @@
 //! Where a download comes to lie, so that nothing is ever replaced.
 
-use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use protocol::limits::MAX_COMPONENT;
 use protocol::share_path::SharePath;
 use rustix::io::Errno;
 
 use super::DownloadTarget;
-use crate::library::{self, FileIdentity};
-use crate::storage::{Folder, NamingRules, is_strictly_below};
+use crate::storage::{self, FileIdentity, Folder, NamingRules, is_strictly_below, numbered};
 
 /// How many names are tried.
 const MAX_NAME_TRIES: u32 = 500;
@@ -98,27 +95,6 @@ pub(super) fn obstacle(path: &Path) -> Option<(PathBuf, io::Error)> {
     Some((path.parent().unwrap_or(path).to_owned(), error))
 }
 
-/// Returns the path with ` (number)` before its extension, or as it is for 0. A name that would be longer than file systems
-/// allow is shortened before the number.
-pub(crate) fn numbered(path: &Path, number: u32) -> PathBuf {
-    if number == 0 {
-        return path.to_owned();
-    }
-    let mut suffix = OsString::from(format!(" ({number})"));
-    if let Some(extension) = path.extension() {
-        suffix.push(".");
-        suffix.push(extension);
-    }
-    let stem = path.file_stem().unwrap_or_default();
-    let room = MAX_COMPONENT.saturating_sub(suffix.len());
-    let mut name = match stem.to_str() {
-        Some(stem) => stem.get(..stem.floor_char_boundary(room)).unwrap_or(stem).into(),
-        None => stem.to_owned(),
-    };
-    name.push(suffix);
-    path.with_file_name(name)
-}
-
 /// Opens the folder of `target`, and creates it with those above it. Below `root` all of them must be real ones, since a link could
 /// lead anywhere; what is done in the open folder stays there, whatever happens to its name meanwhile.
 pub(super) fn create_folder(root: &Path, target: &Path) -> Result<Folder, LocationError> {
@@ -150,7 +126,7 @@ fn is_blocked(error: &io::Error) -> bool {
 pub(super) fn open_regular(root: &Path, path: &Path) -> io::Result<Option<(File, FileIdentity)>> {
     match relative_to(root, path) {
         Some(below) => Folder::open(root)?.open_regular(below),
-        None => library::open_regular(path),
+        None => storage::open_regular(path),
     }
 }
 

@@ -21,7 +21,7 @@ use serde::{Deserialize, Serialize};
 use super::location::{self, LocationError, is_free};
 use super::part_record::PartRecord;
 use crate::library::StoredPath;
-use crate::state_dir::replace_file;
+use crate::storage::replace_file;
 use crate::storage::{Folder, OpenMode, load_record, remove_leftover, remove_record, rename_no_replace};
 
 /// The name of the hidden folder beside a destination on another file system.

@@ -2,7 +2,7 @@
 
 use super::listed_download::{DownloadItem, ListedDownload};
 use super::{ChangeOutcome, DownloadAttempt, Downloads};
-use crate::transfers::{ContentId, DownloadId, DownloadState};
+use crate::view::{ContentId, DownloadId, DownloadState};
 
 impl Downloads {
     /// Begins a download that failed again, under its number, and lets one that waits try again at once.

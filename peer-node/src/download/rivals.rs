@@ -18,9 +18,9 @@ use protocol::limits::MAX_BLOCK;
 use protocol::manifest::{Manifest, state_count};
 use protocol::peer::BlockRef;
 
-use super::assembly::BlockAssembly;
 use super::manifest_fetch::{ContentOffer, ManifestFetch, ManifestFetchError, source_timeout};
 use crate::swarm::SourceId;
+use crate::transfer::assembly::BlockAssembly;
 use crate::transport::Buffer;
 pub(super) use rival_source::{CurrentManifest, RivalSource};
 

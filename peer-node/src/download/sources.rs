@@ -7,10 +7,10 @@ use protocol::node_id::NodeId;
 use super::choke_status::ChokeStatus;
 use super::manifest_fetch::ContentOffer;
 use super::rivals::RivalSource;
-use super::source_search::TriedSources;
+use crate::finder::source_search::TriedSources;
 use crate::native::FetchChannel;
 use crate::swarm::{SourceId, SourceIds};
-use crate::transfers::{DownloadState, QueuedAt, SourceView};
+use crate::view::{DownloadState, QueuedAt, SourceView};
 
 /// How often a source may be lost, with no piece verified in between, before it is not tried again.
 const MAX_LOSSES: u32 = 3;

@@ -6,10 +6,10 @@ use super::listed_download::{DownloadItem, ListedDownload};
 use super::local_files::{anywhere, at_target};
 use super::pending_copies::PendingCopies;
 use super::reservations::ReservedTarget;
-use super::scheduler::SlotLoad;
 use super::session::DownloadSession;
 use super::{DownloadAttempt, Downloads, Inner, NotStarted, WantedFile, location};
-use crate::transfers::{ContentId, DownloadId, Priority};
+use crate::transfer::scheduler::SlotLoad;
+use crate::view::{ContentId, DownloadId, Priority};
 use std::path::PathBuf;
 
 /// Contents of at most so many bytes are small: they are a single piece.

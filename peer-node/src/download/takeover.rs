@@ -17,7 +17,7 @@ use super::part_record::PartRecord;
 use super::{Downloads, location};
 use crate::storage::Folder;
 use crate::torrent::files::adopt_part;
-use crate::transfers::{ContentId, DownloadState};
+use crate::view::{ContentId, DownloadState};
 
 /// How long the index may take to say which content a torrent is.
 const INDEX_TIMEOUT: Duration = Duration::from_secs(2);

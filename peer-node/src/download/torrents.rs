@@ -11,14 +11,14 @@ use protocol::limits::MAX_TORRENT;
 use protocol::metainfo::{Metainfo, MetainfoError};
 
 use super::listed_download::{DownloadItem, ListedDownload, ListedTorrent};
-use super::scheduler::SlotLoad;
 use super::{Downloads, Inner, NotStarted};
-use crate::state_dir::replace_file;
 use crate::storage::read_regular_file;
+use crate::storage::replace_file;
 use crate::torrent::selection::{FileSelection, FileSelectionError};
 use crate::torrent::session::TorrentSession;
 use crate::torrent::{OnCompletion, TorrentLocation, TorrentSpec};
-use crate::transfers::{ContentId, DownloadId, Priority};
+use crate::transfer::scheduler::SlotLoad;
+use crate::view::{ContentId, DownloadId, Priority};
 
 /// How often it is noted how much of a torrent was given.
 const COUNT_INTERVAL: Duration = Duration::from_secs(10);

@@ -2,7 +2,7 @@ use std::path::{Path, PathBuf};
 
 use protocol::digest::Digest;
 
-use crate::transfers::DownloadId;
+use crate::view::DownloadId;
 
 /// A content that somebody wants.
 #[derive(Debug, Clone, PartialEq, Eq)]

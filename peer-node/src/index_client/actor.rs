@@ -9,7 +9,6 @@ use tokio_util::sync::CancellationToken;
 use super::greeting::{GreetedIndex, greet};
 use super::list_sync::ListSync;
 use super::offer_registry::OfferRegistry;
-use super::probe_key::ProbeKey;
 use super::session::{SessionConnection, SessionInputs};
 use super::session_core::IndexSessionCore;
 use super::session_error::IndexSessionError;
@@ -17,6 +16,7 @@ use super::status_channel::StatusPublisher;
 use super::{IndexConfig, IndexError, IndexStatus};
 use crate::backoff::Backoff;
 use crate::identity::Identity;
+use crate::native::ProbeKey;
 
 /// A session of this length shows that the index is well, and the pauses begin anew.
 const STABLE_AFTER: Duration = Duration::from_secs(10);

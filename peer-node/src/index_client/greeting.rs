@@ -13,11 +13,11 @@ use tokio::net::{TcpStream, lookup_host};
 use tokio::time::timeout;
 
 use super::IndexConfig;
-use super::probe_key::{ProbeKey, ProbeKeyGuard};
 use super::sanitize::sanitize_refusal;
 use super::session_error::{IndexSessionError, IndexViolation};
 use super::status::IndexInfo;
 use crate::identity::Identity;
+use crate::native::{ProbeKey, ProbeKeyGuard};
 
 /// How long the index has to accept a connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);

@@ -8,7 +8,7 @@ use tokio::time::{Instant, sleep_until};
 
 use super::share_changes::ShareChanges;
 use crate::library::Library;
-use crate::partials::Partials;
+use crate::native::partials::Partials;
 
 /// The least time between two looks at the list, so that a library that hashes a thousand small files a second is not
 /// copied a thousand times.

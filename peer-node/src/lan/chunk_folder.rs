@@ -12,8 +12,8 @@ use sha2::{Digest as _, Sha256};
 
 use super::ChunkFolderError;
 use super::temp_file::TempFile;
-use crate::library::{FileIdentity, open_regular};
 use crate::storage::rename_no_replace;
+use crate::storage::{FileIdentity, open_regular};
 
 /// How much is read or hashed at a time.
 pub(super) const READ_SIZE: usize = 1 << 20;

@@ -10,8 +10,8 @@ use protocol::digest::Digest;
 use protocol::lan::{ChunkName, DictionaryLine};
 
 use super::AnnouncedChunks;
-use crate::state_dir::replace_file;
 use crate::storage::read_regular_file;
+use crate::storage::replace_file;
 
 /// Where it stands who has which chunk.
 pub(super) const DICTIONARY_FILE: &str = "content_dictionary.txt";

@@ -16,7 +16,7 @@ use super::requested_content::RequestedContent;
 use super::temp_file::TempFile;
 use super::upload_log::UPLOAD_LOG;
 use super::{ChunkFolder, ChunkFolderError};
-use crate::download::numbered;
+use crate::storage::numbered;
 use crate::storage::{LinkPolicy, open_regular_file, rename_no_replace};
 
 /// The files that the parts keep in the folder; logs that were set aside have a number behind the name.

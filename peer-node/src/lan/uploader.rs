@@ -16,7 +16,7 @@ use tokio_util::task::TaskTracker;
 
 use super::upload_log::{UploadLog, UploadLogSlot};
 use super::{ChunkFolder, LanEvent};
-use crate::library::FileIdentity;
+use crate::storage::FileIdentity;
 use crate::transport::{
     AddressLimits, AdmissionPermit, MAX_SEND, PeerAdmission, SocketTuner, accept_all, send_some,
 };

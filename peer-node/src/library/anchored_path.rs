@@ -2,7 +2,7 @@ use std::fs::File;
 use std::io;
 use std::path::Path;
 
-use super::file_identity::FileIdentity;
+use crate::storage::FileIdentity;
 use crate::storage::Folder;
 
 /// The way to a file of a shared place: a folder that is found by its path, and what is below it. There no link is followed, so that

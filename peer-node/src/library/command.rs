@@ -4,12 +4,12 @@ use std::time::SystemTime;
 
 use protocol::digest::Digest;
 
-use super::file_identity::FileIdentity;
 use super::listing::SharedFile;
 use super::publisher::ReplySender;
 use super::report::ShareReport;
 use super::share_target::{PathCandidates, ShareTarget};
 use super::shares::ShareSet;
+use crate::storage::FileIdentity;
 
 /// How many commands may wait for the actor: more than one user and all downloads that end at the same moment.
 pub(super) const BACKLOG: usize = 64;

@@ -10,7 +10,6 @@ use tokio_util::sync::CancellationToken;
 use super::change_tracker::ChangeTracker;
 use super::error::LibraryError;
 use super::exclusions;
-use super::file_identity::FileIdentity;
 use super::hash_cache::{HashCache, HashedFile};
 use super::listing::ShareListing;
 use super::manifest_store::ManifestStore;
@@ -18,6 +17,7 @@ use super::shares::{self, ShareSet};
 use super::timing::LibraryTiming;
 use super::watcher::FolderWatcher;
 use crate::state_dir::StateDir;
+use crate::storage::FileIdentity;
 
 /// What the handle, the actor and its blocking work have in common.
 #[derive(Debug)]

@@ -16,10 +16,10 @@ use std::time::SystemTime;
 use parking_lot::Mutex;
 use protocol::digest::Digest;
 
-use super::file_identity::FileIdentity;
+use crate::storage::FileIdentity;
 use line::DecodedLine;
 
-use crate::state_dir::replace_file;
+use crate::storage::replace_file;
 use crate::storage::{LinkPolicy, at_path, open_regular_file};
 
 /// The longest line that is read, in bytes: several times the longest path, escaped.

@@ -7,7 +7,7 @@ use rustix::fs::Advice;
 use tokio_util::sync::CancellationToken;
 
 use super::anchored_path::AnchoredPath;
-use super::file_identity::FileIdentity;
+use crate::storage::FileIdentity;
 
 /// How much is read at once, in bytes: large enough that system calls cost nothing, small enough for the cache.
 const READ_SIZE: usize = 256 << 10;
@@ -97,8 +97,8 @@ mod tests {
 
     use protocol::sha256::sha256;
 
-    use super::super::file_identity::open_regular;
     use super::*;
+    use crate::storage::open_regular;
 
     fn hash(path: &Path, identity: FileIdentity) -> Result<Manifest, HashError> {
         hash_file(AnchoredPath::new(path, 1), identity, &AtomicU64::new(0), &CancellationToken::new())

@@ -96,9 +96,9 @@ impl HashMeter {
 
 #[cfg(test)]
 mod tests {
-    use super::super::file_identity::FileIdentity;
     use super::super::work_queue::JobStart;
     use super::*;
+    use crate::storage::FileIdentity;
 
     #[test]
     fn bytes_are_counted_between_idle_points() {

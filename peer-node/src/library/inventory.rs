@@ -7,10 +7,10 @@ use protocol::digest::Digest;
 use protocol::limits::MAX_FILES_PER_NODE;
 use protocol::share_path::SharePath;
 
-use super::file_identity::FileIdentity;
 use super::free_name::{EntryKind, free_name};
 use super::listing::{ShareListing, SharedFile};
 use super::shares::beneath;
+use crate::storage::FileIdentity;
 
 /// Numbers the scans, so that what a later one no longer saw is known to be gone.
 pub(super) type ScanId = u64;

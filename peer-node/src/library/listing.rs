@@ -7,8 +7,8 @@ use protocol::index::{FileRecord, Share};
 use protocol::share_path::SharePath;
 
 use super::anchored_path::AnchoredPath;
-use super::file_identity::FileIdentity;
 use super::open_file::{OpenError, OpenFile};
+use crate::storage::FileIdentity;
 
 /// One file that the node shares: hashed, whole, and as it lay there when it was hashed.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -3,7 +3,7 @@ use std::io;
 use std::sync::Arc;
 
 use super::anchored_path::AnchoredPath;
-use super::file_identity::FileIdentity;
+use crate::storage::FileIdentity;
 
 /// A shared file, open for serving and checked to be the one that was hashed.
 #[derive(Debug, Clone)]
@@ -59,8 +59,8 @@ mod tests {
     use std::fs;
     use std::path::Path;
 
-    use super::super::file_identity::open_regular;
     use super::*;
+    use crate::storage::open_regular;
 
     fn open(path: &Path, identity: FileIdentity) -> Result<OpenFile, OpenError> {
         OpenFile::open(AnchoredPath::new(path, 1), identity)

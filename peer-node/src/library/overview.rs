@@ -129,7 +129,7 @@ mod tests {
     use protocol::digest::Digest;
 
     use super::*;
-    use crate::library::FileIdentity;
+    use crate::storage::FileIdentity;
 
     fn file(location: &str, size: u64) -> Arc<SharedFile> {
         let identity = FileIdentity { dev: 0, ino: 0, size, mtime_ns: 0, ctime_ns: 0 };

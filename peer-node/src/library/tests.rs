@@ -18,8 +18,9 @@ use protocol::share_path::SharePath;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::{FileIdentity, Library, LibraryError, LibraryTiming, SharedFile, open_regular};
+use super::{Library, LibraryError, LibraryTiming, SharedFile};
 use crate::state_dir::StateDir;
+use crate::storage::{FileIdentity, open_regular};
 
 /// Far longer than anything takes.
 const TIMEOUT: Duration = Duration::from_secs(30);

@@ -3,9 +3,9 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use super::file_identity::FileIdentity;
 use super::report::{SkipReason, SkippedEntry};
 use super::shares::beneath;
+use crate::storage::FileIdentity;
 
 /// How many files are hashed at the same time: enough to keep a disk and a core busy, few enough for everything else to
 /// go on.

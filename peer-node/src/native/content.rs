@@ -11,7 +11,7 @@ use protocol::manifest::Manifest;
 use protocol::peer::FileDetails;
 
 use crate::library::{Library, OpenFile, SharedFile};
-use crate::partials::{Partial, PartialStatus, Partials};
+use crate::native::partials::{Partial, PartialStatus, Partials};
 
 /// The bytes of a content that a peer has opened.
 #[derive(Debug, Clone)]

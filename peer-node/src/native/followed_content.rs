@@ -3,7 +3,7 @@ use std::sync::Arc;
 use protocol::peer::{ChannelId, PeerMessage};
 use tokio::sync::Notify;
 
-use crate::partials::{Partial, PartialStatus};
+use crate::native::partials::{Partial, PartialStatus};
 
 /// A partial content of which one peer is told every piece that comes. The content keeps the list of its pieces; here is
 /// only how far the peer has been told.

@@ -25,9 +25,9 @@ use super::reader::{LinkError, LinkReader};
 use super::serving::{LinkServing, ServingContext};
 use super::writer::LinkWriter;
 use super::wrong_piece_reports::WrongPieceReports;
-use crate::index_client::ProbeKey;
 use crate::library::Library;
-use crate::partials::Partials;
+use crate::native::ProbeKey;
+use crate::native::partials::Partials;
 use crate::transport::{AdmissionPermit, ChokeTarget, SocketTuner, Transport, log_refusal};
 
 /// Enough for a round-trip time of a second behind a full queue, and a lost packet.

@@ -19,10 +19,10 @@ use super::reader::LinkError;
 use super::send_queue::{LinkPushOutcome, LinkSendQueue, OutgoingBlock};
 use super::wrong_piece_reports::WrongPieceReports;
 use crate::library::Library;
-use crate::partials::Partials;
+use crate::native::partials::Partials;
 use crate::rate_limiter::RateLimit;
-use crate::transfers::ContentId;
 use crate::transport::{SlotClaim, UploadGuard, Uploads, prefetch};
+use crate::view::ContentId;
 
 /// How often one side of a connection may search; beyond that nothing is found.
 const SEARCH_RATE: RateLimit = RateLimit { interval: Duration::from_millis(100), burst: 50 };

@@ -10,7 +10,7 @@ use super::notices::ReplNotice;
 use super::session::{display_path, pluralize};
 use super::space_notices::SpaceNotices;
 use crate::download::Downloads;
-use crate::transfers::{DownloadId, DownloadState, DownloadView};
+use crate::view::{DownloadId, DownloadState, DownloadView};
 
 /// The downloads that were sent to the background and are not over as far as anybody was notified.
 #[derive(Debug, Default)]

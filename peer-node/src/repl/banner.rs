@@ -13,7 +13,7 @@ use super::output::OutputError;
 use super::reachability_text::unreachable_reason;
 use super::session::{ReplSession, display_path, pluralize};
 use crate::index_client::{IndexStatus, Reachability};
-use crate::transfers::{DownloadState, DownloadView};
+use crate::view::{DownloadState, DownloadView};
 
 /// How long the first lines wait for the index and the library; most of the time both are there at once.
 const STATUS_TIMEOUT: Duration = Duration::from_millis(700);

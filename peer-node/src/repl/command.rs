@@ -13,7 +13,7 @@ pub(crate) use parse::{MIN_DIGITS, parse};
 
 use super::number_ranges::NumberRanges;
 use crate::download::SaveOptions;
-use crate::transfers::Priority;
+use crate::view::Priority;
 
 /// A whole command.
 #[derive(Debug, Clone, PartialEq, Eq)]

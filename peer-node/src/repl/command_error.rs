@@ -10,8 +10,8 @@ use super::row_list::RowNumberError;
 use crate::download::TorrentError;
 use crate::index_client::IndexError;
 use crate::library::LibraryError;
+use crate::shared_torrents::SharedTorrentError;
 use crate::torrent::dot_torrent::DotTorrentError;
-use crate::torrent::shared_torrents::SharedTorrentError;
 
 /// Why a command did not do what was asked.
 #[derive(Debug, thiserror::Error)]

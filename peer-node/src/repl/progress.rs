@@ -5,7 +5,7 @@ mod layout;
 
 use super::look::{Look, Style};
 use super::text_width::display_width;
-use crate::transfers::{DownloadState, DownloadView};
+use crate::view::{DownloadState, DownloadView};
 use fields::{GroupProgress, ProgressField, Wording, fields, group_fields};
 use layout::lay_out;
 use protocol::escape::display_safe;

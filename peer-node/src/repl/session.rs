@@ -14,7 +14,7 @@ use super::output::ConsoleOutput;
 use super::peers::SeenPeers;
 use super::row_list::{ListRow, RowList};
 use crate::node::Node;
-use crate::transfers::DownloadId;
+use crate::view::DownloadId;
 
 /// One sitting, of a person or a script.
 pub(crate) struct ReplSession {

@@ -4,7 +4,7 @@ use protocol::escape::display_safe;
 use protocol::units::DisplaySize;
 
 use super::session::display_path;
-use crate::transfers::{DownloadId, DownloadState, DownloadView};
+use crate::view::{DownloadId, DownloadState, DownloadView};
 
 /// Which downloads were told to wait for room on the disk: each is told of once, and once more when it goes on.
 #[derive(Debug, Default)]

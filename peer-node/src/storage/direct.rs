@@ -9,7 +9,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use rustix::fs::OFlags;
 
 use super::writing::MAX_SLICES;
-use crate::transport::ALIGNMENT;
+
+/// Blocks begin at multiples of this in memory, so that they can go to disk without a copy.
+pub(crate) const ALIGNMENT: usize = 4096;
 
 /// How many direct writes may be under way at once: enough to keep a solid-state disk busy. When a slower disk has that
 /// many to do, the page cache takes what comes meanwhile.

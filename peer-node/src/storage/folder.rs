@@ -6,8 +6,8 @@ use std::path::{Component, Path, PathBuf};
 use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, ResolveFlags, openat, openat2};
 use rustix::io::Errno;
 
-use crate::library::FileIdentity;
 use crate::storage;
+use crate::storage::FileIdentity;
 
 /// No link is followed on the way to something below a folder, and nothing leads out of it.
 const BENEATH: ResolveFlags =

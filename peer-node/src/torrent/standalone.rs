@@ -13,11 +13,11 @@ use super::fresh_peer_id::fresh_peer_id;
 use super::session::{TorrentConfig, TorrentSession};
 use super::torrent_spec::TorrentSpec;
 use crate::bittorrent::{Wires, WiresConfig};
-use crate::download::queue::DownloadQueue;
-use crate::download::scheduler::SlotLoad;
 use crate::listener::PeerListener;
-use crate::transfers::{DownloadId, DownloadView, Priority};
+use crate::transfer::queue::DownloadQueue;
+use crate::transfer::scheduler::SlotLoad;
 use crate::transport::{Transport, TransportConfig};
+use crate::view::{DownloadId, DownloadView, Priority};
 
 /// How long the parts may take to stop: trackers are told goodbye.
 const STOP_TIMEOUT: Duration = Duration::from_secs(4);

@@ -2,8 +2,7 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 
-/// Blocks begin at multiples of this in memory, so that they can go to disk without a copy.
-pub const ALIGNMENT: usize = 4096;
+use crate::storage::ALIGNMENT;
 
 /// Buffers for blocks, used again and again: memory that was touched once need not be touched anew, which on virtual
 /// machines costs more than anything else done to a block.

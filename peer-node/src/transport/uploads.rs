@@ -8,7 +8,7 @@ use parking_lot::Mutex;
 
 use super::slot_status::SlotStatus;
 use crate::swarm::RateMeter;
-use crate::transfers::{ContentId, UploadView};
+use crate::view::{ContentId, UploadView};
 
 /// What the node has sent and received since it was started, in bytes.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

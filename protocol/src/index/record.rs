@@ -1,8 +1,8 @@
 use bincode::{Decode, Encode};
 
+use super::list_hash::ListHash;
 use crate::digest::Digest;
 use crate::limits::MAX_FILE_SIZE;
-use crate::list_hash::ListHash;
 use crate::share_path::{SharePath, SharePathError};
 
 /// How much of a content a node has.

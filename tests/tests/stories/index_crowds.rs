@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use peer_node::identity::{ExposedKeyPolicy, Identity};
-use peer_node::index_client::{IndexClient, IndexConfig, IndexStatus, ProbeKey, ShareChanges, ShareSource};
+use peer_node::index_client::{IndexClient, IndexConfig, IndexStatus, ShareChanges, ShareSource};
+use peer_node::native::ProbeKey;
 use peer_node::source_address::SourceAddress;
 use protocol::index::FileRecord;
 use tests::content::TestContent;

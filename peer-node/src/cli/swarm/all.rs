@@ -14,7 +14,7 @@ use crate::cli::{EXIT_FORCED, Signals, StopSignal};
 use crate::configured::{GroupConfig, is_local_host};
 use crate::repl::output::{ConsoleOutput, OutputError};
 use crate::repl::progress_lines;
-use crate::transfers::DownloadState;
+use crate::view::DownloadState;
 use peer_processes::{PeerProcesses, ProcessEvent, SwarmPeerProcess};
 
 /// How often what is shown is drawn.

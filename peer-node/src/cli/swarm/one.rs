@@ -12,7 +12,7 @@ use crate::cli::{EXIT_FORCED, Signals, StopSignal};
 use crate::configured::{GroupConfig, GroupMember};
 use crate::repl::output::ConsoleOutput;
 use crate::repl::progress_line;
-use crate::transfers::{DownloadState, DownloadView};
+use crate::view::{DownloadState, DownloadView};
 
 /// How often what is shown is looked at.
 const POLL_INTERVAL: Duration = Duration::from_millis(250);

@@ -1,6 +1,6 @@
 use std::fmt;
 
-use crate::transfers::{ContentId, DownloadId, DownloadState, DownloadView, Priority};
+use crate::view::{ContentId, DownloadId, DownloadState, DownloadView, Priority};
 
 /// How far a peer is, as a line that it writes for who has started it.
 #[derive(Debug, Clone, PartialEq)]

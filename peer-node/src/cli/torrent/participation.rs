@@ -22,8 +22,8 @@ use crate::source_address::SourceAddress;
 use crate::throttle::Throttle;
 use crate::torrent::standalone::StandaloneTorrent;
 use crate::torrent::{NoUsableSource, TorrentSpec};
-use crate::transfers::{DownloadState, DownloadView};
 use crate::transport::TransportConfig;
+use crate::view::{DownloadState, DownloadView};
 
 /// How often what is shown is looked at.
 const POLL_INTERVAL: Duration = Duration::from_millis(250);

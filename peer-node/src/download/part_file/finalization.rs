@@ -9,7 +9,7 @@ use super::{PartFile, open_unnamed};
 use crate::download::location::{self, LocationError};
 use crate::download::part_folders::{PartFolders, PartLocation};
 use crate::download::reservations::ReservedName;
-use crate::library::FileIdentity;
+use crate::storage::FileIdentity;
 use crate::storage::Folder;
 
 impl PartFile {

@@ -2,7 +2,7 @@ use std::fs;
 
 use super::*;
 use crate::download::reservations::NameReservations;
-use crate::library::FileIdentity;
+use crate::storage::FileIdentity;
 
 fn part(root: &Path) -> (PartFile, Bitfield) {
     let geometry = Geometry::for_native(3 << 18).unwrap();

@@ -14,14 +14,14 @@ use super::{
     DownloadJobOutcome, DownloadSession, DownloadSessionError, DownloadStage, PartFile, PartFileError,
     disk_jobs,
 };
-use crate::download::assembly::BlockAssembly;
-use crate::download::fresh_seed::fresh_seed;
 use crate::download::manifest_fetch::ContentOffer;
-use crate::download::record_schedule::RecordSchedule;
-use crate::download::verification::{PieceOutcome, verify_and_write};
-use crate::download::verification_queue::VerificationQueue;
 use crate::swarm::{DisconnectReason, OverduePolicy, PieceOrder, Swarm, SwarmAction, SwarmConfig};
-use crate::transfers::{ContentId, DownloadState};
+use crate::transfer::assembly::BlockAssembly;
+use crate::transfer::fresh_seed::fresh_seed;
+use crate::transfer::record_schedule::RecordSchedule;
+use crate::transfer::verification::{PieceOutcome, verify_and_write};
+use crate::transfer::verification_queue::VerificationQueue;
+use crate::view::{ContentId, DownloadState};
 
 /// How many bytes of unfinished pieces one download may hold: enough to keep four fast sources and two cores busy.
 const MAX_UNFINISHED_BYTES: u64 = 24 << 20;

@@ -13,8 +13,8 @@ use crate::download::manifest_fetch::{ContentOffer, ManifestFetchError};
 use crate::download::rivals::{CurrentManifest, RivalAction, RivalSource};
 use crate::download::sources::EarlyManifest;
 use crate::swarm::SourceId;
-use crate::transfers::DownloadState;
 use crate::transport::Buffer;
+use crate::view::DownloadState;
 
 /// Why a source is banned.
 const FORGED_MANIFEST: &str = "it offered a forged manifest";

@@ -15,8 +15,9 @@ use crate::download::local_copy::{CopiedFile, CopyError, CopyJob, CopySource};
 use crate::download::local_files::{at_target, copy_sources};
 use crate::download::reservations::ReservedName;
 use crate::download::{DownloadTarget, DownloadsConfig, location};
-use crate::library::{FileIdentity, SharedFile};
-use crate::transfers::DownloadState;
+use crate::library::SharedFile;
+use crate::storage::FileIdentity;
+use crate::view::DownloadState;
 
 /// A file that is at its place.
 #[derive(Debug, Clone)]

@@ -7,10 +7,10 @@ use tokio::task::JoinSet;
 use super::source_events::LOSS_RETRY_DELAY;
 use super::waiting::is_online;
 use super::{DownloadInbox, DownloadSession, DownloadSessionError, DownloadStage, GRACE_PERIOD};
-use crate::download::queue::QueueSlot;
-use crate::download::source_search::{SearchEvent, SearchRound};
 use crate::download::sources::EarlyManifest;
+use crate::finder::source_search::{SearchEvent, SearchRound};
 use crate::native::PeerLink;
+use crate::transfer::queue::QueueSlot;
 
 /// The pauses between rounds of looking for sources: they double from the first to the last.
 const ROUND_DELAYS: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30));

@@ -9,7 +9,7 @@ use protocol::manifest::Manifest;
 use protocol::share_path::{SharePath, local_file_name};
 
 use super::{DownloadInbox, DownloadSession, DownloadStage, PartFile};
-use crate::partials::{Partials, Publication, Visitors};
+use crate::native::partials::{Partials, Publication, Visitors};
 
 /// The index is told of a download that takes longer than this: of a short one it would be told twice in a moment, that
 /// some of it is here, and that all is.

@@ -10,14 +10,14 @@ use protocol::limits::MAX_SOURCES;
 use tokio::sync::watch;
 
 use super::{DownloadSession, DownloadSessionError, DownloadStage};
-use crate::download::fresh_seed::fresh_seed;
-use crate::download::queue::QueueSlot;
-use crate::download::recovery::Recovery;
-use crate::download::retry_schedule::RetrySchedule;
-use crate::download::scheduler::QueueState;
 use crate::download::{disk_space, legacy};
 use crate::index_client::IndexStatus;
-use crate::transfers::DownloadState;
+use crate::transfer::fresh_seed::fresh_seed;
+use crate::transfer::queue::QueueSlot;
+use crate::transfer::recovery::Recovery;
+use crate::transfer::retry_schedule::RetrySchedule;
+use crate::transfer::scheduler::QueueState;
+use crate::view::DownloadState;
 
 /// How often a full disk is looked at.
 const SPACE_CHECK_INTERVAL: Duration = Duration::from_secs(3);

@@ -6,12 +6,12 @@ use std::time::{Instant, SystemTime};
 use protocol::digest::Digest;
 
 use super::super::anchored_path::AnchoredPath;
-use super::super::file_identity::FileIdentity;
 use super::super::hash_job::{HashError, hash_file};
 use super::super::report::{SkipReason, SkippedEntry, display_path};
 use super::super::shares;
 use super::super::work_queue::RetryOutcome;
 use super::{Actor, FinishedTask};
+use crate::storage::FileIdentity;
 
 /// What came of hashing one file.
 pub(super) struct HashOutcome {

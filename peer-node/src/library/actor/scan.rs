@@ -8,13 +8,13 @@ use tokio::sync::mpsc;
 
 use super::super::change_tracker::PendingChanges;
 use super::super::context::LibraryContext;
-use super::super::file_identity::FileIdentity;
 use super::super::inventory::{Observation, ScannedFile};
 use super::super::left_out::MAX_LEFT_OUT;
 use super::super::report::{SkipReason, SkippedEntry, display_path};
 use super::super::walk::{Walk, WalkSink};
 use super::super::work_queue::JobStart;
 use super::{Actor, FinishedTask};
+use crate::storage::FileIdentity;
 
 /// How many found files go to the actor at once.
 const BATCH_SIZE: usize = 256;

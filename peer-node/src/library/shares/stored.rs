@@ -8,8 +8,8 @@ use super::super::exclusions;
 use super::super::shares_error::SharesFileError;
 use super::super::stored_path::StoredPath;
 use super::{ShareMark, ShareSet};
-use crate::state_dir::replace_file;
 use crate::storage::read_regular_file;
+use crate::storage::replace_file;
 
 /// The form of the file; a higher number is one that this program does not know.
 pub(in super::super) const VERSION: u32 = 2;

@@ -7,9 +7,9 @@ use protocol::share_path::SharePath;
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, Stat};
 use rustix::io::Errno;
 
-use super::super::file_identity::FileIdentity;
 use super::super::report::SkipReason;
 use super::super::shares::{is_hidden, is_unfinished};
+use crate::storage::FileIdentity;
 
 /// The path on the network of the folder around a name.
 #[derive(Clone)]

@@ -12,10 +12,10 @@ use tokio::sync::mpsc;
 
 use super::super::link_width::LinkWidth;
 use super::*;
-use crate::library::FileIdentity;
 use crate::native::FetchChannel;
 use crate::source_address::SourceAddress;
 use crate::state_dir::StateDir;
+use crate::storage::FileIdentity;
 use crate::swarm::SourceId;
 use crate::throttle::Throttle;
 use crate::transport::{AddressLimits, TransportConfig, accept_all};

@@ -6,9 +6,9 @@ use protocol::manifest::{Manifest, ManifestBuilder};
 use protocol::share_path::SharePath;
 
 use super::*;
-use crate::partials::{Partials, Publication};
-use crate::transfers::ContentId;
+use crate::native::partials::{Partials, Publication};
 use crate::transport::Uploads;
+use crate::view::ContentId;
 
 fn has_room(queue: &LinkSendQueue) -> bool {
     let room = std::pin::pin!(queue.has_room());

@@ -6,8 +6,8 @@ use super::selection::resolve_downloads;
 use crate::repl::command::DownloadSelector;
 use crate::repl::command_error::CommandError;
 use crate::repl::session::ReplSession;
-use crate::torrent::shared_torrents::Withdrawal;
-use crate::transfers::DownloadId;
+use crate::shared_torrents::Withdrawal;
+use crate::view::DownloadId;
 
 /// How long a download may take to put its part in order.
 const STOP_TIMEOUT: Duration = Duration::from_secs(5);

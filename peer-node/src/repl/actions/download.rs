@@ -18,7 +18,7 @@ use crate::download::{DownloadTarget, NotStarted};
 use crate::repl::command::DownloadArgs;
 use crate::repl::command_error::CommandError;
 use crate::repl::session::{ReplSession, display_path, pluralize};
-use crate::transfers::{DownloadId, DownloadView};
+use crate::view::{DownloadId, DownloadView};
 
 pub(crate) use follow::stop_foreground;
 pub(crate) use messages::done_lines;

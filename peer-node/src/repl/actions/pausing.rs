@@ -9,7 +9,7 @@ use crate::repl::command::DownloadSelector;
 use crate::repl::command_error::CommandError;
 use crate::repl::progress_bar::percent;
 use crate::repl::session::ReplSession;
-use crate::transfers::{DownloadId, DownloadState, DownloadView};
+use crate::view::{DownloadId, DownloadState, DownloadView};
 
 /// How long a download may take to put its part in order, and then another one to begin.
 const CHANGE_TIMEOUT: Duration = Duration::from_secs(5);

@@ -5,7 +5,7 @@ use crate::download::ChangeOutcome;
 use crate::repl::command::DownloadRef;
 use crate::repl::command_error::CommandError;
 use crate::repl::session::ReplSession;
-use crate::transfers::{DownloadView, Priority};
+use crate::view::{DownloadView, Priority};
 
 /// Changes which downloads come first.
 pub(super) fn set_priority(

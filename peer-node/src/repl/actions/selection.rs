@@ -1,7 +1,7 @@
 use crate::repl::command::{DownloadRef, DownloadSelector};
 use crate::repl::command_error::CommandError;
 use crate::repl::session::ReplSession;
-use crate::transfers::{DownloadId, DownloadState, DownloadView};
+use crate::view::{DownloadId, DownloadState, DownloadView};
 
 /// Returns the downloads that are named. Reports those that there are not, and returns that this failed.
 pub(super) fn resolve_refs(

@@ -13,8 +13,8 @@ use crate::repl::command::{ContentSelector, TorrentAction};
 use crate::repl::command_error::CommandError;
 use crate::repl::look::Style;
 use crate::repl::session::{ReplSession, expand_tilde, home_dir};
+use crate::shared_torrents::CreatedTorrent;
 use crate::storage::read_regular_file;
-use crate::torrent::shared_torrents::CreatedTorrent;
 use crate::torrent::{NoUsableSource, OnCompletion, dot_torrent};
 
 /// Takes part in a torrent, or makes one.

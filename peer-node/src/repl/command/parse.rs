@@ -18,7 +18,7 @@ use crate::repl::command_table::{CommandInfo, Verb, find_command};
 use crate::repl::number_ranges::NumberRanges;
 use crate::repl::time_limit::parse_time_limit;
 use crate::repl::words::{Word, split};
-use crate::transfers::Priority;
+use crate::view::Priority;
 use options::check_options;
 use register::parse_register;
 use torrent::parse_torrent;

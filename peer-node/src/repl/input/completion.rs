@@ -10,7 +10,7 @@ use super::completion_data::CompletionData;
 use crate::repl::command_table::{COMMANDS, Verb, find_command};
 use crate::repl::text_width::truncate;
 use crate::repl::words::{Word, escape, scan};
-use crate::transfers::Priority;
+use crate::view::Priority;
 use paths::paths;
 
 /// The most that is offered at once; the line editor counts them in 16 bits.

@@ -4,7 +4,7 @@ use std::fs::OpenOptions;
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
-use crate::state_dir::replace_file;
+use crate::storage::replace_file;
 use crate::storage::{LinkPolicy, append_to_regular_file, open_regular_file};
 
 /// The most commands that are remembered.

@@ -4,7 +4,7 @@ use protocol::units::{DisplayDuration, DisplayRate, DisplaySize};
 
 use crate::repl::look::Style;
 use crate::repl::progress_bar::percent;
-use crate::transfers::{ContentId, DownloadState, DownloadView, Priority};
+use crate::view::{ContentId, DownloadState, DownloadView, Priority};
 
 /// One thing said of a download; those with higher ranks are left out first.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use protocol::digest::Digest;
 
 use super::*;
-use crate::transfers::{ContentId, DownloadId};
+use crate::view::{ContentId, DownloadId};
 
 pub(crate) fn view() -> DownloadView {
     DownloadView {
@@ -15,7 +15,7 @@ pub(crate) fn view() -> DownloadView {
         name: "debian-12.5.0-amd64-netinst.iso".into(),
         size: Some(2_576_980_377),
         state: DownloadState::Fetching,
-        priority: crate::transfers::Priority::Normal,
+        priority: crate::view::Priority::Normal,
         queue_position: None,
         pieces_done: 812,
         pieces: 2458,

@@ -10,7 +10,7 @@ use protocol::metainfo::{FileSpan, Metainfo};
 use super::content_root::numbered;
 use super::handles::FileState;
 use super::{TorrentFiles, TorrentFilesError, layout};
-use crate::library::FileIdentity;
+use crate::storage::FileIdentity;
 use crate::storage::{Folder, OpenMode, remove_record};
 
 /// From so many files on their bytes are made durable all at once, with everything else on the file system.

@@ -10,7 +10,7 @@ use protocol::metainfo::FileSpan;
 use super::TorrentFiles;
 use super::content_root::with_suffix;
 use super::layout;
-use crate::library::FileIdentity;
+use crate::storage::FileIdentity;
 use crate::storage::{DirectFile, MIN_DIRECT_SIZE, OpenMode, reserve_space};
 
 /// How many files are kept open at once; one that is written past the page cache counts for two.

@@ -8,7 +8,7 @@ use super::TorrentFiles;
 use super::handles::FileState;
 use super::layout;
 use crate::bittorrent::{BlockSegment, PieceLocator};
-use crate::library::FileIdentity;
+use crate::storage::FileIdentity;
 
 impl PieceLocator for TorrentFiles {
     fn segments(&self, block: Block) -> io::Result<Option<Vec<BlockSegment>>> {

@@ -13,10 +13,10 @@ use super::TorrentFiles;
 use super::handles::{FileState, OpenHandle};
 use super::layout::{self, ContentSpan};
 use super::torrent_record::TorrentRecord;
-use crate::download::verification::PieceStore;
-use crate::download::verification_queue::AssembledPiece;
 use crate::storage::{OpenMode, at_path, write_parts_at};
-use crate::transfers::DiskSpace;
+use crate::transfer::verification::PieceStore;
+use crate::transfer::verification_queue::AssembledPiece;
+use crate::view::DiskSpace;
 
 /// What a download needs at least to go on: its record and a few names.
 const MIN_SPACE: u64 = 64 << 10;

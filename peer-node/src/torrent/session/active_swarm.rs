@@ -13,15 +13,15 @@ use tokio::task::JoinSet;
 use super::native_sources::{NativeEvents, NativeSources};
 use super::{TorrentSession, TorrentSessionError, TorrentStorage};
 use crate::bittorrent::{ConnectMode, PeerWire, PeerWireError, SwarmMembership, TorrentOffering, WireEvent};
-use crate::download::assembly::BlockAssembly;
-use crate::download::fresh_seed::fresh_seed;
-use crate::download::record_schedule::RecordSchedule;
-use crate::download::verification_queue::VerificationQueue;
 use crate::swarm::{OverduePolicy, PieceOrder, SourceId, SourceIds, Swarm, SwarmConfig};
 use crate::torrent::NoUsableSource;
 use crate::torrent::announcer::{AnnounceConfig, AnnounceEvent, TrackerAnnouncer};
 use crate::torrent::peer_table::DisconnectKind;
-use crate::transfers::DownloadState;
+use crate::transfer::assembly::BlockAssembly;
+use crate::transfer::fresh_seed::fresh_seed;
+use crate::transfer::record_schedule::RecordSchedule;
+use crate::transfer::verification_queue::VerificationQueue;
+use crate::view::DownloadState;
 
 /// Events of peers that wait to be seen to; their connections pause when it is full.
 pub(super) const BACKLOG: usize = 256;

@@ -14,7 +14,7 @@ use crate::bittorrent::{BlockSegment, PieceLocator};
 use crate::library::OpenFile;
 use crate::torrent::files::{TorrentFiles, TorrentFilesError};
 use crate::torrent::torrent_spec::TorrentLocation;
-use crate::transfers::DownloadState;
+use crate::view::DownloadState;
 
 /// The opened storage of a torrent.
 #[derive(Debug)]

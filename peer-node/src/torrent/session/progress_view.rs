@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use super::TorrentSession;
 use super::active_swarm::{ActiveSwarm, TorrentPhase};
 use crate::torrent::announcer::AnnounceStats;
-use crate::transfers::{ContentId, DownloadState, SourceView};
+use crate::view::{ContentId, DownloadState, SourceView};
 
 /// The most peers whose gifts are remembered.
 const MAX_CONTRIBUTIONS: usize = 200;

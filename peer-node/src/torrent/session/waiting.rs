@@ -4,11 +4,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::{TorrentSession, TorrentSessionError};
-use crate::download::fresh_seed::fresh_seed;
-use crate::download::queue::QueueSlot;
-use crate::download::recovery::Recovery;
-use crate::download::scheduler::QueueState;
-use crate::transfers::{DiskSpace, DownloadState};
+use crate::transfer::fresh_seed::fresh_seed;
+use crate::transfer::queue::QueueSlot;
+use crate::transfer::recovery::Recovery;
+use crate::transfer::scheduler::QueueState;
+use crate::view::{DiskSpace, DownloadState};
 
 /// How often a full disk is looked at.
 const SPACE_CHECK_INTERVAL: Duration = Duration::from_secs(3);

@@ -16,7 +16,7 @@ use crate::repl::progress::{group_line, progress_lines};
 use crate::repl::session::{ReplSession, display_path, pluralize};
 use crate::repl::space_notices::SpaceNotices;
 use crate::swarm::RateMeter;
-use crate::transfers::{DownloadState, DownloadView};
+use crate::view::{DownloadState, DownloadView};
 
 /// How often progress is looked at when nothing else happens.
 const POLL_INTERVAL: Duration = Duration::from_millis(250);

@@ -10,7 +10,7 @@ use crate::node::Node;
 use crate::repl::look::{Look, Style};
 use crate::repl::output::Audience;
 use crate::repl::session::{display_path, pluralize};
-use crate::transfers::{DownloadId, DownloadView};
+use crate::view::{DownloadId, DownloadView};
 
 /// Beyond so many downloads in one command, they are shown together.
 const MAX_UNGROUPED: usize = 5;
@@ -113,7 +113,7 @@ impl DownloadGroup {
 mod tests {
     use super::*;
     use crate::repl::progress::test_view;
-    use crate::transfers::DownloadState;
+    use crate::view::DownloadState;
 
     #[test]
     fn folder_summary_names_its_location() {

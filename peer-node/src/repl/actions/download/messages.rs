@@ -7,7 +7,7 @@ use crate::repl::look::{Look, Style};
 use crate::repl::output::Audience;
 use crate::repl::progress_bar::percent;
 use crate::repl::session::{display_path, pluralize};
-use crate::transfers::{DownloadState, DownloadView, SourceView};
+use crate::view::{DownloadState, DownloadView, SourceView};
 
 /// Says that a download goes on in the background.
 pub(super) fn background_text(view: &DownloadView, audience: Audience) -> String {
@@ -164,7 +164,7 @@ mod tests {
     use protocol::infohash::Infohash;
 
     use super::*;
-    use crate::transfers::{ContentId, DownloadId};
+    use crate::view::{ContentId, DownloadId};
 
     fn view() -> DownloadView {
         let giver = |port: u16, bytes| SourceView {
@@ -180,7 +180,7 @@ mod tests {
             name: "a\tb".into(),
             size: Some(4096),
             state: DownloadState::Done { location: PathBuf::from("/x"), renamed: None },
-            priority: crate::transfers::Priority::Normal,
+            priority: crate::view::Priority::Normal,
             queue_position: None,
             pieces_done: 1,
             pieces: 1,

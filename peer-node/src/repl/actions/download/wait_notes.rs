@@ -3,7 +3,7 @@ use std::time::{Duration, Instant};
 use protocol::escape::display_safe;
 
 use crate::repl::progress_bar::percent;
-use crate::transfers::{DownloadState, DownloadView};
+use crate::view::{DownloadState, DownloadView};
 
 /// How often a script is told why its downloads wait.
 const NOTE_INTERVAL: Duration = Duration::from_secs(30);

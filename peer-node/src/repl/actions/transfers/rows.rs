@@ -10,7 +10,7 @@ use crate::repl::progress_bar::percent;
 use crate::repl::session::display_path;
 use crate::repl::table::{TableColumn, lay_out};
 use crate::repl::text_width::{display_width, pad_left, truncate};
-use crate::transfers::{DownloadState, DownloadView, UploadView};
+use crate::view::{DownloadState, DownloadView, UploadView};
 
 const UPLOAD_COLUMNS: [TableColumn; 4] = [
     TableColumn::left("to", Style::Plain, 0),
@@ -151,7 +151,7 @@ fn state_text(view: &DownloadView) -> String {
 mod tests {
     use super::*;
     use crate::repl::progress::test_view;
-    use crate::transfers::DownloadId;
+    use crate::view::DownloadId;
 
     #[test]
     fn numbers_are_never_cut_and_locations_are_shown() {

@@ -25,7 +25,7 @@ async fn error_for_response(status: &str, headers: &str, body: &[u8]) -> String 
 async fn replies_in_all_encodings_are_read() {
     let packed = response("200 OK", "Content-Encoding: gzip\r\n", &gzip(&reply(&PEERS).encode(true, true)));
     let packed_by_its_old_name =
-        response("200 OK", "Content-Encoding: X-Gzip\r\n", &self::gzip(&reply(&PEERS).encode(true, true)));
+        response("200 OK", "Content-Encoding: X-Gzip\r\n", &gzip(&reply(&PEERS).encode(true, true)));
     for answer in [
         packed_by_its_old_name,
         response("200 OK", "", &reply(&PEERS).encode(true, true)),

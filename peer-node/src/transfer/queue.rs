@@ -5,7 +5,7 @@ use parking_lot::Mutex;
 use tokio::sync::watch;
 
 use super::scheduler::{DownloadScheduler, QueueState, SlotLoad};
-use crate::transfers::{DownloadId, Priority};
+use crate::view::{DownloadId, Priority};
 
 /// The queue of a node's downloads, as their tasks see it; cheap to clone.
 #[derive(Debug, Clone)]

@@ -2,7 +2,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use protocol::infohash::Infohash;
 
-use crate::transfers::DownloadId;
+use crate::view::DownloadId;
 
 /// The most torrents that are served because somebody called for them; each takes a task and an open file.
 const MAX_REQUESTED: usize = 200;

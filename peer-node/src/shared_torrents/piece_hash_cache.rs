@@ -10,7 +10,7 @@ use protocol::digest::Digest;
 use protocol::limits::MAX_TORRENT;
 use sha2::{Digest as _, Sha256};
 
-use crate::state_dir::replace_file;
+use crate::storage::replace_file;
 use crate::storage::{LinkPolicy, open_regular_file, read_regular_file, remove_if_exists};
 
 /// The most files that are kept, and the most bytes in them: those that were used longest ago go first.

@@ -3,7 +3,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::watch;
 
 use crate::swarm::RateMeter;
-use crate::transfers::{ContentId, DownloadId, DownloadState, DownloadView, Priority};
+use crate::view::{ContentId, DownloadId, DownloadState, DownloadView, Priority};
 
 /// What a download shows of itself.
 #[derive(Debug)]

@@ -13,10 +13,11 @@ use tokio::sync::watch;
 
 use super::piece_hash_cache::PieceLayout;
 use super::served::ServedLimitReached;
-use super::{SharedTorrentError, SharedTorrents, make};
+use super::{SharedTorrentError, SharedTorrents};
 use crate::bittorrent::TorrentResolver;
 use crate::torrent::dot_torrent;
-use crate::transfers::DownloadId;
+use crate::torrent::make;
+use crate::view::DownloadId;
 
 /// How long it may take until a torrent that was begun takes part.
 const JOIN_TIMEOUT: Duration = Duration::from_secs(5);

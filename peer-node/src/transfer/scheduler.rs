@@ -7,7 +7,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::transfers::{DownloadId, Priority};
+use crate::view::{DownloadId, Priority};
 
 /// How a download stands in the queue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -13,7 +13,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
-use crate::finder::Finder;
+use super::Finder;
 use crate::native::{ContentRequest, Links, PeerDialError, SourceEvent};
 use crate::swarm::{SourceId, SourceIds};
 

@@ -11,9 +11,9 @@ use tokio::sync::{MutexGuard, Notify};
 
 use super::SharedTorrents;
 use crate::index_client::{IndexError, IndexStatus};
-use crate::state_dir::replace_file;
 use crate::storage::remove_if_exists;
-use crate::transfers::DownloadId;
+use crate::storage::replace_file;
+use crate::view::DownloadId;
 
 /// How many withdrawn torrents are not served again in this run, although somebody calls for them.
 const MAX_REMEMBERED: usize = 10_000;

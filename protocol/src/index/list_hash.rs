@@ -2,8 +2,8 @@
 
 use bincode::{Decode, Encode};
 
+use super::FileRecord;
 use crate::frame::encode_body;
-use crate::index::FileRecord;
 use crate::sha256::sha256;
 
 /// The exclusive or of the SHA-256 of every record's encoding, so that order does not matter and a change costs one

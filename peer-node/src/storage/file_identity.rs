@@ -31,7 +31,7 @@ impl FileIdentity {
     }
 
     /// Takes what the system told of a file; `None` if it is not a regular one.
-    pub(super) fn from_stat(stat: &Stat) -> Option<Self> {
+    pub(crate) fn from_stat(stat: &Stat) -> Option<Self> {
         (FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile).then(|| Self {
             dev: stat.st_dev,
             ino: stat.st_ino,
@@ -48,7 +48,7 @@ impl FileIdentity {
     }
 
     /// Returns how long ago the file was last touched; `None` if that lies in the future.
-    pub(super) fn age(&self, now: SystemTime) -> Option<Duration> {
+    pub(crate) fn age(&self, now: SystemTime) -> Option<Duration> {
         let touched = u64::try_from(self.mtime_ns.max(self.ctime_ns)).unwrap_or(0);
         now.duration_since(UNIX_EPOCH + Duration::from_nanos(touched)).ok()
     }
