@@ -1,5 +1,5 @@
 # What `.ci/run` runs; `just --list` shows the rest.
-ci: fmt lint deny doc previous test
+ci: fmt lint spelling deny doc previous test
 
 # Formatting, as CI checks it.
 fmt:
@@ -13,6 +13,18 @@ lint:
 deny:
     @if cargo deny --version >/dev/null 2>&1; then cargo deny --offline check bans licenses sources; \
      else echo "SKIPPED: cargo-deny is not installed (cargo install cargo-deny --locked)"; fi
+
+# Spelling, in code and documents. Skipped, saying so, where typos is not installed.
+spelling:
+    @if typos --version >/dev/null 2>&1; then typos; else echo "SKIPPED: typos is not installed (pip install typos)"; fi
+
+# Accepts changed help screens and messages: writes tests/tests/snapshots anew.
+snapshots:
+    UPDATE_SNAPSHOTS=1 cargo test --package tests --test stories texts::
+
+# The shape of the code: files, functions, cycles, imports, assertions, duplicates.
+shape *FOLDER:
+    python3 tests/tools/shape.py {{FOLDER}}
 
 # The documentation, warnings denied.
 doc:

@@ -134,6 +134,8 @@ mod syscall_faults;
 mod terminal;
 #[path = "stories/terminal_input.rs"]
 mod terminal_input;
+#[path = "stories/texts.rs"]
+mod texts;
 #[path = "stories/torn_networks.rs"]
 mod torn_networks;
 #[path = "stories/torrent_acceptance.rs"]
