@@ -11,11 +11,9 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant};
 
-use peer_node::swarm::{
-    Have, OverduePolicy, PieceOrder, SeededRandom, SourceId, Swarm, SwarmAction, SwarmConfig,
-};
 use protocol::bitfield::Bitfield;
 use protocol::geometry::{Block, Geometry};
+use swarm::{Have, OverduePolicy, PieceOrder, SeededRandom, SourceId, Swarm, SwarmAction, SwarmConfig};
 
 const SIZE: u64 = 1 << 30;
 const CONFIG: SwarmConfig = SwarmConfig {

@@ -20,12 +20,12 @@ use clap::Parser;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::runtime::Runtime;
 
+pub use self::swarm::SwarmOptions;
 pub use doctor::DoctorOptions;
 pub use lan::{LanCommand, LanOptions, NeighbourOptions, NoRandomness};
 pub use options::{ProgramCommand, ProgramOptions};
 pub use signals::{Signals, StopSignal};
 pub use state_options::StateOptions;
-pub use swarm::SwarmOptions;
 pub use torrent::TorrentCommand;
 
 use crate::identity::IdentityError;

@@ -1,7 +1,7 @@
 //! Downloads: from a digest to a finished, verified file in its place.
 //!
 //! [`Downloads`] is what everybody else sees. Each download is a task of its own (`session`) that owns its
-//! [`TrackedSwarm`](crate::swarm::Swarm), the channels to its sources and its part file, and carries out what the engine decides.
+//! [`TrackedSwarm`](swarm::Swarm), the channels to its sources and its part file, and carries out what the engine decides.
 //! A `queue` says which of them may fetch, and a `list` remembers on disk which are to go on after a restart.
 
 mod choke_status;

@@ -24,7 +24,6 @@ pub mod shared_torrents;
 pub mod source_address;
 pub mod state_dir;
 mod storage;
-pub mod swarm;
 pub mod throttle;
 pub mod torrent;
 pub mod transfer;

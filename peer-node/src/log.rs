@@ -67,7 +67,7 @@ fn subscriber(
     Ok(tracing_subscriber::registry().with(file_layer).with(stderr_layer(verbosity, asked)))
 }
 
-/// Where a person asks for a log of another kind: `debug`, or `warn,peer_node::swarm=trace`.
+/// Where a person asks for a log of another kind: `debug`, or `warn,swarm=trace`.
 const FILTER_VARIABLE: &str = "RUST_LOG";
 
 /// What happens once in the life of a thing. The library for uTP warns at every start that its receive buffer is smaller than it likes.

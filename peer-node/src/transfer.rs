@@ -1,6 +1,6 @@
 //! What transfers of every kind share: their queue and its slots, verification of pieces, retries, and how they are shown.
 //!
-//! Native downloads ([`download`](crate::download)), torrents and closed groups each drive the [engine](crate::swarm) with these parts.
+//! Native downloads ([`download`](crate::download)), torrents and closed groups each drive the [engine](swarm) with these parts.
 
 pub(crate) mod assembly;
 pub(crate) mod fresh_seed;

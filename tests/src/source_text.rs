@@ -75,7 +75,8 @@ fn join_lines(literal: &str) -> String {
 fn behind_quote(source: &str) -> &str {
     let inner = &source[1..];
     if let Some(escape) = inner.strip_prefix('\\') {
-        let end = escape.char_indices().nth(1).and_then(|(at, _)| escape[at..].find('\'').map(|end| at + end));
+        let end =
+            escape.char_indices().nth(1).and_then(|(at, _)| escape[at..].find('\'').map(|end| at + end));
         return end.map_or("", |end| &escape[end + 1..]);
     }
     let after = inner.chars().next().map_or(inner, |c| &inner[c.len_utf8()..]);

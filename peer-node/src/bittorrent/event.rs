@@ -2,8 +2,8 @@ use protocol::geometry::{Block, PieceIndex};
 use tokio::sync::mpsc;
 
 use super::wire::PeerWire;
-use crate::swarm::{Have, SourceId};
 use crate::transport::Buffer;
+use swarm::{Have, SourceId};
 
 /// What a connection of a torrent says, or what becomes of it.
 #[derive(Debug)]

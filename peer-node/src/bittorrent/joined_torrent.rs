@@ -11,7 +11,7 @@ use super::close_reason::CloseReason;
 use super::event::{WireEvent, WireEventSender};
 use super::offering::TorrentOffering;
 use super::wire::WireState;
-use crate::swarm::{SourceId, SourceIds};
+use swarm::{SourceId, SourceIds};
 
 /// A torrent that takes part, with its connections.
 #[derive(Debug)]

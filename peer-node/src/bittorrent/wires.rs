@@ -16,8 +16,8 @@ use super::membership::{AlreadyJoined, SwarmMembership};
 use super::offering::TorrentOffering;
 use super::resolver::TorrentResolver;
 use super::wire_starter::WireStarter;
-use crate::swarm::SourceIds;
 use crate::transport::Transport;
+use swarm::SourceIds;
 
 /// What the connections of a node need to know of it.
 #[derive(Debug, Clone)]

@@ -17,8 +17,8 @@ use super::peer_framings::PeerFramings;
 use super::reader::{GroupEvent, GroupReader};
 use super::send_queue::{GroupSendQueue, OutgoingMessage};
 use super::writer::GroupWriter;
-use crate::swarm::SourceId;
 use crate::transport::{BufferPool, OutstandingRequests, SocketTuner};
+use swarm::SourceId;
 
 /// A connection on which both sides have said who they are.
 #[derive(Debug)]

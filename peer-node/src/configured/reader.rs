@@ -12,8 +12,8 @@ use tokio::net::tcp::OwnedReadHalf;
 use super::disconnect_reason::{GroupDisconnectReason, MIN_RATE};
 use super::link::{GroupEventSender, GroupLinkState, LinkContext};
 use super::peer_framings::PeerFramings;
-use crate::swarm::SourceId;
 use crate::transport::{AnswerKind, Buffer, BufferPool};
+use swarm::SourceId;
 
 /// How many bytes are read at once.
 const READ_SIZE: usize = 64 << 10;

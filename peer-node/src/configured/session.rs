@@ -26,9 +26,6 @@ use super::group_file::{GroupFile, GroupFileError};
 use super::link::{GroupConnection, LinkContext};
 use super::peer_framings::PeerFramings;
 use super::reader::GroupEvent;
-use crate::swarm::{
-    IntervalChoker, IntervalChokerConfig, OverduePolicy, PieceOrder, SourceId, Swarm, SwarmConfig,
-};
 use crate::transfer::fresh_seed::fresh_seed;
 use crate::transfer::view_publisher::ViewPublisher;
 use crate::transport::BufferPool;
@@ -36,6 +33,7 @@ use crate::view::{ContentId, DownloadId, DownloadState, DownloadView};
 use choking::LoggedSelection;
 use group_peers::GroupPeers;
 use group_store::{DiskJobResult, GroupStore};
+use swarm::{IntervalChoker, IntervalChokerConfig, OverduePolicy, PieceOrder, SourceId, Swarm, SwarmConfig};
 
 /// How often the clocks of the engine and of the choker are looked at.
 const TICK: Duration = Duration::from_millis(100);

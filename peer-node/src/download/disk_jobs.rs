@@ -13,9 +13,9 @@ use super::legacy;
 use super::manifest_fetch::ContentOffer;
 use super::part_file::{PartFile, PartFileError};
 use super::part_folders::PartFolders;
-use crate::swarm::SourceId;
 use crate::transfer::verification::{PieceOutcome, PieceStore};
 use crate::transfer::verification_queue::AssembledPiece;
+use swarm::SourceId;
 
 /// A job that is done.
 #[derive(Debug)]

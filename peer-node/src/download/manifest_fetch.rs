@@ -13,7 +13,7 @@ use protocol::limits::MAX_STATES;
 use protocol::manifest::{Manifest, ManifestError, state_count};
 use protocol::sha256::Sha256State;
 
-use crate::swarm::SourceId;
+use swarm::SourceId;
 
 /// How long a source may take for the next part of its manifest if no other one offers the content.
 pub(super) const ONLY_SOURCE_TIMEOUT: Duration = Duration::from_secs(20);

@@ -19,10 +19,10 @@ use protocol::manifest::{Manifest, state_count};
 use protocol::peer::BlockRef;
 
 use super::manifest_fetch::{ContentOffer, ManifestFetch, ManifestFetchError, source_timeout};
-use crate::swarm::SourceId;
 use crate::transfer::assembly::BlockAssembly;
 use crate::transport::Buffer;
 pub(super) use rival_source::{CurrentManifest, RivalSource};
+use swarm::SourceId;
 
 mod rival_source;
 #[cfg(test)]

@@ -20,12 +20,12 @@ use super::sources::DownloadSources;
 use super::{DownloadsConfig, WantedFile, disk_jobs, log_end};
 use crate::finder::source_search::SearchEvent;
 use crate::native::SourceEvent;
-use crate::swarm::SourceId;
 use crate::transfer::queue::QueueSlot;
 use crate::transfer::recovery::Recovery;
 use crate::transfer::scheduler::QueueState;
 use crate::transfer::view_publisher::ViewPublisher;
 use crate::view::{ContentId, DownloadId, DownloadState, DownloadView};
+use swarm::SourceId;
 
 mod fetching;
 mod manifest;

@@ -9,8 +9,8 @@ use super::manifest_fetch::ContentOffer;
 use super::rivals::RivalSource;
 use crate::finder::source_search::TriedSources;
 use crate::native::FetchChannel;
-use crate::swarm::{SourceId, SourceIds};
 use crate::view::{DownloadState, QueuedAt, SourceView};
+use swarm::{SourceId, SourceIds};
 
 /// How often a source may be lost, with no piece verified in between, before it is not tried again.
 const MAX_LOSSES: u32 = 3;

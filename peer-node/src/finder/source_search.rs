@@ -15,7 +15,7 @@ use tokio::time::timeout;
 
 use super::Finder;
 use crate::native::{ContentRequest, Links, PeerDialError, SourceEvent};
-use crate::swarm::{SourceId, SourceIds};
+use swarm::{SourceId, SourceIds};
 
 /// How many sources are dialled at once. Whenever none of those answers for [`SLOW_DIAL`], as many again are dialled beside them: many
 /// listed sources may accept connections and never answer.

@@ -9,8 +9,8 @@ use protocol::peer::{BlockRef, ChannelId, FileDetails};
 use tokio::sync::mpsc;
 
 use super::link::FetchChannel;
-use crate::swarm::SourceId;
 use crate::transport::Buffer;
+use swarm::SourceId;
 
 /// What a source says about a content, or what becomes of it.
 #[derive(Debug)]

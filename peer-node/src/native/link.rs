@@ -19,8 +19,8 @@ use super::link_width::LinkWidth;
 use super::peer_search::{PeerSearchAnswer, SearchTable};
 use super::send_activity::SendActivity;
 use super::send_queue::LinkSendQueue;
-use crate::swarm::SourceId;
 use crate::transport::PathGauge;
+use swarm::SourceId;
 
 /// The link to another peer, one or several connections; cheap to clone.
 #[derive(Debug, Clone)]

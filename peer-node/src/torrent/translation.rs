@@ -3,7 +3,7 @@
 use protocol::bitfield::Bitfield;
 use protocol::geometry::{Block, Geometry, GeometryError, PieceIndex};
 
-use crate::swarm::Have;
+use swarm::Have;
 
 /// Translates between the two cuts of a content.
 ///

@@ -1,4 +1,4 @@
-use crate::swarm::SeededRandom;
+use swarm::SeededRandom;
 
 /// Draws the seed of an engine.
 pub(crate) fn fresh_seed() -> u64 {

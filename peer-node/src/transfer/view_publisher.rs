@@ -2,8 +2,8 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 
-use crate::swarm::RateMeter;
 use crate::view::{ContentId, DownloadId, DownloadState, DownloadView, Priority};
+use swarm::RateMeter;
 
 /// What a download shows of itself.
 #[derive(Debug)]

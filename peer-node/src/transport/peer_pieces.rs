@@ -1,7 +1,7 @@
 use protocol::bitfield::Bitfield;
 use protocol::geometry::{Geometry, PieceIndex};
 
-use crate::swarm::Have;
+use swarm::Have;
 
 /// The pieces that a peer has, as far as it has said.
 #[derive(Debug)]

@@ -16,7 +16,7 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use super::address_limits::AddressLimits;
-use crate::swarm::{AddressKey, Choker, ChokerConfig, ChokerVerdict, PeerKey};
+use swarm::{AddressKey, Choker, ChokerConfig, ChokerVerdict, PeerKey};
 
 #[cfg(test)]
 mod tests;

@@ -7,8 +7,8 @@ use std::time::Instant;
 use parking_lot::Mutex;
 
 use super::slot_status::SlotStatus;
-use crate::swarm::RateMeter;
 use crate::view::{ContentId, UploadView};
+use swarm::RateMeter;
 
 /// What the node has sent and received since it was started, in bytes.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

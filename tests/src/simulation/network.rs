@@ -3,7 +3,7 @@
 use std::hash::{DefaultHasher, Hasher};
 use std::time::{Duration, Instant};
 
-use peer_node::swarm::SeededRandom;
+use swarm::SeededRandom;
 
 use super::SpreadingOutcome;
 use super::event_queue::{EventQueue, SimEvent, SimLinkId, SimNodeId};

@@ -3,11 +3,9 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use peer_node::swarm::{
-    Choker, ChokerConfig, Have, OverduePolicy, PeerKey, PieceOrder, SourceId, Swarm, SwarmConfig,
-};
 use protocol::bitfield::Bitfield;
 use protocol::limits::{MAX_BLOCK, MAX_REQUESTS};
+use swarm::{Choker, ChokerConfig, Have, OverduePolicy, PeerKey, PieceOrder, SourceId, Swarm, SwarmConfig};
 
 use super::event_queue::{SimLinkId, SimMessage, SimNodeId};
 use super::plan::{SimulationPlan, transfer_time};

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use peer_node::swarm::{ChokerVerdict, PeerKey, SourceId, Swarm, SwarmAction};
+use swarm::{ChokerVerdict, PeerKey, SourceId, Swarm, SwarmAction};
 
 use super::event_queue::{SimEvent, SimMessage, SimNodeId};
 use super::network::SimNetwork;

@@ -122,7 +122,7 @@ fn the_programs_do_not_depend_on_each_other() {
 
 #[test]
 fn protocol_and_swarm_engine_do_no_io() {
-    for path in [sources("protocol/src"), sources("peer-node/src/swarm")].concat() {
+    for path in [sources("protocol/src"), sources("peer-node/swarm/src")].concat() {
         if is_test(&path) {
             continue;
         }

@@ -71,7 +71,8 @@ fn texts_of(path: &Path) -> Vec<SourceText> {
 
 /// Returns true for literals that are sentences or parts of them.
 fn is_message(literal: &str) -> bool {
-    let words = literal.split_whitespace().filter(|word| word.chars().filter(|c| c.is_alphabetic()).count() > 1);
+    let words =
+        literal.split_whitespace().filter(|word| word.chars().filter(|c| c.is_alphabetic()).count() > 1);
     words.count() > 1
 }
 
@@ -120,7 +121,9 @@ fn messages_match_their_catalogue() {
         let messages: Vec<String> = messages.collect();
         if !messages.is_empty() {
             catalogue += &format!("{}\n", path.display());
-            messages.iter().for_each(|message| catalogue += &format!("    {}\n", message.replace('\n', "\\n")));
+            messages
+                .iter()
+                .for_each(|message| catalogue += &format!("    {}\n", message.replace('\n', "\\n")));
         }
     }
     assert_snapshot("messages.txt", &catalogue);

@@ -5,8 +5,8 @@ use protocol::geometry::{Block, PieceIndex};
 
 use super::node::WireTestNode;
 use crate::bittorrent::{PeerWire, WireEvent};
-use crate::swarm::{OverduePolicy, PieceOrder, SourceId, Swarm, SwarmAction, SwarmConfig};
 use crate::transport::Buffer;
+use swarm::{OverduePolicy, PieceOrder, SourceId, Swarm, SwarmAction, SwarmConfig};
 
 /// Fetches what a node lacks from whoever is connected to it.
 #[derive(Debug)]

@@ -21,9 +21,9 @@ use crate::bittorrent::{
 };
 use crate::listener::PeerListener;
 use crate::source_address::SourceAddress;
-use crate::swarm::{SourceId, SourceIds};
 use crate::throttle::Throttle;
 use crate::transport::{AddressLimits, Transport, TransportConfig};
+use swarm::{SourceId, SourceIds};
 
 /// Makes bytes that compress and repeat badly.
 pub(super) fn content(length: usize) -> Vec<u8> {

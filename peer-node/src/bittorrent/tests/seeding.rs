@@ -16,7 +16,7 @@ use crate::bittorrent::{
     BlockSegment, ConnectMode, PieceLocator, SwarmMembership, TorrentOffering, TorrentResolver, WireEvent,
     Wires,
 };
-use crate::swarm::{Have, SourceIds};
+use swarm::{Have, SourceIds};
 
 const BLOCK: u32 = 16 << 10;
 

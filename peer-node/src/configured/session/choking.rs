@@ -4,7 +4,7 @@ use protocol::configured::{ConfiguredPeerId, LogEvent};
 
 use super::GroupSession;
 use super::neighbour::Neighbour;
-use crate::swarm::{ChokeSelection, PeerKey, SourceId};
+use swarm::{ChokeSelection, PeerKey, SourceId};
 
 /// Who was served when it was last written down.
 #[derive(Debug, Default)]

@@ -13,7 +13,7 @@ use crate::configured::disconnect_reason::GroupDisconnectReason;
 use crate::configured::link::{GroupConnection, GroupLink};
 use crate::configured::reader::{GroupEvent, piece_block};
 use crate::configured::send_queue::OutgoingMessage;
-use crate::swarm::{Have, SourceId};
+use swarm::{Have, SourceId};
 
 /// So often a neighbour may say again what is known, or ask for what is not here: each time costs a line of the log.
 const MAX_REPETITIONS: u32 = 10_000;

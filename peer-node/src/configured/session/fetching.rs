@@ -7,8 +7,8 @@ use protocol::geometry::PieceIndex;
 
 use super::{DiskJobResult, GroupSession, GroupSessionError};
 use crate::configured::disconnect_reason::GroupDisconnectReason;
-use crate::swarm::SwarmAction;
 use crate::transport::RequestStep;
+use swarm::SwarmAction;
 
 impl GroupSession {
     /// Carries out all that the engine and the choker want done now.

@@ -6,7 +6,7 @@ use protocol::configured::{ConfiguredPeerId, PeerList};
 use super::neighbour::Neighbour;
 use crate::configured::disconnect_reason::GroupDisconnectReason;
 use crate::rate_limiter::RateLimit;
-use crate::swarm::{SourceId, SourceIds};
+use swarm::{SourceId, SourceIds};
 
 /// How long it is listened when everybody has the file: some want to be told so once more.
 const LINGER_TIME: Duration = Duration::from_secs(1);

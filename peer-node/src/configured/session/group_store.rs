@@ -10,11 +10,11 @@ use protocol::geometry::{Block, Geometry, PieceIndex};
 use tokio::task::JoinSet;
 
 use crate::configured::group_file::{GroupFile, GroupFileError};
-use crate::swarm::RateMeter;
 use crate::transfer::assembly::BlockAssembly;
 use crate::transfer::record_schedule::RecordSchedule;
 use crate::transfer::verification_queue::{AssembledPiece, VerificationQueue};
 use crate::transport::Buffer;
+use swarm::RateMeter;
 
 /// What a job on a blocking thread has done.
 #[derive(Debug)]

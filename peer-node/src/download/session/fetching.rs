@@ -15,13 +15,13 @@ use super::{
     disk_jobs,
 };
 use crate::download::manifest_fetch::ContentOffer;
-use crate::swarm::{DisconnectReason, OverduePolicy, PieceOrder, Swarm, SwarmAction, SwarmConfig};
 use crate::transfer::assembly::BlockAssembly;
 use crate::transfer::fresh_seed::fresh_seed;
 use crate::transfer::record_schedule::RecordSchedule;
 use crate::transfer::verification::{PieceOutcome, verify_and_write};
 use crate::transfer::verification_queue::VerificationQueue;
 use crate::view::{ContentId, DownloadState};
+use swarm::{DisconnectReason, OverduePolicy, PieceOrder, Swarm, SwarmAction, SwarmConfig};
 
 /// How many bytes of unfinished pieces one download may hold: enough to keep four fast sources and two cores busy.
 const MAX_UNFINISHED_BYTES: u64 = 24 << 20;

@@ -11,7 +11,7 @@ use crate::download::manifest_fetch::{
     ContentOffer, ManifestFetch, ManifestFetchError, ONLY_SOURCE_TIMEOUT, most_common, source_timeout,
 };
 use crate::download::sources::{ConnectedSource, EarlyManifest};
-use crate::swarm::SourceId;
+use swarm::SourceId;
 
 /// How long those who offered the manifest that is believed may give nothing while others offer another one.
 const UNPRODUCTIVE_TIMEOUT: Duration = Duration::from_secs(25);

@@ -12,9 +12,9 @@ use super::{DownloadJobOutcome, DownloadSession, DownloadStage, disk_jobs};
 use crate::download::manifest_fetch::{ContentOffer, ManifestFetchError};
 use crate::download::rivals::{CurrentManifest, RivalAction, RivalSource};
 use crate::download::sources::EarlyManifest;
-use crate::swarm::SourceId;
 use crate::transport::Buffer;
 use crate::view::DownloadState;
+use swarm::SourceId;
 
 /// Why a source is banned.
 const FORGED_MANIFEST: &str = "it offered a forged manifest";

@@ -9,8 +9,8 @@ use super::{BACKLOG, DownloadInbox, DownloadSession, DownloadStage};
 use crate::download::manifest_fetch::ContentOffer;
 use crate::download::sources::EarlyManifest;
 use crate::native::{QueuePosition, SourceEvent};
-use crate::swarm::{Have, SourceId};
 use crate::transport::Buffer;
+use swarm::{Have, SourceId};
 
 /// After how long a source that is gone is tried again, by how it went.
 pub(super) const LOSS_RETRY_DELAY: Duration = Duration::from_secs(3);

@@ -16,9 +16,9 @@ use crate::native::FetchChannel;
 use crate::source_address::SourceAddress;
 use crate::state_dir::StateDir;
 use crate::storage::FileIdentity;
-use crate::swarm::SourceId;
 use crate::throttle::Throttle;
 use crate::transport::{AddressLimits, TransportConfig, accept_all};
+use swarm::SourceId;
 
 /// Far longer than anything takes.
 const TEST_TIMEOUT: Duration = Duration::from_secs(30);

@@ -20,7 +20,7 @@ use super::interval_bounds::IntervalBounds;
 use super::tiers::{LastReply, TierTracker, TrackerId, TrackerStatus, TrackerTiers};
 use super::tracker_url::TrackerAddress;
 use super::{TrackerState, TrackerView};
-use crate::swarm::SeededRandom;
+use swarm::SeededRandom;
 
 /// One announcement that is to be made.
 #[derive(Debug, Clone, PartialEq, Eq)]

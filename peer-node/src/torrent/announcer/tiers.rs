@@ -8,7 +8,7 @@ use tokio::time::Instant;
 
 use super::tracker_url::{TrackerAddress, TrackerUrlError};
 use crate::backoff::Backoff;
-use crate::swarm::SeededRandom;
+use swarm::SeededRandom;
 
 /// The pauses after failures: from a second, doubled each time.
 const MIN_RETRY_DELAY: Duration = Duration::from_secs(1);

@@ -14,7 +14,7 @@ use self::exchange::{ExchangeStep, UdpAnnounce, UdpConnectionId, UdpExchange};
 use super::timeouts::TrackerTimeouts;
 use super::tracker_error::TrackerError;
 use crate::source_address::SourceAddress;
-use crate::swarm::SeededRandom;
+use swarm::SeededRandom;
 
 /// The longest datagram there is.
 const MAX_DATAGRAM: usize = 1 << 16;

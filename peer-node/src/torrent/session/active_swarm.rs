@@ -13,7 +13,6 @@ use tokio::task::JoinSet;
 use super::native_sources::{NativeEvents, NativeSources};
 use super::{TorrentSession, TorrentSessionError, TorrentStorage};
 use crate::bittorrent::{ConnectMode, PeerWire, PeerWireError, SwarmMembership, TorrentOffering, WireEvent};
-use crate::swarm::{OverduePolicy, PieceOrder, SourceId, SourceIds, Swarm, SwarmConfig};
 use crate::torrent::NoUsableSource;
 use crate::torrent::announcer::{AnnounceConfig, AnnounceEvent, TrackerAnnouncer};
 use crate::torrent::peer_table::DisconnectKind;
@@ -22,6 +21,7 @@ use crate::transfer::fresh_seed::fresh_seed;
 use crate::transfer::record_schedule::RecordSchedule;
 use crate::transfer::verification_queue::VerificationQueue;
 use crate::view::DownloadState;
+use swarm::{OverduePolicy, PieceOrder, SourceId, SourceIds, Swarm, SwarmConfig};
 
 /// Events of peers that wait to be seen to; their connections pause when it is full.
 pub(super) const BACKLOG: usize = 256;

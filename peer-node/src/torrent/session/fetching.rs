@@ -8,11 +8,11 @@ use protocol::geometry::PieceIndex;
 
 use super::active_swarm::{ActiveSwarm, TorrentPhase};
 use super::{JobOutcome, TorrentSession, TorrentSessionError};
-use crate::swarm::{DisconnectReason, SwarmAction};
 use crate::torrent::files::TorrentFiles;
 use crate::torrent::peer_table::DisconnectKind;
 use crate::transfer::record_schedule::RecordSchedule;
 use crate::transfer::verification::verify_and_write;
+use swarm::{DisconnectReason, SwarmAction};
 
 impl TorrentSession {
     /// Carries out all that the engine wants done now.

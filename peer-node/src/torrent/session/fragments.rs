@@ -14,9 +14,9 @@ use protocol::geometry::{Block, Geometry, PieceIndex};
 use super::active_swarm::{ActiveSwarm, BLOCK};
 use super::{JobOutcome, TorrentSession};
 use crate::bittorrent::{BlockSegment, PieceLocator};
-use crate::swarm::Have;
 use crate::torrent::files::TorrentFiles;
 use crate::transport::{Buffer, BufferPool};
+use swarm::Have;
 
 /// Native pieces that are here, and the torrent's pieces for which they were used.
 #[derive(Debug)]

@@ -22,8 +22,8 @@ use crate::finder::Finder;
 use crate::finder::source_search::{SearchEvent, SearchRound, TriedSources};
 use crate::library::Library;
 use crate::native::{FetchChannel, Links, SourceEvent};
-use crate::swarm::{SourceId, SourceIds};
 use crate::torrent::translation::BlockTranslation;
+use swarm::{SourceId, SourceIds};
 
 /// The pauses between rounds of looking for sources: they double from the first to the last.
 const SEARCH_DELAYS: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30));

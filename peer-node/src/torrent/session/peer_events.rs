@@ -9,9 +9,9 @@ use super::active_swarm::{
     ActiveSwarm, BACKLOG, ConnectedPeer, DEFAULT_REQUESTS, MAX_REQUESTS, TorrentPhase,
 };
 use crate::bittorrent::{PeerWire, WireEvent};
-use crate::swarm::{Have, SourceId};
 use crate::torrent::peer_table::DisconnectKind;
 use crate::transport::Buffer;
+use swarm::{Have, SourceId};
 
 /// So many requests in a row a peer may turn down: what may be under way when it chokes us, four times.
 const MAX_REJECTIONS_IN_A_ROW: usize = 4 * MAX_REQUESTS;

@@ -15,8 +15,8 @@ use crate::repl::output::Audience;
 use crate::repl::progress::{group_line, progress_lines};
 use crate::repl::session::{ReplSession, display_path, pluralize};
 use crate::repl::space_notices::SpaceNotices;
-use crate::swarm::RateMeter;
 use crate::view::{DownloadState, DownloadView};
+use swarm::RateMeter;
 
 /// How often progress is looked at when nothing else happens.
 const POLL_INTERVAL: Duration = Duration::from_millis(250);

@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 use super::super::timeouts::TrackerTimeouts;
 use super::super::tracker_error::TrackerError;
-use crate::swarm::SeededRandom;
+use swarm::SeededRandom;
 
 /// How long a client may use a connection id (BEP 15).
 const CONNECTION_LIFETIME: Duration = Duration::from_mins(1);

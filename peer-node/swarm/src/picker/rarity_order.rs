@@ -1,6 +1,6 @@
 use protocol::geometry::{Geometry, PieceIndex};
 
-use crate::swarm::random::SeededRandom;
+use crate::random::SeededRandom;
 
 /// The missing pieces that nobody was asked for, the rarest first and equals in random order.
 ///

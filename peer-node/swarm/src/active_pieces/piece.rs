@@ -1,6 +1,6 @@
 use protocol::geometry::{Block, Geometry, PieceIndex};
 
-use crate::swarm::source::SourceId;
+use crate::source::SourceId;
 
 /// How far a block has got.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,7 +15,7 @@ enum BlockProgress {
 
 /// What became of a block that came.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::swarm) enum BlockArrival {
+pub(crate) enum BlockArrival {
     /// It is here already, or was never to come.
     Unwanted,
     /// It was missing; perhaps another source owes it, and need not send it any more.
@@ -27,7 +27,7 @@ pub(in crate::swarm) enum BlockArrival {
 /// A piece of BitTorrent may have 4096 blocks. So they stand in a table, and all that is asked about them at every step
 /// is counted.
 #[derive(Debug)]
-pub(in crate::swarm) struct ActivePiece {
+pub(crate) struct ActivePiece {
     index: PieceIndex,
     length: u32,
     block_length: u32,
@@ -48,7 +48,7 @@ impl ActivePiece {
         Self { index, length, block_length, blocks, cursor: 0, wanted, requested: 0, contributions: shares }
     }
 
-    pub(in crate::swarm) const fn index(&self) -> PieceIndex {
+    pub(crate) const fn index(&self) -> PieceIndex {
         self.index
     }
 
@@ -76,17 +76,17 @@ impl ActivePiece {
     }
 
     /// Returns the first block that nobody was asked for.
-    pub(in crate::swarm) fn first_wanted(&self) -> Option<Block> {
+    pub(crate) fn first_wanted(&self) -> Option<Block> {
         self.is_open().then(|| self.block(self.cursor)).flatten()
     }
 
     /// Returns the sources that gave blocks of it or owe some.
-    pub(in crate::swarm) fn contributors(&self) -> impl Iterator<Item = SourceId> {
+    pub(crate) fn contributors(&self) -> impl Iterator<Item = SourceId> {
         self.contributions.iter().map(|(source, _)| *source)
     }
 
     /// Says whether a source gave blocks of it or owes some.
-    pub(in crate::swarm) fn has_contributor(&self, source: SourceId) -> bool {
+    pub(crate) fn has_contributor(&self, source: SourceId) -> bool {
         self.contributors().any(|other| other == source)
     }
 
